@@ -1,0 +1,105 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	containerdConfig = "/etc/containerd/config.toml"
+	baseSpec         = "/etc/containerd/cri-base.json"
+	imagesDir        = "/kind/images"
+	importedMark     = "/var/lib/containerd/sandbox-imported"
+)
+
+// configureContainerd adapts the configuration that the node image carries to what this host grants.
+//
+// Without CAP_SYS_RESOURCE a container runtime can neither lower oom_score_adj nor raise limits, and every pod would
+// fail while starting ("can't get final child's PID from pipe"): such hosts get a base spec without rlimits.
+func configureContainerd(ctx context.Context, h *host) error {
+	spec, err := exec.CommandContext(ctx, "ctr", "oci", "spec").Output()
+	if err != nil {
+		return fmt.Errorf("asking ctr for the default container spec: %w", err)
+	}
+	if !h.SysResource {
+		if spec, err = withoutRlimits(spec); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(baseSpec, spec, 0o644); err != nil {
+		return err
+	}
+	template, err := os.ReadFile(containerdConfig + ".in")
+	if err != nil {
+		return err
+	}
+	config := strings.ReplaceAll(string(template), "@RESTRICT_OOM_SCORE_ADJ@", fmt.Sprint(!h.SysResource))
+	return os.WriteFile(containerdConfig, []byte(config), 0o644)
+}
+
+func withoutRlimits(spec []byte) ([]byte, error) {
+	var parsed map[string]any
+	if err := json.Unmarshal(spec, &parsed); err != nil {
+		return nil, fmt.Errorf("reading the default container spec: %w", err)
+	}
+	if process, ok := parsed["process"].(map[string]any); ok {
+		delete(process, "rlimits")
+	}
+	return json.Marshal(parsed)
+}
+
+// importImages loads the archives that the node image carries, once in the life of the node's /var.
+func importImages(ctx context.Context) error {
+	if exists(importedMark) {
+		return nil
+	}
+	if err := waitForContainerd(ctx); err != nil {
+		return err
+	}
+	archives, err := filepath.Glob(filepath.Join(imagesDir, "*.tar"))
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	for _, archive := range archives {
+		if out, err := exec.CommandContext(ctx, "ctr", "--namespace=k8s.io", "images", "import", archive).CombinedOutput(); err != nil {
+			return fmt.Errorf("importing %s: %w: %s", archive, err, out)
+		}
+	}
+	logf("imported %d image archives in %s", len(archives), time.Since(start).Round(10*time.Millisecond))
+	return os.WriteFile(importedMark, nil, 0o644)
+}
+
+func waitForContainerd(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		out, err := exec.CommandContext(ctx, "ctr", "version").CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("waiting for containerd: %w; it last said %q", ctx.Err(), out)
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+// writeMachineID gives every start of the node an id of its own (machine-id(5)): the kubelet tells nodes apart by it.
+func writeMachineID() error {
+	id := make([]byte, 16)
+	if _, err := rand.Read(id); err != nil {
+		return err
+	}
+	return os.WriteFile("/etc/machine-id", []byte(hex.EncodeToString(id)+"\n"), 0o444)
+}

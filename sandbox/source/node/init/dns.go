@@ -1,0 +1,99 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+const (
+	dnsTimeout = 5 * time.Second
+	dnsPacket  = 65535 // the largest UDP payload: EDNS0 lets a client ask for more than 512 bytes
+)
+
+// relayDNS answers DNS queries on listen by asking upstream, over UDP and TCP, until ctx ends. It looks into nothing.
+func relayDNS(ctx context.Context, listen, upstream string) error {
+	var config net.ListenConfig
+	packets, err := config.ListenPacket(ctx, "udp", listen)
+	if err != nil {
+		return fmt.Errorf("listening for DNS on %s: %w", listen, err)
+	}
+	streams, err := config.Listen(ctx, "tcp", listen)
+	if err != nil {
+		packets.Close()
+		return fmt.Errorf("listening for DNS on %s: %w", listen, err)
+	}
+	context.AfterFunc(ctx, func() {
+		packets.Close()
+		streams.Close()
+	})
+	go relayPackets(packets, upstream)
+	go relayStreams(streams, upstream)
+	return nil
+}
+
+func relayPackets(packets net.PacketConn, upstream string) {
+	for {
+		query := make([]byte, dnsPacket)
+		n, client, err := packets.ReadFrom(query)
+		if err != nil {
+			return // The listener was closed.
+		}
+		go func() {
+			if answer, err := askUDP(upstream, query[:n]); err == nil {
+				_, _ = packets.WriteTo(answer, client) // A lost answer is UDP's everyday: the client asks again.
+			}
+		}()
+	}
+}
+
+func askUDP(upstream string, query []byte) ([]byte, error) {
+	conn, err := net.DialTimeout("udp", upstream, dnsTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(dnsTimeout)); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(query); err != nil {
+		return nil, err
+	}
+	answer := make([]byte, dnsPacket)
+	n, err := conn.Read(answer)
+	return answer[:n], err
+}
+
+func relayStreams(streams net.Listener, upstream string) {
+	for {
+		client, err := streams.Accept()
+		if err != nil {
+			return // The listener was closed.
+		}
+		go relayStream(client, upstream)
+	}
+}
+
+func relayStream(client net.Conn, upstream string) {
+	defer client.Close()
+	server, err := net.DialTimeout("tcp", upstream, dnsTimeout)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	deadline := time.Now().Add(2 * dnsTimeout)
+	if client.SetDeadline(deadline) != nil || server.SetDeadline(deadline) != nil {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(server, client)
+		if tcp, ok := server.(*net.TCPConn); ok {
+			_ = tcp.CloseWrite()
+		}
+	}()
+	_, _ = io.Copy(client, server)
+}
