@@ -1,0 +1,136 @@
+package spantree
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kinds of a span, spelled as in OpenTelemetry's protocol without its prefix.
+// Anything else, the empty string included, is an unknown kind: it is legal in
+// a [Span], and no condition on the kind matches it.
+const (
+	KindInternal = "INTERNAL"
+	KindServer   = "SERVER"
+	KindClient   = "CLIENT"
+	KindProducer = "PRODUCER"
+	KindConsumer = "CONSUMER"
+)
+
+// Status codes of a span. The empty string means the same as [StatusUnset].
+const (
+	StatusUnset = "Unset"
+	StatusOK    = "Ok"
+	StatusError = "Error"
+)
+
+// Span is one finished span, whatever system it was read from.
+//
+// Ids are lower-case hexadecimal. ParentSpanID is empty, or all zeros, on a
+// root. Start and End may lie in any order: clocks are skewed. Attribute values
+// are string, bool, int64, float64 or slices of these; others are compared and
+// printed by their fmt form.
+type Span struct {
+	TraceID      string
+	SpanID       string
+	ParentSpanID string
+	Name         string
+	Kind         string
+	Service      string
+	Start        time.Time
+	End          time.Time
+	Status       Status
+	Attributes   map[string]any
+	Links        []Link
+	Events       []Event
+}
+
+// Status is the outcome of a span.
+type Status struct {
+	// Code is one of the Status constants; empty means Unset.
+	Code string
+	// Message describes an error; empty otherwise.
+	Message string
+}
+
+// Link points to a span that is related but is not the parent.
+type Link struct {
+	TraceID    string
+	SpanID     string
+	Attributes map[string]any
+}
+
+// Event is something that happened at one moment of a span.
+type Event struct {
+	Name       string
+	Time       time.Time
+	Attributes map[string]any
+}
+
+// Duration is the time from start to end. It is negative where the clock was
+// set back in between.
+func (s Span) Duration() time.Duration { return s.End.Sub(s.Start) }
+
+// IsRoot reports whether the span names no parent.
+func (s Span) IsRoot() bool { return zeroID(s.ParentSpanID) }
+
+// Code is the status code with the empty one spelled out.
+func (s Span) Code() string {
+	if s.Status.Code == "" {
+		return StatusUnset
+	}
+	return s.Status.Code
+}
+
+// zeroID reports whether an id is no id: empty or all zeros.
+func zeroID(id string) bool { return strings.Trim(id, "0") == "" }
+
+// FormatValue gives the text that conditions on an attribute's value are
+// compared with. Numbers have their shortest form, and a slice is its elements
+// in brackets, separated by commas.
+func FormatValue(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int:
+		return strconv.Itoa(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case []string:
+		return "[" + strings.Join(v, ",") + "]"
+	case []any:
+		return formatSlice(v)
+	case []int64:
+		return formatSlice(v)
+	case []float64:
+		return formatSlice(v)
+	case []bool:
+		return formatSlice(v)
+	default:
+		return fmt.Sprint(value)
+	}
+}
+
+func formatSlice[T any](values []T) string {
+	parts := make([]string, len(values))
+	for i, v := range values {
+		parts[i] = FormatValue(v)
+	}
+	return "[" + strings.Join(parts, ",") + "]"
+}
+
+// sortedKeys gives the keys of a map in a stable order.
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
