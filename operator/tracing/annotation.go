@@ -1,0 +1,226 @@
+package tracing
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// Keys of the annotations, to be prefixed ("tracing.k8s.io/traceparent").
+const (
+	// TraceparentKey holds the W3C traceparent: trace id, span id and flags.
+	TraceparentKey = "traceparent"
+	// TracestateKey holds the W3C tracestate. It is absent where there is none.
+	TracestateKey = "tracestate"
+	// OriginKey says to which generation the context belongs and when the change began. Its value is
+	// "{span id}-{generation before the write}-{start in Unix nanoseconds}".
+	OriginKey = "origin"
+)
+
+// AnnotationCarrier lets a propagator read and write annotations: each of its keys gets Prefix.
+// It is not safe for concurrent use. Set needs a non-nil map; Get and Keys work without one.
+type AnnotationCarrier struct {
+	// Annotations is the map that is read and written.
+	Annotations map[string]string
+	// Prefix comes before each key, the slash included. Empty means none.
+	Prefix string
+}
+
+var _ propagation.TextMapCarrier = AnnotationCarrier{}
+
+// Get returns the value of a propagator's key, "" where there is none.
+func (c AnnotationCarrier) Get(key string) string { return c.Annotations[c.Prefix+key] }
+
+// Set stores the value of a propagator's key.
+func (c AnnotationCarrier) Set(key, value string) { c.Annotations[c.Prefix+key] = value }
+
+// Keys lists, sorted and without the prefix, the keys that have it.
+func (c AnnotationCarrier) Keys() []string {
+	var keys []string
+	for k := range c.Annotations {
+		if rest, ok := strings.CutPrefix(k, c.Prefix); ok {
+			keys = append(keys, rest)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// InjectContext writes the span context of ctx onto the object's annotations, together with its origin:
+// the object's present generation and time. Other annotations stay. It does nothing when ctx has no
+// valid span context or tracing is off. The caller must be the only user of obj meanwhile.
+func InjectContext(ctx context.Context, obj client.Object, opts ...Option) {
+	if switchedOff(opts) {
+		return
+	}
+	c := newConfig(opts)
+	sc := trace.SpanContextFromContext(ctx)
+	if !sc.IsValid() {
+		return
+	}
+	obj.SetAnnotations(c.inject(obj.GetAnnotations(), sc, obj.GetGeneration(), c.now()))
+}
+
+// ExtractContext reads the span context, marked as remote, from the object's annotations. It is false
+// when there is none or tracing is off. An invalid one is logged at V(1) to the logger of ctx and
+// otherwise treated as if it were not there.
+func ExtractContext(ctx context.Context, obj client.Object, opts ...Option) (trace.SpanContext, bool) {
+	if switchedOff(opts) {
+		return trace.SpanContext{}, false
+	}
+	stored, ok := newConfig(opts).extract(ctx, obj)
+	return stored.sc, ok
+}
+
+// annotationKeys are the full keys that belong to a context: the propagator's and the origin's.
+type annotationKeys struct {
+	all    []string
+	origin string
+}
+
+func newAnnotationKeys(prefix string, p propagation.TextMapPropagator) annotationKeys {
+	k := annotationKeys{origin: prefix + OriginKey}
+	for _, f := range p.Fields() {
+		k.all = append(k.all, prefix+f)
+	}
+	k.all = append(k.all, k.origin)
+	return k
+}
+
+// pick returns those of the annotations that belong to a context; nil if none does.
+func (k annotationKeys) pick(annotations map[string]string) map[string]string {
+	var out map[string]string
+	for _, key := range k.all {
+		if v, ok := annotations[key]; ok {
+			if out == nil {
+				out = make(map[string]string, len(k.all))
+			}
+			out[key] = v
+		}
+	}
+	return out
+}
+
+// put returns annotations in which the context's keys are exactly those of values, and all others as
+// they were. It returns its argument when nothing changes, else a new map.
+func (k annotationKeys) put(annotations, values map[string]string) map[string]string {
+	if maps.Equal(k.pick(annotations), values) {
+		return annotations
+	}
+	out := make(map[string]string, len(annotations)+len(values))
+	maps.Copy(out, annotations)
+	for _, key := range k.all {
+		delete(out, key)
+	}
+	maps.Copy(out, values)
+	return out
+}
+
+// storedContext is what the annotations of an object say.
+type storedContext struct {
+	sc     trace.SpanContext
+	origin origin
+	// hasOrigin is false where there is no origin or it was written with another context.
+	hasOrigin bool
+}
+
+// belongsTo reports whether the context was written for this generation of the object.
+func (s storedContext) belongsTo(generation int64) bool {
+	if !s.hasOrigin {
+		return false
+	}
+	if generation == 0 { // the kind counts no generations
+		return s.origin.generation == 0
+	}
+	return generation == s.origin.generation+1
+}
+
+// values gives the annotations for a context whose change began at start, when the object had the
+// given generation.
+func (c *config) values(sc trace.SpanContext, generation int64, start time.Time) map[string]string {
+	out := make(map[string]string, len(c.keys.all))
+	ctx := trace.ContextWithSpanContext(context.Background(), sc)
+	c.propagators.Inject(ctx, AnnotationCarrier{Annotations: out, Prefix: c.prefix})
+	out[c.keys.origin] = origin{spanID: sc.SpanID(), generation: generation, start: start}.String()
+	return out
+}
+
+// inject returns annotations merged with the context. Its argument is not changed.
+func (c *config) inject(annotations map[string]string, sc trace.SpanContext, generation int64, start time.Time) map[string]string {
+	return c.keys.put(annotations, c.values(sc, generation, start))
+}
+
+// extract reads the context of an object.
+func (c *config) extract(ctx context.Context, obj metav1.Object) (storedContext, bool) {
+	annotations := obj.GetAnnotations()
+	if !c.hasContext(annotations) {
+		return storedContext{}, false
+	}
+	stored, ok := c.extractFrom(annotations)
+	if !ok {
+		log.FromContext(ctx).V(1).Info("Ignoring an invalid trace context",
+			"namespace", obj.GetNamespace(), "name", obj.GetName(), "annotations", c.keys.pick(annotations))
+	}
+	return stored, ok
+}
+
+// hasContext is whether any of the propagator's keys is there, valid or not.
+func (c *config) hasContext(annotations map[string]string) bool {
+	for _, key := range c.keys.all {
+		if key != c.keys.origin && annotations[key] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *config) extractFrom(annotations map[string]string) (storedContext, bool) {
+	ctx := c.propagators.Extract(context.Background(), AnnotationCarrier{Annotations: annotations, Prefix: c.prefix})
+	s := storedContext{sc: trace.SpanContextFromContext(ctx)}
+	if !s.sc.IsValid() {
+		return storedContext{}, false
+	}
+	s.origin, s.hasOrigin = parseOrigin(annotations[c.keys.origin])
+	s.hasOrigin = s.hasOrigin && s.origin.spanID == s.sc.SpanID()
+	return s, true
+}
+
+// origin ties a context to a generation of its object.
+type origin struct {
+	spanID     trace.SpanID
+	generation int64
+	start      time.Time
+}
+
+func (o origin) String() string {
+	return o.spanID.String() + "-" + strconv.FormatInt(o.generation, 10) + "-" + strconv.FormatInt(o.start.UnixNano(), 10)
+}
+
+func parseOrigin(s string) (origin, bool) {
+	parts := strings.Split(s, "-")
+	if len(parts) != 3 {
+		return origin{}, false
+	}
+	id, err := trace.SpanIDFromHex(parts[0])
+	if err != nil {
+		return origin{}, false
+	}
+	generation, err := strconv.ParseUint(parts[1], 10, 63)
+	if err != nil {
+		return origin{}, false
+	}
+	ns, err := strconv.ParseUint(parts[2], 10, 63)
+	if err != nil {
+		return origin{}, false
+	}
+	return origin{spanID: id, generation: int64(generation), start: time.Unix(0, int64(ns))}, true
+}

@@ -1,0 +1,256 @@
+package tracing
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	defaultPrefix       = "tracing.k8s.io/"
+	defaultMaxAge       = time.Hour
+	defaultConvergedAge = 10 * time.Minute
+)
+
+// ForeignContext says what a webhook does with a trace context that comes from outside, that is from
+// any user but the trusted writers.
+type ForeignContext int
+
+const (
+	// ForeignLink links the admission's span to the foreign context. It is the default.
+	ForeignLink ForeignContext = iota
+	// ForeignParent makes the admission's span a child of the foreign context.
+	ForeignParent
+	// ForeignIgnore drops the foreign context.
+	ForeignIgnore
+)
+
+// String gives the word that [ParseForeignContext] reads.
+func (f ForeignContext) String() string {
+	switch f {
+	case ForeignParent:
+		return "parent"
+	case ForeignIgnore:
+		return "ignore"
+	default:
+		return "link"
+	}
+}
+
+// ParseForeignContext reads "link", "parent" or "ignore", as a command line flag would give it. Any
+// other word is an error.
+func ParseForeignContext(s string) (ForeignContext, error) {
+	for _, f := range []ForeignContext{ForeignLink, ForeignParent, ForeignIgnore} {
+		if s == f.String() {
+			return f, nil
+		}
+	}
+	return ForeignLink, fmt.Errorf("parsing foreign context %q: must be link, parent or ignore", s)
+}
+
+// Option changes how the wrappers of this package behave. Every wrapper takes all options and uses
+// those that concern it, so that one slice of them can serve a whole operator.
+type Option interface {
+	apply(*config)
+}
+
+type optionFunc func(*config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+// WithTracerProvider sets where spans go. The default, also for a nil provider, is the global of the
+// OpenTelemetry API as it is at the time of each operation. A no-op provider switches tracing off.
+func WithTracerProvider(tp trace.TracerProvider) Option {
+	return providerOption{tp}
+}
+
+// providerOption is a type of its own, so that switchedOff can look for it without building a config.
+type providerOption struct{ tp trace.TracerProvider }
+
+func (o providerOption) apply(c *config) {
+	if !isNil(o.tp) && !isGlobal(o.tp) {
+		c.provider = o.tp
+	}
+}
+
+// WithPropagators sets how a span context becomes text; nil is ignored. The default is W3C Trace
+// Context (traceparent and tracestate), not the OpenTelemetry global. Every field of the propagator
+// becomes an annotation under the prefix.
+func WithPropagators(p propagation.TextMapPropagator) Option {
+	return optionFunc(func(c *config) {
+		if p != nil {
+			c.propagators = p
+		}
+	})
+}
+
+// WithAnnotationPrefix sets what comes before each annotation key, the slash included. The default,
+// also for an empty prefix, is "tracing.k8s.io/". All operators of a cluster must agree on it.
+func WithAnnotationPrefix(prefix string) Option {
+	return optionFunc(func(c *config) {
+		if prefix != "" {
+			c.prefix = prefix
+		}
+	})
+}
+
+// WithScheme sets the scheme in which [WrapReconciler] looks up the kind of its object; nil is ignored.
+// The default is client-go's scheme. For a type that the scheme does not know, the kind is the Go
+// type's name. (Wrapped clients ask the client that they wrap.)
+func WithScheme(s *runtime.Scheme) Option {
+	return optionFunc(func(c *config) {
+		if s != nil {
+			c.scheme = s
+		}
+	})
+}
+
+// WithTrustedWriters names the users whose trace contexts the webhook takes as they are, for example
+// "system:serviceaccount:NAMESPACE:NAME". It replaces the default, which is the service account that
+// this process runs as (nobody outside a cluster). Without names, nobody is trusted.
+func WithTrustedWriters(usernames ...string) Option {
+	return optionFunc(func(c *config) {
+		c.trusted = make(map[string]bool, len(usernames))
+		for _, u := range usernames {
+			c.trusted[u] = true
+		}
+	})
+}
+
+// WithForeignContext sets what the webhook does with a context from outside. The default is [ForeignLink].
+func WithForeignContext(f ForeignContext) Option {
+	return optionFunc(func(c *config) { c.foreign = f })
+}
+
+// WithConverge names kinds that get a span "converge {Kind}" when a status write through the wrapped
+// client makes them Ready. Only the types of the objects matter. By default no kind gets one. Given
+// several times, the kinds add up.
+func WithConverge(kinds ...client.Object) Option {
+	return optionFunc(func(c *config) { c.converge = append(c.converge, kinds...) })
+}
+
+// WithMaxAge sets how long after the start of a change a reconcile of an object that has not converged
+// is still a child of the change's context. The default, also for zero and less, is one hour.
+func WithMaxAge(d time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if d > 0 {
+			c.maxAge = d
+		}
+	})
+}
+
+// WithConvergedAge sets how long after an object became Ready its reconciles are still children of the
+// change's context. The default, also for zero and less, is ten minutes.
+func WithConvergedAge(d time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if d > 0 {
+			c.convergedAge = d
+		}
+	})
+}
+
+// config is what the options make. It is not changed after newConfig.
+type config struct {
+	provider     trace.TracerProvider // nil: the global
+	fixed        trace.Tracer         // of provider; nil for the global
+	propagators  propagation.TextMapPropagator
+	prefix       string
+	keys         annotationKeys
+	scheme       *runtime.Scheme
+	trusted      map[string]bool
+	foreign      ForeignContext
+	converge     []client.Object
+	maxAge       time.Duration
+	convergedAge time.Duration
+	now          func() time.Time
+}
+
+func newConfig(opts []Option) *config {
+	c := &config{
+		propagators:  propagation.TraceContext{},
+		prefix:       defaultPrefix,
+		scheme:       clientgoscheme.Scheme,
+		maxAge:       defaultMaxAge,
+		convergedAge: defaultConvergedAge,
+		now:          time.Now,
+	}
+	for _, o := range opts {
+		if o != nil {
+			o.apply(c)
+		}
+	}
+	if c.trusted == nil {
+		c.trusted = ownServiceAccount()
+	}
+	if c.provider != nil {
+		c.fixed = newTracer(c.provider)
+	}
+	c.keys = newAnnotationKeys(c.prefix, c.propagators)
+	return c
+}
+
+// off reports whether spans go nowhere at the moment. It does not allocate.
+func (c *config) off() bool {
+	if c.provider != nil {
+		return isOff(c.provider)
+	}
+	return isOff(otel.GetTracerProvider())
+}
+
+func (c *config) tracer() trace.Tracer {
+	if c.fixed != nil {
+		return c.fixed
+	}
+	return newTracer(otel.GetTracerProvider())
+}
+
+func newTracer(tp trace.TracerProvider) trace.Tracer {
+	return tp.Tracer(ScopeName, trace.WithInstrumentationVersion(Version))
+}
+
+// switchedOff is config.off for functions that take options at each call: it finds out without
+// building a config, since off must not allocate.
+func switchedOff(opts []Option) bool {
+	var tp trace.TracerProvider
+	for _, o := range opts {
+		if p, ok := o.(providerOption); ok && !isNil(p.tp) && !isGlobal(p.tp) {
+			tp = p.tp
+		}
+	}
+	if tp == nil {
+		tp = otel.GetTracerProvider()
+	}
+	return isOff(tp)
+}
+
+func isOff(tp trace.TracerProvider) bool {
+	switch tp.(type) {
+	case noop.TracerProvider, *noop.TracerProvider:
+		return true
+	}
+	return isGlobal(tp)
+}
+
+// isGlobal reports whether tp is the placeholder that the OpenTelemetry API hands out as long as no
+// global provider is set. The API has no other way to ask: a span of the placeholder looks like one of
+// any provider to whom the caller's context was passed. A test guards the path.
+func isGlobal(tp trace.TracerProvider) bool {
+	t := reflect.TypeOf(tp)
+	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
+}
+
+func isNil(tp trace.TracerProvider) bool {
+	if tp == nil {
+		return true
+	}
+	v := reflect.ValueOf(tp)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}

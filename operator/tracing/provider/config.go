@@ -1,0 +1,70 @@
+package provider
+
+import (
+	"time"
+
+	"github.com/go-logr/logr"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+const (
+	defaultShutdownTimeout = 5 * time.Second
+	errorLogInterval       = time.Minute
+)
+
+// Option changes what [New] makes where the environment says nothing.
+type Option interface {
+	apply(*config)
+}
+
+type optionFunc func(*config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+type config struct {
+	serviceName     string
+	logger          *logr.Logger
+	shutdownTimeout time.Duration
+	processors      []sdktrace.SpanProcessor
+}
+
+// WithServiceName sets the service's name where neither OTEL_SERVICE_NAME nor OTEL_RESOURCE_ATTRIBUTES
+// does. The default, also for "", is the SDK's: "unknown_service:" and the program's name.
+func WithServiceName(name string) Option {
+	return optionFunc(func(c *config) { c.serviceName = name })
+}
+
+// WithLogger sends the SDK's errors, those of exports above all, to l: at most one line per minute,
+// which says how many were left out since the last. It replaces the process's OpenTelemetry error
+// handler. Without it that handler stays as it is.
+func WithLogger(l logr.Logger) Option {
+	return optionFunc(func(c *config) { c.logger = &l })
+}
+
+// WithShutdownTimeout limits how long Shutdown may take. The default, also for zero and less, is five seconds.
+func WithShutdownTimeout(d time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if d > 0 {
+			c.shutdownTimeout = d
+		}
+	})
+}
+
+// WithSpanProcessor adds a processor beside the exporter that the environment chose; nil is ignored.
+func WithSpanProcessor(p sdktrace.SpanProcessor) Option {
+	return optionFunc(func(c *config) {
+		if p != nil {
+			c.processors = append(c.processors, p)
+		}
+	})
+}
+
+func newConfig(opts []Option) *config {
+	c := &config{shutdownTimeout: defaultShutdownTimeout}
+	for _, o := range opts {
+		if o != nil {
+			o.apply(c)
+		}
+	}
+	return c
+}
