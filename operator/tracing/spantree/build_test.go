@@ -1,0 +1,158 @@
+package spantree_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+// span makes a span of trace "1" that starts at the given second.
+func span(id, parent, name string, second int) spantree.Span {
+	start := time.Unix(int64(second), 0)
+	return spantree.Span{TraceID: "1", SpanID: id, ParentSpanID: parent, Name: name, Start: start, End: start.Add(time.Second)}
+}
+
+func TestBuild(t *testing.T) {
+	other := span("c", "a", "other trace", 0)
+	other.TraceID = "2"
+	tests := map[string]struct {
+		spans []spantree.Span
+		want  string
+	}{
+		"none": {nil, ""},
+		"children before their parents, ordered by start": {
+			[]spantree.Span{span("d", "b", "leaf", 3), span("c", "a", "late", 2), span("b", "a", "early", 1), span("a", "", "root", 0)},
+			"root\n  early\n    leaf\n  late\n",
+		},
+		"a zero parent is none": {
+			[]spantree.Span{span("a", "0000000000000000", "root", 0)},
+			"root\n",
+		},
+		"several roots": {
+			[]spantree.Span{span("b", "", "second", 1), span("a", "", "first", 0)},
+			"first\nsecond\n",
+		},
+		"a child that starts before its parent": {
+			[]spantree.Span{span("a", "", "root", 10), span("b", "a", "skewed", 1)},
+			"root\n  skewed\n",
+		},
+		"orphan": {
+			[]spantree.Span{span("a", "", "root", 0), span("b", "f", "lost", 1)},
+			"root\nlost  # its parent f is missing\n",
+		},
+		"the parent in another trace is missing": {
+			[]spantree.Span{span("a", "", "root", 0), other},
+			"other trace  # its parent a is missing\nroot\n",
+		},
+		"own parent": {
+			[]spantree.Span{span("a", "a", "self", 0)},
+			"self  # it is its own ancestor\n",
+		},
+		"a cycle is cut at its earliest span": {
+			[]spantree.Span{span("a", "c", "a", 2), span("b", "a", "b", 1), span("c", "b", "c", 3), span("d", "c", "tail", 0)},
+			"b  # it is its own ancestor\n  c\n    tail\n    a\n",
+		},
+		"duplicate ids": {
+			[]spantree.Span{span("a", "", "root", 0), span("b", "a", "first", 1), span("b", "a", "second", 2), span("c", "b", "leaf", 3)},
+			"root\n  first\n    leaf\n  second  # its id b is another span's too\n",
+		},
+		"no id": {
+			[]spantree.Span{span("", "", "x", 0), span("", "", "y", 1)},
+			"x\ny\n",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, spantree.Build(test.spans).String()); diff != "" {
+				t.Errorf("forest (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever the ids and parents, every span is in the forest once, and the order
+// of the input has no influence.
+func TestBuildKeepsEverySpan(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		n := random.IntN(12)
+		spans := make([]spantree.Span, n)
+		for i := range spans {
+			spans[i] = span(fmt.Sprint(random.IntN(10)), fmt.Sprint(random.IntN(12)), fmt.Sprint("span ", i), random.IntN(5))
+		}
+		got := map[string]int{}
+		for _, s := range spantree.Build(spans).Spans() {
+			got[s.Name]++
+		}
+		for _, s := range spans {
+			if got[s.Name] != 1 {
+				t.Fatalf("span %s is in the forest %d times; spans: %v", s.Name, got[s.Name], spans)
+			}
+		}
+		if len(got) != n {
+			t.Fatalf("%d spans in the forest, want %d", len(got), n)
+		}
+	}
+}
+
+func TestBuildOrderOfInput(t *testing.T) {
+	spans := []spantree.Span{span("a", "", "root", 0), span("b", "a", "x", 1), span("c", "a", "x", 1), span("d", "c", "y", 1), span("e", "q", "lost", 0)}
+	want := spantree.Build(spans).String()
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		random.Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
+		if got := spantree.Build(spans).String(); got != want {
+			t.Fatalf("another order of the spans gives another forest:\n%s\nwant:\n%s", got, want)
+		}
+	}
+}
+
+// A long chain and a long cycle are neither a stack overflow nor quadratic.
+func TestBuildLongChain(t *testing.T) {
+	const length = 200_000
+	spans := make([]spantree.Span, length)
+	for i := range spans {
+		spans[i] = span(fmt.Sprint("s", i), fmt.Sprint("s", i-1), "step", i)
+	}
+	spans[0].ParentSpanID = ""
+	if forest := spantree.Build(spans); len(forest.Roots) != 1 || len(forest.Spans()) != length {
+		t.Errorf("%d roots, %d spans; want 1 and %d", len(forest.Roots), len(forest.Spans()), length)
+	}
+	spans[0].ParentSpanID = fmt.Sprint("s", length-1)
+	forest := spantree.Build(spans)
+	if len(forest.Defective()) != 1 || forest.Defective()[0].Defect != spantree.DefectCycle {
+		t.Errorf("%d defective nodes, want the one where the cycle is cut", len(forest.Defective()))
+	}
+	if !strings.HasPrefix(forest.String(), "step  # it is its own ancestor\n") {
+		t.Error("the cycle is not cut at its earliest span")
+	}
+}
+
+func TestNilForest(t *testing.T) {
+	var forest *spantree.Forest
+	if forest.String() != "" || forest.Spans() != nil || forest.Defective() != nil {
+		t.Error("a nil forest is not empty")
+	}
+}
+
+func TestFormatValue(t *testing.T) {
+	tests := []struct {
+		value any
+		want  string
+	}{
+		{"text", "text"}, {true, "true"}, {3, "3"}, {int64(-7), "-7"}, {1.5, "1.5"}, {2.0, "2"},
+		{[]string{"a", "b"}, "[a,b]"}, {[]int64{1, 2}, "[1,2]"}, {[]any{"a", int64(1), false}, "[a,1,false]"},
+		{nil, "<nil>"},
+	}
+	for _, test := range tests {
+		if got := spantree.FormatValue(test.value); got != test.want {
+			t.Errorf("FormatValue(%#v) = %q, want %q", test.value, got, test.want)
+		}
+	}
+}
