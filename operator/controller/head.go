@@ -1,0 +1,113 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=dummy.example.com,resources=heads,verbs=list;watch
+// +kubebuilder:rbac:groups=dummy.example.com,resources=heads/status,verbs=patch
+// +kubebuilder:rbac:groups=dummy.example.com,resources=childas,verbs=create;list;update;watch
+//
+// Owner references that block the owner's deletion need this where the API
+// server enforces permissions on them, as OpenShift's does:
+// +kubebuilder:rbac:groups=dummy.example.com,resources=heads/finalizers,verbs=update
+
+// HeadReconciler keeps one ChildA per Head. Both fields are required. It is safe
+// for concurrent use when its client is.
+type HeadReconciler struct {
+	// Client reads from a cache and writes to the API server.
+	Client client.Client
+	// Scheme knows Head and ChildA.
+	Scheme *runtime.Scheme
+}
+
+// SetupHead registers a controller for Heads and what they own. The reconciler
+// is a HeadReconciler, or a wrapper around one.
+func SetupHead(mgr ctrl.Manager, r reconcile.Reconciler) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("head").
+		For(&v1alpha1.Head{}).
+		Owns(&v1alpha1.ChildA{}).
+		WithOptions(controllerOptions()).
+		Complete(r)
+}
+
+// Reconcile makes the Head's ChildA what the Head asks for and mirrors its
+// readiness. A Head that is gone or going is left alone: its ChildA is removed
+// by garbage collection, and making a new one would hold that up.
+func (r *HeadReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+	head := &v1alpha1.Head{}
+	if err := r.Client.Get(ctx, req.NamespacedName, head); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("reading Head %s: %w", req, err)
+	}
+	if !head.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+
+	before := head.DeepCopy()
+	defer func() {
+		statusErr := patchStatus(ctx, r.Client, before, head, before.Status, head.Status)
+		result, err = conclude(ctx, err, statusErr)
+	}()
+
+	child := &v1alpha1.ChildA{ObjectMeta: metav1.ObjectMeta{
+		Namespace: head.Namespace,
+		Name:      ownedName(head.Name, "-child-a"),
+	}}
+	return ctrl.Result{}, runSteps(ctx, &head.Status, head.Generation, []step{
+		r.ensureChild(head, child),
+		r.mirrorChild(head, child),
+	})
+}
+
+func (r *HeadReconciler) ensureChild(head *v1alpha1.Head, child *v1alpha1.ChildA) step {
+	return ownership{
+		client:  r.Client,
+		scheme:  r.Scheme,
+		owner:   head,
+		owned:   child,
+		overlay: func() { child.Spec.Image = head.Spec.ChildA },
+	}.ensure
+}
+
+func (r *HeadReconciler) mirrorChild(head *v1alpha1.Head, child *v1alpha1.ChildA) step {
+	return func(context.Context) (*verdict, error) {
+		v := judgeChild(child, head.Spec.ChildA)
+		return &v, nil
+	}
+}
+
+// judgeChild says whether a ChildA is ready for a Head that wants image. A
+// verdict of the child about an older generation of itself counts for nothing:
+// right after an update it still says that the old image is available.
+func judgeChild(child *v1alpha1.ChildA, image string) verdict {
+	ready := meta.FindStatusCondition(child.Status.Conditions, v1alpha1.ConditionReady)
+	notReady := func(format string, args ...any) verdict {
+		return verdict{
+			reason:  v1alpha1.ReasonChildNotReady,
+			message: "ChildA " + child.Name + fmt.Sprintf(format, args...),
+		}
+	}
+	switch {
+	case child.Spec.Image != image:
+		return notReady(" has image %s instead of %s", child.Spec.Image, image)
+	case ready == nil || child.Status.ObservedGeneration != child.Generation || ready.ObservedGeneration != child.Generation:
+		return notReady(" has not been reconciled at generation %d", child.Generation)
+	case ready.Status != metav1.ConditionTrue:
+		return notReady(": %s: %s", ready.Reason, ready.Message)
+	}
+	return verdict{ready: true, reason: v1alpha1.ReasonChildReady, message: "ChildA " + child.Name + " is ready"}
+}
