@@ -28,10 +28,18 @@ type Difference struct {
 	Details []string
 }
 
+// position words a place by the name of the parent; empty for roots.
+func position(parent string) string {
+	if parent == "" {
+		return "as a root"
+	}
+	return "below " + parent
+}
+
 // place is where a line was expected or a span was found.
 type place[T any] struct {
 	item   T
-	parent string
+	parent string // its quoted name; empty for a root
 }
 
 // differ pairs lines and spans as well as it can after a match has failed. It
@@ -52,7 +60,7 @@ func newDiffer(m *matcher) *differ { return &differ{matcher: m, paired: map[*Nod
 // run lists the differences: those of spans in their place, then lines, then
 // spans that are left over.
 func (d *differ) run(want *Tree, got *Forest) []Difference {
-	d.compare("the root", want.Roots, got.Roots, want.Open)
+	d.compare("", want.Roots, got.Roots, want.Open)
 	for len(d.missing) > 0 {
 		next := d.missing[0]
 		d.missing = d.missing[1:]
@@ -152,7 +160,7 @@ func (d *differ) findMoved(want place[*Expected]) {
 				continue
 			}
 			d.paired[found] = true
-			details := []string{fmt.Sprintf("want it below %s, is below %s", want.parent, parent)}
+			details := []string{fmt.Sprintf("want it %s, found %s", position(want.parent), position(parent))}
 			if found.Defect != "" {
 				details = append(details, found.Defect.explain(found.Span))
 			}
@@ -161,7 +169,7 @@ func (d *differ) findMoved(want place[*Expected]) {
 			return
 		}
 	}
-	d.differences = append(d.differences, Difference{Missing, e, nil, []string{"want it below " + want.parent}})
+	d.differences = append(d.differences, Difference{Missing, e, nil, []string{"want it " + position(want.parent)}})
 	for _, child := range e.Children {
 		if child.Repeat.required() {
 			d.missing = append(d.missing, place[*Expected]{child, quoteName(e.Name)})
@@ -204,7 +212,7 @@ func (d *differ) addExtra(top place[*Node]) {
 		if d.paired[n] {
 			continue
 		}
-		details := []string{"below " + next.parent}
+		details := []string{"found " + position(next.parent)}
 		if n.Defect != "" {
 			details = append(details, n.Defect.explain(n.Span))
 		}

@@ -1,0 +1,270 @@
+package spantree_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+func parse(t testing.TB, text string) *spantree.Tree {
+	t.Helper()
+	tree, err := spantree.Parse("test", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// forest makes spans of an expected tree: one for every line. Equal conditions
+// become attributes.
+func forest(t testing.TB, text string) *spantree.Forest {
+	t.Helper()
+	return spantree.Build(spansOf(parse(t, text)))
+}
+
+func spansOf(tree *spantree.Tree) []spantree.Span {
+	var spans []spantree.Span
+	var add func(nodes []*spantree.Expected, parent, service string)
+	add = func(nodes []*spantree.Expected, parent, service string) {
+		for _, e := range nodes {
+			s := span(fmt.Sprint("s", len(spans)+1), parent, e.Name, len(spans))
+			if s.Service = e.Service; s.Service == "" {
+				s.Service = service
+			}
+			s.Kind, s.Status.Code = e.Kind, e.Status
+			s.Attributes = map[string]any{}
+			for _, c := range e.Conditions {
+				s.Attributes[c.Key] = c.Value
+			}
+			spans = append(spans, s)
+			add(e.Children, s.SpanID, s.Service)
+		}
+	}
+	add(tree.Roots, "", "")
+	return spans
+}
+
+func TestMatch(t *testing.T) {
+	tests := map[string]struct {
+		want, got string
+		ok        bool
+	}{
+		"equal":                           {"a\n  b\n  c", "a\n  b\n  c", true},
+		"siblings have no order":          {"a\n  b\n  c", "a\n  c\n  b", true},
+		"missing":                         {"a\n  b\n  c", "a\n  b", false},
+		"extra":                           {"a\n  b", "a\n  b\n  c", false},
+		"extra twin":                      {"a\n  b", "a\n  b\n  b", false},
+		"extra below a leaf":              {"a\n  b", "a\n  b\n    c", false},
+		"extra root":                      {"a", "a\nb", false},
+		"other name":                      {"a", "b", false},
+		"another parent":                  {"a\n  b\n  c", "a\n  b\n    c", false},
+		"optional there":                  {"a\n  ? b", "a\n  b", true},
+		"optional not there":              {"a\n  ? b", "a", true},
+		"optional twice":                  {"a\n  ? b", "a\n  b\n  b", false},
+		"any number: none":                {"a\n  * b", "a", true},
+		"any number: three":               {"a\n  * b", "a\n  b\n  b\n  b", true},
+		"once or more: none":              {"a\n  + b", "a", false},
+		"once or more: one":               {"a\n  + b", "a\n  b", true},
+		"once or more: three":             {"a\n  + b", "a\n  b\n  b\n  b", true},
+		"repeated with children":          {"a\n  * b\n    c", "a\n  b\n    c\n  b\n    c", true},
+		"repeated without its child":      {"a\n  * b\n    c", "a\n  b\n    c\n  b", false},
+		"others allowed":                  {"a\n  b\n  ...", "a\n  b\n  x\n    y\n  z", true},
+		"others allowed, one missing":     {"a\n  b\n  ...", "a\n  x", false},
+		"others allowed at another place": {"a\n  ...\n  b", "a\n  b\n  c", true},
+		"others allowed elsewhere only":   {"a\n  b\n  ...", "a\n  b\n    c", false},
+		"other roots allowed":             {"a\n...", "a\nb\n  c", true},
+		"twins told apart by children":    {"a\n  r\n    x\n  r\n    y", "a\n  r\n    y\n  r\n    x", true},
+		"twins of one sort":               {"a\n  r\n    x\n  r\n    y", "a\n  r\n    x\n  r\n    x", false},
+		"the particular line gets its span": {
+			"a\n  * r\n    ...\n  r\n    x", "a\n  r\n    x\n  r\n    y\n  r", true},
+		"greedy in line order would fail": {
+			"a\n  r\n    ...\n  r\n    x", "a\n  r\n    x\n  r", true},
+		"greedy for once or more would fail": {
+			"a\n  + r\n    ...\n  r\n    x\n  ? r\n    x", "a\n  r\n    x\n  r\n    x", true},
+		"kind":                         {"a [SERVER]", "a [SERVER]", true},
+		"other kind":                   {"a [SERVER]", "a [CLIENT]", false},
+		"kind not stated":              {"a", "a [CLIENT]", true},
+		"service":                      {"a [service=x]", "a [service=x]", true},
+		"other service":                {"a [service=x]", "a [service=y]", false},
+		"service is inherited":         {"a [service=x]\n  b", "a [service=x]\n  b [service=y]", false},
+		"service stated again":         {"a [service=x]\n  b [service=y]\n    c", "a [service=x]\n  b [service=y]\n    c", true},
+		"service not stated":           {"a", "a [service=y]", true},
+		"status not stated: ok":        {"a", "a [status=Ok]", true},
+		"status not stated: error":     {"a", "a [status=Error]", false},
+		"status error wanted":          {"a [status=Error]", "a [status=Error]", true},
+		"status error wanted, unset":   {"a [status=Error]", "a", false},
+		"status any":                   {"a [status=any]", "a [status=Error]", true},
+		"status unset, ok":             {"a [status=Unset]", "a [status=Ok]", false},
+		"attribute":                    {"a [k=v]", "a [k=v]", true},
+		"attribute of another value":   {"a [k=v]", "a [k=w]", false},
+		"attribute absent":             {"a [k=v]", "a", false},
+		"attribute not stated":         {"a", "a [k=v]", true},
+		"expression":                   {"a [k=~v+]", "a [k=vvv]", true},
+		"expression matches the whole": {"a [k=~v+]", "a [k=xvvvx]", false},
+		"expression of alternatives":   {"a [k=~v|w]", "a [k=wx]", false},
+		"present":                      {"a [k]", "a [k=v]", true},
+		"not present":                  {"a [k]", "a", false},
+		"absent":                       {"a [!k]", "a", true},
+		"not absent":                   {"a [!k]", "a [k=v]", false},
+		"attributes decide who is who": {"a\n  b\n  b [k=1]", "a\n  b [k=1]\n  b [k=2]", true},
+		"attributes leave one without": {"a\n  b [k=1]\n  b [k=1]", "a\n  b [k=1]\n  b [k=2]", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := spantree.Match(parse(t, test.want), forest(t, test.got))
+			if r.OK() != test.ok {
+				t.Errorf("match is %t, want %t\n%s", r.OK(), test.ok, r.Explain())
+			}
+			if (len(r.Differences()) == 0) != test.ok || (r.Explain() == "") != test.ok {
+				t.Errorf("match is %t, and there are %d differences:\n%s", r.OK(), len(r.Differences()), r.Explain())
+			}
+		})
+	}
+}
+
+func TestMatchNil(t *testing.T) {
+	if r := spantree.Match(nil, nil); !r.OK() {
+		t.Errorf("nothing does not match nothing:\n%s", r.Explain())
+	}
+	if spantree.Match(nil, forest(t, "a")).OK() {
+		t.Error("a span matches nothing")
+	}
+	if spantree.Match(parse(t, "a"), nil).OK() {
+		t.Error("nothing matches a span")
+	}
+	var r *spantree.Result
+	if r.OK() {
+		t.Error("no result is taken for a match")
+	}
+}
+
+// A defect fails the match wherever a line or ... would let the span in.
+func TestMatchDefects(t *testing.T) {
+	orphan := spantree.Build([]spantree.Span{span("a", "", "a", 0), span("b", "gone", "b", 1)})
+	cycle := spantree.Build([]spantree.Span{span("a", "", "a", 0), span("b", "b", "b", 1)})
+	twin := spantree.Build([]spantree.Span{span("a", "", "a", 0), span("b", "a", "b", 1), span("b", "a", "b", 2)})
+	tests := map[string]struct {
+		want string
+		got  *spantree.Forest
+		say  string
+	}{
+		"orphan as a root":        {"a\nb", orphan, "its parent gone is missing"},
+		"orphan as another root":  {"a\n...", orphan, "its parent gone is missing"},
+		"orphan that is optional": {"a\n? b", orphan, "its parent gone is missing"},
+		"cycle":                   {"a\nb", cycle, "it is its own ancestor"},
+		"duplicate id":            {"a\n  * b", twin, "its id b is another span's too"},
+		"duplicate id, others":    {"a\n  ...", twin, "its id b is another span's too"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := spantree.Match(parse(t, test.want), test.got)
+			if r.OK() || !strings.Contains(r.Explain(), test.say) {
+				t.Errorf("match is %t, explained as:\n%s\nwant a failure that says %q", r.OK(), r.Explain(), test.say)
+			}
+		})
+	}
+}
+
+// Trees on which trying assignments one after the other would take longer than
+// anybody waits.
+func TestMatchIsPolynomial(t *testing.T) {
+	tests := map[string]struct {
+		want, got string
+		ok        bool
+	}{
+		"many twins, one short": {"a\n" + strings.Repeat("  r\n    x\n", 40), "a\n" + strings.Repeat("  r\n    x\n", 39) + "  r\n    y\n", false},
+		"many optional lines":   {"a\n" + strings.Repeat("  ? r\n    ? x\n", 60), "a\n" + strings.Repeat("  r\n    x\n", 61), false},
+		"deep with repeats":     {deep("* r", 40) + deep("+ r", 40), deep("r", 40) + deep("r", 40), true},
+		"deep repeats, no leaf": {deep("* r", 60), deep("r", 61), false},
+		"many spans of one line": {
+			"a\n  + r [k=~.*]\n  * r\n  ...", "a\n" + strings.Repeat("  r [k=v]\n", 3000), true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			r := spantree.Match(parse(t, test.want), forest(t, test.got))
+			if r.OK() != test.ok {
+				t.Errorf("match is %t, want %t\n%.2000s", r.OK(), test.ok, r.Explain())
+			}
+			r.Explain()
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+// deep makes a chain of two siblings a level.
+func deep(line string, levels int) string {
+	var b strings.Builder
+	for i := range levels {
+		indent := strings.Repeat("  ", i)
+		b.WriteString(indent + line + "\n" + indent + line + "\n")
+	}
+	return b.String()
+}
+
+func TestExplain(t *testing.T) {
+	want := parse(t, `admit Head [SERVER service=demo]
+  reconcile Head
+    create ChildA [PRODUCER name=x]
+      reconcile ChildA
+        create Deployment
+  converge Head
+`)
+	spans := []spantree.Span{
+		{SpanID: "1", Name: "admit Head", Kind: "SERVER", Service: "demo"},
+		{SpanID: "2", ParentSpanID: "1", Name: "reconcile Head", Service: "demo"},
+		{SpanID: "3", ParentSpanID: "2", Name: "create ChildA", Kind: "CLIENT", Service: "demo",
+			Status: spantree.Status{Code: "Error", Message: "no luck"}},
+		{SpanID: "4", ParentSpanID: "gone", Name: "reconcile ChildA", Service: "demo"},
+		{SpanID: "5", ParentSpanID: "4", Name: "create Deployment", Service: "demo"},
+		{SpanID: "6", ParentSpanID: "1", Name: "delete ChildA", Service: "demo"},
+	}
+	got := spantree.Match(want, spantree.Build(spans)).Explain()
+	const explained = `4 differences:
+  different: create ChildA [PRODUCER name=x] (line 3) span 3: kind is CLIENT, want PRODUCER; status is Error ("no luck"), want any other; name is absent, want name=x
+  moved: reconcile ChildA (line 4) span 4: want it below create ChildA, found as a root; its parent gone is missing
+  missing: converge Head (line 6): want it below admit Head
+  extra: delete ChildA span 6: found below admit Head
+expected (- missing, > moved, ~ different):
+  admit Head [SERVER service=demo]
+    reconcile Head
+~     create ChildA [PRODUCER name=x]
+>       reconcile ChildA
+          create Deployment
+-   converge Head
+actual (+ extra, > moved, ~ different):
+  admit Head [SERVER service=demo]
++   delete ChildA
+    reconcile Head
+~     create ChildA [CLIENT status=Error]
+> reconcile ChildA [service=demo]  # its parent gone is missing
+    create Deployment
+`
+	if diff := cmp.Diff(explained, got); diff != "" {
+		t.Errorf("explanation (-want +got):\n%s", diff)
+	}
+}
+
+// Where a span in the middle is lost, its children are found again.
+func TestExplainLostParent(t *testing.T) {
+	want := parse(t, "a\n  b\n    c\n      d")
+	spans := []spantree.Span{span("1", "", "a", 0), span("3", "2", "c", 2), span("4", "3", "d", 3)}
+	differences := spantree.Match(want, spantree.Build(spans)).Differences()
+	var got []string
+	for _, d := range differences {
+		got = append(got, d.String())
+	}
+	if diff := cmp.Diff([]string{
+		"missing: b (line 2): want it below a",
+		"moved: c (line 3) span 3: want it below b, found as a root; its parent 2 is missing",
+	}, got); diff != "" {
+		t.Errorf("differences (-want +got):\n%s", diff)
+	}
+}
