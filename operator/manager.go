@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/controller"
+	"github.com/operator-tracing/sandbox/operator/tracing"
+	"github.com/operator-tracing/sandbox/operator/tracing/provider"
+	"github.com/operator-tracing/sandbox/operator/webhook"
+)
+
+const (
+	// serviceName is what Jaeger shows unless OTEL_SERVICE_NAME says otherwise.
+	serviceName = "demo-services-for-tracing"
+	leaseName   = "operator-tracing.dummy.example.com"
+
+	// A pod gets 30 s to end: the work in hand may take drainLimit, and what it
+	// traced must still get out in the rest.
+	drainLimit = 15 * time.Second
+	flushLimit = 5 * time.Second
+)
+
+// serve runs the operator until ctx ends or something fails, and sends the spans
+// that are left before it returns.
+func serve(ctx context.Context, opts options, logger logr.Logger) error {
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger.WithName("client-go"))
+
+	traces, err := provider.New(ctx, provider.WithServiceName(serviceName), provider.WithLogger(logger.WithName("otel")))
+	if err != nil {
+		return fmt.Errorf("setting up tracing: %w", err)
+	}
+	defer flush(ctx, traces, logger)
+
+	cfg, err := config.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	mgr, err := newManager(cfg, opts, traces.TracerProvider(), logger)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("running the manager: %w", err)
+	}
+	return nil
+}
+
+// flush sends the last spans. ctx has ended by now, so only its values count.
+func flush(ctx context.Context, traces *provider.Provider, logger logr.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
+	defer cancel()
+	if err := traces.Shutdown(ctx); err != nil {
+		logger.Error(err, "the last spans are lost")
+	}
+}
+
+// newManager puts the operator together: client, reconcilers and webhook, each
+// in its tracing wrapper, and the probes. It starts nothing.
+func newManager(cfg *rest.Config, opts options, tp trace.TracerProvider, logger logr.Logger) (ctrl.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	traced := tracingOptions(opts, scheme, tp)
+	mgr, err := ctrl.NewManager(cfg, managerOptions(opts, scheme, traced, logger))
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+
+	heads := &controller.HeadReconciler{Client: mgr.GetClient(), Scheme: scheme}
+	if err := controller.SetupHead(mgr, tracing.WrapReconciler(&v1alpha1.Head{}, heads, traced...)); err != nil {
+		return nil, fmt.Errorf("registering the controller for Head: %w", err)
+	}
+	children := &controller.ChildAReconciler{Client: mgr.GetClient(), Scheme: scheme}
+	if err := controller.SetupChildA(mgr, tracing.WrapReconciler(&v1alpha1.ChildA{}, children, traced...)); err != nil {
+		return nil, fmt.Errorf("registering the controller for ChildA: %w", err)
+	}
+	ready := healthz.Ping
+	if opts.webhooks {
+		if err := webhook.SetupHead(mgr, tracing.WrapDefaulter(webhook.HeadDefaulter{}, traced...)); err != nil {
+			return nil, err
+		}
+		// Once ready, the pod gets the API server's calls, so the port must answer.
+		ready = mgr.GetWebhookServer().StartedChecker()
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("adding the liveness check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("webhook", ready); err != nil {
+		return nil, fmt.Errorf("adding the readiness check: %w", err)
+	}
+	return mgr, nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("adding Kubernetes' kinds: %w", err)
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("adding Head and ChildA: %w", err)
+	}
+	return scheme, nil
+}
+
+func tracingOptions(opts options, scheme *runtime.Scheme, tp trace.TracerProvider) []tracing.Option {
+	out := []tracing.Option{
+		tracing.WithTracerProvider(tp),
+		tracing.WithScheme(scheme),
+		tracing.WithForeignContext(opts.foreignContext),
+		tracing.WithConverge(&v1alpha1.Head{}),
+	}
+	if trusted := opts.trusted(); len(trusted) > 0 {
+		out = append(out, tracing.WithTrustedWriters(trusted...))
+	}
+	return out
+}
+
+func managerOptions(opts options, scheme *runtime.Scheme, traced []tracing.Option, logger logr.Logger) ctrl.Options {
+	return ctrl.Options{
+		Scheme: scheme,
+		Logger: logger,
+		// Nothing here reads managed fields, and they are most of what a small
+		// object weighs.
+		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		// Reads wait until the cache shows the operator's last write. Otherwise a
+		// pass right after a write works on the old copy and writes its status twice.
+		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
+		NewClient:                     tracing.NewClientFunc(traced...),
+		Metrics:                       metricsserver.Options{BindAddress: opts.metricsAddress},
+		HealthProbeBindAddress:        opts.probeAddress,
+		WebhookServer:                 ctrlwebhook.NewServer(ctrlwebhook.Options{Port: opts.webhookPort, CertDir: opts.webhookCertDir}),
+		LeaderElection:                opts.leaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       opts.namespace,
+		LeaderElectionReleaseOnCancel: true, // after Start returns, only spans are sent
+		GracefulShutdownTimeout:       ptr.To(drainLimit),
+	}
+}

@@ -1,0 +1,37 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+)
+
+// The webhook only makes operations visible, so Heads must get through when it is
+// away: hence Ignore, and a limit short enough that nobody notices the wait.
+//
+// +kubebuilder:webhook:path=/mutate-dummy-example-com-v1alpha1-head,mutating=true,failurePolicy=ignore,sideEffects=None,timeoutSeconds=2,reinvocationPolicy=Never,matchPolicy=Equivalent,groups=dummy.example.com,resources=heads,verbs=create;update,versions=v1alpha1,name=head.dummy.example.com,admissionReviewVersions=v1
+
+// HeadDefaulter is what a Head's admission does besides tracing: nothing. A Head
+// has no fields to default. The zero value is ready and safe for concurrent use.
+type HeadDefaulter struct{}
+
+var _ admission.Defaulter[*v1alpha1.Head] = HeadDefaulter{}
+
+// Default leaves the Head as it is and never fails.
+func (HeadDefaulter) Default(context.Context, *v1alpha1.Head) error {
+	return nil
+}
+
+// SetupHead serves the admission of Heads on the manager's webhook server. The
+// defaulter is a HeadDefaulter, or a wrapper around one.
+func SetupHead(mgr ctrl.Manager, defaulter admission.Defaulter[*v1alpha1.Head]) error {
+	err := ctrl.NewWebhookManagedBy(mgr, &v1alpha1.Head{}).WithDefaulter(defaulter).Complete()
+	if err != nil {
+		return fmt.Errorf("registering the webhook for Head: %w", err)
+	}
+	return nil
+}
