@@ -1,23 +1,171 @@
 package install
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
 
-// CertManagerVersion is the version of cert-manager that is installed.
-const CertManagerVersion = "v1.21.2"
+	"github.com/cert-manager/cert-manager/pkg/util/cmapichecker"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	// CertManagerVersion is the version of cert-manager that is installed: that of the module in go.mod, which a
+	// test holds.
+	CertManagerVersion = "v1.21.2"
+	// certManagerNamespace is the release's name, too, as upstream's instructions have it.
+	certManagerNamespace = "cert-manager"
+	certManagerModule    = "github.com/cert-manager/cert-manager"
+)
 
 // CertManagerOptions configures [CertManager].
 type CertManagerOptions struct {
-	// ChartDir is the chart's folder, as [ChartDir] finds it.
+	// ChartDir is the chart's folder, as [ChartDir] finds it. Required.
 	ChartDir string
 	// Controller, CAInjector and Webhook are the images; a zero Image leaves the chart's own at CertManagerVersion.
+	// The chart runs them as non-root without saying as whom, so an image must name a numeric user.
 	Controller, CAInjector, Webhook Image
 }
 
-// ChartDir returns the folder of cert-manager's chart in the Go module cache, downloading the module if need be.
-// The go command must be on PATH and the working folder inside this repository.
-func ChartDir(ctx context.Context) (string, error) { return "", nil }
+// ChartDir returns the folder of cert-manager's chart in the Go module cache, downloading the module if it isn't
+// there. It runs the go command in dir, which must be inside this repository.
+func ChartDir(ctx context.Context, dir string) (string, error) {
+	// "go mod download -json" also says where a module is that was downloaded before, and then needs no network.
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", certManagerModule)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	var module struct{ Dir, Version, Error string }
+	if decodeErr := json.Unmarshal(out, &module); decodeErr != nil {
+		return "", fmt.Errorf("finding module %s: %w", certManagerModule, errors.Join(err, exitText(err), decodeErr))
+	}
+	switch {
+	case module.Error != "":
+		return "", fmt.Errorf("finding module %s: %s", certManagerModule, module.Error)
+	case module.Version != CertManagerVersion:
+		return "", fmt.Errorf("finding module %s: go.mod has %s, want %s", certManagerModule, module.Version, CertManagerVersion)
+	}
+	return filepath.Join(module.Dir, "deploy", "charts", "cert-manager"), nil
+}
 
-// CertManager renders cert-manager from its chart.
+// exitText returns what a failed command wrote to stderr.
+func exitText(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return errors.New(string(exit.Stderr))
+	}
+	return nil
+}
+
+// CertManager renders cert-manager from its chart, with its definitions and its Namespace.
 func CertManager(o CertManagerOptions) (*Component, error) {
-	return &Component{Name: CertManagerName, Version: CertManagerVersion}, nil
+	objects, err := renderCertManager(o)
+	if err != nil {
+		return nil, fmt.Errorf("rendering %s: %w", CertManagerName, err)
+	}
+	return newComponent(CertManagerName, CertManagerVersion, objects), nil
+}
+
+func renderCertManager(o CertManagerOptions) ([]*unstructured.Unstructured, error) {
+	chart, err := loader.LoadDir(o.ChartDir)
+	if err != nil {
+		return nil, fmt.Errorf("loading the chart: %w", err)
+	}
+	// The chart in the module is v0.0.0; upstream's release tool sets the version, which names the images.
+	chart.Metadata.Version, chart.Metadata.AppVersion = CertManagerVersion, CertManagerVersion
+	chosen, err := certManagerValues(o)
+	if err != nil {
+		return nil, err
+	}
+	release := common.ReleaseOptions{Name: certManagerNamespace, Namespace: certManagerNamespace, Revision: 1, IsInstall: true}
+	values, err := util.ToRenderValues(chart, chosen, release, nil)
+	if err != nil {
+		return nil, fmt.Errorf("checking the chart's values: %w", err)
+	}
+	files, err := engine.Render(chart, values)
+	if err != nil {
+		return nil, fmt.Errorf("rendering the chart: %w", err)
+	}
+
+	namespace := &unstructured.Unstructured{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	namespace.SetName(certManagerNamespace)
+	objects := []*unstructured.Unstructured{namespace}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if path.Base(name) == "NOTES.txt" {
+			continue
+		}
+		decoded, err := decode(files[name])
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", name, err)
+		}
+		for _, obj := range decoded {
+			if _, hook := obj.GetAnnotations()["helm.sh/hook"]; !hook {
+				objects = append(objects, obj)
+			}
+		}
+	}
+	return objects, nil
+}
+
+// certManagerValues are the chart's values that differ from its defaults.
+func certManagerValues(o CertManagerOptions) (map[string]any, error) {
+	controller := map[string]any{
+		// Static: no Helm release owns the definitions.
+		"creator":    "static",
+		"crds":       map[string]any{"enabled": true},
+		"prometheus": map[string]any{"enabled": false},
+		// Its job is done by certManagerReady, without an image and a Pod.
+		"startupapicheck": map[string]any{"enabled": false},
+		"global":          map[string]any{"leaderElection": map[string]any{"namespace": certManagerNamespace}},
+		// One replica each: nobody to elect, and the lease of a killed leader would block its successor for a minute.
+		"extraArgs": []any{"--leader-elect=false"},
+	}
+	cainjector := map[string]any{"extraArgs": []any{"--leader-elect=false"}}
+	webhook := map[string]any{
+		// The defaults cost 5 s at every start.
+		"readinessProbe": map[string]any{"initialDelaySeconds": 0, "periodSeconds": 1},
+	}
+	controller["cainjector"], controller["webhook"] = cainjector, webhook
+	for _, program := range []struct {
+		values map[string]any
+		image  Image
+	}{{controller, o.Controller}, {cainjector, o.CAInjector}, {webhook, o.Webhook}} {
+		if program.image.Ref == "" {
+			continue
+		}
+		repository, tag, digest, err := program.image.split()
+		if err != nil {
+			return nil, err
+		}
+		program.values["image"] = map[string]any{
+			"repository": repository, "tag": tag, "digest": digest, "pullPolicy": string(program.image.pullPolicy()),
+		}
+	}
+	return controller, nil
+}
+
+// certManagerReady asks the API server to create, as a dry run, a request that cert-manager must fill in and one that it
+// must deny. Only that proves that Pods, Services and injected certificates work together.
+func certManagerReady(c *Cluster) (check, error) {
+	checker, err := cmapichecker.New(c.config, certManagerNamespace)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the check of cert-manager's API: %w", err)
+	}
+	return func(ctx context.Context) error {
+		if err := checker.Check(ctx); err != nil {
+			return fmt.Errorf("checking cert-manager's API: %w", err)
+		}
+		return nil
+	}, nil
 }

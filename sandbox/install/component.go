@@ -15,8 +15,31 @@ const (
 	SampleName      = "sample"
 )
 
-// Component is something that the sandbox installs. It holds rendered objects and talks to no cluster until
-// Apply or Wait is called. It is immutable after its constructor and safe for concurrent use.
+// check asks a component's service once, and returns what is missing.
+type check func(context.Context) error
+
+// readiness prepares, for the components that are ready later than their Pods, the check of the service itself.
+var readiness = map[string]func(*Cluster) (check, error){
+	CertManagerName: certManagerReady,
+	OperatorName: func(c *Cluster) (check, error) {
+		return func(ctx context.Context) error { return operatorReady(ctx, c) }, nil
+	},
+	SampleName: func(c *Cluster) (check, error) {
+		return func(ctx context.Context) error { return sampleReady(ctx, c) }, nil
+	},
+}
+
+// checkOf returns the check of the named component's service; one that has none passes.
+func checkOf(c *Cluster, name string) (check, error) {
+	prepare := readiness[name]
+	if prepare == nil {
+		return func(context.Context) error { return nil }, nil
+	}
+	return prepare(c)
+}
+
+// Component is something that the sandbox installs. It holds rendered objects and talks to no cluster until one of its
+// methods is called. It is immutable after its constructor and safe for concurrent use.
 type Component struct {
 	// Name is one of the names above.
 	Name string
@@ -24,6 +47,29 @@ type Component struct {
 	Version string
 	// Objects are what is applied, in the order they were rendered.
 	Objects []*unstructured.Unstructured
+}
+
+// newComponent marks objects, which it takes over, as belonging to the component.
+func newComponent(name, version string, objects []*unstructured.Unstructured) *Component {
+	for _, obj := range objects {
+		labels := obj.GetLabels()
+		if labels == nil {
+			labels = make(map[string]string)
+		}
+		labels[ManagedByLabel] = FieldManager
+		labels[ComponentLabel] = name
+		obj.SetLabels(labels)
+		if version == "" {
+			continue
+		}
+		annotations := obj.GetAnnotations()
+		if annotations == nil {
+			annotations = make(map[string]string)
+		}
+		annotations[VersionAnnotation] = version
+		obj.SetAnnotations(annotations)
+	}
+	return &Component{Name: name, Version: version, Objects: objects}
 }
 
 // Apply applies the component's objects; see [Apply]. A second Apply of the same component changes nothing.
@@ -38,7 +84,14 @@ func (p *Component) Apply(ctx context.Context, c *Cluster) error {
 // operator also have to answer admission requests as they should. It polls until ctx ends; the error then
 // names what wasn't ready and the last thing seen.
 func (p *Component) Wait(ctx context.Context, c *Cluster) error {
-	return fmt.Errorf("waiting for %s: not written", p.Name)
+	if err := WaitReady(ctx, c, phases(p.Objects)[phaseWorkloads]); err != nil {
+		return fmt.Errorf("waiting for %s: %w", p.Name, err)
+	}
+	serves, err := checkOf(c, p.Name)
+	if err != nil {
+		return err
+	}
+	return poll(ctx, "waiting for "+p.Name, serves)
 }
 
 // Install applies the component and waits for it.
@@ -55,26 +108,4 @@ func (p *Component) Delete(ctx context.Context, c *Cluster) error {
 		return fmt.Errorf("deleting %s: %w", p.Name, err)
 	}
 	return nil
-}
-
-// Status is what the cluster says about a component.
-type Status struct {
-	// Name is the component's name.
-	Name string
-	// Installed is whether any of the component's workloads (or the sample Head) exist.
-	Installed bool
-	// Version is the version that was applied last; empty if nothing is installed.
-	Version string
-	// Images are the images of the component's workloads, sorted.
-	Images []string
-	// Ready is whether the component would pass Wait now.
-	Ready bool
-	// Message says what is missing when Ready is false: the object and its last condition.
-	Message string
-}
-
-// StatusOf reports on the named component from the cluster alone: it needs neither chart nor manifests. An absent
-// component is no error. An error means that the API server couldn't be asked.
-func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
-	return Status{Name: name}, nil
 }

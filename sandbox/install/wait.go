@@ -2,11 +2,96 @@ package install
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// WaitReady waits until every object is there and ready.
+// pollInterval is how often an object is asked for while it is waited for.
+const pollInterval = 100 * time.Millisecond
+
+// WaitReady waits until every object exists and is ready in kstatus's sense: a Deployment has rolled out, a
+// CustomResourceDefinition is established, anything else has a Ready condition that isn't False. It polls until ctx
+// ends; the error then names the first object found unready, its last condition and, for a Deployment, what holds its
+// Pods up. No status counts as final: a Deployment past its progress deadline may still recover.
 func WaitReady(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
-	return nil
+	return each(ctx, objects, func(ctx context.Context, obj *unstructured.Unstructured) error {
+		err := poll(ctx, "waiting for "+describe(obj), func(ctx context.Context) error { return ready(ctx, c, obj) })
+		if err != nil {
+			return errors.Join(err, podTrouble(ctx, c, obj))
+		}
+		return nil
+	})
+}
+
+// ready returns nil if the object that obj names exists and is ready, and otherwise what is missing.
+func ready(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) error {
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(obj.GroupVersionKind())
+	if err := c.client.Get(ctx, client.ObjectKeyFromObject(obj), live); err != nil {
+		return err
+	}
+	return readyNow(live)
+}
+
+// readyNow judges an object as it was read.
+func readyNow(live *unstructured.Unstructured) error {
+	result, err := status.Compute(live)
+	if err != nil {
+		return fmt.Errorf("computing its status: %w", err)
+	}
+	if result.Status == status.CurrentStatus {
+		return nil
+	}
+	message := fmt.Sprintf("%s: %s", result.Status, result.Message)
+	if last := lastCondition(live); last != "" {
+		message += "; " + last
+	}
+	return errors.New(message)
+}
+
+// lastCondition renders the condition of obj that changed last, or "" if it has none.
+func lastCondition(obj *unstructured.Unstructured) string {
+	conditions, _, err := unstructured.NestedSlice(obj.Object, "status", "conditions")
+	if err != nil || len(conditions) == 0 {
+		return ""
+	}
+	field := func(condition any, name string) string {
+		m, _ := condition.(map[string]any)
+		text, _ := m[name].(string)
+		return text
+	}
+	// Times are RFC 3339 in UTC, so their order is that of their text.
+	last := slices.MaxFunc(conditions, func(a, b any) int {
+		return strings.Compare(field(a, "lastTransitionTime"), field(b, "lastTransitionTime"))
+	})
+	text := fmt.Sprintf("condition %s=%s", field(last, "type"), field(last, "status"))
+	if reason := field(last, "reason"); reason != "" {
+		text += " (" + reason + ")"
+	}
+	if message := field(last, "message"); message != "" {
+		text += ": " + message
+	}
+	return text
+}
+
+// poll runs check every pollInterval until it returns nil or ctx ends; the error then holds the last failure.
+func poll(ctx context.Context, what string, check func(context.Context) error) error {
+	last := errors.New("not checked yet")
+	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {
+		err := check(ctx)
+		// A failure by the end of ctx hides the one that explains it.
+		if err != nil && ctx.Err() == nil {
+			last = err
+		}
+		return err == nil, nil
+	})
+	return explain(what, err, last)
 }

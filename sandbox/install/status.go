@@ -1,0 +1,97 @@
+package install
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Status is what the cluster says about a component.
+type Status struct {
+	// Name is the component's name.
+	Name string
+	// Installed is whether any of the component's Deployments (the sample's Head) exist.
+	Installed bool
+	// Version is the version that was applied last; empty if nothing is installed.
+	Version string
+	// Images are the images of the component's Deployments, sorted, each once.
+	Images []string
+	// Ready is whether the component would pass Wait now.
+	Ready bool
+	// Message says what is missing when Ready is false: the object and its last condition.
+	Message string
+}
+
+// StatusOf reports on the named component from the cluster alone: it needs neither chart nor manifests. An absent
+// component is no error. An error means that the API server couldn't be asked.
+func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
+	status := Status{Name: name}
+	list, err := mainObjects(ctx, c, name)
+	if err != nil {
+		return status, fmt.Errorf("asking for %s: %w", name, err)
+	}
+	if len(list) == 0 {
+		status.Message = "not installed"
+		return status, nil
+	}
+	status.Installed = true
+	for i := range list {
+		obj := &list[i]
+		status.Version = obj.GetAnnotations()[VersionAnnotation]
+		status.Images = append(status.Images, images(obj)...)
+		if err := readyNow(obj); err != nil && status.Message == "" {
+			status.Message = fmt.Sprintf("%s: %v", describe(obj), err)
+		}
+	}
+	slices.Sort(status.Images)
+	status.Images = slices.Compact(status.Images)
+	if status.Message == "" {
+		serves, err := checkOf(c, name)
+		if err != nil {
+			return status, err
+		}
+		if err := serves(ctx); err != nil {
+			status.Message = err.Error()
+		}
+	}
+	status.Ready = status.Message == ""
+	return status, nil
+}
+
+// mainObjects lists the objects that stand for a component: the sample's Head, else Deployments.
+func mainObjects(ctx context.Context, c *Cluster, name string) ([]unstructured.Unstructured, error) {
+	kind := appsv1.SchemeGroupVersion.WithKind("Deployment")
+	if name == SampleName {
+		kind = headKind
+	}
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(schema.GroupVersionKind{Group: kind.Group, Version: kind.Version, Kind: kind.Kind + "List"})
+	err := c.client.List(ctx, list, client.MatchingLabels{ManagedByLabel: FieldManager, ComponentLabel: name})
+	if err != nil {
+		return nil, ignore(meta.IsNoMatchError, err)
+	}
+	return list.Items, nil
+}
+
+// images returns the images that a Deployment runs.
+func images(obj *unstructured.Unstructured) []string {
+	containers, _, err := unstructured.NestedSlice(obj.Object, "spec", "template", "spec", "containers")
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, container := range containers {
+		if m, ok := container.(map[string]any); ok {
+			if image, ok := m["image"].(string); ok {
+				out = append(out, image)
+			}
+		}
+	}
+	return out
+}
