@@ -1,0 +1,204 @@
+package jaeger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jaegertracing/jaeger-idl/model/v1"
+	"github.com/jaegertracing/jaeger-idl/proto-gen/api_v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+)
+
+func TestGetTrace(t *testing.T) {
+	other := modelSpan(9, 0, "other")
+	other.TraceID = model.NewTraceID(0, 7)
+	s := &server{}
+	s.set(modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(3, 1, "c"), other, modelSpan(2, 1, "b"))
+	client := start(t, s)
+	trace, err := client.GetTrace(t.Context(), testTraceID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if trace.ID != testTraceID || trace.Len() != 3 {
+		t.Errorf("trace %s of %d spans, want %s of 3: a span sent again counts once", trace.ID, trace.Len(), testTraceID)
+	}
+	if diff := cmp.Diff("a [INTERNAL service=demo]\n  b [INTERNAL]\n  c [INTERNAL]\n", trace.Forest().String()); diff != "" {
+		t.Errorf("forest (-want +got):\n%s", diff)
+	}
+	if !s.lastGet.RawTraces {
+		t.Error("asked for corrected spans, want them as they were stored")
+	}
+}
+
+// Without the codec the client panics inside gRPC: this is why there is one. When
+// the second half fails, the codec may go.
+func TestCodec(t *testing.T) {
+	s := &server{}
+	s.set(modelSpan(1, 0, "a"))
+	client := start(t, s)
+	if _, err := client.GetTrace(t.Context(), testTraceID); err != nil {
+		t.Errorf("with the codec: %v", err)
+	}
+
+	conn, err := grpc.NewClient(client.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	defer func() {
+		if panicked := fmt.Sprint(recover()); !strings.Contains(panicked, "TraceID") {
+			t.Errorf("a client without the codec ends with %q, want a panic about TraceID", panicked)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	stream, err := api_v2.NewQueryServiceClient(conn).GetTrace(ctx, &api_v2.GetTraceRequest{TraceID: testTrace})
+	t.Logf("no panic: stream %v, error %v", stream, err)
+}
+
+func TestCodecRefusesOthers(t *testing.T) {
+	if _, err := (gogoCodec{}).Marshal("text"); err == nil {
+		t.Error("encoding a string is no error")
+	}
+	if err := (gogoCodec{}).Unmarshal(nil, "text"); err == nil {
+		t.Error("decoding into a string is no error")
+	}
+}
+
+func TestErrors(t *testing.T) {
+	span := modelSpan(1, 0, "a")
+	tests := map[string]struct {
+		server  *server
+		id      string
+		want    error
+		message string
+	}{
+		"unknown trace":      {&server{}, testTraceID, ErrNotFound, "reading trace " + testTraceID},
+		"breaks midway":      {&server{spans: []model.Span{span}, fail: status.Error(codes.Unavailable, "gone")}, testTraceID, ErrTruncated, "gone"},
+		"fails midway":       {&server{spans: []model.Span{span}, fail: status.Error(codes.Internal, "bug")}, testTraceID, ErrTruncated, "bug"},
+		"chunk is too large": {&server{fail: status.Error(codes.ResourceExhausted, "larger than max")}, testTraceID, ErrTruncated, "larger"},
+		"unavailable":        {&server{fail: status.Error(codes.Unavailable, "starting")}, testTraceID, ErrUnreachable, "starting"},
+		"storage fails":      {&server{fail: status.Error(codes.Internal, "disk")}, testTraceID, nil, "disk"},
+		"no id":              {&server{}, "xyz", nil, `reading trace "xyz": parsing its id`},
+		"zero id":            {&server{}, "00", nil, "the id is zero"},
+		"empty id":           {&server{}, "", nil, "parsing its id"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			trace, err := start(t, test.server).GetTrace(t.Context(), test.id)
+			if err == nil || !strings.Contains(err.Error(), test.message) {
+				t.Fatalf("error is %v, want one with %q", err, test.message)
+			}
+			if trace.Len() != 0 {
+				t.Errorf("%d spans beside the error", trace.Len())
+			}
+			for _, sentinel := range []error{ErrNotFound, ErrTruncated, ErrUnreachable} {
+				if errors.Is(err, sentinel) != (sentinel == test.want) {
+					t.Errorf("error %v: is %v is %t", err, sentinel, errors.Is(err, sentinel))
+				}
+			}
+		})
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	s := &server{hang: true}
+	address := start(t, s).endpoint
+	client := dial(t, address, 50*time.Millisecond)
+	if _, err := client.GetTrace(t.Context(), testTraceID); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("a server that doesn't answer gives %v, want ErrUnreachable", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := dial(t, address, time.Minute).GetTrace(ctx, testTraceID)
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
+		t.Errorf("a cancelled call gives %v, want the context's error alone", err)
+	}
+}
+
+// A Jaeger that is down is an error at once, and one that has come back answers
+// soon: gRPC's own pauses grow to two minutes.
+func TestReconnect(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	s := &server{services: []string{"b", "a"}}
+	stop := serve(t, s, listener)
+	client := dial(t, address, 5*time.Second)
+	if got, err := client.Services(t.Context()); err != nil || cmp.Diff([]string{"a", "b"}, got) != "" {
+		t.Fatalf("services are %v, %v; want a and b", got, err)
+	}
+	stop()
+	for range 5 {
+		if _, err := client.Services(t.Context()); !errors.Is(err, ErrUnreachable) {
+			t.Fatalf("error is %v, want ErrUnreachable", err)
+		}
+	}
+	if listener, err = net.Listen("tcp", address); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, s, listener)
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		_, err := client.Services(t.Context())
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still after 5 seconds: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func TestFindTraces(t *testing.T) {
+	s := &server{}
+	var spans []model.Span
+	for i := range uint64(4) {
+		span := modelSpan(1, 0, "a")
+		span.TraceID = model.NewTraceID(1, i+1)
+		spans = append(spans, span, span)
+	}
+	foreign := modelSpan(5, 0, "x")
+	foreign.Process = &model.Process{ServiceName: "other"}
+	s.set(append(spans, foreign)...)
+	client := start(t, s)
+
+	from := time.Unix(900, 0).UTC()
+	q := Query{Service: "demo", Operation: "a", Tags: map[string]string{"k": "v"}, From: from, To: from.Add(time.Hour), Limit: 4}
+	traces, err := client.FindTraces(t.Context(), q)
+	if err != nil || len(traces) != 4 {
+		t.Fatalf("%d traces, %v; want 4", len(traces), err)
+	}
+	if traces[0].ID != "00000000000000010000000000000001" || traces[0].Len() != 1 {
+		t.Errorf("the first trace is %s of %d spans", traces[0].ID, traces[0].Len())
+	}
+	want := &api_v2.TraceQueryParameters{
+		ServiceName: "demo", OperationName: "a", Tags: q.Tags, StartTimeMin: q.From, StartTimeMax: q.To, SearchDepth: 5, RawTraces: true,
+	}
+	if diff := cmp.Diff(want, s.lastFind); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+
+	q.Limit = 3
+	if traces, err = client.FindTraces(t.Context(), q); !errors.Is(err, ErrTruncated) || len(traces) != 3 {
+		t.Errorf("%d traces, %v; want 3 and ErrTruncated", len(traces), err)
+	}
+	if traces, err = client.FindTraces(t.Context(), Query{Service: "nobody"}); err != nil || len(traces) != 0 {
+		t.Errorf("%d traces, %v; want none and no error", len(traces), err)
+	}
+	if s.lastFind.SearchDepth != DefaultLimit+1 || time.Since(s.lastFind.StartTimeMin) < 59*time.Minute || time.Until(s.lastFind.StartTimeMax) <= 0 {
+		t.Errorf("defaults of the search are %v", s.lastFind)
+	}
+}

@@ -1,0 +1,157 @@
+package jaeger
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jaegertracing/jaeger-idl/model/v1"
+	"github.com/jaegertracing/jaeger-idl/proto-gen/api_v2"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is a query service over spans in memory. It cuts answers into chunks as
+// Jaeger does.
+type server struct {
+	api_v2.UnimplementedQueryServiceServer
+	mu       sync.Mutex
+	spans    []model.Span
+	services []string
+	// fail, where set, ends a stream after its first chunk; with none, at once.
+	fail error
+	// hang keeps calls open until the client leaves.
+	hang bool
+	// lastFind is the last request to search.
+	lastFind *api_v2.TraceQueryParameters
+	lastGet  *api_v2.GetTraceRequest
+}
+
+func (s *server) set(spans ...model.Span) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spans = spans
+}
+
+func (s *server) GetTrace(r *api_v2.GetTraceRequest, stream api_v2.QueryService_GetTraceServer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastGet = r
+	if s.hang {
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	}
+	var found []model.Span
+	for _, span := range s.spans {
+		if span.TraceID == r.TraceID {
+			found = append(found, span)
+		}
+	}
+	if len(found) == 0 && s.fail == nil {
+		return status.Error(codes.NotFound, "trace not found")
+	}
+	return s.send(found, stream.Send)
+}
+
+func (s *server) FindTraces(r *api_v2.FindTracesRequest, stream api_v2.QueryService_FindTracesServer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastFind = r.Query
+	var found []model.Span
+	traces := map[model.TraceID]bool{}
+	for _, span := range s.spans {
+		if span.Process.ServiceName != r.Query.ServiceName {
+			continue
+		}
+		if !traces[span.TraceID] && len(traces) == int(r.Query.SearchDepth) {
+			break
+		}
+		traces[span.TraceID] = true
+		found = append(found, span)
+	}
+	return s.send(found, stream.Send)
+}
+
+func (s *server) send(spans []model.Span, send func(*api_v2.SpansResponseChunk) error) error {
+	for len(spans) > 0 {
+		n := min(2, len(spans))
+		if err := send(&api_v2.SpansResponseChunk{Spans: spans[:n]}); err != nil {
+			return err
+		}
+		spans = spans[n:]
+		if s.fail != nil {
+			return s.fail
+		}
+	}
+	return s.fail
+}
+
+func (s *server) GetServices(context.Context, *api_v2.GetServicesRequest) (*api_v2.GetServicesResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &api_v2.GetServicesResponse{Services: s.services}, nil
+}
+
+// start serves on loopback until the test ends, and gives a client.
+func start(t *testing.T, s *server) *Client {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, s, listener)
+	return dial(t, listener.Addr().String(), 5*time.Second)
+}
+
+func serve(t *testing.T, s *server, listener net.Listener) (stop func()) {
+	t.Helper()
+	g := grpc.NewServer(grpc.ForceServerCodec(gogoCodec{}))
+	api_v2.RegisterQueryServiceServer(g, s)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := g.Serve(listener); err != nil {
+			t.Errorf("serving: %v", err)
+		}
+	}()
+	stop = sync.OnceFunc(func() { g.Stop(); <-done })
+	t.Cleanup(stop)
+	return stop
+}
+
+func dial(t *testing.T, address string, timeout time.Duration) *Client {
+	t.Helper()
+	client, err := Dial(address, timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Errorf("closing the client: %v", err)
+		}
+	})
+	return client
+}
+
+var testTrace = model.NewTraceID(0x0123456789abcdef, 0x00000000000000aa)
+
+const testTraceID = "0123456789abcdef00000000000000aa"
+
+// modelSpan makes a span of the test's trace; parent 0 is none.
+func modelSpan(id, parent uint64, name string, tags ...model.KeyValue) model.Span {
+	s := model.Span{
+		TraceID: testTrace, SpanID: model.NewSpanID(id), OperationName: name, Tags: tags,
+		StartTime: time.Unix(1000, int64(id)*1000).UTC(), Duration: time.Millisecond,
+		Process: &model.Process{ServiceName: "demo", Tags: []model.KeyValue{model.String("k8s.pod.name", "pod-0")}},
+	}
+	if parent != 0 {
+		s.References = []model.SpanRef{model.NewChildOfRef(testTrace, model.NewSpanID(parent))}
+	}
+	return s
+}
