@@ -68,17 +68,24 @@ func build(overlay, image string) ([]*unstructured.Unstructured, error) {
 		return nil, fmt.Errorf("writing the top kustomization: %w", err)
 	}
 
-	rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, top)
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionNone // The kustomization's own sortOptions say it; both would be a warning.
+	rendered, err := krusty.MakeKustomizer(options).Run(disk, top)
 	if err != nil {
 		return nil, err
 	}
 	objects := make([]*unstructured.Unstructured, 0, rendered.Size())
 	for _, r := range rendered.Resources() {
-		content, err := r.Map()
+		// Through JSON, because kustomize's own map has Go ints, which unstructured objects must not hold.
+		content, err := r.MarshalJSON()
 		if err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", r.CurId(), err)
 		}
-		objects = append(objects, &unstructured.Unstructured{Object: content})
+		object := &unstructured.Unstructured{}
+		if err := object.UnmarshalJSON(content); err != nil {
+			return nil, fmt.Errorf("decoding %s: %w", r.CurId(), err)
+		}
+		objects = append(objects, object)
 	}
 	return objects, nil
 }

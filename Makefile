@@ -1,0 +1,88 @@
+# Every target calls one script or command; `make help` lists them.
+
+export CGO_ENABLED ?= 0
+SANDBOX := go run -trimpath ./sandbox
+IMG ?= ghcr.io/operator-tracing/operator:latest
+
+.DEFAULT_GOAL := help
+
+##@ The sandbox
+
+.PHONY: sandbox-up
+sandbox-up: ## Make the sandbox, or repair it, and print the sample's trace (ARGS="--images=source …").
+	@scripts/prerequisites.sh
+	@$(SANDBOX) up $(ARGS)
+
+.PHONY: sandbox-down
+sandbox-down: ## Remove the sandbox (ARGS=--purge for the caches too).
+	@$(SANDBOX) down $(ARGS)
+
+.PHONY: sandbox-status
+sandbox-status: ## Say what runs in the sandbox and where Jaeger is.
+	@$(SANDBOX) status $(ARGS)
+
+.PHONY: run
+run: ## Run the operator on this machine against the sandbox, exporting to its Jaeger.
+	@scripts/run.sh
+
+##@ Tests
+
+.PHONY: test
+test: ## Run everything: builds, linters, unit tests, and the tests on a kind cluster.
+	@scripts/test.sh all
+
+.PHONY: test-short
+test-short: ## Run what needs no cluster.
+	@scripts/test.sh short
+
+.PHONY: e2e
+e2e: ## Run the tests on the sandbox that is up, or on one of their own.
+	@scripts/test.sh e2e
+
+.PHONY: envtest-assets
+envtest-assets: ## Build kube-apiserver, etcd and kubectl, and print the folder for KUBEBUILDER_ASSETS.
+	@$(SANDBOX) envtest-assets
+
+.PHONY: bench-up
+bench-up: ## Measure kind alone against `sandbox up` (docs/benchmarks.md).
+	@scripts/bench-up.sh
+
+##@ Code
+
+.PHONY: build
+build: ## Build the operator and the sandbox into bin/.
+	@scripts/build.sh
+
+.PHONY: generate
+generate: ## Generate deep copies, CRDs, RBAC and webhook manifests.
+	@scripts/generate.sh
+
+.PHONY: verify
+verify: ## Fail if generated files, modules or formatting are out of date, or a linter complains.
+	@scripts/verify.sh
+
+##@ Any cluster (kubectl's current context)
+
+.PHONY: install
+install: ## Install the CRDs.
+	kubectl apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CRDs, and with them every Head and ChildA.
+	kubectl delete --ignore-not-found -k config/crd
+
+.PHONY: deploy
+deploy: ## Deploy the operator from image IMG; needs cert-manager.
+	@scripts/deploy.sh apply $(IMG)
+
+.PHONY: undeploy
+undeploy: ## Remove the operator.
+	@scripts/deploy.sh delete $(IMG)
+
+##@ Help
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+// shared are the options of every command.
+type shared struct {
+	options up.Options
+	config  string
+}
+
+func bindShared(root *cobra.Command) *shared {
+	s := &shared{}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.options.Name, "name", up.DefaultName, "name of the cluster")
+	flags.StringVar(&s.options.StateDir, "state-dir", "", "folder of the sandbox's state and kubeconfig (default: the user's state folder)")
+	flags.StringVar(&s.options.Source, "source", "", "root of this repository (default: found from the working folder)")
+	flags.StringVar(&s.config, "config", "", "YAML file with options; its keys are flags' names")
+	return s
+}
+
+// bindUp adds the options of up.
+func (s *shared) bindUp(flags *pflag.FlagSet) {
+	o := &s.options
+	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
+	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")
+	flags.DurationVar(&o.Timeout, "timeout", up.DefaultTimeout, "give up after this time")
+	for _, p := range []struct {
+		port *int
+		name string
+		what string
+	}{
+		{&o.Ports.UI, "jaeger-ui-port", "Jaeger's web interface"},
+		{&o.Ports.Query, "jaeger-query-port", "Jaeger's gRPC query API"},
+		{&o.Ports.OTLPGRPC, "otlp-grpc-port", "OTLP over gRPC"},
+		{&o.Ports.OTLPHTTP, "otlp-http-port", "OTLP over HTTP"},
+		{&o.Ports.Thrift, "thrift-port", "Jaeger Thrift over HTTP"},
+	} {
+		flags.IntVar(p.port, p.name, 0, "port on 127.0.0.1 for "+p.what+" (default: the usual one, or any other if it is taken)")
+	}
+}
+
+// fill sets the flags that the command line left out from the environment, and then from the file.
+func (s *shared) fill(cmd *cobra.Command) error {
+	if err := fromEnvironment(cmd.Flags()); err != nil {
+		return usageError{err}
+	}
+	if s.config == "" {
+		return nil
+	}
+	if err := fromFile(cmd, s.config); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// envName is the environment variable of a flag: SANDBOX_STATE_DIR for state-dir.
+func envName(flag string) string {
+	return "SANDBOX_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func fromEnvironment(flags *pflag.FlagSet) error {
+	var first error
+	flags.VisitAll(func(f *pflag.Flag) {
+		value, set := os.LookupEnv(envName(f.Name))
+		if f.Changed || !set || value == "" || first != nil {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			first = fmt.Errorf("reading %s=%q from the environment: %w", envName(f.Name), value, err)
+		}
+	})
+	return first
+}
+
+// fromFile sets flags from a YAML file. A key may belong to another command, as all share one file.
+func fromFile(cmd *cobra.Command, path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading options: %w", err)
+	}
+	var values map[string]any
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return fmt.Errorf("reading options from %s: %w", path, err)
+	}
+	for key, value := range values {
+		if !knownFlag(cmd.Root(), key) {
+			return fmt.Errorf("reading options from %s%s: unknown option %q", path, lineOf(data, key), key)
+		}
+		f := cmd.Flags().Lookup(key)
+		if f == nil || f.Changed {
+			continue
+		}
+		if err := cmd.Flags().Set(key, fmt.Sprint(value)); err != nil {
+			return fmt.Errorf("reading options from %s%s: %s: %w", path, lineOf(data, key), key, err)
+		}
+	}
+	return nil
+}
+
+// lineOf is the line on which a top-level key stands, as ":3", or "".
+func lineOf(data []byte, key string) string {
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		if bytes.HasPrefix(line, []byte(key+":")) {
+			return fmt.Sprintf(":%d", i+1)
+		}
+	}
+	return ""
+}
+
+func knownFlag(root *cobra.Command, name string) bool {
+	if root.PersistentFlags().Lookup(name) != nil {
+		return true
+	}
+	return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Flags().Lookup(name) != nil })
+}

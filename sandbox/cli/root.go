@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+// Plan lists the steps of `sandbox up`.
+type Plan func(*up.Run) []up.Step
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is a mistake in the command line; it gets exit code 2.
+type usageError struct{ error }
+
+// Execute runs the command line and returns the exit code. An error is printed in one line on stderr.
+func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, plan Plan) int {
+	root := newRoot(plan, stderr)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "Error: %v\n", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "See `sandbox --help`.\n")
+		return exitUsage
+	}
+	return exitFailure
+}
+
+func newRoot(plan Plan, stderr *os.File) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sandbox",
+		Short: "A Kubernetes cluster in which an operator's work can be seen as one trace",
+		Long: `sandbox makes a kind cluster with cert-manager, Jaeger and the reference operator of this repository, applies a Head
+object, and prints the trace of what the cluster did about it.
+
+Options come from flags, then from the environment (SANDBOX_NAME for --name, and so on), then from the YAML file named
+by --config, whose keys are the flags' names.`,
+		Example: `  go run ./sandbox up            # make it, and see the first trace
+  go run ./sandbox trace NAME    # see the trace of any Head
+  go run ./sandbox down          # remove it`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// Subcommands are known by name; anything else is a typing error.
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q", args[0])}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	shared := bindShared(root)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
+	root.AddCommand(newUp(plan, shared, stderr), newDown(shared, stderr), newStatus(shared), newTrace(shared), newAssets(shared, stderr))
+	return root
+}
+
+// exactArgs is cobra.ExactArgs with a usage error.
+func exactArgs(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError{fmt.Errorf("expected %s, got %d arguments", what, len(args))}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,121 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/BurntSushi/toml"
+)
+
+// writeContainersConf writes a containers.conf for a host on which podman cannot start a privileged container as it is:
+//   - podman asks for more open files and processes than the hard limits of a process without CAP_SYS_RESOURCE;
+//   - crun, podman's default runtime, refuses hosts with hybrid cgroup hierarchies; runc does not.
+//
+// CONTAINERS_CONF replaces the system's and the user's files (podman 4 knows no override that adds to them), so what
+// these say is carried over.
+func writeContainersConf(path string) error {
+	merged := map[string]any{}
+	for _, file := range containersConfFiles() {
+		var settings map[string]any
+		if _, err := toml.DecodeFile(file, &settings); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("reading %s: %w", file, err)
+		}
+		merge(merged, settings)
+	}
+	ours, err := hostSettings()
+	if err != nil {
+		return err
+	}
+	merge(merged, ours)
+
+	var out bytes.Buffer
+	out.WriteString("# Written by the sandbox for this host: the user's settings, and limits that the host allows.\n")
+	if err := toml.NewEncoder(&out).Encode(merged); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("writing podman's settings: %w", err)
+	}
+	return nil
+}
+
+// containersConfFiles are the files that podman reads, the last one winning (containers.conf(5)).
+func containersConfFiles() []string {
+	files := []string{"/usr/share/containers/containers.conf", "/etc/containers/containers.conf"}
+	dirs := []string{"/etc/containers/containers.conf.d"}
+	if config, err := os.UserConfigDir(); err == nil {
+		files = append(files, filepath.Join(config, "containers", "containers.conf"))
+		dirs = append(dirs, filepath.Join(config, "containers", "containers.conf.d"))
+	}
+	for _, dir := range dirs {
+		parts, _ := filepath.Glob(filepath.Join(dir, "*.conf")) // The pattern is well-formed, the only error there is.
+		slices.Sort(parts)
+		files = append(files, parts...)
+	}
+	return files
+}
+
+// rlimitNProc is RLIMIT_NPROC, which package syscall does not name (getrlimit(2)); Linux on amd64 and arm64.
+const rlimitNProc = 6
+
+// hostSettings are the settings that this host needs.
+func hostSettings() (map[string]any, error) {
+	var ulimits []string
+	for _, limit := range []struct {
+		name     string
+		resource int
+	}{{"nofile", syscall.RLIMIT_NOFILE}, {"nproc", rlimitNProc}} {
+		var value syscall.Rlimit
+		if err := syscall.Getrlimit(limit.resource, &value); err != nil {
+			return nil, fmt.Errorf("reading the limit %s: %w", limit.name, err)
+		}
+		most := value.Max
+		if limit.resource == rlimitNProc {
+			most = min(most, maxPID())
+		}
+		// An int64 because unlimited, all bits set, is -1 to podman.
+		ulimits = append(ulimits, fmt.Sprintf("%s=%d:%d", limit.name, int64(most), int64(most)))
+	}
+	return map[string]any{
+		"containers": map[string]any{"default_ulimits": ulimits},
+		"engine":     map[string]any{"runtime": "runc"},
+	}, nil
+}
+
+// maxPID is the kernel's largest process id. podman lowers its own limit of processes to that number before it starts a
+// container, and can't raise it again for the container.
+func maxPID() uint64 {
+	data, err := os.ReadFile("/proc/sys/kernel/pid_max")
+	if err != nil {
+		return math.MaxUint64
+	}
+	most, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	if err != nil {
+		return math.MaxUint64
+	}
+	return most
+}
+
+// merge adds the settings in from to those in into; tables are merged, other values replaced.
+func merge(into, from map[string]any) {
+	for key, value := range from {
+		table, isTable := value.(map[string]any)
+		existing, hasTable := into[key].(map[string]any)
+		if isTable && hasTable {
+			merge(existing, table)
+			continue
+		}
+		into[key] = value
+	}
+}

@@ -1,0 +1,104 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// Probe is the image that Detect starts: its program prints a Host as JSON. For may be asked for several architectures.
+type Probe struct {
+	Name  string
+	Write Archiver
+}
+
+// Wanted is what Detect looks for.
+type Wanted struct {
+	// Provider is the engine to use; empty or "auto" means KIND_EXPERIMENTAL_PROVIDER, as for kind, and then the
+	// first that works of docker, podman and nerdctl.
+	Provider string
+	// ContainersConf is where to write the settings that podman needs on hosts with few rights.
+	ContainersConf string
+	// Probe is started on each candidate.
+	Probe Probe
+}
+
+// NoEngineError says why no engine could be used, engine by engine, and how to get one.
+type NoEngineError struct {
+	// Tried holds a reason for each engine, by name.
+	Tried map[string]error
+}
+
+// Error is one line.
+func (e *NoEngineError) Error() string {
+	var reasons []string
+	for _, name := range engines {
+		if err := e.Tried[name]; err != nil {
+			reasons = append(reasons, name+": "+err.Error())
+		}
+	}
+	return "finding a container engine that can start privileged containers: " + strings.Join(reasons, "; ") + ". " + installHint
+}
+
+const installHint = "Install Docker or podman (Debian or Ubuntu, as root: scripts/prerequisites.sh), start it, and run this again"
+
+// Detect returns an engine in which a privileged container starts. The error is a *NoEngineError where none is found.
+func Detect(ctx context.Context, wanted Wanted) (*Engine, error) {
+	candidates := engines
+	provider := wanted.Provider
+	if provider == "" || provider == "auto" {
+		provider = os.Getenv("KIND_EXPERIMENTAL_PROVIDER")
+	}
+	if provider != "" {
+		if !slices.Contains(engines, provider) {
+			return nil, fmt.Errorf("choosing the container engine: unknown provider %q; use %s", provider, strings.Join(engines, ", "))
+		}
+		candidates = []string{provider}
+	}
+	tried := map[string]error{}
+	for _, name := range candidates {
+		engine, err := try(ctx, name, wanted)
+		if err == nil {
+			return engine, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		tried[name] = err
+	}
+	return nil, &NoEngineError{Tried: tried}
+}
+
+func try(ctx context.Context, name string, wanted Wanted) (*Engine, error) {
+	if _, err := exec.LookPath(name); err != nil {
+		return nil, errors.New("not installed")
+	}
+	engine := &Engine{Name: name}
+	first := engine.probe(ctx, wanted.Probe.Name, wanted.Probe.Write)
+	if first == nil || name != "podman" || os.Getenv("CONTAINERS_CONF") != "" {
+		return engine, first
+	}
+	if err := writeContainersConf(wanted.ContainersConf); err != nil {
+		return nil, errors.Join(first, err)
+	}
+	engine.ContainersConf = wanted.ContainersConf
+	if err := engine.probe(ctx, wanted.Probe.Name, wanted.Probe.Write); err != nil {
+		return nil, fmt.Errorf("%w (and with limits that fit this host: %w)", first, err)
+	}
+	return engine, nil
+}
+
+// Use makes kind, which calls the engine with this process's environment, use the same settings.
+func (e *Engine) Use() error {
+	if e.ContainersConf == "" {
+		return nil
+	}
+	if err := os.Setenv("CONTAINERS_CONF", e.ContainersConf); err != nil {
+		return fmt.Errorf("setting CONTAINERS_CONF: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/kind/pkg/cluster"
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// createTimeout bounds kind's creation of a cluster, whose own call knows no context.
+const createTimeout = 5 * time.Minute
+
+// Outcome says what Ensure did.
+type Outcome string
+
+// What Ensure may have done.
+const (
+	Created   Outcome = "created"
+	Adopted   Outcome = "already up"
+	Restarted Outcome = "restarted"
+	Remade    Outcome = "made anew"
+)
+
+// Ensure makes sure that the cluster runs as wanted: it makes a missing one, keeps one that works, restarts one that was
+// stopped, and makes anew one that can't be restarted, was left half-made, or has other settings. It saves record as it
+// goes. On ctx's end nothing is left that the next Ensure or Delete can't handle.
+func (c *Cluster) Ensure(ctx context.Context, node Node, record *state.Record, report Report) (Outcome, error) {
+	config := kindConfig(c.name, node, *c.engine.Host, record.Ports, c.dir.Owner())
+	hash, err := hashConfig(config)
+	if err != nil {
+		return "", err
+	}
+	found, err := c.look(ctx)
+	if err != nil {
+		return "", err
+	}
+	outcome := Created
+	switch {
+	case found == foreign:
+		return "", &ForeignError{Name: c.name, Engine: c.engine.Name}
+	case found == own && !record.Creating && record.ConfigHash == hash:
+		outcome, err := c.revive(ctx, report)
+		if err == nil {
+			return outcome, nil
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		report.say("the node can't be revived (%v): making it anew", err)
+		fallthrough
+	case found == own:
+		outcome = Remade
+		if err := c.Delete(ctx); err != nil {
+			return "", err
+		}
+	}
+	record.Name, record.Provider, record.ContainersConf = c.name, c.engine.Name, c.engine.ContainersConf
+	record.NodeImage, record.ConfigHash, record.Creating = node.Image, hash, true
+	if err := c.dir.Save(*record); err != nil {
+		return "", err
+	}
+	if err := c.create(ctx, cluster.CreateWithV1Alpha4Config(config)); err != nil {
+		return "", err
+	}
+	record.Creating = false
+	return outcome, c.dir.Save(*record)
+}
+
+// revive makes an own node answer again without making it anew.
+func (c *Cluster) revive(ctx context.Context, report Report) (Outcome, error) {
+	if _, err := os.Stat(c.dir.Kubeconfig()); err != nil {
+		if err := c.exportKubeconfig(); err != nil {
+			report.say("exporting the kubeconfig: %v", err)
+		}
+	}
+	if err := c.Alive(ctx); err == nil {
+		return Adopted, nil
+	}
+	report.say("the node does not answer: restarting it")
+	if _, err := c.engine.run(ctx, engineTimeout, nil, "restart", "--time=5", c.node()); err != nil {
+		return "", err
+	}
+	// A node that the engine believes to run, though it was killed, "restarts" without an error and stays dead.
+	if err := c.waitExec(ctx, execTimeout); err != nil {
+		return "", err
+	}
+	if err := c.exportKubeconfig(); err != nil {
+		return "", err
+	}
+	if err := c.waitReady(ctx, readyTimeout); err != nil {
+		return "", err
+	}
+	return Restarted, nil
+}
+
+func (c *Cluster) waitExec(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for {
+		_, err := c.engine.run(ctx, timeout, nil, "exec", c.node(), "true")
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// exportKubeconfig writes the sandbox's kubeconfig. A lock file beside it is a leftover: kind makes one with O_EXCL and
+// a killed command leaves it, while the sandbox's own lock, which is held here, keeps other commands away.
+func (c *Cluster) exportKubeconfig() error {
+	_ = os.Remove(c.dir.Kubeconfig() + ".lock")
+	if err := c.provider.ExportKubeConfig(c.name, c.dir.Kubeconfig(), false); err != nil {
+		return fmt.Errorf("exporting the kubeconfig of cluster %s: %w", c.name, err)
+	}
+	return nil
+}
+
+// create runs kind, which knows no context: when ctx ends first, the node is removed under it, so that its next command
+// fails, and its failure is waited for.
+func (c *Cluster) create(ctx context.Context, config cluster.CreateOption) error {
+	_ = os.Remove(c.dir.Kubeconfig() + ".lock") // See exportKubeconfig.
+	if err := ensureModulesFolder(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.dir.Owner(), []byte("made by the operator-tracing sandbox\n"), 0o644); err != nil {
+		return fmt.Errorf("marking the cluster as the sandbox's: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		done <- c.provider.Create(c.name, config,
+			cluster.CreateWithKubeconfigPath(c.dir.Kubeconfig()),
+			cluster.CreateWithRetain(true), // The logs of a failed node are worth more than a clean slate.
+			cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false))
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			return c.failed(ctx, err)
+		}
+		return c.waitReady(ctx, readyTimeout)
+	case <-ctx.Done():
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
+		defer cancel()
+		removed := c.Delete(cleanup)
+		select {
+		case <-done:
+		case <-cleanup.Done():
+		}
+		return errors.Join(fmt.Errorf("creating cluster %s: %w", c.name, ctx.Err()), removed)
+	}
+}
+
+// ensureModulesFolder makes the folder that kind mounts into every node, where the kernel was installed without it, as in
+// a small virtual machine. Engines that run elsewhere have their own.
+func ensureModulesFolder() error {
+	const folder = "/lib/modules"
+	if runtime.GOOS != "linux" {
+		return nil
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("making %s, which kind mounts into the node: %w; run `mkdir %s` as root", folder, err, folder)
+	}
+	return nil
+}
+
+// failed explains why kind could not create the cluster, keeps its logs, and removes what it left.
+func (c *Cluster) failed(ctx context.Context, err error) error {
+	reason := err
+	if run := kindexec.RunErrorForError(err); run != nil {
+		reason = fmt.Errorf("%w: %s", err, lastLine(string(run.Output)))
+	}
+	logs := c.dir.Path + "/kind-logs"
+	hint := "its logs are in " + logs
+	if logErr := c.CollectLogs(logs); logErr != nil {
+		hint = logErr.Error()
+	}
+	return errors.Join(fmt.Errorf("creating cluster %s: %w (%s)", c.name, reason, hint), c.Delete(ctx))
+}
+
+// Delete removes the node, its volumes, the network and the kubeconfig. A cluster that is not there is no error; one
+// that the sandbox did not make is a *ForeignError and stays.
+func (c *Cluster) Delete(ctx context.Context) error {
+	found, err := c.look(ctx)
+	if err != nil {
+		return err
+	}
+	if found == foreign {
+		return &ForeignError{Name: c.name, Engine: c.engine.Name}
+	}
+	if found == own {
+		if err := c.removeNode(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.removeVolumes(ctx); err != nil {
+		return err
+	}
+	c.removeNetwork(ctx)
+	for _, file := range []string{c.dir.Kubeconfig(), c.dir.Kubeconfig() + ".lock"} {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("removing the kubeconfig of cluster %s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+// removeNode removes the node's container, several times if it must: of a container whose monitor was killed, podman
+// removes only the process at the first try and says it failed.
+func (c *Cluster) removeNode(ctx context.Context) error {
+	var last error
+	for range 3 {
+		_, last = c.engine.run(ctx, engineTimeout, nil, "rm", "--force", "--volumes", c.node())
+		found, err := c.look(ctx)
+		if err == nil && found == absent {
+			return nil
+		}
+		last = errors.Join(last, err)
+	}
+	return fmt.Errorf("removing node %s: %w; remove it with `%s rm -f -v %s`", c.node(), last, c.engine.Name, c.node())
+}
+
+// removeVolumes removes podman's volumes of the node, which kind labels with the node's name: they outlive a node that
+// was not removed by kind. Docker's are anonymous and went with the container.
+func (c *Cluster) removeVolumes(ctx context.Context) error {
+	if c.engine.Name != "podman" {
+		return nil
+	}
+	out, err := c.engine.run(ctx, engineTimeout, nil, "volume", "ls", "--quiet", "--filter", "label="+c.node())
+	if err != nil {
+		return fmt.Errorf("listing the volumes of node %s: %w", c.node(), err)
+	}
+	for volume := range strings.FieldsSeq(out) {
+		if _, err := c.engine.run(ctx, engineTimeout, nil, "volume", "rm", "--force", volume); err != nil {
+			return fmt.Errorf("removing a volume of node %s: %w", c.node(), err)
+		}
+	}
+	return nil
+}
+
+// removeNetwork removes the cluster's network, if nothing else uses it. One that stays does no harm: kind takes it again.
+func (c *Cluster) removeNetwork(ctx context.Context) {
+	_, _ = c.engine.run(ctx, engineTimeout, nil, "network", "rm", c.name)
+}
+
+// withCodec completes a configuration for a client that asks for paths, not for kinds.
+func withCodec(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	return config
+}

@@ -1,0 +1,98 @@
+package image
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// Image is a container image with the names it goes by. It is safe for use by several goroutines.
+type Image struct {
+	// Names are the references that the image is loaded under; the first is the one to run it by.
+	Names []string
+	image v1.Image
+}
+
+// Name is the reference to run the image by.
+func (i Image) Name() string { return i.Names[0] }
+
+// Digest is the digest of the image's manifest ("sha256:…").
+func (i Image) Digest() (string, error) {
+	digest, err := i.image.Digest()
+	if err != nil {
+		return "", fmt.Errorf("reading the digest of image %s: %w", i.Name(), err)
+	}
+	return digest.String(), nil
+}
+
+// Archive writes images as one archive that `docker load`, `podman load` and `ctr images import` read. It holds a
+// single platform: engines with a containerd store refuse archives that name platforms whose layers are missing.
+func Archive(out io.Writer, images ...Image) error {
+	byName := map[name.Reference]v1.Image{}
+	for _, i := range images {
+		for _, n := range i.Names {
+			reference, err := name.ParseReference(n)
+			if err != nil {
+				return fmt.Errorf("reading the image name %q: %w", n, err)
+			}
+			byName[reference] = i.image
+		}
+	}
+	if err := tarball.MultiRefWrite(byName, out); err != nil {
+		return fmt.Errorf("writing an image archive: %w", err)
+	}
+	return nil
+}
+
+// assemble puts layers together to an image for a platform.
+func assemble(goos, goarch string, config v1.Config, layers ...v1.Layer) (v1.Image, error) {
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	image, err := mutate.AppendLayers(base, layers...)
+	if err != nil {
+		return nil, fmt.Errorf("adding layers: %w", err)
+	}
+	configFile, err := image.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("reading the image's configuration: %w", err)
+	}
+	configFile = configFile.DeepCopy()
+	configFile.OS, configFile.Architecture, configFile.Config = goos, goarch, config
+	return mutate.ConfigFile(image, configFile)
+}
+
+// layer makes, or finds in the cache, the layer with these files. The key must change whenever the files do.
+func (b *Builder) layer(name, key string, files func(scratch string) ([]file, error)) (v1.Layer, error) {
+	dir := filepath.Join(b.Cache, "layers", name+"-"+key)
+	if !complete(dir, []string{"layer.tar"}) {
+		err := fill(dir, func(temporary string) error {
+			scratch := filepath.Join(temporary, "scratch")
+			if err := os.Mkdir(scratch, 0o755); err != nil {
+				return err
+			}
+			defer os.RemoveAll(scratch)
+			content, err := files(scratch)
+			if err != nil {
+				return err
+			}
+			return writeLayer(filepath.Join(temporary, "layer.tar"), content)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("making layer %s: %w", name, err)
+		}
+	}
+	return openLayer(filepath.Join(dir, "layer.tar"))
+}
+
+// keyOf is a layer's key from a folder in the cache, whose name ends in the hash of what it was made from.
+func keyOf(folder string) string {
+	base := filepath.Base(folder)
+	return base[max(0, len(base)-16):]
+}

@@ -1,0 +1,103 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/cache"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+)
+
+// answerTimeout is how long a registry may take to say whether it is there: behind a firewall that drops packets,
+// nobody answers at all.
+const answerTimeout = 5 * time.Second
+
+// Registry pulls images for one platform, with the credentials of the user's docker or podman login. Layers are kept in
+// the cache.
+type Registry struct{ builder *Builder }
+
+var _ Set = (*Registry)(nil)
+
+// NewRegistry returns a Registry for b's platform and cache.
+func NewRegistry(b *Builder) *Registry { return &Registry{builder: b} }
+
+// Answers tells whether the registry of kind's node image answers; the error says why not.
+func Answers(ctx context.Context, arch string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	reference, err := name.ParseReference(defaults.Image)
+	if err != nil {
+		return fmt.Errorf("reading the name of kind's image: %w", err)
+	}
+	_, err = remote.Head(reference, remoteOptions(ctx, arch)...)
+	return err
+}
+
+func remoteOptions(ctx context.Context, arch string) []remote.Option {
+	return []remote.Option{
+		remote.WithContext(ctx),
+		remote.WithAuthFromKeychain(authn.DefaultKeychain),
+		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: arch}),
+	}
+}
+
+// Origin is "registry".
+func (r *Registry) Origin() string { return "registry" }
+
+// Node is kind's own image, by the digest in kind's source.
+func (r *Registry) Node(ctx context.Context, report Report) (Image, error) {
+	return r.pull(ctx, report, defaults.Image)
+}
+
+// CertManager is cert-manager's published images.
+func (r *Registry) CertManager(ctx context.Context, report Report) ([]Image, error) {
+	var images []Image
+	for _, program := range CertManagerPrograms {
+		image, err := r.pull(ctx, report, certManagerRepository+program+":"+CertManagerVersion)
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, image)
+	}
+	return images, nil
+}
+
+// Jaeger is Jaeger's published image.
+func (r *Registry) Jaeger(ctx context.Context, report Report) (Image, error) {
+	return r.pull(ctx, report, jaegerRepository+":"+JaegerVersion)
+}
+
+// Sample is Kubernetes' pause image.
+func (r *Registry) Sample(ctx context.Context, report Report) (Image, error) {
+	image, err := r.pull(ctx, report, Pause)
+	image.Names = append(image.Names, PauseOther)
+	return image, err
+}
+
+// pull resolves a reference to an image of one platform. The image is named by its tag: a node looks images up by name,
+// and a digest in the name would be that of the index of all platforms.
+func (r *Registry) pull(ctx context.Context, report Report, reference string) (Image, error) {
+	report.say("pulling %s", reference)
+	parsed, err := name.ParseReference(reference)
+	if err != nil {
+		return Image{}, fmt.Errorf("reading the image name %q: %w", reference, err)
+	}
+	_, arch := r.builder.platform()
+	image, err := remote.Image(parsed, remoteOptions(ctx, arch)...)
+	if err != nil {
+		return Image{}, fmt.Errorf("pulling %s: %w; use --images=source where no registry answers", reference, err)
+	}
+	image = cache.Image(image, cache.NewFilesystemCache(filepath.Join(r.builder.Cache, "registry")))
+	tagged, _, _ := strings.Cut(reference, "@")
+	if first, _, _ := strings.Cut(tagged, "/"); !strings.Contains(first, ".") {
+		tagged = "docker.io/" + tagged // kind leaves the host out, containerd's names have it.
+	}
+	return Image{Names: []string{tagged}, image: image}, nil
+}

@@ -1,0 +1,33 @@
+package state
+
+// Record is what `sandbox up` wrote down about the cluster that it made. The zero value is a sandbox that was never up.
+type Record struct {
+	// Name is the kind cluster's name.
+	Name string `json:"name,omitempty"`
+	// Provider is the container engine: docker, podman or nerdctl.
+	Provider string `json:"provider,omitempty"`
+	// ContainersConf is the file to export as CONTAINERS_CONF before anything calls podman; empty for none.
+	ContainersConf string `json:"containersConf,omitempty"`
+	// Images says where the images came from: registry or source.
+	Images string `json:"images,omitempty"`
+	// NodeImage is the image that the node runs.
+	NodeImage string `json:"nodeImage,omitempty"`
+	// ConfigHash is the hash of kind's configuration that the cluster was made with.
+	ConfigHash string `json:"configHash,omitempty"`
+	// Creating is true from before kind creates the cluster until it is ready: a command that finds it
+	// knows that another was interrupted.
+	Creating bool `json:"creating,omitempty"`
+	// Ports are Jaeger's on 127.0.0.1.
+	Ports Ports `json:"ports,omitzero"`
+	// OperatorImage is the image that the operator runs.
+	OperatorImage string `json:"operatorImage,omitempty"`
+}
+
+// Ports are the TCP ports on 127.0.0.1 on which the sandbox's Jaeger answers. A zero is a port not chosen yet.
+type Ports struct {
+	UI       int `json:"ui,omitempty"`       // web interface and HTTP query API
+	Query    int `json:"query,omitempty"`    // gRPC query API
+	OTLPGRPC int `json:"otlpGRPC,omitempty"` // OTLP over gRPC
+	OTLPHTTP int `json:"otlpHTTP,omitempty"` // OTLP over HTTP
+	Thrift   int `json:"thrift,omitempty"`   // Jaeger Thrift over HTTP
+}

@@ -1,0 +1,125 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// Product names the folders below the user's cache and state folders.
+const Product = "operator-tracing-sandbox"
+
+// Dir is the folder of one sandbox. Its methods may be called by several processes at once; only [Dir.Save] and
+// [Dir.Remove] need the lock.
+type Dir struct {
+	// Path is the folder; it exists.
+	Path string
+}
+
+// DefaultPath is the folder of the sandbox called name where nothing else was asked for:
+// $XDG_STATE_HOME, or ~/.local/state, then the product and the name.
+func DefaultPath(name string) (string, error) {
+	base := os.Getenv("XDG_STATE_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("finding the home folder for the sandbox's state: %w; set XDG_STATE_HOME", err)
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(base, Product, name), nil
+}
+
+// CachePath is the folder of everything that can be built or fetched again: the product below the user's cache
+// folder ($XDG_CACHE_HOME, or what the system uses).
+func CachePath() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the cache folder: %w; set XDG_CACHE_HOME", err)
+	}
+	return filepath.Join(base, Product), nil
+}
+
+// Open returns the folder at path, made if it is missing.
+func Open(path string) (Dir, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return Dir{}, fmt.Errorf("opening the state folder: %w", err)
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return Dir{}, fmt.Errorf("making the state folder: %w", err)
+	}
+	return Dir{Path: path}, nil
+}
+
+// Kubeconfig is the path of the sandbox's own kubeconfig.
+func (d Dir) Kubeconfig() string { return d.file("kubeconfig") }
+
+// Owner is the path of the file that marks a cluster as made by this sandbox: it is mounted into the node.
+func (d Dir) Owner() string { return d.file("owner") }
+
+// ContainersConf is the path of the containers.conf that podman is given on hosts that need one.
+func (d Dir) ContainersConf() string { return d.file("containers.conf") }
+
+func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
+
+// lockRetry is how often a waiting command looks whether the lock is free.
+const lockRetry = 100 * time.Millisecond
+
+// Lock takes the sandbox's lock and returns the function that gives it back. It waits until ctx ends; then the error
+// says who may hold it. The system frees the lock of a process that was killed.
+func (d Dir) Lock(ctx context.Context) (unlock func(), err error) {
+	lock := flock.New(d.file("lock"))
+	locked, err := lock.TryLockContext(ctx, lockRetry)
+	if err != nil || !locked {
+		return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait for it or end it", d.file("lock"), err)
+	}
+	return func() { _ = lock.Unlock() }, nil // The process ends soon, and with it the lock.
+}
+
+// Load reads the record. A sandbox that was never up has the zero Record, with no error.
+func (d Dir) Load() (Record, error) {
+	var r Record
+	data, err := os.ReadFile(d.file("state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("reading the sandbox's state: %w", err)
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("reading the sandbox's state in %s: %w; remove the file and run `sandbox down`", d.file("state.json"), err)
+	}
+	return r, nil
+}
+
+// Save writes the record in one step: a reader sees the old or the new one, whole.
+func (d Dir) Save(r Record) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing the sandbox's state: %w", err)
+	}
+	temporary := d.file("state.json.new")
+	if err := os.WriteFile(temporary, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("writing the sandbox's state: %w", err)
+	}
+	if err := os.Rename(temporary, d.file("state.json")); err != nil {
+		return fmt.Errorf("writing the sandbox's state: %w", err)
+	}
+	return nil
+}
+
+// Remove deletes the folder with everything in it.
+func (d Dir) Remove() error {
+	if err := os.RemoveAll(d.Path); err != nil {
+		return fmt.Errorf("removing the state folder: %w", err)
+	}
+	return nil
+}

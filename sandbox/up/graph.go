@@ -1,0 +1,91 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/operator-tracing/sandbox/sandbox/ui"
+)
+
+// Step is one step of a plan.
+type Step struct {
+	// Name is what progress calls the step, and what other steps call it in Needs.
+	Name string
+	// Needs are the names of the steps that must have ended before this one starts.
+	Needs []string
+	// Limit bounds the step. Zero is a mistake: every wait has a limit.
+	Limit time.Duration
+	// Run does the step. Doing it again when it is done already must be cheap and change nothing. It reports
+	// what it is at, and at the end what came of it.
+	Run func(ctx context.Context, report func(format string, args ...any)) error
+}
+
+// errNeeds ends steps whose needs failed; the failure itself is reported, this is not.
+var errNeeds = errors.New("a step that this one needs failed")
+
+// Do runs steps, each as soon as what it needs has ended well. The first error ends them all and is returned with the
+// step's name. The steps' needs must have no cycle.
+func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
+	if err := check(steps); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	done := map[string]chan struct{}{}
+	for _, s := range steps {
+		done[s.Name] = make(chan struct{})
+	}
+	for _, s := range steps {
+		group.Go(func() error {
+			for _, need := range s.Needs {
+				select {
+				case <-ctx.Done():
+					return errNeeds
+				case <-done[need]:
+				}
+			}
+			if err := s.run(ctx, progress); err != nil {
+				return err
+			}
+			close(done[s.Name])
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (s Step) run(ctx context.Context, progress *ui.Progress) error {
+	limited, cancel := context.WithTimeout(ctx, s.Limit)
+	defer cancel()
+	shown := progress.Step(s.Name)
+	err := s.Run(limited, shown.Detail)
+	if err != nil && limited.Err() == context.DeadlineExceeded && ctx.Err() == nil {
+		err = fmt.Errorf("giving up after %s: %w", s.Limit, err)
+	}
+	shown.End(err)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// check finds mistakes in a plan: unknown needs, steps that wait for each other, steps with no limit.
+func check(steps []Step) error {
+	var before []string
+	for _, s := range steps {
+		for _, need := range s.Needs {
+			if !slices.Contains(before, need) {
+				return fmt.Errorf("planning: step %q needs %q, which is not listed before it", s.Name, need)
+			}
+		}
+		if s.Limit <= 0 {
+			return fmt.Errorf("planning: step %q has no limit", s.Name)
+		}
+		before = append(before, s.Name)
+	}
+	return nil
+}

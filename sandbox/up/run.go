@@ -1,0 +1,147 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// Run is one sandbox and what its steps have found out so far. A step may use a field that a step it needs has set;
+// that is the only rule for their use by several goroutines.
+type Run struct {
+	Options
+	Dir    state.Dir
+	Record state.Record
+
+	builder *image.Builder
+	images  image.Set
+	engine  *cluster.Engine
+	cluster *cluster.Cluster
+	target  *install.Cluster
+	node    cluster.Node
+
+	nodeImage   image.Image
+	certManager []image.Image
+	jaeger      image.Image
+	sample      image.Image
+	operator    image.Image
+}
+
+// Open reads a sandbox's folder. It makes an empty one if there is none.
+func Open(options Options) (*Run, error) {
+	options, err := options.complete()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := state.Open(options.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	record, err := dir.Load()
+	if err != nil {
+		return nil, err
+	}
+	return &Run{Options: options, Dir: dir, Record: record}, nil
+}
+
+// useBuilder finds the sources and the cache.
+func (r *Run) useBuilder() error {
+	if r.builder != nil {
+		return nil
+	}
+	folder := r.Source
+	if folder == "" {
+		folder = "."
+	}
+	root, err := findSource(folder)
+	if err != nil {
+		return err
+	}
+	cache, err := state.CachePath()
+	if err != nil {
+		return err
+	}
+	r.builder = &image.Builder{Root: root, Cache: cache}
+	return nil
+}
+
+// ErrDown says that the sandbox was never up, or was taken down.
+var ErrDown = errors.New("the sandbox is not up: run `make sandbox-up`")
+
+// Attach connects to the cluster that an earlier up made. The error is ErrDown where none was.
+func (r *Run) Attach() error {
+	if r.Record.Name == "" {
+		return ErrDown
+	}
+	r.engine = &cluster.Engine{Name: r.Record.Provider, ContainersConf: r.Record.ContainersConf}
+	c, err := cluster.New(r.engine, r.Record.Name, r.Dir, nil)
+	if err != nil {
+		return err
+	}
+	r.cluster = c
+	return nil
+}
+
+// Cluster is the sandbox's cluster once a step or Attach found it, else nil.
+func (r *Run) Cluster() *cluster.Cluster { return r.cluster }
+
+// Target is the API server to install into, made from the cluster's kubeconfig.
+func (r *Run) Target() (*install.Cluster, error) {
+	if r.target != nil {
+		return r.target, nil
+	}
+	if r.cluster == nil {
+		return nil, ErrDown
+	}
+	config, err := r.cluster.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	r.target, err = install.NewCluster(config)
+	return r.target, err
+}
+
+// Save writes the record.
+func (r *Run) Save() error { return r.Dir.Save(r.Record) }
+
+// archive is how the images reach an engine or a node.
+func archive(images ...image.Image) cluster.Archiver {
+	return func(out archiveWriter) error { return image.Archive(out, images...) }
+}
+
+// Down removes everything that up made, but for what can be used again: the caches and the engine's node image. With
+// purge it removes these too. A sandbox that is not up is no error.
+func (r *Run) Down(ctx context.Context, purge bool) error {
+	if r.Record.Name != "" {
+		if err := r.Attach(); err != nil {
+			return err
+		}
+		if err := r.cluster.Delete(ctx); err != nil {
+			return err
+		}
+	}
+	if purge {
+		if err := r.purge(ctx); err != nil {
+			return err
+		}
+	}
+	return r.Dir.Remove()
+}
+
+func (r *Run) purge(ctx context.Context) error {
+	if r.engine != nil {
+		if err := r.engine.RemoveImages(ctx, image.LocalRepository); err != nil {
+			return fmt.Errorf("removing the sandbox's images from %s: %w", r.engine.Name, err)
+		}
+	}
+	cache, err := state.CachePath()
+	if err != nil {
+		return err
+	}
+	return image.RemoveCache(cache)
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs the tests in stages, one after another. Each stage has a limit and prints its time.
+#
+#   scripts/test.sh all    everything, the tests on a kind cluster included
+#   scripts/test.sh short  what needs no cluster
+#   scripts/test.sh e2e    the tests on a kind cluster alone
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The same flags for everything: with others, Go would compile Kubernetes once more.
+export CGO_ENABLED=0 GOFLAGS=-trimpath
+
+summary=()
+
+stage() { # name, limit in seconds, command…
+  local name=$1 limit=$2 start=$SECONDS status=0
+  shift 2
+  printf '\n== %s (at most %d min)\n' "$name" $((limit / 60))
+  timeout --kill-after=30 "$limit" "$@" || status=$?
+  summary+=("$(printf '%-22s %5d s' "$name" $((SECONDS - start)))")
+  if ((status == 124 || status == 137)); then
+    printf '== %s: not done within %d s\n' "$name" "$limit" >&2
+  fi
+  if ((status != 0)); then
+    printf '== %s: failed\n' "$name" >&2
+    report
+    exit 1
+  fi
+}
+
+report() {
+  printf '\n== times\n'
+  printf '   %s\n' "${summary[@]}"
+}
+
+# build compiles what the sandbox runs, and leaves the path of envtest's programs in the environment.
+build() {
+  stage "source builds" 2400 go run ./sandbox build
+  KUBEBUILDER_ASSETS=$(go run ./sandbox envtest-assets)
+  export KUBEBUILDER_ASSETS
+}
+
+case "${1:-all}" in
+all)
+  build
+  stage "verify" 1200 scripts/verify.sh
+  stage "unit, race, envtest" 1200 scripts/unit.sh -race
+  stage "kind" 1800 scripts/e2e.sh
+  ;;
+short)
+  KUBEBUILDER_ASSETS=$(go run ./sandbox envtest-assets)
+  export KUBEBUILDER_ASSETS
+  stage "unit, envtest" 600 scripts/unit.sh
+  ;;
+e2e)
+  stage "kind" 1800 scripts/e2e.sh
+  ;;
+*)
+  echo "usage: scripts/test.sh all|short|e2e" >&2
+  exit 2
+  ;;
+esac
+report
