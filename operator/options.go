@@ -52,9 +52,10 @@ func envName(flagName string) string {
 }
 
 // flags is the one table of options: names, defaults and what they mean.
-func (o *options) flags(out io.Writer) *flag.FlagSet {
+func (o *options) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("operator", flag.ContinueOnError)
-	fs.SetOutput(out)
+	// The caller says what is wrong, once, and without the whole usage after it.
+	fs.SetOutput(io.Discard)
 
 	fs.StringVar(&o.configFile, "config", "", "YAML `file` with any of these options, by their names; flags and environment win over it")
 	// Metrics need no credentials, so by default only the pod itself can read
@@ -87,8 +88,12 @@ func (o *options) flags(out io.Writer) *flag.FlagSet {
 // usage went to out and there is nothing more to do.
 func parseOptions(args []string, env func(string) (string, bool), out io.Writer) (options, error) {
 	var o options
-	fs := o.flags(out)
+	fs := o.flags()
 	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fs.SetOutput(out)
+			fs.PrintDefaults()
+		}
 		return options{}, err
 	}
 	if fs.NArg() > 0 {
@@ -121,7 +126,7 @@ func setFromEnv(fs *flag.FlagSet, env func(string) (string, bool)) error {
 		}
 		if value, ok := env(name); ok && value != "" {
 			if err := fs.Set(f.Name, value); err != nil {
-				errs = append(errs, fmt.Errorf("reading $%s: %w", name, err))
+				errs = append(errs, fmt.Errorf("reading $%s=%q: %w", name, value, err))
 			}
 		}
 	})
@@ -145,7 +150,7 @@ func setFromFile(fs *flag.FlagSet, path string) error {
 			errs = append(errs, fmt.Errorf("reading --config %s: unknown option %q", path, name))
 		case !done[name]:
 			if err := fs.Set(name, scalar(value)); err != nil {
-				errs = append(errs, fmt.Errorf("reading --config %s: option %q: %w", path, name, err))
+				errs = append(errs, fmt.Errorf("reading --config %s: option %q: value %q: %w", path, name, scalar(value), err))
 			}
 		}
 	}
