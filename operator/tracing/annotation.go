@@ -63,11 +63,10 @@ func InjectContext(ctx context.Context, obj client.Object, opts ...Option) {
 		return
 	}
 	c := newConfig(opts)
-	sc := trace.SpanContextFromContext(ctx)
-	if !sc.IsValid() {
-		return
+	values := c.values(trace.SpanContextFromContext(ctx), obj.GetGeneration(), c.now())
+	if values != nil {
+		obj.SetAnnotations(c.keys.put(obj.GetAnnotations(), values))
 	}
-	obj.SetAnnotations(c.inject(obj.GetAnnotations(), sc, obj.GetGeneration(), c.now()))
 }
 
 // ExtractContext reads the span context, marked as remote, from the object's annotations. It is false
@@ -110,6 +109,14 @@ func (k annotationKeys) pick(annotations map[string]string) map[string]string {
 	return out
 }
 
+// kept is pick for an object that was read: where nothing belongs to a context, that is known, too.
+func (k annotationKeys) kept(annotations map[string]string) map[string]string {
+	if values := k.pick(annotations); values != nil {
+		return values
+	}
+	return map[string]string{}
+}
+
 // put returns annotations in which the context's keys are exactly those of values, and all others as
 // they were. It returns its argument when nothing changes, else a new map.
 func (k annotationKeys) put(annotations, values map[string]string) map[string]string {
@@ -145,18 +152,16 @@ func (s storedContext) belongsTo(generation int64) bool {
 }
 
 // values gives the annotations for a context whose change began at start, when the object had the
-// given generation.
+// given generation. They are nil for an invalid context.
 func (c *config) values(sc trace.SpanContext, generation int64, start time.Time) map[string]string {
+	if !sc.IsValid() {
+		return nil
+	}
 	out := make(map[string]string, len(c.keys.all))
 	ctx := trace.ContextWithSpanContext(context.Background(), sc)
 	c.propagators.Inject(ctx, AnnotationCarrier{Annotations: out, Prefix: c.prefix})
 	out[c.keys.origin] = origin{spanID: sc.SpanID(), generation: generation, start: start}.String()
 	return out
-}
-
-// inject returns annotations merged with the context. Its argument is not changed.
-func (c *config) inject(annotations map[string]string, sc trace.SpanContext, generation int64, start time.Time) map[string]string {
-	return c.keys.put(annotations, c.values(sc, generation, start))
 }
 
 // extract reads the context of an object.

@@ -199,17 +199,21 @@ func newConfig(opts []Option) *config {
 
 // off reports whether spans go nowhere at the moment. It does not allocate.
 func (c *config) off() bool {
-	if c.provider != nil {
-		return isOff(c.provider)
-	}
-	return isOff(otel.GetTracerProvider())
+	return isOff(c.tracerProvider())
 }
 
 func (c *config) tracer() trace.Tracer {
 	if c.fixed != nil {
 		return c.fixed
 	}
-	return newTracer(otel.GetTracerProvider())
+	return newTracer(c.tracerProvider())
+}
+
+func (c *config) tracerProvider() trace.TracerProvider {
+	if c.provider != nil {
+		return c.provider
+	}
+	return otel.GetTracerProvider()
 }
 
 func newTracer(tp trace.TracerProvider) trace.Tracer {

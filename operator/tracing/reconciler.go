@@ -1,16 +1,138 @@
 package tracing
 
 import (
+	"context"
+	"errors"
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// WrapReconciler gives the reconciles of r spans.
+// WrapReconciler gives the reconciles of r a span "reconcile {Kind}" of kind CONSUMER, where obj is an
+// empty object of the reconciled type. The span starts at the first write through a wrapped client, at
+// an error, or when another span needs a parent, backdated to the reconcile's start: a reconcile that
+// does nothing exports nothing.
+//
+// Where the span belongs is decided by the context of the reconciled object as r's own first Get
+// through the wrapped client returned it. The span is a child of that context if it was written for the
+// object's present generation and is fresh ([WithMaxAge], [WithConvergedAge]); stale, it becomes a link
+// of a new trace; written for another generation, or missing, the span is a root in a trace whose id
+// follows from the object's UID and generation. A reconcile that reads nothing starts a new trace.
+//
+// Results and errors are those of r; panics are recorded and go on. While tracing is off, r is called
+// with nothing added. The wrapper is as safe for concurrent use as r.
 func WrapReconciler(obj client.Object, r reconcile.Reconciler, opts ...Option) reconcile.Reconciler {
-	return r
+	c := newConfig(opts)
+	return &tracedReconciler{inner: r, cfg: c, typ: reflect.TypeOf(obj), gvk: kindOf(obj, c.scheme)}
 }
 
-// WrapObjectReconciler is [WrapReconciler] for reconcilers that are handed the object.
+type tracedReconciler struct {
+	inner reconcile.Reconciler
+	cfg   *config
+	typ   reflect.Type
+	gvk   schema.GroupVersionKind
+}
+
+var _ reconcile.Reconciler = (*tracedReconciler)(nil)
+
+// Reconcile implements reconcile.Reconciler.
+func (r *tracedReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	if r.cfg.off() {
+		return r.inner.Reconcile(ctx, req)
+	}
+	s, ctx := newSession(ctx, r.cfg, r.typ, r.gvk, req.NamespacedName)
+	return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, req) })
+}
+
+// WrapObjectReconciler is [WrapReconciler] for a reconciler that is handed the object: the object's
+// context decides, and nothing needs to be read. Inside a reconciler that is wrapped already, it only
+// tells that one the object.
 func WrapObjectReconciler[T client.Object](r reconcile.ObjectReconciler[T], opts ...Option) reconcile.ObjectReconciler[T] {
-	return r
+	return &tracedObjectReconciler[T]{inner: r, cfg: newConfig(opts)}
+}
+
+type tracedObjectReconciler[T client.Object] struct {
+	inner reconcile.ObjectReconciler[T]
+	cfg   *config
+}
+
+// Reconcile implements reconcile.ObjectReconciler.
+func (r *tracedObjectReconciler[T]) Reconcile(ctx context.Context, obj T) (reconcile.Result, error) {
+	if r.cfg.off() {
+		return r.inner.Reconcile(ctx, obj)
+	}
+	gvk, key := kindOf(obj, r.cfg.scheme), client.ObjectKeyFromObject(obj)
+	if outer := sessionFrom(ctx); outer != nil && outer.isReconciled(obj, gvk, key) {
+		outer.remember(gvk, obj)
+		return r.inner.Reconcile(ctx, obj)
+	}
+	s, ctx := newSession(ctx, r.cfg, reflect.TypeOf(obj), gvk, key)
+	s.remember(gvk, obj)
+	return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, obj) })
+}
+
+// Values of the attribute operator.reconcile.result.
+const (
+	resultSuccess       = "success"
+	resultRequeue       = "requeue"
+	resultRequeueAfter  = "requeue_after"
+	resultError         = "error"
+	resultTerminalError = "terminal_error"
+	resultPanic         = "panic"
+)
+
+// run calls the reconciler and ends the span, if one started, with what came out.
+func (s *session) run(reconciler func() (reconcile.Result, error)) (result reconcile.Result, err error) {
+	returned := false
+	defer func() {
+		if returned {
+			s.end(result, err)
+			return
+		}
+		// The reconciler panicked, or ended its goroutine (then there is no value). Recovering in a
+		// deferred call and panicking again keeps the frames of the first panic in the stack.
+		value := recover()
+		s.endPanicked(value)
+		if value != nil {
+			panic(value)
+		}
+	}()
+	result, err = reconciler()
+	returned = true
+	return result, err
+}
+
+func (s *session) end(result reconcile.Result, err error) {
+	if err != nil {
+		s.span.ensure()
+	}
+	span := s.span.finish()
+	if span == nil {
+		return
+	}
+	recordError(span, err, false)
+	switch {
+	case errors.Is(err, reconcile.TerminalError(nil)):
+		span.SetAttributes(ReconcileResultKey.String(resultTerminalError))
+	case err != nil:
+		span.SetAttributes(ReconcileResultKey.String(resultError))
+	case result.RequeueAfter > 0:
+		span.SetAttributes(ReconcileResultKey.String(resultRequeueAfter),
+			ReconcileRequeueAfterKey.Float64(result.RequeueAfter.Seconds()))
+	case result.Requeue: //nolint:staticcheck // deprecated, and still heeded by controller-runtime
+		span.SetAttributes(ReconcileResultKey.String(resultRequeue))
+	default:
+		span.SetAttributes(ReconcileResultKey.String(resultSuccess))
+	}
+	span.End()
+}
+
+func (s *session) endPanicked(value any) {
+	s.span.ensure()
+	span := s.span.finish()
+	span.SetAttributes(ReconcileResultKey.String(resultPanic))
+	recordPanic(span, value)
+	span.End()
 }

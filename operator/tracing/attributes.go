@@ -1,0 +1,77 @@
+package tracing
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Keys of the attributes that spans of this package have. What is unknown is absent, never empty or zero.
+const (
+	// NamespaceKey is the object's namespace, in the words of OpenTelemetry's registry.
+	NamespaceKey = attribute.Key("k8s.namespace.name")
+
+	// ObjectGroupKey is the API group of the object; absent for the core group.
+	ObjectGroupKey = attribute.Key("operator.object.group")
+	// ObjectVersionKey is the API version of the object.
+	ObjectVersionKey = attribute.Key("operator.object.version")
+	// ObjectKindKey is the kind of the object.
+	ObjectKindKey = attribute.Key("operator.object.kind")
+	// ObjectNameKey is the name of the object.
+	ObjectNameKey = attribute.Key("operator.object.name")
+	// ObjectUIDKey is the UID of the object.
+	ObjectUIDKey = attribute.Key("operator.object.uid")
+	// ObjectGenerationKey is the generation of the object.
+	ObjectGenerationKey = attribute.Key("operator.object.generation")
+
+	// ReconcileIDKey is controller-runtime's id of the reconcile, the one in its log lines.
+	ReconcileIDKey = attribute.Key("operator.reconcile.id")
+	// ReconcileRequeueAfterKey is the delay, in seconds, that a successful reconcile asked for.
+	ReconcileRequeueAfterKey = attribute.Key("operator.reconcile.requeue_after")
+	// ReconcileResultKey is one of success, requeue, requeue_after, error, terminal_error, panic.
+	ReconcileResultKey = attribute.Key("operator.reconcile.result")
+
+	// ErrorTypeKey is the reason of an API error, or the type of another, on spans with status Error.
+	ErrorTypeKey = attribute.Key("error.type")
+
+	// ConditionReasonKey is the new reason on the event of a condition's change.
+	ConditionReasonKey = attribute.Key("operator.condition.reason")
+)
+
+// objectID says what a span is about, as far as it is known.
+type objectID struct {
+	gvk        schema.GroupVersionKind
+	namespace  string
+	name       string
+	uid        string
+	generation int64
+}
+
+func identify(gvk schema.GroupVersionKind, obj client.Object) objectID {
+	return objectID{
+		gvk:        gvk,
+		namespace:  obj.GetNamespace(),
+		name:       obj.GetName(),
+		uid:        string(obj.GetUID()),
+		generation: obj.GetGeneration(),
+	}
+}
+
+func (o objectID) attributes() []attribute.KeyValue {
+	out := make([]attribute.KeyValue, 0, 8)
+	add := func(k attribute.Key, v string) {
+		if v != "" {
+			out = append(out, k.String(v))
+		}
+	}
+	add(ObjectGroupKey, o.gvk.Group)
+	add(ObjectVersionKey, o.gvk.Version)
+	add(ObjectKindKey, o.gvk.Kind)
+	add(NamespaceKey, o.namespace)
+	add(ObjectNameKey, o.name)
+	add(ObjectUIDKey, o.uid)
+	if o.generation > 0 {
+		out = append(out, ObjectGenerationKey.Int64(o.generation))
+	}
+	return out
+}
