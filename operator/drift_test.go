@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+)
+
+func TestDeploymentDriftIsCorrected(t *testing.T) {
+	f := newReadyFamily(t)
+	good := f.deployment.Spec.DeepCopy()
+	for name, edit := range map[string]func(*corev1.PodSpec){
+		"image":               func(p *corev1.PodSpec) { p.Containers[0].Image = "example.com/other:1" },
+		"pull policy":         func(p *corev1.PodSpec) { p.Containers[0].ImagePullPolicy = corev1.PullAlways },
+		"command":             func(p *corev1.PodSpec) { p.Containers[0].Command = []string{"sh"} },
+		"arguments":           func(p *corev1.PodSpec) { p.Containers[0].Args = []string{"-x"} },
+		"environment":         func(p *corev1.PodSpec) { p.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "b"}} },
+		"second container":    func(p *corev1.PodSpec) { p.Containers = append(p.Containers, corev1.Container{Name: "x", Image: "x"}) },
+		"other container":     func(p *corev1.PodSpec) { p.Containers[0].Name = "x" },
+		"init container":      func(p *corev1.PodSpec) { p.InitContainers = []corev1.Container{{Name: "x", Image: "x"}} },
+		"capability":          func(p *corev1.PodSpec) { p.Containers[0].SecurityContext.Capabilities.Drop = nil },
+		"no security context": func(p *corev1.PodSpec) { p.Containers[0].SecurityContext = nil },
+		"privileged": func(p *corev1.PodSpec) {
+			p.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: new(true)}
+		},
+		"host network":    func(p *corev1.PodSpec) { p.HostNetwork = true },
+		"service account": func(p *corev1.PodSpec) { p.AutomountServiceAccountToken = new(true) },
+		"replicas":        func(*corev1.PodSpec) { f.deployment.Spec.Replicas = new(int32(3)) },
+		"paused":          func(*corev1.PodSpec) { f.deployment.Spec.Paused = true },
+		"identity": func(*corev1.PodSpec) {
+			delete(f.deployment.Labels, "app.kubernetes.io/name")
+			f.deployment.Spec.Replicas = new(int32(0))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.change(t, f.deployment, func() { edit(&f.deployment.Spec.Template.Spec) })
+			f.deploymentIs(t, "corrected", func() func(*appsv1.Deployment) error {
+				edited := f.deployment.Generation
+				return func(*appsv1.Deployment) error {
+					if f.deployment.Generation <= edited {
+						return fmt.Errorf("nobody has written since the edit")
+					}
+					if diff := cmp.Diff(good, &f.deployment.Spec); diff != "" {
+						return fmt.Errorf("spec (-want +got):\n%s", diff)
+					}
+					if f.deployment.Labels["app.kubernetes.io/name"] != "child-a" {
+						return fmt.Errorf("labels: %v", f.deployment.Labels)
+					}
+					return nil
+				}
+			}())
+		})
+	}
+}
+
+func TestChildDriftIsCorrected(t *testing.T) {
+	f := newReadyFamily(t)
+	f.change(t, f.child, func() { f.child.Spec.Image = "example.com/other:1" })
+	eventually(t, "the ChildA is corrected", func(ctx context.Context) error {
+		if err := f.admin.Get(ctx, client.ObjectKeyFromObject(f.child), f.child); err != nil {
+			return err
+		}
+		if f.child.Spec.Image != f.head.Spec.ChildA || f.child.Generation < 3 {
+			return fmt.Errorf("image is %s at generation %d", f.child.Spec.Image, f.child.Generation)
+		}
+		return nil
+	})
+	f.deploymentIs(t, "corrected too", func(*appsv1.Deployment) error {
+		if got := f.deployment.Spec.Template.Spec.Containers[0].Image; got != f.head.Spec.ChildA {
+			return fmt.Errorf("image is %s", got)
+		}
+		return nil
+	})
+	f.rollOut(t)
+	f.headIs(t, true, v1alpha1.ReasonChildReady)
+}
+
+func TestWhatOthersAddStays(t *testing.T) {
+	f := newReadyFamily(t)
+	f.change(t, f.deployment, func() {
+		f.deployment.Labels["team"] = "theirs"
+		f.deployment.Annotations = map[string]string{"note": "theirs"}
+		f.deployment.Spec.Template.Annotations = map[string]string{"kubectl.kubernetes.io/restartedAt": "now"}
+		f.deployment.Spec.Template.Spec.PriorityClassName = "" // the server's defaults stay too
+		f.deployment.Spec.MinReadySeconds = 1
+	})
+	f.change(t, f.head, func() { f.head.Spec.ChildA = "example.com/image:2" })
+	f.deploymentIs(t, "at the new image", func(*appsv1.Deployment) error {
+		if got := f.deployment.Spec.Template.Spec.Containers[0].Image; got != "example.com/image:2" {
+			return fmt.Errorf("image is %s", got)
+		}
+		return nil
+	})
+	d := f.deployment
+	if d.Labels["team"] != "theirs" || d.Annotations["note"] != "theirs" || d.Spec.MinReadySeconds != 1 ||
+		len(d.Spec.Template.Annotations) != 1 {
+		t.Errorf("labels %v, annotations %v, pod annotations %v, minReadySeconds %d: something of others is lost, or the pods got an annotation",
+			d.Labels, d.Annotations, d.Spec.Template.Annotations, d.Spec.MinReadySeconds)
+	}
+}
+
+// TestSettledFamilyIsNotWritten wakes all reconcilers again and again and counts
+// the operator's writes at the API server: there must be none.
+func TestSettledFamilyIsNotWritten(t *testing.T) {
+	f := newReadyFamily(t)
+	before := f.writesTo(t)
+	passes := func(controller string) int { return passesOf(t, controller) }
+	for i := range 5 {
+		heads, children := passes("head"), passes("childa")
+		for _, obj := range []client.Object{f.head, f.child, f.deployment} {
+			f.change(t, obj, func() {
+				obj.SetLabels(map[string]string{
+					"app.kubernetes.io/name": "child-a", "app.kubernetes.io/instance": "h-child-a",
+					"app.kubernetes.io/managed-by": "operator-tracing", "round": fmt.Sprint(i),
+				})
+			})
+		}
+		eventually(t, "both controllers have had a look", func(context.Context) error {
+			if h, c := passes("head")-heads, passes("childa")-children; h < 1 || c < 1 {
+				return fmt.Errorf("%d passes for Head, %d for ChildA", h, c)
+			}
+			return nil
+		})
+	}
+	if diff := cmp.Diff(before, f.writesTo(t)); diff != "" {
+		t.Errorf("the operator wrote to objects that were as they should be (-before +after):\n%s", diff)
+	}
+}
+
+// writesTo gives the operator's writes in the family's namespace.
+func (f *family) writesTo(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, r := range f.requests(t) {
+		if r.writes() && r.Ref.Namespace == f.head.Namespace {
+			out = append(out, r.Verb+" "+r.resource())
+		}
+	}
+	return out
+}
+
+// passesOf reads how often a controller has reconciled something without error.
+func passesOf(t *testing.T, controller string) int {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "controller_runtime_reconcile_total" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if labels["controller"] == controller && labels["result"] == "success" {
+				return int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return 0
+}
