@@ -69,7 +69,7 @@ func build(overlay, image string) ([]*unstructured.Unstructured, error) {
 	}
 
 	options := krusty.MakeDefaultOptions()
-	options.Reorder = krusty.ReorderOptionNone // The kustomization's own sortOptions say it; both would be a warning.
+	options.Reorder = krusty.ReorderOptionUnspecified // The kustomization's own sortOptions say it; both would be a warning.
 	rendered, err := krusty.MakeKustomizer(options).Run(disk, top)
 	if err != nil {
 		return nil, err

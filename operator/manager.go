@@ -96,7 +96,8 @@ func newManager(cfg *rest.Config, opts options, tp trace.TracerProvider, logger 
 	}
 	ready := healthz.Ping
 	if opts.webhooks {
-		if err := webhook.SetupHead(mgr, tracing.WrapDefaulter(webhook.HeadDefaulter{}, traced...)); err != nil {
+		defaulter := tracing.WrapDefaulter(webhook.HeadDefaulter{}, traced...)
+		if err := webhook.SetupHead(mgr, defaulter, tracing.WebhookContext(traced...)); err != nil {
 			return nil, err
 		}
 		// Once ready, the pod gets the API server's calls, so the port must answer.

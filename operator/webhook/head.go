@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -27,9 +28,17 @@ func (HeadDefaulter) Default(context.Context, *v1alpha1.Head) error {
 }
 
 // SetupHead serves the admission of Heads on the manager's webhook server. The
-// defaulter is a HeadDefaulter, or a wrapper around one.
-func SetupHead(mgr ctrl.Manager, defaulter admission.Defaulter[*v1alpha1.Head]) error {
-	err := ctrl.NewWebhookManagedBy(mgr, &v1alpha1.Head{}).WithDefaulter(defaulter).Complete()
+// defaulter is a HeadDefaulter, or a wrapper around one. What withHeader makes of
+// an HTTP request is the context that the defaulter gets; nil leaves it alone.
+func SetupHead(
+	mgr ctrl.Manager,
+	defaulter admission.Defaulter[*v1alpha1.Head],
+	withHeader func(context.Context, *http.Request) context.Context,
+) error {
+	err := ctrl.NewWebhookManagedBy(mgr, &v1alpha1.Head{}).
+		WithDefaulter(defaulter).
+		WithContextFunc(withHeader).
+		Complete()
 	if err != nil {
 		return fmt.Errorf("registering the webhook for Head: %w", err)
 	}

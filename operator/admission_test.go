@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/tracing"
+)
+
+const traceparent = "tracing.k8s.io/" + tracing.TraceparentKey
+
+var validTraceparent = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
+func TestBadHeadsAreRejected(t *testing.T) {
+	c := cluster(t)
+	ns := c.namespace(t)
+	for name, spec := range map[string]any{
+		"no spec":        nil,
+		"empty spec":     map[string]any{},
+		"null":           map[string]any{"child_a": nil},
+		"empty":          map[string]any{"child_a": ""},
+		"blank":          map[string]any{"child_a": "  "},
+		"blank inside":   map[string]any{"child_a": "a b"},
+		"line end":       map[string]any{"child_a": "image:1\n"},
+		"number":         map[string]any{"child_a": int64(1)},
+		"far too long":   map[string]any{"child_a": strings.Repeat("a", 513)},
+		"misspelt field": map[string]any{"childA": "image:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			head := newUnstructuredHead(ns, "bad", spec)
+			err := c.admin.Create(t.Context(), head)
+			// Another type than the field's is refused before the schema is asked.
+			if refused := apierrors.IsInvalid(err) || name == "number" && apierrors.IsBadRequest(err); !refused {
+				t.Fatalf("error = %v, want Invalid", err)
+			}
+			if !strings.Contains(err.Error(), "spec.child_a") {
+				t.Errorf("error %q does not name the field", err)
+			}
+		})
+	}
+}
+
+func TestBadUpdateIsRejected(t *testing.T) {
+	f := newFamily(t)
+	for _, image := range []string{"", " "} {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"child_a":"`+image+`"}}`))
+		if err := f.admin.Patch(t.Context(), f.head, patch); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
+			t.Errorf("update to %q: error = %v, want Invalid that names spec.child_a", image, err)
+		}
+	}
+}
+
+func TestBadChildIsRejected(t *testing.T) {
+	c := cluster(t)
+	ns := c.namespace(t)
+	for name, spec := range map[string]any{"no spec": nil, "empty spec": map[string]any{}, "blank": map[string]any{"image": " "}} {
+		t.Run(name, func(t *testing.T) {
+			child := newUnstructuredHead(ns, "bad", spec)
+			child.SetKind("ChildA")
+			if err := c.admin.Create(t.Context(), child); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.image") {
+				t.Errorf("error = %v, want Invalid that names spec.image", err)
+			}
+		})
+	}
+}
+
+func newUnstructuredHead(namespace, name string, spec any) *unstructured.Unstructured {
+	head := &unstructured.Unstructured{Object: map[string]any{}}
+	head.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Head"))
+	head.SetNamespace(namespace)
+	head.SetName(name)
+	if spec != nil {
+		head.Object["spec"] = spec
+	}
+	return head
+}
+
+func TestSampleIsAdmittedWithATrace(t *testing.T) {
+	c := cluster(t)
+	text, err := config.Files.ReadFile(config.SampleHead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(text, &head.Object); err != nil {
+		t.Fatal(err)
+	}
+	head.SetNamespace(c.namespace(t))
+	if err := c.admin.Create(t.Context(), head, client.DryRunAll); err != nil {
+		t.Fatalf("dry run: %v", err)
+	}
+	head.SetResourceVersion("")
+	head.SetUID("")
+	head.SetAnnotations(nil)
+	if err := c.admin.Create(t.Context(), head); err != nil {
+		t.Fatal(err)
+	}
+	if got := head.GetAnnotations()[traceparent]; !validTraceparent.MatchString(got) {
+		t.Errorf("%s = %q, want a W3C trace context", traceparent, got)
+	}
+}
+
+func TestMalformedTraceparentIsReplaced(t *testing.T) {
+	f := unborn(t)
+	f.head.Annotations = map[string]string{traceparent: "no trace context at all", "mine": "kept"}
+	if err := f.admin.Create(t.Context(), f.head); err != nil {
+		t.Fatalf("a Head with a malformed context was refused: %v", err)
+	}
+	if got := f.head.Annotations[traceparent]; !validTraceparent.MatchString(got) {
+		t.Errorf("%s = %q, want a W3C trace context", traceparent, got)
+	}
+	if f.head.Annotations["mine"] != "kept" {
+		t.Errorf("annotations: %v", f.head.Annotations)
+	}
+	if got := f.logs.lines("no trace context at all"); len(got) != 1 {
+		t.Errorf("%d log lines about it, want 1:\n%s", len(got), strings.Join(got, ""))
+	}
+}
+
+func TestUserAnnotationsSurvive(t *testing.T) {
+	f := unborn(t)
+	mine := map[string]string{
+		"mine": "kept", "empty": "", "example.com/long": strings.Repeat("x", 1000),
+		"kubectl.kubernetes.io/last-applied-configuration": "{}",
+	}
+	f.head.Annotations = mine
+	if err := f.admin.Create(t.Context(), f.head); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string) {
+		t.Helper()
+		f.get(t, f.head)
+		got := map[string]string{}
+		for key := range mine {
+			if value, ok := f.head.Annotations[key]; ok {
+				got[key] = value
+			}
+		}
+		if diff := cmp.Diff(mine, got); diff != "" {
+			t.Errorf("the user's annotations %s (-want +got):\n%s", when, diff)
+		}
+	}
+	check("after admission")
+	f.deploymentIs(t, "made", func(*appsv1.Deployment) error { return nil })
+	f.rollOut(t)
+	f.headIs(t, true, v1alpha1.ReasonChildReady)
+	check("after the status was written")
+	f.get(t, f.child)
+	for _, obj := range []client.Object{f.child, f.deployment} {
+		for key := range mine {
+			if _, ok := obj.GetAnnotations()[key]; ok {
+				t.Errorf("annotation %s was copied to %T", key, obj)
+			}
+		}
+	}
+
+	f.change(t, f.head, func() {
+		mine["mine"] = "changed"
+		f.head.Annotations["mine"] = "changed"
+		f.head.Spec.ChildA = "example.com/image:2"
+	})
+	f.deploymentIs(t, "at the new image", func(d *appsv1.Deployment) error {
+		if got := d.Spec.Template.Spec.Containers[0].Image; got != "example.com/image:2" {
+			return fmt.Errorf("image is %s", got)
+		}
+		return nil
+	})
+	f.rollOut(t)
+	f.headIs(t, true, v1alpha1.ReasonChildReady)
+	check("after a spec change")
+}
+
+func TestContextTravelsDown(t *testing.T) {
+	f := newReadyFamily(t)
+	f.get(t, f.child)
+	trace := func(obj client.Object) string {
+		parts := strings.Split(obj.GetAnnotations()[traceparent], "-")
+		if len(parts) != 4 {
+			t.Fatalf("%T has %s = %q", obj, traceparent, obj.GetAnnotations()[traceparent])
+		}
+		return parts[1]
+	}
+	if head, child, deployment := trace(f.head), trace(f.child), trace(f.deployment); head != child || head != deployment {
+		t.Errorf("traces: Head %s, ChildA %s, Deployment %s; want one", head, child, deployment)
+	}
+	for key := range f.deployment.Spec.Template.Annotations {
+		t.Errorf("the pod template has annotation %s", key)
+	}
+}
+
+func TestProbes(t *testing.T) {
+	c := cluster(t)
+	for _, endpoint := range []string{"healthz", "readyz", "readyz/webhook"} {
+		eventually(t, endpoint+" answers", func(ctx context.Context) error { return c.probe(ctx, endpoint) })
+	}
+}
