@@ -66,12 +66,17 @@ func applyOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) e
 	})
 }
 
-// Delete deletes objects in the reverse order of [Apply] and waits until each is gone. Absent objects are skipped, and
-// so are those without the sandbox's label: somebody else's object of that name stays.
+// deletion is the order of phases in which [Delete] works: definitions first, because the objects of their kinds go with
+// them and may carry finalizers that only a running controller removes.
+var deletion = [phaseCount]int{phaseDefinitions, phaseWorkloads, phaseCustom, phaseSupport, phaseNamespaces}
+
+// Delete deletes objects and waits until each is gone: definitions with everything of their kinds, then workloads and
+// webhooks, then the rest. Absent objects are skipped, and so are those without the sandbox's label: somebody
+// else's object of that name stays.
 func Delete(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
 	ordered := phases(objects)
-	for i := len(ordered) - 1; i >= 0; i-- {
-		err := each(ctx, ordered[i], func(ctx context.Context, obj *unstructured.Unstructured) error { return deleteOne(ctx, c, obj) })
+	for _, number := range deletion {
+		err := each(ctx, ordered[number], func(ctx context.Context, obj *unstructured.Unstructured) error { return deleteOne(ctx, c, obj) })
 		if err != nil {
 			return err
 		}
@@ -111,7 +116,7 @@ func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) 
 	})
 }
 
-// The phases of Apply.
+// The phases of [Apply], in their order.
 const (
 	phaseDefinitions = iota
 	phaseNamespaces

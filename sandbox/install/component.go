@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -84,7 +85,13 @@ func (p *Component) Apply(ctx context.Context, c *Cluster) error {
 // operator also have to answer admission requests as they should. It polls until ctx ends; the error then
 // names what wasn't ready and the last thing seen.
 func (p *Component) Wait(ctx context.Context, c *Cluster) error {
-	if err := WaitReady(ctx, c, phases(p.Objects)[phaseWorkloads]); err != nil {
+	var workloads []*unstructured.Unstructured
+	for _, obj := range p.Objects {
+		if obj.GroupVersionKind().Group == appsv1.GroupName {
+			workloads = append(workloads, obj)
+		}
+	}
+	if err := WaitReady(ctx, c, workloads); err != nil {
 		return fmt.Errorf("waiting for %s: %w", p.Name, err)
 	}
 	serves, err := checkOf(c, p.Name)

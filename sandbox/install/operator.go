@@ -136,32 +136,9 @@ func sampleReady(ctx context.Context, c *Cluster) error {
 		return errors.New("no sample Head")
 	}
 	for i := range heads {
-		if err := headReady(&heads[i]); err != nil {
+		if err := readyNow(&heads[i]); err != nil {
 			return fmt.Errorf("%s: %w", describe(&heads[i]), err)
 		}
 	}
 	return nil
-}
-
-// headReady wants more than kstatus does, to which an object without any condition is ready.
-func headReady(head *unstructured.Unstructured) error {
-	conditions, _, err := unstructured.NestedSlice(head.Object, "status", "conditions")
-	if err != nil {
-		return err
-	}
-	for _, item := range conditions {
-		condition, _ := item.(map[string]any)
-		if condition["type"] != "Ready" {
-			continue
-		}
-		observed, _ := condition["observedGeneration"].(int64)
-		switch {
-		case condition["status"] != "True":
-			return errors.New(lastCondition(head))
-		case observed != 0 && observed != head.GetGeneration():
-			return fmt.Errorf("Ready is of generation %d, the object is at %d", observed, head.GetGeneration())
-		}
-		return readyNow(head)
-	}
-	return errors.New("no condition Ready yet")
 }

@@ -18,9 +18,9 @@ import (
 const pollInterval = 100 * time.Millisecond
 
 // WaitReady waits until every object exists and is ready in kstatus's sense: a Deployment has rolled out, a
-// CustomResourceDefinition is established, anything else has a Ready condition that isn't False. It polls until ctx
-// ends; the error then names the first object found unready, its last condition and, for a Deployment, what holds its
-// Pods up. No status counts as final: a Deployment past its progress deadline may still recover.
+// CustomResourceDefinition is established. A custom resource must also have a Ready condition that is True. It polls
+// until ctx ends; the error then names an object that wasn't ready, its last condition and, for a Deployment, what holds
+// its Pods up. No status counts as final: a Deployment past its progress deadline may still recover.
 func WaitReady(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
 	return each(ctx, objects, func(ctx context.Context, obj *unstructured.Unstructured) error {
 		err := poll(ctx, "waiting for "+describe(obj), func(ctx context.Context) error { return ready(ctx, c, obj) })
@@ -48,6 +48,9 @@ func readyNow(live *unstructured.Unstructured) error {
 		return fmt.Errorf("computing its status: %w", err)
 	}
 	if result.Status == status.CurrentStatus {
+		if phaseOf(live) == phaseCustom {
+			return conditionReady(live)
+		}
 		return nil
 	}
 	message := fmt.Sprintf("%s: %s", result.Status, result.Message)
@@ -55,6 +58,30 @@ func readyNow(live *unstructured.Unstructured) error {
 		message += "; " + last
 	}
 	return errors.New(message)
+}
+
+// conditionReady wants a Ready condition that is True for the object's generation. kstatus is content with an object that
+// nobody has looked at yet, because not every kind has conditions; those that the sandbox makes do.
+func conditionReady(live *unstructured.Unstructured) error {
+	conditions, _, err := unstructured.NestedSlice(live.Object, "status", "conditions")
+	if err != nil {
+		return err
+	}
+	for _, item := range conditions {
+		condition, _ := item.(map[string]any)
+		if condition["type"] != "Ready" {
+			continue
+		}
+		observed, known := condition["observedGeneration"].(int64)
+		switch {
+		case condition["status"] != "True":
+			return errors.New(lastCondition(live))
+		case known && observed != live.GetGeneration():
+			return fmt.Errorf("Ready is of generation %d, the object is at %d", observed, live.GetGeneration())
+		}
+		return nil
+	}
+	return errors.New("no condition Ready yet")
 }
 
 // lastCondition renders the condition of obj that changed last, or "" if it has none.
@@ -84,7 +111,7 @@ func lastCondition(obj *unstructured.Unstructured) string {
 
 // poll runs check every pollInterval until it returns nil or ctx ends; the error then holds the last failure.
 func poll(ctx context.Context, what string, check func(context.Context) error) error {
-	last := errors.New("not checked yet")
+	last := errors.New("no answer yet")
 	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {
 		err := check(ctx)
 		// A failure by the end of ctx hides the one that explains it.

@@ -1,0 +1,373 @@
+package install
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// TestCluster runs against one real API server, which has no controllers and no kubelet: the test plays them. The parts
+// use names of their own, but the last one removes what the others installed.
+func TestCluster(t *testing.T) {
+	c := startCluster(t)
+	t.Run("CertManager", func(t *testing.T) { testCertManagerApplies(t, c) })
+	t.Run("Jaeger", func(t *testing.T) { testJaegerRollsOut(t, c) })
+	t.Run("Operator", func(t *testing.T) { testOperatorOrderAndReadiness(t, c) })
+	t.Run("Sample", func(t *testing.T) { testSample(t, c) })
+	t.Run("WebhookDown", func(t *testing.T) { testApplyRetriesWebhook(t, c) })
+	t.Run("Foreign", func(t *testing.T) { testDeleteSparesForeign(t, c) })
+	t.Run("Delete", func(t *testing.T) { testDeleteRemovesAll(t, c) })
+}
+
+// testCertManagerApplies lets a real API server judge every rendered object, then holds that a second run writes nothing.
+func testCertManagerApplies(t *testing.T, c *Cluster) {
+	if status, err := StatusOf(t.Context(), c, CertManagerName); err != nil || status.Installed || status.Ready {
+		t.Fatalf("status before = %+v, %v", status, err)
+	}
+	component := certManager(t, sourceImages)
+	apply(t, c, component)
+	before := versions(t, c, component)
+	apply(t, c, component)
+	if after := versions(t, c, component); before != after {
+		t.Errorf("a second Apply wrote:\n%s\nbecame\n%s", before, after)
+	}
+
+	status, err := StatusOf(t.Context(), c, CertManagerName)
+	if err != nil || !status.Installed || status.Ready || status.Version != CertManagerVersion || len(status.Images) != 3 {
+		t.Errorf("status = %+v, %v; want version and three images, not ready", status, err)
+	}
+	// The Deployments pretend to run. Only the check of the API notices that no webhook answers; the configurations go
+	// first, because no Pod behind the Service costs a timeout of half a minute at each call.
+	rollOut(t, c, component)
+	for _, obj := range component.Objects {
+		if obj.GroupVersionKind().Group == "admissionregistration.k8s.io" {
+			if err := deleteOne(t.Context(), c, obj); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	checkError(t, component.Wait(ctx, c), "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: the cert-manager mutation webhook did not mutate")
+}
+
+func testJaegerRollsOut(t *testing.T, c *Cluster) {
+	component, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, c, component)
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "jaeger", Name: "jaeger-0", Labels: map[string]string{"app.kubernetes.io/name": "jaeger"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "jaeger", Image: "x"}}},
+	}
+	if err := c.Client().Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	pod.Status = containers(corev1.ContainerStatus{Name: "jaeger", State: corev1.ContainerState{
+		Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImageNeverPull", Message: "not on the node"}}})
+	if err := c.Client().Status().Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err = component.Wait(ctx, c)
+	for _, want := range []string{"waiting for Deployment jaeger/jaeger", "InProgress", "pod jaeger/jaeger-0: container jaeger: ErrImageNeverPull: not on the node"} {
+		checkError(t, err, want)
+	}
+
+	rollOut(t, c, component)
+	if err := component.Wait(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+	status, err := StatusOf(t.Context(), c, JaegerName)
+	if err != nil || !status.Ready || status.Version != "v2.13.0" || len(status.Images) != 1 {
+		t.Errorf("status = %+v, %v; want ready", status, err)
+	}
+}
+
+// testOperatorOrderAndReadiness plays cert-manager and the webhook: the Deployment must not come before the certificate,
+// and a webhook that doesn't mutate isn't ready.
+func testOperatorOrderAndReadiness(t *testing.T, c *Cluster) {
+	component, err := Operator(OperatorOptions{Image: Image{Ref: operatorImage}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	applied := make(chan error, 1)
+	go func() { applied <- component.Apply(t.Context(), c) }()
+	deployment := only(t, component, "Deployment")
+	for _, kind := range []string{"Issuer", "Certificate"} {
+		obj := only(t, component, kind)
+		eventually(t, func(ctx context.Context) error {
+			return c.Client().Get(ctx, client.ObjectKeyFromObject(obj), live(obj))
+		})
+		if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(deployment), live(deployment)); err == nil {
+			t.Errorf("the Deployment is there before the %s is ready", kind)
+		}
+		setReady(t, c, obj)
+	}
+	if err := <-applied; err != nil {
+		t.Fatal(err)
+	}
+	rollOut(t, c, component)
+
+	// The API server first gives up on the webhook's Service, which has no address: at most its timeout of 2 s.
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	checkError(t, component.Wait(ctx, c), "the operator's webhook added no annotation")
+	pointWebhook(t, c, only(t, component, "MutatingWebhookConfiguration"))
+	if err := component.Wait(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+	if status, err := StatusOf(t.Context(), c, OperatorName); err != nil || !status.Ready || status.Version != operatorImage {
+		t.Errorf("status = %+v, %v; want ready", status, err)
+	}
+}
+
+func testSample(t *testing.T, c *Cluster) {
+	component, err := Sample(SampleOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, c, component)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	checkError(t, component.Wait(ctx, c), "Head default/head-sample: no condition Ready yet")
+	setReady(t, c, component.Objects[0])
+	if err := component.Wait(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+}
+
+// testApplyRetriesWebhook holds that a webhook that can't be reached yet delays an apply but doesn't fail it.
+func testApplyRetriesWebhook(t *testing.T, c *Cluster) {
+	webhook := object(t, `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: down, labels: {app.kubernetes.io/managed-by: operator-tracing-sandbox}}
+webhooks:
+- name: down.sandbox.test
+  clientConfig: {url: "https://localhost:1/"}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  timeoutSeconds: 1
+  matchConditions: [{name: one, expression: "object.metadata.name == 'delayed'"}]
+  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+`)
+	delayed := object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: delayed, namespace: default}}`)
+	if err := Apply(t.Context(), c, []*unstructured.Unstructured{webhook}); err != nil {
+		t.Fatal(err)
+	}
+	// The API server takes a moment to call a new webhook.
+	eventually(t, func(ctx context.Context) error {
+		if err := c.Client().Create(ctx, delayed.DeepCopy(), client.DryRunAll); err == nil {
+			return fmt.Errorf("not called yet")
+		}
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	checkError(t, Apply(ctx, c, []*unstructured.Unstructured{delayed}), `applying ConfigMap default/delayed: context deadline exceeded: last: `)
+
+	applied := make(chan error, 1)
+	go func() { applied <- Apply(t.Context(), c, []*unstructured.Unstructured{delayed}) }()
+	if err := Delete(t.Context(), c, []*unstructured.Unstructured{webhook}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-applied; err != nil {
+		t.Error(err)
+	}
+	missing := object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: nowhere}}`)
+	checkError(t, Apply(t.Context(), c, []*unstructured.Unstructured{missing}), `applying ConfigMap nowhere/x: namespaces "nowhere" not found`)
+}
+
+func testDeleteSparesForeign(t *testing.T, c *Cluster) {
+	foreign := object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: foreign, namespace: default}}`)
+	if err := c.Client().Create(t.Context(), foreign.DeepCopy()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Delete(t.Context(), c, []*unstructured.Unstructured{foreign}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(foreign), live(foreign)); err != nil {
+		t.Errorf("somebody else's object is gone: %v", err)
+	}
+}
+
+// testDeleteRemovesAll leaves Namespaces out: nobody finalizes them here.
+func testDeleteRemovesAll(t *testing.T, c *Cluster) {
+	var objects []*unstructured.Unstructured
+	for _, obj := range certManager(t, CertManagerOptions{}).Objects {
+		if obj.GetKind() != "Namespace" {
+			objects = append(objects, obj)
+		}
+	}
+	for range 2 {
+		if err := Delete(t.Context(), c, objects); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, err := StatusOf(t.Context(), c, CertManagerName); err != nil || status.Installed {
+		t.Errorf("status = %+v, %v; want not installed", status, err)
+	}
+}
+
+func startCluster(t *testing.T) *Cluster {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Fatal("KUBEBUILDER_ASSETS is unset: run `make envtest-assets` and set it to the folder that prints, or use `make test-short`")
+	}
+	env := &envtest.Environment{}
+	cfg, err := env.Start()
+	if err != nil {
+		t.Fatalf("starting the API server: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			t.Errorf("stopping the API server: %v", err)
+		}
+	})
+	c, err := NewCluster(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func apply(t *testing.T, c *Cluster, component *Component) {
+	t.Helper()
+	if err := component.Apply(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// versions renders the resource versions of all objects that no controller writes to.
+func versions(t *testing.T, c *Cluster, component *Component) string {
+	t.Helper()
+	var lines []string
+	for _, obj := range component.Objects {
+		l := live(obj)
+		if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(obj), l); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, describe(obj)+" "+l.GetResourceVersion())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// rollOut plays the Deployment controller.
+func rollOut(t *testing.T, c *Cluster, component *Component) {
+	t.Helper()
+	for _, obj := range component.Objects {
+		if obj.GetKind() != "Deployment" {
+			continue
+		}
+		d := &appsv1.Deployment{}
+		if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(obj), d); err != nil {
+			t.Fatal(err)
+		}
+		d.Status = appsv1.DeploymentStatus{
+			ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
+			Conditions: []appsv1.DeploymentCondition{
+				{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue},
+				{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"},
+			},
+		}
+		if err := c.Client().Status().Update(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// setReady plays the controller of a custom resource.
+func setReady(t *testing.T, c *Cluster, obj *unstructured.Unstructured) {
+	t.Helper()
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []any{map[string]any{
+		"type": "Ready", "status": "True", "reason": "Test", "message": "", "lastTransitionTime": time.Now().UTC().Format(time.RFC3339)}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Client().Status().Patch(t.Context(), live(obj), client.RawPatch("application/merge-patch+json", patch)); err != nil {
+		t.Fatalf("%s: %v", describe(obj), err)
+	}
+}
+
+// pointWebhook serves a webhook that does what the operator's does and points configuration at it.
+func pointWebhook(t *testing.T, c *Cluster, configuration *unstructured.Unstructured) {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		var review admissionv1.AdmissionReview
+		if err := json.Unmarshal(body, &review); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		patchType := admissionv1.PatchTypeJSONPatch
+		review.Response = &admissionv1.AdmissionResponse{
+			UID: review.Request.UID, Allowed: true, PatchType: &patchType,
+			Patch: []byte(`[{"op": "add", "path": "/metadata/annotations", "value": {"` + traceparentAnnotation + `": "00-1-1-00"}}]`),
+		}
+		_ = json.NewEncoder(w).Encode(review)
+	}))
+	t.Cleanup(server.Close)
+	patch := fmt.Sprintf(`[{"op": "replace", "path": "/webhooks/0/clientConfig", "value": {"url": %q, "caBundle": %s}}]`,
+		server.URL, mustJSON(t, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	if err := c.Client().Patch(t.Context(), live(configuration), client.RawPatch("application/json-patch+json", []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func only(t *testing.T, component *Component, kind string) *unstructured.Unstructured {
+	t.Helper()
+	for _, obj := range component.Objects {
+		if obj.GetKind() == kind {
+			return obj
+		}
+	}
+	t.Fatalf("%s has no %s", component.Name, kind)
+	return nil
+}
+
+// live returns an empty object with the identity of obj, to read into.
+func live(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	out := &unstructured.Unstructured{}
+	out.SetGroupVersionKind(schema.FromAPIVersionAndKind(obj.GetAPIVersion(), obj.GetKind()))
+	out.SetNamespace(obj.GetNamespace())
+	out.SetName(obj.GetName())
+	return out
+}
+
+func eventually(t *testing.T, check func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := poll(ctx, "waiting", check); err != nil {
+		t.Fatal(err)
+	}
+}
