@@ -70,7 +70,8 @@ by --config, whose keys are the flags' names.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	shared := bindShared(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
-	root.AddCommand(newUp(plan, shared, stderr), newDown(shared, stderr), newStatus(shared), newTrace(shared), newAssets(shared, stderr))
+	root.AddCommand(newUp(plan, shared, stderr), newDown(shared, stderr), newStatus(shared), newTrace(shared),
+		newEnv(shared), newBuild(shared, stderr), newAssets(shared, stderr), newManifests())
 	return root
 }
 

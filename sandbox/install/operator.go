@@ -14,7 +14,8 @@ import (
 	"github.com/operator-tracing/sandbox/config"
 )
 
-var headKind = schema.GroupVersionKind{Group: "dummy.example.com", Version: "v1alpha1", Kind: "Head"}
+// HeadKind is the kind of the objects that the operator reconciles first.
+var HeadKind = schema.GroupVersionKind{Group: "dummy.example.com", Version: "v1alpha1", Kind: "Head"}
 
 const (
 	// traceparentAnnotation is what the operator's webhook adds to every Head.
@@ -83,7 +84,7 @@ func setEnv(container map[string]any, env map[string]string) {
 // webhook's failure policy is Ignore, so acceptance alone proves nothing. Dry runs leave no span.
 func operatorReady(ctx context.Context, c *Cluster) error {
 	head := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"child_a": "sandbox.test/check:v1"}}}
-	head.SetGroupVersionKind(headKind)
+	head.SetGroupVersionKind(HeadKind)
 	head.SetNamespace(defaultNamespace)
 	head.SetGenerateName("sandbox-check-")
 	if err := c.client.Create(ctx, head, client.DryRunAll); err != nil {
@@ -116,7 +117,7 @@ func Sample(o SampleOptions) (*Component, error) {
 	}
 	for _, obj := range objects {
 		obj.SetNamespace(namespace)
-		if o.Image == "" || obj.GroupVersionKind() != headKind {
+		if o.Image == "" || obj.GroupVersionKind() != HeadKind {
 			continue
 		}
 		if err := unstructured.SetNestedField(obj.Object, o.Image, "spec", "child_a"); err != nil {
@@ -136,7 +137,7 @@ func sampleReady(ctx context.Context, c *Cluster) error {
 		return errors.New("no sample Head")
 	}
 	for i := range heads {
-		if err := readyNow(&heads[i]); err != nil {
+		if err := Ready(&heads[i]); err != nil {
 			return fmt.Errorf("%s: %w", describe(&heads[i]), err)
 		}
 	}

@@ -45,7 +45,7 @@ func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
 		obj := &list[i]
 		status.Version = obj.GetAnnotations()[VersionAnnotation]
 		status.Images = append(status.Images, images(obj)...)
-		if err := readyNow(obj); err != nil && status.Message == "" {
+		if err := Ready(obj); err != nil && status.Message == "" {
 			status.Message = fmt.Sprintf("%s: %v", describe(obj), err)
 		}
 	}
@@ -68,7 +68,7 @@ func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
 func mainObjects(ctx context.Context, c *Cluster, name string) ([]unstructured.Unstructured, error) {
 	kind := appsv1.SchemeGroupVersion.WithKind("Deployment")
 	if name == SampleName {
-		kind = headKind
+		kind = HeadKind
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(schema.GroupVersionKind{Group: kind.Group, Version: kind.Version, Kind: kind.Kind + "List"})

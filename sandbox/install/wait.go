@@ -38,11 +38,12 @@ func ready(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) erro
 	if err := c.client.Get(ctx, client.ObjectKeyFromObject(obj), live); err != nil {
 		return err
 	}
-	return readyNow(live)
+	return Ready(live)
 }
 
-// readyNow judges an object as it was read.
-func readyNow(live *unstructured.Unstructured) error {
+// Ready judges an object as it was read: nil if it is ready for its current generation, else what is missing, with its
+// last condition. Kinds that kstatus does not know must have a true condition Ready.
+func Ready(live *unstructured.Unstructured) error {
 	result, err := status.Compute(live)
 	if err != nil {
 		return fmt.Errorf("computing its status: %w", err)

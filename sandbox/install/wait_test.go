@@ -38,7 +38,7 @@ func TestReadyNow(t *testing.T) {
 		{"certificate", `{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: x}, status: {conditions: [{type: Ready, status: "False", reason: DoesNotExist}]}}`,
 			"condition Ready=False (DoesNotExist)"},
 	} {
-		t.Run(test.name, func(t *testing.T) { checkError(t, readyNow(object(t, test.text)), test.want) })
+		t.Run(test.name, func(t *testing.T) { checkError(t, Ready(object(t, test.text)), test.want) })
 	}
 }
 
@@ -52,7 +52,7 @@ func TestReadyNowOfHead(t *testing.T) {
 		{"ready, status of the old generation", head + `, status: {observedGeneration: 1, conditions: [{type: Ready, status: "True"}]}}`, "generation"},
 		{"not ready", head + `, status: {conditions: [{type: Ready, status: "False", reason: ChildNotReady, message: waits}]}}`, "Ready=False (ChildNotReady): waits"},
 	} {
-		t.Run(test.name, func(t *testing.T) { checkError(t, readyNow(object(t, test.text)), test.want) })
+		t.Run(test.name, func(t *testing.T) { checkError(t, Ready(object(t, test.text)), test.want) })
 	}
 }
 

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"context"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+func newBuild(shared *shared, stderr *os.File) *cobra.Command {
+	return &cobra.Command{
+		Use:   "build",
+		Short: "Build every component from source into the cache",
+		Long: `build does what a first up does where no registry answers, without a cluster: it compiles Kubernetes, containerd,
+CoreDNS, cert-manager, Jaeger and the operator, makes the node's root filesystem, and puts the images together.`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			run, err := up.Open(shared.options)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), up.DefaultTimeout)
+			defer cancel()
+			progress := ui.NewProgress(stderr)
+			defer progress.Close()
+			return run.BuildAll(ctx, progress)
+		},
+	}
+}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newEnv(shared *shared) *cobra.Command {
+	return &cobra.Command{
+		Use:   "env",
+		Short: "Print shell commands that point programs at the sandbox",
+		Long: `env prints export commands for a shell: KUBECONFIG, and the standard variables by which a program with OpenTelemetry
+sends its traces to the sandbox's Jaeger.`,
+		Example: "  eval \"$(go run ./sandbox env)\"",
+		Args:    exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			run, err := attach(shared)
+			if err != nil {
+				return err
+			}
+			addresses := run.Addresses()
+			for _, v := range [][2]string{
+				{"KUBECONFIG", run.Dir.Kubeconfig()},
+				{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://" + addresses.OTLPGRPC},
+				{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+				{"OTEL_EXPORTER_JAEGER_ENDPOINT", addresses.Thrift},
+				{"OTEL_BSP_SCHEDULE_DELAY", "200"},
+			} {
+				fmt.Fprintf(cmd.OutOrStdout(), "export %s=%s\n", v[0], shellQuote(v[1]))
+			}
+			return nil
+		},
+	}
+}
+
+// shellQuote quotes a word for a POSIX shell.
+func shellQuote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

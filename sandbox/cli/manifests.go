@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/config"
+)
+
+func newManifests() *cobra.Command {
+	var overlay, image string
+	cmd := &cobra.Command{
+		Use:   "manifests",
+		Short: "Print the operator's manifests",
+		Long:  `manifests renders an overlay of config/, as kustomize would, with the operator's image replaced. It needs no cluster.`,
+		Args:  exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			objects, err := config.Build(overlay, image)
+			if err != nil {
+				return err
+			}
+			for _, object := range objects {
+				text, err := yaml.Marshal(object.Object)
+				if err != nil {
+					return fmt.Errorf("printing %s %s: %w", object.GetKind(), object.GetName(), err)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "---\n%s", text)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&overlay, "overlay", "default", "folder below config/")
+	cmd.Flags().StringVar(&image, "image", "", "the operator's image (default: the manifests' own)")
+	return cmd
+}

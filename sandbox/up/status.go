@@ -1,0 +1,125 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/operator-tracing/sandbox/sandbox/install"
+)
+
+// States of a sandbox.
+const (
+	StateUp       = "up"       // everything answers
+	StateDegraded = "degraded" // the cluster is there, something in it is not; up mends it
+	StateDown     = "down"     // there is no cluster
+)
+
+// Status is what a sandbox is like now. Its JSON form is what `sandbox status -o json` prints.
+type Status struct {
+	Name       string      `json:"name"`
+	State      string      `json:"state"`
+	Message    string      `json:"message,omitempty"` // why the state is not up
+	Cluster    string      `json:"cluster,omitempty"` // kind
+	Provider   string      `json:"provider,omitempty"`
+	Images     string      `json:"images,omitempty"` // registry or source
+	Kubeconfig string      `json:"kubeconfig,omitempty"`
+	Node       *NodeStatus `json:"node,omitempty"`
+	Jaeger     *Addresses  `json:"jaeger,omitempty"`
+	Components []Component `json:"components,omitempty"`
+}
+
+// NodeStatus is what the cluster's node says of itself.
+type NodeStatus struct {
+	Image      string `json:"image"`
+	Kubernetes string `json:"kubernetes"`
+	Runtime    string `json:"runtime"`
+	OS         string `json:"os"`
+}
+
+// Addresses are Jaeger's on this machine.
+type Addresses struct {
+	UI       string `json:"ui"`    // URL
+	Query    string `json:"query"` // host:port
+	OTLPGRPC string `json:"otlpGRPC"`
+	OTLPHTTP string `json:"otlpHTTP"`
+	Thrift   string `json:"thrift"` // URL
+}
+
+// Component is one thing that the sandbox installed.
+type Component struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Image   string `json:"image"`
+	Ready   bool   `json:"ready"`
+	Message string `json:"message,omitempty"`
+}
+
+// Addresses are Jaeger's.
+func (r *Run) Addresses() Addresses {
+	p := r.Record.Ports
+	return Addresses{
+		UI: "http://" + loopback(p.UI), Query: loopback(p.Query),
+		OTLPGRPC: loopback(p.OTLPGRPC), OTLPHTTP: loopback(p.OTLPHTTP),
+		Thrift: "http://" + loopback(p.Thrift) + "/api/traces",
+	}
+}
+
+// Status looks at the sandbox. What can't be reached becomes part of the answer; an error means that looking itself failed.
+func (r *Run) Status(ctx context.Context) (Status, error) {
+	s := Status{Name: r.Name, State: StateDown}
+	if r.Record.Name == "" {
+		s.Message = ErrDown.Error()
+		return s, nil
+	}
+	if err := r.Attach(); err != nil {
+		return s, err
+	}
+	s.Cluster, s.Provider, s.Images, s.Kubeconfig = "kind", r.Record.Provider, r.Record.Images, r.Dir.Kubeconfig()
+	addresses := r.Addresses()
+	s.Jaeger = &addresses
+	if err := r.cluster.Alive(ctx); err != nil {
+		s.Message = err.Error() + "; `make sandbox-up` repairs it"
+		return s, nil
+	}
+	target, err := r.Target()
+	if err != nil {
+		return s, err
+	}
+	if s.Node, err = nodeStatus(ctx, target, r.Record.NodeImage); err != nil {
+		return s, err
+	}
+	s.State = StateUp
+	var missing []string
+	for _, name := range []string{install.CertManagerName, install.JaegerName, install.OperatorName, install.SampleName} {
+		found, err := install.StatusOf(ctx, target, name)
+		if err != nil {
+			return s, err
+		}
+		s.Components = append(s.Components, Component{
+			Name: name, Version: found.Version, Image: strings.Join(found.Images, " "), Ready: found.Ready, Message: found.Message,
+		})
+		if !found.Ready && name != install.SampleName { // A user may delete the sample; the sandbox is whole without it.
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		s.State = StateDegraded
+		s.Message = "not ready: " + strings.Join(missing, ", ") + "; `make sandbox-up` repairs it"
+	}
+	return s, nil
+}
+
+func nodeStatus(ctx context.Context, target *install.Cluster, image string) (*NodeStatus, error) {
+	nodes := &corev1.NodeList{}
+	if err := target.Client().List(ctx, nodes); err != nil {
+		return nil, fmt.Errorf("asking the cluster for its node: %w", err)
+	}
+	if len(nodes.Items) == 0 {
+		return nil, fmt.Errorf("asking the cluster for its node: it has none")
+	}
+	info := nodes.Items[0].Status.NodeInfo
+	return &NodeStatus{Image: image, Kubernetes: info.KubeletVersion, Runtime: info.ContainerRuntimeVersion, OS: info.OSImage}, nil
+}

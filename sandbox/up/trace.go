@@ -1,0 +1,145 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+// traceWait bounds the wait for a trace to be complete once its Head is Ready: the operator sends spans after 200 ms.
+const traceWait = 30 * time.Second
+
+// ParseHead reads a Head's name from a command line: NAME, in the namespace default, or NAMESPACE/NAME.
+func ParseHead(argument string) (types.NamespacedName, error) {
+	namespace, name, qualified := strings.Cut(argument, "/")
+	if !qualified {
+		namespace, name = "default", argument
+	}
+	if namespace == "" || name == "" || strings.Contains(name, "/") {
+		return types.NamespacedName{}, fmt.Errorf("reading the name of a Head %q: use NAME or NAMESPACE/NAME", argument)
+	}
+	return types.NamespacedName{Namespace: namespace, Name: name}, nil
+}
+
+// Sample is the name of the sample Head.
+func (r *Run) Sample() (types.NamespacedName, error) {
+	sample, err := install.Sample(install.SampleOptions{})
+	if err != nil {
+		return types.NamespacedName{}, err
+	}
+	head := sample.Objects[0]
+	namespace := head.GetNamespace()
+	if namespace == "" {
+		namespace = "default"
+	}
+	return types.NamespacedName{Namespace: namespace, Name: head.GetName()}, nil
+}
+
+// WaitTrace waits until the current trace of a Head is complete and returns it. The error is a *jaeger.IncompleteError
+// where the time was over first.
+func (r *Run) WaitTrace(ctx context.Context, head types.NamespacedName) (jaeger.Trace, error) {
+	traceID, err := r.traceID(ctx, head)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	reader, err := jaeger.Dial(r.QueryAddress(), 0)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	defer reader.Close()
+	return jaeger.WaitComplete(ctx, reader, traceID, jaeger.Conditions{
+		Timeout: traceWait,
+		Ready: func(ctx context.Context) (bool, string, error) {
+			object, err := r.head(ctx, head)
+			if err != nil {
+				return false, "", err
+			}
+			if err := install.Ready(object); err != nil {
+				return false, err.Error(), nil
+			}
+			return true, "", nil
+		},
+	})
+}
+
+// Trace returns the current trace of a Head as Jaeger has it now.
+func (r *Run) Trace(ctx context.Context, head types.NamespacedName) (jaeger.Trace, error) {
+	traceID, err := r.traceID(ctx, head)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	reader, err := jaeger.Dial(r.QueryAddress(), 0)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	defer reader.Close()
+	trace, err := reader.GetTrace(ctx, traceID)
+	switch {
+	case errors.Is(err, jaeger.ErrNotFound):
+		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when its pod starts anew", err)
+	case errors.Is(err, jaeger.ErrUnreachable):
+		return trace, fmt.Errorf("%w; `make sandbox-up` repairs the sandbox", err)
+	}
+	return trace, err
+}
+
+func (r *Run) traceID(ctx context.Context, name types.NamespacedName) (string, error) {
+	head, err := r.head(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	traceID, _, err := jaeger.TraceIDOf(head.GetAnnotations())
+	if err != nil {
+		return "", fmt.Errorf("finding the trace of Head %s: %w; Heads made while the operator's webhook was down have none", name, err)
+	}
+	return traceID, nil
+}
+
+func (r *Run) head(ctx context.Context, name types.NamespacedName) (*unstructured.Unstructured, error) {
+	target, err := r.Target()
+	if err != nil {
+		return nil, err
+	}
+	head := &unstructured.Unstructured{}
+	head.SetGroupVersionKind(install.HeadKind)
+	err = target.Client().Get(ctx, name, head)
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("finding Head %s: there is none of that name%s", name, r.others(ctx, target, name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding Head %s: %w", name, err)
+	}
+	return head, nil
+}
+
+// others lists a few Heads that there are, for an error about one that there is not.
+func (r *Run) others(ctx context.Context, target *install.Cluster, wanted types.NamespacedName) string {
+	const most = 5
+	heads := &unstructured.UnstructuredList{}
+	heads.SetGroupVersionKind(install.HeadKind.GroupVersion().WithKind("HeadList"))
+	if err := target.Client().List(ctx, heads, client.Limit(most)); err != nil || len(heads.Items) == 0 {
+		return ""
+	}
+	var names []string
+	for _, h := range heads.Items {
+		names = append(names, h.GetNamespace()+"/"+h.GetName())
+	}
+	return "; there is " + strings.Join(names, ", ")
+}
+
+// QueryAddress is host and port of Jaeger's gRPC query API.
+func (r *Run) QueryAddress() string { return loopback(r.Record.Ports.Query) }
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
