@@ -124,3 +124,9 @@ next:
 	}
 	return out
 }
+
+// tail gives the last n lines.
+func (b *logBuffer) tail(n int) []string {
+	all := b.lines()
+	return all[max(0, len(all)-n):]
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ type testCluster struct {
 var (
 	startOnce   = sync.OnceValues(startCluster)
 	stopCluster = func() error { return nil } // set by startCluster
+	operatorLog = &logBuffer{}
 )
 
 // cluster gives the one cluster of this test binary and starts it when needed.
@@ -64,6 +66,9 @@ func cluster(t *testing.T) *testCluster {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if code != 0 {
+		fmt.Fprintln(os.Stderr, strings.Join(operatorLog.tail(50), ""))
+	}
 	if err := stopCluster(); err != nil {
 		fmt.Fprintln(os.Stderr, "stopping the test cluster:", err)
 		code = max(code, 1)
@@ -79,7 +84,7 @@ func startCluster() (_ *testCluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &testCluster{auditLog: filepath.Join(dir, "audit.log"), logs: &logBuffer{}}
+	c := &testCluster{auditLog: filepath.Join(dir, "audit.log"), logs: operatorLog}
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, err
@@ -113,6 +118,7 @@ func startCluster() (_ *testCluster, err error) {
 			err = errors.Join(err, c.stop())
 		}
 	}()
+	admin.QPS = -1 // tests poll
 	if c.admin, err = client.New(admin, client.Options{Scheme: scheme}); err != nil {
 		return nil, err
 	}
@@ -238,8 +244,11 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 	t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(t.Context(), waitInterval, waitLimit, true, func(ctx context.Context) (bool, error) {
-		last = check(ctx)
-		return last == nil, nil
+		now := check(ctx)
+		if now == nil || ctx.Err() == nil {
+			last = now // a check that was cut off has nothing to say
+		}
+		return now == nil, nil
 	})
 	if err != nil {
 		t.Fatalf("waiting until %s: %v; last: %v", what, err, last)
