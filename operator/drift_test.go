@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,10 +112,13 @@ func TestWhatOthersAddStays(t *testing.T) {
 // the operator's writes at the API server: there must be none.
 func TestSettledFamilyIsNotWritten(t *testing.T) {
 	f := newReadyFamily(t)
-	before := f.writesTo(t)
-	passes := func(controller string) int { return passesOf(t, controller) }
-	for i := range 5 {
-		heads, children := passes("head"), passes("childa")
+	var before []string
+	for i := range 6 {
+		if i == 1 {
+			// Not sooner: the API server notes a write after it has answered it.
+			before = f.writesTo(t)
+		}
+		heads, children := passesOf(t, "head"), passesOf(t, "childa")
 		for _, obj := range []client.Object{f.head, f.child, f.deployment} {
 			f.change(t, obj, func() {
 				obj.SetLabels(map[string]string{
@@ -124,7 +128,7 @@ func TestSettledFamilyIsNotWritten(t *testing.T) {
 			})
 		}
 		eventually(t, "both controllers have had a look", func(context.Context) error {
-			if h, c := passes("head")-heads, passes("childa")-children; h < 1 || c < 1 {
+			if h, c := passesOf(t, "head")-heads, passesOf(t, "childa")-children; h < 1 || c < 1 {
 				return fmt.Errorf("%d passes for Head, %d for ChildA", h, c)
 			}
 			return nil
@@ -133,6 +137,46 @@ func TestSettledFamilyIsNotWritten(t *testing.T) {
 	if diff := cmp.Diff(before, f.writesTo(t)); diff != "" {
 		t.Errorf("the operator wrote to objects that were as they should be (-before +after):\n%s", diff)
 	}
+}
+
+// TestFewWritesToReady counts what it costs to bring a Head to Ready while its
+// Deployment tells every step of its rollout.
+func TestFewWritesToReady(t *testing.T) {
+	f := newFamily(t)
+	for _, status := range []appsv1.DeploymentStatus{
+		{ObservedGeneration: 1},
+		{ObservedGeneration: 1, Replicas: 1},
+		{ObservedGeneration: 1, Replicas: 1, UpdatedReplicas: 1},
+		{ObservedGeneration: 1, Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1, ReadyReplicas: 1},
+	} {
+		seen := passesOf(t, "childa")
+		f.change(t, f.deployment, func() { f.deployment.Status = status }, true)
+		eventually(t, "the step has been seen", func(context.Context) error {
+			if passesOf(t, "childa") == seen {
+				return fmt.Errorf("no pass since")
+			}
+			return nil
+		})
+	}
+	f.headIs(t, true, v1alpha1.ReasonChildReady)
+
+	want := []string{
+		"create childas.dummy.example.com",
+		"create deployments.apps",
+		"patch childas/status.dummy.example.com",
+		"patch childas/status.dummy.example.com",
+		"patch heads/status.dummy.example.com",
+		"patch heads/status.dummy.example.com",
+	}
+	// The API server notes a write after it has answered it.
+	eventually(t, "the audit log has these writes and no others", func(context.Context) error {
+		got := f.writesTo(t)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			return fmt.Errorf("writes (-want +got):\n%s", diff)
+		}
+		return nil
+	})
 }
 
 // writesTo gives the operator's writes in the family's namespace.

@@ -82,32 +82,24 @@ func merged(have, want map[string]string) map[string]string {
 
 // judgeDeployment says whether the Deployment runs its present template, all of
 // it and nothing else. The counts are those that kubectl rollout status goes by.
+//
+// How far a rollout has come is in the Deployment's own status. Repeating it here
+// would cost a write for each step, to this object and to the Head above it.
 func judgeDeployment(d *appsv1.Deployment) verdict {
 	want := ptr.Deref(d.Spec.Replicas, 1)
-	v := verdict{reason: v1alpha1.ReasonDeploymentProgressing}
-	say := func(format string, args ...any) verdict {
-		v.message = "Deployment " + d.Name + ": " + fmt.Sprintf(format, args...)
-		return v
-	}
 	status := d.Status
-	if status.ObservedGeneration < d.Generation {
-		return say("generation %d has not been observed", d.Generation)
+	observed := status.ObservedGeneration >= d.Generation
+	name := "Deployment " + d.Name
+	if observed && status.UpdatedReplicas >= want && status.Replicas <= status.UpdatedReplicas && status.AvailableReplicas >= want {
+		return verdict{ready: true, reason: v1alpha1.ReasonDeploymentAvailable, message: name + " is available"}
 	}
-	if status.UpdatedReplicas >= want && status.Replicas <= status.UpdatedReplicas && status.AvailableReplicas >= want {
-		v.ready, v.reason = true, v1alpha1.ReasonDeploymentAvailable
-		return say("%d of %d replicas are available", status.AvailableReplicas, want)
+	if failure := deploymentFailure(status.Conditions); observed && failure != "" {
+		return verdict{reason: v1alpha1.ReasonDeploymentFailed, message: name + ": " + failure}
 	}
-	if failure := deploymentFailure(status.Conditions); failure != "" {
-		v.reason = v1alpha1.ReasonDeploymentFailed
-		return say("%s", failure)
+	return verdict{
+		reason:  v1alpha1.ReasonDeploymentProgressing,
+		message: fmt.Sprintf("%s is rolling out generation %d", name, d.Generation),
 	}
-	switch {
-	case status.UpdatedReplicas < want:
-		return say("%d of %d replicas are updated", status.UpdatedReplicas, want)
-	case status.Replicas > status.UpdatedReplicas:
-		return say("%d old replicas are left", status.Replicas-status.UpdatedReplicas)
-	}
-	return say("%d of %d replicas are available", status.AvailableReplicas, want)
 }
 
 // deploymentFailure returns what stops the Deployment, or an empty string.

@@ -93,6 +93,9 @@ func (r *HeadReconciler) mirrorChild(head *v1alpha1.Head, child *v1alpha1.ChildA
 // judgeChild says whether a ChildA is ready for a Head that wants image. A
 // verdict of the child about an older generation of itself counts for nothing:
 // right after an update it still says that the old image is available.
+//
+// As long as all goes well the message stays the same until the end, since each
+// change of it would be one more write. Only trouble is repeated in full.
 func judgeChild(child *v1alpha1.ChildA, image string) verdict {
 	ready := meta.FindStatusCondition(child.Status.Conditions, v1alpha1.ConditionReady)
 	notReady := func(format string, args ...any) verdict {
@@ -104,8 +107,9 @@ func judgeChild(child *v1alpha1.ChildA, image string) verdict {
 	switch {
 	case child.Spec.Image != image:
 		return notReady(" has image %s instead of %s", child.Spec.Image, image)
-	case ready == nil || child.Status.ObservedGeneration != child.Generation || ready.ObservedGeneration != child.Generation:
-		return notReady(" has not been reconciled at generation %d", child.Generation)
+	case ready == nil || child.Status.ObservedGeneration != child.Generation || ready.ObservedGeneration != child.Generation,
+		ready.Status != metav1.ConditionTrue && ready.Reason == v1alpha1.ReasonDeploymentProgressing:
+		return notReady(" is on its way to generation %d", child.Generation)
 	case ready.Status != metav1.ConditionTrue:
 		return notReady(": %s: %s", ready.Reason, ready.Message)
 	}

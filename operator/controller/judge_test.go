@@ -54,6 +54,8 @@ func TestJudgeChild(t *testing.T) {
 			}}},
 		}
 	}
+	progressing := child("i", 2, 2, 2, metav1.ConditionFalse)
+	progressing.Status.Conditions[0].Reason = v1alpha1.ReasonDeploymentProgressing
 	notReady := func(message string) verdict {
 		return verdict{reason: v1alpha1.ReasonChildNotReady, message: message}
 	}
@@ -63,13 +65,14 @@ func TestJudgeChild(t *testing.T) {
 	}{
 		"ready":                  {child("i", 2, 2, 2, metav1.ConditionTrue), verdict{true, v1alpha1.ReasonChildReady, "ChildA c is ready"}},
 		"ready with other image": {child("old", 2, 2, 2, metav1.ConditionTrue), notReady("ChildA c has image old instead of i")},
-		"ready at old status":    {child("i", 3, 2, 3, metav1.ConditionTrue), notReady("ChildA c has not been reconciled at generation 3")},
-		"ready at old condition": {child("i", 3, 3, 2, metav1.ConditionTrue), notReady("ChildA c has not been reconciled at generation 3")},
+		"ready at old status":    {child("i", 3, 2, 3, metav1.ConditionTrue), notReady("ChildA c is on its way to generation 3")},
+		"ready at old condition": {child("i", 3, 3, 2, metav1.ConditionTrue), notReady("ChildA c is on its way to generation 3")},
 		"not ready":              {child("i", 2, 2, 2, metav1.ConditionFalse), notReady("ChildA c: Why: because")},
+		"on its way":             {progressing, notReady("ChildA c is on its way to generation 2")},
 		"unknown":                {child("i", 2, 2, 2, metav1.ConditionUnknown), notReady("ChildA c: Why: because")},
 		"never seen": {
 			&v1alpha1.ChildA{ObjectMeta: metav1.ObjectMeta{Name: "c", Generation: 1}, Spec: v1alpha1.ChildASpec{Image: "i"}},
-			notReady("ChildA c has not been reconciled at generation 1"),
+			notReady("ChildA c is on its way to generation 1"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,16 +102,16 @@ func TestJudgeDeployment(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"available":                    {status(2, 1, 1, 1, fine), true, v1alpha1.ReasonDeploymentAvailable, "1 of 1 replicas are available"},
-		"available after a failure":    {status(2, 1, 1, 1, failed), true, v1alpha1.ReasonDeploymentAvailable, "1 of 1 replicas are available"},
-		"available, old generation":    {status(1, 1, 1, 1), false, v1alpha1.ReasonDeploymentProgressing, "generation 2 has not been observed"},
-		"nothing yet":                  {status(2, 0, 0, 0), false, v1alpha1.ReasonDeploymentProgressing, "0 of 1 replicas are updated"},
-		"only the old one":             {status(2, 1, 0, 1), false, v1alpha1.ReasonDeploymentProgressing, "0 of 1 replicas are updated"},
-		"old one beside the new one":   {status(2, 2, 1, 2), false, v1alpha1.ReasonDeploymentProgressing, "1 old replicas are left"},
-		"new one not available":        {status(2, 1, 1, 0), false, v1alpha1.ReasonDeploymentProgressing, "0 of 1 replicas are available"},
-		"pods refused":                 {status(2, 0, 0, 0, failed), false, v1alpha1.ReasonDeploymentFailed, "FailedCreate: quota"},
-		"deadline passed":              {status(2, 1, 1, 0, fine, late), false, v1alpha1.ReasonDeploymentFailed, "ProgressDeadlineExceeded: too late"},
-		"failure of an old generation": {status(1, 0, 0, 0, failed), false, v1alpha1.ReasonDeploymentProgressing, "generation 2 has not been observed"},
+		"available":                    {status(2, 1, 1, 1, fine), true, v1alpha1.ReasonDeploymentAvailable, " is available"},
+		"available after a failure":    {status(2, 1, 1, 1, failed), true, v1alpha1.ReasonDeploymentAvailable, " is available"},
+		"available, old generation":    {status(1, 1, 1, 1), false, v1alpha1.ReasonDeploymentProgressing, " is rolling out generation 2"},
+		"nothing yet":                  {status(2, 0, 0, 0), false, v1alpha1.ReasonDeploymentProgressing, " is rolling out generation 2"},
+		"only the old one":             {status(2, 1, 0, 1), false, v1alpha1.ReasonDeploymentProgressing, " is rolling out generation 2"},
+		"old one beside the new one":   {status(2, 2, 1, 2), false, v1alpha1.ReasonDeploymentProgressing, " is rolling out generation 2"},
+		"new one not available":        {status(2, 1, 1, 0), false, v1alpha1.ReasonDeploymentProgressing, " is rolling out generation 2"},
+		"pods refused":                 {status(2, 0, 0, 0, failed), false, v1alpha1.ReasonDeploymentFailed, ": FailedCreate: quota"},
+		"deadline passed":              {status(2, 1, 1, 0, fine, late), false, v1alpha1.ReasonDeploymentFailed, ": ProgressDeadlineExceeded: too late"},
+		"failure of an old generation": {status(1, 0, 0, 0, failed), false, v1alpha1.ReasonDeploymentProgressing, " is rolling out generation 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &appsv1.Deployment{
@@ -116,7 +119,7 @@ func TestJudgeDeployment(t *testing.T) {
 				Spec:       appsv1.DeploymentSpec{Replicas: ptr.To[int32](1)},
 				Status:     tc.status,
 			}
-			want := verdict{tc.ready, tc.reason, "Deployment d: " + tc.message}
+			want := verdict{tc.ready, tc.reason, "Deployment d" + tc.message}
 			if diff := cmp.Diff(want, judgeDeployment(d), cmp.AllowUnexported(verdict{})); diff != "" {
 				t.Errorf("verdict (-want +got):\n%s", diff)
 			}

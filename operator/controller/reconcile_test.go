@@ -134,7 +134,7 @@ func TestHeadReconcilerOutcomes(t *testing.T) {
 		writes  writes
 	}{
 		"makes the child": {
-			reason: v1alpha1.ReasonChildNotReady, message: "not been reconciled", writes: writes{create: 1, status: 1},
+			reason: v1alpha1.ReasonChildNotReady, message: "on its way", writes: writes{create: 1, status: 1},
 		},
 		"corrects the child": {
 			child: newOwned("head-uid", drifted), reason: v1alpha1.ReasonChildNotReady, writes: writes{update: 1, status: 1},
