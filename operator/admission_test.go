@@ -115,7 +115,8 @@ func TestSampleIsAdmittedWithATrace(t *testing.T) {
 
 func TestMalformedTraceparentIsReplaced(t *testing.T) {
 	f := unborn(t)
-	f.head.Annotations = map[string]string{traceparent: "no trace context at all", "mine": "kept"}
+	malformed := "no trace context in " + f.head.Namespace
+	f.head.Annotations = map[string]string{traceparent: malformed, "mine": "kept"}
 	if err := f.admin.Create(t.Context(), f.head); err != nil {
 		t.Fatalf("a Head with a malformed context was refused: %v", err)
 	}
@@ -125,7 +126,7 @@ func TestMalformedTraceparentIsReplaced(t *testing.T) {
 	if f.head.Annotations["mine"] != "kept" {
 		t.Errorf("annotations: %v", f.head.Annotations)
 	}
-	if got := f.logs.lines("no trace context at all"); len(got) != 1 {
+	if got := f.logs.lines(malformed); len(got) != 1 {
 		t.Errorf("%d log lines about it, want 1:\n%s", len(got), strings.Join(got, ""))
 	}
 }
