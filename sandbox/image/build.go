@@ -213,13 +213,21 @@ func complete(dir string, outputs []string) bool {
 	return !slices.ContainsFunc(outputs, func(name string) bool { return !fileExists(filepath.Join(dir, name)) })
 }
 
+// making begins the names of folders that are being filled; abandoned is the age at which one is the leftover of a command
+// that was killed, since no build takes that long.
+const (
+	making    = ".making-"
+	abandoned = 24 * time.Hour
+)
+
 // fill makes dir in one step: make fills a temporary folder beside it, which then takes dir's name. A command that is
-// killed in between leaves no half-filled dir.
+// killed in between leaves no half-filled dir, and a later one removes what it left.
 func fill(dir string, make func(temporary string) error) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("making the cache folder: %w", err)
 	}
-	temporary, err := os.MkdirTemp(filepath.Dir(dir), ".making-")
+	removeAbandoned(filepath.Dir(dir))
+	temporary, err := os.MkdirTemp(filepath.Dir(dir), making)
 	if err != nil {
 		return fmt.Errorf("making a folder in the cache: %w", err)
 	}
@@ -234,6 +242,16 @@ func fill(dir string, make func(temporary string) error) error {
 		return err
 	}
 	return os.Rename(temporary, dir)
+}
+
+// removeAbandoned removes old temporary folders. One that can't be removed costs space, and no more.
+func removeAbandoned(parent string) {
+	leftovers, _ := filepath.Glob(filepath.Join(parent, making+"*")) // The pattern is well-formed, the only error there is.
+	for _, leftover := range leftovers {
+		if info, err := os.Stat(leftover); err == nil && time.Since(info.ModTime()) > abandoned {
+			_ = os.RemoveAll(leftover)
+		}
+	}
 }
 
 func fileExists(path string) bool {

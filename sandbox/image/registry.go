@@ -2,7 +2,9 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,7 +23,10 @@ const answerTimeout = 5 * time.Second
 
 // Registry pulls images for one platform, with the credentials of the user's docker or podman login. Layers are kept in
 // the cache.
-type Registry struct{ builder *Builder }
+type Registry struct {
+	builder *Builder
+	options []remote.Option // of every call, after the usual ones; tests stand in for registries by them
+}
 
 var _ Set = (*Registry)(nil)
 
@@ -30,13 +35,17 @@ func NewRegistry(b *Builder) *Registry { return &Registry{builder: b} }
 
 // Answers tells whether the registry of kind's node image answers; the error says why not.
 func Answers(ctx context.Context, arch string) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	return answers(ctx, arch, answerTimeout)
+}
+
+func answers(ctx context.Context, arch string, timeout time.Duration, more ...remote.Option) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	reference, err := name.ParseReference(defaults.Image)
 	if err != nil {
 		return fmt.Errorf("reading the name of kind's image: %w", err)
 	}
-	_, err = remote.Head(reference, remoteOptions(ctx, arch)...)
+	_, err = remote.Head(reference, append(remoteOptions(ctx, arch), more...)...)
 	return err
 }
 
@@ -81,7 +90,7 @@ func (r *Registry) Sample(ctx context.Context, report Report) (Image, error) {
 	return image, err
 }
 
-// pull resolves a reference to an image of one platform. The image is named by its tag: a node looks images up by name,
+// pull downloads the image of one platform that a reference leads to. The image is named by its tag: a node looks images up by name,
 // and a digest in the name would be that of the index of all platforms.
 func (r *Registry) pull(ctx context.Context, report Report, reference string) (Image, error) {
 	report.say("pulling %s", reference)
@@ -90,14 +99,40 @@ func (r *Registry) pull(ctx context.Context, report Report, reference string) (I
 		return Image{}, fmt.Errorf("reading the image name %q: %w", reference, err)
 	}
 	_, arch := r.builder.platform()
-	image, err := remote.Image(parsed, remoteOptions(ctx, arch)...)
+	image, err := remote.Image(parsed, append(remoteOptions(ctx, arch), r.options...)...)
+	if err == nil {
+		image = cache.Image(image, cache.NewFilesystemCache(filepath.Join(r.builder.Cache, "registry")))
+		err = download(image)
+	}
 	if err != nil {
 		return Image{}, fmt.Errorf("pulling %s: %w; use --images=source where no registry answers", reference, err)
 	}
-	image = cache.Image(image, cache.NewFilesystemCache(filepath.Join(r.builder.Cache, "registry")))
 	tagged, _, _ := strings.Cut(reference, "@")
 	if first, _, _ := strings.Cut(tagged, "/"); !strings.Contains(first, ".") {
 		tagged = "docker.io/" + tagged // kind leaves the host out, containerd's names have it.
 	}
 	return Image{Names: []string{tagged}, image: image}, nil
+}
+
+// download reads an image whole, which leaves its layers in the cache. Left to itself the image would download each layer
+// when it is first read: in a later step, when the context that it was asked for with has ended.
+func download(image v1.Image) error {
+	if _, err := image.RawConfigFile(); err != nil {
+		return err
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		return err
+	}
+	for _, layer := range layers {
+		content, err := layer.Compressed()
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, content)
+		if err := errors.Join(err, content.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

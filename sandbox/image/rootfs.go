@@ -111,12 +111,17 @@ func debianMirror(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking apt for the Debian mirror: %w", err)
 	}
-	for line := range strings.Lines(string(out)) {
+	return mirrorOf(string(out)), nil
+}
+
+// mirrorOf finds the release's mirror in lines of address, release and component, or returns "".
+func mirrorOf(targets string) string {
+	for line := range strings.Lines(targets) {
 		if fields := strings.Fields(line); len(fields) == 3 && fields[1] == debianRelease && fields[2] == "main" {
-			return fields[0], nil
+			return fields[0]
 		}
 	}
-	return "", nil
+	return ""
 }
 
 // quiet runs a command and shows its output only in the error.

@@ -1,0 +1,129 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBuildCompilesOnceAndSaysCached(t *testing.T) {
+	b, c := program(t)
+	b.OS, b.Arch = "", ""
+	c.stamp = []string{"main.version=v7"}
+	put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n")
+	put(t, b.Root, "src/main.go", "package main\n\nvar version string\n\nfunc main() { println(version) }\n")
+	if b.cached(c) {
+		t.Error("cached before it was built")
+	}
+	dir, err := b.build(t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), filepath.Join(dir, "program")).CombinedOutput()
+	if err != nil || string(out) != "v7\n" {
+		t.Errorf("the program printed %q, %v; want its stamp", out, err)
+	}
+	if !b.cached(c) {
+		t.Error("not cached after it was built")
+	}
+	var said []string
+	again, err := b.build(t.Context(), c, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	if err != nil || again != dir || strings.Join(said, ";") != "cached" {
+		t.Errorf("the second build: %s, %v, said %q; want %s and cached", again, err, said, dir)
+	}
+}
+
+func TestBuildErrorShowsTheCompilersWords(t *testing.T) {
+	b, c := program(t)
+	put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n")
+	put(t, b.Root, "src/main.go", "package main\n\nfunc main() { undefinedName() }\n")
+	_, err := b.build(t.Context(), c, nil)
+	if err == nil || !strings.Contains(err.Error(), "building program: ") || !strings.Contains(err.Error(), "undefined: undefinedName") {
+		t.Errorf("error %v", err)
+	}
+	if b.cached(c) {
+		t.Error("a failed build is in the cache")
+	}
+}
+
+func TestBuildWithoutTheProgramItShouldLeave(t *testing.T) {
+	b, c := program(t)
+	put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n")
+	c.outputs = []string{"other"}
+	_, err := b.build(t.Context(), c, nil)
+	if err == nil || err.Error() != "building program: the build left no other" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The shell stands in for go: runReporting reads what go build -v prints.
+func TestRunReporting(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	for _, test := range []struct {
+		name, script string
+		said         string
+		wants        []string
+		lacks        string
+	}{
+		{name: "packages are counted", script: `echo internal/abi >&2; echo k8s.io/api/core/v1 >&2`, said: "1 packages compiled;2 packages compiled"},
+		{name: "downloads are named once a line", script: `echo 'go: downloading k8s.io/api v1.0.0' >&2; echo a/b >&2`, said: "downloading modules;1 packages compiled"},
+		{name: "the compiler's words end in the error", script: `echo a/b >&2; echo '# a/b' >&2; echo './x.go:3:5: undefined: y' >&2; exit 1`,
+			said: "1 packages compiled", wants: []string{"exit status 1: ", "# a/b\n./x.go:3:5: undefined: y"}, lacks: "a/b\n#"},
+		{name: "only the last lines", script: `for i in $(seq 40); do echo "line $i of many" >&2; done; exit 3`,
+			wants: []string{"exit status 3", "line 40 of many", "line 26 of many"}, lacks: "line 25 of many"},
+		{name: "a line too long to read does not stop the build", script: "echo " + long + " >&2; echo a/b >&2; exit 0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var said []string
+			err := runReporting(exec.CommandContext(t.Context(), "/bin/sh", "-c", test.script),
+				func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+			if got := strings.Join(said, ";"); got != test.said {
+				t.Errorf("said %q, want %q", got, test.said)
+			}
+			if (err != nil) != (len(test.wants) > 0) {
+				t.Fatalf("error %v", err)
+			}
+			for _, want := range test.wants {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %v lacks %q", err, want)
+				}
+			}
+			if test.lacks != "" && strings.Contains(err.Error(), test.lacks) {
+				t.Errorf("error %v has %q", err, test.lacks)
+			}
+		})
+	}
+}
+
+func TestRunReportingWithoutGo(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	err := runReporting(exec.CommandContext(t.Context(), "go", "build"), nil)
+	if !errors.Is(err, exec.ErrNotFound) || !strings.Contains(err.Error(), "install Go") {
+		t.Errorf("error %v, want one that says to install Go", err)
+	}
+}
+
+func TestIsPackageLine(t *testing.T) {
+	for line, want := range map[string]bool{
+		"internal/abi": true, "k8s.io/api/core/v1": true, "gopkg.in/yaml.v3": true, "example.test/a~b": true,
+		"": false, "# k8s.io/api": false, "./main.go:3:4: undefined: x": false, "\tfor example": false,
+		"go: downloading k8s.io/api v0.37.2": false, "main.go:1: note": false,
+	} {
+		if got := isPackageLine(line); got != want {
+			t.Errorf("isPackageLine(%q) = %t", line, got)
+		}
+	}
+}
+
+func TestInTurnGivesUpWithItsContext(t *testing.T) {
+	b, c := program(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := NewSource(b).inTurn(ctx, c, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+}

@@ -1,0 +1,125 @@
+package image
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// program is a module with one component, in a repository of its own.
+func program(t *testing.T) (*Builder, component) {
+	t.Helper()
+	root := t.TempDir()
+	put(t, root, "src/go.mod", "module example.test/program\n\ngo 1.26\n\nrequire k8s.io/kubernetes v1.37.2\n")
+	put(t, root, "src/go.sum", "")
+	put(t, root, "src/main.go", "package main\n\nfunc main() {}\n")
+	put(t, root, "src/sub/sub.go", "package sub\n")
+	c := component{name: "program", module: "src", packages: []string{"."}, outputs: []string{"program"}}
+	return &Builder{Root: root, Cache: t.TempDir(), Arch: "amd64"}, c
+}
+
+func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(t *testing.T, b *Builder, c *component)
+		same   bool
+	}{
+		{name: "nothing", change: func(*testing.T, *Builder, *component) {}, same: true},
+		{name: "a Go file", change: func(t *testing.T, b *Builder, _ *component) {
+			put(t, b.Root, "src/main.go", "package main\n\nfunc main() { println() }\n")
+		}},
+		{name: "a new Go file", change: func(t *testing.T, b *Builder, _ *component) { put(t, b.Root, "src/sub/new.go", "package sub\n") }},
+		{name: "a file moved", change: func(t *testing.T, b *Builder, _ *component) {
+			if err := os.Rename(filepath.Join(b.Root, "src/sub/sub.go"), filepath.Join(b.Root, "src/sub/moved.go")); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{name: "a requirement", change: func(t *testing.T, b *Builder, _ *component) {
+			put(t, b.Root, "src/go.mod", read(t, filepath.Join(b.Root, "src/go.mod"))+"\nrequire example.test/other v1.0.0\n")
+		}},
+		{name: "go.sum", change: func(t *testing.T, b *Builder, _ *component) { put(t, b.Root, "src/go.sum", "example.test/other v1.0.0 h1:x\n") }},
+		{name: "a test", change: func(t *testing.T, b *Builder, _ *component) {
+			put(t, b.Root, "src/main_test.go", "package main\n")
+		}, same: true},
+		{name: "a text", change: func(t *testing.T, b *Builder, _ *component) { put(t, b.Root, "src/README.md", "words") }, same: true},
+		{name: "a nested module", change: func(t *testing.T, b *Builder, _ *component) {
+			put(t, b.Root, "src/nested/go.mod", "module example.test/nested\n")
+			put(t, b.Root, "src/nested/nested.go", "package nested\n")
+		}, same: true},
+		{name: "a module beside it", change: func(t *testing.T, b *Builder, _ *component) { put(t, b.Root, "beside/beside.go", "package beside\n") }, same: true},
+		{name: "tags", change: func(_ *testing.T, _ *Builder, c *component) { c.tags = "no_zfs" }},
+		{name: "packages", change: func(_ *testing.T, _ *Builder, c *component) { c.packages = []string{".", "./sub"} }},
+		{name: "a stamp", change: func(_ *testing.T, _ *Builder, c *component) { c.stamp = []string{"main.version=v2"} }},
+		{name: "the processor", change: func(_ *testing.T, b *Builder, _ *component) { b.Arch = "arm64" }},
+		{name: "the system", change: func(_ *testing.T, b *Builder, _ *component) { b.OS = "darwin" }},
+		{name: "another cache", change: func(t *testing.T, b *Builder, _ *component) { b.Cache = t.TempDir() }, same: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, c := program(t)
+			before, _, err := b.key(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.change(t, b, &c)
+			after, _, err := b.key(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (before == after) != test.same {
+				t.Errorf("key before %s, after %s; want the same: %t", before, after, test.same)
+			}
+		})
+	}
+}
+
+func TestKeyDoesNotDependOnTheRepositorysPlace(t *testing.T) {
+	one, c := program(t)
+	other, _ := program(t)
+	first, _, err := one.key(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, _, err := other.key(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first != second {
+		t.Errorf("equal sources have keys %s and %s", first, second)
+	}
+}
+
+func TestKeyStampsTheRequiredVersion(t *testing.T) {
+	b, c := program(t)
+	c.stamp = []string{"example.test/version.git=" + kubernetesVersion, "main.plain=1"}
+	before, stamps, err := b.key(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(stamps, " "), "example.test/version.git=v1.37.2 main.plain=1"; got != want {
+		t.Errorf("stamps %q, want %q", got, want)
+	}
+
+	put(t, b.Root, "src/go.mod", "module example.test/program\n")
+	_, _, err = b.key(c)
+	if err == nil || !strings.Contains(err.Error(), "finding k8s.io/kubernetes in the requirements of") {
+		t.Errorf("without the requirement: %v", err)
+	}
+
+	put(t, b.Root, "src/go.mod", "module example.test/program\n\nrequire k8s.io/kubernetes v1.37.3\n")
+	after, _, err := b.key(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before == after {
+		t.Error("another version gave the same key")
+	}
+}
+
+func TestKeyOutsideTheRepositoryNamesTheRemedy(t *testing.T) {
+	b := &Builder{Root: t.TempDir()}
+	_, _, err := b.key(nodeInit)
+	if err == nil || !strings.Contains(err.Error(), "--source") {
+		t.Errorf("error %v, want one that names --source", err)
+	}
+}
