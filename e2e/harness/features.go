@@ -1,0 +1,56 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Features collects the names of the features that ran. It is safe for
+// concurrent use. The zero value is empty.
+type Features struct {
+	mu  sync.Mutex
+	ran []string
+}
+
+// Ran notes that a feature has run to its end, passed or failed, but not skipped.
+func (f *Features) Ran(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ran = append(f.ran, name)
+}
+
+// Compare reports the difference to a committed list: one feature a line, # for
+// comments. A feature that silently didn't run is an error, and so is one that
+// isn't listed.
+func (f *Features) Compare(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("comparing the features that ran: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var listed, problems []string
+	for line := range strings.Lines(string(data)) {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line != "" {
+			listed = append(listed, line)
+		}
+	}
+	for _, name := range listed {
+		if !slices.Contains(f.ran, name) {
+			problems = append(problems, "did not run: "+name)
+		}
+	}
+	for _, name := range f.ran {
+		if !slices.Contains(listed, name) {
+			problems = append(problems, "is not listed: "+name)
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("comparing the features that ran with %s: %s", file, strings.Join(problems, "; "))
+	}
+	return nil
+}

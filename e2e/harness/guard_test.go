@@ -1,0 +1,150 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// parentVariable makes this test binary the parent of a guard: what a suite is.
+const parentVariable = "E2E_TEST_PARENT"
+
+func TestMain(m *testing.M) {
+	if path, yes := isGuard(); yes {
+		os.Exit(runGuard(&program{path: path}, os.Stdin, os.Stdout, os.Stderr))
+	}
+	if path := os.Getenv(parentVariable); path != "" {
+		parent(path)
+	}
+	os.Exit(m.Run())
+}
+
+// parent starts a guard, says so, and waits for its end.
+func parent(path string) {
+	if _, err := startGuard(context.Background(), &program{path: path}, os.Stderr); err != nil {
+		panic(err)
+	}
+	os.Stdout.WriteString("has a sandbox\n")
+	select {}
+}
+
+// fakeSandbox is a program that keeps a diary of its commands.
+func fakeSandbox(t *testing.T, upCommand string) (p *program, diary func() string) {
+	t.Helper()
+	folder := t.TempDir()
+	path, log := filepath.Join(folder, "sandbox"), filepath.Join(folder, "diary")
+	script := "#!/bin/sh\necho \"$1 begins\" >>" + log + "\nif [ \"$1\" = up ]; then\n" + upCommand + "\nfi\necho \"$1 ends\" >>" + log + "\n"
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &program{path: path, root: folder}, func() string {
+		data, _ := os.ReadFile(log)
+		return strings.ReplaceAll(strings.TrimSpace(string(data)), "\n", ", ")
+	}
+}
+
+const complete = "up begins, up ends, down begins, down ends"
+
+func TestGuard(t *testing.T) {
+	p, diary := fakeSandbox(t, "true")
+	g, err := startGuard(t.Context(), p, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := diary(); got != "up begins, up ends" {
+		t.Errorf("while the tests run the diary is %q", got)
+	}
+	if err := g.stop(); err != nil {
+		t.Error(err)
+	}
+	if got := diary(); got != complete {
+		t.Errorf("the diary is %q, want %q", got, complete)
+	}
+}
+
+func TestGuardFailedUp(t *testing.T) {
+	p, diary := fakeSandbox(t, "echo no engine >&2; exit 1")
+	var log bytes.Buffer
+	_, err := startGuard(t.Context(), p, &log)
+	if err == nil || !strings.Contains(err.Error(), "bringing the sandbox up: running sandbox up: exit status 1") {
+		t.Errorf("error is %v, want that of sandbox up", err)
+	}
+	if !strings.Contains(log.String(), "no engine") {
+		t.Errorf("the log is %q, want what the sandbox said", log.String())
+	}
+	if got, want := diary(), "up begins, down begins, down ends"; got != want {
+		t.Errorf("the diary is %q, want %q", got, want)
+	}
+}
+
+func TestGuardFailedDown(t *testing.T) {
+	p, _ := fakeSandbox(t, "true")
+	g, err := startGuard(t.Context(), p, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p.path, []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.stop(); err == nil {
+		t.Error("a sandbox that isn't taken down is no error")
+	}
+}
+
+// An up that takes too long is ended by a signal, and what it made taken down.
+func TestGuardInterruptedUp(t *testing.T) {
+	p, diary := fakeSandbox(t, "trap 'echo interrupted >>diary; exit 1' TERM; while true; do sleep 0.05; done")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for diary() == "" {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+	}()
+	if _, err := startGuard(ctx, p, os.Stderr); err == nil {
+		t.Error("an interrupted up is no error")
+	}
+	if got, want := diary(), "up begins, interrupted, down begins, down ends"; got != want {
+		t.Errorf("the diary is %q, want %q", got, want)
+	}
+}
+
+// However the tests end, the sandbox is taken down.
+func TestGuardOutlivesTheTests(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "interrupted": syscall.SIGINT, "terminated": syscall.SIGTERM, "quit": syscall.SIGQUIT} {
+		t.Run(name, func(t *testing.T) {
+			p, diary := fakeSandbox(t, "true")
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), parentVariable+"="+p.path)
+			cmd.Dir = p.root
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			line := make([]byte, len("has a sandbox\n"))
+			if _, err := stdout.Read(line); err != nil || string(line) != "has a sandbox\n" {
+				t.Fatalf("the parent says %q, %v", line, err)
+			}
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			deadline := time.Now().Add(20 * time.Second)
+			for diary() != complete {
+				if time.Now().After(deadline) {
+					t.Fatalf("the diary is %q, want %q", diary(), complete)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+	}
+}

@@ -1,0 +1,161 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// prepareLimit bounds what is between an up sandbox and the first test.
+const prepareLimit = 5 * time.Minute
+
+// Suite is what [Main] gives to the tests.
+type Suite struct {
+	// Cluster is the sandbox's. It is set before the tests run.
+	Cluster *Cluster
+	// Features are those that ran; tests add to them.
+	Features Features
+}
+
+// Main runs the tests of a package on a sandbox and ends the process with their
+// exit code; 1 where the sandbox isn't what it must be, or can't be taken down.
+// Under -short it says in one line that the tests need a cluster, and ends with 0.
+// The suite's Cluster is there once a test runs. It does not return.
+func Main(m *testing.M, suite *Suite) {
+	if path, yes := isGuard(); yes {
+		os.Exit(runGuard(&program{path: path}, os.Stdin, os.Stdout, os.Stderr))
+	}
+	flag.Parse()
+	// Both are set so that no library writes to stderr on its own account.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+	ctrllog.SetLogger(klog.Background())
+	switch {
+	case testing.Short():
+		fmt.Println("e2e: these tests need a cluster and don't run under -short; `make e2e` runs them")
+		os.Exit(0)
+	case flagValue("test.list") != "":
+		os.Exit(m.Run())
+	}
+	code, err := suite.run(m, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// run gives the exit code of the tests, and what else went wrong.
+func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
+	ctx := context.Background()
+	root, err := repositoryRoot()
+	if err != nil {
+		return 1, err
+	}
+	folder, err := os.MkdirTemp("", "e2e-")
+	if err != nil {
+		return 1, fmt.Errorf("making a temporary folder: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	p, err := buildProgram(ctx, root, folder)
+	if err != nil {
+		return 1, err
+	}
+	status, release, err := ensureUp(ctx, p, log)
+	if err != nil {
+		return 1, err
+	}
+	// The guard uses the program: it ends before the folder goes.
+	defer func() { err = errors.Join(err, release()) }()
+	fmt.Fprintln(log, "e2e:", status.describe())
+	if err := status.check(os.Getenv); err != nil {
+		return 1, err
+	}
+	if s.Cluster, err = connect(status, filepath.Join(root, "artifacts")); err != nil {
+		return 1, err
+	}
+	defer s.Cluster.close()
+	if err := s.prepare(ctx); err != nil {
+		return 1, errors.Join(err, s.Cluster.exportLogs(ctx, p))
+	}
+	code = m.Run()
+	if code != 0 {
+		return code, s.Cluster.exportLogs(ctx, p)
+	}
+	if filtered() {
+		return 0, nil
+	}
+	return 0, s.Features.Compare(filepath.Join(root, "e2e", "testdata", "features."+status.Cluster))
+}
+
+// prepare puts right what an earlier run that was killed may have left changed.
+func (s *Suite) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, prepareLimit)
+	defer cancel()
+	if err := os.RemoveAll(s.Cluster.artifacts); err != nil {
+		return fmt.Errorf("removing the artifacts of an earlier run: %w", err)
+	}
+	if err := s.Cluster.ScaleJaeger(ctx, 1); err != nil {
+		return err
+	}
+	if err := s.Cluster.SetOperatorEnv(ctx, ExporterVariable, ""); err != nil {
+		return err
+	}
+	return s.Cluster.WaitAdmission(ctx)
+}
+
+// ensureUp gives the status of a sandbox that is up, and what to call at the end:
+// it takes the sandbox down if this run brought it up, and does nothing else. A
+// degraded one is somebody's: it is repaired and stays.
+func ensureUp(ctx context.Context, p *program, log io.Writer) (Status, func() error, error) {
+	keep := func() error { return nil }
+	status, err := p.status(ctx)
+	if err != nil {
+		return Status{}, nil, err
+	}
+	release := keep
+	switch status.State {
+	case StateUp:
+		return status, keep, nil
+	case StateDegraded:
+		fmt.Fprintln(log, "e2e: the sandbox is degraded; repairing it")
+		if err := p.up(ctx, log); err != nil {
+			return Status{}, nil, err
+		}
+	default:
+		fmt.Fprintf(log, "e2e: bringing a sandbox up, to be taken down afterwards (go test's limit for all of this is %s)\n", flagValue("test.timeout"))
+		g, err := startGuard(ctx, p, log)
+		if err != nil {
+			return Status{}, nil, err
+		}
+		release = g.stop
+	}
+	status, err = p.status(ctx)
+	if err == nil && status.State != StateUp {
+		err = fmt.Errorf("running sandbox up: it succeeded, but the sandbox is %s", status.State)
+	}
+	if err != nil {
+		return Status{}, nil, errors.Join(err, release())
+	}
+	return status, release, nil
+}
+
+// filtered reports whether go test was told to run only some of the tests.
+func filtered() bool { return flagValue("test.run") != "" || flagValue("test.skip") != "" }
+
+func flagValue(name string) string {
+	if f := flag.Lookup(name); f != nil {
+		return strings.TrimSpace(f.Value.String())
+	}
+	return ""
+}

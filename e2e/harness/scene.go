@@ -1,0 +1,179 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+const (
+	// ReadyLimit is how long a Head may take to become ready.
+	ReadyLimit = 2 * time.Minute
+	// cleanupLimit bounds what happens after a feature, artifacts included.
+	cleanupLimit = 2 * time.Minute
+)
+
+// Scene is what one feature works in: a namespace of its own, which goes at the
+// feature's end, and the traces that it looked at. It is for one goroutine.
+type Scene struct {
+	*Cluster
+	// Namespace is the scene's own.
+	Namespace string
+
+	t      *testing.T
+	traces map[string]seen // by id
+}
+
+// seen is a trace that was looked at, and how it compared.
+type seen struct {
+	trace  jaeger.Trace
+	result *spantree.Result
+}
+
+// NewScene makes a namespace. When the test ends, the artifacts of a failed one
+// are written, and the namespace is deleted.
+func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
+	if err := c.Client.Create(ctx, namespace); err != nil {
+		t.Fatalf("creating a namespace for the test: %v", err)
+	}
+	s := &Scene{Cluster: c, Namespace: namespace.Name, t: t, traces: map[string]seen{}}
+	// t.Context has ended by the time that cleanups run.
+	outlive := context.WithoutCancel(ctx)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(outlive, cleanupLimit)
+		defer cancel()
+		if t.Failed() {
+			s.keepArtifacts(ctx)
+		}
+		if err := c.Client.Delete(ctx, namespace); err != nil {
+			t.Errorf("deleting namespace %s: %v", namespace.Name, err)
+		}
+	})
+	return s
+}
+
+// Cleanup registers what puts the cluster right after the scene. It runs before
+// the namespace is deleted, with a context that has not ended; its error fails
+// the test.
+func (s *Scene) Cleanup(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) {
+	outlive := context.WithoutCancel(ctx)
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(outlive, limit)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			s.t.Errorf("%s: %v", what, err)
+		}
+	})
+}
+
+// CreateHead creates a Head and gives it as admission left it.
+func (s *Scene) CreateHead(ctx context.Context, name string, change func(*v1alpha1.Head)) (*v1alpha1.Head, error) {
+	head := NewHead(s.Namespace, name)
+	if change != nil {
+		change(head)
+	}
+	if err := s.Client.Create(ctx, head); err != nil {
+		return nil, fmt.Errorf("creating Head %s/%s: %w", s.Namespace, name, err)
+	}
+	return head, nil
+}
+
+// WaitReady waits until a Head is ready at its generation.
+func (s *Scene) WaitReady(ctx context.Context, name string) error {
+	check := s.ReadyCheck(s.Namespace, name)
+	return Eventually(ctx, ReadyLimit, "Head "+name+" to be ready", func(ctx context.Context) error {
+		ready, state, err := check(ctx)
+		if err == nil && !ready {
+			err = errors.New(state)
+		}
+		return err
+	})
+}
+
+// WaitTrace waits until the trace that a Head's annotation names is complete: it
+// matches an expected tree, has all its parents, is quiet, and the Head is ready.
+func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden string) (jaeger.Trace, error) {
+	traceID, _, err := jaeger.TraceIDOf(head.Annotations)
+	if err != nil {
+		return jaeger.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
+	}
+	tree, err := Golden(golden, map[string]string{"NAMESPACE": head.Namespace, "HEAD": head.Name})
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	trace, err := jaeger.WaitComplete(ctx, s.Jaeger, traceID, jaeger.Conditions{
+		Tree: tree, Ready: s.ReadyCheck(head.Namespace, head.Name), Timeout: ReadyLimit,
+	})
+	kept := seen{trace: trace}
+	if incomplete := (*jaeger.IncompleteError)(nil); errors.As(err, &incomplete) {
+		kept.result = incomplete.Result
+		err = fmt.Errorf("%w\n%s", err, s.exporterErrors(ctx))
+	}
+	if trace.ID == "" {
+		kept.trace.ID = traceID
+	}
+	s.traces[traceID] = kept
+	return trace, err
+}
+
+// FirstSpans waits until Jaeger has any span of the trace that a Head's
+// annotation names.
+func (s *Scene) FirstSpans(ctx context.Context, head *v1alpha1.Head, limit time.Duration) (jaeger.Trace, error) {
+	traceID, _, err := jaeger.TraceIDOf(head.Annotations)
+	if err != nil {
+		return jaeger.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
+	}
+	var trace jaeger.Trace
+	err = Eventually(ctx, limit, "a span of trace "+traceID, func(ctx context.Context) error {
+		trace, err = s.Jaeger.GetTrace(ctx, traceID)
+		return err
+	})
+	return trace, err
+}
+
+// Get reads an object of the scene's namespace.
+func (s *Scene) Get(ctx context.Context, name string, obj client.Object) error {
+	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, obj); err != nil {
+		return fmt.Errorf("reading %T %s/%s: %w", obj, s.Namespace, name, err)
+	}
+	return nil
+}
+
+// Golden reads an expected tree from the folder testdata and fills in its
+// values, which it names with a dollar sign. A name without a value is an error.
+func Golden(name string, values map[string]string) (*spantree.Tree, error) {
+	root, err := repositoryRoot()
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(filepath.Join(root, "e2e", "testdata", name))
+	if err != nil {
+		return nil, fmt.Errorf("reading the expected tree: %w", err)
+	}
+	var unknown []error
+	text := os.Expand(string(data), func(key string) string {
+		value, known := values[key]
+		if !known {
+			unknown = append(unknown, fmt.Errorf("no value for $%s", key))
+		}
+		return value
+	})
+	if err := errors.Join(unknown...); err != nil {
+		return nil, fmt.Errorf("filling in the expected tree %s: %w", name, err)
+	}
+	return spantree.Parse(name, text)
+}

@@ -1,0 +1,175 @@
+package e2e
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/e2e/harness"
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+func TestBadHeads(t *testing.T) {
+	f := newFeature("a Head without an image is rejected", needAPIServer)
+	for what, spec := range map[string]any{
+		"without a spec":      nil,
+		"with an empty spec":  map[string]any{},
+		"with an empty image": map[string]any{"child_a": ""},
+		"with a null image":   map[string]any{"child_a": nil},
+		"with a blank in it":  map[string]any{"child_a": "a b"},
+	} {
+		f.assess(what, func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			err := s.Client.Create(ctx, rawHead(s.Namespace, "bad", spec))
+			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
+				t.Errorf("creating the Head gives %v, want an Invalid that names spec.child_a", err)
+			}
+		})
+	}
+	f.assess("an update can't take the image away", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		if _, err := s.CreateHead(ctx, "good", nil); err != nil {
+			t.Fatal(err)
+		}
+		_, err := updateHead(ctx, s, "good", func(head *v1alpha1.Head) { head.Spec.ChildA = "" })
+		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
+			t.Errorf("updating the Head gives %v, want an Invalid that names spec.child_a", err)
+		}
+	}).run(t)
+}
+
+// rawHead makes a Head of any spec, as a user's YAML may.
+func rawHead(namespace, name string, spec any) *unstructured.Unstructured {
+	head := &unstructured.Unstructured{Object: map[string]any{}}
+	head.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Head"))
+	head.SetNamespace(namespace)
+	head.SetName(name)
+	if spec != nil {
+		head.Object["spec"] = spec
+	}
+	return head
+}
+
+func TestContextsFromOutside(t *testing.T) {
+	const outside = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	var linked *v1alpha1.Head
+	f := newFeature("a context that a user writes is not taken as it is", needKubelet)
+	for what, value := range map[string]string{
+		"text": "garbage", "zeros": "00-" + strings.Repeat("0", 32) + "-" + strings.Repeat("0", 16) + "-00",
+		"something long": strings.Repeat("x", 10_000), "nothing": "",
+	} {
+		f.assess(what+" is replaced", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			head, err := s.CreateHead(ctx, "malformed-"+strings.ReplaceAll(what, " ", "-"), annotate(jaeger.TraceparentAnnotation, value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := jaeger.TraceIDOf(head.Annotations); err != nil {
+				t.Errorf("the Head that the API server gave back has %v", err)
+			}
+		})
+	}
+	f.assess("a valid one starts no trace of that id", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		head, err := s.CreateHead(ctx, "head", annotate(jaeger.TraceparentAnnotation, outside))
+		if err != nil {
+			t.Fatal(err)
+		}
+		traceID, _, err := jaeger.TraceIDOf(head.Annotations)
+		if err != nil || strings.Contains(outside, traceID) {
+			t.Fatalf("the Head names trace %q (%v), want one of its own", traceID, err)
+		}
+		linked = head
+	}).assess("a valid one is a link of the root", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		trace, err := s.WaitTrace(ctx, linked, "create.tree")
+		if err != nil {
+			t.Fatal(err)
+		}
+		links := root(t, trace).Links
+		want := spantree.Link{TraceID: "0af7651916cd43dd8448eb211c80319c", SpanID: "b7ad6b7169203331"}
+		if len(links) != 1 || links[0].TraceID != want.TraceID || links[0].SpanID != want.SpanID {
+			t.Errorf("the links of the root are %v, want %v", links, want)
+		}
+	}).assess("an update can't change it", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		head, err := updateHead(ctx, s, linked.Name, annotate(jaeger.TraceparentAnnotation, outside))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameContext(t, linked, head)
+	}).assess("an update can't remove it", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		head, err := updateHead(ctx, s, linked.Name, func(head *v1alpha1.Head) { head.Annotations = nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameContext(t, linked, head)
+	}).run(t)
+}
+
+func annotate(key, value string) func(*v1alpha1.Head) {
+	return func(head *v1alpha1.Head) {
+		annotations := map[string]string{key: value}
+		maps.Copy(annotations, head.Annotations)
+		annotations[key] = value
+		head.Annotations = annotations
+	}
+}
+
+// sameContext wants two states of a Head to carry one trace context.
+func sameContext(t *testing.T, before, after *v1alpha1.Head) {
+	t.Helper()
+	was, is := before.Annotations[jaeger.TraceparentAnnotation], after.Annotations[jaeger.TraceparentAnnotation]
+	if is != was {
+		t.Errorf("the trace context is %q, want %q as before", is, was)
+	}
+}
+
+func TestUserAnnotations(t *testing.T) {
+	mine := map[string]string{"example.com/note": "keep me", "example.com/empty": "", "tracing.k8s.io/other": "not ours"}
+	check := func(t *testing.T, when string, head *v1alpha1.Head) {
+		t.Helper()
+		for key, value := range mine {
+			if got, there := head.Annotations[key]; !there || got != value {
+				t.Errorf("%s, annotation %s is %q (there: %t), want %q", when, key, got, there, value)
+			}
+		}
+	}
+	newFeature("annotations of users stay", needKubelet).
+		assess("at admission", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			head, err := s.CreateHead(ctx, "head", func(head *v1alpha1.Head) { head.Annotations = maps.Clone(mine) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, "after admission", head)
+		}).
+		assess("until the Head is ready", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			if err := s.WaitReady(ctx, "head"); err != nil {
+				t.Fatal(err)
+			}
+			head := &v1alpha1.Head{}
+			if err := s.Get(ctx, "head", head); err != nil {
+				t.Fatal(err)
+			}
+			check(t, "when ready", head)
+		}).
+		assess("at every change", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			mine["example.com/later"] = "added"
+			head, err := updateHead(ctx, s, "head", annotate("example.com/later", "added"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, "after a change of annotations", head)
+			head, err = updateHead(ctx, s, "head", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, "after a change of the spec", head)
+			patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"a":"b"}}}`))
+			if err := s.Client.Patch(ctx, head, patch); err != nil {
+				t.Fatal(err)
+			}
+			check(t, "after a patch of labels", head)
+		}).run(t)
+}

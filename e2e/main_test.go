@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	"sigs.k8s.io/e2e-framework/pkg/envconf"
+	"sigs.k8s.io/e2e-framework/pkg/features"
+
+	"github.com/operator-tracing/sandbox/e2e/harness"
+)
+
+var suite harness.Suite
+
+func TestMain(m *testing.M) { harness.Main(m, &suite) }
+
+// Every feature says whether it needs a kubelet that runs pods, or only an API
+// server with the operator: a cluster without real nodes can run the latter.
+const (
+	needs         = "needs"
+	needKubelet   = "kubelet"
+	needAPIServer = "apiserver"
+)
+
+// feature is one of e2e-framework's with a scene of its own. It counts as run
+// when each of its assessments came to its end.
+type feature struct {
+	name    string
+	builder *features.FeatureBuilder
+	scene   *harness.Scene
+	steps   int
+	done    int
+}
+
+func newFeature(name, needed string) *feature {
+	f := &feature{name: name, builder: features.New(name).WithLabel(needs, needed)}
+	f.builder.Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+		f.scene = suite.Cluster.NewScene(ctx, t)
+		return ctx
+	})
+	return f
+}
+
+// assess adds an assessment. One that fails for good ends the feature.
+func (f *feature) assess(what string, do func(context.Context, *testing.T, *harness.Scene)) *feature {
+	f.steps++
+	f.builder.Assess(what, func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+		do(ctx, t, f.scene)
+		f.done++ // not reached by a skip
+		return ctx
+	})
+	return f
+}
+
+// run tests the feature.
+func (f *feature) run(t *testing.T) {
+	t.Helper()
+	suite.Cluster.Environment().Test(t, f.builder.Feature())
+	if f.done == f.steps {
+		suite.Features.Ran(t.Name() + ": " + f.name)
+	}
+}

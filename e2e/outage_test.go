@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/operator-tracing/sandbox/e2e/harness"
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+)
+
+// failureLimit is how long the operator may take to notice that spans don't
+// arrive: the exporter's own timeout is 10 s.
+const failureLimit = 90 * time.Second
+
+func TestJaegerDown(t *testing.T) {
+	var failures int // lines in the operator's log when Jaeger went away
+	var down time.Time
+	var created creation
+	f := newFeature("the operator works while Jaeger is down", needKubelet).
+		assess("Jaeger goes away", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			s.Cleanup(ctx, 3*time.Minute, "bringing Jaeger back", func(ctx context.Context) error { return s.ScaleJaeger(ctx, 1) })
+			lines, err := s.ExportFailures(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			failures, down = len(lines), time.Now()
+			if err := s.ScaleJaeger(ctx, 0); err != nil {
+				t.Fatal(err)
+			}
+		}).
+		assess("a new Head becomes ready", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			if _, err := s.CreateHead(ctx, "unseen", nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.WaitReady(ctx, "unseen"); err != nil {
+				t.Fatal(err)
+			}
+		}).
+		assess("a changed Head becomes ready", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			if _, err := updateHead(ctx, s, "unseen", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage }); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.WaitReady(ctx, "unseen"); err != nil {
+				t.Fatal(err)
+			}
+		}).
+		assess("the operator says so, once a minute at most", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			err := harness.Eventually(ctx, failureLimit, "the operator's log to tell of lost spans", func(ctx context.Context) error {
+				lines, err := s.ExportFailures(ctx)
+				if err != nil {
+					return err
+				}
+				if len(lines) == failures {
+					return errors.New("no new line")
+				}
+				if most := 1 + int(time.Since(down)/time.Minute); len(lines)-failures > most {
+					t.Fatalf("%d lines in %s, want %d at most: %q", len(lines)-failures, time.Since(down), most, lines[failures:])
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}).
+		assess("Jaeger comes back", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			if err := s.ScaleJaeger(ctx, 1); err != nil {
+				t.Fatal(err)
+			}
+			// The exporter of the operator reconnects at its own pace, and gRPC waits up
+			// to two minutes between attempts: Heads are made until one's trace arrives.
+			try := 0
+			err := harness.Eventually(ctx, 3*time.Minute, "the trace of a new Head", func(ctx context.Context) error {
+				try++
+				head, err := s.CreateHead(ctx, fmt.Sprintf("seen-%d", try), nil)
+				if err != nil {
+					return err
+				}
+				_, err = s.FirstSpans(ctx, head, 10*time.Second)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	created.assess(f).run(t)
+}

@@ -1,0 +1,201 @@
+package e2e
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/operator-tracing/sandbox/e2e/harness"
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+func TestHeadTrace(t *testing.T) {
+	var created creation
+	created.assess(newFeature("a new Head is one trace", needKubelet)).
+		assess("search finds the trace by service, operation and attributes", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			created.find(ctx, t, s)
+		}).run(t)
+}
+
+func TestHeadTraceJaegerExporter(t *testing.T) {
+	var created creation
+	f := newFeature("a new Head is one trace over Thrift", needKubelet).
+		assess("the operator exports with the Jaeger exporter", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+			s.Cleanup(ctx, 3*time.Minute, "restoring the operator's exporter", func(ctx context.Context) error {
+				if err := s.SetOperatorEnv(ctx, harness.ExporterVariable, ""); err != nil {
+					return err
+				}
+				return s.WaitAdmission(ctx)
+			})
+			if err := s.SetOperatorEnv(ctx, harness.ExporterVariable, "jaeger"); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.WaitAdmission(ctx); err != nil {
+				t.Fatal(err)
+			}
+		})
+	created.assess(f).assess("the spans came over Thrift", func(_ context.Context, t *testing.T, _ *harness.Scene) {
+		// Thrift has microseconds; a whole trace of them by chance is one in 10^30.
+		for _, span := range created.trace.Spans() {
+			if span.Start.Nanosecond()%1000 != 0 {
+				t.Errorf("span %s starts at %s: nanoseconds come over OTLP only", span.Name, span.Start.Format(time.RFC3339Nano))
+			}
+		}
+	}).run(t)
+}
+
+// creation creates a Head and keeps what became of it.
+type creation struct {
+	head  *v1alpha1.Head // as admission left it
+	trace jaeger.Trace   // complete
+}
+
+// assess adds what holds for every new Head, whatever the exporter.
+func (c *creation) assess(f *feature) *feature {
+	return f.assess("admission gives the Head a trace context", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		head, err := s.CreateHead(ctx, "head", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := jaeger.TraceIDOf(head.Annotations); err != nil {
+			t.Fatalf("the Head that the API server gave back has %v", err)
+		}
+		c.head = head
+	}).assess("the trace is the expected tree", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		trace, err := s.WaitTrace(ctx, c.head, "create.tree")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.trace = trace
+		checkTimes(t, trace)
+		if _, admitted, _ := jaeger.TraceIDOf(c.head.Annotations); root(t, trace).SpanID != admitted {
+			t.Errorf("the root is span %s, and the annotation names span %s", root(t, trace).SpanID, admitted)
+		}
+		if links := root(t, trace).Links; len(links) != 0 {
+			t.Errorf("the root of a first trace has the links %v", links)
+		}
+	})
+}
+
+// find looks for the trace as a user does who has no annotation.
+func (c *creation) find(ctx context.Context, t *testing.T, s *harness.Scene) {
+	traces, err := s.Jaeger.FindTraces(ctx, jaeger.Query{
+		Service: harness.Service, Operation: "admit Head",
+		Tags: map[string]string{"operator.object.name": c.head.Name, "k8s.namespace.name": c.head.Namespace},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, trace := range traces {
+		found = append(found, trace.ID)
+	}
+	if diff := cmp.Diff([]string{c.trace.ID}, found); diff != "" {
+		t.Errorf("traces found (-want +got):\n%s", diff)
+	}
+}
+
+// root gives the only root of a trace that matched its tree.
+func root(t *testing.T, trace jaeger.Trace) spantree.Span {
+	t.Helper()
+	roots := trace.Forest().Roots
+	if len(roots) != 1 {
+		t.Fatalf("trace %s has %d roots, want 1", trace.ID, len(roots))
+	}
+	return roots[0].Span
+}
+
+// checkTimes wants every span to have ended after its start, and the root before
+// anything that followed from what it admitted.
+func checkTimes(t *testing.T, trace jaeger.Trace) {
+	t.Helper()
+	admission := root(t, trace)
+	for _, span := range trace.Spans() {
+		if span.Start.IsZero() || span.End.Before(span.Start) {
+			t.Errorf("span %s lasts from %s to %s", span.Name, span.Start, span.End)
+		}
+		if span.Kind == spantree.KindConsumer && span.Start.Before(admission.End) {
+			t.Errorf("span %s starts %s before the admission has ended", span.Name, admission.End.Sub(span.Start))
+		}
+	}
+}
+
+func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
+	var first, second creation
+	f := newFeature("a changed Head has a second trace", needKubelet)
+	first.assess(f).assess("the update starts a new trace", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		head, err := updateHead(ctx, s, first.head.Name, func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.head = head
+		traceID, _, err := jaeger.TraceIDOf(head.Annotations)
+		if err != nil || traceID == first.trace.ID {
+			t.Fatalf("the updated Head names trace %q (%v), want another than %s", traceID, err, first.trace.ID)
+		}
+	}).assess("the second trace is the expected tree", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		trace, err := s.WaitTrace(ctx, second.head, "update.tree")
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.trace = trace
+		checkTimes(t, trace)
+	}).assess("the second trace is linked to the first", func(_ context.Context, t *testing.T, _ *harness.Scene) {
+		traceID, spanID, err := jaeger.TraceIDOf(first.head.Annotations)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []spantree.Link{{TraceID: traceID, SpanID: spanID}}
+		if diff := cmp.Diff(want, root(t, second.trace).Links); diff != "" {
+			t.Errorf("links of the second trace's root (-want +got):\n%s", diff)
+		}
+	}).assess("the first trace is as it was", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		now, err := s.Jaeger.GetTrace(ctx, first.trace.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(sorted(first.trace), sorted(now)); diff != "" {
+			t.Errorf("spans of the first trace (-before +after the update):\n%s", diff)
+		}
+	}).assess("the Deployment runs the new image", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		deployment := &appsv1.Deployment{}
+		if err := s.Get(ctx, childName(first.head), deployment); err != nil {
+			t.Fatal(err)
+		}
+		if got := deployment.Spec.Template.Spec.Containers[0].Image; got != harness.OtherImage {
+			t.Errorf("the Deployment's image is %s, want %s", got, harness.OtherImage)
+		}
+	}).run(t)
+}
+
+// updateHead changes a Head, again where somebody else was faster, and gives it
+// as admission left it.
+func updateHead(ctx context.Context, s *harness.Scene, name string, change func(*v1alpha1.Head)) (*v1alpha1.Head, error) {
+	var head *v1alpha1.Head
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		head = &v1alpha1.Head{}
+		if err := s.Get(ctx, name, head); err != nil {
+			return err
+		}
+		change(head)
+		return s.Client.Update(ctx, head)
+	})
+	return head, err
+}
+
+func sorted(trace jaeger.Trace) []spantree.Span {
+	spans := trace.Spans()
+	slices.SortFunc(spans, func(a, b spantree.Span) int { return strings.Compare(a.SpanID, b.SpanID) })
+	return spans
+}
+
+// childName is the name of a Head's ChildA, and of the Deployment of that.
+func childName(head *v1alpha1.Head) string { return head.Name + "-child-a" }
