@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +32,10 @@ const (
 const (
 	// retryInterval is how long a request rests that failed for a reason that passes.
 	retryInterval = 200 * time.Millisecond
+	// nudgeInterval is how long a definition may take to go before it is nudged, and then again.
+	nudgeInterval = 2 * time.Second
+	// nudgeAnnotation is what a nudge writes.
+	nudgeAnnotation = "operator-tracing-sandbox/nudged"
 	// parallelism bounds the requests in flight; more only queue in a small API server.
 	parallelism = 8
 )
@@ -88,7 +93,6 @@ func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) 
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(obj.GroupVersionKind())
 	key := client.ObjectKeyFromObject(obj)
-	gone := func(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
 
 	err := retry(ctx, "deleting "+describe(obj), func(ctx context.Context) error {
 		if err := c.client.Get(ctx, key, live); err != nil {
@@ -103,18 +107,41 @@ func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) 
 	if err != nil || live.GetUID() == "" || live.GetLabels()[ManagedByLabel] != FieldManager {
 		return err
 	}
-	deleted := live.GetUID()
+	return waitGone(ctx, c, obj, live.GetUID())
+}
+
+func waitGone(ctx context.Context, c *Cluster, obj *unstructured.Unstructured, deleted types.UID) error {
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(obj.GroupVersionKind())
+	nudged := time.Now()
 	return poll(ctx, "waiting for the end of "+describe(obj), func(ctx context.Context) error {
-		switch err := c.client.Get(ctx, key, live); {
+		switch err := c.client.Get(ctx, client.ObjectKeyFromObject(obj), live); {
 		case gone(err), err == nil && live.GetUID() != deleted:
 			return nil
 		case err != nil:
 			return err
-		default:
-			return fmt.Errorf("still there, finalizers %q", live.GetFinalizers())
 		}
+		if phaseOf(obj) == phaseDefinitions && time.Since(nudged) > nudgeInterval {
+			nudged = time.Now()
+			if err := nudge(ctx, c, live, nudged); err != nil {
+				return ignore(gone, err)
+			}
+		}
+		return fmt.Errorf("still there, finalizers %q, %s", live.GetFinalizers(), lastCondition(live))
 	})
 }
+
+// nudge changes a definition that is being deleted, so that the API server looks at it again. Its finalizer can go to
+// sleep until the next resync, 5 minutes later: after "storage is (re)initializing" it tries again with the definition
+// from before its own last status write, takes the conflict for somebody else's change, and waits for an event that it
+// ignores, because only the condition Terminating differs (seen with Kubernetes 1.37.2, one deletion in ten).
+func nudge(ctx context.Context, c *Cluster, live *unstructured.Unstructured, now time.Time) error {
+	patch := fmt.Sprintf(`{"metadata": {"annotations": {%q: %q}}}`, nudgeAnnotation, now.UTC().Format(time.RFC3339))
+	return c.client.Patch(ctx, live, client.RawPatch(types.MergePatchType, []byte(patch)))
+}
+
+// gone says whether a failed request means that the object, or its kind, doesn't exist.
+func gone(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
 
 // The phases of [Apply], in their order.
 const (

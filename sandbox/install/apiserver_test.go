@@ -1,0 +1,166 @@
+package install
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+func startCluster(t *testing.T) *Cluster {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Fatal("KUBEBUILDER_ASSETS is unset: run `make envtest-assets` and set it to the folder that prints, or use `make test-short`")
+	}
+	env := &envtest.Environment{}
+	cfg, err := env.Start()
+	if err != nil {
+		t.Fatalf("starting the API server: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			t.Errorf("stopping the API server: %v", err)
+		}
+	})
+	c, err := NewCluster(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func apply(t *testing.T, c *Cluster, component *Component) {
+	t.Helper()
+	if err := component.Apply(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// versions renders the resource versions of all objects that no controller writes to.
+func versions(t *testing.T, c *Cluster, component *Component) string {
+	t.Helper()
+	var lines []string
+	for _, obj := range component.Objects {
+		l := live(obj)
+		if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(obj), l); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, describe(obj)+" "+l.GetResourceVersion())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// rollOut plays the Deployment controller.
+func rollOut(t *testing.T, c *Cluster, component *Component) {
+	t.Helper()
+	for _, obj := range component.Objects {
+		if obj.GetKind() != "Deployment" {
+			continue
+		}
+		d := &appsv1.Deployment{}
+		if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(obj), d); err != nil {
+			t.Fatal(err)
+		}
+		d.Status = appsv1.DeploymentStatus{
+			ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
+			Conditions: []appsv1.DeploymentCondition{
+				{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue},
+				{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"},
+			},
+		}
+		if err := c.Client().Status().Update(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// setReady plays the controller of a custom resource.
+func setReady(t *testing.T, c *Cluster, obj *unstructured.Unstructured) {
+	t.Helper()
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []any{map[string]any{
+		"type": "Ready", "status": "True", "reason": "Test", "message": "", "lastTransitionTime": time.Now().UTC().Format(time.RFC3339)}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Client().Status().Patch(t.Context(), live(obj), client.RawPatch("application/merge-patch+json", patch)); err != nil {
+		t.Fatalf("%s: %v", describe(obj), err)
+	}
+}
+
+// pointWebhook serves a webhook that does what the operator's does and points configuration at it.
+func pointWebhook(t *testing.T, c *Cluster, configuration *unstructured.Unstructured) {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		var review admissionv1.AdmissionReview
+		if err := json.Unmarshal(body, &review); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		patchType := admissionv1.PatchTypeJSONPatch
+		review.Response = &admissionv1.AdmissionResponse{
+			UID: review.Request.UID, Allowed: true, PatchType: &patchType,
+			Patch: []byte(`[{"op": "add", "path": "/metadata/annotations", "value": {"` + traceparentAnnotation + `": "00-1-1-00"}}]`),
+		}
+		_ = json.NewEncoder(w).Encode(review)
+	}))
+	t.Cleanup(server.Close)
+	patch := fmt.Sprintf(`[{"op": "replace", "path": "/webhooks/0/clientConfig", "value": {"url": %q, "caBundle": %s}}]`,
+		server.URL, mustJSON(t, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	if err := c.Client().Patch(t.Context(), live(configuration), client.RawPatch("application/json-patch+json", []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func only(t *testing.T, component *Component, kind string) *unstructured.Unstructured {
+	t.Helper()
+	for _, obj := range component.Objects {
+		if obj.GetKind() == kind {
+			return obj
+		}
+	}
+	t.Fatalf("%s has no %s", component.Name, kind)
+	return nil
+}
+
+// live returns an empty object with the identity of obj, to read into.
+func live(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	out := &unstructured.Unstructured{}
+	out.SetGroupVersionKind(schema.FromAPIVersionAndKind(obj.GetAPIVersion(), obj.GetKind()))
+	out.SetNamespace(obj.GetNamespace())
+	out.SetName(obj.GetName())
+	return out
+}
+
+func eventually(t *testing.T, check func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := poll(ctx, "waiting", check); err != nil {
+		t.Fatal(err)
+	}
+}
