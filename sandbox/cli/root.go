@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
@@ -27,6 +29,7 @@ type usageError struct{ error }
 
 // Execute runs the command line and returns the exit code. An error is printed in one line on stderr.
 func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, plan Plan) int {
+	ctrllog.SetLogger(logr.Discard()) // A library's log lines would tear the progress apart; its errors are returned.
 	root := newRoot(plan, stderr)
 	root.SetArgs(args)
 	root.SetOut(stdout)

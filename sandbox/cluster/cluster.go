@@ -248,9 +248,3 @@ func (c *Cluster) CollectLogs(dir string) error {
 	}
 	return nil
 }
-
-// Owned tells whether the cluster's node exists and is this sandbox's. An engine that does not answer counts as no.
-func (c *Cluster) Owned(ctx context.Context) bool {
-	found, err := c.look(ctx)
-	return err == nil && found == own
-}

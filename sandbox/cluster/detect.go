@@ -16,8 +16,8 @@ type Probe struct {
 	Write Archiver
 }
 
-// Wanted is what Detect looks for.
-type Wanted struct {
+// Search is what Detect looks for.
+type Search struct {
 	// Provider is the engine to use; empty or "auto" means KIND_EXPERIMENTAL_PROVIDER, as for kind, and then the
 	// first that works of docker, podman and nerdctl.
 	Provider string
@@ -47,9 +47,9 @@ func (e *NoEngineError) Error() string {
 const installHint = "Install Docker or podman (Debian or Ubuntu, as root: scripts/prerequisites.sh), start it, and run this again"
 
 // Detect returns an engine in which a privileged container starts. The error is a *NoEngineError where none is found.
-func Detect(ctx context.Context, wanted Wanted) (*Engine, error) {
+func Detect(ctx context.Context, search Search) (*Engine, error) {
 	candidates := engines
-	provider := wanted.Provider
+	provider := search.Provider
 	if provider == "" || provider == "auto" {
 		provider = os.Getenv("KIND_EXPERIMENTAL_PROVIDER")
 	}
@@ -61,7 +61,7 @@ func Detect(ctx context.Context, wanted Wanted) (*Engine, error) {
 	}
 	tried := map[string]error{}
 	for _, name := range candidates {
-		engine, err := try(ctx, name, wanted)
+		engine, err := try(ctx, name, search)
 		if err == nil {
 			return engine, nil
 		}
@@ -73,20 +73,20 @@ func Detect(ctx context.Context, wanted Wanted) (*Engine, error) {
 	return nil, &NoEngineError{Tried: tried}
 }
 
-func try(ctx context.Context, name string, wanted Wanted) (*Engine, error) {
+func try(ctx context.Context, name string, search Search) (*Engine, error) {
 	if _, err := exec.LookPath(name); err != nil {
 		return nil, errors.New("not installed")
 	}
 	engine := &Engine{Name: name}
-	first := engine.probe(ctx, wanted.Probe.Name, wanted.Probe.Write)
+	first := engine.probe(ctx, search.Probe.Name, search.Probe.Write)
 	if first == nil || name != "podman" || os.Getenv("CONTAINERS_CONF") != "" {
 		return engine, first
 	}
-	if err := writeContainersConf(wanted.ContainersConf); err != nil {
+	if err := writeContainersConf(search.ContainersConf); err != nil {
 		return nil, errors.Join(first, err)
 	}
-	engine.ContainersConf = wanted.ContainersConf
-	if err := engine.probe(ctx, wanted.Probe.Name, wanted.Probe.Write); err != nil {
+	engine.ContainersConf = search.ContainersConf
+	if err := engine.probe(ctx, search.Probe.Name, search.Probe.Write); err != nil {
 		return nil, fmt.Errorf("%w (and with limits that fit this host: %w)", first, err)
 	}
 	return engine, nil

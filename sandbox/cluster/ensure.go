@@ -31,49 +31,74 @@ const (
 	Remade    Outcome = "made anew"
 )
 
+// Wanted is the cluster that Ensure is to make or find.
+type Wanted struct {
+	// Node is what it runs.
+	Node Node
+	// Ports are those that the user asked for, see ChoosePorts; the others may be any.
+	Ports state.Ports
+}
+
 // Ensure makes sure that the cluster runs as wanted: it makes a missing one, keeps one that works, restarts one that was
 // stopped, and makes anew one that can't be restarted, was left half-made, or has other settings. It saves record as it
 // goes. On ctx's end nothing is left that the next Ensure or Delete can't handle.
-func (c *Cluster) Ensure(ctx context.Context, node Node, record *state.Record, report Report) (Outcome, error) {
-	config := kindConfig(c.name, node, *c.engine.Host, record.Ports, c.dir.Owner())
-	hash, err := hashConfig(config)
-	if err != nil {
-		return "", err
-	}
+func (c *Cluster) Ensure(ctx context.Context, wanted Wanted, record *state.Record, report Report) (Outcome, error) {
 	found, err := c.look(ctx)
 	if err != nil {
 		return "", err
 	}
-	outcome := Created
-	switch {
-	case found == foreign:
+	switch found {
+	case foreign:
 		return "", &ForeignError{Name: c.name, Engine: c.engine.Name}
-	case found == own && !record.Creating && record.ConfigHash == hash:
+	case absent:
+		return Created, c.make(ctx, wanted, record)
+	}
+	if same, err := c.asRecorded(wanted, *record); err != nil {
+		return "", err
+	} else if same {
 		outcome, err := c.revive(ctx, report)
-		if err == nil {
-			return outcome, nil
-		}
-		if ctx.Err() != nil {
-			return "", ctx.Err()
+		if err == nil || ctx.Err() != nil {
+			return outcome, err
 		}
 		report.say("the node can't be revived (%v): making it anew", err)
-		fallthrough
-	case found == own:
-		outcome = Remade
-		if err := c.Delete(ctx); err != nil {
-			return "", err
-		}
+	}
+	if err := c.Delete(ctx); err != nil {
+		return "", err
+	}
+	return Remade, c.make(ctx, wanted, record)
+}
+
+// asRecorded tells whether the cluster on record was made whole, and as wanted now.
+func (c *Cluster) asRecorded(wanted Wanted, record state.Record) (bool, error) {
+	if record.Creating || !wanted.Ports.SatisfiedBy(record.Ports) {
+		return false, nil
+	}
+	hash, err := hashConfig(kindConfig(c.name, wanted.Node, *c.engine.Host, record.Ports, c.dir.Owner()))
+	return hash == record.ConfigHash, err
+}
+
+// make makes a cluster where there is none. Ports are chosen only now: those of a node that was killed may have been taken
+// since, and those of a node that is being made anew are free again.
+func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record) error {
+	ports, err := ChoosePorts(ctx, wanted.Ports)
+	if err != nil {
+		return err
+	}
+	config := kindConfig(c.name, wanted.Node, *c.engine.Host, ports, c.dir.Owner())
+	hash, err := hashConfig(config)
+	if err != nil {
+		return err
 	}
 	record.Name, record.Provider, record.ContainersConf = c.name, c.engine.Name, c.engine.ContainersConf
-	record.NodeImage, record.ConfigHash, record.Creating = node.Image, hash, true
+	record.NodeImage, record.ConfigHash, record.Ports, record.Creating = wanted.Node.Image, hash, ports, true
 	if err := c.dir.Save(*record); err != nil {
-		return "", err
+		return err
 	}
 	if err := c.create(ctx, cluster.CreateWithV1Alpha4Config(config)); err != nil {
-		return "", err
+		return err
 	}
 	record.Creating = false
-	return outcome, c.dir.Save(*record)
+	return c.dir.Save(*record)
 }
 
 // revive makes an own node answer again without making it anew.
@@ -182,15 +207,15 @@ func ensureModulesFolder() error {
 // failed explains why kind could not create the cluster, keeps its logs, and removes what it left.
 func (c *Cluster) failed(ctx context.Context, err error) error {
 	reason := err
-	if run := kindexec.RunErrorForError(err); run != nil {
-		reason = fmt.Errorf("%w: %s", err, lastLine(string(run.Output)))
+	if run := kindexec.RunErrorForError(err); run != nil && len(run.Output) > 0 {
+		reason = errors.New(lastLine(string(run.Output))) // The command itself is a screenful of flags.
 	}
-	logs := c.dir.Path + "/kind-logs"
-	hint := "its logs are in " + logs
-	if logErr := c.CollectLogs(logs); logErr != nil {
-		hint = logErr.Error()
+	logs := c.dir.KindLogs()
+	_ = c.CollectLogs(logs) // kind collects what it can and complains of the rest: a node that never ran has little.
+	if removed := c.Delete(ctx); removed != nil {
+		reason = fmt.Errorf("%w; then %w", reason, removed)
 	}
-	return errors.Join(fmt.Errorf("creating cluster %s: %w (%s)", c.name, reason, hint), c.Delete(ctx))
+	return fmt.Errorf("creating cluster %s: %w; the node's logs are in %s", c.name, reason, logs)
 }
 
 // Delete removes the node, its volumes, the network and the kubeconfig. A cluster that is not there is no error; one
@@ -225,6 +250,8 @@ func (c *Cluster) Delete(ctx context.Context) error {
 func (c *Cluster) removeNode(ctx context.Context) error {
 	var last error
 	for range 3 {
+		// Killed first: what is thrown away needs no ten seconds to end in order. A node that does not run can't be killed.
+		_, _ = c.engine.run(ctx, engineTimeout, nil, "kill", c.node())
 		_, last = c.engine.run(ctx, engineTimeout, nil, "rm", "--force", "--volumes", c.node())
 		found, err := c.look(ctx)
 		if err == nil && found == absent {

@@ -31,3 +31,10 @@ type Ports struct {
 	OTLPHTTP int `json:"otlpHTTP,omitempty"` // OTLP over HTTP
 	Thrift   int `json:"thrift,omitempty"`   // Jaeger Thrift over HTTP
 }
+
+// SatisfiedBy tells whether ports in use are as wanted: every port of p that is not zero is the same in used.
+func (p Ports) SatisfiedBy(used Ports) bool {
+	same := func(wanted, used int) bool { return wanted == 0 || wanted == used }
+	return same(p.UI, used.UI) && same(p.Query, used.Query) && same(p.OTLPGRPC, used.OTLPGRPC) &&
+		same(p.OTLPHTTP, used.OTLPHTTP) && same(p.Thrift, used.Thrift)
+}

@@ -68,6 +68,9 @@ func (d Dir) Owner() string { return d.file("owner") }
 // ContainersConf is the path of the containers.conf that podman is given on hosts that need one.
 func (d Dir) ContainersConf() string { return d.file("containers.conf") }
 
+// KindLogs is the folder for the logs of a cluster that could not be made.
+func (d Dir) KindLogs() string { return d.file("kind-logs") }
+
 func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 
 // lockRetry is how often a waiting command looks whether the lock is free.

@@ -26,14 +26,14 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	wanted := cluster.Wanted{
+	search := cluster.Search{
 		Provider: r.Provider, ContainersConf: r.Dir.ContainersConf(),
 		Probe: cluster.Probe{Name: probe.Name(), Write: archive(probe)},
 	}
 	if r.Record.Provider != "" && (r.Provider == "" || r.Provider == "auto") {
-		wanted.Provider = r.Record.Provider
+		search.Provider = r.Record.Provider
 	}
-	if r.engine, err = cluster.Detect(ctx, wanted); err != nil {
+	if r.engine, err = cluster.Detect(ctx, search); err != nil {
 		return err
 	}
 	r.builder.Arch = r.engine.Host.Architecture
@@ -115,29 +115,13 @@ func (r *Run) BuildOperator(ctx context.Context, report report) (err error) {
 
 // EnsureCluster makes, adopts or repairs the cluster.
 func (r *Run) EnsureCluster(ctx context.Context, report report) error {
-	alive := r.cluster.Owned(ctx) && r.Record.Ports.UI != 0
-	if !alive || r.portsChanged() {
-		ports, err := cluster.ChoosePorts(ctx, r.Ports)
-		if err != nil {
-			return err
-		}
-		r.Record.Ports = ports
-	}
-	outcome, err := r.cluster.Ensure(ctx, r.node, &r.Record, cluster.Report(report))
+	outcome, err := r.cluster.Ensure(ctx, cluster.Wanted{Node: r.node, Ports: r.Ports}, &r.Record, cluster.Report(report))
 	if err != nil {
 		return err
 	}
 	report("%s", outcome)
 	_, err = r.Target()
 	return err
-}
-
-// portsChanged tells whether the user asked for a port that the sandbox does not use.
-func (r *Run) portsChanged() bool {
-	changed := func(wanted, used int) bool { return wanted != 0 && wanted != used }
-	w, u := r.Ports, r.Record.Ports
-	return changed(w.UI, u.UI) || changed(w.Query, u.Query) || changed(w.OTLPGRPC, u.OTLPGRPC) ||
-		changed(w.OTLPHTTP, u.OTLPHTTP) || changed(w.Thrift, u.Thrift)
 }
 
 // loadImages streams images into the node unless it has them.

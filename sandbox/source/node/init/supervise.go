@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -32,6 +33,7 @@ func supervise(ctx context.Context) error {
 		{"making a machine id", writeMachineID},
 		{"pointing DNS at an address that pods reach", prepareDNS(ctx)},
 		{"following a changed node address", func() error { return followAddress(ctx) }},
+		{"fencing service addresses", func() error { return fenceServices(ctx) }},
 		{"configuring containerd", func() error { return configureContainerd(ctx, host) }},
 	} {
 		if err := step.run(); err != nil {
@@ -63,7 +65,7 @@ func supervise(ctx context.Context) error {
 // keepRunning starts a daemon again and again until ctx ends, with its output in /var/log/NAME.log.
 func keepRunning(ctx context.Context, name string, command func() (*exec.Cmd, error)) {
 	for ctx.Err() == nil {
-		if err := runOnce(ctx, name, command); err != nil && ctx.Err() == nil {
+		if err := runOnce(ctx, name, command); err != nil && !errors.Is(err, errNotYet) && ctx.Err() == nil {
 			logf("%s: %v; starting it again", name, err)
 		}
 		pause(ctx, 200*time.Millisecond)
@@ -98,7 +100,8 @@ func stopEverything() {
 	_ = syscall.Kill(-1, syscall.SIGKILL)
 }
 
-// othersRun tells whether any process but PID 1 and this one can still be signalled.
+// othersRun tells whether any process but PID 1, this one and containerd's shims still runs. Shims ignore SIGTERM; they have
+// nothing to save once their containers are gone.
 func othersRun() bool {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -110,7 +113,7 @@ func othersRun() bool {
 		if name[0] < '0' || name[0] > '9' || name == "1" || name == own {
 			continue
 		}
-		if exe, err := os.Readlink("/proc/" + name + "/exe"); err == nil && exe != "" {
+		if exe, err := os.Readlink("/proc/" + name + "/exe"); err == nil && filepath.Base(exe) != "containerd-shim-runc-v2" {
 			return true
 		}
 	}
