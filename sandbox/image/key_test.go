@@ -38,7 +38,9 @@ func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
 		{name: "a requirement", change: func(t *testing.T, b *Builder, _ *component) {
 			put(t, b.Root, "src/go.mod", read(t, filepath.Join(b.Root, "src/go.mod"))+"\nrequire example.test/other v1.0.0\n")
 		}},
-		{name: "go.sum", change: func(t *testing.T, b *Builder, _ *component) { put(t, b.Root, "src/go.sum", "example.test/other v1.0.0 h1:x\n") }},
+		{name: "go.sum", change: func(t *testing.T, b *Builder, _ *component) {
+			put(t, b.Root, "src/go.sum", "example.test/other v1.0.0 h1:x\n")
+		}},
 		{name: "a test", change: func(t *testing.T, b *Builder, _ *component) {
 			put(t, b.Root, "src/main_test.go", "package main\n")
 		}, same: true},

@@ -45,7 +45,9 @@ func answers(ctx context.Context, arch string, timeout time.Duration, more ...re
 	if err != nil {
 		return fmt.Errorf("reading the name of kind's image: %w", err)
 	}
-	_, err = remote.Head(reference, append(remoteOptions(ctx, arch), more...)...)
+	// Tried twice, soon: more tries would use the time up, and the error would be about that.
+	again := remote.WithRetryBackoff(remote.Backoff{Duration: 200 * time.Millisecond, Steps: 2})
+	_, err = remote.Head(reference, append(append(remoteOptions(ctx, arch), again), more...)...)
 	return err
 }
 

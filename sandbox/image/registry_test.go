@@ -1,0 +1,287 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+)
+
+// detour sends the requests for every host to one server, so that tests use the references that the sandbox uses.
+type detour struct {
+	to   *url.URL
+	base http.RoundTripper
+}
+
+func (d detour) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.URL.Scheme, request.URL.Host = d.to.Scheme, d.to.Host
+	return d.base.RoundTrip(request)
+}
+
+// answeredBy is an option that makes handler every registry, and the empty user the one who asks.
+func answeredBy(t *testing.T, handler http.Handler) remote.Option {
+	t.Helper()
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(t.TempDir(), "none"))
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	to, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := &http.Transport{}
+	t.Cleanup(base.CloseIdleConnections)
+	return remote.WithTransport(detour{to, base})
+}
+
+// publish puts an image of two platforms under a name.
+func publish(t *testing.T, option remote.Option, reference string) v1.ImageIndex {
+	t.Helper()
+	var index v1.ImageIndex = empty.Index
+	for _, arch := range []string{"amd64", "arm64"} {
+		image := published(t, reference+arch)
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{
+			Add: image, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}},
+		})
+	}
+	parsed, err := name.ParseReference(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.WriteIndex(parsed, index, option, remote.WithContext(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return index
+}
+
+// published is an image with a compressed layer, as images in registries have.
+func published(t *testing.T, content string) v1.Image {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "layer.tar")
+	if err := writeLayer(path, []file{{path: "program", content: content}}); err != nil {
+		t.Fatal(err)
+	}
+	layer, err := tarball.LayerFromFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func quietRegistry() http.Handler { return registry.New(registry.Logger(log.New(io.Discard, "", 0))) }
+
+func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
+	option := answeredBy(t, quietRegistry())
+	for _, reference := range []string{
+		Pause, jaegerRepository + ":" + JaegerVersion,
+		certManagerRepository + "controller:" + CertManagerVersion, certManagerRepository + "cainjector:" + CertManagerVersion,
+		certManagerRepository + "webhook:" + CertManagerVersion,
+	} {
+		publish(t, option, reference)
+	}
+	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "arm64"}, options: []remote.Option{option}}
+
+	certManager, err := r.CertManager(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jaeger, err := r.Jaeger(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample, err := r.Sample(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got [][]string
+	for _, image := range append(certManager, jaeger, sample) {
+		got = append(got, image.Names)
+		archive := &bytes.Buffer{}
+		if err := Archive(archive, image); err != nil {
+			t.Fatal(err)
+		}
+		if content := programOf(t, archive.Bytes()); content != image.Name()+"arm64" {
+			t.Errorf("image %s holds %q", image.Name(), content)
+		}
+	}
+	want := [][]string{
+		{certManagerRepository + "controller:" + CertManagerVersion}, {certManagerRepository + "cainjector:" + CertManagerVersion},
+		{certManagerRepository + "webhook:" + CertManagerVersion}, {jaegerRepository + ":" + JaegerVersion}, {Pause, PauseOther},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
+// programOf reads the program out of an archive with one image.
+func programOf(t *testing.T, archive []byte) string {
+	t.Helper()
+	image, err := tarball.Image(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive)), nil }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Image(image); err != nil {
+		t.Error(err)
+	}
+	content := mutate.Extract(image)
+	defer content.Close()
+	for _, e := range entries(t, content) {
+		if e.Name == "program" {
+			return e.Content
+		}
+	}
+	t.Error("no program in the image")
+	return ""
+}
+
+// A step's context ends with the step, and the image is used in a later one.
+func TestPulledImageNeedsNoRegistryLater(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	option := answeredBy(t, quietRegistry())
+	publish(t, option, Pause)
+	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
+	image, err := r.Sample(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	archive := &bytes.Buffer{}
+	if err := Archive(archive, image); err != nil {
+		t.Fatal(err)
+	}
+	if content := programOf(t, archive.Bytes()); content != Pause+"amd64" {
+		t.Errorf("the image holds %q", content)
+	}
+}
+
+func TestSecondPullTakesLayersFromTheCache(t *testing.T) {
+	images := quietRegistry()
+	var blobs int
+	option := answeredBy(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if request.Method == http.MethodGet && strings.Contains(request.URL.Path, "/blobs/") {
+			blobs++
+		}
+		images.ServeHTTP(w, request)
+	}))
+	publish(t, option, Pause)
+	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
+	for i, want := range []int{2, 3} { // The configuration and the layer, then the configuration alone.
+		if _, err := r.Sample(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if blobs != want {
+			t.Errorf("%d blobs were asked for after pull %d, want %d", blobs, i+1, want)
+		}
+	}
+}
+
+// kind names its image by tag and digest, and leaves the host out.
+func TestPullByDigestNamesTheImageByItsTag(t *testing.T) {
+	option := answeredBy(t, quietRegistry())
+	index := publish(t, option, "kindest/node:v1.99.0")
+	digest, err := index.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
+	image, err := r.pull(t.Context(), nil, "kindest/node:v1.99.0@"+digest.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"docker.io/kindest/node:v1.99.0"}, image.Names); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
+func TestPullErrorNamesImageAndRemedy(t *testing.T) {
+	option := answeredBy(t, quietRegistry())
+	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
+	_, err := r.Jaeger(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), "pulling "+jaegerRepository+":"+JaegerVersion+": ") ||
+		!strings.Contains(err.Error(), "--images=source") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := r.Node(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "kindest/node") {
+		t.Errorf("error of the node: %v", err)
+	}
+	if _, err := r.CertManager(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "cert-manager-controller") {
+		t.Errorf("error of cert-manager: %v", err)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	const timeout = time.Second
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
+	_, digest, _ := strings.Cut(defaults.Image, "@")
+	found := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+		w.Header().Set("Content-Length", "1")
+		w.Header().Set("Docker-Content-Digest", digest)
+	}
+	hang := func(_ http.ResponseWriter, request *http.Request) { <-request.Context().Done() }
+	for _, test := range []struct {
+		name    string
+		handler http.HandlerFunc
+		want    string // in the error; "" for an answer
+	}{
+		{"it has kind's image", found, ""},
+		{"it refuses", status(http.StatusForbidden), "403"},
+		{"it has no such image", status(http.StatusNotFound), "404"},
+		{"too many requests", status(http.StatusTooManyRequests), "429"},
+		{"nothing comes back", hang, context.DeadlineExceeded.Error()},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			option := answeredBy(t, test.handler)
+			start := time.Now()
+			err := answers(t.Context(), "amd64", timeout, option)
+			if took := time.Since(start); took > 5*timeout {
+				t.Errorf("it took %s, though it may take %s", took, timeout)
+			}
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+	t.Run("nobody listens", func(t *testing.T) {
+		server := httptest.NewServer(nil)
+		to, _ := url.Parse(server.URL)
+		server.Close()
+		option := remote.WithTransport(detour{to, &http.Transport{}})
+		if err := answers(t.Context(), "amd64", timeout, option); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("the caller gives up", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := answers(ctx, "amd64", time.Hour, answeredBy(t, http.HandlerFunc(hang))); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
