@@ -87,6 +87,7 @@ func interpreterOf(binary *elf.File) string {
 // reached through /lib64 or /lib, links to /usr/lib64 and /usr/lib, so it keeps the name that programs ask for.
 func extract(archive string, names []string, dir string) (map[string]string, error) {
 	found := map[string]string{}
+	copied := map[string]bool{}
 	links := map[string]string{} // path of the link's target to the wanted base name
 	err := eachEntry(archive, func(header *tar.Header, _ io.Reader) error {
 		name := path.Base(header.Name)
@@ -120,11 +121,15 @@ func extract(archive string, names []string, dir string) (map[string]string, err
 		if err != nil {
 			return err
 		}
+		copied[name] = true
 		_, err = io.Copy(out, content)
 		return errors.Join(err, out.Close())
 	})
 	for name, place := range found {
 		found[name] = imagePath(name, place)
+		if !copied[name] {
+			delete(found, name) // A link to nothing.
+		}
 	}
 	return found, err
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -117,11 +118,17 @@ func debianMirror(ctx context.Context) (string, error) {
 // mirrorOf finds the release's mirror in lines of address, release and component, or returns "".
 func mirrorOf(targets string) string {
 	for line := range strings.Lines(targets) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[1] == debianRelease && fields[2] == "main" {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[1] == debianRelease && fields[2] == "main" && debootstrapReads(fields[0]) {
 			return fields[0]
 		}
 	}
 	return ""
+}
+
+// debootstrapReads tells whether debootstrap knows an address's scheme; apt knows more, a file with a list of mirrors say.
+func debootstrapReads(address string) bool {
+	scheme, _, _ := strings.Cut(address, ":")
+	return slices.Contains([]string{"http", "https", "file"}, scheme)
 }
 
 // quiet runs a command and shows its output only in the error.
