@@ -31,9 +31,12 @@ func testCertManagerApplies(t *testing.T, c *Cluster) {
 		t.Fatalf("status before = %+v, %v", status, err)
 	}
 	component := certManager(t, sourceImages)
+	start := time.Now()
 	apply(t, c, component)
 	before := versions(t, c, component)
+	first := time.Since(start)
 	apply(t, c, component)
+	t.Logf("applied %d objects in %v, again in %v", len(component.Objects), first, time.Since(start)-first)
 	if after := versions(t, c, component); before != after {
 		t.Errorf("a second Apply wrote:\n%s\nbecame\n%s", before, after)
 	}
