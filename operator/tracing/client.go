@@ -145,8 +145,11 @@ func (c *tracedClient) Update(ctx context.Context, obj client.Object, opts ...cl
 
 // Patch implements client.Writer.
 func (c *tracedClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+	if c.cfg.off() {
+		return c.Client.Patch(ctx, obj, patch, opts...)
+	}
 	options := (&client.PatchOptions{}).ApplyOptions(opts)
-	if c.cfg.off() || dryRun(options.DryRun) {
+	if dryRun(options.DryRun) {
 		return c.Client.Patch(ctx, obj, patch, opts...)
 	}
 	data, err := patch.Data(obj)
@@ -176,8 +179,11 @@ func (c *tracedClient) Delete(ctx context.Context, obj client.Object, opts ...cl
 
 // DeleteAllOf implements client.Writer.
 func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts ...client.DeleteAllOfOption) error {
+	if c.cfg.off() {
+		return c.Client.DeleteAllOf(ctx, obj, opts...)
+	}
 	options := (&client.DeleteAllOfOptions{}).ApplyOptions(opts)
-	if c.cfg.off() || dryRun(options.DryRun) {
+	if dryRun(options.DryRun) {
 		return c.Client.DeleteAllOf(ctx, obj, opts...)
 	}
 	gvk := c.kind(obj)
@@ -190,8 +196,11 @@ func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts 
 
 // Apply implements client.Writer.
 func (c *tracedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+	if c.cfg.off() {
+		return c.Client.Apply(ctx, obj, opts...)
+	}
 	options := (&client.ApplyOptions{}).ApplyOptions(opts)
-	if c.cfg.off() || dryRun(options.DryRun) {
+	if dryRun(options.DryRun) {
 		return c.Client.Apply(ctx, obj, opts...)
 	}
 	b, id := readApply(obj)

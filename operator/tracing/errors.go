@@ -77,8 +77,14 @@ func joined(err error) []error {
 	return nil
 }
 
-// errorType is a value of few variants: never the message.
+// errorType is a value of few variants: never the message. Of joined errors, the first that is not
+// benign gives it.
 func errorType(err error) string {
+	for _, part := range joined(err) {
+		if benign(part, false) == "" {
+			return errorType(part)
+		}
+	}
 	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
 		return string(reason)
 	}
@@ -90,9 +96,6 @@ func errorType(err error) string {
 	}
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next
-	}
-	if parts := joined(err); len(parts) > 0 {
-		return errorType(parts[0])
 	}
 	switch t := fmt.Sprintf("%T", err); t {
 	case "*errors.errorString", "*fmt.wrapError":

@@ -1,0 +1,103 @@
+package tracing
+
+import (
+	"context"
+	"testing"
+
+	"go.opentelemetry.io/otel/trace/noop"
+	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// idle is a client that does nothing, so that what is counted is what the wrapper adds.
+type idle struct{ client.Client }
+
+func (idle) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return nil
+}
+func (idle) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+func (idle) Create(context.Context, client.Object, ...client.CreateOption) error { return nil }
+func (idle) Update(context.Context, client.Object, ...client.UpdateOption) error { return nil }
+func (idle) Delete(context.Context, client.Object, ...client.DeleteOption) error { return nil }
+func (idle) Status() client.SubResourceWriter                                    { return nil }
+func (idle) SubResource(string) client.SubResourceClient                         { return nil }
+func (idle) Scheme() *runtime.Scheme                                             { return runtime.NewScheme() }
+func (idle) DeleteAllOf(context.Context, client.Object, ...client.DeleteAllOfOption) error {
+	return nil
+}
+func (idle) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error {
+	return nil
+}
+func (idle) Apply(context.Context, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+	return nil
+}
+
+type idleDefaulter struct{}
+
+func (idleDefaulter) Default(context.Context, *appsv1.Deployment) error { return nil }
+
+func TestOffAllocatesNothing(t *testing.T) {
+	ctx := t.Context()
+	obj := deployment("owner", carries(sampledContext(1), 0))
+	list := &appsv1.DeploymentList{}
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{}`))
+	for name, opts := range map[string][]Option{
+		"unset global": nil,
+		"no-op":        {WithTracerProvider(noop.NewTracerProvider())},
+	} {
+		c := WrapClient(idle{}, opts...)
+		r := WrapReconciler(obj, reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
+			return reconcile.Result{}, nil
+		}), opts...)
+		o := WrapObjectReconciler[*appsv1.Deployment](idleReconciler{}, opts...)
+		d := WrapDefaulter[*appsv1.Deployment](idleDefaulter{}, opts...)
+		admit := admission.NewContextWithRequest(ctx, admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}})
+		webhook := WebhookContext(opts...)
+		for what, f := range map[string]func(){
+			"Get":                func() { _ = c.Get(ctx, client.ObjectKey{}, obj) },
+			"List":               func() { _ = c.List(ctx, list) },
+			"Create":             func() { _ = c.Create(ctx, obj) },
+			"Update":             func() { _ = c.Update(ctx, obj) },
+			"Patch":              func() { _ = c.Patch(ctx, obj, patch) },
+			"Apply":              func() { _ = c.Apply(ctx, nil) },
+			"Delete":             func() { _ = c.Delete(ctx, obj) },
+			"DeleteAllOf":        func() { _ = c.DeleteAllOf(ctx, obj) },
+			"Status":             func() { c.Status() },
+			"SubResource":        func() { c.SubResource("scale") },
+			"Reconcile":          func() { _, _ = r.Reconcile(ctx, reconcile.Request{}) },
+			"Reconcile (object)": func() { _, _ = o.Reconcile(ctx, obj) },
+			"Default":            func() { _ = d.Default(admit, obj) },
+			"WebhookContext":     func() { webhook(ctx, nil) },
+			"InjectContext":      func() { InjectContext(ctx, obj, opts...) },
+			"ExtractContext":     func() { ExtractContext(ctx, obj, opts...) },
+		} {
+			if n := testing.AllocsPerRun(100, f); n != 0 {
+				t.Errorf("%s: %s allocates %v times", name, what, n)
+			}
+		}
+	}
+}
+
+type idleReconciler struct{}
+
+func (idleReconciler) Reconcile(context.Context, *appsv1.Deployment) (reconcile.Result, error) {
+	return reconcile.Result{}, nil
+}
+
+// TestOffLeavesAnnotations: neither is anything added, nor is what exists touched.
+func TestOffLeavesAnnotations(t *testing.T) {
+	obj := deployment("owner", carries(sampledContext(1), 0))
+	want := obj.DeepCopy()
+	want.ResourceVersion = "1"
+	c := WrapClient(newFakeServer(t))
+	if err := c.Create(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+	if got := obj.Annotations[parentKey]; got != want.Annotations[parentKey] || len(obj.Annotations) != len(want.Annotations) {
+		t.Errorf("annotations %v, want %v", obj.Annotations, want.Annotations)
+	}
+}

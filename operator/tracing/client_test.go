@@ -1,0 +1,403 @@
+package tracing
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
+)
+
+func TestCreateInjects(t *testing.T) {
+	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
+	child := configMap("child")
+	child.Annotations = map[string]string{"theirs": "stays"}
+	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+		return c.Create(ctx, child)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := spanNamed(t, spans, "create ConfigMap")
+	if s.Kind != trace.SpanKindProducer {
+		t.Errorf("kind %v, want producer", s.Kind)
+	}
+	var stored corev1.ConfigMap
+	if err := server.Get(t.Context(), client.ObjectKeyFromObject(child), &stored); err != nil {
+		t.Fatal(err)
+	}
+	for what, annotations := range map[string]map[string]string{"stored": stored.Annotations, "caller's": child.Annotations} {
+		got, ok := newConfig(nil).extractFrom(annotations)
+		if !ok || got.sc.SpanID() != s.Context.SpanID() || !got.belongsTo(0) || annotations["theirs"] != "stays" {
+			t.Errorf("%s annotations %v do not carry the span %s", what, annotations, s.Context.SpanID())
+		}
+	}
+	if got, _ := s.Attribute(ObjectUIDKey); got.AsString() != string(stored.UID) {
+		t.Errorf("UID %q, want %q", got.AsString(), stored.UID)
+	}
+}
+
+// TestContextOfOwnerIsNotCopied: a deployment's pods must not roll because it was traced.
+func TestPodTemplateIsNotTouched(t *testing.T) {
+	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
+	child := deployment("child")
+	want := child.Spec.DeepCopy()
+	if _, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+		return c.Create(ctx, child)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := child.Spec.Template.Annotations; len(got) != len(want.Template.Annotations) {
+		t.Errorf("pod template has annotations %v", got)
+	}
+}
+
+// TestFailedWriteLeavesObject: whatever a write does to the object on its way, a failure undoes it.
+func TestFailedWriteLeavesObject(t *testing.T) {
+	broken := errors.New("broken")
+	server := interceptor.NewClient(newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)), deployment("child")), interceptor.Funcs{
+		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return broken },
+		Update: func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error { return broken },
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			return broken
+		},
+		Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+			return broken
+		},
+	})
+	for name, write := range map[string]func(context.Context, client.Client, *appsv1.Deployment) error{
+		"create": func(ctx context.Context, c client.Client, d *appsv1.Deployment) error { return c.Create(ctx, d) },
+		"update": func(ctx context.Context, c client.Client, d *appsv1.Deployment) error { return c.Update(ctx, d) },
+		"patch": func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
+			return c.Patch(ctx, d, client.MergeFrom(deployment("child")))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+				var child appsv1.Deployment
+				if err := c.Get(ctx, types.NamespacedName{Namespace: "ns", Name: "child"}, &child); err != nil {
+					return err
+				}
+				child.Spec.Replicas = new(int32(5))
+				want := child.DeepCopy()
+				err := write(ctx, c, &child)
+				if child.Annotations != nil || *child.Spec.Replicas != *want.Spec.Replicas {
+					t.Errorf("the object became %v", child.ObjectMeta)
+				}
+				return err
+			})
+			if !errors.Is(err, broken) {
+				t.Errorf("error %v, want the server's", err)
+			}
+			if s := spanNamed(t, spans, name+" Deployment"); s.StatusCode != codes.Error || s.Kind != trace.SpanKindProducer {
+				t.Errorf("status %v, kind %v", s.StatusCode, s.Kind)
+			}
+		})
+	}
+	t.Run("apply", func(t *testing.T) {
+		ac := corev1ac.ConfigMap("child", "ns").WithAnnotations(map[string]string{"theirs": "stays"}).WithData(map[string]string{"a": "b"})
+		_, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+			return c.Apply(ctx, ac, client.FieldOwner("test"), client.ForceOwnership)
+		})
+		if !errors.Is(err, broken) || !maps.Equal(ac.Annotations, map[string]string{"theirs": "stays"}) {
+			t.Errorf("error %v, annotations %v", err, ac.Annotations)
+		}
+	})
+}
+
+// writeCase is a write to "child", which carries sampledContext(9), and what becomes of its context.
+type writeCase struct {
+	read   bool // whether the reconcile reads the child first
+	write  func(context.Context, client.Client, *appsv1.Deployment) error
+	inject bool
+	span   string
+}
+
+func TestWritesInjectOnlyChanges(t *testing.T) {
+	scale := func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(7)) }
+	label := func(d *appsv1.Deployment) { d.Labels = map[string]string{"new": "label"} }
+	strip := func(d *appsv1.Deployment) { d.Annotations = nil }
+	undefaulted := func(d *appsv1.Deployment) { d.Spec.Replicas = nil }
+	update := func(edit ...func(*appsv1.Deployment)) func(context.Context, client.Client, *appsv1.Deployment) error {
+		return func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
+			for _, f := range edit {
+				f(d)
+			}
+			return c.Update(ctx, d)
+		}
+	}
+	patch := func(from func(client.Object) client.Patch, edit ...func(*appsv1.Deployment)) func(context.Context, client.Client, *appsv1.Deployment) error {
+		return func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
+			p := from(d.DeepCopy())
+			for _, f := range edit {
+				f(d)
+			}
+			return c.Patch(ctx, d, p)
+		}
+	}
+	strategic := func(o client.Object) client.Patch { return client.StrategicMergeFrom(o) }
+	whole := func(client.Object) client.Patch { return client.Merge }
+	raw := func(t types.PatchType, data string) func(client.Object) client.Patch {
+		return func(client.Object) client.Patch { return client.RawPatch(t, []byte(data)) }
+	}
+	for name, tc := range map[string]writeCase{
+		"update of the spec":                     {true, update(scale), true, "update Deployment"},
+		"update of a label":                      {true, update(label), false, "update Deployment"},
+		"update that drops the annotations":      {true, update(label, strip), false, "update Deployment"},
+		"update of the spec, built anew":         {true, update(scale, strip), true, "update Deployment"},
+		"update without defaulted fields":        {true, update(undefaulted), false, "update Deployment"},
+		"update of what was not read":            {false, update(scale), false, "update Deployment"},
+		"merge patch of the spec":                {true, patch(client.MergeFrom, scale), true, "patch Deployment"},
+		"merge patch of the spec, not read":      {false, patch(client.MergeFrom, scale), true, "patch Deployment"},
+		"merge patch of the spec and all gone":   {true, patch(client.MergeFrom, scale, strip), true, "patch Deployment"},
+		"merge patch of a label":                 {true, patch(client.MergeFrom, label), false, "patch Deployment"},
+		"merge patch that drops the annotations": {true, patch(client.MergeFrom, label, strip), false, "patch Deployment"},
+		"strategic merge patch of the spec":      {true, patch(strategic, scale), true, "patch Deployment"},
+		"strategic merge patch of a label":       {true, patch(strategic, label), false, "patch Deployment"},
+		"the whole object, unchanged":            {true, patch(whole), false, "patch Deployment"},
+		"the whole object, unchanged, not read":  {false, patch(whole), false, "patch Deployment"},
+		"the whole object, changed":              {true, patch(whole, scale), true, "patch Deployment"},
+		"raw patch to what is there already":     {true, patch(raw(types.MergePatchType, `{"spec":{"replicas":3}}`)), false, "patch Deployment"},
+		"JSON patch": {
+			true, patch(raw(types.JSONPatchType, `[{"op":"replace","path":"/spec/replicas","value":7}]`)), false, "patch Deployment",
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testWrite(t, tc) })
+	}
+}
+
+func testWrite(t *testing.T, tc writeCase) {
+	t.Helper()
+	last := sampledContext(9)
+	child := deployment("child", carries(last, 0), func(d *appsv1.Deployment) { d.Annotations["theirs"] = "x" })
+	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)), child)
+	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+		var d appsv1.Deployment
+		var reader client.Reader = server
+		if tc.read {
+			reader = c
+		}
+		if err := reader.Get(ctx, client.ObjectKeyFromObject(child), &d); err != nil {
+			return err
+		}
+		return tc.write(ctx, c, &d)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stored appsv1.Deployment
+	if err := server.Get(t.Context(), client.ObjectKeyFromObject(child), &stored); err != nil {
+		t.Fatal(err)
+	}
+	s := spanNamed(t, spans, tc.span)
+	got, _ := newConfig(nil).extractFrom(stored.Annotations)
+	want, kind := last.SpanID(), trace.SpanKindClient
+	if tc.inject {
+		want, kind = s.Context.SpanID(), trace.SpanKindProducer
+	}
+	if got.sc.SpanID() != want || s.Kind != kind {
+		t.Errorf("the object carries %s and the span is a %v, want %s and %v", got.sc.SpanID(), s.Kind, want, kind)
+	}
+	if !got.belongsTo(stored.Generation) && tc.inject {
+		t.Errorf("the context was written for generation %d, the object has %d", got.origin.generation+1, stored.Generation)
+	}
+	if linked := len(s.Links) == 1 && s.Links[0].SpanContext.SpanID() == last.SpanID(); linked != (tc.inject && tc.read) {
+		t.Errorf("links %v, want the superseded context linked: %t", s.Links, tc.inject && tc.read)
+	}
+}
+
+func TestEmptyPatchAndDryRunHaveNoSpan(t *testing.T) {
+	server := newFakeServer(t, deployment("owner"), configMap("there"))
+	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
+		probe := configMap("probe")
+		err := errors.Join(
+			c.Status().Patch(ctx, d.DeepCopy(), client.MergeFromWithOptions(d, client.MergeFromWithOptimisticLock{})),
+			c.Patch(ctx, d.DeepCopy(), client.MergeFrom(d)),
+			c.Status().Patch(ctx, d.DeepCopy(), client.MergeFrom(d)),
+			c.Create(ctx, probe, client.DryRunAll),
+			c.Update(ctx, configMap("there"), client.DryRunAll),
+			c.Delete(ctx, d.DeepCopy(), client.DryRunAll),
+		)
+		if probe.Annotations != nil {
+			t.Errorf("a dry run wrote %v", probe.Annotations)
+		}
+		return err
+	})
+	if err != nil || len(spans) != 0 {
+		t.Errorf("spans %v, error %v", spanNames(spans), err)
+	}
+}
+
+func TestBenignErrors(t *testing.T) {
+	server := newFakeServer(t, deployment("owner"), configMap("there"))
+	for name, tc := range map[string]struct {
+		write  func(context.Context, client.Client) error
+		span   string
+		event  string
+		status codes.Code
+	}{
+		"exists already": {func(ctx context.Context, c client.Client) error { return c.Create(ctx, configMap("there")) }, "create ConfigMap", "already_exists", codes.Unset},
+		"deleted before": {func(ctx context.Context, c client.Client) error { return c.Delete(ctx, configMap("gone")) }, "delete ConfigMap", "not_found", codes.Unset},
+		"conflict": {func(ctx context.Context, c client.Client) error {
+			old := configMap("there")
+			old.ResourceVersion = "1"
+			return c.Update(ctx, old)
+		}, "update ConfigMap", "conflict", codes.Unset},
+		"not found": {func(ctx context.Context, c client.Client) error { return c.Update(ctx, configMap("gone")) }, "update ConfigMap", "", codes.Error},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got error
+			spans, _ := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+				got = tc.write(ctx, c)
+				return nil
+			})
+			if got == nil {
+				t.Fatal("the write succeeded")
+			}
+			s := spanNamed(t, spans, tc.span)
+			event := ""
+			if len(s.Events) == 1 {
+				event = s.Events[0].Name
+			}
+			kind, _ := s.Attribute(ErrorTypeKey)
+			if s.StatusCode != tc.status || event != tc.event || (kind.AsString() == "") != (tc.status == codes.Unset) {
+				t.Errorf("status %v, event %q, error type %q", s.StatusCode, event, kind.AsString())
+			}
+			if tc.status == codes.Error && kind.AsString() != string(apierrors.ReasonForError(got)) {
+				t.Errorf("error type %q for %v", kind.AsString(), got)
+			}
+		})
+	}
+}
+
+func TestOtherWritesHaveClientSpans(t *testing.T) {
+	server := newFakeServer(t, deployment("owner"), deployment("child"), configMap("a"))
+	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, owner *appsv1.Deployment) error {
+		setReady(owner, corev1.ConditionFalse, owner.CreationTimestamp.Time)
+		return errors.Join(
+			c.Status().Update(ctx, owner),
+			c.Status().Patch(ctx, owner, client.Merge),
+			c.Delete(ctx, deployment("child")),
+			c.DeleteAllOf(ctx, &corev1.ConfigMap{}, client.InNamespace("ns")),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"update_status Deployment", "update_status Deployment", "delete Deployment", "delete_all ConfigMap", "reconcile Deployment"}
+	if got := spanNames(spans); strings.Join(got, ",") != strings.Join(want, ",") {
+		t.Fatalf("spans %v, want %v", got, want)
+	}
+	for _, s := range spans[:4] {
+		if s.Kind != trace.SpanKindClient || s.StatusCode != codes.Unset {
+			t.Errorf("%s: kind %v, status %v", s.Name, s.Kind, s.StatusCode)
+		}
+	}
+}
+
+// TestSameWritesWithTracingOnAndOff: tracing adds no request, and takes none away.
+func TestSameWritesWithTracingOnAndOff(t *testing.T) {
+	count := func(opts ...Option) (n int) {
+		counted := func(err error) error { n++; return err }
+		server := interceptor.NewClient(newFakeServer(t, deployment("owner", carries(sampledContext(1), 0))), interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, k client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+				return counted(c.Get(ctx, k, o, opts...))
+			},
+			Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				return counted(c.Create(ctx, o, opts...))
+			},
+			Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+				return counted(c.Update(ctx, o, opts...))
+			},
+			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+				return counted(c.SubResource(sub).Patch(ctx, o, p, opts...))
+			},
+			SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+				return counted(c.SubResource(sub).Update(ctx, o, opts...))
+			},
+		})
+		c := WrapClient(server, opts...)
+		var owner appsv1.Deployment
+		s, ctx := newSession(t.Context(), newConfig(opts), nil, c.(*tracedClient).kind(&owner), types.NamespacedName{Namespace: "ns", Name: "owner"})
+		defer s.span.finish()
+		if err := c.Get(ctx, s.key, &owner); err != nil {
+			t.Fatal(err)
+		}
+		before := owner.DeepCopy()
+		setReady(&owner, corev1.ConditionTrue, owner.CreationTimestamp.Time)
+		if err := errors.Join(c.Create(ctx, configMap("child")), c.Update(ctx, configMap("child")),
+			c.Status().Patch(ctx, &owner, client.MergeFrom(before)), c.Status().Update(ctx, &owner)); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if off, on := count(), count(WithTracerProvider(tracingtest.NewTracerProvider())); off != on || on != 5 {
+		t.Errorf("%d requests with tracing off, %d with tracing on", off, on)
+	}
+}
+
+func TestApply(t *testing.T) {
+	config := func(replicas int32) *appsv1ac.DeploymentApplyConfiguration {
+		return appsv1ac.Deployment("child", "ns").WithSpec(appsv1ac.DeploymentSpec().WithReplicas(replicas))
+	}
+	last, owner := sampledContext(9), sampledContext(1)
+	for name, tc := range map[string]struct {
+		exists, read bool
+		replicas     int32
+		opts         []client.ApplyOption
+		want         func(written trace.SpanContext) trace.SpanID
+		kind         trace.SpanKind
+	}{
+		"creates":                {false, true, 5, nil, trace.SpanContext.SpanID, trace.SpanKindProducer},
+		"changes":                {true, true, 5, []client.ApplyOption{client.ForceOwnership}, trace.SpanContext.SpanID, trace.SpanKindProducer},
+		"changes without force":  {true, true, 5, nil, func(trace.SpanContext) trace.SpanID { return last.SpanID() }, trace.SpanKindClient},
+		"changes nothing":        {true, true, 3, []client.ApplyOption{client.ForceOwnership}, func(trace.SpanContext) trace.SpanID { return last.SpanID() }, trace.SpanKindClient},
+		"cannot judge":           {true, false, 5, []client.ApplyOption{client.ForceOwnership}, func(trace.SpanContext) trace.SpanID { return owner.SpanID() }, trace.SpanKindClient},
+		"cannot judge, no force": {true, false, 5, nil, func(trace.SpanContext) trace.SpanID { return trace.SpanID{} }, trace.SpanKindClient},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objs := []client.Object{deployment("owner", carries(owner, 0))}
+			if tc.exists {
+				objs = append(objs, deployment("child", carries(last, 0)))
+			}
+			var sent map[string]string
+			server := interceptor.NewClient(newFakeServer(t, objs...), interceptor.Funcs{
+				Apply: func(_ context.Context, _ client.WithWatch, obj runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+					sent = maps.Clone(obj.(*appsv1ac.DeploymentApplyConfiguration).Annotations)
+					return nil
+				},
+			})
+			spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+				if tc.read {
+					err := c.Get(ctx, types.NamespacedName{Namespace: "ns", Name: "child"}, &appsv1.Deployment{})
+					if client.IgnoreNotFound(err) != nil {
+						return err
+					}
+				}
+				return c.Apply(ctx, config(tc.replicas), append(tc.opts, client.FieldOwner("test"))...)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := spanNamed(t, spans, "apply Deployment")
+			got, _ := newConfig(nil).extractFrom(sent)
+			if want := tc.want(s.Context); got.sc.SpanID() != want || s.Kind != tc.kind {
+				t.Errorf("sent %s in a %v span, want %s and %v", got.sc.SpanID(), s.Kind, want, tc.kind)
+			}
+		})
+	}
+}

@@ -1,0 +1,96 @@
+package tracing_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/operator-tracing/sandbox/operator/tracing"
+	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
+)
+
+// reconciler stands for a reconciler of an operator: it has no tracing code.
+type reconciler struct{ client.Client }
+
+func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	var d appsv1.Deployment
+	if err := r.Get(ctx, req.NamespacedName, &d); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: d.Name}}
+	return reconcile.Result{}, client.IgnoreAlreadyExists(r.Create(ctx, config))
+}
+
+// A whole operator: the manager's client, the reconciler and the defaulter are wrapped where the
+// manager is built, with one set of options.
+func Example() {
+	setup := func(opts ...tracing.Option) error {
+		mgr, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{NewClient: tracing.NewClientFunc(opts...)})
+		if err != nil {
+			return err
+		}
+		r := tracing.WrapReconciler(&appsv1.Deployment{}, &reconciler{mgr.GetClient()}, opts...)
+		if err := ctrl.NewControllerManagedBy(mgr).For(&appsv1.Deployment{}).Complete(r); err != nil {
+			return err
+		}
+		return ctrl.NewWebhookManagedBy(mgr, &appsv1.Deployment{}).
+			WithDefaulter(tracing.WrapDefaulter[*appsv1.Deployment](nil, opts...)).
+			WithContextFunc(tracing.WebhookContext(opts...)).
+			Complete()
+	}
+	_ = setup // it needs a cluster
+}
+
+func ExampleWrapReconciler() {
+	tp := tracingtest.NewTracerProvider()
+	opts := []tracing.Option{tracing.WithTracerProvider(tp)}
+	server := fake.NewClientBuilder().WithObjects(
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart", UID: "1234", Generation: 1}},
+	).Build()
+	r := tracing.WrapReconciler(&appsv1.Deployment{}, &reconciler{tracing.WrapClient(server, opts...)}, opts...)
+
+	req := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "shop", Name: "cart"}}
+	if _, err := r.Reconcile(context.Background(), req); err != nil {
+		fmt.Println(err)
+	}
+	for _, s := range tp.Spans() {
+		fmt.Println(s.Kind, s.Name)
+	}
+	// Output:
+	// producer create ConfigMap
+	// consumer reconcile Deployment
+}
+
+func ExampleWrapClient() {
+	tp := tracingtest.NewTracerProvider()
+	c := tracing.WrapClient(fake.NewClientBuilder().Build(), tracing.WithTracerProvider(tp))
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
+	if err := c.Create(context.Background(), config); err != nil {
+		fmt.Println(err)
+	}
+	sc, ok := tracing.ExtractContext(context.Background(), config, tracing.WithTracerProvider(tp))
+	fmt.Println(ok, sc.SpanID() == tp.Spans()[0].Context.SpanID())
+	// Output: true true
+}
+
+func ExampleWrapDefaulter() {
+	var d admission.Defaulter[*appsv1.Deployment] // the operator's own, or none
+	d = tracing.WrapDefaulter(d,
+		tracing.WithTrustedWriters("system:serviceaccount:shop:operator"),
+		tracing.WithForeignContext(tracing.ForeignParent),
+	)
+	_ = d
+}
+
+func ExampleWebhookContext() {
+	var _ func(context.Context, *http.Request) context.Context = tracing.WebhookContext()
+}

@@ -1,0 +1,352 @@
+package tracing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
+)
+
+const operatorUser = "system:serviceaccount:operator:operator"
+
+type defaulterFunc func(context.Context, *appsv1.Deployment) error
+
+func (f defaulterFunc) Default(ctx context.Context, d *appsv1.Deployment) error { return f(ctx, d) }
+
+// admitCase is one request: an update where old is there.
+type admitCase struct {
+	old, obj *appsv1.Deployment
+	user     string
+	dryRun   bool
+	header   trace.SpanContext
+	inner    defaulterFunc
+	opts     []Option
+}
+
+type admitted struct {
+	spans []tracingtest.Span
+	obj   *appsv1.Deployment
+	lines []string
+	err   error
+}
+
+// stored is the context that the object got.
+func (a admitted) stored() storedContext {
+	s, _ := newConfig(nil).extractFrom(a.obj.Annotations)
+	return s
+}
+
+func (tc admitCase) run(t *testing.T) admitted {
+	t.Helper()
+	tp := tracingtest.NewTracerProvider()
+	opts := append([]Option{WithTracerProvider(tp), WithTrustedWriters(operatorUser)}, tc.opts...)
+	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+		Operation: admissionv1.Create,
+		Kind:      metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
+		Namespace: "ns",
+		UserInfo:  authenticationv1.UserInfo{Username: tc.user},
+		DryRun:    &tc.dryRun,
+	}}
+	req.Object.Raw = marshal(t, tc.obj)
+	if tc.old != nil {
+		req.Operation = admissionv1.Update
+		req.OldObject.Raw = marshal(t, tc.old)
+	}
+	var logged logLines
+	ctx := log.IntoContext(t.Context(), logged.logger())
+	if tc.header.IsValid() {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("traceparent", newConfig(nil).values(tc.header, 0, metav1.Now().Time)[parentKey])
+		ctx = WebhookContext(opts...)(ctx, r)
+	}
+	obj := tc.obj.DeepCopy()
+	var inner admission.Defaulter[*appsv1.Deployment]
+	if tc.inner != nil {
+		inner = tc.inner
+	}
+	err := WrapDefaulter(inner, opts...).Default(admission.NewContextWithRequest(ctx, req), obj)
+	if n := tp.Unended(); n != 0 {
+		t.Errorf("%d spans have not ended when the response is sent", n)
+	}
+	return admitted{tp.Spans(), obj, logged.lines, err}
+}
+
+func marshal(t *testing.T, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// submitted is a Deployment as a user sends it.
+func submitted(edit ...func(*appsv1.Deployment)) *appsv1.Deployment {
+	return deployment("owner", append([]func(*appsv1.Deployment){func(d *appsv1.Deployment) {
+		d.UID, d.Generation = "", 0
+		d.Annotations = map[string]string{"theirs": "stays"}
+	}}, edit...)...)
+}
+
+func bears(sc trace.SpanContext) func(*appsv1.Deployment) {
+	return func(d *appsv1.Deployment) {
+		d.Annotations = newConfig(nil).keys.put(d.Annotations, map[string]string{
+			parentKey: "00-" + sc.TraceID().String() + "-" + sc.SpanID().String() + "-01",
+		})
+	}
+}
+
+func TestAdmitCreateStartsTrace(t *testing.T) {
+	got := admitCase{obj: submitted()}.run(t)
+	s := spanNamed(t, got.spans, "admit Deployment")
+	if s.Kind != trace.SpanKindServer || s.Parent.TraceID().IsValid() || len(s.Links) != 0 {
+		t.Errorf("kind %v, parent %v, links %v, want a server's root", s.Kind, s.Parent, s.Links)
+	}
+	if stored := got.stored(); stored.sc.SpanID() != s.Context.SpanID() || !stored.belongsTo(1) || stored.origin.start.UnixNano() != s.Start.UnixNano() {
+		t.Errorf("the object carries %+v, want the span %s, generation 1 and its start", stored, s.Context.SpanID())
+	}
+	if got.obj.Annotations["theirs"] != "stays" {
+		t.Errorf("annotations %v", got.obj.Annotations)
+	}
+	hasAttributes(t, s, map[attribute.Key]any{
+		ObjectGroupKey: "apps", ObjectVersionKey: "v1", ObjectKindKey: "Deployment", NamespaceKey: "ns", ObjectNameKey: "owner",
+	})
+}
+
+func TestAdmitGenerateName(t *testing.T) {
+	got := admitCase{obj: submitted(func(d *appsv1.Deployment) { d.Name, d.GenerateName = "", "owner-" })}.run(t)
+	if _, ok := spanNamed(t, got.spans, "admit Deployment").Attribute(ObjectNameKey); ok || !got.stored().sc.IsValid() {
+		t.Errorf("a name that is not known yet is there, or no context: %v", got.obj.Annotations)
+	}
+}
+
+func TestAdmitReplacesMalformed(t *testing.T) {
+	got := admitCase{obj: submitted(func(d *appsv1.Deployment) { d.Annotations[parentKey] = "00-malformed" })}.run(t)
+	s := spanNamed(t, got.spans, "admit Deployment")
+	if got.err != nil || got.stored().sc.SpanID() != s.Context.SpanID() || len(s.Links) != 0 {
+		t.Errorf("error %v, annotations %v, links %v", got.err, got.obj.Annotations, s.Links)
+	}
+	if len(got.lines) != 1 || !strings.Contains(got.lines[0], "00-malformed") {
+		t.Errorf("logged %q, want one line that shows the value", got.lines)
+	}
+}
+
+func TestAdmitForeignContext(t *testing.T) {
+	annotation, header := sampledContext(5), sampledContext(6)
+	for name, tc := range map[string]struct {
+		option Option
+		parent trace.SpanContext
+		links  int
+	}{
+		"link":   {WithForeignContext(ForeignLink), trace.SpanContext{}, 2},
+		"parent": {WithForeignContext(ForeignParent), annotation, 1},
+		"ignore": {WithForeignContext(ForeignIgnore), trace.SpanContext{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen context.Context
+			sampler := tracingtest.WithSampler(func(s tracingtest.Start) bool { seen = s.Context; return true })
+			tp := tracingtest.NewTracerProvider(sampler)
+			got := admitCase{obj: submitted(bears(annotation)), header: header, user: "alice", opts: []Option{tc.option, WithTracerProvider(tp)}}.run(t)
+			s := spanNamed(t, tp.Spans(), "admit Deployment")
+			if s.Parent.SpanID() != tc.parent.SpanID() || len(s.Links) != tc.links {
+				t.Errorf("parent %s, %d links, want %s, %d", s.Parent.SpanID(), len(s.Links), tc.parent.SpanID(), tc.links)
+			}
+			if got.stored().sc.SpanID() != s.Context.SpanID() {
+				t.Error("the user's context is still on the object")
+			}
+			if want := name != "ignore"; IsForeign(seen, annotation) != want || IsForeign(seen, header) != want || HasForeign(seen) != want {
+				t.Errorf("the sampler sees the contexts marked as foreign: %t, %t", IsForeign(seen, annotation), IsForeign(seen, header))
+			}
+		})
+	}
+}
+
+func TestAdmitKeepsTrustedContext(t *testing.T) {
+	sc := sampledContext(5)
+	obj := submitted(carries(sc, 0))
+	got := admitCase{obj: obj, user: operatorUser, header: sampledContext(6)}.run(t)
+	s := spanNamed(t, got.spans, "admit Deployment")
+	isChildOf(t, s, sc)
+	if !maps.Equal(got.obj.Annotations, obj.Annotations) {
+		t.Errorf("annotations %v, want %v", got.obj.Annotations, obj.Annotations)
+	}
+}
+
+func TestAdmitUpdate(t *testing.T) {
+	last, other := sampledContext(1), sampledContext(5)
+	carried := deployment("owner", func(d *appsv1.Deployment) { d.Generation = 4 }, carries(last, 0)).Annotations
+	old := func(edit ...func(*appsv1.Deployment)) *appsv1.Deployment {
+		return deployment("owner", append([]func(*appsv1.Deployment){func(d *appsv1.Deployment) {
+			d.Generation, d.Annotations = 4, maps.Clone(carried)
+		}}, edit...)...)
+	}
+	scale := func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(7)) }
+	label := func(d *appsv1.Deployment) { d.Labels = map[string]string{"new": "label"} }
+	status := func(d *appsv1.Deployment) { d.Status.Replicas = 9 }
+	strip := func(d *appsv1.Deployment) { d.Annotations = map[string]string{"theirs": "stays"} }
+	revert := defaulterFunc(func(_ context.Context, d *appsv1.Deployment) error { d.Spec.Replicas = new(int32(3)); return nil })
+	defaults := defaulterFunc(func(_ context.Context, d *appsv1.Deployment) error { d.Spec.MinReadySeconds = 5; return nil })
+	for name, tc := range map[string]struct {
+		obj   *appsv1.Deployment
+		user  string
+		inner defaulterFunc
+		fresh bool               // whether a new trace starts
+		kept  *trace.SpanContext // what the object carries otherwise
+	}{
+		"spec":                             {old(scale), "alice", nil, true, nil},
+		"spec, context removed":            {old(scale, strip), "alice", nil, true, nil},
+		"spec, context changed":            {old(scale, bears(other)), "alice", nil, true, nil},
+		"spec, reverted by the defaulter":  {old(scale), "alice", revert, false, &last},
+		"changed by the defaulter":         {old(label), "alice", defaults, true, nil},
+		"label":                            {old(label), "alice", nil, false, &last},
+		"status":                           {old(status), "alice", nil, false, &last},
+		"label, context removed":           {old(label, strip), "alice", nil, false, &last},
+		"context changed":                  {old(bears(other)), "alice", nil, false, &last},
+		"context malformed":                {old(func(d *appsv1.Deployment) { d.Annotations[parentKey] = "x" }), "alice", nil, false, &last},
+		"spec, by the operator, untraced":  {old(scale), operatorUser, nil, true, nil},
+		"context, by the operator":         {old(bears(other)), operatorUser, nil, false, &other},
+		"context removed, by the operator": {old(strip), operatorUser, nil, false, &trace.SpanContext{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := admitCase{old: old(), obj: tc.obj, user: tc.user, inner: tc.inner}.run(t)
+			if got.err != nil {
+				t.Fatal(got.err)
+			}
+			if !tc.fresh {
+				if len(got.spans) != 0 || got.stored().sc.SpanID() != tc.kept.SpanID() {
+					t.Errorf("spans %v, the object carries %v, want no span and %s", spanNames(got.spans), got.stored().sc, tc.kept.SpanID())
+				}
+				return
+			}
+			s := spanNamed(t, got.spans, "admit Deployment")
+			if s.Parent.TraceID().IsValid() || len(s.Links) == 0 || s.Links[len(s.Links)-1].SpanContext.SpanID() != last.SpanID() {
+				t.Errorf("parent %v, links %v, want a new trace linked to the last", s.Parent, s.Links)
+			}
+			if stored := got.stored(); stored.sc.SpanID() != s.Context.SpanID() || !stored.belongsTo(5) {
+				t.Errorf("the object carries %+v, want the span for generation 5", stored)
+			}
+		})
+	}
+}
+
+func TestAdmitKeepsTrustedContextOnUpdate(t *testing.T) {
+	given := sampledContext(5)
+	old := deployment("owner", carries(sampledContext(1), 0))
+	got := admitCase{old: old, user: operatorUser, obj: deployment("owner", carries(given, 0), func(d *appsv1.Deployment) {
+		d.Spec.Replicas = new(int32(7))
+	})}.run(t)
+	isChildOf(t, spanNamed(t, got.spans, "admit Deployment"), given)
+	if got.stored().sc.SpanID() != given.SpanID() {
+		t.Errorf("the object carries %v, want what the operator gave", got.stored().sc)
+	}
+}
+
+// TestAdmitUnknownFieldChanged: the webhook may be older than the CRD.
+func TestAdmitUnknownFieldChanged(t *testing.T) {
+	tp := tracingtest.NewTracerProvider()
+	obj := deployment("owner", carries(sampledContext(1), 0))
+	withField := func(v string) []byte {
+		return []byte(strings.Replace(string(marshal(t, obj)), `"spec":{`, `"spec":{"unknown":"`+v+`",`, 1))
+	}
+	req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update}}
+	req.OldObject.Raw, req.Object.Raw = withField("a"), withField("b")
+	d := WrapDefaulter[*appsv1.Deployment](nil, WithTracerProvider(tp))
+	if err := d.Default(admission.NewContextWithRequest(t.Context(), req), obj.DeepCopy()); err != nil || len(tp.Spans()) != 1 {
+		t.Errorf("spans %v, error %v, want one span", spanNames(tp.Spans()), err)
+	}
+}
+
+func TestAdmitDryRun(t *testing.T) {
+	last := sampledContext(1)
+	changed := deployment("owner", carries(last, 0), func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(7)) })
+	user := tracingtest.NewTracerProvider(tracingtest.WithSampler(tracingtest.ParentBased(nil)))
+	inner := defaulterFunc(func(ctx context.Context, _ *appsv1.Deployment) error {
+		_, span := user.Tracer("user").Start(ctx, "step")
+		span.End()
+		return nil
+	})
+	for name, tc := range map[string]admitCase{
+		"create": {obj: submitted(), dryRun: true, inner: inner},
+		"update": {old: deployment("owner", carries(last, 0)), obj: changed, dryRun: true, inner: inner},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := tc.run(t)
+			sc := got.stored().sc
+			if len(got.spans) != 0 || len(user.Spans()) != 0 || !sc.IsValid() || sc.IsSampled() || sc.TraceID() == last.TraceID() {
+				t.Errorf("spans %v and %v, context %v, want none and a random unsampled one", spanNames(got.spans), spanNames(user.Spans()), sc)
+			}
+		})
+	}
+}
+
+func TestAdmitInnerError(t *testing.T) {
+	refused := errors.New("refused")
+	got := admitCase{obj: submitted(), inner: func(context.Context, *appsv1.Deployment) error { return refused }}.run(t)
+	if !errors.Is(got.err, refused) {
+		t.Errorf("error %v", got.err)
+	}
+	if s := spanNamed(t, got.spans, "admit Deployment"); s.StatusCode != codes.Error {
+		t.Errorf("status %v", s.StatusCode)
+	}
+	if got.stored().sc.IsValid() {
+		t.Error("a refused object carries a context")
+	}
+}
+
+// TestAdmitNeverDenies: whatever the request lacks, tracing is no reason to refuse it.
+func TestAdmitNeverDenies(t *testing.T) {
+	d := WrapDefaulter[*appsv1.Deployment](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
+	for name, ctx := range map[string]context.Context{
+		"no request":  t.Context(),
+		"no old":      admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update}}),
+		"subresource": admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update, SubResource: "scale"}}),
+		"delete":      admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Delete}}),
+	} {
+		obj := submitted(bears(sampledContext(5)))
+		want := maps.Clone(obj.Annotations)
+		if err := d.Default(ctx, obj); err != nil || !maps.Equal(obj.Annotations, want) {
+			t.Errorf("%s: error %v, annotations %v", name, err, obj.Annotations)
+		}
+	}
+}
+
+func TestAdmitPanicGoesOn(t *testing.T) {
+	tp := tracingtest.NewTracerProvider()
+	defer func() {
+		if got := recover(); got != "boom" {
+			t.Errorf("recovered %v", got)
+		}
+		if s := spanNamed(t, tp.Spans(), "admit Deployment"); s.StatusCode != codes.Error {
+			t.Errorf("status %v", s.StatusCode)
+		}
+	}()
+	admitCase{obj: submitted(), opts: []Option{WithTracerProvider(tp)}, inner: func(context.Context, *appsv1.Deployment) error { panic("boom") }}.run(t)
+}
+
+func TestAdmitInnerSpanIsChild(t *testing.T) {
+	user := tracingtest.NewTracerProvider()
+	got := admitCase{obj: submitted(), inner: func(ctx context.Context, _ *appsv1.Deployment) error {
+		_, span := user.Tracer("user").Start(ctx, "step")
+		span.End()
+		return nil
+	}}.run(t)
+	isChildOf(t, spanNamed(t, user.Spans(), "step"), spanNamed(t, got.spans, "admit Deployment").Context)
+}
