@@ -1,0 +1,8 @@
+// Package faults breaks sandboxes and mends them with the commands that a user has: nothing here but tests, which build the
+// sandbox program and run it as another process.
+//
+//	go test ./e2e/faults
+//
+// Each test has a sandbox of its own name and folder, and removes it whatever happens. Package e2e, beside it, tests the
+// traces; this one never looks at a span.
+package faults

@@ -1,0 +1,141 @@
+package faults
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const node = name + "-control-plane"
+
+// TestKilledNode kills the node together with its monitor, twice, as the end of a CI job or a power cut does; podman then
+// says that the node is up, and its first attempts to restart, stop or remove it fail. up must mend it each time, and down
+// must remove it.
+func TestKilledNode(t *testing.T) {
+	s := newSandbox(t)
+	s.wantOutcome(s.up(), "created")
+	for range 2 {
+		s.killNode()
+		s.wantOutcome(s.up(), "made anew", "created", "restarted")
+		s.wantUp()
+	}
+	s.killNode()
+	out, err := s.run(t.Context(), downLimit, "down")
+	if err != nil {
+		t.Fatalf("down: %v\n%s", err, out)
+	}
+	wantNothingLeft(t)
+}
+
+// TestStoppedNode stops the node, as a reboot does: up starts it again, with everything that was in it.
+func TestStoppedNode(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	s.engine("stop", node)
+	s.wantOutcome(s.up(), "restarted")
+	s.wantUp()
+	s.wantOutcome(s.up(), "already up")
+}
+
+// TestInterruptedUp kills up while kind is making the cluster, and then interrupts it there as Ctrl-C does.
+func TestInterruptedUp(t *testing.T) {
+	for _, signal := range []os.Signal{syscall.SIGKILL, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			s := newSandbox(t)
+			s.interruptWhileCreating(signal)
+			s.wantOutcome(s.up(), "made anew", "created")
+			s.wantUp()
+		})
+	}
+}
+
+// interruptWhileCreating starts up and sends it a signal once the record says that the cluster is being made and its node
+// is there.
+func (s *sandbox) interruptWhileCreating(signal os.Signal) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), upLimit)
+	defer cancel()
+	cmd := s.command(ctx, "up")
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	for !s.nodeIsBeingMade(ctx) {
+		if ctx.Err() != nil {
+			s.t.Fatalf("waiting for up to make the node: %v\n%s", ctx.Err(), out.String())
+		}
+	}
+	if err := cmd.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		s.t.Fatalf("up that got %s ended well:\n%s", signal, out.String())
+	}
+}
+
+func (s *sandbox) nodeIsBeingMade(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+	case <-time.After(50 * time.Millisecond):
+	}
+	data, err := os.ReadFile(s.dir + "/state.json")
+	return err == nil && strings.Contains(string(data), `"creating": true`) && strings.Contains(containers(s.t), node)
+}
+
+// killNode sends SIGKILL to the node and to the process that watches it.
+func (s *sandbox) killNode() {
+	s.t.Helper()
+	pids := []string{s.engine("inspect", "--format", "{{.State.Pid}}", node)}
+	if s.record().Provider == "podman" {
+		file := s.engine("inspect", "--format", "{{.ConmonPidFile}}", node)
+		monitor, err := os.ReadFile(file)
+		if err != nil {
+			s.t.Fatalf("finding the node's monitor: %v", err)
+		}
+		pids = append([]string{strings.TrimSpace(string(monitor))}, pids...) // The monitor first: it must not see the node end.
+	}
+	for _, text := range pids {
+		pid, err := strconv.Atoi(text)
+		if err != nil || pid <= 1 {
+			s.t.Fatalf("reading a process id: %q: %v", text, err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			s.t.Fatalf("killing process %d: %v", pid, err)
+		}
+	}
+}
+
+// wantNothingLeft fails if a container, volume or network of the sandbox is left in any engine that answers.
+func wantNothingLeft(t *testing.T) {
+	t.Helper()
+	if left := containers(t); strings.Contains(left, name) {
+		t.Errorf("containers are left:\n%s", left)
+	}
+	for _, args := range [][]string{{"volume", "ls", "--quiet", "--filter", "label=" + node}, {"network", "ls", "--quiet", "--filter", "name=" + name}} {
+		if left := ask(t, args...); left != "" {
+			t.Errorf("%s: left: %s", strings.Join(args, " "), left)
+		}
+	}
+}
+
+func containers(t *testing.T) string { return ask(t, "ps", "--all", "--format", "{{.Names}}") }
+
+// ask asks the engine that CI names, or podman.
+func ask(t *testing.T, args ...string) string {
+	t.Helper()
+	provider := os.Getenv("SANDBOX_PROVIDER")
+	if provider == "" || provider == "auto" {
+		provider = "podman"
+	}
+	out, err := exec.CommandContext(t.Context(), provider, args...).Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v", provider, strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,86 @@
+package faults
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// wantRefusal fails unless a command ends with exit code 1 and one line that has all the words.
+func (s *sandbox) wantRefusal(env []string, args []string, words ...string) {
+	s.t.Helper()
+	cmd := s.command(s.t.Context(), args...)
+	cmd.Env = append(cmd.Env, env...)
+	out, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != 1 {
+		s.t.Fatalf("%s: exit code %d, want 1: %v\n%s", strings.Join(args, " "), code, err, out)
+	}
+	text := string(out)
+	_, message, found := strings.Cut(text, "Error: ")
+	if !found || strings.Count(strings.TrimSpace(message), "\n") > 0 {
+		s.t.Errorf("%s: want an error of one line:\n%s", strings.Join(args, " "), text)
+	}
+	for _, word := range words {
+		if !strings.Contains(message, word) {
+			s.t.Errorf("%s: the error does not say %q:\n%s", strings.Join(args, " "), word, message)
+		}
+	}
+	if strings.Contains(text, "goroutine ") {
+		s.t.Errorf("%s: the error has a stack trace:\n%s", strings.Join(args, " "), text)
+	}
+}
+
+// TestPortTaken asks for a port that this test holds.
+func TestPortTaken(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	newSandbox(t).wantRefusal(nil, []string{"up", "--jaeger-ui-port=" + port}, "port "+port, "taken by", strconv.Itoa(os.Getpid()))
+}
+
+// TestNoEngine hides every engine, and gives engines that can't start containers.
+func TestNoEngine(t *testing.T) {
+	goProgram, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	withGo := func(t *testing.T, engines map[string]string) []string {
+		dir := t.TempDir()
+		if err := os.Symlink(goProgram, filepath.Join(dir, "go")); err != nil {
+			t.Fatal(err)
+		}
+		for engine, script := range engines {
+			if err := os.WriteFile(filepath.Join(dir, engine), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return []string{"PATH=" + dir, "SANDBOX_PROVIDER="}
+	}
+	t.Run("none", func(t *testing.T) {
+		newSandbox(t).wantRefusal(withGo(t, nil), []string{"up"}, "not installed", "Install Docker or podman")
+	})
+	t.Run("not running", func(t *testing.T) {
+		env := withGo(t, map[string]string{"docker": "echo 'Cannot connect to the Docker daemon' >&2; exit 1"})
+		newSandbox(t).wantRefusal(env, []string{"up"}, "Cannot connect to the Docker daemon", "start it")
+	})
+	t.Run("no privileges", func(t *testing.T) {
+		env := withGo(t, map[string]string{"docker": `case "$1" in run) echo 'unable to apply caps: operation not permitted' >&2; exit 126;; esac; /bin/cat >/dev/null`})
+		newSandbox(t).wantRefusal(env, []string{"up"}, "unable to apply caps")
+	})
+}
+
+// TestForeignCluster finds a cluster of the sandbox's name that another program made: neither up nor down may touch it.
+func TestForeignCluster(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	other := &sandbox{t: t, dir: filepath.Join(t.TempDir(), "other")}
+	other.wantRefusal(nil, []string{"up"}, name, "did not make it", "--name")
+	s.wantUp()
+}
