@@ -86,3 +86,16 @@ func hashConfig(config *v1alpha4.Cluster) (string, error) {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])[:16], nil
 }
+
+// KindConfig is the YAML that `kind create cluster --config` would make the same node from, with ports that kind chooses
+// and without the mark of a sandbox.
+func KindConfig(name string, node Node, host Host) (string, error) {
+	config := kindConfig(name, node, host, state.Ports{}, "")
+	config.Nodes[0].ExtraMounts = nil
+	config.Nodes[0].ExtraPortMappings = nil
+	data, err := yaml.Marshal(config)
+	if err != nil {
+		return "", fmt.Errorf("printing kind's configuration: %w", err)
+	}
+	return string(data), nil
+}

@@ -112,19 +112,43 @@ type fileLayer struct {
 
 var _ v1.Layer = fileLayer{}
 
+// openLayer reads an archive's digest, once: it is kept beside the archive with the size that it belongs to, since hashing
+// half a gigabyte is a good part of an up that has nothing else to do. Archives in the cache never change.
 func openLayer(path string) (fileLayer, error) {
-	in, err := os.Open(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return fileLayer{}, fmt.Errorf("opening a layer: %w", err)
 	}
-	defer in.Close()
-	hash := sha256.New()
-	size, err := io.Copy(hash, in)
-	if err != nil {
+	layer := fileLayer{path: path, size: info.Size()}
+	known := path + ".digest"
+	if data, err := os.ReadFile(known); err == nil {
+		var size int64
+		var digest string
+		if _, err := fmt.Sscanf(string(data), "%d %s", &size, &digest); err == nil && size == layer.size {
+			if layer.digest, err = v1.NewHash(digest); err == nil {
+				return layer, nil
+			}
+		}
+	}
+	if layer.digest, err = hashLayer(path); err != nil {
 		return fileLayer{}, fmt.Errorf("reading layer %s: %w", path, err)
 	}
-	digest := v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(hash.Sum(nil))}
-	return fileLayer{path: path, digest: digest, size: size}, nil
+	// Without the file the digest is only computed again.
+	_ = os.WriteFile(known, fmt.Appendf(nil, "%d %s\n", layer.size, layer.digest), 0o644)
+	return layer, nil
+}
+
+func hashLayer(path string) (v1.Hash, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return v1.Hash{}, err
+	}
+	defer in.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, in); err != nil {
+		return v1.Hash{}, err
+	}
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
 // Digest is the layer's digest, which for an uncompressed layer is its diff id too.

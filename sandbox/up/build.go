@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
@@ -36,4 +37,18 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 			return err
 		}},
 	})
+}
+
+// KindConfig gets the node image into the engine and returns the configuration by which plain kind makes the same node.
+func (r *Run) KindConfig(ctx context.Context, progress *ui.Progress) (string, error) {
+	const limit = 35 * time.Minute
+	err := Do(ctx, progress, []Step{
+		{Name: "container engine", Limit: limit, Run: r.FindEngine},
+		{Name: "images", Limit: limit, Run: r.ChooseImages, Needs: []string{"container engine"}},
+		{Name: "node image", Limit: limit, Run: r.GetNodeImage, Needs: []string{"images"}},
+	})
+	if err != nil {
+		return "", err
+	}
+	return cluster.KindConfig(r.Name, r.node, *r.engine.Host)
 }
