@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -229,7 +228,7 @@ func (c *Cluster) waitContainerd(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("waiting for containerd in node %s: %w", c.node(), ctx.Err()), err)
+			return fmt.Errorf("waiting for containerd in node %s: %w: %w", c.node(), ctx.Err(), err)
 		case <-time.After(pollEvery):
 		}
 	}

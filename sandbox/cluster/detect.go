@@ -83,7 +83,7 @@ func try(ctx context.Context, name string, search Search) (*Engine, error) {
 		return engine, first
 	}
 	if err := writeContainersConf(search.ContainersConf); err != nil {
-		return nil, errors.Join(first, err)
+		return nil, fmt.Errorf("%w (and its settings could not be adapted to this host: %w)", first, err)
 	}
 	engine.ContainersConf = search.ContainersConf
 	if err := engine.probe(ctx, search.Probe.Name, search.Probe.Write); err != nil {

@@ -1,0 +1,125 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/kind/pkg/log"
+	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// The golden files are what kind is given; -update writes them.
+func TestKindConfig(t *testing.T) {
+	ports := state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}
+	registry := Node{Image: "docker.example.test/kindest/node:v1.37.0"}
+	source := Node{Image: "localhost/operator-tracing/node:v1.37.2-abc", Source: true, EtcdTag: "3.7.0-0", CoreDNSTag: "v1.14.0"}
+	for _, test := range []struct {
+		name string
+		node Node
+		host Host
+	}{
+		{"registry-cgroup-v1", registry, Host{}},
+		{"registry-cgroup-v2", registry, Host{CgroupV2: true}},
+		{"source-cgroup-v1", source, Host{}},
+		{"source-cgroup-v2", source, Host{CgroupV2: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := yaml.Marshal(kindConfig("test", test.node, test.host, ports, "/state/owner"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", test.name+".yaml")
+			if *update {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestHashConfigTellsSettingsApart(t *testing.T) {
+	seen := map[string]string{}
+	for name, node := range map[string]Node{
+		"one": {Image: "a"}, "other image": {Image: "b"}, "source": {Image: "a", Source: true}, "other etcd": {Image: "a", Source: true, EtcdTag: "1"},
+	} {
+		for _, host := range []Host{{CgroupV2: true}, {}} {
+			for _, port := range []int{1, 2} {
+				what := fmt.Sprintf("%s, %+v, port %d", name, host, port)
+				hash, err := hashConfig(kindConfig("test", node, host, state.Ports{UI: port}, "/owner"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if other := seen[hash]; other != "" {
+					t.Errorf("%s has the hash of %s", what, other)
+				}
+				seen[hash] = what
+			}
+		}
+	}
+	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 1}, state.Ports{}, "/owner"))
+	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 2, Kernel: "6"}, state.Ports{}, "/owner"))
+	if one != other {
+		t.Error("the host's memory or kernel changes the hash, and would make a cluster anew")
+	}
+}
+
+func Example_plainWords() {
+	fmt.Println(plainWords(" • Preparing nodes 📦  ..."))
+	fmt.Println(plainWords(" ✓ Starting control-plane 🕹️"))
+	fmt.Println(plainWords(`Creating cluster "test" ...`))
+	// Output:
+	// Preparing nodes
+	// Starting control-plane
+	// Creating cluster "test"
+}
+
+func FuzzPlainWords(f *testing.F) {
+	f.Add(" ✗ Writing configuration 📜")
+	f.Add("\x1b[32mgreen\x1b[0m\r\n")
+	f.Fuzz(func(t *testing.T, message string) {
+		words := plainWords(message)
+		for _, r := range words {
+			if unicode.IsControl(r) {
+				t.Errorf("plainWords(%q) = %q has a control character", message, words)
+			}
+		}
+		if again := plainWords(words); again != words {
+			t.Errorf("plainWords(%q) = %q, and of that %q", message, words, again)
+		}
+	})
+}
+
+func TestKindLoggerShowsOnlyWhatKindIsAt(t *testing.T) {
+	var said []string
+	logger := &kindLogger{report: func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }}
+	logger.Warn("cgroup v1")
+	logger.Warnf("cgroup %d", 1)
+	logger.Error("failed")
+	logger.Errorf("failed %d", 1)
+	logger.V(0).Info(" • Preparing nodes 📦  ...")
+	logger.V(0).Infof("Ensuring node image (%s) 🖼", "node:1")
+	logger.V(0).Info(" ... ")
+	logger.V(1).Info("a command line")
+	if diff := cmp.Diff([]string{"Preparing nodes", "Ensuring node image node:1"}, said); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if logger.V(1).Enabled() || !logger.V(0).Enabled() {
+		t.Error("the levels that are shown are wrong")
+	}
+	var silent log.Logger = &kindLogger{}
+	silent.V(0).Info("nobody listens")
+}

@@ -1,0 +1,102 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// taken listens on a free port until the test ends.
+func taken(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// free is a port on which nothing listens now.
+func free(t *testing.T) int {
+	t.Helper()
+	port, err := listenable(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func usual(t *testing.T, ports state.Ports) {
+	t.Helper()
+	before := usualPorts
+	usualPorts = ports
+	t.Cleanup(func() { usualPorts = before })
+}
+
+func TestChoosePortsTakesUsualOnesAndOthersForThoseTaken(t *testing.T) {
+	busy := taken(t)
+	usual(t, state.Ports{UI: free(t), Query: busy, OTLPGRPC: free(t), OTLPHTTP: free(t), Thrift: free(t)})
+	asked := free(t)
+	got, err := ChoosePorts(t.Context(), state.Ports{Thrift: asked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.UI != usualPorts.UI || got.OTLPGRPC != usualPorts.OTLPGRPC || got.OTLPHTTP != usualPorts.OTLPHTTP {
+		t.Errorf("ports %+v, usual %+v", got, usualPorts)
+	}
+	if got.Thrift != asked {
+		t.Errorf("port %d instead of the one that was asked for, %d", got.Thrift, asked)
+	}
+	if got.Query == busy || got.Query == 0 {
+		t.Errorf("port %d for a usual one that is taken", got.Query)
+	}
+}
+
+func TestChoosePortsNamesTheHolderOfAPortAskedFor(t *testing.T) {
+	port := taken(t)
+	_, err := ChoosePorts(t.Context(), state.Ports{UI: port})
+	var busy *PortTakenError
+	if !errors.As(err, &busy) || busy.Port != port {
+		t.Fatalf("error %v, want a *PortTakenError of port %d", err, port)
+	}
+	holder := "another program" // Systems without /proc do not tell.
+	if comm, err := os.ReadFile("/proc/self/comm"); err == nil {
+		holder = fmt.Sprintf("%s (process %d)", strings.TrimSpace(string(comm)), os.Getpid())
+	}
+	want := fmt.Sprintf("port %d on 127.0.0.1 is taken by %s: end it, or choose another port", port, holder)
+	if busy.Error() != want {
+		t.Errorf("error %q, want %q", busy, want)
+	}
+}
+
+func TestPortTakenErrorWithoutHolder(t *testing.T) {
+	oneLine(t, &PortTakenError{Port: 4317}, "port 4317 on 127.0.0.1 is taken by another program")
+}
+
+func TestListenableNamesAPortThatIsNone(t *testing.T) {
+	_, err := listenable(t.Context(), 70000)
+	oneLine(t, err, "trying port 70000 on 127.0.0.1")
+}
+
+func TestHolderOfAFreePort(t *testing.T) {
+	if holder := holderOf(free(t)); holder != "" {
+		t.Errorf("holder %q of a port on which nothing listens", holder)
+	}
+}
+
+func TestValidName(t *testing.T) {
+	for name, want := range map[string]bool{
+		"operator-tracing": true, "a": true, "a.b-c": true, "1": true, strings.Repeat("a", 46): true,
+		"": false, "A": false, "-a": false, "a-": false, "a_b": false, "a b": false, "a/b": false, strings.Repeat("a", 47): false, "a\n": false,
+	} {
+		if err := ValidName(name); (err == nil) != want {
+			t.Errorf("ValidName(%q): %v", name, err)
+		}
+	}
+}
