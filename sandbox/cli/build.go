@@ -25,6 +25,7 @@ CoreDNS, cert-manager, Jaeger and the operator, makes the node's root filesystem
 			ctx, cancel := context.WithTimeout(cmd.Context(), up.DefaultTimeout)
 			defer cancel()
 			progress := ui.NewProgress(stderr)
+			run.Note = progress.Printf
 			defer progress.Close()
 			return run.BuildAll(ctx, progress)
 		},

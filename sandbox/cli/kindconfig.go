@@ -27,6 +27,7 @@ func newKindConfig(shared *shared, stderr *os.File) *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), run.Timeout)
 			defer cancel()
 			progress := ui.NewProgress(stderr)
+			run.Note = progress.Printf
 			defer progress.Close()
 			config, err := run.KindConfig(ctx, progress)
 			if err != nil {

@@ -41,6 +41,7 @@ func runUp(ctx context.Context, plan Plan, shared *shared, cmd *cobra.Command, s
 	defer unlock()
 
 	progress := ui.NewProgress(stderr)
+	run.Note = progress.Printf
 	err = up.Do(ctx, progress, plan(run))
 	progress.Close()
 	if err != nil {

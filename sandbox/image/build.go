@@ -28,6 +28,8 @@ type Builder struct {
 	Cache string
 	// OS and Arch are the target's GOOS and GOARCH. The empty OS is linux, the empty Arch this machine's.
 	OS, Arch string
+	// Built, if not nil, is told of every component that was compiled, as opposed to found in the cache.
+	Built func(component string, took time.Duration)
 }
 
 // Report is told what a long job is at, in a few words. It may be nil.
@@ -61,16 +63,24 @@ func (b *Builder) build(ctx context.Context, c component, report Report) (string
 		report.say("cached")
 		return dir, nil
 	}
+	start := time.Now()
 	err = fill(dir, func(temporary string) error {
 		return b.compile(ctx, c, stamps, temporary, report)
 	})
 	if err != nil {
 		return "", fmt.Errorf("building %s: %w", c.name, err)
 	}
+	b.built(c.name, start)
 	if !complete(dir, c.outputs) {
 		return "", fmt.Errorf("building %s: the build left no %s", c.name, strings.Join(c.outputs, ", "))
 	}
 	return dir, nil
+}
+
+func (b *Builder) built(name string, start time.Time) {
+	if b.Built != nil {
+		b.Built(name, time.Since(start))
+	}
 }
 
 // cached tells whether build would find c in the cache.

@@ -25,13 +25,14 @@ const answerTimeout = 5 * time.Second
 // the cache.
 type Registry struct {
 	builder *Builder
+	digests map[string]string // what the tags must be
 	options []remote.Option // of every call, after the usual ones; tests stand in for registries by them
 }
 
 var _ Set = (*Registry)(nil)
 
 // NewRegistry returns a Registry for b's platform and cache.
-func NewRegistry(b *Builder) *Registry { return &Registry{builder: b} }
+func NewRegistry(b *Builder) *Registry { return &Registry{builder: b, digests: digests} }
 
 // Answers tells whether the registry of kind's node image answers; the error says why not.
 func Answers(ctx context.Context, arch string) error {
@@ -85,17 +86,26 @@ func (r *Registry) Jaeger(ctx context.Context, report Report) (Image, error) {
 	return r.pull(ctx, report, jaegerRepository+":"+JaegerVersion)
 }
 
-// Sample is Kubernetes' pause image.
-func (r *Registry) Sample(ctx context.Context, report Report) (Image, error) {
-	image, err := r.pull(ctx, report, Pause)
-	image.Names = append(image.Names, PauseOther)
-	return image, err
+// Samples is two releases of Kubernetes' pause image.
+func (r *Registry) Samples(ctx context.Context, report Report) ([]Image, error) {
+	var images []Image
+	for _, name := range []string{Pause, PauseOther} {
+		image, err := r.pull(ctx, report, name)
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, image)
+	}
+	return images, nil
 }
 
 // pull downloads the image of one platform that a reference leads to. The image is named by its tag: a node looks images up by name,
 // and a digest in the name would be that of the index of all platforms.
 func (r *Registry) pull(ctx context.Context, report Report, reference string) (Image, error) {
 	report.say("pulling %s", reference)
+	if digest, pinned := r.digests[reference]; pinned {
+		reference += "@" + digest
+	}
 	parsed, err := name.ParseReference(reference)
 	if err != nil {
 		return Image{}, fmt.Errorf("reading the image name %q: %w", reference, err)

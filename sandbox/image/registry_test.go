@@ -97,7 +97,7 @@ func quietRegistry() http.Handler { return registry.New(registry.Logger(log.New(
 func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
 	option := answeredBy(t, quietRegistry())
 	for _, reference := range []string{
-		Pause, jaegerRepository + ":" + JaegerVersion,
+		Pause, PauseOther, jaegerRepository + ":" + JaegerVersion,
 		certManagerRepository + "controller:" + CertManagerVersion, certManagerRepository + "cainjector:" + CertManagerVersion,
 		certManagerRepository + "webhook:" + CertManagerVersion,
 	} {
@@ -113,12 +113,12 @@ func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sample, err := r.Sample(t.Context(), nil)
+	samples, err := r.Samples(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got [][]string
-	for _, image := range append(certManager, jaeger, sample) {
+	for _, image := range append(append(certManager, jaeger), samples...) {
 		got = append(got, image.Names)
 		archive := &bytes.Buffer{}
 		if err := Archive(archive, image); err != nil {
@@ -130,7 +130,7 @@ func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
 	}
 	want := [][]string{
 		{certManagerRepository + "controller:" + CertManagerVersion}, {certManagerRepository + "cainjector:" + CertManagerVersion},
-		{certManagerRepository + "webhook:" + CertManagerVersion}, {jaegerRepository + ":" + JaegerVersion}, {Pause, PauseOther},
+		{certManagerRepository + "webhook:" + CertManagerVersion}, {jaegerRepository + ":" + JaegerVersion}, {Pause}, {PauseOther},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
@@ -164,7 +164,7 @@ func TestPulledImageNeedsNoRegistryLater(t *testing.T) {
 	option := answeredBy(t, quietRegistry())
 	publish(t, option, Pause)
 	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
-	image, err := r.Sample(ctx, nil)
+	image, err := r.pull(ctx, nil, Pause)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestSecondPullTakesLayersFromTheCache(t *testing.T) {
 	publish(t, option, Pause)
 	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
 	for i, want := range []int{2, 3} { // The configuration and the layer, then the configuration alone.
-		if _, err := r.Sample(t.Context(), nil); err != nil {
+		if _, err := r.pull(t.Context(), nil, Pause); err != nil {
 			t.Fatal(err)
 		}
 		if blobs != want {
@@ -284,4 +284,28 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// A tag that was moved after it was pinned is not what is pulled: what is asked for is the digest.
+func TestPullAsksForThePinnedDigest(t *testing.T) {
+	option := answeredBy(t, quietRegistry())
+	published := publish(t, option, Pause)
+	digest, err := published.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Registry{
+		builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, digests: map[string]string{Pause: digest.String()}, options: []remote.Option{option},
+	}
+	image, err := r.pull(t.Context(), nil, Pause)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if image.Name() != Pause {
+		t.Errorf("the image is called %s, want %s", image.Name(), Pause)
+	}
+	r.digests[Pause] = "sha256:" + strings.Repeat("0", 64)
+	if _, err := r.pull(t.Context(), nil, Pause); err == nil {
+		t.Error("an image of another digest than the pinned one was pulled")
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // debianRelease is the Debian release of the node's root filesystem.
@@ -47,9 +48,11 @@ func (b *Builder) buildRootFS(ctx context.Context, report Report) (rootFS, error
 		if err := checkDebootstrap(); err != nil {
 			return fs, err
 		}
+		start := time.Now()
 		if err := fill(dir, func(temporary string) error { return debootstrap(ctx, arch, temporary, report) }); err != nil {
 			return fs, fmt.Errorf("building the node's root filesystem: %w", err)
 		}
+		b.built("root filesystem", start)
 	}
 	packages, err := os.ReadFile(filepath.Join(dir, "packages"))
 	if err != nil {

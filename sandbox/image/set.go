@@ -13,6 +13,6 @@ type Set interface {
 	CertManager(context.Context, Report) ([]Image, error)
 	// Jaeger is the image of Jaeger, all in one.
 	Jaeger(context.Context, Report) (Image, error)
-	// Sample is the image that the sample Head names.
-	Sample(context.Context, Report) (Image, error)
+	// Samples is the images that the sample Head and the tests name: Pause and PauseOther.
+	Samples(context.Context, Report) ([]Image, error)
 }

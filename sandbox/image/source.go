@@ -140,14 +140,17 @@ func (s *Source) Jaeger(ctx context.Context, report Report) (Image, error) {
 	return local("jaeger", JaegerVersion+"-"+keyOf(dir), image), nil
 }
 
-// Sample is the pause image, which the node image carries already.
-func (s *Source) Sample(ctx context.Context, report Report) (Image, error) {
+// Samples is the pause image, which the node image carries already.
+func (s *Source) Samples(ctx context.Context, report Report) ([]Image, error) {
 	dir, err := s.inTurn(ctx, nodeInit, report)
 	if err != nil {
-		return Image{}, err
+		return nil, err
 	}
 	image, err := s.single("pause", filepath.Join(dir, "pause"), "pause", keyOf(dir), v1.Config{User: "65535:65535"})
-	return Image{Names: []string{Pause, PauseOther}, image: image}, err
+	if err != nil {
+		return nil, err
+	}
+	return []Image{{Names: []string{Pause, PauseOther}, image: image}}, nil
 }
 
 // Operator builds the reference operator from this tree. `go build` itself finds out what changed, and the image is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
@@ -17,6 +18,8 @@ type Run struct {
 	Options
 	Dir    state.Dir
 	Record state.Record
+	// Note, if not nil, gets news that a user wants to keep: what was compiled, and how long that took.
+	Note func(format string, args ...any)
 
 	builder *image.Builder
 	images  image.Set
@@ -28,7 +31,6 @@ type Run struct {
 	nodeImage   image.Image
 	certManager []image.Image
 	jaeger      image.Image
-	sample      image.Image
 	operator    image.Image
 }
 
@@ -66,8 +68,15 @@ func (r *Run) useBuilder() error {
 	if err != nil {
 		return err
 	}
-	r.builder = &image.Builder{Root: root, Cache: cache}
+	r.builder = &image.Builder{Root: root, Cache: cache, Built: r.built}
 	return nil
+}
+
+// built passes on what was compiled.
+func (r *Run) built(component string, took time.Duration) {
+	if r.Note != nil {
+		r.Note("   built %-32s %6.1f s", component, took.Seconds())
+	}
 }
 
 // ErrDown says that the sandbox was never up, or was taken down.

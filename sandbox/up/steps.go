@@ -190,11 +190,11 @@ func (r *Run) InstallOperator(ctx context.Context, report report) error {
 
 // ApplySample applies the sample Head and waits until it is Ready.
 func (r *Run) ApplySample(ctx context.Context, report report) error {
-	sample, err := r.images.Sample(ctx, report)
+	samples, err := r.images.Samples(ctx, report)
 	if err != nil {
 		return err
 	}
-	if err := r.loadImages(ctx, report, sample); err != nil {
+	if err := r.loadImages(ctx, report, samples...); err != nil {
 		return err
 	}
 	component, err := install.Sample(install.SampleOptions{})
