@@ -26,7 +26,7 @@ const answerTimeout = 5 * time.Second
 type Registry struct {
 	builder *Builder
 	digests map[string]string // what the tags must be
-	options []remote.Option // of every call, after the usual ones; tests stand in for registries by them
+	options []remote.Option   // of every call, after the usual ones; tests stand in for registries by them
 }
 
 var _ Set = (*Registry)(nil)
