@@ -25,20 +25,20 @@ func TestBadHeads(t *testing.T) {
 		"with a null image":   map[string]any{"child_a": nil},
 		"with a blank in it":  map[string]any{"child_a": "a b"},
 	} {
-		f.assess(what, func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		f.assess(what, func(ctx context.Context, s *step) {
 			err := s.Client.Create(ctx, rawHead(s.Namespace, "bad", spec))
 			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
-				t.Errorf("creating the Head gives %v, want an Invalid that names spec.child_a", err)
+				s.Errorf("creating the Head gives %v, want an Invalid that names spec.child_a", err)
 			}
 		})
 	}
-	f.assess("an update can't take the image away", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+	f.assess("an update can't take the image away", func(ctx context.Context, s *step) {
 		if _, err := s.CreateHead(ctx, "good", nil); err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
-		_, err := updateHead(ctx, s, "good", func(head *v1alpha1.Head) { head.Spec.ChildA = "" })
+		_, err := updateHead(ctx, s.Scene, "good", func(head *v1alpha1.Head) { head.Spec.ChildA = "" })
 		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
-			t.Errorf("updating the Head gives %v, want an Invalid that names spec.child_a", err)
+			s.Errorf("updating the Head gives %v, want an Invalid that names spec.child_a", err)
 		}
 	}).run(t)
 }
@@ -63,48 +63,48 @@ func TestContextsFromOutside(t *testing.T) {
 		"text": "garbage", "zeros": "00-" + strings.Repeat("0", 32) + "-" + strings.Repeat("0", 16) + "-00",
 		"something long": strings.Repeat("x", 10_000), "nothing": "",
 	} {
-		f.assess(what+" is replaced", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		f.assess(what+" is replaced", func(ctx context.Context, s *step) {
 			head, err := s.CreateHead(ctx, "malformed-"+strings.ReplaceAll(what, " ", "-"), annotate(jaeger.TraceparentAnnotation, value))
 			if err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 			if _, _, err := jaeger.TraceIDOf(head.Annotations); err != nil {
-				t.Errorf("the Head that the API server gave back has %v", err)
+				s.Errorf("the Head that the API server gave back has %v", err)
 			}
 		})
 	}
-	f.assess("a valid one starts no trace of that id", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+	f.assess("a valid one starts no trace of that id", func(ctx context.Context, s *step) {
 		head, err := s.CreateHead(ctx, "head", annotate(jaeger.TraceparentAnnotation, outside))
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		traceID, _, err := jaeger.TraceIDOf(head.Annotations)
 		if err != nil || strings.Contains(outside, traceID) {
-			t.Fatalf("the Head names trace %q (%v), want one of its own", traceID, err)
+			s.Fatalf("the Head names trace %q (%v), want one of its own", traceID, err)
 		}
 		linked = head
-	}).assess("a valid one is a link of the root", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+	}).assess("a valid one is a link of the root", func(ctx context.Context, s *step) {
 		trace, err := s.WaitTrace(ctx, linked, "create.tree")
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
-		links := root(t, trace).Links
+		links := root(s.T, trace).Links
 		want := spantree.Link{TraceID: "0af7651916cd43dd8448eb211c80319c", SpanID: "b7ad6b7169203331"}
 		if len(links) != 1 || links[0].TraceID != want.TraceID || links[0].SpanID != want.SpanID {
-			t.Errorf("the links of the root are %v, want %v", links, want)
+			s.Errorf("the links of the root are %v, want %v", links, want)
 		}
-	}).assess("an update can't change it", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-		head, err := updateHead(ctx, s, linked.Name, annotate(jaeger.TraceparentAnnotation, outside))
+	}).assess("an update can't change it", func(ctx context.Context, s *step) {
+		head, err := updateHead(ctx, s.Scene, linked.Name, annotate(jaeger.TraceparentAnnotation, outside))
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
-		sameContext(t, linked, head)
-	}).assess("an update can't remove it", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-		head, err := updateHead(ctx, s, linked.Name, func(head *v1alpha1.Head) { head.Annotations = nil })
+		sameContext(s.T, linked, head)
+	}).assess("an update can't remove it", func(ctx context.Context, s *step) {
+		head, err := updateHead(ctx, s.Scene, linked.Name, func(head *v1alpha1.Head) { head.Annotations = nil })
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
-		sameContext(t, linked, head)
+		sameContext(s.T, linked, head)
 	}).run(t)
 }
 
@@ -137,39 +137,39 @@ func TestUserAnnotations(t *testing.T) {
 		}
 	}
 	newFeature("annotations of users stay", needKubelet).
-		assess("at admission", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("at admission", func(ctx context.Context, s *step) {
 			head, err := s.CreateHead(ctx, "head", func(head *v1alpha1.Head) { head.Annotations = maps.Clone(mine) })
 			if err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
-			check(t, "after admission", head)
+			check(s.T, "after admission", head)
 		}).
-		assess("until the Head is ready", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("until the Head is ready", func(ctx context.Context, s *step) {
 			if err := s.WaitReady(ctx, "head"); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 			head := &v1alpha1.Head{}
 			if err := s.Get(ctx, "head", head); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
-			check(t, "when ready", head)
+			check(s.T, "when ready", head)
 		}).
-		assess("at every change", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("at every change", func(ctx context.Context, s *step) {
 			mine["example.com/later"] = "added"
-			head, err := updateHead(ctx, s, "head", annotate("example.com/later", "added"))
+			head, err := updateHead(ctx, s.Scene, "head", annotate("example.com/later", "added"))
 			if err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
-			check(t, "after a change of annotations", head)
-			head, err = updateHead(ctx, s, "head", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
+			check(s.T, "after a change of annotations", head)
+			head, err = updateHead(ctx, s.Scene, "head", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
 			if err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
-			check(t, "after a change of the spec", head)
+			check(s.T, "after a change of the spec", head)
 			patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"a":"b"}}}`))
 			if err := s.Client.Patch(ctx, head, patch); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
-			check(t, "after a patch of labels", head)
+			check(s.T, "after a patch of labels", head)
 		}).run(t)
 }

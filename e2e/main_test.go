@@ -35,17 +35,25 @@ type feature struct {
 func newFeature(name, needed string) *feature {
 	f := &feature{name: name, builder: features.New(name).WithLabel(needs, needed)}
 	f.builder.Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+		t.Helper()
 		f.scene = suite.Cluster.NewScene(ctx, t)
 		return ctx
 	})
 	return f
 }
 
+// step is what an assessment has in hand: its test, and the feature's scene.
+type step struct {
+	*testing.T
+	*harness.Scene
+}
+
 // assess adds an assessment. One that fails for good ends the feature.
-func (f *feature) assess(what string, do func(context.Context, *testing.T, *harness.Scene)) *feature {
+func (f *feature) assess(what string, do func(context.Context, *step)) *feature {
 	f.steps++
 	f.builder.Assess(what, func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-		do(ctx, t, f.scene)
+		t.Helper()
+		do(ctx, &step{T: t, Scene: f.scene})
 		f.done++ // not reached by a skip
 		return ctx
 	})

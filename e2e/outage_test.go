@@ -20,34 +20,34 @@ func TestJaegerDown(t *testing.T) {
 	var down time.Time
 	var created creation
 	f := newFeature("the operator works while Jaeger is down", needKubelet).
-		assess("Jaeger goes away", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-			s.Cleanup(ctx, 3*time.Minute, "bringing Jaeger back", func(ctx context.Context) error { return s.ScaleJaeger(ctx, 1) })
+		assess("Jaeger goes away", func(ctx context.Context, s *step) {
+			s.Restore(ctx, 3*time.Minute, "bringing Jaeger back", func(ctx context.Context) error { return s.ScaleJaeger(ctx, 1) })
 			lines, err := s.ExportFailures(ctx)
 			if err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 			failures, down = len(lines), time.Now()
 			if err := s.ScaleJaeger(ctx, 0); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 		}).
-		assess("a new Head becomes ready", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("a new Head becomes ready", func(ctx context.Context, s *step) {
 			if _, err := s.CreateHead(ctx, "unseen", nil); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 			if err := s.WaitReady(ctx, "unseen"); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 		}).
-		assess("a changed Head becomes ready", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-			if _, err := updateHead(ctx, s, "unseen", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage }); err != nil {
-				t.Fatal(err)
+		assess("a changed Head becomes ready", func(ctx context.Context, s *step) {
+			if _, err := updateHead(ctx, s.Scene, "unseen", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage }); err != nil {
+				s.Fatal(err)
 			}
 			if err := s.WaitReady(ctx, "unseen"); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 		}).
-		assess("the operator says so, once a minute at most", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("the operator says so, once a minute at most", func(ctx context.Context, s *step) {
 			err := harness.Eventually(ctx, failureLimit, "the operator's log to tell of lost spans", func(ctx context.Context) error {
 				lines, err := s.ExportFailures(ctx)
 				if err != nil {
@@ -57,17 +57,17 @@ func TestJaegerDown(t *testing.T) {
 					return errors.New("no new line")
 				}
 				if most := 1 + int(time.Since(down)/time.Minute); len(lines)-failures > most {
-					t.Fatalf("%d lines in %s, want %d at most: %q", len(lines)-failures, time.Since(down), most, lines[failures:])
+					s.Fatalf("%d lines in %s, want %d at most: %q", len(lines)-failures, time.Since(down), most, lines[failures:])
 				}
 				return nil
 			})
 			if err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 		}).
-		assess("Jaeger comes back", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("Jaeger comes back", func(ctx context.Context, s *step) {
 			if err := s.ScaleJaeger(ctx, 1); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 			// The exporter of the operator reconnects at its own pace, and gRPC waits up
 			// to two minutes between attempts: Heads are made until one's trace arrives.
@@ -82,7 +82,7 @@ func TestJaegerDown(t *testing.T) {
 				return err
 			})
 			if err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 		})
 	created.assess(f).run(t)

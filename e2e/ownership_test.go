@@ -23,25 +23,25 @@ const correctionLimit = 30 * time.Second
 func TestDeletedByHand(t *testing.T) {
 	var created creation
 	created.assess(newFeature("what is deleted by hand is made again", needKubelet)).
-		assess("the Deployment", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-			recreated(ctx, t, s, childName(created.head), func() client.Object { return &appsv1.Deployment{} })
+		assess("the Deployment", func(ctx context.Context, s *step) {
+			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &appsv1.Deployment{} })
 		}).
-		assess("that is told in the trace of the change", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("that is told in the trace of the change", func(ctx context.Context, s *step) {
 			if _, err := s.WaitTrace(ctx, created.head, "recreate.tree"); err != nil {
-				t.Error(err)
+				s.Error(err)
 			}
 		}).
-		assess("the ChildA, and its Deployment with it", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("the ChildA, and its Deployment with it", func(ctx context.Context, s *step) {
 			deployment := &appsv1.Deployment{}
 			if err := s.Get(ctx, childName(created.head), deployment); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
-			recreated(ctx, t, s, childName(created.head), func() client.Object { return &v1alpha1.ChildA{} })
-			if err := eventuallyOther(ctx, s, childName(created.head), deployment.UID, &appsv1.Deployment{}); err != nil {
-				t.Fatal(err)
+			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &v1alpha1.ChildA{} })
+			if err := eventuallyOther(ctx, s.Scene, childName(created.head), deployment.UID, &appsv1.Deployment{}); err != nil {
+				s.Fatal(err)
 			}
 			if err := s.WaitReady(ctx, created.head.Name); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 		}).run(t)
 }
@@ -79,23 +79,23 @@ func eventuallyOther(ctx context.Context, s *harness.Scene, name string, old typ
 
 func TestChangedByHand(t *testing.T) {
 	newFeature("what is changed by hand is corrected", needKubelet).
-		assess("a Head is ready", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+		assess("a Head is ready", func(ctx context.Context, s *step) {
 			if _, err := s.CreateHead(ctx, "head", nil); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 			if err := s.WaitReady(ctx, "head"); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 		}).
-		assess("the Deployment's image", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-			corrected(ctx, t, s, &appsv1.Deployment{}, `{"spec":{"template":{"spec":{"containers":[{"name":"child-a","image":"`+harness.OtherImage+`"}]}}}}`, deploymentImage)
+		assess("the Deployment's image", func(ctx context.Context, s *step) {
+			corrected(ctx, s.T, s.Scene, &appsv1.Deployment{}, `{"spec":{"template":{"spec":{"containers":[{"name":"child-a","image":"`+harness.OtherImage+`"}]}}}}`, deploymentImage)
 		}).
-		assess("the ChildA's image", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-			corrected(ctx, t, s, &v1alpha1.ChildA{}, `{"spec":{"image":"`+harness.OtherImage+`"}}`, childImage)
-			corrected(ctx, t, s, &appsv1.Deployment{}, `{}`, deploymentImage)
+		assess("the ChildA's image", func(ctx context.Context, s *step) {
+			corrected(ctx, s.T, s.Scene, &v1alpha1.ChildA{}, `{"spec":{"image":"`+harness.OtherImage+`"}}`, childImage)
+			corrected(ctx, s.T, s.Scene, &appsv1.Deployment{}, `{}`, deploymentImage)
 		}).
-		assess("the number of replicas", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-			corrected(ctx, t, s, &appsv1.Deployment{}, `{"spec":{"replicas":3}}`, func(obj client.Object) error {
+		assess("the number of replicas", func(ctx context.Context, s *step) {
+			corrected(ctx, s.T, s.Scene, &appsv1.Deployment{}, `{"spec":{"replicas":3}}`, func(obj client.Object) error {
 				if replicas := obj.(*appsv1.Deployment).Spec.Replicas; replicas == nil || *replicas != 1 {
 					return fmt.Errorf("replicas are %v, want 1", replicas)
 				}

@@ -20,33 +20,31 @@ import (
 func TestHeadTrace(t *testing.T) {
 	var created creation
 	created.assess(newFeature("a new Head is one trace", needKubelet)).
-		assess("search finds the trace by service, operation and attributes", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-			created.find(ctx, t, s)
-		}).run(t)
+		assess("search finds the trace by service, operation and attributes", created.find).run(t)
 }
 
 func TestHeadTraceJaegerExporter(t *testing.T) {
 	var created creation
 	f := newFeature("a new Head is one trace over Thrift", needKubelet).
-		assess("the operator exports with the Jaeger exporter", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-			s.Cleanup(ctx, 3*time.Minute, "restoring the operator's exporter", func(ctx context.Context) error {
+		assess("the operator exports with the Jaeger exporter", func(ctx context.Context, s *step) {
+			s.Restore(ctx, 3*time.Minute, "restoring the operator's exporter", func(ctx context.Context) error {
 				if err := s.SetOperatorEnv(ctx, harness.ExporterVariable, ""); err != nil {
 					return err
 				}
 				return s.WaitAdmission(ctx)
 			})
 			if err := s.SetOperatorEnv(ctx, harness.ExporterVariable, "jaeger"); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 			if err := s.WaitAdmission(ctx); err != nil {
-				t.Fatal(err)
+				s.Fatal(err)
 			}
 		})
-	created.assess(f).assess("the spans came over Thrift", func(_ context.Context, t *testing.T, _ *harness.Scene) {
+	created.assess(f).assess("the spans came over Thrift", func(_ context.Context, s *step) {
 		// Thrift has microseconds; a whole trace of them by chance is one in 10^30.
 		for _, span := range created.trace.Spans() {
 			if span.Start.Nanosecond()%1000 != 0 {
-				t.Errorf("span %s starts at %s: nanoseconds come over OTLP only", span.Name, span.Start.Format(time.RFC3339Nano))
+				s.Errorf("span %s starts at %s: nanoseconds come over OTLP only", span.Name, span.Start.Format(time.RFC3339Nano))
 			}
 		}
 	}).run(t)
@@ -60,46 +58,46 @@ type creation struct {
 
 // assess adds what holds for every new Head, whatever the exporter.
 func (c *creation) assess(f *feature) *feature {
-	return f.assess("admission gives the Head a trace context", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+	return f.assess("admission gives the Head a trace context", func(ctx context.Context, s *step) {
 		head, err := s.CreateHead(ctx, "head", nil)
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		if _, _, err := jaeger.TraceIDOf(head.Annotations); err != nil {
-			t.Fatalf("the Head that the API server gave back has %v", err)
+			s.Fatalf("the Head that the API server gave back has %v", err)
 		}
 		c.head = head
-	}).assess("the trace is the expected tree", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+	}).assess("the trace is the expected tree", func(ctx context.Context, s *step) {
 		trace, err := s.WaitTrace(ctx, c.head, "create.tree")
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		c.trace = trace
-		checkTimes(t, trace)
-		if _, admitted, _ := jaeger.TraceIDOf(c.head.Annotations); root(t, trace).SpanID != admitted {
-			t.Errorf("the root is span %s, and the annotation names span %s", root(t, trace).SpanID, admitted)
+		checkTimes(s.T, trace)
+		if _, admitted, _ := jaeger.TraceIDOf(c.head.Annotations); root(s.T, trace).SpanID != admitted {
+			s.Errorf("the root is span %s, and the annotation names span %s", root(s.T, trace).SpanID, admitted)
 		}
-		if links := root(t, trace).Links; len(links) != 0 {
-			t.Errorf("the root of a first trace has the links %v", links)
+		if links := root(s.T, trace).Links; len(links) != 0 {
+			s.Errorf("the root of a first trace has the links %v", links)
 		}
 	})
 }
 
 // find looks for the trace as a user does who has no annotation.
-func (c *creation) find(ctx context.Context, t *testing.T, s *harness.Scene) {
+func (c *creation) find(ctx context.Context, s *step) {
 	traces, err := s.Jaeger.FindTraces(ctx, jaeger.Query{
 		Service: harness.Service, Operation: "admit Head",
 		Tags: map[string]string{"operator.object.name": c.head.Name, "k8s.namespace.name": c.head.Namespace},
 	})
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
 	var found []string
 	for _, trace := range traces {
 		found = append(found, trace.ID)
 	}
 	if diff := cmp.Diff([]string{c.trace.ID}, found); diff != "" {
-		t.Errorf("traces found (-want +got):\n%s", diff)
+		s.Errorf("traces found (-want +got):\n%s", diff)
 	}
 }
 
@@ -131,47 +129,47 @@ func checkTimes(t *testing.T, trace jaeger.Trace) {
 func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
 	var first, second creation
 	f := newFeature("a changed Head has a second trace", needKubelet)
-	first.assess(f).assess("the update starts a new trace", func(ctx context.Context, t *testing.T, s *harness.Scene) {
-		head, err := updateHead(ctx, s, first.head.Name, func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
+	first.assess(f).assess("the update starts a new trace", func(ctx context.Context, s *step) {
+		head, err := updateHead(ctx, s.Scene, first.head.Name, func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		second.head = head
 		traceID, _, err := jaeger.TraceIDOf(head.Annotations)
 		if err != nil || traceID == first.trace.ID {
-			t.Fatalf("the updated Head names trace %q (%v), want another than %s", traceID, err, first.trace.ID)
+			s.Fatalf("the updated Head names trace %q (%v), want another than %s", traceID, err, first.trace.ID)
 		}
-	}).assess("the second trace is the expected tree", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+	}).assess("the second trace is the expected tree", func(ctx context.Context, s *step) {
 		trace, err := s.WaitTrace(ctx, second.head, "update.tree")
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		second.trace = trace
-		checkTimes(t, trace)
-	}).assess("the second trace is linked to the first", func(_ context.Context, t *testing.T, _ *harness.Scene) {
+		checkTimes(s.T, trace)
+	}).assess("the second trace is linked to the first", func(_ context.Context, s *step) {
 		traceID, spanID, err := jaeger.TraceIDOf(first.head.Annotations)
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		want := []spantree.Link{{TraceID: traceID, SpanID: spanID}}
-		if diff := cmp.Diff(want, root(t, second.trace).Links); diff != "" {
-			t.Errorf("links of the second trace's root (-want +got):\n%s", diff)
+		if diff := cmp.Diff(want, root(s.T, second.trace).Links); diff != "" {
+			s.Errorf("links of the second trace's root (-want +got):\n%s", diff)
 		}
-	}).assess("the first trace is as it was", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+	}).assess("the first trace is as it was", func(ctx context.Context, s *step) {
 		now, err := s.Jaeger.GetTrace(ctx, first.trace.ID)
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		if diff := cmp.Diff(sorted(first.trace), sorted(now)); diff != "" {
-			t.Errorf("spans of the first trace (-before +after the update):\n%s", diff)
+			s.Errorf("spans of the first trace (-before +after the update):\n%s", diff)
 		}
-	}).assess("the Deployment runs the new image", func(ctx context.Context, t *testing.T, s *harness.Scene) {
+	}).assess("the Deployment runs the new image", func(ctx context.Context, s *step) {
 		deployment := &appsv1.Deployment{}
 		if err := s.Get(ctx, childName(first.head), deployment); err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
 		if got := deployment.Spec.Template.Spec.Containers[0].Image; got != harness.OtherImage {
-			t.Errorf("the Deployment's image is %s, want %s", got, harness.OtherImage)
+			s.Errorf("the Deployment's image is %s, want %s", got, harness.OtherImage)
 		}
 	}).run(t)
 }

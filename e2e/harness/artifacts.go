@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -110,8 +111,8 @@ func (c *Cluster) podLog(ctx context.Context, pod *corev1.Pod, container string,
 	if err != nil {
 		return nil, fmt.Errorf("reading the log of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
-	defer stream.Close()
-	return io.ReadAll(stream)
+	data, err := io.ReadAll(stream)
+	return data, errors.Join(err, stream.Close())
 }
 
 // exportFailure is in each of the operator's log lines about lost spans.

@@ -79,7 +79,7 @@ func (c *Cluster) Environment() env.Environment {
 }
 
 // exportLogs keeps the node's logs, as kind's export does.
-func (c *Cluster) exportLogs(ctx context.Context, p *program) error {
+func (c *Cluster) exportLogs(ctx context.Context) error {
 	if c.Status.Cluster != "kind" {
 		return nil
 	}
@@ -135,7 +135,7 @@ func rolledOut(d *appsv1.Deployment) error {
 	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.Replicas == want && s.AvailableReplicas == want && s.ReadyReplicas == want {
 		return nil
 	}
-	return fmt.Errorf("Deployment %s/%s: %d wanted, %d there, %d updated, %d available, generation %d of %d observed",
+	return fmt.Errorf("deployment %s/%s: %d wanted, %d there, %d updated, %d available, generation %d of %d observed",
 		d.Namespace, d.Name, want, s.Replicas, s.UpdatedReplicas, s.AvailableReplicas, s.ObservedGeneration, d.Generation)
 }
 

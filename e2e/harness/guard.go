@@ -37,10 +37,8 @@ func startGuard(ctx context.Context, p *program, log io.Writer) (*guard, error) 
 	if err != nil {
 		return nil, fmt.Errorf("starting the guard: %w", err)
 	}
-	return startGuardProcess(ctx, exec.Command(self), p, log)
-}
-
-func startGuardProcess(ctx context.Context, cmd *exec.Cmd, p *program, log io.Writer) (*guard, error) {
+	// The end of the context must not kill the guard: it has to take down what it brought up.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), self)
 	cmd.Env = append(os.Environ(), guardVariable+"="+p.path)
 	cmd.Dir = p.root
 	cmd.Stderr = log

@@ -3,6 +3,7 @@ package harness
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,10 +28,11 @@ func TestMain(m *testing.M) {
 
 // parent starts a guard, says so, and waits for its end.
 func parent(path string) {
-	if _, err := startGuard(context.Background(), &program{path: path}, os.Stderr); err != nil {
+	ctx := context.Background() //nolint:forbidigo // this process runs no test
+	if _, err := startGuard(ctx, &program{path: path}, os.Stderr); err != nil {
 		panic(err)
 	}
-	os.Stdout.WriteString("has a sandbox\n")
+	fmt.Println("has a sandbox")
 	select {}
 }
 
@@ -47,6 +49,17 @@ func fakeSandbox(t *testing.T, upCommand string) (p *program, diary func() strin
 		data, _ := os.ReadFile(log)
 		return strings.ReplaceAll(strings.TrimSpace(string(data)), "\n", ", ")
 	}
+}
+
+// diaryIs waits until the diary has these entries.
+func diaryIs(t *testing.T, diary func() string, want string) error {
+	t.Helper()
+	return Eventually(t.Context(), 20*time.Second, "the diary", func(context.Context) error {
+		if got := diary(); got != want {
+			return fmt.Errorf("the diary is %q, want %q", got, want)
+		}
+		return nil
+	})
 }
 
 const complete = "up begins, up ends, down begins, down ends"
@@ -102,10 +115,10 @@ func TestGuardInterruptedUp(t *testing.T) {
 	p, diary := fakeSandbox(t, "trap 'echo interrupted >>diary; exit 1' TERM; while true; do sleep 0.05; done")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for diary() == "" {
-			time.Sleep(10 * time.Millisecond)
+		defer cancel()
+		if err := diaryIs(t, diary, "up begins"); err != nil {
+			t.Error(err)
 		}
-		cancel()
 	}()
 	if _, err := startGuard(ctx, p, os.Stderr); err == nil {
 		t.Error("an interrupted up is no error")
@@ -120,7 +133,7 @@ func TestGuardOutlivesTheTests(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "interrupted": syscall.SIGINT, "terminated": syscall.SIGTERM, "quit": syscall.SIGQUIT} {
 		t.Run(name, func(t *testing.T) {
 			p, diary := fakeSandbox(t, "true")
-			cmd := exec.Command(os.Args[0])
+			cmd := exec.CommandContext(t.Context(), os.Args[0])
 			cmd.Env = append(os.Environ(), parentVariable+"="+p.path)
 			cmd.Dir = p.root
 			stdout, err := cmd.StdoutPipe()
@@ -138,12 +151,8 @@ func TestGuardOutlivesTheTests(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait()
-			deadline := time.Now().Add(20 * time.Second)
-			for diary() != complete {
-				if time.Now().After(deadline) {
-					t.Fatalf("the diary is %q, want %q", diary(), complete)
-				}
-				time.Sleep(20 * time.Millisecond)
+			if err := diaryIs(t, diary, complete); err != nil {
+				t.Error(err)
 			}
 		})
 	}

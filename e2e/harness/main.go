@@ -66,7 +66,7 @@ func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
 	if err != nil {
 		return 1, fmt.Errorf("making a temporary folder: %w", err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	p, err := buildProgram(ctx, root, folder)
 	if err != nil {
 		return 1, err
@@ -86,11 +86,11 @@ func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
 	}
 	defer s.Cluster.close()
 	if err := s.prepare(ctx); err != nil {
-		return 1, errors.Join(err, s.Cluster.exportLogs(ctx, p))
+		return 1, errors.Join(err, s.Cluster.exportLogs(ctx))
 	}
 	code = m.Run()
 	if code != 0 {
-		return code, s.Cluster.exportLogs(ctx, p)
+		return code, s.Cluster.exportLogs(ctx)
 	}
 	if filtered() {
 		return 0, nil

@@ -87,7 +87,7 @@ func (c *Cluster) settled(ctx context.Context, d *appsv1.Deployment) error {
 		return err
 	}
 	if len(pods) != int(d.Status.Replicas) {
-		return fmt.Errorf("Deployment %s/%s: %d pods are there, want %d", d.Namespace, d.Name, len(pods), d.Status.Replicas)
+		return fmt.Errorf("deployment %s/%s: %d pods are there, want %d", d.Namespace, d.Name, len(pods), d.Status.Replicas)
 	}
 	return nil
 }

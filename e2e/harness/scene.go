@@ -66,10 +66,10 @@ func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
 	return s
 }
 
-// Cleanup registers what puts the cluster right after the scene. It runs before
+// Restore registers what puts the cluster right after the scene. It runs before
 // the namespace is deleted, with a context that has not ended; its error fails
 // the test.
-func (s *Scene) Cleanup(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) {
+func (s *Scene) Restore(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) {
 	outlive := context.WithoutCancel(ctx)
 	s.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(outlive, limit)

@@ -12,6 +12,7 @@ import (
 // the process would change every other gRPC client in it.
 type gogoCodec struct{}
 
+// Marshal gives the bytes of a message of the protobuf API that gogo knows; anything else is an error.
 func (gogoCodec) Marshal(message any) ([]byte, error) {
 	m, ok := message.(proto.Message)
 	if !ok {
@@ -20,6 +21,7 @@ func (gogoCodec) Marshal(message any) ([]byte, error) {
 	return proto.Marshal(m)
 }
 
+// Unmarshal reads bytes into such a message.
 func (gogoCodec) Unmarshal(data []byte, message any) error {
 	m, ok := message.(proto.Message)
 	if !ok {

@@ -100,7 +100,7 @@ func (e *IncompleteError) Unwrap() error { return e.Cause }
 // also returned. A Jaeger that can't be reached is asked again until the time is
 // over.
 func WaitComplete(ctx context.Context, from Reader, traceID string, conditions Conditions) (Trace, error) {
-	w := &wait{from: from, traceID: traceID, conditions: conditions.withDefaults(), begun: time.Now()}
+	w := &completion{from: from, traceID: traceID, conditions: conditions.withDefaults(), begun: time.Now()}
 	w.changed = w.begun
 	ctx, cancel := context.WithTimeout(ctx, w.conditions.Timeout)
 	defer cancel()
@@ -139,8 +139,8 @@ func (c Conditions) withDefaults() Conditions {
 	return c
 }
 
-// wait is the state of one WaitComplete.
-type wait struct {
+// completion is the state of one WaitComplete.
+type completion struct {
 	from       Reader
 	traceID    string
 	conditions Conditions
@@ -155,7 +155,7 @@ type wait struct {
 
 // look reads the trace once and lists the conditions that fail. The error is for
 // what waiting can't change.
-func (w *wait) look(ctx context.Context) ([]Failure, error) {
+func (w *completion) look(ctx context.Context) ([]Failure, error) {
 	// Readiness first: spans that made the object ready are then in the trace,
 	// or come within the quiet period.
 	failures := w.checkReady(ctx)
@@ -187,7 +187,7 @@ func (w *wait) look(ctx context.Context) ([]Failure, error) {
 	return failures, nil
 }
 
-func (w *wait) checkReady(ctx context.Context) []Failure {
+func (w *completion) checkReady(ctx context.Context) []Failure {
 	if w.conditions.Ready == nil {
 		return nil
 	}
@@ -203,7 +203,7 @@ func (w *wait) checkReady(ctx context.Context) []Failure {
 
 // whyNoTrace words an error of reading. Whether Jaeger knows any service tells
 // spans that never arrived from those of another trace.
-func (w *wait) whyNoTrace(ctx context.Context, err error) string {
+func (w *completion) whyNoTrace(ctx context.Context, err error) string {
 	if !errors.Is(err, ErrNotFound) {
 		return err.Error()
 	}
@@ -217,7 +217,7 @@ func (w *wait) whyNoTrace(ctx context.Context, err error) string {
 	return fmt.Sprintf("%v; Jaeger has other traces, of the services %s", err, strings.Join(services, ", "))
 }
 
-func (w *wait) incomplete(cause error, failures []Failure) error {
+func (w *completion) incomplete(cause error, failures []Failure) error {
 	if w.failures != nil {
 		failures = w.failures
 	}

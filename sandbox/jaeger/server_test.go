@@ -101,7 +101,7 @@ func (s *server) GetServices(context.Context, *api_v2.GetServicesRequest) (*api_
 // start serves on loopback until the test ends, and gives a client.
 func start(t *testing.T, s *server) *Client {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

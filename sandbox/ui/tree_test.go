@@ -111,12 +111,12 @@ func TestColored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	t.Cleanup(func() { closed(t, file) })
 	if Colored(file) {
 		t.Error("a file is taken for a terminal")
 	}
 	if terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err == nil {
-		defer terminal.Close()
+		t.Cleanup(func() { closed(t, terminal) })
 		t.Setenv("TERM", "xterm")
 		t.Setenv("NO_COLOR", "")
 		if !Colored(terminal) {
@@ -126,5 +126,12 @@ func TestColored(t *testing.T) {
 		if Colored(terminal) {
 			t.Error("NO_COLOR is ignored")
 		}
+	}
+}
+
+func closed(t *testing.T, file *os.File) {
+	t.Helper()
+	if err := file.Close(); err != nil {
+		t.Errorf("closing %s: %v", file.Name(), err)
 	}
 }

@@ -2,7 +2,6 @@ package spantree
 
 import (
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -123,14 +122,4 @@ func formatSlice[T any](values []T) string {
 		parts[i] = FormatValue(v)
 	}
 	return "[" + strings.Join(parts, ",") + "]"
-}
-
-// sortedKeys gives the keys of a map in a stable order.
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
