@@ -27,7 +27,9 @@ func TestDeploymentDriftIsCorrected(t *testing.T) {
 		"second container":    func(p *corev1.PodSpec) { p.Containers = append(p.Containers, corev1.Container{Name: "x", Image: "x"}) },
 		"other container":     func(p *corev1.PodSpec) { p.Containers[0].Name = "x" },
 		"init container":      func(p *corev1.PodSpec) { p.InitContainers = []corev1.Container{{Name: "x", Image: "x"}} },
-		"capability":          func(p *corev1.PodSpec) { p.Containers[0].SecurityContext.Capabilities.Drop = nil },
+		"capability": func(p *corev1.PodSpec) {
+			p.Containers[0].SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}
+		},
 		"no security context": func(p *corev1.PodSpec) { p.Containers[0].SecurityContext = nil },
 		"privileged": func(p *corev1.PodSpec) {
 			p.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: new(true)}
