@@ -19,14 +19,14 @@ func TestDeploymentDriftIsCorrected(t *testing.T) {
 	f := newReadyFamily(t)
 	good := f.deployment.Spec.DeepCopy()
 	for name, edit := range map[string]func(*corev1.PodSpec){
-		"image":               func(p *corev1.PodSpec) { p.Containers[0].Image = "example.com/other:1" },
-		"pull policy":         func(p *corev1.PodSpec) { p.Containers[0].ImagePullPolicy = corev1.PullAlways },
-		"command":             func(p *corev1.PodSpec) { p.Containers[0].Command = []string{"sh"} },
-		"arguments":           func(p *corev1.PodSpec) { p.Containers[0].Args = []string{"-x"} },
-		"environment":         func(p *corev1.PodSpec) { p.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "b"}} },
-		"second container":    func(p *corev1.PodSpec) { p.Containers = append(p.Containers, corev1.Container{Name: "x", Image: "x"}) },
-		"other container":     func(p *corev1.PodSpec) { p.Containers[0].Name = "x" },
-		"init container":      func(p *corev1.PodSpec) { p.InitContainers = []corev1.Container{{Name: "x", Image: "x"}} },
+		"image":            func(p *corev1.PodSpec) { p.Containers[0].Image = "example.com/other:1" },
+		"pull policy":      func(p *corev1.PodSpec) { p.Containers[0].ImagePullPolicy = corev1.PullAlways },
+		"command":          func(p *corev1.PodSpec) { p.Containers[0].Command = []string{"sh"} },
+		"arguments":        func(p *corev1.PodSpec) { p.Containers[0].Args = []string{"-x"} },
+		"environment":      func(p *corev1.PodSpec) { p.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "b"}} },
+		"second container": func(p *corev1.PodSpec) { p.Containers = append(p.Containers, corev1.Container{Name: "x", Image: "x"}) },
+		"other container":  func(p *corev1.PodSpec) { p.Containers[0].Name = "x" },
+		"init container":   func(p *corev1.PodSpec) { p.InitContainers = []corev1.Container{{Name: "x", Image: "x"}} },
 		"capability": func(p *corev1.PodSpec) {
 			p.Containers[0].SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}
 		},
