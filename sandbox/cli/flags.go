@@ -3,7 +3,9 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -94,13 +96,17 @@ func fromFile(cmd *cobra.Command, path string) error {
 	if err := yaml.Unmarshal(data, &values); err != nil {
 		return fmt.Errorf("reading options from %s: %w", path, err)
 	}
-	for key, value := range values {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !knownFlag(cmd.Root(), key) {
 			return fmt.Errorf("reading options from %s%s: unknown option %q", path, lineOf(data, key), key)
 		}
 		f := cmd.Flags().Lookup(key)
-		if f == nil || f.Changed {
+		value := values[key]
+		if f == nil || f.Changed || value == nil {
 			continue
+		}
+		if kind := reflect.TypeOf(value).Kind(); kind == reflect.Map || kind == reflect.Slice {
+			return fmt.Errorf("reading options from %s%s: %s: use a single value", path, lineOf(data, key), key)
 		}
 		if err := cmd.Flags().Set(key, fmt.Sprint(value)); err != nil {
 			return fmt.Errorf("reading options from %s%s: %s: %w", path, lineOf(data, key), key, err)

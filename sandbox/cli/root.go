@@ -40,7 +40,7 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	}
 	fmt.Fprintf(stderr, "Error: %v\n", err)
 	var usage usageError
-	if errors.As(err, &usage) {
+	if errors.As(err, &usage) || errors.Is(err, up.ErrOption) {
 		fmt.Fprintf(stderr, "See `sandbox --help`.\n")
 		return exitUsage
 	}

@@ -2,7 +2,6 @@ package up
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,16 +24,13 @@ type Step struct {
 	Run func(ctx context.Context, report func(format string, args ...any)) error
 }
 
-// errNeeds ends steps whose needs failed; the failure itself is reported, this is not.
-var errNeeds = errors.New("a step that this one needs failed")
-
 // Do runs steps, each as soon as what it needs has ended well. The first error ends them all and is returned with the
 // step's name. The steps' needs must have no cycle.
 func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
 	if err := check(steps); err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, running := errgroup.WithContext(ctx)
 	done := map[string]chan struct{}{}
 	for _, s := range steps {
 		done[s.Name] = make(chan struct{})
@@ -43,19 +39,29 @@ func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
 		group.Go(func() error {
 			for _, need := range s.Needs {
 				select {
-				case <-ctx.Done():
-					return errNeeds
+				case <-running.Done():
+					return nil // Whatever ended the others says why.
 				case <-done[need]:
 				}
 			}
-			if err := s.run(ctx, progress); err != nil {
+			if err := s.run(running, progress); err != nil {
 				return err
 			}
 			close(done[s.Name])
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		select {
+		case <-done[s.Name]:
+		default:
+			return fmt.Errorf("%s: not begun: %w", s.Name, context.Cause(ctx))
+		}
+	}
+	return nil
 }
 
 func (s Step) run(ctx context.Context, progress *ui.Progress) error {
@@ -73,7 +79,7 @@ func (s Step) run(ctx context.Context, progress *ui.Progress) error {
 	return nil
 }
 
-// check finds mistakes in a plan: unknown needs, steps that wait for each other, steps with no limit.
+// check finds mistakes in a plan: unknown needs, steps that wait for each other, two of one name, steps with no limit.
 func check(steps []Step) error {
 	var before []string
 	for _, s := range steps {
@@ -81,6 +87,9 @@ func check(steps []Step) error {
 			if !slices.Contains(before, need) {
 				return fmt.Errorf("planning: step %q needs %q, which is not listed before it", s.Name, need)
 			}
+		}
+		if slices.Contains(before, s.Name) {
+			return fmt.Errorf("planning: step %q is listed twice", s.Name)
 		}
 		if s.Limit <= 0 {
 			return fmt.Errorf("planning: step %q has no limit", s.Name)

@@ -1,6 +1,7 @@
 package up
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,10 +42,16 @@ const (
 	DefaultTimeout = 40 * time.Minute
 )
 
-// imageOrigins are the values of Options.Images.
-var imageOrigins = []string{"auto", "registry", "source"}
+// The values of Options.Images and Options.Provider.
+var (
+	imageOrigins = []string{"auto", "registry", "source"}
+	providers    = []string{"auto", "docker", "podman", "nerdctl"}
+)
 
-// complete fills in defaults and finds mistakes.
+// ErrOption says that an option has a value that can't be. It begins the error of [Open], which goes on with the option.
+var ErrOption = errors.New("reading options")
+
+// complete fills in defaults and finds mistakes: before anything long begins.
 func (o Options) complete() (Options, error) {
 	if o.Name == "" {
 		o.Name = DefaultName
@@ -52,19 +59,53 @@ func (o Options) complete() (Options, error) {
 	if o.Images == "" {
 		o.Images = "auto"
 	}
-	if !slices.Contains(imageOrigins, o.Images) {
-		return o, fmt.Errorf("reading options: --images=%s: use %s", o.Images, strings.Join(imageOrigins, ", "))
+	if o.Provider == "" {
+		o.Provider = "auto"
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	if err := o.check(); err != nil {
+		return o, fmt.Errorf("%w: %w", ErrOption, err)
+	}
 	var err error
 	if o.StateDir == "" {
-		if o.StateDir, err = state.DefaultPath(o.Name); err != nil {
-			return o, err
-		}
+		o.StateDir, err = state.DefaultPath(o.Name)
 	}
-	return o, cluster.ValidName(o.Name)
+	return o, err
+}
+
+// check finds values that can't be.
+func (o Options) check() error {
+	if err := cluster.ValidName(o.Name); err != nil {
+		return err
+	}
+	if !slices.Contains(imageOrigins, o.Images) {
+		return fmt.Errorf("--images=%s: use %s", o.Images, strings.Join(imageOrigins, ", "))
+	}
+	if !slices.Contains(providers, o.Provider) {
+		return fmt.Errorf("--provider=%s: use %s", o.Provider, strings.Join(providers, ", "))
+	}
+	if o.Timeout < 0 {
+		return fmt.Errorf("--timeout=%s: use a time above 0, 40m say", o.Timeout)
+	}
+	seen := map[int]string{}
+	for _, p := range []struct {
+		flag string
+		port int
+	}{
+		{"--jaeger-ui-port", o.Ports.UI}, {"--jaeger-query-port", o.Ports.Query}, {"--otlp-grpc-port", o.Ports.OTLPGRPC},
+		{"--otlp-http-port", o.Ports.OTLPHTTP}, {"--thrift-port", o.Ports.Thrift},
+	} {
+		if p.port < 0 || p.port > 65535 {
+			return fmt.Errorf("%s=%d: use a port from 1 to 65535", p.flag, p.port)
+		}
+		if other := seen[p.port]; other != "" && p.port != 0 {
+			return fmt.Errorf("%s=%d: %s is the same", p.flag, p.port, other)
+		}
+		seen[p.port] = p.flag
+	}
+	return nil
 }
 
 // findSource returns the repository's root: folder, or the first above it whose go.mod names the module.
