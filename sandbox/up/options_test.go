@@ -1,0 +1,160 @@
+package up
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+func TestOptionsDefaults(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", "/state")
+	got, err := Options{}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Options{
+		Name: DefaultName, StateDir: "/state/operator-tracing-sandbox/" + DefaultName, Provider: "auto", Images: "auto", Timeout: DefaultTimeout,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	set := Options{Name: "a", StateDir: "/b", Source: "/c", Provider: "podman", Images: "source", Ports: state.Ports{UI: 1}, Timeout: time.Second}
+	if got, err := set.complete(); err != nil || !cmp.Equal(got, set) {
+		t.Errorf("options that were set became %+v, %v", got, err)
+	}
+}
+
+func TestOptionsThatCanNotBe(t *testing.T) {
+	for _, test := range []struct {
+		options Options
+		want    string
+	}{
+		{Options{Name: "Upper"}, `--name="Upper"`},
+		{Options{Images: "docker"}, "--images=docker: use auto, registry, source"},
+		{Options{Provider: "lxc"}, "--provider=lxc: use auto, docker, podman, nerdctl"},
+		{Options{Timeout: -time.Second}, "--timeout=-1s"},
+		{Options{Ports: state.Ports{UI: -1}}, "--jaeger-ui-port=-1: use a port from 1 to 65535"},
+		{Options{Ports: state.Ports{Thrift: 65536}}, "--thrift-port=65536"},
+		{Options{Ports: state.Ports{Query: 5000, OTLPHTTP: 5000}}, "--otlp-http-port=5000: --jaeger-query-port is the same"},
+	} {
+		_, err := Open(test.options)
+		if !errors.Is(err, ErrOption) || !strings.HasPrefix(err.Error(), "reading options: "+test.want) {
+			t.Errorf("%+v: error %v, want %q", test.options, err, test.want)
+		}
+	}
+}
+
+func TestFindSource(t *testing.T) {
+	root := t.TempDir()
+	for path, content := range map[string]string{
+		"go.mod":            "module " + Module + "\n",
+		"sandbox/cli/x.go":  "package cli\n",
+		"nested/go.mod":     "module " + Module + "/nested\n",
+		"nested/deep/x.go":  "package deep\n",
+		"broken/go.mod":     "not a module file",
+		"broken/deeper/a.b": "",
+	} {
+		full := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, folder := range []string{".", "sandbox/cli", "nested/deep", "broken/deeper"} {
+		if got, err := findSource(filepath.Join(root, folder)); got != root || err != nil {
+			t.Errorf("from %s: %s, %v; want %s", folder, got, err, root)
+		}
+	}
+	t.Chdir(filepath.Join(root, "sandbox"))
+	if got, err := findSource("."); got != root || err != nil {
+		t.Errorf("from the working folder: %s, %v; want %s", got, err, root)
+	}
+	outside := t.TempDir()
+	if _, err := findSource(outside); err == nil || !strings.Contains(err.Error(), outside) || !strings.Contains(err.Error(), "--source") {
+		t.Errorf("from outside: %v", err)
+	}
+}
+
+func ExampleParseHead() {
+	for _, argument := range []string{"head-sample", "team-a/web", "a/b/c"} {
+		name, err := ParseHead(argument)
+		fmt.Println(name, err)
+	}
+	// Output:
+	// default/head-sample <nil>
+	// team-a/web <nil>
+	// / reading the name of a Head "a/b/c": use NAME or NAMESPACE/NAME
+}
+
+func FuzzParseHead(f *testing.F) {
+	for _, seed := range []string{"a", "a/b", "/", "", "/a", "a/", "a//b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, argument string) {
+		name, err := ParseHead(argument)
+		if err != nil {
+			if name.Name != "" || name.Namespace != "" {
+				t.Errorf("ParseHead(%q) = %v and %v", argument, name, err)
+			}
+			return
+		}
+		if name.Name == "" || name.Namespace == "" || strings.Contains(name.Name+name.Namespace, "/") {
+			t.Errorf("ParseHead(%q) = %#v", argument, name)
+		}
+		if again, err := ParseHead(name.String()); err != nil || again != name {
+			t.Errorf("ParseHead(%q) = %v, %v; want %v", name.String(), again, err, name)
+		}
+	})
+}
+
+func TestStatusOfASandboxThatIsDown(t *testing.T) {
+	run, err := Open(Options{StateDir: filepath.Join(t.TempDir(), "state")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := run.Status(t.Context())
+	if err != nil || status.State != StateDown || status.Message != ErrDown.Error() || status.Jaeger != nil {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	if err := run.Attach(); !errors.Is(err, ErrDown) {
+		t.Errorf("Attach: %v", err)
+	}
+	if _, err := run.Target(); !errors.Is(err, ErrDown) {
+		t.Errorf("Target: %v", err)
+	}
+}
+
+func TestDownOfASandboxThatIsDownRemovesItsFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	run, err := Open(Options{StateDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Down(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	run := &Run{Record: state.Record{Ports: state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}}}
+	want := Addresses{
+		UI: "http://127.0.0.1:1", Query: "127.0.0.1:2", OTLPGRPC: "127.0.0.1:3", OTLPHTTP: "127.0.0.1:4",
+		Thrift: "http://127.0.0.1:5/api/traces",
+	}
+	if diff := cmp.Diff(want, run.Addresses()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
