@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -94,22 +93,14 @@ func showSample(ctx context.Context, run *up.Run, out io.Writer) error {
 		return err
 	}
 	trace, err := run.WaitTrace(ctx, name)
-	var incomplete *jaeger.IncompleteError
-	gone := errors.As(err, &incomplete) && incomplete.Trace.Len() == 0
-	if err != nil && !gone {
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nHead %s, ", name)
+	if err := writeTree(out, trace); err != nil {
 		return err
 	}
 	addresses := run.Addresses()
-	fmt.Fprintln(out)
-	if gone {
-		// Jaeger keeps traces in memory, and may have been started anew since the sample was applied.
-		fmt.Fprintf(out, "The trace of Head %s is no longer in Jaeger. Apply a new Head to see one.\n", name)
-	} else {
-		fmt.Fprintf(out, "Head %s, ", name)
-		if err := writeTree(out, trace); err != nil {
-			return err
-		}
-	}
 	fmt.Fprintf(out, `
 Jaeger        %s/trace/%s
 query API     %s (gRPC)

@@ -112,6 +112,7 @@ func (c *Cluster) revive(ctx context.Context, report Report) (Outcome, error) {
 		return Adopted, nil
 	}
 	report.say("the node does not answer: restarting it")
+	restarted := time.Now()
 	if _, err := c.engine.run(ctx, engineTimeout, nil, "restart", "--time=5", c.node()); err != nil {
 		return "", err
 	}
@@ -125,7 +126,7 @@ func (c *Cluster) revive(ctx context.Context, report Report) (Outcome, error) {
 	if err := c.waitReady(ctx, readyTimeout); err != nil {
 		return "", err
 	}
-	return Restarted, nil
+	return Restarted, c.waitForNews(ctx, restarted)
 }
 
 func (c *Cluster) waitExec(ctx context.Context, timeout time.Duration) error {

@@ -201,6 +201,16 @@ func (r *Run) ApplySample(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
+	lost, err := r.sampleTraceLost(ctx)
+	if err != nil {
+		return err
+	}
+	if lost {
+		report("Jaeger lost its trace: making it anew")
+		if err := component.Delete(ctx, r.target); err != nil {
+			return err
+		}
+	}
 	return r.install(ctx, component, report)
 }
 

@@ -33,6 +33,34 @@ func ParseHead(argument string) (types.NamespacedName, error) {
 	return types.NamespacedName{Namespace: namespace, Name: name}, nil
 }
 
+// sampleTraceLost tells whether the sample Head exists but can't be shown as a trace: Jaeger, which keeps traces in memory,
+// was started anew since, or the webhook was down when the Head was made.
+func (r *Run) sampleTraceLost(ctx context.Context) (bool, error) {
+	name, err := r.Sample()
+	if err != nil {
+		return false, err
+	}
+	head, err := r.head(ctx, name)
+	if errors.Is(err, errNoHead) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	traceID, _, err := jaeger.TraceIDOf(head.GetAnnotations())
+	if err != nil {
+		return true, nil //nolint:nilerr // That it has no usable context is the answer.
+	}
+	_, err = r.read(ctx, traceID)
+	if errors.Is(err, jaeger.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// errNoHead says that there is no Head of that name.
+var errNoHead = errors.New("there is none of that name")
+
 // Sample is the name of the sample Head.
 func (r *Run) Sample() (types.NamespacedName, error) {
 	sample, err := install.Sample(install.SampleOptions{})
@@ -80,12 +108,7 @@ func (r *Run) Trace(ctx context.Context, head types.NamespacedName) (jaeger.Trac
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
-	reader, err := jaeger.Dial(r.QueryAddress(), 0)
-	if err != nil {
-		return jaeger.Trace{}, err
-	}
-	defer reader.Close()
-	trace, err := reader.GetTrace(ctx, traceID)
+	trace, err := r.read(ctx, traceID)
 	switch {
 	case errors.Is(err, jaeger.ErrNotFound):
 		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when its pod starts anew", err)
@@ -93,6 +116,16 @@ func (r *Run) Trace(ctx context.Context, head types.NamespacedName) (jaeger.Trac
 		return trace, fmt.Errorf("%w; `make sandbox-up` repairs the sandbox", err)
 	}
 	return trace, err
+}
+
+// read reads a trace once.
+func (r *Run) read(ctx context.Context, traceID string) (jaeger.Trace, error) {
+	reader, err := jaeger.Dial(r.QueryAddress(), 0)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	defer reader.Close()
+	return reader.GetTrace(ctx, traceID)
 }
 
 func (r *Run) traceID(ctx context.Context, name types.NamespacedName) (string, error) {
@@ -116,7 +149,7 @@ func (r *Run) head(ctx context.Context, name types.NamespacedName) (*unstructure
 	head.SetGroupVersionKind(install.HeadKind)
 	err = target.Client().Get(ctx, name, head)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("finding Head %s: there is none of that name%s", name, r.others(ctx, target, name))
+		return nil, fmt.Errorf("finding Head %s: %w%s", name, errNoHead, r.others(ctx, target))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finding Head %s: %w", name, err)
@@ -125,7 +158,7 @@ func (r *Run) head(ctx context.Context, name types.NamespacedName) (*unstructure
 }
 
 // others lists a few Heads that there are, for an error about one that there is not.
-func (r *Run) others(ctx context.Context, target *install.Cluster, wanted types.NamespacedName) string {
+func (r *Run) others(ctx context.Context, target *install.Cluster) string {
 	const most = 5
 	heads := &unstructured.UnstructuredList{}
 	heads.SetGroupVersionKind(install.HeadKind.GroupVersion().WithKind("HeadList"))
