@@ -77,7 +77,7 @@ func (a *admissionRun) readOld() storedContext {
 func (a *admissionRun) relate(last storedContext) {
 	var outside []trace.SpanContext
 	if !maps.Equal(a.given, a.old) {
-		given, ok := a.cfg.extract(a.ctx, a.obj)
+		given, ok := a.cfg.extract(a.ctx, a.obj, levelAdmission)
 		switch {
 		case ok && a.trusted:
 			a.keeps = true

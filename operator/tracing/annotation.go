@@ -76,7 +76,7 @@ func ExtractContext(ctx context.Context, obj client.Object, opts ...Option) (tra
 	if switchedOff(opts) {
 		return trace.SpanContext{}, false
 	}
-	stored, ok := newConfig(opts).extract(ctx, obj)
+	stored, ok := newConfig(opts).extract(ctx, obj, levelReconcile)
 	return stored.sc, ok
 }
 
@@ -164,16 +164,32 @@ func (c *config) values(sc trace.SpanContext, generation int64, start time.Time)
 	return out
 }
 
-// extract reads the context of an object.
-func (c *config) extract(ctx context.Context, obj metav1.Object) (storedContext, bool) {
+// Levels at which an invalid context is logged: once for the request that brings it, where somebody can be told, but not in
+// every reconcile of an object that has it.
+const (
+	levelAdmission = 0
+	levelReconcile = 1
+)
+
+// maxLogged is how much of an invalid value is logged: users choose it, up to 256 KiB.
+const maxLogged = 128
+
+// extract reads the context of an object. An invalid one is logged at a level.
+func (c *config) extract(ctx context.Context, obj metav1.Object, level int) (storedContext, bool) {
 	annotations := obj.GetAnnotations()
 	if !c.hasContext(annotations) {
 		return storedContext{}, false
 	}
 	stored, ok := c.extractFrom(annotations)
 	if !ok {
-		log.FromContext(ctx).V(1).Info("Ignoring an invalid trace context",
-			"namespace", obj.GetNamespace(), "name", obj.GetName(), "annotations", c.keys.pick(annotations))
+		invalid := c.keys.pick(annotations)
+		for key, value := range invalid {
+			if len(value) > maxLogged {
+				invalid[key] = value[:maxLogged] + "…"
+			}
+		}
+		log.FromContext(ctx).V(level).Info("Ignoring an invalid trace context",
+			"namespace", obj.GetNamespace(), "name", obj.GetName(), "annotations", invalid)
 	}
 	return stored, ok
 }

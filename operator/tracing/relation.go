@@ -32,7 +32,7 @@ func (r relation) isChild() bool { return r.parent.IsValid() }
 
 // relate decides how a span about obj, as it is, relates to the context that obj carries.
 func (c *config) relate(ctx context.Context, obj client.Object, now time.Time) relation {
-	stored, ok := c.extract(ctx, obj)
+	stored, ok := c.extract(ctx, obj, levelReconcile)
 	if !ok || !stored.belongsTo(obj.GetGeneration()) {
 		return generationRoot(obj, stored.sc)
 	}
@@ -44,7 +44,7 @@ func (c *config) relate(ctx context.Context, obj client.Object, now time.Time) r
 
 // relateAnyAge is relate for spans that belong to their change however long it took.
 func (c *config) relateAnyAge(ctx context.Context, obj client.Object) relation {
-	stored, ok := c.extract(ctx, obj)
+	stored, ok := c.extract(ctx, obj, levelReconcile)
 	if !ok || !stored.belongsTo(obj.GetGeneration()) {
 		return generationRoot(obj, stored.sc)
 	}

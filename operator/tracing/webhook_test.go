@@ -147,6 +147,17 @@ func TestAdmitReplacesMalformed(t *testing.T) {
 	if len(got.lines) != 1 || !strings.Contains(got.lines[0], "00-malformed") {
 		t.Errorf("logged %q, want one line that shows the value", got.lines)
 	}
+	if !strings.Contains(got.lines[0], `"level"=0`) {
+		t.Errorf("logged %s, want it where the operator's default level shows it", got.lines[0])
+	}
+}
+
+// TestAdmitLogsLittleOfMalformed: the value is a user's and may be as long as annotations may be.
+func TestAdmitLogsLittleOfMalformed(t *testing.T) {
+	got := admitCase{obj: submitted(func(d *appsv1.Deployment) { d.Annotations[parentKey] = strings.Repeat("x", 256<<10) })}.run(t)
+	if len(got.lines) != 1 || len(got.lines[0]) > 1000 {
+		t.Errorf("logged %d lines, the first of %d bytes", len(got.lines), len(got.lines[0]))
+	}
 }
 
 // TestAdmitUnknownFieldChanged: the webhook may be older than the CRD.
