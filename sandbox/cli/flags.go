@@ -93,8 +93,8 @@ func fromFile(cmd *cobra.Command, path string) error {
 		return fmt.Errorf("reading options: %w", err)
 	}
 	var values map[string]any
-	if err := yaml.Unmarshal(data, &values); err != nil {
-		return fmt.Errorf("reading options from %s: %w", path, err)
+	if err := yaml.UnmarshalStrict(data, &values); err != nil {
+		return fmt.Errorf("reading options from %s: %s", path, strings.Join(strings.Fields(err.Error()), " ")) // In one line.
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !knownFlag(cmd.Root(), key) {

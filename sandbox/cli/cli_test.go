@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// result is what a command line came to.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// errStop ends the plan of tests: what comes after it needs a cluster.
+var errStop = errors.New("the test's plan ends here")
+
+// execute runs a command line in a home of its own. Options that up is given are noted in seen.
+func execute(t *testing.T, seen *up.Options, args ...string) result {
+	t.Helper()
+	home := t.TempDir()
+	for _, variable := range []string{"XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME"} {
+		t.Setenv(variable, filepath.Join(home, variable))
+	}
+	stderr, err := os.Create(filepath.Join(home, "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	plan := func(r *up.Run) []up.Step {
+		if seen != nil {
+			*seen = r.Options
+		}
+		return []up.Step{{Name: "stop", Limit: time.Minute, Run: func(context.Context, func(string, ...any)) error { return errStop }}}
+	}
+	var stdout bytes.Buffer
+	code := Execute(t.Context(), args, &stdout, stderr, plan)
+	said, err := os.ReadFile(stderr.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result{code, stdout.String(), string(said)}
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"start"}, `unknown command "start"`},
+		{[]string{"up", "now"}, "expected no argument, got 1"},
+		{[]string{"up", "--image=source"}, "unknown flag: --image"},
+		{[]string{"up", "--images=docker"}, "--images=docker: use auto, registry, source"},
+		{[]string{"up", "--provider=lxc"}, "--provider=lxc: use auto, docker, podman, nerdctl"},
+		{[]string{"up", "--timeout=40"}, `invalid argument "40" for "--timeout" flag`},
+		{[]string{"up", "--jaeger-ui-port=http"}, `invalid argument "http" for "--jaeger-ui-port" flag`},
+		{[]string{"up", "--jaeger-ui-port=70000"}, "--jaeger-ui-port=70000: use a port from 1 to 65535"},
+		{[]string{"up", "--name=My_Cluster"}, `--name="My_Cluster"`},
+		{[]string{"down", "all"}, "expected no argument, got 1"},
+		{[]string{"trace"}, "expected the name of a Head, got 0"},
+		{[]string{"trace", "a/b/c"}, `reading the name of a Head "a/b/c"`},
+		{[]string{"trace", "a", "-o", "yaml"}, "--output=yaml: use tree or json"},
+		{[]string{"status", "--output=xml"}, "--output=xml: use text or json"},
+		{[]string{"status", "--config=/none/options.yaml"}, "/none/options.yaml"},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			got := execute(t, nil, test.args...)
+			if got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
+				t.Errorf("exit code %d, stderr %q; want %d and %q", got.code, got.stderr, exitUsage, test.want)
+			}
+			if got.stdout != "" {
+				t.Errorf("a mistake was reported on stdout: %q", got.stdout)
+			}
+			if lines := strings.Count(got.stderr, "\n"); lines != 2 || !strings.HasPrefix(got.stderr, "Error: ") || !strings.Contains(got.stderr, "--help") {
+				t.Errorf("stderr %q, want one line and a hint", got.stderr)
+			}
+		})
+	}
+}
+
+func TestFailuresAreOneLine(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"up"}, "Error: stop: " + errStop.Error() + "\n"},
+		{[]string{"env"}, "Error: " + up.ErrDown.Error() + "\n"},
+		{[]string{"trace", "head-sample"}, "Error: " + up.ErrDown.Error() + "\n"},
+		{[]string{"status"}, "Error: " + up.ErrDown.Error() + "\n"},
+		{[]string{"build", "--source=/"}, "Error: finding the repository: / is not inside it; change into it, or name it by --source\n"},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			got := execute(t, nil, test.args...)
+			if got.code != exitFailure || !strings.HasSuffix(got.stderr, test.want) {
+				t.Errorf("exit code %d, stderr %q; want %d and %q", got.code, got.stderr, exitFailure, test.want)
+			}
+		})
+	}
+}
+
+func TestDownWhenNothingIsUp(t *testing.T) {
+	if got := execute(t, nil, "down"); got.code != exitOK || got.stdout != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestStatusOfASandboxThatIsDownIsJSON(t *testing.T) {
+	got := execute(t, nil, "status", "-o", "json", "--name=mine")
+	var status up.Status
+	decoder := json.NewDecoder(strings.NewReader(got.stdout))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&status); err != nil {
+		t.Fatalf("stdout %q: %v", got.stdout, err)
+	}
+	want := up.Status{Name: "mine", State: up.StateDown, Message: up.ErrDown.Error()}
+	if diff := cmp.Diff(want, status); diff != "" || got.code != exitFailure {
+		t.Errorf("exit code %d, status (-want +got):\n%s", got.code, diff)
+	}
+}
+
+func TestHelpNamesEveryCommand(t *testing.T) {
+	got := execute(t, nil, "--help")
+	if got.code != exitOK || got.stderr != "" {
+		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
+	}
+	if bare := execute(t, nil); bare != got {
+		t.Errorf("without arguments: %+v", bare)
+	}
+	commands := newRoot(nil, os.Stderr).Commands()
+	if len(commands) < 8 {
+		t.Fatalf("only %d commands", len(commands))
+	}
+	for _, c := range commands {
+		if !strings.Contains(got.stdout, "  "+c.Name()+" ") || !strings.Contains(got.stdout, c.Short) {
+			t.Errorf("help lacks %q (%s)", c.Name(), c.Short)
+		}
+		if c.Long == "" {
+			t.Errorf("command %s explains nothing", c.Name())
+		}
+		if own := execute(t, nil, c.Name(), "--help"); own.code != exitOK || !strings.Contains(own.stdout, c.Long) {
+			t.Errorf("help of %s: %+v", c.Name(), own)
+		}
+	}
+}
+
+func TestManifestsRenders(t *testing.T) {
+	const image = "localhost/operator:test"
+	got := execute(t, nil, "manifests", "--image="+image)
+	if got.code != exitOK {
+		t.Fatal(got.stderr)
+	}
+	for _, want := range []string{"kind: CustomResourceDefinition", "kind: Deployment", "kind: MutatingWebhookConfiguration", "image: " + image} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("the manifests lack %q", want)
+		}
+	}
+	if got := execute(t, nil, "manifests", "--overlay=none"); got.code == exitOK || !strings.Contains(got.stderr, "none") {
+		t.Errorf("an overlay that is not there: %+v", got)
+	}
+}
+
+func TestEnvIsForAnyShell(t *testing.T) {
+	for _, variable := range []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK", "CONTAINERS_CONF"} {
+		t.Setenv(variable, "") // Put back at the end: New sets them.
+	}
+	folder := filepath.Join(t.TempDir(), "it's $HOME \"here\"")
+	dir, err := state.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := state.Record{Name: "mine", Provider: "podman", Ports: state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}}
+	if err := dir.Save(record); err != nil {
+		t.Fatal(err)
+	}
+	got := execute(t, nil, "env", "--state-dir="+folder)
+	if got.code != exitOK {
+		t.Fatal(got.stderr)
+	}
+	script := got.stdout + `printf '%s\n' "$KUBECONFIG" "$OTEL_EXPORTER_OTLP_ENDPOINT" "$OTEL_EXPORTER_JAEGER_ENDPOINT"`
+	out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", script).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := dir.Kubeconfig() + "\nhttp://127.0.0.1:3\nhttp://127.0.0.1:5/api/traces\n"
+	if diff := cmp.Diff(want, string(out)); diff != "" {
+		t.Errorf("what a shell makes of it (-want +got):\n%s", diff)
+	}
+}
