@@ -81,6 +81,9 @@ func runCAInjector(ctx context.Context, args []string) error {
 	}
 	defer logf.FlushLogs()
 
+	if err := awaitAPIServer(ctx, "", cfg.KubeConfig); err != nil {
+		return err
+	}
 	mgr, err := newCAInjectorManager(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("building the cainjector: %w", err)

@@ -56,6 +56,9 @@ func runController(ctx context.Context, args []string) error {
 	limits := cfg.PEMSizeLimitsConfig
 	pem.SetGlobalSizeLimits(pem.NewSizeLimitsFromConfig(limits.MaxCertificateSize, limits.MaxPrivateKeySize, limits.MaxChainLength, limits.MaxBundleSize))
 
+	if err := awaitAPIServer(ctx, cfg.APIServerHost, cfg.KubeConfig); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	factory, err := controller.NewContextFactory(ctx, contextOptions(cfg))
 	if err != nil {
