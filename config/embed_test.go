@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -88,7 +88,7 @@ func TestDefaultHasEverythingInOneNamespace(t *testing.T) {
 
 func TestCertificateFitsTheWebhook(t *testing.T) {
 	r := render(t, "default", "")
-	hook := as[admissionv1.MutatingWebhookConfiguration](t, r, "MutatingWebhookConfiguration/"+prefix+"mutating-webhook-configuration")
+	hook := as[admissionregistrationv1.MutatingWebhookConfiguration](t, r, "MutatingWebhookConfiguration/"+prefix+"mutating-webhook-configuration")
 	service := hook.Webhooks[0].ClientConfig.Service
 	if _, ok := r["Service/"+service.Name]; !ok || service.Namespace != namespace {
 		t.Errorf("the webhook calls Service %s/%s, which is not rendered", service.Namespace, service.Name)
@@ -115,24 +115,24 @@ func TestCertificateFitsTheWebhook(t *testing.T) {
 }
 
 func TestWebhookNeverStandsInTheWay(t *testing.T) {
-	configuration := as[admissionv1.MutatingWebhookConfiguration](t, render(t, "default", ""),
+	configuration := as[admissionregistrationv1.MutatingWebhookConfiguration](t, render(t, "default", ""),
 		"MutatingWebhookConfiguration/"+prefix+"mutating-webhook-configuration")
 	if len(configuration.Webhooks) != 1 {
 		t.Fatalf("%d webhooks, want 1", len(configuration.Webhooks))
 	}
 	hook := configuration.Webhooks[0]
-	hook.ClientConfig = admissionv1.WebhookClientConfig{}
-	want := admissionv1.MutatingWebhook{
+	hook.ClientConfig = admissionregistrationv1.WebhookClientConfig{}
+	want := admissionregistrationv1.MutatingWebhook{
 		Name:                    "head.dummy.example.com",
-		FailurePolicy:           new(admissionv1.Ignore),
-		MatchPolicy:             new(admissionv1.Equivalent),
-		SideEffects:             new(admissionv1.SideEffectClassNone),
+		FailurePolicy:           new(admissionregistrationv1.Ignore),
+		MatchPolicy:             new(admissionregistrationv1.Equivalent),
+		SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
 		TimeoutSeconds:          new(int32(2)),
-		ReinvocationPolicy:      new(admissionv1.NeverReinvocationPolicy),
+		ReinvocationPolicy:      new(admissionregistrationv1.NeverReinvocationPolicy),
 		AdmissionReviewVersions: []string{"v1"},
-		Rules: []admissionv1.RuleWithOperations{{
-			Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
-			Rule: admissionv1.Rule{
+		Rules: []admissionregistrationv1.RuleWithOperations{{
+			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
+			Rule: admissionregistrationv1.Rule{
 				APIGroups: []string{"dummy.example.com"}, APIVersions: []string{"v1alpha1"}, Resources: []string{"heads"},
 			},
 		}},

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -145,7 +145,7 @@ func startCluster() (_ *testCluster, err error) {
 // rendered is config/default, sorted by who installs it.
 type rendered struct {
 	definitions []*apiextensionsv1.CustomResourceDefinition
-	webhooks    []*admissionv1.MutatingWebhookConfiguration
+	webhooks    []*admissionregistrationv1.MutatingWebhookConfiguration
 	others      []*unstructured.Unstructured
 }
 
@@ -162,7 +162,7 @@ func manifests() (rendered, error) {
 			err = runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, crd)
 			out.definitions = append(out.definitions, crd)
 		case "MutatingWebhookConfiguration":
-			hook := &admissionv1.MutatingWebhookConfiguration{}
+			hook := &admissionregistrationv1.MutatingWebhookConfiguration{}
 			err = runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, hook)
 			out.webhooks = append(out.webhooks, hook)
 		case "Certificate", "Issuer": // envtest makes the certificate

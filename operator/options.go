@@ -107,7 +107,10 @@ func parseOptions(args []string, env func(string) (string, bool), out io.Writer)
 			return options{}, err
 		}
 	}
-	return o, o.validate()
+	if err := o.validate(); err != nil {
+		return options{}, err
+	}
+	return o, nil
 }
 
 func given(fs *flag.FlagSet) map[string]bool {

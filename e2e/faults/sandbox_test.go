@@ -40,7 +40,7 @@ func runAll(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "sandbox")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "../../sandbox")
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", program, "../../sandbox")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "building the sandbox:", err)

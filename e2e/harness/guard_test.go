@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // parent starts a guard, says so, and waits for its end.
 func parent(path string) {
-	ctx := context.Background() //nolint:forbidigo // this process runs no test
+	ctx := context.Background()
 	if _, err := startGuard(ctx, &program{path: path}, os.Stderr); err != nil {
 		panic(err)
 	}

@@ -39,7 +39,7 @@ func TestOwnedName(t *testing.T) {
 	if ownedName(long, "") == ownedName(long[1:], "") {
 		t.Error("two long names that begin alike gave the same owned name")
 	}
-	if ownedName(long, "") != ownedName(long, "") {
+	if first, second := ownedName(long, ""), ownedName(long, ""); first != second {
 		t.Error("the same name gave two owned names")
 	}
 }

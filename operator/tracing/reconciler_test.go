@@ -97,7 +97,7 @@ func TestReconcileResults(t *testing.T) {
 		errorType string
 	}{
 		"success":     {reconcile.Result{}, nil, "success", codes.Unset, ""},
-		"requeue":     {reconcile.Result{Requeue: true}, nil, "requeue", codes.Unset, ""},
+		"requeue":     {reconcile.Result{Requeue: true}, nil, "requeue", codes.Unset, ""}, //nolint:staticcheck // deprecated, but operators still return it
 		"error":       {reconcile.Result{}, errors.New("broken"), "error", codes.Error, "_OTHER"},
 		"error wins":  {reconcile.Result{RequeueAfter: time.Second}, context.DeadlineExceeded, "error", codes.Error, "DeadlineExceeded"},
 		"terminal":    {reconcile.Result{}, reconcile.TerminalError(errors.New("no use")), "terminal_error", codes.Error, "_OTHER"},

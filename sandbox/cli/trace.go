@@ -60,7 +60,10 @@ func attach(shared *shared) (*up.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run, run.Attach()
+	if err := run.Attach(); err != nil {
+		return nil, err
+	}
+	return run, nil
 }
 
 func checkOutput(output string, known ...string) error {

@@ -26,8 +26,8 @@ exec) [ -e "$FAKE/alive" ] || { echo 'container state improper' >&2; exit 255; }
 rm) rm -f "$FAKE/names";;
 esac`
 
-// withNode puts a podman there that has a node of c's name, with a mount of this host path on the owner's place.
-func withNode(f fakes, c *Cluster, names, owner string) {
+// withNode puts a podman there that lists these names, with a mount of this host path on the owner's place.
+func withNode(f fakes, names, owner string) {
 	f.t.Helper()
 	f.engine("podman", nodeOf)
 	f.write("names", names)
@@ -57,7 +57,7 @@ func TestLook(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f, c := newFakes(t), newCluster(t)
-			withNode(f, c, test.names, strings.ReplaceAll(test.owner, "OWNER", c.dir.Owner()))
+			withNode(f, test.names, strings.ReplaceAll(test.owner, "OWNER", c.dir.Owner()))
 			got, err := c.look(t.Context())
 			if got != test.want || err != nil {
 				t.Errorf("presence %d, %v; want %d", got, err, test.want)
@@ -78,7 +78,7 @@ func TestLookWithAnEngineThatDoesNotAnswer(t *testing.T) {
 
 func TestForeignClustersAreLeftAlone(t *testing.T) {
 	f, c := newFakes(t), newCluster(t)
-	withNode(f, c, "test-control-plane\n", "/elsewhere/owner")
+	withNode(f, "test-control-plane\n", "/elsewhere/owner")
 	record := state.Record{}
 	_, err := c.Ensure(t.Context(), Wanted{Node: Node{Image: "node:1"}}, &record, nil)
 	var taken *ForeignError
@@ -123,7 +123,7 @@ func serve(t *testing.T, c *Cluster, ready http.HandlerFunc) {
 
 func TestEnsureAdoptsAClusterThatWorks(t *testing.T) {
 	f, c := newFakes(t), newCluster(t)
-	withNode(f, c, "test-control-plane\n", c.dir.Owner())
+	withNode(f, "test-control-plane\n", c.dir.Owner())
 	serve(t, c, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	node := Node{Image: "node:1"}
 	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, state.Ports{}, c.dir.Owner()))
@@ -173,7 +173,7 @@ func TestAsRecorded(t *testing.T) {
 
 func TestEnsureWithAPortThatIsTakenMakesNothing(t *testing.T) {
 	f, c := newFakes(t), newCluster(t)
-	withNode(f, c, "", "")
+	withNode(f, "", "")
 	record := state.Record{}
 	_, err := c.Ensure(t.Context(), Wanted{Node: Node{Image: "node:1"}, Ports: state.Ports{UI: taken(t)}}, &record, nil)
 	var busy *PortTakenError
@@ -193,7 +193,7 @@ func TestAliveSaysWhatDoesNotAnswer(t *testing.T) {
 	})
 	t.Run("the API server", func(t *testing.T) {
 		f, c := newFakes(t), newCluster(t)
-		withNode(f, c, "test-control-plane\n", c.dir.Owner())
+		withNode(f, "test-control-plane\n", c.dir.Owner())
 		serve(t, c, func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "[+]ping ok\n[-]etcd failed: reason withheld", http.StatusInternalServerError)
 		})
@@ -201,7 +201,7 @@ func TestAliveSaysWhatDoesNotAnswer(t *testing.T) {
 	})
 	t.Run("the kubeconfig", func(t *testing.T) {
 		f, c := newFakes(t), newCluster(t)
-		withNode(f, c, "test-control-plane\n", c.dir.Owner())
+		withNode(f, "test-control-plane\n", c.dir.Owner())
 		oneLine(t, c.Alive(t.Context()), "reading the kubeconfig of cluster test")
 	})
 }
@@ -220,7 +220,7 @@ func TestWaitReadyGivesUpWithTheLastReason(t *testing.T) {
 
 func TestDeleteRemovesNodeVolumesNetworkAndKubeconfig(t *testing.T) {
 	f, c := newFakes(t), newCluster(t)
-	withNode(f, c, "test-control-plane\n", c.dir.Owner())
+	withNode(f, "test-control-plane\n", c.dir.Owner())
 	f.engine("podman", nodeOf+"\ncase \"$1 $2\" in 'volume ls') echo one; echo two;; esac")
 	for _, file := range []string{c.dir.Kubeconfig(), c.dir.Kubeconfig() + ".lock"} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -249,7 +249,7 @@ func TestDeleteRemovesNodeVolumesNetworkAndKubeconfig(t *testing.T) {
 // After its monitor was killed, podman removes a container at the second try.
 func TestRemoveNodeTriesAgain(t *testing.T) {
 	f, c := newFakes(t), newCluster(t)
-	withNode(f, c, "test-control-plane\n", c.dir.Owner())
+	withNode(f, "test-control-plane\n", c.dir.Owner())
 	f.engine("podman", `case "$1" in
 rm) if [ -e "$FAKE/tried" ]; then rm -f "$FAKE/names"; else touch "$FAKE/tried"; echo 'conmon is gone' >&2; exit 2; fi; exit 0;;
 esac
@@ -261,7 +261,7 @@ esac
 
 func TestRemoveNodeGivesUpWithTheCommandToRun(t *testing.T) {
 	f, c := newFakes(t), newCluster(t)
-	withNode(f, c, "test-control-plane\n", c.dir.Owner())
+	withNode(f, "test-control-plane\n", c.dir.Owner())
 	f.engine("podman", `case "$1" in rm) echo 'device or resource busy' >&2; exit 2;; esac
 `+nodeOf)
 	oneLine(t, c.removeNode(t.Context()), "device or resource busy", "podman rm -f -v test-control-plane")

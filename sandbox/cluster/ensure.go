@@ -185,7 +185,7 @@ func (c *Cluster) create(ctx context.Context, config cluster.CreateOption) error
 		defer cancel()
 		removed := c.Delete(cleanup)
 		select {
-		case <-done:
+		case _ = <-done: // It failed because its node went.
 		case <-cleanup.Done():
 		}
 		return errors.Join(fmt.Errorf("creating cluster %s: %w", c.name, ctx.Err()), removed)

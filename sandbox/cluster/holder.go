@@ -42,7 +42,7 @@ func listeningInode(port int) string {
 				inode = fields[9]
 			}
 		}
-		file.Close()
+		_ = file.Close() // It was read.
 		if inode != "" {
 			return inode
 		}

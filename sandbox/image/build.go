@@ -198,7 +198,7 @@ func runReporting(cmd *exec.Cmd, report Report) error {
 		messages <- said.String()
 	}()
 	err := cmd.Run()
-	writer.Close()
+	_ = writer.Close() // A pipe within the process: closing can't fail.
 	said := <-messages
 	if err == nil {
 		return nil
@@ -230,9 +230,9 @@ const (
 	abandoned = 24 * time.Hour
 )
 
-// fill makes dir in one step: make fills a temporary folder beside it, which then takes dir's name. A command that is
+// fill makes dir in one step: work fills a temporary folder beside it, which then takes dir's name. A command that is
 // killed in between leaves no half-filled dir, and a later one removes what it left.
-func fill(dir string, make func(temporary string) error) error {
+func fill(dir string, work func(temporary string) error) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("making the cache folder: %w", err)
 	}
@@ -242,7 +242,7 @@ func fill(dir string, make func(temporary string) error) error {
 		return fmt.Errorf("making a folder in the cache: %w", err)
 	}
 	defer os.RemoveAll(temporary)
-	if err := make(temporary); err != nil {
+	if err := work(temporary); err != nil {
 		return err
 	}
 	if err := os.Chmod(temporary, 0o755); err != nil {

@@ -172,7 +172,7 @@ func TestEqualInputsGiveEqualImages(t *testing.T) {
 		}
 		return d
 	}
-	if digest("one") != digest("one") {
+	if first, second := digest("one"), digest("one"); first != second {
 		t.Error("equal inputs gave different images")
 	}
 	if digest("one") == digest("two") {

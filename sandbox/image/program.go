@@ -56,7 +56,7 @@ func missingLibraries(dir string, names []string, have map[string]string) ([]str
 				needed = append(needed, interpreter)
 			}
 		}
-		binary.Close()
+		_ = binary.Close() // It was read.
 		if err != nil {
 			return nil, fmt.Errorf("reading the libraries of %s: %w", name, err)
 		}

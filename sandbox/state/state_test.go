@@ -149,7 +149,7 @@ func TestLocksOfTwoSandboxesAreApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer unlock()
+		t.Cleanup(unlock)
 	}
 }
 

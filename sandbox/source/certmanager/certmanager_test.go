@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -152,33 +152,33 @@ func registerWebhooks(t *testing.T, c client.Client, ns string, port int) {
 	t.Helper()
 	inject := map[string]string{cmapi.WantInjectFromSecretAnnotation: ns + "/cert-manager-webhook-ca"}
 	mutating := webhookConfiguration("cert-manager-webhook", fmt.Sprintf("https://localhost:%d/mutate", port), inject)
-	mutating.Webhooks[0].Rules = rules("certificaterequests", admissionv1.Create)
+	mutating.Webhooks[0].Rules = rules("certificaterequests", admissionregistrationv1.Create)
 	create(t, c, mutating)
 	m := mutating.Webhooks[0]
-	create(t, c, &admissionv1.ValidatingWebhookConfiguration{
+	create(t, c, &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "cert-manager-webhook", Annotations: inject},
-		Webhooks: []admissionv1.ValidatingWebhook{{
+		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 			Name: m.Name, SideEffects: m.SideEffects, AdmissionReviewVersions: m.AdmissionReviewVersions,
-			Rules:        rules("*/*", admissionv1.Create, admissionv1.Update),
-			ClientConfig: admissionv1.WebhookClientConfig{URL: new(fmt.Sprintf("https://localhost:%d/validate", port))},
+			Rules:        rules("*/*", admissionregistrationv1.Create, admissionregistrationv1.Update),
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: new(fmt.Sprintf("https://localhost:%d/validate", port))},
 		}},
 	})
 }
 
-func webhookConfiguration(name, url string, annotations map[string]string) *admissionv1.MutatingWebhookConfiguration {
-	return &admissionv1.MutatingWebhookConfiguration{
+func webhookConfiguration(name, url string, annotations map[string]string) *admissionregistrationv1.MutatingWebhookConfiguration {
+	return &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
-		Webhooks: []admissionv1.MutatingWebhook{{
-			Name: "webhook.cert-manager.io", SideEffects: new(admissionv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
-			ClientConfig: admissionv1.WebhookClientConfig{URL: &url},
+		Webhooks: []admissionregistrationv1.MutatingWebhook{{
+			Name: "webhook.cert-manager.io", SideEffects: new(admissionregistrationv1.SideEffectClassNone), AdmissionReviewVersions: []string{"v1"},
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url},
 		}},
 	}
 }
 
-func rules(resource string, operations ...admissionv1.OperationType) []admissionv1.RuleWithOperations {
-	return []admissionv1.RuleWithOperations{{
+func rules(resource string, operations ...admissionregistrationv1.OperationType) []admissionregistrationv1.RuleWithOperations {
+	return []admissionregistrationv1.RuleWithOperations{{
 		Operations: operations,
-		Rule:       admissionv1.Rule{APIGroups: []string{"cert-manager.io"}, APIVersions: []string{"v1"}, Resources: []string{resource}},
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{"cert-manager.io"}, APIVersions: []string{"v1"}, Resources: []string{resource}},
 	}}
 }
 
@@ -228,7 +228,7 @@ func startProgram(t *testing.T, name string, args ...string) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self) // stop ends it, and looks at how it ends
 	cmd.Args = append([]string{name}, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -253,7 +253,7 @@ func startProgram(t *testing.T, name string, args ...string) (stop func()) {
 			text, _ := os.ReadFile(log.Name())
 			t.Logf("%s:\n%s", name, text)
 		}
-		log.Close()
+		_ = log.Close()
 	})
 	return stop
 }

@@ -135,7 +135,8 @@ func TestRepeatedWritesComeToRest(t *testing.T) {
 		},
 		"apply, read": func(ctx context.Context, w *world) error {
 			d := child(w)
-			if err := w.traced.Get(ctx, client.ObjectKeyFromObject(d), d); client.IgnoreNotFound(err) != nil {
+			err := w.traced.Get(ctx, client.ObjectKeyFromObject(d), d)
+			if client.IgnoreNotFound(err) != nil {
 				return err
 			}
 			return w.traced.Apply(ctx, applied(w.namespace, "image:1"), force...)

@@ -15,6 +15,8 @@ const (
 	dnsPacket  = 65535 // the largest UDP payload: EDNS0 lets a client ask for more than 512 bytes
 )
 
+var dnsDialer = net.Dialer{Timeout: dnsTimeout}
+
 // relayDNS answers DNS queries on listen by asking upstream, over UDP and TCP, until ctx ends. It looks into nothing.
 func relayDNS(ctx context.Context, listen, upstream string) error {
 	var config net.ListenConfig
@@ -24,19 +26,18 @@ func relayDNS(ctx context.Context, listen, upstream string) error {
 	}
 	streams, err := config.Listen(ctx, "tcp", listen)
 	if err != nil {
-		packets.Close()
+		_ = packets.Close() // The other error is the one to tell.
 		return fmt.Errorf("listening for DNS on %s: %w", listen, err)
 	}
 	context.AfterFunc(ctx, func() {
-		packets.Close()
-		streams.Close()
+		_, _ = packets.Close(), streams.Close() // The node stops.
 	})
-	go relayPackets(packets, upstream)
-	go relayStreams(streams, upstream)
+	go relayPackets(ctx, packets, upstream)
+	go relayStreams(ctx, streams, upstream)
 	return nil
 }
 
-func relayPackets(packets net.PacketConn, upstream string) {
+func relayPackets(ctx context.Context, packets net.PacketConn, upstream string) {
 	for {
 		query := make([]byte, dnsPacket)
 		n, client, err := packets.ReadFrom(query)
@@ -44,15 +45,15 @@ func relayPackets(packets net.PacketConn, upstream string) {
 			return // The listener was closed.
 		}
 		go func() {
-			if answer, err := askUDP(upstream, query[:n]); err == nil {
+			if answer, err := askUDP(ctx, upstream, query[:n]); err == nil {
 				_, _ = packets.WriteTo(answer, client) // A lost answer is UDP's everyday: the client asks again.
 			}
 		}()
 	}
 }
 
-func askUDP(upstream string, query []byte) ([]byte, error) {
-	conn, err := net.DialTimeout("udp", upstream, dnsTimeout)
+func askUDP(ctx context.Context, upstream string, query []byte) ([]byte, error) {
+	conn, err := dnsDialer.DialContext(ctx, "udp", upstream)
 	if err != nil {
 		return nil, err
 	}
@@ -68,19 +69,19 @@ func askUDP(upstream string, query []byte) ([]byte, error) {
 	return answer[:n], err
 }
 
-func relayStreams(streams net.Listener, upstream string) {
+func relayStreams(ctx context.Context, streams net.Listener, upstream string) {
 	for {
 		client, err := streams.Accept()
 		if err != nil {
 			return // The listener was closed.
 		}
-		go relayStream(client, upstream)
+		go relayStream(ctx, client, upstream)
 	}
 }
 
-func relayStream(client net.Conn, upstream string) {
+func relayStream(ctx context.Context, client net.Conn, upstream string) {
 	defer client.Close()
-	server, err := net.DialTimeout("tcp", upstream, dnsTimeout)
+	server, err := dnsDialer.DialContext(ctx, "tcp", upstream)
 	if err != nil {
 		return
 	}

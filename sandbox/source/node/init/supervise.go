@@ -65,14 +65,14 @@ func supervise(ctx context.Context) error {
 // keepRunning starts a daemon again and again until ctx ends, with its output in /var/log/NAME.log.
 func keepRunning(ctx context.Context, name string, command func() (*exec.Cmd, error)) {
 	for ctx.Err() == nil {
-		if err := runOnce(ctx, name, command); err != nil && !errors.Is(err, errNotYet) && ctx.Err() == nil {
+		if err := runOnce(name, command); err != nil && !errors.Is(err, errNotYet) && ctx.Err() == nil {
 			logf("%s: %v; starting it again", name, err)
 		}
 		pause(ctx, 200*time.Millisecond)
 	}
 }
 
-func runOnce(ctx context.Context, name string, command func() (*exec.Cmd, error)) error {
+func runOnce(name string, command func() (*exec.Cmd, error)) error {
 	cmd, err := command()
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func runOnce(ctx context.Context, name string, command func() (*exec.Cmd, error)
 func stopEverything() {
 	_ = syscall.Kill(-1, syscall.SIGTERM)
 	for end := time.Now().Add(stopGrace); time.Now().Before(end) && othersRun(); {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // a condition on processes that aren't children can only be polled
 	}
 	_ = syscall.Kill(-1, syscall.SIGKILL)
 }
