@@ -1,0 +1,201 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// upstream is a resolver that answers every query with "re:" and the query, over UDP and TCP on one port.
+func upstream(t *testing.T) string {
+	t.Helper()
+	packets, streams := bothOn(t)
+	t.Cleanup(func() { packets.Close(); streams.Close() })
+	go func() {
+		for {
+			query := make([]byte, dnsPacket)
+			n, client, err := packets.ReadFrom(query)
+			if err != nil {
+				return
+			}
+			_, _ = packets.WriteTo(append([]byte("re:"), query[:n]...), client)
+		}
+	}()
+	go func() {
+		for {
+			client, err := streams.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer client.Close()
+				query := make([]byte, dnsPacket)
+				for {
+					n, err := client.Read(query)
+					if err != nil {
+						return
+					}
+					if _, err := client.Write(append([]byte("re:"), query[:n]...)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return packets.LocalAddr().String()
+}
+
+// bothOn listens on one port over UDP and TCP.
+func bothOn(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 100 {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams, err := net.Listen("tcp", packets.LocalAddr().String())
+		if err == nil {
+			return packets, streams
+		}
+		packets.Close()
+	}
+	t.Fatal("no port is free over UDP and TCP")
+	return nil, nil
+}
+
+// relay starts a relay to upstream that ends with ctx, and returns its address.
+func relay(t *testing.T, ctx context.Context, upstream string) string {
+	t.Helper()
+	packets, streams := bothOn(t)
+	address := packets.LocalAddr().String()
+	packets.Close()
+	streams.Close()
+	if err := relayDNS(ctx, address, upstream); err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+func dial(t *testing.T, network, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestRelayDNSOverUDP(t *testing.T) {
+	address := relay(t, t.Context(), upstream(t))
+	var all sync.WaitGroup
+	for _, query := range []string{"a", "another", strings.Repeat("more than the 512 bytes of old DNS. ", 100)} {
+		conn := dial(t, "udp", address)
+		all.Go(func() {
+			if _, err := conn.Write([]byte(query)); err != nil {
+				t.Error(err)
+				return
+			}
+			answer := make([]byte, dnsPacket)
+			n, err := conn.Read(answer)
+			if err != nil || string(answer[:n]) != "re:"+query {
+				t.Errorf("answer of %d bytes, %v, to a query of %d", n, err, len(query))
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestRelayDNSOverTCP(t *testing.T) {
+	conn := dial(t, "tcp", relay(t, t.Context(), upstream(t)))
+	for _, query := range []string{"one", "two on the same connection"} {
+		if _, err := io.WriteString(conn, query); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, len("re:")+len(query))
+		if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "re:"+query {
+			t.Errorf("answer %q, %v", answer, err)
+		}
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {
+		t.Errorf("after the last answer: %q, %v", rest, err)
+	}
+}
+
+func TestRelayDNSWithoutUpstreamClosesTheConnection(t *testing.T) {
+	packets, streams := bothOn(t)
+	packets.Close()
+	streams.Close()
+	conn := dial(t, "tcp", relay(t, t.Context(), streams.Addr().String()))
+	if answer, err := io.ReadAll(conn); len(answer) > 0 || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+}
+
+func TestRelayDNSEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	address := relay(t, ctx, upstream(t))
+	if err := relayDNS(ctx, address, "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "listening for DNS on "+address) {
+		t.Errorf("a second relay on %s: %v", address, err)
+	}
+	cancel()
+	freed := within10s(func() bool {
+		packets, err := net.ListenPacket("udp", address)
+		if err != nil {
+			return false
+		}
+		packets.Close()
+		streams, err := net.Listen("tcp", address)
+		if err != nil {
+			return false
+		}
+		return streams.Close() == nil
+	})
+	if !freed {
+		t.Error("the relay's port is still taken")
+	}
+}
+
+func TestLoopbackNameserver(t *testing.T) {
+	for config, want := range map[string]string{
+		"nameserver 127.0.0.11\nsearch example.test\n":          "127.0.0.11",
+		"# words\nnameserver 10.0.0.1\nnameserver 127.0.0.53\n": "127.0.0.53",
+		"nameserver ::1\n":       "::1",
+		"nameserver\t127.0.0.11": "127.0.0.11",
+		"nameserver 10.89.0.1\n": "",
+		"#nameserver 127.0.0.11\nsearch 127.0.0.1\nnameserver\n": "",
+		"nameserver localhost\n":                                 "",
+		"":                                                       "",
+	} {
+		if got := loopbackNameserver(config); got != want {
+			t.Errorf("%q: %q, want %q", config, got, want)
+		}
+	}
+}
+
+func FuzzLoopbackNameserver(f *testing.F) {
+	f.Add("nameserver 127.0.0.11\noptions ndots:0\n")
+	f.Fuzz(func(t *testing.T, config string) {
+		found := loopbackNameserver(config)
+		if found == "" {
+			return
+		}
+		if ip := net.ParseIP(found); ip == nil || !ip.IsLoopback() || !bytes.Contains([]byte(config), []byte(found)) {
+			t.Errorf("%q: %q", config, found)
+		}
+	})
+}

@@ -1,0 +1,122 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// put writes a file below folder, with the folders above it, and returns its path.
+func put(t *testing.T, folder, path, content string) string {
+	t.Helper()
+	full := filepath.Join(folder, path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestCgroupV1Mounts(t *testing.T) {
+	for _, test := range []struct {
+		name, mounts string
+		want         []string
+	}{
+		{"version 1", `proc /proc proc rw 0 0
+cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpu,cpuacct 0 0
+cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0
+cgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0
+`, []string{"/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/systemd"}},
+		{"hybrid", `cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0
+cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
+`, []string{"/sys/fs/cgroup/memory"}},
+		{"version 2", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", nil},
+		{"mounted elsewhere, or below a hierarchy", `cgroup /host/cgroup/memory cgroup rw 0 0
+cgroup /sys/fs/cgroup/memory/kubelet cgroup rw 0 0
+cgroup
+`, nil},
+		{"nothing", "", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := cgroupV1Mounts(put(t, t.TempDir(), "mounts", test.mounts))
+			if err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("%q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+	if _, err := cgroupV1Mounts(filepath.Join(t.TempDir(), "none")); err == nil || !strings.HasPrefix(err.Error(), "reading mounts: ") {
+		t.Errorf("error of a missing file: %v", err)
+	}
+}
+
+func TestFieldOf(t *testing.T) {
+	file := put(t, t.TempDir(), "status", "Name:\tinit\nCapPrm:\t0000000000000001\nCapEff:\t000001ffffffffff\nEmpty:\n")
+	for name, want := range map[string]string{"CapEff:": "000001ffffffffff", "Name:": "init", "Empty:": ""} {
+		if got, err := fieldOf(file, name); got != want || err != nil {
+			t.Errorf("%s %q, %v; want %q", name, got, err, want)
+		}
+	}
+	if _, err := fieldOf(file, "CapBnd:"); err == nil || !strings.Contains(err.Error(), "finding CapBnd: in "+file) {
+		t.Errorf("error of a missing field: %v", err)
+	}
+}
+
+// capget(2) tells the same as the file that hasCapability reads.
+func TestHasCapability(t *testing.T) {
+	header := struct {
+		version uint32
+		pid     int32
+	}{version: 0x20080522} // _LINUX_CAPABILITY_VERSION_3: 64 bits, in two words.
+	var sets [2]struct{ effective, permitted, inheritable uint32 }
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_CAPGET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets)), 0); errno != 0 {
+		t.Fatal(errno)
+	}
+	for bit := range uint(41) {
+		want := sets[bit/32].effective&(1<<(bit%32)) != 0
+		if got, err := hasCapability(bit); got != want || err != nil {
+			t.Errorf("capability %d: %t, %v; want %t", bit, got, err, want)
+		}
+	}
+}
+
+// The sandbox reads what the probe prints: sandbox/cluster.Host has the same names.
+func TestInspectHost(t *testing.T) {
+	h, err := inspectHost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Architecture != runtime.GOARCH || h.NoFile == 0 || h.Memory < 1<<20 || h.Kernel == "" || strings.ContainsRune(h.Kernel, 0) {
+		t.Errorf("host %+v", h)
+	}
+	if h.CgroupV2 && len(h.Hierarchies) > 0 {
+		t.Errorf("both versions of cgroups: %+v", h)
+	}
+	data, err := json.Marshal(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"architecture", "kernel", "cgroupV2", "sysResource", "noFile", "mount", "memory"} {
+		if !strings.Contains(string(data), `"`+key+`":`) {
+			t.Errorf("%s lacks %s", data, key)
+		}
+	}
+}

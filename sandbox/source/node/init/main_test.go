@@ -1,0 +1,89 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The test binary plays the programs that init starts and is. What it plays never gets to the real supervise, which
+// ends every process that it can.
+const (
+	playInit       = "SANDBOX_TEST_PLAY_INIT"
+	playSupervisor = "SANDBOX_TEST_PLAY_SUPERVISOR"
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(playSupervisor); role != "" && len(os.Args) > 1 && os.Args[1] == "supervise" {
+		os.Exit(supervisor(role))
+	}
+	if os.Getenv(playInit) != "" {
+		adoptOrphans()
+		if err := reap(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// adoptOrphans makes this process the parent of orphans, as PID 1 is.
+func adoptOrphans() {
+	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER (prctl(2)).
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
+		panic(errno)
+	}
+}
+
+// supervisor is what init starts in these tests; it returns its exit code.
+func supervisor(role string) int {
+	switch role {
+	case "orphans":
+		for range 3 {
+			pid, err := exec.Command("/bin/sh", "-c", "sleep 0.05 >/dev/null 2>&1 & echo $!").Output()
+			if err != nil || !within10s(func() bool { return !exists("/proc/" + strings.TrimSpace(string(pid))) }) {
+				fmt.Fprintf(os.Stderr, "orphan %s was not reaped, %v\n", pid, err)
+				return 3
+			}
+		}
+		return 0
+	case "stops":
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGTERM)
+		fmt.Println("ready")
+		select {
+		case <-signals:
+			fmt.Println("stopped")
+			return 0
+		case <-time.After(10 * time.Second):
+			return 4
+		}
+	case "fails":
+		return 5
+	}
+	return 6
+}
+
+func within10s(condition func() bool) bool {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if condition() {
+			return true
+		}
+	}
+	return false
+}
+
+func TestRunRefusesUnknownArguments(t *testing.T) {
+	err := run([]string{"start"})
+	if err == nil || err.Error() != `unknown argument "start": call it with none, supervise or probe` {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,147 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseKubeadmFlags(t *testing.T) {
+	for env, want := range map[string][]string{
+		"KUBELET_KUBEADM_ARGS=\"--node-ip=10.89.0.2 --pod-infra-container-image=pause:3.10\"\n": {"--node-ip=10.89.0.2", "--pod-infra-container-image=pause:3.10"},
+		"KUBELET_KUBEADM_ARGS=--a=b":              {"--a=b"},
+		"KUBELET_KUBEADM_ARGS=\"\"\n":             nil,
+		"# words\nKUBELET_KUBEADM_ARGS=\"--a=b\"": {"--a=b"},
+		"OTHER=\"--a=b\"\n":                       nil,
+		"":                                        nil,
+	} {
+		if got := parseKubeadmFlags(env); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", env, got, want)
+		}
+	}
+}
+
+// in makes files with this content the ones in which kubeadm wrote the address.
+func in(t *testing.T, contents ...string) []string {
+	t.Helper()
+	before := addressFiles
+	t.Cleanup(func() { addressFiles = before })
+	addressFiles = []string{filepath.Join(t.TempDir(), "missing")} // A node that stopped early has not all of them.
+	for _, content := range contents {
+		addressFiles = append(addressFiles, put(t, t.TempDir(), "file", content))
+	}
+	return addressFiles[1:]
+}
+
+func TestReplaceAddress(t *testing.T) {
+	for _, test := range []struct{ before, want string }{
+		{"server: https://10.89.0.2:6443\n", "server: https://10.89.0.77:6443\n"},
+		{"--listen=https://127.0.0.1:2379,https://10.89.0.2:2379", "--listen=https://127.0.0.1:2379,https://10.89.0.77:2379"},
+		{"10.89.0.2", "10.89.0.77"},
+		{"10.89.0.20 10.89.0.21", "10.89.0.20 10.89.0.21"},
+		{"110.89.0.2", "110.89.0.2"},
+		{"10.89.0.2/24 10.89.0.2, \"10.89.0.2\"", "10.89.0.77/24 10.89.0.77, \"10.89.0.77\""},
+		{"10x89y0z2", "10x89y0z2"},
+		{"no address", "no address"},
+	} {
+		files := in(t, test.before)
+		if err := replaceAddress("10.89.0.2", "10.89.0.77"); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, files[0]); got != test.want {
+			t.Errorf("%q became %q, want %q", test.before, got, test.want)
+		}
+	}
+}
+
+func TestReplaceAddressInEveryFile(t *testing.T) {
+	files := in(t, "a 10.0.0.1", "b 10.0.0.1")
+	if err := replaceAddress("10.0.0.1", "10.0.0.2"); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, files[0]) + read(t, files[1]); got != "a 10.0.0.2b 10.0.0.2" {
+		t.Errorf("%q", got)
+	}
+	addressFiles = []string{t.TempDir()}
+	if err := replaceAddress("10.0.0.2", "10.0.0.3"); err == nil || !strings.Contains(err.Error(), addressFiles[0]) {
+		t.Errorf("error of a file that can't be read: %v", err)
+	}
+}
+
+func TestWithoutRlimits(t *testing.T) {
+	spec, err := withoutRlimits([]byte(`{"ociVersion":"1.2.0","process":{"cwd":"/","rlimits":[{"type":"RLIMIT_NOFILE","hard":1024}]},"linux":{"rlimits":"kept"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		OCIVersion string
+		Process    map[string]any
+		Linux      map[string]any
+	}
+	if err := json.Unmarshal(spec, &got); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := got.Process["rlimits"]; there || got.Process["cwd"] != "/" || got.OCIVersion != "1.2.0" || got.Linux["rlimits"] != "kept" {
+		t.Errorf("%s", spec)
+	}
+	if _, err := withoutRlimits([]byte(`{}`)); err != nil {
+		t.Errorf("a spec without a process: %v", err)
+	}
+	if _, err := withoutRlimits([]byte(`ctr: no such command`)); err == nil || !strings.Contains(err.Error(), "reading the default container spec") {
+		t.Errorf("error of nonsense: %v", err)
+	}
+}
+
+func TestPrepareV1GivesACpusetItsParentsValues(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "cpuset.cpus", "0-3\n")
+	put(t, root, "cpuset.mems", "0\n")
+	for range 2 { // A node that is started again has the cgroup.
+		if err := prepareV1(root); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cpus, mems := read(t, root, kubeletCgroup, "cpuset.cpus"), read(t, root, kubeletCgroup, "cpuset.mems"); cpus != "0-3\n" || mems != "0\n" {
+		t.Errorf("cpus %q, mems %q", cpus, mems)
+	}
+}
+
+func TestPrepareV1OfAnotherHierarchy(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "memory.limit_in_bytes", "1")
+	if err := prepareV1(root); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Join(root, kubeletCgroup))
+	if err != nil || len(entries) > 0 {
+		t.Errorf("entries %v, %v", entries, err)
+	}
+	if err := prepareV1(put(t, root, "file", "")); err == nil || !strings.HasPrefix(err.Error(), "making cgroup ") {
+		t.Errorf("error of a hierarchy that is none: %v", err)
+	}
+}
+
+func TestPrepareUnified(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "cgroup.controllers", "cpuset cpu memory pids\n")
+	put(t, root, "cgroup.procs", "1\n17\n")
+	if err := prepareUnified(root); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, root, "init", "cgroup.procs"); got != "17" { // Each write moves one process: the last one stays in a plain file.
+		t.Errorf("the leaf was given process %q", got)
+	}
+	for _, dir := range []string{root, filepath.Join(root, kubeletCgroup)} {
+		if got := read(t, dir, "cgroup.subtree_control"); got != "+cpuset +cpu +memory +pids" {
+			t.Errorf("controllers %q in %s", got, dir)
+		}
+	}
+	if err := prepareUnified(t.TempDir()); err == nil || !strings.Contains(err.Error(), "listing processes") {
+		t.Errorf("error of a folder that is no cgroup: %v", err)
+	}
+}

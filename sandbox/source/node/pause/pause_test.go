@@ -1,0 +1,85 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// play makes the test binary be pause, with an orphan that lives as long as its standard input is open.
+const play = "SANDBOX_TEST_PLAY_PAUSE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(play) == "" {
+		os.Exit(m.Run())
+	}
+	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER (prctl(2)): orphans become this process's, as they do PID 1's.
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
+		panic(errno)
+	}
+	shell := exec.Command("/bin/sh", "-c", "exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $!")
+	shell.Stdin = os.Stdin
+	pid, err := shell.Output()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(string(pid))
+	main()
+	os.Exit(0)
+}
+
+func TestPauseReapsOrphansAndEndsOnASignal(t *testing.T) {
+	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), self)
+		cmd.Env = append(os.Environ(), play+"=1")
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(stdout).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		orphan := "/proc/" + strings.TrimSpace(line)
+		if _, err := os.Stat(orphan); err != nil {
+			t.Errorf("the orphan ended by itself: %v", err)
+		}
+		stdin.Close()
+		// The kernel's own SIGCHLD may come before pause listens, so it is sent again.
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			if _, err := os.Stat(orphan); os.IsNotExist(err) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s was not reaped", orphan)
+			}
+			if err := cmd.Process.Signal(syscall.SIGCHLD); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := cmd.Process.Signal(end); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("after signal %d: %v", end, err)
+		}
+	}
+}
