@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -100,21 +101,42 @@ func (e *Engine) EnsureImage(ctx context.Context, name string, write Archiver) (
 	return true, nil
 }
 
-// RemoveImages removes the images whose names begin with prefix, as far as no container uses them.
+// RemoveImages removes the images whose names begin with prefix, but for those that a container uses: another sandbox's.
 func (e *Engine) RemoveImages(ctx context.Context, prefix string) error {
 	out, err := e.run(ctx, engineTimeout, nil, "images", "--format", "{{.Repository}}:{{.Tag}}")
 	if err != nil {
 		return fmt.Errorf("listing images: %w", err)
 	}
+	used, err := e.run(ctx, engineTimeout, nil, "ps", "--all", "--format", "{{.Image}}")
+	if err != nil {
+		return fmt.Errorf("listing the images of containers: %w", err)
+	}
+	inUse := strings.Fields(used)
 	var failed []error
 	for name := range strings.FieldsSeq(out) {
-		if strings.HasPrefix(name, prefix) {
-			if _, err := e.run(ctx, engineTimeout, nil, "rmi", name); err != nil {
-				failed = append(failed, err)
-			}
+		if !strings.HasPrefix(name, prefix) || slices.Contains(inUse, name) {
+			continue
+		}
+		if _, err := e.run(ctx, engineTimeout, nil, "rmi", name); err != nil {
+			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// Answering returns the engines that are installed and answer, whether or not they can start privileged containers.
+func Answering(ctx context.Context) []*Engine {
+	var found []*Engine
+	for _, name := range engines {
+		engine := &Engine{Name: name}
+		if _, err := exec.LookPath(name); err != nil {
+			continue
+		}
+		if _, err := engine.run(ctx, engineTimeout, nil, "ps"); err == nil {
+			found = append(found, engine)
+		}
+	}
+	return found
 }
 
 // probe starts a privileged container and reads what it gets. The container is given what kind gives its nodes, so

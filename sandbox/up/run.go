@@ -126,26 +126,44 @@ func archive(images ...image.Image) cluster.Archiver {
 // Down removes everything that up made, but for what can be used again: the caches and the engine's node image. With
 // purge it removes these too. A sandbox that is not up is no error.
 func (r *Run) Down(ctx context.Context, purge bool) error {
-	if r.Record.Name != "" {
-		if err := r.Attach(); err != nil {
-			return err
-		}
-		if err := r.cluster.Delete(ctx); err != nil {
-			return err
-		}
+	if err := r.deleteCluster(ctx); err != nil {
+		return err
 	}
 	if purge {
-		if err := r.purge(ctx); err != nil {
+		if err := removeCaches(ctx); err != nil {
 			return err
 		}
 	}
 	return r.Dir.Remove()
 }
 
-func (r *Run) purge(ctx context.Context) error {
-	if r.engine != nil {
-		if err := r.engine.RemoveImages(ctx, image.LocalRepository); err != nil {
-			return fmt.Errorf("removing the sandbox's images from %s: %w", r.engine.Name, err)
+// deleteCluster deletes the cluster on record. Without a record it looks in every engine for one that carries this
+// sandbox's mark, since the record may have been lost; clusters of others are then none of its business.
+func (r *Run) deleteCluster(ctx context.Context) error {
+	if r.Record.Name != "" {
+		if err := r.Attach(); err != nil {
+			return err
+		}
+		return r.cluster.Delete(ctx)
+	}
+	for _, engine := range cluster.Answering(ctx) {
+		c, err := cluster.New(engine, r.Name, r.Dir, nil)
+		if err != nil {
+			return err
+		}
+		var foreign *cluster.ForeignError
+		if err := c.Delete(ctx); err != nil && !errors.As(err, &foreign) {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeCaches removes what was built or pulled, and what engines were given of it.
+func removeCaches(ctx context.Context) error {
+	for _, engine := range cluster.Answering(ctx) {
+		if err := engine.RemoveImages(ctx, image.LocalRepository); err != nil {
+			return fmt.Errorf("removing the sandbox's images from %s: %w", engine.Name, err)
 		}
 	}
 	cache, err := state.CachePath()
