@@ -1,0 +1,72 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestHasImages(t *testing.T) {
+	f, c := newFakes(t), newCluster(t)
+	f.engine("podman", `printf 'registry.example.test/a:1\nlocalhost/b:2\nsha256:abc\n'`)
+	for _, test := range []struct {
+		names []string
+		want  bool
+	}{
+		{nil, true},
+		{[]string{"localhost/b:2"}, true},
+		{[]string{"localhost/b:2", "registry.example.test/a:1"}, true},
+		{[]string{"localhost/b:2", "localhost/b:3"}, false},
+		{[]string{"localhost/b"}, false},
+	} {
+		if got, err := c.HasImages(t.Context(), test.names...); got != test.want || err != nil {
+			t.Errorf("HasImages(%q) = %t, %v", test.names, got, err)
+		}
+	}
+	f.engine("podman", `echo 'no such container' >&2; exit 125`)
+	_, err := c.HasImages(t.Context(), "a")
+	oneLine(t, err, "listing the images of node test-control-plane", "no such container")
+}
+
+func TestImportWaitsForContainerd(t *testing.T) {
+	f, c := newFakes(t), newCluster(t)
+	f.engine("podman", `case "$*" in
+*"ctr version") if [ ! -e "$FAKE/second" ]; then touch "$FAKE/second"; echo 'connection refused' >&2; exit 1; fi;;
+*import*) cat > "$FAKE/imported";;
+esac`)
+	err := c.Import(t.Context(), func(out io.Writer) error {
+		_, err := io.WriteString(out, "archive")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(f.file("podman", "imported"))
+	if err != nil || string(data) != "archive" {
+		t.Errorf("the node was given %q, %v", data, err)
+	}
+}
+
+func TestImportErrors(t *testing.T) {
+	f, c := newFakes(t), newCluster(t)
+	f.engine("podman", `case "$*" in *import*) echo 'ctr: unexpected EOF' >&2; exit 1;; esac`)
+	err := c.Import(t.Context(), func(out io.Writer) error {
+		_, err := out.Write(make([]byte, 1<<20))
+		return err
+	})
+	oneLine(t, err, "importing images into node test-control-plane", "unexpected EOF")
+
+	f.engine("podman", `echo 'no containerd' >&2; exit 1`)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = c.Import(ctx, func(io.Writer) error { return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("the error has several lines: %q", err)
+	}
+}

@@ -1,0 +1,70 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+)
+
+func TestAnswers(t *testing.T) {
+	const timeout = time.Second
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
+	_, digest, _ := strings.Cut(defaults.Image, "@")
+	found := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+		w.Header().Set("Content-Length", "1")
+		w.Header().Set("Docker-Content-Digest", digest)
+	}
+	hang := func(_ http.ResponseWriter, request *http.Request) { <-request.Context().Done() }
+	for _, test := range []struct {
+		name    string
+		handler http.HandlerFunc
+		want    string // in the error; "" for an answer
+	}{
+		{"it has kind's image", found, ""},
+		{"it refuses", status(http.StatusForbidden), "403"},
+		{"it has no such image", status(http.StatusNotFound), "404"},
+		{"too many requests", status(http.StatusTooManyRequests), "429"},
+		{"nothing comes back", hang, context.DeadlineExceeded.Error()},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			option := answeredBy(t, test.handler)
+			start := time.Now()
+			err := answers(t.Context(), "amd64", timeout, option)
+			if took := time.Since(start); took > 5*timeout {
+				t.Errorf("it took %s, though it may take %s", took, timeout)
+			}
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+	t.Run("nobody listens", func(t *testing.T) {
+		server := httptest.NewServer(nil)
+		to, _ := url.Parse(server.URL)
+		server.Close()
+		option := remote.WithTransport(detour{to, &http.Transport{}})
+		if err := answers(t.Context(), "amd64", timeout, option); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("the caller gives up", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := answers(ctx, "amd64", time.Hour, answeredBy(t, http.HandlerFunc(hang))); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// A tag that was moved after it was pinned is not what is pulled: what is asked for is the digest.
