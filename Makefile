@@ -22,8 +22,8 @@ sandbox-status: ## Say what runs in the sandbox and where Jaeger is.
 	@$(SANDBOX) status $(ARGS)
 
 .PHONY: run
-run: ## Run the operator on this machine against the sandbox, exporting to its Jaeger.
-	@scripts/run.sh
+run: ## Run the operator on this machine against the sandbox, exporting to its Jaeger (ARGS="--log-level=…").
+	@scripts/run.sh $(ARGS)
 
 ##@ Tests
 
@@ -61,15 +61,19 @@ generate: ## Generate deep copies, CRDs, RBAC and webhook manifests.
 verify: ## Fail if generated files, modules or formatting are out of date, or a linter complains.
 	@scripts/verify.sh
 
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities; needs the database on the internet.
+	@scripts/vulncheck.sh
+
 ##@ Any cluster (kubectl's current context)
 
 .PHONY: install
 install: ## Install the CRDs.
-	kubectl apply --server-side -k config/crd
+	@scripts/kubectl.sh apply --server-side --force-conflicts -k config/crd
 
 .PHONY: uninstall
 uninstall: ## Remove the CRDs, and with them every Head and ChildA.
-	kubectl delete --ignore-not-found -k config/crd
+	@scripts/kubectl.sh delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
 deploy: ## Deploy the operator from image IMG; needs cert-manager.
