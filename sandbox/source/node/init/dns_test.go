@@ -18,7 +18,7 @@ import (
 func upstream(t *testing.T) string {
 	t.Helper()
 	packets, streams := bothOn(t)
-	t.Cleanup(func() { packets.Close(); streams.Close() })
+	t.Cleanup(func() { end(t, packets, streams) })
 	go func() {
 		for {
 			query := make([]byte, dnsPacket)
@@ -53,19 +53,32 @@ func upstream(t *testing.T) string {
 	return packets.LocalAddr().String()
 }
 
+func listenUDP(t *testing.T, address string) (net.PacketConn, error) {
+	return (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", address)
+}
+
+func end(t *testing.T, connections ...io.Closer) {
+	t.Helper()
+	for _, c := range connections {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // bothOn listens on one port over UDP and TCP.
 func bothOn(t *testing.T) (net.PacketConn, net.Listener) {
 	t.Helper()
 	for range 100 {
-		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		packets, err := listenUDP(t, "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		streams, err := net.Listen("tcp", packets.LocalAddr().String())
+		streams, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", packets.LocalAddr().String())
 		if err == nil {
 			return packets, streams
 		}
-		packets.Close()
+		end(t, packets)
 	}
 	t.Fatal("no port is free over UDP and TCP")
 	return nil, nil
@@ -76,8 +89,7 @@ func relay(t *testing.T, ctx context.Context, upstream string) string {
 	t.Helper()
 	packets, streams := bothOn(t)
 	address := packets.LocalAddr().String()
-	packets.Close()
-	streams.Close()
+	end(t, packets, streams)
 	if err := relayDNS(ctx, address, upstream); err != nil {
 		t.Fatal(err)
 	}
@@ -86,11 +98,11 @@ func relay(t *testing.T, ctx context.Context, upstream string) string {
 
 func dial(t *testing.T, network, address string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial(network, address)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { end(t, conn) })
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +150,7 @@ func TestRelayDNSOverTCP(t *testing.T) {
 
 func TestRelayDNSWithoutUpstreamClosesTheConnection(t *testing.T) {
 	packets, streams := bothOn(t)
-	packets.Close()
-	streams.Close()
+	end(t, packets, streams)
 	conn := dial(t, "tcp", relay(t, t.Context(), streams.Addr().String()))
 	if answer, err := io.ReadAll(conn); len(answer) > 0 || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("answer %q, %v", answer, err)
@@ -154,12 +165,12 @@ func TestRelayDNSEndsWithItsContext(t *testing.T) {
 	}
 	cancel()
 	freed := within10s(func() bool {
-		packets, err := net.ListenPacket("udp", address)
+		packets, err := listenUDP(t, address)
 		if err != nil {
 			return false
 		}
-		packets.Close()
-		streams, err := net.Listen("tcp", address)
+		end(t, packets)
+		streams, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
 		if err != nil {
 			return false
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -72,11 +73,15 @@ func supervisor(role string) int {
 	return 6
 }
 
+// within10s polls until condition holds and tells whether it did in time.
 func within10s(condition func() bool) bool {
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
 		if condition() {
 			return true
 		}
+		pause(ctx, 5*time.Millisecond)
 	}
 	return false
 }

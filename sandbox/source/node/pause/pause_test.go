@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
 		panic(errno)
 	}
-	shell := exec.Command("/bin/sh", "-c", "exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $!")
+	shell := exec.CommandContext(context.Background(), "/bin/sh", "-c", "exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $!")
 	shell.Stdin = os.Stdin
 	pid, err := shell.Output()
 	if err != nil {
@@ -62,18 +63,23 @@ func TestPauseReapsOrphansAndEndsOnASignal(t *testing.T) {
 		if _, err := os.Stat(orphan); err != nil {
 			t.Errorf("the orphan ended by itself: %v", err)
 		}
-		stdin.Close()
+		if err := stdin.Close(); err != nil {
+			t.Fatal(err)
+		}
 		// The kernel's own SIGCHLD may come before pause listens, so it is sent again.
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-			if _, err := os.Stat(orphan); os.IsNotExist(err) {
+		ticks := time.NewTicker(5 * time.Millisecond)
+		for range 2000 {
+			if _, err = os.Stat(orphan); os.IsNotExist(err) {
 				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s was not reaped", orphan)
 			}
 			if err := cmd.Process.Signal(syscall.SIGCHLD); err != nil {
 				t.Fatal(err)
 			}
+			<-ticks.C
+		}
+		ticks.Stop()
+		if !os.IsNotExist(err) {
+			t.Fatalf("%s was not reaped within 10 s", orphan)
 		}
 		if err := cmd.Process.Signal(end); err != nil {
 			t.Fatal(err)
