@@ -185,7 +185,7 @@ func (c *Cluster) create(ctx context.Context, config cluster.CreateOption) error
 		defer cancel()
 		removed := c.Delete(cleanup)
 		select {
-		case _ = <-done: // It failed because its node went.
+		case <-done: //nolint:errcheck // it failed because its node went
 		case <-cleanup.Done():
 		}
 		return errors.Join(fmt.Errorf("creating cluster %s: %w", c.name, ctx.Err()), removed)
