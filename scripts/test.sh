@@ -11,12 +11,27 @@ cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-trimpath
 
 summary=()
+running=
+
+# A stage has a process group of its own, which a terminal's Ctrl-C doesn't reach: it is handed on, and the tests on a
+# cluster take it down.
+interrupted() {
+  [[ -z $running ]] || kill -TERM "$running" 2>/dev/null || true
+  wait
+  exit 130
+}
+trap interrupted INT TERM
 
 stage() { # name, limit in seconds, command…
   local name=$1 limit=$2 start=$SECONDS status=0
   shift 2
   printf '\n== %s (at most %d min)\n' "$name" $((limit / 60))
-  timeout --kill-after=30 "$limit" "$@" || status=$?
+  set -m # else bash has commands in the background ignore SIGINT, and some tests send it
+  timeout --kill-after=30 "$limit" "$@" </dev/null &
+  running=$!
+  set +m
+  wait "$running" || status=$?
+  running=
   summary+=("$(printf '%-22s %5d s' "$name" $((SECONDS - start)))")
   if ((status == 124 || status == 137)); then
     printf '== %s: not done within %d s\n' "$name" "$limit" >&2
@@ -33,23 +48,22 @@ report() {
   printf '   %s\n' "${summary[@]}"
 }
 
-# build compiles what the sandbox runs, and leaves the path of envtest's programs in the environment.
-build() {
-  stage "source builds" 2400 go run ./sandbox build
-  KUBEBUILDER_ASSETS=$(go run ./sandbox envtest-assets)
+# assets leaves the folder of envtest's programs in the environment, unless there is one already.
+assets() {
+  [[ -n ${KUBEBUILDER_ASSETS:-} ]] || KUBEBUILDER_ASSETS=$(go run ./sandbox envtest-assets)
   export KUBEBUILDER_ASSETS
 }
 
 case "${1:-all}" in
 all)
-  build
+  stage "source builds" 2400 go run ./sandbox build
+  assets
   stage "verify" 1200 scripts/verify.sh
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
   stage "kind" 1800 scripts/e2e.sh
   ;;
 short)
-  KUBEBUILDER_ASSETS=$(go run ./sandbox envtest-assets)
-  export KUBEBUILDER_ASSETS
+  assets
   stage "unit, envtest" 600 scripts/unit.sh
   ;;
 e2e)

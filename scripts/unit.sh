@@ -9,10 +9,7 @@ for argument in "$@"; do
   [[ $argument == -race ]] && export CGO_ENABLED=1
 done
 
-modules=(. operator/tracing operator/tracing/provider sandbox/source/node)
-packages=()
-for module in "${modules[@]}"; do packages+=("./$module/..."); done
-go test -short -timeout=10m "$@" "${packages[@]}"
+go test -short -timeout=10m "$@" ./... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/source/node/...
 # cert-manager's launcher has no goroutine of its own: building its dependencies again for the race detector would cost
 # minutes and find nothing.
 CGO_ENABLED=0 go test -short -timeout=5m ./sandbox/source/certmanager/...
