@@ -104,13 +104,17 @@ func showSample(ctx context.Context, run *up.Run, out io.Writer) error {
 		return err
 	}
 	addresses := run.Addresses()
+	page := ""
+	if run.Record.Images == "source" {
+		page = " (a placeholder: Jaeger's Go module does not carry its web page)"
+	}
 	fmt.Fprintf(out, `
-Jaeger        %s/trace/%s
+Jaeger        %s/trace/%s%s
 query API     %s (gRPC)
 OTLP          %s (gRPC), %s (HTTP)
 kubeconfig    %s
 
-Next: kubectl --kubeconfig %[6]s apply -f config/samples/dummy_v1alpha1_head.yaml, then go run ./sandbox trace NAME
-`, addresses.UI, trace.ID, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig())
+Next: kubectl --kubeconfig %[7]s apply -f config/samples/dummy_v1alpha1_head.yaml, then go run ./sandbox trace NAME
+`, addresses.UI, trace.ID, page, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig())
 	return nil
 }

@@ -112,16 +112,16 @@ func (e *Engine) RemoveImages(ctx context.Context, prefix string) error {
 		return fmt.Errorf("listing the images of containers: %w", err)
 	}
 	inUse := strings.Fields(used)
-	var failed []error
+	var first error
 	for name := range strings.FieldsSeq(out) {
 		if !strings.HasPrefix(name, prefix) || slices.Contains(inUse, name) {
 			continue
 		}
-		if _, err := e.run(ctx, engineTimeout, nil, "rmi", name); err != nil {
-			failed = append(failed, err)
+		if _, err := e.run(ctx, engineTimeout, nil, "rmi", name); err != nil && first == nil {
+			first = err
 		}
 	}
-	return errors.Join(failed...)
+	return first
 }
 
 // Answering returns the engines that are installed and answer, whether or not they can start privileged containers.

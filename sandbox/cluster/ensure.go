@@ -188,7 +188,10 @@ func (c *Cluster) create(ctx context.Context, config cluster.CreateOption) error
 		case <-done: //nolint:errcheck // it failed because its node went
 		case <-cleanup.Done():
 		}
-		return errors.Join(fmt.Errorf("creating cluster %s: %w", c.name, ctx.Err()), removed)
+		if removed != nil {
+			return fmt.Errorf("creating cluster %s: %w; then %w", c.name, ctx.Err(), removed)
+		}
+		return fmt.Errorf("creating cluster %s: %w", c.name, ctx.Err())
 	}
 }
 
@@ -258,7 +261,9 @@ func (c *Cluster) removeNode(ctx context.Context) error {
 		if err == nil && found == absent {
 			return nil
 		}
-		last = errors.Join(last, err)
+		if last == nil {
+			last = err
+		}
 	}
 	return fmt.Errorf("removing node %s: %w; remove it with `%s rm -f -v %s`", c.node(), last, c.engine.Name, c.node())
 }

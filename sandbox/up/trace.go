@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,12 +104,17 @@ func (r *Run) WaitTrace(ctx context.Context, head types.NamespacedName) (jaeger.
 }
 
 // Trace returns the current trace of a Head as Jaeger has it now.
-func (r *Run) Trace(ctx context.Context, head types.NamespacedName) (jaeger.Trace, error) {
-	traceID, err := r.traceID(ctx, head)
+func (r *Run) Trace(ctx context.Context, name types.NamespacedName) (jaeger.Trace, error) {
+	head, err := r.head(ctx, name)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
-	trace, err := r.read(ctx, traceID)
+	var trace jaeger.Trace
+	if traceID, _, noContext := jaeger.TraceIDOf(head.GetAnnotations()); noContext == nil {
+		trace, err = r.read(ctx, traceID)
+	} else {
+		trace, err = r.search(ctx, head)
+	}
 	switch {
 	case errors.Is(err, jaeger.ErrNotFound):
 		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when its pod starts anew", err)
@@ -116,6 +122,42 @@ func (r *Run) Trace(ctx context.Context, head types.NamespacedName) (jaeger.Trac
 		return trace, fmt.Errorf("%w; `make sandbox-up` repairs the sandbox", err)
 	}
 	return trace, err
+}
+
+// serviceName is what the operator calls itself in its spans.
+const serviceName = "demo-services-for-tracing"
+
+// search finds the latest trace with a span about an object that carries no context: it was made while the operator's
+// webhook was down, and the first reconcile began its trace.
+func (r *Run) search(ctx context.Context, object *unstructured.Unstructured) (jaeger.Trace, error) {
+	reader, err := jaeger.Dial(r.QueryAddress(), 0)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	defer reader.Close()
+	found, err := reader.FindTraces(ctx, jaeger.Query{
+		Service: serviceName, Tags: map[string]string{"operator.object.uid": string(object.GetUID())},
+		From: object.GetCreationTimestamp().Add(-time.Minute),
+	})
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	if len(found) == 0 {
+		return jaeger.Trace{}, fmt.Errorf("finding a trace of %s %s/%s, which carries no context: %w",
+			object.GetKind(), object.GetNamespace(), object.GetName(), jaeger.ErrNotFound)
+	}
+	return slices.MaxFunc(found, func(a, b jaeger.Trace) int { return begin(a).Compare(begin(b)) }), nil
+}
+
+// begin is when a trace's first span started.
+func begin(trace jaeger.Trace) time.Time {
+	var first time.Time
+	for _, span := range trace.Spans() {
+		if first.IsZero() || span.Start.Before(first) {
+			first = span.Start
+		}
+	}
+	return first
 }
 
 // read reads a trace once.
@@ -135,7 +177,7 @@ func (r *Run) traceID(ctx context.Context, name types.NamespacedName) (string, e
 	}
 	traceID, _, err := jaeger.TraceIDOf(head.GetAnnotations())
 	if err != nil {
-		return "", fmt.Errorf("finding the trace of Head %s: %w; Heads made while the operator's webhook was down have none", name, err)
+		return "", fmt.Errorf("finding the trace of Head %s: %w", name, err)
 	}
 	return traceID, nil
 }
