@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -78,7 +79,8 @@ func (c *Cluster) Environment() env.Environment {
 	return env.NewWithConfig(envconf.NewWithKubeConfig(c.Status.Kubeconfig))
 }
 
-// exportLogs keeps the node's logs, as kind's export does.
+// exportLogs keeps the node's logs, as kind's export does. What kind could not
+// get is noted beside them.
 func (c *Cluster) exportLogs(ctx context.Context) error {
 	if c.Status.Cluster != "kind" {
 		return nil
@@ -89,16 +91,21 @@ func (c *Cluster) exportLogs(ctx context.Context) error {
 	if engine == nil {
 		return fmt.Errorf("exporting the node's logs: unknown engine %q", c.Status.Provider)
 	}
+	folder := filepath.Join(c.artifacts, "kind")
 	done := make(chan error, 1) // kind takes no context
 	go func() {
-		done <- cluster.NewProvider(engine).CollectLogs(c.Status.Name, filepath.Join(c.artifacts, "kind"))
+		done <- cluster.NewProvider(engine).CollectLogs(c.Status.Name, folder)
 	}()
 	ctx, cancel := context.WithTimeout(ctx, logsLimit)
 	defer cancel()
 	select {
 	case err := <-done:
 		if err != nil {
-			return fmt.Errorf("exporting the node's logs: %w", err)
+			// A node that was built from source has no journalctl, for one: the rest is there.
+			note := filepath.Join(folder, "incomplete.txt")
+			if err := os.WriteFile(note, []byte(err.Error()+"\n"), 0o644); err != nil {
+				return fmt.Errorf("exporting the node's logs: %w", err)
+			}
 		}
 		return nil
 	case <-ctx.Done():

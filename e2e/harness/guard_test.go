@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -26,14 +27,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parent starts a guard, says so, and waits for its end.
+// parent starts a guard, says so, and waits to be ended; a SIGUSR1 makes it panic.
 func parent(path string) {
 	ctx := context.Background()
 	if _, err := startGuard(ctx, &program{path: path}, os.Stderr); err != nil {
 		panic(err)
 	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
 	fmt.Println("has a sandbox")
-	select {}
+	<-asked
+	panic("asked to")
 }
 
 // fakeSandbox is a program that keeps a diary of its commands.
@@ -130,10 +134,12 @@ func TestGuardInterruptedUp(t *testing.T) {
 
 // However the tests end, the sandbox is taken down.
 func TestGuardOutlivesTheTests(t *testing.T) {
-	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "interrupted": syscall.SIGINT, "terminated": syscall.SIGTERM, "quit": syscall.SIGQUIT} {
+	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "interrupted": syscall.SIGINT, "terminated": syscall.SIGTERM, "panicked": syscall.SIGUSR1} {
 		t.Run(name, func(t *testing.T) {
 			p, diary := fakeSandbox(t, "true")
-			cmd := exec.CommandContext(t.Context(), os.Args[0])
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, os.Args[0])
 			cmd.Env = append(os.Environ(), parentVariable+"="+p.path)
 			cmd.Dir = p.root
 			stdout, err := cmd.StdoutPipe()

@@ -33,7 +33,12 @@ type Suite struct {
 // The suite's Cluster is there once a test runs. It does not return.
 func Main(m *testing.M, suite *Suite) {
 	if path, yes := isGuard(); yes {
-		os.Exit(runGuard(&program{path: path}, os.Stdin, os.Stdout, os.Stderr))
+		code := runGuard(&program{path: path}, os.Stdin, os.Stdout, os.Stderr)
+		// Tests that were killed could not remove the program's folder.
+		if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+			fmt.Fprintln(os.Stderr, "e2e:", err)
+		}
+		os.Exit(code)
 	}
 	flag.Parse()
 	// Both are set so that no library writes to stderr on its own account.
