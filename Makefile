@@ -10,7 +10,7 @@ IMG ?= ghcr.io/operator-tracing/operator:latest
 
 .PHONY: sandbox-up
 sandbox-up: ## Make the sandbox, or repair it, and print the sample's trace (ARGS="--images=source …").
-	@scripts/prerequisites.sh
+	@scripts/prerequisites.sh up
 	@$(SANDBOX) up $(ARGS)
 
 .PHONY: sandbox-down
@@ -29,6 +29,7 @@ run: ## Run the operator on this machine against the sandbox, exporting to its J
 
 .PHONY: test
 test: ## Run everything: builds, linters, unit tests, and the tests on a kind cluster.
+	@scripts/prerequisites.sh test
 	@scripts/test.sh all
 
 .PHONY: test-short

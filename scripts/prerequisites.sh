@@ -1,65 +1,65 @@
 #!/usr/bin/env bash
-# Installs what a fresh Debian or Ubuntu machine lacks for the sandbox and its tests, after saying what and why.
+# Installs what a fresh Debian or Ubuntu machine lacks, as root and after saying what and why. Elsewhere it says what to
+# install by hand, and ends with 1 if nothing can work without that. It changes nothing that is there already.
 #
-#   scripts/prerequisites.sh          install, as root
-#   scripts/prerequisites.sh --check  only say what is missing; exit 1 if anything is
-#
-# Elsewhere it says what to install by hand. It changes nothing that is there already.
+#   scripts/prerequisites.sh up      what the sandbox needs
+#   scripts/prerequisites.sh test    what the tests need as well (the default)
+#   scripts/prerequisites.sh check   say what the tests lack, install nothing; ends with 1 if anything is missing
 set -euo pipefail
 
-check_only=false
-[[ "${1:-}" == "--check" ]] && check_only=true
+purpose=${1:-test}
+case "$purpose" in up | test | check) ;; *) echo "usage: scripts/prerequisites.sh [up|test|check]" >&2; exit 2 ;; esac
 
-packages=()
 say() { printf '%s\n' "$*" >&2; }
-want() { # package, why
-  packages+=("$1")
-  say "  $1: $2"
-}
+have() { command -v "$1" >/dev/null; }
+answers() { have "$1" && timeout 20 "$1" info >/dev/null 2>&1; }
 
 # An engine counts when it answers, not when its client is installed.
-engine_answers() {
-  for engine in docker podman nerdctl; do
-    if command -v "$engine" >/dev/null && timeout 20 "$engine" info >/dev/null 2>&1; then return 0; fi
-  done
-  return 1
+any_engine() { answers docker || answers podman || answers nerdctl; }
+
+# Here apt can install things, and here alone a node image can be built from source.
+can_install=false
+if have apt-get && ((EUID == 0)); then can_install=true; fi
+
+# Lists of words, not arrays: macOS has a bash that knows little of them.
+missing="" # packages
+reasons=""
+want() { # package, why
+  missing="$missing $1"
+  reasons="$reasons  $1: $2"$'\n'
 }
 
-say "Looking for what the sandbox and its tests need:"
-command -v go >/dev/null || {
-  say "Go is missing: install the version that go.mod names from your distribution or from the Go project."
+if ! have go; then
+  say "Go is missing: install the version that go.mod names, from your distribution or from the Go project."
   exit 1
-}
-command -v git >/dev/null || want git "Go and the tests call it"
-command -v make >/dev/null || want make "the commands in the README are make targets"
-if ! engine_answers; then
-  want podman "kind runs its node in a container engine, and none answers"
 fi
-if ! command -v docker >/dev/null || ! timeout 20 docker info >/dev/null 2>&1; then
-  command -v runc >/dev/null || want runc "podman's default runtime, crun, refuses hosts with mixed cgroup versions"
+have git || want git "the tests and Go call it"
+have make || want make "the README's commands are make targets"
+any_engine || want podman "kind runs its node in a container engine, and none answers (Docker does as well)"
+if $can_install; then
+  answers docker || have runc || want runc "podman's own runtime, crun, refuses hosts with mixed cgroup versions"
+  have debootstrap || want debootstrap "where no registry answers, the node's root filesystem is built from Debian packages"
 fi
-command -v debootstrap >/dev/null || want debootstrap "the node's root filesystem is built from Debian packages where no registry answers"
-command -v gcc >/dev/null || want gcc "Go's race detector needs a C compiler"
-[[ -e /usr/include/stdlib.h ]] || want libc6-dev "Go's race detector needs the C library's headers"
+if [[ $purpose != up ]]; then
+  have gcc || have cc || want gcc "Go's race detector needs a C compiler"
+  [[ $(uname -s) != Linux || -e /usr/include/stdlib.h ]] || want libc6-dev "Go's race detector needs the C library's headers"
+fi
 
-if ((${#packages[@]} == 0)); then
-  say "Nothing is missing."
-  exit 0
-fi
-if $check_only; then
-  say "Missing: ${packages[*]}. Install them, or run scripts/prerequisites.sh as root on Debian or Ubuntu."
+if [[ -z $missing ]]; then exit 0; fi
+say "Missing here:"
+printf '%s' "$reasons" >&2
+if [[ $purpose == check ]]; then exit 1; fi
+if ! $can_install; then
+  if have apt-get; then
+    say "Install them: sudo scripts/prerequisites.sh $purpose"
+  else
+    say "Install them with your package manager:$missing"
+  fi
   exit 1
 fi
-if ! command -v apt-get >/dev/null; then
-  say "This is neither Debian nor Ubuntu: install these with your package manager: ${packages[*]}"
-  exit 1
-fi
-if ((EUID != 0)); then
-  say "Installing needs root. Run: sudo scripts/prerequisites.sh"
-  exit 1
-fi
-say "Installing: ${packages[*]}"
+say "Installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+# shellcheck disable=SC2086 # a list of words
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
 say "Done."
