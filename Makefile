@@ -1,7 +1,7 @@
 # Every target calls one script or command; `make help` lists them.
 
 export CGO_ENABLED ?= 0
-SANDBOX := go run -trimpath ./sandbox
+SANDBOX := scripts/sandbox.sh
 IMG ?= ghcr.io/operator-tracing/operator:latest
 
 .DEFAULT_GOAL := help

@@ -50,13 +50,13 @@ report() {
 
 # assets leaves the folder of envtest's programs in the environment, unless there is one already.
 assets() {
-  [[ -n ${KUBEBUILDER_ASSETS:-} ]] || KUBEBUILDER_ASSETS=$(go run ./sandbox envtest-assets)
+  [[ -n ${KUBEBUILDER_ASSETS:-} ]] || KUBEBUILDER_ASSETS=$(scripts/sandbox.sh envtest-assets)
   export KUBEBUILDER_ASSETS
 }
 
 case "${1:-all}" in
 all)
-  stage "source builds" 2400 go run ./sandbox build
+  stage "source builds" 2400 scripts/sandbox.sh build
   assets
   stage "verify" 1200 scripts/verify.sh
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
