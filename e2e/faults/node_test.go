@@ -139,3 +139,30 @@ func ask(t *testing.T, args ...string) string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+// TestTwoUps starts two at once: one waits for the other, and then finds everything there.
+func TestTwoUps(t *testing.T) {
+	s := newSandbox(t)
+	type result struct {
+		out string
+		err error
+	}
+	results := make(chan result, 2)
+	for range 2 {
+		go func() {
+			out, err := s.run(t.Context(), 2*upLimit, "up")
+			results <- result{out, err}
+		}()
+	}
+	did := map[string]int{}
+	for range 2 {
+		r := <-results
+		if r.err != nil {
+			t.Fatalf("up: %v\n%s", r.err, r.out)
+		}
+		did[outcome(r.out)]++
+	}
+	if did["created"] != 1 || did["already up"] != 1 {
+		t.Errorf("the two did %v about the cluster, want one to create it and one to find it", did)
+	}
+}

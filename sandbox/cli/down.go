@@ -31,13 +31,13 @@ is no error.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), downTimeout)
 			defer cancel()
-			unlock, err := run.Dir.Lock(ctx)
+			progress := ui.NewProgress(stderr)
+			defer progress.Close()
+			unlock, err := run.Lock(ctx, progress.Printf)
 			if err != nil {
 				return err
 			}
 			defer unlock()
-			progress := ui.NewProgress(stderr)
-			defer progress.Close()
 			step := progress.Step("removing the sandbox")
 			err = run.Down(ctx, purge)
 			step.End(err)

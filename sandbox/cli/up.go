@@ -34,15 +34,13 @@ func runUp(ctx context.Context, plan Plan, shared *shared, cmd *cobra.Command, s
 	}
 	ctx, cancel := context.WithTimeout(ctx, run.Timeout)
 	defer cancel()
-	unlock, err := run.Dir.Lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-
 	progress := ui.NewProgress(stderr)
 	run.Note = progress.Printf
-	err = up.Do(ctx, progress, plan(run))
+	unlock, err := run.Lock(ctx, progress.Printf)
+	if err == nil {
+		defer unlock()
+		err = up.Do(ctx, progress, plan(run))
+	}
 	progress.Close()
 	if err != nil {
 		return err

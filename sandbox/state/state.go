@@ -77,14 +77,34 @@ func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 const lockRetry = 100 * time.Millisecond
 
 // Lock takes the sandbox's lock and returns the function that gives it back. It waits until ctx ends; then the error
-// says who may hold it. The system frees the lock of a process that was killed.
+// says who may hold it. The system frees the lock of a process that was killed. What was loaded before is out of date.
 func (d Dir) Lock(ctx context.Context) (unlock func(), err error) {
-	lock := flock.New(d.file("lock"))
-	locked, err := lock.TryLockContext(ctx, lockRetry)
-	if err != nil || !locked {
-		return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait for it or end it", d.file("lock"), err)
+	path := d.file("lock")
+	for {
+		if err := os.MkdirAll(d.Path, 0o700); err != nil {
+			return nil, fmt.Errorf("making the state folder: %w", err)
+		}
+		lock := flock.New(path)
+		locked, err := lock.TryLockContext(ctx, lockRetry)
+		if err != nil || !locked {
+			return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait for it or end it", path, err)
+		}
+		if sameFile(lock, path) {
+			return func() { _ = lock.Unlock() }, nil // The process ends soon, and with it the lock.
+		}
+		// The other command was a down, which removed the folder: this is the lock of a file that nobody else will open.
+		_ = lock.Unlock()
 	}
-	return func() { _ = lock.Unlock() }, nil // The process ends soon, and with it the lock.
+}
+
+// sameFile tells whether a lock is of the file that has its path now.
+func sameFile(lock *flock.Flock, path string) bool {
+	held, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(path)
+	return err == nil && os.SameFile(held, now)
 }
 
 // Load reads the record. A sandbox that was never up has the zero Record, with no error.

@@ -143,6 +143,44 @@ func TestLockExcludes(t *testing.T) {
 	}
 }
 
+// A down removes the folder with its lock file in it. Whoever waited for that lock must not end with a lock of a file that is
+// gone, beside one who made a new file.
+func TestLockAfterTheFolderWasRemoved(t *testing.T) {
+	dir := open(t)
+	unlock, err := dir.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		unlock func()
+		err    error
+	}
+	waiting := make(chan result, 1)
+	go func() {
+		unlock, err := dir.Lock(t.Context())
+		waiting <- result{unlock, err}
+	}()
+	select {
+	case <-waiting:
+		t.Fatal("the lock was given twice")
+	case <-time.After(2 * lockRetry): // By now the other one has the old file open.
+	}
+	if err := dir.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	got := <-waiting
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	defer got.unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*lockRetry)
+	defer cancel()
+	if _, err := dir.Lock(ctx); err == nil {
+		t.Error("a third command got the lock beside the second")
+	}
+}
+
 func TestLocksOfTwoSandboxesAreApart(t *testing.T) {
 	for range 2 {
 		unlock, err := open(t).Lock(t.Context())

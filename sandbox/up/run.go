@@ -51,6 +51,31 @@ func Open(options Options) (*Run, error) {
 	return &Run{Options: options, Dir: dir, Record: record}, nil
 }
 
+// lockNotice is how long a command waits for the lock before it says what it waits for.
+const lockNotice = 500 * time.Millisecond
+
+// Lock keeps other commands from changing the sandbox until unlock is called, and reads the record again: the one that held
+// the lock may have changed it. Notice, which may be nil, is told when that takes long.
+func (r *Run) Lock(ctx context.Context, notice func(format string, args ...any)) (unlock func(), err error) {
+	soon, cancel := context.WithTimeout(ctx, lockNotice)
+	unlock, err = r.Dir.Lock(soon)
+	cancel()
+	if err != nil && ctx.Err() == nil {
+		if notice != nil {
+			notice("Another command is at work on the sandbox %s: waiting for it.", r.Name)
+		}
+		unlock, err = r.Dir.Lock(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.Record, err = r.Dir.Load(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
 // useBuilder finds the sources and the cache.
 func (r *Run) useBuilder() error {
 	if r.builder != nil {
