@@ -86,13 +86,16 @@ func (d Dir) Lock(ctx context.Context) (unlock func(), err error) {
 		}
 		lock := flock.New(path)
 		locked, err := lock.TryLockContext(ctx, lockRetry)
+		if errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
+			continue // The other command was a down, which removed the folder.
+		}
 		if err != nil || !locked {
 			return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait for it or end it", path, err)
 		}
 		if sameFile(lock, path) {
 			return func() { _ = lock.Unlock() }, nil // The process ends soon, and with it the lock.
 		}
-		// The other command was a down, which removed the folder: this is the lock of a file that nobody else will open.
+		// Removed between opening and locking: this is the lock of a file that nobody else will open.
 		_ = lock.Unlock()
 	}
 }
