@@ -166,3 +166,23 @@ func TestTwoUps(t *testing.T) {
 		t.Errorf("the two did %v about the cluster, want one to create it and one to find it", did)
 	}
 }
+
+// TestAddressTaken stops the node and lets another container have its address, as may happen over a reboot: the node comes
+// back under a new address, which stands in its manifests and in the API server's certificate.
+func TestAddressTaken(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	const address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+	before := s.engine("inspect", "--format", address, node)
+	image := s.engine("inspect", "--format", "{{.Config.Image}}", node)
+	s.engine("stop", node)
+	taker := name + "-address-taker"
+	s.engine("run", "--detach", "--rm", "--name="+taker, "--network="+name, "--ip="+before, "--entrypoint=sleep", image, "600")
+	defer s.engine("kill", taker) // Before the sandbox is removed, whose network it uses.
+
+	s.wantOutcome(s.up(), "restarted")
+	s.wantUp()
+	if after := s.engine("inspect", "--format", address, node); after == before {
+		t.Errorf("the node still has the address %s: the test tested nothing", after)
+	}
+}
