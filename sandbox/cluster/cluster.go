@@ -234,12 +234,6 @@ func (c *Cluster) waitContainerd(ctx context.Context) error {
 	}
 }
 
-// NodeVersions are what the node says of itself.
-type NodeVersions struct {
-	Kubernetes string // the kubelet's version
-	Runtime    string // the container runtime and its version, containerd://2.4.2 say
-}
-
 // CollectLogs writes the logs of kind, the node and its pods into dir, as `kind export logs` does.
 func (c *Cluster) CollectLogs(dir string) error {
 	if err := c.provider.CollectLogs(c.name, dir); err != nil {

@@ -28,7 +28,6 @@ type Run struct {
 	target  *install.Cluster
 	node    cluster.Node
 
-	nodeImage   image.Image
 	certManager []image.Image
 	jaeger      image.Image
 	operator    image.Image
@@ -120,9 +119,6 @@ func (r *Run) Attach() error {
 	r.cluster = c
 	return nil
 }
-
-// Cluster is the sandbox's cluster once a step or Attach found it, else nil.
-func (r *Run) Cluster() *cluster.Cluster { return r.cluster }
 
 // Target is the API server to install into, made from the cluster's kubeconfig.
 func (r *Run) Target() (*install.Cluster, error) {

@@ -71,7 +71,6 @@ func (r *Run) GetNodeImage(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	r.nodeImage = node
 	r.node = cluster.Node{Image: node.Name(), Source: r.images.Origin() == "source"}
 	if r.node.Source {
 		versions, err := r.builder.Versions()
