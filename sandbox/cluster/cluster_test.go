@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -174,11 +176,17 @@ func TestAsRecorded(t *testing.T) {
 func TestEnsureWithAPortThatIsTakenMakesNothing(t *testing.T) {
 	f, c := newFakes(t), newCluster(t)
 	withNode(f, "", "")
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	taken := listener.Addr().(*net.TCPAddr).Port
 	record := state.Record{}
-	_, err := c.Ensure(t.Context(), Wanted{Node: Node{Image: "node:1"}, Ports: state.Ports{UI: taken(t)}}, &record, nil)
-	var busy *PortTakenError
+	_, err = c.Ensure(t.Context(), Wanted{Node: Node{Image: "node:1"}, Ports: state.Ports{UI: taken}}, &record, nil)
+	var busy *port.TakenError
 	if !errors.As(err, &busy) {
-		t.Fatalf("error %v, want a *PortTakenError", err)
+		t.Fatalf("error %v, want a *port.TakenError", err)
 	}
 	if f.called("podman", "run") || record != (state.Record{}) || fileExists(filepath.Join(c.dir.Path, "state.json")) {
 		t.Errorf("record %+v, calls %q", record, f.calls("podman"))

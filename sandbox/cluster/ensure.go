@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 	kindexec "sigs.k8s.io/kind/pkg/exec"
 
+	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -35,7 +36,7 @@ const (
 type Wanted struct {
 	// Node is what it runs.
 	Node Node
-	// Ports are those that the user asked for, see ChoosePorts; the others may be any.
+	// Ports are those that the user asked for, see port.Choose; the others may be any.
 	Ports state.Ports
 }
 
@@ -80,7 +81,7 @@ func (c *Cluster) asRecorded(wanted Wanted, record state.Record) (bool, error) {
 // make makes a cluster where there is none. Ports are chosen only now: those of a node that was killed may have been taken
 // since, and those of a node that is being made anew are free again.
 func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record) error {
-	ports, err := ChoosePorts(ctx, wanted.Ports)
+	ports, err := port.Choose(ctx, wanted.Ports)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package cluster
+package port
 
 import (
 	"errors"
@@ -25,30 +25,30 @@ func taken(t *testing.T) int {
 // free is a port on which nothing listens now.
 func free(t *testing.T) int {
 	t.Helper()
-	port, err := listenable(t.Context(), 0)
+	port, err := Free(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return port
 }
 
-func usual(t *testing.T, ports state.Ports) {
+func setUsual(t *testing.T, ports state.Ports) {
 	t.Helper()
-	before := usualPorts
-	usualPorts = ports
-	t.Cleanup(func() { usualPorts = before })
+	before := usual
+	usual = ports
+	t.Cleanup(func() { usual = before })
 }
 
-func TestChoosePortsTakesUsualOnesAndOthersForThoseTaken(t *testing.T) {
+func TestChooseTakesUsualOnesAndOthersForThoseTaken(t *testing.T) {
 	busy := taken(t)
-	usual(t, state.Ports{UI: free(t), Query: busy, OTLPGRPC: free(t), OTLPHTTP: free(t), Thrift: free(t)})
+	setUsual(t, state.Ports{UI: free(t), Query: busy, OTLPGRPC: free(t), OTLPHTTP: free(t), Thrift: free(t)})
 	asked := free(t)
-	got, err := ChoosePorts(t.Context(), state.Ports{Thrift: asked})
+	got, err := Choose(t.Context(), state.Ports{Thrift: asked})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.UI != usualPorts.UI || got.OTLPGRPC != usualPorts.OTLPGRPC || got.OTLPHTTP != usualPorts.OTLPHTTP {
-		t.Errorf("ports %+v, usual %+v", got, usualPorts)
+	if got.UI != usual.UI || got.OTLPGRPC != usual.OTLPGRPC || got.OTLPHTTP != usual.OTLPHTTP {
+		t.Errorf("ports %+v, usual %+v", got, usual)
 	}
 	if got.Thrift != asked {
 		t.Errorf("port %d instead of the one that was asked for, %d", got.Thrift, asked)
@@ -58,12 +58,12 @@ func TestChoosePortsTakesUsualOnesAndOthersForThoseTaken(t *testing.T) {
 	}
 }
 
-func TestChoosePortsNamesTheHolderOfAPortAskedFor(t *testing.T) {
+func TestChooseNamesTheHolderOfAPortAskedFor(t *testing.T) {
 	port := taken(t)
-	_, err := ChoosePorts(t.Context(), state.Ports{UI: port})
-	var busy *PortTakenError
+	_, err := Choose(t.Context(), state.Ports{UI: port})
+	var busy *TakenError
 	if !errors.As(err, &busy) || busy.Port != port {
-		t.Fatalf("error %v, want a *PortTakenError of port %d", err, port)
+		t.Fatalf("error %v, want a *TakenError of port %d", err, port)
 	}
 	holder := "another program" // Systems without /proc do not tell.
 	if comm, err := os.ReadFile("/proc/self/comm"); err == nil {
@@ -75,13 +75,18 @@ func TestChoosePortsNamesTheHolderOfAPortAskedFor(t *testing.T) {
 	}
 }
 
-func TestPortTakenErrorWithoutHolder(t *testing.T) {
-	oneLine(t, &PortTakenError{Port: 4317}, "port 4317 on 127.0.0.1 is taken by another program")
+func TestTakenErrorWithoutHolder(t *testing.T) {
+	const want = "port 4317 on 127.0.0.1 is taken by another program: end it, or choose another port"
+	if got := (&TakenError{Port: 4317}).Error(); got != want {
+		t.Errorf("error %q, want %q", got, want)
+	}
 }
 
-func TestListenableNamesAPortThatIsNone(t *testing.T) {
-	_, err := listenable(t.Context(), 70000)
-	oneLine(t, err, "trying port 70000 on 127.0.0.1")
+func TestFreeNamesAPortThatIsNone(t *testing.T) {
+	_, err := Free(t.Context(), 70000)
+	if err == nil || !strings.Contains(err.Error(), "trying port 70000 on 127.0.0.1") {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestHolderOfAFreePort(t *testing.T) {

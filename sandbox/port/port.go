@@ -1,0 +1,71 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// usual are Jaeger's own numbers.
+var usual = state.Ports{UI: 16686, Query: 16685, OTLPGRPC: 4317, OTLPHTTP: 4318, Thrift: 14268}
+
+// TakenError says that a port which the user asked for is in use.
+type TakenError struct {
+	Port   int
+	Holder string // the program that listens on it, or "" where the system does not tell
+}
+
+// Error names the port, its holder and what to do.
+func (e *TakenError) Error() string {
+	holder := "another program"
+	if e.Holder != "" {
+		holder = e.Holder
+	}
+	return fmt.Sprintf("port %d on 127.0.0.1 is taken by %s: end it, or choose another port", e.Port, holder)
+}
+
+// Choose decides on Jaeger's ports on 127.0.0.1: those that were asked for, which must be free; for the others the
+// usual one, or any free one if that is taken. A port is free when it can be listened on now.
+func Choose(ctx context.Context, wanted state.Ports) (state.Ports, error) {
+	chosen := wanted
+	for _, p := range []struct{ chosen, usual *int }{
+		{&chosen.UI, &usual.UI}, {&chosen.Query, &usual.Query}, {&chosen.OTLPGRPC, &usual.OTLPGRPC},
+		{&chosen.OTLPHTTP, &usual.OTLPHTTP}, {&chosen.Thrift, &usual.Thrift},
+	} {
+		if *p.chosen != 0 {
+			if _, err := Free(ctx, *p.chosen); err != nil {
+				return chosen, err
+			}
+			continue
+		}
+		port, err := Free(ctx, *p.usual)
+		if err != nil {
+			port, err = Free(ctx, 0)
+		}
+		if err != nil {
+			return chosen, err
+		}
+		*p.chosen = port
+	}
+	return chosen, nil
+}
+
+// Free listens on a port of 127.0.0.1 for a moment and returns its number; port 0 is any free one. The error is a *TakenError
+// where another program listens there.
+func Free(ctx context.Context, port int) (int, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return 0, &TakenError{Port: port, Holder: holderOf(port)}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("trying port %d on 127.0.0.1: %w", port, err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
