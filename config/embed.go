@@ -28,14 +28,18 @@ const OperatorImage = "ghcr.io/operator-tracing/operator"
 // SampleHead is the path within Files of the Head that the README applies.
 const SampleHead = "samples/dummy_v1alpha1_head.yaml"
 
+// JaegerConfig is the path within Files of Jaeger's configuration. It listens where JAEGER_HOST (all addresses if unset)
+// and JAEGER_{UI,QUERY,OTLP_GRPC,OTLP_HTTP,THRIFT,HEALTH}_PORT (Jaeger's usual ports) say, which Jaeger itself reads.
+const JaegerConfig = "jaeger/config.yaml"
+
 // Files is the tree, rooted where this file is: "default/kustomization.yaml" and
 // so on. It is read-only and safe for concurrent use.
 //
-//go:embed certmanager crd default jaeger manager rbac samples sandbox webhook
+//go:embed certmanager crd default embedded jaeger manager node rbac samples sandbox webhook
 var Files embed.FS
 
-// Build renders an overlay ("crd", "default", "sandbox", "samples" or any other
-// folder with a kustomization) as kustomize would, with definitions and
+// Build renders an overlay ("crd", "default", "sandbox", "embedded", "samples" or
+// any other folder with a kustomization) as kustomize would, with definitions and
 // namespaces first. A non-empty image, with tag or digest, takes the place of
 // the operator's. The objects are the caller's to change. An error names the
 // overlay. Safe for concurrent use; a call takes some tenths of a second.

@@ -36,6 +36,9 @@ type CertManagerOptions struct {
 	// Controller, CAInjector and Webhook are the images; a zero Image leaves the chart's own at CertManagerVersion.
 	// The chart runs them as non-root without saying as whom, so an image must name a numeric user.
 	Controller, CAInjector, Webhook Image
+	// WebhookAddress is "localhost:PORT" where cert-manager's programs are processes beside the API server: webhooks are
+	// called there, and neither Deployments nor Services are rendered, so the images don't matter. Empty means Pods.
+	WebhookAddress string
 }
 
 // ChartDir returns the folder of cert-manager's chart in the Go module cache, downloading the module if it isn't
@@ -69,9 +72,17 @@ func exitText(err error) error {
 
 // CertManager renders cert-manager from its chart, with its definitions and its Namespace.
 func CertManager(o CertManagerOptions) (*Component, error) {
+	if o.WebhookAddress != "" {
+		if err := checkWebhookAddress(o.WebhookAddress); err != nil {
+			return nil, fmt.Errorf("rendering %s: %w", CertManagerName, err)
+		}
+	}
 	objects, err := renderCertManager(o)
 	if err != nil {
 		return nil, fmt.Errorf("rendering %s: %w", CertManagerName, err)
+	}
+	if o.WebhookAddress != "" {
+		objects = withoutPods(objects)
 	}
 	return newComponent(CertManagerName, CertManagerVersion, objects), nil
 }
@@ -135,6 +146,10 @@ func certManagerValues(o CertManagerOptions) (map[string]any, error) {
 	webhook := map[string]any{
 		// The defaults cost 5 s at every start.
 		"readinessProbe": map[string]any{"initialDelaySeconds": 0, "periodSeconds": 1},
+	}
+	if o.WebhookAddress != "" {
+		// The chart also makes it a DNS name of the serving certificate, port and all, but in the Deployment alone.
+		webhook["url"] = map[string]any{"host": o.WebhookAddress}
 	}
 	controller["cainjector"], controller["webhook"] = cainjector, webhook
 	for _, program := range []struct {

@@ -14,6 +14,8 @@ const (
 	JaegerName      = "jaeger"
 	OperatorName    = "operator"
 	SampleName      = "sample"
+	// NodeName is the component around the node that kwok plays, not the node's own name.
+	NodeName = "node"
 )
 
 // check asks a component's service once, and returns what is missing.
@@ -28,6 +30,9 @@ var readiness = map[string]func(*Cluster) (check, error){
 	SampleName: func(c *Cluster) (check, error) {
 		return func(ctx context.Context) error { return sampleReady(ctx, c) }, nil
 	},
+	NodeName: func(c *Cluster) (check, error) {
+		return func(ctx context.Context) error { return nodeReady(ctx, c) }, nil
+	},
 }
 
 // checkOf returns the check of the named component's service; one that has none passes.
@@ -37,6 +42,17 @@ func checkOf(c *Cluster, name string) (check, error) {
 		return func(context.Context) error { return nil }, nil
 	}
 	return prepare(c)
+}
+
+// Serves asks the named component once whether it serves its users: cert-manager and the operator answer admission
+// requests as they should, the sample is ready, the node takes Pods. It looks at no Deployment, so it suits components that
+// run as processes too. Components without such a check, Jaeger and unknown ones, pass. The error says what is missing.
+func Serves(ctx context.Context, c *Cluster, name string) error {
+	serves, err := checkOf(c, name)
+	if err != nil {
+		return err
+	}
+	return serves(ctx)
 }
 
 // Component is something that the sandbox installs. It holds rendered objects and talks to no cluster until one of its
@@ -82,8 +98,8 @@ func (p *Component) Apply(ctx context.Context, c *Cluster) error {
 }
 
 // Wait waits until the component serves its users, which is more than its Pods being ready: cert-manager and the
-// operator also have to answer admission requests as they should. It polls until ctx ends; the error then
-// names what wasn't ready and the last thing seen.
+// operator also have to answer admission requests as they should. A component without Pods is ready when it [Serves]. It
+// polls until ctx ends; the error then names what wasn't ready and the last thing seen.
 func (p *Component) Wait(ctx context.Context, c *Cluster) error {
 	var workloads []*unstructured.Unstructured
 	for _, obj := range p.Objects {

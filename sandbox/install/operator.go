@@ -26,19 +26,37 @@ const (
 
 // OperatorOptions configures [Operator].
 type OperatorOptions struct {
-	// Image is the operator's image. Required. An empty pull policy leaves the overlay's, which is Never.
+	// Image is the operator's image. Required unless WebhookAddress is set. An empty pull policy leaves the overlay's,
+	// which is Never.
 	Image Image
 	// Version is what status reports; empty means the image reference.
 	Version string
 	// Env are environment variables for the operator's container, added to the overlay's or replacing them.
 	Env map[string]string
+	// WebhookAddress is "localhost:PORT" where the operator is a process beside the API server: its webhook is called
+	// there, and neither Deployment nor Service is rendered. Then Version is required, and Image and Env don't matter.
+	// Empty means a Pod.
+	WebhookAddress string
 }
 
 // Operator renders the operator from the sandbox's overlay: definitions, RBAC, manager, webhook and certificate. It
-// needs cert-manager: Apply waits for the webhook's certificate before it makes the Deployment.
+// needs cert-manager: Apply waits for the webhook's certificate before it makes the Deployment. With a WebhookAddress the
+// overlay is the embedded one, and Apply returns with the certificate's Secret there for the process to serve from.
 func Operator(o OperatorOptions) (*Component, error) {
-	if _, _, _, err := o.Image.split(); err != nil {
+	render := operatorPod
+	if o.WebhookAddress != "" {
+		render = operatorProcess
+	}
+	component, err := render(o)
+	if err != nil {
 		return nil, fmt.Errorf("rendering the operator: %w", err)
+	}
+	return component, nil
+}
+
+func operatorPod(o OperatorOptions) (*Component, error) {
+	if _, _, _, err := o.Image.split(); err != nil {
+		return nil, err
 	}
 	objects, err := config.Build("sandbox", o.Image.Ref)
 	if err != nil {
@@ -46,7 +64,7 @@ func Operator(o OperatorOptions) (*Component, error) {
 	}
 	manager, err := onlyContainer(objects, "manager")
 	if err != nil {
-		return nil, fmt.Errorf("rendering the operator: %w", err)
+		return nil, err
 	}
 	if o.Image.PullPolicy != "" {
 		manager["imagePullPolicy"] = string(o.Image.PullPolicy)
@@ -57,6 +75,23 @@ func Operator(o OperatorOptions) (*Component, error) {
 		version = o.Image.Ref
 	}
 	return newComponent(OperatorName, version, objects), nil
+}
+
+func operatorProcess(o OperatorOptions) (*Component, error) {
+	if err := checkWebhookAddress(o.WebhookAddress); err != nil {
+		return nil, err
+	}
+	if o.Version == "" {
+		return nil, errors.New("no version")
+	}
+	objects, err := config.Build("embedded", "")
+	if err != nil {
+		return nil, err
+	}
+	if err := setWebhookAddress(objects, o.WebhookAddress); err != nil {
+		return nil, err
+	}
+	return newComponent(OperatorName, o.Version, objects), nil
 }
 
 // setEnv sets variables of a container, in the order of their names. A variable that is there keeps its place, because

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -16,7 +18,7 @@ import (
 type Status struct {
 	// Name is the component's name.
 	Name string
-	// Installed is whether any of the component's Deployments (the sample's Head) exist.
+	// Installed is whether any of the component's Deployments (the sample's Head, the Node) exist.
 	Installed bool
 	// Version is the version that was applied last; empty if nothing is installed.
 	Version string
@@ -52,6 +54,7 @@ func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
 	slices.Sort(status.Images)
 	status.Images = slices.Compact(status.Images)
 	if status.Message == "" {
+		// A check that can't be prepared is the caller's trouble, not the component's.
 		serves, err := checkOf(c, name)
 		if err != nil {
 			return status, err
@@ -64,14 +67,48 @@ func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
 	return status, nil
 }
 
-// mainObjects lists the objects that stand for a component: the sample's Head, else Deployments.
-func mainObjects(ctx context.Context, c *Cluster, name string) ([]unstructured.Unstructured, error) {
-	kind := appsv1.SchemeGroupVersion.WithKind("Deployment")
-	if name == SampleName {
-		kind = HeadKind
+// VersionOf returns the version of the named component that was applied last, also where its programs are processes that
+// the cluster has no Deployment of. It is empty if the component isn't there or has no version. An error means that the
+// API server couldn't be asked.
+func VersionOf(ctx context.Context, c *Cluster, name string) (string, error) {
+	kind := mainKind(name)
+	if name == CertManagerName || name == OperatorName {
+		// Apply leaves it to the end, so a half-applied component still has the version from before.
+		kind = admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration")
 	}
+	list, err := objectsOf(ctx, c, name, kind)
+	if err != nil {
+		return "", fmt.Errorf("asking for the version of %s: %w", name, err)
+	}
+	for i := range list {
+		if version := list[i].GetAnnotations()[VersionAnnotation]; version != "" {
+			return version, nil
+		}
+	}
+	return "", nil
+}
+
+// mainKind is the kind of the objects that stand for a component.
+func mainKind(name string) schema.GroupVersionKind {
+	switch name {
+	case SampleName:
+		return HeadKind
+	case NodeName:
+		return corev1.SchemeGroupVersion.WithKind("Node")
+	default:
+		return appsv1.SchemeGroupVersion.WithKind("Deployment")
+	}
+}
+
+// mainObjects lists the objects that stand for a component: the sample's Head, the Node, else Deployments.
+func mainObjects(ctx context.Context, c *Cluster, name string) ([]unstructured.Unstructured, error) {
+	return objectsOf(ctx, c, name, mainKind(name))
+}
+
+// objectsOf lists a component's objects of one kind; there are none of a kind that isn't served.
+func objectsOf(ctx context.Context, c *Cluster, name string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
 	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(schema.GroupVersionKind{Group: kind.Group, Version: kind.Version, Kind: kind.Kind + "List"})
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	err := c.client.List(ctx, list, client.MatchingLabels{ManagedByLabel: FieldManager, ComponentLabel: name})
 	if err != nil {
 		return nil, ignore(meta.IsNoMatchError, err)
