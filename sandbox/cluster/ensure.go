@@ -90,7 +90,8 @@ func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record)
 	if err != nil {
 		return err
 	}
-	record.Name, record.Provider, record.ContainersConf = c.name, c.engine.Name, c.engine.ContainersConf
+	record.Name, record.Cluster = c.name, state.Kind
+	record.Provider, record.ContainersConf = c.engine.Name, c.engine.ContainersConf
 	record.NodeImage, record.ConfigHash, record.Ports, record.Creating = wanted.Node.Image, hash, ports, true
 	if err := c.dir.Save(*record); err != nil {
 		return err

@@ -2,8 +2,12 @@ package state
 
 // Record is what `sandbox up` wrote down about the cluster that it made. The zero value is a sandbox that was never up.
 type Record struct {
-	// Name is the kind cluster's name.
+	// Format is the version of the folder's layout; see [Format]. Zero is that of the first releases, which knew kind alone.
+	Format int `json:"format,omitempty"`
+	// Name is the cluster's name.
 	Name string `json:"name,omitempty"`
+	// Cluster is [Kind] or [Embedded].
+	Cluster string `json:"cluster,omitempty"`
 	// Provider is the container engine: docker, podman or nerdctl.
 	Provider string `json:"provider,omitempty"`
 	// ContainersConf is the file to export as CONTAINERS_CONF before anything calls podman; empty for none.
@@ -21,6 +25,33 @@ type Record struct {
 	Ports Ports `json:"ports,omitzero"`
 	// OperatorImage is the image that the operator runs.
 	OperatorImage string `json:"operatorImage,omitempty"`
+	// ComponentPorts are those of an embedded cluster's own processes on 127.0.0.1.
+	ComponentPorts ComponentPorts `json:"componentPorts,omitzero"`
+	// Operator says what an embedded cluster's operator was built from.
+	Operator string `json:"operator,omitempty"`
+}
+
+// What a cluster can be.
+const (
+	Kind     = "kind"     // a node in a container engine
+	Embedded = "embedded" // processes of this machine
+)
+
+// Format is the layout of the state folder that this program writes. It reads older ones too.
+const Format = 1
+
+// ComponentPorts are TCP ports on 127.0.0.1 of an embedded cluster, Jaeger's users' ports left out. A zero is a port not
+// chosen yet.
+type ComponentPorts struct {
+	Etcd              int `json:"etcd,omitempty"`
+	EtcdPeer          int `json:"etcdPeer,omitempty"`
+	APIServer         int `json:"apiServer,omitempty"`
+	CertManager       int `json:"certManager,omitempty"`       // health of the controller
+	CertManagerHook   int `json:"certManagerHook,omitempty"`   // the webhook, on every address
+	CertManagerHealth int `json:"certManagerHealth,omitempty"` // health of the webhook
+	OperatorHook      int `json:"operatorHook,omitempty"`
+	OperatorHealth    int `json:"operatorHealth,omitempty"`
+	JaegerHealth      int `json:"jaegerHealth,omitempty"`
 }
 
 // Ports are the TCP ports on 127.0.0.1 on which the sandbox's Jaeger answers. A zero is a port not chosen yet.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -54,9 +55,20 @@ func Open(path string) (Dir, error) {
 		return Dir{}, fmt.Errorf("opening the state folder: %w", err)
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return Dir{}, fmt.Errorf("making the state folder: %w", err)
+		return Dir{}, fmt.Errorf("making the state folder: %w", Remedy(err))
 	}
 	return Dir{Path: path}, nil
+}
+
+// Remedy adds what to do about a folder that can't be written.
+func Remedy(err error) error {
+	switch {
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: choose another folder with --state-dir or SANDBOX_STATE_DIR", err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR", err)
+	}
+	return err
 }
 
 // Kubeconfig is the path of the sandbox's own kubeconfig.
@@ -82,12 +94,15 @@ func (d Dir) Lock(ctx context.Context) (unlock func(), err error) {
 	path := d.file("lock")
 	for {
 		if err := os.MkdirAll(d.Path, 0o700); err != nil {
-			return nil, fmt.Errorf("making the state folder: %w", err)
+			return nil, fmt.Errorf("making the state folder: %w", Remedy(err))
 		}
 		lock := flock.New(path)
 		locked, err := lock.TryLockContext(ctx, lockRetry)
 		if errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
 			continue // The other command was a down, which removed the folder.
+		}
+		if err != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("locking the sandbox: %w", Remedy(err))
 		}
 		if err != nil || !locked {
 			return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait for it or end it", path, err)
@@ -123,21 +138,28 @@ func (d Dir) Load() (Record, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, fmt.Errorf("reading the sandbox's state in %s: %w; remove the file and run `sandbox down`", d.file("state.json"), err)
 	}
+	if r.Format > Format {
+		return r, fmt.Errorf("reading the sandbox's state in %s: it was written by a newer sandbox (format %d, this one knows %d): use that one, or choose another --name", d.Path, r.Format, Format)
+	}
+	if r.Name != "" && r.Cluster == "" {
+		r.Cluster = Kind // There was nothing else when it was written.
+	}
 	return r, nil
 }
 
 // Save writes the record in one step: a reader sees the old or the new one, whole.
 func (d Dir) Save(r Record) error {
+	r.Format = Format
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
-		return fmt.Errorf("writing the sandbox's state: %w", err)
+		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
 	}
 	temporary := d.file("state.json.new")
 	if err := os.WriteFile(temporary, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("writing the sandbox's state: %w", err)
+		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
 	}
 	if err := os.Rename(temporary, d.file("state.json")); err != nil {
-		return fmt.Errorf("writing the sandbox's state: %w", err)
+		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
 	}
 	return nil
 }

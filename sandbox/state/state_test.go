@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,8 +33,9 @@ func TestRecordComesBackAsItWasSaved(t *testing.T) {
 		t.Errorf("the first record is %+v, %v", r, err)
 	}
 	want := Record{
-		Name: "a", Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
+		Format: Format, Name: "a", Cluster: Embedded, Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
 		Ports: Ports{1, 2, 3, 4, 5}, OperatorImage: "o",
+		ComponentPorts: ComponentPorts{1, 2, 3, 4, 5, 6, 7, 8, 9}, Operator: "p",
 	}
 	if err := dir.Save(want); err != nil {
 		t.Fatal(err)
@@ -47,8 +50,40 @@ func TestRecordComesBackAsItWasSaved(t *testing.T) {
 	if err := dir.Save(Record{}); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := dir.Load(); r != (Record{}) || err != nil {
+	if r, err := dir.Load(); r != (Record{Format: Format}) || err != nil {
 		t.Errorf("the empty record is %+v, %v", r, err)
+	}
+}
+
+// A record that an older program wrote is of a kind cluster; one of a newer program is left alone.
+func TestLoadOfOtherFormats(t *testing.T) {
+	dir := open(t)
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(dir.file("state.json"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`{"name": "old", "provider": "podman", "ports": {"ui": 1}}`)
+	want := Record{Name: "old", Cluster: Kind, Provider: "podman", Ports: Ports{UI: 1}}
+	if got, err := dir.Load(); got != want || err != nil {
+		t.Errorf("an old record is %+v, %v", got, err)
+	}
+	write(`{"format": 99, "name": "new"}`)
+	if _, err := dir.Load(); err == nil || !strings.Contains(err.Error(), "newer sandbox") || !strings.Contains(err.Error(), "--name") {
+		t.Errorf("a new record: error %v", err)
+	}
+}
+
+func TestRemedy(t *testing.T) {
+	for err, want := range map[error]string{
+		syscall.EROFS: "--state-dir", fs.ErrPermission: "SANDBOX_STATE_DIR", syscall.ENOSPC: "make room", syscall.EIO: "input/output error",
+	} {
+		wrapped := &fs.PathError{Op: "open", Path: "/x", Err: err}
+		got := Remedy(wrapped)
+		if !errors.Is(got, err) || !strings.Contains(got.Error(), want) || !strings.Contains(got.Error(), "/x") {
+			t.Errorf("Remedy(%v): %v", wrapped, got)
+		}
 	}
 }
 
