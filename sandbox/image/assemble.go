@@ -71,8 +71,9 @@ func assemble(goos, goarch string, config v1.Config, layers ...v1.Layer) (v1.Ima
 // layer makes, or finds in the cache, the layer with these files. The key must change whenever the files do.
 func (b *Builder) layer(name, key string, files func(scratch string) ([]file, error)) (v1.Layer, error) {
 	dir := filepath.Join(b.Cache, "layers", name+"-"+key)
-	if !complete(dir, []string{"layer.tar"}) {
-		err := fill(dir, func(temporary string) error {
+	outputs := []string{"layer.tar"}
+	if !use(dir, outputs) {
+		err := fill(dir, outputs, func(temporary string) error {
 			scratch := filepath.Join(temporary, "scratch")
 			if err := os.Mkdir(scratch, 0o755); err != nil {
 				return err

@@ -4,17 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 )
@@ -59,20 +55,27 @@ func (b *Builder) build(ctx context.Context, c component, report Report) (string
 		return "", fmt.Errorf("building %s: %w", c.name, err)
 	}
 	dir := filepath.Join(b.Cache, "bin", c.name+"-"+key)
-	if complete(dir, c.outputs) {
+	if use(dir, c.outputs) {
 		report.say("cached")
 		return dir, nil
 	}
 	start := time.Now()
-	err = fill(dir, func(temporary string) error {
-		return b.compile(ctx, c, stamps, temporary, report)
+	err = fill(dir, c.outputs, func(temporary string) error {
+		if err := b.compile(ctx, c, stamps, temporary, report); err != nil {
+			return err
+		}
+		if !complete(temporary, c.outputs) {
+			return fmt.Errorf("the build left no %s", strings.Join(c.outputs, ", "))
+		}
+		return c.link(temporary)
 	})
 	if err != nil {
 		return "", fmt.Errorf("building %s: %w", c.name, err)
 	}
 	b.built(c.name, start)
-	if !complete(dir, c.outputs) {
-		return "", fmt.Errorf("building %s: the build left no %s", c.name, strings.Join(c.outputs, ", "))
+	if c.keep > 0 {
+		prune(filepath.Join(b.Cache, "bin"), c.name, c.keep)
+		prune(filepath.Join(b.Cache, "layers"), c.name, c.keep)
 	}
 	return dir, nil
 }
@@ -87,64 +90,6 @@ func (b *Builder) built(name string, start time.Time) {
 func (b *Builder) cached(c component) bool {
 	key, _, err := b.key(c)
 	return err == nil && complete(filepath.Join(b.Cache, "bin", c.name+"-"+key), c.outputs)
-}
-
-// key hashes everything that decides what a build makes: the module's files, the flags, the compiler, the platform.
-// The module is built outside the workspace, so that the module's own go.mod and go.sum are the whole truth.
-func (b *Builder) key(c component) (key string, stamps []string, err error) {
-	folder := filepath.Join(b.Root, c.module)
-	goMod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
-	if err != nil {
-		return "", nil, fmt.Errorf("reading the module: %w; run the sandbox inside the repository, or name it by --source", err)
-	}
-	for _, s := range c.stamp {
-		if strings.Contains(s, kubernetesVersion) {
-			version, err := required(goMod, folder, "k8s.io/kubernetes")
-			if err != nil {
-				return "", nil, err
-			}
-			s = strings.ReplaceAll(s, kubernetesVersion, version)
-		}
-		stamps = append(stamps, s)
-	}
-	hash := sha256.New()
-	goos, goarch := b.platform()
-	fmt.Fprintln(hash, runtime.Version(), goos, goarch, c.packages, c.tags, stamps)
-	if err := hashFolder(hash, folder); err != nil {
-		return "", nil, err
-	}
-	return hex.EncodeToString(hash.Sum(nil))[:16], stamps, nil
-}
-
-// hashFolder adds the names and contents of a module's Go files to hash, nested modules left out.
-func hashFolder(hash io.Writer, folder string) error {
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name := entry.Name()
-		if entry.IsDir() {
-			if path != folder && fileExists(filepath.Join(path, "go.mod")) {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		isSource := name == "go.mod" || name == "go.sum" || filepath.Ext(name) == ".go"
-		if !isSource || strings.HasSuffix(name, "_test.go") {
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		relative, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(hash, "%s %d\n", filepath.ToSlash(relative), len(data))
-		_, err = hash.Write(data)
-		return err
-	})
 }
 
 // compile runs `go build` for c into dir. CGO_ENABLED and -trimpath are the same for everything in this project, tests
@@ -203,10 +148,27 @@ func runReporting(cmd *exec.Cmd, report Report) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("%w; install Go, it builds the components where no registry answers", err)
+	if missing := noGo(err); missing != nil {
+		return missing
 	}
 	return fmt.Errorf("%w: %s", err, lastLines(said, 15))
+}
+
+// noGo returns what to do about err if it is that there is no go command, else nil.
+func noGo(err error) error {
+	if !errors.Is(err, exec.ErrNotFound) {
+		return nil
+	}
+	return fmt.Errorf("%w; install Go, in the version that go.mod names: it builds what is not in the cache yet", err)
+}
+
+// exitText returns what a failed command wrote to stderr.
+func exitText(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return errors.New(lastLines(string(exit.Stderr), 15))
+	}
+	return nil
 }
 
 func isPackageLine(line string) bool {
@@ -216,55 +178,4 @@ func isPackageLine(line string) bool {
 func lastLines(text string, most int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")
-}
-
-// complete tells whether dir holds every output.
-func complete(dir string, outputs []string) bool {
-	return !slices.ContainsFunc(outputs, func(name string) bool { return !fileExists(filepath.Join(dir, name)) })
-}
-
-// making begins the names of folders that are being filled; abandoned is the age at which one is the leftover of a command
-// that was killed, since no build takes that long.
-const (
-	making    = ".making-"
-	abandoned = 24 * time.Hour
-)
-
-// fill makes dir in one step: work fills a temporary folder beside it, which then takes dir's name. A command that is
-// killed in between leaves no half-filled dir, and a later one removes what it left.
-func fill(dir string, work func(temporary string) error) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("making the cache folder: %w", err)
-	}
-	removeAbandoned(filepath.Dir(dir))
-	temporary, err := os.MkdirTemp(filepath.Dir(dir), making)
-	if err != nil {
-		return fmt.Errorf("making a folder in the cache: %w", err)
-	}
-	defer os.RemoveAll(temporary)
-	if err := work(temporary); err != nil {
-		return err
-	}
-	if err := os.Chmod(temporary, 0o755); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	return os.Rename(temporary, dir)
-}
-
-// removeAbandoned removes old temporary folders. One that can't be removed costs space, and no more.
-func removeAbandoned(parent string) {
-	leftovers, _ := filepath.Glob(filepath.Join(parent, making+"*")) // The pattern is well-formed, the only error there is.
-	for _, leftover := range leftovers {
-		if info, err := os.Stat(leftover); err == nil && time.Since(info.ModTime()) > abandoned {
-			_ = os.RemoveAll(leftover)
-		}
-	}
-}
-
-func fileExists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/mod/modfile"
@@ -9,12 +10,15 @@ import (
 
 // component is a Go program, or several of one module, that the sandbox builds from source.
 type component struct {
-	name     string // what progress and the cache call it
-	module   string // the module's folder below the repository's root
+	name     string   // what progress and the cache call it
+	module   string   // the module's folder below the repository's root
+	sources  []string // folders of the module that hold its sources, nested modules included; none means all of the module
 	packages []string
 	tags     string
 	stamp    []string // -X flags that tell the programs their version
 	outputs  []string // the binaries that the build must leave
+	links    []string // links to the first output; their names choose what it is (argv[0])
+	keep     int      // how many builds of it to keep, at least; 0 means all
 }
 
 // kubernetesVersion stands in the stamps below; it is replaced by what the module's go.mod requires.
@@ -29,6 +33,9 @@ var (
 	kubernetes = component{
 		name: "kubernetes", module: "sandbox/source/kubernetes",
 		packages: []string{"."}, outputs: []string{"kubernetes"},
+		links: []string{
+			"assets/etcd", "assets/kube-apiserver", "assets/kube-controller-manager", "assets/kube-scheduler", "assets/kubectl",
+		},
 		stamp: []string{
 			"k8s.io/component-base/version.gitVersion=" + kubernetesVersion,
 			"k8s.io/component-base/version.gitMajor=1",
@@ -48,7 +55,7 @@ var (
 	}
 	certManager = component{
 		name: "cert-manager", module: "sandbox/source/certmanager",
-		packages: []string{"."}, outputs: []string{"sandbox"},
+		packages: []string{"."}, outputs: []string{"sandbox"}, links: CertManagerPrograms,
 		stamp: []string{"github.com/cert-manager/cert-manager/pkg/util.AppVersion=" + CertManagerVersion},
 	}
 	jaeger = component{
@@ -56,7 +63,44 @@ var (
 		packages: []string{"tool"}, outputs: []string{"jaeger"},
 		stamp: []string{"github.com/jaegertracing/jaeger/internal/version.latestVersion=v" + JaegerVersion},
 	}
+	kwok = component{
+		name: "kwok", module: "sandbox/source/kwok",
+		packages: []string{"tool"}, outputs: []string{"kwok"},
+	}
+	// operator changes with every edit of it, so that builds of it would pile up. Nothing else of the repository is in
+	// its binary, which a test holds.
+	operator = component{
+		name: "operator", module: ".", sources: []string{"operator"},
+		packages: []string{"./operator"}, outputs: []string{"operator"}, keep: 5,
+	}
 )
+
+// link makes c's links in the folder that it was built into. Links that are there already stay, so that several
+// commands may do it at once, and in a cache that only can be read it is enough that they were made before.
+func (c component) link(dir string) error {
+	for _, name := range c.links {
+		path := filepath.Join(dir, name)
+		target, err := filepath.Rel(filepath.Dir(path), filepath.Join(dir, c.outputs[0]))
+		if err != nil {
+			return fmt.Errorf("linking %s: %w", name, err)
+		}
+		if isLink(path, target) {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("linking %s: %w", name, err)
+		}
+		if err := os.Symlink(target, path); err != nil && !isLink(path, target) {
+			return fmt.Errorf("linking %s: %w; remove it if it is something else", name, err)
+		}
+	}
+	return nil
+}
+
+func isLink(path, target string) bool {
+	got, err := os.Readlink(path)
+	return err == nil && got == target
+}
 
 // required returns the version of a module that the go.mod in folder requires.
 func required(goMod []byte, folder, module string) (string, error) {

@@ -27,7 +27,7 @@ func names(t *testing.T, folder string) []string {
 func TestFillMakesTheFolderInOneStep(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "bin")
 	dir := filepath.Join(parent, "made")
-	err := fill(dir, func(temporary string) error {
+	err := fill(dir, []string{"program"}, func(temporary string) error {
 		put(t, temporary, "program", "text")
 		if fileExists(dir) {
 			t.Error("the folder is there before it is full")
@@ -57,7 +57,7 @@ func TestFillThatFailsLeavesWhatWasThere(t *testing.T) {
 	dir := filepath.Join(parent, "made")
 	put(t, dir, "program", "old")
 	failure := errors.New("no space")
-	err := fill(dir, func(temporary string) error {
+	err := fill(dir, []string{"program"}, func(temporary string) error {
 		put(t, temporary, "program", "half")
 		return failure
 	})
@@ -75,7 +75,7 @@ func TestFillThatFailsLeavesWhatWasThere(t *testing.T) {
 func TestFillReplacesAFolderThatLacksSomething(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	put(t, dir, "stale", "")
-	if err := fill(dir, func(temporary string) error { put(t, temporary, "fresh", ""); return nil }); err != nil {
+	if err := fill(dir, []string{"fresh"}, func(temporary string) error { put(t, temporary, "fresh", ""); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"fresh"}, names(t, dir)); diff != "" {
@@ -95,7 +95,7 @@ func TestFillRemovesLeftoversOfKilledCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := fill(filepath.Join(parent, "made"), func(string) error { return nil }); err != nil {
+	if err := fill(filepath.Join(parent, "made"), []string{"program"}, func(temporary string) error { put(t, temporary, "program", ""); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{making + "new", "kept", "made"}, names(t, parent)); diff != "" {

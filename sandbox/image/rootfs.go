@@ -44,12 +44,13 @@ func (b *Builder) buildRootFS(ctx context.Context, report Report) (rootFS, error
 	hash := sha256.Sum256([]byte(strings.Join(append(append([]string{debianRelease, arch}, nodePackages...), unwanted...), " ")))
 	dir := filepath.Join(b.Cache, "rootfs", debianRelease+"-"+hex.EncodeToString(hash[:])[:16])
 	fs := rootFS{archive: filepath.Join(dir, "rootfs.tar")}
-	if !complete(dir, []string{"rootfs.tar", "packages"}) {
+	outputs := []string{"rootfs.tar", "packages"}
+	if !use(dir, outputs) {
 		if err := checkDebootstrap(); err != nil {
 			return fs, err
 		}
 		start := time.Now()
-		if err := fill(dir, func(temporary string) error { return debootstrap(ctx, arch, temporary, report) }); err != nil {
+		if err := fill(dir, outputs, func(temporary string) error { return debootstrap(ctx, arch, temporary, report) }); err != nil {
 			return fs, fmt.Errorf("building the node's root filesystem: %w", err)
 		}
 		b.built("root filesystem", start)

@@ -2,11 +2,7 @@ package image
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -28,11 +24,12 @@ func NewSource(b *Builder) *Source { return &Source{Builder: b} }
 // Origin is "source".
 func (s *Source) Origin() string { return "source" }
 
-// inTurn builds one component when no other is being built.
+// inTurn builds one component when no other is being built. What is in the cache waits for nobody.
 func (s *Source) inTurn(ctx context.Context, c component, report Report) (string, error) {
-	if !s.cached(c) {
-		report.say("waiting for its turn")
+	if ctx.Err() == nil && s.cached(c) {
+		return s.build(ctx, c, report)
 	}
+	report.say("waiting for its turn")
 	s.compiling.Lock()
 	defer s.compiling.Unlock()
 	if ctx.Err() != nil {
@@ -109,6 +106,9 @@ func (s *Source) CertManager(ctx context.Context, report Report) ([]Image, error
 	if err != nil {
 		return nil, err
 	}
+	if _, err := s.Chart(ctx, report); err != nil {
+		return nil, err
+	}
 	layer, err := s.layer("cert-manager", keyOf(dir), func(string) ([]file, error) {
 		return linked(filepath.Join(dir, "sandbox"), "app", "cert-manager", CertManagerPrograms...), nil
 	})
@@ -153,27 +153,17 @@ func (s *Source) Samples(ctx context.Context, report Report) ([]Image, error) {
 	return []Image{{Names: []string{Pause, PauseOther}, image: image}}, nil
 }
 
-// Operator builds the reference operator from this tree. `go build` itself finds out what changed, and the image is
-// named by the binary's hash.
+// Operator builds the reference operator from this tree, unless this very tree's is in the cache.
 func (b *Builder) Operator(ctx context.Context, report Report) (Image, error) {
-	dir := filepath.Join(b.Cache, "operator")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Image{}, fmt.Errorf("making the cache folder: %w", err)
-	}
-	binary := filepath.Join(dir, "operator")
-	cmd := b.goCommand(ctx, ".", "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, "./operator")
-	if err := runReporting(cmd, report); err != nil {
-		return Image{}, fmt.Errorf("building the operator: %w", err)
-	}
-	key, err := hashFile(binary)
+	dir, err := b.build(ctx, operator, report)
 	if err != nil {
 		return Image{}, err
 	}
-	image, err := b.single("operator", binary, "operator", key, v1.Config{User: "65532:65532"})
+	image, err := b.single("operator", filepath.Join(dir, "operator"), "operator", keyOf(dir), v1.Config{User: "65532:65532"})
 	if err != nil {
 		return Image{}, err
 	}
-	return local("operator", key, image), nil
+	return local("operator", keyOf(dir), image), nil
 }
 
 // Probe is a small image whose program prints what a privileged container gets on the engine's host.
@@ -189,38 +179,7 @@ func (b *Builder) Probe(ctx context.Context) (Image, error) {
 	return local("probe", keyOf(dir), image), nil
 }
 
-// ControlPlaneBinaries returns the folder with kube-apiserver, etcd and kubectl, for envtest's KUBEBUILDER_ASSETS.
-func (b *Builder) ControlPlaneBinaries(ctx context.Context, report Report) (string, error) {
-	dir, err := b.build(ctx, kubernetes, report)
-	if err != nil {
-		return "", err
-	}
-	assets := filepath.Join(dir, "assets")
-	if err := os.MkdirAll(assets, 0o755); err != nil {
-		return "", fmt.Errorf("linking the control plane's programs: %w", err)
-	}
-	for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"} {
-		if err := os.Symlink("../kubernetes", filepath.Join(assets, program)); err != nil && !os.IsExist(err) {
-			return "", fmt.Errorf("linking the control plane's programs: %w", err)
-		}
-	}
-	return assets, nil
-}
-
 // local names an image that only this machine knows.
 func local(name, tag string, image v1.Image) Image {
 	return Image{Names: []string{LocalRepository + name + ":" + tag}, image: image}
-}
-
-func hashFile(path string) (string, error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("hashing %s: %w", path, err)
-	}
-	defer in.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, in); err != nil {
-		return "", fmt.Errorf("hashing %s: %w", path, err)
-	}
-	return hex.EncodeToString(hash.Sum(nil))[:16], nil
 }

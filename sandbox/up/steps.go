@@ -142,7 +142,7 @@ func (r *Run) InstallCertManager(ctx context.Context, report report) error {
 	if err := r.loadImages(ctx, report, r.certManager...); err != nil {
 		return err
 	}
-	chart, err := install.ChartDir(ctx, r.builder.Root)
+	chart, err := r.builder.Chart(ctx, report)
 	if err != nil {
 		return err
 	}
