@@ -1,0 +1,2 @@
+// Package process runs programs that outlive the command that starts them.
+package process
