@@ -1,4 +1,5 @@
-// Command kubernetes is every Kubernetes program of a sandbox cluster, and etcd, in one binary.
+// Command kubernetes is every Kubernetes program of a sandbox cluster, and etcd, in one binary. What runs or makes a node,
+// kubelet, kube-proxy and kubeadm, is there on Linux alone; the control plane builds for every system that Go knows.
 //
 // The name it is called by (argv[0], so a link per program) chooses the program, as busybox does. One binary
 // links the code that the programs share once: about 180 MB stripped against over 700 MB for eight of them.
@@ -19,10 +20,7 @@ var programs = map[string]func() int{
 	"kube-apiserver":          kubeAPIServer,
 	"kube-controller-manager": kubeControllerManager,
 	"kube-scheduler":          kubeScheduler,
-	"kube-proxy":              kubeProxy,
-	"kubeadm":                 kubeadm,
 	"kubectl":                 kubectl,
-	"kubelet":                 kubelet,
 }
 
 func main() {

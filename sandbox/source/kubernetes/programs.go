@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	_ "time/tzdata" // CronJob time zones: the images have no zoneinfo.
 
@@ -16,11 +15,7 @@ import (
 	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	kubeapiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	kubecontrollermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	kubeproxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	kubescheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	kubeadmapp "k8s.io/kubernetes/cmd/kubeadm/app"
-	kubeadmerrors "k8s.io/kubernetes/cmd/kubeadm/app/util/errors"
-	kubeletapp "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
 func etcd() int {
@@ -33,17 +28,6 @@ func kubeAPIServer() int { return cli.Run(kubeapiserver.NewAPIServerCommand()) }
 func kubeControllerManager() int { return cli.Run(kubecontrollermanager.NewControllerManagerCommand()) }
 
 func kubeScheduler() int { return cli.Run(kubescheduler.NewSchedulerCommand()) }
-
-func kubeProxy() int { return cli.Run(kubeproxy.NewProxyCommand()) }
-
-// kubelet gets a plain context: NewKubeletCommand sets up signals itself, and a second
-// SetupSignalContext panics with "close of closed channel".
-func kubelet() int { return cli.Run(kubeletapp.NewKubeletCommand(context.Background())) }
-
-func kubeadm() int {
-	kubeadmerrors.HandleError(kubeadmapp.Run())
-	return 0
-}
 
 // kubectl sets the log level before it builds the command, because plugin and kuberc handling log already then.
 func kubectl() int {
