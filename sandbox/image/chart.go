@@ -51,7 +51,7 @@ func (b *Builder) asset(ctx context.Context, a asset, report Report) (string, er
 			return err
 		}
 		if err := os.CopyFS(filepath.Join(temporary, filepath.Base(a.folder)), os.DirFS(filepath.Join(module, a.folder))); err != nil {
-			return err
+			return fmt.Errorf("copying %s of the module: %w", a.folder, err)
 		}
 		if !complete(temporary, outputs) {
 			return fmt.Errorf("the module has no %s/%s", a.folder, a.holds)

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestBuildCompilesOnceAndSaysCached(t *testing.T) {
@@ -34,6 +37,48 @@ func TestBuildCompilesOnceAndSaysCached(t *testing.T) {
 	again, err := b.build(t.Context(), c, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
 	if err != nil || again != dir || strings.Join(said, ";") != "cached" {
 		t.Errorf("the second build: %s, %v, said %q; want %s and cached", again, err, said, dir)
+	}
+}
+
+// A program that is several finds out by its name which one it is to be.
+func TestBuildLinksOneProgramUnderSeveralNames(t *testing.T) {
+	b, c := program(t)
+	b.OS, b.Arch = "", ""
+	c.links = []string{"assets/one", "two"}
+	put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n")
+	put(t, b.Root, "src/main.go", "package main\n\nimport \"os\"\n\nfunc main() { print(os.Args[0]) }\n")
+	dir, err := b.build(t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range c.links {
+		path := filepath.Join(dir, name)
+		if out, err := exec.CommandContext(t.Context(), path).CombinedOutput(); err != nil || string(out) != path {
+			t.Errorf("%s printed %q, %v; want its own path", name, out, err)
+		}
+	}
+}
+
+func TestBuildPrunesOldBuildsOfWhatChangesOften(t *testing.T) {
+	b, c := program(t)
+	c.keep = 2
+	put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n")
+	for _, folder := range []string{"bin", "layers"} {
+		for i := range 3 {
+			old := fmt.Sprintf("%s/program-%016x", folder, i)
+			put(t, b.Cache, old+"/file", "")
+			usedAgo(t, filepath.Join(b.Cache, old), time.Duration(i+2)*time.Hour)
+		}
+	}
+	dir, err := b.build(t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"program-0000000000000000", filepath.Base(dir)}, names(t, filepath.Join(b.Cache, "bin"))); diff != "" {
+		t.Errorf("builds (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"program-0000000000000000", "program-0000000000000001"}, names(t, filepath.Join(b.Cache, "layers"))); diff != "" {
+		t.Errorf("layers (-want +got):\n%s", diff)
 	}
 }
 
@@ -125,5 +170,20 @@ func TestInTurnGivesUpWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := NewSource(b).inTurn(ctx, c, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
+	}
+}
+
+// A cached component must not wait behind the minutes that another one takes.
+func TestInTurnWaitsOnlyForWhatHasToBeBuilt(t *testing.T) {
+	b, c := program(t)
+	key, _, err := b.key(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, b.Cache, "bin/program-"+key+"/program", "")
+	s := NewSource(b)
+	s.compiling.Lock() // Another build, that does not end.
+	if _, err := s.inTurn(t.Context(), c, nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -65,7 +65,7 @@ var (
 	}
 	kwok = component{
 		name: "kwok", module: "sandbox/source/kwok",
-		packages: []string{"tool"}, outputs: []string{"kwok"},
+		packages: []string{"."}, outputs: []string{"kwok"},
 	}
 	// operator changes with every edit of it, so that builds of it would pile up. Nothing else of the repository is in
 	// its binary, which a test holds.

@@ -73,15 +73,13 @@ func goFiles(module, folder string, nested bool) (files []string, err error) {
 		if err != nil {
 			return err
 		}
-		name := entry.Name()
 		if entry.IsDir() {
 			if !nested && path != top && fileExists(filepath.Join(path, "go.mod")) {
 				return filepath.SkipDir
 			}
 			return nil
 		}
-		isSource := name == "go.mod" || name == "go.sum" || filepath.Ext(name) == ".go"
-		if !isSource || strings.HasSuffix(name, "_test.go") {
+		if !isSource(entry.Name()) {
 			return nil
 		}
 		relative, err := filepath.Rel(module, path)
@@ -89,4 +87,13 @@ func goFiles(module, folder string, nested bool) (files []string, err error) {
 		return err
 	})
 	return files, err
+}
+
+// isSource tells whether a build reads a file of this name. Like Go it passes over names that begin with a dot or an underscore:
+// editors keep such files, and links to nothing, beside the one that is edited.
+func isSource(name string) bool {
+	if name == "go.mod" || name == "go.sum" {
+		return true
+	}
+	return filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "_")
 }

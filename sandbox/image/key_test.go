@@ -1,8 +1,11 @@
 package image
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,6 +47,11 @@ func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
 		{name: "a test", change: func(t *testing.T, b *Builder, _ *component) {
 			put(t, b.Root, "src/main_test.go", "package main\n")
 		}, same: true},
+		{name: "an editor's lock, a link to nothing", change: func(t *testing.T, b *Builder, _ *component) {
+			if err := os.Symlink("user@host.1", filepath.Join(b.Root, "src/.#main.go")); err != nil {
+				t.Fatal(err)
+			}
+		}, same: true},
 		{name: "a text", change: func(t *testing.T, b *Builder, _ *component) { put(t, b.Root, "src/README.md", "words") }, same: true},
 		{name: "a nested module", change: func(t *testing.T, b *Builder, _ *component) {
 			put(t, b.Root, "src/nested/go.mod", "module example.test/nested\n")
@@ -73,6 +81,97 @@ func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestKeyOfAComponentWithFoldersOfItsOwn(t *testing.T) {
+	for _, test := range []struct {
+		name, file, content string
+		same                bool
+	}{
+		{name: "its file", file: "src/sub/sub.go", content: "package sub // changed\n"},
+		{name: "a module nested in its folder", file: "src/sub/nested/nested.go", content: "package nested // changed\n"},
+		{name: "that module's requirements", file: "src/sub/nested/go.mod", content: "module example.test/nested\n\ngo 1.26\n"},
+		{name: "the module's requirements", file: "src/go.mod", content: "module example.test/program\n"},
+		{name: "the module's go.sum", file: "src/go.sum", content: "example.test/other v1.0.0 h1:x\n"},
+		{name: "a test of its", file: "src/sub/nested/nested_test.go", content: "package nested\n", same: true},
+		{name: "another folder of the module", file: "src/main.go", content: "package main // changed\n", same: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, c := program(t)
+			c.sources = []string{"sub"}
+			put(t, b.Root, "src/sub/nested/go.mod", "module example.test/nested\n")
+			put(t, b.Root, "src/sub/nested/nested.go", "package nested\n")
+			before, _, err := b.key(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, b.Root, test.file, test.content)
+			after, _, err := b.key(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (before == after) != test.same {
+				t.Errorf("key before %s, after %s; want the same: %t", before, after, test.same)
+			}
+		})
+	}
+}
+
+// Whatever of this repository a build reads must be in its key, else an old program would run for a new tree. The operator's
+// key leaves out most of its module; the others could miss a file that is not Go, one that is embedded say.
+func TestKeysCoverTheBuilds(t *testing.T) {
+	root, err := filepath.Abs(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Builder{Root: root}
+	for _, c := range []component{nodeInit, kubernetes, certManager, jaeger, kwok, operator} { // one for each module
+		args := []string{"list", "-find", "-json", "./..."}
+		if len(c.sources) > 0 {
+			args = append([]string{"list", "-deps", "-json"}, c.packages...)
+		}
+		out, err := b.goCommand(t.Context(), c.module, args...).Output()
+		if err != nil {
+			t.Fatalf("listing the packages of %s: %v, %v", c.name, err, exitText(err))
+		}
+		folder := filepath.Join(root, c.module)
+		hashed, err := c.sourceFiles(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, packages := filesRead(t, out, folder)
+		for _, file := range read {
+			if !slices.Contains(hashed, file) {
+				t.Errorf("%s is built into %s and not in its key: add its folder to the component's sources, or its kind to isSource", file, c.name)
+			}
+		}
+		if c.name == operator.name && packages < 5 {
+			t.Errorf("only %d packages of this repository are in the operator: the list is not what this test takes it for", packages)
+		}
+	}
+}
+
+// filesRead lists what a build reads in folder and below, from what `go list -json` says, and counts the packages.
+func filesRead(t *testing.T, list []byte, folder string) (files []string, packages int) {
+	t.Helper()
+	for decoder := json.NewDecoder(bytes.NewReader(list)); decoder.More(); {
+		var p struct {
+			Dir                                                                                   string
+			GoFiles, CgoFiles, CFiles, CXXFiles, HFiles, SFiles, SwigFiles, SysoFiles, EmbedFiles []string
+		}
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		within, err := filepath.Rel(folder, p.Dir)
+		if err != nil || !filepath.IsLocal(within) {
+			continue // Another repository's: go.sum pins it.
+		}
+		packages++
+		for _, name := range slices.Concat(p.GoFiles, p.CgoFiles, p.CFiles, p.CXXFiles, p.HFiles, p.SFiles, p.SwigFiles, p.SysoFiles, p.EmbedFiles) {
+			files = append(files, filepath.Join(within, name))
+		}
+	}
+	return files, packages
 }
 
 func TestKeyDoesNotDependOnTheRepositorysPlace(t *testing.T) {

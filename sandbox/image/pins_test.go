@@ -68,7 +68,7 @@ func minor(t *testing.T, version string) string {
 
 // Every component builds from a module of this repository that requires or holds what it names.
 func TestComponentsModules(t *testing.T) {
-	for _, c := range []component{nodeInit, kubernetes, nodeTools, coreDNS, certManager, jaeger} {
+	for _, c := range []component{nodeInit, kubernetes, nodeTools, coreDNS, certManager, jaeger, kwok, operator} {
 		data, err := os.ReadFile(filepath.Join(repository, c.module, "go.mod"))
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
