@@ -224,7 +224,7 @@ func TestBuildSetsTheImage(t *testing.T) {
 }
 
 func TestEveryOverlayRenders(t *testing.T) {
-	for _, overlay := range []string{"crd", "rbac", "manager", "webhook", "certmanager", "default", "sandbox", "samples", "jaeger"} {
+	for _, overlay := range []string{"crd", "rbac", "manager", "webhook", "certmanager", "default", "sandbox", "embedded", "node", "samples", "jaeger"} {
 		if len(render(t, overlay, "")) == 0 {
 			t.Errorf("overlay %s is empty", overlay)
 		}

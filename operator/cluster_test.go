@@ -46,6 +46,7 @@ type testCluster struct {
 	admin     client.Client
 	auditLog  string
 	probePort int
+	hookPort  int
 	logs      *logBuffer
 	stop      func() error
 }
@@ -177,23 +178,13 @@ func manifests() (rendered, error) {
 	return out, nil
 }
 
-// startOperator runs the operator in this process, the way main does.
+// startOperator runs the operator in this process, the way main does outside a cluster.
 func (c *testCluster) startOperator(env *envtest.Environment, dir string) error {
-	user, err := env.AddUser(envtest.User{
-		Name:   operatorUser,
-		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + operatorNamespace},
-	}, nil)
-	if err != nil {
-		return fmt.Errorf("adding the operator's user: %w", err)
-	}
-	kubeconfig, err := user.KubeConfig()
+	kubeconfig, err := writeKubeconfig(context.Background(), c.admin, env.Config, dir)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, "kubeconfig")
-	if err := os.WriteFile(path, kubeconfig, 0o600); err != nil {
-		return err
-	}
+	c.hookPort = env.WebhookInstallOptions.LocalServingPort
 	if c.probePort, err = freePort(); err != nil {
 		return err
 	}
@@ -202,10 +193,11 @@ func (c *testCluster) startOperator(env *envtest.Environment, dir string) error 
 		return err
 	}
 	opts, err := parseOptions([]string{
-		"--kubeconfig=" + path,
+		"--kubeconfig=" + kubeconfig,
 		"--leader-elect",
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=127.0.0.1:" + strconv.Itoa(c.probePort),
+		"--webhook-host=" + env.WebhookInstallOptions.LocalServingHost,
 		"--webhook-port=" + strconv.Itoa(env.WebhookInstallOptions.LocalServingPort),
 		"--webhook-cert-dir=" + env.WebhookInstallOptions.LocalServingCertDir,
 		"--log-level=debug",

@@ -149,7 +149,7 @@ func managerOptions(opts options, scheme *runtime.Scheme, traced []tracing.Optio
 		NewClient:                     tracing.NewClientFunc(traced...),
 		Metrics:                       metricsserver.Options{BindAddress: opts.metricsAddress},
 		HealthProbeBindAddress:        opts.probeAddress,
-		WebhookServer:                 ctrlwebhook.NewServer(ctrlwebhook.Options{Port: opts.webhookPort, CertDir: opts.webhookCertDir}),
+		WebhookServer:                 ctrlwebhook.NewServer(ctrlwebhook.Options{Host: opts.webhookHost, Port: opts.webhookPort, CertDir: opts.webhookCertDir}),
 		LeaderElection:                opts.leaderElect,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       opts.namespace,

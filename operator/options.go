@@ -28,6 +28,7 @@ type options struct {
 	namespace      string
 	serviceAccount string
 	webhooks       bool
+	webhookHost    string
 	webhookPort    int
 	webhookCertDir string
 	foreignContext tracing.ForeignContext
@@ -66,6 +67,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.namespace, "namespace", "", "`namespace` that the operator runs in: of the lease and of its service account")
 	fs.StringVar(&o.serviceAccount, "service-account", "", "`name` of the service account that the operator runs as")
 	fs.BoolVar(&o.webhooks, "enable-webhooks", true, "serve the admission webhook; without it, traces start at the first reconcile")
+	fs.StringVar(&o.webhookHost, "webhook-host", "", "`host` name or IP address that the webhook listens on (default all addresses)")
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "`port` of the webhook")
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "`folder` with tls.crt and tls.key of the webhook; changes are picked up")
 	fs.Func("foreign-context", "what a trace context from an untrusted user becomes: link, parent or ignore (default link)", o.setForeignContext)
@@ -183,6 +185,9 @@ func (o *options) validate() error {
 		if _, _, err := net.SplitHostPort(address); err != nil && address != "0" {
 			errs = append(errs, fmt.Errorf("option %s: %q is neither HOST:PORT nor 0", name, address))
 		}
+	}
+	if strings.Contains(o.webhookHost, ":") && net.ParseIP(o.webhookHost) == nil {
+		errs = append(errs, fmt.Errorf("option webhook-host: %q is no host name or IP address; the port is an option of its own", o.webhookHost))
 	}
 	if o.webhookPort < 1 || o.webhookPort > 65535 {
 		errs = append(errs, fmt.Errorf("option webhook-port: %d is not between 1 and 65535", o.webhookPort))

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
@@ -82,6 +84,7 @@ func TestBadOptionsNameTheirSource(t *testing.T) {
 		"unknown flag":         {args: []string{"--no-such"}, want: []string{"no-such"}},
 		"flag without value":   {args: []string{"--webhook-port"}, want: []string{"webhook-port"}},
 		"no number":            {args: []string{"--webhook-port=x"}, want: []string{"webhook-port", `"x"`}},
+		"port in the host":     {args: []string{"--webhook-host=127.0.0.1:9443"}, want: []string{"webhook-host", `"127.0.0.1:9443"`}},
 		"port too high":        {args: []string{"--webhook-port=65536"}, want: []string{"webhook-port", "65536"}},
 		"no address":           {args: []string{"--metrics-bind-address=8080"}, want: []string{"metrics-bind-address", `"8080"`}},
 		"two bad addresses":    {args: []string{"--metrics-bind-address=a", "--health-probe-bind-address=b"}, want: []string{"metrics-", "health-"}},
@@ -113,6 +116,16 @@ func TestBadOptionsNameTheirSource(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWebhookHost(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "::1", "localhost", ""} {
+		o := parse(t, map[string]string{"OPERATOR_WEBHOOK_HOST": host})
+		server, ok := managerOptions(o, nil, nil, logr.Discard()).WebhookServer.(*ctrlwebhook.DefaultServer)
+		if !ok || server.Options.Host != host || server.Options.Port != 9443 {
+			t.Errorf("host %q: the webhook's server is %+v", host, server)
+		}
 	}
 }
 

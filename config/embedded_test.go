@@ -1,0 +1,121 @@
+package config_test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/config"
+)
+
+// TestEmbeddedIsDefaultWithoutPods holds that a cluster of processes gets the very objects that every other cluster gets:
+// the few fields that may differ are taken out, the rest must be equal.
+func TestEmbeddedIsDefaultWithoutPods(t *testing.T) {
+	want, got := render(t, "default", ""), render(t, "embedded", "")
+	for _, pods := range []string{"Deployment/" + prefix + "manager", "Service/" + prefix + "webhook-service"} {
+		if want[pods] == nil {
+			t.Errorf("overlay default has no %s", pods)
+		}
+		delete(want, pods)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
+		t.Fatalf("objects (-default +embedded):\n%s", diff)
+	}
+	for _, r := range []rendered{want, got} {
+		certificate := r["Certificate/"+prefix+"serving-cert"]
+		unstructured.RemoveNestedField(certificate.Object, "spec", "dnsNames")
+		unstructured.RemoveNestedField(certificate.Object, "spec", "duration")
+		hooks, _, err := unstructured.NestedSlice(r["MutatingWebhookConfiguration/"+prefix+"mutating-webhook-configuration"].Object, "webhooks")
+		if err != nil || len(hooks) != 1 {
+			t.Fatalf("%d webhooks, %v", len(hooks), err)
+		}
+		delete(hooks[0].(map[string]any), "clientConfig")
+		r["MutatingWebhookConfiguration/"+prefix+"mutating-webhook-configuration"].Object["webhooks"] = hooks
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("objects (-default +embedded):\n%s", diff)
+	}
+}
+
+func TestEmbeddedWebhookIsOnLocalhost(t *testing.T) {
+	const name = "MutatingWebhookConfiguration/" + prefix + "mutating-webhook-configuration"
+	r := render(t, "embedded", "")
+	hook := as[admissionregistrationv1.MutatingWebhookConfiguration](t, r, name)
+	path := as[admissionregistrationv1.MutatingWebhookConfiguration](t, render(t, "default", ""), name).Webhooks[0].ClientConfig.Service.Path
+	want := admissionregistrationv1.WebhookClientConfig{URL: new("https://localhost:9443" + *path)}
+	if diff := cmp.Diff(want, hook.Webhooks[0].ClientConfig); diff != "" {
+		t.Errorf("client configuration (-want +got):\n%s", diff)
+	}
+	certificate := r["Certificate/"+prefix+"serving-cert"]
+	names, _, _ := unstructured.NestedStringSlice(certificate.Object, "spec", "dnsNames")
+	if diff := cmp.Diff([]string{"localhost"}, names); diff != "" {
+		t.Errorf("DNS names of the certificate (-want +got):\n%s", diff)
+	}
+	if got, want := hook.Annotations["cert-manager.io/inject-ca-from"], namespace+"/"+certificate.GetName(); got != want {
+		t.Errorf("the CA is injected from %q, want %q", got, want)
+	}
+	if got, _, _ := unstructured.NestedString(certificate.Object, "spec", "duration"); got != "8760h" {
+		t.Errorf("the certificate lasts %q, want a year", got)
+	}
+}
+
+// TestJaegerListensAsBefore holds the addresses of a Jaeger that is told nothing: those of the Pod's ports.
+func TestJaegerListensAsBefore(t *testing.T) {
+	text, err := config.Files.ReadFile(config.JaegerConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]string)
+	for _, match := range regexp.MustCompile(`endpoint: \$\{env:JAEGER_HOST:-(.*)\}:\$\{env:(\w+):-(\d+)\}\n`).FindAllStringSubmatch(string(text), -1) {
+		got[match[2]] = match[1] + ":" + match[3]
+	}
+	want := map[string]string{
+		"JAEGER_UI_PORT":        "0.0.0.0:16686",
+		"JAEGER_QUERY_PORT":     "0.0.0.0:16685",
+		"JAEGER_OTLP_GRPC_PORT": "0.0.0.0:4317",
+		"JAEGER_OTLP_HTTP_PORT": "0.0.0.0:4318",
+		"JAEGER_THRIFT_PORT":    "0.0.0.0:14268",
+		"JAEGER_HEALTH_PORT":    "0.0.0.0:13133",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+	if all := strings.Count(string(text), "endpoint:"); all != len(want) {
+		t.Errorf("%d endpoints, of which %d can be chosen", all, len(want))
+	}
+}
+
+func TestNode(t *testing.T) {
+	r := render(t, "node", "")
+	node := as[corev1.Node](t, r, "Node/sandbox-node")
+	if node.Annotations["kwok.x-k8s.io/node"] != "fake" || node.Labels["kubernetes.io/hostname"] != node.Name {
+		t.Errorf("annotations %v, labels %v", node.Annotations, node.Labels)
+	}
+	if room := node.Status.Allocatable; room.Cpu().Value() != 32 || room.Memory().Value() != 256<<30 || room.Pods().Value() != 110 {
+		t.Errorf("allocatable %v", room)
+	}
+	user := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "system:kwok"}}
+	everywhere := as[rbacv1.ClusterRoleBinding](t, r, "ClusterRoleBinding/kwok")
+	leases := as[rbacv1.RoleBinding](t, r, "RoleBinding/kwok")
+	for _, subjects := range [][]rbacv1.Subject{everywhere.Subjects, leases.Subjects} {
+		if diff := cmp.Diff(user, subjects); diff != "" {
+			t.Errorf("subjects (-want +got):\n%s", diff)
+		}
+	}
+	if leases.Namespace != corev1.NamespaceNodeLease || r["Namespace/"+leases.Namespace] == nil {
+		t.Errorf("leases are allowed in namespace %q, which must be rendered", leases.Namespace)
+	}
+	for _, ref := range []rbacv1.RoleRef{everywhere.RoleRef, leases.RoleRef} {
+		if r[ref.Kind+"/"+ref.Name] == nil {
+			t.Errorf("a binding names %s %q, which is not rendered", ref.Kind, ref.Name)
+		}
+	}
+}
