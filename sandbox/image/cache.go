@@ -23,6 +23,9 @@ const (
 	idle      = time.Hour
 )
 
+// cacheRemedy is what to do where the cache can't be written.
+const cacheRemedy = "make it writable, or name another folder by XDG_CACHE_HOME"
+
 // RemoveCache deletes everything that was built or pulled into the cache folder, and the folder itself if nothing else
 // is in it.
 func RemoveCache(folder string) error {
@@ -55,12 +58,12 @@ func use(dir string, outputs []string) bool {
 // meanwhile, with all outputs, its work stays, since programs may run from there already.
 func fill(dir string, outputs []string, work func(temporary string) error) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("making the cache folder: %w", err)
+		return fmt.Errorf("making the cache folder: %w; %s", err, cacheRemedy)
 	}
 	removeAbandoned(filepath.Dir(dir))
 	temporary, err := os.MkdirTemp(filepath.Dir(dir), making)
 	if err != nil {
-		return fmt.Errorf("making a folder in the cache: %w", err)
+		return fmt.Errorf("making a folder in the cache: %w; %s", err, cacheRemedy)
 	}
 	defer os.RemoveAll(temporary)
 	if err := work(temporary); err != nil {

@@ -46,7 +46,7 @@ func (b *Builder) buildRootFS(ctx context.Context, report Report) (rootFS, error
 	fs := rootFS{archive: filepath.Join(dir, "rootfs.tar")}
 	outputs := []string{"rootfs.tar", "packages"}
 	if !use(dir, outputs) {
-		if err := checkDebootstrap(); err != nil {
+		if err := CanBuildNode(); err != nil {
 			return fs, err
 		}
 		start := time.Now()
@@ -63,8 +63,8 @@ func (b *Builder) buildRootFS(ctx context.Context, report Report) (rootFS, error
 	return fs, nil
 }
 
-// checkDebootstrap says what is missing before anything long begins.
-func checkDebootstrap() error {
+// CanBuildNode says what a source build of the node's image lacks here, before anything long begins; nil if nothing.
+func CanBuildNode() error {
 	if _, err := exec.LookPath("debootstrap"); err != nil {
 		return errors.New("building a node image from source needs debootstrap: run scripts/prerequisites.sh as root on Debian or Ubuntu," +
 			" or use --images=registry where a container registry answers")

@@ -43,7 +43,7 @@ func (s *Source) Init(ctx context.Context) (string, error) { return s.inTurn(ctx
 
 // Node builds the root filesystem, containerd, Kubernetes and the rest of a node.
 func (s *Source) Node(ctx context.Context, report Report) (Image, error) {
-	if err := checkDebootstrap(); err != nil {
+	if err := CanBuildNode(); err != nil {
 		return Image{}, err
 	}
 	type rootResult struct {
