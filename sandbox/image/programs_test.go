@@ -63,13 +63,13 @@ func TestProgramsFromTheCacheNeedNoGo(t *testing.T) {
 	}
 	// Each path ends in the name that the program goes by, and leads to the one that was cached.
 	for path, want := range map[string]string{
-		controlPlane.Etcd: "etcd kubernetes", controlPlane.APIServer: "kube-apiserver kubernetes",
-		controlPlane.ControllerManager: "kube-controller-manager kubernetes", controlPlane.Scheduler: "kube-scheduler kubernetes",
-		controlPlane.Kubectl: "kubectl kubernetes", certManagerPaths.Controller: "controller cert-manager",
-		certManagerPaths.CAInjector: "cainjector cert-manager", certManagerPaths.Webhook: "webhook cert-manager",
-		jaegerPath: "jaeger jaeger", kwokProgram.Path: "kwok kwok", operatorPath: "operator operator",
+		controlPlane.Etcd: "etcd of kubernetes", controlPlane.APIServer: "kube-apiserver of kubernetes",
+		controlPlane.ControllerManager: "kube-controller-manager of kubernetes", controlPlane.Scheduler: "kube-scheduler of kubernetes",
+		controlPlane.Kubectl: "kubectl of kubernetes", certManagerPaths.Controller: "controller of cert-manager",
+		certManagerPaths.CAInjector: "cainjector of cert-manager", certManagerPaths.Webhook: "webhook of cert-manager",
+		jaegerPath: "jaeger of jaeger", kwokProgram.Path: "kwok of kwok", operatorPath: "operator of operator",
 	} {
-		if got := filepath.Base(path) + " " + read(t, path); got != want || !strings.HasPrefix(path, cache) {
+		if got := filepath.Base(path) + " of " + read(t, path); got != want || !strings.HasPrefix(path, cache) {
 			t.Errorf("%s is %q, want %q", path, got, want)
 		}
 	}
