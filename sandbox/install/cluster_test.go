@@ -131,6 +131,8 @@ func testOperatorOrderAndReadiness(t *testing.T, c *Cluster) {
 	if status, err := StatusOf(t.Context(), c, OperatorName); err != nil || !status.Ready || status.Version != operatorImage {
 		t.Errorf("status = %+v, %v; want ready", status, err)
 	}
+	checkVersion(t, c, OperatorName, operatorImage)
+	checkVersion(t, c, JaegerName, "v2.13.0")
 }
 
 func testSample(t *testing.T, c *Cluster) {
