@@ -10,12 +10,24 @@ import (
 // builds wait for each other.
 const build = 35 * time.Minute
 
-// plan is `sandbox up`, whole: what it does, in which order, and how long it waits. Steps that need nothing of each
-// other run at the same time.
+// choice is the first step of `sandbox up`, on which the others depend.
+func choice(r *up.Run) []up.Step {
+	return []up.Step{{Name: "kind of cluster", Limit: 5 * time.Minute, Run: r.ChooseCluster}}
+}
+
+// plan is the rest of `sandbox up`, whole: what it does, in which order, and how long it waits. Steps that need nothing of
+// each other run at the same time.
 func plan(r *up.Run) []up.Step {
+	if r.Embedded() {
+		return embeddedPlan(r)
+	}
+	return kindPlan(r)
+}
+
+// kindPlan is for a node in a container engine.
+func kindPlan(r *up.Run) []up.Step {
 	return []up.Step{
-		{Name: "container engine", Limit: 5 * time.Minute, Run: r.FindEngine},
-		{Name: "images", Limit: time.Minute, Run: r.ChooseImages, Needs: []string{"container engine"}},
+		{Name: "images", Limit: time.Minute, Run: r.ChooseImages},
 
 		{Name: "node image", Limit: build, Run: r.GetNodeImage, Needs: []string{"images"}},
 		{Name: "cert-manager images", Limit: build, Run: r.GetCertManagerImages, Needs: []string{"images"}},
@@ -27,5 +39,26 @@ func plan(r *up.Run) []up.Step {
 		{Name: "Jaeger", Limit: 5 * time.Minute, Run: r.InstallJaeger, Needs: []string{"cluster", "Jaeger image"}},
 		{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"operator image", "cert-manager", "Jaeger"}},
 		{Name: "sample Head", Limit: 5 * time.Minute, Run: r.ApplySample, Needs: []string{"operator"}},
+	}
+}
+
+// embeddedPlan is for processes of this machine.
+func embeddedPlan(r *up.Run) []up.Step {
+	return []up.Step{
+		{Name: "ports, certificates", Limit: time.Minute, Run: r.PrepareProcesses},
+
+		{Name: "Kubernetes programs", Limit: build, Run: r.GetControlPlane, Needs: []string{"ports, certificates"}},
+		{Name: "cert-manager programs", Limit: build, Run: r.GetCertManager, Needs: []string{"ports, certificates"}},
+		{Name: "Jaeger program", Limit: build, Run: r.GetJaeger, Needs: []string{"ports, certificates"}},
+		{Name: "kwok program", Limit: build, Run: r.GetKwok, Needs: []string{"ports, certificates"}},
+		{Name: "operator program", Limit: build, Run: r.GetOperator, Needs: []string{"ports, certificates"}},
+
+		{Name: "control plane", Limit: 2 * time.Minute, Run: r.StartControlPlane, Needs: []string{"Kubernetes programs"}},
+		{Name: "node", Limit: 2 * time.Minute, Run: r.StartNode, Needs: []string{"control plane", "kwok program"}},
+		{Name: "Jaeger", Limit: 2 * time.Minute, Run: r.StartJaeger, Needs: []string{"Jaeger program"}},
+		{Name: "cert-manager", Limit: 2 * time.Minute, Run: r.StartCertManager, Needs: []string{"control plane", "cert-manager programs"}},
+		// Its Certificate waits for cert-manager by itself.
+		{Name: "operator", Limit: 3 * time.Minute, Run: r.StartOperator, Needs: []string{"control plane", "cert-manager programs", "Jaeger", "operator program"}},
+		{Name: "sample Head", Limit: 2 * time.Minute, Run: r.ApplySampleToProcesses, Needs: []string{"operator", "cert-manager", "node"}},
 	}
 }

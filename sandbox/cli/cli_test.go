@@ -50,14 +50,14 @@ func execute(t *testing.T, seen *up.Options, args ...string) result {
 		t.Fatal(err)
 	}
 	defer stderr.Close()
-	plan := func(r *up.Run) []up.Step {
+	choice := func(r *up.Run) []up.Step {
 		if seen != nil {
 			*seen = r.Options
 		}
 		return []up.Step{{Name: "stop", Limit: time.Minute, Run: func(context.Context, func(string, ...any)) error { return errStop }}}
 	}
 	var stdout bytes.Buffer
-	code := Execute(t.Context(), args, &stdout, stderr, plan)
+	code := Execute(t.Context(), args, &stdout, stderr, Plan{Choice: choice, Steps: func(*up.Run) []up.Step { return nil }})
 	said, err := os.ReadFile(stderr.Name())
 	if err != nil {
 		t.Fatal(err)

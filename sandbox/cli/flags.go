@@ -35,6 +35,8 @@ func bindShared(root *cobra.Command) *shared {
 // bindUp adds the options of up.
 func (s *shared) bindUp(flags *pflag.FlagSet) {
 	o := &s.options
+	flags.StringVar(&o.Cluster, "cluster", "auto", "kind, embedded (processes of this machine), or auto (kind where a container engine works)")
+	flags.StringArrayVar(&o.OperatorEnv, "operator-env", nil, "NAME=VALUE for the operator's environment; may be repeated")
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
 	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")
 	flags.DurationVar(&o.Timeout, "timeout", up.DefaultTimeout, "give up after this time")
@@ -105,11 +107,26 @@ func fromFile(cmd *cobra.Command, path string) error {
 		if f == nil || f.Changed || value == nil {
 			continue
 		}
+		if list, isList := value.([]any); isList && f.Value.Type() == "stringArray" {
+			if err := setList(cmd.Flags(), key, list); err != nil {
+				return fmt.Errorf("reading options from %s%s: %s: %w", path, lineOf(data, key), key, err)
+			}
+			continue
+		}
 		if kind := reflect.TypeOf(value).Kind(); kind == reflect.Map || kind == reflect.Slice {
 			return fmt.Errorf("reading options from %s%s: %s: use a single value", path, lineOf(data, key), key)
 		}
 		if err := cmd.Flags().Set(key, fmt.Sprint(value)); err != nil {
 			return fmt.Errorf("reading options from %s%s: %s: %w", path, lineOf(data, key), key, err)
+		}
+	}
+	return nil
+}
+
+func setList(flags *pflag.FlagSet, name string, values []any) error {
+	for _, value := range values {
+		if err := flags.Set(name, fmt.Sprint(value)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -14,8 +14,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
-// Plan lists the steps of `sandbox up`.
-type Plan func(*up.Run) []up.Step
+// Plan is `sandbox up`.
+type Plan struct {
+	// Choice are the steps that decide what the cluster is.
+	Choice func(*up.Run) []up.Step
+	// Steps are those of the cluster that was chosen.
+	Steps func(*up.Run) []up.Step
+}
 
 // Exit codes.
 const (
@@ -51,8 +56,8 @@ func newRoot(plan Plan, stderr *os.File) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sandbox",
 		Short: "A Kubernetes cluster in which an operator's work can be seen as one trace",
-		Long: `sandbox makes a kind cluster with cert-manager, Jaeger and the reference operator of this repository, applies a Head
-object, and prints the trace of what the cluster did about it.
+		Long: `sandbox makes a Kubernetes cluster with cert-manager, Jaeger and the reference operator of this repository, applies a Head
+object, and prints the trace of what the cluster did about it. The cluster is kind's, or one of processes of this machine.
 
 Options come from flags, then from the environment (SANDBOX_NAME for --name, and so on), then from the YAML file named
 by --config, whose keys are the flags' names.`,
@@ -74,7 +79,7 @@ by --config, whose keys are the flags' names.`,
 	shared := bindShared(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newDown(shared, stderr), newStatus(shared), newTrace(shared),
-		newEnv(shared), newBuild(shared, stderr), newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
+		newEnv(shared), newLogs(shared), newBuild(shared, stderr), newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	return root
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -56,11 +58,11 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(table, "sandbox\t%s, %s\n", s.Name, s.State)
 	if s.Cluster != "" {
-		fmt.Fprintf(table, "cluster\t%s on %s, images from %s\n", s.Cluster, s.Provider, s.Images)
+		fmt.Fprintf(table, "cluster\t%s\n", describeCluster(s))
 		fmt.Fprintf(table, "kubeconfig\t%s\n", s.Kubeconfig)
 	}
 	if s.Node != nil {
-		fmt.Fprintf(table, "node\tKubernetes %s, %s, %s\n", s.Node.Kubernetes, s.Node.Runtime, s.Node.Image)
+		fmt.Fprintf(table, "node\t%s\n", describeNode(*s.Node))
 	}
 	if s.State != up.StateDown {
 		fmt.Fprintf(table, "Jaeger\t%s\n", s.Jaeger.UI)
@@ -72,7 +74,44 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 		if !c.Ready {
 			state = "NOT READY: " + c.Message
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", c.Name, c.Version, state)
+		state, details, _ := strings.Cut(state, "\n")
+		fmt.Fprintf(table, "%s\t%s\t%s%s\n", c.Name, c.Version, state, describeProcesses(c.Processes))
+		for line := range strings.SplitSeq(details, "\n") {
+			if line != "" {
+				fmt.Fprintf(table, "\t\t  %s\n", line)
+			}
+		}
 	}
 	return table.Flush()
+}
+
+func describeCluster(s up.Status) string {
+	if s.Provider == "" {
+		return s.Cluster + ", programs built from source"
+	}
+	return fmt.Sprintf("%s on %s, images from %s", s.Cluster, s.Provider, s.Images)
+}
+
+func describeNode(n up.NodeStatus) string {
+	words := []string{"Kubernetes " + n.Kubernetes}
+	for _, more := range []string{n.Runtime, n.Image} {
+		if more != "" {
+			words = append(words, more)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// describeProcesses lists process ids, for who wants to look at them with other tools.
+func describeProcesses(processes []up.Process) string {
+	var ids []string
+	for _, p := range processes {
+		if p.PID != 0 {
+			ids = append(ids, strconv.Itoa(p.PID))
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return ", process " + strings.Join(ids, " ")
 }

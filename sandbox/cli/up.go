@@ -16,8 +16,12 @@ func newUp(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
 		Short: "Make the sandbox, or repair it, and show the sample's trace",
 		Long: `up makes the sandbox and prints the trace of the sample Head.
 
-It can be run again at any time: what is there is kept, what is missing or broken is mended. Images come from a registry
-or, where none answers, from source; a first build from source takes some 20 minutes and is kept in the cache.`,
+It can be run again at any time: what is there is kept, what is missing or broken is mended.
+
+The cluster is kind's where a container engine works. Elsewhere, or with --cluster=embedded, it is a real control plane,
+cert-manager, Jaeger and the operator as processes of this machine, with a simulated node: no root, no containers, and up in
+seconds. Images come from a registry or, where none answers, from source; programs are always built from source. A first
+build takes some 20 minutes and is kept in the cache.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runUp(cmd.Context(), plan, shared, cmd, stderr)
@@ -39,7 +43,10 @@ func runUp(ctx context.Context, plan Plan, shared *shared, cmd *cobra.Command, s
 	unlock, err := run.Lock(ctx, progress.Printf)
 	if err == nil {
 		defer unlock()
-		err = up.Do(ctx, progress, plan(run))
+		err = up.Do(ctx, progress, plan.Choice(run))
+	}
+	if err == nil {
+		err = up.Do(ctx, progress, plan.Steps(run))
 	}
 	progress.Close()
 	if err != nil {

@@ -35,6 +35,9 @@ type Conditions struct {
 	Ready func(context.Context) (ready bool, state string, err error)
 	// Quiet is how long no new span came; 0 is DefaultQuiet.
 	Quiet time.Duration
+	// Settled spares an old trace the quiet period: one whose last span ended longer ago than this. It must be longer than
+	// spans take to Jaeger, and the clocks must be one. 0 leaves it out.
+	Settled time.Duration
 	// Poll is the time between two looks; 0 is DefaultPoll.
 	Poll time.Duration
 	// Timeout bounds the whole wait; 0 is DefaultCompleteWait. The context bounds
@@ -181,10 +184,24 @@ func (w *completion) look(ctx context.Context) ([]Failure, error) {
 	if defective := forest.Defective(); len(defective) > 0 {
 		failures = append(failures, Failure{ConditionParents, describe(defective)})
 	}
-	if quiet := time.Since(w.changed); quiet < w.conditions.Quiet {
+	if quiet := time.Since(w.changed); quiet < w.conditions.Quiet && !w.settled() {
 		failures = append(failures, Failure{ConditionQuiet, fmt.Sprintf("the last span came %s ago, want %s", quiet.Round(time.Millisecond), w.conditions.Quiet)})
 	}
 	return failures, nil
+}
+
+// settled tells whether the trace is too old to be still growing.
+func (w *completion) settled() bool {
+	if w.conditions.Settled <= 0 || w.trace.Len() == 0 {
+		return false
+	}
+	var last time.Time
+	for _, span := range w.trace.Spans() {
+		if span.End.After(last) {
+			last = span.End
+		}
+	}
+	return time.Since(last) > w.conditions.Settled
 }
 
 func (w *completion) checkReady(ctx context.Context) []Failure {

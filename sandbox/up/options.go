@@ -26,12 +26,16 @@ type Options struct {
 	StateDir string
 	// Source is the repository's root; default the folder above the working folder that has its go.mod.
 	Source string
+	// Cluster is kind, embedded, or auto: kind where a container engine works, embedded elsewhere.
+	Cluster string
 	// Provider is docker, podman, nerdctl, or auto.
 	Provider string
 	// Images is registry, source, or auto: a registry if one answers.
 	Images string
 	// Ports are Jaeger's on 127.0.0.1; a zero takes the usual one, or any other if that is taken.
 	Ports state.Ports
+	// OperatorEnv are environment variables of the operator, as NAME=VALUE, added to its own or replacing them.
+	OperatorEnv []string
 	// Timeout bounds the whole of up; default 40 minutes, as a first build takes half of that.
 	Timeout time.Duration
 }
@@ -42,8 +46,9 @@ const (
 	DefaultTimeout = 40 * time.Minute
 )
 
-// The values of Options.Images and Options.Provider.
+// The values of Options.Cluster, Options.Images and Options.Provider.
 var (
+	clusters     = []string{"auto", state.Kind, state.Embedded}
 	imageOrigins = []string{"auto", "registry", "source"}
 	providers    = []string{"auto", "docker", "podman", "nerdctl"}
 )
@@ -61,6 +66,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Provider == "" {
 		o.Provider = "auto"
+	}
+	if o.Cluster == "" {
+		o.Cluster = "auto"
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
@@ -80,11 +88,25 @@ func (o Options) check() error {
 	if err := cluster.ValidName(o.Name); err != nil {
 		return err
 	}
+	if !slices.Contains(clusters, o.Cluster) {
+		return fmt.Errorf("--cluster=%s: use %s", o.Cluster, strings.Join(clusters, ", "))
+	}
 	if !slices.Contains(imageOrigins, o.Images) {
 		return fmt.Errorf("--images=%s: use %s", o.Images, strings.Join(imageOrigins, ", "))
 	}
 	if !slices.Contains(providers, o.Provider) {
 		return fmt.Errorf("--provider=%s: use %s", o.Provider, strings.Join(providers, ", "))
+	}
+	if o.Cluster == state.Embedded && o.Images == "registry" {
+		return errors.New("--cluster=embedded --images=registry: an embedded cluster runs programs, which are built from source")
+	}
+	if o.Cluster == state.Embedded && o.Provider != "auto" {
+		return fmt.Errorf("--cluster=embedded --provider=%s: an embedded cluster needs no container engine", o.Provider)
+	}
+	for _, variable := range o.OperatorEnv {
+		if name, _, found := strings.Cut(variable, "="); !found || name == "" {
+			return fmt.Errorf("--operator-env=%s: use NAME=VALUE", variable)
+		}
 	}
 	if o.Timeout < 0 {
 		return fmt.Errorf("--timeout=%s: use a time above 0, 40m say", o.Timeout)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
@@ -22,10 +24,16 @@ type Run struct {
 	Note func(format string, args ...any)
 
 	builder *image.Builder
+	target  *install.Cluster
+	kind
+	embedded
+}
+
+// kind is what a run on kind has found out.
+type kind struct {
 	images  image.Set
 	engine  *cluster.Engine
 	cluster *cluster.Cluster
-	target  *install.Cluster
 	node    cluster.Node
 
 	certManager []image.Image
@@ -107,17 +115,16 @@ func (r *Run) built(component string, took time.Duration) {
 var ErrDown = errors.New("the sandbox is not up: run `make sandbox-up`")
 
 // Attach connects to the cluster that an earlier up made. The error is ErrDown where none was.
-func (r *Run) Attach() error {
-	if r.Record.Name == "" {
+func (r *Run) Attach() (err error) {
+	switch {
+	case r.Record.Name == "":
 		return ErrDown
+	case r.Record.Cluster == state.Embedded:
+		return r.useProcesses()
 	}
 	r.engine = &cluster.Engine{Name: r.Record.Provider, ContainersConf: r.Record.ContainersConf}
-	c, err := cluster.New(r.engine, r.Record.Name, r.Dir, nil)
-	if err != nil {
-		return err
-	}
-	r.cluster = c
-	return nil
+	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir, nil)
+	return err
 }
 
 // Target is the API server to install into, made from the cluster's kubeconfig.
@@ -125,15 +132,22 @@ func (r *Run) Target() (*install.Cluster, error) {
 	if r.target != nil {
 		return r.target, nil
 	}
-	if r.cluster == nil {
-		return nil, ErrDown
-	}
-	config, err := r.cluster.RESTConfig()
+	config, err := r.restConfig()
 	if err != nil {
 		return nil, err
 	}
 	r.target, err = install.NewCluster(config)
 	return r.target, err
+}
+
+func (r *Run) restConfig() (*rest.Config, error) {
+	switch {
+	case r.processes != nil:
+		return r.processes.RESTConfig()
+	case r.cluster != nil:
+		return r.cluster.RESTConfig()
+	}
+	return nil, ErrDown
 }
 
 // Save writes the record.
@@ -158,14 +172,21 @@ func (r *Run) Down(ctx context.Context, purge bool) error {
 	return r.Dir.Remove()
 }
 
-// deleteCluster deletes the cluster on record. Without a record it looks in every engine for one that carries this
-// sandbox's mark, since the record may have been lost; clusters of others are then none of its business.
+// deleteCluster deletes the cluster on record. Without a record it looks for processes of this sandbox, and in every engine
+// for a cluster that carries its mark, since the record may have been lost; clusters of others are then none of its business.
 func (r *Run) deleteCluster(ctx context.Context) error {
-	if r.Record.Name != "" {
-		if err := r.Attach(); err != nil {
-			return err
-		}
+	if err := r.Attach(); err == nil && r.processes != nil {
+		return r.processes.Down(ctx)
+	} else if err == nil {
 		return r.cluster.Delete(ctx)
+	} else if !errors.Is(err, ErrDown) {
+		return err
+	}
+	if err := r.useProcesses(); err != nil {
+		return err
+	}
+	if err := r.processes.Down(ctx); err != nil {
+		return err
 	}
 	for _, engine := range cluster.Answering(ctx) {
 		c, err := cluster.New(engine, r.Name, r.Dir, nil)

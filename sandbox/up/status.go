@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -22,7 +23,7 @@ type Status struct {
 	Name       string      `json:"name"`
 	State      string      `json:"state"`
 	Message    string      `json:"message,omitempty"` // why the state is not up
-	Cluster    string      `json:"cluster,omitempty"` // kind
+	Cluster    string      `json:"cluster,omitempty"` // kind or embedded
 	Provider   string      `json:"provider,omitempty"`
 	Images     string      `json:"images,omitempty"` // registry or source
 	Kubeconfig string      `json:"kubeconfig,omitempty"`
@@ -52,9 +53,19 @@ type Addresses struct {
 type Component struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	Image   string `json:"image"`
+	Image   string `json:"image,omitempty"`
 	Ready   bool   `json:"ready"`
 	Message string `json:"message,omitempty"`
+	// Processes are those of a component of an embedded cluster.
+	Processes []Process `json:"processes,omitempty"`
+}
+
+// Process is one process of an embedded cluster.
+type Process struct {
+	Name  string     `json:"name"`
+	PID   int        `json:"pid,omitempty"` // none where it does not run
+	Since *time.Time `json:"since,omitempty"`
+	Log   string     `json:"log"` // path
 }
 
 // Addresses are Jaeger's.
@@ -77,6 +88,9 @@ func (r *Run) Status(ctx context.Context) (Status, error) {
 	if err := r.Attach(); err != nil {
 		return s, err
 	}
+	if r.Embedded() {
+		return r.embeddedStatus(ctx, s)
+	}
 	s.Cluster, s.Provider, s.Images, s.Kubeconfig = "kind", r.Record.Provider, r.Record.Images, r.Dir.Kubeconfig()
 	addresses := r.Addresses()
 	s.Jaeger = &addresses
@@ -91,7 +105,6 @@ func (r *Run) Status(ctx context.Context) (Status, error) {
 	if s.Node, err = nodeStatus(ctx, target, r.Record.NodeImage); err != nil {
 		return s, err
 	}
-	s.State = StateUp
 	var missing []string
 	for _, name := range []string{install.CertManagerName, install.JaegerName, install.OperatorName, install.SampleName} {
 		found, err := install.StatusOf(ctx, target, name)
@@ -105,11 +118,17 @@ func (r *Run) Status(ctx context.Context) (Status, error) {
 			missing = append(missing, name)
 		}
 	}
+	s.judge(missing)
+	return s, nil
+}
+
+// judge sets the state of a cluster that answers.
+func (s *Status) judge(missing []string) {
+	s.State = StateUp
 	if len(missing) > 0 {
 		s.State = StateDegraded
 		s.Message = "not ready: " + strings.Join(missing, ", ") + "; `make sandbox-up` repairs it"
 	}
-	return s, nil
 }
 
 func nodeStatus(ctx context.Context, target *install.Cluster, image string) (*NodeStatus, error) {

@@ -2,9 +2,7 @@ package up
 
 import (
 	"context"
-	"errors"
 	"io"
-	"os/exec"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
@@ -38,12 +36,15 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 	}
 	r.builder.Arch = r.engine.Host.Architecture
 	r.cluster, err = cluster.New(r.engine, r.Name, r.Dir, cluster.Report(report))
-	report("%s, linux/%s", r.engine.Name, r.engine.Host.Architecture)
 	return err
 }
 
 // ChooseImages decides where the images come from.
 func (r *Run) ChooseImages(ctx context.Context, report report) error {
+	if r.images != nil { // The choice between kind and embedded depended on it.
+		report("from %s", r.images.Origin())
+		return nil
+	}
 	origin := r.Images
 	if origin == "auto" && r.Record.Images != "" && r.Record.Name == r.Name {
 		origin = r.Record.Images // What the cluster was made from: switching would make it anew.
@@ -104,9 +105,6 @@ func (r *Run) GetJaegerImage(ctx context.Context, report report) (err error) {
 func (r *Run) BuildOperator(ctx context.Context, report report) (err error) {
 	if err := r.useBuilder(); err != nil {
 		return err
-	}
-	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("building the operator needs Go: install the version that go.mod names")
 	}
 	r.operator, err = r.builder.Operator(ctx, report)
 	return err
@@ -175,7 +173,7 @@ func (r *Run) InstallOperator(ctx context.Context, report report) error {
 	if err := r.loadImages(ctx, report, r.operator); err != nil {
 		return err
 	}
-	component, err := install.Operator(install.OperatorOptions{Image: local(r.operator), Version: tagOf(r.operator)})
+	component, err := install.Operator(install.OperatorOptions{Image: local(r.operator), Version: tagOf(r.operator), Env: variables(r.OperatorEnv)})
 	if err != nil {
 		return err
 	}
@@ -196,6 +194,10 @@ func (r *Run) ApplySample(ctx context.Context, report report) error {
 	if err := r.loadImages(ctx, report, samples...); err != nil {
 		return err
 	}
+	return r.applySample(ctx, report)
+}
+
+func (r *Run) applySample(ctx context.Context, report report) error {
 	component, err := install.Sample(install.SampleOptions{})
 	if err != nil {
 		return err

@@ -22,6 +22,10 @@ import (
 // traceWait bounds the wait for a trace to be complete once its Head is Ready: the operator sends spans after 200 ms.
 const traceWait = 30 * time.Second
 
+// settledTrace is the age at which a trace has all its spans: the operator sends them after 200 ms, and waits for Jaeger up to
+// 25 s where that starts at the same time.
+const settledTrace = 30 * time.Second
+
 // ParseHead reads a Head's name from a command line: NAME, in the namespace default, or NAMESPACE/NAME.
 func ParseHead(argument string) (types.NamespacedName, error) {
 	namespace, name, qualified := strings.Cut(argument, "/")
@@ -89,7 +93,7 @@ func (r *Run) WaitTrace(ctx context.Context, head types.NamespacedName) (jaeger.
 	}
 	defer reader.Close()
 	return jaeger.WaitComplete(ctx, reader, traceID, jaeger.Conditions{
-		Timeout: traceWait,
+		Timeout: traceWait, Settled: settledTrace,
 		Ready: func(ctx context.Context) (bool, string, error) {
 			object, err := r.head(ctx, head)
 			if err != nil {

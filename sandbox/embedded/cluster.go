@@ -1,0 +1,168 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/operator-tracing/sandbox/sandbox/pki"
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// Names of the processes: in status, of logs and of records.
+const (
+	Etcd                  = "etcd"
+	APIServer             = "kube-apiserver"
+	ControllerManager     = "kube-controller-manager"
+	Scheduler             = "kube-scheduler"
+	Kwok                  = "kwok"
+	Jaeger                = "jaeger"
+	CertManagerController = "cert-manager-controller"
+	CertManagerCAInjector = "cert-manager-cainjector"
+	CertManagerWebhook    = "cert-manager-webhook"
+	Operator              = "operator"
+)
+
+// stopOrder is the order in which processes are ended: each group before those that it talks to.
+var stopOrder = [][]string{
+	{Operator, Kwok, CertManagerController, CertManagerCAInjector, CertManagerWebhook},
+	{Jaeger, ControllerManager, Scheduler},
+	{APIServer},
+	{Etcd},
+}
+
+// Names lists every process in the order in which a reader wants them.
+func Names() []string {
+	return []string{
+		Etcd, APIServer, ControllerManager, Scheduler, Kwok, Jaeger,
+		CertManagerController, CertManagerCAInjector, CertManagerWebhook, Operator,
+	}
+}
+
+// Report is told what a long job is at, in a few words. It may be nil.
+type Report func(format string, args ...any)
+
+func (r Report) say(format string, args ...any) {
+	if r != nil {
+		r(format, args...)
+	}
+}
+
+// Cluster is the processes of one sandbox. Its methods may be called from several goroutines, Prepare before all others.
+type Cluster struct {
+	dir   state.Dir
+	table process.Table
+
+	mu     sync.Mutex // guards record, which steps that run side by side change
+	record *state.Record
+
+	authorities authorities
+}
+
+// New returns the cluster of a sandbox, which need not run. Programs is the folder below which its programs are. Record is
+// read and written; whoever else uses it must not do so while one of the methods runs.
+func New(dir state.Dir, programs string, record *state.Record) *Cluster {
+	return &Cluster{
+		dir:    dir,
+		record: record,
+		table: process.Table{
+			Records: filepath.Join(dir.Path, "run"), Logs: filepath.Join(dir.Path, "logs"), Mark: dir.Path, Programs: programs,
+		},
+	}
+}
+
+// update changes the record and saves it.
+func (c *Cluster) update(change func(*state.Record)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c.record)
+	return c.dir.Save(*c.record)
+}
+
+// ports is a copy of the record's ports.
+func (c *Cluster) ports() (state.ComponentPorts, state.Ports) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.record.ComponentPorts, c.record.Ports
+}
+
+// folder is where the files of one process are, made if it is missing.
+func (c *Cluster) folder(name string) (string, error) {
+	folder := filepath.Join(c.dir.Path, "components", name)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("making the folder of %s: %w", name, state.Remedy(err))
+	}
+	return folder, nil
+}
+
+// RESTConfig is the way to the API server as the sandbox's administrator.
+func (c *Cluster) RESTConfig() (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
+	if err != nil {
+		return nil, fmt.Errorf("reading the sandbox's kubeconfig: %w", err)
+	}
+	return config, nil
+}
+
+// grace is what each process gets between SIGTERM and SIGKILL: what is thrown away needs no more, and there are four groups of
+// them.
+const grace = time.Second
+
+// Down ends every process, in order, and forgets them. It finds those that no record tells of, too.
+func (c *Cluster) Down(ctx context.Context) error {
+	if err := c.endAll(ctx); err != nil {
+		return err
+	}
+	return c.endStrays(ctx)
+}
+
+// endAll ends every process but keeps what they wrote.
+func (c *Cluster) endAll(ctx context.Context) error {
+	for _, names := range stopOrder {
+		group, ctx := errgroup.WithContext(ctx)
+		for _, name := range names {
+			group.Go(func() error { return c.table.Stop(ctx, name) })
+		}
+		if err := group.Wait(); err != nil {
+			return fmt.Errorf("ending the processes of the sandbox: %w", err)
+		}
+	}
+	return nil
+}
+
+// endStrays ends processes of this sandbox that no record knows: those of a command that was killed, or of a state folder
+// that somebody removed.
+func (c *Cluster) endStrays(ctx context.Context) error {
+	strays, err := c.table.Strays(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for processes that are left: %w", err)
+	}
+	var errs []error
+	for _, stray := range strays {
+		errs = append(errs, stray.Stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Logs is the folder of the processes' logs.
+func (c *Cluster) Logs() string { return c.table.Logs }
+
+// address is a port on loopback as host:port.
+func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+// authorities are the cluster's, each for one purpose, so that a certificate of one is worth nothing elsewhere.
+type authorities struct {
+	cluster *pki.Authority // the API server and its clients
+	etcd    *pki.Authority // etcd and its only client
+	webhook *pki.Authority // the API server towards cert-manager's webhook
+}

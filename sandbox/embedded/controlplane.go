@@ -1,0 +1,306 @@
+package embedded
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/operator-tracing/sandbox/sandbox/credentials"
+	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/pki"
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// serviceRange is kind's own, so that both kinds of cluster look alike.
+const (
+	serviceRange = "10.96.0.0/16"
+	podRange     = "10.244.0.0/16"
+)
+
+// ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits until the API server is
+// ready. It says what it did: "already up", "started", or "restarted" with those that were.
+func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane, report Report) (outcome string, err error) {
+	etcdStarted, err := c.startEtcd(ctx, programs.Etcd, report)
+	if err != nil {
+		return "", err
+	}
+	serverStarted, err := c.start(ctx, component{
+		name: APIServer, spec: func() (process.Spec, error) { return c.apiServer(programs.APIServer) },
+		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer} },
+		ready: c.apiServerReady,
+	}, report)
+	if err != nil {
+		return "", err
+	}
+	managerStarted, err := c.start(ctx, component{
+		name: ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(programs.ControllerManager) },
+	}, report)
+	if err != nil {
+		return "", err
+	}
+	schedulerStarted, err := c.start(ctx, component{
+		name: Scheduler, spec: func() (process.Spec, error) { return c.scheduler(programs.Scheduler) },
+	}, report)
+	if err != nil {
+		return "", err
+	}
+	if etcdStarted || serverStarted || managerStarted || schedulerStarted {
+		return "started", nil
+	}
+	return "already up", nil
+}
+
+// startEtcd starts etcd. Data that it can't read is put aside, and the cluster begins empty: the sandbox can make
+// everything anew that it put there.
+func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started bool, err error) {
+	etcd := component{
+		name: Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
+		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.Etcd, &p.EtcdPeer} },
+		ready: c.etcdReady,
+	}
+	started, err = c.start(ctx, etcd, report)
+	var unreadable *diedError
+	if !errors.As(err, &unreadable) || unreadable.environment {
+		return started, err
+	}
+	if entries, readErr := os.ReadDir(c.etcdData()); readErr != nil || len(entries) == 0 {
+		return started, err
+	}
+	aside := c.etcdData() + ".broken"
+	report.say("etcd can't read its data: putting it aside and beginning empty")
+	// What the others have in memory is of a cluster that is no more.
+	if err := c.endAll(ctx); err != nil {
+		return false, err
+	}
+	if err := os.RemoveAll(aside); err != nil {
+		return false, fmt.Errorf("removing data that was put aside before: %w", err)
+	}
+	if err := os.Rename(c.etcdData(), aside); err != nil {
+		return false, fmt.Errorf("putting etcd's data aside: %w", state.Remedy(err))
+	}
+	return c.start(ctx, etcd, report)
+}
+
+func (c *Cluster) etcdData() string { return filepath.Join(c.dir.Path, "etcd") }
+
+// etcd keeps everything in memory's reach: without fsync it is three times as fast, and what a crash of the machine loses
+// the sandbox makes anew.
+func (c *Cluster) etcd(program string) (process.Spec, error) {
+	own, _ := c.ports()
+	server, _, err := c.authorities.etcd.Certificate(pki.Request{
+		Name: "etcd", CommonName: "etcd", Hosts: []string{"localhost", "127.0.0.1"}, Server: true, Client: true,
+	})
+	if err != nil {
+		return process.Spec{}, state.Remedy(err)
+	}
+	client, peer, ca := "https://"+address(own.Etcd), "https://"+address(own.EtcdPeer), c.authorities.etcd.CertFile
+	return process.Spec{
+		Path: program,
+		Args: []string{
+			"--name=sandbox", "--data-dir=" + c.etcdData(), "--unsafe-no-fsync", "--log-level=warn",
+			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
+			"--cert-file=" + server.CertFile, "--key-file=" + server.KeyFile, "--trusted-ca-file=" + ca, "--client-cert-auth",
+			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=sandbox=" + peer,
+			"--peer-cert-file=" + server.CertFile, "--peer-key-file=" + server.KeyFile, "--peer-trusted-ca-file=" + ca, "--peer-client-cert-auth",
+		},
+		Revision: server.Fingerprint() + c.authorities.etcd.Fingerprint(),
+	}, nil
+}
+
+// etcdClient is the API server's certificate towards etcd.
+func (c *Cluster) etcdClient() (*pki.Pair, error) {
+	pair, _, err := c.authorities.etcd.Certificate(pki.Request{Name: "apiserver-etcd-client", CommonName: APIServer, Client: true})
+	return pair, state.Remedy(err)
+}
+
+func (c *Cluster) etcdReady(ctx context.Context) error {
+	own, _ := c.ports()
+	pair, err := c.etcdClient()
+	if err != nil {
+		return err
+	}
+	client, err := rest.HTTPClientFor(&rest.Config{TLSClientConfig: rest.TLSClientConfig{
+		CAFile: c.authorities.etcd.CertFile, CertFile: pair.CertFile, KeyFile: pair.KeyFile,
+	}})
+	if err != nil {
+		return fmt.Errorf("making a client of etcd: %w", err)
+	}
+	return answers(ctx, client, "https://"+address(own.Etcd)+"/health")
+}
+
+// apiServer is the API server as kubeadm would have it, as far as one on loopback needs that.
+func (c *Cluster) apiServer(program string) (process.Spec, error) {
+	own, _ := c.ports()
+	serving, _, err := c.authorities.cluster.Certificate(pki.Request{
+		Name: "apiserver", CommonName: APIServer, Server: true,
+		Hosts: []string{"localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
+	})
+	if err != nil {
+		return process.Spec{}, state.Remedy(err)
+	}
+	etcd, err := c.etcdClient()
+	if err != nil {
+		return process.Spec{}, err
+	}
+	signing, public, _, err := c.store().SigningKey("service-account")
+	if err != nil {
+		return process.Spec{}, state.Remedy(err)
+	}
+	admission, revision, err := c.admission()
+	if err != nil {
+		return process.Spec{}, err
+	}
+	key, err := hashFile(public)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	ca := c.authorities.cluster
+	return process.Spec{
+		Path: program,
+		Args: []string{
+			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", own.APIServer),
+			"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", // No Pod looks for it, and loopback is no endpoint.
+			"--tls-cert-file=" + serving.CertFile, "--tls-private-key-file=" + serving.KeyFile,
+			"--client-ca-file=" + ca.CertFile, "--anonymous-auth=false", "--authorization-mode=Node,RBAC",
+			"--etcd-servers=https://" + address(own.Etcd), "--etcd-cafile=" + c.authorities.etcd.CertFile,
+			"--etcd-certfile=" + etcd.CertFile, "--etcd-keyfile=" + etcd.KeyFile,
+			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+			"--service-account-signing-key-file=" + signing, "--service-account-key-file=" + public,
+			"--service-cluster-ip-range=" + serviceRange, "--allow-privileged",
+			"--enable-admission-plugins=NodeRestriction", "--admission-control-config-file=" + admission,
+			"--profiling=false",
+		},
+		Revision: serving.Fingerprint() + etcd.Fingerprint() + ca.Fingerprint() + c.authorities.etcd.Fingerprint() + key + revision,
+	}, nil
+}
+
+// admission writes the configuration by which the API server shows webhooks a certificate of its own: cert-manager's listens
+// on every address and lets nobody else in.
+func (c *Cluster) admission() (path, revision string, err error) {
+	folder, err := c.folder(APIServer)
+	if err != nil {
+		return "", "", err
+	}
+	pair, _, err := c.authorities.webhook.Certificate(pki.Request{Name: "apiserver-webhook-client", CommonName: APIServer, Client: true})
+	if err != nil {
+		return "", "", state.Remedy(err)
+	}
+	// The name of a user is the host of the webhooks that are shown it; the star is all of them. Server and CA are not read.
+	users := filepath.Join(folder, "webhooks.kubeconfig")
+	_, err = credentials.WriteKubeconfig(users, credentials.Kubeconfig{
+		Server: "https://localhost", CAFile: c.authorities.webhook.CertFile, User: "*", CertFile: pair.CertFile, KeyFile: pair.KeyFile,
+	})
+	if err != nil {
+		return "", "", state.Remedy(err)
+	}
+	plugins := ""
+	for _, name := range []string{"MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"} {
+		plugins += fmt.Sprintf(`
+- name: %s
+  configuration:
+    apiVersion: apiserver.config.k8s.io/v1
+    kind: WebhookAdmissionConfiguration
+    kubeConfigFile: %q`, name, users)
+	}
+	path = filepath.Join(folder, "admission.yaml")
+	content := "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:" + plugins + "\n"
+	return path, pair.Fingerprint() + hash([]byte(content)), write(path, content)
+}
+
+func (c *Cluster) apiServerReady(ctx context.Context) error {
+	config, err := c.RESTConfig()
+	if err != nil {
+		return err
+	}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return fmt.Errorf("making a client of the API server: %w", err)
+	}
+	return answers(ctx, client, config.Host+"/readyz")
+}
+
+func (c *Cluster) controllerManager(program string) (process.Spec, error) {
+	kubeconfig, revision, err := c.clientKubeconfig(ControllerManager, "system:kube-controller-manager")
+	if err != nil {
+		return process.Spec{}, err
+	}
+	signing, public, _, err := c.store().SigningKey("service-account")
+	if err != nil {
+		return process.Spec{}, state.Remedy(err)
+	}
+	key, err := hashFile(public)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	ca := c.authorities.cluster
+	return process.Spec{
+		Path: program,
+		Args: []string{
+			"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--use-service-account-credentials",
+			"--root-ca-file=" + ca.CertFile, "--service-account-private-key-file=" + signing,
+			"--cluster-signing-cert-file=" + ca.CertFile, "--cluster-signing-key-file=" + ca.KeyFile,
+			"--cluster-cidr=" + podRange, "--service-cluster-ip-range=" + serviceRange, "--profiling=false",
+		},
+		Revision: revision + key,
+	}, nil
+}
+
+func (c *Cluster) scheduler(program string) (process.Spec, error) {
+	kubeconfig, revision, err := c.clientKubeconfig(Scheduler, "system:kube-scheduler")
+	return process.Spec{
+		Path: program, Args: []string{"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--profiling=false"},
+		Revision: revision,
+	}, err
+}
+
+// answerLimit bounds one question whether something is ready.
+const answerLimit = 2 * time.Second
+
+// answers asks a URL, and wants 200.
+func answers(ctx context.Context, client *http.Client, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", url, err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", url, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("asking %s: it answers %s", url, response.Status)
+	}
+	return nil
+}
+
+// write writes a file that only its owner may read.
+func write(path, content string) error {
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		return fmt.Errorf("writing a configuration: %w", state.Remedy(err))
+	}
+	return nil
+}
+
+func hash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+func hashFile(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("hashing a file: %w", err)
+	}
+	return hash(data), nil
+}

@@ -1,0 +1,247 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/credentials"
+	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+const (
+	certManagerNamespace = "cert-manager"
+	operatorNamespace    = "operator-tracing-system"
+	operatorAccount      = "operator-tracing-manager"
+	// nodeName is what config/node calls the node.
+	nodeName = "sandbox-node"
+	// operatorSecret is where cert-manager puts the certificate of the operator's webhook; see config/certmanager.
+	operatorSecret = "webhook-server-cert"
+)
+
+// Node starts kwok, which plays the cluster's node and its Pods. The Node object is package install's.
+func (c *Cluster) Node(ctx context.Context, program image.Kwok, report Report) error {
+	_, err := c.start(ctx, component{name: Kwok, spec: func() (process.Spec, error) {
+		// The name that config/node binds to what kwok may do.
+		kubeconfig, revision, err := c.clientKubeconfig(Kwok, "system:kwok")
+		return process.Spec{Path: program.Path, Args: []string{"--kubeconfig=" + kubeconfig, "--node=" + nodeName, "--pod-cidr=" + podRange}, Revision: revision}, err
+	}}, report)
+	return err
+}
+
+// Jaeger starts Jaeger and waits until it takes spans and answers queries.
+func (c *Cluster) Jaeger(ctx context.Context, program string, report Report) error {
+	_, err := c.start(ctx, component{
+		name: Jaeger, spec: func() (process.Spec, error) { return c.jaeger(program) },
+		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.JaegerHealth} },
+		ready: func(ctx context.Context) error {
+			own, _ := c.ports()
+			return answers(ctx, http.DefaultClient, "http://"+address(own.JaegerHealth)+"/status")
+		},
+	}, report)
+	return err
+}
+
+// jaeger runs with the configuration that it has in a Pod; only the addresses come from its environment.
+func (c *Cluster) jaeger(program string) (process.Spec, error) {
+	own, ports := c.ports()
+	folder, err := c.folder(Jaeger)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	content, err := config.Files.ReadFile(config.JaegerConfig)
+	if err != nil {
+		return process.Spec{}, fmt.Errorf("reading Jaeger's configuration: %w", err)
+	}
+	path := filepath.Join(folder, "config.yaml")
+	spec := process.Spec{Path: program, Args: []string{"--config=" + path}, Revision: hash(content)}
+	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1"}
+	for name, port := range map[string]int{
+		"UI": ports.UI, "QUERY": ports.Query, "OTLP_GRPC": ports.OTLPGRPC, "OTLP_HTTP": ports.OTLPHTTP, "THRIFT": ports.Thrift, "HEALTH": own.JaegerHealth,
+	} {
+		spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_%s_PORT=%d", name, port))
+	}
+	slices.Sort(spec.Env) // A map has no order, and another order would be another process.
+	return spec, write(path, string(content))
+}
+
+// CertManagerWebhookAddress is where the API server reaches cert-manager's webhook, as host:port.
+func (c *Cluster) CertManagerWebhookAddress() string {
+	own, _ := c.ports()
+	return fmt.Sprintf("localhost:%d", own.CertManagerHook)
+}
+
+// CertManager starts cert-manager's programs. What package install applies for them must be there: their accounts.
+func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPaths, report Report) error {
+	for _, comp := range []component{
+		{
+			name: CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, programs.Webhook) },
+			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManagerHook, &p.CertManagerHealth} },
+		},
+		{
+			name: CertManagerCAInjector, spec: func() (process.Spec, error) {
+				return c.accountSpec(ctx, CertManagerCAInjector, certManagerNamespace, "cert-manager-cainjector", programs.CAInjector,
+					"--v=2", "--leader-elect=false", "--leader-election-namespace="+certManagerNamespace, "--metrics-listen-address=0")
+			},
+		},
+		{
+			name: CertManagerController, spec: func() (process.Spec, error) {
+				own, _ := c.ports()
+				return c.accountSpec(ctx, CertManagerController, certManagerNamespace, "cert-manager", programs.Controller,
+					"--v=2", "--leader-elect=false", "--leader-election-namespace="+certManagerNamespace, "--metrics-listen-address=0",
+					"--cluster-resource-namespace="+certManagerNamespace, "--internal-healthz-listen-address="+address(own.CertManager))
+			},
+			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManager} },
+		},
+	} {
+		if _, err := c.start(ctx, comp, report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// certManagerWebhook lets only the API server in: it listens on every address, and knows no option against that.
+func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (process.Spec, error) {
+	own, _ := c.ports()
+	spec, err := c.accountSpec(ctx, CertManagerWebhook, certManagerNamespace, "cert-manager-webhook", program,
+		"--v=2", fmt.Sprintf("--secure-port=%d", own.CertManagerHook), fmt.Sprintf("--healthz-port=%d", own.CertManagerHealth),
+		"--dynamic-serving-ca-secret-namespace="+certManagerNamespace, "--dynamic-serving-ca-secret-name=cert-manager-webhook-ca",
+		"--dynamic-serving-dns-names=localhost", "--metrics-listen-address=0",
+		"--enable-client-verification", "--client-ca-path="+c.authorities.webhook.CertFile)
+	spec.Revision += c.authorities.webhook.Fingerprint()
+	return spec, err
+}
+
+// OperatorOptions are what may be chosen about the operator.
+type OperatorOptions struct {
+	// Program is its path.
+	Program string
+	// Env is added to its environment, or replaces what is there.
+	Env map[string]string
+}
+
+// OperatorWebhookAddress is where the API server reaches the operator's webhook, as host:port.
+func (c *Cluster) OperatorWebhookAddress() string {
+	own, _ := c.ports()
+	return fmt.Sprintf("localhost:%d", own.OperatorHook)
+}
+
+// Operator starts the operator, as the service account and with the flags that it has in a Pod. What package install
+// applies for it must be there, its webhook's certificate included.
+func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report Report) error {
+	_, err := c.start(ctx, component{
+		name: Operator, spec: func() (process.Spec, error) { return c.operator(ctx, options) },
+		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.OperatorHook, &p.OperatorHealth} },
+		ready: func(ctx context.Context) error {
+			own, _ := c.ports()
+			return answers(ctx, http.DefaultClient, "http://"+address(own.OperatorHealth)+"/readyz")
+		},
+	}, report)
+	return err
+}
+
+func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (process.Spec, error) {
+	own, jaeger := c.ports()
+	certificates, err := c.copyServingCertificate(ctx)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	spec, err := c.accountSpec(ctx, Operator, operatorNamespace, operatorAccount, options.Program,
+		"--namespace="+operatorNamespace, "--service-account="+operatorAccount,
+		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", own.OperatorHook), "--webhook-cert-dir="+certificates,
+		"--health-probe-bind-address="+address(own.OperatorHealth), "--metrics-bind-address=0")
+	env := map[string]string{
+		"OTEL_RESOURCE_ATTRIBUTES":      "k8s.namespace.name=" + operatorNamespace,
+		"OTEL_EXPORTER_OTLP_ENDPOINT":   "http://" + address(jaeger.OTLPGRPC),
+		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://" + address(jaeger.Thrift) + "/api/traces",
+		"OTEL_EXPORTER_OTLP_TIMEOUT":    "25000", // As in config/sandbox, and the next one too.
+		"OTEL_BSP_SCHEDULE_DELAY":       "200",
+		"GOMEMLIMIT":                    "100MiB",
+	}
+	maps.Copy(env, options.Env)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		spec.Env = append(spec.Env, name+"="+env[name])
+	}
+	return spec, err
+}
+
+// copyServingCertificate writes the certificate that cert-manager issued for the operator's webhook where the operator
+// reads it, as a kubelet would mount the Secret. The operator sees when the files change.
+func (c *Cluster) copyServingCertificate(ctx context.Context) (folder string, err error) {
+	base, err := c.folder(Operator)
+	if err != nil {
+		return "", err
+	}
+	client, err := c.clientset()
+	if err != nil {
+		return "", err
+	}
+	secret, err := client.CoreV1().Secrets(operatorNamespace).Get(ctx, operatorSecret, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("reading the certificate of the operator's webhook: %w", err)
+	}
+	folder = filepath.Join(base, "webhook-certs")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("making the folder of the operator's certificate: %w", state.Remedy(err))
+	}
+	for _, key := range []string{corev1.TLSPrivateKeyKey, corev1.TLSCertKey} {
+		if err := write(filepath.Join(folder, key), string(secret.Data[key])); err != nil {
+			return "", err
+		}
+	}
+	return folder, nil
+}
+
+// accountSpec is a program that acts as a service account, by a token of that.
+func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, program string, args ...string) (process.Spec, error) {
+	folder, err := c.folder(name)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	config, err := c.RESTConfig()
+	if err != nil {
+		return process.Spec{}, err
+	}
+	issuer, err := credentials.NewIssuer(config)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	token := filepath.Join(folder, "token")
+	if _, err := issuer.Token(ctx, token, namespace, account); err != nil {
+		return process.Spec{}, state.Remedy(err)
+	}
+	// client-go reads the file again once a minute; a process whose token was worth nothing should not wait for that.
+	revision, err := hashFile(token)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	kubeconfig, err := c.kubeconfig(name, credentials.Kubeconfig{User: account, TokenFile: token})
+	return process.Spec{
+		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...),
+		Revision: c.authorities.cluster.Fingerprint() + revision,
+	}, err
+}
+
+func (c *Cluster) clientset() (*kubernetes.Clientset, error) {
+	config, err := c.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the API server: %w", err)
+	}
+	return client, nil
+}

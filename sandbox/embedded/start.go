@@ -1,0 +1,160 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/port"
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+const (
+	// tailLines is how much of a log is looked at when its process died.
+	tailLines = 20
+	// patience is how long a process that runs already may take to answer, before it is started anew: one that hangs, or is
+	// stopped, never will.
+	patience = 3 * time.Second
+	// moves is how often a process may find its ports taken, one after another.
+	moves = 3
+)
+
+// component is one process: how it is started, and when it is ready.
+type component struct {
+	name string
+	// spec is asked again for each start, since ports may have changed.
+	spec func() (process.Spec, error)
+	// ports are those of the record that it listens on and that may be replaced when they turn out to be taken.
+	ports func(*state.ComponentPorts) []*int
+	// ready asks the process once. Nil means that it only has to run.
+	ready func(context.Context) error
+}
+
+// start makes sure that a process runs as it should and is ready. A process that hangs is started anew, and one whose port
+// was taken between choosing it and listening gets another.
+func (c *Cluster) start(ctx context.Context, comp component, report Report) (started bool, err error) {
+	for move := 0; ; move++ {
+		started, err = c.startOnce(ctx, comp)
+		var died *process.DiedError
+		switch {
+		case err == nil || !errors.As(err, &died):
+			return started, err
+		case !portTaken(died.Tail) || move == moves:
+			return started, explain(died)
+		}
+		report.say("%s: its port is taken, choosing another", comp.name)
+		if err := c.move(ctx, comp); err != nil {
+			return started, err
+		}
+	}
+}
+
+func (c *Cluster) startOnce(ctx context.Context, comp component) (started bool, err error) {
+	spec, err := comp.spec()
+	if err != nil {
+		return false, err
+	}
+	spec.Name, spec.Grace = comp.name, grace
+	_, started, err = c.table.Ensure(ctx, spec)
+	if err != nil {
+		return started, fmt.Errorf("starting %s: %w", comp.name, state.Remedy(err))
+	}
+	if comp.ready == nil {
+		return started, nil
+	}
+	if !started {
+		patient, cancel := context.WithTimeout(ctx, patience)
+		err = c.table.Await(patient, comp.name, comp.ready)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return false, err
+		}
+		if err := c.table.Stop(ctx, comp.name); err != nil {
+			return false, fmt.Errorf("starting %s anew: %w", comp.name, err)
+		}
+		if _, _, err := c.table.Ensure(ctx, spec); err != nil {
+			return false, fmt.Errorf("starting %s anew: %w", comp.name, state.Remedy(err))
+		}
+	}
+	if err := c.table.Await(ctx, comp.name, comp.ready); err != nil {
+		return true, fmt.Errorf("waiting for %s: %w", comp.name, err)
+	}
+	return true, nil
+}
+
+// portTaken tells whether a process ended because another one listens on its port. The words are the system's, which
+// every program repeats (strerror of EADDRINUSE).
+func portTaken(log string) bool { return strings.Contains(log, "address already in use") }
+
+// move chooses other ports for a process in place of those that are taken now. Jaeger's ports for users are chosen by
+// package port: one that the user asked for stays, and is an error.
+func (c *Cluster) move(ctx context.Context, comp component) error {
+	own, jaeger := c.ports()
+	for _, p := range comp.ports(&own) {
+		if _, err := port.Free(ctx, *p); err == nil {
+			continue
+		}
+		free, err := unused(ctx, own, jaeger)
+		if err != nil {
+			return err
+		}
+		*p = free
+	}
+	if err := c.update(func(r *state.Record) { r.ComponentPorts = own }); err != nil {
+		return err
+	}
+	return c.writeAdmin()
+}
+
+// diedError is a process.DiedError in one line.
+type diedError struct {
+	name, line string
+	// environment is set where the machine is to blame, not what the process was given.
+	environment bool
+}
+
+// Error says what the process wrote last and what to do.
+func (e *diedError) Error() string {
+	switch {
+	case e.line == "":
+		return e.name + " ended and wrote nothing"
+	case e.environment:
+		return fmt.Sprintf("%s ended: %s: make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR", e.name, e.line)
+	}
+	return fmt.Sprintf("%s ended: %s; `sandbox logs %s` has more", e.name, e.line, e.name)
+}
+
+// explain picks from a log what says most about its end.
+func explain(died *process.DiedError) *diedError {
+	e := &diedError{name: died.Name, line: lastWords(died.Tail)}
+	for _, words := range []string{"no space left on device", "disk quota exceeded", "read-only file system", "permission denied", "address already in use"} {
+		e.environment = e.environment || strings.Contains(died.Tail, words)
+	}
+	return e
+}
+
+// lastWords picks the line of a log's end that says most.
+func lastWords(tail string) string {
+	lines := strings.Split(strings.TrimSpace(tail), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		for _, word := range []string{"panic:", `"level":"fatal"`, `"level":"panic"`, `"level":"error"`, "Error:", "err=", "error"} {
+			if strings.Contains(lines[i], word) {
+				return shorten(lines[i])
+			}
+		}
+	}
+	return shorten(lines[len(lines)-1])
+}
+
+// shorten cuts a line to what fits an error.
+func shorten(line string) string {
+	const most = 300
+	line = strings.TrimSpace(line)
+	if len(line) > most {
+		return line[:most] + "…"
+	}
+	return line
+}

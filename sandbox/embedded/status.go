@@ -1,0 +1,75 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Status is what one process is like now.
+type Status struct {
+	// Name is one of the names above.
+	Name string
+	// PID is the process id; 0 where it does not run.
+	PID int
+	// Since is when it was started.
+	Since time.Time
+	// Log is the path of its log.
+	Log string
+	// Message says why it does not run: the last lines of its log. Empty where it runs.
+	Message string
+}
+
+// Status looks at every process.
+func (c *Cluster) Status() ([]Status, error) {
+	var all []Status
+	for _, name := range Names() {
+		s := Status{Name: name, Log: filepath.Join(c.table.Logs, name+".log")}
+		p, err := c.table.Find(name)
+		if err != nil {
+			return nil, fmt.Errorf("looking for %s: %w", name, err)
+		}
+		if p != nil {
+			s.PID, s.Since = p.PID, p.Started
+		} else {
+			s.Message = c.whyDead(name)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// deadLines is how much of its log tells why a process does not run.
+const deadLines = 5
+
+func (c *Cluster) whyDead(name string) string {
+	tail := strings.TrimSpace(c.table.Tail(name, deadLines))
+	if tail == "" {
+		return "does not run"
+	}
+	return "does not run; the last lines of its log:\n" + tail
+}
+
+// Alive asks the API server whether it is ready.
+func (c *Cluster) Alive(ctx context.Context) error { return c.apiServerReady(ctx) }
+
+// Follow copies the last lines of a process's log to out; with follow, what comes later too, until ctx ends.
+func (c *Cluster) Follow(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
+	return c.table.Follow(ctx, out, name, lines, follow)
+}
+
+// Version is the API server's, as vMAJOR.MINOR.PATCH.
+func (c *Cluster) Version() (string, error) {
+	client, err := c.clientset()
+	if err != nil {
+		return "", err
+	}
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return "", fmt.Errorf("asking the API server for its version: %w", err)
+	}
+	return version.GitVersion, nil
+}

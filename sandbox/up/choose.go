@@ -1,0 +1,59 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// ChooseCluster decides what the cluster is: what the record says, or what was asked for, or kind where a container engine
+// works and its node's image can be had, and embedded elsewhere. It says which, and why.
+func (r *Run) ChooseCluster(ctx context.Context, report report) error {
+	if err := r.useBuilder(); err != nil {
+		return err
+	}
+	wanted := r.Cluster
+	if made := r.Record.Cluster; r.Record.Name != "" {
+		if wanted != "auto" && wanted != made {
+			return fmt.Errorf("the sandbox %s is up, and it is %s, not %s: take it down first (`make sandbox-down`), or choose another --name",
+				r.Name, made, wanted)
+		}
+		wanted = made
+	}
+	if wanted == state.Embedded {
+		report("embedded: processes of this machine")
+		return r.useProcesses()
+	}
+	err := r.FindEngine(ctx, report)
+	if err == nil && wanted == "auto" {
+		err = r.nodeImageHindrance(ctx, report)
+	}
+	if err == nil {
+		report("kind on %s, linux/%s", r.engine.Name, r.engine.Host.Architecture)
+		return nil
+	}
+	if wanted != "auto" || r.Provider != "auto" || r.Images == "registry" || ctx.Err() != nil {
+		return err
+	}
+	report("embedded, processes of this machine, as kind can't run here: %s", strings.Join(strings.Fields(err.Error()), " "))
+	return r.useProcesses()
+}
+
+// nodeImageHindrance says why there is no way to the image of kind's node: no registry answers, and this machine can't build
+// it. It decides where the images come from in passing.
+func (r *Run) nodeImageHindrance(ctx context.Context, report report) error {
+	if err := r.ChooseImages(ctx, report); err != nil || r.images.Origin() != "source" {
+		return err
+	}
+	if err := image.CanBuildNode(); err != nil {
+		return fmt.Errorf("no registry answers, and %w", err)
+	}
+	return nil
+}
+
+// errNoGo is what is missing where something has to be built.
+var errNoGo = errors.New("building it needs Go: install the version that go.mod names")

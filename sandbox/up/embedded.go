@@ -1,0 +1,196 @@
+package up
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// embedded is what a run on an embedded cluster has found out.
+type embedded struct {
+	processes *cluster.Cluster
+	programs  *image.Programs
+
+	controlPlane        image.ControlPlane
+	kwok                image.Kwok
+	jaegerPath          string
+	certManagerPrograms image.CertManagerPaths
+	operatorPath        string
+	operatorVersion     string
+}
+
+// useProcesses makes this run one of an embedded cluster.
+func (r *Run) useProcesses() error {
+	cache, err := state.CachePath()
+	if err != nil {
+		return err
+	}
+	r.processes = cluster.New(r.Dir, filepath.Join(cache, "bin"), &r.Record)
+	return nil
+}
+
+// Embedded tells whether the run's cluster is embedded.
+func (r *Run) Embedded() bool { return r.processes != nil }
+
+// PrepareProcesses chooses ports and makes certificates.
+func (r *Run) PrepareProcesses(ctx context.Context, report report) error {
+	r.Record.Name, r.Record.Cluster, r.Record.Images = r.Name, state.Embedded, "source"
+	r.programs = image.NewPrograms(r.builder)
+	return r.processes.Prepare(ctx, r.Ports, report)
+}
+
+// GetControlPlane gets the programs of Kubernetes.
+func (r *Run) GetControlPlane(ctx context.Context, report report) (err error) {
+	r.controlPlane, err = r.programs.ControlPlane(ctx, report)
+	return err
+}
+
+// GetKwok gets kwok.
+func (r *Run) GetKwok(ctx context.Context, report report) (err error) {
+	r.kwok, err = r.programs.Kwok(ctx, report)
+	return err
+}
+
+// GetJaeger gets Jaeger.
+func (r *Run) GetJaeger(ctx context.Context, report report) (err error) {
+	r.jaegerPath, err = r.programs.Jaeger(ctx, report)
+	return err
+}
+
+// GetCertManager gets cert-manager's programs.
+func (r *Run) GetCertManager(ctx context.Context, report report) (err error) {
+	r.certManagerPrograms, err = r.programs.CertManager(ctx, report)
+	return err
+}
+
+// GetOperator builds the operator from this tree.
+func (r *Run) GetOperator(ctx context.Context, report report) (err error) {
+	r.operatorPath, r.operatorVersion, err = r.programs.Operator(ctx, report)
+	return err
+}
+
+// StartControlPlane starts the control plane.
+func (r *Run) StartControlPlane(ctx context.Context, report report) error {
+	outcome, err := r.processes.ControlPlane(ctx, r.controlPlane, report)
+	if err != nil {
+		return err
+	}
+	report("%s", outcome)
+	_, err = r.Target()
+	return err
+}
+
+// StartNode makes the node, and waits until it takes Pods.
+func (r *Run) StartNode(ctx context.Context, report report) error {
+	component, err := install.Node()
+	if err != nil {
+		return err
+	}
+	if err := component.Apply(ctx, r.target); err != nil {
+		return err
+	}
+	if err := r.processes.Node(ctx, r.kwok, report); err != nil {
+		return err
+	}
+	return component.Wait(ctx, r.target)
+}
+
+// StartJaeger starts Jaeger.
+func (r *Run) StartJaeger(ctx context.Context, report report) error {
+	if err := r.processes.Jaeger(ctx, r.jaegerPath, report); err != nil {
+		return err
+	}
+	report("v%s", image.JaegerVersion)
+	return nil
+}
+
+// StartCertManager installs cert-manager's kinds, roles and webhooks, starts its programs and waits until they judge objects.
+func (r *Run) StartCertManager(ctx context.Context, report report) error {
+	for {
+		address := r.processes.CertManagerWebhookAddress()
+		component, err := install.CertManager(install.CertManagerOptions{
+			ChartDir: r.certManagerPrograms.ChartDir, WebhookAddress: address,
+		})
+		if err != nil {
+			return err
+		}
+		if err := component.Apply(ctx, r.target); err != nil {
+			return err
+		}
+		if err := r.processes.CertManager(ctx, r.certManagerPrograms, report); err != nil {
+			return err
+		}
+		if address != r.processes.CertManagerWebhookAddress() {
+			continue // Its port was taken: the API server has to learn the new one.
+		}
+		if err := component.Wait(ctx, r.target); err != nil {
+			return err
+		}
+		report("%s", component.Version)
+		return nil
+	}
+}
+
+// StartOperator installs the operator's kinds, roles, certificate and webhook, starts it and waits until it mutates Heads.
+func (r *Run) StartOperator(ctx context.Context, report report) error {
+	for {
+		address := r.processes.OperatorWebhookAddress()
+		component, err := install.Operator(install.OperatorOptions{WebhookAddress: address, Version: r.operatorVersion})
+		if err != nil {
+			return err
+		}
+		if err := component.Apply(ctx, r.target); err != nil {
+			return err
+		}
+		err = r.processes.Operator(ctx, cluster.OperatorOptions{Program: r.operatorPath, Env: variables(r.OperatorEnv)}, report)
+		if err != nil {
+			return err
+		}
+		if address != r.processes.OperatorWebhookAddress() {
+			continue
+		}
+		if err := component.Wait(ctx, r.target); err != nil {
+			return err
+		}
+		report("%s", component.Version)
+		return nil
+	}
+}
+
+// variables are NAME=VALUE by name.
+func variables(list []string) map[string]string {
+	env := map[string]string{}
+	for _, variable := range list {
+		name, value, _ := strings.Cut(variable, "=")
+		env[name] = value
+	}
+	return env
+}
+
+// ApplySampleToProcesses applies the sample Head and waits until it is Ready.
+func (r *Run) ApplySampleToProcesses(ctx context.Context, report report) error {
+	if err := r.applySample(ctx, report); err != nil {
+		return err
+	}
+	return r.wantAllProcesses()
+}
+
+// wantAllProcesses finds what died after it was started.
+func (r *Run) wantAllProcesses() error {
+	all, err := r.processes.Status()
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.PID == 0 {
+			return fmt.Errorf("%s %s", p.Name, p.Message)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+const controlPlaneName = "control plane"
+
+// parts are the components of an embedded cluster, as status lists them, with their processes.
+var parts = []struct {
+	name      string
+	processes []string
+}{
+	{controlPlaneName, []string{cluster.Etcd, cluster.APIServer, cluster.ControllerManager, cluster.Scheduler}},
+	{install.NodeName, []string{cluster.Kwok}},
+	{install.CertManagerName, []string{cluster.CertManagerController, cluster.CertManagerCAInjector, cluster.CertManagerWebhook}},
+	{install.JaegerName, []string{cluster.Jaeger}},
+	{install.OperatorName, []string{cluster.Operator}},
+	{install.SampleName, nil},
+}
+
+// embeddedStatus looks at processes first: what they serve can only be asked where the API server answers.
+func (r *Run) embeddedStatus(ctx context.Context, s Status) (Status, error) {
+	addresses := r.Addresses()
+	s.Cluster, s.Images, s.Kubeconfig, s.Jaeger = state.Embedded, r.Record.Images, r.Dir.Kubeconfig(), &addresses
+	running, err := r.processes.Status()
+	if err != nil {
+		return s, err
+	}
+	alive := r.processes.Alive(ctx)
+	var missing []string
+	for _, part := range parts {
+		c := processesOf(part.name, part.processes, running)
+		if alive == nil {
+			r.askService(ctx, &c)
+		} else if c.Message == "" {
+			c.Message = "the API server does not answer: " + alive.Error()
+		}
+		c.Ready = c.Message == ""
+		if !c.Ready && part.name != install.SampleName {
+			missing = append(missing, part.name)
+		}
+		s.Components = append(s.Components, c)
+	}
+	if alive != nil && !slices.ContainsFunc(running, func(p cluster.Status) bool { return p.PID != 0 }) {
+		s.Message = "none of its processes runs; `make sandbox-up` repairs it" // After a reboot, for one.
+		return s, nil
+	}
+	if alive == nil {
+		target, err := r.Target()
+		if err != nil {
+			return s, err
+		}
+		s.Node, _ = nodeStatus(ctx, target, "") // A node that is missing is named by its component.
+	}
+	s.judge(missing)
+	return s, nil
+}
+
+// processesOf is a component with its processes, and why one of them does not run.
+func processesOf(name string, wanted []string, running []cluster.Status) Component {
+	c := Component{Name: name}
+	var dead []string
+	for _, p := range running {
+		if !slices.Contains(wanted, p.Name) {
+			continue
+		}
+		shown := Process{Name: p.Name, PID: p.PID, Log: p.Log}
+		if p.PID == 0 {
+			dead = append(dead, p.Name+" "+p.Message)
+		} else {
+			shown.Since = &p.Since
+		}
+		c.Processes = append(c.Processes, shown)
+	}
+	c.Message = strings.Join(dead, "\n")
+	return c
+}
+
+// askService completes a component by its version, and by what is wrong with its service.
+func (r *Run) askService(ctx context.Context, c *Component) {
+	target, err := r.Target()
+	if err == nil {
+		c.Version, err = r.versionOf(ctx, target, c.Name)
+	}
+	if err == nil && c.Message == "" {
+		err = install.Serves(ctx, target, c.Name)
+	}
+	if err != nil && c.Message == "" {
+		c.Message = err.Error()
+	}
+}
+
+func (r *Run) versionOf(ctx context.Context, target *install.Cluster, name string) (string, error) {
+	switch name {
+	case install.JaegerName:
+		return "v" + image.JaegerVersion, nil
+	case controlPlaneName:
+		return r.processes.Version()
+	default:
+		return install.VersionOf(ctx, target, name)
+	}
+}
+
+// ErrNoLog says that there is no component of that name.
+var ErrNoLog = errors.New("no such component")
+
+// LogNames lists what [Run.Logs] knows.
+func LogNames() []string { return cluster.Names() }
+
+// Logs copies the last lines of a process's log to out, and with follow what comes later, until ctx ends.
+func (r *Run) Logs(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
+	if !r.Embedded() {
+		return errors.New("a kind cluster's logs are its Pods': use kubectl logs with the kubeconfig that `sandbox env` names")
+	}
+	if !slices.Contains(LogNames(), name) {
+		return fmt.Errorf("%w %q: there are %s", ErrNoLog, name, strings.Join(LogNames(), ", "))
+	}
+	return r.processes.Follow(ctx, out, name, lines, follow)
+}
