@@ -1,7 +1,9 @@
 package pki
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -35,7 +37,7 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 
 // writeNew makes a file that did not exist before: one that a killed writer left could have any mode.
 func writeNew(path string, data []byte, mode os.FileMode) error {
-	if err := os.RemoveAll(path); err != nil {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)

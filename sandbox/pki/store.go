@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -54,7 +56,7 @@ func (s Store) open(name string) error {
 	if name == "" || name == "." || name == ".." || filepath.Base(name) != name {
 		return fmt.Errorf("%q can't be the name of a file", name)
 	}
-	if err := closeToOthers(s.Dir, folderMode); err != nil && !os.IsNotExist(err) {
+	if err := closeToOthers(s.Dir, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
