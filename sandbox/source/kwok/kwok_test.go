@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const limit = 15 * time.Second
+
+// TestNode runs kwok, with the permissions that config/node gives it, beside a real control plane. Its parts use one
+// cluster, which takes seconds to start, and build on each other.
+func TestNode(t *testing.T) {
+	c := newCluster(t)
+	whole := t // what is started for it outlives the parts
+	stop := c.start(whole)
+	eventually(t, limit, c.nodeProblem)
+	ready := c.readyCondition(t)
+
+	t.Run("Deployment becomes available, changes its image and goes", c.testDeployment)
+	t.Run("an image of invalid.example is not pulled", c.testUnpullable)
+	t.Run("Job completes", c.testJob)
+	t.Run("init containers and sidecars", c.testInitContainers)
+
+	t.Run("addresses stay unique when kwok starts again", func(t *testing.T) {
+		c.create(t, deployment("before", "registry.k8s.io/pause:3.10.2", 3))
+		eventually(t, limit, c.available("before"))
+		stop()
+		c.create(t, deployment("after", "registry.k8s.io/pause:3.10.2", 3))
+		eventually(t, limit, c.scheduled("after", 3))
+		c.start(whole)
+		// Pods are served at once, not when a lease of the first kwok has expired.
+		eventually(t, leaseDuration/2, c.available("after"))
+		c.checkAddresses(t)
+	})
+	t.Run("node stays ready beyond its lease", func(t *testing.T) {
+		pass(t, time.Until(ready.LastTransitionTime.Add(2*leaseDuration)))
+		// kwok would mend it at once, but not without a trace.
+		if now := c.readyCondition(t); now.Status != corev1.ConditionTrue || now.LastTransitionTime != ready.LastTransitionTime {
+			t.Errorf("the node was not ready in between: its condition was %+v and is %+v", ready, now)
+		}
+	})
+	t.Run("node recovers", func(t *testing.T) {
+		patch := `{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown"}]}}`
+		_, err := c.CoreV1().Nodes().Patch(t.Context(), nodeName, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, limit, c.nodeProblem)
+	})
+	t.Run("Pods recover", func(t *testing.T) {
+		// The controller manager does this to the Pods of a node that it calls not ready.
+		pod := c.pods(t, "app=before")[0].Name
+		patch := `{"status":{"conditions":[{"type":"Ready","status":"False","reason":"NodeNotReady"}]}}`
+		_, err := c.CoreV1().Pods("default").Patch(t.Context(), pod, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, limit, func(context.Context) string {
+			got, err := c.CoreV1().Pods("default").Get(t.Context(), pod, metav1.GetOptions{})
+			if err != nil {
+				return err.Error()
+			}
+			for _, condition := range got.Status.Conditions {
+				if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
+					return ""
+				}
+			}
+			return fmt.Sprintf("Pod %s is not ready: %+v", pod, got.Status.Conditions)
+		})
+		eventually(t, limit, c.available("before"))
+	})
+}
+
+func (c cluster) testDeployment(t *testing.T) {
+	start := time.Now()
+	c.create(t, deployment("web", "registry.k8s.io/pause:3.10.2", 2))
+	eventually(t, limit, c.available("web"))
+	t.Logf("available after %s", time.Since(start).Round(time.Millisecond))
+
+	change := `{"spec":{"template":{"spec":{"containers":[{"name":"main","image":"registry.k8s.io/pause:3.10.1"}]}}}}`
+	if _, err := c.AppsV1().Deployments("default").Patch(t.Context(), "web", types.StrategicMergePatchType, []byte(change), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, limit, c.available("web"))
+	eventually(t, limit, func(ctx context.Context) string {
+		pods := c.pods(t, "app=web")
+		for i := range pods {
+			if got := pods[i].Status.ContainerStatuses[0].Image; got != "registry.k8s.io/pause:3.10.1" {
+				return fmt.Sprintf("Pod %s runs %s", pods[i].Name, got)
+			}
+		}
+		if len(pods) != 2 {
+			return fmt.Sprintf("%d Pods, want 2", len(pods))
+		}
+		return ""
+	})
+	c.checkAddresses(t)
+
+	victim := c.pods(t, "app=web")[0]
+	if err := c.CoreV1().Pods("default").Delete(t.Context(), victim.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, limit, func(ctx context.Context) string {
+		_, err := c.CoreV1().Pods("default").Get(ctx, victim.Name, metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			return fmt.Sprintf("getting the deleted Pod %s: %v", victim.Name, err)
+		}
+		return c.available("web")(ctx)
+	})
+	if err := c.AppsV1().Deployments("default").Delete(t.Context(), "web", metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, limit, func(context.Context) string {
+		if pods := c.pods(t, "app=web"); len(pods) > 0 {
+			return fmt.Sprintf("Pod %s is still there, in phase %s", pods[0].Name, pods[0].Status.Phase)
+		}
+		return ""
+	})
+}
+
+func (c cluster) testUnpullable(t *testing.T) {
+	c.create(t, deployment("bad", "invalid.example/x:1", 1))
+	var pod corev1.Pod
+	eventually(t, limit, func(context.Context) string {
+		pods := c.pods(t, "app=bad")
+		if len(pods) != 1 || len(pods[0].Status.ContainerStatuses) != 1 {
+			return fmt.Sprintf("%d Pods, want one with a container", len(pods))
+		}
+		pod = pods[0]
+		if why := pod.Status.ContainerStatuses[0].State.Waiting; why == nil || why.Reason != reasonBackOff || !strings.Contains(why.Message, "invalid.example/x:1") {
+			return fmt.Sprintf("waiting: %v, want %s that names the image", why, reasonBackOff)
+		}
+		return ""
+	})
+	if pod.Status.Phase != corev1.PodPending {
+		t.Errorf("Pod is in phase %s, want Pending", pod.Status.Phase)
+	}
+	if c.available("bad")(t.Context()) == "" {
+		t.Error("Deployment is available though its image can't be pulled")
+	}
+	eventually(t, limit, func(ctx context.Context) string {
+		selector := fields.Set{"involvedObject.uid": string(pod.UID), "type": corev1.EventTypeWarning}.String()
+		events, err := c.CoreV1().Events("default").List(ctx, metav1.ListOptions{FieldSelector: selector})
+		if err != nil {
+			return err.Error()
+		}
+		if len(events.Items) == 0 || !strings.Contains(events.Items[0].Message, pullMessage) {
+			return fmt.Sprintf("%d warning events, want one that says %q", len(events.Items), pullMessage)
+		}
+		return ""
+	})
+	// A Pod's image may be mended in place.
+	mend := `{"spec":{"containers":[{"name":"main","image":"registry.k8s.io/pause:3.10.2"}]}}`
+	if _, err := c.CoreV1().Pods("default").Patch(t.Context(), pod.Name, types.StrategicMergePatchType, []byte(mend), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, limit, c.available("bad"))
+}
+
+func (c cluster) testJob(t *testing.T) {
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "job", Namespace: "default"}}
+	job.Spec.Template.Spec = corev1.PodSpec{
+		RestartPolicy: corev1.RestartPolicyNever,
+		Containers:    []corev1.Container{{Name: "main", Image: "registry.k8s.io/pause:3.10.2"}},
+	}
+	if _, err := c.BatchV1().Jobs("default").Create(t.Context(), job, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, limit, func(ctx context.Context) string {
+		job, err := c.BatchV1().Jobs("default").Get(ctx, "job", metav1.GetOptions{})
+		if err != nil {
+			return err.Error()
+		}
+		if job.Status.Succeeded != 1 || job.Status.CompletionTime == nil {
+			return fmt.Sprintf("Job's status: %+v", job.Status)
+		}
+		return ""
+	})
+}
+
+func (c cluster) testInitContainers(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "init", Namespace: "default"}}
+	pod.Spec.InitContainers = []corev1.Container{
+		{Name: "first", Image: "registry.k8s.io/pause:3.10.2"},
+		{Name: "sidecar", Image: "registry.k8s.io/pause:3.10.2", RestartPolicy: new(corev1.ContainerRestartPolicyAlways)},
+	}
+	pod.Spec.Containers = []corev1.Container{{Name: "main", Image: "registry.k8s.io/pause:3.10.2"}}
+	if _, err := c.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, limit, func(ctx context.Context) string {
+		pod, err := c.CoreV1().Pods("default").Get(ctx, "init", metav1.GetOptions{})
+		if err != nil {
+			return err.Error()
+		}
+		s := pod.Status.InitContainerStatuses
+		if pod.Status.Phase != corev1.PodRunning || len(s) != 2 || s[0].State.Terminated == nil || s[1].State.Running == nil {
+			return fmt.Sprintf("Pod's status: %+v", pod.Status)
+		}
+		return ""
+	})
+}
+
+func (c cluster) nodeProblem(ctx context.Context) string {
+	node, err := c.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+	if err != nil {
+		return err.Error()
+	}
+	for i := range node.Status.Conditions {
+		if condition := &node.Status.Conditions[i]; condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue {
+			return ""
+		}
+	}
+	return fmt.Sprintf("the node is not ready: %+v", node.Status.Conditions)
+}
+
+func (c cluster) readyCondition(t *testing.T) corev1.NodeCondition {
+	t.Helper()
+	node, err := c.CoreV1().Nodes().Get(t.Context(), nodeName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range node.Status.Conditions {
+		if node.Status.Conditions[i].Type == corev1.NodeReady {
+			return node.Status.Conditions[i]
+		}
+	}
+	t.Fatalf("node %s has no condition Ready", nodeName)
+	return corev1.NodeCondition{}
+}
+
+func (c cluster) available(name string) func(context.Context) string {
+	return func(ctx context.Context) string {
+		d, err := c.AppsV1().Deployments("default").Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err.Error()
+		}
+		s := d.Status
+		if s.ObservedGeneration != d.Generation || s.AvailableReplicas != *d.Spec.Replicas || s.UpdatedReplicas != *d.Spec.Replicas || s.UnavailableReplicas != 0 {
+			return fmt.Sprintf("Deployment %s: %+v", name, s)
+		}
+		return ""
+	}
+}
+
+func (c cluster) scheduled(app string, want int) func(context.Context) string {
+	return func(ctx context.Context) string {
+		pods, err := c.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "app=" + app, FieldSelector: "spec.nodeName=" + nodeName})
+		if err != nil {
+			return err.Error()
+		}
+		if len(pods.Items) != want {
+			return fmt.Sprintf("%d Pods of %s are scheduled, want %d", len(pods.Items), app, want)
+		}
+		return ""
+	}
+}
+
+func (c cluster) pods(t *testing.T, selector string) []corev1.Pod {
+	t.Helper()
+	pods, err := c.CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		t.Fatalf("listing Pods: %v", err)
+	}
+	return pods.Items
+}
+
+// checkAddresses fails if two Pods have one address, or one that is not of the range.
+func (c cluster) checkAddresses(t *testing.T) {
+	t.Helper()
+	owner := make(map[string]string)
+	pods := c.pods(t, "")
+	for i := range pods {
+		ip, name := pods[i].Status.PodIP, pods[i].Name
+		if address, err := netip.ParseAddr(ip); err != nil || !podRange.Contains(address) {
+			t.Errorf("Pod %s has address %q, want one of %s", name, ip, podRange)
+		}
+		if other, taken := owner[ip]; taken {
+			t.Errorf("Pods %s and %s have the same address %s", name, other, ip)
+		}
+		owner[ip] = name
+	}
+}
+
+func (c cluster) create(t *testing.T, d *appsv1.Deployment) {
+	t.Helper()
+	if _, err := c.AppsV1().Deployments("default").Create(t.Context(), d, metav1.CreateOptions{}); err != nil {
+		t.Fatalf("creating Deployment %s: %v", d.Name, err)
+	}
+}
+
+func deployment(name, image string, replicas int32) *appsv1.Deployment {
+	labels := map[string]string{"app": name}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"}}
+	d.Spec.Replicas = &replicas
+	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: labels}
+	d.Spec.Template.Labels = labels
+	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "main", Image: image}}
+	return d
+}
+
+// pass lets time pass that is the subject of a test.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-t.Context().Done():
+	case <-time.After(d):
+	}
+}
