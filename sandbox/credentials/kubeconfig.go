@@ -27,13 +27,13 @@ type Kubeconfig struct {
 	// Server is the API server's URL.
 	Server string
 
-	// The certificate authority of the server: CAData as PEM, or else CAFile.
+	// The certificate authority of the server: either CAData as PEM or CAFile.
 	CAFile string
 	CAData []byte
-	// The client's certificate and key: CertData and KeyData as PEM, or else CertFile and KeyFile.
+	// The client's certificate and key: either CertData and KeyData as PEM, or CertFile and KeyFile.
 	CertFile, KeyFile string
 	CertData, KeyData []byte
-	// TokenFile has the client's token, which it reads again once a minute. A client has either a certificate or a token.
+	// TokenFile has the client's token, and client-go reads it again every minute. A client has either a certificate or a token.
 	TokenFile string
 
 	// Inline puts the content of CAFile, CertFile and KeyFile in place of their paths, so that the kubeconfig can be copied.
@@ -94,6 +94,8 @@ func (k Kubeconfig) check() error {
 		return errors.New("no server")
 	case len(k.CAData) == 0 && k.CAFile == "":
 		return errors.New("no certificate authority")
+	case len(k.CAData) > 0 && k.CAFile != "", len(k.CertData) > 0 && k.CertFile != "", len(k.KeyData) > 0 && k.KeyFile != "":
+		return errors.New("the same thing both as data and as a file")
 	case certificate != key:
 		return errors.New("a client certificate and its key go together")
 	case certificate == (k.TokenFile != ""):

@@ -1,0 +1,125 @@
+package credentials
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+)
+
+// answers is an API server that misbehaves: what the account's, the review's and the request's status codes are.
+type answers struct {
+	account, review, request int
+	token                    string
+	requests                 atomic.Int32
+}
+
+func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	code, body := a.account, any(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "a", UID: "u"}})
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/token"):
+		a.requests.Add(1)
+		code, body = a.request, &authenticationv1.TokenRequest{Status: authenticationv1.TokenRequestStatus{Token: a.token}}
+	case strings.HasSuffix(r.URL.Path, "/selfsubjectreviews"):
+		code, body = a.review, &authenticationv1.SelfSubjectReview{}
+	}
+	if code != http.StatusOK {
+		body = &metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Message: "answer", Reason: map[int]metav1.StatusReason{
+			http.StatusNotFound: metav1.StatusReasonNotFound, http.StatusForbidden: metav1.StatusReasonForbidden,
+			http.StatusUnauthorized: metav1.StatusReasonUnauthorized, http.StatusInternalServerError: metav1.StatusReasonInternalError,
+		}[code]}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// TestTokenOfAServerThatMisbehaves checks that nothing is written, and what the error says, which is never the token.
+func TestTokenOfAServerThatMisbehaves(t *testing.T) {
+	const ok = http.StatusOK
+	tests := map[string]struct {
+		answers *answers
+		held    bool // a token that looks fine is there
+		want    string
+		is      func(error) bool
+	}{
+		"account forbidden": {
+			answers: &answers{account: http.StatusForbidden},
+			want:    "waiting for ServiceAccount n/a", is: apierrors.IsForbidden,
+		},
+		"no account": {
+			answers: &answers{account: http.StatusNotFound},
+			want:    "waiting for ServiceAccount n/a", is: func(err error) bool {
+				return errors.Is(err, context.DeadlineExceeded) && apierrors.IsNotFound(err)
+			},
+		},
+		"review fails": {
+			answers: &answers{account: ok, review: http.StatusInternalServerError}, held: true,
+			want: "checking the token of ServiceAccount n/a", is: apierrors.IsInternalError,
+		},
+		"request forbidden": {
+			answers: &answers{account: ok, review: http.StatusUnauthorized, request: http.StatusForbidden}, held: true,
+			want: "requesting a token of ServiceAccount n/a", is: apierrors.IsForbidden,
+		},
+		"new token rejected": {
+			answers: &answers{account: ok, review: http.StatusUnauthorized, request: ok},
+			want:    "requesting a token of ServiceAccount n/a", is: func(err error) bool {
+				return errors.Is(err, context.DeadlineExceeded) && errors.Is(err, errRejected)
+			},
+		},
+		"new token is nobody's": {
+			answers: &answers{account: ok, review: ok, request: ok},
+			want:    `not accept it as that of system:serviceaccount:n:a with UID u, but as that of  with UID ""`,
+			is:      func(err error) bool { return errors.Is(err, errRejected) },
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.answers.token = lasting(time.Now(), time.Now().Add(tokenLife))
+			server := httptest.NewServer(test.answers)
+			t.Cleanup(server.Close)
+			issuer, err := NewIssuer(&rest.Config{Host: server.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "token")
+			if test.held {
+				writeFile(t, path, []byte(test.answers.token))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			changed, err := issuer.Token(ctx, path, "n", "a")
+			if changed || err == nil || !strings.Contains(err.Error(), test.want) || !test.is(err) {
+				t.Errorf("changed %t, error %v, want %q", changed, err, test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), test.answers.token) {
+				t.Error("the error holds the token")
+			}
+			if data, err := os.ReadFile(path); (err == nil) != test.held || (test.held && string(data) != test.answers.token) {
+				t.Errorf("file %q, %v", data, err)
+			}
+			if test.answers.request == 0 && test.answers.requests.Load() != 0 {
+				t.Error("a token was requested")
+			}
+		})
+	}
+}
+
+func TestNewIssuerNeedsAConfiguration(t *testing.T) {
+	if _, err := NewIssuer(&rest.Config{Host: "://"}); err == nil {
+		t.Error("an issuer for no server")
+	}
+}
