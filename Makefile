@@ -10,7 +10,7 @@ IMG ?= ghcr.io/operator-tracing/operator:latest
 
 .PHONY: sandbox-up
 sandbox-up: ## Make the sandbox, or repair it, and print the sample's trace (ARGS="--images=source …").
-	@scripts/prerequisites.sh up
+	@scripts/prerequisites.sh up $(ARGS)
 	@$(SANDBOX) up $(ARGS)
 
 .PHONY: sandbox-down
@@ -21,6 +21,10 @@ sandbox-down: ## Remove the sandbox (ARGS=--purge for the caches too).
 sandbox-status: ## Say what runs in the sandbox and where Jaeger is.
 	@$(SANDBOX) status $(ARGS)
 
+.PHONY: sandbox-logs
+sandbox-logs: ## Print the logs of an embedded sandbox (ARGS="operator -f").
+	@$(SANDBOX) logs $(ARGS)
+
 .PHONY: run
 run: ## Run the operator on this machine against the sandbox, exporting to its Jaeger (ARGS="--log-level=…").
 	@scripts/run.sh $(ARGS)
@@ -28,7 +32,7 @@ run: ## Run the operator on this machine against the sandbox, exporting to its J
 ##@ Tests
 
 .PHONY: test
-test: ## Run everything: builds, linters, unit tests, and the tests on a kind cluster.
+test: ## Run everything: builds, linters, unit tests, and the tests on a kind and on an embedded cluster.
 	@scripts/prerequisites.sh test
 	@scripts/test.sh all
 
@@ -39,6 +43,14 @@ test-short: ## Run what needs no cluster.
 .PHONY: e2e
 e2e: ## Run the tests on the sandbox that is up, or on one of their own.
 	@scripts/test.sh e2e
+
+.PHONY: e2e-embedded
+e2e-embedded: ## Run the tests on an embedded sandbox, as an ordinary user.
+	@scripts/test.sh embedded
+
+.PHONY: test-faults
+test-faults: ## Break sandboxes in every way that is known, and mend them; takes half an hour.
+	@scripts/faults.sh all
 
 .PHONY: envtest-assets
 envtest-assets: ## Build kube-apiserver, etcd and kubectl, and print the folder for KUBEBUILDER_ASSETS.
@@ -61,6 +73,10 @@ generate: ## Generate deep copies, CRDs, RBAC and webhook manifests.
 .PHONY: verify
 verify: ## Fail if generated files, modules or formatting are out of date, or a linter complains.
 	@scripts/verify.sh
+
+.PHONY: cross
+cross: ## Compile for arm64 and macOS (ARGS=all for Kubernetes and Jaeger too).
+	@scripts/cross.sh $(ARGS)
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities; needs the database on the internet.

@@ -9,11 +9,18 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
-// The plan is run with steps that only note their names: Do refuses a plan with mistakes.
-func TestPlanIsWellFormed(t *testing.T) {
+// The plans are run with steps that only note their names: Do refuses a plan with mistakes.
+func TestPlansAreWellFormed(t *testing.T) {
+	run := &up.Run{}
+	t.Run("choice", func(t *testing.T) { wellFormed(t, choice(run), "kind of cluster", "kind of cluster") })
+	t.Run("kind", func(t *testing.T) { wellFormed(t, plan(run), "images", "sample Head") })
+	t.Run("embedded", func(t *testing.T) { wellFormed(t, embeddedPlan(run), "ports, certificates", "sample Head") })
+}
+
+func wellFormed(t *testing.T, steps []up.Step, first, last string) {
+	t.Helper()
 	var mu sync.Mutex
 	var order []string
-	steps := plan(&up.Run{})
 	for i, s := range steps {
 		if s.Run == nil {
 			t.Errorf("step %q does nothing", s.Name)
@@ -28,7 +35,7 @@ func TestPlanIsWellFormed(t *testing.T) {
 	if err := up.Do(t.Context(), nil, steps); err != nil {
 		t.Fatal(err)
 	}
-	if len(order) != len(steps) || order[0] != "container engine" || order[len(order)-1] != "sample Head" {
+	if len(order) != len(steps) || order[0] != first || order[len(order)-1] != last {
 		t.Errorf("the steps ran as %q", order)
 	}
 	for _, s := range steps {

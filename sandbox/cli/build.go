@@ -11,11 +11,13 @@ import (
 )
 
 func newBuild(shared *shared, stderr *os.File) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build every component from source into the cache",
 		Long: `build does what a first up does where no registry answers, without a cluster: it compiles Kubernetes, containerd,
-CoreDNS, cert-manager, Jaeger and the operator, makes the node's root filesystem, and puts the images together.`,
+CoreDNS, cert-manager, Jaeger, kwok and the operator, makes the node's root filesystem, and puts the images together.
+
+With --cluster=kind or --cluster=embedded it builds what that needs, and no more.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			run, err := up.Open(shared.options)
@@ -30,4 +32,6 @@ CoreDNS, cert-manager, Jaeger and the operator, makes the node's root filesystem
 			return run.BuildAll(ctx, progress)
 		},
 	}
+	shared.bindCluster(cmd.Flags())
+	return cmd
 }

@@ -149,7 +149,7 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 	if bare := execute(t, nil); bare != got {
 		t.Errorf("without arguments: %+v", bare)
 	}
-	commands := newRoot(nil, os.Stderr).Commands()
+	commands := newRoot(Plan{}, os.Stderr).Commands()
 	if len(commands) < 8 {
 		t.Fatalf("only %d commands", len(commands))
 	}

@@ -35,7 +35,7 @@ func bindShared(root *cobra.Command) *shared {
 // bindUp adds the options of up.
 func (s *shared) bindUp(flags *pflag.FlagSet) {
 	o := &s.options
-	flags.StringVar(&o.Cluster, "cluster", "auto", "kind, embedded (processes of this machine), or auto (kind where a container engine works)")
+	s.bindCluster(flags)
 	flags.StringArrayVar(&o.OperatorEnv, "operator-env", nil, "NAME=VALUE for the operator's environment; may be repeated")
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
 	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")
@@ -53,6 +53,10 @@ func (s *shared) bindUp(flags *pflag.FlagSet) {
 	} {
 		flags.IntVar(p.port, p.name, 0, "port on 127.0.0.1 for "+p.what+" (default: the usual one, or any other if it is taken)")
 	}
+}
+
+func (s *shared) bindCluster(flags *pflag.FlagSet) {
+	flags.StringVar(&s.options.Cluster, "cluster", "auto", "kind, embedded (processes of this machine), or auto (kind where a container engine works)")
 }
 
 // fill sets the flags that the command line left out from the environment, and then from the file.

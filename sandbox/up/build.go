@@ -6,17 +6,27 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-// BuildAll builds every image from source, for this machine's architecture.
+// BuildAll builds everything from source for this machine's architecture: with the cluster "embedded" its programs alone.
 func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 	if err := r.useBuilder(); err != nil {
 		return err
 	}
+	if r.Cluster == "auto" {
+		if err := image.CanBuildNode(); err != nil {
+			progress.Printf("kind's node can't be built here: %v", err)
+			return r.buildPrograms(ctx, progress)
+		}
+	}
+	if r.Cluster == state.Embedded {
+		return r.buildPrograms(ctx, progress)
+	}
 	source := image.NewSource(r.builder)
 	const limit = 35 * time.Minute
-	return Do(ctx, progress, []Step{
+	err := Do(ctx, progress, []Step{
 		{Name: "node image", Limit: limit, Run: func(ctx context.Context, report report) error {
 			node, err := source.Node(ctx, report)
 			if err == nil {
@@ -36,6 +46,23 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 			_, err := r.builder.Operator(ctx, report)
 			return err
 		}},
+	})
+	if err != nil || r.Cluster == state.Kind {
+		return err
+	}
+	return r.buildPrograms(ctx, progress)
+}
+
+// buildPrograms builds what an embedded cluster runs.
+func (r *Run) buildPrograms(ctx context.Context, progress *ui.Progress) error {
+	r.programs = image.NewPrograms(r.builder)
+	const limit = 35 * time.Minute
+	return Do(ctx, progress, []Step{
+		{Name: "Kubernetes programs", Limit: limit, Run: r.GetControlPlane},
+		{Name: "cert-manager programs", Limit: limit, Run: r.GetCertManager},
+		{Name: "Jaeger program", Limit: limit, Run: r.GetJaeger},
+		{Name: "kwok program", Limit: limit, Run: r.GetKwok},
+		{Name: "operator program", Limit: limit, Run: r.GetOperator},
 	})
 }
 

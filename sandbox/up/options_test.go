@@ -21,12 +21,15 @@ func TestOptionsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Options{
-		Name: DefaultName, StateDir: "/state/operator-tracing-sandbox/" + DefaultName, Provider: "auto", Images: "auto", Timeout: DefaultTimeout,
+		Name: DefaultName, StateDir: "/state/operator-tracing-sandbox/" + DefaultName, Cluster: "auto", Provider: "auto", Images: "auto", Timeout: DefaultTimeout,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	set := Options{Name: "a", StateDir: "/b", Source: "/c", Provider: "podman", Images: "source", Ports: state.Ports{UI: 1}, Timeout: time.Second}
+	set := Options{
+		Name: "a", StateDir: "/b", Source: "/c", Cluster: "kind", Provider: "podman", Images: "source", Ports: state.Ports{UI: 1},
+		OperatorEnv: []string{"A=", "B=c=d"}, Timeout: time.Second,
+	}
 	if got, err := set.complete(); err != nil || !cmp.Equal(got, set) {
 		t.Errorf("options that were set became %+v, %v", got, err)
 	}
@@ -40,6 +43,11 @@ func TestOptionsThatCanNotBe(t *testing.T) {
 		{Options{Name: "Upper"}, `--name="Upper"`},
 		{Options{Images: "docker"}, "--images=docker: use auto, registry, source"},
 		{Options{Provider: "lxc"}, "--provider=lxc: use auto, docker, podman, nerdctl"},
+		{Options{Cluster: "k3d"}, "--cluster=k3d: use auto, kind, embedded"},
+		{Options{Cluster: "embedded", Images: "registry"}, "--cluster=embedded --images=registry: an embedded cluster runs programs"},
+		{Options{Cluster: "embedded", Provider: "podman"}, "--cluster=embedded --provider=podman: an embedded cluster needs no container engine"},
+		{Options{OperatorEnv: []string{"A"}}, "--operator-env=A: use NAME=VALUE"},
+		{Options{OperatorEnv: []string{"=A"}}, "--operator-env==A: use NAME=VALUE"},
 		{Options{Timeout: -time.Second}, "--timeout=-1s"},
 		{Options{Ports: state.Ports{UI: -1}}, "--jaeger-ui-port=-1: use a port from 1 to 65535"},
 		{Options{Ports: state.Ports{Thrift: 65536}}, "--thrift-port=65536"},
