@@ -10,6 +10,6 @@ for argument in "$@"; do
 done
 
 go test -short -timeout=10m "$@" ./... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/source/node/...
-# cert-manager's launcher has no goroutine of its own: building its dependencies again for the race detector would cost
-# minutes and find nothing.
-CGO_ENABLED=0 go test -short -timeout=5m ./sandbox/source/certmanager/...
+# cert-manager's launcher and kwok's have no goroutine of their own: building their dependencies again for the race
+# detector would cost minutes and find nothing.
+CGO_ENABLED=0 go test -short -timeout=5m ./sandbox/source/certmanager/... ./sandbox/source/kwok/...

@@ -9,7 +9,7 @@ export GOFLAGS=-trimpath CGO_ENABLED=0
 
 # The modules of go.work. Jaeger's has no code, and versions of its own. Vetting Kubernetes takes minutes, for two files of
 # ours: once is enough, and golangci-lint runs vet's analyzers too.
-packages=(./... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/source/node/... ./sandbox/source/certmanager/...)
+packages=(./... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/source/node/... ./sandbox/source/certmanager/... ./sandbox/source/kwok/...)
 kubernetes=./sandbox/source/kubernetes/...
 
 failed=()

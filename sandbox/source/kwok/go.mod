@@ -3,6 +3,7 @@ module github.com/operator-tracing/sandbox/sandbox/source/kwok
 go 1.26.6
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/spf13/pflag v1.0.10
 	k8s.io/api v0.37.2
 	k8s.io/apimachinery v0.37.2

@@ -37,8 +37,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(exitCode(ctx, run(ctx, os.Args[1:])))
+	code := exitCode(ctx, run(ctx, os.Args[1:]))
+	stop()
+	os.Exit(code)
 }
 
 // exitCode is 0 also after SIGTERM and --help, 2 for wrong usage.

@@ -73,8 +73,8 @@ func typed[T any](function func(*T) (any, error)) func(any) (string, error) {
 // nodeReady keeps the room that the node was made with.
 func (s statuses) nodeReady(node *corev1.Node) (any, error) {
 	now := metav1.NewTime(s.now())
-	condition := func(kind corev1.NodeConditionType, status corev1.ConditionStatus, reason, message string) corev1.NodeCondition {
-		return corev1.NodeCondition{Type: kind, Status: status, Reason: reason, Message: message, LastHeartbeatTime: now, LastTransitionTime: now}
+	condition := func(kind corev1.NodeConditionType, status corev1.ConditionStatus, message string) corev1.NodeCondition {
+		return corev1.NodeCondition{Type: kind, Status: status, Reason: "PlayedByKwok", Message: message, LastHeartbeatTime: now, LastTransitionTime: now}
 	}
 	room := corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("32"), corev1.ResourceMemory: resource.MustParse("256Gi"), corev1.ResourcePods: resource.MustParse("110"),
@@ -90,11 +90,11 @@ func (s statuses) nodeReady(node *corev1.Node) (any, error) {
 		Capacity:    room,
 		Allocatable: allocatable,
 		Conditions: []corev1.NodeCondition{
-			condition(corev1.NodeReady, corev1.ConditionTrue, "KwokReady", "kwok plays this node"),
-			condition(corev1.NodeMemoryPressure, corev1.ConditionFalse, "KwokReady", "nothing runs here"),
-			condition(corev1.NodeDiskPressure, corev1.ConditionFalse, "KwokReady", "nothing runs here"),
-			condition(corev1.NodePIDPressure, corev1.ConditionFalse, "KwokReady", "nothing runs here"),
-			condition(corev1.NodeNetworkUnavailable, corev1.ConditionFalse, "KwokReady", "Pods have addresses that don't answer"),
+			condition(corev1.NodeReady, corev1.ConditionTrue, "kwok plays this node"),
+			condition(corev1.NodeMemoryPressure, corev1.ConditionFalse, "nothing runs here"),
+			condition(corev1.NodeDiskPressure, corev1.ConditionFalse, "nothing runs here"),
+			condition(corev1.NodePIDPressure, corev1.ConditionFalse, "nothing runs here"),
+			condition(corev1.NodeNetworkUnavailable, corev1.ConditionFalse, "Pods have addresses that don't answer"),
 		},
 		Addresses: []corev1.NodeAddress{
 			{Type: corev1.NodeInternalIP, Address: nodeAddress},
