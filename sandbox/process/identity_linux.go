@@ -12,9 +12,12 @@ import (
 	"syscall"
 )
 
-// bootID is new with each boot.
+// bootID is new with each boot. Some sandboxes that are no full Linux have none.
 var bootID = sync.OnceValues(func() (string, error) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	return strings.TrimSpace(string(id)), err
 })
 
@@ -74,7 +77,7 @@ func (s *seen) parseStat(stat string) error {
 	if len(fields) < 20 {
 		return fmt.Errorf("/proc/%d/stat is %q", s.pid, stat)
 	}
-	s.zombie = strings.Contains("ZXx", fields[0])
+	s.zombie = fields[0] == "Z" || fields[0] == "X" || fields[0] == "x"
 	var err error
 	if s.session, err = strconv.Atoi(fields[3]); err != nil {
 		return fmt.Errorf("the session in /proc/%d/stat: %w", s.pid, err)

@@ -40,7 +40,9 @@ func TestParseStat(t *testing.T) {
 			t.Errorf("%q: %+v, %v", stat, got, err)
 		}
 	}
-	for _, stat := range []string{"", "7 (x) S 1", "7 (x)" + strings.Replace(after, "123456", "-", 1), "7 (x)" + strings.Replace(after, " 7 7", " 7 x", 1)} {
+	for _, stat := range []string{
+		"", "7 (x) S 1", "7 (x)" + strings.Replace(after, "123456", "-", 1), "7 (x)" + strings.Replace(after, " 7 7", " 7 x", 1),
+	} {
 		if err := new(seen).parseStat(stat); err == nil {
 			t.Errorf("%q: no error", stat)
 		}

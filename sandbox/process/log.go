@@ -41,7 +41,8 @@ func (t Table) openLog(name string) (*os.File, int64, error) {
 	return log, info.Size(), nil
 }
 
-// Tail returns the last lines of a log, without the newline at its end: at most as many as asked for, and at most 64 KiB. It is empty where there is no log that can be read.
+// Tail returns the last lines of a log, without the newline at its end: at most as many as asked for (a negative number is all), and
+// at most 64 KiB. It is empty where there is no log that can be read.
 func (t Table) Tail(name string, lines int) string {
 	if checkName(name) != nil {
 		return ""

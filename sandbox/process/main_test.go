@@ -55,7 +55,7 @@ func play(role string) int {
 		return serve()
 	case "family":
 		// The child stays in this one's group, and does not end with it.
-		child := exec.Command(os.Args[0], os.Args[1:]...)
+		child := exec.CommandContext(context.Background(), os.Args[0], os.Args[1:]...)
 		child.Env = []string{roleVariable + "=stubborn"}
 		child.Stdout = os.Stdout
 		if err := child.Start(); err != nil {
@@ -218,10 +218,10 @@ func alive(t *testing.T, pid int) bool {
 	return s != nil && !s.zombie
 }
 
-// find is Find that must not fail.
-func find(t *testing.T, table Table, name string) *Process {
+// find is what Find returns for the component "one"; it must not fail.
+func find(t *testing.T, table Table) *Process {
 	t.Helper()
-	p, err := table.Find(name)
+	p, err := table.Find("one")
 	if err != nil {
 		t.Fatal(err)
 	}

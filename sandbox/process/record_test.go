@@ -25,7 +25,7 @@ func TestARecordWithoutAPidIsFoundByArguments(t *testing.T) {
 	table := newTable(t)
 	p, _ := ensure(t, table, spec(t, table, "serve"))
 	write(t, table, record{Spec: p.Spec, Started: p.Started})
-	found := find(t, table, "one")
+	found := find(t, table)
 	if found == nil || found.PID != p.PID || found.identity != p.identity {
 		t.Fatalf("found %+v, want %+v", found, p)
 	}
@@ -60,7 +60,7 @@ func TestAnotherProgramWithThePidIsAStranger(t *testing.T) {
 			}
 			// Even with its true start in the record.
 			write(t, table, record{Spec: mine, PID: s.pid, Identity: s.identity})
-			if p := find(t, table, "one"); p != nil {
+			if p := find(t, table); p != nil {
 				t.Errorf("found %+v", p)
 			}
 			p, started := ensure(t, table, mine)
@@ -69,7 +69,7 @@ func TestAnotherProgramWithThePidIsAStranger(t *testing.T) {
 			}
 			// Our own runs, and the record names the stranger: our own is found.
 			write(t, table, record{Spec: mine, PID: s.pid, Identity: s.identity})
-			if found := find(t, table, "one"); found == nil || found.PID != p.PID {
+			if found := find(t, table); found == nil || found.PID != p.PID {
 				t.Errorf("found %+v, want process %d", found, p.PID)
 			}
 			if err := table.Stop(t.Context(), "one"); err != nil || alive(t, p.PID) {
@@ -96,7 +96,7 @@ func TestTheSameCommandRunByHandIsNotOurs(t *testing.T) {
 	}
 	for _, r := range []record{{Spec: mine}, {Spec: mine, PID: s.pid, Identity: s.identity}} {
 		write(t, table, r)
-		if p := find(t, table, "one"); p != nil {
+		if p := find(t, table); p != nil {
 			t.Errorf("found %+v", p)
 		}
 	}
@@ -128,7 +128,7 @@ func TestAZombieIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, table, record{Spec: mine, PID: s.pid, Identity: s.identity})
-	p := find(t, table, "one")
+	p := find(t, table)
 	if p == nil {
 		t.Fatal("it was not found while it ran")
 	}
@@ -139,7 +139,7 @@ func TestAZombieIsGone(t *testing.T) {
 		s, err := look(p.PID)
 		return err == nil && s != nil && s.zombie
 	})
-	if p := find(t, table, "one"); p != nil {
+	if p := find(t, table); p != nil {
 		t.Errorf("found %+v", p)
 	}
 	if running, err := p.running(); running || err != nil {
@@ -161,7 +161,7 @@ func TestABrokenRecordIsNone(t *testing.T) {
 			if err := os.WriteFile(table.recordPath("one"), []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if p := find(t, table, "one"); p != nil {
+			if p := find(t, table); p != nil {
 				t.Errorf("found %+v", p)
 			}
 			strays, err := table.Strays(t.Context())
@@ -175,6 +175,20 @@ func TestABrokenRecordIsNone(t *testing.T) {
 				t.Errorf("the broken record is still there: %q, %v", names, err)
 			}
 		})
+	}
+}
+
+func TestARecordUnderAnotherNameIsNone(t *testing.T) {
+	table := newTable(t)
+	p, _ := ensure(t, table, spec(t, table, "serve"))
+	if err := os.Rename(table.recordPath("one"), table.recordPath("two")); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := table.Find("two"); p != nil || err != nil {
+		t.Errorf("found %+v, %v", p, err)
+	}
+	if strays, err := table.Strays(t.Context()); err != nil || len(strays) != 1 || strays[0].PID != p.PID {
+		t.Errorf("strays %+v, %v", strays, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -71,6 +72,9 @@ func (t Table) spawn(spec Spec, log *os.File) (*os.Process, error) {
 // command was itself given by a shell or by make is not, and a reader of such a pipe would wait until the last of our processes ends.
 func keepFilesBack() error {
 	folder, err := os.Open("/dev/fd")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // A bare /dev; then nothing is lost but what is said above.
+	}
 	if err != nil {
 		return fmt.Errorf("listing the open files: %w", err)
 	}

@@ -70,7 +70,7 @@ func TestStopEndsWithItsContextAndCanBeTriedAgain(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "stopping one, process "+strconv.Itoa(p.PID)) {
 		t.Errorf("error %v", err)
 	}
-	if found := find(t, table, "one"); found == nil || found.PID != p.PID {
+	if found := find(t, table); found == nil || found.PID != p.PID {
 		t.Fatalf("found %+v", found)
 	}
 	want.Grace = time.Millisecond

@@ -27,7 +27,7 @@ func TestEnsureStartsOnceAndKeeps(t *testing.T) {
 	if started || again.PID != p.PID {
 		t.Errorf("the second time: started %t, process %d, before %d", started, again.PID, p.PID)
 	}
-	found := find(t, table, "one")
+	found := find(t, table)
 	if found == nil || found.PID != p.PID || !found.Started.Equal(p.Started) {
 		t.Fatalf("found %+v, want %+v", found, p)
 	}
@@ -72,7 +72,7 @@ func TestAChangedGraceIsWrittenDownAlone(t *testing.T) {
 	if p, started := ensure(t, table, want); started || p.PID != old.PID || p.Spec.Grace != time.Minute {
 		t.Errorf("started %t: %+v", started, p)
 	}
-	if p := find(t, table, "one"); p == nil || p.PID != old.PID || p.Spec.Grace != time.Minute {
+	if p := find(t, table); p == nil || p.PID != old.PID || p.Spec.Grace != time.Minute {
 		t.Errorf("found %+v", p)
 	}
 }
@@ -82,7 +82,7 @@ func TestEnsureBringsBackWhatDied(t *testing.T) {
 	want := spec(t, table, "serve")
 	old, _ := ensure(t, table, want)
 	kill(t, old)
-	if p := find(t, table, "one"); p != nil {
+	if p := find(t, table); p != nil {
 		t.Errorf("a dead process was found: %+v", p)
 	}
 	if p, started := ensure(t, table, want); !started || p.PID == old.PID {
@@ -161,7 +161,7 @@ func TestAProcessOutlivesItsStarter(t *testing.T) {
 		t.Errorf("the starter's pipe is still open: %d, %v", n, err)
 	}
 	awaitServing(t, table, "one")
-	p := find(t, table, "one")
+	p := find(t, table)
 	if p == nil {
 		t.Fatal("it was not found")
 	}
@@ -231,7 +231,7 @@ func TestEnsureWithAnEndedContextChangesNothing(t *testing.T) {
 	if _, started, err := table.Ensure(ctx, other); !errors.Is(err, context.Canceled) || started {
 		t.Errorf("started %t, %v", started, err)
 	}
-	if p := find(t, table, "one"); p == nil || p.PID != old.PID {
+	if p := find(t, table); p == nil || p.PID != old.PID {
 		t.Errorf("now runs %+v", p)
 	}
 	fresh := newTable(t)
