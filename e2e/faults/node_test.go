@@ -22,10 +22,10 @@ func TestKilledNode(t *testing.T) {
 	for range 2 {
 		s.killNode()
 		s.wantOutcome(s.up(), "made anew", "created", "restarted")
-		s.wantUp()
+		s.WantUp()
 	}
 	s.killNode()
-	out, err := s.run(t.Context(), downLimit, "down")
+	out, err := s.Run(t.Context(), downLimit, "down")
 	if err != nil {
 		t.Fatalf("down: %v\n%s", err, out)
 	}
@@ -38,7 +38,7 @@ func TestStoppedNode(t *testing.T) {
 	s.up()
 	s.engine("stop", node)
 	s.wantOutcome(s.up(), "restarted")
-	s.wantUp()
+	s.WantUp()
 	s.wantOutcome(s.up(), "already up")
 }
 
@@ -49,7 +49,7 @@ func TestInterruptedUp(t *testing.T) {
 			s := newSandbox(t)
 			s.interruptWhileCreating(signal)
 			s.wantOutcome(s.up(), "made anew", "created")
-			s.wantUp()
+			s.WantUp()
 		})
 	}
 }
@@ -57,25 +57,25 @@ func TestInterruptedUp(t *testing.T) {
 // interruptWhileCreating starts up and sends it a signal once the record says that the cluster is being made and its node
 // is there.
 func (s *sandbox) interruptWhileCreating(signal os.Signal) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), upLimit)
+	s.T.Helper()
+	ctx, cancel := context.WithTimeout(s.T.Context(), upLimit)
 	defer cancel()
-	cmd := s.command(ctx, "up")
+	cmd := s.Command(ctx, "up")
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for !s.nodeIsBeingMade(ctx) {
 		if ctx.Err() != nil {
-			s.t.Fatalf("waiting for up to make the node: %v\n%s", ctx.Err(), out.String())
+			s.T.Fatalf("waiting for up to make the node: %v\n%s", ctx.Err(), out.String())
 		}
 	}
 	if err := cmd.Process.Signal(signal); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if err := cmd.Wait(); err == nil {
-		s.t.Fatalf("up that got %s ended well:\n%s", signal, out.String())
+		s.T.Fatalf("up that got %s ended well:\n%s", signal, out.String())
 	}
 }
 
@@ -84,29 +84,29 @@ func (s *sandbox) nodeIsBeingMade(ctx context.Context) bool {
 	case <-ctx.Done():
 	case <-time.After(50 * time.Millisecond):
 	}
-	data, err := os.ReadFile(s.dir + "/state.json")
-	return err == nil && strings.Contains(string(data), `"creating": true`) && strings.Contains(containers(s.t), node)
+	data, err := os.ReadFile(s.Dir + "/state.json")
+	return err == nil && strings.Contains(string(data), `"creating": true`) && strings.Contains(containers(s.T), node)
 }
 
 // killNode sends SIGKILL to the node and to the process that watches it.
 func (s *sandbox) killNode() {
-	s.t.Helper()
+	s.T.Helper()
 	pids := []string{s.engine("inspect", "--format", "{{.State.Pid}}", node)}
-	if s.record().Provider == "podman" {
+	if s.Record().Provider == "podman" {
 		file := s.engine("inspect", "--format", "{{.ConmonPidFile}}", node)
 		monitor, err := os.ReadFile(file)
 		if err != nil {
-			s.t.Fatalf("finding the node's monitor: %v", err)
+			s.T.Fatalf("finding the node's monitor: %v", err)
 		}
 		pids = append([]string{strings.TrimSpace(string(monitor))}, pids...) // The monitor first: it must not see the node end.
 	}
 	for _, text := range pids {
 		pid, err := strconv.Atoi(text)
 		if err != nil || pid <= 1 {
-			s.t.Fatalf("reading a process id: %q: %v", text, err)
+			s.T.Fatalf("reading a process id: %q: %v", text, err)
 		}
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			s.t.Fatalf("killing process %d: %v", pid, err)
+			s.T.Fatalf("killing process %d: %v", pid, err)
 		}
 	}
 }
@@ -150,7 +150,7 @@ func TestTwoUps(t *testing.T) {
 	results := make(chan result, 2)
 	for range 2 {
 		go func() {
-			out, err := s.run(t.Context(), 2*upLimit, "up")
+			out, err := s.Run(t.Context(), 2*upLimit, "up")
 			results <- result{out, err}
 		}()
 	}
@@ -181,7 +181,7 @@ func TestAddressTaken(t *testing.T) {
 	defer s.engine("kill", taker) // Before the sandbox is removed, whose network it uses.
 
 	s.wantOutcome(s.up(), "restarted")
-	s.wantUp()
+	s.WantUp()
 	if after := s.engine("inspect", "--format", address, node); after == before {
 		t.Errorf("the node still has the address %s: the test tested nothing", after)
 	}

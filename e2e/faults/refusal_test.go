@@ -6,33 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 )
-
-// wantRefusal fails unless a command ends with exit code 1 and one line that has all the words.
-func (s *sandbox) wantRefusal(env []string, args []string, words ...string) {
-	s.t.Helper()
-	cmd := s.command(s.t.Context(), args...)
-	cmd.Env = append(cmd.Env, env...)
-	out, err := cmd.CombinedOutput()
-	if code := cmd.ProcessState.ExitCode(); code != 1 {
-		s.t.Fatalf("%s: exit code %d, want 1: %v\n%s", strings.Join(args, " "), code, err, out)
-	}
-	text := string(out)
-	_, message, found := strings.Cut(text, "Error: ")
-	if !found || strings.Count(strings.TrimSpace(message), "\n") > 0 {
-		s.t.Errorf("%s: want an error of one line:\n%s", strings.Join(args, " "), text)
-	}
-	for _, word := range words {
-		if !strings.Contains(message, word) {
-			s.t.Errorf("%s: the error does not say %q:\n%s", strings.Join(args, " "), word, message)
-		}
-	}
-	if strings.Contains(text, "goroutine ") {
-		s.t.Errorf("%s: the error has a stack trace:\n%s", strings.Join(args, " "), text)
-	}
-}
 
 // TestPortTaken asks for a port that this test holds.
 func TestPortTaken(t *testing.T) {
@@ -42,7 +17,7 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer listener.Close()
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	newSandbox(t).wantRefusal(nil, []string{"up", "--jaeger-ui-port=" + port}, "port "+port, "taken by", strconv.Itoa(os.Getpid()))
+	newSandbox(t).WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + port}, "port "+port, "taken by", strconv.Itoa(os.Getpid()))
 }
 
 // TestNoEngine hides every engine, and gives engines that can't start containers.
@@ -64,15 +39,15 @@ func TestNoEngine(t *testing.T) {
 		return []string{"PATH=" + dir, "SANDBOX_PROVIDER="}
 	}
 	t.Run("none", func(t *testing.T) {
-		newSandbox(t).wantRefusal(withGo(t, nil), []string{"up"}, "not installed", "Install Docker or podman")
+		newSandbox(t).WantRefusal(withGo(t, nil), []string{"up"}, "not installed", "Install Docker or podman")
 	})
 	t.Run("not running", func(t *testing.T) {
 		env := withGo(t, map[string]string{"docker": "echo 'Cannot connect to the Docker daemon' >&2; exit 1"})
-		newSandbox(t).wantRefusal(env, []string{"up"}, "Cannot connect to the Docker daemon", "start it")
+		newSandbox(t).WantRefusal(env, []string{"up"}, "Cannot connect to the Docker daemon", "start it")
 	})
 	t.Run("no privileges", func(t *testing.T) {
 		env := withGo(t, map[string]string{"docker": `case "$1" in run) echo 'unable to apply caps: operation not permitted' >&2; exit 126;; esac; /bin/cat >/dev/null`})
-		newSandbox(t).wantRefusal(env, []string{"up"}, "unable to apply caps")
+		newSandbox(t).WantRefusal(env, []string{"up"}, "unable to apply caps")
 	})
 }
 
@@ -80,7 +55,7 @@ func TestNoEngine(t *testing.T) {
 func TestForeignCluster(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
-	other := &sandbox{t: t, dir: filepath.Join(t.TempDir(), "other")}
-	other.wantRefusal(nil, []string{"up"}, name, "did not make it", "--name")
-	s.wantUp()
+	other := sandboxIn(t, filepath.Join(t.TempDir(), "other"))
+	other.WantRefusal(nil, []string{"up"}, name, "did not make it", "--name")
+	s.WantUp()
 }

@@ -1,0 +1,68 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// root is the repository's, found by Main.
+var root string
+
+// program is the sandbox's binary, built by Main.
+var program string
+
+// Main is the body of a TestMain: it builds the sandbox's program, runs it with the given arguments, so that what the tests
+// need is in the cache, and then runs the tests. It returns the exit code. With -short it runs nothing.
+func Main(m *testing.M, warm ...string) int {
+	if short() {
+		fmt.Println("faults: these tests make clusters; -short leaves them out")
+		return 0
+	}
+	dir, err := os.MkdirTemp("", "sandbox-faults-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "making a folder for the program:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := build(dir, warm); err != nil {
+		fmt.Fprintln(os.Stderr, "building the sandbox:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+func build(dir string, warm []string) error {
+	ctx := context.Background()
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/operator-tracing/sandbox").Output()
+	if err != nil {
+		return fmt.Errorf("finding the repository: %w", err)
+	}
+	root = strings.TrimSpace(string(out))
+	program = filepath.Join(dir, "sandbox")
+	commands := []*exec.Cmd{exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, root+"/sandbox")}
+	if len(warm) > 0 {
+		commands = append(commands, exec.CommandContext(ctx, program, warm...))
+	}
+	for _, cmd := range commands {
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("running %s: %w", cmd, err)
+		}
+	}
+	return nil
+}
+
+// short tells whether -short was given; TestMain runs before flags are parsed.
+func short() bool {
+	for _, a := range os.Args[1:] {
+		if a == "-test.short" || a == "-test.short=true" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,121 @@
+package rig
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+// AskLimit bounds a command that only looks.
+const AskLimit = time.Minute
+
+// Sandbox is one sandbox of a test. It is the test's goroutine's, but for [Sandbox.Command] and [Sandbox.Run], which several
+// may call.
+type Sandbox struct {
+	T *testing.T
+	// Name is the cluster's, Dir its state folder.
+	Name, Dir string
+	// Env is added to this process's environment for each command.
+	Env []string
+}
+
+// Command is one of the sandbox's commands. What the environment says about the sandbox's name and folder is left out, so
+// that the user's own is never meant; what it says about provider and images stays.
+func (s *Sandbox) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, append([]string{"--name=" + s.Name, "--state-dir=" + s.Dir, "--source=" + root}, args...)...)
+	cmd.Env = append(append(os.Environ(), "SANDBOX_NAME=", "SANDBOX_STATE_DIR="), s.Env...)
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
+// Run runs a command, at most for limit, and returns what it printed on stdout and stderr.
+func (s *Sandbox) Run(ctx context.Context, limit time.Duration, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	out, err := s.Command(ctx, args...).CombinedOutput()
+	return string(out), err
+}
+
+// WantRefusal fails unless a command ends with exit code 1 and one line that has all the words. Env is added to its environment.
+func (s *Sandbox) WantRefusal(env, args []string, words ...string) {
+	s.T.Helper()
+	s.WantExit(1, env, args, words...)
+}
+
+// WantExit is WantRefusal with another exit code. A mistake of the command line (code 2) has a second line, which names the help.
+func (s *Sandbox) WantExit(code int, env, args []string, words ...string) {
+	s.T.Helper()
+	ctx, cancel := context.WithTimeout(s.T.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := s.Command(ctx, args...)
+	cmd.Env = append(cmd.Env, env...)
+	out, err := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		s.T.Fatalf("%s: exit code %d, want %d: %v\n%s", strings.Join(args, " "), got, code, err, out)
+	}
+	text := string(out)
+	_, message, found := strings.Cut(text, "Error: ")
+	if code == 2 {
+		message, _, _ = strings.Cut(message, "\nSee `sandbox --help`.")
+	}
+	if !found || strings.Count(strings.TrimSpace(message), "\n") > 0 {
+		s.T.Errorf("%s: want an error of one line:\n%s", strings.Join(args, " "), text)
+	}
+	for _, word := range words {
+		if !strings.Contains(message, word) {
+			s.T.Errorf("%s: the error does not say %q:\n%s", strings.Join(args, " "), word, message)
+		}
+	}
+	if strings.Contains(text, "goroutine ") {
+		s.T.Errorf("%s: the error has a stack trace:\n%s", strings.Join(args, " "), text)
+	}
+}
+
+// Status is what the command says, and its exit code.
+func (s *Sandbox) Status() (up.Status, int) {
+	s.T.Helper()
+	var stdout, stderr bytes.Buffer
+	ctx, cancel := context.WithTimeout(s.T.Context(), AskLimit)
+	defer cancel()
+	cmd := s.Command(ctx, "status", "--output=json")
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		s.T.Fatalf("status: %v", err)
+	}
+	var status up.Status
+	if err := json.Unmarshal(stdout.Bytes(), &status); err != nil {
+		s.T.Fatalf("status: %v\n%s%s", err, stdout.String(), stderr.String())
+	}
+	return status, cmd.ProcessState.ExitCode()
+}
+
+// WantUp fails unless status says that the sandbox is up, and returns what it says.
+func (s *Sandbox) WantUp() up.Status {
+	s.T.Helper()
+	status, code := s.Status()
+	if code != 0 || status.State != up.StateUp {
+		s.T.Fatalf("status: exit code %d, state %q: %s\n%+v", code, status.State, status.Message, status.Components)
+	}
+	return status
+}
+
+// Record is what the sandbox wrote down about itself.
+func (s *Sandbox) Record() state.Record {
+	s.T.Helper()
+	record, err := state.Dir{Path: s.Dir}.Load()
+	if err != nil {
+		s.T.Fatalf("reading the sandbox's record: %v", err)
+	}
+	return record
+}
