@@ -23,6 +23,7 @@ import (
 // answers is an API server that misbehaves: what the account's, the review's and the request's status codes are.
 type answers struct {
 	account, review, request int
+	user                     authenticationv1.UserInfo // whom the review says that the token is of
 	token                    string
 	requests                 atomic.Int32
 }
@@ -34,7 +35,7 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.requests.Add(1)
 		code, body = a.request, &authenticationv1.TokenRequest{Status: authenticationv1.TokenRequestStatus{Token: a.token}}
 	case strings.HasSuffix(r.URL.Path, "/selfsubjectreviews"):
-		code, body = a.review, &authenticationv1.SelfSubjectReview{}
+		code, body = a.review, &authenticationv1.SelfSubjectReview{Status: authenticationv1.SelfSubjectReviewStatus{UserInfo: a.user}}
 	}
 	if code != http.StatusOK {
 		body = &metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Message: "answer", Reason: map[int]metav1.StatusReason{
@@ -83,6 +84,11 @@ func TestTokenOfAServerThatMisbehaves(t *testing.T) {
 		"new token is nobody's": {
 			answers: &answers{account: ok, review: ok, request: ok},
 			want:    `not accept it as that of system:serviceaccount:n:a with UID u, but as that of  with UID ""`,
+			is:      func(err error) bool { return errors.Is(err, errRejected) },
+		},
+		"new token is another account's": {
+			answers: &answers{account: ok, review: ok, request: ok, user: authenticationv1.UserInfo{Username: "system:serviceaccount:n:b", UID: "u"}},
+			want:    "but as that of system:serviceaccount:n:b",
 			is:      func(err error) bool { return errors.Is(err, errRejected) },
 		},
 	}

@@ -3,6 +3,8 @@ package pki
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,11 +21,8 @@ func TestAuthorityIsMadeAnew(t *testing.T) {
 		"empty key":           func(t *testing.T, _ Store, _ *clock, a *Authority) { write(t, a.KeyFile, nil) },
 		"killed with new key": func(t *testing.T, s Store, _ *clock, a *Authority) { copyFile(t, a.KeyFile, other(t).KeyFile) },
 		"another certificate": func(t *testing.T, s Store, _ *clock, a *Authority) { copyFile(t, a.CertFile, other(t).CertFile) },
-		"not a CA": func(t *testing.T, _ Store, _ *clock, a *Authority) {
-			leaf := certificate(t, a, Request{Name: "leaf", CommonName: "ca", Client: true}, true)
-			copyFile(t, a.CertFile, leaf.CertFile)
-			copyFile(t, a.KeyFile, leaf.KeyFile)
-		},
+		"not a CA":            func(t *testing.T, s Store, _ *clock, a *Authority) { replace(t, s, a, false) },
+		"another's CA":        func(t *testing.T, s Store, _ *clock, a *Authority) { replace(t, s, a, true) },
 		"another name": func(t *testing.T, s Store, _ *clock, a *Authority) {
 			b := authority(t, s, "b", true)
 			copyFile(t, a.CertFile, b.CertFile)
@@ -48,6 +47,24 @@ func TestAuthorityIsMadeAnew(t *testing.T) {
 				t.Error("the certificate in the files is not the one that was returned")
 			}
 		})
+	}
+}
+
+// replace puts a certificate that a signed in the place of a's own, with its name and as long a life.
+func replace(t *testing.T, s Store, a *Authority, isCA bool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := s.template(a.Leaf.Subject, authorityLife)
+	template.IsCA, template.KeyUsage = isCA, a.Leaf.KeyUsage
+	der, err := x509.CreateCertificate(rand.Reader, template, a.Leaf, key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.save("ca", key, der); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -91,7 +91,7 @@ func (a *Authority) signed(c *x509.Certificate) bool { return c.CheckSignatureFr
 // matches tells whether a certificate is for what the request wants, no less and no more.
 func (r Request) matches(c *x509.Certificate) bool {
 	names, addresses := r.hosts()
-	return !c.IsCA && c.Subject.CommonName == r.CommonName &&
+	return c.Subject.CommonName == r.CommonName &&
 		same(c.Subject.Organization, r.Organizations) &&
 		same(c.DNSNames, names) &&
 		same(texts(c.IPAddresses), texts(addresses)) &&
