@@ -45,7 +45,8 @@ const (
 // such a phase the order is not defined. Definitions are waited for, and custom resources where workloads follow.
 // What passes by itself is tried again until ctx ends: a kind or webhook that isn't served yet, an API server that
 // starts. The objects given stay as they are, and so does a live object that already is as it should be, resourceVersion
-// included.
+// included. Where somebody else applied to it later (cert-manager's cainjector does, to webhooks), the API server may once
+// write a new order of the managed fields and nothing else: it sorts them by time, and a repeated apply counts as new.
 func Apply(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
 	ordered := phases(objects)
 	for number, phase := range ordered {

@@ -2,6 +2,9 @@ package install
 
 import (
 	"context"
+	"encoding/pem"
+	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -220,8 +223,16 @@ func testOperatorAsProcess(t *testing.T, c *Cluster) {
 	if err := <-applied; err != nil {
 		t.Fatal(err)
 	}
+	injectCA(t, c, configuration)
 	applyTwice(t, c, component)
 	checkVersion(t, c, OperatorName, "v1-test")
+	injected := live(configuration)
+	if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(configuration), injected); err != nil {
+		t.Fatal(err)
+	}
+	if text := mustJSON(t, injected); !strings.Contains(text, `"caBundle":"`) || !strings.Contains(text, webhookAddress) {
+		t.Errorf("after another Apply the webhook lost its CA or address: %s", text)
+	}
 
 	// The API server tries a webhook that refuses it until the timeout of 2 s.
 	waitFails(t, c, component, 5*time.Second, "the operator's webhook added no annotation")
@@ -234,6 +245,18 @@ func testOperatorAsProcess(t *testing.T, c *Cluster) {
 	}
 	if err := Serves(t.Context(), c, JaegerName); err != nil {
 		t.Errorf("a component without a check: %v", err)
+	}
+}
+
+// injectCA plays cainjector, which owns that one field.
+func injectCA(t *testing.T, c *Cluster, configuration *unstructured.Unstructured) {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	bundle := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	patch := fmt.Sprintf(`[{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": %s}]`, mustJSON(t, bundle))
+	if err := c.Client().Patch(t.Context(), live(configuration), client.RawPatch("application/json-patch+json", []byte(patch))); err != nil {
+		t.Fatal(err)
 	}
 }
 
