@@ -85,6 +85,10 @@ func TestEnsureBringsBackWhatDied(t *testing.T) {
 	if p := find(t, table); p != nil {
 		t.Errorf("a dead process was found: %+v", p)
 	}
+	eventually(t, "its starter reaped it", func() bool {
+		s, err := look(old.PID)
+		return err == nil && (s == nil || s.identity != old.identity)
+	})
 	if p, started := ensure(t, table, want); !started || p.PID == old.PID {
 		t.Errorf("started %t, process %d, before %d", started, p.PID, old.PID)
 	}
@@ -257,4 +261,36 @@ func TestRecordsAndLogsAreTheUsersAlone(t *testing.T) {
 			t.Errorf("%s: %v, want %v", filepath.Base(path), info.Mode().Perm(), want)
 		}
 	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	path, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	folder := b.TempDir()
+	table := Table{Records: filepath.Join(folder, "run"), Logs: filepath.Join(folder, "logs")}
+	role := Spec{Name: "one", Path: path, Args: []string{folder}, Env: []string{roleVariable + "=serve"}}
+	if _, _, err := table.Ensure(b.Context(), role); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := table.Stop(b.Context(), "one"); err != nil {
+			b.Error(err)
+		}
+	}()
+	b.Run("by pid", func(b *testing.B) {
+		for b.Loop() {
+			if p, err := table.Find("one"); p == nil || err != nil {
+				b.Fatal(p, err)
+			}
+		}
+	})
+	b.Run("by arguments", func(b *testing.B) {
+		for b.Loop() {
+			if p, err := search(record{Spec: role}); p == nil || err != nil {
+				b.Fatal(p, err)
+			}
+		}
+	})
 }
