@@ -71,7 +71,7 @@ func newCluster(t *testing.T) cluster {
 	if out, err := apply.CombinedOutput(); err != nil {
 		t.Fatalf("applying config/node: %v\n%s", err, out)
 	}
-	common := []string{"--kubeconfig=" + adminKubeconfig, "--leader-elect=false", "--secure-port=0"}
+	common := []string{"--kubeconfig=" + adminKubeconfig, "--leader-elect=false", "--secure-port=0", "--v=1"}
 	background(t, filepath.Join(assets, "kube-scheduler"), common...)
 	background(t, filepath.Join(assets, "kube-controller-manager"), append(common,
 		fmt.Sprintf("--node-monitor-grace-period=%s", leaseDuration), "--node-monitor-period=500ms")...)
