@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Measures, side by side in one run: `kind create cluster --wait` alone with the sandbox's node image, `sandbox up` with
-# images cached to the complete trace, and `sandbox up` again. Prints the median of ROUNDS (default 3) and the ratios.
-# Removes what it makes, and uses clusters of its own names; run it on a quiet machine.
+# images cached to the complete trace, `sandbox up` again and down; and the same of an embedded sandbox, with the memory of
+# its processes. Prints the median of ROUNDS (default 3) and the ratios. Where no container engine works, only the embedded
+# one is measured. Removes what it makes, and uses clusters of its own names; run it on a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-trimpath
@@ -9,10 +10,12 @@ rounds=${ROUNDS:-3}
 work=$(mktemp -d)
 name=operator-tracing-bench
 sandbox=("$work/sandbox" --name="$name" --state-dir="$work/state")
+embedded=("$work/sandbox" --name="$name-embedded" --state-dir="$work/embedded")
 
 cleanup() {
-  "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1 || :
+  [[ -z ${provider:-} ]] || "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1 || :
   "${sandbox[@]}" down >/dev/null 2>&1 || :
+  "${embedded[@]}" down >/dev/null 2>&1 || :
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -20,14 +23,19 @@ trap cleanup EXIT
 go build -o "$work/sandbox" ./sandbox
 go build -o "$work/kind" sigs.k8s.io/kind
 
-echo "getting images ready" >&2
-"${sandbox[@]}" build 2>/dev/null || echo "no source build: images come from a registry" >&2
+echo "getting images and programs ready" >&2
+"${embedded[@]}" build --cluster=embedded 2>"$work/warm.log" || { cat "$work/warm.log" >&2; exit 1; }
+provider=
 "${sandbox[@]}" up >/dev/null 2>"$work/warm.log" || { cat "$work/warm.log" >&2; exit 1; }
 provider=$("${sandbox[@]}" status -o json | sed -n 's/.*"provider": "\(.*\)".*/\1/p')
-[[ -f $work/state/containers.conf ]] && cp "$work/state/containers.conf" "$work/containers.conf" && export CONTAINERS_CONF="$work/containers.conf"
-"${sandbox[@]}" down 2>/dev/null
-"${sandbox[@]}" kind-config --provider="$provider" >"$work/kind.yaml" 2>/dev/null
-export KIND_EXPERIMENTAL_PROVIDER=$provider
+if [[ -n $provider ]]; then
+  [[ -f $work/state/containers.conf ]] && cp "$work/state/containers.conf" "$work/containers.conf" && export CONTAINERS_CONF="$work/containers.conf"
+  "${sandbox[@]}" down 2>/dev/null
+  "${sandbox[@]}" kind-config --provider="$provider" >"$work/kind.yaml" 2>/dev/null
+  export KIND_EXPERIMENTAL_PROVIDER=$provider
+else
+  "${sandbox[@]}" down 2>/dev/null
+fi
 
 # timed runs a command and adds its seconds to a file.
 timed() { # file, command…
@@ -40,22 +48,47 @@ timed() { # file, command…
 }
 median() { sort -n "$1" | awk '{v[NR]=$1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
+# memory adds the megabytes that the embedded sandbox's processes have resident, each page counted once (Pss), and as top
+# counts them (Rss): the programs of Kubernetes share one binary.
+memory() {
+  local pid pss=0 rss=0 p r
+  for pid in $("${embedded[@]}" status -o json | sed -n 's/.*"pid": \([0-9]*\).*/\1/p'); do
+    read -r r p < <(awk '/^Rss:/ {r = $2} /^Pss:/ {p = $2} END {print r, p}' "/proc/$pid/smaps_rollup")
+    pss=$((pss + p)) rss=$((rss + r))
+  done
+  echo $((rss / 1024)) >>"$work/rss.mb"
+  echo $((pss / 1024)) >>"$work/pss.mb"
+}
+
 for ((i = 1; i <= rounds; i++)); do
   echo "round $i of $rounds" >&2
-  timed "$work/kind.ms" "$work/kind" create cluster --name="$name-kind" --config="$work/kind.yaml" --wait=2m --kubeconfig="$work/kubeconfig"
-  "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1
-  timed "$work/up.ms" "${sandbox[@]}" up
-  timed "$work/again.ms" "${sandbox[@]}" up
-  timed "$work/down.ms" "${sandbox[@]}" down
+  if [[ -n $provider ]]; then
+    timed "$work/kind.ms" "$work/kind" create cluster --name="$name-kind" --config="$work/kind.yaml" --wait=2m --kubeconfig="$work/kubeconfig"
+    "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1
+    timed "$work/up.ms" "${sandbox[@]}" up --cluster=kind
+    timed "$work/again.ms" "${sandbox[@]}" up
+    timed "$work/down.ms" "${sandbox[@]}" down
+  fi
+  timed "$work/eup.ms" "${embedded[@]}" up --cluster=embedded
+  timed "$work/eagain.ms" "${embedded[@]}" up
+  memory
+  timed "$work/edown.ms" "${embedded[@]}" down
 done
 
-awk -v kind="$(median "$work/kind.ms")" -v up="$(median "$work/up.ms")" -v again="$(median "$work/again.ms")" -v down="$(median "$work/down.ms")" '
-  BEGIN {
-    printf "%-44s %8s %12s\n", "median of '"$rounds"'", "seconds", "to kind"
-    printf "%-44s %8.1f %12s\n", "kind create cluster --wait, same node image", kind / 1000, "1.00"
-    printf "%-44s %8.1f %12.2f\n", "sandbox up, images cached, to complete trace", up / 1000, up / kind
-    printf "%-44s %8.1f %12.2f\n", "sandbox up again", again / 1000, again / kind
-    printf "%-44s %8.1f %12.2f\n", "sandbox down", down / 1000, down / kind
-  }'
-printf '\nmachine: %s, %s cores, %s GiB, Linux %s, %s\n' "$(uname -m)" "$(nproc)" \
-  "$(awk '/MemTotal/ {printf "%d", $2 / 1048576}' /proc/meminfo)" "$(uname -r | cut -d- -f1)" "$provider"
+row() { # text, file
+  [[ -f $2 ]] || return 0
+  awk -v text="$1" -v value="$(median "$2")" -v kind="$([[ -f $work/kind.ms ]] && median "$work/kind.ms" || echo 0)" \
+    'BEGIN {printf "%-52s %8.1f %9s\n", text, value / 1000, (kind > 0) ? sprintf("%.2f", value / kind) : ""}'
+}
+printf '%-52s %8s %9s\n' "median of $rounds" seconds "to kind"
+row "kind create cluster --wait, same node image" "$work/kind.ms"
+row "sandbox up, images cached, to complete trace" "$work/up.ms"
+row "sandbox up again" "$work/again.ms"
+row "sandbox down" "$work/down.ms"
+row "embedded: sandbox up, programs cached, to trace" "$work/eup.ms"
+row "embedded: sandbox up again" "$work/eagain.ms"
+row "embedded: sandbox down" "$work/edown.ms"
+printf '\nembedded, all processes after two ups: %s MiB resident (Rss), %s MiB with shared pages counted once (Pss)\n' \
+  "$(median "$work/rss.mb")" "$(median "$work/pss.mb")"
+printf 'machine: %s, %s cores, %s GiB, Linux %s, %s\n' "$(uname -m)" "$(nproc)" \
+  "$(awk '/MemTotal/ {printf "%d", $2 / 1048576}' /proc/meminfo)" "$(uname -r | cut -d- -f1)" "${provider:-no container engine}"

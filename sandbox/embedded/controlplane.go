@@ -286,7 +286,7 @@ func answers(ctx context.Context, client *http.Client, url string) error {
 
 // write writes a file that only its owner may read.
 func write(path, content string) error {
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+	if err := pki.WriteFile(path, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("writing a configuration: %w", state.Remedy(err))
 	}
 	return nil

@@ -66,7 +66,8 @@ func (c *Cluster) jaeger(program string) (process.Spec, error) {
 	}
 	path := filepath.Join(folder, "config.yaml")
 	spec := process.Spec{Path: program, Args: []string{"--config=" + path}, Revision: hash(content)}
-	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1"}
+	// Jaeger would trace its own queries, to whatever listens on 4317, and hang for ten seconds when it ends.
+	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
 	for name, port := range map[string]int{
 		"UI": ports.UI, "QUERY": ports.Query, "OTLP_GRPC": ports.OTLPGRPC, "OTLP_HTTP": ports.OTLPHTTP, "THRIFT": ports.Thrift, "HEALTH": own.JaegerHealth,
 	} {
@@ -87,7 +88,7 @@ func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPat
 	for _, comp := range []component{
 		{
 			name: CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, programs.Webhook) },
-			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManagerHook, &p.CertManagerHealth} },
+			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManagerHook} },
 		},
 		{
 			name: CertManagerCAInjector, spec: func() (process.Spec, error) {
@@ -116,10 +117,10 @@ func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPat
 func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (process.Spec, error) {
 	own, _ := c.ports()
 	spec, err := c.accountSpec(ctx, CertManagerWebhook, certManagerNamespace, "cert-manager-webhook", program,
-		"--v=2", fmt.Sprintf("--secure-port=%d", own.CertManagerHook), fmt.Sprintf("--healthz-port=%d", own.CertManagerHealth),
+		"--v=2", fmt.Sprintf("--secure-port=%d", own.CertManagerHook), "--healthz-port=0",
 		"--dynamic-serving-ca-secret-namespace="+certManagerNamespace, "--dynamic-serving-ca-secret-name=cert-manager-webhook-ca",
 		"--dynamic-serving-dns-names=localhost", "--metrics-listen-address=0",
-		"--enable-client-verification", "--client-ca-path="+c.authorities.webhook.CertFile)
+		"--enable-client-verification", "--client-ca-path="+c.authorities.webhook.CertFile, "--client-subject-names="+APIServer)
 	spec.Revision += c.authorities.webhook.Fingerprint()
 	return spec, err
 }

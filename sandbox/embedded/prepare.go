@@ -3,8 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
@@ -61,7 +59,7 @@ func (c *Cluster) choosePorts(ctx context.Context, wanted state.Ports) error {
 // allPorts points at every port of an embedded cluster's own.
 func allPorts(p *state.ComponentPorts) []*int {
 	return []*int{
-		&p.Etcd, &p.EtcdPeer, &p.APIServer, &p.CertManager, &p.CertManagerHook, &p.CertManagerHealth,
+		&p.Etcd, &p.EtcdPeer, &p.APIServer, &p.CertManager, &p.CertManagerHook,
 		&p.OperatorHook, &p.OperatorHealth, &p.JaegerHealth,
 	}
 }
@@ -110,14 +108,9 @@ func (c *Cluster) writeAdmin() error {
 	if err != nil {
 		return state.Remedy(err)
 	}
-	var data [3][]byte
-	for i, file := range []string{c.authorities.cluster.CertFile, pair.CertFile, pair.KeyFile} {
-		if data[i], err = os.ReadFile(file); err != nil {
-			return fmt.Errorf("reading a certificate: %w", err)
-		}
-	}
 	_, err = credentials.WriteKubeconfig(c.dir.Kubeconfig(), credentials.Kubeconfig{
-		Server: "https://" + address(own.APIServer), User: "sandbox-admin", CAData: data[0], CertData: data[1], KeyData: data[2],
+		Server: "https://" + address(own.APIServer), User: "sandbox-admin", CAFile: c.authorities.cluster.CertFile,
+		CertFile: pair.CertFile, KeyFile: pair.KeyFile, Inline: true,
 	})
 	return state.Remedy(err)
 }

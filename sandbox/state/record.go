@@ -43,15 +43,14 @@ const Format = 1
 // ComponentPorts are TCP ports on 127.0.0.1 of an embedded cluster, Jaeger's users' ports left out. A zero is a port not
 // chosen yet.
 type ComponentPorts struct {
-	Etcd              int `json:"etcd,omitempty"`
-	EtcdPeer          int `json:"etcdPeer,omitempty"`
-	APIServer         int `json:"apiServer,omitempty"`
-	CertManager       int `json:"certManager,omitempty"`       // health of the controller
-	CertManagerHook   int `json:"certManagerHook,omitempty"`   // the webhook, on every address
-	CertManagerHealth int `json:"certManagerHealth,omitempty"` // health of the webhook
-	OperatorHook      int `json:"operatorHook,omitempty"`
-	OperatorHealth    int `json:"operatorHealth,omitempty"`
-	JaegerHealth      int `json:"jaegerHealth,omitempty"`
+	Etcd            int `json:"etcd,omitempty"`
+	EtcdPeer        int `json:"etcdPeer,omitempty"`
+	APIServer       int `json:"apiServer,omitempty"`
+	CertManager     int `json:"certManager,omitempty"`     // health of the controller
+	CertManagerHook int `json:"certManagerHook,omitempty"` // the webhook, on every address
+	OperatorHook    int `json:"operatorHook,omitempty"`
+	OperatorHealth  int `json:"operatorHealth,omitempty"`
+	JaegerHealth    int `json:"jaegerHealth,omitempty"`
 }
 
 // Ports are the TCP ports on 127.0.0.1 on which the sandbox's Jaeger answers. A zero is a port not chosen yet.

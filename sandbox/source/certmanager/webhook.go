@@ -11,6 +11,7 @@ import (
 	"github.com/cert-manager/cert-manager/pkg/util/configfile"
 	webhookfile "github.com/cert-manager/cert-manager/pkg/webhook/configfile"
 	"github.com/cert-manager/cert-manager/pkg/webhook/options"
+	"github.com/cert-manager/cert-manager/pkg/webhook/server"
 )
 
 var webhookProgram = program[config.WebhookConfiguration]{
@@ -36,12 +37,22 @@ func runWebhook(ctx context.Context, args []string) error {
 	}
 	defer logf.FlushLogs()
 
-	server, err := webhook.NewCertManagerWebhookServer(logf.FromContext(ctx), *cfg)
+	webhookServer, err := webhook.NewCertManagerWebhookServer(logf.FromContext(ctx), *cfg, withoutHealth(cfg.HealthzPort))
 	if err != nil {
 		return fmt.Errorf("building the webhook server: %w", err)
 	}
-	if err := server.Run(ctx); err != nil {
+	if err := webhookServer.Run(ctx); err != nil {
 		return fmt.Errorf("serving webhooks: %w", err)
 	}
 	return nil
+}
+
+// withoutHealth turns health checks off where their port is 0, as 0 does for metrics. Upstream would take any free port, and
+// listen there on every address without asking who calls; a process that isn't in a Pod has no kubelet to ask.
+func withoutHealth(port int32) func(*server.Server) {
+	return func(s *server.Server) {
+		if port == 0 {
+			s.HealthzAddr = nil
+		}
+	}
 }
