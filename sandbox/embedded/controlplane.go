@@ -69,7 +69,7 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 	}
 	started, err = c.start(ctx, etcd, report)
 	var unreadable *diedError
-	if !errors.As(err, &unreadable) || unreadable.environment {
+	if !errors.As(err, &unreadable) || unreadable.remedy != "" {
 		return started, err
 	}
 	if entries, readErr := os.ReadDir(c.etcdData()); readErr != nil || len(entries) == 0 {

@@ -112,8 +112,8 @@ func (c *Cluster) move(ctx context.Context, comp component) error {
 // diedError is a process.DiedError in one line.
 type diedError struct {
 	name, line string
-	// environment is set where the machine is to blame, not what the process was given.
-	environment bool
+	// remedy is set where the machine is to blame, not what the process was given.
+	remedy string
 }
 
 // Error says what the process wrote last and what to do.
@@ -121,17 +121,31 @@ func (e *diedError) Error() string {
 	switch {
 	case e.line == "":
 		return e.name + " ended and wrote nothing"
-	case e.environment:
-		return fmt.Sprintf("%s ended: %s: make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR", e.name, e.line)
+	case e.remedy != "":
+		return fmt.Sprintf("%s ended: %s: %s", e.name, e.line, e.remedy)
 	}
 	return fmt.Sprintf("%s ended: %s; `sandbox logs %s` has more", e.name, e.line, e.name)
+}
+
+// remedies are by the system's words for what is wrong with the machine.
+var remedies = []struct{ words, remedy string }{
+	{"no space left on device", "make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR"},
+	{"disk quota exceeded", "make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR"},
+	{"read-only file system", "choose another folder with --state-dir or SANDBOX_STATE_DIR"},
+	{"permission denied", "choose another folder with --state-dir or SANDBOX_STATE_DIR"},
+	{"too many open files", "raise the limit (`ulimit -n`)"},
+	{"cannot allocate memory", "the sandbox needs 2 GiB of memory"},
+	{"address already in use", "end the program that listens there"},
 }
 
 // explain picks from a log what says most about its end.
 func explain(died *process.DiedError) *diedError {
 	e := &diedError{name: died.Name, line: lastWords(died.Tail)}
-	for _, words := range []string{"no space left on device", "disk quota exceeded", "read-only file system", "permission denied", "address already in use"} {
-		e.environment = e.environment || strings.Contains(died.Tail, words)
+	for _, r := range remedies {
+		if strings.Contains(died.Tail, r.words) {
+			e.remedy = r.remedy
+			break
+		}
 	}
 	return e
 }
@@ -153,8 +167,8 @@ func lastWords(tail string) string {
 func shorten(line string) string {
 	const most = 300
 	line = strings.TrimSpace(line)
-	if len(line) > most {
-		return line[:most] + "…"
+	if letters := []rune(line); len(letters) > most {
+		return string(letters[:most]) + "…"
 	}
 	return line
 }

@@ -1,0 +1,191 @@
+package embedded
+
+import (
+	"net"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/port"
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// prepared is a cluster with ports and certificates, in which nothing runs.
+func prepared(t *testing.T) *Cluster {
+	t.Helper()
+	dir, err := state.Open(filepath.Join(t.TempDir(), "a state", "folder"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(dir, t.TempDir(), &state.Record{Name: "test"})
+	if err := c.Prepare(t.Context(), state.Ports{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// specs are those of the processes that need no API server for theirs.
+func specs(t *testing.T, c *Cluster) map[string]process.Spec {
+	t.Helper()
+	all := map[string]process.Spec{}
+	for name, spec := range map[string]func(string) (process.Spec, error){
+		Etcd: c.etcd, APIServer: c.apiServer, ControllerManager: c.controllerManager, Scheduler: c.scheduler, Jaeger: c.jaeger,
+	} {
+		s, err := spec("/bin/" + name)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all[name] = s
+	}
+	return all
+}
+
+// A process is known by an argument that names the sandbox's folder, and listens on loopback, whatever it listens on.
+func TestSpecsAreTheSandboxsOwnAndStayOnLoopback(t *testing.T) {
+	c := prepared(t)
+	address := regexp.MustCompile(`\b\d+\.\d+\.\d+\.\d+\b`)
+	for name, spec := range specs(t, c) {
+		if !slices.ContainsFunc(spec.Args, func(a string) bool { return strings.Contains(a, c.dir.Path+"/") }) {
+			t.Errorf("%s: no argument names %s: %q", name, c.dir.Path, spec.Args)
+		}
+		if spec.Revision == "" {
+			t.Errorf("%s has no revision", name)
+		}
+		for _, word := range slices.Concat(spec.Args, spec.Env) {
+			if strings.Contains(word, "cidr") || strings.Contains(word, "-range=") {
+				continue
+			}
+			for _, found := range address.FindAllString(word, -1) {
+				if !net.ParseIP(found).IsLoopback() {
+					t.Errorf("%s: %s", name, word)
+				}
+			}
+		}
+	}
+}
+
+// The second look at the same cluster must start nothing anew.
+func TestSpecsAreStable(t *testing.T) {
+	c := prepared(t)
+	first := specs(t, c)
+	again := New(c.dir, c.table.Programs, c.record)
+	if err := again.Prepare(t.Context(), state.Ports{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, spec := range specs(t, again) {
+		if !slices.Equal(spec.Args, first[name].Args) || !slices.Equal(spec.Env, first[name].Env) || spec.Revision != first[name].Revision {
+			t.Errorf("%s became\n%+v, it was\n%+v", name, spec, first[name])
+		}
+	}
+}
+
+func TestPortsAreChosenOnceAndEachOnce(t *testing.T) {
+	c := prepared(t)
+	own, jaeger := c.ports()
+	seen := map[int]bool{}
+	for _, p := range append(allPorts(&own), &jaeger.UI, &jaeger.Query, &jaeger.OTLPGRPC, &jaeger.OTLPHTTP, &jaeger.Thrift) {
+		if *p == 0 || seen[*p] {
+			t.Errorf("port %d is none, or chosen twice: %+v %+v", *p, own, jaeger)
+		}
+		seen[*p] = true
+	}
+	if saved, err := c.dir.Load(); err != nil || saved.ComponentPorts != own || saved.Ports != jaeger {
+		t.Errorf("the record has %+v, %v", saved, err)
+	}
+}
+
+// A port that somebody else took is replaced; the others stay, and the kubeconfig follows.
+func TestMove(t *testing.T) {
+	c := prepared(t)
+	before, _ := c.ports()
+	listener, err := net.Listen("tcp4", address(before.APIServer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	server := component{name: APIServer, ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer, &p.Etcd} }}
+	if err := c.move(t.Context(), server); err != nil {
+		t.Fatal(err)
+	}
+	after, _ := c.ports()
+	if after.APIServer == before.APIServer || after.Etcd != before.Etcd {
+		t.Errorf("ports %+v, before %+v", after, before)
+	}
+	config, err := c.RESTConfig()
+	if err != nil || config.Host != "https://"+address(after.APIServer) {
+		t.Errorf("the kubeconfig names %v, %v", config, err)
+	}
+}
+
+func TestPrepareRefusesAPortThatIsTaken(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	taken := listener.Addr().(*net.TCPAddr).Port
+	c := prepared(t)
+	before, _ := c.ports()
+	err = c.Prepare(t.Context(), state.Ports{UI: taken}, nil)
+	if taken, is := err.(*port.TakenError); !is { //nolint:errorlint // It must be this error, as it is.
+		t.Errorf("error %v, %v", err, taken)
+	}
+	if after, _ := c.ports(); after != before {
+		t.Errorf("ports %+v, before %+v", after, before)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for _, test := range []struct {
+		name, tail, want string
+		blamed           bool
+	}{
+		{"nothing", "", "etcd ended and wrote nothing", false},
+		{"its last line", "a\nb\n", "etcd ended: b; `sandbox logs etcd` has more", false},
+		{"the line that tells", "x\n{\"level\":\"fatal\",\"msg\":\"bad\"}\n\tgoroutine\n", `etcd ended: {"level":"fatal","msg":"bad"}; `, false},
+		{"a panic", "x\npanic: freepages\n\ngoroutine 1\n", "etcd ended: panic: freepages; ", false},
+		{"a long line", strings.Repeat("é", 500), "etcd ended: " + strings.Repeat("é", 300) + "…; ", false},
+		{"a full disk", "Error: write: no space left on device\n", "etcd ended: Error: write: no space left on device: make room there", true},
+		{"a port", "Error: listen: bind: address already in use", "etcd ended: Error: listen: bind: address already in use: end the program", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := explain(&process.DiedError{Name: "etcd", Tail: test.tail})
+			if !strings.HasPrefix(got.Error(), test.want) || (got.remedy != "") != test.blamed {
+				t.Errorf("%q, remedy %q", got, got.remedy)
+			}
+			if strings.Contains(got.Error(), "\n") {
+				t.Errorf("several lines: %q", got)
+			}
+		})
+	}
+}
+
+// Every process is ended, each once, and none before those that need it.
+func TestStopOrderHasEveryProcess(t *testing.T) {
+	all := slices.Concat(stopOrder...)
+	slices.Sort(all)
+	names := Names()
+	slices.Sort(names)
+	if !slices.Equal(all, names) {
+		t.Errorf("%q are ended, %q are there", all, names)
+	}
+}
+
+func TestNothingRunsBeforeItIsStarted(t *testing.T) {
+	c := prepared(t)
+	all, err := c.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.PID != 0 || p.Message != "does not run" {
+			t.Errorf("%+v", p)
+		}
+	}
+	if err := c.Down(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
