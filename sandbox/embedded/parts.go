@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -85,6 +86,7 @@ func (c *Cluster) CertManagerWebhookAddress() string {
 
 // CertManager starts cert-manager's programs. What package install applies for them must be there: their accounts.
 func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPaths, report Report) error {
+	group, ctx := errgroup.WithContext(ctx)
 	for _, comp := range []component{
 		{
 			name: CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, programs.Webhook) },
@@ -106,11 +108,12 @@ func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPat
 			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManager} },
 		},
 	} {
-		if _, err := c.start(ctx, comp, report); err != nil {
+		group.Go(func() error {
+			_, err := c.start(ctx, comp, report)
 			return err
-		}
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // certManagerWebhook lets only the API server in: it listens on every address, and knows no option against that.

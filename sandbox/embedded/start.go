@@ -93,17 +93,27 @@ func portTaken(log string) bool { return strings.Contains(log, "address already 
 // package port: one that the user asked for stays, and is an error.
 func (c *Cluster) move(ctx context.Context, comp component) error {
 	own, jaeger := c.ports()
+	var chosen []int // by position; 0 for a port that stays
 	for _, p := range comp.ports(&own) {
 		if _, err := port.Free(ctx, *p); err == nil {
+			chosen = append(chosen, 0)
 			continue
 		}
 		free, err := unused(ctx, own, jaeger)
 		if err != nil {
 			return err
 		}
-		*p = free
+		*p, chosen = free, append(chosen, free)
 	}
-	if err := c.update(func(r *state.Record) { r.ComponentPorts = own }); err != nil {
+	// Others may move at the same time: only what is this process's changes.
+	err := c.update(func(r *state.Record) {
+		for i, p := range comp.ports(&r.ComponentPorts) {
+			if chosen[i] != 0 {
+				*p = chosen[i]
+			}
+		}
+	})
+	if err != nil || comp.name != APIServer {
 		return err
 	}
 	return c.writeAdmin()

@@ -33,7 +33,7 @@ func (r *Run) ChooseCluster(ctx context.Context, report report) error {
 		err = r.nodeImageHindrance(ctx, report)
 	}
 	if err == nil {
-		report("kind on %s, linux/%s", r.engine.Name, r.engine.Host.Architecture)
+		report("kind, as %s works here (linux/%s)", r.engine.Name, r.engine.Host.Architecture)
 		return nil
 	}
 	if wanted != "auto" || r.Provider != "auto" || r.Images == "registry" || ctx.Err() != nil {
