@@ -58,7 +58,7 @@ func rawHead(namespace, name string, spec any) *unstructured.Unstructured {
 func TestContextsFromOutside(t *testing.T) {
 	const outside = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	var linked *v1alpha1.Head
-	f := newFeature("a context that a user writes is not taken as it is", needKubelet)
+	f := newFeature("a context that a user writes is not taken as it is", needPods)
 	for what, value := range map[string]string{
 		"text": "garbage", "zeros": "00-" + strings.Repeat("0", 32) + "-" + strings.Repeat("0", 16) + "-00",
 		"something long": strings.Repeat("x", 10_000), "nothing": "",
@@ -136,7 +136,7 @@ func TestUserAnnotations(t *testing.T) {
 			}
 		}
 	}
-	newFeature("annotations of users stay", needKubelet).
+	newFeature("annotations of users stay", needPods).
 		assess("at admission", func(ctx context.Context, s *step) {
 			head, err := s.CreateHead(ctx, "head", func(head *v1alpha1.Head) { head.Annotations = maps.Clone(mine) })
 			if err != nil {

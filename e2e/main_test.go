@@ -14,12 +14,13 @@ var suite harness.Suite
 
 func TestMain(m *testing.M) { harness.Main(m, &suite) }
 
-// Every feature says whether it needs a kubelet that runs pods, or only an API
-// server with the operator: a cluster without real nodes can run the latter.
+// Every feature says what it needs: an API server with the operator, or beyond that
+// Pods that become ready, whatever runs in them. None needs a kubelet that runs
+// containers: all of them pass on an embedded cluster, too.
 const (
 	needs         = "needs"
-	needKubelet   = "kubelet"
 	needAPIServer = "apiserver"
+	needPods      = "pods"
 )
 
 // feature is one of e2e-framework's with a scene of its own. It counts as run

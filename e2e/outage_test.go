@@ -19,15 +19,15 @@ func TestJaegerDown(t *testing.T) {
 	var failures int // lines in the operator's log when Jaeger went away
 	var down time.Time
 	var created creation
-	f := newFeature("the operator works while Jaeger is down", needKubelet).
+	f := newFeature("the operator works while Jaeger is down", needPods).
 		assess("Jaeger goes away", func(ctx context.Context, s *step) {
-			s.Restore(ctx, 3*time.Minute, "bringing Jaeger back", func(ctx context.Context) error { return s.ScaleJaeger(ctx, 1) })
+			s.Restore(ctx, 3*time.Minute, "bringing Jaeger back", func(ctx context.Context) error { return s.StartJaeger(ctx) })
 			lines, err := s.ExportFailures(ctx)
 			if err != nil {
 				s.Fatal(err)
 			}
 			failures, down = len(lines), time.Now()
-			if err := s.ScaleJaeger(ctx, 0); err != nil {
+			if err := s.StopJaeger(ctx); err != nil {
 				s.Fatal(err)
 			}
 		}).
@@ -66,7 +66,7 @@ func TestJaegerDown(t *testing.T) {
 			}
 		}).
 		assess("Jaeger comes back", func(ctx context.Context, s *step) {
-			if err := s.ScaleJaeger(ctx, 1); err != nil {
+			if err := s.StartJaeger(ctx); err != nil {
 				s.Fatal(err)
 			}
 			// The exporter of the operator reconnects at its own pace, and gRPC waits up

@@ -22,7 +22,7 @@ const correctionLimit = 30 * time.Second
 
 func TestDeletedByHand(t *testing.T) {
 	var created creation
-	created.assess(newFeature("what is deleted by hand is made again", needKubelet)).
+	created.assess(newFeature("what is deleted by hand is made again", needPods)).
 		assess("the Deployment", func(ctx context.Context, s *step) {
 			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &appsv1.Deployment{} })
 		}).
@@ -78,7 +78,7 @@ func eventuallyOther(ctx context.Context, s *harness.Scene, name string, old typ
 }
 
 func TestChangedByHand(t *testing.T) {
-	newFeature("what is changed by hand is corrected", needKubelet).
+	newFeature("what is changed by hand is corrected", needPods).
 		assess("a Head is ready", func(ctx context.Context, s *step) {
 			if _, err := s.CreateHead(ctx, "head", nil); err != nil {
 				s.Fatal(err)

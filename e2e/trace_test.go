@@ -19,13 +19,13 @@ import (
 
 func TestHeadTrace(t *testing.T) {
 	var created creation
-	created.assess(newFeature("a new Head is one trace", needKubelet)).
+	created.assess(newFeature("a new Head is one trace", needPods)).
 		assess("search finds the trace by service, operation and attributes", created.find).run(t)
 }
 
 func TestHeadTraceJaegerExporter(t *testing.T) {
 	var created creation
-	f := newFeature("a new Head is one trace over Thrift", needKubelet).
+	f := newFeature("a new Head is one trace over Thrift", needPods).
 		assess("the operator exports with the Jaeger exporter", func(ctx context.Context, s *step) {
 			s.Restore(ctx, 3*time.Minute, "restoring the operator's exporter", func(ctx context.Context) error {
 				if err := s.SetOperatorEnv(ctx, harness.ExporterVariable, ""); err != nil {
@@ -128,7 +128,7 @@ func checkTimes(t *testing.T, trace jaeger.Trace) {
 
 func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
 	var first, second creation
-	f := newFeature("a changed Head has a second trace", needKubelet)
+	f := newFeature("a changed Head has a second trace", needPods)
 	first.assess(f).assess("the update starts a new trace", func(ctx context.Context, s *step) {
 		head, err := updateHead(ctx, s.Scene, first.head.Name, func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
 		if err != nil {

@@ -2,9 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,15 +9,13 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// maxLog bounds the log of a container that is kept, counted from its end.
+// maxLog bounds a log that is kept or looked through, in bytes from its end.
 const maxLog = 4 << 20
 
 // keepArtifacts writes what is needed to understand a failure: the traces as OTLP
@@ -42,7 +37,7 @@ func (s *Scene) keepArtifacts(ctx context.Context) {
 	}
 	s.keepTraces(ctx, write)
 	s.keepObjects(ctx, write)
-	s.keepLogs(ctx, write)
+	s.parts.keepLogs(ctx, s.Namespace, write)
 	s.t.Logf("artifacts are in %s; Jaeger is at %s", folder, s.Status.Jaeger.UI)
 }
 
@@ -79,42 +74,6 @@ func (s *Scene) keepObjects(ctx context.Context, write writeFunc) {
 	}
 }
 
-// keepLogs writes the logs of the operator, of Jaeger and of the scene's pods, and
-// those of a container's last end where there was one.
-func (s *Scene) keepLogs(ctx context.Context, write writeFunc) {
-	for _, namespace := range []string{OperatorNamespace, JaegerNamespace, s.Namespace} {
-		pods := &corev1.PodList{}
-		if err := s.Client.List(ctx, pods, client.InNamespace(namespace)); err != nil {
-			s.t.Logf("keeping the logs of namespace %s: %v", namespace, err)
-			continue
-		}
-		for _, pod := range pods.Items {
-			for _, status := range pod.Status.ContainerStatuses {
-				name := fmt.Sprintf("log-%s-%s-%s", namespace, pod.Name, status.Name)
-				data, err := s.podLog(ctx, &pod, status.Name, false)
-				write(name+".txt", data, err)
-				if status.RestartCount > 0 {
-					data, err := s.podLog(ctx, &pod, status.Name, true)
-					write(name+".previous.txt", data, err)
-				}
-			}
-		}
-	}
-}
-
-func (c *Cluster) podLog(ctx context.Context, pod *corev1.Pod, container string, previous bool) ([]byte, error) {
-	options := &corev1.PodLogOptions{Container: container, Previous: previous, Timestamps: true, LimitBytes: ptr.To[int64](maxLog), TailLines: ptr.To[int64](20_000)}
-	stream, err := c.clientset.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
-	if apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) {
-		return []byte("no log: " + err.Error() + "\n"), nil // not started, or gone
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the log of pod %s/%s: %w", pod.Namespace, pod.Name, err)
-	}
-	data, err := io.ReadAll(stream)
-	return data, errors.Join(err, stream.Close())
-}
-
 // exportFailure is in each of the operator's log lines about lost spans.
 const exportFailure = "Exporting traces failed"
 
@@ -136,24 +95,14 @@ func (c *Cluster) exporterErrors(ctx context.Context) string {
 // ExportFailures gives the lines of the operator's log about spans that could not
 // be sent, each with the time at which it was written, the oldest first.
 func (c *Cluster) ExportFailures(ctx context.Context) ([]string, error) {
-	d, err := c.operator(ctx)
-	if err != nil {
-		return nil, err
-	}
-	pods, err := c.podsOf(ctx, d)
+	log, err := c.parts.operatorLog(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []string
-	for _, pod := range pods {
-		data, err := c.podLog(ctx, &pod, managerContainer, false)
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(string(data)) {
-			if strings.Contains(line, exportFailure) {
-				found = append(found, strings.TrimSpace(line))
-			}
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, exportFailure) {
+			found = append(found, strings.TrimSpace(line))
 		}
 	}
 	return found, nil

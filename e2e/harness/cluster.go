@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -18,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/e2e-framework/pkg/env"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
-	"sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
@@ -29,8 +25,6 @@ const (
 	poll = 200 * time.Millisecond
 	// callLimit bounds a request to the API server.
 	callLimit = 15 * time.Second
-	// logsLimit bounds the export of the node's logs.
-	logsLimit = 2 * time.Minute
 )
 
 // Cluster is the sandbox as the tests see it. It may be used by several goroutines
@@ -43,12 +37,31 @@ type Cluster struct {
 	// Jaeger reads traces.
 	Jaeger *jaeger.Client
 
-	clientset kubernetes.Interface // for logs of pods
+	parts     parts
 	artifacts string
 }
 
-// connect makes the clients of a sandbox that is up.
-func connect(status Status, artifacts string) (*Cluster, error) {
+// parts is how the operator and Jaeger run on one kind of cluster, and where logs
+// are.
+type parts interface {
+	// setOperatorEnv sets a variable of the operator, or takes it back where the
+	// value is empty, and waits until only operators with it run.
+	setOperatorEnv(ctx context.Context, name, value string) error
+	// stopJaeger ends Jaeger and waits until it is gone.
+	stopJaeger(ctx context.Context) error
+	// startJaeger starts Jaeger, if it doesn't run, and waits until it runs.
+	startJaeger(ctx context.Context) error
+	// operatorLog reads the log of the operator that runs; it may begin earlier.
+	operatorLog(ctx context.Context) ([]byte, error)
+	// keepLogs writes the logs of the operator, of Jaeger, and of what runs in a
+	// namespace.
+	keepLogs(ctx context.Context, namespace string, write writeFunc)
+	// exportLogs keeps everything's logs in a folder.
+	exportLogs(ctx context.Context, folder string) error
+}
+
+// connect makes the clients of a sandbox that is up. The program is the sandbox's.
+func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", status.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading the sandbox's kubeconfig: %w", err)
@@ -63,8 +76,17 @@ func connect(status Status, artifacts string) (*Cluster, error) {
 	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("making a client of the cluster: %w", err)
 	}
-	if c.clientset, err = kubernetes.NewForConfig(config); err != nil {
-		return nil, fmt.Errorf("making a client of the cluster: %w", err)
+	switch status.Cluster {
+	case clusterKind:
+		clientset, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			return nil, fmt.Errorf("making a client of the cluster: %w", err)
+		}
+		c.parts = &deployments{client: c.Client, clientset: clientset, name: status.Name, provider: status.Provider}
+	case clusterEmbedded:
+		c.parts = &processes{program: p}
+	default:
+		return nil, fmt.Errorf("connecting to the cluster: %q is no known kind of cluster", status.Cluster)
 	}
 	if c.Jaeger, err = jaeger.Dial(status.Jaeger.Query, 0); err != nil {
 		return nil, err
@@ -79,38 +101,9 @@ func (c *Cluster) Environment() env.Environment {
 	return env.NewWithConfig(envconf.NewWithKubeConfig(c.Status.Kubeconfig))
 }
 
-// exportLogs keeps the node's logs, as kind's export does. What kind could not
-// get is noted beside them.
+// exportLogs keeps the logs of everything among the artifacts.
 func (c *Cluster) exportLogs(ctx context.Context) error {
-	if c.Status.Cluster != "kind" {
-		return nil
-	}
-	engine := map[string]cluster.ProviderOption{
-		"docker": cluster.ProviderWithDocker(), "podman": cluster.ProviderWithPodman(), "nerdctl": cluster.ProviderWithNerdctl("nerdctl"),
-	}[c.Status.Provider]
-	if engine == nil {
-		return fmt.Errorf("exporting the node's logs: unknown engine %q", c.Status.Provider)
-	}
-	folder := filepath.Join(c.artifacts, "kind")
-	done := make(chan error, 1) // kind takes no context
-	go func() {
-		done <- cluster.NewProvider(engine).CollectLogs(c.Status.Name, folder)
-	}()
-	ctx, cancel := context.WithTimeout(ctx, logsLimit)
-	defer cancel()
-	select {
-	case err := <-done:
-		if err != nil {
-			// A node that was built from source has no journalctl, for one: the rest is there.
-			note := filepath.Join(folder, "incomplete.txt")
-			if err := os.WriteFile(note, []byte(err.Error()+"\n"), 0o644); err != nil {
-				return fmt.Errorf("exporting the node's logs: %w", err)
-			}
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("exporting the node's logs: %w", ctx.Err())
-	}
+	return c.parts.exportLogs(ctx, filepath.Join(c.artifacts, c.Status.Cluster))
 }
 
 // Eventually polls until check gives nil. The error names what was waited for
@@ -129,28 +122,4 @@ func Eventually(ctx context.Context, limit time.Duration, what string, check fun
 		return fmt.Errorf("waiting up to %s for %s: %w: %w", limit, what, err, last)
 	}
 	return nil
-}
-
-// rolledOut says why a Deployment isn't what its template says, all of it and
-// nothing else; nil if it is.
-func rolledOut(d *appsv1.Deployment) error {
-	want := int32(1)
-	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
-	}
-	s := d.Status
-	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.Replicas == want && s.AvailableReplicas == want && s.ReadyReplicas == want {
-		return nil
-	}
-	return fmt.Errorf("deployment %s/%s: %d wanted, %d there, %d updated, %d available, generation %d of %d observed",
-		d.Namespace, d.Name, want, s.Replicas, s.UpdatedReplicas, s.AvailableReplicas, s.ObservedGeneration, d.Generation)
-}
-
-// podsOf lists the pods of a Deployment, those on their way out too.
-func (c *Cluster) podsOf(ctx context.Context, d *appsv1.Deployment) ([]corev1.Pod, error) {
-	pods := &corev1.PodList{}
-	if err := c.Client.List(ctx, pods, client.InNamespace(d.Namespace), client.MatchingLabels(d.Spec.Selector.MatchLabels)); err != nil {
-		return nil, fmt.Errorf("listing the pods of Deployment %s/%s: %w", d.Namespace, d.Name, err)
-	}
-	return pods.Items, nil
 }

@@ -26,19 +26,13 @@ func (f *Features) Ran(name string) {
 // comments. A feature that silently didn't run is an error, and so is one that
 // isn't listed.
 func (f *Features) Compare(file string) error {
-	data, err := os.ReadFile(file)
+	listed, err := readFeatures(file)
 	if err != nil {
 		return fmt.Errorf("comparing the features that ran: %w", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var listed, problems []string
-	for line := range strings.Lines(string(data)) {
-		line, _, _ = strings.Cut(line, "#")
-		if line = strings.TrimSpace(line); line != "" {
-			listed = append(listed, line)
-		}
-	}
+	var problems []string
 	for _, name := range listed {
 		if !slices.Contains(f.ran, name) {
 			problems = append(problems, "did not run: "+name)
@@ -53,4 +47,20 @@ func (f *Features) Compare(file string) error {
 		return fmt.Errorf("comparing the features that ran with %s: %s", file, strings.Join(problems, "; "))
 	}
 	return nil
+}
+
+// readFeatures reads a list of features.
+func readFeatures(file string) ([]string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var listed []string
+	for line := range strings.Lines(string(data)) {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line != "" {
+			listed = append(listed, line)
+		}
+	}
+	return listed, nil
 }

@@ -13,56 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
-
-func TestParseStatus(t *testing.T) {
-	status, err := parseStatus([]byte(`{"name":"n","state":"up","cluster":"kind","provider":"podman","images":"source","kubeconfig":"/k",
-		"node":{"kubernetes":"v1","runtime":"containerd://2"},"jaeger":{"ui":"http://u","query":"q:1"},"components":[{"name":"c","ready":true}],"new":1}`))
-	if err != nil || status.Provider != "podman" || status.Jaeger.Query != "q:1" || !status.Components[0].Ready {
-		t.Errorf("status is %+v, %v", status, err)
-	}
-	for _, bad := range []string{"", "no json", `{"state":"odd"}`, `{}`} {
-		if _, err := parseStatus([]byte(bad)); err == nil {
-			t.Errorf("%q is a status", bad)
-		}
-	}
-}
-
-func TestCheck(t *testing.T) {
-	good := Status{Cluster: "kind", Provider: "podman", Images: "source", Kubeconfig: "/k"}
-	good.Node.Runtime, good.Jaeger.Query = "containerd://2.1", "q:1"
-	dockershim, noQuery := good, good
-	dockershim.Node.Runtime = "docker://1"
-	noQuery.Jaeger.Query = ""
-	tests := map[string]struct {
-		status Status
-		env    map[string]string
-		say    string // in the error; empty for none
-	}{
-		"nothing named":         {good, nil, ""},
-		"as named":              {good, map[string]string{"SANDBOX_PROVIDER": "podman", "SANDBOX_IMAGES": "source", "CI": "1"}, ""},
-		"auto":                  {good, map[string]string{"SANDBOX_PROVIDER": "auto", "SANDBOX_IMAGES": "auto"}, ""},
-		"auto in CI":            {good, map[string]string{"SANDBOX_PROVIDER": "auto", "CI": "true"}, "must name its engine"},
-		"another engine":        {good, map[string]string{"SANDBOX_PROVIDER": "docker"}, "names docker, the sandbox runs on podman"},
-		"other images":          {good, map[string]string{"SANDBOX_IMAGES": "registry"}, "names registry, the images came from source"},
-		"another runtime":       {dockershim, nil, `runtime "docker://1"`},
-		"no address for traces": {noQuery, nil, "has no address of Jaeger's query API"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			err := test.status.check(func(key string) string { return test.env[key] })
-			if (err == nil) != (test.say == "") || (err != nil && !strings.Contains(err.Error(), test.say)) {
-				t.Errorf("error is %v, want %q", err, test.say)
-			}
-		})
-	}
-}
 
 func TestStatusOfProgram(t *testing.T) {
 	p, _ := fakeSandbox(t, "true")
@@ -159,59 +113,6 @@ func TestFeaturesCompare(t *testing.T) {
 	}
 }
 
-func TestSetEnv(t *testing.T) {
-	deployment := func(env ...corev1.EnvVar) *appsv1.Deployment {
-		d := &appsv1.Deployment{}
-		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "other"}, {Name: managerContainer, Env: env}}
-		return d
-	}
-	a1, a2, b := corev1.EnvVar{Name: "A", Value: "1"}, corev1.EnvVar{Name: "A", Value: "2"}, corev1.EnvVar{Name: "B", Value: "b"}
-	tests := map[string]struct {
-		before  []corev1.EnvVar
-		value   string
-		after   []corev1.EnvVar
-		changed bool
-	}{
-		"add":               {[]corev1.EnvVar{b}, "1", []corev1.EnvVar{b, a1}, true},
-		"replace":           {[]corev1.EnvVar{a1, b}, "2", []corev1.EnvVar{a2, b}, true},
-		"is so":             {[]corev1.EnvVar{a1}, "1", []corev1.EnvVar{a1}, false},
-		"remove":            {[]corev1.EnvVar{a1, b}, "", []corev1.EnvVar{b}, true},
-		"nothing to remove": {[]corev1.EnvVar{b}, "", []corev1.EnvVar{b}, false},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			d := deployment(test.before...)
-			if changed := setEnv(d, "A", test.value); changed != test.changed {
-				t.Errorf("changed is %t, want %t", changed, test.changed)
-			}
-			if diff := cmp.Diff(test.after, d.Spec.Template.Spec.Containers[1].Env); diff != "" {
-				t.Errorf("variables (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestRolledOut(t *testing.T) {
-	good := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Generation: 2}}
-	good.Spec.Replicas = ptr.To[int32](1)
-	good.Status = appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1, ReadyReplicas: 1}
-	if err := rolledOut(&good); err != nil {
-		t.Error(err)
-	}
-	for what, spoil := range map[string]func(*appsv1.DeploymentStatus){
-		"unobserved": func(s *appsv1.DeploymentStatus) { s.ObservedGeneration = 1 },
-		"old pod":    func(s *appsv1.DeploymentStatus) { s.Replicas = 2 },
-		"not new":    func(s *appsv1.DeploymentStatus) { s.UpdatedReplicas = 0 },
-		"not ready":  func(s *appsv1.DeploymentStatus) { s.ReadyReplicas, s.AvailableReplicas = 0, 0 },
-	} {
-		bad := good
-		spoil(&bad.Status)
-		if rolledOut(&bad) == nil {
-			t.Errorf("%s: taken for rolled out", what)
-		}
-	}
-}
-
 func TestHeadReady(t *testing.T) {
 	head := NewHead("ns", "h")
 	head.Generation = 2
@@ -226,6 +127,37 @@ func TestHeadReady(t *testing.T) {
 	head.Generation = 3
 	if ready, state := headReady(head); ready {
 		t.Errorf("a Head that was ready at another generation is ready: %s", state)
+	}
+}
+
+// Every feature runs on both kinds of cluster. One that can't must say so in the
+// list of the other kind, and here.
+func TestFeaturesOfBothKinds(t *testing.T) {
+	lists := map[string][]string{}
+	for _, kind := range []string{clusterKind, clusterEmbedded} {
+		list, err := readFeatures("../testdata/features." + kind)
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%d features of %s, %v", len(list), kind, err)
+		}
+		lists[kind] = list
+	}
+	if diff := cmp.Diff(lists[clusterKind], lists[clusterEmbedded]); diff != "" {
+		t.Errorf("features (-kind +embedded):\n%s", diff)
+	}
+}
+
+// A program that the environment names is used as it is.
+func TestFindProgram(t *testing.T) {
+	fake, _ := fakeSandbox(t, "true")
+	t.Setenv(programVariable, fake.path)
+	if p, err := findProgram(t.Context(), fake.root, t.TempDir()); err != nil || p.path != fake.path || p.root != fake.root {
+		t.Errorf("the program is %+v, %v", p, err)
+	}
+	for _, bad := range []string{"sandbox", fake.path + ".missing"} {
+		t.Setenv(programVariable, bad)
+		if _, err := findProgram(t.Context(), fake.root, t.TempDir()); err == nil || !strings.Contains(err.Error(), programVariable) {
+			t.Errorf("with the program %s the error is %v, want one that names %s", bad, err, programVariable)
+		}
 	}
 }
 

@@ -34,9 +34,11 @@ type Suite struct {
 func Main(m *testing.M, suite *Suite) {
 	if path, yes := isGuard(); yes {
 		code := runGuard(&program{path: path}, os.Stdin, os.Stdout, os.Stderr)
-		// Tests that were killed could not remove the program's folder.
-		if err := os.RemoveAll(filepath.Dir(path)); err != nil {
-			fmt.Fprintln(os.Stderr, "e2e:", err)
+		if os.Getenv(programVariable) == "" {
+			// Tests that were killed could not remove the program's folder.
+			if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+				fmt.Fprintln(os.Stderr, "e2e:", err)
+			}
 		}
 		os.Exit(code)
 	}
@@ -72,7 +74,7 @@ func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
 		return 1, fmt.Errorf("making a temporary folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	p, err := buildProgram(ctx, root, folder)
+	p, err := findProgram(ctx, root, folder)
 	if err != nil {
 		return 1, err
 	}
@@ -86,7 +88,7 @@ func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
 	if err := status.check(os.Getenv); err != nil {
 		return 1, err
 	}
-	if s.Cluster, err = connect(status, filepath.Join(root, "artifacts")); err != nil {
+	if s.Cluster, err = connect(p, status, filepath.Join(root, "artifacts")); err != nil {
 		return 1, err
 	}
 	defer s.Cluster.close()
@@ -110,7 +112,7 @@ func (s *Suite) prepare(ctx context.Context) error {
 	if err := os.RemoveAll(s.Cluster.artifacts); err != nil {
 		return fmt.Errorf("removing the artifacts of an earlier run: %w", err)
 	}
-	if err := s.Cluster.ScaleJaeger(ctx, 1); err != nil {
+	if err := s.Cluster.StartJaeger(ctx); err != nil {
 		return err
 	}
 	if err := s.Cluster.SetOperatorEnv(ctx, ExporterVariable, ""); err != nil {

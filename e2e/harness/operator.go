@@ -3,14 +3,10 @@ package harness
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
@@ -19,8 +15,6 @@ import (
 
 // What the sandbox installs.
 const (
-	OperatorNamespace = "operator-tracing-system"
-	JaegerNamespace   = "jaeger"
 	// Service is the operator's name in Jaeger.
 	Service = "demo-services-for-tracing"
 	// Image and OtherImage are two images that the sandbox has at hand.
@@ -29,89 +23,39 @@ const (
 	// ExporterVariable chooses the operator's exporter.
 	ExporterVariable = "OTEL_TRACES_EXPORTER"
 
-	managerContainer = "manager"
-	rolloutLimit     = 2 * time.Minute
+	// rolloutLimit bounds a change of the operator or of Jaeger.
+	rolloutLimit = 2 * time.Minute
 )
 
-// managerLabels are the operator's own: its Deployment's name depends on the
-// prefix of the manifests.
-var managerLabels = client.MatchingLabels{
-	"app.kubernetes.io/name": "operator-tracing", "app.kubernetes.io/component": "manager",
-}
-
-// operator gives the operator's Deployment.
-func (c *Cluster) operator(ctx context.Context) (*appsv1.Deployment, error) {
-	list := &appsv1.DeploymentList{}
-	if err := c.Client.List(ctx, list, client.InNamespace(OperatorNamespace), managerLabels); err != nil {
-		return nil, fmt.Errorf("finding the operator's Deployment: %w", err)
-	}
-	if len(list.Items) != 1 {
-		return nil, fmt.Errorf("finding the operator's Deployment: %d in namespace %s have its labels, want 1", len(list.Items), OperatorNamespace)
-	}
-	return &list.Items[0], nil
-}
-
-// SetOperatorEnv sets a variable of the operator's container, or removes it where
-// the value is empty, and waits until pods with it run and all others are gone.
+// SetOperatorEnv sets a variable of the operator, or takes it back where the value
+// is empty, and waits until one with it runs and all others are gone. Only one
+// variable may be set at a time.
 func (c *Cluster) SetOperatorEnv(ctx context.Context, name, value string) error {
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		d, err := c.operator(ctx)
-		if err != nil {
-			return err
-		}
-		if !setEnv(d, name, value) {
-			return nil
-		}
-		return c.Client.Update(ctx, d)
-	})
-	if err != nil {
+	if err := c.parts.setOperatorEnv(ctx, name, value); err != nil {
 		return fmt.Errorf("setting %s=%q of the operator: %w", name, value, err)
-	}
-	return Eventually(ctx, rolloutLimit, "the operator's rollout", func(ctx context.Context) error {
-		d, err := c.operator(ctx)
-		if err != nil {
-			return err
-		}
-		return c.settled(ctx, d)
-	})
-}
-
-// settled is rolledOut, and that no pod of another template is left: an operator
-// that is ending may still hold the lease, and answer the webhook's calls.
-func (c *Cluster) settled(ctx context.Context, d *appsv1.Deployment) error {
-	if err := rolledOut(d); err != nil {
-		return err
-	}
-	pods, err := c.podsOf(ctx, d)
-	if err != nil {
-		return err
-	}
-	if len(pods) != int(d.Status.Replicas) {
-		return fmt.Errorf("deployment %s/%s: %d pods are there, want %d", d.Namespace, d.Name, len(pods), d.Status.Replicas)
 	}
 	return nil
 }
 
-// setEnv changes the template and reports whether there was anything to change.
-func setEnv(d *appsv1.Deployment, name, value string) bool {
-	containers := d.Spec.Template.Spec.Containers
-	at := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == managerContainer })
-	if at < 0 {
-		return false
+// StopJaeger ends Jaeger, and waits until it is gone. It keeps traces in memory:
+// they are lost.
+func (c *Cluster) StopJaeger(ctx context.Context) error {
+	if err := c.parts.stopJaeger(ctx); err != nil {
+		return fmt.Errorf("stopping Jaeger: %w", err)
 	}
-	container := &containers[at]
-	i := slices.IndexFunc(container.Env, func(e corev1.EnvVar) bool { return e.Name == name })
-	switch {
-	case value == "" && i < 0, i >= 0 && value != "" && container.Env[i].Value == value:
-		return false
-	case value == "":
-		container.Env = slices.Delete(container.Env, i, i+1)
-	case i < 0:
-		container.Env = append(container.Env, corev1.EnvVar{Name: name, Value: value})
-	default:
-		container.Env[i] = corev1.EnvVar{Name: name, Value: value}
+	return nil
+}
+
+// StartJaeger is the opposite, and waits until Jaeger answers. One that runs is
+// left alone.
+func (c *Cluster) StartJaeger(ctx context.Context) error {
+	if err := c.parts.startJaeger(ctx); err != nil {
+		return fmt.Errorf("starting Jaeger: %w", err)
 	}
-	return true
+	return Eventually(ctx, rolloutLimit, "Jaeger to answer", func(ctx context.Context) error {
+		_, err := c.Jaeger.Services(ctx)
+		return err
+	})
 }
 
 // WaitAdmission waits until the API server calls the webhook: a dry run of a Head
@@ -127,37 +71,6 @@ func (c *Cluster) WaitAdmission(ctx context.Context) error {
 			return fmt.Errorf("a Head created in a dry run has %w", err)
 		}
 		return nil
-	})
-}
-
-// ScaleJaeger sets the number of Jaeger's pods, and waits until that many run and
-// answer. Jaeger keeps traces in memory: scaled to 0, they are lost.
-func (c *Cluster) ScaleJaeger(ctx context.Context, replicas int32) error {
-	key := client.ObjectKey{Namespace: JaegerNamespace, Name: "jaeger"}
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		d := &appsv1.Deployment{}
-		if err := c.Client.Get(ctx, key, d); err != nil {
-			return err
-		}
-		if d.Spec.Replicas != nil && *d.Spec.Replicas == replicas {
-			return nil
-		}
-		d.Spec.Replicas = &replicas
-		return c.Client.Update(ctx, d)
-	})
-	if err != nil {
-		return fmt.Errorf("scaling Jaeger to %d: %w", replicas, err)
-	}
-	return Eventually(ctx, rolloutLimit, fmt.Sprintf("%d pods of Jaeger", replicas), func(ctx context.Context) error {
-		d := &appsv1.Deployment{}
-		if err := c.Client.Get(ctx, key, d); err != nil {
-			return err
-		}
-		if err := c.settled(ctx, d); err != nil || replicas == 0 {
-			return err
-		}
-		_, err := c.Jaeger.Services(ctx)
-		return err
 	})
 }
 

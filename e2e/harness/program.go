@@ -3,7 +3,6 @@ package harness
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,38 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
-
-// Status is what `sandbox status -o json` says, as far as the tests need it.
-type Status struct {
-	Name       string `json:"name"`
-	State      string `json:"state"`
-	Cluster    string `json:"cluster"`
-	Provider   string `json:"provider"`
-	Images     string `json:"images"`
-	Kubeconfig string `json:"kubeconfig"`
-	Node       struct {
-		Image      string `json:"image"`
-		Kubernetes string `json:"kubernetes"`
-		Runtime    string `json:"runtime"`
-	} `json:"node"`
-	Jaeger struct {
-		UI    string `json:"ui"`
-		Query string `json:"query"`
-	} `json:"jaeger"`
-	Components []struct {
-		Name    string `json:"name"`
-		Version string `json:"version"`
-		Ready   bool   `json:"ready"`
-		Message string `json:"message"`
-	} `json:"components"`
-}
-
-// The states of a sandbox.
-const (
-	StateUp       = "up"
-	StateDown     = "down"
-	StateDegraded = "degraded"
 )
 
 // Limits of the sandbox's commands. A cold up builds Kubernetes from source.
@@ -60,6 +27,26 @@ const (
 type program struct {
 	path string
 	root string // of the repository
+}
+
+// programVariable names a sandbox program to use as it is, instead of building it
+// from the repository: for machines without Go.
+const programVariable = "E2E_SANDBOX"
+
+// findProgram gives the program that the environment names, or builds it in a
+// folder.
+func findProgram(ctx context.Context, root, folder string) (*program, error) {
+	path := os.Getenv(programVariable)
+	if path == "" {
+		return buildProgram(ctx, root, folder)
+	}
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("finding the sandbox program: %s=%q must be an absolute path", programVariable, path)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("finding the sandbox program that %s names: %w", programVariable, err)
+	}
+	return &program{path: path, root: root}, nil
 }
 
 // buildProgram compiles the sandbox into a folder.
@@ -114,10 +101,11 @@ func (w ignoreErrors) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-func (p *program) up(ctx context.Context, log io.Writer) error {
+// up makes the sandbox, or repairs it. Arguments are added to the command's.
+func (p *program) up(ctx context.Context, log io.Writer, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, upLimit)
 	defer cancel()
-	cmd := p.command(ctx, log, "up")
+	cmd := p.command(ctx, log, append([]string{"up"}, args...)...)
 	cmd.Stdout = ignoreErrors{log}
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("running sandbox up: %w", errors.Join(err, ctx.Err()))
@@ -150,50 +138,4 @@ func (p *program) status(ctx context.Context) (Status, error) {
 		return Status{}, fmt.Errorf("running sandbox status: %w; it says: %s", errors.Join(runErr, ctx.Err(), err), strings.TrimSpace(stderr.String()))
 	}
 	return status, nil
-}
-
-func parseStatus(data []byte) (Status, error) {
-	var status Status
-	if err := json.Unmarshal(data, &status); err != nil {
-		return Status{}, fmt.Errorf("decoding the status %q: %w", data, err)
-	}
-	switch status.State {
-	case StateUp, StateDown, StateDegraded:
-		return status, nil
-	}
-	return Status{}, fmt.Errorf("unknown state %q", status.State)
-}
-
-// describe says in one line what the tests run on.
-func (s Status) describe() string {
-	return fmt.Sprintf("%s cluster %s on %s, images from %s, Kubernetes %s on %s, Jaeger at %s",
-		s.Cluster, s.Name, s.Provider, s.Images, s.Node.Kubernetes, s.Node.Runtime, s.Jaeger.UI)
-}
-
-// check compares the sandbox with what the environment names, so that a run in
-// CI can't pass on another engine, another runtime or other images than it says.
-func (s Status) check(env func(string) string) error {
-	var problems []error
-	provider, images := env("SANDBOX_PROVIDER"), env("SANDBOX_IMAGES")
-	if provider == "auto" && env("CI") != "" {
-		problems = append(problems, errors.New("CI runs with SANDBOX_PROVIDER=auto: it must name its engine"))
-	}
-	if provider != "" && provider != "auto" && provider != s.Provider {
-		problems = append(problems, fmt.Errorf("SANDBOX_PROVIDER names %s, the sandbox runs on %s", provider, s.Provider))
-	}
-	if images != "" && images != "auto" && images != s.Images {
-		problems = append(problems, fmt.Errorf("SANDBOX_IMAGES names %s, the images came from %s", images, s.Images))
-	}
-	if s.Cluster == "kind" && !strings.HasPrefix(s.Node.Runtime, "containerd://") {
-		problems = append(problems, fmt.Errorf("the node reports the runtime %q, want containerd", s.Node.Runtime))
-	}
-	for what, value := range map[string]string{"kubeconfig": s.Kubeconfig, "address of Jaeger's query API": s.Jaeger.Query} {
-		if value == "" {
-			problems = append(problems, fmt.Errorf("the sandbox's status has no %s", what))
-		}
-	}
-	if len(problems) > 0 {
-		return fmt.Errorf("checking the sandbox: %w", errors.Join(problems...))
-	}
-	return nil
 }

@@ -1,0 +1,64 @@
+package harness
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+func TestSetEnv(t *testing.T) {
+	deployment := func(env ...corev1.EnvVar) *appsv1.Deployment {
+		d := &appsv1.Deployment{}
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "other"}, {Name: managerContainer, Env: env}}
+		return d
+	}
+	a1, a2, b := corev1.EnvVar{Name: "A", Value: "1"}, corev1.EnvVar{Name: "A", Value: "2"}, corev1.EnvVar{Name: "B", Value: "b"}
+	tests := map[string]struct {
+		before  []corev1.EnvVar
+		value   string
+		after   []corev1.EnvVar
+		changed bool
+	}{
+		"add":               {[]corev1.EnvVar{b}, "1", []corev1.EnvVar{b, a1}, true},
+		"replace":           {[]corev1.EnvVar{a1, b}, "2", []corev1.EnvVar{a2, b}, true},
+		"is so":             {[]corev1.EnvVar{a1}, "1", []corev1.EnvVar{a1}, false},
+		"remove":            {[]corev1.EnvVar{a1, b}, "", []corev1.EnvVar{b}, true},
+		"nothing to remove": {[]corev1.EnvVar{b}, "", []corev1.EnvVar{b}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := deployment(test.before...)
+			if changed := setEnv(d, "A", test.value); changed != test.changed {
+				t.Errorf("changed is %t, want %t", changed, test.changed)
+			}
+			if diff := cmp.Diff(test.after, d.Spec.Template.Spec.Containers[1].Env); diff != "" {
+				t.Errorf("variables (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRolledOut(t *testing.T) {
+	good := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Generation: 2}}
+	good.Spec.Replicas = ptr.To[int32](1)
+	good.Status = appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1, ReadyReplicas: 1}
+	if err := rolledOut(&good); err != nil {
+		t.Error(err)
+	}
+	for what, spoil := range map[string]func(*appsv1.DeploymentStatus){
+		"unobserved": func(s *appsv1.DeploymentStatus) { s.ObservedGeneration = 1 },
+		"old pod":    func(s *appsv1.DeploymentStatus) { s.Replicas = 2 },
+		"not new":    func(s *appsv1.DeploymentStatus) { s.UpdatedReplicas = 0 },
+		"not ready":  func(s *appsv1.DeploymentStatus) { s.ReadyReplicas, s.AvailableReplicas = 0, 0 },
+	} {
+		bad := good
+		spoil(&bad.Status)
+		if rolledOut(&bad) == nil {
+			t.Errorf("%s: taken for rolled out", what)
+		}
+	}
+}

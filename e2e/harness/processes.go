@@ -1,0 +1,144 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// The names of processes, as status has them.
+const (
+	jaegerProcess   = "jaeger"
+	operatorProcess = "operator"
+)
+
+// processes are the operator and Jaeger of an embedded cluster. What is done to
+// them is done as a user does it: by the sandbox program, and by signals to what
+// its status names.
+type processes struct {
+	program *program
+}
+
+var _ parts = (*processes)(nil)
+
+// up brings the sandbox to what the arguments say. What it printed is part of its
+// error.
+func (p *processes) up(ctx context.Context, args ...string) error {
+	var said bytes.Buffer
+	if err := p.program.up(ctx, &said, args...); err != nil {
+		return fmt.Errorf("%w; it says:\n%s", err, bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
+}
+
+func (p *processes) setOperatorEnv(ctx context.Context, name, value string) error {
+	if value == "" {
+		return p.up(ctx) // What it is not told, it takes back.
+	}
+	return p.up(ctx, "--operator-env="+name+"="+value)
+}
+
+func (p *processes) find(ctx context.Context, name string) (Process, error) {
+	status, err := p.program.status(ctx)
+	if err != nil {
+		return Process{}, err
+	}
+	for _, process := range status.processes() {
+		if process.Name == name {
+			return process, nil
+		}
+	}
+	return Process{}, fmt.Errorf("finding the process %s: the sandbox's status doesn't name it", name)
+}
+
+func (p *processes) stopJaeger(ctx context.Context) error {
+	process, err := p.find(ctx, jaegerProcess)
+	if err != nil || process.PID == 0 {
+		return err
+	}
+	if err := syscall.Kill(process.PID, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("ending process %d: %w", process.PID, err)
+	}
+	return Eventually(ctx, rolloutLimit, "the end of Jaeger", func(ctx context.Context) error {
+		now, err := p.find(ctx, jaegerProcess)
+		if err == nil && now.PID != 0 {
+			err = fmt.Errorf("process %d runs", now.PID)
+		}
+		return err
+	})
+}
+
+func (p *processes) startJaeger(ctx context.Context) error {
+	process, err := p.find(ctx, jaegerProcess)
+	if err != nil || process.PID != 0 {
+		return err
+	}
+	return p.up(ctx)
+}
+
+func (p *processes) operatorLog(ctx context.Context) ([]byte, error) {
+	return p.log(ctx, operatorProcess)
+}
+
+// log reads the end of a process's log.
+func (p *processes) log(ctx context.Context, name string) ([]byte, error) {
+	process, err := p.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := tail(process.Log)
+	if err != nil {
+		return nil, fmt.Errorf("reading the log of %s: %w", name, err)
+	}
+	return data, nil
+}
+
+// tail reads the last maxLog bytes of a file.
+func tail(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // It was only read.
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	start := max(0, info.Size()-maxLog)
+	return io.ReadAll(io.NewSectionReader(file, start, info.Size()-start))
+}
+
+// keepLogs writes nothing about a namespace: its pods have no containers.
+func (p *processes) keepLogs(ctx context.Context, _ string, write writeFunc) {
+	for _, name := range []string{operatorProcess, jaegerProcess} {
+		data, err := p.log(ctx, name)
+		write("log-"+name+".txt", data, err)
+	}
+}
+
+// exportLogs copies the sandbox's folder of logs.
+func (p *processes) exportLogs(ctx context.Context, folder string) error {
+	status, err := p.program.status(ctx)
+	if err != nil {
+		return fmt.Errorf("exporting the logs of processes: %w", err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("exporting the logs of processes: %w", err)
+	}
+	var errs []error
+	for _, process := range status.processes() {
+		data, err := tail(process.Log)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(folder, filepath.Base(process.Log)), data, 0o644)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("exporting the log of %s: %w", process.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,134 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fakeEmbedded is a sandbox that keeps a diary of up. Its Jaeger is a process of the
+// test's own; where there is a file called broken, up fails.
+func fakeEmbedded(t *testing.T) (p *processes, folder string, diary func() string) {
+	t.Helper()
+	jaeger := exec.CommandContext(t.Context(), "sleep", "600")
+	if err := jaeger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = jaeger.Wait() // Until then it would look alive.
+		close(ended)
+	}()
+	t.Cleanup(func() { <-ended }) // The end of the test's context ends it.
+	folder = t.TempDir()
+	in := func(name string) string { return filepath.Join(folder, name) }
+	for name, text := range map[string]string{
+		"operator.log": "one\n" + exportFailure + ": first\ntwo\n  " + exportFailure + ": second\n",
+		"jaeger.log":   "spans\n",
+		"pid":          fmt.Sprint(jaeger.Process.Pid),
+		"sandbox": `#!/bin/sh
+cd "$(dirname "$0")"
+if [ "$1" = up ]; then
+  echo "$*" >>diary
+  [ ! -e broken ] || { echo "no room" >&2; exit 1; }
+  exit 0
+fi
+pid=$(cat pid)
+kill -0 $pid 2>/dev/null || pid=0
+echo '{"state":"up","components":[{"processes":[{"name":"jaeger","pid":'$pid',"log":"` + in("jaeger.log") + `"}]},
+  {"name":"sample"},{"processes":[{"name":"operator","pid":1,"log":"` + in("operator.log") + `"}]}]}'
+`} {
+		if err := os.WriteFile(in(name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &processes{program: &program{path: in("sandbox"), root: folder}}, folder, func() string {
+		data, _ := os.ReadFile(in("diary"))
+		return strings.ReplaceAll(strings.TrimSpace(string(data)), "\n", ", ")
+	}
+}
+
+func TestProcessesJaeger(t *testing.T) {
+	p, _, diary := fakeEmbedded(t)
+	if err := p.startJaeger(t.Context()); err != nil || diary() != "" {
+		t.Errorf("starting what runs: %v, the diary is %q, want nothing in it", err, diary())
+	}
+	before, err := p.find(t.Context(), jaegerProcess)
+	if err != nil || before.PID == 0 {
+		t.Fatalf("Jaeger is %+v, %v", before, err)
+	}
+	for range 2 { // The second time there is nothing to do.
+		if err := p.stopJaeger(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if now, err := p.find(t.Context(), jaegerProcess); err != nil || now.PID != 0 {
+			t.Errorf("after the stop Jaeger is %+v, %v", now, err)
+		}
+	}
+	if err := p.startJaeger(t.Context()); err != nil || diary() != "up" {
+		t.Errorf("starting it: %v, the diary is %q, want an up", err, diary())
+	}
+	if _, err := p.find(t.Context(), "nothing"); err == nil {
+		t.Error("a process that status doesn't name is found")
+	}
+}
+
+func TestProcessesOperatorEnv(t *testing.T) {
+	p, folder, diary := fakeEmbedded(t)
+	for value, want := range map[string]string{"jaeger": "up --operator-env=A=jaeger", "": "up"} {
+		if err := p.setOperatorEnv(t.Context(), "A", value); err != nil || diary() != want {
+			t.Errorf("%v, the diary is %q, want %q", err, diary(), want)
+		}
+		if err := os.Remove(filepath.Join(folder, "diary")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(folder, "broken"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.setOperatorEnv(t.Context(), "A", ""); err == nil || !strings.Contains(err.Error(), "no room") {
+		t.Errorf("error is %v, want what up said", err)
+	}
+}
+
+func TestProcessesLogs(t *testing.T) {
+	p, folder, _ := fakeEmbedded(t)
+	c := &Cluster{parts: p, artifacts: filepath.Join(folder, "artifacts"), Status: Status{Cluster: clusterEmbedded}}
+	failures, err := c.ExportFailures(t.Context())
+	if want := []string{exportFailure + ": first", exportFailure + ": second"}; err != nil || fmt.Sprint(failures) != fmt.Sprint(want) {
+		t.Errorf("failures are %q, %v, want %q", failures, err, want)
+	}
+	kept := map[string]string{}
+	p.keepLogs(t.Context(), "ns", func(name string, data []byte, err error) {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		kept[name] = string(data)
+	})
+	if len(kept) != 2 || kept["log-jaeger.txt"] != "spans\n" || !strings.HasPrefix(kept["log-operator.txt"], "one\n") {
+		t.Errorf("logs are %q", kept)
+	}
+	if err := os.Remove(filepath.Join(folder, "operator.log")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.exportLogs(t.Context()); err == nil || !strings.Contains(err.Error(), "operator.log") {
+		t.Errorf("error is %v, want that of the log that is missing", err)
+	}
+	if data, err := os.ReadFile(filepath.Join(folder, "artifacts", "embedded", "jaeger.log")); err != nil || string(data) != "spans\n" {
+		t.Errorf("the log beside it is %q, %v", data, err)
+	}
+}
+
+func TestTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte("lost"+strings.Repeat("x", maxLog)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	data, err := tail(path)
+	if err != nil || len(data) != maxLog || data[0] != 'x' {
+		t.Errorf("%d bytes, %v, want the last %d", len(data), err, maxLog)
+	}
+}

@@ -1,0 +1,149 @@
+package harness
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Status is what `sandbox status -o json` says, as far as the tests need it.
+type Status struct {
+	Name       string `json:"name"`
+	State      string `json:"state"`
+	Cluster    string `json:"cluster"`
+	Provider   string `json:"provider"`
+	Images     string `json:"images"`
+	Kubeconfig string `json:"kubeconfig"`
+	Node       struct {
+		Image      string `json:"image"`
+		Kubernetes string `json:"kubernetes"`
+		Runtime    string `json:"runtime"`
+	} `json:"node"`
+	Jaeger struct {
+		UI    string `json:"ui"`
+		Query string `json:"query"`
+	} `json:"jaeger"`
+	Components []Component `json:"components"`
+}
+
+// Component is one thing that the sandbox installed.
+type Component struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Ready   bool   `json:"ready"`
+	Message string `json:"message"`
+	// Processes are those of a component of an embedded cluster.
+	Processes []Process `json:"processes"`
+}
+
+// Process is one of an embedded cluster.
+type Process struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid"` // 0 where it does not run
+	Log  string `json:"log"` // path
+}
+
+// The kinds of cluster.
+const (
+	clusterKind     = "kind"
+	clusterEmbedded = "embedded"
+)
+
+// The states of a sandbox.
+const (
+	StateUp       = "up"
+	StateDown     = "down"
+	StateDegraded = "degraded"
+)
+
+func parseStatus(data []byte) (Status, error) {
+	var status Status
+	if err := json.Unmarshal(data, &status); err != nil {
+		return Status{}, fmt.Errorf("decoding the status %q: %w", data, err)
+	}
+	switch status.State {
+	case StateUp, StateDown, StateDegraded:
+		return status, nil
+	}
+	return Status{}, fmt.Errorf("unknown state %q", status.State)
+}
+
+// processes lists those of all components.
+func (s Status) processes() []Process {
+	var all []Process
+	for _, c := range s.Components {
+		all = append(all, c.Processes...)
+	}
+	return all
+}
+
+// describe says in one line what the tests run on.
+func (s Status) describe() string {
+	on := "on " + s.Provider
+	if s.Provider == "" {
+		on = "on this machine"
+	}
+	return fmt.Sprintf("%s cluster %s %s, images from %s, Kubernetes %s on %s, Jaeger at %s",
+		s.Cluster, s.Name, on, s.Images, s.Node.Kubernetes, s.Node.Runtime, s.Jaeger.UI)
+}
+
+// check compares the sandbox with what the environment names, so that a run in
+// CI can't pass on another kind of cluster, another engine, another runtime or
+// other images than it says.
+func (s Status) check(env func(string) string) error {
+	var problems []error
+	complain := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	for _, named := range []struct{ variable, is string }{
+		{"SANDBOX_CLUSTER", s.Cluster}, {"SANDBOX_PROVIDER", s.Provider}, {"SANDBOX_IMAGES", s.Images},
+	} {
+		if value := env(named.variable); !automatic(value) && value != named.is {
+			complain("%s names %s, the sandbox has %q", named.variable, value, named.is)
+		}
+	}
+	if env("CI") != "" {
+		switch cluster := env("SANDBOX_CLUSTER"); {
+		case automatic(cluster):
+			complain("CI runs with SANDBOX_CLUSTER=%s: it must name its kind of cluster", cluster)
+		case cluster == clusterKind && automatic(env("SANDBOX_PROVIDER")):
+			complain("CI runs with SANDBOX_PROVIDER=%s: it must name its engine", env("SANDBOX_PROVIDER"))
+		}
+	}
+	runtime := map[string]string{clusterKind: "containerd://", clusterEmbedded: "kwok://"}[s.Cluster]
+	if runtime == "" || !strings.HasPrefix(s.Node.Runtime, runtime) {
+		complain("the node of the %s cluster reports the runtime %q, want %q", s.Cluster, s.Node.Runtime, runtime)
+	}
+	if s.Cluster == clusterEmbedded {
+		problems = append(problems, s.checkProcesses())
+	}
+	for what, value := range map[string]string{"kubeconfig": s.Kubeconfig, "address of Jaeger's query API": s.Jaeger.Query} {
+		if value == "" {
+			complain("the sandbox's status has no %s", what)
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("checking the sandbox: %w", err)
+	}
+	return nil
+}
+
+// automatic tells whether the value of an option leaves the choice to the sandbox.
+func automatic(value string) bool { return value == "" || value == "auto" }
+
+// embeddedProcesses is how many processes an embedded cluster has.
+const embeddedProcesses = 10
+
+// checkProcesses wants each process of an embedded cluster to run.
+func (s Status) checkProcesses() error {
+	running := map[int]bool{}
+	for _, p := range s.processes() {
+		if p.PID == 0 {
+			return fmt.Errorf("process %s does not run", p.Name)
+		}
+		running[p.PID] = true
+	}
+	if len(running) != embeddedProcesses {
+		return fmt.Errorf("%d processes run, want %d", len(running), embeddedProcesses)
+	}
+	return nil
+}
