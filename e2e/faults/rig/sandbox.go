@@ -24,6 +24,8 @@ type Sandbox struct {
 	T *testing.T
 	// Name is the cluster's, Dir its state folder.
 	Name, Dir string
+	// DefaultDir leaves it to the program to find Dir, by the environment.
+	DefaultDir bool
 	// Env is added to this process's environment for each command.
 	Env []string
 }
@@ -31,7 +33,11 @@ type Sandbox struct {
 // Command is one of the sandbox's commands. What the environment says about the sandbox's name and folder is left out, so
 // that the user's own is never meant; what it says about provider and images stays.
 func (s *Sandbox) Command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, append([]string{"--name=" + s.Name, "--state-dir=" + s.Dir, "--source=" + root}, args...)...)
+	flags := []string{"--name=" + s.Name, "--source=" + root}
+	if !s.DefaultDir {
+		flags = append(flags, "--state-dir="+s.Dir)
+	}
+	cmd := exec.CommandContext(ctx, program, append(flags, args...)...)
 	cmd.Env = append(append(os.Environ(), "SANDBOX_NAME=", "SANDBOX_STATE_DIR="), s.Env...)
 	cmd.WaitDelay = 10 * time.Second
 	return cmd

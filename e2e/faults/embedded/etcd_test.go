@@ -1,0 +1,100 @@
+package embedded
+
+import (
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+)
+
+// TestCorruptedEtcd destroys etcd's data in ways that it can't read: up puts them aside, says so, and makes a new cluster.
+func TestCorruptedEtcd(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		corrupt func(t *testing.T, data string)
+	}{
+		{"garbage in the log", func(t *testing.T, data string) { overwrite(t, logOf(t, data), 0, 1<<20) }},
+		{"garbage in the database", func(t *testing.T, data string) { overwrite(t, data+"/member/snap/db", 0, 1<<20) }},
+		{"empty log", func(t *testing.T, data string) { truncate(t, logOf(t, data), 0) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSandbox(t)
+			s.up()
+			s.kill(s.wantWhole()[cluster.Etcd])
+			c.corrupt(t, s.Dir+"/etcd")
+			if out := s.up(); !strings.Contains(out, "putting it aside") {
+				t.Errorf("up does not say that it put the data aside:\n%s", out)
+			}
+			if _, err := os.Stat(s.Dir + "/etcd.broken"); err != nil {
+				t.Errorf("the data was not put aside: %v", err)
+			}
+			s.wantTrace("after-corruption")
+		})
+	}
+}
+
+// TestDamagedEtcd takes parts of etcd's data that it can do without, or that it misses only later: whatever becomes of it, up
+// ends with a cluster that works.
+func TestDamagedEtcd(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		damage func(t *testing.T, data string)
+	}{
+		{"log cut short", func(t *testing.T, data string) { truncate(t, logOf(t, data), 100_000) }},
+		{"garbage in the middle of the log", func(t *testing.T, data string) { overwrite(t, logOf(t, data), 50_000, 1000) }},
+		{"empty database", func(t *testing.T, data string) { truncate(t, data+"/member/snap/db", 0) }},
+		{"no database", func(t *testing.T, data string) { remove(t, data+"/member/snap/db") }},
+		{"no folder", func(t *testing.T, data string) { remove(t, data) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSandbox(t)
+			s.up()
+			s.kill(s.wantWhole()[cluster.Etcd])
+			c.damage(t, s.Dir+"/etcd")
+			s.up()
+			s.wantTrace("after-damage")
+		})
+	}
+}
+
+// logOf is the file to which etcd writes first.
+func logOf(t *testing.T, data string) string {
+	t.Helper()
+	found, err := filepath.Glob(data + "/member/wal/*.wal")
+	if err != nil || len(found) == 0 {
+		t.Fatalf("finding etcd's log below %s: %v", data, err)
+	}
+	return found[0]
+}
+
+// overwrite puts garbage into a file.
+func overwrite(t *testing.T, path string, at int64, size int) {
+	t.Helper()
+	garbage := make([]byte, size)
+	_, _ = rand.Read(garbage) // It never fails.
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteAt(garbage, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func truncate(t *testing.T, path string, size int64) {
+	t.Helper()
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}

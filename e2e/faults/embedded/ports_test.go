@@ -1,0 +1,91 @@
+package embedded
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// TestPortTaken kills a process and listens on its port: up gives it another, and whoever has to know learns it.
+func TestPortTaken(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	for _, c := range []struct {
+		process string
+		what    string
+		port    func(state.Record) int
+	}{
+		{cluster.Etcd, "clients", func(r state.Record) int { return r.ComponentPorts.Etcd }},
+		{cluster.Etcd, "peers", func(r state.Record) int { return r.ComponentPorts.EtcdPeer }},
+		{cluster.APIServer, "", func(r state.Record) int { return r.ComponentPorts.APIServer }},
+		{cluster.Jaeger, "health", func(r state.Record) int { return r.ComponentPorts.JaegerHealth }},
+		{cluster.Jaeger, "web interface", func(r state.Record) int { return r.Ports.UI }},
+		{cluster.Jaeger, "OTLP", func(r state.Record) int { return r.Ports.OTLPGRPC }},
+		{cluster.CertManagerController, "", func(r state.Record) int { return r.ComponentPorts.CertManager }},
+		{cluster.CertManagerWebhook, "", func(r state.Record) int { return r.ComponentPorts.CertManagerHook }},
+		{cluster.Operator, "webhook", func(r state.Record) int { return r.ComponentPorts.OperatorHook }},
+		{cluster.Operator, "health", func(r state.Record) int { return r.ComponentPorts.OperatorHealth }},
+	} {
+		t.Run(strings.TrimSpace(c.process+" "+c.what), func(t *testing.T) {
+			s := s.in(t)
+			before := c.port(s.Record())
+			s.kill(s.wantWhole()[c.process])
+			listen(t, before)
+			s.up()
+			after := c.port(s.Record())
+			if after == before || after == 0 {
+				t.Fatalf("the record says port %d, of which this test has %d", after, before)
+			}
+			s.wantWebhooksFollow()
+			s.wantTrace(fmt.Sprintf("port-%d", before))
+		})
+	}
+}
+
+// wantWebhooksFollow fails unless the API server reaches webhooks where they are.
+func (s *sandbox) wantWebhooksFollow() {
+	s.T.Helper()
+	own := s.Record().ComponentPorts
+	urls := s.webhookURLs()
+	for _, port := range []int{own.CertManagerHook, own.OperatorHook} {
+		base := fmt.Sprintf("https://localhost:%d/", port)
+		if !slices.ContainsFunc(urls, func(url string) bool { return strings.HasPrefix(url, base) }) {
+			s.T.Errorf("no webhook is at %s: %v", base, urls)
+		}
+	}
+}
+
+// listen takes a port until the test ends; 0 is any.
+func listen(t *testing.T, port int) int {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// TestPortAskedForIsTaken asks for a port that this test holds: before the sandbox exists, and when its Jaeger, which had it, is dead.
+func TestPortAskedForIsTaken(t *testing.T) {
+	s := newSandbox(t)
+	holder := []string{"taken by", strconv.Itoa(os.Getpid()), "choose another port"}
+	taken := strconv.Itoa(listen(t, 0))
+	s.WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + taken}, append(holder, "port "+taken)...)
+	s.wantNoProcess()
+
+	s.up()
+	asked := strconv.Itoa(s.Record().Ports.UI)
+	s.kill(s.wantWhole()[cluster.Jaeger])
+	listen(t, s.Record().Ports.UI)
+	s.WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + asked}, append(holder, "port "+asked)...)
+	s.up()
+}
