@@ -50,7 +50,7 @@ func TestListensWhereItIsTold(t *testing.T) {
 		for host, want := range map[string]bool{"127.0.0.1": true, "127.0.0.2": false} {
 			conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 			if err == nil {
-				conn.Close()
+				_ = conn.Close()
 			}
 			if got := err == nil; got != want {
 				t.Errorf("%s: %s:%d answers: %t, want %t (%v)", name, host, port, got, want, err)

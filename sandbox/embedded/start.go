@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// tailLines is how much of a log is looked at when its process died.
-	tailLines = 20
 	// patience is how long a process that runs already may take to answer, before it is started anew: one that hangs, or is
 	// stopped, never will.
 	patience = 3 * time.Second

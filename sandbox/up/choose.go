@@ -2,7 +2,6 @@ package up
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -54,6 +53,3 @@ func (r *Run) nodeImageHindrance(ctx context.Context, report report) error {
 	}
 	return nil
 }
-
-// errNoGo is what is missing where something has to be built.
-var errNoGo = errors.New("building it needs Go: install the version that go.mod names")
