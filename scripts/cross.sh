@@ -2,23 +2,27 @@
 # Builds and vets, for other systems than this one, everything that a sandbox without a container engine consists of, and
 # what tests it. Nothing is kept but Go's cache. The first run takes a few minutes of processor time for each system.
 #
-#   scripts/cross.sh       what is ours, cert-manager and kwok
-#   scripts/cross.sh all   Kubernetes and Jaeger too, which take twenty minutes more on two processors
+#   scripts/cross.sh                   what is ours, cert-manager and kwok, for macOS and Linux on arm64
+#   scripts/cross.sh all               Kubernetes and Jaeger too, which take twenty minutes more on two processors
+#   scripts/cross.sh [all] OS/ARCH…    for other systems
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 export GOFLAGS=-trimpath CGO_ENABLED=0
 
-platforms=(darwin/arm64 linux/arm64)
 packages=(./... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/source/certmanager/... ./sandbox/source/kwok/...)
-
-case "${1:-}" in
-all) heavy=(kubernetes jaeger) ;;
-"") heavy=() ;;
-*)
-  echo "usage: scripts/cross.sh [all]" >&2
-  exit 2
-  ;;
-esac
+platforms=()
+heavy=()
+for argument in "$@"; do
+  case $argument in
+  all) heavy=(kubernetes jaeger) ;;
+  */*) platforms+=("$argument") ;;
+  *)
+    echo "usage: scripts/cross.sh [all] [OS/ARCH…]" >&2
+    exit 2
+    ;;
+  esac
+done
+((${#platforms[@]} > 0)) || platforms=(darwin/arm64 linux/arm64)
 
 failed=()
 check() { # what, command…
@@ -40,7 +44,7 @@ for platform in "${platforms[@]}"; do
   export GOOS=${platform%/*} GOARCH=${platform#*/}
   check build go build -o /dev/null "${packages[@]}"
   check vet go vet "${packages[@]}"
-  for module in "${heavy[@]}"; do
+  for module in ${heavy[@]+"${heavy[@]}"}; do
     case $module in
     # Jaeger's module has versions of its own and no code, only a tool.
     jaeger) check jaeger env GOWORK=off go -C sandbox/source/jaeger build -o /dev/null tool ;;
