@@ -67,6 +67,7 @@ type Cluster struct {
 	record *state.Record
 
 	authorities authorities
+	wanted      state.Ports // those that the user asked for
 }
 
 // New returns the cluster of a sandbox, which need not run. Programs is the folder below which its programs are. Record is

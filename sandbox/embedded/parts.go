@@ -46,12 +46,15 @@ func (c *Cluster) Jaeger(ctx context.Context, program string, report Report) err
 	_, err := c.start(ctx, component{
 		name: Jaeger, spec: func() (process.Spec, error) { return c.jaeger(program) },
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.JaegerHealth} },
-		ready: func(ctx context.Context) error {
-			own, _ := c.ports()
-			return answers(ctx, http.DefaultClient, "http://"+address(own.JaegerHealth)+"/status")
-		},
+		ready: c.JaegerAnswers,
 	}, report)
 	return err
+}
+
+// JaegerAnswers asks Jaeger whether it is ready.
+func (c *Cluster) JaegerAnswers(ctx context.Context) error {
+	own, _ := c.ports()
+	return answers(ctx, http.DefaultClient, "http://"+address(own.JaegerHealth)+"/status")
 }
 
 // jaeger runs with the configuration that it has in a Pod; only the addresses come from its environment.

@@ -16,6 +16,7 @@ func (c *Cluster) Prepare(ctx context.Context, wanted state.Ports, report Report
 	if err := c.endStrays(ctx); err != nil {
 		return err
 	}
+	c.wanted = wanted
 	if err := c.choosePorts(ctx, wanted); err != nil {
 		return err
 	}

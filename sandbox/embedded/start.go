@@ -87,9 +87,13 @@ func (c *Cluster) startOnce(ctx context.Context, comp component) (started bool, 
 // every program repeats (strerror of EADDRINUSE).
 func portTaken(log string) bool { return strings.Contains(log, "address already in use") }
 
-// move chooses other ports for a process in place of those that are taken now. Jaeger's ports for users are chosen by
-// package port: one that the user asked for stays, and is an error.
+// move chooses other ports for a process in place of those that are taken now.
 func (c *Cluster) move(ctx context.Context, comp component) error {
+	if comp.name == Jaeger {
+		if err := c.moveJaeger(ctx); err != nil {
+			return err
+		}
+	}
 	own, jaeger := c.ports()
 	var chosen []int // by position; 0 for a port that stays
 	for _, p := range comp.ports(&own) {
@@ -115,6 +119,30 @@ func (c *Cluster) move(ctx context.Context, comp component) error {
 		return err
 	}
 	return c.writeAdmin()
+}
+
+// moveJaeger does the same with Jaeger's ports for users. That one is taken which the user asked for is an error.
+func (c *Cluster) moveJaeger(ctx context.Context) error {
+	own, jaeger := c.ports()
+	for _, p := range []struct {
+		port  *int
+		asked int
+	}{
+		{&jaeger.UI, c.wanted.UI}, {&jaeger.Query, c.wanted.Query}, {&jaeger.OTLPGRPC, c.wanted.OTLPGRPC},
+		{&jaeger.OTLPHTTP, c.wanted.OTLPHTTP}, {&jaeger.Thrift, c.wanted.Thrift},
+	} {
+		_, err := port.Free(ctx, *p.port)
+		if err == nil {
+			continue
+		}
+		if p.asked != 0 {
+			return err
+		}
+		if *p.port, err = unused(ctx, own, jaeger); err != nil {
+			return err
+		}
+	}
+	return c.update(func(r *state.Record) { r.Ports = jaeger })
 }
 
 // diedError is a process.DiedError in one line.

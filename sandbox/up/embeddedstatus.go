@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/image"
@@ -29,6 +30,9 @@ var parts = []struct {
 	{install.SampleName, nil},
 }
 
+// askLimit bounds all that status asks of a cluster: one that hangs must not keep it from saying so.
+const askLimit = 5 * time.Second
+
 // embeddedStatus looks at processes first: what they serve can only be asked where the API server answers.
 func (r *Run) embeddedStatus(ctx context.Context, s Status) (Status, error) {
 	addresses := r.Addresses()
@@ -37,6 +41,8 @@ func (r *Run) embeddedStatus(ctx context.Context, s Status) (Status, error) {
 	if err != nil {
 		return s, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
 	alive := r.processes.Alive(ctx)
 	var missing []string
 	for _, part := range parts {
@@ -95,6 +101,9 @@ func (r *Run) askService(ctx context.Context, c *Component) {
 	}
 	if err == nil && c.Message == "" {
 		err = install.Serves(ctx, target, c.Name)
+	}
+	if err == nil && c.Name == install.JaegerName {
+		err = r.processes.JaegerAnswers(ctx) // The API server knows nothing of it.
 	}
 	if err != nil && c.Message == "" {
 		c.Message = err.Error()
