@@ -57,8 +57,8 @@ func embeddedPlan(r *up.Run) []up.Step {
 		{Name: "node", Limit: 2 * time.Minute, Run: r.StartNode, Needs: []string{"control plane", "kwok program"}},
 		{Name: "Jaeger", Limit: 2 * time.Minute, Run: r.StartJaeger, Needs: []string{"Jaeger program"}},
 		{Name: "cert-manager", Limit: 2 * time.Minute, Run: r.StartCertManager, Needs: []string{"control plane", "cert-manager programs"}},
-		// Its Certificate waits for cert-manager by itself.
-		{Name: "operator", Limit: 3 * time.Minute, Run: r.StartOperator, Needs: []string{"control plane", "cert-manager programs", "Jaeger", "operator program"}},
-		{Name: "sample Head", Limit: 2 * time.Minute, Run: r.ApplySampleToProcesses, Needs: []string{"operator", "cert-manager", "node"}},
+		// Not sooner: an Issuer that is made before cert-manager's webhook answers is looked at again only after 5 seconds.
+		{Name: "operator", Limit: 2 * time.Minute, Run: r.StartOperator, Needs: []string{"cert-manager", "Jaeger", "operator program"}},
+		{Name: "sample Head", Limit: 2 * time.Minute, Run: r.ApplySampleToProcesses, Needs: []string{"operator", "node"}},
 	}
 }
