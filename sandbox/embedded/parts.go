@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"net/http"
@@ -94,6 +95,7 @@ func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPat
 		{
 			name: CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, programs.Webhook) },
 			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManagerHook} },
+			ready: c.certManagerWebhookAnswers,
 		},
 		{
 			name: CertManagerCAInjector, spec: func() (process.Spec, error) {
@@ -109,6 +111,10 @@ func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPat
 					"--cluster-resource-namespace="+certManagerNamespace, "--internal-healthz-listen-address="+address(own.CertManager))
 			},
 			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManager} },
+			ready: func(ctx context.Context) error {
+				own, _ := c.ports()
+				return answers(ctx, http.DefaultClient, "http://"+address(own.CertManager)+"/livez")
+			},
 		},
 	} {
 		group.Go(func() error {
@@ -117,6 +123,18 @@ func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPat
 		})
 	}
 	return group.Wait()
+}
+
+// certManagerWebhookAnswers only begins a connection: whether it judges objects is asked through the API server.
+func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // Nothing is sent to it, nor believed.
+	connection, err := dialer.DialContext(ctx, "tcp", c.CertManagerWebhookAddress())
+	if err != nil {
+		return fmt.Errorf("connecting to cert-manager's webhook: %w", err)
+	}
+	return connection.Close()
 }
 
 // certManagerWebhook lets only the API server in: it listens on every address, and knows no option against that.
