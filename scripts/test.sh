@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs the tests in stages, one after another. Each stage has a limit and prints its time.
 #
-#   scripts/test.sh all    everything, the tests on a kind cluster included
-#   scripts/test.sh short  what needs no cluster
-#   scripts/test.sh e2e    the tests on a kind cluster alone
+#   scripts/test.sh all       everything, the tests on kind and on embedded sandboxes included
+#   scripts/test.sh short     what needs no cluster
+#   scripts/test.sh e2e       the tests on the sandbox that is up, or on one of their own
+#   scripts/test.sh embedded  the tests on an embedded sandbox alone, as an ordinary user
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -54,23 +55,32 @@ assets() {
   export KUBEBUILDER_ASSETS
 }
 
+# What the environment says of kind is a contradiction to an embedded sandbox.
+embedded=(env -u SANDBOX_PROVIDER -u SANDBOX_IMAGES SANDBOX_CLUSTER=embedded)
+
 case "${1:-all}" in
 all)
-  stage "source builds" 2400 scripts/sandbox.sh build
+  stage "source builds" 2400 scripts/sandbox.sh build --cluster=auto
   assets
   stage "verify" 1200 scripts/verify.sh
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
-  stage "kind" 1800 scripts/e2e.sh
+  stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh
+  stage "embedded" 600 scripts/embedded.sh
+  stage "faults" 600 "${embedded[@]}" scripts/faults.sh three
   ;;
 short)
   assets
   stage "unit, envtest" 600 scripts/unit.sh
   ;;
 e2e)
-  stage "kind" 1800 scripts/e2e.sh
+  stage "e2e" 1800 scripts/e2e.sh
+  ;;
+embedded)
+  stage "source builds" 2400 scripts/sandbox.sh build --cluster=embedded
+  stage "embedded" 600 scripts/embedded.sh
   ;;
 *)
-  echo "usage: scripts/test.sh all|short|e2e" >&2
+  echo "usage: scripts/test.sh all|short|e2e|embedded" >&2
   exit 2
   ;;
 esac
