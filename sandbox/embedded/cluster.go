@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -127,12 +128,14 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return c.endStrays(ctx)
 }
 
-// endAll ends every process but keeps what they wrote.
-func (c *Cluster) endAll(ctx context.Context) error {
+// endAll ends every process but those to keep, and leaves what they wrote.
+func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 	for _, names := range stopOrder {
 		group, ctx := errgroup.WithContext(ctx)
 		for _, name := range names {
-			group.Go(func() error { return c.table.Stop(ctx, name) })
+			if !slices.Contains(keep, name) {
+				group.Go(func() error { return c.table.Stop(ctx, name) })
+			}
 		}
 		if err := group.Wait(); err != nil {
 			return fmt.Errorf("ending the processes of the sandbox: %w", err)

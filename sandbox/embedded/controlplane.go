@@ -29,7 +29,7 @@ const (
 // ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits until the API server is
 // ready. It says what it did: "already up", "started", or "restarted" with those that were.
 func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane, report Report) (outcome string, err error) {
-	etcdStarted, err := c.startEtcd(ctx, programs.Etcd, report)
+	etcdStarted, emptied, err := c.startEtcd(ctx, programs.Etcd, report)
 	if err != nil {
 		return "", err
 	}
@@ -53,6 +53,9 @@ func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane,
 	if err != nil {
 		return "", err
 	}
+	if emptied {
+		return "started empty: etcd can't read its data, which is in " + c.asideData() + " now", nil
+	}
 	if etcdStarted || serverStarted || managerStarted || schedulerStarted {
 		return "started", nil
 	}
@@ -61,7 +64,7 @@ func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane,
 
 // startEtcd starts etcd. Data that it can't read is put aside, and the cluster begins empty: the sandbox can make
 // everything anew that it put there.
-func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started bool, err error) {
+func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started, emptied bool, err error) {
 	etcd := component{
 		name: Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.Etcd, &p.EtcdPeer} },
@@ -70,27 +73,30 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 	started, err = c.start(ctx, etcd, report)
 	var unreadable *diedError
 	if !errors.As(err, &unreadable) || unreadable.remedy != "" {
-		return started, err
+		return started, false, err
 	}
 	if entries, readErr := os.ReadDir(c.etcdData()); readErr != nil || len(entries) == 0 {
-		return started, err
+		return started, false, err
 	}
-	aside := c.etcdData() + ".broken"
 	report.say("etcd can't read its data: putting it aside and beginning empty")
-	// What the others have in memory is of a cluster that is no more.
-	if err := c.endAll(ctx); err != nil {
-		return false, err
+	// What the others have in memory is of a cluster that is no more. Jaeger has none of it, and may just be starting.
+	if err := c.endAll(ctx, Jaeger); err != nil {
+		return false, false, err
 	}
-	if err := os.RemoveAll(aside); err != nil {
-		return false, fmt.Errorf("removing data that was put aside before: %w", err)
+	if err := os.RemoveAll(c.asideData()); err != nil {
+		return false, false, fmt.Errorf("removing data that was put aside before: %w", err)
 	}
-	if err := os.Rename(c.etcdData(), aside); err != nil {
-		return false, fmt.Errorf("putting etcd's data aside: %w", state.Remedy(err))
+	if err := os.Rename(c.etcdData(), c.asideData()); err != nil {
+		return false, false, fmt.Errorf("putting etcd's data aside: %w", state.Remedy(err))
 	}
-	return c.start(ctx, etcd, report)
+	started, err = c.start(ctx, etcd, report)
+	return started, true, err
 }
 
 func (c *Cluster) etcdData() string { return filepath.Join(c.dir.Path, "etcd") }
+
+// asideData is where data is put that etcd can't read.
+func (c *Cluster) asideData() string { return c.etcdData() + ".broken" }
 
 // etcd keeps everything in memory's reach: without fsync it is three times as fast, and what a crash of the machine loses
 // the sandbox makes anew.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/port"
@@ -41,7 +44,7 @@ func (c *Cluster) start(ctx context.Context, comp component, report Report) (sta
 		case err == nil || !errors.As(err, &died):
 			return started, err
 		case !portTaken(died.Tail) || move == moves:
-			return started, explain(died)
+			return started, c.explain(died)
 		}
 		report.say("%s: its port is taken, choosing another", comp.name)
 		if err := c.move(ctx, comp); err != nil {
@@ -173,6 +176,24 @@ var remedies = []struct{ words, remedy string }{
 	{"cannot allocate memory", "the sandbox needs 2 GiB of memory"},
 	{"address already in use", "end the program that listens there"},
 }
+
+// explain says why a process died. On a disk that is full it can't have said so itself.
+func (c *Cluster) explain(died *process.DiedError) *diedError {
+	e := explain(died)
+	if e.remedy != "" {
+		return e
+	}
+	probe := filepath.Join(c.dir.Path, "probe")
+	err := os.WriteFile(probe, make([]byte, probeSize), 0o600)
+	_ = os.Remove(probe) // It need not be there.
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) {
+		return explain(&process.DiedError{Name: died.Name, Tail: err.Error()})
+	}
+	return e
+}
+
+// probeSize is less than any of the processes needs.
+const probeSize = 1 << 20
 
 // explain picks from a log what says most about its end.
 func explain(died *process.DiedError) *diedError {

@@ -10,8 +10,8 @@ import (
 const (
 	// awaitPoll is how often a process that is waited for is asked, and looked at.
 	awaitPoll = 50 * time.Millisecond
-	// diedLines is how much of a log a DiedError shows.
-	diedLines = 20
+	// diedLines is how much of a log a DiedError shows: a panic's trace with the reason above it.
+	diedLines = 100
 )
 
 // errDied ends the context of a question to a process that does not run any more.

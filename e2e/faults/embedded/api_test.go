@@ -30,9 +30,9 @@ func (s *sandbox) wantTrace(name string) {
 	if err := s.client().Create(s.T.Context(), head); err != nil {
 		s.T.Fatalf("making a Head: %v", err)
 	}
-	out, missing := "", ""
+	out, missing, complete := "", "", false
 	defer func() {
-		if s.T.Failed() {
+		if !complete {
 			s.T.Logf("the last trace of %s, which misses %q:\n%s", name, missing, out)
 		}
 	}()
@@ -47,6 +47,7 @@ func (s *sandbox) wantTrace(name string) {
 				return false
 			}
 		}
+		complete = true
 		return true
 	})
 }

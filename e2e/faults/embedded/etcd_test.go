@@ -25,7 +25,7 @@ func TestCorruptedEtcd(t *testing.T) {
 			s.up()
 			s.kill(s.wantWhole()[cluster.Etcd])
 			c.corrupt(t, s.Dir+"/etcd")
-			if out := s.up(); !strings.Contains(out, "putting it aside") {
+			if out := s.up(); !strings.Contains(out, "etcd can't read its data, which is in "+s.Dir+"/etcd.broken") {
 				t.Errorf("up does not say that it put the data aside:\n%s", out)
 			}
 			if _, err := os.Stat(s.Dir + "/etcd.broken"); err != nil {

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/shirou/gopsutil/v4/process"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
@@ -26,7 +28,10 @@ const (
 	waitLimit = 30 * time.Second
 )
 
-func TestMain(m *testing.M) { os.Exit(rig.Main(m, "build", "--cluster=embedded")) }
+func TestMain(m *testing.M) {
+	ctrllog.SetLogger(logr.Discard()) // Its client wants one.
+	os.Exit(rig.Main(m, "build", "--cluster=embedded"))
+}
 
 // sandbox is one sandbox of a test.
 type sandbox struct{ *rig.Sandbox }

@@ -37,7 +37,7 @@ func TestPortTaken(t *testing.T) {
 			s := s.in(t)
 			before := c.port(s.Record())
 			s.kill(s.wantWhole()[c.process])
-			listen(t, before)
+			s.listen(before)
 			s.up()
 			after := c.port(s.Record())
 			if after == before || after == 0 {
@@ -62,15 +62,17 @@ func (s *sandbox) wantWebhooksFollow() {
 	}
 }
 
-// listen takes a port until the test ends; 0 is any.
-func listen(t *testing.T, port int) int {
-	t.Helper()
+// listen takes a port until the test ends; 0 is any. A process that was killed keeps its own for a moment.
+func (s *sandbox) listen(port int) int {
+	s.T.Helper()
 	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
+	var listener net.Listener
+	s.wait("port "+strconv.Itoa(port)+" to be free", func() (free bool) {
+		var err error
+		listener, err = config.Listen(s.T.Context(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		return err == nil
+	})
+	s.T.Cleanup(func() { _ = listener.Close() })
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
@@ -78,14 +80,14 @@ func listen(t *testing.T, port int) int {
 func TestPortAskedForIsTaken(t *testing.T) {
 	s := newSandbox(t)
 	holder := []string{"taken by", strconv.Itoa(os.Getpid()), "choose another port"}
-	taken := strconv.Itoa(listen(t, 0))
+	taken := strconv.Itoa(s.listen(0))
 	s.WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + taken}, append(holder, "port "+taken)...)
 	s.wantNoProcess()
 
 	s.up()
 	asked := strconv.Itoa(s.Record().Ports.UI)
 	s.kill(s.wantWhole()[cluster.Jaeger])
-	listen(t, s.Record().Ports.UI)
+	s.listen(s.Record().Ports.UI)
 	s.WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + asked}, append(holder, "port "+asked)...)
 	s.up()
 }

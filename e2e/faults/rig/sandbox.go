@@ -111,7 +111,7 @@ func (s *Sandbox) WantUp() up.Status {
 	s.T.Helper()
 	status, code := s.Status()
 	if code != 0 || status.State != up.StateUp {
-		s.T.Fatalf("status: exit code %d, state %q: %s\n%+v", code, status.State, status.Message, status.Components)
+		s.T.Fatalf("status: exit code %d, state %q: %s", code, status.State, status.Message)
 	}
 	return status
 }
