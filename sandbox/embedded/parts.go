@@ -255,7 +255,7 @@ func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, pro
 	kubeconfig, err := c.kubeconfig(name, credentials.Kubeconfig{User: account, TokenFile: token})
 	return process.Spec{
 		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...),
-		Revision: c.authorities.cluster.Fingerprint() + revision,
+		Revision: c.serverRevision() + revision,
 	}, err
 }
 

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
@@ -124,7 +125,13 @@ func (c *Cluster) clientKubeconfig(component, user string, groups ...string) (pa
 		return "", "", state.Remedy(err)
 	}
 	path, err = c.kubeconfig(component, credentials.Kubeconfig{User: user, CertFile: pair.CertFile, KeyFile: pair.KeyFile})
-	return path, pair.Fingerprint() + c.authorities.cluster.Fingerprint(), err
+	return path, pair.Fingerprint() + c.serverRevision(), err
+}
+
+// serverRevision changes with the API server's address and authority, which its clients read when they start.
+func (c *Cluster) serverRevision() string {
+	own, _ := c.ports()
+	return c.authorities.cluster.Fingerprint() + ":" + strconv.Itoa(own.APIServer) + ":"
 }
 
 // kubeconfig writes the kubeconfig of a process: the given user at the cluster's API server.

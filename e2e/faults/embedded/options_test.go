@@ -16,7 +16,6 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--provider=podman"}, "--provider=podman", "needs no container engine")
 	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--images=registry"}, "--images=registry", "built from source")
 	s.WantExit(2, nil, []string{"up", "--cluster=foo"}, "--cluster=foo", "auto, kind, embedded")
-	s.WantExit(2, nil, []string{"logs", "foo"}, "foo")
 	s.wantNoProcess()
 	s.up()
 	before := s.wantWhole()
