@@ -3,8 +3,9 @@
 //
 //	go test ./e2e
 //
-// uses the sandbox that is up, or brings one up and takes it down again. There is
-// nothing here but tests; package harness is what they stand on, and the folder
-// testdata has the expected trees and, for each kind of cluster, the list of the
+// uses the sandbox that is up, or brings one up and takes it down again: on kind or
+// embedded, as the sandbox program chooses or SANDBOX_CLUSTER says. There is nothing
+// here but tests; package harness is what they stand on, and the folder testdata has
+// the expected trees, the same for both, and for each kind of cluster the list of the
 // features that must have run.
 package e2e

@@ -8,6 +8,9 @@
 // killed. [Scene] is what one feature works in: a namespace, the traces that it
 // looked at, and the artifacts that are written when it fails.
 //
+// What tests do to the operator and to Jaeger they do through [Cluster], whatever
+// those are: Deployments of a kind cluster, or processes of an embedded one.
+//
 // The package never makes a cluster itself, nor reads a kubeconfig other than
 // the sandbox's: both are the sandbox program's business.
 package harness
