@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,9 +18,13 @@ var root string
 var program string
 
 // Main is the body of a TestMain: it builds the sandbox's program, runs it with the given arguments, so that what the tests
-// need is in the cache, and then runs the tests. It returns the exit code. With -short it runs nothing.
+// need is in the cache, and then runs the tests. It returns the exit code. With -short it runs nothing, and with -list it only
+// lists.
 func Main(m *testing.M, warm ...string) int {
-	if short() {
+	if given("-test.list") {
+		return m.Run()
+	}
+	if given("-test.short") {
 		fmt.Println("faults: these tests make clusters; -short leaves them out")
 		return 0
 	}
@@ -57,12 +62,10 @@ func build(dir string, warm []string) error {
 	return nil
 }
 
-// short tells whether -short was given; TestMain runs before flags are parsed.
-func short() bool {
-	for _, a := range os.Args[1:] {
-		if a == "-test.short" || a == "-test.short=true" {
-			return true
-		}
-	}
-	return false
+// given tells whether a flag was given; TestMain runs before flags are parsed.
+func given(flag string) bool {
+	return slices.ContainsFunc(os.Args[1:], func(a string) bool {
+		name, value, _ := strings.Cut(a, "=")
+		return name == flag && value != "false"
+	})
 }

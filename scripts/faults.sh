@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs the tests that break sandboxes and mend them.
+#
+#   scripts/faults.sh all    those on kind, and those on embedded clusters
+#   scripts/faults.sh three  three of those on embedded clusters: the commit chooses, so that in time all have their turn
+#
+# More arguments go to `go test`. Tests that mount file systems need root; without it they are left out, and named.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export GOFLAGS=-trimpath CGO_ENABLED=0
+
+readonly embedded=./e2e/faults/embedded
+readonly as_root='AsRoot$'
+
+# tests lists the embedded ones that can run here.
+tests() {
+  if ((EUID == 0)); then
+    list .
+    return
+  fi
+  list . | grep -v "$as_root"
+  echo "faults: not root, so these are left out: $(list "$as_root" | xargs)" >&2
+}
+
+# list prints the tests whose names match.
+list() { go test -list="$1" "$embedded" | grep '^Test'; }
+
+mode=${1:-}
+shift || true
+case $mode in
+all)
+  go test -p=1 -count=1 -timeout=60m -v ./e2e/faults "$@"
+  skip=()
+  ((EUID == 0)) || skip=(-skip="$as_root")
+  tests >/dev/null # It says what is left out.
+  exec go test -p=1 -count=1 -timeout=60m -v "${skip[@]}" "$embedded" "$@"
+  ;;
+three)
+  names=$(tests)
+  mapfile -t all <<<"$names"
+  commit=$(git rev-parse HEAD)
+  first=$((16#${commit:0:8} % ${#all[@]}))
+  chosen=()
+  for i in 0 1 2; do
+    chosen+=("${all[$(((first + i) % ${#all[@]}))]}")
+  done
+  echo "faults: commit ${commit:0:8} chooses ${chosen[*]}, of ${#all[@]}"
+  pattern=$(IFS='|' && echo "^(${chosen[*]})\$")
+  exec go test -p=1 -count=1 -timeout=30m -v -run="$pattern" "$embedded" "$@"
+  ;;
+*)
+  echo "usage: scripts/faults.sh all|three [flags of go test]" >&2
+  exit 2
+  ;;
+esac
