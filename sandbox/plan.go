@@ -56,7 +56,8 @@ func embeddedPlan(r *up.Run) []up.Step {
 		{Name: "control plane", Limit: 2 * time.Minute, Run: r.StartControlPlane, Needs: []string{"Kubernetes programs"}},
 		{Name: "node", Limit: 2 * time.Minute, Run: r.StartNode, Needs: []string{"control plane", "kwok program"}},
 		{Name: "Jaeger", Limit: 2 * time.Minute, Run: r.StartJaeger, Needs: []string{"Jaeger program"}},
-		{Name: "cert-manager", Limit: 2 * time.Minute, Run: r.StartCertManager, Needs: []string{"control plane", "cert-manager programs"}},
+		{Name: "kinds", Limit: time.Minute, Run: r.DefineKinds, Needs: []string{"control plane", "cert-manager programs", "operator program"}},
+		{Name: "cert-manager", Limit: 2 * time.Minute, Run: r.StartCertManager, Needs: []string{"kinds"}},
 		// Not sooner: an Issuer that is made before cert-manager's webhook answers is looked at again only after 5 seconds.
 		{Name: "operator", Limit: 2 * time.Minute, Run: r.StartOperator, Needs: []string{"cert-manager", "Jaeger", "operator program"}},
 		{Name: "sample Head", Limit: 2 * time.Minute, Run: r.ApplySampleToProcesses, Needs: []string{"operator", "node"}},

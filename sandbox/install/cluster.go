@@ -1,7 +1,10 @@
 package install
 
 import (
+	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -17,6 +20,9 @@ type Cluster struct {
 	config    *rest.Config
 	client    client.Client
 	clientset kubernetes.Interface
+
+	mu          sync.Mutex
+	established time.Time // when the youngest definition that was waited for came to be served
 }
 
 // NewCluster returns the cluster that cfg points at, without talking to it yet. cfg is copied. The copy has no
@@ -48,6 +54,39 @@ func NewCluster(cfg *rest.Config) (*Cluster, error) {
 		return nil, fmt.Errorf("making a clientset for %s: %w", cfg.Host, err)
 	}
 	return &Cluster{config: cfg, client: c, clientset: clientset}, nil
+}
+
+// holdUp is how long the API server keeps each creation of an object waiting whose definition is as young as this, asleep for
+// that time whatever is left of it: in customresource_handler.go of k8s.io/apiextensions-apiserver, for the sake of several
+// API servers.
+const holdUp = 2 * time.Second
+
+// noteEstablished remembers when a definition came to be served, from its condition.
+func (c *Cluster) noteEstablished(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at.After(c.established) {
+		c.established = at
+	}
+}
+
+// settle waits until the API server takes new objects of all kinds at once: a request sent earlier would come back later.
+// It returns ctx's error if that ends first.
+func (c *Cluster) settle(ctx context.Context) error {
+	c.mu.Lock()
+	left := time.Until(c.established.Add(holdUp))
+	c.mu.Unlock()
+	if left <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(min(left, holdUp)) // A clock that runs behind the API server's must not make it longer.
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 // Client returns the uncached client that the package itself uses. It knows the built-in kinds and

@@ -55,7 +55,7 @@ func testCertManagerApplies(t *testing.T, c *Cluster) {
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), holdUp+3*time.Second)
 	defer cancel()
 	checkError(t, component.Wait(ctx, c), "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: the cert-manager mutation webhook did not mutate")
 }

@@ -3,6 +3,7 @@ package install
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -114,7 +115,25 @@ func (p *Component) Wait(ctx context.Context, c *Cluster) error {
 	if err != nil {
 		return err
 	}
+	if err := c.settle(ctx); err != nil {
+		return fmt.Errorf("waiting for %s: %w", p.Name, err)
+	}
 	return poll(ctx, "waiting for "+p.Name, serves)
+}
+
+// Definitions are the component's definitions of kinds. Applied before the rest, with those of other components, they are old
+// enough to be used when the rest is ready.
+func (p *Component) Definitions() []*unstructured.Unstructured {
+	return phases(p.Objects)[phaseDefinitions]
+}
+
+// ApplyWithoutDefinitions applies all but [Component.Definitions], which must be there.
+func (p *Component) ApplyWithoutDefinitions(ctx context.Context, c *Cluster) error {
+	ordered := phases(p.Objects)
+	if err := Apply(ctx, c, slices.Concat(ordered[phaseDefinitions+1:]...)); err != nil {
+		return fmt.Errorf("installing %s: %w", p.Name, err)
+	}
+	return nil
 }
 
 // Install applies the component and waits for it.

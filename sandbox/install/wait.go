@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -18,7 +20,7 @@ import (
 const pollInterval = 100 * time.Millisecond
 
 // WaitReady waits until every object exists and is ready in kstatus's sense: a Deployment has rolled out, a
-// CustomResourceDefinition is established. A custom resource must also have a Ready condition that is True. It polls
+// CustomResourceDefinition is established and its objects can be listed. A custom resource must also have a Ready condition that is True. It polls
 // until ctx ends; the error then names an object that wasn't ready, its last condition and, for a Deployment, what holds
 // its Pods up. No status counts as final: a Deployment past its progress deadline may still recover.
 func WaitReady(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
@@ -38,7 +40,36 @@ func ready(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) erro
 	if err := c.client.Get(ctx, client.ObjectKeyFromObject(obj), live); err != nil {
 		return err
 	}
-	return Ready(live)
+	if err := Ready(live); err != nil || phaseOf(live) != phaseDefinitions {
+		return err
+	}
+	return served(ctx, c, live)
+}
+
+// served lists an object of each version that a definition serves. The API server makes their storage only when it is first
+// asked for, and meanwhile sends clients away for whole seconds (429 with Retry-After: 1): asking early, and again soon,
+// spares those who come next the wait.
+func served(ctx context.Context, c *Cluster, definition *unstructured.Unstructured) error {
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(definition.Object, crd); err != nil {
+		return fmt.Errorf("reading the definition: %w", err)
+	}
+	for _, version := range crd.Spec.Versions {
+		if !version.Served {
+			continue
+		}
+		path := []string{"/apis", crd.Spec.Group, version.Name, crd.Spec.Names.Plural}
+		result := c.clientset.Discovery().RESTClient().Get().AbsPath(path...).Param("limit", "1").MaxRetries(0).Do(ctx)
+		if err := result.Error(); err != nil {
+			return fmt.Errorf("listing %s: %w", crd.Name, err)
+		}
+	}
+	for _, condition := range crd.Status.Conditions {
+		if condition.Type == apiextensionsv1.Established {
+			c.noteEstablished(condition.LastTransitionTime.Time)
+		}
+	}
+	return nil
 }
 
 // Ready judges an object as it was read: nil if it is ready for its current generation, else what is missing, with its

@@ -136,6 +136,23 @@ func TestWaitComplete(t *testing.T) {
 	}
 }
 
+// A trace that is old when the waiting begins needs no quiet period; one that is not, does.
+func TestWaitCompleteOfASettledTrace(t *testing.T) {
+	for age, want := range map[time.Duration]time.Duration{time.Minute: 0, 3 * time.Second: 0, 0: time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			span := modelSpan(1, 0, "a")
+			span.StartTime, span.Duration = start.Add(-age-time.Second), time.Second
+			_, err := WaitComplete(t.Context(), &timeline{start: start, spans: map[time.Duration]model.Span{0: span}}, testTraceID, Conditions{
+				Settled: 2 * time.Second,
+			})
+			if took := time.Since(start); err != nil || took != want {
+				t.Errorf("a trace of age %s took %s, error %v; want %s", age, took, err, want)
+			}
+		})
+	}
+}
+
 // endless gives a child every 900 ms.
 func endless(until time.Duration) map[time.Duration]model.Span {
 	spans := map[time.Duration]model.Span{0: modelSpan(1, 0, "a")}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
@@ -86,6 +87,30 @@ func (r *Run) StartControlPlane(ctx context.Context, report report) error {
 	return err
 }
 
+// DefineKinds defines cert-manager's kinds and the operator's: early, because the API server holds up the first objects of a
+// kind that is younger than two seconds.
+func (r *Run) DefineKinds(ctx context.Context, _ report) error {
+	certManager, err := r.certManagerComponent()
+	if err != nil {
+		return err
+	}
+	operator, err := r.operatorComponent()
+	if err != nil {
+		return err
+	}
+	return install.Apply(ctx, r.target, slices.Concat(certManager.Definitions(), operator.Definitions()))
+}
+
+func (r *Run) certManagerComponent() (*install.Component, error) {
+	return install.CertManager(install.CertManagerOptions{
+		ChartDir: r.certManagerPrograms.ChartDir, WebhookAddress: r.processes.CertManagerWebhookAddress(),
+	})
+}
+
+func (r *Run) operatorComponent() (*install.Component, error) {
+	return install.Operator(install.OperatorOptions{WebhookAddress: r.processes.OperatorWebhookAddress(), Version: r.operatorVersion})
+}
+
 // StartNode makes the node, and waits until it takes Pods.
 func (r *Run) StartNode(ctx context.Context, report report) error {
 	component, err := install.Node()
@@ -114,13 +139,11 @@ func (r *Run) StartJaeger(ctx context.Context, report report) error {
 func (r *Run) StartCertManager(ctx context.Context, report report) error {
 	for {
 		address := r.processes.CertManagerWebhookAddress()
-		component, err := install.CertManager(install.CertManagerOptions{
-			ChartDir: r.certManagerPrograms.ChartDir, WebhookAddress: address,
-		})
+		component, err := r.certManagerComponent()
 		if err != nil {
 			return err
 		}
-		if err := component.Apply(ctx, r.target); err != nil {
+		if err := component.ApplyWithoutDefinitions(ctx, r.target); err != nil {
 			return err
 		}
 		if err := r.processes.CertManager(ctx, r.certManagerPrograms, report); err != nil {
@@ -141,11 +164,11 @@ func (r *Run) StartCertManager(ctx context.Context, report report) error {
 func (r *Run) StartOperator(ctx context.Context, report report) error {
 	for {
 		address := r.processes.OperatorWebhookAddress()
-		component, err := install.Operator(install.OperatorOptions{WebhookAddress: address, Version: r.operatorVersion})
+		component, err := r.operatorComponent()
 		if err != nil {
 			return err
 		}
-		if err := component.Apply(ctx, r.target); err != nil {
+		if err := component.ApplyWithoutDefinitions(ctx, r.target); err != nil {
 			return err
 		}
 		err = r.processes.Operator(ctx, cluster.OperatorOptions{Program: r.operatorPath, Env: variables(r.OperatorEnv)}, report)

@@ -22,9 +22,9 @@ import (
 // traceWait bounds the wait for a trace to be complete once its Head is Ready: the operator sends spans after 200 ms.
 const traceWait = 30 * time.Second
 
-// settledTrace is the age at which a trace has all its spans: the operator sends them after 200 ms, and waits for Jaeger up to
-// 25 s where that starts at the same time.
-const settledTrace = 30 * time.Second
+// settledTrace is the age of its last span at which a trace needs no quiet second of watching: that second, the 200 ms after
+// which the operator sends spans, and the 50 ms after which Jaeger shows them.
+const settledTrace = 1500 * time.Millisecond
 
 // ParseHead reads a Head's name from a command line: NAME, in the namespace default, or NAMESPACE/NAME.
 func ParseHead(argument string) (types.NamespacedName, error) {
