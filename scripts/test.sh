@@ -63,6 +63,7 @@ all)
   stage "source builds" 2400 scripts/sandbox.sh build --cluster=auto
   assets
   stage "verify" 1200 scripts/verify.sh
+  stage "macOS on arm64" 1200 scripts/cross.sh darwin/arm64
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
   stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh
   stage "embedded" 600 scripts/embedded.sh
