@@ -32,10 +32,7 @@ func (t Table) start(spec Spec, save func(record) error) (*Process, error) {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", spec.Name, err), t.forget(spec.Name))
 	}
 	// Until it is reaped, the child keeps its process id, even if it has ended already.
-	s, err := look(child.Pid)
-	if err == nil && s == nil {
-		err = errors.New("the system does not show it")
-	}
+	s, err := firstLook(child.Pid)
 	if err != nil {
 		abort(child)
 		return nil, errors.Join(fmt.Errorf("starting %s, process %d: %w", spec.Name, child.Pid, err), t.forget(spec.Name))
@@ -49,6 +46,28 @@ func (t Table) start(spec Spec, save func(record) error) (*Process, error) {
 	go func() { _, _ = child.Wait() }()
 	return r.process(s), nil
 }
+
+// firstLook looks at a child that was just started until the system shows its arguments. That its program was begun is known a
+// moment sooner, and who looked for it by its arguments then would take it for dead.
+func firstLook(pid int) (*seen, error) {
+	for deadline := time.Now().Add(firstLookLimit); ; {
+		s, err := look(pid)
+		switch {
+		case err != nil:
+			return nil, err
+		case s == nil:
+			return nil, errors.New("the system does not show it")
+		case len(s.argv) > 0 || s.zombie:
+			return s, nil
+		case time.Now().After(deadline):
+			return nil, fmt.Errorf("the system does not show its arguments, after %s", firstLookLimit)
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// firstLookLimit is much more than the system needs, even with a load that delays everything.
+const firstLookLimit = 10 * time.Second
 
 // spawn starts the program with nothing of this command's but the null device and the log.
 func (t Table) spawn(spec Spec, log *os.File) (*os.Process, error) {

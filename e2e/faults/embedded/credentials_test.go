@@ -16,8 +16,10 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/keyutil"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // TestCertificatesOfTheFuture replaces certificates by such as are valid in an hour only, as a clock that is set back leaves
@@ -114,6 +116,10 @@ func TestUselessTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	account := &corev1.ServiceAccount{}
+	if err := s.client().Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "default"}, account); err != nil {
+		t.Fatal(err)
+	}
 	hours := func(n int) int64 { return time.Now().Add(time.Duration(n) * time.Hour).Unix() }
 	for _, c := range []struct {
 		name   string
@@ -123,7 +129,12 @@ func TestUselessTokens(t *testing.T) {
 		{"expired", own, map[string]any{"iat": hours(-2), "nbf": hours(-2), "exp": hours(-1)}},
 		{"not valid yet", own, map[string]any{"iat": hours(1), "nbf": hours(1)}},
 		{"of another key", other, nil},
-		{"of another account", own, map[string]any{"sub": "system:serviceaccount:default:default"}},
+		{"of another account", own, map[string]any{
+			"sub": "system:serviceaccount:default:default",
+			"kubernetes.io": map[string]any{
+				"namespace": "default", "serviceaccount": map[string]any{"name": account.Name, "uid": account.UID},
+			},
+		}},
 		{"nonsense", nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
