@@ -41,8 +41,8 @@ three)
   commit=$(git rev-parse HEAD)
   first=$((16#${commit:0:8} % ${#all[@]}))
   chosen=()
-  for i in 0 1 2; do
-    chosen+=("${all[$(((first + i) % ${#all[@]}))]}")
+  for i in 0 1 2; do # far from each other: neighbours are of one file, and the longest are neighbours
+    chosen+=("${all[$(((first + i * ${#all[@]} / 3) % ${#all[@]}))]}")
   done
   echo "faults: commit ${commit:0:8} chooses ${chosen[*]}, of ${#all[@]}"
   pattern=$(IFS='|' && echo "^(${chosen[*]})\$")
