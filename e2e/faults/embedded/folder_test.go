@@ -89,6 +89,7 @@ func mount(t *testing.T, options string) string {
 		t.Fatalf("mounting a file system of memory: %v\n%s", err, out)
 	}
 	t.Cleanup(func() {
+		//nolint:usetesting // The test's own context has ended by then.
 		if out, err := exec.CommandContext(context.Background(), "umount", folder).CombinedOutput(); err != nil {
 			t.Errorf("unmounting %s: %v\n%s", folder, err, out)
 		}

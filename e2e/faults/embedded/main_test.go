@@ -102,10 +102,10 @@ func (s *sandbox) processes() map[int]string {
 }
 
 // up brings the sandbox up, fails unless it is whole then, and returns what it printed.
-func (s *sandbox) up(flags ...string) string {
+func (s *sandbox) up() string {
 	s.T.Helper()
 	start := time.Now()
-	out, err := s.Run(s.T.Context(), upLimit, append([]string{"up"}, flags...)...)
+	out, err := s.Run(s.T.Context(), upLimit, "up")
 	if err != nil {
 		s.T.Fatalf("up: %v\n%s", err, out)
 	}

@@ -145,12 +145,7 @@ func startStranger(t *testing.T) int {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // The context's end has done it already.
-		<-ended
-	})
+	t.Cleanup(func() { _ = cmd.Wait() }) // The end of the test's context has killed it.
 	return cmd.Process.Pid
 }
 
