@@ -62,6 +62,9 @@ func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane,
 	return "already up", nil
 }
 
+// etcdPatience is how long etcd may take to be ready with data that is there. With a log that lost its end it never is.
+const etcdPatience = 20 * time.Second
+
 // startEtcd starts etcd. Data that it can't read is put aside, and the cluster begins empty: the sandbox can make
 // everything anew that it put there.
 func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started, emptied bool, err error) {
@@ -70,12 +73,17 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.Etcd, &p.EtcdPeer} },
 		ready: c.etcdReady,
 	}
-	started, err = c.start(ctx, etcd, report)
-	var unreadable *diedError
-	if !errors.As(err, &unreadable) || unreadable.remedy != "" {
+	entries, readErr := os.ReadDir(c.etcdData())
+	if readErr != nil || len(entries) == 0 {
+		started, err = c.start(ctx, etcd, report)
 		return started, false, err
 	}
-	if entries, readErr := os.ReadDir(c.etcdData()); readErr != nil || len(entries) == 0 {
+	patient, cancel := context.WithTimeout(ctx, etcdPatience)
+	started, err = c.start(patient, etcd, report)
+	hangs := err != nil && patient.Err() != nil && ctx.Err() == nil
+	cancel()
+	var unreadable *diedError
+	if !hangs && (!errors.As(err, &unreadable) || unreadable.remedy != "") {
 		return started, false, err
 	}
 	report.say("etcd can't read its data: putting it aside and beginning empty")
