@@ -66,9 +66,17 @@ func Apply(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured
 }
 
 func applyOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) error {
-	return retry(ctx, "applying "+describe(obj), func(ctx context.Context) error {
+	what := "applying " + describe(obj)
+	wanted, err := marked(obj)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return retry(ctx, what, func(ctx context.Context) error {
+		if same, err := unchanged(ctx, c, wanted); err != nil || same {
+			return err
+		}
 		// Apply writes the server's answer into what it is given.
-		return c.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj.DeepCopy()), client.FieldOwner(FieldManager), client.ForceOwnership)
+		return c.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted.DeepCopy()), client.FieldOwner(FieldManager), client.ForceOwnership)
 	})
 }
 

@@ -24,6 +24,8 @@ type embedded struct {
 	certManagerPrograms image.CertManagerPaths
 	operatorPath        string
 	operatorVersion     string
+
+	certManagerRendered, operatorRendered rendered
 }
 
 // useProcesses makes this run one of an embedded cluster.
@@ -101,14 +103,34 @@ func (r *Run) DefineKinds(ctx context.Context, _ report) error {
 	return install.Apply(ctx, r.target, slices.Concat(certManager.Definitions(), operator.Definitions()))
 }
 
+// certManagerComponent and operatorComponent render once, unless a webhook moved to another port.
 func (r *Run) certManagerComponent() (*install.Component, error) {
-	return install.CertManager(install.CertManagerOptions{
-		ChartDir: r.certManagerPrograms.ChartDir, WebhookAddress: r.processes.CertManagerWebhookAddress(),
+	return r.certManagerRendered.get(r.processes.CertManagerWebhookAddress(), func(address string) (*install.Component, error) {
+		return install.CertManager(install.CertManagerOptions{ChartDir: r.certManagerPrograms.ChartDir, WebhookAddress: address})
 	})
 }
 
 func (r *Run) operatorComponent() (*install.Component, error) {
-	return install.Operator(install.OperatorOptions{WebhookAddress: r.processes.OperatorWebhookAddress(), Version: r.operatorVersion})
+	return r.operatorRendered.get(r.processes.OperatorWebhookAddress(), func(address string) (*install.Component, error) {
+		return install.Operator(install.OperatorOptions{WebhookAddress: address, Version: r.operatorVersion})
+	})
+}
+
+// rendered is a component as it was rendered last, for one address of its webhook.
+type rendered struct {
+	address   string
+	component *install.Component
+}
+
+func (c *rendered) get(address string, render func(address string) (*install.Component, error)) (*install.Component, error) {
+	if c.component != nil && c.address == address {
+		return c.component, nil
+	}
+	component, err := render(address)
+	if err == nil {
+		c.address, c.component = address, component
+	}
+	return component, err
 }
 
 // StartNode makes the node, and waits until it takes Pods.
