@@ -75,6 +75,9 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 	}
 	entries, readErr := os.ReadDir(c.etcdData())
 	if readErr != nil || len(entries) == 0 {
+		if err := c.endAll(ctx, Jaeger); err != nil { // See below. Nothing runs where the sandbox is new.
+			return false, false, err
+		}
 		started, err = c.start(ctx, etcd, report)
 		return started, false, err
 	}
