@@ -37,7 +37,7 @@ all)
   ;;
 three)
   names=$(tests)
-  mapfile -t all <<<"$names"
+  IFS=$'\n' read -r -d '' -a all <<<"$names" || : # macOS has a bash that knows no mapfile
   commit=$(git rev-parse HEAD)
   first=$((16#${commit:0:8} % ${#all[@]}))
   chosen=()

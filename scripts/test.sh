@@ -67,7 +67,7 @@ all)
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
   stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh
   stage "embedded" 600 scripts/embedded.sh
-  stage "faults" 600 "${embedded[@]}" scripts/faults.sh three
+  stage "faults" 900 "${embedded[@]}" scripts/faults.sh three
   ;;
 short)
   assets

@@ -125,7 +125,7 @@ func (c *Cluster) Down(ctx context.Context) error {
 	if err := c.endAll(ctx); err != nil {
 		return err
 	}
-	return c.endStrays(ctx)
+	return c.EndStrays(ctx)
 }
 
 // endAll ends every process but those to keep, and leaves what they wrote.
@@ -144,9 +144,9 @@ func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 	return nil
 }
 
-// endStrays ends processes of this sandbox that no record knows: those of a command that was killed, or of a state folder
+// EndStrays ends processes of this sandbox that no record knows: those of a command that was killed, or of a state folder
 // that somebody removed.
-func (c *Cluster) endStrays(ctx context.Context) error {
+func (c *Cluster) EndStrays(ctx context.Context) error {
 	strays, err := c.table.Strays(ctx)
 	if err != nil {
 		return fmt.Errorf("looking for processes that are left: %w", err)

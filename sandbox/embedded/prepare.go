@@ -14,7 +14,7 @@ import (
 // Prepare ends processes that no record knows, chooses ports, and makes certificate authorities and the administrator's
 // kubeconfig. Ports that are chosen already stay, unless the user now asks for others of Jaeger's.
 func (c *Cluster) Prepare(ctx context.Context, wanted state.Ports, report Report) error {
-	if err := c.endStrays(ctx); err != nil {
+	if err := c.EndStrays(ctx); err != nil {
 		return err
 	}
 	c.wanted = wanted

@@ -59,19 +59,22 @@ func (c *Cluster) startOnce(ctx context.Context, comp component) (started bool, 
 		return false, err
 	}
 	spec.Name, spec.Grace = comp.name, grace
-	_, started, err = c.table.Ensure(ctx, spec)
+	p, started, err := c.table.Ensure(ctx, spec)
 	if err != nil {
 		return started, fmt.Errorf("starting %s: %w", comp.name, state.Remedy(err))
 	}
 	if comp.ready == nil {
-		return started, nil
+		// Of one that nobody can ask, only this is known.
+		comp.ready = func(context.Context) error { return nil }
 	}
 	if !started {
-		patient, cancel := context.WithTimeout(ctx, patience)
-		err = c.table.Await(patient, comp.name, comp.ready)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return false, err
+		if !p.Stopped {
+			patient, cancel := context.WithTimeout(ctx, patience)
+			err = c.table.Await(patient, comp.name, comp.ready)
+			cancel()
+			if err == nil || ctx.Err() != nil {
+				return false, err
+			}
 		}
 		if err := c.table.Stop(ctx, comp.name); err != nil {
 			return false, fmt.Errorf("starting %s anew: %w", comp.name, err)
@@ -100,7 +103,8 @@ func (c *Cluster) move(ctx context.Context, comp component) error {
 	own, jaeger := c.ports()
 	var chosen []int // by position; 0 for a port that stays
 	for _, p := range comp.ports(&own) {
-		if _, err := port.Free(ctx, *p); err == nil {
+		// The one on every address may be taken on another than loopback.
+		if _, err := port.Free(ctx, *p); err == nil && comp.name != CertManagerWebhook {
 			chosen = append(chosen, 0)
 			continue
 		}

@@ -19,7 +19,7 @@ type Status struct {
 	Since time.Time
 	// Log is the path of its log.
 	Log string
-	// Message says why it does not run: the last lines of its log. Empty where it runs.
+	// Message says why it does not run: the last lines of its log; or that it was stopped. Empty where it runs.
 	Message string
 }
 
@@ -34,6 +34,9 @@ func (c *Cluster) Status() ([]Status, error) {
 		}
 		if p != nil {
 			s.PID, s.Since = p.PID, p.Started
+			if p.Stopped {
+				s.Message = "was stopped by a signal"
+			}
 		} else {
 			s.Message = c.whyDead(name)
 		}

@@ -18,6 +18,7 @@ type seen struct {
 	uid      int
 	session  int
 	zombie   bool
+	stopped  bool
 }
 
 // live tells whether it runs, is this user's, and leads its session as each process that is started here does.

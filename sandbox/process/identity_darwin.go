@@ -8,8 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// zombieState is SZOMB of the system's sys/proc.h.
-const zombieState = 5
+// SSTOP and SZOMB of the system's sys/proc.h.
+const (
+	stoppedState = 4
+	zombieState  = 5
+)
 
 // look returns what runs as pid now, or nil if nothing does.
 func look(pid int) (*seen, error) {
@@ -56,6 +59,7 @@ func kernel(pid int) (*seen, error) {
 		identity: identity{Start: uint64(entry.Proc.P_starttime.Sec)*1e6 + uint64(entry.Proc.P_starttime.Usec)},
 		uid:      int(entry.Eproc.Pcred.P_ruid),
 		zombie:   entry.Proc.P_stat == zombieState,
+		stopped:  entry.Proc.P_stat == stoppedState,
 	}, nil
 }
 

@@ -78,6 +78,7 @@ func (s *seen) parseStat(stat string) error {
 		return fmt.Errorf("/proc/%d/stat is %q", s.pid, stat)
 	}
 	s.zombie = fields[0] == "Z" || fields[0] == "X" || fields[0] == "x"
+	s.stopped = fields[0] == "T"
 	var err error
 	if s.session, err = strconv.Atoi(fields[3]); err != nil {
 		return fmt.Errorf("the session in /proc/%d/stat: %w", s.pid, err)

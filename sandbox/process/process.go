@@ -79,6 +79,8 @@ type Process struct {
 	Started time.Time
 	// Spec is what it was started with. Of a stray only Name, Path and Args are known.
 	Spec Spec
+	// Stopped is whether it was stopped by a signal (SIGSTOP, SIGTSTP), and so does nothing until SIGCONT.
+	Stopped bool
 
 	identity identity
 	logStart int64 // where in its log it began to write

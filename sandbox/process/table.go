@@ -104,7 +104,7 @@ func search(r record) (*Process, error) {
 // process is the one that r is about, as which s was recognised.
 func (r record) process(s *seen) *Process {
 	return &Process{
-		Name: r.Spec.Name, PID: s.pid, Started: r.Started, Spec: r.Spec,
+		Name: r.Spec.Name, PID: s.pid, Started: r.Started, Spec: r.Spec, Stopped: s.stopped,
 		identity: s.identity, logStart: r.LogStart,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,6 +93,28 @@ func TestEnsureBringsBackWhatDied(t *testing.T) {
 	if p, started := ensure(t, table, want); !started || p.PID == old.PID {
 		t.Errorf("started %t, process %d, before %d", started, p.PID, old.PID)
 	}
+}
+
+func TestFindSeesThatAProcessWasStopped(t *testing.T) {
+	table := newTable(t)
+	p, _ := ensure(t, table, spec(t, table, "serve"))
+	if p := find(t, table); p == nil || p.Stopped {
+		t.Errorf("a running process is found as %+v", p)
+	}
+	if err := syscall.Kill(p.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is seen as stopped", func() bool {
+		p := find(t, table)
+		return p != nil && p.Stopped
+	})
+	if err := syscall.Kill(p.PID, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is seen as running", func() bool {
+		p := find(t, table)
+		return p != nil && !p.Stopped
+	})
 }
 
 func TestEnsureDoesNotStartASecondWhereTheRecordWasLost(t *testing.T) {

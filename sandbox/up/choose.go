@@ -15,6 +15,9 @@ func (r *Run) ChooseCluster(ctx context.Context, report report) error {
 	if err := r.useBuilder(); err != nil {
 		return err
 	}
+	if err := r.endStrays(ctx); err != nil {
+		return err
+	}
 	wanted := r.Cluster
 	if made := r.Record.Cluster; r.Record.Name != "" {
 		if wanted != "auto" && wanted != made {
@@ -52,4 +55,16 @@ func (r *Run) nodeImageHindrance(ctx context.Context, report report) error {
 		return fmt.Errorf("no registry answers, and %w", err)
 	}
 	return nil
+}
+
+// endStrays ends the processes of an embedded cluster whose record was lost: whatever is chosen now, nobody else would.
+func (r *Run) endStrays(ctx context.Context) error {
+	if r.Record.Name != "" {
+		return nil
+	}
+	lost, err := r.newProcesses()
+	if err != nil {
+		return err
+	}
+	return lost.EndStrays(ctx)
 }

@@ -29,13 +29,17 @@ type embedded struct {
 }
 
 // useProcesses makes this run one of an embedded cluster.
-func (r *Run) useProcesses() error {
+func (r *Run) useProcesses() (err error) {
+	r.processes, err = r.newProcesses()
+	return err
+}
+
+func (r *Run) newProcesses() (*cluster.Cluster, error) {
 	cache, err := state.CachePath()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.processes = cluster.New(r.Dir, filepath.Join(cache, "bin"), &r.Record)
-	return nil
+	return cluster.New(r.Dir, filepath.Join(cache, "bin"), &r.Record), nil
 }
 
 // Embedded tells whether the run's cluster is embedded.

@@ -82,9 +82,10 @@ func processesOf(name string, wanted []string, running []cluster.Status) Compone
 			continue
 		}
 		shown := Process{Name: p.Name, PID: p.PID, Log: p.Log}
-		if p.PID == 0 {
+		if p.Message != "" {
 			dead = append(dead, p.Name+" "+p.Message)
-		} else {
+		}
+		if p.PID != 0 {
 			shown.Since = &p.Since
 		}
 		c.Processes = append(c.Processes, shown)

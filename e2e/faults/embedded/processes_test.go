@@ -94,7 +94,7 @@ func (s *sandbox) wantNamed(name string) {
 func TestStoppedProcess(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
-	for _, name := range []string{cluster.Etcd, cluster.APIServer, cluster.Jaeger, cluster.CertManagerWebhook, cluster.Operator} {
+	for _, name := range cluster.Names() {
 		t.Run(name, func(t *testing.T) {
 			s := s.in(t)
 			before := s.wantWhole()
