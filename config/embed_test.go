@@ -189,10 +189,16 @@ func TestSandboxPointsAtItsJaeger(t *testing.T) {
 	env := map[string]string{}
 	for _, v := range c.Env {
 		env[v.Name] = v.Value
+		// A variable is known only to those that come after it.
+		if name, found := strings.CutPrefix(v.Value, "http://$("); found {
+			if name, _, _ = strings.Cut(name, ")"); !hasKey(env, name) {
+				t.Errorf("%s refers to %s, which does not stand before it", v.Name, name)
+			}
+		}
 	}
 	for name, want := range map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT":   "http://jaeger.jaeger.svc:4317",
-		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://jaeger.jaeger.svc:14268/api/traces",
+		"OTEL_EXPORTER_OTLP_ENDPOINT":   "http://$(NODE_ADDRESS):4317",
+		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://$(NODE_ADDRESS):14268/api/traces",
 		"OTEL_BSP_SCHEDULE_DELAY":       "200",
 		"GOMEMLIMIT":                    "100MiB",
 	} {
@@ -245,4 +251,9 @@ func TestSample(t *testing.T) {
 	if _, err := config.Files.ReadFile(config.SampleHead); err != nil {
 		t.Error(err)
 	}
+}
+
+func hasKey(m map[string]string, key string) bool {
+	_, found := m[key]
+	return found
 }

@@ -209,3 +209,13 @@ func TestEnvIsForAnyShell(t *testing.T) {
 		t.Errorf("what a shell makes of it (-want +got):\n%s", diff)
 	}
 }
+
+func TestShellWord(t *testing.T) {
+	for word, want := range map[string]string{
+		"/home/a/.local/state/x-1_y": "/home/a/.local/state/x-1_y", "/home/a b/c": "'/home/a b/c'", "/it's": `'/it'\''s'`, "$HOME": "'$HOME'", "/é/ü": "/é/ü",
+	} {
+		if got := shellWord(word); got != want {
+			t.Errorf("%s: %s, want %s", word, got, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -33,6 +34,14 @@ sends its traces to the sandbox's Jaeger.`,
 			return nil
 		},
 	}
+}
+
+// shellWord quotes a word only if a shell would not take it as it is.
+func shellWord(word string) string {
+	if strings.IndexFunc(word, func(r rune) bool { return !strings.ContainsRune("/._-+=:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) < 0 {
+		return word
+	}
+	return shellQuote(word)
 }
 
 // shellQuote quotes a word for a POSIX shell.

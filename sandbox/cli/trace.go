@@ -114,7 +114,7 @@ query API     %s (gRPC)
 OTLP          %s (gRPC), %s (HTTP)
 kubeconfig    %s
 
-Next: kubectl --kubeconfig %[7]s apply -f config/samples/dummy_v1alpha1_head.yaml, then go run ./sandbox trace NAME
-`, addresses.UI, trace.ID, page, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig())
+Next: kubectl --kubeconfig %[8]s apply -f config/samples/dummy_v1alpha1_head.yaml, then go run ./sandbox trace NAME
+`, addresses.UI, trace.ID, page, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig(), shellWord(run.Dir.Kubeconfig()))
 	return nil
 }
