@@ -38,7 +38,9 @@ sends its traces to the sandbox's Jaeger.`,
 
 // shellWord quotes a word only if a shell would not take it as it is.
 func shellWord(word string) string {
-	if strings.IndexFunc(word, func(r rune) bool { return !strings.ContainsRune("/._-+=:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) < 0 {
+	if strings.IndexFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("/._-+=:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) < 0 {
 		return word
 	}
 	return shellQuote(word)
