@@ -48,7 +48,10 @@ for platform in "${platforms[@]}"; do
     case $module in
     # Jaeger's module has versions of its own and no code, only a tool.
     jaeger) check jaeger env GOWORK=off go -C sandbox/source/jaeger build -o /dev/null tool ;;
-    *) check "$module" go build -o /dev/null "./sandbox/source/$module/..." ;;
+    *)
+      check "$module" go build -o /dev/null "./sandbox/source/$module/..."
+      check "vet $module" go vet "./sandbox/source/$module/..."
+      ;;
     esac
   done
 done

@@ -38,13 +38,7 @@ echo "run: pausing the sandbox's operator. Its webhook is down meanwhile, and th
 echo "run: Heads made now start their trace at their first reconcile, without a span \"admit Head\"; look for it in Jaeger, as" >&2
 echo "run: only the webhook writes onto a Head which trace is its own." >&2
 if $embedded; then
-  # The process that status names is the sandbox's: it compared more than the number.
-  pid=$(awk -F'[ :,]+' '/"name": "operator"/ {here = 1} here && /"pid"/ {print $3; exit}' <<<"$status")
-  [[ -z $pid ]] || kill -TERM "$pid" 2>/dev/null || :
-  for ((i = 0; i < 100; i++)); do
-    if [[ -z $pid ]] || ! kill -0 "$pid" 2>/dev/null; then break; fi
-    sleep 0.1
-  done
+  scripts/sandbox.sh stop operator
 else
   scripts/kubectl.sh scale "${manager[@]}" --replicas=0 >&2
   scripts/kubectl.sh wait pod --for=delete --namespace=operator-tracing-system \

@@ -19,7 +19,8 @@ func newDown(shared *shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Remove everything that up made",
-		Long: `down removes the cluster with its volumes and network, the kubeconfig and the sandbox's state.
+		Long: `down removes the cluster (a node with its volumes and network, or the processes of an embedded one), the kubeconfig and the
+sandbox's state.
 
 What was built or pulled stays, so that the next up is fast; --purge removes that too. Running down when nothing is up
 is no error.`,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"sync"
 
@@ -24,9 +25,9 @@ func newLogs(shared *shared) *cobra.Command {
 		Long: `logs prints the last lines that a process of an embedded cluster wrote, or without an argument those of all processes,
 each line behind its process's name. It works while the sandbox is down or broken, too, as long as its state is there.
 
-The components are ` + strings.Join(up.LogNames(), ", ") + `.`,
+The components are ` + strings.Join(up.ProcessNames(), ", ") + `.`,
 		Example:   "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5",
-		ValidArgs: up.LogNames(),
+		ValidArgs: up.ProcessNames(),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("expected one component at most, got %d arguments", len(args))}
@@ -46,7 +47,7 @@ The components are ` + strings.Join(up.LogNames(), ", ") + `.`,
 			} else {
 				err = allLogs(cmd.Context(), cmd.OutOrStdout(), run, lines, follow)
 			}
-			if errors.Is(err, up.ErrNoLog) {
+			if errors.Is(err, up.ErrNoProcess) {
 				return usageError{err}
 			}
 			if follow && cmd.Context().Err() != nil {
@@ -62,7 +63,7 @@ The components are ` + strings.Join(up.LogNames(), ", ") + `.`,
 
 // allLogs prints every log. Those that are followed are mixed, line by line.
 func allLogs(ctx context.Context, out io.Writer, run *up.Run, lines int, follow bool) error {
-	names := up.LogNames()
+	names := up.ProcessNames()
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	if !follow {
@@ -70,7 +71,12 @@ func allLogs(ctx context.Context, out io.Writer, run *up.Run, lines int, follow 
 	}
 	for _, name := range names {
 		group.Go(func() error {
-			return run.Logs(ctx, &prefixed{mu: &mu, out: out, prefix: fmt.Sprintf("%-24s ", name)}, name, lines, follow)
+			prefixed := &prefixed{mu: &mu, out: out, prefix: fmt.Sprintf("%-24s ", name)}
+			err := run.Logs(ctx, prefixed, name, lines, follow)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // It never ran: what the others wrote tells why.
+			}
+			return errors.Join(err, prefixed.flush())
 		})
 	}
 	return group.Wait()
@@ -98,4 +104,13 @@ func (p *prefixed) Write(data []byte) (int, error) {
 		}
 		p.rest = rest
 	}
+}
+
+// flush writes a last line that had no end.
+func (p *prefixed) flush() error {
+	if len(p.rest) == 0 {
+		return nil
+	}
+	_, err := p.Write([]byte("\n"))
+	return err
 }

@@ -102,3 +102,11 @@ func (e *Engine) Use() error {
 	}
 	return nil
 }
+
+// Installed tells whether any container engine's client is on PATH: where none is, [Detect] needs no probe to say so.
+func Installed() bool {
+	return slices.ContainsFunc(engines, func(name string) bool {
+		_, err := exec.LookPath(name)
+		return err == nil
+	})
+}

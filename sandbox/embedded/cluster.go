@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,6 +69,7 @@ type Cluster struct {
 	record *state.Record
 
 	authorities authorities
+	aside       string      // where data was put that etcd could not read
 	wanted      state.Ports // those that the user asked for
 }
 
@@ -120,46 +122,76 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 // them.
 const grace = time.Second
 
-// Down ends every process, in order, and forgets them. It finds those that no record tells of, too.
-func (c *Cluster) Down(ctx context.Context) error {
-	if err := c.endAll(ctx); err != nil {
-		return err
+// Stop ends one process until it is started again.
+func (c *Cluster) Stop(ctx context.Context, name string) error {
+	if err := c.table.Stop(ctx, name); err != nil {
+		return fmt.Errorf("ending %s: %w", name, state.Remedy(err))
 	}
-	return c.EndStrays(ctx)
+	return nil
 }
 
-// endAll ends every process but those to keep, and leaves what they wrote.
+// Down ends every process, in order, and forgets them. It finds those that no record tells of, too.
+func (c *Cluster) Down(ctx context.Context) error {
+	return errors.Join(c.endAll(ctx), c.EndStrays(ctx))
+}
+
+// endAll ends every process but those to keep, and leaves what they wrote. One that can't be ended, or forgotten, keeps no
+// other from its end.
 func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
+	var errs []error
 	for _, names := range stopOrder {
-		group, ctx := errgroup.WithContext(ctx)
+		var group errgroup.Group
 		for _, name := range names {
 			if !slices.Contains(keep, name) {
 				group.Go(func() error { return c.table.Stop(ctx, name) })
 			}
 		}
-		if err := group.Wait(); err != nil {
-			return fmt.Errorf("ending the processes of the sandbox: %w", err)
-		}
+		errs = append(errs, group.Wait())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("ending the processes of the sandbox: %w", state.Remedy(err))
 	}
 	return nil
 }
 
+// strayOrder is stopOrder by the names of programs, which is all that is known of a process without a record.
+var strayOrder = [][]string{
+	{"operator", "kwok", "controller", "cainjector", "webhook"},
+	{"jaeger", ControllerManager, Scheduler},
+	{APIServer},
+	{Etcd},
+}
+
 // EndStrays ends processes of this sandbox that no record knows: those of a command that was killed, or of a state folder
-// that somebody removed.
+// that somebody removed. Of what the user runs himself there, kubectl for one, nothing is ended.
 func (c *Cluster) EndStrays(ctx context.Context) error {
 	strays, err := c.table.Strays(ctx)
 	if err != nil {
 		return fmt.Errorf("looking for processes that are left: %w", err)
 	}
 	var errs []error
-	for _, stray := range strays {
-		errs = append(errs, stray.Stop(ctx))
+	for _, names := range strayOrder {
+		var group errgroup.Group
+		for _, stray := range strays {
+			if slices.Contains(names, stray.Name) && c.uses(stray.Spec.Args) {
+				stray.Spec.Grace = grace
+				group.Go(func() error { return stray.Stop(ctx) })
+			}
+		}
+		errs = append(errs, group.Wait())
 	}
 	return errors.Join(errs...)
 }
 
-// Logs is the folder of the processes' logs.
-func (c *Cluster) Logs() string { return c.table.Logs }
+// uses tells whether arguments name the folders that this sandbox's processes work with. Another sandbox's may be below the same
+// folder.
+func (c *Cluster) uses(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		return slices.ContainsFunc([]string{"components/", "pki/", "etcd"}, func(folder string) bool {
+			return strings.Contains(arg, filepath.Join(c.dir.Path, folder))
+		})
+	})
+}
 
 // address is a port on loopback as host:port.
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }

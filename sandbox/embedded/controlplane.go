@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,7 +26,7 @@ const (
 )
 
 // ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits until the API server is
-// ready. It says what it did: "already up", "started", or "restarted" with those that were.
+// ready. It says what it did.
 func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane, report Report) (outcome string, err error) {
 	etcdStarted, emptied, err := c.startEtcd(ctx, programs.Etcd, report)
 	if err != nil {
@@ -54,104 +53,12 @@ func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane,
 		return "", err
 	}
 	if emptied {
-		return "started empty: etcd can't read its data, which is in " + c.asideData() + " now", nil
+		return "started empty: etcd can't read its data, which is in " + c.aside + " now", nil
 	}
 	if etcdStarted || serverStarted || managerStarted || schedulerStarted {
 		return "started", nil
 	}
 	return "already up", nil
-}
-
-// etcdPatience is how long etcd may take to be ready with data that is there. With a log that lost its end it never is.
-const etcdPatience = 20 * time.Second
-
-// startEtcd starts etcd. Data that it can't read is put aside, and the cluster begins empty: the sandbox can make
-// everything anew that it put there.
-func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started, emptied bool, err error) {
-	etcd := component{
-		name: Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
-		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.Etcd, &p.EtcdPeer} },
-		ready: c.etcdReady,
-	}
-	entries, readErr := os.ReadDir(c.etcdData())
-	if readErr != nil || len(entries) == 0 {
-		if err := c.endAll(ctx, Jaeger); err != nil { // See below. Nothing runs where the sandbox is new.
-			return false, false, err
-		}
-		started, err = c.start(ctx, etcd, report)
-		return started, false, err
-	}
-	patient, cancel := context.WithTimeout(ctx, etcdPatience)
-	started, err = c.start(patient, etcd, report)
-	hangs := err != nil && patient.Err() != nil && ctx.Err() == nil
-	cancel()
-	var unreadable *diedError
-	if !hangs && (!errors.As(err, &unreadable) || unreadable.remedy != "") {
-		return started, false, err
-	}
-	report.say("etcd can't read its data: putting it aside and beginning empty")
-	// What the others have in memory is of a cluster that is no more. Jaeger has none of it, and may just be starting.
-	if err := c.endAll(ctx, Jaeger); err != nil {
-		return false, false, err
-	}
-	if err := os.RemoveAll(c.asideData()); err != nil {
-		return false, false, fmt.Errorf("removing data that was put aside before: %w", err)
-	}
-	if err := os.Rename(c.etcdData(), c.asideData()); err != nil {
-		return false, false, fmt.Errorf("putting etcd's data aside: %w", state.Remedy(err))
-	}
-	started, err = c.start(ctx, etcd, report)
-	return started, true, err
-}
-
-func (c *Cluster) etcdData() string { return filepath.Join(c.dir.Path, "etcd") }
-
-// asideData is where data is put that etcd can't read.
-func (c *Cluster) asideData() string { return c.etcdData() + ".broken" }
-
-// etcd keeps everything in memory's reach: without fsync it is three times as fast, and what a crash of the machine loses
-// the sandbox makes anew.
-func (c *Cluster) etcd(program string) (process.Spec, error) {
-	own, _ := c.ports()
-	server, _, err := c.authorities.etcd.Certificate(pki.Request{
-		Name: "etcd", CommonName: "etcd", Hosts: []string{"localhost", "127.0.0.1"}, Server: true, Client: true,
-	})
-	if err != nil {
-		return process.Spec{}, state.Remedy(err)
-	}
-	client, peer, ca := "https://"+address(own.Etcd), "https://"+address(own.EtcdPeer), c.authorities.etcd.CertFile
-	return process.Spec{
-		Path: program,
-		Args: []string{
-			"--name=sandbox", "--data-dir=" + c.etcdData(), "--unsafe-no-fsync", "--log-level=warn",
-			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
-			"--cert-file=" + server.CertFile, "--key-file=" + server.KeyFile, "--trusted-ca-file=" + ca, "--client-cert-auth",
-			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=sandbox=" + peer,
-			"--peer-cert-file=" + server.CertFile, "--peer-key-file=" + server.KeyFile, "--peer-trusted-ca-file=" + ca, "--peer-client-cert-auth",
-		},
-		Revision: server.Fingerprint() + c.authorities.etcd.Fingerprint(),
-	}, nil
-}
-
-// etcdClient is the API server's certificate towards etcd.
-func (c *Cluster) etcdClient() (*pki.Pair, error) {
-	pair, _, err := c.authorities.etcd.Certificate(pki.Request{Name: "apiserver-etcd-client", CommonName: APIServer, Client: true})
-	return pair, state.Remedy(err)
-}
-
-func (c *Cluster) etcdReady(ctx context.Context) error {
-	own, _ := c.ports()
-	pair, err := c.etcdClient()
-	if err != nil {
-		return err
-	}
-	client, err := rest.HTTPClientFor(&rest.Config{TLSClientConfig: rest.TLSClientConfig{
-		CAFile: c.authorities.etcd.CertFile, CertFile: pair.CertFile, KeyFile: pair.KeyFile,
-	}})
-	if err != nil {
-		return fmt.Errorf("making a client of etcd: %w", err)
-	}
-	return answers(ctx, client, "https://"+address(own.Etcd)+"/health")
 }
 
 // apiServer is the API server as kubeadm would have it, as far as one on loopback needs that.

@@ -18,7 +18,7 @@ import (
 const (
 	// patience is how long a process that runs already may take to answer, before it is started anew: one that hangs, or is
 	// stopped, never will.
-	patience = 3 * time.Second
+	patience = 15 * time.Second
 	// moves is how often a process may find its ports taken, one after another.
 	moves = 3
 )

@@ -2,11 +2,16 @@ package embedded
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/operator-tracing/sandbox/sandbox/process"
 )
 
 // Status is what one process is like now.
@@ -65,14 +70,32 @@ func (c *Cluster) Follow(ctx context.Context, out io.Writer, name string, lines 
 }
 
 // Version is the API server's, as vMAJOR.MINOR.PATCH.
-func (c *Cluster) Version() (string, error) {
+func (c *Cluster) Version(ctx context.Context) (string, error) {
 	client, err := c.clientset()
 	if err != nil {
 		return "", err
 	}
-	version, err := client.Discovery().ServerVersion()
+	answer, err := client.Discovery().RESTClient().Get().AbsPath("/version").DoRaw(ctx)
 	if err != nil {
 		return "", fmt.Errorf("asking the API server for its version: %w", err)
 	}
-	return version.GitVersion, nil
+	var info version.Info
+	if err := json.Unmarshal(answer, &info); err != nil {
+		return "", fmt.Errorf("reading the API server's version: %w", err)
+	}
+	return info.GitVersion, nil
+}
+
+// WantAll finds a process that does not run. The error says in one line why.
+func (c *Cluster) WantAll() error {
+	for _, name := range Names() {
+		p, err := c.table.Find(name)
+		if err != nil {
+			return fmt.Errorf("looking for %s: %w", name, err)
+		}
+		if p == nil {
+			return c.explain(&process.DiedError{Name: name, Tail: c.table.Tail(name, tailLines)})
+		}
+	}
+	return nil
 }

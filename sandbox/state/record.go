@@ -27,8 +27,6 @@ type Record struct {
 	OperatorImage string `json:"operatorImage,omitempty"`
 	// ComponentPorts are those of an embedded cluster's own processes on 127.0.0.1.
 	ComponentPorts ComponentPorts `json:"componentPorts,omitzero"`
-	// Operator says what an embedded cluster's operator was built from.
-	Operator string `json:"operator,omitempty"`
 }
 
 // What a cluster can be.

@@ -35,7 +35,7 @@ func TestRecordComesBackAsItWasSaved(t *testing.T) {
 	want := Record{
 		Format: Format, Name: "a", Cluster: Embedded, Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
 		Ports: Ports{1, 2, 3, 4, 5}, OperatorImage: "o",
-		ComponentPorts: ComponentPorts{1, 2, 3, 4, 5, 6, 7, 8}, Operator: "p",
+		ComponentPorts: ComponentPorts{1, 2, 3, 4, 5, 6, 7, 8},
 	}
 	if err := dir.Save(want); err != nil {
 		t.Fatal(err)

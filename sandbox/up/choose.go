@@ -66,5 +66,5 @@ func (r *Run) endStrays(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return lost.EndStrays(ctx)
+	return lost.Down(ctx)
 }

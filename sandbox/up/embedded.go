@@ -2,7 +2,6 @@ package up
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -227,19 +226,5 @@ func (r *Run) ApplySampleToProcesses(ctx context.Context, report report) error {
 	if err := r.applySample(ctx, report); err != nil {
 		return err
 	}
-	return r.wantAllProcesses()
-}
-
-// wantAllProcesses finds what died after it was started.
-func (r *Run) wantAllProcesses() error {
-	all, err := r.processes.Status()
-	if err != nil {
-		return err
-	}
-	for _, p := range all {
-		if p.PID == 0 {
-			return fmt.Errorf("%s %s", p.Name, p.Message)
-		}
-	}
-	return nil
+	return r.processes.WantAll() // One may have died after it was started.
 }

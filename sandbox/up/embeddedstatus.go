@@ -116,25 +116,36 @@ func (r *Run) versionOf(ctx context.Context, target *install.Cluster, name strin
 	case install.JaegerName:
 		return "v" + image.JaegerVersion, nil
 	case controlPlaneName:
-		return r.processes.Version()
+		return r.processes.Version(ctx)
 	default:
 		return install.VersionOf(ctx, target, name)
 	}
 }
 
-// ErrNoLog says that there is no component of that name.
-var ErrNoLog = errors.New("no such component")
+// ErrNoProcess says that there is no process of that name.
+var ErrNoProcess = errors.New("no such component")
 
-// LogNames lists what [Run.Logs] knows.
-func LogNames() []string { return cluster.Names() }
+// StopProcess ends one process of an embedded cluster; up brings it back. The caller holds the lock.
+func (r *Run) StopProcess(ctx context.Context, name string) error {
+	if !r.Embedded() {
+		return errors.New("a kind cluster's components are Pods: use kubectl scale, with the kubeconfig that `sandbox env` names")
+	}
+	if !slices.Contains(ProcessNames(), name) {
+		return fmt.Errorf("%w %q: there are %s", ErrNoProcess, name, strings.Join(ProcessNames(), ", "))
+	}
+	return r.processes.Stop(ctx, name)
+}
+
+// ProcessNames lists the processes of an embedded cluster.
+func ProcessNames() []string { return cluster.Names() }
 
 // Logs copies the last lines of a process's log to out, and with follow what comes later, until ctx ends.
 func (r *Run) Logs(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
 	if !r.Embedded() {
 		return errors.New("a kind cluster's logs are its Pods': use kubectl logs with the kubeconfig that `sandbox env` names")
 	}
-	if !slices.Contains(LogNames(), name) {
-		return fmt.Errorf("%w %q: there are %s", ErrNoLog, name, strings.Join(LogNames(), ", "))
+	if !slices.Contains(ProcessNames(), name) {
+		return fmt.Errorf("%w %q: there are %s", ErrNoProcess, name, strings.Join(ProcessNames(), ", "))
 	}
 	return r.processes.Follow(ctx, out, name, lines, follow)
 }

@@ -20,20 +20,22 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 	if err := r.useBuilder(); err != nil {
 		return err
 	}
-	probe, err := r.builder.Probe(ctx)
-	if err != nil {
-		return err
-	}
-	search := cluster.Search{
-		Provider: r.Provider, ContainersConf: r.Dir.ContainersConf(),
-		Probe: cluster.Probe{Name: probe.Name(), Write: archive(probe)},
+	search := cluster.Search{Provider: r.Provider, ContainersConf: r.Dir.ContainersConf()}
+	if cluster.Installed() { // Nobody should need Go and a compilation to learn that there is no engine.
+		probe, err := r.builder.Probe(ctx)
+		if err != nil {
+			return err
+		}
+		search.Probe = cluster.Probe{Name: probe.Name(), Write: archive(probe)}
 	}
 	if r.Record.Provider != "" && (r.Provider == "" || r.Provider == "auto") {
 		search.Provider = r.Record.Provider
 	}
-	if r.engine, err = cluster.Detect(ctx, search); err != nil {
+	engine, err := cluster.Detect(ctx, search)
+	if err != nil {
 		return err
 	}
+	r.engine = engine
 	r.builder.Arch = r.engine.Host.Architecture
 	r.cluster, err = cluster.New(r.engine, r.Name, r.Dir, cluster.Report(report))
 	return err

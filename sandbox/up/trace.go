@@ -121,7 +121,7 @@ func (r *Run) Trace(ctx context.Context, name types.NamespacedName) (jaeger.Trac
 	}
 	switch {
 	case errors.Is(err, jaeger.ErrNotFound):
-		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when its pod starts anew", err)
+		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when it starts anew", err)
 	case errors.Is(err, jaeger.ErrUnreachable):
 		return trace, fmt.Errorf("%w; `make sandbox-up` repairs the sandbox", err)
 	}
