@@ -3,19 +3,24 @@ package cli
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
-// newStop is for scripts that put a program of their own in a process's place, as `make run` does.
 func newStop(shared *shared) *cobra.Command {
 	return &cobra.Command{
-		Use:    "stop COMPONENT",
-		Short:  "End one process of an embedded cluster until the next up",
-		Args:   exactArgs(1, "the name of a component"),
-		Hidden: true,
+		Use:   "stop COMPONENT",
+		Short: "End one process of an embedded cluster until the next up",
+		Long: `stop ends one process of an embedded cluster in order; the next up brings it back. It shows what happens without that process,
+and makes room for a program of one's own, as make run does for the operator.
+
+The components are ` + strings.Join(up.ProcessNames(), ", ") + `.`,
+		Example:   "  go run ./sandbox stop jaeger",
+		ValidArgs: up.ProcessNames(),
+		Args:      exactArgs(1, "the name of a component"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := up.Open(shared.options)
 			if err != nil {
