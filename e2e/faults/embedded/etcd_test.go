@@ -1,11 +1,13 @@
 package embedded
 
 import (
+	"bytes"
 	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
 )
@@ -28,12 +30,52 @@ func TestCorruptedEtcd(t *testing.T) {
 			if out := s.up(); !strings.Contains(out, "etcd can't read its data, which is in "+s.Dir+"/etcd.broken") {
 				t.Errorf("up does not say that it put the data aside:\n%s", out)
 			}
-			if _, err := os.Stat(s.Dir + "/etcd.broken"); err != nil {
-				t.Errorf("the data was not put aside: %v", err)
+			if aside, err := filepath.Glob(s.Dir + "/etcd.broken-*"); err != nil || len(aside) != 1 {
+				t.Errorf("the data that was put aside is %q, %v", aside, err)
 			}
 			s.wantTrace("after-corruption")
 		})
 	}
+}
+
+// TestKilledEtcdKeepsItsData kills etcd, and kills it again as soon as up has started it anew: no object is lost.
+func TestKilledEtcdKeepsItsData(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	s.wantTrace("kept")
+	killed := s.wantWhole()[cluster.Etcd]
+	s.kill(killed)
+	command := s.Command(t.Context(), "up")
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.kill(s.waitForEtcd(killed))
+	if err := command.Wait(); err != nil {
+		t.Fatalf("up: %v\n%s", err, &out)
+	}
+	s.wantWhole()
+	if out, err := s.Run(t.Context(), waitLimit, "trace", "kept"); err != nil {
+		t.Errorf("the Head is gone: %v\n%s", err, out)
+	}
+	if aside, err := filepath.Glob(s.Dir + "/etcd.broken-*"); err != nil || len(aside) != 0 {
+		t.Errorf("good data was put aside: %q, %v", aside, err)
+	}
+}
+
+// waitForEtcd returns the pid of an etcd that runs and is not the one before.
+func (s *sandbox) waitForEtcd(before int) int {
+	s.T.Helper()
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
+		for pid, command := range s.processes() {
+			if program, _, _ := strings.Cut(command, " "); pid != before && filepath.Base(program) == cluster.Etcd {
+				return pid
+			}
+		}
+	}
+	s.T.Fatal("up started no etcd")
+	return 0
 }
 
 // TestDamagedEtcd takes parts of etcd's data that it can do without, or that it misses only later: whatever becomes of it, up

@@ -1,0 +1,125 @@
+package embedded
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	gopsutilnet "github.com/shirou/gopsutil/v4/net"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+)
+
+// TestListensOnLoopback reads the sockets of all processes: only cert-manager's webhook listens on more than loopback, and it, the
+// API server and etcd turn away whoever has no client certificate.
+func TestListensOnLoopback(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	own, jaeger := s.Record().ComponentPorts, s.Record().Ports
+	owners := map[int]string{
+		own.Etcd: cluster.Etcd, own.EtcdPeer: cluster.Etcd, own.APIServer: cluster.APIServer,
+		own.CertManager: cluster.CertManagerController, own.CertManagerHook: cluster.CertManagerWebhook,
+		own.OperatorHook: cluster.Operator, own.OperatorHealth: cluster.Operator, own.JaegerHealth: cluster.Jaeger,
+		jaeger.UI: cluster.Jaeger, jaeger.Query: cluster.Jaeger,
+		jaeger.OTLPGRPC: cluster.Jaeger, jaeger.OTLPHTTP: cluster.Jaeger, jaeger.Thrift: cluster.Jaeger,
+	}
+	open := 0
+	for name, pid := range s.wantWhole() {
+		for _, socket := range s.listening(pid) {
+			if owners[socket.Port] == name {
+				delete(owners, socket.Port)
+			}
+			switch {
+			case socket.IP.Equal(net.IPv4(127, 0, 0, 1)):
+			case name == cluster.CertManagerWebhook && socket.Port == own.CertManagerHook:
+				open++
+			default:
+				t.Errorf("%s, process %d, listens on %s, want 127.0.0.1 alone", name, pid, socket)
+			}
+		}
+	}
+	// What the record names and nobody was seen listening on would pass unseen above.
+	for port, name := range owners {
+		t.Errorf("%s does not listen on port %d, which the record says it has", name, port)
+	}
+	if open != 1 {
+		t.Errorf("%s listens on %d sockets beyond loopback, want 1: can it be told to stay on loopback now?", cluster.CertManagerWebhook, open)
+	}
+	s.wantStrangerRefused()
+	s.wantCertificateDemanded(cluster.Etcd, own.Etcd)
+	s.wantCertificateDemanded(cluster.CertManagerWebhook, own.CertManagerHook)
+}
+
+// listening are the addresses on which a process accepts TCP connections.
+func (s *sandbox) listening(pid int) []*net.TCPAddr {
+	s.T.Helper()
+	sockets, err := gopsutilnet.ConnectionsPidWithContext(s.T.Context(), "tcp", int32(pid))
+	if err != nil {
+		s.T.Fatalf("reading the sockets of process %d: %v", pid, err)
+	}
+	var found []*net.TCPAddr
+	for _, socket := range sockets {
+		if socket.Status != "LISTEN" {
+			continue
+		}
+		ip := net.ParseIP(socket.Laddr.IP)
+		if ip == nil {
+			s.T.Fatalf("process %d listens on %q, which is no address", pid, socket.Laddr.IP)
+		}
+		found = append(found, &net.TCPAddr{IP: ip, Port: int(socket.Laddr.Port)})
+	}
+	return found
+}
+
+// wantStrangerRefused fails unless the API server answers nobody in particular with 401.
+func (s *sandbox) wantStrangerRefused() {
+	s.T.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", s.Dir+"/kubeconfig")
+	if err != nil {
+		s.T.Fatalf("reading the kubeconfig: %v", err)
+	}
+	client, err := rest.HTTPClientFor(rest.AnonymousClientConfig(config))
+	if err != nil {
+		s.T.Fatalf("making a client without a certificate: %v", err)
+	}
+	request, err := http.NewRequestWithContext(s.T.Context(), http.MethodGet, config.Host+"/api", nil)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		s.T.Fatalf("asking the API server: %v", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		s.T.Errorf("the API server answers %s to a client without a certificate, want 401", response.Status)
+	}
+}
+
+// wantCertificateDemanded fails unless a port ends the TLS handshake because the client shows no certificate.
+func (s *sandbox) wantCertificateDemanded(name string, port int) {
+	s.T.Helper()
+	const limit = 10 * time.Second
+	dialer := tls.Dialer{Config: &tls.Config{
+		InsecureSkipVerify: true, //nolint:gosec // It is told who listens there, and nothing is said to it.
+		MinVersion:         tls.VersionTLS13,
+	}}
+	connection, err := dialer.DialContext(s.T.Context(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err == nil {
+		// The client's part of the handshake ends first (RFC 8446, section 4.4.2.4): what the server says comes with the first read.
+		defer connection.Close()
+		if err = connection.SetReadDeadline(time.Now().Add(limit)); err != nil {
+			s.T.Fatal(err)
+		}
+		_, err = connection.Read(make([]byte, 1))
+	}
+	if err == nil || !strings.Contains(err.Error(), "remote error: tls: certificate required") {
+		s.T.Errorf("%s on port %d does not demand a certificate of its clients: %v", name, port, err)
+	}
+}
