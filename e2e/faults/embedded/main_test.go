@@ -24,6 +24,8 @@ import (
 const (
 	upLimit   = 3 * time.Minute
 	downLimit = time.Minute
+	// downTime is what down may take, whatever was broken: longer is a failure, and only downLimit ends it.
+	downTime = 5 * time.Second
 	// waitLimit bounds a wait for what should be so at once.
 	waitLimit = 30 * time.Second
 )
@@ -54,7 +56,7 @@ func sandboxIn(t *testing.T, dir string, env ...string) *sandbox {
 // remove takes the sandbox down, and fails if that leaves a process.
 func (s *sandbox) remove() {
 	// The test's own context has ended by now.
-	if out, err := s.Run(context.Background(), downLimit, "down"); err != nil {
+	if out, err := s.runDown(context.Background()); err != nil {
 		s.T.Errorf("removing the sandbox: %v\n%s", err, out)
 	}
 	for _, pid := range s.wantNoProcess() {
@@ -65,13 +67,26 @@ func (s *sandbox) remove() {
 // down takes the sandbox down, and fails if anything is left of it.
 func (s *sandbox) down() {
 	s.T.Helper()
-	if out, err := s.Run(s.T.Context(), downLimit, "down"); err != nil {
+	if out, err := s.runDown(s.T.Context()); err != nil {
 		s.T.Fatalf("down: %v\n%s", err, out)
 	}
 	s.wantNoProcess()
 	if _, err := os.Stat(s.Dir); !os.IsNotExist(err) {
 		s.T.Errorf("down left %s: %v", s.Dir, err)
 	}
+}
+
+// runDown runs down, fails if that takes too long, and returns what it printed.
+func (s *sandbox) runDown(ctx context.Context) (string, error) {
+	s.T.Helper()
+	start := time.Now()
+	out, err := s.Run(ctx, downLimit, "down")
+	took := time.Since(start).Round(10 * time.Millisecond)
+	s.T.Logf("down took %s", took)
+	if took > downTime {
+		s.T.Errorf("down took %s, want at most %s:\n%s", took, downTime, out)
+	}
+	return out, err
 }
 
 // wantNoProcess fails if a process is left that names the sandbox's folder, and returns those.
