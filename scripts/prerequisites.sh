@@ -108,7 +108,7 @@ if ! have go; then
   exit 1
 fi
 choose
-if $wants_engine || [[ $purpose != up ]]; then
+if [[ $purpose != up ]]; then
   have git || want git "the tests and Go call it"
   have make || want make "the README's commands are make targets"
 fi
