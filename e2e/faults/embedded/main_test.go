@@ -24,7 +24,8 @@ import (
 const (
 	upLimit   = 3 * time.Minute
 	downLimit = time.Minute
-	// downTime is what down may take, whatever was broken: longer is a failure, and only downLimit ends it.
+	// downTime is what down may take: longer is a failure, and only downLimit ends it. What cleans up after a test may take
+	// longer.
 	downTime = 5 * time.Second
 	// waitLimit bounds a wait for what should be so at once.
 	waitLimit = 30 * time.Second
@@ -56,7 +57,7 @@ func sandboxIn(t *testing.T, dir string, env ...string) *sandbox {
 // remove takes the sandbox down, and fails if that leaves a process.
 func (s *sandbox) remove() {
 	// The test's own context has ended by now.
-	if out, err := s.runDown(context.Background()); err != nil {
+	if out, err := s.Run(context.Background(), downLimit, "down"); err != nil {
 		s.T.Errorf("removing the sandbox: %v\n%s", err, out)
 	}
 	for _, pid := range s.wantNoProcess() {
