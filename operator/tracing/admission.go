@@ -35,7 +35,7 @@ type admissionRun struct {
 	keeps      bool              // the context that a trusted writer gave stays
 	relation   relation
 	foreign    []trace.SpanContext
-	span       *lazySpan
+	span       lazySpan
 }
 
 func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj client.Object) *admissionRun {
@@ -46,7 +46,7 @@ func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj c
 
 		trusted: cfg.trusted[req.UserInfo.Username],
 	}
-	a.span = &lazySpan{begin: a.begin, provider: cfg.tracerProvider}
+	a.span.cfg, a.span.owner = cfg, a
 	if a.dryRun {
 		a.random = randomUnsampled()
 	}

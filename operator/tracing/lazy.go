@@ -17,8 +17,8 @@ import (
 type lazySpan struct {
 	noop.Span // whatever else the interface will get
 
-	begin    func() trace.Span
-	provider func() trace.TracerProvider
+	cfg   *config
+	owner spanOwner
 
 	mu       sync.Mutex
 	span     trace.Span // nil until it starts
@@ -28,12 +28,18 @@ type lazySpan struct {
 
 var _ trace.Span = (*lazySpan)(nil)
 
+// spanOwner is the operation that a lazySpan is about.
+type spanOwner interface {
+	// begin starts the span.
+	begin() trace.Span
+}
+
 // ensure starts the span if it has not started. After finish it starts nothing and may return nil.
 func (l *lazySpan) ensure() trace.Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.span == nil && !l.finished {
-		l.span = l.begin()
+		l.span = l.owner.begin()
 		l.span.SetAttributes(l.pending...)
 		l.pending = nil
 	}
@@ -128,4 +134,4 @@ func (l *lazySpan) SetName(name string) {
 func (l *lazySpan) End(...trace.SpanEndOption) {}
 
 // TracerProvider gives the provider that the span starts with.
-func (l *lazySpan) TracerProvider() trace.TracerProvider { return l.provider() }
+func (l *lazySpan) TracerProvider() trace.TracerProvider { return l.cfg.tracerProvider() }

@@ -114,7 +114,7 @@ func (s *session) end(result reconcile.Result, err error) {
 	}
 	recordError(span, err, false)
 	switch {
-	case errors.Is(err, reconcile.TerminalError(nil)):
+	case err != nil && errors.Is(err, reconcile.TerminalError(nil)):
 		span.SetAttributes(ReconcileResultKey.String(resultTerminalError))
 	case err != nil:
 		span.SetAttributes(ReconcileResultKey.String(resultError))

@@ -2,16 +2,20 @@ package tracing
 
 import (
 	"context"
+	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // maxReads bounds how many objects a reconcile remembers as it read them.
@@ -28,27 +32,70 @@ type session struct {
 	key   types.NamespacedName
 	start time.Time
 	ctx   context.Context //nolint:containedctx // the span's start context, until the span starts
-	span  *lazySpan
+	span  lazySpan
+
+	inside reconcileContext // what the reconciler gets
+	once   sync.Once        // for logger
+	logger any              // a logr.Logger; boxed once
 
 	mu       sync.Mutex
 	gvk      schema.GroupVersionKind
 	object   client.Object // the reconciled object as first read; nil before, or where it does not exist
-	relation *relation     // nil until it is known
-	reads    map[readKey]client.Object
+	relation relation      // decided where related is true
+	related  bool
+	reads    []read // the first of them in firstReads
+
+	firstReads [4]read // most reconciles read no more, and none should pay for a map
 }
 
-// readKey names an object regardless of the version and the Go type that it was read as.
-type readKey struct {
-	kind schema.GroupKind
-	name types.NamespacedName
+// read is an object as the reconcile read it. It is named regardless of the version and the Go type that it was read as.
+type read struct {
+	kind   schema.GroupKind
+	name   types.NamespacedName
+	object client.Object // nil where it does not exist
 }
 
 // newSession starts a reconcile and gives the context to run it with.
 func newSession(ctx context.Context, cfg *config, typ reflect.Type, gvk schema.GroupVersionKind, key types.NamespacedName) (*session, context.Context) {
 	s := &session{cfg: cfg, typ: typ, gvk: gvk, key: key, start: cfg.now(), ctx: ctx}
-	s.span = &lazySpan{begin: s.begin, provider: cfg.tracerProvider}
-	ctx = context.WithValue(ctx, sessionKey{}, s)
-	return s, withLogger(trace.ContextWithSpan(ctx, s.span))
+	s.span.cfg, s.span.owner = cfg, s
+	s.reads = s.firstReads[:0]
+	ctx = trace.ContextWithSpan(ctx, &s.span)
+	if _, err := logr.FromContext(ctx); err != nil {
+		ctx = log.IntoContext(ctx, log.Log) // there must be one to be decorated
+	}
+	s.inside = reconcileContext{Context: ctx, session: s}
+	return s, &s.inside
+}
+
+// reconcileContext is the context of a wrapped reconcile. It finds the session, and decorates the logger when somebody asks
+// for it: every reconcile would pay for context.WithValue and a decorated logger, and most log nothing.
+type reconcileContext struct {
+	context.Context
+
+	session *session
+}
+
+// Value implements context.Context. The logger is recognised by its type, for logr's key is its own.
+func (c *reconcileContext) Value(key any) any {
+	if _, ok := key.(sessionKey); ok {
+		return c.session
+	}
+	value := c.Context.Value(key)
+	switch l := value.(type) {
+	case logr.Logger:
+		return c.session.decorated(l)
+	case *slog.Logger:
+		return c.session.decorated(logr.FromSlogHandler(l.Handler()))
+	default:
+		return value
+	}
+}
+
+// decorated gives the logger of the reconcile, which is always the same one.
+func (s *session) decorated(l logr.Logger) any {
+	s.once.Do(func() { s.logger = withIDs(l, idsOf(&s.inside)) })
+	return s.logger
 }
 
 func sessionFrom(ctx context.Context) *session {
@@ -83,14 +130,10 @@ func (s *session) begin() trace.Span {
 // relate decides the relation as soon as the object is known; before, it is a new root for now.
 // The caller holds the lock.
 func (s *session) relate() (relation, bool) {
-	if s.relation == nil {
-		if s.object == nil {
-			return relation{}, false
-		}
-		r := s.cfg.relate(s.ctx, s.object, s.start)
-		s.relation = &r
+	if !s.related && s.object != nil {
+		s.relation, s.related = s.cfg.relate(s.ctx, s.object, s.start), true
 	}
-	return *s.relation, true
+	return s.relation, s.related
 }
 
 // expectedIDs is what a log line can say before the span starts.
@@ -152,17 +195,23 @@ func (s *session) rememberAbsent(gvk schema.GroupVersionKind, key types.Namespac
 func (s *session) reserve(gvk schema.GroupVersionKind, key types.NamespacedName) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, known := s.reads[readKey{gvk.GroupKind(), key}]
-	return known || len(s.reads) < maxReads || key == s.key && s.object == nil
+	return s.find(gvk, key) >= 0 || len(s.reads) < maxReads || key == s.key && s.object == nil
 }
 
 func (s *session) keep(gvk schema.GroupVersionKind, key types.NamespacedName, obj client.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reads == nil {
-		s.reads = make(map[readKey]client.Object)
+	if i := s.find(gvk, key); i >= 0 {
+		s.reads[i].object = obj
+		return
 	}
-	s.reads[readKey{gvk.GroupKind(), key}] = obj
+	s.reads = append(s.reads, read{gvk.GroupKind(), key, obj})
+}
+
+// find gives the index of an object among the reads, -1 where it is not there. The caller holds the lock.
+func (s *session) find(gvk schema.GroupVersionKind, key types.NamespacedName) int {
+	kind := gvk.GroupKind()
+	return slices.IndexFunc(s.reads, func(r read) bool { return r.name == key && r.kind == kind })
 }
 
 // asRead gives the object as this reconcile last read it: nil where it does not exist. It is not known
@@ -173,8 +222,10 @@ func (s *session) asRead(gvk schema.GroupVersionKind, key types.NamespacedName) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	obj, known = s.reads[readKey{gvk.GroupKind(), key}]
-	return obj, known
+	if i := s.find(gvk, key); i >= 0 {
+		return s.reads[i].object, true
+	}
+	return nil, false
 }
 
 // ownerContext gives the annotations of the context that the reconciled object carries.

@@ -111,7 +111,7 @@ func (a *admissionRun) innerContext() context.Context {
 	if a.dryRun {
 		return withLogger(trace.ContextWithRemoteSpanContext(a.ctx, a.random))
 	}
-	return withLogger(trace.ContextWithSpan(a.ctx, a.span))
+	return withLogger(trace.ContextWithSpan(a.ctx, &a.span))
 }
 
 // settle writes the context that the object shall have.
