@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"context"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strconv"
@@ -80,58 +81,6 @@ func ExtractContext(ctx context.Context, obj client.Object, opts ...Option) (tra
 	return stored.sc, ok
 }
 
-// annotationKeys are the full keys that belong to a context: the propagator's and the origin's.
-type annotationKeys struct {
-	all    []string
-	origin string
-}
-
-func newAnnotationKeys(prefix string, p propagation.TextMapPropagator) annotationKeys {
-	k := annotationKeys{origin: prefix + OriginKey}
-	for _, f := range p.Fields() {
-		k.all = append(k.all, prefix+f)
-	}
-	k.all = append(k.all, k.origin)
-	return k
-}
-
-// pick returns those of the annotations that belong to a context; nil if none does.
-func (k annotationKeys) pick(annotations map[string]string) map[string]string {
-	var out map[string]string
-	for _, key := range k.all {
-		if v, ok := annotations[key]; ok {
-			if out == nil {
-				out = make(map[string]string, len(k.all))
-			}
-			out[key] = v
-		}
-	}
-	return out
-}
-
-// kept is pick for an object that was read: where nothing belongs to a context, that is known, too.
-func (k annotationKeys) kept(annotations map[string]string) map[string]string {
-	if values := k.pick(annotations); values != nil {
-		return values
-	}
-	return map[string]string{}
-}
-
-// put returns annotations in which the context's keys are exactly those of values, and all others as
-// they were. It returns its argument when nothing changes, else a new map.
-func (k annotationKeys) put(annotations, values map[string]string) map[string]string {
-	if maps.Equal(k.pick(annotations), values) {
-		return annotations
-	}
-	out := make(map[string]string, len(annotations)+len(values))
-	maps.Copy(out, annotations)
-	for _, key := range k.all {
-		delete(out, key)
-	}
-	maps.Copy(out, values)
-	return out
-}
-
 // storedContext is what the annotations of an object say.
 type storedContext struct {
 	sc     trace.SpanContext
@@ -151,6 +100,26 @@ func (s storedContext) belongsTo(generation int64) bool {
 	return generation == s.origin.generation+1
 }
 
+// others gives a copy of annotations without those that belong to a context, with room for those.
+func (k annotationKeys) others(annotations map[string]string) map[string]string {
+	out := make(map[string]string, len(annotations)+len(k.all))
+	maps.Copy(out, annotations)
+	for _, key := range k.all {
+		delete(out, key)
+	}
+	return out
+}
+
+// put writes the span context of ctx, which must be valid, onto annotations, with its origin: the change began at start, when
+// the object had the given generation.
+func (c *config) put(ctx context.Context, annotations map[string]string, generation int64, start time.Time) {
+	carrier := c.keys.carrier(annotations)
+	defer carrier.release()
+	c.propagators.Inject(ctx, carrier)
+	sc := trace.SpanContextFromContext(ctx)
+	annotations[c.keys.origin] = origin{spanID: sc.SpanID(), generation: generation, start: start}.String()
+}
+
 // values gives the annotations for a context whose change began at start, when the object had the
 // given generation. They are nil for an invalid context.
 func (c *config) values(sc trace.SpanContext, generation int64, start time.Time) map[string]string {
@@ -159,8 +128,7 @@ func (c *config) values(sc trace.SpanContext, generation int64, start time.Time)
 	}
 	out := make(map[string]string, len(c.keys.all))
 	ctx := trace.ContextWithSpanContext(context.Background(), sc)
-	c.propagators.Inject(ctx, AnnotationCarrier{Annotations: out, Prefix: c.prefix})
-	out[c.keys.origin] = origin{spanID: sc.SpanID(), generation: generation, start: start}.String()
+	c.put(ctx, out, generation, start)
 	return out
 }
 
@@ -205,7 +173,9 @@ func (c *config) hasContext(annotations map[string]string) bool {
 }
 
 func (c *config) extractFrom(annotations map[string]string) (storedContext, bool) {
-	ctx := c.propagators.Extract(context.Background(), AnnotationCarrier{Annotations: annotations, Prefix: c.prefix})
+	carrier := c.keys.carrier(annotations)
+	defer carrier.release()
+	ctx := c.propagators.Extract(context.Background(), carrier)
 	s := storedContext{sc: trace.SpanContextFromContext(ctx)}
 	if !s.sc.IsValid() {
 		return storedContext{}, false
@@ -223,7 +193,11 @@ type origin struct {
 }
 
 func (o origin) String() string {
-	return o.spanID.String() + "-" + strconv.FormatInt(o.generation, 10) + "-" + strconv.FormatInt(o.start.UnixNano(), 10)
+	b := make([]byte, 0, 64) // enough for any, and for the stack
+	b = hex.AppendEncode(b, o.spanID[:])
+	b = strconv.AppendInt(append(b, '-'), o.generation, 10)
+	b = strconv.AppendInt(append(b, '-'), o.start.UnixNano(), 10)
+	return string(b)
 }
 
 func parseOrigin(s string) (origin, bool) {

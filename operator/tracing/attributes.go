@@ -57,6 +57,24 @@ func identify(gvk schema.GroupVersionKind, obj client.Object) objectID {
 	}
 }
 
+// news gives the attributes of what is known now, after a write, and was not before, or has changed.
+func (o objectID) news(now objectID) []attribute.KeyValue {
+	var out []attribute.KeyValue
+	if now.namespace != o.namespace && now.namespace != "" {
+		out = append(out, NamespaceKey.String(now.namespace))
+	}
+	if now.name != o.name && now.name != "" {
+		out = append(out, ObjectNameKey.String(now.name))
+	}
+	if now.uid != o.uid && now.uid != "" {
+		out = append(out, ObjectUIDKey.String(now.uid))
+	}
+	if now.generation != o.generation && now.generation > 0 {
+		out = append(out, ObjectGenerationKey.Int64(now.generation))
+	}
+	return out
+}
+
 func (o objectID) attributes() []attribute.KeyValue {
 	out := make([]attribute.KeyValue, 0, 8)
 	add := func(k attribute.Key, v string) {

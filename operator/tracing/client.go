@@ -111,16 +111,16 @@ var errStop = fmt.Errorf("enough items")
 
 // Create implements client.Writer.
 func (c *tracedClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
-	if c.cfg.off() || dryRun((&client.CreateOptions{}).ApplyOptions(opts).DryRun) {
+	if c.cfg.off() || len(opts) > 0 && dryRun((&client.CreateOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Create(ctx, obj, opts...)
 	}
 	gvk := c.kind(obj)
 	p := plan{inject: true}
 	w := c.begin(ctx, "create", gvk, identify(gvk, obj), p)
-	undo := w.setAnnotations(obj, p)
+	w.setAnnotations(obj, p)
 	err := c.Client.Create(w.ctx, obj, opts...)
 	if err != nil {
-		undo()
+		w.undo(obj)
 	}
 	w.end(obj, err)
 	return err
@@ -128,16 +128,16 @@ func (c *tracedClient) Create(ctx context.Context, obj client.Object, opts ...cl
 
 // Update implements client.Writer.
 func (c *tracedClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
-	if c.cfg.off() || dryRun((&client.UpdateOptions{}).ApplyOptions(opts).DryRun) {
+	if c.cfg.off() || len(opts) > 0 && dryRun((&client.UpdateOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Update(ctx, obj, opts...)
 	}
 	gvk := c.kind(obj)
 	p := c.planUpdate(sessionFrom(ctx), gvk, obj)
 	w := c.begin(ctx, "update", gvk, identify(gvk, obj), p)
-	undo := w.setAnnotations(obj, p)
+	w.setAnnotations(obj, p)
 	err := c.Client.Update(w.ctx, obj, opts...)
 	if err != nil {
-		undo()
+		w.undo(obj)
 	}
 	w.end(obj, err)
 	return err
@@ -166,7 +166,7 @@ func (c *tracedClient) Patch(ctx context.Context, obj client.Object, patch clien
 
 // Delete implements client.Writer.
 func (c *tracedClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
-	if c.cfg.off() || dryRun((&client.DeleteOptions{}).ApplyOptions(opts).DryRun) {
+	if c.cfg.off() || len(opts) > 0 && dryRun((&client.DeleteOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Delete(ctx, obj, opts...)
 	}
 	gvk := c.kind(obj)
@@ -211,13 +211,12 @@ func (c *tracedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration
 		p = c.planApply(s, id.gvk, key, b, options.Force != nil && *options.Force)
 	}
 	w := c.begin(ctx, "apply", id.gvk, id, p)
-	undo := func() {}
 	if target != nil {
-		undo = w.setAnnotations(target, p)
+		w.setAnnotations(target, p)
 	}
 	err := c.Client.Apply(w.ctx, obj, opts...)
-	if err != nil {
-		undo()
+	if err != nil && target != nil {
+		w.undo(target)
 	}
 	w.applied(obj, err)
 	return err

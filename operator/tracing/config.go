@@ -157,7 +157,7 @@ func WithConvergedAge(d time.Duration) Option {
 	})
 }
 
-// config is what the options make. It is not changed after newConfig.
+// config is what the options make. It is not changed after newConfig, but for its cache.
 type config struct {
 	provider     trace.TracerProvider // nil: the global
 	fixed        trace.Tracer         // of provider; nil for the global
@@ -171,6 +171,7 @@ type config struct {
 	maxAge       time.Duration
 	convergedAge time.Duration
 	now          func() time.Time
+	names        nameCache
 }
 
 func newConfig(opts []Option) *config {

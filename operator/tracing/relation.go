@@ -20,7 +20,10 @@ type relation struct {
 
 // start gives the context and the options with which to start the span.
 func (r relation) start(ctx context.Context) (context.Context, []trace.SpanStartOption) {
-	opts := []trace.SpanStartOption{trace.WithLinks(r.links...)}
+	opts := make([]trace.SpanStartOption, 0, 6) // what is common to all callers, and their own
+	if len(r.links) > 0 {
+		opts = append(opts, trace.WithLinks(r.links...))
+	}
 	if !r.parent.TraceID().IsValid() {
 		return ctx, append(opts, trace.WithNewRoot())
 	}

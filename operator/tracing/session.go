@@ -123,7 +123,7 @@ func (s *session) begin() trace.Span {
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attributes...),
 	)
-	_, span := s.cfg.tracer().Start(ctx, "reconcile "+id.gvk.Kind, opts...)
+	_, span := s.cfg.tracer().Start(ctx, s.cfg.names.of("reconcile", id.gvk.Kind), opts...)
 	return span
 }
 

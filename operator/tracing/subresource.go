@@ -76,7 +76,7 @@ func (t *tracedSubResource) Update(ctx context.Context, obj client.Object, opts 
 	}
 	w, before := t.begin(ctx, "update", obj)
 	err := t.writer.Update(w.ctx, obj, opts...)
-	t.end(w, before, obj, options.SubResourceBody != nil, err)
+	t.end(&w, before, obj, options.SubResourceBody != nil, err)
 	return err
 }
 
@@ -98,7 +98,7 @@ func (t *tracedSubResource) Patch(ctx context.Context, obj client.Object, patch 
 	}
 	w, before := t.begin(ctx, "patch", obj)
 	err := t.writer.Patch(w.ctx, obj, patch, opts...)
-	t.end(w, before, obj, options.SubResourceBody != nil, err)
+	t.end(&w, before, obj, options.SubResourceBody != nil, err)
 	return err
 }
 
@@ -113,7 +113,7 @@ func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfigur
 	w := t.client.begin(ctx, t.action("apply"), id.gvk, id, plan{})
 	err := t.writer.Apply(w.ctx, obj, opts...)
 	if after, _ := readApply(obj); err == nil && after != nil {
-		t.end(w, before, &unstructured.Unstructured{Object: after}, options.SubResourceBody != nil, nil)
+		t.end(&w, before, &unstructured.Unstructured{Object: after}, options.SubResourceBody != nil, nil)
 	} else {
 		w.finish(err)
 	}
@@ -121,7 +121,7 @@ func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfigur
 }
 
 // begin starts the span and gives the object as this reconcile read it, nil where it did not.
-func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.Object) (*write, client.Object) {
+func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.Object) (write, client.Object) {
 	gvk := t.client.kind(obj)
 	before, _ := sessionFrom(ctx).asRead(gvk, client.ObjectKeyFromObject(obj))
 	return t.client.begin(ctx, t.action(verb), gvk, identify(gvk, obj), plan{}), before
@@ -151,6 +151,6 @@ func (t *tracedSubResource) told(w *write, before, after objectStatus, obj clien
 	_, was := before.converged(generationBefore)
 	_, is := after.converged(obj.GetGeneration())
 	if is && (!was || generationBefore != obj.GetGeneration()) {
-		t.client.convergence.reached(w.ctx, w.gvk, obj)
+		t.client.convergence.reached(w.ctx, w.id.gvk, obj)
 	}
 }

@@ -16,20 +16,21 @@ type write struct {
 	ctx      context.Context //nolint:containedctx // the span's, for the wrapped client
 	span     trace.Span
 	start    time.Time
-	gvk      schema.GroupVersionKind
+	id       objectID
 	deleting bool
+	before   map[string]string // the caller's annotations, for undo
+	changed  bool              // they were replaced
 }
 
 // begin starts a write's span, and with it the reconcile's. A context that is replaced, if it is of
 // another trace, becomes a link.
-func (c *tracedClient) begin(ctx context.Context, action string, gvk schema.GroupVersionKind, id objectID, p plan) *write {
-	w := &write{cfg: c.cfg, session: sessionFrom(ctx), gvk: gvk, start: c.cfg.now()}
-	opts := []trace.SpanStartOption{
-		trace.WithTimestamp(w.start),
-		trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(id.attributes()...),
-	}
-	if p.inject {
+func (c *tracedClient) begin(ctx context.Context, action string, gvk schema.GroupVersionKind, id objectID, p plan) write {
+	w := write{cfg: c.cfg, session: sessionFrom(ctx), start: c.cfg.now(), id: id}
+	opts := make([]trace.SpanStartOption, 0, 3)
+	opts = append(opts, trace.WithAttributes(id.attributes()...))
+	if !p.inject {
+		opts = append(opts, trace.WithSpanKind(trace.SpanKindClient))
+	} else {
 		opts = append(opts, trace.WithSpanKind(trace.SpanKindProducer))
 		if p.prior != nil {
 			last, ok := c.cfg.extractFrom(p.prior.GetAnnotations())
@@ -38,7 +39,7 @@ func (c *tracedClient) begin(ctx context.Context, action string, gvk schema.Grou
 			}
 		}
 	}
-	w.ctx, w.span = c.cfg.tracer().Start(ctx, action+" "+gvk.Kind, opts...)
+	w.ctx, w.span = c.cfg.tracer().Start(ctx, c.cfg.names.of(action, gvk.Kind), opts...)
 	return w
 }
 
@@ -47,19 +48,26 @@ func (w *write) values(p plan) map[string]string {
 	return w.cfg.values(w.span.SpanContext(), p.generation, w.start)
 }
 
-// setAnnotations changes the annotations of the caller's object for the write and gives back a function
-// that undoes it. The map that the caller holds is not touched.
-func (w *write) setAnnotations(obj annotated, p plan) (undo func()) {
-	values := p.repeat
-	if p.inject {
-		values = w.values(p)
+// setAnnotations changes the annotations of the caller's object for the write. The map that the caller holds is not touched.
+func (w *write) setAnnotations(obj annotated, p plan) {
+	w.before = obj.GetAnnotations()
+	switch {
+	case p.inject && w.span.SpanContext().IsValid():
+		out := w.cfg.keys.others(w.before)
+		w.cfg.put(w.ctx, out, p.generation, w.start)
+		obj.SetAnnotations(out)
+		w.changed = true
+	case p.repeat != nil && !p.inject:
+		obj.SetAnnotations(w.cfg.keys.put(w.before, p.repeat))
+		w.changed = true
 	}
-	if values == nil {
-		return func() {}
+}
+
+// undo takes back what setAnnotations did to the caller's object.
+func (w *write) undo(obj annotated) {
+	if w.changed {
+		obj.SetAnnotations(w.before)
 	}
-	before := obj.GetAnnotations()
-	obj.SetAnnotations(w.cfg.keys.put(before, values))
-	return func() { obj.SetAnnotations(before) }
 }
 
 // annotated is what objects and apply configurations have in common here.
@@ -72,9 +80,11 @@ type annotated interface {
 // what was not known before the write, as the name that the server made, becomes attributes.
 func (w *write) end(obj client.Object, err error) {
 	if err == nil && obj != nil {
-		w.span.SetAttributes(identify(w.gvk, obj).attributes()...)
+		if news := w.id.news(identify(w.id.gvk, obj)); len(news) > 0 {
+			w.span.SetAttributes(news...)
+		}
 		if w.session != nil && !w.deleting {
-			w.session.remember(w.gvk, obj)
+			w.session.remember(w.id.gvk, obj)
 		}
 	}
 	w.finish(err)

@@ -1,0 +1,36 @@
+package tracing
+
+import "sync"
+
+// maxNames bounds how many names of spans are remembered; others are made anew each time.
+const maxNames = 1024
+
+// nameCache remembers the names of spans, "{action} {Kind}", of which an operator uses few again and again. It is safe for
+// concurrent use.
+type nameCache struct {
+	mu    sync.RWMutex
+	known map[spanName]string
+}
+
+type spanName struct{ action, kind string }
+
+// of gives the name of a span.
+func (n *nameCache) of(action, kind string) string {
+	key := spanName{action, kind}
+	n.mu.RLock()
+	name, ok := n.known[key]
+	n.mu.RUnlock()
+	if ok {
+		return name
+	}
+	name = action + " " + kind
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.known == nil {
+		n.known = make(map[spanName]string)
+	}
+	if len(n.known) < maxNames {
+		n.known[key] = name
+	}
+	return name
+}
