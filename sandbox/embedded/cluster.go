@@ -148,10 +148,24 @@ func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 		}
 		errs = append(errs, group.Wait())
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := firstOf(errs); err != nil {
 		return fmt.Errorf("ending the processes of the sandbox: %w", state.Remedy(err))
 	}
 	return nil
+}
+
+// firstOf gives the first error and says how many others there are: what keeps one process from its end often keeps all, and
+// one line is enough to say so.
+func firstOf(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	default:
+		return fmt.Errorf("%w (and %d more)", errs[0], len(errs)-1)
+	}
 }
 
 // strayOrder is stopOrder by the names of programs, which is all that is known of a process without a record.
@@ -180,7 +194,7 @@ func (c *Cluster) EndStrays(ctx context.Context) error {
 		}
 		errs = append(errs, group.Wait())
 	}
-	return errors.Join(errs...)
+	return firstOf(errs)
 }
 
 // uses tells whether arguments name the folders that this sandbox's processes work with. Another sandbox's may be below the same
