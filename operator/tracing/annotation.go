@@ -201,19 +201,17 @@ func (o origin) String() string {
 }
 
 func parseOrigin(s string) (origin, bool) {
-	parts := strings.Split(s, "-")
-	if len(parts) != 3 {
-		return origin{}, false
-	}
-	id, err := trace.SpanIDFromHex(parts[0])
+	idPart, rest, _ := strings.Cut(s, "-")
+	generationPart, startPart, _ := strings.Cut(rest, "-")
+	id, err := trace.SpanIDFromHex(idPart)
 	if err != nil {
 		return origin{}, false
 	}
-	generation, err := strconv.ParseUint(parts[1], 10, 63)
+	generation, err := strconv.ParseUint(generationPart, 10, 63)
 	if err != nil {
 		return origin{}, false
 	}
-	ns, err := strconv.ParseUint(parts[2], 10, 63)
+	ns, err := strconv.ParseUint(startPart, 10, 63)
 	if err != nil {
 		return origin{}, false
 	}

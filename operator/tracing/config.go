@@ -189,7 +189,7 @@ func newConfig(opts []Option) *config {
 		}
 	}
 	if c.trusted == nil {
-		c.trusted = ownServiceAccount()
+		c.trusted = ownServiceAccount() // shared, and not changed
 	}
 	if c.provider != nil {
 		c.fixed = newTracer(c.provider)

@@ -56,6 +56,9 @@ func (c *config) relateAnyAge(ctx context.Context, obj client.Object) relation {
 
 // fresh reports whether the change that the context began can still be what a reconcile is about.
 func (c *config) fresh(obj client.Object, stored storedContext, now time.Time) bool {
+	if now.Sub(stored.origin.start) < min(c.maxAge, c.convergedAge) {
+		return true // whatever the status says, which takes longer to read
+	}
 	since, converged := readStatus(obj).converged(obj.GetGeneration())
 	if !converged {
 		return now.Sub(stored.origin.start) < c.maxAge
