@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -54,7 +53,7 @@ func serve(ctx context.Context, opts options, logger logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
-	mgr, err := newManager(cfg, opts, traces.TracerProvider(), logger)
+	mgr, err := newManager(cfg, opts, traces, logger)
 	if err != nil {
 		return err
 	}
@@ -75,12 +74,12 @@ func flush(ctx context.Context, traces *provider.Provider, logger logr.Logger) {
 
 // newManager puts the operator together: client, reconcilers and webhook, each
 // in its tracing wrapper, and the probes. It starts nothing.
-func newManager(cfg *rest.Config, opts options, tp trace.TracerProvider, logger logr.Logger) (ctrl.Manager, error) {
+func newManager(cfg *rest.Config, opts options, traces *provider.Provider, logger logr.Logger) (ctrl.Manager, error) {
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, err
 	}
-	traced := tracingOptions(opts, scheme, tp)
+	traced := tracingOptions(opts, scheme, traces)
 	mgr, err := ctrl.NewManager(cfg, managerOptions(opts, scheme, traced, logger))
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
@@ -123,13 +122,12 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-func tracingOptions(opts options, scheme *runtime.Scheme, tp trace.TracerProvider) []tracing.Option {
-	out := []tracing.Option{
-		tracing.WithTracerProvider(tp),
+func tracingOptions(opts options, scheme *runtime.Scheme, traces *provider.Provider) []tracing.Option {
+	out := append(traces.Options(),
 		tracing.WithScheme(scheme),
 		tracing.WithForeignContext(opts.foreignContext),
 		tracing.WithConverge(&v1alpha1.Head{}),
-	}
+	)
 	if trusted := opts.trusted(); len(trusted) > 0 {
 		out = append(out, tracing.WithTrustedWriters(trusted...))
 	}

@@ -111,11 +111,14 @@ func (k annotationKeys) others(annotations map[string]string) map[string]string 
 }
 
 // put writes the span context of ctx, which must be valid, onto annotations, with its origin: the change began at start, when
-// the object had the given generation.
+// the object had the given generation. None of the context's keys may be there yet.
 func (c *config) put(ctx context.Context, annotations map[string]string, generation int64, start time.Time) {
 	carrier := c.keys.carrier(annotations)
 	defer carrier.release()
 	c.propagators.Inject(ctx, carrier)
+	if !c.hasContext(annotations) {
+		return // the propagator carries none, and an origin of nothing says nothing
+	}
 	sc := trace.SpanContextFromContext(ctx)
 	annotations[c.keys.origin] = origin{spanID: sc.SpanID(), generation: generation, start: start}.String()
 }

@@ -52,6 +52,22 @@ func TestInjectAndExtract(t *testing.T) {
 	}
 }
 
+// TestInjectWithoutCarrierDoesNothing: a propagator that carries no context leaves no origin either.
+func TestInjectWithoutCarrierDoesNothing(t *testing.T) {
+	for name, p := range map[string]propagation.TextMapPropagator{
+		"none": propagation.NewCompositeTextMapPropagator(), "baggage alone": propagation.Baggage{},
+	} {
+		tp := tracingtest.NewTracerProvider()
+		ctx, span := tp.Tracer("test").Start(t.Context(), "span")
+		obj := configMap("cm")
+		InjectContext(ctx, obj, WithTracerProvider(tp), WithPropagators(p))
+		span.End()
+		if len(obj.Annotations) > 0 {
+			t.Errorf("%s: annotations %v, want none", name, obj.Annotations)
+		}
+	}
+}
+
 func TestInjectWithoutSpanDoesNothing(t *testing.T) {
 	obj := deployment("owner")
 	InjectContext(t.Context(), obj, WithTracerProvider(tracingtest.NewTracerProvider()))

@@ -26,6 +26,7 @@ type config struct {
 	logger          *logr.Logger
 	shutdownTimeout time.Duration
 	processors      []sdktrace.SpanProcessor
+	sampler         sdktrace.Sampler
 }
 
 // WithServiceName sets the service's name where neither OTEL_SERVICE_NAME nor OTEL_RESOURCE_ATTRIBUTES
@@ -59,8 +60,18 @@ func WithSpanProcessor(p sdktrace.SpanProcessor) Option {
 	})
 }
 
+// WithSampler sets the sampler where OTEL_TRACES_SAMPLER is unset. The default, also for nil, is the SDK's:
+// parent-based and always on. [IgnoreForeign] goes around it.
+func WithSampler(s sdktrace.Sampler) Option {
+	return optionFunc(func(c *config) {
+		if s != nil {
+			c.sampler = s
+		}
+	})
+}
+
 func newConfig(opts []Option) *config {
-	c := &config{shutdownTimeout: defaultShutdownTimeout}
+	c := &config{shutdownTimeout: defaultShutdownTimeout, sampler: defaultSampler()}
 	for _, o := range opts {
 		if o != nil {
 			o.apply(c)

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,16 +11,20 @@ import (
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
 // Provider holds what [New] made. It is safe for concurrent use.
 type Provider struct {
-	sdk     *sdktrace.TracerProvider // nil where tracing is disabled
-	timeout time.Duration            // of Shutdown
+	sdk        *sdktrace.TracerProvider      // nil where tracing is disabled
+	propagator propagation.TextMapPropagator // never nil
+	timeout    time.Duration                 // of Shutdown
 }
 
 // New reads the environment and makes a TracerProvider. It does not wait for a collector. It honours
@@ -28,16 +33,24 @@ type Provider struct {
 //   - OTEL_TRACES_EXPORTER: otlp (default), jaeger (Thrift over HTTP, deprecated upstream), console, none;
 //   - OTEL_EXPORTER_OTLP_*: the protocol is grpc where OTEL_EXPORTER_OTLP_PROTOCOL is unset;
 //   - OTEL_EXPORTER_JAEGER_ENDPOINT, _USER, _PASSWORD;
-//   - OTEL_TRACES_SAMPLER and _ARG, by default parentbased_always_on; the sampled flag of foreign
-//     contexts is ignored whatever the sampler;
+//   - OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio or randomratio ([RandomRatio]), before
+//     which "linksbased_" ([LinksBased]) and before that "parentbased_" may stand; by default
+//     parentbased_always_on ([WithSampler]). OTEL_TRACES_SAMPLER_ARG is the ratio, by default 1. The
+//     sampled flag of foreign contexts is ignored whatever the sampler ([IgnoreForeign]);
+//   - OTEL_PROPAGATORS: by default tracecontext ([Provider.Propagator]);
 //   - OTEL_BSP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES as the SDK does.
 //
-// An unknown exporter, protocol or sampler is an error.
+// An unknown exporter, protocol, sampler or propagator is an error, and the Provider nil then, which is one
+// that is off.
 func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	c := newConfig(opts)
-	p := &Provider{timeout: c.shutdownTimeout}
+	propagator, err := newPropagator()
+	p := &Provider{propagator: propagator, timeout: c.shutdownTimeout}
 	if strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") {
-		return p, nil
+		return p, nil // whatever else is wrong: this is how it is switched off in a hurry
+	}
+	if err != nil {
+		return nil, err
 	}
 	if c.logger != nil {
 		otel.SetErrorHandler(newErrorHandler(*c.logger))
@@ -45,6 +58,9 @@ func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	sampler, err := samplerFromEnv()
 	if err != nil {
 		return nil, err
+	}
+	if sampler == nil {
+		sampler = c.sampler
 	}
 	res, err := newResource(ctx, c.serviceName)
 	if err != nil {
@@ -54,15 +70,24 @@ func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	sdkOpts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(sampler)}
+	sdkOpts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(IgnoreForeign(sampler))}
 	if !autoexport.IsNoneSpanExporter(exporter) {
 		sdkOpts = append(sdkOpts, sdktrace.WithBatcher(exporter))
 	}
 	for _, sp := range c.processors {
 		sdkOpts = append(sdkOpts, sdktrace.WithSpanProcessor(sp))
 	}
-	p.sdk = sdktrace.NewTracerProvider(sdkOpts...)
+	p.sdk = newSDK(sdkOpts)
 	return p, nil
+}
+
+// newSDK hides the sampler's name from the SDK, which would report one that it does not know as unsupported, although it is
+// not asked for it. Nothing but an SDK reads the variable.
+func newSDK(opts []sdktrace.TracerProviderOption) *sdktrace.TracerProvider {
+	if name, ok := os.LookupEnv(samplerKey); ok && os.Unsetenv(samplerKey) == nil {
+		defer os.Setenv(samplerKey, name) //nolint:errcheck // it was there a moment ago
+	}
+	return sdktrace.NewTracerProvider(opts...)
 }
 
 // TracerProvider gives the provider to hand to package tracing: a no-op one where the SDK is disabled,
@@ -72,6 +97,31 @@ func (p *Provider) TracerProvider() trace.TracerProvider {
 		return noop.NewTracerProvider()
 	}
 	return p.sdk
+}
+
+// Propagator gives the one that OTEL_PROPAGATORS names: a list, with commas, of tracecontext, baggage, b3,
+// b3multi, jaeger, xray, ottrace, none. Where that is unset, and for a nil Provider, it is W3C Trace Context
+// (without baggage, which nothing here reads). With none, or with baggage alone, spans are made and no
+// context travels.
+func (p *Provider) Propagator() propagation.TextMapPropagator {
+	if p == nil {
+		return propagation.TraceContext{}
+	}
+	return p.propagator
+}
+
+// Options gives the options that hand the TracerProvider and the Propagator to package tracing, in a slice
+// of its own each time. A nil Provider's switch tracing off.
+func (p *Provider) Options() []tracing.Option {
+	return []tracing.Option{tracing.WithTracerProvider(p.TracerProvider()), tracing.WithPropagators(p.Propagator())}
+}
+
+// Run calls run with ctx and, when that returned, [Provider.Shutdown] with a context that outlives ctx: the
+// spans of the last reconciles are sent although the signal that ended them has ended ctx. It suits a
+// manager's Start. Both errors are returned, joined. A nil Provider only calls run.
+func (p *Provider) Run(ctx context.Context, run func(context.Context) error) error {
+	err := run(ctx)
+	return errors.Join(err, p.Shutdown(context.WithoutCancel(ctx)))
 }
 
 // Shutdown exports what is left and stops. It gives up when ctx ends or its own timeout passes, and

@@ -23,7 +23,7 @@ import (
 func environment(t *testing.T, set map[string]string) {
 	t.Helper()
 	for _, k := range []string{
-		"OTEL_SDK_DISABLED", exporterKey, samplerKey, samplerArgKey, "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES",
+		"OTEL_SDK_DISABLED", exporterKey, samplerKey, samplerArgKey, propagatorsKey, "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES",
 		"OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_JAEGER_ENDPOINT",
 	} {
 		t.Setenv(k, set[k])
@@ -45,6 +45,10 @@ func TestNewReadsTheEnvironment(t *testing.T) {
 		"unknown exporter": {map[string]string{exporterKey: "zipkim"}, `"zipkim"`, false},
 		"unknown protocol": {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "carrier-pigeon"}, "protocol", false},
 		"unknown sampler":  {map[string]string{samplerKey: "sometimes"}, `"sometimes"`, false},
+		"ratio, no number": {map[string]string{samplerKey: "linksbased_randomratio", samplerArgKey: "half"}, `"half"`, false},
+		"propagators":      {map[string]string{propagatorsKey: "b3, tracecontext"}, "", false},
+		"no propagator":    {map[string]string{propagatorsKey: "tracecontext,pigeon"}, `pigeon`, false},
+		"off, whatever":    {map[string]string{"OTEL_SDK_DISABLED": "true", propagatorsKey: "pigeon", samplerKey: "sometimes"}, "", true},
 		"ratio no number":  {map[string]string{samplerKey: "traceidratio", samplerArgKey: "half"}, `"half"`, false},
 		"ratio over one":   {map[string]string{samplerKey: "parentbased_traceidratio", samplerArgKey: "2"}, `"2"`, false},
 		"ratio NaN":        {map[string]string{samplerKey: "traceidratio", samplerArgKey: "NaN"}, `"NaN"`, false},
@@ -160,6 +164,13 @@ func TestNilProvider(t *testing.T) {
 	var p *Provider
 	if err := p.Shutdown(t.Context()); err != nil {
 		t.Error(err)
+	}
+	want := errors.New("run's")
+	if err := p.Run(t.Context(), func(context.Context) error { return want }); !errors.Is(err, want) {
+		t.Errorf("Run gave %v, want the error of what it runs", err)
+	}
+	if got := p.Propagator().Fields(); len(got) != 2 || len(p.Options()) == 0 {
+		t.Errorf("propagator with fields %v, want W3C Trace Context", got)
 	}
 	if _, ok := p.TracerProvider().(noop.TracerProvider); !ok {
 		t.Error("a nil Provider traces")

@@ -23,7 +23,10 @@ func TestForeignSampledFlagIsIgnored(t *testing.T) {
 	const format = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-%s"
 	for _, foreign := range []tracing.ForeignContext{tracing.ForeignLink, tracing.ForeignParent} {
 		for _, flag := range []string{"00", "01"} {
-			for root, want := range map[string]int{"parentbased_always_on": 1, "parentbased_always_off": 0} {
+			for root, want := range map[string]int{
+				"parentbased_always_on": 1, "parentbased_always_off": 0,
+				"parentbased_linksbased_always_on": 1, "parentbased_linksbased_always_off": 0, "linksbased_randomratio": 1,
+			} {
 				t.Run(fmt.Sprintf("%s %s %s", foreign, flag, root), func(t *testing.T) {
 					environment(t, map[string]string{samplerKey: root, exporterKey: "none"})
 					recorder := tracetest.NewSpanRecorder()

@@ -1,0 +1,144 @@
+package provider
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/operator-tracing/sandbox/operator/tracing"
+)
+
+// TestSamplerSeesLinksAtStart goes through package tracing: a reconcile whose stored context is stale is the root of a new
+// trace, and whether that is sampled depends on the link alone.
+func TestSamplerSeesLinksAtStart(t *testing.T) {
+	for sampler, want := range map[string]map[trace.TraceFlags]int{
+		"parentbased_linksbased_always_off": {0: 0, trace.FlagsSampled: 2},
+		"parentbased_always_off":            {0: 0, trace.FlagsSampled: 0},
+		"parentbased_linksbased_always_on":  {0: 2, trace.FlagsSampled: 2},
+	} {
+		for flags, spans := range want {
+			environment(t, map[string]string{samplerKey: sampler, exporterKey: "none"})
+			recorder := tracetest.NewSpanRecorder()
+			p, err := New(t.Context(), WithSpanProcessor(recorder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored := spanContext(7, 7, flags, true)
+			reconcileStale(t, stored, append(p.Options(), tracing.WithMaxAge(time.Nanosecond)))
+			ended := recorder.Ended()
+			if len(ended) != spans {
+				t.Fatalf("%s, flags %s: %d spans were sampled, want %d", sampler, flags, len(ended), spans)
+			}
+			if spans > 0 {
+				root := ended[len(ended)-1]
+				if links := root.Links(); len(links) != 1 || links[0].SpanContext.TraceID() != stored.TraceID() || root.Parent().IsValid() {
+					t.Errorf("%s with parent %v and links %v, want a root with a link to the stored context", root.Name(), root.Parent(), links)
+				}
+			}
+			if err := p.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// reconcileStale runs a reconcile that creates something for an object with this context.
+func reconcileStale(t *testing.T, stored trace.SpanContext, opts []tracing.Option) {
+	t.Helper()
+	w := newWorkload()
+	w.server.object.Generation = 0
+	tracing.InjectContext(trace.ContextWithSpanContext(t.Context(), stored), w.server.object, opts...)
+	w.server.object.Generation = 1
+	c := tracing.WrapClient(w.server, opts...)
+	r := tracing.WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+		if err := c.Get(ctx, req.NamespacedName, &appsv1.Deployment{}); err != nil {
+			return reconcile.Result{}, err
+		}
+		return reconcile.Result{}, c.Create(ctx, child())
+	}), opts...)
+	if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(w.server.object)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPropagators: what OTEL_PROPAGATORS names is what becomes annotations.
+func TestPropagators(t *testing.T) {
+	for value, want := range map[string][]string{
+		"tracecontext":     {"traceparent"},
+		"b3, tracecontext": {"b3", "traceparent"},
+		"":                 {"traceparent"},
+		"jaeger":           {"uber-trace-id"},
+		"none":             {},
+		"baggage":          {},
+	} {
+		environment(t, map[string]string{propagatorsKey: value, exporterKey: "none"})
+		p, err := New(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc := spanContext(1, 1, trace.FlagsSampled, false)
+		obj := child()
+		tracing.InjectContext(trace.ContextWithSpanContext(t.Context(), sc), obj, p.Options()...)
+		got := obj.GetAnnotations()
+		for _, key := range want {
+			if got["tracing.k8s.io/"+key] == "" {
+				t.Errorf("%q: annotations %v, want %s among them", value, got, key)
+			}
+		}
+		if len(want) == 0 && len(got) > 0 {
+			t.Errorf("%q: annotations %v, want none, not even an origin", value, got)
+		}
+		back, ok := tracing.ExtractContext(t.Context(), obj, p.Options()...)
+		if ok != (len(want) > 0) || ok && (back.TraceID() != sc.TraceID() || back.SpanID() != sc.SpanID()) {
+			t.Errorf("%q: read back %v", value, back)
+		}
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	environment(t, map[string]string{"OTEL_SDK_DISABLED": "true"})
+	p, err := New(t.Context())
+	if _, isW3C := p.Propagator().(propagation.TraceContext); err != nil || !isW3C {
+		t.Errorf("disabled: propagator %v, error %v, want W3C Trace Context", p.Propagator(), err)
+	}
+}
+
+// TestRunFlushes: the spans of what Run runs arrive although its context ended before it returned.
+func TestRunFlushes(t *testing.T) {
+	environment(t, map[string]string{exporterKey: "none"})
+	recorder := &shutdownRecorder{SpanRecorder: tracetest.NewSpanRecorder()}
+	p, err := New(t.Context(), WithSpanProcessor(recorder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	err = p.Run(ctx, func(ctx context.Context) error {
+		_, span := p.TracerProvider().Tracer("test").Start(ctx, "last")
+		stop()
+		span.End()
+		return nil
+	})
+	if err != nil || recorder.spans != 1 || recorder.err != nil {
+		t.Errorf("error %v; shut down with %d spans and a context that says %v, want 1 and nil", err, recorder.spans, recorder.err)
+	}
+}
+
+// shutdownRecorder notes what it had, and whether the context lived, when it was shut down.
+type shutdownRecorder struct {
+	*tracetest.SpanRecorder
+	spans int
+	err   error
+}
+
+func (r *shutdownRecorder) Shutdown(ctx context.Context) error {
+	r.spans, r.err = len(r.Ended()), ctx.Err()
+	return r.SpanRecorder.Shutdown(ctx)
+}
