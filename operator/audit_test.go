@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,9 +26,11 @@ rules:
 
 // request is one line of the API server's audit log.
 type request struct {
-	Verb string
-	User struct{ Username string }
-	Ref  struct {
+	AuditID string
+	Stage   string
+	Verb    string
+	User    struct{ Username string }
+	Ref     struct {
 		APIGroup, Resource, Subresource, Namespace, Name string
 	} `json:"objectRef"`
 	ResponseStatus struct{ Code int }
@@ -47,32 +52,64 @@ func (r request) writes() bool {
 	return r.Verb == "create" || r.Verb == "update" || r.Verb == "patch" || strings.HasPrefix(r.Verb, "delete")
 }
 
+// answered is true once per request: of a watch the beginning counts.
+func (r request) answered() bool {
+	if r.Verb == "watch" {
+		return r.Stage == "ResponseStarted"
+	}
+	return r.Stage == "ResponseComplete" || r.Stage == "Panic"
+}
+
+// auditLog reads what the API server has noted so far, each line once. It is safe
+// for concurrent use.
+type auditLog struct {
+	path string
+
+	mu     sync.Mutex
+	offset int64 // of the first line that was not complete
+	seen   []request
+}
+
+// requests gives everything that the operator has asked the API server for.
+func (a *auditLog) requests() ([]request, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	file, err := os.Open(a.path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if _, err := file.Seek(a.offset, io.SeekStart); err != nil {
+		return nil, err
+	}
+	for lines := bufio.NewReader(file); ; {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return slices.Clone(a.seen), nil // the rest is being written
+		}
+		if err != nil {
+			return nil, err
+		}
+		a.offset += int64(len(line))
+		var r request
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, fmt.Errorf("reading the audit log: %w in %s", err, line)
+		}
+		if r.User.Username == operatorUser {
+			a.seen = append(a.seen, r)
+		}
+	}
+}
+
 // requests gives what the operator has asked the API server for, except what
 // needs no permission (discovery has no resource).
-func (c *testCluster) requests(t *testing.T) []request {
+func (s *apiServer) requests(t *testing.T) []request {
 	t.Helper()
-	file, err := os.Open(c.auditLog)
+	out, err := s.audit.requests()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-
-	var out []request
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var r request
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			continue // a line that is being written
-		}
-		if r.User.Username == operatorUser && r.Ref.Resource != "" {
-			out = append(out, r)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return slices.DeleteFunc(out, func(r request) bool { return r.Ref.Resource == "" })
 }
 
 // probe asks one of the operator's health endpoints.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,17 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-
-	"github.com/operator-tracing/sandbox/config"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 const (
@@ -38,13 +28,11 @@ const (
 	waitInterval = 50 * time.Millisecond
 )
 
-// testCluster is a real API server without any controllers but the operator's,
-// which runs whole: as its own service account, from the manifests that users
-// apply, behind an API server that checks permissions on owner references as
-// OpenShift's does.
+// testCluster is an API server without any controllers but the operator's, which
+// runs whole: as its own service account, the way main does.
 type testCluster struct {
-	admin     client.Client
-	auditLog  string
+	*apiServer
+
 	probePort int
 	hookPort  int
 	logs      *logBuffer
@@ -68,6 +56,8 @@ func cluster(t *testing.T) *testCluster {
 }
 
 func TestMain(m *testing.M) {
+	// Controllers of tests start before the operator sets the same logger, or without it.
+	ctrl.SetLogger((&options{logFormat: "text", verbosity: 1}).logger(operatorLog))
 	code := m.Run()
 	if code != 0 {
 		fmt.Fprintln(os.Stderr, strings.Join(operatorLog.tail(50), ""))
@@ -86,105 +76,30 @@ func TestMain(m *testing.M) {
 }
 
 func startCluster() (_ *testCluster, err error) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		return nil, errors.New("KUBEBUILDER_ASSETS is unset: run `make envtest-assets` and set it to what that prints, or run the tests by `make test-short`")
-	}
-	dir, err := os.MkdirTemp("", "operator-test-")
+	server, err := startServer()
 	if err != nil {
 		return nil, err
 	}
-	c := &testCluster{auditLog: filepath.Join(dir, "audit.log"), logs: operatorLog}
-	scheme, err := newScheme()
-	if err != nil {
-		return nil, err
-	}
-	m, err := manifests()
-	if err != nil {
-		return nil, err
-	}
-	env := &envtest.Environment{
-		Scheme:                scheme,
-		CRDInstallOptions:     envtest.CRDInstallOptions{CRDs: m.definitions},
-		WebhookInstallOptions: envtest.WebhookInstallOptions{MutatingWebhooks: m.webhooks},
-	}
-	policy := filepath.Join(dir, "audit.yaml")
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
-		return nil, err
-	}
-	env.ControlPlane.GetAPIServer().Configure().
-		Set("audit-policy-file", policy).
-		Set("audit-log-path", c.auditLog).
-		Set("audit-log-mode", "blocking").
-		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
-
-	admin, err := env.Start()
-	if err != nil {
-		return nil, fmt.Errorf("starting the test cluster: %w", err)
-	}
-	c.stop = func() error { return errors.Join(env.Stop(), os.RemoveAll(dir)) }
+	c := &testCluster{apiServer: server, logs: operatorLog, stop: server.stop}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.stop())
 		}
 	}()
-	admin.QPS = -1 // tests poll
-	if c.admin, err = client.New(admin, client.Options{Scheme: scheme}); err != nil {
-		return nil, err
-	}
-	for _, obj := range m.others {
-		if err := c.admin.Create(context.Background(), obj); err != nil {
-			return nil, fmt.Errorf("creating %s %s: %w", obj.GetKind(), obj.GetName(), err)
-		}
-	}
-	if err := c.startOperator(env, dir); err != nil {
+	if err := c.startOperator(); err != nil {
 		return nil, err
 	}
 	stopCluster = c.stop
 	return c, nil
 }
 
-// rendered is config/default, sorted by who installs it.
-type rendered struct {
-	definitions []*apiextensionsv1.CustomResourceDefinition
-	webhooks    []*admissionregistrationv1.MutatingWebhookConfiguration
-	others      []*unstructured.Unstructured
-}
-
-func manifests() (rendered, error) {
-	var out rendered
-	objects, err := config.Build("default", "")
-	if err != nil {
-		return out, err
-	}
-	for _, obj := range objects {
-		switch obj.GetKind() {
-		case "CustomResourceDefinition":
-			crd := &apiextensionsv1.CustomResourceDefinition{}
-			err = runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, crd)
-			out.definitions = append(out.definitions, crd)
-		case "MutatingWebhookConfiguration":
-			hook := &admissionregistrationv1.MutatingWebhookConfiguration{}
-			err = runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, hook)
-			out.webhooks = append(out.webhooks, hook)
-		case "Certificate", "Issuer": // envtest makes the certificate
-		case "Deployment": // this process is the operator
-		default:
-			out.others = append(out.others, obj)
-		}
-		if err != nil {
-			return out, fmt.Errorf("decoding %s %s: %w", obj.GetKind(), obj.GetName(), err)
-		}
-	}
-	return out, nil
-}
-
 // startOperator runs the operator in this process, the way main does outside a cluster.
-func (c *testCluster) startOperator(env *envtest.Environment, dir string) error {
-	kubeconfig, err := writeKubeconfig(context.Background(), c.admin, env.Config, dir)
+func (c *testCluster) startOperator() error {
+	kubeconfig, err := writeKubeconfig(context.Background(), c.admin, c.env.Config, c.dir)
 	if err != nil {
 		return err
 	}
-	c.hookPort = env.WebhookInstallOptions.LocalServingPort
+	c.hookPort = c.env.WebhookInstallOptions.LocalServingPort
 	if c.probePort, err = freePort(); err != nil {
 		return err
 	}
@@ -197,9 +112,9 @@ func (c *testCluster) startOperator(env *envtest.Environment, dir string) error 
 		"--leader-elect",
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=127.0.0.1:" + strconv.Itoa(c.probePort),
-		"--webhook-host=" + env.WebhookInstallOptions.LocalServingHost,
-		"--webhook-port=" + strconv.Itoa(env.WebhookInstallOptions.LocalServingPort),
-		"--webhook-cert-dir=" + env.WebhookInstallOptions.LocalServingCertDir,
+		"--webhook-host=" + c.env.WebhookInstallOptions.LocalServingHost,
+		"--webhook-port=" + strconv.Itoa(c.env.WebhookInstallOptions.LocalServingPort),
+		"--webhook-cert-dir=" + c.env.WebhookInstallOptions.LocalServingCertDir,
 		"--log-level=debug",
 		"--log-format=text",
 	}, func(name string) (string, bool) {
@@ -252,23 +167,5 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 	})
 	if err != nil {
 		t.Fatalf("waiting until %s: %v; last: %v", what, err, last)
-	}
-}
-
-// namespace makes a namespace for one test.
-func (c *testCluster) namespace(t *testing.T) string {
-	t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	if err := c.admin.Create(t.Context(), ns); err != nil {
-		t.Fatal(err)
-	}
-	return ns.Name
-}
-
-// get reads an object and fails the test when it is not there.
-func (c *testCluster) get(t *testing.T, obj client.Object) {
-	t.Helper()
-	if err := c.admin.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
@@ -85,18 +86,12 @@ func newManager(cfg *rest.Config, opts options, traces *provider.Provider, logge
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
 
-	heads := &controller.HeadReconciler{Client: mgr.GetClient(), Scheme: scheme}
-	if err := controller.SetupHead(mgr, tracing.WrapReconciler(&v1alpha1.Head{}, heads, traced...)); err != nil {
-		return nil, fmt.Errorf("registering the controller for Head: %w", err)
-	}
-	children := &controller.ChildAReconciler{Client: mgr.GetClient(), Scheme: scheme}
-	if err := controller.SetupChildA(mgr, tracing.WrapReconciler(&v1alpha1.ChildA{}, children, traced...)); err != nil {
-		return nil, fmt.Errorf("registering the controller for ChildA: %w", err)
+	if err := addControllers(mgr, traced); err != nil {
+		return nil, err
 	}
 	ready := healthz.Ping
 	if opts.webhooks {
-		defaulter := tracing.WrapDefaulter(webhook.HeadDefaulter{}, traced...)
-		if err := webhook.SetupHead(mgr, defaulter, tracing.WebhookContext(traced...)); err != nil {
+		if err := addWebhook(mgr, traced); err != nil {
 			return nil, err
 		}
 		// Once ready, the pod gets the API server's calls, so the port must answer.
@@ -109,6 +104,31 @@ func newManager(cfg *rest.Config, opts options, traces *provider.Provider, logge
 		return nil, fmt.Errorf("adding the readiness check: %w", err)
 	}
 	return mgr, nil
+}
+
+func addControllers(mgr ctrl.Manager, traced []tracing.Option) error {
+	if err := controller.SetupHead(mgr, headReconciler(mgr, traced)); err != nil {
+		return fmt.Errorf("registering the controller for Head: %w", err)
+	}
+	if err := controller.SetupChildA(mgr, childAReconciler(mgr, traced)); err != nil {
+		return fmt.Errorf("registering the controller for ChildA: %w", err)
+	}
+	return nil
+}
+
+func headReconciler(mgr ctrl.Manager, traced []tracing.Option) reconcile.Reconciler {
+	r := &controller.HeadReconciler{Client: mgr.GetClient(), Scheme: mgr.GetScheme()}
+	return tracing.WrapReconciler(&v1alpha1.Head{}, r, traced...)
+}
+
+func childAReconciler(mgr ctrl.Manager, traced []tracing.Option) reconcile.Reconciler {
+	r := &controller.ChildAReconciler{Client: mgr.GetClient(), Scheme: mgr.GetScheme()}
+	return tracing.WrapReconciler(&v1alpha1.ChildA{}, r, traced...)
+}
+
+func addWebhook(mgr ctrl.Manager, traced []tracing.Option) error {
+	defaulter := tracing.WrapDefaulter(webhook.HeadDefaulter{}, traced...)
+	return webhook.SetupHead(mgr, defaulter, tracing.WebhookContext(traced...))
 }
 
 func newScheme() (*runtime.Scheme, error) {

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"reflect"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/tracing"
+)
+
+// act is one thing that happens to the objects of an equivalence run. After it the
+// operator comes to rest before the next one.
+type act struct {
+	name string
+	do   func(ctx context.Context, r *equivalenceRun) error
+	// conflicts are the writes of the operator (verb and resource, as "update
+	// childas") that meet a concurrent change, each once per mention.
+	conflicts []string
+	// ready is what ChildA and Head say afterwards.
+	ready bool
+	// racing is where that depends on which of the two controllers was faster.
+	racing bool
+	// deleting is where there is nothing for the operator to do.
+	deleting bool
+}
+
+const (
+	updateChild      = "update childas"
+	updateDeployment = "update deployments"
+	childStatus      = "patch childas/status"
+	headStatus       = "patch heads/status"
+)
+
+// lifetime is a Head's life until its deletion: creation, ten updates by users,
+// edits of what the operator owns, and the steps of the rollouts in between.
+func lifetime() []act {
+	return slices.Concat(
+		[]act{
+			{name: "create", do: createHead, conflicts: []string{headStatus}},
+			{name: "progressing", do: status(progressing)},
+			{name: "available", do: status(available), ready: true},
+		},
+		specChange("update 1", "example.com/image:2"),
+		[]act{
+			{name: "update 2: none", do: edit(heads, func(client.Object) {}), ready: true},
+			{name: "update 3: label", do: edit(heads, label("team", "a")), ready: true},
+			{name: "update 4: annotation", do: edit(heads, annotation("note", "theirs")), ready: true},
+		},
+		specChange("update 5", "example.com/image:3", updateChild, updateDeployment),
+		[]act{
+			{name: "update 6: empty patch", do: emptyHeadPatch, ready: true},
+			{name: "update 7: broken context", do: edit(heads, annotation("tracing.k8s.io/"+tracing.TraceparentKey, "broken")), ready: true},
+			{name: "update 8: spec and label", do: edit(heads, func(obj client.Object) {
+				label("team", "b")(obj)
+				obj.(*v1alpha1.Head).Spec.ChildA = "example.com/image:4"
+			}), conflicts: []string{updateChild, updateChild}},
+			{name: "failing", do: status(failing)},
+		},
+		specChange("update 9", "example.com/image:5", childStatus),
+		specChange("update 10", "example.com/image:1", headStatus, childStatus),
+		drift(),
+	)
+}
+
+// drift is what people do by hand to the objects that the operator owns.
+func drift() []act {
+	image := func(obj client.Object) {
+		obj.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image = "example.com/other:1"
+	}
+	return []act{
+		{name: "drift: ChildA", do: edit(childAs, func(obj client.Object) { obj.(*v1alpha1.ChildA).Spec.Image = "example.com/other:1" }), conflicts: []string{updateChild}, racing: true},
+		{name: "drift: ChildA, available", do: status(available), ready: true},
+		{name: "drift: Deployment", do: edit(deployments, image), conflicts: []string{updateDeployment, childStatus}},
+		{name: "drift: Deployment, available", do: status(available), ready: true},
+		{name: "drift: replicas", do: edit(deployments, func(obj client.Object) { obj.(*appsv1.Deployment).Spec.Replicas = new(int32(3)) })},
+		{name: "drift: replicas, available", do: status(available), ready: true},
+		{name: "drift: no context on ChildA", do: edit(childAs, withoutContext), ready: true},
+		// To a Deployment's generation its annotations count, so some must change in each run.
+		{name: "drift: no context on Deployment", do: edit(deployments, func(obj client.Object) { obj.SetAnnotations(map[string]string{"note": "theirs"}) })},
+		{name: "drift: no context on Deployment, available", do: status(available), ready: true},
+		{name: "drift: labels of others", do: edit(deployments, label("team", "theirs")), ready: true},
+		{name: "drift: Deployment deleted", do: deleteDeployment},
+		{name: "drift: Deployment deleted, available", do: status(available), ready: true},
+	}
+}
+
+// deletion is a deletion in the foreground. A test API server has no garbage
+// collector, so the test plays it: owned objects go first.
+func deletion() []act {
+	foreground := func(obj func(*equivalenceRun) client.Object) func(context.Context, *equivalenceRun) error {
+		return func(ctx context.Context, r *equivalenceRun) error {
+			return r.admin.Delete(ctx, obj(r), client.PropagationPolicy(metav1.DeletePropagationForeground))
+		}
+	}
+	return []act{
+		{name: "delete Head", do: foreground(heads), deleting: true},
+		{name: "delete ChildA", do: foreground(childAs), deleting: true},
+		{name: "delete Deployment", do: deleteDeployment, deleting: true},
+		{name: "remove ChildA", do: edit(childAs, func(obj client.Object) { obj.SetFinalizers(nil) }), deleting: true},
+		{name: "remove Head", do: edit(heads, func(obj client.Object) { obj.SetFinalizers(nil) }), deleting: true},
+	}
+}
+
+func heads(r *equivalenceRun) client.Object       { return r.head }
+func childAs(r *equivalenceRun) client.Object     { return r.child }
+func deployments(r *equivalenceRun) client.Object { return r.deployment }
+
+func createHead(ctx context.Context, r *equivalenceRun) error {
+	r.head.Spec.ChildA = "example.com/image:1"
+	return r.admin.Create(ctx, r.head)
+}
+
+func deleteDeployment(ctx context.Context, r *equivalenceRun) error {
+	return r.admin.Delete(ctx, r.deployment)
+}
+
+func emptyHeadPatch(ctx context.Context, r *equivalenceRun) error {
+	return r.admin.Patch(ctx, r.head, client.RawPatch(types.MergePatchType, []byte("{}")))
+}
+
+// specChange is a new image for the Head, and the rollout that it causes.
+func specChange(name, image string, conflicts ...string) []act {
+	return []act{
+		{name: name + ": spec", do: edit(heads, func(obj client.Object) { obj.(*v1alpha1.Head).Spec.ChildA = image }), conflicts: conflicts},
+		{name: name + ": progressing", do: status(progressing)},
+		{name: name + ": available", do: status(available), ready: true},
+	}
+}
+
+func label(key, value string) func(client.Object) {
+	return func(obj client.Object) {
+		labels := obj.GetLabels()
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		labels[key] = value
+		obj.SetLabels(labels)
+	}
+}
+
+func annotation(key, value string) func(client.Object) {
+	return func(obj client.Object) {
+		annotations := obj.GetAnnotations()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[key] = value
+		obj.SetAnnotations(annotations)
+	}
+}
+
+func withoutContext(obj client.Object) { obj.SetAnnotations(withoutKeys(obj.GetAnnotations())) }
+
+// edit changes an object by hand, as it is stored.
+func edit(of func(*equivalenceRun) client.Object, change func(client.Object)) func(context.Context, *equivalenceRun) error {
+	return func(ctx context.Context, r *equivalenceRun) error {
+		return r.change(ctx, of(r), change, func(obj client.Object) error { return r.admin.Update(ctx, obj) })
+	}
+}
+
+// status plays the Deployment controller.
+func status(as func(*appsv1.Deployment) appsv1.DeploymentStatus) func(context.Context, *equivalenceRun) error {
+	return func(ctx context.Context, r *equivalenceRun) error {
+		return r.change(ctx, r.deployment, func(obj client.Object) {
+			d := obj.(*appsv1.Deployment)
+			d.Status = as(d)
+		}, func(obj client.Object) error { return r.admin.Status().Update(ctx, obj) })
+	}
+}
+
+func progressing(d *appsv1.Deployment) appsv1.DeploymentStatus {
+	return appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1}
+}
+
+func available(d *appsv1.Deployment) appsv1.DeploymentStatus {
+	return appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
+}
+
+func failing(d *appsv1.Deployment) appsv1.DeploymentStatus {
+	return appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Conditions: []appsv1.DeploymentCondition{
+		{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota"},
+	}}
+}
+
+// change edits an object as it is stored, again when the operator was faster.
+func (r *equivalenceRun) change(ctx context.Context, which client.Object, edit func(client.Object), write func(client.Object) error) error {
+	return wait.PollUntilContextTimeout(ctx, waitInterval, waitLimit, true, func(ctx context.Context) (bool, error) {
+		obj := renewed(which)
+		if err := r.admin.Get(ctx, client.ObjectKeyFromObject(which), obj); err != nil {
+			return false, err
+		}
+		edit(obj)
+		err := write(obj)
+		if apierrors.IsConflict(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// renewed gives an object of the same name to decode into: fields that the stored
+// one lacks would otherwise stay as they were.
+func renewed[T client.Object](obj T) T {
+	out := reflect.New(reflect.TypeOf(obj).Elem()).Interface().(T)
+	out.SetNamespace(obj.GetNamespace())
+	out.SetName(obj.GetName())
+	return out
+}
