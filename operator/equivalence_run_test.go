@@ -112,7 +112,7 @@ func (r *equivalenceRun) assemble(opts options, token string) error {
 	if err != nil {
 		return err
 	}
-	traced := tracingOptions(opts, scheme, r.provider)
+	traced := tracingOptions(opts, scheme, tracing.WithTracerProvider(r.provider))
 	o := managerOptions(opts, scheme, traced, opts.logger(r.logs))
 	o.Cache.DefaultNamespaces = map[string]cache.Config{r.namespace: {}}
 	o.Controller.SkipNameValidation = new(true) // several operators are in this process

@@ -80,7 +80,7 @@ func newManager(cfg *rest.Config, opts options, traces *provider.Provider, logge
 	if err != nil {
 		return nil, err
 	}
-	traced := tracingOptions(opts, scheme, traces)
+	traced := tracingOptions(opts, scheme, traces.Options()...)
 	mgr, err := ctrl.NewManager(cfg, managerOptions(opts, scheme, traced, logger))
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
@@ -142,8 +142,9 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-func tracingOptions(opts options, scheme *runtime.Scheme, traces *provider.Provider) []tracing.Option {
-	out := append(traces.Options(),
+// tracingOptions adds what this operator chooses to the options that say where spans go.
+func tracingOptions(opts options, scheme *runtime.Scheme, spans ...tracing.Option) []tracing.Option {
+	out := append(spans,
 		tracing.WithScheme(scheme),
 		tracing.WithForeignContext(opts.foreignContext),
 		tracing.WithConverge(&v1alpha1.Head{}),
