@@ -1,0 +1,126 @@
+package modgraph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Graph is a module's graph of requirements, without versions: a module at the version that is selected and at an older one,
+// which somebody requires, are the same.
+type Graph struct {
+	main  string
+	edges map[string][]string // from a module's path to those that it requires
+}
+
+// Read reads the graph of the module in a folder, as an adopter has it: outside of any workspace.
+func Read(ctx context.Context, folder string) (*Graph, error) {
+	out, err := run(ctx, folder, "mod", "graph")
+	if err != nil {
+		return nil, fmt.Errorf("reading the module graph of %s: %w", folder, err)
+	}
+	return parse(string(out))
+}
+
+// Direct gives the paths of the modules whose packages the module in a folder imports itself, its tests included.
+func Direct(ctx context.Context, folder string) ([]string, error) {
+	out, err := run(ctx, folder, "mod", "edit", "-json")
+	if err != nil {
+		return nil, fmt.Errorf("reading the requirements of %s: %w", folder, err)
+	}
+	var file struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	if err := json.Unmarshal(out, &file); err != nil {
+		return nil, fmt.Errorf("reading the requirements of %s: %w", folder, err)
+	}
+	var direct []string
+	for _, r := range file.Require {
+		if !r.Indirect {
+			direct = append(direct, r.Path)
+		}
+	}
+	return direct, nil
+}
+
+func run(ctx context.Context, folder string, args ...string) ([]byte, error) {
+	// The go command reads the file; a test that calls this must be run again when it changes, and go test looks only at what
+	// the test itself looked at.
+	if _, err := os.Stat(filepath.Join(folder, "go.mod")); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("running go %s: %w\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return out, nil
+}
+
+// parse reads pairs of modules. The main module, which comes first, is the one without a version.
+func parse(out string) (*Graph, error) {
+	g := &Graph{edges: map[string][]string{}}
+	for line := range strings.Lines(out) {
+		from, to, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok {
+			return nil, fmt.Errorf("reading the module graph: %q is no pair of modules", line)
+		}
+		if g.main == "" && !strings.Contains(from, "@") {
+			g.main = from
+		}
+		from, _, _ = strings.Cut(from, "@")
+		to, _, _ = strings.Cut(to, "@")
+		if to != "go" && to != "toolchain" {
+			g.edges[from] = append(g.edges[from], to)
+		}
+	}
+	if g.main == "" {
+		return nil, errors.New("reading the module graph: there is no main module in it")
+	}
+	return g, nil
+}
+
+// Beyond gives, sorted, the modules that are in the graph for another reason than that one of roots is: neither roots
+// themselves nor required by them, directly or through others. A root that the main module does not require is an error.
+func (g *Graph) Beyond(roots ...string) ([]string, error) {
+	brought := map[string]bool{g.main: true}
+	var follow func(module string)
+	follow = func(module string) {
+		if !brought[module] {
+			brought[module] = true
+			for _, next := range g.edges[module] {
+				follow(next)
+			}
+		}
+	}
+	for _, root := range roots {
+		if !slices.Contains(g.edges[g.main], root) {
+			return nil, fmt.Errorf("looking for %s: %s does not require it", root, g.main)
+		}
+		follow(root)
+	}
+	var beyond []string
+	for _, modules := range g.edges {
+		for _, module := range modules {
+			if !brought[module] {
+				brought[module] = true
+				beyond = append(beyond, module)
+			}
+		}
+	}
+	slices.Sort(beyond)
+	return beyond, nil
+}

@@ -1,0 +1,53 @@
+package provider
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/internal/modgraph"
+)
+
+// chosenModules are what this module is for, and package tracing with what that brings.
+var chosenModules = []string{
+	"github.com/operator-tracing/sandbox/operator/tracing",
+	"go.opentelemetry.io/otel/sdk",
+	"go.opentelemetry.io/contrib/exporters/autoexport",
+	"go.opentelemetry.io/contrib/propagators/autoprop",
+	"go.opentelemetry.io/otel/exporters/jaeger",
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc",
+}
+
+// TestModuleGraph holds what an adopter's module graph gains: those modules, what they bring, and nothing else.
+func TestModuleGraph(t *testing.T) {
+	graph, err := modgraph.Read(t.Context(), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	beyond, err := graph.Beyond(chosenModules...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(beyond) > 0 {
+		t.Errorf("modules that nothing chosen brings: %q", beyond)
+	}
+}
+
+// TestDirectModules holds what this module itself imports. Any of it may go, nothing else may come.
+func TestDirectModules(t *testing.T) {
+	allowed := slices.Concat(chosenModules, []string{
+		"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/trace", "github.com/go-logr/logr",
+		"google.golang.org/grpc", // of the exporter's, for its dial options
+		// For tests.
+		"go.opentelemetry.io/proto/otlp", "go.uber.org/goleak",
+		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime",
+	})
+	direct, err := modgraph.Direct(t.Context(), ".")
+	if err != nil || len(direct) == 0 {
+		t.Fatalf("requirements %q, error %v", direct, err)
+	}
+	for _, module := range direct {
+		if !slices.Contains(allowed, module) {
+			t.Errorf("%s is required", module)
+		}
+	}
+}
