@@ -2,13 +2,18 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -130,6 +135,31 @@ func TestRunFlushes(t *testing.T) {
 		t.Errorf("error %v; shut down with %d spans and a context that says %v, want 1 and nil", err, recorder.spans, recorder.err)
 	}
 }
+
+// TestRunGivesItsOwnError: what Run runs may fail, and losing spans is no failure.
+func TestRunGivesItsOwnError(t *testing.T) {
+	environment(t, map[string]string{exporterKey: "none"})
+	var lines []string
+	t.Cleanup(func() { otel.SetErrorHandler(newErrorHandler(logr.Discard())) })
+	p, err := New(t.Context(), WithSpanProcessor(failing{tracetest.NewSpanRecorder()}),
+		WithLogger(funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := errors.New("the manager's")
+	if got := p.Run(t.Context(), func(context.Context) error { return want }); !errors.Is(got, want) || errors.Is(got, errLost) {
+		t.Errorf("error %v, want the manager's alone", got)
+	}
+	if len(lines) != 1 || !strings.Contains(lines[0], errLost.Error()) {
+		t.Errorf("logged %q, want what Shutdown said", lines)
+	}
+}
+
+var errLost = errors.New("spans are lost")
+
+type failing struct{ *tracetest.SpanRecorder }
+
+func (failing) Shutdown(context.Context) error { return errLost }
 
 // shutdownRecorder notes what it had, and whether the context lived, when it was shut down.
 type shutdownRecorder struct {

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -118,10 +117,14 @@ func (p *Provider) Options() []tracing.Option {
 
 // Run calls run with ctx and, when that returned, [Provider.Shutdown] with a context that outlives ctx: the
 // spans of the last reconciles are sent although the signal that ended them has ended ctx. It suits a
-// manager's Start. Both errors are returned, joined. A nil Provider only calls run.
+// manager's Start. The error is run's: lost spans make no operator fail, and what Shutdown says goes to
+// OpenTelemetry's error handler ([WithLogger]). A nil Provider only calls run.
 func (p *Provider) Run(ctx context.Context, run func(context.Context) error) error {
 	err := run(ctx)
-	return errors.Join(err, p.Shutdown(context.WithoutCancel(ctx)))
+	if lost := p.Shutdown(context.WithoutCancel(ctx)); lost != nil {
+		otel.Handle(lost)
+	}
+	return err
 }
 
 // Shutdown exports what is left and stops. It gives up when ctx ends or its own timeout passes, and

@@ -8,13 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const sample = `example.com/main example.com/root@v1.0.0
+const sample = `example.com/main go@1.26.0
+example.com/main example.com/root@v1.0.0
 example.com/main example.com/indirect@v1.2.0
-example.com/main go@1.26.0
 example.com/root@v1.0.0 example.com/indirect@v1.1.0
-example.com/root@v1.0.0 example.com/cycle@v1.0.0
 example.com/cycle@v1.0.0 example.com/root@v0.9.0
 example.com/indirect@v1.1.0 example.com/deep@v1.0.0
+example.com/root@v1.0.0 example.com/cycle@v1.0.0
 example.com/main toolchain@go1.26.0
 `
 
@@ -25,7 +25,7 @@ func TestBeyond(t *testing.T) {
 	}{
 		"nothing, whatever the versions":   {"", nil},
 		"a module":                         {"example.com/main example.com/new@v1.0.0\n", []string{"example.com/new"}},
-		"a module with others behind it":   {"example.com/main example.com/new@v1.0.0\nexample.com/new@v1.0.0 example.com/b@v1.0.0\nexample.com/b@v1.0.0 example.com/a@v1.0.0\n", []string{"example.com/a", "example.com/b", "example.com/new"}},
+		"a module with others behind it":   {"example.com/b@v1.0.0 example.com/a@v1.0.0\nexample.com/new@v1.0.0 example.com/b@v1.0.0\nexample.com/main example.com/new@v1.0.0\n", []string{"example.com/a", "example.com/b", "example.com/new"}},
 		"behind a newer version of one":    {"example.com/indirect@v1.2.0 example.com/later@v1.0.0\n", nil},
 		"one that a root brings, directly": {"example.com/main example.com/deep@v1.0.0\n", nil},
 	} {
