@@ -142,9 +142,6 @@ const (
 	levelReconcile = 1
 )
 
-// maxLogged is how much of an invalid value is logged: users choose it, up to 256 KiB.
-const maxLogged = 128
-
 // extract reads the context of an object. An invalid one is logged at a level.
 func (c *config) extract(ctx context.Context, obj metav1.Object, level int) (storedContext, bool) {
 	annotations := obj.GetAnnotations()

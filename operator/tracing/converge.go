@@ -12,9 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// maxGenerations bounds how many generations of objects are remembered per wrapped client.
-const maxGenerations = 8192
-
 // convergence emits "converge {Kind}": from the start of a change to the status write that says that
 // the object is Ready. It is safe for concurrent use.
 type convergence struct {

@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -68,6 +69,36 @@ func ExampleWrapReconciler() {
 	// Output:
 	// producer create ConfigMap
 	// consumer reconcile Deployment
+}
+
+// A request of an own type: part of a Deployment.
+type part struct {
+	deployment types.NamespacedName
+	number     int
+}
+
+func ExampleWrapTypedReconciler() {
+	tp := tracingtest.NewTracerProvider()
+	opts := []tracing.Option{tracing.WithTracerProvider(tp)}
+	c := tracing.WrapClient(fake.NewClientBuilder().Build(), opts...)
+	r := tracing.WrapTypedReconciler(&appsv1.Deployment{},
+		reconcile.TypedFunc[part](func(ctx context.Context, p part) (reconcile.Result, error) {
+			name := fmt.Sprintf("%s-%d", p.deployment.Name, p.number)
+			return reconcile.Result{}, c.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.deployment.Namespace, Name: name}})
+		}),
+		func(p part) types.NamespacedName { return p.deployment }, opts...)
+
+	p := part{types.NamespacedName{Namespace: "shop", Name: "cart"}, 7}
+	if _, err := r.Reconcile(context.Background(), p); err != nil {
+		fmt.Println(err)
+	}
+	for _, s := range tp.Spans() {
+		name, _ := s.Attribute(tracing.ObjectNameKey)
+		fmt.Println(s.Kind, s.Name, name.AsString())
+	}
+	// Output:
+	// producer create ConfigMap cart-7
+	// consumer reconcile Deployment cart
 }
 
 func ExampleWrapClient() {

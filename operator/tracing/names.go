@@ -2,9 +2,6 @@ package tracing
 
 import "sync"
 
-// maxNames bounds how many names of spans are remembered; others are made anew each time.
-const maxNames = 1024
-
 // nameCache remembers the names of spans, "{action} {Kind}", of which an operator uses few again and again. It is safe for
 // concurrent use.
 type nameCache struct {
@@ -14,8 +11,11 @@ type nameCache struct {
 
 type spanName struct{ action, kind string }
 
-// of gives the name of a span.
+// of gives the name of a span; where no kind is known, that is the action.
 func (n *nameCache) of(action, kind string) string {
+	if kind == "" {
+		return action
+	}
 	key := spanName{action, kind}
 	n.mu.RLock()
 	name, ok := n.known[key]

@@ -13,8 +13,14 @@ import (
 )
 
 // kindOf finds an object's kind. A type that the scheme does not know is called by its Go name: a span
-// with an imprecise kind is better than none.
+// with an imprecise kind is better than none. A nil pointer has the kind of its type, and nil has none.
 func kindOf(obj runtime.Object, scheme *runtime.Scheme) schema.GroupVersionKind {
+	if obj == nil {
+		return schema.GroupVersionKind{}
+	}
+	if v := reflect.ValueOf(obj); v.Kind() == reflect.Pointer && v.IsNil() {
+		obj = reflect.New(v.Type().Elem()).Interface().(runtime.Object)
+	}
 	if gvk, err := apiutil.GVKForObject(obj, scheme); err == nil {
 		return gvk
 	}

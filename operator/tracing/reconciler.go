@@ -6,14 +6,15 @@ import (
 	"reflect"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // WrapReconciler gives the reconciles of r a span "reconcile {Kind}" of kind CONSUMER, where obj is an
-// empty object of the reconciled type. The span starts at the first write through a wrapped client, at
-// an error, or when another span needs a parent, backdated to the reconcile's start: a reconcile that
-// does nothing exports nothing.
+// empty object of the reconciled type, or a nil pointer of it. The span starts at the first write through
+// a wrapped client, at an error, or when another span needs a parent, backdated to the reconcile's start:
+// a reconcile that does nothing exports nothing.
 //
 // Where the span belongs is decided by the context of the reconciled object as r's own first Get
 // through the wrapped client returned it. The span is a child of that context if it was written for the
@@ -21,35 +22,57 @@ import (
 // of a new trace; written for another generation, or missing, the span is a root in a trace whose id
 // follows from the object's UID and generation. A reconcile that reads nothing starts a new trace.
 //
+// With [WithQueue], the span also says what the controller's queue knows of the request.
+//
 // Results and errors are those of r; panics are recorded and go on. While tracing is off, r is called
-// with nothing added. The wrapper is as safe for concurrent use as r.
+// with nothing added. The wrapper is as safe for concurrent use as r. A nil r gives nil, so that
+// controller-runtime says what is missing.
 func WrapReconciler(obj client.Object, r reconcile.Reconciler, opts ...Option) reconcile.Reconciler {
-	c := newConfig(opts)
-	return &tracedReconciler{inner: r, cfg: c, typ: reflect.TypeOf(obj), gvk: kindOf(obj, c.scheme)}
+	return WrapTypedReconciler(obj, r, func(req reconcile.Request) types.NamespacedName { return req.NamespacedName }, opts...)
 }
 
-type tracedReconciler struct {
-	inner reconcile.Reconciler
+// WrapTypedReconciler is [WrapReconciler] for requests of any type R. The function key gives the name of
+// the object that a request is about. A nil key means that requests are about no single object: the span
+// is then the root of a new trace, and names none. A nil obj is for requests about objects of no certain
+// kind: the span is "reconcile" alone, the root of a new trace.
+func WrapTypedReconciler[R comparable](obj client.Object, r reconcile.TypedReconciler[R], key func(R) types.NamespacedName, opts ...Option) reconcile.TypedReconciler[R] {
+	if r == nil {
+		return nil
+	}
+	c := newConfig(opts)
+	return &tracedReconciler[R]{inner: r, key: key, cfg: c, typ: reflect.TypeOf(obj), gvk: kindOf(obj, c.scheme)}
+}
+
+type tracedReconciler[R comparable] struct {
+	inner reconcile.TypedReconciler[R]
+	key   func(R) types.NamespacedName // may be nil
 	cfg   *config
 	typ   reflect.Type
 	gvk   schema.GroupVersionKind
 }
 
-var _ reconcile.Reconciler = (*tracedReconciler)(nil)
+var _ reconcile.Reconciler = (*tracedReconciler[reconcile.Request])(nil)
 
-// Reconcile implements reconcile.Reconciler.
-func (r *tracedReconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+// Reconcile implements reconcile.TypedReconciler.
+func (r *tracedReconciler[R]) Reconcile(ctx context.Context, req R) (reconcile.Result, error) {
 	if r.cfg.off() {
 		return r.inner.Reconcile(ctx, req)
 	}
-	s, ctx := newSession(ctx, r.cfg, r.typ, r.gvk, req.NamespacedName)
+	var name types.NamespacedName
+	if r.key != nil {
+		name = r.key(req)
+	}
+	s, ctx := newSession(ctx, r.cfg, r.typ, r.gvk, name)
 	return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, req) })
 }
 
 // WrapObjectReconciler is [WrapReconciler] for a reconciler that is handed the object: the object's
 // context decides, and nothing needs to be read. Inside a reconciler that is wrapped already, it only
-// tells that one the object.
+// tells that one the object. A nil r gives nil.
 func WrapObjectReconciler[T client.Object](r reconcile.ObjectReconciler[T], opts ...Option) reconcile.ObjectReconciler[T] {
+	if r == nil {
+		return nil
+	}
 	return &tracedObjectReconciler[T]{inner: r, cfg: newConfig(opts)}
 }
 

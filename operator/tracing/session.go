@@ -18,9 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// maxReads bounds how many objects a reconcile remembers as it read them.
-const maxReads = 64
-
 type sessionKey struct{}
 
 // session is one reconcile: what it read so far, and the span that starts when it does something. The
@@ -159,7 +156,7 @@ func (s *session) reconciled(gvk schema.GroupVersionKind, obj client.Object) {
 // isReconciled reports whether an object of this type, kind and name is the one being reconciled. The
 // type decides where the reconciler's scheme did not know it, and cannot for those that fit any kind.
 func (s *session) isReconciled(obj client.Object, gvk schema.GroupVersionKind, key types.NamespacedName) bool {
-	if key != s.key {
+	if key != s.key || key.Name == "" { // a request may be about no single object
 		return false
 	}
 	s.mu.Lock()
