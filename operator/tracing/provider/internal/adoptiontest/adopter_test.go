@@ -17,9 +17,14 @@ import (
 )
 
 const (
-	testdata = "../../../testdata"
+	testdata    = "../../../testdata"
+	adoptedTest = "adopted/cache_controller_test.go" // in testdata, for the operator after its adoption
+
 	maxLines = 10 // that adoption may add or change
 )
+
+// patches are those of the document, in their order: the first adopts the library, and the others add to it.
+var patches = []string{"adopt.patch", "webhook.patch"}
 
 // adopter is a copy of the small operator, in a workspace with the library.
 type adopter struct {
@@ -55,14 +60,19 @@ func (a *adopter) run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// adopt applies the patch and builds the program.
-func (a *adopter) adopt(t *testing.T) (program string) {
+// apply applies a patch of testdata.
+func (a *adopter) apply(t *testing.T, name string) {
 	t.Helper()
-	patch, err := filepath.Abs(filepath.Join(testdata, "adopt.patch"))
+	patch, err := filepath.Abs(filepath.Join(testdata, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.run(t, "git", "apply", patch)
+}
+
+// build builds the program.
+func (a *adopter) build(t *testing.T) (program string) {
+	t.Helper()
 	program = filepath.Join(filepath.Dir(a.folder), "manager")
 	a.run(t, "go", "build", "-o", program, "./cmd")
 	return program
@@ -182,15 +192,11 @@ func TestChangedLines(t *testing.T) {
 
 // TestPatchIsSmall holds what is promised: ten lines, in an operator that knew nothing of tracing.
 func TestPatchIsSmall(t *testing.T) {
-	patch, err := os.ReadFile(filepath.Join(testdata, "adopt.patch"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := changedLines(string(patch)); got == 0 || got > maxLines {
+	if got := changedLines(read(t, filepath.Join(testdata, patches[0]))); got == 0 || got > maxLines {
 		t.Errorf("the patch changes %d lines, want at most %d", got, maxLines)
 	}
 	operator := os.DirFS(filepath.Join(testdata, "adopter"))
-	err = fs.WalkDir(operator, ".", func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(operator, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Base(path) == "go.sum" {
 			return err
 		}

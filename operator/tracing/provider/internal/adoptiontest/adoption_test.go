@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,7 +21,8 @@ import (
 func TestAdoption(t *testing.T) {
 	a := copyAdopter(t)
 	a.run(t, "go", "build", "./...") // as it was
-	program := a.adopt(t)
+	a.apply(t, patches[0])
+	program := a.build(t)
 
 	admin, kubeconfig := startCluster(t, filepath.Join(testdata, "adopter/config/crd/bases"))
 	spans := startCollector(t)
@@ -98,20 +98,22 @@ func wantReady(cache *unstructured.Unstructured) error {
 	return fmt.Errorf("its conditions are %v", conditions)
 }
 
-// matchTree compares the spans with the golden tree that the document shows.
+// matchTree compares the spans with the golden tree, and with the one that the document shows.
 func matchTree(t *testing.T, spans []spantree.Span, cache client.Object) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(testdata, "adopt.tree"))
-	if err != nil {
-		t.Fatal(err)
+	shown := blocks(t, "tree")
+	if len(shown) != 1 {
+		t.Fatalf("the document shows %d trees, want one", len(shown))
 	}
-	filled := strings.NewReplacer("$CACHE", cache.GetName(), "$NAMESPACE", cache.GetNamespace()).Replace(string(text))
-	want, err := spantree.Parse("adopt.tree", filled)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if result := spantree.Match(want, spantree.Build(spans)); !result.OK() {
-		t.Error(result.Explain())
+	for name, text := range map[string]string{"adopt.tree": read(t, filepath.Join(testdata, "adopt.tree")), "the document": shown[0]} {
+		filled := strings.NewReplacer("$CACHE", cache.GetName(), "$NAMESPACE", cache.GetNamespace()).Replace(text)
+		want, err := spantree.Parse(name, filled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result := spantree.Match(want, spantree.Build(spans)); !result.OK() {
+			t.Errorf("%s: %s", name, result.Explain())
+		}
 	}
 }
 

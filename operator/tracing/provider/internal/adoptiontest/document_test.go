@@ -1,0 +1,80 @@
+package adoptiontest
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const document = "../../../../../docs/adopting.md"
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// blocks gives what the document has between ```language and ```.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	fence := regexp.MustCompile("(?ms)^```" + language + "\n(.*?)^```$")
+	var out []string
+	for _, match := range fence.FindAllStringSubmatch(read(t, document), -1) {
+		out = append(out, match[1])
+	}
+	return out
+}
+
+// TestDocumentShowsTheCode: what the document shows is what the tests build and run, word for word.
+func TestDocumentShowsTheCode(t *testing.T) {
+	shown := blocks(t, "diff")
+	if len(shown) != len(patches) {
+		t.Fatalf("%d diffs are shown, want %d", len(shown), len(patches))
+	}
+	for i, name := range patches {
+		if shown[i] != read(t, filepath.Join(testdata, name)) {
+			t.Errorf("diff %d of the document is not %s", i+1, name)
+		}
+	}
+	code := blocks(t, "go")
+	if len(code) != 1 || !strings.Contains(read(t, filepath.Join(testdata, adoptedTest)), code[0]) {
+		t.Errorf("the document's %d blocks of Go are not from %s", len(code), adoptedTest)
+	}
+}
+
+// TestDocumentsVariables: each variable in the document is one that package provider says it honours, and the other way round.
+func TestDocumentsVariables(t *testing.T) {
+	variable := regexp.MustCompile(`OTEL_[A-Z_]*[A-Z](?:_\*)?`)
+	doc, code := read(t, document), read(t, "../../provider.go")
+	comment := code[strings.Index(code, "// New reads the environment"):strings.Index(code, "func New(")]
+	// These are in the one as a part of a pattern, and left out of the other as nobody should need them.
+	others := map[string]bool{"OTEL_EXPORTER_OTLP_ENDPOINT": true, "OTEL_EXPORTER_JAEGER_ENDPOINT": true, "OTEL_TRACES_SAMPLER_ARG": true}
+	for _, name := range variable.FindAllString(doc, -1) {
+		if !others[name] && !strings.Contains(comment, name) {
+			t.Errorf("package provider says nothing about %s", name)
+		}
+	}
+	for _, name := range variable.FindAllString(comment, -1) {
+		if !others[name] && !strings.Contains(doc, name) {
+			t.Errorf("the document says nothing about %s", name)
+		}
+	}
+}
+
+// TestDocumentsPatches: the whole of it compiles together, and the document's test passes.
+func TestDocumentsPatches(t *testing.T) {
+	a := copyAdopter(t)
+	for _, name := range patches {
+		a.apply(t, name)
+	}
+	if err := os.WriteFile(filepath.Join(a.folder, "internal/controller", filepath.Base(adoptedTest)), []byte(read(t, filepath.Join(testdata, adoptedTest))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.run(t, "go", "test", "./...")
+	a.run(t, "go", "vet", "./cmd")
+}
