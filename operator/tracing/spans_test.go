@@ -240,7 +240,7 @@ func constantsOf(t *testing.T, file string) []constant {
 func literal(t *testing.T, e ast.Expr) string {
 	t.Helper()
 	switch v := e.(type) {
-	case *ast.CallExpr: // attribute.Key("…")
+	case *ast.CallExpr: // a conversion
 		return literal(t, v.Args[0])
 	case *ast.BasicLit:
 		if s, err := strconv.Unquote(v.Value); err == nil {
