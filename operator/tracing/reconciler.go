@@ -24,6 +24,9 @@ import (
 //
 // With [WithQueue], the span also says what the controller's queue knows of the request.
 //
+// A reconciler that is wrapped twice makes one span. What a goroutine does with r's context after r has
+// returned is a child of the reconcile's span where that started, and otherwise begins a trace of its own.
+//
 // Results and errors are those of r; panics are recorded and go on. While tracing is off, r is called
 // with nothing added. The wrapper is as safe for concurrent use as r. A nil r gives nil, so that
 // controller-runtime says what is missing.
@@ -61,6 +64,9 @@ func (r *tracedReconciler[R]) Reconcile(ctx context.Context, req R) (reconcile.R
 	var name types.NamespacedName
 	if r.key != nil {
 		name = r.key(req)
+	}
+	if outer := sessionFrom(ctx); outer != nil && r.key != nil && outer.typ == r.typ && outer.key == name {
+		return r.inner.Reconcile(ctx, req)
 	}
 	s, ctx := newSession(ctx, r.cfg, r.typ, r.gvk, name)
 	return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, req) })
