@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -62,6 +64,53 @@ func reconcileStale(t *testing.T, stored trace.SpanContext, opts []tracing.Optio
 	w.server.object.Generation = 0
 	tracing.InjectContext(trace.ContextWithSpanContext(t.Context(), stored), w.server.object, opts...)
 	w.server.object.Generation = 1
+	reconcileOnce(t, w, opts)
+}
+
+// TestProcessesAgreeOnGenerations goes through package tracing: without a stored context, two processes that throw dice decide
+// alike about the reconciles of one generation.
+func TestProcessesAgreeOnGenerations(t *testing.T) {
+	environment(t, map[string]string{samplerKey: "parentbased_randomratio", samplerArgKey: "0.5", exporterKey: "none"})
+	recorders := make([]*tracetest.SpanRecorder, 2)
+	providers := make([]*Provider, len(recorders))
+	for i := range recorders {
+		recorders[i] = tracetest.NewSpanRecorder()
+		var err error
+		if providers[i], err = New(t.Context(), WithSpanProcessor(recorders[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const objects = 40
+	sampled := 0
+	for n := range objects {
+		decided := map[int]bool{}
+		for i, p := range providers {
+			before := len(recorders[i].Ended())
+			w := newWorkload()
+			w.server.object.UID, w.server.object.Annotations = types.UID(strconv.Itoa(n)), nil
+			reconcileOnce(t, w, p.Options())
+			decided[len(recorders[i].Ended())-before] = true
+		}
+		if len(decided) != 1 {
+			t.Errorf("object %d: the processes export %v spans", n, decided)
+		}
+		if decided[2] {
+			sampled++
+		}
+	}
+	if sampled == 0 || sampled == objects {
+		t.Errorf("%d of %d generations are sampled, want about half", sampled, objects)
+	}
+	for _, p := range providers {
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// reconcileOnce runs a reconcile that creates something.
+func reconcileOnce(t *testing.T, w *workload, opts []tracing.Option) {
+	t.Helper()
 	c := tracing.WrapClient(w.server, opts...)
 	r := tracing.WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		if err := c.Get(ctx, req.NamespacedName, &appsv1.Deployment{}); err != nil {
