@@ -3,12 +3,16 @@ package tracing
 import (
 	"context"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/trace/noop"
 	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
@@ -36,6 +40,26 @@ func (idle) Apply(context.Context, runtime.ApplyConfiguration, ...client.ApplyOp
 	return nil
 }
 
+// idleQueue is a queue that is always the same.
+type idleQueue struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+func (idleQueue) Add(reconcile.Request)                     {}
+func (idleQueue) AddAfter(reconcile.Request, time.Duration) {}
+func (idleQueue) AddRateLimited(reconcile.Request)          {}
+func (idleQueue) Get() (reconcile.Request, bool)            { return reconcile.Request{}, false }
+func (idleQueue) Done(reconcile.Request)                    {}
+func (idleQueue) NumRequeues(reconcile.Request) int         { return 0 }
+
+type idleLimiter struct {
+	workqueue.TypedRateLimiter[reconcile.Request]
+}
+
+func (idleLimiter) When(reconcile.Request) time.Duration { return 0 }
+
+var idleFunc = reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { return reconcile.Result{}, nil })
+
 type idleDefaulter struct{}
 
 func (idleDefaulter) Default(context.Context, *appsv1.Deployment) error { return nil }
@@ -43,6 +67,7 @@ func (idleDefaulter) Default(context.Context, *appsv1.Deployment) error { return
 func TestOffAllocatesNothing(t *testing.T) {
 	ctx := t.Context()
 	obj := deployment("owner", carries(sampledContext(1), 0))
+	req := requestFor(obj)
 	list := &appsv1.DeploymentList{}
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{}`))
 	for name, opts := range map[string][]Option{
@@ -50,13 +75,17 @@ func TestOffAllocatesNothing(t *testing.T) {
 		"no-op":        {WithTracerProvider(noop.NewTracerProvider())},
 	} {
 		c := WrapClient(idle{}, opts...)
-		r := WrapReconciler(obj, reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
-			return reconcile.Result{}, nil
-		}), opts...)
+		r := WrapReconciler(obj, idleFunc, opts...)
 		o := WrapObjectReconciler[*appsv1.Deployment](idleReconciler{}, opts...)
 		d := WrapDefaulter[*appsv1.Deployment](idleDefaulter{}, opts...)
 		admit := admission.NewContextWithRequest(ctx, admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}})
 		webhook := WebhookContext(opts...)
+		q := NewQueue(obj, opts...)
+		wq := q.decorate(idleQueue{})
+		limiter := q.WrapRateLimiter(idleLimiter{})
+		p := q.Predicate()
+		h := WrapEventHandler(q, handler.TypedEventHandler[client.Object, reconcile.Request](handler.Funcs{}))
+		queued := WrapReconciler(obj, idleFunc, append([]Option{WithQueue(q)}, opts...)...)
 		for what, f := range map[string]func(){
 			"Get":                func() { _ = c.Get(ctx, client.ObjectKey{}, obj) },
 			"List":               func() { _ = c.List(ctx, list) },
@@ -71,6 +100,11 @@ func TestOffAllocatesNothing(t *testing.T) {
 			"Reconcile":          func() { _, _ = r.Reconcile(ctx, reconcile.Request{}) },
 			"Reconcile (object)": func() { _, _ = o.Reconcile(ctx, obj) },
 			"Default":            func() { _ = d.Default(admit, obj) },
+			"Queue":              func() { wq.Add(req); wq.AddAfter(req, 1); wq.AddRateLimited(req); wq.Get(); wq.Done(req) },
+			"RateLimiter":        func() { limiter.When(req) },
+			"Predicate":          func() { p.Update(event.UpdateEvent{ObjectOld: obj, ObjectNew: obj}) },
+			"EventHandler":       func() { h.Update(ctx, event.UpdateEvent{ObjectOld: obj, ObjectNew: obj}, wq) },
+			"Reconcile (queued)": func() { _, _ = queued.Reconcile(ctx, req) },
 			"WebhookContext":     func() { webhook(ctx, nil) },
 			"InjectContext":      func() { InjectContext(ctx, obj, opts...) },
 			"ExtractContext":     func() { ExtractContext(ctx, obj, opts...) },

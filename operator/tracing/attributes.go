@@ -26,6 +26,23 @@ const (
 
 	// ReconcileIDKey is controller-runtime's id of the reconcile, the one in its log lines.
 	ReconcileIDKey = attribute.Key("operator.reconcile.id")
+	// ReconcileAttemptKey counts from 1 how often the request was taken from the queue since it last
+	// succeeded, or asked for a delay of its own.
+	ReconcileAttemptKey = attribute.Key("operator.reconcile.attempt")
+	// ReconcileQueueWaitKey is the time, in seconds, from when the request was ready to be taken from the
+	// queue until a worker took it. A delay that was asked for is not part of it.
+	ReconcileQueueWaitKey = attribute.Key("operator.reconcile.queue_wait")
+	// ReconcileDelayKey is the time, in seconds, that the request was held back before it was ready, because
+	// a delay was asked for: by a back-off, a result or a handler. It is absent where there was none.
+	ReconcileDelayKey = attribute.Key("operator.reconcile.delay")
+	// ReconcileTriggerKey is what made the request be queued first: the event and the kind of its object, as
+	// "update ChildA", or "requeue" where an earlier reconcile asked for it and no event came.
+	ReconcileTriggerKey = attribute.Key("operator.reconcile.trigger")
+	// ReconcileEventsKey counts the events that the queue coalesced into this reconcile, if more than one.
+	ReconcileEventsKey = attribute.Key("operator.reconcile.events")
+	// ReconcileRequeueReasonKey is why an earlier reconcile asked for this one: error, conflict, requeue or
+	// requeue_after.
+	ReconcileRequeueReasonKey = attribute.Key("operator.reconcile.requeue_reason")
 	// ReconcileRequeueAfterKey is the delay, in seconds, that a successful reconcile asked for.
 	ReconcileRequeueAfterKey = attribute.Key("operator.reconcile.requeue_after")
 	// ReconcileResultKey is one of success, requeue, requeue_after, error, terminal_error, panic.

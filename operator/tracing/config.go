@@ -170,6 +170,7 @@ type config struct {
 	converge     []client.Object
 	maxAge       time.Duration
 	convergedAge time.Duration
+	queue        any // a *Queue of the request type; nil for none
 	now          func() time.Time
 	names        nameCache
 }

@@ -1,5 +1,7 @@
 package tracing
 
+import "time"
+
 // Everything that this package keeps is bounded. Each bound says what happens there; none of them ever
 // fails or delays what the operator does.
 const (
@@ -15,6 +17,29 @@ const (
 	// maxLogged is how many bytes of an invalid context's value are logged: users choose it, up to 256 KiB.
 	// The rest is left out, marked by "…".
 	maxLogged = 128
+
+	// maxLinks is how many links a reconcile span has for the events that its queue coalesced, together with
+	// the one for a stale context. The contexts of the first events are kept; later ones are only counted.
+	maxLinks = 10
+
+	// maxQueued is how many requests the side table of a queue holds. Others are not recorded, so that
+	// their reconciles have no attributes of what happened in the queue, but for the attempt.
+	maxQueued = 16384
+
+	// maxQueuedAge is how long after it became ready a request may wait in a full side table. Then it is
+	// taken for one that its queue has lost, and its place is given to others.
+	maxQueuedAge = time.Hour
+
+	// sweepInterval is how often at most a full side table is searched for lost requests.
+	sweepInterval = time.Minute
+
+	// maxNotes is how many events the predicate of a queue remembers until their requests are added. At the
+	// cap the oldest quarter is forgotten: their requests have no trigger.
+	maxNotes = 1024
+
+	// maxNoteAge is how long an event that the predicate saw can explain why a request is added. The
+	// predicate runs right before the handler that adds it.
+	maxNoteAge = time.Second
 
 	// maxNames is how many names of spans are remembered. Others are made anew each time.
 	maxNames = 1024

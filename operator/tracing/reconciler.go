@@ -43,13 +43,15 @@ func WrapTypedReconciler[R comparable](obj client.Object, r reconcile.TypedRecon
 		return nil
 	}
 	c := newConfig(opts)
-	return &tracedReconciler[R]{inner: r, key: key, cfg: c, typ: reflect.TypeOf(obj), gvk: kindOf(obj, c.scheme)}
+	q, _ := c.queue.(*Queue[R])
+	return &tracedReconciler[R]{inner: r, key: key, cfg: c, queue: q, typ: reflect.TypeOf(obj), gvk: kindOf(obj, c.scheme)}
 }
 
 type tracedReconciler[R comparable] struct {
 	inner reconcile.TypedReconciler[R]
 	key   func(R) types.NamespacedName // may be nil
 	cfg   *config
+	queue *Queue[R] // may be nil
 	typ   reflect.Type
 	gvk   schema.GroupVersionKind
 }
@@ -69,6 +71,7 @@ func (r *tracedReconciler[R]) Reconcile(ctx context.Context, req R) (reconcile.R
 		return r.inner.Reconcile(ctx, req)
 	}
 	s, ctx := newSession(ctx, r.cfg, r.typ, r.gvk, name)
+	s.taken = r.queue.running(req)
 	return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, req) })
 }
 
@@ -79,12 +82,15 @@ func WrapObjectReconciler[T client.Object](r reconcile.ObjectReconciler[T], opts
 	if r == nil {
 		return nil
 	}
-	return &tracedObjectReconciler[T]{inner: r, cfg: newConfig(opts)}
+	c := newConfig(opts)
+	q, _ := c.queue.(*Queue[reconcile.Request])
+	return &tracedObjectReconciler[T]{inner: r, cfg: c, queue: q}
 }
 
 type tracedObjectReconciler[T client.Object] struct {
 	inner reconcile.ObjectReconciler[T]
 	cfg   *config
+	queue *Queue[reconcile.Request] // may be nil
 }
 
 // Reconcile implements reconcile.ObjectReconciler.
@@ -98,6 +104,7 @@ func (r *tracedObjectReconciler[T]) Reconcile(ctx context.Context, obj T) (recon
 		return r.inner.Reconcile(ctx, obj)
 	}
 	s, ctx := newSession(ctx, r.cfg, reflect.TypeOf(obj), gvk, key)
+	s.taken = r.queue.running(reconcile.Request{NamespacedName: key})
 	s.remember(gvk, obj)
 	return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, obj) })
 }
@@ -134,6 +141,7 @@ func (s *session) run(reconciler func() (reconcile.Result, error)) (result recon
 }
 
 func (s *session) end(result reconcile.Result, err error) {
+	s.taken.ends(reasonFor(result, err))
 	if err != nil {
 		s.span.ensure()
 	}
@@ -143,7 +151,7 @@ func (s *session) end(result reconcile.Result, err error) {
 	}
 	recordError(span, err, false)
 	switch {
-	case err != nil && errors.Is(err, reconcile.TerminalError(nil)):
+	case err != nil && isTerminal(err):
 		span.SetAttributes(ReconcileResultKey.String(resultTerminalError))
 	case err != nil:
 		span.SetAttributes(ReconcileResultKey.String(resultError))
@@ -158,7 +166,11 @@ func (s *session) end(result reconcile.Result, err error) {
 	span.End()
 }
 
+// isTerminal reports whether controller-runtime will not try again after err.
+func isTerminal(err error) bool { return errors.Is(err, reconcile.TerminalError(nil)) }
+
 func (s *session) endPanicked(value any) {
+	s.taken.ends(requeueError) // controller-runtime makes it one, or the process ends
 	s.span.ensure()
 	span := s.span.finish()
 	span.SetAttributes(ReconcileResultKey.String(resultPanic))

@@ -28,6 +28,7 @@ type session struct {
 	typ   reflect.Type // of the reconciled object
 	key   types.NamespacedName
 	start time.Time
+	taken *run            // what the queue knows of the request; nil for nothing
 	ctx   context.Context //nolint:containedctx // the span's start context, until the span starts
 	span  lazySpan
 
@@ -113,6 +114,10 @@ func (s *session) begin() trace.Span {
 	attributes := id.attributes()
 	if rid := controller.ReconcileIDFromContext(s.ctx); rid != "" {
 		attributes = append(attributes, ReconcileIDKey.String(string(rid)))
+	}
+	if s.taken != nil {
+		attributes = s.taken.attributes(attributes)
+		rel.links = s.taken.links(rel)
 	}
 	ctx, opts := rel.start(s.ctx)
 	opts = append(opts,

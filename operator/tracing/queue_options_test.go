@@ -1,0 +1,223 @@
+package tracing
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/trace/noop"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
+)
+
+type newQueueFunc = func(string, workqueue.TypedRateLimiter[string]) workqueue.TypedRateLimitingInterface[string]
+
+// calls is a priority queue, a rate limiter, and what they were called with.
+type calls struct {
+	workqueue.TypedRateLimiter[string] // for the ambiguous ones
+
+	log []string
+}
+
+func (c *calls) call(format string, args ...any) { c.log = append(c.log, fmt.Sprintf(format, args...)) }
+
+func (c *calls) Add(item string)                       { c.call("Add %s", item) }
+func (c *calls) AddAfter(item string, d time.Duration) { c.call("AddAfter %s %s", item, d) }
+func (c *calls) AddRateLimited(item string)            { c.call("AddRateLimited %s", item) }
+func (c *calls) Get() (string, bool)                   { c.call("Get"); return "got", false }
+func (c *calls) Done(item string)                      { c.call("Done %s", item) }
+func (c *calls) Len() int                              { c.call("Len"); return 7 }
+func (c *calls) ShutDown()                             { c.call("ShutDown") }
+func (c *calls) ShutDownWithDrain()                    { c.call("ShutDownWithDrain") }
+func (c *calls) ShuttingDown() bool                    { c.call("ShuttingDown"); return true }
+func (c *calls) Forget(item string)                    { c.call("Forget %s", item) }
+func (c *calls) NumRequeues(item string) int           { c.call("NumRequeues %s", item); return 8 }
+func (c *calls) When(item string) time.Duration        { c.call("When %s", item); return 9 }
+func (c *calls) GetWithPriority() (string, int, bool) {
+	c.call("GetWithPriority")
+	return "got", -100, false
+}
+func (c *calls) AddWithOpts(o priorityqueue.AddOpts, items ...string) {
+	c.call("AddWithOpts %s %t %d %s", o.After, o.RateLimited, *o.Priority, items)
+}
+
+// plainCalls is the same without what a priority queue has.
+type plainCalls struct {
+	workqueue.TypedRateLimitingInterface[string]
+}
+
+// TestQueuePassesThrough: every call reaches the queue once, as it was, and its result comes back.
+func TestQueuePassesThrough(t *testing.T) {
+	for name, opts := range map[string][]Option{
+		"on":  {WithTracerProvider(tracingtest.NewTracerProvider())},
+		"off": {WithTracerProvider(noop.NewTracerProvider())},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := NewTypedQueue[string](nil, opts...)
+			inner := &calls{}
+			var results []any
+			note := func(values ...any) { results = append(results, values...) }
+			wq := q.decorate(inner).(priorityqueue.PriorityQueue[string])
+			wq.Add("a")
+			wq.AddAfter("b", 1)
+			wq.AddRateLimited("c")
+			wq.AddWithOpts(priorityqueue.AddOpts{After: 2, RateLimited: true, Priority: new(3)}, "d", "e")
+			item, down := wq.Get()
+			note(item, down)
+			item, priority, down := wq.GetWithPriority()
+			note(item, priority, down)
+			wq.Done("got")
+			wq.Forget("g")
+			note(wq.Len(), wq.NumRequeues("h"), wq.ShuttingDown(), q.WrapRateLimiter(inner).When("i"))
+			wq.ShutDown()
+			wq.ShutDownWithDrain()
+			if diff := cmp.Diff([]any{"got", false, "got", -100, false, 7, 8, true, time.Duration(9)}, results); diff != "" {
+				t.Errorf("results, wanted and got:\n%s", diff)
+			}
+			want := []string{
+				"Add a", "AddAfter b 1ns", "AddRateLimited c", "AddWithOpts 2ns true 3 [d e]", "Get", "GetWithPriority", "Done got", "Forget g",
+				"Len", "NumRequeues h", "ShuttingDown", "When i", "ShutDown", "ShutDownWithDrain",
+			}
+			got := slices.DeleteFunc(inner.log, func(s string) bool { return s == "NumRequeues got" }) // asked at each Get
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("calls, wanted and got:\n%s", diff)
+			}
+			if len(q.table.requests) != 0 {
+				t.Errorf("%d requests are left", len(q.table.requests))
+			}
+		})
+	}
+}
+
+func isPriority(wq workqueue.TypedRateLimitingInterface[string]) bool {
+	_, ok := wq.(priorityqueue.PriorityQueue[string])
+	return ok
+}
+
+// TestOptionsKeepTheQueue: the queue is the one that controller-runtime would make, also where the
+// manager's options choose.
+func TestOptionsKeepTheQueue(t *testing.T) {
+	limiter := workqueue.DefaultTypedControllerRateLimiter[string]()
+	for name, tc := range map[string]struct {
+		options controller.TypedOptions[string]
+		manager *bool
+	}{
+		"default":                                 {},
+		"priority":                                {controller.TypedOptions[string]{UsePriorityQueue: new(true)}, nil},
+		"no priority":                             {controller.TypedOptions[string]{UsePriorityQueue: new(false)}, nil},
+		"no priority by the manager":              {controller.TypedOptions[string]{}, new(false)},
+		"priority by the manager":                 {controller.TypedOptions[string]{}, new(true)},
+		"the manager is overruled":                {controller.TypedOptions[string]{UsePriorityQueue: new(true)}, new(false)},
+		"an own limiter":                          {controller.TypedOptions[string]{RateLimiter: limiter}, nil},
+		"an own limiter, no priority":             {controller.TypedOptions[string]{RateLimiter: limiter, UsePriorityQueue: new(false)}, nil},
+		"an own queue that is no priority queue":  {controller.TypedOptions[string]{NewQueue: newPlain}, nil},
+		"an own queue, though there is an option": {controller.TypedOptions[string]{NewQueue: newPlain, UsePriorityQueue: new(true)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := func(o controller.TypedOptions[string]) bool {
+				o.DefaultFromConfig(ctrlconfig.Controller{UsePriorityQueue: tc.manager, SkipNameValidation: new(true)})
+				o.Reconciler = reconcile.TypedFunc[string](nil)
+				c, err := controller.NewTypedUnmanaged("test", o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// The controller is of an internal package, and makes its queue when it starts.
+				fields := reflect.ValueOf(c).Elem()
+				wq := fields.FieldByName("NewQueue").Interface().(newQueueFunc)("test", fields.FieldByName("RateLimiter").Interface().(workqueue.TypedRateLimiter[string]))
+				defer wq.ShutDown()
+				return isPriority(wq)
+			}
+			q := NewTypedQueue[string](nil)
+			if want, got := made(tc.options), made(q.Options(tc.options)); got != want {
+				t.Errorf("the decorated queue is a priority queue: %t, the undecorated: %t", got, want)
+			}
+		})
+	}
+}
+
+func newPlain(string, workqueue.TypedRateLimiter[string]) workqueue.TypedRateLimitingInterface[string] {
+	return plainCalls{&calls{}}
+}
+
+func TestWrapNewQueue(t *testing.T) {
+	q := NewTypedQueue[string](nil)
+	var name string
+	var limiter workqueue.TypedRateLimiter[string]
+	inner := &calls{}
+	wq := q.WrapNewQueue(func(n string, l workqueue.TypedRateLimiter[string]) workqueue.TypedRateLimitingInterface[string] {
+		name, limiter = n, l
+		return inner
+	})("heads", q.WrapRateLimiter(inner))
+	if traced, ok := limiter.(*tracedRateLimiter[string]); name != "heads" || !ok || traced.TypedRateLimiter != inner {
+		t.Errorf("the queue %q is made with the limiter %#v, want the given one, decorated once", name, limiter)
+	}
+	if !isPriority(wq) {
+		t.Error("the decorated queue is no priority queue")
+	}
+	none := q.WrapNewQueue(func(string, workqueue.TypedRateLimiter[string]) workqueue.TypedRateLimitingInterface[string] {
+		return nil
+	})
+	if got := none("", nil); got != nil {
+		t.Errorf("no queue becomes %T", got)
+	}
+	made := q.WrapNewQueue(nil)("", nil)
+	defer made.ShutDown()
+	if !isPriority(made) {
+		t.Error("the default is no priority queue")
+	}
+}
+
+// TestNilQueue: it changes nothing.
+func TestNilQueue(t *testing.T) {
+	var q *Queue[string]
+	if o := q.Options(controller.TypedOptions[string]{}); o.NewQueue != nil {
+		t.Error("the options have a queue")
+	}
+	inner := &calls{}
+	if got := q.WrapRateLimiter(inner); got != inner {
+		t.Errorf("the limiter is %T", got)
+	}
+	if q.WrapNewQueue(nil) != nil {
+		t.Error("no NewQueue becomes one")
+	}
+	if !q.Predicate().Create(event.CreateEvent{}) || !q.Predicate().Update(event.UpdateEvent{}) {
+		t.Error("the predicate refuses")
+	}
+	r := WrapTypedReconciler(&appsv1.Deployment{}, reconcile.TypedFunc[string](nil), nil, WithQueue(q)).(*tracedReconciler[string])
+	if r.queue != nil || r.cfg.queue != nil {
+		t.Error("the reconciler has a queue")
+	}
+	other := WithQueue(NewTypedQueue[int](nil)) // of another type
+	if r := WrapTypedReconciler(&appsv1.Deployment{}, reconcile.TypedFunc[string](nil), nil, other).(*tracedReconciler[string]); r.queue != nil {
+		t.Error("the reconciler has a queue of other requests")
+	}
+	if got := NewTypedQueue[string](nil).WrapRateLimiter(nil); got != nil {
+		t.Errorf("no limiter becomes %T", got)
+	}
+}
+
+// TestQueueSwitchedOff: what was noted while tracing was on is not told about a later run.
+func TestQueueSwitchedOff(t *testing.T) {
+	q := NewTypedQueue[string](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
+	wq := q.decorate(&calls{})
+	wq.Add("got")
+	if len(q.table.requests) != 1 {
+		t.Fatal("nothing was noted")
+	}
+	q.cfg.provider = noop.NewTracerProvider()
+	wq.Get()
+	wq.Add("other")
+	if n := len(q.table.requests); n != 0 {
+		t.Errorf("%d requests are known while tracing is off", n)
+	}
+}

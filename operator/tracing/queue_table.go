@@ -1,0 +1,234 @@
+package tracing
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// queueTable holds what is known of the requests that are in a queue, or taken from it and not done. It
+// holds nothing before the queue is made and after it is shut down. It is safe for concurrent use, and never
+// calls the queue or its rate limiter: those call it with their own locks held.
+type queueTable[R comparable] struct {
+	mu       sync.Mutex
+	opened   bool
+	absorbs  bool // whether an add without a delay makes ready what is held back; see take
+	requests map[R]*queued
+	notes    []note[R] // oldest first
+	swept    time.Time
+}
+
+// queued is a request. Adds while it runs are for its next run.
+type queued struct {
+	ready arrivals // those without a delay
+	later arrivals // those with one
+	run   *run     // while it runs
+}
+
+// note is an event that the predicate saw, and that may lead to a request.
+type note[R comparable] struct {
+	item  R
+	cause cause
+	at    time.Time
+}
+
+// open begins anew. In a priority queue, which absorbs, a request is there but once. A rate limiting queue
+// keeps the two apart: what is held back comes when its time has come, even if the request was taken meanwhile.
+func (t *queueTable[R]) open(absorbs bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.opened, t.absorbs, t.notes = true, absorbs, nil
+	t.requests = map[R]*queued{}
+}
+
+// close forgets what will not be taken any more.
+func (t *queueTable[R]) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.opened, t.notes = false, nil
+	for item, q := range t.requests {
+		if q.ready, q.later = (arrivals{}), (arrivals{}); q.run == nil {
+			delete(t.requests, item)
+		}
+	}
+}
+
+// request gives the entry of a request that is added; nil where there is no room.
+// The caller holds the lock.
+func (t *queueTable[R]) request(item R, now time.Time) *queued {
+	if !t.opened {
+		return nil
+	}
+	if q, ok := t.requests[item]; ok {
+		return q
+	}
+	if len(t.requests) >= maxQueued {
+		if t.sweep(now); len(t.requests) >= maxQueued {
+			return nil
+		}
+	}
+	q := &queued{}
+	t.requests[item] = q
+	return q
+}
+
+// sweep forgets requests that should long have been taken: a queue may have dropped them. The caller holds
+// the lock.
+func (t *queueTable[R]) sweep(now time.Time) {
+	if now.Sub(t.swept) < sweepInterval {
+		return
+	}
+	t.swept = now
+	for item, q := range t.requests {
+		if q.run == nil && q.ready.lost(now) && q.later.lost(now) {
+			delete(t.requests, item)
+		}
+	}
+}
+
+// part gives the adds of the kind.
+func (q *queued) part(after time.Duration, limited bool) *arrivals {
+	if limited || after > 0 {
+		return &q.later
+	}
+	return &q.ready
+}
+
+// announce tells the cause of an add that is about to come.
+func (t *queueTable[R]) announce(item R, after time.Duration, limited bool, c cause, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := t.request(item, now)
+	if q == nil {
+		return
+	}
+	a := q.part(after, limited)
+	a.begin(now)
+	a.because(c)
+	a.announced++
+	t.takeNote(item, now, &c) // the predicate saw the same event
+}
+
+// add notes an add.
+func (t *queueTable[R]) add(item R, after time.Duration, limited bool, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := t.request(item, now)
+	if q == nil {
+		return
+	}
+	a := q.part(after, limited)
+	a.begin(now)
+	switch {
+	case after > 0:
+		a.readyAt(now.Add(after))
+	case !limited:
+		a.readyAt(now)
+	}
+	switch {
+	case a.announced > 0:
+		a.announced--
+	case a == &q.ready:
+		if c, ok := t.takeNote(item, now, nil); ok {
+			a.because(c)
+		}
+	default:
+		if reason := q.run.asks(); reason != requeueNone { // the controller adds what its reconcile asked for
+			a.reason = reason
+			return
+		}
+	}
+	a.events++
+}
+
+// limited notes when the rate limiter says that the request is ready.
+func (t *queueTable[R]) limited(item R, ready time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q, ok := t.requests[item]; ok && q.later.any() {
+		q.later.readyAt(ready)
+	}
+}
+
+// take notes that a worker has taken the request. Without any add that is known, its attempt is; workers
+// are few, so that this needs no bound.
+func (t *queueTable[R]) take(item R, attempt int, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q, ok := t.requests[item]
+	if !ok {
+		q = &queued{}
+		if t.requests == nil {
+			t.requests = map[R]*queued{}
+		}
+		t.requests[item] = q
+	}
+	r := &run{arrivals: q.ready, attempt: attempt, taken: now}
+	q.ready = arrivals{}
+	if q.later.any() && (t.absorbs || !r.any() || !q.later.ready.After(now)) {
+		r.merge(q.later)
+		q.later = arrivals{}
+	}
+	q.run = r
+}
+
+// running gives what is known of a request that was taken; nil for nothing.
+func (t *queueTable[R]) running(item R) *run {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q, ok := t.requests[item]; ok {
+		return q.run
+	}
+	return nil
+}
+
+// done notes that the request no longer runs.
+func (t *queueTable[R]) done(item R) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q, ok := t.requests[item]; ok {
+		if q.run = nil; !q.ready.any() && !q.later.any() {
+			delete(t.requests, item)
+		}
+	}
+}
+
+// forget drops what is known of a request.
+func (t *queueTable[R]) forget(item R) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.requests, item)
+}
+
+// note keeps an event for requests that may be added because of it.
+func (t *queueTable[R]) note(item R, c cause, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.opened {
+		return
+	}
+	if len(t.notes) >= maxNotes {
+		t.notes = slices.Delete(t.notes, 0, maxNotes/4)
+	}
+	t.notes = append(t.notes, note[R]{item, c, now})
+}
+
+// takeNote gives the last event about a request; where c is given, only if it is c. The last one is right
+// where the predicate is followed by the handler, and where several goroutines mix theirs, each of them
+// gets one. The caller holds the lock.
+func (t *queueTable[R]) takeNote(item R, now time.Time, c *cause) (cause, bool) {
+	for i := len(t.notes) - 1; i >= 0; i-- {
+		n := &t.notes[i]
+		if now.Sub(n.at) > maxNoteAge {
+			clear(t.notes[:i+1])
+			t.notes = t.notes[i+1:]
+			break
+		}
+		if n.item == item && (c == nil || n.cause.equal(*c)) {
+			found := n.cause
+			t.notes = slices.Delete(t.notes, i, i+1)
+			return found, true
+		}
+	}
+	return cause{}, false
+}

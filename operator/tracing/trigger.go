@@ -1,0 +1,118 @@
+package tracing
+
+import (
+	"reflect"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// What can happen to an object, as the first word of a trigger.
+const (
+	eventCreate  = "create"
+	eventUpdate  = "update"
+	eventDelete  = "delete"
+	eventGeneric = "generic"
+)
+
+// triggerPredicate notes events, and lets them pass.
+type triggerPredicate[R comparable] struct{ queue *Queue[R] }
+
+var _ predicate.Predicate = triggerPredicate[string]{}
+
+// Create implements predicate.Predicate.
+func (p triggerPredicate[R]) Create(e event.CreateEvent) bool {
+	return p.note(eventCreate, nil, e.Object)
+}
+
+// Update implements predicate.Predicate.
+func (p triggerPredicate[R]) Update(e event.UpdateEvent) bool {
+	return p.note(eventUpdate, e.ObjectOld, e.ObjectNew)
+}
+
+// Delete implements predicate.Predicate.
+func (p triggerPredicate[R]) Delete(e event.DeleteEvent) bool {
+	return p.note(eventDelete, nil, e.Object)
+}
+
+// Generic implements predicate.Predicate.
+func (p triggerPredicate[R]) Generic(e event.GenericEvent) bool {
+	return p.note(eventGeneric, nil, e.Object)
+}
+
+// note notes the event for each request that it may lead to. Who owned the object before an update is told
+// of it as well.
+func (p triggerPredicate[R]) note(action string, old, obj client.Object) bool {
+	q := p.queue
+	if q.cfg.off() || q.requests == nil || absent(obj) {
+		return true
+	}
+	c, now := q.cfg.cause(action, obj), q.cfg.now()
+	requests := q.requests(obj)
+	for _, item := range requests {
+		q.table.note(item, c, now)
+	}
+	if absent(old) {
+		return true
+	}
+	for _, item := range q.requests(old) {
+		if !slices.Contains(requests, item) {
+			q.table.note(item, c, now)
+		}
+	}
+	return true
+}
+
+// cause reads an event. An invalid context is none: the reconcile that reads the object will say so.
+func (c *config) cause(action string, obj client.Object) cause {
+	out := cause{trigger: c.names.of(action, kindOf(obj, c.scheme).Kind)}
+	if annotations := obj.GetAnnotations(); c.hasContext(annotations) {
+		stored, _ := c.extractFrom(annotations)
+		out.context = stored.sc
+	}
+	return out
+}
+
+// requestsFor gives the requests that For and Owns make of an object for a controller of a kind. Whether
+// the owner of a namespaced object is in its namespace or in none is not known here, so it may be either.
+func requestsFor(kind schema.GroupVersionKind, scheme *runtime.Scheme) func(client.Object) []reconcile.Request {
+	return func(obj client.Object) []reconcile.Request {
+		var out []reconcile.Request
+		add := func(namespace, name string) {
+			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}})
+		}
+		if sameKind(kindOf(obj, scheme), kind) {
+			add(obj.GetNamespace(), obj.GetName())
+		}
+		for _, ref := range obj.GetOwnerReferences() {
+			if !sameKind(schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind), kind) {
+				continue
+			}
+			add(obj.GetNamespace(), ref.Name)
+			if obj.GetNamespace() != "" {
+				add("", ref.Name)
+			}
+		}
+		return out
+	}
+}
+
+// sameKind compares groups as well, unless a scheme did not know one of the two; then it has no version.
+func sameKind(a, b schema.GroupVersionKind) bool {
+	return a.Kind == b.Kind && (a.Group == b.Group || a.Version == "" || b.Version == "")
+}
+
+// absent reports whether there is no object, in whatever way.
+func absent(obj client.Object) bool {
+	if obj == nil {
+		return true
+	}
+	v := reflect.ValueOf(obj)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
