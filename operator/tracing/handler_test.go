@@ -37,7 +37,7 @@ func owned(obj *corev1.ConfigMap, owner string) *corev1.ConfigMap {
 	return obj
 }
 
-func withContext(obj *corev1.ConfigMap, sc trace.SpanContext) *corev1.ConfigMap {
+func carrying(obj *corev1.ConfigMap, sc trace.SpanContext) *corev1.ConfigMap {
 	c := newConfig(nil)
 	obj.Annotations = c.values(sc, 0, c.now())
 	return obj
@@ -88,7 +88,7 @@ func TestEventHandlers(t *testing.T) {
 	} {
 		for _, queue := range []string{"priority queue", "rate limiting queue"} {
 			t.Run(name+", "+queue, func(t *testing.T) {
-				for action, handle := range eventsOf(withContext(tc.object, sampledContext(1))) {
+				for action, handle := range eventsOf(carrying(tc.object, sampledContext(1))) {
 					q := NewQueue(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
 					limiter := workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()
 					wq := q.WrapNewQueue(nil)("", limiter)

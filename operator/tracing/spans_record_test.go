@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -191,28 +192,38 @@ func (r *everything) outcomes() {
 	}
 }
 
-// controlled runs a reconcile in a real controller, which gives it an id.
+// controlled runs a reconcile and its retry in a real controller, which gives them ids, and queues them.
 func (r *everything) controlled() {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	defer cancel()
 	c := WrapClient(r.server(), r.opts...)
+	tracked := NewQueue(&appsv1.Deployment{}, r.opts...)
 	done := make(chan struct{}, 1)
 	wrapped := WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-		err := c.Create(ctx, configMap("new"))
-		return reconcile.Result{}, err
-	}), r.opts...)
-	k, err := controller.NewTypedUnmanaged("test", controller.Options{
+		if err := c.Create(ctx, configMap("new")); err != nil { // the second time
+			return reconcile.Result{}, client.IgnoreAlreadyExists(err)
+		}
+		return reconcile.Result{RequeueAfter: 1}, nil
+	}), append([]Option{WithQueue(tracked)}, r.opts...)...)
+	reconciles := 0
+	k, err := controller.NewTypedUnmanaged("test", tracked.Options(controller.Options{
 		SkipNameValidation: new(true),
 		Reconciler: reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-			defer func() { done <- struct{}{} }()
+			if reconciles++; reconciles == 2 {
+				defer func() { done <- struct{}{} }()
+			}
 			return wrapped.Reconcile(ctx, req)
 		}),
-	})
+	}))
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	if err := k.Watch(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		q.Add(requestFor(deployment("owner")))
+		for range 2 {
+			owner := deployment("owner")
+			tracked.Predicate().Create(event.CreateEvent{Object: owner})
+			q.Add(requestFor(owner))
+		}
 		return nil
 	})); err != nil {
 		r.t.Fatal(err)
