@@ -24,7 +24,7 @@ const (
 )
 
 // patches are those of the document, in their order: the first adopts the library, and the others add to it.
-var patches = []string{"adopt.patch", "webhook.patch"}
+var patches = []string{"adopt.patch", "queue.patch", "webhook.patch"}
 
 // adopter is a copy of the small operator, in a workspace with the library.
 type adopter struct {

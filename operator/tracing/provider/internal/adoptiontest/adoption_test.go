@@ -16,23 +16,54 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// TestAdoption adopts the library, lets the operator serve one Cache, and wants the change's spans. Nothing is sent before the
-// process ends: the batch processor waits an hour, so that what arrives is what ending it sent.
+// TestAdoption adopts the library, as the document says step by step, lets the operator serve one Cache, and wants the change's
+// spans. Nothing is sent before the process ends: the batch processor waits an hour, so that what arrives is what ending it sent.
 func TestAdoption(t *testing.T) {
 	a := copyAdopter(t)
 	a.run(t, "go", "build", "./...") // as it was
-	a.apply(t, patches[0])
-	program := a.build(t)
-
 	admin, kubeconfig := startCluster(t, filepath.Join(testdata, "adopter/config/crd/bases"))
-	spans := startCollector(t)
-	operator := start(t, program,
-		"KUBECONFIG="+kubeconfig,
-		"OTEL_EXPORTER_OTLP_ENDPOINT=http://"+spans.address,
-		"OTEL_BSP_SCHEDULE_DELAY=3600000",
-	)
 
-	cache := createCache(t, admin)
+	for _, step := range []struct{ patch, tree string }{
+		{"adopt.patch", "adopt.tree"},
+		{"queue.patch", "queue.tree"},
+	} {
+		a.apply(t, step.patch)
+		program := a.build(t)
+		spans := startCollector(t)
+		operator := start(t, program,
+			"KUBECONFIG="+kubeconfig,
+			"OTEL_EXPORTER_OTLP_ENDPOINT=http://"+spans.address,
+			"OTEL_BSP_SCHEDULE_DELAY=3600000",
+		)
+		cache := serve(t, admin, operator)
+		if early := spans.received(); len(early) > 0 {
+			t.Fatalf("%d spans came before the operator ended: the test cannot tell what ending it sends", len(early))
+		}
+		operator.terminate(t)
+
+		// What the operator saw of the Caches of earlier steps, when it started, changed nothing and left no span.
+		matchTree(t, step.tree, read(t, filepath.Join(testdata, step.tree)), spans.received(), cache)
+		for _, shown := range blocks(t, "tree") {
+			matchTree(t, "the document", shown, spans.received(), cache)
+		}
+		traceID := wantGenerationsTrace(t, spans.received(), cache)
+		if log := operator.output.String(); !strings.Contains(log, `"trace_id":"`+traceID) {
+			t.Errorf("no line of the operator's log names trace %s", traceID)
+		}
+	}
+}
+
+// serve creates a Cache and waits until it is Ready.
+func serve(t *testing.T, admin client.Client, operator *process) *unstructured.Unstructured {
+	t.Helper()
+	cache := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"image": "registry.invalid/cache:1", "replicas": int64(2)}}}
+	cache.SetAPIVersion("cache.example.com/v1alpha1")
+	cache.SetKind("Cache")
+	cache.SetNamespace("default")
+	cache.SetGenerateName("cache-")
+	if err := admin.Create(t.Context(), cache); err != nil {
+		t.Fatal(err)
+	}
 	playDeploymentController(t, admin, operator, cache)
 	eventually(t, "the Cache is Ready", func(ctx context.Context) error {
 		if err := operator.running(); err != nil {
@@ -43,28 +74,6 @@ func TestAdoption(t *testing.T) {
 		}
 		return wantReady(cache)
 	})
-	if early := spans.received(); len(early) > 0 {
-		t.Fatalf("%d spans came before the operator ended: the test cannot tell what ending it sends", len(early))
-	}
-	operator.terminate(t)
-
-	matchTree(t, spans.received(), cache)
-	traceID := wantGenerationsTrace(t, spans.received(), cache)
-	if log := operator.output.String(); !strings.Contains(log, `"trace_id":"`+traceID) {
-		t.Errorf("no line of the operator's log names trace %s", traceID)
-	}
-}
-
-func createCache(t *testing.T, admin client.Client) *unstructured.Unstructured {
-	t.Helper()
-	cache := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"image": "registry.invalid/cache:1", "replicas": int64(2)}}}
-	cache.SetAPIVersion("cache.example.com/v1alpha1")
-	cache.SetKind("Cache")
-	cache.SetNamespace("default")
-	cache.SetName("sample")
-	if err := admin.Create(t.Context(), cache); err != nil {
-		t.Fatal(err)
-	}
 	return cache
 }
 
@@ -98,22 +107,16 @@ func wantReady(cache *unstructured.Unstructured) error {
 	return fmt.Errorf("its conditions are %v", conditions)
 }
 
-// matchTree compares the spans with the golden tree, and with the one that the document shows.
-func matchTree(t *testing.T, spans []spantree.Span, cache client.Object) {
+// matchTree compares the spans with a tree.
+func matchTree(t *testing.T, name, text string, spans []spantree.Span, cache client.Object) {
 	t.Helper()
-	shown := blocks(t, "tree")
-	if len(shown) != 1 {
-		t.Fatalf("the document shows %d trees, want one", len(shown))
+	filled := strings.NewReplacer("$CACHE", cache.GetName(), "$NAMESPACE", cache.GetNamespace()).Replace(text)
+	want, err := spantree.Parse(name, filled)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"adopt.tree": read(t, filepath.Join(testdata, "adopt.tree")), "the document": shown[0]} {
-		filled := strings.NewReplacer("$CACHE", cache.GetName(), "$NAMESPACE", cache.GetNamespace()).Replace(text)
-		want, err := spantree.Parse(name, filled)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if result := spantree.Match(want, spantree.Build(spans)); !result.OK() {
-			t.Errorf("%s: %s", name, result.Explain())
-		}
+	if result := spantree.Match(want, spantree.Build(spans)); !result.OK() {
+		t.Errorf("%s: %s", name, result.Explain())
 	}
 }
 

@@ -41,6 +41,9 @@ func TestDocumentShowsTheCode(t *testing.T) {
 			t.Errorf("diff %d of the document is not %s", i+1, name)
 		}
 	}
+	if trees := blocks(t, "tree"); len(trees) != 1 {
+		t.Errorf("%d trees are shown, want one", len(trees))
+	}
 	code := blocks(t, "go")
 	if len(code) != 1 || !strings.Contains(read(t, filepath.Join(testdata, adoptedTest)), code[0]) {
 		t.Errorf("the document's %d blocks of Go are not from %s", len(code), adoptedTest)
