@@ -1,6 +1,9 @@
 package adoptiontest
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,6 +70,65 @@ func TestDocumentsVariables(t *testing.T) {
 			t.Errorf("the document says nothing about %s", name)
 		}
 	}
+}
+
+// TestDocumentsNames: what the document names of the library's packages is there.
+func TestDocumentsNames(t *testing.T) {
+	folders := map[string]string{"tracing": "../../..", "provider": "../..", "tracingtest": "../../../tracingtest", "spantree": "../../../spantree"}
+	exported := map[string]map[string]bool{}
+	for name, folder := range folders {
+		exported[name] = exportedNames(t, folder)
+	}
+	doc, found := read(t, document), 0
+	for _, match := range regexp.MustCompile(`\b(tracing|provider|tracingtest|spantree)\.([A-Z]\w*)`).FindAllStringSubmatch(doc, -1) {
+		found++
+		if !exported[match[1]][match[2]] {
+			t.Errorf("there is no %s", match[0])
+		}
+	}
+	for _, match := range regexp.MustCompile("`(With\\w+)").FindAllStringSubmatch(doc, -1) {
+		found++
+		if !exported["tracing"][match[1]] && !exported["provider"][match[1]] {
+			t.Errorf("there is no option %s", match[1])
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d names were found", found)
+	}
+}
+
+// exportedNames gives the functions and types that a package exports.
+func exportedNames(t *testing.T, folder string) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s has no Go files: %v", folder, err)
+	}
+	names := map[string]bool{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, declaration := range parsed.Decls {
+			switch d := declaration.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil {
+					names[d.Name.Name] = d.Name.IsExported()
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if typ, ok := spec.(*ast.TypeSpec); ok {
+						names[typ.Name.Name] = typ.Name.IsExported()
+					}
+				}
+			}
+		}
+	}
+	return names
 }
 
 // TestDocumentsPatches: the whole of it compiles together, and the document's test passes.
