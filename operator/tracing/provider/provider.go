@@ -22,7 +22,7 @@ import (
 // Provider holds what [New] made. It is safe for concurrent use.
 type Provider struct {
 	sdk        *sdktrace.TracerProvider      // nil where tracing is disabled
-	propagator propagation.TextMapPropagator // never nil
+	propagator propagation.TextMapPropagator // nil in a zero Provider alone
 	timeout    time.Duration                 // of Shutdown
 }
 
@@ -103,7 +103,7 @@ func (p *Provider) TracerProvider() trace.TracerProvider {
 // (without baggage, which nothing here reads). With none, or with baggage alone, spans are made and no
 // context travels.
 func (p *Provider) Propagator() propagation.TextMapPropagator {
-	if p == nil {
+	if p == nil || p.propagator == nil {
 		return propagation.TraceContext{}
 	}
 	return p.propagator

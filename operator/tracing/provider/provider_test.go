@@ -169,7 +169,7 @@ func TestNilProvider(t *testing.T) {
 	if err := p.Run(t.Context(), func(context.Context) error { return want }); !errors.Is(err, want) {
 		t.Errorf("Run gave %v, want the error of what it runs", err)
 	}
-	if got := p.Propagator().Fields(); len(got) != 2 || len(p.Options()) == 0 {
+	if got := p.Propagator().Fields(); len(got) != 2 || len(p.Options()) == 0 || (&Provider{}).Propagator() == nil {
 		t.Errorf("propagator with fields %v, want W3C Trace Context", got)
 	}
 	if _, ok := p.TracerProvider().(noop.TracerProvider); !ok {
