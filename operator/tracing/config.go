@@ -137,6 +137,12 @@ func WithConverge(kinds ...client.Object) Option {
 	return optionFunc(func(c *config) { c.converge = append(c.converge, kinds...) })
 }
 
+// WithRelation sets how reconciles relate to the context that their object carries. The default, also for
+// a value that is none of the three, is [RelationAuto].
+func WithRelation(r Relation) Option {
+	return optionFunc(func(c *config) { c.relation = r })
+}
+
 // WithMaxAge sets how long after the start of a change a reconcile of an object that has not converged
 // is still a child of the change's context. The default, also for zero and less, is one hour.
 func WithMaxAge(d time.Duration) Option {
@@ -168,6 +174,7 @@ type config struct {
 	trusted      map[string]bool
 	foreign      ForeignContext
 	converge     []client.Object
+	relation     Relation
 	maxAge       time.Duration
 	convergedAge time.Duration
 	queue        any // a *Queue of the request type; nil for none

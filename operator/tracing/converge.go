@@ -67,7 +67,8 @@ func (v *convergence) state(obj client.Object) *generationState {
 }
 
 // reached emits the span, once per generation. The context that the object carries is the parent
-// whatever its age, so that the span comes out the same in a process that took over half-way.
+// whatever its age, so that the span comes out the same in a process that took over half-way; the policy
+// of [RelationLink] makes it a link.
 func (v *convergence) reached(ctx context.Context, gvk schema.GroupVersionKind, obj client.Object) {
 	if !v.kinds[gvk.GroupKind()] || obj.GetUID() == "" {
 		return
@@ -81,13 +82,18 @@ func (v *convergence) reached(ctx context.Context, gvk schema.GroupVersionKind, 
 		return
 	}
 	now := v.cfg.now()
-	if stored, ok := v.cfg.extractFrom(obj.GetAnnotations()); ok && stored.belongsTo(obj.GetGeneration()) {
-		start = stored.origin.start
+	carried, own := v.cfg.bears(ctx, obj)
+	switch {
+	case !own:
+		carried = sessionFrom(ctx).ownerOf(obj)
+	case carried.stored.belongsTo(obj.GetGeneration()):
+		start = carried.stored.origin.start
 	}
 	if start.After(now) { // the clock that began the change is ahead
 		start = now
 	}
-	ctx, opts := v.cfg.relateAnyAge(ctx, obj).start(ctx)
+	r, _ := v.cfg.relateAnyAge(obj, carried)
+	ctx, opts := r.start(ctx)
 	opts = append(opts,
 		trace.WithTimestamp(start),
 		trace.WithSpanKind(trace.SpanKindInternal),

@@ -125,3 +125,26 @@ func ExampleWrapDefaulter() {
 func ExampleWebhookContext() {
 	var _ func(context.Context, *http.Request) context.Context = tracing.WebhookContext()
 }
+
+// With links alone, each reconcile is a trace of its own that names the change which it reacts to.
+func ExampleWithRelation() {
+	tp := tracingtest.NewTracerProvider()
+	opts := []tracing.Option{tracing.WithTracerProvider(tp), tracing.WithRelation(tracing.RelationLink)}
+	ctx, change := tp.Tracer("example").Start(context.Background(), "change")
+	cart := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart", UID: "1234", Generation: 1}}
+	tracing.InjectContext(ctx, cart, opts...)
+	change.End()
+
+	server := fake.NewClientBuilder().WithObjects(cart).Build()
+	r := tracing.WrapReconciler(&appsv1.Deployment{}, &reconciler{tracing.WrapClient(server, opts...)}, opts...)
+	if _, err := r.Reconcile(context.Background(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(cart)}); err != nil {
+		fmt.Println(err)
+	}
+	for _, s := range tp.Spans() {
+		fmt.Println(s.Name, "parent:", s.Parent.IsValid(), "links:", len(s.Links))
+	}
+	// Output:
+	// change parent: false links: 0
+	// create ConfigMap parent: true links: 0
+	// reconcile Deployment parent: false links: 1
+}

@@ -21,6 +21,11 @@ import (
 // object's present generation and is fresh ([WithMaxAge], [WithConvergedAge]); stale, it becomes a link
 // of a new trace; written for another generation, or missing, the span is a root in a trace whose id
 // follows from the object's UID and generation. A reconcile that reads nothing starts a new trace.
+// [WithRelation] chooses another policy.
+//
+// Where the object has no context and r read its controlling owner before the span started, the owner's
+// context decides, by the owner's generation and freshness; stale or of another generation, it becomes a
+// link of the root in the trace of the object's generation.
 //
 // With [WithQueue], the span also says what the controller's queue knows of the request.
 //

@@ -3,12 +3,53 @@ package tracing
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
+
+// Relation says how the span of a reconcile, or "converge {Kind}", relates to the context that its object
+// carries: that of the object itself or, where it has none and the reconcile read it, of its owner.
+type Relation int
+
+const (
+	// RelationAuto makes the span a child of the context if that was written for the object's generation
+	// and is fresh. A stale one becomes a link of a new trace, one of another generation a link of a root in
+	// the trace of the generation. It is the default.
+	RelationAuto Relation = iota
+	// RelationChild makes the span a child of the context, whatever its age and generation. Without a
+	// context the span is a root in the trace of the object's generation.
+	RelationChild
+	// RelationLink makes the span the root of a new trace, with a link to the context, as KEP-5915 proposes.
+	RelationLink
+)
+
+// String gives the word that [ParseRelation] reads; for a value that is none of the three, that of the
+// default, as which it counts.
+func (r Relation) String() string {
+	switch r {
+	case RelationChild:
+		return "child"
+	case RelationLink:
+		return "link"
+	default:
+		return "auto"
+	}
+}
+
+// ParseRelation reads "auto", "child" or "link", as a command line flag would give it. Any other word is
+// an error.
+func ParseRelation(s string) (Relation, error) {
+	for _, r := range []Relation{RelationAuto, RelationChild, RelationLink} {
+		if s == r.String() {
+			return r, nil
+		}
+	}
+	return RelationAuto, fmt.Errorf("parsing relation %q: must be auto, child or link", s)
+}
 
 // relation is where a span belongs. It is decided before the span starts, so that samplers see the links.
 type relation struct {
@@ -33,25 +74,53 @@ func (r relation) start(ctx context.Context) (context.Context, []trace.SpanStart
 // isChild reports whether the span has a parent, and is no root of whatever kind.
 func (r relation) isChild() bool { return r.parent.IsValid() }
 
-// relate decides how a span about obj, as it is, relates to the context that obj carries.
-func (c *config) relate(ctx context.Context, obj client.Object, now time.Time) relation {
-	stored, ok := c.extract(ctx, obj, levelReconcile)
-	if !ok || !stored.belongsTo(obj.GetGeneration()) {
-		return generationRoot(obj, stored.sc)
-	}
-	if c.fresh(obj, stored, now) {
-		return relation{parent: stored.sc}
-	}
-	return relation{links: []trace.Link{{SpanContext: stored.sc}}}
+// bearer is an object and the context that it carries. The zero value is none.
+type bearer struct {
+	obj    client.Object
+	stored storedContext
 }
 
-// relateAnyAge is relate for spans that belong to their change however long it took.
-func (c *config) relateAnyAge(ctx context.Context, obj client.Object) relation {
+// bears finds out what an object carries; false for no valid context.
+func (c *config) bears(ctx context.Context, obj client.Object) (bearer, bool) {
 	stored, ok := c.extract(ctx, obj, levelReconcile)
-	if !ok || !stored.belongsTo(obj.GetGeneration()) {
-		return generationRoot(obj, stored.sc)
+	if !ok {
+		return bearer{}, false
 	}
-	return relation{parent: stored.sc}
+	return bearer{obj, stored}, true
+}
+
+// relate decides how a span about obj relates to the context of b, which is obj itself or, if owned is
+// true, its owner.
+func (c *config) relate(obj client.Object, b bearer, owned bool, now time.Time) relation {
+	r, decided := c.relateAnyAge(obj, b)
+	switch {
+	case decided || c.fresh(b.obj, b.stored, now):
+		return r
+	case owned:
+		return generationRoot(obj, b.stored.sc)
+	default:
+		return relation{links: []trace.Link{{SpanContext: b.stored.sc}}}
+	}
+}
+
+// relateAnyAge is relate for spans that belong to their change however long it took. decided is false
+// where the age of the context makes a difference to other spans.
+func (c *config) relateAnyAge(obj client.Object, b bearer) (r relation, decided bool) {
+	sc := b.stored.sc
+	switch {
+	case c.relation == RelationLink && sc.IsValid():
+		return relation{links: []trace.Link{{SpanContext: sc}}}, true
+	case c.relation == RelationLink:
+		return relation{}, true
+	case !sc.IsValid():
+		return generationRoot(obj, sc), true
+	case c.relation == RelationChild:
+		return relation{parent: sc}, true
+	case !b.stored.belongsTo(b.obj.GetGeneration()):
+		return generationRoot(obj, sc), true
+	default:
+		return relation{parent: sc}, false
+	}
 }
 
 // fresh reports whether the change that the context began can still be what a reconcile is about.

@@ -8,6 +8,35 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// relationWords says what a relation is.
+func relationWords(obj *appsv1.Deployment, sc trace.SpanContext, r relation) string {
+	own := generationTraceID(string(obj.UID), obj.Generation)
+	linked := len(r.links) == 1 && r.links[0].SpanContext.Equal(sc)
+	switch {
+	case r.parent.Equal(sc) && len(r.links) == 0:
+		return child
+	case !r.parent.TraceID().IsValid() && linked:
+		return staleLink
+	case r.parent.TraceID() == own && !r.parent.SpanID().IsValid() && linked:
+		return generationLinked
+	case r.parent.TraceID() == own && !r.parent.SpanID().IsValid() && len(r.links) == 0:
+		return generationNew
+	case !r.parent.TraceID().IsValid() && len(r.links) == 0:
+		return random
+	default:
+		return "something else"
+	}
+}
+
+const (
+	child            = "child"
+	staleLink        = "new trace with a link"
+	generationLinked = "trace of the generation, linked"
+	generationNew    = "trace of the generation, no link"
+	random           = "new trace"
 )
 
 func TestRelation(t *testing.T) {
@@ -19,57 +48,76 @@ func TestRelation(t *testing.T) {
 	ready := func(ago time.Duration) func(*appsv1.Deployment) {
 		return func(d *appsv1.Deployment) { setReady(d, corev1.ConditionTrue, now.Add(-ago)) }
 	}
-	const (
-		child         = "child"
-		staleLink     = "new trace with a link"
-		generation    = "trace of the generation, linked"
-		generationNew = "trace of the generation, no link"
-		random        = "new trace"
-	)
+	deleted := func(d *appsv1.Deployment) { // the API server counts that as a change
+		d.Generation++
+		d.DeletionTimestamp = new(metav1.NewTime(now))
+	}
+	without := func(key string) func(*appsv1.Deployment) {
+		return func(d *appsv1.Deployment) { delete(d.Annotations, key) }
+	}
+	invalid := func(d *appsv1.Deployment) { d.Annotations = map[string]string{parentKey: "garbage"} }
+	noUID := func(d *appsv1.Deployment) { d.UID = "" }
+	type edits []func(*appsv1.Deployment)
 	for name, tc := range map[string]struct {
-		edit []func(*appsv1.Deployment)
-		want string
+		edit edits
+		// with the policies Auto, Child and Link; and of the span converge with Auto
+		auto, child, link, converge string
 	}{
-		"fresh":                               {[]func(*appsv1.Deployment){carries(sc, time.Minute)}, child},
-		"not converged, 59 minutes":           {[]func(*appsv1.Deployment){carries(sc, 59*time.Minute)}, child},
-		"not converged, over an hour":         {[]func(*appsv1.Deployment){carries(sc, 61*time.Minute)}, staleLink},
-		"converged just now, began long ago":  {[]func(*appsv1.Deployment){carries(sc, 5*time.Hour), ready(9 * time.Minute)}, child},
-		"converged over ten minutes ago":      {[]func(*appsv1.Deployment){carries(sc, 30*time.Minute), ready(11 * time.Minute)}, staleLink},
-		"was ready before, changed just now":  {[]func(*appsv1.Deployment){carries(sc, time.Minute), ready(24 * time.Hour)}, child},
-		"another generation":                  {[]func(*appsv1.Deployment){carries(sc, time.Minute), of(2)}, generation},
-		"another generation, stale":           {[]func(*appsv1.Deployment){carries(sc, 5*time.Hour), of(2)}, generation},
-		"ready said about another generation": {[]func(*appsv1.Deployment){of(3), ready(20 * time.Minute), of(4), carries(sc, 30*time.Minute)}, child},
-		"no context":                          {nil, generationNew},
-		"invalid context": {[]func(*appsv1.Deployment){func(d *appsv1.Deployment) {
-			d.Annotations = map[string]string{parentKey: "garbage"}
-		}}, generationNew},
-		"context without origin": {[]func(*appsv1.Deployment){carries(sc, 0), func(d *appsv1.Deployment) {
-			delete(d.Annotations, originKey)
-		}}, generation},
-		"no UID": {[]func(*appsv1.Deployment){func(d *appsv1.Deployment) { d.UID = "" }}, random},
+		"fresh":                               {edits{carries(sc, time.Minute)}, child, child, staleLink, child},
+		"not converged, 59 minutes":           {edits{carries(sc, 59*time.Minute)}, child, child, staleLink, child},
+		"not converged, over an hour":         {edits{carries(sc, 61*time.Minute)}, staleLink, child, staleLink, child},
+		"converged just now, began long ago":  {edits{carries(sc, 5*time.Hour), ready(9 * time.Minute)}, child, child, staleLink, child},
+		"converged over ten minutes ago":      {edits{carries(sc, 30*time.Minute), ready(11 * time.Minute)}, staleLink, child, staleLink, child},
+		"converged long ago":                  {edits{carries(sc, 500*time.Hour), ready(400 * time.Hour)}, staleLink, child, staleLink, child},
+		"was ready before, changed just now":  {edits{carries(sc, time.Minute), ready(24 * time.Hour)}, child, child, staleLink, child},
+		"another generation":                  {edits{carries(sc, time.Minute), of(2)}, generationLinked, child, staleLink, generationLinked},
+		"another generation, stale":           {edits{carries(sc, 5*time.Hour), of(2)}, generationLinked, child, staleLink, generationLinked},
+		"deletion":                            {edits{carries(sc, time.Minute), deleted}, generationLinked, child, staleLink, generationLinked},
+		"ready said about another generation": {edits{of(3), ready(20 * time.Minute), of(4), carries(sc, 30*time.Minute)}, child, child, staleLink, child},
+		"no context":                          {nil, generationNew, generationNew, random, generationNew},
+		"invalid context":                     {edits{invalid}, generationNew, generationNew, random, generationNew},
+		"context without origin":              {edits{carries(sc, 0), without(originKey)}, generationLinked, child, staleLink, generationLinked},
+		"kind without generations":            {edits{of(0), withOrigin(sc, 0, now.Add(-time.Minute))}, child, child, staleLink, child},
+		"kind without generations, stale":     {edits{of(0), withOrigin(sc, 0, now.Add(-2*time.Hour))}, staleLink, child, staleLink, child},
+		"no UID":                              {edits{noUID}, random, random, random, random},
+		"no UID, another generation":          {edits{carries(sc, 0), noUID, of(2)}, staleLink, child, staleLink, staleLink},
 	} {
 		t.Run(name, func(t *testing.T) {
 			obj := deployment("owner", tc.edit...)
-			r := newConfig(nil).relate(t.Context(), obj, now)
-			own := generationTraceID(string(obj.UID), obj.Generation)
-			got := "something else"
-			linked := len(r.links) == 1 && r.links[0].SpanContext.Equal(sc)
-			switch {
-			case r.parent.Equal(sc) && len(r.links) == 0:
-				got = child
-			case !r.parent.TraceID().IsValid() && linked:
-				got = staleLink
-			case r.parent.TraceID() == own && !r.parent.SpanID().IsValid() && linked:
-				got = generation
-			case r.parent.TraceID() == own && !r.parent.SpanID().IsValid() && len(r.links) == 0:
-				got = generationNew
-			case !r.parent.TraceID().IsValid() && len(r.links) == 0:
-				got = random
-			}
-			if got != tc.want {
-				t.Errorf("%s (%+v), want %s", got, r, tc.want)
+			for policy, want := range map[Relation]string{RelationAuto: tc.auto, RelationChild: tc.child, RelationLink: tc.link, -7: tc.auto} {
+				c := newConfig([]Option{WithRelation(policy)})
+				b, _ := c.bears(t.Context(), obj)
+				if got := relationWords(obj, sc, c.relate(obj, b, false, now)); got != want {
+					t.Errorf("%s: %s, want %s", policy, got, want)
+				}
+				if policy.String() == RelationAuto.String() {
+					want = tc.converge // the other policies heed no age
+				}
+				r, _ := c.relateAnyAge(obj, b)
+				if got := relationWords(obj, sc, r); got != want {
+					t.Errorf("%s: converge: %s, want %s", policy, got, want)
+				}
 			}
 		})
+	}
+}
+
+// withOrigin puts a context on an object, with the given generation in its origin.
+func withOrigin(sc trace.SpanContext, generation int64, start time.Time) func(*appsv1.Deployment) {
+	return func(d *appsv1.Deployment) {
+		c := newConfig(nil)
+		d.Annotations = c.keys.put(d.Annotations, c.values(sc, generation, start))
+	}
+}
+
+func TestParseRelation(t *testing.T) {
+	for _, r := range []Relation{RelationAuto, RelationChild, RelationLink} {
+		if got, err := ParseRelation(r.String()); err != nil || got != r {
+			t.Errorf("parsing %q: %v, %v", r, got, err)
+		}
+	}
+	if got, err := ParseRelation("Child"); err == nil || got != RelationAuto {
+		t.Errorf("a word that is none of the three is %v, error %v", got, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel/trace"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,12 +37,12 @@ type session struct {
 	once   sync.Once        // for logger
 	logger any              // a logr.Logger; boxed once
 
-	mu       sync.Mutex
-	gvk      schema.GroupVersionKind
-	object   client.Object // the reconciled object as first read; nil before, or where it does not exist
-	relation relation      // decided where related is true
-	related  bool
-	reads    []read // the first of them in firstReads
+	mu     sync.Mutex
+	gvk    schema.GroupVersionKind
+	object client.Object // the reconciled object as first read; nil before, or where it does not exist
+	own    bearer        // the context of object, where looked is true
+	looked bool
+	reads  []read // the first of them in firstReads
 
 	firstReads [4]read // most reconciles read no more, and none should pay for a map
 }
@@ -129,13 +130,49 @@ func (s *session) begin() trace.Span {
 	return span
 }
 
-// relate decides the relation as soon as the object is known; before, it is a new root for now.
+// relate decides the relation, as far as is known by now: a reconcile of an object that has no context may
+// still read the owner. Before the object is known the span would be a new root, and nothing is decided.
 // The caller holds the lock.
 func (s *session) relate() (relation, bool) {
-	if !s.related && s.object != nil {
-		s.relation, s.related = s.cfg.relate(s.ctx, s.object, s.start), true
+	if s.object == nil {
+		return relation{}, false
 	}
-	return s.relation, s.related
+	if !s.looked {
+		s.own, _ = s.cfg.bears(s.ctx, s.object)
+		s.looked = true
+	}
+	if s.own.obj != nil {
+		return s.cfg.relate(s.object, s.own, false, s.start), true
+	}
+	return s.cfg.relate(s.object, s.owner(s.object), true, s.start), true
+}
+
+// owner gives the context of an object's controlling owner as this reconcile read it; none where it did not.
+// The caller holds the lock.
+func (s *session) owner(obj client.Object) bearer {
+	ref := metav1.GetControllerOfNoCopy(obj)
+	if ref == nil || ref.UID == "" {
+		return bearer{}
+	}
+	for _, r := range s.reads {
+		if r.object == nil || r.object.GetUID() != ref.UID {
+			continue
+		}
+		if stored, ok := s.cfg.extractFrom(r.object.GetAnnotations()); ok {
+			return bearer{r.object, stored}
+		}
+	}
+	return bearer{}
+}
+
+// ownerOf is owner for any object; without a reconcile there is none.
+func (s *session) ownerOf(obj client.Object) bearer {
+	if s == nil {
+		return bearer{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owner(obj)
 }
 
 // expectedIDs is what a log line can say before the span starts.
