@@ -3,14 +3,12 @@ package tracing
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -19,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -46,6 +43,9 @@ func underBothQueues(t *testing.T, f func(t *testing.T, usePriorityQueue bool)) 
 		})
 	}
 }
+
+// pass lets the bubble's time pass, which takes none.
+func pass(d time.Duration) { <-time.After(d) }
 
 func (c *controlled) start(t *testing.T, priority bool, r reconcile.TypedFunc[string]) {
 	t.Helper()
@@ -140,17 +140,17 @@ func TestQueueCoalescesEvents(t *testing.T) {
 	underBothQueues(t, func(t *testing.T, priority bool) {
 		var c controlled
 		c.start(t, priority, func(context.Context, string) (reconcile.Result, error) {
-			time.Sleep(3 * time.Second)
+			pass(3 * time.Second)
 			return reconcile.Result{}, nil
 		})
 		defer c.stop()
 		c.event("x")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		for n := range byte(3) { // while it runs
 			c.event("x", carries(sampledContext(n+1), 0))
 		}
 		c.event("y")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		sameReconciles(t, []map[attribute.Key]any{
 			{ReconcileAttemptKey: int64(1), ReconcileQueueWaitKey: 0.0, ReconcileTriggerKey: "update Deployment"},
 			{
@@ -188,7 +188,7 @@ func TestQueueRetries(t *testing.T) {
 		})
 		defer c.stop()
 		c.event("x")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		c.event("x")
 		synctest.Wait()
 		again := func(attempt int64, delay float64, reason string) map[attribute.Key]any {
@@ -221,9 +221,9 @@ func TestQueueEventDuringBackoff(t *testing.T) {
 		})
 		defer c.stop()
 		c.event("x")
-		time.Sleep(20 * time.Second)
+		pass(20 * time.Second)
 		c.event("x")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		first := map[attribute.Key]any{ReconcileAttemptKey: int64(1), ReconcileQueueWaitKey: 0.0, ReconcileTriggerKey: "update Deployment"}
 		if priority {
 			sameReconciles(t, []map[attribute.Key]any{first, with(first, map[attribute.Key]any{
@@ -242,7 +242,7 @@ func TestQueueShutDown(t *testing.T) {
 	underBothQueues(t, func(t *testing.T, priority bool) {
 		var c controlled
 		c.start(t, priority, func(_ context.Context, name string) (reconcile.Result, error) {
-			time.Sleep(time.Second)
+			pass(time.Second)
 			return reconcile.Result{}, errors.New("broken")
 		})
 		c.event("x")
@@ -276,67 +276,4 @@ func TestQueuesDoNotMix(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestQueueOfAChannel: a source whose handler is wrapped, and maps an event to many requests.
-func TestQueueOfAChannel(t *testing.T) {
-	underBothQueues(t, func(t *testing.T, priority bool) {
-		var c controlled
-		events := make(chan event.TypedGenericEvent[*appsv1.Deployment])
-		lazy := handler.TypedFuncs[*appsv1.Deployment, string]{
-			GenericFunc: func(ctx context.Context, e event.TypedGenericEvent[*appsv1.Deployment], q workqueue.TypedRateLimitingInterface[string]) {
-				// The handler does not know its queue before the controller starts.
-				mapped := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, d *appsv1.Deployment) []string {
-					return strings.Split(d.Name, "-")
-				})
-				WrapEventHandler(c.queue, mapped).Generic(ctx, e, q)
-			},
-		}
-		c.source = source.TypedChannel(events, lazy)
-		c.start(t, priority, func(context.Context, string) (reconcile.Result, error) { return reconcile.Result{}, nil })
-		defer c.stop()
-		events <- event.TypedGenericEvent[*appsv1.Deployment]{Object: deployment("x-y", carries(sampledContext(1), 0))}
-		synctest.Wait()
-		for _, name := range []string{"x", "y"} {
-			sameReconciles(t, []map[attribute.Key]any{{
-				ReconcileAttemptKey: int64(1), ReconcileQueueWaitKey: 0.0, ReconcileTriggerKey: "generic Deployment",
-			}}, c.reconciles(name))
-			if links := c.reconcileSpans(name)[0].Links; len(links) != 1 || !sameSpan(links[0].SpanContext, sampledContext(1)) {
-				t.Errorf("the links of %s are %v", name, links)
-			}
-		}
-	})
-}
-
-// TestSamplersSeeTheEvents: links count only if they are there before the span starts.
-func TestSamplersSeeTheEvents(t *testing.T) {
-	var seen []trace.Link
-	tp := tracingtest.NewTracerProvider(tracingtest.WithSampler(func(s tracingtest.Start) bool {
-		if s.Name == "reconcile Deployment" {
-			seen = s.Links
-		}
-		return true
-	}))
-	q := NewQueue(&appsv1.Deployment{}, WithTracerProvider(tp))
-	wq := q.WrapNewQueue(nil)("", nil)
-	defer wq.ShutDown()
-	owner := deployment("owner", carries(sampledContext(1), 0))
-	q.Predicate().Create(event.CreateEvent{Object: owner})
-	wq.Add(requestFor(owner))
-	c := WrapClient(newFakeServer(t, deployment("owner", carries(sampledContext(2), 0))), WithTracerProvider(tp))
-	r := WrapReconciler(owner, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-		if err := c.Get(ctx, req.NamespacedName, owner); err != nil {
-			return reconcile.Result{}, err
-		}
-		return reconcile.Result{}, c.Create(ctx, configMap("child"))
-	}), WithTracerProvider(tp), WithQueue(q))
-	req, _ := wq.Get()
-	if _, err := r.Reconcile(t.Context(), req); err != nil {
-		t.Fatal(err)
-	}
-	wq.Done(req)
-	isChildOf(t, spanNamed(t, tp.Spans(), "reconcile Deployment"), sampledContext(2))
-	if len(seen) != 1 || !sameSpan(seen[0].SpanContext, sampledContext(1)) {
-		t.Errorf("the sampler saw the links %v, want the superseded context", seen)
-	}
 }

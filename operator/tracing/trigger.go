@@ -28,30 +28,34 @@ var _ predicate.Predicate = triggerPredicate[string]{}
 
 // Create implements predicate.Predicate.
 func (p triggerPredicate[R]) Create(e event.CreateEvent) bool {
-	return p.note(eventCreate, nil, e.Object)
+	p.note(eventCreate, nil, e.Object)
+	return true
 }
 
 // Update implements predicate.Predicate.
 func (p triggerPredicate[R]) Update(e event.UpdateEvent) bool {
-	return p.note(eventUpdate, e.ObjectOld, e.ObjectNew)
+	p.note(eventUpdate, e.ObjectOld, e.ObjectNew)
+	return true
 }
 
 // Delete implements predicate.Predicate.
 func (p triggerPredicate[R]) Delete(e event.DeleteEvent) bool {
-	return p.note(eventDelete, nil, e.Object)
+	p.note(eventDelete, nil, e.Object)
+	return true
 }
 
 // Generic implements predicate.Predicate.
 func (p triggerPredicate[R]) Generic(e event.GenericEvent) bool {
-	return p.note(eventGeneric, nil, e.Object)
+	p.note(eventGeneric, nil, e.Object)
+	return true
 }
 
 // note notes the event for each request that it may lead to. Who owned the object before an update is told
 // of it as well.
-func (p triggerPredicate[R]) note(action string, old, obj client.Object) bool {
+func (p triggerPredicate[R]) note(action string, old, obj client.Object) {
 	q := p.queue
 	if q.cfg.off() || q.requests == nil || absent(obj) {
-		return true
+		return
 	}
 	c, now := q.cfg.cause(action, obj), q.cfg.now()
 	requests := q.requests(obj)
@@ -59,14 +63,13 @@ func (p triggerPredicate[R]) note(action string, old, obj client.Object) bool {
 		q.table.note(item, c, now)
 	}
 	if absent(old) {
-		return true
+		return
 	}
 	for _, item := range q.requests(old) {
 		if !slices.Contains(requests, item) {
 			q.table.note(item, c, now)
 		}
 	}
-	return true
 }
 
 // cause reads an event. An invalid context is none: the reconcile that reads the object will say so.
