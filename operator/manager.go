@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -107,13 +109,23 @@ func newManager(cfg *rest.Config, opts options, traces *provider.Provider, logge
 }
 
 func addControllers(mgr ctrl.Manager, traced []tracing.Option) error {
-	if err := controller.SetupHead(mgr, headReconciler(mgr, traced)); err != nil {
+	heads, wiring := queueOf(&v1alpha1.Head{}, traced)
+	if err := controller.SetupHead(mgr, headReconciler(mgr, heads), wiring); err != nil {
 		return fmt.Errorf("registering the controller for Head: %w", err)
 	}
-	if err := controller.SetupChildA(mgr, childAReconciler(mgr, traced)); err != nil {
+	children, wiring := queueOf(&v1alpha1.ChildA{}, traced)
+	if err := controller.SetupChildA(mgr, childAReconciler(mgr, children), wiring); err != nil {
 		return fmt.Errorf("registering the controller for ChildA: %w", err)
 	}
 	return nil
+}
+
+// queueOf gives what lets the spans of a controller for obj tell what its queue
+// knows: the options for its reconciler's wrapper, and what to put around it.
+func queueOf(obj client.Object, traced []tracing.Option) ([]tracing.Option, controller.Wiring) {
+	q := tracing.NewQueue(obj, traced...)
+	wiring := controller.Wiring{Options: q.Options, Predicates: []predicate.Predicate{q.Predicate()}}
+	return append(slices.Clip(traced), tracing.WithQueue(q)), wiring
 }
 
 func headReconciler(mgr ctrl.Manager, traced []tracing.Option) reconcile.Reconciler {

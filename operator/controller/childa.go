@@ -30,12 +30,13 @@ type ChildAReconciler struct {
 
 // SetupChildA registers a controller for ChildAs and what they own. The
 // reconciler is a ChildAReconciler, or a wrapper around one.
-func SetupChildA(mgr ctrl.Manager, r reconcile.Reconciler) error {
+func SetupChildA(mgr ctrl.Manager, r reconcile.Reconciler, wiring Wiring) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("childa").
 		For(&v1alpha1.ChildA{}).
 		Owns(&appsv1.Deployment{}).
-		WithOptions(controllerOptions()).
+		WithOptions(wiring.options()).
+		WithEventFilter(wiring.filter()).
 		Complete(r)
 }
 

@@ -33,12 +33,13 @@ type HeadReconciler struct {
 
 // SetupHead registers a controller for Heads and what they own. The reconciler
 // is a HeadReconciler, or a wrapper around one.
-func SetupHead(mgr ctrl.Manager, r reconcile.Reconciler) error {
+func SetupHead(mgr ctrl.Manager, r reconcile.Reconciler, wiring Wiring) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("head").
 		For(&v1alpha1.Head{}).
 		Owns(&v1alpha1.ChildA{}).
-		WithOptions(controllerOptions()).
+		WithOptions(wiring.options()).
+		WithEventFilter(wiring.filter()).
 		Complete(r)
 }
 

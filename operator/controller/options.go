@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -20,9 +21,26 @@ const (
 	passLimit = time.Minute
 )
 
-func controllerOptions() controller.Options {
-	return controller.Options{
+// Wiring is what whoever assembles the operator adds around a controller: nothing
+// that a reconciler needs to know. The zero value adds nothing.
+type Wiring struct {
+	// Options gets this package's options and returns those to use; nil leaves them
+	// as they are.
+	Options func(controller.Options) controller.Options
+	// Predicates are asked about each event of everything that the controller watches.
+	Predicates []predicate.Predicate
+}
+
+func (w Wiring) options() controller.Options {
+	o := controller.Options{
 		RateLimiter:           workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		ReconciliationTimeout: passLimit,
 	}
+	if w.Options == nil {
+		return o
+	}
+	return w.Options(o)
 }
+
+// filter is Predicates as one, since the builder takes one for all watches at a time.
+func (w Wiring) filter() predicate.Predicate { return predicate.And(w.Predicates...) }
