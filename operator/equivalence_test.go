@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/tracing"
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
@@ -94,11 +96,20 @@ func TestEquivalence(t *testing.T) {
 			t.Errorf("%s: %d spans, %d of them unended: tracing was not on", name, n, traced.Unended())
 		}
 	}
+	if !slices.ContainsFunc(managed.Spans(), causedByChild) {
+		t.Error("no reconcile of a Head says that its ChildA's update caused it: the queue is not wired")
+	}
 	for name, want := range map[string]string{reference: "", "off": "", "managed, off": "", "unsampled": "-00", "sampled": "-01", "sampled, no webhook": "-01", "managed, sampled": "-01"} {
 		if got := results[name].context; got != want && (want == "" || !strings.HasSuffix(got, want)) {
 			t.Errorf("%s: the Deployment's context is %q, want one that ends in %q", name, got, want)
 		}
 	}
+}
+
+func causedByChild(s tracingtest.Span) bool {
+	trigger, _ := s.Attribute(tracing.ReconcileTriggerKey)
+	_, waited := s.Attribute(tracing.ReconcileQueueWaitKey)
+	return s.Name == "reconcile Head" && trigger.AsString() == "update ChildA" && waited
 }
 
 // live plays a whole life and says what came of it.
