@@ -37,6 +37,8 @@ type flavour struct {
 	// managed lets controller-runtime reconcile. Otherwise the test does, one
 	// object at a time.
 	managed bool
+	// flag is one more for the operator, or empty.
+	flag string
 }
 
 // equivalenceRun is one flavour of the operator on a namespace of its own.
@@ -84,14 +86,18 @@ func startRun(t *testing.T, s *apiServer, f flavour, token string) *equivalenceR
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts, err := parseOptions([]string{
+	args := []string{
 		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--log-level=debug", "--log-format=text",
 		"--enable-webhooks=" + strconv.FormatBool(f.webhook),
 		"--webhook-host=" + s.env.WebhookInstallOptions.LocalServingHost,
 		"--webhook-port=" + strconv.Itoa(port),
 		"--webhook-cert-dir=" + s.env.WebhookInstallOptions.LocalServingCertDir,
 		"--namespace=" + operatorNamespace, "--service-account=" + operatorAccount,
-	}, func(string) (string, bool) { return "", false }, io.Discard)
+	}
+	if f.flag != "" {
+		args = append(args, f.flag)
+	}
+	opts, err := parseOptions(args, func(string) (string, bool) { return "", false }, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

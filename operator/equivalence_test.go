@@ -55,7 +55,7 @@ func TestEquivalence(t *testing.T) {
 		{name: "off", provider: noop.NewTracerProvider()},
 		{name: "unsampled", provider: unsampled, webhook: true},
 		{name: "sampled", provider: sampled, webhook: true},
-		{name: "sampled, no webhook", provider: withoutHook},
+		{name: "sampled, no webhook", provider: withoutHook, flag: "--relation=link"},
 		{name: "managed, sampled", provider: managed, webhook: true, managed: true},
 	}
 	results := map[string]result{}
@@ -99,6 +99,9 @@ func TestEquivalence(t *testing.T) {
 	if !slices.ContainsFunc(managed.Spans(), causedByChild) {
 		t.Error("no reconcile of a Head says that its ChildA's update caused it: the queue is not wired")
 	}
+	if slices.ContainsFunc(withoutHook.Spans(), hasRemoteParent) || !slices.ContainsFunc(sampled.Spans(), hasRemoteParent) {
+		t.Error("reconciles with --relation=link are children, or those without are not")
+	}
 	for name, want := range map[string]string{reference: "", "off": "", "managed, off": "", "unsampled": "-00", "sampled": "-01", "sampled, no webhook": "-01", "managed, sampled": "-01"} {
 		if got := results[name].context; got != want && (want == "" || !strings.HasSuffix(got, want)) {
 			t.Errorf("%s: the Deployment's context is %q, want one that ends in %q", name, got, want)
@@ -110,6 +113,10 @@ func causedByChild(s tracingtest.Span) bool {
 	trigger, _ := s.Attribute(tracing.ReconcileTriggerKey)
 	_, waited := s.Attribute(tracing.ReconcileQueueWaitKey)
 	return s.Name == "reconcile Head" && trigger.AsString() == "update ChildA" && waited
+}
+
+func hasRemoteParent(s tracingtest.Span) bool {
+	return strings.HasPrefix(s.Name, "reconcile ") && s.Parent.SpanID().IsValid()
 }
 
 // live plays a whole life and says what came of it.

@@ -156,11 +156,12 @@ func newScheme() (*runtime.Scheme, error) {
 
 // tracingOptions adds what this operator chooses to the options that say where spans go.
 func tracingOptions(opts options, scheme *runtime.Scheme, spans ...tracing.Option) []tracing.Option {
-	out := append(spans,
+	out := slices.Concat(spans, []tracing.Option{
 		tracing.WithScheme(scheme),
 		tracing.WithForeignContext(opts.foreignContext),
+		tracing.WithRelation(opts.relation),
 		tracing.WithConverge(&v1alpha1.Head{}),
-	)
+	})
 	if trusted := opts.trusted(); len(trusted) > 0 {
 		out = append(out, tracing.WithTrustedWriters(trusted...))
 	}

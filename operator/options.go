@@ -32,6 +32,7 @@ type options struct {
 	webhookPort    int
 	webhookCertDir string
 	foreignContext tracing.ForeignContext
+	relation       tracing.Relation
 	trustedWriters []string
 	verbosity      int
 	logFormat      string
@@ -71,6 +72,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "`port` of the webhook")
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "`folder` with tls.crt and tls.key of the webhook; changes are picked up")
 	fs.Func("foreign-context", "what a trace context from an untrusted user becomes: link, parent or ignore (default link)", o.setForeignContext)
+	fs.Func("relation", "what a reconcile's span is to the context of its object: child, link, or auto, which decides by the context's age (default auto)", o.setRelation)
 	fs.Func("trusted-writers", "comma-separated `users` whose trace contexts are taken as they are (default the operator's own service account)", o.setTrustedWriters)
 	fs.Func("log-level", "error, info, debug, or a number: 0 is info, 1 is debug, more is more (default info)", o.setVerbosity)
 	fs.Func("log-format", "json or text (default json)", o.setLogFormat)
@@ -197,6 +199,11 @@ func (o *options) validate() error {
 
 func (o *options) setForeignContext(word string) (err error) {
 	o.foreignContext, err = tracing.ParseForeignContext(word)
+	return err
+}
+
+func (o *options) setRelation(word string) (err error) {
+	o.relation, err = tracing.ParseRelation(word)
 	return err
 }
 

@@ -49,6 +49,7 @@ func TestDefaultOptions(t *testing.T) {
 		webhookPort:    9443,
 		webhookCertDir: "/tmp/k8s-webhook-server/serving-certs",
 		foreignContext: tracing.ForeignLink,
+		relation:       tracing.RelationAuto,
 		logFormat:      "json",
 	}
 	if diff := cmp.Diff(want, parse(t, nil), cmp.AllowUnexported(options{})); diff != "" {
@@ -64,6 +65,9 @@ func TestFlagWinsOverEnvironmentWinsOverFile(t *testing.T) {
 	if o.webhookPort != 3 || o.verbosity != 2 || !o.leaderElect {
 		t.Errorf("port %d, verbosity %d, leader election %t; want 3 (flag), 2 (environment), true (file)",
 			o.webhookPort, o.verbosity, o.leaderElect)
+	}
+	if o := parse(t, map[string]string{"OPERATOR_RELATION": "link"}); o.relation != tracing.RelationLink {
+		t.Errorf("relation %s, want link (environment)", o.relation)
 	}
 	if diff := cmp.Diff([]string{"a", "b"}, o.trustedWriters); diff != "" {
 		t.Errorf("list from the file (-want +got):\n%s", diff)
@@ -89,6 +93,7 @@ func TestBadOptionsNameTheirSource(t *testing.T) {
 		"no address":           {args: []string{"--metrics-bind-address=8080"}, want: []string{"metrics-bind-address", `"8080"`}},
 		"two bad addresses":    {args: []string{"--metrics-bind-address=a", "--health-probe-bind-address=b"}, want: []string{"metrics-", "health-"}},
 		"foreign context":      {args: []string{"--foreign-context=child"}, want: []string{"foreign-context", "child", "link, parent or ignore"}},
+		"relation":             {args: []string{"--relation=parent"}, want: []string{"relation", "parent", "auto, child or link"}},
 		"log level":            {args: []string{"--log-level=loud"}, want: []string{"log-level", "loud"}},
 		"negative log level":   {args: []string{"--log-level=-1"}, want: []string{"log-level", "-1"}},
 		"log format":           {args: []string{"--log-format=xml"}, want: []string{"log-format", "xml"}},
