@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -30,7 +31,7 @@ type admissionRun struct {
 	old        map[string]string // the same before an update; nil where it cannot be told
 	generation int64             // before the write
 	before     client.Object     // the object before an update; nil where it cannot be told
-	requested  body              // the object before the inner defaulter, where that matters
+	requested  body              // the object before the inner webhook; nil where all its fields are known
 	trusted    bool              // who asks is a trusted writer
 	keeps      bool              // the context that a trusted writer gave stays
 	relation   relation
@@ -60,17 +61,38 @@ func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj c
 
 // readOld reads the object as it was. What cannot be read is left as it is: no request is denied for it.
 func (a *admissionRun) readOld() storedContext {
-	before, ok := reflect.New(reflect.TypeOf(a.obj).Elem()).Interface().(client.Object)
-	if !ok || json.Unmarshal(a.req.OldObject.Raw, before) != nil {
+	before, ok := readLike(a.obj, a.req.OldObject.Raw)
+	if !ok {
 		return storedContext{}
 	}
 	a.before, a.generation = before, before.GetGeneration()
 	a.old = a.cfg.keys.kept(before.GetAnnotations())
-	if b, err := bodyOf(deepCopy(a.obj)); err == nil {
-		a.requested = b.desired()
+	if !isUnstructured(a.obj) { // which knows all fields
+		if b, err := bodyOf(deepCopy(a.obj)); err == nil {
+			a.requested = b.desired()
+		}
 	}
 	last, _ := a.cfg.extractFrom(a.old)
 	return last
+}
+
+// readLike reads an object of the same type as another.
+func readLike(like client.Object, raw []byte) (client.Object, bool) {
+	if isUnstructured(like) {
+		b, err := parseBody(raw)
+		return &unstructured.Unstructured{Object: b}, err == nil && b != nil
+	}
+	t := reflect.TypeOf(like)
+	if t.Kind() != reflect.Pointer {
+		return nil, false
+	}
+	obj, ok := reflect.New(t.Elem()).Interface().(client.Object)
+	return obj, ok && json.Unmarshal(raw, obj) == nil
+}
+
+func isUnstructured(obj client.Object) bool {
+	_, ok := obj.(*unstructured.Unstructured)
+	return ok
 }
 
 // relate decides where the span belongs, should there be one.
@@ -138,7 +160,7 @@ func (a *admissionRun) begin() trace.Span {
 	return span
 }
 
-// startsTrace reports whether the request, as the inner defaulter left it, begins a change.
+// startsTrace reports whether the request, as the inner webhook left it, begins a change.
 func (a *admissionRun) startsTrace() bool {
 	return !a.keeps && a.changesDesired()
 }
@@ -167,7 +189,7 @@ func (a *admissionRun) changesDesired() bool {
 	if !reflect.DeepEqual(now.desired(), old.desired()) {
 		return true
 	}
-	return reflect.DeepEqual(a.requested, old.desired()) && a.unknownFieldsDiffer()
+	return a.requested != nil && reflect.DeepEqual(a.requested, old.desired()) && a.unknownFieldsDiffer()
 }
 
 func (a *admissionRun) unknownFieldsDiffer() bool {

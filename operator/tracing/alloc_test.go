@@ -79,6 +79,8 @@ func TestOffAllocatesNothing(t *testing.T) {
 		o := WrapObjectReconciler[*appsv1.Deployment](idleReconciler{}, opts...)
 		d := WrapDefaulter[*appsv1.Deployment](idleDefaulter{}, opts...)
 		admit := admission.NewContextWithRequest(ctx, admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}})
+		raw, allows := WrapAdmissionHandler(admission.HandlerFunc(allow), opts...), WrapAdmissionHandler(nil, opts...)
+		create := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}}
 		webhook := WebhookContext(opts...)
 		q := NewQueue(obj, opts...)
 		wq := q.decorate(idleQueue{})
@@ -100,6 +102,8 @@ func TestOffAllocatesNothing(t *testing.T) {
 			"Reconcile":          func() { _, _ = r.Reconcile(ctx, reconcile.Request{}) },
 			"Reconcile (object)": func() { _, _ = o.Reconcile(ctx, obj) },
 			"Default":            func() { _ = d.Default(admit, obj) },
+			"Handle":             func() { raw.Handle(ctx, create) },
+			"Handle (nil)":       func() { allows.Handle(ctx, create) },
 			"Queue":              func() { wq.Add(req); wq.AddAfter(req, 1); wq.AddRateLimited(req); wq.Get(); wq.Done(req) },
 			"RateLimiter":        func() { limiter.When(req) },
 			"Predicate":          func() { p.Update(event.UpdateEvent{ObjectOld: obj, ObjectNew: obj}) },

@@ -51,6 +51,9 @@ const (
 	// ErrorTypeKey is the reason of an API error, or the type of another, on spans with status Error.
 	ErrorTypeKey = attribute.Key("error.type")
 
+	// AdmissionMessageKey is what the webhook says about a request that it denies, on that event.
+	AdmissionMessageKey = attribute.Key("operator.admission.message")
+
 	// ConditionReasonKey is the new reason on the event of a condition's change.
 	ConditionReasonKey = attribute.Key("operator.condition.reason")
 )

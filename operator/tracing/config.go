@@ -66,7 +66,7 @@ type optionFunc func(*config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
-// WithTracerProvider sets where spans go. The default, also for a nil provider, is the global of the
+// WithTracerProvider sets where spans go. The default, also for nil and for a nil pointer, is the global of the
 // OpenTelemetry API as it is at the time of each operation. A no-op provider switches tracing off.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return providerOption{tp}
@@ -81,12 +81,12 @@ func (o providerOption) apply(c *config) {
 	}
 }
 
-// WithPropagators sets how a span context becomes text; nil is ignored. The default is W3C Trace
+// WithPropagators sets how a span context becomes text; nil, and a nil pointer, is ignored. The default is W3C Trace
 // Context (traceparent and tracestate), not the OpenTelemetry global. Every field of the propagator
 // becomes an annotation under the prefix.
 func WithPropagators(p propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) {
-		if p != nil {
+		if !isNil(p) {
 			c.propagators = p
 		}
 	})
@@ -260,10 +260,11 @@ func isGlobal(tp trace.TracerProvider) bool {
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
 }
 
-func isNil(tp trace.TracerProvider) bool {
-	if tp == nil {
+// isNil is for what users hand over: nil, or a nil pointer of whatever type.
+func isNil(v any) bool {
+	if v == nil {
 		return true
 	}
-	v := reflect.ValueOf(tp)
-	return v.Kind() == reflect.Pointer && v.IsNil()
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
 }

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Outcomes that look like errors but are part of an operator's daily work. The span gets an event of
@@ -77,6 +78,16 @@ func joined(err error) []error {
 	return nil
 }
 
+// reasonOf gives the reason of an API error, or that which its code stands for.
+func reasonOf(err error) metav1.StatusReason {
+	reason := apierrors.ReasonForError(err)
+	if status := apierrors.APIStatus(nil); reason == metav1.StatusReasonUnknown && errors.As(err, &status) {
+		code := int(status.Status().Code)
+		return apierrors.NewGenericServerResponse(code, "", schema.GroupResource{}, "", "", 0, false).ErrStatus.Reason
+	}
+	return reason
+}
+
 // errorType is a value of few variants: never the message. Of joined errors, the first that is not
 // benign gives it.
 func errorType(err error) string {
@@ -85,7 +96,7 @@ func errorType(err error) string {
 			return errorType(part)
 		}
 	}
-	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
+	if reason := reasonOf(err); reason != metav1.StatusReasonUnknown {
 		return string(reason)
 	}
 	switch {

@@ -5,14 +5,18 @@ import (
 	"fmt"
 	"net/http"
 
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/operator-tracing/sandbox/operator/tracing"
@@ -120,6 +124,33 @@ func ExampleWrapDefaulter() {
 		tracing.WithForeignContext(tracing.ForeignParent),
 	)
 	_ = d
+}
+
+// A webhook that answers requests as they come is wrapped where it is registered.
+func ExampleWrapAdmissionHandler() {
+	tp := tracingtest.NewTracerProvider()
+	own := admission.HandlerFunc(func(context.Context, admission.Request) admission.Response {
+		return admission.Patched("labelled", jsonpatch.NewOperation("add", "/metadata/labels", map[string]any{"team": "shop"}))
+	})
+	hook := &webhook.Admission{
+		Handler:         tracing.WrapAdmissionHandler(own, tracing.WithTracerProvider(tp)),
+		WithContextFunc: tracing.WebhookContext(tracing.WithTracerProvider(tp)),
+	}
+	// mgr.GetWebhookServer().Register("/mutate", hook)
+
+	resp := hook.Handle(context.Background(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+		Operation: admissionv1.Create,
+		Kind:      metav1.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Cart"},
+		Object:    runtime.RawExtension{Raw: []byte(`{"apiVersion":"example.com/v1","kind":"Cart","metadata":{"name":"cart"}}`)},
+	}})
+	fmt.Println(tp.Spans()[0].Name)
+	for _, p := range resp.Patches {
+		fmt.Println(p.Operation, p.Path)
+	}
+	// Output:
+	// admit Cart
+	// add /metadata/labels
+	// add /metadata/annotations
 }
 
 func ExampleWebhookContext() {

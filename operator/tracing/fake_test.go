@@ -131,6 +131,9 @@ func carries(sc trace.SpanContext, age time.Duration) func(*appsv1.Deployment) {
 	}
 }
 
+// submittedAt is when the change began that an object's context is about.
+var submittedAt = time.Unix(1700000000, 123)
+
 func sampledContext(n byte) trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{15: n, 0: 1}, SpanID: trace.SpanID{7: n}, TraceFlags: trace.FlagsSampled, Remote: true,

@@ -55,7 +55,9 @@ func (c *keyedCarrier) release() {
 }
 
 // Get implements propagation.TextMapCarrier.
-func (c *keyedCarrier) Get(key string) string { return c.annotations[c.keys.full(key)] }
+func (c *keyedCarrier) Get(key string) string {
+	return level2Value(key, c.annotations[c.keys.full(key)])
+}
 
 // Set implements propagation.TextMapCarrier.
 func (c *keyedCarrier) Set(key, value string) { c.annotations[c.keys.full(key)] = value }
@@ -87,13 +89,34 @@ func (k annotationKeys) kept(annotations map[string]string) map[string]string {
 	return map[string]string{}
 }
 
-// put returns annotations in which the context's keys are exactly those of values, and all others as
-// they were. It returns its argument when nothing changes, else a new map.
+// put returns annotations in which the context's keys are exactly those of values, or none where the object
+// would then have too many, and all others as they were. It returns its argument when nothing changes, else
+// a new map.
 func (k annotationKeys) put(annotations, values map[string]string) map[string]string {
 	if maps.Equal(k.pick(annotations), values) {
 		return annotations
 	}
 	out := k.others(annotations)
 	maps.Copy(out, values)
+	k.fit(out)
 	return out
+}
+
+// fit takes the context out of annotations that are more than the API server takes.
+func (k annotationKeys) fit(annotations map[string]string) {
+	if annotationBytes(annotations) <= maxAnnotations {
+		return
+	}
+	for _, key := range k.all {
+		delete(annotations, key)
+	}
+}
+
+// annotationBytes counts as the API server does.
+func annotationBytes(annotations map[string]string) int {
+	n := 0
+	for k, v := range annotations {
+		n += len(k) + len(v)
+	}
+	return n
 }

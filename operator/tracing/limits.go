@@ -18,6 +18,10 @@ const (
 	// The rest is left out, marked by "…".
 	maxLogged = 128
 
+	// maxAnnotations is how many bytes of annotations, keys and values, the API server takes. An object that
+	// would have more with a context than that gets none, for the write would fail.
+	maxAnnotations = 256 << 10
+
 	// maxLinks is how many links a reconcile span has for the events that its queue coalesced, together with
 	// the one for a stale context. The contexts of the first events are kept; later ones are only counted.
 	maxLinks = 10

@@ -50,6 +50,8 @@ type everything struct {
 }
 
 func (r *everything) admissions() {
+	denies := WrapAdmissionHandler(inner{refuses: errForbidden}, r.opts...)
+	denies.Handle(r.t.Context(), admission.Request{AdmissionRequest: reviewOf(r.t, nil, submitted(), "alice", false)})
 	outside := submitted(bears(sampledContext(7)))
 	for _, old := range []*appsv1.Deployment{nil, deployment("owner", carries(sampledContext(1), time.Hour))} {
 		req := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
