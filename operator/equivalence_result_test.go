@@ -8,8 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
@@ -140,6 +142,23 @@ func (r *equivalenceRun) normalised(t *testing.T) map[string]any {
 		out[fmt.Sprintf("%T", obj)] = m
 	}
 	return out
+}
+
+// versions identifies the run's objects as a reader has them. (Lists would wait a
+// tenth of a second each: the API server answers them from a cache of its own.)
+func (r *equivalenceRun) versions(ctx context.Context, from client.Reader) (map[string]string, error) {
+	out := map[string]string{}
+	for _, obj := range r.objects() {
+		obj = renewed(obj)
+		err := from.Get(ctx, client.ObjectKeyFromObject(obj), obj)
+		switch {
+		case err == nil:
+			out[fmt.Sprintf("%T", obj)] = string(obj.GetUID()) + " " + obj.GetResourceVersion()
+		case !apierrors.IsNotFound(err):
+			return nil, fmt.Errorf("reading %T %s: %w", obj, obj.GetName(), err)
+		}
+	}
+	return out, nil
 }
 
 // withoutKeys gives annotations without those of a trace context, nil for none.

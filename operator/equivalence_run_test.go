@@ -7,13 +7,13 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
@@ -67,6 +67,9 @@ type reconciler struct {
 	reconcile.Reconciler
 }
 
+// parsing is needed since controller-runtime keeps its --kubeconfig in a global.
+var parsing sync.Mutex
+
 func startRun(t *testing.T, s *apiServer, f flavour, token string) *equivalenceRun {
 	t.Helper()
 	r := &equivalenceRun{
@@ -97,7 +100,9 @@ func startRun(t *testing.T, s *apiServer, f flavour, token string) *equivalenceR
 	if f.flag != "" {
 		args = append(args, f.flag)
 	}
+	parsing.Lock()
 	opts, err := parseOptions(args, func(string) (string, bool) { return "", false }, io.Discard)
+	parsing.Unlock()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,23 +279,6 @@ func (r *equivalenceRun) catchUp(t *testing.T) {
 	if err != nil {
 		t.Fatalf("waiting for the operator's cache: %v; last (-server +cache):\n%s", err, diff)
 	}
-}
-
-// versions identifies the run's objects as a reader has them. (Lists would wait a
-// tenth of a second each: the API server answers them from a cache of its own.)
-func (r *equivalenceRun) versions(ctx context.Context, from client.Reader) (map[string]string, error) {
-	out := map[string]string{}
-	for _, obj := range r.objects() {
-		obj = renewed(obj)
-		err := from.Get(ctx, client.ObjectKeyFromObject(obj), obj)
-		switch {
-		case err == nil:
-			out[fmt.Sprintf("%T", obj)] = string(obj.GetUID()) + " " + obj.GetResourceVersion()
-		case !apierrors.IsNotFound(err):
-			return nil, fmt.Errorf("reading %T %s: %w", obj, obj.GetName(), err)
-		}
-	}
-	return out, nil
 }
 
 func (r *equivalenceRun) objects() []client.Object {
