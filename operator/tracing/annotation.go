@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -28,7 +29,7 @@ const (
 )
 
 // AnnotationCarrier lets a propagator read and write annotations: each of its keys gets Prefix.
-// It is not safe for concurrent use. Set needs a non-nil map; Get and Keys work without one.
+// It is not safe for concurrent use. Without a map, Get and Keys find nothing, and Set does nothing.
 type AnnotationCarrier struct {
 	// Annotations is the map that is read and written.
 	Annotations map[string]string
@@ -42,7 +43,11 @@ var _ propagation.TextMapCarrier = AnnotationCarrier{}
 func (c AnnotationCarrier) Get(key string) string { return c.Annotations[c.Prefix+key] }
 
 // Set stores the value of a propagator's key.
-func (c AnnotationCarrier) Set(key, value string) { c.Annotations[c.Prefix+key] = value }
+func (c AnnotationCarrier) Set(key, value string) {
+	if c.Annotations != nil {
+		c.Annotations[c.Prefix+key] = value
+	}
+}
 
 // Keys lists, sorted and without the prefix, the keys that have it.
 func (c AnnotationCarrier) Keys() []string {
@@ -58,9 +63,11 @@ func (c AnnotationCarrier) Keys() []string {
 
 // InjectContext writes the span context of ctx onto the object's annotations, together with its origin:
 // the object's present generation and time. Other annotations stay. It does nothing when ctx has no
-// valid span context or tracing is off. The caller must be the only user of obj meanwhile.
+// valid span context, obj is nil or a nil pointer, or tracing is off; and takes an older context away where
+// the annotations would become more than the API server takes, 256 KiB. The caller must be the only user of
+// obj meanwhile; the map that obj has is not written to.
 func InjectContext(ctx context.Context, obj client.Object, opts ...Option) {
-	if switchedOff(opts) {
+	if switchedOff(opts) || isNil(obj) {
 		return
 	}
 	c := newConfig(opts)
@@ -71,10 +78,12 @@ func InjectContext(ctx context.Context, obj client.Object, opts ...Option) {
 }
 
 // ExtractContext reads the span context, marked as remote, from the object's annotations. It is false
-// when there is none or tracing is off. An invalid one is logged at V(1) to the logger of ctx and
-// otherwise treated as if it were not there.
+// when there is none, obj is nil or a nil pointer, or tracing is off. An invalid one, by the rules of W3C
+// Trace Context level 2, is logged at V(1) to the logger of ctx and otherwise treated as if it were not
+// there. A tracestate that is invalid is left out, and one without a valid traceparent is nothing. It does
+// not change obj, and is safe for concurrent use where nobody else does.
 func ExtractContext(ctx context.Context, obj client.Object, opts ...Option) (trace.SpanContext, bool) {
-	if switchedOff(opts) {
+	if switchedOff(opts) || isNil(obj) {
 		return trace.SpanContext{}, false
 	}
 	stored, ok := newConfig(opts).extract(ctx, obj, levelReconcile)
@@ -152,14 +161,27 @@ func (c *config) extract(ctx context.Context, obj metav1.Object, level int) (sto
 	if !ok {
 		invalid := c.keys.pick(annotations)
 		for key, value := range invalid {
-			if len(value) > maxLogged {
-				invalid[key] = value[:maxLogged] + "…"
-			}
+			invalid[key] = loggable(value)
 		}
 		log.FromContext(ctx).V(level).Info("Ignoring an invalid trace context",
-			"namespace", obj.GetNamespace(), "name", obj.GetName(), "annotations", invalid)
+			"namespace", loggable(obj.GetNamespace()), "name", loggable(obj.GetName()), "annotations", invalid)
 	}
 	return stored, ok
+}
+
+// loggable cuts a value that a user chose, and replaces what is not printable: a webhook sees objects
+// before anybody has validated them, and not every log escapes.
+func loggable(value string) string {
+	rest := ""
+	if len(value) > maxLogged {
+		value, rest = value[:maxLogged], "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, value) + rest
 }
 
 // hasContext is whether any of the propagator's keys is there, valid or not.
@@ -192,11 +214,12 @@ type origin struct {
 	start      time.Time
 }
 
+// String gives what parseOrigin reads. What cannot be, as a time before 1970, becomes zero.
 func (o origin) String() string {
 	b := make([]byte, 0, 64) // enough for any, and for the stack
 	b = hex.AppendEncode(b, o.spanID[:])
-	b = strconv.AppendInt(append(b, '-'), o.generation, 10)
-	b = strconv.AppendInt(append(b, '-'), o.start.UnixNano(), 10)
+	b = strconv.AppendInt(append(b, '-'), max(o.generation, 0), 10)
+	b = strconv.AppendInt(append(b, '-'), max(o.start.UnixNano(), 0), 10)
 	return string(b)
 }
 

@@ -98,13 +98,20 @@ func (k annotationKeys) put(annotations, values map[string]string) map[string]st
 	}
 	out := k.others(annotations)
 	maps.Copy(out, values)
-	k.fit(out)
+	k.fit(out, nil)
 	return out
 }
 
-// fit takes the context out of annotations that are more than the API server takes.
-func (k annotationKeys) fit(annotations map[string]string) {
-	if annotationBytes(annotations) <= maxAnnotations {
+// fit takes the context out of annotations that are, together with those that the object has and keeps,
+// more than the API server takes.
+func (k annotationKeys) fit(annotations, kept map[string]string) {
+	n := annotationBytes(annotations)
+	for key, value := range kept {
+		if _, replaced := annotations[key]; !replaced {
+			n += len(key) + len(value)
+		}
+	}
+	if n <= maxAnnotations {
 		return
 	}
 	for _, key := range k.all {

@@ -59,7 +59,7 @@ func (w *write) patch(original client.Patch, p plan, b body, data []byte) client
 		values = w.values(p)
 	}
 	switch {
-	case p.inject && values == nil, applying && values == nil:
+	case p.inject && values == nil, applying && values == nil, len(values) > 0 && !p.fits(b, values):
 		return same
 	case p.inject, applying:
 		b = p.annotate(b, w.cfg.keys, values, !applying)

@@ -97,6 +97,25 @@ func (c *tracedClient) planApply(s *session, gvk schema.GroupVersionKind, key ty
 	return p
 }
 
+func (p plan) priorAnnotations() map[string]string {
+	if p.prior == nil {
+		return nil
+	}
+	return p.prior.GetAnnotations()
+}
+
+// fits reports whether the API server would take the object's annotations, as far as they are known, with
+// those of a patch and with values. What is replaced is counted twice: it matters only near the cap.
+func (p plan) fits(b body, values map[string]string) bool {
+	n := annotationBytes(p.priorAnnotations()) + annotationBytes(values)
+	current, _ := b.annotations()
+	for key, value := range current {
+		text, _ := value.(string)
+		n += len(key) + len(text)
+	}
+	return n <= maxAnnotations
+}
+
 // annotate gives the body with the context's annotations set to values. Keys that are not among them
 // are deleted, which a merge patch says with null and an applied object by silence.
 func (p plan) annotate(b body, keys annotationKeys, values map[string]string, nullDeletes bool) body {

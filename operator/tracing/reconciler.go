@@ -82,7 +82,8 @@ func (r *tracedReconciler[R]) Reconcile(ctx context.Context, req R) (reconcile.R
 
 // WrapObjectReconciler is [WrapReconciler] for a reconciler that is handed the object: the object's
 // context decides, and nothing needs to be read. Inside a reconciler that is wrapped already, it only
-// tells that one the object. A nil r gives nil.
+// tells that one the object. A nil object, which controller-runtime never hands over, goes to r as it is; its
+// span is the root of a new trace and names none. A nil r gives nil.
 func WrapObjectReconciler[T client.Object](r reconcile.ObjectReconciler[T], opts ...Option) reconcile.ObjectReconciler[T] {
 	if r == nil {
 		return nil
@@ -103,7 +104,12 @@ func (r *tracedObjectReconciler[T]) Reconcile(ctx context.Context, obj T) (recon
 	if r.cfg.off() {
 		return r.inner.Reconcile(ctx, obj)
 	}
-	gvk, key := kindOf(obj, r.cfg.scheme), client.ObjectKeyFromObject(obj)
+	gvk := kindOf(obj, r.cfg.scheme)
+	if isNil(obj) {
+		s, ctx := newSession(ctx, r.cfg, reflect.TypeOf(obj), gvk, types.NamespacedName{})
+		return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, obj) })
+	}
+	key := client.ObjectKeyFromObject(obj)
 	if outer := sessionFrom(ctx); outer != nil && outer.isReconciled(obj, gvk, key) {
 		outer.remember(gvk, obj)
 		return r.inner.Reconcile(ctx, obj)

@@ -55,7 +55,7 @@ func (w *write) setAnnotations(obj annotated, p plan) {
 	case p.inject && w.span.SpanContext().IsValid():
 		out := w.cfg.keys.others(w.before)
 		w.cfg.put(w.ctx, out, p.generation, w.start)
-		w.cfg.keys.fit(out)
+		w.cfg.keys.fit(out, p.priorAnnotations())
 		obj.SetAnnotations(out)
 		w.changed = true
 	case p.repeat != nil && !p.inject:

@@ -1,0 +1,147 @@
+package tracing
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
+)
+
+// filler fills annotations but for some bytes.
+func filler(free int) map[string]string {
+	return map[string]string{"theirs": strings.Repeat("x", maxAnnotations-len("theirs")-free)}
+}
+
+// TestAnnotationsAtTheCap: a write that the API server takes without a context it takes with tracing.
+func TestAnnotationsAtTheCap(t *testing.T) {
+	if maxAnnotations != validation.TotalAnnotationSizeLimitB {
+		t.Fatalf("the API server takes %d bytes", validation.TotalAnnotationSizeLimitB)
+	}
+	const room = 400 // more than a context needs
+	for _, tc := range []struct {
+		free int
+		want bool
+	}{{0, false}, {50, false}, {room, true}} {
+		for name, write := range map[string]func(*testing.T, map[string]string) map[string]string{
+			"inject": injected, "create": created, "update": updated, "merge patch": mergePatched, "apply": appliedOver,
+			"defaulter": func(t *testing.T, a map[string]string) map[string]string { return admittedAs(t, "defaulter", nil, a) },
+			"handler":   func(t *testing.T, a map[string]string) map[string]string { return admittedAs(t, "handler", nil, a) },
+		} {
+			given := filler(tc.free)
+			got := write(t, given)
+			others := newConfig(nil).keys.others(got)
+			if err := validation.ValidateAnnotationsSize(got); err != nil || !maps.Equal(others, given) {
+				t.Errorf("%s with %d bytes free: %v, others are as they were: %t", name, tc.free, err, maps.Equal(others, given))
+			}
+			if _, ok := newConfig(nil).extractFrom(got); ok != tc.want {
+				t.Errorf("%s with %d bytes free: has a context: %t, want %t", name, tc.free, ok, tc.want)
+			}
+		}
+	}
+}
+
+// TestPutBackAtTheCap: a user may fill the room that the context had. Then it is gone, and no other takes its place.
+func TestPutBackAtTheCap(t *testing.T) {
+	old := deployment("owner", carries(sampledContext(1), 0))
+	for form := range forms {
+		full := filler(0)
+		if got := admittedAs(t, form, old, full); !maps.Equal(got, full) {
+			t.Errorf("%s: keys %v", form, len(got))
+		}
+		tampered := filler(len(parentKey) + len(w3cParent))
+		tampered[parentKey] = w3cParent
+		if got := admittedAs(t, form, old, tampered); len(got) != 1 {
+			t.Errorf("%s: another's context stays: %v", form, got[parentKey])
+		}
+	}
+}
+
+func injected(t *testing.T, annotations map[string]string) map[string]string {
+	tp := tracingtest.NewTracerProvider()
+	ctx, span := tp.Tracer("test").Start(t.Context(), "span")
+	defer span.End()
+	obj := configMap("cm")
+	obj.Annotations = annotations
+	InjectContext(ctx, obj, WithTracerProvider(tp))
+	return obj.Annotations
+}
+
+// within writes in a reconcile, and gives the annotations of what was written.
+func within(t *testing.T, server client.Client, written client.Object, f func(context.Context, client.Client) error) map[string]string {
+	t.Helper()
+	if _, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error { return f(ctx, c) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Get(t.Context(), client.ObjectKeyFromObject(written), written); err != nil {
+		t.Fatal(err)
+	}
+	return written.GetAnnotations()
+}
+
+func created(t *testing.T, annotations map[string]string) map[string]string {
+	return within(t, newFakeServer(t, deployment("owner")), configMap("cm"), func(ctx context.Context, c client.Client) error {
+		cm := configMap("cm")
+		cm.Annotations = annotations
+		return c.Create(ctx, cm)
+	})
+}
+
+func updated(t *testing.T, annotations map[string]string) map[string]string {
+	return within(t, newFakeServer(t, deployment("owner"), configMap("cm")), configMap("cm"), func(ctx context.Context, c client.Client) error {
+		var cm corev1.ConfigMap
+		if err := c.Get(ctx, client.ObjectKeyFromObject(configMap("cm")), &cm); err != nil {
+			return err
+		}
+		cm.Annotations, cm.Data = annotations, map[string]string{"another": "value"}
+		return c.Update(ctx, &cm)
+	})
+}
+
+func full(annotations map[string]string) *corev1.ConfigMap {
+	cm := configMap("cm")
+	cm.Annotations = annotations
+	return cm
+}
+
+func mergePatched(t *testing.T, annotations map[string]string) map[string]string {
+	return within(t, newFakeServer(t, deployment("owner"), full(annotations)), configMap("cm"), func(ctx context.Context, c client.Client) error {
+		var cm corev1.ConfigMap
+		if err := c.Get(ctx, client.ObjectKeyFromObject(configMap("cm")), &cm); err != nil {
+			return err
+		}
+		before := cm.DeepCopy()
+		cm.Data = map[string]string{"another": "value"}
+		return c.Patch(ctx, &cm, client.MergeFrom(before))
+	})
+}
+
+func appliedOver(t *testing.T, annotations map[string]string) map[string]string {
+	return within(t, newFakeServer(t, deployment("owner"), full(annotations)), configMap("cm"), func(ctx context.Context, c client.Client) error {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(configMap("cm")), &corev1.ConfigMap{}); err != nil {
+			return err
+		}
+		cm := corev1ac.ConfigMap("cm", "ns").WithData(map[string]string{"another": "value"})
+		return c.Apply(ctx, cm, client.FieldOwner("test"), client.ForceOwnership)
+	})
+}
+
+// admittedAs sends a creation, or the update of old, with the annotations.
+func admittedAs(t *testing.T, form string, old *appsv1.Deployment, annotations map[string]string) map[string]string {
+	t.Helper()
+	obj := submitted()
+	if old != nil {
+		obj = old.DeepCopy()
+	}
+	obj.Annotations = annotations
+	got := post(t, func(opts ...Option) *webhook.Admission { return forms[form](inner{}, opts...) }, reviewOf(t, old, obj, "alice", false), nil)
+	return got.annotations()
+}
