@@ -47,6 +47,18 @@ const (
 	ReconcileRequeueAfterKey = attribute.Key("operator.reconcile.requeue_after")
 	// ReconcileResultKey is one of success, requeue, requeue_after, error, terminal_error, panic.
 	ReconcileResultKey = attribute.Key("operator.reconcile.result")
+	// ReconcileWriteIntentKey is what the writes were for, in alphabetical order and joined by commas: delete,
+	// desired_state (something outside metadata and status), metadata, other (another sub-resource, or what
+	// can't be told without the object as it was read), status; or none. Writes that failed count.
+	ReconcileWriteIntentKey = attribute.Key("operator.reconcile.write_intent")
+	// ReconcileReadsDroppedKey counts the reads that got no span because the reconcile had too many before its
+	// own span started.
+	ReconcileReadsDroppedKey = attribute.Key("operator.reconcile.reads_dropped")
+
+	// FinalizersAddedKey lists the finalizers that a write adds, as far as can be told.
+	FinalizersAddedKey = attribute.Key("operator.object.finalizers.added")
+	// FinalizersRemovedKey lists the finalizers that a write removes, as far as can be told.
+	FinalizersRemovedKey = attribute.Key("operator.object.finalizers.removed")
 
 	// ErrorTypeKey is the reason of an API error, or the type of another, on spans with status Error.
 	ErrorTypeKey = attribute.Key("error.type")

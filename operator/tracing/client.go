@@ -25,9 +25,15 @@ import (
 //
 // Conflicts, objects that exist already and deletes of what is gone are no errors on the span, but an
 // event. When a write fails, the caller's object is as it was. Errors are those of c. While tracing is
-// off, c is called with nothing added. The client is as safe for concurrent use as c, and needs a c that
-// is not nil.
+// off, c is called with nothing added. The client is as safe for concurrent use as c.
+//
+// A write of metadata that adds or removes finalizers is called add_finalizer or remove_finalizer. A nil c
+// is given back, and a nil object or patch goes to c as it is: what that means is c's to say. Only
+// client.Client is wrapped: a client.WithWatch loses its Watch, and calls it on c.
 func WrapClient(c client.Client, opts ...Option) client.Client {
+	if isNil(c) {
+		return c
+	}
 	cfg := newConfig(opts)
 	return &tracedClient{Client: c, cfg: cfg, convergence: newConvergence(cfg, c)}
 }
@@ -61,10 +67,12 @@ func (c *tracedClient) kind(obj runtime.Object) schema.GroupVersionKind {
 
 // Get implements client.Reader.
 func (c *tracedClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	err := c.Client.Get(ctx, key, obj, opts...)
-	if c.cfg.off() {
-		return err
+	if c.cfg.off() || isNil(obj) {
+		return c.Client.Get(ctx, key, obj, opts...)
 	}
+	r := c.beginRead(ctx, "get", c.kind(obj), key)
+	err := c.Client.Get(r.ctx, key, obj, opts...)
+	r.end(err)
 	s := sessionFrom(ctx)
 	switch {
 	case err == nil:
@@ -81,14 +89,16 @@ func (c *tracedClient) Get(ctx context.Context, key client.ObjectKey, obj client
 
 // List implements client.Reader.
 func (c *tracedClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
-	err := c.Client.List(ctx, list, opts...)
-	if err != nil || c.cfg.off() {
-		return err
+	if c.cfg.off() || isNil(list) {
+		return c.Client.List(ctx, list, opts...)
 	}
-	if s := sessionFrom(ctx); s != nil {
+	r := c.beginRead(ctx, "list", c.kind(list), client.ObjectKey{})
+	err := c.Client.List(r.ctx, list, opts...)
+	r.end(err)
+	if s := sessionFrom(ctx); s != nil && err == nil {
 		c.rememberItems(s, list)
 	}
-	return nil
+	return err
 }
 
 // rememberItems stops at the number of objects that a session remembers, so that a long list costs no
@@ -111,11 +121,11 @@ var errStop = fmt.Errorf("enough items")
 
 // Create implements client.Writer.
 func (c *tracedClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
-	if c.cfg.off() || len(opts) > 0 && dryRun((&client.CreateOptions{}).ApplyOptions(opts).DryRun) {
+	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.CreateOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Create(ctx, obj, opts...)
 	}
 	gvk := c.kind(obj)
-	p := plan{inject: true}
+	p := plan{inject: true, intent: intentDesired}
 	w := c.begin(ctx, "create", gvk, identify(gvk, obj), p)
 	w.setAnnotations(obj, p)
 	err := c.Client.Create(w.ctx, obj, opts...)
@@ -128,7 +138,7 @@ func (c *tracedClient) Create(ctx context.Context, obj client.Object, opts ...cl
 
 // Update implements client.Writer.
 func (c *tracedClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
-	if c.cfg.off() || len(opts) > 0 && dryRun((&client.UpdateOptions{}).ApplyOptions(opts).DryRun) {
+	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.UpdateOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Update(ctx, obj, opts...)
 	}
 	gvk := c.kind(obj)
@@ -145,7 +155,7 @@ func (c *tracedClient) Update(ctx context.Context, obj client.Object, opts ...cl
 
 // Patch implements client.Writer.
 func (c *tracedClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-	if c.cfg.off() {
+	if c.cfg.off() || isNil(obj) || isNil(patch) {
 		return c.Client.Patch(ctx, obj, patch, opts...)
 	}
 	options := (&client.PatchOptions{}).ApplyOptions(opts)
@@ -166,11 +176,11 @@ func (c *tracedClient) Patch(ctx context.Context, obj client.Object, patch clien
 
 // Delete implements client.Writer.
 func (c *tracedClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
-	if c.cfg.off() || len(opts) > 0 && dryRun((&client.DeleteOptions{}).ApplyOptions(opts).DryRun) {
+	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.DeleteOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Delete(ctx, obj, opts...)
 	}
 	gvk := c.kind(obj)
-	w := c.begin(ctx, "delete", gvk, identify(gvk, obj), plan{})
+	w := c.begin(ctx, "delete", gvk, identify(gvk, obj), plan{intent: intentDelete})
 	w.deleting = true
 	err := c.Client.Delete(w.ctx, obj, opts...)
 	w.end(obj, err)
@@ -179,7 +189,7 @@ func (c *tracedClient) Delete(ctx context.Context, obj client.Object, opts ...cl
 
 // DeleteAllOf implements client.Writer.
 func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts ...client.DeleteAllOfOption) error {
-	if c.cfg.off() {
+	if c.cfg.off() || isNil(obj) {
 		return c.Client.DeleteAllOf(ctx, obj, opts...)
 	}
 	options := (&client.DeleteAllOfOptions{}).ApplyOptions(opts)
@@ -187,7 +197,7 @@ func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts 
 		return c.Client.DeleteAllOf(ctx, obj, opts...)
 	}
 	gvk := c.kind(obj)
-	w := c.begin(ctx, "delete_all", gvk, objectID{gvk: gvk, namespace: options.ListOptions.Namespace}, plan{})
+	w := c.begin(ctx, "delete_all", gvk, objectID{gvk: gvk, namespace: options.ListOptions.Namespace}, plan{intent: intentDelete})
 	w.deleting = true
 	err := c.Client.DeleteAllOf(w.ctx, obj, opts...)
 	w.finish(err)
@@ -196,7 +206,7 @@ func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts 
 
 // Apply implements client.Writer.
 func (c *tracedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-	if c.cfg.off() {
+	if c.cfg.off() || isNil(obj) {
 		return c.Client.Apply(ctx, obj, opts...)
 	}
 	options := (&client.ApplyOptions{}).ApplyOptions(opts)
@@ -206,7 +216,7 @@ func (c *tracedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration
 	b, id := readApply(obj)
 	key := types.NamespacedName{Namespace: id.namespace, Name: id.name}
 	s := sessionFrom(ctx)
-	p, target := plan{}, applyMetadata(obj)
+	p, target := plan{intent: intentOther}, applyMetadata(obj)
 	if b != nil && target != nil {
 		p = c.planApply(s, id.gvk, key, b, options.Force != nil && *options.Force)
 	}

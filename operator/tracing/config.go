@@ -143,6 +143,14 @@ func WithRelation(r Relation) Option {
 	return optionFunc(func(c *config) { c.relation = r })
 }
 
+// WithReads makes spans "get {Kind}" and "list {Kind}" of kind CLIENT for reads through a wrapped client:
+// within a reconcile, and elsewhere where the context has a span. A reconcile's reads wait until its own
+// span starts, so that one that does nothing still exports nothing. By default reads have no spans: most
+// are served by a cache, and take no time.
+func WithReads() Option {
+	return optionFunc(func(c *config) { c.reads = true })
+}
+
 // WithMaxAge sets how long after the start of a change a reconcile of an object that has not converged
 // is still a child of the change's context. The default, also for zero and less, is one hour.
 func WithMaxAge(d time.Duration) Option {
@@ -175,6 +183,7 @@ type config struct {
 	foreign      ForeignContext
 	converge     []client.Object
 	relation     Relation
+	reads        bool
 	maxAge       time.Duration
 	convergedAge time.Duration
 	queue        any // a *Queue of the request type; nil for none
@@ -260,7 +269,7 @@ func isGlobal(tp trace.TracerProvider) bool {
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
 }
 
-// isNil is for what users hand over: nil, or a nil pointer of whatever type.
+// isNil reports whether v is nil or a nil pointer in an interface. It does not allocate.
 func isNil(v any) bool {
 	if v == nil {
 		return true

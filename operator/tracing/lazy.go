@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"slices"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -40,7 +41,9 @@ func (l *lazySpan) ensure() trace.Span {
 	defer l.mu.Unlock()
 	if l.span == nil && !l.finished {
 		l.span = l.owner.begin()
-		l.span.SetAttributes(l.pending...)
+		if len(l.pending) > 0 {
+			l.span.SetAttributes(l.pending...)
+		}
 		l.pending = nil
 	}
 	return l.span
@@ -88,7 +91,20 @@ func (l *lazySpan) SetAttributes(kv ...attribute.KeyValue) {
 	case l.span != nil:
 		l.span.SetAttributes(kv...)
 	case !l.finished:
-		l.pending = append(l.pending, kv...)
+		l.keep(kv)
+	}
+}
+
+// keep adds to the pending attributes, the last value of each key. The caller holds the lock.
+func (l *lazySpan) keep(kv []attribute.KeyValue) {
+	for _, a := range kv {
+		i := slices.IndexFunc(l.pending, func(old attribute.KeyValue) bool { return old.Key == a.Key })
+		switch {
+		case i >= 0:
+			l.pending[i] = a
+		case len(l.pending) < maxAttributes:
+			l.pending = append(l.pending, a)
+		}
 	}
 }
 

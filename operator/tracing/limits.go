@@ -9,6 +9,14 @@ const (
 	// and refuses others, but for the reconciled object.
 	maxReads = 64
 
+	// maxReadSpans is how many reads a reconcile keeps for spans, with [WithReads], until its own span starts.
+	// Others get none, and are counted in operator.reconcile.reads_dropped.
+	maxReadSpans = 64
+
+	// maxAttributes is how many attributes a reconcile's span takes before it starts, as many as the SDK takes
+	// by default. Others are dropped.
+	maxAttributes = 128
+
 	// maxGenerations is how many generations of objects a wrapped client remembers for their spans
 	// "converge {Kind}". The oldest is forgotten for the next: were it still to converge, and had no context
 	// with the time of its start, its span would be short.

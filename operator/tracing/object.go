@@ -121,6 +121,19 @@ func (s objectStatus) condition(kind string) (condition, bool) {
 	return condition{}, false
 }
 
+// says reports whether a status has each condition that another one states, and its observed generation.
+func (s objectStatus) says(stated objectStatus) bool {
+	if len(stated.conditions) == 0 || stated.observed != 0 && stated.observed != s.observed {
+		return false
+	}
+	for _, c := range stated.conditions {
+		if now, ok := s.condition(c.kind); !ok || now.status != c.status {
+			return false
+		}
+	}
+	return true
+}
+
 // converged reports whether the status says Ready=True about this generation, and since when. Both
 // places for an observed generation are heeded; a status with neither says nothing about a generation.
 func (s objectStatus) converged(generation int64) (time.Time, bool) {

@@ -39,11 +39,13 @@ func (c *tracedClient) patchPlan(ctx context.Context, gvk schema.GroupVersionKin
 	case types.ApplyPatchType:
 		b, err := parseBody(data)
 		if err != nil { // YAML
-			return "apply", plan{}, nil
+			return "apply", plan{intent: intentOther}, nil
 		}
 		return "apply", c.planApply(s, gvk, client.ObjectKeyFromObject(obj), b, force), b
+	case types.JSONPatchType:
+		return "patch", c.planJSON(s, gvk, client.ObjectKeyFromObject(obj), data), nil
 	}
-	return "patch", plan{}, nil
+	return "patch", plan{intent: intentOther}, nil
 }
 
 // patch gives what to send instead of the caller's patch: the same with the plan carried out. Where

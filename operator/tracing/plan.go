@@ -20,6 +20,12 @@ type plan struct {
 	prior client.Object
 	// generation is the object's before the write.
 	generation int64
+	// intent is what the write is for.
+	intent intents
+	// finalizers are those that it adds and removes.
+	finalizers finalizers
+	// status is that which the write of a whole object sends, where it differs from what was read.
+	status any
 }
 
 // prior gives what the plan of any write starts from. judged is false where this reconcile has not read
@@ -41,12 +47,16 @@ func (c *tracedClient) prior(s *session, gvk schema.GroupVersionKind, key types.
 // annotations, unless the write changes what is desired.
 func (c *tracedClient) planUpdate(s *session, gvk schema.GroupVersionKind, obj client.Object) plan {
 	p, old, judged := c.prior(s, gvk, client.ObjectKeyFromObject(obj))
+	p.intent = intentOther
 	if p.prior == nil {
-		return plan{generation: obj.GetGeneration()}
+		p.generation = obj.GetGeneration()
+		return p
 	}
+	p.finalizers = finalizersBetween(p.prior.GetFinalizers(), obj.GetFinalizers())
 	if judged {
 		if b, err := bodyOf(obj); err == nil {
 			p.inject = b.changes(old, replaces)
+			p.intent, p.status = b.intentAgainst(old, p.inject), b.newStatus(old)
 		}
 	}
 	p.repeat = c.cfg.keys.kept(p.prior.GetAnnotations())
@@ -60,14 +70,18 @@ func (c *tracedClient) planPatch(s *session, gvk schema.GroupVersionKind, obj cl
 	if p.prior == nil {
 		p.generation = obj.GetGeneration()
 	}
+	style := merges
+	if patch.Type() == types.StrategicMergePatchType {
+		style = adds
+	}
+	p.intent, p.finalizers, p.status = b.intentOf(), b.finalizersOf(p, style), b.newStatus(old)
 	switch {
 	case len(b.desired()) == 0:
 	case judged && p.prior != nil:
-		style := merges
-		if patch.Type() == types.StrategicMergePatchType {
-			style = adds
-		}
 		p.inject = b.changes(old, style)
+		if !p.inject {
+			p.intent &^= intentDesired
+		}
 	default:
 		// Where all annotations are to go and nobody knows which, there is no room for others.
 		_, hasNull := b.annotations()
@@ -76,11 +90,24 @@ func (c *tracedClient) planPatch(s *session, gvk schema.GroupVersionKind, obj cl
 	return p
 }
 
+// planJSON: a JSON patch is sent as it is, so there is only something to tell about it.
+func (c *tracedClient) planJSON(s *session, gvk schema.GroupVersionKind, key types.NamespacedName, data []byte) plan {
+	p := plan{intent: intentOther}
+	p.prior, _ = s.asRead(gvk, key)
+	var operations []jsonOperation
+	if json.Unmarshal(data, &operations) == nil {
+		p.intent, p.finalizers = intentOfJSON(operations), finalizersOfJSON(operations, p)
+	}
+	return p
+}
+
 // planApply: an applied context must be the same each time the same is applied, or applying would never
 // come to rest; and without force it must not meet another owner's value.
 func (c *tracedClient) planApply(s *session, gvk schema.GroupVersionKind, key types.NamespacedName, b body, force bool) plan {
 	p, old, judged := c.prior(s, gvk, key)
+	p.intent, p.finalizers, p.status = b.intentOf(), b.finalizersOf(p, adds), b.newStatus(old)
 	if !judged {
+		p.intent = intentOther
 		if p.prior != nil {
 			p.repeat = c.cfg.keys.kept(p.prior.GetAnnotations())
 		} else if force && len(b.desired()) > 0 {
@@ -93,7 +120,11 @@ func (c *tracedClient) planApply(s *session, gvk schema.GroupVersionKind, key ty
 		return p
 	}
 	p.repeat = c.cfg.keys.kept(p.prior.GetAnnotations())
-	p.inject = b.changes(old, adds) && (force || len(p.repeat) == 0)
+	changes := b.changes(old, adds)
+	if !changes {
+		p.intent &^= intentDesired
+	}
+	p.inject = changes && (force || len(p.repeat) == 0)
 	return p
 }
 

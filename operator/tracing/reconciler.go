@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 
+	"go.opentelemetry.io/otel/attribute"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -161,20 +162,32 @@ func (s *session) end(result reconcile.Result, err error) {
 		return
 	}
 	recordError(span, err, false)
-	switch {
-	case err != nil && isTerminal(err):
-		span.SetAttributes(ReconcileResultKey.String(resultTerminalError))
-	case err != nil:
-		span.SetAttributes(ReconcileResultKey.String(resultError))
-	case result.RequeueAfter > 0:
-		span.SetAttributes(ReconcileResultKey.String(resultRequeueAfter),
-			ReconcileRequeueAfterKey.Float64(result.RequeueAfter.Seconds()))
-	case result.Requeue: //nolint:staticcheck // deprecated, and still heeded by controller-runtime
-		span.SetAttributes(ReconcileResultKey.String(resultRequeue))
-	default:
-		span.SetAttributes(ReconcileResultKey.String(resultSuccess))
+	outcome, intent := ReconcileResultKey.String(resultOf(result, err)), s.intent()
+	if err == nil && result.RequeueAfter > 0 {
+		span.SetAttributes(outcome, intent, ReconcileRequeueAfterKey.Float64(result.RequeueAfter.Seconds()))
+	} else {
+		span.SetAttributes(outcome, intent)
 	}
 	span.End()
+}
+
+func resultOf(result reconcile.Result, err error) string {
+	switch {
+	case err != nil && isTerminal(err):
+		return resultTerminalError
+	case err != nil:
+		return resultError
+	case result.RequeueAfter > 0:
+		return resultRequeueAfter
+	case result.Requeue: //nolint:staticcheck // deprecated, and still heeded by controller-runtime
+		return resultRequeue
+	default:
+		return resultSuccess
+	}
+}
+
+func (s *session) intent() attribute.KeyValue {
+	return ReconcileWriteIntentKey.String(intents(s.wrote.Load()).String())
 }
 
 // isTerminal reports whether controller-runtime will not try again after err.
@@ -184,7 +197,7 @@ func (s *session) endPanicked(value any) {
 	s.taken.ends(requeueError) // controller-runtime makes it one, or the process ends
 	s.span.ensure()
 	span := s.span.finish()
-	span.SetAttributes(ReconcileResultKey.String(resultPanic))
+	span.SetAttributes(ReconcileResultKey.String(resultPanic), s.intent())
 	recordPanic(span, value)
 	span.End()
 }

@@ -68,7 +68,7 @@ func TestReconcileSpanStartsLateAndBackdated(t *testing.T) {
 	hasAttributes(t, reconciled, map[attribute.Key]any{
 		"mine": "kept", ObjectGroupKey: "apps", ObjectVersionKey: "v1", ObjectKindKey: "Deployment", NamespaceKey: "ns",
 		ObjectNameKey: "owner", ObjectUIDKey: "uid-of-owner", ObjectGenerationKey: int64(1),
-		ReconcileResultKey: "requeue_after", ReconcileRequeueAfterKey: 90.0,
+		ReconcileResultKey: "requeue_after", ReconcileRequeueAfterKey: 90.0, ReconcileWriteIntentKey: "desired_state",
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -43,6 +44,12 @@ type session struct {
 	own    bearer        // the context of object, where looked is true
 	looked bool
 	reads  []read // the first of them in firstReads
+
+	begun        bool       // the span has started: reads need not wait for it
+	readSpans    []readSpan // that wait
+	readsDropped int
+
+	wrote atomic.Uint32 // intents
 
 	firstReads [4]read // most reconciles read no more, and none should pay for a map
 }
@@ -127,6 +134,7 @@ func (s *session) begin() trace.Span {
 		trace.WithAttributes(attributes...),
 	)
 	_, span := s.cfg.tracer().Start(ctx, s.cfg.names.of("reconcile", id.gvk.Kind), opts...)
+	s.replayReads(span)
 	return span
 }
 
@@ -207,6 +215,13 @@ func (s *session) isReconciled(obj client.Object, gvk schema.GroupVersionKind, k
 		return gvk.GroupKind() == s.gvk.GroupKind()
 	}
 	return reflect.TypeOf(obj) == s.typ || gvk.GroupKind() == s.gvk.GroupKind()
+}
+
+// intends notes what a write is for.
+func (s *session) intends(i intents) {
+	if s != nil {
+		s.wrote.Or(uint32(i))
+	}
 }
 
 // remember keeps a copy of an object as the reconcile read it, or as a write returned it. A full

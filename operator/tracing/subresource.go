@@ -57,9 +57,32 @@ func (t *tracedSubResource) action(verb string) string {
 	return verb + "_" + t.name
 }
 
+// intent: a scale is what is desired, in other words.
+func (t *tracedSubResource) intent() intents {
+	switch t.name {
+	case statusResource:
+		return intentStatus
+	case "scale":
+		return intentDesired
+	default:
+		return intentOther
+	}
+}
+
+// Get implements client.SubResourceReader.
+func (t *tracedSubResourceClient) Get(ctx context.Context, obj, sub client.Object, opts ...client.SubResourceGetOption) error {
+	if t.client.cfg.off() || isNil(obj) || isNil(sub) {
+		return t.SubResourceReader.Get(ctx, obj, sub, opts...)
+	}
+	r := t.client.beginRead(ctx, "get_"+t.name, t.client.kind(obj), client.ObjectKeyFromObject(obj))
+	err := t.SubResourceReader.Get(r.ctx, obj, sub, opts...)
+	r.end(err)
+	return err
+}
+
 // Create implements client.SubResourceWriter.
 func (t *tracedSubResource) Create(ctx context.Context, obj, sub client.Object, opts ...client.SubResourceCreateOption) error {
-	if t.client.cfg.off() || dryRun((&client.SubResourceCreateOptions{}).ApplyOptions(opts).DryRun) {
+	if t.client.cfg.off() || isNil(obj) || dryRun((&client.SubResourceCreateOptions{}).ApplyOptions(opts).DryRun) {
 		return t.writer.Create(ctx, obj, sub, opts...)
 	}
 	w, _ := t.begin(ctx, "create", obj)
@@ -71,7 +94,7 @@ func (t *tracedSubResource) Create(ctx context.Context, obj, sub client.Object, 
 // Update implements client.SubResourceWriter.
 func (t *tracedSubResource) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
 	options := (&client.SubResourceUpdateOptions{}).ApplyOptions(opts)
-	if t.client.cfg.off() || dryRun(options.DryRun) {
+	if t.client.cfg.off() || isNil(obj) || dryRun(options.DryRun) {
 		return t.writer.Update(ctx, obj, opts...)
 	}
 	w, before := t.begin(ctx, "update", obj)
@@ -83,7 +106,7 @@ func (t *tracedSubResource) Update(ctx context.Context, obj client.Object, opts 
 // Patch implements client.SubResourceWriter.
 func (t *tracedSubResource) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 	options := (&client.SubResourcePatchOptions{}).ApplyOptions(opts)
-	if t.client.cfg.off() || dryRun(options.DryRun) {
+	if t.client.cfg.off() || isNil(obj) || dryRun(options.DryRun) {
 		return t.writer.Patch(ctx, obj, patch, opts...)
 	}
 	sent := obj
@@ -105,12 +128,12 @@ func (t *tracedSubResource) Patch(ctx context.Context, obj client.Object, patch 
 // Apply implements client.SubResourceWriter.
 func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
 	options := (&client.SubResourceApplyOptions{}).ApplyOpts(opts)
-	if t.client.cfg.off() || dryRun(options.DryRun) {
+	if t.client.cfg.off() || isNil(obj) || dryRun(options.DryRun) {
 		return t.writer.Apply(ctx, obj, opts...)
 	}
 	_, id := readApply(obj)
 	before, _ := sessionFrom(ctx).asRead(id.gvk, client.ObjectKey{Namespace: id.namespace, Name: id.name})
-	w := t.client.begin(ctx, t.action("apply"), id.gvk, id, plan{})
+	w := t.client.begin(ctx, t.action("apply"), id.gvk, id, plan{intent: t.intent()})
 	err := t.writer.Apply(w.ctx, obj, opts...)
 	if after, _ := readApply(obj); err == nil && after != nil {
 		t.end(&w, before, &unstructured.Unstructured{Object: after}, options.SubResourceBody != nil, nil)
@@ -124,7 +147,7 @@ func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfigur
 func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.Object) (write, client.Object) {
 	gvk := t.client.kind(obj)
 	before, _ := sessionFrom(ctx).asRead(gvk, client.ObjectKeyFromObject(obj))
-	return t.client.begin(ctx, t.action(verb), gvk, identify(gvk, obj), plan{}), before
+	return t.client.begin(ctx, t.action(verb), gvk, identify(gvk, obj), plan{intent: t.intent()}), before
 }
 
 // end notes what became of the object. elsewhere is whether the answer went into another object than
@@ -140,17 +163,7 @@ func (t *tracedSubResource) end(w *write, before, obj client.Object, elsewhere b
 	}
 	after := readStatus(obj)
 	if before != nil {
-		t.told(w, readStatus(before), after, obj, before.GetGeneration())
+		w.told(readStatus(before), after, obj, before.GetGeneration())
 	}
 	w.end(obj, nil)
-}
-
-// told records what a status write says that the status did not say before.
-func (t *tracedSubResource) told(w *write, before, after objectStatus, obj client.Object, generationBefore int64) {
-	addConditionEvents(w.span, before, after)
-	_, was := before.converged(generationBefore)
-	_, is := after.converged(obj.GetGeneration())
-	if is && (!was || generationBefore != obj.GetGeneration()) {
-		t.client.convergence.reached(w.ctx, w.id.gvk, obj)
-	}
 }

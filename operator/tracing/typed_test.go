@@ -23,7 +23,7 @@ func TestTypedReconciler(t *testing.T) {
 	sc := sampledContext(1)
 	key := func(s shard) types.NamespacedName { return types.NamespacedName{Namespace: "ns", Name: s.name} }
 	known := map[attribute.Key]any{
-		ObjectGroupKey: "apps", ObjectVersionKey: "v1", ObjectKindKey: "Deployment", ReconcileResultKey: "success",
+		ObjectGroupKey: "apps", ObjectVersionKey: "v1", ObjectKindKey: "Deployment", ReconcileResultKey: "success", ReconcileWriteIntentKey: "desired_state",
 	}
 	for name, tc := range map[string]struct {
 		obj   client.Object
@@ -47,9 +47,9 @@ func TestTypedReconciler(t *testing.T) {
 		"about no single object": {obj: &appsv1.Deployment{}, span: "reconcile Deployment", want: known},
 		"of no certain kind": {
 			key: key, span: "reconcile",
-			want: map[attribute.Key]any{ReconcileResultKey: "success", NamespaceKey: "ns", ObjectNameKey: "owner"},
+			want: map[attribute.Key]any{ReconcileResultKey: "success", ReconcileWriteIntentKey: "desired_state", NamespaceKey: "ns", ObjectNameKey: "owner"},
 		},
-		"of nothing": {span: "reconcile", want: map[attribute.Key]any{ReconcileResultKey: "success"}},
+		"of nothing": {span: "reconcile", want: map[attribute.Key]any{ReconcileResultKey: "success", ReconcileWriteIntentKey: "desired_state"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tp := tracingtest.NewTracerProvider()

@@ -11,8 +11,10 @@ import (
 
 // write is one write of the operator, while it runs.
 type write struct {
+	client   *tracedClient
 	cfg      *config
 	session  *session
+	plan     plan
 	ctx      context.Context //nolint:containedctx // the span's, for the wrapped client
 	span     trace.Span
 	start    time.Time
@@ -25,9 +27,13 @@ type write struct {
 // begin starts a write's span, and with it the reconcile's. A context that is replaced, if it is of
 // another trace, becomes a link.
 func (c *tracedClient) begin(ctx context.Context, action string, gvk schema.GroupVersionKind, id objectID, p plan) write {
-	w := write{cfg: c.cfg, session: sessionFrom(ctx), start: c.cfg.now(), id: id}
+	w := write{client: c, cfg: c.cfg, session: sessionFrom(ctx), start: c.cfg.now(), id: id, plan: p}
+	w.session.intends(p.intent)
+	if about := p.finalizers.action(); about != "" && p.intent&intentDesired == 0 {
+		action = about
+	}
 	opts := make([]trace.SpanStartOption, 0, 3)
-	opts = append(opts, trace.WithAttributes(id.attributes()...))
+	opts = append(opts, trace.WithAttributes(p.finalizers.attributes(id.attributes())...))
 	if !p.inject {
 		opts = append(opts, trace.WithSpanKind(trace.SpanKindClient))
 	} else {
@@ -84,11 +90,33 @@ func (w *write) end(obj client.Object, err error) {
 		if news := w.id.news(identify(w.id.gvk, obj)); len(news) > 0 {
 			w.span.SetAttributes(news...)
 		}
+		w.saidStatus(obj)
 		if w.session != nil && !w.deleting {
 			w.session.remember(w.id.gvk, obj)
 		}
 	}
 	w.finish(err)
+}
+
+// saidStatus notes what a write of the whole object says in its status, where that was taken: for kinds with the status
+// sub-resource the API server leaves the status as it was.
+func (w *write) saidStatus(obj client.Object) {
+	if w.plan.status == nil || w.plan.prior == nil {
+		return
+	}
+	if sent, after := parseStatus(w.plan.status), readStatus(obj); after.says(sent) {
+		w.told(readStatus(w.plan.prior), after, obj, w.plan.prior.GetGeneration())
+	}
+}
+
+// told records what a write says in the status that the status did not say before.
+func (w *write) told(before, after objectStatus, obj client.Object, generationBefore int64) {
+	addConditionEvents(w.span, before, after)
+	_, was := before.converged(generationBefore)
+	_, is := after.converged(obj.GetGeneration())
+	if is && (!was || generationBefore != obj.GetGeneration()) {
+		w.client.convergence.reached(w.ctx, w.id.gvk, obj)
+	}
 }
 
 func (w *write) finish(err error) {
