@@ -150,7 +150,7 @@ func (a *admissionRun) begin() trace.Span {
 		id.name = a.req.Name
 	}
 	id.generation = 0 // that of the object to be stored is not known yet
-	ctx, opts := a.relation.start(withForeign(a.ctx, a.foreign))
+	ctx, opts := a.relation.start(withForeign(a.ctx, a.foreign), nil)
 	opts = append(opts,
 		trace.WithTimestamp(a.start),
 		trace.WithSpanKind(trace.SpanKindServer),

@@ -2,6 +2,8 @@ package tracing
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -82,6 +84,8 @@ func TestOffAllocatesNothing(t *testing.T) {
 		raw, allows := WrapAdmissionHandler(admission.HandlerFunc(allow), opts...), WrapAdmissionHandler(nil, opts...)
 		create := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}}
 		webhook := WebhookContext(opts...)
+		transport := WrapTransport(opts...)(roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }))
+		request := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1", nil)
 		q := NewQueue(obj, opts...)
 		wq := q.decorate(idleQueue{})
 		limiter := q.WrapRateLimiter(idleLimiter{})
@@ -110,6 +114,7 @@ func TestOffAllocatesNothing(t *testing.T) {
 			"EventHandler":       func() { h.Update(ctx, event.UpdateEvent{ObjectOld: obj, ObjectNew: obj}, wq) },
 			"Reconcile (queued)": func() { _, _ = queued.Reconcile(ctx, req) },
 			"WebhookContext":     func() { webhook(ctx, nil) },
+			"RoundTrip":          func() { _, _ = transport.RoundTrip(request) }, //nolint:bodyclose // there is none
 			"InjectContext":      func() { InjectContext(ctx, obj, opts...) },
 			"ExtractContext":     func() { ExtractContext(ctx, obj, opts...) },
 		} {

@@ -93,6 +93,7 @@ func ExtractContext(ctx context.Context, obj client.Object, opts ...Option) (tra
 // storedContext is what the annotations of an object say.
 type storedContext struct {
 	sc     trace.SpanContext
+	span   trace.Span // that stands for sc in a context, as the propagator made it
 	origin origin
 	// hasOrigin is false where there is no origin or it was written with another context.
 	hasOrigin bool
@@ -198,8 +199,8 @@ func (c *config) extractFrom(annotations map[string]string) (storedContext, bool
 	carrier := c.keys.carrier(annotations)
 	defer carrier.release()
 	ctx := c.propagators.Extract(context.Background(), carrier)
-	s := storedContext{sc: trace.SpanContextFromContext(ctx)}
-	if !s.sc.IsValid() {
+	s := storedContext{span: trace.SpanFromContext(ctx)}
+	if s.sc = s.span.SpanContext(); !s.sc.IsValid() {
 		return storedContext{}, false
 	}
 	s.origin, s.hasOrigin = parseOrigin(annotations[c.keys.origin])

@@ -93,7 +93,7 @@ func (v *convergence) reached(ctx context.Context, gvk schema.GroupVersionKind, 
 		start = now
 	}
 	r, _ := v.cfg.relateAnyAge(obj, carried)
-	ctx, opts := r.start(ctx)
+	ctx, opts := r.start(ctx, nil)
 	opts = append(opts,
 		trace.WithTimestamp(start),
 		trace.WithSpanKind(trace.SpanKindInternal),

@@ -56,17 +56,21 @@ type relation struct {
 	// parent is a remote context. Without a trace id the span is the root of a new random trace; with a
 	// trace id but no span id it is a root in that trace.
 	parent trace.SpanContext
-	links  []trace.Link
+	// span stands for the parent in a context; nil where there is none yet.
+	span  trace.Span
+	links []trace.Link
 }
 
-// start gives the context and the options with which to start the span.
-func (r relation) start(ctx context.Context) (context.Context, []trace.SpanStartOption) {
-	opts := make([]trace.SpanStartOption, 0, 6) // what is common to all callers, and their own
+// start gives the context with which to start the span, and appends to its options.
+func (r relation) start(ctx context.Context, opts []trace.SpanStartOption) (context.Context, []trace.SpanStartOption) {
 	if len(r.links) > 0 {
 		opts = append(opts, trace.WithLinks(r.links...))
 	}
 	if !r.parent.TraceID().IsValid() {
 		return ctx, append(opts, trace.WithNewRoot())
+	}
+	if r.span != nil {
+		return trace.ContextWithSpan(ctx, r.span), opts
 	}
 	return trace.ContextWithRemoteSpanContext(ctx, r.parent), opts
 }
@@ -115,11 +119,11 @@ func (c *config) relateAnyAge(obj client.Object, b bearer) (r relation, decided 
 	case !sc.IsValid():
 		return generationRoot(obj, sc), true
 	case c.relation == RelationChild:
-		return relation{parent: sc}, true
+		return relation{parent: sc, span: b.stored.span}, true
 	case !b.stored.belongsTo(b.obj.GetGeneration()):
 		return generationRoot(obj, sc), true
 	default:
-		return relation{parent: sc}, false
+		return relation{parent: sc, span: b.stored.span}, false
 	}
 }
 

@@ -51,7 +51,8 @@ type session struct {
 
 	wrote atomic.Uint32 // intents
 
-	firstReads [4]read // most reconciles read no more, and none should pay for a map
+	options    [6]trace.SpanStartOption // of the span, kept here to be no allocation of their own
+	firstReads [4]read                  // most reconciles read no more, and none should pay for a map
 }
 
 // read is an object as the reconcile read it. It is named regardless of the version and the Go type that it was read as.
@@ -127,7 +128,7 @@ func (s *session) begin() trace.Span {
 		attributes = s.taken.attributes(attributes)
 		rel.links = s.taken.links(rel)
 	}
-	ctx, opts := rel.start(s.ctx)
+	ctx, opts := rel.start(s.ctx, s.options[:0])
 	opts = append(opts,
 		trace.WithTimestamp(s.start),
 		trace.WithSpanKind(trace.SpanKindConsumer),

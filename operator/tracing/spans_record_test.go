@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -38,6 +39,7 @@ func recordEverything(t *testing.T) []tracingtest.Span {
 	r.outcomes()
 	r.ends()
 	r.controlled()
+	r.reads()
 	if n := tp.Unended(); n != 0 {
 		t.Errorf("%d spans have not ended", n)
 	}
@@ -192,6 +194,23 @@ func (r *everything) outcomes() {
 			r.reconcile(server, reconcile.Result{}, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error { return f(ctx, c) })
 		}
 	}
+}
+
+// reads has more reads before the reconcile's span starts than are kept.
+func (r *everything) reads() {
+	r.opts = append(r.opts, WithReads())
+	r.reconcile(r.server(), reconcile.Result{}, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
+		for range maxReadSpans {
+			_ = c.List(ctx, &corev1.ConfigMapList{})
+		}
+		controllerutil.AddFinalizer(d, ours)
+		if err := c.Update(ctx, d); err != nil {
+			r.t.Error(err)
+		}
+		_ = c.Get(ctx, client.ObjectKey{Namespace: "ns", Name: "gone"}, &corev1.ConfigMap{})
+		controllerutil.RemoveFinalizer(d, ours)
+		return c.Update(ctx, d)
+	})
 }
 
 // controlled runs a reconcile and its retry in a real controller, which gives them ids, and queues them.

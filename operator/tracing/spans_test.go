@@ -36,10 +36,14 @@ var actions = map[string]string{
 	"update":               "An update of the whole object.",
 	"patch":                "A merge, strategic merge or JSON patch.",
 	"apply":                "A server-side apply, by `Apply` or by `Patch`.",
+	"add_finalizer":        "A write of metadata that adds finalizers.",
+	"remove_finalizer":     "A write of metadata that removes finalizers, and so may let the object go.",
+	"get":                  "A read of an object, with `WithReads`.",
+	"list":                 "A read of a list, with `WithReads`. The Kind is that of its items.",
 	"delete":               "A delete.",
 	"delete_all":           "A delete of a collection.",
 	"update_status":        "Any write of the status: update, patch or apply.",
-	"{verb}_{subresource}": "A write of another sub-resource, for example `update_scale` or `create_eviction`.",
+	"{verb}_{subresource}": "A write of another sub-resource, for example `update_scale`, `create_eviction`; with `WithReads` also `get_scale`.",
 }
 
 // documented is what the recordings say about one action.
@@ -87,7 +91,7 @@ func TestSpansDocument(t *testing.T) {
 	}
 }
 
-var otherSubresource = regexp.MustCompile(`^(create|update|patch|apply)_[a-z]+$`)
+var otherSubresource = regexp.MustCompile(`^(get|create|update|patch|apply)_[a-z]+$`)
 
 func actionOf(name string) string {
 	action, _, _ := strings.Cut(name, " ")
@@ -124,7 +128,7 @@ func (d *documented) with(s tracingtest.Span) *documented {
 
 // order is that of the document: what happens first comes first.
 func order(actions []string) []string {
-	first := []string{"admit", "reconcile", "converge", "create", "update", "patch", "apply", "update_status"}
+	first := []string{"admit", "reconcile", "converge", "create", "update", "patch", "apply", "update_status", "add_finalizer", "remove_finalizer"}
 	rank := func(a string) int {
 		if i := slices.Index(first, a); i >= 0 {
 			return i

@@ -106,7 +106,7 @@ func (t *tracedSubResource) Update(ctx context.Context, obj client.Object, opts 
 // Patch implements client.SubResourceWriter.
 func (t *tracedSubResource) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 	options := (&client.SubResourcePatchOptions{}).ApplyOptions(opts)
-	if t.client.cfg.off() || isNil(obj) || dryRun(options.DryRun) {
+	if t.client.cfg.off() || isNil(obj) || isNil(patch) || dryRun(options.DryRun) {
 		return t.writer.Patch(ctx, obj, patch, opts...)
 	}
 	sent := obj

@@ -45,7 +45,7 @@ func (r *handwritten) Reconcile(ctx context.Context, req reconcile.Request) (rec
 	if err := r.create(ctx, child()); err != nil {
 		return reconcile.Result{}, err
 	}
-	span.SetAttributes(tracing.ReconcileResultKey.String("success"))
+	span.SetAttributes(tracing.ReconcileResultKey.String("success"), tracing.ReconcileWriteIntentKey.String("desired_state"))
 	return reconcile.Result{}, nil
 }
 

@@ -1,0 +1,66 @@
+package tracing
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+)
+
+// thing is an object of a custom kind that nobody has a Go type for.
+func thing() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "example.com/v1", "kind": "Thing", "spec": map[string]any{"size": int64(1)},
+		"metadata": map[string]any{"namespace": "ns", "name": "thing", "uid": "uid", "generation": int64(1)},
+	}}
+}
+
+func makeReady(u *unstructured.Unstructured) {
+	u.Object["status"] = map[string]any{"observedGeneration": int64(1), "conditions": []any{
+		map[string]any{"type": "Ready", "status": "True", "reason": "Tested", "lastTransitionTime": time.Now().UTC().Format(time.RFC3339)},
+	}}
+}
+
+// TestStatusOfTheWholeObject: a kind without the status sub-resource has its status written with the rest. For others the API
+// server ignores that, and nothing may be told.
+func TestStatusOfTheWholeObject(t *testing.T) {
+	for name, write := range map[string]func(context.Context, client.Client, *unstructured.Unstructured) error{
+		"update Thing": func(ctx context.Context, c client.Client, u *unstructured.Unstructured) error {
+			makeReady(u)
+			return c.Update(ctx, u)
+		},
+		"patch Thing": func(ctx context.Context, c client.Client, u *unstructured.Unstructured) error {
+			before := u.DeepCopy()
+			makeReady(u)
+			return c.Patch(ctx, u, client.MergeFrom(before))
+		},
+	} {
+		for _, subresource := range []bool{false, true} {
+			builder := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme)
+			if subresource {
+				builder = builder.WithStatusSubresource(thing())
+			}
+			server := builder.WithObjects(thing(), deployment("owner", carries(sampledContext(1), 0))).Build()
+			spans, err := recordReconcile(t, server, []Option{WithConverge(thing())}, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+				u := thing()
+				if err := c.Get(ctx, client.ObjectKeyFromObject(u), u); err != nil {
+					return err
+				}
+				return write(ctx, c, u)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := spanNamed(t, spans, name)
+			told := len(s.Events) == 1 && s.Events[0].Name == "Ready: Unknown→True"
+			if converged := len(spans) == 3; told == subresource || converged == subresource {
+				t.Errorf("%s, with the sub-resource: %t: events %v, spans %v", name, subresource, s.Events, spanNames(spans))
+			}
+		}
+	}
+}
