@@ -24,8 +24,8 @@ func TestNilClient(t *testing.T) {
 	}
 }
 
-// TestNilObjects: they reach the wrapped client as they are, and leave no span.
-func TestNilObjects(t *testing.T) {
+// TestNilObjectsOfTheClient: they reach the wrapped client as they are, and leave no span.
+func TestNilObjectsOfTheClient(t *testing.T) {
 	var typed *appsv1.Deployment
 	var typedList *appsv1.DeploymentList
 	patch := client.MergeFrom(deployment("x"))
