@@ -88,7 +88,7 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	default:
 		return nil, fmt.Errorf("connecting to the cluster: %q is no known kind of cluster", status.Cluster)
 	}
-	if c.Jaeger, err = jaeger.Dial(status.Jaeger.Query, 0); err != nil {
+	if c.Jaeger, err = jaeger.Dial(status.Jaeger.Query); err != nil {
 		return nil, err
 	}
 	return c, nil

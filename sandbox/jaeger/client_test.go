@@ -123,13 +123,13 @@ func TestErrors(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	s := &server{hang: true}
 	address := start(t, s).endpoint
-	client := dial(t, address, 50*time.Millisecond)
+	client := dial(t, address, WithTimeout(50*time.Millisecond))
 	if _, err := client.GetTrace(t.Context(), testTraceID); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("a server that doesn't answer gives %v, want ErrUnreachable", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := dial(t, address, time.Minute).GetTrace(ctx, testTraceID)
+	_, err := dial(t, address, WithTimeout(time.Minute)).GetTrace(ctx, testTraceID)
 	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
 		t.Errorf("a cancelled call gives %v, want the context's error alone", err)
 	}
@@ -138,14 +138,11 @@ func TestDeadlines(t *testing.T) {
 // A Jaeger that is down is an error at once, and one that has come back answers
 // soon: gRPC's own pauses grow to two minutes.
 func TestReconnect(t *testing.T) {
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	address := listener.Addr().String()
 	s := &server{services: []string{"b", "a"}}
 	stop := serve(t, s, listener)
-	client := dial(t, address, 5*time.Second)
+	client := dial(t, address)
 	if got, err := client.Services(t.Context()); err != nil || cmp.Diff([]string{"a", "b"}, got) != "" {
 		t.Fatalf("services are %v, %v; want a and b", got, err)
 	}
@@ -155,7 +152,8 @@ func TestReconnect(t *testing.T) {
 			t.Fatalf("error is %v, want ErrUnreachable", err)
 		}
 	}
-	if listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", address); err != nil {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+	if err != nil {
 		t.Fatal(err)
 	}
 	serve(t, s, listener)

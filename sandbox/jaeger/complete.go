@@ -8,14 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-)
+	"go.opentelemetry.io/collector/pdata/pcommon"
 
-// Defaults of [Conditions].
-const (
-	DefaultQuiet        = time.Second
-	DefaultPoll         = 100 * time.Millisecond
-	DefaultCompleteWait = time.Minute
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
 // Reader is what waiting for a trace needs of a [Client].
@@ -24,221 +19,176 @@ type Reader interface {
 	Services(ctx context.Context) ([]string, error)
 }
 
-// Conditions say when a trace is complete. The zero value asks for at least one
-// span, no missing parents and a quiet second, within a minute.
-type Conditions struct {
-	// Tree is the expected tree; nil asks for one span only.
-	Tree *spantree.Tree
-	// Ready reports whether the object that the trace is about is ready, and
-	// words its state, for an error. It is called at every poll, never by two
-	// goroutines at a time. An error counts as not ready. Nil leaves it out.
-	Ready func(context.Context) (ready bool, state string, err error)
-	// Quiet is how long no new span came; 0 is DefaultQuiet.
-	Quiet time.Duration
-	// Settled spares an old trace the quiet period: one whose last span ended longer ago than this. It must be longer than
-	// spans take to Jaeger, and the clocks must be one. 0 leaves it out.
-	Settled time.Duration
-	// Poll is the time between two looks; 0 is DefaultPoll.
-	Poll time.Duration
-	// Timeout bounds the whole wait; 0 is DefaultCompleteWait. The context bounds
-	// it too.
-	Timeout time.Duration
-}
-
-// Condition is one of the four conditions of a complete trace.
-type Condition string
-
-// The conditions. The first is about the expected tree where there is one.
-const (
-	ConditionSpans   Condition = "expected spans"
-	ConditionParents Condition = "no missing parents"
-	ConditionQuiet   Condition = "quiet period"
-	ConditionReady   Condition = "object ready"
-)
-
-// Failure is a condition that does not hold, and why.
-type Failure struct {
-	Condition Condition
-	Reason    string
-}
-
-// IncompleteError says why a trace was not complete when the time was over.
-type IncompleteError struct {
-	TraceID string
-	// Trace is what was seen last; without spans where nothing was.
-	Trace Trace
-	// Failures has at least one element.
-	Failures []Failure
-	// Result is the comparison with the expected tree; nil without one.
-	Result *spantree.Result
-	// Waited is how long it took.
-	Waited time.Duration
-	// Cause is the end of the context.
-	Cause error
-}
-
-// Error names the conditions that failed, and shows the trees.
-func (e *IncompleteError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "waiting for trace %s to be complete: gave up after %s (%v): %d of 4 conditions failed",
-		e.TraceID, e.Waited.Round(time.Millisecond), e.Cause, len(e.Failures))
-	for _, f := range e.Failures {
-		fmt.Fprintf(&b, "\n%s: %s", f.Condition, f.Reason)
-	}
-	switch {
-	case e.Result != nil && !e.Result.OK():
-		b.WriteString("\n" + e.Result.Explain())
-	case e.Trace.Len() > 0:
-		b.WriteString("\nthe trace as seen last:\n" + e.Trace.Forest().String())
-	}
-	return strings.TrimRight(b.String(), "\n")
-}
-
-// Unwrap gives the end of the context.
-func (e *IncompleteError) Unwrap() error { return e.Cause }
-
 // WaitComplete reads a trace until it is complete: the expected tree matches, no
 // parent is missing, nothing new came for the quiet period, and the object is
 // ready. The error is an *[IncompleteError] with the trace as seen last, which is
 // also returned. A Jaeger that can't be reached is asked again until the time is
-// over.
+// over; one that refuses is not.
 func WaitComplete(ctx context.Context, from Reader, traceID string, conditions Conditions) (Trace, error) {
-	w := &completion{from: from, traceID: traceID, conditions: conditions.withDefaults(), begun: time.Now()}
-	w.changed = w.begun
-	ctx, cancel := context.WithTimeout(ctx, w.conditions.Timeout)
+	completion, err := Complete(ctx, from, traceID, conditions)
+	return completion.Trace, err
+}
+
+// Complete is [WaitComplete] that also tells, of a trace that became complete
+// too, when each condition began to hold.
+func Complete(ctx context.Context, from Reader, traceID string, conditions Conditions) (Completion, error) {
+	w := newWatch(from, traceID, conditions.withDefaults())
+	ctx, cancel := context.WithTimeout(ctx, w.asked.Timeout)
 	defer cancel()
-	ticker := time.NewTicker(w.conditions.Poll)
+	ticker := time.NewTicker(w.asked.Poll)
 	defer ticker.Stop()
 	for {
-		failures, err := w.look(ctx)
-		if err != nil {
-			return w.trace, err
-		}
-		if len(failures) == 0 {
-			return w.trace, nil
-		}
+		seen, err := w.look(ctx)
 		// What an interrupted look saw says nothing about the trace.
-		if ctx.Err() == nil {
-			w.failures = failures
+		if ctx.Err() == nil || w.completion.States == nil {
+			w.completion = seen
+		}
+		w.completion.Waited = time.Since(w.completion.Begun)
+		if err != nil || w.completion.Complete() {
+			return w.completion, err
 		}
 		select {
 		case <-ctx.Done():
-			return w.trace, w.incomplete(ctx.Err(), failures)
+			w.completion.Waited = time.Since(w.completion.Begun)
+			return w.completion, &IncompleteError{Completion: w.completion, Failures: w.completion.Failures(), Cause: ctx.Err()}
 		case <-ticker.C:
 		}
 	}
 }
 
-func (c Conditions) withDefaults() Conditions {
-	if c.Quiet <= 0 {
-		c.Quiet = DefaultQuiet
-	}
-	if c.Poll <= 0 {
-		c.Poll = DefaultPoll
-	}
-	if c.Timeout <= 0 {
-		c.Timeout = DefaultCompleteWait
-	}
-	return c
+// watch is the state of one wait.
+type watch struct {
+	from  Reader
+	asked Conditions
+	// completion is what the last look saw that wasn't interrupted.
+	completion Completion
 }
 
-// completion is the state of one WaitComplete.
-type completion struct {
-	from       Reader
-	traceID    string
-	conditions Conditions
-	begun      time.Time
-	// trace is what was read last, and changed when its spans last did.
-	trace   Trace
-	changed time.Time
-	// failures are those of the last look that wasn't interrupted.
-	failures []Failure
-	result   *spantree.Result
+func newWatch(from Reader, traceID string, asked Conditions) *watch {
+	return &watch{from: from, asked: asked, completion: Completion{TraceID: traceID, Begun: time.Now()}}
 }
 
-// look reads the trace once and lists the conditions that fail. The error is for
+// look reads the trace once and tells which conditions hold. The error is for
 // what waiting can't change.
-func (w *completion) look(ctx context.Context) ([]Failure, error) {
+func (w *watch) look(ctx context.Context) (Completion, error) {
+	before := w.completion
+	now := Completion{
+		TraceID: before.TraceID, Begun: before.Begun, Trace: before.Trace, Result: before.Result, Defective: before.Defective,
+		FirstSpan: before.FirstSpan, LastSpan: before.LastSpan,
+	}
 	// Readiness first: spans that made the object ready are then in the trace,
 	// or come within the quiet period.
-	failures := w.checkReady(ctx)
-	trace, err := w.from.GetTrace(ctx, w.traceID)
+	ready := w.lookReady(ctx, &now)
+	spans, parents, quiet := State{Asked: true}, State{}, State{}
+	var trace Trace
+	trace, now.Reading = w.from.GetTrace(ctx, now.TraceID)
 	switch {
-	case err == nil:
-		if !sameSpans(w.trace, trace) {
-			w.changed = time.Now()
-		}
-		w.trace = trace
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrUnreachable), errors.Is(err, ErrTruncated), ctx.Err() != nil:
-		return append(failures, Failure{ConditionSpans, w.whyNoTrace(ctx, err)}), nil
+	case now.Reading == nil:
+		spans, parents, quiet = w.lookTrace(&now, trace)
+	case ctx.Err() != nil, passing(now.Reading):
+		spans.Reason = w.whyNoTrace(ctx, &now)
 	default:
-		return nil, err
+		spans.Reason = now.Reading.Error()
+		now.States = since(before, []State{spans, parents, quiet, ready})
+		return now, now.Reading
 	}
-	forest := trace.Forest()
-	if w.conditions.Tree != nil {
-		w.result = spantree.Match(w.conditions.Tree, forest)
-		if !w.result.OK() {
-			failures = append(failures, Failure{ConditionSpans, fmt.Sprintf("%d differences, listed below", len(w.result.Differences()))})
+	now.States = since(before, []State{spans, parents, quiet, ready})
+	return now, nil
+}
+
+// passing tells errors of reading that waiting can change.
+func passing(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreachable) || errors.Is(err, ErrTruncated)
+}
+
+// since completes the states: their names, and the times at which they became true.
+func since(before Completion, states []State) []State {
+	for i := range states {
+		states[i].Condition = conditions[i]
+		if !states[i].Holds {
+			continue
+		}
+		states[i].Since = time.Now()
+		if was := before.State(conditions[i]); was.Holds {
+			states[i].Since = was.Since
 		}
 	}
-	if defective := forest.Defective(); len(defective) > 0 {
-		failures = append(failures, Failure{ConditionParents, describe(defective)})
+	return states
+}
+
+// lookTrace compares a trace that was read with what is asked for.
+func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents, quiet State) {
+	spans, parents, quiet = State{Asked: true}, State{Asked: true}, State{Asked: true}
+	if now.FirstSpan.IsZero() {
+		now.FirstSpan = time.Now()
 	}
-	if quiet := time.Since(w.changed); quiet < w.conditions.Quiet && !w.settled() {
-		failures = append(failures, Failure{ConditionQuiet, fmt.Sprintf("the last span came %s ago, want %s", quiet.Round(time.Millisecond), w.conditions.Quiet)})
+	if now.LastSpan.IsZero() || !sameSpans(now.Trace, trace) {
+		now.LastSpan = time.Now()
 	}
-	return failures, nil
+	now.Trace = trace
+	forest := trace.Forest()
+	if spans.Holds = trace.Len() > 0; !spans.Holds {
+		spans.Reason = "the trace has no span"
+	}
+	if w.asked.Tree != nil {
+		now.Result = spantree.Match(w.asked.Tree, forest)
+		if spans.Holds = now.Result.OK(); !spans.Holds {
+			spans.Reason = fmt.Sprintf("%d differences, listed below", len(now.Result.Differences()))
+		}
+	}
+	now.Defective = forest.Defective()
+	if parents.Holds = len(now.Defective) == 0; !parents.Holds {
+		parents.Reason = describe(now.Defective)
+	}
+	silence := time.Since(now.LastSpan)
+	if quiet.Holds = silence >= w.asked.Quiet || w.settled(trace); !quiet.Holds {
+		quiet.Reason = fmt.Sprintf("the last span came %s ago, want %s", silence.Round(time.Millisecond), w.asked.Quiet)
+	}
+	return spans, parents, quiet
 }
 
 // settled tells whether the trace is too old to be still growing.
-func (w *completion) settled() bool {
-	if w.conditions.Settled <= 0 || w.trace.Len() == 0 {
+func (w *watch) settled(trace Trace) bool {
+	if w.asked.Settled <= 0 || trace.Len() == 0 {
 		return false
 	}
-	var last time.Time
-	for _, span := range w.trace.Spans() {
-		if span.End.After(last) {
-			last = span.End
-		}
+	var last pcommon.Timestamp
+	for _, e := range trace.elements {
+		last = max(last, e.span.EndTimestamp())
 	}
-	return time.Since(last) > w.conditions.Settled
+	return time.Since(last.AsTime()) > w.asked.Settled
 }
 
-func (w *completion) checkReady(ctx context.Context) []Failure {
-	if w.conditions.Ready == nil {
-		return nil
+func (w *watch) lookReady(ctx context.Context, now *Completion) State {
+	if w.asked.Ready == nil {
+		return State{}
 	}
-	ready, state, err := w.conditions.Ready(ctx)
+	state := State{Asked: true}
+	state.Holds, now.ReadyState, now.ReadyErr = w.asked.Ready(ctx)
 	switch {
-	case err != nil:
-		return []Failure{{ConditionReady, err.Error()}}
-	case !ready:
-		return []Failure{{ConditionReady, state}}
+	case now.ReadyErr != nil:
+		state.Holds, state.Reason = false, now.ReadyErr.Error()
+	case !state.Holds:
+		state.Reason = now.ReadyState
 	}
-	return nil
+	return state
 }
 
 // whyNoTrace words an error of reading. Whether Jaeger knows any service tells
 // spans that never arrived from those of another trace.
-func (w *completion) whyNoTrace(ctx context.Context, err error) string {
+func (w *watch) whyNoTrace(ctx context.Context, now *Completion) string {
+	err := now.Reading
 	if !errors.Is(err, ErrNotFound) {
 		return err.Error()
 	}
-	services, listing := w.from.Services(ctx)
+	now.Services, now.ServicesErr = w.from.Services(ctx)
 	switch {
-	case listing != nil:
+	case now.ServicesErr != nil:
 		return err.Error()
-	case len(services) == 0:
+	case len(now.Services) == 0:
 		return err.Error() + "; Jaeger has no service at all: is anything exporting to it?"
 	}
-	return fmt.Sprintf("%v; Jaeger has other traces, of the services %s", err, strings.Join(services, ", "))
-}
-
-func (w *completion) incomplete(cause error, failures []Failure) error {
-	if w.failures != nil {
-		failures = w.failures
-	}
-	return &IncompleteError{TraceID: w.traceID, Trace: w.trace, Failures: failures, Result: w.result, Waited: time.Since(w.begun), Cause: cause}
+	return fmt.Sprintf("%v; Jaeger has other traces, of the services %s", err, strings.Join(now.Services, ", "))
 }
 
 func describe(defective []*spantree.Node) string {
@@ -252,10 +202,10 @@ func describe(defective []*spantree.Node) string {
 // sameSpans compares by ids: a finished span doesn't change.
 func sameSpans(a, b Trace) bool { return slices.Equal(spanIDs(a), spanIDs(b)) }
 
-func spanIDs(t Trace) []uint64 {
-	ids := make([]uint64, 0, len(t.spans))
-	for _, s := range t.spans {
-		ids = append(ids, uint64(s.SpanID))
+func spanIDs(t Trace) []string {
+	ids := make([]string, 0, len(t.elements))
+	for _, e := range t.elements {
+		ids = append(ids, e.span.SpanID().String())
 	}
 	slices.Sort(ids)
 	return ids

@@ -45,7 +45,7 @@ func (l *timeline) GetTrace(ctx context.Context, id string) (Trace, error) {
 	if len(spans) == 0 {
 		return Trace{}, fmt.Errorf("reading trace %s: %w", id, ErrNotFound)
 	}
-	return newTrace(testTrace, spans), nil
+	return traceOf(spans...), nil
 }
 
 func (l *timeline) Services(ctx context.Context) ([]string, error) { return l.services, ctx.Err() }
@@ -89,7 +89,7 @@ func TestWaitComplete(t *testing.T) {
 		"no span, but others": {
 			timeline{services: []string{"x", "y"}}, tree, 0, 0, []Condition{ConditionSpans}, "Jaeger has other traces, of the services x, y"},
 		"jaeger is down": {
-			timeline{down: never}, nil, never, 0, []Condition{ConditionReady, ConditionSpans}, "dialing: jaeger is unreachable"},
+			timeline{down: never}, nil, never, 0, []Condition{ConditionSpans, ConditionReady}, "dialing: jaeger is unreachable"},
 		"a span is missing": {
 			timeline{spans: map[time.Duration]model.Span{0: a}}, tree, 0, 0, []Condition{ConditionSpans}, "missing: b (line 2)"},
 		"a parent is missing": {

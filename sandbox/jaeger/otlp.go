@@ -1,135 +1,151 @@
 package jaeger
 
 import (
-	"encoding/binary"
-	"maps"
+	"bytes"
+	"fmt"
+	"iter"
 	"slices"
-	"strings"
 
-	"github.com/jaegertracing/jaeger-idl/model/v1"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-
-	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// OTLP converts the trace to OpenTelemetry's protocol: resources and scopes are
-// those that the spans were sent with, as far as Jaeger keeps them.
-func (t Trace) OTLP() ptrace.Traces {
-	traces := ptrace.NewTraces()
-	type scopeKey struct{ resource, name, version string }
-	resources := map[string]ptrace.ResourceSpans{}
-	scopes := map[scopeKey]ptrace.ScopeSpans{}
-	for _, s := range t.spans {
-		process := s.Process
-		if process == nil {
-			process = &model.Process{}
-		}
-		key := scopeKey{resource: process.String(), name: stringTag(s.Tags, tagScopeName, tagLibrary), version: stringTag(s.Tags, tagScopeVersion, tagLibraryVer)}
-		resource, known := resources[key.resource]
-		if !known {
-			resource = traces.ResourceSpans().AppendEmpty()
-			attributes := resource.Resource().Attributes()
-			attributes.PutStr("service.name", process.ServiceName)
-			for _, tag := range process.Tags {
-				putValue(attributes, tag.Key, tag.Value())
+// element is a span with what it was sent in. It refers to the traces that it
+// was taken from.
+type element struct {
+	resource ptrace.ResourceSpans
+	scope    ptrace.ScopeSpans
+	span     ptrace.Span
+}
+
+// elements gives all spans, in their order.
+func elements(traces ptrace.Traces) iter.Seq[element] {
+	return func(yield func(element) bool) {
+		for _, resource := range traces.ResourceSpans().All() {
+			for _, scope := range resource.ScopeSpans().All() {
+				for _, span := range scope.Spans().All() {
+					if !yield(element{resource, scope, span}) {
+						return
+					}
+				}
 			}
-			resources[key.resource] = resource
 		}
-		scope, known := scopes[key]
+	}
+}
+
+// FromOTLP takes spans apart into traces, in the order of their first spans. A
+// span that is there several times counts once: exporters send again where they
+// missed the answer, and storage in memory keeps both. Spans that have their id
+// alone in common stay. The traces refer to the argument, which must not change
+// afterwards.
+func FromOTLP(traces ptrace.Traces) []Trace {
+	if traces == (ptrace.Traces{}) {
+		return nil
+	}
+	var found []Trace
+	index := map[pcommon.TraceID]int{}
+	bySpan := map[pcommon.TraceID]map[pcommon.SpanID][]element{}
+	for e := range elements(traces) {
+		id := e.span.TraceID()
+		at, known := index[id]
 		if !known {
-			scope = resource.ScopeSpans().AppendEmpty()
-			scope.Scope().SetName(key.name)
-			scope.Scope().SetVersion(key.version)
-			scopes[key] = scope
+			at = len(found)
+			index[id], bySpan[id] = at, map[pcommon.SpanID][]element{}
+			found = append(found, Trace{ID: id.String()})
 		}
-		fillSpan(scope.Spans().AppendEmpty(), convert(s))
-		if state := stringTag(s.Tags, tagTraceState); state != "" {
-			scope.Spans().At(scope.Spans().Len() - 1).TraceState().FromRaw(state)
+		same := bySpan[id][e.span.SpanID()]
+		if slices.ContainsFunc(same, e.equal) {
+			continue
 		}
+		bySpan[id][e.span.SpanID()] = append(same, e)
+		found[at].elements = append(found[at].elements, e)
+	}
+	return found
+}
+
+// equal compares everything, the resource and the scope too.
+func (e element) equal(other element) bool {
+	return bytes.Equal(e.encoded(), other.encoded())
+}
+
+func (e element) encoded() []byte {
+	one := ptrace.NewTraces()
+	copyTo(newScope(newResource(one, e), e), e.span)
+	return encode(one)
+}
+
+func encode(traces ptrace.Traces) []byte {
+	// Encoding to protobuf has nothing that can fail.
+	data, _ := new(ptrace.ProtoMarshaler).MarshalTraces(traces)
+	return data
+}
+
+func newResource(in ptrace.Traces, e element) ptrace.ResourceSpans {
+	resource := in.ResourceSpans().AppendEmpty()
+	e.resource.Resource().CopyTo(resource.Resource())
+	resource.SetSchemaUrl(e.resource.SchemaUrl())
+	return resource
+}
+
+func newScope(in ptrace.ResourceSpans, e element) ptrace.ScopeSpans {
+	scope := in.ScopeSpans().AppendEmpty()
+	e.scope.Scope().CopyTo(scope.Scope())
+	scope.SetSchemaUrl(e.scope.SchemaUrl())
+	return scope
+}
+
+// copyTo appends a span without what Jaeger wrote into it.
+func copyTo(scope ptrace.ScopeSpans, span ptrace.Span) {
+	added := scope.Spans().AppendEmpty()
+	span.CopyTo(added)
+	added.Attributes().Remove(attributeWarnings)
+}
+
+// OTLP gives a copy of the trace in OpenTelemetry's protocol: resources and
+// scopes are those that the spans were sent with, equal ones joined. Read from
+// Jaeger's api_v3, or from a file, it has everything; api_v2 loses the attributes
+// of scopes and links, counts of what was dropped, and the types of attributes
+// that are arrays or maps, which become their JSON text.
+func (t Trace) OTLP() ptrace.Traces { return join(t.elements) }
+
+func join(spans []element) ptrace.Traces {
+	traces := ptrace.NewTraces()
+	// Encoding a resource costs more than finding it again, and Jaeger sends one
+	// for each span.
+	resourceKeys, scopeKeys := map[ptrace.ResourceSpans]string{}, map[ptrace.ScopeSpans]string{}
+	resources, scopes := map[string]ptrace.ResourceSpans{}, map[string]ptrace.ScopeSpans{}
+	for _, e := range spans {
+		if _, known := resourceKeys[e.resource]; !known {
+			alone := ptrace.NewTraces()
+			newResource(alone, e)
+			resourceKeys[e.resource] = string(encode(alone))
+		}
+		if _, known := scopeKeys[e.scope]; !known {
+			alone := ptrace.NewTraces()
+			newScope(newResource(alone, e), e)
+			scopeKeys[e.scope] = string(encode(alone))
+		}
+		resource, known := resources[resourceKeys[e.resource]]
+		if !known {
+			resource = newResource(traces, e)
+			resources[resourceKeys[e.resource]] = resource
+		}
+		scope, known := scopes[scopeKeys[e.scope]]
+		if !known {
+			scope = newScope(resource, e)
+			scopes[scopeKeys[e.scope]] = scope
+		}
+		copyTo(scope, e.span)
 	}
 	return traces
 }
 
-func fillSpan(to ptrace.Span, from spantree.Span) {
-	to.SetTraceID(traceIDBytes(from.TraceID))
-	to.SetSpanID(spanIDBytes(from.SpanID))
-	if !from.IsRoot() {
-		to.SetParentSpanID(spanIDBytes(from.ParentSpanID))
+// JSON gives the trace as OTLP JSON in one line, as [ReadOTLP] and every tool
+// that reads OTLP files takes it. The same trace gives the same bytes.
+func (t Trace) JSON() ([]byte, error) {
+	data, err := new(ptrace.JSONMarshaler).MarshalTraces(t.OTLP())
+	if err != nil {
+		return nil, fmt.Errorf("encoding trace %s as OTLP JSON: %w", t.ID, err)
 	}
-	to.SetName(from.Name)
-	to.SetKind(kinds[from.Kind])
-	to.SetStartTimestamp(pcommon.NewTimestampFromTime(from.Start))
-	to.SetEndTimestamp(pcommon.NewTimestampFromTime(from.End))
-	to.Status().SetCode(statusCodes[from.Status.Code])
-	to.Status().SetMessage(from.Status.Message)
-	putAll(to.Attributes(), from.Attributes)
-	for _, link := range from.Links {
-		l := to.Links().AppendEmpty()
-		l.SetTraceID(traceIDBytes(link.TraceID))
-		l.SetSpanID(spanIDBytes(link.SpanID))
-	}
-	for _, event := range from.Events {
-		e := to.Events().AppendEmpty()
-		e.SetName(event.Name)
-		e.SetTimestamp(pcommon.NewTimestampFromTime(event.Time))
-		putAll(e.Attributes(), event.Attributes)
-	}
-}
-
-var kinds = map[string]ptrace.SpanKind{
-	spantree.KindInternal: ptrace.SpanKindInternal, spantree.KindServer: ptrace.SpanKindServer,
-	spantree.KindClient: ptrace.SpanKindClient, spantree.KindProducer: ptrace.SpanKindProducer,
-	spantree.KindConsumer: ptrace.SpanKindConsumer,
-}
-
-var statusCodes = map[string]ptrace.StatusCode{
-	spantree.StatusOK: ptrace.StatusCodeOk, spantree.StatusError: ptrace.StatusCodeError,
-}
-
-// putAll adds attributes in the order of their keys, so that equal traces give
-// equal files.
-func putAll(to pcommon.Map, from map[string]any) {
-	for _, key := range slices.Sorted(maps.Keys(from)) {
-		putValue(to, key, from[key])
-	}
-}
-
-func putValue(to pcommon.Map, key string, value any) {
-	switch v := value.(type) {
-	case bool:
-		to.PutBool(key, v)
-	case int64:
-		to.PutInt(key, v)
-	case float64:
-		to.PutDouble(key, v)
-	case []byte:
-		to.PutEmptyBytes(key).FromRaw(v)
-	default:
-		to.PutStr(key, spantree.FormatValue(v))
-	}
-}
-
-// stringTag gives the first of the tags that is there.
-func stringTag(tags model.KeyValues, keys ...string) string {
-	for _, key := range keys {
-		if tag, found := tags.FindByKey(key); found {
-			return tag.VStr
-		}
-	}
-	return ""
-}
-
-// The ids were formatted by this package, so that they parse.
-func traceIDBytes(id string) (bytes pcommon.TraceID) {
-	parsed, _ := model.TraceIDFromString(id)
-	binary.BigEndian.PutUint64(bytes[:8], parsed.High)
-	binary.BigEndian.PutUint64(bytes[8:], parsed.Low)
-	return bytes
-}
-
-func spanIDBytes(id string) (bytes pcommon.SpanID) {
-	parsed, _ := model.SpanIDFromString(strings.TrimSpace(id))
-	binary.BigEndian.PutUint64(bytes[:], uint64(parsed))
-	return bytes
+	return data, nil
 }

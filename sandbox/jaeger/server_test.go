@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -31,6 +32,10 @@ type server struct {
 	// lastFind is the last request to search.
 	lastFind *api_v2.TraceQueryParameters
 	lastGet  *api_v2.GetTraceRequest
+	// operations are those of every service.
+	operations []*api_v2.Operation
+	// headers are those of the last call.
+	headers metadata.MD
 }
 
 func (s *server) set(spans ...model.Span) {
@@ -98,20 +103,34 @@ func (s *server) GetServices(context.Context, *api_v2.GetServicesRequest) (*api_
 	return &api_v2.GetServicesResponse{Services: s.services}, nil
 }
 
+func (s *server) GetOperations(ctx context.Context, _ *api_v2.GetOperationsRequest) (*api_v2.GetOperationsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.headers, _ = metadata.FromIncomingContext(ctx)
+	return &api_v2.GetOperationsResponse{Operations: s.operations}, s.fail
+}
+
 // start serves on loopback until the test ends, and gives a client.
 func start(t *testing.T, s *server) *Client {
+	t.Helper()
+	listener := listen(t)
+	serve(t, s, listener)
+	return dial(t, listener.Addr().String())
+}
+
+func listen(t *testing.T) net.Listener {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, s, listener)
-	return dial(t, listener.Addr().String(), 5*time.Second)
+	t.Cleanup(func() { _ = listener.Close() }) // Again, mostly.
+	return listener
 }
 
-func serve(t *testing.T, s *server, listener net.Listener) (stop func()) {
+func serve(t *testing.T, s *server, listener net.Listener, options ...grpc.ServerOption) (stop func()) {
 	t.Helper()
-	g := grpc.NewServer(grpc.ForceServerCodec(gogoCodec{}))
+	g := grpc.NewServer(append(options, grpc.ForceServerCodec(gogoCodec{}))...)
 	api_v2.RegisterQueryServiceServer(g, s)
 	done := make(chan struct{})
 	go func() {
@@ -125,9 +144,10 @@ func serve(t *testing.T, s *server, listener net.Listener) (stop func()) {
 	return stop
 }
 
-func dial(t *testing.T, address string, timeout time.Duration) *Client {
+// dial makes a client that a test of a broken server need not wait for.
+func dial(t *testing.T, address string, options ...Option) *Client {
 	t.Helper()
-	client, err := Dial(address, timeout)
+	client, err := Dial(address, append([]Option{WithTimeout(5 * time.Second)}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,6 +157,14 @@ func dial(t *testing.T, address string, timeout time.Duration) *Client {
 		}
 	})
 	return client
+}
+
+// traceOf is spans of the test's trace as a client gives them.
+func traceOf(spans ...model.Span) Trace {
+	for _, trace := range FromOTLP(fromModel(spans)) {
+		return trace
+	}
+	return Trace{}
 }
 
 var testTrace = model.NewTraceID(0x0123456789abcdef, 0x00000000000000aa)

@@ -3,10 +3,8 @@ package jaeger
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
-	"github.com/jaegertracing/jaeger-idl/model/v1"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -35,147 +33,154 @@ func TraceIDOf(annotations map[string]string) (traceID, spanID string, err error
 	return extracted.TraceID().String(), extracted.SpanID().String(), nil
 }
 
-// Trace is the spans that Jaeger had of a trace when it was asked. The zero
-// value is a trace without spans. It doesn't change.
+// Trace is the spans of one trace: those that Jaeger had when it was asked, or
+// those of a file. The zero value is a trace without spans. It doesn't change, and
+// may be used by several goroutines at a time.
 type Trace struct {
 	// ID is in 32 lower-case hexadecimal digits.
-	ID    string
-	spans []model.Span
+	ID       string
+	elements []element
 }
-
-// newTrace keeps one of several equal spans: exporters send a span again where
-// they missed the answer, and memory storage keeps both.
-func newTrace(id model.TraceID, spans []model.Span) Trace {
-	seen := map[string]bool{}
-	distinct := slices.DeleteFunc(slices.Clone(spans), func(s model.Span) bool {
-		data, err := s.Marshal()
-		if err != nil || !seen[string(data)] {
-			seen[string(data)] = true
-			return false
-		}
-		return true
-	})
-	return Trace{ID: formatTraceID(id), spans: distinct}
-}
-
-// groupTraces takes the spans of a search apart, in the order of their first.
-func groupTraces(spans []model.Span) []Trace {
-	var order []model.TraceID
-	groups := map[model.TraceID][]model.Span{}
-	for _, s := range spans {
-		if _, known := groups[s.TraceID]; !known {
-			order = append(order, s.TraceID)
-		}
-		groups[s.TraceID] = append(groups[s.TraceID], s)
-	}
-	traces := make([]Trace, 0, len(order))
-	for _, id := range order {
-		traces = append(traces, newTrace(id, groups[id]))
-	}
-	return traces
-}
-
-// Jaeger's own String drops leading zeros.
-func formatTraceID(id model.TraceID) string { return fmt.Sprintf("%016x%016x", id.High, id.Low) }
-func formatSpanID(id model.SpanID) string   { return fmt.Sprintf("%016x", uint64(id)) }
 
 // Len is the number of spans.
-func (t Trace) Len() int { return len(t.spans) }
+func (t Trace) Len() int { return len(t.elements) }
 
 // Forest joins the spans by their parents.
 func (t Trace) Forest() *spantree.Forest { return spantree.Build(t.Spans()) }
 
-// Spans converts the spans to the model of expected trees.
+const (
+	// attributeWarnings is what Jaeger adds to spans that it finds fault with.
+	attributeWarnings = "@jaeger@warnings"
+	// attributeRefType is what Jaeger adds to links that came as references.
+	attributeRefType = "opentracing.ref_type"
+)
+
+var kinds = map[ptrace.SpanKind]string{
+	ptrace.SpanKindUnspecified: spantree.KindInternal, ptrace.SpanKindInternal: spantree.KindInternal,
+	ptrace.SpanKindServer: spantree.KindServer, ptrace.SpanKindClient: spantree.KindClient,
+	ptrace.SpanKindProducer: spantree.KindProducer, ptrace.SpanKindConsumer: spantree.KindConsumer,
+}
+
+var kindOf = map[string]ptrace.SpanKind{
+	spantree.KindInternal: ptrace.SpanKindInternal, spantree.KindServer: ptrace.SpanKindServer,
+	spantree.KindClient: ptrace.SpanKindClient, spantree.KindProducer: ptrace.SpanKindProducer,
+	spantree.KindConsumer: ptrace.SpanKindConsumer,
+}
+
+var statusCodes = map[ptrace.StatusCode]string{
+	ptrace.StatusCodeOk: spantree.StatusOK, ptrace.StatusCodeError: spantree.StatusError,
+}
+
+// Spans converts the spans to the model of expected trees, in their order.
 //
-// What Jaeger keeps as tags goes back to where OpenTelemetry has it: the kind,
-// the status, the names of events. A span without a kind is INTERNAL: the Thrift
-// exporter leaves that one out. The attributes of the resource are left out;
-// links have no attributes, since api_v2 carries none.
+// A trace gives the same whichever interface it was read by, but for the
+// attributes of links, which api_v2 doesn't carry. For that, what api_v2 can't
+// tell apart is made equal: a span that states no kind is INTERNAL, an attribute
+// error that is true is the status Error, and arrays and maps are their JSON text.
+// The attributes of resources and scopes are left out; [Trace.OTLP] has them.
 func (t Trace) Spans() []spantree.Span {
-	spans := make([]spantree.Span, 0, len(t.spans))
-	for _, s := range t.spans {
-		spans = append(spans, convert(s))
+	spans := make([]spantree.Span, 0, len(t.elements))
+	for _, e := range t.elements {
+		spans = append(spans, convert(e))
 	}
 	return spans
 }
 
-// Tags in which Jaeger keeps what OpenTelemetry has fields for.
-const (
-	tagKind          = "span.kind"
-	tagError         = "error"
-	tagStatusCode    = "otel.status_code"
-	tagStatusMessage = "otel.status_description"
-	tagScopeName     = "otel.scope.name"
-	tagScopeVersion  = "otel.scope.version"
-	tagLibrary       = "otel.library.name"
-	tagLibraryVer    = "otel.library.version"
-	tagTraceState    = "w3c.tracestate"
-	tagFormat        = "internal.span.format"
-	fieldEvent       = "event"
-)
-
-func convert(s model.Span) spantree.Span {
-	parent, links := references(s)
+func convert(e element) spantree.Span {
+	s := e.span
 	span := spantree.Span{
-		TraceID: formatTraceID(s.TraceID), SpanID: formatSpanID(s.SpanID), ParentSpanID: parent, Links: links,
-		Name: s.OperationName, Kind: spantree.KindInternal,
-		Start: s.StartTime, End: s.StartTime.Add(s.Duration),
-		Attributes: map[string]any{},
+		TraceID: s.TraceID().String(), SpanID: s.SpanID().String(), ParentSpanID: s.ParentSpanID().String(),
+		Name: s.Name(), Kind: kinds[s.Kind()], Service: e.service(),
+		Start: s.StartTimestamp().AsTime(), End: s.EndTimestamp().AsTime(),
+		Status:     spantree.Status{Code: statusCodes[s.Status().Code()], Message: s.Status().Message()},
+		Attributes: plain(s.Attributes()),
 	}
-	if s.Process != nil {
-		span.Service = s.Process.ServiceName
+	delete(span.Attributes, attributeWarnings)
+	if failed, _ := span.Attributes[tagError].(bool); failed {
+		span.Status.Code = spantree.StatusError
+		delete(span.Attributes, tagError)
 	}
-	for _, tag := range s.Tags {
-		switch tag.Key {
-		case tagKind:
-			span.Kind = strings.ToUpper(tag.VStr)
-		case tagStatusCode:
-			span.Status.Code = map[string]string{"OK": spantree.StatusOK, "ERROR": spantree.StatusError}[strings.ToUpper(tag.VStr)]
-		case tagStatusMessage:
-			span.Status.Message = tag.VStr
-		case tagError:
-			if tag.VBool {
-				span.Status.Code = spantree.StatusError
+	for _, l := range s.Links().All() {
+		link := spantree.Link{TraceID: l.TraceID().String(), SpanID: l.SpanID().String()}
+		if attributes := plain(l.Attributes()); len(attributes) > 0 {
+			if delete(attributes, attributeRefType); len(attributes) > 0 {
+				link.Attributes = attributes
 			}
-		case tagScopeName, tagScopeVersion, tagLibrary, tagLibraryVer, tagTraceState, tagFormat:
-		default:
-			span.Attributes[tag.Key] = tag.Value()
 		}
+		span.Links = append(span.Links, link)
 	}
-	for _, log := range s.Logs {
-		event := spantree.Event{Time: log.Timestamp, Attributes: map[string]any{}}
-		for _, field := range log.Fields {
-			if field.Key == fieldEvent {
-				event.Name = field.VStr
-				continue
-			}
-			event.Attributes[field.Key] = field.Value()
-		}
-		span.Events = append(span.Events, event)
+	for _, event := range s.Events().All() {
+		span.Events = append(span.Events, spantree.Event{
+			Name: event.Name(), Time: event.Timestamp().AsTime(), Attributes: plain(event.Attributes()),
+		})
 	}
 	return span
 }
 
-// references tells the parent from the links. The parent is the first CHILD_OF
-// within the trace; everything else is a link, a FOLLOWS_FROM within the trace
-// too, which Jaeger's UI shows as a parent where there is no other.
-func references(s model.Span) (parent string, links []spantree.Link) {
-	for _, ref := range s.References {
-		if parent == "" && ref.RefType == model.ChildOf && ref.TraceID == s.TraceID {
-			parent = formatSpanID(ref.SpanID)
-			continue
-		}
-		links = append(links, spantree.Link{TraceID: formatTraceID(ref.TraceID), SpanID: formatSpanID(ref.SpanID)})
+// service is the name of the service that sent the span.
+func (e element) service() string {
+	name, _ := e.resource.Resource().Attributes().Get(attributeService)
+	if name == (pcommon.Value{}) {
+		return ""
 	}
-	return parent, links
+	return name.AsString()
 }
 
-// JSON gives the trace as OTLP JSON, indented by nothing, as every tool that
-// reads OTLP files takes it.
-func (t Trace) JSON() ([]byte, error) {
-	data, err := new(ptrace.JSONMarshaler).MarshalTraces(t.OTLP())
-	if err != nil {
-		return nil, fmt.Errorf("encoding trace %s as OTLP JSON: %w", t.ID, err)
+// plain gives attributes as Go values: string, bool, int64, float64 and []byte.
+func plain(attributes pcommon.Map) map[string]any {
+	values := make(map[string]any, attributes.Len())
+	for key, value := range attributes.All() {
+		switch value.Type() {
+		case pcommon.ValueTypeMap, pcommon.ValueTypeSlice, pcommon.ValueTypeEmpty:
+			values[key] = value.AsString()
+		default:
+			values[key] = value.AsRaw()
+		}
 	}
-	return data, nil
+	return values
+}
+
+// tagged tells whether a span of the trace is what a query asks for. Jaeger has
+// looked already, but over HTTP not every version looks at the tags. It must find
+// everything that a Jaeger finds which does: that one has the special words error
+// and span.kind.
+func (t Trace) tagged(q Query) bool {
+	if len(q.Tags) == 0 {
+		return true
+	}
+	for _, e := range t.elements {
+		if e.service() == q.Service && (q.Operation == "" || e.span.Name() == q.Operation) && e.hasAll(q.Tags) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e element) hasAll(tags map[string]string) bool {
+	for key, want := range tags {
+		if !e.has(key, want) {
+			return false
+		}
+	}
+	return true
+}
+
+func (e element) has(key, want string) bool {
+	failed := e.span.Status().Code() == ptrace.StatusCodeError
+	switch {
+	case key == tagError && want == "true" && failed, key == tagError && want == "false" && !failed:
+		return true
+	case key == tagKind && kindName(want) == kinds[e.span.Kind()]:
+		return true
+	}
+	places := []pcommon.Map{e.span.Attributes(), e.resource.Resource().Attributes(), e.scope.Scope().Attributes()}
+	for _, event := range e.span.Events().All() {
+		places = append(places, event.Attributes())
+	}
+	for _, place := range places {
+		if value, found := place.Get(key); found && value.AsString() == want {
+			return true
+		}
+	}
+	return false
 }

@@ -29,7 +29,7 @@ func fullSpan() model.Span {
 }
 
 func TestSpans(t *testing.T) {
-	got := newTrace(testTrace, []model.Span{fullSpan()}).Spans()
+	got := traceOf(fullSpan()).Spans()
 	start := time.Unix(1000, 11_000).UTC()
 	want := []spantree.Span{{
 		TraceID: testTraceID, SpanID: "000000000000000b", ParentSpanID: "000000000000000a",
@@ -59,7 +59,7 @@ func TestSpanStatusAndKind(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newTrace(testTrace, []model.Span{modelSpan(1, 0, "a", test.tags...)}).Spans()[0]
+			s := traceOf(modelSpan(1, 0, "a", test.tags...)).Spans()[0]
 			if s.Kind != test.kind || s.Code() != test.code || len(s.Attributes) != 0 {
 				t.Errorf("kind %s, status %s, attributes %v; want %s, %s and none", s.Kind, s.Code(), s.Attributes, test.kind, test.code)
 			}
@@ -72,7 +72,7 @@ func TestJSON(t *testing.T) {
 	root := modelSpan(0xa, 0, "root")
 	noProcess := modelSpan(0xc, 0xa, "bare")
 	noProcess.Process = nil
-	trace := newTrace(testTrace, []model.Span{root, fullSpan(), noProcess})
+	trace := traceOf(root, fullSpan(), noProcess)
 	data, err := trace.JSON()
 	if err != nil {
 		t.Fatal(err)

@@ -87,7 +87,7 @@ func (r *Run) WaitTrace(ctx context.Context, head types.NamespacedName) (jaeger.
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
-	reader, err := jaeger.Dial(r.QueryAddress(), 0)
+	reader, err := jaeger.Dial(r.QueryAddress())
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
@@ -134,7 +134,7 @@ const serviceName = "demo-services-for-tracing"
 // search finds the latest trace with a span about an object that carries no context: it was made while the operator's
 // webhook was down, and the first reconcile began its trace.
 func (r *Run) search(ctx context.Context, object *unstructured.Unstructured) (jaeger.Trace, error) {
-	reader, err := jaeger.Dial(r.QueryAddress(), 0)
+	reader, err := jaeger.Dial(r.QueryAddress())
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
@@ -166,7 +166,7 @@ func begin(trace jaeger.Trace) time.Time {
 
 // read reads a trace once.
 func (r *Run) read(ctx context.Context, traceID string) (jaeger.Trace, error) {
-	reader, err := jaeger.Dial(r.QueryAddress(), 0)
+	reader, err := jaeger.Dial(r.QueryAddress())
 	if err != nil {
 		return jaeger.Trace{}, err
 	}

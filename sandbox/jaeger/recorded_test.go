@@ -1,0 +1,201 @@
+package jaeger
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jaegertracing/jaeger-idl/model/v1"
+	"github.com/jaegertracing/jaeger-idl/proto-gen/api_v2"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+// record names a Jaeger whose answers replace those in testdata, by the addresses of its two query interfaces and of its
+// receiver of OTLP over gRPC:
+//
+//	go test ./sandbox/jaeger -run TestRecorded -record=127.0.0.1:16685,http://127.0.0.1:16686,127.0.0.1:4317
+var record = flag.String("record", "", "addresses of a Jaeger to record: QUERY,HTTP,OTLP")
+
+// shopID is the trace of testdata/shop.otlp.json, which has everything that OTLP knows of a span.
+const shopID = "5b8efff798038103d269b633813fc60c"
+
+const (
+	shopFile = "testdata/shop.otlp.json"
+	v2File   = "testdata/shop.api_v2.base64"
+	v3File   = "testdata/shop.api_v3.json"
+)
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// shop is the trace as it was sent.
+func shop(t *testing.T) Trace {
+	t.Helper()
+	traces, err := ReadOTLP(shopFile, readFile(t, shopFile))
+	if err != nil || len(traces) != 1 {
+		t.Fatalf("%d traces, %v", len(traces), err)
+	}
+	return traces[0]
+}
+
+// recordedSpans are what Jaeger gave over gRPC.
+func recordedSpans(t *testing.T) []model.Span {
+	t.Helper()
+	var spans []model.Span
+	for line := range strings.Lines(string(readFile(t, v2File))) { // a span each
+		data, err := base64.StdEncoding.DecodeString(strings.TrimSpace(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s model.Span
+		if err := s.Unmarshal(data); err != nil {
+			t.Fatal(err)
+		}
+		spans = append(spans, s)
+	}
+	return spans
+}
+
+// gateway answers as Jaeger's api_v3 does over HTTP: each path with what is in it, anything else with its web page.
+type gateway map[string]string
+
+func (g gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, found := g[strings.TrimPrefix(r.URL.Path, "/api/v3/")]
+	switch {
+	case found && body != "":
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8") // As Jaeger does.
+		_, _ = w.Write([]byte(body))
+	case strings.HasPrefix(r.URL.Path, "/api/v3/traces"):
+		http.Error(w, `{"error":{"httpCode":404,"message":"No traces found"}}`, http.StatusNotFound)
+	default:
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<!DOCTYPE html>\n<html lang=\"en\"><title>Test Page</title>"))
+	}
+}
+
+// startHTTP serves on loopback until the test ends, and gives a client.
+func startHTTP(t *testing.T, handler http.Handler, options ...Option) *Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return dial(t, server.URL, options...)
+}
+
+// Both interfaces give the spans that were sent.
+func TestRecorded(t *testing.T) {
+	if *record != "" {
+		recordAnswers(t, strings.Split(*record, ","))
+	}
+	sent := shop(t).Spans()
+	overGRPC := start(t, &server{spans: recordedSpans(t)})
+	overHTTP := startHTTP(t, gateway{"traces/" + shopID: string(readFile(t, v3File))})
+	for name, client := range map[string]*Client{"api_v2": overGRPC, "api_v3": overHTTP} {
+		trace, err := client.GetTrace(t.Context(), shopID)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		// The order is the storage's.
+		options := []cmp.Option{cmpopts.SortSlices(func(a, b spantree.Span) bool { return a.SpanID < b.SpanID })}
+		if name == "api_v2" {
+			options = append(options, cmpopts.IgnoreFields(spantree.Link{}, "Attributes"))
+		}
+		if diff := cmp.Diff(sent, trace.Spans(), options...); diff != "" {
+			t.Errorf("%s (-sent +read):\n%s", name, diff)
+		}
+	}
+}
+
+// What api_v3 gives is what was sent, to the last field, but for the schemas' addresses: Jaeger's memory drops those.
+func TestRecordedIsWhole(t *testing.T) {
+	trace, err := startHTTP(t, gateway{"traces/" + shopID: string(readFile(t, v3File))}).GetTrace(t.Context(), shopID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := func(trace Trace) map[string]string {
+		spans := map[string]string{}
+		for _, e := range trace.elements {
+			one := Trace{ID: trace.ID, elements: []element{e}}.OTLP()
+			one.ResourceSpans().At(0).SetSchemaUrl("")
+			one.ResourceSpans().At(0).ScopeSpans().At(0).SetSchemaUrl("")
+			data, err := new(ptrace.JSONMarshaler).MarshalTraces(one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spans[e.span.SpanID().String()] = string(data)
+		}
+		return spans
+	}
+	if diff := cmp.Diff(alone(shop(t)), alone(trace)); diff != "" {
+		t.Errorf("(-sent +read):\n%s", diff)
+	}
+	if got := trace.OTLP().ResourceSpans().Len(); got != 2 {
+		t.Errorf("%d resources, want those of the two services joined again", got)
+	}
+}
+
+// recordAnswers sends the trace, twice for its duplicates, and keeps what Jaeger gives.
+func recordAnswers(t *testing.T, addresses []string) {
+	t.Helper()
+	sender, err := DialOTLP(addresses[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sender.Close()
+	grpcClient, httpClient := dial(t, addresses[0]), dial(t, addresses[1])
+	for range 2 {
+		if err := sender.Send(t.Context(), shop(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := WaitStored(t.Context(), grpcClient, shop(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	id, err := parseTraceID(shopID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := httpClient.transport.(*httpTransport).get(t.Context(), parameters{"raw_traces": "true"}, "traces", id.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	high, low := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
+	stream, err := grpcClient.transport.(*grpcTransport).query.GetTrace(t.Context(),
+		&api_v2.GetTraceRequest{TraceID: model.NewTraceID(high, low), RawTraces: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []byte
+	for {
+		chunk, err := stream.Recv()
+		if err != nil {
+			break
+		}
+		for _, s := range chunk.Spans {
+			data, err := s.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(base64.StdEncoding.AppendEncode(lines, data), '\n')
+		}
+	}
+	for name, data := range map[string][]byte{v3File: body, v2File: lines} {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
