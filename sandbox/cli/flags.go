@@ -147,8 +147,8 @@ func lineOf(data []byte, key string) string {
 }
 
 func knownFlag(root *cobra.Command, name string) bool {
-	if root.PersistentFlags().Lookup(name) != nil {
+	if root.PersistentFlags().Lookup(name) != nil || root.Flags().Lookup(name) != nil {
 		return true
 	}
-	return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Flags().Lookup(name) != nil })
+	return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return knownFlag(c, name) })
 }

@@ -23,8 +23,10 @@ func newTrace(shared *shared) *cobra.Command {
 		Short: "Print the trace of a Head",
 		Long: `trace prints the spans of a Head's current trace as a tree: the one that began with the last change of its spec.
 
-With -o json it prints OTLP JSON, which Jaeger and other tools can load.`,
-		Example: "  go run ./sandbox trace head-sample\n  go run ./sandbox trace team-a/web -o json > trace.json",
+With -o json it prints OTLP JSON, which "sandbox trace import" and other tools can load.
+
+A Head named like a subcommand is written with its namespace: default/import.`,
+		Example: "  go run ./sandbox trace head-sample\n  go run ./sandbox trace team-a/web -o json > trace.json\n  go run ./sandbox trace import trace.json",
 		Args:    exactArgs(1, "the name of a Head"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output, "tree", "json"); err != nil {
@@ -51,6 +53,7 @@ With -o json it prints OTLP JSON, which Jaeger and other tools can load.`,
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "tree", "tree or json (OTLP JSON)")
+	cmd.AddCommand(newImport(shared))
 	return cmd
 }
 

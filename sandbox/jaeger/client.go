@@ -79,22 +79,8 @@ func bounded[T any](ctx context.Context, c *Client, doing string, call func(cont
 	if err == nil {
 		return result, nil
 	}
-	if within.Err() != nil && ctx.Err() == nil {
-		err = late(c.timeout, err)
-	}
 	var none T
-	return none, finish(ctx, doing, c.endpoint, err)
-}
-
-// late words an error that came of the client's own timeout.
-func late(timeout time.Duration, err error) error {
-	failure := &Error{Kind: ErrUnreachable, Err: err}
-	var inner *Error
-	if errors.As(err, &inner) {
-		*failure = *inner
-	}
-	failure.Err = fmt.Errorf("no whole answer within %s: %w", timeout, failure.Err)
-	return failure
+	return none, finish(ctx, within, doing, c.endpoint, c.timeout, err)
 }
 
 // GetTrace reads a trace by its id: up to 32 hexadecimal digits. The spans are

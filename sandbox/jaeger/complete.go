@@ -40,7 +40,7 @@ func Complete(ctx context.Context, from Reader, traceID string, conditions Condi
 	for {
 		seen, err := w.look(ctx)
 		// What an interrupted look saw says nothing about the trace.
-		if ctx.Err() == nil || w.completion.States == nil {
+		if !interrupted(ctx, seen.Reading) || w.completion.States == nil {
 			w.completion = seen
 		}
 		w.completion.Waited = time.Since(w.completion.Begun)
@@ -85,7 +85,7 @@ func (w *watch) look(ctx context.Context) (Completion, error) {
 	switch {
 	case now.Reading == nil:
 		spans, parents, quiet = w.lookTrace(&now, trace)
-	case ctx.Err() != nil, passing(now.Reading):
+	case interrupted(ctx, now.Reading), passing(now.Reading):
 		spans.Reason = w.whyNoTrace(ctx, &now)
 	default:
 		spans.Reason = now.Reading.Error()

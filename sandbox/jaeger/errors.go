@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // The ways of failing that callers treat differently. Errors of a [Client] and of
@@ -72,19 +76,47 @@ const (
 )
 
 // finish completes an error of a transport. The end of the caller's own context
-// is not the server's fault: then the error is of no kind.
-func finish(ctx context.Context, doing, endpoint string, err error) error {
+// is not the server's fault: then the error is of no kind. The end of the other
+// context, which ends after the client's timeout, is.
+func finish(ctx, within context.Context, doing, endpoint string, timeout time.Duration, err error) error {
 	failure := &Error{Err: err}
 	var inner *Error
 	if errors.As(err, &inner) {
 		*failure = *inner
 	}
 	failure.Doing, failure.Endpoint = doing, endpoint
-	if cause := ctx.Err(); cause != nil {
+	switch {
+	case ended(ctx, err) != nil:
 		failure.Kind, failure.Remedy = nil, ""
-		failure.Err = fmt.Errorf("%w: %w", cause, failure.Err)
+		failure.Err = fmt.Errorf("%w: %w", ended(ctx, err), failure.Err)
+	case ended(within, err) != nil:
+		if failure.Kind == nil {
+			failure.Kind = ErrUnreachable
+		}
+		// The cause stays a text: it is not the caller's deadline that is exceeded.
+		failure.Err = errors.New(fmt.Sprintf("no whole answer within %s: ", timeout) + failure.Err.Error())
 	}
 	return failure
+}
+
+// ended tells whether an error came of the end of a context, and gives that one's
+// error. gRPC has a clock of its own for deadlines, on both sides of the
+// connection, and its error may come before the context's.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	deadline, has := ctx.Deadline()
+	if has && time.Until(deadline) < 50*time.Millisecond && status.Code(err) == codes.DeadlineExceeded {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// interrupted tells whether an error of a client says nothing but that the
+// caller's context is at its end.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // tlsRemedy tells the ways in which TLS fails apart, by the error or, as gRPC

@@ -242,7 +242,7 @@ func malformed(body []byte, err error) error {
 		return err
 	case !strings.HasPrefix(strings.TrimSpace(string(body[:min(len(body), 64)])), "{") && len(body) > 0:
 		return &Error{Kind: ErrUnreachable, Err: fmt.Errorf("what answers is not Jaeger's query API: %s", excerpt(body)), Remedy: remedyHTTP}
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && syntax.Offset >= int64(len(body)):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
 		return &Error{Kind: ErrTruncated, Err: fmt.Errorf("the answer ends within its JSON, after %d bytes", len(body))}
 	}
 	return &Error{Err: fmt.Errorf("decoding the answer: %w", err)}

@@ -72,7 +72,7 @@ func ReadOTLP(name string, data []byte) ([]Trace, error) {
 func readDocument(document []byte) (ptrace.Traces, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(document, &fields); err != nil {
-		return ptrace.Traces{}, fmt.Errorf("want an object with resourceSpans: %w", err)
+		return ptrace.Traces{}, fmt.Errorf("%w: want an object with resourceSpans: %w", ErrNoTraces, err)
 	}
 	if result, wrapped := fields["result"]; wrapped {
 		return readDocument(result)

@@ -72,9 +72,9 @@ func (s *Sender) Send(ctx context.Context, trace Trace) error {
 	}
 	taken := 0
 	for _, part := range trace.parts(maxRequest) {
-		if err := s.export(ctx, part); err != nil {
-			doing := fmt.Sprintf("sending trace %s, of whose %d spans %d were taken,", trace.ID, trace.Len(), taken)
-			return finish(ctx, doing, s.endpoint, err)
+		doing := fmt.Sprintf("sending trace %s (%d of %d spans taken)", trace.ID, taken, trace.Len())
+		if err := s.export(ctx, doing, part); err != nil {
+			return err
 		}
 		taken += len(part)
 	}
@@ -95,7 +95,7 @@ func (t Trace) parts(limit int) [][]element {
 	return parts
 }
 
-func (s *Sender) export(ctx context.Context, part []element) error {
+func (s *Sender) export(ctx context.Context, doing string, part []element) error {
 	within, cancel := context.WithTimeout(ctx, s.settings.timeout)
 	defer cancel()
 	request := ptraceotlp.NewExportRequestFromTraces(join(part))
@@ -106,16 +106,22 @@ func (s *Sender) export(ctx context.Context, part []element) error {
 	} else {
 		response, err = s.overHTTP(within, request)
 	}
-	if err != nil {
-		if within.Err() != nil && ctx.Err() == nil {
-			return late(s.settings.timeout, err)
-		}
-		return err
+	if err == nil {
+		err = rejection(response, len(part))
 	}
-	if rejected := response.PartialSuccess().RejectedSpans(); rejected != 0 {
-		return &Error{Err: fmt.Errorf("it rejects %d of %d spans: %s", rejected, len(part), response.PartialSuccess().ErrorMessage())}
+	if err != nil {
+		return finish(ctx, within, doing, s.endpoint, s.settings.timeout, err)
 	}
 	return nil
+}
+
+// rejection is the error of a receiver that took a part of a request.
+func rejection(response ptraceotlp.ExportResponse, spans int) error {
+	partial := response.PartialSuccess()
+	if partial.RejectedSpans() == 0 {
+		return nil
+	}
+	return fmt.Errorf("it rejects %d of %d spans: %s", partial.RejectedSpans(), spans, partial.ErrorMessage())
 }
 
 func (s *Sender) overGRPC(ctx context.Context, request ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
@@ -172,6 +178,7 @@ func WaitStored(ctx context.Context, from Reader, sent Trace, poll time.Duration
 	}
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
+	var last error
 	for {
 		stored, err := from.GetTrace(ctx, sent.ID)
 		missing := missingSpans(sent, stored)
@@ -179,13 +186,16 @@ func WaitStored(ctx context.Context, from Reader, sent Trace, poll time.Duration
 		case err == nil && missing == 0:
 			return nil
 		case err == nil:
-			err = fmt.Errorf("%d of %d spans are missing", missing, sent.Len())
-		case ctx.Err() == nil && !passing(err):
+			last = fmt.Errorf("%d of %d spans are missing", missing, sent.Len())
+		case interrupted(ctx, err) && last != nil: // What such a call says is of no use.
+		case !interrupted(ctx, err) && !passing(err):
 			return err
+		default:
+			last = err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for trace %s to be stored: %w: %w", sent.ID, ctx.Err(), err)
+			return fmt.Errorf("waiting for trace %s to be stored: %w: %w", sent.ID, ctx.Err(), last)
 		case <-ticker.C:
 		}
 	}

@@ -119,8 +119,8 @@ func convert(e element) spantree.Span {
 
 // service is the name of the service that sent the span.
 func (e element) service() string {
-	name, _ := e.resource.Resource().Attributes().Get(attributeService)
-	if name == (pcommon.Value{}) {
+	name, found := e.resource.Resource().Attributes().Get(attributeService)
+	if !found {
 		return ""
 	}
 	return name.AsString()

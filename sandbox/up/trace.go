@@ -164,9 +164,9 @@ func begin(trace jaeger.Trace) time.Time {
 	return first
 }
 
-// read reads a trace once.
+// read reads a trace once, over HTTP: what Jaeger gives there is whole, so that it can be loaded again.
 func (r *Run) read(ctx context.Context, traceID string) (jaeger.Trace, error) {
-	reader, err := jaeger.Dial(r.QueryAddress())
+	reader, err := jaeger.Dial(r.Addresses().UI)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}

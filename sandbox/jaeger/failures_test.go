@@ -1,0 +1,309 @@
+package jaeger
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jaegertracing/jaeger-idl/model/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+)
+
+// limit is how long any failure may take: the clients' timeout is 5 seconds, and gRPC's connection has one of a second.
+const limit = 8 * time.Second
+
+var kindsOfErrors = []error{ErrUnreachable, ErrUnauthorized, ErrNotFound, ErrTruncated}
+
+// wantFailure wants an error of one kind, or of none for nil, with a text, in one line.
+func wantFailure(t *testing.T, begun time.Time, err, kind error, text string) {
+	t.Helper()
+	if took := time.Since(begun); took > limit {
+		t.Errorf("it took %s", took)
+	}
+	if err == nil || !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("error is %v, want one line with %q", err, text)
+	}
+	for _, k := range kindsOfErrors {
+		if errors.Is(err, k) != (k == kind) {
+			t.Errorf("error %v is %q: %t; want %v", err, k, errors.Is(err, k), kind)
+		}
+	}
+}
+
+// talk accepts connections and writes the same to each, whatever it asks.
+func talk(t *testing.T, say string, hang bool) string {
+	t.Helper()
+	listener := listen(t)
+	done, ends := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		var open []net.Conn
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				break
+			}
+			// A server that closes before it has read makes the kernel drop what it wrote.
+			buffer := make([]byte, 64<<10)
+			_, _ = conn.Read(buffer)
+			_, _ = io.WriteString(conn, say)
+			if open = append(open, conn); !hang {
+				_ = conn.Close()
+			}
+		}
+		<-ends
+		for _, conn := range open {
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = listener.Close(); close(ends); <-done })
+	return listener.Addr().String()
+}
+
+// closed is an address at which nothing listens.
+func closed(t *testing.T) string {
+	t.Helper()
+	listener := listen(t)
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return listener.Addr().String()
+}
+
+// certificates gives httptest's own, for both kinds of server, and the authority that signed it.
+func certificates(t *testing.T) (server *tls.Config, trust *tls.Config) {
+	t.Helper()
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	defer s.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	return &tls.Config{Certificates: s.TLS.Certificates, NextProtos: []string{"h2"}}, &tls.Config{RootCAs: roots}
+}
+
+// Whatever is wrong with a server, the error says so, in bounded time.
+func TestBrokenServers(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+	serverTLS, trust := certificates(t)
+	secure := listen(t)
+	serve(t, &server{services: []string{"a"}}, secure, grpc.Creds(credentials.NewTLS(serverTLS)))
+	secureHTTP := httptest.NewTLSServer(gateway{"services": `{"services":["a"]}`})
+	t.Cleanup(secureHTTP.Close)
+	plain := start(t, &server{services: []string{"a"}}).endpoint
+	plainHTTP := httptest.NewServer(gateway{"services": `{"services":["a"]}`})
+	t.Cleanup(plainHTTP.Close)
+	bare := listen(t)
+	other := grpc.NewServer()
+	go func() { _ = other.Serve(bare) }()
+	t.Cleanup(other.Stop)
+
+	tests := map[string]struct {
+		address string
+		options []Option
+		want    error
+		text    string
+	}{
+		"gRPC: nothing listens":             {closed(t), nil, ErrUnreachable, "16685"},
+		"HTTP: nothing listens":             {"http://" + closed(t), nil, ErrUnreachable, "16686"},
+		"gRPC: a web server":                {talk(t, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", false), nil, ErrUnreachable, "http://"},
+		"gRPC: another gRPC server":         {bare.Addr().String(), nil, ErrUnreachable, "unknown service"},
+		"gRPC: garbage":                     {talk(t, strings.Repeat("garbage\x00", 40), false), nil, ErrUnreachable, "its query service"},
+		"gRPC: accepts and closes":          {talk(t, "", false), nil, ErrUnreachable, "its query service"},
+		"gRPC: accepts and hangs":           {talk(t, "", true), nil, ErrUnreachable, "its query service"},
+		"gRPC: TLS against none":            {plain, []Option{WithTLS(trust)}, ErrUnreachable, "speaks no TLS"},
+		"gRPC: none against TLS":            {secure.Addr().String(), nil, ErrUnreachable, "wants TLS"},
+		"gRPC: an unknown authority":        {"grpcs://" + secure.Addr().String(), nil, ErrUnreachable, "is not trusted"},
+		"HTTP: another web server":          {"http://" + talk(t, head+"\r\n<html>Welcome</html>", false), nil, ErrUnreachable, `not Jaeger's query API: "<html>Welcome</html>"`},
+		"HTTP: a wrong base path":           {plainHTTP.URL + "/jaeger", nil, ErrUnreachable, "base path"},
+		"HTTP: garbage":                     {"http://" + talk(t, strings.Repeat("garbage\x00", 40), false), nil, ErrUnreachable, "malformed"},
+		"HTTP: accepts and closes":          {"http://" + talk(t, "", false), nil, ErrUnreachable, "EOF"},
+		"HTTP: a gRPC server":               {"http://" + plain, nil, ErrUnreachable, "leave http:// out"},
+		"HTTP: TLS against none":            {strings.Replace(plainHTTP.URL, "http:", "https:", 1), nil, ErrUnreachable, "speaks no TLS"},
+		"HTTP: none against TLS":            {strings.Replace(secureHTTP.URL, "https:", "http:", 1), nil, ErrUnreachable, "wants TLS"},
+		"HTTP: an unknown authority":        {secureHTTP.URL, nil, ErrUnreachable, "is not trusted"},
+		"HTTP: stops in the body":           {"http://" + talk(t, head+"Content-Length: 1000\r\n\r\n{\"serv", false), nil, ErrTruncated, "after 6 bytes"},
+		"HTTP: stops in a chunk":            {"http://" + talk(t, head+"Transfer-Encoding: chunked\r\n\r\n6\r\n{\"serv\r\n", false), nil, ErrTruncated, "after 6 bytes"},
+		"HTTP: ends within the JSON":        {"http://" + talk(t, head+"Content-Length: 6\r\n\r\n{\"serv", false), nil, ErrTruncated, "within its JSON"},
+		"HTTP: an empty answer":             {"http://" + talk(t, head+"Content-Length: 0\r\n\r\n", false), nil, ErrTruncated, "after 0 bytes"},
+		"HTTP: JSON of another shape":       {"http://" + talk(t, head+"\r\n{\"services\":{}}", false), nil, nil, "decoding the answer"},
+		"HTTP: more than the limit":         {plainHTTP.URL, []Option{WithMaxSize(10)}, ErrTruncated, "more than 10 bytes"},
+		"gRPC: a message beyond the limit":  {plain, []Option{WithMaxSize(2)}, ErrTruncated, "size limit"},
+		"HTTP: sends to a page to log in":   {"http://" + talk(t, "HTTP/1.1 302 Found\r\nLocation: https://example.com/login\r\n\r\n", false), nil, ErrUnreachable, "example.com/login"},
+		"HTTP: a proxy without its Jaeger":  {"http://" + talk(t, "HTTP/1.1 502 Bad Gateway\r\n\r\nno upstream", false), nil, ErrUnreachable, "502"},
+		"HTTP: accepts and does not answer": {"http://" + talk(t, "", true), []Option{WithTimeout(50 * time.Millisecond)}, ErrUnreachable, "within 50ms"},
+		"HTTP: hangs in the body":           {"http://" + talk(t, head+"\r\n{\"serv", true), []Option{WithTimeout(50 * time.Millisecond)}, ErrTruncated, "within 50ms"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			begun := time.Now()
+			services, err := dial(t, test.address, test.options...).Services(t.Context())
+			wantFailure(t, begun, err, test.want, test.text)
+			if failure := (*Error)(nil); !errors.As(err, &failure) || failure.Endpoint != test.address || failure.Doing != "listing services" {
+				t.Errorf("error is %#v", err)
+			}
+			if services != nil {
+				t.Errorf("services %v beside the error", services)
+			}
+		})
+	}
+	for name, client := range map[string]*Client{
+		"gRPC": dial(t, secure.Addr().String(), WithTLS(trust)), "gRPC by its scheme": dial(t, "grpcs://"+secure.Addr().String(), WithTLS(trust)),
+		"HTTP": dial(t, secureHTTP.URL, WithTLS(trust)),
+	} {
+		if services, err := client.Services(t.Context()); err != nil || len(services) != 1 {
+			t.Errorf("%s with the right authority gives %v, %v", name, services, err)
+		}
+	}
+}
+
+// Every call gives the kind that the server's answer stands for.
+func TestRefusals(t *testing.T) {
+	grpcCodes := map[codes.Code]error{
+		codes.Unauthenticated: ErrUnauthorized, codes.PermissionDenied: ErrUnauthorized, codes.NotFound: ErrNotFound,
+		codes.Unavailable: ErrUnreachable, codes.Internal: nil, codes.ResourceExhausted: nil, codes.InvalidArgument: nil,
+	}
+	for code, want := range grpcCodes {
+		t.Run("gRPC "+code.String(), func(t *testing.T) {
+			begun := time.Now()
+			client := start(t, &server{fail: status.Error(code, "said the server")})
+			_, err := client.GetTrace(t.Context(), testTraceID)
+			wantFailure(t, begun, err, want, "said the server")
+			_, err = client.Operations(t.Context(), "a")
+			wantFailure(t, begun, err, want, "said the server")
+		})
+	}
+	const said = `{"error":{"httpCode":500,"message":"said the server"}}`
+	for code, want := range map[int]error{
+		401: ErrUnauthorized, 403: ErrUnauthorized, 404: ErrNotFound, 400: nil, 429: nil, 500: nil, 503: ErrUnreachable,
+	} {
+		t.Run("HTTP "+http.StatusText(code), func(t *testing.T) {
+			begun := time.Now()
+			client := startHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, said, code) }))
+			_, err := client.GetTrace(t.Context(), testTraceID)
+			wantFailure(t, begun, err, want, "said the server")
+			_, err = client.Operations(t.Context(), "a")
+			wantFailure(t, begun, err, want, "said the server")
+		})
+	}
+}
+
+// Jaeger refuses searches that are deeper than its memory, with an error of no particular kind.
+func TestSearchDepth(t *testing.T) {
+	const words = "search depth must be greater than 0 and less than max traces"
+	overGRPC := start(t, &server{fail: status.Error(codes.Internal, words)})
+	overHTTP := startHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"error":{"httpCode":500,"message":"`+words+`"}}`, http.StatusInternalServerError)
+	}))
+	for _, client := range []*Client{overGRPC, overHTTP} {
+		_, err := client.FindTraces(t.Context(), Query{Service: "demo", Limit: 1 << 30})
+		wantFailure(t, time.Now(), err, nil, "ask for fewer")
+	}
+}
+
+// A stream over HTTP may fail behind its first results.
+func TestStreamedAnswers(t *testing.T) {
+	first, err := traceOf(modelSpan(1, 0, "a"), modelSpan(2, 1, "b")).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := traceOf(modelSpan(3, 1, "c"), modelSpan(2, 1, "b")).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := `{"result":`+string(first)+`}`, `{"result":`+string(second)+`}`
+	read := func(body string) (Trace, error) {
+		return startHTTP(t, gateway{"traces/" + testTraceID: body}).GetTrace(t.Context(), testTraceID)
+	}
+	for _, body := range []string{one + "\n" + two + "\n", one + two} {
+		if trace, err := read(body); err != nil || trace.Len() != 3 {
+			t.Errorf("%d spans, %v; want 3", trace.Len(), err)
+		}
+	}
+	for body, want := range map[string]struct {
+		kind error
+		text string
+	}{
+		one + "\n" + `{"error":{"httpCode":500,"message":"disk"}}`: {ErrTruncated, "disk"},
+		one + "\n" + two[:100]: {ErrTruncated, "within its JSON"},
+		one + "\n}":            {nil, "decoding the answer"},
+		`{"result":{}}`:        {ErrNotFound, "no span of it"},
+		`{}`:                   {nil, "neither a result nor an error"},
+		`{"result":{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz"}]}]}]}}`: {nil, "decoding OTLP JSON"},
+	} {
+		_, err := read(body)
+		wantFailure(t, time.Now(), err, want.kind, want.text)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	secure := WithTLS(&tls.Config{MinVersion: tls.VersionTLS13})
+	for address, options := range map[string][]Option{
+		"": nil, "localhost": nil, "localhost:": nil, "ftp://localhost:1": nil, "http://": nil, "http://user@host:1": nil, "http://host:1/?a=b": nil,
+		"http://host:1": {secure}, "grpc://host:1": {secure}, "grpcs://host": nil, "http://a b": nil, "unix:///socket": nil,
+	} {
+		if _, err := Dial(address, options...); err == nil || !strings.Contains(err.Error(), "Jaeger at \""+address) {
+			t.Errorf("%q gives %v, want an error that names it", address, err)
+		}
+		if _, err := DialOTLP(address, options...); err == nil {
+			t.Errorf("%q is taken for a receiver", address)
+		}
+	}
+}
+
+// Over HTTP, too, a cancelled call is the caller's doing.
+func TestCancelledHTTP(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	client := startHTTP(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }))
+	begun := time.Now()
+	_, err := client.GetTrace(ctx, testTraceID)
+	wantFailure(t, begun, err, nil, "context canceled")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestCredentialsAreSent(t *testing.T) {
+	options := []Option{WithBearerToken("secret"), WithHeader("X-Tenant", "acme"), WithHeader("X-Tenant", "other")}
+	s := &server{}
+	client := dial(t, start(t, s).endpoint, options...)
+	if _, err := client.Operations(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.headers.Get("authorization"); len(got) != 1 || got[0] != "Bearer secret" || len(s.headers.Get("x-tenant")) != 2 {
+		t.Errorf("headers %v", s.headers)
+	}
+	var headers http.Header
+	overHTTP := startHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		headers = r.Header
+		_, _ = io.WriteString(w, "{}")
+	}), options...)
+	if services, err := overHTTP.Services(t.Context()); err != nil || len(services) != 0 {
+		t.Fatalf("%v, %v", services, err)
+	}
+	if headers.Get("Authorization") != "Bearer secret" || len(headers.Values("X-Tenant")) != 2 {
+		t.Errorf("headers %v", headers)
+	}
+}
+
+// The limit bounds the whole answer, not only one of its messages.
+func TestWholeAnswerIsBounded(t *testing.T) {
+	s := &server{}
+	var spans []model.Span
+	for i := range uint64(50) {
+		spans = append(spans, modelSpan(i+1, 0, strings.Repeat("x", 100)))
+	}
+	s.set(spans...)
+	client := dial(t, start(t, s).endpoint, WithMaxSize(2000))
+	_, err := client.GetTrace(t.Context(), testTraceID)
+	wantFailure(t, time.Now(), err, ErrTruncated, "more than 2000 bytes")
+}

@@ -1,0 +1,169 @@
+package jaeger
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+// asJSON decodes and encodes nothing but what the collector's own code does.
+func asJSON(t *testing.T, traces ptrace.Traces) string {
+	t.Helper()
+	data, err := new(ptrace.JSONMarshaler).MarshalTraces(traces)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A file with everything that OTLP has comes back as it was, by the collector's decoder as by this package's.
+func TestOTLPRoundTrip(t *testing.T) {
+	file := readFile(t, shopFile)
+	original, err := new(ptrace.JSONUnmarshaler).UnmarshalTraces(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := shop(t).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := new(ptrace.JSONUnmarshaler).UnmarshalTraces(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(asJSON(t, original), asJSON(t, decoded)); diff != "" {
+		t.Errorf("(-file +written):\n%s", diff)
+	}
+	for _, want := range []string{`"traceState":"a=b,c=d"`, `"traceState":"x=y"`, `"droppedLinksCount":2`, `"bytesValue":"AAEC/w=="`, `"kvlistValue"`,
+		`"schemaUrl":"https://opentelemetry.io/schemas/1.26.0"`, `"flags":257`, `"startTimeUnixNano":"1795389600000000000"`} {
+		if !strings.Contains(string(written), want) {
+			t.Errorf("%s is lost: %s", want, written)
+		}
+	}
+	again, err := ReadOTLP("written", written)
+	if err != nil || len(again) != 1 {
+		t.Fatalf("%d traces, %v", len(again), err)
+	}
+	if diff := cmp.Diff(shop(t).Spans(), again[0].Spans()); diff != "" {
+		t.Errorf("spans (-file +written):\n%s", diff)
+	}
+}
+
+// Files come in several forms.
+func TestReadOTLPForms(t *testing.T) {
+	line, err := shop(t).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := traceOf(modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(2, 1, "b"), modelSpan(2, 1, "c")).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{
+		"lines":           string(line) + "\n" + string(other) + "\n",
+		"Windows lines":   string(line) + "\r\n\r\n" + string(other) + "\r\n",
+		"nothing between": string(line) + string(other),
+		"Jaeger's answer": `{"result":` + string(line) + `}` + "\n" + `{"result":` + string(other) + `}`,
+		"twice":           string(line) + string(other) + string(line) + string(other),
+	} {
+		traces, err := ReadOTLP(name, []byte(data))
+		if err != nil || len(traces) != 2 || traces[0].ID != shopID || traces[0].Len() != 6 || traces[1].ID != testTraceID || traces[1].Len() != 3 {
+			t.Errorf("%s: %d traces, %v", name, len(traces), err)
+		}
+	}
+}
+
+func TestReadOTLPErrors(t *testing.T) {
+	good, err := traceOf(modelSpan(1, 0, "a")).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := func(ids string) string {
+		return `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a",` + ids + `}]}]}]}`
+	}
+	const ids = `"traceId":"0123456789abcdef00000000000000aa"`
+	tests := map[string]struct {
+		data   string
+		line   int
+		offset int64
+		text   string
+	}{
+		"empty":                 {"", 1, 0, "no spans"},
+		"blank":                 {" \n\t\n", 1, 0, "no spans"},
+		"no JSON":               {"span: 1", 1, 0, "it is no JSON: invalid character 's'"},
+		"a byte order mark":     {"\ufeff" + string(good), 1, 0, "it is no JSON"},
+		"cut off":               {"{\n\"resourceSpans\":[\n", 3, 20, "is it cut off?"},
+		"a comma too many":      {"{\n\"resourceSpans\":[],\n}", 3, 22, "it is no JSON"},
+		"the second is broken":  {string(good) + "\n{]", 2, int64(len(good)) + 2, "it is no JSON"},
+		"the second has no id":  {string(good) + "\n" + span(ids), 2, int64(len(good)) + 1, `span "a" of trace 0123456789abcdef00000000000000aa has no id`},
+		"no trace id":           {span(`"spanId":"0000000000000001"`), 1, 0, `span "a" has no trace id`},
+		"a trace id of zeros":   {span(`"traceId":"00000000000000000000000000000000","spanId":"0000000000000001"`), 1, 0, "no trace id"},
+		"an id in base64":       {span(`"traceId":"ASNFZ4mrze8AAAAAAAAAqg==","spanId":"AAAAAAAAAAE="`), 1, 0, "decoding OTLP JSON"},
+		"a short id":            {span(`"traceId":"ab","spanId":"01"`), 1, 0, "decoding OTLP JSON"},
+		"a time that is none":   {span(ids + `,"spanId":"0000000000000001","startTimeUnixNano":"yesterday"`), 1, 0, "decoding OTLP JSON"},
+		"a list":                {"\n\n[1]", 3, 2, "want an object with resourceSpans"},
+		"a number":              {"7", 1, 0, "want an object with resourceSpans"},
+		"null":                  {"null", 1, 0, "want an object with resourceSpans"},
+		"logs":                  {`{"resourceLogs":[]}`, 1, 0, "want an object with resourceSpans"},
+		"Jaeger's own JSON":     {`{"data":[{"traceID":"a"}]}`, 1, 0, "/api/v3/traces/ID"},
+		"no resource":           {`{"resourceSpans":[]}`, 1, 0, "no spans"},
+		"spans of another type": {`{"resourceSpans":{"a":1}}`, 1, 0, ""},
+		"deep":                  {strings.Repeat(`{"result":`, 20_000), 1, 0, "it is no JSON"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			traces, err := ReadOTLP("dir/file.json", []byte(test.data))
+			format := (*FormatError)(nil)
+			if !errors.As(err, &format) || traces != nil {
+				t.Fatalf("%d traces, %v; want a FormatError", len(traces), err)
+			}
+			if format.Line != test.line || format.Offset != test.offset && name != "deep" || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("line %d, byte %d, %v; want line %d, byte %d, %q", format.Line, format.Offset, err, test.line, test.offset, test.text)
+			}
+			if !strings.HasPrefix(err.Error(), "dir/file.json:") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q begins with no place, or has several lines", err)
+			}
+		})
+	}
+}
+
+// FuzzReadOTLP wants an error or traces that are written and read again as they are; never a panic or a hang.
+func FuzzReadOTLP(f *testing.F) {
+	for _, name := range []string{shopFile, v3File} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(`{"resource_spans":[{"scope_spans":[{"spans":[{"traceId":"0123456789abcdef00000000000000aa","spanId":"0000000000000001"}]}]}]}`))
+	f.Add([]byte(`{"result":{"resourceSpans":[]}}{"data":[]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		traces, err := ReadOTLP("fuzz", data)
+		if err != nil {
+			if format := (*FormatError)(nil); !errors.As(err, &format) || format.Offset > int64(len(data)) || traces != nil {
+				t.Errorf("%d traces, %#v", len(traces), err)
+			}
+			return
+		}
+		for _, trace := range traces {
+			trace.Forest()
+			first, err := trace.JSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := ReadOTLP("again", first)
+			if err != nil || len(again) != 1 || again[0].Len() != trace.Len() {
+				t.Fatalf("%d traces, %v\n%s", len(again), err, first)
+			}
+			second, err := again[0].JSON()
+			if err != nil || string(first) != string(second) {
+				t.Errorf("%v\n%s\n%s", err, first, second)
+			}
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package jaeger
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jaegertracing/jaeger-idl/model/v1"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// receiver takes OTLP over gRPC and HTTP.
+type receiver struct {
+	ptraceotlp.UnimplementedGRPCServer
+	mu       sync.Mutex
+	taken    ptrace.Traces
+	requests int
+	// failAt is the request that fails, from 1; 0 is none. With reject it takes all spans but one.
+	failAt int
+	reject bool
+}
+
+func (r *receiver) Export(_ context.Context, request ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	response := ptraceotlp.NewExportResponse()
+	switch r.requests++; {
+	case r.requests == r.failAt && r.reject:
+		response.PartialSuccess().SetRejectedSpans(1)
+		response.PartialSuccess().SetErrorMessage("too old")
+	case r.requests == r.failAt:
+		return response, status.Error(codes.Unauthenticated, "who are you")
+	}
+	request.Traces().ResourceSpans().MoveAndAppendTo(r.taken.ResourceSpans())
+	return response, nil
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	body, _ := io.ReadAll(request.Body)
+	export := ptraceotlp.NewExportRequest()
+	if err := export.UnmarshalProto(body); err != nil || request.URL.Path != "/v1/traces" {
+		http.Error(w, fmt.Sprint(err), http.StatusBadRequest)
+		return
+	}
+	response, err := r.Export(request.Context(), export)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	data, _ := response.MarshalProto()
+	w.Header().Set("Content-Type", "application/x-protobuf")
+	_, _ = w.Write(data)
+}
+
+// startReceiver gives its two addresses.
+func startReceiver(t *testing.T, r *receiver) map[string]string {
+	t.Helper()
+	r.taken = ptrace.NewTraces()
+	listener := listen(t)
+	g := grpc.NewServer() // It takes 4 MiB, as Jaeger and collectors do.
+	ptraceotlp.RegisterGRPCServer(g, r)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = g.Serve(listener) }()
+	t.Cleanup(func() { g.Stop(); <-done })
+	overHTTP := httptest.NewServer(r)
+	t.Cleanup(overHTTP.Close)
+	return map[string]string{"gRPC": listener.Addr().String(), "HTTP": overHTTP.URL}
+}
+
+func newSender(t *testing.T, address string, options ...Option) *Sender {
+	t.Helper()
+	sender, err := DialOTLP(address, append([]Option{WithTimeout(5 * time.Second)}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sender.Close(); err != nil {
+			t.Errorf("closing the sender: %v", err)
+		}
+	})
+	return sender
+}
+
+// large is a trace of several requests.
+func large() Trace {
+	var spans []model.Span
+	for i := range uint64(50) {
+		spans = append(spans, modelSpan(i+1, 0, "a", model.String("big", strings.Repeat("x", 200<<10))))
+	}
+	return traceOf(spans...)
+}
+
+// What is sent arrives, whatever its size.
+func TestSend(t *testing.T) {
+	for _, sent := range []Trace{shop(t), large()} {
+		r := &receiver{}
+		for name, address := range startReceiver(t, r) {
+			r.taken, r.requests = ptrace.NewTraces(), 0
+			if err := newSender(t, address).Send(t.Context(), sent); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if diff := cmp.Diff(sent.Spans(), FromOTLP(r.taken)[0].Spans()); diff != "" {
+				t.Errorf("%s (-sent +taken):\n%s", name, diff)
+			}
+			if sent.Len() == 50 && r.requests != 5 {
+				t.Errorf("%s: %d requests for 10 MB, want 5", name, r.requests)
+			}
+		}
+	}
+}
+
+// A half-taken trace is an error that says so.
+func TestSendFails(t *testing.T) {
+	for _, reject := range []bool{false, true} {
+		for _, protocol := range []string{"gRPC", "HTTP"} {
+			begun := time.Now()
+			address := startReceiver(t, &receiver{failAt: 2, reject: reject})[protocol]
+			err := newSender(t, address).Send(t.Context(), large())
+			if reject {
+				wantFailure(t, begun, err, nil, "rejects 1 of 10 spans: too old")
+			} else {
+				wantFailure(t, begun, err, ErrUnauthorized, "(10 of 50 spans taken)")
+			}
+		}
+	}
+	huge := traceOf(modelSpan(1, 0, "a", model.String("big", strings.Repeat("x", 5<<20))))
+	err := newSender(t, startReceiver(t, &receiver{})["gRPC"]).Send(t.Context(), huge)
+	wantFailure(t, time.Now(), err, ErrTruncated, "larger than max")
+	if err := newSender(t, closed(t)).Send(t.Context(), Trace{ID: testTraceID}); err == nil || !strings.Contains(err.Error(), "no spans") {
+		t.Errorf("a trace without spans gives %v", err)
+	}
+	for address, want := range map[string]string{
+		closed(t):             "4317",
+		"http://" + closed(t): "4318",
+		"http://" + talk(t, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", false): "no receiver of OTLP",
+		"http://" + talk(t, "HTTP/1.1 404 Not Found\r\n\r\nnothing here", false):               "nothing here",
+		start(t, &server{}).endpoint: "unknown service",
+	} {
+		begun := time.Now()
+		err := newSender(t, address).Send(t.Context(), shop(t))
+		wantFailure(t, begun, err, ErrUnreachable, want)
+	}
+	for _, address := range []string{talk(t, "", true), "http://" + talk(t, "", true)} {
+		begun := time.Now()
+		err := newSender(t, address, WithTimeout(50*time.Millisecond)).Send(t.Context(), shop(t))
+		wantFailure(t, begun, err, ErrUnreachable, "within 50ms")
+	}
+}
+
+func TestWaitStored(t *testing.T) {
+	s := &server{}
+	client := start(t, s)
+	sent := traceOf(modelSpan(1, 0, "a"), modelSpan(2, 1, "b"))
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	s.set(modelSpan(1, 0, "a"))
+	err := WaitStored(ctx, client, sent, time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), "1 of 2 spans are missing") {
+		t.Errorf("error is %v", err)
+	}
+	done := make(chan error)
+	s.set()
+	go func() { done <- WaitStored(t.Context(), client, sent, time.Millisecond) }()
+	s.set(modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(3, 1, "more"))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	refusing := start(t, &server{fail: status.Error(codes.PermissionDenied, "no")})
+	begun := time.Now()
+	wantFailure(t, begun, WaitStored(t.Context(), refusing, sent, 0), ErrUnauthorized, "no")
+}
