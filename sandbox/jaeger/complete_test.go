@@ -136,6 +136,110 @@ func TestWaitComplete(t *testing.T) {
 	}
 }
 
+// Every condition has the time at which it became true, and what failed is there as values, not only as text.
+func TestCompletionStates(t *testing.T) {
+	tree, err := spantree.Parse("test", "a\n  b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, c := modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(3, 9, "c")
+	type state struct {
+		asked, holds bool
+		since        time.Duration
+	}
+	const ms = time.Millisecond
+	tests := map[string]struct {
+		timeline timeline
+		ready    func(time.Time) func(context.Context) (bool, string, error)
+		want     [4]state
+		// first and last are when spans came.
+		first, last time.Duration
+		check       func(*testing.T, Completion)
+	}{
+		"complete": {
+			timeline{down: 200 * ms, spans: map[time.Duration]model.Span{300 * ms: a, 500 * ms: b}}, after(2 * time.Second),
+			[4]state{{true, true, 500 * ms}, {true, true, 300 * ms}, {true, true, 1500 * ms}, {true, true, 2 * time.Second}}, 300 * ms, 500 * ms,
+			func(t *testing.T, c Completion) {
+				if want := "expected spans: since 500ms\nno missing parents: since 300ms\nquiet period: since 1.5s\nobject ready: since 2s"; c.String() != want {
+					t.Errorf("text %q, want %q", c, want)
+				}
+			}},
+		"not asked for readiness": {
+			timeline{spans: map[time.Duration]model.Span{0: a, 1: b}}, nil,
+			[4]state{{true, true, 100 * ms}, {true, true, 0}, {true, true, 1100 * ms}, {}}, 0, 100 * ms, nil},
+		"a condition that held and does not": {
+			timeline{spans: map[time.Duration]model.Span{0: a, 100 * ms: b, 800 * ms: c}}, after(5 * time.Second),
+			[4]state{{true, false, 0}, {true, false, 0}, {true, true, 1800 * ms}, {true, true, 5 * time.Second}}, 0, 800 * ms,
+			func(t *testing.T, c Completion) {
+				if len(c.Defective) != 1 || c.Defective[0].Span.Name != "c" || c.Result == nil || c.Result.OK() || c.Reading != nil {
+					t.Errorf("defective %v, result %v, reading %v", c.Defective, c.Result, c.Reading)
+				}
+			}},
+		"never a span": {
+			timeline{services: []string{"x"}}, func(time.Time) func(context.Context) (bool, string, error) {
+				return func(context.Context) (bool, string, error) { return false, "no image", errors.New("refused") }
+			},
+			[4]state{{true, false, 0}, {}, {}, {true, false, 0}}, -1, -1,
+			func(t *testing.T, c Completion) {
+				if !errors.Is(c.Reading, ErrNotFound) || cmp.Diff([]string{"x"}, c.Services) != "" || c.ReadyState != "no image" || c.ReadyErr == nil {
+					t.Errorf("reading %v, services %v, ready %q %v", c.Reading, c.Services, c.ReadyState, c.ReadyErr)
+				}
+			}},
+		"jaeger went away": {
+			timeline{down: time.Hour}, after(0),
+			[4]state{{true, false, 0}, {}, {}, {true, true, 0}}, -1, -1,
+			func(t *testing.T, c Completion) {
+				if !errors.Is(c.Reading, ErrUnreachable) || c.Services != nil {
+					t.Errorf("reading %v, services %v", c.Reading, c.Services)
+				}
+			}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test.timeline.start = time.Now()
+				asked := Conditions{Tree: tree, Timeout: 10 * time.Second}
+				if test.ready != nil {
+					asked.Ready = test.ready(time.Now())
+				}
+				got, err := Complete(t.Context(), &test.timeline, testTraceID, asked)
+				since := func(at time.Time) time.Duration {
+					if at.IsZero() {
+						return -1
+					}
+					return at.Sub(got.Begun)
+				}
+				var states [4]state
+				for i, s := range got.States {
+					if s.Condition != conditions[i] || (s.Reason != "") != (s.Asked && !s.Holds) || s.Holds == s.Since.IsZero() {
+						t.Errorf("state %d is %+v", i, s)
+					}
+					states[i] = state{s.Asked, s.Holds, max(0, since(s.Since))}
+				}
+				if diff := cmp.Diff(test.want, states, cmp.AllowUnexported(state{})); diff != "" {
+					t.Errorf("states (-want +got):\n%s", diff)
+				}
+				if first, last := since(got.FirstSpan), since(got.LastSpan); first != test.first || last != test.last {
+					t.Errorf("spans came after %s to %s, want %s to %s", first, last, test.first, test.last)
+				}
+				if (err == nil) != got.Complete() || got.Waited != time.Since(got.Begun) {
+					t.Errorf("complete: %t after %s, error %v", got.Complete(), got.Waited, err)
+				}
+				if incomplete := (*IncompleteError)(nil); err != nil && (!errors.As(err, &incomplete) || len(incomplete.Failures) != len(got.Failures())) {
+					t.Errorf("error is %v", err)
+				}
+				if test.check != nil {
+					test.check(t, got)
+				}
+			})
+		})
+	}
+}
+
+func after(d time.Duration) func(time.Time) func(context.Context) (bool, string, error) {
+	return func(start time.Time) func(context.Context) (bool, string, error) { return readyAfter(start, d) }
+}
+
 // A trace that is old when the waiting begins needs no quiet period; one that is not, does.
 func TestWaitCompleteOfASettledTrace(t *testing.T) {
 	for age, want := range map[time.Duration]time.Duration{time.Minute: 0, 3 * time.Second: 0, 0: time.Second} {

@@ -1,0 +1,193 @@
+package jaeger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+// orderTree is what one order of a shop must be traced as. In a test it is a file.
+const orderTree = `POST /orders [SERVER service=shop status=Ok http.response.status_code=201]
+  SELECT orders [CLIENT status=Error db.system.name]  # the database was told to deadlock once
+  publish order [PRODUCER]
+    process order [CONSUMER service=stock]
+      reserve [status=any]
+      ...
+`
+
+// shopJaeger stands for the Jaeger that the shop sends its spans to.
+func shopJaeger() *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, err := os.ReadFile(filepath.Join("testdata", "shop.api_v3.json"))
+		if err != nil || filepath.Base(r.URL.Path) != "5b8efff798038103d269b633813fc60c" {
+			http.Error(w, `{"error":{"httpCode":404,"message":"No traces found"}}`, http.StatusNotFound)
+			return
+		}
+		_, _ = w.Write(answer)
+	}))
+}
+
+// A test of a service's traces: it makes a request with a traceparent header of its own, so that it knows the id, and waits for
+// the trace.
+func Example() {
+	server := shopJaeger()
+	defer server.Close()
+	client, err := jaeger.Dial(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	tree, err := spantree.Parse("order.tree", orderTree)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	const traceID = "5b8efff798038103d269b633813fc60c" // That of the traceparent header.
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	trace, err := jaeger.WaitComplete(ctx, client, traceID, jaeger.Conditions{Tree: tree, Quiet: 10 * time.Millisecond})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(trace.Len(), "spans, as expected")
+	// Output: 6 spans, as expected
+}
+
+// What a failure says: which of the conditions failed, and what was there instead.
+func ExampleWaitComplete() {
+	server := shopJaeger()
+	defer server.Close()
+	client, err := jaeger.Dial(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	tree, err := spantree.Parse("order.tree", "POST /orders\n  charge card\n  ...")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = jaeger.WaitComplete(context.Background(), client, "5b8efff798038103d269b633813fc60c", jaeger.Conditions{
+		Tree: tree, Quiet: time.Millisecond, Poll: time.Millisecond, Timeout: 100 * time.Millisecond,
+	})
+	var incomplete *jaeger.IncompleteError
+	if errors.As(err, &incomplete) {
+		for _, state := range incomplete.States {
+			fmt.Println(state.Condition, "holds:", state.Holds)
+		}
+		for _, difference := range incomplete.Result.Differences() {
+			fmt.Println(difference.Type, difference.Want)
+		}
+	}
+	// Output:
+	// expected spans holds: false
+	// no missing parents holds: true
+	// quiet period holds: true
+	// object ready holds: false
+	// missing charge card
+}
+
+// Errors of a kind are told apart with errors.Is; their texts say what to try.
+func ExampleClient_GetTrace() {
+	server := shopJaeger()
+	defer server.Close()
+	client, err := jaeger.Dial(server.URL, jaeger.WithBearerToken("secret"), jaeger.WithTimeout(5*time.Second))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	_, err = client.GetTrace(context.Background(), "0af7651916cd43dd8448eb211c80319c")
+	switch {
+	case errors.Is(err, jaeger.ErrNotFound):
+		fmt.Println("no span of it has come yet")
+	case errors.Is(err, jaeger.ErrUnreachable), errors.Is(err, jaeger.ErrUnauthorized), errors.Is(err, jaeger.ErrTruncated):
+		fmt.Println("that is another matter:", err)
+	}
+	// Output: no span of it has come yet
+}
+
+// The latest failed orders, by gRPC.
+func ExampleClient_FindTraces() {
+	client, err := jaeger.Dial("127.0.0.1:16685")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	traces, err := client.FindTraces(context.Background(), jaeger.Query{
+		Service: "shop", Operation: "POST /orders", Tags: map[string]string{"error": "true"},
+		From: time.Now().Add(-time.Hour), MinDuration: 100 * time.Millisecond, Limit: 20,
+	})
+	if err != nil && !errors.Is(err, jaeger.ErrTruncated) {
+		fmt.Println(err)
+		return
+	}
+	for _, trace := range traces {
+		fmt.Print(trace.Forest())
+	}
+}
+
+// A trace in a file needs no Jaeger to be compared.
+func ExampleReadOTLP() {
+	name := filepath.Join("testdata", "shop.otlp.json")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	traces, err := jaeger.ReadOTLP(name, data)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tree, err := spantree.Parse("order.tree", orderTree)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(spantree.Match(tree, traces[0].Forest()).OK())
+
+	_, err = jaeger.ReadOTLP("cut.json", data[:200])
+	fmt.Println(err)
+	// Output:
+	// true
+	// cut.json:14: at byte 200: it ends within its JSON: is it cut off?
+}
+
+// A trace of a file goes into a Jaeger again.
+func ExampleSender_Send() {
+	data, err := os.ReadFile("trace.json")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	traces, err := jaeger.ReadOTLP("trace.json", data)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sender, err := jaeger.DialOTLP("127.0.0.1:4317")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sender.Close()
+	for _, trace := range traces {
+		if err := sender.Send(context.Background(), trace); err != nil {
+			fmt.Println(err)
+		}
+	}
+}
