@@ -21,8 +21,9 @@ type Status struct {
 		Runtime    string `json:"runtime"`
 	} `json:"node"`
 	Jaeger struct {
-		UI    string `json:"ui"`
-		Query string `json:"query"`
+		UI       string `json:"ui"`
+		Query    string `json:"query"`
+		OTLPGRPC string `json:"otlpGRPC"`
 	} `json:"jaeger"`
 	Components []Component `json:"components"`
 }

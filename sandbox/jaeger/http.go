@@ -132,7 +132,7 @@ func (t *httpTransport) traces(ctx context.Context, p parameters, path ...string
 		switch {
 		case answer.Error != nil:
 			// The status was sent before it failed.
-			return &Error{Kind: ErrTruncated, Err: fmt.Errorf("Jaeger stopped: %s", answer.Error.Message)}
+			return &Error{Kind: ErrTruncated, Err: fmt.Errorf("it stopped: %s", answer.Error.Message)}
 		case len(answer.Result) == 0:
 			return errors.New("it has neither a result nor an error")
 		}

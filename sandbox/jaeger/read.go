@@ -29,7 +29,7 @@ func (e *FormatError) Error() string {
 // Unwrap gives the reason.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-// ErrNoTraces: a file is JSON, but holds no spans.
+// ErrNoTraces says that a file is JSON, but holds no spans.
 var ErrNoTraces = errors.New("no spans")
 
 // ReadOTLP reads OTLP JSON: one document with resourceSpans, or several one after

@@ -131,7 +131,8 @@ func TestReadOTLPErrors(t *testing.T) {
 	}
 }
 
-// FuzzReadOTLP wants an error or traces that are written and read again as they are; never a panic or a hang.
+// FuzzReadOTLP wants an error or traces that are written and read again as they are; never a panic or a hang. Run it with -fuzzminimizetime=20x: Go's
+// default spends a minute on making each interesting input shorter.
 func FuzzReadOTLP(f *testing.F) {
 	for _, name := range []string{shopFile, v3File} {
 		data, err := os.ReadFile(name)

@@ -148,6 +148,16 @@ func TestRecordedIsWhole(t *testing.T) {
 	}
 }
 
+// A trace that went through api_v2, into a file and into Jaeger again is there once.
+func TestLoadingAgain(t *testing.T) {
+	all := fromModel(recordedSpans(t))
+	shop(t).OTLP().ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
+	traces := FromOTLP(all)
+	if len(traces) != 1 || traces[0].Len() != 6 {
+		t.Errorf("%d traces, %d spans of the first; want 1 and 6", len(traces), traces[0].Len())
+	}
+}
+
 // recordAnswers sends the trace, twice for its duplicates, and keeps what Jaeger gives.
 func recordAnswers(t *testing.T, addresses []string) {
 	t.Helper()

@@ -1,0 +1,132 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/operator-tracing/sandbox/e2e/harness"
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+// queries is a trace as both of Jaeger's query interfaces have it.
+type queries struct {
+	created creation
+	http    *jaeger.Client
+}
+
+func TestQueryInterfaces(t *testing.T) {
+	client, err := jaeger.Dial(suite.Cluster.Status.Jaeger.UI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	q := &queries{http: client}
+	f := newFeature("api_v2 and api_v3 give the same, and a kept trace loads again", needPods)
+	q.created.assess(f).
+		assess("the spans over HTTP are those over gRPC", q.sameSpans).
+		assess("searches by tags find the same", q.sameSearch).
+		assess("services and operations are the same", q.sameLists).
+		assess("the trace loads again from its JSON", q.loadAgain).
+		run(t)
+}
+
+func (q *queries) sameSpans(ctx context.Context, s *step) {
+	trace, err := q.http.GetTrace(ctx, q.created.trace.ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	// The attributes of links are all that only one of the interfaces carries.
+	if diff := cmp.Diff(sorted(q.created.trace), sorted(trace), cmpopts.IgnoreFields(spantree.Link{}, "Attributes")); diff != "" {
+		s.Errorf("spans (-gRPC +HTTP):\n%s", diff)
+	}
+}
+
+func (q *queries) sameSearch(ctx context.Context, s *step) {
+	query := jaeger.Query{
+		Service: harness.Service, Operation: "admit Head", Limit: 1000, MaxDuration: time.Minute,
+		Tags: map[string]string{"operator.object.name": q.created.head.Name, "k8s.namespace.name": q.created.head.Namespace},
+	}
+	for name, client := range map[string]*jaeger.Client{"gRPC": s.Jaeger, "HTTP": q.http} {
+		traces, err := client.FindTraces(ctx, query)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if len(traces) != 1 || traces[0].ID != q.created.trace.ID {
+			s.Errorf("%s finds %d traces, want %s alone", name, len(traces), q.created.trace.ID)
+		}
+	}
+}
+
+func (q *queries) sameLists(ctx context.Context, s *step) {
+	for what, list := range map[string]func(*jaeger.Client) (any, error){
+		"services":   func(c *jaeger.Client) (any, error) { return c.Services(ctx) },
+		"operations": func(c *jaeger.Client) (any, error) { return c.Operations(ctx, harness.Service) },
+	} {
+		// Another test may have added to them between the two calls.
+		err := harness.Eventually(ctx, 5*time.Second, what+" to be the same", func(context.Context) error {
+			overGRPC, err := list(s.Jaeger)
+			if err != nil {
+				return err
+			}
+			overHTTP, err := list(q.http)
+			if err != nil {
+				return err
+			}
+			if diff := cmp.Diff(overGRPC, overHTTP); diff != "" {
+				return fmt.Errorf("%s (-gRPC +HTTP):\n%s", what, diff)
+			}
+			return nil
+		})
+		if err != nil {
+			s.Error(err)
+		}
+	}
+}
+
+// loadAgain keeps the trace under another id, as if it came from another Jaeger.
+func (q *queries) loadAgain(ctx context.Context, s *step) {
+	trace, err := q.http.GetTrace(ctx, q.created.trace.ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	data, err := trace.JSON()
+	if err != nil {
+		s.Fatal(err)
+	}
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // It never fails.
+	data = bytes.ReplaceAll(data, []byte(trace.ID), []byte(hex.EncodeToString(id)))
+	kept, err := jaeger.ReadOTLP("the kept trace", data)
+	if err != nil {
+		s.Fatal(err)
+	}
+	sender, err := jaeger.DialOTLP(s.Status.Jaeger.OTLPGRPC)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer sender.Close()
+	if err := sender.Send(ctx, kept[0]); err != nil {
+		s.Fatal(err)
+	}
+	within, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if err := jaeger.WaitStored(within, s.Jaeger, kept[0], 0); err != nil {
+		s.Fatal(err)
+	}
+	loaded, err := s.Jaeger.GetTrace(ctx, kept[0].ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if diff := cmp.Diff(sorted(kept[0]), sorted(loaded)); diff != "" {
+		s.Errorf("spans (-kept +loaded):\n%s", diff)
+	}
+}
