@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
 // rival changes an object right before a chosen write of the operator, so that
@@ -147,12 +149,20 @@ func (s rivalledStatus) Apply(context.Context, runtime.ApplyConfiguration, ...cl
 type requestIDs struct {
 	mu    sync.Mutex
 	act   string
+	told  int                       // requests with a trace context in their header
 	acts  map[string]string         // by audit id
 	notes map[string]map[string]int // by act
 }
 
 func newRequestIDs() *requestIDs {
 	return &requestIDs{act: "start", acts: map[string]string{}, notes: map[string]map[string]int{}}
+}
+
+// headers gives how many requests had a trace context in their header.
+func (i *requestIDs) headers() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.told
 }
 
 // noted gives a copy of the notes.
@@ -193,6 +203,9 @@ func (i *requestIDs) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		i.mu.Lock()
 		act := i.act
+		if req.Header.Get(tracing.TraceparentKey) != "" {
+			i.told++
+		}
 		i.mu.Unlock()
 		answer, err := next.RoundTrip(req)
 		if err == nil {

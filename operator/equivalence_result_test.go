@@ -26,6 +26,8 @@ type result struct {
 	objects map[string]any
 	// context is that of the Deployment before its deletion.
 	context string
+	// headers is how many requests told the API server of their trace.
+	headers int
 }
 
 // checkReference keeps the scenario honest: it counts the requests of the operator

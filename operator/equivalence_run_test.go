@@ -141,6 +141,9 @@ func (r *equivalenceRun) assemble(opts options, token string) error {
 	cfg := rest.AnonymousClientConfig(r.env.Config)
 	cfg.BearerToken, cfg.QPS = token, -1
 	cfg.Wrap(r.ids.wrap)
+	if r.provider != nil {
+		cfg = tracedConfig(cfg, traced)
+	}
 	if r.mgr, err = ctrl.NewManager(cfg, o); err != nil {
 		return err
 	}

@@ -103,6 +103,9 @@ func TestEquivalence(t *testing.T) {
 		t.Error("reconciles with --relation=link are children, or those without are not")
 	}
 	for name, want := range map[string]string{reference: "", "off": "", "managed, off": "", "unsampled": "-00", "sampled": "-01", "sampled, no webhook": "-01", "managed, sampled": "-01"} {
+		if n := results[name].headers; (n > 0) != (want != "") {
+			t.Errorf("%s: %d requests told the API server of a trace", name, n)
+		}
 		if got := results[name].context; got != want && (want == "" || !strings.HasSuffix(got, want)) {
 			t.Errorf("%s: the Deployment's context is %q, want one that ends in %q", name, got, want)
 		}
@@ -134,7 +137,7 @@ func (r *equivalenceRun) live(t *testing.T) result {
 	if left, err := r.versions(t.Context(), r.admin); err != nil || len(left) > 0 {
 		t.Errorf("after the deletion: %v, %v", left, err)
 	}
-	out.requests, out.outcomes = r.counted(t), r.outcomes
+	out.requests, out.outcomes, out.headers = r.counted(t), r.outcomes, r.ids.headers()
 	return out
 }
 

@@ -83,7 +83,7 @@ func newManager(cfg *rest.Config, opts options, traces *provider.Provider, logge
 		return nil, err
 	}
 	traced := tracingOptions(opts, scheme, traces.Options()...)
-	mgr, err := ctrl.NewManager(cfg, managerOptions(opts, scheme, traced, logger))
+	mgr, err := ctrl.NewManager(tracedConfig(cfg, traced), managerOptions(opts, scheme, traced, logger))
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
@@ -165,6 +165,13 @@ func tracingOptions(opts options, scheme *runtime.Scheme, spans ...tracing.Optio
 	if trusted := opts.trusted(); len(trusted) > 0 {
 		out = append(out, tracing.WithTrustedWriters(trusted...))
 	}
+	return out
+}
+
+// tracedConfig gives a copy of cfg whose requests tell the API server of which span they are.
+func tracedConfig(cfg *rest.Config, traced []tracing.Option) *rest.Config {
+	out := rest.CopyConfig(cfg)
+	out.Wrap(tracing.WrapTransport(traced...))
 	return out
 }
 
