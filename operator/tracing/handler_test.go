@@ -231,6 +231,7 @@ func TestPredicateCandidates(t *testing.T) {
 		"its own, by a nil pointer":    {(*appsv1.Deployment)(nil), deployment("owner"), nil, []reconcile.Request{request("ns", "owner")}},
 		"its own metadata":             {&appsv1.Deployment{}, partial, nil, []reconcile.Request{request("ns", "owner")}},
 		"its own, unstructured":        {&appsv1.Deployment{}, loose, nil, []reconcile.Request{request("", "owner")}},
+		"its own, before and after":    {&appsv1.Deployment{}, deployment("owner"), deployment("owner"), []reconcile.Request{request("ns", "owner")}},
 		"its owner's":                  {&appsv1.Deployment{}, owned(configMap("x"), "owner"), nil, []reconcile.Request{request("ns", "owner"), request("", "owner")}},
 		"all its owners'":              {&appsv1.Deployment{}, many, nil, []reconcile.Request{request("ns", "owner"), request("", "owner"), request("ns", "two"), request("", "two")}},
 		"a cluster-scoped one's owner": {&appsv1.Deployment{}, clusterScoped, nil, []reconcile.Request{request("", "owner")}},

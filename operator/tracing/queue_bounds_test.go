@@ -146,3 +146,20 @@ func sampledContexts(n byte) (out []trace.SpanContext) {
 	}
 	return out
 }
+
+// TestQueueTableIsNotSweptAtEachAdd: a full table of requests that are not lost would cost every add.
+func TestQueueTableIsNotSweptAtEachAdd(t *testing.T) {
+	l := newTimeline(t, true)
+	l.table.add("old", 0, false, l.now)
+	l.pass(maxQueuedAge - sweepInterval/2)
+	for i := range maxQueued {
+		l.table.add(strconv.Itoa(i), 0, false, l.now) // the last is refused, and nothing is lost
+	}
+	recorded := func() bool { l.add(); return l.table.requests["x"] != nil }
+	if l.pass(sweepInterval/2 + 1); recorded() {
+		t.Error("the table was swept again within the interval")
+	}
+	if l.pass(sweepInterval); !recorded() {
+		t.Error("the table was not swept")
+	}
+}

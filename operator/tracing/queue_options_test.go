@@ -221,3 +221,42 @@ func TestQueueSwitchedOff(t *testing.T) {
 		t.Errorf("%d requests are known while tracing is off", n)
 	}
 }
+
+// watchful is a queue that looks at the table when it is called.
+type watchful struct {
+	calls
+
+	t     *testing.T
+	table *queueTable[string]
+}
+
+func (w *watchful) Add(item string) {
+	if w.table.requests[item] == nil {
+		w.t.Error("the queue may hand out a request that is not noted yet")
+	}
+}
+
+func (w *watchful) AddWithOpts(_ priorityqueue.AddOpts, items ...string) {
+	for _, item := range items {
+		w.Add(item)
+	}
+}
+
+func (w *watchful) Done(item string) {
+	if w.table.running(item) != nil {
+		w.t.Error("the queue may hand out a request again that is still noted as running")
+	}
+}
+
+// TestQueueNotesFirst: a request may be taken by another goroutine before the queue's call returns.
+func TestQueueNotesFirst(t *testing.T) {
+	q := NewTypedQueue[string](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
+	wq := q.decorate(&watchful{t: t, table: &q.table}).(priorityqueue.PriorityQueue[string])
+	wq.Add("got")
+	wq.AddWithOpts(priorityqueue.AddOpts{Priority: new(1)}, "a", "b")
+	wq.Get()
+	if q.table.running("got") == nil {
+		t.Fatal("nothing runs")
+	}
+	wq.Done("got")
+}

@@ -2,6 +2,8 @@ package tracing
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -78,5 +82,51 @@ func TestSamplersSeeTheEvents(t *testing.T) {
 	isChildOf(t, spanNamed(t, tp.Spans(), "reconcile Deployment"), sampledContext(2))
 	if len(seen) != 1 || !sameSpan(seen[0].SpanContext, sampledContext(1)) {
 		t.Errorf("the sampler saw the links %v, want the superseded context", seen)
+	}
+}
+
+// TestObjectReconcilerKnowsItsQueue: alone, it is the one to tell.
+func TestObjectReconcilerKnowsItsQueue(t *testing.T) {
+	tp := tracingtest.NewTracerProvider()
+	owner := deployment("owner")
+	q := NewQueue(owner, WithTracerProvider(tp))
+	wq := q.WrapNewQueue(nil)("", nil)
+	defer wq.ShutDown()
+	wq.Add(requestFor(owner))
+	req, _ := wq.Get()
+	r := WrapObjectReconciler[*appsv1.Deployment](objectReconciler(func(ctx context.Context, _ *appsv1.Deployment) (reconcile.Result, error) {
+		_, span := tp.Tracer("user").Start(ctx, "step")
+		span.End()
+		return reconcile.Result{}, nil
+	}), WithTracerProvider(tp), WithQueue(q))
+	if _, err := r.Reconcile(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	wq.Done(req)
+	if got, ok := spanNamed(t, tp.Spans(), "reconcile Deployment").Attribute(ReconcileAttemptKey); !ok || got.AsInt64() != 1 {
+		t.Errorf("the attempt is %v (%t)", got.AsInterface(), ok)
+	}
+}
+
+// TestRequeueReasons: only what controller-runtime adds again has one.
+func TestRequeueReasons(t *testing.T) {
+	conflict := apierrors.NewConflict(schema.GroupResource{}, "x", errors.New("changed"))
+	for name, tc := range map[string]struct {
+		result reconcile.Result
+		err    error
+		want   string
+	}{
+		"success":              {reconcile.Result{}, nil, ""},
+		"error":                {reconcile.Result{RequeueAfter: 1}, errors.New("broken"), "error"},
+		"conflict":             {reconcile.Result{}, fmt.Errorf("updating: %w", conflict), "conflict"},
+		"more than one":        {reconcile.Result{}, errors.Join(conflict, errors.New("broken")), "error"},
+		"terminal":             {reconcile.Result{}, reconcile.TerminalError(errors.New("no use")), ""},
+		"terminal, a conflict": {reconcile.Result{}, reconcile.TerminalError(conflict), ""},
+		"requeue":              {reconcile.Result{Requeue: true}, nil, "requeue"},                        //nolint:staticcheck // deprecated, and heeded
+		"requeue after":        {reconcile.Result{Requeue: true, RequeueAfter: 1}, nil, "requeue_after"}, //nolint:staticcheck // deprecated, and heeded
+	} {
+		if got := reasonFor(tc.result, tc.err).String(); got != tc.want {
+			t.Errorf("%s: the reason is %q, want %q", name, got, tc.want)
+		}
 	}
 }

@@ -180,6 +180,15 @@ func TestQueueTable(t *testing.T) {
 			l.add()
 			l.pass(2 * time.Second)
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 2.0, ReconcileTriggerKey: "update A", ReconcileEventsKey: int64(2)}, 1},
+		"an event that was announced is not told again": {both, func(l *timeline) {
+			c := cause{"update A", sampledContext(1)}
+			l.table.note("x", c, l.now)
+			l.table.announce("x", 0, false, c, l.now)
+			l.add()
+			l.take()
+			l.done()
+			l.add()
+		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0}, 0},
 		"an announced add takes no other's event": {both, func(l *timeline) {
 			l.table.note("x", cause{"update B", sampledContext(2)}, l.now)
 			l.table.announce("x", 0, false, cause{"update A", sampledContext(1)}, l.now)
