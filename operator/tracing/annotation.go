@@ -28,7 +28,8 @@ const (
 	OriginKey = "origin"
 )
 
-// AnnotationCarrier lets a propagator read and write annotations: each of its keys gets Prefix.
+// AnnotationCarrier lets a propagator read and write annotations: each of its keys gets Prefix. Values are
+// handed over as they are; [InjectContext] and [ExtractContext] do more than a propagator with a carrier.
 // It is not safe for concurrent use. Without a map, Get and Keys find nothing, and Set does nothing.
 type AnnotationCarrier struct {
 	// Annotations is the map that is read and written.

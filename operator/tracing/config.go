@@ -83,7 +83,9 @@ func (o providerOption) apply(c *config) {
 
 // WithPropagators sets how a span context becomes text; nil, and a nil pointer, is ignored. The default is W3C Trace
 // Context (traceparent and tracestate), not the OpenTelemetry global. Every field of the propagator
-// becomes an annotation under the prefix.
+// becomes an annotation under the prefix. What stands in traceparent and tracestate is read as level 2 of W3C
+// Trace Context says, also where OpenTelemetry's propagator differs: reserved flags are ignored, and nothing
+// may follow version 00. (A tracestate whose keys begin with a digit is dropped, since its API cannot hold it.)
 func WithPropagators(p propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) {
 		if !isNil(p) {
