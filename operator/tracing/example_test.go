@@ -136,7 +136,7 @@ func ExampleWrapAdmissionHandler() {
 		Handler:         tracing.WrapAdmissionHandler(own, tracing.WithTracerProvider(tp)),
 		WithContextFunc: tracing.WebhookContext(tracing.WithTracerProvider(tp)),
 	}
-	// mgr.GetWebhookServer().Register("/mutate", hook)
+	// A manager serves it with GetWebhookServer().Register.
 
 	resp := hook.Handle(context.Background(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create,

@@ -108,11 +108,11 @@ type answer struct {
 }
 
 // post sends a request to a webhook as the API server does.
-func post(t *testing.T, make func(...Option) *webhook.Admission, req admissionv1.AdmissionRequest, header http.Header, opts ...Option) answer {
+func post(t *testing.T, serve func(...Option) *webhook.Admission, req admissionv1.AdmissionRequest, header http.Header, opts ...Option) answer {
 	t.Helper()
 	tp := tracingtest.NewTracerProvider()
 	opts = append([]Option{WithTracerProvider(tp), WithTrustedWriters(operatorUser)}, opts...)
-	hook := make(opts...)
+	hook := serve(opts...)
 	var logged logLines
 	fromHeader := WebhookContext(opts...)
 	hook.WithContextFunc = func(ctx context.Context, r *http.Request) context.Context {

@@ -119,7 +119,7 @@ func TestRawRequestsThatStay(t *testing.T) {
 			r.Operation, r.OldObject, r.Object.Raw = admissionv1.Delete, r.Object, nil
 		}),
 		"connect":      with(func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Connect }),
-		"sub-resource": with(func(r *admissionv1.AdmissionRequest) { r.Operation, r.SubResource = admissionv1.Update, "scale" }),
+		"sub-resource": with(func(r *admissionv1.AdmissionRequest) { r.SubResource = "eviction" }),
 		"no object":    raw(""), "broken": raw(`{"metadata":`), "text": raw(`"text"`), "list": raw(`[1]`), "null": raw(`null`),
 		"metadata is a number":       raw(`{"metadata":5}`),
 		"annotations are a list":     raw(`{"metadata":{"annotations":["x"]}}`),

@@ -181,7 +181,7 @@ func TestAdmitNeverDenies(t *testing.T) {
 	for name, ctx := range map[string]context.Context{
 		"no request":  t.Context(),
 		"no old":      admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update}}),
-		"subresource": admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update, SubResource: "scale"}}),
+		"subresource": admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create, SubResource: "eviction"}}),
 		"delete":      admission.NewContextWithRequest(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Delete}}),
 	} {
 		obj := submitted(bears(sampledContext(5)))
