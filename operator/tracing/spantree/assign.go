@@ -2,27 +2,39 @@ package spantree
 
 // assignment says which line each of some sibling spans stands for.
 type assignment struct {
-	wants []*Expected
-	gots  []*Node
-	open  bool
-	// lineOf has an index into wants for every span, or none.
+	lines *siblings
+	spans []*vertex
+	// lineOf has an index into the lines for every span, or none.
 	lineOf []int
-	// used says for every line whether a span stands for it.
-	used []bool
+	// used says for every line how many spans stand for it.
+	used []int
 }
 
 const none = -1
 
+func newAssignment(lines *siblings, spans []*vertex) *assignment {
+	a := &assignment{lines: lines, spans: spans, lineOf: make([]int, len(spans)), used: make([]int, len(lines.lines))}
+	for i := range a.lineOf {
+		a.lineOf[i] = none
+	}
+	return a
+}
+
+func (a *assignment) give(span, line int) {
+	a.lineOf[span] = line
+	a.used[line]++
+}
+
 // complete reports whether every span has a line, or is let in by ..., and
 // every line that needs a span has one.
 func (a *assignment) complete() bool {
-	for g := range a.gots {
-		if a.extra(g) {
+	for i := range a.spans {
+		if a.extra(i) {
 			return false
 		}
 	}
-	for line, want := range a.wants {
-		if want.Repeat.required() && !a.used[line] {
+	for i, l := range a.lines.lines {
+		if l.Repeat.required() && a.used[i] == 0 {
 			return false
 		}
 	}
@@ -32,87 +44,77 @@ func (a *assignment) complete() bool {
 // extra reports whether a span is accounted for neither by a line nor by "...",
 // which lets in no span that is in the wrong place.
 func (a *assignment) extra(span int) bool {
-	return a.lineOf[span] == none && (!a.open || a.gots[span].Defect != "")
+	return a.lineOf[span] == none && (!a.lines.open || a.spans[span].Defect != "")
 }
 
-// assign finds an assignment of sibling spans to lines under which as many
-// lines that need a span as possible have one, and after that as many spans as
-// possible have a line; complete if there is a complete one.
+// assign finds an assignment of sibling spans to lines, whatever their order,
+// under which as many lines that need a span as possible have one, and after that
+// as many spans as possible have a line; complete if there is a complete one.
+// With quick it gives up, and leaves all spans without a line, as soon as there is
+// clearly no complete one.
 //
-// It first gives the lines that need a span one each, by augmenting paths, and
-// then gives spans to the places left, again by augmenting paths. Such a path
-// changes partners but never takes one away from somebody who has one, so the
-// second round keeps what the first reached; and a largest matching of spans,
-// which augmenting always reaches, leaves no span out if that is possible.
-func (m *matcher) assign(wants []*Expected, gots []*Node, open bool, fits func(*Expected, *Node) bool) *assignment {
-	a := &assignment{wants: wants, gots: gots, open: open, lineOf: make([]int, len(gots)), used: make([]bool, len(wants))}
-	for i := range a.lineOf {
-		a.lineOf[i] = none
-	}
-	edges := make([][]int, len(wants)) // spans that fit a line
-	lines := make([][]int, len(gots))  // lines that fit a span
-	for w, want := range wants {
-		for g, got := range gots {
-			if fits(want, got) {
-				edges[w] = append(edges[w], g)
-				lines[g] = append(lines[g], w)
+// The lines are taken in groups of equal ones, and a group takes from so many to
+// so many spans. The first round gives the groups up to what they need, the second
+// up to what they take, both by augmenting paths. Such a path moves spans between
+// groups and takes none away from a group that doesn't get another, so the second
+// round keeps what the first reached; and a largest matching, which augmenting
+// always reaches, leaves nothing out if that is possible.
+func (m *matcher) assign(lines *siblings, spans []*vertex, quick bool) *assignment {
+	a := newAssignment(lines, spans)
+	f := newFlow(len(spans), len(lines.groups))
+	for _, v := range spans {
+		for _, g := range lines.byName[v.Span.Name] {
+			if m.matches(lines.lines[lines.groups[g].lines[0]], v) {
+				f.edges = append(f.edges, int32(g))
 			}
 		}
-	}
-	for w, want := range wants {
-		if want.Repeat.required() {
-			a.giveSpan(w, edges, make([]bool, len(gots)))
+		if quick && f.closeSpan() == 0 && (!lines.open || v.Defect != "") {
+			return a
+		} else if !quick {
+			f.closeSpan()
 		}
 	}
-	spanOf := make([]int, len(wants)) // the span of a line that takes one only
-	for w := range spanOf {
-		spanOf[w] = none
+	for g, group := range lines.groups {
+		f.room[g] = group.least
 	}
-	for g, w := range a.lineOf {
-		if w != none {
-			spanOf[w] = g
+	f.fill()
+	for g, group := range lines.groups {
+		if f.room[g] = group.most; group.most < 0 {
+			f.room[g] = len(spans)
 		}
 	}
-	for g := range gots {
-		if a.lineOf[g] == none {
-			a.giveLine(g, lines, spanOf, make([]bool, len(wants)))
-		}
-	}
+	f.fill()
+	a.distribute(f)
 	return a
 }
 
-// giveSpan finds a span for a line, moving other lines to other spans where
-// that helps. The recursion is as deep as there are lines among the siblings.
-func (a *assignment) giveSpan(line int, edges [][]int, seen []bool) bool {
-	for _, g := range edges[line] {
-		if seen[g] {
-			continue
-		}
-		seen[g] = true
-		if a.lineOf[g] == none || a.giveSpan(a.lineOf[g], edges, seen) {
-			a.lineOf[g] = line
-			a.used[line] = true
-			return true
+// distribute gives the spans of each group to its lines: one to each line that
+// needs one, then one to each other line, then what is left to a line that takes
+// any number.
+func (a *assignment) distribute(f *flow) {
+	spansOf := make([][]int, len(a.lines.groups))
+	for span, g := range f.groupOf {
+		if g != none {
+			spansOf[g] = append(spansOf[g], span)
 		}
 	}
-	return false
-}
-
-// giveLine finds a line for a span, moving other spans to other lines where
-// that helps.
-func (a *assignment) giveLine(span int, lines [][]int, spanOf []int, seen []bool) bool {
-	for _, w := range lines[span] {
-		if seen[w] {
-			continue
+	for g, spans := range spansOf {
+		lines := a.lines.groups[g].lines
+		last := none
+		for _, needed := range []bool{true, false} {
+			for _, line := range lines {
+				repeat := a.lines.lines[line].Repeat
+				if repeat.unbounded() {
+					last = line
+				}
+				if repeat.required() == needed && len(spans) > 0 {
+					a.give(spans[0], line)
+					spans = spans[1:]
+				}
+			}
 		}
-		seen[w] = true
-		free := a.wants[w].Repeat.unbounded() || spanOf[w] == none
-		if free || a.giveLine(spanOf[w], lines, spanOf, seen) {
-			a.lineOf[span] = w
-			spanOf[w] = span
-			a.used[w] = true
-			return true
+		for _, span := range spans {
+			a.give(span, last)
 		}
 	}
-	return false
 }

@@ -1,224 +1,257 @@
 package spantree
 
-import "fmt"
-
-// DifferenceType is what is wrong with a span or a line.
-type DifferenceType string
-
-// The types of differences.
-const (
-	// Missing: no span stands for the line.
-	Missing DifferenceType = "missing"
-	// Extra: no line accounts for the span.
-	Extra DifferenceType = "extra"
-	// Moved: the span that the line expects has another parent.
-	Moved DifferenceType = "moved"
-	// Differing: the span is in its place, but a condition fails.
-	Differing DifferenceType = "different"
+import (
+	"cmp"
+	"fmt"
+	"slices"
 )
 
-// Difference is one thing that is wrong.
-type Difference struct {
-	Type DifferenceType
-	// Want is the line; nil for Extra.
-	Want *Expected
-	// Got is the span; nil for Missing.
-	Got *Node
-	// Details say where it was expected and found, and which conditions fail.
-	Details []string
-}
-
-// position words a place by the name of the parent; empty for roots.
-func position(parent string) string {
-	if parent == "" {
-		return "as a root"
-	}
-	return "below " + parent
-}
-
-// place is where a line was expected or a span was found.
-type place[T any] struct {
-	item   T
-	parent string // its quoted name; empty for a root
+// comparison is what is known about a match that failed.
+type comparison struct {
+	lines       *siblings
+	roots       []*vertex
+	differences []Difference
+	// lineOf is the line of each span that one was found for.
+	lineOf map[*vertex]*line
+	// wants and gots are the types of the differences of lines and spans.
+	wants map[*line]DifferenceType
+	gots  map[*vertex]DifferenceType
 }
 
 // differ pairs lines and spans as well as it can after a match has failed. It
 // only explains: whether trees match is decided by the matcher alone.
 type differ struct {
 	*matcher
-	differences []Difference
+	*comparison
 	// missing and extra are what comparing siblings left over, until spans
 	// that have moved are found among them.
-	missing []place[*Expected]
-	extra   []place[*Node]
-	// paired holds the spans that a line was found for.
-	paired map[*Node]bool
+	missing []*line
+	extra   []*vertex
+	// budget is how many more pairs are looked at for the closest. A trace of
+	// which nothing matches is not worth minutes.
+	budget int
 }
 
-func newDiffer(m *matcher) *differ { return &differ{matcher: m, paired: map[*Node]bool{}} }
+const pairsLookedAt = 300_000
 
-// run lists the differences: those of spans in their place, then lines, then
-// spans that are left over.
-func (d *differ) run(want *Tree, got *Forest) []Difference {
-	d.compare("", want.Roots, got.Roots, want.Open)
-	for len(d.missing) > 0 {
-		next := d.missing[0]
-		d.missing = d.missing[1:]
-		d.findMoved(next)
-	}
+// compare lists the differences, and pairs lines with spans.
+func compare(m *matcher, lines *siblings) *comparison {
+	d := &differ{matcher: m, budget: pairsLookedAt, comparison: &comparison{
+		lines: lines, roots: m.roots, lineOf: map[*vertex]*line{}, wants: map[*line]DifferenceType{}, gots: map[*vertex]DifferenceType{},
+	}}
+	d.siblings(lines, m.roots)
+	d.findMoved()
 	for _, top := range d.extra {
 		d.addExtra(top)
 	}
-	return d.differences
+	sortDifferences(d.differences)
+	return d.comparison
 }
 
-// compare pairs siblings: first those that match with everything below them,
-// then those that are right by themselves, then those of equal name.
-func (d *differ) compare(parent string, wants []*Expected, gots []*Node, open bool) {
-	a := d.assign(wants, gots, open, d.matches)
-	for g, line := range a.lineOf {
-		d.paired[gots[g]] = line != none || d.paired[gots[g]]
+func (d *differ) add(difference DifferenceType, l *line, v *vertex, details ...string) {
+	found := Difference{Type: difference, Details: details}
+	if l != nil {
+		found.Want = l.Expected
+		d.wants[l] = difference
 	}
-	if a.complete() {
-		return
-	}
-	rounds := []func(*Expected, *Node) bool{
-		func(e *Expected, n *Node) bool { return len(d.mismatches(e, n)) == 0 && similar(e, n) },
-		func(e *Expected, n *Node) bool { return len(d.mismatches(e, n)) == 0 },
-		func(e *Expected, n *Node) bool { return e.Name == n.Span.Name && similar(e, n) },
-		func(e *Expected, n *Node) bool { return e.Name == n.Span.Name },
-	}
-	for _, fits := range rounds {
-		for g, n := range gots {
-			if a.lineOf[g] == none && !d.paired[n] {
-				d.pairUp(a, g, fits)
-			}
+	if v != nil {
+		found.Got = v.Node
+		d.gots[v] = difference
+		if v.Defect != "" {
+			found.Details = append(found.Details, v.Defect.explain(v.Span))
 		}
 	}
-	for w, e := range wants {
-		if e.Repeat.required() && !a.used[w] {
-			d.missing = append(d.missing, place[*Expected]{e, parent})
+	d.differences = append(d.differences, found)
+}
+
+// siblings pairs the lines and spans below one pair, or the roots: first those
+// that match with everything below them, then the closest of equal name, then
+// those of another name with something equal below.
+func (d *differ) siblings(lines *siblings, spans []*vertex) {
+	var a *assignment
+	if lines.ordered {
+		a = d.assignInOrder(lines, spans)
+	}
+	if a == nil {
+		a = d.assign(lines, spans, false)
+		if complete := a.complete(); !complete {
+			d.pairClosest(a)
+			d.pairRenamed(a)
+		}
+		if lines.ordered {
+			d.outOfOrder(a)
 		}
 	}
-	for g, n := range gots {
-		if a.extra(g) && !d.paired[n] {
-			d.extra = append(d.extra, place[*Node]{n, parent})
+	for i, l := range lines.lines {
+		if l.Repeat.required() && a.used[i] == 0 {
+			d.missing = append(d.missing, l)
+		}
+	}
+	for i, v := range spans {
+		if line := a.lineOf[i]; line != none {
+			d.pair(lines.lines[line], v)
+		} else if a.extra(i) {
+			d.extra = append(d.extra, v)
 		}
 	}
 }
 
-// pairUp gives a span that matches no line the first line that it resembles and
-// that has room. Where ... would let the span in, only a line that still needs
-// a span is worth it.
-func (d *differ) pairUp(a *assignment, g int, fits func(*Expected, *Node) bool) {
-	n := a.gots[g]
-	for w, e := range a.wants {
-		room := !a.used[w] || (e.Repeat.unbounded() && a.extra(g))
-		needed := a.extra(g) || e.Repeat.required()
-		if !room || !needed || !fits(e, n) {
+// pair notes that a span stands for a line, and goes on below them.
+func (d *differ) pair(l *line, v *vertex) {
+	d.lineOf[v] = l
+	if _, known := d.gots[v]; !known && (v.Defect != "" || !d.holds(l, v)) {
+		d.add(Differing, l, v, d.mismatches(l, v)...)
+	}
+	d.siblings(l.children, v.children)
+}
+
+// candidate is a line that a span might have been meant for.
+type candidate struct {
+	span, line int
+	// distance is 0 for equal ones.
+	distance int
+}
+
+// pairClosest gives spans that match no line the closest line of their name that
+// has room.
+func (d *differ) pairClosest(a *assignment) {
+	var candidates []candidate
+	for i, v := range a.spans {
+		if a.lineOf[i] != none {
 			continue
 		}
-		a.lineOf[g], a.used[w] = w, true
-		d.paired[n] = true
-		details := d.mismatches(e, n)
-		if n.Defect != "" {
-			details = append(details, n.Defect.explain(n.Span))
+		for _, g := range a.lines.byName[v.Span.Name] {
+			for _, n := range a.lines.groups[g].lines {
+				if l := a.lines.lines[n]; a.takes(n, i) && d.budget > 0 {
+					d.budget--
+					candidates = append(candidates, candidate{i, n, d.distance(l, v)})
+				}
+			}
 		}
-		if len(details) > 0 {
-			d.differences = append(d.differences, Difference{Differing, e, n, details})
+	}
+	slices.SortStableFunc(candidates, func(x, y candidate) int { return cmp.Compare(x.distance, y.distance) })
+	for _, c := range candidates {
+		if a.lineOf[c.span] == none && a.takes(c.line, c.span) {
+			a.give(c.span, c.line)
 		}
-		d.compare(quoteName(e.Name), e.Children, n.Children, e.Open)
-		return
 	}
 }
 
-// similar reports whether some span below n has the name of a line below e, or
-// neither has anything below. It tells apart siblings of equal name.
-func similar(e *Expected, n *Node) bool {
-	if len(e.Children) == 0 || len(n.Children) == 0 {
-		return len(e.Children) == len(n.Children)
+// takes reports whether a line has room for a span that has no line. Where ...
+// would let the span in, only a line that still needs a span is worth it.
+func (a *assignment) takes(line, span int) bool {
+	repeat := a.lines.lines[line].Repeat
+	room := a.used[line] == 0 || (repeat.unbounded() && a.extra(span))
+	return room && (a.extra(span) || repeat.required())
+}
+
+// distance weighs how far a span is from what a line expects.
+func (d *differ) distance(l *line, v *vertex) int {
+	distance := 0
+	if !d.holds(l, v) {
+		distance = 2 * len(d.mismatches(l, v))
 	}
-	for _, child := range e.Children {
-		for _, got := range n.Children {
-			if child.Name == got.Span.Name {
-				return true
+	if !similar(l, v) {
+		distance++
+	}
+	return distance
+}
+
+// pairRenamed gives lines without a span one of another name, if the two have
+// something of one name below them.
+func (d *differ) pairRenamed(a *assignment) {
+	for n, l := range a.lines.lines {
+		if !l.Repeat.required() || a.used[n] > 0 || len(l.Children) == 0 {
+			continue
+		}
+		for i, v := range a.spans {
+			if d.budget--; d.budget <= 0 {
+				return
 			}
+			if a.lineOf[i] == none && a.extra(i) && len(v.children) > 0 && (l.Kind == "" || l.Kind == v.Span.Kind) && similar(l, v) {
+				a.give(i, n)
+				break
+			}
+		}
+	}
+}
+
+// similar reports whether some span below v has the name of a line below l, or
+// neither has anything below. It tells apart siblings of equal name.
+func similar(l *line, v *vertex) bool {
+	if len(l.Children) == 0 || len(v.children) == 0 {
+		return len(l.Children) == len(v.children)
+	}
+	for _, child := range v.children {
+		if len(l.children.byName[child.Span.Name]) > 0 {
+			return true
 		}
 	}
 	return false
 }
 
-// findMoved looks for the span of a missing line among the spans left over and
-// below them. Where there is none the line is missing, and the lines below it
-// are looked for in turn: a lost span leaves its children elsewhere.
-func (d *differ) findMoved(want place[*Expected]) {
-	e := want.item
-	for _, fits := range []func(n *Node) bool{similarTo(e), func(*Node) bool { return true }} {
-		for _, top := range d.extra {
-			found, parent := d.search(e, top, fits)
-			if found == nil {
-				continue
-			}
-			d.paired[found] = true
-			details := []string{fmt.Sprintf("want it %s, found %s", position(want.parent), position(parent))}
-			if found.Defect != "" {
-				details = append(details, found.Defect.explain(found.Span))
-			}
-			d.differences = append(d.differences, Difference{Moved, e, found, details})
-			d.compare(quoteName(e.Name), e.Children, found.Children, e.Open)
-			return
+// outOfOrder lists the spans that stand in the way of the order: those outside a
+// longest sequence that is in order.
+func (d *differ) outOfOrder(a *assignment) {
+	var spans []int
+	for i, line := range a.lineOf {
+		if line != none {
+			spans = append(spans, i)
 		}
 	}
-	d.differences = append(d.differences, Difference{Missing, e, nil, []string{"want it " + position(want.parent)}})
-	for _, child := range e.Children {
-		if child.Repeat.required() {
-			d.missing = append(d.missing, place[*Expected]{child, quoteName(e.Name)})
-		}
+	slices.SortStableFunc(spans, func(x, y int) int {
+		return cmp.Or(a.spans[x].Span.Start.Compare(a.spans[y].Span.Start), cmp.Compare(a.lineOf[x], a.lineOf[y]))
+	})
+	lines := make([]int, len(spans))
+	for i, span := range spans {
+		lines[i] = a.lineOf[span]
 	}
-}
-
-func similarTo(e *Expected) func(*Node) bool {
-	return func(n *Node) bool { return similar(e, n) }
-}
-
-// search looks for a span of the line in a tree that is left over, and gives
-// the name of its parent as well.
-func (d *differ) search(e *Expected, top place[*Node], fits func(*Node) bool) (*Node, string) {
-	level := []place[*Node]{top}
-	for len(level) > 0 {
-		next := level[0]
-		level = level[1:]
-		n := next.item
-		if d.paired[n] {
-			continue // and so is what is below it
-		}
-		if len(d.mismatches(e, n)) == 0 && fits(n) {
-			return n, next.parent
-		}
-		for _, child := range n.Children {
-			level = append(level, place[*Node]{child, quoteName(n.Span.Name)})
-		}
-	}
-	return nil, ""
-}
-
-// addExtra lists a span that is left over and those below it.
-func (d *differ) addExtra(top place[*Node]) {
-	level := []place[*Node]{top}
-	for len(level) > 0 {
-		next := level[0]
-		level = level[1:]
-		n := next.item
-		if d.paired[n] {
+	inOrder := longestInOrder(lines)
+	name := func(i int) string { return a.lines.lines[lines[i]].String() }
+	for i, span := range spans {
+		if inOrder[i] {
 			continue
 		}
-		details := []string{"found " + position(next.parent)}
-		if n.Defect != "" {
-			details = append(details, n.Defect.explain(n.Span))
+		var detail string
+		for j := range spans {
+			if inOrder[j] && j < i && lines[j] > lines[i] {
+				detail = fmt.Sprintf("want it before %s, and it starts after it", name(j))
+				break
+			} else if inOrder[j] && j > i && lines[j] < lines[i] {
+				detail = fmt.Sprintf("want it after %s, and it starts before it", name(j))
+			}
 		}
-		d.differences = append(d.differences, Difference{Extra, nil, n, details})
-		for _, child := range n.Children {
-			level = append(level, place[*Node]{child, quoteName(n.Span.Name)})
+		l := a.lines.lines[lines[i]]
+		d.add(Moved, l, a.spans[span], append([]string{detail}, d.mismatches(l, a.spans[span])...)...)
+	}
+}
+
+// longestInOrder marks a longest subsequence that never falls.
+func longestInOrder(values []int) []bool {
+	var tails []int // the index of the least last value of a subsequence of each length
+	previous := make([]int, len(values))
+	for i, value := range values {
+		length, _ := slices.BinarySearchFunc(tails, value, func(tail, value int) int {
+			if values[tail] <= value {
+				return -1
+			}
+			return 1
+		})
+		previous[i] = none
+		if length > 0 {
+			previous[i] = tails[length-1]
+		}
+		if length == len(tails) {
+			tails = append(tails, i)
+		} else {
+			tails[length] = i
 		}
 	}
+	marks := make([]bool, len(values))
+	if len(tails) > 0 {
+		for i := tails[len(tails)-1]; i != none; i = previous[i] {
+			marks[i] = true
+		}
+	}
+	return marks
 }

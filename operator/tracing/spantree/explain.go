@@ -3,114 +3,186 @@ package spantree
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
-// String gives the difference in one line.
-func (d Difference) String() string {
-	what := ""
-	switch {
-	case d.Want != nil && d.Want.Line > 0:
-		what = fmt.Sprintf("%s (line %d)", d.Want, d.Want.Line)
-	case d.Want != nil:
-		what = d.Want.String()
-	case d.Got != nil:
-		what = quoteName(d.Got.Span.Name)
-	}
-	if d.Got != nil {
-		what += " span " + d.Got.Span.SpanID
-	}
-	return fmt.Sprintf("%s: %s: %s", d.Type, what, strings.Join(d.Details, "; "))
+// ExplainOptions say how [Result.ExplainWith] prints. The zero value is for files
+// and logs.
+type ExplainOptions struct {
+	// Color colours the differences with ANSI sequences. The package looks at no
+	// terminal and no environment: the caller decides, and leaves it off where
+	// NO_COLOR is set or the output is no terminal.
+	Color bool
+	// Width is how many characters a line of the trees may have; 0 is 160, and
+	// less than 40 is 40. What is longer ends in an ellipsis. Characters that take
+	// two columns of a terminal are counted as one.
+	Width int
+	// Rows is how many lines the trees may have, and a quarter of it how many
+	// differences are listed; 0 is 200. A note says how much was left out.
+	Rows int
 }
 
-// Explain prints the differences, the expected tree and the actual one. A mark
-// in the first column of a tree's line says what is wrong with it:
+const (
+	defaultWidth = 160
+	leastWidth   = 40
+	defaultRows  = 200
+)
+
+// Explain is ExplainWith of the zero options.
+func (r *Result) Explain() string { return r.ExplainWith(ExplainOptions{}) }
+
+// ExplainWith prints the differences, the closest matches first, and then the
+// expected and the actual tree side by side. Marks before a line say what is wrong
+// with it:
 //
-//   - missing
-//   - extra
-//     > moved
-//     ~ different
+//   - missing    no span stands for the line
+//   - extra      no line accounts for the span
+//     > moved      it has another parent, or is out of order
+//     ~ different  a condition fails
 //
 // It is the empty string where the match passed.
-func (r *Result) Explain() string {
+func (r *Result) ExplainWith(options ExplainOptions) string {
 	if r.OK() {
 		return ""
 	}
-	var b strings.Builder
-	wants, gots := map[*Expected]string{}, map[*Node]string{}
-	fmt.Fprintf(&b, "%d differences:\n", len(r.differences))
-	for _, d := range r.differences {
-		fmt.Fprintf(&b, "  %s\n", d)
-		mark := map[DifferenceType]string{Missing: "-", Extra: "+", Moved: ">", Differing: "~"}[d.Type]
-		if d.Want != nil {
-			wants[d.Want] = mark
-		}
-		if d.Got != nil {
-			gots[d.Got] = mark
-		}
+	if options.Width == 0 {
+		options.Width = defaultWidth
 	}
-	b.WriteString("expected (- missing, > moved, ~ different):\n")
-	explainExpected(&b, r.want.Roots, r.want.Open, 0, wants)
-	b.WriteString("actual (+ extra, > moved, ~ different):\n")
-	writeForest(&b, r.got, gots)
-	return b.String()
+	if options.Rows <= 0 {
+		options.Rows = defaultRows
+	}
+	p := &explanation{options: options, width: max(options.Width, leastWidth)}
+	p.listDifferences(r.Differences())
+	p.printTrees(rowsOf(r.compared()))
+	return p.b.String()
 }
 
-func explainExpected(b *strings.Builder, nodes []*Expected, open bool, depth int, marks map[*Expected]string) {
-	indent := strings.Repeat(indentation, depth)
-	for _, e := range nodes {
-		fmt.Fprintf(b, "%1s %s%s\n", marks[e], indent, e)
-		explainExpected(b, e.Children, e.Open, depth+1, marks)
-	}
-	if open {
-		fmt.Fprintf(b, "  %s...\n", indent)
-	}
+// explanation is the text as it is written.
+type explanation struct {
+	b       strings.Builder
+	options ExplainOptions
+	width   int
 }
 
-// String prints the forest in the format of expected trees: names, kinds,
-// services where they change, and statuses that aren't Unset. What is wrong
-// with a node's place follows as a comment. Attributes are left out.
-func (f *Forest) String() string {
-	var b strings.Builder
-	writeForest(&b, f, nil)
-	return b.String()
+// The colours of differences; others have none.
+var colors = map[DifferenceType]string{Missing: "\x1b[31m", Extra: "\x1b[32m", Moved: "\x1b[35m", Differing: "\x1b[33m"}
+
+const colorOff = "\x1b[0m"
+
+func (p *explanation) paint(what DifferenceType, text string) string {
+	if !p.options.Color || colors[what] == "" || strings.TrimSpace(text) == "" {
+		return text
+	}
+	return colors[what] + text + colorOff
 }
 
-// maxPrintedDepth bounds the indentation, which would otherwise take space
-// quadratic in the length of a chain of spans.
-const maxPrintedDepth = 100
-
-// writeForest writes a line for every node, after its mark where there are
-// marks.
-func writeForest(b *strings.Builder, f *Forest, marks map[*Node]string) {
-	var services []string // of the ancestors, by depth
-	f.Walk(func(n *Node, depth int) bool {
-		parent := ""
-		if depth > 0 {
-			parent = services[depth-1]
+func (p *explanation) listDifferences(differences []Difference) {
+	plural := "s"
+	if len(differences) == 1 {
+		plural = ""
+	}
+	fmt.Fprintf(&p.b, "%d difference%s (- missing, + extra, > moved, ~ different):\n", len(differences), plural)
+	shown := min(len(differences), max(p.options.Rows/4, 1))
+	for _, d := range differences[:shown] {
+		p.b.WriteString(p.paint(d.Type, cut(fmt.Sprintf("  %s %s", d.Type.mark(), d.what()), p.width)) + "\n")
+		for _, detail := range d.Details {
+			fmt.Fprintf(&p.b, "      %s\n", detail)
 		}
-		services = append(services[:depth], n.Span.Service)
-		if marks != nil {
-			fmt.Fprintf(b, "%1s ", marks[n])
-		}
-		b.WriteString(strings.Repeat(indentation, min(depth, maxPrintedDepth)) + nodeLine(n, parent) + "\n")
-		return true
-	})
+	}
+	if left := len(differences) - shown; left > 0 {
+		fmt.Fprintf(&p.b, "  … and %d more\n", left)
+	}
 }
 
-func nodeLine(n *Node, parentService string) string {
-	e := Expected{Name: n.Span.Name}
-	if isKind(n.Span.Kind) {
-		e.Kind = n.Span.Kind
+// printTrees writes the rows in two columns. The left one is as wide as it needs
+// to be, up to half of the width.
+func (p *explanation) printTrees(rows []row) {
+	const title, separator = "expected", " | "
+	shown := choose(rows, p.options.Rows)
+	left := utf8.RuneCountInString(title)
+	for _, i := range shown {
+		if i >= 0 {
+			left = max(left, utf8.RuneCountInString(rows[i].want))
+		}
 	}
-	if n.Span.Service != parentService {
-		e.Service = n.Span.Service
+	left = min(left, (p.width-len(separator))/2-2)
+	right := p.width - left - len(separator) - 4
+	fmt.Fprintf(&p.b, "\n  %-*s%s  actual\n", left, title, separator)
+	for _, i := range shown {
+		if i < 0 {
+			fmt.Fprintf(&p.b, "  … %d rows without a difference\n", -i)
+			continue
+		}
+		r := rows[i]
+		text := p.paint(r.wantType, r.wantType.mark()+" "+pad(cut(r.want, left), left)) + separator +
+			p.paint(r.gotType, r.gotType.mark()+" "+cut(r.got, right))
+		p.b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
-	if n.Span.Code() != StatusUnset {
-		e.Status = n.Span.Code()
+	if left := len(rows) - counted(shown); left > 0 {
+		fmt.Fprintf(&p.b, "  … and %d more rows\n", left)
 	}
-	line := e.String()
-	if n.Defect != "" {
-		line += "  # " + n.Defect.explain(n.Span)
+}
+
+// cut shortens a text to some characters.
+func cut(text string, width int) string {
+	if len(text) <= width || utf8.RuneCountInString(text) <= width {
+		return text
 	}
-	return line
+	runes := 0
+	for i := range text {
+		if runes++; runes == width {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(width-utf8.RuneCountInString(text), 0))
+}
+
+// nearby is how many rows are shown before and after one with a difference.
+const nearby = 2
+
+// choose gives the indices of the rows to show. A negative number stands for so
+// many rows without a difference. Where there are more rows than the limit, only
+// those with a difference are shown, with those of their ancestors and those
+// nearby, and of these as many as the limit allows.
+func choose(rows []row, limit int) []int {
+	wanted := make([]bool, len(rows))
+	for i, r := range rows {
+		if r.wantType == "" && r.gotType == "" && len(rows) > limit {
+			continue
+		}
+		for near := max(i-nearby, 0); near <= min(i+nearby, len(rows)-1); near++ {
+			wanted[near] = true
+		}
+		for up := r.parent; up >= 0 && !wanted[up]; up = rows[up].parent {
+			wanted[up] = true
+		}
+	}
+	var shown []int
+	for i, w := range wanted {
+		last := len(shown) - 1
+		switch {
+		case !w && last >= 0 && shown[last] < 0:
+			shown[last]--
+		case len(shown) >= limit:
+			return shown
+		case w:
+			shown = append(shown, i)
+		default:
+			shown = append(shown, -1)
+		}
+	}
+	return shown
+}
+
+// counted is how many rows the chosen ones stand for.
+func counted(shown []int) int {
+	n := 0
+	for _, i := range shown {
+		n += max(-i, 1)
+	}
+	return n
 }

@@ -1,35 +1,40 @@
 package spantree
 
-import "fmt"
+import "sync"
 
-// Result is the outcome of a [Match].
+// Result is the outcome of a [Match]. It may be used by several goroutines.
 type Result struct {
-	want        *Tree
-	got         *Forest
-	ok          bool
-	differences []Difference
+	want *Tree
+	got  *Forest
+	ok   bool
+	// compared is made when it is first asked for: waiting for a trace asks for
+	// the verdict alone, again and again.
+	compared func() *comparison
 }
 
 // OK reports whether the forest is what was expected. A nil result isn't.
 func (r *Result) OK() bool { return r != nil && r.ok }
 
-// Differences lists what is wrong: first spans in their place, then lines without
-// a span or with one that has moved, then spans without a line. It is empty where
-// the match passed, and only there.
-func (r *Result) Differences() []Difference { return r.differences }
+// Differences lists what is wrong, the closest matches first: spans in their place
+// with few conditions that fail, then with more, spans that have moved, lines
+// without a span, and spans without a line. It is empty where the match passed,
+// and only there. The first call takes longer than the match itself.
+func (r *Result) Differences() []Difference { return r.compared().differences }
 
 // Match compares a forest with an expected tree.
 //
 // Every span must be accounted for by one line, and every line without a mark
-// by one span, with parents and children alike; siblings have no order. Where a
-// span could stand for several lines, any assignment that works is taken: the
-// answer doesn't depend on the order of lines or spans. A node with a [Defect]
-// fails the match even where a line or ... would accept it; only what is below a
-// span that ... lets in is not looked at.
+// by one span, with parents and children alike; siblings have no order unless
+// they are marked as ordered. Where a span could stand for several lines, any
+// assignment that works is taken: the answer doesn't depend on the order of
+// lines or spans. A node with a [Defect] fails the match even where a line or
+// ... would accept it; only what is below a span that ... lets in is not looked
+// at.
 //
 // The time is polynomial in the number of lines and spans: each pair is
-// compared once, and siblings are assigned by bipartite matching. A nil forest
-// is an empty one; a nil tree expects nothing.
+// compared once at most, and siblings are assigned by bipartite matching. A nil
+// forest is an empty one; a nil tree expects nothing. Neither may change while
+// the result is in use.
 func Match(want *Tree, got *Forest) *Result {
 	if want == nil {
 		want = &Tree{}
@@ -37,123 +42,113 @@ func Match(want *Tree, got *Forest) *Result {
 	if got == nil {
 		got = &Forest{}
 	}
-	m := &matcher{memo: map[pair]bool{}, services: map[*Expected]string{}}
-	m.inherit(want.Roots, "")
-	r := &Result{want: want, got: got}
-	if m.assign(want.Roots, got.Roots, want.Open, m.matches).complete() {
-		r.ok = true
-		return r
-	}
-	d := newDiffer(m)
-	r.differences = d.run(want, got)
+	lines, c := compile(want)
+	m := &matcher{roots: c.vertices(got)}
+	r := &Result{want: want, got: got, ok: m.fits(lines, m.roots)}
+	r.compared = sync.OnceValue(func() *comparison {
+		if r.ok {
+			return &comparison{}
+		}
+		// The differ asks for a pair more than once.
+		m.memo = map[pair]bool{}
+		return compare(m, lines)
+	})
 	return r
 }
 
 type pair struct {
-	want *Expected
-	got  *Node
+	want *line
+	got  *vertex
 }
 
-// matcher remembers which pairs match.
+// matcher decides whether spans are what lines expect.
 type matcher struct {
-	memo     map[pair]bool
-	services map[*Expected]string
-}
-
-// inherit hands the service of a line down to the lines below it.
-func (m *matcher) inherit(nodes []*Expected, service string) {
-	for _, e := range nodes {
-		m.services[e] = service
-		if e.Service != "" {
-			m.services[e] = e.Service
-		}
-		m.inherit(e.Children, m.services[e])
-	}
+	roots []*vertex
+	// memo remembers pairs of which both have children; nil where each pair is
+	// asked for once.
+	memo map[pair]bool
+	// byID has the spans that links may point to, and linkless is a matcher that
+	// takes all links for right. Both are made at the first link to a label.
+	byID       map[spanKey]*vertex
+	linkless   *matcher
+	isLinkless bool
 }
 
 // matches reports whether a span and everything below it is what the line and
 // everything below it expects. The recursion is as deep as the expected tree.
-func (m *matcher) matches(want *Expected, got *Node) bool {
-	key := pair{want, got}
-	if known, ok := m.memo[key]; ok {
-		return known
+func (m *matcher) matches(l *line, v *vertex) bool {
+	if v.Defect != "" || !l.children.may(v) || !m.holds(l, v) {
+		return false
 	}
-	ok := got.Defect == "" && len(m.mismatches(want, got)) == 0 &&
-		m.assign(want.Children, got.Children, want.Open, m.matches).complete()
-	m.memo[key] = ok
-	return ok
+	if len(l.children.lines) == 0 || len(v.children) == 0 {
+		return m.fits(l.children, v.children)
+	}
+	if m.memo == nil {
+		return m.fits(l.children, v.children)
+	}
+	key := pair{l, v}
+	known, asked := m.memo[key]
+	if !asked {
+		known = m.fits(l.children, v.children)
+		m.memo[key] = known
+	}
+	return known
 }
 
-// mismatches lists why the span itself, its place and its children left aside,
-// isn't what the line expects.
-func (m *matcher) mismatches(want *Expected, got *Node) []string {
-	var found []string
-	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
-	span := got.Span
-	if span.Name != want.Name {
-		add("name is %s, want %s", quoteName(span.Name), quoteName(want.Name))
+// may is a quick look at numbers and names: where it says no, the children of
+// the span are not what the lines expect.
+func (s *siblings) may(v *vertex) bool {
+	return len(v.children) >= s.least && (s.most < 0 || len(v.children) <= s.most) &&
+		s.needed&^v.names == 0 && (s.open || v.names&^s.known == 0)
+}
+
+// fits reports whether there is an assignment of the spans to the lines that
+// leaves nothing out.
+func (m *matcher) fits(lines *siblings, spans []*vertex) bool {
+	if len(spans) < lines.least || (lines.most >= 0 && len(spans) > lines.most) {
+		return false
 	}
-	if want.Kind != "" && span.Kind != want.Kind {
-		add("kind is %s, want %s", quoteWord(span.Kind), want.Kind)
+	if len(lines.lines) == 0 || len(spans) == 0 {
+		return len(spans) == 0 || allSound(spans)
 	}
-	if service := m.services[want]; service != "" && span.Service != service {
-		add("service is %s, want %s", quoteWord(span.Service), quoteWord(service))
+	if lines.ordered {
+		return m.assignInOrder(lines, spans) != nil
 	}
-	if problem := statusMismatch(want.Status, span); problem != "" {
-		add("%s", problem)
-	}
-	for _, c := range want.Conditions {
-		if problem := c.mismatch(span.Attributes); problem != "" {
-			add("%s", problem)
+	return m.assign(lines, spans, true).complete()
+}
+
+// allSound reports whether "..." may let in the spans.
+func allSound(spans []*vertex) bool {
+	for _, v := range spans {
+		if v.Defect != "" {
+			return false
 		}
 	}
-	return found
+	return true
 }
 
-func statusMismatch(want string, span Span) string {
-	got := span.Code()
-	message := ""
-	if span.Status.Message != "" {
-		message = fmt.Sprintf(" (%q)", span.Status.Message)
+// spans finds the spans that are somebody's parent or may be linked to.
+func (m *matcher) spans() map[spanKey]*vertex {
+	if m.byID != nil {
+		return m.byID
 	}
-	switch {
-	case want == StatusAny, want == got, want == "" && got != StatusError:
-		return ""
-	case want == "":
-		return fmt.Sprintf("status is %s%s, want any other", got, message)
-	default:
-		return fmt.Sprintf("status is %s%s, want %s", got, message, want)
+	m.byID = map[spanKey]*vertex{}
+	stack := append([]*vertex(nil), m.roots...)
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = append(stack[:len(stack)-1], v.children...)
+		if v.Defect != DefectDuplicate && !zeroID(v.Span.SpanID) {
+			m.byID[spanKey{v.Span.TraceID, v.Span.SpanID}] = v
+		}
 	}
+	return m.byID
 }
 
-func (c Condition) mismatch(attributes map[string]any) string {
-	value, there := attributes[c.Key]
-	text := FormatValue(value)
-	switch {
-	case c.Operator == Absent && there:
-		return fmt.Sprintf("%s is %q, want it absent", c.Key, text)
-	case c.Operator == Absent:
-		return ""
-	case !there:
-		return fmt.Sprintf("%s is absent, want %s", c.Key, c)
-	case c.Operator == Equals && text != c.Value:
-		return fmt.Sprintf("%s is %q, want %q", c.Key, text, c.Value)
-	case c.Operator == Matches && !c.pattern.MatchString(text):
-		return fmt.Sprintf("%s is %q, want a match of %s", c.Key, text, c.pattern)
+// withoutLinks is a matcher for what links point to. It leaves links aside, so
+// that lines that link to each other don't ask in a circle.
+func (m *matcher) withoutLinks() *matcher {
+	if m.linkless == nil {
+		m.linkless = &matcher{isLinkless: true, memo: map[pair]bool{}}
 	}
-	return ""
-}
-
-// explain says what is wrong with the place of a node that has the defect.
-func (d Defect) explain(span Span) string {
-	switch d {
-	case "":
-		return ""
-	case DefectOrphan:
-		return fmt.Sprintf("its parent %s is missing", span.ParentSpanID)
-	case DefectCycle:
-		return "it is its own ancestor"
-	default:
-		return fmt.Sprintf("its id %s is another span's too", span.SpanID)
-	}
+	return m.linkless
 }

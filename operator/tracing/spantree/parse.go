@@ -2,7 +2,6 @@ package spantree
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -19,7 +18,8 @@ type ParseError struct {
 	File string
 	// Line counts from 1, and so does Column, in bytes.
 	Line, Column int
-	Problem      string
+	// Problem says what is wrong and what would be right.
+	Problem string
 }
 
 // Error gives file:line:column: problem, which editors turn into a link.
@@ -30,174 +30,125 @@ func (e *ParseError) Error() string {
 // Parse reads an expected tree. The file's name is used in errors only, which
 // are of type *[ParseError]. A text without any line is an error too: it would
 // expect that nothing happened, and is far more often a mistake.
+//
+// Lines may end in CRLF, and the text may start with a byte order mark.
+// Variables stay as they are written, until [Tree.Fill] puts values in their
+// place. The time is linear in the length of the text.
 func Parse(file, text string) (*Tree, error) {
-	root := &Expected{}
+	tree, _, err := parse(file, text)
+	return tree, err
+}
+
+// layout is what the text has beside the tree, for writing it again.
+type layout struct {
+	// lines are those of the text, without what ends them.
+	lines []string
+	// comments are those at the ends of lines, by line number, with the blanks
+	// before them.
+	comments map[int]string
+	// open and ordered are the line numbers of ... and (ordered), by the line
+	// number of the parent; 0 stands for the roots'.
+	open, ordered map[int]int
+}
+
+// parser reads a text line by line.
+type parser struct {
+	file string
 	// path[d] is the node that lines of depth d are children of.
-	path := []*Expected{root}
-	lines := 0
-	for i, raw := range strings.Split(text, "\n") {
-		p := &lineParser{file: file, line: i + 1, text: strings.TrimRight(raw, " \r")}
-		depth, err := p.indent()
+	path   []*Expected
+	layout *layout
+	labels labels
+}
+
+func parse(file, text string) (*Tree, *layout, error) {
+	root := &Expected{}
+	l := &layout{comments: map[int]string{}, open: map[int]int{}, ordered: map[int]int{}}
+	p := &parser{file: file, path: []*Expected{root}, layout: l, labels: labels{defined: map[string]bool{}}}
+	any := false
+	for raw := range strings.SplitSeq(strings.TrimPrefix(text, "\uFEFF"), "\n") {
+		raw = strings.TrimSuffix(raw, "\r")
+		l.lines = append(l.lines, raw)
+		found, err := p.line(&lineParser{file: file, line: len(l.lines), text: strings.TrimRight(raw, " \t"), labels: &p.labels})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if p.atComment() || p.done() {
-			continue
+		any = any || found
+	}
+	if !any {
+		return nil, nil, &ParseError{File: file, Line: 1, Column: 1, Problem: "no expected span in the text"}
+	}
+	if err := p.labels.check(); err != nil {
+		return nil, nil, err
+	}
+	return &Tree{Roots: root.Children, Open: root.Open, Ordered: root.Ordered}, l, nil
+}
+
+// line adds what a line says to the tree, and reports whether it says anything.
+func (p *parser) line(l *lineParser) (bool, error) {
+	if l.empty() {
+		return false, nil
+	}
+	depth, err := l.indent()
+	if err != nil {
+		return false, err
+	}
+	if depth >= len(p.path) {
+		return false, l.errorf("indented by %d levels, but the line above allows %d at most", depth, len(p.path)-1)
+	}
+	parent := p.path[depth]
+	p.path = p.path[:depth+1]
+	switch {
+	case l.takeWord(openLine):
+		if parent.Open {
+			return false, l.errorf("a second ... among the same children")
 		}
-		lines++
-		if depth >= len(path) {
-			return nil, p.errorf("indented by %d levels, but the line above allows %d at most", depth, len(path)-1)
+		parent.Open = true
+		p.layout.open[parent.Line] = l.line
+	case l.takeWord(orderedLine):
+		if parent.Ordered || parent.Open || len(parent.Children) > 0 {
+			return false, l.errorf("(ordered) stands once, before the lines that it orders")
 		}
-		parent := path[depth]
-		if p.takeDots() {
-			if parent.Open {
-				return nil, p.errorf("a second ... among the same children")
-			}
-			parent.Open = true
-			path = path[:depth+1]
-			continue
-		}
-		e, err := p.expected()
+		parent.Ordered = true
+		p.layout.ordered[parent.Line] = l.line
+	default:
+		e, err := l.expected()
 		if err != nil {
-			return nil, err
+			return false, err
+		}
+		if comment := l.text[len(strings.TrimRight(l.text[:l.pos], " ")):]; comment != "" {
+			p.layout.comments[l.line] = comment
 		}
 		parent.Children = append(parent.Children, e)
-		path = append(path[:depth+1], e)
+		p.path = append(p.path, e)
 	}
-	if lines == 0 {
-		return nil, &ParseError{File: file, Line: 1, Column: 1, Problem: "no expected span in the text"}
-	}
-	return &Tree{Roots: root.Children, Open: root.Open}, nil
+	return true, nil
 }
 
-// lineParser reads one line from left to right.
-type lineParser struct {
-	file string
-	line int
-	text string
-	pos  int
+// labels are those that lines have and that links name.
+type labels struct {
+	defined map[string]bool
+	// used has the first use of a label that was not defined by then.
+	used []labelUse
 }
 
-func (p *lineParser) errorf(format string, args ...any) error {
-	return &ParseError{File: p.file, Line: p.line, Column: p.pos + 1, Problem: fmt.Sprintf(format, args...)}
+type labelUse struct {
+	label string
+	err   error
 }
 
-func (p *lineParser) rest() string { return p.text[p.pos:] }
-func (p *lineParser) done() bool   { return p.pos >= len(p.text) }
-
-func (p *lineParser) atComment() bool { return strings.HasPrefix(p.rest(), "#") }
-
-func (p *lineParser) skipBlanks() {
-	for !p.done() && p.text[p.pos] == ' ' {
-		p.pos++
+// use notes that a link names a label.
+func (l *labels) use(label string, undefined error) {
+	if !l.defined[label] {
+		l.used = append(l.used, labelUse{label, undefined})
 	}
 }
 
-// take consumes a prefix.
-func (p *lineParser) take(prefix string) bool {
-	if !strings.HasPrefix(p.rest(), prefix) {
-		return false
-	}
-	p.pos += len(prefix)
-	return true
-}
-
-// indent gives the depth. Comments and empty lines may be indented as they like.
-func (p *lineParser) indent() (int, error) {
-	p.skipBlanks()
-	if p.done() || p.atComment() {
-		return 0, nil
-	}
-	if p.text[p.pos] == '\t' {
-		return 0, p.errorf("a tab in the indentation; a level is two spaces")
-	}
-	if p.pos%len(indentation) != 0 {
-		return 0, p.errorf("indented by %d spaces; a level is two", p.pos)
-	}
-	depth := p.pos / len(indentation)
-	if depth > maxDepth {
-		return 0, p.errorf("more than %d levels", maxDepth)
-	}
-	return depth, nil
-}
-
-// takeDots consumes a line of three dots and its comment.
-func (p *lineParser) takeDots() bool {
-	rest, ok := strings.CutPrefix(p.rest(), "...")
-	if !ok {
-		return false
-	}
-	trimmed := strings.TrimLeft(rest, " ")
-	return trimmed == "" || (trimmed != rest && trimmed[0] == '#')
-}
-
-// expected reads a line from its mark to its comment.
-func (p *lineParser) expected() (*Expected, error) {
-	e := &Expected{Line: p.line}
-	for _, mark := range []Repeat{Optional, AnyNumber, OnceOrMore} {
-		if p.take(string(mark)) {
-			e.Repeat = mark
-			if !p.take(" ") {
-				return nil, p.errorf("no space after the mark %s", mark)
-			}
-			p.skipBlanks()
-			break
+// check wants every label that was used to be defined.
+func (l *labels) check() error {
+	for _, use := range l.used {
+		if !l.defined[use.label] {
+			return use.err
 		}
 	}
-	name, err := p.name()
-	if err != nil {
-		return nil, err
-	}
-	e.Name = name
-	p.skipBlanks()
-	if p.take("[") {
-		if err := p.conditions(e); err != nil {
-			return nil, err
-		}
-		p.skipBlanks()
-	}
-	if !p.done() && !p.atComment() {
-		return nil, p.errorf("unexpected %q", p.rest())
-	}
-	return e, nil
-}
-
-// name reads a quoted name, or a bare one up to " [", " #" or the end.
-func (p *lineParser) name() (string, error) {
-	if strings.HasPrefix(p.rest(), `"`) {
-		return p.quoted()
-	}
-	end := len(p.rest())
-	for _, stop := range []string{" [", " #"} {
-		if i := strings.Index(p.rest(), stop); i >= 0 {
-			end = min(end, i)
-		}
-	}
-	name := strings.TrimRight(p.rest()[:end], " ")
-	switch {
-	case name == "":
-		return "", p.errorf("no span name")
-	case strings.ContainsAny(name[:1], "?*+#["):
-		return "", p.errorf("a name that starts with %q must be quoted", name[:1])
-	case name == "...":
-		return "", p.errorf("a span named ... must be quoted, and ... takes neither mark nor conditions")
-	case !graphic(name):
-		return "", p.errorf("a name with control or invalid characters must be quoted")
-	}
-	p.pos += len(name)
-	return name, nil
-}
-
-// quoted reads a Go string in double quotes.
-func (p *lineParser) quoted() (string, error) {
-	prefix, err := strconv.QuotedPrefix(p.rest())
-	if err != nil {
-		return "", p.errorf("a quoted string that does not end or has a wrong escape")
-	}
-	value, err := strconv.Unquote(prefix)
-	if err != nil {
-		return "", p.errorf("unquoting %s: %v", prefix, err)
-	}
-	p.pos += len(prefix)
-	return value, nil
+	return nil
 }

@@ -1,0 +1,226 @@
+package spantree
+
+import (
+	"fmt"
+	"hash/maphash"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// line is a line of an expected tree, made ready for matching.
+type line struct {
+	*Expected
+	// service is that of the line itself or of the nearest line above.
+	service  string
+	tests    []test
+	children *siblings
+	parent   *line
+	// attributes has a bit of each attribute that must have one value.
+	attributes uint64
+}
+
+// siblings are the lines below one line, or the roots.
+type siblings struct {
+	lines   []*line
+	open    bool
+	ordered bool
+	// groups are equal lines taken together: any span of one may be another's.
+	groups []group
+	// byName has the groups of each name.
+	byName map[string][]int
+	// needed and known have a bit of each name that some line needs or accepts.
+	needed, known uint64
+	// least and most are how many spans the lines need and take; most is
+	// unlimited where it is negative.
+	least, most int
+}
+
+// group is equal lines among siblings.
+type group struct {
+	lines []int
+	// least and most are the bounds of the lines together; most is unlimited
+	// where it is negative.
+	least, most int
+}
+
+// test is a condition, made ready for matching.
+type test struct {
+	Condition
+	// problem says why the condition makes no sense; it never holds then.
+	problem    string
+	pattern    *regexp.Regexp
+	duration   time.Duration
+	count      int
+	target     *line // of a link to a label
+	attributes []test
+}
+
+// compiler makes an expected tree ready for matching.
+type compiler struct {
+	seed     maphash.Seed
+	patterns map[string]*regexp.Regexp
+	labels   map[string]*line
+	// links are the tests of links to labels, which may stand further below.
+	links []*test
+	// keys are the attributes that some line wants to have one value.
+	keys map[string]bool
+	// classes numbers the lines that are equal with all that is below them.
+	classes map[string]int
+}
+
+func compile(t *Tree) (*siblings, *compiler) {
+	c := &compiler{
+		seed: maphash.MakeSeed(), patterns: map[string]*regexp.Regexp{}, labels: map[string]*line{},
+		keys: map[string]bool{}, classes: map[string]int{},
+	}
+	roots, _ := c.siblings(nil, t.Roots, t.Open, t.Ordered)
+	for _, link := range c.links {
+		if link.target = c.labels[link.Value[1:]]; link.target == nil {
+			link.problem = fmt.Sprintf("no line has the label %s", link.Value)
+		}
+	}
+	return roots, c
+}
+
+// siblings gives the lines, and their classes with their marks.
+func (c *compiler) siblings(parent *line, lines []*Expected, open, ordered bool) (*siblings, []string) {
+	s := &siblings{open: open, ordered: ordered}
+	if open {
+		s.most = -1
+	}
+	if len(lines) == 0 {
+		return s, nil
+	}
+	s.byName = map[string][]int{}
+	groupOf := map[int]int{}
+	var classes []string
+	for i, e := range lines {
+		l, class := c.line(parent, e)
+		s.lines = append(s.lines, l)
+		classes = append(classes, strconv.Itoa(class)+string(e.Repeat))
+		g, found := groupOf[class]
+		if !found {
+			g = len(s.groups)
+			groupOf[class] = g
+			s.groups = append(s.groups, group{})
+			s.byName[e.Name] = append(s.byName[e.Name], g)
+		}
+		s.groups[g].add(i, e.Repeat)
+		s.known |= c.bit(e.Name)
+		if e.Repeat.required() {
+			s.needed |= c.bit(e.Name)
+		}
+	}
+	for _, g := range s.groups {
+		s.least += g.least
+		if g.most < 0 || s.most < 0 {
+			s.most = -1
+		} else {
+			s.most += g.most
+		}
+	}
+	return s, classes
+}
+
+func (g *group) add(index int, repeat Repeat) {
+	g.lines = append(g.lines, index)
+	if repeat.required() {
+		g.least++
+	}
+	if repeat.unbounded() || g.most < 0 {
+		g.most = -1
+	} else {
+		g.most++
+	}
+}
+
+func (c *compiler) line(parent *line, e *Expected) (*line, int) {
+	l := &line{Expected: e, parent: parent, service: e.Service, tests: make([]test, len(e.Conditions))}
+	if e.Service == "" && parent != nil {
+		l.service = parent.service
+	}
+	for i, condition := range e.Conditions {
+		l.tests[i] = c.test(condition)
+		if condition.Subject == SubjectAttribute && condition.Operator == Equals {
+			c.keys[condition.Key] = true
+			l.attributes |= c.bit(condition.Key, condition.Value)
+		}
+		if condition.Subject == SubjectLink && strings.HasPrefix(condition.Value, "@") {
+			c.links = append(c.links, &l.tests[i])
+		}
+	}
+	if e.Label != "" && c.labels[e.Label] == nil {
+		c.labels[e.Label] = l
+	}
+	var below []string
+	l.children, below = c.siblings(l, e.Children, e.Open, e.Ordered)
+	if !e.Ordered {
+		slices.Sort(below)
+	}
+	// The mark is left out: it counts in the bounds of the group.
+	once := *e
+	once.Repeat = Once
+	key := fmt.Sprintf("%s %t %t %q", &once, e.Open, e.Ordered, below)
+	class, found := c.classes[key]
+	if !found {
+		class = len(c.classes)
+		c.classes[key] = class
+	}
+	return l, class
+}
+
+// bit gives one of 64 bits for some text: sets of texts are compared by it
+// before they are compared truly.
+func (c *compiler) bit(text ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(c.seed)
+	for _, t := range text {
+		h.WriteString(t)
+		h.WriteByte(0)
+	}
+	return 1 << (h.Sum64() % 64)
+}
+
+func (c *compiler) test(condition Condition) test {
+	t := test{Condition: condition}
+	var err error
+	switch {
+	case condition.Operator == Matches:
+		t.pattern, err = c.pattern(condition.Value)
+	case condition.Subject == SubjectDuration:
+		t.duration, err = time.ParseDuration(condition.Value)
+	case condition.Subject == SubjectLinkCount || condition.Subject == SubjectEventCount:
+		t.count, err = condition.number()
+	}
+	if err != nil {
+		t.problem = err.Error()
+	}
+	for _, a := range condition.Attributes {
+		t.attributes = append(t.attributes, c.test(a))
+	}
+	return t
+}
+
+// pattern compiles each expression once.
+func (c *compiler) pattern(expression string) (*regexp.Regexp, error) {
+	if known := c.patterns[expression]; known != nil {
+		return known, nil
+	}
+	compiled, err := compilePattern(expression)
+	if err == nil {
+		c.patterns[expression] = compiled
+	}
+	return compiled, err
+}
+
+// compilePattern compiles an expression that must match a whole value.
+func compilePattern(expression string) (*regexp.Regexp, error) {
+	// Compiled alone first: a)(b is wrong, but not inside a group.
+	if _, err := regexp.Compile(expression); err != nil {
+		return nil, err
+	}
+	return regexp.Compile(`\A(?s:` + expression + `)\z`)
+}

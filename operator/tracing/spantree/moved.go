@@ -1,0 +1,79 @@
+package spantree
+
+import "fmt"
+
+// findMoved looks for the spans of missing lines among all spans that no line was
+// found for, those included that ... lets in. Where there is none the line is missing, and the lines below it
+// are looked for in turn: a lost span leaves its children elsewhere.
+func (d *differ) findMoved() {
+	leftOver := map[string][]*vertex{}
+	breadthFirst(d.matcher.roots, func(v *vertex) bool {
+		if d.lineOf[v] == nil {
+			leftOver[v.Span.Name] = append(leftOver[v.Span.Name], v)
+		}
+		return true
+	})
+	for len(d.missing) > 0 {
+		l := d.missing[0]
+		d.missing = d.missing[1:]
+		if v := d.closest(l, leftOver[l.Name]); v != nil {
+			details := []string{fmt.Sprintf("want it %s, found %s", l.place(), v.place())}
+			d.add(Moved, l, v, append(details, d.mismatches(l, v)...)...)
+			d.pair(l, v)
+			continue
+		}
+		d.add(Missing, l, nil, "want it "+l.place())
+		for _, child := range l.children.lines {
+			if child.Repeat.required() {
+				d.missing = append(d.missing, child)
+			}
+		}
+	}
+}
+
+// closest finds the span of a name that is nearest to what the line expects, if
+// it is not far: with one condition that fails at most.
+func (d *differ) closest(l *line, spans []*vertex) *vertex {
+	const far = 4
+	var best *vertex
+	least := far
+	for _, v := range spans {
+		if d.lineOf[v] != nil {
+			continue
+		}
+		if d.budget--; d.budget <= 0 {
+			break
+		}
+		if distance := d.distance(l, v); distance < least {
+			best, least = v, distance
+		}
+		if least == 0 {
+			break
+		}
+	}
+	return best
+}
+
+// addExtra lists a span that is left over and those below it.
+func (d *differ) addExtra(top *vertex) {
+	breadthFirst([]*vertex{top}, func(v *vertex) bool {
+		if d.lineOf[v] != nil {
+			return false
+		}
+		d.add(Extra, nil, v, "found "+v.place())
+		return true
+	})
+}
+
+// breadthFirst calls visit for vertices and, where that gives true, for those
+// below.
+func breadthFirst(tops []*vertex, visit func(*vertex) bool) {
+	queue := append([]*vertex(nil), tops...)
+	for len(queue) > 0 {
+		v := queue[0]
+		queue = queue[1:]
+		if visit(v) {
+			queue = append(queue, v.children...)
+		}
+	}
+}

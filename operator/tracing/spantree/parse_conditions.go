@@ -1,0 +1,314 @@
+package spantree
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Where a bare word ends: at the top inside the brackets, and inside the
+// parentheses of an event.
+const (
+	topStops   = " ]"
+	innerStops = " )]"
+)
+
+// conditions reads what is between the brackets, and the closing one.
+func (p *lineParser) conditions(e *Expected) error {
+	seen := map[string]bool{}
+	return p.list("]", func() error {
+		start := p.pos
+		what, err := p.condition(e)
+		if err != nil {
+			return err
+		}
+		if seen[what] {
+			return p.errorAt(start, "a second condition on %s", what)
+		}
+		seen[what] = true
+		return nil
+	})
+}
+
+// list reads items up to the closing sign, which it consumes.
+func (p *lineParser) list(closing string, item func() error) error {
+	for {
+		p.skipBlanks()
+		if p.take(closing) {
+			return nil
+		}
+		if p.done() {
+			return p.errorf("no %s at the end of the conditions", closing)
+		}
+		if err := item(); err != nil {
+			return err
+		}
+		if !p.done() && p.text[p.pos] != ' ' && p.text[p.pos] != closing[0] {
+			return p.errorf("unexpected %q after a condition, want a space or %s", p.text[p.pos:p.pos+1], closing)
+		}
+	}
+}
+
+// condition reads one condition into the node and gives what it is about, for
+// finding a second one.
+func (p *lineParser) condition(e *Expected) (string, error) {
+	if p.take("@") {
+		return "label", p.label(e)
+	}
+	k, err := p.key(topStops)
+	if err != nil {
+		return "", err
+	}
+	if k.bare && reservedWord(k.name) {
+		return p.reserved(e, k)
+	}
+	c, err := p.attribute(k, topStops)
+	e.Conditions = append(e.Conditions, c)
+	return "attribute " + k.name, err
+}
+
+// key is what stands before the value.
+type key struct {
+	start  int // of the condition
+	absent bool
+	bare   bool
+	name   string
+	// sign is the operator as it is written; empty where there is none.
+	sign string
+}
+
+func (p *lineParser) key(stops string) (key, error) {
+	k := key{start: p.pos, absent: p.take("!")}
+	k.bare = !strings.HasPrefix(p.rest(), `"`)
+	var err error
+	if k.name, err = p.word("a key", stops+operatorRunes); err != nil {
+		return k, err
+	}
+	signs := len(p.rest()) - len(strings.TrimLeft(p.rest(), operatorRunes))
+	k.sign = p.rest()[:signs]
+	p.pos += signs
+	return k, nil
+}
+
+// operator gives the operator of a sign that the subject may have.
+func (p *lineParser) operator(k key, allowed ...Operator) (Operator, error) {
+	if k.sign == "" && k.absent {
+		return Absent, nil
+	}
+	if k.sign == "" {
+		return Present, nil
+	}
+	var signs []string
+	for _, operator := range allowed {
+		if k.sign == operatorSigns[operator] && !k.absent {
+			return operator, nil
+		}
+		signs = append(signs, operatorSigns[operator])
+	}
+	if k.absent {
+		return 0, p.errorAt(k.start, "!%s stands alone", quoteWord(k.name))
+	}
+	return 0, p.errorAt(k.start, "unknown matcher %s; %s takes %s, and a value that starts with one of %s is quoted",
+		k.sign, quoteWord(k.name), strings.Join(signs, " "), operatorRunes)
+}
+
+// attribute reads the rest of a condition on an attribute.
+func (p *lineParser) attribute(k key, stops string) (Condition, error) {
+	c := Condition{Key: k.name}
+	var err error
+	if c.Operator, err = p.operator(k, Equals, Matches); err != nil {
+		return c, err
+	}
+	err = p.textValue(k, &c, stops)
+	return c, err
+}
+
+// textValue reads the value of an attribute or the name of an event.
+func (p *lineParser) textValue(k key, c *Condition, stops string) error {
+	if c.Operator == Present || (c.Operator == Absent && k.sign == "") {
+		return nil
+	}
+	var err error
+	if c.Value, err = p.word("a value", stops); err != nil {
+		return err
+	}
+	if c.Operator == Matches {
+		if _, err := compilePattern(c.Value); err != nil {
+			return p.errorAt(k.start, "compiling the regular expression of %s: %v", k.name, err)
+		}
+	}
+	return nil
+}
+
+// reserved reads the rest of a condition whose key is a reserved word.
+func (p *lineParser) reserved(e *Expected, k key) (string, error) {
+	switch {
+	case isKind(k.name):
+		if k.sign != "" || k.absent {
+			return "", p.errorAt(k.start, "a kind stands alone; an attribute of that name must be quoted")
+		}
+		e.Kind = k.name
+		return "kind", nil
+	case k.name == "service" || k.name == "status":
+		if k.sign != "=" || k.absent {
+			return "", p.errorAt(k.start, "%s needs a value, as in %s=VALUE; an attribute of that name must be quoted", k.name, k.name)
+		}
+		return k.name, p.serviceOrStatus(e, k)
+	}
+	c, err := p.special(k)
+	e.Conditions = append(e.Conditions, c)
+	return strings.TrimSuffix(k.name+" "+k.sign+c.Value, " "), err
+}
+
+func (p *lineParser) serviceOrStatus(e *Expected, k key) error {
+	value, err := p.word("a value", topStops)
+	switch {
+	case err != nil:
+		return err
+	case value == "":
+		return p.errorAt(k.start, "an empty %s", k.name)
+	case k.name == "service":
+		e.Service = value
+		return nil
+	}
+	switch value {
+	case StatusUnset, StatusOK, StatusError, StatusAny:
+		e.Status = value
+		return nil
+	}
+	return p.errorAt(k.start, "unknown status %q; there are Unset, Ok, Error and any", value)
+}
+
+// special reads the rest of a condition on a duration, links or events.
+func (p *lineParser) special(k key) (c Condition, err error) {
+	for subject, word := range subjectWords {
+		if word == k.name {
+			c.Subject = subject
+		}
+	}
+	switch c.Subject {
+	case SubjectLink:
+		if c.Operator, err = p.operator(k, Equals); err == nil && c.Operator == Equals {
+			err = p.link(k, &c)
+		}
+	case SubjectEvent:
+		err = p.event(k, &c)
+	default:
+		if c.Operator, err = p.operator(k, Equals, Below, AtMost, Above, AtLeast); err == nil {
+			err = p.quantity(k, &c)
+		}
+	}
+	return c, err
+}
+
+// quantity reads a duration or a number.
+func (p *lineParser) quantity(k key, c *Condition) (err error) {
+	if k.sign == "" {
+		return p.errorAt(k.start, "%s needs a value, as in %s>=VALUE; an attribute of that name must be quoted", k.name, k.name)
+	}
+	if c.Value, err = p.word("a value", topStops); err != nil {
+		return err
+	}
+	if c.Subject == SubjectDuration {
+		d, err := time.ParseDuration(c.Value)
+		if err != nil {
+			return p.errorAt(k.start, "%q is no duration; durations are written as 10ms, 1.5s or 2m30s", c.Value)
+		}
+		c.Value = d.String()
+		return nil
+	}
+	n, err := strconv.Atoi(c.Value)
+	if err != nil || n < 0 {
+		return p.errorAt(k.start, "%q is no number of %s", c.Value, k.name)
+	}
+	c.Value = strconv.Itoa(n)
+	return nil
+}
+
+// link reads what a link points to.
+func (p *lineParser) link(k key, c *Condition) (err error) {
+	if c.Value, err = p.word("a value", topStops); err != nil {
+		return err
+	}
+	label, isLabel := strings.CutPrefix(c.Value, "@")
+	switch {
+	case isLabel && validLabel(label):
+		undefined := *p
+		undefined.pos = k.start
+		p.labels.use(label, undefined.errorf("no line has the label @%s", label))
+		return nil
+	case !isLabel && (strings.Contains(c.Value, "$") || validIDs(c.Value)):
+		if c.Value == strings.TrimSpace(c.Value) && quoteWord(c.Value) == c.Value {
+			return nil
+		}
+	}
+	return p.errorAt(k.start, "a link to %q; want the label of a line as in link=@first, or ids in hexadecimal as in link=TRACE or link=TRACE/SPAN", c.Value)
+}
+
+// event reads the name of an event, and the conditions on its attributes.
+func (p *lineParser) event(k key, c *Condition) (err error) {
+	not := k.absent && k.sign == "="
+	if not {
+		k.absent = false
+	}
+	if c.Operator, err = p.operator(k, Equals, Matches); err != nil {
+		return err
+	}
+	if not {
+		c.Operator = Absent
+	}
+	if err := p.textValue(k, c, topStops+"("); err != nil {
+		return err
+	}
+	if not && c.Value == "" {
+		return p.errorAt(k.start, "no name; that there is no event at all is written !event")
+	}
+	if !p.take("(") {
+		return nil
+	}
+	if k.sign == "" {
+		return p.errorAt(k.start, "the attributes of an event without a name")
+	}
+	return p.list(")", func() error {
+		inner, err := p.key(innerStops)
+		if err != nil {
+			return err
+		}
+		a, err := p.attribute(inner, innerStops)
+		c.Attributes = append(c.Attributes, a)
+		return err
+	})
+}
+
+// label reads the name that links of other lines use.
+func (p *lineParser) label(e *Expected) error {
+	start := p.pos - 1
+	end := strings.IndexAny(p.rest(), topStops)
+	if end < 0 {
+		end = len(p.rest())
+	}
+	label := p.rest()[:end]
+	if !validLabel(label) {
+		return p.errorAt(start, "a label is made of letters, digits, points, dashes and underscores; an attribute of that name must be quoted")
+	}
+	if p.labels.defined[label] {
+		return p.errorAt(start, "a second line with the label @%s", label)
+	}
+	p.labels.defined[label] = true
+	p.pos += end
+	e.Label = label
+	return nil
+}
+
+func validLabel(label string) bool {
+	return label != "" && strings.Trim(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
+}
+
+// validIDs reports whether the text is the id of a trace, or of a trace and a
+// span with a slash between.
+func validIDs(text string) bool {
+	trace, span, both := strings.Cut(text, "/")
+	return validID(trace) && (!both || validID(span))
+}
+
+func validID(id string) bool { return id != "" && strings.Trim(id, "0123456789abcdef") == "" }

@@ -1,0 +1,186 @@
+package spantree
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// lineParser reads one line from left to right.
+type lineParser struct {
+	file   string
+	line   int
+	text   string
+	pos    int
+	labels *labels
+}
+
+// maxProblem bounds what an error quotes: a line may be megabytes long.
+const maxProblem = 300
+
+func (p *lineParser) errorf(format string, args ...any) error {
+	problem := fmt.Sprintf(format, args...)
+	if len(problem) > maxProblem {
+		problem = strings.ToValidUTF8(problem[:maxProblem], "") + "…"
+	}
+	return &ParseError{File: p.file, Line: p.line, Column: p.pos + 1, Problem: problem}
+}
+
+// errorAt is errorf for something that began earlier in the line.
+func (p *lineParser) errorAt(start int, format string, args ...any) error {
+	p.pos = start
+	return p.errorf(format, args...)
+}
+
+func (p *lineParser) rest() string { return p.text[p.pos:] }
+func (p *lineParser) done() bool   { return p.pos >= len(p.text) }
+
+func (p *lineParser) atComment() bool { return strings.HasPrefix(p.rest(), "#") }
+
+// empty reports whether the line has a comment at most, indented as it likes.
+func (p *lineParser) empty() bool {
+	text := strings.TrimLeft(p.text, " \t")
+	return text == "" || text[0] == '#'
+}
+
+func (p *lineParser) skipBlanks() {
+	for !p.done() && p.text[p.pos] == ' ' {
+		p.pos++
+	}
+}
+
+// take consumes a prefix.
+func (p *lineParser) take(prefix string) bool {
+	if !strings.HasPrefix(p.rest(), prefix) {
+		return false
+	}
+	p.pos += len(prefix)
+	return true
+}
+
+// indent gives the depth.
+func (p *lineParser) indent() (int, error) {
+	p.skipBlanks()
+	if p.text[p.pos] == '\t' {
+		return 0, p.errorf("a tab in the indentation; a level is two spaces")
+	}
+	if p.pos%len(indentation) != 0 {
+		return 0, p.errorf("indented by %d spaces; a level is two", p.pos)
+	}
+	depth := p.pos / len(indentation)
+	if depth > maxDepth {
+		return 0, p.errorf("more than %d levels", maxDepth)
+	}
+	return depth, nil
+}
+
+// takeWord consumes a line of one word and its comment, but only as a whole.
+func (p *lineParser) takeWord(word string) bool {
+	rest, ok := strings.CutPrefix(p.rest(), word)
+	if !ok {
+		return false
+	}
+	trimmed := strings.TrimLeft(rest, " ")
+	return trimmed == "" || (trimmed != rest && trimmed[0] == '#')
+}
+
+// expected reads a line from its mark to its comment.
+func (p *lineParser) expected() (*Expected, error) {
+	e := &Expected{Line: p.line}
+	for _, mark := range []Repeat{Optional, AnyNumber, OnceOrMore} {
+		if p.take(string(mark)) {
+			e.Repeat = mark
+			if !p.take(" ") {
+				return nil, p.errorf("no space after the mark %s", mark)
+			}
+			p.skipBlanks()
+			break
+		}
+	}
+	name, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	e.Name = name
+	p.skipBlanks()
+	if p.take("[") {
+		if err := p.conditions(e); err != nil {
+			return nil, err
+		}
+		p.skipBlanks()
+	}
+	if !p.done() && !p.atComment() {
+		return nil, p.errorf("unexpected %q; after the conditions there may be a comment that starts with #", p.rest())
+	}
+	return e, nil
+}
+
+// name reads a quoted name, or a bare one up to " [", " #" or the end.
+func (p *lineParser) name() (string, error) {
+	if strings.HasPrefix(p.rest(), `"`) {
+		return p.quoted()
+	}
+	end := len(p.rest())
+	for _, stop := range []string{" [", " #"} {
+		if i := strings.Index(p.rest()[:end], stop); i >= 0 {
+			end = i
+		}
+	}
+	name := strings.TrimRight(p.rest()[:end], " ")
+	switch {
+	case name == "":
+		return "", p.errorf("no span name")
+	case strings.ContainsAny(name[:1], "?*+#["):
+		return "", p.errorf("a name that starts with %q must be quoted", name[:1])
+	case name == openLine:
+		return "", p.errorf("a span named ... must be quoted, and ... takes neither mark nor conditions")
+	case name == orderedLine:
+		return "", p.errorf("a span named (ordered) must be quoted, and (ordered) takes neither mark nor conditions")
+	case strings.Contains(name, "\t"):
+		p.pos += strings.Index(name, "\t")
+		return "", p.errorf("a tab; use spaces, or quote a name that has one")
+	case !graphic(name):
+		return "", p.errorf("a name with control or invalid characters must be quoted")
+	}
+	p.pos += len(name)
+	return name, nil
+}
+
+// quoted reads a Go string in double quotes.
+func (p *lineParser) quoted() (string, error) {
+	prefix, err := strconv.QuotedPrefix(p.rest())
+	if err != nil {
+		return "", p.errorf("a quoted string that does not end or has a wrong escape")
+	}
+	value, err := strconv.Unquote(prefix)
+	if err != nil {
+		return "", p.errorf("unquoting %s: %v", prefix, err)
+	}
+	p.pos += len(prefix)
+	return value, nil
+}
+
+// word reads a quoted or bare key or value up to one of the stops.
+func (p *lineParser) word(what, stops string) (string, error) {
+	if strings.HasPrefix(p.rest(), `"`) {
+		return p.quoted()
+	}
+	end := strings.IndexAny(p.rest(), stops)
+	if end < 0 {
+		end = len(p.rest())
+	}
+	word := p.rest()[:end]
+	switch {
+	case word == "":
+		return "", p.errorf("%s is missing; an empty one is written \"\"", what)
+	case strings.Contains(word, `"`):
+		return "", p.errorf("a quote inside a word; quote the whole word")
+	case strings.Contains(word, "\t"):
+		p.pos += strings.Index(word, "\t")
+		return "", p.errorf("a tab; separate conditions by spaces")
+	case !graphic(word):
+		return "", p.errorf("control or invalid characters must be quoted")
+	}
+	p.pos += len(word)
+	return word, nil
+}
