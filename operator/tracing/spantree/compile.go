@@ -1,6 +1,7 @@
 package spantree
 
 import (
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"regexp"
@@ -188,6 +189,8 @@ func (c *compiler) test(condition Condition) test {
 	t := test{Condition: condition}
 	var err error
 	switch {
+	case condition.Subject < 0 || condition.Subject > SubjectEventCount:
+		err = errors.New("there is no subject of that number")
 	case condition.Operator == Matches:
 		t.pattern, err = c.pattern(condition.Value)
 	case condition.Subject == SubjectDuration:

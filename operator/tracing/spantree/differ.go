@@ -8,6 +8,7 @@ import (
 
 // comparison is what is known about a match that failed.
 type comparison struct {
+	matcher     *matcher
 	lines       *siblings
 	roots       []*vertex
 	differences []Difference
@@ -23,13 +24,32 @@ type comparison struct {
 type differ struct {
 	*matcher
 	*comparison
+
 	// missing and extra are what comparing siblings left over, until spans
 	// that have moved are found among them.
-	missing []*line
+	missing []missing
 	extra   []*vertex
 	// budget is how many more pairs are looked at for the closest. A trace of
 	// which nothing matches is not worth minutes.
 	budget int
+}
+
+// missing is a line without a span below the span of its parent, which is nil for
+// roots and where the parent is missing too.
+type missing struct {
+	*line
+	parent *vertex
+}
+
+// place words where the line wants its span.
+func (l missing) place() string {
+	switch {
+	case l.line.parent == nil:
+		return "as a root"
+	case l.parent != nil && l.line.parent.Repeat.unbounded():
+		return fmt.Sprintf("below %s span %s", quoteName(l.line.parent.Name), l.parent.Span.SpanID)
+	}
+	return "below " + quoteName(l.line.parent.Name)
 }
 
 const pairsLookedAt = 300_000
@@ -37,9 +57,9 @@ const pairsLookedAt = 300_000
 // compare lists the differences, and pairs lines with spans.
 func compare(m *matcher, lines *siblings) *comparison {
 	d := &differ{matcher: m, budget: pairsLookedAt, comparison: &comparison{
-		lines: lines, roots: m.roots, lineOf: map[*vertex]*line{}, wants: map[*line]DifferenceType{}, gots: map[*vertex]DifferenceType{},
+		matcher: m, lines: lines, roots: m.roots, lineOf: map[*vertex]*line{}, wants: map[*line]DifferenceType{}, gots: map[*vertex]DifferenceType{},
 	}}
-	d.siblings(lines, m.roots)
+	d.siblings(lines, nil, m.roots)
 	d.findMoved()
 	for _, top := range d.extra {
 		d.addExtra(top)
@@ -67,7 +87,7 @@ func (d *differ) add(difference DifferenceType, l *line, v *vertex, details ...s
 // siblings pairs the lines and spans below one pair, or the roots: first those
 // that match with everything below them, then the closest of equal name, then
 // those of another name with something equal below.
-func (d *differ) siblings(lines *siblings, spans []*vertex) {
+func (d *differ) siblings(lines *siblings, parent *vertex, spans []*vertex) {
 	var a *assignment
 	if lines.ordered {
 		a = d.assignInOrder(lines, spans)
@@ -84,7 +104,7 @@ func (d *differ) siblings(lines *siblings, spans []*vertex) {
 	}
 	for i, l := range lines.lines {
 		if l.Repeat.required() && a.used[i] == 0 {
-			d.missing = append(d.missing, l)
+			d.missing = append(d.missing, missing{l, parent})
 		}
 	}
 	for i, v := range spans {
@@ -102,7 +122,7 @@ func (d *differ) pair(l *line, v *vertex) {
 	if _, known := d.gots[v]; !known && (v.Defect != "" || !d.holds(l, v)) {
 		d.add(Differing, l, v, d.mismatches(l, v)...)
 	}
-	d.siblings(l.children, v.children)
+	d.siblings(l.children, v, v.children)
 }
 
 // candidate is a line that a span might have been meant for.

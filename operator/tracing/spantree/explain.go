@@ -32,15 +32,10 @@ const (
 func (r *Result) Explain() string { return r.ExplainWith(ExplainOptions{}) }
 
 // ExplainWith prints the differences, the closest matches first, and then the
-// expected and the actual tree side by side. Marks before a line say what is wrong
-// with it:
-//
-//   - missing    no span stands for the line
-//   - extra      no line accounts for the span
-//     > moved      it has another parent, or is out of order
-//     ~ different  a condition fails
-//
-// It is the empty string where the match passed.
+// expected and the actual tree side by side. A mark before a line says what is
+// wrong with it: - no span stands for the line, + no line accounts for the span,
+// > the span has another parent or is out of order, ~ a condition fails. It is the
+// empty string where the match passed.
 func (r *Result) ExplainWith(options ExplainOptions) string {
 	if r.OK() {
 		return ""

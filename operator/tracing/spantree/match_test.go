@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -170,6 +168,138 @@ func TestMatchDefects(t *testing.T) {
 	}
 }
 
+// Conditions on what a tree's text can't make a span of.
+func TestMatchConditions(t *testing.T) {
+	first := span("f", "", "first", 0)
+	second := spantree.Span{
+		TraceID: "2", SpanID: "s", Name: "second", Start: time.Unix(9, 0), End: time.Unix(9, 0).Add(1500 * time.Millisecond),
+		Links: []spantree.Link{{TraceID: "1", SpanID: "f"}, {TraceID: "ab", SpanID: "cd"}},
+		Events: []spantree.Event{
+			{Name: "Ready: False→True", Attributes: map[string]any{"reason": "Available", "n": int64(3)}}, {Name: "Ready: False→True"}, {Name: "done"},
+		},
+	}
+	got := spantree.Build([]spantree.Span{first, second})
+	tests := map[string]bool{
+		"duration=1.5s": true, "duration=1s": false, "duration<1501ms": true, "duration<1.5s": false, "duration<=1.5s": true, "duration<=1.4s": false,
+		"duration>1.4s": true, "duration>1.5s": false, "duration>=1.5s": true, "duration>=2s": false, "duration>1s duration<2s": true, "duration>1s duration<1.2s": false,
+		"link": true, "!link": false, "links=2": true, "links=1": false, "links>2": false, "links>=2 links<3": true,
+		"link=1": true, "link=1/f": true, "link=1/e": false, "link=f": false, "link=ab/cd link=1": true, "link=ab/cd link=2": false,
+		"link=@first": true, "link=@second": false, "link=@other": false,
+		"event": true, "!event": false, "events=3": true, "events<3": false, "event=done": true, "event=Done": false, "!event=Done": true, "!event=done": false,
+		"event=~Ready.*": true, "event=~Ready": false, `event="Ready: False→True"(reason=Available n=3)`: true, `event="Ready: False→True"(reason=Available n=4)`: false,
+		`event="Ready: False→True"(!reason)`: true, "event=done(reason)": false, "event=~.*(reason=~Avail.*)": true, "event=~.*(reason=~Avail)": false,
+		"!event=done(reason)": true,
+	}
+	for conditions, ok := range tests {
+		t.Run(conditions, func(t *testing.T) {
+			want := parse(t, "first [@first]\nsecond [@second "+conditions+"]\n? other [@other]")
+			r := spantree.Match(want, got)
+			if r.OK() != ok {
+				t.Errorf("match is %t, want %t\n%s", r.OK(), ok, r.Explain())
+			}
+			if differences := r.Differences(); !ok && (len(differences) != 1 || differences[0].Type != spantree.Differing || len(differences[0].Details) != 1) {
+				t.Errorf("differences are %v, want one of one condition", differences)
+			}
+		})
+	}
+}
+
+// A link's target is what its line says, and everything below it; not what merely
+// has the same name.
+func TestMatchLinkTarget(t *testing.T) {
+	want := parse(t, "admit [@first kind=create]\n  create\nadmit [link=@first kind=update @second]\nadmit [link=@second kind=update]")
+	spans := func(thirdTo string) []spantree.Span {
+		first, second, third := span("1", "", "admit", 1), span("2", "", "admit", 2), span("3", "", "admit", 3)
+		first.Attributes = map[string]any{"kind": "create"}
+		second.Attributes = map[string]any{"kind": "update"}
+		third.Attributes = second.Attributes
+		second.Links = []spantree.Link{{TraceID: "1", SpanID: "1"}}
+		third.Links = []spantree.Link{{TraceID: "1", SpanID: thirdTo}}
+		return []spantree.Span{third, first, span("4", "1", "create", 1), second}
+	}
+	if r := spantree.Match(want, spantree.Build(spans("2"))); !r.OK() {
+		t.Errorf("a chain of links does not match:\n%s", r.Explain())
+	}
+	for _, to := range []string{"1", "4", "9"} {
+		if spantree.Match(want, spantree.Build(spans(to))).OK() {
+			t.Errorf("a link to span %s matches", to)
+		}
+	}
+	// Lines that link to each other are no endless question.
+	circle := parse(t, "a [@a link=@b]\nb [@b link=@a]")
+	a, b := span("1", "", "a", 1), span("2", "", "b", 2)
+	a.Links, b.Links = []spantree.Link{{TraceID: "1", SpanID: "2"}}, []spantree.Link{{TraceID: "1", SpanID: "1"}}
+	if r := spantree.Match(circle, spantree.Build([]spantree.Span{a, b})); !r.OK() {
+		t.Errorf("two spans that link to each other do not match:\n%s", r.Explain())
+	}
+}
+
+func TestMatchOrdered(t *testing.T) {
+	at := func(name string, second int) spantree.Span { return span(fmt.Sprint(name, second), "r", name, second) }
+	tests := map[string]struct {
+		want string
+		got  []spantree.Span
+		ok   bool
+	}{
+		"in order":                {"a\nb\nc", []spantree.Span{at("c", 3), at("a", 1), at("b", 2)}, true},
+		"out of order":            {"a\nb\nc", []spantree.Span{at("a", 1), at("b", 3), at("c", 2)}, false},
+		"at the same moment":      {"a\nb\nc", []spantree.Span{at("c", 1), at("a", 1), at("b", 1)}, true},
+		"two moments":             {"a\nb\nc", []spantree.Span{at("c", 1), at("a", 1), at("b", 2)}, false},
+		"missing":                 {"a\nb\nc", []spantree.Span{at("a", 1), at("c", 3)}, false},
+		"optional":                {"a\n? b\nc", []spantree.Span{at("a", 1), at("c", 3)}, true},
+		"optional out of order":   {"? b\na\nc", []spantree.Span{at("a", 1), at("b", 2), at("c", 3)}, false},
+		"repeated":                {"a\n+ b\n* a", []spantree.Span{at("a", 1), at("b", 2), at("b", 3), at("a", 4), at("a", 5)}, true},
+		"repeated, split":         {"a\n+ b\n* a", []spantree.Span{at("a", 1), at("b", 2), at("a", 3), at("b", 4)}, false},
+		"others in between":       {"a\nb\n...", []spantree.Span{at("a", 1), at("x", 2), at("b", 3), at("a", 4)}, true},
+		"others, out of order":    {"a\nb\n...", []spantree.Span{at("b", 1), at("x", 2), at("a", 3)}, false},
+		"the first of two":        {"? a\nb\na", []spantree.Span{at("b", 1), at("a", 2)}, true},
+		"twins need two places":   {"* a\na\nb", []spantree.Span{at("a", 1), span("twin", "r", "a", 1), at("b", 1)}, true},
+		"skipping a needed line":  {"+ a\nb\n+ a", []spantree.Span{at("a", 1), at("a", 2)}, false},
+		"nothing":                 {"? a\n* b", nil, true},
+		"nothing where something": {"? a\n+ b", nil, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			want := parse(t, "r\n  (ordered)\n  "+strings.ReplaceAll(test.want, "\n", "\n  "))
+			r := spantree.Match(want, spantree.Build(append(test.got, span("r", "", "r", 0))))
+			if r.OK() != test.ok || (r.Explain() == "") != test.ok {
+				t.Errorf("match is %t, want %t\n%s", r.OK(), test.ok, r.Explain())
+			}
+			roots := spantree.Build(test.got)
+			for i := range test.got {
+				test.got[i].ParentSpanID = ""
+			}
+			if roots = spantree.Build(test.got); spantree.Match(parse(t, "(ordered)\n"+test.want), roots).OK() != test.ok {
+				t.Errorf("match of roots is %t, want %t", !test.ok, test.ok)
+			}
+		})
+	}
+}
+
+// Expectations that make no sense fail, and say why.
+func TestMatchSenseless(t *testing.T) {
+	got := spantree.Build([]spantree.Span{span("1", "", "a", 0)})
+	for name, test := range map[string]struct {
+		condition spantree.Condition
+		say       string
+	}{
+		"expression": {spantree.AttrMatches("k", "("), "k=~( makes no sense: error parsing regexp"},
+		"duration":   {spantree.Condition{Subject: spantree.SubjectDuration, Value: "soon"}, "duration=soon makes no sense: time: invalid duration"},
+		"count":      {spantree.Condition{Subject: spantree.SubjectLinkCount, Value: "x"}, "links=x makes no sense: strconv.Atoi"},
+		"label":      {spantree.LinkTo("nobody"), "link=@nobody makes no sense: no line has the label @nobody"},
+		"subject":    {spantree.Condition{Subject: 99, Key: "k"}, "there is no subject of that number"},
+		"operator":   {spantree.Condition{Key: "k", Operator: spantree.Below, Value: "1"}, "k is absent, want k<1"},
+		"in events":  {spantree.HasEvent("e", spantree.AttrMatches("k", "(")), "events are none, want event=e(k=~\"(\")"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := spantree.Match(spantree.NewTree(spantree.Expect("a", test.condition)), got)
+			if r.OK() || !strings.Contains(r.Explain(), test.say) {
+				t.Errorf("match is %t, want a failure that says %q:\n%s", r.OK(), test.say, r.Explain())
+			}
+		})
+	}
+}
+
 // Trees on which trying assignments one after the other would take longer than
 // anybody waits.
 func TestMatchIsPolynomial(t *testing.T) {
@@ -207,64 +337,4 @@ func deep(line string, levels int) string {
 		b.WriteString(indent + line + "\n" + indent + line + "\n")
 	}
 	return b.String()
-}
-
-func TestExplain(t *testing.T) {
-	want := parse(t, `admit Head [SERVER service=demo]
-  reconcile Head
-    create ChildA [PRODUCER name=x]
-      reconcile ChildA
-        create Deployment
-  converge Head
-`)
-	spans := []spantree.Span{
-		{SpanID: "1", Name: "admit Head", Kind: "SERVER", Service: "demo"},
-		{SpanID: "2", ParentSpanID: "1", Name: "reconcile Head", Service: "demo"},
-		{SpanID: "3", ParentSpanID: "2", Name: "create ChildA", Kind: "CLIENT", Service: "demo",
-			Status: spantree.Status{Code: "Error", Message: "no luck"}},
-		{SpanID: "4", ParentSpanID: "gone", Name: "reconcile ChildA", Service: "demo"},
-		{SpanID: "5", ParentSpanID: "4", Name: "create Deployment", Service: "demo"},
-		{SpanID: "6", ParentSpanID: "1", Name: "delete ChildA", Service: "demo"},
-	}
-	got := spantree.Match(want, spantree.Build(spans)).Explain()
-	const explained = `4 differences:
-  different: create ChildA [PRODUCER name=x] (line 3) span 3: kind is CLIENT, want PRODUCER; status is Error ("no luck"), want any other; name is absent, want name=x
-  moved: reconcile ChildA (line 4) span 4: want it below create ChildA, found as a root; its parent gone is missing
-  missing: converge Head (line 6): want it below admit Head
-  extra: delete ChildA span 6: found below admit Head
-expected (- missing, > moved, ~ different):
-  admit Head [SERVER service=demo]
-    reconcile Head
-~     create ChildA [PRODUCER name=x]
->       reconcile ChildA
-          create Deployment
--   converge Head
-actual (+ extra, > moved, ~ different):
-  admit Head [SERVER service=demo]
-+   delete ChildA
-    reconcile Head
-~     create ChildA [CLIENT status=Error]
-> reconcile ChildA [service=demo]  # its parent gone is missing
-    create Deployment
-`
-	if diff := cmp.Diff(explained, got); diff != "" {
-		t.Errorf("explanation (-want +got):\n%s", diff)
-	}
-}
-
-// Where a span in the middle is lost, its children are found again.
-func TestExplainLostParent(t *testing.T) {
-	want := parse(t, "a\n  b\n    c\n      d")
-	spans := []spantree.Span{span("1", "", "a", 0), span("3", "2", "c", 2), span("4", "3", "d", 3)}
-	differences := spantree.Match(want, spantree.Build(spans)).Differences()
-	var got []string
-	for _, d := range differences {
-		got = append(got, d.String())
-	}
-	if diff := cmp.Diff([]string{
-		"missing: b (line 2): want it below a",
-		"moved: c (line 3) span 3: want it below b, found as a root; its parent 2 is missing",
-	}, got); diff != "" {
-		t.Errorf("differences (-want +got):\n%s", diff)
-	}
 }

@@ -16,16 +16,16 @@ func (d *differ) findMoved() {
 	for len(d.missing) > 0 {
 		l := d.missing[0]
 		d.missing = d.missing[1:]
-		if v := d.closest(l, leftOver[l.Name]); v != nil {
+		if v := d.closest(l.line, leftOver[l.Name]); v != nil {
 			details := []string{fmt.Sprintf("want it %s, found %s", l.place(), v.place())}
-			d.add(Moved, l, v, append(details, d.mismatches(l, v)...)...)
-			d.pair(l, v)
+			d.add(Moved, l.line, v, append(details, d.mismatches(l.line, v)...)...)
+			d.pair(l.line, v)
 			continue
 		}
-		d.add(Missing, l, nil, "want it "+l.place())
+		d.add(Missing, l.line, nil, "want it "+l.place())
 		for _, child := range l.children.lines {
 			if child.Repeat.required() {
-				d.missing = append(d.missing, child)
+				d.missing = append(d.missing, missing{child, nil})
 			}
 		}
 	}

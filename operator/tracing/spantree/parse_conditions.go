@@ -10,7 +10,7 @@ import (
 // parentheses of an event.
 const (
 	topStops   = " ]"
-	innerStops = " )]"
+	innerStops = " ()]"
 )
 
 // conditions reads what is between the brackets, and the closing one.
@@ -78,10 +78,11 @@ type key struct {
 }
 
 func (p *lineParser) key(stops string) (key, error) {
-	k := key{start: p.pos, absent: p.take("!")}
+	k := key{start: p.pos}
+	k.absent = p.take("!")
 	k.bare = !strings.HasPrefix(p.rest(), `"`)
 	var err error
-	if k.name, err = p.word("a key", stops+operatorRunes); err != nil {
+	if k.name, err = p.word("a key", stops+"("+operatorRunes); err != nil {
 		return k, err
 	}
 	signs := len(p.rest()) - len(strings.TrimLeft(p.rest(), operatorRunes))

@@ -2,11 +2,12 @@ package spantree
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -79,20 +80,27 @@ func Record(got *Forest, options RecordOptions) (*Tree, error) {
 		return nil, err
 	}
 	r := newRecorder(got, options)
-	// From the leaves to the roots, and without recursion.
-	var order []*Node
+	top := r.build(got)
+	tree := &Tree{Roots: top.Children, Ordered: top.Ordered}
+	r.leaveOutServices(tree.Roots, "")
+	r.linkLines(tree)
+	return tree, nil
+}
+
+// build puts the lines below each other, from the leaves to the roots and without
+// recursion, and gives a line that has the roots below it.
+func (r *recorder) build(got *Forest) *recordedLine {
+	var nodes []*Node
 	got.Walk(func(n *Node, _ int) bool {
-		order = append(order, n)
+		nodes = append(nodes, n)
 		return true
 	})
-	for _, n := range slices.Backward(order) {
-		r.recorded[n].Children = r.siblings(n.Children)
+	for _, n := range slices.Backward(nodes) {
+		r.recorded[n].take(r.siblings(n.Children), r.options.Ordered)
 	}
-	roots := r.siblings(got.Roots)
-	r.services(roots)
-	tree := &Tree{Roots: roots, Ordered: options.Ordered && len(roots) > 1}
-	r.label(tree)
-	return tree, nil
+	top := &recordedLine{Expected: &Expected{}}
+	top.take(r.siblings(got.Roots), r.options.Ordered)
+	return top
 }
 
 func recordable(got *Forest) error {
@@ -114,13 +122,46 @@ func recordable(got *Forest) error {
 	return errors.Join(problems...)
 }
 
+// recordedLine is the line of a node while it is made.
+type recordedLine struct {
+	*Expected
+	// order is the text of the line and what stands for everything below it. Equal
+	// nodes may be folded where equal is equal too, which tells links apart.
+	order, equal string
+}
+
+// take puts lines below the line, and sums them up.
+func (l *recordedLine) take(lines []*recordedLine, ordered bool) {
+	l.Ordered = ordered && len(lines) > 1
+	var orders, equals []string
+	for _, child := range lines {
+		l.Children = append(l.Children, child.Expected)
+		orders = append(orders, string(child.Repeat)+child.order)
+		equals = append(equals, string(child.Repeat)+child.equal)
+	}
+	if !l.Ordered {
+		slices.Sort(equals)
+	}
+	l.equal = sum(l.order, l.equal, equals)
+	l.order += sum("", "", orders)
+}
+
+func sum(own, links string, below []string) string {
+	digest := sha256.Sum256(fmt.Appendf(nil, "%q", append(below, own, links)))
+	return hex.EncodeToString(digest[:])
+}
+
 type recorder struct {
 	options RecordOptions
 	unfill  unfiller
-	// recorded has the line of each node, and nodes the first node of each line.
-	recorded map[*Node]*Expected
+	// recorded has the line of each node; where several are folded into one, that
+	// one. nodes has the first node of each line.
+	recorded map[*Node]*recordedLine
 	nodes    map[*Expected]*Node
 	byID     map[spanKey]*Node
+	// noService says that some span has none: then none is recorded, because a line
+	// can't say so.
+	noService bool
 }
 
 func newRecorder(got *Forest, options RecordOptions) *recorder {
@@ -129,34 +170,37 @@ func newRecorder(got *Forest, options RecordOptions) *recorder {
 	}
 	r := &recorder{
 		options: options, unfill: newUnfiller(options.Variables),
-		recorded: map[*Node]*Expected{}, nodes: map[*Expected]*Node{}, byID: map[spanKey]*Node{},
+		recorded: map[*Node]*recordedLine{}, nodes: map[*Expected]*Node{}, byID: map[spanKey]*Node{},
 	}
 	got.Walk(func(n *Node, _ int) bool {
-		r.recorded[n] = r.line(n)
-		r.nodes[r.recorded[n]] = n
 		r.byID[spanKey{n.Span.TraceID, n.Span.SpanID}] = n
+		r.noService = r.noService || n.Span.Service == ""
+		return true
+	})
+	got.Walk(func(n *Node, _ int) bool {
+		l := &recordedLine{Expected: r.line(&n.Span)}
+		l.order, l.equal = l.String(), r.linkText(n, true)
+		l.order += r.linkText(n, false)
+		r.recorded[n], r.nodes[l.Expected] = l, n
 		return true
 	})
 	return r
 }
 
 // line records a span without what is below it, and with its service.
-func (r *recorder) line(n *Node) *Expected {
-	e := &Expected{
-		Name: r.unfill.text(n.Span.Name), Service: r.unfill.text(n.Span.Service),
-		Ordered: r.options.Ordered && len(n.Children) > 1,
+func (r *recorder) line(span *Span) *Expected {
+	e := &Expected{Name: r.unfill.text(span.Name), Service: r.unfill.text(span.Service)}
+	if isKind(span.Kind) {
+		e.Kind = span.Kind
 	}
-	if isKind(n.Span.Kind) {
-		e.Kind = n.Span.Kind
-	}
-	switch n.Span.Code() {
+	switch span.Code() {
 	case StatusUnset:
 	case StatusOK, StatusError:
-		e.Status = n.Span.Code()
+		e.Status = span.Code()
 	default:
 		e.Status = StatusAny
 	}
-	for key, value := range n.Span.Attributes {
+	for key, value := range span.Attributes {
 		if c, kept := r.attribute(key, value); kept {
 			e.Conditions = append(e.Conditions, c)
 		}
@@ -165,7 +209,7 @@ func (r *recorder) line(n *Node) *Expected {
 		return slices.IndexFunc(r.options.Attributes, func(rule Rule) bool { return fitsPattern(rule.Pattern, c.Key) })
 	}
 	slices.SortFunc(e.Conditions, func(a, b Condition) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Key, b.Key)) })
-	e.Conditions = append(e.Conditions, r.events(n.Span.Events)...)
+	e.Conditions = append(e.Conditions, r.events(span.Events)...)
 	return e
 }
 
@@ -207,113 +251,36 @@ func (r *recorder) events(events []Event) []Condition {
 
 // siblings gives the lines of nodes in their order, folded where that is asked
 // for. What is below them is recorded already.
-func (r *recorder) siblings(nodes []*Node) []*Expected {
-	type recorded struct {
-		*Expected
-		node *Node
-		text string
-	}
-	var lines []recorded
-	for _, n := range nodes {
-		e := r.recorded[n]
-		tree := Tree{Roots: []*Expected{e}}
-		lines = append(lines, recorded{e, n, tree.String() + r.linkText(n)})
-	}
-	slices.SortStableFunc(lines, func(a, b recorded) int {
-		return cmp.Or(a.node.Span.Start.Compare(b.node.Span.Start), cmp.Compare(a.text, b.text))
+func (r *recorder) siblings(nodes []*Node) []*recordedLine {
+	nodes = slices.Clone(nodes)
+	slices.SortStableFunc(nodes, func(a, b *Node) int {
+		return cmp.Or(a.Span.Start.Compare(b.Span.Start), cmp.Compare(r.recorded[a].order, r.recorded[b].order))
 	})
-	var kept []*Expected
-	first := map[string]*Expected{}
-	last := ""
-	for _, l := range lines {
-		equal := first[l.text]
-		if r.options.Ordered && l.text != last {
-			equal = nil
-		}
-		if last = l.text; r.options.Fold && equal != nil {
+	var kept []*recordedLine
+	first := map[string]*recordedLine{}
+	for _, n := range nodes {
+		l := r.recorded[n]
+		if equal := first[l.equal]; equal != nil && r.options.Fold {
 			equal.Repeat = OnceOrMore
+			r.recorded[n] = equal
 			continue
 		}
-		first[l.text] = l.Expected
-		kept = append(kept, l.Expected)
+		if r.options.Ordered {
+			clear(first)
+		}
+		first[l.equal] = l
+		kept = append(kept, l)
 	}
 	return kept
 }
 
-// services leaves out services that are those of the line above.
-func (r *recorder) services(roots []*Expected) {
-	var below func(lines []*Expected, service string)
-	below = func(lines []*Expected, service string) {
-		for _, e := range lines {
-			own := e.Service
-			if own == service {
-				e.Service = ""
-			}
-			below(e.Children, own)
+// leaveOutServices leaves out services that are those of the line above.
+func (r *recorder) leaveOutServices(lines []*Expected, above string) {
+	for _, e := range lines {
+		own := e.Service
+		if own == above || r.noService {
+			e.Service = ""
 		}
+		r.leaveOutServices(e.Children, own)
 	}
-	below(roots, "")
-}
-
-// linkTarget gives the node of the forest that a link points to, or the variables
-// that have its ids.
-func (r *recorder) linkTarget(l Link) (*Node, string) {
-	if target := r.byID[spanKey{l.TraceID, l.SpanID}]; target != nil {
-		return target, ""
-	}
-	trace, span := r.unfill.text(l.TraceID), r.unfill.text(l.SpanID)
-	both := r.unfill.text(l.TraceID + "/" + l.SpanID)
-	switch {
-	case trace == l.TraceID && !strings.HasPrefix(both, "$"):
-		return nil, ""
-	case span != l.SpanID || !strings.Contains(both, "/"):
-		return nil, both
-	}
-	return nil, trace
-}
-
-// linkText tells siblings apart that are equal but for their links.
-func (r *recorder) linkText(n *Node) string {
-	var words []string
-	for _, l := range n.Span.Links {
-		target, ids := r.linkTarget(l)
-		if target != nil {
-			ids = target.Span.Name
-		}
-		words = append(words, strconv.Quote(ids))
-	}
-	slices.Sort(words)
-	return strings.Join(words, " ")
-}
-
-// label adds the conditions on links, and labels to the lines that they point to.
-func (r *recorder) label(tree *Tree) {
-	labels := map[*Expected]string{}
-	walkLines(tree.Roots, func(e *Expected) {
-		var conditions []Condition
-		others := false
-		for _, l := range r.nodes[e].Span.Links {
-			target, ids := r.linkTarget(l)
-			switch line := r.recorded[target]; {
-			case target != nil && r.kept(tree, line):
-				if labels[line] == "" {
-					labels[line] = strconv.Itoa(len(labels) + 1)
-					line.Label = labels[line]
-				}
-				conditions = append(conditions, LinkTo(line.Label))
-			case ids != "":
-				conditions = append(conditions, Condition{Subject: SubjectLink, Value: ids})
-			default:
-				others = true
-			}
-		}
-		if others && len(conditions) == 0 {
-			conditions = append(conditions, HasLink())
-		}
-		for _, c := range conditions {
-			if !slices.ContainsFunc(e.Conditions, func(known Condition) bool { return known.Subject == SubjectLink && known.Value == c.Value }) {
-				e.Conditions = append(e.Conditions, c)
-			}
-		}
-	})
 }

@@ -176,7 +176,13 @@ func interesting(l *line, span *Span) []Condition {
 		return nil
 	}
 	var found []Condition
+	seen := map[string]bool{}
 	for _, c := range l.Conditions {
+		what := strings.TrimSuffix(subjectWords[c.Subject], "s") + " " + c.Key
+		if seen[what] {
+			continue
+		}
+		seen[what] = true
 		value, there := span.Attributes[c.Key]
 		switch {
 		case c.Subject == SubjectAttribute && there:

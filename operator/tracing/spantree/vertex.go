@@ -57,11 +57,3 @@ func (v *vertex) place() string {
 	}
 	return "below " + quoteName(v.parent.Span.Name)
 }
-
-// place words where a line wants its span.
-func (l *line) place() string {
-	if l.parent == nil {
-		return "as a root"
-	}
-	return "below " + quoteName(l.parent.Name)
-}

@@ -1,0 +1,224 @@
+package spantree
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Update gives the text of an expected tree that a forest matches, and changes as
+// little of the given text as it can. The file's name is used in errors only.
+//
+// A text that matches is given back as it is. Else lines whose spans are as they
+// say stay as they were written, with their comments; in others the conditions
+// that fail are recorded anew, and the rest stay. Lines without a span go, with the
+// comments right above them, and new spans get lines as [Record] makes them. Where
+// that comes to no tree that matches, as with a repeated line whose spans no longer
+// have anything in common, and where the text has no line yet, everything is
+// recorded, below the comment at the head of the text.
+//
+// A bound on a duration is a demand rather than a record: Update doesn't change
+// it, and gives an error that names the line. So do syntax errors, variables
+// without a value, and forests that [Record] doesn't take.
+func Update(file, text string, got *Forest, options RecordOptions) (string, error) {
+	if err := recordable(got); err != nil {
+		return "", err
+	}
+	head, body := splitHead(text)
+	if strings.TrimSpace(body) == "" {
+		return recordBelow(head, got, options)
+	}
+	tree, l, err := parse(file, text)
+	if err != nil {
+		return "", err
+	}
+	filled, err := tree.Fill(options.Variables)
+	if err != nil {
+		return "", fmt.Errorf("filling in %s: %w", file, err)
+	}
+	result := Match(filled, got)
+	if result.OK() {
+		return text, nil
+	}
+	u := &update{layout: l, comparison: result.compared(), written: map[int]*Expected{}, recorder: newRecorder(got, options)}
+	u.build(got)
+	walkLines(tree.Roots, func(e *Expected) { u.written[e.Line] = e })
+	u.siblings(0, u.comparison.lines, [][]*vertex{u.roots}, 0)
+	if err := errors.Join(u.problems...); err != nil {
+		return "", fmt.Errorf("updating %s: %w", file, err)
+	}
+	updated := u.text(strings.Contains(text, "\r\n"))
+	if matches(file, updated, got, options) {
+		return updated, nil
+	}
+	return recordBelow(head, got, options)
+}
+
+func matches(file, text string, got *Forest, options RecordOptions) bool {
+	tree, err := Parse(file, text)
+	if err != nil {
+		return false
+	}
+	filled, err := tree.Fill(options.Variables)
+	return err == nil && Match(filled, got).OK()
+}
+
+// splitHead parts a text after the comment that it starts with.
+func splitHead(text string) (head, body string) {
+	at := 0
+	for line := range strings.Lines(text) {
+		if trimmed := strings.TrimSpace(line); trimmed != "" && trimmed[0] != '#' {
+			break
+		}
+		at += len(line)
+	}
+	return text[:at], text[at:]
+}
+
+func recordBelow(head string, got *Forest, options RecordOptions) (string, error) {
+	tree, err := Record(got, options)
+	if err != nil {
+		return "", err
+	}
+	text := tree.String()
+	if strings.Contains(head, "\r\n") {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	return head + text, nil
+}
+
+// update writes the text anew, line by line.
+type update struct {
+	*layout
+	*comparison
+	*recorder
+	// written has the lines as they are in the text, with variables.
+	written  map[int]*Expected
+	out      []string
+	problems []error
+}
+
+func (u *update) text(crlf bool) string {
+	end := "\n"
+	if crlf {
+		end = "\r\n"
+	}
+	text := strings.Join(append(u.out, u.trailing()...), end)
+	return strings.TrimRight(text, "\r\n") + end
+}
+
+// above gives the comments and empty lines right above a line, which go where the
+// line goes.
+func (u *update) above(number int) []string {
+	first := number - 1 // the index of the line itself
+	for first > 0 && u.isEmpty(first-1) {
+		first--
+	}
+	return u.layout.lines[first : number-1]
+}
+
+func (u *update) isEmpty(index int) bool {
+	return (&lineParser{text: u.layout.lines[index]}).empty()
+}
+
+// trailing are the comments below the last line.
+func (u *update) trailing() []string {
+	last := len(u.layout.lines)
+	for last > 0 && u.isEmpty(last-1) {
+		last--
+	}
+	return u.layout.lines[last:]
+}
+
+// write adds a line with what is above it. The number is 0 for a new one.
+func (u *update) write(number, depth int, text string) {
+	indent := strings.Repeat(indentation, depth)
+	if number > 0 {
+		for _, comment := range u.above(number) {
+			if trimmed := strings.TrimSpace(comment); trimmed != "" {
+				comment = indent + trimmed
+			}
+			u.out = append(u.out, comment)
+		}
+	}
+	u.out = append(u.out, indent+text)
+}
+
+// source is the text of a line, without its indentation.
+func (u *update) source(number int) string { return strings.TrimSpace(u.layout.lines[number-1]) }
+
+// siblings writes the lines below a line, of which there are several spans where
+// the line is repeated.
+func (u *update) siblings(parent int, lines *siblings, instances [][]*vertex, depth int) {
+	if number := u.ordered[parent]; number > 0 {
+		u.write(number, depth, u.source(number))
+	}
+	for _, e := range u.entries(lines, instances) {
+		if e.line == nil {
+			for _, l := range e.lines(len(instances)) {
+				u.record(l, depth)
+			}
+			continue
+		}
+		u.line(e, depth)
+	}
+	if number := u.open[parent]; number > 0 {
+		u.write(number, depth, u.source(number))
+	}
+}
+
+// record writes a recorded line and those below it.
+func (u *update) record(l *Expected, depth int) {
+	u.write(0, depth, l.String())
+	if l.Ordered {
+		u.write(0, depth+1, orderedLine)
+	}
+	for _, child := range l.Children {
+		u.record(child, depth+1)
+	}
+}
+
+// line writes a line that stays, with the mark and the conditions that its spans
+// call for.
+func (u *update) line(e entry, depth int) {
+	l := e.line
+	var all []*vertex
+	least, most := len(e.spans), 0
+	for _, spans := range e.spans {
+		all = append(all, spans...)
+		least, most = min(least, len(spans)), max(most, len(spans))
+	}
+	written := u.written[l.Line]
+	changed := u.change(l, written, all)
+	if len(all) > 0 {
+		changed.Repeat = repeatOf(l.Repeat.required() && least > 0, l.Repeat.unbounded() || most > 1)
+	}
+	text := u.source(l.Line)
+	if changed.String() != written.String() {
+		text = changed.String() + u.comments[l.Line]
+	}
+	u.write(l.Line, depth, text)
+	if len(all) == 0 {
+		u.keep(written, depth+1)
+		return
+	}
+	var below [][]*vertex
+	for _, v := range all {
+		below = append(below, v.children)
+	}
+	u.siblings(l.Line, l.children, below, depth+1)
+}
+
+// keep writes everything below an optional line that has no span, as it is.
+func (u *update) keep(e *Expected, depth int) {
+	if number := u.ordered[e.Line]; number > 0 {
+		u.write(number, depth, u.source(number))
+	}
+	for _, child := range e.Children {
+		u.write(child.Line, depth, u.source(child.Line))
+		u.keep(child, depth+1)
+	}
+	if number := u.open[e.Line]; number > 0 {
+		u.write(number, depth, u.source(number))
+	}
+}
