@@ -50,42 +50,39 @@ func (a *assignment) extra(span int) bool {
 // assign finds an assignment of sibling spans to lines, whatever their order,
 // under which as many lines that need a span as possible have one, and after that
 // as many spans as possible have a line; complete if there is a complete one.
-// With quick it gives up, and leaves all spans without a line, as soon as there is
-// clearly no complete one.
-//
-// The lines are taken in groups of equal ones, and a group takes from so many to
+func (m *matcher) assign(lines *siblings, spans []*vertex) *assignment {
+	a := newAssignment(lines, spans)
+	f := newFlow(len(spans), len(lines.groups))
+	for _, v := range spans {
+		for _, g := range lines.candidates(v) {
+			if m.matches(lines.lines[lines.groups[g].lines[0]], v) {
+				f.edges = append(f.edges, int32(g))
+			}
+		}
+		f.closeSpan()
+	}
+	f.saturate(lines)
+	a.distribute(f)
+	return a
+}
+
+// saturate matches spans with groups of equal lines, which take from so many to
 // so many spans. The first round gives the groups up to what they need, the second
 // up to what they take, both by augmenting paths. Such a path moves spans between
 // groups and takes none away from a group that doesn't get another, so the second
 // round keeps what the first reached; and a largest matching, which augmenting
 // always reaches, leaves nothing out if that is possible.
-func (m *matcher) assign(lines *siblings, spans []*vertex, quick bool) *assignment {
-	a := newAssignment(lines, spans)
-	f := newFlow(len(spans), len(lines.groups))
-	for _, v := range spans {
-		for _, g := range lines.byName[v.Span.Name] {
-			if m.matches(lines.lines[lines.groups[g].lines[0]], v) {
-				f.edges = append(f.edges, int32(g))
-			}
-		}
-		if quick && f.closeSpan() == 0 && (!lines.open || v.Defect != "") {
-			return a
-		} else if !quick {
-			f.closeSpan()
-		}
-	}
+func (f *flow) saturate(lines *siblings) {
 	for g, group := range lines.groups {
 		f.room[g] = group.least
 	}
 	f.fill()
 	for g, group := range lines.groups {
 		if f.room[g] = group.most; group.most < 0 {
-			f.room[g] = len(spans)
+			f.room[g] = len(f.groupOf)
 		}
 	}
 	f.fill()
-	a.distribute(f)
-	return a
 }
 
 // distribute gives the spans of each group to its lines: one to each line that

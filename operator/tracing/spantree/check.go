@@ -11,8 +11,7 @@ import (
 // is what the line expects. It is the quick form of mismatches.
 func (m *matcher) holds(l *line, v *vertex) bool {
 	span := &v.Span
-	if span.Name != l.Name || l.attributes&^v.attributes != 0 ||
-		(l.Kind != "" && span.Kind != l.Kind) || (l.service != "" && span.Service != l.service) || !statusHolds(l.Status, span.Code()) {
+	if span.Name != l.Name || (l.Kind != "" && span.Kind != l.Kind) || (l.service != "" && span.Service != l.service) || !statusHolds(l.Status, span.Code()) {
 		return false
 	}
 	for i := range l.tests {
@@ -98,7 +97,7 @@ func (t *test) holdsFor(attributes map[string]any) bool {
 	case Equals:
 		return there && FormatValue(value) == t.Value
 	case Matches:
-		return there && t.pattern != nil && t.pattern.MatchString(FormatValue(value))
+		return there && t.matches(FormatValue(value))
 	}
 	return false
 }
@@ -125,7 +124,7 @@ func (t *test) isEvent(e Event) bool {
 	switch {
 	case t.Operator == Equals && e.Name != t.Value,
 		t.Operator == Absent && t.Value != "" && e.Name != t.Value,
-		t.Operator == Matches && (t.pattern == nil || !t.pattern.MatchString(e.Name)):
+		t.Operator == Matches && !t.matches(e.Name):
 		return false
 	}
 	for i := range t.attributes {

@@ -3,7 +3,6 @@ package spantree
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,8 +18,6 @@ type line struct {
 	tests    []test
 	children *siblings
 	parent   *line
-	// attributes has a bit of each attribute that must have one value.
-	attributes uint64
 }
 
 // siblings are the lines below one line, or the roots.
@@ -31,9 +28,7 @@ type siblings struct {
 	// groups are equal lines taken together: any span of one may be another's.
 	groups []group
 	// byName has the groups of each name.
-	byName map[string][]int
-	// needed and known have a bit of each name that some line needs or accepts.
-	needed, known uint64
+	byName map[string]*bucket
 	// least and most are how many spans the lines need and take; most is
 	// unlimited where it is negative.
 	least, most int
@@ -57,33 +52,42 @@ type test struct {
 	count      int
 	target     *line // of a link to a label
 	attributes []test
+	// last and matched are the value that the pattern was asked about last, and
+	// the answer: many spans have the same.
+	last           string
+	asked, matched bool
+}
+
+// matches asks the pattern. One that doesn't compile matches nothing.
+func (t *test) matches(value string) bool {
+	if t.pattern == nil {
+		return false
+	}
+	if !t.asked || t.last != value {
+		t.asked, t.last, t.matched = true, value, t.pattern.MatchString(value)
+	}
+	return t.matched
 }
 
 // compiler makes an expected tree ready for matching.
 type compiler struct {
-	seed     maphash.Seed
 	patterns map[string]*regexp.Regexp
 	labels   map[string]*line
 	// links are the tests of links to labels, which may stand further below.
 	links []*test
-	// keys are the attributes that some line wants to have one value.
-	keys map[string]bool
 	// classes numbers the lines that are equal with all that is below them.
 	classes map[string]int
 }
 
-func compile(t *Tree) (*siblings, *compiler) {
-	c := &compiler{
-		seed: maphash.MakeSeed(), patterns: map[string]*regexp.Regexp{}, labels: map[string]*line{},
-		keys: map[string]bool{}, classes: map[string]int{},
-	}
+func compile(t *Tree) *siblings {
+	c := &compiler{patterns: map[string]*regexp.Regexp{}, labels: map[string]*line{}, classes: map[string]int{}}
 	roots, _ := c.siblings(nil, t.Roots, t.Open, t.Ordered)
 	for _, link := range c.links {
 		if link.target = c.labels[link.Value[1:]]; link.target == nil {
 			link.problem = fmt.Sprintf("no line has the label %s", link.Value)
 		}
 	}
-	return roots, c
+	return roots
 }
 
 // siblings gives the lines, and their classes with their marks.
@@ -95,7 +99,7 @@ func (c *compiler) siblings(parent *line, lines []*Expected, open, ordered bool)
 	if len(lines) == 0 {
 		return s, nil
 	}
-	s.byName = map[string][]int{}
+	s.byName = map[string]*bucket{}
 	groupOf := map[int]int{}
 	var classes []string
 	for i, e := range lines {
@@ -107,13 +111,15 @@ func (c *compiler) siblings(parent *line, lines []*Expected, open, ordered bool)
 			g = len(s.groups)
 			groupOf[class] = g
 			s.groups = append(s.groups, group{})
-			s.byName[e.Name] = append(s.byName[e.Name], g)
+			if s.byName[e.Name] == nil {
+				s.byName[e.Name] = &bucket{}
+			}
+			s.byName[e.Name].groups = append(s.byName[e.Name].groups, g)
 		}
 		s.groups[g].add(i, e.Repeat)
-		s.known |= c.bit(e.Name)
-		if e.Repeat.required() {
-			s.needed |= c.bit(e.Name)
-		}
+	}
+	for _, b := range s.byName {
+		b.index(s)
 	}
 	for _, g := range s.groups {
 		s.least += g.least
@@ -145,10 +151,6 @@ func (c *compiler) line(parent *line, e *Expected) (*line, int) {
 	}
 	for i, condition := range e.Conditions {
 		l.tests[i] = c.test(condition)
-		if condition.Subject == SubjectAttribute && condition.Operator == Equals {
-			c.keys[condition.Key] = true
-			l.attributes |= c.bit(condition.Key, condition.Value)
-		}
 		if condition.Subject == SubjectLink && strings.HasPrefix(condition.Value, "@") {
 			c.links = append(c.links, &l.tests[i])
 		}
@@ -171,18 +173,6 @@ func (c *compiler) line(parent *line, e *Expected) (*line, int) {
 		c.classes[key] = class
 	}
 	return l, class
-}
-
-// bit gives one of 64 bits for some text: sets of texts are compared by it
-// before they are compared truly.
-func (c *compiler) bit(text ...string) uint64 {
-	var h maphash.Hash
-	h.SetSeed(c.seed)
-	for _, t := range text {
-		h.WriteString(t)
-		h.WriteByte(0)
-	}
-	return 1 << (h.Sum64() % 64)
 }
 
 func (c *compiler) test(condition Condition) test {

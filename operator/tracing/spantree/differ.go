@@ -93,8 +93,8 @@ func (d *differ) siblings(lines *siblings, parent *vertex, spans []*vertex) {
 		a = d.assignInOrder(lines, spans)
 	}
 	if a == nil {
-		a = d.assign(lines, spans, false)
-		if complete := a.complete(); !complete {
+		a = d.assign(lines, spans)
+		if !a.complete() {
 			d.pairClosest(a)
 			d.pairRenamed(a)
 		}
@@ -140,7 +140,7 @@ func (d *differ) pairClosest(a *assignment) {
 		if a.lineOf[i] != none {
 			continue
 		}
-		for _, g := range a.lines.byName[v.Span.Name] {
+		for _, g := range a.lines.named(v.Span.Name) {
 			for _, n := range a.lines.groups[g].lines {
 				if l := a.lines.lines[n]; a.takes(n, i) && d.budget > 0 {
 					d.budget--
@@ -203,7 +203,7 @@ func similar(l *line, v *vertex) bool {
 		return len(l.Children) == len(v.children)
 	}
 	for _, child := range v.children {
-		if len(l.children.byName[child.Span.Name]) > 0 {
+		if len(l.children.named(child.Span.Name)) > 0 {
 			return true
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -145,15 +144,11 @@ func squeeze(text string) string {
 	return b.String()
 }
 
-// A huge forest of which nothing is expected is explained in little text and time.
+// A huge forest of which nothing is expected is explained in little text.
 func TestExplainIsBounded(t *testing.T) {
 	spans := flat(50_000, func(i int) string { return fmt.Sprint("n", i%7) })
 	want := parse(t, "root\n"+strings.Repeat("  n1 [k=v]\n    leaf [k=v]\n", 1000))
-	start := time.Now()
 	text := spantree.Match(want, spantree.Build(spans)).Explain()
-	if took := time.Since(start); took > 20*time.Second {
-		t.Errorf("took %s", took)
-	}
 	if lines := strings.Count(text, "\n"); lines > 600 || !strings.Contains(text, " more rows\n") || !strings.Contains(text, "  … and ") {
 		t.Errorf("%d lines:\n%.3000s", lines, text)
 	}

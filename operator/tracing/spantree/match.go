@@ -42,8 +42,8 @@ func Match(want *Tree, got *Forest) *Result {
 	if got == nil {
 		got = &Forest{}
 	}
-	lines, c := compile(want)
-	m := &matcher{roots: c.vertices(got)}
+	lines := compile(want)
+	m := &matcher{roots: vertices(got)}
 	r := &Result{want: want, got: got, ok: m.fits(lines, m.roots)}
 	r.compared = sync.OnceValue(func() *comparison {
 		if r.ok {
@@ -72,6 +72,8 @@ type matcher struct {
 	byID       map[spanKey]*vertex
 	linkless   *matcher
 	isLinkless bool
+
+	scratch scratch
 }
 
 // matches reports whether a span and everything below it is what the line and
@@ -95,11 +97,10 @@ func (m *matcher) matches(l *line, v *vertex) bool {
 	return known
 }
 
-// may is a quick look at numbers and names: where it says no, the children of
-// the span are not what the lines expect.
+// may is a quick look at numbers: where it says no, the children of the span are
+// not what the lines expect.
 func (s *siblings) may(v *vertex) bool {
-	return len(v.children) >= s.least && (s.most < 0 || len(v.children) <= s.most) &&
-		s.needed&^v.names == 0 && (s.open || v.names&^s.known == 0)
+	return len(v.children) >= s.least && (s.most < 0 || len(v.children) <= s.most)
 }
 
 // fits reports whether there is an assignment of the spans to the lines that
@@ -114,7 +115,7 @@ func (m *matcher) fits(lines *siblings, spans []*vertex) bool {
 	if lines.ordered {
 		return m.assignInOrder(lines, spans) != nil
 	}
-	return m.assign(lines, spans, true).complete()
+	return m.feasible(lines, spans)
 }
 
 // allSound reports whether "..." may let in the spans.

@@ -111,7 +111,7 @@ func (o *order) advance(steps []*orderStep, spans []*vertex, last bool) []*order
 func (o *order) fits(spans []*vertex) [][]int {
 	all := make([][]int, len(spans))
 	for i, v := range spans {
-		for _, g := range o.lines.byName[v.Span.Name] {
+		for _, g := range o.lines.candidates(v) {
 			group := o.lines.groups[g].lines
 			if o.m.matches(o.lines.lines[group[0]], v) {
 				all[i] = append(all[i], group...)
