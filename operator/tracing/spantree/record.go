@@ -173,7 +173,9 @@ func newRecorder(got *Forest, options RecordOptions) *recorder {
 		recorded: map[*Node]*recordedLine{}, nodes: map[*Expected]*Node{}, byID: map[spanKey]*Node{},
 	}
 	got.Walk(func(n *Node, _ int) bool {
-		r.byID[spanKey{n.Span.TraceID, n.Span.SpanID}] = n
+		if !zeroID(n.Span.SpanID) {
+			r.byID[spanKey{n.Span.TraceID, n.Span.SpanID}] = n
+		}
 		r.noService = r.noService || n.Span.Service == ""
 		return true
 	})

@@ -25,7 +25,7 @@ func Update(file, text string, got *Forest, options RecordOptions) (string, erro
 		return "", err
 	}
 	head, body := splitHead(text)
-	if strings.TrimSpace(body) == "" {
+	if body == "" {
 		return recordBelow(head, got, options)
 	}
 	tree, l, err := parse(file, text)
@@ -67,7 +67,8 @@ func matches(file, text string, got *Forest, options RecordOptions) bool {
 func splitHead(text string) (head, body string) {
 	at := 0
 	for line := range strings.Lines(text) {
-		if trimmed := strings.TrimSpace(line); trimmed != "" && trimmed[0] != '#' {
+		l := lineParser{text: strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")}
+		if !l.empty() {
 			break
 		}
 		at += len(line)
@@ -80,9 +81,15 @@ func recordBelow(head string, got *Forest, options RecordOptions) (string, error
 	if err != nil {
 		return "", err
 	}
-	text := tree.String()
+	text, end := tree.String(), "\n"
 	if strings.Contains(head, "\r\n") {
-		text = strings.ReplaceAll(text, "\n", "\r\n")
+		text, end = strings.ReplaceAll(text, "\n", "\r\n"), "\r\n"
+	}
+	switch {
+	case strings.TrimSpace(head) == "":
+		return text, nil
+	case !strings.HasSuffix(head, "\n"):
+		head += end
 	}
 	return head + text, nil
 }
