@@ -188,7 +188,7 @@ func (d *differ) pairRenamed(a *assignment) {
 			if d.budget--; d.budget <= 0 {
 				return
 			}
-			if a.lineOf[i] == none && a.extra(i) && len(v.children) > 0 && (l.Kind == "" || l.Kind == v.Span.Kind) && similar(l, v) {
+			if a.lineOf[i] == none && a.extra(i) && len(v.children) > 0 && similar(l, v) {
 				a.give(i, n)
 				break
 			}

@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	indentation = "  "
+	indentation   = "  "
+	byteOrderMark = "\uFEFF"
 	// maxDepth bounds the recursion over a parsed tree. Real traces of
 	// operators are below twenty.
 	maxDepth = 1000
@@ -65,7 +66,7 @@ func parse(file, text string) (*Tree, *layout, error) {
 	l := &layout{comments: map[int]string{}, open: map[int]int{}, ordered: map[int]int{}}
 	p := &parser{file: file, path: []*Expected{root}, layout: l, labels: labels{defined: map[string]bool{}}}
 	any := false
-	for raw := range strings.SplitSeq(strings.TrimPrefix(text, "\uFEFF"), "\n") {
+	for raw := range strings.SplitSeq(strings.TrimPrefix(text, byteOrderMark), "\n") {
 		raw = strings.TrimSuffix(raw, "\r")
 		l.lines = append(l.lines, raw)
 		found, err := p.line(&lineParser{file: file, line: len(l.lines), text: strings.TrimRight(raw, " \t"), labels: &p.labels})

@@ -114,7 +114,9 @@ func distinctLines(random *rand.Rand, depth int, names *int) []*spantree.Expecte
 		if depth > 1 && random.IntN(2) == 0 {
 			e.Children = distinctLines(random, depth-1, names)
 			e.Ordered = random.IntN(3) == 0
-			needsChild := func(child *spantree.Expected) bool { return child.Repeat == spantree.Once || child.Repeat == spantree.OnceOrMore }
+			needsChild := func(child *spantree.Expected) bool {
+				return child.Repeat == spantree.Once || child.Repeat == spantree.OnceOrMore
+			}
 			if slices.ContainsFunc(e.Children, needsChild) {
 				e.Repeat = []spantree.Repeat{spantree.Once, spantree.Optional, spantree.AnyNumber, spantree.OnceOrMore}[random.IntN(4)]
 			}

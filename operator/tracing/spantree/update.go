@@ -24,7 +24,7 @@ func Update(file, text string, got *Forest, options RecordOptions) (string, erro
 	if err := recordable(got); err != nil {
 		return "", err
 	}
-	head, body := splitHead(text)
+	head, body := splitHead(strings.TrimPrefix(text, byteOrderMark))
 	if body == "" {
 		return recordBelow(head, got, options)
 	}
@@ -43,6 +43,7 @@ func Update(file, text string, got *Forest, options RecordOptions) (string, erro
 	u := &update{layout: l, comparison: result.compared(), written: map[int]*Expected{}, recorder: newRecorder(got, options)}
 	u.build(got)
 	walkLines(tree.Roots, func(e *Expected) { u.written[e.Line] = e })
+	u.writeHead()
 	u.siblings(0, u.comparison.lines, [][]*vertex{u.roots}, 0)
 	if err := errors.Join(u.problems...); err != nil {
 		return "", fmt.Errorf("updating %s: %w", file, err)
@@ -100,7 +101,10 @@ type update struct {
 	*comparison
 	*recorder
 	// written has the lines as they are in the text, with variables.
-	written  map[int]*Expected
+	written map[int]*Expected
+	// head is how many lines of the text stand before everything else and belong to
+	// no line: comments above an empty line.
+	head     int
 	out      []string
 	problems []error
 }
@@ -114,11 +118,23 @@ func (u *update) text(crlf bool) string {
 	return strings.TrimRight(text, "\r\n") + end
 }
 
+func (u *update) writeHead() {
+	for i, text := range u.layout.lines {
+		if !u.isEmpty(i) {
+			break
+		}
+		if strings.TrimSpace(text) == "" {
+			u.head = i + 1
+		}
+	}
+	u.out = append(u.out, u.layout.lines[:u.head]...)
+}
+
 // above gives the comments and empty lines right above a line, which go where the
 // line goes.
 func (u *update) above(number int) []string {
 	first := number - 1 // the index of the line itself
-	for first > 0 && u.isEmpty(first-1) {
+	for first > u.head && u.isEmpty(first-1) {
 		first--
 	}
 	return u.layout.lines[first : number-1]
