@@ -3,6 +3,7 @@ package spantree_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,105 @@ func TestBuildOrderOfInput(t *testing.T) {
 		if got := spantree.Build(spans).String(); got != want {
 			t.Fatalf("another order of the spans gives another forest:\n%s\nwant:\n%s", got, want)
 		}
+	}
+}
+
+// Whatever is wrong with a trace: a clear problem or a correct tree, in building,
+// matching, explaining, printing and recording alike.
+func TestBadTraces(t *testing.T) {
+	cycle := []spantree.Span{span("r", "", "root", 0), span("a", "c", "a", 1), span("b", "a", "b", 2), span("c", "b", "c", 3)}
+	twoCycles := slices.Concat(cycle[1:], []spantree.Span{span("x", "y", "x", 9), span("y", "x", "y", 8)})
+	skewed := []spantree.Span{span("r", "", "root", 100), span("a", "r", "a", 1), span("b", "a", "b", -50)}
+	skewed[1].End = skewed[1].Start.Add(-time.Hour)
+	tests := map[string]struct {
+		spans []spantree.Span
+		want  string
+		ok    bool
+		// defects are those of the forest, in its order.
+		defects []spantree.Defect
+		say     string
+	}{
+		"cycle":                {cycle, "root", false, []spantree.Defect{spantree.DefectCycle}, "it is its own ancestor"},
+		"nothing but cycles":   {twoCycles, "root", false, []spantree.Defect{spantree.DefectCycle, spantree.DefectCycle}, "want it as a root"},
+		"cycle, others let in": {cycle, "root\n...", false, []spantree.Defect{spantree.DefectCycle}, "it is its own ancestor"},
+		"duplicate ids": {append(cycle[:1:1], span("r", "", "root", 0)), "+ root", false,
+			[]spantree.Defect{spantree.DefectDuplicate}, "its id r is another span's too"},
+		"duplicate of its own child": {append(cycle[:1:1], span("r", "r", "root", 0)), "root\n  root", false,
+			[]spantree.Defect{spantree.DefectDuplicate}, "its id r is another span's too"},
+		"missing roots": {[]spantree.Span{span("a", "r", "a", 1), span("b", "r", "b", 2), span("c", "b", "c", 3)}, "root\n  a\n  b\n    c", false,
+			[]spantree.Defect{spantree.DefectOrphan, spantree.DefectOrphan}, "its parent r is missing"},
+		"two roots":              {[]spantree.Span{span("a", "", "a", 1), span("b", "", "b", 2)}, "b\na", true, nil, ""},
+		"two roots, one wanted":  {[]spantree.Span{span("a", "", "a", 1), span("b", "", "b", 2)}, "a", false, nil, "found as a root"},
+		"child before parent":    {skewed, "root\n  a [duration<0s]\n    b", true, nil, ""},
+		"skewed, out of order":   {append(skewed[:2:2], span("b", "r", "b", -50)), "root\n  (ordered)\n  a\n  b", false, nil, "want it after a, and it starts before it"},
+		"no times at all":        {[]spantree.Span{{SpanID: "a", Name: "a"}, {SpanID: "b", ParentSpanID: "a", Name: "b"}}, "(ordered)\na [duration=0s]\n  b", true, nil, ""},
+		"no names, kinds or ids": {[]spantree.Span{{}, {}}, `+ ""`, true, nil, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			forest := spantree.Build(test.spans)
+			var defects []spantree.Defect
+			for _, n := range forest.Defective() {
+				defects = append(defects, n.Defect)
+			}
+			if diff := cmp.Diff(test.defects, defects); diff != "" {
+				t.Errorf("defects (-want +got):\n%s", diff)
+			}
+			if got := len(forest.Spans()); got != len(test.spans) {
+				t.Errorf("%d spans in the forest, want %d", got, len(test.spans))
+			}
+			r := spantree.Match(parse(t, test.want), forest)
+			if r.OK() != test.ok || !strings.Contains(r.Explain(), test.say) {
+				t.Errorf("match is %t, want %t and an explanation that says %q:\n%s", r.OK(), test.ok, test.say, r.Explain())
+			}
+			if tree, err := spantree.Record(forest, spantree.RecordOptions{}); (err == nil) != (test.defects == nil) || (tree == nil) != (err != nil) {
+				t.Errorf("recording gives %v, error %v", tree, err)
+			}
+		})
+	}
+}
+
+// 100,000 spans, as wide and as deep as they may be, are built, matched and
+// explained.
+func TestHugeTraces(t *testing.T) {
+	const n = 100_000
+	wide := []spantree.Span{span("r", "", "root", 0)}
+	chain := []spantree.Span{span("r", "", "root", 0)}
+	orphans := []spantree.Span{span("r", "", "root", 0)}
+	for i := range n {
+		id := fmt.Sprint("s", i)
+		wide = append(wide, span(id, "r", "step", i))
+		chain = append(chain, span(id, chain[i].SpanID, "step", i))
+		orphans = append(orphans, span(id, fmt.Sprint("gone", i), "step", i))
+	}
+	deepLines := strings.Builder{}
+	for depth := range 1000 {
+		deepLines.WriteString(strings.Repeat("  ", depth) + "step\n")
+	}
+	tests := map[string]struct {
+		spans       []spantree.Span
+		want        string
+		ok          bool
+		differences int
+	}{
+		"wide":                  {wide, "root\n  + step", true, 0},
+		"wide, in order":        {wide, "root\n  (ordered)\n  * step\n  step\n  ? step\n  + step", true, 0},
+		"wide, one extra":       {wide, "root\n  + step\n    more", false, n},
+		"chain, others let in":  {chain, "root\n  ...", true, 0},
+		"chain":                 {chain, "root\n  step", false, n - 1},
+		"chain and a deep tree": {chain, deepLines.String(), false, n + 1 - 1000 + 1},
+		"all parents are gone":  {orphans, "root\n...", false, n},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := spantree.Match(parse(t, test.want), spantree.Build(test.spans))
+			if got := len(r.Differences()); r.OK() != test.ok || got != test.differences {
+				t.Errorf("match is %t with %d differences, want %t with %d\n%.1000s", r.OK(), got, test.ok, test.differences, r.Explain())
+			}
+			if text := r.Explain(); (text == "") != test.ok || len(text) > 200_000 {
+				t.Errorf("an explanation of %d bytes:\n%.1000s", len(text), text)
+			}
+		})
 	}
 }
 

@@ -2,7 +2,7 @@ package spantree
 
 import "slices"
 
-// place in the order of lines: those before line are done, and a span stands
+// orderPlace is a place in the order of lines: those before line are done, and a span stands
 // for the line itself where taken. Taken lines are such that take more spans.
 type orderPlace struct {
 	line  int
@@ -81,21 +81,14 @@ func (o *order) advance(steps []*orderStep, spans []*vertex, last bool) []*order
 	}
 	for _, from := range steps {
 		if o.lines.open && allSound(spans) {
-			without := make([]int, len(spans))
-			for i := range without {
-				without[i] = none
-			}
-			add(&orderStep{from.at, from, without})
+			add(&orderStep{from.at, from, slices.Repeat([]int{none}, len(spans))})
 		}
 		for end := from.at.line; end < len(o.lines.lines); end++ {
 			// The lines before the end need their spans now.
 			if o.needs(from.at)-o.needAfter[end] > len(spans) {
 				break
 			}
-			to := orderPlace{end, true}
-			if !o.lines.lines[end].Repeat.unbounded() {
-				to = orderPlace{end + 1, false}
-			}
+			to := o.after(end)
 			if _, known := reached[to]; known || (last && o.needs(to) > 0) {
 				continue
 			}
@@ -105,6 +98,14 @@ func (o *order) advance(steps []*orderStep, spans []*vertex, last bool) []*order
 		}
 	}
 	return o.prune(reached)
+}
+
+// after is the place where some span stands for a line.
+func (o *order) after(line int) orderPlace {
+	if o.lines.lines[line].Repeat.unbounded() {
+		return orderPlace{line, true}
+	}
+	return orderPlace{line + 1, false}
 }
 
 // fits lists for each span the lines that it may stand for.

@@ -65,7 +65,7 @@ func parse(file, text string) (*Tree, *layout, error) {
 	root := &Expected{}
 	l := &layout{comments: map[int]string{}, open: map[int]int{}, ordered: map[int]int{}}
 	p := &parser{file: file, path: []*Expected{root}, layout: l, labels: labels{defined: map[string]bool{}}}
-	any := false
+	something := false
 	for raw := range strings.SplitSeq(strings.TrimPrefix(text, byteOrderMark), "\n") {
 		raw = strings.TrimSuffix(raw, "\r")
 		l.lines = append(l.lines, raw)
@@ -73,9 +73,9 @@ func parse(file, text string) (*Tree, *layout, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		any = any || found
+		something = something || found
 	}
-	if !any {
+	if !something {
 		return nil, nil, &ParseError{File: file, Line: 1, Column: 1, Problem: "no expected span in the text"}
 	}
 	if err := p.labels.check(); err != nil {
@@ -123,33 +123,4 @@ func (p *parser) line(l *lineParser) (bool, error) {
 		p.path = append(p.path, e)
 	}
 	return true, nil
-}
-
-// labels are those that lines have and that links name.
-type labels struct {
-	defined map[string]bool
-	// used has the first use of a label that was not defined by then.
-	used []labelUse
-}
-
-type labelUse struct {
-	label string
-	err   error
-}
-
-// use notes that a link names a label.
-func (l *labels) use(label string, undefined error) {
-	if !l.defined[label] {
-		l.used = append(l.used, labelUse{label, undefined})
-	}
-}
-
-// check wants every label that was used to be defined.
-func (l *labels) check() error {
-	for _, use := range l.used {
-		if !l.defined[use.label] {
-			return use.err
-		}
-	}
-	return nil
 }

@@ -3,12 +3,12 @@ package spantree_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
@@ -195,32 +195,17 @@ func TestParseErrorIsShort(t *testing.T) {
 	}
 }
 
-// Printing what was parsed, and parsing that again, changes nothing any more.
-func FuzzPrintParse(f *testing.F) {
-	for _, seed := range []string{
-		"a", "a [SERVER service=x]\n  ? b [k=~v !w]\n  ...\n* c", `"..." ["service"="a b"]`, "+ a b  c [x=\"\\n\"] # end",
-		"... [", "a [x=]]", "é \"x\" [k=\xff]", "a\n...", "a [#=#] #", "a[b] [c]",
-		"(ordered)\na [@x duration<1.5s link=@x links>2 event=\"a b\"(k=~v !w) !event=c events<=1]\n  (ordered)\n  ? b [!link !event link=ab/12 link=$T]",
-		"a [event=x(\"y\"=\")\")]", "a [\"@k\"=\"=x\" \"a<b\"]", "\"(ordered)\"\n\"...\"", "a\r\n\tb", "a [event=\"\"() k=()]",
-	} {
-		f.Add(seed)
+// The example in the package's documentation is one.
+func TestDocumentation(t *testing.T) {
+	source, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		tree, err := spantree.Parse("fuzz", text)
-		if err != nil {
-			return
-		}
-		printed := tree.String()
-		again, err := spantree.Parse("printed", printed)
-		if err != nil {
-			t.Fatalf("parsing what was printed: %v\ntext: %q\nprinted: %q", err, text, printed)
-		}
-		ignore := []cmp.Option{cmpopts.IgnoreFields(spantree.Expected{}, "Line")}
-		if diff := cmp.Diff(tree, again, ignore...); diff != "" {
-			t.Fatalf("another tree (-first +second):\n%s\ntext: %q\nprinted: %q", diff, text, printed)
-		}
-		if second := again.String(); second != printed {
-			t.Fatalf("printed %q, then %q", printed, second)
-		}
-	})
+	_, rest, _ := strings.Cut(string(source), "//\t# The change of one object.\n")
+	example, _, found := strings.Cut(rest, "//\n// A line is")
+	example = strings.ReplaceAll(strings.ReplaceAll(example, "//\t", ""), "//\n", "\n")
+	tree, err := spantree.Parse("doc.go", example)
+	if err != nil || !found || len(tree.Roots) != 2 || len(tree.Roots[0].Children) != 3 || !tree.Roots[0].Open || !tree.Roots[1].Ordered {
+		t.Errorf("the example is %v, error %v", tree, err)
+	}
 }

@@ -1,0 +1,174 @@
+package spantree_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+// The matcher agrees with trying every assignment, on random small trees, and
+// explains itself exactly where it fails.
+func TestMatchAgreesWithTryingAll(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for name, ordered := range map[string]bool{"unordered": false, "ordered": true} {
+		passed := 0
+		const rounds = 20_000
+		for range rounds {
+			want := &spantree.Tree{Open: random.IntN(8) == 0, Ordered: ordered && random.IntN(2) == 0}
+			want.Roots = randomLines(random, 3, ordered)
+			got := spantree.Build(randomSpans(random))
+			r := spantree.Match(want, got)
+			if all := tryAll(want.Roots, got.Roots, want.Open, want.Ordered); r.OK() != all {
+				t.Fatalf("match is %t, trying all assignments gives %t\nexpected:\n%sactual:\n%s", r.OK(), all, want, starts(got))
+			}
+			if r.OK() == (len(r.Differences()) > 0) {
+				t.Fatalf("match is %t with %d differences\nexpected:\n%sactual:\n%s", r.OK(), len(r.Differences()), want, starts(got))
+			}
+			if r.OK() {
+				passed++
+			}
+		}
+		if passed < rounds/100 || passed > rounds*9/10 {
+			t.Errorf("%d of %d random trees match, %s: the test says little", passed, rounds, name)
+		}
+	}
+}
+
+// starts prints a forest with the starts of its spans.
+func starts(forest *spantree.Forest) string {
+	text := ""
+	forest.Walk(func(n *spantree.Node, depth int) bool {
+		text += fmt.Sprintf("%*s%s %d\n", 2*depth, "", n.Span.Name, n.Span.Start.Unix())
+		return true
+	})
+	return text
+}
+
+// Many siblings of one name, so that lines are looked up by what they must have.
+func TestMatchAgreesWithTryingAllOfManyLines(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	passed := 0
+	for range 20_000 {
+		want := &spantree.Tree{Open: random.IntN(8) == 0}
+		for i := range 9 + random.IntN(4) {
+			e := spantree.Expect("a", []spantree.Repeat{spantree.Optional, spantree.AnyNumber, spantree.Optional, spantree.Once}[random.IntN(3+i%9/8)])
+			for range random.IntN(3) {
+				e.Children = append(e.Children, spantree.Expect(string(rune('a'+random.IntN(4))), spantree.Repeat([]string{"", "", "?"}[random.IntN(3)])))
+			}
+			if random.IntN(2) == 0 {
+				e.Conditions = append(e.Conditions, spantree.Attr("k", random.IntN(3)))
+			}
+			want.Roots = append(want.Roots, e)
+		}
+		var spans []spantree.Span
+		for i := range random.IntN(4) {
+			s := span(fmt.Sprint(i), "", "a", 0)
+			s.Attributes = map[string]any{"k": int64(random.IntN(3))}
+			spans = append(spans, s)
+			for j := range random.IntN(3) {
+				spans = append(spans, span(fmt.Sprint(i, j), s.SpanID, string(rune('a'+random.IntN(4))), 0))
+			}
+		}
+		got := spantree.Build(spans)
+		r := spantree.Match(want, got)
+		if all := tryAll(want.Roots, got.Roots, want.Open, false); r.OK() != all {
+			t.Fatalf("match is %t, trying all assignments gives %t\nexpected:\n%sactual:\n%s", r.OK(), all, want, got)
+		}
+		if r.OK() {
+			passed++
+		}
+	}
+	if passed < 400 || passed > 18_000 {
+		t.Errorf("%d of 20000 random trees match: the test says little", passed)
+	}
+}
+
+func randomLines(random *rand.Rand, depth int, ordered bool) []*spantree.Expected {
+	if depth == 0 {
+		return nil
+	}
+	lines := make([]*spantree.Expected, random.IntN(4))
+	for i := range lines {
+		lines[i] = &spantree.Expected{
+			Name:     string(rune('a' + random.IntN(2))),
+			Repeat:   []spantree.Repeat{spantree.Once, spantree.Optional, spantree.AnyNumber, spantree.OnceOrMore}[random.IntN(4)],
+			Children: randomLines(random, depth-1, ordered),
+			Open:     random.IntN(4) == 0,
+			Ordered:  ordered && random.IntN(2) == 0,
+		}
+	}
+	return lines
+}
+
+// randomSpans start at one of few moments, often the same.
+func randomSpans(random *rand.Rand) []spantree.Span {
+	spans := make([]spantree.Span, random.IntN(7))
+	for i := range spans {
+		parent := ""
+		if p := random.IntN(i + 1); p > 0 && random.IntN(3) > 0 {
+			parent = fmt.Sprint("s", p)
+		}
+		spans[i] = span(fmt.Sprint("s", i+1), parent, string(rune('a'+random.IntN(2))), random.IntN(4))
+	}
+	return spans
+}
+
+// tryAll decides the match of names, and of the attribute k, by trying every line
+// for every span.
+func tryAll(lines []*spantree.Expected, spans []*spantree.Node, open, ordered bool) bool {
+	lineOf := make([]int, len(spans))
+	counts := make([]int, len(lines))
+	var try func(i int) bool
+	try = func(i int) bool {
+		if i == len(spans) {
+			for l, line := range lines {
+				if counts[l] == 0 && (line.Repeat == spantree.Once || line.Repeat == spantree.OnceOrMore) {
+					return false
+				}
+			}
+			return !ordered || inOrder(spans, lineOf)
+		}
+		lineOf[i] = -1
+		if open && try(i+1) {
+			return true
+		}
+		for l, line := range lines {
+			full := counts[l] > 0 && (line.Repeat == spantree.Once || line.Repeat == spantree.Optional)
+			if full || !alone(line, spans[i]) || !tryAll(line.Children, spans[i].Children, line.Open, line.Ordered) {
+				continue
+			}
+			counts[l]++
+			lineOf[i] = l
+			ok := try(i + 1)
+			counts[l]--
+			if ok {
+				return true
+			}
+		}
+		return false
+	}
+	return try(0)
+}
+
+func alone(line *spantree.Expected, n *spantree.Node) bool {
+	for _, c := range line.Conditions {
+		if fmt.Sprint(n.Span.Attributes[c.Key]) != c.Value {
+			return false
+		}
+	}
+	return line.Name == n.Span.Name
+}
+
+// inOrder reports whether no span starts before one of an earlier line.
+func inOrder(spans []*spantree.Node, lineOf []int) bool {
+	for i, s := range spans {
+		for j, other := range spans {
+			if lineOf[i] >= 0 && lineOf[j] >= 0 && s.Span.Start.Before(other.Span.Start) && lineOf[i] > lineOf[j] {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,138 @@
+package spantree_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+// Printing what was parsed, and parsing that again, changes nothing any more.
+func FuzzPrintParse(f *testing.F) {
+	for _, seed := range []string{
+		"a", "a [SERVER service=x]\n  ? b [k=~v !w]\n  ...\n* c", `"..." ["service"="a b"]`, "+ a b  c [x=\"\\n\"] # end",
+		"... [", "a [x=]]", "é \"x\" [k=\xff]", "a\n...", "a [#=#] #", "a[b] [c]",
+		"(ordered)\na [@x duration<1.5s link=@x links>2 event=\"a b\"(k=~v !w) !event=c events<=1]\n  (ordered)\n  ? b [!link !event link=ab/12 link=$T]",
+		"a [event=x(\"y\"=\")\")]", "a [\"@k\"=\"=x\" \"a<b\"]", "\"(ordered)\"\n\"...\"", "a\r\n\tb", "a [event=\"\"() k=()]",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		tree, err := spantree.Parse("fuzz", text)
+		if err != nil {
+			return
+		}
+		printed := tree.String()
+		again, err := spantree.Parse("printed", printed)
+		if err != nil {
+			t.Fatalf("parsing what was printed: %v\ntext: %q\nprinted: %q", err, text, printed)
+		}
+		ignore := []cmp.Option{cmpopts.IgnoreFields(spantree.Expected{}, "Line")}
+		if diff := cmp.Diff(tree, again, ignore...); diff != "" {
+			t.Fatalf("another tree (-first +second):\n%s\ntext: %q\nprinted: %q", diff, text, printed)
+		}
+		if second := again.String(); second != printed {
+			t.Fatalf("printed %q, then %q", printed, second)
+		}
+	})
+}
+
+// Spans of any ids and any tree: no panic, no hang, and a verdict with reasons.
+func FuzzMatch(f *testing.F) {
+	f.Add("a\n  b\n  ...", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1})
+	f.Add("* a\n  + b\n    ? a", []byte{1, 1, 0, 2, 3, 1, 3, 2, 0})
+	f.Add("(ordered)\na [@x duration<1ms]\n  (ordered)\n  b [link=@x links=1]\n  ...\n* c [event=a(k=1) k=~1|2]\n...", []byte{1, 0, 0, 2, 129, 1, 35, 1, 1})
+	f.Fuzz(func(t *testing.T, text string, data []byte) {
+		want, err := spantree.Parse("fuzz", text)
+		if err != nil || len(text) > 1000 || len(data) > 300 {
+			return
+		}
+		got := spantree.Build(fuzzSpans(data))
+		r := spantree.Match(want, got)
+		if r.OK() == (len(r.Differences()) > 0) || r.OK() == (r.Explain() != "") {
+			t.Errorf("match is %t with %d differences", r.OK(), len(r.Differences()))
+		}
+		if r.OK() && len(got.Defective()) > 0 && !hasDots(want.Roots) {
+			t.Errorf("a defective forest matches a tree without ...:\n%s", got)
+		}
+	})
+}
+
+func hasDots(lines []*spantree.Expected) bool {
+	return slices.ContainsFunc(lines, func(e *spantree.Expected) bool { return e.Open || hasDots(e.Children) })
+}
+
+// fuzzSpans makes spans of bytes: ids, parents, names, starts, and links.
+func fuzzSpans(data []byte) []spantree.Span {
+	var spans []spantree.Span
+	for ; len(data) >= 3; data = data[3:] {
+		s := span(fmt.Sprint(data[0]%16), fmt.Sprint(data[1]%16), string(rune('a'+data[2]%3)), int(data[0]>>4))
+		s.End = s.Start.Add(time.Duration(int8(data[2])) * time.Millisecond)
+		if data[1] >= 128 {
+			s.Links = []spantree.Link{{TraceID: "1", SpanID: fmt.Sprint(data[2] % 16)}}
+			s.Events = []spantree.Event{{Name: string(rune('a' + data[0]%3)), Attributes: map[string]any{"k": int64(data[2] % 2)}}}
+		}
+		s.Attributes = map[string]any{"k": int64(data[2] % 2)}
+		spans = append(spans, s)
+	}
+	return spans
+}
+
+// Whatever can be recorded matches its recording, and updating any text with any
+// forest gives one that matches, and that stays as it is from then on.
+func FuzzRecord(f *testing.F) {
+	f.Add("a\n  b\n  ...", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1}, uint8(0))
+	f.Add("# head\n\n+ a  # first\n  # second\n  b [k=1 m]\n  ? c", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1}, uint8(3))
+	f.Add("(ordered)\n* a\n  + b [link=@x event=a(k=1)]\n    ? a [@x]", []byte{1, 129, 0, 2, 131, 1, 3, 2, 0}, uint8(7))
+	f.Add("a [duration>=1s]\r\n  b [links=1 !event]", []byte{1, 0, 0, 2, 1, 1}, uint8(1))
+	f.Fuzz(func(t *testing.T, text string, data []byte, flags uint8) {
+		if len(text) > 500 || len(data) > 100 {
+			return
+		}
+		got := spantree.Build(fuzzSpans(data))
+		options := spantree.RecordOptions{Fold: flags&1 > 0, Ordered: flags&2 > 0, Variables: map[string]string{"K": "1", "T": "a"}}
+		if flags&4 > 0 {
+			options.Attributes, options.Events = []spantree.Rule{{Pattern: "*", Keep: spantree.KeepValue}}, []string{"*"}
+		}
+		matches := func(tree *spantree.Tree) {
+			t.Helper()
+			filled, err := tree.Fill(options.Variables)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, tree)
+			}
+			if r := spantree.Match(filled, got); !r.OK() {
+				t.Fatalf("the forest does not match its recording:\n%s", r.Explain())
+			}
+		}
+		recorded, err := spantree.Record(got, options)
+		if (err == nil) != (len(data) >= 3 && len(got.Defective()) == 0) {
+			t.Fatalf("recording gives the error %v", err)
+		}
+		if err != nil {
+			return
+		}
+		matches(recorded)
+		again, err := spantree.Parse("recorded", recorded.String())
+		if err != nil {
+			t.Fatalf("%v\n%s", err, recorded)
+		}
+		matches(again)
+		updated, err := spantree.Update("fuzz", text, got, options)
+		if err != nil {
+			return // syntax, bounds on time, unknown variables
+		}
+		tree, err := spantree.Parse("updated", updated)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, updated)
+		}
+		matches(tree)
+		if second, err := spantree.Update("fuzz", updated, got, options); err != nil || second != updated {
+			t.Fatalf("updating again gives %v and\n%s\nafter\n%s", err, second, updated)
+		}
+	})
+}
