@@ -78,12 +78,12 @@ POST /orders [SERVER service=shop]
 	}
 	fmt.Print(spantree.Match(want, spantree.Build(shop())).Explain())
 	// Output:
-	// 3 differences (- missing, + extra, > moved, ~ different):
-	//   ~ INSERT orders [CLIENT duration<20ms] (line 3) span 02
+	// 3 differences:
+	//   ~ different: INSERT orders [CLIENT duration<20ms] (line 3) span 02
 	//       duration is 30ms, want duration<20ms
-	//   > send mail [service=mail] (line 4) span 04
+	//   > moved: send mail [service=mail] (line 4) span 04
 	//       want it below POST /orders, found below publish order
-	//   + publish order span 03
+	//   + extra: publish order span 03
 	//       found below POST /orders
 	//
 	//   expected                               |   actual

@@ -76,10 +76,10 @@ func (p *explanation) listDifferences(differences []Difference) {
 	if len(differences) == 1 {
 		plural = ""
 	}
-	fmt.Fprintf(&p.b, "%d difference%s (- missing, + extra, > moved, ~ different):\n", len(differences), plural)
+	fmt.Fprintf(&p.b, "%d difference%s:\n", len(differences), plural)
 	shown := min(len(differences), max(p.options.Rows/4, 1))
 	for _, d := range differences[:shown] {
-		p.b.WriteString(p.paint(d.Type, cut(fmt.Sprintf("  %s %s", d.Type.mark(), d.what()), p.width)) + "\n")
+		p.b.WriteString(p.paint(d.Type, cut(fmt.Sprintf("  %s %s: %s", d.Type.mark(), d.Type, d.what()), p.width)) + "\n")
 		for _, detail := range d.Details {
 			fmt.Fprintf(&p.b, "      %s\n", detail)
 		}
