@@ -87,6 +87,7 @@ func workloads(tb testing.TB) map[string]workload {
 		"repeated, overlap":   {tree(strings.ReplaceAll(twinLines("* ", 100, false), "    write", "    ? write") + "  + reconcile\n    ...\n"), twins(2500, 100), true},
 		"all fit, one misfit": {tree(overlapLines), overlap, false},
 		"ordered":             {tree(ordered), inOrder, true},
+		"ordered, optional":   {tree("root\n  (ordered)\n" + strings.Repeat("  ? reconcile\n    ...\n  * reconcile\n    + write 0\n    ...\n", 500) + "  + reconcile\n    ...\n"), inOrder, true},
 		"deep":                {tree(deep("* r", 13)), spansOf(tree(deep("r", 13))), true},
 		"dots":                {tree("root\n  reconcile\n    ...\n  ..."), twins(2500, 100), true},
 		"100k spans":          {tree(twinLines("+ ", 100, false)), twins(25_000, 100), true},

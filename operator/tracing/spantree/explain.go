@@ -37,8 +37,11 @@ func (r *Result) Explain() string { return r.ExplainWith(ExplainOptions{}) }
 // > the span has another parent or is out of order, ~ a condition fails. It is the
 // empty string where the match passed.
 func (r *Result) ExplainWith(options ExplainOptions) string {
-	if r.OK() {
+	switch {
+	case r.OK():
 		return ""
+	case r == nil:
+		return "nothing was compared\n"
 	}
 	if options.Width == 0 {
 		options.Width = defaultWidth

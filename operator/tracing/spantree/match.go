@@ -2,7 +2,8 @@ package spantree
 
 import "sync"
 
-// Result is the outcome of a [Match]. It may be used by several goroutines.
+// Result is the outcome of a [Match], which alone makes it. It may be used by
+// several goroutines.
 type Result struct {
 	want *Tree
 	got  *Forest
@@ -18,8 +19,14 @@ func (r *Result) OK() bool { return r != nil && r.ok }
 // Differences lists what is wrong, the closest matches first: spans in their place
 // with few conditions that fail, then with more, spans that have moved, lines
 // without a span, and spans without a line. It is empty where the match passed,
-// and only there. The first call takes longer than the match itself.
-func (r *Result) Differences() []Difference { return r.compared().differences }
+// and only there; a nil result has none either. The first call takes longer than
+// the match itself.
+func (r *Result) Differences() []Difference {
+	if r == nil {
+		return nil
+	}
+	return r.compared().differences
+}
 
 // Match compares a forest with an expected tree.
 //

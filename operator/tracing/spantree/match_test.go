@@ -136,7 +136,7 @@ func TestMatchNil(t *testing.T) {
 		t.Error("nothing matches a span")
 	}
 	var r *spantree.Result
-	if r.OK() {
+	if r.OK() || r.Differences() != nil || r.Explain() == "" {
 		t.Error("no result is taken for a match")
 	}
 }

@@ -1,12 +1,20 @@
 package spantree
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // orderPlace is a place in the order of lines: those before line are done, and a span stands
 // for the line itself where taken. Taken lines are such that take more spans.
 type orderPlace struct {
 	line  int
 	taken bool
+}
+
+// before reports whether a place comes before another.
+func (p orderPlace) before(other orderPlace) bool {
+	return p.line < other.line || (p.line == other.line && !p.taken && other.taken)
 }
 
 // orderStep is a place that can be reached after some spans, how, and with which
@@ -23,8 +31,8 @@ type orderStep struct {
 // moment may be in any order. The spans are ordered by start already.
 //
 // It goes through the moments, and keeps for each the places in the order of the
-// lines that can be reached; a place from which another is reached without a span
-// makes that one needless. The time is polynomial: there are as many places as
+// lines that can be reached, but none that can be reached from another without a
+// span. The time is polynomial: there are as many places as
 // lines that need a span at most, and each moment is a bipartite matching for each
 // pair of them.
 func (m *matcher) assignInOrder(lines *siblings, spans []*vertex) *assignment {
@@ -73,31 +81,51 @@ func (o *order) needs(at orderPlace) int {
 // advance gives the places that are reached by the spans of one moment.
 func (o *order) advance(steps []*orderStep, spans []*vertex, last bool) []*orderStep {
 	fits := o.fits(spans)
-	reached := map[orderPlace]*orderStep{}
-	add := func(step *orderStep) {
-		if _, known := reached[step.at]; !known && (!last || o.needs(step.at) == 0) {
-			reached[step.at] = step
-		}
+	// nearest has the nearest place that is reached for each number of lines that
+	// need a span after it. From there the others can be reached without a span.
+	nearest := map[int]*orderStep{}
+	better := func(at orderPlace) bool {
+		known := nearest[o.needs(at)]
+		return (!last || o.needs(at) == 0) && (known == nil || at.before(known.at))
 	}
 	for _, from := range steps {
-		if o.lines.open && allSound(spans) {
-			add(&orderStep{from.at, from, slices.Repeat([]int{none}, len(spans))})
+		if o.lines.open && allSound(spans) && better(from.at) {
+			nearest[o.needs(from.at)] = &orderStep{from.at, from, slices.Repeat([]int{none}, len(spans))}
 		}
-		for end := from.at.line; end < len(o.lines.lines); end++ {
-			// The lines before the end need their spans now.
-			if o.needs(from.at)-o.needAfter[end] > len(spans) {
+		for _, end := range o.ends(from.at, fits) {
+			// The lines before the end need their spans now, and the end takes one.
+			if o.needs(from.at)-o.needAfter[end] >= len(spans) {
 				break
 			}
-			to := o.after(end)
-			if _, known := reached[to]; known || (last && o.needs(to) > 0) {
-				continue
-			}
-			if lineOf := o.step(from.at, end, spans, fits); lineOf != nil {
-				add(&orderStep{to, from, lineOf})
+			if to := o.after(end); better(to) {
+				if lineOf := o.step(from.at, end, spans, fits); lineOf != nil {
+					nearest[o.needs(to)] = &orderStep{to, from, lineOf}
+				}
 			}
 		}
 	}
-	return o.prune(reached)
+	// In their order, so that the same spans are always assigned the same.
+	return slices.SortedFunc(maps.Values(nearest), func(a, b *orderStep) int {
+		if a.at.before(b.at) {
+			return -1
+		}
+		return 1 // no two are at one place
+	})
+}
+
+// ends are the lines from a place on that some span may stand for.
+func (o *order) ends(from orderPlace, fits [][]int) []int {
+	if len(fits) == 1 {
+		begin, _ := slices.BinarySearch(fits[0], from.line)
+		return fits[0][begin:]
+	}
+	var ends []int
+	for _, lines := range fits {
+		begin, _ := slices.BinarySearch(lines, from.line)
+		ends = append(ends, lines[begin:]...)
+	}
+	slices.Sort(ends)
+	return slices.Compact(ends)
 }
 
 // after is the place where some span stands for a line.
@@ -164,34 +192,6 @@ func (o *order) step(from orderPlace, end int, spans []*vertex, fits [][]int) []
 		}
 	}
 	return f.groupOf
-}
-
-// prune sorts the places and leaves out those that need no span to be reached
-// from an earlier one.
-func (o *order) prune(reached map[orderPlace]*orderStep) []*orderStep {
-	var kept []*orderStep
-	places := make([]orderPlace, 0, len(reached))
-	for at := range reached {
-		places = append(places, at)
-	}
-	slices.SortFunc(places, func(a, b orderPlace) int {
-		if a.line != b.line {
-			return a.line - b.line
-		}
-		if a.taken == b.taken {
-			return 0
-		} else if a.taken {
-			return 1
-		}
-		return -1
-	})
-	for _, at := range places {
-		if len(kept) > 0 && o.needs(kept[len(kept)-1].at) == o.needs(at) {
-			continue
-		}
-		kept = append(kept, reached[at])
-	}
-	return kept
 }
 
 // assignment goes back from the last step.

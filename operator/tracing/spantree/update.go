@@ -12,7 +12,8 @@ import (
 // A text that matches is given back as it is. Else lines whose spans are as they
 // say stay as they were written, with their comments; in others the conditions
 // that fail are recorded anew, and the rest stay. Lines without a span go, with the
-// comments right above them, and new spans get lines as [Record] makes them. Where
+// comments right above them, and new spans get lines as [Record] makes them, but
+// without links; so do spans that have moved. Where
 // that comes to no tree that matches, as with a repeated line whose spans no longer
 // have anything in common, and where the text has no line yet, everything is
 // recorded, below the comment at the head of the text.
