@@ -130,8 +130,11 @@ func BenchmarkExplain(b *testing.B) {
 			spans[i].Kind = spantree.KindClient
 		}
 		want := spantree.NewTree(w.want.Roots...)
-		for _, e := range want.Roots[0].Children {
-			e.Kind = spantree.KindServer
+		for _, root := range want.Roots {
+			root.Kind = spantree.KindServer
+			for _, e := range root.Children {
+				e.Kind = spantree.KindServer
+			}
 		}
 		forest := spantree.Build(spans)
 		b.Run(name, func(b *testing.B) {

@@ -137,14 +137,14 @@ type candidate struct {
 func (d *differ) pairClosest(a *assignment) {
 	var candidates []candidate
 	for i, v := range a.spans {
-		if a.lineOf[i] != none {
+		if a.lineOf[i] != none || d.budget <= 0 {
 			continue
 		}
 		for _, g := range a.lines.named(v.Span.Name) {
+			d.budget -= len(a.lines.groups[g].lines)
 			for _, n := range a.lines.groups[g].lines {
-				if l := a.lines.lines[n]; a.takes(n, i) && d.budget > 0 {
-					d.budget--
-					candidates = append(candidates, candidate{i, n, d.distance(l, v)})
+				if a.takes(n, i) {
+					candidates = append(candidates, candidate{i, n, d.distance(a.lines.lines[n], v)})
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package spantree_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -246,4 +247,20 @@ func deep(line string, levels int) string {
 		b.WriteString(indent + line + "\n" + indent + line + "\n")
 	}
 	return b.String()
+}
+
+// A tree, a forest and a result are for several goroutines.
+func TestMatchConcurrently(t *testing.T) {
+	want, got := parse(t, headTree), spantree.Build(headSpans())
+	shared := spantree.Match(want, got)
+	text := spantree.Match(want, got).Explain()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if own := spantree.Match(want, got); own.Explain() != text || shared.Explain() != text || len(shared.Differences()) != 4 {
+				t.Errorf("explained differently:\n%s", own.Explain())
+			}
+		})
+	}
+	group.Wait()
 }
