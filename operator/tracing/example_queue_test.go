@@ -69,6 +69,21 @@ func ExampleQueue() {
 	// Output: attempt 1, "update Deployment", 2 events
 }
 
+// Options of one's own stay as they are; only the queue is decorated.
+func ExampleQueue_Options() {
+	queue := tracing.NewQueue(&appsv1.Deployment{}, tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
+	o := queue.Options(controller.Options{MaxConcurrentReconciles: 4})
+	fmt.Println(o.MaxConcurrentReconciles, o.NewQueue != nil)
+	// Output: 4 true
+}
+
+// It lets every event pass.
+func ExampleQueue_Predicate() {
+	queue := tracing.NewQueue(&appsv1.Deployment{}, tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
+	fmt.Println(queue.Predicate().Create(event.CreateEvent{Object: &appsv1.Deployment{}}))
+	// Output: true
+}
+
 func ExampleWrapEventHandler() {
 	tp := tracingtest.NewTracerProvider()
 	opts := []tracing.Option{tracing.WithTracerProvider(tp)}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"go.opentelemetry.io/otel/trace"
 	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -118,12 +119,27 @@ func ExampleWrapClient() {
 }
 
 func ExampleWrapDefaulter() {
-	var d admission.Defaulter[*appsv1.Deployment] // the operator's own, or none
-	d = tracing.WrapDefaulter(d,
+	tp := tracingtest.NewTracerProvider()
+	var own admission.Defaulter[*appsv1.Deployment] // the operator's, or none
+	d := tracing.WrapDefaulter(own,
+		tracing.WithTracerProvider(tp),
 		tracing.WithTrustedWriters("system:serviceaccount:shop:operator"),
 		tracing.WithForeignContext(tracing.ForeignParent),
 	)
-	_ = d
+	// ctrl.NewWebhookManagedBy(mgr, &appsv1.Deployment{}).WithDefaulter(d)
+
+	ctx := admission.NewContextWithRequest(context.Background(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+		Operation: admissionv1.Create,
+		Kind:      metav1.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
+	}})
+	cart := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
+	if err := d.Default(ctx, cart); err != nil {
+		fmt.Println(err)
+	}
+	sc, ok := tracing.ExtractContext(ctx, cart, tracing.WithTracerProvider(tp))
+	span := tp.Spans()[0]
+	fmt.Println(span.Kind, span.Name, ok && sc.SpanID() == span.Context.SpanID())
+	// Output: server admit Deployment true
 }
 
 // A webhook that answers requests as they come is wrapped where it is registered.
@@ -153,8 +169,12 @@ func ExampleWrapAdmissionHandler() {
 	// add /metadata/annotations
 }
 
+// The webhook builder's WithContextFunc calls it for each request.
 func ExampleWebhookContext() {
-	var _ func(context.Context, *http.Request) context.Context = tracing.WebhookContext()
+	read := tracing.WebhookContext(tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
+	r := &http.Request{Header: http.Header{"Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}
+	fmt.Println(trace.SpanContextFromContext(read(context.Background(), r)).TraceID())
+	// Output: 0af7651916cd43dd8448eb211c80319c
 }
 
 // With links alone, each reconcile is a trace of its own that names the change which it reacts to.
