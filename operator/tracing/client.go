@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -92,7 +93,9 @@ func (c *tracedClient) List(ctx context.Context, list client.ObjectList, opts ..
 	if c.cfg.off() || isNil(list) {
 		return c.Client.List(ctx, list, opts...)
 	}
-	r := c.beginRead(ctx, "list", c.kind(list), client.ObjectKey{})
+	items := c.kind(list)
+	items.Kind = strings.TrimSuffix(items.Kind, "List")
+	r := c.beginRead(ctx, "list", items, client.ObjectKey{})
 	err := c.Client.List(r.ctx, list, opts...)
 	r.end(err)
 	if s := sessionFrom(ctx); s != nil && err == nil {

@@ -133,8 +133,8 @@ func WithForeignContext(f ForeignContext) Option {
 }
 
 // WithConverge names kinds that get a span "converge {Kind}" when a status write through the wrapped
-// client makes them Ready. Only the types of the objects matter. By default no kind gets one. Given
-// several times, the kinds add up.
+// client makes them Ready, where the reconcile read the object before, and not its metadata alone. Only the
+// types of the objects matter. By default no kind gets one. Given several times, the kinds add up.
 func WithConverge(kinds ...client.Object) Option {
 	return optionFunc(func(c *config) { c.converge = append(c.converge, kinds...) })
 }
@@ -147,8 +147,9 @@ func WithRelation(r Relation) Option {
 
 // WithReads makes spans "get {Kind}" and "list {Kind}" of kind CLIENT for reads through a wrapped client:
 // within a reconcile, and elsewhere where the context has a span. A reconcile's reads wait until its own
-// span starts, so that one that does nothing still exports nothing. By default reads have no spans: most
-// are served by a cache, and take no time.
+// span starts, so that one that does nothing still exports nothing; what a wrapped webhook reads before its
+// span starts has none. It concerns the client. By default reads have no spans: most are served by a cache,
+// and take no time.
 func WithReads() Option {
 	return optionFunc(func(c *config) { c.reads = true })
 }

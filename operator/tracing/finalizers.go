@@ -33,7 +33,7 @@ func without(a, b []string) []string {
 	return out
 }
 
-// action names a write that is about finalizers and changes nothing that is desired, else "". One that does both is called by
+// action names a write that is about finalizers, where nothing that is desired is known to change or may change, else "". One that does both is called by
 // what it removes: that lets an object go.
 func (f finalizers) action() string {
 	switch {
@@ -92,39 +92,40 @@ func texts(value any) []string {
 	return out
 }
 
-// finalizersOfJSON says what a JSON patch does to finalizers. What it removes by its place in the list has a name only where
-// the object was read.
+// finalizersOfJSON says what a JSON patch does to finalizers. Where the object was not read, that is only what it adds.
 func finalizersOfJSON(operations []jsonOperation, p plan) finalizers {
 	const path = "/metadata/" + finalizersField
-	var before []string
+	var before, after []string
 	if p.prior != nil {
 		before = p.prior.GetFinalizers()
+		after = slices.Clone(before)
 	}
-	var f finalizers
 	for _, o := range operations {
-		at, ok := strings.CutPrefix(o.Path, path)
-		if !ok || at != "" && at[0] != '/' {
-			continue
-		}
-		switch {
-		case at == "" && o.Op == "remove":
-			f.removed = append(f.removed, before...)
-		case at == "":
-			var list []any
-			if o.Op != "test" && json.Unmarshal(o.Value, &list) == nil {
-				f.added = append(f.added, without(texts(list), before)...)
-				f.removed = append(f.removed, without(before, texts(list))...)
-			}
-		case o.Op == "add":
-			var name string
-			if json.Unmarshal(o.Value, &name) == nil {
-				f.added = append(f.added, name)
-			}
-		case o.Op == "remove":
-			if i, err := strconv.Atoi(at[1:]); err == nil && i >= 0 && i < len(before) {
-				f.removed = append(f.removed, before[i])
-			}
+		if at, ok := strings.CutPrefix(o.Path, path); ok && (at == "" || at[0] == '/') && o.Op != "test" {
+			after = o.change(after, strings.TrimPrefix(at, "/"))
 		}
 	}
-	return f
+	return finalizersBetween(before, after)
+}
+
+// change gives the list after an operation on it, or on its item at an index or "-", the end.
+func (o jsonOperation) change(list []string, at string) []string {
+	if at == "" {
+		var values []any
+		_ = json.Unmarshal(o.Value, &values) // none for a remove
+		return texts(values)
+	}
+	i, err := strconv.Atoi(at)
+	known := err == nil && i >= 0 && i < len(list)
+	if known && o.Op != "add" {
+		list = slices.Delete(list, i, i+1)
+	}
+	var name string
+	if o.Op == "remove" || json.Unmarshal(o.Value, &name) != nil {
+		return list
+	}
+	if !known {
+		i = len(list)
+	}
+	return slices.Insert(list, i, name)
 }

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -77,6 +78,9 @@ func TestFinalizers(t *testing.T) {
 		"strategic merge removes":   {strategic(remove), "remove_finalizer Deployment", nil, []string{theirs}},
 		"JSON patch adds":           {jsonPatch(`[{"op":"add","path":"/metadata/finalizers/-","value":"example.com/ours"}]`), "add_finalizer Deployment", []string{ours}, nil},
 		"JSON patch removes one":    {jsonPatch(`[{"op":"remove","path":"/metadata/finalizers/0"}]`), "remove_finalizer Deployment", nil, []string{theirs}},
+		"JSON patch renames":        {jsonPatch(`[{"op":"add","path":"/metadata/finalizers/0","value":"example.com/ours"},{"op":"remove","path":"/metadata/finalizers/1"}]`), "remove_finalizer Deployment", []string{ours}, []string{theirs}},
+		"JSON patch replaces one":   {jsonPatch(`[{"op":"replace","path":"/metadata/finalizers/0","value":"example.com/ours"}]`), "remove_finalizer Deployment", []string{ours}, []string{theirs}},
+		"JSON patch tests":          {jsonPatch(`[{"op":"test","path":"/metadata/finalizers/0","value":"example.com/theirs"}]`), "patch Deployment", nil, nil},
 		"JSON patch removes all":    {jsonPatch(`[{"op":"remove","path":"/metadata/finalizers"}]`), "remove_finalizer Deployment", nil, []string{theirs}},
 		"JSON patch replaces":       {jsonPatch(`[{"op":"replace","path":"/metadata/finalizers","value":["example.com/ours"]}]`), "remove_finalizer Deployment", []string{ours}, []string{theirs}},
 		"JSON patch of another key": {jsonPatch(`[{"op":"add","path":"/metadata/labels","value":{}}]`), "patch Deployment", nil, nil},
@@ -109,5 +113,35 @@ func TestFinalizers(t *testing.T) {
 				t.Errorf("the stored finalizers are %v, want %v", stored.Finalizers, want)
 			}
 		})
+	}
+}
+
+// TestFinalizersOfWhatCannotBeJudged: a write that may change what is desired is not called by its finalizers.
+func TestFinalizersOfWhatCannotBeJudged(t *testing.T) {
+	for name, write := range map[string]func(context.Context, client.Client) error{
+		"apply Deployment": func(ctx context.Context, c client.Client) error {
+			ac := appsv1ac.Deployment("other", "ns").WithFinalizers(ours).WithSpec(appsv1ac.DeploymentSpec().WithReplicas(7))
+			return c.Apply(ctx, ac, client.FieldOwner("test"), client.ForceOwnership)
+		},
+		"update Deployment": func(ctx context.Context, c client.Client) error {
+			partial := &metav1.PartialObjectMetadata{}
+			partial.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
+			if err := c.Get(ctx, client.ObjectKey{Namespace: "ns", Name: "other"}, partial); err != nil {
+				return err
+			}
+			other := deployment("other", func(d *appsv1.Deployment) { d.Finalizers, d.Spec.Paused = []string{ours}, true })
+			return c.Update(ctx, other)
+		},
+	} {
+		server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)), deployment("other"))
+		spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+			return write(ctx, c)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if added, _ := spanNamed(t, spans, name).Attribute(FinalizersAddedKey); !slices.Equal(added.AsStringSlice(), []string{ours}) {
+			t.Errorf("%s adds %v", name, added.AsStringSlice())
+		}
 	}
 }

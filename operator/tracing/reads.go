@@ -2,7 +2,6 @@ package tracing
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -28,7 +27,6 @@ func (c *tracedClient) beginRead(ctx context.Context, action string, gvk schema.
 	if !c.cfg.reads {
 		return r
 	}
-	gvk.Kind = strings.TrimSuffix(gvk.Kind, "List")
 	r.cfg, r.action, r.start = c.cfg, action, c.cfg.now()
 	r.id = objectID{gvk: gvk, namespace: key.Namespace, name: key.Name}
 	parent := trace.SpanFromContext(ctx)
@@ -92,13 +90,13 @@ func (s *session) keepRead(r readSpan) {
 
 // replayReads makes the spans of the reads so far, below the reconcile's span, which has just started.
 func (s *session) replayReads(span trace.Span) {
-	if !s.cfg.reads {
-		return
-	}
 	s.mu.Lock()
 	reads, dropped := s.readSpans, s.readsDropped
 	s.begun, s.readSpans = true, nil
 	s.mu.Unlock()
+	if len(reads) == 0 {
+		return
+	}
 	ctx := trace.ContextWithSpan(s.ctx, span)
 	for i := range reads {
 		reads[i].replay(ctx)

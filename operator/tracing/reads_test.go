@@ -14,9 +14,11 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
@@ -152,4 +154,57 @@ func TestPendingAttributesAtTheCap(t *testing.T) {
 	if last, _ := s.Attribute("key"); mine != maxAttributes || last.AsInt64() != 2*maxAttributes-1 {
 		t.Errorf("%d attributes are kept and key is %d, want %d and the last value", mine, last.AsInt64(), maxAttributes)
 	}
+}
+
+// TestReadDuringTheStart: a read that began before the reconcile's span and ended after its start is not lost.
+func TestReadDuringTheStart(t *testing.T) {
+	var inside client.Client
+	server := interceptor.NewClient(newFakeServer(t, deployment("owner", carries(sampledContext(1), 0))), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if err := inside.Create(ctx, configMap("new")); err != nil {
+				return err
+			}
+			return c.List(ctx, list, opts...)
+		},
+	})
+	spans, err := recordReconcile(t, server, []Option{WithReads()}, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+		inside = c
+		return c.List(ctx, &corev1.ConfigMapList{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, created := spanNamed(t, spans, "list ConfigMap"), spanNamed(t, spans, "create ConfigMap")
+	isChildOf(t, list, spanNamed(t, spans, "reconcile Deployment").Context)
+	if list.Start.After(created.Start) || list.End.Before(created.End) {
+		t.Errorf("the list took %v to %v, the create within it %v to %v", list.Start, list.End, created.Start, created.End)
+	}
+}
+
+// TestReadsOfTheClientAlone: it is the client's option; the reconciler need not have it, too.
+func TestReadsOfTheClientAlone(t *testing.T) {
+	tp := tracingtest.NewTracerProvider()
+	owner := deployment("owner", carries(sampledContext(1), 0))
+	c := WrapClient(newFakeServer(t, owner), WithTracerProvider(tp), WithReads())
+	r := WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+		return reconcile.Result{}, errors.Join(c.Get(ctx, req.NamespacedName, &appsv1.Deployment{}), c.Create(ctx, configMap("new")))
+	}), WithTracerProvider(tp))
+	if _, err := r.Reconcile(t.Context(), requestFor(owner)); err != nil {
+		t.Fatal(err)
+	}
+	isChildOf(t, spanNamed(t, tp.Spans(), "get Deployment"), spanNamed(t, tp.Spans(), "reconcile Deployment").Context)
+}
+
+// TestReadOfAKindThatIsAList: only the kind of a list loses its last word.
+func TestReadOfAKindThatIsAList(t *testing.T) {
+	allow := &unstructured.Unstructured{}
+	allow.SetGroupVersionKind(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "AllowList"})
+	tp := tracingtest.NewTracerProvider()
+	ctx, span := tp.Tracer("own").Start(t.Context(), "own")
+	defer span.End()
+	c := WrapClient(newFakeServer(t), WithTracerProvider(tp), WithReads())
+	if err := c.Get(ctx, client.ObjectKey{Namespace: "ns", Name: "gone"}, allow); err == nil {
+		t.Error("it is there")
+	}
+	spanNamed(t, tp.Spans(), "get AllowList")
 }

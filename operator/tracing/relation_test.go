@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"context"
 	"crypto/sha256"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // relationWords says what a relation is.
@@ -140,5 +142,20 @@ func TestNoLinkToOwnTrace(t *testing.T) {
 	})
 	if r := generationRoot(obj, own); len(r.links) != 0 {
 		t.Errorf("links %v point into the span's own trace", r.links)
+	}
+}
+
+// TestWriteLinksNoContextOfItsOwnTrace: the context that a write replaces is a link only where it is of another trace.
+func TestWriteLinksNoContextOfItsOwnTrace(t *testing.T) {
+	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
+	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
+		d.Spec.Paused = true
+		return c.Update(ctx, d)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := spanNamed(t, spans, "update Deployment"); s.Kind != trace.SpanKindProducer || len(s.Links) != 0 {
+		t.Errorf("a %v with links %v", s.Kind, s.Links)
 	}
 }

@@ -162,7 +162,7 @@ func (t *tracedSubResource) end(w *write, before, obj client.Object, elsewhere b
 		return
 	}
 	after := readStatus(obj)
-	if before != nil {
+	if tellsStatus(before) {
 		w.told(readStatus(before), after, obj, before.GetGeneration())
 	}
 	w.end(obj, nil)

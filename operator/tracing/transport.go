@@ -12,7 +12,8 @@ import (
 // WrapTransport is for rest.Config.Wrap: it adds the headers of the propagator, traceparent above all, to
 // each request that is sent on behalf of a span, so that the API server's own spans and those of its
 // webhooks can belong to it. It makes no spans, and a request never makes a reconcile's span start. A
-// header that is there already stays.
+// header that is there already stays. A request without a map of headers, which http.Transport refuses, goes
+// to what is wrapped as it is.
 //
 // kube-apiserver continues a trace only for users of the groups system:masters and system:monitoring, and
 // links its spans for all others (KEP-647). While tracing is off, requests go through with nothing added.
@@ -50,7 +51,7 @@ func (t *tracedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		ctx = trace.ContextWithSpan(ctx, span)
 	}
-	if !span.SpanContext().IsValid() || t.has(req.Header) {
+	if !span.SpanContext().IsValid() || req.Header == nil || t.has(req.Header) {
 		return t.inner.RoundTrip(req)
 	}
 	// A round tripper must not change the request that it was given.

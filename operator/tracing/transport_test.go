@@ -117,3 +117,14 @@ func TestTransportIsFoundThrough(t *testing.T) {
 		t.Error("nil is not the default transport")
 	}
 }
+
+func TestTransportWithoutHeaders(t *testing.T) {
+	tp := tracingtest.NewTracerProvider()
+	ctx, span := tp.Tracer("own").Start(t.Context(), "own")
+	defer span.End()
+	req := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1", nil)
+	req.Header = nil
+	if _, err := WrapTransport(WithTracerProvider(tp))(&http.Transport{}).RoundTrip(req); err == nil { //nolint:bodyclose // there is none
+		t.Error("http.Transport takes a request without headers")
+	}
+}

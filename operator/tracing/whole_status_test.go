@@ -2,11 +2,14 @@ package tracing
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -61,6 +64,63 @@ func TestStatusOfTheWholeObject(t *testing.T) {
 			if converged := len(spans) == 3; told == subresource || converged == subresource {
 				t.Errorf("%s, with the sub-resource: %t: events %v, spans %v", name, subresource, s.Events, spanNames(spans))
 			}
+		}
+	}
+}
+
+// TestStatusBySomebodyElse: where the API server leaves the status as it was, what somebody else said in it is not this write's.
+func TestStatusBySomebodyElse(t *testing.T) {
+	server := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithStatusSubresource(thing()).
+		WithObjects(thing(), deployment("owner", carries(sampledContext(1), 0))).Build()
+	spans, err := recordReconcile(t, server, []Option{WithConverge(thing())}, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+		u, theirs := thing(), thing()
+		if err := errors.Join(c.Get(ctx, client.ObjectKeyFromObject(u), u), server.Get(ctx, client.ObjectKeyFromObject(u), theirs)); err != nil {
+			return err
+		}
+		makeReady(theirs)
+		if err := server.Status().Update(ctx, theirs); err != nil {
+			return err
+		}
+		return c.Patch(ctx, u, client.RawPatch(types.MergePatchType, []byte(`{"status":{"conditions":[{"type":"Ready","status":"False"}]}}`)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := spanNamed(t, spans, "patch Thing"); len(s.Events) != 0 || len(spans) != 2 {
+		t.Errorf("events %v, spans %v", s.Events, spanNames(spans))
+	}
+}
+
+// TestStatusAfterMetadataAlone: who read nothing but metadata does not know what the status was, and tells no change of it.
+func TestStatusAfterMetadataAlone(t *testing.T) {
+	ready := thing()
+	makeReady(ready)
+	for name, write := range map[string]func(context.Context, client.Client, client.Patch) error{
+		"patch Thing": func(ctx context.Context, c client.Client, p client.Patch) error {
+			return c.Patch(ctx, thing(), p)
+		},
+		"update_status Thing": func(ctx context.Context, c client.Client, p client.Patch) error {
+			return c.Status().Patch(ctx, thing(), p)
+		},
+	} {
+		builder := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme)
+		if name != "patch Thing" {
+			builder = builder.WithStatusSubresource(thing())
+		}
+		server := builder.WithObjects(ready.DeepCopy(), deployment("owner", carries(sampledContext(1), 0))).Build()
+		spans, err := recordReconcile(t, server, []Option{WithConverge(thing())}, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+			partial := &metav1.PartialObjectMetadata{}
+			partial.SetGroupVersionKind(thing().GroupVersionKind())
+			if err := c.Get(ctx, client.ObjectKeyFromObject(thing()), partial); err != nil {
+				return err
+			}
+			return write(ctx, c, client.RawPatch(types.MergePatchType, []byte(`{"status":{"phase":"new","conditions":[{"type":"Ready","status":"True","observedGeneration":1}]}}`)))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := spanNamed(t, spans, name); len(s.Events) != 0 || len(spans) != 2 {
+			t.Errorf("%s: events %v, spans %v", name, s.Events, spanNames(spans))
 		}
 	}
 }

@@ -29,7 +29,7 @@ type write struct {
 func (c *tracedClient) begin(ctx context.Context, action string, gvk schema.GroupVersionKind, id objectID, p plan) write {
 	w := write{client: c, cfg: c.cfg, session: sessionFrom(ctx), start: c.cfg.now(), id: id, plan: p}
 	w.session.intends(p.intent)
-	if about := p.finalizers.action(); about != "" && p.intent&intentDesired == 0 {
+	if about := p.finalizers.action(); about != "" && p.intent&(intentDesired|intentOther) == 0 {
 		action = about
 	}
 	opts := make([]trace.SpanStartOption, 0, 3)
@@ -101,13 +101,16 @@ func (w *write) end(obj client.Object, err error) {
 // saidStatus notes what a write of the whole object says in its status, where that was taken: for kinds with the status
 // sub-resource the API server leaves the status as it was.
 func (w *write) saidStatus(obj client.Object) {
-	if w.plan.status == nil || w.plan.prior == nil {
+	if w.plan.status == nil || !tellsStatus(w.plan.prior) {
 		return
 	}
 	if sent, after := parseStatus(w.plan.status), readStatus(obj); after.says(sent) {
 		w.told(readStatus(w.plan.prior), after, obj, w.plan.prior.GetGeneration())
 	}
 }
+
+// tellsStatus reports whether an object as it was read says what its status was.
+func tellsStatus(obj client.Object) bool { return obj != nil && !isPartial(obj) }
 
 // told records what a write says in the status that the status did not say before.
 func (w *write) told(before, after objectStatus, obj client.Object, generationBefore int64) {
