@@ -109,7 +109,7 @@ func ExampleWrapTransport() {
 			fmt.Println(err)
 			return
 		}
-		resp.Body.Close()
+		_ = resp.Body.Close()
 	}
 	// Output:
 	// traceparent false
