@@ -1,12 +1,6 @@
 package tracingtest
 
-import (
-	"errors"
-	"fmt"
-	"os"
-
-	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-)
+import "github.com/operator-tracing/sandbox/operator/tracing/spantree"
 
 // TB is what [Check] needs of a test. *testing.T and *testing.B have it.
 type TB interface {
@@ -18,10 +12,12 @@ type TB interface {
 // what differs. It reports whether they are. The tree is read from a file, in which $NAME and ${NAME} stand
 // for values, so that a test on a cluster can use the same one; a name without a value, a file that can't
 // be read and one that is no tree fail the test too. The spans' service is as given. It never ends the test,
-// and calls it from the caller's goroutine alone. A nil tp has recorded nothing.
+// and calls it from the caller's goroutine alone. A nil tp has recorded nothing. What writes such a file from
+// recorded spans is [spantree.Golden].
 func Check(t TB, tp *TracerProvider, service, file string, values map[string]string) bool {
 	t.Helper()
-	want, err := readTree(file, values)
+	golden := spantree.Golden{Path: file, Options: spantree.RecordOptions{Variables: values}}
+	want, err := golden.Read()
 	if err != nil {
 		t.Errorf("%v", err)
 		return false
@@ -40,23 +36,4 @@ func Check(t TB, tp *TracerProvider, service, file string, values map[string]str
 		t.Errorf("the spans are not as in %s\n%s", file, result.Explain())
 	}
 	return result.OK()
-}
-
-func readTree(file string, values map[string]string) (*spantree.Tree, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the expected tree: %w", err)
-	}
-	var unknown []error
-	text := os.Expand(string(data), func(name string) string {
-		value, known := values[name]
-		if !known {
-			unknown = append(unknown, fmt.Errorf("no value for $%s", name))
-		}
-		return value
-	})
-	if err := errors.Join(unknown...); err != nil {
-		return nil, fmt.Errorf("filling in the expected tree %s: %w", file, err)
-	}
-	return spantree.Parse(file, text)
 }

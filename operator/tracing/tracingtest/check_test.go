@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 	}{
 		"as expected":     {"outer [service=shop]\n  inner\n", nil, ""},
 		"values":          {"$OUT [service=${SHOP}]\n  inner\n", map[string]string{"OUT": "outer", "SHOP": "shop"}, ""},
-		"without a value": {"$OUT\n  $IN\n", map[string]string{"OUT": "outer"}, "no value for $IN"},
+		"without a value": {"$OUT\n  $IN\n", map[string]string{"OUT": "outer"}, "$IN"},
 		"a missing span":  {"outer\n  inner\n  another\n", nil, "another"},
 		"an extra span":   {"outer\n", nil, "inner"},
 		"another service": {"outer [service=bank]\n  inner\n", nil, "bank"},
