@@ -133,7 +133,7 @@ func (a *admissionRun) relateOutside(outside []trace.SpanContext) {
 		outside = outside[1:]
 	}
 	for _, sc := range outside {
-		if sc.TraceID() != a.relation.parent.TraceID() {
+		if sc.TraceID() != a.relation.parent.TraceID() && !a.relation.linksTo(sc) {
 			a.relation.links = append(a.relation.links, trace.Link{SpanContext: sc})
 		}
 	}

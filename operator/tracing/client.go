@@ -95,7 +95,11 @@ func (c *tracedClient) List(ctx context.Context, list client.ObjectList, opts ..
 	}
 	items := c.kind(list)
 	items.Kind = strings.TrimSuffix(items.Kind, "List")
-	r := c.beginRead(ctx, "list", items, client.ObjectKey{})
+	var key client.ObjectKey
+	if c.cfg.reads {
+		key.Namespace = (&client.ListOptions{}).ApplyOptions(opts).Namespace
+	}
+	r := c.beginRead(ctx, "list", items, key)
 	err := c.Client.List(r.ctx, list, opts...)
 	r.end(err)
 	if s := sessionFrom(ctx); s != nil && err == nil {
@@ -130,6 +134,7 @@ func (c *tracedClient) Create(ctx context.Context, obj client.Object, opts ...cl
 	gvk := c.kind(obj)
 	p := plan{inject: true, intent: intentDesired}
 	w := c.begin(ctx, "create", gvk, identify(gvk, obj), p)
+	defer w.abandoned()
 	w.setAnnotations(obj, p)
 	err := c.Client.Create(w.ctx, obj, opts...)
 	if err != nil {
@@ -147,6 +152,7 @@ func (c *tracedClient) Update(ctx context.Context, obj client.Object, opts ...cl
 	gvk := c.kind(obj)
 	p := c.planUpdate(sessionFrom(ctx), gvk, obj)
 	w := c.begin(ctx, "update", gvk, identify(gvk, obj), p)
+	defer w.abandoned()
 	w.setAnnotations(obj, p)
 	err := c.Client.Update(w.ctx, obj, opts...)
 	if err != nil {
@@ -172,6 +178,7 @@ func (c *tracedClient) Patch(ctx context.Context, obj client.Object, patch clien
 	gvk := c.kind(obj)
 	action, p, b := c.patchPlan(ctx, gvk, obj, patch, data, options.Force != nil && *options.Force)
 	w := c.begin(ctx, action, gvk, identify(gvk, obj), p)
+	defer w.abandoned()
 	err = c.Client.Patch(w.ctx, obj, w.patch(patch, p, b, data), opts...)
 	w.end(obj, err)
 	return err
@@ -184,6 +191,7 @@ func (c *tracedClient) Delete(ctx context.Context, obj client.Object, opts ...cl
 	}
 	gvk := c.kind(obj)
 	w := c.begin(ctx, "delete", gvk, identify(gvk, obj), plan{intent: intentDelete})
+	defer w.abandoned()
 	w.deleting = true
 	err := c.Client.Delete(w.ctx, obj, opts...)
 	w.end(obj, err)
@@ -201,6 +209,7 @@ func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts 
 	}
 	gvk := c.kind(obj)
 	w := c.begin(ctx, "delete_all", gvk, objectID{gvk: gvk, namespace: options.ListOptions.Namespace}, plan{intent: intentDelete})
+	defer w.abandoned()
 	w.deleting = true
 	err := c.Client.DeleteAllOf(w.ctx, obj, opts...)
 	w.finish(err)
@@ -224,6 +233,7 @@ func (c *tracedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration
 		p = c.planApply(s, id.gvk, key, b, options.Force != nil && *options.Force)
 	}
 	w := c.begin(ctx, "apply", id.gvk, id, p)
+	defer w.abandoned()
 	if target != nil {
 		w.setAnnotations(target, p)
 	}

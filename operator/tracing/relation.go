@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -73,6 +74,11 @@ func (r relation) start(ctx context.Context, opts []trace.SpanStartOption) (cont
 		return trace.ContextWithSpan(ctx, r.span), opts
 	}
 	return trace.ContextWithRemoteSpanContext(ctx, r.parent), opts
+}
+
+// linksTo reports whether there is a link to a span.
+func (r relation) linksTo(sc trace.SpanContext) bool {
+	return slices.ContainsFunc(r.links, func(l trace.Link) bool { return sameSpan(l.SpanContext, sc) })
 }
 
 // isChild reports whether the span has a parent, and is no root of whatever kind.

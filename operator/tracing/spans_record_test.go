@@ -16,14 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
@@ -39,6 +35,7 @@ func recordEverything(t *testing.T) []tracingtest.Span {
 	r.outcomes()
 	r.ends()
 	r.controlled()
+	r.mixed()
 	r.reads()
 	if n := tp.Unended(); n != 0 {
 		t.Errorf("%d spans have not ended", n)
@@ -211,55 +208,6 @@ func (r *everything) reads() {
 		controllerutil.RemoveFinalizer(d, ours)
 		return c.Update(ctx, d)
 	})
-}
-
-// controlled runs a reconcile and its retry in a real controller, which gives them ids, and queues them.
-func (r *everything) controlled() {
-	ctx, cancel := context.WithCancel(r.t.Context())
-	defer cancel()
-	c := WrapClient(r.server(), r.opts...)
-	tracked := NewQueue(&appsv1.Deployment{}, r.opts...)
-	done := make(chan struct{}, 1)
-	wrapped := WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-		if err := c.Create(ctx, configMap("new")); err != nil { // the second time
-			return reconcile.Result{}, client.IgnoreAlreadyExists(err)
-		}
-		return reconcile.Result{RequeueAfter: 1}, nil
-	}), append([]Option{WithQueue(tracked)}, r.opts...)...)
-	reconciles := 0
-	k, err := controller.NewTypedUnmanaged("test", tracked.Options(controller.Options{
-		SkipNameValidation: new(true),
-		Reconciler: reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-			if reconciles++; reconciles == 2 {
-				defer func() { done <- struct{}{} }()
-			}
-			return wrapped.Reconcile(ctx, req)
-		}),
-	}))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := k.Watch(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		for range 2 {
-			owner := deployment("owner")
-			tracked.Predicate().Create(event.CreateEvent{Object: owner})
-			q.Add(requestFor(owner))
-		}
-		return nil
-	})); err != nil {
-		r.t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- k.Start(ctx) }()
-	select {
-	case <-done:
-	case <-time.After(10 * time.Second):
-		r.t.Error("the controller did not reconcile within 10 s")
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		r.t.Error(err)
-	}
 }
 
 // ends has each way in which a reconcile ends.

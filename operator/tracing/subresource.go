@@ -86,6 +86,7 @@ func (t *tracedSubResource) Create(ctx context.Context, obj, sub client.Object, 
 		return t.writer.Create(ctx, obj, sub, opts...)
 	}
 	w, _ := t.begin(ctx, "create", obj)
+	defer w.abandoned()
 	err := t.writer.Create(w.ctx, obj, sub, opts...)
 	w.finish(err)
 	return err
@@ -98,6 +99,7 @@ func (t *tracedSubResource) Update(ctx context.Context, obj client.Object, opts 
 		return t.writer.Update(ctx, obj, opts...)
 	}
 	w, before := t.begin(ctx, "update", obj)
+	defer w.abandoned()
 	err := t.writer.Update(w.ctx, obj, opts...)
 	t.end(&w, before, obj, options.SubResourceBody != nil, err)
 	return err
@@ -120,6 +122,7 @@ func (t *tracedSubResource) Patch(ctx context.Context, obj client.Object, patch 
 		patch = client.RawPatch(patch.Type(), data)
 	}
 	w, before := t.begin(ctx, "patch", obj)
+	defer w.abandoned()
 	err := t.writer.Patch(w.ctx, obj, patch, opts...)
 	t.end(&w, before, obj, options.SubResourceBody != nil, err)
 	return err
@@ -134,6 +137,7 @@ func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfigur
 	_, id := readApply(obj)
 	before, _ := sessionFrom(ctx).asRead(id.gvk, client.ObjectKey{Namespace: id.namespace, Name: id.name})
 	w := t.client.begin(ctx, t.action("apply"), id.gvk, id, plan{intent: t.intent()})
+	defer w.abandoned()
 	err := t.writer.Apply(w.ctx, obj, opts...)
 	if after, _ := readApply(obj); err == nil && after != nil {
 		t.end(&w, before, &unstructured.Unstructured{Object: after}, options.SubResourceBody != nil, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,6 +23,8 @@ type write struct {
 	deleting bool
 	before   map[string]string // the caller's annotations, for undo
 	changed  bool              // they were replaced
+	target   annotated         // whose annotations they are
+	finished bool
 }
 
 // begin starts a write's span, and with it the reconcile's. A context that is replaced, if it is of
@@ -56,7 +59,7 @@ func (w *write) values(p plan) map[string]string {
 
 // setAnnotations changes the annotations of the caller's object for the write. The map that the caller holds is not touched.
 func (w *write) setAnnotations(obj annotated, p plan) {
-	w.before = obj.GetAnnotations()
+	w.target, w.before = obj, obj.GetAnnotations()
 	switch {
 	case p.inject && w.span.SpanContext().IsValid():
 		out := w.cfg.keys.others(w.before)
@@ -122,7 +125,22 @@ func (w *write) told(before, after objectStatus, obj client.Object, generationBe
 	}
 }
 
+// abandoned ends the span of a write that never came back: the wrapped client panicked, or ended its goroutine. The panic goes
+// on, and the caller's object is as it was.
+func (w *write) abandoned() {
+	if w.finished {
+		return
+	}
+	if w.target != nil {
+		w.undo(w.target)
+	}
+	w.span.SetAttributes(ErrorTypeKey.String("panic"))
+	w.span.SetStatus(codes.Error, "the client did not return")
+	w.span.End()
+}
+
 func (w *write) finish(err error) {
+	w.finished = true
 	recordError(w.span, err, w.deleting)
 	w.span.End()
 }
