@@ -90,14 +90,14 @@ install: ## Install the CRDs.
 
 .PHONY: uninstall
 uninstall: ## Remove the CRDs, and with them every Head and ChildA.
-	@scripts/kubectl.sh delete --ignore-not-found -k config/crd
+	@scripts/uninstall.sh
 
 .PHONY: deploy
 deploy: ## Deploy the operator from image IMG; needs cert-manager.
 	@scripts/deploy.sh apply $(IMG)
 
 .PHONY: undeploy
-undeploy: ## Remove the operator.
+undeploy: ## Remove the operator, and every Head before it.
 	@scripts/deploy.sh delete $(IMG)
 
 ##@ Help

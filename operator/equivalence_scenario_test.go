@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing"
@@ -29,8 +30,10 @@ type act struct {
 	ready bool
 	// racing is where that depends on which of the two controllers was faster.
 	racing bool
-	// deleting is where there is nothing for the operator to do.
+	// deleting is where the Head is on its way out. child is then what its ChildA
+	// is, going or gone; with it gone, the operator's finalizer is off the Head.
 	deleting bool
+	child    string
 }
 
 const (
@@ -38,6 +41,7 @@ const (
 	updateDeployment = "update deployments"
 	childStatus      = "patch childas/status"
 	headStatus       = "patch heads/status"
+	headFinalizer    = "patch heads"
 )
 
 // lifetime is a Head's life until its deletion: creation, ten updates by users,
@@ -93,20 +97,21 @@ func drift() []act {
 	}
 }
 
-// deletion is a deletion in the foreground. A test API server has no garbage
-// collector, so the test plays it: owned objects go first.
+// deletion is a deletion in the foreground. The operator deletes the ChildA, and the
+// test plays the garbage collector, which a test API server lacks: owned objects go
+// first.
 func deletion() []act {
-	foreground := func(obj func(*equivalenceRun) client.Object) func(context.Context, *equivalenceRun) error {
-		return func(ctx context.Context, r *equivalenceRun) error {
-			return r.admin.Delete(ctx, obj(r), client.PropagationPolicy(metav1.DeletePropagationForeground))
-		}
+	foreground := func(ctx context.Context, r *equivalenceRun) error {
+		return r.admin.Delete(ctx, r.head, client.PropagationPolicy(metav1.DeletePropagationForeground))
+	}
+	without := func(of func(*equivalenceRun) client.Object, finalizer string) func(context.Context, *equivalenceRun) error {
+		return edit(of, func(obj client.Object) { controllerutil.RemoveFinalizer(obj, finalizer) })
 	}
 	return []act{
-		{name: "delete Head", do: foreground(heads), deleting: true},
-		{name: "delete ChildA", do: foreground(childAs), deleting: true},
-		{name: "delete Deployment", do: deleteDeployment, deleting: true},
-		{name: "remove ChildA", do: edit(childAs, func(obj client.Object) { obj.SetFinalizers(nil) }), deleting: true},
-		{name: "remove Head", do: edit(heads, func(obj client.Object) { obj.SetFinalizers(nil) }), deleting: true},
+		{name: "delete Head", do: foreground, deleting: true, child: "going"},
+		{name: "delete Deployment", do: deleteDeployment, deleting: true, child: "going"},
+		{name: "remove ChildA", do: without(childAs, metav1.FinalizerDeleteDependents), deleting: true, conflicts: []string{headFinalizer}, child: "gone"},
+		{name: "remove Head", do: without(heads, metav1.FinalizerDeleteDependents), deleting: true, child: "gone"},
 	}
 }
 
@@ -116,6 +121,8 @@ func deployments(r *equivalenceRun) client.Object { return r.deployment }
 
 func createHead(ctx context.Context, r *equivalenceRun) error {
 	r.head.Spec.ChildA = "example.com/image:1"
+	// Also where no webhook does so.
+	r.head.Finalizers = []string{v1alpha1.ChildAFinalizer}
 	return r.admin.Create(ctx, r.head)
 }
 

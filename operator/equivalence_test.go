@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing"
@@ -174,7 +175,7 @@ func (r *equivalenceRun) atRest(ctx context.Context, after act) error {
 		return fmt.Errorf("writes that should have met a conflict have not come: %v", left)
 	}
 	if after.deleting {
-		return nil
+		return r.atRestDeleting(ctx, after)
 	}
 	r.head, r.child, r.deployment = renewed(r.head), renewed(r.child), renewed(r.deployment)
 	for _, obj := range r.objects() {
@@ -199,6 +200,23 @@ func (r *equivalenceRun) atRest(ctx context.Context, after act) error {
 		}
 	}
 	return nil
+}
+
+// atRestDeleting is atRest for a Head that is on its way out.
+func (r *equivalenceRun) atRestDeleting(ctx context.Context, after act) error {
+	r.head, r.child = renewed(r.head), renewed(r.child)
+	err := r.admin.Get(ctx, client.ObjectKeyFromObject(r.child), r.child)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return err
+	case (err != nil) != (after.child == "gone"), err == nil && r.child.DeletionTimestamp.IsZero():
+		return fmt.Errorf("the ChildA must be %s, but it is there: %t, deleted at %v", after.child, err == nil, r.child.DeletionTimestamp)
+	}
+	err = r.admin.Get(ctx, client.ObjectKeyFromObject(r.head), r.head)
+	if err == nil && controllerutil.ContainsFinalizer(r.head, v1alpha1.ChildAFinalizer) != (after.child == "going") {
+		return fmt.Errorf("the ChildA is %s, and the Head has the finalizers %v", after.child, r.head.Finalizers)
+	}
+	return client.IgnoreNotFound(err)
 }
 
 // token is one of the operator's service account.

@@ -161,6 +161,8 @@ func tracingOptions(opts options, scheme *runtime.Scheme, spans ...tracing.Optio
 		tracing.WithForeignContext(opts.foreignContext),
 		tracing.WithRelation(opts.relation),
 		tracing.WithConverge(&v1alpha1.Head{}),
+		tracing.WithMaxAge(opts.maxAge),
+		tracing.WithConvergedAge(opts.convergedAge),
 	})
 	if trusted := opts.trusted(); len(trusted) > 0 {
 		out = append(out, tracing.WithTrustedWriters(trusted...))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -34,6 +35,8 @@ type options struct {
 	foreignContext tracing.ForeignContext
 	relation       tracing.Relation
 	trustedWriters []string
+	maxAge         time.Duration
+	convergedAge   time.Duration
 	verbosity      int
 	logFormat      string
 }
@@ -74,6 +77,8 @@ func (o *options) flags() *flag.FlagSet {
 	fs.Func("foreign-context", "what a trace context from an untrusted user becomes: link, parent or ignore (default link)", o.setForeignContext)
 	fs.Func("relation", "what a reconcile's span is to the context of its object: child, link, or auto, which decides by the context's age (default auto)", o.setRelation)
 	fs.Func("trusted-writers", "comma-separated `users` whose trace contexts are taken as they are (default the operator's own service account)", o.setTrustedWriters)
+	fs.DurationVar(&o.maxAge, "max-age", time.Hour, "`time` after which work on a change that has not come to its end begins a trace of its own")
+	fs.DurationVar(&o.convergedAge, "converged-age", 10*time.Minute, "`time` after which work on an object that is ready begins a trace of its own")
 	fs.Func("log-level", "error, info, debug, or a number: 0 is info, 1 is debug, more is more (default info)", o.setVerbosity)
 	fs.Func("log-format", "json or text (default json)", o.setLogFormat)
 	o.logFormat = "json"
@@ -190,6 +195,11 @@ func (o *options) validate() error {
 	}
 	if strings.Contains(o.webhookHost, ":") && net.ParseIP(o.webhookHost) == nil {
 		errs = append(errs, fmt.Errorf("option webhook-host: %q is no host name or IP address; the port is an option of its own", o.webhookHost))
+	}
+	for name, age := range map[string]time.Duration{"max-age": o.maxAge, "converged-age": o.convergedAge} {
+		if age <= 0 {
+			errs = append(errs, fmt.Errorf("option %s: %s is not longer than nothing", name, age))
+		}
 	}
 	if o.webhookPort < 1 || o.webhookPort > 65535 {
 		errs = append(errs, fmt.Errorf("option webhook-port: %d is not between 1 and 65535", o.webhookPort))

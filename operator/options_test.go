@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
@@ -50,6 +51,8 @@ func TestDefaultOptions(t *testing.T) {
 		webhookCertDir: "/tmp/k8s-webhook-server/serving-certs",
 		foreignContext: tracing.ForeignLink,
 		relation:       tracing.RelationAuto,
+		maxAge:         time.Hour,
+		convergedAge:   10 * time.Minute,
 		logFormat:      "json",
 	}
 	if diff := cmp.Diff(want, parse(t, nil), cmp.AllowUnexported(options{})); diff != "" {
@@ -94,6 +97,8 @@ func TestBadOptionsNameTheirSource(t *testing.T) {
 		"two bad addresses":    {args: []string{"--metrics-bind-address=a", "--health-probe-bind-address=b"}, want: []string{"metrics-", "health-"}},
 		"foreign context":      {args: []string{"--foreign-context=child"}, want: []string{"foreign-context", "child", "link, parent or ignore"}},
 		"relation":             {args: []string{"--relation=parent"}, want: []string{"relation", "parent", "auto, child or link"}},
+		"age without unit":     {args: []string{"--max-age=10"}, want: []string{"max-age", `"10"`}},
+		"no age":               {env: map[string]string{"OPERATOR_CONVERGED_AGE": "0s"}, want: []string{"converged-age", "0s"}},
 		"log level":            {args: []string{"--log-level=loud"}, want: []string{"log-level", "loud"}},
 		"negative log level":   {args: []string{"--log-level=-1"}, want: []string{"log-level", "-1"}},
 		"log format":           {args: []string{"--log-format=xml"}, want: []string{"log-format", "xml"}},

@@ -18,11 +18,13 @@ import (
 // not use.
 func TestPermissionsAreExact(t *testing.T) {
 	f := newReadyFamily(t)
-	// Every write there is: the creates have happened, the updates follow.
+	// Every write there is: the creates have happened, the updates follow, and then
+	// what a deletion needs.
 	f.change(t, f.head, func() { f.head.Spec.ChildA = "example.com/image:2" })
 	f.headIs(t, false, v1alpha1.ReasonChildNotReady)
 	f.rollOut(t)
 	f.headIs(t, true, v1alpha1.ReasonChildReady)
+	f.deleteHead(t)
 
 	used := map[string]bool{}
 	for _, r := range f.requests(t) {

@@ -14,6 +14,10 @@ manifests=$(GOFLAGS=-trimpath CGO_ENABLED=0 go run ./sandbox manifests --image="
 case $1 in
 # The manifests are the truth about what is in them, also where the sandbox or an earlier tool wrote it.
 apply) scripts/kubectl.sh apply --server-side --force-conflicts -f - <<<"$manifests" ;;
-delete) scripts/kubectl.sh delete --ignore-not-found -f - <<<"$manifests" ;;
+# The definitions are among them, so the Heads go too, and only an operator that is still there lets them go in order.
+delete)
+  scripts/uninstall.sh heads
+  scripts/kubectl.sh delete --ignore-not-found -f - <<<"$manifests"
+  ;;
 *) usage ;;
 esac

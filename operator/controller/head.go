@@ -14,9 +14,9 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// +kubebuilder:rbac:groups=dummy.example.com,resources=heads,verbs=list;watch
+// +kubebuilder:rbac:groups=dummy.example.com,resources=heads,verbs=list;patch;watch
 // +kubebuilder:rbac:groups=dummy.example.com,resources=heads/status,verbs=patch
-// +kubebuilder:rbac:groups=dummy.example.com,resources=childas,verbs=create;list;update;watch
+// +kubebuilder:rbac:groups=dummy.example.com,resources=childas,verbs=create;delete;list;update;watch
 //
 // Owner references that block the owner's deletion need this where the API
 // server enforces permissions on them, as OpenShift's does:
@@ -44,8 +44,7 @@ func SetupHead(mgr ctrl.Manager, r reconcile.Reconciler, wiring Wiring) error {
 }
 
 // Reconcile makes the Head's ChildA what the Head asks for and mirrors its
-// readiness. A Head that is gone or going is left alone: its ChildA is removed
-// by garbage collection, and making a new one would hold that up.
+// readiness. A Head that is going takes its ChildA with it, see finalize.
 func (r *HeadReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	head := &v1alpha1.Head{}
 	if err := r.Client.Get(ctx, req.NamespacedName, head); err != nil {
@@ -55,7 +54,7 @@ func (r *HeadReconciler) Reconcile(ctx context.Context, req ctrl.Request) (resul
 		return ctrl.Result{}, fmt.Errorf("reading Head %s: %w", req, err)
 	}
 	if !head.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil
+		return conclude(ctx, r.finalize(ctx, head), nil)
 	}
 
 	before := head.DeepCopy()
@@ -64,14 +63,19 @@ func (r *HeadReconciler) Reconcile(ctx context.Context, req ctrl.Request) (resul
 		result, err = conclude(ctx, err, statusErr)
 	}()
 
-	child := &v1alpha1.ChildA{ObjectMeta: metav1.ObjectMeta{
-		Namespace: head.Namespace,
-		Name:      ownedName(head.Name, "-child-a"),
-	}}
+	child := childOf(head)
 	return ctrl.Result{}, runSteps(ctx, &head.Status, head.Generation, []step{
 		r.ensureChild(head, child),
 		r.mirrorChild(head, child),
 	})
+}
+
+// childOf names the ChildA of a Head.
+func childOf(head *v1alpha1.Head) *v1alpha1.ChildA {
+	return &v1alpha1.ChildA{ObjectMeta: metav1.ObjectMeta{
+		Namespace: head.Namespace,
+		Name:      ownedName(head.Name, "-child-a"),
+	}}
 }
 
 func (r *HeadReconciler) ensureChild(head *v1alpha1.Head, child *v1alpha1.ChildA) step {

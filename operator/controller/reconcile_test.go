@@ -63,7 +63,7 @@ func newOwned(ownerUID string, change func(*v1alpha1.ChildA)) *v1alpha1.ChildA {
 }
 
 // writes counts what reached the API server.
-type writes struct{ create, update, status int }
+type writes struct{ create, update, status, remove, release int }
 
 func newReconciler(t *testing.T, refuse func(verb string) error, objects ...client.Object) (*HeadReconciler, *writes) {
 	t.Helper()
@@ -93,6 +93,20 @@ func newReconciler(t *testing.T, refuse func(verb string) error, objects ...clie
 					return err
 				}
 				return c.Update(ctx, obj, opts...)
+			},
+			Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+				seen.release++
+				if err := refuse("release"); err != nil {
+					return err
+				}
+				return c.Patch(ctx, obj, patch, opts...)
+			},
+			Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
+				seen.remove++
+				if err := refuse("remove"); err != nil {
+					return err
+				}
+				return c.Delete(ctx, obj, opts...)
 			},
 			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 				seen.status++

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
@@ -16,14 +18,20 @@ import (
 //
 // +kubebuilder:webhook:path=/mutate-dummy-example-com-v1alpha1-head,mutating=true,failurePolicy=ignore,sideEffects=None,timeoutSeconds=2,reinvocationPolicy=Never,matchPolicy=Equivalent,groups=dummy.example.com,resources=heads,verbs=create;update,versions=v1alpha1,name=head.dummy.example.com,admissionReviewVersions=v1
 
-// HeadDefaulter is what a Head's admission does besides tracing: nothing. A Head
-// has no fields to default. The zero value is ready and safe for concurrent use.
+// HeadDefaulter is what a Head's admission does besides tracing: a new Head gets
+// the finalizer by which it takes its ChildA with it, see package controller. A
+// controller that added it would write each Head once more. The zero value is
+// ready and safe for concurrent use.
 type HeadDefaulter struct{}
 
 var _ admission.Defaulter[*v1alpha1.Head] = HeadDefaulter{}
 
-// Default leaves the Head as it is and never fails.
-func (HeadDefaulter) Default(context.Context, *v1alpha1.Head) error {
+// Default changes a Head that is being created, and leaves it as it is in every
+// other request: who takes the finalizer off means it. It never fails.
+func (HeadDefaulter) Default(ctx context.Context, head *v1alpha1.Head) error {
+	if req, err := admission.RequestFromContext(ctx); err == nil && req.Operation == admissionv1.Create {
+		controllerutil.AddFinalizer(head, v1alpha1.ChildAFinalizer)
+	}
 	return nil
 }
 

@@ -4,6 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// ChildAFinalizer is on a Head from its admission until its ChildA is gone.
+const ChildAFinalizer = "dummy.example.com/child-a"
+
 // HeadSpec is what a user wants.
 type HeadSpec struct {
 	// ChildA is the container image that the Head's ChildA runs, for example
