@@ -99,7 +99,7 @@ func TestNode(t *testing.T) {
 	if node.Annotations["kwok.x-k8s.io/node"] != "fake" || node.Labels["kubernetes.io/hostname"] != node.Name {
 		t.Errorf("annotations %v, labels %v", node.Annotations, node.Labels)
 	}
-	if room := node.Status.Allocatable; room.Cpu().Value() != 32 || room.Memory().Value() != 256<<30 || room.Pods().Value() != 110 {
+	if room := node.Status.Allocatable; room.Cpu().Value() != 32 || room.Memory().Value() != 256<<30 || room.Pods().Value() != 500 {
 		t.Errorf("allocatable %v", room)
 	}
 	user := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "system:kwok"}}

@@ -37,7 +37,7 @@ func kindConfig(name string, node Node, host Host, ports state.Ports, owner stri
 			ExtraMounts:       []v1alpha4.Mount{{HostPath: owner, ContainerPath: ownerPath, Readonly: true}},
 			ExtraPortMappings: portMappings(ports),
 		}},
-		KubeadmConfigPatches: []string{etcdPatch(node)},
+		KubeadmConfigPatches: []string{etcdPatch(node), controllersPatch},
 	}
 	if node.Source {
 		config.Networking.DisableDefaultCNI = true
@@ -63,6 +63,17 @@ func portMappings(ports state.Ports) []v1alpha4.PortMapping {
 	}
 	return mappings
 }
+
+// controllersPatch lets the controllers write as fast as the API server takes it: at their default of 20 requests a second, many
+// Deployments at once wait for nothing else.
+const controllersPatch = `kind: ClusterConfiguration
+controllerManager:
+  extraArgs:
+  - name: kube-api-qps
+    value: "200"
+  - name: kube-api-burst
+    value: "400"
+`
 
 // etcdPatch lets etcd leave its writes to the page cache: a sandbox that loses power is made anew.
 func etcdPatch(node Node) string {

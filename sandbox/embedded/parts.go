@@ -191,8 +191,9 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (proces
 		"OTEL_RESOURCE_ATTRIBUTES":      "k8s.namespace.name=" + operatorNamespace,
 		"OTEL_EXPORTER_OTLP_ENDPOINT":   "http://" + address(jaeger.OTLPGRPC),
 		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://" + address(jaeger.Thrift) + "/api/traces",
-		"OTEL_EXPORTER_OTLP_TIMEOUT":    "25000", // As in config/sandbox, and the next one too.
+		"OTEL_EXPORTER_OTLP_TIMEOUT":    "25000", // As in config/sandbox, and the next two.
 		"OTEL_BSP_SCHEDULE_DELAY":       "200",
+		"OTEL_BSP_MAX_QUEUE_SIZE":       "8192",
 		"GOMEMLIMIT":                    "100MiB",
 	}
 	maps.Copy(env, options.Env)
