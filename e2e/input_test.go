@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,7 +41,7 @@ func TestBadHeads(t *testing.T) {
 		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
 			s.Errorf("updating the Head gives %v, want an Invalid that names spec.child_a", err)
 		}
-	}).run(t)
+	}).runBeside(t)
 }
 
 // rawHead makes a Head of any spec, as a user's YAML may.
@@ -57,7 +58,7 @@ func rawHead(namespace, name string, spec any) *unstructured.Unstructured {
 
 func TestContextsFromOutside(t *testing.T) {
 	const outside = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	var linked *v1alpha1.Head
+	var linked creation
 	f := newFeature("a context that a user writes is not taken as it is", needPods)
 	for what, value := range map[string]string{
 		"text": "garbage", "zeros": "00-" + strings.Repeat("0", 32) + "-" + strings.Repeat("0", 16) + "-00",
@@ -82,30 +83,43 @@ func TestContextsFromOutside(t *testing.T) {
 		if err != nil || strings.Contains(outside, traceID) {
 			s.Fatalf("the Head names trace %q (%v), want one of its own", traceID, err)
 		}
-		linked = head
+		linked.head = head
 	}).assess("a valid one is a link of the root", func(ctx context.Context, s *step) {
-		trace, err := s.WaitTrace(ctx, linked, "create.tree")
+		trace, err := s.WaitTrace(ctx, linked.head, "create.tree")
 		if err != nil {
 			s.Fatal(err)
 		}
+		linked.trace = trace
 		links := root(s.T, trace).Links
 		want := spantree.Link{TraceID: "0af7651916cd43dd8448eb211c80319c", SpanID: "b7ad6b7169203331"}
 		if len(links) != 1 || links[0].TraceID != want.TraceID || links[0].SpanID != want.SpanID {
 			s.Errorf("the links of the root are %v, want %v", links, want)
 		}
-	}).assess("an update can't change it", func(ctx context.Context, s *step) {
-		head, err := updateHead(ctx, s.Scene, linked.Name, annotate(jaeger.TraceparentAnnotation, outside))
-		if err != nil {
+	})
+	for what, tamper := range map[string]func(*v1alpha1.Head){
+		"change it":         annotate(jaeger.TraceparentAnnotation, outside),
+		"break it":          annotate(jaeger.TraceparentAnnotation, "garbage"),
+		"remove it":         func(head *v1alpha1.Head) { head.Annotations = nil },
+		"change its origin": annotate(originAnnotation, "b7ad6b7169203331-0-1"),
+		"add to it":         annotate("tracing.k8s.io/tracestate", "vendor=1"),
+	} {
+		f.assess("an update can't "+what, func(ctx context.Context, s *step) {
+			head, err := updateHead(ctx, s.Scene, linked.head.Name, tamper)
+			if err != nil {
+				s.Fatal(err)
+			}
+			sameContext(s.T, linked.head, head)
+		})
+	}
+	f.assess("none of that is in a trace", func(ctx context.Context, s *step) {
+		// Complete means quiet, too.
+		if _, err := s.WaitTrace(ctx, linked.head, "create.tree"); err != nil {
 			s.Fatal(err)
 		}
-		sameContext(s.T, linked, head)
-	}).assess("an update can't remove it", func(ctx context.Context, s *step) {
-		head, err := updateHead(ctx, s.Scene, linked.Name, func(head *v1alpha1.Head) { head.Annotations = nil })
-		if err != nil {
-			s.Fatal(err)
-		}
-		sameContext(s.T, linked, head)
-	}).run(t)
+		linked.unchanged(ctx, s)
+		created := creation{head: linked.head, trace: linked.trace}
+		created.find(ctx, s)
+	}).runBeside(t)
 }
 
 func annotate(key, value string) func(*v1alpha1.Head) {
@@ -117,12 +131,19 @@ func annotate(key, value string) func(*v1alpha1.Head) {
 	}
 }
 
+// originAnnotation is what the operator writes beside a context.
+const originAnnotation = "tracing.k8s.io/origin"
+
 // sameContext wants two states of a Head to carry one trace context.
 func sameContext(t *testing.T, before, after *v1alpha1.Head) {
 	t.Helper()
-	was, is := before.Annotations[jaeger.TraceparentAnnotation], after.Annotations[jaeger.TraceparentAnnotation]
-	if is != was {
-		t.Errorf("the trace context is %q, want %q as before", is, was)
+	context := func(head *v1alpha1.Head) map[string]string {
+		out := maps.Clone(head.Annotations)
+		maps.DeleteFunc(out, func(key, _ string) bool { return !strings.HasPrefix(key, "tracing.k8s.io/") })
+		return out
+	}
+	if diff := cmp.Diff(context(before), context(after)); diff != "" {
+		t.Errorf("the trace context (-before +after):\n%s", diff)
 	}
 }
 
@@ -171,5 +192,5 @@ func TestUserAnnotations(t *testing.T) {
 				s.Fatal(err)
 			}
 			check(s.T, "after a patch of labels", head)
-		}).run(t)
+		}).runBeside(t)
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
@@ -14,13 +15,14 @@ var suite harness.Suite
 
 func TestMain(m *testing.M) { harness.Main(m, &suite) }
 
-// Every feature says what it needs: an API server with the operator, or beyond that
-// Pods that become ready, whatever runs in them. None needs a kubelet that runs
-// containers: all of them pass on an embedded cluster, too.
+// Every feature says what it needs: an API server with the operator, beyond that
+// Pods that become ready, whatever runs in them, or a kubelet that runs containers.
+// Only an embedded cluster lacks the last, see the lists in testdata.
 const (
 	needs         = "needs"
 	needAPIServer = "apiserver"
 	needPods      = "pods"
+	needKubelet   = "kubelet"
 )
 
 // feature is one of e2e-framework's with a scene of its own. It counts as run
@@ -61,9 +63,20 @@ func (f *feature) assess(what string, do func(context.Context, *step)) *feature 
 	return f
 }
 
-// run tests the feature.
+// runBeside tests the feature beside others that leave the operator, the webhook, the
+// nodes and Jaeger as they are.
+func (f *feature) runBeside(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	f.run(t)
+}
+
+// run tests the feature while no other runs.
 func (f *feature) run(t *testing.T) {
 	t.Helper()
+	if need := f.builder.Feature().Labels()[needs]; slices.Contains(need, needKubelet) && !suite.Cluster.RunsContainers() {
+		return // The list of this kind of cluster says so.
+	}
 	suite.Cluster.Environment().Test(t, f.builder.Feature())
 	if f.done == f.steps {
 		suite.Features.Ran(t.Name() + ": " + f.name)

@@ -43,7 +43,7 @@ func TestDeletedByHand(t *testing.T) {
 			if err := s.WaitReady(ctx, created.head.Name); err != nil {
 				s.Fatal(err)
 			}
-		}).run(t)
+		}).runBeside(t)
 }
 
 // recreated deletes an object and waits for another in its place, and for the
@@ -101,7 +101,7 @@ func TestChangedByHand(t *testing.T) {
 				}
 				return nil
 			})
-		}).run(t)
+		}).runBeside(t)
 }
 
 // corrected merges a patch into the object of the Head's name, and waits until

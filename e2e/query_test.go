@@ -36,7 +36,7 @@ func TestQueryInterfaces(t *testing.T) {
 		assess("searches by tags find the same", q.sameSearch).
 		assess("services and operations are the same", q.sameLists).
 		assess("the trace loads again from its JSON", q.loadAgain).
-		run(t)
+		runBeside(t)
 }
 
 func (q *queries) sameSpans(ctx context.Context, s *step) {

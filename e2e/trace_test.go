@@ -20,23 +20,14 @@ import (
 func TestHeadTrace(t *testing.T) {
 	var created creation
 	created.assess(newFeature("a new Head is one trace", needPods)).
-		assess("search finds the trace by service, operation and attributes", created.find).run(t)
+		assess("search finds the trace by service, operation and attributes", created.find).runBeside(t)
 }
 
 func TestHeadTraceJaegerExporter(t *testing.T) {
 	var created creation
 	f := newFeature("a new Head is one trace over Thrift", needPods).
 		assess("the operator exports with the Jaeger exporter", func(ctx context.Context, s *step) {
-			s.Restore(ctx, 3*time.Minute, "restoring the operator's exporter", func(ctx context.Context) error {
-				if err := s.SetOperatorEnv(ctx, harness.ExporterVariable, ""); err != nil {
-					return err
-				}
-				return s.WaitAdmission(ctx)
-			})
-			if err := s.SetOperatorEnv(ctx, harness.ExporterVariable, "jaeger"); err != nil {
-				s.Fatal(err)
-			}
-			if err := s.WaitAdmission(ctx); err != nil {
+			if err := s.ChangeOperator(ctx, map[string]string{harness.ExporterVariable: "jaeger"}); err != nil {
 				s.Fatal(err)
 			}
 		})
@@ -48,6 +39,19 @@ func TestHeadTraceJaegerExporter(t *testing.T) {
 			}
 		}
 	}).run(t)
+}
+
+func TestHeadTraceOTLPOverHTTP(t *testing.T) {
+	var created creation
+	f := newFeature("a new Head is one trace over HTTP", needPods).
+		assess("the operator exports OTLP over HTTP", func(ctx context.Context, s *step) {
+			// What listens there knows no gRPC, so whatever arrives came over HTTP.
+			env := map[string]string{harness.ProtocolVariable: "http/protobuf", harness.EndpointVariable: s.OTLPHTTPEndpoint()}
+			if err := s.ChangeOperator(ctx, env); err != nil {
+				s.Fatal(err)
+			}
+		})
+	created.assess(f).run(t)
 }
 
 // creation creates a Head and keeps what became of it.
@@ -101,6 +105,27 @@ func (c *creation) find(ctx context.Context, s *step) {
 	}
 }
 
+// unchanged wants the trace to have the spans that it had.
+func (c *creation) unchanged(ctx context.Context, s *step) {
+	now, err := s.Jaeger.GetTrace(ctx, c.trace.ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if diff := cmp.Diff(sorted(c.trace), sorted(now)); diff != "" {
+		s.Errorf("spans of trace %s (-before +now):\n%s", c.trace.ID, diff)
+	}
+}
+
+// context is the Head's, as a span that others link to.
+func (c *creation) context(t *testing.T) spantree.Link {
+	t.Helper()
+	traceID, spanID, err := jaeger.TraceIDOf(c.head.Annotations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spantree.Link{TraceID: traceID, SpanID: spanID}
+}
+
 // root gives the only root of a trace that matched its tree.
 func root(t *testing.T, trace jaeger.Trace) spantree.Span {
 	t.Helper()
@@ -147,23 +172,11 @@ func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
 		second.trace = trace
 		checkTimes(s.T, trace)
 	}).assess("the second trace is linked to the first", func(_ context.Context, s *step) {
-		traceID, spanID, err := jaeger.TraceIDOf(first.head.Annotations)
-		if err != nil {
-			s.Fatal(err)
-		}
-		want := []spantree.Link{{TraceID: traceID, SpanID: spanID}}
+		want := []spantree.Link{first.context(s.T)}
 		if diff := cmp.Diff(want, root(s.T, second.trace).Links); diff != "" {
 			s.Errorf("links of the second trace's root (-want +got):\n%s", diff)
 		}
-	}).assess("the first trace is as it was", func(ctx context.Context, s *step) {
-		now, err := s.Jaeger.GetTrace(ctx, first.trace.ID)
-		if err != nil {
-			s.Fatal(err)
-		}
-		if diff := cmp.Diff(sorted(first.trace), sorted(now)); diff != "" {
-			s.Errorf("spans of the first trace (-before +after the update):\n%s", diff)
-		}
-	}).assess("the Deployment runs the new image", func(ctx context.Context, s *step) {
+	}).assess("the first trace is as it was", first.unchanged).assess("the Deployment runs the new image", func(ctx context.Context, s *step) {
 		deployment := &appsv1.Deployment{}
 		if err := s.Get(ctx, childName(first.head), deployment); err != nil {
 			s.Fatal(err)
@@ -171,7 +184,7 @@ func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
 		if got := deployment.Spec.Template.Spec.Containers[0].Image; got != harness.OtherImage {
 			s.Errorf("the Deployment's image is %s, want %s", got, harness.OtherImage)
 		}
-	}).run(t)
+	}).runBeside(t)
 }
 
 // updateHead changes a Head, again where somebody else was faster, and gives it

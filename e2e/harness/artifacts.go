@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,6 +40,18 @@ func (s *Scene) keepArtifacts(ctx context.Context) {
 	s.keepObjects(ctx, write)
 	s.parts.keepLogs(ctx, s.Namespace, write)
 	s.t.Logf("artifacts are in %s; Jaeger is at %s", folder, s.Status.Jaeger.UI)
+}
+
+// Keep writes a file among the artifacts, whether the test fails or not: measurements.
+func (s *Scene) Keep(name string, data []byte) error {
+	folder := filepath.Join(s.artifacts, fileName(s.t.Name()))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("keeping %s: %w", name, err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, fileName(name)), data, 0o644); err != nil {
+		return fmt.Errorf("keeping %s: %w", name, err)
+	}
+	return nil
 }
 
 type writeFunc func(name string, data []byte, err error)

@@ -44,13 +44,33 @@ type Cluster struct {
 // parts is how the operator and Jaeger run on one kind of cluster, and where logs
 // are.
 type parts interface {
-	// setOperatorEnv sets a variable of the operator, or takes it back where the
-	// value is empty, and waits until only operators with it run.
-	setOperatorEnv(ctx context.Context, name, value string) error
+	operatorParts
+	jaegerParts
+	logParts
+}
+
+type operatorParts interface {
+	// setOperatorEnv gives the operator these variables of operatorVariables and no
+	// others of them, and waits until only operators with them run.
+	setOperatorEnv(ctx context.Context, env map[string]string) error
+	// killOperator ends the operator that reconciles with SIGKILL, and waits until it
+	// is gone.
+	killOperator(ctx context.Context) error
+	// startOperator waits until as many operators run as should, and starts them
+	// where nobody else does.
+	startOperator(ctx context.Context) error
+	// otlpHTTP is where the operator reaches Jaeger by OTLP over HTTP.
+	otlpHTTP(status Status) string
+}
+
+type jaegerParts interface {
 	// stopJaeger ends Jaeger and waits until it is gone.
 	stopJaeger(ctx context.Context) error
 	// startJaeger starts Jaeger, if it doesn't run, and waits until it runs.
 	startJaeger(ctx context.Context) error
+}
+
+type logParts interface {
 	// operatorLog reads the log of the operator that runs; it may begin earlier.
 	operatorLog(ctx context.Context) ([]byte, error)
 	// keepLogs writes the logs of the operator, of Jaeger, and of what runs in a
@@ -67,7 +87,7 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 		return nil, fmt.Errorf("reading the sandbox's kubeconfig: %w", err)
 	}
 	config.Timeout = callLimit
-	config.QPS, config.Burst = 50, 100
+	config.QPS, config.Burst = 200, 400
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("making the scheme: %w", err)
@@ -93,6 +113,9 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	}
 	return c, nil
 }
+
+// RunsContainers tells whether a kubelet runs the cluster's Pods.
+func (c *Cluster) RunsContainers() bool { return c.Status.Cluster == clusterKind }
 
 func (c *Cluster) close() { _ = c.Jaeger.Close() }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -44,87 +43,36 @@ type deployments struct {
 
 var _ parts = (*deployments)(nil)
 
-// operator gives the operator's Deployment.
-func (d *deployments) operator(ctx context.Context) (*appsv1.Deployment, error) {
-	list := &appsv1.DeploymentList{}
-	if err := d.client.List(ctx, list, client.InNamespace(operatorNamespace), managerLabels); err != nil {
-		return nil, fmt.Errorf("finding the operator's Deployment: %w", err)
-	}
-	if len(list.Items) != 1 {
-		return nil, fmt.Errorf("finding the operator's Deployment: %d in namespace %s have its labels, want 1", len(list.Items), operatorNamespace)
-	}
-	return &list.Items[0], nil
-}
-
-func (d *deployments) setOperatorEnv(ctx context.Context, name, value string) error {
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		operator, err := d.operator(ctx)
-		if err != nil || !setEnv(operator, name, value) {
-			return err
-		}
-		return d.client.Update(ctx, operator)
-	})
-	if err != nil {
-		return err
-	}
-	return Eventually(ctx, rolloutLimit, "the operator's rollout", func(ctx context.Context) error {
-		operator, err := d.operator(ctx)
-		if err != nil {
-			return err
-		}
-		return d.settled(ctx, operator)
-	})
-}
-
-// setEnv changes the template and reports whether there was anything to change.
-func setEnv(d *appsv1.Deployment, name, value string) bool {
-	containers := d.Spec.Template.Spec.Containers
-	at := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == managerContainer })
-	if at < 0 {
-		return false
-	}
-	container := &containers[at]
-	i := slices.IndexFunc(container.Env, func(e corev1.EnvVar) bool { return e.Name == name })
-	switch {
-	case value == "" && i < 0, i >= 0 && value != "" && container.Env[i].Value == value:
-		return false
-	case value == "":
-		container.Env = slices.Delete(container.Env, i, i+1)
-	case i < 0:
-		container.Env = append(container.Env, corev1.EnvVar{Name: name, Value: value})
-	default:
-		container.Env[i] = corev1.EnvVar{Name: name, Value: value}
-	}
-	return true
-}
-
 func (d *deployments) stopJaeger(ctx context.Context) error { return d.scaleJaeger(ctx, 0) }
 
 func (d *deployments) startJaeger(ctx context.Context) error { return d.scaleJaeger(ctx, 1) }
 
-// scaleJaeger sets the number of Jaeger's pods, and waits until that many run.
 func (d *deployments) scaleJaeger(ctx context.Context, replicas int32) error {
-	key := client.ObjectKey{Namespace: jaegerNamespace, Name: "jaeger"}
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	return d.scale(ctx, replicas, func(ctx context.Context) (*appsv1.Deployment, error) {
 		jaeger := &appsv1.Deployment{}
-		if err := d.client.Get(ctx, key, jaeger); err != nil {
+		return jaeger, d.client.Get(ctx, client.ObjectKey{Namespace: jaegerNamespace, Name: "jaeger"}, jaeger)
+	})
+}
+
+// scale sets the number of a Deployment's pods, and waits until that many run.
+func (d *deployments) scale(ctx context.Context, replicas int32, get func(context.Context) (*appsv1.Deployment, error)) error {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		deployment, err := get(ctx)
+		if err != nil || ptr.Deref(deployment.Spec.Replicas, 1) == replicas {
 			return err
 		}
-		if jaeger.Spec.Replicas != nil && *jaeger.Spec.Replicas == replicas {
-			return nil
-		}
-		jaeger.Spec.Replicas = &replicas
-		return d.client.Update(ctx, jaeger)
+		deployment.Spec.Replicas = &replicas
+		return d.client.Update(ctx, deployment)
 	})
 	if err != nil {
 		return fmt.Errorf("scaling to %d: %w", replicas, err)
 	}
-	return Eventually(ctx, rolloutLimit, fmt.Sprintf("%d pods of Jaeger", replicas), func(ctx context.Context) error {
-		jaeger := &appsv1.Deployment{}
-		if err := d.client.Get(ctx, key, jaeger); err != nil {
+	return Eventually(ctx, rolloutLimit, fmt.Sprintf("%d pods", replicas), func(ctx context.Context) error {
+		deployment, err := get(ctx)
+		if err != nil {
 			return err
 		}
-		return d.settled(ctx, jaeger)
+		return d.settled(ctx, deployment)
 	})
 }
 
@@ -227,11 +175,9 @@ func (d *deployments) podLog(ctx context.Context, pod *corev1.Pod, container str
 // exportLogs keeps the node's logs, as kind's export does. What kind could not
 // get is noted beside them.
 func (d *deployments) exportLogs(ctx context.Context, folder string) error {
-	engine := map[string]cluster.ProviderOption{
-		"docker": cluster.ProviderWithDocker(), "podman": cluster.ProviderWithPodman(), "nerdctl": cluster.ProviderWithNerdctl("nerdctl"),
-	}[d.provider]
-	if engine == nil {
-		return fmt.Errorf("exporting the node's logs: unknown engine %q", d.provider)
+	engine, err := d.engine()
+	if err != nil {
+		return fmt.Errorf("exporting the node's logs: %w", err)
 	}
 	done := make(chan error, 1) // kind takes no context
 	go func() {

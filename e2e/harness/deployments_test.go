@@ -16,23 +16,27 @@ func TestSetEnv(t *testing.T) {
 		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "other"}, {Name: managerContainer, Env: env}}
 		return d
 	}
-	a1, a2, b := corev1.EnvVar{Name: "A", Value: "1"}, corev1.EnvVar{Name: "A", Value: "2"}, corev1.EnvVar{Name: "B", Value: "b"}
+	own := corev1.EnvVar{Name: "NODE_ADDRESS", Value: "n"} // the manifest's
+	a1, a2 := corev1.EnvVar{Name: ExporterVariable, Value: "1"}, corev1.EnvVar{Name: ExporterVariable, Value: "2"}
+	b := corev1.EnvVar{Name: ConvergedAgeVariable, Value: "b"}
 	tests := map[string]struct {
 		before  []corev1.EnvVar
-		value   string
+		env     map[string]string
 		after   []corev1.EnvVar
 		changed bool
 	}{
-		"add":               {[]corev1.EnvVar{b}, "1", []corev1.EnvVar{b, a1}, true},
-		"replace":           {[]corev1.EnvVar{a1, b}, "2", []corev1.EnvVar{a2, b}, true},
-		"is so":             {[]corev1.EnvVar{a1}, "1", []corev1.EnvVar{a1}, false},
-		"remove":            {[]corev1.EnvVar{a1, b}, "", []corev1.EnvVar{b}, true},
-		"nothing to remove": {[]corev1.EnvVar{b}, "", []corev1.EnvVar{b}, false},
+		"add":               {[]corev1.EnvVar{own}, map[string]string{a1.Name: "1"}, []corev1.EnvVar{own, a1}, true},
+		"replace":           {[]corev1.EnvVar{own, a1}, map[string]string{a1.Name: "2"}, []corev1.EnvVar{own, a2}, true},
+		"another instead":   {[]corev1.EnvVar{own, a1}, map[string]string{b.Name: "b"}, []corev1.EnvVar{own, b}, true},
+		"two":               {[]corev1.EnvVar{own}, map[string]string{a1.Name: "1", b.Name: "b"}, []corev1.EnvVar{own, b, a1}, true},
+		"is so":             {[]corev1.EnvVar{own, a1}, map[string]string{a1.Name: "1"}, []corev1.EnvVar{own, a1}, false},
+		"remove":            {[]corev1.EnvVar{a1, own, b}, nil, []corev1.EnvVar{own}, true},
+		"nothing to remove": {[]corev1.EnvVar{own}, nil, []corev1.EnvVar{own}, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := deployment(test.before...)
-			if changed := setEnv(d, "A", test.value); changed != test.changed {
+			if changed := setEnv(d, test.env); changed != test.changed {
 				t.Errorf("changed is %t, want %t", changed, test.changed)
 			}
 			if diff := cmp.Diff(test.after, d.Spec.Template.Spec.Containers[1].Env); diff != "" {

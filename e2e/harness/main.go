@@ -43,6 +43,7 @@ func Main(m *testing.M, suite *Suite) {
 		os.Exit(code)
 	}
 	flag.Parse()
+	besideEachOther()
 	// Both are set so that no library writes to stderr on its own account.
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
@@ -60,6 +61,17 @@ func Main(m *testing.M, suite *Suite) {
 		code = max(code, 1)
 	}
 	os.Exit(code)
+}
+
+// besideEachOther lets more tests run at a time than there are processors, unless the
+// command line says how many: nearly all of their time they wait.
+func besideEachOther() {
+	const tests = "8"
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", tests) // It takes numbers.
+	}
 }
 
 // run gives the exit code of the tests, and what else went wrong.
@@ -112,13 +124,7 @@ func (s *Suite) prepare(ctx context.Context) error {
 	if err := os.RemoveAll(s.Cluster.artifacts); err != nil {
 		return fmt.Errorf("removing the artifacts of an earlier run: %w", err)
 	}
-	if err := s.Cluster.StartJaeger(ctx); err != nil {
-		return err
-	}
-	if err := s.Cluster.SetOperatorEnv(ctx, ExporterVariable, ""); err != nil {
-		return err
-	}
-	return s.Cluster.WaitAdmission(ctx)
+	return s.Cluster.reset(ctx)
 }
 
 // ensureUp gives the status of a sandbox that is up, and what to call at the end:

@@ -2,11 +2,17 @@ package harness
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
@@ -20,21 +26,87 @@ const (
 	// Image and OtherImage are two images that the sandbox has at hand.
 	Image      = "registry.k8s.io/pause:3.10.2"
 	OtherImage = "registry.k8s.io/pause:3.10.1"
-	// ExporterVariable chooses the operator's exporter.
-	ExporterVariable = "OTEL_TRACES_EXPORTER"
+	// Unpullable is an image that no node gets: on kind because there is no such host,
+	// on an embedded cluster because its node plays that.
+	Unpullable = "invalid.example/unpullable:v1"
 
 	// rolloutLimit bounds a change of the operator or of Jaeger.
 	rolloutLimit = 2 * time.Minute
 )
 
-// SetOperatorEnv sets a variable of the operator, or takes it back where the value
-// is empty, and waits until one with it runs and all others are gone. Only one
-// variable may be set at a time.
-func (c *Cluster) SetOperatorEnv(ctx context.Context, name, value string) error {
-	if err := c.parts.setOperatorEnv(ctx, name, value); err != nil {
-		return fmt.Errorf("setting %s=%q of the operator: %w", name, value, err)
+// Variables of the operator that tests may set.
+const (
+	ExporterVariable       = "OTEL_TRACES_EXPORTER"
+	ProtocolVariable       = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+	EndpointVariable       = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	ConvergedAgeVariable   = "OPERATOR_CONVERGED_AGE"
+	ForeignContextVariable = "OPERATOR_FOREIGN_CONTEXT"
+)
+
+// operatorVariables are all of them. The sandbox sets none of these, so taking one
+// back restores what was.
+var operatorVariables = []string{ExporterVariable, ProtocolVariable, EndpointVariable, ConvergedAgeVariable, ForeignContextVariable}
+
+// SetOperatorEnv gives the operator these variables, takes back others that were set
+// so, and waits until one with them runs and all others are gone. Only the variables
+// that this package names can be set.
+func (c *Cluster) SetOperatorEnv(ctx context.Context, env map[string]string) error {
+	for name := range env {
+		if !slices.Contains(operatorVariables, name) {
+			return fmt.Errorf("setting %s of the operator: it is none of %v", name, operatorVariables)
+		}
+	}
+	if err := c.parts.setOperatorEnv(ctx, env); err != nil {
+		return fmt.Errorf("setting %v of the operator: %w", env, err)
 	}
 	return nil
+}
+
+// OTLPHTTPEndpoint is the URL by which the operator reaches Jaeger's receiver of
+// traces by OTLP over HTTP.
+func (c *Cluster) OTLPHTTPEndpoint() string { return c.parts.otlpHTTP(c.Status) }
+
+// KillOperator ends the operator that reconciles with SIGKILL, so that it can tell
+// nobody, and waits until it is gone. On kind, its node brings it back.
+func (c *Cluster) KillOperator(ctx context.Context) error {
+	if err := c.parts.killOperator(ctx); err != nil {
+		return fmt.Errorf("killing the operator: %w", err)
+	}
+	return nil
+}
+
+// StartOperator is the opposite, and waits until the webhook answers.
+func (c *Cluster) StartOperator(ctx context.Context) error {
+	if err := c.parts.startOperator(ctx); err != nil {
+		return fmt.Errorf("starting the operator: %w", err)
+	}
+	return c.WaitAdmission(ctx)
+}
+
+// ErrNoReplicas says that this kind of cluster runs one operator only.
+var ErrNoReplicas = errors.New("an embedded cluster runs one operator")
+
+// SetOperatorReplicas has so many operators run, one of which leads, and waits until
+// they do. It is an error that wraps [ErrNoReplicas] but on kind.
+func (c *Cluster) SetOperatorReplicas(ctx context.Context, replicas int32) error {
+	d, ok := c.parts.(*deployments)
+	if !ok {
+		return fmt.Errorf("scaling the operator to %d: %w", replicas, ErrNoReplicas)
+	}
+	if err := d.scaleOperator(ctx, replicas); err != nil {
+		return fmt.Errorf("scaling the operator to %d: %w", replicas, err)
+	}
+	return nil
+}
+
+// Leader names the operator that holds the lease, as the lease does. It is empty
+// where nobody holds it.
+func (c *Cluster) Leader(ctx context.Context) (string, error) {
+	lease := &coordinationv1.Lease{}
+	if err := c.Client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: leaseName}, lease); err != nil {
+		return "", fmt.Errorf("reading the operator's lease: %w", err)
+	}
+	return ptr.Deref(lease.Spec.HolderIdentity, ""), nil
 }
 
 // StopJaeger ends Jaeger, and waits until it is gone. It keeps traces in memory:
@@ -62,16 +134,25 @@ func (c *Cluster) StartJaeger(ctx context.Context) error {
 // comes back with a trace context. A dry run leaves no span.
 func (c *Cluster) WaitAdmission(ctx context.Context) error {
 	return Eventually(ctx, rolloutLimit, "the webhook to admit Heads", func(ctx context.Context) error {
-		head := NewHead(metav1.NamespaceDefault, "")
-		head.GenerateName = "e2e-probe-"
-		if err := c.Client.Create(ctx, head, client.DryRunAll); err != nil {
-			return fmt.Errorf("creating a Head in a dry run: %w", err)
+		head, err := c.dryRun(ctx)
+		if err != nil {
+			return err
 		}
 		if _, _, err := jaeger.TraceIDOf(head.Annotations); err != nil {
 			return fmt.Errorf("a Head created in a dry run has %w", err)
 		}
 		return nil
 	})
+}
+
+// dryRun gives a Head as it would be admitted.
+func (c *Cluster) dryRun(ctx context.Context) (*v1alpha1.Head, error) {
+	head := NewHead(metav1.NamespaceDefault, "")
+	head.GenerateName = "e2e-probe-"
+	if err := c.Client.Create(ctx, head, client.DryRunAll); err != nil {
+		return nil, fmt.Errorf("creating a Head in a dry run: %w", err)
+	}
+	return head, nil
 }
 
 // NewHead makes a Head that runs an image at hand.
@@ -82,8 +163,8 @@ func NewHead(namespace, name string) *v1alpha1.Head {
 	}
 }
 
-// headReady words the state of a Head, and whether it is ready at its generation.
-func headReady(head *v1alpha1.Head) (ready bool, state string) {
+// HeadReady words the state of a Head, and whether it is ready at its generation.
+func HeadReady(head *v1alpha1.Head) (ready bool, state string) {
 	state = fmt.Sprintf("Head %s/%s: no condition Ready yet", head.Namespace, head.Name)
 	for _, c := range head.Status.Conditions {
 		if c.Type == v1alpha1.ConditionReady {
@@ -108,7 +189,29 @@ func (c *Cluster) ReadyCheck(namespace, name string) func(context.Context) (bool
 		if err != nil {
 			return false, "", fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
 		}
-		ready, state := headReady(head)
+		ready, state := HeadReady(head)
 		return ready, state, nil
 	}
+}
+
+// GoneCheck is [Cluster.ReadyCheck] for a Head that shall be gone.
+func (c *Cluster) GoneCheck(namespace, name string) func(context.Context) (bool, string, error) {
+	return func(ctx context.Context) (bool, string, error) {
+		head := &v1alpha1.Head{}
+		err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, head)
+		switch {
+		case apierrors.IsNotFound(err):
+			return true, "", nil
+		case err != nil:
+			return false, "", fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
+		}
+		return false, fmt.Sprintf("Head %s/%s is there: deleted at %v, finalizers %v", namespace, name, head.DeletionTimestamp, head.Finalizers), nil
+	}
+}
+
+// GenerationTraceID is the trace of what follows from a generation of an object that
+// no context belongs to, such as its deletion: in all processes the same.
+func GenerationTraceID(obj client.Object, generation int64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", obj.GetUID(), generation))
+	return hex.EncodeToString(sum[:16])
 }

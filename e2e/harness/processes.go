@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"syscall"
 )
 
@@ -22,13 +25,21 @@ const (
 // its status names.
 type processes struct {
 	program *program
+
+	mu  sync.Mutex
+	env map[string]string // the operator's variables, which each up must be told again
 }
 
 var _ parts = (*processes)(nil)
 
-// up brings the sandbox to what the arguments say. What it printed is part of its
-// error.
-func (p *processes) up(ctx context.Context, args ...string) error {
+// up brings the sandbox to what it should be. What it printed is part of its error.
+func (p *processes) up(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var args []string
+	for _, name := range slices.Sorted(maps.Keys(p.env)) {
+		args = append(args, "--operator-env="+name+"="+p.env[name])
+	}
 	var said bytes.Buffer
 	if err := p.program.up(ctx, &said, args...); err != nil {
 		return fmt.Errorf("%w; it says:\n%s", err, bytes.TrimSpace(said.Bytes()))
@@ -36,11 +47,39 @@ func (p *processes) up(ctx context.Context, args ...string) error {
 	return nil
 }
 
-func (p *processes) setOperatorEnv(ctx context.Context, name, value string) error {
-	if value == "" {
-		return p.up(ctx) // What it is not told, it takes back.
+func (p *processes) setOperatorEnv(ctx context.Context, env map[string]string) error {
+	p.mu.Lock()
+	p.env = maps.Clone(env)
+	p.mu.Unlock()
+	return p.up(ctx) // What it is not told, it takes back.
+}
+
+func (p *processes) killOperator(ctx context.Context) error {
+	return p.end(ctx, operatorProcess, syscall.SIGKILL)
+}
+
+func (p *processes) startOperator(ctx context.Context) error { return p.up(ctx) }
+
+func (p *processes) otlpHTTP(status Status) string {
+	return "http://" + status.Jaeger.OTLPHTTP + "/v1/traces"
+}
+
+// end sends a signal to a process, if it runs, and waits until it is gone.
+func (p *processes) end(ctx context.Context, name string, signal syscall.Signal) error {
+	process, err := p.find(ctx, name)
+	if err != nil || process.PID == 0 {
+		return err
 	}
-	return p.up(ctx, "--operator-env="+name+"="+value)
+	if err := syscall.Kill(process.PID, signal); err != nil {
+		return fmt.Errorf("ending process %d: %w", process.PID, err)
+	}
+	return Eventually(ctx, rolloutLimit, "the end of "+name, func(ctx context.Context) error {
+		now, err := p.find(ctx, name)
+		if err == nil && now.PID != 0 {
+			err = fmt.Errorf("process %d runs", now.PID)
+		}
+		return err
+	})
 }
 
 func (p *processes) find(ctx context.Context, name string) (Process, error) {
@@ -57,20 +96,7 @@ func (p *processes) find(ctx context.Context, name string) (Process, error) {
 }
 
 func (p *processes) stopJaeger(ctx context.Context) error {
-	process, err := p.find(ctx, jaegerProcess)
-	if err != nil || process.PID == 0 {
-		return err
-	}
-	if err := syscall.Kill(process.PID, syscall.SIGTERM); err != nil {
-		return fmt.Errorf("ending process %d: %w", process.PID, err)
-	}
-	return Eventually(ctx, rolloutLimit, "the end of Jaeger", func(ctx context.Context) error {
-		now, err := p.find(ctx, jaegerProcess)
-		if err == nil && now.PID != 0 {
-			err = fmt.Errorf("process %d runs", now.PID)
-		}
-		return err
-	})
+	return p.end(ctx, jaegerProcess, syscall.SIGTERM)
 }
 
 func (p *processes) startJaeger(ctx context.Context) error {

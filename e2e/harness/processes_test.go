@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -78,18 +79,28 @@ func TestProcessesJaeger(t *testing.T) {
 
 func TestProcessesOperatorEnv(t *testing.T) {
 	p, folder, diary := fakeEmbedded(t)
-	for value, want := range map[string]string{"jaeger": "up --operator-env=A=jaeger", "": "up"} {
-		if err := p.setOperatorEnv(t.Context(), "A", value); err != nil || diary() != want {
-			t.Errorf("%v, the diary is %q, want %q", err, diary(), want)
-		}
-		if err := os.Remove(filepath.Join(folder, "diary")); err != nil {
-			t.Fatal(err)
+	for want, env := range map[string]map[string]string{
+		"up --operator-env=A=jaeger --operator-env=B=x=y": {"A": "jaeger", "B": "x=y"}, "up": nil,
+	} {
+		// An operator that has to be started again has the same variables.
+		for what, do := range map[string]func() error{
+			"setting": func() error { return p.setOperatorEnv(t.Context(), env) },
+			"starting": func() error {
+				return errors.Join(p.setOperatorEnv(t.Context(), env), os.Remove(filepath.Join(folder, "diary")), p.startOperator(t.Context()))
+			},
+		} {
+			if err := do(); err != nil || diary() != want {
+				t.Errorf("%s: %v, the diary is %q, want %q", what, err, diary(), want)
+			}
+			if err := os.Remove(filepath.Join(folder, "diary")); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := os.WriteFile(filepath.Join(folder, "broken"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.setOperatorEnv(t.Context(), "A", ""); err == nil || !strings.Contains(err.Error(), "no room") {
+	if err := p.setOperatorEnv(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no room") {
 		t.Errorf("error is %v, want what up said", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,6 +24,11 @@ const (
 	ReadyLimit = 2 * time.Minute
 	// cleanupLimit bounds what happens after a feature, artifacts included.
 	cleanupLimit = 2 * time.Minute
+	// settledTrace is the age of its last span at which a trace needs no quiet second:
+	// that second, and longer than spans take to Jaeger.
+	settledTrace = 1500 * time.Millisecond
+	// restoreLimit bounds what puts the operator right again.
+	restoreLimit = 3 * time.Minute
 )
 
 // Scene is what one feature works in: a namespace of its own, which goes at the
@@ -59,7 +65,7 @@ func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
 		if t.Failed() {
 			s.keepArtifacts(ctx)
 		}
-		if err := c.Client.Delete(ctx, namespace); err != nil {
+		if err := client.IgnoreNotFound(c.Client.Delete(ctx, namespace)); err != nil {
 			t.Errorf("deleting namespace %s: %v", namespace.Name, err)
 		}
 	})
@@ -78,6 +84,19 @@ func (s *Scene) Restore(ctx context.Context, limit time.Duration, what string, d
 			s.t.Errorf("%s: %v", what, err)
 		}
 	})
+}
+
+// ChangeOperator gives the operator variables, see [Cluster.SetOperatorEnv], until the
+// end of the scene. It waits until the webhook answers, now and then.
+func (s *Scene) ChangeOperator(ctx context.Context, env map[string]string) error {
+	set := func(ctx context.Context, env map[string]string) error {
+		if err := s.SetOperatorEnv(ctx, env); err != nil {
+			return err
+		}
+		return s.WaitAdmission(ctx)
+	}
+	s.Restore(ctx, restoreLimit, "restoring the operator's variables", func(ctx context.Context) error { return set(ctx, nil) })
+	return set(ctx, env)
 }
 
 // CreateHead creates a Head and gives it as admission left it.
@@ -104,6 +123,25 @@ func (s *Scene) WaitReady(ctx context.Context, name string) error {
 	})
 }
 
+// WaitAge waits until a Head, which must be ready, has been so for longer than age.
+// Its condition counts in seconds, so that may be one more.
+func (s *Scene) WaitAge(ctx context.Context, name string, age time.Duration) error {
+	head := &v1alpha1.Head{}
+	if err := s.Get(ctx, name, head); err != nil {
+		return err
+	}
+	ready := meta.FindStatusCondition(head.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status != metav1.ConditionTrue {
+		return fmt.Errorf("waiting until Head %s is old: it is not ready: %+v", name, ready)
+	}
+	return Eventually(ctx, age+ReadyLimit, fmt.Sprintf("Head %s to be ready for %s", name, age), func(context.Context) error {
+		if is := time.Since(ready.LastTransitionTime.Time); is <= age+time.Second {
+			return fmt.Errorf("it is ready for %s", is)
+		}
+		return nil
+	})
+}
+
 // WaitTrace waits until the trace that a Head's annotation names is complete: it
 // matches an expected tree, has all its parents, is quiet, and the Head is ready.
 func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden string) (jaeger.Trace, error) {
@@ -111,12 +149,18 @@ func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden strin
 	if err != nil {
 		return jaeger.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
 	}
+	return s.WaitTraceID(ctx, head, traceID, golden, s.ReadyCheck(head.Namespace, head.Name))
+}
+
+// WaitTraceID is WaitTrace for any trace about a Head, and for any state that the Head
+// must have come to, see [jaeger.Conditions].
+func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled func(context.Context) (bool, string, error)) (jaeger.Trace, error) {
 	tree, err := Golden(golden, map[string]string{"NAMESPACE": head.Namespace, "HEAD": head.Name})
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
 	trace, err := jaeger.WaitComplete(ctx, s.Jaeger, traceID, jaeger.Conditions{
-		Tree: tree, Ready: s.ReadyCheck(head.Namespace, head.Name), Timeout: ReadyLimit,
+		Tree: tree, Ready: settled, Settled: settledTrace, Timeout: ReadyLimit,
 	})
 	kept := seen{trace: trace}
 	if incomplete := (*jaeger.IncompleteError)(nil); errors.As(err, &incomplete) {

@@ -24,6 +24,7 @@ type Status struct {
 		UI       string `json:"ui"`
 		Query    string `json:"query"`
 		OTLPGRPC string `json:"otlpGRPC"`
+		OTLPHTTP string `json:"otlpHTTP"`
 	} `json:"jaeger"`
 	Components []Component `json:"components"`
 }
@@ -117,7 +118,8 @@ func (s Status) check(env func(string) string) error {
 	if s.Cluster == clusterEmbedded {
 		problems = append(problems, s.checkProcesses())
 	}
-	for what, value := range map[string]string{"kubeconfig": s.Kubeconfig, "address of Jaeger's query API": s.Jaeger.Query} {
+	for what, value := range map[string]string{"kubeconfig": s.Kubeconfig, "address of Jaeger's query API": s.Jaeger.Query,
+		"address of Jaeger's OTLP receivers": s.Jaeger.OTLPGRPC, "address of Jaeger's OTLP receiver over HTTP": s.Jaeger.OTLPHTTP} {
 		if value == "" {
 			complain("the sandbox's status has no %s", what)
 		}

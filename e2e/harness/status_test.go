@@ -8,7 +8,7 @@ import (
 
 func TestParseStatus(t *testing.T) {
 	status, err := parseStatus([]byte(`{"name":"n","state":"up","cluster":"kind","provider":"podman","images":"source","kubeconfig":"/k",
-		"node":{"kubernetes":"v1","runtime":"containerd://2"},"jaeger":{"ui":"http://u","query":"q:1"},"components":[{"name":"c","ready":true}],"new":1}`))
+		"node":{"kubernetes":"v1","runtime":"containerd://2"},"jaeger":{"ui":"http://u","query":"q:1","otlpGRPC":"o:1","otlpHTTP":"o:2"},"components":[{"name":"c","ready":true}],"new":1}`))
 	if err != nil || status.Provider != "podman" || status.Jaeger.Query != "q:1" || !status.Components[0].Ready {
 		t.Errorf("status is %+v, %v", status, err)
 	}
@@ -22,7 +22,7 @@ func TestParseStatus(t *testing.T) {
 // goodStatus is that of a sandbox in which nothing is wrong.
 func goodStatus(cluster string) Status {
 	s := Status{Cluster: cluster, Images: "source", Kubeconfig: "/k"}
-	s.Jaeger.Query = "q:1"
+	s.Jaeger.Query, s.Jaeger.OTLPGRPC, s.Jaeger.OTLPHTTP = "q:1", "o:1", "o:2"
 	switch cluster {
 	case clusterKind:
 		s.Provider, s.Node.Runtime = "podman", "containerd://2.1"

@@ -1,0 +1,166 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+// This file has what tests do to the cluster as a whole. Each has an opposite, which
+// does nothing where there is nothing to put right; reset calls all of these.
+
+const (
+	webhookConfiguration = "operator-tracing-mutating-webhook-configuration"
+	// mendAnnotation keeps where the webhook is while nobody can reach it, so that
+	// tests that were killed can be mended by the next.
+	mendAnnotation = "e2e.example.com/webhook"
+	// nowhere is a port on which nothing listens.
+	nowhere = 1
+)
+
+// reset puts right whatever tests disturb.
+func (c *Cluster) reset(ctx context.Context) error {
+	if err := c.StartJaeger(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(c.removePlayedNode(ctx), c.Uncordon(ctx)); err != nil {
+		return err
+	}
+	if err := c.mendWebhook(ctx); err != nil {
+		return err
+	}
+	if err := c.SetOperatorReplicas(ctx, 1); err != nil && !errors.Is(err, ErrNoReplicas) {
+		return err
+	}
+	if err := c.SetOperatorEnv(ctx, nil); err != nil {
+		return err
+	}
+	return c.WaitAdmission(ctx)
+}
+
+// BreakWebhook has the API server call the operator's webhook where nothing answers,
+// and waits until it does. The operator runs on.
+func (c *Cluster) BreakWebhook(ctx context.Context) error {
+	err := c.changeWebhook(ctx, func(hook *admissionregistrationv1.MutatingWebhookConfiguration) error {
+		if hook.Annotations[mendAnnotation] != "" {
+			return nil
+		}
+		was, err := json.Marshal(hook.Webhooks[0].ClientConfig)
+		if err != nil {
+			return err
+		}
+		metav1.SetMetaDataAnnotation(&hook.ObjectMeta, mendAnnotation, string(was))
+		return pointNowhere(&hook.Webhooks[0].ClientConfig)
+	})
+	if err != nil {
+		return err
+	}
+	return Eventually(ctx, rolloutLimit, "Heads to be admitted without the webhook", func(ctx context.Context) error {
+		head, err := c.dryRun(ctx)
+		if err == nil && head.Annotations[jaeger.TraceparentAnnotation] != "" {
+			err = errors.New("a Head created in a dry run has a trace context")
+		}
+		return err
+	})
+}
+
+func pointNowhere(config *admissionregistrationv1.WebhookClientConfig) error {
+	switch {
+	case config.Service != nil:
+		config.Service.Port = ptr.To[int32](nowhere)
+	case config.URL != nil:
+		scheme, rest, _ := strings.Cut(*config.URL, "://")
+		address, path, _ := strings.Cut(rest, "/")
+		host, _, _ := strings.Cut(address, ":")
+		config.URL = ptr.To(fmt.Sprintf("%s://%s:%d/%s", scheme, host, nowhere, path))
+	default:
+		return errors.New("the webhook has neither a Service nor a URL")
+	}
+	return nil
+}
+
+// MendWebhook is the opposite of BreakWebhook, and waits until the API server calls
+// the webhook again.
+func (c *Cluster) MendWebhook(ctx context.Context) error {
+	if err := c.mendWebhook(ctx); err != nil {
+		return err
+	}
+	return c.WaitAdmission(ctx)
+}
+
+func (c *Cluster) mendWebhook(ctx context.Context) error {
+	return c.changeWebhook(ctx, func(hook *admissionregistrationv1.MutatingWebhookConfiguration) error {
+		was := hook.Annotations[mendAnnotation]
+		if was == "" {
+			return nil
+		}
+		delete(hook.Annotations, mendAnnotation)
+		hook.Webhooks[0].ClientConfig = admissionregistrationv1.WebhookClientConfig{}
+		return json.Unmarshal([]byte(was), &hook.Webhooks[0].ClientConfig)
+	})
+}
+
+func (c *Cluster) changeWebhook(ctx context.Context, change func(*admissionregistrationv1.MutatingWebhookConfiguration) error) error {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		hook := &admissionregistrationv1.MutatingWebhookConfiguration{}
+		if err := c.Client.Get(ctx, client.ObjectKey{Name: webhookConfiguration}, hook); err != nil {
+			return err
+		}
+		if len(hook.Webhooks) != 1 {
+			return fmt.Errorf("it has %d webhooks, want 1", len(hook.Webhooks))
+		}
+		if err := change(hook); err != nil {
+			return err
+		}
+		return c.Client.Update(ctx, hook)
+	})
+	if err != nil {
+		return fmt.Errorf("changing MutatingWebhookConfiguration %s: %w", webhookConfiguration, err)
+	}
+	return nil
+}
+
+// Cordon lets the nodes take no more Pods: new ones wait, and what is to become ready
+// does not.
+func (c *Cluster) Cordon(ctx context.Context) error { return c.cordonExcept(ctx, "") }
+
+// cordonExcept leaves one node open.
+func (c *Cluster) cordonExcept(ctx context.Context, open string) error {
+	return c.setUnschedulable(ctx, func(node string) bool { return node != open })
+}
+
+// Uncordon is the opposite. Pods that wait are scheduled at once.
+func (c *Cluster) Uncordon(ctx context.Context) error {
+	return c.setUnschedulable(ctx, func(string) bool { return false })
+}
+
+func (c *Cluster) setUnschedulable(ctx context.Context, of func(node string) bool) error {
+	nodes := &corev1.NodeList{}
+	if err := c.Client.List(ctx, nodes); err != nil {
+		return fmt.Errorf("listing the nodes: %w", err)
+	}
+	for i := range nodes.Items {
+		node := &nodes.Items[i]
+		want := of(node.Name)
+		if node.Spec.Unschedulable == want {
+			continue
+		}
+		before := client.MergeFrom(node.DeepCopy())
+		node.Spec.Unschedulable = want
+		if err := client.IgnoreNotFound(c.Client.Patch(ctx, node, before)); err != nil {
+			return fmt.Errorf("setting node %s to unschedulable=%t: %w", node.Name, want, err)
+		}
+	}
+	return nil
+}

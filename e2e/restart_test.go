@@ -1,0 +1,129 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/operator-tracing/sandbox/e2e/harness"
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+// leaseLimit is how long an operator may take to follow one that was killed, whose
+// lease has to expire.
+const leaseLimit = time.Minute
+
+func TestOperatorKilled(t *testing.T) {
+	var half halfway
+	half.assess(newFeature("a killed operator's successor goes on with the trace", needPods)).
+		assess("the operator is killed, and comes back", func(ctx context.Context, s *step) {
+			s.Restore(ctx, 3*time.Minute, "starting the operator", s.StartOperator)
+			if err := s.KillOperator(ctx); err != nil {
+				s.Fatal(err)
+			}
+			if err := s.StartOperator(ctx); err != nil {
+				s.Fatal(err)
+			}
+		})
+	half.finish().run(t)
+}
+
+func TestLeaderFails(t *testing.T) {
+	var half halfway
+	var leader string
+	f := newFeature("another replica takes over", needKubelet).
+		assess("two replicas", func(ctx context.Context, s *step) {
+			s.Restore(ctx, 3*time.Minute, "scaling the operator back", func(ctx context.Context) error {
+				return errors.Join(s.SetOperatorReplicas(ctx, 1), s.WaitAdmission(ctx))
+			})
+			if err := s.SetOperatorReplicas(ctx, 2); err != nil {
+				s.Fatal(err)
+			}
+		})
+	half.assess(f).
+		assess("the one that leads is killed, and another pod leads", func(ctx context.Context, s *step) {
+			var err error
+			if leader, err = s.Leader(ctx); err != nil || leader == "" {
+				s.Fatalf("the leader is %q, %v", leader, err)
+			}
+			if err := s.KillOperator(ctx); err != nil {
+				s.Fatal(err)
+			}
+			err = harness.Eventually(ctx, leaseLimit, "another leader", func(ctx context.Context) error {
+				now, err := s.Leader(ctx)
+				if err == nil && (now == "" || now == leader) {
+					err = errors.New("the leader is " + now)
+				}
+				return err
+			})
+			if err != nil {
+				s.Fatal(err)
+			}
+		})
+	half.finish().run(t)
+}
+
+// halfway is a Head that was created and can't become ready yet: its Pods find no node.
+type halfway struct {
+	creation
+
+	f *feature
+}
+
+// assess brings a Head there, and waits until all that can happen is in its trace: a
+// process that is killed then takes no span with it.
+func (h *halfway) assess(f *feature) *feature {
+	h.f = f
+	return f.assess("no node takes Pods", func(ctx context.Context, s *step) {
+		s.Restore(ctx, time.Minute, "letting the nodes take Pods", s.Uncordon)
+		if err := s.Cordon(ctx); err != nil {
+			s.Fatal(err)
+		}
+	}).assess("a Head is on its way", func(ctx context.Context, s *step) {
+		head, err := s.CreateHead(ctx, "head", nil)
+		if err != nil {
+			s.Fatal(err)
+		}
+		h.head = head
+		id, _, err := jaeger.TraceIDOf(head.Annotations)
+		if err != nil {
+			s.Fatal(err)
+		}
+		waiting := func(ctx context.Context) (bool, string, error) {
+			_, state, err := s.ReadyCheck(s.Namespace, head.Name)(ctx)
+			return strings.Contains(state, "Ready is False"), state, err
+		}
+		if h.trace, err = s.WaitTraceID(ctx, head, id, "halfway.tree", waiting); err != nil {
+			s.Fatal(err)
+		}
+	})
+}
+
+// finish lets the Head become ready.
+func (h *halfway) finish() *feature {
+	return h.f.assess("the nodes take Pods again, and the trace becomes the expected tree", func(ctx context.Context, s *step) {
+		if err := s.Uncordon(ctx); err != nil {
+			s.Fatal(err)
+		}
+		trace, err := s.WaitTrace(ctx, h.head, "create.tree")
+		if err != nil {
+			s.Fatal(err)
+		}
+		checkTimes(s.T, trace)
+		before := map[string]spantree.Span{}
+		for _, span := range trace.Spans() {
+			before[span.SpanID] = span
+		}
+		for _, span := range h.trace.Spans() {
+			if diff := cmp.Diff(span, before[span.SpanID], cmpopts.EquateEmpty()); diff != "" {
+				s.Errorf("a span of the first process (-before +now):\n%s", diff)
+			}
+		}
+	})
+}
