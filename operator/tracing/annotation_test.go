@@ -120,6 +120,11 @@ func TestOrigin(t *testing.T) {
 	if !ok || got != want {
 		t.Fatalf("parsed %+v, %t of %s, want %+v", got, ok, want, want)
 	}
+	for _, impossible := range []origin{{sc.SpanID(), -1, start}, {sc.SpanID(), 7, time.Unix(-1, 0)}} {
+		if _, ok := parseOrigin(impossible.String()); !ok {
+			t.Errorf("wrote %s, which cannot be read", impossible)
+		}
+	}
 	id := sc.SpanID().String()
 	for _, bad := range []string{
 		"", id, id + "-1", id + "-1-2-3", id + "--1-5", id + "-x-5", id + "-1-x", "0000000000000000-1-2", "zz-1-2",

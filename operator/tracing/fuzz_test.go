@@ -47,7 +47,9 @@ func FuzzAnnotations(f *testing.F) {
 	} {
 		f.Add(text, []byte("0123456789abcdef"), []byte("01234567"), byte(1), "a=1,b=2", int64(1), int64(1700000000))
 	}
-	f.Add("a=b", []byte{}, []byte{}, byte(0xff), "=", int64(-1), int64(-1))
+	f.Add("a=b", []byte{}, []byte{}, byte(0xff), "=", int64(1), int64(1))
+	f.Add("a=b", []byte{1}, []byte{1}, byte(0xff), "=", int64(-1), int64(1))
+	f.Add("a=b", []byte{1}, []byte{1}, byte(0xff), "=", int64(1), int64(-1))
 	f.Add("a=b", []byte{15: 1}, []byte{7: 1}, byte(3), strings.Repeat("k=v,", 40), int64(1)<<62, int64(1)<<62)
 	tp := tracingtest.NewTracerProvider()
 	f.Fuzz(func(t *testing.T, text string, traceID, spanID []byte, flags byte, state string, generation, seconds int64) {

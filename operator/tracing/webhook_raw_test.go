@@ -95,6 +95,11 @@ func TestAdmissionForms(t *testing.T) {
 			if diff := cmp.Diff(want, got.Annotations); diff != "" || got.Allowed == tc.refused {
 				t.Errorf("allowed %t, annotations differ (-want +got):\n%s", got.Allowed, diff)
 			}
+			for _, span := range got.Spans {
+				if strings.Contains(span, string(ObjectGenerationKey)) || strings.Count(span, linked) > 1 {
+					t.Errorf("span %q, whose generation is not known yet, with each link once", span)
+				}
+			}
 			if tc.says == nil && len(got.Spans) > 0 || tc.says != nil && (len(got.Spans) != 1 || !got.says(tc.says...)) {
 				t.Errorf("spans %q, want %q", got.Spans, tc.says)
 			}
