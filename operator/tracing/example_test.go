@@ -126,7 +126,7 @@ func ExampleWrapDefaulter() {
 		tracing.WithTrustedWriters("system:serviceaccount:shop:operator"),
 		tracing.WithForeignContext(tracing.ForeignParent),
 	)
-	// ctrl.NewWebhookManagedBy(mgr, &appsv1.Deployment{}).WithDefaulter(d)
+	// What follows is a request; an operator hands d to its webhook builder instead.
 
 	ctx := admission.NewContextWithRequest(context.Background(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create,

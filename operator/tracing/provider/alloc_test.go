@@ -56,7 +56,7 @@ func TestByHandMakesTheSameSpans(t *testing.T) {
 				one.Parent = name
 			}
 			for _, a := range s.Attributes() {
-				one.Attributes[a.Key] = a.Value.Emit()
+				one.Attributes[a.Key] = a.Value.String()
 			}
 			out = append(out, one)
 		}

@@ -38,7 +38,7 @@ func TestDirectModules(t *testing.T) {
 		"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/trace", "github.com/go-logr/logr",
 		"google.golang.org/grpc", // of the exporter's, for its dial options
 		// For tests.
-		"go.opentelemetry.io/proto/otlp", "go.uber.org/goleak",
+		"github.com/google/go-cmp", "go.opentelemetry.io/proto/otlp", "go.uber.org/goleak",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime",
 	})
 	direct, err := modgraph.Direct(t.Context(), ".")
