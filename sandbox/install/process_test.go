@@ -155,7 +155,7 @@ func testNode(t *testing.T, c *Cluster) {
 	if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(manifest), node); err != nil {
 		t.Fatal(err)
 	}
-	if room := node.Status.Allocatable; room.Cpu().Value() != 32 || room.Pods().Value() != 110 {
+	if room := node.Status.Allocatable; room.Cpu().Value() != 32 || room.Pods().Value() != 500 {
 		t.Errorf("the API server stored a node with room for %v", room)
 	}
 
