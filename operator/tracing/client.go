@@ -3,7 +3,9 @@ package tracing
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -55,15 +57,26 @@ type tracedClient struct {
 	client.Client
 	cfg         *config
 	convergence *convergence
+	kinds       sync.Map // reflect.Type to schema.GroupVersionKind, of types that have only one
 }
 
 var _ client.Client = (*tracedClient)(nil)
 
+// kind gives an object's kind. A type whose kind is known without its object saying so has but one in the scheme, and is looked
+// up once: a lookup costs as much as half a read.
 func (c *tracedClient) kind(obj runtime.Object) schema.GroupVersionKind {
-	if gvk, err := c.GroupVersionKindFor(obj); err == nil {
-		return gvk
+	t := reflect.TypeOf(obj)
+	if gvk, ok := c.kinds.Load(t); ok {
+		return gvk.(schema.GroupVersionKind)
 	}
-	return kindOf(obj, c.Scheme())
+	gvk, err := c.GroupVersionKindFor(obj)
+	if err != nil {
+		return kindOf(obj, c.Scheme())
+	}
+	if obj.GetObjectKind().GroupVersionKind().Empty() {
+		c.kinds.Store(t, gvk)
+	}
+	return gvk
 }
 
 // Get implements client.Reader.
@@ -71,19 +84,19 @@ func (c *tracedClient) Get(ctx context.Context, key client.ObjectKey, obj client
 	if c.cfg.off() || isNil(obj) {
 		return c.Client.Get(ctx, key, obj, opts...)
 	}
-	r := c.beginRead(ctx, "get", c.kind(obj), key)
+	gvk := c.kind(obj)
+	r := c.beginRead(ctx, "get", gvk, key)
 	err := c.Client.Get(r.ctx, key, obj, opts...)
 	r.end(err)
 	s := sessionFrom(ctx)
 	switch {
 	case err == nil:
-		gvk := c.kind(obj)
 		if s != nil {
 			s.remember(gvk, obj)
 		}
 		c.convergence.saw(gvk, obj)
 	case s != nil && apierrors.IsNotFound(err):
-		s.rememberAbsent(c.kind(obj), key)
+		s.rememberAbsent(gvk, key)
 	}
 	return err
 }

@@ -195,23 +195,19 @@ func (s *session) expectedIDs() []any {
 	return []any{"trace_id", rel.parent.TraceID().String()}
 }
 
-// reconciled takes obj as the reconciled object. Only the first one counts.
-func (s *session) reconciled(gvk schema.GroupVersionKind, obj client.Object) {
+// isReconciled reports whether an object of this type, kind and name is the one being reconciled.
+func (s *session) isReconciled(obj client.Object, gvk schema.GroupVersionKind, key types.NamespacedName) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.object == nil {
-		s.gvk, s.object = gvk, obj
-	}
+	return s.isAbout(obj, gvk, key)
 }
 
-// isReconciled reports whether an object of this type, kind and name is the one being reconciled. The
-// type decides where the reconciler's scheme did not know it, and cannot for those that fit any kind.
-func (s *session) isReconciled(obj client.Object, gvk schema.GroupVersionKind, key types.NamespacedName) bool {
+// isAbout is isReconciled for a caller that holds the lock. The type decides where the reconciler's scheme did not know it, and
+// cannot for those that fit any kind.
+func (s *session) isAbout(obj client.Object, gvk schema.GroupVersionKind, key types.NamespacedName) bool {
 	if key != s.key || key.Name == "" { // a request may be about no single object
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if _, anyKind := obj.(runtime.Unstructured); anyKind || isPartial(obj) {
 		return gvk.GroupKind() == s.gvk.GroupKind()
 	}
@@ -226,37 +222,39 @@ func (s *session) intends(i intents) {
 }
 
 // remember keeps a copy of an object as the reconcile read it, or as a write returned it. A full
-// memory keeps what it has and refuses others.
+// memory keeps what it has and refuses others. The first copy of the reconciled object stays what the reconcile is about.
 func (s *session) remember(gvk schema.GroupVersionKind, obj client.Object) {
 	key := client.ObjectKeyFromObject(obj)
-	if !s.reserve(gvk, key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.find(gvk, key)
+	if !s.hasRoom(i, key) {
 		return
 	}
 	kept := deepCopy(obj)
-	s.keep(gvk, key, kept)
-	if s.isReconciled(obj, gvk, key) {
-		s.reconciled(gvk, kept)
+	s.keep(i, gvk, key, kept)
+	if s.object == nil && s.isAbout(obj, gvk, key) {
+		s.gvk, s.object = gvk, kept
 	}
 }
 
 // rememberAbsent notes that the object does not exist.
 func (s *session) rememberAbsent(gvk schema.GroupVersionKind, key types.NamespacedName) {
-	if s.reserve(gvk, key) {
-		s.keep(gvk, key, nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(gvk, key); s.hasRoom(i, key) {
+		s.keep(i, gvk, key, nil)
 	}
 }
 
-// reserve is asked first, so that nothing is copied in vain.
-func (s *session) reserve(gvk schema.GroupVersionKind, key types.NamespacedName) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.find(gvk, key) >= 0 || len(s.reads) < maxReads || key == s.key && s.object == nil
+// hasRoom is asked before something is copied. i is what find says about the key. The caller holds the lock.
+func (s *session) hasRoom(i int, key types.NamespacedName) bool {
+	return i >= 0 || len(s.reads) < maxReads || key == s.key && s.object == nil
 }
 
-func (s *session) keep(gvk schema.GroupVersionKind, key types.NamespacedName, obj client.Object) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := s.find(gvk, key); i >= 0 {
+// keep puts an object where find says that it is. The caller holds the lock.
+func (s *session) keep(i int, gvk schema.GroupVersionKind, key types.NamespacedName, obj client.Object) {
+	if i >= 0 {
 		s.reads[i].object = obj
 		return
 	}
