@@ -21,6 +21,10 @@ sandbox-down: ## Remove the sandbox (ARGS=--purge for the caches too).
 sandbox-status: ## Say what runs in the sandbox and where Jaeger is.
 	@$(SANDBOX) status $(ARGS)
 
+.PHONY: sandbox-doctor
+sandbox-doctor: ## Say what on this machine is in a sandbox's way, and what mends it.
+	@$(SANDBOX) doctor $(ARGS)
+
 .PHONY: sandbox-logs
 sandbox-logs: ## Print the logs of an embedded sandbox (ARGS="operator -f").
 	@$(SANDBOX) logs $(ARGS)

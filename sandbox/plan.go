@@ -10,9 +10,12 @@ import (
 // builds wait for each other.
 const build = 35 * time.Minute
 
-// choice is the first step of `sandbox up`, on which the others depend.
+// choice are the first steps of `sandbox up`, on which the others depend.
 func choice(r *up.Run) []up.Step {
-	return []up.Step{{Name: "kind of cluster", Limit: 5 * time.Minute, Run: r.ChooseCluster}}
+	return []up.Step{
+		{Name: "this machine", Limit: time.Minute, Run: r.CheckMachine},
+		{Name: "kind of cluster", Limit: 5 * time.Minute, Run: r.ChooseCluster, Needs: []string{"this machine"}},
+	}
 }
 
 // plan is the rest of `sandbox up`, whole: what it does, in which order, and how long it waits. Steps that need nothing of

@@ -12,7 +12,7 @@ import (
 // The plans are run with steps that only note their names: Do refuses a plan with mistakes.
 func TestPlansAreWellFormed(t *testing.T) {
 	run := &up.Run{}
-	t.Run("choice", func(t *testing.T) { wellFormed(t, choice(run), "kind of cluster", "kind of cluster") })
+	t.Run("choice", func(t *testing.T) { wellFormed(t, choice(run), "this machine", "kind of cluster") })
 	t.Run("kind", func(t *testing.T) { wellFormed(t, plan(run), "images", "sample Head") })
 	t.Run("embedded", func(t *testing.T) { wellFormed(t, embeddedPlan(run), "ports, certificates", "sample Head") })
 }

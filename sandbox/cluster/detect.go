@@ -104,9 +104,15 @@ func (e *Engine) Use() error {
 }
 
 // Installed tells whether any container engine's client is on PATH: where none is, [Detect] needs no probe to say so.
-func Installed() bool {
-	return slices.ContainsFunc(engines, func(name string) bool {
-		_, err := exec.LookPath(name)
-		return err == nil
-	})
+func Installed() bool { return len(InstalledEngines()) > 0 }
+
+// InstalledEngines are the container engines whose clients are on PATH, in the order in which [Detect] tries them.
+func InstalledEngines() []string {
+	var found []string
+	for _, name := range engines {
+		if _, err := exec.LookPath(name); err == nil {
+			found = append(found, name)
+		}
+	}
+	return found
 }

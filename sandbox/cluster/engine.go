@@ -34,6 +34,15 @@ type Host struct {
 	NoFile       uint64 `json:"noFile"`
 	Mount        bool   `json:"mount"`
 	Memory       uint64 `json:"memory"`
+	// Controllers are those of cgroup v2 that the container gets; nil on cgroup v1.
+	Controllers []string `json:"controllers"`
+	// Rootless is whether the container's root is another user outside.
+	Rootless bool `json:"rootless"`
+	// InotifyInstances and InotifyWatches are the most for one user.
+	InotifyInstances uint64 `json:"inotifyInstances"`
+	InotifyWatches   uint64 `json:"inotifyWatches"`
+	// Free is the room in the engine's storage, in bytes.
+	Free uint64 `json:"free"`
 }
 
 // engines are tried in this order.

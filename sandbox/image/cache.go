@@ -2,12 +2,14 @@ package image
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -23,8 +25,20 @@ const (
 	idle      = time.Hour
 )
 
-// cacheRemedy is what to do where the cache can't be written.
-const cacheRemedy = "make it writable, or name another folder by XDG_CACHE_HOME"
+// What to do where the cache can't be written.
+const (
+	// RoomRemedy is for a cache that is full.
+	RoomRemedy  = "make room there, or name another folder by XDG_CACHE_HOME"
+	cacheRemedy = "make it writable, or name another folder by XDG_CACHE_HOME"
+)
+
+// Remedy adds what to do about a cache that can't be written.
+func Remedy(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w; %s", err, RoomRemedy)
+	}
+	return fmt.Errorf("%w; %s", err, cacheRemedy)
+}
 
 // RemoveCache deletes everything that was built or pulled into the cache folder, and the folder itself if nothing else
 // is in it.
@@ -58,12 +72,12 @@ func use(dir string, outputs []string) bool {
 // meanwhile, with all outputs, its work stays, since programs may run from there already.
 func fill(dir string, outputs []string, work func(temporary string) error) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("making the cache folder: %w; %s", err, cacheRemedy)
+		return fmt.Errorf("making the cache folder: %w", Remedy(err))
 	}
 	removeAbandoned(filepath.Dir(dir))
 	temporary, err := os.MkdirTemp(filepath.Dir(dir), making)
 	if err != nil {
-		return fmt.Errorf("making a folder in the cache: %w; %s", err, cacheRemedy)
+		return fmt.Errorf("making a folder in the cache: %w", Remedy(err))
 	}
 	defer os.RemoveAll(temporary)
 	if err := work(temporary); err != nil {

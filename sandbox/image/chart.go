@@ -2,8 +2,6 @@ package image
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,9 +35,7 @@ func (b *Builder) Chart(ctx context.Context, report Report) (dir string, err err
 
 // asset returns the folder with a's files, copied out of the Go module cache if they are not in the sandbox's.
 func (b *Builder) asset(ctx context.Context, a asset, report Report) (string, error) {
-	hash := sha256.Sum256([]byte(a.module + "@" + a.version + " " + a.folder))
-	dir := filepath.Join(b.Cache, "bin", a.name+"-"+hex.EncodeToString(hash[:])[:16])
-	outputs := []string{filepath.Join(filepath.Base(a.folder), a.holds)}
+	dir, outputs := b.assetFolder(a), a.outputs()
 	files := filepath.Join(dir, filepath.Base(a.folder))
 	if use(dir, outputs) {
 		return files, nil

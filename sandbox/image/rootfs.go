@@ -3,8 +3,6 @@ package image
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -41,16 +39,14 @@ type rootFS struct {
 // kept beside it and becomes a label of the image.
 func (b *Builder) buildRootFS(ctx context.Context, report Report) (rootFS, error) {
 	_, arch := b.platform()
-	hash := sha256.Sum256([]byte(strings.Join(append(append([]string{debianRelease, arch}, nodePackages...), unwanted...), " ")))
-	dir := filepath.Join(b.Cache, "rootfs", debianRelease+"-"+hex.EncodeToString(hash[:])[:16])
+	dir := b.rootFSFolder()
 	fs := rootFS{archive: filepath.Join(dir, "rootfs.tar")}
-	outputs := []string{"rootfs.tar", "packages"}
-	if !use(dir, outputs) {
+	if !use(dir, rootFSOutputs) {
 		if err := CanBuildNode(); err != nil {
 			return fs, err
 		}
 		start := time.Now()
-		if err := fill(dir, outputs, func(temporary string) error { return debootstrap(ctx, arch, temporary, report) }); err != nil {
+		if err := fill(dir, rootFSOutputs, func(temporary string) error { return debootstrap(ctx, arch, temporary, report) }); err != nil {
 			return fs, fmt.Errorf("building the node's root filesystem: %w", err)
 		}
 		b.built("root filesystem", start)

@@ -14,6 +14,9 @@ import (
 // usual are Jaeger's own numbers.
 var usual = state.Ports{UI: 16686, Query: 16685, OTLPGRPC: 4317, OTLPHTTP: 4318, Thrift: 14268}
 
+// Usual are the ports that Jaeger gets where the user asks for none and nothing else has them.
+func Usual() state.Ports { return usual }
+
 // TakenError says that a port which the user asked for is in use.
 type TakenError struct {
 	Port   int

@@ -60,13 +60,16 @@ func Open(path string) (Dir, error) {
 	return Dir{Path: path}, nil
 }
 
+// RoomRemedy is what to do where the folder is full.
+const RoomRemedy = "make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR"
+
 // Remedy adds what to do about a folder that can't be written.
 func Remedy(err error) error {
 	switch {
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: choose another folder with --state-dir or SANDBOX_STATE_DIR", err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w: make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR", err)
+		return fmt.Errorf("%w: %s", err, RoomRemedy)
 	}
 	return err
 }

@@ -26,6 +26,12 @@ type host struct {
 	NoFile       uint64   `json:"noFile"`      // hard limit of open files
 	Mount        bool     `json:"mount"`       // can mount a tmpfs: the engine really gave privileges
 	Memory       uint64   `json:"memory"`      // bytes
+	Controllers  []string `json:"controllers"` // of cgroup v2
+	Rootless     bool     `json:"rootless"`    // root here is another user outside
+	Free         uint64   `json:"free"`        // room in the engine's storage, in bytes
+
+	InotifyInstances uint64 `json:"inotifyInstances"` // for one user
+	InotifyWatches   uint64 `json:"inotifyWatches"`
 }
 
 // capSysResource is CAP_SYS_RESOURCE's bit in /proc/self/status (capabilities(7)).
@@ -36,6 +42,7 @@ func probe(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	h.inspectLimits()
 	dir, err := os.MkdirTemp("/", "probe-")
 	if err != nil {
 		return fmt.Errorf("making a mount point: %w", err)
@@ -81,6 +88,43 @@ func inspectHost() (*host, error) {
 		h.Hierarchies, err = cgroupV1Mounts("/proc/self/mounts")
 	}
 	return h, err
+}
+
+// inspectLimits adds what a doctor wants to know. What can't be read stays zero: no node is refused for it.
+func (h *host) inspectLimits() {
+	h.InotifyInstances = number("/proc/sys/fs/inotify/max_user_instances")
+	h.InotifyWatches = number("/proc/sys/fs/inotify/max_user_watches")
+	if h.CgroupV2 {
+		if data, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+			h.Controllers = strings.Fields(string(data))
+		}
+	}
+	if data, err := os.ReadFile("/proc/self/uid_map"); err == nil {
+		h.Rootless = mapped(string(data))
+	}
+	var storage syscall.Statfs_t
+	if syscall.Statfs("/", &storage) == nil {
+		h.Free = storage.Bavail * uint64(storage.Bsize)
+	}
+}
+
+// mapped tells whether the user 0 of a user namespace is another one outside (user_namespaces(7), /proc/PID/uid_map).
+func mapped(uidMap string) bool {
+	fields := strings.Fields(uidMap)
+	return len(fields) >= 2 && fields[0] == "0" && fields[1] != "0"
+}
+
+// number reads a file that holds one, or gives 0.
+func number(path string) uint64 {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	value, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return value
 }
 
 func hasCapability(bit uint) (bool, error) {

@@ -120,3 +120,33 @@ func TestInspectHost(t *testing.T) {
 		}
 	}
 }
+
+func TestMapped(t *testing.T) {
+	for uidMap, want := range map[string]bool{
+		"         0          0 4294967295\n": false, "         0       1000          1\n         1     100000      65536\n": true, "": false, "1 2 3": false,
+	} {
+		if got := mapped(uidMap); got != want {
+			t.Errorf("%q: %t", uidMap, got)
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	folder := t.TempDir()
+	for content, want := range map[string]uint64{"128\n": 128, "max\n": 0, "": 0} {
+		if got := number(put(t, folder, "limit", content)); got != want {
+			t.Errorf("%q: %d, want %d", content, got, want)
+		}
+	}
+	if got := number(filepath.Join(folder, "none")); got != 0 {
+		t.Errorf("a missing file: %d", got)
+	}
+}
+
+func TestInspectLimits(t *testing.T) {
+	h := &host{}
+	h.inspectLimits()
+	if h.Free == 0 || h.InotifyInstances == 0 || h.InotifyWatches == 0 {
+		t.Errorf("%+v", h)
+	}
+}

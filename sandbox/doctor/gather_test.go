@@ -1,0 +1,200 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// here is a sandbox that was never made, in folders that do not exist.
+func here(t *testing.T) Subject {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	return Subject{
+		Wanted:   Wanted{Cluster: "auto", Provider: "auto", Images: "auto", Fresh: true},
+		StateDir: filepath.Join(folder, "deep", "state"), Cache: filepath.Join(folder, "cache"),
+		Builder: &image.Builder{Root: root, Cache: filepath.Join(folder, "cache")},
+	}
+}
+
+// The quick part is run before each up: on this machine, under whatever load it is, it must not be felt.
+func TestGatherLooksQuicklyAndLeavesNothing(t *testing.T) {
+	subject := here(t)
+	best := time.Hour
+	var facts Facts
+	for range 5 {
+		start := time.Now()
+		facts = Gather(t.Context(), subject, Slow{})
+		best = min(best, time.Since(start))
+	}
+	if best > 100*time.Millisecond {
+		t.Errorf("the quick part took %s at best", best)
+	}
+	t.Logf("the quick part takes %s", best)
+	if facts.System.OS != runtime.GOOS || facts.System.Kernel == "" || facts.System.Processors < 1 {
+		t.Errorf("system %+v", facts.System)
+	}
+	if facts.Memory.Total < 100*mib || facts.Memory.Available == 0 || facts.Limits.OpenFiles == 0 {
+		t.Errorf("memory %+v, limits %+v", facts.Memory, facts.Limits)
+	}
+	if len(facts.Ports) != 5 || len(facts.Disks) < 2 || facts.Disks[0].Free == 0 || facts.Disks[0].Err != nil {
+		t.Errorf("ports %+v, disks %+v", facts.Ports, facts.Disks)
+	}
+	if !strings.HasPrefix(facts.Go.Version, "go1.") || !strings.HasPrefix(facts.Go.Wanted, "go1.") {
+		t.Errorf("Go %+v", facts.Go)
+	}
+	if diff := cmp.Diff([]string{"kubernetes", "cert-manager", "jaeger", "kwok", "operator", "cert-manager-chart"}, facts.Missing[Embedded]); diff != "" {
+		t.Errorf("missing in an empty cache (-want +got):\n%s", diff)
+	}
+	if facts.Engine.Probed || len(facts.Registries) > 0 {
+		t.Errorf("the quick part started or asked something: %+v, %+v", facts.Engine, facts.Registries)
+	}
+	if _, err := os.Stat(subject.StateDir); !os.IsNotExist(err) {
+		t.Errorf("looking at the state folder made it: %v", err)
+	}
+}
+
+func TestGatherProbesAndAsks(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "podman"), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", folder)
+	host := &cluster.Host{InotifyInstances: 7, InotifyWatches: 8, Free: 9}
+	facts := Gather(t.Context(), here(t), Slow{
+		Engine: func(context.Context) (*cluster.Engine, error) {
+			return &cluster.Engine{Name: "podman", Host: host}, nil
+		},
+		Registries: []string{"good.example", "bad.example"},
+		Answers: func(ctx context.Context, host string) error {
+			if _, bounded := ctx.Deadline(); !bounded {
+				t.Errorf("the question to %s has no limit", host)
+			}
+			if host == "bad.example" {
+				return errors.New("silence")
+			}
+			return nil
+		},
+	})
+	if e := facts.Engine; !e.Probed || e.Name != "podman" || e.Host != host || e.Err != nil {
+		t.Errorf("engine %+v", e)
+	}
+	if facts.Limits.InotifyInstances != 7 || facts.Limits.InotifyWatches != 8 {
+		t.Errorf("limits %+v are not those of the engine's machine", facts.Limits)
+	}
+	if last := facts.Disks[len(facts.Disks)-1]; last.What != EngineDisk || last.Free != 9 {
+		t.Errorf("disks %+v", facts.Disks)
+	}
+	if r := facts.Registries; len(r) != 2 || r[0].Err != nil || r[1].Host != "bad.example" || r[1].Err == nil {
+		t.Errorf("registries %+v", r)
+	}
+	if facts.Go.Path != "" {
+		t.Errorf("Go was found where there is none: %+v", facts.Go)
+	}
+}
+
+func TestPortsOfOthersAndOfItsOwn(t *testing.T) {
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	taken := listener.Addr().(*net.TCPAddr).Port
+	subject := here(t)
+	subject.Ports = state.Ports{UI: taken}
+	if p := lookAtPorts(t.Context(), subject); !p[0].Asked || p[0].Number != taken || p[0].Err == nil {
+		t.Errorf("a taken port: %+v", p)
+	}
+	subject.Own = state.Ports{UI: taken, Query: 1, OTLPGRPC: 2, OTLPHTTP: 3, Thrift: 4}
+	if p := lookAtPorts(t.Context(), subject); len(p) > 0 {
+		t.Errorf("the sandbox's own ports: %+v", p)
+	}
+}
+
+func TestProxyVariables(t *testing.T) {
+	for _, name := range proxyVariables {
+		t.Setenv(name, "")
+	}
+	if p := lookAtProxy(); len(p.Variables) > 0 || p.Err != nil {
+		t.Errorf("%+v", p)
+	}
+	for value, fine := range map[string]bool{
+		"http://proxy.example:3128": true, "proxy.example:3128": true, "http://user:secret@proxy.example": true,
+		"http://": false, "http://user:secret@host:port": false, "://": false, "ftp://proxy.example": false, "socks5://proxy.example:1080": true,
+	} {
+		t.Setenv("https_proxy", value)
+		p := lookAtProxy()
+		if diff := cmp.Diff([]string{"https_proxy"}, p.Variables); diff != "" || (p.Err == nil) != fine {
+			t.Errorf("%q: %+v", value, p)
+		}
+		if p.Err != nil && strings.Contains(p.Err.Error(), "secret") {
+			t.Errorf("%q: the error tells the password: %v", value, p.Err)
+		}
+	}
+}
+
+func TestDisksThatCantBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := lookAtDisk(StateDisk, filepath.Join(file, "state"), state.Remedy)
+	if d.Err == nil || !strings.Contains(d.Err.Error(), file) || !strings.Contains(d.Err.Error(), "not a directory") {
+		t.Errorf("below a file: %+v", d)
+	}
+	if d := lookAtDisk(StateDisk, "/", state.Remedy); d.Free == 0 && d.Err == nil {
+		t.Errorf("the root: %+v", d)
+	}
+}
+
+func TestOSName(t *testing.T) {
+	for text, want := range map[string]string{
+		"NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n": "Debian GNU/Linux 12 (bookworm)", "PRETTY_NAME='A'": "A", "PRETTY_NAME=B\n": "B", "": "",
+	} {
+		if got := osName(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestCgroupMemory(t *testing.T) {
+	for _, test := range []struct {
+		file, content string
+		want          uint64
+	}{
+		{"memory.max", "max\n", 0}, {"memory.max", "4294967296\n", 4 << 30},
+		{"memory/memory.limit_in_bytes", "9223372036854771712\n", 0}, {"memory/memory.limit_in_bytes", "1073741824\n", 1 << 30},
+		{"other", "1\n", 0},
+	} {
+		root := t.TempDir()
+		path := filepath.Join(root, test.file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(test.content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := cgroupMemory(root); got != test.want {
+			t.Errorf("%s %q: %d, want %d", test.file, test.content, got, test.want)
+		}
+	}
+}

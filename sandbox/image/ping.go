@@ -1,0 +1,77 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+)
+
+// RegistryHosts are those that images are pulled from, sorted: host names, some with ports.
+func RegistryHosts() ([]string, error) {
+	references := []string{defaults.Image, jaegerRepository + ":" + JaegerVersion, Pause, PauseOther}
+	for _, program := range CertManagerPrograms {
+		references = append(references, certManagerRepository+program+":"+CertManagerVersion)
+	}
+	var hosts []string
+	for _, reference := range references {
+		parsed, err := name.ParseReference(reference)
+		if err != nil {
+			return nil, fmt.Errorf("reading the image name %q: %w", reference, err)
+		}
+		hosts = append(hosts, parsed.Context().RegistryStr())
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts), nil
+}
+
+// Ping asks a host whether it is a registry, as every client does first: GET /v2/, without credentials. A nil client is
+// Go's default one, which goes by the environment's proxies. The error says in a few words what answered instead, or that
+// nobody did.
+func Ping(ctx context.Context, client *http.Client, host string) error {
+	if client == nil {
+		client = http.DefaultClient
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+"/v2/", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", host, err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return plainly(err)
+	}
+	defer func() { _ = response.Body.Close() }() // It was only read.
+	_, _ = io.CopyN(io.Discard, response.Body, 4<<10)
+	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	switch {
+	case response.Header.Get("Docker-Distribution-Api-Version") != "" && response.StatusCode != http.StatusTooManyRequests,
+		response.StatusCode == http.StatusUnauthorized && response.Header.Get("Www-Authenticate") != "":
+		return nil
+	case kind == "text/html":
+		return fmt.Errorf("a web page answers (%s), not a registry: a proxy or a sign-in page is between", response.Status)
+	case response.StatusCode == http.StatusOK:
+		return nil
+	}
+	return fmt.Errorf("it answers %s", response.Status)
+}
+
+// plainly takes the method and address off an HTTP client's error, and puts words for the end of time.
+func plainly(err error) error {
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return errors.New("no answer in time")
+	}
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err
+	}
+	return err
+}

@@ -1,0 +1,76 @@
+package image
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPing(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		want   string // in the error; empty for none
+	}{
+		{"open", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }, ""},
+		{"wants a token", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Www-Authenticate", `Bearer realm="https://auth.example"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}, ""},
+		{"a proxy's page", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write([]byte("<html>sign in</html>"))
+		}, "a web page answers (200 OK), not a registry"},
+		{"a proxy's refusal", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusForbidden)
+		}, "a web page answers (403 Forbidden)"},
+		{"a limit", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, "it answers 429 Too Many Requests"},
+		{"broken", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "it answers 502 Bad Gateway"},
+		{"silent", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer in time"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/v2/" || r.Header.Get("Authorization") != "" {
+					t.Errorf("asked for %s with %q", r.URL, r.Header.Get("Authorization"))
+				}
+				test.answer(w, r)
+			}))
+			defer server.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			err := Ping(ctx, server.Client(), strings.TrimPrefix(server.URL, "https://"))
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+	err := Ping(t.Context(), nil, "127.0.0.1:1")
+	if err == nil || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "Get ") {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// Each host is one that some image's name begins with, as a registry client reads it: short names are Docker Hub's.
+func TestRegistryHosts(t *testing.T) {
+	got, err := RegistryHosts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, image := range []string{certManagerRepository, jaegerRepository, Pause} {
+		host, _, _ := strings.Cut(strings.Replace(image, "docker.io/", "index.docker.io/", 1), "/")
+		if !slices.Contains(got, host) {
+			t.Errorf("%s is not among %q", host, got)
+		}
+	}
+	if len(got) != 3 || !slices.IsSorted(got) {
+		t.Errorf("%q, want three, sorted", got)
+	}
+}
