@@ -4,57 +4,80 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
-	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 // lookTimeout bounds commands that only look.
 const lookTimeout = time.Minute
 
+// traceOptions are the flags of trace.
+type traceOptions struct{ output, from string }
+
 func newTrace(shared *shared) *cobra.Command {
-	var output string
+	var o traceOptions
 	cmd := &cobra.Command{
 		Use:   "trace [NAMESPACE/]NAME",
 		Short: "Print the trace of a Head",
-		Long: `trace prints the spans of a Head's current trace as a tree: the one that began with the last change of its spec.
+		Long: `trace prints the spans of a Head's current trace as a tree on an axis of time: the trace that began with the last change of
+the Head's spec. On a terminal it is as wide as that; elsewhere each span is one line, without colors.
 
-With -o json it prints OTLP JSON, which "sandbox trace import" and other tools can load.
+With -o svg it prints a picture for a README or a pull request, with -o json OTLP JSON, which "sandbox trace import" and other
+tools can load.
+
+With --from=FILE it shows a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. Where the file
+has several, the argument names one by its id, or by the id's beginning.
 
 A Head named like a subcommand is written with its namespace: default/import.`,
-		Example: "  go run ./sandbox trace head-sample\n  go run ./sandbox trace team-a/web -o json > trace.json\n  go run ./sandbox trace import trace.json",
-		Args:    exactArgs(1, "the name of a Head"),
+		Example: `  go run ./sandbox trace head-sample
+  go run ./sandbox trace team-a/web -o json > trace.json
+  go run ./sandbox trace --from=trace.json -o svg > trace.svg
+  go run ./sandbox trace import trace.json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.from != "" && len(args) == 0 {
+				return nil
+			}
+			return exactArgs(1, "the name of a Head")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkOutput(output, "tree", "json"); err != nil {
-				return err
-			}
-			name, err := up.ParseHead(args[0])
-			if err != nil {
-				return usageError{err}
-			}
-			run, err := attach(shared)
+			write, err := traceWriter(o.output)
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
-			defer cancel()
-			trace, err := run.Trace(ctx, name)
+			trace, err := findTrace(cmd, shared, o, args)
 			if err != nil {
 				return err
 			}
-			if output == "json" {
-				return writeJSONTrace(cmd.OutOrStdout(), trace)
-			}
-			return writeTree(cmd.OutOrStdout(), trace)
+			return write(cmd.OutOrStdout(), trace)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "tree", "tree or json (OTLP JSON)")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "tree", "tree, svg (a picture), or json (OTLP JSON)")
+	cmd.Flags().StringVar(&o.from, "from", "", "`file` of OTLP JSON to show instead of a Head's trace")
 	cmd.AddCommand(newImport(shared))
 	return cmd
+}
+
+// findTrace reads a trace from where the flags say.
+func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string) (jaeger.Trace, error) {
+	if o.from != "" {
+		return recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
+	}
+	name, err := up.ParseHead(args[0])
+	if err != nil {
+		return jaeger.Trace{}, usageError{err}
+	}
+	run, err := attach(shared)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
+	defer cancel()
+	return run.Trace(ctx, name)
 }
 
 // attach opens a sandbox that is up.
@@ -67,29 +90,6 @@ func attach(shared *shared) (*up.Run, error) {
 		return nil, err
 	}
 	return run, nil
-}
-
-func checkOutput(output string, known ...string) error {
-	for _, k := range known {
-		if output == k {
-			return nil
-		}
-	}
-	return usageError{fmt.Errorf("--output=%s: use %s or %s", output, known[0], known[1])}
-}
-
-func writeJSONTrace(out io.Writer, trace jaeger.Trace) error {
-	data, err := trace.JSON()
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "%s\n", data)
-	return err
-}
-
-func writeTree(out io.Writer, trace jaeger.Trace) error {
-	fmt.Fprintf(out, "trace %s\n\n", trace.ID)
-	return ui.WriteTree(out, trace.Forest(), ui.TreeOptions{Color: ui.Colored(out), Attributes: []string{"operator.object.name"}})
 }
 
 // showSample ends up: it waits for the sample's trace to be complete and prints it with Jaeger's addresses.

@@ -1,7 +1,7 @@
-// Package ui is what a person sees of the sandbox in a terminal: steps while they run, and traces as trees.
+// Package ui is what a person sees of the sandbox's work in a terminal: steps while they run.
 //
-// [NewProgress] gives the [Progress] whose [Step]s the plan in package up reports to; [WriteTree] prints a trace for
-// `sandbox up` and `sandbox trace`. Where the output is no terminal, both write plain lines without colors.
+// [NewProgress] gives the [Progress] whose [Step]s the plan in package up reports to. Where the output is no terminal, it
+// writes plain lines without colors. [Colored], [Drawable] and [Size] tell what an output is.
 //
 // The package decides nothing and never writes to anything but the output that it is given.
 package ui

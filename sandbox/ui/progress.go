@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // Progress shows steps that take long, several at a time: on a terminal one live line for those that run, and one
@@ -33,11 +31,8 @@ const (
 // NewProgress shows progress on out, live if out is a terminal. Call [Progress.Close] at the end.
 func NewProgress(out *os.File) *Progress {
 	p := &Progress{out: out, stop: make(chan struct{})}
-	if term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb" {
-		p.live = true
-		if width, _, err := term.GetSize(int(out.Fd())); err == nil {
-			p.width = width
-		}
+	if p.live = Drawable(out); p.live {
+		p.width, _ = Size(out)
 	}
 	p.stopped.Go(p.refresh)
 	return p

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/view"
+)
+
+// traceWriters are the values of trace's --output.
+var traceWriters = map[string]func(io.Writer, jaeger.Trace) error{
+	"tree": writeTree,
+	"svg": func(out io.Writer, trace jaeger.Trace) error {
+		return waterfall(trace).WriteSVG(out, view.SVGOptions{})
+	},
+	"json": writeJSONTrace,
+}
+
+func traceWriter(output string) (func(io.Writer, jaeger.Trace) error, error) {
+	if err := checkOutput(output, "tree", "svg", "json"); err != nil {
+		return nil, err
+	}
+	return traceWriters[output], nil
+}
+
+func checkOutput(output string, known ...string) error {
+	for _, k := range known {
+		if output == k {
+			return nil
+		}
+	}
+	last := len(known) - 1
+	return usageError{fmt.Errorf("--output=%s: use %s or %s", output, strings.Join(known[:last], ", "), known[last])}
+}
+
+func writeJSONTrace(out io.Writer, trace jaeger.Trace) error {
+	data, err := trace.JSON()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", data)
+	return err
+}
+
+func writeTree(out io.Writer, trace jaeger.Trace) error {
+	if _, err := fmt.Fprintf(out, "trace %s\n\n", trace.ID); err != nil {
+		return err
+	}
+	columns, _ := ui.Size(out)
+	return waterfall(trace).WriteText(out, view.TextOptions{Color: ui.Colored(out), Width: columns})
+}
+
+// waterfall lays out a trace of the operator's.
+func waterfall(trace jaeger.Trace) *view.Waterfall {
+	return view.New(trace.Forest(), view.Options{Labels: []string{"operator.object.name"}})
+}
+
+// recordedTrace reads a trace from a file, or from in where that is called -. An id, or the beginning of one, chooses among
+// several.
+func recordedTrace(in io.Reader, file, id string) (jaeger.Trace, error) {
+	data, err := readRecording(in, file)
+	if err != nil {
+		return jaeger.Trace{}, fmt.Errorf("reading a trace: %w", err)
+	}
+	traces, err := jaeger.ReadOTLP(file, data)
+	if err != nil {
+		return jaeger.Trace{}, fmt.Errorf("reading a trace: %w", err)
+	}
+	var found []jaeger.Trace
+	var ids []string
+	for _, trace := range traces {
+		if ids = append(ids, trace.ID); strings.HasPrefix(trace.ID, strings.ToLower(id)) {
+			found = append(found, trace)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	const most = 5
+	has := strings.Join(ids[:min(most, len(ids))], ", ")
+	if more := len(ids) - most; more > 0 {
+		has += fmt.Sprintf(" and %d more", more)
+	}
+	if len(found) == 0 {
+		return jaeger.Trace{}, fmt.Errorf("reading a trace: %s has none whose id begins with %q; it has %s", file, id, has)
+	}
+	return jaeger.Trace{}, fmt.Errorf("reading a trace: %s has several; name one by its id, or the id's beginning: %s", file, has)
+}
+
+func readRecording(in io.Reader, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(in)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, errors.New(file + " is a folder; name one file of it")
+	}
+	return os.ReadFile(file)
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// recording is the sample Head's trace, as a sandbox on kind gave it.
+const recording = "../../docs/trace.json"
+
+// The README's picture is what trace makes of the recording.
+func TestReadmePictureIsCurrent(t *testing.T) {
+	want, err := os.ReadFile("../../docs/trace.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := execute(t, nil, "trace", "--from="+recording, "-o", "svg")
+	if got.code != exitOK || got.stderr != "" {
+		t.Fatalf("exit code %d, stderr %q", got.code, got.stderr)
+	}
+	if got.stdout != string(want) {
+		t.Error("docs/trace.svg is not what the program draws: go run ./sandbox trace --from=docs/trace.json -o svg > docs/trace.svg")
+	}
+}
+
+func TestRecordedTrace(t *testing.T) {
+	const zeros, ones = "0000000000000000", "1111111111111111"
+	document := func(id, name string) string {
+		return `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"` + id + `","spanId":"` + ones + `","name":"` + name + `"}]}]}]}` + "\n"
+	}
+	two := filepath.Join(t.TempDir(), "two.json")
+	if err := os.WriteFile(two, []byte(document(ones+zeros, `\u001b[2J<b>$(reboot)`)+document(ones+ones, "other")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	got := execute(t, nil, "trace", "--from", recording)
+	if lines := strings.Split(strings.TrimSpace(got.stdout), "\n"); got.code != exitOK || len(lines) != 2+1+12 || !strings.HasPrefix(lines[3], "admit Head head-sample ") {
+		t.Errorf("exit code %d, the tree is\n%s", got.code, got.stdout)
+	}
+	// The standard input, and what -o json prints.
+	piped, err := recordedTrace(strings.NewReader(execute(t, nil, "trace", "--from", recording, "-o", "json").stdout), "-", "")
+	var again bytes.Buffer
+	if err := errors.Join(err, writeTree(&again, piped)); err != nil || again.String() != got.stdout {
+		t.Errorf("what -o json prints is shown as\n%s%v, want\n%s", &again, err, got.stdout)
+	}
+	if got := execute(t, nil, "trace", "--from", two, ones+"0"); got.code != exitOK || !strings.Contains(got.stdout, `\x1b[2J<b>$(reboot)`) || strings.Contains(got.stdout, "\x1b") {
+		t.Errorf("a trace of several: %+v", got)
+	}
+	if got := execute(t, nil, "trace", "--from", two, strings.ToUpper(ones+ones), "-o", "svg"); got.code != exitOK || !strings.Contains(got.stdout, ">other<") {
+		t.Errorf("a trace of several: %+v", got)
+	}
+
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--from", two}, "has several; name one by its id, or the id's beginning: " + ones + zeros + ", " + ones + ones},
+		{[]string{"--from", two, "abc"}, `has none whose id begins with "abc"; it has ` + ones + zeros},
+		{[]string{"--from", t.TempDir()}, "is a folder; name one file of it"},
+		{[]string{"--from", "none.json"}, "none.json"},
+	} {
+		if got := execute(t, nil, append([]string{"trace"}, test.args...)...); got.code != exitFailure || got.stdout != "" || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 {
+			t.Errorf("trace %v: %+v, want %q in one line", test.args, got, test.want)
+		}
+	}
+}

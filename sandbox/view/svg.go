@@ -1,0 +1,239 @@
+package view
+
+import (
+	_ "embed"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+// SVGOptions say how [Waterfall.WriteSVG] draws. The zero value is a picture for a README.
+type SVGOptions struct {
+	// Title is the picture's name, at its top and for screen readers; empty for "Trace" and the trace's id.
+	Title string
+}
+
+// The picture's measures, in units that browsers show as pixels. A column of monospaced text is six tenths of its size.
+const (
+	textSize   = 12
+	textColumn = 7.2
+	rowHeight  = 20
+	margin     = 16
+	titleLine  = 24
+	axisWidth  = 420
+	indent     = 14
+	// maxIndents bounds how deep rows are drawn, and maxName how long a name is.
+	maxIndents = 24
+	maxName    = 48
+	minBar     = 2
+	// durationRoom is kept at the right of the axis for what stands behind a bar that ends there.
+	durationRoom = 64
+	// maxTold bounds how many spans the description for screen readers names.
+	maxTold = 100
+)
+
+// svgStyle draws a card with a background of its own, so that the picture can be read on any page, whichever scheme that has.
+//
+//go:embed assets/picture.css
+var svgStyle string
+
+// WriteSVG draws the trace as a picture that stands alone: no script, nothing to load, colors for light and dark, a title and
+// a description for screen readers. The same trace gives the same bytes. It gives the error of writing.
+func (w *Waterfall) WriteSVG(out io.Writer, options SVGOptions) error {
+	title := options.Title
+	if title == "" {
+		title = "Trace " + w.TraceID
+	}
+	p := &picture{Waterfall: w, axisAt: margin + w.treeWidth() + margin}
+	p.width = p.axisAt + axisWidth + durationRoom + margin
+	p.top = margin + titleLine + rowHeight
+	p.bottom = p.top + float64(len(w.Rows)*rowHeight)
+	p.height = p.bottom + rowHeight + margin
+
+	root := el("svg", "xmlns", "http://www.w3.org/2000/svg", "width", number(p.width), "height", number(p.height),
+		"viewBox", "0 0 "+number(p.width)+" "+number(p.height), "role", "img", "aria-labelledby", "title description")
+	root.add(
+		textEl("title", Escape(title), "id", "title"),
+		textEl("desc", w.describe(), "id", "description"),
+		textEl("style", "\n"+svgStyle),
+		el("rect", "class", "card", "x", "0.5", "y", "0.5", "width", number(p.width-1), "height", number(p.height-1), "rx", "8"),
+		p.text("heading", margin, margin+textSize, cut(Escape(title), int((p.width-2*margin)/textColumn)-cells(w.summary())-2)),
+	)
+	summary := p.text("quiet", p.width-margin, margin+textSize, w.summary())
+	root.add(summary.with("text-anchor", "end"))
+	p.drawAxis(root)
+	for i, row := range w.Rows {
+		root.add(p.row(i, row))
+	}
+	p.drawLegend(root)
+	if _, err := io.WriteString(out, xml.Header); err != nil {
+		return err
+	}
+	encoder := xml.NewEncoder(out)
+	encoder.Indent("", " ")
+	if err := encoder.Encode(root); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, "\n")
+	return err
+}
+
+// picture is where things are.
+type picture struct {
+	*Waterfall
+	width, height, top, bottom, axisAt float64
+}
+
+// treeWidth is what the names need with their indentation.
+func (w *Waterfall) treeWidth() float64 {
+	widest := 0.0
+	for _, row := range w.Rows {
+		widest = max(widest, indented(row)+textColumn*float64(cells(pictureName(row))))
+	}
+	return widest
+}
+
+func indented(row Row) float64 { return float64(min(row.Depth, maxIndents) * indent) }
+
+// pictureName is a row's text in the tree. A failure is told by more than its color.
+func pictureName(row Row) string {
+	name := cut(row.Name, maxName)
+	if row.Failed {
+		name = "✗ " + name
+	}
+	return name
+}
+
+// summary is how long the trace is, and of how many spans.
+func (w *Waterfall) summary() string {
+	text := fmt.Sprintf("%d spans, %s", len(w.Rows), FormatDuration(w.Total))
+	if len(w.Rows) == 1 {
+		text = "1 span, " + FormatDuration(w.Total)
+	}
+	if failed := w.Failed(); failed > 0 {
+		text += fmt.Sprintf(", %d failed", failed)
+	}
+	return text
+}
+
+// describe tells the trace in words.
+func (w *Waterfall) describe() string {
+	var b strings.Builder
+	b.WriteString(w.summary() + ".")
+	for i, row := range w.Rows {
+		if i == maxTold {
+			fmt.Fprintf(&b, " And %d more.", len(w.Rows)-i)
+			break
+		}
+		fmt.Fprintf(&b, " %s", row.Name)
+		if row.Parent >= 0 {
+			fmt.Fprintf(&b, " below %s", w.Rows[row.Parent].Name)
+		}
+		fmt.Fprintf(&b, ": %s after %s", FormatDuration(row.Duration), FormatDuration(row.Offset))
+		for _, note := range row.Notes {
+			b.WriteString(", " + note)
+		}
+		b.WriteString(".")
+	}
+	return b.String()
+}
+
+func (p *picture) drawAxis(root *element) {
+	for _, tick := range p.Ticks(4) {
+		x := p.at(tick)
+		root.add(
+			el("path", "class", "grid", "d", "M"+number(x)+" "+number(p.top-4)+"V"+number(p.bottom)),
+			p.text("quiet", x, p.top-9, formatTick(tick)).with("text-anchor", "middle"),
+		)
+	}
+}
+
+// drawLegend names the colors of the kinds that the trace has.
+func (p *picture) drawLegend(root *element) {
+	x, y := p.axisAt, p.bottom+rowHeight
+	for _, kind := range []string{spantree.KindServer, spantree.KindConsumer, spantree.KindProducer, spantree.KindClient, spantree.KindInternal} {
+		name := strings.ToLower(kind)
+		if !slices.ContainsFunc(p.Rows, func(r Row) bool { return r.Kind == kind && !r.Failed }) {
+			continue
+		}
+		group := el("g", "class", name)
+		group.add(
+			el("rect", "class", "bar", "x", number(x), "y", number(y-8), "width", "10", "height", "8", "rx", "1.5"),
+			p.text("quiet", x+14, y, name),
+		)
+		root.add(group)
+		x += 14 + textColumn*float64(len(name)+1)
+	}
+}
+
+// at is where a time is on the axis.
+func (p *picture) at(offset time.Duration) float64 {
+	return p.axisAt + axisWidth*float64(offset)/float64(p.Total)
+}
+
+// row draws a span: the line from its parent, its name, its bar, and the duration behind that.
+func (p *picture) row(i int, row Row) *element {
+	top := p.top + float64(i*rowHeight)
+	middle, base := top+rowHeight/2, top+rowHeight/2+textSize/3
+	class := "span " + strings.ToLower(row.Kind)
+	if row.Failed {
+		class = "span failed"
+	}
+	group := el("g", "class", class)
+	x := margin + indented(row)
+	if row.Parent >= 0 && row.Depth <= maxIndents {
+		from := p.top + float64(row.Parent*rowHeight) + rowHeight - 3
+		group.add(el("path", "class", "branch", "d", "M"+number(x-indent+4)+" "+number(from)+"V"+number(middle)+"H"+number(x-2)))
+	}
+	from, to := p.at(row.Offset), p.at(row.Offset+row.Duration)
+	length := max(minBar, to-from)
+	group.add(
+		p.text("name", x, base, pictureName(row)),
+		el("rect", "class", "bar", "x", number(from), "y", number(middle-5), "width", number(length), "height", "10", "rx", "1.5"),
+		p.text("quiet", from+length+4, base, FormatDuration(row.Duration)),
+	)
+	return group
+}
+
+func (p *picture) text(class string, x, y float64, text string) *element {
+	return textEl("text", text, "class", class, "x", number(x), "y", number(y))
+}
+
+// element is one of XML. The encoder escapes its texts and attributes.
+type element struct {
+	XMLName  xml.Name
+	Attrs    []xml.Attr `xml:",any,attr"`
+	Text     string     `xml:",chardata"`
+	Children []*element
+}
+
+// el makes an element with attributes, given as names and values in turn.
+func el(name string, attributes ...string) *element {
+	e := &element{XMLName: xml.Name{Local: name}}
+	return e.with(attributes...)
+}
+
+func textEl(name, text string, attributes ...string) *element {
+	e := el(name, attributes...)
+	e.Text = text
+	return e
+}
+
+func (e *element) with(attributes ...string) *element {
+	for i := 0; i+1 < len(attributes); i += 2 {
+		e.Attrs = append(e.Attrs, xml.Attr{Name: xml.Name{Local: attributes[i]}, Value: attributes[i+1]})
+	}
+	return e
+}
+
+func (e *element) add(children ...*element) { e.Children = append(e.Children, children...) }
+
+// number writes tenths, which is as fine as anybody sees.
+func number(value float64) string { return strconv.FormatFloat(math.Round(value*10)/10, 'f', -1, 64) }

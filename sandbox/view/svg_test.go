@@ -1,0 +1,104 @@
+package view
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+func drawn(t *testing.T, w *Waterfall) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := w.WriteSVG(&out, SVGOptions{Title: `Head "web" & <co>` + "\x1b"}); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// elements parses a picture strictly, and gives the texts of its elements by their name, and how many there are.
+func elements(t *testing.T, svg string) (texts map[string][]string, count map[string]int) {
+	t.Helper()
+	texts, count = map[string][]string{}, map[string]int{}
+	decoder := xml.NewDecoder(strings.NewReader(svg))
+	var open []string
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return texts, count
+		}
+		if err != nil {
+			t.Fatalf("the picture is no XML: %v\n%s", err, svg)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			open = append(open, token.Name.Local)
+			count[token.Name.Local]++
+			for _, attr := range token.Attr {
+				if name := strings.ToLower(attr.Name.Local); strings.HasPrefix(name, "on") || name == "href" || name == "src" {
+					t.Errorf("<%s> has an attribute %s", token.Name.Local, attr.Name.Local)
+				}
+			}
+		case xml.EndElement:
+			open = open[:len(open)-1]
+		case xml.CharData:
+			if len(open) > 0 && strings.TrimSpace(string(token)) != "" {
+				name := open[len(open)-1]
+				texts[name] = append(texts[name], string(token))
+			}
+		}
+	}
+}
+
+func TestWriteSVG(t *testing.T) {
+	svg := drawn(t, sampleTrace())
+	texts, count := elements(t, svg)
+	if want := `Head "web" & <co>\x1b`; texts["title"][0] != want || texts["text"][0] != want {
+		t.Errorf("the titles are %q and %q, want %q", texts["title"], texts["text"][0], want)
+	}
+	if count["script"]+count["foreignObject"]+count["image"]+count["use"]+count["a"] > 0 {
+		t.Errorf("the picture has more than shapes and text: %v", count)
+	}
+	all := strings.Join(texts["text"], "\n") + "\n"
+	for _, want := range []string{"admit Head\n800µs\n", "reconcile \\x1b[31mÄ\n200ns\n", "✗ update_status Head\n700ms\n", "✗ lost\n", "7 spans, 2.00s, 2 failed\n", "\n0\n", "1s"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("the picture's texts lack %q:\n%s", want, all)
+		}
+	}
+	description := strings.Join(texts["desc"], "")
+	if want := `update_status Head below admit Head: 700ms after 905ms, error: conflict\nretry.`; !strings.Contains(description, want) {
+		t.Errorf("the description lacks %q:\n%s", want, description)
+	}
+	// A bar for each span, the card, and the kinds of those that did not fail.
+	if got := count["rect"]; got != 7+1+3 {
+		t.Errorf("%d rectangles, want 11", got)
+	}
+	if want := "server\nconsumer\nproducer\n"; !strings.HasSuffix(all, want) {
+		t.Errorf("the picture's texts end with %q, want %q", all[len(all)-len(want):], want)
+	}
+	if !strings.Contains(svg, "prefers-color-scheme: dark") {
+		t.Error("the picture has no colors for dark pages")
+	}
+	if svg != drawn(t, sampleTrace()) {
+		t.Error("the same trace gives two pictures")
+	}
+}
+
+// Whatever a span is called, the picture is XML and holds no more than text.
+func FuzzWriteSVG(f *testing.F) {
+	for _, name := range []string{"", "</text><script>alert(1)</script>", "]]>", "\x00\x1b\ufffe\xff", "$(rm -rf /)`'\"&<>", "\u202e"} {
+		f.Add(name, name)
+	}
+	f.Fuzz(func(t *testing.T, name, kind string) {
+		s := span("1", "", name, kind, 0, 1)
+		s.Status = spantree.Status{Code: spantree.StatusError, Message: name}
+		_, count := elements(t, drawn(t, New(spantree.Build([]spantree.Span{s}), Options{})))
+		if count["text"] != 6 || count["script"] != 0 {
+			t.Errorf("the picture has %v", count)
+		}
+	})
+}

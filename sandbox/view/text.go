@@ -1,0 +1,146 @@
+package view
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/width"
+)
+
+// Escape makes text harmless wherever it is shown: what isn't printable, such as the sequences that terminals obey, or would
+// hide the direction of what follows, is written as in a Go string. It doesn't escape for a markup language.
+func Escape(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case strconv.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
+}
+
+// FormatDuration gives three digits at most before the unit changes, which is as much as a reader compares.
+func FormatDuration(d time.Duration) string {
+	if d < 0 {
+		return "-" + FormatDuration(-d)
+	}
+	switch {
+	case d < time.Microsecond:
+		return fmt.Sprintf("%dns", d.Nanoseconds())
+	case d < time.Millisecond:
+		return fmt.Sprintf("%dµs", d.Microseconds())
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%.1fms", float64(d)/float64(time.Millisecond))
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.2fs", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+// formatTick is a round time in its shortest form.
+func formatTick(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "0"
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
+}
+
+// cells is how many columns of a terminal an escaped text takes.
+func cells(text string) int {
+	count := 0
+	for _, r := range text {
+		count += runeCells(r)
+	}
+	return count
+}
+
+func runeCells(r rune) int {
+	if unicode.In(r, unicode.Mn, unicode.Me) {
+		return 0
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
+}
+
+// cut shortens a text to a number of columns, with an ellipsis where something is left out.
+func cut(text string, limit int) string {
+	if cells(text) <= limit {
+		return text
+	}
+	if limit <= 0 {
+		return ""
+	}
+	used := 0
+	for i, r := range text {
+		if used += runeCells(r); used > limit-1 {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// cutLeft is cut that keeps the end of a text, of which every rune takes one column.
+func cutLeft(text string, limit int) string {
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	if limit <= 0 {
+		return ""
+	}
+	return "…" + string(runes[len(runes)-limit+1:])
+}
+
+// wrap breaks a text into lines of a number of columns, at spaces where it has some.
+func wrap(text string, limit int) []string {
+	var lines []string
+	for cells(text) > limit {
+		used, end, space := 0, 0, 0
+		for i, r := range text {
+			if used += runeCells(r); used > limit && i > 0 {
+				break
+			}
+			if r == ' ' {
+				space = i
+			}
+			end = i + utf8.RuneLen(r)
+		}
+		if space > 0 {
+			end = space
+		}
+		lines = append(lines, text[:end])
+		text = strings.TrimLeft(text[end:], " ")
+	}
+	if text != "" {
+		lines = append(lines, text)
+	}
+	return lines
+}
+
+func pad(text string, columns int) string {
+	return text + strings.Repeat(" ", max(0, columns-cells(text)))
+}
+
+func padLeft(text string, columns int) string {
+	return strings.Repeat(" ", max(0, columns-cells(text))) + text
+}
