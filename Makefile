@@ -26,7 +26,7 @@ sandbox-doctor: ## Say what on this machine is in a sandbox's way, and what mend
 	@$(SANDBOX) doctor $(ARGS)
 
 .PHONY: sandbox-logs
-sandbox-logs: ## Print the logs of an embedded sandbox (ARGS="operator -f").
+sandbox-logs: ## Print the logs of the sandbox's components (ARGS="operator -f").
 	@$(SANDBOX) logs $(ARGS)
 
 .PHONY: run

@@ -7,79 +7,109 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 func newLogs(shared *shared) *cobra.Command {
-	var follow bool
-	var lines int
+	var o up.LogOptions
 	cmd := &cobra.Command{
 		Use:   "logs [COMPONENT]",
-		Short: "Print the logs of an embedded cluster's processes",
-		Long: `logs prints the last lines that a process of an embedded cluster wrote, or without an argument those of all processes,
-each line behind its process's name. It works while the sandbox is down or broken, too, as long as its state is there.
+		Short: "Print the logs of the sandbox's components",
+		Long: `logs prints the last lines that a component wrote, or without an argument those of all, each line behind its component's name.
+On an embedded cluster it works while the sandbox is down or broken, too, as long as its state is there; on kind it asks the API
+server for the Pods' logs, and the container engine for the node's.
 
-The components are ` + strings.Join(up.ProcessNames(), ", ") + `.`,
-		Example:   "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5",
-		ValidArgs: up.ProcessNames(),
+The components of a kind cluster are ` + strings.Join(up.LogNames(state.Kind), ", ") + `.
+
+Those of an embedded one are ` + strings.Join(up.LogNames(state.Embedded), ", ") + `.
+
+cert-manager and control-plane mean all their programs.`,
+		Example:   "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5\n  go run ./sandbox logs operator --previous",
+		ValidArgs: up.LogNames(state.Kind),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("expected one component at most, got %d arguments", len(args))}
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if lines < 0 {
-				return usageError{fmt.Errorf("--tail=%d: use 0 or more", lines)}
-			}
-			run, err := attach(shared)
-			if err != nil {
-				return err
-			}
-			if len(args) == 1 {
-				err = run.Logs(cmd.Context(), cmd.OutOrStdout(), args[0], lines, follow)
-			} else {
-				err = allLogs(cmd.Context(), cmd.OutOrStdout(), run, lines, follow)
-			}
-			if errors.Is(err, up.ErrNoProcess) {
-				return usageError{err}
-			}
-			if follow && cmd.Context().Err() != nil {
-				return nil // Ctrl-C is how following ends.
-			}
-			return err
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runLogs(cmd, shared, strings.Join(args, ""), o) },
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is written from now on, until Ctrl-C")
-	cmd.Flags().IntVar(&lines, "tail", 20, "`number` of last lines to begin with")
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.Follow, "follow", "f", false, "go on with what is written from now on, until Ctrl-C")
+	flags.IntVar(&o.Lines, "tail", 20, "`number` of last lines to begin with; -1 for all")
+	flags.DurationVar(&o.Since, "since", 0, "leave out what is older than that, 5m say (kind only)")
+	flags.BoolVarP(&o.Previous, "previous", "p", false, "what the one before wrote, that ended")
 	return cmd
 }
 
-// allLogs prints every log. Those that are followed are mixed, line by line.
-func allLogs(ctx context.Context, out io.Writer, run *up.Run, lines int, follow bool) error {
-	names := up.ProcessNames()
+func runLogs(cmd *cobra.Command, shared *shared, name string, o up.LogOptions) error {
+	if o.Lines < -1 {
+		return usageError{fmt.Errorf("--tail=%d: use 0 or more, or -1 for all", o.Lines)}
+	}
+	if o.Since < 0 {
+		return usageError{fmt.Errorf("--since=%s: use a time above 0, 5m say", o.Since)}
+	}
+	run, err := attach(shared)
+	if err != nil {
+		return err
+	}
+	names, err := run.LogParts(name)
+	if len(names) > 1 && o.Previous { // The node's own logs go on from run to run.
+		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(cluster.NodeLogs(), n) })
+	}
+	if err == nil && len(names) == 1 {
+		err = run.Logs(cmd.Context(), cmd.OutOrStdout(), names[0], o)
+	} else if err == nil {
+		err = severalLogs(cmd.Context(), cmd.OutOrStdout(), run, names, o)
+	}
+	if errors.Is(err, up.ErrNoComponent) || errors.Is(err, up.ErrLogOption) {
+		return usageError{err}
+	}
+	if o.Follow && cmd.Context().Err() != nil {
+		return nil // Ctrl-C is how following ends.
+	}
+	return err
+}
+
+// severalLogs prints several logs. Those that are followed are mixed, line by line. One that can't be read keeps no other from
+// being printed.
+func severalLogs(ctx context.Context, out io.Writer, run *up.Run, names []string, o up.LogOptions) error {
 	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
-	if !follow {
+	var group errgroup.Group
+	if !o.Follow {
 		group.SetLimit(1) // One after the other, in their order.
 	}
-	for _, name := range names {
+	errs := make([]error, len(names))
+	for i, name := range names {
 		group.Go(func() error {
 			prefixed := &prefixed{mu: &mu, out: out, prefix: fmt.Sprintf("%-24s ", name)}
-			err := run.Logs(ctx, prefixed, name, lines, follow)
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // It never ran: what the others wrote tells why.
+			err := run.Logs(ctx, prefixed, name, o)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, install.ErrNoLog) {
+				err = nil // It never ran: what the others wrote tells why.
 			}
-			return errors.Join(err, prefixed.flush())
+			errs[i] = errors.Join(err, prefixed.flush())
+			return nil
 		})
 	}
-	return group.Wait()
+	_ = group.Wait() // Each has put its error in its place.
+	failed := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch {
+	case len(failed) == 0:
+		return nil
+	case len(failed) > 1:
+		return fmt.Errorf("%w (and %d more)", failed[0], len(failed)-1)
+	}
+	return failed[0]
 }
 
 // prefixed writes whole lines, each behind a prefix, to a writer that it shares.

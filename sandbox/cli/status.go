@@ -9,8 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
@@ -20,8 +22,13 @@ func newStatus(shared *shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say what runs in the sandbox and where Jaeger is",
-		Long:  `status looks at the cluster and everything in it now. It exits with 0 if the sandbox is up and whole, else with 1.`,
-		Args:  exactArgs(0, "no argument"),
+		Long: `status looks at the cluster and everything in it now: each component with its version, the digest of what really runs
+(on an embedded cluster, the key under which its program was built), its age and whether it serves. It works on a sandbox that is
+half made, stopped or broken, and exits with 0 if the sandbox is up and whole, else with 1.
+
+The JSON form is for scripts: docs/status.md describes it.`,
+		Example: "  go run ./sandbox status\n  go run ./sandbox status -o json | jq -r .jaeger.ui",
+		Args:    exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
@@ -69,20 +76,49 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 		fmt.Fprintf(table, "query API\t%s (gRPC)\n", s.Jaeger.Query)
 		fmt.Fprintf(table, "OTLP\t%s (gRPC), %s (HTTP)\n\n", s.Jaeger.OTLPGRPC, s.Jaeger.OTLPHTTP)
 	}
+	if len(s.Components) > 0 {
+		fmt.Fprintln(table, "COMPONENT\tVERSION\tDIGEST\tAGE\tSTATE")
+	}
 	for _, c := range s.Components {
 		state := "ready"
 		if !c.Ready {
 			state = "NOT READY: " + c.Message
 		}
 		state, details, _ := strings.Cut(state, "\n")
-		fmt.Fprintf(table, "%s\t%s\t%s%s\n", c.Name, c.Version, state, describeProcesses(c.Processes))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s%s\n", c.Name, c.Version, shortDigest(c.Digest), age(c.Since), state, describeRunning(c))
 		for line := range strings.SplitSeq(details, "\n") {
 			if line != "" {
-				fmt.Fprintf(table, "\t\t  %s\n", line)
+				fmt.Fprintf(table, "\t\t\t\t  %s\n", line)
 			}
 		}
 	}
+	if s.Message != "" && s.State == up.StateDegraded && len(s.Components) == 0 {
+		fmt.Fprintf(table, "%s\n", s.Message)
+	}
 	return table.Flush()
+}
+
+// shortDigest is what people compare: the beginning of a digest, and how many more there are.
+func shortDigest(digests string) string {
+	const enough = 12
+	all := strings.Fields(digests)
+	if len(all) == 0 {
+		return ""
+	}
+	first := strings.TrimPrefix(all[0], "sha256:")
+	first = first[:min(enough, len(first))]
+	if len(all) > 1 {
+		first += fmt.Sprintf(" +%d", len(all)-1)
+	}
+	return first
+}
+
+// age is how long ago something was, as kubectl shows it.
+func age(since *time.Time) string {
+	if since == nil {
+		return ""
+	}
+	return duration.HumanDuration(time.Since(*since))
 }
 
 func describeCluster(s up.Status) string {
@@ -94,24 +130,31 @@ func describeCluster(s up.Status) string {
 
 func describeNode(n up.NodeStatus) string {
 	words := []string{"Kubernetes " + n.Kubernetes}
-	for _, more := range []string{n.Runtime, n.Image} {
+	for _, more := range []string{n.Runtime, n.Image, shortDigest(n.Digest)} {
 		if more != "" {
 			words = append(words, more)
 		}
 	}
+	if n.Since != nil {
+		words = append(words, "up for "+age(n.Since))
+	}
 	return strings.Join(words, ", ")
 }
 
-// describeProcesses lists process ids, for who wants to look at them with other tools.
-func describeProcesses(processes []up.Process) string {
+// describeRunning tells restarts, and lists process ids, for who wants to look at them with other tools.
+func describeRunning(c up.Component) string {
+	words := ""
+	if c.Restarts > 0 {
+		words = fmt.Sprintf(", %d restarts", c.Restarts)
+	}
 	var ids []string
-	for _, p := range processes {
+	for _, p := range c.Processes {
 		if p.PID != 0 {
 			ids = append(ids, strconv.Itoa(p.PID))
 		}
 	}
-	if len(ids) == 0 {
-		return ""
+	if len(ids) > 0 {
+		words += ", process " + strings.Join(ids, " ")
 	}
-	return ", process " + strings.Join(ids, " ")
+	return words
 }

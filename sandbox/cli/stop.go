@@ -37,7 +37,7 @@ The components are ` + strings.Join(up.ProcessNames(), ", ") + `.`,
 				return err
 			}
 			err = run.StopProcess(ctx, args[0])
-			if errors.Is(err, up.ErrNoProcess) {
+			if errors.Is(err, up.ErrNoComponent) {
 				return usageError{err}
 			}
 			return err

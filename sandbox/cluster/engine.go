@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -62,11 +61,7 @@ type Archiver func(io.Writer) error
 func (e *Engine) run(ctx context.Context, timeout time.Duration, stdin io.Reader, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, e.Name, args...)
-	if e.ContainersConf != "" {
-		cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+e.ContainersConf)
-	}
-	cmd.WaitDelay = 2 * time.Second // A child of the engine, conmon say, may keep the pipes open.
+	cmd := e.command(ctx, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
 	err := cmd.Run()

@@ -22,6 +22,8 @@ type Status struct {
 	PID int
 	// Since is when it was started.
 	Since time.Time
+	// Program is the path of what it runs; empty where it does not run.
+	Program string
 	// Log is the path of its log.
 	Log string
 	// Message says why it does not run: the last lines of its log; or that it was stopped. Empty where it runs.
@@ -38,7 +40,7 @@ func (c *Cluster) Status() ([]Status, error) {
 			return nil, fmt.Errorf("looking for %s: %w", name, err)
 		}
 		if p != nil {
-			s.PID, s.Since = p.PID, p.Started
+			s.PID, s.Since, s.Program = p.PID, p.Started, p.Spec.Path
 			if p.Stopped {
 				s.Message = "was stopped by a signal"
 			}
@@ -67,6 +69,11 @@ func (c *Cluster) Alive(ctx context.Context) error { return c.apiServerReady(ctx
 // Follow copies the last lines of a process's log to out; with follow, what comes later too, until ctx ends.
 func (c *Cluster) Follow(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
 	return c.table.Follow(ctx, out, name, lines, follow)
+}
+
+// Previous copies the last lines of what was in a process's log before it was started last.
+func (c *Cluster) Previous(out io.Writer, name string, lines int) error {
+	return c.table.Previous(out, name, lines)
 }
 
 // Version is the API server's, as vMAJOR.MINOR.PATCH.

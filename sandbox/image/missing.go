@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -44,6 +45,18 @@ func (b *Builder) Missing(parts Parts) (names, long []string) {
 		long = append(long, "root filesystem")
 	}
 	return names, long
+}
+
+var keyed = regexp.MustCompile(`-([0-9a-f]{16})(/|$)`)
+
+// KeyOfProgram is the key under which a program in the cache was built, by its path: the hash of all that it was built from.
+// It is empty for other programs.
+func KeyOfProgram(path string) string {
+	found := keyed.FindAllStringSubmatch(filepath.ToSlash(path), -1)
+	if len(found) == 0 {
+		return ""
+	}
+	return found[len(found)-1][1]
 }
 
 // assetFolder is where the cache has an asset's files.

@@ -20,6 +20,7 @@ func TestCluster(t *testing.T) {
 	t.Run("Jaeger", func(t *testing.T) { testJaegerRollsOut(t, c) })
 	t.Run("Operator", func(t *testing.T) { testOperatorOrderAndReadiness(t, c) })
 	t.Run("Sample", func(t *testing.T) { testSample(t, c) })
+	t.Run("Logs", func(t *testing.T) { testPodsAndLogs(t, c) })
 	t.Run("Mended", func(t *testing.T) { testApplyMendsWhatSomebodyChanged(t, c) })
 	t.Run("WebhookDown", func(t *testing.T) { testApplyRetriesWebhook(t, c) })
 	t.Run("Foreign", func(t *testing.T) { testDeleteSparesForeign(t, c) })

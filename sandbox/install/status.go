@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,6 +23,8 @@ type Status struct {
 	Installed bool
 	// Version is the version that was applied last; empty if nothing is installed.
 	Version string
+	// Since is when the oldest of its main objects (the Deployments, the sample's Head, the Node) was made.
+	Since time.Time
 	// Images are the images of the component's Deployments, sorted, each once.
 	Images []string
 	// Ready is whether the component would pass Wait now.
@@ -47,6 +50,9 @@ func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
 		obj := &list[i]
 		status.Version = obj.GetAnnotations()[VersionAnnotation]
 		status.Images = append(status.Images, images(obj)...)
+		if made := obj.GetCreationTimestamp().Time; status.Since.IsZero() || made.Before(status.Since) {
+			status.Since = made
+		}
 		if err := Ready(obj); err != nil && status.Message == "" {
 			status.Message = fmt.Sprintf("%s: %v", describe(obj), err)
 		}

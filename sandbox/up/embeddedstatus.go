@@ -2,9 +2,6 @@ package up
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -15,14 +12,12 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-const controlPlaneName = "control plane"
-
 // parts are the components of an embedded cluster, as status lists them, with their processes.
 var parts = []struct {
 	name      string
 	processes []string
 }{
-	{controlPlaneName, []string{cluster.Etcd, cluster.APIServer, cluster.ControllerManager, cluster.Scheduler}},
+	{install.ControlPlaneName, []string{cluster.Etcd, cluster.APIServer, cluster.ControllerManager, cluster.Scheduler}},
 	{install.NodeName, []string{cluster.Kwok}},
 	{install.CertManagerName, []string{cluster.CertManagerController, cluster.CertManagerCAInjector, cluster.CertManagerWebhook}},
 	{install.JaegerName, []string{cluster.Jaeger}},
@@ -62,11 +57,7 @@ func (r *Run) embeddedStatus(ctx context.Context, s Status) (Status, error) {
 		s.Message = "none of its processes runs; `make sandbox-up` repairs it" // After a reboot, for one.
 		return s, nil
 	}
-	if alive == nil {
-		target, err := r.Target()
-		if err != nil {
-			return s, err
-		}
+	if target, err := r.Target(); alive == nil && err == nil {
 		s.Node, _ = nodeStatus(ctx, target, "") // A node that is missing is named by its component.
 	}
 	s.judge(missing)
@@ -76,20 +67,27 @@ func (r *Run) embeddedStatus(ctx context.Context, s Status) (Status, error) {
 // processesOf is a component with its processes, and why one of them does not run.
 func processesOf(name string, wanted []string, running []cluster.Status) Component {
 	c := Component{Name: name}
-	var dead []string
+	var dead, digests []string
 	for _, p := range running {
 		if !slices.Contains(wanted, p.Name) {
 			continue
 		}
 		shown := Process{Name: p.Name, PID: p.PID, Log: p.Log}
+		if digest := image.KeyOfProgram(p.Program); digest != "" && !slices.Contains(digests, digest) {
+			digests = append(digests, digest)
+		}
 		if p.Message != "" {
 			dead = append(dead, p.Name+" "+p.Message)
 		}
 		if p.PID != 0 {
 			shown.Since = &p.Since
+			if c.Since == nil || p.Since.After(*c.Since) {
+				c.Since = &p.Since
+			}
 		}
 		c.Processes = append(c.Processes, shown)
 	}
+	c.Digest = strings.Join(digests, " ")
 	c.Message = strings.Join(dead, "\n")
 	return c
 }
@@ -99,6 +97,12 @@ func (r *Run) askService(ctx context.Context, c *Component) {
 	target, err := r.Target()
 	if err == nil {
 		c.Version, err = r.versionOf(ctx, target, c.Name)
+	}
+	if err == nil && (c.Name == install.SampleName || c.Name == install.NodeName) {
+		var found install.Status
+		if found, err = install.StatusOf(ctx, target, c.Name); err == nil && found.Installed && c.Since == nil {
+			c.Since = &found.Since
+		}
 	}
 	if err == nil && c.Message == "" {
 		err = install.Serves(ctx, target, c.Name)
@@ -115,37 +119,9 @@ func (r *Run) versionOf(ctx context.Context, target *install.Cluster, name strin
 	switch name {
 	case install.JaegerName:
 		return "v" + image.JaegerVersion, nil
-	case controlPlaneName:
+	case install.ControlPlaneName:
 		return r.processes.Version(ctx)
 	default:
 		return install.VersionOf(ctx, target, name)
 	}
-}
-
-// ErrNoProcess says that there is no process of that name.
-var ErrNoProcess = errors.New("no such component")
-
-// StopProcess ends one process of an embedded cluster; up brings it back. The caller holds the lock.
-func (r *Run) StopProcess(ctx context.Context, name string) error {
-	if !r.Embedded() {
-		return errors.New("a kind cluster's components are Pods: use kubectl scale, with the kubeconfig that `sandbox env` names")
-	}
-	if !slices.Contains(ProcessNames(), name) {
-		return fmt.Errorf("%w %q: there are %s", ErrNoProcess, name, strings.Join(ProcessNames(), ", "))
-	}
-	return r.processes.Stop(ctx, name)
-}
-
-// ProcessNames lists the processes of an embedded cluster.
-func ProcessNames() []string { return cluster.Names() }
-
-// Logs copies the last lines of a process's log to out, and with follow what comes later, until ctx ends.
-func (r *Run) Logs(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
-	if !r.Embedded() {
-		return errors.New("a kind cluster's logs are its Pods': use kubectl logs with the kubeconfig that `sandbox env` names")
-	}
-	if !slices.Contains(ProcessNames(), name) {
-		return fmt.Errorf("%w %q: there are %s", ErrNoProcess, name, strings.Join(ProcessNames(), ", "))
-	}
-	return r.processes.Follow(ctx, out, name, lines, follow)
 }

@@ -18,7 +18,8 @@ const (
 	StateDown     = "down"     // there is no cluster
 )
 
-// Status is what a sandbox is like now. Its JSON form is what `sandbox status -o json` prints.
+// Status is what a sandbox is like now. Its JSON form is what `sandbox status -o json` prints; docs/status.md describes it.
+// Fields are added to it, and none is renamed or taken away.
 type Status struct {
 	Name       string      `json:"name"`
 	State      string      `json:"state"`
@@ -34,10 +35,13 @@ type Status struct {
 
 // NodeStatus is what the cluster's node says of itself.
 type NodeStatus struct {
-	Image      string `json:"image"`
-	Kubernetes string `json:"kubernetes"`
-	Runtime    string `json:"runtime"`
-	OS         string `json:"os"`
+	Image string `json:"image"`
+	// Digest is that of the configuration of the image that its container really runs; empty for a node that is played.
+	Digest     string     `json:"digest,omitempty"`
+	Kubernetes string     `json:"kubernetes"`
+	Runtime    string     `json:"runtime"`
+	OS         string     `json:"os"`
+	Since      *time.Time `json:"since,omitempty"` // when it was started
 }
 
 // Addresses are Jaeger's on this machine.
@@ -53,9 +57,16 @@ type Addresses struct {
 type Component struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	Image   string `json:"image,omitempty"`
-	Ready   bool   `json:"ready"`
-	Message string `json:"message,omitempty"`
+	Image   string `json:"image,omitempty"` // names of the images, with spaces between
+	// Digest is what really runs, with spaces between where that is several: on kind what the node's runtime calls the images,
+	// on an embedded cluster the keys of the programs, hashes of all that they were built from.
+	Digest string `json:"digest,omitempty"`
+	Ready  bool   `json:"ready"`
+	// Since is when it was started, the youngest of its containers or processes; the sample and a node that is played are
+	// as old as their objects.
+	Since    *time.Time `json:"since,omitempty"`
+	Restarts int        `json:"restarts,omitempty"` // of its containers
+	Message  string     `json:"message,omitempty"`  // why it is not ready
 	// Processes are those of a component of an embedded cluster.
 	Processes []Process `json:"processes,omitempty"`
 }
@@ -91,35 +102,7 @@ func (r *Run) Status(ctx context.Context) (Status, error) {
 	if r.Embedded() {
 		return r.embeddedStatus(ctx, s)
 	}
-	s.Cluster, s.Provider, s.Images, s.Kubeconfig = "kind", r.Record.Provider, r.Record.Images, r.Dir.Kubeconfig()
-	addresses := r.Addresses()
-	s.Jaeger = &addresses
-	if err := r.cluster.Alive(ctx); err != nil {
-		s.Message = err.Error() + "; `make sandbox-up` repairs it"
-		return s, nil
-	}
-	target, err := r.Target()
-	if err != nil {
-		return s, err
-	}
-	if s.Node, err = nodeStatus(ctx, target, r.Record.NodeImage); err != nil {
-		return s, err
-	}
-	var missing []string
-	for _, name := range []string{install.CertManagerName, install.JaegerName, install.OperatorName, install.SampleName} {
-		found, err := install.StatusOf(ctx, target, name)
-		if err != nil {
-			return s, err
-		}
-		s.Components = append(s.Components, Component{
-			Name: name, Version: found.Version, Image: strings.Join(found.Images, " "), Ready: found.Ready, Message: found.Message,
-		})
-		if !found.Ready && name != install.SampleName { // A user may delete the sample; the sandbox is whole without it.
-			missing = append(missing, name)
-		}
-	}
-	s.judge(missing)
-	return s, nil
+	return r.kindStatus(ctx, s), nil
 }
 
 // judge sets the state of a cluster that answers.
@@ -131,6 +114,7 @@ func (s *Status) judge(missing []string) {
 	}
 }
 
+// nodeStatus asks the API server for the node.
 func nodeStatus(ctx context.Context, target *install.Cluster, image string) (*NodeStatus, error) {
 	nodes := &corev1.NodeList{}
 	if err := target.Client().List(ctx, nodes); err != nil {
@@ -140,5 +124,6 @@ func nodeStatus(ctx context.Context, target *install.Cluster, image string) (*No
 		return nil, fmt.Errorf("asking the cluster for its node: it has none")
 	}
 	info := nodes.Items[0].Status.NodeInfo
-	return &NodeStatus{Image: image, Kubernetes: info.KubeletVersion, Runtime: info.ContainerRuntimeVersion, OS: info.OSImage}, nil
+	since := nodes.Items[0].CreationTimestamp.Time
+	return &NodeStatus{Image: image, Kubernetes: info.KubeletVersion, Runtime: info.ContainerRuntimeVersion, OS: info.OSImage, Since: &since}, nil
 }

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+func TestStatusText(t *testing.T) {
+	long, short := time.Now().Add(-49*time.Hour), time.Now().Add(-90*time.Second)
+	var out strings.Builder
+	err := writeStatus(&out, "text", up.Status{
+		Name: "mine", State: up.StateDegraded, Message: "not ready: operator", Cluster: "kind", Provider: "podman", Images: "source", Kubeconfig: "/k",
+		Node:   &up.NodeStatus{Image: "node:1", Digest: "sha256:0123456789abcdef", Kubernetes: "v1", Runtime: "containerd://2", Since: &long},
+		Jaeger: &up.Addresses{UI: "http://127.0.0.1:1", Query: "127.0.0.1:2", OTLPGRPC: "127.0.0.1:3", OTLPHTTP: "127.0.0.1:4"},
+		Components: []up.Component{
+			{Name: "jaeger", Version: "v2", Digest: "sha256:fedcba9876543210 sha256:00", Ready: true, Since: &short, Restarts: 2},
+			{Name: "operator", Message: "operator does not run\nlast line", Processes: []up.Process{{Name: "operator"}, {Name: "b", PID: 7}}},
+		},
+	})
+	want := `sandbox      mine, degraded
+cluster      kind on podman, images from source
+kubeconfig   /k
+node         Kubernetes v1, containerd://2, node:1, 0123456789ab, up for 2d1h
+Jaeger       http://127.0.0.1:1
+query API    127.0.0.1:2 (gRPC)
+OTLP         127.0.0.1:3 (gRPC), 127.0.0.1:4 (HTTP)
+
+COMPONENT   VERSION   DIGEST            AGE   STATE
+jaeger      v2        fedcba987654 +1   90s   ready, 2 restarts
+operator                                      NOT READY: operator does not run, process 7
+                                                last line
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestStatusTextOfWhatCantBeAsked(t *testing.T) {
+	var out strings.Builder
+	s := up.Status{Name: "mine", State: up.StateDegraded, Message: "the API server hangs", Cluster: "kind", Provider: "docker", Jaeger: &up.Addresses{}}
+	if err := writeStatus(&out, "text", s); err != nil || !strings.Contains(out.String(), "the API server hangs\n") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+func TestLogsUsageErrors(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"logs", "a", "b"}, "expected one component at most, got 2"},
+		{[]string{"logs", "--tail=-2"}, "--tail=-2: use 0 or more"},
+		{[]string{"logs", "--since=-1s"}, "--since=-1s: use a time above 0"},
+		{[]string{"logs", "--since=soon"}, `invalid argument "soon" for "--since" flag`},
+	} {
+		if got := execute(t, nil, test.args...); got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
+			t.Errorf("%q: %+v, want %q", test.args, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package install
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// ControlPlaneName names what kubeadm runs as static Pods: no component of the sandbox's, but shown among them.
+const ControlPlaneName = "control plane"
+
+// systemPods are the Pods of kube-system by the names under which [Pods] finds them.
+var systemPods = map[string]client.MatchingLabels{
+	ControlPlaneName:          {"tier": "control-plane"},
+	"etcd":                    {"component": "etcd"},
+	"kube-apiserver":          {"component": "kube-apiserver"},
+	"kube-controller-manager": {"component": "kube-controller-manager"},
+	"kube-scheduler":          {"component": "kube-scheduler"},
+	"kube-proxy":              {"k8s-app": "kube-proxy"},
+	"coredns":                 {"k8s-app": "kube-dns"},
+}
+
+// certManagerParts are cert-manager's programs, by the names under which [Pods] finds them, as the chart labels their Pods.
+var certManagerParts = map[string]string{
+	"cert-manager-controller": "controller", "cert-manager-cainjector": "cainjector", "cert-manager-webhook": "webhook",
+}
+
+// PodNames lists the programs that run in Pods, in the order in which a reader wants them.
+func PodNames() []string {
+	return []string{
+		"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", JaegerName,
+		"cert-manager-controller", "cert-manager-cainjector", "cert-manager-webhook", OperatorName,
+	}
+}
+
+// Pods lists the Pods of a component, or of one of [PodNames], the oldest first. There are none of what isn't installed. The
+// error is the API server's.
+func Pods(ctx context.Context, c *Cluster, name string) ([]corev1.Pod, error) {
+	var found []corev1.Pod
+	var err error
+	if matching, system := systemPods[name]; system {
+		pods := &corev1.PodList{}
+		err = c.client.List(ctx, pods, client.InNamespace(metav1.NamespaceSystem), matching)
+		found = pods.Items
+	} else if part := certManagerParts[name]; part != "" {
+		found, err = componentPods(ctx, c, CertManagerName)
+		found = slices.DeleteFunc(found, func(p corev1.Pod) bool { return p.Labels["app.kubernetes.io/component"] != part })
+	} else {
+		found, err = componentPods(ctx, c, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the Pods of %s: %w", name, err)
+	}
+	slices.SortStableFunc(found, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	return found, nil
+}
+
+// componentPods lists the Pods of a component's Deployments.
+func componentPods(ctx context.Context, c *Cluster, name string) ([]corev1.Pod, error) {
+	deployments := &appsv1.DeploymentList{}
+	if err := c.client.List(ctx, deployments, client.MatchingLabels{ManagedByLabel: FieldManager, ComponentLabel: name}); err != nil {
+		return nil, err
+	}
+	var found []corev1.Pod
+	for _, d := range deployments.Items {
+		selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+		if err != nil || selector.Empty() {
+			selector = labels.Nothing()
+		}
+		pods := &corev1.PodList{}
+		if err := c.client.List(ctx, pods, client.InNamespace(d.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+			return nil, err
+		}
+		found = append(found, pods.Items...)
+	}
+	return found, nil
+}
+
+// Running is what the containers of some Pods run.
+type Running struct {
+	// Images are the images' names, Digests what the node's container runtime calls what it really runs: both sorted, each
+	// once. A digest is that of the image's manifest or, for one that came from no registry, of its configuration.
+	Images, Digests []string
+	// Since is when the youngest container was started; zero where none runs.
+	Since time.Time
+	// Restarts is how often containers were started again.
+	Restarts int
+	// Unready says what is wrong with containers that are not ready, one line for each.
+	Unready []string
+}
+
+// RunningOf sums up Pods as they say they are.
+func RunningOf(pods []corev1.Pod) Running {
+	var r Running
+	for i := range pods {
+		pod := &pods[i]
+		for _, s := range pod.Status.ContainerStatuses {
+			r.Images = append(r.Images, s.Image)
+			r.Restarts += int(s.RestartCount)
+			if _, digest, found := strings.Cut(s.ImageID, "@"); found {
+				r.Digests = append(r.Digests, digest)
+			} else if s.ImageID != "" {
+				r.Digests = append(r.Digests, s.ImageID)
+			}
+			if running := s.State.Running; running != nil && running.StartedAt.After(r.Since) {
+				r.Since = running.StartedAt.Time
+			}
+			if !s.Ready {
+				r.Unready = append(r.Unready, fmt.Sprintf("Pod %s/%s: container %s is not ready", pod.Namespace, pod.Name, s.Name))
+			}
+		}
+	}
+	slices.Sort(r.Images)
+	slices.Sort(r.Digests)
+	r.Images, r.Digests = slices.Compact(r.Images), slices.Compact(r.Digests)
+	return r
+}

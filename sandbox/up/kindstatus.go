@@ -1,0 +1,87 @@
+package up
+
+import (
+	"context"
+	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/install"
+)
+
+// repairs is what to do about a sandbox that is not whole.
+const repairs = "; `make sandbox-up` repairs it"
+
+// kindStatus looks at a kind cluster. What does not answer, or hangs, becomes part of the answer.
+func (r *Run) kindStatus(ctx context.Context, s Status) Status {
+	s.Cluster, s.Provider, s.Images, s.Kubeconfig = "kind", r.Record.Provider, r.Record.Images, r.Dir.Kubeconfig()
+	addresses := r.Addresses()
+	s.Jaeger = &addresses
+	if r.Record.Creating {
+		s.Message = "an up that made the cluster did not come to its end" + repairs
+		return s
+	}
+	if err := r.cluster.Alive(ctx); err != nil {
+		s.Message = err.Error() + repairs
+		return s
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	target, err := r.Target()
+	if err == nil {
+		s.Node, err = nodeStatus(ctx, target, r.Record.NodeImage)
+	}
+	if err != nil { // It was alive a moment ago.
+		s.State, s.Message = StateDegraded, err.Error()+repairs
+		return s
+	}
+	if container, err := r.cluster.Inspect(ctx); err == nil {
+		s.Node.Digest, s.Node.Since = container.Image, &container.Started
+	}
+	var missing []string
+	for _, name := range []string{install.ControlPlaneName, install.CertManagerName, install.JaegerName, install.OperatorName, install.SampleName} {
+		c := kindComponent(ctx, target, name)
+		if name == install.ControlPlaneName {
+			c.Version = s.Node.Kubernetes
+		}
+		if !c.Ready && name != install.SampleName { // A user may delete the sample; the sandbox is whole without it.
+			missing = append(missing, name)
+		}
+		s.Components = append(s.Components, c)
+	}
+	s.judge(missing)
+	return s
+}
+
+// kindComponent asks the API server for one component.
+func kindComponent(ctx context.Context, target *install.Cluster, name string) Component {
+	c := Component{Name: name}
+	if name != install.ControlPlaneName {
+		found, err := install.StatusOf(ctx, target, name)
+		c.Version, c.Image, c.Message = found.Version, strings.Join(found.Images, " "), found.Message
+		if !found.Since.IsZero() {
+			c.Since = &found.Since
+		}
+		if err != nil {
+			c.Message = err.Error()
+			return c
+		}
+	}
+	if name != install.SampleName {
+		pods, err := install.Pods(ctx, target, name)
+		running := install.RunningOf(pods)
+		c.Digest, c.Restarts = strings.Join(running.Digests, " "), running.Restarts
+		if !running.Since.IsZero() {
+			c.Since = &running.Since
+		}
+		switch {
+		case err != nil && c.Message == "":
+			c.Message = err.Error()
+		case name == install.ControlPlaneName:
+			c.Image, c.Message = strings.Join(running.Images, " "), strings.Join(running.Unready, "\n")
+			if len(pods) == 0 {
+				c.Message = "none of its Pods is there"
+			}
+		}
+	}
+	c.Ready = c.Message == ""
+	return c
+}

@@ -1,0 +1,121 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	embed "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// ErrNoComponent says that there is no component of that name.
+var ErrNoComponent = errors.New("no such component")
+
+// unknown is ErrNoComponent with what there is.
+func unknown(name string, known []string) error {
+	return fmt.Errorf("%w %q%s: there are %s", ErrNoComponent, name, near.Hint(name, known), strings.Join(known, ", "))
+}
+
+// StopProcess ends one process of an embedded cluster; up brings it back. The caller holds the lock.
+func (r *Run) StopProcess(ctx context.Context, name string) error {
+	if !r.Embedded() {
+		return errors.New("a kind cluster's components are Pods: use kubectl scale, with the kubeconfig that `sandbox env` names")
+	}
+	if !slices.Contains(ProcessNames(), name) {
+		return unknown(name, ProcessNames())
+	}
+	return r.processes.Stop(ctx, name)
+}
+
+// ProcessNames lists the processes of an embedded cluster.
+func ProcessNames() []string { return embed.Names() }
+
+// LogNames lists what has a log in a cluster of one kind, state.Kind or state.Embedded.
+func LogNames(kind string) []string {
+	if kind == state.Embedded {
+		return ProcessNames()
+	}
+	return slices.Concat(cluster.NodeLogs(), install.PodNames())
+}
+
+// logGroups are names under which status knows several programs.
+var logGroups = []struct {
+	name  string
+	parts []string
+}{
+	{"control-plane", []string{embed.Etcd, embed.APIServer, embed.ControllerManager, embed.Scheduler}},
+	{install.CertManagerName, []string{embed.CertManagerController, embed.CertManagerCAInjector, embed.CertManagerWebhook}},
+}
+
+// LogParts are the logs that a name of a command line means: one of [LogNames], several for a component of several programs,
+// all for "". The error is an ErrNoComponent.
+func (r *Run) LogParts(name string) ([]string, error) {
+	names := LogNames(r.Record.Cluster)
+	switch {
+	case name == "":
+		return names, nil
+	case slices.Contains(names, name):
+		return []string{name}, nil
+	}
+	for _, group := range logGroups {
+		if group.name == name {
+			return group.parts, nil
+		}
+		names = append(names, group.name)
+	}
+	return nil, unknown(name, names)
+}
+
+// LogOptions choose a part of a log.
+type LogOptions struct {
+	// Lines is how many of the last lines to begin with; a negative number is all.
+	Lines int
+	// Since leaves out what is older than that; 0 leaves out nothing. An embedded cluster's logs know no times.
+	Since time.Duration
+	// Follow goes on with what is written from now on, until the context ends.
+	Follow bool
+	// Previous is the log of the run before the present one. The node has none.
+	Previous bool
+	// MostBytes bounds the log of a Pod's container; 0 does not.
+	MostBytes int64
+}
+
+// ErrLogOption says that an option makes no sense for this log.
+var ErrLogOption = errors.New("reading logs")
+
+// Logs copies one of [LogNames] to out. The error wraps fs.ErrNotExist or install.ErrNoLog where there is none.
+func (r *Run) Logs(ctx context.Context, out io.Writer, name string, o LogOptions) error {
+	switch {
+	case o.Previous && o.Follow:
+		return fmt.Errorf("%w: what --previous shows has ended: --follow makes no sense", ErrLogOption)
+	case r.Embedded() && o.Since > 0:
+		return fmt.Errorf("%w: --since: the logs of an embedded cluster's processes have no times in common: use --tail", ErrLogOption)
+	case r.Embedded() && o.Previous:
+		return r.processes.Previous(out, name, o.Lines)
+	case r.Embedded():
+		return r.processes.Follow(ctx, out, name, o.Lines, o.Follow)
+	case slices.Contains(cluster.NodeLogs(), name) && o.Previous:
+		return fmt.Errorf("%w: --previous: the log of the node's %s goes on from run to run", ErrLogOption, name)
+	case slices.Contains(cluster.NodeLogs(), name):
+		return r.cluster.Logs(ctx, out, name, r.Record.Images == "source", cluster.LogOptions{Lines: o.Lines, Since: o.Since, Follow: o.Follow})
+	}
+	target, err := r.Target()
+	if err != nil {
+		return err
+	}
+	err = install.Logs(ctx, target, out, name, install.LogOptions{
+		Lines: o.Lines, Since: o.Since, Follow: o.Follow, Previous: o.Previous, MostBytes: o.MostBytes,
+	})
+	if err != nil && !errors.Is(err, install.ErrNoLog) {
+		return fmt.Errorf("%w; the log of %s may still be read", err, strings.Join(cluster.NodeLogs(), ", "))
+	}
+	return err
+}
