@@ -167,7 +167,10 @@ func lookAtPorts(ctx context.Context, s Subject) []Port {
 		if own[i] == number || !asked && own[i] != 0 {
 			continue // The sandbox listens there itself, or need not choose.
 		}
-		_, err := port.Free(ctx, number)
+		err := port.Available(ctx, number)
+		if err != nil && asked {
+			_, err = port.Free(ctx, number) // This error tells who has it.
+		}
 		found = append(found, Port{Number: number, Asked: asked, Err: err})
 	}
 	return found

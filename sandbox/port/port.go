@@ -46,7 +46,7 @@ func Choose(ctx context.Context, wanted state.Ports) (state.Ports, error) {
 			}
 			continue
 		}
-		port, err := Free(ctx, *p.usual)
+		port, err := listen(ctx, *p.usual)
 		if err != nil {
 			port, err = Free(ctx, 0)
 		}
@@ -61,13 +61,27 @@ func Choose(ctx context.Context, wanted state.Ports) (state.Ports, error) {
 // Free listens on a port of 127.0.0.1 for a moment and returns its number; port 0 is any free one. The error is a *TakenError
 // where another program listens there.
 func Free(ctx context.Context, port int) (int, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	number, err := listen(ctx, port)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return 0, &TakenError{Port: port, Holder: holderOf(port)}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("trying port %d on 127.0.0.1: %w", port, err)
+	}
+	return number, nil
+}
+
+// Available is nil if a port is free as [Free] says. It does not look for who has it, which may take a tenth of a second.
+func Available(ctx context.Context, port int) error {
+	_, err := listen(ctx, port)
+	return err
+}
+
+func listen(ctx context.Context, port int) (int, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return 0, err
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil
