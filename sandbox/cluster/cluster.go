@@ -31,10 +31,11 @@ type Cluster struct {
 	name     string
 	dir      state.Dir
 	provider *cluster.Provider
+	log      *kindLogger
 }
 
 // New returns the cluster called name; whether it exists is not looked at. dir is the sandbox's folder.
-func New(engine *Engine, name string, dir state.Dir, report Report) (*Cluster, error) {
+func New(engine *Engine, name string, dir state.Dir) (*Cluster, error) {
 	if err := engine.Use(); err != nil {
 		return nil, err
 	}
@@ -51,9 +52,10 @@ func New(engine *Engine, name string, dir state.Dir, report Report) (*Cluster, e
 			return nil, fmt.Errorf("naming the cluster's network: %w", err)
 		}
 	}
+	logger := &kindLogger{}
 	return &Cluster{
-		engine: engine, name: name, dir: dir,
-		provider: cluster.NewProvider(option, cluster.ProviderWithLogger(&kindLogger{report: report})),
+		engine: engine, name: name, dir: dir, log: logger,
+		provider: cluster.NewProvider(option, cluster.ProviderWithLogger(logger)),
 	}, nil
 }
 

@@ -44,6 +44,7 @@ type Wanted struct {
 // stopped, and makes anew one that can't be restarted, was left half-made, or has other settings. It saves record as it
 // goes. On ctx's end nothing is left that the next Ensure or Delete can't handle.
 func (c *Cluster) Ensure(ctx context.Context, wanted Wanted, record *state.Record, report Report) (Outcome, error) {
+	c.log.report = report
 	found, err := c.look(ctx)
 	if err != nil {
 		return "", err

@@ -123,7 +123,7 @@ func (r *Run) Attach() (err error) {
 		return r.useProcesses()
 	}
 	r.engine = &cluster.Engine{Name: r.Record.Provider, ContainersConf: r.Record.ContainersConf}
-	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir, nil)
+	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir)
 	return err
 }
 
@@ -189,7 +189,7 @@ func (r *Run) deleteCluster(ctx context.Context) error {
 		return err
 	}
 	for _, engine := range cluster.Answering(ctx) {
-		c, err := cluster.New(engine, r.Name, r.Dir, nil)
+		c, err := cluster.New(engine, r.Name, r.Dir)
 		if err != nil {
 			return err
 		}

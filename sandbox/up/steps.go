@@ -37,7 +37,7 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 	}
 	r.engine = engine
 	r.builder.Arch = r.engine.Host.Architecture
-	r.cluster, err = cluster.New(r.engine, r.Name, r.Dir, cluster.Report(report))
+	r.cluster, err = cluster.New(r.engine, r.Name, r.Dir)
 	return err
 }
 

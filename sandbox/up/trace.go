@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 )
 
 // traceWait bounds the wait for a trace to be complete once its Head is Ready: the operator sends spans after 200 ms.
@@ -83,6 +85,8 @@ func (r *Run) Sample() (types.NamespacedName, error) {
 // WaitTrace waits until the current trace of a Head is complete and returns it. The error is a *jaeger.IncompleteError
 // where the time was over first.
 func (r *Run) WaitTrace(ctx context.Context, head types.NamespacedName) (jaeger.Trace, error) {
+	ctx, span := selftrace.Tracer(ctx).Start(ctx, "trace", trace.WithAttributes(selftrace.NeedsKey.StringSlice(nil)))
+	defer span.End()
 	traceID, err := r.traceID(ctx, head)
 	if err != nil {
 		return jaeger.Trace{}, err
