@@ -2,12 +2,19 @@ package selftrace_test
 
 import (
 	"context"
+	"net"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 )
@@ -97,5 +104,75 @@ func TestEnvironmentHasNoInfluence(t *testing.T) {
 	_, span := r.Start(t.Context(), "up")
 	if !span.SpanContext().IsSampled() {
 		t.Error("OTEL_TRACES_SAMPLER switched the recorder off")
+	}
+}
+
+// receiver is an OTLP receiver, over the real wire.
+type receiver struct {
+	ptraceotlp.UnimplementedGRPCServer
+	got     chan ptrace.Traces
+	headers chan []string
+}
+
+func (r *receiver) Export(ctx context.Context, request ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
+	r.headers <- metadata.ValueFromIncomingContext(ctx, "authorization")
+	r.got <- request.Traces()
+	return ptraceotlp.NewExportResponse(), nil
+}
+
+func TestSend(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	to := &receiver{got: make(chan ptrace.Traces, 1), headers: make(chan []string, 1)}
+	ptraceotlp.RegisterGRPCServer(server, to)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(listener) })
+	defer serving.Wait()
+	defer server.Stop()
+
+	r := selftrace.NewRecorder()
+	ctx, root := r.Start(t.Context(), "sandbox up")
+	record(ctx, step{"cluster", 0, 10, nil}, step{"Jaeger", 10, 15, []string{"cluster"}})
+	root.End()
+	if err := r.Send(ctx, listener.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	traces := <-to.got
+	service, _ := traces.ResourceSpans().At(0).Resource().Attributes().Get("service.name")
+	if service.Str() != selftrace.Service {
+		t.Errorf("the service is %q", service.Str())
+	}
+	var names []string
+	spans := traces.ResourceSpans().At(0).ScopeSpans().At(0).Spans()
+	for i := range spans.Len() {
+		names = append(names, spans.At(i).Name())
+		if id := root.SpanContext().TraceID(); [16]byte(spans.At(i).TraceID()) != id {
+			t.Errorf("span %s is of another trace", spans.At(i).Name())
+		}
+	}
+	if diff := cmp.Diff([]string{"cluster", "Jaeger", "sandbox up"}, names); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	if headers := <-to.headers; len(headers) > 0 {
+		t.Errorf("the environment's headers were sent: %q", headers)
+	}
+}
+
+func TestSendToNobody(t *testing.T) {
+	r := selftrace.NewRecorder()
+	if err := r.Send(t.Context(), "127.0.0.1:1"); err != nil {
+		t.Errorf("sending nothing: %v", err)
+	}
+	_, span := r.Start(t.Context(), "sandbox up")
+	span.End()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := r.Send(ctx, "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "own trace to 127.0.0.1:1") {
+		t.Errorf("the error %v does not name who was sent to", err)
 	}
 }

@@ -35,6 +35,8 @@ type kind struct {
 	engine  *cluster.Engine
 	cluster *cluster.Cluster
 	node    cluster.Node
+	// What the cluster's making has reached: closed by the step that makes it, see [Run.AwaitNode].
+	nodeRuns, apiServes chan struct{}
 
 	certManager []image.Image
 	jaeger      image.Image
