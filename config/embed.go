@@ -35,10 +35,10 @@ const JaegerConfig = "jaeger/config.yaml"
 // Files is the tree, rooted where this file is: "default/kustomization.yaml" and
 // so on. It is read-only and safe for concurrent use.
 //
-//go:embed certmanager crd default embedded jaeger manager node rbac samples sandbox webhook
+//go:embed certmanager crd default jaeger manager node rbac samples sandbox webhook sandbox.yaml
 var Files embed.FS
 
-// Build renders an overlay ("crd", "default", "sandbox", "embedded", "samples" or
+// Build renders an overlay ("crd", "default", "sandbox", "samples" or
 // any other folder with a kustomization) as kustomize would, with definitions and
 // namespaces first. A non-empty image, with tag or digest, takes the place of
 // the operator's. The objects are the caller's to change. An error names the
@@ -53,7 +53,7 @@ func Build(overlay, image string) ([]*unstructured.Unstructured, error) {
 
 func build(overlay, image string) ([]*unstructured.Unstructured, error) {
 	const root = "/config"
-	disk, err := inMemory(root)
+	disk, err := FileSystem(root)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +72,15 @@ func build(overlay, image string) ([]*unstructured.Unstructured, error) {
 		return nil, fmt.Errorf("writing the top kustomization: %w", err)
 	}
 
+	return Render(disk, top)
+}
+
+// Render renders a folder with a kustomization, as kustomize would. The objects are the
+// caller's to change. Safe for concurrent use.
+func Render(disk filesys.FileSystem, folder string) ([]*unstructured.Unstructured, error) {
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionUnspecified // The kustomization's own sortOptions say it; both would be a warning.
-	rendered, err := krusty.MakeKustomizer(options).Run(disk, top)
+	rendered, err := krusty.MakeKustomizer(options).Run(disk, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +100,8 @@ func build(overlay, image string) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-// inMemory copies Files to a file system that kustomize can read.
-func inMemory(root string) (filesys.FileSystem, error) {
+// FileSystem copies Files to a file system that kustomize can read, into the folder root.
+func FileSystem(root string) (filesys.FileSystem, error) {
 	disk := filesys.MakeFsInMemory()
 	err := fs.WalkDir(Files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

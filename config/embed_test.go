@@ -184,33 +184,6 @@ func TestManagerRunsAnywhere(t *testing.T) {
 	}
 }
 
-func TestSandboxPointsAtItsJaeger(t *testing.T) {
-	c := as[appsv1.Deployment](t, render(t, "sandbox", "example.com/op:1"), "Deployment/"+prefix+"manager").Spec.Template.Spec.Containers[0]
-	env := map[string]string{}
-	for _, v := range c.Env {
-		env[v.Name] = v.Value
-		// A variable is known only to those that come after it.
-		if name, found := strings.CutPrefix(v.Value, "http://$("); found {
-			if name, _, _ = strings.Cut(name, ")"); !hasKey(env, name) {
-				t.Errorf("%s refers to %s, which does not stand before it", v.Name, name)
-			}
-		}
-	}
-	for name, want := range map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT":   "http://$(NODE_ADDRESS):4317",
-		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://$(NODE_ADDRESS):14268/api/traces",
-		"OTEL_BSP_SCHEDULE_DELAY":       "200",
-		"GOMEMLIMIT":                    "100MiB",
-	} {
-		if env[name] != want {
-			t.Errorf("%s = %q, want %q", name, env[name], want)
-		}
-	}
-	if c.Image != "example.com/op:1" || c.ImagePullPolicy != corev1.PullNever {
-		t.Errorf("image %s with pull policy %s", c.Image, c.ImagePullPolicy)
-	}
-}
-
 func TestBuildSetsTheImage(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("a", 64)
 	for given, want := range map[string]string{
@@ -230,7 +203,7 @@ func TestBuildSetsTheImage(t *testing.T) {
 }
 
 func TestEveryOverlayRenders(t *testing.T) {
-	for _, overlay := range []string{"crd", "rbac", "manager", "webhook", "certmanager", "default", "sandbox", "embedded", "node", "samples", "jaeger"} {
+	for _, overlay := range []string{"crd", "rbac", "manager", "webhook", "certmanager", "default", "sandbox", "node", "samples", "jaeger"} {
 		if len(render(t, overlay, "")) == 0 {
 			t.Errorf("overlay %s is empty", overlay)
 		}
@@ -251,9 +224,4 @@ func TestSample(t *testing.T) {
 	if _, err := config.Files.ReadFile(config.SampleHead); err != nil {
 		t.Error(err)
 	}
-}
-
-func hasKey(m map[string]string, key string) bool {
-	_, found := m[key]
-	return found
 }

@@ -13,8 +13,8 @@ import (
 func TestPlansAreWellFormed(t *testing.T) {
 	run := &up.Run{}
 	t.Run("choice", func(t *testing.T) { wellFormed(t, choice(run), "this machine", "kind of cluster") })
-	t.Run("kind", func(t *testing.T) { wellFormed(t, plan(run), "images", "sample Head") })
-	t.Run("embedded", func(t *testing.T) { wellFormed(t, embeddedPlan(run), "ports, certificates", "sample Head") })
+	t.Run("kind", func(t *testing.T) { wellFormed(t, plan(run), "images", "sample") })
+	t.Run("embedded", func(t *testing.T) { wellFormed(t, embeddedPlan(run), "ports, certificates", "sample") })
 }
 
 func wellFormed(t *testing.T, steps []up.Step, first, last string) {

@@ -36,6 +36,7 @@ func bindShared(root *cobra.Command) *shared {
 func (s *shared) bindUp(flags *pflag.FlagSet) {
 	o := &s.options
 	s.bindCluster(flags)
+	flags.StringVarP(&o.File, "file", "f", "", "`sandbox.yaml` of the operator to run (default: what runs already, or the reference operator)")
 	flags.StringArrayVar(&o.OperatorEnv, "operator-env", nil, "NAME=VALUE for the operator's environment; may be repeated")
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
 	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -44,6 +45,11 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 		return exitOK
 	}
 	fmt.Fprintf(stderr, "Error: %v\n", err)
+	var file *project.Error
+	if errors.As(err, &file) {
+		fmt.Fprintf(stderr, "See docs/sandbox-yaml.md.\n")
+		return exitUsage
+	}
 	var usage usageError
 	if errors.As(err, &usage) || errors.Is(err, up.ErrOption) {
 		fmt.Fprintf(stderr, "See `sandbox --help`.\n")

@@ -17,15 +17,18 @@ import (
 const lookTimeout = time.Minute
 
 // traceOptions are the flags of trace.
-type traceOptions struct{ output, from string }
+type traceOptions struct{ output, from, namespace string }
 
 func newTrace(shared *shared) *cobra.Command {
 	var o traceOptions
 	cmd := &cobra.Command{
-		Use:   "trace [NAMESPACE/]NAME",
-		Short: "Print the trace of a Head",
-		Long: `trace prints the spans of a Head's current trace as a tree on an axis of time: the trace that began with the last change of
-the Head's spec. On a terminal it is as wide as that; elsewhere each span is one line, without colors.
+		Use:   "trace [KIND/|NAMESPACE/]NAME",
+		Short: "Print the trace of an object",
+		Long: `trace prints the spans of an object's current trace as a tree on an axis of time: the trace that began with the last change of
+its spec. On a terminal it is as wide as that; elsewhere each span is one line, without colors.
+
+The kind is called as kubectl calls it: memcached, memcacheds, its short name, or memcacheds.cache.example.com. Without one the
+object is of the sample's kind, a Head where sandbox.yaml says nothing else; what stands before the slash may then be its namespace.
 
 With -o svg it prints a picture for a README or a pull request, with -o json OTLP JSON, which "sandbox trace import" and other
 tools can load.
@@ -33,8 +36,9 @@ tools can load.
 With --from=FILE it shows a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. Where the file
 has several, the argument names one by its id, or by the id's beginning.
 
-A Head named like a subcommand is written with its namespace: default/import.`,
+An object named like a subcommand is written with its namespace or kind: default/import.`,
 		Example: `  go run ./sandbox trace head-sample
+  go run ./sandbox trace memcached/sample -n team-a
   go run ./sandbox trace team-a/web -o json > trace.json
   go run ./sandbox trace --from=trace.json -o svg > trace.svg
   go run ./sandbox trace import trace.json`,
@@ -42,7 +46,7 @@ A Head named like a subcommand is written with its namespace: default/import.`,
 			if o.from != "" && len(args) == 0 {
 				return nil
 			}
-			return exactArgs(1, "the name of a Head")(cmd, args)
+			return exactArgs(1, "the name of an object")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, err := traceWriter(o.output)
@@ -57,7 +61,8 @@ A Head named like a subcommand is written with its namespace: default/import.`,
 		},
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "tree", "tree, svg (a picture), or json (OTLP JSON)")
-	cmd.Flags().StringVar(&o.from, "from", "", "`file` of OTLP JSON to show instead of a Head's trace")
+	cmd.Flags().StringVar(&o.from, "from", "", "`file` of OTLP JSON to show instead of an object's trace")
+	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default: default)")
 	cmd.AddCommand(newImport(shared))
 	return cmd
 }
@@ -67,7 +72,7 @@ func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string
 	if o.from != "" {
 		return recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
 	}
-	name, err := up.ParseHead(args[0])
+	reference, err := up.ParseReference(args[0])
 	if err != nil {
 		return jaeger.Trace{}, usageError{err}
 	}
@@ -77,7 +82,11 @@ func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
 	defer cancel()
-	return run.Trace(ctx, name)
+	object, err := run.Find(ctx, reference, o.namespace)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	return run.Trace(ctx, object)
 }
 
 // attach opens a sandbox that is up.
@@ -94,15 +103,15 @@ func attach(shared *shared) (*up.Run, error) {
 
 // showSample ends up: it waits for the sample's trace to be complete and prints it with Jaeger's addresses.
 func showSample(ctx context.Context, run *up.Run, out io.Writer) error {
-	name, err := run.Sample()
+	sample, err := run.Sample()
 	if err != nil {
 		return err
 	}
-	trace, err := run.WaitTrace(ctx, name)
+	trace, err := run.WaitTrace(ctx, sample)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nHead %s, ", name)
+	fmt.Fprintf(out, "\n%s, ", sample)
 	if err := writeTree(out, trace); err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ type Subject struct {
 	// Builder knows what is built; nil where the sources were not found, for the reason in SourcesErr.
 	Builder    *image.Builder
 	SourcesErr error
+	// Operator is how the operator is built; its Main is empty where it is not, or that is not known.
+	Operator image.Program
 }
 
 // Slow is what takes seconds to find out. A nil field is left out.
@@ -61,7 +63,7 @@ func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
 	f.Ports = lookAtPorts(ctx, subject)
 	f.Go = lookAtGo(subject.Builder)
 	if subject.Builder != nil {
-		f.Missing, f.Long = missing(subject.Builder)
+		f.Missing, f.Long = missing(subject.Builder, subject.Operator)
 	}
 	f.Disks = lookAtDisks(subject)
 	var waiting sync.WaitGroup
@@ -104,12 +106,12 @@ func (f *Facts) probe(ctx context.Context, find func(context.Context) (*cluster.
 }
 
 // missing says what each mode lacks in the cache.
-func missing(b *image.Builder) (lacking map[Mode][]string, long []string) {
+func missing(b *image.Builder, operator image.Program) (lacking map[Mode][]string, long []string) {
 	lacking = map[Mode][]string{}
 	for mode, parts := range map[Mode]image.Parts{
 		KindByRegistry: image.RegistryParts, KindFromSource: image.SourceParts, Embedded: image.ProgramParts,
 	} {
-		names, slow := b.Missing(parts)
+		names, slow := b.Missing(parts, operator)
 		lacking[mode] = names
 		long = append(long, slow...)
 	}

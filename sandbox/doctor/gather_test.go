@@ -32,7 +32,8 @@ func here(t *testing.T) Subject {
 	return Subject{
 		Wanted:   Wanted{Cluster: "auto", Provider: "auto", Images: "auto", Fresh: true},
 		StateDir: filepath.Join(folder, "deep", "state"), Cache: filepath.Join(folder, "cache"),
-		Builder: &image.Builder{Root: root, Cache: filepath.Join(folder, "cache")},
+		Builder:  &image.Builder{Root: root, Cache: filepath.Join(folder, "cache")},
+		Operator: image.Program{Module: ".", Main: "./operator", Sources: []string{"operator"}},
 	}
 }
 

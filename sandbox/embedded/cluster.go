@@ -62,6 +62,10 @@ func (r Report) say(format string, args ...any) {
 
 // Cluster is the processes of one sandbox. Its methods may be called from several goroutines, Prepare before all others.
 type Cluster struct {
+	// OperatorPort is the port of the operator's webhook where it listens on that alone; 0 where it can be told another. It is set
+	// before Prepare.
+	OperatorPort int
+
 	dir   state.Dir
 	table process.Table
 

@@ -4,15 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/operator-tracing/sandbox/config"
@@ -24,12 +20,8 @@ import (
 
 const (
 	certManagerNamespace = "cert-manager"
-	operatorNamespace    = "operator-tracing-system"
-	operatorAccount      = "operator-tracing-manager"
 	// nodeName is what config/node calls the node.
 	nodeName = "sandbox-node"
-	// operatorSecret is where cert-manager puts the certificate of the operator's webhook; see config/certmanager.
-	operatorSecret = "webhook-server-cert"
 )
 
 // Node starts kwok, which plays the cluster's node and its Pods. The Node object is package install's.
@@ -147,87 +139,6 @@ func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (proce
 		"--enable-client-verification", "--client-ca-path="+c.authorities.webhook.CertFile, "--client-subject-names="+APIServer)
 	spec.Revision += c.authorities.webhook.Fingerprint()
 	return spec, err
-}
-
-// OperatorOptions are what may be chosen about the operator.
-type OperatorOptions struct {
-	// Program is its path.
-	Program string
-	// Env is added to its environment, or replaces what is there.
-	Env map[string]string
-}
-
-// OperatorWebhookAddress is where the API server reaches the operator's webhook, as host:port.
-func (c *Cluster) OperatorWebhookAddress() string {
-	own, _ := c.ports()
-	return fmt.Sprintf("localhost:%d", own.OperatorHook)
-}
-
-// Operator starts the operator, as the service account and with the flags that it has in a Pod. What package install
-// applies for it must be there, its webhook's certificate included.
-func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report Report) error {
-	_, err := c.start(ctx, component{
-		name: Operator, spec: func() (process.Spec, error) { return c.operator(ctx, options) },
-		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.OperatorHook, &p.OperatorHealth} },
-		ready: func(ctx context.Context) error {
-			own, _ := c.ports()
-			return answers(ctx, http.DefaultClient, "http://"+address(own.OperatorHealth)+"/readyz")
-		},
-	}, report)
-	return err
-}
-
-func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (process.Spec, error) {
-	own, jaeger := c.ports()
-	certificates, err := c.copyServingCertificate(ctx)
-	if err != nil {
-		return process.Spec{}, err
-	}
-	spec, err := c.accountSpec(ctx, Operator, operatorNamespace, operatorAccount, options.Program,
-		"--namespace="+operatorNamespace, "--service-account="+operatorAccount,
-		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", own.OperatorHook), "--webhook-cert-dir="+certificates,
-		"--health-probe-bind-address="+address(own.OperatorHealth), "--metrics-bind-address=0")
-	env := map[string]string{
-		"OTEL_RESOURCE_ATTRIBUTES":      "k8s.namespace.name=" + operatorNamespace,
-		"OTEL_EXPORTER_OTLP_ENDPOINT":   "http://" + address(jaeger.OTLPGRPC),
-		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://" + address(jaeger.Thrift) + "/api/traces",
-		"OTEL_EXPORTER_OTLP_TIMEOUT":    "25000", // As in config/sandbox, and the next two.
-		"OTEL_BSP_SCHEDULE_DELAY":       "200",
-		"OTEL_BSP_MAX_QUEUE_SIZE":       "8192",
-		"GOMEMLIMIT":                    "100MiB",
-	}
-	maps.Copy(env, options.Env)
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		spec.Env = append(spec.Env, name+"="+env[name])
-	}
-	return spec, err
-}
-
-// copyServingCertificate writes the certificate that cert-manager issued for the operator's webhook where the operator
-// reads it, as a kubelet would mount the Secret. The operator sees when the files change.
-func (c *Cluster) copyServingCertificate(ctx context.Context) (folder string, err error) {
-	base, err := c.folder(Operator)
-	if err != nil {
-		return "", err
-	}
-	client, err := c.clientset()
-	if err != nil {
-		return "", err
-	}
-	secret, err := client.CoreV1().Secrets(operatorNamespace).Get(ctx, operatorSecret, metav1.GetOptions{})
-	if err != nil {
-		return "", fmt.Errorf("reading the certificate of the operator's webhook: %w", err)
-	}
-	folder = filepath.Join(base, "webhook-certs")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return "", fmt.Errorf("making the folder of the operator's certificate: %w", state.Remedy(err))
-	}
-	for _, key := range []string{corev1.TLSPrivateKeyKey, corev1.TLSCertKey} {
-		if err := write(filepath.Join(folder, key), string(secret.Data[key])); err != nil {
-			return "", err
-		}
-	}
-	return folder, nil
 }
 
 // accountSpec is a program that acts as a service account, by a token of that.

@@ -45,6 +45,9 @@ func (c *Cluster) choosePorts(ctx context.Context, wanted state.Ports) error {
 		}
 		jaeger = chosen
 	}
+	if c.OperatorPort != 0 {
+		own.OperatorHook = c.OperatorPort
+	}
 	for _, p := range allPorts(&own) {
 		if *p != 0 {
 			continue

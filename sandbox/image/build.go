@@ -99,10 +99,15 @@ func (b *Builder) compile(ctx context.Context, c component, stamps []string, dir
 	for _, s := range stamps {
 		ldflags += " -X " + s
 	}
-	args := []string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=" + ldflags, "-o", dir + string(filepath.Separator)}
+	out := dir + string(filepath.Separator)
+	if c.rename {
+		out += c.outputs[0]
+	}
+	args := []string{"build", "-v", "-trimpath", "-buildvcs=false", "-ldflags=" + ldflags, "-o", out}
 	if c.tags != "" {
 		args = append(args, "-tags="+c.tags)
 	}
+	args = append(args, c.flags...)
 	cmd := b.goCommand(ctx, c.module, append(args, c.packages...)...)
 	return runReporting(cmd, report)
 }
@@ -111,10 +116,18 @@ func (b *Builder) compile(ctx context.Context, c component, stamps []string, dir
 func (b *Builder) goCommand(ctx context.Context, folder string, args ...string) *exec.Cmd {
 	goos, goarch := b.platform()
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = filepath.Join(b.Root, folder)
+	cmd.Dir = b.folder(folder)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS="+goos, "GOARCH="+goarch)
 	cmd.WaitDelay = 10 * time.Second // The compilers that go started may hold the pipe a little longer than go.
 	return cmd
+}
+
+// folder is where a module is: below the root, unless it is an absolute path.
+func (b *Builder) folder(module string) string {
+	if filepath.IsAbs(module) {
+		return module
+	}
+	return filepath.Join(b.Root, module)
 }
 
 // runReporting runs `go build -v`, which names every package on stderr when it is compiled, and reports how many

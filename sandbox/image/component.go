@@ -11,12 +11,14 @@ import (
 // component is a Go program, or several of one module, that the sandbox builds from source.
 type component struct {
 	name     string   // what progress and the cache call it
-	module   string   // the module's folder below the repository's root
+	module   string   // the module's folder below the repository's root, or an absolute one
 	sources  []string // folders of the module that hold its sources, nested modules included; none means all of the module
 	packages []string
 	tags     string
+	flags    []string // further flags of go build
 	stamp    []string // -X flags that tell the programs their version
 	outputs  []string // the binaries that the build must leave
+	rename   bool     // the only output is not called as Go would call it
 	links    []string // links to the first output; their names choose what it is (argv[0])
 	keep     int      // how many builds of it to keep, at least; 0 means all
 }
@@ -66,12 +68,6 @@ var (
 	kwok = component{
 		name: "kwok", module: "sandbox/source/kwok",
 		packages: []string{"."}, outputs: []string{"kwok"},
-	}
-	// operator changes with every edit of it, so that builds of it would pile up. Nothing else of the repository is in
-	// its binary, which a test holds.
-	operator = component{
-		name: "operator", module: ".", sources: []string{"operator"},
-		packages: []string{"./operator"}, outputs: []string{"operator"}, keep: 5,
 	}
 )
 

@@ -15,7 +15,7 @@ import (
 // is built outside the workspace, so that the module's own go.mod and go.sum are the whole truth. It asks no compiler, and
 // takes the one that compiled the sandbox for the one that builds: what is in the cache can be run where Go is missing.
 func (b *Builder) key(c component) (key string, stamps []string, err error) {
-	folder := filepath.Join(b.Root, c.module)
+	folder := b.folder(c.module)
 	goMod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
 	if err != nil {
 		return "", nil, fmt.Errorf("reading the module: %w; run the sandbox inside the repository, or name it by --source", err)
@@ -33,6 +33,9 @@ func (b *Builder) key(c component) (key string, stamps []string, err error) {
 	hash := sha256.New()
 	goos, goarch := b.platform()
 	fmt.Fprintln(hash, runtime.Version(), goos, goarch, c.packages, c.tags, stamps)
+	for _, flag := range c.flags {
+		fmt.Fprintf(hash, "%q\n", flag)
+	}
 	files, err := c.sourceFiles(folder)
 	if err != nil {
 		return "", nil, fmt.Errorf("listing the sources: %w", err)

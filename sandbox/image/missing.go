@@ -18,24 +18,28 @@ type Parts struct {
 
 // What the kinds of sandboxes need.
 var (
-	// RegistryParts are for kind with images from a registry: the engine's probe and the operator.
-	RegistryParts = Parts{components: []component{nodeInit, operator}, chart: true}
+	// RegistryParts are for kind with images from a registry: the engine's probe.
+	RegistryParts = Parts{components: []component{nodeInit}, chart: true}
 	// SourceParts are for kind with images from source.
-	SourceParts = Parts{components: []component{nodeInit, kubernetes, nodeTools, coreDNS, certManager, jaeger, operator}, chart: true, rootFS: true}
+	SourceParts = Parts{components: []component{nodeInit, kubernetes, nodeTools, coreDNS, certManager, jaeger}, chart: true, rootFS: true}
 	// ProgramParts are for processes of this machine.
-	ProgramParts = Parts{components: []component{kubernetes, certManager, jaeger, kwok, operator}, chart: true}
+	ProgramParts = Parts{components: []component{kubernetes, certManager, jaeger, kwok}, chart: true}
 )
 
-// Missing names the parts that the cache lacks; long are those of them that take minutes to build.
-func (b *Builder) Missing(parts Parts) (names, long []string) {
+// Missing names the parts that the cache lacks; long are those of them that take minutes to build. The operator counts among
+// them, unless its Main is empty: then nobody builds it.
+func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) {
 	for _, c := range parts.components {
 		if b.cached(c) {
 			continue
 		}
 		names = append(names, c.name)
-		if c.name != nodeInit.name && c.name != operator.name {
+		if c.name != nodeInit.name {
 			long = append(long, c.name)
 		}
+	}
+	if operator.Main != "" && (len(operator.Sources) == 0 || !b.cached(operator.component())) {
+		names = append(names, OperatorProgram)
 	}
 	if parts.chart && !complete(b.assetFolder(chart), chart.outputs()) {
 		names = append(names, chart.name)

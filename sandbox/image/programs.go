@@ -85,16 +85,6 @@ func (p *Programs) Kwok(ctx context.Context, report Report) (Kwok, error) {
 	return Kwok{Path: filepath.Join(dir, "kwok")}, nil
 }
 
-// Operator builds the reference operator from this tree and returns its path, and the key of what it was built from:
-// equal trees have equal keys.
-func (p *Programs) Operator(ctx context.Context, report Report) (path, key string, err error) {
-	dir, err := p.source.inTurn(ctx, operator, report)
-	if err != nil {
-		return "", "", err
-	}
-	return filepath.Join(dir, "operator"), keyOf(dir), nil
-}
-
 // linked builds a component whose one binary is several programs.
 func (p *Programs) linked(ctx context.Context, c component, report Report) (string, error) {
 	dir, err := p.source.inTurn(ctx, c, report)

@@ -54,7 +54,7 @@ func TestProgramsFromTheCacheNeedNoGo(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	operatorPath, key, err := p.Operator(t.Context(), nil)
+	operatorPath, key, err := p.Operator(t.Context(), reference, nil)
 	if err != nil {
 		t.Error(err)
 	}
@@ -85,7 +85,7 @@ func TestProgramsThatMustBeBuiltNeedGo(t *testing.T) {
 		"cert-manager": func() error { _, err := p.CertManager(t.Context(), nil); return err },
 		"jaeger":       func() error { _, err := p.Jaeger(t.Context(), nil); return err },
 		"kwok":         func() error { _, err := p.Kwok(t.Context(), nil); return err },
-		"operator":     func() error { _, _, err := p.Operator(t.Context(), nil); return err },
+		"operator":     func() error { _, _, err := p.Operator(t.Context(), reference, nil); return err },
 	} {
 		if err := build(); err == nil || !strings.HasPrefix(err.Error(), "building "+name+": ") || !strings.Contains(err.Error(), "install Go") {
 			t.Errorf("%s: error %v", name, err)

@@ -29,13 +29,18 @@ func (s *Source) inTurn(ctx context.Context, c component, report Report) (string
 	if ctx.Err() == nil && s.cached(c) {
 		return s.build(ctx, c, report)
 	}
+	return s.alone(ctx, report, func() (string, error) { return s.build(ctx, c, report) })
+}
+
+// alone runs a build when no other runs.
+func (s *Source) alone(ctx context.Context, report Report, build func() (string, error)) (string, error) {
 	report.say("waiting for its turn")
 	s.compiling.Lock()
 	defer s.compiling.Unlock()
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
-	return s.build(ctx, c, report)
+	return build()
 }
 
 // Init is the folder with the node's init, which is the engine's probe too.
@@ -151,19 +156,6 @@ func (s *Source) Samples(ctx context.Context, report Report) ([]Image, error) {
 		return nil, err
 	}
 	return []Image{{Names: []string{Pause, PauseOther}, image: image}}, nil
-}
-
-// Operator builds the reference operator from this tree, unless this very tree's is in the cache.
-func (b *Builder) Operator(ctx context.Context, report Report) (Image, error) {
-	dir, err := b.build(ctx, operator, report)
-	if err != nil {
-		return Image{}, err
-	}
-	image, err := b.single("operator", filepath.Join(dir, "operator"), "operator", keyOf(dir), v1.Config{User: "65532:65532"})
-	if err != nil {
-		return Image{}, err
-	}
-	return local("operator", keyOf(dir), image), nil
 }
 
 // Probe is a small image whose program prints what a privileged container gets on the engine's host.

@@ -22,6 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
+// traceparentAnnotation is what the reference operator's webhook adds.
+const traceparentAnnotation = "tracing.k8s.io/traceparent"
+
 func startCluster(t *testing.T) *Cluster {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
@@ -37,7 +40,7 @@ func startCluster(t *testing.T) *Cluster {
 			t.Errorf("stopping the API server: %v", err)
 		}
 	})
-	c, err := NewCluster(cfg)
+	c, err := NewCluster(cfg, referenceManifests(t).Subject())
 	if err != nil {
 		t.Fatal(err)
 	}

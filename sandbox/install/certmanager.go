@@ -18,6 +18,8 @@ import (
 	"helm.sh/helm/v4/pkg/engine"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/config"
 )
 
 const (
@@ -116,7 +118,7 @@ func renderCertManager(o CertManagerOptions) ([]*unstructured.Unstructured, erro
 		if path.Base(name) == "NOTES.txt" {
 			continue
 		}
-		decoded, err := decode(files[name])
+		decoded, err := config.Decode(files[name])
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}

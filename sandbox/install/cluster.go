@@ -12,12 +12,15 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 // Cluster is the API server that components are installed into. It is made by [NewCluster] and is safe for
 // concurrent use.
 type Cluster struct {
 	config    *rest.Config
+	subject   project.Subject
 	client    client.Client
 	clientset kubernetes.Interface
 
@@ -25,10 +28,11 @@ type Cluster struct {
 	established time.Time // when the youngest definition that was waited for came to be served
 }
 
-// NewCluster returns the cluster that cfg points at, without talking to it yet. cfg is copied. The copy has no
+// NewCluster returns the cluster that cfg points at, without talking to it yet. The subject is the operator that it runs or is to
+// run; operator and sample are judged by it. cfg is copied. The copy has no
 // client-side rate limit, because one sandbox command is the API server's only busy client, and drops the server's
 // warnings, which would tear the progress lines apart.
-func NewCluster(cfg *rest.Config) (*Cluster, error) {
+func NewCluster(cfg *rest.Config, subject project.Subject) (*Cluster, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS = -1
 	cfg.WarningHandlerWithContext = rest.NoWarnings{}
@@ -53,7 +57,7 @@ func NewCluster(cfg *rest.Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a clientset for %s: %w", cfg.Host, err)
 	}
-	return &Cluster{config: cfg, client: c, clientset: clientset}, nil
+	return &Cluster{config: cfg, subject: subject, client: c, clientset: clientset}, nil
 }
 
 // holdUp is how long the API server keeps each creation of an object waiting whose definition is as young as this, asleep for

@@ -100,7 +100,7 @@ func testJaegerRollsOut(t *testing.T, c *Cluster) {
 // testOperatorOrderAndReadiness plays cert-manager and the webhook: the Deployment must not come before the certificate,
 // and a webhook that doesn't mutate isn't ready.
 func testOperatorOrderAndReadiness(t *testing.T, c *Cluster) {
-	component, err := Operator(OperatorOptions{Image: Image{Ref: operatorImage}})
+	component, err := Operator(OperatorOptions{Manifests: referenceManifests(t), Image: Image{Ref: operatorImage}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,10 +138,7 @@ func testOperatorOrderAndReadiness(t *testing.T, c *Cluster) {
 }
 
 func testSample(t *testing.T, c *Cluster) {
-	component, err := Sample(SampleOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	component := Sample(c.subject)
 	apply(t, c, component)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()

@@ -44,7 +44,7 @@ func withLogs(t *testing.T, c *Cluster) (*Cluster, *kubelet) {
 	k := &kubelet{api: proxy}
 	server := httptest.NewServer(k)
 	t.Cleanup(server.Close)
-	seen, err := NewCluster(&rest.Config{Host: server.URL})
+	seen, err := NewCluster(&rest.Config{Host: server.URL}, c.subject)
 	if err != nil {
 		t.Fatal(err)
 	}

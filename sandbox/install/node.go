@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 // Node renders the node of a cluster without a kubelet and the permissions of kwok, which plays it. It is ready when the
@@ -33,13 +34,13 @@ func nodeReady(ctx context.Context, c *Cluster) error {
 		return errors.New("no Node")
 	}
 	for i := range nodes {
-		if err := conditionReady(&nodes[i]); err != nil {
+		if err := conditionIs(&nodes[i], project.Ready); err != nil {
 			return fmt.Errorf("%s: %w", describe(&nodes[i]), err)
 		}
 	}
 	account := &unstructured.Unstructured{}
 	account.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ServiceAccount"))
-	key := types.NamespacedName{Namespace: defaultNamespace, Name: "default"}
+	key := types.NamespacedName{Namespace: project.DefaultNamespace, Name: "default"}
 	if err := c.client.Get(ctx, key, account); err != nil {
 		return fmt.Errorf("reading ServiceAccount %s: %w", key, err)
 	}

@@ -7,41 +7,36 @@ import (
 	"maps"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
-// HeadKind is the kind of the objects that the operator reconciles first.
-var HeadKind = schema.GroupVersionKind{Group: "dummy.example.com", Version: "v1alpha1", Kind: "Head"}
-
-const (
-	// traceparentAnnotation is what the operator's webhook adds to every Head.
-	traceparentAnnotation = "tracing.k8s.io/traceparent"
-	// defaultNamespace is where objects without a namespace of their own go, as with kubectl.
-	defaultNamespace = "default"
-)
+// operatorProgram is the operator's program in an image that the sandbox built.
+const operatorProgram = "operator"
 
 // OperatorOptions configures [Operator].
 type OperatorOptions struct {
-	// Image is the operator's image. Required unless WebhookAddress is set. An empty pull policy leaves the overlay's,
-	// which is Never.
+	// Manifests are what installs it. They are not changed. Required.
+	Manifests *project.Manifests
+	// Image is the image of its manager. Required unless WebhookAddress is set. An empty pull policy is Never: the node has it.
 	Image Image
 	// Version is what status reports; empty means the image reference.
 	Version string
-	// Env are environment variables for the operator's container, added to the overlay's or replacing them.
+	// Env are environment variables for its manager, over all that its manifests and its sandbox.yaml say.
 	Env map[string]string
-	// WebhookAddress is "localhost:PORT" where the operator is a process beside the API server: its webhook is called
-	// there, and neither Deployment nor Service is rendered. Then Version is required, and Image and Env don't matter.
+	// WebhookAddress is "localhost:PORT" where the operator is a process beside the API server: its webhooks are called
+	// there, and neither Deployment nor Services are rendered. Then Version is required, and Image and Env don't matter.
 	// Empty means a Pod.
 	WebhookAddress string
 }
 
-// Operator renders the operator from the sandbox's overlay: definitions, RBAC, manager, webhook and certificate. It
-// needs cert-manager: Apply waits for the webhook's certificate before it makes the Deployment. With a WebhookAddress the
-// overlay is the embedded one, and Apply returns with the certificate's Secret there for the process to serve from.
+// Operator renders the operator from its manifests, with what the sandbox adds: the image, and the variables by which it sends
+// its spans to the sandbox's Jaeger. It may need cert-manager: Apply waits for a webhook's certificate before it makes the
+// Deployment. With a WebhookAddress certificates are for localhost, and Apply returns with their Secrets there for the process
+// to serve from.
 func Operator(o OperatorOptions) (*Component, error) {
 	render := operatorPod
 	if o.WebhookAddress != "" {
@@ -58,18 +53,20 @@ func operatorPod(o OperatorOptions) (*Component, error) {
 	if _, _, _, err := o.Image.split(); err != nil {
 		return nil, err
 	}
-	objects, err := config.Build("sandbox", o.Image.Ref)
+	objects := copies(o.Manifests.Objects)
+	manager, err := managerContainer(objects, o.Manifests)
 	if err != nil {
 		return nil, err
 	}
-	manager, err := onlyContainer(objects, "manager")
-	if err != nil {
-		return nil, err
-	}
+	manager["image"], manager["imagePullPolicy"] = o.Image.Ref, "Never"
 	if o.Image.PullPolicy != "" {
 		manager["imagePullPolicy"] = string(o.Image.PullPolicy)
 	}
-	setEnv(manager, o.Env)
+	if command, _ := manager["command"].([]any); len(command) > 0 && o.Manifests.Built() {
+		command[0] = "/" + operatorProgram // What the image has, whatever the project's own has.
+	}
+	addEnv(manager, project.Telemetry{}.Variables(o.Manifests.ServiceName))
+	setEnv(manager, o.Manifests.Env(o.Env))
 	version := o.Version
 	if version == "" {
 		version = o.Image.Ref
@@ -84,14 +81,49 @@ func operatorProcess(o OperatorOptions) (*Component, error) {
 	if o.Version == "" {
 		return nil, errors.New("no version")
 	}
-	objects, err := config.Build("embedded", "")
-	if err != nil {
+	objects := withoutPods(copies(o.Manifests.Objects))
+	if err := callByURL(objects, o.WebhookAddress); err != nil {
 		return nil, err
 	}
-	if err := setWebhookAddress(objects, o.WebhookAddress); err != nil {
+	if err := certifyLocalhost(objects); err != nil {
 		return nil, err
 	}
 	return newComponent(OperatorName, o.Version, objects), nil
+}
+
+func copies(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	out := make([]*unstructured.Unstructured, 0, len(objects))
+	for _, obj := range objects {
+		out = append(out, obj.DeepCopy())
+	}
+	return out
+}
+
+// managerContainer is the manager's container among objects, for changes in place.
+func managerContainer(objects []*unstructured.Unstructured, m *project.Manifests) (map[string]any, error) {
+	for _, obj := range objects {
+		if obj.GetKind() == "Deployment" && obj.GetNamespace() == m.Deployment.Namespace && obj.GetName() == m.Deployment.Name {
+			return container(obj, m.Deployment.Spec.Template.Spec.Containers[m.Container].Name)
+		}
+	}
+	return nil, fmt.Errorf("no Deployment %s/%s", m.Deployment.Namespace, m.Deployment.Name)
+}
+
+// addEnv adds variables that a container does not have. They come first, so that the container's own may refer to them.
+func addEnv(container map[string]any, variables []project.Variable) {
+	list, _ := container["env"].([]any)
+	var added []any
+	for _, v := range variables {
+		if indexEnv(list, v.Name) >= 0 {
+			continue
+		}
+		entry := map[string]any{"name": v.Name, "value": v.Value}
+		if v.FieldPath != "" {
+			entry = map[string]any{"name": v.Name, "valueFrom": map[string]any{"fieldRef": map[string]any{"fieldPath": v.FieldPath}}}
+		}
+		added = append(added, entry)
+	}
+	container["env"] = append(added, list...)
 }
 
 // setEnv sets variables of a container, in the order of their names. A variable that is there keeps its place, because
@@ -100,11 +132,7 @@ func setEnv(container map[string]any, env map[string]string) {
 	list, _ := container["env"].([]any)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		entry := any(map[string]any{"name": name, "value": env[name]})
-		at := slices.IndexFunc(list, func(item any) bool {
-			m, _ := item.(map[string]any)
-			return m["name"] == name
-		})
-		if at < 0 {
+		if at := indexEnv(list, name); at < 0 {
 			list = append(list, entry)
 		} else {
 			list[at] = entry
@@ -115,66 +143,29 @@ func setEnv(container map[string]any, env map[string]string) {
 	}
 }
 
-// operatorReady creates a Head as a dry run and looks for the trace context that the operator's webhook adds. The
-// webhook's failure policy is Ignore, so acceptance alone proves nothing. Dry runs leave no span.
+func indexEnv(list []any, name string) int {
+	return slices.IndexFunc(list, func(item any) bool {
+		m, _ := item.(map[string]any)
+		return m["name"] == name
+	})
+}
+
+// operatorReady creates an object like the sample as a dry run. A webhook that can't be reached fails it, unless its failure
+// policy is Ignore: then what the webhook adds must be there, if the subject says what that is. Who is denied, by a webhook or by
+// the kind's schema, has been answered. Dry runs leave no span.
 func operatorReady(ctx context.Context, c *Cluster) error {
-	head := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"child_a": "sandbox.test/check:v1"}}}
-	head.SetGroupVersionKind(HeadKind)
-	head.SetNamespace(defaultNamespace)
-	head.SetGenerateName("sandbox-check-")
-	if err := c.client.Create(ctx, head, client.DryRunAll); err != nil {
-		return fmt.Errorf("creating a Head as a dry run: %w", err)
-	}
-	if head.GetAnnotations()[traceparentAnnotation] == "" {
-		return fmt.Errorf("creating a Head as a dry run: the operator's webhook added no annotation %s", traceparentAnnotation)
-	}
-	return nil
-}
-
-// SampleOptions configures [Sample].
-type SampleOptions struct {
-	// Namespace is where the Head goes; empty means "default". It must exist.
-	Namespace string
-	// Image is what the Head's ChildA runs; empty keeps the sample's own.
-	Image string
-}
-
-// Sample renders the sample Head of config/samples. It is ready when its Ready condition is True for the current
-// generation.
-func Sample(o SampleOptions) (*Component, error) {
-	objects, err := config.Build("samples", "")
-	if err != nil {
-		return nil, err
-	}
-	namespace := o.Namespace
-	if namespace == "" {
-		namespace = defaultNamespace
-	}
-	for _, obj := range objects {
-		obj.SetNamespace(namespace)
-		if o.Image == "" || obj.GroupVersionKind() != HeadKind {
-			continue
-		}
-		if err := unstructured.SetNestedField(obj.Object, o.Image, "spec", "child_a"); err != nil {
-			return nil, fmt.Errorf("rendering %s: %w", describe(obj), err)
-		}
-	}
-	return newComponent(SampleName, "", objects), nil
-}
-
-// sampleReady looks at every sample Head there is.
-func sampleReady(ctx context.Context, c *Cluster) error {
-	heads, err := mainObjects(ctx, c, SampleName)
-	if err != nil {
-		return err
-	}
-	if len(heads) == 0 {
-		return errors.New("no sample Head")
-	}
-	for i := range heads {
-		if err := Ready(&heads[i]); err != nil {
-			return fmt.Errorf("%s: %w", describe(&heads[i]), err)
-		}
+	sample := c.subject.Samples[0]
+	obj := sample.DeepCopy()
+	obj.SetName("")
+	obj.SetGenerateName("sandbox-check-")
+	what := fmt.Sprintf("creating a %s as a dry run", sample.GetKind())
+	err := c.client.Create(ctx, obj, client.DryRunAll)
+	annotation := c.subject.Annotation
+	switch {
+	case err != nil && (annotation != "" || passes(err) || !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) && !apierrors.IsBadRequest(err)):
+		return fmt.Errorf("%s: %w", what, err)
+	case annotation != "" && obj.GetAnnotations()[annotation] == "":
+		return fmt.Errorf("%s: the operator's webhook added no annotation %s", what, annotation)
 	}
 	return nil
 }

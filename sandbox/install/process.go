@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 // webhookHost is the only name in the certificates of webhooks that run as processes.
@@ -37,32 +39,39 @@ func withoutPods(objects []*unstructured.Unstructured) []*unstructured.Unstructu
 	return out
 }
 
-// setWebhookAddress replaces host and port of every webhook among objects that is called by URL.
-func setWebhookAddress(objects []*unstructured.Unstructured, address string) error {
+// callByURL has every webhook of the operator called at an address, in place of its Service.
+func callByURL(objects []*unstructured.Unstructured, address string) error {
 	for _, obj := range objects {
-		if obj.GetKind() != "MutatingWebhookConfiguration" {
+		for _, config := range project.ClientConfigs(obj) {
+			service, ok := config["service"].(map[string]any)
+			if !ok {
+				return fmt.Errorf("%s: a webhook that isn't called by a Service", describe(obj))
+			}
+			path, _ := service["path"].(string)
+			target := url.URL{Scheme: "https", Host: address, Path: path}
+			delete(config, "service")
+			config["url"] = target.String()
+		}
+	}
+	return nil
+}
+
+// certificateDuration is a year, not cert-manager's 90 days: `sandbox up` copies a certificate to the files that the operator
+// serves from, and nothing renews those files until it runs again.
+const certificateDuration = "8760h"
+
+// certifyLocalhost has certificates made for the only name that a process is called by.
+func certifyLocalhost(objects []*unstructured.Unstructured) error {
+	for _, obj := range objects {
+		if obj.GetKind() != "Certificate" {
 			continue
 		}
-		// NestedFieldNoCopy, so that a change reaches the object.
-		field, _, err := unstructured.NestedFieldNoCopy(obj.Object, "webhooks")
-		if err != nil {
-			return fmt.Errorf("%s: %w", describe(obj), err)
+		spec, ok := obj.Object["spec"].(map[string]any)
+		if !ok {
+			return fmt.Errorf("%s: no spec", describe(obj))
 		}
-		hooks, _ := field.([]any)
-		for _, item := range hooks {
-			hook, _ := item.(map[string]any)
-			text, _, err := unstructured.NestedString(hook, "clientConfig", "url")
-			if err != nil || text == "" {
-				return fmt.Errorf("%s: webhook %v isn't called by URL", describe(obj), hook["name"])
-			}
-			target, err := url.Parse(text)
-			if err != nil {
-				return fmt.Errorf("%s: %w", describe(obj), err)
-			}
-			target.Host = address
-			if err := unstructured.SetNestedField(hook, target.String(), "clientConfig", "url"); err != nil {
-				return fmt.Errorf("%s: %w", describe(obj), err)
-			}
+		if _, names := spec["dnsNames"]; names {
+			spec["dnsNames"], spec["duration"] = []any{webhookHost}, certificateDuration
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 const operatorImage = "sandbox.test/operator:dev"
@@ -45,17 +47,32 @@ func TestJaeger(t *testing.T) {
 	}
 }
 
+// referenceManifests are those of the reference operator.
+func referenceManifests(t *testing.T) *project.Manifests {
+	t.Helper()
+	p, err := project.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := p.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func TestOperator(t *testing.T) {
+	manifests := referenceManifests(t)
 	component, err := Operator(OperatorOptions{
-		Image: Image{Ref: operatorImage},
-		Env:   map[string]string{"OTEL_TRACES_EXPORTER": "jaeger", "OTEL_BSP_SCHEDULE_DELAY": "100"},
+		Manifests: manifests, Image: Image{Ref: operatorImage},
+		Env: map[string]string{"OTEL_TRACES_EXPORTER": "jaeger", "OTEL_BSP_SCHEDULE_DELAY": "100"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := deployments(t, component)[0].Spec.Template.Spec.Containers[0]
 	if c.Image != operatorImage || c.ImagePullPolicy != corev1.PullNever {
-		t.Errorf("image %s, policy %s; want %s and the overlay's Never", c.Image, c.ImagePullPolicy, operatorImage)
+		t.Errorf("image %s, policy %s; want %s and Never", c.Image, c.ImagePullPolicy, operatorImage)
 	}
 	env := make(map[string]string)
 	for _, e := range c.Env {
@@ -63,9 +80,26 @@ func TestOperator(t *testing.T) {
 			t.Errorf("variable %s twice", e.Name)
 		}
 		env[e.Name] = e.Value
+		// A variable is known only to those that come after it.
+		if _, rest, found := strings.Cut(e.Value, "$("); found {
+			name, _, _ := strings.Cut(rest, ")")
+			if _, before := env[name]; !before {
+				t.Errorf("%s refers to %s, which does not stand before it", e.Name, name)
+			}
+		}
 	}
-	if env["OTEL_TRACES_EXPORTER"] != "jaeger" || env["OTEL_BSP_SCHEDULE_DELAY"] != "100" {
-		t.Errorf("env = %v", env)
+	for name, want := range map[string]string{
+		"OTEL_TRACES_EXPORTER": "jaeger", "OTEL_BSP_SCHEDULE_DELAY": "100", // as asked
+		"OTEL_SERVICE_NAME":             "demo-services-for-tracing",
+		"OTEL_EXPORTER_OTLP_ENDPOINT":   "http://$(SANDBOX_NODE_ADDRESS):4317",
+		"OTEL_EXPORTER_OTLP_PROTOCOL":   "grpc",
+		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://$(SANDBOX_NODE_ADDRESS):14268/api/traces",
+		"SANDBOX_OTLP_HTTP":             "http://$(SANDBOX_NODE_ADDRESS):4318",
+		"GOMEMLIMIT":                    "100MiB", // the manifests' own
+	} {
+		if env[name] != want {
+			t.Errorf("%s = %q, want %q", name, env[name], want)
+		}
 	}
 	if component.Version != operatorImage {
 		t.Errorf("version %q, want the image", component.Version)
@@ -78,25 +112,58 @@ func TestOperator(t *testing.T) {
 			t.Errorf("%s: version %q", describe(obj), got)
 		}
 	}
+	if diff := cmp.Diff(referenceManifests(t).Objects, manifests.Objects); diff != "" {
+		t.Errorf("the manifests were changed (-before +after):\n%s", diff)
+	}
 }
 
-func TestSample(t *testing.T) {
-	component, err := Sample(SampleOptions{Image: "sandbox.test/pause:1"})
+// TestOperatorKeepsWhatItsManifestsSay: an operator that knows where its spans go is not overruled, except by its user.
+func TestOperatorKeepsWhatItsManifestsSay(t *testing.T) {
+	manifests := referenceManifests(t)
+	for _, obj := range manifests.Objects {
+		if obj.GetKind() == "Deployment" {
+			c, err := container(obj, "manager")
+			if err != nil {
+				t.Fatal(err)
+			}
+			setEnv(c, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"})
+			c["command"] = []any{"/manager", "serve"}
+		}
+	}
+	component, err := Operator(OperatorOptions{Manifests: manifests, Image: Image{Ref: operatorImage}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	head := component.Objects[0]
-	image, _, _ := unstructured.NestedString(head.Object, "spec", "child_a")
-	if got := describe(head); got != "Head default/head-sample" || image != "sandbox.test/pause:1" {
-		t.Errorf("sample is %s with image %q", got, image)
+	c := deployments(t, component)[0].Spec.Template.Spec.Containers[0]
+	for _, e := range c.Env {
+		if e.Name == "OTEL_EXPORTER_OTLP_ENDPOINT" && e.Value != "http://collector:4317" {
+			t.Errorf("%s became %s", e.Name, e.Value)
+		}
 	}
-	if len(head.GetAnnotations()) != 0 {
-		t.Errorf("annotations %v on the user's object", head.GetAnnotations())
+	// The image that the sandbox builds has the program alone, under a name of its own.
+	if diff := cmp.Diff([]string{"/operator", "serve"}, c.Command); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+}
+
+func TestSample(t *testing.T) {
+	subject := referenceManifests(t).Subject()
+	component := Sample(subject)
+	if got := describe(component.Objects[0]); got != "Head default/head-sample" {
+		t.Errorf("sample is %s", got)
+	}
+	for _, head := range []*unstructured.Unstructured{component.Objects[0], subject.Samples[0]} {
+		if len(head.GetAnnotations()) != 0 {
+			t.Errorf("annotations %v on the user's object", head.GetAnnotations())
+		}
+	}
+	if len(subject.Samples[0].GetLabels()) != 0 {
+		t.Errorf("the subject's sample got labels %v", subject.Samples[0].GetLabels())
 	}
 }
 
 func TestMissingOptions(t *testing.T) {
-	if _, err := Operator(OperatorOptions{}); err == nil {
+	if _, err := Operator(OperatorOptions{Manifests: referenceManifests(t)}); err == nil {
 		t.Error("Operator without an image: no error")
 	}
 	if _, err := Jaeger(JaegerOptions{Version: "v2"}); err == nil {
@@ -120,18 +187,6 @@ func TestImageSplit(t *testing.T) {
 		repository, tag, digest, err := Image{Ref: ref}.split()
 		if got := [3]string{repository, tag, digest}; got != want || (err == nil) != (want[0] != "") {
 			t.Errorf("split(%q) = %q, %v; want %q", ref, got, err, want)
-		}
-	}
-}
-
-func TestDecode(t *testing.T) {
-	objects, err := decode("# only a comment\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: one}\n---\n\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: two}}\n")
-	if err != nil || len(objects) != 2 || objects[1].GetName() != "two" {
-		t.Errorf("decode = %v, %v; want two objects", objects, err)
-	}
-	for name, text := range map[string]string{"no kind": "apiVersion: v1\nmetadata: {name: x}\n", "no name": "apiVersion: v1\nkind: Pod\n", "no YAML": "a: [\n"} {
-		if _, err := decode(text); err == nil || !strings.Contains(err.Error(), "document 1") {
-			t.Errorf("%s: %v, want an error that counts the documents", name, err)
 		}
 	}
 }

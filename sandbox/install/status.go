@@ -9,6 +9,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -19,7 +20,7 @@ import (
 type Status struct {
 	// Name is the component's name.
 	Name string
-	// Installed is whether any of the component's Deployments (the sample's Head, the Node) exist.
+	// Installed is whether any of the component's Deployments (the sample's objects, the Node) exist.
 	Installed bool
 	// Version is the version that was applied last; empty if nothing is installed.
 	Version string
@@ -77,28 +78,41 @@ func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
 // the cluster has no Deployment of. It is empty if the component isn't there or has no version. An error means that the
 // API server couldn't be asked.
 func VersionOf(ctx context.Context, c *Cluster, name string) (string, error) {
-	kind := mainKind(name)
-	if name == CertManagerName || name == OperatorName {
-		// Apply leaves it to the end, so a half-applied component still has the version from before.
-		kind = admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration")
+	kinds := []schema.GroupVersionKind{c.mainKind(name)}
+	switch name {
+	case CertManagerName:
+		kinds = []schema.GroupVersionKind{mutating}
+	case OperatorName:
+		// Not every operator has webhooks, but each has its permissions.
+		kinds = []schema.GroupVersionKind{mutating, validating, clusterRoleBinding, roleBinding}
 	}
-	list, err := objectsOf(ctx, c, name, kind)
-	if err != nil {
-		return "", fmt.Errorf("asking for the version of %s: %w", name, err)
-	}
-	for i := range list {
-		if version := list[i].GetAnnotations()[VersionAnnotation]; version != "" {
-			return version, nil
+	for _, kind := range kinds {
+		list, err := objectsOf(ctx, c, name, kind)
+		if err != nil {
+			return "", fmt.Errorf("asking for the version of %s: %w", name, err)
+		}
+		for i := range list {
+			if version := list[i].GetAnnotations()[VersionAnnotation]; version != "" {
+				return version, nil
+			}
 		}
 	}
 	return "", nil
 }
 
+// Apply leaves webhooks to the end, so that a half-applied component still has the version from before.
+var (
+	mutating           = admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration")
+	validating         = admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingWebhookConfiguration")
+	clusterRoleBinding = rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding")
+	roleBinding        = rbacv1.SchemeGroupVersion.WithKind("RoleBinding")
+)
+
 // mainKind is the kind of the objects that stand for a component.
-func mainKind(name string) schema.GroupVersionKind {
+func (c *Cluster) mainKind(name string) schema.GroupVersionKind {
 	switch name {
 	case SampleName:
-		return HeadKind
+		return c.subject.Kind()
 	case NodeName:
 		return corev1.SchemeGroupVersion.WithKind("Node")
 	default:
@@ -106,9 +120,9 @@ func mainKind(name string) schema.GroupVersionKind {
 	}
 }
 
-// mainObjects lists the objects that stand for a component: the sample's Head, the Node, else Deployments.
+// mainObjects lists the objects that stand for a component: the sample's objects, the Node, else Deployments.
 func mainObjects(ctx context.Context, c *Cluster, name string) ([]unstructured.Unstructured, error) {
-	return objectsOf(ctx, c, name, mainKind(name))
+	return objectsOf(ctx, c, name, c.mainKind(name))
 }
 
 // objectsOf lists a component's objects of one kind; there are none of a kind that isn't served.

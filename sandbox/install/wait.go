@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 // pollInterval is how often an object is asked for while it is waited for.
@@ -81,7 +83,7 @@ func Ready(live *unstructured.Unstructured) error {
 	}
 	if result.Status == status.CurrentStatus {
 		if phaseOf(live) == phaseCustom {
-			return conditionReady(live)
+			return conditionIs(live, project.Ready)
 		}
 		return nil
 	}
@@ -92,28 +94,37 @@ func Ready(live *unstructured.Unstructured) error {
 	return errors.New(message)
 }
 
-// conditionReady wants a Ready condition that is True for the object's generation. kstatus is content with an object that
-// nobody has looked at yet, because not every kind has conditions; those that the sandbox makes do.
-func conditionReady(live *unstructured.Unstructured) error {
+// Came judges an object of the sample's, as it was read: nil if it has come to the subject's condition. Objects of Kubernetes' own
+// kinds are judged by [Ready].
+func (c *Cluster) Came(live *unstructured.Unstructured) error {
+	if phaseOf(live) != phaseCustom || c.subject.Condition == project.Ready {
+		return Ready(live)
+	}
+	return conditionIs(live, c.subject.Condition)
+}
+
+// conditionIs wants a condition with a status, for the object's generation. kstatus is content with an object that nobody has
+// looked at yet, because not every kind has conditions; those that the sandbox makes do.
+func conditionIs(live *unstructured.Unstructured, want project.Condition) error {
 	conditions, _, err := unstructured.NestedSlice(live.Object, "status", "conditions")
 	if err != nil {
 		return err
 	}
 	for _, item := range conditions {
 		condition, _ := item.(map[string]any)
-		if condition["type"] != "Ready" {
+		if condition["type"] != want.Type {
 			continue
 		}
 		observed, known := condition["observedGeneration"].(int64)
 		switch {
-		case condition["status"] != "True":
+		case condition["status"] != want.Status:
 			return errors.New(lastCondition(live))
 		case known && observed != live.GetGeneration():
-			return fmt.Errorf("Ready is of generation %d, the object is at %d", observed, live.GetGeneration())
+			return fmt.Errorf("%s is of generation %d, the object is at %d", want.Type, observed, live.GetGeneration())
 		}
 		return nil
 	}
-	return errors.New("no condition Ready yet")
+	return errors.New("no condition " + want.Type + " yet")
 }
 
 // lastCondition renders the condition of obj that changed last, or "" if it has none.

@@ -11,11 +11,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/operator-tracing/sandbox/config"
 )
 
 func object(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()
-	objects, err := decode(text)
+	objects, err := config.Decode(text)
 	if err != nil || len(objects) != 1 {
 		t.Fatalf("decode: %d objects, %v", len(objects), err)
 	}

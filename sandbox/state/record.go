@@ -8,6 +8,8 @@ type Record struct {
 	Name string `json:"name,omitempty"`
 	// Cluster is [Kind] or [Embedded].
 	Cluster string `json:"cluster,omitempty"`
+	// File is the sandbox.yaml of the operator that runs; empty for the reference operator.
+	File string `json:"file,omitempty"`
 	// Provider is the container engine: docker, podman or nerdctl.
 	Provider string `json:"provider,omitempty"`
 	// ContainersConf is the file to export as CONTAINERS_CONF before anything calls podman; empty for none.

@@ -83,6 +83,9 @@ func (d Dir) Owner() string { return d.file("owner") }
 // ContainersConf is the path of the containers.conf that podman is given on hosts that need one.
 func (d Dir) ContainersConf() string { return d.file("containers.conf") }
 
+// Subject is the path of the file that tells what the sandbox runs.
+func (d Dir) Subject() string { return d.file("subject.json") }
+
 // KindLogs is the folder for the logs of a cluster that could not be made.
 func (d Dir) KindLogs() string { return d.file("kind-logs") }
 

@@ -33,7 +33,7 @@ func TestRecordComesBackAsItWasSaved(t *testing.T) {
 		t.Errorf("the first record is %+v, %v", r, err)
 	}
 	want := Record{
-		Format: Format, Name: "a", Cluster: Embedded, Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
+		Format: Format, Name: "a", Cluster: Embedded, File: "/f", Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
 		Ports: Ports{1, 2, 3, 4, 5}, OperatorImage: "o",
 		ComponentPorts: ComponentPorts{1, 2, 3, 4, 5, 6, 7, 8},
 	}

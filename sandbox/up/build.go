@@ -15,6 +15,9 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 	if err := r.useBuilder(); err != nil {
 		return err
 	}
+	if err := r.useProject(); err != nil {
+		return err
+	}
 	if r.Cluster == "auto" {
 		if err := image.CanBuildNode(); err != nil {
 			progress.Printf("kind's node can't be built here: %v", err)
@@ -43,7 +46,7 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 			return err
 		}},
 		{Name: "operator image", Limit: limit, Run: func(ctx context.Context, report report) error {
-			_, err := r.builder.Operator(ctx, report)
+			_, err := r.builder.Operator(ctx, r.program(), report)
 			return err
 		}},
 	})

@@ -15,9 +15,19 @@ func (r *Run) ChooseCluster(ctx context.Context, report report) error {
 	if err := r.useBuilder(); err != nil {
 		return err
 	}
+	if err := r.useProject(); err != nil {
+		return err
+	}
 	if err := r.endStrays(ctx); err != nil {
 		return err
 	}
+	if err := r.chooseCluster(ctx, report); err != nil {
+		return err
+	}
+	return r.saveSubject()
+}
+
+func (r *Run) chooseCluster(ctx context.Context, report report) error {
 	wanted := r.Cluster
 	if made := r.Record.Cluster; r.Record.Name != "" {
 		if wanted != "auto" && wanted != made {
@@ -28,7 +38,7 @@ func (r *Run) ChooseCluster(ctx context.Context, report report) error {
 	}
 	if wanted == state.Embedded {
 		report("embedded: processes of this machine")
-		return r.useProcesses()
+		return r.useEmbedded()
 	}
 	err := r.FindEngine(ctx, report)
 	if err == nil && wanted == "auto" {
@@ -42,7 +52,7 @@ func (r *Run) ChooseCluster(ctx context.Context, report report) error {
 		return err
 	}
 	report("embedded, processes of this machine, as kind can't run here: %s", strings.Join(strings.Fields(err.Error()), " "))
-	return r.useProcesses()
+	return r.useEmbedded()
 }
 
 // nodeImageHindrance says why there is no way to the image of kind's node: no registry answers, and this machine can't build

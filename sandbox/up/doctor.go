@@ -74,6 +74,9 @@ func (r *Run) subject() doctor.Subject {
 	}
 	s.SourcesErr = r.useBuilder()
 	s.Builder = r.builder
+	if p, err := r.openProject(); err == nil && s.SourcesErr == nil {
+		s.Operator = r.programOf(p)
+	}
 	if cache, err := state.CachePath(); err == nil {
 		s.Cache = cache
 	}

@@ -9,6 +9,7 @@ import (
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -31,6 +32,18 @@ type embedded struct {
 func (r *Run) useProcesses() (err error) {
 	r.processes, err = r.newProcesses()
 	return err
+}
+
+// useEmbedded does so for an up, if the operator can be a process.
+func (r *Run) useEmbedded() error {
+	if _, err := r.manifests.Process(project.Place{}); err != nil {
+		return err
+	}
+	if err := r.useProcesses(); err != nil {
+		return err
+	}
+	r.processes.OperatorPort = r.manifests.WebhookPort()
+	return nil
 }
 
 func (r *Run) newProcesses() (*cluster.Cluster, error) {
@@ -75,9 +88,9 @@ func (r *Run) GetCertManager(ctx context.Context, report report) (err error) {
 	return err
 }
 
-// GetOperator builds the operator from this tree.
+// GetOperator builds the operator.
 func (r *Run) GetOperator(ctx context.Context, report report) (err error) {
-	r.operatorPath, r.operatorVersion, err = r.programs.Operator(ctx, report)
+	r.operatorPath, r.operatorVersion, err = r.programs.Operator(ctx, r.program(), report)
 	return err
 }
 
@@ -115,7 +128,7 @@ func (r *Run) certManagerComponent() (*install.Component, error) {
 
 func (r *Run) operatorComponent() (*install.Component, error) {
 	return r.operatorRendered.get(r.processes.OperatorWebhookAddress(), func(address string) (*install.Component, error) {
-		return install.Operator(install.OperatorOptions{WebhookAddress: address, Version: r.operatorVersion})
+		return install.Operator(install.OperatorOptions{Manifests: r.manifests, WebhookAddress: address, Version: r.operatorVersion})
 	})
 }
 
@@ -185,7 +198,7 @@ func (r *Run) StartCertManager(ctx context.Context, report report) error {
 	}
 }
 
-// StartOperator installs the operator's kinds, roles, certificate and webhook, starts it and waits until it mutates Heads.
+// StartOperator installs the operator's kinds, roles, certificate and webhook, starts it and waits until it serves.
 func (r *Run) StartOperator(ctx context.Context, report report) error {
 	for {
 		address := r.processes.OperatorWebhookAddress()
@@ -196,7 +209,9 @@ func (r *Run) StartOperator(ctx context.Context, report report) error {
 		if err := component.ApplyWithoutDefinitions(ctx, r.target); err != nil {
 			return err
 		}
-		err = r.processes.Operator(ctx, cluster.OperatorOptions{Program: r.operatorPath, Env: variables(r.OperatorEnv)}, report)
+		err = r.processes.Operator(ctx, cluster.OperatorOptions{
+			Program: r.operatorPath, Process: r.manifests.Process, Env: variables(r.OperatorEnv),
+		}, report)
 		if err != nil {
 			return err
 		}
@@ -221,7 +236,7 @@ func variables(list []string) map[string]string {
 	return env
 }
 
-// ApplySampleToProcesses applies the sample Head and waits until it is Ready.
+// ApplySampleToProcesses applies the sample and waits until it has come to its condition.
 func (r *Run) ApplySampleToProcesses(ctx context.Context, report report) error {
 	if err := r.applySample(ctx, report); err != nil {
 		return err

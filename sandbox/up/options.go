@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -26,6 +27,8 @@ type Options struct {
 	StateDir string
 	// Source is the repository's root; default the folder above the working folder that has its go.mod.
 	Source string
+	// File is the sandbox.yaml of the operator to run; default that of the operator that runs, or the reference operator's.
+	File string
 	// Cluster is kind, embedded, or auto: kind where a container engine works, embedded elsewhere.
 	Cluster string
 	// Provider is docker, podman, nerdctl, or auto.
@@ -75,6 +78,11 @@ func (o Options) complete() (Options, error) {
 	}
 	if err := o.check(); err != nil {
 		return o, fmt.Errorf("%w: %w", ErrOption, err)
+	}
+	if o.File != "" {
+		if _, err := project.Load(o.File); err != nil {
+			return o, err // It names the place in the file.
+		}
 	}
 	var err error
 	if o.StateDir == "" {

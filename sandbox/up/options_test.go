@@ -2,7 +2,6 @@ package up
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,38 +90,6 @@ func TestFindSource(t *testing.T) {
 	if _, err := findSource(outside); err == nil || !strings.Contains(err.Error(), outside) || !strings.Contains(err.Error(), "--source") {
 		t.Errorf("from outside: %v", err)
 	}
-}
-
-func ExampleParseHead() {
-	for _, argument := range []string{"head-sample", "team-a/web", "a/b/c"} {
-		name, err := ParseHead(argument)
-		fmt.Println(name, err)
-	}
-	// Output:
-	// default/head-sample <nil>
-	// team-a/web <nil>
-	// / reading the name of a Head "a/b/c": use NAME or NAMESPACE/NAME
-}
-
-func FuzzParseHead(f *testing.F) {
-	for _, seed := range []string{"a", "a/b", "/", "", "/a", "a/", "a//b"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, argument string) {
-		name, err := ParseHead(argument)
-		if err != nil {
-			if name.Name != "" || name.Namespace != "" {
-				t.Errorf("ParseHead(%q) = %v and %v", argument, name, err)
-			}
-			return
-		}
-		if name.Name == "" || name.Namespace == "" || strings.Contains(name.Name+name.Namespace, "/") {
-			t.Errorf("ParseHead(%q) = %#v", argument, name)
-		}
-		if again, err := ParseHead(name.String()); err != nil || again != name {
-			t.Errorf("ParseHead(%q) = %v, %v; want %v", name.String(), again, err, name)
-		}
-	})
 }
 
 func TestStatusOfASandboxThatIsDown(t *testing.T) {

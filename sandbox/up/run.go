@@ -11,6 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -23,8 +24,11 @@ type Run struct {
 	// Note, if not nil, gets news that a user wants to keep: what was compiled, and how long that took.
 	Note func(format string, args ...any)
 
-	builder *image.Builder
-	target  *install.Cluster
+	builder   *image.Builder
+	target    *install.Cluster
+	project   *project.Project   // what up was told to run; nil in commands that only look
+	manifests *project.Manifests // the same, rendered
+	runs      *project.Subject   // what is known of it
 	kind
 	embedded
 }
@@ -35,8 +39,6 @@ type kind struct {
 	engine  *cluster.Engine
 	cluster *cluster.Cluster
 	node    cluster.Node
-	// What the cluster's making has reached: closed by the step that makes it, see [Run.AwaitNode].
-	nodeRuns, apiServes chan struct{}
 
 	certManager []image.Image
 	jaeger      image.Image
@@ -125,7 +127,7 @@ func (r *Run) Attach() (err error) {
 		return r.useProcesses()
 	}
 	r.engine = &cluster.Engine{Name: r.Record.Provider, ContainersConf: r.Record.ContainersConf}
-	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir)
+	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir, nil)
 	return err
 }
 
@@ -138,7 +140,11 @@ func (r *Run) Target() (*install.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.target, err = install.NewCluster(config)
+	subject, err := r.Subject()
+	if err != nil {
+		return nil, err
+	}
+	r.target, err = install.NewCluster(config, subject)
 	return r.target, err
 }
 
@@ -191,7 +197,7 @@ func (r *Run) deleteCluster(ctx context.Context) error {
 		return err
 	}
 	for _, engine := range cluster.Answering(ctx) {
-		c, err := cluster.New(engine, r.Name, r.Dir)
+		c, err := cluster.New(engine, r.Name, r.Dir, nil)
 		if err != nil {
 			return err
 		}

@@ -7,87 +7,59 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
-	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 )
 
-// traceWait bounds the wait for a trace to be complete once its Head is Ready: the operator sends spans after 200 ms.
+// traceWait bounds the wait for a trace to be complete once its object is Ready: the operator sends spans after 200 ms.
 const traceWait = 30 * time.Second
 
 // settledTrace is the age of its last span at which a trace needs no quiet second of watching: that second, the 200 ms after
 // which the operator sends spans, and the 50 ms after which Jaeger shows them.
 const settledTrace = 1500 * time.Millisecond
 
-// ParseHead reads a Head's name from a command line: NAME, in the namespace default, or NAMESPACE/NAME.
-func ParseHead(argument string) (types.NamespacedName, error) {
-	namespace, name, qualified := strings.Cut(argument, "/")
-	if !qualified {
-		namespace, name = "default", argument
-	}
-	if namespace == "" || name == "" || strings.Contains(name, "/") {
-		return types.NamespacedName{}, fmt.Errorf("reading the name of a Head %q: use NAME or NAMESPACE/NAME", argument)
-	}
-	return types.NamespacedName{Namespace: namespace, Name: name}, nil
-}
-
-// sampleTraceLost tells whether the sample Head exists but can't be shown as a trace: Jaeger, which keeps traces in memory,
-// was started anew since, or the webhook was down when the Head was made.
+// sampleTraceLost tells whether the sample exists but can't be shown as a trace: Jaeger, which keeps traces in memory, was
+// started anew since.
 func (r *Run) sampleTraceLost(ctx context.Context) (bool, error) {
-	name, err := r.Sample()
+	sample, err := r.Sample()
 	if err != nil {
 		return false, err
 	}
-	head, err := r.head(ctx, name)
-	if errors.Is(err, errNoHead) {
+	live, err := r.get(ctx, sample)
+	if errors.Is(err, errNoObject) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	traceID, _, err := jaeger.TraceIDOf(head.GetAnnotations())
-	if err != nil {
-		return true, nil //nolint:nilerr // That it has no usable context is the answer.
+	if r.runs.Annotation != "" && live.GetAnnotations()[r.runs.Annotation] == "" {
+		return true, nil // The webhook was down when it was made.
 	}
-	_, err = r.read(ctx, traceID)
+	_, err = r.traceOf(ctx, live)
 	if errors.Is(err, jaeger.ErrNotFound) {
 		return true, nil
 	}
 	return false, err
 }
 
-// errNoHead says that there is no Head of that name.
-var errNoHead = errors.New("there is none of that name")
-
-// Sample is the name of the sample Head.
-func (r *Run) Sample() (types.NamespacedName, error) {
-	sample, err := install.Sample(install.SampleOptions{})
+// Sample is the object whose trace is shown.
+func (r *Run) Sample() (Object, error) {
+	subject, err := r.Subject()
 	if err != nil {
-		return types.NamespacedName{}, err
+		return Object{}, err
 	}
-	head := sample.Objects[0]
-	namespace := head.GetNamespace()
-	if namespace == "" {
-		namespace = "default"
-	}
-	return types.NamespacedName{Namespace: namespace, Name: head.GetName()}, nil
+	return Object{Kind: subject.Kind(), NamespacedName: subject.Sample()}, nil
 }
 
-// WaitTrace waits until the current trace of a Head is complete and returns it. The error is a *jaeger.IncompleteError
+// WaitTrace waits until the current trace of an object is complete and returns it. The error is a *jaeger.IncompleteError
 // where the time was over first.
-func (r *Run) WaitTrace(ctx context.Context, head types.NamespacedName) (jaeger.Trace, error) {
-	ctx, span := selftrace.Tracer(ctx).Start(ctx, "trace", trace.WithAttributes(selftrace.NeedsKey.StringSlice(nil)))
-	defer span.End()
-	traceID, err := r.traceID(ctx, head)
+func (r *Run) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error) {
+	traceID, err := r.waitTraceID(ctx, object)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
@@ -99,11 +71,11 @@ func (r *Run) WaitTrace(ctx context.Context, head types.NamespacedName) (jaeger.
 	return jaeger.WaitComplete(ctx, reader, traceID, jaeger.Conditions{
 		Timeout: traceWait, Settled: settledTrace,
 		Ready: func(ctx context.Context) (bool, string, error) {
-			object, err := r.head(ctx, head)
+			live, err := r.get(ctx, object)
 			if err != nil {
 				return false, "", err
 			}
-			if err := install.Ready(object); err != nil {
+			if err := r.target.Came(live); err != nil {
 				return false, err.Error(), nil
 			}
 			return true, "", nil
@@ -111,18 +83,43 @@ func (r *Run) WaitTrace(ctx context.Context, head types.NamespacedName) (jaeger.
 	})
 }
 
-// Trace returns the current trace of a Head as Jaeger has it now.
-func (r *Run) Trace(ctx context.Context, name types.NamespacedName) (jaeger.Trace, error) {
-	head, err := r.head(ctx, name)
+// waitTraceID waits until it is known which trace is an object's: at once where it carries a context, else when Jaeger has a
+// span about it.
+func (r *Run) waitTraceID(ctx context.Context, object Object) (traceID string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, traceWait)
+	defer cancel()
+	var last error
+	err = wait.PollUntilContextCancel(ctx, jaeger.DefaultPoll, true, func(ctx context.Context) (bool, error) {
+		live, err := r.get(ctx, object)
+		if err != nil {
+			return false, err
+		}
+		if traceID, _, err = jaeger.TraceIDOf(live.GetAnnotations()); err == nil {
+			return true, nil
+		}
+		trace, err := r.search(ctx, live)
+		traceID, last = trace.ID, err
+		if err != nil && !errors.Is(err, jaeger.ErrNotFound) && ctx.Err() == nil {
+			return false, err
+		}
+		return err == nil, nil
+	})
+	if err != nil && last != nil {
+		err = fmt.Errorf("%w; %w", err, last)
+	}
+	if err != nil {
+		return "", fmt.Errorf("finding the trace of %s: %w", object, err)
+	}
+	return traceID, nil
+}
+
+// Trace returns the current trace of an object as Jaeger has it now.
+func (r *Run) Trace(ctx context.Context, object Object) (jaeger.Trace, error) {
+	live, err := r.get(ctx, object)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
-	var trace jaeger.Trace
-	if traceID, _, noContext := jaeger.TraceIDOf(head.GetAnnotations()); noContext == nil {
-		trace, err = r.read(ctx, traceID)
-	} else {
-		trace, err = r.search(ctx, head)
-	}
+	trace, err := r.traceOf(ctx, live)
 	switch {
 	case errors.Is(err, jaeger.ErrNotFound):
 		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when it starts anew", err)
@@ -132,27 +129,36 @@ func (r *Run) Trace(ctx context.Context, name types.NamespacedName) (jaeger.Trac
 	return trace, err
 }
 
-// serviceName is what the operator calls itself in its spans.
-const serviceName = "demo-services-for-tracing"
+// traceOf reads the trace that an object's annotation names, or finds the latest about it.
+func (r *Run) traceOf(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+	if traceID, _, noContext := jaeger.TraceIDOf(live.GetAnnotations()); noContext == nil {
+		return r.read(ctx, traceID)
+	}
+	return r.search(ctx, live)
+}
 
-// search finds the latest trace with a span about an object that carries no context: it was made while the operator's
-// webhook was down, and the first reconcile began its trace.
+// search finds the latest trace with a span about an object that carries no context: no webhook wrote one when it was made, and
+// the first reconcile began its trace.
 func (r *Run) search(ctx context.Context, object *unstructured.Unstructured) (jaeger.Trace, error) {
+	subject, err := r.Subject()
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
 	reader, err := jaeger.Dial(r.QueryAddress())
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
 	defer reader.Close()
 	found, err := reader.FindTraces(ctx, jaeger.Query{
-		Service: serviceName, Tags: map[string]string{"operator.object.uid": string(object.GetUID())},
+		Service: subject.ServiceName, Tags: map[string]string{"operator.object.uid": string(object.GetUID())},
 		From: object.GetCreationTimestamp().Add(-time.Minute),
 	})
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
 	if len(found) == 0 {
-		return jaeger.Trace{}, fmt.Errorf("finding a trace of %s %s/%s, which carries no context: %w",
-			object.GetKind(), object.GetNamespace(), object.GetName(), jaeger.ErrNotFound)
+		name := Object{Kind: object.GroupVersionKind(), NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}
+		return jaeger.Trace{}, fmt.Errorf("finding a trace of %s, which carries no context, in the service %s: %w", name, subject.ServiceName, jaeger.ErrNotFound)
 	}
 	return slices.MaxFunc(found, func(a, b jaeger.Trace) int { return begin(a).Compare(begin(b)) }), nil
 }
@@ -176,50 +182,6 @@ func (r *Run) read(ctx context.Context, traceID string) (jaeger.Trace, error) {
 	}
 	defer reader.Close()
 	return reader.GetTrace(ctx, traceID)
-}
-
-func (r *Run) traceID(ctx context.Context, name types.NamespacedName) (string, error) {
-	head, err := r.head(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	traceID, _, err := jaeger.TraceIDOf(head.GetAnnotations())
-	if err != nil {
-		return "", fmt.Errorf("finding the trace of Head %s: %w", name, err)
-	}
-	return traceID, nil
-}
-
-func (r *Run) head(ctx context.Context, name types.NamespacedName) (*unstructured.Unstructured, error) {
-	target, err := r.Target()
-	if err != nil {
-		return nil, err
-	}
-	head := &unstructured.Unstructured{}
-	head.SetGroupVersionKind(install.HeadKind)
-	err = target.Client().Get(ctx, name, head)
-	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("finding Head %s: %w%s", name, errNoHead, r.others(ctx, target))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("finding Head %s: %w", name, err)
-	}
-	return head, nil
-}
-
-// others lists a few Heads that there are, for an error about one that there is not.
-func (r *Run) others(ctx context.Context, target *install.Cluster) string {
-	const most = 5
-	heads := &unstructured.UnstructuredList{}
-	heads.SetGroupVersionKind(install.HeadKind.GroupVersion().WithKind("HeadList"))
-	if err := target.Client().List(ctx, heads, client.Limit(most)); err != nil || len(heads.Items) == 0 {
-		return ""
-	}
-	var names []string
-	for _, h := range heads.Items {
-		names = append(names, h.GetNamespace()+"/"+h.GetName())
-	}
-	return "; there is " + strings.Join(names, ", ")
 }
 
 // QueryAddress is host and port of Jaeger's gRPC query API.

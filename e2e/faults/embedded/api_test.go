@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
 // spans are those that a complete trace of a new Head has.
@@ -24,7 +24,7 @@ var spans = []string{
 func (s *sandbox) wantTrace(name string) {
 	s.T.Helper()
 	head := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"child_a": "example.com/app:1"}}}
-	head.SetGroupVersionKind(install.HeadKind)
+	head.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Head"))
 	head.SetNamespace("default")
 	head.SetName(name)
 	if err := s.client().Create(s.T.Context(), head); err != nil {

@@ -1,0 +1,171 @@
+package project
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const repository = "../.."
+
+// rendered loads a file and renders it.
+func rendered(t *testing.T, path string) *Manifests {
+	t.Helper()
+	p, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := p.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestDefaultIsAnOrdinaryFile: the reference operator is run by what a user could write. The built-in file and that of the
+// repository are one, and give one operator.
+func TestDefaultIsAnOrdinaryFile(t *testing.T) {
+	builtIn, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(repository, "config", "sandbox.yaml")
+	fromDisk, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(builtIn.File, fromDisk.File); diff != "" {
+		t.Errorf("file (-built in +on disk):\n%s", diff)
+	}
+	// As the tests of package image build it.
+	if diff := cmp.Diff(&Build{Module: "..", Main: "./operator", Sources: []string{"operator"}}, builtIn.File.Operator.Build); diff != "" {
+		t.Errorf("build (-want +got):\n%s", diff)
+	}
+	root, err := filepath.Abs(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := builtIn.Module(root), fromDisk.Module("unused"); a != root || b != root {
+		t.Errorf("module %s built in, %s on disk, want %s", a, b, root)
+	}
+	m, err := builtIn.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := rendered(t, file)
+	if diff := cmp.Diff(m.Objects, other.Objects); diff != "" {
+		t.Errorf("objects (-built in +on disk):\n%s", diff)
+	}
+	subject := m.Subject()
+	want := Subject{
+		ServiceName: "demo-services-for-tracing", Annotation: "tracing.k8s.io/traceparent", Condition: Condition{"Ready", "True"}, Samples: m.Samples,
+	}
+	if diff := cmp.Diff(want, subject); diff != "" {
+		t.Errorf("subject (-want +got):\n%s", diff)
+	}
+	if subject.Kind() != (schema.GroupVersionKind{Group: "dummy.example.com", Version: "v1alpha1", Kind: "Head"}) ||
+		subject.Sample() != (types.NamespacedName{Namespace: "default", Name: "head-sample"}) {
+		t.Errorf("sample %v %v", subject.Kind(), subject.Sample())
+	}
+}
+
+func TestRender(t *testing.T) {
+	m := rendered(t, write(t, minimal, map[string]string{
+		"config/notes.txt": "no manifest",
+		"samples/a.yaml":   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: first}\n---\napiVersion: cache.example.com/v1\nkind: Cache\nmetadata: {name: other, namespace: team}\n",
+	}))
+	if m.Deployment.Name != "op" || m.Deployment.Namespace != "op-system" || m.Container != 0 || m.ServiceName != "op" {
+		t.Errorf("manager %s/%s, container %d, service %s", m.Deployment.Namespace, m.Deployment.Name, m.Container, m.ServiceName)
+	}
+	var samples []string
+	for _, s := range m.Samples {
+		samples = append(samples, s.GetKind()+" "+s.GetNamespace()+"/"+s.GetName())
+	}
+	// The custom resources come first: one of them is what the operator is shown by.
+	if diff := cmp.Diff([]string{"Cache team/other", "Cache default/sample", "ConfigMap default/first"}, samples); diff != "" {
+		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+}
+
+func TestScopes(t *testing.T) {
+	m := rendered(t, write(t, minimal, map[string]string{
+		"config/crd.yaml":    strings.Replace(crd, "Namespaced", "Cluster", 1),
+		"config/roles.yaml":  "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r}\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n",
+		"config/issuer.yaml": "apiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata: {name: i}\n---\napiVersion: cert-manager.io/v1\nkind: ClusterIssuer\nmetadata: {name: c}\n",
+	}))
+	got := map[string]string{}
+	for _, obj := range append(m.Objects, m.Samples...) {
+		got[obj.GetKind()] = obj.GetNamespace()
+	}
+	want := map[string]string{
+		"Deployment": "op-system", "CustomResourceDefinition": "", "ClusterRole": "", "ServiceAccount": "default", "Issuer": "default",
+		"ClusterIssuer": "", "Cache": "",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("namespaces (-want +got):\n%s", diff)
+	}
+}
+
+func TestRenderMistakes(t *testing.T) {
+	deployment := func(name string) string {
+		return "{apiVersion: apps/v1, kind: Deployment, metadata: {name: " + name + "}, spec: {selector: {}, template: {metadata: {}, spec: {containers: [{name: a}, {name: b}]}}}}"
+	}
+	for name, test := range map[string]struct {
+		text  string
+		files map[string]string
+		want  string
+	}{
+		"no object":         {minimal, map[string]string{"samples/cache.yaml": "# none\n"}, "sample.manifests: there is no object in them"},
+		"no Deployment":     {minimal, map[string]string{"config/deployment.yaml": ""}, "operator.manifests: there is no Deployment"},
+		"two":               {minimal, map[string]string{"config/b.yaml": deployment("b")}, "operator.deployment: name the manager's: there are default/b, op-system/op"},
+		"none by that name": {strings.Replace(minimal, "  manifests: [config]", "  deployment: opp\n  manifests: [config]", 1), nil, "operator.deployment: no Deployment is called that; there are op-system/op"},
+		"which container":   {minimal, map[string]string{"config/deployment.yaml": deployment("b")}, "operator.container: there is no container manager in Deployment b; it has a, b"},
+		"no such container": {strings.Replace(minimal, "  manifests: [config]", "  container: x\n  manifests: [config]", 1), nil, "operator.container: there is no container x in Deployment op; it has op"},
+		"a broken manifest": {minimal, map[string]string{"config/crd.yaml": "kind: [\n"}, "operator.manifests: reading config: crd.yaml: decoding document 1: "},
+		"a broken overlay":  {minimal, map[string]string{"config/kustomization.yaml": "resources: [nowhere.yaml]\n"}, "operator.manifests: reading config: "},
+		"an unknown kind": {minimal, map[string]string{"config/m.yaml": "{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: m}}"},
+			"operator.manifests: nobody defines the kind of ServiceMonitor m (monitoring.coreos.com/v1): leave it out"},
+		"an unknown sample": {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: other.example.com/v1, kind: Other, metadata: {name: m}}"}, "sample.manifests: nobody defines the kind of Other m"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, test.text, test.files)
+			p, err := Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = p.Render()
+			var wrong *Error
+			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v, want one line with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestSubjectComesBack(t *testing.T) {
+	want := rendered(t, write(t, minimal+"  condition: Available=False\n", nil)).Subject()
+	path := filepath.Join(t.TempDir(), "subject.json")
+	if err := SaveSubject(path, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LoadSubject(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-saved +loaded):\n%s", diff)
+	}
+	// Where nothing was written, a sandbox from before runs what there was then.
+	got, err = LoadSubject(filepath.Join(t.TempDir(), "none"))
+	if err != nil || got.Kind().Kind != "Head" {
+		t.Errorf("without a file: %v, %v", got, err)
+	}
+	if _, err := LoadSubject(write(t, "no JSON", nil)); err == nil || !strings.Contains(err.Error(), "`sandbox up` writes it anew") {
+		t.Errorf("of another file: %v", err)
+	}
+}

@@ -1,0 +1,96 @@
+package project
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// usualWebhookPort is controller-runtime's.
+const usualWebhookPort = 9443
+
+// ClientConfigs are the parts of an object that say how the API server calls a webhook, for changes in place: of admission
+// webhooks, and of a definition's conversion.
+func ClientConfigs(obj *unstructured.Unstructured) []map[string]any {
+	// NestedFieldNoCopy, so that a change reaches the object.
+	switch obj.GetKind() {
+	case "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
+		field, _, _ := unstructured.NestedFieldNoCopy(obj.Object, "webhooks")
+		hooks, _ := field.([]any)
+		var all []map[string]any
+		for _, item := range hooks {
+			hook, _ := item.(map[string]any)
+			if config, ok := hook["clientConfig"].(map[string]any); ok {
+				all = append(all, config)
+			}
+		}
+		return all
+	case "CustomResourceDefinition":
+		field, _, _ := unstructured.NestedFieldNoCopy(obj.Object, "spec", "conversion", "webhook", "clientConfig")
+		if config, ok := field.(map[string]any); ok {
+			return []map[string]any{config}
+		}
+	}
+	return nil
+}
+
+// webhookServices are the Services by which the API server calls the operator, with the port of each.
+func (m *Manifests) webhookServices() map[string]int64 {
+	ports := map[string]int64{}
+	for _, obj := range m.Objects {
+		for _, config := range ClientConfigs(obj) {
+			service, ok := config["service"].(map[string]any)
+			if !ok {
+				continue
+			}
+			name, _ := service["name"].(string)
+			port, given := service["port"].(int64)
+			if !given {
+				port = 443
+			}
+			ports[name] = port
+		}
+	}
+	return ports
+}
+
+// WebhookPort is the port on which the operator's webhook listens as a process. It is 0 where that can be chosen, because its
+// arguments name it, and where it has no webhook.
+func (m *Manifests) WebhookPort() int {
+	services := m.webhookServices()
+	for _, arg := range m.arguments() {
+		if slices.Contains(references(arg), "WEBHOOK_PORT") {
+			return 0
+		}
+	}
+	if len(services) == 0 {
+		return 0
+	}
+	for _, obj := range m.Objects {
+		wanted, called := services[obj.GetName()]
+		if obj.GetKind() != "Service" || !called {
+			continue
+		}
+		ports, _, _ := unstructured.NestedSlice(obj.Object, "spec", "ports")
+		for _, item := range ports {
+			port, _ := item.(map[string]any)
+			if port["port"] == wanted {
+				return m.targetPort(port["targetPort"])
+			}
+		}
+	}
+	return usualWebhookPort
+}
+
+// targetPort is the port of the manager's container that a Service's port leads to.
+func (m *Manifests) targetPort(target any) int {
+	if number, ok := target.(int64); ok {
+		return int(number)
+	}
+	for _, port := range m.container().Ports {
+		if port.Name == target {
+			return int(port.ContainerPort)
+		}
+	}
+	return usualWebhookPort
+}
