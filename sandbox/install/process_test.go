@@ -191,7 +191,7 @@ func testCertManagerAsProcesses(t *testing.T, c *Cluster) {
 	applyTwice(t, c, component)
 	checkVersion(t, c, CertManagerName, CertManagerVersion)
 	// Nothing listens yet, and nobody is waited for but the service.
-	waitFails(t, c, component, time.Second, "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: ")
+	waitFails(t, c, component, holdUp+time.Second, "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: ")
 	if err := Serves(t.Context(), c, CertManagerName); err == nil {
 		t.Error("cert-manager serves without a process")
 	}
