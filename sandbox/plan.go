@@ -37,10 +37,16 @@ func kindPlan(r *up.Run) []up.Step {
 		{Name: "Jaeger image", Limit: build, Run: r.GetJaegerImage, Needs: []string{"images"}},
 		{Name: "operator image", Limit: build, Run: r.BuildOperator, Needs: []string{"images"}},
 
+		// The node takes images, and its API server objects, while kind still makes the rest of the cluster.
 		{Name: "cluster", Limit: 10 * time.Minute, Run: r.EnsureCluster, Needs: []string{"node image"}},
-		{Name: "cert-manager", Limit: 5 * time.Minute, Run: r.InstallCertManager, Needs: []string{"cluster", "cert-manager images"}},
-		{Name: "Jaeger", Limit: 5 * time.Minute, Run: r.InstallJaeger, Needs: []string{"cluster", "Jaeger image"}},
-		{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"operator image", "cert-manager", "Jaeger"}},
+		{Name: "node", Limit: 10 * time.Minute, Run: r.AwaitNode, Needs: []string{"node image"}},
+		{Name: "API server", Limit: 10 * time.Minute, Run: r.AwaitAPIServer, Needs: []string{"node image"}},
+		{Name: "images in the node", Limit: 5 * time.Minute, Run: r.LoadImages, Needs: []string{"node", "cert-manager images", "Jaeger image"}},
+		{Name: "operator in the node", Limit: 5 * time.Minute, Run: r.LoadOperator, Needs: []string{"node", "operator image"}},
+
+		{Name: "cert-manager", Limit: 5 * time.Minute, Run: r.InstallCertManager, Needs: []string{"API server", "images in the node"}},
+		{Name: "Jaeger", Limit: 5 * time.Minute, Run: r.InstallJaeger, Needs: []string{"API server", "images in the node"}},
+		{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"cluster", "operator in the node", "cert-manager", "Jaeger"}},
 		{Name: "sample", Limit: 5 * time.Minute, Run: r.ApplySample, Needs: []string{"operator"}},
 	}
 }

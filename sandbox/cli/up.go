@@ -2,10 +2,16 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
@@ -38,19 +44,54 @@ func runUp(ctx context.Context, plan Plan, shared *shared, cmd *cobra.Command, s
 	}
 	ctx, cancel := context.WithTimeout(ctx, run.Timeout)
 	defer cancel()
+	recorder := selftrace.NewRecorder()
+	ctx, span := recorder.Start(ctx, "sandbox up")
 	progress := ui.NewProgress(stderr)
 	run.Note = progress.Printf
 	unlock, err := run.Lock(ctx, progress.Printf)
 	if err == nil {
 		defer unlock()
-		err = up.Do(ctx, progress, plan.Choice(run))
-	}
-	if err == nil {
-		err = up.Do(ctx, progress, plan.Steps(run))
+		err = runPlan(ctx, plan, run, progress)
 	}
 	progress.Close()
 	if err != nil {
 		return err
 	}
-	return showSample(ctx, run, cmd.OutOrStdout())
+	if err := showSample(ctx, run, cmd.OutOrStdout()); err != nil {
+		return err
+	}
+	span.End()
+	showTimes(ctx, run, recorder, span, stderr)
+	return nil
+}
+
+func runPlan(ctx context.Context, plan Plan, run *up.Run, progress *ui.Progress) error {
+	if err := up.Do(ctx, progress, plan.Choice(run)); err != nil {
+		return err
+	}
+	return up.Do(ctx, progress, plan.Steps(run))
+}
+
+// sendTimeout bounds the sending of the sandbox's own trace: nobody should wait for it long.
+const sendTimeout = 5 * time.Second
+
+// showTimes says where the time went, and sends the sandbox's own trace to its Jaeger. That it could not be sent is no failure of up.
+func showTimes(ctx context.Context, run *up.Run, recorder *selftrace.Recorder, span trace.Span, stderr io.Writer) {
+	var parts []string
+	for _, s := range recorder.CriticalPath() {
+		if s.Took >= 50*time.Millisecond { // What would be shown as 0.0.
+			parts = append(parts, fmt.Sprintf("%s %.1f", s.Name, s.Took.Seconds()))
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	fmt.Fprintf(stderr, "\nWhere the time went: %s s\n", strings.Join(parts, ", "))
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	if err := recorder.Send(ctx, run.Addresses().OTLPGRPC); err != nil {
+		fmt.Fprintf(stderr, "%v\n", err)
+		return
+	}
+	fmt.Fprintf(stderr, "As a trace: %s/trace/%s\n", run.Addresses().UI, span.SpanContext().TraceID())
 }

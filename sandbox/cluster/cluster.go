@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -31,10 +32,12 @@ type Cluster struct {
 	name     string
 	dir      state.Dir
 	provider *cluster.Provider
+	log      *kindLogger
+	early    atomic.Pointer[rest.Config] // the way to an API server whose kubeconfig kind has not written yet
 }
 
 // New returns the cluster called name; whether it exists is not looked at. dir is the sandbox's folder.
-func New(engine *Engine, name string, dir state.Dir, report Report) (*Cluster, error) {
+func New(engine *Engine, name string, dir state.Dir) (*Cluster, error) {
 	if err := engine.Use(); err != nil {
 		return nil, err
 	}
@@ -51,9 +54,10 @@ func New(engine *Engine, name string, dir state.Dir, report Report) (*Cluster, e
 			return nil, fmt.Errorf("naming the cluster's network: %w", err)
 		}
 	}
+	logger := &kindLogger{}
 	return &Cluster{
-		engine: engine, name: name, dir: dir,
-		provider: cluster.NewProvider(option, cluster.ProviderWithLogger(&kindLogger{report: report})),
+		engine: engine, name: name, dir: dir, log: logger,
+		provider: cluster.NewProvider(option, cluster.ProviderWithLogger(logger)),
 	}, nil
 }
 
@@ -175,63 +179,47 @@ func (c *Cluster) waitReady(ctx context.Context, timeout time.Duration) error {
 
 // RESTConfig is the way to the cluster's API server as its administrator.
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
+	if early := c.early.Load(); early != nil {
+		return rest.CopyConfig(early), nil
+	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w", c.name, err)
 	}
-	// One client installs everything: the default of five requests a second would be the slowest part of it.
-	config.QPS, config.Burst = 200, 400
-	return config, nil
+	return hurried(config), nil
 }
 
-// HasImages tells whether the node has every one of the images by name.
-func (c *Cluster) HasImages(ctx context.Context, names ...string) (bool, error) {
+// hurried takes a client's brakes off. One client installs everything: the default of five requests a second would be the slowest
+// part of it.
+func hurried(config *rest.Config) *rest.Config {
+	config.QPS, config.Burst = 200, 400
+	return config
+}
+
+// Images gives the names of the images that the node has.
+func (c *Cluster) Images(ctx context.Context) (map[string]bool, error) {
 	out, err := c.engine.run(ctx, engineTimeout, nil, "exec", c.node(), "ctr", "--namespace=k8s.io", "images", "list", "--quiet")
 	if err != nil {
-		return false, fmt.Errorf("listing the images of node %s: %w", c.node(), err)
+		return nil, fmt.Errorf("listing the images of node %s: %w", c.node(), err)
 	}
 	have := map[string]bool{}
 	for name := range strings.FieldsSeq(out) {
 		have[name] = true
 	}
-	for _, name := range names {
-		if !have[name] {
-			return false, nil
-		}
-	}
-	return true, nil
+	return have, nil
 }
 
-// Import streams an image archive into the node. It waits for the node's containerd, so it may be called while kind
-// still creates the cluster.
+// Import streams an image archive into the node, whose containerd must run: see [Wanted.OnNode].
 func (c *Cluster) Import(ctx context.Context, write Archiver) error {
-	if err := c.waitContainerd(ctx); err != nil {
-		return err
-	}
 	reader, writer := io.Pipe()
 	go func() { writer.CloseWithError(write(writer)) }()
 	defer reader.Close()
-	_, err := c.engine.run(ctx, loadTimeout, reader, "exec", "--interactive", c.node(), "ctr", "--namespace=k8s.io", "images", "import", "-")
+	// --local: through containerd's transfer service, the archive's bytes take twice as long.
+	_, err := c.engine.run(ctx, loadTimeout, reader, "exec", "--interactive", c.node(), "ctr", "--namespace=k8s.io", "images", "import", "--local", "-")
 	if err != nil {
 		return fmt.Errorf("importing images into node %s: %w", c.node(), err)
 	}
 	return nil
-}
-
-func (c *Cluster) waitContainerd(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	for {
-		_, err := c.engine.run(ctx, execTimeout, nil, "exec", c.node(), "ctr", "version")
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for containerd in node %s: %w: %w", c.node(), ctx.Err(), err)
-		case <-time.After(pollEvery):
-		}
-	}
 }
 
 // CollectLogs writes the logs of kind, the node and its pods into dir, as `kind export logs` does.

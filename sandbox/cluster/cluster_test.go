@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
@@ -82,7 +83,10 @@ func TestForeignClustersAreLeftAlone(t *testing.T) {
 	f, c := newFakes(t), newCluster(t)
 	withNode(f, "test-control-plane\n", "/elsewhere/owner")
 	record := state.Record{}
-	_, err := c.Ensure(t.Context(), Wanted{Node: Node{Image: "node:1"}}, &record, nil)
+	_, err := c.Ensure(t.Context(), Wanted{
+		Node:   Node{Image: "node:1"},
+		OnNode: func() { t.Error("a cluster of somebody else was given as the node") }, OnAPIServer: func() { t.Error("and as the API server") },
+	}, &record, nil)
 	var taken *ForeignError
 	if !errors.As(err, &taken) {
 		t.Fatalf("Ensure: %v, want a *ForeignError", err)
@@ -133,9 +137,16 @@ func TestEnsureAdoptsAClusterThatWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	record := state.Record{Name: "test", ConfigHash: hash}
-	outcome, err := c.Ensure(t.Context(), Wanted{Node: node}, &record, nil)
+	var reached []string
+	outcome, err := c.Ensure(t.Context(), Wanted{
+		Node:   node,
+		OnNode: func() { reached = append(reached, "node") }, OnAPIServer: func() { reached = append(reached, "API server") },
+	}, &record, nil)
 	if outcome != Adopted || err != nil {
 		t.Errorf("outcome %q, %v; want %q", outcome, err, Adopted)
+	}
+	if diff := cmp.Diff([]string{"node", "API server"}, reached); diff != "" {
+		t.Errorf("milestones (-want +got):\n%s", diff)
 	}
 	for _, change := range []string{"rm", "kill", "restart"} {
 		if f.called("podman", change) {

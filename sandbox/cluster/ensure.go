@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/kubernetes/scheme"
@@ -38,12 +39,21 @@ type Wanted struct {
 	Node Node
 	// Ports are those that the user asked for, see port.Choose; the others may be any.
 	Ports state.Ports
+	// OnNode, if not nil, is called when the node that will stay takes images. A node that is made takes them before it has an
+	// API server.
+	OnNode func()
+	// OnAPIServer, if not nil, is called when the API server takes the administrator's requests, and [Cluster.RESTConfig] leads to
+	// it. A cluster that is made gets there before it is whole. It comes after OnNode; both come before Ensure returns without an
+	// error, perhaps from another goroutine, and not at all where Ensure fails.
+	OnAPIServer func()
 }
 
 // Ensure makes sure that the cluster runs as wanted: it makes a missing one, keeps one that works, restarts one that was
 // stopped, and makes anew one that can't be restarted, was left half-made, or has other settings. It saves record as it
 // goes. On ctx's end nothing is left that the next Ensure or Delete can't handle.
 func (c *Cluster) Ensure(ctx context.Context, wanted Wanted, record *state.Record, report Report) (Outcome, error) {
+	c.log.report = report
+	reached := wanted.milestones()
 	found, err := c.look(ctx)
 	if err != nil {
 		return "", err
@@ -52,12 +62,15 @@ func (c *Cluster) Ensure(ctx context.Context, wanted Wanted, record *state.Recor
 	case foreign:
 		return "", &ForeignError{Name: c.name, Engine: c.engine.Name}
 	case absent:
-		return Created, c.make(ctx, wanted, record)
+		return Created, c.make(ctx, wanted, record, reached)
 	}
 	if same, err := c.asRecorded(wanted, *record); err != nil {
 		return "", err
 	} else if same {
 		outcome, err := c.revive(ctx, report)
+		if err == nil {
+			reached.all()
+		}
 		if err == nil || ctx.Err() != nil {
 			return outcome, err
 		}
@@ -66,7 +79,7 @@ func (c *Cluster) Ensure(ctx context.Context, wanted Wanted, record *state.Recor
 	if err := c.Delete(ctx); err != nil {
 		return "", err
 	}
-	return Remade, c.make(ctx, wanted, record)
+	return Remade, c.make(ctx, wanted, record, reached)
 }
 
 // asRecorded tells whether the cluster on record was made whole, and as wanted now.
@@ -80,7 +93,7 @@ func (c *Cluster) asRecorded(wanted Wanted, record state.Record) (bool, error) {
 
 // make makes a cluster where there is none. Ports are chosen only now: those of a node that was killed may have been taken
 // since, and those of a node that is being made anew are free again.
-func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record) error {
+func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record, reached milestones) error {
 	ports, err := port.Choose(ctx, wanted.Ports)
 	if err != nil {
 		return err
@@ -96,7 +109,7 @@ func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record)
 	if err := c.dir.Save(*record); err != nil {
 		return err
 	}
-	if err := c.create(ctx, cluster.CreateWithV1Alpha4Config(config)); err != nil {
+	if err := c.create(ctx, cluster.CreateWithV1Alpha4Config(config), reached); err != nil {
 		return err
 	}
 	record.Creating = false
@@ -159,7 +172,7 @@ func (c *Cluster) exportKubeconfig() error {
 
 // create runs kind, which knows no context: when ctx ends first, the node is removed under it, so that its next command
 // fails, and its failure is waited for.
-func (c *Cluster) create(ctx context.Context, config cluster.CreateOption) error {
+func (c *Cluster) create(ctx context.Context, config cluster.CreateOption, reached milestones) error {
 	_ = os.Remove(c.dir.Kubeconfig() + ".lock") // See exportKubeconfig.
 	if err := ensureModulesFolder(); err != nil {
 		return err
@@ -176,12 +189,21 @@ func (c *Cluster) create(ctx context.Context, config cluster.CreateOption) error
 			cluster.CreateWithRetain(true), // The logs of a failed node are worth more than a clean slate.
 			cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false))
 	}()
+	var watcher sync.WaitGroup
+	defer watcher.Wait()
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	watcher.Go(func() { c.watch(watching, reached) })
 	select {
 	case err := <-done:
 		if err != nil {
 			return c.failed(ctx, err)
 		}
-		return c.waitReady(ctx, readyTimeout)
+		if err := c.waitReady(ctx, readyTimeout); err != nil {
+			return err
+		}
+		reached.all()
+		return nil
 	case <-ctx.Done():
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
 		defer cancel()

@@ -80,7 +80,7 @@ func newCluster(t *testing.T) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Cluster{engine: &Engine{Name: "podman", Host: &Host{CgroupV2: true, Mount: true}}, name: "test", dir: dir}
+	return &Cluster{engine: &Engine{Name: "podman", Host: &Host{CgroupV2: true, Mount: true}}, name: "test", dir: dir, log: &kindLogger{}}
 }
 
 // oneLine fails the test unless err is one line that holds every word.

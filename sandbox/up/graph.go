@@ -6,8 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
@@ -25,7 +28,8 @@ type Step struct {
 }
 
 // Do runs steps, each as soon as what it needs has ended well. The first error ends them all and is returned with the
-// step's name. The steps' needs must have no cycle.
+// step's name. The steps' needs must have no cycle. Each step is a span below that of ctx, if selftrace made one, and what the step
+// reports are the span's events.
 func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
 	if err := check(steps); err != nil {
 		return err
@@ -67,13 +71,22 @@ func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
 func (s Step) run(ctx context.Context, progress *ui.Progress) error {
 	limited, cancel := context.WithTimeout(ctx, s.Limit)
 	defer cancel()
+	limited, span := selftrace.Tracer(ctx).Start(limited, s.Name, trace.WithAttributes(selftrace.NeedsKey.StringSlice(s.Needs)))
+	defer span.End()
 	shown := progress.Step(s.Name)
-	err := s.Run(limited, shown.Detail)
+	err := s.Run(limited, func(format string, args ...any) {
+		detail := fmt.Sprintf(format, args...)
+		shown.Detail("%s", detail)
+		if detail != "" {
+			span.AddEvent(detail)
+		}
+	})
 	if err != nil && limited.Err() == context.DeadlineExceeded && ctx.Err() == nil {
 		err = fmt.Errorf("giving up after %s: %w", s.Limit, err)
 	}
 	shown.End(err)
 	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	return nil

@@ -39,6 +39,8 @@ type kind struct {
 	engine  *cluster.Engine
 	cluster *cluster.Cluster
 	node    cluster.Node
+	// What the cluster's making has reached: closed by the step that makes it, see [Run.AwaitNode].
+	nodeRuns, apiServes chan struct{}
 
 	certManager []image.Image
 	jaeger      image.Image
@@ -127,7 +129,7 @@ func (r *Run) Attach() (err error) {
 		return r.useProcesses()
 	}
 	r.engine = &cluster.Engine{Name: r.Record.Provider, ContainersConf: r.Record.ContainersConf}
-	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir, nil)
+	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir)
 	return err
 }
 
@@ -197,7 +199,7 @@ func (r *Run) deleteCluster(ctx context.Context) error {
 		return err
 	}
 	for _, engine := range cluster.Answering(ctx) {
-		c, err := cluster.New(engine, r.Name, r.Dir, nil)
+		c, err := cluster.New(engine, r.Name, r.Dir)
 		if err != nil {
 			return err
 		}

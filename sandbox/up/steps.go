@@ -3,6 +3,7 @@ package up
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
@@ -37,7 +38,8 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 	}
 	r.engine = engine
 	r.builder.Arch = r.engine.Host.Architecture
-	r.cluster, err = cluster.New(r.engine, r.Name, r.Dir, cluster.Report(report))
+	r.nodeRuns, r.apiServes = make(chan struct{}), make(chan struct{})
+	r.cluster, err = cluster.New(r.engine, r.Name, r.Dir)
 	return err
 }
 
@@ -112,36 +114,76 @@ func (r *Run) BuildOperator(ctx context.Context, report report) (err error) {
 	return err
 }
 
-// EnsureCluster makes, adopts or repairs the cluster.
+// EnsureCluster makes, adopts or repairs the cluster. Others may use what there is of it sooner: see AwaitNode and AwaitAPIServer.
 func (r *Run) EnsureCluster(ctx context.Context, report report) error {
-	outcome, err := r.cluster.Ensure(ctx, cluster.Wanted{Node: r.node, Ports: r.Ports}, &r.Record, cluster.Report(report))
+	outcome, err := r.cluster.Ensure(ctx, cluster.Wanted{
+		Node: r.node, Ports: r.Ports,
+		OnNode: func() { close(r.nodeRuns) }, OnAPIServer: func() { close(r.apiServes) },
+	}, &r.Record, cluster.Report(report))
 	if err != nil {
 		return err
 	}
 	report("%s", outcome)
-	_, err = r.Target()
+	return nil
+}
+
+// AwaitNode waits until EnsureCluster, beside which it runs, has a node that takes images.
+func (r *Run) AwaitNode(ctx context.Context, _ report) error { return await(ctx, r.nodeRuns) }
+
+// AwaitAPIServer waits until EnsureCluster, beside which it runs, has an API server that takes requests.
+func (r *Run) AwaitAPIServer(ctx context.Context, _ report) error {
+	if err := await(ctx, r.apiServes); err != nil {
+		return err
+	}
+	_, err := r.Target()
 	return err
 }
 
-// loadImages streams images into the node unless it has them.
-func (r *Run) loadImages(ctx context.Context, report report, images ...image.Image) error {
-	var names []string
-	for _, i := range images {
-		names = append(names, i.Names...)
+func await(ctx context.Context, reached <-chan struct{}) error {
+	select {
+	case <-reached:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	have, err := r.cluster.HasImages(ctx, names...)
-	if err != nil || have {
+}
+
+// LoadImages streams what the cluster needs beside the operator into the node.
+func (r *Run) LoadImages(ctx context.Context, report report) error {
+	samples, err := r.images.Samples(ctx, report)
+	if err != nil {
 		return err
 	}
-	report("loading images into the node")
-	return r.cluster.Import(ctx, archive(images...))
+	return r.loadImages(ctx, report, slices.Concat(r.certManager, []image.Image{r.jaeger}, samples)...)
+}
+
+// LoadOperator streams the operator's image into the node.
+func (r *Run) LoadOperator(ctx context.Context, report report) error {
+	return r.loadImages(ctx, report, r.operator)
+}
+
+// loadImages streams those images into the node that it does not have.
+func (r *Run) loadImages(ctx context.Context, report report, images ...image.Image) error {
+	have, err := r.cluster.Images(ctx)
+	if err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(images, func(i image.Image) bool {
+		return !slices.ContainsFunc(i.Names, func(name string) bool { return !have[name] })
+	})
+	if len(missing) == 0 {
+		report("the node has them")
+		return nil
+	}
+	if err := r.cluster.Import(ctx, archive(missing...)); err != nil {
+		return err
+	}
+	report("%d loaded", len(missing))
+	return nil
 }
 
 // InstallCertManager installs cert-manager and waits until its webhook judges objects.
 func (r *Run) InstallCertManager(ctx context.Context, report report) error {
-	if err := r.loadImages(ctx, report, r.certManager...); err != nil {
-		return err
-	}
 	chart, err := r.builder.Chart(ctx, report)
 	if err != nil {
 		return err
@@ -159,9 +201,6 @@ func (r *Run) InstallCertManager(ctx context.Context, report report) error {
 
 // InstallJaeger installs Jaeger and waits until it takes spans and answers queries.
 func (r *Run) InstallJaeger(ctx context.Context, report report) error {
-	if err := r.loadImages(ctx, report, r.jaeger); err != nil {
-		return err
-	}
 	component, err := install.Jaeger(install.JaegerOptions{Image: local(r.jaeger), Version: "v" + image.JaegerVersion})
 	if err != nil {
 		return err
@@ -172,9 +211,6 @@ func (r *Run) InstallJaeger(ctx context.Context, report report) error {
 
 // InstallOperator installs the operator and waits until it serves.
 func (r *Run) InstallOperator(ctx context.Context, report report) error {
-	if err := r.loadImages(ctx, report, r.operator); err != nil {
-		return err
-	}
 	component, err := install.Operator(install.OperatorOptions{Manifests: r.manifests, Image: local(r.operator), Version: tagOf(r.operator), Env: variables(r.OperatorEnv)})
 	if err != nil {
 		return err
@@ -189,13 +225,6 @@ func (r *Run) InstallOperator(ctx context.Context, report report) error {
 
 // ApplySample applies the sample and waits until it has come to its condition.
 func (r *Run) ApplySample(ctx context.Context, report report) error {
-	samples, err := r.images.Samples(ctx, report)
-	if err != nil {
-		return err
-	}
-	if err := r.loadImages(ctx, report, samples...); err != nil {
-		return err
-	}
 	return r.applySample(ctx, report)
 }
 

@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 )
 
 // traceWait bounds the wait for a trace to be complete once its object is Ready: the operator sends spans after 200 ms.
@@ -59,6 +61,8 @@ func (r *Run) Sample() (Object, error) {
 // WaitTrace waits until the current trace of an object is complete and returns it. The error is a *jaeger.IncompleteError
 // where the time was over first.
 func (r *Run) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error) {
+	ctx, span := selftrace.Tracer(ctx).Start(ctx, "trace", trace.WithAttributes(selftrace.NeedsKey.StringSlice(nil)))
+	defer span.End()
 	traceID, err := r.waitTraceID(ctx, object)
 	if err != nil {
 		return jaeger.Trace{}, err
