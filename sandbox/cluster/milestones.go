@@ -43,7 +43,17 @@ func (c *Cluster) watch(ctx context.Context, m milestones) {
 	var config *rest.Config
 	if !poll(ctx, func() bool {
 		var err error
-		config, err = c.administrator(ctx)
+		config, err = c.administrator()
+		return err == nil
+	}) {
+		return
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return // kind will say it of the kubeconfig that it writes.
+	}
+	if !poll(ctx, func() bool {
+		_, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 		return err == nil
 	}) {
 		return
@@ -52,22 +62,21 @@ func (c *Cluster) watch(ctx context.Context, m milestones) {
 	m.api()
 }
 
-// poll asks until the answer is true, and says false where ctx ended first. What is asked starts processes of the engine, so that
-// it is asked less often than elsewhere.
+// poll asks until the answer is true, and says false where ctx ended first.
 func poll(ctx context.Context, done func() bool) bool {
 	for !done() {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(2 * pollEvery):
+		case <-time.After(pollEvery):
 		}
 	}
 	return ctx.Err() == nil
 }
 
-// administrator reads the administrator's credentials out of the node and tries them: kubeadm writes them before there is an API
-// server, and that has to learn what an administrator may.
-func (c *Cluster) administrator(ctx context.Context) (*rest.Config, error) {
+// administrator reads the administrator's credentials out of the node. kubeadm writes them before there is an API server, and that
+// has to learn what an administrator may.
+func (c *Cluster) administrator() (*rest.Config, error) {
 	text, err := c.provider.KubeConfig(c.name, false)
 	if err != nil {
 		return nil, err
@@ -76,11 +85,5 @@ func (c *Cluster) administrator(ctx context.Context) (*rest.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	hurried(config)
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	_, err = client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
-	return config, err
+	return hurried(config), nil
 }

@@ -31,6 +31,10 @@ const (
 	certManagerModule    = "github.com/cert-manager/cert-manager"
 )
 
+// controlPlaneToleration lets Pods onto a kind node that is still being made: kubeadm taints it, and kind takes the taint away when it
+// is nearly done.
+var controlPlaneToleration = map[string]any{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
+
 // CertManagerOptions configures [CertManager].
 type CertManagerOptions struct {
 	// ChartDir is the chart's folder, as [ChartDir] finds it. Required.
@@ -154,6 +158,9 @@ func certManagerValues(o CertManagerOptions) (map[string]any, error) {
 		webhook["url"] = map[string]any{"host": o.WebhookAddress}
 	}
 	controller["cainjector"], controller["webhook"] = cainjector, webhook
+	for _, values := range []map[string]any{controller, cainjector, webhook} {
+		values["tolerations"] = []any{controlPlaneToleration}
+	}
 	for _, program := range []struct {
 		values map[string]any
 		image  Image

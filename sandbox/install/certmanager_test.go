@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/klog/v2"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of this package")
@@ -90,6 +92,11 @@ func TestCertManagerSpeed(t *testing.T) {
 				t.Errorf("%s: readiness probe after %d s, every %d s; want 0 and 1", d.Name, p.InitialDelaySeconds, p.PeriodSeconds)
 			}
 			continue
+		}
+		if !slices.ContainsFunc(d.Spec.Template.Spec.Tolerations, func(t corev1.Toleration) bool {
+			return t.ToleratesTaint(klog.Background(), &corev1.Taint{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}, false)
+		}) {
+			t.Errorf("%s: tolerations %v keep it from a node that is being made", d.Name, d.Spec.Template.Spec.Tolerations)
 		}
 		if !strings.Contains(args, "--leader-elect=false") {
 			t.Errorf("%s: args %q elect a leader", d.Name, args)
