@@ -197,6 +197,7 @@ func updateHead(ctx context.Context, s *harness.Scene, name string, change func(
 			return err
 		}
 		change(head)
+		s.Applied(name)
 		return s.Client.Update(ctx, head)
 	})
 	return head, err

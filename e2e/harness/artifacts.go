@@ -90,21 +90,6 @@ func (s *Scene) keepObjects(ctx context.Context, write writeFunc) {
 // exportFailure is in each of the operator's log lines about lost spans.
 const exportFailure = "Exporting traces failed"
 
-// exporterErrors gives the operator's log lines about exporting. Spans that were
-// lost on the way are lost there.
-func (c *Cluster) exporterErrors(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
-	defer cancel()
-	found, err := c.ExportFailures(ctx)
-	switch {
-	case err != nil:
-		return "the operator's log can't be read: " + err.Error()
-	case len(found) == 0:
-		return "the operator's log has no line about failed exports"
-	}
-	return "the operator's log about failed exports:\n" + strings.Join(found[max(0, len(found)-10):], "\n")
-}
-
 // ExportFailures gives the lines of the operator's log about spans that could not
 // be sent, each with the time at which it was written, the oldest first.
 func (c *Cluster) ExportFailures(ctx context.Context) ([]string, error) {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/env"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 
+	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
@@ -59,6 +60,9 @@ type operatorParts interface {
 	// startOperator waits until as many operators run as should, and starts them
 	// where nobody else does.
 	startOperator(ctx context.Context) error
+	// operatorState reads the variables of the operator, and when it started. With an
+	// error, what it has is true.
+	operatorState(ctx context.Context) (triage.Operator, error)
 	// otlpHTTP is where the operator reaches Jaeger by OTLP over HTTP.
 	otlpHTTP(status Status) string
 }
@@ -66,6 +70,8 @@ type operatorParts interface {
 type jaegerParts interface {
 	// stopJaeger ends Jaeger and waits until it is gone.
 	stopJaeger(ctx context.Context) error
+	// receivers are Jaeger's addresses as the operator's variables write them.
+	receivers(status Status) []string
 	// startJaeger starts Jaeger, if it doesn't run, and waits until it runs.
 	startJaeger(ctx context.Context) error
 }

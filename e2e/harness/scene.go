@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,9 +38,14 @@ type Scene struct {
 	*Cluster
 	// Namespace is the scene's own.
 	Namespace string
+	// TraceLimit bounds each wait for a trace; 0 is ReadyLimit.
+	TraceLimit time.Duration
 
 	t      *testing.T
 	traces map[string]seen // by id
+	// applied is when Heads were created or changed, by name. Other than the rest, it is
+	// for all goroutines: crowds are made by several.
+	applied sync.Map
 }
 
 // seen is a trace that was looked at, and how it compared.
@@ -105,11 +111,16 @@ func (s *Scene) CreateHead(ctx context.Context, name string, change func(*v1alph
 	if change != nil {
 		change(head)
 	}
+	s.Applied(name)
 	if err := s.Client.Create(ctx, head); err != nil {
 		return nil, fmt.Errorf("creating Head %s/%s: %w", s.Namespace, name, err)
 	}
 	return head, nil
 }
+
+// Applied notes that a Head is about to be created or changed: reports about its trace
+// count their times from then.
+func (s *Scene) Applied(name string) { s.applied.Store(name, time.Now()) }
 
 // WaitReady waits until a Head is ready at its generation.
 func (s *Scene) WaitReady(ctx context.Context, name string) error {
@@ -153,19 +164,25 @@ func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden strin
 }
 
 // WaitTraceID is WaitTrace for any trace about a Head, and for any state that the Head
-// must have come to, see [jaeger.Conditions].
+// must have come to, see [jaeger.Conditions]. The error about a trace that did not become
+// complete is a *[triage.Report].
 func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled func(context.Context) (bool, string, error)) (jaeger.Trace, error) {
 	tree, err := Golden(golden, map[string]string{"NAMESPACE": head.Namespace, "HEAD": head.Name})
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
-	trace, err := jaeger.WaitComplete(ctx, s.Jaeger, traceID, jaeger.Conditions{
-		Tree: tree, Ready: settled, Settled: settledTrace, Timeout: ReadyLimit,
+	limit := s.TraceLimit
+	if limit == 0 {
+		limit = ReadyLimit
+	}
+	completion, err := jaeger.Complete(ctx, s.Jaeger, traceID, jaeger.Conditions{
+		Tree: tree, Ready: settled, Settled: settledTrace, Timeout: limit,
 	})
+	trace := completion.Trace
 	kept := seen{trace: trace}
-	if incomplete := (*jaeger.IncompleteError)(nil); errors.As(err, &incomplete) {
-		kept.result = incomplete.Result
-		err = fmt.Errorf("%w\n%s", err, s.exporterErrors(ctx))
+	if err != nil {
+		kept.result = completion.Result
+		err = s.explain(ctx, head, completion, err)
 	}
 	if trace.ID == "" {
 		kept.trace.ID = traceID

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Status is what `sandbox status -o json` says, as far as the tests need it.
@@ -25,6 +26,7 @@ type Status struct {
 		Query    string `json:"query"`
 		OTLPGRPC string `json:"otlpGRPC"`
 		OTLPHTTP string `json:"otlpHTTP"`
+		Thrift   string `json:"thrift"` // URL
 	} `json:"jaeger"`
 	Components []Component `json:"components"`
 }
@@ -43,7 +45,9 @@ type Component struct {
 type Process struct {
 	Name string `json:"name"`
 	PID  int    `json:"pid"` // 0 where it does not run
-	Log  string `json:"log"` // path
+	// Since is when it started; zero where it does not run.
+	Since time.Time `json:"since"`
+	Log   string    `json:"log"` // path
 }
 
 // The kinds of cluster.

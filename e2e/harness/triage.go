@@ -1,0 +1,245 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/e2e/triage"
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+const (
+	// gatherLimit bounds the gathering of evidence.
+	gatherLimit = 30 * time.Second
+	// failureInterval is how often the operator's log tells of lost spans at most.
+	failureInterval = time.Minute
+	// mostFailures and mostEvents bound what a report shows, from the end.
+	mostFailures, mostEvents = 5, 30
+)
+
+// explain makes the report about a wait for a Head's trace that failed, and keeps it
+// among the artifacts. It asks the cluster, and takes its time: only failures need it.
+func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen jaeger.Completion, err error) *triage.Report {
+	// The end of the wait may be that of ctx.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherLimit)
+	defer cancel()
+	e := triage.Evidence{
+		Completion: seen, Object: fmt.Sprintf("Head %s/%s", head.Namespace, head.Name),
+		Traceparent: head.Annotations[jaeger.TraceparentAnnotation], Service: Service, Receivers: s.parts.receivers(s.Status),
+	}
+	if at, noted := s.applied.Load(head.Name); noted {
+		e.Applied, _ = at.(time.Time)
+	}
+	for _, gather := range []func(context.Context, *triage.Evidence) error{s.addOperator, s.addFailures, s.addConditions(head), s.addEvents} {
+		if err := gather(ctx, &e); err != nil {
+			e.Unknown = append(e.Unknown, err.Error())
+		}
+	}
+	report := triage.NewReport(e, err)
+	if keep := s.Keep("triage-"+seen.TraceID+".txt", []byte(report.Error()+"\n")); keep != nil {
+		s.t.Log(keep)
+	}
+	return report
+}
+
+func (s *Scene) addOperator(ctx context.Context, e *triage.Evidence) (err error) {
+	e.Operator, err = s.parts.operatorState(ctx)
+	return err
+}
+
+// addFailures adds what the operator that runs logged about lost spans.
+func (s *Scene) addFailures(ctx context.Context, e *triage.Evidence) error {
+	lines, err := s.ExportFailures(ctx)
+	if err != nil {
+		return err
+	}
+	operator := &e.Operator
+	begun := e.Applied
+	if begun.IsZero() {
+		begun = e.Completion.Begun
+	}
+	// A line from before may have kept back one about this trace. One of another
+	// process has nothing to do with it.
+	begun = begun.Add(-failureInterval)
+	if operator.Started.After(begun) {
+		begun = operator.Started
+	}
+	for _, line := range lines {
+		if at, known := timeOf(line); !known || !at.Before(begun.Truncate(time.Second)) {
+			operator.Failures = append(operator.Failures, line)
+		}
+	}
+	operator.Failures = operator.Failures[max(0, len(operator.Failures)-mostFailures):]
+	return nil
+}
+
+var logTime = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`)
+
+// timeOf reads the first time in a line of a log, which is when it was written.
+func timeOf(line string) (time.Time, bool) {
+	at, err := time.Parse(time.RFC3339Nano, logTime.FindString(line))
+	return at, err == nil
+}
+
+// addConditions words those of the Head, and of what was made for it, down to Pods.
+func (s *Scene) addConditions(head *v1alpha1.Head) func(context.Context, *triage.Evidence) error {
+	return func(ctx context.Context, e *triage.Evidence) error {
+		var err error
+		if e.Conditions, err = s.conditions(ctx, head); err != nil {
+			return fmt.Errorf("reading the conditions of %s and its children: %w", e.Object, err)
+		}
+		return nil
+	}
+}
+
+func (s *Scene) conditions(ctx context.Context, head *v1alpha1.Head) (lines []string, err error) {
+	add := func(kind, name string, conditions []metav1.Condition) {
+		if len(conditions) == 0 {
+			lines = append(lines, fmt.Sprintf("%s %s: no conditions", kind, name))
+		}
+		for _, c := range conditions {
+			lines = append(lines, fmt.Sprintf("%s %s: %s=%s %s: %s", kind, name, c.Type, c.Status, c.Reason, c.Message))
+		}
+	}
+	now, children := &v1alpha1.Head{}, &v1alpha1.ChildAList{}
+	deployments, pods := &appsv1.DeploymentList{}, &corev1.PodList{}
+	in := client.InNamespace(head.Namespace)
+	errs := []error{s.Client.Get(ctx, client.ObjectKeyFromObject(head), now)}
+	if errs[0] == nil {
+		add("Head", now.Name, now.Status.Conditions)
+	}
+	errs = append(errs, s.Client.List(ctx, children, in), s.Client.List(ctx, deployments, in), s.Client.List(ctx, pods, in))
+	mine := func(name string) bool { return strings.HasPrefix(name, head.Name+"-child-a") }
+	for _, child := range children.Items {
+		if mine(child.Name) {
+			add("ChildA", child.Name, child.Status.Conditions)
+		}
+	}
+	for _, d := range deployments.Items {
+		for _, c := range d.Status.Conditions {
+			if mine(d.Name) {
+				add("Deployment", d.Name, []metav1.Condition{{Type: string(c.Type), Status: metav1.ConditionStatus(c.Status), Reason: c.Reason, Message: c.Message}})
+			}
+		}
+	}
+	for _, pod := range pods.Items {
+		if mine(pod.Name) {
+			lines = append(lines, podState(pod)...)
+		}
+	}
+	return lines, errors.Join(errs...)
+}
+
+// podState says why a Pod does not run, or how often it was restarted.
+func podState(pod corev1.Pod) []string {
+	lines := []string{fmt.Sprintf("Pod %s: %s", pod.Name, pod.Status.Phase)}
+	for _, c := range pod.Status.ContainerStatuses {
+		switch {
+		case c.State.Waiting != nil:
+			lines = append(lines, fmt.Sprintf("Pod %s: container %s waits: %s: %s", pod.Name, c.Name, c.State.Waiting.Reason, c.State.Waiting.Message))
+		case c.RestartCount > 0:
+			lines = append(lines, fmt.Sprintf("Pod %s: container %s was restarted %d times", pod.Name, c.Name, c.RestartCount))
+		}
+	}
+	return lines
+}
+
+// addEvents words the events of the scene's namespace, the oldest first.
+func (s *Scene) addEvents(ctx context.Context, e *triage.Evidence) error {
+	list := &corev1.EventList{}
+	if err := s.Client.List(ctx, list, client.InNamespace(s.Namespace)); err != nil {
+		return fmt.Errorf("reading the events of namespace %s: %w", s.Namespace, err)
+	}
+	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return eventTime(a).Compare(eventTime(b)) })
+	for _, event := range list.Items[max(0, len(list.Items)-mostEvents):] {
+		o := event.InvolvedObject
+		e.Events = append(e.Events, fmt.Sprintf("event of %s %s: %s %s: %s", o.Kind, o.Name, event.Type, event.Reason, event.Message))
+	}
+	return nil
+}
+
+func eventTime(e corev1.Event) time.Time {
+	for _, at := range []time.Time{e.LastTimestamp.Time, e.EventTime.Time} {
+		if !at.IsZero() {
+			return at
+		}
+	}
+	return e.CreationTimestamp.Time
+}
+
+// operatorState reads the variables from the Deployment: what its manifest takes from
+// elsewhere stays unknown, and references to it stay as they are written.
+func (d *deployments) operatorState(ctx context.Context) (triage.Operator, error) {
+	deployment, err := d.operator(ctx)
+	if err != nil {
+		return triage.Operator{}, err
+	}
+	operator := triage.Operator{Env: map[string]string{}}
+	for _, c := range deployment.Spec.Template.Spec.Containers {
+		for _, variable := range c.Env {
+			if c.Name == managerContainer && variable.ValueFrom == nil {
+				operator.Env[variable.Name] = variable.Value
+			}
+		}
+	}
+	pods, err := d.podsOf(ctx, deployment)
+	if err != nil {
+		return operator, err
+	}
+	for _, pod := range pods {
+		for _, c := range pod.Status.ContainerStatuses {
+			operator.Restarts += int(c.RestartCount)
+			if r := c.State.Running; r != nil && r.StartedAt.After(operator.Started) {
+				operator.Started = r.StartedAt.Time
+			}
+		}
+	}
+	return operator, nil
+}
+
+func (d *deployments) receivers(Status) []string {
+	const node = "$(NODE_ADDRESS):"
+	return []string{node + "4317", node + "4318", node + "14268"}
+}
+
+// operatorState reads the variables of the process that runs. Where the system shows
+// none, they are those that it was given by tests.
+func (p *processes) operatorState(ctx context.Context) (triage.Operator, error) {
+	process, err := p.find(ctx, operatorProcess)
+	if err != nil {
+		return triage.Operator{}, err
+	}
+	operator := triage.Operator{Started: process.Since}
+	if process.PID == 0 {
+		return operator, errors.New("reading the operator's variables: it does not run")
+	}
+	data, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(process.PID), "environ"))
+	if err != nil {
+		return operator, fmt.Errorf("reading the operator's variables: %w", err)
+	}
+	operator.Env = map[string]string{}
+	for variable := range strings.SplitSeq(string(data), "\x00") {
+		if name, value, found := strings.Cut(variable, "="); found {
+			operator.Env[name] = value
+		}
+	}
+	return operator, nil
+}
+
+func (p *processes) receivers(status Status) []string {
+	thrift, _, _ := strings.Cut(strings.TrimPrefix(status.Jaeger.Thrift, "http://"), "/")
+	return []string{status.Jaeger.OTLPGRPC, status.Jaeger.OTLPHTTP, thrift}
+}

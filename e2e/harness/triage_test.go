@@ -1,0 +1,145 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/operator-tracing/sandbox/e2e/triage"
+	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+func TestTimeOf(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"time":"2026-11-23T02:19:31.753Z","level":"ERROR","msg":"x 2020-01-01T00:00:00Z"}`: "2026-11-23T02:19:31.753Z",
+		`2026-11-23T02:19:32.1Z {"time":"2026-11-23T02:19:31Z"}`:                             "2026-11-23T02:19:32.1Z",
+		"no time":                      "",
+		"9999-99-99T99:99:99Z is none": "",
+	} {
+		at, known := timeOf(line)
+		if known != (want != "") {
+			t.Errorf("the time of %q is known: %t", line, known)
+		}
+		if known && at.Format(time.RFC3339Nano) != want {
+			t.Errorf("the time of %q is %s, want %s", line, at.Format(time.RFC3339Nano), want)
+		}
+	}
+}
+
+func TestPodState(t *testing.T) {
+	pod := corev1.Pod{}
+	pod.Name, pod.Status.Phase = "p", corev1.PodPending
+	waiting := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no host"}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", State: waiting}, {Name: "b", RestartCount: 2}, {Name: "c"}}
+	want := []string{"Pod p: Pending", "Pod p: container a waits: ImagePullBackOff: no host", "Pod p: container b was restarted 2 times"}
+	if diff := cmp.Diff(want, podState(pod)); diff != "" {
+		t.Errorf("state (-want +got):\n%s", diff)
+	}
+}
+
+// fakeParts is an operator that is as it should be, but for what its log says.
+type fakeParts struct {
+	parts
+	log string
+}
+
+func (fakeParts) operatorState(context.Context) (triage.Operator, error) {
+	return triage.Operator{Env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4317"}}, nil
+}
+func (fakeParts) receivers(Status) []string                     { return []string{"jaeger:4317"} }
+func (p fakeParts) operatorLog(context.Context) ([]byte, error) { return []byte(p.log), nil }
+
+// What is gathered of a Head that doesn't become ready, and whose spans are lost.
+func TestExplain(t *testing.T) {
+	now := time.Now().UTC()
+	line := func(at time.Time, text string) string {
+		return fmt.Sprintf("{\"time\":%q,\"msg\":%q}\n", at.Format(time.RFC3339Nano), text)
+	}
+	head := NewHead("ns", "web")
+	head.Annotations = map[string]string{jaeger.TraceparentAnnotation: "00-0123456789abcdef0123456789abcdef-00000000000000aa-01"}
+	head.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: metav1.ConditionFalse, Reason: "ChildNotReady", Message: "wait"}}
+	child, other := &v1alpha1.ChildA{}, &v1alpha1.ChildA{}
+	child.Namespace, child.Name = "ns", "web-child-a"
+	other.Namespace, other.Name = "ns", "another-child-a"
+	event := &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "e"}, Type: "Warning", Reason: "Failed", Message: "no such image",
+		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: "web-child-a-1"}}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	parts := fakeParts{log: line(now.Add(-time.Hour), exportFailure+": long ago") + line(now.Add(time.Second), exportFailure+": refused")}
+	s := &Scene{t: t, Namespace: "ns", Cluster: &Cluster{
+		Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(head, child, other, event).Build(), parts: parts, artifacts: t.TempDir(),
+	}}
+	s.applied.Store("web", now)
+	waited := errors.New("time is over")
+	seen := jaeger.Completion{TraceID: "0123456789abcdef0123456789abcdef", Begun: now.Add(time.Second), Reading: jaeger.ErrNotFound, States: []jaeger.State{
+		{Condition: jaeger.ConditionSpans, Asked: true, Reason: "no span"}, {Condition: jaeger.ConditionReady, Asked: true, Reason: "Ready is False"},
+	}}
+	ended, end := context.WithCancel(t.Context())
+	end() // as after a wait
+	report := s.explain(ended, head, seen, waited)
+
+	want := triage.Evidence{
+		Completion: seen, Applied: now, Object: "Head ns/web", Traceparent: head.Annotations[jaeger.TraceparentAnnotation], Service: Service,
+		Receivers: []string{"jaeger:4317"},
+		Operator: triage.Operator{
+			Env:      map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4317"},
+			Failures: []string{strings.TrimSpace(line(now.Add(time.Second), exportFailure+": refused"))},
+		},
+		Conditions: []string{"Head web: Ready=False ChildNotReady: wait", "ChildA web-child-a: no conditions"},
+		Events:     []string{"event of Pod web-child-a-1: Warning Failed: no such image"},
+	}
+	if diff := cmp.Diff(want, report.Evidence, cmpopts.IgnoreFields(triage.Evidence{}, "Completion")); diff != "" {
+		t.Errorf("evidence (-want +got):\n%s", diff)
+	}
+	for _, cause := range []triage.Cause{triage.ExporterFailing, triage.NeverReady} {
+		if _, has := report.Has(cause); !has {
+			t.Errorf("the report lacks the verdict %q:\n%s", cause, report)
+		}
+	}
+	if !errors.Is(report, waited) {
+		t.Errorf("the report hides the wait's error: %v", report.Err)
+	}
+	kept, err := os.ReadFile(filepath.Join(s.artifacts, "TestExplain", "triage-"+seen.TraceID+".txt"))
+	if err != nil || strings.TrimSpace(string(kept)) != report.Error() {
+		t.Errorf("the artifacts have %q (%v), want the report", kept, err)
+	}
+}
+
+func TestOperatorStateOfDeployment(t *testing.T) {
+	started := metav1.NewTime(time.Now().Truncate(time.Second))
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "manager", Labels: managerLabels}}
+	deployment.Spec.Selector = &metav1.LabelSelector{MatchLabels: managerLabels}
+	deployment.Spec.Template.Spec.Containers = []corev1.Container{
+		{Name: "other", Env: []corev1.EnvVar{{Name: "X", Value: "other"}}},
+		{Name: managerContainer, Env: []corev1.EnvVar{{Name: "X", Value: "x"}, {Name: "NODE_ADDRESS", ValueFrom: &corev1.EnvVarSource{}}}},
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "p", Labels: managerLabels}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: managerContainer, RestartCount: 2, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
+	}}
+	d := &deployments{client: fake.NewClientBuilder().WithObjects(deployment, pod).Build()}
+	got, err := d.operatorState(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(triage.Operator{Env: map[string]string{"X": "x"}, Started: started.Time, Restarts: 2}, got); diff != "" {
+		t.Errorf("operator (-want +got):\n%s", diff)
+	}
+}
