@@ -110,7 +110,8 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 		}
 		c.parts = &deployments{client: c.Client, clientset: clientset, name: status.Name, provider: status.Provider}
 	case clusterEmbedded:
-		c.parts = &processes{program: p}
+		given, _ := splitEnvironment(status.OperatorEnv)
+		c.parts = &processes{program: p, given: given}
 	default:
 		return nil, fmt.Errorf("connecting to the cluster: %q is no known kind of cluster", status.Cluster)
 	}

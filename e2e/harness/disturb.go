@@ -29,8 +29,9 @@ const (
 	nowhere = 1
 )
 
-// reset puts right whatever tests disturb.
-func (c *Cluster) reset(ctx context.Context) error {
+// reset puts right whatever tests disturb, and leaves the operator with these of the
+// variables that tests may set.
+func (c *Cluster) reset(ctx context.Context, env map[string]string) error {
 	if err := c.StartJaeger(ctx); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (c *Cluster) reset(ctx context.Context) error {
 	if err := c.SetOperatorReplicas(ctx, 1); err != nil && !errors.Is(err, ErrNoReplicas) {
 		return err
 	}
-	if err := c.SetOperatorEnv(ctx, nil); err != nil {
+	if err := c.SetOperatorEnv(ctx, env); err != nil {
 		return err
 	}
 	return c.WaitAdmission(ctx)

@@ -3,44 +3,59 @@ package harness
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
+	"strconv"
 	"syscall"
 	"time"
 )
 
-// guardVariable makes a run of the test binary the guard; its value is the path
-// of the sandbox program.
-const guardVariable = "E2E_SANDBOX_GUARD"
+// Variables that make a run of the test binary something else than the tests.
+const (
+	// guardVariable makes it the guard; its value is the repository's root.
+	guardVariable = "E2E_GUARD"
+	// waiterVariable makes it what interrupted tests become until the guard has ended;
+	// its value is the guard's process id and the signal's number.
+	waiterVariable = "E2E_WAIT_FOR_GUARD"
+)
 
-// guardReady is what the guard prints once the sandbox is up. Anything else is
-// why it isn't.
-const guardReady = "up"
+// stopLimit bounds how long the guard may clean up.
+const stopLimit = downLimit + restoreLimit + 3*time.Minute
 
-// guard owns a sandbox that the tests had brought up. It is a process of its own,
+// answer is what the guard prints, as a line of JSON, once the sandbox is up, or
+// when that failed.
+type answer struct {
+	Folder  string `json:"folder,omitempty"`  // for temporary files
+	Program string `json:"program,omitempty"` // the sandbox's
+	Error   string `json:"error,omitempty"`
+}
+
+// guard has made whatever outlives a process: the folder of temporary files, the
+// sandbox's program and, where none was up, the sandbox. It is a process of its own,
 // the test binary once more: a test process that panics, runs into go test's
 // time limit or is killed runs no deferred call, but the pipe that it holds is
-// closed by the kernel, and that is when the guard takes the sandbox down.
+// closed by the kernel, and that is when the guard cleans up.
 type guard struct {
 	cmd     *exec.Cmd
 	release io.Closer
+	answer
 }
 
 // startGuard starts the guard and waits until the sandbox is up.
-func startGuard(ctx context.Context, p *program, log io.Writer) (*guard, error) {
+func startGuard(ctx context.Context, root string, log io.Writer) (*guard, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("starting the guard: %w", err)
 	}
-	// The end of the context must not kill the guard: it has to take down what it brought up.
+	// The end of the context must not kill the guard: it has to clean up.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), self)
-	cmd.Env = append(os.Environ(), guardVariable+"="+p.path)
-	cmd.Dir = p.root
+	cmd.Env = append(os.Environ(), guardVariable+"="+root)
+	cmd.Dir = root
 	cmd.Stderr = log
 	// Ctrl-C on a terminal goes to the whole group: the guard must outlive it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -52,27 +67,46 @@ func startGuard(ctx context.Context, p *program, log io.Writer) (*guard, error) 
 	if err != nil {
 		return nil, fmt.Errorf("starting the guard: %w", err)
 	}
+	// From before the guard is there: else a signal could leave nobody waiting for it.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the guard: %w", err)
 	}
+	go becomeWaiter(signals, self, cmd.Process.Pid)
 	g := &guard{cmd: cmd, release: stdin}
-	answer := make(chan string, 1)
+	line := make(chan []byte, 1)
 	go func() {
-		line, _ := bufio.NewReader(stdout).ReadString('\n')
-		answer <- strings.TrimSpace(line)
+		said, _ := bufio.NewReader(stdout).ReadBytes('\n')
+		line <- said
 	}()
 	select {
-	case line := <-answer:
-		if line == guardReady {
-			return g, nil
+	case said := <-line:
+		err = json.Unmarshal(said, &g.answer)
+		if err == nil && g.Error != "" {
+			err = errors.New(g.Error)
 		}
-		return nil, errors.Join(fmt.Errorf("bringing the sandbox up: %s", line), g.stop())
 	case <-ctx.Done():
-		return nil, errors.Join(fmt.Errorf("bringing the sandbox up: %w", ctx.Err()), g.stop())
+		err = ctx.Err()
 	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("bringing the sandbox up: %w", err), g.stop())
+	}
+	return g, nil
 }
 
-// stop lets go of the sandbox and waits until it is down.
+// program is the sandbox's, for the tests. They make their temporary files where the
+// guard removes them, and run the sandbox's commands in the guard's process group, so
+// that it ends those that are left. What commands start must know nothing of that.
+func (g *guard) program(root string) (*program, error) {
+	env := os.Environ()
+	if err := os.Setenv("TMPDIR", g.Folder); err != nil {
+		return nil, fmt.Errorf("choosing the folder of temporary files: %w", err)
+	}
+	return &program{path: g.Program, root: root, group: g.cmd.Process.Pid, env: env}, nil
+}
+
+// stop lets go of the sandbox and waits until the guard has cleaned up.
 func (g *guard) stop() error {
 	if err := g.release.Close(); err != nil {
 		return fmt.Errorf("releasing the sandbox: %w", err)
@@ -82,41 +116,48 @@ func (g *guard) stop() error {
 	select {
 	case err := <-done:
 		if err != nil {
-			return fmt.Errorf("taking the sandbox down: guard: %w", err)
+			return fmt.Errorf("cleaning up: guard: %w", err)
 		}
 		return nil
-	case <-time.After(downLimit + 3*time.Minute):
-		return errors.New("taking the sandbox down: the guard does not end; run `make sandbox-down`")
+	case <-time.After(stopLimit):
+		return errors.New("cleaning up: the guard does not end; `make sandbox-status` says what is up, `make sandbox-down` takes it down")
 	}
 }
 
-// isGuard gives the sandbox program's path where this process is a guard.
-func isGuard() (path string, yes bool) { return os.LookupEnv(guardVariable) }
+// becomeWaiter waits for a signal, and has this process become one that waits for
+// the guard: that ends the tests at once, all of them, and lets go of the sandbox,
+// and whoever sees this process end sees nothing left.
+func becomeWaiter(signals <-chan os.Signal, self string, guard int) {
+	number, _ := (<-signals).(syscall.Signal)
+	fmt.Fprintf(os.Stderr, "\ne2e: %s: cleaning up\n", number)
+	env := append(os.Environ(), fmt.Sprintf("%s=%d %d", waiterVariable, guard, int(number)))
+	_ = syscall.Exec(self, os.Args[:1], env)
+	os.Exit(128 + int(number)) // The guard does its work with nobody waiting.
+}
 
-// runGuard is the guard's whole life. It gives the process's exit code.
-func runGuard(p *program, input io.Reader, output, log io.Writer) int {
-	// SIGTERM means the same as a closed pipe; the others are for the tests.
-	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer cancel()
-	go func() {
-		_, _ = io.Copy(io.Discard, input)
-		cancel()
-	}()
-	upErr := p.up(ctx, log)
-	if upErr == nil {
-		fmt.Fprintln(output, guardReady)
-		<-ctx.Done()
-	} else {
-		fmt.Fprintln(output, strings.ReplaceAll(upErr.Error(), "\n", "; "))
+// becomeGuard does not return where this process is the guard or waits for it. A
+// package's TestMain calls it before anything else.
+func becomeGuard() {
+	if value, yes := os.LookupEnv(waiterVariable); yes {
+		os.Exit(runWaiter(value))
 	}
-	// What is left of a failed up goes too: nobody else knows that it is ours.
-	if err := p.down(context.Background(), log); err != nil {
-		fmt.Fprintln(log, "e2e:", err)
+	if root, yes := os.LookupEnv(guardVariable); yes {
+		os.Exit(runGuard(root, os.Stdin, os.Stdout, os.Stderr))
+	}
+}
+
+// runWaiter gives the process's exit code when the guard, its child, has ended. A second
+// signal ends it at once; the guard goes on.
+func runWaiter(value string) int {
+	var guard, number int
+	if _, err := fmt.Sscan(value, &guard, &number); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: waiting for the guard: reading %s: %v\n", strconv.Quote(value), err)
 		return 1
 	}
-	if upErr != nil {
-		return 1
+	for {
+		_, err := syscall.Wait4(guard, nil, 0, nil)
+		if !errors.Is(err, syscall.EINTR) {
+			return 128 + number // What went wrong, the guard has said.
+		}
 	}
-	return 0
 }

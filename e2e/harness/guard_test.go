@@ -18,19 +18,17 @@ import (
 const parentVariable = "E2E_TEST_PARENT"
 
 func TestMain(m *testing.M) {
-	if path, yes := isGuard(); yes {
-		os.Exit(runGuard(&program{path: path}, os.Stdin, os.Stdout, os.Stderr))
-	}
-	if path := os.Getenv(parentVariable); path != "" {
-		parent(path)
+	becomeGuard()
+	if root := os.Getenv(parentVariable); root != "" {
+		parent(root)
 	}
 	os.Exit(m.Run())
 }
 
 // parent starts a guard, says so, and waits to be ended; a SIGUSR1 makes it panic.
-func parent(path string) {
+func parent(root string) {
 	ctx := context.Background()
-	if _, err := startGuard(ctx, &program{path: path}, os.Stderr); err != nil {
+	if _, err := startGuard(ctx, root, os.Stderr); err != nil {
 		panic(err)
 	}
 	asked := make(chan os.Signal, 1)
@@ -40,12 +38,14 @@ func parent(path string) {
 	panic("asked to")
 }
 
-// fakeSandbox is a program that keeps a diary of its commands.
+// fakeSandbox is a program that keeps a diary of its commands but status, which says
+// that the sandbox is up after an up. The guard finds it in the environment.
 func fakeSandbox(t *testing.T, upCommand string) (p *program, diary func() string) {
 	t.Helper()
 	folder := t.TempDir()
 	path, log := filepath.Join(folder, "sandbox"), filepath.Join(folder, "diary")
-	script := "#!/bin/sh\necho \"$1 begins\" >>" + log + "\nif [ \"$1\" = up ]; then\n" + upCommand + "\nfi\necho \"$1 ends\" >>" + log + "\n"
+	t.Setenv(programVariable, path)
+	script := "#!/bin/sh\ncd " + folder + "\nif [ \"$1\" = status ]; then state=down; [ ! -e up ] || state=up; echo '{\"state\":\"'$state'\"}'; exit; fi\necho \"$1 begins\" >>" + log + "\nif [ \"$1\" = up ]; then\n" + upCommand + "\ntouch up\nfi\necho \"$1 ends\" >>" + log + "\n"
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ const complete = "up begins, up ends, down begins, down ends"
 
 func TestGuard(t *testing.T) {
 	p, diary := fakeSandbox(t, "true")
-	g, err := startGuard(t.Context(), p, os.Stderr)
+	g, err := startGuard(t.Context(), p.root, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestGuard(t *testing.T) {
 func TestGuardFailedUp(t *testing.T) {
 	p, diary := fakeSandbox(t, "echo no engine >&2; exit 1")
 	var log bytes.Buffer
-	_, err := startGuard(t.Context(), p, &log)
+	_, err := startGuard(t.Context(), p.root, &log)
 	if err == nil || !strings.Contains(err.Error(), "bringing the sandbox up: running sandbox up: exit status 1") {
 		t.Errorf("error is %v, want that of sandbox up", err)
 	}
@@ -102,7 +102,7 @@ func TestGuardFailedUp(t *testing.T) {
 
 func TestGuardFailedDown(t *testing.T) {
 	p, _ := fakeSandbox(t, "true")
-	g, err := startGuard(t.Context(), p, os.Stderr)
+	g, err := startGuard(t.Context(), p.root, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestGuardInterruptedUp(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if _, err := startGuard(ctx, p, os.Stderr); err == nil {
+	if _, err := startGuard(ctx, p.root, os.Stderr); err == nil {
 		t.Error("an interrupted up is no error")
 	}
 	if got, want := diary(), "up begins, interrupted, down begins, down ends"; got != want {
@@ -140,7 +140,7 @@ func TestGuardOutlivesTheTests(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Args[0])
-			cmd.Env = append(os.Environ(), parentVariable+"="+p.path)
+			cmd.Env = append(os.Environ(), parentVariable+"="+p.root)
 			cmd.Dir = p.root
 			stdout, err := cmd.StdoutPipe()
 			if err != nil {

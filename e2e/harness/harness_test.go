@@ -37,7 +37,7 @@ func TestStatusOfProgram(t *testing.T) {
 }
 
 // A sandbox that is up is left alone; a degraded one is repaired and stays.
-func TestEnsureUp(t *testing.T) {
+func TestWatchReady(t *testing.T) {
 	tests := map[string]struct {
 		states []string // what status says, one call after the other
 		diary  string
@@ -68,14 +68,19 @@ func TestEnsureUp(t *testing.T) {
 				t.Fatal(err)
 			}
 			var log bytes.Buffer
-			_, release, err := ensureUp(t.Context(), p, &log)
-			if (err != nil) != test.fails {
+			w := &watch{root: p.root, log: &log}
+			if err := w.ready(t.Context()); (err != nil) != test.fails {
 				t.Fatalf("error is %v", err)
 			}
-			if err == nil {
-				if err := release(); err != nil {
-					t.Error(err)
-				}
+			if w.owned != (test.states[0] == StateDown) || w.owned == (w.found != nil) {
+				t.Errorf("owned is %t, found %v", w.owned, w.found)
+			}
+			w.found = nil // It is none that could be restored.
+			if err := w.clean(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(w.folder); w.folder == "" || err == nil {
+				t.Errorf("folder %q is left", w.folder)
 			}
 			if got := diary(); got != test.diary {
 				t.Errorf("the diary is %q, want %q\n%s", got, test.diary, log.String())

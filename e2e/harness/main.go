@@ -28,26 +28,15 @@ type Suite struct {
 }
 
 // Main runs the tests of a package on a sandbox and ends the process with their
-// exit code; 1 where the sandbox isn't what it must be, or can't be taken down.
+// exit code; 1 where the sandbox isn't what it must be, or can't be taken down;
+// 128 and the signal's number where SIGINT or SIGTERM ended them.
 // Under -short it says in one line that the tests need a cluster, and ends with 0.
 // The suite's Cluster is there once a test runs. It does not return.
 func Main(m *testing.M, suite *Suite) {
-	if path, yes := isGuard(); yes {
-		code := runGuard(&program{path: path}, os.Stdin, os.Stdout, os.Stderr)
-		if os.Getenv(programVariable) == "" {
-			// Tests that were killed could not remove the program's folder.
-			if err := os.RemoveAll(filepath.Dir(path)); err != nil {
-				fmt.Fprintln(os.Stderr, "e2e:", err)
-			}
-		}
-		os.Exit(code)
-	}
+	becomeGuard()
 	flag.Parse()
 	besideEachOther()
-	// Both are set so that no library writes to stderr on its own account.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
-	ctrllog.SetLogger(klog.Background())
+	quietLibraries()
 	switch {
 	case testing.Short():
 		fmt.Println("e2e: these tests need a cluster and don't run under -short; `make e2e` runs them")
@@ -61,6 +50,13 @@ func Main(m *testing.M, suite *Suite) {
 		code = max(code, 1)
 	}
 	os.Exit(code)
+}
+
+// quietLibraries keeps libraries from writing to stderr on their own account.
+func quietLibraries() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+	ctrllog.SetLogger(klog.Background())
 }
 
 // besideEachOther lets more tests run at a time than there are processors, unless the
@@ -81,21 +77,20 @@ func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	folder, err := os.MkdirTemp("", "e2e-")
-	if err != nil {
-		return 1, fmt.Errorf("making a temporary folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	p, err := findProgram(ctx, root, folder)
+	// Nothing is made before there is who removes it.
+	g, err := startGuard(ctx, root, log)
 	if err != nil {
 		return 1, err
 	}
-	status, release, err := ensureUp(ctx, p, log)
+	defer func() { err = errors.Join(err, g.stop()) }()
+	p, err := g.program(root)
 	if err != nil {
 		return 1, err
 	}
-	// The guard uses the program: it ends before the folder goes.
-	defer func() { err = errors.Join(err, release()) }()
+	status, err := p.status(ctx)
+	if err != nil {
+		return 1, err
+	}
 	fmt.Fprintln(log, "e2e:", status.describe())
 	if err := status.check(os.Getenv); err != nil {
 		return 1, err
@@ -124,43 +119,10 @@ func (s *Suite) prepare(ctx context.Context) error {
 	if err := os.RemoveAll(s.Cluster.artifacts); err != nil {
 		return fmt.Errorf("removing the artifacts of an earlier run: %w", err)
 	}
-	return s.Cluster.reset(ctx)
-}
-
-// ensureUp gives the status of a sandbox that is up, and what to call at the end:
-// it takes the sandbox down if this run brought it up, and does nothing else. A
-// degraded one is somebody's: it is repaired and stays.
-func ensureUp(ctx context.Context, p *program, log io.Writer) (Status, func() error, error) {
-	keep := func() error { return nil }
-	status, err := p.status(ctx)
-	if err != nil {
-		return Status{}, nil, err
+	if _, err := s.Cluster.deleteScenes(ctx); err != nil {
+		return err
 	}
-	release := keep
-	switch status.State {
-	case StateUp:
-		return status, keep, nil
-	case StateDegraded:
-		fmt.Fprintln(log, "e2e: the sandbox is degraded; repairing it")
-		if err := p.up(ctx, log); err != nil {
-			return Status{}, nil, err
-		}
-	default:
-		fmt.Fprintf(log, "e2e: bringing a sandbox up, to be taken down afterwards (go test's limit for all of this is %s)\n", flagValue("test.timeout"))
-		g, err := startGuard(ctx, p, log)
-		if err != nil {
-			return Status{}, nil, err
-		}
-		release = g.stop
-	}
-	status, err = p.status(ctx)
-	if err == nil && status.State != StateUp {
-		err = fmt.Errorf("running sandbox up: it succeeded, but the sandbox is %s", status.State)
-	}
-	if err != nil {
-		return Status{}, nil, errors.Join(err, release())
-	}
-	return status, release, nil
+	return s.Cluster.reset(ctx, nil)
 }
 
 // filtered reports whether go test was told to run only some of the tests.

@@ -26,8 +26,10 @@ const (
 type processes struct {
 	program *program
 
+	given map[string]string // the operator's variables that are none of the tests' business
+
 	mu  sync.Mutex
-	env map[string]string // the operator's variables, which each up must be told again
+	env map[string]string // those that tests set; each up must be told all of them again
 }
 
 var _ parts = (*processes)(nil)
@@ -36,21 +38,37 @@ var _ parts = (*processes)(nil)
 func (p *processes) up(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var args []string
-	for _, name := range slices.Sorted(maps.Keys(p.env)) {
-		args = append(args, "--operator-env="+name+"="+p.env[name])
-	}
 	var said bytes.Buffer
-	if err := p.program.up(ctx, &said, args...); err != nil {
+	if err := p.program.up(ctx, &said, operatorEnvArgs(p.variables())...); err != nil {
 		return fmt.Errorf("%w; it says:\n%s", err, bytes.TrimSpace(said.Bytes()))
 	}
 	return nil
 }
 
+// variables are all that the operator is to have beyond its own, as NAME=VALUE.
+func (p *processes) variables() []string {
+	all := maps.Clone(p.given)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, p.env)
+	return environment(all)
+}
+
+// setOperatorEnv leaves a sandbox alone in which nothing has to change: up would also
+// bring back what its user removed.
 func (p *processes) setOperatorEnv(ctx context.Context, env map[string]string) error {
 	p.mu.Lock()
 	p.env = maps.Clone(env)
+	want := p.variables()
 	p.mu.Unlock()
+	status, err := p.program.status(ctx)
+	if err != nil {
+		return err
+	}
+	if status.State == StateUp && slices.Equal(slices.Sorted(slices.Values(status.OperatorEnv)), want) {
+		return nil
+	}
 	return p.up(ctx) // What it is not told, it takes back.
 }
 

@@ -79,8 +79,9 @@ func TestProcessesJaeger(t *testing.T) {
 
 func TestProcessesOperatorEnv(t *testing.T) {
 	p, folder, diary := fakeEmbedded(t)
+	p.given = map[string]string{"USERS": "1"}
 	for want, env := range map[string]map[string]string{
-		"up --operator-env=A=jaeger --operator-env=B=x=y": {"A": "jaeger", "B": "x=y"}, "up": nil,
+		"up --operator-env=A=jaeger --operator-env=B=x=y --operator-env=USERS=1": {"A": "jaeger", "B": "x=y"}, "up --operator-env=USERS=1": nil,
 	} {
 		// An operator that has to be started again has the same variables.
 		for what, do := range map[string]func() error{
@@ -97,6 +98,15 @@ func TestProcessesOperatorEnv(t *testing.T) {
 			}
 		}
 	}
+	// The fake's status names no variables: what has none already is left alone.
+	p.given = nil
+	if err := p.setOperatorEnv(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "diary")); err == nil {
+		t.Errorf("where nothing has to change the diary is %q, want nothing in it", diary())
+	}
+	p.given = map[string]string{"USERS": "1"}
 	if err := os.WriteFile(filepath.Join(folder, "broken"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,10 @@ const (
 type program struct {
 	path string
 	root string // of the repository
+	// group is the process group in which commands run; 0 is that of this process.
+	group int
+	// env is the commands' environment; nil is that of this process.
+	env []string
 }
 
 // programVariable names a sandbox program to use as it is, instead of building it
@@ -56,6 +60,9 @@ func buildProgram(ctx context.Context, root, folder string) (*program, error) {
 	p := &program{path: filepath.Join(folder, "sandbox"), root: root}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.path, "./sandbox")
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "TMPDIR="+folder) // A build that is interrupted leaves files there.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the sandbox program: %w\n%s", err, output)
 	}
@@ -87,6 +94,10 @@ func repositoryRoot() (string, error) {
 func (p *program) command(ctx context.Context, log io.Writer, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.path, args...)
 	cmd.Dir = p.root
+	cmd.Env = p.env
+	if p.group != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: p.group}
+	}
 	cmd.Stderr = ignoreErrors{log}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * time.Minute

@@ -58,7 +58,7 @@ type seen struct {
 // are written, and the namespace is deleted.
 func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
 	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-", Labels: map[string]string{sceneLabel: "true"}}}
 	if err := c.Client.Create(ctx, namespace); err != nil {
 		t.Fatalf("creating a namespace for the test: %v", err)
 	}

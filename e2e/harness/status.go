@@ -16,7 +16,10 @@ type Status struct {
 	Provider   string `json:"provider"`
 	Images     string `json:"images"`
 	Kubeconfig string `json:"kubeconfig"`
-	Node       struct {
+	// OperatorEnv are the variables that the last up was given for the operator, as
+	// NAME=VALUE.
+	OperatorEnv []string `json:"operatorEnv"`
+	Node        struct {
 		Image      string `json:"image"`
 		Kubernetes string `json:"kubernetes"`
 		Runtime    string `json:"runtime"`

@@ -27,6 +27,8 @@ type Record struct {
 	Ports Ports `json:"ports,omitzero"`
 	// OperatorImage is the image that the operator runs.
 	OperatorImage string `json:"operatorImage,omitempty"`
+	// OperatorEnv are the variables that the last up was given for the operator, as NAME=VALUE.
+	OperatorEnv []string `json:"operatorEnv,omitempty"`
 	// ComponentPorts are those of an embedded cluster's own processes on 127.0.0.1.
 	ComponentPorts ComponentPorts `json:"componentPorts,omitzero"`
 }

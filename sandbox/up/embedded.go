@@ -60,6 +60,7 @@ func (r *Run) Embedded() bool { return r.processes != nil }
 // PrepareProcesses chooses ports and makes certificates.
 func (r *Run) PrepareProcesses(ctx context.Context, report report) error {
 	r.Record.Name, r.Record.Cluster, r.Record.Images = r.Name, state.Embedded, "source"
+	r.Record.OperatorEnv = r.OperatorEnv
 	r.programs = image.NewPrograms(r.builder)
 	return r.processes.Prepare(ctx, r.Ports, report)
 }

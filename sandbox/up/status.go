@@ -21,16 +21,19 @@ const (
 // Status is what a sandbox is like now. Its JSON form is what `sandbox status -o json` prints; docs/status.md describes it.
 // Fields are added to it, and none is renamed or taken away.
 type Status struct {
-	Name       string      `json:"name"`
-	State      string      `json:"state"`
-	Message    string      `json:"message,omitempty"` // why the state is not up
-	Cluster    string      `json:"cluster,omitempty"` // kind or embedded
-	Provider   string      `json:"provider,omitempty"`
-	Images     string      `json:"images,omitempty"` // registry or source
-	Kubeconfig string      `json:"kubeconfig,omitempty"`
-	Node       *NodeStatus `json:"node,omitempty"`
-	Jaeger     *Addresses  `json:"jaeger,omitempty"`
-	Components []Component `json:"components,omitempty"`
+	Name       string `json:"name"`
+	State      string `json:"state"`
+	Message    string `json:"message,omitempty"` // why the state is not up
+	Cluster    string `json:"cluster,omitempty"` // kind or embedded
+	Provider   string `json:"provider,omitempty"`
+	Images     string `json:"images,omitempty"` // registry or source
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+	// OperatorEnv are the variables that the last up was given for the operator, as NAME=VALUE: an up that is to change
+	// nothing must be given them again.
+	OperatorEnv []string    `json:"operatorEnv,omitempty"`
+	Node        *NodeStatus `json:"node,omitempty"`
+	Jaeger      *Addresses  `json:"jaeger,omitempty"`
+	Components  []Component `json:"components,omitempty"`
 }
 
 // NodeStatus is what the cluster's node says of itself.
@@ -96,6 +99,7 @@ func (r *Run) Status(ctx context.Context) (Status, error) {
 		s.Message = ErrDown.Error()
 		return s, nil
 	}
+	s.OperatorEnv = r.Record.OperatorEnv
 	if err := r.Attach(); err != nil {
 		return s, err
 	}

@@ -219,7 +219,7 @@ func (r *Run) InstallOperator(ctx context.Context, report report) error {
 	if err := r.install(ctx, component, report); err != nil {
 		return err
 	}
-	r.Record.OperatorImage = r.operator.Name()
+	r.Record.OperatorImage, r.Record.OperatorEnv = r.operator.Name(), r.OperatorEnv
 	return r.Save()
 }
 

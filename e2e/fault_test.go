@@ -1,0 +1,60 @@
+//go:build lifecycle
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/e2e-framework/pkg/envconf"
+
+	"github.com/operator-tracing/sandbox/e2e/harness"
+)
+
+// TestFault leaves a cluster as disturbed as it can and then ends as E2E_FAULT says. Only a build with the tag lifecycle has
+// it: package faults/embedded looks at what it leaves behind.
+func TestFault(t *testing.T) {
+	f := newFeature("ends as it was told", needPods)
+	if os.Getenv("E2E_FAULT") == "setup" {
+		f.builder.Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			disturb(ctx, &step{T: t, Scene: f.scene})
+			t.Fatal("the feature's setup fails")
+			return ctx
+		})
+	}
+	f.assess("it disturbs the cluster", disturb).
+		assess("it ends", func(ctx context.Context, s *step) {
+			switch os.Getenv("E2E_FAULT") {
+			case "panic":
+				panic("asked to")
+			case "fatal":
+				s.Fatal("asked to")
+			default:
+				<-ctx.Done() // a signal, or the time limit
+			}
+		}).run(t)
+}
+
+// disturb takes nothing back but the operator's variables: that is the harness's to do.
+func disturb(ctx context.Context, s *step) {
+	if err := s.ChangeOperator(ctx, map[string]string{harness.ConvergedAgeVariable: "7m"}); err != nil {
+		s.Fatal(err)
+	}
+	if _, err := s.CreateHead(ctx, "left", nil); err != nil {
+		s.Fatal(err)
+	}
+	if err := s.Cordon(ctx); err != nil {
+		s.Fatal(err)
+	}
+	if err := s.BreakWebhook(ctx); err != nil {
+		s.Fatal(err)
+	}
+	folder, err := os.MkdirTemp("", "fault-")
+	if err != nil {
+		s.Fatal(err)
+	}
+	fmt.Printf("\nfault: %s is ready at %s\n", folder, time.Now().Format(time.TimeOnly))
+}

@@ -1,0 +1,68 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// sceneLabel is on the namespaces of scenes, so that those of tests that were killed
+// are found.
+const sceneLabel = "e2e.example.com/scene"
+
+// deleteScenes deletes the namespaces of all scenes, and gives how many are there
+// yet: each takes a while to go.
+func (c *Cluster) deleteScenes(ctx context.Context) (left int, err error) {
+	namespaces := &corev1.NamespaceList{}
+	if err := c.Client.List(ctx, namespaces, client.HasLabels{sceneLabel}); err != nil {
+		return 0, fmt.Errorf("listing the namespaces of tests: %w", err)
+	}
+	for i := range namespaces.Items {
+		namespace := &namespaces.Items[i]
+		if namespace.DeletionTimestamp != nil {
+			continue
+		}
+		if err := client.IgnoreNotFound(c.Client.Delete(ctx, namespace)); err != nil {
+			return 0, fmt.Errorf("deleting namespace %s: %w", namespace.Name, err)
+		}
+	}
+	return len(namespaces.Items), nil
+}
+
+// splitEnvironment splits the variables that the sandbox's user gave to the operator
+// in those that tests leave alone and those of operatorVariables.
+func splitEnvironment(all []string) (given, own map[string]string) {
+	given, own = map[string]string{}, map[string]string{}
+	for _, variable := range all {
+		name, value, _ := strings.Cut(variable, "=")
+		if slices.Contains(operatorVariables, name) {
+			own[name] = value
+		} else {
+			given[name] = value
+		}
+	}
+	return given, own
+}
+
+// environment is NAME=VALUE of each variable, sorted.
+func environment(variables map[string]string) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		all = append(all, name+"="+variables[name])
+	}
+	return all
+}
+
+// operatorEnvArgs are the arguments by which up gives the operator variables.
+func operatorEnvArgs(variables []string) []string {
+	var args []string
+	for _, variable := range variables {
+		args = append(args, "--operator-env="+variable)
+	}
+	return args
+}
