@@ -2,7 +2,8 @@
 # Runs the tests that break sandboxes and mend them.
 #
 #   scripts/faults.sh all    those on kind, and those on embedded clusters
-#   scripts/faults.sh three  three of those on embedded clusters: the commit chooses, so that in time all have their turn
+#   scripts/faults.sh three  the life cycle of the end-to-end tests, and three of the others on embedded clusters: the commit
+#                            chooses, so that in time all have their turn
 #
 # More arguments go to `go test`. Tests that mount file systems need root; without it they are left out, and named.
 set -euo pipefail
@@ -11,6 +12,9 @@ export GOFLAGS=-trimpath CGO_ENABLED=0
 
 readonly embedded=./e2e/faults/embedded
 readonly as_root='AsRoot$'
+# What every run of three has: the tests that end the end-to-end tests, in some of the ways.
+readonly lifecycle='^(TestOwnedSandboxIsRemoved|TestFoundSandboxIsLeftAsItWas)$'
+readonly endings='^(SIGINT|timeout)$'
 
 # tests lists the embedded ones that can run here.
 tests() {
@@ -36,7 +40,8 @@ all)
   exec go test -p=1 -count=1 -timeout=60m -v "${skip[@]}" "$embedded" "$@"
   ;;
 three)
-  names=$(tests)
+  go test -p=1 -count=1 -timeout=10m -v -run="$lifecycle/$endings" "$embedded" "$@"
+  names=$(tests | grep -Ev "$lifecycle")
   IFS=$'\n' read -r -d '' -a all <<<"$names" || : # macOS has a bash that knows no mapfile
   commit=$(git rev-parse HEAD)
   first=$((16#${commit:0:8} % ${#all[@]}))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +14,6 @@ import (
 
 // runGuard is the guard's whole life. It gives the process's exit code.
 func runGuard(root string, input io.Reader, output, log io.Writer) int {
-	flag.Parse()
 	quietLibraries()
 	// SIGTERM means the same as a closed pipe, and nothing more: it must not end what
 	// cleans up. The others are for the tests.
@@ -99,7 +97,7 @@ func (w *watch) ready(ctx context.Context) (err error) {
 		err = p.up(ctx, w.log, operatorEnvArgs(status.OperatorEnv)...)
 	default:
 		w.owned = true
-		fmt.Fprintln(w.log, "e2e: bringing a sandbox up, to be taken down afterwards (go test's -timeout is for all of this)")
+		fmt.Fprintln(w.log, "e2e: bringing a sandbox up, to be taken down afterwards (a first one builds Kubernetes)")
 		err = p.up(ctx, w.log)
 	}
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -29,7 +30,7 @@ const faultLimit = 15 * time.Second
 func TestOwnedSandboxIsRemoved(t *testing.T) {
 	s := newSandbox(t)
 	s.Endings(faultLimit, []string{"SANDBOX_TIMEOUT=3s"}, func(t *testing.T) {
-		s := s.in(t)
+		s := s.unmended(t)
 		s.wantNoProcess()
 		if _, err := os.Stat(s.Dir); !os.IsNotExist(err) {
 			t.Errorf("folder %s is left: %v", s.Dir, err)
@@ -48,7 +49,7 @@ func TestFoundSandboxIsLeftAsItWas(t *testing.T) {
 	before := s.wantWhole()
 	objects := s.objects()
 	s.Endings(faultLimit, []string{"CI=true", "SANDBOX_CLUSTER=auto"}, func(t *testing.T) {
-		s := s.in(t)
+		s := s.unmended(t)
 		now := s.wantWhole()
 		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", now[cluster.Operator]))
 		if err != nil {
@@ -68,6 +69,11 @@ func TestFoundSandboxIsLeftAsItWas(t *testing.T) {
 			t.Errorf("objects (-before +now):\n%s", diff)
 		}
 	})
+}
+
+// unmended is the sandbox in a part of its test, as it is. No command looks at it, which would make its folder.
+func (s *sandbox) unmended(t *testing.T) *sandbox {
+	return &sandbox{&rig.Sandbox{T: t, Name: s.Name, Dir: s.Dir, Env: s.Env}}
 }
 
 // objects are all that the API server has, by kind and name, without what changes by itself.

@@ -87,8 +87,7 @@ func (s *Sandbox) end(e ending) {
 	if e.fault == "panic" { // One that builds the sandbox's program itself.
 		cmd.Env = append(cmd.Env, "E2E_SANDBOX=")
 	}
-	said, code := s.runToEnd(cmd, e)
-	ended := time.Now()
+	said, code, ended := s.runToEnd(cmd, e)
 	left := withVariable("TMPDIR=" + tmp)
 	if e.waits && len(left) > 0 {
 		s.T.Errorf("the tests have ended and these run on: %v", left)
@@ -109,9 +108,9 @@ func (s *Sandbox) end(e ending) {
 	}
 }
 
-// runToEnd runs the tests, sends the signal once they have disturbed the cluster, and gives what they said themselves and the exit
-// code.
-func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int) {
+// runToEnd runs the tests, sends the signal once they have disturbed the cluster, and gives what they said themselves their exit
+// code and when they ended.
+func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int, time.Time) {
 	s.T.Helper()
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -141,13 +140,13 @@ func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int) {
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		s.T.Fatal(err)
 	}
-	code := cmd.ProcessState.ExitCode()
+	code, ended := cmd.ProcessState.ExitCode(), time.Now()
 	if !e.waits {
 		<-read // The guard's end is that of what it says.
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	return said.String(), code
+	return said.String(), code, ended
 }
 
 // withVariable gives the command lines of the processes that have a variable in their environment, by id.
