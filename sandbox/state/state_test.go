@@ -29,12 +29,12 @@ func open(t *testing.T) Dir {
 
 func TestRecordComesBackAsItWasSaved(t *testing.T) {
 	dir := open(t)
-	if r, err := dir.Load(); r != (Record{}) || err != nil {
+	if r, err := dir.Load(); !cmp.Equal(r, Record{}) || err != nil {
 		t.Errorf("the first record is %+v, %v", r, err)
 	}
 	want := Record{
 		Format: Format, Name: "a", Cluster: Embedded, File: "/f", Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
-		Ports: Ports{1, 2, 3, 4, 5}, OperatorImage: "o",
+		Ports: Ports{1, 2, 3, 4, 5}, OperatorImage: "o", OperatorEnv: []string{"A=1"},
 		ComponentPorts: ComponentPorts{1, 2, 3, 4, 5, 6, 7, 8},
 	}
 	if err := dir.Save(want); err != nil {
@@ -50,7 +50,7 @@ func TestRecordComesBackAsItWasSaved(t *testing.T) {
 	if err := dir.Save(Record{}); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := dir.Load(); r != (Record{Format: Format}) || err != nil {
+	if r, err := dir.Load(); !cmp.Equal(r, (Record{Format: Format})) || err != nil {
 		t.Errorf("the empty record is %+v, %v", r, err)
 	}
 }
@@ -66,7 +66,7 @@ func TestLoadOfOtherFormats(t *testing.T) {
 	}
 	write(`{"name": "old", "provider": "podman", "ports": {"ui": 1}}`)
 	want := Record{Name: "old", Cluster: Kind, Provider: "podman", Ports: Ports{UI: 1}}
-	if got, err := dir.Load(); got != want || err != nil {
+	if got, err := dir.Load(); !cmp.Equal(got, want) || err != nil {
 		t.Errorf("an old record is %+v, %v", got, err)
 	}
 	write(`{"format": 99, "name": "new"}`)

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
@@ -83,7 +83,7 @@ func (s *sandbox) objects() map[string]string {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	config.QPS, config.Burst = 200, 400
+	config.QPS, config.Burst, config.WarningHandler = 200, 400, rest.NoWarnings{}
 	lists, err := discovery.NewDiscoveryClientForConfigOrDie(config).ServerPreferredResources()
 	if err != nil {
 		s.T.Fatal(err)
@@ -99,7 +99,7 @@ func (s *sandbox) objects() map[string]string {
 			if !slices.Contains(kind.Verbs, "list") || kind.Name == "events" || kind.Name == "leases" {
 				continue
 			}
-			items, err := client.Resource(version.WithResource(kind.Name)).List(context.Background(), metav1.ListOptions{})
+			items, err := client.Resource(version.WithResource(kind.Name)).List(s.T.Context(), metav1.ListOptions{})
 			if err != nil {
 				s.T.Fatalf("listing %s: %v", kind.Name, err)
 			}
