@@ -12,9 +12,10 @@ export GOFLAGS=-trimpath CGO_ENABLED=0
 
 readonly embedded=./e2e/faults/embedded
 readonly as_root='AsRoot$'
-# What every run of three has: the tests that end the end-to-end tests, in some of the ways.
+# The life cycle of the end-to-end tests, and the part of it that every run of three has: on a sandbox of their own an end
+# that waits for the guard, one that does not, and one before the first test; on one that was there, the first of these.
 readonly lifecycle='^(TestOwnedSandboxIsRemoved|TestFoundSandboxIsLeftAsItWas)$'
-readonly endings='^(SIGINT|timeout)$'
+readonly endings='^TestOwnedSandboxIsRemoved$/^(SIGINT|panic|failed_setup)$|^TestFoundSandboxIsLeftAsItWas$/^SIGINT$'
 
 # tests lists the embedded ones that can run here.
 tests() {
@@ -40,7 +41,7 @@ all)
   exec go test -p=1 -count=1 -timeout=60m -v "${skip[@]}" "$embedded" "$@"
   ;;
 three)
-  go test -p=1 -count=1 -timeout=10m -v -run="$lifecycle/$endings" "$embedded" "$@"
+  go test -p=1 -count=1 -timeout=10m -v -run="$endings" "$embedded" "$@"
   names=$(tests | grep -Ev "$lifecycle")
   IFS=$'\n' read -r -d '' -a all <<<"$names" || : # macOS has a bash that knows no mapfile
   commit=$(git rev-parse HEAD)
