@@ -12,6 +12,7 @@ import (
 type Status struct {
 	Name       string `json:"name"`
 	State      string `json:"state"`
+	Message    string `json:"message"` // why it is not up
 	Cluster    string `json:"cluster"`
 	Provider   string `json:"provider"`
 	Images     string `json:"images"`

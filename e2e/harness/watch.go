@@ -104,7 +104,7 @@ func (w *watch) ready(ctx context.Context) (err error) {
 		return err
 	}
 	if status, err = p.status(ctx); err == nil && status.State != StateUp {
-		err = fmt.Errorf("running sandbox up: it succeeded, but the sandbox is %s", status.State)
+		err = fmt.Errorf("running sandbox up: it succeeded, but the sandbox is %s: %s", status.State, status.Message)
 	}
 	return err
 }
