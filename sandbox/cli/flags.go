@@ -40,6 +40,8 @@ func (s *shared) bindUp(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.OperatorEnv, "operator-env", nil, "NAME=VALUE for the operator's environment; may be repeated")
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
 	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")
+	flags.StringVar(&o.RegistryMirror, "registry-mirror", "", "`HOST[:PORT][/FOLDER]` of a registry that has the images of all others; http:// before it for one without a certificate")
+	flags.StringVar(&o.RegistryPins, "registry-pins", "", "`FILE` with the digests of the mirror's images, a YAML map, if they are not the published ones")
 	flags.DurationVar(&o.Timeout, "timeout", up.DefaultTimeout, "give up after this time")
 	for _, p := range []struct {
 		port *int

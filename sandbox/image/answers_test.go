@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 )
 
@@ -38,9 +37,9 @@ func TestAnswers(t *testing.T) {
 		{"nothing comes back", hang, context.DeadlineExceeded.Error()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			option := answeredBy(t, test.handler)
+			transport := answeredBy(t, test.handler)
 			start := time.Now()
-			err := answers(t.Context(), "amd64", timeout, option)
+			err := puller(t, transport, "amd64").answers(t.Context(), timeout)
 			if took := time.Since(start); took > 5*timeout {
 				t.Errorf("it took %s, though it may take %s", took, timeout)
 			}
@@ -53,18 +52,16 @@ func TestAnswers(t *testing.T) {
 		server := httptest.NewServer(nil)
 		to, _ := url.Parse(server.URL)
 		server.Close()
-		option := remote.WithTransport(detour{to, &http.Transport{}})
-		if err := answers(t.Context(), "amd64", timeout, option); err == nil {
+		transport := detour{to, &http.Transport{}}
+		if err := puller(t, transport, "amd64").answers(t.Context(), timeout); err == nil {
 			t.Error("no error")
 		}
 	})
 	t.Run("the caller gives up", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := answers(ctx, "amd64", time.Hour, answeredBy(t, http.HandlerFunc(hang))); !errors.Is(err, context.Canceled) {
+		if err := puller(t, answeredBy(t, http.HandlerFunc(hang)), "amd64").answers(ctx, time.Hour); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 	})
 }
-
-// A tag that was moved after it was pinned is not what is pulled: what is asked for is the digest.

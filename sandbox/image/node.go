@@ -131,17 +131,16 @@ func (b *Builder) node(ctx context.Context, parts nodeParts, report Report) (Ima
 		Entrypoint: []string{"/usr/local/bin/init"},
 		Env:        []string{binPath},
 		StopSignal: "SIGTERM",
-		Labels:     map[string]string{"operator-tracing.debian-packages": parts.rootFS.packages},
+		Labels: map[string]string{
+			packagesLabel: parts.rootFS.packages, kubernetesLabel: parts.versions.Kubernetes,
+			etcdLabel: parts.versions.EtcdTag, coreDNSLabel: parts.versions.CoreDNSTag,
+		},
 	}
 	image, err := assemble(goos, goarch, config, root, system)
 	if err != nil {
 		return Image{}, fmt.Errorf("assembling the node image: %w", err)
 	}
-	digest, err := image.Digest()
-	if err != nil {
-		return Image{}, fmt.Errorf("assembling the node image: %w", err)
-	}
-	return Image{Names: []string{LocalRepository + "node:" + parts.versions.Kubernetes + "-" + digest.Hex[:12]}, image: image}, nil
+	return nodeImage(parts.versions, image)
 }
 
 // nodeFiles is everything above the root filesystem.

@@ -10,37 +10,42 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 )
 
-// RegistryHosts are those that images are pulled from, sorted: host names, some with ports.
-func RegistryHosts() ([]string, error) {
-	references := []string{defaults.Image, jaegerRepository + ":" + JaegerVersion, Pause, PauseOther}
-	for _, program := range CertManagerPrograms {
-		references = append(references, certManagerRepository+program+":"+CertManagerVersion)
-	}
+// RegistryHosts are those that images are pulled from, sorted: host names, some with ports. With a mirror it is the mirror alone.
+func RegistryHosts(mirror Mirror) ([]string, error) {
 	var hosts []string
-	for _, reference := range references {
+	for _, reference := range References() {
 		parsed, err := name.ParseReference(reference)
 		if err != nil {
 			return nil, fmt.Errorf("reading the image name %q: %w", reference, err)
 		}
-		hosts = append(hosts, parsed.Context().RegistryStr())
+		registry := mirror.repository(parsed.Context()).Registry
+		host := registry.RegistryStr()
+		if registry.Scheme() == "http" {
+			host = "http://" + host
+		}
+		hosts = append(hosts, host)
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts), nil
 }
 
 // Ping asks a host whether it is a registry, as every client does first: GET /v2/, without credentials. A nil client is
-// Go's default one, which goes by the environment's proxies. The error says in a few words what answered instead, or that
+// Go's default one, which goes by the environment's proxies. A host without a certificate begins with http://. The error says in a few words what answered instead, or that
 // nobody did.
 func Ping(ctx context.Context, client *http.Client, host string) error {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+"/v2/", http.NoBody)
+	address := host
+	if !strings.Contains(host, "://") {
+		address = "https://" + host
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/v2/", http.NoBody)
 	if err != nil {
 		return fmt.Errorf("asking %s: %w", host, err)
 	}

@@ -60,7 +60,7 @@ func TestPing(t *testing.T) {
 
 // Each host is one that some image's name begins with, as a registry client reads it: short names are Docker Hub's.
 func TestRegistryHosts(t *testing.T) {
-	got, err := RegistryHosts()
+	got, err := RegistryHosts(Mirror{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -35,8 +36,8 @@ func (d detour) RoundTrip(request *http.Request) (*http.Response, error) {
 	return d.base.RoundTrip(request)
 }
 
-// answeredBy is an option that makes handler every registry, and the empty user the one who asks.
-func answeredBy(t *testing.T, handler http.Handler) remote.Option {
+// answeredBy is a transport that makes handler every registry; the one who asks is logged in nowhere.
+func answeredBy(t *testing.T, handler http.Handler) http.RoundTripper {
 	t.Helper()
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(t.TempDir(), "none"))
@@ -48,11 +49,20 @@ func answeredBy(t *testing.T, handler http.Handler) remote.Option {
 	}
 	base := &http.Transport{}
 	t.Cleanup(base.CloseIdleConnections)
-	return remote.WithTransport(detour{to, base})
+	return detour{to, base}
+}
+
+// puller is a Registry that asks over a transport, for an architecture. It waits for nobody.
+func puller(t *testing.T, transport http.RoundTripper, arch string) *Registry {
+	t.Helper()
+	r := NewRegistry(&Builder{Cache: t.TempDir(), Arch: arch}, Mirror{})
+	r.digests, r.transport, r.backoff.Duration = nil, transport, time.Millisecond
+	r.wait = func(*http.Request, time.Duration) error { return nil }
+	return r
 }
 
 // publish puts an image of two platforms under a name.
-func publish(t *testing.T, option remote.Option, reference string) v1.ImageIndex {
+func publish(t *testing.T, transport http.RoundTripper, reference string) v1.ImageIndex {
 	t.Helper()
 	var index v1.ImageIndex = empty.Index
 	for _, arch := range []string{"amd64", "arm64"} {
@@ -65,7 +75,7 @@ func publish(t *testing.T, option remote.Option, reference string) v1.ImageIndex
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.WriteIndex(parsed, index, option, remote.WithContext(t.Context())); err != nil {
+	if err := remote.WriteIndex(parsed, index, remote.WithTransport(transport), remote.WithContext(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	return index
@@ -92,15 +102,15 @@ func published(t *testing.T, content string) v1.Image {
 func quietRegistry() http.Handler { return registry.New(registry.Logger(log.New(io.Discard, "", 0))) }
 
 func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
-	option := answeredBy(t, quietRegistry())
+	transport := answeredBy(t, quietRegistry())
 	for _, reference := range []string{
 		Pause, PauseOther, jaegerRepository + ":" + JaegerVersion,
 		certManagerRepository + "controller:" + CertManagerVersion, certManagerRepository + "cainjector:" + CertManagerVersion,
 		certManagerRepository + "webhook:" + CertManagerVersion,
 	} {
-		publish(t, option, reference)
+		publish(t, transport, reference)
 	}
-	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "arm64"}, options: []remote.Option{option}}
+	r := puller(t, transport, "arm64")
 
 	certManager, err := r.CertManager(t.Context(), nil)
 	if err != nil {
@@ -158,9 +168,9 @@ func programOf(t *testing.T, archive []byte) string {
 // A step's context ends with the step, and the image is used in a later one.
 func TestPulledImageNeedsNoRegistryLater(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	option := answeredBy(t, quietRegistry())
-	publish(t, option, Pause)
-	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
+	transport := answeredBy(t, quietRegistry())
+	publish(t, transport, Pause)
+	r := puller(t, transport, "amd64")
 	image, err := r.pull(ctx, nil, Pause)
 	if err != nil {
 		t.Fatal(err)
@@ -178,15 +188,15 @@ func TestPulledImageNeedsNoRegistryLater(t *testing.T) {
 func TestSecondPullTakesLayersFromTheCache(t *testing.T) {
 	images := quietRegistry()
 	var blobs int
-	option := answeredBy(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+	transport := answeredBy(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if request.Method == http.MethodGet && strings.Contains(request.URL.Path, "/blobs/") {
 			blobs++
 		}
 		images.ServeHTTP(w, request)
 	}))
-	publish(t, option, Pause)
-	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
-	for i, want := range []int{2, 3} { // The configuration and the layer, then the configuration alone.
+	publish(t, transport, Pause)
+	r := puller(t, transport, "amd64")
+	for i, want := range []int{2, 2} { // The configuration and the layer, then nothing.
 		if _, err := r.pull(t.Context(), nil, Pause); err != nil {
 			t.Fatal(err)
 		}
@@ -198,13 +208,13 @@ func TestSecondPullTakesLayersFromTheCache(t *testing.T) {
 
 // kind names its image by tag and digest, and leaves the host out.
 func TestPullByDigestNamesTheImageByItsTag(t *testing.T) {
-	option := answeredBy(t, quietRegistry())
-	index := publish(t, option, "kindest/node:v1.99.0")
+	transport := answeredBy(t, quietRegistry())
+	index := publish(t, transport, "kindest/node:v1.99.0")
 	digest, err := index.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
+	r := puller(t, transport, "amd64")
 	image, err := r.pull(t.Context(), nil, "kindest/node:v1.99.0@"+digest.String())
 	if err != nil {
 		t.Fatal(err)
@@ -215,10 +225,10 @@ func TestPullByDigestNamesTheImageByItsTag(t *testing.T) {
 }
 
 func TestPullErrorNamesImageAndRemedy(t *testing.T) {
-	option := answeredBy(t, quietRegistry())
-	r := &Registry{builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, options: []remote.Option{option}}
+	transport := answeredBy(t, quietRegistry())
+	r := puller(t, transport, "amd64")
 	_, err := r.Jaeger(t.Context(), nil)
-	if err == nil || !strings.Contains(err.Error(), "pulling "+jaegerRepository+":"+JaegerVersion+": ") ||
+	if err == nil || !strings.Contains(err.Error(), "pulling "+jaegerRepository+":"+JaegerVersion+" from index.docker.io: it has no such image (404 Not Found); ") ||
 		!strings.Contains(err.Error(), "--images=source") {
 		t.Errorf("error %v", err)
 	}
@@ -231,15 +241,14 @@ func TestPullErrorNamesImageAndRemedy(t *testing.T) {
 }
 
 func TestPullAsksForThePinnedDigest(t *testing.T) {
-	option := answeredBy(t, quietRegistry())
-	published := publish(t, option, Pause)
+	transport := answeredBy(t, quietRegistry())
+	published := publish(t, transport, Pause)
 	digest, err := published.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Registry{
-		builder: &Builder{Cache: t.TempDir(), Arch: "amd64"}, digests: map[string]string{Pause: digest.String()}, options: []remote.Option{option},
-	}
+	r := puller(t, transport, "amd64")
+	r.digests = map[string]string{Pause: digest.String()}
 	image, err := r.pull(t.Context(), nil, Pause)
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ func Doctor(ctx context.Context, options Options, report report) (doctor.Report,
 		}
 		r = &Run{Options: completed, Dir: state.Dir{Path: completed.StateDir}}
 	}
-	hosts, err := image.RegistryHosts()
+	hosts, err := r.registryHosts()
 	if err != nil {
 		return doctor.Report{}, err
 	}
@@ -40,6 +40,15 @@ func Doctor(ctx context.Context, options Options, report report) (doctor.Report,
 	}
 	found := doctor.Examine(doctor.Gather(ctx, subject, slow))
 	return found, ctx.Err()
+}
+
+// registryHosts are those that up would pull from.
+func (r *Run) registryHosts() ([]string, error) {
+	mirror, err := r.mirror()
+	if err != nil {
+		return nil, err
+	}
+	return image.RegistryHosts(mirror)
 }
 
 // CheckMachine is the quick part of Doctor: it starts nothing and asks nobody. The error is a *doctor.RefusedError where up

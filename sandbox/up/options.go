@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -35,6 +36,10 @@ type Options struct {
 	Provider string
 	// Images is registry, source, or auto: a registry if one answers.
 	Images string
+	// RegistryMirror is a registry that stands for all others, see image.NewMirror; empty for none.
+	RegistryMirror string
+	// RegistryPins is a file with the digests of a mirror's own images; empty for those that the sandbox was compiled with.
+	RegistryPins string
 	// Ports are Jaeger's on 127.0.0.1; a zero takes the usual one, or any other if that is taken.
 	Ports state.Ports
 	// OperatorEnv are environment variables of the operator, as NAME=VALUE, added to its own or replacing them.
@@ -111,6 +116,9 @@ func (o Options) check() error {
 	if o.Cluster == state.Embedded && o.Provider != "auto" {
 		return fmt.Errorf("--cluster=embedded --provider=%s: an embedded cluster needs no container engine", o.Provider)
 	}
+	if err := o.checkMirror(); err != nil {
+		return err
+	}
 	for _, variable := range o.OperatorEnv {
 		if name, _, found := strings.Cut(variable, "="); !found || name == "" {
 			return fmt.Errorf("--operator-env=%s: use NAME=VALUE", variable)
@@ -136,6 +144,22 @@ func (o Options) check() error {
 		seen[p.port] = p.flag
 	}
 	return nil
+}
+
+// checkMirror reads the mirror's address and pins, for the mistakes in them.
+func (o Options) checkMirror() error {
+	switch {
+	case o.RegistryMirror == "" && o.RegistryPins == "":
+		return nil
+	case o.RegistryMirror == "":
+		return fmt.Errorf("--registry-pins=%s: it is about a mirror: name that by --registry-mirror", o.RegistryPins)
+	case o.Images == "source":
+		return fmt.Errorf("--images=source --registry-mirror=%s: what is built from source is not pulled", o.RegistryMirror)
+	case o.Cluster == state.Embedded:
+		return fmt.Errorf("--cluster=embedded --registry-mirror=%s: an embedded cluster runs programs, which are built from source", o.RegistryMirror)
+	}
+	_, err := image.NewMirror(o.RegistryMirror, o.RegistryPins)
+	return err
 }
 
 // findSource returns the repository's root: folder, or the first above it whose go.mod names the module.

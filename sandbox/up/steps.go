@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
@@ -49,25 +50,37 @@ func (r *Run) ChooseImages(ctx context.Context, report report) error {
 		report("from %s", r.images.Origin())
 		return nil
 	}
+	mirror, err := r.mirror()
+	if err != nil {
+		return err
+	}
+	registry, source := image.NewRegistry(r.builder, mirror), image.NewSource(r.builder)
 	origin := r.Images
 	if origin == "auto" && r.Record.Images != "" && r.Record.Name == r.Name {
 		origin = r.Record.Images // What the cluster was made from: switching would make it anew.
 	}
-	if origin == "auto" {
-		origin = "registry"
-		if err := image.Answers(ctx, r.builder.Arch); err != nil {
-			report("no registry answers (%v)", err)
-			origin = "source"
+	switch origin {
+	case "registry":
+		r.images = registry
+	case "source":
+		r.images = source
+	default:
+		r.images = image.NewFallback(registry, source, r.Note)
+		if err := registry.Answers(ctx); err != nil {
+			report("no registry answers (%s)", strings.Join(strings.Fields(err.Error()), " "))
+			r.images = source
 		}
 	}
-	if origin == "registry" {
-		r.images = image.NewRegistry(r.builder)
-	} else {
-		r.images = image.NewSource(r.builder)
-	}
-	r.Record.Images = origin
-	report("from %s", origin)
+	report("from %s", r.images.Origin())
 	return nil
+}
+
+// mirror is the registry mirror that was asked for.
+func (r *Run) mirror() (image.Mirror, error) {
+	if r.RegistryMirror == "" {
+		return image.Mirror{}, nil
+	}
+	return image.NewMirror(r.RegistryMirror, r.RegistryPins)
 }
 
 // GetNodeImage gets the node's image and gives it to the engine.
@@ -76,14 +89,12 @@ func (r *Run) GetNodeImage(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	r.node = cluster.Node{Image: node.Name(), Source: r.images.Origin() == "source"}
-	if r.node.Source {
-		versions, err := r.builder.Versions()
-		if err != nil {
-			return err
-		}
-		r.node.EtcdTag, r.node.CoreDNSTag = versions.EtcdTag, versions.CoreDNSTag
+	versions, own, err := node.NodeVersions()
+	if err != nil {
+		return err
 	}
+	r.node = cluster.Node{Image: node.Name(), Source: own, EtcdTag: versions.EtcdTag, CoreDNSTag: versions.CoreDNSTag}
+	r.Record.Images = r.images.Origin() // Now it is known, as the node decides.
 	report("giving it to %s", r.engine.Name)
 	loaded, err := r.engine.EnsureImage(ctx, node.Name(), archive(node))
 	if err != nil {

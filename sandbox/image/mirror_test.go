@@ -1,0 +1,163 @@
+package image
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+func TestMirrorAddresses(t *testing.T) {
+	for _, test := range []struct{ address, wanted, want, scheme string }{
+		{"mirror.example.com", Pause, "mirror.example.com/pause:3.10.2", "https"},
+		{"https://mirror.example.com/", Pause, "mirror.example.com/pause:3.10.2", "https"},
+		{"mirror.example.com:5000/cache/all", "quay.io/jetstack/x:v1", "mirror.example.com:5000/cache/all/jetstack/x:v1", "https"},
+		{"http://mirror.example.com", "kindest/node:v1", "mirror.example.com/kindest/node:v1", "http"},
+		{"localhost:5000", "docker.io/jaegertracing/jaeger:2", "localhost:5000/jaegertracing/jaeger:2", "http"},
+		{"127.0.0.1:5000", "kindest/node:v1@sha256:" + strings.Repeat("1", 64), "127.0.0.1:5000/kindest/node@sha256:" + strings.Repeat("1", 64), "http"},
+	} {
+		m, err := NewMirror(test.address, "")
+		if err != nil {
+			t.Errorf("%s: %v", test.address, err)
+			continue
+		}
+		r := NewRegistry(&Builder{}, m)
+		r.digests = nil
+		got, err := r.reference(test.wanted)
+		if err != nil || got.Name() != test.want || got.Context().Scheme() != test.scheme {
+			t.Errorf("%s at %s: %v by %s, %v; want %s by %s", test.wanted, test.address, got, got.Context().Scheme(), err, test.want, test.scheme)
+		}
+	}
+	for _, address := range []string{"mirror", "/folder", "http://", "mirror.example.com/UPPER", "a b.c"} {
+		if _, err := NewMirror(address, ""); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q: use HOST", address)) {
+			t.Errorf("%s: error %v", address, err)
+		}
+	}
+}
+
+// A mirror is asked for the published digests, unless the user names others.
+func TestMirrorKeepsThePins(t *testing.T) {
+	m, err := NewMirror("mirror.example.com", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewRegistry(&Builder{}, m)
+	if got, err := r.reference(Pause); err != nil || got.Name() != "mirror.example.com/pause@"+digests[Pause] {
+		t.Errorf("it would ask for %v, %v", got, err)
+	}
+
+	pins := map[string]string{}
+	for i, reference := range References() {
+		tagged, _, _ := strings.Cut(reference, "@")
+		pins[tagged] = fmt.Sprintf("sha256:%064d", i)
+	}
+	m, err = NewMirror("mirror.example.com", pinsFile(t, pins))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = NewRegistry(&Builder{}, m)
+	for i, reference := range References() {
+		got, err := r.reference(reference)
+		if err != nil || !strings.HasSuffix(got.Name(), fmt.Sprintf("@sha256:%064d", i)) {
+			t.Errorf("%s: it would ask for %v, %v", reference, got, err)
+		}
+	}
+}
+
+func pinsFile(t *testing.T, pins map[string]string) string {
+	t.Helper()
+	var lines strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(pins)) {
+		fmt.Fprintf(&lines, "%s: %s\n", key, pins[key])
+	}
+	return put(t, t.TempDir(), "pins.yaml", lines.String())
+}
+
+// A file of pins vouches for all images or for none: what it leaves out must not be pulled by its tag.
+func TestPinsThatCanNotBe(t *testing.T) {
+	const digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	for _, test := range []struct{ content, want string }{
+		{"", "there is no digest of docker.io/jaegertracing/jaeger"},
+		{Pause + ": " + digest, "there is no digest of docker.io/jaegertracing/jaeger"},
+		{"example.com/other:v1: " + digest, `"example.com/other:v1" is no image of the sandbox`},
+		{Pause + ": latest", `the digest "latest" is not sha256:`},
+		{Pause + ": " + digest + "\n" + Pause + ": " + digest, "already"},
+		{"- a\n- b", "cannot unmarshal"},
+	} {
+		path := put(t, t.TempDir(), "pins.yaml", test.content)
+		_, err := NewMirror("mirror.example.com", path)
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: error %v, want %q", test.content, err, test.want)
+		}
+	}
+	if _, err := NewMirror("mirror.example.com", filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a file that is not there is no error")
+	}
+}
+
+// All images come from the mirror, and nobody else is asked. The server is an address of this machine, without a detour.
+func TestPullFromAMirror(t *testing.T) {
+	hosts := map[string]bool{}
+	images := quietRegistry()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		hosts[request.Host] = true
+		images.ServeHTTP(w, request)
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	address := strings.TrimPrefix(server.URL, "http://")
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	pins := map[string]string{}
+	for _, reference := range References() {
+		tagged, _, _ := strings.Cut(reference, "@")
+		tag, err := name.NewTag(tagged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := publish(t, transport, address+"/all/"+tag.RepositoryStr()+":"+tag.TagStr()).Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pins[tagged] = digest.String()
+	}
+	m, err := NewMirror(address+"/all", pinsFile(t, pins))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewRegistry(&Builder{Cache: t.TempDir(), Arch: "amd64"}, m)
+	r.transport = transport
+	if err := r.Answers(t.Context()); err != nil {
+		t.Errorf("it does not answer: %v", err)
+	}
+	node, err := r.Node(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(node.Name(), "docker.io/kindest/node:") {
+		t.Errorf("the node's image is called %s", node.Name())
+	}
+	if _, err := r.CertManager(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Jaeger(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	samples, err := r.Samples(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if samples[0].Name() != Pause {
+		t.Errorf("the sample's image is called %s, want %s", samples[0].Name(), Pause)
+	}
+	if diff := cmp.Diff(map[string]bool{address: true}, hosts); diff != "" {
+		t.Errorf("hosts that were asked (-want +got):\n%s", diff)
+	}
+}
