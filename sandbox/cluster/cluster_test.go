@@ -100,7 +100,7 @@ func TestForeignClustersAreLeftAlone(t *testing.T) {
 			t.Errorf("podman %s was called: %q", change, f.calls("podman"))
 		}
 	}
-	if record != (state.Record{}) || fileExists(filepath.Join(c.dir.Path, "state.json")) {
+	if !cmp.Equal(record, state.Record{}) || fileExists(filepath.Join(c.dir.Path, "state.json")) {
 		t.Errorf("the record became %+v", record)
 	}
 }
@@ -199,7 +199,7 @@ func TestEnsureWithAPortThatIsTakenMakesNothing(t *testing.T) {
 	if !errors.As(err, &busy) {
 		t.Fatalf("error %v, want a *port.TakenError", err)
 	}
-	if f.called("podman", "run") || record != (state.Record{}) || fileExists(filepath.Join(c.dir.Path, "state.json")) {
+	if f.called("podman", "run") || !cmp.Equal(record, state.Record{}) || fileExists(filepath.Join(c.dir.Path, "state.json")) {
 		t.Errorf("record %+v, calls %q", record, f.calls("podman"))
 	}
 }
