@@ -52,6 +52,11 @@ e2e: ## Run the tests on the sandbox that is up, or on one of their own.
 e2e-embedded: ## Run the tests on an embedded sandbox, as an ordinary user.
 	@scripts/test.sh embedded
 
+.PHONY: test-browser
+test-browser: ## Test the sandbox's pages in headless Chromium.
+	@scripts/prerequisites.sh test
+	@scripts/test.sh browser
+
 .PHONY: test-faults
 test-faults: ## Break sandboxes in every way that is known, and mend them; takes half an hour.
 	@scripts/faults.sh all

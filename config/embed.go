@@ -30,6 +30,7 @@ const SampleHead = "samples/dummy_v1alpha1_head.yaml"
 
 // JaegerConfig is the path within Files of Jaeger's configuration. It listens where JAEGER_HOST (all addresses if unset)
 // and JAEGER_{UI,QUERY,OTLP_GRPC,OTLP_HTTP,THRIFT,HEALTH}_PORT (Jaeger's usual ports) say, which Jaeger itself reads.
+// JAEGER_UI_ASSETS may name a folder whose index.html Jaeger is to serve instead of its own page.
 const JaegerConfig = "jaeger/config.yaml"
 
 // Files is the tree, rooted where this file is: "default/kustomization.yaml" and

@@ -74,6 +74,12 @@ podman_works() {
   [[ $(podman info --format '{{.Host.ServiceIsRemote}}' 2>/dev/null) == true ]]
 }
 
+# The names that the tests look for.
+any_browser() {
+  have chromium || have chromium-browser || have google-chrome-stable || have google-chrome ||
+    have /Applications/Chromium.app/Contents/MacOS/Chromium
+}
+
 # An engine counts when it answers, not when its client is installed.
 any_engine() { answers docker || podman_works || answers nerdctl; }
 
@@ -121,6 +127,15 @@ if $wants_engine; then
 fi
 if [[ $purpose != up ]]; then
   have gcc || have cc || want gcc "Go's race detector needs a C compiler"
+  if ! any_browser; then
+    if grep -qs '^ID=ubuntu' /etc/os-release; then
+      # A snap has a /tmp of its own, in which the tests' pages are not.
+      say "Install Google Chrome or Chromium, not as a snap: the tests open the sandbox's pages in it, and Ubuntu's apt has none."
+      if [[ $purpose == check ]]; then exit 1; fi
+    else
+      want chromium "the tests open the sandbox's pages in it (some 125 MB to fetch, 400 MB of disk)"
+    fi
+  fi
   ! linux || [[ -e /usr/include/stdlib.h ]] || want libc6-dev "Go's race detector needs the C library's headers"
 fi
 

@@ -5,6 +5,7 @@
 #   scripts/test.sh short     what needs no cluster
 #   scripts/test.sh e2e       the tests on the sandbox that is up, or on one of their own
 #   scripts/test.sh embedded  the tests on an embedded sandbox alone, as an ordinary user
+#   scripts/test.sh browser   the tests of the pages in headless Chromium
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,6 +68,7 @@ all)
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
   stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh
   stage "embedded" 600 scripts/embedded.sh
+  stage "browser" 600 scripts/browser.sh
   stage "faults" 900 "${embedded[@]}" scripts/faults.sh three
   ;;
 short)
@@ -80,8 +82,12 @@ embedded)
   stage "source builds" 2400 scripts/sandbox.sh build --cluster=embedded
   stage "embedded" 600 scripts/embedded.sh
   ;;
+browser)
+  stage "source builds" 2400 scripts/sandbox.sh build --cluster=embedded
+  stage "browser" 600 scripts/browser.sh
+  ;;
 *)
-  echo "usage: scripts/test.sh all|short|e2e|embedded" >&2
+  echo "usage: scripts/test.sh all|short|e2e|embedded|browser" >&2
   exit 2
   ;;
 esac

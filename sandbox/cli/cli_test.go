@@ -82,7 +82,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"down", "all"}, "expected no argument, got 1"},
 		{[]string{"trace"}, "expected the name of an object, got 0"},
 		{[]string{"trace", "a/b/c"}, `reading the name of an object "a/b/c"`},
-		{[]string{"trace", "a", "-o", "yaml"}, "--output=yaml: use tree, svg or json"},
+		{[]string{"trace", "a", "-o", "yaml"}, "--output=yaml: use tree, html, svg or json"},
 		{[]string{"status", "--output=xml"}, "--output=xml: use text or json"},
 		{[]string{"status", "--config=/none/options.yaml"}, "/none/options.yaml"},
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/up"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
@@ -18,11 +19,12 @@ var traceWriters = map[string]func(io.Writer, jaeger.Trace) error{
 	"svg": func(out io.Writer, trace jaeger.Trace) error {
 		return waterfall(trace).WriteSVG(out, view.SVGOptions{})
 	},
+	"html": writePage,
 	"json": writeJSONTrace,
 }
 
 func traceWriter(output string) (func(io.Writer, jaeger.Trace) error, error) {
-	if err := checkOutput(output, "tree", "svg", "json"); err != nil {
+	if err := checkOutput(output, "tree", "html", "svg", "json"); err != nil {
 		return nil, err
 	}
 	return traceWriters[output], nil
@@ -55,9 +57,17 @@ func writeTree(out io.Writer, trace jaeger.Trace) error {
 	return waterfall(trace).WriteText(out, view.TextOptions{Color: ui.Colored(out), Width: columns})
 }
 
+func writePage(out io.Writer, trace jaeger.Trace) error {
+	data, err := trace.JSON()
+	if err != nil {
+		return err
+	}
+	return waterfall(trace).WriteHTML(out, view.HTMLOptions{OTLP: data})
+}
+
 // waterfall lays out a trace of the operator's.
 func waterfall(trace jaeger.Trace) *view.Waterfall {
-	return view.New(trace.Forest(), view.Options{Labels: []string{"operator.object.name"}})
+	return view.New(trace.Forest(), view.Options{Labels: up.Labels()})
 }
 
 // recordedTrace reads a trace from a file, or from in where that is called -. An id, or the beginning of one, chooses among

@@ -68,3 +68,10 @@ func TestRecordedTrace(t *testing.T) {
 		}
 	}
 }
+
+func TestPageOfARecording(t *testing.T) {
+	got := execute(t, nil, "trace", "--from", recording, "-o", "html")
+	if got.code != exitOK || !strings.HasPrefix(got.stdout, "<!DOCTYPE html>") || !strings.Contains(got.stdout, "<title>Trace ") || !strings.Contains(got.stdout, "create Deployment") {
+		t.Errorf("exit code %d, stderr %q, page %.300q", got.code, got.stderr, got.stdout)
+	}
+}

@@ -30,8 +30,8 @@ its spec. On a terminal it is as wide as that; elsewhere each span is one line, 
 The kind is called as kubectl calls it: memcached, memcacheds, its short name, or memcacheds.cache.example.com. Without one the
 object is of the sample's kind, a Head where sandbox.yaml says nothing else; what stands before the slash may then be its namespace.
 
-With -o svg it prints a picture for a README or a pull request, with -o json OTLP JSON, which "sandbox trace import" and other
-tools can load.
+With -o html it prints a page that is whole in itself, with all details of the spans; with -o svg a picture for a README or a
+pull request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load.
 
 With --from=FILE it shows a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. Where the file
 has several, the argument names one by its id, or by the id's beginning.
@@ -40,6 +40,7 @@ An object named like a subcommand is written with its namespace or kind: default
 		Example: `  go run ./sandbox trace head-sample
   go run ./sandbox trace memcached/sample -n team-a
   go run ./sandbox trace team-a/web -o json > trace.json
+  go run ./sandbox trace head-sample -o html > trace.html
   go run ./sandbox trace --from=trace.json -o svg > trace.svg
   go run ./sandbox trace import trace.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -60,7 +61,7 @@ An object named like a subcommand is written with its namespace or kind: default
 			return write(cmd.OutOrStdout(), trace)
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "tree", "tree, svg (a picture), or json (OTLP JSON)")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "tree", "tree, html (a page), svg (a picture), or json (OTLP JSON)")
 	cmd.Flags().StringVar(&o.from, "from", "", "`file` of OTLP JSON to show instead of an object's trace")
 	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default: default)")
 	cmd.AddCommand(newImport(shared))
@@ -116,17 +117,13 @@ func showSample(ctx context.Context, run *up.Run, out io.Writer) error {
 		return err
 	}
 	addresses := run.Addresses()
-	page := ""
-	if run.Record.Images == "source" {
-		page = " (a placeholder: Jaeger's Go module does not carry its web page)"
-	}
 	fmt.Fprintf(out, `
-Jaeger        %s/trace/%s%s
+Jaeger        %s/trace/%s
 query API     %s (gRPC)
 OTLP          %s (gRPC), %s (HTTP)
 kubeconfig    %s
 
-Next: kubectl --kubeconfig %[8]s apply -f config/samples/dummy_v1alpha1_head.yaml, then go run ./sandbox trace NAME
-`, addresses.UI, trace.ID, page, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig(), shellWord(run.Dir.Kubeconfig()))
+Next: kubectl --kubeconfig %[7]s apply -f config/samples/dummy_v1alpha1_head.yaml, then go run ./sandbox trace NAME
+`, addresses.UI, trace.ID, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig(), shellWord(run.Dir.Kubeconfig()))
 	return nil
 }

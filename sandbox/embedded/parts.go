@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -32,46 +30,6 @@ func (c *Cluster) Node(ctx context.Context, program image.Kwok, report Report) e
 		return process.Spec{Path: program.Path, Args: []string{"--kubeconfig=" + kubeconfig, "--node=" + nodeName, "--pod-cidr=" + podRange}, Revision: revision}, err
 	}}, report)
 	return err
-}
-
-// Jaeger starts Jaeger and waits until it takes spans and answers queries.
-func (c *Cluster) Jaeger(ctx context.Context, program string, report Report) error {
-	_, err := c.start(ctx, component{
-		name: Jaeger, spec: func() (process.Spec, error) { return c.jaeger(program) },
-		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.JaegerHealth} },
-		ready: c.JaegerAnswers,
-	}, report)
-	return err
-}
-
-// JaegerAnswers asks Jaeger whether it is ready.
-func (c *Cluster) JaegerAnswers(ctx context.Context) error {
-	own, _ := c.ports()
-	return answers(ctx, http.DefaultClient, "http://"+address(own.JaegerHealth)+"/status")
-}
-
-// jaeger runs with the configuration that it has in a Pod; only the addresses come from its environment.
-func (c *Cluster) jaeger(program string) (process.Spec, error) {
-	own, ports := c.ports()
-	folder, err := c.folder(Jaeger)
-	if err != nil {
-		return process.Spec{}, err
-	}
-	content, err := config.Files.ReadFile(config.JaegerConfig)
-	if err != nil {
-		return process.Spec{}, fmt.Errorf("reading Jaeger's configuration: %w", err)
-	}
-	path := filepath.Join(folder, "config.yaml")
-	spec := process.Spec{Path: program, Args: []string{"--config=" + path}, Revision: hash(content)}
-	// Jaeger would trace its own queries, to whatever listens on 4317, and hang for ten seconds when it ends.
-	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
-	for name, port := range map[string]int{
-		"UI": ports.UI, "QUERY": ports.Query, "OTLP_GRPC": ports.OTLPGRPC, "OTLP_HTTP": ports.OTLPHTTP, "THRIFT": ports.Thrift, "HEALTH": own.JaegerHealth,
-	} {
-		spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_%s_PORT=%d", name, port))
-	}
-	slices.Sort(spec.Env) // A map has no order, and another order would be another process.
-	return spec, write(path, string(content))
 }
 
 // CertManagerWebhookAddress is where the API server reaches cert-manager's webhook, as host:port.

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -31,8 +32,11 @@ func prepared(t *testing.T) *Cluster {
 func specs(t *testing.T, c *Cluster) map[string]process.Spec {
 	t.Helper()
 	all := map[string]process.Spec{}
+	jaeger := func(program string) (process.Spec, error) {
+		return c.jaeger(JaegerOptions{Program: program, Page: []byte("<p>a page")})
+	}
 	for name, spec := range map[string]func(string) (process.Spec, error){
-		Etcd: c.etcd, APIServer: c.apiServer, ControllerManager: c.controllerManager, Scheduler: c.scheduler, Jaeger: c.jaeger,
+		Etcd: c.etcd, APIServer: c.apiServer, ControllerManager: c.controllerManager, Scheduler: c.scheduler, Jaeger: jaeger,
 	} {
 		s, err := spec("/bin/" + name)
 		if err != nil {
@@ -41,6 +45,35 @@ func specs(t *testing.T, c *Cluster) map[string]process.Spec {
 		all[name] = s
 	}
 	return all
+}
+
+// Jaeger serves the page that it is given, and another page is another process.
+func TestJaegerServesAPage(t *testing.T) {
+	c := prepared(t)
+	revisions := map[string]bool{}
+	for _, page := range []string{"", "<p>one", "<p>two"} {
+		spec, err := c.jaeger(JaegerOptions{Program: "/bin/jaeger", Page: []byte(page)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		revisions[spec.Revision] = true
+		served := ""
+		for _, variable := range spec.Env {
+			if folder, found := strings.CutPrefix(variable, "JAEGER_UI_ASSETS="); found {
+				content, err := os.ReadFile(filepath.Join(folder, "index.html"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				served = string(content)
+			}
+		}
+		if served != page {
+			t.Errorf("Jaeger would serve %q, want %q", served, page)
+		}
+	}
+	if len(revisions) != 3 {
+		t.Errorf("three pages have the revisions %v", revisions)
+	}
 }
 
 // A process is known by an argument that names the sandbox's folder, and listens on loopback, whatever it listens on.

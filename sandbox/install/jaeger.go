@@ -1,8 +1,12 @@
 package install
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/config"
 )
@@ -13,6 +17,9 @@ type JaegerOptions struct {
 	Image Image
 	// Version is what status reports, for example "v2.13.0". Required.
 	Version string
+	// Page is an index.html for Jaeger to serve instead of its own page, which it lacks when it is built as a Go module. Empty
+	// leaves Jaeger's.
+	Page []byte
 }
 
 // Jaeger renders Jaeger, all-in-one and in memory, on the node's own network: its ports are those of the node.
@@ -27,5 +34,41 @@ func Jaeger(o JaegerOptions) (*Component, error) {
 	if err := setImage(objects, "jaeger", o.Image); err != nil {
 		return nil, fmt.Errorf("rendering jaeger: %w", err)
 	}
+	if len(o.Page) > 0 {
+		page, err := jaegerPage(objects, o.Page)
+		if err != nil {
+			return nil, fmt.Errorf("rendering jaeger: %w", err)
+		}
+		objects = append(objects, page)
+	}
 	return newComponent(JaegerName, o.Version, objects), nil
+}
+
+// Where the manifests in config/jaeger mount a page, if there is one.
+const (
+	jaegerPageName   = "jaeger-page"
+	jaegerPageFolder = "/etc/jaeger-page"
+)
+
+// jaegerPage puts a page into a ConfigMap and has Jaeger serve it. Jaeger reads it when it starts, so another page is another
+// Pod: a variable that Jaeger doesn't know tells them apart.
+func jaegerPage(objects []*unstructured.Unstructured, page []byte) (*unstructured.Unstructured, error) {
+	container, err := onlyContainer(objects, "jaeger")
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(page)
+	setEnv(container, map[string]string{"JAEGER_UI_ASSETS": jaegerPageFolder, "JAEGER_PAGE_SUM": hex.EncodeToString(sum[:8])})
+	namespace := ""
+	for _, obj := range objects {
+		if obj.GetKind() == "Deployment" {
+			namespace = obj.GetNamespace()
+		}
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{"data": map[string]any{"index.html": string(page)}}}
+	object.SetAPIVersion("v1")
+	object.SetKind("ConfigMap")
+	object.SetName(jaegerPageName)
+	object.SetNamespace(namespace)
+	return object, nil
 }

@@ -61,6 +61,53 @@ func referenceManifests(t *testing.T) *project.Manifests {
 	return m
 }
 
+// The page is where the Deployment mounts it, and another page makes another Pod.
+func TestJaegerPage(t *testing.T) {
+	seen := map[string]bool{}
+	for _, page := range []string{"<p>one", "<p>two"} {
+		component, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0", Page: []byte(page)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod := deployments(t, component)[0].Spec.Template.Spec
+		env, mounts := map[string]string{}, map[string]string{}
+		for _, e := range pod.Containers[0].Env {
+			env[e.Name] = e.Value
+		}
+		for _, m := range pod.Containers[0].VolumeMounts {
+			mounts[m.MountPath] = m.Name
+		}
+		mounted := ""
+		for _, volume := range pod.Volumes {
+			if volume.Name == mounts[env["JAEGER_UI_ASSETS"]] {
+				mounted = volume.ConfigMap.Name
+			}
+		}
+		served := ""
+		for _, obj := range component.Objects {
+			if obj.GetKind() == "ConfigMap" && obj.GetName() == mounted && obj.GetNamespace() == "jaeger" {
+				served, _, _ = unstructured.NestedString(obj.Object, "data", "index.html")
+			}
+		}
+		if served != page {
+			t.Errorf("Jaeger would serve %q from ConfigMap %q, want %q", served, mounted, page)
+		}
+		seen[env["JAEGER_PAGE_SUM"]] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("two pages have the sums %v", seen)
+	}
+	plain, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range deployments(t, plain)[0].Spec.Template.Spec.Containers[0].Env {
+		if strings.HasPrefix(e.Name, "JAEGER_") {
+			t.Errorf("without a page %s is %q", e.Name, e.Value)
+		}
+	}
+}
+
 func TestOperator(t *testing.T) {
 	manifests := referenceManifests(t)
 	component, err := Operator(OperatorOptions{

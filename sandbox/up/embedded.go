@@ -167,7 +167,11 @@ func (r *Run) StartNode(ctx context.Context, report report) error {
 
 // StartJaeger starts Jaeger.
 func (r *Run) StartJaeger(ctx context.Context, report report) error {
-	if err := r.processes.Jaeger(ctx, r.jaegerPath, report); err != nil {
+	page, err := jaegerPage()
+	if err != nil {
+		return err
+	}
+	if err := r.processes.Jaeger(ctx, cluster.JaegerOptions{Program: r.jaegerPath, Page: page}, report); err != nil {
 		return err
 	}
 	report("v%s", image.JaegerVersion)

@@ -212,7 +212,15 @@ func (r *Run) InstallCertManager(ctx context.Context, report report) error {
 
 // InstallJaeger installs Jaeger and waits until it takes spans and answers queries.
 func (r *Run) InstallJaeger(ctx context.Context, report report) error {
-	component, err := install.Jaeger(install.JaegerOptions{Image: local(r.jaeger), Version: "v" + image.JaegerVersion})
+	options := install.JaegerOptions{Image: local(r.jaeger), Version: "v" + image.JaegerVersion}
+	if r.Record.Images == "source" {
+		page, err := jaegerPage()
+		if err != nil {
+			return err
+		}
+		options.Page = page
+	}
+	component, err := install.Jaeger(options)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ type Waterfall struct {
 	Total time.Duration
 	// Rows are the spans, parents first and siblings by their start.
 	Rows []Row
+
+	options Options
 }
 
 // Row is one span's. Its texts are escaped by [Escape].
@@ -52,7 +54,7 @@ const maxDepth = 50
 
 // New lays out a trace. A nil forest, and one without spans, has no rows.
 func New(forest *spantree.Forest, options Options) *Waterfall {
-	w := &Waterfall{Total: 1}
+	w := &Waterfall{Total: 1, options: options}
 	var last time.Time
 	forest.Walk(func(n *spantree.Node, _ int) bool {
 		if w.TraceID == "" || n.Span.Start.Before(w.Begin) {

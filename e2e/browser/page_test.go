@@ -1,0 +1,189 @@
+package browser
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/view"
+)
+
+// rowsJS lists the rows of the page's tree as the model in Go would print them.
+const rowsJS = `[...document.querySelectorAll("[role=treegrid] tbody tr")].map((r) => [r.ariaLevel, r.ariaPosInSet + "/" + r.ariaSetSize,
+	r.querySelector(".label").textContent, [...r.querySelectorAll(".text")].map((e) => e.textContent).join(""), r.querySelector(".service").textContent,
+	r.querySelector(".kind").textContent, r.querySelector(".start").textContent, r.querySelector(".time").textContent,
+	r.querySelector(".note")?.textContent.trim() ?? ""].join(" | "))`
+
+// wantRows is what the page should show of a trace, by the model in Go.
+func wantRows(trace jaeger.Trace) []string {
+	w := view.New(trace.Forest(), labels)
+	siblings, position := map[int]int{}, make([]int, len(w.Rows))
+	for i, row := range w.Rows {
+		siblings[row.Parent]++
+		position[i] = siblings[row.Parent]
+	}
+	var rows []string
+	for i, row := range w.Rows {
+		label := ""
+		for _, l := range row.Labels {
+			label += " " + l
+		}
+		rows = append(rows, strings.Join([]string{
+			fmt.Sprint(row.Depth + 1), fmt.Sprintf("%d/%d", position[i], siblings[row.Parent]), row.Name, label, row.Service, row.Kind,
+			"+" + view.FormatDuration(row.Offset), view.FormatDuration(row.Duration), strings.Join(row.Notes, ", "),
+		}, " | "))
+	}
+	return rows
+}
+
+// The page's model is JavaScript, the terminal's is Go: both must say the same of any trace.
+func TestPageShowsWhatTheTerminalDoes(t *testing.T) {
+	traces := map[string]string{"tangled": tangled(), "hostile": hostile()}
+	for seed := range uint64(8) {
+		traces[fmt.Sprintf("random %d", seed)] = random(seed, 60)
+	}
+	check := func(t *testing.T, trace jaeger.Trace) {
+		t.Helper()
+		p := open(t, pageOf(t, trace))
+		if diff := cmp.Diff(wantRows(trace), eval[[]string](p, rowsJS)); diff != "" {
+			t.Errorf("rows (-terminal +page):\n%s", diff)
+		}
+		var ticks []string
+		for _, tick := range view.New(trace.Forest(), labels).Ticks(4) {
+			ticks = append(ticks, fmt.Sprint(tick.Nanoseconds()))
+		}
+		if got := eval[int](p, `document.querySelectorAll(".axis span").length`); got != len(ticks) {
+			t.Errorf("the axis has %d ticks, the model has %v", got, ticks)
+		}
+		p.wantQuiet("file://")
+	}
+	t.Run("recorded", func(t *testing.T) { check(t, recorded(t)) })
+	for name, otlp := range traces {
+		t.Run(name, func(t *testing.T) { check(t, parsed(t, otlp)) })
+	}
+}
+
+// hostile is a trace whose every text tries to be more than text.
+func hostile() string {
+	evil := []string{
+		`</script><script>alert(1)</script>`, `<img src=x onerror=alert(2)>`, `$(reboot); ` + "`reboot`" + ` && 'x' "y"`, `{{.Policy}} ${alert(3)}`,
+		"\x1b[2J\x1b]0;title\x07", "\u202egnp.exe", "<!--<script>", "]]>&amp;&lt;", "\u2028\u2029\u0000\ufeff", "javascript:alert(4)",
+	}
+	var spans []string
+	for i, text := range evil {
+		quoted := fmt.Sprintf(`{"key":%s,"value":{"stringValue":%[1]s}}`, jsonText(text))
+		name := jsonText(text)
+		span := spanJSON(i+1, min(i, 1), "NAME", int64(i), 100, fmt.Sprintf(`,"traceState":%s,"status":{"code":2,"message":%[1]s},"attributes":[%s,{"key":"operator.object.name","value":{"stringValue":%[1]s}}],
+			"events":[{"name":%[1]s,"timeUnixNano":"1700000000000000050","attributes":[%[2]s]}],"links":[{"traceId":"abcdef0123456789abcdef0123456789","spanId":"0123456789abcdef","attributes":[%[2]s]}]`, name, quoted))
+		spans = append(spans, strings.Replace(span, `"NAME"`, name, 1))
+	}
+	return strings.Replace(traceJSON(spans...), `"shop"`, jsonText(evil[0]), 1)
+}
+
+func TestHostileTextsStayText(t *testing.T) {
+	p := open(t, pageOf(t, parsed(t, hostile())))
+	for row := range eval[int](p, `document.querySelectorAll("tr.span").length`) {
+		p.do(chromedp.Click(chromedp.CSS(fmt.Sprintf("tr.span:nth-child(%d) .label", row+1))))
+	}
+	if got := eval[int](p, `document.querySelectorAll("img, iframe, main script, [onerror], a[href]").length`); got != 0 {
+		t.Errorf("texts made %d elements", got)
+	}
+	details := eval[string](p, `document.querySelector(".details").innerText + document.querySelector("main").innerText`)
+	for _, hidden := range []string{"\x1b", "\u202e", "\u2028"} {
+		if strings.Contains(details, hidden) {
+			t.Errorf("the page has %q as it is", hidden)
+		}
+	}
+	for _, shown := range []string{`\x1b[2J`, `\u202egnp.exe`, `<img src=x onerror=alert(2)>`, `$(reboot); `} {
+		if !strings.Contains(details, shown) {
+			t.Errorf("the page lacks %q", shown)
+		}
+	}
+	p.wantQuiet("file://")
+}
+
+func TestPageWithoutScripts(t *testing.T) {
+	trace := recorded(t)
+	p := blank(t)
+	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	p.do(chromedp.Navigate(pageOf(t, trace)))
+	var want bytes.Buffer
+	if err := view.New(trace.Forest(), labels).WriteText(&want, view.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := eval[string](p, `document.querySelector("noscript pre").textContent`); got != want.String() {
+		t.Errorf("the page shows\n%s\nwant\n%s", got, &want)
+	}
+	p.wantQuiet("file://")
+}
+
+// A trace of many spans must open while its reader still waits.
+func TestManySpans(t *testing.T) {
+	const count, soon = 5000, 10 * time.Second
+	spans := make([]string, count)
+	for i := range spans {
+		spans[i] = spanJSON(i+1, (i+3)/4, "step", int64(i)*1000, int64(count)*1000, "")
+	}
+	address := pageOf(t, parsed(t, traceJSON(spans...)))
+	p := blank(t)
+	begin := time.Now()
+	p.do(chromedp.Navigate(address))
+	p.waitFor(fmt.Sprintf(`document.querySelectorAll("tr.span").length === %d`, count))
+	opened := time.Since(begin)
+	p.click("tr.span")
+	begin = time.Now()
+	p.press(endKey)
+	moved := time.Since(begin)
+	t.Logf("%d spans: open after %s, the last one focused after %s more", count, opened.Round(time.Millisecond), moved.Round(time.Millisecond))
+	if opened > soon || moved > soon {
+		t.Errorf("%d spans open after %s and move after %s, want at most %s each", count, opened, moved, soon)
+	}
+	if got := eval[bool](p, `document.activeElement === [...document.querySelectorAll("tr.span")].at(-1)`); !got {
+		t.Error("the key End doesn't go to the last span")
+	}
+	p.wantQuiet("file://")
+}
+
+// A phone's width shows the tree and the bars, and scrolls nothing sideways.
+func TestNarrowWindow(t *testing.T) {
+	p := blank(t)
+	p.do(chromedp.EmulateViewport(360, 640), chromedp.Navigate(pageOf(t, recorded(t))))
+	p.click("tr.span:nth-child(3)")
+	if got := eval[[]int](p, `[document.documentElement.scrollWidth, document.querySelector(".scroll").scrollWidth]`); got[0] > 360 || got[1] > 360 {
+		t.Errorf("the page is %d wide, its tree %d, in a window of 360", got[0], got[1])
+	}
+	if got := eval[int](p, `document.querySelector("td.bars .lane").clientWidth`); got < 60 {
+		t.Errorf("the bars have %d pixels", got)
+	}
+	p.wantQuiet("file://")
+}
+
+func TestReadmePicture(t *testing.T) {
+	data, err := os.ReadFile("../../docs/trace.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, fileOf(t, "trace.svg", data))
+	for _, scheme := range []string{"light", "dark"} {
+		p.scheme(scheme)
+		wantContrast(p, "text", `getComputedStyle(document.querySelector(".card")).fill`, "fill")
+	}
+	// No text leaves the card.
+	if got := eval[[]string](p, `[...document.querySelectorAll("text")].filter((e) => { const b = e.getBBox(), v = document.documentElement.viewBox.baseVal;
+		return b.x < 0 || b.x + b.width > v.width || b.y + b.height > v.height; }).map((e) => e.textContent)`); len(got) > 0 {
+		t.Errorf("these texts leave the picture: %q", got)
+	}
+	images := withRole(p.accessibles(), "image")
+	if len(images) != 1 || !strings.HasPrefix(images[0].Name, "Trace ") || !strings.Contains(images[0].Name, "create Deployment below reconcile ChildA: ") {
+		t.Errorf("a screen reader gets %+v", images)
+	}
+	p.wantQuiet("file://")
+}

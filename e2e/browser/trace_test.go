@@ -1,0 +1,96 @@
+package browser
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/view"
+)
+
+// labels are the attributes that stand behind names in these tests, as they do in `sandbox trace`.
+var labels = view.Options{Labels: []string{"operator.object.name"}}
+
+// recorded is the recording that the README's picture is made of.
+func recorded(t *testing.T) jaeger.Trace {
+	t.Helper()
+	data, err := os.ReadFile("../../docs/trace.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed(t, string(data))
+}
+
+func parsed(t *testing.T, otlp string) jaeger.Trace {
+	t.Helper()
+	traces, err := jaeger.ReadOTLP("the test's trace", []byte(otlp))
+	if err != nil || len(traces) != 1 {
+		t.Fatalf("reading a trace gives %d: %v", len(traces), err)
+	}
+	return traces[0]
+}
+
+// pageOf writes a trace's page and gives its address.
+func pageOf(t *testing.T, trace jaeger.Trace) string {
+	t.Helper()
+	otlp, err := trace.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	if err := view.New(trace.Forest(), labels).WriteHTML(&page, view.HTMLOptions{OTLP: otlp}); err != nil {
+		t.Fatal(err)
+	}
+	return fileOf(t, "trace.html", page.Bytes())
+}
+
+// fileOf writes a file and gives its address.
+func fileOf(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}
+
+const testTrace = "0123456789abcdef0123456789abcdef"
+
+// spanJSON is a span of OTLP JSON. Ids are numbers, 0 for none; times are nanoseconds after a fixed moment.
+func spanJSON(id, parent int, name string, start, end int64, more string) string {
+	const begin = 1_700_000_000_000_000_000
+	return fmt.Sprintf(`{"traceId":%q,"spanId":"%016x","parentSpanId":"%016x","name":%q,"kind":%d,"startTimeUnixNano":"%d","endTimeUnixNano":"%d"%s}`,
+		testTrace, id, parent, name, id%6, begin+start, begin+end, more)
+}
+
+func traceJSON(spans ...string) string {
+	return `{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeSpans":[{"scope":{"name":"lib"},"spans":[` +
+		strings.Join(spans, ",") + `]}]}]}`
+}
+
+// tangled is a trace with every fault that a trace's shape can have.
+func tangled() string {
+	return traceJSON(
+		spanJSON(1, 0, "root", 0, 100, ""), spanJSON(2, 1, "child", 10, 20, ""), spanJSON(3, 99, "lost", 5, 6, ""),
+		spanJSON(4, 5, "cycle", 30, 40, ""), spanJSON(5, 6, "cycle", 20, 25, ""), spanJSON(6, 4, "cycle", 50, 51, ""), spanJSON(16, 6, "below the cycle", 50, 51, ""),
+		spanJSON(7, 7, "its own parent", 60, 61, ""), spanJSON(2, 3, "taken id", 70, 71, ""), spanJSON(8, 2, "whose child", 11, 12, ""),
+		spanJSON(9, 1, "b", 10, 20, ""), spanJSON(10, 1, "a", 10, 20, ""), spanJSON(11, 1, "backwards", 80, 70, `,"status":{"code":2,"message":"clock\tset back"}`),
+	)
+}
+
+// random is a trace of many spans in any shape, with times of all sizes.
+func random(seed uint64, count int) string {
+	r := rand.New(rand.NewPCG(seed, 0))
+	spans := make([]string, count)
+	for i := range spans {
+		start := r.Int64N(int64(1) << (1 + r.IntN(45)))
+		spans[i] = spanJSON(1+r.IntN(count*2), r.IntN(count*2), fmt.Sprintf("span %d", r.IntN(5)), start, start+r.Int64N(int64(1)<<(1+r.IntN(45))), "")
+	}
+	return traceJSON(spans...)
+}

@@ -1,0 +1,72 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// JaegerOptions are what may be chosen about Jaeger.
+type JaegerOptions struct {
+	// Program is its path.
+	Program string
+	// Page is an index.html for Jaeger to serve instead of its own page, which its Go module lacks. Empty leaves Jaeger's.
+	Page []byte
+}
+
+// Jaeger starts Jaeger and waits until it takes spans and answers queries.
+func (c *Cluster) Jaeger(ctx context.Context, options JaegerOptions, report Report) error {
+	_, err := c.start(ctx, component{
+		name: Jaeger, spec: func() (process.Spec, error) { return c.jaeger(options) },
+		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.JaegerHealth} },
+		ready: c.JaegerAnswers,
+	}, report)
+	return err
+}
+
+// JaegerAnswers asks Jaeger whether it is ready.
+func (c *Cluster) JaegerAnswers(ctx context.Context) error {
+	own, _ := c.ports()
+	return answers(ctx, http.DefaultClient, "http://"+address(own.JaegerHealth)+"/status")
+}
+
+// jaeger runs with the configuration that it has in a Pod; only the addresses come from its environment.
+func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
+	own, ports := c.ports()
+	folder, err := c.folder(Jaeger)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	content, err := config.Files.ReadFile(config.JaegerConfig)
+	if err != nil {
+		return process.Spec{}, fmt.Errorf("reading Jaeger's configuration: %w", err)
+	}
+	path := filepath.Join(folder, "config.yaml")
+	spec := process.Spec{Path: options.Program, Args: []string{"--config=" + path}, Revision: hash(slices.Concat(content, options.Page))}
+	// Jaeger would trace its own queries, to whatever listens on 4317, and hang for ten seconds when it ends.
+	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
+	for name, port := range map[string]int{
+		"UI": ports.UI, "QUERY": ports.Query, "OTLP_GRPC": ports.OTLPGRPC, "OTLP_HTTP": ports.OTLPHTTP, "THRIFT": ports.Thrift, "HEALTH": own.JaegerHealth,
+	} {
+		spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_%s_PORT=%d", name, port))
+	}
+	if len(options.Page) > 0 {
+		page := filepath.Join(folder, "page")
+		if err := os.MkdirAll(page, 0o700); err != nil {
+			return process.Spec{}, fmt.Errorf("making the folder of Jaeger's page: %w", state.Remedy(err))
+		}
+		if err := write(filepath.Join(page, "index.html"), string(options.Page)); err != nil {
+			return process.Spec{}, err
+		}
+		spec.Env = append(spec.Env, "JAEGER_UI_ASSETS="+page)
+	}
+	slices.Sort(spec.Env) // A map has no order, and another order would be another process.
+	return spec, write(path, string(content))
+}

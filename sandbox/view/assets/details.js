@@ -1,0 +1,94 @@
+// The details of a span: everything that it was sent with.
+
+function detailsOf(waterfall, node) {
+  const close = el("button", { type: "button", class: "close" }, "Close");
+  close.addEventListener("click", () => waterfall.close());
+  const raw = node.raw;
+  return [
+    el("header", {}, el("h2", {}, escapeText(node.name)), close),
+    notesOf(node).map((note) => el("p", { class: "failure" }, "✗ " + escapeText(note))),
+    terms([
+      ["Service", node.service], ["Kind", node.kind], ["Status", node.status],
+      ["Start", "+" + formatDuration(node.offset) + ", " + wallTime(node.start)], ["Duration", formatDuration(node.end - node.start)],
+      ["Span", node.id], ["Parent", raw.parentSpanId], ["Trace state", raw.traceState],
+    ]),
+    section("Attributes", attributesOf(raw.attributes)),
+    section("Events", eventsOf(waterfall, node)),
+    section("Links", linksOf(waterfall, node)),
+    section("Resource", attributesOf(node.resource)),
+    section("Scope", attributesOf(scopeAttributes(node.scope))),
+  ].flat(Infinity).filter((e) => e != null);
+}
+
+// terms is a list of names and values; what has no value is left out.
+function terms(pairs) {
+  return el("dl", {}, pairs.filter(([, value]) => value).map(([name, value]) => [el("dt", {}, name), el("dd", {}, escapeText(value))]));
+}
+
+function section(title, content) {
+  return content == null ? null : el("section", {}, el("h3", {}, title), content);
+}
+
+function attributesOf(attributes) {
+  if (!attributes?.length) return null;
+  const sorted = [...attributes].sort((a, b) => (a.key < b.key ? -1 : 1));
+  return el("dl", {}, sorted.map((a) => [el("dt", {}, escapeText(a.key)), el("dd", {}, escapeText(valueText(a.value)))]));
+}
+
+function scopeAttributes(scope) {
+  const named = [["name", scope.name], ["version", scope.version]].filter(([, value]) => value);
+  return [...named.map(([key, value]) => ({ key, value: { stringValue: value } })), ...(scope.attributes ?? [])];
+}
+
+function eventsOf(waterfall, node) {
+  const events = node.raw.events ?? [];
+  if (events.length === 0) return null;
+  return el("ol", {}, events.map((event) => {
+    const offset = nanos(event.timeUnixNano) - waterfall.model.begin;
+    return el("li", {}, el("p", {}, el("b", {}, "+" + formatDuration(offset)), " " + escapeText(event.name || "event")), attributesOf(event.attributes));
+  }));
+}
+
+// linksOf leads to the linked span where that is in this trace, and to the other trace where there is a page of it.
+function linksOf(waterfall, node) {
+  const links = node.raw.links ?? [];
+  if (links.length === 0) return null;
+  return el("ul", {}, links.map((link) => {
+    const target = link.traceId === waterfall.model.id && waterfall.model.rows.find((n) => n.id === link.spanId);
+    const address = waterfall.linkTo(link.traceId);
+    let place = el("span", {}, "span " + escapeText(link.spanId) + " of trace " + escapeText(link.traceId));
+    if (target) {
+      place = el("button", { type: "button" }, escapeText(target.name));
+      place.addEventListener("click", () => waterfall.reveal(target));
+    } else if (address) {
+      place = el("a", { href: address }, "span " + escapeText(link.spanId) + " of trace " + escapeText(link.traceId));
+    }
+    return el("li", {}, place, attributesOf(link.attributes));
+  }));
+}
+
+// wallTime is a moment on the reader's clock, to the millisecond.
+function wallTime(ns) {
+  const date = new Date(Number(ns / 1000000n));
+  return date.toLocaleString(undefined, { dateStyle: "medium" }) + " " +
+    date.toLocaleTimeString(undefined, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "short" });
+}
+
+// tracePage shows a trace as a whole: what it is, the colors' names, and the waterfall.
+function tracePage(trace, title, linkTo) {
+  const model = layOut(trace);
+  const waterfall = new Waterfall(model, linkTo);
+  const button = (text, open) => {
+    const b = el("button", { type: "button" }, text);
+    b.addEventListener("click", () => waterfall.expand(model.rows, open));
+    return b;
+  };
+  const summary = [plural(model.rows.length, "span"), formatDuration(model.total), plural(model.services.length, "service"), model.failed ? model.failed + " failed" : null, wallTime(model.begin)];
+  const kinds = ["SERVER", "CONSUMER", "PRODUCER", "CLIENT", "INTERNAL"].filter((kind) => model.rows.some((n) => n.kind === kind && !n.failed));
+  const legend = el("ul", { class: "legend", "aria-label": "Colors" }, kinds.map((kind) => el("li", { class: kind.toLowerCase() }, el("span", { class: "bar" }), kind.toLowerCase())));
+  return [
+    el("header", { class: "top" }, el("h1", {}, escapeText(title)), el("p", { class: "summary" }, summary.filter(Boolean).join(" · ")),
+      el("div", { class: "tools" }, button("Expand all", true), button("Collapse all", false), legend)),
+    waterfall.element,
+  ];
+}

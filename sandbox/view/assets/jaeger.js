@@ -1,0 +1,123 @@
+// The page that Jaeger serves for every path that is no part of its API: a search, or below trace/ one trace. Addresses are
+// relative to the document's base, which Jaeger sets where it is served below a path.
+
+const main = document.querySelector("main");
+const parameters = new URLSearchParams(location.search);
+
+// answer reads from Jaeger's API. Finding nothing is no failure.
+async function answer(path) {
+  const response = await fetch(path, { headers: { Accept: "application/json" } });
+  const text = await response.text();
+  if (response.status === 404) return null;
+  let body = null;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // What follows says so.
+  }
+  if (!response.ok || !body || body.error) throw new Error(`Jaeger answered ${response.status}: ${body?.error?.message ?? text.slice(0, 200)}`);
+  return body;
+}
+
+function say(role, text) {
+  return el("p", { role, class: role === "alert" ? "message failure" : "message" }, escapeText(text));
+}
+
+const linkTo = (id) => "trace/" + encodeURIComponent(id);
+
+function searchLink() {
+  return el("p", { class: "message" }, el("a", { href: "search" }, "Search traces"));
+}
+
+async function showTrace(id) {
+  document.title = "Trace " + escapeText(id);
+  const body = await answer("api/v3/traces/" + encodeURIComponent(id) + "?raw_traces=true");
+  const trace = body && tracesOf(body.result ?? {})[0];
+  if (!trace) {
+    main.replaceChildren(el("h1", { class: "message" }, document.title), say("alert", "Jaeger has no trace of that id. It keeps traces in memory: those of before it was started are gone."), searchLink());
+    return;
+  }
+  main.replaceChildren(searchLink(), ...tracePage(trace, document.title, linkTo));
+}
+
+const LOOKBACKS = [["15", "15 minutes"], ["60", "hour"], ["360", "6 hours"], ["1440", "day"], ["10080", "week"]];
+
+async function showSearch() {
+  document.title = "Traces";
+  const { services = [] } = (await answer("api/v3/services")) ?? {};
+  services.sort();
+  const wanted = parameters.get("service");
+  const service = services.includes(wanted) ? wanted : services[0];
+  const known = service ? await answer("api/v3/operations?service=" + encodeURIComponent(service)) : null;
+  const operations = [...new Set((known?.operations ?? []).map((o) => o.name ?? ""))].sort();
+  const results = el("div", { class: "results", "aria-live": "polite" });
+  const form = searchForm(services, service, operations);
+  main.replaceChildren(el("header", { class: "top" }, el("h1", {}, "Traces"), form), results);
+  if (!service) {
+    results.append(say("status", "Jaeger has no spans yet."));
+    return;
+  }
+  results.append(say("status", "Searching …"));
+  results.replaceChildren(...await find(service));
+}
+
+// searchForm is sent by the browser, as the address of the next page. Another service has other operations.
+function searchForm(services, service, operations) {
+  const choice = (name, label, options, selected) => el("label", {}, label + " ", el("select", { name }, options.map(([value, text]) =>
+    el("option", { value, selected: value === selected ? "" : null }, escapeText(text)))));
+  const chosen = choice("service", "Service", services.map((s) => [s, s]), service);
+  const form = el("form", { action: "search", method: "get", class: "tools", role: "search" }, chosen,
+    choice("operation", "Span", [["", "any"], ...operations.map((o) => [o, o])], parameters.get("operation") ?? ""),
+    choice("lookback", "In the last", LOOKBACKS, parameters.get("lookback") ?? "60"),
+    el("label", {}, "At least ", el("input", { name: "min", size: 8, placeholder: "100ms", value: parameters.get("min") ?? "", pattern: "\\s*([0-9.]+(ns|us|µs|ms|s|m|h))*\\s*", title: "a duration such as 1.5s or 100ms" })),
+    choice("limit", "Most", ["20", "100", "500"].map((n) => [n, n]), parameters.get("limit") ?? "20"),
+    el("button", {}, "Find traces"));
+  chosen.addEventListener("change", () => {
+    form.elements.operation.value = "";
+    form.requestSubmit();
+  });
+  return form;
+}
+
+async function find(service) {
+  const minutes = Number(parameters.get("lookback") ?? 60) || 60;
+  const limit = Number(parameters.get("limit") ?? 20) || 20;
+  const now = Date.now();
+  const query = new URLSearchParams({
+    "query.service_name": service, "query.start_time_min": new Date(now - minutes * 60000).toISOString(),
+    // Clocks may differ a little.
+    "query.start_time_max": new Date(now + 60000).toISOString(), "query.num_traces": limit, "query.search_depth": limit, "query.raw_traces": true,
+  });
+  const operation = parameters.get("operation");
+  if (operation && parameters.get("service") === service) query.set("query.operation_name", operation);
+  const shortest = (parameters.get("min") ?? "").trim();
+  if (shortest) query.set("query.duration_min", shortest);
+  const body = await answer("api/v3/traces?" + query);
+  const models = tracesOf(body?.result ?? {}).map(layOut).sort((a, b) => (a.begin > b.begin ? -1 : 1));
+  if (models.length === 0) return [say("status", "No trace was found. Jaeger keeps traces in memory: those of before it was started are gone.")];
+  return [say("status", plural(models.length, "trace") + (models.length >= limit ? ", and there may be more" : "")), resultTable(models)];
+}
+
+function resultTable(models) {
+  const longest = models.reduce((most, m) => (m.total > most ? m.total : most), 1n);
+  const rows = models.map((model) => {
+    const bar = el("span", { class: "bar" });
+    bar.style.width = percent(model.total, longest);
+    return el("tr", { class: model.failed ? "failed" : "server" },
+      el("td", { class: "root" }, el("a", { href: linkTo(model.id) }, escapeText(model.rows[0].name))),
+      el("td", {}, wallTime(model.begin)), el("td", { class: "time" }, formatDuration(model.total)),
+      el("td", { class: "bars", "aria-hidden": "true" }, el("div", { class: "lane" }, bar)),
+      el("td", { class: "count" }, plural(model.rows.length, "span")),
+      el("td", { class: model.failed ? "mark" : null }, model.failed ? "✗ " + model.failed + " failed" : ""),
+      el("td", { class: "services" }, escapeText(model.services.join(", "))));
+  });
+  const header = ["First span", "Begin", "Time"].map((t) => el("th", { scope: "col", class: t.toLowerCase() }, t));
+  return el("table", { class: "found", "aria-label": "Traces found" }, el("thead", {}, el("tr", {}, header,
+    el("th", { class: "bars", "aria-hidden": "true" }), ["Spans", "Failures", "Services"].map((t) => el("th", { scope: "col" }, t)))), el("tbody", {}, rows));
+}
+
+const place = location.pathname.slice(new URL(document.baseURI).pathname.length);
+const traceID = place.match(/^trace\/([^/]+)/)?.[1];
+(traceID ? showTrace(decodeURIComponent(traceID)) : showSearch()).catch((failure) => {
+  main.replaceChildren(el("h1", { class: "message" }, document.title), say("alert", failure.message), searchLink());
+});

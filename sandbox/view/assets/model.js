@@ -1,0 +1,188 @@
+// The model of the page: traces of OTLP JSON, laid out as rows. It does what package view does in Go, which has no part in a
+// page that reads from Jaeger; a test compares the two.
+
+const KINDS = ["INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
+
+// Enums are numbers in files, and may be names elsewhere.
+function kindOf(kind) {
+  return typeof kind === "string" ? kind.replace("SPAN_KIND_", "").replace("UNSPECIFIED", "INTERNAL") : KINDS[kind ?? 0] ?? "";
+}
+
+function statusOf(span) {
+  const code = span.status?.code;
+  if (code === 2 || code === "STATUS_CODE_ERROR") return "Error";
+  if ((span.attributes ?? []).some((a) => a.key === "error" && a.value?.boolValue === true)) return "Error";
+  return code === 1 || code === "STATUS_CODE_OK" ? "Ok" : "Unset";
+}
+
+// escapeText makes visible what isn't printable or would hide the direction of what follows, as a string of Go's does.
+const LETTERS = { 7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r" };
+function escapeText(text) {
+  return String(text).replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (c) => {
+    const code = c.codePointAt(0);
+    if (code in LETTERS) return "\\" + LETTERS[code];
+    const hex = code.toString(16);
+    if (code < 0x80) return "\\x" + hex.padStart(2, "0");
+    return code < 0x10000 ? "\\u" + hex.padStart(4, "0") : "\\U" + hex.padStart(8, "0");
+  });
+}
+
+// valueText writes an attribute's value as people read it.
+function valueText(value) {
+  if (value == null) return "";
+  if ("arrayValue" in value) return "[" + (value.arrayValue.values ?? []).map(valueText).join(", ") + "]";
+  if ("kvlistValue" in value) return "{" + (value.kvlistValue.values ?? []).map((a) => a.key + ": " + valueText(a.value)).join(", ") + "}";
+  const [only] = Object.values(value);
+  return only == null ? "" : String(only);
+}
+
+// Times are whole nanoseconds, more than a number holds.
+function nanos(time) {
+  return BigInt(time ?? 0);
+}
+
+function formatDuration(ns) {
+  if (ns < 0n) return "-" + formatDuration(-ns);
+  const decimal = (unit, digits) => {
+    const scale = 10n ** BigInt(digits);
+    const parts = (ns * scale + unit / 2n) / unit;
+    return parts / scale + "." + String(parts % scale).padStart(digits, "0");
+  };
+  if (ns < 1000n) return ns + "ns";
+  if (ns < 1000000n) return ns / 1000n + "µs";
+  if (ns < 100000000n) return decimal(1000000n, 1) + "ms";
+  if (ns < 1000000000n) return ns / 1000000n + "ms";
+  if (ns < 60000000000n) return decimal(1000000000n, 2) + "s";
+  const s = (ns + 500000000n) / 1000000000n;
+  return (s >= 3600n ? s / 3600n + "h" : "") + ((s / 60n) % 60n) + "m" + (s % 60n) + "s";
+}
+
+// roundStep is the next round time that is no shorter.
+function roundStep(atLeast) {
+  for (let unit = 1n; unit < 10000000000n; unit *= 10n) {
+    for (const factor of [1n, 2n, 5n]) if (unit * factor >= atLeast) return unit * factor;
+  }
+  for (const s of [10n, 15n, 30n, 60n, 120n, 300n, 600n, 1800n, 3600n, 7200n, 21600n, 43200n]) {
+    if (s * 1000000000n >= atLeast) return s * 1000000000n;
+  }
+  const day = 86400000000000n;
+  return ((atLeast - 1n) / day + 1n) * day;
+}
+
+function ticksOf(total, steps) {
+  const step = roundStep((total - 1n) / BigInt(steps) + 1n);
+  const ticks = [];
+  for (let at = 0n; at <= total; at += step) ticks.push(at);
+  return ticks;
+}
+
+function formatTick(ns) {
+  if (ns === 0n) return "0";
+  const s = 1000000000n;
+  for (const [unit, name] of [[3600n * s, "h"], [60n * s, "m"]]) if (ns % unit === 0n) return ns / unit + name;
+  for (const [unit, name] of [[s, "s"], [1000000n, "ms"], [1000n, "µs"]]) if (ns >= unit) return Number(ns) / Number(unit) + name;
+  return ns + "ns";
+}
+
+const noID = (id) => !id || /^0*$/.test(id);
+
+// tracesOf takes OTLP JSON apart into traces, in the order of their first spans. A span that was stored twice counts once.
+function tracesOf(otlp) {
+  const traces = new Map();
+  for (const resource of otlp.resourceSpans ?? []) {
+    const attributes = resource.resource?.attributes ?? [];
+    const service = valueText(attributes.find((a) => a.key === "service.name")?.value);
+    for (const scope of resource.scopeSpans ?? []) {
+      for (const raw of scope.spans ?? []) {
+        const trace = traces.get(raw.traceId) ?? { id: raw.traceId, nodes: [], known: new Set() };
+        traces.set(raw.traceId, trace);
+        const text = JSON.stringify(raw);
+        if (trace.known.has(text)) continue;
+        trace.known.add(text);
+        trace.nodes.push({
+          raw, service, resource: attributes, scope: scope.scope ?? {}, id: raw.spanId, name: raw.name ?? "", kind: kindOf(raw.kind),
+          start: nanos(raw.startTimeUnixNano), end: nanos(raw.endTimeUnixNano), status: statusOf(raw), defect: "", parent: null, children: [],
+        });
+      }
+    }
+  }
+  return [...traces.values()];
+}
+
+function compareNodes(a, b) {
+  for (const key of ["start", "name", "id"]) if (a[key] !== b[key]) return a[key] < b[key] ? -1 : 1;
+  return 0;
+}
+
+// joinNodes finds each node's parent and says what is wrong with its place. It returns the roots.
+function joinNodes(nodes) {
+  const byID = new Map();
+  for (const node of nodes) {
+    if (noID(node.id)) continue;
+    if (byID.has(node.id)) node.defect = "duplicate id";
+    else byID.set(node.id, node);
+  }
+  for (const node of nodes) {
+    if (noID(node.raw.parentSpanId)) continue;
+    node.parent = byID.get(node.raw.parentSpanId) ?? null;
+    if (!node.parent) node.defect = "orphan";
+  }
+  cutCycles(nodes);
+  const roots = [];
+  for (const node of nodes) (node.parent ? node.parent.children : roots).push(node);
+  for (const list of [roots, ...nodes.map((n) => n.children)]) list.sort(compareNodes);
+  return roots;
+}
+
+// cutCycles makes a root of one node of every cycle: the earliest. Walking up from every node, and stopping where an earlier
+// walk went, visits each once.
+function cutCycles(nodes) {
+  const walkOf = new Map();
+  for (const start of nodes) {
+    let node = start;
+    while (node && !walkOf.has(node)) {
+      walkOf.set(node, start);
+      node = node.parent;
+    }
+    if (!node || walkOf.get(node) !== start) continue;
+    let first = node;
+    for (let n = node.parent; n !== node; n = n.parent) if (compareNodes(n, first) < 0) first = n;
+    first.defect = "cycle";
+    first.parent = null;
+  }
+}
+
+// layOut gives a trace's nodes as rows, parents first, all on one axis of time.
+function layOut(trace) {
+  const model = { id: trace.id, begin: 0n, total: 1n, rows: [], services: [], failed: 0 };
+  const stack = joinNodes(trace.nodes).reverse().map((node) => ({ node, depth: 0 }));
+  for (const [i, node] of trace.nodes.entries()) if (i === 0 || node.start < model.begin) model.begin = node.start;
+  const services = new Set();
+  while (stack.length > 0) {
+    const { node, depth } = stack.pop();
+    node.depth = depth;
+    node.offset = node.start - model.begin;
+    node.duration = node.end > node.start ? node.end - node.start : 0n;
+    node.failed = node.status === "Error" || node.defect !== "";
+    if (node.failed) model.failed++;
+    for (const moment of [node.start, node.end]) if (moment - model.begin > model.total) model.total = moment - model.begin;
+    services.add(node.service);
+    model.rows.push(node);
+    for (const child of [...node.children].reverse()) stack.push({ node: child, depth: depth + 1 });
+  }
+  // Which of how many siblings a node is; roots are each other's.
+  for (const family of [model.rows.filter((n) => n.depth === 0), ...model.rows.map((n) => n.children)]) {
+    for (const [i, node] of family.entries()) [node.position, node.siblings] = [i + 1, family.length];
+  }
+  model.services = [...services].sort();
+  return model;
+}
+
+// notesOf says what is wrong with a span, in a few words each.
+function notesOf(node) {
+  const notes = [];
+  if (node.status === "Error") notes.push("error" + (node.raw.status?.message ? ": " + node.raw.status.message : ""));
+  if (node.defect === "orphan") notes.push("parent " + node.raw.parentSpanId + " is missing");
+  else if (node.defect) notes.push(node.defect);
+  return notes;
+}

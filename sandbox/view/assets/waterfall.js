@@ -1,0 +1,187 @@
+// The waterfall: a treegrid with a row for each span, and the details of the one that was chosen beside it. Its keys are those
+// that the ARIA Authoring Practices give treegrids whose rows take the focus. All texts go in as text nodes.
+
+// el makes an element. Attributes that are null are left out; children are nodes, texts, or null.
+function el(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes ?? {})) if (value != null) element.setAttribute(name, value);
+  element.append(...children.flat(Infinity).filter((c) => c != null));
+  return element;
+}
+
+const percent = (part, total) => (Number((part * 1000000n) / total) / 10000).toFixed(4) + "%";
+const plural = (count, word) => count + " " + word + (count === 1 ? "" : "s");
+
+// labelsOf gives what stands behind a span's name: the values of the attributes that the page names.
+const LABELS = (document.querySelector("main").dataset.labels ?? "").split(" ").filter(Boolean);
+function labelsOf(node) {
+  return LABELS.map((key) => node.raw.attributes?.find((a) => a.key === key)).filter(Boolean).map((a) => valueText(a.value));
+}
+
+class Waterfall {
+  // linkTo gives the address of another trace, where there is one.
+  constructor(model, linkTo) {
+    this.model = model;
+    this.linkTo = linkTo ?? (() => null);
+    this.rows = new Map();
+    this.details = el("aside", { class: "details", "aria-label": "Details of the span", tabindex: "-1", hidden: "" });
+    this.details.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.close();
+    });
+    this.grid = this.makeGrid();
+    this.element = el("div", { class: "waterfall" }, el("div", { class: "scroll" }, this.grid), this.details);
+  }
+
+  makeGrid() {
+    const model = this.model;
+    const ticks = ticksOf(model.total, 4);
+    const axis = el("div", { class: "axis" }, ticks.map((tick) => {
+      const label = el("span", {}, formatTick(tick));
+      label.style.left = percent(tick, model.total);
+      return label;
+    }));
+    const body = el("tbody", { role: "rowgroup" });
+    for (const node of model.rows) body.append(this.makeRow(node));
+    const column = (name, title) => el("th", { class: name, role: "columnheader", scope: "col" }, title);
+    const grid = el("table", { class: model.services.length > 1 ? null : "one-service", role: "treegrid", "aria-label": "Spans of the trace", "aria-readonly": "true" },
+      el("thead", { role: "rowgroup" }, el("tr", { role: "row" },
+        column("name", "Span"), column("service", "Service"), column("kind", "Kind"), column("start", "Start"), column("time", "Time"),
+        // What the bars show, the columns of start and time tell.
+        el("th", { class: "bars", "aria-hidden": "true" }, axis))),
+      body);
+    if (ticks.length > 1) grid.style.setProperty("--tick", percent(ticks[1], model.total));
+    body.addEventListener("click", (event) => this.clicked(event));
+    body.addEventListener("keydown", (event) => this.pressed(event));
+    if (model.rows.length > 0) this.rows.get(model.rows[0]).tabIndex = 0;
+    this.current = model.rows[0];
+    return grid;
+  }
+
+  makeRow(node) {
+    const parent = node.children.length > 0;
+    const notes = notesOf(node);
+    const name = el("td", { class: "name", role: "gridcell" },
+      el("span", { class: "toggle", "aria-hidden": "true" }),
+      notes.length > 0 ? el("span", { class: "mark" }, "✗ ") : null,
+      el("span", { class: "label" }, escapeText(node.name)),
+      labelsOf(node).map((label) => el("span", { class: "text" }, " " + escapeText(label))),
+      notes.length > 0 ? el("span", { class: "note" }, " " + escapeText(notes.join(", "))) : null);
+    name.style.setProperty("--depth", Math.min(node.depth, 24));
+    const cell = (column, text) => el("td", { class: column, role: "gridcell" }, text);
+    const row = el("tr", {
+      role: "row", class: "span " + (node.failed ? "failed" : node.kind.toLowerCase()), tabindex: "-1", "aria-selected": "false",
+      "aria-level": node.depth + 1, "aria-posinset": node.position, "aria-setsize": node.siblings, "aria-expanded": parent ? "true" : null,
+    },
+      name, cell("service", escapeText(node.service)), cell("kind", escapeText(node.kind)), cell("start", "+" + formatDuration(node.offset)),
+      cell("time", formatDuration(node.duration)), el("td", { class: "bars", "aria-hidden": "true" }, this.makeBar(node)));
+    this.rows.set(node, row);
+    row.node = node;
+    return row;
+  }
+
+  makeBar(node) {
+    const total = this.model.total;
+    const bar = el("span", { class: "bar" });
+    bar.style.left = percent(node.offset, total);
+    bar.style.width = percent(node.duration, total);
+    const events = (node.raw.events ?? []).map((event) => {
+      const at = nanos(event.timeUnixNano) - this.model.begin;
+      if (at < 0n || at > total) return null;
+      const mark = el("span", { class: "event" });
+      mark.style.left = percent(at, total);
+      return mark;
+    });
+    return el("div", { class: "lane" }, bar, events);
+  }
+
+  clicked(event) {
+    const row = event.target.closest("tr");
+    this.focus(row.node);
+    if (event.target.classList.contains("toggle") && row.hasAttribute("aria-expanded")) this.toggle(row.node);
+    else this.open(row.node);
+  }
+
+  pressed(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const node = this.current;
+    const expanded = this.rows.get(node).getAttribute("aria-expanded");
+    const shown = this.model.rows.filter((n) => !this.rows.get(n).hidden);
+    const at = shown.indexOf(node);
+    const go = (index) => this.focus(shown[Math.max(0, Math.min(shown.length - 1, index))]);
+    const keys = {
+      ArrowDown: () => go(at + 1),
+      ArrowUp: () => go(at - 1),
+      PageDown: () => go(at + 10),
+      PageUp: () => go(at - 10),
+      Home: () => go(0),
+      End: () => go(shown.length - 1),
+      ArrowRight: () => (expanded === "false" ? this.toggle(node) : expanded === "true" ? go(at + 1) : null),
+      ArrowLeft: () => (expanded === "true" ? this.toggle(node) : node.parent ? this.focus(node.parent) : null),
+      Enter: () => this.open(node, true),
+      " ": () => this.open(node, true),
+      Escape: () => this.close(),
+    };
+    if (!(event.key in keys)) return;
+    event.preventDefault();
+    keys[event.key]();
+  }
+
+  // focus moves the one row that the tab key stops at.
+  focus(node) {
+    this.rows.get(this.current).tabIndex = -1;
+    this.current = node;
+    const row = this.rows.get(node);
+    row.tabIndex = 0;
+    row.focus();
+  }
+
+  toggle(node) {
+    const row = this.rows.get(node);
+    this.expand([node], row.getAttribute("aria-expanded") !== "true");
+  }
+
+  // expand opens or closes nodes, and shows the rows whose ancestors are all open.
+  expand(nodes, open) {
+    for (const node of nodes) if (node.children.length > 0) this.rows.get(node).setAttribute("aria-expanded", String(open));
+    for (const node of this.model.rows) {
+      const above = node.parent && this.rows.get(node.parent);
+      this.rows.get(node).hidden = Boolean(above) && (above.hidden || above.getAttribute("aria-expanded") === "false");
+    }
+    let visible = this.current;
+    while (visible && this.rows.get(visible).hidden) visible = visible.parent;
+    if (visible && visible !== this.current) {
+      this.rows.get(this.current).tabIndex = -1;
+      this.current = visible;
+      this.rows.get(visible).tabIndex = 0;
+    }
+  }
+
+  // reveal goes to a span that another one points to.
+  reveal(node) {
+    const above = [];
+    for (let n = node.parent; n; n = n.parent) above.push(n);
+    this.expand(above, true);
+    this.focus(node);
+    this.open(node);
+  }
+
+  open(node, moveFocus) {
+    if (this.chosen) this.rows.get(this.chosen).setAttribute("aria-selected", "false");
+    this.chosen = node;
+    this.rows.get(node).setAttribute("aria-selected", "true");
+    this.details.replaceChildren(...detailsOf(this, node));
+    this.details.hidden = false;
+    this.details.scrollTop = 0;
+    if (moveFocus) this.details.focus();
+  }
+
+  close() {
+    if (!this.chosen) return;
+    const row = this.rows.get(this.chosen);
+    row.setAttribute("aria-selected", "false");
+    this.details.hidden = true;
+    const back = this.chosen;
+    this.chosen = null;
+    if (!row.hidden) this.focus(back);
+  }
+}

@@ -1,0 +1,99 @@
+package view
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"html"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+var (
+	policyOf  = regexp.MustCompile(`http-equiv="Content-Security-Policy" content="([^"]*)"`)
+	scriptsOf = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+	stylesOf  = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
+	dataOf    = regexp.MustCompile(`(?s)<script type="application/json" id="otlp">(.*?)</script>`)
+)
+
+// wantPolicy fails unless the page's policy allows nothing but its own script and style, by their sums.
+func wantPolicy(t *testing.T, page, more string) {
+	t.Helper()
+	sum := func(text string) string {
+		s := sha256.Sum256([]byte(text))
+		return "'sha256-" + base64.StdEncoding.EncodeToString(s[:]) + "'"
+	}
+	scripts, styles := scriptsOf.FindAllStringSubmatch(page, -1), stylesOf.FindAllStringSubmatch(page, -1)
+	if len(scripts) != 1 || len(styles) != 1 {
+		t.Fatalf("the page has %d scripts and %d styles, want one each", len(scripts), len(styles))
+	}
+	want := "default-src 'none'; script-src " + sum(scripts[0][1]) + "; style-src " + sum(styles[0][1]) + "; img-src data:; " + more
+	if got := html.UnescapeString(policyOf.FindStringSubmatch(page)[1]); got != want {
+		t.Errorf("the policy is\n%s\nwant\n%s", got, want)
+	}
+	if address := regexp.MustCompile(`https?://|<link[^>]*href="[^d]|@import|url\(`).FindString(page); address != "" {
+		t.Errorf("the page names something to load: %q", address)
+	}
+}
+
+func TestWriteHTML(t *testing.T) {
+	const evil = `</script><script>alert(1)</script><!-- & "'` + "\u2028\x1b"
+	s := span("1", "", evil, "SERVER", 0, ms)
+	w := New(spantree.Build([]spantree.Span{s}), Options{Labels: []string{"a", `"><b>`}})
+	otlp, err := json.Marshal(map[string]any{"resourceSpans": []any{}, evil: evil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := w.WriteHTML(&out, HTMLOptions{Title: evil, OTLP: otlp}); err != nil {
+		t.Fatal(err)
+	}
+	page := out.String()
+	wantPolicy(t, page, "base-uri 'none'; form-action 'none'")
+	if strings.Contains(page, "alert(1)</script>") || strings.Contains(page, "\x1b") {
+		t.Error("a text is in the page as it is")
+	}
+	var got, want any
+	if err := json.Unmarshal([]byte(dataOf.FindStringSubmatch(page)[1]), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(otlp, &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the page's data (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(page, `data-labels="a &#34;&gt;&lt;b&gt;"`) {
+		t.Error("the page doesn't name the labels")
+	}
+	if err := w.WriteHTML(&out, HTMLOptions{OTLP: []byte("{")}); err == nil || !strings.Contains(err.Error(), "writing the page of trace 1: ") {
+		t.Errorf("half a document gives %v", err)
+	}
+}
+
+func TestWriteJaegerPage(t *testing.T) {
+	var one, two bytes.Buffer
+	for _, out := range []*bytes.Buffer{&one, &two} {
+		if err := WriteJaegerPage(out, Options{Labels: []string{"a"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if one.String() != two.String() {
+		t.Error("two pages differ")
+	}
+	wantPolicy(t, one.String(), "connect-src 'self'; base-uri 'self'; form-action 'self'")
+	// Jaeger replaces this very text by its base path.
+	if strings.Count(one.String(), `<base href="/"`) != 1 {
+		t.Error("Jaeger finds no base to replace")
+	}
+	// A ConfigMap holds a mebibyte.
+	if one.Len() > 100<<10 {
+		t.Errorf("the page has %d bytes", one.Len())
+	}
+}

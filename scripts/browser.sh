@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Runs the tests of the sandbox's pages in headless Chromium, on an embedded sandbox of their own. Arguments go to `go test`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export GOFLAGS=-trimpath CGO_ENABLED=0
+# What the environment says of kind is a contradiction to an embedded sandbox.
+exec env -u SANDBOX_PROVIDER -u SANDBOX_IMAGES SANDBOX_CLUSTER=embedded go test -count=1 -timeout=8m -v ./e2e/browser "$@"
