@@ -2,7 +2,9 @@
 # Measures, side by side in one run: `kind create cluster --wait` alone with the sandbox's node image, `sandbox up` with
 # images cached to the complete trace, `sandbox up` again and down; and the same of an embedded sandbox, with the memory of
 # its processes. Prints the median of ROUNDS (default 3) and the ratios. Where no container engine works, only the embedded
-# one is measured. Removes what it makes, and uses clusters of its own names; run it on a quiet machine.
+# one is measured. With FIRST=1, `kind create cluster --wait` is measured with the node image of this project's first version,
+# too: that version is taken from git's history and builds its image itself, with the user's cache. Removes what it makes, and uses
+# clusters of its own names; run it on a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-trimpath
@@ -12,7 +14,15 @@ name=operator-tracing-bench
 sandbox=("$work/sandbox" --name="$name" --state-dir="$work/state")
 embedded=("$work/sandbox" --name="$name-embedded" --state-dir="$work/embedded")
 
+# The first version that could print the configuration of its node.
+first_version=41cde71
+first=("$work/first-sandbox" --name="$name-first" --state-dir="$work/first-state" --source="$work/first")
+
 cleanup() {
+  if [[ -d $work/first ]]; then
+    "${first[@]}" down >/dev/null 2>&1 || :
+    git worktree remove --force "$work/first" || :
+  fi
   [[ -z ${provider:-} ]] || "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1 || :
   "${sandbox[@]}" down >/dev/null 2>&1 || :
   "${embedded[@]}" down >/dev/null 2>&1 || :
@@ -37,6 +47,15 @@ else
   "${sandbox[@]}" down 2>/dev/null
 fi
 
+if [[ -n ${FIRST:-} && -n $provider ]]; then
+  echo "getting the first version's node image ready" >&2
+  git worktree add --detach --quiet "$work/first" "$first_version"
+  (cd "$work/first" && go build -o "$work/first-sandbox" ./sandbox)
+  (cd "$work/first" && "${first[@]}" up >/dev/null 2>"$work/warm.log") || { cat "$work/warm.log" >&2; exit 1; }
+  (cd "$work/first" && "${first[@]}" down 2>/dev/null)
+  (cd "$work/first" && "${first[@]}" kind-config --provider="$provider" >"$work/first.yaml" 2>/dev/null)
+fi
+
 # timed runs a command and adds its seconds to a file.
 timed() { # file, command…
   local file=$1 start end
@@ -46,6 +65,13 @@ timed() { # file, command…
   end=$(date +%s%N)
   echo $(((end - start) / 1000000)) >>"$file"
 }
+
+# bare times kind alone.
+bare() { # file, configuration
+  timed "$1" "$work/kind" create cluster --name="$name-kind" --config="$2" --wait=2m --kubeconfig="$work/kubeconfig"
+  "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1
+}
+
 median() { sort -n "$1" | awk '{v[NR]=$1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
 # memory adds the megabytes that the embedded sandbox's processes have resident, each page counted once (Pss), and as top
@@ -63,8 +89,8 @@ memory() {
 for ((i = 1; i <= rounds; i++)); do
   echo "round $i of $rounds" >&2
   if [[ -n $provider ]]; then
-    timed "$work/kind.ms" "$work/kind" create cluster --name="$name-kind" --config="$work/kind.yaml" --wait=2m --kubeconfig="$work/kubeconfig"
-    "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1
+    bare "$work/kind.ms" "$work/kind.yaml"
+    [[ ! -f $work/first.yaml ]] || bare "$work/first.ms" "$work/first.yaml"
     timed "$work/up.ms" "${sandbox[@]}" up --cluster=kind
     timed "$work/again.ms" "${sandbox[@]}" up
     timed "$work/down.ms" "${sandbox[@]}" down
@@ -82,6 +108,7 @@ row() { # text, file
 }
 printf '%-52s %8s %9s\n' "median of $rounds" seconds "to kind"
 row "kind create cluster --wait, same node image" "$work/kind.ms"
+row "kind create cluster --wait, first version's image" "$work/first.ms"
 row "sandbox up, images cached, to complete trace" "$work/up.ms"
 row "sandbox up again" "$work/again.ms"
 row "sandbox down" "$work/down.ms"
