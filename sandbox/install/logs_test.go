@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 )
 
 // kubelet plays one for logs alone: the API server has none to ask. It stands before the API server.
@@ -184,8 +185,13 @@ func TestRunningOfWhatIsNotReady(t *testing.T) {
 	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"}, Status: containers(
 		corev1.ContainerStatus{Name: "one", Image: "i", ImageID: "sha256:local", Ready: true},
 		corev1.ContainerStatus{Name: "two", Image: "i"},
+		corev1.ContainerStatus{Name: "starting", Image: "i", Started: ptr.To(false), State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+		corev1.ContainerStatus{Name: "failing", Image: "i", Started: ptr.To(true), State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+		corev1.ContainerStatus{Name: "crashing", Image: "i", Started: ptr.To(false), State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}},
 	)}
-	want := Running{Images: []string{"i"}, Digests: []string{"sha256:local"}, Unready: []string{"Pod a/b: container two is not ready"}}
+	want := Running{Images: []string{"i"}, Digests: []string{"sha256:local"}, Unready: []string{
+		"Pod a/b: container two is not ready", "Pod a/b: container failing is not ready", "Pod a/b: container crashing is not ready",
+	}}
 	if diff := cmp.Diff(want, RunningOf([]corev1.Pod{pod})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -93,7 +93,9 @@ type Running struct {
 	Since time.Time
 	// Restarts is how often containers were started again.
 	Restarts int
-	// Unready says what is wrong with containers that are not ready, one line for each.
+	// Unready says what is wrong with containers that are not ready, one line for each. A container that runs and whose startup
+	// probe has not been answered yet is none of them: the first probe of kubeadm's static Pods comes after ten seconds, while what
+	// they run answers long before.
 	Unready []string
 }
 
@@ -113,7 +115,7 @@ func RunningOf(pods []corev1.Pod) Running {
 			if running := s.State.Running; running != nil && running.StartedAt.After(r.Since) {
 				r.Since = running.StartedAt.Time
 			}
-			if !s.Ready {
+			if starting := s.State.Running != nil && s.Started != nil && !*s.Started; !s.Ready && !starting {
 				r.Unready = append(r.Unready, fmt.Sprintf("Pod %s/%s: container %s is not ready", pod.Namespace, pod.Name, s.Name))
 			}
 		}
