@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/up"
@@ -37,12 +39,12 @@ build takes some 20 minutes and is kept in the cache.`,
 	return cmd
 }
 
-func runUp(ctx context.Context, plan Plan, shared *shared, cmd *cobra.Command, stderr *os.File) error {
+func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command, stderr *os.File) error {
 	run, err := up.Open(shared.options)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, run.Timeout)
+	ctx, cancel := context.WithTimeout(parent, run.Timeout)
 	defer cancel()
 	recorder := selftrace.NewRecorder()
 	ctx, span := recorder.Start(ctx, "sandbox up")
@@ -51,7 +53,7 @@ func runUp(ctx context.Context, plan Plan, shared *shared, cmd *cobra.Command, s
 	unlock, err := run.Lock(ctx, progress.Printf)
 	if err == nil {
 		defer unlock()
-		err = runPlan(ctx, plan, run, progress)
+		err = runPlan(ctx, parent, plan, run, progress)
 	}
 	progress.Close()
 	if err != nil {
@@ -65,11 +67,16 @@ func runUp(ctx context.Context, plan Plan, shared *shared, cmd *cobra.Command, s
 	return nil
 }
 
-func runPlan(ctx context.Context, plan Plan, run *up.Run, progress *ui.Progress) error {
+// runPlan runs the steps. What is known of one that failed is kept, unless the user has ended it, which patience tells.
+func runPlan(ctx, patience context.Context, plan Plan, run *up.Run, progress *ui.Progress) error {
 	if err := up.Do(ctx, progress, plan.Choice(run)); err != nil {
 		return err
 	}
-	return up.Do(ctx, progress, plan.Steps(run))
+	err := up.Do(ctx, progress, plan.Steps(run))
+	if err != nil {
+		diagnose(patience, run, err, progress)
+	}
+	return err
 }
 
 // sendTimeout bounds the sending of the sandbox's own trace: nobody should wait for it long.
@@ -94,4 +101,16 @@ func showTimes(ctx context.Context, run *up.Run, recorder *selftrace.Recorder, s
 		return
 	}
 	fmt.Fprintf(stderr, "As a trace: %s/trace/%s\n", run.Addresses().UI, span.SpanContext().TraceID())
+}
+
+// diagnose keeps what is known about a step that failed, and says where. Who pressed Ctrl-C knows why, and so does who asked for a
+// port that is taken. A folder that can't be written is what the failure is about, most often: nothing more is said of it.
+func diagnose(ctx context.Context, run *up.Run, failure error, progress *ui.Progress) {
+	var taken *port.TakenError
+	if ctx.Err() != nil || errors.As(failure, &taken) {
+		return
+	}
+	if kept, err := run.Diagnose(ctx); err == nil {
+		progress.Printf("   Diagnostics are in %s (the last three are kept; `sandbox export` writes more).", kept.Dir)
+	}
 }

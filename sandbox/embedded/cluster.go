@@ -84,7 +84,7 @@ func New(dir state.Dir, programs string, record *state.Record) *Cluster {
 		dir:    dir,
 		record: record,
 		table: process.Table{
-			Records: filepath.Join(dir.Path, "run"), Logs: filepath.Join(dir.Path, "logs"), Mark: dir.Path, Programs: programs,
+			Records: dir.Records(), Logs: filepath.Join(dir.Path, "logs"), Mark: dir.Path, Programs: programs,
 		},
 	}
 }

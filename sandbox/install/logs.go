@@ -24,8 +24,6 @@ type LogOptions struct {
 	Follow bool
 	// Previous is the log of each container's run before the present one.
 	Previous bool
-	// MostBytes bounds the log of each container; 0 does not.
-	MostBytes int64
 }
 
 // followEvery is how often a follower looks for new containers.
@@ -67,9 +65,6 @@ func (c *Cluster) copyLog(ctx context.Context, out io.Writer, pod *corev1.Pod, c
 	if o.Since > 0 {
 		seconds := max(1, int64(o.Since.Seconds()))
 		options.SinceSeconds = &seconds
-	}
-	if o.MostBytes > 0 {
-		options.LimitBytes = &o.MostBytes
 	}
 	stream, err := c.clientset.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
 	if apierrors.IsBadRequest(err) {

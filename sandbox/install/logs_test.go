@@ -122,10 +122,10 @@ func testPodsAndLogs(t *testing.T, direct *Cluster) {
 	}
 
 	var out strings.Builder
-	if err := Logs(t.Context(), c, &out, "etcd", LogOptions{Lines: 7, Since: 90 * time.Second, MostBytes: 99}); err != nil || out.String() != "first of etcd-a\nno newline" {
+	if err := Logs(t.Context(), c, &out, "etcd", LogOptions{Lines: 7, Since: 90 * time.Second}); err != nil || out.String() != "first of etcd-a\nno newline" {
 		t.Errorf("%q, %v", out.String(), err)
 	}
-	if q := k.queries(); len(q) != 1 || q[0] != "container=main&limitBytes=99&sinceSeconds=90&tailLines=7" {
+	if q := k.queries(); len(q) != 1 || q[0] != "container=main&sinceSeconds=90&tailLines=7" {
 		t.Errorf("asked %q", q)
 	}
 	if err := Logs(t.Context(), c, &out, "etcd", LogOptions{Lines: -1, Previous: true}); !errors.Is(err, ErrNoLog) || !strings.Contains(err.Error(), "previous terminated") {

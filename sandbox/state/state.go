@@ -89,6 +89,15 @@ func (d Dir) Subject() string { return d.file("subject.json") }
 // KindLogs is the folder for the logs of a cluster that could not be made.
 func (d Dir) KindLogs() string { return d.file("kind-logs") }
 
+// Diagnostics is the folder of what failed commands wrote down, each in a folder of its own.
+func (d Dir) Diagnostics() string { return d.file("diagnostics") }
+
+// Records is the folder of what is known of the processes of an embedded cluster.
+func (d Dir) Records() string { return d.file("run") }
+
+// Secrets are the files and folders that hold keys and tokens.
+func (d Dir) Secrets() []string { return []string{d.Kubeconfig(), d.file("pki"), d.file("components")} }
+
 func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 
 // lockRetry is how often a waiting command looks whether the lock is free.

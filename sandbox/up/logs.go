@@ -84,8 +84,6 @@ type LogOptions struct {
 	Follow bool
 	// Previous is the log of the run before the present one. The node has none.
 	Previous bool
-	// MostBytes bounds the log of a Pod's container; 0 does not.
-	MostBytes int64
 }
 
 // ErrLogOption says that an option makes no sense for this log.
@@ -111,9 +109,7 @@ func (r *Run) Logs(ctx context.Context, out io.Writer, name string, o LogOptions
 	if err != nil {
 		return err
 	}
-	err = install.Logs(ctx, target, out, name, install.LogOptions{
-		Lines: o.Lines, Since: o.Since, Follow: o.Follow, Previous: o.Previous, MostBytes: o.MostBytes,
-	})
+	err = install.Logs(ctx, target, out, name, install.LogOptions(o))
 	if err != nil && !errors.Is(err, install.ErrNoLog) {
 		return fmt.Errorf("%w; the log of %s may still be read", err, strings.Join(cluster.NodeLogs(), ", "))
 	}

@@ -1,0 +1,47 @@
+package faults
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+// TestExport exports a sandbox that is whole, and one whose node is stopped: what can be had is there, and no key, token or password.
+// Status and logs tell as much as can be known.
+func TestExport(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	status := s.WantUp()
+	for _, c := range status.Components {
+		if c.Since == nil || c.Name != "sample" && !strings.HasPrefix(c.Digest, "sha256:") {
+			t.Errorf("%s: digest %q, since %v", c.Name, c.Digest, c.Since)
+		}
+	}
+	if !strings.HasPrefix(status.Node.Digest, "sha256:") || status.Node.Since == nil {
+		t.Errorf("node %+v", status.Node)
+	}
+	always := map[string]string{"versions.txt": "github.com/operator-tracing/sandbox", "state.json": `"kind"`, "doctor.json": `"check": "cgroups"`, "node/version.txt": "ersion", "node/inspect.txt": name}
+	whole := map[string]string{
+		"status.json": `"state": "up"`, "events.txt": "Pod default/head-sample", "traces/sample.json": "resourceSpans", "objects/secrets.yaml": export.Hidden,
+		"objects/heads.dummy.example.com.yaml": "name: head-sample", "logs/operator.log": "{", "logs/kube-apiserver.log": "", "logs/kubelet.log": "", "node/images.txt": "pause",
+	}
+	for file, word := range always {
+		whole[file] = word
+	}
+	s.WantNoSecrets(s.WantExport(whole))
+	for _, component := range []string{"operator", "cert-manager", "control-plane", "kubelet", "containerd", "node"} {
+		if out, err := s.Run(t.Context(), upLimit, "logs", component, "--tail=2"); err != nil || strings.TrimSpace(out) == "" {
+			t.Errorf("logs of %s: %v\n%s", component, err, out)
+		}
+	}
+
+	s.engine("stop", "--time=2", name+"-control-plane")
+	if status, code := s.Status(); code != 1 || status.State != up.StateDown || status.Message == "" {
+		t.Errorf("status of a stopped node: exit code %d, %+v", code, status)
+	}
+	always["status.json"], always["logs/node.log"], always[export.IncompleteFile] = `"down"`, "", "objects: "
+	s.WantExport(always)
+	s.WantRefusal(nil, []string{"logs", "operator"}, "may still be read")
+}

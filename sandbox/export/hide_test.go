@@ -1,0 +1,144 @@
+package export
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+// begin and end keep this file free of what scanners take for a key.
+const (
+	begin = "-----BEGIN EC PRIVATE" + " KEY-----"
+	end   = "-----END EC PRIVATE" + " KEY-----"
+)
+
+func TestHideWhatLooksLikeASecret(t *testing.T) {
+	key := begin + "\nMHcCAQEEIBkg\nabc=\n" + end
+	asString, err := json.Marshal(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := "eyJhbGciOiJSUzI1NiJ9" + ".eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+	for text, want := range map[string]string{
+		"before\n" + key + "\nafter": "before\n[hidden]\nafter",
+		string(asString):             `"[hidden]"`,
+		begin + "\ncut off":          "[hidden]",
+		"abc=\n" + end + "\nafter":   "[hidden]\nafter",
+		"key: " + base64.StdEncoding.EncodeToString([]byte(key)): "key: [hidden]",
+		"token " + token + " was refused":                        "token [hidden] was refused",
+		"Authorization: Bearer abcdefgh12345678":                 "Authorization: [hidden]",
+		`"Authorization":["Basic dXNlcjpwYXNz"]`:                 `"Authorization":["[hidden]"]`,
+		"sent bearer abcdefgh12345678":                           "sent bearer [hidden]",
+		"HTTPS_PROXY=http://me:pa55@proxy.test:80":               "HTTPS_PROXY=http://[hidden]proxy.test:80",
+		"password=hunter2222 next":                               "password=[hidden] next",
+		`{"token":"abcdef123456"}`:                               `{"token":"[hidden]"}`,
+		"kubeadm join --token abcdef.0123456789ab":               "kubeadm join --token [hidden]",
+	} {
+		if got := string((&Hider{}).Hide([]byte(text))); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// What an export is for must stay: names, messages and certificates, which are public.
+func TestHideLeavesTheRest(t *testing.T) {
+	for _, text := range []string{
+		"simple token is not cryptographically signed", "basic authentication is off", "head-sample.18ab34cd56ef7890",
+		"automountServiceAccountToken: false", "secretName: webhook-server-cert", "http://127.0.0.1:16686/trace/4bf92f3577b34da6a3ce929d0e0e4736",
+		"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "sha256:70f532fd9cfde0b09d55687200942399d89838bc2d5d5b45152eb799a15912b8",
+		"serviceAccountToken:\n  expirationSeconds: 3607", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"caBundle: " + base64.StdEncoding.EncodeToString([]byte("-----BEGIN CERTIFICATE-----\nMIIB\n")),
+		"https://localhost:35901/mutate?timeout=2s", "mail to a@b.example: c", "",
+	} {
+		if got := string((*Hider)(nil).Hide([]byte(text))); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+func TestHideKnownValues(t *testing.T) {
+	const value, longer = "correct horse", "correct horse battery"
+	hide := NewHider([]string{value, longer, "short", "", "\xff\xfe binary value"})
+	for text, want := range map[string]string{
+		"a correct horse battery staple": "a [hidden] staple", "correct horse": "[hidden]", "short": "short",
+		"x " + base64.StdEncoding.EncodeToString([]byte(value)) + " y":                "x [hidden] y",
+		base64.RawURLEncoding.EncodeToString([]byte(value)):                           "[hidden]",
+		"data: " + base64.StdEncoding.EncodeToString([]byte("\xff\xfe binary value")): "data: [hidden]",
+	} {
+		if got := string(hide.Hide([]byte(text))); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestTelling(t *testing.T) {
+	for name, want := range map[string]bool{
+		"OTEL_EXPORTER_OTLP_HEADERS": true, "DB_PASSWORD": true, "GITHUB_TOKEN": true, "AWS_SECRET_ACCESS_KEY": true, "API_KEY": true,
+		"OTEL_EXPORTER_OTLP_ENDPOINT": false, "GOMEMLIMIT": false, "HOME": false, "KEYBOARD": false,
+	} {
+		if got := Telling(name); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestCleanObjects(t *testing.T) {
+	for _, test := range []struct{ name, object, want string }{
+		{"a Secret", `
+apiVersion: v1
+kind: Secret
+metadata:
+  name: a
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: '{"data":{"password":"aHVudGVy"}}'}
+  managedFields: [{manager: x}]
+data: {password: aHVudGVy}
+stringData: {more: hunter}
+`, `
+apiVersion: v1
+kind: Secret
+metadata: {name: a}
+data: {password: "[hidden], 8 characters"}
+stringData: {more: "[hidden], 6 characters"}
+`},
+		{"a Pod", `
+apiVersion: v1
+kind: Pod
+metadata: {name: a, annotations: {keep: this}}
+spec:
+  containers:
+  - name: one
+    env: [{name: TOKEN, value: hunter}, {name: HOME, value: /}, {name: PASSWORD, valueFrom: {secretKeyRef: {name: a, key: b}}}]
+`, `
+apiVersion: v1
+kind: Pod
+metadata: {name: a, annotations: {keep: this}}
+spec:
+  containers:
+  - name: one
+    env: [{name: TOKEN, value: "[hidden]"}, {name: HOME, value: /}, {name: PASSWORD, valueFrom: {secretKeyRef: {name: a, key: b}}}]
+`},
+		{"data of another kind", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var object, want map[string]any
+			if err := yaml.Unmarshal([]byte(test.object), &object); err != nil {
+				t.Fatal(err)
+			}
+			if err := yaml.Unmarshal([]byte(test.want), &want); err != nil {
+				t.Fatal(err)
+			}
+			clean(&unstructured.Unstructured{Object: object})
+			if diff := cmp.Diff(want, object); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if text, _ := json.Marshal(object); strings.Contains(string(text), "aHVudGVy") || strings.Contains(string(text), "hunter") {
+				t.Errorf("%s", text)
+			}
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
+)
+
+// answers are those of an API server with a kind that it lists in two pages, Secrets, one of which there are none, one that
+// can't be listed now, and one that can't be listed at all.
+var answers = map[string]string{
+	"/api":  `{"kind":"APIVersions","versions":["v1"]}`,
+	"/apis": `{"kind":"APIGroupList","groups":[]}`,
+	"/api/v1": `{"kind":"APIResourceList","groupVersion":"v1","resources":[
+		{"name":"pods","kind":"Pod","namespaced":true,"verbs":["list"]}, {"name":"secrets","kind":"Secret","namespaced":true,"verbs":["get","list"]},
+		{"name":"nodes","kind":"Node","namespaced":false,"verbs":["list"]}, {"name":"events","kind":"Event","namespaced":true,"verbs":["list"]},
+		{"name":"bindings","kind":"Binding","namespaced":true,"verbs":["create"]}]}`,
+	"/api/v1/pods?limit=250":                  `{"kind":"PodList","apiVersion":"v1","metadata":{"continue":"next"},"items":[{"metadata":{"name":"a"}}]}`,
+	"/api/v1/pods?continue=next&limit=250":    `{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"b"}}]}`,
+	"/api/v1/nodes?limit=250":                 `{"kind":"NodeList","apiVersion":"v1","items":[]}`,
+	"/api/v1/namespaces/one/pods?limit=250":   `{"kind":"PodList","apiVersion":"v1","items":[{"metadata":{"name":"c"}}]}`,
+	"/api/v1/secrets?limit=250":               secrets,
+	"/api/v1/secrets":                         secrets,
+	"/api/v1/namespaces/one/events?limit=250": "",
+}
+
+const secrets = `{"kind":"SecretList","apiVersion":"v1","items":[{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},
+	"data":{"password":"aHVudGVyMjIyMg==","ca.crt":"cHVibGlj"}}]}`
+
+func serve(t *testing.T) *rest.Config {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		query := r.URL.Query()
+		query.Del("timeout") // Discovery has its own.
+		asked := strings.TrimSuffix(r.URL.Path+"?"+query.Encode(), "?")
+		answer := answers[asked]
+		if answer == "" {
+			w.WriteHeader(http.StatusInternalServerError)
+			answer = `{"kind":"Status","status":"Failure","message":"out of order","code":500}`
+		}
+		fmt.Fprint(w, answer)
+	}))
+	t.Cleanup(server.Close)
+	return &rest.Config{Host: server.URL}
+}
+
+// contents are what the parts write, or their errors.
+func contents(t *testing.T, parts []Part) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, p := range parts {
+		var out strings.Builder
+		switch err := p.Get(t.Context(), &out); {
+		case errors.Is(err, ErrNothing):
+			found[p.Name] = "nothing"
+		case err != nil:
+			found[p.Name] = "error " + err.Error()
+		default:
+			found[p.Name] = out.String()
+		}
+	}
+	return found
+}
+
+func TestObjects(t *testing.T) {
+	parts, err := Objects(t.Context(), serve(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := contents(t, parts)
+	if text := got["objects/events.yaml"]; !strings.HasPrefix(text, "error ") || !strings.Contains(text, "out of order") {
+		t.Errorf("a kind that can't be listed now: %q", text)
+	}
+	delete(got, "objects/events.yaml")
+	want := map[string]string{
+		"objects/nodes.yaml":   "nothing",
+		"objects/pods.yaml":    "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: b\n",
+		"objects/secrets.yaml": "---\napiVersion: v1\ndata:\n  ca.crt: '[hidden], 8 characters'\n  password: '[hidden], 16 characters'\nkind: Secret\nmetadata:\n  name: s\n",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestObjectsOfANamespace(t *testing.T) {
+	parts, err := Objects(t.Context(), serve(t), "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := contents(t, parts)
+	if len(got) != 3 || !strings.Contains(got["objects/pods.yaml"], "name: c") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestObjectsOfNobody(t *testing.T) {
+	if _, err := Objects(t.Context(), &rest.Config{Host: "127.0.0.1:1"}, ""); err == nil || !strings.Contains(err.Error(), "asking the API server for its kinds") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSecretValues(t *testing.T) {
+	got, err := SecretValues(t.Context(), serve(t))
+	if diff := cmp.Diff([]string{"hunter2222"}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if _, err := SecretValues(t.Context(), &rest.Config{Host: "127.0.0.1:1"}); err == nil {
+		t.Error("no error")
+	}
+}
