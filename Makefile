@@ -29,6 +29,10 @@ sandbox-doctor: ## Say what on this machine is in a sandbox's way, and what mend
 sandbox-logs: ## Print the logs of the sandbox's components (ARGS="operator -f").
 	@$(SANDBOX) logs $(ARGS)
 
+.PHONY: sandbox-export
+sandbox-export: ## Write all that is known of the sandbox into a folder, without its secrets (ARGS=DIR).
+	@$(SANDBOX) export $(ARGS)
+
 .PHONY: run
 run: ## Run the operator on this machine against the sandbox, exporting to its Jaeger (ARGS="--log-level=…").
 	@scripts/run.sh $(ARGS)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
+	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -103,11 +104,12 @@ func fromFile(cmd *cobra.Command, path string) error {
 	}
 	var values map[string]any
 	if err := yaml.UnmarshalStrict(data, &values); err != nil {
-		return fmt.Errorf("reading options from %s: %s", path, strings.Join(strings.Fields(err.Error()), " ")) // In one line.
+		said := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ") // Nobody asked for JSON.
+		return fmt.Errorf("reading options from %s: %s", path, strings.Join(strings.Fields(said), " "))
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if !knownFlag(cmd.Root(), key) {
-			return fmt.Errorf("reading options from %s%s: unknown option %q", path, lineOf(data, key), key)
+		if !slices.Contains(flagNames(cmd.Root()), key) {
+			return fmt.Errorf("reading options from %s%s: unknown option %q%s", path, lineOf(data, key), key, near.Hint(key, flagNames(cmd.Root())))
 		}
 		f := cmd.Flags().Lookup(key)
 		value := values[key]
@@ -149,9 +151,15 @@ func lineOf(data []byte, key string) string {
 	return ""
 }
 
-func knownFlag(root *cobra.Command, name string) bool {
-	if root.PersistentFlags().Lookup(name) != nil || root.Flags().Lookup(name) != nil {
-		return true
+// flagNames lists the flags of a command and all below it, each once.
+func flagNames(root *cobra.Command) []string {
+	var names []string
+	note := func(f *pflag.Flag) { names = append(names, f.Name) }
+	root.PersistentFlags().VisitAll(note)
+	root.Flags().VisitAll(note)
+	for _, c := range root.Commands() {
+		names = append(names, flagNames(c)...)
 	}
-	return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return knownFlag(c, name) })
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -48,6 +48,9 @@ purge: true # Another command's.
 func TestOptionsFileMistakesNameLineAndKey(t *testing.T) {
 	for _, test := range []struct{ content, want string }{
 		{"name: a\njaeger-port: 1\n", `:2: unknown option "jaeger-port"`},
+		{"name: a\ncluter: kind\n", `:2: unknown option "cluter" (did you mean cluster?)`},
+		{"timeout:\n  minutes: 3\n", ":1: timeout: use a single value"},
+		{"name: \"a\n", ": yaml: line 2: found unexpected end of stream"},
 		{"# words\n\ntimeout: soon\n", `:3: timeout: invalid argument "soon"`},
 		{"jaeger-ui-port: http\n", `:1: jaeger-ui-port: invalid argument "http"`},
 		{"name:\n- a\n", ":1: name: use a single value"},

@@ -184,7 +184,7 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w", c.name, err)
+		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w; `make sandbox-up` writes it again", c.name, err)
 	}
 	return hurried(config), nil
 }

@@ -117,7 +117,7 @@ func (c *Cluster) folder(name string) (string, error) {
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
 	if err != nil {
-		return nil, fmt.Errorf("reading the sandbox's kubeconfig: %w", err)
+		return nil, fmt.Errorf("reading the sandbox's kubeconfig: %w; `make sandbox-up` writes it again", err)
 	}
 	return config, nil
 }

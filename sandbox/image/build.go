@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -163,6 +164,9 @@ func runReporting(cmd *exec.Cmd, report Report) error {
 	}
 	if missing := noGo(err); missing != nil {
 		return missing
+	}
+	if strings.Contains(said, syscall.ENOSPC.Error()) {
+		return fmt.Errorf("compiling: %w (or the folders of Go itself: GOCACHE, GOTMPDIR)", Remedy(syscall.ENOSPC))
 	}
 	return fmt.Errorf("%w: %s", err, lastLines(said, 15))
 }

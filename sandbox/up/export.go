@@ -69,9 +69,14 @@ func (r *Run) export(ctx context.Context, dir string, limits export.Limits, find
 	parts := []export.Part{
 		{Name: "versions.txt", Get: writeVersions},
 		{Name: "options.json", Get: func(_ context.Context, out io.Writer) error { return writeJSON(out, r.shownOptions()) }},
-		{Name: "state.json", Get: func(_ context.Context, out io.Writer) error { return writeJSON(out, r.Record) }},
+		{Name: "state.json", Get: func(_ context.Context, out io.Writer) error {
+			record := r.Record
+			record.OperatorEnv = shownVariables(record.OperatorEnv)
+			return writeJSON(out, record)
+		}},
 		{Name: "status.json", Get: func(ctx context.Context, out io.Writer) error {
 			status, err := r.Status(ctx)
+			status.OperatorEnv = shownVariables(status.OperatorEnv)
 			return errors.Join(err, writeJSON(out, status))
 		}},
 		{Name: "doctor.json", Get: func(ctx context.Context, out io.Writer) error {
@@ -108,13 +113,19 @@ func writeVersions(_ context.Context, out io.Writer) error {
 // shownOptions are the options without the values of variables that may be secret.
 func (r *Run) shownOptions() Options {
 	o := r.Options
-	o.OperatorEnv = slices.Clone(o.OperatorEnv)
-	for i, variable := range o.OperatorEnv {
+	o.OperatorEnv = shownVariables(o.OperatorEnv)
+	return o
+}
+
+// shownVariables is a list of NAME=VALUE without the values that may be secret.
+func shownVariables(list []string) []string {
+	list = slices.Clone(list)
+	for i, variable := range list {
 		if name, _, _ := strings.Cut(variable, "="); export.Telling(name) {
-			o.OperatorEnv[i] = name + "=" + export.Hidden
+			list[i] = name + "=" + export.Hidden
 		}
 	}
-	return o
+	return list
 }
 
 // stateParts are files of the sandbox's folder: what its processes were started with, and what kind collected of a node that it

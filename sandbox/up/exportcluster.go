@@ -60,7 +60,7 @@ func (r *Run) writeSampleTrace(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	trace, err := r.Trace(ctx, name)
-	if errors.Is(err, errNoHead) || errors.Is(err, jaeger.ErrNotFound) {
+	if errors.Is(err, errNoObject) || errors.Is(err, jaeger.ErrNotFound) {
 		return fmt.Errorf("%w: %w", export.ErrNothing, err)
 	}
 	if err != nil {
@@ -77,7 +77,7 @@ func (r *Run) writeSampleTrace(ctx context.Context, out io.Writer) error {
 // have them, wherever somebody printed them.
 func (r *Run) secretValues() []string {
 	var values []string
-	for _, variable := range r.OperatorEnv {
+	for _, variable := range slices.Concat(r.OperatorEnv, r.Record.OperatorEnv) {
 		if name, value, _ := strings.Cut(variable, "="); export.Telling(name) {
 			values = append(values, value)
 		}

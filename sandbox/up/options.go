@@ -13,6 +13,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -96,19 +97,24 @@ func (o Options) complete() (Options, error) {
 	return o, err
 }
 
+// notAmong is about an option that has none of its values.
+func notAmong(flag, value string, values []string) error {
+	return fmt.Errorf("%s=%s: use %s%s", flag, value, strings.Join(values, ", "), near.Hint(value, values))
+}
+
 // check finds values that can't be.
 func (o Options) check() error {
 	if err := cluster.ValidName(o.Name); err != nil {
 		return err
 	}
 	if !slices.Contains(clusters, o.Cluster) {
-		return fmt.Errorf("--cluster=%s: use %s", o.Cluster, strings.Join(clusters, ", "))
+		return notAmong("--cluster", o.Cluster, clusters)
 	}
 	if !slices.Contains(imageOrigins, o.Images) {
-		return fmt.Errorf("--images=%s: use %s", o.Images, strings.Join(imageOrigins, ", "))
+		return notAmong("--images", o.Images, imageOrigins)
 	}
 	if !slices.Contains(providers, o.Provider) {
-		return fmt.Errorf("--provider=%s: use %s", o.Provider, strings.Join(providers, ", "))
+		return notAmong("--provider", o.Provider, providers)
 	}
 	if o.Cluster == state.Embedded && o.Images == "registry" {
 		return errors.New("--cluster=embedded --images=registry: an embedded cluster runs programs, which are built from source")

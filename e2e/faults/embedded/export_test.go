@@ -71,7 +71,7 @@ func TestFailedStepKeepsDiagnostics(t *testing.T) {
 		}
 		dir := s.WantDiagnostics(out, map[string]string{
 			"status.json": `"degraded"`, "logs/operator.log": "carrier-pigeon", "doctor.json": `"check": "memory"`, "options.json": "OTEL_TRACES_EXPORTER",
-			"objects/deployments.apps.yaml": "",
+			"objects/customresourcedefinitions.apiextensions.k8s.io.yaml": "heads",
 		})
 		s.WantNoSecrets(dir, "squeamish-ossifrage")
 		t.Logf("up failed after %s", time.Since(start).Round(100*time.Millisecond))
