@@ -36,10 +36,10 @@ const JaegerConfig = "jaeger/config.yaml"
 // Files is the tree, rooted where this file is: "default/kustomization.yaml" and
 // so on. It is read-only and safe for concurrent use.
 //
-//go:embed certmanager crd default jaeger manager node rbac samples sandbox webhook sandbox.yaml
+//go:embed certmanager crd default jaeger manager node rbac samples webhook sandbox.yaml
 var Files embed.FS
 
-// Build renders an overlay ("crd", "default", "sandbox", "samples" or
+// Build renders an overlay ("crd", "default", "samples" or
 // any other folder with a kustomization) as kustomize would, with definitions and
 // namespaces first. A non-empty image, with tag or digest, takes the place of
 // the operator's. The objects are the caller's to change. An error names the

@@ -164,7 +164,7 @@ func TestBindingsPointAtWhatIsRendered(t *testing.T) {
 }
 
 func TestManagerRunsAnywhere(t *testing.T) {
-	for _, overlay := range []string{"default", "sandbox"} {
+	for _, overlay := range []string{"default"} {
 		pod := as[appsv1.Deployment](t, render(t, overlay, ""), "Deployment/"+prefix+"manager").Spec.Template.Spec
 		c := pod.Containers[0]
 		// A fixed user id would be outside the range that OpenShift gives a namespace.
@@ -203,7 +203,7 @@ func TestBuildSetsTheImage(t *testing.T) {
 }
 
 func TestEveryOverlayRenders(t *testing.T) {
-	for _, overlay := range []string{"crd", "rbac", "manager", "webhook", "certmanager", "default", "sandbox", "node", "samples", "jaeger"} {
+	for _, overlay := range []string{"crd", "rbac", "manager", "webhook", "certmanager", "default", "node", "samples", "jaeger"} {
 		if len(render(t, overlay, "")) == 0 {
 			t.Errorf("overlay %s is empty", overlay)
 		}

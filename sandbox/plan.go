@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -35,7 +36,7 @@ func kindPlan(r *up.Run) []up.Step {
 		{Name: "node image", Limit: build, Run: r.GetNodeImage, Needs: []string{"images"}},
 		{Name: "cert-manager images", Limit: build, Run: r.GetCertManagerImages, Needs: []string{"images"}},
 		{Name: "Jaeger image", Limit: build, Run: r.GetJaegerImage, Needs: []string{"images"}},
-		{Name: "operator image", Limit: build, Run: r.BuildOperator, Needs: []string{"images"}},
+		{Name: "operator image", Limit: build, Run: r.GetOperatorImages, Needs: []string{"images"}},
 
 		// The node takes images, and its API server objects, while kind still makes the rest of the cluster.
 		{Name: "cluster", Limit: 10 * time.Minute, Run: r.EnsureCluster, Needs: []string{"node image"}},
@@ -71,4 +72,24 @@ func embeddedPlan(r *up.Run) []up.Step {
 		{Name: "operator", Limit: 2 * time.Minute, Run: r.StartOperator, Needs: []string{"cert-manager", "Jaeger", "operator program"}},
 		{Name: "sample", Limit: 2 * time.Minute, Run: r.ApplySampleToProcesses, Needs: []string{"operator", "node"}},
 	}
+}
+
+// loadPlan is `sandbox load operator`, whole: for a cluster that is up.
+func loadPlan(r *up.Run, sample bool) []up.Step {
+	steps := []up.Step{{Name: "sandbox", Limit: time.Minute, Run: r.AttachToLoad}}
+	if r.Record.Cluster == state.Embedded {
+		steps = append(steps,
+			up.Step{Name: "operator program", Limit: build, Run: r.GetOperator, Needs: []string{"sandbox"}},
+			up.Step{Name: "kinds", Limit: time.Minute, Run: r.DefineOperatorKinds, Needs: []string{"operator program"}},
+			up.Step{Name: "operator", Limit: 2 * time.Minute, Run: r.StartOperator, Needs: []string{"kinds"}})
+	} else {
+		steps = append(steps,
+			up.Step{Name: "operator image", Limit: build, Run: r.GetOperatorImages, Needs: []string{"sandbox"}},
+			up.Step{Name: "operator in the node", Limit: 5 * time.Minute, Run: r.LoadOperator, Needs: []string{"operator image"}},
+			up.Step{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"operator in the node"}})
+	}
+	if sample {
+		steps = append(steps, up.Step{Name: "sample", Limit: 2 * time.Minute, Run: r.RenewSample, Needs: []string{"operator"}})
+	}
+	return steps
 }

@@ -33,5 +33,6 @@ With --cluster=kind or --cluster=embedded it builds what that needs, and no more
 		},
 	}
 	shared.bindCluster(cmd.Flags())
+	shared.bindFile(cmd.Flags())
 	return cmd
 }

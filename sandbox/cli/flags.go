@@ -37,8 +37,7 @@ func bindShared(root *cobra.Command) *shared {
 func (s *shared) bindUp(flags *pflag.FlagSet) {
 	o := &s.options
 	s.bindCluster(flags)
-	flags.StringVarP(&o.File, "file", "f", "", "`sandbox.yaml` of the operator to run (default: what runs already, or the reference operator)")
-	flags.StringArrayVar(&o.OperatorEnv, "operator-env", nil, "NAME=VALUE for the operator's environment; may be repeated")
+	s.bindOperator(flags)
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
 	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")
 	flags.StringVar(&o.RegistryMirror, "registry-mirror", "", "`HOST[:PORT][/FOLDER]` of a registry that has the images of all others; http:// before it for one without a certificate")
@@ -57,6 +56,16 @@ func (s *shared) bindUp(flags *pflag.FlagSet) {
 	} {
 		flags.IntVar(p.port, p.name, 0, "port on 127.0.0.1 for "+p.what+" (default: the usual one, or any other if it is taken)")
 	}
+}
+
+// bindOperator adds the options that say what the operator is.
+func (s *shared) bindOperator(flags *pflag.FlagSet) {
+	s.bindFile(flags)
+	flags.StringArrayVar(&s.options.OperatorEnv, "operator-env", nil, "NAME=VALUE for the operator's environment; may be repeated")
+}
+
+func (s *shared) bindFile(flags *pflag.FlagSet) {
+	flags.StringVarP(&s.options.File, "file", "f", "", "`sandbox.yaml` of the operator (default: that of the one that runs, or the reference operator's)")
 }
 
 func (s *shared) bindCluster(flags *pflag.FlagSet) {

@@ -23,6 +23,8 @@ type Plan struct {
 	Choice func(*up.Run) []up.Step
 	// Steps are those of the cluster that was chosen.
 	Steps func(*up.Run) []up.Step
+	// Load are those of `sandbox load operator`, with a new sample if that is asked for.
+	Load func(run *up.Run, sample bool) []up.Step
 }
 
 // Exit codes.
@@ -86,7 +88,7 @@ by --config, whose keys are the flags' names.`,
 	root.SetFlagErrorFunc(flagError)
 	shared := bindShared(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
-	root.AddCommand(newUp(plan, shared, stderr), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
+	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
 		newEnv(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newBuild(shared, stderr), newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	return root
 }

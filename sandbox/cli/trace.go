@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -123,7 +124,17 @@ query API     %s (gRPC)
 OTLP          %s (gRPC), %s (HTTP)
 kubeconfig    %s
 
-Next: kubectl --kubeconfig %[7]s apply -f config/samples/dummy_v1alpha1_head.yaml, then go run ./sandbox trace NAME
-`, addresses.UI, trace.ID, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig(), shellWord(run.Dir.Kubeconfig()))
+Next: make another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
+`, addresses.UI, trace.ID, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig(),
+		sample.Kind.Kind, shellWord(run.Dir.Kubeconfig()), kubectlName(sample))
 	return nil
+}
+
+// kubectlName is how kubectl is told of an object.
+func kubectlName(o up.Object) string {
+	name := strings.ToLower(o.Kind.Kind) + "/" + o.Name
+	if o.Namespace != "" && o.Namespace != project.DefaultNamespace {
+		name += " --namespace " + o.Namespace
+	}
+	return name
 }

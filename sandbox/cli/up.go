@@ -22,7 +22,8 @@ func newUp(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make the sandbox, or repair it, and show the sample's trace",
-		Long: `up makes the sandbox and prints the trace of the sample Head.
+		Long: `up makes the sandbox and prints the trace of the sample: a Head, or what the sandbox.yaml that is named by -f says of an
+operator of your own (docs/sandbox-yaml.md; "sandbox init" writes one).
 
 It can be run again at any time: what is there is kept, what is missing or broken is mended.
 

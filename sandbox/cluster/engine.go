@@ -94,6 +94,20 @@ func (e *Engine) hasImage(ctx context.Context, name string) bool {
 	return err == nil
 }
 
+// ImageID is the engine's id of an image; has is false where it has none of that name.
+func (e *Engine) ImageID(ctx context.Context, name string) (id string, has bool) {
+	out, err := e.run(ctx, engineTimeout, nil, "image", "inspect", "--format", "{{.Id}}", name)
+	return strings.TrimSpace(out), err == nil
+}
+
+// SaveImage writes an image to a file, as an archive that engines load.
+func (e *Engine) SaveImage(ctx context.Context, name, path string) error {
+	if _, err := e.run(ctx, loadTimeout, nil, "save", "-o", path, name); err != nil {
+		return fmt.Errorf("saving image %s: %w", name, err)
+	}
+	return nil
+}
+
 // EnsureImage loads an image if the engine has none of that name.
 func (e *Engine) EnsureImage(ctx context.Context, name string, write Archiver) (loaded bool, err error) {
 	if e.hasImage(ctx, name) {

@@ -65,6 +65,10 @@ func operatorPod(o OperatorOptions) (*Component, error) {
 	if command, _ := manager["command"].([]any); len(command) > 0 && o.Manifests.Built() {
 		command[0] = "/" + operatorProgram // What the image has, whatever the project's own has.
 	}
+	// Somebody is waiting. kubebuilder's own probe begins after 5 seconds, and asks every 10.
+	if probe, ok := manager["readinessProbe"].(map[string]any); ok {
+		probe["initialDelaySeconds"], probe["periodSeconds"] = int64(0), int64(1)
+	}
 	addEnv(manager, project.Telemetry{}.Variables(o.Manifests.ServiceName))
 	setEnv(manager, o.Manifests.Env(o.Env))
 	version := o.Version

@@ -121,6 +121,9 @@ func TestOperator(t *testing.T) {
 	if c.Image != operatorImage || c.ImagePullPolicy != corev1.PullNever {
 		t.Errorf("image %s, policy %s; want %s and Never", c.Image, c.ImagePullPolicy, operatorImage)
 	}
+	if probe := c.ReadinessProbe; probe.PeriodSeconds != 1 || probe.InitialDelaySeconds != 0 {
+		t.Errorf("whoever waits for the operator waits for its probe: %v", probe)
+	}
 	env := make(map[string]string)
 	for _, e := range c.Env {
 		if _, twice := env[e.Name]; twice {

@@ -73,7 +73,7 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 	}
 	for _, arg := range m.arguments() {
 		p.Probed = p.Probed || slices.Contains(references(arg), "PROBE_ADDRESS")
-		p.Args = append(p.Args, relocate(expand(arg, known), mounts))
+		p.Args = append(p.Args, expand(relocate(arg, mounts), known))
 	}
 	return p, nil
 }
@@ -198,7 +198,9 @@ func folderOf(place Place, vm corev1.VolumeMount) string {
 func relocate(text string, mounts []mount) string {
 	for _, m := range mounts {
 		before, after, found := strings.Cut(text, m.from)
-		if found && (after == "" || after[0] == '/' || after[0] == ',' || after[0] == ':') {
+		begins := before == "" || strings.ContainsAny(before[len(before)-1:], "=,: ")
+		ends := after == "" || strings.ContainsAny(after[:1], "/,: ")
+		if found && begins && ends {
 			return before + m.to + after
 		}
 	}

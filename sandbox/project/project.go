@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
@@ -42,8 +43,21 @@ func Load(path string) (*Project, error) {
 		}
 		return nil, &Error{Path: path, Problem: err.Error() + "; `sandbox init` writes one for a kubebuilder project"}
 	}
+	return parse(path, absolute, data)
+}
+
+// Parse is Load for a file that is not written yet.
+func Parse(path string, data []byte) (*Project, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return parse(path, absolute, data)
+}
+
+func parse(name, absolute string, data []byte) (*Project, error) {
 	dir := filepath.Dir(absolute)
-	return newProject(path, data, &Project{Path: absolute, Dir: dir, disk: filesys.MakeFsOnDisk(), root: dir})
+	return newProject(name, data, &Project{Path: absolute, Dir: dir, disk: filesys.MakeFsOnDisk(), root: dir})
 }
 
 // Default is the reference operator's, whose manifests are built into the program.
@@ -101,3 +115,16 @@ func (p *Project) Name() string {
 
 // Built tells whether the sandbox builds the operator, as opposed to running an image of somebody else's.
 func (m *Manifests) Built() bool { return m.project.File.Operator.Build != nil }
+
+// OtherImages are those that the operator's Pods name beside the manager's, and what sandbox.yaml lists.
+func (m *Manifests) OtherImages() []string {
+	names := slices.Clone(m.project.File.Operator.Images)
+	spec := m.Deployment.Spec.Template.Spec
+	for i, c := range slices.Concat(spec.Containers, spec.InitContainers) {
+		if i != m.Container {
+			names = append(names, c.Image)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

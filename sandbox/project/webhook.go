@@ -54,6 +54,9 @@ func (m *Manifests) webhookServices() map[string]int64 {
 	return ports
 }
 
+// HasWebhook tells whether the API server calls the operator.
+func (m *Manifests) HasWebhook() bool { return len(m.webhookServices()) > 0 }
+
 // WebhookPort is the port on which the operator's webhook listens as a process. It is 0 where that can be chosen, because its
 // arguments name it, and where it has no webhook.
 func (m *Manifests) WebhookPort() int {

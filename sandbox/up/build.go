@@ -46,6 +46,10 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 			return err
 		}},
 		{Name: "operator image", Limit: limit, Run: func(ctx context.Context, report report) error {
+			if !r.manifests.Built() {
+				report("%s: nothing to build", r.project.File.Operator.Image)
+				return nil
+			}
 			_, err := r.builder.Operator(ctx, r.program(), report)
 			return err
 		}},

@@ -91,6 +91,9 @@ func (r *Run) GetCertManager(ctx context.Context, report report) (err error) {
 
 // GetOperator builds the operator.
 func (r *Run) GetOperator(ctx context.Context, report report) (err error) {
+	if _, err := r.manifests.Process(project.Place{}); err != nil {
+		return err
+	}
 	r.operatorPath, r.operatorVersion, err = r.programs.Operator(ctx, r.program(), report)
 	return err
 }

@@ -45,6 +45,8 @@ type kind struct {
 	certManager []image.Image
 	jaeger      image.Image
 	operator    image.Image
+	// operatorImages are others that its Pods name.
+	operatorImages []image.Image
 }
 
 // Open reads a sandbox's folder. It makes an empty one if there is none.

@@ -116,15 +116,6 @@ func (r *Run) GetJaegerImage(ctx context.Context, report report) (err error) {
 	return err
 }
 
-// BuildOperator builds the operator.
-func (r *Run) BuildOperator(ctx context.Context, report report) (err error) {
-	if err := r.useBuilder(); err != nil {
-		return err
-	}
-	r.operator, err = r.builder.Operator(ctx, r.program(), report)
-	return err
-}
-
 // EnsureCluster makes, adopts or repairs the cluster. Others may use what there is of it sooner: see AwaitNode and AwaitAPIServer.
 func (r *Run) EnsureCluster(ctx context.Context, report report) error {
 	outcome, err := r.cluster.Ensure(ctx, cluster.Wanted{
@@ -168,9 +159,9 @@ func (r *Run) LoadImages(ctx context.Context, report report) error {
 	return r.loadImages(ctx, report, slices.Concat(r.certManager, []image.Image{r.jaeger}, samples)...)
 }
 
-// LoadOperator streams the operator's image into the node.
+// LoadOperator streams the operator's images into the node.
 func (r *Run) LoadOperator(ctx context.Context, report report) error {
-	return r.loadImages(ctx, report, r.operator)
+	return r.loadImages(ctx, report, append([]image.Image{r.operator}, r.operatorImages...)...)
 }
 
 // loadImages streams those images into the node that it does not have.

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/scaffold"
+)
+
+// projectFile is what init writes.
+const projectFile = "sandbox.yaml"
+
+func newInit() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "init [DIR]",
+		Short: "Write the sandbox.yaml of a kubebuilder project",
+		Long: `init writes sandbox.yaml into the folder of a kubebuilder or operator-sdk project (default: the working folder), so that
+"sandbox up -f sandbox.yaml" runs its operator. It reads PROJECT, go.mod, the main package, config/default and config/samples, and says
+what it took from where. docs/sandbox-yaml.md tells what else the file may say.`,
+		Example: "  cd my-operator && sandbox init && sandbox --source=CLONE up -f sandbox.yaml",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("expected one folder at most, got %d arguments", len(args))}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := filepath.Join(append(args, projectFile)...)
+			if _, err := os.Stat(path); err == nil && !force {
+				return existsError(path)
+			}
+			guess, err := scaffold.Read(filepath.Dir(path))
+			if err != nil {
+				return err
+			}
+			if err := writeNew(path, guess.Text, force); err != nil {
+				return err
+			}
+			table := tabwriter.NewWriter(cmd.ErrOrStderr(), 0, 0, 2, ' ', 0)
+			for _, n := range guess.Notes {
+				fmt.Fprintf(table, "%s\t%s\t%s\n", n.Field, n.Value, n.From)
+			}
+			if err := table.Flush(); err != nil {
+				return err
+			}
+			if guess.Missing != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "\nNot all is well yet: %s\n", strings.TrimSpace(guess.Missing.Error()))
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", path)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file if it is there")
+	return cmd
+}
+
+func existsError(path string) error {
+	return fmt.Errorf("writing %s: it is there already; --force overwrites it", path)
+}
+
+// writeNew writes a file, which must not be there unless force says so.
+func writeNew(path, text string, force bool) error {
+	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if force {
+		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	file, err := os.OpenFile(path, flags, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return existsError(path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", projectFile, err)
+	}
+	_, err = file.WriteString(text)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}

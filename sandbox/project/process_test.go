@@ -1,0 +1,239 @@
+package project
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// place is a machine's.
+var place = Place{
+	Folder: "/state/op", WebhookPort: 1234, ProbeAddress: "127.0.0.1:5678",
+	Telemetry: Telemetry{Host: "127.0.0.1", OTLPGRPC: 1, OTLPHTTP: 2, Thrift: 3},
+}
+
+// scaffolded is a Deployment with a webhook and metrics, as kubebuilder makes it.
+const scaffolded = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: op, namespace: op-system}
+spec:
+  selector: {matchLabels: {app: op}}
+  template:
+    metadata: {labels: {app: op}}
+    spec:
+      serviceAccountName: op-manager
+      containers:
+      - name: manager
+        image: controller
+        command: [/manager]
+        args:
+        - --metrics-bind-address=:8443
+        - --leader-elect
+        - --health-probe-bind-address=:8081
+        - --webhook-cert-path=/tmp/k8s-webhook-server/serving-certs
+        - --zap-log-level=debug
+        env:
+        - {name: MINE, value: "kept, $(NS)"}
+        - {name: NS, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+        - {name: AFTER, value: "in $(NS), $(UNKNOWN), $$(NS)"}
+        - {name: OTEL_BSP_SCHEDULE_DELAY, value: "7"}
+        ports: [{name: webhook-server, containerPort: 9443}]
+        volumeMounts:
+        - {name: webhook-certs, mountPath: /tmp/k8s-webhook-server/serving-certs, readOnly: true}
+      volumes:
+      - {name: webhook-certs, secret: {secretName: webhook-server-cert}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: webhook-service, namespace: op-system}
+spec: {ports: [{port: 443, targetPort: webhook-server}]}
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: serving-cert, namespace: op-system}
+spec: {secretName: webhook-server-cert, dnsNames: [x]}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: hooks}
+webhooks: [{name: a, clientConfig: {service: {name: webhook-service, namespace: op-system, path: /validate}}}]
+`
+
+func TestProcess(t *testing.T) {
+	text := strings.Replace(minimal, "  manifests: [config]", "  embedded: {args: [\"--namespace=$(NAMESPACE)\"]}\n  env: {FROM_FILE: f, BOTH: f}\n  manifests: [config]", 1)
+	m := rendered(t, write(t, text, map[string]string{"config/deployment.yaml": scaffolded}))
+	here := place
+	here.Env = map[string]string{"BOTH": "u"}
+	p, err := m.Process(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs := "/state/op/tmp/k8s-webhook-server/serving-certs"
+	wantArgs := []string{
+		"--metrics-bind-address=0", "--health-probe-bind-address=127.0.0.1:5678", "--webhook-cert-path=" + certs, "--zap-log-level=debug", "--namespace=op-system",
+	}
+	if diff := cmp.Diff(wantArgs, p.Args); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
+	}
+	if p.Namespace != "op-system" || p.Account != "op-manager" || !p.Probed {
+		t.Errorf("runs as %s/%s, probed %t", p.Namespace, p.Account, p.Probed)
+	}
+	if diff := cmp.Diff(map[string]string{certs: "webhook-server-cert"}, p.Secrets); diff != "" {
+		t.Errorf("Secrets (-want +got):\n%s", diff)
+	}
+	env := map[string]string{}
+	for _, v := range p.Env {
+		if _, twice := env[v.Name]; twice {
+			t.Errorf("variable %s twice", v.Name)
+		}
+		env[v.Name] = v.Value
+	}
+	for name, want := range map[string]string{
+		"MINE": "kept, $(NS)", "NS": "op-system", "AFTER": "in op-system, $(UNKNOWN), $(NS)", // As a kubelet expands them: backwards alone.
+		"OTEL_BSP_SCHEDULE_DELAY": "7", "OTEL_SERVICE_NAME": "op", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://127.0.0.1:3/api/traces", "SANDBOX_OTLP_HTTP": "http://127.0.0.1:2",
+		"FROM_FILE": "f", "BOTH": "u",
+		"TMPDIR": "/state/op/tmp", // Where a program that is told nothing looks for its certificates.
+	} {
+		if env[name] != want {
+			t.Errorf("%s = %q, want %q", name, env[name], want)
+		}
+	}
+	if port := m.WebhookPort(); port != 9443 {
+		t.Errorf("webhook port %d; its Service leads to 9443", port)
+	}
+	again, err := m.Process(here)
+	if err != nil || !cmp.Equal(p, again) {
+		t.Errorf("the same once more is another process: %v\n%s", err, cmp.Diff(p, again))
+	}
+}
+
+func TestWebhookPortIsChosenWhereItCanBe(t *testing.T) {
+	text := strings.Replace(minimal, "  manifests: [config]", "  embedded: {args: [\"--webhook-port=$(WEBHOOK_PORT)\"]}\n  manifests: [config]", 1)
+	for name, test := range map[string]struct {
+		text, deployment string
+		port             int
+		arg              string
+	}{
+		"by an argument of the file":  {text, scaffolded, 0, "--webhook-port=1234"},
+		"by the Deployment's own":     {minimal, strings.Replace(scaffolded, "--leader-elect", "--webhook-port=9999", 1), 0, "--webhook-port=1234"},
+		"in two arguments":            {minimal, strings.Replace(scaffolded, "- --leader-elect", "- --webhook-port\n        - \"9999\"", 1), 0, "--webhook-port=1234"},
+		"by the number of a Service":  {minimal, strings.Replace(scaffolded, "targetPort: webhook-server", "targetPort: 8888", 1), 8888, ""},
+		"by controller-runtime alone": {minimal, strings.Replace(scaffolded, "targetPort: webhook-server", "targetPort: other", 1), 9443, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := rendered(t, write(t, test.text, map[string]string{"config/deployment.yaml": test.deployment}))
+			if got := m.WebhookPort(); got != test.port {
+				t.Errorf("port %d, want %d", got, test.port)
+			}
+			p, err := m.Process(place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.arg != "" && !slices.Contains(p.Args, test.arg) || slices.Contains(p.Args, "9999") {
+				t.Errorf("arguments %q", p.Args)
+			}
+		})
+	}
+	if port := rendered(t, write(t, minimal, nil)).WebhookPort(); port != 0 {
+		t.Errorf("port %d of an operator without a webhook", port)
+	}
+}
+
+func TestProcessWithoutAnything(t *testing.T) {
+	p, err := rendered(t, write(t, minimal, nil)).Process(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Args) != 0 || p.Probed || len(p.Secrets) != 0 || p.Account != "op" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestWhatAProcessCannot: each is told before anything is built.
+func TestWhatAProcessCannot(t *testing.T) {
+	replace := func(old, now string) map[string]string {
+		if !strings.Contains(scaffolded, old) {
+			t.Fatalf("there is no %q to replace", old)
+		}
+		return map[string]string{"config/deployment.yaml": strings.Replace(scaffolded, old, now, 1)}
+	}
+	secret := replace("        volumeMounts:", "        volumeMounts:\n        - {name: more, mountPath: /more}")
+	secret["config/deployment.yaml"] = strings.Replace(secret["config/deployment.yaml"], "      volumes:", "      volumes:\n      - {name: more, secret: {secretName: mine}}", 1)
+	image := strings.Replace(minimal, "build: {main: ./cmd}", "image: example.com/op:1", 1)
+	for name, test := range map[string]struct {
+		text  string
+		files map[string]string
+		want  string
+	}{
+		"an image":             {image, nil, "it can't run the image example.com/op:1"},
+		"another workload":     {minimal, map[string]string{"config/job.yaml": "{apiVersion: batch/v1, kind: Job, metadata: {name: setup}}"}, "it can't run Job setup beside it"},
+		"an init container":    {minimal, replace("      containers:", "      initContainers: [{name: first}]\n      containers:"), "init container first has no place"},
+		"a sidecar":            {minimal, replace("      - name: manager", "      - {name: proxy}\n      - name: manager"), "container proxy has no place beside it"},
+		"a ConfigMap's folder": {minimal, replace("secret: {secretName: webhook-server-cert}", "configMap: {name: c}"), "it mounts no Secret of a cert-manager Certificate"},
+		"a Secret of a user's": {minimal, secret, "volume more, mounted at /more, is neither an emptyDir nor a Secret"},
+		"a variable":           {minimal, replace("fieldRef: {fieldPath: metadata.namespace}", "secretKeyRef: {name: s, key: k}"), "variable NS has its value from what only a Pod has; operator.env can set it"},
+		"a field of a Pod":     {minimal, replace("fieldPath: metadata.namespace", "fieldPath: metadata.uid"), "variable NS has its value from what only a Pod has"},
+		"many variables":       {minimal, replace("        env:", "        envFrom: [{configMapRef: {name: c}}]\n        env:"), "(envFrom)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := rendered(t, write(t, test.text, test.files)).Process(place)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "--cluster=embedded runs the operator as a process") || !strings.Contains(err.Error(), "use --cluster=kind") {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+	// What the file sets needs no Pod.
+	text := strings.Replace(minimal, "  manifests: [config]", "  env: {NS: mine}\n  manifests: [config]", 1)
+	p, err := rendered(t, write(t, text, replace("fieldRef: {fieldPath: metadata.namespace}", "secretKeyRef: {name: s, key: k}"))).Process(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(p.Env, Variable{Name: "NS", Value: "mine"}) {
+		t.Errorf("environment %v", p.Env)
+	}
+	// kube-rbac-proxy guards metrics, which a process has none of; an emptyDir is any folder.
+	files := replace("      - name: manager", "      - {name: kube-rbac-proxy}\n      - name: manager")
+	files["config/deployment.yaml"] = strings.Replace(files["config/deployment.yaml"], "        volumeMounts:", "        volumeMounts:\n        - {name: scratch, mountPath: /var/scratch}", 1)
+	files["config/deployment.yaml"] = strings.Replace(files["config/deployment.yaml"], "      volumes:", "      volumes:\n      - {name: scratch, emptyDir: {}}", 1)
+	files["config/deployment.yaml"] = strings.Replace(files["config/deployment.yaml"], "--zap-log-level=debug", "--scratch=/var/scratch/deep", 1)
+	if p, err = rendered(t, write(t, minimal, files)).Process(place); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(p.Args, "--scratch=/state/op/volumes/scratch/deep") {
+		t.Errorf("arguments %q", p.Args)
+	}
+}
+
+func TestOtherImages(t *testing.T) {
+	text := strings.Replace(minimal, "  manifests: [config]", "  images: [example.com/b:1, example.com/a:1]\n  manifests: [config]", 1)
+	files := map[string]string{"config/deployment.yaml": strings.Replace(scaffolded, "      - name: manager", "      - {name: proxy, image: example.com/proxy:1}\n      - name: manager", 1)}
+	m := rendered(t, write(t, text, files))
+	if diff := cmp.Diff([]string{"example.com/a:1", "example.com/b:1", "example.com/proxy:1"}, m.OtherImages()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestVariablesAreDocumented: what the check of a file takes is what a process gets.
+func TestVariablesAreDocumented(t *testing.T) {
+	text := strings.Replace(minimal, "  manifests: [config]", "  embedded: {args: [\"$("+strings.Join(variables, ")\", \"$(")+")\"]}\n  manifests: [config]", 1)
+	p, err := rendered(t, write(t, text, map[string]string{"config/deployment.yaml": scaffolded})).Process(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for i, arg := range p.Args[len(p.Args)-len(variables):] {
+		got[variables[i]] = arg
+	}
+	want := map[string]string{
+		"NAMESPACE": "op-system", "SERVICE_ACCOUNT": "op-manager", "PROBE_ADDRESS": "127.0.0.1:5678", "WEBHOOK_PORT": "1234",
+		"WEBHOOK_CERT_DIR": "/state/op/tmp/k8s-webhook-server/serving-certs",
+	}
+	if diff := cmp.Diff(want, got); diff != "" || !slices.Equal(slices.Sorted(maps.Keys(want)), variables) {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

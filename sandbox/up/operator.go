@@ -1,0 +1,57 @@
+package up
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/operator-tracing/sandbox/sandbox/image"
+)
+
+// GetOperatorImages builds the operator, or gets its image, and gets the other images that its manifests and its sandbox.yaml
+// name: nodes never pull.
+func (r *Run) GetOperatorImages(ctx context.Context, report report) (err error) {
+	if err := r.useBuilder(); err != nil {
+		return err
+	}
+	if r.operator, err = r.operatorImage(ctx, report); err != nil {
+		return err
+	}
+	r.operatorImages = nil
+	for _, name := range r.manifests.OtherImages() {
+		other, err := r.givenImage(ctx, name, report)
+		if err != nil {
+			return err
+		}
+		r.operatorImages = append(r.operatorImages, other)
+	}
+	return nil
+}
+
+func (r *Run) operatorImage(ctx context.Context, report report) (image.Image, error) {
+	if r.manifests.Built() {
+		return r.builder.Operator(ctx, r.program(), report)
+	}
+	given, err := r.givenImage(ctx, r.project.File.Operator.Image, report)
+	if err != nil {
+		return image.Image{}, err
+	}
+	return given.AsOperator()
+}
+
+// givenImage gets an image of the user's: from the container engine, where it may have been built a moment ago, else from its
+// registry.
+func (r *Run) givenImage(ctx context.Context, name string, report report) (image.Image, error) {
+	if id, has := r.engine.ImageID(ctx, name); has {
+		report("%s, from %s", name, r.engine.Name)
+		return r.builder.Given(name, id, func(path string) error { return r.engine.SaveImage(ctx, name, path) })
+	}
+	mirror, err := r.mirror()
+	if err != nil {
+		return image.Image{}, err
+	}
+	pulled, err := image.NewRegistry(r.builder, mirror).Pull(ctx, name, report)
+	if err != nil {
+		return image.Image{}, fmt.Errorf("getting image %s, which %s does not have: %w", name, r.engine.Name, err)
+	}
+	return pulled, nil
+}
