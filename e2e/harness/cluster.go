@@ -38,6 +38,7 @@ type Cluster struct {
 	// Jaeger reads traces.
 	Jaeger *jaeger.Client
 
+	program   *program
 	parts     parts
 	artifacts string
 }
@@ -82,8 +83,6 @@ type logParts interface {
 	// keepLogs writes the logs of the operator, of Jaeger, and of what runs in a
 	// namespace.
 	keepLogs(ctx context.Context, namespace string, write writeFunc)
-	// exportLogs keeps everything's logs in a folder.
-	exportLogs(ctx context.Context, folder string) error
 }
 
 // connect makes the clients of a sandbox that is up. The program is the sandbox's.
@@ -98,7 +97,7 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("making the scheme: %w", err)
 	}
-	c := &Cluster{Status: status, artifacts: artifacts}
+	c := &Cluster{Status: status, program: p, artifacts: artifacts}
 	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("making a client of the cluster: %w", err)
 	}
@@ -131,9 +130,9 @@ func (c *Cluster) Environment() env.Environment {
 	return env.NewWithConfig(envconf.NewWithKubeConfig(c.Status.Kubeconfig))
 }
 
-// exportLogs keeps the logs of everything among the artifacts.
-func (c *Cluster) exportLogs(ctx context.Context) error {
-	return c.parts.exportLogs(ctx, filepath.Join(c.artifacts, c.Status.Cluster))
+// export keeps all that the sandbox knows of itself among the artifacts, as its own command writes it.
+func (c *Cluster) export(ctx context.Context) error {
+	return c.program.export(ctx, filepath.Join(c.artifacts, c.Status.Cluster))
 }
 
 // Eventually polls until check gives nil. The error names what was waited for

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,15 +13,12 @@ import (
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/kind/pkg/cluster"
 )
 
 const (
 	operatorNamespace = "operator-tracing-system"
 	jaegerNamespace   = "jaeger"
 	managerContainer  = "manager"
-	// logsLimit bounds the export of the node's logs.
-	logsLimit = 2 * time.Minute
 )
 
 // managerLabels are the operator's own: its Deployment's name depends on the
@@ -170,32 +164,4 @@ func (d *deployments) podLog(ctx context.Context, pod *corev1.Pod, container str
 	}
 	data, err := io.ReadAll(stream)
 	return data, errors.Join(err, stream.Close())
-}
-
-// exportLogs keeps the node's logs, as kind's export does. What kind could not
-// get is noted beside them.
-func (d *deployments) exportLogs(ctx context.Context, folder string) error {
-	engine, err := d.engine()
-	if err != nil {
-		return fmt.Errorf("exporting the node's logs: %w", err)
-	}
-	done := make(chan error, 1) // kind takes no context
-	go func() {
-		done <- cluster.NewProvider(engine).CollectLogs(d.name, folder)
-	}()
-	ctx, cancel := context.WithTimeout(ctx, logsLimit)
-	defer cancel()
-	select {
-	case err := <-done:
-		if err != nil {
-			// A node that was built from source has no journalctl, for one: the rest is there.
-			note := filepath.Join(folder, "incomplete.txt")
-			if err := os.WriteFile(note, []byte(err.Error()+"\n"), 0o644); err != nil {
-				return fmt.Errorf("exporting the node's logs: %w", err)
-			}
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("exporting the node's logs: %w", ctx.Err())
-	}
 }

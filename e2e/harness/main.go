@@ -100,11 +100,11 @@ func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
 	}
 	defer s.Cluster.close()
 	if err := s.prepare(ctx); err != nil {
-		return 1, errors.Join(err, s.Cluster.exportLogs(ctx))
+		return 1, errors.Join(err, s.Cluster.export(ctx))
 	}
 	code = m.Run()
 	if code != 0 {
-		return code, s.Cluster.exportLogs(ctx)
+		return code, s.Cluster.export(ctx)
 	}
 	if filtered() {
 		return 0, nil

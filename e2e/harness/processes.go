@@ -3,12 +3,10 @@ package harness
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -163,26 +161,4 @@ func (p *processes) keepLogs(ctx context.Context, _ string, write writeFunc) {
 		data, err := p.log(ctx, name)
 		write("log-"+name+".txt", data, err)
 	}
-}
-
-// exportLogs copies the sandbox's folder of logs.
-func (p *processes) exportLogs(ctx context.Context, folder string) error {
-	status, err := p.program.status(ctx)
-	if err != nil {
-		return fmt.Errorf("exporting the logs of processes: %w", err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("exporting the logs of processes: %w", err)
-	}
-	var errs []error
-	for _, process := range status.processes() {
-		data, err := tail(process.Log)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(folder, filepath.Base(process.Log)), data, 0o644)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("exporting the log of %s: %w", process.Name, err))
-		}
-	}
-	return errors.Join(errs...)
 }

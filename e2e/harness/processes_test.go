@@ -11,7 +11,7 @@ import (
 )
 
 // fakeEmbedded is a sandbox that keeps a diary of up. Its Jaeger is a process of the
-// test's own; where there is a file called broken, up fails.
+// test's own; where there is a file called broken, up and export fail.
 func fakeEmbedded(t *testing.T) (p *processes, folder string, diary func() string) {
 	t.Helper()
 	jaeger := exec.CommandContext(t.Context(), "sleep", "600")
@@ -32,6 +32,11 @@ func fakeEmbedded(t *testing.T) (p *processes, folder string, diary func() strin
 		"pid":          fmt.Sprint(jaeger.Process.Pid),
 		"sandbox": `#!/bin/sh
 cd "$(dirname "$0")"
+if [ "$1" = export ]; then
+  [ ! -e broken ] || { echo "no room" >&2; exit 1; }
+  mkdir -p "$2" && echo all >"$2/exported"
+  exit
+fi
 if [ "$1" = up ]; then
   echo "$*" >>diary
   [ ! -e broken ] || { echo "no room" >&2; exit 1; }
@@ -117,7 +122,7 @@ func TestProcessesOperatorEnv(t *testing.T) {
 
 func TestProcessesLogs(t *testing.T) {
 	p, folder, _ := fakeEmbedded(t)
-	c := &Cluster{parts: p, artifacts: filepath.Join(folder, "artifacts"), Status: Status{Cluster: clusterEmbedded}}
+	c := &Cluster{program: p.program, parts: p, artifacts: filepath.Join(folder, "artifacts"), Status: Status{Cluster: clusterEmbedded}}
 	failures, err := c.ExportFailures(t.Context())
 	if want := []string{exportFailure + ": first", exportFailure + ": second"}; err != nil || fmt.Sprint(failures) != fmt.Sprint(want) {
 		t.Errorf("failures are %q, %v, want %q", failures, err, want)
@@ -132,14 +137,17 @@ func TestProcessesLogs(t *testing.T) {
 	if len(kept) != 2 || kept["log-jaeger.txt"] != "spans\n" || !strings.HasPrefix(kept["log-operator.txt"], "one\n") {
 		t.Errorf("logs are %q", kept)
 	}
-	if err := os.Remove(filepath.Join(folder, "operator.log")); err != nil {
+	if err := c.export(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(folder, "artifacts", "embedded", "exported")); err != nil || string(data) != "all\n" {
+		t.Errorf("the sandbox exported %q, %v", data, err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "broken"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.exportLogs(t.Context()); err == nil || !strings.Contains(err.Error(), "operator.log") {
-		t.Errorf("error is %v, want that of the log that is missing", err)
-	}
-	if data, err := os.ReadFile(filepath.Join(folder, "artifacts", "embedded", "jaeger.log")); err != nil || string(data) != "spans\n" {
-		t.Errorf("the log beside it is %q, %v", data, err)
+	if err := c.export(t.Context()); err == nil || !strings.Contains(err.Error(), "no room") {
+		t.Errorf("error is %v, want what export said", err)
 	}
 }
 

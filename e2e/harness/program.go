@@ -20,6 +20,7 @@ const (
 	downLimit   = 6 * time.Minute
 	statusLimit = time.Minute
 	buildLimit  = 15 * time.Minute
+	exportLimit = 3 * time.Minute
 )
 
 // program is the sandbox's binary. It is built once and run directly: go run
@@ -131,6 +132,17 @@ func (p *program) down(ctx context.Context, log io.Writer) error {
 	cmd.Stdout = ignoreErrors{log}
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("running sandbox down: %w", errors.Join(err, ctx.Err()))
+	}
+	return nil
+}
+
+// export writes what the sandbox knows of itself into a folder. What could not be had it says there.
+func (p *program) export(ctx context.Context, folder string) error {
+	ctx, cancel := context.WithTimeout(ctx, exportLimit)
+	defer cancel()
+	var said bytes.Buffer
+	if err := p.command(ctx, &said, "export", folder).Run(); err != nil {
+		return fmt.Errorf("running sandbox export: %w; it says: %s", errors.Join(err, ctx.Err()), bytes.TrimSpace(said.Bytes()))
 	}
 	return nil
 }

@@ -125,6 +125,10 @@ var networkFindings = []finding{
 	{"a strange certificate", func(f *Facts) {
 		f.Registries[0].Err = errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority")
 	}, "registries", Problem, "unknown authority", "SSL_CERT_FILE", []Mode{KindByRegistry}},
+	{"a proxy's refusal", func(f *Facts) {
+		f.Proxy.Variables = []string{"HTTPS_PROXY", "https_proxy"}
+		f.Registries[0].Err = errors.New("the proxy 10.0.0.1:3128 was asked for the way there: Forbidden")
+	}, "registries", Problem, "Forbidden", "mend HTTPS_PROXY, https_proxy (NO_PROXY", []Mode{KindByRegistry}},
 	{"not signed in", func(f *Facts) { f.Registries[0].Err = errors.New("it answers 403 Forbidden") }, "registries", Problem, "403", "docker login", []Mode{KindByRegistry}},
 	{"too many pulls", func(f *Facts) { f.Registries[0].Err = errors.New("it answers 429 Too Many Requests") }, "registries", Problem, "429", "wait", []Mode{KindByRegistry}},
 	{"some answer", func(f *Facts) { f.Registries[0].Err = errors.New("gone") }, "registries", OK, "two.example answer", "", nil},

@@ -61,6 +61,8 @@ func registryRemedy(said string, f Facts) string {
 	switch {
 	case strings.Contains(said, "certificate"):
 		return "add the certificate of your proxy to this machine's (SSL_CERT_FILE names another bundle), or use --images=source"
+	case strings.Contains(said, "the proxy "):
+		return "mend " + strings.Join(f.Proxy.Variables, ", ") + " (NO_PROXY leaves hosts out), or use --images=source"
 	case strings.Contains(said, "401") || strings.Contains(said, "403"):
 		return "docker login, or use --images=source"
 	case strings.Contains(said, "429"):

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"golang.org/x/net/http/httpproxy"
 )
 
 // RegistryHosts are those that images are pulled from, sorted: host names, some with ports. With a mirror it is the mirror alone.
@@ -35,8 +37,8 @@ func RegistryHosts(mirror Mirror) ([]string, error) {
 }
 
 // Ping asks a host whether it is a registry, as every client does first: GET /v2/, without credentials. A nil client is
-// Go's default one, which goes by the environment's proxies. A host without a certificate begins with http://. The error says in a few words what answered instead, or that
-// nobody did.
+// Go's default one, which goes by the environment's proxies. A host without a certificate begins with http://. The error says in
+// a few words what answered instead, or that nobody did.
 func Ping(ctx context.Context, client *http.Client, host string) error {
 	if client == nil {
 		client = http.DefaultClient
@@ -68,15 +70,37 @@ func Ping(ctx context.Context, client *http.Client, host string) error {
 	return fmt.Errorf("it answers %s", response.Status)
 }
 
-// plainly takes the method and address off an HTTP client's error, and puts words for the end of time.
+// plainly takes the method and address off an HTTP client's error, and puts words for the end of time, and for what a proxy did.
 func plainly(err error) error {
 	var timeout net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		return errors.New("no answer in time")
 	}
 	var request *url.Error
-	if errors.As(err, &request) {
+	if !errors.As(err, &request) {
+		return err
+	}
+	proxy := proxyFor(request.URL)
+	if proxy == "" {
 		return request.Err
 	}
-	return err
+	var noTLS tls.RecordHeaderError
+	if errors.As(err, &noTLS) || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, io.EOF) {
+		// It was asked for a tunnel, said yes, and sent its page through it.
+		return fmt.Errorf("the proxy %s sends something of its own, a web page most likely, in the registry's place: %w", proxy, request.Err)
+	}
+	return fmt.Errorf("the proxy %s was asked for the way there: %w", proxy, request.Err)
+}
+
+// proxyFor is the host and port of the proxy that the environment names for an address, or "".
+func proxyFor(address string) string {
+	target, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	proxy, err := httpproxy.FromEnvironment().ProxyFunc()(target)
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return proxy.Host
 }

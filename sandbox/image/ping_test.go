@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -72,5 +73,52 @@ func TestRegistryHosts(t *testing.T) {
 	}
 	if len(got) != 3 || !slices.IsSorted(got) {
 		t.Errorf("%q, want three, sorted", got)
+	}
+}
+
+// proxied is a client whose requests go through a proxy that answers whoever asks it for a tunnel. The environment names it, too, with a
+// password that no error may tell.
+func proxied(t *testing.T, answer http.HandlerFunc) *http.Client {
+	t.Helper()
+	proxy := httptest.NewServer(answer)
+	t.Cleanup(proxy.Close)
+	address := strings.Replace(proxy.URL, "http://", "http://me:secret@", 1)
+	t.Setenv("HTTPS_PROXY", address)
+	t.Setenv("https_proxy", "")
+	t.Setenv("NO_PROXY", "")
+	t.Setenv("no_proxy", "")
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(parsed), DisableKeepAlives: true}}
+}
+
+func TestPingThroughAProxyThatIsInTheWay(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		want   string
+	}{
+		{"a page in the tunnel", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<html>sign in</html>"))
+		}, "sends something of its own, a web page most likely, in the registry's place"},
+		{"a refusal", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte("<html>no</html>"))
+		}, "was asked for the way there: Forbidden"},
+		{"a sign-in", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }, "Proxy Authentication Required"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := Ping(t.Context(), proxied(t, test.answer), "registry.example")
+			if err == nil || !strings.Contains(err.Error(), "the proxy 127.0.0.1:") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+			if err != nil && strings.ContainsAny(err.Error(), "\n<") || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }

@@ -1,0 +1,62 @@
+package embedded
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+// TestMistakes makes some about a sandbox that is up: each ends in one line that says what to do, and nothing is lost. The user's own
+// KUBECONFIG points nowhere all the while, which is none of the sandbox's business.
+func TestMistakes(t *testing.T) {
+	s := newSandbox(t, "KUBECONFIG=/none/kubeconfig")
+	s.up()
+	before := s.wantWhole()
+	s.WantRefusal(nil, []string{"trace", "head-sampel"}, "default/head-sampel", "did you mean default/head-sample?")
+	s.WantRefusal(nil, []string{"trace", "defautl/head-sample"}, `"defautl"`)
+	s.WantExit(2, nil, []string{"logs", "jeager"}, "did you mean jaeger?")
+	s.WantExit(2, nil, []string{"stauts"}, "did you mean status?")
+	s.WantExit(2, nil, []string{"up", "--otlp-grcp-port=1"}, "did you mean --otlp-grpc-port?")
+	config := filepath.Join(t.TempDir(), "options.yaml")
+	if err := os.WriteFile(config, []byte("# Options.\ntimeuot: 3m\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.WantExit(2, nil, []string{"up", "--config=" + config}, config+":2", "did you mean timeout?")
+
+	kubeconfig := filepath.Join(s.Dir, "kubeconfig")
+	if err := os.Rename(kubeconfig, kubeconfig+".lost"); err != nil {
+		t.Fatal(err)
+	}
+	s.WantRefusal(nil, []string{"trace", "head-sample"}, kubeconfig, "no such file", "`make sandbox-up` writes it again")
+	if status, code := s.Status(); code != 1 || status.State != up.StateDegraded {
+		t.Errorf("status without a kubeconfig: exit code %d, %+v", code, status)
+	}
+	s.up()
+	if after := s.wantWhole(); after["etcd"] != before["etcd"] || after["operator"] != before["operator"] {
+		t.Errorf("processes %v before the mistakes, %v after them", before, after)
+	}
+	s.wantTrace("after-the-mistakes")
+}
+
+// TestUselessCacheAsRoot has a cache that is read-only, and one that is full: up says so before it begins, and what is built needs
+// neither.
+func TestUselessCacheAsRoot(t *testing.T) {
+	mounted := mount(t, "size=10m")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := []string{"XDG_CACHE_HOME=" + mounted, "GOCACHE=" + filepath.Join(cache, "go-build")}
+	s := newSandbox(t)
+	s.WantRefusal(empty, []string{"up"}, "10 MiB free in the cache folder", mounted, "make room there, or name another folder by XDG_CACHE_HOME")
+	s.WantRefusal(empty, []string{"doctor"}, "no sandbox of the kind that was asked for can run here")
+	s.remount(mounted, "ro")
+	s.WantRefusal(empty, []string{"up"}, mounted, "read-only file system", "make it writable, or name another folder by XDG_CACHE_HOME")
+	s.WantRefusal(empty, []string{"build", "--cluster=embedded"}, mounted, "read-only file system", "XDG_CACHE_HOME")
+	s.wantNoProcess()
+	if entries, err := os.ReadDir(filepath.Join(s.Dir, "diagnostics")); err == nil {
+		t.Errorf("a refusal kept diagnostics: %v", entries)
+	}
+}
