@@ -18,7 +18,7 @@ func TestMistakes(t *testing.T) {
 	s.WantRefusal(nil, []string{"trace", "defautl/head-sample"}, `"defautl"`)
 	s.WantExit(2, nil, []string{"logs", "jeager"}, "did you mean jaeger?")
 	s.WantExit(2, nil, []string{"stauts"}, "did you mean status?")
-	s.WantExit(2, nil, []string{"up", "--otlp-grcp-port=1"}, "did you mean --otlp-grpc-port?")
+	s.WantExit(2, nil, []string{"up", "--otlp-grcp-port=1"}, "did you mean --otlp-grpc-port")
 	config := filepath.Join(t.TempDir(), "options.yaml")
 	if err := os.WriteFile(config, []byte("# Options.\ntimeuot: 3m\n"), 0o600); err != nil {
 		t.Fatal(err)
