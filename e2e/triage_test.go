@@ -13,8 +13,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
-// tracelessLimit is how long a wait goes on that shall fail: a Head is ready long
-// before, and failed exports are in the log.
+// tracelessLimit is how long a wait goes on that shall fail: failed exports are in the
+// log by then.
 const tracelessLimit = 5 * time.Second
 
 // Each cause is really there, and the report about the trace of a new Head has to
@@ -95,6 +95,11 @@ func checkReport(ctx context.Context, s *step, name string, change func(*v1alpha
 	head, err := s.CreateHead(ctx, name, change)
 	if err != nil {
 		s.Fatal(err)
+	}
+	if cause != triage.NeverReady { // Else a Head that is late would be a second cause.
+		if err := s.WaitReady(ctx, name); err != nil {
+			s.Fatal(err)
+		}
 	}
 	s.TraceLimit = tracelessLimit
 	_, err = s.WaitTrace(ctx, head, "create.tree")

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 func TestSetEnv(t *testing.T) {
@@ -16,7 +18,7 @@ func TestSetEnv(t *testing.T) {
 		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "other"}, {Name: managerContainer, Env: env}}
 		return d
 	}
-	own := corev1.EnvVar{Name: "NODE_ADDRESS", Value: "n"} // the manifest's
+	own := corev1.EnvVar{Name: project.NodeAddress, Value: "n"} // the manifest's
 	a1, a2 := corev1.EnvVar{Name: ExporterVariable, Value: "1"}, corev1.EnvVar{Name: ExporterVariable, Value: "2"}
 	b := corev1.EnvVar{Name: ConvergedAgeVariable, Value: "b"}
 	tests := map[string]struct {

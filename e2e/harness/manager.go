@@ -15,6 +15,8 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/kind/pkg/cluster"
+
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 // leaseName is the lease that the operator that reconciles holds.
@@ -64,8 +66,10 @@ func setEnv(d *appsv1.Deployment, env map[string]string) bool {
 	return !slices.Equal(before, after)
 }
 
-// otlpHTTP names the node as the operator's manifest does.
-func (d *deployments) otlpHTTP(Status) string { return "http://$(NODE_ADDRESS):4318/v1/traces" }
+// otlpHTTP names the node as the sandbox's own variables do.
+func (d *deployments) otlpHTTP(Status) string {
+	return "http://$(" + project.NodeAddress + "):4318/v1/traces"
+}
 
 func (d *deployments) scaleOperator(ctx context.Context, replicas int32) error {
 	return d.scale(ctx, replicas, d.operator)

@@ -19,6 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 const (
@@ -211,7 +212,7 @@ func (d *deployments) operatorState(ctx context.Context) (triage.Operator, error
 }
 
 func (d *deployments) receivers(Status) []string {
-	const node = "$(NODE_ADDRESS):"
+	const node = "$(" + project.NodeAddress + "):"
 	return []string{node + "4317", node + "4318", node + "14268"}
 }
 

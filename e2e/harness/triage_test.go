@@ -22,6 +22,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 func TestTimeOf(t *testing.T) {
@@ -128,7 +129,7 @@ func TestOperatorStateOfDeployment(t *testing.T) {
 	deployment.Spec.Selector = &metav1.LabelSelector{MatchLabels: managerLabels}
 	deployment.Spec.Template.Spec.Containers = []corev1.Container{
 		{Name: "other", Env: []corev1.EnvVar{{Name: "X", Value: "other"}}},
-		{Name: managerContainer, Env: []corev1.EnvVar{{Name: "X", Value: "x"}, {Name: "NODE_ADDRESS", ValueFrom: &corev1.EnvVarSource{}}}},
+		{Name: managerContainer, Env: []corev1.EnvVar{{Name: "X", Value: "x"}, {Name: project.NodeAddress, ValueFrom: &corev1.EnvVarSource{}}}},
 	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "p", Labels: managerLabels}}
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{

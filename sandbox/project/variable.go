@@ -9,8 +9,8 @@ type Variable struct {
 	FieldPath string
 }
 
-// nodeAddress is the variable for the address at which the sandbox's Jaeger is reached.
-const nodeAddress = "SANDBOX_NODE_ADDRESS"
+// NodeAddress is the variable for the address at which the sandbox's Jaeger is reached. Values of variables after it may name it.
+const NodeAddress = "SANDBOX_NODE_ADDRESS"
 
 // Telemetry is where the sandbox's Jaeger takes spans.
 type Telemetry struct {
@@ -23,7 +23,7 @@ type Telemetry struct {
 
 // Variables tell an operator to send its spans there, soon, and as whom.
 func (t Telemetry) Variables(serviceName string) []Variable {
-	host := Variable{Name: nodeAddress, Value: t.Host}
+	host := Variable{Name: NodeAddress, Value: t.Host}
 	if t.Host == "" {
 		host.FieldPath = "status.hostIP"
 	}
@@ -31,7 +31,7 @@ func (t Telemetry) Variables(serviceName string) []Variable {
 		if port == 0 {
 			port = usual
 		}
-		return "http://$(" + nodeAddress + "):" + itoa(port)
+		return "http://$(" + NodeAddress + "):" + itoa(port)
 	}
 	return []Variable{
 		host,
