@@ -74,7 +74,7 @@ func TestDocumentsExampleIsRight(t *testing.T) {
 		}
 	}
 	for _, v := range (Telemetry{}).Variables("") {
-		if name := strings.TrimPrefix(v.Name, "OTEL_EXPORTER_OTLP"); v.Name != nodeAddress && !strings.Contains(document(t), name) {
+		if name := strings.TrimPrefix(v.Name, "OTEL_EXPORTER_OTLP"); v.Name != NodeAddress && !strings.Contains(document(t), name) {
 			t.Errorf("the document does not name %s", v.Name)
 		}
 	}
