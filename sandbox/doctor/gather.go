@@ -51,6 +51,9 @@ type Slow struct {
 // registryLimit bounds the question to one registry. Behind a firewall that drops packets, nobody answers at all.
 const registryLimit = 5 * time.Second
 
+// engineLimit bounds the search for an engine that works: a first one compiles the probe, which takes some seconds.
+const engineLimit = 2 * time.Minute
+
 // Gather collects facts. With no Slow part it takes some milliseconds, starts nothing and asks nobody. What can't be found
 // out stays unknown: it is no error.
 func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
@@ -90,7 +93,12 @@ func (f *Facts) probe(ctx context.Context, find func(context.Context) (*cluster.
 	if len(f.Engine.Installed) == 0 {
 		return
 	}
-	found, err := find(ctx)
+	limited, cancel := context.WithTimeout(ctx, engineLimit)
+	defer cancel()
+	found, err := find(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("no engine has started a container within %s: %w", engineLimit, err)
+	}
 	f.Engine.Probed, f.Engine.Err = true, err
 	if err != nil {
 		return

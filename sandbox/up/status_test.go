@@ -10,12 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	embed "github.com/operator-tracing/sandbox/sandbox/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // The page is the promise that scripts rely on: it names every field, in backquotes.
-func TestDocsNameEveryFieldOfTheStatus(t *testing.T) {
+func TestDocsNameEveryField(t *testing.T) {
 	page, err := os.ReadFile("../../docs/status.md")
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +38,7 @@ func TestDocsNameEveryFieldOfTheStatus(t *testing.T) {
 		}
 	}
 	walk(reflect.TypeFor[Status]())
+	walk(reflect.TypeFor[doctor.Report]())
 }
 
 func TestProcessesOfAComponent(t *testing.T) {
