@@ -18,7 +18,10 @@ import (
 const lookTimeout = time.Minute
 
 // traceOptions are the flags of trace.
-type traceOptions struct{ output, from, namespace string }
+type traceOptions struct {
+	output, from, namespace string
+	follow                  watchOptions
+}
 
 func newTrace(shared *shared) *cobra.Command {
 	var o traceOptions
@@ -34,12 +37,17 @@ object is of the sample's kind, a Head where sandbox.yaml says nothing else; wha
 With -o html it prints a page that is whole in itself, with all details of the spans; with -o svg a picture for a README or a
 pull request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load.
 
+With --watch it follows the object until Ctrl-C: on a terminal the tree is drawn in place; elsewhere each span is printed once, when
+it comes. A change of the object begins its next trace, which is followed then.
+
 With --from=FILE it shows a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. Where the file
 has several, the argument names one by its id, or by the id's beginning.
 
 An object named like a subcommand is written with its namespace or kind: default/import.`,
 		Example: `  go run ./sandbox trace head-sample
   go run ./sandbox trace memcached/sample -n team-a
+  go run ./sandbox trace web --watch
+  go run ./sandbox trace web --watch --until-complete --watch-timeout=2m
   go run ./sandbox trace team-a/web -o json > trace.json
   go run ./sandbox trace head-sample -o html > trace.html
   go run ./sandbox trace --from=trace.json -o svg > trace.svg
@@ -55,6 +63,12 @@ An object named like a subcommand is written with its namespace or kind: default
 			if err != nil {
 				return err
 			}
+			if err := o.follow.check(o); err != nil {
+				return err
+			}
+			if o.follow.watch {
+				return follow(cmd, shared, o, args[0])
+			}
 			trace, err := findTrace(cmd, shared, o, args)
 			if err != nil {
 				return err
@@ -65,8 +79,36 @@ An object named like a subcommand is written with its namespace or kind: default
 	cmd.Flags().StringVarP(&o.output, "output", "o", "tree", "tree, html (a page), svg (a picture), or json (OTLP JSON)")
 	cmd.Flags().StringVar(&o.from, "from", "", "`file` of OTLP JSON to show instead of an object's trace")
 	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default: default)")
+	o.follow.bind(cmd)
 	cmd.AddCommand(newImport(shared))
 	return cmd
+}
+
+// follow shows the trace of an object while it grows.
+func follow(cmd *cobra.Command, shared *shared, o traceOptions, argument string) error {
+	run, object, err := findObject(cmd.Context(), shared, argument, o.namespace)
+	if err != nil {
+		return err
+	}
+	return watchTrace(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o.follow, func(ctx context.Context, show func(up.Look) error) error {
+		return run.Follow(ctx, object, show)
+	})
+}
+
+// findObject finds which object of a sandbox that is up an argument means.
+func findObject(ctx context.Context, shared *shared, argument, namespace string) (*up.Run, up.Object, error) {
+	reference, err := up.ParseReference(argument)
+	if err != nil {
+		return nil, up.Object{}, usageError{err}
+	}
+	run, err := attach(shared)
+	if err != nil {
+		return nil, up.Object{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	object, err := run.Find(ctx, reference, namespace)
+	return run, object, err
 }
 
 // findTrace reads a trace from where the flags say.
@@ -74,20 +116,12 @@ func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string
 	if o.from != "" {
 		return recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
 	}
-	reference, err := up.ParseReference(args[0])
-	if err != nil {
-		return jaeger.Trace{}, usageError{err}
-	}
-	run, err := attach(shared)
+	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
 	defer cancel()
-	object, err := run.Find(ctx, reference, o.namespace)
-	if err != nil {
-		return jaeger.Trace{}, err
-	}
 	return run.Trace(ctx, object)
 }
 

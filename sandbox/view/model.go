@@ -40,6 +40,10 @@ type Row struct {
 	// Failed: its status is Error, or its place in the tree is wrong. Notes say what, in a few words each.
 	Failed bool
 	Notes  []string
+
+	spanID string
+	// failure is the note about the status; empty where that is no Error.
+	failure string
 }
 
 // Options say what a [Waterfall] shows beside the spans. The zero value adds nothing.
@@ -101,7 +105,7 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 // newRow is what a row tells of its span alone.
 func newRow(n *spantree.Node, options Options) Row {
 	row := Row{
-		Name: Escape(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service),
+		Name: Escape(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), spanID: n.Span.SpanID,
 		Duration: max(0, n.Span.Duration()),
 		Failed:   n.Span.Code() == spantree.StatusError || n.Defect != "",
 	}
@@ -111,11 +115,11 @@ func newRow(n *spantree.Node, options Options) Row {
 		}
 	}
 	if n.Span.Code() == spantree.StatusError {
-		note := "error"
+		row.failure = "error"
 		if n.Span.Status.Message != "" {
-			note += ": " + Escape(n.Span.Status.Message)
+			row.failure += ": " + Escape(n.Span.Status.Message)
 		}
-		row.Notes = append(row.Notes, note)
+		row.Notes = append(row.Notes, row.failure)
 	}
 	switch n.Defect {
 	case "":

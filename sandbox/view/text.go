@@ -82,7 +82,16 @@ func runeCells(r rune) int {
 	return 1
 }
 
-// cut shortens a text to a number of columns, with an ellipsis where something is left out.
+// Cut shortens an escaped text to a number of a terminal's columns, with an ellipsis where something is left out. Without
+// columns, 0 or fewer, it stays whole.
+func Cut(text string, columns int) string {
+	if columns <= 0 {
+		return text
+	}
+	return cut(text, columns)
+}
+
+// cut is Cut that leaves nothing where there are no columns.
 func cut(text string, limit int) string {
 	if cells(text) <= limit {
 		return text

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/view"
+)
+
+// watchOptions are the flags of trace that follow an object.
+type watchOptions struct {
+	watch, untilComplete bool
+	timeout              time.Duration
+}
+
+func (o *watchOptions) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.watch, "watch", "w", false, "follow the object until Ctrl-C, its next traces included; it needn't exist yet")
+	flags.BoolVar(&o.untilComplete, "until-complete", false, "with --watch: end when the trace is complete and the object ready")
+	flags.DurationVar(&o.timeout, "watch-timeout", 0, "with --watch: end after this time; a failure with --until-complete (default: no limit)")
+}
+
+func (o *watchOptions) check(trace traceOptions) error {
+	switch {
+	case !o.watch && (o.untilComplete || o.timeout != 0):
+		return usageError{errors.New("--until-complete and --watch-timeout need --watch")}
+	case o.timeout < 0:
+		return usageError{fmt.Errorf("--watch-timeout=%s: use a positive duration", o.timeout)}
+	case o.watch && trace.output != "tree":
+		return usageError{fmt.Errorf("--watch draws a tree: it can't be used with --output=%s", trace.output)}
+	case o.watch && trace.from != "":
+		return usageError{errors.New("--watch follows an object: it can't be used with --from")}
+	}
+	return nil
+}
+
+// errEnough ends following.
+var errEnough = errors.New("the trace is complete")
+
+// watched shows what following sees.
+type watched interface {
+	// show is called with every look.
+	show(up.Look) error
+	// close is called at the end, with the last look.
+	close(up.Look) error
+}
+
+// watchTrace shows an object's trace while it grows. follow is what up.Run's Follow does. The end of ctx, which Ctrl-C is, is
+// how watching ends, and no failure unless the trace was to be complete.
+func watchTrace(ctx context.Context, out, progress io.Writer, o watchOptions, follow func(context.Context, func(up.Look) error) error) error {
+	if o.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+	}
+	display, err := newWatched(out, progress)
+	if err != nil {
+		return err
+	}
+	var last up.Look
+	err = follow(ctx, func(look up.Look) error {
+		last = look
+		if err := display.show(look); err != nil {
+			return err
+		}
+		if o.untilComplete && look.Waiting == "" {
+			return errEnough
+		}
+		return nil
+	})
+	closing := display.close(last)
+	switch {
+	case errors.Is(err, errEnough):
+		return closing
+	case o.untilComplete && ctx.Err() != nil:
+		why := "interrupted"
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			why = fmt.Sprintf("not within %s", o.timeout)
+		}
+		return errors.Join(fmt.Errorf("waiting for the trace to be complete: %s; the last thing seen: %s", why, last.Waiting), closing)
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return closing
+	}
+	return errors.Join(err, closing)
+}
+
+func newWatched(out, progress io.Writer) (watched, error) {
+	if !ui.Drawable(out) {
+		return &watchedLines{out: out, progress: progress}, nil
+	}
+	screen, err := ui.OpenScreen(out)
+	return &watchedScreen{out: out, screen: screen}, err
+}
+
+// watchedScreen draws the tree in place, and leaves the last one on the terminal.
+type watchedScreen struct {
+	out    io.Writer
+	screen *ui.Screen
+	drawn  string
+}
+
+func (w *watchedScreen) show(look up.Look) error {
+	columns, _ := ui.Size(w.out)
+	status := "complete; Ctrl-C ends"
+	if look.Waiting != "" {
+		status = "waiting: " + look.Waiting
+	}
+	var b bytes.Buffer
+	b.WriteString(view.Cut(view.Escape(status), columns) + "\n")
+	if look.Trace.ID != "" {
+		b.WriteString(view.Cut("trace "+look.Trace.ID, columns) + "\n\n")
+		if err := waterfall(look.Trace).WriteText(&b, view.TextOptions{Color: ui.Colored(w.out), Width: columns}); err != nil {
+			return err
+		}
+	}
+	if b.String() == w.drawn {
+		return nil
+	}
+	w.drawn = b.String()
+	return w.screen.Draw(w.drawn)
+}
+
+func (w *watchedScreen) close(last up.Look) error {
+	if err := w.screen.Close(); err != nil || last.Trace.Len() == 0 {
+		return err
+	}
+	return writeTree(w.out, last.Trace)
+}
+
+// watchedLines prints each span once, and what is waited for as progress.
+type watchedLines struct {
+	out, progress   io.Writer
+	traceID, waited string
+	seen            map[string]bool
+}
+
+func (w *watchedLines) show(look up.Look) error {
+	if look.Waiting != w.waited && look.Waiting != "" {
+		fmt.Fprintf(w.progress, "waiting: %s\n", view.Escape(look.Waiting))
+	}
+	w.waited = look.Waiting
+	if look.Trace.Len() == 0 {
+		return nil
+	}
+	if look.Trace.ID != w.traceID {
+		w.traceID, w.seen = look.Trace.ID, map[string]bool{}
+		if _, err := fmt.Fprintf(w.out, "trace %s\n", w.traceID); err != nil {
+			return err
+		}
+	}
+	return waterfall(look.Trace).WriteNew(w.out, w.seen)
+}
+
+func (w *watchedLines) close(up.Look) error { return nil }

@@ -1,0 +1,44 @@
+package ui
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+)
+
+func TestScreen(t *testing.T) {
+	var out bytes.Buffer
+	s, err := OpenScreen(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 3
+	s.size = func() (int, int) { return 80, rows }
+	for _, step := range []struct {
+		rows       int
+		text, want string
+	}{
+		{3, "one\ntwo\n", "\x1b[Hone\x1b[K\ntwo\x1b[K\x1b[J"},
+		{3, "one\ntwo\nthree", "\x1b[Hone\x1b[K\ntwo\x1b[K\nthree\x1b[K\x1b[J"},
+		{3, "one\ntwo\nthree\nfour\n", "\x1b[Hone\x1b[K\ntwo\x1b[K\n… and 2 more lines, which are printed at the end\x1b[K\x1b[J"},
+		{0, "one\ntwo\n", "\x1b[Hone\x1b[K\ntwo\x1b[K\x1b[J"}, // A terminal that doesn't tell its size.
+	} {
+		rows = step.rows
+		out.Reset()
+		if err := s.Draw(step.text); err != nil || out.String() != step.want {
+			t.Errorf("%q on %d rows draws %q, %v; want %q", step.text, step.rows, out.String(), err, step.want)
+		}
+	}
+	out.Reset()
+	if err := s.Close(); err != nil || out.String() != "\x1b[?25h\x1b[?1049l" {
+		t.Errorf("closing writes %q, %v", out.String(), err)
+	}
+	broken := errors.New("gone")
+	if _, err := OpenScreen(failing{broken}); !errors.Is(err, broken) {
+		t.Errorf("error is %v, want that of the writer", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (w failing) Write([]byte) (int, error) { return 0, w.err }

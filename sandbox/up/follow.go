@@ -1,0 +1,128 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+// followEvery is the time between two looks at a trace that is followed: as soon as an eye sees.
+const followEvery = 250 * time.Millisecond
+
+// Look is what a look at an object's current trace found.
+type Look struct {
+	// Trace has no spans where there is none yet.
+	Trace jaeger.Trace
+	// Waiting says what the trace lacks to be complete; empty where it is complete.
+	Waiting string
+}
+
+// Follow looks at an object's current trace again and again and gives each look to show, until ctx ends or show returns an
+// error, which Follow returns; the end of ctx is its error. The object needn't exist yet, and when it changes, its next trace
+// is the current one. An API server or a Jaeger that doesn't answer is waited for.
+func (r *Run) Follow(ctx context.Context, object Object, show func(Look) error) error {
+	reader, err := jaeger.Dial(r.Addresses().UI)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	f := follower{
+		get:     func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
+		ready:   func(live *unstructured.Unstructured) error { return r.target.Came(live) },
+		search:  r.search,
+		read:    reader.GetTrace,
+		subject: object.String(),
+	}
+	ticks := time.NewTicker(followEvery)
+	defer ticks.Stop()
+	for {
+		look := f.look(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err() // What an interrupted look saw says nothing.
+		}
+		if err := show(look); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticks.C:
+		}
+	}
+}
+
+// follower keeps what tells whether a trace still grows.
+type follower struct {
+	subject string
+	get     func(context.Context) (*unstructured.Unstructured, error)
+	// ready says what an object lacks.
+	ready  func(*unstructured.Unstructured) error
+	read   func(ctx context.Context, traceID string) (jaeger.Trace, error)
+	search func(context.Context, *unstructured.Unstructured) (jaeger.Trace, error)
+
+	trace jaeger.Trace
+	grew  time.Time
+}
+
+func (f *follower) look(ctx context.Context) Look {
+	live, err := f.get(ctx)
+	if err != nil {
+		return Look{Trace: f.trace, Waiting: err.Error()}
+	}
+	// Before the trace is read: the spans that made the object ready are then in it, or come within the quiet period.
+	notReady := f.ready(live)
+	trace, err := f.current(ctx, live)
+	if err == nil && (trace.ID != f.trace.ID || trace.Len() != f.trace.Len()) {
+		f.trace, f.grew = trace, time.Now()
+	}
+	return Look{Trace: f.trace, Waiting: f.waiting(notReady, err)}
+}
+
+// current reads the object's trace, which has no spans until Jaeger has some. That it has them no longer is an error.
+func (f *follower) current(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+	traceID, _, noContext := jaeger.TraceIDOf(live.GetAnnotations())
+	if noContext != nil {
+		return f.search(ctx, live)
+	}
+	trace, err := f.read(ctx, traceID)
+	if errors.Is(err, jaeger.ErrNotFound) && (traceID != f.trace.ID || f.trace.Len() == 0) {
+		return jaeger.Trace{ID: traceID}, nil
+	}
+	return trace, err
+}
+
+// waiting words what is missing, in the same words as long as the same is missing.
+func (f *follower) waiting(notReady, reading error) string {
+	switch {
+	case reading != nil:
+		return reading.Error()
+	case notReady != nil:
+		return fmt.Sprintf("%s is not ready: %v", f.subject, notReady)
+	case f.trace.Len() == 0:
+		return fmt.Sprintf("Jaeger has no span of %s yet", f.subject)
+	}
+	missing := len(f.trace.Forest().Defective())
+	switch {
+	case missing > 0:
+		return fmt.Sprintf("spans without their place in the tree yet: %d", missing)
+	case time.Since(f.grew) < jaeger.DefaultQuiet && time.Since(end(f.trace)) < settledTrace:
+		return "whether more spans come"
+	}
+	return ""
+}
+
+// end is when a trace's last span ended.
+func end(trace jaeger.Trace) time.Time {
+	var last time.Time
+	for _, span := range trace.Spans() {
+		if span.End.After(last) {
+			last = span.End
+		}
+	}
+	return last
+}

@@ -1,0 +1,91 @@
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+const firstTrace, secondTrace = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+
+// grown is a trace whose spans ended now. Each span is below the one before; orphan leaves out the first.
+func grown(t *testing.T, id string, count int, orphan bool) jaeger.Trace {
+	t.Helper()
+	text := ""
+	for i := range count {
+		if i == 0 && orphan {
+			continue
+		}
+		text += fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":%q,"spanId":"%016x","parentSpanId":"%016x","name":"s","startTimeUnixNano":"%d","endTimeUnixNano":"%[4]d"}]}]}]}`,
+			id, i+1, i, time.Now().UnixNano())
+	}
+	traces, err := jaeger.ReadOTLP("test", []byte(text))
+	if err != nil || len(traces) != 1 {
+		t.Fatalf("%d traces, %v", len(traces), err)
+	}
+	return traces[0]
+}
+
+// What a follower says of an object from before it exists to its next change.
+func TestFollowerLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			live             = &unstructured.Unstructured{Object: map[string]any{}}
+			missing, unready error
+			reading          error
+			trace            jaeger.Trace
+		)
+		annotate := func(id string) {
+			live.SetAnnotations(map[string]string{jaeger.TraceparentAnnotation: "00-" + id + "-0123456789abcdef-01"})
+		}
+		f := follower{
+			subject: "Head default/web",
+			get:     func(context.Context) (*unstructured.Unstructured, error) { return live, missing },
+			ready:   func(*unstructured.Unstructured) error { return unready },
+			read: func(_ context.Context, id string) (jaeger.Trace, error) {
+				if reading == nil && id != trace.ID {
+					return jaeger.Trace{}, jaeger.ErrNotFound
+				}
+				return trace, reading
+			},
+			search: func(context.Context, *unstructured.Unstructured) (jaeger.Trace, error) {
+				return jaeger.Trace{}, errors.New("searched")
+			},
+		}
+		missing, unready = errors.New("there is none"), errors.New("no condition Ready")
+		for _, step := range []struct {
+			what    string
+			change  func()
+			waiting string
+			spans   int
+			id      string
+		}{
+			{"no object", func() {}, "there is none", 0, ""},
+			{"no context", func() { missing = nil }, "searched", 0, ""},
+			{"no trace", func() { annotate(firstTrace) }, "Head default/web is not ready: no condition Ready", 0, firstTrace},
+			{"ready before its trace", func() { unready = nil }, "Jaeger has no span of Head default/web yet", 0, firstTrace},
+			{"a span without its parent", func() { trace = grown(t, firstTrace, 2, true) }, "spans without their place in the tree yet: 1", 1, firstTrace},
+			{"all spans", func() { trace = grown(t, firstTrace, 2, false) }, "whether more spans come", 2, firstTrace},
+			{"half a second later", func() { time.Sleep(jaeger.DefaultQuiet / 2) }, "whether more spans come", 2, firstTrace},
+			{"one more span", func() { trace = grown(t, firstTrace, 3, false) }, "whether more spans come", 3, firstTrace},
+			{"a quiet second", func() { time.Sleep(jaeger.DefaultQuiet) }, "", 3, firstTrace},
+			{"Jaeger down", func() { reading = jaeger.ErrUnreachable }, jaeger.ErrUnreachable.Error(), 3, firstTrace},
+			{"the next change", func() { reading = nil; annotate(secondTrace) }, "Jaeger has no span of Head default/web yet", 0, secondTrace},
+			{"an old trace", func() { trace = grown(t, secondTrace, 1, false); time.Sleep(settledTrace) }, "", 1, secondTrace},
+			{"deleted", func() { missing = errors.New("there is none") }, "there is none", 1, secondTrace},
+		} {
+			step.change()
+			got := f.look(t.Context())
+			if got.Waiting != step.waiting || got.Trace.Len() != step.spans || got.Trace.ID != step.id {
+				t.Errorf("%s: %d spans of trace %q, waiting for %q; want %d of %q and %q", step.what, got.Trace.Len(), got.Trace.ID, got.Waiting, step.spans, step.id, step.waiting)
+			}
+		}
+	})
+}
