@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -122,6 +123,13 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 
 // RunsContainers tells whether a kubelet runs the cluster's Pods.
 func (c *Cluster) RunsContainers() bool { return c.Status.Cluster == clusterKind }
+
+// Sandbox runs a command of the sandbox's program as a user would. The end of ctx is a SIGTERM. The error is that of the exit.
+func (c *Cluster) Sandbox(ctx context.Context, stdout, stderr io.Writer, args ...string) error {
+	cmd := c.program.command(ctx, stderr, args...)
+	cmd.Stdout = ignoreErrors{stdout}
+	return cmd.Run()
+}
 
 func (c *Cluster) close() { _ = c.Jaeger.Close() }
 

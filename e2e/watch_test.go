@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/operator-tracing/sandbox/sandbox/view"
+)
+
+// transcript is what a command printed so far.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(data []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(data)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
+// A user watches before applying; each span is printed once, when it comes, and the command ends by itself.
+func TestWatch(t *testing.T) {
+	newFeature("a watched Head is followed to its end", needPods).assess("each span is printed once", func(ctx context.Context, s *step) {
+		var out, progress transcript
+		ended := make(chan error, 1)
+		go func() {
+			ended <- s.Sandbox(ctx, &out, &progress, "trace", "head/watched", "-n", s.Namespace, "--watch", "--until-complete", "--watch-timeout=90s")
+		}()
+		began := func(context.Context) (bool, error) { return strings.Contains(progress.String(), "there is none of that name"), nil }
+		if err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, began); err != nil {
+			s.Fatalf("watching a Head that isn't there: %v\n%s", err, &progress)
+		}
+		head, err := s.CreateHead(ctx, "watched", nil)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if err := <-ended; err != nil {
+			s.Fatalf("watching ended with %v\n%s%s", err, &out, &progress)
+		}
+		trace, err := s.WaitTrace(ctx, head, "create.tree")
+		if err != nil {
+			s.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		if lines[0] != "trace "+trace.ID || len(lines) != 1+trace.Len() {
+			s.Errorf("%d lines, the first is %q; want 1+%d, and the id of %s\n%s", len(lines), lines[0], trace.Len(), trace.ID, &out)
+		}
+		for _, row := range view.New(trace.Forest(), view.Options{}).Rows {
+			if !strings.Contains(out.String(), "  "+row.Name+" ") {
+				s.Errorf("the span %s was not printed:\n%s", row.Name, &out)
+			}
+		}
+	}).runBeside(t)
+}
