@@ -39,7 +39,9 @@ func TestWatch(t *testing.T) {
 		go func() {
 			ended <- s.Sandbox(ctx, &out, &progress, "trace", "head/watched", "-n", s.Namespace, "--watch", "--until-complete", "--watch-timeout=90s")
 		}()
-		began := func(context.Context) (bool, error) { return strings.Contains(progress.String(), "there is none of that name"), nil }
+		began := func(context.Context) (bool, error) {
+			return strings.Contains(progress.String(), "there is none of that name"), nil
+		}
 		if err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, began); err != nil {
 			s.Fatalf("watching a Head that isn't there: %v\n%s", err, &progress)
 		}

@@ -73,12 +73,12 @@ func TestFollowerLooks(t *testing.T) {
 			{"ready before its trace", func() { unready = nil }, "Jaeger has no span of Head default/web yet", 0, firstTrace},
 			{"a span without its parent", func() { trace = grown(t, firstTrace, 2, true) }, "spans without their place in the tree yet: 1", 1, firstTrace},
 			{"all spans", func() { trace = grown(t, firstTrace, 2, false) }, "whether more spans come", 2, firstTrace},
-			{"half a second later", func() { time.Sleep(jaeger.DefaultQuiet / 2) }, "whether more spans come", 2, firstTrace},
+			{"half a second later", func() { <-time.After(jaeger.DefaultQuiet / 2) }, "whether more spans come", 2, firstTrace},
 			{"one more span", func() { trace = grown(t, firstTrace, 3, false) }, "whether more spans come", 3, firstTrace},
-			{"a quiet second", func() { time.Sleep(jaeger.DefaultQuiet) }, "", 3, firstTrace},
+			{"a quiet second", func() { <-time.After(jaeger.DefaultQuiet) }, "", 3, firstTrace},
 			{"Jaeger down", func() { reading = jaeger.ErrUnreachable }, jaeger.ErrUnreachable.Error(), 3, firstTrace},
 			{"the next change", func() { reading = nil; annotate(secondTrace) }, "Jaeger has no span of Head default/web yet", 0, secondTrace},
-			{"an old trace", func() { trace = grown(t, secondTrace, 1, false); time.Sleep(settledTrace) }, "", 1, secondTrace},
+			{"an old trace", func() { trace = grown(t, secondTrace, 1, false); <-time.After(settledTrace) }, "", 1, secondTrace},
 			{"deleted", func() { missing = errors.New("there is none") }, "there is none", 1, secondTrace},
 		} {
 			step.change()
