@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bufio"
 	"context"
 	"os"
 	"path/filepath"
@@ -90,25 +91,32 @@ func TestLogs(t *testing.T) {
 	s.WantRefusal(nil, []string{"logs", "operator", "--previous"}, "there was none")
 	s.WantExit(2, nil, []string{"logs", "operatr"}, "did you mean operator?")
 	s.WantExit(2, nil, []string{"logs", "operator", "--since=5m"}, "--tail")
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit+upLimit)
 	defer cancel()
 	other := *s.Sandbox // Its command line must not name the folder: the test takes such processes for the sandbox's.
 	other.DefaultDir, other.Env = true, append(other.Env, "SANDBOX_STATE_DIR="+s.Dir)
 	followed := other.Command(ctx, "logs", "operator", "-f", "--tail=0")
-	var out strings.Builder
-	followed.Stdout = &out
-	followed.Cancel = func() error { return followed.Process.Signal(os.Interrupt) }
-	if err := followed.Start(); err != nil {
+	out, err := followed.StdoutPipe()
+	if err == nil {
+		err = followed.Start()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	s.kill(s.wantWhole()[cluster.Operator])
 	s.up()
-	cancel()
-	if _ = followed.Wait(); !followed.ProcessState.Success() {
-		t.Errorf("following ended with %s", followed.ProcessState)
+	found := false
+	for lines := bufio.NewScanner(out); !found && lines.Scan(); {
+		found = strings.Contains(lines.Text(), "Starting workers")
 	}
-	if !strings.Contains(out.String(), "Starting workers") {
-		t.Errorf("the log of the new operator was not followed:\n%s", out.String())
+	if !found {
+		t.Error("the log of the new operator was not followed")
+	}
+	if err := followed.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	if _, err := end(followed, out); err != nil {
+		t.Errorf("following ended with %v", err)
 	}
 	previous, err := s.Run(t.Context(), upLimit, "logs", "operator", "--previous", "--tail=-1")
 	if err != nil || !strings.Contains(previous, "Starting workers") {
