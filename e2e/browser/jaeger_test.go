@@ -145,6 +145,9 @@ func searchAndOpen(t *testing.T, addresses *up.Addresses, client *jaeger.Client)
 	p.choose("service", operatorService)
 	p.waitFor(`new URLSearchParams(location.search).get("service") === "` + operatorService + `" && document.querySelectorAll("table.found a").length > 0`)
 	id := eval[string](p, `document.querySelector("table.found a").href.split("/").pop()`)
+	if got := eval[string](p, `document.querySelector("table.found .root").textContent`); got != "admit Head head-sample" {
+		t.Errorf("the trace is listed as %q", got)
+	}
 	p.do(chromedp.Focus(chromedp.CSS("table.found a")))
 	p.press(kb.Enter)
 	p.waitFor(`document.querySelectorAll("tr.span").length >= 12`)
