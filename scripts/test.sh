@@ -68,6 +68,7 @@ all)
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
   stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh
   stage "embedded" 600 scripts/embedded.sh
+  stage "another operator" 600 "${embedded[@]}" go test -count=1 -timeout=9m -v ./e2e/adopted
   stage "browser" 600 scripts/browser.sh
   stage "faults" 900 "${embedded[@]}" scripts/faults.sh three
   ;;

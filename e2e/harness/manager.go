@@ -49,7 +49,8 @@ func (d *deployments) setOperatorEnv(ctx context.Context, env map[string]string)
 }
 
 // setEnv changes the template, where what is among operatorVariables becomes env,
-// and reports whether there was anything to change.
+// and reports whether there was anything to change. The service's name is what the
+// sandbox says, unless env has another.
 func setEnv(d *appsv1.Deployment, env map[string]string) bool {
 	containers := d.Spec.Template.Spec.Containers
 	at := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == managerContainer })
@@ -57,7 +58,14 @@ func setEnv(d *appsv1.Deployment, env map[string]string) bool {
 		return false
 	}
 	before := containers[at].Env
-	after := slices.DeleteFunc(slices.Clone(before), func(e corev1.EnvVar) bool { return slices.Contains(operatorVariables, e.Name) })
+	own := corev1.EnvVar{Name: ServiceVariable, Value: Service}
+	_, renamed := env[ServiceVariable]
+	after := slices.DeleteFunc(slices.Clone(before), func(e corev1.EnvVar) bool {
+		return slices.Contains(operatorVariables, e.Name) && (renamed || e != own)
+	})
+	if !renamed && !slices.Contains(after, own) {
+		after = append(after, own)
+	}
 	// At the end: a value may refer to what stands before it.
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		after = append(after, corev1.EnvVar{Name: name, Value: env[name]})

@@ -45,8 +45,8 @@ const (
 	ServiceVariable        = "OTEL_SERVICE_NAME"
 )
 
-// operatorVariables are all of them. The sandbox sets none of these, so taking one
-// back restores what was.
+// operatorVariables are all of them. The sandbox sets none of these but the service's
+// name, so taking one back restores what was.
 var operatorVariables = []string{ExporterVariable, ProtocolVariable, EndpointVariable, ConvergedAgeVariable, ForeignContextVariable, SamplerVariable, ServiceVariable}
 
 // SetOperatorEnv gives the operator these variables, takes back others that were set

@@ -88,9 +88,15 @@ var deletion = [phaseCount]int{phaseDefinitions, phaseWorkloads, phaseCustom, ph
 // webhooks, then the rest. Absent objects are skipped, and so are those without the sandbox's label: somebody
 // else's object of that name stays.
 func Delete(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
+	return deleteAll(ctx, c, objects, metav1.DeletePropagationBackground)
+}
+
+func deleteAll(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured, dependents metav1.DeletionPropagation) error {
 	ordered := phases(objects)
 	for _, number := range deletion {
-		err := each(ctx, ordered[number], func(ctx context.Context, obj *unstructured.Unstructured) error { return deleteOne(ctx, c, obj) })
+		err := each(ctx, ordered[number], func(ctx context.Context, obj *unstructured.Unstructured) error {
+			return deleteOne(ctx, c, obj, dependents)
+		})
 		if err != nil {
 			return err
 		}
@@ -98,7 +104,7 @@ func Delete(ctx context.Context, c *Cluster, objects []*unstructured.Unstructure
 	return nil
 }
 
-func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) error {
+func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured, dependents metav1.DeletionPropagation) error {
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(obj.GroupVersionKind())
 	key := client.ObjectKeyFromObject(obj)
@@ -110,7 +116,7 @@ func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) 
 		if live.GetLabels()[ManagedByLabel] != FieldManager {
 			return nil
 		}
-		err := c.client.Delete(ctx, live, client.PropagationPolicy(metav1.DeletePropagationBackground), client.Preconditions{UID: new(live.GetUID())})
+		err := c.client.Delete(ctx, live, client.PropagationPolicy(dependents), client.Preconditions{UID: new(live.GetUID())})
 		return ignore(gone, err)
 	})
 	if err != nil || live.GetUID() == "" || live.GetLabels()[ManagedByLabel] != FieldManager {

@@ -22,6 +22,7 @@ func TestCluster(t *testing.T) {
 	t.Run("Sample", func(t *testing.T) { testSample(t, c) })
 	t.Run("Logs", func(t *testing.T) { testPodsAndLogs(t, c) })
 	t.Run("Mended", func(t *testing.T) { testApplyMendsWhatSomebodyChanged(t, c) })
+	t.Run("Leases", func(t *testing.T) { testLeases(t, c) })
 	t.Run("WebhookDown", func(t *testing.T) { testApplyRetriesWebhook(t, c) })
 	t.Run("Foreign", func(t *testing.T) { testDeleteSparesForeign(t, c) })
 	t.Run("Delete", func(t *testing.T) { testDeleteRemovesAll(t, c) })
@@ -52,7 +53,7 @@ func testCertManagerApplies(t *testing.T, c *Cluster) {
 	rollOut(t, c, component)
 	for _, obj := range component.Objects {
 		if obj.GroupVersionKind().Group == "admissionregistration.k8s.io" {
-			if err := deleteOne(t.Context(), c, obj); err != nil {
+			if err := deleteOne(t.Context(), c, obj, metav1.DeletePropagationBackground); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -147,6 +148,15 @@ func (p *Component) Install(ctx context.Context, c *Cluster) error {
 // Delete deletes the component's objects and waits until they are gone; see [Delete].
 func (p *Component) Delete(ctx context.Context, c *Cluster) error {
 	if err := Delete(ctx, c, p.Objects); err != nil {
+		return fmt.Errorf("deleting %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// DeleteWithDependents is Delete for objects whose dependents must be gone, too, when it returns: else who makes the objects anew
+// would find them.
+func (p *Component) DeleteWithDependents(ctx context.Context, c *Cluster) error {
+	if err := deleteAll(ctx, c, p.Objects, metav1.DeletePropagationForeground); err != nil {
 		return fmt.Errorf("deleting %s: %w", p.Name, err)
 	}
 	return nil

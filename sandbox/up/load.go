@@ -43,10 +43,10 @@ func (r *Run) DefineOperatorKinds(ctx context.Context, _ report) error {
 	return install.Apply(ctx, r.target, component.Definitions())
 }
 
-// RenewSample deletes the sample and applies it anew, so that it is the new build that makes its trace.
+// RenewSample deletes the sample with all that was made for it, and applies it anew, so that it is the new build that makes its trace.
 func (r *Run) RenewSample(ctx context.Context, report report) error {
 	component := install.Sample(*r.runs)
-	if err := component.Delete(ctx, r.target); err != nil {
+	if err := component.DeleteWithDependents(ctx, r.target); err != nil {
 		return err
 	}
 	return r.install(ctx, component, report)

@@ -229,6 +229,9 @@ func (r *Run) InstallOperator(ctx context.Context, report report) error {
 	if err := r.install(ctx, component, report); err != nil {
 		return err
 	}
+	if err := install.FreeLeases(ctx, r.target, r.manifests.Deployment); err != nil {
+		return err
+	}
 	r.Record.OperatorImage, r.Record.OperatorEnv = r.operator.Name(), r.OperatorEnv
 	return r.Save()
 }
@@ -246,7 +249,7 @@ func (r *Run) applySample(ctx context.Context, report report) error {
 	}
 	if lost {
 		report("Jaeger lost its trace: making it anew")
-		if err := component.Delete(ctx, r.target); err != nil {
+		if err := component.DeleteWithDependents(ctx, r.target); err != nil {
 			return err
 		}
 	}
