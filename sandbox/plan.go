@@ -13,10 +13,13 @@ const build = 35 * time.Minute
 
 // choice are the first steps of `sandbox up`, on which the others depend.
 func choice(r *up.Run) []up.Step {
-	return []up.Step{
-		{Name: "this machine", Limit: time.Minute, Run: r.CheckMachine},
-		{Name: "kind of cluster", Limit: 5 * time.Minute, Run: r.ChooseCluster, Needs: []string{"this machine"}},
+	steps := []up.Step{{Name: "this machine", Limit: time.Minute, Run: r.CheckMachine}}
+	before := []string{"this machine"}
+	if r.UseBundle() {
+		steps = append(steps, up.Step{Name: "bundle", Limit: 5 * time.Minute, Run: r.OpenBundle, Needs: before})
+		before = []string{"bundle"}
 	}
+	return append(steps, up.Step{Name: "kind of cluster", Limit: 5 * time.Minute, Run: r.ChooseCluster, Needs: before})
 }
 
 // plan is the rest of `sandbox up`, whole: what it does, in which order, and how long it waits. Steps that need nothing of

@@ -38,11 +38,9 @@ func (s *shared) bindUp(flags *pflag.FlagSet) {
 	o := &s.options
 	s.bindCluster(flags)
 	s.bindOperator(flags)
+	s.bindImages(flags)
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
-	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")
-	flags.StringVar(&o.RegistryMirror, "registry-mirror", "", "`HOST[:PORT][/FOLDER]` of a registry that has the images of all others; http:// before it for one without a certificate")
-	flags.StringVar(&o.RegistryPins, "registry-pins", "", "`FILE` with the digests of the mirror's images, a YAML map, if they are not the published ones")
-	flags.DurationVar(&o.Timeout, "timeout", up.DefaultTimeout, "give up after this time")
+	flags.StringVar(&o.Bundle, "bundle", "", "`FILE` that all images come from, which \"sandbox bundle create\" wrote: no registry, no Go, no sources")
 	for _, p := range []struct {
 		port *int
 		name string
@@ -66,6 +64,15 @@ func (s *shared) bindOperator(flags *pflag.FlagSet) {
 
 func (s *shared) bindFile(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.options.File, "file", "f", "", "`sandbox.yaml` of the operator (default: that of the one that runs, or the reference operator's)")
+}
+
+// bindImages adds the options that say which images to get, and where.
+func (s *shared) bindImages(flags *pflag.FlagSet) {
+	o := &s.options
+	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")
+	flags.StringVar(&o.RegistryMirror, "registry-mirror", "", "`HOST[:PORT][/FOLDER]` of a registry that has the images of all others; http:// before it for one without a certificate")
+	flags.StringVar(&o.RegistryPins, "registry-pins", "", "`FILE` with the digests of the mirror's images, a YAML map, if they are not the published ones")
+	flags.DurationVar(&o.Timeout, "timeout", up.DefaultTimeout, "give up after this time")
 }
 
 func (s *shared) bindCluster(flags *pflag.FlagSet) {

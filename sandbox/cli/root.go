@@ -89,7 +89,8 @@ by --config, whose keys are the flags' names.`,
 	shared := bindShared(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
-		newEnv(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newBuild(shared, stderr), newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
+		newEnv(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newBuild(shared, stderr), newBundle(shared, stderr),
+		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	return root
 }
 

@@ -3,6 +3,7 @@ package image
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -52,6 +53,18 @@ func Archive(out io.Writer, images ...Image) error {
 	return nil
 }
 
+// sourceLabel marks images that the sandbox built, for whoever gets them from elsewhere.
+const sourceLabel = "operator-tracing.from-source"
+
+// FromSource tells whether the sandbox built an image, wherever it comes from.
+func (i Image) FromSource() (bool, error) {
+	config, err := i.image.ConfigFile()
+	if err != nil {
+		return false, fmt.Errorf("reading the configuration of image %s: %w", i.Name(), err)
+	}
+	return config.Config.Labels[sourceLabel] != "", nil
+}
+
 // assemble puts layers together to an image for a platform.
 func assemble(goos, goarch string, config v1.Config, layers ...v1.Layer) (v1.Image, error) {
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
@@ -64,6 +77,11 @@ func assemble(goos, goarch string, config v1.Config, layers ...v1.Layer) (v1.Ima
 		return nil, fmt.Errorf("reading the image's configuration: %w", err)
 	}
 	configFile = configFile.DeepCopy()
+	config.Labels = maps.Clone(config.Labels)
+	if config.Labels == nil {
+		config.Labels = map[string]string{}
+	}
+	config.Labels[sourceLabel] = "true"
 	configFile.OS, configFile.Architecture, configFile.Config = goos, goarch, config
 	return mutate.ConfigFile(image, configFile)
 }
@@ -97,3 +115,9 @@ func keyOf(folder string) string {
 	base := filepath.Base(folder)
 	return base[max(0, len(base)-16):]
 }
+
+// New is an image that others read, with the names it goes by, of which there must be one.
+func New(content v1.Image, names ...string) Image { return Image{Names: names, image: content} }
+
+// Content is the image itself.
+func (i Image) Content() v1.Image { return i.image }

@@ -5,7 +5,7 @@ import "context"
 // Set is where the images of a sandbox come from. Its methods may be called from several goroutines; each call returns
 // the same image for the same inputs, from the cache if it can.
 type Set interface {
-	// Origin is "registry" or "source".
+	// Origin is "registry", "source" or "bundle".
 	Origin() string
 	// Node is the image of kind's node.
 	Node(context.Context, Report) (Image, error)

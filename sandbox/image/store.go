@@ -2,10 +2,13 @@ package image
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -37,6 +40,7 @@ func (s store) keep(answer []byte, digest v1.Hash, image v1.Image) (v1.Image, er
 			return nil, err
 		}
 	}
+	s.removeAbandoned()
 	if err := s.path.WriteImage(image); err != nil {
 		return nil, err
 	}
@@ -44,6 +48,22 @@ func (s store) keep(answer []byte, digest v1.Hash, image v1.Image) (v1.Image, er
 		return nil, err
 	}
 	return Stored(s.path.Blob, manifest)
+}
+
+// removeAbandoned removes what commands left that were killed while they wrote a layer, as removeAbandoned of the cache does: files
+// whose names go on behind a digest. One that can't be removed costs space, and no more.
+func (s store) removeAbandoned() {
+	folder := filepath.Join(string(s.path), "blobs", "sha256")
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && len(entry.Name()) > hex.EncodedLen(sha256.Size) && time.Since(info.ModTime()) > abandoned {
+			_ = os.Remove(filepath.Join(folder, entry.Name()))
+		}
+	}
 }
 
 // write writes a small blob, unless it is there.

@@ -14,8 +14,10 @@ type Record struct {
 	Provider string `json:"provider,omitempty"`
 	// ContainersConf is the file to export as CONTAINERS_CONF before anything calls podman; empty for none.
 	ContainersConf string `json:"containersConf,omitempty"`
-	// Images says where the images came from: registry or source.
+	// Images says where the images came from: registry, source or bundle.
 	Images string `json:"images,omitempty"`
+	// Bundle is the file that they came from, if they came from one.
+	Bundle string `json:"bundle,omitempty"`
 	// NodeImage is the image that the node runs.
 	NodeImage string `json:"nodeImage,omitempty"`
 	// ConfigHash is the hash of kind's configuration that the cluster was made with.

@@ -48,7 +48,7 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 		report("kind, as %s works here (linux/%s)", r.engine.Name, r.engine.Host.Architecture)
 		return nil
 	}
-	if wanted != "auto" || r.Provider != "auto" || r.Images == "registry" || ctx.Err() != nil {
+	if wanted != "auto" || r.Provider != "auto" || r.Images == "registry" || r.bundle != nil || ctx.Err() != nil {
 		return err
 	}
 	report("embedded, processes of this machine, as kind can't run here: %s", strings.Join(strings.Fields(err.Error()), " "))

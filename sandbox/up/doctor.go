@@ -25,14 +25,21 @@ func Doctor(ctx context.Context, options Options, report report) (doctor.Report,
 		}
 		r = &Run{Options: completed, Dir: state.Dir{Path: completed.StateDir}}
 	}
-	hosts, err := r.registryHosts()
-	if err != nil {
-		return doctor.Report{}, err
+	var hosts []string
+	if !r.UseBundle() {
+		if hosts, err = r.registryHosts(); err != nil {
+			return doctor.Report{}, err
+		}
 	}
 	subject := r.subject()
 	subject.StateErr = unusable
 	slow := doctor.Slow{Registries: hosts, Answers: doctor.Reachable(nil)}
 	slow.Engine = func(ctx context.Context) (*cluster.Engine, error) {
+		if r.bundlePath != "" { // It has the probe.
+			if err := r.OpenBundle(ctx, report); err != nil {
+				return nil, err
+			}
+		}
 		if err := r.FindEngine(ctx, report); err != nil {
 			return nil, err
 		}
@@ -80,6 +87,11 @@ func (r *Run) subject() doctor.Subject {
 		if s.Wanted.Cluster == state.Kind && r.Images == "auto" && r.Record.Images != "" {
 			s.Wanted.Images = r.Record.Images
 		}
+	}
+	if r.bundlePath != "" { // As from a registry, but for one that nobody has to ask, and with nothing left to build.
+		s.Wanted.Cluster, s.Wanted.Images = state.Kind, "registry"
+		s.Cache, _ = state.CachePath() // Without it nobody looks at its disk.
+		return s
 	}
 	s.SourcesErr = r.useBuilder()
 	s.Builder = r.builder

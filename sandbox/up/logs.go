@@ -11,6 +11,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	embed "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -103,7 +104,7 @@ func (r *Run) Logs(ctx context.Context, out io.Writer, name string, o LogOptions
 	case slices.Contains(cluster.NodeLogs(), name) && o.Previous:
 		return fmt.Errorf("%w: --previous: the log of the node's %s goes on from run to run", ErrLogOption, name)
 	case slices.Contains(cluster.NodeLogs(), name):
-		return r.cluster.Logs(ctx, out, name, r.Record.Images == "source", cluster.LogOptions{Lines: o.Lines, Since: o.Since, Follow: o.Follow})
+		return r.cluster.Logs(ctx, out, name, strings.HasPrefix(r.Record.NodeImage, image.LocalRepository), cluster.LogOptions{Lines: o.Lines, Since: o.Since, Follow: o.Follow})
 	}
 	target, err := r.Target()
 	if err != nil {

@@ -28,6 +28,9 @@ func (r *Run) GetOperatorImages(ctx context.Context, report report) (err error) 
 }
 
 func (r *Run) operatorImage(ctx context.Context, report report) (image.Image, error) {
+	if r.bundle != nil {
+		return r.bundle.Operator()
+	}
 	if r.manifests.Built() {
 		return r.builder.Operator(ctx, r.program(), report)
 	}

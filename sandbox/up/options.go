@@ -37,6 +37,8 @@ type Options struct {
 	Provider string
 	// Images is registry, source, or auto: a registry if one answers.
 	Images string
+	// Bundle is a file that images come from, see package bundle; empty for none.
+	Bundle string
 	// RegistryMirror is a registry that stands for all others, see image.NewMirror; empty for none.
 	RegistryMirror string
 	// RegistryPins is a file with the digests of a mirror's own images; empty for those that the sandbox was compiled with.
@@ -125,6 +127,9 @@ func (o Options) check() error {
 	if err := o.checkMirror(); err != nil {
 		return err
 	}
+	if err := o.checkBundle(); err != nil {
+		return err
+	}
 	for _, variable := range o.OperatorEnv {
 		if name, _, found := strings.Cut(variable, "="); !found || name == "" {
 			return fmt.Errorf("--operator-env=%s: use NAME=VALUE", variable)
@@ -166,6 +171,21 @@ func (o Options) checkMirror() error {
 	}
 	_, err := image.NewMirror(o.RegistryMirror, o.RegistryPins)
 	return err
+}
+
+// checkBundle finds options that a bundle contradicts.
+func (o Options) checkBundle() error {
+	switch {
+	case o.Bundle == "":
+		return nil
+	case o.Cluster == state.Embedded:
+		return fmt.Errorf("--cluster=embedded --bundle=%s: an embedded cluster runs programs, and bundles hold images for kind", o.Bundle)
+	case o.Images != "auto":
+		return fmt.Errorf("--images=%s --bundle=%s: images come from the one or the other", o.Images, o.Bundle)
+	case o.RegistryMirror != "":
+		return fmt.Errorf("--registry-mirror=%s --bundle=%s: images come from the one or the other", o.RegistryMirror, o.Bundle)
+	}
+	return nil
 }
 
 // findSource returns the repository's root: folder, or the first above it whose go.mod names the module.

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
@@ -35,10 +36,13 @@ type Run struct {
 
 // kind is what a run on kind has found out.
 type kind struct {
-	images  image.Set
-	engine  *cluster.Engine
-	cluster *cluster.Cluster
-	node    cluster.Node
+	images image.Set
+	// bundlePath is the bundle that the images are to be from, or empty, and bundle is that once it was read.
+	bundlePath string
+	bundle     *bundle.Bundle
+	engine     *cluster.Engine
+	cluster    *cluster.Cluster
+	node       cluster.Node
 	// What the cluster's making has reached: closed by the step that makes it, see [Run.AwaitNode].
 	nodeRuns, apiServes chan struct{}
 
@@ -96,15 +100,19 @@ func (r *Run) useBuilder() error {
 	if r.builder != nil {
 		return nil
 	}
+	cache, err := state.CachePath()
+	if err != nil {
+		return err
+	}
+	if r.bundlePath != "" { // All is built.
+		r.builder = &image.Builder{Cache: cache}
+		return nil
+	}
 	folder := r.Source
 	if folder == "" {
 		folder = "."
 	}
 	root, err := findSource(folder)
-	if err != nil {
-		return err
-	}
-	cache, err := state.CachePath()
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type Status struct {
 	Message    string `json:"message,omitempty"` // why the state is not up
 	Cluster    string `json:"cluster,omitempty"` // kind or embedded
 	Provider   string `json:"provider,omitempty"`
-	Images     string `json:"images,omitempty"` // registry or source
+	Images     string `json:"images,omitempty"` // registry, source or bundle
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	// OperatorEnv are the variables that the last up was given for the operator, as NAME=VALUE: an up that is to change
 	// nothing must be given them again.

@@ -24,7 +24,7 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 	}
 	search := cluster.Search{Provider: r.Provider, ContainersConf: r.Dir.ContainersConf()}
 	if cluster.Installed() { // Nobody should need Go and a compilation to learn that there is no engine.
-		probe, err := r.builder.Probe(ctx)
+		probe, err := r.probe(ctx)
 		if err != nil {
 			return err
 		}
@@ -56,8 +56,8 @@ func (r *Run) ChooseImages(ctx context.Context, report report) error {
 	}
 	registry, source := image.NewRegistry(r.builder, mirror), image.NewSource(r.builder)
 	origin := r.Images
-	if origin == "auto" && r.Record.Images != "" && r.Record.Name == r.Name {
-		origin = r.Record.Images // What the cluster was made from: switching would make it anew.
+	if origin == "auto" && r.Record.Images != "" && r.Record.Name == r.Name && !r.Record.Creating {
+		origin = r.Record.Images // What the cluster was made from: switching would make it anew. One half-made is made anew anyway.
 	}
 	switch origin {
 	case "registry":
@@ -95,6 +95,9 @@ func (r *Run) GetNodeImage(ctx context.Context, report report) error {
 	}
 	r.node = cluster.Node{Image: node.Name(), Source: own, EtcdTag: versions.EtcdTag, CoreDNSTag: versions.CoreDNSTag}
 	r.Record.Images = r.images.Origin() // Now it is known, as the node decides.
+	if r.bundle == nil {
+		r.Record.Bundle = ""
+	}
 	report("giving it to %s", r.engine.Name)
 	loaded, err := r.engine.EnsureImage(ctx, node.Name(), archive(node))
 	if err != nil {
@@ -186,7 +189,7 @@ func (r *Run) loadImages(ctx context.Context, report report, images ...image.Ima
 
 // InstallCertManager installs cert-manager and waits until its webhook judges objects.
 func (r *Run) InstallCertManager(ctx context.Context, report report) error {
-	chart, err := r.builder.Chart(ctx, report)
+	chart, err := r.chart(ctx, report)
 	if err != nil {
 		return err
 	}
@@ -204,7 +207,11 @@ func (r *Run) InstallCertManager(ctx context.Context, report report) error {
 // InstallJaeger installs Jaeger and waits until it takes spans and answers queries.
 func (r *Run) InstallJaeger(ctx context.Context, report report) error {
 	options := install.JaegerOptions{Image: local(r.jaeger), Version: "v" + image.JaegerVersion}
-	if r.Record.Images == "source" {
+	placeholder, err := r.jaeger.FromSource()
+	if err != nil {
+		return err
+	}
+	if placeholder { // Its Go module has no web page.
 		page, err := jaegerPage()
 		if err != nil {
 			return err

@@ -56,8 +56,11 @@ func missing(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// useProject decides what the sandbox runs, and renders it.
+// useProject decides what the sandbox runs, and renders it, once.
 func (r *Run) useProject() (err error) {
+	if r.manifests != nil {
+		return nil
+	}
 	if r.project, err = r.openProject(); err != nil {
 		return err
 	}

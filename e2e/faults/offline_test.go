@@ -1,0 +1,171 @@
+package faults
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// TestUpFromABundle makes a bundle, and brings the sandbox up from it as on a machine that has neither Go, nor the sources, nor
+// anything in the cache, nor a network: a proxy that nobody may ask stands for that.
+func TestUpFromABundle(t *testing.T) {
+	s := newSandbox(t)
+	file := s.bundle()
+	s.Env = append(s.Env, "SANDBOX_IMAGES=", "GOPROXY=off", "PATH="+withoutGo(t), "XDG_CACHE_HOME="+t.TempDir())
+	proxy, asked := closedProxy(t)
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
+		s.Env = append(s.Env, name+"="+proxy)
+	}
+	nowhere := "--source=" + t.TempDir()
+
+	half := filepath.Join(t.TempDir(), "half.tar")
+	copyHalf(t, file, half)
+	s.WantRefusal(nil, []string{"up", nowhere, "--bundle=" + half}, half, "cut off or altered")
+	wantNothingLeft(t)
+	if record := s.Record(); record.Name != "" {
+		t.Errorf("a bundle that was refused left the record %+v", record)
+	}
+
+	out, err := s.Run(t.Context(), upLimit, "up", nowhere, "--bundle="+file)
+	if err != nil {
+		t.Fatalf("up: %v\n%s", err, out)
+	}
+	s.wantOutcome(out, "created")
+	s.wantNoPulls()
+	if status := s.WantUp(); status.Images != "bundle" {
+		t.Errorf("images from %q", status.Images)
+	}
+	if asked.Load() != 0 {
+		t.Errorf("the proxy was asked %d times", asked.Load())
+	}
+
+	// The sandbox knows what it was made of, and is mended from there.
+	s.engine("stop", node)
+	out, err = s.Run(t.Context(), upLimit, "up", nowhere)
+	if err != nil {
+		t.Fatalf("up without naming the bundle: %v\n%s", err, out)
+	}
+	s.wantOutcome(out, "restarted")
+	if err := os.Rename(file, file+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.WantRefusal(nil, []string{"up", nowhere}, file, "--bundle", "--images")
+	s.WantUp()
+}
+
+// bundle makes a bundle of the images that CI's environment names, and returns its path.
+func (s *sandbox) bundle() string {
+	s.T.Helper()
+	file := filepath.Join(s.T.TempDir(), "sandbox.tar")
+	if out, err := s.Run(s.T.Context(), upLimit, "bundle", "create", file); err != nil {
+		s.T.Fatalf("bundle create: %v\n%s", err, out)
+	}
+	return file
+}
+
+// wantNoPulls fails if the node pulled an image: neither may its containerd have been asked to, nor the kubelet have begun to.
+func (s *sandbox) wantNoPulls() {
+	s.T.Helper()
+	log, err := s.Run(s.T.Context(), downLimit, "logs", "containerd", "--tail=-1")
+	if err != nil || !strings.Contains(log, "containerd") {
+		s.T.Fatalf("logs containerd: %v\n%s", err, log)
+	}
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "PullImage") {
+			s.T.Errorf("the node pulled: %s", line)
+		}
+	}
+	reasons := strings.Fields(s.engine("exec", node, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf",
+		"get", "events", "--all-namespaces", "--output=jsonpath={.items[*].reason}"))
+	count := map[string]int{}
+	for _, reason := range reasons {
+		count[reason]++
+	}
+	if count["Pulled"] == 0 || count["Pulling"] > 0 || count["Failed"] > 0 {
+		s.T.Errorf("events %v: want Pulled, which is said of images that are there, too, and no Pulling", count)
+	}
+}
+
+// withoutGo returns a folder with links to every program on PATH but Go's.
+func withoutGo(t *testing.T) string {
+	t.Helper()
+	links := t.TempDir()
+	for _, folder := range filepath.SplitList(os.Getenv("PATH")) {
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			continue // PATH may name what is not there.
+		}
+		for _, entry := range entries {
+			if name := entry.Name(); name != "go" && name != "gofmt" {
+				// Of programs of one name the first on PATH counts.
+				if err := os.Symlink(filepath.Join(folder, name), filepath.Join(links, name)); err != nil && !os.IsExist(err) {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	return links
+}
+
+// closedProxy is a proxy that hangs up, and counts how often.
+func closedProxy(t *testing.T) (address string, asked *atomic.Int64) {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked = &atomic.Int64{}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			asked.Add(1)
+			_ = connection.Close() // Nobody talks to it.
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close() // That is what ends the goroutine.
+		<-ended
+	})
+	return "http://" + listener.Addr().String(), asked
+}
+
+func copyHalf(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, data[:len(data)/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ownCache is a cache folder of a test, with what was built already and nothing that was pulled.
+func ownCache(t *testing.T) (environment []string) {
+	t.Helper()
+	shared, err := state.CachePath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	own := filepath.Join(folder, filepath.Base(shared))
+	if err := os.Mkdir(own, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bin", "layers", "rootfs"} {
+		if err := os.Symlink(filepath.Join(shared, name), filepath.Join(own, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []string{"XDG_CACHE_HOME=" + folder, "GOCACHE=" + goCache(t)}
+}

@@ -1,0 +1,271 @@
+package bundle
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+
+	"github.com/operator-tracing/sandbox/sandbox/image"
+)
+
+// layerOf is an uncompressed layer with one file.
+func layerOf(t *testing.T, content string) v1.Layer {
+	t.Helper()
+	var data bytes.Buffer
+	archive := tar.NewWriter(&data)
+	if err := archive.WriteHeader(header("program", int64(len(content)))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := archive.Write([]byte(content)); err != nil {
+		t.Fatal(err)
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return static.NewLayer(data.Bytes(), types.OCIUncompressedLayer)
+}
+
+func imageOf(t *testing.T, name string, layers ...v1.Layer) image.Image {
+	t.Helper()
+	content, err := mutate.AppendLayers(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), layers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content, err = mutate.Config(content, v1.Config{Entrypoint: []string{"/" + name}}); err != nil {
+		t.Fatal(err)
+	}
+	return image.New(content, "localhost/"+name+":v1", "localhost/"+name+":v2")
+}
+
+// some is the contents of a small bundle, in which several images share a layer.
+func some(t *testing.T) Contents {
+	t.Helper()
+	shared := layerOf(t, strings.Repeat("shared", 500))
+	c := Contents{
+		Platform: "linux/amd64", Sandbox: "v1", Source: "source", Manifests: "sha256:1", ChartDir: t.TempDir(),
+		Probe: imageOf(t, "probe", layerOf(t, "probe")), Node: imageOf(t, "node", shared, layerOf(t, "node")),
+		Jaeger: imageOf(t, "jaeger", layerOf(t, "jaeger")), Operator: imageOf(t, "operator", layerOf(t, "operator")),
+		Samples: []image.Image{imageOf(t, "pause", layerOf(t, "pause"))},
+	}
+	for _, program := range image.CertManagerPrograms {
+		c.CertManager = append(c.CertManager, imageOf(t, program, shared))
+	}
+	for path, content := range map[string]string{"Chart.yaml": "name: chart\n", "templates/x.yaml": "kind: X\n"} {
+		full := filepath.Join(c.ChartDir, path)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+func written(t *testing.T, c Contents) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sandbox.tar")
+	if _, err := Create(t.Context(), path, c, nil); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// wantWhole fails unless an image's parts fit together, and each layer, none of which is compressed, has its digest.
+func wantWhole(t *testing.T, content v1.Image) {
+	t.Helper()
+	if err := validate.Image(content, validate.Fast); err != nil {
+		t.Error(err)
+	}
+	layers, err := content.Layers()
+	if err != nil || len(layers) == 0 {
+		t.Fatalf("%d layers, %v", len(layers), err)
+	}
+	for _, layer := range layers {
+		data, err := layer.Compressed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := v1.SHA256(data)
+		if want, _ := layer.Digest(); err != nil || got != want {
+			t.Errorf("a layer has digest %s, %v; want %s", got, err, want)
+		}
+	}
+}
+
+func anything(Record) error { return nil }
+
+func opened(t *testing.T, path string) *Bundle {
+	t.Helper()
+	b, err := Open(t.Context(), path, t.TempDir(), anything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+// What goes in comes out, each image under its names and with its digest.
+func TestBundleHasWhatWasPutIn(t *testing.T) {
+	c := some(t)
+	b := opened(t, written(t, c))
+	one := func(i image.Image, err error) []image.Image {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []image.Image{i}
+	}
+	all := func(i []image.Image, err error) []image.Image {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	for _, pair := range []struct {
+		what      string
+		got, want []image.Image
+	}{
+		{"probe", one(b.Probe()), []image.Image{c.Probe}},
+		{"node", one(b.Node(t.Context(), nil)), []image.Image{c.Node}},
+		{"cert-manager", all(b.CertManager(t.Context(), nil)), c.CertManager},
+		{"Jaeger", one(b.Jaeger(t.Context(), nil)), []image.Image{c.Jaeger}},
+		{"operator", one(b.Operator()), []image.Image{c.Operator}},
+		{"samples", all(b.Samples(t.Context(), nil)), c.Samples},
+	} {
+		if len(pair.got) != len(pair.want) {
+			t.Fatalf("%s: %d images, want %d", pair.what, len(pair.got), len(pair.want))
+		}
+		for i, got := range pair.got {
+			if diff := cmp.Diff(pair.want[i].Names, got.Names); diff != "" {
+				t.Errorf("%s: names (-want +got):\n%s", pair.what, diff)
+			}
+			wantWhole(t, got.Content())
+			gotDigest, _ := got.Digest()
+			wantDigest, _ := pair.want[i].Digest()
+			if gotDigest != wantDigest || wantDigest == "" {
+				t.Errorf("%s has digest %q, want %q", pair.what, gotDigest, wantDigest)
+			}
+		}
+	}
+	var archive bytes.Buffer
+	if err := image.Archive(&archive, one(b.Node(t.Context(), nil))...); err != nil || archive.Len() == 0 {
+		t.Errorf("an archive of %d bytes, %v", archive.Len(), err)
+	}
+	if b.Origin() != "bundle" || b.Record.CertManager != image.CertManagerVersion || b.Record.Jaeger != image.JaegerVersion {
+		t.Errorf("origin %s, record %+v", b.Origin(), b.Record)
+	}
+	chart, err := b.Chart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Chart.yaml", "templates/x.yaml"} {
+		want, _ := os.ReadFile(filepath.Join(c.ChartDir, name))
+		if got, err := os.ReadFile(filepath.Join(chart, name)); err != nil || string(got) != string(want) {
+			t.Errorf("the chart's %s: %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+// Equal content makes equal bytes, whose hash the summary tells; layers that images share are there once.
+func TestBundleIsTheSameEachTime(t *testing.T) {
+	c := some(t)
+	first, second := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	one, err := Create(t.Context(), first, c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := Create(t.Context(), second, c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(data, other) || one.SHA256 != two.SHA256 {
+		t.Error("the two are not the same")
+	}
+	hash, size, err := v1.SHA256(bytes.NewReader(data))
+	if err != nil || one.SHA256 != hash.Hex || one.Size != size {
+		t.Errorf("the summary says %s and %d bytes, the file has %s and %d, %v", one.SHA256, one.Size, hash.Hex, size, err)
+	}
+	if diff := cmp.Diff(two, opened(t, second).Summary()); diff != "" {
+		t.Errorf("what is read is another summary (-written +read):\n%s", diff)
+	}
+	if count := bytes.Count(data, []byte(strings.Repeat("shared", 500))); count != 1 {
+		t.Errorf("the shared layer is there %d times", count)
+	}
+}
+
+// Other programs read the images: the archive, unpacked, is an OCI image layout.
+func TestBundleIsAnImageLayout(t *testing.T) {
+	folder := t.TempDir()
+	file, err := os.Open(written(t, some(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for archive := tar.NewReader(file); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(folder, h.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	index, err := layout.ImageIndexFromPath(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(index, validate.Fast); err != nil {
+		t.Error(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range manifest.Manifests {
+		content, err := index.Image(m.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantWhole(t, content)
+		names = append(names, m.Annotations["org.opencontainers.image.ref.name"])
+	}
+	if len(names) != 16 || names[0] != "localhost/probe:v1" || names[1] != "localhost/probe:v2" {
+		t.Errorf("names %q", names)
+	}
+}

@@ -1,0 +1,206 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/operator-tracing/sandbox/sandbox/image"
+)
+
+// Whatever is cut off or altered, wherever, the bundle is refused in one line.
+func TestDamagedBundleIsRefused(t *testing.T) {
+	data, err := os.ReadFile(written(t, some(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "damaged.tar")
+	refused := func(what string, at int, content []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b, err := Open(t.Context(), path, t.TempDir(), Record.Readable)
+		if err == nil {
+			_ = b.Close()
+			t.Fatalf("%s at byte %d: it was opened", what, at)
+		}
+		if !strings.HasPrefix(err.Error(), "reading bundle "+path+": ") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s at byte %d: error %q", what, at, err)
+		}
+	}
+	for at := 0; at < len(data); at += 101 {
+		altered := bytes.Clone(data)
+		altered[at] ^= 0x20
+		refused("altered", at, altered)
+		refused("cut off", at, data[:at])
+	}
+	last := len(data) - 1
+	altered := bytes.Clone(data)
+	altered[last] ^= 1
+	refused("altered", last, altered)
+	refused("cut off", last, data[:last])
+	refused("longer", len(data), append(bytes.Clone(data), 0))
+	middle := len(data) / 2
+	refused("a block left out", middle, append(bytes.Clone(data[:middle]), data[middle+512:]...))
+}
+
+func TestOpenWhatIsNoBundle(t *testing.T) {
+	folder := t.TempDir()
+	for _, test := range []struct{ name, content, want string }{
+		{"empty", "", "no bundle of the sandbox"},
+		{"text", strings.Repeat("text\n", 1000), "no bundle of the sandbox"},
+		{"page", "<html>Sign in</html>", "no bundle of the sandbox"},
+	} {
+		path := filepath.Join(folder, test.name)
+		if err := os.WriteFile(path, []byte(test.content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), path, folder, anything); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v", test.name, err)
+		}
+	}
+	if _, err := Open(t.Context(), folder, folder, anything); err == nil || !strings.Contains(err.Error(), "it is no file") {
+		t.Errorf("a folder: error %v", err)
+	}
+	if _, err := Open(t.Context(), filepath.Join(folder, "none"), folder, anything); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("nothing: error %v", err)
+	}
+}
+
+// A bundle for something else is refused by its record, before the rest is read: here there is no rest.
+func TestBundleForSomethingElse(t *testing.T) {
+	good := Record{
+		Format: Format, Platform: "linux/amd64", CertManager: image.CertManagerVersion, Jaeger: image.JaegerVersion, Manifests: "sha256:1",
+	}
+	if err := good.Check("linux/amd64", "sha256:1"); err != nil {
+		t.Errorf("a good one: %v", err)
+	}
+	for _, test := range []struct {
+		change func(*Record)
+		want   string
+	}{
+		{func(r *Record) { r.Format = 2 }, "it has format 2, and this program reads format 1"},
+		{func(r *Record) { r.Format = 0 }, "it has format 0"},
+		{func(r *Record) { r.Platform = "linux/s390x" }, "it is for linux/s390x, and this is linux/amd64"},
+		{func(r *Record) { r.CertManager = "v9.9.9" }, "it has cert-manager v9.9.9"},
+		{func(r *Record) { r.Jaeger = "9.9.9" }, "Jaeger 9.9.9"},
+		{func(r *Record) { r.Manifests = "sha256:2" }, "its operator belongs to other manifests"},
+	} {
+		record := good
+		test.change(&record)
+		text, err := json.Marshal(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "other.tar")
+		var data bytes.Buffer
+		w := newWriter(&data)
+		if err := w.bytes(recordName, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Open(t.Context(), path, t.TempDir(), func(r Record) error { return r.Check("linux/amd64", "sha256:1") })
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("error %v, want %q", err, test.want)
+		}
+	}
+}
+
+// Checksums make no bundle one to trust: a chart must not lead out of its folder.
+func TestChartStaysInItsFolder(t *testing.T) {
+	var data bytes.Buffer
+	w := newWriter(&data)
+	text, err := json.Marshal(Record{Format: Format})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.bytes(recordName, text), w.bytes(chartFolder+"../../x", []byte("x"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "evil.tar")
+	if err := os.WriteFile(path, data.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := opened(t, path)
+	if _, err := b.Chart(); err == nil || !strings.Contains(err.Error(), "leads out") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := b.Operator(); err == nil || !strings.Contains(err.Error(), "0 images of the operator") {
+		t.Errorf("no operator: error %v", err)
+	}
+}
+
+// lying is a layer that is not what its digest says.
+type lying struct{ v1.Layer }
+
+func (l lying) Compressed() (io.ReadCloser, error) {
+	size, err := l.Size()
+	return io.NopCloser(strings.NewReader(strings.Repeat("x", int(size)))), err
+}
+
+// A bundle that can't be written leaves what was there, and nothing else.
+func TestCreateLeavesNothingHalf(t *testing.T) {
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	damaged := some(t)
+	damaged.Operator = image.New(replaced{damaged.Operator.Content()}, damaged.Operator.Names...)
+	noChart := some(t)
+	noChart.ChartDir = filepath.Join(noChart.ChartDir, "none")
+	for _, test := range []struct {
+		name     string
+		ctx      context.Context //nolint:containedctx // It is the test's case.
+		contents Contents
+		want     string
+	}{
+		{"canceled", canceled, some(t), context.Canceled.Error()},
+		{"damaged", t.Context(), damaged, "the cache is damaged"},
+		{"no chart", t.Context(), noChart, "copying cert-manager's chart"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			folder := t.TempDir()
+			path := filepath.Join(folder, "sandbox.tar")
+			if err := os.WriteFile(path, []byte("before"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Create(test.ctx, path, test.contents, nil)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "writing bundle "+path+": ") {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			entries, err := os.ReadDir(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data, _ := os.ReadFile(path); len(entries) != 1 || string(data) != "before" {
+				t.Errorf("the folder has %v, and the file %q", entries, data)
+			}
+		})
+	}
+	if _, err := Create(t.Context(), t.TempDir(), some(t), nil); err == nil || !strings.Contains(err.Error(), "no file") {
+		t.Errorf("a folder: error %v", err)
+	}
+}
+
+// replaced is an image whose layers lie.
+type replaced struct{ v1.Image }
+
+func (r replaced) Layers() ([]v1.Layer, error) {
+	layers, err := r.Image.Layers()
+	for i := range layers {
+		layers[i] = lying{layers[i]}
+	}
+	return layers, err
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/bundle"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+func newBundle(shared *shared, stderr *os.File) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bundle",
+		Short: "Keep all images of a kind sandbox in one file, for machines without a network",
+		Long: `bundle keeps in one file what up needs for a kind cluster: the images of the node, cert-manager, Jaeger and the operator, and
+cert-manager's chart. With this program, the file and a container engine, a sandbox comes up without a network, a registry, Go or
+this repository. The file is a tar archive with an OCI image layout and a checksum.
+
+Bundles are for kind: an embedded cluster runs programs, not images.`,
+		Example: `  go build -o sandbox ./sandbox && ./sandbox bundle create sandbox.tar
+  ./sandbox up --bundle=sandbox.tar    # on the other machine`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q of bundle: use create or show", args[0])}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBundleCreate(shared, stderr), newBundleShow())
+	return cmd
+}
+
+func newBundleCreate(shared *shared, stderr *os.File) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "create FILE",
+		Short: "Write a bundle for machines of this architecture",
+		Long: `create gets every image, as up does (--images, --registry-mirror), and writes the bundle. FILE appears once it is whole. The same
+images make the same bytes. It needs no container engine.`,
+		Example: "  go run ./sandbox bundle create sandbox.tar\n  go run ./sandbox bundle create --images=source -o json sandbox.tar",
+		Args:    exactArgs(1, "the file to write"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(output, "text", "json"); err != nil {
+				return err
+			}
+			run, err := up.Open(shared.options)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), run.Timeout)
+			defer cancel()
+			progress := ui.NewProgress(stderr)
+			run.Note = progress.Printf
+			summary, err := run.CreateBundle(ctx, filepath.Clean(args[0]), progress)
+			progress.Close()
+			if err != nil {
+				return err
+			}
+			return writeSummary(cmd.OutOrStdout(), output, summary)
+		},
+	}
+	shared.bindFile(cmd.Flags())
+	shared.bindImages(cmd.Flags())
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func newBundleShow() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "show FILE",
+		Short:   "Read a bundle whole, and say what is in it",
+		Long:    "show reads all of a bundle, fails if it was cut off or altered, and says what is in it. It changes nothing.",
+		Example: "  ./sandbox bundle show sandbox.tar",
+		Args:    exactArgs(1, "the file to read"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(output, "text", "json"); err != nil {
+				return err
+			}
+			b, err := bundle.Open(cmd.Context(), args[0], "", bundle.Record.Readable)
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			return writeSummary(cmd.OutOrStdout(), output, b.Summary())
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func writeSummary(out io.Writer, output string, s bundle.Summary) error {
+	if output == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(s)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "file\t%s\nsize\t%d MB\nsha256\t%s\nplatform\t%s\nsandbox\t%s\nimages from\t%s\n",
+		s.File, s.Size>>20, s.SHA256, s.Platform, s.Sandbox, s.Source)
+	for _, image := range s.Images {
+		fmt.Fprintf(table, "%s\t%s\n", image.Role, strings.Join(image.Names, ", "))
+	}
+	return table.Flush()
+}
