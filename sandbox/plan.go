@@ -57,6 +57,10 @@ func kindPlan(r *up.Run) []up.Step {
 
 // embeddedPlan is for processes of this machine.
 func embeddedPlan(r *up.Run) []up.Step {
+	before := []string{"Kubernetes programs"}
+	if r.TracesControlPlane() {
+		before = append(before, "Jaeger") // Its port is certain only then.
+	}
 	return []up.Step{
 		{Name: "ports, certificates", Limit: time.Minute, Run: r.PrepareProcesses},
 
@@ -66,9 +70,9 @@ func embeddedPlan(r *up.Run) []up.Step {
 		{Name: "kwok program", Limit: build, Run: r.GetKwok, Needs: []string{"ports, certificates"}},
 		{Name: "operator program", Limit: build, Run: r.GetOperator, Needs: []string{"ports, certificates"}},
 
-		{Name: "control plane", Limit: 2 * time.Minute, Run: r.StartControlPlane, Needs: []string{"Kubernetes programs"}},
-		{Name: "node", Limit: 2 * time.Minute, Run: r.StartNode, Needs: []string{"control plane", "kwok program"}},
 		{Name: "Jaeger", Limit: 2 * time.Minute, Run: r.StartJaeger, Needs: []string{"Jaeger program"}},
+		{Name: "control plane", Limit: 2 * time.Minute, Run: r.StartControlPlane, Needs: before},
+		{Name: "node", Limit: 2 * time.Minute, Run: r.StartNode, Needs: []string{"control plane", "kwok program"}},
 		{Name: "kinds", Limit: time.Minute, Run: r.DefineKinds, Needs: []string{"control plane", "cert-manager programs", "operator program"}},
 		{Name: "cert-manager", Limit: 2 * time.Minute, Run: r.StartCertManager, Needs: []string{"kinds"}},
 		// Not sooner: an Issuer that is made before cert-manager's webhook answers is looked at again only after 5 seconds.

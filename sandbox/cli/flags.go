@@ -41,6 +41,8 @@ func (s *shared) bindUp(flags *pflag.FlagSet) {
 	s.bindImages(flags)
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
 	flags.StringVar(&o.Bundle, "bundle", "", "`FILE` that all images come from, which \"sandbox bundle create\" wrote: no registry, no Go, no sources")
+	tracing := flags.VarPF(optionalBool{&o.ControlPlaneTracing}, "control-plane-tracing", "", "have kube-apiserver and etcd take part in the traces (default: as it is, and off in a new sandbox; docs/control-plane-tracing.md)")
+	tracing.NoOptDefVal = "true"
 	for _, p := range []struct {
 		port *int
 		name string

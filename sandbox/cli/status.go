@@ -68,6 +68,9 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 		fmt.Fprintf(table, "cluster\t%s\n", describeCluster(s))
 		fmt.Fprintf(table, "kubeconfig\t%s\n", s.Kubeconfig)
 	}
+	if s.ControlPlaneTracing {
+		fmt.Fprintln(table, "tracing\tkube-apiserver and etcd take part")
+	}
 	if s.Node != nil {
 		fmt.Fprintf(table, "node\t%s\n", describeNode(*s.Node))
 	}

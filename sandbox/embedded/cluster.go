@@ -66,6 +66,11 @@ type Cluster struct {
 	// before Prepare.
 	OperatorPort int
 
+	// Tracing has the API server and etcd send spans to Jaeger, of those requests alone whose callers are in system:monitoring and
+	// came with a sampled trace context, and makes the operator such a caller. It is set before anything is started, and Jaeger
+	// should be started before the API server.
+	Tracing bool
+
 	dir   state.Dir
 	table process.Table
 

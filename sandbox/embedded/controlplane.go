@@ -88,7 +88,7 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 		return process.Spec{}, err
 	}
 	ca := c.authorities.cluster
-	return process.Spec{
+	spec := process.Spec{
 		Path: program,
 		Args: []string{
 			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", own.APIServer),
@@ -104,7 +104,11 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 			"--profiling=false",
 		},
 		Revision: serving.Fingerprint() + etcd.Fingerprint() + ca.Fingerprint() + c.authorities.etcd.Fingerprint() + key + revision,
-	}, nil
+	}
+	if err := c.traceAPIServer(&spec); err != nil {
+		return process.Spec{}, err
+	}
+	return spec, nil
 }
 
 // admission writes the configuration by which the API server shows webhooks a certificate of its own: cert-manager's listens

@@ -92,7 +92,7 @@ func (c *Cluster) etcd(program string) (process.Spec, error) {
 		return process.Spec{}, state.Remedy(err)
 	}
 	client, peer, ca := "https://"+address(own.Etcd), "https://"+address(own.EtcdPeer), c.authorities.etcd.CertFile
-	return process.Spec{
+	spec := process.Spec{
 		Path: program,
 		Args: []string{
 			"--name=sandbox", "--data-dir=" + c.etcdData(), "--unsafe-no-fsync", "--log-level=warn",
@@ -102,7 +102,9 @@ func (c *Cluster) etcd(program string) (process.Spec, error) {
 			"--peer-cert-file=" + server.CertFile, "--peer-key-file=" + server.KeyFile, "--peer-trusted-ca-file=" + ca, "--peer-client-cert-auth",
 		},
 		Revision: server.Fingerprint() + c.authorities.etcd.Fingerprint(),
-	}, nil
+	}
+	c.traceEtcd(&spec)
+	return spec, nil
 }
 
 // etcdClient is the API server's certificate towards etcd.

@@ -81,7 +81,11 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (proces
 			return process.Spec{}, false, err
 		}
 	}
-	spec, err := c.accountSpec(ctx, Operator, p.Namespace, p.Account, options.Program, p.Args...)
+	specOf := c.accountSpec
+	if c.Tracing {
+		specOf = c.tracedAccountSpec
+	}
+	spec, err := specOf(ctx, Operator, p.Namespace, p.Account, options.Program, p.Args...)
 	for _, v := range p.Env {
 		spec.Env = append(spec.Env, v.Name+"="+v.Value)
 	}

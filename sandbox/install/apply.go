@@ -75,9 +75,19 @@ func applyOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) e
 		if same, err := unchanged(ctx, c, wanted); err != nil || same {
 			return err
 		}
-		// Apply writes the server's answer into what it is given.
-		return c.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted.DeepCopy()), client.FieldOwner(FieldManager), client.ForceOwnership)
+		return c.write(ctx, wanted)
 	})
+}
+
+func (c *Cluster) write(ctx context.Context, obj *unstructured.Unstructured) error {
+	done := func(error) {}
+	if c.onApply != nil {
+		ctx, done = c.onApply(ctx, obj)
+	}
+	// Apply writes the server's answer into what it is given.
+	err := c.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj.DeepCopy()), client.FieldOwner(FieldManager), client.ForceOwnership)
+	done(err)
+	return err
 }
 
 // deletion is the order of phases in which [Delete] works: definitions first, because the objects of their kinds go with

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -23,6 +24,9 @@ type Cluster struct {
 	subject   project.Subject
 	client    client.Client
 	clientset kubernetes.Interface
+
+	// onApply, if not nil, is called before an object is written; see [Cluster.OnApply].
+	onApply func(context.Context, *unstructured.Unstructured) (context.Context, func(error))
 
 	mu          sync.Mutex
 	established time.Time // when the youngest definition that was waited for came to be served
@@ -96,3 +100,10 @@ func (c *Cluster) settle(ctx context.Context) error {
 // Client returns the uncached client that the package itself uses. It knows the built-in kinds and
 // CustomResourceDefinition; other kinds go through unstructured objects.
 func (c *Cluster) Client() client.Client { return c.client }
+
+// OnApply has begin called before each write of [Apply], which an object that is as it should be needs none of. The write's
+// request has the context that begin returns, and done gets its outcome. Begin may be called by several goroutines at once. It is
+// set before the first use; nil is none.
+func (c *Cluster) OnApply(begin func(ctx context.Context, obj *unstructured.Unstructured) (_ context.Context, done func(error))) {
+	c.onApply = begin
+}

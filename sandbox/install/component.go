@@ -32,6 +32,9 @@ var readiness = map[string]func(*Cluster) (check, error){
 	SampleName: func(c *Cluster) (check, error) {
 		return func(ctx context.Context) error { return sampleReady(ctx, c) }, nil
 	},
+	ApplierName: func(c *Cluster) (check, error) {
+		return func(ctx context.Context) error { return applierReady(ctx, c) }, nil
+	},
 	NodeName: func(c *Cluster) (check, error) {
 		return func(ctx context.Context) error { return nodeReady(ctx, c) }, nil
 	},

@@ -38,8 +38,8 @@ func NewRecorder() *Recorder {
 }
 
 // Start starts the root span of a command. Spans of [Tracer] of the context, or of one made from it, are below it.
-func (r *Recorder) Start(ctx context.Context, command string) (context.Context, trace.Span) {
-	return r.provider.Tracer(Scope).Start(ctx, command, trace.WithNewRoot())
+func (r *Recorder) Start(ctx context.Context, command string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return r.provider.Tracer(Scope).Start(ctx, command, append(options, trace.WithNewRoot())...)
 }
 
 // Tracer gives the tracer that records below the span of ctx; without one, a tracer that does nothing.

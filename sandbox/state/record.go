@@ -31,6 +31,8 @@ type Record struct {
 	OperatorImage string `json:"operatorImage,omitempty"`
 	// OperatorEnv are the variables that the last up was given for the operator, as NAME=VALUE.
 	OperatorEnv []string `json:"operatorEnv,omitempty"`
+	// ControlPlaneTracing tells whether the API server and etcd send spans to the sandbox's Jaeger.
+	ControlPlaneTracing bool `json:"controlPlaneTracing,omitempty"`
 	// ComponentPorts are those of an embedded cluster's own processes on 127.0.0.1.
 	ComponentPorts ComponentPorts `json:"componentPorts,omitzero"`
 }

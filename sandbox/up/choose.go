@@ -28,6 +28,7 @@ func (r *Run) ChooseCluster(ctx context.Context, report report) error {
 }
 
 func (r *Run) chooseCluster(ctx context.Context, report report) error {
+	r.chooseTracing()
 	wanted := r.Cluster
 	if made := r.Record.Cluster; r.Record.Name != "" {
 		if wanted != "auto" && wanted != made {
@@ -39,6 +40,9 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 	if wanted == state.Embedded {
 		report("embedded: processes of this machine")
 		return r.useEmbedded()
+	}
+	if r.TracesControlPlane() {
+		return errTracingOnKind
 	}
 	err := r.FindEngine(ctx, report)
 	if err == nil && wanted == "auto" {

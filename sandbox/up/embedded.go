@@ -51,7 +51,9 @@ func (r *Run) newProcesses() (*cluster.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cluster.New(r.Dir, filepath.Join(cache, "bin"), &r.Record), nil
+	processes := cluster.New(r.Dir, filepath.Join(cache, "bin"), &r.Record)
+	processes.Tracing = r.TracesControlPlane()
+	return processes, nil
 }
 
 // Embedded tells whether the run's cluster is embedded.
@@ -218,7 +220,7 @@ func (r *Run) StartOperator(ctx context.Context, report report) error {
 			return err
 		}
 		err = r.processes.Operator(ctx, cluster.OperatorOptions{
-			Program: r.operatorPath, Process: r.manifests.Process, Env: variables(r.OperatorEnv),
+			Program: r.operatorPath, Process: r.manifests.Process, Env: r.operatorEnv(),
 		}, report)
 		if err != nil {
 			return err

@@ -49,5 +49,5 @@ func (r *Run) RenewSample(ctx context.Context, report report) error {
 	if err := component.DeleteWithDependents(ctx, r.target); err != nil {
 		return err
 	}
-	return r.install(ctx, component, report)
+	return r.installSample(ctx, component, report)
 }

@@ -47,6 +47,9 @@ type Options struct {
 	Ports state.Ports
 	// OperatorEnv are environment variables of the operator, as NAME=VALUE, added to its own or replacing them.
 	OperatorEnv []string
+	// ControlPlaneTracing tells whether the API server and etcd take part in the traces; nil leaves a sandbox that is up as it is, and
+	// a new one without.
+	ControlPlaneTracing *bool
 	// Timeout bounds the whole of up; default 40 minutes, as a first build takes half of that.
 	Timeout time.Duration
 }
@@ -123,6 +126,9 @@ func (o Options) check() error {
 	}
 	if o.Cluster == state.Embedded && o.Provider != "auto" {
 		return fmt.Errorf("--cluster=embedded --provider=%s: an embedded cluster needs no container engine", o.Provider)
+	}
+	if o.Cluster == state.Kind && o.ControlPlaneTracing != nil && *o.ControlPlaneTracing {
+		return errTracingOnKind
 	}
 	if err := o.checkMirror(); err != nil {
 		return err

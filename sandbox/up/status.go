@@ -30,10 +30,12 @@ type Status struct {
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	// OperatorEnv are the variables that the last up was given for the operator, as NAME=VALUE: an up that is to change
 	// nothing must be given them again.
-	OperatorEnv []string    `json:"operatorEnv,omitempty"`
-	Node        *NodeStatus `json:"node,omitempty"`
-	Jaeger      *Addresses  `json:"jaeger,omitempty"`
-	Components  []Component `json:"components,omitempty"`
+	OperatorEnv []string `json:"operatorEnv,omitempty"`
+	// ControlPlaneTracing tells whether kube-apiserver and etcd take part in the traces.
+	ControlPlaneTracing bool        `json:"controlPlaneTracing,omitempty"`
+	Node                *NodeStatus `json:"node,omitempty"`
+	Jaeger              *Addresses  `json:"jaeger,omitempty"`
+	Components          []Component `json:"components,omitempty"`
 }
 
 // NodeStatus is what the cluster's node says of itself.
@@ -99,7 +101,7 @@ func (r *Run) Status(ctx context.Context) (Status, error) {
 		s.Message = ErrDown.Error()
 		return s, nil
 	}
-	s.OperatorEnv = r.Record.OperatorEnv
+	s.OperatorEnv, s.ControlPlaneTracing = r.Record.OperatorEnv, r.TracesControlPlane()
 	if err := r.Attach(); err != nil {
 		return s, err
 	}

@@ -260,7 +260,19 @@ func (r *Run) applySample(ctx context.Context, report report) error {
 			return err
 		}
 	}
-	return r.install(ctx, component, report)
+	return r.installSample(ctx, component, report)
+}
+
+// installSample applies the sample, with the control plane in its trace where that is on, and waits for it.
+func (r *Run) installSample(ctx context.Context, component *install.Component, report report) error {
+	apply := func(ctx context.Context, _ *install.Component) error { return r.untrace(ctx) }
+	if r.TracesControlPlane() {
+		apply = r.applyTraced
+	}
+	if err := apply(ctx, component); err != nil {
+		return err
+	}
+	return r.install(ctx, component, report) // What is applied is left as it is.
 }
 
 func (r *Run) install(ctx context.Context, component *install.Component, report report) error {

@@ -1,0 +1,63 @@
+package embedded
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// The API server and etcd send spans where that was asked for, and know nothing of it elsewhere.
+func TestTracing(t *testing.T) {
+	c := prepared(t)
+	off := specs(t, c)
+	c.Tracing = true
+	on := specs(t, c)
+	endpoint := address(c.record.Ports.OTLPGRPC)
+	for _, name := range []string{Etcd, APIServer} {
+		if traces(off[name]) || !traces(on[name]) {
+			t.Errorf("%s: arguments %q without tracing, %q with it", name, off[name].Args, on[name].Args)
+		}
+		if slices.Contains(off[name].Env, sendSoon) || !slices.Contains(on[name].Env, sendSoon) {
+			t.Errorf("%s: environment %q without tracing, %q with it", name, off[name].Env, on[name].Env)
+		}
+	}
+	for _, want := range []string{"--distributed-tracing-address=" + endpoint, "--distributed-tracing-sampling-rate=0"} {
+		if !slices.Contains(on[Etcd].Args, want) {
+			t.Errorf("etcd lacks %s: %q", want, on[Etcd].Args)
+		}
+	}
+	content, err := os.ReadFile(filepath.Join(c.dir.Path, "components", APIServer, "tracing.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"endpoint: " + endpoint + "\n", "samplingRatePerMillion: 0\n"} {
+		if !strings.Contains(string(content), want) {
+			t.Errorf("the API server's configuration lacks %q:\n%s", want, content)
+		}
+	}
+}
+
+// Another port of Jaeger's is another API server: it reads the file only when it starts.
+func TestTracingFollowsJaeger(t *testing.T) {
+	c := prepared(t)
+	c.Tracing = true
+	before := specs(t, c)
+	if err := c.update(func(r *state.Record) { r.Ports.OTLPGRPC++ }); err != nil {
+		t.Fatal(err)
+	}
+	after := specs(t, c)
+	if before[APIServer].Revision == after[APIServer].Revision || slices.Equal(before[Etcd].Args, after[Etcd].Args) {
+		t.Error("the API server or etcd would go on sending spans to the old port")
+	}
+}
+
+func traces(spec process.Spec) bool {
+	return slices.ContainsFunc(spec.Args, func(arg string) bool {
+		return strings.HasPrefix(arg, "--tracing-config-file=") || arg == "--enable-distributed-tracing"
+	})
+}
