@@ -45,7 +45,7 @@ func withChrome(run func()) error {
 		}
 	}
 	if path == "" {
-		return fmt.Errorf("these tests need Chromium, and none of %s is here: sudo scripts/prerequisites.sh test installs it on Debian and Ubuntu",
+		return fmt.Errorf("these tests need Chromium, and none of %s is here: sudo scripts/prerequisites.sh test installs it on Debian; elsewhere install it by hand, not as a snap",
 			strings.Join(names, ", "))
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path))

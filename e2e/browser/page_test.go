@@ -182,7 +182,7 @@ func TestReadmePicture(t *testing.T) {
 		t.Errorf("these texts leave the picture: %q", got)
 	}
 	images := withRole(p.accessibles(), "image")
-	if len(images) != 1 || !strings.HasPrefix(images[0].Name, "Trace ") || !strings.Contains(images[0].Name, "create Deployment below reconcile ChildA: ") {
+	if len(images) != 1 || !strings.HasPrefix(images[0].Name, "Head default/head-sample Trace ") || !strings.Contains(images[0].Name, "create Deployment below reconcile ChildA: ") {
 		t.Errorf("a screen reader gets %+v", images)
 	}
 	p.wantQuiet("file://")

@@ -14,16 +14,19 @@ import (
 )
 
 // traceWriters are the values of trace's --output.
-var traceWriters = map[string]func(io.Writer, jaeger.Trace) error{
-	"tree": writeTree,
-	"svg": func(out io.Writer, trace jaeger.Trace) error {
-		return waterfall(trace).WriteSVG(out, view.SVGOptions{})
+var traceWriters = map[string]writeTrace{
+	"tree": func(out io.Writer, trace jaeger.Trace, _ string) error { return writeTree(out, trace) },
+	"svg": func(out io.Writer, trace jaeger.Trace, title string) error {
+		return waterfall(trace).WriteSVG(out, view.SVGOptions{Title: title})
 	},
 	"html": writePage,
-	"json": writeJSONTrace,
+	"json": func(out io.Writer, trace jaeger.Trace, _ string) error { return writeJSONTrace(out, trace) },
 }
 
-func traceWriter(output string) (func(io.Writer, jaeger.Trace) error, error) {
+// writeTrace writes a trace in one form. The title may be empty.
+type writeTrace func(out io.Writer, trace jaeger.Trace, title string) error
+
+func traceWriter(output string) (writeTrace, error) {
 	if err := checkOutput(output, "tree", "html", "svg", "json"); err != nil {
 		return nil, err
 	}
@@ -57,12 +60,12 @@ func writeTree(out io.Writer, trace jaeger.Trace) error {
 	return waterfall(trace).WriteText(out, view.TextOptions{Color: ui.Colored(out), Width: columns})
 }
 
-func writePage(out io.Writer, trace jaeger.Trace) error {
+func writePage(out io.Writer, trace jaeger.Trace, title string) error {
 	data, err := trace.JSON()
 	if err != nil {
 		return err
 	}
-	return waterfall(trace).WriteHTML(out, view.HTMLOptions{OTLP: data})
+	return waterfall(trace).WriteHTML(out, view.HTMLOptions{Title: title, OTLP: data})
 }
 
 // waterfall lays out a trace of the operator's.

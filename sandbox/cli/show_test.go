@@ -18,12 +18,12 @@ func TestReadmePictureIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := execute(t, nil, "trace", "--from="+recording, "-o", "svg")
+	got := execute(t, nil, "trace", "--from="+recording, "-o", "svg", "--title=Head default/head-sample")
 	if got.code != exitOK || got.stderr != "" {
 		t.Fatalf("exit code %d, stderr %q", got.code, got.stderr)
 	}
 	if got.stdout != string(want) {
-		t.Error("docs/trace.svg is not what the program draws: go run ./sandbox trace --from=docs/trace.json -o svg > docs/trace.svg")
+		t.Error("docs/trace.svg is not what the program draws: go run ./sandbox trace --from=docs/trace.json -o svg --title='Head default/head-sample' > docs/trace.svg")
 	}
 }
 

@@ -19,8 +19,17 @@ const lookTimeout = time.Minute
 
 // traceOptions are the flags of trace.
 type traceOptions struct {
-	output, from, namespace string
-	follow                  watchOptions
+	output, from, namespace, title string
+	follow                         watchOptions
+}
+
+func (o *traceOptions) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&o.output, "output", "o", "tree", "tree, html (a page), svg (a picture), or json (OTLP JSON)")
+	flags.StringVar(&o.from, "from", "", "`file` of OTLP JSON to show instead of an object's trace")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default: default)")
+	flags.StringVar(&o.title, "title", "", "title of a page or picture (default: the object, or the trace's id)")
+	o.follow.bind(cmd)
 }
 
 func newTrace(shared *shared) *cobra.Command {
@@ -50,7 +59,7 @@ An object named like a subcommand is written with its namespace or kind: default
   go run ./sandbox trace web --watch --until-complete --watch-timeout=2m
   go run ./sandbox trace team-a/web -o json > trace.json
   go run ./sandbox trace head-sample -o html > trace.html
-  go run ./sandbox trace --from=trace.json -o svg > trace.svg
+  go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
   go run ./sandbox trace import trace.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.from != "" && len(args) == 0 {
@@ -69,17 +78,17 @@ An object named like a subcommand is written with its namespace or kind: default
 			if o.follow.watch {
 				return follow(cmd, shared, o, args[0])
 			}
-			trace, err := findTrace(cmd, shared, o, args)
+			trace, title, err := findTrace(cmd, shared, o, args)
 			if err != nil {
 				return err
 			}
-			return write(cmd.OutOrStdout(), trace)
+			if o.title != "" {
+				title = o.title
+			}
+			return write(cmd.OutOrStdout(), trace, title)
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "tree", "tree, html (a page), svg (a picture), or json (OTLP JSON)")
-	cmd.Flags().StringVar(&o.from, "from", "", "`file` of OTLP JSON to show instead of an object's trace")
-	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default: default)")
-	o.follow.bind(cmd)
+	o.bind(cmd)
 	cmd.AddCommand(newImport(shared))
 	return cmd
 }
@@ -111,18 +120,20 @@ func findObject(ctx context.Context, shared *shared, argument, namespace string)
 	return run, object, err
 }
 
-// findTrace reads a trace from where the flags say.
-func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string) (jaeger.Trace, error) {
+// findTrace reads a trace from where the flags say, and gives the name of what it is about, which a recording doesn't tell.
+func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string) (trace jaeger.Trace, name string, err error) {
 	if o.from != "" {
-		return recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
+		trace, err = recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
+		return trace, "", err
 	}
 	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)
 	if err != nil {
-		return jaeger.Trace{}, err
+		return jaeger.Trace{}, "", err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
 	defer cancel()
-	return run.Trace(ctx, object)
+	trace, err = run.Trace(ctx, object)
+	return trace, object.String(), err
 }
 
 // attach opens a sandbox that is up.

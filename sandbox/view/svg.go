@@ -126,7 +126,7 @@ func (w *Waterfall) summary() string {
 // describe tells the trace in words.
 func (w *Waterfall) describe() string {
 	var b strings.Builder
-	b.WriteString(w.summary() + ".")
+	fmt.Fprintf(&b, "Trace %s: %s.", w.TraceID, w.summary())
 	for i, row := range w.Rows {
 		if i == maxTold {
 			fmt.Fprintf(&b, " And %d more.", len(w.Rows)-i)
