@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,10 +105,13 @@ func TestPinsThatCanNotBe(t *testing.T) {
 
 // All images come from the mirror, and nobody else is asked. The server is an address of this machine, without a detour.
 func TestPullFromAMirror(t *testing.T) {
+	var mu sync.Mutex
 	hosts := map[string]bool{}
 	images := quietRegistry()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		mu.Lock()
 		hosts[request.Host] = true
+		mu.Unlock()
 		images.ServeHTTP(w, request)
 	}))
 	t.Cleanup(server.Close)
@@ -157,6 +161,8 @@ func TestPullFromAMirror(t *testing.T) {
 	if samples[0].Name() != Pause {
 		t.Errorf("the sample's image is called %s, want %s", samples[0].Name(), Pause)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if diff := cmp.Diff(map[string]bool{address: true}, hosts); diff != "" {
 		t.Errorf("hosts that were asked (-want +got):\n%s", diff)
 	}

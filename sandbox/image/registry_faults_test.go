@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,12 +25,24 @@ const blobPath, manifestPath = "/blobs/", "/manifests/"
 type faulty struct {
 	good http.Handler
 	on   string
-	bad  http.HandlerFunc
+
+	mu  sync.Mutex // A request that its client gave up may still be under way.
+	bad http.HandlerFunc
+}
+
+// turn makes it answer so from now on; nil is as it should.
+func (f *faulty) turn(bad http.HandlerFunc) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.bad = bad
 }
 
 func (f *faulty) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	if f.bad != nil && request.Method == http.MethodGet && strings.Contains(request.URL.Path, f.on) {
-		f.bad(w, request)
+	f.mu.Lock()
+	bad := f.bad
+	f.mu.Unlock()
+	if bad != nil && request.Method == http.MethodGet && strings.Contains(request.URL.Path, f.on) {
+		bad(w, request)
 		return
 	}
 	f.good.ServeHTTP(w, request)
@@ -103,7 +116,7 @@ func TestPullFromAFaultyRegistry(t *testing.T) {
 			}
 			r := puller(t, transport, "amd64")
 			r.digests = map[string]string{Pause: digest.String()}
-			registry.bad = test.bad
+			registry.turn(test.bad)
 			_, err = r.pull(t.Context(), nil, Pause)
 			if err == nil {
 				t.Fatal("it was pulled")
@@ -116,7 +129,7 @@ func TestPullFromAFaultyRegistry(t *testing.T) {
 			if strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), "<html>") {
 				t.Errorf("error %q is not one plain line", err)
 			}
-			registry.bad = nil
+			registry.turn(nil)
 			image, err := r.pull(t.Context(), nil, Pause)
 			if err != nil {
 				t.Fatalf("afterwards: %v", err)
@@ -148,7 +161,7 @@ func TestPullWaitsAsLongAsTheRegistryAsks(t *testing.T) {
 			transport := answeredBy(t, registry)
 			publish(t, transport, Pause)
 			refusals := 0
-			registry.bad = func(w http.ResponseWriter, request *http.Request) {
+			registry.turn(func(w http.ResponseWriter, request *http.Request) {
 				if refusals == len(test.headers) {
 					registry.good.ServeHTTP(w, request)
 					return
@@ -158,7 +171,7 @@ func TestPullWaitsAsLongAsTheRegistryAsks(t *testing.T) {
 				}
 				refusals++
 				w.WriteHeader(http.StatusTooManyRequests)
-			}
+			})
 			r := puller(t, transport, "amd64")
 			var waits []time.Duration
 			r.wait = func(_ *http.Request, d time.Duration) error {
@@ -204,7 +217,7 @@ func TestPinnedImageComesOutOfTheCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry.bad = answering(500, "application/json", "{}")
+	registry.turn(answering(500, "application/json", "{}"))
 	second, err := r.pull(t.Context(), nil, Pause)
 	if err != nil {
 		t.Fatalf("without the registry: %v", err)
@@ -223,7 +236,7 @@ func TestPinnedImageComesOutOfTheCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	blobs := layout.Path(filepath.Join(r.builder.Cache, "registry"))
-	registry.bad = nil
+	registry.turn(nil)
 	for _, blob := range []v1.Hash{digest, manifest.Config.Digest, manifest.Layers[0].Digest} {
 		if err := os.Truncate(filepath.Join(string(blobs), "blobs", blob.Algorithm, blob.Hex), 3); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,21 +188,21 @@ func TestPulledImageNeedsNoRegistryLater(t *testing.T) {
 
 func TestSecondPullTakesLayersFromTheCache(t *testing.T) {
 	images := quietRegistry()
-	var blobs int
+	var blobs atomic.Int64
 	transport := answeredBy(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if request.Method == http.MethodGet && strings.Contains(request.URL.Path, "/blobs/") {
-			blobs++
+			blobs.Add(1)
 		}
 		images.ServeHTTP(w, request)
 	}))
 	publish(t, transport, Pause)
 	r := puller(t, transport, "amd64")
-	for i, want := range []int{2, 2} { // The configuration and the layer, then nothing.
+	for i, want := range []int64{2, 2} { // The configuration and the layer, then nothing.
 		if _, err := r.pull(t.Context(), nil, Pause); err != nil {
 			t.Fatal(err)
 		}
-		if blobs != want {
-			t.Errorf("%d blobs were asked for after pull %d, want %d", blobs, i+1, want)
+		if got := blobs.Load(); got != want {
+			t.Errorf("%d blobs were asked for after pull %d, want %d", got, i+1, want)
 		}
 	}
 }
