@@ -22,6 +22,7 @@ func TestCluster(t *testing.T) {
 	t.Run("Sample", func(t *testing.T) { testSample(t, c) })
 	t.Run("Logs", func(t *testing.T) { testPodsAndLogs(t, c) })
 	t.Run("Mended", func(t *testing.T) { testApplyMendsWhatSomebodyChanged(t, c) })
+	t.Run("Kinds", func(t *testing.T) { testKindCalled(t, c) })
 	t.Run("Leases", func(t *testing.T) { testLeases(t, c) })
 	t.Run("WebhookDown", func(t *testing.T) { testApplyRetriesWebhook(t, c) })
 	t.Run("Foreign", func(t *testing.T) { testDeleteSparesForeign(t, c) })
