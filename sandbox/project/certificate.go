@@ -1,0 +1,48 @@
+package project
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// certificates are the Secrets that cert-manager fills for the manifests, in the manager's namespace.
+func (m *Manifests) certificates() map[string]bool {
+	secrets := map[string]bool{}
+	for _, obj := range m.Objects {
+		if obj.GetKind() == "Certificate" && obj.GetNamespace() == m.Deployment.Namespace {
+			name, _, _ := unstructured.NestedString(obj.Object, "spec", "secretName")
+			secrets[name] = true
+		}
+	}
+	return secrets
+}
+
+// certificateMount is where the manager has its webhook's certificate: of several, that whose names speak of a webhook or of
+// serving.
+func (m *Manifests) certificateMount() *corev1.VolumeMount {
+	issued := m.certificates()
+	secrets := map[string]string{}
+	for _, v := range m.Deployment.Spec.Template.Spec.Volumes {
+		if v.Secret != nil && issued[v.Secret.SecretName] {
+			secrets[v.Name] = v.Secret.SecretName
+		}
+	}
+	var found *corev1.VolumeMount
+	for _, vm := range m.container().VolumeMounts {
+		secret, ok := secrets[vm.Name]
+		if ok && (found == nil || strings.Contains(secret+vm.Name+vm.MountPath, "webhook")) {
+			found = &vm
+		}
+	}
+	return found
+}
+
+// certificateFolder is where the process has its webhook's certificate; empty where it has none.
+func (m *Manifests) certificateFolder(place Place) string {
+	if vm := m.certificateMount(); vm != nil {
+		return folderOf(place, *vm)
+	}
+	return ""
+}
