@@ -4,6 +4,7 @@
 #   scripts/faults.sh all    those on kind, and those on embedded clusters
 #   scripts/faults.sh three  the life cycle of the end-to-end tests, and three of the others on embedded clusters: the commit
 #                            chooses, so that in time all have their turn
+#   scripts/faults.sh kind   three of those on kind
 #
 # More arguments go to `go test`. Tests that mount file systems need root; without it they are left out, and named.
 set -euo pipefail
@@ -11,6 +12,7 @@ cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
 
 readonly embedded=./e2e/faults/embedded
+readonly kind=./e2e/faults
 readonly as_root='AsRoot$'
 # The life cycle of the end-to-end tests, and the part of it that every run of three has: on a sandbox of their own an end
 # that waits for the guard, one that does not, and one before the first test; on one that was there, the first of these.
@@ -30,11 +32,26 @@ tests() {
 # list prints the tests whose names match.
 list() { go test -list="$1" "$embedded" | grep '^Test'; }
 
+# chosen runs three tests of a package that the commit chooses among those that are named, one a line.
+chosen() {
+  local package=$1 names=$2 all commit first pattern chosen=()
+  shift 2
+  IFS=$'\n' read -r -d '' -a all <<<"$names" || : # macOS has a bash that knows no mapfile
+  commit=$(git rev-parse HEAD)
+  first=$((16#${commit:0:8} % ${#all[@]}))
+  for i in 0 1 2; do # far from each other: neighbours are of one file, and the longest are neighbours
+    chosen+=("${all[$(((first + i * ${#all[@]} / 3) % ${#all[@]}))]}")
+  done
+  echo "faults: commit ${commit:0:8} chooses ${chosen[*]}, of ${#all[@]}"
+  pattern=$(IFS='|' && echo "^(${chosen[*]})\$")
+  exec go test -p=1 -count=1 -timeout=30m -v -run="$pattern" "$package" "$@"
+}
+
 mode=${1:-}
 shift || true
 case $mode in
 all)
-  go test -p=1 -count=1 -timeout=60m -v ./e2e/faults "$@"
+  go test -p=1 -count=1 -timeout=60m -v "$kind" "$@"
   skip=()
   ((EUID == 0)) || skip=(-skip="$as_root")
   tests >/dev/null # It says what is left out.
@@ -42,20 +59,13 @@ all)
   ;;
 three)
   go test -p=1 -count=1 -timeout=10m -v -run="$endings" "$embedded" "$@"
-  names=$(tests | grep -Ev "$lifecycle")
-  IFS=$'\n' read -r -d '' -a all <<<"$names" || : # macOS has a bash that knows no mapfile
-  commit=$(git rev-parse HEAD)
-  first=$((16#${commit:0:8} % ${#all[@]}))
-  chosen=()
-  for i in 0 1 2; do # far from each other: neighbours are of one file, and the longest are neighbours
-    chosen+=("${all[$(((first + i * ${#all[@]} / 3) % ${#all[@]}))]}")
-  done
-  echo "faults: commit ${commit:0:8} chooses ${chosen[*]}, of ${#all[@]}"
-  pattern=$(IFS='|' && echo "^(${chosen[*]})\$")
-  exec go test -p=1 -count=1 -timeout=30m -v -run="$pattern" "$embedded" "$@"
+  chosen "$embedded" "$(tests | grep -Ev "$lifecycle")" "$@"
+  ;;
+kind)
+  chosen "$kind" "$(go test -list=. "$kind" | grep '^Test')" "$@"
   ;;
 *)
-  echo "usage: scripts/faults.sh all|three [flags of go test]" >&2
+  echo "usage: scripts/faults.sh all|three|kind [flags of go test]" >&2
   exit 2
   ;;
 esac

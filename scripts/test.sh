@@ -71,6 +71,7 @@ all)
   stage "another operator" 600 "${embedded[@]}" go test -count=1 -timeout=9m -v ./e2e/adopted
   stage "browser" 600 scripts/browser.sh
   stage "faults" 900 "${embedded[@]}" scripts/faults.sh three
+  stage "faults on kind" 900 env SANDBOX_CLUSTER=kind scripts/faults.sh kind
   ;;
 short)
   assets

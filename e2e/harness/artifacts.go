@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,10 +11,13 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
 // maxLog bounds a log that is kept or looked through, in bytes from its end.
@@ -56,22 +60,73 @@ func (s *Scene) Keep(name string, data []byte) error {
 
 type writeFunc func(name string, data []byte, err error)
 
-// keepTraces writes every trace that was looked at, as it is now if it can still
-// be read.
+// keepTraces writes every trace that was looked at, and those that objects name, as
+// they are now if they can still be read, and how all are loaded again.
 func (s *Scene) keepTraces(ctx context.Context, write writeFunc) {
+	write("README.txt", []byte(reload), nil)
+	now := func(string) (jaeger.Trace, error) { return jaeger.Trace{}, errors.New("no reader of Jaeger") }
+	// Over HTTP: links have no attributes in the answers over gRPC.
+	if reader, err := jaeger.Dial(s.Status.Jaeger.UI); err != nil {
+		s.t.Logf("keeping the traces: %v", err)
+	} else {
+		defer reader.Close()
+		now = func(id string) (jaeger.Trace, error) { return reader.GetTrace(ctx, id) }
+	}
+	for _, id := range s.named(ctx) {
+		if _, looked := s.traces[id]; !looked {
+			s.traces[id] = seen{}
+		}
+	}
 	for id, kept := range s.traces {
-		trace := kept.trace
-		if now, err := s.Jaeger.GetTrace(ctx, id); err == nil {
-			trace = now
+		trace, err := now(id)
+		if err != nil && kept.trace.Len() > 0 {
+			trace, err = kept.trace, nil
+		}
+		if err != nil {
+			s.t.Logf("keeping trace %s: %v", id, err)
+			continue
 		}
 		data, err := trace.JSON()
 		write("trace-"+id+".json", data, err)
 		write("trace-"+id+".tree", []byte(trace.Forest().String()), nil)
+		if kept.expected != nil {
+			write("trace-"+id+".expected.tree", []byte(kept.expected.String()), nil)
+		}
 		if kept.result != nil {
 			write("trace-"+id+".diff", []byte(kept.result.Explain()), nil)
 		}
 	}
 }
+
+// named gives the ids of the traces that the scene's objects name.
+func (s *Scene) named(ctx context.Context) []string {
+	var ids []string
+	for _, list := range []client.ObjectList{&v1alpha1.HeadList{}, &v1alpha1.ChildAList{}, &appsv1.DeploymentList{}} {
+		if err := s.Client.List(ctx, list, client.InNamespace(s.Namespace)); err != nil {
+			s.t.Logf("looking for traces: %v", err)
+			continue
+		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			if object, ok := item.(client.Object); ok {
+				if id, _, err := jaeger.TraceIDOf(object.GetAnnotations()); err == nil {
+					ids = append(ids, id)
+				}
+			}
+			return nil
+		})
+	}
+	return ids
+}
+
+// reload is what somebody needs to know who has the artifacts alone.
+const reload = `The traces of a test that failed, trace-ID.json as OTLP JSON. To see them in Jaeger again, with a sandbox that is up:
+
+    go run ./sandbox trace import THIS-FOLDER/trace-*.json
+
+Beside them: trace-ID.tree, the trace as text; trace-ID.expected.tree, what it was compared with; trace-ID.diff, the difference;
+triage-ID.txt, what became of it and why; the namespace's objects and events (*.yaml); and logs (log-*.txt). The whole cluster,
+with the logs of every component, is beside the tests' folders, in kind or embedded, as "sandbox export" writes it.
+`
 
 func (s *Scene) keepObjects(ctx context.Context, write writeFunc) {
 	for name, list := range map[string]client.ObjectList{

@@ -42,6 +42,7 @@ type Cluster struct {
 	program   *program
 	parts     parts
 	artifacts string
+	config    *envconf.Config
 }
 
 // parts is how the operator and Jaeger run on one kind of cluster, and where logs
@@ -133,9 +134,11 @@ func (c *Cluster) Sandbox(ctx context.Context, stdout, stderr io.Writer, args ..
 
 func (c *Cluster) close() { _ = c.Jaeger.Close() }
 
-// Environment is e2e-framework's, on this cluster. It has no life cycle of its own.
+// Environment is e2e-framework's, on this cluster, with its flags that choose features: --feature, --assess, --labels and their
+// opposites. It has no life cycle of its own.
 func (c *Cluster) Environment() env.Environment {
-	return env.NewWithConfig(envconf.NewWithKubeConfig(c.Status.Kubeconfig))
+	config := *c.config // Features run beside each other.
+	return env.NewWithConfig(config.WithKubeconfigFile(c.Status.Kubeconfig))
 }
 
 // export keeps all that the sandbox knows of itself among the artifacts, as its own command writes it.

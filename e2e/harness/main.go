@@ -8,12 +8,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/e2e-framework/pkg/envconf"
 )
 
 // prepareLimit bounds what is between an up sandbox and the first test.
@@ -34,7 +36,11 @@ type Suite struct {
 // The suite's Cluster is there once a test runs. It does not return.
 func Main(m *testing.M, suite *Suite) {
 	becomeGuard()
-	flag.Parse()
+	config, err := envconf.NewFromFlags() // It parses the tests' flags, too.
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(2)
+	}
 	besideEachOther()
 	quietLibraries()
 	switch {
@@ -44,7 +50,7 @@ func Main(m *testing.M, suite *Suite) {
 	case flagValue("test.list") != "":
 		os.Exit(m.Run())
 	}
-	code, err := suite.run(m, os.Stderr)
+	code, err := suite.run(m, config, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		code = max(code, 1)
@@ -60,9 +66,13 @@ func quietLibraries() {
 }
 
 // besideEachOther lets more tests run at a time than there are processors, unless the
-// command line says how many: nearly all of their time they wait.
+// command line says how many: nearly all of their time they wait. Several of them write
+// the same expected tree.
 func besideEachOther() {
-	const tests = "8"
+	tests := "8"
+	if *update {
+		tests = "1"
+	}
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
@@ -71,7 +81,7 @@ func besideEachOther() {
 }
 
 // run gives the exit code of the tests, and what else went wrong.
-func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
+func (s *Suite) run(m *testing.M, config *envconf.Config, log io.Writer) (code int, err error) {
 	ctx := context.Background()
 	root, err := repositoryRoot()
 	if err != nil {
@@ -98,6 +108,7 @@ func (s *Suite) run(m *testing.M, log io.Writer) (code int, err error) {
 	if s.Cluster, err = connect(p, status, filepath.Join(root, "artifacts")); err != nil {
 		return 1, err
 	}
+	s.Cluster.config = config
 	defer s.Cluster.close()
 	if err := s.prepare(ctx); err != nil {
 		return 1, errors.Join(err, s.Cluster.export(ctx))
@@ -125,8 +136,13 @@ func (s *Suite) prepare(ctx context.Context) error {
 	return s.Cluster.reset(ctx, nil)
 }
 
-// filtered reports whether go test was told to run only some of the tests.
-func filtered() bool { return flagValue("test.run") != "" || flagValue("test.skip") != "" }
+// filtered reports whether go test, or e2e-framework, was told to run only some of the tests.
+func filtered() bool {
+	filters := []string{"test.run", "test.skip", "feature", "assess", "labels", "skip-features", "skip-assessment", "skip-labels"}
+	found := false
+	flag.Visit(func(f *flag.Flag) { found = found || slices.Contains(filters, f.Name) && f.Value.String() != "" })
+	return found
+}
 
 func flagValue(name string) string {
 	if f := flag.Lookup(name); f != nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +36,7 @@ type Scene struct {
 	*Cluster
 	// Namespace is the scene's own.
 	Namespace string
-	// TraceLimit bounds each wait for a trace; 0 is ReadyLimit.
+	// TraceLimit bounds each wait for a trace; 0 is what the flag -trace-limit says, ReadyLimit by default.
 	TraceLimit time.Duration
 
 	t      *testing.T
@@ -48,10 +46,12 @@ type Scene struct {
 	applied sync.Map
 }
 
-// seen is a trace that was looked at, and how it compared.
+// seen is a trace that was looked at, what it was compared with, and how. The last two
+// may be nil.
 type seen struct {
-	trace  jaeger.Trace
-	result *spantree.Result
+	trace    jaeger.Trace
+	expected *spantree.Tree
+	result   *spantree.Result
 }
 
 // NewScene makes a namespace. When the test ends, the artifacts of a failed one
@@ -167,19 +167,24 @@ func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden strin
 // must have come to, see [jaeger.Conditions]. The error about a trace that did not become
 // complete is a *[triage.Report].
 func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled func(context.Context) (bool, string, error)) (jaeger.Trace, error) {
-	tree, err := Golden(golden, map[string]string{"NAMESPACE": head.Namespace, "HEAD": head.Name})
+	limit := s.TraceLimit
+	if limit == 0 {
+		limit = *traceLimit
+	}
+	conditions := jaeger.Conditions{Ready: settled, Settled: settledTrace, Timeout: limit}
+	if *update {
+		completion, err := s.record(ctx, head, traceID, golden, conditions)
+		s.traces[traceID] = seen{trace: completion.Trace}
+		return completion.Trace, err
+	}
+	tree, err := Golden(golden, headValues(head))
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
-	limit := s.TraceLimit
-	if limit == 0 {
-		limit = ReadyLimit
-	}
-	completion, err := jaeger.Complete(ctx, s.Jaeger, traceID, jaeger.Conditions{
-		Tree: tree, Ready: settled, Settled: settledTrace, Timeout: limit,
-	})
+	conditions.Tree = tree
+	completion, err := jaeger.Complete(ctx, s.Jaeger, traceID, conditions)
 	trace := completion.Trace
-	kept := seen{trace: trace}
+	kept := seen{trace: trace, expected: tree}
 	if err != nil {
 		kept.result = completion.Result
 		err = s.explain(ctx, head, completion, err)
@@ -212,29 +217,4 @@ func (s *Scene) Get(ctx context.Context, name string, obj client.Object) error {
 		return fmt.Errorf("reading %T %s/%s: %w", obj, s.Namespace, name, err)
 	}
 	return nil
-}
-
-// Golden reads an expected tree from the folder testdata and fills in its
-// values, which it names with a dollar sign. A name without a value is an error.
-func Golden(name string, values map[string]string) (*spantree.Tree, error) {
-	root, err := repositoryRoot()
-	if err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(filepath.Join(root, "e2e", "testdata", name))
-	if err != nil {
-		return nil, fmt.Errorf("reading the expected tree: %w", err)
-	}
-	var unknown []error
-	text := os.Expand(string(data), func(key string) string {
-		value, known := values[key]
-		if !known {
-			unknown = append(unknown, fmt.Errorf("no value for $%s", key))
-		}
-		return value
-	})
-	if err := errors.Join(unknown...); err != nil {
-		return nil, fmt.Errorf("filling in the expected tree %s: %w", name, err)
-	}
-	return spantree.Parse(name, text)
 }

@@ -53,6 +53,7 @@ func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen jaeger.Co
 	if keep := s.Keep("triage-"+seen.TraceID+".txt", []byte(report.Error()+"\n")); keep != nil {
 		s.t.Log(keep)
 	}
+	report.Options = explainOptions(os.Getenv, os.Stdout) // Not for the file.
 	return report
 }
 

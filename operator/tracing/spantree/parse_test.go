@@ -209,3 +209,21 @@ func TestDocumentation(t *testing.T) {
 		t.Errorf("the example is %v, error %v", tree, err)
 	}
 }
+
+// A valid file of 5 MB is read, printed, and read again.
+func TestParseLargeFile(t *testing.T) {
+	const size = 5 << 20
+	line := "  reconcile Head [CONSUMER operator.object.kind=Head operator.object.name=$HEAD]\n"
+	text := "admit Head [SERVER]\n" + strings.Repeat(line, size/len(line)+1)
+	tree, err := spantree.Parse("large.tree", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := spantree.Parse("printed.tree", tree.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(again.Roots[0].Children), size/len(line)+1; got != want {
+		t.Errorf("%d lines came back of %d", got, want)
+	}
+}
