@@ -54,17 +54,23 @@ func RemoveCache(folder string) error {
 	return nil
 }
 
-// complete tells whether dir holds every output.
+// complete tells whether dir holds every output, as long as it was made.
 func complete(dir string, outputs []string) bool {
-	return !slices.ContainsFunc(outputs, func(name string) bool { return !fileExists(filepath.Join(dir, name)) })
+	return sizesHold(dir, outputs) && !slices.ContainsFunc(outputs, func(name string) bool { return !fileExists(filepath.Join(dir, name)) })
 }
 
 // use tells whether dir holds every output, and marks it as used now, for prune. A cache that only can be read stays
 // unmarked, and is pruned by nobody either.
 func use(dir string, outputs []string) bool {
+	if !complete(dir, outputs) {
+		return false
+	}
+	if !fileExists(filepath.Join(dir, sizesFile)) {
+		noteSizes(dir, outputs)
+	}
 	now := time.Now()
 	_ = os.Chtimes(dir, now, now)
-	return complete(dir, outputs)
+	return true
 }
 
 // fill makes dir in one step: work fills a temporary folder beside it, which then takes dir's name. A command that is
@@ -86,6 +92,7 @@ func fill(dir string, outputs []string, work func(temporary string) error) error
 	if err := os.Chmod(temporary, 0o755); err != nil {
 		return err
 	}
+	noteSizes(temporary, outputs)
 	if complete(dir, outputs) {
 		return nil
 	}

@@ -80,7 +80,7 @@ func TestFillReplacesAFolderThatLacksSomething(t *testing.T) {
 	if err := fill(dir, []string{"fresh"}, func(temporary string) error { put(t, temporary, "fresh", ""); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"fresh"}, names(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{sizesFile, "fresh"}, names(t, dir)); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 }
@@ -224,5 +224,49 @@ func TestRemoveCacheTakesOnlyItsOwn(t *testing.T) {
 	}
 	if err := RemoveCache(folder); err != nil {
 		t.Errorf("removing a cache that is not there: %v", err)
+	}
+}
+
+// An output that was cut short after it was made is made again.
+func TestUseOfWhatWasCutShort(t *testing.T) {
+	for name, test := range map[string]struct {
+		fill func(t *testing.T, dir string)
+		cut  bool
+		want bool
+	}{
+		"as it was made": {fillOnce, false, true},
+		"cut short":      {fillOnce, true, false},
+		"of a version that noted no sizes, looked at once since": {func(t *testing.T, dir string) {
+			t.Helper()
+			put(t, dir, "program", "text")
+			use(dir, []string{"program"})
+		}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "made")
+			test.fill(t, dir)
+			if test.cut {
+				if err := os.Truncate(filepath.Join(dir, "program"), 2); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := use(dir, []string{"program"}); got != test.want {
+				t.Fatalf("use is %t, want %t", got, test.want)
+			}
+			fillOnce(t, dir)
+			if got := read(t, filepath.Join(dir, "program")); got != "text" || !use(dir, []string{"program"}) {
+				t.Errorf("after another fill the file holds %q", got)
+			}
+		})
+	}
+}
+
+func fillOnce(t *testing.T, dir string) {
+	t.Helper()
+	if err := fill(dir, []string{"program"}, func(temporary string) error {
+		put(t, temporary, "program", "text")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }

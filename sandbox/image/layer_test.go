@@ -248,7 +248,7 @@ func TestLayerIsMadeOnce(t *testing.T) {
 	if made != 1 {
 		t.Errorf("made %d times", made)
 	}
-	if diff := cmp.Diff([]string{"layer.tar", "layer.tar.digest"}, names(t, filepath.Join(b.Cache, "layers", "name-key"))); diff != "" {
+	if diff := cmp.Diff([]string{sizesFile, "layer.tar", "layer.tar.digest"}, names(t, filepath.Join(b.Cache, "layers", "name-key"))); diff != "" {
 		t.Errorf("the layer's folder (-want +got):\n%s", diff)
 	}
 }
