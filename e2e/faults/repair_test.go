@@ -168,7 +168,7 @@ func linkedCache(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder, err := os.MkdirTemp(filepath.Dir(shared), state.Product+"-faults-")
+	folder, err := os.MkdirTemp(filepath.Dir(shared), state.Product+"-faults-") //nolint:usetesting // See above.
 	if err != nil {
 		t.Fatal(err)
 	}
