@@ -51,9 +51,10 @@ func TestUnpullableImage(t *testing.T) {
 			if err != nil {
 				s.Fatal(err)
 			}
-			failed := func(ctx context.Context) (bool, string, error) {
-				ready, state, err := s.ReadyCheck(s.Namespace, created.head.Name)(ctx)
-				return err == nil && !ready && strings.Contains(state, v1alpha1.ReasonDeploymentFailed) && strings.Contains(state, "ProgressDeadlineExceeded"), state, err
+			failed := func(ctx context.Context) (jaeger.Readiness, error) {
+				is, err := s.ReadyCheck(s.Namespace, created.head.Name)(ctx)
+				is.Ready = !is.Ready && strings.Contains(is.State, v1alpha1.ReasonDeploymentFailed) && strings.Contains(is.State, "ProgressDeadlineExceeded")
+				return is, err
 			}
 			if created.trace, err = s.WaitTraceID(ctx, created.head, id, "unpullable.tree", failed); err != nil {
 				s.Fatal(err)

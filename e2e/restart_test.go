@@ -95,9 +95,10 @@ func (h *halfway) assess(f *feature) *feature {
 		if err != nil {
 			s.Fatal(err)
 		}
-		waiting := func(ctx context.Context) (bool, string, error) {
-			_, state, err := s.ReadyCheck(s.Namespace, head.Name)(ctx)
-			return strings.Contains(state, "Ready is False"), state, err
+		waiting := func(ctx context.Context) (jaeger.Readiness, error) {
+			is, err := s.ReadyCheck(s.Namespace, head.Name)(ctx)
+			is.Ready = strings.Contains(is.State, "Ready is False")
+			return is, err
 		}
 		if h.trace, err = s.WaitTraceID(ctx, head, id, "halfway.tree", waiting); err != nil {
 			s.Fatal(err)

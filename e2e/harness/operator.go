@@ -179,35 +179,38 @@ func HeadReady(head *v1alpha1.Head) (ready bool, state string) {
 	return ready, state
 }
 
-// ReadyCheck reports the readiness of a Head, in the form that waiting for its
-// trace wants.
-func (c *Cluster) ReadyCheck(namespace, name string) func(context.Context) (bool, string, error) {
-	return func(ctx context.Context) (bool, string, error) {
+// ReadinessCheck looks at an object, in the form that waiting for its trace wants, see [jaeger.Conditions].
+type ReadinessCheck = func(context.Context) (jaeger.Readiness, error)
+
+// ReadyCheck reports the readiness of a Head.
+func (c *Cluster) ReadyCheck(namespace, name string) ReadinessCheck {
+	return func(ctx context.Context) (jaeger.Readiness, error) {
 		head := &v1alpha1.Head{}
 		err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, head)
 		if apierrors.IsNotFound(err) {
-			return false, fmt.Sprintf("Head %s/%s does not exist", namespace, name), nil
+			return jaeger.Readiness{State: fmt.Sprintf("Head %s/%s does not exist", namespace, name)}, nil
 		}
 		if err != nil {
-			return false, "", fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
+			return jaeger.Readiness{}, fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
 		}
 		ready, state := HeadReady(head)
-		return ready, state, nil
+		return jaeger.Readiness{Ready: ready, State: state, Since: jaeger.LastWrite(head)}, nil
 	}
 }
 
 // GoneCheck is [Cluster.ReadyCheck] for a Head that shall be gone.
-func (c *Cluster) GoneCheck(namespace, name string) func(context.Context) (bool, string, error) {
-	return func(ctx context.Context) (bool, string, error) {
+func (c *Cluster) GoneCheck(namespace, name string) ReadinessCheck {
+	return func(ctx context.Context) (jaeger.Readiness, error) {
 		head := &v1alpha1.Head{}
 		err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, head)
 		switch {
 		case apierrors.IsNotFound(err):
-			return true, "", nil
+			return jaeger.Readiness{Ready: true}, nil
 		case err != nil:
-			return false, "", fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
+			return jaeger.Readiness{}, fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
 		}
-		return false, fmt.Sprintf("Head %s/%s is there: deleted at %v, finalizers %v", namespace, name, head.DeletionTimestamp, head.Finalizers), nil
+		state := fmt.Sprintf("Head %s/%s is there: deleted at %v, finalizers %v", namespace, name, head.DeletionTimestamp, head.Finalizers)
+		return jaeger.Readiness{State: state}, nil
 	}
 }
 

@@ -126,9 +126,9 @@ func (s *Scene) Applied(name string) { s.applied.Store(name, time.Now()) }
 func (s *Scene) WaitReady(ctx context.Context, name string) error {
 	check := s.ReadyCheck(s.Namespace, name)
 	return Eventually(ctx, ReadyLimit, "Head "+name+" to be ready", func(ctx context.Context) error {
-		ready, state, err := check(ctx)
-		if err == nil && !ready {
-			err = errors.New(state)
+		is, err := check(ctx)
+		if err == nil && !is.Ready {
+			err = errors.New(is.State)
 		}
 		return err
 	})
@@ -166,7 +166,7 @@ func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden strin
 // WaitTraceID is WaitTrace for any trace about a Head, and for any state that the Head
 // must have come to, see [jaeger.Conditions]. The error about a trace that did not become
 // complete is a *[triage.Report].
-func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled func(context.Context) (bool, string, error)) (jaeger.Trace, error) {
+func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled ReadinessCheck) (jaeger.Trace, error) {
 	limit := s.TraceLimit
 	if limit == 0 {
 		limit = *traceLimit

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
-
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -62,6 +60,9 @@ type watch struct {
 	asked Conditions
 	// completion is what the last look saw that wasn't interrupted.
 	completion Completion
+	// readiness is what the last look saw of the object, and readyAt since when looks saw it ready; zero where it isn't.
+	readiness Readiness
+	readyAt   time.Time
 }
 
 func newWatch(from Reader, traceID string, asked Conditions) *watch {
@@ -84,7 +85,8 @@ func (w *watch) look(ctx context.Context) (Completion, error) {
 	trace, now.Reading = w.from.GetTrace(ctx, now.TraceID)
 	switch {
 	case now.Reading == nil:
-		spans, parents, quiet = w.lookTrace(&now, trace)
+		spans, parents = w.lookTrace(&now, trace)
+		quiet = w.lookQuiet(now, ready)
 	case interrupted(ctx, now.Reading), passing(now.Reading):
 		spans.Reason = w.whyNoTrace(ctx, &now)
 	default:
@@ -117,8 +119,8 @@ func since(before Completion, states []State) []State {
 }
 
 // lookTrace compares a trace that was read with what is asked for.
-func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents, quiet State) {
-	spans, parents, quiet = State{Asked: true}, State{Asked: true}, State{Asked: true}
+func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents State) {
+	spans, parents = State{Asked: true}, State{Asked: true}
 	if now.FirstSpan.IsZero() {
 		now.FirstSpan = time.Now()
 	}
@@ -140,23 +142,34 @@ func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents, quiet S
 	if parents.Holds = len(now.Defective) == 0; !parents.Holds {
 		parents.Reason = describe(now.Defective)
 	}
-	silence := time.Since(now.LastSpan)
-	if quiet.Holds = silence >= w.asked.Quiet || w.settled(trace); !quiet.Holds {
-		quiet.Reason = fmt.Sprintf("the last span came %s ago, want %s", silence.Round(time.Millisecond), w.asked.Quiet)
-	}
-	return spans, parents, quiet
+	return spans, parents
 }
 
-// settled tells whether the trace is too old to be still growing.
+// lookQuiet tells whether the trace still grows. The spans of what made the object ready come after it is, and a trace may have
+// been silent for long before.
+func (w *watch) lookQuiet(now Completion, ready State) State {
+	quiet := State{Asked: true}
+	begun, since := now.LastSpan, "the last span came"
+	if ready.Holds && w.readyAt.After(begun) {
+		begun, since = w.readyAt, "the object is ready since"
+	}
+	silence := time.Since(begun)
+	if quiet.Holds = silence >= w.asked.Quiet || w.settled(now.Trace); !quiet.Holds {
+		quiet.Reason = fmt.Sprintf("%s %s ago, want %s", since, silence.Round(time.Millisecond), w.asked.Quiet)
+	}
+	return quiet
+}
+
+// settled tells whether the trace and its object are too old for it to be still growing.
 func (w *watch) settled(trace Trace) bool {
-	if w.asked.Settled <= 0 || trace.Len() == 0 {
+	if w.asked.Settled <= 0 || trace.Len() == 0 || w.asked.Ready != nil && w.readiness.Since.IsZero() {
 		return false
 	}
-	var last pcommon.Timestamp
-	for _, e := range trace.elements {
-		last = max(last, e.span.EndTimestamp())
+	last := w.readiness.Since
+	if end := trace.End(); end.After(last) {
+		last = end
 	}
-	return time.Since(last.AsTime()) > w.asked.Settled
+	return time.Since(last) > w.asked.Settled
 }
 
 func (w *watch) lookReady(ctx context.Context, now *Completion) State {
@@ -164,12 +177,19 @@ func (w *watch) lookReady(ctx context.Context, now *Completion) State {
 		return State{}
 	}
 	state := State{Asked: true}
-	state.Holds, now.ReadyState, now.ReadyErr = w.asked.Ready(ctx)
+	w.readiness, now.ReadyErr = w.asked.Ready(ctx)
+	now.ReadyState, state.Holds = w.readiness.State, w.readiness.Ready && now.ReadyErr == nil
 	switch {
 	case now.ReadyErr != nil:
-		state.Holds, state.Reason = false, now.ReadyErr.Error()
+		state.Reason = now.ReadyErr.Error()
 	case !state.Holds:
 		state.Reason = now.ReadyState
+	}
+	switch {
+	case !state.Holds:
+		w.readyAt = time.Time{}
+	case w.readyAt.IsZero():
+		w.readyAt = time.Now()
 	}
 	return state
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jaegertracing/jaeger-idl/model/v1"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -50,9 +52,11 @@ func (l *timeline) GetTrace(ctx context.Context, id string) (Trace, error) {
 
 func (l *timeline) Services(ctx context.Context) ([]string, error) { return l.services, ctx.Err() }
 
-func readyAfter(start time.Time, d time.Duration) func(context.Context) (bool, string, error) {
-	return func(context.Context) (bool, string, error) {
-		return time.Since(start) >= d, "Head default/x: Ready is False: waiting for ChildA", nil
+type readinessCheck = func(context.Context) (Readiness, error)
+
+func readyAfter(start time.Time, d time.Duration) readinessCheck {
+	return func(context.Context) (Readiness, error) {
+		return Readiness{Ready: time.Since(start) >= d, State: "Head default/x: Ready is False: waiting for ChildA"}, nil
 	}
 }
 
@@ -77,7 +81,7 @@ func TestWaitComplete(t *testing.T) {
 		"a late span that the tree does not need": {
 			timeline{spans: map[time.Duration]model.Span{0: a, 100 * time.Millisecond: b, 900 * time.Millisecond: c}}, tree, 0, 1900 * time.Millisecond, nil, ""},
 		"readiness comes last": {
-			timeline{spans: map[time.Duration]model.Span{0: a, 1: b}}, tree, 3 * time.Second, 3 * time.Second, nil, ""},
+			timeline{spans: map[time.Duration]model.Span{0: a, 1: b}}, tree, 3 * time.Second, 4 * time.Second, nil, ""},
 		"without a tree": {
 			timeline{spans: map[time.Duration]model.Span{500 * time.Millisecond: a}}, nil, 0, 1500 * time.Millisecond, nil, ""},
 		"jaeger is down at first": {
@@ -150,7 +154,7 @@ func TestCompletionStates(t *testing.T) {
 	const ms = time.Millisecond
 	tests := map[string]struct {
 		timeline timeline
-		ready    func(time.Time) func(context.Context) (bool, string, error)
+		ready    func(time.Time) readinessCheck
 		want     [4]state
 		// first and last are when spans came.
 		first, last time.Duration
@@ -158,9 +162,9 @@ func TestCompletionStates(t *testing.T) {
 	}{
 		"complete": {
 			timeline{down: 200 * ms, spans: map[time.Duration]model.Span{300 * ms: a, 500 * ms: b}}, after(2 * time.Second),
-			[4]state{{true, true, 500 * ms}, {true, true, 300 * ms}, {true, true, 1500 * ms}, {true, true, 2 * time.Second}}, 300 * ms, 500 * ms,
+			[4]state{{true, true, 500 * ms}, {true, true, 300 * ms}, {true, true, 3 * time.Second}, {true, true, 2 * time.Second}}, 300 * ms, 500 * ms,
 			func(t *testing.T, c Completion) {
-				if want := "expected spans: since 500ms\nno missing parents: since 300ms\nquiet period: since 1.5s\nobject ready: since 2s"; c.String() != want {
+				if want := "expected spans: since 500ms\nno missing parents: since 300ms\nquiet period: since 3s\nobject ready: since 2s"; c.String() != want {
 					t.Errorf("text %q, want %q", c, want)
 				}
 			}},
@@ -169,15 +173,17 @@ func TestCompletionStates(t *testing.T) {
 			[4]state{{true, true, 100 * ms}, {true, true, 0}, {true, true, 1100 * ms}, {}}, 0, 100 * ms, nil},
 		"a condition that held and does not": {
 			timeline{spans: map[time.Duration]model.Span{0: a, 100 * ms: b, 800 * ms: c}}, after(5 * time.Second),
-			[4]state{{true, false, 0}, {true, false, 0}, {true, true, 1800 * ms}, {true, true, 5 * time.Second}}, 0, 800 * ms,
+			[4]state{{true, false, 0}, {true, false, 0}, {true, true, 6 * time.Second}, {true, true, 5 * time.Second}}, 0, 800 * ms,
 			func(t *testing.T, c Completion) {
 				if len(c.Defective) != 1 || c.Defective[0].Span.Name != "c" || c.Result == nil || c.Result.OK() || c.Reading != nil {
 					t.Errorf("defective %v, result %v, reading %v", c.Defective, c.Result, c.Reading)
 				}
 			}},
 		"never a span": {
-			timeline{services: []string{"x"}}, func(time.Time) func(context.Context) (bool, string, error) {
-				return func(context.Context) (bool, string, error) { return false, "no image", errors.New("refused") }
+			timeline{services: []string{"x"}}, func(time.Time) readinessCheck {
+				return func(context.Context) (Readiness, error) {
+					return Readiness{State: "no image"}, errors.New("refused")
+				}
 			},
 			[4]state{{true, false, 0}, {}, {}, {true, false, 0}}, -1, -1,
 			func(t *testing.T, c Completion) {
@@ -236,24 +242,61 @@ func TestCompletionStates(t *testing.T) {
 	}
 }
 
-func after(d time.Duration) func(time.Time) func(context.Context) (bool, string, error) {
-	return func(start time.Time) func(context.Context) (bool, string, error) { return readyAfter(start, d) }
+func after(d time.Duration) func(time.Time) readinessCheck {
+	return func(start time.Time) readinessCheck { return readyAfter(start, d) }
 }
 
-// A trace that is old when the waiting begins needs no quiet period; one that is not, does.
+// A trace that is old when the waiting begins, and whose object is, needs no quiet period; others do, from when the object is ready.
 func TestWaitCompleteOfASettledTrace(t *testing.T) {
-	for age, want := range map[time.Duration]time.Duration{time.Minute: 0, 3 * time.Second: 0, 0: time.Second} {
-		synctest.Test(t, func(t *testing.T) {
-			start := time.Now()
-			span := modelSpan(1, 0, "a")
-			span.StartTime, span.Duration = start.Add(-age-time.Second), time.Second
-			_, err := WaitComplete(t.Context(), &timeline{start: start, spans: map[time.Duration]model.Span{0: span}}, testTraceID, Conditions{
-				Settled: 2 * time.Second,
+	const ready, unknown = time.Duration(-1), time.Duration(-2)
+	for name, test := range map[string]struct {
+		age, since, readyAfter, want time.Duration
+	}{
+		"old":                               {time.Minute, ready, 0, 0},
+		"just old enough":                   {3 * time.Second, ready, 0, 0},
+		"new":                               {0, ready, 0, time.Second},
+		"with its object old":               {time.Minute, time.Minute, 0, 0},
+		"whose object was written just now": {time.Minute, 0, 0, time.Second},
+		"of an object of unknown age":       {time.Minute, unknown, 0, time.Second},
+		"whose object gets ready late":      {time.Minute, 0, 5 * time.Second, 6 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				span := modelSpan(1, 0, "a")
+				span.StartTime, span.Duration = start.Add(-test.age-time.Second), time.Second
+				asked := Conditions{Settled: 2 * time.Second}
+				if test.since != ready {
+					asked.Ready = func(context.Context) (Readiness, error) {
+						is := Readiness{Ready: time.Since(start) >= test.readyAfter}
+						if test.since != unknown {
+							is.Since = start.Add(test.readyAfter - test.since)
+						}
+						return is, nil
+					}
+				}
+				_, err := WaitComplete(t.Context(), &timeline{start: start, spans: map[time.Duration]model.Span{0: span}}, testTraceID, asked)
+				if took := time.Since(start); err != nil || took != test.want {
+					t.Errorf("it took %s, error %v; want %s", took, err, test.want)
+				}
 			})
-			if took := time.Since(start); err != nil || took != want {
-				t.Errorf("a trace of age %s took %s, error %v; want %s", age, took, err, want)
-			}
 		})
+	}
+}
+
+func TestLastWrite(t *testing.T) {
+	at := func(seconds int64) *metav1.Time { return &metav1.Time{Time: time.Unix(seconds, 0)} }
+	for _, test := range []struct {
+		fields []metav1.ManagedFieldsEntry
+		want   time.Time
+	}{
+		{nil, time.Time{}},
+		{[]metav1.ManagedFieldsEntry{{}}, time.Time{}},
+		{[]metav1.ManagedFieldsEntry{{Time: at(10)}, {Time: at(30)}, {}, {Time: at(20)}}, time.Unix(31, 0)},
+	} {
+		if got := LastWrite(&metav1.ObjectMeta{ManagedFields: test.fields}); !got.Equal(test.want) {
+			t.Errorf("the last write of %v was %s, want %s", test.fields, got, test.want)
+		}
 	}
 }
 
@@ -275,7 +318,7 @@ func TestWaitCompleteStops(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		failing := func(context.Context) (bool, string, error) { return false, "", errors.New("reading Head: refused") }
+		failing := func(context.Context) (Readiness, error) { return Readiness{}, errors.New("reading Head: refused") }
 		_, err := WaitComplete(ctx, &timeline{start: start}, testTraceID, Conditions{Ready: failing})
 		if time.Since(start) != time.Second || !strings.Contains(err.Error(), "reading Head: refused") {
 			t.Errorf("the context's end gives %v after %s", err, time.Since(start))

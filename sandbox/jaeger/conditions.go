@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -21,14 +23,15 @@ const (
 type Conditions struct {
 	// Tree is the expected tree; nil asks for one span only.
 	Tree *spantree.Tree
-	// Ready reports whether the object that the trace is about is ready, and
-	// words its state, for an error. It is called at every poll, never by two
-	// goroutines at a time. An error counts as not ready. Nil leaves it out.
-	Ready func(context.Context) (ready bool, state string, err error)
-	// Quiet is how long no new span came; 0 is DefaultQuiet.
+	// Ready reports whether the object that the trace is about is ready. It is
+	// called at every poll, never by two goroutines at a time. An error counts as
+	// not ready. Nil leaves it out.
+	Ready func(context.Context) (Readiness, error)
+	// Quiet is how long no new span came since the object was ready: what made it
+	// so has spans, too. 0 is DefaultQuiet.
 	Quiet time.Duration
-	// Settled spares an old trace the quiet period: one whose last span ended longer ago than this. It must be longer than
-	// spans take to Jaeger, and the clocks must be one. 0 leaves it out.
+	// Settled spares an old trace the quiet period: one whose last span ended, and whose object came to be as it is, longer ago
+	// than this. It must be longer than spans take to Jaeger, and the clocks must be one. 0 leaves it out.
 	Settled time.Duration
 	// Poll is the time between two looks; 0 is DefaultPoll.
 	Poll time.Duration
@@ -48,6 +51,30 @@ func (c Conditions) withDefaults() Conditions {
 		c.Timeout = DefaultCompleteWait
 	}
 	return c
+}
+
+// Readiness is what was seen of the object that a trace is about.
+type Readiness struct {
+	Ready bool
+	// State words what was seen, for an error.
+	State string
+	// Since is when the object came to be as it is, see [LastWrite]; zero where that isn't known.
+	Since time.Time
+}
+
+// LastWrite is when an object was last written, as its managed fields tell: they count in seconds, so it is the latest that
+// can be meant, which may be a moment ahead. Zero where they don't tell.
+func LastWrite(object metav1.Object) time.Time {
+	var last time.Time
+	for _, entry := range object.GetManagedFields() {
+		if entry.Time != nil && entry.Time.After(last) {
+			last = entry.Time.Time
+		}
+	}
+	if last.IsZero() {
+		return last
+	}
+	return last.Add(time.Second)
 }
 
 // Condition is one of the four conditions of a complete trace.

@@ -3,6 +3,7 @@ package jaeger
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -44,6 +45,17 @@ type Trace struct {
 
 // Len is the number of spans.
 func (t Trace) Len() int { return len(t.elements) }
+
+// End is when the span ended that ended last; zero without spans.
+func (t Trace) End() time.Time {
+	var last time.Time
+	for _, e := range t.elements {
+		if end := e.span.EndTimestamp().AsTime(); end.After(last) {
+			last = end
+		}
+	}
+	return last
+}
 
 // Forest joins the spans by their parents.
 func (t Trace) Forest() *spantree.Forest { return spantree.Build(t.Spans()) }

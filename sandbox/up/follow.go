@@ -67,6 +67,8 @@ type follower struct {
 
 	trace jaeger.Trace
 	grew  time.Time
+	// readyAt is since when looks saw the object ready; zero where it isn't.
+	readyAt time.Time
 }
 
 func (f *follower) look(ctx context.Context) Look {
@@ -76,11 +78,17 @@ func (f *follower) look(ctx context.Context) Look {
 	}
 	// Before the trace is read: the spans that made the object ready are then in it, or come within the quiet period.
 	notReady := f.ready(live)
+	switch {
+	case notReady != nil:
+		f.readyAt = time.Time{}
+	case f.readyAt.IsZero():
+		f.readyAt = time.Now()
+	}
 	trace, err := f.current(ctx, live)
 	if err == nil && (trace.ID != f.trace.ID || trace.Len() != f.trace.Len()) {
 		f.trace, f.grew = trace, time.Now()
 	}
-	return Look{Trace: f.trace, Waiting: f.waiting(notReady, err)}
+	return Look{Trace: f.trace, Waiting: f.waiting(notReady, err, jaeger.LastWrite(live))}
 }
 
 // current reads the object's trace, which has no spans until Jaeger has some. That it has them no longer is an error.
@@ -96,8 +104,8 @@ func (f *follower) current(ctx context.Context, live *unstructured.Unstructured)
 	return trace, err
 }
 
-// waiting words what is missing, in the same words as long as the same is missing.
-func (f *follower) waiting(notReady, reading error) string {
+// waiting words what is missing, in the same words as long as the same is missing. written is when the object was last written.
+func (f *follower) waiting(notReady, reading error, written time.Time) string {
 	switch {
 	case reading != nil:
 		return reading.Error()
@@ -110,19 +118,16 @@ func (f *follower) waiting(notReady, reading error) string {
 	switch {
 	case missing > 0:
 		return fmt.Sprintf("spans without their place in the tree yet: %d", missing)
-	case time.Since(f.grew) < jaeger.DefaultQuiet && time.Since(end(f.trace)) < settledTrace:
+	case time.Since(later(f.grew, f.readyAt)) < jaeger.DefaultQuiet &&
+		(written.IsZero() || time.Since(later(f.trace.End(), written)) < settledTrace):
 		return "whether more spans come"
 	}
 	return ""
 }
 
-// end is when a trace's last span ended.
-func end(trace jaeger.Trace) time.Time {
-	var last time.Time
-	for _, span := range trace.Spans() {
-		if span.End.After(last) {
-			last = span.End
-		}
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	return last
+	return b
 }

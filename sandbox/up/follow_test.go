@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
@@ -45,6 +46,10 @@ func TestFollowerLooks(t *testing.T) {
 		annotate := func(id string) {
 			live.SetAnnotations(map[string]string{jaeger.TraceparentAnnotation: "00-" + id + "-0123456789abcdef-01"})
 		}
+		write := func(ago time.Duration) {
+			at := metav1.NewTime(time.Now().Add(-ago))
+			live.SetManagedFields([]metav1.ManagedFieldsEntry{{Time: &at}})
+		}
 		f := follower{
 			subject: "Head default/web",
 			get:     func(context.Context) (*unstructured.Unstructured, error) { return live, missing },
@@ -76,10 +81,16 @@ func TestFollowerLooks(t *testing.T) {
 			{"half a second later", func() { <-time.After(jaeger.DefaultQuiet / 2) }, "whether more spans come", 2, firstTrace},
 			{"one more span", func() { trace = grown(t, firstTrace, 3, false) }, "whether more spans come", 3, firstTrace},
 			{"a quiet second", func() { <-time.After(jaeger.DefaultQuiet) }, "", 3, firstTrace},
+			{"not ready again", func() { unready = errors.New("no Pod") }, "Head default/web is not ready: no Pod", 3, firstTrace},
+			{"ready, and what made it so has no span yet", func() { unready = nil }, "whether more spans come", 3, firstTrace},
+			{"another quiet second", func() { <-time.After(jaeger.DefaultQuiet) }, "", 3, firstTrace},
 			{"Jaeger down", func() { reading = jaeger.ErrUnreachable }, jaeger.ErrUnreachable.Error(), 3, firstTrace},
 			{"the next change", func() { reading = nil; annotate(secondTrace) }, "Jaeger has no span of Head default/web yet", 0, secondTrace},
-			{"an old trace", func() { trace = grown(t, secondTrace, 1, false); <-time.After(settledTrace) }, "", 1, secondTrace},
-			{"deleted", func() { missing = errors.New("there is none") }, "there is none", 1, secondTrace},
+			{"a trace", func() { trace = grown(t, secondTrace, 1, false) }, "whether more spans come", 1, secondTrace},
+			{"an old trace", func() { trace = grown(t, secondTrace, 2, false); <-time.After(settledTrace) }, "whether more spans come", 2, secondTrace},
+			{"of an old object", func() { write(time.Minute) }, "", 2, secondTrace},
+			{"that was written", func() { write(0) }, "whether more spans come", 2, secondTrace},
+			{"deleted", func() { missing = errors.New("there is none") }, "there is none", 2, secondTrace},
 		} {
 			step.change()
 			got := f.look(t.Context())

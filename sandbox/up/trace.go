@@ -21,7 +21,7 @@ import (
 // traceWait bounds the wait for a trace to be complete once its object is Ready: the operator sends spans after 200 ms.
 const traceWait = 30 * time.Second
 
-// settledTrace is the age of its last span at which a trace needs no quiet second of watching: that second, the 200 ms after
+// settledTrace is the age of its last span and of its object's last write at which a trace needs no quiet second of watching: that second, the 200 ms after
 // which the operator sends spans, and the 50 ms after which Jaeger shows them.
 const settledTrace = 1500 * time.Millisecond
 
@@ -74,15 +74,15 @@ func (r *Run) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error
 	defer reader.Close()
 	return jaeger.WaitComplete(ctx, reader, traceID, jaeger.Conditions{
 		Timeout: traceWait, Settled: settledTrace,
-		Ready: func(ctx context.Context) (bool, string, error) {
+		Ready: func(ctx context.Context) (jaeger.Readiness, error) {
 			live, err := r.get(ctx, object)
 			if err != nil {
-				return false, "", err
+				return jaeger.Readiness{}, err
 			}
 			if err := r.target.Came(live); err != nil {
-				return false, err.Error(), nil
+				return jaeger.Readiness{State: err.Error()}, nil
 			}
-			return true, "", nil
+			return jaeger.Readiness{Ready: true, Since: jaeger.LastWrite(live)}, nil
 		},
 	})
 }
