@@ -34,6 +34,7 @@ is no error.`,
 			defer cancel()
 			progress := ui.NewProgress(stderr)
 			defer progress.Close()
+			run.Note = progress.Printf
 			unlock, err := run.Lock(ctx, progress.Printf)
 			if err != nil {
 				return err

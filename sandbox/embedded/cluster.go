@@ -89,7 +89,7 @@ func New(dir state.Dir, programs string, record *state.Record) *Cluster {
 		dir:    dir,
 		record: record,
 		table: process.Table{
-			Records: dir.Records(), Logs: filepath.Join(dir.Path, "logs"), Mark: dir.Path, Programs: programs,
+			Records: dir.Records(), Logs: dir.Logs(), Mark: dir.Path, Programs: programs,
 		},
 	}
 }
@@ -111,7 +111,7 @@ func (c *Cluster) ports() (state.ComponentPorts, state.Ports) {
 
 // folder is where the files of one process are, made if it is missing.
 func (c *Cluster) folder(name string) (string, error) {
-	folder := filepath.Join(c.dir.Path, "components", name)
+	folder := filepath.Join(c.dir.Components(), name)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("making the folder of %s: %w", name, state.Remedy(err))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -80,7 +79,7 @@ func (c *Cluster) beginEmpty(ctx context.Context, etcd component, report Report)
 	return started, true, err
 }
 
-func (c *Cluster) etcdData() string { return filepath.Join(c.dir.Path, "etcd") }
+func (c *Cluster) etcdData() string { return c.dir.Etcd() }
 
 // etcd does without fsync, as the node of a kind sandbox does: a crash of the machine may cost the newest objects.
 func (c *Cluster) etcd(program string) (process.Spec, error) {

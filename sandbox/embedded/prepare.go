@@ -86,7 +86,7 @@ func unused(ctx context.Context, own state.ComponentPorts, jaeger state.Ports) (
 }
 
 // store is the folder of certificates.
-func (c *Cluster) store() pki.Store { return pki.Store{Dir: c.dir.Path + "/pki"} }
+func (c *Cluster) store() pki.Store { return pki.Store{Dir: c.dir.PKI()} }
 
 // ensureAuthorities makes the authorities, or reads them, and tells whether any is new.
 func (c *Cluster) ensureAuthorities() (bool, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -187,7 +186,7 @@ func (c *Cluster) explain(died *process.DiedError) *diedError {
 	if e.remedy != "" {
 		return e
 	}
-	probe := filepath.Join(c.dir.Path, "probe")
+	probe := c.dir.Probe()
 	err := os.WriteFile(probe, make([]byte, probeSize), 0o600)
 	_ = os.Remove(probe) // It need not be there.
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) {

@@ -48,7 +48,8 @@ func CachePath() (string, error) {
 	return filepath.Join(base, Product), nil
 }
 
-// Open returns the folder at path, made if it is missing.
+// Open returns the folder at path, made if it is missing. A folder that has other things in it and no sandbox is refused:
+// a sandbox's folder is removed with the sandbox.
 func Open(path string) (Dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -57,48 +58,43 @@ func Open(path string) (Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return Dir{}, fmt.Errorf("making the state folder: %w", Remedy(err))
 	}
-	return Dir{Path: path}, nil
+	d := Dir{Path: path}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return Dir{}, fmt.Errorf("opening the state folder: %w", Remedy(err))
+	}
+	if len(entries) > 0 && !d.used() {
+		return Dir{}, fmt.Errorf("opening the state folder %s: it holds %s, and no sandbox: %s", path, entries[0].Name(), chooseOther)
+	}
+	return d, nil
 }
 
+// used tells whether a sandbox is or was in the folder. Every command that writes there takes the lock first.
+func (d Dir) used() bool {
+	for _, mark := range []string{lockFile, recordFile} {
+		if info, err := os.Lstat(d.file(mark)); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
+}
+
+// chooseOther is what to do about a folder that can't be used.
+const chooseOther = "choose another folder with --state-dir or SANDBOX_STATE_DIR"
+
 // RoomRemedy is what to do where the folder is full.
-const RoomRemedy = "make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR"
+const RoomRemedy = "make room there, or " + chooseOther
 
 // Remedy adds what to do about a folder that can't be written.
 func Remedy(err error) error {
 	switch {
-	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: choose another folder with --state-dir or SANDBOX_STATE_DIR", err)
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w: %s", err, chooseOther)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: %s", err, RoomRemedy)
 	}
 	return err
 }
-
-// Kubeconfig is the path of the sandbox's own kubeconfig.
-func (d Dir) Kubeconfig() string { return d.file("kubeconfig") }
-
-// Owner is the path of the file that marks a cluster as made by this sandbox: it is mounted into the node.
-func (d Dir) Owner() string { return d.file("owner") }
-
-// ContainersConf is the path of the containers.conf that podman is given on hosts that need one.
-func (d Dir) ContainersConf() string { return d.file("containers.conf") }
-
-// Subject is the path of the file that tells what the sandbox runs.
-func (d Dir) Subject() string { return d.file("subject.json") }
-
-// KindLogs is the folder for the logs of a cluster that could not be made.
-func (d Dir) KindLogs() string { return d.file("kind-logs") }
-
-// Diagnostics is the folder of what failed commands wrote down, each in a folder of its own.
-func (d Dir) Diagnostics() string { return d.file("diagnostics") }
-
-// Records is the folder of what is known of the processes of an embedded cluster.
-func (d Dir) Records() string { return d.file("run") }
-
-// Secrets are the files and folders that hold keys and tokens.
-func (d Dir) Secrets() []string { return []string{d.Kubeconfig(), d.file("pki"), d.file("components")} }
-
-func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 
 // lockRetry is how often a waiting command looks whether the lock is free.
 const lockRetry = 100 * time.Millisecond
@@ -106,7 +102,7 @@ const lockRetry = 100 * time.Millisecond
 // Lock takes the sandbox's lock and returns the function that gives it back. It waits until ctx ends; then the error
 // says who may hold it. The system frees the lock of a process that was killed. What was loaded before is out of date.
 func (d Dir) Lock(ctx context.Context) (unlock func(), err error) {
-	path := d.file("lock")
+	path := d.file(lockFile)
 	for {
 		if err := os.MkdirAll(d.Path, 0o700); err != nil {
 			return nil, fmt.Errorf("making the state folder: %w", Remedy(err))
@@ -143,7 +139,7 @@ func sameFile(lock *flock.Flock, path string) bool {
 // Load reads the record. A sandbox that was never up has the zero Record, with no error.
 func (d Dir) Load() (Record, error) {
 	var r Record
-	data, err := os.ReadFile(d.file("state.json"))
+	data, err := os.ReadFile(d.file(recordFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}
@@ -151,7 +147,7 @@ func (d Dir) Load() (Record, error) {
 		return r, fmt.Errorf("reading the sandbox's state: %w", err)
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("reading the sandbox's state in %s: %w; remove the file and run `sandbox down`", d.file("state.json"), err)
+		return r, fmt.Errorf("reading the sandbox's state in %s: %w; remove the file and run `sandbox down`", d.file(recordFile), err)
 	}
 	if r.Format > Format {
 		return r, fmt.Errorf("reading the sandbox's state in %s: it was written by a newer sandbox (format %d, this one knows %d): use that one, or choose another --name", d.Path, r.Format, Format)
@@ -169,20 +165,12 @@ func (d Dir) Save(r Record) error {
 	if err != nil {
 		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
 	}
-	temporary := d.file("state.json.new")
+	temporary := d.file(recordFile + ".new")
 	if err := os.WriteFile(temporary, append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
 	}
-	if err := os.Rename(temporary, d.file("state.json")); err != nil {
+	if err := os.Rename(temporary, d.file(recordFile)); err != nil {
 		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
-	}
-	return nil
-}
-
-// Remove deletes the folder with everything in it.
-func (d Dir) Remove() error {
-	if err := os.RemoveAll(d.Path); err != nil {
-		return fmt.Errorf("removing the state folder: %w", err)
 	}
 	return nil
 }

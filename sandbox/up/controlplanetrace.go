@@ -57,7 +57,7 @@ func (r *Run) operatorEnv() map[string]string {
 }
 
 // clientFolder has the certificate of who applies the sample.
-func (r *Run) clientFolder() string { return filepath.Join(r.Dir.Path, "client") }
+func (r *Run) clientFolder() string { return r.Dir.Clients() }
 
 // applyTraced applies the sample as a user whose trace contexts the API server continues, each object that has to be written below
 // a span of its own, and sends these spans. What is as it should be is not written and has no span.

@@ -179,7 +179,8 @@ func archive(images ...image.Image) cluster.Archiver {
 }
 
 // Down removes everything that up made, but for what can be used again: the caches and the engine's node image. With
-// purge it removes these too. A sandbox that is not up is no error.
+// purge it removes these too. A sandbox that is not up is no error. Note is told of what others put into the sandbox's folder,
+// which is left there.
 func (r *Run) Down(ctx context.Context, purge bool) error {
 	if err := r.deleteCluster(ctx); err != nil {
 		return err
@@ -189,7 +190,11 @@ func (r *Run) Down(ctx context.Context, purge bool) error {
 			return err
 		}
 	}
-	return r.Dir.Remove()
+	left, err := r.Dir.Remove()
+	if len(left) > 0 && r.Note != nil {
+		r.Note("%s is not removed: it holds %s, which is not the sandbox's.", r.Dir.Path, left[0])
+	}
+	return err
 }
 
 // deleteCluster deletes the cluster on record. Without a record it looks for processes of this sandbox, and in every engine

@@ -1,0 +1,93 @@
+package state
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+const (
+	lockFile   = "lock"
+	recordFile = "state.json"
+)
+
+// Kubeconfig is the path of the sandbox's own kubeconfig.
+func (d Dir) Kubeconfig() string { return d.file("kubeconfig") }
+
+// Owner is the path of the file that marks a cluster as made by this sandbox: it is mounted into the node.
+func (d Dir) Owner() string { return d.file("owner") }
+
+// ContainersConf is the path of the containers.conf that podman is given on hosts that need one.
+func (d Dir) ContainersConf() string { return d.file("containers.conf") }
+
+// Subject is the path of the file that tells what the sandbox runs.
+func (d Dir) Subject() string { return d.file("subject.json") }
+
+// KindLogs is the folder for the logs of a cluster that could not be made.
+func (d Dir) KindLogs() string { return d.file("kind-logs") }
+
+// Diagnostics is the folder of what failed commands wrote down, each in a folder of its own.
+func (d Dir) Diagnostics() string { return d.file("diagnostics") }
+
+// Clients is the folder of certificates of users whose trace contexts the API server continues.
+func (d Dir) Clients() string { return d.file("client") }
+
+// Records is the folder of what is known of the processes of an embedded cluster.
+func (d Dir) Records() string { return d.file("run") }
+
+// Logs is the folder of what the processes of an embedded cluster write.
+func (d Dir) Logs() string { return d.file("logs") }
+
+// Components is the folder in which each process of an embedded cluster has a folder of its own.
+func (d Dir) Components() string { return d.file("components") }
+
+// Etcd is the folder of the data of an embedded cluster.
+func (d Dir) Etcd() string { return d.file("etcd") }
+
+// PKI is the folder of the keys and certificates of an embedded cluster.
+func (d Dir) PKI() string { return d.file("pki") }
+
+// Probe is the path of a file that is written only to learn whether the folder takes one.
+func (d Dir) Probe() string { return d.file("probe") }
+
+// Secrets are the files and folders that hold keys and tokens.
+func (d Dir) Secrets() []string {
+	return []string{d.Kubeconfig(), d.PKI(), d.Components(), d.Clients()}
+}
+
+func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
+
+// contents are all files and folders that a sandbox has. The marks by which [Open] knows it come last.
+func (d Dir) contents() []string {
+	record := d.file(recordFile)
+	return []string{
+		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Diagnostics(), d.KindLogs(), d.Probe(),
+		d.Subject(), d.Subject() + ".new", d.ContainersConf(), d.Owner(), d.Kubeconfig(), d.Kubeconfig() + ".lock", d.Kubeconfig() + ".new",
+		record + ".new", record, d.file(lockFile),
+	}
+}
+
+// Remove deletes what a sandbox has in the folder, and the folder. What else somebody put there is left, and named.
+func (d Dir) Remove() (left []string, err error) {
+	for _, path := range d.contents() {
+		if err := os.RemoveAll(path); err != nil {
+			return nil, fmt.Errorf("removing the sandbox's state: %w", err)
+		}
+	}
+	entries, err := os.ReadDir(d.Path)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("removing the state folder: %w", err)
+	}
+	for _, entry := range entries {
+		left = append(left, entry.Name())
+	}
+	if len(left) > 0 {
+		slices.Sort(left)
+		return left, nil
+	}
+	if err := os.Remove(d.Path); err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("removing the state folder: %w", err)
+	}
+	return nil, nil
+}
