@@ -28,13 +28,6 @@ this repository. The file is a tar archive with an OCI image layout and a checks
 Bundles are for kind: an embedded cluster runs programs, not images.`,
 		Example: `  go build -o sandbox ./sandbox && ./sandbox bundle create sandbox.tar
   ./sandbox up --bundle=sandbox.tar    # on the other machine`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q of bundle: use create or show", args[0])}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBundleCreate(shared, stderr), newBundleShow())
 	return cmd

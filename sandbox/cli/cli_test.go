@@ -81,8 +81,19 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"up", "--image=source"}, "unknown flag: --image"},
 		{[]string{"up", "--images=docker"}, "--images=docker: use auto, registry, source"},
 		{[]string{"up", "--provider=lxc"}, "--provider=lxc: use auto, docker, podman, nerdctl"},
-		{[]string{"up", "--timeout=40"}, `invalid argument "40" for "--timeout" flag`},
-		{[]string{"up", "--jaeger-ui-port=http"}, `invalid argument "http" for "--jaeger-ui-port" flag`},
+		{[]string{"bundle", "shwo"}, `unknown command "shwo" of bundle (did you mean show?)`},
+		{[]string{"bundle", "x"}, `unknown command "x" of bundle: use create or show`},
+		{[]string{"load", "oprator"}, `unknown command "oprator" of load (did you mean operator?)`},
+		{[]string{"help", "stauts"}, `unknown command "stauts" (did you mean status?)`},
+		{[]string{"help", "bundle", "shwo"}, `unknown command "shwo" of bundle (did you mean show?)`},
+		{[]string{"completion", "bsh"}, `unknown command "bsh" of completion (did you mean bash or zsh?)`},
+		{[]string{"completion", "bash", "x"}, "expected no argument, got 1"},
+		{[]string{"manifests", "--overlay=../../etc"}, "--overlay=../../etc: use certmanager, crd, default, "},
+		{[]string{"logs", "a", "b"}, "expected one component at most, got 2"},
+		{[]string{"up", "--timeout=40"}, "--timeout=40: use a time with its unit, 90s or 5m say"},
+		{[]string{"up", "--jaeger-ui-port=http"}, "--jaeger-ui-port=http: use a number"},
+		{[]string{"down", "--purge=all"}, "--purge=all: use true or false"},
+		{[]string{"up", "--control-plane-tracing=all"}, "--control-plane-tracing=all: use true or false"},
 		{[]string{"up", "--jaeger-ui-port=70000"}, "--jaeger-ui-port=70000: use a port from 1 to 65535"},
 		{[]string{"up", "--name=My_Cluster"}, `--name="My_Cluster"`},
 		{[]string{"down", "all"}, "expected no argument, got 1"},
@@ -155,7 +166,8 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 	if bare := execute(t, nil); bare != got {
 		t.Errorf("without arguments: %+v", bare)
 	}
-	commands := newRoot(Plan{}, os.Stderr).Commands()
+	root, _ := newRoot(Plan{}, os.Stderr)
+	commands := root.Commands()
 	if len(commands) < 8 {
 		t.Fatalf("only %d commands", len(commands))
 	}

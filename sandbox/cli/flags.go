@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -21,6 +23,8 @@ import (
 type shared struct {
 	options up.Options
 	config  string
+	// origins has, by --NAME=, where options come from that are not from the command line.
+	origins map[string]string
 }
 
 func bindShared(root *cobra.Command) *shared {
@@ -83,13 +87,13 @@ func (s *shared) bindCluster(flags *pflag.FlagSet) {
 
 // fill sets the flags that the command line left out from the environment, and then from the file.
 func (s *shared) fill(cmd *cobra.Command) error {
-	if err := fromEnvironment(cmd.Flags()); err != nil {
+	if err := s.fromEnvironment(cmd.Flags()); err != nil {
 		return usageError{err}
 	}
 	if s.config == "" {
 		return nil
 	}
-	if err := fromFile(cmd, s.config); err != nil {
+	if err := s.fromFile(cmd, s.config); err != nil {
 		return usageError{err}
 	}
 	return nil
@@ -100,14 +104,14 @@ func envName(flag string) string {
 	return "SANDBOX_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-func fromEnvironment(flags *pflag.FlagSet) error {
+func (s *shared) fromEnvironment(flags *pflag.FlagSet) error {
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, set := os.LookupEnv(envName(f.Name))
 		if f.Changed || !set || value == "" || first != nil {
 			return
 		}
-		if err := flags.Set(f.Name, value); err != nil {
+		if err := s.set(flags, f.Name, value, envName(f.Name)); err != nil {
 			first = fmt.Errorf("reading %s=%q from the environment: %w", envName(f.Name), value, err)
 		}
 	})
@@ -115,15 +119,14 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 }
 
 // fromFile sets flags from a YAML file. A key may belong to another command, as all share one file.
-func fromFile(cmd *cobra.Command, path string) error {
+func (s *shared) fromFile(cmd *cobra.Command, path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("reading options: %w", err)
 	}
-	var values map[string]any
-	if err := yaml.UnmarshalStrict(data, &values); err != nil {
-		said := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ") // Nobody asked for JSON.
-		return fmt.Errorf("reading options from %s: %s", path, strings.Join(strings.Fields(said), " "))
+	values, err := optionsIn(data)
+	if err != nil {
+		return fmt.Errorf("reading options from %s: %w", path, err)
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(flagNames(cmd.Root()), key) {
@@ -143,11 +146,61 @@ func fromFile(cmd *cobra.Command, path string) error {
 		if kind := reflect.TypeOf(value).Kind(); kind == reflect.Map || kind == reflect.Slice {
 			return fmt.Errorf("reading options from %s%s: %s: use a single value", path, lineOf(data, key), key)
 		}
-		if err := cmd.Flags().Set(key, fmt.Sprint(value)); err != nil {
-			return fmt.Errorf("reading options from %s%s: %s: %w", path, lineOf(data, key), key, err)
+		if err := s.set(cmd.Flags(), key, fmt.Sprint(value), path+lineOf(data, key)); err != nil {
+			return fmt.Errorf("reading options from %s%s: %w", path, lineOf(data, key), err)
 		}
 	}
 	return nil
+}
+
+// optionsIn reads a YAML map. Numbers stay as they are written: a float64 prints a million as 1e+06.
+func optionsIn(data []byte) (map[string]any, error) {
+	converted, err := yaml.YAMLToJSONStrict(data)
+	if err != nil {
+		return nil, errors.New(strings.Join(strings.Fields(err.Error()), " "))
+	}
+	decoder := json.NewDecoder(bytes.NewReader(converted))
+	decoder.UseNumber()
+	var values map[string]any
+	if err := decoder.Decode(&values); err != nil {
+		return nil, errors.New("use a map, one option: value to a line")
+	}
+	return values, nil
+}
+
+// set sets a flag, and remembers from where: a mistake that is found later is to name that.
+func (s *shared) set(flags *pflag.FlagSet, name, value, from string) error {
+	if err := flags.Set(name, value); err != nil {
+		return plainly(err)
+	}
+	if s.origins == nil {
+		s.origins = map[string]string{}
+	}
+	s.origins["--"+name+"="] = from
+	return nil
+}
+
+// origin says where the options that an error names come from, if that is not the command line.
+func (s *shared) origin(err error) string {
+	for _, flag := range slices.Sorted(maps.Keys(s.origins)) {
+		if strings.Contains(err.Error(), flag) {
+			return fmt.Sprintf(" (%s comes from %s)", strings.TrimSuffix(flag, "="), s.origins[flag])
+		}
+	}
+	return ""
+}
+
+// plainly says of a flag's value what it should have been, instead of how it could not be parsed.
+func plainly(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	wanted := map[string]string{"int": "a number", "bool": "true or false", "duration": "a time with its unit, 90s or 5m say"}[invalid.GetFlag().Value.Type()]
+	if wanted == "" {
+		return err
+	}
+	return fmt.Errorf("--%s=%s: use %s", invalid.GetFlag().Name, invalid.GetValue(), wanted)
 }
 
 func setList(flags *pflag.FlagSet, name string, values []any) error {

@@ -51,13 +51,15 @@ func TestOptionsFileMistakesNameLineAndKey(t *testing.T) {
 		{"name: a\ncluter: kind\n", `:2: unknown option "cluter" (did you mean cluster?)`},
 		{"timeout:\n  minutes: 3\n", ":1: timeout: use a single value"},
 		{"name: \"a\n", ": yaml: line 2: found unexpected end of stream"},
-		{"# words\n\ntimeout: soon\n", `:3: timeout: invalid argument "soon"`},
-		{"jaeger-ui-port: http\n", `:1: jaeger-ui-port: invalid argument "http"`},
+		{"# words\n\ntimeout: soon\n", `:3: --timeout=soon: use a time with its unit`},
+		{"jaeger-ui-port: http\n", `:1: --jaeger-ui-port=http: use a number`},
 		{"name:\n- a\n", ":1: name: use a single value"},
 		{"provider:\n  name: docker\n", ":1: provider: use a single value"},
 		{"name: a\nname: b\n", "line 2"},
 		{"name: [\n", "options.yaml"},
-		{"- name\n", "options.yaml"},
+		{"- name\n", "options.yaml: use a map"},
+		{"name\n", "options.yaml: use a map"},
+		{"provider: lxc\nname: a\nimages: docker\n", "options.yaml:3)"},
 	} {
 		path := optionsFile(t, test.content)
 		got := execute(t, nil, "up", "--config="+path)
@@ -67,6 +69,28 @@ func TestOptionsFileMistakesNameLineAndKey(t *testing.T) {
 		if strings.Count(got.stderr, "\n") != 2 {
 			t.Errorf("%q: stderr %q has more than a line and the hint", test.content, got.stderr)
 		}
+	}
+}
+
+// A name or a number of lines may have many digits.
+func TestNumbersInTheOptionsFileStayAsWritten(t *testing.T) {
+	var got up.Options
+	if r := execute(t, &got, "up", "--config="+optionsFile(t, "name: 20261123\njaeger-ui-port: 18888\n")); !strings.Contains(r.stderr, errStop.Error()) || got.Name != "20261123" {
+		t.Errorf("name %q: %+v", got.Name, r)
+	}
+	if r := execute(t, nil, "logs", "--config="+optionsFile(t, "tail: 1000000\n")); r.code != exitFailure || !strings.Contains(r.stderr, up.ErrDown.Error()) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A mistake may be found long after the option was read.
+func TestMistakesNameWhereTheOptionComesFrom(t *testing.T) {
+	t.Setenv("SANDBOX_PROVIDER", "lxc")
+	if got := execute(t, nil, "up"); got.code != exitUsage || !strings.Contains(got.stderr, "--provider=lxc: use auto") || !strings.Contains(got.stderr, "(--provider comes from SANDBOX_PROVIDER)\n") {
+		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
+	}
+	if got := execute(t, nil, "up", "--provider=lxd"); strings.Contains(got.stderr, "comes from") {
+		t.Errorf("stderr %q, but it comes from the command line", got.stderr)
 	}
 }
 

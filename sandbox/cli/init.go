@@ -28,7 +28,7 @@ what it took from where. docs/sandbox-yaml.md tells what else the file may say.`
 		Example: "  cd my-operator && sandbox init && sandbox --source=CLONE up -f sandbox.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one folder at most, got %d arguments", len(args))}
+				return usageError{fmt.Errorf("expected one folder at most, got %d", len(args))}
 			}
 			return nil
 		},

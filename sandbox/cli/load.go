@@ -15,8 +15,6 @@ func newLoad(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
 		Use:   "load",
 		Short: "Give the cluster that is up a new build of its operator",
 		Long:  `load gives a sandbox that is up something new, and leaves the rest of it alone.`,
-		Args:  exactArgs(0, "no argument"),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var sample bool
 	operator := &cobra.Command{

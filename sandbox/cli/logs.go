@@ -38,7 +38,7 @@ cert-manager and control-plane mean all their programs.`,
 		ValidArgs: up.LogNames(state.Kind),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one component at most, got %d arguments", len(args))}
+				return usageError{fmt.Errorf("expected one component at most, got %d", len(args))}
 			}
 			return nil
 		},

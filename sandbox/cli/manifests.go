@@ -2,6 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"io/fs"
+	"path"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -17,6 +20,9 @@ func newManifests() *cobra.Command {
 		Long:  `manifests renders an overlay of config/, as kustomize would, with the operator's image replaced. It needs no cluster.`,
 		Args:  exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if names := overlays(); !slices.Contains(names, overlay) {
+				return usageError{fmt.Errorf("--overlay=%s: use %s", overlay, oneOf(names))}
+			}
 			objects, err := config.Build(overlay, image)
 			if err != nil {
 				return err
@@ -34,4 +40,16 @@ func newManifests() *cobra.Command {
 	cmd.Flags().StringVar(&overlay, "overlay", "default", "folder below config/")
 	cmd.Flags().StringVar(&image, "image", "", "the operator's image (default: the manifests' own)")
 	return cmd
+}
+
+// overlays are the folders that can be rendered.
+func overlays() []string {
+	found, err := fs.Glob(config.Files, "*/kustomization.yaml")
+	if err != nil {
+		panic(err) // Only for a bad pattern.
+	}
+	for i, file := range found {
+		found[i] = path.Dir(file)
+	}
+	return found
 }

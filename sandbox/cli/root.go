@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ type usageError struct{ error }
 // Execute runs the command line and returns the exit code. An error is printed in one line on stderr.
 func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, plan Plan) int {
 	ctrllog.SetLogger(logr.Discard()) // A library's log lines would tear the progress apart; its errors are returned.
-	root := newRoot(plan, stderr)
+	root, shared := newRoot(plan, stderr)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -48,7 +49,7 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "Error: %v\n", err)
+	fmt.Fprintf(stderr, "Error: %v%s\n", err, shared.origin(err))
 	var file *project.Error
 	if errors.As(err, &file) {
 		fmt.Fprintf(stderr, "See docs/sandbox-yaml.md.\n")
@@ -62,7 +63,7 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	return exitFailure
 }
 
-func newRoot(plan Plan, stderr *os.File) *cobra.Command {
+func newRoot(plan Plan, stderr *os.File) (*cobra.Command, *shared) {
 	root := &cobra.Command{
 		Use:   "sandbox",
 		Short: "A Kubernetes cluster in which an operator's work can be seen as one trace",
@@ -76,14 +77,6 @@ by --config, whose keys are the flags' names.`,
   go run ./sandbox down          # remove it`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// Subcommands are known by name; anything else is a typing error.
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q%s", args[0], near.Hint(args[0], commandNames(cmd)))}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
 	shared := bindShared(root)
@@ -91,15 +84,67 @@ by --config, whose keys are the flags' names.`,
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
 		newEnv(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newBuild(shared, stderr), newBundle(shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
-	return root
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	checkNames(root)
+	return root, shared
 }
 
-func commandNames(root *cobra.Command) []string {
+// checkNames has a name that is no command's be a mistake: cobra answers most of them with help and success.
+func checkNames(cmd *cobra.Command) {
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = onlyCommands
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	if cmd.Name() == "help" {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			named, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return usageError{err}
+			}
+			return onlyCommands(named, rest)
+		}
+	}
+	if cmd.HasParent() && cmd.Parent().Name() == "completion" {
+		cmd.Args = exactArgs(0, "no argument")
+	}
+	for _, c := range cmd.Commands() {
+		checkNames(c)
+	}
+}
+
+// onlyCommands is for commands that do nothing but have others.
+func onlyCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	names := commandNames(cmd)
+	said := fmt.Sprintf("unknown command %q", args[0])
+	if cmd.HasParent() {
+		said += " of " + cmd.Name()
+	}
+	hint := near.Hint(args[0], names)
+	if hint == "" && cmd.HasParent() && len(names) > 0 { // The help that the next line names lists the others.
+		hint = ": use " + oneOf(names)
+	}
+	return usageError{errors.New(said + hint)}
+}
+
+func commandNames(cmd *cobra.Command) []string {
 	var names []string
-	for _, c := range root.Commands() {
+	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}
 	return names
+}
+
+// oneOf is a list for a reader: a, b or c.
+func oneOf(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // flagError is a mistake in a flag, with the flag that may have been meant.
@@ -110,14 +155,14 @@ func flagError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 		return usageError{fmt.Errorf("%w%s", err, near.Hint("--"+unknown.GetSpecifiedName(), names))}
 	}
-	return usageError{err}
+	return usageError{plainly(err)}
 }
 
 // exactArgs is cobra.ExactArgs with a usage error.
 func exactArgs(n int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usageError{fmt.Errorf("expected %s, got %d arguments", what, len(args))}
+			return usageError{fmt.Errorf("expected %s, got %d", what, len(args))}
 		}
 		return nil
 	}

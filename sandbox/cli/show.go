@@ -39,8 +39,7 @@ func checkOutput(output string, known ...string) error {
 			return nil
 		}
 	}
-	last := len(known) - 1
-	return usageError{fmt.Errorf("--output=%s: use %s or %s", output, strings.Join(known[:last], ", "), known[last])}
+	return usageError{fmt.Errorf("--output=%s: use %s", output, oneOf(known))}
 }
 
 func writeJSONTrace(out io.Writer, trace jaeger.Trace) error {

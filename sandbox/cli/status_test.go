@@ -56,7 +56,7 @@ func TestLogsUsageErrors(t *testing.T) {
 		{[]string{"logs", "a", "b"}, "expected one component at most, got 2"},
 		{[]string{"logs", "--tail=-2"}, "--tail=-2: use 0 or more"},
 		{[]string{"logs", "--since=-1s"}, "--since=-1s: use a time above 0"},
-		{[]string{"logs", "--since=soon"}, `invalid argument "soon" for "--since" flag`},
+		{[]string{"logs", "--since=soon"}, "--since=soon: use a time with its unit"},
 	} {
 		if got := execute(t, nil, test.args...); got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
 			t.Errorf("%q: %+v, want %q", test.args, got, test.want)
