@@ -166,6 +166,30 @@ func TestNarrowWindow(t *testing.T) {
 	p.wantQuiet("file://")
 }
 
+// Every time on the axis can be read: it stands on the axis, and on no other.
+func TestAxisLabels(t *testing.T) {
+	for _, end := range []int64{1e9, 957e6, 15e6} {
+		p := blank(t)
+		p.do(chromedp.Navigate(pageOf(t, parsed(t, traceJSON(spanJSON(1, 0, "root", 0, end, ""))))))
+		for _, width := range []int64{320, 360, 480, 640, 641, 800, 1000, 1280, 1920} {
+			p.do(chromedp.EmulateViewport(width, 640))
+			labels := eval[[][2]float64](p, `[...document.querySelectorAll(".axis span")].map((e) => e.getBoundingClientRect()).filter((r) => r.width > 0).map((r) => [r.left, r.right])`)
+			cell := eval[[2]float64](p, `(() => { const r = document.querySelector("th.bars").getBoundingClientRect(); return [r.left, r.right]; })()`)
+			if len(labels) < 2 && width > 320 {
+				t.Errorf("%d ns in %d pixels: the axis has %d labels", end, width, len(labels))
+			}
+			for i, label := range labels {
+				if label[0] < cell[0] || label[1] > cell[1] {
+					t.Errorf("%d ns in %d pixels: label %d at %v is not within %v", end, width, i, label, cell)
+				}
+				if i > 0 && label[0] < labels[i-1][1] {
+					t.Errorf("%d ns in %d pixels: label %d at %v is over that at %v", end, width, i, label, labels[i-1])
+				}
+			}
+		}
+	}
+}
+
 func TestReadmePicture(t *testing.T) {
 	data, err := os.ReadFile("../../docs/trace.svg")
 	if err != nil {

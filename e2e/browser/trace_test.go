@@ -81,6 +81,7 @@ func tangled() string {
 		spanJSON(4, 5, "cycle", 30, 40, ""), spanJSON(5, 6, "cycle", 20, 25, ""), spanJSON(6, 4, "cycle", 50, 51, ""), spanJSON(16, 6, "below the cycle", 50, 51, ""),
 		spanJSON(7, 7, "its own parent", 60, 61, ""), spanJSON(2, 3, "taken id", 70, 71, ""), spanJSON(8, 2, "whose child", 11, 12, ""),
 		spanJSON(9, 1, "b", 10, 20, ""), spanJSON(10, 1, "a", 10, 20, ""), spanJSON(11, 1, "backwards", 80, 70, `,"status":{"code":2,"message":"clock\tset back"}`),
+		spanJSON(12, 1, "", 90, 91, ""), spanJSON(13, 1, " ", 92, 93, ""),
 	)
 }
 

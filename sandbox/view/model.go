@@ -1,6 +1,7 @@
 package view
 
 import (
+	"strings"
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
@@ -105,7 +106,7 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 // newRow is what a row tells of its span alone.
 func newRow(n *spantree.Node, options Options) Row {
 	row := Row{
-		Name: Escape(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), spanID: n.Span.SpanID,
+		Name: shownName(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), spanID: n.Span.SpanID,
 		Duration: max(0, n.Span.Duration()),
 		Failed:   n.Span.Code() == spantree.StatusError || n.Defect != "",
 	}
@@ -129,6 +130,14 @@ func newRow(n *spantree.Node, options Options) Row {
 		row.Notes = append(row.Notes, string(n.Defect))
 	}
 	return row
+}
+
+// shownName is a span's name escaped, and never nothing: it is what a row is told by.
+func shownName(name string) string {
+	if name = Escape(name); strings.Trim(name, " ") != "" {
+		return name
+	}
+	return "(no name)"
 }
 
 // lastChildren marks the last child of every node.

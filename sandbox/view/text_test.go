@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
 func TestEscape(t *testing.T) {
@@ -21,6 +23,16 @@ func TestEscape(t *testing.T) {
 	for in, want := range tests {
 		if got := Escape(in); got != want {
 			t.Errorf("Escape(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// What a row is told by is never nothing.
+func TestNameOfASpanWithoutOne(t *testing.T) {
+	for _, name := range []string{"", "  "} {
+		w := New(spantree.Build([]spantree.Span{span("1", "", name, "", 0, ms)}), Options{})
+		if got := w.Rows[0].Name; got != "(no name)" {
+			t.Errorf("%q is shown as %q", name, got)
 		}
 	}
 }

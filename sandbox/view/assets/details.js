@@ -5,7 +5,7 @@ function detailsOf(waterfall, node) {
   close.addEventListener("click", () => waterfall.close());
   const raw = node.raw;
   return [
-    el("header", {}, el("h2", {}, escapeText(node.name)), close),
+    el("header", {}, el("h2", {}, shownName(node)), close),
     notesOf(node).map((note) => el("p", { class: "failure" }, "✗ " + escapeText(note))),
     terms([
       ["Service", node.service], ["Kind", node.kind], ["Status", node.status],
@@ -58,7 +58,7 @@ function linksOf(waterfall, node) {
     const address = waterfall.linkTo(link.traceId);
     let place = el("span", {}, "span " + escapeText(link.spanId) + " of trace " + escapeText(link.traceId));
     if (target) {
-      place = el("button", { type: "button" }, escapeText(target.name));
+      place = el("button", { type: "button" }, shownName(target));
       place.addEventListener("click", () => waterfall.reveal(target));
     } else if (address) {
       place = el("a", { href: address }, "span " + escapeText(link.spanId) + " of trace " + escapeText(link.traceId));

@@ -104,7 +104,7 @@ function resultTable(models) {
     const bar = el("span", { class: "bar" });
     bar.style.width = percent(model.total, longest);
     return el("tr", { class: model.failed ? "failed" : "server" },
-      el("td", { class: "root" }, el("a", { href: linkTo(model.id) }, escapeText(model.rows[0].name)),
+      el("td", { class: "root" }, el("a", { href: linkTo(model.id) }, shownName(model.rows[0])),
         el("span", { class: "text" }, labelsOf(model.rows[0]).map((label) => " " + escapeText(label)))),
       el("td", {}, wallTime(model.begin)), el("td", { class: "time" }, formatDuration(model.total)),
       el("td", { class: "bars", "aria-hidden": "true" }, el("div", { class: "lane" }, bar)),

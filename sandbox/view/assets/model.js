@@ -27,6 +27,12 @@ function escapeText(text) {
   });
 }
 
+// shownName is a span's name, and never nothing: it is what a row is told by, and a link's text.
+function shownName(node) {
+  const name = escapeText(node.name);
+  return name.trim() === "" ? "(no name)" : name;
+}
+
 // valueText writes an attribute's value as people read it.
 function valueText(value) {
   if (value == null) return "";

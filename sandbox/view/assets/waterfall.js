@@ -37,7 +37,8 @@ class Waterfall {
     const ticks = ticksOf(model.total, 4);
     const axis = el("div", { class: "axis" }, ticks.map((tick) => {
       const label = el("span", {}, formatTick(tick));
-      label.style.left = percent(tick, model.total);
+      // The last one stands before its place where it would leave the axis.
+      label.style.left = `min(${percent(tick, model.total)}, 100% - ${label.textContent.length + 1}ch)`;
       return label;
     }));
     const body = el("tbody", { role: "rowgroup" });
@@ -63,7 +64,7 @@ class Waterfall {
     const name = el("td", { class: "name", role: "gridcell" },
       el("span", { class: "toggle", "aria-hidden": "true" }),
       notes.length > 0 ? el("span", { class: "mark" }, "✗ ") : null,
-      el("span", { class: "label" }, escapeText(node.name)),
+      el("span", { class: "label" }, shownName(node)),
       labelsOf(node).map((label) => el("span", { class: "text" }, " " + escapeText(label))),
       notes.length > 0 ? el("span", { class: "note" }, " " + escapeText(notes.join(", "))) : null);
     name.style.setProperty("--depth", Math.min(node.depth, 24));
