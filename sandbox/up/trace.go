@@ -21,8 +21,8 @@ import (
 // traceWait bounds the wait for a trace to be complete once its object is Ready: the operator sends spans after 200 ms.
 const traceWait = 30 * time.Second
 
-// settledTrace is the age of its last span and of its object's last write at which a trace needs no quiet second of watching: that second, the 200 ms after
-// which the operator sends spans, and the 50 ms after which Jaeger shows them.
+// settledTrace is the age of its last span and of its object's last write at which a trace needs no quiet second of watching:
+// that second, the 200 ms after which the operator sends spans, and the 50 ms after which Jaeger shows them.
 const settledTrace = 1500 * time.Millisecond
 
 // sampleTraceLost tells whether the sample exists but can't be shown as a trace: Jaeger, which keeps traces in memory, was
