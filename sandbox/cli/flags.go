@@ -30,7 +30,7 @@ type shared struct {
 func bindShared(root *cobra.Command) *shared {
 	s := &shared{}
 	flags := root.PersistentFlags()
-	flags.StringVar(&s.options.Name, "name", up.DefaultName, "name of the cluster")
+	flags.StringVar(&s.options.Name, "name", "", "name of the cluster (default: "+up.DefaultName+", or what the sandbox in --state-dir is called)")
 	flags.StringVar(&s.options.StateDir, "state-dir", "", "folder of the sandbox's state and kubeconfig (default: the user's state folder)")
 	flags.StringVar(&s.options.Source, "source", "", "root of this repository (default: found from the working folder)")
 	flags.StringVar(&s.config, "config", "", "YAML file with options; its keys are flags' names")

@@ -23,7 +23,7 @@ const Module = "github.com/operator-tracing/sandbox"
 
 // Options are what a user may choose about a sandbox. The zero value of a field is its default.
 type Options struct {
-	// Name is the cluster's name; default "operator-tracing".
+	// Name is the cluster's name; default that of the sandbox in StateDir or, where there is none, "operator-tracing".
 	Name string
 	// StateDir is the sandbox's folder; default state.DefaultPath(Name).
 	StateDir string

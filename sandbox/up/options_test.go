@@ -117,6 +117,27 @@ func TestStatusOfASandboxThatIsDown(t *testing.T) {
 	}
 }
 
+// A sandbox keeps its name: its cluster is found by it.
+func TestASandboxKeepsItsName(t *testing.T) {
+	folder := t.TempDir()
+	dir, err := state.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Save(state.Record{Name: "first", Cluster: state.Kind, Provider: "podman"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "first"} {
+		if run, err := Open(Options{StateDir: folder, Name: name}); err != nil || run.Name != "first" {
+			t.Errorf("--name=%s: %+v, %v", name, run, err)
+		}
+	}
+	_, err = Open(Options{StateDir: folder, Name: "second"})
+	if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), "--name=second: the sandbox in "+folder+" is called first: leave --name out") {
+		t.Errorf("--name=second: error %v", err)
+	}
+}
+
 func TestDownOfASandboxThatIsDownRemovesItsFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	run, err := Open(Options{StateDir: dir})

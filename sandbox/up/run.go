@@ -53,8 +53,10 @@ type kind struct {
 	operatorImages []image.Image
 }
 
-// Open reads a sandbox's folder. It makes an empty one if there is none.
+// Open reads a sandbox's folder. It makes an empty one if there is none. A sandbox that is there keeps its name: under another
+// one, its cluster would be lost sight of.
 func Open(options Options) (*Run, error) {
+	wanted := options.Name
 	options, err := options.complete()
 	if err != nil {
 		return nil, err
@@ -66,6 +68,12 @@ func Open(options Options) (*Run, error) {
 	record, err := dir.Load()
 	if err != nil {
 		return nil, err
+	}
+	if record.Name != "" {
+		if wanted != "" && wanted != record.Name {
+			return nil, fmt.Errorf("%w: --name=%s: the sandbox in %s is called %s: leave --name out, or choose another --state-dir", ErrOption, wanted, dir.Path, record.Name)
+		}
+		options.Name = record.Name
 	}
 	return &Run{Options: options, Dir: dir, Record: record}, nil
 }
