@@ -1,7 +1,6 @@
 package image
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -107,8 +106,13 @@ func (e *rateLimitError) Error() string {
 	return fmt.Sprintf("it is asked too often (%s)", e.status)
 }
 
-// errWebPage says that what answers is no registry.
-var errWebPage = errors.New("a proxy or a sign-in page is between")
+// webPageError says that what answers is no registry.
+type webPageError struct{ status string }
+
+// Error implements error.
+func (e *webPageError) Error() string {
+	return fmt.Sprintf("a web page answers (%s), not a registry: a proxy or a sign-in page is between", e.status)
+}
 
 // webPage is an error where a web page came. Of a server's own trouble, and of too many requests, the status says more.
 func webPage(response *http.Response) error {
@@ -118,5 +122,5 @@ func webPage(response *http.Response) error {
 	if kind != "text/html" || trouble || status >= 300 && status < 400 { // Redirections have a page for people, too.
 		return nil
 	}
-	return fmt.Errorf("a web page answers (%s), not a registry: %w", response.Status, errWebPage)
+	return &webPageError{status: response.Status}
 }

@@ -1,7 +1,9 @@
 package image
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -165,5 +167,32 @@ func TestPullFromAMirror(t *testing.T) {
 	defer mu.Unlock()
 	if diff := cmp.Diff(map[string]bool{address: true}, hosts); diff != "" {
 		t.Errorf("hosts that were asked (-want +got):\n%s", diff)
+	}
+}
+
+// pageServer is a web server that knows no TLS and answers all with a page.
+type pageServer struct{}
+
+func (pageServer) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL.Scheme == "https" {
+		return nil, tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}
+	}
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Request: request, Header: http.Header{"Content-Type": {"text/html"}},
+		Body: io.NopCloser(strings.NewReader("<html>sign in</html>")),
+	}, nil
+}
+
+// A registry without a certificate is asked in two ways: the error tells of the one that was answered.
+func TestPullFromAMirrorThatIsAWebPage(t *testing.T) {
+	m, err := NewMirror("http://127.0.0.1:1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewRegistry(&Builder{Cache: t.TempDir(), Arch: "amd64"}, m)
+	r.transport = pageServer{}
+	_, err = r.Jaeger(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), "from 127.0.0.1:1: a web page answers (200 OK), not a registry") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -63,7 +63,7 @@ func Ping(ctx context.Context, client *http.Client, host string) error {
 		response.StatusCode == http.StatusUnauthorized && response.Header.Get("Www-Authenticate") != "":
 		return nil
 	case kind == "text/html":
-		return fmt.Errorf("a web page answers (%s), not a registry: a proxy or a sign-in page is between", response.Status)
+		return &webPageError{status: response.Status}
 	case response.StatusCode == http.StatusOK:
 		return nil
 	}

@@ -44,13 +44,14 @@ func (e *pullFailure) Unwrap() error { return e.err }
 func (r *Registry) explain(err error, host string) (reason, remedy string) {
 	const source = "use --images=source"
 	var limited *rateLimitError
+	var page *webPageError
 	var answer *transport.Error
 	isAnswer := errors.As(err, &answer)
 	switch {
 	case errors.As(err, &limited):
 		return limited.Error(), fmt.Sprintf("try again later, log in with `docker login %s`, or %s", host, source)
-	case errors.Is(err, errWebPage):
-		return innermost(err), "set HTTPS_PROXY, or NO_PROXY for this host, or " + source
+	case errors.As(err, &page):
+		return page.Error(), "set HTTPS_PROXY, or NO_PROXY for this host, or " + source
 	case isAnswer && answer.StatusCode == http.StatusNotFound:
 		return "it has no such image (404 Not Found)", r.missingRemedy() + ", or " + source
 	case isAnswer && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
@@ -58,10 +59,10 @@ func (r *Registry) explain(err error, host string) (reason, remedy string) {
 	case isAnswer:
 		return fmt.Sprintf("it answers %s", status(answer.StatusCode)), "try again later, or " + source
 	case isMismatch(err):
-		return "it sent something else than what was asked for by digest, and nothing of that is used: " + innermost(err),
+		return "it sent something else than what was asked for by digest, and nothing of that is used: " + plainly(err).Error(),
 			"ask who runs it, or " + source
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "it broke off: " + innermost(err), "try again, or " + source
+		return "it broke off: " + plainly(err).Error(), "try again, or " + source
 	}
 	return plainly(err).Error(), source + " where no registry answers"
 }
@@ -80,17 +81,4 @@ func status(code int) string { return fmt.Sprintf("%d %s", code, http.StatusText
 func isMismatch(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "does not match requested digest") || strings.Contains(text, "error verifying")
-}
-
-// innermost is the text of the error that all others are wrapped around.
-func innermost(err error) string {
-	plain := plainly(err)
-	if errors.Is(err, errWebPage) { // The sentence is the error around errWebPage.
-		for inner := plain; inner != nil; inner = errors.Unwrap(inner) {
-			if strings.HasPrefix(inner.Error(), "a web page") {
-				return inner.Error()
-			}
-		}
-	}
-	return plain.Error()
 }
