@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
 
@@ -22,6 +23,7 @@ sends its traces to the sandbox's Jaeger.`,
 				return err
 			}
 			addresses := run.Addresses()
+			var script strings.Builder
 			for _, v := range [][2]string{
 				{"KUBECONFIG", run.Dir.Kubeconfig()},
 				{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://" + addresses.OTLPGRPC},
@@ -29,9 +31,10 @@ sends its traces to the sandbox's Jaeger.`,
 				{"OTEL_EXPORTER_JAEGER_ENDPOINT", addresses.Thrift},
 				{"OTEL_BSP_SCHEDULE_DELAY", "200"},
 			} {
-				fmt.Fprintf(cmd.OutOrStdout(), "export %s=%s\n", v[0], shellQuote(v[1]))
+				fmt.Fprintf(&script, "export %s=%s\n", v[0], shellQuote(v[1]))
 			}
-			return nil
+			_, err = io.WriteString(cmd.OutOrStdout(), script.String())
+			return err
 		},
 	}
 }

@@ -97,7 +97,10 @@ func severalLogs(ctx context.Context, out io.Writer, run *up.Run, names []string
 			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, install.ErrNoLog) {
 				err = nil // It never ran: what the others wrote tells why.
 			}
-			errs[i] = errors.Join(err, prefixed.flush())
+			if err == nil {
+				err = prefixed.flush()
+			}
+			errs[i] = err
 			return nil
 		})
 	}

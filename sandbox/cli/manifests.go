@@ -32,7 +32,9 @@ func newManifests() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("printing %s %s: %w", object.GetKind(), object.GetName(), err)
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "---\n%s", text)
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "---\n%s", text); err != nil {
+					return err
+				}
 			}
 			return nil
 		},

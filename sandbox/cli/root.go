@@ -16,6 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
 // Plan is `sandbox up`.
@@ -49,7 +50,7 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "Error: %v%s\n", err, shared.origin(err))
+	fmt.Fprintf(stderr, "Error: %s%s\n", escapeLines(err.Error()), shared.origin(err))
 	var file *project.Error
 	if errors.As(err, &file) {
 		fmt.Fprintf(stderr, "See docs/sandbox-yaml.md.\n")
@@ -61,6 +62,15 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// escapeLines escapes what a terminal would obey: errors quote what users, objects and servers say.
+func escapeLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = view.Escape(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func newRoot(plan Plan, stderr *os.File) (*cobra.Command, *shared) {

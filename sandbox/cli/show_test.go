@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // recording is the sample Head's trace, as a sandbox on kind gave it.
@@ -62,8 +65,9 @@ func TestRecordedTrace(t *testing.T) {
 		{[]string{"--from", two, "abc"}, `has none whose id begins with "abc"; it has ` + ones + zeros},
 		{[]string{"--from", t.TempDir()}, "is a folder; name one file of it"},
 		{[]string{"--from", "none.json"}, "none.json"},
+		{[]string{"--from", "\x1b[2Jnone.json"}, `\x1b[2Jnone.json`},
 	} {
-		if got := execute(t, nil, append([]string{"trace"}, test.args...)...); got.code != exitFailure || got.stdout != "" || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 {
+		if got := execute(t, nil, append([]string{"trace"}, test.args...)...); got.code != exitFailure || got.stdout != "" || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 || strings.Contains(got.stderr, "\x1b") {
 			t.Errorf("trace %v: %+v, want %q in one line", test.args, got, test.want)
 		}
 	}
@@ -73,5 +77,40 @@ func TestPageOfARecording(t *testing.T) {
 	got := execute(t, nil, "trace", "--from", recording, "-o", "html")
 	if got.code != exitOK || !strings.HasPrefix(got.stdout, "<!DOCTYPE html>") || !strings.Contains(got.stdout, "<title>Trace ") || !strings.Contains(got.stdout, "create Deployment") {
 		t.Errorf("exit code %d, stderr %q, page %.300q", got.code, got.stderr, got.stdout)
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// A result that could not be written is a failure: a script goes on with what it has otherwise.
+func TestResultsThatCantBeWritten(t *testing.T) {
+	folder := t.TempDir()
+	dir, err := state.Open(filepath.Join(folder, "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Save(state.Record{Name: "mine", Cluster: state.Embedded}); err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := os.Create(filepath.Join(folder, "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	for _, args := range [][]string{
+		{"manifests"}, {"env", "--state-dir=" + dir.Path}, {"status", "--state-dir=" + filepath.Join(folder, "none")},
+		{"trace", "--from", recording}, {"trace", "--from", recording, "-o", "html"}, {"trace", "--from", recording, "-o", "svg"},
+		{"trace", "--from", recording, "-o", "json"},
+	} {
+		if code := Execute(t.Context(), args, full{}, stderr, Plan{}); code != exitFailure {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+	}
+	said, err := os.ReadFile(stderr.Name())
+	if count := strings.Count(string(said), syscall.ENOSPC.Error()); err != nil || count != 7 {
+		t.Errorf("%d errors of writing, %v:\n%s", count, err, said)
 	}
 }

@@ -85,7 +85,7 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 	for _, c := range s.Components {
 		state := "ready"
 		if !c.Ready {
-			state = "NOT READY: " + c.Message
+			state = "NOT READY: " + escapeLines(c.Message)
 		}
 		state, details, _ := strings.Cut(state, "\n")
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s%s\n", c.Name, c.Version, shortDigest(c.Digest), age(c.Since), state, describeRunning(c))
@@ -96,7 +96,7 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 		}
 	}
 	if s.Message != "" && s.State == up.StateDegraded && len(s.Components) == 0 {
-		fmt.Fprintf(table, "%s\n", s.Message)
+		fmt.Fprintf(table, "%s\n", escapeLines(s.Message))
 	}
 	return table.Flush()
 }

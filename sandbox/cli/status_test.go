@@ -40,6 +40,15 @@ operator                                      NOT READY: operator does not run, 
 	}
 }
 
+// What an object's condition says may be meant for the terminal.
+func TestStatusTextIsEscaped(t *testing.T) {
+	var out strings.Builder
+	s := up.Status{State: up.StateDegraded, Jaeger: &up.Addresses{}, Components: []up.Component{{Name: "operator", Message: "denied: \x1b[2J\nPod \x1b]0;x\a"}}}
+	if err := writeStatus(&out, "text", s); err != nil || strings.ContainsAny(out.String(), "\x1b\a") || !strings.Contains(out.String(), `denied: \x1b[2J`) || !strings.Contains(out.String(), `Pod \x1b]0;x\a`) {
+		t.Errorf("%v\n%q", err, out.String())
+	}
+}
+
 func TestStatusTextOfWhatCantBeAsked(t *testing.T) {
 	var out strings.Builder
 	s := up.Status{Name: "mine", State: up.StateDegraded, Message: "the API server hangs", Cluster: "kind", Provider: "docker", Jaeger: &up.Addresses{}}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // writeContainersConf writes a containers.conf for a host on which podman cannot start a privileged container as it is:
@@ -45,7 +47,7 @@ func writeContainersConf(path string) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("writing podman's settings: %w", err)
+		return fmt.Errorf("writing podman's settings: %w", state.Remedy(err))
 	}
 	return nil
 }

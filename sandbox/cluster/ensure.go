@@ -178,7 +178,7 @@ func (c *Cluster) create(ctx context.Context, config cluster.CreateOption, reach
 		return err
 	}
 	if err := os.WriteFile(c.dir.Owner(), []byte("made by the operator-tracing sandbox\n"), 0o644); err != nil {
-		return fmt.Errorf("marking the cluster as the sandbox's: %w", err)
+		return fmt.Errorf("marking the cluster as the sandbox's: %w", state.Remedy(err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()

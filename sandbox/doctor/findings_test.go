@@ -102,7 +102,7 @@ var storageFindings = []finding{
 	}, "disk", Warning, "100 MiB free in the cache folder", "XDG_CACHE_HOME", []Mode{Embedded}},
 	{"cache can't be written, all built", on(CacheDisk, refusing), "disk", OK, "need not be", "", nil},
 	{"cache can't be written, nothing built", and(lacking, on(CacheDisk, refusing)), "disk", Problem, "cache folder: read-only", "", Modes()},
-	{"build cache full", and(lacking, on(BuildDisk, free(100*mib))), "disk", Problem, "Go's build cache", "GOCACHE", Modes()},
+	{"build cache full", and(lacking, on(BuildDisk, free(100*mib))), "disk", Problem, "100 MiB free in Go's build cache", "GOCACHE", Modes()},
 	{"engine full", on(EngineDisk, free(300*mib)), "disk", Problem, "300 MiB free in the engine's storage", "docker system prune", onKind},
 	{"engine nearly full", on(EngineDisk, free(3*gib)), "disk", Warning, "3.0 GiB free in the engine's storage", "docker system prune", onKind},
 }

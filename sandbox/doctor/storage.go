@@ -25,22 +25,30 @@ func disks(f Facts) []Finding {
 			found = append(found, problem(n.modes, "", "%s: %v", d.What, d.Err)...)
 			continue
 		case d.Err != nil:
-			found = append(found, ok("the %s can't be written, and need not be: everything is built already", d.What)...)
+			found = append(found, ok("%s can't be written, and need not be: everything is built already", the(d.What))...)
 			continue
 		case len(n.modes) == 0: // However little there is.
 		case d.Free < n.least:
-			found = append(found, problem(n.modes, n.remedy, "%s free in the %s, %s", size(d.Free), d.What, d.Path)...)
+			found = append(found, problem(n.modes, n.remedy, "%s free in %s, %s", size(d.Free), the(d.What), d.Path)...)
 			continue
 		case d.Free < n.enough:
-			found = append(found, warning(n.modes, n.remedy, "%s free in the %s, %s: %s would be safe", size(d.Free), d.What, d.Path, size(n.enough))...)
+			found = append(found, warning(n.modes, n.remedy, "%s free in %s, %s: %s would be safe", size(d.Free), the(d.What), d.Path, size(n.enough))...)
 			continue
 		}
-		room = append(room, fmt.Sprintf("%s in the %s", size(d.Free), d.What))
+		room = append(room, fmt.Sprintf("%s in %s", size(d.Free), the(d.What)))
 	}
 	if len(room) > 0 {
 		found = append(found, Finding{Severity: OK, Summary: "free are " + join(room)})
 	}
 	return found
+}
+
+// the is a disk's use within a sentence.
+func the(what string) string {
+	if what == BuildDisk {
+		return what
+	}
+	return "the " + what
 }
 
 // needOf is what a disk must offer. What is built already needs no more room.

@@ -58,7 +58,7 @@ func (d Dir) Secrets() []string {
 
 func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 
-// contents are all files and folders that a sandbox has. The marks by which [Open] knows it come last.
+// contents are all files and folders that a sandbox has. What [Dir.used] looks for comes last.
 func (d Dir) contents() []string {
 	record := d.file(recordFile)
 	return []string{
@@ -68,6 +68,21 @@ func (d Dir) contents() []string {
 	}
 }
 
+// others are the names of what is in the folder and not a sandbox's, sorted.
+func (d Dir) others() ([]string, error) {
+	entries, err := os.ReadDir(d.Path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if !slices.Contains(d.contents(), d.file(entry.Name())) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
 // Remove deletes what a sandbox has in the folder, and the folder. What else somebody put there is left, and named.
 func (d Dir) Remove() (left []string, err error) {
 	for _, path := range d.contents() {
@@ -75,19 +90,12 @@ func (d Dir) Remove() (left []string, err error) {
 			return nil, fmt.Errorf("removing the sandbox's state: %w", err)
 		}
 	}
-	entries, err := os.ReadDir(d.Path)
+	left, err = d.others()
+	if err == nil && len(left) == 0 {
+		err = os.Remove(d.Path)
+	}
 	if err != nil && !os.IsNotExist(err) {
 		return nil, fmt.Errorf("removing the state folder: %w", err)
 	}
-	for _, entry := range entries {
-		left = append(left, entry.Name())
-	}
-	if len(left) > 0 {
-		slices.Sort(left)
-		return left, nil
-	}
-	if err := os.Remove(d.Path); err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("removing the state folder: %w", err)
-	}
-	return nil, nil
+	return left, nil
 }

@@ -84,13 +84,22 @@ func TestRemoveLeavesWhatIsNotTheSandboxs(t *testing.T) {
 
 // A folder that is somebody's is not a sandbox's, even if a part of it is called like one of a sandbox's.
 func TestOpenRefusesAFolderInUse(t *testing.T) {
-	for _, name := range []string{"main.go", "logs/today", "lock/file"} {
+	for _, name := range []string{"logs/today", "lock/file", ".profile"} {
 		folder := t.TempDir()
+		put(t, filepath.Join(folder, "main.go"))
 		put(t, filepath.Join(folder, name))
-		first, _, _ := strings.Cut(name, "/")
-		if _, err := Open(folder); err == nil || !strings.Contains(err.Error(), folder+": it holds "+first) || !strings.Contains(err.Error(), "--state-dir") {
+		if _, err := Open(folder); err == nil || !strings.Contains(err.Error(), folder+": it holds ") || !strings.Contains(err.Error(), ", and no sandbox: ") || !strings.Contains(err.Error(), "--state-dir") {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+// The folder was removed under a sandbox whose processes went on writing.
+func TestOpenOfWhatIsLeftOfASandbox(t *testing.T) {
+	folder := t.TempDir()
+	put(t, filepath.Join(folder, "etcd", "member", "wal"))
+	if _, err := Open(folder); err != nil {
+		t.Error(err)
 	}
 }
 

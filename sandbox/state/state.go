@@ -59,12 +59,12 @@ func Open(path string) (Dir, error) {
 		return Dir{}, fmt.Errorf("making the state folder: %w", Remedy(err))
 	}
 	d := Dir{Path: path}
-	entries, err := os.ReadDir(path)
+	others, err := d.others()
 	if err != nil {
 		return Dir{}, fmt.Errorf("opening the state folder: %w", Remedy(err))
 	}
-	if len(entries) > 0 && !d.used() {
-		return Dir{}, fmt.Errorf("opening the state folder %s: it holds %s, and no sandbox: %s", path, entries[0].Name(), chooseOther)
+	if len(others) > 0 && !d.used() {
+		return Dir{}, fmt.Errorf("opening the state folder %s: it holds %s, and no sandbox: %s", path, others[0], chooseOther)
 	}
 	return d, nil
 }
@@ -116,7 +116,7 @@ func (d Dir) Lock(ctx context.Context) (unlock func(), err error) {
 			return nil, fmt.Errorf("locking the sandbox: %w", Remedy(err))
 		}
 		if err != nil || !locked {
-			return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait for it or end it", path, err)
+			return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait for it or end it", path, context.Cause(ctx))
 		}
 		if sameFile(lock, path) {
 			return func() { _ = lock.Unlock() }, nil // The process ends soon, and with it the lock.

@@ -159,6 +159,14 @@ func TestLockExcludes(t *testing.T) {
 		t.Errorf("a second lock: %v", err)
 	}
 
+	// Whoever gave up is told by what.
+	interrupt := errors.New("interrupt signal received")
+	ctx, end := context.WithCancelCause(t.Context())
+	end(interrupt)
+	if _, err := dir.Lock(ctx); !errors.Is(err, interrupt) {
+		t.Errorf("an interrupted lock: %v", err)
+	}
+
 	got := make(chan error, 1)
 	go func() {
 		unlock, err := dir.Lock(t.Context())

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/near"
@@ -121,6 +122,10 @@ func (r *Run) get(ctx context.Context, object Object) (*unstructured.Unstructure
 	err = target.Client().Get(ctx, object.NamespacedName, live)
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("finding %s: %w%s", object, errNoObject, others(ctx, target, object))
+	}
+	var discovery *apiutil.ErrResourceDiscoveryFailed
+	if meta.IsNoMatchError(err) || errors.As(err, &discovery) {
+		return nil, fmt.Errorf("finding %s: the API server serves no such kind; `make sandbox-up` mends that", object)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finding %s: %w", object, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // Subject is what the sandbox runs.
@@ -73,7 +74,9 @@ func (r *Run) useProject() (err error) {
 }
 
 // saveSubject writes down what the sandbox is about to run, for the commands that look at it.
-func (r *Run) saveSubject() error { return project.SaveSubject(r.Dir.Subject(), *r.runs) }
+func (r *Run) saveSubject() error {
+	return state.Remedy(project.SaveSubject(r.Dir.Subject(), *r.runs))
+}
 
 // program is how the operator's program is built.
 func (r *Run) program() image.Program { return r.programOf(r.project) }

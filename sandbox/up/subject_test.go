@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -77,5 +78,17 @@ func TestAFileWithMistakesIsToldFirst(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the state folder was made: %v", err)
+	}
+}
+
+// A folder that takes no file ends in a remedy, whichever file is the first that it does not take.
+func TestSubjectThatCantBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := &Run{Dir: state.Dir{Path: file}, runs: &project.Subject{}}
+	if err := run.saveSubject(); err == nil || !strings.Contains(err.Error(), "writing down what the sandbox runs") || !strings.Contains(err.Error(), "--state-dir") {
+		t.Errorf("error %v", err)
 	}
 }

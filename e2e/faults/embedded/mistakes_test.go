@@ -5,6 +5,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -38,6 +43,33 @@ func TestMistakes(t *testing.T) {
 		t.Errorf("processes %v before the mistakes, %v after them", before, after)
 	}
 	s.wantTrace("after-the-mistakes")
+
+	heads := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "heads.dummy.example.com"}}
+	if err := s.client().Delete(t.Context(), heads); err != nil {
+		t.Fatal(err)
+	}
+	s.wait("the end of the kind Head", func() bool {
+		return apierrors.IsNotFound(s.client().Get(t.Context(), client.ObjectKeyFromObject(heads), heads))
+	})
+	s.WantRefusal(nil, []string{"trace", "head-sample"}, "serves no such kind", "`make sandbox-up` mends that")
+	s.up()
+	s.wantTrace("after-the-kind-was-lost")
+}
+
+// TestFolderOfSomebodyElse names a folder that is no sandbox's: nothing is put there, and down removes nothing of it.
+func TestFolderOfSomebodyElse(t *testing.T) {
+	s := newSandbox(t)
+	folder := t.TempDir()
+	work := filepath.Join(folder, "main.go")
+	if err := os.WriteFile(work, []byte("package main\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"up", "status", "down"} {
+		s.WantRefusal(nil, []string{command, "--state-dir=" + folder}, folder, "main.go", "no sandbox", "--state-dir")
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v, %v", entries, err)
+	}
 }
 
 // TestUselessCacheAsRoot has a cache that is read-only, and one that is full: up says so before it begins, and what is built needs
