@@ -74,9 +74,7 @@ func TestRepair(t *testing.T) {
 		}},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			part := *s.Sandbox
-			part.T = t
-			s := &sandbox{&part}
+			s := s.in(t)
 			fault.does(t.Context(), s)
 			if out := s.up(); !strings.Contains(out, "admit Head") {
 				t.Errorf("up printed no trace:\n%s", out)

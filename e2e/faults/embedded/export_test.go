@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/up"
@@ -115,7 +116,7 @@ func TestLogs(t *testing.T) {
 	if err := followed.Process.Signal(os.Interrupt); err != nil {
 		t.Error(err)
 	}
-	if _, err := end(followed, out); err != nil {
+	if _, err := rig.End(followed, out); err != nil {
 		t.Errorf("following ended with %v", err)
 	}
 	previous, err := s.Run(t.Context(), upLimit, "logs", "operator", "--previous", "--tail=-1")

@@ -88,11 +88,11 @@ func (s *Sandbox) end(e ending) {
 		cmd.Env = append(cmd.Env, "E2E_SANDBOX=")
 	}
 	said, code, ended := s.runToEnd(cmd, e)
-	left := withVariable("TMPDIR=" + tmp)
+	left := WithVariable("TMPDIR=" + tmp)
 	if e.waits && len(left) > 0 {
 		s.T.Errorf("the tests have ended and these run on: %v", left)
 	}
-	for ; len(left) > 0; left = withVariable("TMPDIR=" + tmp) {
+	for ; len(left) > 0; left = WithVariable("TMPDIR=" + tmp) {
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
@@ -150,8 +150,9 @@ func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int, time.Time) {
 	return said.String(), code, ended
 }
 
-// withVariable gives the command lines of the processes that have a variable in their environment, by id.
-func withVariable(variable string) map[int]string {
+// WithVariable gives the command lines of the processes that have a variable in their environment, as NAME=VALUE, by id. It reads
+// /proc: elsewhere than on Linux it finds none.
+func WithVariable(variable string) map[int]string {
 	found := map[int]string{}
 	folders, _ := filepath.Glob("/proc/[0-9]*")
 	for _, folder := range folders {
