@@ -45,14 +45,28 @@ func (e *Error) Error() string {
 // decoder reads one file and knows where each field of it was.
 type decoder struct {
 	path   string
-	places map[string]*yaml.Node // by field: its value
+	places places
 	wrong  []*Error
+}
+
+// places are where the values of fields are.
+type places map[string]*yaml.Node
+
+// of is where a field is or, where it is missing, the field around it.
+func (p places) of(field string) *yaml.Node {
+	for p[field] == nil && field != "" {
+		field = field[:max(strings.LastIndexAny(field, ".["), 0)]
+	}
+	if at := p[field]; at != nil {
+		return at
+	}
+	return &yaml.Node{}
 }
 
 // decode reads a file strictly: what is not a field of File, has another type, or is there twice, is an error. Of several
 // mistakes the first is told.
 func decode(path string, data []byte) (*File, *decoder, error) {
-	d := &decoder{path: path, places: map[string]*yaml.Node{}}
+	d := &decoder{path: path, places: places{}}
 	documents := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
 	if err := documents.Decode(&root); errors.Is(err, io.EOF) {
@@ -120,15 +134,7 @@ func (d *decoder) fail(at *yaml.Node, field, format string, args ...any) {
 
 // failField notes a mistake of a field, at its place or, where it is missing, at that of the field around it.
 func (d *decoder) failField(field, format string, args ...any) {
-	around := field
-	for d.places[around] == nil && around != "" {
-		around = around[:max(strings.LastIndexAny(around, ".["), 0)]
-	}
-	at := d.places[around]
-	if at == nil {
-		at = &yaml.Node{}
-	}
-	d.fail(at, field, format, args...)
+	d.fail(d.places.of(field), field, format, args...)
 }
 
 // first is the first mistake of those that were noted, by place.

@@ -22,8 +22,9 @@ type Project struct {
 	// Dir is the folder of Path; empty for the built-in one, whose folder is config in this repository.
 	Dir string
 
-	disk filesys.FileSystem
-	root string // what paths in the file are relative to, on disk
+	places places // where in the file its fields are
+	disk   filesys.FileSystem
+	root   string // what paths in the file are relative to, on disk
 }
 
 // defaultName stands for the path of the built-in file in errors, and is where it is in package config.
@@ -34,6 +35,9 @@ func Load(path string) (*Project, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	if info, err := os.Stat(absolute); err == nil && info.IsDir() {
+		return nil, &Error{Path: path, Problem: "it is a folder; name the file in it"}
 	}
 	data, err := os.ReadFile(absolute)
 	if err != nil {
@@ -83,7 +87,7 @@ func newProject(name string, data []byte, p *Project) (*Project, error) {
 	if err := d.first(); err != nil {
 		return nil, err
 	}
-	p.File = *file
+	p.File, p.places = *file, d.places
 	return p, nil
 }
 

@@ -2,6 +2,7 @@ package project
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -120,14 +121,15 @@ func TestRenderMistakes(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"no object":         {minimal, map[string]string{"samples/cache.yaml": "# none\n"}, "sample.manifests: there is no object in them"},
-		"no Deployment":     {minimal, map[string]string{"config/deployment.yaml": ""}, "operator.manifests: there is no Deployment"},
-		"two":               {minimal, map[string]string{"config/b.yaml": deployment("b")}, "operator.deployment: name the manager's: there are default/b, op-system/op"},
-		"none by that name": {strings.Replace(minimal, "  manifests: [config]", "  deployment: opp\n  manifests: [config]", 1), nil, "operator.deployment: no Deployment is called that; there are op-system/op"},
-		"which container":   {minimal, map[string]string{"config/deployment.yaml": deployment("b")}, "operator.container: there is no container manager in Deployment b; it has a, b"},
-		"no such container": {strings.Replace(minimal, "  manifests: [config]", "  container: x\n  manifests: [config]", 1), nil, "operator.container: there is no container x in Deployment op; it has op"},
-		"a broken manifest": {minimal, map[string]string{"config/crd.yaml": "kind: [\n"}, "operator.manifests: reading config: crd.yaml: decoding document 1: "},
-		"a broken overlay":  {minimal, map[string]string{"config/kustomization.yaml": "resources: [nowhere.yaml]\n"}, "operator.manifests: reading config: "},
+		"no object":              {minimal, map[string]string{"samples/cache.yaml": "# none\n"}, "sample.manifests: there is no object in them"},
+		"no Deployment":          {minimal, map[string]string{"config/deployment.yaml": ""}, "operator.manifests: there is no Deployment"},
+		"two":                    {minimal, map[string]string{"config/b.yaml": deployment("b")}, "operator.deployment: name the manager's: there are default/b, op-system/op"},
+		"none by that name":      {strings.Replace(minimal, "  manifests: [config]", "  deployment: opp\n  manifests: [config]", 1), nil, "operator.deployment: no Deployment is called that; there are op-system/op"},
+		"none in that namespace": {strings.Replace(minimal, "  manifests: [config]", "  namespace: ops\n  manifests: [config]", 1), nil, "operator.namespace: there is no Deployment in it; there are op-system/op"},
+		"which container":        {minimal, map[string]string{"config/deployment.yaml": deployment("b")}, "operator.container: there is no container manager in Deployment b; it has a, b"},
+		"no such container":      {strings.Replace(minimal, "  manifests: [config]", "  container: x\n  manifests: [config]", 1), nil, "operator.container: there is no container x in Deployment op; it has op"},
+		"a broken manifest":      {minimal, map[string]string{"config/crd.yaml": "kind: [\n"}, "operator.manifests: reading config: crd.yaml: decoding document 1: "},
+		"a broken overlay":       {minimal, map[string]string{"config/kustomization.yaml": "resources: [nowhere.yaml]\n"}, "operator.manifests: reading config: "},
 		"an unknown kind": {minimal, map[string]string{"config/m.yaml": "{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: m}}"},
 			"operator.manifests: nobody defines the kind of ServiceMonitor m (monitoring.coreos.com/v1): leave it out"},
 		"an unknown sample": {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: other.example.com/v1, kind: Other, metadata: {name: m}}"}, "sample.manifests: nobody defines the kind of Other m"},
@@ -140,10 +142,32 @@ func TestRenderMistakes(t *testing.T) {
 			}
 			_, err = p.Render()
 			var wrong *Error
-			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+			if !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), fmt.Sprintf("%s:%d:%d: ", path, wrong.Line, wrong.Column)) || wrong.Line < 3 || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v, want one line with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// The place is that of the field, or of the one around it where it isn't there.
+func TestPlacesOfRenderMistakes(t *testing.T) {
+	for field, line := range map[string]int{"deployment: nope": 6, "container: nope": 6} {
+		text := "apiVersion: " + APIVersion + "\nkind: " + Kind + "\noperator:\n  image: i\n  manifests: [config]\n  " + field + "\nsample: {manifests: [samples]}\n"
+		p, err := Load(write(t, text, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Render()
+		var wrong *Error
+		if !errors.As(err, &wrong) || wrong.Line != line {
+			t.Errorf("%s: error %v, want line %d", field, err, line)
+		}
+	}
+}
+
+func TestLoadOfAFolder(t *testing.T) {
+	if _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "it is a folder; name the file in it") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -79,7 +79,12 @@ func (p *Project) wrong(field string, err error) error {
 	if name == "" {
 		name = "the built-in " + defaultName
 	}
-	return &Error{Path: name, Field: field, Problem: strings.Join(strings.Fields(err.Error()), " ")}
+	e := &Error{Path: name, Field: field, Problem: strings.Join(strings.Fields(err.Error()), " ")}
+	if field != "" {
+		at := p.places.of(field)
+		e.Line, e.Column = at.Line, at.Column
+	}
+	return e
 }
 
 // read reads manifests: a folder with a kustomization is rendered, of others every file is read.
@@ -231,6 +236,8 @@ func (m *Manifests) findManager() error {
 	switch {
 	case len(names) == 0:
 		return m.project.wrong("operator.manifests", fmt.Errorf("there is no Deployment in them: it says how the manager runs"))
+	case len(found) == 0 && o.Deployment == "":
+		return m.project.wrong("operator.namespace", fmt.Errorf("there is no Deployment in it; there are %s", strings.Join(names, ", ")))
 	case len(found) == 0:
 		return m.project.wrong("operator.deployment", fmt.Errorf("no Deployment is called that; there are %s", strings.Join(names, ", ")))
 	case len(found) > 1:

@@ -108,8 +108,8 @@ func (r *Run) waitTraceID(ctx context.Context, object Object) (traceID string, e
 		}
 		return err == nil, nil
 	})
-	if err != nil && last != nil {
-		err = fmt.Errorf("%w; %w", err, last)
+	if err != nil && last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return "", fmt.Errorf("%w within %s; does the operator send spans, as that service? docs/adopting.md", last, traceWait)
 	}
 	if err != nil {
 		return "", fmt.Errorf("finding the trace of %s: %w", object, err)
