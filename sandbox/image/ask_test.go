@@ -2,6 +2,7 @@ package image
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,9 +43,11 @@ func TestProgramWithoutSources(t *testing.T) {
 	built := 0
 	programs.source.Built = func(string, time.Duration) { built++ }
 	program := Program{Module: folder, Main: "./cmd"}
+	var last string
+	note := func(format string, args ...any) { last = fmt.Sprintf(format, args...) }
 	run := func(p Program) (said, key string) {
 		t.Helper()
-		path, key, err := programs.Operator(t.Context(), p, nil)
+		path, key, err := programs.Operator(t.Context(), p, note)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,6 +61,9 @@ func TestProgramWithoutSources(t *testing.T) {
 		return string(out), key
 	}
 	said, first := run(program)
+	if last != "built" { // It stays on the screen.
+		t.Errorf("the last that is reported is %q", last)
+	}
 	if _, again := run(program); said != "first" || again != first || built != 1 {
 		t.Errorf("it says %q; built %d times, under %s and %s", said, built, first, again)
 	}

@@ -73,7 +73,7 @@ func (b *Builder) build(ctx context.Context, c component, report Report) (string
 	if err != nil {
 		return "", fmt.Errorf("building %s: %w", c.name, err)
 	}
-	b.built(c.name, start)
+	b.built(c.name, start, report)
 	if c.keep > 0 {
 		prune(filepath.Join(b.Cache, "bin"), c.name, c.keep)
 		prune(filepath.Join(b.Cache, "layers"), c.name, c.keep)
@@ -81,7 +81,8 @@ func (b *Builder) build(ctx context.Context, c component, report Report) (string
 	return dir, nil
 }
 
-func (b *Builder) built(name string, start time.Time) {
+func (b *Builder) built(name string, start time.Time, report Report) {
+	report.say("built") // What is said last stays beside the step.
 	if b.Built != nil {
 		b.Built(name, time.Since(start))
 	}

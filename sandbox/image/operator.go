@@ -124,7 +124,7 @@ func (b *Builder) buildLatest(ctx context.Context, p Program, report Report) (st
 	if err != nil {
 		return "", err
 	}
-	b.built(OperatorProgram, start)
+	b.built(OperatorProgram, start, report)
 	prune(filepath.Join(b.Cache, "bin"), OperatorProgram, keptOperators)
 	prune(filepath.Join(b.Cache, "layers"), OperatorProgram, keptOperators)
 	return dir, nil

@@ -49,7 +49,7 @@ func (b *Builder) buildRootFS(ctx context.Context, report Report) (rootFS, error
 		if err := fill(dir, rootFSOutputs, func(temporary string) error { return debootstrap(ctx, arch, temporary, report) }); err != nil {
 			return fs, fmt.Errorf("building the node's root filesystem: %w", err)
 		}
-		b.built("root filesystem", start)
+		b.built("root filesystem", start, report)
 	}
 	packages, err := os.ReadFile(filepath.Join(dir, "packages"))
 	if err != nil {

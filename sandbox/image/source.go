@@ -34,8 +34,10 @@ func (s *Source) inTurn(ctx context.Context, c component, report Report) (string
 
 // alone runs a build when no other runs.
 func (s *Source) alone(ctx context.Context, report Report, build func() (string, error)) (string, error) {
-	report.say("waiting for its turn")
-	s.compiling.Lock()
+	if !s.compiling.TryLock() {
+		report.say("waiting for its turn")
+		s.compiling.Lock()
+	}
 	defer s.compiling.Unlock()
 	if ctx.Err() != nil {
 		return "", ctx.Err()

@@ -102,14 +102,16 @@ func (r *Run) waitTraceID(ctx context.Context, object Object) (traceID string, e
 			return true, nil
 		}
 		trace, err := r.search(ctx, live)
-		traceID, last = trace.ID, err
+		if traceID = trace.ID; errors.Is(err, jaeger.ErrNotFound) {
+			last = err
+		}
 		if err != nil && !errors.Is(err, jaeger.ErrNotFound) && ctx.Err() == nil {
 			return false, err
 		}
 		return err == nil, nil
 	})
 	if err != nil && last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return "", fmt.Errorf("%w within %s; does the operator send spans, as that service? docs/adopting.md", last, traceWait)
+		return "", fmt.Errorf("%w within %s", last, traceWait)
 	}
 	if err != nil {
 		return "", fmt.Errorf("finding the trace of %s: %w", object, err)
@@ -162,7 +164,7 @@ func (r *Run) search(ctx context.Context, object *unstructured.Unstructured) (ja
 	}
 	if len(found) == 0 {
 		name := Object{Kind: object.GroupVersionKind(), NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}
-		return jaeger.Trace{}, fmt.Errorf("finding a trace of %s, which carries no context, in the service %s: %w", name, subject.ServiceName, jaeger.ErrNotFound)
+		return jaeger.Trace{}, fmt.Errorf("finding a trace of %s, which carries no context, in the service %s (docs/adopting.md tells how an operator gets one): %w", name, subject.ServiceName, jaeger.ErrNotFound)
 	}
 	return slices.MaxFunc(found, func(a, b jaeger.Trace) int { return begin(a).Compare(begin(b)) }), nil
 }
