@@ -87,7 +87,7 @@ func (c *Cluster) asRecorded(wanted Wanted, record state.Record) (bool, error) {
 	if record.Creating || !wanted.Ports.SatisfiedBy(record.Ports) {
 		return false, nil
 	}
-	hash, err := hashConfig(kindConfig(c.name, wanted.Node, *c.engine.Host, record.Ports, c.dir.Owner()))
+	hash, err := hashConfig(kindConfig(c.name, wanted.Node, *c.engine.Host, record.Ports, c.dir))
 	return hash == record.ConfigHash, err
 }
 
@@ -98,7 +98,7 @@ func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record,
 	if err != nil {
 		return err
 	}
-	config := kindConfig(c.name, wanted.Node, *c.engine.Host, ports, c.dir.Owner())
+	config := kindConfig(c.name, wanted.Node, *c.engine.Host, ports, c.dir)
 	hash, err := hashConfig(config)
 	if err != nil {
 		return err
@@ -177,8 +177,10 @@ func (c *Cluster) create(ctx context.Context, config cluster.CreateOption, reach
 	if err := ensureModulesFolder(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.dir.Owner(), []byte("made by the operator-tracing sandbox\n"), 0o644); err != nil {
-		return fmt.Errorf("marking the cluster as the sandbox's: %w", state.Remedy(err))
+	for path, content := range map[string]string{c.dir.Owner(): "made by the operator-tracing sandbox\n", c.dir.Scheduler(): schedulerConfig} {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			return fmt.Errorf("writing what the node mounts: %w", state.Remedy(err))
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()

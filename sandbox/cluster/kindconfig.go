@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
@@ -14,6 +15,35 @@ import (
 // ownerPath is where the node has the file that tells whose it is. kind can't set labels on a node, but a mount shows
 // in the engine's description even of a node that is stopped.
 const ownerPath = "/kind/sandbox-owner"
+
+// schedulerPath is where the node has the scheduler's configuration.
+const schedulerPath = "/kind/sandbox-scheduler.yaml"
+
+// schedulerConfig has the scheduler fill its caches only once it is the leader, which it can be as soon as the API server has
+// its RBAC rules. Without it, the scheduler of a new cluster asks as soon as the API server answers, is told that it may not, and
+// asks again some three seconds later, for which all Pods wait.
+const schedulerConfig = `apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+clientConnection:
+  kubeconfig: /etc/kubernetes/scheduler.conf
+delayCacheUntilActive: true
+leaderElection:
+  leaderElect: true
+  retryPeriod: 500ms
+`
+
+const schedulerPatch = `kind: ClusterConfiguration
+scheduler:
+  extraArgs:
+  - name: config
+    value: ` + schedulerPath + `
+  extraVolumes:
+  - name: sandbox-scheduler
+    hostPath: ` + schedulerPath + `
+    mountPath: ` + schedulerPath + `
+    readOnly: true
+    pathType: File
+`
 
 // Node is what the cluster's one node runs.
 type Node struct {
@@ -27,17 +57,20 @@ type Node struct {
 
 // kindConfig is the configuration that kind makes the cluster from. Settings for a node built from source must not
 // reach kind's own image, which has systemd and kindnet.
-func kindConfig(name string, node Node, host Host, ports state.Ports, owner string) *v1alpha4.Cluster {
+func kindConfig(name string, node Node, host Host, ports state.Ports, dir state.Dir) *v1alpha4.Cluster {
 	config := &v1alpha4.Cluster{
 		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Name:     name,
 		Nodes: []v1alpha4.Node{{
 			Role:              v1alpha4.ControlPlaneRole,
 			Image:             node.Image,
-			ExtraMounts:       []v1alpha4.Mount{{HostPath: owner, ContainerPath: ownerPath, Readonly: true}},
+			ExtraMounts: []v1alpha4.Mount{
+				{HostPath: dir.Owner(), ContainerPath: ownerPath, Readonly: true},
+				{HostPath: dir.Scheduler(), ContainerPath: schedulerPath, Readonly: true},
+			},
 			ExtraPortMappings: portMappings(ports),
 		}},
-		KubeadmConfigPatches: []string{etcdPatch(node), controllersPatch},
+		KubeadmConfigPatches: []string{etcdPatch(node), controllersPatch, schedulerPatch, keysPatch},
 	}
 	if node.Source {
 		config.Networking.DisableDefaultCNI = true
@@ -65,7 +98,9 @@ func portMappings(ports state.Ports) []v1alpha4.PortMapping {
 }
 
 // controllersPatch lets the controllers write as fast as the API server takes it: at their default of 20 requests a second, many
-// Deployments at once wait for nothing else.
+// Deployments at once wait for nothing else. The one manager asks for its lease more often than every
+// two seconds, because all Pods of a new cluster wait for it. (Without a lease it would give up where the API server isn't ready
+// within ten seconds, and be started again only after twenty.)
 const controllersPatch = `kind: ClusterConfiguration
 controllerManager:
   extraArgs:
@@ -73,7 +108,12 @@ controllerManager:
     value: "200"
   - name: kube-api-burst
     value: "400"
+  - name: leader-elect-retry-period
+    value: 500ms
 `
+
+// keysPatch spares the second that kubeadm takes for a dozen RSA keys.
+const keysPatch = "kind: ClusterConfiguration\nencryptionAlgorithm: ECDSA-P256\n"
 
 // etcdPatch lets etcd leave its writes to the page cache: a sandbox that loses power is made anew.
 func etcdPatch(node Node) string {
@@ -98,11 +138,12 @@ func hashConfig(config *v1alpha4.Cluster) (string, error) {
 	return hex.EncodeToString(sum[:])[:16], nil
 }
 
-// KindConfig is the YAML that `kind create cluster --config` would make the same node from, with ports that kind chooses
-// and without the mark of a sandbox.
+// KindConfig is the YAML that `kind create cluster --config` would make the same node from, with ports that kind chooses,
+// without the mark of a sandbox, and with the scheduler as it is by default: for both, the node has files of the state folder.
 func KindConfig(name string, node Node, host Host) (string, error) {
-	config := kindConfig(name, node, host, state.Ports{}, "")
+	config := kindConfig(name, node, host, state.Ports{}, state.Dir{})
 	config.Nodes[0].ExtraMounts = nil
+	config.KubeadmConfigPatches = slices.DeleteFunc(config.KubeadmConfigPatches, func(patch string) bool { return patch == schedulerPatch })
 	config.Nodes[0].ExtraPortMappings = nil
 	data, err := yaml.Marshal(config)
 	if err != nil {

@@ -30,7 +30,7 @@ func TestKindConfig(t *testing.T) {
 		{"source-cgroup-v2", source, Host{CgroupV2: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := yaml.Marshal(kindConfig("test", test.node, test.host, ports, "/state/owner"))
+			got, err := yaml.Marshal(kindConfig("test", test.node, test.host, ports, state.Dir{Path: "/state"}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,7 @@ func TestHashConfigTellsSettingsApart(t *testing.T) {
 		for _, host := range []Host{{CgroupV2: true}, {}} {
 			for _, port := range []int{1, 2} {
 				what := fmt.Sprintf("%s, %+v, port %d", name, host, port)
-				hash, err := hashConfig(kindConfig("test", node, host, state.Ports{UI: port}, "/owner"))
+				hash, err := hashConfig(kindConfig("test", node, host, state.Ports{UI: port}, state.Dir{Path: "/state"}))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,8 +70,8 @@ func TestHashConfigTellsSettingsApart(t *testing.T) {
 			}
 		}
 	}
-	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 1}, state.Ports{}, "/owner"))
-	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 2, Kernel: "6"}, state.Ports{}, "/owner"))
+	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 1}, state.Ports{}, state.Dir{Path: "/state"}))
+	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 2, Kernel: "6"}, state.Ports{}, state.Dir{Path: "/state"}))
 	if one != other {
 		t.Error("the host's memory or kernel changes the hash, and would make a cluster anew")
 	}

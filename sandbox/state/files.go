@@ -18,6 +18,9 @@ func (d Dir) Kubeconfig() string { return d.file("kubeconfig") }
 // Owner is the path of the file that marks a cluster as made by this sandbox: it is mounted into the node.
 func (d Dir) Owner() string { return d.file("owner") }
 
+// Scheduler is the path of the configuration of the scheduler: it is mounted into the node.
+func (d Dir) Scheduler() string { return d.file("scheduler.yaml") }
+
 // ContainersConf is the path of the containers.conf that podman is given on hosts that need one.
 func (d Dir) ContainersConf() string { return d.file("containers.conf") }
 
@@ -63,7 +66,7 @@ func (d Dir) contents() []string {
 	record := d.file(recordFile)
 	return []string{
 		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Diagnostics(), d.KindLogs(), d.Probe(),
-		d.Subject(), d.Subject() + ".new", d.ContainersConf(), d.Owner(), d.Kubeconfig(), d.Kubeconfig() + ".lock", d.Kubeconfig() + ".new",
+		d.Subject(), d.Subject() + ".new", d.ContainersConf(), d.Owner(), d.Scheduler(), d.Kubeconfig(), d.Kubeconfig() + ".lock", d.Kubeconfig() + ".new",
 		record + ".new", record, d.file(lockFile),
 	}
 }
