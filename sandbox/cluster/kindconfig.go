@@ -62,8 +62,8 @@ func kindConfig(name string, node Node, host Host, ports state.Ports, dir state.
 		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Name:     name,
 		Nodes: []v1alpha4.Node{{
-			Role:              v1alpha4.ControlPlaneRole,
-			Image:             node.Image,
+			Role:  v1alpha4.ControlPlaneRole,
+			Image: node.Image,
 			ExtraMounts: []v1alpha4.Mount{
 				{HostPath: dir.Owner(), ContainerPath: ownerPath, Readonly: true},
 				{HostPath: dir.Scheduler(), ContainerPath: schedulerPath, Readonly: true},
