@@ -36,7 +36,7 @@ const JaegerConfig = "jaeger/config.yaml"
 // Files is the tree, rooted where this file is: "default/kustomization.yaml" and
 // so on. It is read-only and safe for concurrent use.
 //
-//go:embed certmanager crd default jaeger manager node rbac samples webhook sandbox.yaml
+//go:embed certmanager crd default jaeger jaeger-shared manager node rbac samples webhook sandbox.yaml
 var Files embed.FS
 
 // Build renders an overlay ("crd", "default", "samples" or

@@ -67,13 +67,19 @@ func Apply(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured
 
 func applyOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) error {
 	what := "applying " + describe(obj)
-	wanted, err := marked(obj)
+	wanted, err := marked(c.signed(obj))
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return retry(ctx, what, func(ctx context.Context) error {
-		if same, err := unchanged(ctx, c, wanted); err != nil || same {
+		found, err := read(ctx, c, wanted)
+		switch {
+		case err != nil:
 			return err
+		case found != nil && !c.mayWrite(found):
+			return c.spare(found)
+		case found != nil && unchanged(found, wanted):
+			return nil
 		}
 		return c.write(ctx, wanted)
 	})
@@ -123,13 +129,13 @@ func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured, 
 		if err := c.client.Get(ctx, key, live); err != nil {
 			return ignore(gone, err)
 		}
-		if live.GetLabels()[ManagedByLabel] != FieldManager {
+		if !c.owns(live) {
 			return nil
 		}
 		err := c.client.Delete(ctx, live, client.PropagationPolicy(dependents), client.Preconditions{UID: new(live.GetUID())})
 		return ignore(gone, err)
 	})
-	if err != nil || live.GetUID() == "" || live.GetLabels()[ManagedByLabel] != FieldManager {
+	if err != nil || live.GetUID() == "" || !c.owns(live) {
 		return err
 	}
 	return waitGone(ctx, c, obj, live.GetUID())

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 const (
@@ -42,6 +43,8 @@ type CertManagerOptions struct {
 	// Controller, CAInjector and Webhook are the images; a zero Image leaves the chart's own at CertManagerVersion.
 	// The chart runs them as non-root without saying as whom, so an image must name a numeric user.
 	Controller, CAInjector, Webhook Image
+	// Shared is whether the cluster is used by others too: its control plane's nodes are then left alone.
+	Shared bool
 	// WebhookAddress is "localhost:PORT" where cert-manager's programs are processes beside the API server: webhooks are
 	// called there, and neither Deployments nor Services are rendered, so the images don't matter. Empty means Pods.
 	WebhookAddress string
@@ -158,8 +161,10 @@ func certManagerValues(o CertManagerOptions) (map[string]any, error) {
 		webhook["url"] = map[string]any{"host": o.WebhookAddress}
 	}
 	controller["cainjector"], controller["webhook"] = cainjector, webhook
-	for _, values := range []map[string]any{controller, cainjector, webhook} {
-		values["tolerations"] = []any{controlPlaneToleration}
+	if !o.Shared {
+		for _, values := range []map[string]any{controller, cainjector, webhook} {
+			values["tolerations"] = []any{controlPlaneToleration}
+		}
 	}
 	for _, program := range []struct {
 		values map[string]any
@@ -182,7 +187,11 @@ func certManagerValues(o CertManagerOptions) (map[string]any, error) {
 // certManagerReady asks the API server to create, as a dry run, a request that cert-manager must fill in and one that it
 // must deny. Only that proves that Pods, Services and injected certificates work together.
 func certManagerReady(c *Cluster) (check, error) {
-	checker, err := cmapichecker.New(c.config, certManagerNamespace)
+	namespace := certManagerNamespace
+	if c.sandbox != "" { // It may be somebody else's, elsewhere.
+		namespace = project.DefaultNamespace
+	}
+	checker, err := cmapichecker.New(c.config, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the check of cert-manager's API: %w", err)
 	}

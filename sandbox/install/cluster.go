@@ -25,6 +25,8 @@ type Cluster struct {
 	client    client.Client
 	clientset kubernetes.Interface
 
+	// sandbox is the sandbox's name on a cluster that others use too; see [Cluster.Share].
+	sandbox string
 	// onApply, if not nil, is called before an object is written; see [Cluster.OnApply].
 	onApply func(context.Context, *unstructured.Unstructured) (context.Context, func(error))
 

@@ -17,19 +17,33 @@ type JaegerOptions struct {
 	Image Image
 	// Version is what status reports, for example "v2.13.0". Required.
 	Version string
+	// Config is a configuration of the user's instead of the sandbox's; see [CheckJaegerConfig]. Empty is the sandbox's.
+	Config []byte
+	// Shared is whether the cluster is used by others too: Jaeger then has a network of its own and none of the node's ports.
+	Shared bool
 	// Page is an index.html for Jaeger to serve instead of its own page, which it lacks when it is built as a Go module. Empty
 	// leaves Jaeger's.
 	Page []byte
 }
 
-// Jaeger renders Jaeger, all-in-one and in memory, on the node's own network: its ports are those of the node.
+// Jaeger renders Jaeger, all-in-one, in memory unless its configuration says otherwise, and on the node's own network, where its
+// ports are those of the node, unless the cluster is shared.
 func Jaeger(o JaegerOptions) (*Component, error) {
 	if o.Version == "" {
 		return nil, errors.New("rendering jaeger: no version")
 	}
-	objects, err := config.Build("jaeger", "")
+	overlay := "jaeger"
+	if o.Shared {
+		overlay = "jaeger-shared"
+	}
+	objects, err := config.Build(overlay, "")
 	if err != nil {
 		return nil, err
+	}
+	if len(o.Config) > 0 {
+		if err := setJaegerConfig(objects, o.Config); err != nil {
+			return nil, fmt.Errorf("rendering jaeger: %w", err)
+		}
 	}
 	if err := setImage(objects, "jaeger", o.Image); err != nil {
 		return nil, fmt.Errorf("rendering jaeger: %w", err)

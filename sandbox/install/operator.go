@@ -27,6 +27,10 @@ type OperatorOptions struct {
 	Version string
 	// Env are environment variables for its manager, over all that its manifests and its sandbox.yaml say.
 	Env map[string]string
+	// Telemetry is where its spans go; the zero value is the sandbox's Jaeger on the node's own network.
+	Telemetry project.Telemetry
+	// Replicas is how many Pods it has; zero leaves that to its manifests.
+	Replicas int
 	// WebhookAddress is "localhost:PORT" where the operator is a process beside the API server: its webhooks are called
 	// there, and neither Deployment nor Services are rendered. Then Version is required, and Image and Env don't matter.
 	// Empty means a Pod.
@@ -69,8 +73,13 @@ func operatorPod(o OperatorOptions) (*Component, error) {
 	if probe, ok := manager["readinessProbe"].(map[string]any); ok {
 		probe["initialDelaySeconds"], probe["periodSeconds"] = int64(0), int64(1)
 	}
-	addEnv(manager, project.Telemetry{}.Variables(o.Manifests.ServiceName))
+	addEnv(manager, o.Telemetry.Variables(o.Manifests.ServiceName))
 	setEnv(manager, o.Manifests.Env(o.Env))
+	if o.Replicas > 0 {
+		if err := setReplicas(objects, o.Manifests, o.Replicas); err != nil {
+			return nil, err
+		}
+	}
 	version := o.Version
 	if version == "" {
 		version = o.Image.Ref
@@ -101,6 +110,16 @@ func copies(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
 		out = append(out, obj.DeepCopy())
 	}
 	return out
+}
+
+// setReplicas sets how many Pods the manager's Deployment has.
+func setReplicas(objects []*unstructured.Unstructured, m *project.Manifests, replicas int) error {
+	for _, obj := range objects {
+		if obj.GetKind() == "Deployment" && obj.GetNamespace() == m.Deployment.Namespace && obj.GetName() == m.Deployment.Name {
+			return unstructured.SetNestedField(obj.Object, int64(replicas), "spec", "replicas")
+		}
+	}
+	return fmt.Errorf("no Deployment %s/%s", m.Deployment.Namespace, m.Deployment.Name)
 }
 
 // managerContainer is the manager's container among objects, for changes in place.

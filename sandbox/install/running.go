@@ -35,10 +35,13 @@ var certManagerParts = map[string]string{
 
 // PodNames lists the programs that run in Pods, in the order in which a reader wants them.
 func PodNames() []string {
-	return []string{
-		"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", JaegerName,
-		"cert-manager-controller", "cert-manager-cainjector", "cert-manager-webhook", OperatorName,
-	}
+	system := []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns"}
+	return append(system, ComponentPodNames()...)
+}
+
+// ComponentPodNames are those of [PodNames] that the sandbox installs.
+func ComponentPodNames() []string {
+	return []string{JaegerName, "cert-manager-controller", "cert-manager-cainjector", "cert-manager-webhook", OperatorName}
 }
 
 // Pods lists the Pods of a component, or of one of [PodNames], the oldest first. There are none of what isn't installed. The
@@ -66,7 +69,7 @@ func Pods(ctx context.Context, c *Cluster, name string) ([]corev1.Pod, error) {
 // componentPods lists the Pods of a component's Deployments.
 func componentPods(ctx context.Context, c *Cluster, name string) ([]corev1.Pod, error) {
 	deployments := &appsv1.DeploymentList{}
-	if err := c.client.List(ctx, deployments, client.MatchingLabels{ManagedByLabel: FieldManager, ComponentLabel: name}); err != nil {
+	if err := c.client.List(ctx, deployments, c.labelsOf(name)); err != nil {
 		return nil, err
 	}
 	var found []corev1.Pod
@@ -82,6 +85,13 @@ func componentPods(ctx context.Context, c *Cluster, name string) ([]corev1.Pod, 
 		found = append(found, pods.Items...)
 	}
 	return found, nil
+}
+
+// PodReady tells whether a Pod is ready and is to stay.
+func PodReady(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // Running is what the containers of some Pods run.

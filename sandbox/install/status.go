@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Status is what the cluster says about a component.
@@ -129,7 +128,7 @@ func mainObjects(ctx context.Context, c *Cluster, name string) ([]unstructured.U
 func objectsOf(ctx context.Context, c *Cluster, name string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-	err := c.client.List(ctx, list, client.MatchingLabels{ManagedByLabel: FieldManager, ComponentLabel: name})
+	err := c.client.List(ctx, list, c.labelsOf(name))
 	if err != nil {
 		return nil, ignore(meta.IsNoMatchError, err)
 	}

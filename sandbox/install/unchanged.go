@@ -32,15 +32,20 @@ func marked(obj *unstructured.Unstructured) (*unstructured.Unstructured, error) 
 	return out, nil
 }
 
-// unchanged tells whether applying obj, which is marked, would write nothing: the same was applied last, so no field is to go,
-// and every field of it is in the live object as it should be. To find that out costs the API server a tenth of an apply.
-func unchanged(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) (bool, error) {
+// read reads the live object of obj's name; nil where there is none.
+func read(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(obj.GroupVersionKind())
 	if err := c.client.Get(ctx, client.ObjectKeyFromObject(obj), live); err != nil {
-		return false, ignore(gone, err)
+		return nil, ignore(gone, err)
 	}
-	return live.GetDeletionTimestamp() == nil && contains(live.Object, obj.Object), nil
+	return live, nil
+}
+
+// unchanged tells whether applying obj, which is marked, would write nothing: the same was applied last, so no field is to go,
+// and every field of it is in the live object as it should be. To find that out costs the API server a tenth of an apply.
+func unchanged(live, obj *unstructured.Unstructured) bool {
+	return live.GetDeletionTimestamp() == nil && contains(live.Object, obj.Object)
 }
 
 // contains tells whether live has everything that wanted has. Maps may have more keys, as the API server and controllers

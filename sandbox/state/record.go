@@ -6,7 +6,7 @@ type Record struct {
 	Format int `json:"format,omitempty"`
 	// Name is the cluster's name.
 	Name string `json:"name,omitempty"`
-	// Cluster is [Kind] or [Embedded].
+	// Cluster is [Kind], [Embedded] or [Existing].
 	Cluster string `json:"cluster,omitempty"`
 	// File is the sandbox.yaml of the operator that runs; empty for the reference operator.
 	File string `json:"file,omitempty"`
@@ -33,6 +33,12 @@ type Record struct {
 	OperatorEnv []string `json:"operatorEnv,omitempty"`
 	// ControlPlaneTracing tells whether the API server and etcd send spans to the sandbox's Jaeger.
 	ControlPlaneTracing bool `json:"controlPlaneTracing,omitempty"`
+	// OperatorReplicas is how many Pods of the operator were asked for; zero leaves that to its manifests.
+	OperatorReplicas int `json:"operatorReplicas,omitempty"`
+	// JaegerConfig is the file that Jaeger's configuration is taken from; empty for the sandbox's own.
+	JaegerConfig string `json:"jaegerConfig,omitempty"`
+	// Target is the cluster that existed before, where Cluster is [Existing].
+	Target Target `json:"target,omitzero"`
 	// ComponentPorts are those of an embedded cluster's own processes on 127.0.0.1.
 	ComponentPorts ComponentPorts `json:"componentPorts,omitzero"`
 }
@@ -41,7 +47,25 @@ type Record struct {
 const (
 	Kind     = "kind"     // a node in a container engine
 	Embedded = "embedded" // processes of this machine
+	Existing = "existing" // whatever a kubeconfig of the user's names
 )
+
+// Target is a cluster that the sandbox did not make, and what the sandbox has to know about it.
+type Target struct {
+	// Context is the cluster's in the user's kubeconfig, Server the address of its API server.
+	Context string `json:"context,omitempty"`
+	Server  string `json:"server,omitempty"`
+	// UID is that of the namespace kube-system, by which another cluster of the same name is told.
+	UID string `json:"uid,omitempty"`
+	// CertManager is the version of a cert-manager that was there before; empty where it is the sandbox's.
+	CertManager string `json:"certManager,omitempty"`
+	// JaegerEndpoint is where a Jaeger of the user's takes OTLP over gRPC, as the cluster sees it; empty where it is the sandbox's.
+	JaegerEndpoint string `json:"jaegerEndpoint,omitempty"`
+	// JaegerQuery is where that Jaeger is asked, as this machine sees it; empty where it can't be.
+	JaegerQuery string `json:"jaegerQuery,omitempty"`
+	// Registry is where images were pushed; empty where they were loaded, or are public.
+	Registry string `json:"registry,omitempty"`
+}
 
 // Format is the layout of the state folder that this program writes. It reads older ones too.
 const Format = 1
