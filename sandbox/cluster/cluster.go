@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -198,28 +197,12 @@ func hurried(config *rest.Config) *rest.Config {
 
 // Images gives the names of the images that the node has.
 func (c *Cluster) Images(ctx context.Context) (map[string]bool, error) {
-	out, err := c.engine.run(ctx, engineTimeout, nil, "exec", c.node(), "ctr", "--namespace=k8s.io", "images", "list", "--quiet")
-	if err != nil {
-		return nil, fmt.Errorf("listing the images of node %s: %w", c.node(), err)
-	}
-	have := map[string]bool{}
-	for name := range strings.FieldsSeq(out) {
-		have[name] = true
-	}
-	return have, nil
+	return c.engine.imagesOf(ctx, c.node())
 }
 
 // Import streams an image archive into the node, whose containerd must run: see [Wanted.OnNode].
 func (c *Cluster) Import(ctx context.Context, write Archiver) error {
-	reader, writer := io.Pipe()
-	go func() { writer.CloseWithError(write(writer)) }()
-	defer reader.Close()
-	// --local: through containerd's transfer service, the archive's bytes take twice as long.
-	_, err := c.engine.run(ctx, loadTimeout, reader, "exec", "--interactive", c.node(), "ctr", "--namespace=k8s.io", "images", "import", "--local", "-")
-	if err != nil {
-		return fmt.Errorf("importing images into node %s: %w", c.node(), err)
-	}
-	return nil
+	return c.engine.importInto(ctx, c.node(), write)
 }
 
 // CollectLogs writes the logs of kind, the node and its pods into dir, as `kind export logs` does.

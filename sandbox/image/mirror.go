@@ -30,20 +30,9 @@ const placeholder = "image"
 // of its own making needs a file of pins, which the user thereby vouches for: a YAML map of every tagged name to the digest.
 // The empty path is no file.
 func NewMirror(address, pins string) (Mirror, error) {
-	text, insecure := strings.CutPrefix(address, "http://")
-	text = strings.TrimSuffix(strings.TrimPrefix(text, "https://"), "/")
-	var options []name.Option
-	if insecure {
-		options = append(options, name.Insecure)
-	}
-	host, _, _ := strings.Cut(text, "/")
-	// A name of one word without a port would be taken for a folder of Docker Hub.
-	if host != "localhost" && !strings.ContainsAny(host, ".:") {
-		return Mirror{}, fmt.Errorf("reading the registry mirror %q: use HOST[:PORT][/FOLDER], such as mirror.example.com:5000", address)
-	}
-	base, err := name.NewRepository(text+"/"+placeholder, options...)
+	base, err := folderOf("registry mirror", address)
 	if err != nil {
-		return Mirror{}, fmt.Errorf("reading the registry mirror %q: use HOST[:PORT][/FOLDER], such as mirror.example.com:5000: %w", address, err)
+		return Mirror{}, err
 	}
 	m := Mirror{base: &base}
 	if pins == "" {
@@ -53,6 +42,27 @@ func NewMirror(address, pins string) (Mirror, error) {
 		return Mirror{}, fmt.Errorf("reading the pins of a registry mirror, %s: %w", pins, err)
 	}
 	return m, nil
+}
+
+// folderOf reads the address of a folder of a registry, as a repository below it that is called [placeholder].
+func folderOf(what, address string) (name.Repository, error) {
+	text, insecure := strings.CutPrefix(address, "http://")
+	text = strings.TrimSuffix(strings.TrimPrefix(text, "https://"), "/")
+	var options []name.Option
+	if insecure {
+		options = append(options, name.Insecure)
+	}
+	use := fmt.Sprintf("reading the %s %q: use HOST[:PORT][/FOLDER], such as mirror.example.com:5000", what, address)
+	host, _, _ := strings.Cut(text, "/")
+	// A name of one word without a port would be taken for a folder of Docker Hub.
+	if host != "localhost" && !strings.ContainsAny(host, ".:") {
+		return name.Repository{}, errors.New(use)
+	}
+	base, err := name.NewRepository(text+"/"+placeholder, options...)
+	if err != nil {
+		return base, fmt.Errorf("%s: %w", use, err)
+	}
+	return base, nil
 }
 
 // repository is where the mirror has a repository of another registry.
