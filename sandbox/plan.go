@@ -28,6 +28,9 @@ func plan(r *up.Run) []up.Step {
 	if r.Embedded() {
 		return embeddedPlan(r)
 	}
+	if r.Existing() {
+		return existingPlan(r)
+	}
 	return kindPlan(r)
 }
 
@@ -51,6 +54,24 @@ func kindPlan(r *up.Run) []up.Step {
 		{Name: "cert-manager", Limit: 5 * time.Minute, Run: r.InstallCertManager, Needs: []string{"API server", "images in the node"}},
 		{Name: "Jaeger", Limit: 5 * time.Minute, Run: r.InstallJaeger, Needs: []string{"API server", "images in the node"}},
 		{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"cluster", "operator in the node", "cert-manager", "Jaeger"}},
+		{Name: "sample", Limit: 5 * time.Minute, Run: r.ApplySample, Needs: []string{"operator"}},
+	}
+}
+
+// existingPlan is for a cluster that was there before: what it has of its own is left alone.
+func existingPlan(r *up.Run) []up.Step {
+	return []up.Step{
+		{Name: "cluster", Limit: time.Minute, Run: r.TakeCluster},
+		{Name: "images", Limit: time.Minute, Run: r.ChooseImages, Needs: []string{"cluster"}},
+
+		{Name: "cert-manager and Jaeger images", Limit: build, Run: r.GetImagesForExisting, Needs: []string{"images"}},
+		{Name: "operator image", Limit: build, Run: r.GetOperatorForExisting, Needs: []string{"images"}},
+		{Name: "images in the cluster", Limit: 10 * time.Minute, Run: r.DeliverImages, Needs: []string{"cert-manager and Jaeger images"}},
+		{Name: "operator in the cluster", Limit: 5 * time.Minute, Run: r.DeliverOperator, Needs: []string{"operator image"}},
+
+		{Name: "cert-manager", Limit: 5 * time.Minute, Run: r.InstallCertManager, Needs: []string{"images in the cluster"}},
+		{Name: "Jaeger", Limit: 5 * time.Minute, Run: r.InstallJaeger, Needs: []string{"images in the cluster"}},
+		{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"operator in the cluster", "cert-manager", "Jaeger"}},
 		{Name: "sample", Limit: 5 * time.Minute, Run: r.ApplySample, Needs: []string{"operator"}},
 	}
 }
@@ -84,12 +105,18 @@ func embeddedPlan(r *up.Run) []up.Step {
 // loadPlan is `sandbox load operator`, whole: for a cluster that is up.
 func loadPlan(r *up.Run, sample bool) []up.Step {
 	steps := []up.Step{{Name: "sandbox", Limit: time.Minute, Run: r.AttachToLoad}}
-	if r.Record.Cluster == state.Embedded {
+	switch r.Record.Cluster {
+	case state.Embedded:
 		steps = append(steps,
 			up.Step{Name: "operator program", Limit: build, Run: r.GetOperator, Needs: []string{"sandbox"}},
 			up.Step{Name: "kinds", Limit: time.Minute, Run: r.DefineOperatorKinds, Needs: []string{"operator program"}},
 			up.Step{Name: "operator", Limit: 2 * time.Minute, Run: r.StartOperator, Needs: []string{"kinds"}})
-	} else {
+	case state.Existing:
+		steps = append(steps,
+			up.Step{Name: "operator image", Limit: build, Run: r.GetOperatorForExisting, Needs: []string{"sandbox"}},
+			up.Step{Name: "operator in the cluster", Limit: 5 * time.Minute, Run: r.DeliverOperator, Needs: []string{"operator image"}},
+			up.Step{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"operator in the cluster"}})
+	default:
 		steps = append(steps,
 			up.Step{Name: "operator image", Limit: build, Run: r.GetOperatorImages, Needs: []string{"sandbox"}},
 			up.Step{Name: "operator in the node", Limit: 5 * time.Minute, Run: r.LoadOperator, Needs: []string{"operator image"}},

@@ -4,5 +4,5 @@
 //	go test ./e2e/faults
 //
 // Each test has a sandbox of its own name and folder, and removes it whatever happens. Package e2e, beside it, tests the
-// traces; this one never looks at a span.
+// traces; this one looks at none but the sample's on a cluster that was there before.
 package faults

@@ -129,13 +129,9 @@ func containers(t *testing.T) string { return ask(t, "ps", "--all", "--format", 
 // ask asks the engine that CI names, or podman.
 func ask(t *testing.T, args ...string) string {
 	t.Helper()
-	provider := os.Getenv("SANDBOX_PROVIDER")
-	if provider == "" || provider == "auto" {
-		provider = "podman"
-	}
-	out, err := exec.CommandContext(t.Context(), provider, args...).Output()
+	out, err := exec.CommandContext(t.Context(), provider(), args...).Output()
 	if err != nil {
-		t.Fatalf("%s %s: %v", provider, strings.Join(args, " "), err)
+		t.Fatalf("%s %s: %v", provider(), strings.Join(args, " "), err)
 	}
 	return strings.TrimSpace(string(out))
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 func newAssets(shared *shared, stderr *os.File) *cobra.Command {
@@ -19,7 +18,7 @@ that envtest wants in KUBEBUILDER_ASSETS. They are the binaries that the sandbox
 		Example: `  KUBEBUILDER_ASSETS=$(go run ./sandbox envtest-assets) go test ./operator/...`,
 		Args:    exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}

@@ -20,7 +20,7 @@ CoreDNS, cert-manager, Jaeger, kwok and the operator, makes the node's root file
 With --cluster=kind or --cluster=embedded it builds what that needs, and no more.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}

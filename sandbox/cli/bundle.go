@@ -14,7 +14,6 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 func newBundle(shared *shared, stderr *os.File) *cobra.Command {
@@ -46,7 +45,7 @@ images make the same bytes. It needs no container engine.`,
 			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}

@@ -75,7 +75,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"up", "--clustr=kind"}, "unknown flag: --clustr (did you mean --cluster?)"},
 		{[]string{"up", "--x"}, "unknown flag: --x\n"},
 		{[]string{"status", "-x"}, "unknown shorthand flag: 'x' in -x"},
-		{[]string{"up", "--cluster=embded"}, "--cluster=embded: use auto, kind, embedded (did you mean embedded?)"},
+		{[]string{"up", "--cluster=embded"}, "--cluster=embded: use auto, kind, embedded, existing (did you mean embedded?)"},
 		{[]string{"up", "--images=regstry"}, "(did you mean registry?)"},
 		{[]string{"up", "now"}, "expected no argument, got 1"},
 		{[]string{"up", "--image=source"}, "unknown flag: --image"},

@@ -8,14 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 // downTimeout bounds down, with the wait for another command's lock.
 const downTimeout = 5 * time.Minute
 
 func newDown(shared *shared, stderr *os.File) *cobra.Command {
-	var purge bool
+	var purge, yes bool
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Remove everything that up made",
@@ -23,10 +22,14 @@ func newDown(shared *shared, stderr *os.File) *cobra.Command {
 sandbox's state.
 
 What was built or pulled stays, so that the next up is fast; --purge removes that too. Running down when nothing is up
-is no error.`,
+is no error.
+
+From an existing cluster it removes what up added, by the labels that all of it bears, and nothing else: a cert-manager that was there
+stays, and so does a namespace in which others have something. The kinds that up defined go with all objects of theirs; where
+others have made such, it lists them and asks.`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}
@@ -40,12 +43,23 @@ is no error.`,
 				return err
 			}
 			defer unlock()
+			losses, err := run.Losses(ctx)
+			if err != nil {
+				return err
+			}
+			if len(losses) > 0 {
+				ask := asker{in: cmd.InOrStdin(), out: stderr, yes: yes}
+				if err := ask.agree(ctx, "These objects, which the sandbox did not make, go with their kinds, which it did:", losses, "They can't be had back."); err != nil {
+					return err
+				}
+			}
 			step := progress.Step("removing the sandbox")
-			err = run.Down(ctx, purge)
+			err = run.Down(ctx, purge, step.Detail)
 			step.End(err)
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&purge, "purge", false, "remove the caches and the engine's images too")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "on an existing cluster: remove the sandbox's kinds with others' objects of them, without asking")
 	return cmd
 }

@@ -14,12 +14,16 @@ func newEnv(shared *shared) *cobra.Command {
 		Use:   "env",
 		Short: "Print shell commands that point programs at the sandbox",
 		Long: `env prints export commands for a shell: KUBECONFIG, and the standard variables by which a program with OpenTelemetry
-sends its traces to the sandbox's Jaeger.`,
+sends its traces to the sandbox's Jaeger. On an existing cluster it is KUBECONFIG alone: "sandbox forward" brings Jaeger's ports here.`,
 		Example: "  eval \"$(go run ./sandbox env)\"",
 		Args:    exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			run, err := attach(shared)
 			if err != nil {
+				return err
+			}
+			if run.Existing() { // Jaeger has no ports here: see newForward.
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", shellQuote(run.Dir.Kubeconfig()))
 				return err
 			}
 			addresses := run.Addresses()

@@ -26,7 +26,7 @@ DIR must be empty, or not exist yet. A step of up that fails writes a brief form
 		Example: "  go run ./sandbox export /tmp/broken && tar -czf broken.tar.gz -C /tmp broken",
 		Args:    exactArgs(1, "a folder to write to"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}

@@ -23,8 +23,26 @@ import (
 type shared struct {
 	options up.Options
 	config  string
+	// opened are the runs that the command opened, which end with it.
+	opened []*up.Run
 	// origins has, by --NAME=, where options come from that are not from the command line.
 	origins map[string]string
+}
+
+// open opens the sandbox that the options name. What it holds open ends with the command.
+func (s *shared) open() (*up.Run, error) {
+	run, err := up.Open(s.options)
+	if err == nil {
+		s.opened = append(s.opened, run)
+	}
+	return run, err
+}
+
+// close ends what the command held open.
+func (s *shared) close() {
+	for _, run := range s.opened {
+		run.Close()
+	}
 }
 
 func bindShared(root *cobra.Command) *shared {
@@ -45,6 +63,8 @@ func (s *shared) bindUp(flags *pflag.FlagSet) {
 	s.bindImages(flags)
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
 	flags.StringVar(&o.Bundle, "bundle", "", "`FILE` that all images come from, which \"sandbox bundle create\" wrote: no registry, no Go, no sources")
+	s.bindExisting(flags)
+	flags.StringVar(&o.JaegerConfig, "jaeger-config", "", "`FILE` with a configuration for the sandbox's Jaeger, of its storage say, or \"none\" for the sandbox's own (default: as it is; docs/clusters.md)")
 	tracing := flags.VarPF(optionalBool{&o.ControlPlaneTracing}, "control-plane-tracing", "", "have kube-apiserver and etcd take part in the traces (default: as it is, and off in a new sandbox; docs/control-plane-tracing.md)")
 	tracing.NoOptDefVal = "true"
 	for _, p := range []struct {
@@ -62,10 +82,21 @@ func (s *shared) bindUp(flags *pflag.FlagSet) {
 	}
 }
 
+// bindExisting adds the options about clusters that exist.
+func (s *shared) bindExisting(flags *pflag.FlagSet) {
+	o := &s.options
+	flags.StringVar(&o.Context, "context", "", "with --cluster=existing: `NAME` of the cluster's context in your kubeconfig (default: that of the sandbox, if it is up)")
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "with --cluster=existing: `FILE` that has the context (default: what kubectl reads)")
+	flags.StringVar(&o.Registry, "registry", "", "with --cluster=existing: `HOST[:PORT][/FOLDER]` of a registry to push images to, and to have the cluster pull them from")
+	flags.StringVar(&o.JaegerEndpoint, "jaeger-endpoint", "", "with --cluster=existing: `HOST:PORT` where a Jaeger of yours takes OTLP over gRPC, as the cluster sees it; none is installed then")
+	flags.StringVar(&o.JaegerQuery, "jaeger-query", "", "with --jaeger-endpoint: `URL` of that Jaeger's web page, as this machine sees it; without it no trace can be shown")
+}
+
 // bindOperator adds the options that say what the operator is.
 func (s *shared) bindOperator(flags *pflag.FlagSet) {
 	s.bindFile(flags)
 	flags.StringArrayVar(&s.options.OperatorEnv, "operator-env", nil, "NAME=VALUE for the operator's environment; may be repeated")
+	flags.IntVar(&s.options.OperatorReplicas, "operator-replicas", 0, "how many Pods the operator has; it must elect a leader (default: as it is, and in a new sandbox what its manifests say)")
 }
 
 func (s *shared) bindFile(flags *pflag.FlagSet) {
@@ -82,7 +113,7 @@ func (s *shared) bindImages(flags *pflag.FlagSet) {
 }
 
 func (s *shared) bindCluster(flags *pflag.FlagSet) {
-	flags.StringVar(&s.options.Cluster, "cluster", "auto", "kind, embedded (processes of this machine), or auto (kind where a container engine works)")
+	flags.StringVar(&s.options.Cluster, "cluster", "auto", "kind, embedded (processes of this machine), existing (that of --context), or auto (kind where a container engine works)")
 }
 
 // fill sets the flags that the command line left out from the environment, and then from the file.

@@ -73,7 +73,7 @@ names the Jaeger to read back from, in the same forms; without it traces are cal
 			if err != nil {
 				return err
 			}
-			loader, err := newLoader(shared, o)
+			loader, err := newLoader(cmd.Context(), shared, o)
 			if err != nil {
 				return err
 			}
@@ -197,7 +197,7 @@ type loader struct {
 	ui       string         // Jaeger's web address; "" where it is not known
 }
 
-func newLoader(shared *shared, o importOptions) (*loader, error) {
+func newLoader(ctx context.Context, shared *shared, o importOptions) (*loader, error) {
 	l := &loader{endpoint: o.endpoint}
 	query := o.query
 	if o.endpoint == "" {
@@ -205,7 +205,13 @@ func newLoader(shared *shared, o importOptions) (*loader, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := run.Reach(ctx); err != nil {
+			return nil, err
+		}
 		addresses := run.Addresses()
+		if addresses.OTLPGRPC == "" {
+			return nil, usageError{errors.New("traces go to a Jaeger of yours: name it by --endpoint")}
+		}
 		l.endpoint, l.ui, query = addresses.OTLPGRPC, addresses.UI, addresses.Query
 	} else if strings.HasPrefix(query, "http://") || strings.HasPrefix(query, "https://") {
 		l.ui = strings.TrimSuffix(query, "/")

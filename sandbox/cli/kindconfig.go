@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 func newKindConfig(shared *shared, stderr *os.File) *cobra.Command {
@@ -20,7 +19,7 @@ func newKindConfig(shared *shared, stderr *os.File) *cobra.Command {
 		Example: "  go run ./sandbox kind-config > kind.yaml && kind create cluster --config kind.yaml",
 		Args:    exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}

@@ -25,7 +25,7 @@ new one serves: the fast way to try a change of it. What is not the operator's i
 		Example: "  go run ./sandbox load operator\n  go run ./sandbox load operator --sample   # and see what it does about a new sample",
 		Args:    exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}

@@ -46,6 +46,7 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	defer shared.close()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -92,7 +93,7 @@ by --config, whose keys are the flags' names.`,
 	shared := bindShared(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
-		newEnv(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newBuild(shared, stderr), newBundle(shared, stderr),
+		newEnv(shared), newForward(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newBuild(shared, stderr), newBundle(shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -33,7 +33,7 @@ The JSON form is for scripts: docs/status.md describes it.`,
 			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}
@@ -74,10 +74,13 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 	if s.Node != nil {
 		fmt.Fprintf(table, "node\t%s\n", describeNode(*s.Node))
 	}
-	if s.State != up.StateDown {
+	if s.State != up.StateDown && s.Jaeger != nil {
 		fmt.Fprintf(table, "Jaeger\t%s\n", s.Jaeger.UI)
 		fmt.Fprintf(table, "query API\t%s (gRPC)\n", s.Jaeger.Query)
 		fmt.Fprintf(table, "OTLP\t%s (gRPC), %s (HTTP)\n\n", s.Jaeger.OTLPGRPC, s.Jaeger.OTLPHTTP)
+	}
+	if s.Context != "" {
+		describeJaeger(table, s)
 	}
 	if len(s.Components) > 0 {
 		fmt.Fprintln(table, "COMPONENT\tVERSION\tDIGEST\tAGE\tSTATE")
@@ -124,7 +127,22 @@ func age(since *time.Time) string {
 	return duration.HumanDuration(time.Since(*since))
 }
 
+// describeJaeger says how Jaeger is reached where it has no ports on this machine.
+func describeJaeger(out io.Writer, s up.Status) {
+	switch {
+	case s.JaegerEndpoint == "":
+		fmt.Fprintf(out, "Jaeger\tin the cluster; `sandbox forward` brings it here\n\n")
+	case s.JaegerQuery == "":
+		fmt.Fprintf(out, "Jaeger\tyours at %s; without --jaeger-query nobody asks it\n\n", s.JaegerEndpoint)
+	default:
+		fmt.Fprintf(out, "Jaeger\tyours at %s, asked at %s\n\n", s.JaegerEndpoint, s.JaegerQuery)
+	}
+}
+
 func describeCluster(s up.Status) string {
+	if s.Context != "" {
+		return fmt.Sprintf("%s: context %s at %s, images from %s", s.Cluster, s.Context, s.Server, s.Images)
+	}
 	if s.Provider == "" {
 		return s.Cluster + ", programs built from source"
 	}

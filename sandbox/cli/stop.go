@@ -22,7 +22,7 @@ The components are ` + strings.Join(up.ProcessNames(), ", ") + `.`,
 		ValidArgs: up.ProcessNames(),
 		Args:      exactArgs(1, "the name of a component"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			run, err := up.Open(shared.options)
+			run, err := shared.open()
 			if err != nil {
 				return err
 			}
@@ -37,7 +37,7 @@ The components are ` + strings.Join(up.ProcessNames(), ", ") + `.`,
 				return err
 			}
 			err = run.StopProcess(ctx, args[0])
-			if errors.Is(err, up.ErrNoComponent) {
+			if errors.Is(err, up.ErrNoComponent) || errors.Is(err, up.ErrNoProcess) {
 				return usageError{err}
 			}
 			return err

@@ -138,7 +138,7 @@ func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string
 
 // attach opens a sandbox that is up.
 func attach(shared *shared) (*up.Run, error) {
-	run, err := up.Open(shared.options)
+	run, err := shared.open()
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +154,10 @@ func showSample(ctx context.Context, run *up.Run, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if !run.Asks() {
+		_, err := fmt.Fprintf(out, "\n%s is ready. Its trace can't be shown: %v.\n", sample, up.ErrNoQuery)
+		return err
+	}
 	trace, err := run.WaitTrace(ctx, sample)
 	if err != nil {
 		return err
@@ -161,6 +165,16 @@ func showSample(ctx context.Context, run *up.Run, out io.Writer) error {
 	fmt.Fprintf(out, "\n%s, ", sample)
 	if err := writeTree(out, trace); err != nil {
 		return err
+	}
+	if run.Existing() {
+		fmt.Fprintf(out, `
+cluster       %s
+kubeconfig    %s
+
+Next: go run ./sandbox forward   # Jaeger's page and its other ports on this machine, until Ctrl-C
+      make another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
+`, run.Where(), run.Dir.Kubeconfig(), sample.Kind.Kind, shellWord(run.Dir.Kubeconfig()), kubectlName(sample))
+		return nil
 	}
 	addresses := run.Addresses()
 	fmt.Fprintf(out, `

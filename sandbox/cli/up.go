@@ -19,6 +19,7 @@ import (
 )
 
 func newUp(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make the sandbox, or repair it, and show the sample's trace",
@@ -30,18 +31,26 @@ It can be run again at any time: what is there is kept, what is missing or broke
 The cluster is kind's where a container engine works. Elsewhere, or with --cluster=embedded, it is a real control plane,
 cert-manager, Jaeger and the operator as processes of this machine, with a simulated node: no root, no containers, and up in
 seconds. Images come from a registry or, where none answers, from source; programs are always built from source. A first
-build takes some 20 minutes and is kept in the cache.`,
+build takes some 20 minutes and is kept in the cache.
+
+With --cluster=existing --context=NAME it takes a cluster that is there: cert-manager, unless the cluster has it, Jaeger, unless
+--jaeger-endpoint names yours, the operator and the sample are added to it. It says what it will add and asks; "sandbox down" removes
+that, and nothing else. docs/clusters.md tells all about it.`,
+		Example: `  go run ./sandbox up
+  go run ./sandbox up --cluster=embedded
+  go run ./sandbox up --cluster=existing --context=kind-mine --yes`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runUp(cmd.Context(), plan, shared, cmd, stderr)
+			return runUp(cmd.Context(), plan, shared, cmd, stderr, asker{in: cmd.InOrStdin(), out: stderr, yes: yes})
 		},
 	}
 	shared.bindUp(cmd.Flags())
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "with --cluster=existing: change the cluster without asking")
 	return cmd
 }
 
-func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command, stderr *os.File) error {
-	run, err := up.Open(shared.options)
+func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command, stderr *os.File, ask asker) error {
+	run, err := shared.open()
 	if err != nil {
 		return err
 	}
@@ -54,7 +63,7 @@ func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command
 	unlock, err := run.Lock(ctx, progress.Printf)
 	if err == nil {
 		defer unlock()
-		err = runPlan(ctx, parent, plan, run, progress)
+		err = runPlan(ctx, parent, plan, run, progress, ask)
 	}
 	progress.Close()
 	if err != nil {
@@ -69,9 +78,15 @@ func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command
 }
 
 // runPlan runs the steps. What is known of one that failed is kept, unless the user has ended it, which patience tells.
-func runPlan(ctx, patience context.Context, plan Plan, run *up.Run, progress *ui.Progress) error {
+func runPlan(ctx, patience context.Context, plan Plan, run *up.Run, progress *ui.Progress, ask asker) error {
 	if err := up.Do(ctx, progress, plan.Choice(run)); err != nil {
 		return err
+	}
+	if changes := run.Changes(); len(changes) > 0 {
+		title := fmt.Sprintf("The sandbox %s will be added to the cluster of %s:", run.Name, run.Where())
+		if err := ask.agree(ctx, title, changes, "`sandbox down` removes all of it, and nothing else."); err != nil {
+			return err
+		}
 	}
 	err := up.Do(ctx, progress, plan.Steps(run))
 	if err != nil {
@@ -95,13 +110,20 @@ func showTimes(ctx context.Context, run *up.Run, recorder *selftrace.Recorder, s
 		return
 	}
 	fmt.Fprintf(stderr, "\nWhere the time went: %s s\n", strings.Join(parts, ", "))
+	if run.Addresses().OTLPGRPC == "" { // Jaeger is the user's: what is sent there is the operator's alone.
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	if err := recorder.Send(ctx, run.Addresses().OTLPGRPC); err != nil {
 		fmt.Fprintf(stderr, "%v\n", err)
 		return
 	}
-	fmt.Fprintf(stderr, "As a trace: %s/trace/%s\n", run.Addresses().UI, span.SpanContext().TraceID())
+	where := run.Addresses().UI
+	if run.Existing() {
+		where = "UI" // That address ends with this command; `sandbox forward` gives another.
+	}
+	fmt.Fprintf(stderr, "As a trace: %s/trace/%s\n", where, span.SpanContext().TraceID())
 }
 
 // diagnose keeps what is known about a step that failed, and says where. Who pressed Ctrl-C knows why, and so does who asked for a

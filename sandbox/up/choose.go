@@ -37,6 +37,12 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 		}
 		wanted = made
 	}
+	if err := r.checkChoice(wanted); err != nil {
+		return err
+	}
+	if wanted == state.Existing {
+		return r.useExisting(ctx, report)
+	}
 	if wanted == state.Embedded {
 		report("embedded: processes of this machine")
 		return r.useEmbedded()
@@ -57,6 +63,18 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 	}
 	report("embedded, processes of this machine, as kind can't run here: %s", strings.Join(strings.Fields(err.Error()), " "))
 	return r.useEmbedded()
+}
+
+// checkChoice finds options that only now can be held against the kind of cluster.
+func (r *Run) checkChoice(chosen string) error {
+	o := r.Options
+	if o.Cluster = chosen; chosen == "auto" {
+		o.Cluster = state.Kind // Existing clusters are never chosen unasked.
+	}
+	if err := o.checkExisting(); err != nil {
+		return fmt.Errorf("%w: %w", ErrOption, err)
+	}
+	return nil
 }
 
 // nodeImageHindrance says why there is no way to the image of kind's node: no registry answers, and this machine can't build

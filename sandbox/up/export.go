@@ -199,9 +199,14 @@ func lacking(name string, err error) []export.Part {
 
 // askable is the way to an API server that answers.
 func (r *Run) askable(ctx context.Context) (*rest.Config, error) {
-	alive := r.cluster.Alive
-	if r.Embedded() {
+	var alive func(context.Context) error
+	switch {
+	case r.Embedded():
 		alive = r.processes.Alive
+	case r.existing:
+		alive = func(ctx context.Context) error { _, err := r.askExisting(ctx); return err }
+	default:
+		alive = r.cluster.Alive
 	}
 	if err := alive(ctx); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ type Look struct {
 // error, which Follow returns; the end of ctx is its error. The object needn't exist yet, and when it changes, its next trace
 // is the current one. An API server or a Jaeger that doesn't answer is waited for.
 func (r *Run) Follow(ctx context.Context, object Object, show func(Look) error) error {
-	reader, err := jaeger.Dial(r.Addresses().UI)
+	reader, err := r.wholeReader(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,13 @@ func (r *Run) AttachToLoad(ctx context.Context, report report) error {
 		if err := r.PrepareProcesses(ctx, report); err != nil {
 			return err
 		}
+	} else if r.existing {
+		if _, err := r.Target(); err != nil {
+			return err
+		}
+		if err := r.chooseDelivery(ctx, report); err != nil {
+			return err
+		}
 	} else if err := r.FindEngine(ctx, report); err != nil {
 		return err
 	}

@@ -20,6 +20,9 @@ import (
 // ErrNoComponent says that there is no component of that name.
 var ErrNoComponent = errors.New("no such component")
 
+// ErrNoProcess says that the components of the cluster are no processes.
+var ErrNoProcess = errors.New("stopping a component")
+
 // unknown is ErrNoComponent with what there is.
 func unknown(name string, known []string) error {
 	return fmt.Errorf("%w %q%s: there are %s", ErrNoComponent, name, near.Hint(name, known), strings.Join(known, ", "))
@@ -28,7 +31,7 @@ func unknown(name string, known []string) error {
 // StopProcess ends one process of an embedded cluster; up brings it back. The caller holds the lock.
 func (r *Run) StopProcess(ctx context.Context, name string) error {
 	if !r.Embedded() {
-		return errors.New("a kind cluster's components are Pods: use kubectl scale, with the kubeconfig that `sandbox env` names")
+		return fmt.Errorf("%w: only an embedded cluster's are; on others they are Pods: use kubectl scale, with the kubeconfig that `sandbox env` names", ErrNoProcess)
 	}
 	if !slices.Contains(ProcessNames(), name) {
 		return unknown(name, ProcessNames())
@@ -39,10 +42,14 @@ func (r *Run) StopProcess(ctx context.Context, name string) error {
 // ProcessNames lists the processes of an embedded cluster.
 func ProcessNames() []string { return embed.Names() }
 
-// LogNames lists what has a log in a cluster of one kind, state.Kind or state.Embedded.
+// LogNames lists what has a log in a cluster of one kind: state.Kind, state.Embedded or state.Existing, of which only what the sandbox
+// installed has.
 func LogNames(kind string) []string {
-	if kind == state.Embedded {
+	switch kind {
+	case state.Embedded:
 		return ProcessNames()
+	case state.Existing:
+		return install.ComponentPodNames()
 	}
 	return slices.Concat(cluster.NodeLogs(), install.PodNames())
 }
@@ -67,6 +74,9 @@ func (r *Run) LogParts(name string) ([]string, error) {
 		return []string{name}, nil
 	}
 	for _, group := range logGroups {
+		if group.name == "control-plane" && r.existing {
+			continue // It is the cluster's, not the sandbox's.
+		}
 		if group.name == name {
 			return group.parts, nil
 		}
@@ -111,7 +121,7 @@ func (r *Run) Logs(ctx context.Context, out io.Writer, name string, o LogOptions
 		return err
 	}
 	err = install.Logs(ctx, target, out, name, install.LogOptions(o))
-	if err != nil && !errors.Is(err, install.ErrNoLog) {
+	if err != nil && !errors.Is(err, install.ErrNoLog) && !r.existing {
 		return fmt.Errorf("%w; the log of %s may still be read", err, strings.Join(cluster.NodeLogs(), ", "))
 	}
 	return err

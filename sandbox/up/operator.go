@@ -17,6 +17,9 @@ func (r *Run) GetOperatorImages(ctx context.Context, report report) (err error) 
 		return err
 	}
 	r.operatorImages = nil
+	if r.existing && r.nodes == nil {
+		return nil // The cluster pulls them itself.
+	}
 	for _, name := range r.manifests.OtherImages() {
 		other, err := r.givenImage(ctx, name, report)
 		if err != nil {
@@ -44,17 +47,19 @@ func (r *Run) operatorImage(ctx context.Context, report report) (image.Image, er
 // givenImage gets an image of the user's: from the container engine, where it may have been built a moment ago, else from its
 // registry.
 func (r *Run) givenImage(ctx context.Context, name string, report report) (image.Image, error) {
-	if id, has := r.engine.ImageID(ctx, name); has {
-		report("%s, from %s", name, r.engine.Name)
-		return r.builder.Given(name, id, func(path string) error { return r.engine.SaveImage(ctx, name, path) })
+	if r.engine != nil {
+		if id, has := r.engine.ImageID(ctx, name); has {
+			report("%s, from %s", name, r.engine.Name)
+			return r.builder.Given(name, id, func(path string) error { return r.engine.SaveImage(ctx, name, path) })
+		}
 	}
 	mirror, err := r.mirror()
 	if err != nil {
 		return image.Image{}, err
 	}
 	pulled, err := image.NewRegistry(r.builder, mirror).Pull(ctx, name, report)
-	if err != nil {
+	if err != nil && r.engine != nil {
 		return image.Image{}, fmt.Errorf("getting image %s, which %s does not have: %w", name, r.engine.Name, err)
 	}
-	return pulled, nil
+	return pulled, err
 }

@@ -31,7 +31,7 @@ type Options struct {
 	Source string
 	// File is the sandbox.yaml of the operator to run; default that of the operator that runs, or the reference operator's.
 	File string
-	// Cluster is kind, embedded, or auto: kind where a container engine works, embedded elsewhere.
+	// Cluster is kind, embedded, existing, or auto: kind where a container engine works, embedded elsewhere.
 	Cluster string
 	// Provider is docker, podman, nerdctl, or auto.
 	Provider string
@@ -45,6 +45,21 @@ type Options struct {
 	RegistryPins string
 	// Ports are Jaeger's on 127.0.0.1; a zero takes the usual one, or any other if that is taken.
 	Ports state.Ports
+	// Context is that of an existing cluster in the user's kubeconfig; empty for the one that the sandbox is on.
+	Context string
+	// Kubeconfig is the file that has Context; default what kubectl reads.
+	Kubeconfig string
+	// Registry is a folder of a registry that images are pushed to for an existing cluster; empty for none.
+	Registry string
+	// JaegerEndpoint is where a Jaeger of the user's takes OTLP over gRPC, as an existing cluster sees it: HOST:PORT; empty for the
+	// sandbox's own Jaeger.
+	JaegerEndpoint string
+	// JaegerQuery is where that Jaeger is asked, as this machine sees it: an http or https URL; empty if it can't be.
+	JaegerQuery string
+	// JaegerConfig is a file with a configuration of Jaeger's; NoJaegerConfig is the sandbox's own, and empty leaves it as it is.
+	JaegerConfig string
+	// OperatorReplicas is how many Pods the operator has; zero leaves it as it is, and a new one to its manifests.
+	OperatorReplicas int
 	// OperatorEnv are environment variables of the operator, as NAME=VALUE, added to its own or replacing them.
 	OperatorEnv []string
 	// ControlPlaneTracing tells whether the API server and etcd take part in the traces; nil leaves a sandbox that is up as it is, and
@@ -62,7 +77,7 @@ const (
 
 // The values of Options.Cluster, Options.Images and Options.Provider.
 var (
-	clusters     = []string{"auto", state.Kind, state.Embedded}
+	clusters     = []string{"auto", state.Kind, state.Embedded, state.Existing}
 	imageOrigins = []string{"auto", "registry", "source"}
 	providers    = []string{"auto", "docker", "podman", "nerdctl"}
 )
@@ -129,6 +144,9 @@ func (o Options) check() error {
 	}
 	if o.Cluster == state.Kind && o.ControlPlaneTracing != nil && *o.ControlPlaneTracing {
 		return errTracingOnKind
+	}
+	if err := o.checkExisting(); err != nil {
+		return err
 	}
 	if err := o.checkMirror(); err != nil {
 		return err

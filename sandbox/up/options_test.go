@@ -144,7 +144,7 @@ func TestDownOfASandboxThatIsDownRemovesItsFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Down(t.Context(), false); err != nil {
+	if err := run.Down(t.Context(), false, func(string, ...any) {}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {

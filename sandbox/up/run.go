@@ -32,6 +32,7 @@ type Run struct {
 	runs      *project.Subject   // what is known of it
 	kind
 	embedded
+	shared
 }
 
 // kind is what a run on kind has found out.
@@ -145,6 +146,9 @@ func (r *Run) Attach() (err error) {
 		return ErrDown
 	case r.Record.Cluster == state.Embedded:
 		return r.useProcesses()
+	case r.Record.Cluster == state.Existing:
+		r.existing, r.wanted = true, r.Record.Target
+		return nil
 	}
 	r.engine = &cluster.Engine{Name: r.Record.Provider, ContainersConf: r.Record.ContainersConf}
 	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir)
@@ -164,8 +168,23 @@ func (r *Run) Target() (*install.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.target, err = install.NewCluster(config, subject)
-	return r.target, err
+	target, err := install.NewCluster(config, subject)
+	if err != nil {
+		return nil, err
+	}
+	if r.existing {
+		target.Share(r.sandboxName())
+	}
+	r.target = target
+	return r.target, nil
+}
+
+// sandboxName is the name that the sandbox's objects carry.
+func (r *Run) sandboxName() string {
+	if r.Record.Name != "" {
+		return r.Record.Name
+	}
+	return r.Name
 }
 
 func (r *Run) restConfig() (*rest.Config, error) {
@@ -174,6 +193,8 @@ func (r *Run) restConfig() (*rest.Config, error) {
 		return r.processes.RESTConfig()
 	case r.cluster != nil:
 		return r.cluster.RESTConfig()
+	case r.existing:
+		return r.existingConfig()
 	}
 	return nil, ErrDown
 }
@@ -187,10 +208,10 @@ func archive(images ...image.Image) cluster.Archiver {
 }
 
 // Down removes everything that up made, but for what can be used again: the caches and the engine's node image. With
-// purge it removes these too. A sandbox that is not up is no error. Note is told of what others put into the sandbox's folder,
+// purge it removes these too. From an existing cluster it removes what up added. Report is told what it is at. A sandbox that is not up is no error. Note is told of what others put into the sandbox's folder,
 // which is left there.
-func (r *Run) Down(ctx context.Context, purge bool) error {
-	if err := r.deleteCluster(ctx); err != nil {
+func (r *Run) Down(ctx context.Context, purge bool, report func(format string, args ...any)) error {
+	if err := r.deleteCluster(ctx, report); err != nil {
 		return err
 	}
 	if purge {
@@ -207,13 +228,17 @@ func (r *Run) Down(ctx context.Context, purge bool) error {
 
 // deleteCluster deletes the cluster on record. Without a record it looks for processes of this sandbox, and in every engine
 // for a cluster that carries its mark, since the record may have been lost; clusters of others are then none of its business.
-func (r *Run) deleteCluster(ctx context.Context) error {
-	if err := r.Attach(); err == nil && r.processes != nil {
-		return r.processes.Down(ctx)
-	} else if err == nil {
-		return r.cluster.Delete(ctx)
-	} else if !errors.Is(err, ErrDown) {
+func (r *Run) deleteCluster(ctx context.Context, report report) error {
+	switch err := r.Attach(); {
+	case errors.Is(err, ErrDown): // Perhaps only the record is lost.
+	case err != nil:
 		return err
+	case r.existing:
+		return r.leaveExisting(ctx, report)
+	case r.processes != nil:
+		return r.processes.Down(ctx)
+	default:
+		return r.cluster.Delete(ctx)
 	}
 	if err := r.useProcesses(); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // States of a sandbox.
@@ -21,13 +22,19 @@ const (
 // Status is what a sandbox is like now. Its JSON form is what `sandbox status -o json` prints; docs/status.md describes it.
 // Fields are added to it, and none is renamed or taken away.
 type Status struct {
-	Name       string `json:"name"`
-	State      string `json:"state"`
-	Message    string `json:"message,omitempty"` // why the state is not up
-	Cluster    string `json:"cluster,omitempty"` // kind or embedded
-	Provider   string `json:"provider,omitempty"`
-	Images     string `json:"images,omitempty"` // registry, source or bundle
-	Kubeconfig string `json:"kubeconfig,omitempty"`
+	Name    string `json:"name"`
+	State   string `json:"state"`
+	Message string `json:"message,omitempty"` // why the state is not up
+	Cluster string `json:"cluster,omitempty"` // kind, embedded or existing
+	// Context and Server are those of an existing cluster.
+	Context string `json:"context,omitempty"`
+	Server  string `json:"server,omitempty"`
+	// JaegerEndpoint and JaegerQuery are a Jaeger's of the user's.
+	JaegerEndpoint string `json:"jaegerEndpoint,omitempty"`
+	JaegerQuery    string `json:"jaegerQuery,omitempty"`
+	Provider       string `json:"provider,omitempty"`
+	Images         string `json:"images,omitempty"` // registry, source or bundle
+	Kubeconfig     string `json:"kubeconfig,omitempty"`
 	// OperatorEnv are the variables that the last up was given for the operator, as NAME=VALUE: an up that is to change
 	// nothing must be given them again.
 	OperatorEnv []string `json:"operatorEnv,omitempty"`
@@ -84,9 +91,12 @@ type Process struct {
 	Log   string     `json:"log"` // path
 }
 
-// Addresses are Jaeger's.
+// Addresses are Jaeger's. On an existing cluster they are only known between [Run.Reach] and [Run.Close], and empty otherwise.
 func (r *Run) Addresses() Addresses {
-	p := r.Record.Ports
+	p := r.ports()
+	if r.existing && p == (state.Ports{}) {
+		return Addresses{UI: r.wanted.JaegerQuery}
+	}
 	return Addresses{
 		UI: "http://" + loopback(p.UI), Query: loopback(p.Query),
 		OTLPGRPC: loopback(p.OTLPGRPC), OTLPHTTP: loopback(p.OTLPHTTP),
@@ -107,6 +117,9 @@ func (r *Run) Status(ctx context.Context) (Status, error) {
 	}
 	if r.Embedded() {
 		return r.embeddedStatus(ctx, s)
+	}
+	if r.existing {
+		return r.existingStatus(ctx, s), nil
 	}
 	return r.kindStatus(ctx, s), nil
 }

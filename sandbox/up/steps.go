@@ -8,7 +8,6 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/image"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
 type (
@@ -184,102 +183,6 @@ func (r *Run) loadImages(ctx context.Context, report report, images ...image.Ima
 		return err
 	}
 	report("%d loaded", len(missing))
-	return nil
-}
-
-// InstallCertManager installs cert-manager and waits until its webhook judges objects.
-func (r *Run) InstallCertManager(ctx context.Context, report report) error {
-	chart, err := r.chart(ctx, report)
-	if err != nil {
-		return err
-	}
-	component, err := install.CertManager(install.CertManagerOptions{
-		ChartDir:   chart,
-		Controller: local(r.certManager[0]), CAInjector: local(r.certManager[1]), Webhook: local(r.certManager[2]),
-	})
-	if err != nil {
-		return err
-	}
-	report("installing %s", component.Version)
-	return r.install(ctx, component, report)
-}
-
-// InstallJaeger installs Jaeger and waits until it takes spans and answers queries.
-func (r *Run) InstallJaeger(ctx context.Context, report report) error {
-	options := install.JaegerOptions{Image: local(r.jaeger), Version: "v" + image.JaegerVersion}
-	placeholder, err := r.jaeger.FromSource()
-	if err != nil {
-		return err
-	}
-	if placeholder { // Its Go module has no web page.
-		page, err := jaegerPage()
-		if err != nil {
-			return err
-		}
-		options.Page = page
-	}
-	component, err := install.Jaeger(options)
-	if err != nil {
-		return err
-	}
-	report("installing %s", component.Version)
-	return r.install(ctx, component, report)
-}
-
-// InstallOperator installs the operator and waits until it serves.
-func (r *Run) InstallOperator(ctx context.Context, report report) error {
-	component, err := install.Operator(install.OperatorOptions{Manifests: r.manifests, Image: local(r.operator), Version: tagOf(r.operator), Env: variables(r.OperatorEnv)})
-	if err != nil {
-		return err
-	}
-	report("installing %s", component.Version)
-	if err := r.install(ctx, component, report); err != nil {
-		return err
-	}
-	if err := install.FreeLeases(ctx, r.target, r.manifests.Deployment); err != nil {
-		return err
-	}
-	r.Record.OperatorImage, r.Record.OperatorEnv = r.operator.Name(), r.OperatorEnv
-	return r.Save()
-}
-
-// ApplySample applies the sample and waits until it has come to its condition.
-func (r *Run) ApplySample(ctx context.Context, report report) error {
-	return r.applySample(ctx, report)
-}
-
-func (r *Run) applySample(ctx context.Context, report report) error {
-	component := install.Sample(*r.runs)
-	lost, err := r.sampleTraceLost(ctx)
-	if err != nil {
-		return err
-	}
-	if lost {
-		report("Jaeger lost its trace: making it anew")
-		if err := component.DeleteWithDependents(ctx, r.target); err != nil {
-			return err
-		}
-	}
-	return r.installSample(ctx, component, report)
-}
-
-// installSample applies the sample, with the control plane in its trace where that is on, and waits for it.
-func (r *Run) installSample(ctx context.Context, component *install.Component, report report) error {
-	apply := func(ctx context.Context, _ *install.Component) error { return r.untrace(ctx) }
-	if r.TracesControlPlane() {
-		apply = r.applyTraced
-	}
-	if err := apply(ctx, component); err != nil {
-		return err
-	}
-	return r.install(ctx, component, report) // What is applied is left as it is.
-}
-
-func (r *Run) install(ctx context.Context, component *install.Component, report report) error {
-	if err := component.Install(ctx, r.target); err != nil {
-		return err
-	}
-	report("%s", component.Version)
 	return nil
 }
 

@@ -42,6 +42,9 @@ func (r *Run) sampleTraceLost(ctx context.Context) (bool, error) {
 	if r.runs.Annotation != "" && live.GetAnnotations()[r.runs.Annotation] == "" {
 		return true, nil // The webhook was down when it was made.
 	}
+	if !r.Asks() {
+		return false, nil
+	}
 	_, err = r.traceOf(ctx, live)
 	if errors.Is(err, jaeger.ErrNotFound) {
 		return true, nil
@@ -67,7 +70,7 @@ func (r *Run) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
-	reader, err := jaeger.Dial(r.QueryAddress())
+	reader, err := r.reader(ctx)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
@@ -150,7 +153,7 @@ func (r *Run) search(ctx context.Context, object *unstructured.Unstructured) (ja
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
-	reader, err := jaeger.Dial(r.QueryAddress())
+	reader, err := r.reader(ctx)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
@@ -182,15 +185,12 @@ func begin(trace jaeger.Trace) time.Time {
 
 // read reads a trace once, over HTTP: what Jaeger gives there is whole, so that it can be loaded again.
 func (r *Run) read(ctx context.Context, traceID string) (jaeger.Trace, error) {
-	reader, err := jaeger.Dial(r.Addresses().UI)
+	reader, err := r.wholeReader(ctx)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
 	defer reader.Close()
 	return reader.GetTrace(ctx, traceID)
 }
-
-// QueryAddress is host and port of Jaeger's gRPC query API.
-func (r *Run) QueryAddress() string { return loopback(r.Record.Ports.Query) }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
