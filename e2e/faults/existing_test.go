@@ -30,7 +30,7 @@ func TestExistingCluster(t *testing.T) {
 	e.must(err)
 
 	e.WantExit(2, nil, []string{"up"}, "--context")
-	e.WantExit(2, nil, []string{"up", "--context=kind-their"}, "no such context", "did you mean", "kind-"+theirs)
+	e.WantExit(2, nil, []string{"up", "--context=kind-" + theirs + "s"}, "no such context", "did you mean", "kind-"+theirs)
 	e.WantExit(2, nil, []string{"up", theirContext}, "nothing was changed", "--yes")
 	if added, lost := difference(before, e.objects()); len(added)+len(lost) > 0 {
 		t.Errorf("up without an agreement added %v and removed %v", added, lost)
