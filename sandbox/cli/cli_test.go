@@ -97,6 +97,9 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"up", "--jaeger-ui-port=70000"}, "--jaeger-ui-port=70000: use a port from 1 to 65535"},
 		{[]string{"up", "--name=My_Cluster"}, `--name="My_Cluster"`},
 		{[]string{"down", "all"}, "expected no argument, got 1"},
+		{[]string{"prune", "--keep-days=-1"}, "--keep-days=-1: use 0 to 36500"},
+		{[]string{"prune", "--keep-days=week"}, "--keep-days=week: use a number"},
+		{[]string{"prune", "-o", "yaml"}, "--output=yaml: use text or json"},
 		{[]string{"trace"}, "expected the name of an object, got 0"},
 		{[]string{"trace", "a/b/c"}, `reading the name of an object "a/b/c"`},
 		{[]string{"trace", "a", "-o", "yaml"}, "--output=yaml: use tree, html, svg or json"},
@@ -127,6 +130,7 @@ func TestFailuresAreOneLine(t *testing.T) {
 		{[]string{"env"}, "Error: " + up.ErrDown.Error() + "\n"},
 		{[]string{"trace", "head-sample"}, "Error: " + up.ErrDown.Error() + "\n"},
 		{[]string{"status"}, "Error: " + up.ErrDown.Error() + "\n"},
+		{[]string{"prune", "--source=/"}, "Error: finding the repository: / is not inside it; change into it, or name it by --source\n"},
 		{[]string{"build", "--source=/"}, "Error: finding the repository: / is not inside it; change into it, or name it by --source\n"},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {

@@ -93,7 +93,8 @@ by --config, whose keys are the flags' names.`,
 	shared := bindShared(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
-		newEnv(shared), newForward(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newBuild(shared, stderr), newBundle(shared, stderr),
+		newEnv(shared), newForward(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newPrune(shared),
+		newBuild(shared, stderr), newBundle(shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

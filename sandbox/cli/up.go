@@ -74,6 +74,9 @@ func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command
 	}
 	span.End()
 	showTimes(ctx, run, recorder, span, stderr)
+	if notice := run.CacheNotice(); notice != "" {
+		fmt.Fprintf(stderr, "%s\n", notice)
+	}
 	return nil
 }
 

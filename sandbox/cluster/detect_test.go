@@ -203,12 +203,13 @@ func TestEnsureImage(t *testing.T) {
 func TestRemoveImagesTakesOnlyItsOwn(t *testing.T) {
 	f := newFakes(t)
 	f.engine("podman", `case "$1" in
-images) printf 'localhost/operator-tracing/node:1\nlocalhost/mine:1\n<none>:<none>\nlocalhost/operator-tracing/used:2\n';;
+ps) echo localhost/operator-tracing/running:1;;
+images) printf 'localhost/operator-tracing/node:1\nlocalhost/mine:1\n<none>:<none>\nlocalhost/operator-tracing/used:2\nlocalhost/operator-tracing/running:1\n';;
 rmi) case "$2" in *used*) echo 'image is in use by a container' >&2; exit 2;; esac;;
 esac`)
 	err := (&Engine{Name: "podman"}).RemoveImages(t.Context(), "localhost/operator-tracing/")
 	oneLine(t, err, "running podman rmi", "in use by a container")
-	if f.called("podman", "rmi localhost/mine") || !f.called("podman", "rmi localhost/operator-tracing/node:1") {
+	if f.called("podman", "rmi localhost/mine") || f.called("podman", "rmi localhost/operator-tracing/running:1") || !f.called("podman", "rmi localhost/operator-tracing/node:1") {
 		t.Errorf("calls %q", f.calls("podman"))
 	}
 }

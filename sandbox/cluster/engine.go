@@ -9,6 +9,7 @@ import (
 	"io"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -121,25 +122,56 @@ func (e *Engine) EnsureImage(ctx context.Context, name string, write Archiver) (
 
 // RemoveImages removes the images whose names begin with prefix, but for those that a container uses: another sandbox's.
 func (e *Engine) RemoveImages(ctx context.Context, prefix string) error {
-	out, err := e.run(ctx, engineTimeout, nil, "images", "--format", "{{.Repository}}:{{.Tag}}")
+	names, err := e.UnusedImages(ctx, prefix)
 	if err != nil {
-		return fmt.Errorf("listing images: %w", err)
+		return err
 	}
-	used, err := e.run(ctx, engineTimeout, nil, "ps", "--all", "--format", "{{.Image}}")
-	if err != nil {
-		return fmt.Errorf("listing the images of containers: %w", err)
-	}
-	inUse := strings.Fields(used)
 	var first error
-	for name := range strings.FieldsSeq(out) {
-		if !strings.HasPrefix(name, prefix) || slices.Contains(inUse, name) {
-			continue
-		}
-		if _, err := e.run(ctx, engineTimeout, nil, "rmi", name); err != nil && first == nil {
+	for _, name := range names {
+		if err := e.RemoveImage(ctx, name); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
+}
+
+// UnusedImages lists the images whose names begin with prefix and that no container uses, be it one that is stopped.
+func (e *Engine) UnusedImages(ctx context.Context, prefix string) ([]string, error) {
+	out, err := e.run(ctx, engineTimeout, nil, "images", "--format", "{{.Repository}}:{{.Tag}}")
+	if err != nil {
+		return nil, fmt.Errorf("listing images: %w", err)
+	}
+	used, err := e.run(ctx, engineTimeout, nil, "ps", "--all", "--format", "{{.Image}}")
+	if err != nil {
+		return nil, fmt.Errorf("listing the images of containers: %w", err)
+	}
+	inUse := strings.Fields(used)
+	var names []string
+	for name := range strings.FieldsSeq(out) {
+		if strings.HasPrefix(name, prefix) && !slices.Contains(inUse, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// RemoveImage removes an image by its name.
+func (e *Engine) RemoveImage(ctx context.Context, name string) error {
+	_, err := e.run(ctx, engineTimeout, nil, "rmi", name)
+	return err
+}
+
+// ImageSize is what an image takes in the engine's storage, in bytes, with layers that others have too; 0 where the engine does not tell.
+func (e *Engine) ImageSize(ctx context.Context, name string) int64 {
+	out, err := e.run(ctx, engineTimeout, nil, "image", "inspect", "--format", "{{.Size}}", name)
+	if err != nil {
+		return 0
+	}
+	size, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return size
 }
 
 // Answering returns the engines that are installed and answer, whether or not they can start privileged containers.

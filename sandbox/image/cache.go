@@ -13,8 +13,14 @@ import (
 	"time"
 )
 
-// cacheFolders are what Builder and Registry keep in the cache; operator has what Go built last of each operator.
-var cacheFolders = []string{"bin", "given", "layers", "operator", "registry", "rootfs"}
+// cacheFolders are what Builder and Registry keep in the cache; operator has what Go built last of each operator, and images when
+// engines were given which images.
+var cacheFolders = []string{"bin", "given", imagesFolder, "layers", "operator", registryFolder, "rootfs"}
+
+const (
+	imagesFolder   = "images"
+	registryFolder = "registry"
+)
 
 // making begins the names of folders that are being filled; abandoned is the age at which one is the leftover of a command
 // that was killed, since no build takes that long. idle is how long ago a folder must have been used to be pruned: a

@@ -113,11 +113,7 @@ func (b *Builder) node(ctx context.Context, parts nodeParts, report Report) (Ima
 	if err != nil {
 		return Image{}, err
 	}
-	key := sha256.Sum256([]byte(strings.Join([]string{
-		keyOf(parts.initDir), keyOf(parts.kubernetesDir), keyOf(parts.toolsDir), keyOf(parts.coreDNSDir),
-		containerdConfig, cniConfig, storageManifest, fmt.Sprint(parts.versions),
-	}, "\n")))
-	system, err := b.layer("node", hex.EncodeToString(key[:])[:16], func(scratch string) ([]file, error) {
+	system, err := b.layer("node", systemKey(parts), func(scratch string) ([]file, error) {
 		return nodeFiles(ctx, parts, images, scratch)
 	})
 	if err != nil {
@@ -141,6 +137,15 @@ func (b *Builder) node(ctx context.Context, parts nodeParts, report Report) (Ima
 		return Image{}, fmt.Errorf("assembling the node image: %w", err)
 	}
 	return nodeImage(parts.versions, image)
+}
+
+// systemKey is the key of the layer above the root filesystem: it has the keys of what the layer is made of.
+func systemKey(parts nodeParts) string {
+	key := sha256.Sum256([]byte(strings.Join([]string{
+		keyOf(parts.initDir), keyOf(parts.kubernetesDir), keyOf(parts.toolsDir), keyOf(parts.coreDNSDir),
+		containerdConfig, cniConfig, storageManifest, fmt.Sprint(parts.versions),
+	}, "\n")))
+	return hex.EncodeToString(key[:])[:16]
 }
 
 // nodeFiles is everything above the root filesystem.

@@ -170,7 +170,7 @@ func (r *Registry) download(ctx context.Context, report Report, reference name.R
 	return r.store().keep(answer.Manifest, answer.Digest, image)
 }
 
-func (r *Registry) store() store { return newStore(filepath.Join(r.builder.Cache, "registry")) }
+func (r *Registry) store() store { return newStore(filepath.Join(r.builder.Cache, registryFolder)) }
 
 // stored finds an image in the cache: only one that is pinned, since what a tag is now the registry alone knows.
 func (r *Registry) stored(wanted string) (image v1.Image, digest v1.Hash, found bool) {

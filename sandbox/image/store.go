@@ -29,6 +29,7 @@ func (s store) keep(answer []byte, digest v1.Hash, image v1.Image) (v1.Image, er
 		return nil, err
 	}
 	if kept, err := s.whole(manifest); err == nil {
+		s.mark(digest)
 		return kept, s.write(digest, answer)
 	}
 	config, err := image.ConfigName()
@@ -88,6 +89,7 @@ func (s store) find(digest v1.Hash, platform v1.Platform) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.mark(digest)
 	if index, err := v1.ParseIndexManifest(bytes.NewReader(raw)); err == nil && index.MediaType.IsIndex() {
 		for _, m := range index.Manifests {
 			if m.Platform != nil && m.Platform.Satisfies(platform) {
@@ -99,7 +101,7 @@ func (s store) find(digest v1.Hash, platform v1.Platform) (v1.Image, error) {
 	return s.whole(digest)
 }
 
-// whole reads an image whose layers must be there.
+// whole reads an image whose layers must be there, and marks it as used.
 func (s store) whole(manifest v1.Hash) (v1.Image, error) {
 	image, err := Stored(s.path.Blob, manifest)
 	if err != nil {
@@ -109,8 +111,10 @@ func (s store) whole(manifest v1.Hash) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.mark(manifest, parsed.Config.Digest)
 	for _, layer := range parsed.Layers {
-		info, err := os.Stat(filepath.Join(string(s.path), "blobs", layer.Digest.Algorithm, layer.Digest.Hex))
+		s.mark(layer.Digest)
+		info, err := os.Stat(s.file(layer.Digest))
 		if err != nil {
 			return nil, err
 		}

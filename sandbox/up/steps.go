@@ -27,6 +27,7 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 		if err != nil {
 			return err
 		}
+		r.builder.NoteImage(probe.Name())
 		search.Probe = cluster.Probe{Name: probe.Name(), Write: archive(probe)}
 	}
 	if r.Record.Provider != "" && (r.Provider == "" || r.Provider == "auto") {
@@ -98,6 +99,7 @@ func (r *Run) GetNodeImage(ctx context.Context, report report) error {
 		r.Record.Bundle = ""
 	}
 	report("giving it to %s", r.engine.Name)
+	r.builder.NoteImage(node.Name())
 	loaded, err := r.engine.EnsureImage(ctx, node.Name(), archive(node))
 	if err != nil {
 		return err

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+func newPrune(shared *shared) *cobra.Command {
+	var output string
+	var dryRun bool
+	var keepDays int
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Remove from the cache what other versions left and nobody uses any more",
+		Long: `prune removes programs, layers and images that were built or pulled into the cache for other versions of the sandbox, or for
+operators, and that no command used for a week, or for --keep-days. What this version needs stays, however old it is, and so does
+what a process runs from and what was used within the last hour: prune can run beside any other command.
+
+It also removes the sandbox's own images from container engines where no container uses them and no up did for that time: up loads
+them again from the cache, in seconds.
+
+"sandbox down --purge" removes everything.`,
+		Example: "  go run ./sandbox prune --dry-run\n  go run ./sandbox prune --keep-days=1 -o json | jq .bytes",
+		Args:    exactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output, "text", "json"); err != nil {
+				return err
+			}
+			const most = 36500
+			if keepDays < 0 || keepDays > most {
+				return usageError{fmt.Errorf("--keep-days=%d: use 0 to %d", keepDays, most)}
+			}
+			run, err := up.Open(shared.options)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), downTimeout)
+			defer cancel()
+			pruned, failure := run.Prune(ctx, time.Duration(keepDays)*24*time.Hour, dryRun)
+			if pruned.Cache == "" {
+				return failure
+			}
+			if err := writePruned(cmd.OutOrStdout(), output, pruned); err != nil {
+				return err
+			}
+			return failure
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "remove nothing, and say what would be removed")
+	cmd.Flags().IntVar(&keepDays, "keep-days", int(up.DefaultUnused/(24*time.Hour)), "remove what was not used for this many days")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func writePruned(out io.Writer, output string, p up.Pruned) error {
+	if output == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(p)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	if len(p.Removed) > 0 {
+		fmt.Fprintln(table, "MB\tUNUSED FOR\tWHAT")
+	}
+	for _, thing := range p.Removed {
+		unused := "?"
+		if thing.LastUsed != nil {
+			unused = duration.HumanDuration(time.Since(*thing.LastUsed))
+		}
+		what := thing.Name
+		if thing.Engine != "" {
+			what += " in " + thing.Engine
+		}
+		fmt.Fprintf(table, "%d\t%s\t%s\n", thing.Bytes>>20, unused, what)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	verb := "Removed"
+	if p.DryRun {
+		verb = "Would remove"
+	}
+	_, err := fmt.Fprintf(out, "%s %d MB. The cache %s takes %d MB.\n", verb, p.Bytes>>20, p.Cache, p.CacheBytes>>20)
+	return err
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/up"
+)
+
+func TestWritePruned(t *testing.T) {
+	used := time.Now().Add(-9 * 24 * time.Hour)
+	pruned := up.Pruned{
+		DryRun: true, Bytes: 700 << 20, CacheBytes: 4 << 30, Cache: "/home/me/.cache/sandbox",
+		Removed: []up.PrunedThing{
+			{Name: "bin/kwok-0000000000000001", Bytes: 54 << 20, LastUsed: &used},
+			{Name: "localhost/operator-tracing/node:v1", Engine: "podman", Bytes: 646 << 20},
+		},
+	}
+	const table = `MB    UNUSED FOR   WHAT
+54    9d           bin/kwok-0000000000000001
+646   ?            localhost/operator-tracing/node:v1 in podman
+`
+	const cache = "The cache /home/me/.cache/sandbox takes 4096 MB.\n"
+	for _, c := range []struct {
+		change func(*up.Pruned)
+		want   string
+	}{
+		{func(*up.Pruned) {}, table + "Would remove 700 MB. " + cache},
+		{func(p *up.Pruned) { p.DryRun = false }, table + "Removed 700 MB. " + cache},
+		{func(p *up.Pruned) { p.DryRun, p.Removed, p.Bytes = false, nil, 0 }, "Removed 0 MB. " + cache},
+	} {
+		p := pruned
+		c.change(&p)
+		var out strings.Builder
+		if err := writePruned(&out, "text", p); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, out.String()); diff != "" {
+			t.Errorf("text (-want +got):\n%s", diff)
+		}
+	}
+	var out strings.Builder
+	if err := writePruned(&out, "json", pruned); err != nil {
+		t.Fatal(err)
+	}
+	var got up.Pruned
+	if err := json.Unmarshal([]byte(out.String()), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(pruned, got); diff != "" {
+		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+}
+
+// TestPruneOfNothing removes nothing from a cache that is not there.
+func TestPruneOfNothing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir()) // No engine.
+	got := execute(t, nil, "prune", "--source=../..", "-o", "json")
+	if got.code != exitOK || got.stderr != "" || !strings.Contains(got.stdout, `"removed": []`) || !strings.Contains(got.stdout, `"bytes": 0`) {
+		t.Errorf("exit code %d, stderr %q, stdout %s", got.code, got.stderr, got.stdout)
+	}
+}
