@@ -130,13 +130,14 @@ func (i *Issuer) request(ctx context.Context, sa *corev1.ServiceAccount) (string
 	token := answer.Status.Token
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, pollInterval, acceptTimeout, true, func(ctx context.Context) (bool, error) {
-		last = i.accepted(ctx, token, sa)
-		if errors.Is(last, errRejected) {
+		err := i.accepted(ctx, token, sa)
+		if errors.Is(err, errRejected) {
+			last = err
 			return false, nil
 		}
-		return last == nil, last
+		return err == nil, err
 	})
-	if errors.Is(last, errRejected) {
+	if err != nil && last != nil { // Also where the last attempt ended with the context.
 		err = fmt.Errorf("%w: %w", err, last)
 	}
 	return token, err
