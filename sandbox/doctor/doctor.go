@@ -20,16 +20,17 @@ type Mode string
 
 // The modes, in the order in which `sandbox up` prefers them where the user asks for none.
 const (
+	KindFromBundle Mode = "kind from a bundle" // considered only where a bundle is asked for, and then no other is
 	KindByRegistry Mode = "kind by registry"
 	KindFromSource Mode = "kind from source"
 	Embedded       Mode = "embedded"
 )
 
 // Modes lists all modes.
-func Modes() []Mode { return []Mode{KindByRegistry, KindFromSource, Embedded} }
+func Modes() []Mode { return []Mode{KindFromBundle, KindByRegistry, KindFromSource, Embedded} }
 
 // onKind are those that need a container engine.
-var onKind = []Mode{KindByRegistry, KindFromSource}
+var onKind = []Mode{KindFromBundle, KindByRegistry, KindFromSource}
 
 // Finding is what one check found. Its JSON form is part of what `sandbox doctor -o json` prints.
 type Finding struct {
@@ -96,7 +97,7 @@ func Examine(facts Facts) Report {
 		}
 	}
 	allowed := facts.Wanted.modes()
-	for _, mode := range Modes() {
+	for _, mode := range facts.Wanted.examined() {
 		verdict := Verdict{Mode: mode, CanRun: true, ToBuild: facts.Missing[mode]}
 		for _, f := range report.Findings {
 			if f.Severity == Problem && slices.Contains(f.Modes, mode) {

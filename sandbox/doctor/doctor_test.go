@@ -122,8 +122,9 @@ func TestModesThatAnUpConsiders(t *testing.T) {
 		{Wanted{Cluster: "auto", Provider: "auto", Images: "auto"}, []Mode{KindByRegistry, KindFromSource, Embedded}},
 		{Wanted{Cluster: "auto", Provider: "auto", Images: "source"}, []Mode{KindFromSource, Embedded}},
 		{Wanted{Cluster: "auto", Provider: "auto", Images: "registry"}, []Mode{KindByRegistry}},
-		{Wanted{Cluster: "auto", Provider: "podman", Images: "auto"}, onKind},
-		{Wanted{Cluster: "kind", Provider: "auto", Images: "auto"}, onKind},
+		{Wanted{Cluster: "auto", Provider: "podman", Images: "auto"}, []Mode{KindByRegistry, KindFromSource}},
+		{Wanted{Cluster: "kind", Provider: "auto", Images: "auto"}, []Mode{KindByRegistry, KindFromSource}},
+		{Wanted{Cluster: "kind", Provider: "auto", Images: FromBundle}, []Mode{KindFromBundle}},
 		{Wanted{Cluster: "kind", Provider: "auto", Images: "source"}, []Mode{KindFromSource}},
 		{Wanted{Cluster: "embedded", Provider: "auto", Images: "auto"}, []Mode{Embedded}},
 		{Wanted{Cluster: "embedded", Provider: "auto", Images: "source"}, []Mode{Embedded}},
@@ -174,5 +175,25 @@ func TestWarningsConcernWhatWillRun(t *testing.T) {
 	facts.Sources = errors.New("no sources")
 	if w := Examine(facts).Warnings(facts.Wanted); len(w) > 0 {
 		t.Errorf("nothing can run: %+v", w)
+	}
+}
+
+// A bundle needs an engine, and neither a registry nor Go; what else could run, nobody has looked at.
+func TestVerdictOnABundle(t *testing.T) {
+	facts := healthy()
+	facts.Wanted.Cluster, facts.Wanted.Images = "kind", FromBundle
+	facts.Proxy = Proxy{Variables: []string{"HTTPS_PROXY"}, Err: errors.New("invalid port")}
+	facts.Go = Go{Looked: true}
+	report := Examine(facts)
+	if diff := cmp.Diff([]Verdict{{Mode: KindFromBundle, CanRun: true}}, report.Verdicts); diff != "" || report.Chosen != KindFromBundle {
+		t.Errorf("chosen %q, verdicts (-want +got):\n%s", report.Chosen, diff)
+	}
+	facts.Engine = Engine{Looked: true}
+	report = Examine(facts)
+	if diff := cmp.Diff([]Verdict{{Mode: KindFromBundle, Why: []string{"engine"}}}, report.Verdicts); diff != "" || report.Chosen != "" {
+		t.Errorf("without an engine: chosen %q, verdicts (-want +got):\n%s", report.Chosen, diff)
+	}
+	if err := report.Refusal(facts.Wanted); err == nil {
+		t.Error("without an engine it is not refused")
 	}
 }

@@ -11,15 +11,23 @@ import (
 type Wanted struct {
 	Cluster  string // kind, embedded or auto
 	Provider string // docker, podman, nerdctl or auto
-	Images   string // registry, source or auto
+	Images   string // registry, source, auto, or FromBundle
 	// Fresh is whether the sandbox has to be made. One that is there already has its ports and room for its data.
 	Fresh bool
+}
+
+// FromBundle is what Wanted's Images are where they come from a bundle.
+const FromBundle = "bundle"
+
+// examined are the modes that there are a verdict on: with a bundle nobody looks at what the others need.
+func (w Wanted) examined() []Mode {
+	return slices.DeleteFunc(Modes(), func(m Mode) bool { return (m == KindFromBundle) != (w.Images == FromBundle) })
 }
 
 // modes are those that `sandbox up` would consider, the preferred one first.
 func (w Wanted) modes() []Mode {
 	var modes []Mode
-	for _, mode := range Modes() {
+	for _, mode := range w.examined() {
 		switch {
 		case mode == Embedded && (w.Cluster == "kind" || w.Cluster == "auto" && (w.Provider != "auto" || w.Images == "registry")),
 			mode != Embedded && w.Cluster == "embedded",

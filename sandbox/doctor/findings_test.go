@@ -94,15 +94,15 @@ var storageFindings = []finding{
 	{"state nearly full", on(StateDisk, free(200*mib)), "disk", Warning, "200 MiB free in the state folder", "--state-dir", Modes()},
 	{"state can't be written", on(StateDisk, refusing), "disk", Problem, "state folder: read-only file system; use another", "", Modes()},
 	{"cache full, all built", on(CacheDisk, free(0)), "disk", OK, "0 MiB in the cache folder", "", nil},
-	{"cache full, nothing built", and(lacking, on(CacheDisk, free(100*mib))), "disk", Problem, "100 MiB free in the cache folder", "XDG_CACHE_HOME", Modes()},
-	{"cache nearly full, nothing built", and(lacking, on(CacheDisk, free(3*gib))), "disk", Warning, "3.0 GiB free in the cache folder", "XDG_CACHE_HOME", Modes()},
+	{"cache full, nothing built", and(lacking, on(CacheDisk, free(100*mib))), "disk", Problem, "100 MiB free in the cache folder", "XDG_CACHE_HOME", building},
+	{"cache nearly full, nothing built", and(lacking, on(CacheDisk, free(3*gib))), "disk", Warning, "3.0 GiB free in the cache folder", "XDG_CACHE_HOME", building},
 	{"cache nearly full, only the operator changed", func(f *Facts) {
 		f.Missing = map[Mode][]string{Embedded: {"operator"}}
 		on(CacheDisk, free(100*mib))(f)
 	}, "disk", Warning, "100 MiB free in the cache folder", "XDG_CACHE_HOME", []Mode{Embedded}},
 	{"cache can't be written, all built", on(CacheDisk, refusing), "disk", OK, "need not be", "", nil},
-	{"cache can't be written, nothing built", and(lacking, on(CacheDisk, refusing)), "disk", Problem, "cache folder: read-only", "", Modes()},
-	{"build cache full", and(lacking, on(BuildDisk, free(100*mib))), "disk", Problem, "100 MiB free in Go's build cache", "GOCACHE", Modes()},
+	{"cache can't be written, nothing built", and(lacking, on(CacheDisk, refusing)), "disk", Problem, "cache folder: read-only", "", building},
+	{"build cache full", and(lacking, on(BuildDisk, free(100*mib))), "disk", Problem, "100 MiB free in Go's build cache", "GOCACHE", building},
 	{"engine full", on(EngineDisk, free(300*mib)), "disk", Problem, "300 MiB free in the engine's storage", "docker system prune", onKind},
 	{"engine nearly full", on(EngineDisk, free(3*gib)), "disk", Warning, "3.0 GiB free in the engine's storage", "docker system prune", onKind},
 }
@@ -134,12 +134,15 @@ var networkFindings = []finding{
 	{"some answer", func(f *Facts) { f.Registries[0].Err = errors.New("gone") }, "registries", OK, "two.example answer", "", nil},
 }
 
+// building are the modes that lack something by lacking.
+var building = []Mode{KindByRegistry, KindFromSource, Embedded}
+
 var buildFindings = []finding{
 	{"none, nothing built", and(lacking, func(f *Facts) { f.Go.Path, f.Go.Version = "", "" }), "Go", Problem,
-		"there is no go command, and the cache lacks node-init, operator, kubernetes and 2 more", "install Go 1.26.6", Modes()},
+		"there is no go command, and the cache lacks node-init, operator, kubernetes and 2 more", "install Go 1.26.6", building},
 	{"none, all built", func(f *Facts) { f.Go.Path, f.Go.Version = "", "" }, "Go", OK, "everything is built already", "", nil},
 	{"too old, all built", func(f *Facts) { f.Go.Version = "go1.25.1" }, "Go", OK, "go1.25.1 is older than go.mod's go1.26.6", "", nil},
-	{"too old", and(lacking, func(f *Facts) { f.Go.Version = "go1.25.1" }), "Go", Problem, "go1.25.1 is older", "GOTOOLCHAIN=auto", Modes()},
+	{"too old", and(lacking, func(f *Facts) { f.Go.Version = "go1.25.1" }), "Go", Problem, "go1.25.1 is older", "GOTOOLCHAIN=auto", building},
 	{"too old, but it gets others", and(lacking, func(f *Facts) { f.Go.Version, f.Go.Downloads = "go1.25.1", true }), "Go", OK, "gets go1.26.6", "", nil},
 	{"a script in its place", func(f *Facts) { f.Go.Version = "" }, "Go", OK, "can't be read", "", nil},
 	{"Debian's root", func(f *Facts) { f.Debian = errors.New("needs debootstrap") }, "node image", Problem, "needs debootstrap", "apt-get install debootstrap", []Mode{KindFromSource}},

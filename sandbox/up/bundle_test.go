@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -29,6 +30,9 @@ func TestUseBundle(t *testing.T) {
 		run := &Run{Options: test.options, Record: test.record}
 		if use := run.UseBundle(); run.bundlePath != test.want || use != (test.want != "") {
 			t.Errorf("%s: %t, %q, want %q", test.name, use, run.bundlePath, test.want)
+		}
+		if asked := run.subject().Wanted.Images == doctor.FromBundle; asked != (test.want != "") {
+			t.Errorf("%s: the doctor looks at what a bundle needs: %t", test.name, asked)
 		}
 	}
 }

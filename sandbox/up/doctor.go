@@ -88,8 +88,8 @@ func (r *Run) subject() doctor.Subject {
 			s.Wanted.Images = r.Record.Images
 		}
 	}
-	if r.bundlePath != "" { // As from a registry, but for one that nobody has to ask, and with nothing left to build.
-		s.Wanted.Cluster, s.Wanted.Images = state.Kind, "registry"
+	if r.bundlePath != "" { // Nobody has to be asked, and nothing is left to build.
+		s.Wanted.Cluster, s.Wanted.Images = state.Kind, doctor.FromBundle
 		s.Cache, _ = state.CachePath() // Without it nobody looks at its disk.
 		return s
 	}
