@@ -14,12 +14,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// file is one entry of a layer. Exactly one of source, content and link says what it is; all empty is a folder.
+// file is one entry of a layer. Exactly one of source, content, link and same says what it is; all empty is a folder.
 type file struct {
 	path    string // in the image, with no leading slash
 	source  string // a file to copy
 	content string
 	link    string // target of a symbolic link
+	same    string // path of a file before it in the layer that this is another name of
 	mode    int64  // 0 means 0755
 }
 
@@ -70,6 +71,9 @@ func (f file) write(archive *tar.Writer) error {
 		return f.copy(archive, header)
 	case f.link != "":
 		header.Typeflag, header.Linkname = tar.TypeSymlink, f.link
+		return archive.WriteHeader(header)
+	case f.same != "":
+		header.Typeflag, header.Linkname = tar.TypeLink, f.same
 		return archive.WriteHeader(header)
 	case f.content != "":
 		header.Typeflag, header.Size = tar.TypeReg, int64(len(f.content))

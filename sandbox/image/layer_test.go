@@ -56,6 +56,7 @@ func TestWriteLayer(t *testing.T) {
 	err := writeLayer(path, []file{
 		{path: "usr/local/bin/program", source: source},
 		{path: "usr/local/bin/alias", link: "program"},
+		{path: "usr/local/bin/again", same: "usr/local/bin/program"},
 		{path: "usr/local/etc/settings", content: "a=b\n", mode: 0o644},
 		{path: "var/empty"},
 	})
@@ -68,6 +69,7 @@ func TestWriteLayer(t *testing.T) {
 		{"usr/local/bin/", "", "", tar.TypeDir, 0o755},
 		{"usr/local/bin/program", "", "elf", tar.TypeReg, 0o755},
 		{"usr/local/bin/alias", "program", "", tar.TypeSymlink, 0o755},
+		{"usr/local/bin/again", "usr/local/bin/program", "", tar.TypeLink, 0o755},
 		{"usr/local/etc/", "", "", tar.TypeDir, 0o755},
 		{"usr/local/etc/settings", "", "a=b\n", tar.TypeReg, 0o644},
 		{"var/", "", "", tar.TypeDir, 0o755},

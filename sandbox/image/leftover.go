@@ -102,6 +102,7 @@ func (b *Builder) neededKeys() (map[string]bool, error) {
 		if parts.versions, err = builder.Versions(); err != nil {
 			return nil, err
 		}
+		parts.rootFS.archive = filepath.Join(builder.rootFSFolder(), "rootfs.tar")
 		for _, key := range []string{systemKey(parts), keyOf(builder.rootFSFolder()), keyOf(builder.assetFolder(chart))} {
 			keys[key] = true
 		}

@@ -64,28 +64,14 @@ type nodeParts struct {
 	versions                                     NodeVersions
 }
 
-// controlPlane is the images that kubeadm wants in the node, as one archive: one image, under six names, of the
-// multi-call binary with nft for kube-proxy; CoreDNS; and pause.
+// controlPlane is the images that kubeadm wants in the node: one image, under six names, of the multi-call binary with nft
+// for kube-proxy; CoreDNS; and pause.
 func (b *Builder) controlPlane(parts nodeParts) ([]Image, error) {
-	goos, goarch := b.platform()
-	programs, err := b.layer("kubernetes", keyOf(parts.kubernetesDir), func(string) ([]file, error) {
-		return linked(filepath.Join(parts.kubernetesDir, "kubernetes"), "usr/local/bin", "kubernetes",
-			"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"), nil
-	})
+	multi, err := b.unpacked(parts.control(), v1.Config{Env: []string{binPath}})
 	if err != nil {
 		return nil, err
 	}
-	nft, err := b.layer("nft", keyOf(filepath.Dir(parts.rootFS.archive)), func(scratch string) ([]file, error) {
-		return programWithLibraries(parts.rootFS.archive, "usr/sbin/nft", scratch)
-	})
-	if err != nil {
-		return nil, err
-	}
-	multi, err := assemble(goos, goarch, v1.Config{Env: []string{binPath}}, programs, nft)
-	if err != nil {
-		return nil, fmt.Errorf("assembling the control plane's image: %w", err)
-	}
-	dns, err := b.single("coredns", filepath.Join(parts.coreDNSDir, "coredns"), "coredns", keyOf(parts.coreDNSDir), v1.Config{})
+	dns, err := b.unpacked(parts.dns(), v1.Config{Entrypoint: []string{"/coredns"}})
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +129,7 @@ func (b *Builder) node(ctx context.Context, parts nodeParts, report Report) (Ima
 func systemKey(parts nodeParts) string {
 	key := sha256.Sum256([]byte(strings.Join([]string{
 		keyOf(parts.initDir), keyOf(parts.kubernetesDir), keyOf(parts.toolsDir), keyOf(parts.coreDNSDir),
-		containerdConfig, cniConfig, storageManifest, fmt.Sprint(parts.versions),
+		keyOf(filepath.Dir(parts.rootFS.archive)), containerdConfig, cniConfig, storageManifest, fmt.Sprint(parts.versions),
 	}, "\n")))
 	return hex.EncodeToString(key[:])[:16]
 }
@@ -176,7 +162,13 @@ func nodeFiles(ctx context.Context, parts nodeParts, images []Image, scratch str
 	for _, plugin := range []string{"bridge", "host-local", "loopback", "portmap"} {
 		files = append(files, file{path: "opt/cni/bin/" + plugin, source: filepath.Join(parts.toolsDir, plugin)})
 	}
-	return append(files, linked(filepath.Join(parts.kubernetesDir, "kubernetes"), "usr/local/bin", "kubernetes", "kubeadm", "kubectl", "kubelet")...), nil
+	files = append(files, linked(filepath.Join(parts.kubernetesDir, "kubernetes"), "usr/local/bin", "kubernetes", "kubeadm", "kubectl", "kubelet")...)
+	control, err := parts.controlFiles(scratch)
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, parts.control().in(control)...)
+	return append(files, parts.dns().in([]file{{path: "coredns", source: filepath.Join(parts.coreDNSDir, "coredns")}})...), nil
 }
 
 // single is an image of one static program, which it runs.

@@ -77,7 +77,11 @@ func importImages(ctx context.Context) error {
 			return fmt.Errorf("importing %s: %w: %s", archive, err, out)
 		}
 	}
-	logf("imported %d image archives in %s", len(archives), time.Since(start).Round(10*time.Millisecond))
+	stacks := overlaysStack(unpackedDir, filepath.Dir(importedMark))
+	if err := placeUnpacked(snapshotsDir, unpackedDir, stacks); err != nil {
+		return err
+	}
+	logf("imported %d image archives in %s, their layers linked: %t", len(archives), time.Since(start).Round(10*time.Millisecond), stacks)
 	return os.WriteFile(importedMark, nil, 0o644)
 }
 
