@@ -45,10 +45,10 @@ func sandboxIn(t *testing.T, dir string) *sandbox {
 }
 
 // up brings the sandbox up and returns what it printed.
-func (s *sandbox) up() string {
+func (s *sandbox) up(flags ...string) string {
 	s.T.Helper()
 	start := time.Now()
-	out, err := s.Run(s.T.Context(), upLimit, "up")
+	out, err := s.Run(s.T.Context(), upLimit, append([]string{"up"}, flags...)...)
 	if err != nil {
 		s.T.Fatalf("up: %v\n%s", err, out)
 	}

@@ -132,7 +132,7 @@ func TestEnsureAdoptsAClusterThatWorks(t *testing.T) {
 	withNode(f, "test-control-plane\n", c.dir.Owner())
 	serve(t, c, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	node := Node{Image: "node:1"}
-	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, state.Ports{}, c.dir))
+	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, state.Ports{}, c.dir), node)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestEnsureAdoptsAClusterThatWorks(t *testing.T) {
 func TestAsRecorded(t *testing.T) {
 	c := newCluster(t)
 	node, ports := Node{Image: "node:1"}, state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}
-	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, ports, c.dir))
+	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, ports, c.dir), node)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (c *Cluster) asRecorded(wanted Wanted, record state.Record) (bool, error) {
 	if record.Creating || !wanted.Ports.SatisfiedBy(record.Ports) {
 		return false, nil
 	}
-	hash, err := hashConfig(kindConfig(c.name, wanted.Node, *c.engine.Host, record.Ports, c.dir))
+	hash, err := hashConfig(kindConfig(c.name, wanted.Node, *c.engine.Host, record.Ports, c.dir), wanted.Node)
 	return hash == record.ConfigHash, err
 }
 
@@ -99,7 +99,7 @@ func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record,
 		return err
 	}
 	config := kindConfig(c.name, wanted.Node, *c.engine.Host, ports, c.dir)
-	hash, err := hashConfig(config)
+	hash, err := hashConfig(config, wanted.Node)
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,9 @@ func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record,
 	record.Provider, record.ContainersConf = c.engine.Name, c.engine.ContainersConf
 	record.NodeImage, record.ConfigHash, record.Ports, record.Creating = wanted.Node.Image, hash, ports, true
 	if err := c.dir.Save(*record); err != nil {
+		return err
+	}
+	if err := writeTracingFiles(wanted.Node, c.dir); err != nil {
 		return err
 	}
 	if err := c.create(ctx, cluster.CreateWithV1Alpha4Config(config), reached); err != nil {

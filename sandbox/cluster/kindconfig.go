@@ -53,6 +53,8 @@ type Node struct {
 	Source bool
 	// EtcdTag and CoreDNSTag are the tags of those images in a node built from source.
 	EtcdTag, CoreDNSTag string
+	// Tracing has the node's programs send spans to the Jaeger that runs on its network, see tracing.go.
+	Tracing bool
 }
 
 // kindConfig is the configuration that kind makes the cluster from. Settings for a node built from source must not
@@ -80,6 +82,10 @@ func kindConfig(name string, node Node, host Host, ports state.Ports, dir state.
 	if !host.CgroupV2 {
 		// The kubelet refuses cgroup v1 since 1.35 unless it is told otherwise (KEP-5573).
 		config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, "kind: KubeletConfiguration\nfailCgroupV1: false\n")
+	}
+	if node.Tracing {
+		config.Nodes[0].ExtraMounts = append(config.Nodes[0].ExtraMounts, tracingMounts(node, dir)...)
+		config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, controlPlaneTracingPatch, kubeletTracingPatch)
 	}
 	return config
 }
@@ -128,21 +134,30 @@ func dnsPatch(node Node) string {
 	return "kind: ClusterConfiguration\ndns:\n  imageTag: " + node.CoreDNSTag + "\n"
 }
 
-// hashConfig tells two configurations apart.
-func hashConfig(config *v1alpha4.Cluster) (string, error) {
+// hashConfig tells two configurations apart, those files included that the node has by them.
+func hashConfig(config *v1alpha4.Cluster, node Node) (string, error) {
 	data, err := yaml.Marshal(config)
 	if err != nil {
 		return "", fmt.Errorf("hashing kind's configuration: %w", err)
+	}
+	if files := tracingFiles(node); len(files) > 0 {
+		data = fmt.Append(data, files) // Printed in the order of their names.
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])[:16], nil
 }
 
 // KindConfig is the YAML that `kind create cluster --config` would make the same node from, with ports that kind chooses,
-// without the mark of a sandbox, and with the scheduler as it is by default: for both, the node has files of the state folder.
-func KindConfig(name string, node Node, host Host) (string, error) {
-	config := kindConfig(name, node, host, state.Ports{}, state.Dir{})
-	config.Nodes[0].ExtraMounts = nil
+// without the mark of a sandbox, and with the scheduler as it is by default: for both, the node has files of the state folder. So
+// it has where it is one with Tracing: these files are written there.
+func KindConfig(name string, node Node, host Host, dir state.Dir) (string, error) {
+	if err := writeTracingFiles(node, dir); err != nil {
+		return "", err
+	}
+	config := kindConfig(name, node, host, state.Ports{}, dir)
+	config.Nodes[0].ExtraMounts = slices.DeleteFunc(config.Nodes[0].ExtraMounts, func(m v1alpha4.Mount) bool {
+		return m.ContainerPath == ownerPath || m.ContainerPath == schedulerPath
+	})
 	config.KubeadmConfigPatches = slices.DeleteFunc(config.KubeadmConfigPatches, func(patch string) bool { return patch == schedulerPatch })
 	config.Nodes[0].ExtraPortMappings = nil
 	data, err := yaml.Marshal(config)

@@ -19,6 +19,7 @@ func TestKindConfig(t *testing.T) {
 	ports := state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}
 	registry := Node{Image: "docker.example.test/kindest/node:v1.37.0"}
 	source := Node{Image: "localhost/operator-tracing/node:v1.37.2-abc", Source: true, EtcdTag: "3.7.0-0", CoreDNSTag: "v1.14.0"}
+	traced := func(node Node) Node { node.Tracing = true; return node }
 	for _, test := range []struct {
 		name string
 		node Node
@@ -28,6 +29,8 @@ func TestKindConfig(t *testing.T) {
 		{"registry-cgroup-v2", registry, Host{CgroupV2: true}},
 		{"source-cgroup-v1", source, Host{}},
 		{"source-cgroup-v2", source, Host{CgroupV2: true}},
+		{"registry-traced", traced(registry), Host{CgroupV2: true}},
+		{"source-traced", traced(source), Host{CgroupV2: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := yaml.Marshal(kindConfig("test", test.node, test.host, ports, state.Dir{Path: "/state"}))
@@ -55,11 +58,12 @@ func TestHashConfigTellsSettingsApart(t *testing.T) {
 	seen := map[string]string{}
 	for name, node := range map[string]Node{
 		"one": {Image: "a"}, "other image": {Image: "b"}, "source": {Image: "a", Source: true}, "other etcd": {Image: "a", Source: true, EtcdTag: "1"},
+		"traced": {Image: "a", Tracing: true},
 	} {
 		for _, host := range []Host{{CgroupV2: true}, {}} {
 			for _, port := range []int{1, 2} {
 				what := fmt.Sprintf("%s, %+v, port %d", name, host, port)
-				hash, err := hashConfig(kindConfig("test", node, host, state.Ports{UI: port}, state.Dir{Path: "/state"}))
+				hash, err := hashConfig(kindConfig("test", node, host, state.Ports{UI: port}, state.Dir{Path: "/state"}), node)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,8 +74,8 @@ func TestHashConfigTellsSettingsApart(t *testing.T) {
 			}
 		}
 	}
-	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 1}, state.Ports{}, state.Dir{Path: "/state"}))
-	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 2, Kernel: "6"}, state.Ports{}, state.Dir{Path: "/state"}))
+	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 1}, state.Ports{}, state.Dir{Path: "/state"}), Node{})
+	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 2, Kernel: "6"}, state.Ports{}, state.Dir{Path: "/state"}), Node{})
 	if one != other {
 		t.Error("the host's memory or kernel changes the hash, and would make a cluster anew")
 	}

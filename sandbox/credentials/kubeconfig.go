@@ -44,11 +44,7 @@ type Kubeconfig struct {
 // WriteKubeconfig makes sure of a kubeconfig at path, for its owner alone, and reports whether it changed it. Paths in it must
 // be absolute. Errors name the file.
 func WriteKubeconfig(path string, k Kubeconfig) (changed bool, err error) {
-	config, err := k.config()
-	if err != nil {
-		return false, fmt.Errorf("writing kubeconfig %s: %w", path, err)
-	}
-	data, err := clientcmd.Write(*config)
+	data, err := k.Text()
 	if err != nil {
 		return false, fmt.Errorf("writing kubeconfig %s: %w", path, err)
 	}
@@ -59,6 +55,15 @@ func WriteKubeconfig(path string, k Kubeconfig) (changed bool, err error) {
 		return false, fmt.Errorf("writing kubeconfig: %w", err)
 	}
 	return true, nil
+}
+
+// Text is the kubeconfig as YAML. Paths in it must be absolute; with Inline they are read, and else need not be there.
+func (k Kubeconfig) Text() ([]byte, error) {
+	config, err := k.config()
+	if err != nil {
+		return nil, err
+	}
+	return clientcmd.Write(*config)
 }
 
 func (k Kubeconfig) config() (*clientcmdapi.Config, error) {

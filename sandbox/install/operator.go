@@ -31,6 +31,8 @@ type OperatorOptions struct {
 	Telemetry project.Telemetry
 	// Replicas is how many Pods it has; zero leaves that to its manifests.
 	Replicas int
+	// Client is who the operator is to the API server; nil leaves it its service account's token. It is for Pods alone.
+	Client *OperatorClient
 	// WebhookAddress is "localhost:PORT" where the operator is a process beside the API server: its webhooks are called
 	// there, and neither Deployment nor Services are rendered. Then Version is required, and Image and Env don't matter.
 	// Empty means a Pod.
@@ -80,6 +82,13 @@ func operatorPod(o OperatorOptions) (*Component, error) {
 			return nil, err
 		}
 	}
+	if o.Client != nil {
+		secret, err := o.Client.mount(objects, o.Manifests)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, secret)
+	}
 	version := o.Version
 	if version == "" {
 		version = o.Image.Ref
@@ -114,19 +123,27 @@ func copies(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
 
 // setReplicas sets how many Pods the manager's Deployment has.
 func setReplicas(objects []*unstructured.Unstructured, m *project.Manifests, replicas int) error {
-	for _, obj := range objects {
-		if obj.GetKind() == "Deployment" && obj.GetNamespace() == m.Deployment.Namespace && obj.GetName() == m.Deployment.Name {
-			return unstructured.SetNestedField(obj.Object, int64(replicas), "spec", "replicas")
-		}
+	deployment, err := managerDeployment(objects, m)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("no Deployment %s/%s", m.Deployment.Namespace, m.Deployment.Name)
+	return unstructured.SetNestedField(deployment.Object, int64(replicas), "spec", "replicas")
 }
 
 // managerContainer is the manager's container among objects, for changes in place.
 func managerContainer(objects []*unstructured.Unstructured, m *project.Manifests) (map[string]any, error) {
+	deployment, err := managerDeployment(objects, m)
+	if err != nil {
+		return nil, err
+	}
+	return container(deployment, m.Deployment.Spec.Template.Spec.Containers[m.Container].Name)
+}
+
+// managerDeployment is the manager's Deployment among objects, for changes in place.
+func managerDeployment(objects []*unstructured.Unstructured, m *project.Manifests) (*unstructured.Unstructured, error) {
 	for _, obj := range objects {
 		if obj.GetKind() == "Deployment" && obj.GetNamespace() == m.Deployment.Namespace && obj.GetName() == m.Deployment.Name {
-			return container(obj, m.Deployment.Spec.Template.Spec.Containers[m.Container].Name)
+			return obj, nil
 		}
 	}
 	return nil, fmt.Errorf("no Deployment %s/%s", m.Deployment.Namespace, m.Deployment.Name)

@@ -49,11 +49,8 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 	if err := m.checkProcess(); err != nil {
 		return nil, err
 	}
-	spec := m.Deployment.Spec.Template.Spec
-	p := &Process{Namespace: m.Deployment.Namespace, Account: spec.ServiceAccountName, Secrets: map[string]string{}}
-	if p.Account == "" {
-		p.Account = "default"
-	}
+	p := &Process{Secrets: map[string]string{}}
+	p.Namespace, p.Account = m.Account()
 	mounts, err := m.mounts(place, p)
 	if err != nil {
 		return nil, err
@@ -75,6 +72,14 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 		p.Args = append(p.Args, expand(relocate(arg, mounts), known))
 	}
 	return p, nil
+}
+
+// Account is the service account that the operator acts as.
+func (m *Manifests) Account() (namespace, name string) {
+	if name = m.Deployment.Spec.Template.Spec.ServiceAccountName; name == "" {
+		name = "default"
+	}
+	return m.Deployment.Namespace, name
 }
 
 // cannot is an error about what embedded can't do.

@@ -36,6 +36,9 @@ func (d Dir) Diagnostics() string { return d.file("diagnostics") }
 // Clients is the folder of certificates of users whose trace contexts the API server continues.
 func (d Dir) Clients() string { return d.file("client") }
 
+// Tracing is the folder of the files by which the programs of kind's node send spans: it is mounted into the node.
+func (d Dir) Tracing() string { return d.file("tracing") }
+
 // Records is the folder of what is known of the processes of an embedded cluster.
 func (d Dir) Records() string { return d.file("run") }
 
@@ -65,7 +68,7 @@ func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 func (d Dir) contents() []string {
 	record := d.file(recordFile)
 	return []string{
-		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Diagnostics(), d.KindLogs(), d.Probe(),
+		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Tracing(), d.Diagnostics(), d.KindLogs(), d.Probe(),
 		d.Subject(), d.Subject() + ".new", d.ContainersConf(), d.Owner(), d.Scheduler(), d.Kubeconfig(), d.Kubeconfig() + ".lock", d.Kubeconfig() + ".new",
 		record + ".new", record, d.file(lockFile),
 	}

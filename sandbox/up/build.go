@@ -76,6 +76,7 @@ func (r *Run) buildPrograms(ctx context.Context, progress *ui.Progress) error {
 // KindConfig gets the node image into the engine and returns the configuration by which plain kind makes the same node.
 func (r *Run) KindConfig(ctx context.Context, progress *ui.Progress) (string, error) {
 	const limit = 35 * time.Minute
+	r.chooseTracing()
 	err := Do(ctx, progress, []Step{
 		{Name: "container engine", Limit: limit, Run: r.FindEngine},
 		{Name: "images", Limit: limit, Run: r.ChooseImages, Needs: []string{"container engine"}},
@@ -84,5 +85,5 @@ func (r *Run) KindConfig(ctx context.Context, progress *ui.Progress) (string, er
 	if err != nil {
 		return "", err
 	}
-	return cluster.KindConfig(r.Name, r.node, *r.engine.Host)
+	return cluster.KindConfig(r.Name, r.node, *r.engine.Host, r.Dir)
 }

@@ -47,9 +47,6 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 		report("embedded: processes of this machine")
 		return r.useEmbedded()
 	}
-	if r.TracesControlPlane() {
-		return errTracingOnKind
-	}
 	err := r.FindEngine(ctx, report)
 	if err == nil && wanted == "auto" {
 		err = r.nodeImageHindrance(ctx, report)

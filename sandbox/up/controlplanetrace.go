@@ -2,7 +2,6 @@ package up
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -19,18 +18,22 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/install"
-	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// errTracingOnKind is the answer to a wish that kind can't fulfil.
-var errTracingOnKind = errors.New("--control-plane-tracing: only an embedded cluster has it, use --cluster=embedded with it; a kind cluster of this name must be taken down first (`sandbox down`)")
-
 // chooseTracing decides whether the control plane takes part in the traces: as was asked for, or as it is.
 func (r *Run) chooseTracing() {
 	if r.ControlPlaneTracing != nil {
+		r.tracingSwitched = r.Record.Name != "" && r.Record.ControlPlaneTracing != *r.ControlPlaneTracing
 		r.Record.ControlPlaneTracing = *r.ControlPlaneTracing
+	}
+}
+
+// sayNodeGoes tells the user of a kind cluster what switching does, before it does it: its node can't be changed.
+func (r *Run) sayNodeGoes() {
+	if r.tracingSwitched && r.Note != nil {
+		r.Note("--control-plane-tracing=%t: kind's node is made anew for it, and what was in the cluster goes with the old one.", r.TracesControlPlane())
 	}
 }
 
@@ -48,16 +51,49 @@ func (r *Run) operatorEnv() map[string]string {
 	if _, set := env[trustedWriters]; set || !r.TracesControlPlane() || r.Record.File != "" {
 		return env
 	}
-	p, err := r.manifests.Process(project.Place{})
-	if err != nil {
-		return env // The operator's own step says so.
-	}
-	env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(p.Namespace, p.Account).User, install.ApplierUser}, ",")
+	env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(r.manifests.Account()).User, install.ApplierUser}, ",")
 	return env
 }
 
-// clientFolder has the certificate of who applies the sample.
-func (r *Run) clientFolder() string { return r.Dir.Clients() }
+// certificate makes sure of a client's certificate in the sandbox's folder, under a name there.
+func (r *Run) certificate(ctx context.Context, name string, client credentials.Client) (credentials.ClientPair, error) {
+	admin, err := r.restConfig()
+	if err != nil {
+		return credentials.ClientPair{}, err
+	}
+	issuer, err := credentials.NewIssuer(admin)
+	if err != nil {
+		return credentials.ClientPair{}, err
+	}
+	pair, err := issuer.Certificate(ctx, filepath.Join(r.Dir.Clients(), name), client)
+	return pair, state.Remedy(err)
+}
+
+// operatorClient is the certificate by which the operator's Pod is a caller whose traces count: the same user in the same groups as by
+// its token, and in system:monitoring beside them. It is nil where the control plane is not traced.
+func (r *Run) operatorClient(ctx context.Context) (*install.OperatorClient, error) {
+	if !r.TracesControlPlane() {
+		return nil, nil
+	}
+	pair, err := r.certificate(ctx, "operator", credentials.TracedAccount(r.manifests.Account()))
+	if err != nil {
+		return nil, fmt.Errorf("making the operator a caller whose traces count: %w", err)
+	}
+	client := &install.OperatorClient{Revision: pair.Fingerprint}
+	if client.Certificate, err = os.ReadFile(pair.CertFile); err != nil {
+		return nil, fmt.Errorf("reading the operator's certificate: %w", err)
+	}
+	if client.Key, err = os.ReadFile(pair.KeyFile); err != nil {
+		return nil, fmt.Errorf("reading the key of the operator's certificate: %w", err)
+	}
+	admin, err := r.restConfig()
+	if err != nil {
+		return nil, err
+	}
+	client.CA = admin.CAData // It is one and the same for Pods and others.
+	client.Server, err = install.ServerForPods(ctx, r.target)
+	return client, err
+}
 
 // applyTraced applies the sample as a user whose trace contexts the API server continues, each object that has to be written below
 // a span of its own, and sends these spans. What is as it should be is not written and has no span.
@@ -101,19 +137,13 @@ func (r *Run) tracedTarget(ctx context.Context) (*install.Cluster, error) {
 	if err := applier.Install(ctx, r.target); err != nil {
 		return nil, err
 	}
+	pair, err := r.certificate(ctx, "apply", credentials.Client{User: install.ApplierUser, Groups: []string{credentials.TracingGroup}})
+	if err != nil {
+		return nil, err
+	}
 	admin, err := r.restConfig()
 	if err != nil {
 		return nil, err
-	}
-	issuer, err := credentials.NewIssuer(admin)
-	if err != nil {
-		return nil, err
-	}
-	pair, err := issuer.Certificate(ctx, filepath.Join(r.clientFolder(), "apply"), credentials.Client{
-		User: install.ApplierUser, Groups: []string{credentials.TracingGroup},
-	})
-	if err != nil {
-		return nil, state.Remedy(err)
 	}
 	config := rest.AnonymousClientConfig(admin)
 	config.CertFile, config.KeyFile = pair.CertFile, pair.KeyFile
@@ -123,8 +153,10 @@ func (r *Run) tracedTarget(ctx context.Context) (*install.Cluster, error) {
 
 // untrace removes what tracedTarget made, where tracing was on before.
 func (r *Run) untrace(ctx context.Context) error {
-	if err := os.RemoveAll(r.clientFolder()); err != nil {
-		return fmt.Errorf("removing the certificate of %s: %w", install.ApplierUser, state.Remedy(err))
+	for _, folder := range []string{r.Dir.Clients(), r.Dir.Tracing()} {
+		if err := os.RemoveAll(folder); err != nil {
+			return fmt.Errorf("removing what the tracing of the control plane had: %w", state.Remedy(err))
+		}
 	}
 	return install.WithoutApplier().Delete(ctx, r.target)
 }

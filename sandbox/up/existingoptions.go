@@ -55,7 +55,7 @@ func (o Options) checkExistingOnly() error {
 	case o.Bundle != "":
 		return fmt.Errorf("--cluster=existing --bundle=%s: a bundle is for kind clusters that the sandbox makes", o.Bundle)
 	case o.ControlPlaneTracing != nil && *o.ControlPlaneTracing:
-		return errTracingOnKind
+		return errors.New("--cluster=existing --control-plane-tracing: how its control plane runs is not the sandbox's to change; kind and embedded clusters have it")
 	case o.Provider != "auto":
 		return fmt.Errorf("--cluster=existing --provider=%s: the cluster is there, and no engine is asked for one", o.Provider)
 	case o.Ports != (state.Ports{}):

@@ -69,9 +69,13 @@ func (r *Run) InstallOperator(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
+	client, err := r.operatorClient(ctx)
+	if err != nil {
+		return err
+	}
 	component, err := install.Operator(install.OperatorOptions{
-		Manifests: r.manifests, Image: r.reference(r.operator), Version: tagOf(r.operator), Env: variables(r.OperatorEnv),
-		Telemetry: telemetry, Replicas: r.replicas(),
+		Manifests: r.manifests, Image: r.reference(r.operator), Version: tagOf(r.operator), Env: r.operatorEnv(),
+		Telemetry: telemetry, Replicas: r.replicas(), Client: client,
 	})
 	if err != nil {
 		return err

@@ -142,9 +142,6 @@ func (o Options) check() error {
 	if o.Cluster == state.Embedded && o.Provider != "auto" {
 		return fmt.Errorf("--cluster=embedded --provider=%s: an embedded cluster needs no container engine", o.Provider)
 	}
-	if o.Cluster == state.Kind && o.ControlPlaneTracing != nil && *o.ControlPlaneTracing {
-		return errTracingOnKind
-	}
 	if err := o.checkExisting(); err != nil {
 		return err
 	}

@@ -30,6 +30,8 @@ type Run struct {
 	project   *project.Project   // what up was told to run; nil in commands that only look
 	manifests *project.Manifests // the same, rendered
 	runs      *project.Subject   // what is known of it
+	// tracingSwitched tells that this up is to trace the control plane of a sandbox that did not, or the other way round.
+	tracingSwitched bool
 	kind
 	embedded
 	shared

@@ -93,7 +93,7 @@ func (r *Run) GetNodeImage(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	r.node = cluster.Node{Image: node.Name(), Source: own, EtcdTag: versions.EtcdTag, CoreDNSTag: versions.CoreDNSTag}
+	r.node = cluster.Node{Image: node.Name(), Source: own, EtcdTag: versions.EtcdTag, CoreDNSTag: versions.CoreDNSTag, Tracing: r.TracesControlPlane()}
 	r.Record.Images = r.images.Origin() // Now it is known, as the node decides.
 	if r.bundle == nil {
 		r.Record.Bundle = ""
@@ -122,6 +122,7 @@ func (r *Run) GetJaegerImage(ctx context.Context, report report) (err error) {
 
 // EnsureCluster makes, adopts or repairs the cluster. Others may use what there is of it sooner: see AwaitNode and AwaitAPIServer.
 func (r *Run) EnsureCluster(ctx context.Context, report report) error {
+	r.sayNodeGoes()
 	outcome, err := r.cluster.Ensure(ctx, cluster.Wanted{
 		Node: r.node, Ports: r.Ports,
 		OnNode: func() { close(r.nodeRuns) }, OnAPIServer: func() { close(r.apiServes) },

@@ -183,13 +183,5 @@ func (s *sandbox) killAll() {
 // wait waits until something is so.
 func (s *sandbox) wait(what string, so func() bool) {
 	s.T.Helper()
-	ctx, cancel := context.WithTimeout(s.T.Context(), waitLimit)
-	defer cancel()
-	for !so() {
-		select {
-		case <-ctx.Done():
-			s.T.Fatalf("waiting for %s: %v", what, ctx.Err())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	s.Wait(waitLimit, what, so)
 }

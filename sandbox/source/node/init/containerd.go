@@ -7,7 +7,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +22,8 @@ const (
 	baseSpec         = "/etc/containerd/cri-base.json"
 	imagesDir        = "/kind/images"
 	importedMark     = "/var/lib/containerd/sandbox-imported"
+	// containerdEnv is mounted where containerd is to have more variables (sandbox/cluster/tracing.go).
+	containerdEnv = "/kind/tracing/containerd.env"
 )
 
 // configureContainerd adapts the configuration that the node image carries to what this host grants.
@@ -45,6 +49,34 @@ func configureContainerd(ctx context.Context, h *host) error {
 	}
 	config := strings.ReplaceAll(string(template), "@RESTRICT_OOM_SCORE_ADJ@", fmt.Sprint(!h.SysResource))
 	return os.WriteFile(containerdConfig, []byte(config), 0o644)
+}
+
+func containerdCommand() (*exec.Cmd, error) {
+	more, err := variables(containerdEnv)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("containerd")
+	cmd.Env = append(os.Environ(), more...)
+	return cmd, nil
+}
+
+// variables reads NAME=VALUE, one a line. There are none where there is no file.
+func variables(path string) ([]string, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading containerd's variables: %w", err)
+	}
+	var all []string
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" {
+			all = append(all, line)
+		}
+	}
+	return all, nil
 }
 
 func withoutRlimits(spec []byte) ([]byte, error) {

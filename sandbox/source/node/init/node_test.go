@@ -145,3 +145,22 @@ func TestPrepareUnified(t *testing.T) {
 		t.Errorf("error of a folder that is no cgroup: %v", err)
 	}
 }
+
+func TestVariables(t *testing.T) {
+	for content, want := range map[string][]string{
+		"": nil, "\n\n": nil,
+		"A=1\nB=two words\n": {"A=1", "B=two words"},
+		"  A=b=c ":           {"A=b=c"},
+	} {
+		got, err := variables(put(t, t.TempDir(), "containerd.env", content))
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %q, %v; want %q", content, got, err, want)
+		}
+	}
+	if got, err := variables(filepath.Join(t.TempDir(), "missing")); got != nil || err != nil {
+		t.Errorf("without a file: %q, %v", got, err)
+	}
+	if _, err := variables(t.TempDir()); err == nil {
+		t.Error("a folder in place of the file: no error")
+	}
+}

@@ -43,7 +43,7 @@ func supervise(ctx context.Context) error {
 
 	var daemons sync.WaitGroup
 	daemons.Go(func() {
-		keepRunning(ctx, "containerd", func() (*exec.Cmd, error) { return exec.Command("containerd"), nil })
+		keepRunning(ctx, "containerd", containerdCommand)
 	})
 	daemons.Go(func() {
 		if err := importImages(ctx); err != nil {
