@@ -4,5 +4,5 @@
 //	go test ./e2e/faults
 //
 // Each test has a sandbox of its own name and folder, and removes it whatever happens. Package e2e, beside it, tests the
-// traces; this one looks at none but the sample's on a cluster that was there before.
+// traces; this one looks at none but where the control plane takes part in them, and at the sample's on a cluster that was there before.
 package faults

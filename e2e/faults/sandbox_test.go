@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 )
 
@@ -21,7 +24,10 @@ const (
 	downLimit = 2 * time.Minute
 )
 
-func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
+func TestMain(m *testing.M) {
+	ctrllog.SetLogger(logr.Discard()) // Its client wants one.
+	os.Exit(rig.Main(m))
+}
 
 // sandbox is one sandbox of a test.
 type sandbox struct{ *rig.Sandbox }
