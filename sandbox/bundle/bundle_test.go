@@ -205,6 +205,9 @@ func TestBundleIsTheSameEachTime(t *testing.T) {
 	if !bytes.Equal(data, other) || one.SHA256 != two.SHA256 {
 		t.Error("the two are not the same")
 	}
+	if info, err := os.Stat(first); err != nil || info.Mode() != 0o644 {
+		t.Errorf("the file is %v, %v; others are to read it", info.Mode(), err)
+	}
 	hash, size, err := v1.SHA256(bytes.NewReader(data))
 	if err != nil || one.SHA256 != hash.Hex || one.Size != size {
 		t.Errorf("the summary says %s and %d bytes, the file has %s and %d, %v", one.SHA256, one.Size, hash.Hex, size, err)
@@ -232,6 +235,9 @@ func TestBundleIsAnImageLayout(t *testing.T) {
 		}
 		if err != nil {
 			t.Fatal(err)
+		}
+		if h.ModTime.Unix() != 0 || h.Mode != 0o644 || h.Uid != 0 || h.Uname != "" {
+			t.Errorf("%s tells of the day or the user: %+v", h.Name, h)
 		}
 		content, err := io.ReadAll(archive)
 		if err != nil {

@@ -115,7 +115,10 @@ func (b *Bundle) images(role string, wanted int) ([]image.Image, error) {
 			continue
 		}
 		content, err := image.Stored(b.blob, entry.Digest)
-		if err != nil || len(entry.Names) == 0 {
+		if err == nil && len(entry.Names) == 0 {
+			err = errors.New("it has no name")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading the image of the %s in the bundle: %w", role, err)
 		}
 		images = append(images, image.New(content, entry.Names...))

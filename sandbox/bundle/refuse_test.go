@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -84,6 +85,9 @@ func TestBundleForSomethingElse(t *testing.T) {
 	if err := good.Check("linux/amd64", "sha256:1"); err != nil {
 		t.Errorf("a good one: %v", err)
 	}
+	if err := good.Check("linux/amd64", ""); err != nil {
+		t.Errorf("a good one for any operator: %v", err)
+	}
 	for _, test := range []struct {
 		change func(*Record)
 		want   string
@@ -141,6 +145,66 @@ func TestChartStaysInItsFolder(t *testing.T) {
 	}
 	if _, err := b.Operator(); err == nil || !strings.Contains(err.Error(), "0 images of the operator") {
 		t.Errorf("no operator: error %v", err)
+	}
+}
+
+// A record is small: what is not is read by nobody.
+func TestLargeRecordIsRefused(t *testing.T) {
+	var data bytes.Buffer
+	text, err := json.Marshal(Record{Format: Format, Sandbox: strings.Repeat("x", maxRecord)})
+	if err == nil {
+		err = newWriter(&data).bytes(recordName, text)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readRecord(&data); err == nil || !strings.Contains(err.Error(), "no bundle of the sandbox") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestOpenEndsWithItsContext(t *testing.T) {
+	path := written(t, some(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Open(ctx, path, t.TempDir(), anything); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestImagesThatCantBe(t *testing.T) {
+	b := opened(t, written(t, some(t)))
+	digest := b.Record.Images[0].Digest
+	if _, err := b.blob(digest); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.blob(v1.Hash{Algorithm: "sha512", Hex: digest.Hex}); err == nil {
+		t.Error("a digest of another algorithm has a blob")
+	}
+	b.Record.Images[0].Names = nil
+	if _, err := b.Probe(); err == nil || !strings.HasSuffix(err.Error(), "in the bundle: it has no name") {
+		t.Errorf("an image without a name: error %v", err)
+	}
+}
+
+// Who waits sees how far it is.
+func TestBlobsReportHowFarTheyAre(t *testing.T) {
+	blobs := map[v1.Hash]blob{}
+	for _, letter := range []string{"a", "b", "c"} {
+		content := bytes.Repeat([]byte(letter), 1<<20)
+		digest, _, err := v1.SHA256(bytes.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blobs[digest] = small(content)
+	}
+	var said []string
+	report := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	if err := newWriter(io.Discard).blobs(t.Context(), blobs, report); err != nil {
+		t.Fatal(err)
+	}
+	if want := "0 of 3 MB, 1 of 3 MB, 2 of 3 MB"; strings.Join(said, ", ") != want {
+		t.Errorf("it said %q, want %s", said, want)
 	}
 }
 

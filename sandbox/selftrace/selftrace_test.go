@@ -96,6 +96,16 @@ func TestWithoutARecorder(t *testing.T) {
 	}
 }
 
+// A command's trace is its own, whatever its context carries.
+func TestStartBeginsATrace(t *testing.T) {
+	r := selftrace.NewRecorder()
+	ctx, outer := r.Start(t.Context(), "outer")
+	_, inner := r.Start(ctx, "inner")
+	if outer.SpanContext().TraceID() == inner.SpanContext().TraceID() {
+		t.Error("the second command is a part of the first one's trace")
+	}
+}
+
 // The environment's options are for programs of the user.
 func TestEnvironmentHasNoInfluence(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")

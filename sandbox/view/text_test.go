@@ -39,7 +39,7 @@ func TestNameOfASpanWithoutOne(t *testing.T) {
 
 func TestFormatDuration(t *testing.T) {
 	tests := map[time.Duration]string{
-		0: "0ns", 999: "999ns", 1500: "1µs", 12340 * time.Microsecond: "12.3ms", 123 * ms: "123ms", 1500 * ms: "1.50s",
+		0: "0ns", 999: "999ns", 1500: "1µs", 12340 * time.Microsecond: "12.3ms", 100 * ms: "100ms", 123 * ms: "123ms", 1500 * ms: "1.50s",
 		70*time.Second + 400*ms: "1m10s", -5 * ms: "-5.0ms",
 	}
 	for in, want := range tests {
