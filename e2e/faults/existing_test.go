@@ -50,12 +50,18 @@ func TestExistingCluster(t *testing.T) {
 	e.wantTree()
 	e.wantReplicas(2)
 
+	images := e.imagesOf()
+
 	t.Run("again", func(t *testing.T) { e.with(t).again() })
 	t.Run("others' objects", func(t *testing.T) { e.with(t).keepOthers() })
 	e.wantObjects(before)
 	if exists(e.Dir) {
 		t.Errorf("the folder %s is left", e.Dir)
 	}
+
+	e.installTheirs(images)
+	t.Run("beside theirs", func(t *testing.T) { e.with(t).besideTheirs() })
+	t.Run("remote storage", func(t *testing.T) { e.with(t).remoteStorage() })
 }
 
 // wantCopy holds the sandbox's kubeconfig to be for its owner's eyes, and the user's to be as it was.

@@ -26,6 +26,11 @@ const pageSize = 250
 // Objects returns a part for each kind of objects that the API server lists, named objects/RESOURCE.GROUP.yaml, with those of one
 // namespace, or of all for "". Secrets have the names and sizes of what they hold, and nothing of it; managed fields are left out.
 func Objects(ctx context.Context, config *rest.Config, namespace string) ([]Part, error) {
+	return ObjectsWhere(ctx, config, namespace, nil)
+}
+
+// ObjectsWhere is Objects for those that keep keeps; nil keeps all.
+func ObjectsWhere(ctx context.Context, config *rest.Config, namespace string, keep func(*unstructured.Unstructured) bool) ([]Part, error) {
 	config = rest.CopyConfig(config)
 	config.WarningHandlerWithContext = rest.NoWarnings{} // Old kinds are listed, too.
 	client, err := dynamic.NewForConfig(config)
@@ -54,7 +59,7 @@ func Objects(ctx context.Context, config *rest.Config, namespace string) ([]Part
 			parts = append(parts, Part{
 				Name: "objects/" + target.GroupResource().String() + ".yaml",
 				Get: func(ctx context.Context, out io.Writer) error {
-					return writeObjects(ctx, client.Resource(target).Namespace(namespace), resource.Kind, out)
+					return writeObjects(ctx, client.Resource(target).Namespace(namespace), resource.Kind, keep, out)
 				},
 			})
 		}
@@ -64,7 +69,7 @@ func Objects(ctx context.Context, config *rest.Config, namespace string) ([]Part
 }
 
 // writeObjects writes all objects of a kind as YAML documents.
-func writeObjects(ctx context.Context, client dynamic.ResourceInterface, kind string, out io.Writer) error {
+func writeObjects(ctx context.Context, client dynamic.ResourceInterface, kind string, keep func(*unstructured.Unstructured) bool, out io.Writer) error {
 	options := metav1.ListOptions{Limit: pageSize}
 	written := 0
 	for {
@@ -76,6 +81,9 @@ func writeObjects(ctx context.Context, client dynamic.ResourceInterface, kind st
 			return err
 		}
 		for i := range list.Items {
+			if keep != nil && !keep(&list.Items[i]) {
+				continue
+			}
 			clean(&list.Items[i])
 			text, err := yaml.Marshal(list.Items[i].Object)
 			if err != nil {
@@ -143,14 +151,29 @@ func hideVariables(node any) {
 	}
 }
 
-// SecretValues lists what the Secrets of a cluster hold, but for certificates, which are public: for [NewHider].
-func SecretValues(ctx context.Context, config *rest.Config) ([]string, error) {
+// SecretValues lists what the Secrets of a cluster hold, or of some of its namespaces, but for certificates, which are public: for
+// [NewHider]. No namespaces are all.
+func SecretValues(ctx context.Context, config *rest.Config, namespaces ...string) ([]string, error) {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("reading Secrets: %w", err)
 	}
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
 	var values []string
-	list, err := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).List(ctx, metav1.ListOptions{})
+	for _, namespace := range namespaces {
+		more, err := secretsIn(ctx, client, namespace)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, more...)
+	}
+	return values, nil
+}
+
+func secretsIn(ctx context.Context, client dynamic.Interface, namespace string) (values []string, err error) {
+	list, err := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("reading Secrets: %w", err)
 	}

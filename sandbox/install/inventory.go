@@ -3,6 +3,7 @@ package install
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -108,18 +109,9 @@ func Losses(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructu
 	if err != nil {
 		return nil, err
 	}
-	defined := map[schema.GroupKind]bool{}
-	for _, obj := range phases(inventory)[phaseDefinitions] {
-		live, err := read(ctx, c, obj)
-		if err != nil {
-			return nil, err
-		}
-		if live == nil {
-			continue
-		}
-		group, _, _ := unstructured.NestedString(live.Object, "spec", "group")
-		kind, _, _ := unstructured.NestedString(live.Object, "spec", "names", "kind")
-		defined[schema.GroupKind{Group: group, Kind: kind}] = true
+	defined, err := c.defined(ctx, inventory)
+	if err != nil {
+		return nil, err
 	}
 	resources = slices.DeleteFunc(resources, func(r resource) bool { return !defined[r.kind.GroupKind()] })
 	objects, err := c.list(ctx, resources)
@@ -133,6 +125,54 @@ func Losses(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructu
 		}
 	}
 	return lost, nil
+}
+
+// defined are the kinds that an inventory defines.
+func (c *Cluster) defined(ctx context.Context, inventory []*unstructured.Unstructured) (map[schema.GroupKind]bool, error) {
+	defined := map[schema.GroupKind]bool{}
+	for _, obj := range phases(inventory)[phaseDefinitions] {
+		live, err := read(ctx, c, obj)
+		if err != nil {
+			return nil, err
+		}
+		if live == nil {
+			continue
+		}
+		group, _, _ := unstructured.NestedString(live.Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(live.Object, "spec", "names", "kind")
+		defined[schema.GroupKind{Group: group, Kind: kind}] = true
+	}
+	return defined, nil
+}
+
+// Scope is what of a shared cluster has to do with the sandbox: its objects, everything in namespaces of its own, and the objects of
+// kinds that it defined.
+type Scope struct {
+	cluster    *Cluster
+	kinds      map[schema.GroupKind]bool
+	namespaces map[string]bool
+}
+
+// ScopeOf finds the sandbox's scope.
+func ScopeOf(ctx context.Context, c *Cluster) (Scope, error) {
+	inventory, err := Inventory(ctx, c)
+	if err != nil {
+		return Scope{}, err
+	}
+	s := Scope{cluster: c, namespaces: map[string]bool{}}
+	for _, obj := range phases(inventory)[phaseNamespaces] {
+		s.namespaces[obj.GetName()] = true
+	}
+	s.kinds, err = c.defined(ctx, inventory)
+	return s, err
+}
+
+// Namespaces are the sandbox's own, in the order of their names.
+func (s Scope) Namespaces() []string { return slices.Sorted(maps.Keys(s.namespaces)) }
+
+// Has tells whether an object is within the scope.
+func (s Scope) Has(obj *unstructured.Unstructured) bool {
+	return s.cluster.owns(obj) || s.namespaces[obj.GetNamespace()] || s.kinds[obj.GroupVersionKind().GroupKind()]
 }
 
 // guests lists what others have in a namespace: what is neither the sandbox's, nor belongs to another object, nor is made for

@@ -13,6 +13,9 @@ import (
 // Doctor examines this machine whole: it starts a container in each engine that is installed, until one works, and asks the
 // registries. It needs no sandbox, nor a state folder that can be used. The error is an ErrOption, or ctx's.
 func Doctor(ctx context.Context, options Options, report report) (doctor.Report, error) {
+	if options.Cluster == state.Existing { // It runs elsewhere; the doctor says what could run here.
+		options.Cluster = "auto"
+	}
 	r, err := Open(options)
 	if errors.Is(err, ErrOption) {
 		return doctor.Report{}, err
@@ -61,6 +64,10 @@ func (r *Run) registryHosts() ([]string, error) {
 // CheckMachine is the quick part of Doctor: it starts nothing and asks nobody. The error is a *doctor.RefusedError where up
 // would surely fail; what may make trouble is only said.
 func (r *Run) CheckMachine(ctx context.Context, report report) error {
+	if r.Cluster == state.Existing || r.Record.Cluster == state.Existing {
+		report("the cluster is there already")
+		return nil
+	}
 	subject := r.subject()
 	facts := doctor.Gather(ctx, subject, doctor.Slow{})
 	found := doctor.Examine(facts)
@@ -81,6 +88,9 @@ func (r *Run) subject() doctor.Subject {
 	s := doctor.Subject{
 		Wanted: doctor.Wanted{Cluster: r.Cluster, Provider: r.Provider, Images: r.Images, Fresh: r.Record.Name == ""},
 		Ports:  r.Ports, Own: r.Record.Ports, StateDir: r.Dir.Path,
+	}
+	if r.Record.Cluster == state.Existing {
+		s.Wanted.Fresh = true // Nothing of it is here.
 	}
 	if !s.Wanted.Fresh { // What it was made of is what it goes on with.
 		s.Wanted.Cluster = r.Record.Cluster

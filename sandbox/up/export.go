@@ -180,11 +180,15 @@ func (r *Run) clusterParts(ctx context.Context, limits export.Limits) (parts []e
 	}
 	parts = append(parts, r.logParts(true)...)
 	parts = append(parts, export.Part{Name: "events.txt", Get: r.writeEvents}, export.Part{Name: "traces/sample.json", Get: r.writeSampleTrace})
-	objects, err := export.Objects(ctx, config, "")
+	scope, err := r.scope(ctx)
+	if err != nil {
+		return lacking("cluster", err), nil
+	}
+	objects, err := export.ObjectsWhere(ctx, config, "", scope.has)
 	if err != nil {
 		objects = lacking("objects", err)
 	}
-	secrets, err = export.SecretValues(ctx, config)
+	secrets, err = export.SecretValues(ctx, config, scope.namespaces...)
 	if err != nil {
 		// What can't be recognised can't be hidden: rather no objects and logs than a password in them.
 		return lacking("cluster", err), nil

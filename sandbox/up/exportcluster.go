@@ -15,9 +15,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
@@ -32,8 +34,15 @@ func (r *Run) writeEvents(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("listing events: %w", err)
 	}
 	slices.SortStableFunc(events.Items, func(a, b corev1.Event) int { return cmp.Compare(timeOf(a).UnixNano(), timeOf(b).UnixNano()) })
+	scope, err := r.scope(ctx)
+	if err != nil {
+		return err
+	}
 	for _, e := range events.Items {
 		object := e.InvolvedObject
+		if !scope.hasEvent(e) {
+			continue
+		}
 		_, err := fmt.Fprintf(out, "%s %-7s %s %s/%s: %s: %s (%d times)\n", timeOf(e).UTC().Format(time.RFC3339), e.Type,
 			object.Kind, object.Namespace, object.Name, e.Reason, strings.Join(strings.Fields(e.Message), " "), max(1, e.Count))
 		if err != nil {
@@ -41,6 +50,49 @@ func (r *Run) writeEvents(ctx context.Context, out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// scope is what of the cluster is exported: all of one that is the sandbox's own, which the zero value stands for.
+type scope struct {
+	namespaces []string
+	has        func(*unstructured.Unstructured) bool
+}
+
+// scope finds out what is the sandbox's on an existing cluster: the rest is nobody's business.
+func (r *Run) scope(ctx context.Context) (scope, error) {
+	if !r.existing {
+		return scope{}, nil
+	}
+	target, err := r.Target()
+	if err != nil {
+		return scope{}, err
+	}
+	found, err := install.ScopeOf(ctx, target)
+	if err != nil {
+		return scope{}, err
+	}
+	subject, err := r.Subject()
+	if err != nil {
+		return scope{}, err
+	}
+	// Secrets are looked for where logs and objects come from: none are asked for in others' namespaces.
+	namespaces := found.Namespaces()
+	if len(namespaces) == 0 {
+		namespaces = []string{subject.Sample().Namespace}
+	}
+	return scope{namespaces: namespaces, has: found.Has}, nil
+}
+
+// hasEvent tells whether an event is exported.
+func (s scope) hasEvent(e corev1.Event) bool {
+	if s.has == nil {
+		return true
+	}
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion(e.InvolvedObject.APIVersion)
+	object.SetKind(e.InvolvedObject.Kind)
+	object.SetNamespace(e.InvolvedObject.Namespace)
+	return s.has(object)
 }
 
 // timeOf is when an event was seen last.

@@ -1,0 +1,161 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/config"
+	away "github.com/operator-tracing/sandbox/sandbox/existing"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/project"
+)
+
+// observability is the namespace of a Jaeger that is not the sandbox's.
+const observability = "observability"
+
+// imagesOf are the images that a sandbox on the cluster runs, by the names of the Deployments: they are in the node then.
+func (e *existing) imagesOf() map[string]install.Image {
+	e.T.Helper()
+	deployments := &appsv1.DeploymentList{}
+	e.must(e.client.List(e.T.Context(), deployments, client.MatchingLabels{install.SandboxLabel: name}))
+	images := map[string]install.Image{}
+	for _, d := range deployments.Items {
+		images[d.Name] = install.Image{Ref: d.Spec.Template.Spec.Containers[0].Image, PullPolicy: corev1.PullNever}
+	}
+	return images
+}
+
+// installTheirs makes what a cluster's owner may have: a cert-manager, a Jaeger that stores for others too, and an empty namespace
+// which is called like one of the operator's.
+func (e *existing) installTheirs(images map[string]install.Image) {
+	e.T.Helper()
+	ctx, cancel := context.WithTimeout(e.T.Context(), upLimit)
+	defer cancel()
+	subject, err := project.DefaultSubject()
+	e.must(err)
+	cluster, err := install.NewCluster(e.config, subject)
+	e.must(err)
+	chart, err := install.ChartDir(ctx, ".")
+	e.must(err)
+	manager, err := install.CertManager(install.CertManagerOptions{
+		ChartDir: chart, Controller: images["cert-manager"], CAInjector: images["cert-manager-cainjector"], Webhook: images["cert-manager-webhook"], Shared: true,
+	})
+	e.must(err)
+	storing := e.jaegerConfig("  jaeger_query:\n", "  remote_storage:\n    endpoint: 0.0.0.0:17271\n    storage: traces\n  jaeger_query:\n",
+		"extensions: [", "extensions: [remote_storage, ")
+	jaeger, err := install.Jaeger(install.JaegerOptions{Image: images["jaeger"], Version: "v0", Config: storing, Shared: true})
+	e.must(err)
+	for _, obj := range jaeger.Objects {
+		switch obj.GetKind() {
+		case "Namespace":
+			obj.SetName(observability)
+			continue
+		case "Service":
+			ports, _, err := unstructured.NestedSlice(obj.Object, "spec", "ports")
+			e.must(err)
+			ports = append(ports, map[string]any{"name": "grpc-storage", "port": int64(17271), "targetPort": int64(17271)})
+			e.must(unstructured.SetNestedSlice(obj.Object, ports, "spec", "ports"))
+		}
+		obj.SetNamespace(observability)
+	}
+	for _, component := range []*install.Component{manager, jaeger} {
+		for _, obj := range component.Objects {
+			labels := obj.GetLabels()
+			labels[install.ManagedByLabel] = "somebody"
+			delete(labels, install.ComponentLabel)
+			obj.SetLabels(labels)
+		}
+		e.must(component.Install(ctx, cluster))
+	}
+	e.must(e.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "operator-tracing-system"}}))
+}
+
+// jaegerConfig is the sandbox's configuration of Jaeger with texts replaced by others, in pairs.
+func (e *existing) jaegerConfig(pairs ...string) []byte {
+	e.T.Helper()
+	text, err := config.Files.ReadFile(config.JaegerConfig)
+	e.must(err)
+	changed := string(text)
+	for i := 0; i < len(pairs); i += 2 {
+		if strings.Count(changed, pairs[i]) != 1 {
+			e.T.Fatalf("Jaeger's configuration has %q %d times", pairs[i], strings.Count(changed, pairs[i]))
+		}
+		changed = strings.Replace(changed, pairs[i], pairs[i+1], 1)
+	}
+	return []byte(changed)
+}
+
+// besideTheirs: a cert-manager that is there is left alone, spans go to the Jaeger that is there, and down takes nothing of it.
+func (e *existing) besideTheirs() {
+	before := e.objects()
+	endpoint := "jaeger." + observability + ".svc:4317"
+	out := e.run("up", theirContext, "--yes", "--jaeger-endpoint="+endpoint)
+	for _, word := range []string{"is there already: left alone", "yours at " + endpoint, "the namespace operator-tracing-system is there already", "Its trace can't be shown"} {
+		if !strings.Contains(out, word) {
+			e.T.Errorf("up does not say %q:\n%s", word, out)
+		}
+	}
+	e.WantRefusal(nil, []string{"trace", "head-sample"}, "--jaeger-query")
+	status := e.WantUp()
+	if status.JaegerEndpoint != endpoint || !strings.HasSuffix(status.Components[0].Version, ", yours") {
+		e.T.Errorf("status %+v", status)
+	}
+
+	forward, err := away.NewForward(e.T.Context(), e.config, e.theirJaeger, 16686)
+	e.must(err)
+	defer forward.Close()
+	query := fmt.Sprintf("http://127.0.0.1:%d", forward.Local(16686))
+	if out := e.run("up", "--jaeger-query="+query); strings.Contains(out, "will be added") || !strings.Contains(out, "admit Head") {
+		e.T.Errorf("up with a Jaeger that can be asked says:\n%s", out)
+	}
+	e.wantTree()
+	e.run("down")
+	e.wantObjects(before)
+}
+
+// theirJaeger is the Pod of the Jaeger that is not the sandbox's.
+func (e *existing) theirJaeger(ctx context.Context) (types.NamespacedName, error) {
+	pods := &corev1.PodList{}
+	if err := e.client.List(ctx, pods, client.InNamespace(observability)); err != nil {
+		return types.NamespacedName{}, err
+	}
+	if len(pods.Items) != 1 {
+		return types.NamespacedName{}, fmt.Errorf("there are %d Pods in %s", len(pods.Items), observability)
+	}
+	return types.NamespacedName{Namespace: observability, Name: pods.Items[0].Name}, nil
+}
+
+// remoteStorage: a Jaeger of the sandbox's with a configuration of the user's keeps its traces elsewhere: they are still there when
+// it has been started anew.
+func (e *existing) remoteStorage() {
+	before := e.objects()
+	file := filepath.Join(e.T.TempDir(), "jaeger.yaml")
+	e.must(os.WriteFile(file, []byte("service: {}\n"), 0o600))
+	e.WantExit(2, nil, []string{"up", theirContext, "--yes", "--jaeger-config=" + file}, file, "service.extensions lacks jaeger_query")
+	backend := fmt.Sprintf("grpc:\n          endpoint: jaeger.%[1]s.svc:17271\n          tls: {insecure: true}\n          writer:\n            endpoint: jaeger.%[1]s.svc:4317\n            tls: {insecure: true}\n", observability)
+	e.must(os.WriteFile(file, e.jaegerConfig("memory:\n          max_traces: 100000\n", backend), 0o600))
+	e.run("up", theirContext, "--yes", "--jaeger-config="+file)
+	e.wantTree()
+
+	pods := &corev1.PodList{}
+	e.must(e.client.List(e.T.Context(), pods, client.InNamespace("jaeger")))
+	for i := range pods.Items {
+		e.must(e.client.Delete(e.T.Context(), &pods.Items[i], client.GracePeriodSeconds(0)))
+	}
+	if out := e.run("up"); strings.Contains(out, "Jaeger lost its trace") {
+		e.T.Errorf("the trace is gone with Jaeger's Pod:\n%s", out)
+	}
+	e.wantTree()
+	e.run("down")
+	e.wantObjects(before)
+}
