@@ -32,6 +32,27 @@ func TestKilledNode(t *testing.T) {
 	wantNothingLeft(t)
 }
 
+// TestKilledNeighbour kills the node of one sandbox, whose ports the engine's rules go on diverting to where it was: another
+// sandbox must choose others, though nothing listens on these.
+func TestKilledNeighbour(t *testing.T) {
+	first := newSandbox(t)
+	first.up()
+	first.killNode()
+
+	second := newSandboxNamed(t, name+"-2")
+	second.wantOutcome(second.up(), "created")
+	second.WantUp()
+	if first, second := first.Record().Ports, second.Record().Ports; first.UI == second.UI || first.Query == second.Query {
+		t.Errorf("the ports of the second sandbox, %+v, are those of the first, %+v", second, first)
+	}
+	asked := "--jaeger-ui-port=" + strconv.Itoa(first.Record().Ports.UI)
+	newSandboxNamed(t, name+"-3").WantRefusal(nil, []string{"up", asked}, "taken by a rule of the packet filter")
+
+	first.up()
+	first.WantUp()
+	second.WantUp()
+}
+
 // TestStoppedNode stops the node, as a reboot does: up starts it again, with everything that was in it.
 func TestStoppedNode(t *testing.T) {
 	s := newSandbox(t)

@@ -33,8 +33,11 @@ func TestMain(m *testing.M) {
 type sandbox struct{ *rig.Sandbox }
 
 // newSandbox returns a sandbox that does not exist yet, and removes it when the test ends.
-func newSandbox(t *testing.T) *sandbox {
+func newSandbox(t *testing.T) *sandbox { return newSandboxNamed(t, name) }
+
+func newSandboxNamed(t *testing.T, name string) *sandbox {
 	s := sandboxIn(t, filepath.Join(t.TempDir(), "state"))
+	s.Name = name
 	t.Cleanup(func() {
 		// The test's own context has ended by now.
 		if out, err := s.Run(context.Background(), downLimit, "down"); err != nil { //nolint:usetesting // See above.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -33,7 +34,7 @@ func (e *TakenError) Error() string {
 }
 
 // Choose decides on Jaeger's ports on 127.0.0.1: those that were asked for, which must be free; for the others the
-// usual one, or any free one if that is taken. A port is free when it can be listened on now.
+// usual one, or any free one if that is taken. A port is free when it can be listened on now and connections to it arrive.
 func Choose(ctx context.Context, wanted state.Ports) (state.Ports, error) {
 	chosen := wanted
 	for _, p := range []struct{ chosen, usual *int }{
@@ -59,11 +60,14 @@ func Choose(ctx context.Context, wanted state.Ports) (state.Ports, error) {
 }
 
 // Free listens on a port of 127.0.0.1 for a moment and returns its number; port 0 is any free one. The error is a *TakenError
-// where another program listens there.
+// where another program listens there, or gets the connections all the same.
 func Free(ctx context.Context, port int) (int, error) {
 	number, err := listen(ctx, port)
-	if errors.Is(err, syscall.EADDRINUSE) {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return 0, &TakenError{Port: port, Holder: holderOf(port)}
+	case errors.Is(err, errDiverted):
+		return 0, &TakenError{Port: port, Holder: "a rule of the packet filter, as of a container that publishes it or did until it was killed"}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("trying port %d on 127.0.0.1: %w", port, err)
@@ -77,6 +81,12 @@ func Available(ctx context.Context, port int) error {
 	return err
 }
 
+// errDiverted says that connections to a port don't arrive where it is listened on.
+var errDiverted = errors.New("connections to the port are diverted")
+
+// arrival limits how long a connection within this machine may take.
+const arrival = time.Second
+
 func listen(ctx context.Context, port int) (int, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
@@ -84,5 +94,35 @@ func listen(ctx context.Context, port int) (int, error) {
 		return 0, err
 	}
 	defer listener.Close()
+	if err := arrives(ctx, listener.(*net.TCPListener)); err != nil {
+		return 0, err
+	}
 	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// arrives connects to a listener. Container engines publish ports by rules that rewrite the destination before any program
+// sees the connection; those of a container that was killed with its monitor stay, though nothing listens any more.
+func arrives(ctx context.Context, listener *net.TCPListener) error {
+	ctx, cancel := context.WithTimeout(ctx, arrival)
+	defer cancel()
+	var dialer net.Dialer
+	sent, err := dialer.DialContext(ctx, "tcp4", listener.Addr().String())
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDiverted, err)
+	}
+	defer sent.Close()
+	deadline, _ := ctx.Deadline()
+	if err := listener.SetDeadline(deadline); err != nil {
+		return err
+	}
+	for {
+		came, err := listener.Accept()
+		if err != nil {
+			return fmt.Errorf("%w: %w", errDiverted, err)
+		}
+		_ = came.Close()
+		if came.RemoteAddr().String() == sent.LocalAddr().String() {
+			return nil // Others may have connected before.
+		}
+	}
 }
