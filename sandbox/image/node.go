@@ -171,8 +171,8 @@ func nodeFiles(ctx context.Context, parts nodeParts, images []Image, scratch str
 	return append(files, parts.dns().in([]file{{path: "coredns", source: filepath.Join(parts.coreDNSDir, "coredns")}})...), nil
 }
 
-// single is an image of one static program, which it runs.
-func (b *Builder) single(name, source, program, key string, config v1.Config) (v1.Image, error) {
+// single is an image of one static program, which it runs, above other layers.
+func (b *Builder) single(name, source, program, key string, config v1.Config, below ...v1.Layer) (v1.Image, error) {
 	goos, goarch := b.platform()
 	layer, err := b.layer(name, key, func(string) ([]file, error) {
 		return []file{{path: program, source: source}}, nil
@@ -181,7 +181,7 @@ func (b *Builder) single(name, source, program, key string, config v1.Config) (v
 		return nil, err
 	}
 	config.Entrypoint = []string{"/" + program}
-	image, err := assemble(goos, goarch, config, layer)
+	image, err := assemble(goos, goarch, config, append(below, layer)...)
 	if err != nil {
 		return nil, fmt.Errorf("assembling the image of %s: %w", name, err)
 	}

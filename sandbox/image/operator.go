@@ -45,7 +45,8 @@ func (p Program) component() component {
 // keptOperators is how many builds of operators to keep, at least.
 const keptOperators = 5
 
-// Operator builds an operator, unless this very one is in the cache, and puts it into an image with nothing else.
+// Operator builds an operator, unless this very one is in the cache, and puts it into an image with the certificates of the authorities
+// that this machine trusts, and nothing else: operators call services of others.
 func (b *Builder) Operator(ctx context.Context, p Program, report Report) (Image, error) {
 	build := b.askGo
 	if len(p.Sources) > 0 {
@@ -57,11 +58,27 @@ func (b *Builder) Operator(ctx context.Context, p Program, report Report) (Image
 	if err != nil {
 		return Image{}, err
 	}
-	image, err := b.single(OperatorProgram, filepath.Join(dir, OperatorProgram), OperatorProgram, keyOf(dir), v1.Config{User: "65532:65532"})
+	return b.operatorImage(dir)
+}
+
+// operatorImage puts the program that was built into a folder of the cache into an image. Its name has the hash of all that is in it.
+func (b *Builder) operatorImage(dir string) (Image, error) {
+	key, config := keyOf(dir), v1.Config{User: "65532:65532"}
+	certificates, trust, err := b.certificates()
 	if err != nil {
 		return Image{}, err
 	}
-	return local(OperatorProgram, keyOf(dir), image), nil
+	var below []v1.Layer
+	if certificates != nil {
+		below = []v1.Layer{certificates}
+		hash := sha256.Sum256([]byte(key + trust))
+		key = hex.EncodeToString(hash[:8])
+	}
+	image, err := b.single(OperatorProgram, filepath.Join(dir, OperatorProgram), OperatorProgram, keyOf(dir), config, below...)
+	if err != nil {
+		return Image{}, err
+	}
+	return local(OperatorProgram, key, image), nil
 }
 
 // Operator builds an operator and returns its path, and the key of what it was built from: equal ones have equal keys.
