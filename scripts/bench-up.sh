@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures, side by side in one run: `kind create cluster --wait` alone with the sandbox's node image, `sandbox up` with
-# images cached to the complete trace, `sandbox up` again and down; and the same of an embedded sandbox, with the memory of
-# its processes. Prints the median of ROUNDS (default 3) and the ratios. Where no container engine works, only the embedded
+# images cached to the complete trace, `sandbox up` again, twice `sandbox load operator --sample` after a change of the operator's code
+# to the complete trace, and down; and the same of an embedded sandbox, with the memory of its processes. Prints the median of ROUNDS (default 3) and the ratios. Where no container engine works, only the embedded
 # one is measured. With FIRST=1, `kind create cluster --wait` is measured with the node image of this project's first version,
 # too: that version is taken from git's history and builds its image itself, with the user's cache. With COLD=1, an `up` that builds all
 # from source with empty caches (but for downloaded modules) is set against the sum of what its components' builds took: a quarter of
@@ -21,6 +21,7 @@ first_version=41cde71
 first=("$work/first-sandbox" --name="$name-first" --state-dir="$work/first-state" --source="$work/first")
 
 cleanup() {
+  [[ ! -d $work/changed ]] || git worktree remove --force "$work/changed" || :
   if [[ -d $work/first ]]; then
     "${first[@]}" down >/dev/null 2>&1 || :
     git worktree remove --force "$work/first" || :
@@ -76,6 +77,16 @@ bare() { # file, configuration
 
 median() { sort -n "$1" | awk '{v[NR]=$1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
+# load times a new build of the operator with a string in it that no build before has, to the new sample's complete trace. In a cluster
+# that has just begun, the operator's finalizer waits for Kubernetes' garbage collector, which learns of new kinds every 30 s.
+load() { # file, command…
+  local file=$1
+  shift
+  printf 'package controller\n\nimport "runtime"\n\nfunc init() { runtime.KeepAlive("%s") }\n' "$(date +%s%N)" >"$work/changed/operator/controller/changed.go"
+  timed "$file" "$@" load operator --sample --source="$work/changed"
+}
+git worktree add --detach --quiet "$work/changed" HEAD
+
 # memory adds the megabytes that the embedded sandbox's processes have resident, each page counted once (Pss), and as top
 # counts them (Rss): the programs of Kubernetes share one binary.
 memory() {
@@ -110,27 +121,35 @@ for ((i = 1; i <= rounds; i++)); do
     [[ ! -f $work/first.yaml ]] || bare "$work/first.ms" "$work/first.yaml"
     timed "$work/up.ms" "${sandbox[@]}" up --cluster=kind
     timed "$work/again.ms" "${sandbox[@]}" up
+    load "$work/first-load.ms" "${sandbox[@]}"
+    load "$work/load.ms" "${sandbox[@]}"
     timed "$work/down.ms" "${sandbox[@]}" down
   fi
   timed "$work/eup.ms" "${embedded[@]}" up --cluster=embedded
   timed "$work/eagain.ms" "${embedded[@]}" up
   memory
+  load "$work/first-eload.ms" "${embedded[@]}"
+  load "$work/eload.ms" "${embedded[@]}"
   timed "$work/edown.ms" "${embedded[@]}" down
 done
 
 row() { # text, file
   [[ -f $2 ]] || return 0
   awk -v text="$1" -v value="$(median "$2")" -v kind="$([[ -f $work/kind.ms ]] && median "$work/kind.ms" || echo 0)" \
-    'BEGIN {printf "%-52s %8.1f %9s\n", text, value / 1000, (kind > 0) ? sprintf("%.2f", value / kind) : ""}'
+    'BEGIN {printf "%-54s %8.1f %9s\n", text, value / 1000, (kind > 0) ? sprintf("%.2f", value / kind) : ""}'
 }
-printf '%-52s %8s %9s\n' "median of $rounds" seconds "to kind"
+printf '%-54s %8s %9s\n' "median of $rounds" seconds "to kind"
 row "kind create cluster --wait, same node image" "$work/kind.ms"
 row "kind create cluster --wait, first version's image" "$work/first.ms"
 row "sandbox up, images cached, to complete trace" "$work/up.ms"
 row "sandbox up again" "$work/again.ms"
+row "sandbox load operator, code changed, in a new cluster" "$work/first-load.ms"
+row "sandbox load operator, code changed again" "$work/load.ms"
 row "sandbox down" "$work/down.ms"
 row "embedded: sandbox up, programs cached, to trace" "$work/eup.ms"
 row "embedded: sandbox up again" "$work/eagain.ms"
+row "embedded: load operator, code changed, new cluster" "$work/first-eload.ms"
+row "embedded: load operator, code changed again" "$work/eload.ms"
 row "embedded: sandbox down" "$work/edown.ms"
 printf '\nembedded, all processes after two ups: %s MiB resident (Rss), %s MiB with shared pages counted once (Pss)\n' \
   "$(median "$work/rss.mb")" "$(median "$work/pss.mb")"
