@@ -104,14 +104,11 @@ var deletion = [phaseCount]int{phaseDefinitions, phaseWorkloads, phaseCustom, ph
 // webhooks, then the rest. Absent objects are skipped, and so are those without the sandbox's label: somebody
 // else's object of that name stays.
 func Delete(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
-	return deleteAll(ctx, c, objects, metav1.DeletePropagationBackground)
-}
-
-func deleteAll(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured, dependents metav1.DeletionPropagation) error {
 	ordered := phases(objects)
 	for _, number := range deletion {
 		err := each(ctx, ordered[number], func(ctx context.Context, obj *unstructured.Unstructured) error {
-			return deleteOne(ctx, c, obj, dependents)
+			_, err := deleteOne(ctx, c, obj)
+			return err
 		})
 		if err != nil {
 			return err
@@ -120,7 +117,8 @@ func deleteAll(ctx context.Context, c *Cluster, objects []*unstructured.Unstruct
 	return nil
 }
 
-func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured, dependents metav1.DeletionPropagation) error {
+// deleteOne deletes an object and waits until it is gone. It returns who that was, "" if it is absent or somebody else's.
+func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) (types.UID, error) {
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(obj.GroupVersionKind())
 	key := client.ObjectKeyFromObject(obj)
@@ -132,13 +130,13 @@ func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured, 
 		if !c.owns(live) {
 			return nil
 		}
-		err := c.client.Delete(ctx, live, client.PropagationPolicy(dependents), client.Preconditions{UID: new(live.GetUID())})
+		err := c.client.Delete(ctx, live, client.PropagationPolicy(metav1.DeletePropagationBackground), client.Preconditions{UID: new(live.GetUID())})
 		return ignore(gone, err)
 	})
 	if err != nil || live.GetUID() == "" || !c.owns(live) {
-		return err
+		return "", err
 	}
-	return waitGone(ctx, c, obj, live.GetUID())
+	return live.GetUID(), waitGone(ctx, c, obj, live.GetUID())
 }
 
 func waitGone(ctx context.Context, c *Cluster, obj *unstructured.Unstructured, deleted types.UID) error {

@@ -24,6 +24,7 @@ func TestCluster(t *testing.T) {
 	t.Run("Mended", func(t *testing.T) { testApplyMendsWhatSomebodyChanged(t, c) })
 	t.Run("Kinds", func(t *testing.T) { testKindCalled(t, c) })
 	t.Run("Leases", func(t *testing.T) { testLeases(t, c) })
+	t.Run("Dependents", func(t *testing.T) { testDeleteWithDependents(t, c) })
 	t.Run("WebhookDown", func(t *testing.T) { testApplyRetriesWebhook(t, c) })
 	t.Run("Foreign", func(t *testing.T) { testDeleteSparesForeign(t, c) })
 	t.Run("Delete", func(t *testing.T) { testDeleteRemovesAll(t, c) })
@@ -54,7 +55,7 @@ func testCertManagerApplies(t *testing.T, c *Cluster) {
 	rollOut(t, c, component)
 	for _, obj := range component.Objects {
 		if obj.GroupVersionKind().Group == "admissionregistration.k8s.io" {
-			if err := deleteOne(t.Context(), c, obj, metav1.DeletePropagationBackground); err != nil {
+			if _, err := deleteOne(t.Context(), c, obj); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -156,10 +155,9 @@ func (p *Component) Delete(ctx context.Context, c *Cluster) error {
 	return nil
 }
 
-// DeleteWithDependents is Delete for objects whose dependents must be gone, too, when it returns: else who makes the objects anew
-// would find them.
+// DeleteWithDependents is [DeleteWithDependents] for the component's objects.
 func (p *Component) DeleteWithDependents(ctx context.Context, c *Cluster) error {
-	if err := deleteAll(ctx, c, p.Objects, metav1.DeletePropagationForeground); err != nil {
+	if err := DeleteWithDependents(ctx, c, p.Objects); err != nil {
 		return fmt.Errorf("deleting %s: %w", p.Name, err)
 	}
 	return nil

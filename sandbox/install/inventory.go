@@ -86,6 +86,7 @@ func identity(kind schema.GroupVersionKind, of *metav1.PartialObjectMetadata) *u
 	obj.SetGroupVersionKind(kind)
 	obj.SetNamespace(of.Namespace)
 	obj.SetName(of.Name)
+	obj.SetUID(of.UID)
 	obj.SetLabels(of.Labels)
 	obj.SetAnnotations(of.Annotations)
 	obj.SetOwnerReferences(of.OwnerReferences)

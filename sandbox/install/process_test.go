@@ -198,7 +198,7 @@ func testCertManagerAsProcesses(t *testing.T, c *Cluster) {
 	// The operator's certificate is to pass below.
 	for _, obj := range component.Objects {
 		if obj.GroupVersionKind().Group == "admissionregistration.k8s.io" {
-			if err := deleteOne(t.Context(), c, obj, metav1.DeletePropagationBackground); err != nil {
+			if _, err := deleteOne(t.Context(), c, obj); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -46,12 +45,12 @@ func Remove(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructu
 	}
 	for _, part := range inParts(inventory) {
 		report("%s", part.name)
-		dependents := metav1.DeletePropagationBackground
+		remove := Delete
 		if part.name == SampleName {
-			dependents = metav1.DeletePropagationForeground
+			remove = DeleteWithDependents
 		}
 		limited, cancel := context.WithTimeout(ctx, finalizerLimit)
-		err := deleteAll(limited, c, part.objects, dependents)
+		err := remove(limited, c, part.objects)
 		cancel()
 		if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("%w; who takes its finalizers off does not run: `sandbox up` mends it, and then `sandbox down` goes on", err)
