@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -46,7 +47,7 @@ func serve(ctx context.Context, opts options, logger logr.Logger) error {
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger.WithName("client-go"))
 
-	traces, err := provider.New(ctx, provider.WithServiceName(serviceName), provider.WithLogger(logger.WithName("otel")))
+	traces, err := provider.New(ctx, provider.WithServiceName(serviceName), provider.WithLogger(logger.WithName("otel")), provider.WithRegisterer(metrics.Registry))
 	if err != nil {
 		return fmt.Errorf("setting up tracing: %w", err)
 	}

@@ -63,8 +63,8 @@ type operatorParts interface {
 	// startOperator waits until as many operators run as should, and starts them
 	// where nobody else does.
 	startOperator(ctx context.Context) error
-	// operatorState reads the variables of the operator, and when it started. With an
-	// error, what it has is true.
+	// operatorState reads the variables of the operator, when it started, and how many
+	// spans it lost. With an error, what it has is true.
 	operatorState(ctx context.Context) (triage.Operator, error)
 	// otlpHTTP is where the operator reaches Jaeger by OTLP over HTTP.
 	otlpHTTP(status Status) string
@@ -109,7 +109,7 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 		if err != nil {
 			return nil, fmt.Errorf("making a client of the cluster: %w", err)
 		}
-		c.parts = &deployments{client: c.Client, clientset: clientset, name: status.Name, provider: status.Provider}
+		c.parts = &deployments{client: c.Client, clientset: clientset, name: status.Name, provider: status.Provider, metrics: forwardedMetrics(config)}
 	case clusterEmbedded:
 		given, _ := splitEnvironment(status.OperatorEnv)
 		c.parts = &processes{program: p, given: given}

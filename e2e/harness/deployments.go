@@ -33,6 +33,7 @@ type deployments struct {
 	clientset kubernetes.Interface // for logs of pods
 	name      string               // of the cluster
 	provider  string
+	metrics   podMetrics
 }
 
 var _ parts = (*deployments)(nil)

@@ -201,7 +201,12 @@ func (d *deployments) operatorState(ctx context.Context) (triage.Operator, error
 	if err != nil {
 		return operator, err
 	}
+	operator.Lost = map[string]int{}
+	var errs []error
 	for _, pod := range pods {
+		families, err := d.metrics(ctx, client.ObjectKeyFromObject(&pod))
+		addLost(operator.Lost, families)
+		errs = append(errs, err)
 		for _, c := range pod.Status.ContainerStatuses {
 			operator.Restarts += int(c.RestartCount)
 			if r := c.State.Running; r != nil && r.StartedAt.After(operator.Started) {
@@ -209,7 +214,7 @@ func (d *deployments) operatorState(ctx context.Context) (triage.Operator, error
 			}
 		}
 	}
-	return operator, nil
+	return operator, errors.Join(errs...)
 }
 
 func (d *deployments) receivers(Status) []string {
@@ -218,7 +223,7 @@ func (d *deployments) receivers(Status) []string {
 }
 
 // operatorState reads the variables of the process that runs. Where the system shows
-// none, they are those that it was given by tests.
+// none, they are those that it was given by tests. Its metrics are off.
 func (p *processes) operatorState(ctx context.Context) (triage.Operator, error) {
 	process, err := p.find(ctx, operatorProcess)
 	if err != nil {

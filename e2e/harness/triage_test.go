@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,15 +14,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	dto "github.com/prometheus/client_model/go"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/tracing/provider"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
@@ -135,12 +140,38 @@ func TestOperatorStateOfDeployment(t *testing.T) {
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
 		Name: managerContainer, RestartCount: 2, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
 	}}
-	d := &deployments{client: fake.NewClientBuilder().WithObjects(deployment, pod).Build()}
+	second := pod.DeepCopy()
+	second.Name, second.Status = "q", corev1.PodStatus{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/broken" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		fmt.Fprintf(w, "# TYPE %[1]s counter\n%[1]s{error_type=\"\"} 9\n%[1]s{error_type=\"timeout\"} 2\nother 1\n", provider.ExportedMetric)
+	}))
+	defer server.Close()
+	path := "/metrics"
+	d := &deployments{
+		client: fake.NewClientBuilder().WithObjects(deployment, pod, second).Build(),
+		metrics: func(ctx context.Context, pod types.NamespacedName) (map[string]*dto.MetricFamily, error) {
+			if pod.Name == "q" {
+				return readMetrics(ctx, server.URL+path)
+			}
+			return readMetrics(ctx, server.URL)
+		},
+	}
 	got, err := d.operatorState(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(triage.Operator{Env: map[string]string{"X": "x"}, Started: started.Time, Restarts: 2}, got); diff != "" {
+	want := triage.Operator{Env: map[string]string{"X": "x"}, Started: started.Time, Restarts: 2, Lost: map[string]int{"timeout": 4}}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("operator (-want +got):\n%s", diff)
+	}
+	path = "/broken"
+	got, err = d.operatorState(t.Context())
+	want.Lost = map[string]int{"timeout": 2}
+	if diff := cmp.Diff(want, got); diff != "" || err == nil || !strings.Contains(err.Error(), "418") {
+		t.Errorf("with a broken one: error %v, operator (-want +got):\n%s", err, diff)
 	}
 }

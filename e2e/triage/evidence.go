@@ -2,6 +2,7 @@ package triage
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,25 @@ type Operator struct {
 	Restarts int
 	// Failures are lines of its log about lost spans since the object was applied.
 	Failures []string
+	// Lost counts the spans that it could not send since it started, by the kind of the
+	// error, as its metrics say; nil where they are not known.
+	Lost map[string]int
+}
+
+// lost words Lost; empty where no span was lost.
+func (o Operator) lost() []string {
+	var kinds []string
+	sum := 0
+	for _, kind := range slices.Sorted(maps.Keys(o.Lost)) {
+		if count := o.Lost[kind]; count > 0 {
+			sum += count
+			kinds = append(kinds, fmt.Sprintf("%s %d", kind, count))
+		}
+	}
+	if sum == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the operator's metrics count %d spans lost since it started: %s", sum, strings.Join(kinds, ", "))}
 }
 
 // Variables of OpenTelemetry that decide where spans go, if anywhere.

@@ -3,6 +3,7 @@ package triage
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,7 @@ func neverSampled(e Evidence) (Verdict, bool) {
 }
 
 func wrongEndpoint(e Evidence) (Verdict, bool) {
-	v := Verdict{Cause: WrongEndpoint, Details: e.Operator.Failures}
+	v := Verdict{Cause: WrongEndpoint, Details: slices.Concat(e.Operator.lost(), e.Operator.Failures)}
 	switch name := e.Operator.Env[variableExporter]; name {
 	case "none", "console":
 		v.Because = fmt.Sprintf("the operator runs with %s=%s: its spans go to no Jaeger", variableExporter, name)
@@ -134,7 +135,7 @@ func exporterFailing(e Evidence) (Verdict, bool) {
 		Cause:   ExporterFailing,
 		Because: fmt.Sprintf("the operator's log says since the object was applied that sending spans to %s failed (it says so once a minute at most)", value),
 		Remedy:  "see what the receiver answered, and whether endpoint and protocol belong together",
-		Details: failures,
+		Details: slices.Concat(e.Operator.lost(), failures),
 	}, true
 }
 
@@ -182,7 +183,7 @@ func parentMissing(e Evidence) (Verdict, bool) {
 	if e.Operator.Restarts > 0 {
 		v.Details = append(v.Details, fmt.Sprintf("the operator's containers were restarted %d times", e.Operator.Restarts))
 	}
-	v.Details = append(v.Details, e.Operator.Failures...)
+	v.Details = slices.Concat(v.Details, e.Operator.lost(), e.Operator.Failures)
 	return v, true
 }
 
@@ -196,7 +197,7 @@ func neverReady(e Evidence, ready jaeger.State) Verdict {
 
 func unexplained(e Evidence) Verdict {
 	c := e.Completion
-	v := Verdict{Cause: Unexplained, Details: e.Unknown}
+	v := Verdict{Cause: Unexplained, Details: slices.Concat(e.Unknown, e.Operator.lost())}
 	switch spans, quiet := c.State(jaeger.ConditionSpans), c.State(jaeger.ConditionQuiet); {
 	case c.Trace.Len() == 0:
 		v.Because = "Jaeger has no span of the trace; the context is sampled, the endpoint is Jaeger's, and the operator's log has no failed export"

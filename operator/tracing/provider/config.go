@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
@@ -27,6 +28,7 @@ type config struct {
 	shutdownTimeout time.Duration
 	processors      []sdktrace.SpanProcessor
 	sampler         sdktrace.Sampler
+	registerer      prometheus.Registerer
 }
 
 // WithServiceName sets the service's name where neither OTEL_SERVICE_NAME nor OTEL_RESOURCE_ATTRIBUTES
@@ -58,6 +60,14 @@ func WithSpanProcessor(p sdktrace.SpanProcessor) Option {
 			c.processors = append(c.processors, p)
 		}
 	})
+}
+
+// WithRegisterer counts, in [ExportedMetric], the spans that were sent and those that were lost because the export failed: an
+// alert on the latter says what the log says once a minute. Hand it controller-runtime's metrics.Registry. Providers with the
+// same registerer share the counter. Spans that the batch processor drops, since more end than it can send, are in neither
+// number. The default, also for nil, counts nothing.
+func WithRegisterer(r prometheus.Registerer) Option {
+	return optionFunc(func(c *config) { c.registerer = r })
 }
 
 // WithSampler sets the sampler where OTEL_TRACES_SAMPLER is unset. The default, also for nil, is the SDK's:

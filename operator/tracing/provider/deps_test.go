@@ -36,7 +36,8 @@ func TestModuleGraph(t *testing.T) {
 func TestDirectModules(t *testing.T) {
 	allowed := slices.Concat(chosenModules, []string{
 		"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/trace", "github.com/go-logr/logr",
-		"google.golang.org/grpc", // of the exporter's, for its dial options
+		"google.golang.org/grpc",              // of the exporter's, for its dial options
+		"github.com/prometheus/client_golang", // controller-runtime's
 		// For tests.
 		"github.com/google/go-cmp", "go.opentelemetry.io/proto/otlp", "go.uber.org/goleak",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime",

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -39,8 +40,8 @@ type Provider struct {
 //   - OTEL_PROPAGATORS: by default tracecontext ([Provider.Propagator]);
 //   - OTEL_BSP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES as the SDK does.
 //
-// An unknown exporter, protocol, sampler or propagator is an error, and the Provider nil then, which is one
-// that is off.
+// An unknown exporter, protocol, sampler or propagator is an error, as is a counter that can't be registered
+// ([WithRegisterer]), and the Provider nil then, which is one that is off.
 func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	c := newConfig(opts)
 	propagator, err := newPropagator()
@@ -71,6 +72,13 @@ func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	}
 	sdkOpts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(IgnoreForeign(sampler))}
 	if !autoexport.IsNoneSpanExporter(exporter) {
+		if c.registerer != nil {
+			counting, err := newCountingExporter(exporter, c.registerer)
+			if err != nil {
+				return nil, errors.Join(err, exporter.Shutdown(ctx))
+			}
+			exporter = counting
+		}
 		sdkOpts = append(sdkOpts, sdktrace.WithBatcher(exporter))
 	}
 	for _, sp := range c.processors {
