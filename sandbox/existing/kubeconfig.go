@@ -33,7 +33,7 @@ var ErrNoContext = errors.New("there is no such context")
 func Find(path, context string) (Source, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	if path != "" {
-		rules.ExplicitPath = path
+		rules.ExplicitPath = path // Without such a file, Load fails.
 	}
 	where := strings.Join(rules.GetLoadingPrecedence(), ", ")
 	if path != "" {
@@ -46,6 +46,9 @@ func Find(path, context string) (Source, error) {
 	found, has := loaded.Contexts[context]
 	if !has {
 		names := slices.Sorted(maps.Keys(loaded.Contexts))
+		if !slices.ContainsFunc(rules.GetLoadingPrecedence(), isFile) {
+			return Source{}, fmt.Errorf("finding context %q: %w: there is no file %s; name another by KUBECONFIG or --kubeconfig", context, ErrNoContext, where)
+		}
 		if len(names) == 0 {
 			return Source{}, fmt.Errorf("finding context %q: %w: the kubeconfig %s has none; name another by --kubeconfig", context, ErrNoContext, where)
 		}
@@ -98,4 +101,9 @@ func RESTConfig(path string) (*rest.Config, error) {
 	}
 	config.QPS, config.Burst = 200, 400 // One client installs everything.
 	return config, nil
+}
+
+func isFile(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

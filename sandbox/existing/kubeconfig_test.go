@@ -77,6 +77,18 @@ func TestNoContext(t *testing.T) {
 	if _, err := Find(filepath.Join(t.TempDir(), "none"), "a"); err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("error %v", err)
 	}
+	for text, want := range map[string]string{"": "there is no file", "apiVersion: v1\nkind: Config\n": "has none; name another by --kubeconfig"} {
+		file := filepath.Join(t.TempDir(), "config")
+		if text != "" {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Setenv("KUBECONFIG", file)
+		if _, err := Find("", "a"); !errors.Is(err, ErrNoContext) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
+			t.Errorf("with a KUBECONFIG of %q: %v", text, err)
+		}
+	}
 	if _, err := RESTConfig(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "sandbox up --cluster=existing") {
 		t.Errorf("error %v", err)
 	}
