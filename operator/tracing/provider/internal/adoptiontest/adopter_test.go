@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,17 +83,19 @@ func (a *adopter) build(t *testing.T) (program string) {
 
 // process is the operator, running.
 type process struct {
-	cmd    *exec.Cmd
-	output lockedBuffer
-	ended  chan error
+	cmd     *exec.Cmd
+	metrics string // URL
+	output  lockedBuffer
+	ended   chan error
 }
 
 // start runs the program. It ends with the test at the latest.
 func start(t *testing.T, program string, environment ...string) *process {
 	t.Helper()
-	p := &process{ended: make(chan error, 1)}
+	address := freeAddress(t)
+	p := &process{metrics: "http://" + address + "/metrics", ended: make(chan error, 1)}
 	ctx, kill := context.WithCancel(context.WithoutCancel(t.Context()))
-	p.cmd = exec.CommandContext(ctx, program, "--health-probe-bind-address=127.0.0.1:0")
+	p.cmd = exec.CommandContext(ctx, program, "--health-probe-bind-address=127.0.0.1:0", "--metrics-bind-address="+address)
 	p.cmd.Env = environment
 	p.cmd.Dir = filepath.Dir(program)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
@@ -127,6 +132,38 @@ func (p *process) terminate(t *testing.T) {
 	case <-time.After(waitLimit):
 		t.Fatalf("the operator has not ended %v after SIGTERM", waitLimit)
 	}
+}
+
+// freeAddress is one of loopback on which nothing listens: a metrics server does not tell which port it got.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// idle is an error while the controller's worker reconciles: ending the program would cancel what it writes.
+func (p *process) idle(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.metrics, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(text), "\ncontroller_runtime_active_workers{controller=\"cache\"} 0\n") {
+		return errors.New("it reconciles")
+	}
+	return nil
 }
 
 // running is an error once the program has ended.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -53,7 +54,7 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
-// serve creates a Cache and waits until it is Ready.
+// serve creates a Cache and waits until it is Ready, and the operator has nothing more to do.
 func serve(t *testing.T, admin client.Client, operator *process) *unstructured.Unstructured {
 	t.Helper()
 	cache := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"image": "registry.invalid/cache:1", "replicas": int64(2)}}}
@@ -64,6 +65,15 @@ func serve(t *testing.T, admin client.Client, operator *process) *unstructured.U
 	if err := admin.Create(t.Context(), cache); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the operator has seen to the new Cache", func(ctx context.Context) error {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(cache), cache); err != nil {
+			return err
+		}
+		if _, has, _ := unstructured.NestedSlice(cache.Object, "status", "conditions"); !has {
+			return errors.New("the Cache has no conditions")
+		}
+		return operator.idle(ctx)
+	})
 	playDeploymentController(t, admin, operator, cache)
 	eventually(t, "the Cache is Ready", func(ctx context.Context) error {
 		if err := operator.running(); err != nil {
@@ -74,6 +84,8 @@ func serve(t *testing.T, admin client.Client, operator *process) *unstructured.U
 		}
 		return wantReady(cache)
 	})
+	// Who made it so may not know it yet.
+	eventually(t, "the operator's last reconcile has ended", operator.idle)
 	return cache
 }
 
