@@ -79,8 +79,9 @@ func rollOut(t *testing.T, c *Cluster, component *Component) {
 		if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(obj), d); err != nil {
 			t.Fatal(err)
 		}
+		n := *d.Spec.Replicas // the API server's default is 1
 		d.Status = appsv1.DeploymentStatus{
-			ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
+			ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n,
 			Conditions: []appsv1.DeploymentCondition{
 				{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue},
 				{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"},

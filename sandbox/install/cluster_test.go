@@ -3,12 +3,15 @@ package install
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -97,6 +100,18 @@ func testJaegerRollsOut(t *testing.T, c *Cluster) {
 	status, err := StatusOf(t.Context(), c, JaegerName)
 	if err != nil || !status.Ready || status.Version != "v2.13.0" || len(status.Images) != 1 {
 		t.Errorf("status = %+v, %v; want ready", status, err)
+	}
+	for _, replicas := range []int{0, 1} {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "jaeger", Name: "jaeger"}}
+		patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec": {"replicas": %d}}`, replicas))
+		if err := c.Client().Patch(t.Context(), d, patch); err != nil {
+			t.Fatal(err)
+		}
+		rollOut(t, c, component)
+		status, err := StatusOf(t.Context(), c, JaegerName)
+		if err != nil || status.Ready != (replicas > 0) || strings.Contains(status.Message, "Deployment jaeger/jaeger: it is scaled to no replicas") != (replicas == 0) {
+			t.Errorf("status with %d replicas = %+v, %v", replicas, status, err)
+		}
 	}
 }
 

@@ -59,6 +59,9 @@ func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
 	}
 	slices.Sort(status.Images)
 	status.Images = slices.Compact(status.Images)
+	if status.Message == "" && !slices.ContainsFunc(list, hasReplicas) {
+		status.Message = fmt.Sprintf("%s: it is scaled to no replicas", describe(&list[0]))
+	}
 	if status.Message == "" {
 		// A check that can't be prepared is the caller's trouble, not the component's.
 		serves, err := checkOf(c, name)
@@ -71,6 +74,12 @@ func StatusOf(ctx context.Context, c *Cluster, name string) (Status, error) {
 	}
 	status.Ready = status.Message == ""
 	return status, nil
+}
+
+// hasReplicas tells whether an object wants Pods, or is none that could. For kstatus a Deployment that wants none is ready.
+func hasReplicas(obj unstructured.Unstructured) bool {
+	replicas, found, err := unstructured.NestedInt64(obj.Object, "spec", "replicas")
+	return obj.GetKind() != "Deployment" || err != nil || !found || replicas > 0
 }
 
 // VersionOf returns the version of the named component that was applied last, also where its programs are processes that
