@@ -12,11 +12,11 @@ import (
 )
 
 // What is the default, a link, is tested with what else may come from outside.
-func TestForeignContexts(t *testing.T) {
+func TestUntrustedContexts(t *testing.T) {
 	f := newFeature("a context from outside becomes what the operator was told", needPods)
 	foreign := func(policy, golden string, check func(s *step, trace jaeger.Trace, outside spantree.Link)) {
 		f.assess(policy, func(ctx context.Context, s *step) {
-			if err := s.ChangeOperator(ctx, map[string]string{harness.ForeignContextVariable: policy}); err != nil {
+			if err := s.ChangeOperator(ctx, map[string]string{harness.UntrustedContextVariable: policy}); err != nil {
 				s.Fatal(err)
 			}
 			// The user's own span has to be in Jaeger, or the trace would never be whole.

@@ -76,7 +76,7 @@ func TestTriage(t *testing.T) {
 		{
 			name:   "a parent that nobody sent",
 			object: "orphaned",
-			env:    func(*step) map[string]string { return map[string]string{harness.ForeignContextVariable: "parent"} },
+			env:    func(*step) map[string]string { return map[string]string{harness.UntrustedContextVariable: "parent"} },
 			head:   annotate(jaeger.TraceparentAnnotation, "00-0123456789abcdef0123456789abcdef-00000000000000aa-01"),
 			cause:  triage.ParentMissing,
 			says:   []string{"FAILED  no missing parents", "wants parent 00000000000000aa", "came from outside", `"admit Head"`},

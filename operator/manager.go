@@ -124,9 +124,9 @@ func addControllers(mgr ctrl.Manager, traced []tracing.Option) error {
 // queueOf gives what lets the spans of a controller for obj tell what its queue
 // knows: the options for its reconciler's wrapper, and what to put around it.
 func queueOf(obj client.Object, traced []tracing.Option) ([]tracing.Option, controller.Wiring) {
-	q := tracing.NewQueue(obj, traced...)
+	q := tracing.NewQueueObserver(obj, traced...)
 	wiring := controller.Wiring{Options: q.Options, Predicates: []predicate.Predicate{q.Predicate()}}
-	return append(slices.Clip(traced), tracing.WithQueue(q)), wiring
+	return append(slices.Clip(traced), tracing.WithQueueObserver(q)), wiring
 }
 
 func headReconciler(mgr ctrl.Manager, traced []tracing.Option) reconcile.Reconciler {
@@ -159,7 +159,7 @@ func newScheme() (*runtime.Scheme, error) {
 func tracingOptions(opts options, scheme *runtime.Scheme, spans ...tracing.Option) []tracing.Option {
 	out := slices.Concat(spans, []tracing.Option{
 		tracing.WithScheme(scheme),
-		tracing.WithForeignContext(opts.foreignContext),
+		tracing.WithUntrustedContext(opts.untrustedContext),
 		tracing.WithRelation(opts.relation),
 		tracing.WithConverge(&v1alpha1.Head{}),
 		tracing.WithMaxAge(opts.maxAge),

@@ -22,23 +22,23 @@ import (
 // options is everything that can be chosen at start, except what OpenTelemetry's
 // own OTEL_* variables choose.
 type options struct {
-	configFile     string
-	metricsAddress string
-	probeAddress   string
-	leaderElect    bool
-	namespace      string
-	serviceAccount string
-	webhooks       bool
-	webhookHost    string
-	webhookPort    int
-	webhookCertDir string
-	foreignContext tracing.ForeignContext
-	relation       tracing.Relation
-	trustedWriters []string
-	maxAge         time.Duration
-	convergedAge   time.Duration
-	verbosity      int
-	logFormat      string
+	configFile       string
+	metricsAddress   string
+	probeAddress     string
+	leaderElect      bool
+	namespace        string
+	serviceAccount   string
+	webhooks         bool
+	webhookHost      string
+	webhookPort      int
+	webhookCertDir   string
+	untrustedContext tracing.UntrustedContext
+	relation         tracing.Relation
+	trustedWriters   []string
+	maxAge           time.Duration
+	convergedAge     time.Duration
+	verbosity        int
+	logFormat        string
 }
 
 // envNames has the variables whose names don't follow from the flag's. The
@@ -74,7 +74,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.webhookHost, "webhook-host", "", "`host` name or IP address that the webhook listens on (default all addresses)")
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "`port` of the webhook")
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "`folder` with tls.crt and tls.key of the webhook; changes are picked up")
-	fs.Func("foreign-context", "what a trace context from an untrusted user becomes: link, parent or ignore (default link)", o.setForeignContext)
+	fs.Func("untrusted-context", "what a trace context from an untrusted user becomes: link, parent or ignore (default link)", o.setUntrustedContext)
 	fs.Func("relation", "what a reconcile's span is to the context of its object: child, link, or auto, which decides by the context's age (default auto)", o.setRelation)
 	fs.Func("trusted-writers", "comma-separated `users` whose trace contexts are taken as they are (default the operator's own service account)", o.setTrustedWriters)
 	fs.DurationVar(&o.maxAge, "max-age", time.Hour, "`time` after which work on a change that has not come to its end begins a trace of its own")
@@ -207,8 +207,8 @@ func (o *options) validate() error {
 	return errors.Join(errs...)
 }
 
-func (o *options) setForeignContext(word string) (err error) {
-	o.foreignContext, err = tracing.ParseForeignContext(word)
+func (o *options) setUntrustedContext(word string) (err error) {
+	o.untrustedContext, err = tracing.ParseUntrustedContext(word)
 	return err
 }
 

@@ -44,16 +44,16 @@ func parse(t *testing.T, vars map[string]string, args ...string) options {
 
 func TestDefaultOptions(t *testing.T) {
 	want := options{
-		metricsAddress: "127.0.0.1:8080",
-		probeAddress:   ":8081",
-		webhooks:       true,
-		webhookPort:    9443,
-		webhookCertDir: "/tmp/k8s-webhook-server/serving-certs",
-		foreignContext: tracing.ForeignLink,
-		relation:       tracing.RelationAuto,
-		maxAge:         time.Hour,
-		convergedAge:   10 * time.Minute,
-		logFormat:      "json",
+		metricsAddress:   "127.0.0.1:8080",
+		probeAddress:     ":8081",
+		webhooks:         true,
+		webhookPort:      9443,
+		webhookCertDir:   "/tmp/k8s-webhook-server/serving-certs",
+		untrustedContext: tracing.UntrustedLink,
+		relation:         tracing.RelationAuto,
+		maxAge:           time.Hour,
+		convergedAge:     10 * time.Minute,
+		logFormat:        "json",
 	}
 	if diff := cmp.Diff(want, parse(t, nil), cmp.AllowUnexported(options{})); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
@@ -95,7 +95,7 @@ func TestBadOptionsNameTheirSource(t *testing.T) {
 		"port too high":        {args: []string{"--webhook-port=65536"}, want: []string{"webhook-port", "65536"}},
 		"no address":           {args: []string{"--metrics-bind-address=8080"}, want: []string{"metrics-bind-address", `"8080"`}},
 		"two bad addresses":    {args: []string{"--metrics-bind-address=a", "--health-probe-bind-address=b"}, want: []string{"metrics-", "health-"}},
-		"foreign context":      {args: []string{"--foreign-context=child"}, want: []string{"foreign-context", "child", "link, parent or ignore"}},
+		"untrusted context":    {args: []string{"--untrusted-context=child"}, want: []string{"untrusted-context", "child", "link, parent or ignore"}},
 		"relation":             {args: []string{"--relation=parent"}, want: []string{"relation", "parent", "auto, child or link"}},
 		"age without unit":     {args: []string{"--max-age=10"}, want: []string{"max-age", `"10"`}},
 		"no age":               {env: map[string]string{"OPERATOR_CONVERGED_AGE": "0s"}, want: []string{"converged-age", "0s"}},
@@ -144,7 +144,7 @@ func TestUsageNamesEveryVariable(t *testing.T) {
 	if _, err := parseOptions([]string{"-h"}, envOf(nil), &out); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("error = %v, want flag.ErrHelp", err)
 	}
-	for _, name := range []string{"$OPERATOR_METRICS_BIND_ADDRESS", "$OPERATOR_FOREIGN_CONTEXT", "$POD_NAMESPACE", "$SERVICE_ACCOUNT"} {
+	for _, name := range []string{"$OPERATOR_METRICS_BIND_ADDRESS", "$OPERATOR_UNTRUSTED_CONTEXT", "$POD_NAMESPACE", "$SERVICE_ACCOUNT"} {
 		if !strings.Contains(out.String(), name) {
 			t.Errorf("the usage lacks %s:\n%s", name, out.String())
 		}

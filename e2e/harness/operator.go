@@ -40,14 +40,14 @@ const (
 	ProtocolVariable       = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
 	EndpointVariable       = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 	ConvergedAgeVariable   = "OPERATOR_CONVERGED_AGE"
-	ForeignContextVariable = "OPERATOR_FOREIGN_CONTEXT"
+	UntrustedContextVariable = "OPERATOR_UNTRUSTED_CONTEXT"
 	SamplerVariable        = "OTEL_TRACES_SAMPLER"
 	ServiceVariable        = "OTEL_SERVICE_NAME"
 )
 
 // operatorVariables are all of them. The sandbox sets none of these but the service's
 // name, so taking one back restores what was.
-var operatorVariables = []string{ExporterVariable, ProtocolVariable, EndpointVariable, ConvergedAgeVariable, ForeignContextVariable, SamplerVariable, ServiceVariable}
+var operatorVariables = []string{ExporterVariable, ProtocolVariable, EndpointVariable, ConvergedAgeVariable, UntrustedContextVariable, SamplerVariable, ServiceVariable}
 
 // SetOperatorEnv gives the operator these variables, takes back others that were set
 // so, and waits until one with them runs and all others are gone. Only the variables

@@ -35,7 +35,7 @@ type admissionRun struct {
 	trusted    bool              // who asks is a trusted writer
 	keeps      bool              // the context that a trusted writer gave stays
 	relation   relation
-	foreign    []trace.SpanContext
+	untrusted  []trace.SpanContext
 	span       lazySpan
 }
 
@@ -116,19 +116,19 @@ func (a *admissionRun) relate(last storedContext) {
 			outside = append(outside, header)
 		}
 	}
-	a.relateOutside(outside)
+	a.relateUntrusted(outside)
 	if last.sc.IsValid() && last.sc.TraceID() != a.relation.parent.TraceID() {
 		a.relation.links = append(a.relation.links, trace.Link{SpanContext: last.sc})
 	}
 }
 
-// relateOutside makes of foreign contexts what the option says.
-func (a *admissionRun) relateOutside(outside []trace.SpanContext) {
-	if len(outside) == 0 || a.cfg.foreign == ForeignIgnore {
+// relateUntrusted makes of untrusted contexts what the option says.
+func (a *admissionRun) relateUntrusted(outside []trace.SpanContext) {
+	if len(outside) == 0 || a.cfg.untrusted == UntrustedIgnore {
 		return
 	}
-	a.foreign = outside
-	if a.cfg.foreign == ForeignParent {
+	a.untrusted = outside
+	if a.cfg.untrusted == UntrustedParent {
 		a.relation.parent = outside[0]
 		outside = outside[1:]
 	}
@@ -150,7 +150,7 @@ func (a *admissionRun) begin() trace.Span {
 		id.name = a.req.Name
 	}
 	id.generation = 0 // that of the object to be stored is not known yet
-	ctx, opts := a.relation.start(withForeign(a.ctx, a.foreign), nil)
+	ctx, opts := a.relation.start(withUntrusted(a.ctx, a.untrusted), nil)
 	opts = append(opts,
 		trace.WithTimestamp(a.start),
 		trace.WithSpanKind(trace.SpanKindServer),

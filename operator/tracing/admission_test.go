@@ -14,16 +14,16 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-func TestAdmitForeignContext(t *testing.T) {
+func TestAdmitUntrustedContext(t *testing.T) {
 	annotation, header := sampledContext(5), sampledContext(6)
 	for name, tc := range map[string]struct {
 		option Option
 		parent trace.SpanContext
 		links  int
 	}{
-		"link":   {WithForeignContext(ForeignLink), trace.SpanContext{}, 2},
-		"parent": {WithForeignContext(ForeignParent), annotation, 1},
-		"ignore": {WithForeignContext(ForeignIgnore), trace.SpanContext{}, 0},
+		"link":   {WithUntrustedContext(UntrustedLink), trace.SpanContext{}, 2},
+		"parent": {WithUntrustedContext(UntrustedParent), annotation, 1},
+		"ignore": {WithUntrustedContext(UntrustedIgnore), trace.SpanContext{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen context.Context
@@ -37,8 +37,8 @@ func TestAdmitForeignContext(t *testing.T) {
 			if got.stored().sc.SpanID() != s.Context.SpanID() {
 				t.Error("the user's context is still on the object")
 			}
-			if want := name != "ignore"; IsForeign(seen, annotation) != want || IsForeign(seen, header) != want || HasForeign(seen) != want {
-				t.Errorf("the sampler sees the contexts marked as foreign: %t, %t", IsForeign(seen, annotation), IsForeign(seen, header))
+			if want := name != "ignore"; IsUntrusted(seen, annotation) != want || IsUntrusted(seen, header) != want || HasUntrusted(seen) != want {
+				t.Errorf("the sampler sees the contexts marked as untrusted: %t, %t", IsUntrusted(seen, annotation), IsUntrusted(seen, header))
 			}
 		})
 	}

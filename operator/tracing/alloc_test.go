@@ -86,12 +86,12 @@ func TestOffAllocatesNothing(t *testing.T) {
 		webhook := WebhookContext(opts...)
 		transport := WrapTransport(opts...)(roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }))
 		request := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1", nil)
-		q := NewQueue(obj, opts...)
+		q := NewQueueObserver(obj, opts...)
 		wq := q.decorate(idleQueue{})
 		limiter := q.WrapRateLimiter(idleLimiter{})
 		p := q.Predicate()
 		h := WrapEventHandler(q, handler.TypedEventHandler[client.Object, reconcile.Request](handler.Funcs{}))
-		queued := WrapReconciler(obj, idleFunc, append([]Option{WithQueue(q)}, opts...)...)
+		queued := WrapReconciler(obj, idleFunc, append([]Option{WithQueueObserver(q)}, opts...)...)
 		for what, f := range map[string]func(){
 			"Get":                func() { _ = c.Get(ctx, client.ObjectKey{}, obj) },
 			"List":               func() { _ = c.List(ctx, list) },

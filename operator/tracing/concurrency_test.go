@@ -48,8 +48,8 @@ func TestManyWorkers(t *testing.T) {
 	server := &replaceable{Client: newBusyServer("warm-up", 0)}
 	c := WrapClient(server, opts...)
 	r := &busyReconciler{client: c}
-	queue := NewQueue(&appsv1.Deployment{}, opts...)
-	wrapped := WrapReconciler(&appsv1.Deployment{}, r, append(opts, WithQueue(queue))...)
+	queue := NewQueueObserver(&appsv1.Deployment{}, opts...)
+	wrapped := WrapReconciler(&appsv1.Deployment{}, r, append(opts, WithQueueObserver(queue))...)
 
 	round := func(prefix string, n int) uint64 {
 		busy := newBusyServer(prefix, n)
@@ -136,7 +136,7 @@ func (r *busyReconciler) step(ctx context.Context, owner *appsv1.Deployment) (wr
 }
 
 // runController reconciles all objects of the server to the end.
-func (r *busyReconciler) runController(t *testing.T, wrapped reconcile.Reconciler, q *Queue[reconcile.Request], server *busyServer) {
+func (r *busyReconciler) runController(t *testing.T, wrapped reconcile.Reconciler, q *QueueObserver[reconcile.Request], server *busyServer) {
 	t.Helper()
 	c, err := controller.NewUnmanaged("busy", q.Options(controller.Options{
 		Reconciler:              wrapped,

@@ -20,40 +20,40 @@ const (
 	defaultConvergedAge = 10 * time.Minute
 )
 
-// ForeignContext says what a webhook does with a trace context that comes from outside, that is from
+// UntrustedContext says what a webhook does with a trace context that comes from outside, that is from
 // any user but the trusted writers.
-type ForeignContext int
+type UntrustedContext int
 
 const (
-	// ForeignLink links the admission's span to the foreign context. It is the default.
-	ForeignLink ForeignContext = iota
-	// ForeignParent makes the admission's span a child of the foreign context.
-	ForeignParent
-	// ForeignIgnore drops the foreign context.
-	ForeignIgnore
+	// UntrustedLink links the admission's span to the untrusted context. It is the default.
+	UntrustedLink UntrustedContext = iota
+	// UntrustedParent makes the admission's span a child of the untrusted context.
+	UntrustedParent
+	// UntrustedIgnore drops the untrusted context.
+	UntrustedIgnore
 )
 
-// String gives the word that [ParseForeignContext] reads.
-func (f ForeignContext) String() string {
+// String gives the word that [ParseUntrustedContext] reads.
+func (f UntrustedContext) String() string {
 	switch f {
-	case ForeignParent:
+	case UntrustedParent:
 		return "parent"
-	case ForeignIgnore:
+	case UntrustedIgnore:
 		return "ignore"
 	default:
 		return "link"
 	}
 }
 
-// ParseForeignContext reads "link", "parent" or "ignore", as a command line flag would give it. Any
+// ParseUntrustedContext reads "link", "parent" or "ignore", as a command line flag would give it. Any
 // other word is an error.
-func ParseForeignContext(s string) (ForeignContext, error) {
-	for _, f := range []ForeignContext{ForeignLink, ForeignParent, ForeignIgnore} {
+func ParseUntrustedContext(s string) (UntrustedContext, error) {
+	for _, f := range []UntrustedContext{UntrustedLink, UntrustedParent, UntrustedIgnore} {
 		if s == f.String() {
 			return f, nil
 		}
 	}
-	return ForeignLink, fmt.Errorf("parsing foreign context %q: must be link, parent or ignore", s)
+	return UntrustedLink, fmt.Errorf("parsing untrusted context %q: must be link, parent or ignore", s)
 }
 
 // Option changes how the wrappers of this package behave. Every wrapper takes all options and uses
@@ -127,9 +127,9 @@ func WithTrustedWriters(usernames ...string) Option {
 	})
 }
 
-// WithForeignContext sets what the webhook does with a context from outside. The default is [ForeignLink].
-func WithForeignContext(f ForeignContext) Option {
-	return optionFunc(func(c *config) { c.foreign = f })
+// WithUntrustedContext sets what the webhook does with a context from outside. The default is [UntrustedLink].
+func WithUntrustedContext(f UntrustedContext) Option {
+	return optionFunc(func(c *config) { c.untrusted = f })
 }
 
 // WithConverge names kinds that get a span "converge {Kind}" when a status write through the wrapped
@@ -183,13 +183,13 @@ type config struct {
 	keys         annotationKeys
 	scheme       *runtime.Scheme
 	trusted      map[string]bool
-	foreign      ForeignContext
+	untrusted    UntrustedContext
 	converge     []client.Object
 	relation     Relation
 	reads        bool
 	maxAge       time.Duration
 	convergedAge time.Duration
-	queue        any // a *Queue of the request type; nil for none
+	queue        any // a *QueueObserver of the request type; nil for none
 	now          func() time.Time
 	names        nameCache
 }

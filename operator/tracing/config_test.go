@@ -74,13 +74,13 @@ func TestGlobalIsReadLate(t *testing.T) {
 	}
 }
 
-func TestParseForeignContext(t *testing.T) {
-	for _, f := range []ForeignContext{ForeignLink, ForeignParent, ForeignIgnore} {
-		if got, err := ParseForeignContext(f.String()); err != nil || got != f {
+func TestParseUntrustedContext(t *testing.T) {
+	for _, f := range []UntrustedContext{UntrustedLink, UntrustedParent, UntrustedIgnore} {
+		if got, err := ParseUntrustedContext(f.String()); err != nil || got != f {
 			t.Errorf("parsing %q: %v, %v", f, got, err)
 		}
 	}
-	if _, err := ParseForeignContext("Parent"); err == nil {
+	if _, err := ParseUntrustedContext("Parent"); err == nil {
 		t.Error("a word that is none of the three is no error")
 	}
 }

@@ -23,7 +23,7 @@
 //
 //   - the client, by [NewClientFunc] or [WrapClient]: a span for each write, the context on what it changes;
 //   - each reconciler, by [WrapReconciler], [WrapTypedReconciler] or [WrapObjectReconciler];
-//   - each controller's queue, by [NewQueue]: how long a request waited, for which attempt, why, and which events were
+//   - each controller's queue, by [NewQueueObserver]: how long a request waited, for which attempt, why, and which events were
 //     merged into it. Watches with handlers of their own add [WrapEventHandler];
 //   - webhooks, by [WrapDefaulter] or [WrapAdmissionHandler]: a trace begins when the user asks, not when the first
 //     controller notices. Without a webhook the first reconcile begins it;
@@ -46,7 +46,7 @@
 //
 // An annotation is written by whoever may write the object, and a header by whoever sends the request. The webhook takes a
 // context from nobody but the trusted writers ([WithTrustedWriters]): from others it becomes a link, or what
-// [WithForeignContext] says, samplers are told not to heed it, and keys that others change later are put back. For kinds
+// [WithUntrustedContext] says, samplers are told not to heed it, and keys that others change later are put back. For kinds
 // without the webhook, permission to write the object is permission to name its trace. A malformed context is as good as
 // none: it never fails anything.
 //

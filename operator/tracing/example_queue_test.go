@@ -20,29 +20,29 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// A controller gets its Queue in four places.
-func ExampleNewQueue() {
+// A controller gets its QueueObserver in four places.
+func ExampleNewQueueObserver() {
 	setup := func(mgr ctrl.Manager, r reconcile.Reconciler, nodes handler.EventHandler, opts ...tracing.Option) error {
-		queue := tracing.NewQueue(&appsv1.Deployment{}, opts...)
+		queue := tracing.NewQueueObserver(&appsv1.Deployment{}, opts...)
 		return ctrl.NewControllerManagedBy(mgr).
 			For(&appsv1.Deployment{}).
 			Owns(&corev1.ConfigMap{}).
 			Watches(&corev1.Node{}, tracing.WrapEventHandler(queue, nodes)).
 			WithEventFilter(queue.Predicate()).
 			WithOptions(queue.Options(controller.Options{MaxConcurrentReconciles: 4})).
-			Complete(tracing.WrapReconciler(&appsv1.Deployment{}, r, append(opts, tracing.WithQueue(queue))...))
+			Complete(tracing.WrapReconciler(&appsv1.Deployment{}, r, append(opts, tracing.WithQueueObserver(queue))...))
 	}
 	_ = setup // it needs a manager
 }
 
 // What a controller does with a request, by hand.
-func ExampleQueue() {
+func ExampleQueueObserver() {
 	tp := tracingtest.NewTracerProvider()
 	opts := []tracing.Option{tracing.WithTracerProvider(tp)}
-	queue := tracing.NewQueue(&appsv1.Deployment{}, opts...)
+	queue := tracing.NewQueueObserver(&appsv1.Deployment{}, opts...)
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
 	c := tracing.WrapClient(fake.NewClientBuilder().WithObjects(d).Build(), opts...)
-	r := tracing.WrapReconciler(&appsv1.Deployment{}, &reconciler{c}, append(opts, tracing.WithQueue(queue))...)
+	r := tracing.WrapReconciler(&appsv1.Deployment{}, &reconciler{c}, append(opts, tracing.WithQueueObserver(queue))...)
 
 	wq := queue.Options(controller.Options{}).NewQueue("deployments", workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 	defer wq.ShutDown()
@@ -70,16 +70,16 @@ func ExampleQueue() {
 }
 
 // Options of one's own stay as they are; only the queue is decorated.
-func ExampleQueue_Options() {
-	queue := tracing.NewQueue(&appsv1.Deployment{}, tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
+func ExampleQueueObserver_Options() {
+	queue := tracing.NewQueueObserver(&appsv1.Deployment{}, tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
 	o := queue.Options(controller.Options{MaxConcurrentReconciles: 4})
 	fmt.Println(o.MaxConcurrentReconciles, o.NewQueue != nil)
 	// Output: 4 true
 }
 
 // It lets every event pass.
-func ExampleQueue_Predicate() {
-	queue := tracing.NewQueue(&appsv1.Deployment{}, tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
+func ExampleQueueObserver_Predicate() {
+	queue := tracing.NewQueueObserver(&appsv1.Deployment{}, tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
 	fmt.Println(queue.Predicate().Create(event.CreateEvent{Object: &appsv1.Deployment{}}))
 	// Output: true
 }
@@ -87,7 +87,7 @@ func ExampleQueue_Predicate() {
 func ExampleWrapEventHandler() {
 	tp := tracingtest.NewTracerProvider()
 	opts := []tracing.Option{tracing.WithTracerProvider(tp)}
-	queue := tracing.NewQueue(&appsv1.Deployment{}, opts...)
+	queue := tracing.NewQueueObserver(&appsv1.Deployment{}, opts...)
 	wq := queue.WrapNewQueue(nil)("deployments", nil)
 	defer wq.ShutDown()
 	h := tracing.WrapEventHandler(queue, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
@@ -99,7 +99,7 @@ func ExampleWrapEventHandler() {
 		_, span := tp.Tracer("shop").Start(ctx, "reschedule")
 		span.End()
 		return reconcile.Result{}, nil
-	}), append(opts, tracing.WithQueue(queue))...)
+	}), append(opts, tracing.WithQueueObserver(queue))...)
 	req, _ := wq.Get()
 	if _, err := r.Reconcile(context.Background(), req); err != nil {
 		fmt.Println(err)

@@ -124,7 +124,7 @@ func ExampleWrapDefaulter() {
 	d := tracing.WrapDefaulter(own,
 		tracing.WithTracerProvider(tp),
 		tracing.WithTrustedWriters("system:serviceaccount:shop:operator"),
-		tracing.WithForeignContext(tracing.ForeignParent),
+		tracing.WithUntrustedContext(tracing.UntrustedParent),
 	)
 	// What follows is a request; an operator hands d to its webhook builder instead.
 

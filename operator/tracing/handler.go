@@ -14,12 +14,12 @@ import (
 // WrapEventHandler makes every request that h adds, in whatever way and also after its return, have the
 // event as its trigger, and the context of the event's object (of an update: the new one's) as a link. It
 // is for the handlers of Watches and of sources; those of For and Owns are the builder's own, and
-// [Queue.Predicate] learns their triggers. It does not matter if an event passes both.
+// [QueueObserver.Predicate] learns their triggers. It does not matter if an event passes both.
 //
 // The queue that h is handed is a priorityqueue.PriorityQueue if and only if the wrapper was handed one.
 // With a nil q, and while tracing is off, h is called with nothing added. A nil h stays nil. The wrapper is
 // as safe for concurrent use as h.
-func WrapEventHandler[T client.Object, R comparable](q *Queue[R], h handler.TypedEventHandler[T, R]) handler.TypedEventHandler[T, R] {
+func WrapEventHandler[T client.Object, R comparable](q *QueueObserver[R], h handler.TypedEventHandler[T, R]) handler.TypedEventHandler[T, R] {
 	if q == nil || h == nil {
 		return h
 	}
@@ -28,7 +28,7 @@ func WrapEventHandler[T client.Object, R comparable](q *Queue[R], h handler.Type
 
 type tracedHandler[T client.Object, R comparable] struct {
 	inner handler.TypedEventHandler[T, R]
-	queue *Queue[R]
+	queue *QueueObserver[R]
 }
 
 // Create implements handler.TypedEventHandler.
@@ -53,7 +53,7 @@ func (h *tracedHandler[T, R]) Generic(ctx context.Context, e event.TypedGenericE
 
 // announcing gives the queue that a handler adds to because of an event. The queue that it adds to in turn
 // may be a wrapper of controller-runtime's around the decorated one, so the two meet in the table.
-func (q *Queue[R]) announcing(inner workqueue.TypedRateLimitingInterface[R], action string, obj client.Object) workqueue.TypedRateLimitingInterface[R] {
+func (q *QueueObserver[R]) announcing(inner workqueue.TypedRateLimitingInterface[R], action string, obj client.Object) workqueue.TypedRateLimitingInterface[R] {
 	if q.cfg.off() || absent(obj) || inner == nil {
 		return inner
 	}
@@ -68,7 +68,7 @@ func (q *Queue[R]) announcing(inner workqueue.TypedRateLimitingInterface[R], act
 type announcingQueue[R comparable] struct {
 	workqueue.TypedRateLimitingInterface[R]
 
-	queue *Queue[R]
+	queue *QueueObserver[R]
 	cause cause
 }
 

@@ -73,7 +73,7 @@ func TestEventHandlers(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		handler anyHandler
-		wrap    func(*Queue[reconcile.Request], anyHandler) anyHandler
+		wrap    func(*QueueObserver[reconcile.Request], anyHandler) anyHandler
 		object  *corev1.ConfigMap
 		names   []string
 	}{
@@ -82,14 +82,14 @@ func TestEventHandlers(t *testing.T) {
 			nil, owned(configMap("x"), "owner"), []string{"owner"}},
 		"map":     {mapped, nil, configMap("x"), []string{"owner", "owner-2"}},
 		"delayed": {delayed, nil, configMap("x"), []string{"owner"}},
-		"low priority": {mapped, func(q *Queue[reconcile.Request], h anyHandler) anyHandler {
+		"low priority": {mapped, func(q *QueueObserver[reconcile.Request], h anyHandler) anyHandler {
 			return handler.WithLowPriorityWhenUnchanged(WrapEventHandler(q, h))
 		}, configMap("x"), []string{"owner", "owner-2"}},
 	} {
 		for _, queue := range []string{"priority queue", "rate limiting queue"} {
 			t.Run(name+", "+queue, func(t *testing.T) {
 				for action, handle := range eventsOf(carrying(tc.object, sampledContext(1))) {
-					q := NewQueue(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
+					q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
 					limiter := workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()
 					wq := q.WrapNewQueue(nil)("", limiter)
 					given := wq
@@ -155,7 +155,7 @@ func eventsOf(obj client.Object) map[string]func(predicate.Predicate, anyHandler
 // TestEventHandlerKeepsPriority: what controller-runtime gives to events of the initial list and of
 // resyncs gets through, whichever wrapper is the inner one.
 func TestEventHandlerKeepsPriority(t *testing.T) {
-	q := NewQueue(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
+	q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
 	inner := anyHandler(&handler.EnqueueRequestForObject{})
 	for name, h := range map[string]anyHandler{
 		"alone":   WrapEventHandler(q, inner),
@@ -179,7 +179,7 @@ func TestEventHandlerWithoutAnything(t *testing.T) {
 	if got := WrapEventHandler[client.Object, reconcile.Request](nil, inner); got != inner {
 		t.Errorf("without a queue it is %T", got)
 	}
-	q := NewQueue(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
+	q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
 	if got := WrapEventHandler[client.Object](q, nil); got != nil {
 		t.Errorf("no handler becomes %T", got)
 	}
@@ -241,7 +241,7 @@ func TestPredicateCandidates(t *testing.T) {
 		"of nothing":                   {nil, deployment("owner"), nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := NewQueue(tc.kind, WithTracerProvider(tracingtest.NewTracerProvider()))
+			q := NewQueueObserver(tc.kind, WithTracerProvider(tracingtest.NewTracerProvider()))
 			q.table.open(true)
 			q.Predicate().Update(event.UpdateEvent{ObjectOld: tc.old, ObjectNew: tc.obj})
 			var got []reconcile.Request
@@ -254,7 +254,7 @@ func TestPredicateCandidates(t *testing.T) {
 		})
 	}
 	t.Run("of a kind that the scheme does not know", func(t *testing.T) {
-		q := NewQueue(&appsv1.Deployment{}, WithScheme(runtime.NewScheme()), WithTracerProvider(tracingtest.NewTracerProvider()))
+		q := NewQueueObserver(&appsv1.Deployment{}, WithScheme(runtime.NewScheme()), WithTracerProvider(tracingtest.NewTracerProvider()))
 		q.table.open(true)
 		q.Predicate().Create(event.CreateEvent{Object: deployment("owner")})
 		q.Predicate().Create(event.CreateEvent{Object: owned(configMap("x"), "owner")})
@@ -267,7 +267,7 @@ func TestPredicateCandidates(t *testing.T) {
 // TestPredicateIsSilent: an invalid context is a trigger without a link, and nothing is logged per event.
 func TestPredicateIsSilent(t *testing.T) {
 	for name, value := range map[string]string{"malformed": "x", "of zeros": "00-00000000000000000000000000000000-0000000000000000-01"} {
-		q := NewQueue(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
+		q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
 		q.table.open(true)
 		obj := deployment("x")
 		obj.Annotations = map[string]string{parentKey: value}

@@ -27,18 +27,18 @@ func TestNilOptions(t *testing.T) {
 	var propagator *pointerPropagator
 	given := tracingtest.NewTracerProvider()
 	for name, option := range map[string]Option{
-		"nil":                    nil,
-		"nil provider":           WithTracerProvider(nil),
-		"typed nil provider":     WithTracerProvider(provider),
-		"nil propagator":         WithPropagators(nil),
-		"typed nil propagator":   WithPropagators(propagator),
-		"nil scheme":             WithScheme(nil),
-		"no prefix":              WithAnnotationPrefix(""),
-		"no kinds":               WithConverge(),
-		"nil kind":               WithConverge(nil),
-		"typed nil kind":         WithConverge((*appsv1.Deployment)(nil)),
-		"no such relation":       WithRelation(99),
-		"no such foreign policy": WithForeignContext(99),
+		"nil":                      nil,
+		"nil provider":             WithTracerProvider(nil),
+		"typed nil provider":       WithTracerProvider(provider),
+		"nil propagator":           WithPropagators(nil),
+		"typed nil propagator":     WithPropagators(propagator),
+		"nil scheme":               WithScheme(nil),
+		"no prefix":                WithAnnotationPrefix(""),
+		"no kinds":                 WithConverge(),
+		"nil kind":                 WithConverge(nil),
+		"typed nil kind":           WithConverge((*appsv1.Deployment)(nil)),
+		"no such relation":         WithRelation(99),
+		"no such untrusted policy": WithUntrustedContext(99),
 	} {
 		t.Run(name, func(t *testing.T) {
 			given.Reset()

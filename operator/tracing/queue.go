@@ -10,47 +10,47 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Queue knows what happened to the requests of one controller while they were queued: when each was added
+// QueueObserver knows what happened to the requests of one controller while they were queued: when each was added
 // first and when it was ready, for which events, and which attempt it is. It is no queue itself, but a
 // table beside the controller's, which it learns from by decorating it: the requests are what they were.
 //
-// A controller gets all of it in four places: its options ([Queue.Options]), its event filter
-// ([Queue.Predicate]), the handlers that it gives to Watches ([WrapEventHandler]), and its wrapped reconciler
-// ([WithQueue]). Each can be left out; what is not known then is absent from the spans.
+// A controller gets all of it in four places: its options ([QueueObserver.Options]), its event filter
+// ([QueueObserver.Predicate]), the handlers that it gives to Watches ([WrapEventHandler]), and its wrapped reconciler
+// ([WithQueueObserver]). Each can be left out; what is not known then is absent from the spans.
 //
 // Make one per controller, or their requests are mixed. The table is bounded: 16,384 requests, of which
 // each keeps the contexts of ten events. It is emptied when the queue shuts down. While tracing is off,
-// nothing is noted. A nil *Queue is valid and changes nothing. It is safe for concurrent use.
-type Queue[R comparable] struct {
+// nothing is noted. A nil *QueueObserver is valid and changes nothing. It is safe for concurrent use.
+type QueueObserver[R comparable] struct {
 	cfg      *config
 	requests func(client.Object) []R // may be nil
 	table    queueTable[R]
 }
 
-// NewQueue makes the Queue of a controller of objects like obj, an empty object or a nil pointer of its
+// NewQueueObserver makes the QueueObserver of a controller of objects like obj, an empty object or a nil pointer of its
 // type. Its predicate takes an event to be about the requests that For and Owns would make of it: of an
 // object like obj its own, of others those of their owners like obj. [WithScheme] is needed for types that
 // client-go's scheme does not know, or owners are recognised by their kind alone, whatever its group.
-func NewQueue(obj client.Object, opts ...Option) *Queue[reconcile.Request] {
-	q := NewTypedQueue[reconcile.Request](nil, opts...)
+func NewQueueObserver(obj client.Object, opts ...Option) *QueueObserver[reconcile.Request] {
+	q := NewTypedQueueObserver[reconcile.Request](nil, opts...)
 	if gvk := kindOf(obj, q.cfg.scheme); gvk.Kind != "" {
 		q.requests = requestsFor(gvk, q.cfg.scheme)
 	}
 	return q
 }
 
-// NewTypedQueue is [NewQueue] for requests of any type. The function requests gives the requests that an
+// NewTypedQueueObserver is [NewQueueObserver] for requests of any type. The function requests gives the requests that an
 // event about an object may lead to. It is called for the event of every object that passes the predicate,
 // never with nil. With a nil function the predicate notes nothing.
-func NewTypedQueue[R comparable](requests func(client.Object) []R, opts ...Option) *Queue[R] {
-	return &Queue[R]{cfg: newConfig(opts), requests: requests}
+func NewTypedQueueObserver[R comparable](requests func(client.Object) []R, opts ...Option) *QueueObserver[R] {
+	return &QueueObserver[R]{cfg: newConfig(opts), requests: requests}
 }
 
-// WithQueue tells the wrapped reconciler of a controller what the controller's queue knows. Its spans get
+// WithQueueObserver tells the wrapped reconciler of a controller what the controller's queue knows. Its spans get
 // the attributes operator.reconcile.attempt, queue_wait, delay, trigger, events and requeue_reason, as
 // far as they are known, and links to the contexts of all events that the queue coalesced, at most ten,
 // those of the span's own trace left out. A nil q is ignored, and so is one for another type of requests.
-func WithQueue[R comparable](q *Queue[R]) Option {
+func WithQueueObserver[R comparable](q *QueueObserver[R]) Option {
 	return optionFunc(func(c *config) {
 		if q != nil {
 			c.queue = q
@@ -61,7 +61,7 @@ func WithQueue[R comparable](q *Queue[R]) Option {
 // Options gives the options of a controller with its queue decorated. Where o.NewQueue is nil, that is the
 // queue that controller-runtime would make. It can't see config.Controller.UsePriorityQueue of the
 // manager: who sets that, and o.RateLimiter too, must set o.UsePriorityQueue.
-func (q *Queue[R]) Options(o controller.TypedOptions[R]) controller.TypedOptions[R] {
+func (q *QueueObserver[R]) Options(o controller.TypedOptions[R]) controller.TypedOptions[R] {
 	if q == nil {
 		return o
 	}
@@ -75,7 +75,7 @@ func (q *Queue[R]) Options(o controller.TypedOptions[R]) controller.TypedOptions
 // WrapNewQueue decorates the queues that f makes, and the rate limiters that f is handed. The decorated
 // queue is a priorityqueue.PriorityQueue if and only if the queue is one. It passes everything through.
 // With a nil f it makes the priority queue that is controller-runtime's default.
-func (q *Queue[R]) WrapNewQueue(f func(string, workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R]) func(string, workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R] {
+func (q *QueueObserver[R]) WrapNewQueue(f func(string, workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R]) func(string, workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R] {
 	if q == nil {
 		return f
 	}
@@ -88,9 +88,9 @@ func (q *Queue[R]) WrapNewQueue(f func(string, workqueue.TypedRateLimiter[R]) wo
 }
 
 // WrapRateLimiter decorates a rate limiter, which knows how long a request is held back. It is for those
-// whose queue has a limiter of its own: [Queue.Options] and [Queue.WrapNewQueue] decorate the one that they
+// whose queue has a limiter of its own: [QueueObserver.Options] and [QueueObserver.WrapNewQueue] decorate the one that they
 // are handed. It passes everything through. A nil l stays nil.
-func (q *Queue[R]) WrapRateLimiter(l workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimiter[R] {
+func (q *QueueObserver[R]) WrapRateLimiter(l workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimiter[R] {
 	if q == nil || l == nil {
 		return l
 	}
@@ -107,7 +107,7 @@ func (q *Queue[R]) WrapRateLimiter(l workqueue.TypedRateLimiter[R]) workqueue.Ty
 // An event explains a request that is added, without a delay, within a second after the predicate saw it.
 // 1,024 events are remembered meanwhile. An object without a valid context is a trigger, but gives no link;
 // nothing is logged about it.
-func (q *Queue[R]) Predicate() predicate.Predicate {
+func (q *QueueObserver[R]) Predicate() predicate.Predicate {
 	if q == nil {
 		return predicate.Funcs{}
 	}
@@ -115,7 +115,7 @@ func (q *Queue[R]) Predicate() predicate.Predicate {
 }
 
 // running gives what is known of the request that is being reconciled; nil for nothing.
-func (q *Queue[R]) running(item R) *run {
+func (q *QueueObserver[R]) running(item R) *run {
 	if q == nil {
 		return nil
 	}

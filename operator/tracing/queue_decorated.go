@@ -8,7 +8,7 @@ import (
 )
 
 // decorate begins a new table for the queue, and decorates it.
-func (q *Queue[R]) decorate(inner workqueue.TypedRateLimitingInterface[R]) workqueue.TypedRateLimitingInterface[R] {
+func (q *QueueObserver[R]) decorate(inner workqueue.TypedRateLimitingInterface[R]) workqueue.TypedRateLimitingInterface[R] {
 	if inner == nil {
 		return nil
 	}
@@ -25,7 +25,7 @@ func (q *Queue[R]) decorate(inner workqueue.TypedRateLimitingInterface[R]) workq
 type tracedQueue[R comparable] struct {
 	workqueue.TypedRateLimitingInterface[R]
 
-	queue *Queue[R]
+	queue *QueueObserver[R]
 }
 
 // Add implements workqueue.TypedInterface.
@@ -81,7 +81,7 @@ func (t *tracedQueue[R]) took(item R, shutdown bool) {
 	}
 }
 
-func (q *Queue[R]) added(item R, after time.Duration, limited bool) {
+func (q *QueueObserver[R]) added(item R, after time.Duration, limited bool) {
 	if !q.cfg.off() {
 		q.table.add(item, after, limited, q.cfg.now())
 	}
@@ -116,7 +116,7 @@ func (t *tracedPriorityQueue[R]) GetWithPriority() (R, int, bool) {
 type tracedRateLimiter[R comparable] struct {
 	workqueue.TypedRateLimiter[R]
 
-	queue *Queue[R]
+	queue *QueueObserver[R]
 }
 
 // When implements workqueue.TypedRateLimiter.

@@ -63,7 +63,7 @@ func TestQueuePassesThrough(t *testing.T) {
 		"off": {WithTracerProvider(noop.NewTracerProvider())},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := NewTypedQueue[string](nil, opts...)
+			q := NewTypedQueueObserver[string](nil, opts...)
 			inner := &calls{}
 			var results []any
 			note := func(values ...any) { results = append(results, values...) }
@@ -137,7 +137,7 @@ func TestOptionsKeepTheQueue(t *testing.T) {
 				defer wq.ShutDown()
 				return isPriority(wq)
 			}
-			q := NewTypedQueue[string](nil)
+			q := NewTypedQueueObserver[string](nil)
 			if want, got := made(tc.options), made(q.Options(tc.options)); got != want {
 				t.Errorf("the decorated queue is a priority queue: %t, the undecorated: %t", got, want)
 			}
@@ -150,7 +150,7 @@ func newPlain(string, workqueue.TypedRateLimiter[string]) workqueue.TypedRateLim
 }
 
 func TestWrapNewQueue(t *testing.T) {
-	q := NewTypedQueue[string](nil)
+	q := NewTypedQueueObserver[string](nil)
 	var name string
 	var limiter workqueue.TypedRateLimiter[string]
 	inner := &calls{}
@@ -179,7 +179,7 @@ func TestWrapNewQueue(t *testing.T) {
 
 // TestNilQueue: it changes nothing.
 func TestNilQueue(t *testing.T) {
-	var q *Queue[string]
+	var q *QueueObserver[string]
 	if o := q.Options(controller.TypedOptions[string]{}); o.NewQueue != nil {
 		t.Error("the options have a queue")
 	}
@@ -193,22 +193,22 @@ func TestNilQueue(t *testing.T) {
 	if !q.Predicate().Create(event.CreateEvent{}) || !q.Predicate().Update(event.UpdateEvent{}) {
 		t.Error("the predicate refuses")
 	}
-	r := WrapTypedReconciler(&appsv1.Deployment{}, reconcile.TypedFunc[string](nil), nil, WithQueue(q)).(*tracedReconciler[string])
+	r := WrapTypedReconciler(&appsv1.Deployment{}, reconcile.TypedFunc[string](nil), nil, WithQueueObserver(q)).(*tracedReconciler[string])
 	if r.queue != nil || r.cfg.queue != nil {
 		t.Error("the reconciler has a queue")
 	}
-	other := WithQueue(NewTypedQueue[int](nil)) // of another type
+	other := WithQueueObserver(NewTypedQueueObserver[int](nil)) // of another type
 	if r := WrapTypedReconciler(&appsv1.Deployment{}, reconcile.TypedFunc[string](nil), nil, other).(*tracedReconciler[string]); r.queue != nil {
 		t.Error("the reconciler has a queue of other requests")
 	}
-	if got := NewTypedQueue[string](nil).WrapRateLimiter(nil); got != nil {
+	if got := NewTypedQueueObserver[string](nil).WrapRateLimiter(nil); got != nil {
 		t.Errorf("no limiter becomes %T", got)
 	}
 }
 
 // TestQueueSwitchedOff: what was noted while tracing was on is not told about a later run.
 func TestQueueSwitchedOff(t *testing.T) {
-	q := NewTypedQueue[string](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
+	q := NewTypedQueueObserver[string](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
 	wq := q.decorate(&calls{})
 	wq.Add("got")
 	if len(q.table.requests) != 1 {
@@ -250,7 +250,7 @@ func (w *watchful) Done(item string) {
 
 // TestQueueNotesFirst: a request may be taken by another goroutine before the queue's call returns.
 func TestQueueNotesFirst(t *testing.T) {
-	q := NewTypedQueue[string](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
+	q := NewTypedQueueObserver[string](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
 	wq := q.decorate(&watchful{t: t, table: &q.table}).(priorityqueue.PriorityQueue[string])
 	wq.Add("got")
 	wq.AddWithOpts(priorityqueue.AddOpts{Priority: new(1)}, "a", "b")

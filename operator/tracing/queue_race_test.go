@@ -22,7 +22,7 @@ import (
 func TestQueueUnderLoad(t *testing.T) {
 	const sources, workers, rounds, names = 8, 8, 200, 10
 	underBothQueues(t, func(t *testing.T, priority bool) {
-		q := NewTypedQueue(func(obj client.Object) []string { return []string{obj.GetName()} }, WithTracerProvider(tracingtest.NewTracerProvider()))
+		q := NewTypedQueueObserver(func(obj client.Object) []string { return []string{obj.GetName()} }, WithTracerProvider(tracingtest.NewTracerProvider()))
 		newQueue := q.WrapNewQueue(nil)
 		if !priority {
 			newQueue = q.WrapNewQueue(func(_ string, l workqueue.TypedRateLimiter[string]) workqueue.TypedRateLimitingInterface[string] {

@@ -61,7 +61,7 @@ func TestSamplersSeeTheEvents(t *testing.T) {
 		}
 		return true
 	}))
-	q := NewQueue(&appsv1.Deployment{}, WithTracerProvider(tp))
+	q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tp))
 	wq := q.WrapNewQueue(nil)("", nil)
 	defer wq.ShutDown()
 	owner := deployment("owner", carries(sampledContext(1), 0))
@@ -73,7 +73,7 @@ func TestSamplersSeeTheEvents(t *testing.T) {
 			return reconcile.Result{}, err
 		}
 		return reconcile.Result{}, c.Create(ctx, configMap("child"))
-	}), WithTracerProvider(tp), WithQueue(q))
+	}), WithTracerProvider(tp), WithQueueObserver(q))
 	req, _ := wq.Get()
 	if _, err := r.Reconcile(t.Context(), req); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestSamplersSeeTheEvents(t *testing.T) {
 func TestObjectReconcilerKnowsItsQueue(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	owner := deployment("owner")
-	q := NewQueue(owner, WithTracerProvider(tp))
+	q := NewQueueObserver(owner, WithTracerProvider(tp))
 	wq := q.WrapNewQueue(nil)("", nil)
 	defer wq.ShutDown()
 	wq.Add(requestFor(owner))
@@ -98,7 +98,7 @@ func TestObjectReconcilerKnowsItsQueue(t *testing.T) {
 		_, span := tp.Tracer("user").Start(ctx, "step")
 		span.End()
 		return reconcile.Result{}, nil
-	}), WithTracerProvider(tp), WithQueue(q))
+	}), WithTracerProvider(tp), WithQueueObserver(q))
 	if _, err := r.Reconcile(t.Context(), owner); err != nil {
 		t.Fatal(err)
 	}

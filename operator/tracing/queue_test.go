@@ -28,7 +28,7 @@ import (
 // and a goroutine that it left behind would fail the test.
 type controlled struct {
 	tp     *tracingtest.TracerProvider
-	queue  *Queue[string]
+	queue  *QueueObserver[string]
 	adds   workqueue.TypedRateLimitingInterface[string] // as a source gets it
 	stop   func()
 	source source.TypedSource[string] // one more
@@ -51,7 +51,7 @@ func (c *controlled) start(t *testing.T, priority bool, r reconcile.TypedFunc[st
 	t.Helper()
 	c.tp = tracingtest.NewTracerProvider()
 	opt := WithTracerProvider(c.tp)
-	c.queue = NewTypedQueue(func(obj client.Object) []string { return []string{obj.GetName()} }, opt)
+	c.queue = NewTypedQueueObserver(func(obj client.Object) []string { return []string{obj.GetName()} }, opt)
 	kept := reconcile.TypedFunc[string](func(ctx context.Context, name string) (reconcile.Result, error) {
 		_, span := c.tp.Tracer("user").Start(ctx, "step")
 		defer span.End()
@@ -62,7 +62,7 @@ func (c *controlled) start(t *testing.T, priority bool, r reconcile.TypedFunc[st
 		SkipNameValidation: new(true),
 		Reconciler: WrapTypedReconciler(&appsv1.Deployment{}, kept, func(name string) types.NamespacedName {
 			return types.NamespacedName{Namespace: "ns", Name: name}
-		}, opt, WithQueue(c.queue)),
+		}, opt, WithQueueObserver(c.queue)),
 	}))
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ import (
 // context decides, by the owner's generation and freshness; stale or of another generation, it becomes a
 // link of the root in the trace of the object's generation.
 //
-// With [WithQueue], the span also says what the controller's queue knows of the request.
+// With [WithQueueObserver], the span also says what the controller's queue knows of the request.
 //
 // A reconciler that is wrapped twice makes one span. What a goroutine does with r's context after r has
 // returned is a child of the reconcile's span where that started, and otherwise begins a trace of its own.
@@ -49,7 +49,7 @@ func WrapTypedReconciler[R comparable](obj client.Object, r reconcile.TypedRecon
 		return nil
 	}
 	c := newConfig(opts)
-	q, _ := c.queue.(*Queue[R])
+	q, _ := c.queue.(*QueueObserver[R])
 	return &tracedReconciler[R]{inner: r, key: key, cfg: c, queue: q, typ: reflect.TypeOf(obj), gvk: kindOf(obj, c.scheme)}
 }
 
@@ -57,7 +57,7 @@ type tracedReconciler[R comparable] struct {
 	inner reconcile.TypedReconciler[R]
 	key   func(R) types.NamespacedName // may be nil
 	cfg   *config
-	queue *Queue[R] // may be nil
+	queue *QueueObserver[R] // may be nil
 	typ   reflect.Type
 	gvk   schema.GroupVersionKind
 }
@@ -90,14 +90,14 @@ func WrapObjectReconciler[T client.Object](r reconcile.ObjectReconciler[T], opts
 		return nil
 	}
 	c := newConfig(opts)
-	q, _ := c.queue.(*Queue[reconcile.Request])
+	q, _ := c.queue.(*QueueObserver[reconcile.Request])
 	return &tracedObjectReconciler[T]{inner: r, cfg: c, queue: q}
 }
 
 type tracedObjectReconciler[T client.Object] struct {
 	inner reconcile.ObjectReconciler[T]
 	cfg   *config
-	queue *Queue[reconcile.Request] // may be nil
+	queue *QueueObserver[reconcile.Request] // may be nil
 }
 
 // Reconcile implements reconcile.ObjectReconciler.

@@ -65,14 +65,14 @@ func (r *everything) controlled() {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	defer cancel()
 	c := WrapClient(r.server(), r.opts...)
-	tracked := NewQueue(&appsv1.Deployment{}, r.opts...)
+	tracked := NewQueueObserver(&appsv1.Deployment{}, r.opts...)
 	done := make(chan struct{}, 1)
 	wrapped := WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		if err := c.Create(ctx, configMap("new")); err != nil { // the second time
 			return reconcile.Result{}, client.IgnoreAlreadyExists(err)
 		}
 		return reconcile.Result{RequeueAfter: 1}, nil
-	}), append([]Option{WithQueue(tracked)}, r.opts...)...)
+	}), append([]Option{WithQueueObserver(tracked)}, r.opts...)...)
 	reconciles := 0
 	k, err := controller.NewTypedUnmanaged("test", tracked.Options(controller.Options{
 		SkipNameValidation: new(true),

@@ -22,7 +22,7 @@ const (
 )
 
 // triggerPredicate notes events, and lets them pass.
-type triggerPredicate[R comparable] struct{ queue *Queue[R] }
+type triggerPredicate[R comparable] struct{ queue *QueueObserver[R] }
 
 var _ predicate.Predicate = triggerPredicate[string]{}
 

@@ -16,7 +16,7 @@ import (
 // a user adds, changes or removes are put back. A nil d defaults nothing.
 //
 // A context that comes from outside, in the annotation or in the request's header ([WebhookContext]),
-// becomes a link, the parent or nothing ([WithForeignContext]); a malformed one is logged once and
+// becomes a link, the parent or nothing ([WithUntrustedContext]); a malformed one is logged once and
 // replaced. Trusted writers' contexts ([WithTrustedWriters]) stay as they are. In a dry run the object
 // gets a random context that is not sampled, and nothing is exported. The span means admitted, not
 // stored: validation or a quota may still refuse the object.

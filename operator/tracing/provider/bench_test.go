@@ -51,7 +51,7 @@ func (discard) Shutdown(context.Context) error                  { return nil }
 func (discard) ForceFlush(context.Context) error                { return nil }
 
 func sdkProvider(s sdktrace.Sampler) trace.TracerProvider {
-	return sdktrace.NewTracerProvider(sdktrace.WithSampler(IgnoreForeign(s)), sdktrace.WithSpanProcessor(discard{}))
+	return sdktrace.NewTracerProvider(sdktrace.WithSampler(IgnoreUntrusted(s)), sdktrace.WithSpanProcessor(discard{}))
 }
 
 // workload is a reconcile that reads an object with a fresh trace context, and creates another where it writes.

@@ -71,7 +71,7 @@ func WithRegisterer(r prometheus.Registerer) Option {
 }
 
 // WithSampler sets the sampler where OTEL_TRACES_SAMPLER is unset. The default, also for nil, is the SDK's:
-// parent-based and always on. [IgnoreForeign] goes around it.
+// parent-based and always on. [IgnoreUntrusted] goes around it.
 func WithSampler(s sdktrace.Sampler) Option {
 	return optionFunc(func(c *config) {
 		if s != nil {

@@ -36,7 +36,7 @@ type Provider struct {
 //   - OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio or randomratio ([RandomRatio]), before
 //     which "linksbased_" ([LinksBased]) and before that "parentbased_" may stand; by default
 //     parentbased_always_on ([WithSampler]). OTEL_TRACES_SAMPLER_ARG is the ratio, by default 1. The
-//     sampled flag of foreign contexts is ignored whatever the sampler ([IgnoreForeign]);
+//     sampled flag of untrusted contexts is ignored whatever the sampler ([IgnoreUntrusted]);
 //   - OTEL_PROPAGATORS: by default tracecontext ([Provider.Propagator]);
 //   - OTEL_BSP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES as the SDK does.
 //
@@ -70,7 +70,7 @@ func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	sdkOpts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(IgnoreForeign(sampler))}
+	sdkOpts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(IgnoreUntrusted(sampler))}
 	if !autoexport.IsNoneSpanExporter(exporter) {
 		if c.registerer != nil {
 			counting, err := newCountingExporter(exporter, c.registerer)

@@ -181,7 +181,7 @@ func TestNilProvider(t *testing.T) {
 // span id gives a root span in that trace, for which a parent-based sampler asks the root's.
 func TestZeroSpanIDMakesRoot(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
-	tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(IgnoreForeign(sdktrace.ParentBased(sdktrace.AlwaysSample()))))
+	tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(IgnoreUntrusted(sdktrace.ParentBased(sdktrace.AlwaysSample()))))
 	parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1, 2, 3}, Remote: true})
 	for range 2 {
 		_, span := tp.Tracer("test").Start(trace.ContextWithRemoteSpanContext(t.Context(), parent), "span")

@@ -12,7 +12,7 @@ import (
 
 // LinksBased makes a sampler that samples a span without a parent if any of its links leads to a sampled
 // context, and otherwise asks root: a new trace is kept where the one that it goes on from was kept. Links
-// that are added after the span's start, and those to contexts that package tracing marked as foreign, do
+// that are added after the span's start, and those to contexts that package tracing marked as untrusted, do
 // not count. A span with a parent is root's to decide.
 //
 // Inside sdktrace.ParentBased it is asked about roots alone, so ParentBased(LinksBased(root)) follows the
@@ -40,7 +40,7 @@ func (s linksBased) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Samplin
 
 func anySampled(p sdktrace.SamplingParameters) bool {
 	for _, l := range p.Links {
-		if l.SpanContext.IsValid() && l.SpanContext.IsSampled() && !tracing.IsForeign(p.ParentContext, l.SpanContext) {
+		if l.SpanContext.IsValid() && l.SpanContext.IsSampled() && !tracing.IsUntrusted(p.ParentContext, l.SpanContext) {
 			return true
 		}
 	}

@@ -191,7 +191,7 @@ func TestSDKReportsNoSampler(t *testing.T) {
 	}
 }
 
-// TestWithSampler: the environment wins, nil changes nothing, and foreign contexts never count.
+// TestWithSampler: the environment wins, nil changes nothing, and untrusted contexts never count.
 func TestWithSampler(t *testing.T) {
 	for name, tc := range map[string]struct {
 		env     string
@@ -215,7 +215,7 @@ func TestWithSampler(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if !recorded(t.Context(), IgnoreForeign(nil), trace.SpanContext{}) {
-		t.Error("IgnoreForeign(nil) does not sample a root, as the SDK's default does")
+	if !recorded(t.Context(), IgnoreUntrusted(nil), trace.SpanContext{}) {
+		t.Error("IgnoreUntrusted(nil) does not sample a root, as the SDK's default does")
 	}
 }

@@ -53,7 +53,7 @@ func startManaged(t *testing.T, priority bool) *managed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue := tracing.NewQueue(&corev1.ConfigMap{}, opts...)
+	queue := tracing.NewQueueObserver(&corev1.ConfigMap{}, opts...)
 	toOwner := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(m.owner)}}
 	})
@@ -61,15 +61,15 @@ func startManaged(t *testing.T, priority bool) *managed {
 		Watches(&corev1.ServiceAccount{}, tracing.WrapEventHandler(queue, toOwner)).
 		WithOptions(queue.Options(controller.Options{NewQueue: m.newQueue(priority), SkipNameValidation: new(true)})).
 		WithEventFilter(queue.Predicate()).
-		Complete(tracing.WrapReconciler(&corev1.ConfigMap{}, m.reconciler(mgr.GetClient(), &corev1.ConfigMap{}, m.wait), append(opts, tracing.WithQueue(queue))...))
+		Complete(tracing.WrapReconciler(&corev1.ConfigMap{}, m.reconciler(mgr.GetClient(), &corev1.ConfigMap{}, m.wait), append(opts, tracing.WithQueueObserver(queue))...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := tracing.NewQueue(&corev1.ServiceAccount{}, opts...)
+	other := tracing.NewQueueObserver(&corev1.ServiceAccount{}, opts...)
 	err = ctrl.NewControllerManagedBy(mgr).For(&corev1.ServiceAccount{}).
 		WithOptions(other.Options(controller.Options{UsePriorityQueue: &priority, SkipNameValidation: new(true)})).
 		WithEventFilter(other.Predicate()).
-		Complete(tracing.WrapReconciler(&corev1.ServiceAccount{}, m.reconciler(mgr.GetClient(), &corev1.ServiceAccount{}, func(context.Context, string) error { return nil }), append(opts, tracing.WithQueue(other))...))
+		Complete(tracing.WrapReconciler(&corev1.ServiceAccount{}, m.reconciler(mgr.GetClient(), &corev1.ServiceAccount{}, func(context.Context, string) error { return nil }), append(opts, tracing.WithQueueObserver(other))...))
 	if err != nil {
 		t.Fatal(err)
 	}

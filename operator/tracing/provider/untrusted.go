@@ -7,30 +7,30 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// IgnoreForeign makes a sampler that asks s as if the contexts that package tracing marked as foreign
+// IgnoreUntrusted makes a sampler that asks s as if the contexts that package tracing marked as untrusted
 // were not there: a user who writes a sampled flag into an annotation does not decide what is exported.
 // [New] wraps whatever sampler it uses. A nil s is the SDK's default, parent-based and always on. The
 // sampler is as safe for concurrent use as s.
-func IgnoreForeign(s sdktrace.Sampler) sdktrace.Sampler {
+func IgnoreUntrusted(s sdktrace.Sampler) sdktrace.Sampler {
 	if s == nil {
 		s = defaultSampler()
 	}
-	return ignoreForeign{s}
+	return ignoreUntrusted{s}
 }
 
-type ignoreForeign struct{ sdktrace.Sampler }
+type ignoreUntrusted struct{ sdktrace.Sampler }
 
 // ShouldSample implements sdktrace.Sampler.
-func (s ignoreForeign) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
-	if !tracing.HasForeign(p.ParentContext) {
+func (s ignoreUntrusted) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	if !tracing.HasUntrusted(p.ParentContext) {
 		return s.Sampler.ShouldSample(p)
 	}
-	if tracing.IsForeign(p.ParentContext, trace.SpanContextFromContext(p.ParentContext)) {
+	if tracing.IsUntrusted(p.ParentContext, trace.SpanContextFromContext(p.ParentContext)) {
 		p.ParentContext = trace.ContextWithSpanContext(p.ParentContext, trace.SpanContext{})
 	}
 	var links []trace.Link
 	for _, l := range p.Links {
-		if !tracing.IsForeign(p.ParentContext, l.SpanContext) {
+		if !tracing.IsUntrusted(p.ParentContext, l.SpanContext) {
 			links = append(links, l)
 		}
 	}
@@ -39,6 +39,6 @@ func (s ignoreForeign) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Samp
 }
 
 // Description implements sdktrace.Sampler.
-func (s ignoreForeign) Description() string {
-	return "IgnoreForeign{" + s.Sampler.Description() + "}"
+func (s ignoreUntrusted) Description() string {
+	return "IgnoreUntrusted{" + s.Sampler.Description() + "}"
 }

@@ -17,17 +17,17 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// TestForeignSampledFlagIsIgnored goes through the webhook, where contexts are marked: a user can
+// TestUntrustedSampledFlagIsIgnored goes through the webhook, where contexts are marked: a user can
 // neither force nor prevent sampling, by a link or by a parent.
-func TestForeignSampledFlagIsIgnored(t *testing.T) {
+func TestUntrustedSampledFlagIsIgnored(t *testing.T) {
 	const format = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-%s"
-	for _, foreign := range []tracing.ForeignContext{tracing.ForeignLink, tracing.ForeignParent} {
+	for _, untrusted := range []tracing.UntrustedContext{tracing.UntrustedLink, tracing.UntrustedParent} {
 		for _, flag := range []string{"00", "01"} {
 			for root, want := range map[string]int{
 				"parentbased_always_on": 1, "parentbased_always_off": 0,
 				"parentbased_linksbased_always_on": 1, "parentbased_linksbased_always_off": 0, "linksbased_randomratio": 1,
 			} {
-				t.Run(fmt.Sprintf("%s %s %s", foreign, flag, root), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s %s %s", untrusted, flag, root), func(t *testing.T) {
 					environment(t, map[string]string{samplerKey: root, exporterKey: "none"})
 					recorder := tracetest.NewSpanRecorder()
 					p, err := New(t.Context(), WithSpanProcessor(recorder))
@@ -35,7 +35,7 @@ func TestForeignSampledFlagIsIgnored(t *testing.T) {
 						t.Fatal(err)
 					}
 					d := tracing.WrapDefaulter[*corev1.ConfigMap](nil, tracing.WithTracerProvider(p.TracerProvider()),
-						tracing.WithForeignContext(foreign), tracing.WithTrustedWriters())
+						tracing.WithUntrustedContext(untrusted), tracing.WithTrustedWriters())
 					obj := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 						Annotations: map[string]string{"tracing.k8s.io/traceparent": fmt.Sprintf(format, flag)},
 					}}
@@ -54,7 +54,7 @@ func TestForeignSampledFlagIsIgnored(t *testing.T) {
 
 // TestOwnSampledFlagIsHeeded: contexts that are not marked decide as ever.
 func TestOwnSampledFlagIsHeeded(t *testing.T) {
-	s := IgnoreForeign(sdktrace.ParentBased(sdktrace.AlwaysSample()))
+	s := IgnoreUntrusted(sdktrace.ParentBased(sdktrace.AlwaysSample()))
 	for flags, want := range map[trace.TraceFlags]sdktrace.SamplingDecision{0: sdktrace.Drop, trace.FlagsSampled: sdktrace.RecordAndSample} {
 		parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: flags, Remote: true})
 		ctx := trace.ContextWithRemoteSpanContext(context.WithoutCancel(t.Context()), parent)
