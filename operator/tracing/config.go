@@ -115,14 +115,18 @@ func WithScheme(s *runtime.Scheme) Option {
 	})
 }
 
-// WithTrustedWriters names the users whose trace contexts the webhook takes as they are, for example
-// "system:serviceaccount:NAMESPACE:NAME". It replaces the default, which is the service account that
-// this process runs as (nobody outside a cluster). Without names, nobody is trusted.
+// WithTrustedWriters names users whose trace contexts the webhook keeps, for example
+// "system:serviceaccount:NAMESPACE:NAME" for another operator. The operator's own user is always trusted
+// and needs no name here. Repeated options accumulate, and empty names are ignored.
 func WithTrustedWriters(usernames ...string) Option {
 	return optionFunc(func(c *config) {
-		c.trusted = make(map[string]bool, len(usernames))
+		if c.trusted == nil {
+			c.trusted = make(map[string]bool, len(usernames))
+		}
 		for _, u := range usernames {
-			c.trusted[u] = true
+			if u != "" {
+				c.trusted[u] = true
+			}
 		}
 	})
 }
@@ -230,9 +234,6 @@ func newConfig(opts []Option) *config {
 		if o != nil {
 			o.apply(c)
 		}
-	}
-	if c.trusted == nil {
-		c.trusted = ownServiceAccount() // shared, and not changed
 	}
 	if c.provider != nil {
 		c.fixed = newTracer(c.provider)
