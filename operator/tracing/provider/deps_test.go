@@ -39,6 +39,7 @@ func TestDirectModules(t *testing.T) {
 		"google.golang.org/grpc",              // of the exporter's, for its dial options
 		"github.com/prometheus/client_golang", // controller-runtime's
 		// For tests.
+		"github.com/operator-tracing/sandbox/operator/tracing/spantree",
 		"github.com/google/go-cmp", "go.opentelemetry.io/proto/otlp", "go.uber.org/goleak",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime",
 	})
