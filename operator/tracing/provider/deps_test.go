@@ -40,6 +40,7 @@ func TestDirectModules(t *testing.T) {
 		"github.com/prometheus/client_golang", // as in controller-runtime
 		"sigs.k8s.io/controller-runtime",      // for its logger
 		// For tests.
+		"github.com/operator-tracing/sandbox/operator/tracing/spantree",
 		"github.com/google/go-cmp", "go.opentelemetry.io/proto/otlp", "go.uber.org/goleak",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	})
