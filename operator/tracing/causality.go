@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -224,9 +225,9 @@ func versionNumber(resourceVersion string) (uint64, bool) {
 	return n, err == nil && n > 0
 }
 
-// sharedCausality holds the table of each TracerProvider, most recent last. The wrappers of one operator are made with the same
-// provider, and find each other's writes by it, whereas the tests of a package do not.
-var sharedCausality struct {
+// causalities holds the table of each TracerProvider, most recent last. The wrappers of one operator are made with the same provider,
+// and find each other's writes by it.
+type causalities struct {
 	mu     sync.Mutex
 	tables []providerTable
 }
@@ -236,12 +237,13 @@ type providerTable struct {
 	table    *causality
 }
 
-// causalityOf returns the table of a provider. Wrappers keep the table, so that it does not matter if it is dropped here.
-func causalityOf(tp trace.TracerProvider) *causality {
+var sharedCausality causalities
+
+// of returns the table of a provider. Wrappers keep the table, so that it does not matter if it is dropped here.
+func (s *causalities) of(tp trace.TracerProvider) *causality {
 	if tp != nil && !reflect.TypeOf(tp).Comparable() {
 		return newCausality(maxCauses)
 	}
-	s := &sharedCausality
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.tables {
@@ -250,7 +252,7 @@ func causalityOf(tp trace.TracerProvider) *causality {
 		}
 	}
 	if len(s.tables) == maxProviders {
-		s.tables = append(s.tables[:0], s.tables[1:]...)
+		s.tables = slices.Delete(s.tables, 0, 1)
 	}
 	table := newCausality(maxCauses)
 	s.tables = append(s.tables, providerTable{tp, table})

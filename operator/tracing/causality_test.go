@@ -115,17 +115,18 @@ func TestCausalityIsSharedByProvider(t *testing.T) {
 		trace.TracerProvider
 		_ []int
 	}
+	var all causalities
 	one, other := &providerStub{}, &providerStub{}
-	if causalityOf(one) != causalityOf(one) || causalityOf(one) == causalityOf(other) {
+	if all.of(one) != all.of(one) || all.of(one) == all.of(other) {
 		t.Error("wrappers with one provider do not share a table, or those with two do")
 	}
-	if causalityOf(notComparable{}) == causalityOf(notComparable{}) {
+	if all.of(notComparable{}) == all.of(notComparable{}) {
 		t.Error("providers that can't be compared share a table")
 	}
 	for range maxProviders {
-		causalityOf(&providerStub{})
+		all.of(&providerStub{})
 	}
-	if n := len(sharedCausality.tables); n > maxProviders {
+	if n := len(all.tables); n > maxProviders {
 		t.Errorf("%d providers are kept, want at most %d", n, maxProviders)
 	}
 }

@@ -240,7 +240,7 @@ func newConfig(opts []Option) *config {
 	}
 	c.keys = newAnnotationKeys(c.prefix, c.propagators)
 	c.converge = newConvergence(c.converging, c.scheme)
-	c.causes = causalityOf(c.provider)
+	c.causes = sharedCausality.of(c.provider)
 	return c
 }
 

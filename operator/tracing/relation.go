@@ -175,7 +175,7 @@ func (c *config) generationRoot(f *objectFacts, last trace.SpanContext, start ti
 // newRoot starts a new trace for an object whose change is over, linked to the trace before.
 func (c *config) newRoot(f *objectFacts, own carried, now time.Time) relation {
 	before := own.sc
-	if last, ok := c.causes.lastReconcile(f.uid); ok {
+	if last, ok := c.causes.lastReconcile(f.uid); ok && last.span.TraceID() != before.TraceID() {
 		before = last.span
 	} else if !before.IsValid() && f.uid != "" {
 		before = generationTrace(f.uid, f.generation)

@@ -36,6 +36,7 @@ func recordEverything(t *testing.T) []tracingtest.Span {
 	r.ends()
 	r.controlled()
 	r.mixed()
+	r.causes()
 	r.reads()
 	if n := tp.Unended(); n != 0 {
 		t.Errorf("%d spans have not ended", n)

@@ -121,7 +121,7 @@ func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfigur
 	return nil
 }
 
-func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.Object) write {
+func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.Object) *write {
 	return t.client.begin(ctx, verb, t.name, identify(t.client.kind(obj), obj), obj.GetResourceVersion())
 }
 

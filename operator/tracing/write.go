@@ -25,8 +25,10 @@ type write struct {
 	client  *tracedClient
 	cfg     *config
 	session *session        // nil outside of a reconcile
+	outer   context.Context //nolint:containedctx // the caller's
 	ctx     context.Context //nolint:containedctx // the span's, for the wrapped client
 	span    trace.Span      // nil while it waits
+	lazy    lazySpan        // stands for span while it waits
 	start   time.Time
 	began   time.Time // when the change began that the write is part of
 	verb    string
@@ -43,11 +45,11 @@ type write struct {
 	finished bool
 }
 
-// begin starts a write's span, and with it the reconcile's. A patch or an apply that may well change nothing waits for the response: an
-// operator that repeats them in each reconcile would never have one that exports nothing.
-func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID, sentVersion string) write {
-	w := write{
-		client: c, cfg: c.cfg, session: sessionFrom(ctx), ctx: ctx, start: c.cfg.now(),
+// begin starts a write's span, and with it the reconcile's. The span of a patch or an apply that may well change nothing waits for the
+// response: an operator that repeats them in each reconcile would never have one that exports nothing.
+func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID, sentVersion string) *write {
+	w := &write{
+		client: c, cfg: c.cfg, session: sessionFrom(ctx), outer: ctx, start: c.cfg.now(),
 		verb: verb, action: verb, sub: sub, id: id,
 		name: objectName{id.gvk.GroupKind(), types.NamespacedName{Namespace: id.namespace, Name: id.name}},
 	}
@@ -59,10 +61,29 @@ func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID,
 		c.warnOutside(ctx, w.action, id)
 	}
 	if repeats := verb == verbPatch || verb == verbApply && w.prior.version != ""; repeats && w.session != nil && !w.session.hasBegun() {
+		w.lazy.cfg, w.lazy.owner = c.cfg, waitingWrite{w}
+		w.ctx = trace.ContextWithSpan(ctx, &w.lazy)
 		return w
 	}
 	w.startSpan()
 	return w
+}
+
+// waitingWrite starts the span of a write on demand, as for a child.
+type waitingWrite struct{ *write }
+
+// begin implements spanOwner.
+func (w waitingWrite) begin() trace.Span {
+	w.startSpan()
+	return w.span
+}
+
+// ensureSpan starts the span if it waits. A write that has ended starts none later.
+func (w *write) ensureSpan() {
+	if w.span == nil {
+		w.lazy.ensure()
+		w.lazy.finish()
+	}
 }
 
 // priorFacts collects what is known of the object before the write: from the caller's object, from the reconcile's own reads, and from
@@ -93,7 +114,7 @@ func (w *write) startSpan() {
 	if w.verb == verbCreate && w.sub == "" {
 		kind = trace.SpanKindProducer
 	}
-	w.ctx, w.span = w.cfg.tracer().Start(w.ctx, w.cfg.names.of(w.action, w.id.gvk.Kind),
+	w.ctx, w.span = w.cfg.tracer().Start(w.outer, w.cfg.names.of(w.action, w.id.gvk.Kind),
 		trace.WithTimestamp(w.start), trace.WithSpanKind(kind), trace.WithAttributes(w.id.attributes()...))
 	w.began = w.session.changeStart(w.start)
 	if w.sub == "" && w.id.name != "" && w.verb != verbDelete && w.verb != verbDeleteAll {
@@ -115,14 +136,13 @@ func (w *write) end(obj client.Object, err error) {
 	}
 	after := factsOf(obj)
 	unchanged := w.verb != verbCreate && w.knew(after.uid, after.version)
-	if unchanged && w.span == nil && !w.session.hasBegun() {
+	if unchanged && w.lazy.owner != nil && w.lazy.started() == nil && !w.session.hasBegun() {
 		w.finished = true
+		w.lazy.finish()
 		w.session.wait(waitingSpan{action: w.action, id: w.id, start: w.start, end: w.cfg.now(), unchanged: true})
 		return
 	}
-	if w.span == nil {
-		w.startSpan()
-	}
+	w.ensureSpan()
 	if news := w.id.news(identify(w.id.gvk, obj)); len(news) > 0 {
 		w.span.SetAttributes(news...)
 	}
@@ -256,9 +276,7 @@ func (w *write) abandoned() {
 		return
 	}
 	w.undo()
-	if w.span == nil {
-		w.startSpan()
-	}
+	w.ensureSpan()
 	w.span.SetAttributes(ErrorTypeKey.String("panic"))
 	w.span.SetStatus(codes.Error, "the client did not return")
 	w.close()
@@ -266,9 +284,7 @@ func (w *write) abandoned() {
 
 // finish ends a write that failed, or whose response says nothing of the object.
 func (w *write) finish(err error) {
-	if w.span == nil {
-		w.startSpan()
-	}
+	w.ensureSpan()
 	w.session.intends(w.intent(false, false, 0))
 	w.done(err)
 }
