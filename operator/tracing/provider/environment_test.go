@@ -137,6 +137,7 @@ func malformedCases(t *testing.T) []malformedCase {
 		{exporterKey, "console,zipkim", "console", nil},
 		{exporterKey, "console,", "console", nil},
 		{exporterKey, "broken", "no exporter", nil},
+		{exporterKey, "nil", "no exporter", nil},
 		{propagatorsKey, "pigeon", "tracecontext", nil},
 		{propagatorsKey, "b3,pigeon", "b3", nil},
 		{propagatorsKey, "b3,", "b3", nil},
@@ -529,17 +530,20 @@ func TestGoodHeadersAreSent(t *testing.T) {
 func TestConcurrentNew(t *testing.T) {
 	clearEnvironment(t, map[string]string{attributesKey: "team=a,", exporterKey: "none"})
 	own := &lines{}
+	ctx := logr.NewContext(t.Context(), own.logger())
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := New(logr.NewContext(t.Context(), own.logger())); err != nil {
-				t.Error(err)
+			for range 100 {
+				if _, err := New(ctx); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
 	wg.Wait()
-	if got := own.of(); len(got) != 8 || os.Getenv(attributesKey) != "team=a," {
-		t.Errorf("logged %q, want 8 lines; the variable is %q", got, os.Getenv(attributesKey))
+	if got := len(own.of()); got != 800 || os.Getenv(attributesKey) != "team=a," {
+		t.Errorf("logged %d lines, want 800; the variable is %q", got, os.Getenv(attributesKey))
 	}
 }
 
