@@ -43,12 +43,12 @@ func copyAdopter(t *testing.T) *adopter {
 	if err := os.CopyFS(a.folder, os.DirFS(filepath.Join(testdata, "adopter"))); err != nil {
 		t.Fatal(err)
 	}
-	library, err := filepath.Abs("../../..")
+	workspace, err := filepath.Abs("../../../../../scripts/workspace.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// In a workspace, an import needs no line in go.mod: `go get` would write those.
-	a.run(t, "go", "work", "init", a.folder, library, filepath.Join(library, "provider"))
+	a.run(t, workspace, a.folder)
 	return a
 }
 
