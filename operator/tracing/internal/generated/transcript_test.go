@@ -134,6 +134,7 @@ func difference(want, got []string) string {
 // excerpt shortens a line around the byte at.
 func excerpt(line string, at int) string {
 	const before, most = 120, 500
+	line = strings.TrimSpace(line)
 	from := max(0, at-before)
 	out := line[from:min(len(line), from+most)]
 	if from > 0 {
