@@ -80,9 +80,6 @@ func sound(lines []string) error {
 	return nil
 }
 
-// maxShrunk is how many failing operators are shrunk, which takes some seconds each.
-const maxShrunk = 3
-
 // shrink returns the simplest operator found in limited time that still differs, and how.
 func shrink(ctx context.Context, o operator, mode, difference string) (operator, string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -120,7 +117,7 @@ func TestTracingChangesNothing(t *testing.T) {
 					continue
 				}
 				small := o
-				if shrunk.Add(1) <= maxShrunk {
+				if shrunk.Add(1) <= *shrinks {
 					small, d = shrink(t.Context(), o, mode, d)
 				}
 				t.Fatalf("%s differs from plain; repeat with -seed=%d, or with -operator='%s'\nfirst difference (- plain, + %s):\n%s", mode, o.Seed, small, mode, d)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ var (
 	seed      = flag.Uint64("seed", 0, "seed of the only operator to run (default: the fixed seeds and a random one)")
 	described = flag.String("operator", "", "operator to run, as JSON, instead of a generated one")
 	second    = flag.String("mode", traced, "mode to compare with an operator without the library: plain, noop or traced")
+	shrinks   = flag.Int64("shrink", 3, "number of failing operators to simplify, which takes some seconds each")
 
 	scheme = newScheme()
 	server *rest.Config
@@ -48,7 +50,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	ctrl.SetLogger(logr.Discard()) // the operators' errors are part of the transcripts
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("testdata", "crds")}, ErrorIfCRDPathMissing: true}
+	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("testdata", "crds")}, ErrorIfCRDPathMissing: true, ControlPlaneStartTimeout: 2 * time.Minute}
 	var err error
 	if server, err = env.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "starting the API server:", err)
@@ -99,30 +101,38 @@ func prepare(ctx context.Context) error {
 	if err := c.Create(ctx, ns); err != nil {
 		return err
 	}
-	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		for kind, path := range map[string][]string{
-			configMap: {"metadata", "labels", "admitted"}, widget: {"spec", "image"}, deployment: {"spec", "template", "spec", "containers"},
-		} {
-			obj := newObject(kind, false)
-			m := content(obj)
-			overlay(m, object{"metadata": object{"namespace": "ready", "name": "ready"}})
-			before := fields(step{Kind: kind}, "ready", "app:1")
-			overlay(m, before)
-			fill(obj, m)
-			if err := c.Create(ctx, obj, client.DryRunAll); err != nil {
-				return false, err
-			}
-			if !rewritten(content(obj), path) {
-				return false, nil
-			}
-		}
-		return true, nil
+	var last error
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		last = tryPolicies(ctx, c)
+		return last == nil, nil
 	})
+	if err != nil {
+		return fmt.Errorf("waiting for the admission policies: %w: %w", err, last)
+	}
+	return nil
+}
+
+// tryPolicies returns an error if an admission policy, or the definition of a custom kind, is not in effect yet.
+func tryPolicies(ctx context.Context, c client.Client) error {
+	for kind, path := range map[string][]string{
+		configMap: {"metadata", "labels", "admitted"}, widget: {"spec", "image"}, gadget: {"spec", "image"}, deployment: {"spec", "template", "spec", "containers"},
+	} {
+		m := object{"apiVersion": kinds[kind].GroupVersion().String(), "kind": kind, "metadata": object{"namespace": "ready", "name": "ready"}}
+		overlay(m, fields(step{Kind: kind}, "ready", "app:1"))
+		obj := asObject(m)
+		if err := c.Create(ctx, obj, client.DryRunAll); err != nil {
+			return err
+		}
+		if !rewritten(content(obj), path) {
+			return fmt.Errorf("admission does not rewrite %s", kind)
+		}
+	}
+	return nil
 }
 
 // rewritten reports whether admission has changed what is at the path.
 func rewritten(m object, path []string) bool {
 	v, _, _ := unstructured.NestedFieldNoCopy(m, path...)
 	text := fmt.Sprint(v)
-	return text == "yes" || bytes.Contains([]byte(text), []byte("mirror.example.com/"))
+	return text == "yes" || strings.Contains(text, "mirror.example.com/")
 }
