@@ -1,0 +1,206 @@
+package generated
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Labels and annotations that generated operators write.
+const (
+	ownerLabel     = "generated/owner"
+	childLabel     = "generated/child"
+	teamAnnotation = "generated/team"
+	hashAnnotation = "generated/hash"
+)
+
+type object = map[string]any
+
+// desired returns the child that a step wants, with the value of its owner.
+func (p *program) desired(s step, owner client.Object, name string) object {
+	value := valueOf(owner)
+	metadata := object{
+		"namespace": owner.GetNamespace(), "name": name,
+		"labels":      object{ownerLabel: owner.GetName(), childLabel: name},
+		"annotations": object{teamAnnotation: "a", hashAnnotation: value},
+	}
+	if !p.op.Watches {
+		gvk := kinds[p.op.Primary]
+		metadata["ownerReferences"] = []any{object{
+			"apiVersion": gvk.GroupVersion().String(), "kind": gvk.Kind, "name": owner.GetName(), "uid": string(owner.GetUID()),
+			"controller": true, "blockOwnerDeletion": true,
+		}}
+	}
+	m := object{"apiVersion": kinds[s.Kind].GroupVersion().String(), "kind": s.Kind, "metadata": metadata}
+	overlay(m, fields(s, name, value))
+	return m
+}
+
+// fields returns what a step states outside metadata.
+func fields(s step, name, value string) object {
+	switch s.Kind {
+	case configMap:
+		return object{"data": object{"value": value}}
+	case secret:
+		if s.Lossy {
+			return object{"stringData": object{"value": value}}
+		}
+		return object{"data": object{"value": base64.StdEncoding.EncodeToString([]byte(value))}}
+	case service:
+		spec := object{"selector": object{"app": labelValue(value)}, "ports": []any{object{"port": int64(80)}}}
+		if s.Lossy {
+			spec["publishNotReadyAddresses"] = false
+		}
+		return object{"spec": spec}
+	case deployment:
+		container := object{"name": "main", "image": value}
+		pod := object{"containers": []any{container}}
+		if s.Lossy {
+			pod["hostNetwork"] = false
+			pod["volumes"] = []any{object{"name": "d", "emptyDir": object{}}}
+			container["resources"] = object{"limits": object{"cpu": int64(1), "memory": "1024Mi"}}
+			container["volumeMounts"] = []any{object{"name": "d", "mountPath": "/d", "readOnly": false}}
+		}
+		app := object{"app": name}
+		return object{"spec": object{"selector": object{"matchLabels": app}, "template": object{"metadata": object{"labels": app}, "spec": pod}}}
+	default:
+		spec := object{"image": value}
+		if s.Lossy {
+			spec["cpu"] = int64(1)
+			if !strings.Contains(s.Verb, "apply") { // the API server refuses to apply unknown fields
+				spec["mode"] = "managed"
+			}
+		}
+		return object{"spec": spec}
+	}
+}
+
+// valueOf returns what users change in a reconciled object.
+func valueOf(owner client.Object) string {
+	path := []string{"spec", "image"}
+	if owner.GetObjectKind().GroupVersionKind().Kind == configMap || kindName(owner) == configMap {
+		path = []string{"data", "value"}
+	}
+	value, _, _ := unstructured.NestedString(content(owner), path...)
+	return value
+}
+
+// kindName returns the kind of a typed object too.
+func kindName(obj client.Object) string {
+	gvks, _, err := scheme.ObjectKinds(obj)
+	if err != nil {
+		return obj.GetObjectKind().GroupVersionKind().Kind
+	}
+	return gvks[0].Kind
+}
+
+// pathOf returns the field of a child that follows the value, as a path of a JSON patch, and what is in it.
+func pathOf(kind, value string) (path string, stored string) {
+	switch kind {
+	case configMap:
+		return "/data/value", value
+	case secret:
+		return "/data/value", base64.StdEncoding.EncodeToString([]byte(value))
+	case service:
+		return "/spec/selector/app", labelValue(value)
+	case deployment:
+		return "/spec/template/spec/containers/0/image", value
+	default:
+		return "/spec/image", value
+	}
+}
+
+func labelValue(s string) string { return strings.NewReplacer(":", "-", "/", "-").Replace(s) }
+
+// build returns a new object with nothing but what m says.
+func build(s step, m object) client.Object {
+	obj := newObject(s.Kind, s.Typed)
+	fill(obj, m)
+	return obj
+}
+
+// set makes obj what m says, and keeps its other fields.
+func set(s step, obj client.Object, m object) {
+	all := content(obj)
+	if s.Replace {
+		unstructured.RemoveNestedField(all, "metadata", "annotations")
+	}
+	overlay(all, m)
+	fill(obj, all)
+}
+
+// applyConfiguration returns m to be applied, typed if there is a type.
+func applyConfiguration(s step, m object) runtime.ApplyConfiguration {
+	var ac runtime.ApplyConfiguration
+	if s.Typed {
+		switch s.Kind {
+		case configMap:
+			ac = &corev1ac.ConfigMapApplyConfiguration{}
+		case secret:
+			ac = &corev1ac.SecretApplyConfiguration{}
+		case service:
+			ac = &corev1ac.ServiceApplyConfiguration{}
+		case deployment:
+			ac = &appsv1ac.DeploymentApplyConfiguration{}
+		}
+	}
+	if ac == nil {
+		return client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: runtime.DeepCopyJSON(m)})
+	}
+	data, err := json.Marshal(m)
+	if err == nil {
+		err = json.Unmarshal(data, ac)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return ac
+}
+
+// applied returns what the server answered to an apply.
+func applied(ac runtime.ApplyConfiguration) object {
+	data, err := json.Marshal(ac)
+	m := object{}
+	if err == nil {
+		err = json.Unmarshal(data, &m)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+// differs reports whether two versions of an object differ in what an operator may want.
+func differs(a, b object) bool {
+	relevant := func(in object) object {
+		data, err := json.Marshal(in)
+		out := object{}
+		if err == nil {
+			err = json.Unmarshal(data, &out)
+		}
+		if err != nil {
+			panic(err)
+		}
+		metadata, _ := out["metadata"].(object)
+		for key := range metadata {
+			if key != "labels" && key != "annotations" && key != "ownerReferences" {
+				delete(metadata, key)
+			}
+		}
+		for _, key := range []string{"status", "apiVersion", "kind"} {
+			delete(out, key)
+		}
+		return out
+	}
+	return !reflect.DeepEqual(relevant(a), relevant(b))
+}
+
+var deleteNow = client.PropagationPolicy(metav1.DeletePropagationBackground)

@@ -1,0 +1,152 @@
+package generated
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/json"
+)
+
+// ledger knows the objects of a namespace from the API server's responses, and which events a watch delivers for
+// them. It sees every write, since each client of a run has it below its other transports.
+type ledger struct {
+	mu      sync.Mutex
+	objects map[string]*unstructured.Unstructured // by "resource/name"
+	events  []change
+}
+
+// change is an event: old is nil if the object was created, new is nil if it was deleted.
+type change struct {
+	old, new *unstructured.Unstructured
+}
+
+func (c change) object() *unstructured.Unstructured {
+	if c.new == nil {
+		return c.old
+	}
+	return c.new
+}
+
+func newLedger() *ledger { return &ledger{objects: map[string]*unstructured.Unstructured{}} }
+
+// take returns the events since the last call.
+func (l *ledger) take() []change {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	events := l.events
+	l.events = nil
+	return events
+}
+
+// versions returns the resource version of each object.
+func (l *ledger) versions() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := map[string]string{}
+	for key, obj := range l.objects {
+		out[key] = obj.GetResourceVersion()
+	}
+	return out
+}
+
+// wrote notes the response to a write that succeeded and reports whether it changed an object.
+func (l *ledger) wrote(req *http.Request, contentType string, data []byte) (bool, error) {
+	t := targetOf(req.URL.Path)
+	if t.resource == "" || len(req.URL.Query()["dryRun"]) > 0 {
+		return false, nil
+	}
+	body, err := decode(contentType, data)
+	if err != nil {
+		return false, fmt.Errorf("reading the response to %s %s: %w", req.Method, req.URL.Path, err)
+	}
+	obj := &unstructured.Unstructured{Object: body}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case req.Method == http.MethodDelete && t.name == "":
+		items, _ := body["items"].([]any) // null if there were none
+		for _, item := range items {
+			one := &unstructured.Unstructured{Object: item.(map[string]any)} //nolint:forcetypeassert // items are objects
+			l.gone(t.resource + "/" + one.GetName())
+		}
+		return len(items) > 0, nil
+	case req.Method == http.MethodDelete && (obj.GetKind() == "Status" || len(obj.GetFinalizers()) == 0):
+		return l.gone(t.resource + "/" + t.name), nil
+	case t.name == "":
+		t.name = obj.GetName()
+	}
+	return l.is(t, obj), nil
+}
+
+// is notes the object that a response has. The response of another subresource than status has only the new version.
+func (l *ledger) is(t target, obj *unstructured.Unstructured) bool {
+	key := t.resource + "/" + t.name
+	old := l.objects[key]
+	if t.subresource != "" && t.subresource != "status" && old != nil {
+		version := obj.GetResourceVersion()
+		obj = old.DeepCopy()
+		obj.SetResourceVersion(version)
+	}
+	switch {
+	case obj.GetDeletionTimestamp() != nil && len(obj.GetFinalizers()) == 0:
+		return l.gone(key)
+	case old != nil && old.GetResourceVersion() == obj.GetResourceVersion():
+		return false
+	}
+	l.objects[key] = obj
+	l.events = append(l.events, change{old, obj})
+	return true
+}
+
+func (l *ledger) gone(key string) bool {
+	old, ok := l.objects[key]
+	if ok {
+		delete(l.objects, key)
+		l.events = append(l.events, change{old: old})
+	}
+	return ok
+}
+
+// target is what the path of a request names.
+type target struct{ resource, name, subresource string }
+
+func targetOf(path string) target {
+	_, rest, ok := strings.Cut(path, "/namespaces/")
+	if !ok {
+		return target{}
+	}
+	var t target
+	for i, part := range strings.SplitN(rest, "/", 4) {
+		switch i {
+		case 1:
+			t.resource = part
+		case 2:
+			t.name = part
+		case 3:
+			t.subresource = part
+		}
+	}
+	return t
+}
+
+// decode returns a body as JSON has it.
+func decode(contentType string, data []byte) (map[string]any, error) {
+	var m map[string]any
+	if !strings.Contains(contentType, "protobuf") {
+		return m, json.Unmarshal(data, &m)
+	}
+	obj, gvk, err := serializer.NewCodecFactory(scheme).UniversalDeserializer().Decode(data, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if m, err = runtime.DefaultUnstructuredConverter.ToUnstructured(obj); err != nil {
+		return nil, err
+	}
+	m["apiVersion"], m["kind"] = gvk.ToAPIVersionAndKind()
+	return m, nil
+}

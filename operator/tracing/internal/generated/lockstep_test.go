@@ -1,0 +1,227 @@
+package generated
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/operator-tracing/sandbox/operator/tracing"
+)
+
+type (
+	queue    = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	newQueue = func(string, workqueue.TypedRateLimiter[reconcile.Request]) queue
+)
+
+// Limits of a run. An operator that does more is not at rest.
+const (
+	maxReconciles = 150
+	maxRetries    = 8 // after each thing that a user does
+	maxPeriods    = 1 // of requests that wait without an error, as above
+	resyncs       = 3 // at the end, in which nothing may change
+)
+
+// lockstep is a controller that one goroutine drives: it reconciles one request, then delivers the events of all that
+// was written, in order. Since reads are live, its run is determined.
+type lockstep struct {
+	*world
+
+	program    *program
+	reconciler reconcile.Reconciler
+	fifo       *fifo
+	queue      queue
+	own, other []predicate.Predicate
+	ofOwn      handler.EventHandler
+	ofOther    handler.EventHandler
+	reconciles int
+}
+
+func newLockstep(w *world) (*lockstep, error) {
+	p, err := w.newProgram()
+	if err != nil {
+		return nil, err
+	}
+	l := &lockstep{world: w, program: p, reconciler: p, ofOwn: &handler.EnqueueRequestForObject{}}
+	obj := newObject(w.Primary, w.Typed)
+	l.ofOther = handler.EnqueueRequestForOwner(scheme, mapper, obj, handler.OnlyControllerOwner())
+	if w.Watches {
+		l.ofOther = handler.EnqueueRequestsFromMapFunc(ownerByLabel)
+	}
+	make := func(_ string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
+		l.fifo = &fifo{log: w.log, limiter: limiter}
+		if w.Priority {
+			return priorityFIFO{l.fifo}
+		}
+		return l.fifo
+	}
+	if w.mode != plain {
+		q := tracing.NewQueueObserver(obj, w.opts...)
+		make = q.WrapNewQueue(make)
+		if w.Watches {
+			l.ofOther = tracing.WrapEventHandler(q, l.ofOther)
+		}
+		l.own, l.other = append(l.own, q.Predicate()), append(l.other, q.Predicate())
+		opts := append([]tracing.Option{tracing.WithQueueObserver(q)}, w.opts...)
+		l.reconciler = tracing.WrapReconciler(obj, p, opts...)
+	}
+	if w.Generation {
+		l.own = append(l.own, predicate.GenerationChangedPredicate{})
+	}
+	l.queue = make("generated", workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Millisecond, time.Second))
+	return l, nil
+}
+
+// ownerByLabel returns the request of the object whose name a child's label has.
+func ownerByLabel(_ context.Context, obj client.Object) []reconcile.Request {
+	name := obj.GetLabels()[ownerLabel]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: obj.GetNamespace(), Name: name}}}
+}
+
+// run does all that users do, each after the operator has come to rest, and then checks that it stays at rest.
+func (l *lockstep) run(ctx context.Context) error {
+	if err := l.create(ctx); err != nil {
+		return err
+	}
+	l.settle(ctx)
+	for _, verb := range l.Users {
+		l.log.add("user: %s", verb)
+		if err := l.edit(ctx, verb); err != nil {
+			return fmt.Errorf("user's %s: %w", verb, err)
+		}
+		if verb == "resync" {
+			l.resync()
+		}
+		l.settle(ctx)
+	}
+	before := l.ledger.versions()
+	for range resyncs {
+		l.log.add("resync")
+		l.resync()
+		l.settle(ctx)
+	}
+	after := l.ledger.versions()
+	for key, version := range before {
+		if after[key] != version {
+			l.log.add("not at rest: %s changes", key)
+		}
+	}
+	if len(after) != len(before) {
+		l.log.add("not at rest: objects come and go")
+	}
+	return nil
+}
+
+func (l *lockstep) resync() {
+	for i := range l.Objects {
+		l.queue.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: l.namespace, Name: objectName(i)}})
+	}
+}
+
+// settle reconciles until no request is ready, and then what waits, a limited number of times.
+func (l *lockstep) settle(ctx context.Context) {
+	for releases := 0; ; {
+		l.deliver(ctx)
+		switch {
+		case l.log.hasDiverged():
+			return
+		case l.reconciles > maxReconciles:
+			l.log.add("not at rest after %d reconciles", l.reconciles)
+			return
+		case len(l.fifo.ready) > 0:
+			l.next(ctx)
+		case len(l.fifo.later) > 0 && (releases < maxPeriods || l.fifo.failed && releases < maxRetries):
+			releases++
+			l.fifo.release()
+		default:
+			l.fifo.later, l.fifo.failed = nil, false
+			return
+		}
+	}
+}
+
+// next reconciles the next request as controller-runtime does.
+func (l *lockstep) next(ctx context.Context) {
+	l.reconciles++
+	var req reconcile.Request
+	pq, isPriority := l.queue.(priorityqueue.PriorityQueue[reconcile.Request])
+	if isPriority {
+		req, _, _ = pq.GetWithPriority()
+	} else {
+		req, _ = l.queue.Get()
+	}
+	defer l.queue.Done(req)
+	l.log.add("reconcile %s", req.Name)
+	result, err := l.call(ctx, req)
+	l.log.add("result %+v, error %v", result, err)
+	switch limited := (err != nil && !errors.Is(err, reconcile.TerminalError(nil))) || (err == nil && result.RequeueAfter == 0 && result.Requeue); { //nolint:staticcheck // deprecated, and still used
+	case limited && isPriority:
+		pq.AddWithOpts(priorityqueue.AddOpts{RateLimited: true}, req)
+	case limited:
+		l.queue.AddRateLimited(req)
+	case err != nil:
+	case result.RequeueAfter > 0:
+		l.queue.Forget(req)
+		l.queue.AddAfter(req, result.RequeueAfter)
+	default:
+		l.queue.Forget(req)
+	}
+}
+
+// call calls the reconciler and recovers from its panic.
+func (l *lockstep) call(ctx context.Context, req reconcile.Request) (result reconcile.Result, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	result, err = l.reconciler.Reconcile(ctx, req)
+	if result != l.program.result || err != l.program.err { //nolint:errorlint // the very same error
+		l.log.add("the wrapper returned another result or error")
+	}
+	return result, err
+}
+
+// deliver delivers the events of all that was written.
+func (l *lockstep) deliver(ctx context.Context) {
+	for _, c := range l.ledger.take() {
+		predicates, handler := l.other, l.ofOther
+		if c.object().GetKind() == l.Primary {
+			predicates, handler = l.own, l.ofOwn
+		}
+		switch {
+		case c.old == nil:
+			if e := (event.CreateEvent{Object: c.new}); all(predicates, func(p predicate.Predicate) bool { return p.Create(e) }) {
+				handler.Create(ctx, e, l.queue)
+			}
+		case c.new == nil:
+			if e := (event.DeleteEvent{Object: c.old}); all(predicates, func(p predicate.Predicate) bool { return p.Delete(e) }) {
+				handler.Delete(ctx, e, l.queue)
+			}
+		default:
+			if e := (event.UpdateEvent{ObjectOld: c.old, ObjectNew: c.new}); all(predicates, func(p predicate.Predicate) bool { return p.Update(e) }) {
+				handler.Update(ctx, e, l.queue)
+			}
+		}
+	}
+}
+
+func all(predicates []predicate.Predicate, pass func(predicate.Predicate) bool) bool {
+	for _, p := range predicates {
+		if !pass(p) {
+			return false
+		}
+	}
+	return true
+}
