@@ -46,13 +46,15 @@ func WrapClient(c client.Client, opts ...Option) client.Client {
 }
 
 // NewClientFunc returns a function for manager.Options.NewClient. It makes the client that a manager makes by default and wraps it with
-// [WrapClient]. Its error is that of client.New.
+// [WrapClient]. The user names in the configuration become identities of this process: webhooks trust them. Its error is that of
+// client.New.
 func NewClientFunc(opts ...Option) client.NewClientFunc {
 	return func(cfg *rest.Config, options client.Options) (client.Client, error) {
 		c, err := client.New(cfg, options)
 		if err != nil {
 			return nil, fmt.Errorf("creating the client to trace: %w", err)
 		}
+		registerIdentity(configUsernames(cfg)...)
 		return WrapClient(c, opts...), nil
 	}
 }
