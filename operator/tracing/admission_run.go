@@ -75,8 +75,6 @@ func (a *admissionRun) innerContext() context.Context {
 // answer unchanged.
 func (a *admissionRun) annotations(changed bool) map[string]string {
 	switch {
-	case a.repeated && !changed:
-		return a.old // an earlier webhook saw a change that a later one reverted
 	case changed && !a.keeps && !a.own:
 		sc := a.random
 		if !a.dryRun {
@@ -84,9 +82,10 @@ func (a *admissionRun) annotations(changed bool) map[string]string {
 		}
 		seen.add(a.seenAs(sc), a.start)
 		return a.cfg.values(sc, a.generation, a.start)
-	case !changed && !a.trusted && a.writesKeys():
-		// Otherwise a user could choose the parent of the object's next reconciles, and whether they
-		// are sampled, without any change that the webhook would trace.
+	case !changed && a.writesKeys() && (!a.trusted || a.repeated):
+		// If an earlier webhook added the context, a later webhook reverted the change. Otherwise an
+		// untrusted user must not choose the parent of the object's next reconciles, and whether they
+		// are sampled, by an update that the webhook would not trace.
 		return a.old
 	default:
 		return nil

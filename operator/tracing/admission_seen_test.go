@@ -99,6 +99,7 @@ func TestOneAdmissionIsOneTrace(t *testing.T) {
 		"update":                      {update: true, edit: scale, calls: []call{{hook: defaulter}, {hook: handler, edit: converted}}, spans: []string{admit}},
 		"update by the second":        {update: true, calls: []call{{hook: defaulter}, {hook: asHandler(inner{mutate: scale})}, {hook: defaulter}}, spans: []string{admit}},
 		"update, reverted by another": {update: true, edit: scale, calls: []call{{hook: defaulter}, {hook: asHandler(inner{mutate: back})}}, spans: []string{admit}, kept: true},
+		"trusted, reverted":           {user: operatorUser, update: true, edit: scale, calls: []call{{hook: defaulter}, {hook: asHandler(inner{mutate: back})}}, spans: []string{admit}, kept: true},
 		"the second denies":           {calls: []call{{hook: defaulter}, {hook: asDefaulter(inner{refuses: errForbidden})}}, spans: []string{admit, admit}, refused: true},
 		"the second fails":            {update: true, edit: scale, calls: []call{{hook: handler}, {hook: asHandler(inner{refuses: errBroken})}}, spans: []string{admit, admit}, refused: true},
 		"no change of the spec":       {update: true, calls: []call{{hook: handler}, {hook: defaulter}}, kept: true},
