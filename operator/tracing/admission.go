@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
@@ -44,14 +45,19 @@ type admissionRun struct {
 
 // newAdmission reads a request. The result is nil if the request is the operator's own and has no
 // context: the operator's client has a span for the write, so the webhook adds none.
+//
+// A developer's operator may have the user name of its users. A create of that name that this process is not
+// sending counts as a user's. An update does not: another replica of the operator may have sent it.
 func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj client.Object) *admissionRun {
 	user := req.UserInfo.Username
-	own := user != "" && isOwnIdentity(user)
+	named := user != "" && isOwnIdentity(user)
+	write, sending := cfg.sendingTo(req, obj)
+	own := named && (sending || req.Operation != admissionv1.Create)
 	a := &admissionRun{
 		cfg: cfg, ctx: ctx, req: req, obj: obj, start: cfg.now(),
 		dryRun: req.DryRun != nil && *req.DryRun,
 		given:  cfg.keys.kept(obj.GetAnnotations()),
-		own:    own, trusted: own || cfg.trusted[user],
+		own:    own, trusted: named || cfg.trusted[user],
 	}
 	a.span.cfg, a.span.owner = cfg, a
 	if a.dryRun {
@@ -63,10 +69,24 @@ func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj c
 	}
 	a.setIdentity()
 	a.relate(last)
+	if a.own && sending && !a.relation.parent.IsValid() {
+		a.relation.parent = write.span
+	}
 	if a.own && !a.relation.parent.IsValid() {
 		return nil
 	}
 	return a
+}
+
+// sendingTo returns the write to an object that this process is sending.
+func (c *config) sendingTo(req admission.Request, obj client.Object) (cause, bool) {
+	kind := schema.GroupKind{Group: req.Kind.Group, Kind: req.Kind.Kind}
+	if prefix := obj.GetGenerateName(); prefix != "" && req.Operation == admissionv1.Create {
+		if w, ok := c.causes.sending(generatedName(kind, req.Namespace, prefix), 0); ok {
+			return w, true
+		}
+	}
+	return c.causes.sending(objectName{kind, types.NamespacedName{Namespace: req.Namespace, Name: obj.GetName()}}, 0)
 }
 
 // readOld reads the object before the update. If it cannot be read, the request is answered unchanged.

@@ -105,6 +105,7 @@ type objectID struct {
 	gvk        schema.GroupVersionKind
 	namespace  string
 	name       string
+	prefix     string // generateName
 	uid        string
 	generation int64
 }
@@ -114,6 +115,7 @@ func identify(gvk schema.GroupVersionKind, obj client.Object) objectID {
 		gvk:        gvk,
 		namespace:  obj.GetNamespace(),
 		name:       obj.GetName(),
+		prefix:     obj.GetGenerateName(),
 		uid:        string(obj.GetUID()),
 		generation: obj.GetGeneration(),
 	}

@@ -60,6 +60,11 @@ type cause struct {
 // changeStart returns when the change began that the span is part of.
 func (c cause) changeStart() time.Time { return time.Unix(0, c.start) }
 
+// generatedName stands for the name of an object that the API server has yet to name. No name has an asterisk.
+func generatedName(kind schema.GroupKind, namespace, prefix string) objectName {
+	return objectName{kind, types.NamespacedName{Namespace: namespace, Name: prefix + "*"}}
+}
+
 func newCausality(limit int) *causality {
 	return &causality{half: max(1, limit/2), young: map[causeKey]cause{}, pending: map[objectName]cause{}}
 }

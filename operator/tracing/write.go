@@ -56,6 +56,9 @@ func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID,
 	if sub != "" {
 		w.action = subAction(verb, sub)
 	}
+	if id.name == "" && id.prefix != "" {
+		w.name = generatedName(w.name.kind, id.namespace, id.prefix)
+	}
 	w.prior = w.priorFacts(sentVersion)
 	if w.session == nil {
 		c.warnOutside(ctx, w.action, id)
@@ -117,7 +120,7 @@ func (w *write) startSpan() {
 	w.ctx, w.span = w.cfg.tracer().Start(w.outer, w.cfg.names.of(w.action, w.id.gvk.Kind),
 		trace.WithTimestamp(w.start), trace.WithSpanKind(kind), trace.WithAttributes(w.id.attributes()...))
 	w.began = w.session.changeStart(w.start)
-	if w.sub == "" && w.id.name != "" && w.verb != verbDelete && w.verb != verbDeleteAll {
+	if w.sub == "" && w.name.name.Name != "" && w.verb != verbDelete && w.verb != verbDeleteAll {
 		w.cfg.causes.sends(w.name, w.cause())
 		w.noted = true
 	}
@@ -155,7 +158,7 @@ func (w *write) end(obj client.Object, err error) {
 	w.session.intends(w.intent(unchanged, raised, after.generation))
 	w.tellStatus(obj, &after, raised)
 	if w.session != nil && (w.sub == "" || w.sub == statusResource) {
-		w.session.rememberWritten(w.name, &after)
+		w.session.rememberWritten(objectName{w.name.kind, client.ObjectKeyFromObject(obj)}, &after)
 	}
 	w.done(nil)
 }
