@@ -10,7 +10,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// maxMore limits the additional allocations of a wrapped reconcile with one create, against a hand-written one with the same spans.
+// maxMore limits the additional allocations of a wrapped reconcile with one create, against a
+// hand-written one with the same spans.
 const maxMore = 12
 
 func TestAllocationsAboveByHand(t *testing.T) {

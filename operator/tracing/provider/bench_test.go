@@ -54,7 +54,8 @@ func sdkProvider(s sdktrace.Sampler) trace.TracerProvider {
 	return sdktrace.NewTracerProvider(sdktrace.WithSampler(IgnoreUntrusted(s)), sdktrace.WithSpanProcessor(discard{}))
 }
 
-// workload is a reconcile that reads an object with a fresh trace context. It creates another object if it writes.
+// workload is a reconcile that reads an object with a fresh trace context. It creates another
+// object if it writes.
 type workload struct {
 	ctx    context.Context //nolint:containedctx // as from a controller, with a logger
 	req    reconcile.Request
@@ -110,9 +111,10 @@ func benchmark(b *testing.B, f func() error) {
 	}
 }
 
-// BenchmarkReconcile reads an object and creates another, or only reads. The cost of package tracing is the difference between
-// sampled/create and by-hand/create. In addition to the hand-written code, package tracing propagates the context and adds ids
-// to log lines, and the reconciler contains no tracing code.
+// BenchmarkReconcile reads an object and creates another, or only reads. The cost of package
+// tracing is the difference between sampled/create and by-hand/create. In addition to the
+// hand-written code, package tracing propagates the context and adds ids to log lines, and the
+// reconciler contains no tracing code.
 func BenchmarkReconcile(b *testing.B) {
 	w := newWorkload()
 	for _, p := range []struct {
@@ -140,7 +142,8 @@ func BenchmarkClient(b *testing.B) {
 	}
 }
 
-// BenchmarkInject and BenchmarkExtract measure the two functions that an operator without the wrappers calls.
+// BenchmarkInject and BenchmarkExtract measure the two functions that an operator without the
+// wrappers calls.
 func BenchmarkInject(b *testing.B) {
 	w := newWorkload()
 	for name, tp := range map[string]trace.TracerProvider{

@@ -17,7 +17,8 @@ var chosenModules = []string{
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc",
 }
 
-// TestModuleGraph checks that an adopter's module graph gains only these modules and their requirements.
+// TestModuleGraph checks that an adopter's module graph gains only these modules and their
+// requirements.
 func TestModuleGraph(t *testing.T) {
 	graph, err := modgraph.Read(t.Context(), ".")
 	if err != nil {

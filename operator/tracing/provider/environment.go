@@ -51,8 +51,9 @@ type parser func(value string) reading
 
 // variables are the OTEL_* variables of the process after correction.
 //
-// The SDK and its exporters read the environment themselves. They panic on some malformed values and log others,
-// among them secrets in headers. So they must only see corrected values, which [variables.use] puts in place.
+// The SDK and its exporters read the environment themselves. They panic on some malformed values
+// and log others, among them secrets in headers. So they must only see corrected values, which
+// [variables.use] puts in place.
 type variables struct {
 	written   map[string]string // without spaces around the values
 	corrected map[string]string // "" hides the variable
@@ -100,8 +101,8 @@ func readVariables() *variables {
 // get returns the corrected value of a variable, or "".
 func (v *variables) get(name string) string { return v.corrected[name] }
 
-// check parses a variable unless it is empty, and reports it if it is malformed. The text of fallback is what is used if
-// nothing of the value is.
+// check parses a variable unless it is empty, and reports it if it is malformed. The text of
+// fallback is what is used if nothing of the value is.
 func (v *variables) check(name string, parse parser, fallback string) {
 	value := v.written[name]
 	if value == "" {
@@ -120,13 +121,15 @@ func (v *variables) check(name string, parse parser, fallback string) {
 
 // report records that a variable is malformed.
 func (v *variables) report(name, reason, using string) {
-	v.problems = append(v.problems, &malformed{variable: name, value: printable(name, v.written[name]), reason: shorten(reason), using: shorten(using)})
+	value := printable(name, v.written[name])
+	v.problems = append(v.problems, &malformed{variable: name, value: value, reason: shorten(reason), using: shorten(using)})
 }
 
 // environmentMu guards the environment while it has the corrected values.
 var environmentMu sync.Mutex
 
-// use calls f while the environment has the corrected values, and restores the environment. The caller holds environmentMu.
+// use calls f while the environment has the corrected values, and restores the environment. The
+// caller holds environmentMu.
 func (v *variables) use(f func()) {
 	for name, value := range v.corrected {
 		was, ok := os.LookupEnv(name)
@@ -139,7 +142,8 @@ func (v *variables) use(f func()) {
 	f()
 }
 
-// setenv ignores the error: it is only for a name or value that an environment can't hold, and these came from one.
+// setenv ignores the error: it is only for a name or value that an environment can't hold, and
+// these came from one.
 func setenv(name, value string, present bool) {
 	if present {
 		_ = os.Setenv(name, value)
@@ -148,9 +152,9 @@ func setenv(name, value string, present bool) {
 	_ = os.Unsetenv(name)
 }
 
-// logProblems writes one line per problem. It prefers the logger of [WithLogger], then the logger of ctx, then
-// controller-runtime's. Without an enabled logger, OpenTelemetry's error handler gets the problem. By default it writes to
-// stderr.
+// logProblems writes one line per problem. It prefers the logger of [WithLogger], then the logger
+// of ctx, then controller-runtime's. Without an enabled logger, OpenTelemetry's error handler gets
+// the problem. By default it writes to stderr.
 func logProblems(ctx context.Context, c *config, problems []error) {
 	logger := log.FromContext(ctx)
 	if c.logger != nil {
@@ -229,8 +233,8 @@ func text(value string) reading {
 	return reading{value: strings.ToValidUTF8(value, "\uFFFD"), reason: "want UTF-8"}
 }
 
-// resourceAttributes keeps the well-formed pairs of key=value. As the SDK does, it keeps a value with a malformed percent
-// escape as written.
+// resourceAttributes keeps the well-formed pairs of key=value. As the SDK does, it keeps a value
+// with a malformed percent escape as written.
 func resourceAttributes(value string) reading {
 	pairs := strings.Split(value, ",")
 	var kept []string

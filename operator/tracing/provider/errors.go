@@ -9,7 +9,8 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// errorHandler logs at most one error per interval, because every batch fails while a collector is down.
+// errorHandler logs at most one error per interval, because every batch fails while a collector is
+// down.
 type errorHandler struct {
 	logger logr.Logger
 	now    func() time.Time

@@ -25,7 +25,8 @@ const (
 // builtinExporters can't be unknown.
 var builtinExporters = []string{"otlp", "jaeger", "console", "none"}
 
-// exporterNames returns the list in OTEL_TRACES_EXPORTER without repetitions, and checks the variables of these exporters.
+// exporterNames returns the list in OTEL_TRACES_EXPORTER without repetitions, and checks the
+// variables of these exporters.
 func (v *variables) exporterNames() []string {
 	var names []string
 	for name := range strings.SplitSeq(cmp.Or(v.get(exporterKey), "otlp"), ",") {
@@ -47,7 +48,8 @@ func (v *variables) exporterNames() []string {
 	return names
 }
 
-// exporters creates the named exporters and reports the others. The environment must have the corrected values.
+// exporters creates the named exporters and reports the others. The environment must have the
+// corrected values.
 func (v *variables) exporters(ctx context.Context, names []string) []sdktrace.SpanExporter {
 	var exporters []sdktrace.SpanExporter
 	var created []string
@@ -100,9 +102,10 @@ func (v *variables) newExporter(ctx context.Context, name string) (exporter sdkt
 	return exporter, nil
 }
 
-// patientDial makes an export wait for a connection, up to OTEL_EXPORTER_OTLP_TIMEOUT. Without it, gRPC fails the export at
-// once and the exporter retries after five seconds. A program exports its first spans when the cluster's DNS, the endpoints
-// of the Service and the collector may have just started, too. These spans include the roots of traces.
+// patientDial makes an export wait for a connection, up to OTEL_EXPORTER_OTLP_TIMEOUT. Without it,
+// gRPC fails the export at once and the exporter retries after five seconds. A program exports its
+// first spans when the cluster's DNS, the endpoints of the Service and the collector may have just
+// started, too. These spans include the roots of traces.
 var patientDial = []grpc.DialOption{
 	grpc.WithDefaultCallOptions(grpc.WaitForReady(true)),
 	grpc.WithConnectParams(grpc.ConnectParams{

@@ -27,7 +27,8 @@ func (c *lateCollector) Export(_ context.Context, request *collector.ExportTrace
 	return &collector.ExportTraceServiceResponse{}, nil
 }
 
-// TestFirstSpansWaitForTheCollector: a root that ended before the collector started arrives soon after its start.
+// TestFirstSpansWaitForTheCollector: a root that ended before the collector started arrives soon
+// after its start.
 func TestFirstSpansWaitForTheCollector(t *testing.T) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// TestSamplerSeesLinksAtStart uses package tracing. A reconcile with a stale stored context is the root of a new trace, and only
-// the link decides whether it is sampled.
+// TestSamplerSeesLinksAtStart uses package tracing. A reconcile with a stale stored context is the
+// root of a new trace, and only the link decides whether it is sampled.
 func TestSamplerSeesLinksAtStart(t *testing.T) {
 	for sampler, want := range map[string]map[trace.TraceFlags]int{
 		"parentbased_linksbased_always_off": {0: 0, trace.FlagsSampled: 2},
@@ -67,8 +67,8 @@ func reconcileStale(t *testing.T, stored trace.SpanContext, opts []tracing.Optio
 	reconcileOnce(t, w, opts)
 }
 
-// TestProcessesAgreeOnGenerations uses package tracing. Without a stored context, two processes with random samplers make the
-// same decision for the reconciles of one generation.
+// TestProcessesAgreeOnGenerations uses package tracing. Without a stored context, two processes
+// with random samplers make the same decision for the reconciles of one generation.
 func TestProcessesAgreeOnGenerations(t *testing.T) {
 	environment(t, map[string]string{samplerKey: "parentbased_randomratio", samplerArgKey: "0.5", exporterKey: "none"})
 	recorders := make([]*tracetest.SpanRecorder, 2)
@@ -210,7 +210,8 @@ type failing struct{ *tracetest.SpanRecorder }
 
 func (failing) Shutdown(context.Context) error { return errLost }
 
-// shutdownRecorder records its number of spans, and whether the context was alive, when it was shut down.
+// shutdownRecorder records its number of spans, and whether the context was alive, when it was shut
+// down.
 type shutdownRecorder struct {
 	*tracetest.SpanRecorder
 	spans int

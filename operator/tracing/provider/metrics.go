@@ -15,8 +15,9 @@ import (
 // otel.sdk.exporter.span.exported from OpenTelemetry's semantic conventions for SDK metrics.
 const ExportedMetric = "otel_sdk_exporter_span_exported_total"
 
-// ErrorTypeLabel is the label of [ExportedMetric]: error.type in the Prometheus form. It is empty for exported spans. For lost
-// spans it is a gRPC code such as "Unavailable", "timeout", or "_OTHER".
+// ErrorTypeLabel is the label of [ExportedMetric]: error.type in the Prometheus form. It is empty
+// for exported spans. For lost spans it is a gRPC code such as "Unavailable", "timeout", or
+// "_OTHER".
 const ErrorTypeLabel = "error_type"
 
 // otherError is the error.type of the conventions for errors without a name.
@@ -28,7 +29,8 @@ type countingExporter struct {
 	spans *prometheus.CounterVec
 }
 
-// count wraps the exporters with the counter. If registerer is nil or refuses the counter, they stay as they are.
+// count wraps the exporters with the counter. If registerer is nil or refuses the counter, they
+// stay as they are.
 func (v *variables) count(exporters []sdktrace.SpanExporter, registerer prometheus.Registerer) {
 	if registerer == nil {
 		return
@@ -43,7 +45,8 @@ func (v *variables) count(exporters []sdktrace.SpanExporter, registerer promethe
 	}
 }
 
-// newCountingExporter registers the counter, or uses the counter that another Provider of the process registered.
+// newCountingExporter registers the counter, or uses the counter that another Provider of the
+// process registered.
 func newCountingExporter(exporter sdktrace.SpanExporter, registerer prometheus.Registerer) (*countingExporter, error) {
 	spans := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: ExportedMetric,
@@ -71,7 +74,8 @@ func (e *countingExporter) ExportSpans(ctx context.Context, spans []sdktrace.Rea
 	return err
 }
 
-// errorType returns one of a few names for an error: the code of a gRPC call, "timeout", or "_OTHER". It returns "" for nil.
+// errorType returns one of a few names for an error: the code of a gRPC call, "timeout", or
+// "_OTHER". It returns "" for nil.
 func errorType(err error) string {
 	if err == nil {
 		return ""

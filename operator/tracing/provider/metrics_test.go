@@ -15,7 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestExportedMetric sends spans to a collector that accepts the first batch and refuses the others.
+// TestExportedMetric sends spans to a collector that accepts the first batch and refuses the
+// others.
 func TestExportedMetric(t *testing.T) {
 	requests := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -55,7 +56,8 @@ func TestExportedMetric(t *testing.T) {
 	want(ExportedMetric + `{error_type=""} 3` + "\n" + ExportedMetric + `{error_type="_OTHER"} 2` + "\n")
 }
 
-// TestExportedMetricTaken: another metric of the name is an error in strict mode. Otherwise, New logs a line and counts nothing.
+// TestExportedMetricTaken: another metric of the name is an error in strict mode. Otherwise, New
+// logs a line and counts nothing.
 func TestExportedMetricTaken(t *testing.T) {
 	t.Setenv(exporterKey, "console")
 	registry := prometheus.NewRegistry()

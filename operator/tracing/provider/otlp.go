@@ -39,8 +39,8 @@ func (v *variables) checkOTLP() {
 	}
 }
 
-// otlp checks a variable for all signals and its variant for traces, which has precedence. A malformed variable counts as
-// unset, so the other is used.
+// otlp checks a variable for all signals and its variant for traces, which has precedence. A
+// malformed variable counts as unset, so the other is used.
 func (v *variables) otlp(suffix string, parse parser, fallback string) {
 	names := []string{tracesPrefix + suffix, otlpPrefix + suffix}
 	for i, name := range names {
@@ -52,8 +52,8 @@ func (v *variables) otlp(suffix string, parse parser, fallback string) {
 	}
 }
 
-// overGRPC reports whether OTLP uses gRPC, which is the default. The default of autoexport is http/protobuf; in a cluster,
-// collectors usually listen for gRPC.
+// overGRPC reports whether OTLP uses gRPC, which is the default. The default of autoexport is
+// http/protobuf; in a cluster, collectors usually listen for gRPC.
 func (v *variables) overGRPC() bool {
 	for _, name := range []string{tracesPrefix + "PROTOCOL", otlpPrefix + "PROTOCOL"} {
 		if value := v.get(name); value != "" {
@@ -63,7 +63,8 @@ func (v *variables) overGRPC() bool {
 	return true
 }
 
-// insecure reports whether the exporter does not use TLS. As in the SDK, the last of these variables decides.
+// insecure reports whether the exporter does not use TLS. As in the SDK, the last of these
+// variables decides.
 func (v *variables) insecure() bool {
 	insecure := false
 	for _, prefix := range []string{otlpPrefix, tracesPrefix} {
@@ -79,7 +80,8 @@ func (v *variables) insecure() bool {
 	return insecure
 }
 
-// hideTLS ignores certificates for an endpoint without TLS, with which the HTTP exporter can't be created.
+// hideTLS ignores certificates for an endpoint without TLS, with which the HTTP exporter can't be
+// created.
 func (v *variables) hideTLS() {
 	for _, prefix := range []string{otlpPrefix, tracesPrefix} {
 		for _, suffix := range []string{"CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"} {
@@ -91,7 +93,8 @@ func (v *variables) hideTLS() {
 	}
 }
 
-// clientCertificate checks the files of a client certificate and its key. Each is useless without the other.
+// clientCertificate checks the files of a client certificate and its key. Each is useless without
+// the other.
 func (v *variables) clientCertificate(prefix string) {
 	certName, keyName := prefix+"CLIENT_CERTIFICATE", prefix+"CLIENT_KEY"
 	certPath, keyPath := v.get(certName), v.get(keyName)
@@ -166,8 +169,8 @@ var (
 	grpcSchemes = []string{"unix", "unix-abstract", "dns", "passthrough", "xds"}
 )
 
-// endpoint accepts http and https URLs and, for gRPC, other targets. Without a scheme the SDK uses TLS, so a host and a port
-// that the SDK can't parse become an https URL.
+// endpoint accepts http and https URLs and, for gRPC, other targets. Without a scheme the SDK uses
+// TLS, so a host and a port that the SDK can't parse become an https URL.
 func endpoint(overGRPC bool) parser {
 	return func(value string) reading {
 		u, err := url.Parse(value)
@@ -193,7 +196,8 @@ func validPort(port string) bool {
 	return err == nil
 }
 
-// headers keeps the well-formed headers. With a header that HTTP/1 or gRPC does not accept, every export fails.
+// headers keeps the well-formed headers. With a header that HTTP/1 or gRPC does not accept, every
+// export fails.
 func headers(overGRPC bool) parser {
 	return func(value string) reading {
 		pairs := strings.Split(value, ",")

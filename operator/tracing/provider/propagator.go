@@ -10,7 +10,8 @@ import (
 
 const propagatorsKey = "OTEL_PROPAGATORS"
 
-// propagator returns the propagators that the environment names, without unknown ones. The default is W3C Trace Context.
+// propagator returns the propagators that the environment names, without unknown ones. The default
+// is W3C Trace Context.
 func (v *variables) propagator() propagation.TextMapPropagator {
 	value := v.get(propagatorsKey)
 	if value == "" {

@@ -178,8 +178,9 @@ func TestNilProvider(t *testing.T) {
 	}
 }
 
-// TestZeroSpanIDMakesRoot checks an assumption of package tracing: the child of a remote parent with a trace id and no span id
-// is a root span in that trace, and a parent-based sampler uses the sampler for roots.
+// TestZeroSpanIDMakesRoot checks an assumption of package tracing: the child of a remote parent
+// with a trace id and no span id is a root span in that trace, and a parent-based sampler uses the
+// sampler for roots.
 func TestZeroSpanIDMakesRoot(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(IgnoreUntrusted(sdktrace.ParentBased(sdktrace.AlwaysSample()))))

@@ -15,8 +15,9 @@ const (
 // defaultSampler returns the default of the SDK.
 func defaultSampler() sdktrace.Sampler { return sdktrace.ParentBased(sdktrace.AlwaysSample()) }
 
-// sampler returns the sampler that the environment names, else fallback, and the default if that is nil. The reader of the SDK
-// is not exported, knows fewer samplers, and reports the others as unsupported. So the variable is hidden from the SDK.
+// sampler returns the sampler that the environment names, else fallback, and the default if that is
+// nil. The reader of the SDK is not exported, knows fewer samplers, and reports the others as
+// unsupported. So the variable is hidden from the SDK.
 func (v *variables) sampler(fallback sdktrace.Sampler) sdktrace.Sampler {
 	using := "the sampler of WithSampler"
 	if fallback == nil {

@@ -79,8 +79,8 @@ func TestRandomRatioIsRandom(t *testing.T) {
 	}
 }
 
-// TestRandomRatioIsTheFraction uses the real random numbers for one trace id. The result of 20,000 draws is 6 standard deviations
-// from a quarter about twice in a billion runs.
+// TestRandomRatioIsTheFraction uses the real random numbers for one trace id. The result of 20,000
+// draws is 6 standard deviations from a quarter about twice in a billion runs.
 func TestRandomRatioIsTheFraction(t *testing.T) {
 	const throws, fraction = 20000, 0.25
 	s, n := RandomRatio(fraction), 0
@@ -94,8 +94,8 @@ func TestRandomRatioIsTheFraction(t *testing.T) {
 	}
 }
 
-// TestRandomRatioAgreesOnGenerations: two processes make the same decision for the roots of a generation. A quarter of the
-// generations is sampled.
+// TestRandomRatioAgreesOnGenerations: two processes make the same decision for the roots of a
+// generation. A quarter of the generations is sampled.
 func TestRandomRatioAgreesOnGenerations(t *testing.T) {
 	one, two, n := RandomRatio(0.25), RandomRatio(0.25), 0
 	for i := range 256 {

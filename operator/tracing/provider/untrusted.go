@@ -7,10 +7,11 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// IgnoreUntrusted returns a sampler that hides untrusted contexts from s. Package tracing marks a context as untrusted if a user
-// wrote it into an annotation, so a sampled flag in an annotation does not decide what is exported. [New] wraps its sampler
-// with IgnoreUntrusted. A nil s, also a nil pointer, is the SDK's default: parent-based and always on. The sampler is safe for
-// concurrent use if s is.
+// IgnoreUntrusted returns a sampler that hides untrusted contexts from s. Package tracing marks a
+// context as untrusted if a user wrote it into an annotation, so a sampled flag in an annotation
+// does not decide what is exported. [New] wraps its sampler with IgnoreUntrusted. A nil s, also a
+// nil pointer, is the SDK's default: parent-based and always on. The sampler is safe for concurrent
+// use if s is.
 func IgnoreUntrusted(s sdktrace.Sampler) sdktrace.Sampler {
 	if isNil(s) {
 		s = defaultSampler()

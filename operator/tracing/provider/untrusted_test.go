@@ -17,8 +17,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// TestUntrustedSampledFlagIsIgnored uses the webhook, which marks contexts as untrusted. A user can neither force nor prevent
-// sampling, by a link or by a parent.
+// TestUntrustedSampledFlagIsIgnored uses the webhook, which marks contexts as untrusted. A user can
+// neither force nor prevent sampling, by a link or by a parent.
 func TestUntrustedSampledFlagIsIgnored(t *testing.T) {
 	const format = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-%s"
 	for _, untrusted := range []tracing.UntrustedContext{tracing.UntrustedLink, tracing.UntrustedParent} {
@@ -52,7 +52,8 @@ func TestUntrustedSampledFlagIsIgnored(t *testing.T) {
 	}
 }
 
-// TestTrustedSampledFlagDecides: the sampled flag of a context that is not marked has its usual effect.
+// TestTrustedSampledFlagDecides: the sampled flag of a context that is not marked has its usual
+// effect.
 func TestTrustedSampledFlagDecides(t *testing.T) {
 	s := IgnoreUntrusted(sdktrace.ParentBased(sdktrace.AlwaysSample()))
 	for flags, want := range map[trace.TraceFlags]sdktrace.SamplingDecision{0: sdktrace.Drop, trace.FlagsSampled: sdktrace.RecordAndSample} {
