@@ -31,12 +31,12 @@ var random = regexp.MustCompile(`run-\d{6}` +
 // normalized replaces random text by its class and the order in which it appeared first.
 func (t *transcript) normalized(s string) string {
 	return random.ReplaceAllStringFunc(s, func(found string) string {
-		class := "address-"
+		class, end := "address-", ""
 		switch {
 		case strings.HasPrefix(found, "run-"):
 			return "NAMESPACE"
 		case strings.HasPrefix(found, "resourceVersion"):
-			class = "resourceVersion-"
+			class, end = found[:strings.LastIndexByte(found[:len(found)-1], '"')+1]+"version-", `"`
 		case strings.Contains(found, "T"):
 			return "TIME" // two times may be the same second, or not
 		case strings.HasPrefix(found, "-gen-"):
@@ -49,7 +49,7 @@ func (t *transcript) normalized(s string) string {
 		}
 		name, ok := t.names[found]
 		if !ok {
-			name = fmt.Sprintf("%s%d", class, len(t.names))
+			name = fmt.Sprintf("%s%d%s", class, len(t.names), end)
 			t.names[found] = name
 		}
 		return name
