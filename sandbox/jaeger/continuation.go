@@ -87,7 +87,8 @@ func Join(traces []Trace) []Trace {
 	return slices.DeleteFunc(trees, func(t Trace) bool { return t.Len() == 0 })
 }
 
-// Continued returns the trace with its continuations among the given traces, as [ReadTree] does for a Jaeger.
+// Continued returns the trace with its continuations among the given traces, as [ReadTree] does for a Jaeger. Those that it has already
+// are not added again.
 func (t Trace) Continued(among []Trace) Trace {
 	byID := make(map[string]Trace, len(among))
 	for _, other := range among {
@@ -123,8 +124,11 @@ type writer struct {
 
 // grow joins the continuations that read returns, level by level.
 func (t Trace) grow(read func(id string) (Trace, error)) (Trace, error) {
-	tree := Trace{ID: t.ID, elements: slices.Clip(t.elements), writers: map[string]writer{}}
+	tree := Trace{ID: t.ID, elements: slices.Clip(t.elements), writers: map[string]writer{}, cut: t.cut}
 	asked := map[string]bool{t.ID: true}
+	for id, w := range t.writers { // It may be a tree already.
+		tree.writers[id], asked[id] = w, true
+	}
 	for added := t.elements; len(added) > 0; {
 		var next []element
 		for _, w := range writers(added) {

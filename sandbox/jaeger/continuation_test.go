@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,9 @@ func TestReadTree(t *testing.T) {
 			}
 			if tree.ID != first || tree.Cut() || len(tree.Forest().Spans()) != tree.Len() {
 				t.Errorf("trace %s, cut: %t, %d of %d spans are in the tree", tree.ID, tree.Cut(), len(tree.Forest().Spans()), tree.Len())
+			}
+			if again := tree.Continued(slices.Collect(maps.Values(jaeger.traces))); shape(again.Forest()) != test.want {
+				t.Errorf("a tree that is joined again is\n%s", shape(again.Forest()))
 			}
 			for id, reads := range jaeger.reads {
 				if reads > 1 {
