@@ -93,12 +93,17 @@ func TestChildDeletedLate(t *testing.T) {
 			}
 		}).
 		assess("the repair's trace is the expected tree", func(ctx context.Context, s *step) {
-			id, _, err := jaeger.TraceIDOf(child.Annotations)
+			var id string
+			err := harness.Eventually(ctx, time.Minute, "a trace of the new ChildA", func(ctx context.Context) error {
+				tree, _, err := jaeger.FindCurrent(ctx, s.Jaeger, &child)
+				id = tree.ID
+				return err
+			})
 			if err != nil {
 				s.Fatal(err)
 			}
 			if id == created.trace.ID {
-				s.Fatalf("the new ChildA names trace %s, which is the Head's", id)
+				s.Fatalf("the new ChildA is in trace %s, which is the Head's", id)
 			}
 			if repair, err = s.WaitTraceID(ctx, created.head, id, "repair.tree", s.ReadyCheck(s.Namespace, created.head.Name)); err != nil {
 				s.Fatal(err)

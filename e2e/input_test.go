@@ -99,7 +99,6 @@ func TestContextsFromOutside(t *testing.T) {
 	for what, tamper := range map[string]func(*v1alpha1.Head){
 		"change it":         annotate(jaeger.TraceparentAnnotation, outside),
 		"break it":          annotate(jaeger.TraceparentAnnotation, "garbage"),
-		"remove it":         func(head *v1alpha1.Head) { head.Annotations = nil },
 		"change its origin": annotate(originAnnotation, "b7ad6b7169203331-0-1"),
 		"add to it":         annotate("tracing.k8s.io/tracestate", "vendor=1"),
 	} {
@@ -111,7 +110,16 @@ func TestContextsFromOutside(t *testing.T) {
 			sameContext(s.T, linked.head, head)
 		})
 	}
-	f.assess("none of that is in a trace", func(ctx context.Context, s *step) {
+	f.assess("an update can remove it", func(ctx context.Context, s *step) {
+		// It asks for nothing else, so its answer is not changed.
+		head, err := updateHead(ctx, s.Scene, linked.head.Name, func(head *v1alpha1.Head) { head.Annotations = nil })
+		if err != nil {
+			s.Fatal(err)
+		}
+		if _, _, err := jaeger.TraceIDOf(head.Annotations); err == nil {
+			s.Errorf("the Head has annotations %v, want none of a context", head.Annotations)
+		}
+	}).assess("none of that is in a trace", func(ctx context.Context, s *step) {
 		// Complete means quiet, too.
 		if _, err := s.WaitTrace(ctx, linked.head, "create.tree"); err != nil {
 			s.Fatal(err)

@@ -36,13 +36,13 @@ const (
 
 // Variables of the operator that tests may set.
 const (
-	ExporterVariable       = "OTEL_TRACES_EXPORTER"
-	ProtocolVariable       = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
-	EndpointVariable       = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-	ConvergedAgeVariable   = "OPERATOR_CONVERGED_AGE"
+	ExporterVariable         = "OTEL_TRACES_EXPORTER"
+	ProtocolVariable         = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+	EndpointVariable         = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	ConvergedAgeVariable     = "OPERATOR_CONVERGED_AGE"
 	UntrustedContextVariable = "OPERATOR_UNTRUSTED_CONTEXT"
-	SamplerVariable        = "OTEL_TRACES_SAMPLER"
-	ServiceVariable        = "OTEL_SERVICE_NAME"
+	SamplerVariable          = "OTEL_TRACES_SAMPLER"
+	ServiceVariable          = "OTEL_SERVICE_NAME"
 )
 
 // operatorVariables are all of them. The sandbox sets none of these but the service's
