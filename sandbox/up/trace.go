@@ -11,7 +11,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
@@ -89,9 +88,7 @@ func (r *Run) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error
 	})
 }
 
-// waitTraceID waits until it is known which trace is an object's. A trace without a span about the present generation is taken only
-// when the object is ready and no other one came for the quiet period: the server may have stored an update unchanged, and the
-// reconciles are elsewhere then.
+// waitTraceID waits until it is known which trace is an object's.
 func (r *Run) waitTraceID(ctx context.Context, object Object) (traceID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, traceWait)
 	defer cancel()
@@ -100,41 +97,18 @@ func (r *Run) waitTraceID(ctx context.Context, object Object) (traceID string, e
 		return "", err
 	}
 	defer reader.Close()
-	var last error
-	var readySince time.Time
-	err = wait.PollUntilContextCancel(ctx, jaeger.DefaultPoll, true, func(ctx context.Context) (bool, error) {
-		live, err := r.get(ctx, object)
-		if err != nil {
-			return false, err
-		}
-		switch ready := r.target.Came(live) == nil; {
-		case !ready:
-			readySince = time.Time{}
-		case readySince.IsZero():
-			readySince = time.Now()
-		}
-		trace, known, err := jaeger.FindCurrent(ctx, reader, live)
-		if trace.ID != "" {
-			traceID = trace.ID
-		}
-		switch {
-		case errors.Is(err, jaeger.ErrNotFound):
-			last = r.noTrace(live, err)
-		case errors.Is(err, jaeger.ErrUnreachable):
-			last = err
-		case err != nil && ctx.Err() == nil:
-			return false, err
-		}
-		settled := !readySince.IsZero() && time.Since(readySince) >= jaeger.DefaultQuiet
-		return traceID != "" && (known || settled), nil
-	})
-	switch {
-	case err == nil, traceID != "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return traceID, nil // WaitComplete says what the trace lacks.
-	case last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "", fmt.Errorf("%w within %s", last, traceWait)
+	f := finder{
+		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
+		ready: func(live *unstructured.Unstructured) error { return r.target.Came(live) },
+		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, bool, error) {
+			return jaeger.FindCurrent(ctx, reader, live)
+		},
+		noTrace: r.noTrace,
 	}
-	return "", fmt.Errorf("finding the trace of %s: %w", object, err)
+	if traceID, err = f.wait(ctx); err != nil {
+		return "", fmt.Errorf("finding the trace of %s: %w", object, err)
+	}
+	return traceID, nil
 }
 
 // Trace returns the current trace of an object as Jaeger has it now, with the traces that continue it.
