@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
-exec go test -count=1 -timeout=15m -v -run='^TestPublished$' ./scripts/release
+exec go test -count=1 -timeout=25m -v -run='^TestPublished$' ./scripts/release
