@@ -40,6 +40,8 @@ type session struct {
 	objStart  time.Time    // when object's generation began, as far as is known
 	reads     []read       // the first of them in firstReads
 
+	foreign trace.SpanContext // of the operator's own tracing; see joins
+
 	began   time.Time // when the change began; zero until the span starts, for which reads and unchanged writes wait
 	waiting []waitingSpan
 	dropped int
@@ -111,6 +113,9 @@ func sessionFrom(ctx context.Context) *session {
 func (s *session) begin() trace.Span {
 	s.mu.Lock()
 	rel, _ := s.relate()
+	if !rel.parent.SpanID().IsValid() && s.foreign.IsValid() {
+		rel.parent, rel.span = s.foreign, nil
+	}
 	id := objectID{gvk: s.gvk, namespace: s.key.Namespace, name: s.key.Name}
 	if s.object != nil {
 		id.uid, id.generation = string(s.object.uid), s.object.generation
@@ -135,6 +140,23 @@ func (s *session) begin() trace.Span {
 	s.cfg.causes.put(causeKey{uid: types.UID(id.uid), what: byReconcile}, cause{span: span.SpanContext(), start: rel.began.UnixNano()})
 	s.flush(span, rel.began)
 	return span
+}
+
+// joins starts the span of the reconcile for a write with a context that has another span. Operators with tracing of their own replace the
+// reconcile's span, for example by a context that they extract from an annotation. The reconcile must not vanish then: it joins that
+// trace as a child of the other span, unless its object's context is its parent.
+func (s *session) joins(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	span := trace.SpanFromContext(ctx)
+	if _, ours := span.(*lazySpan); ours || !span.SpanContext().IsValid() {
+		return
+	}
+	s.mu.Lock()
+	s.foreign = span.SpanContext()
+	s.mu.Unlock()
+	s.span.ensure()
 }
 
 // relate decides the relation, as far as is known by now: a reconcile of an object that has no context may still read the owner. Before

@@ -117,6 +117,7 @@ func (w *write) startSpan() {
 	if w.verb == verbCreate && w.sub == "" {
 		kind = trace.SpanKindProducer
 	}
+	w.session.joins(w.outer)
 	w.ctx, w.span = w.cfg.tracer().Start(w.outer, w.cfg.names.of(w.action, w.id.gvk.Kind),
 		trace.WithTimestamp(w.start), trace.WithSpanKind(kind), trace.WithAttributes(w.id.attributes()...))
 	w.began = w.session.changeStart(w.start)
