@@ -2,57 +2,63 @@
 //
 // # A trace is one change
 //
-// Somebody creates an object, or changes what it asks for. From then on webhooks and controllers work until the cluster is
-// as asked, each when it gets round to it. This package makes one trace of that: the admission is its root, each reconcile
-// that does something is a span, each write is a span within its reconcile, and what a write sets off elsewhere hangs below
-// the write. The next change of what is asked for starts the next trace, linked to the last.
+// A user creates an object, or changes what it asks for. From then on webhooks and controllers work until the cluster is as asked.
+// This package makes one trace of that: the admission is its root, each reconcile that does something is a span, each write is a span
+// within its reconcile, and the reconciles that a write causes are below the write. The next change starts the next trace, linked to
+// the one before.
 //
 //	admit Head                     the webhook lets the change in
 //	├─ reconcile Head              a controller reacts
-//	│  └─ create ChildA            and writes; the context travels on the new object
-//	│     └─ reconcile ChildA      so the next controller's reconcile belongs below
+//	│  └─ create ChildA            and writes
+//	│     └─ reconcile ChildA      the next controller reacts to the write
 //	│        └─ create Deployment
 //	└─ converge Head               from the change until Ready=True
 //
-// The context travels in annotations ([AnnotationCarrier]), tracing.k8s.io/traceparent above all, and only on writes that
-// happen anyway. A reconcile that does nothing exports nothing, however often it runs.
+// A reconcile that does nothing exports nothing, however often it runs.
 //
-// # What to wrap
+// # How to adopt it
 //
-// Reconcilers contain no tracing code. Where an operator builds its manager, it wraps what it has, with one set of options:
+// Reconcilers contain no tracing code. [WrapManager] traces an operator from its main function: the client, every controller with its
+// queue, and every mutating webhook. The wrappers that it uses can be called one by one: [WrapClient] or [NewClientFunc],
+// [WrapReconciler] and its variants, [NewQueueObserver], [WrapEventHandler], [WrapDefaulter], [WrapAdmissionHandler], and [Complete] for
+// a builder. [WrapTransport] hands the context of a write to the API server. All take the same options: give each the same ones.
 //
-//   - the client, by [NewClientFunc] or [WrapClient]: a span for each write, the context on what it changes;
-//   - each reconciler, by [WrapReconciler], [WrapTypedReconciler] or [WrapObjectReconciler];
-//   - each controller's queue, by [NewQueueObserver]: how long a request waited, for which attempt, why, and which events were
-//     merged into it. Watches with handlers of their own add [WrapEventHandler];
-//   - webhooks, by [WrapDefaulter] or [WrapAdmissionHandler]: a trace begins when the user asks, not when the first
-//     controller notices. Without a webhook the first reconcile begins it;
-//   - rest.Config, by [WrapTransport]: the API server learns which write a request belongs to.
-//
-// Every part is of use alone, and only the first two are needed. Spans go to the TracerProvider of [WithTracerProvider];
-// package provider makes one from the environment. Package tracingtest records spans in tests, and docs/spans.md in this
-// project's repository lists what they say.
-//
-// # Where a reconcile belongs
-//
-// The object's stored context decides, as the reconciler itself first read the object. The reconcile is a child of that
-// context while it belongs to the object's generation and is fresh: [WithMaxAge] after the change, or [WithConvergedAge]
-// after the object became Ready. A stale one becomes a link of a new trace, so that no trace grows for ever. Without a
-// context, or with one of another generation, the reconcile is a root in a trace whose id follows from the object's UID and
-// generation: two processes agree on it without a write. Where that object's owner was read, the owner's context is used.
-// [WithRelation] chooses always a child, or always a link, instead.
-//
-// # Trust
-//
-// An annotation is written by whoever may write the object, and a header by whoever sends the request. The webhook takes a
-// context from nobody but the trusted writers ([WithTrustedWriters]): from others it becomes a link, or what
-// [WithUntrustedContext] says, samplers are told not to heed it, and keys that others change later are put back. For kinds
-// without the webhook, permission to write the object is permission to name its trace. A malformed context is as good as
-// none: it never fails anything.
+// Spans go to the TracerProvider of [WithTracerProvider]. Package provider creates one from the environment. Package tracingtest records
+// spans in tests, and docs/spans.md in this project's repository lists what they contain.
 //
 // # What it never does
 //
-// It issues no read and no write of its own, and turns no write into another. It never fails a reconcile or an admission,
-// and hands on results, errors and panics as they are. Whatever it remembers is bounded. It never imports the OpenTelemetry
-// SDK: with no TracerProvider, a no-op one, or an unset global it allocates nothing and leaves annotations alone.
+// With tracing on or off, the API server receives the same requests. The package adds no read and no write, and never changes a
+// request of a reconcile: creates, updates, patches, applies, dry runs and subresources pass through byte for byte. Without asking the
+// API server it can't be known which writes change the desired state, so that no context on an update is right. The package changes
+// two things only: an object that is created outside of a reconcile, with a span in the context ([WithCreateAnnotation] for all
+// creates), and a webhook's answer to a user's create or change of the spec.
+//
+// It never fails a reconcile or an admission, and hands on results, errors and panics as they are. All that it remembers is bounded. It
+// never imports the OpenTelemetry SDK. With no TracerProvider, a no-op one, or an unset global it allocates nothing.
+//
+// # How a write and its reconcile meet
+//
+// A bounded table in the process says which span wrote which generation and which version of an object, by the responses of the API
+// server. Wrappers with the same TracerProvider share it. A reconcile finds the write that made its object's generation there, and is
+// its child; the write that made the version of the event is its recorded cause. In another process, or after a restart, the
+// reconcile is a root in the trace whose id is the first 16 bytes of SHA-256 over "{uid}/{generation}". The span of the write has a
+// link to that trace, which readers follow.
+//
+// A webhook has no response to read: its context is on the object, in the annotations traceparent, tracestate and origin
+// ([AnnotationCarrier]).
+//
+// # Where a reconcile belongs
+//
+// It is a child of its object's context while that is fresh: [WithMaxAge] after the change, or [WithConvergedAge] after the object
+// became ready. Without a context, the controlling owner's counts if the reconcile read the owner; otherwise it is a root in the trace
+// of the generation. A stale reconcile joins the fresh write that triggered it, or starts a new trace with a link to the one before,
+// so that no trace grows for ever. [WithRelation] chooses always a child, or always a link, instead.
+//
+// # Trust
+//
+// Every user that may write an object may write its annotations, and every client may send a header. The webhook takes a context
+// from the operator itself and from trusted writers ([WithTrustedWriters]). A context of others becomes a link, or what
+// [WithUntrustedContext] says, and samplers are told to ignore its flag. For kinds without the webhook, permission to write the object is
+// permission to choose its trace. A malformed context is ignored.
 package tracing
