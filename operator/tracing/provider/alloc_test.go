@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,7 +58,7 @@ func TestByHandRecordsTheSameSpans(t *testing.T) {
 				one.Parent = name
 			}
 			for _, a := range s.Attributes() {
-				one.Attributes[a.Key] = a.Value.String()
+				one.Attributes[a.Key] = fmt.Sprint(a.Value.AsInterface())
 			}
 			out = append(out, one)
 		}
