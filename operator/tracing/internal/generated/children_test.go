@@ -115,9 +115,9 @@ var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 	},
 	"generate-name": func(ctx context.Context, c child) (client.Object, error) {
 		list := newList(c.Kind, c.Typed)
-		labels := c.want["metadata"].(object)["labels"].(object)                               //nolint:forcetypeassert // desired made them
-		mine := client.MatchingLabels{childLabel: labels[childLabel].(string)}                 //nolint:forcetypeassert // desired made it
-		if err := c.List(ctx, list, client.InNamespace(c.key().Namespace), mine); err != nil { //nolint:staticcheck // the client's
+		labels := c.want["metadata"].(object)["labels"].(object)               //nolint:forcetypeassert // desired made them
+		mine := client.MatchingLabels{childLabel: labels[childLabel].(string)} //nolint:forcetypeassert // desired made it
+		if err := c.List(ctx, list, client.InNamespace(c.key().Namespace), mine); err != nil {
 			return nil, err
 		}
 		items, err := meta.ExtractList(list)

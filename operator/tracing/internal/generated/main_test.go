@@ -31,7 +31,7 @@ var (
 	operators = flag.Int("operators", 60, "number of generated operators with fixed seeds")
 	seed      = flag.Uint64("seed", 0, "seed of the only operator to run (default: the fixed seeds and a random one)")
 	described = flag.String("operator", "", "operator to run, as JSON, instead of a generated one")
-	second    = flag.String("mode", traced, "mode to compare with an operator without the library: plain, noop or traced")
+	compared  = flag.String("mode", traced, "mode to compare with an operator without the library: plain, noop or traced")
 	shrinks   = flag.Int64("shrink", 3, "number of failing operators to simplify, which takes some seconds each")
 
 	scheme = newScheme()

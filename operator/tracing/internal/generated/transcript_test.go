@@ -138,8 +138,7 @@ func excerpt(line string, at int) string {
 	from := max(0, at-before)
 	out := line[from:min(len(line), from+most)]
 	if from > 0 {
-		head, _, _ := strings.Cut(line, " ")
-		out = head + " … " + out
+		out = line[:min(from, 60)] + " … " + out
 	}
 	if from+most < len(line) {
 		out += " …"
