@@ -17,10 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-type (
-	queue    = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	newQueue = func(string, workqueue.TypedRateLimiter[reconcile.Request]) queue
-)
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Limits of a run. An operator that does more is not at rest.
 const (
