@@ -65,6 +65,14 @@ test-browser: ## Test the sandbox's pages in headless Chromium.
 test-faults: ## Break sandboxes in every way that is known, and mend them; takes half an hour.
 	@scripts/faults.sh all
 
+.PHONY: test-compat
+test-compat: ## Test the library with each supported minor of controller-runtime.
+	@scripts/compat.sh
+
+.PHONY: test-published
+test-published: ## Pack the modules as a release does, and use them as others do.
+	@scripts/published.sh
+
 .PHONY: envtest-assets
 envtest-assets: ## Build kube-apiserver, etcd and kubectl, and print the folder for KUBEBUILDER_ASSETS.
 	@$(SANDBOX) envtest-assets
@@ -90,6 +98,10 @@ verify: ## Fail if generated files, modules or formatting are out of date, or a 
 .PHONY: cross
 cross: ## Compile for arm64 and macOS (ARGS=all for Kubernetes and Jaeger too).
 	@scripts/cross.sh $(ARGS)
+
+.PHONY: release
+release: ## Set the versions, tag and push a release (VERSION=v0.1.0, ARGS=--dry-run).
+	@scripts/release.sh $(VERSION) $(ARGS)
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities; needs the database on the internet.

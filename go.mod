@@ -4,11 +4,6 @@ go 1.26.6
 
 godebug default=go1.26
 
-replace (
-	github.com/operator-tracing/sandbox/operator/tracing => ./operator/tracing
-	github.com/operator-tracing/sandbox/operator/tracing/provider => ./operator/tracing/provider
-)
-
 require (
 	github.com/cert-manager/cert-manager v1.21.2
 	github.com/chromedp/cdproto v0.159.0
@@ -16,10 +11,8 @@ require (
 	github.com/fluxcd/cli-utils v1.2.2
 	github.com/go-logr/logr v1.4.4
 	github.com/gofrs/flock v0.13.1
-	github.com/gogo/protobuf v1.3.2
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1
-	github.com/jaegertracing/jaeger-idl v0.14.0
 	github.com/operator-tracing/sandbox/operator/tracing v0.0.0
 	github.com/operator-tracing/sandbox/operator/tracing/provider v0.0.0
 	github.com/spf13/cobra v1.10.2
@@ -42,7 +35,11 @@ require (
 	github.com/ebitengine/purego v0.11.2 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/go-ole/go-ole v1.3.0 // indirect
+	github.com/go-openapi/testify/v2 v2.8.0 // indirect
+	github.com/gogo/protobuf v1.3.2 // indirect
+	github.com/jaegertracing/jaeger-idl v0.14.0 // indirect
 	github.com/lufia/plan9stats v0.0.0-20260330125221-c963978e514e // indirect
+	github.com/onsi/ginkgo/v2 v2.32.0 // indirect
 	github.com/power-devops/perfstat v0.0.0-20260805114148-88456608a4f6 // indirect
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/tklauser/go-sysconf v0.4.0 // indirect
@@ -114,6 +111,8 @@ require (
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/opencontainers/image-spec v1.1.1 // indirect
+	github.com/operator-tracing/sandbox/operator/tracing/spantree v0.0.0
+	github.com/operator-tracing/sandbox/sandbox/jaeger v0.0.0
 	github.com/pelletier/go-toml v1.9.5 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2 // indirect

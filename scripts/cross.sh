@@ -9,7 +9,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 export GOFLAGS=-trimpath CGO_ENABLED=0
 
-packages=(./... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/source/certmanager/... ./sandbox/source/kwok/...)
+source scripts/modules.sh
+packages+=(./sandbox/source/certmanager/... ./sandbox/source/kwok/...)
 platforms=()
 heavy=()
 for argument in "$@"; do

@@ -66,6 +66,8 @@ all)
   stage "verify" 1200 scripts/verify.sh
   stage "macOS on arm64" 1200 scripts/cross.sh darwin/arm64
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
+  stage "controller-runtime" 1800 scripts/compat.sh
+  stage "published modules" 1200 scripts/published.sh
   stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh
   stage "embedded" 600 scripts/embedded.sh
   stage "another operator" 600 "${embedded[@]}" go test -count=1 -timeout=9m -v ./e2e/adopted

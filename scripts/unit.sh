@@ -9,7 +9,8 @@ for argument in "$@"; do
   [[ $argument == -race ]] && export CGO_ENABLED=1
 done
 
-go test -short -timeout=10m "$@" ./... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/source/node/...
+source scripts/modules.sh
+go test -short -timeout=10m "$@" "${packages[@]}" ./sandbox/source/node/...
 # cert-manager's launcher and kwok's have no goroutine of their own: building their dependencies again for the race
 # detector would cost minutes and find nothing.
 CGO_ENABLED=0 go test -short -timeout=5m ./sandbox/source/certmanager/... ./sandbox/source/kwok/...

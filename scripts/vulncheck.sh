@@ -4,12 +4,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
+source scripts/modules.sh
 
 database=${GOVULNDB:-https://vuln.go.dev}
 scanner=$(GOWORK=off go tool -n -modfile=scripts/lint.mod govulncheck)
 status=0
 # The database's index is the first thing that the scanner reads: without it, the message is about the network.
-output=$("$scanner" -db="$database" ./... ./operator/tracing/... ./operator/tracing/provider/... 2>&1) || status=$?
+output=$("$scanner" -db="$database" "${packages[@]}" 2>&1) || status=$?
 printf '%s\n' "$output"
 if ((status == 1)); then
   echo "vulncheck: nothing was checked: the database at $database can't be read from here (GOVULNDB names another one)" >&2

@@ -31,7 +31,7 @@ func adopt(t *testing.T, patches ...string) *project {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.run("GOWORK="+filepath.Join(root, "go.work"), "go", "work", "init", p.folder, library, filepath.Join(library, "provider"))
+	p.run("GOWORK="+filepath.Join(root, "go.work"), filepath.Join(library, "../../scripts/workspace.sh"), p.folder)
 	for _, patch := range patches {
 		p.run("GIT_CEILING_DIRECTORIES="+root, "git", "apply", filepath.Join(library, "testdata", patch))
 	}

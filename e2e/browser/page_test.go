@@ -36,6 +36,9 @@ func wantRows(trace jaeger.Trace) []string {
 		for _, l := range row.Labels {
 			label += " " + l
 		}
+		if row.Trace != "" {
+			label += " continued in trace " + row.Trace
+		}
 		rows = append(rows, strings.Join([]string{
 			fmt.Sprint(row.Depth + 1), fmt.Sprintf("%d/%d", position[i], siblings[row.Parent]), row.Name, label, row.Service, row.Kind,
 			"+" + view.FormatDuration(row.Offset), view.FormatDuration(row.Duration), strings.Join(row.Notes, ", "),
@@ -66,6 +69,7 @@ func TestPageShowsWhatTheTerminalDoes(t *testing.T) {
 		p.wantQuiet("file://")
 	}
 	t.Run("recorded", func(t *testing.T) { check(t, recorded(t)) })
+	t.Run("continued", func(t *testing.T) { check(t, continued(t)) })
 	for name, otlp := range traces {
 		t.Run(name, func(t *testing.T) { check(t, parsed(t, otlp)) })
 	}

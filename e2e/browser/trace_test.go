@@ -85,6 +85,29 @@ func tangled() string {
 	)
 }
 
+// continued is a trace that two other processes continue, with spans of equal ids and one whose parent is missing.
+func continued(t *testing.T) jaeger.Trace {
+	t.Helper()
+	writes := func(uid string) (continuation, more string) {
+		continuation = jaeger.Continuation(uid, 2)
+		return continuation, fmt.Sprintf(`,"attributes":[{"key":"operator.object.uid","value":{"stringValue":%q}},{"key":"operator.object.generation","value":{"intValue":"2"}}],
+			"links":[{"traceId":%q,"spanId":"00000000000000ff"}]`, uid, continuation)
+	}
+	in := func(trace string, span string) string { return strings.Replace(span, testTrace, trace, 1) }
+	first, toFirst := writes("first")
+	second, toSecond := writes("second")
+	traces, err := jaeger.ReadOTLP("the test's traces", []byte(traceJSON(
+		in(second, spanJSON(1, 0, "reconcile second", 40, 50, "")), in(first, spanJSON(1, 0, "reconcile first", 20, 60, "")),
+		in(first, spanJSON(2, 1, "update second", 30, 35, toSecond)), in(first, spanJSON(3, 99, "lost", 25, 26, "")),
+		spanJSON(1, 0, "admit", 0, 100, ""), spanJSON(2, 1, "update first", 10, 15, toFirst), spanJSON(3, 2, "note", 22, 23, ""),
+	)))
+	trees := jaeger.Join(traces)
+	if err != nil || len(trees) != 1 || len(trees[0].TraceIDs()) != 3 {
+		t.Fatalf("reading a tree of three traces gives %d trees: %v", len(trees), err)
+	}
+	return trees[0]
+}
+
 // random is a trace of many spans in any shape, with times of all sizes.
 func random(seed uint64, count int) string {
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -3,7 +3,6 @@ package tracing
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -11,13 +10,13 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 	admissionv1 "k8s.io/api/admission/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// admissionRun is one request to a webhook, while it runs.
+// admissionRun is one request to a webhook while it runs.
 type admissionRun struct {
 	cfg    *config
 	ctx    context.Context //nolint:containedctx // of the request, for the span's start
@@ -25,27 +24,40 @@ type admissionRun struct {
 	obj    client.Object
 	start  time.Time
 	dryRun bool
-	random trace.SpanContext // for a dry run
+	random trace.SpanContext // the context in a dry run
 
-	given      map[string]string // the context's keys as the request has them; empty, never nil
-	old        map[string]string // the same before an update; nil where it cannot be told
+	given      map[string]string // tracing annotations in the request; empty, never nil
+	old        map[string]string // the same before an update; nil if unknown
 	generation int64             // before the write
-	before     client.Object     // the object before an update; nil where it cannot be told
-	requested  body              // the object before the inner webhook; nil where all its fields are known
-	trusted    bool              // who asks is a trusted writer
-	keeps      bool              // the context that a trusted writer gave stays
-	relation   relation
-	untrusted  []trace.SpanContext
-	span       lazySpan
+	before     client.Object     // the object before an update; nil if unknown
+	requested  jsonObject        // the spec before the inner webhook; nil if the Go type loses no field
+	identity   string            // see seenAs
+
+	own      bool // the user is the operator itself
+	trusted  bool // the user is the operator or a trusted writer
+	keeps    bool // the context in the request stays
+	repeated bool // an earlier webhook of this admission added the context
+	relation relation
+
+	untrusted []trace.SpanContext
+	span      lazySpan
 }
 
+// newAdmission reads a request. The result is nil if the request is the operator's own and has no
+// context: the operator's client has a span for the write, so the webhook adds none.
+//
+// A developer's operator may have the user name of its users. A create of that name that this process is not
+// sending counts as a user's. An update does not: another replica of the operator may have sent it.
 func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj client.Object) *admissionRun {
+	user := req.UserInfo.Username
+	named := user != "" && isOwnIdentity(user)
+	write, sending := cfg.sendingTo(req, obj)
+	own := named && (sending || req.Operation != admissionv1.Create)
 	a := &admissionRun{
 		cfg: cfg, ctx: ctx, req: req, obj: obj, start: cfg.now(),
 		dryRun: req.DryRun != nil && *req.DryRun,
 		given:  cfg.keys.kept(obj.GetAnnotations()),
-
-		trusted: cfg.trusted[req.UserInfo.Username],
+		own:    own, trusted: named || cfg.trusted[user],
 	}
 	a.span.cfg, a.span.owner = cfg, a
 	if a.dryRun {
@@ -55,11 +67,29 @@ func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj c
 	if req.Operation == admissionv1.Update {
 		last = a.readOld()
 	}
+	a.setIdentity()
 	a.relate(last)
+	if a.own && sending && !a.relation.parent.IsValid() {
+		a.relation.parent = write.span
+	}
+	if a.own && !a.relation.parent.IsValid() {
+		return nil
+	}
 	return a
 }
 
-// readOld reads the object as it was. What cannot be read is left as it is: no request is denied for it.
+// sendingTo returns the write to an object that this process is sending.
+func (c *config) sendingTo(req admission.Request, obj client.Object) (cause, bool) {
+	kind := schema.GroupKind{Group: req.Kind.Group, Kind: req.Kind.Kind}
+	if prefix := obj.GetGenerateName(); prefix != "" && req.Operation == admissionv1.Create {
+		if w, ok := c.causes.sending(generatedName(kind, req.Namespace, prefix), 0); ok {
+			return w, true
+		}
+	}
+	return c.causes.sending(objectName{kind, types.NamespacedName{Namespace: req.Namespace, Name: obj.GetName()}}, 0)
+}
+
+// readOld reads the object before the update. If it cannot be read, the request is answered unchanged.
 func (a *admissionRun) readOld() storedContext {
 	before, ok := readLike(a.obj, a.req.OldObject.Raw)
 	if !ok {
@@ -67,45 +97,26 @@ func (a *admissionRun) readOld() storedContext {
 	}
 	a.before, a.generation = before, before.GetGeneration()
 	a.old = a.cfg.keys.kept(before.GetAnnotations())
-	if !isUnstructured(a.obj) { // which knows all fields
-		if b, err := bodyOf(deepCopy(a.obj)); err == nil {
-			a.requested = b.desired()
+	if !isUnstructured(a.obj) { // an unstructured object has all fields
+		if o, err := objectOf(deepCopy(a.obj)); err == nil {
+			a.requested = o.spec()
 		}
 	}
 	last, _ := a.cfg.extractFrom(a.old)
 	return last
 }
 
-// readLike reads an object of the same type as another.
-func readLike(like client.Object, raw []byte) (client.Object, bool) {
-	if isUnstructured(like) {
-		b, err := parseBody(raw)
-		return &unstructured.Unstructured{Object: b}, err == nil && b != nil
-	}
-	t := reflect.TypeOf(like)
-	if t.Kind() != reflect.Pointer {
-		return nil, false
-	}
-	obj, ok := reflect.New(t.Elem()).Interface().(client.Object)
-	return obj, ok && json.Unmarshal(raw, obj) == nil
-}
-
-func isUnstructured(obj client.Object) bool {
-	_, ok := obj.(*unstructured.Unstructured)
-	return ok
-}
-
-// relate decides where the span belongs, should there be one.
+// relate decides which parent and links the span has if it starts.
 func (a *admissionRun) relate(last storedContext) {
 	var outside []trace.SpanContext
 	if !maps.Equal(a.given, a.old) {
-		given, ok := a.cfg.extract(a.ctx, a.obj, levelAdmission)
-		switch {
-		case ok && a.trusted:
-			a.keeps = true
-			a.relation = relation{parent: given.sc}
-			return
-		case ok:
+		if given, ok := a.cfg.extract(a.ctx, a.obj, levelAdmission); ok {
+			a.repeated = a.addedEarlier(given)
+			if a.repeated || a.trusted {
+				a.keeps = true
+				a.relation.parent = given.sc
+				return
+			}
 			outside = append(outside, given.sc)
 		}
 	}
@@ -122,7 +133,23 @@ func (a *admissionRun) relate(last storedContext) {
 	}
 }
 
-// relateUntrusted makes of untrusted contexts what the option says.
+// addedEarlier reports whether a webhook that the API server called before, for the same admission,
+// added the context. It may run in this process, which remembers its contexts, or in another. For
+// the other process the origin decides: the webhook writes it together with the context, for the
+// generation before the write, and a user cannot write it without owning it.
+func (a *admissionRun) addedEarlier(given storedContext) bool {
+	key := a.cfg.keys.origin
+	if !given.hasOrigin || given.origin.generation != a.generation || a.given[key] == a.old[key] {
+		return false
+	}
+	if seen.has(a.seenAs(given.sc), a.start) {
+		return true
+	}
+	sent, known := sentAnnotation(a.obj.GetManagedFields(), key)
+	return known && !sent
+}
+
+// relateUntrusted applies the option for untrusted contexts.
 func (a *admissionRun) relateUntrusted(outside []trace.SpanContext) {
 	if len(outside) == 0 || a.cfg.untrusted == UntrustedIgnore {
 		return
@@ -139,7 +166,7 @@ func (a *admissionRun) relateUntrusted(outside []trace.SpanContext) {
 	}
 }
 
-// begin starts the span, backdated to the request's arrival.
+// begin starts the span at the time when the request arrived.
 func (a *admissionRun) begin() trace.Span {
 	gvk := schema.GroupVersionKind{Group: a.req.Kind.Group, Version: a.req.Kind.Version, Kind: a.req.Kind.Kind}
 	id := identify(gvk, a.obj)
@@ -149,7 +176,7 @@ func (a *admissionRun) begin() trace.Span {
 	if id.name == "" {
 		id.name = a.req.Name
 	}
-	id.generation = 0 // that of the object to be stored is not known yet
+	id.generation = 0 // the API server sets the new generation later
 	ctx, opts := a.relation.start(withUntrusted(a.ctx, a.untrusted), nil)
 	opts = append(opts,
 		trace.WithTimestamp(a.start),
@@ -160,45 +187,44 @@ func (a *admissionRun) begin() trace.Span {
 	return span
 }
 
-// startsTrace reports whether the request, as the inner webhook left it, begins a change.
-func (a *admissionRun) startsTrace() bool {
-	return !a.keeps && a.changesDesired()
-}
-
-// admitsKept reports whether the request begins a change for which a trusted writer gave the context:
-// it gets a span within that.
-func (a *admissionRun) admitsKept() bool {
-	return a.keeps && a.changesDesired()
-}
-
-// changesDesired compares everything outside metadata and status. Both sides go through the Go type,
-// so that its way to write zero values makes no difference; fields that the type does not know are
-// compared as they came.
-func (a *admissionRun) changesDesired() bool {
+// changesSpec reports whether the request, as the inner webhook left it, changes any field outside
+// metadata and status. Both sides go through the Go type, so that its zero values make no difference.
+// Fields that the type does not know are compared as the API server sent them.
+func (a *admissionRun) changesSpec() bool {
 	if a.req.Operation == admissionv1.Create {
 		return true
 	}
 	if a.before == nil {
 		return false
 	}
-	old, errOld := bodyOf(a.before)
-	now, errNow := bodyOf(a.obj)
+	old, errOld := objectOf(a.before)
+	now, errNow := objectOf(a.obj)
 	if errOld != nil || errNow != nil {
 		return false
 	}
-	if !reflect.DeepEqual(now.desired(), old.desired()) {
+	if !reflect.DeepEqual(now.spec(), old.spec()) {
 		return true
 	}
-	return a.requested != nil && reflect.DeepEqual(a.requested, old.desired()) && a.unknownFieldsDiffer()
+	return a.requested != nil && reflect.DeepEqual(a.requested, old.spec()) && a.unknownFieldsDiffer()
 }
 
 func (a *admissionRun) unknownFieldsDiffer() bool {
-	old, errOld := parseBody(a.req.OldObject.Raw)
-	requested, errNew := parseBody(a.req.Object.Raw)
-	return errOld == nil && errNew == nil && !reflect.DeepEqual(old.desired(), requested.desired())
+	old, errOld := parseObject(a.req.OldObject.Raw)
+	requested, errNew := parseObject(a.req.Object.Raw)
+	return errOld == nil && errNew == nil && !reflect.DeepEqual(old.spec(), requested.spec())
 }
 
-// randomUnsampled makes a context for an object that will not be stored.
+// writesKeys reports whether the request adds or changes a tracing annotation.
+func (a *admissionRun) writesKeys() bool {
+	for key, value := range a.given {
+		if old, ok := a.old[key]; !ok || old != value {
+			return true
+		}
+	}
+	return false
+}
+
+// randomUnsampled returns a context for an object that will not be stored.
 func randomUnsampled() trace.SpanContext {
 	var tid trace.TraceID
 	var sid trace.SpanID

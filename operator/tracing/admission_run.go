@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// admits reports whether a request is one that can start a trace: the creation or update of a main
-// resource. A webhook that is wrapped twice answers it once.
+// admits reports whether a request can start a trace: it creates or updates a main resource. If a
+// webhook is wrapped twice, only the outer wrapper handles the request.
 func admits(ctx context.Context, req *admission.Request) bool {
 	if req.SubResource != "" || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update {
 		return false
@@ -25,8 +25,8 @@ func admits(ctx context.Context, req *admission.Request) bool {
 	return !wrapped
 }
 
-// run calls the inner webhook and decides what becomes of the context: it gives the annotations that the
-// object shall have for it, nil to leave those that it has. The error is the inner webhook's.
+// run calls the inner webhook. It returns the tracing annotations that the object must have, or nil to
+// leave the inner webhook's answer unchanged. The error is the inner webhook's.
 func (a *admissionRun) run(inner func(context.Context) error) (map[string]string, error) {
 	returned := false
 	defer func() {
@@ -47,11 +47,14 @@ func (a *admissionRun) run(inner func(context.Context) error) (map[string]string
 	err := inner(a.innerContext())
 	returned = true
 
-	fresh := err == nil && a.startsTrace()
-	if (err != nil || fresh || a.admitsKept()) && !a.dryRun {
+	changed := err == nil && a.changesSpec()
+	if (err != nil || changed && !a.repeated) && !a.dryRun {
 		a.span.ensure()
 	}
-	values := a.settle(fresh, err)
+	var values map[string]string
+	if err == nil {
+		values = a.annotations(changed)
+	}
 	if span := a.span.finish(); span != nil {
 		recordRefusal(span, err)
 		span.End()
@@ -59,8 +62,8 @@ func (a *admissionRun) run(inner func(context.Context) error) (map[string]string
 	return values, err
 }
 
-// innerContext lets spans that the inner webhook starts be children of the admission's, or be unsampled
-// in a dry run.
+// innerContext makes the admission's span the parent of spans that the inner webhook starts. In a dry
+// run they are not sampled.
 func (a *admissionRun) innerContext() context.Context {
 	if a.dryRun {
 		return withLogger(trace.ContextWithRemoteSpanContext(a.ctx, a.random))
@@ -68,26 +71,31 @@ func (a *admissionRun) innerContext() context.Context {
 	return withLogger(trace.ContextWithSpan(a.ctx, &a.span))
 }
 
-// settle gives the context that the object shall have.
-func (a *admissionRun) settle(fresh bool, err error) map[string]string {
+// annotations returns the tracing annotations that an admitted object must have, or nil to leave the
+// answer unchanged.
+func (a *admissionRun) annotations(changed bool) map[string]string {
 	switch {
-	case err != nil:
-		return nil // the object is refused
-	case a.keeps, !fresh && a.trusted:
-		return a.given
-	case !fresh:
+	case changed && !a.keeps && !a.own:
+		sc := a.random
+		if !a.dryRun {
+			sc = a.span.SpanContext()
+		}
+		seen.add(a.seenAs(sc), a.start)
+		return a.cfg.values(sc, a.generation, a.start)
+	case !changed && a.writesKeys() && (!a.trusted || a.repeated):
+		// If an earlier webhook added the context, a later webhook reverted the change. Otherwise an
+		// untrusted user must not choose the parent of the object's next reconciles, and whether they
+		// are sampled, by an update that the webhook would not trace.
 		return a.old
-	case a.dryRun:
-		return a.cfg.values(a.random, a.generation, a.start)
 	default:
-		return a.cfg.values(a.span.SpanContext(), a.generation, a.start)
+		return nil
 	}
 }
 
-// outcomeDenied is the event of a request that the webhook does not let in. That is its work, and no error.
+// outcomeDenied is the event for a request that the webhook denies. A denial is not an error.
 const outcomeDenied = "denied"
 
-// recordRefusal notes why a request is not let in. A nil error notes nothing.
+// recordRefusal records why a request is not allowed. It records nothing for a nil error.
 func recordRefusal(span trace.Span, err error) {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || !denies(status.Status()) {
@@ -101,8 +109,8 @@ func recordRefusal(span trace.Span, err error) {
 	span.AddEvent(outcomeDenied, opts...)
 }
 
-// denies tells a denial by policy from a webhook that could not do its work. A denial is forbidden, or says
-// in the API's words what is wrong with the request; an error of the webhook has no more than a code.
+// denies distinguishes a denial from a webhook that failed. A denial has code 403, or a code below 500
+// with a reason. A failure has only a code.
 func denies(s metav1.Status) bool {
 	return s.Code < 400 || s.Code == 403 || s.Code < 500 && s.Reason != ""
 }

@@ -83,7 +83,7 @@ func TestAdmitUpdate(t *testing.T) {
 		"changed by the defaulter":         {old(label), "alice", defaults, true, nil},
 		"label":                            {old(label), "alice", nil, false, &last},
 		"status":                           {old(status), "alice", nil, false, &last},
-		"label, context removed":           {old(label, strip), "alice", nil, false, &last},
+		"label, context removed":           {old(label, strip), "alice", nil, false, &trace.SpanContext{}},
 		"context changed":                  {old(bears(other)), "alice", nil, false, &last},
 		"context malformed":                {old(func(d *appsv1.Deployment) { d.Annotations[parentKey] = "x" }), "alice", nil, false, &last},
 		"spec, by the operator, untraced":  {old(scale), operatorUser, nil, true, nil},

@@ -7,9 +7,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -32,7 +30,7 @@ func TestAnnotationsAtTheCap(t *testing.T) {
 		want bool
 	}{{0, false}, {50, false}, {room, true}} {
 		for name, write := range map[string]func(*testing.T, map[string]string) map[string]string{
-			"inject": injected, "create": created, "update": updated, "merge patch": mergePatched, "apply": appliedOver,
+			"inject": injected, "create": created,
 			"defaulter": func(t *testing.T, a map[string]string) map[string]string { return admittedAs(t, "defaulter", nil, a) },
 			"handler":   func(t *testing.T, a map[string]string) map[string]string { return admittedAs(t, "handler", nil, a) },
 		} {
@@ -76,9 +74,9 @@ func injected(t *testing.T, annotations map[string]string) map[string]string {
 }
 
 // within writes in a reconcile, and gives the annotations of what was written.
-func within(t *testing.T, server client.Client, written client.Object, f func(context.Context, client.Client) error) map[string]string {
+func within(t *testing.T, server client.Client, written client.Object, opts []Option, f func(context.Context, client.Client) error) map[string]string {
 	t.Helper()
-	if _, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error { return f(ctx, c) }); err != nil {
+	if _, err := recordReconcile(t, server, opts, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error { return f(ctx, c) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Get(t.Context(), client.ObjectKeyFromObject(written), written); err != nil {
@@ -88,49 +86,10 @@ func within(t *testing.T, server client.Client, written client.Object, f func(co
 }
 
 func created(t *testing.T, annotations map[string]string) map[string]string {
-	return within(t, newFakeServer(t, deployment("owner")), configMap("cm"), func(ctx context.Context, c client.Client) error {
+	return within(t, newFakeServer(t, deployment("owner")), configMap("cm"), []Option{WithCreateAnnotation()}, func(ctx context.Context, c client.Client) error {
 		cm := configMap("cm")
 		cm.Annotations = annotations
 		return c.Create(ctx, cm)
-	})
-}
-
-func updated(t *testing.T, annotations map[string]string) map[string]string {
-	return within(t, newFakeServer(t, deployment("owner"), configMap("cm")), configMap("cm"), func(ctx context.Context, c client.Client) error {
-		var cm corev1.ConfigMap
-		if err := c.Get(ctx, client.ObjectKeyFromObject(configMap("cm")), &cm); err != nil {
-			return err
-		}
-		cm.Annotations, cm.Data = annotations, map[string]string{"another": "value"}
-		return c.Update(ctx, &cm)
-	})
-}
-
-func full(annotations map[string]string) *corev1.ConfigMap {
-	cm := configMap("cm")
-	cm.Annotations = annotations
-	return cm
-}
-
-func mergePatched(t *testing.T, annotations map[string]string) map[string]string {
-	return within(t, newFakeServer(t, deployment("owner"), full(annotations)), configMap("cm"), func(ctx context.Context, c client.Client) error {
-		var cm corev1.ConfigMap
-		if err := c.Get(ctx, client.ObjectKeyFromObject(configMap("cm")), &cm); err != nil {
-			return err
-		}
-		before := cm.DeepCopy()
-		cm.Data = map[string]string{"another": "value"}
-		return c.Patch(ctx, &cm, client.MergeFrom(before))
-	})
-}
-
-func appliedOver(t *testing.T, annotations map[string]string) map[string]string {
-	return within(t, newFakeServer(t, deployment("owner"), full(annotations)), configMap("cm"), func(ctx context.Context, c client.Client) error {
-		if err := c.Get(ctx, client.ObjectKeyFromObject(configMap("cm")), &corev1.ConfigMap{}); err != nil {
-			return err
-		}
-		cm := corev1ac.ConfigMap("cm", "ns").WithData(map[string]string{"another": "value"})
-		return c.Apply(ctx, cm, client.FieldOwner("test"), client.ForceOwnership)
 	})
 }
 

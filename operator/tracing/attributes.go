@@ -32,12 +32,31 @@ const (
 	// ReconcileQueueWaitKey is the time, in seconds, from when the request was ready to be taken from the
 	// queue until a worker took it. A delay that was asked for is not part of it.
 	ReconcileQueueWaitKey = attribute.Key("operator.reconcile.queue_wait")
-	// ReconcileDelayKey is the time, in seconds, that the request was held back before it was ready, because
-	// a delay was asked for: by a back-off, a result or a handler. It is absent where there was none.
+	// ReconcileDelayKey is the time, in seconds, that the request was held back, because a back-off, a result or a handler asked
+	// for a delay. An event can end the wait early. It is absent if there was none.
 	ReconcileDelayKey = attribute.Key("operator.reconcile.delay")
 	// ReconcileTriggerKey is what made the request be queued first: the event and the kind of its object, as
-	// "update ChildA", or "requeue" where an earlier reconcile asked for it and no event came.
+	// "update ChildA", or "requeue" if an earlier reconcile asked for it and no event came.
 	ReconcileTriggerKey = attribute.Key("operator.reconcile.trigger")
+	// ReconcileCauseKindKey is the kind of the object whose event is the trigger.
+	ReconcileCauseKindKey = attribute.Key("operator.reconcile.cause.kind")
+	// ReconcileCauseNamespaceKey is the namespace of that object.
+	ReconcileCauseNamespaceKey = attribute.Key("operator.reconcile.cause.namespace")
+	// ReconcileCauseNameKey is the name of that object.
+	ReconcileCauseNameKey = attribute.Key("operator.reconcile.cause.name")
+	// ReconcileCauseUIDKey is the UID of that object.
+	ReconcileCauseUIDKey = attribute.Key("operator.reconcile.cause.uid")
+	// ReconcileCauseVersionKey is the resourceVersion of that object in the event.
+	ReconcileCauseVersionKey = attribute.Key("operator.reconcile.cause.resource_version")
+	// ReconcileCauseSpanKey is the span id of the write that made this version, if this process made it.
+	ReconcileCauseSpanKey = attribute.Key("operator.reconcile.cause.span_id")
+	// ReconcileCauseTraceKey is the trace id of that write. The span has a link to the write if the trace is another one.
+	ReconcileCauseTraceKey = attribute.Key("operator.reconcile.cause.trace_id")
+	// ReconcileReadWaitKey is the time, in seconds, that reads took in a client with read-your-own-writes consistency
+	// (controller-runtime's EnableReadYourWritesConsistency). Reads of less than a millisecond are left out.
+	ReconcileReadWaitKey = attribute.Key("operator.reconcile.read_wait")
+	// ReconcileLimiterWaitKey is the time, in seconds, that requests of the reconcile waited for the client's rate limiter.
+	ReconcileLimiterWaitKey = attribute.Key("operator.reconcile.rate_limiter_wait")
 	// ReconcileEventsKey counts the events that the queue coalesced into this reconcile, if more than one.
 	ReconcileEventsKey = attribute.Key("operator.reconcile.events")
 	// ReconcileRequeueReasonKey is why an earlier reconcile asked for this one: error, conflict, requeue or
@@ -47,17 +66,28 @@ const (
 	ReconcileRequeueAfterKey = attribute.Key("operator.reconcile.requeue_after")
 	// ReconcileResultKey is one of success, requeue, requeue_after, error, terminal_error, panic.
 	ReconcileResultKey = attribute.Key("operator.reconcile.result")
-	// ReconcileWriteIntentKey is what the writes were for, in alphabetical order and joined by commas: delete,
-	// desired_state (something outside metadata and status), metadata, other (another sub-resource, or what
-	// can't be told without the object as it was read), status; or none. Writes that failed count.
+	// ReconcileWriteIntentKey is what the writes were for, by what became of the objects, in alphabetical order and joined by
+	// commas: delete, desired_state (a create, or a higher generation), metadata (a change without one), other (another
+	// subresource, a kind without generations, or a write that failed), status; or none.
 	ReconcileWriteIntentKey = attribute.Key("operator.reconcile.write_intent")
-	// ReconcileReadsDroppedKey counts the reads that got no span because the reconcile had too many before its
-	// own span started.
-	ReconcileReadsDroppedKey = attribute.Key("operator.reconcile.reads_dropped")
+	// ReconcileSpansDroppedKey counts the reads and unchanged writes that got no span because the reconcile had too many before
+	// its own span started.
+	ReconcileSpansDroppedKey = attribute.Key("operator.reconcile.spans_dropped")
 
-	// FinalizersAddedKey lists the finalizers that a write adds, as far as can be told.
+	// WriteUnchangedKey is true for a write that changed nothing: the API server returned the resourceVersion that was known
+	// before.
+	WriteUnchangedKey = attribute.Key("operator.write.unchanged")
+	// WriteLimiterWaitKey is the time, in seconds, that a write waited for the client's rate limiter.
+	WriteLimiterWaitKey = attribute.Key("operator.write.rate_limiter_wait")
+
+	// ReadVersionKey is the resourceVersion that a stale read returned, on that event.
+	ReadVersionKey = attribute.Key("operator.read.resource_version")
+	// WrittenVersionKey is the resourceVersion that this process wrote before a stale read, on that event.
+	WrittenVersionKey = attribute.Key("operator.read.written_resource_version")
+
+	// FinalizersAddedKey lists the finalizers that a write added, if the object was read before.
 	FinalizersAddedKey = attribute.Key("operator.object.finalizers.added")
-	// FinalizersRemovedKey lists the finalizers that a write removes, as far as can be told.
+	// FinalizersRemovedKey lists the finalizers that a write removed, if the object was read before.
 	FinalizersRemovedKey = attribute.Key("operator.object.finalizers.removed")
 
 	// ErrorTypeKey is the reason of an API error, or the type of another, on spans with status Error.
@@ -75,6 +105,7 @@ type objectID struct {
 	gvk        schema.GroupVersionKind
 	namespace  string
 	name       string
+	prefix     string // generateName
 	uid        string
 	generation int64
 }
@@ -84,6 +115,7 @@ func identify(gvk schema.GroupVersionKind, obj client.Object) objectID {
 		gvk:        gvk,
 		namespace:  obj.GetNamespace(),
 		name:       obj.GetName(),
+		prefix:     obj.GetGenerateName(),
 		uid:        string(obj.GetUID()),
 		generation: obj.GetGeneration(),
 	}

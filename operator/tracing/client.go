@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"go.opentelemetry.io/otel/trace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -14,55 +15,68 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// WrapClient gives each write of c a span "{action} {Kind}" and puts the span's context on objects
-// whose desired state the write changes. Actions are create, update, patch, apply, delete, delete_all,
-// update_status for every way to write a status, and {verb}_{subresource}. Reads have no spans; inside a
-// wrapped reconciler they tell it what it reconciles, and the client what a later write changes.
+// WrapClient returns a client that makes a span "{action} {Kind}" for each write through c. Actions are create, update, patch, apply,
+// delete, delete_all, update_status for every way to write a status, and {verb}_{subresource}. A write that only adds or removes
+// finalizers is called add_finalizer or remove_finalizer. Reads have no spans ([WithReads]): they tell a wrapped reconciler what
+// it reconciles.
 //
-// Create always injects. Update, Patch and Apply inject where the write changes something outside
-// metadata and status, judged against the object as this reconcile read it, or by the patch itself.
-// Otherwise they repeat the context that the object had. The span is then of kind CLIENT, else PRODUCER.
-// JSON patches are sent as they are; empty patches and dry runs too, and they get no span.
+// The wrapper never changes a request of a reconcile. It sends what the operator sends, byte for byte, dry runs and subresources
+// included, and reads the responses: by them a later reconcile in the same process finds the write that caused it. Outside of a wrapped
+// reconcile, Create puts the span context of ctx onto the object, if ctx has one ([WithCreateAnnotation]).
 //
-// Conflicts, objects that exist already and deletes of what is gone are no errors on the span, but an
-// event. When a write fails, the caller's object is as it was. Errors are those of c. While tracing is
-// off, c is called with nothing added. The client is as safe for concurrent use as c.
+// A create is of kind PRODUCER, other writes of kind CLIENT. Dry runs have no span. A patch, or a repeated apply, that changed nothing
+// has one only in a reconcile that does something else. Conflicts, objects that exist already and deletes of absent objects are events
+// and not errors. The first write without a reconcile and without a span around it is logged, once.
 //
-// A write of metadata that adds or removes finalizers is called add_finalizer or remove_finalizer. A nil c
-// is given back, and a nil object or patch goes to c as it is: what that means is c's to say. Only
-// client.Client is wrapped: a client.WithWatch loses its Watch, and calls it on c.
+// Results and errors are those of c. While tracing is off, c is called with nothing added. A nil c is returned as it is, and so is a
+// client that is wrapped already. A nil object or patch goes to c as it is. Only client.Client is wrapped: a client.WithWatch
+// loses its Watch. The client is as safe for concurrent use as c.
 func WrapClient(c client.Client, opts ...Option) client.Client {
 	if isNil(c) {
 		return c
 	}
+	if _, ok := c.(*tracedClient); ok {
+		return c
+	}
 	cfg := newConfig(opts)
-	return &tracedClient{Client: c, cfg: cfg, convergence: newConvergence(cfg, c)}
+	return &tracedClient{Client: c, cfg: cfg, converge: newConvergence(cfg.converging, c.Scheme()), consistent: readsOwnWrites(c)}
 }
 
-// NewClientFunc is for manager.Options.NewClient: it makes the client that a manager makes by default
-// and wraps it with [WrapClient]. Its error is that of client.New.
+// NewClientFunc returns a function for manager.Options.NewClient. It makes the client that a manager makes by default and wraps it with
+// [WrapClient]. The user names in the configuration become identities of this process: webhooks trust them. Its error is that of
+// client.New.
 func NewClientFunc(opts ...Option) client.NewClientFunc {
 	return func(cfg *rest.Config, options client.Options) (client.Client, error) {
 		c, err := client.New(cfg, options)
 		if err != nil {
-			return nil, fmt.Errorf("making the client to trace: %w", err)
+			return nil, fmt.Errorf("creating the client to trace: %w", err)
 		}
+		registerIdentity(configUsernames(cfg)...)
 		return WrapClient(c, opts...), nil
 	}
 }
 
 type tracedClient struct {
 	client.Client
-	cfg         *config
-	convergence *convergence
-	kinds       sync.Map // reflect.Type to schema.GroupVersionKind, of types that have only one
+	cfg        *config
+	converge   convergence
+	consistent bool      // reads wait for the process' own writes
+	outside    sync.Once // for warnOutside
+	kinds      sync.Map  // reflect.Type to schema.GroupVersionKind, of types that have only one
 }
 
 var _ client.Client = (*tracedClient)(nil)
 
-// kind gives an object's kind. A type whose kind is known without its object saying so has but one in the scheme, and is looked
+// readsOwnWrites reports whether a client was made with EnableReadYourWritesConsistency, of which controller-runtime exports no trace
+// but the type. That it is not found costs an attribute.
+func readsOwnWrites(c client.Client) bool {
+	return reflect.TypeOf(c).String() == "*client.consistentClient"
+}
+
+// kind returns an object's kind. A type whose kind is known without its object saying so has but one in the scheme, and is looked
 // up once: a lookup costs as much as half a read.
 func (c *tracedClient) kind(obj runtime.Object) schema.GroupVersionKind {
 	t := reflect.TypeOf(obj)
@@ -79,6 +93,18 @@ func (c *tracedClient) kind(obj runtime.Object) schema.GroupVersionKind {
 	return gvk
 }
 
+// warnOutside logs the first write that belongs to nothing.
+func (c *tracedClient) warnOutside(ctx context.Context, action string, id objectID) {
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		return
+	}
+	c.outside.Do(func() {
+		log.FromContext(ctx).Info("Tracing a write outside of a traced reconcile: its span has no parent; "+
+			"wrap the manager with tracing.WrapManager, or the reconciler with tracing.WrapReconciler, and write with the reconcile's context",
+			"action", action, "kind", id.gvk.Kind, "namespace", loggable(id.namespace), "name", loggable(id.name))
+	})
+}
+
 // Get implements client.Reader.
 func (c *tracedClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 	if c.cfg.off() || isNil(obj) {
@@ -88,15 +114,13 @@ func (c *tracedClient) Get(ctx context.Context, key client.ObjectKey, obj client
 	r := c.beginRead(ctx, "get", gvk, key)
 	err := c.Client.Get(r.ctx, key, obj, opts...)
 	r.end(err)
-	s := sessionFrom(ctx)
 	switch {
+	case r.session == nil:
 	case err == nil:
-		if s != nil {
-			s.remember(gvk, obj)
-		}
-		c.convergence.saw(gvk, obj)
-	case s != nil && apierrors.IsNotFound(err):
-		s.rememberAbsent(gvk, key)
+		r.session.remember(gvk, obj, false)
+		r.session.saw(gvk, obj)
+	case apierrors.IsNotFound(err):
+		r.session.rememberAbsent(gvk, key)
 	}
 	return err
 }
@@ -115,14 +139,13 @@ func (c *tracedClient) List(ctx context.Context, list client.ObjectList, opts ..
 	r := c.beginRead(ctx, "list", items, key)
 	err := c.Client.List(r.ctx, list, opts...)
 	r.end(err)
-	if s := sessionFrom(ctx); s != nil && err == nil {
-		c.rememberItems(s, list)
+	if r.session != nil && err == nil {
+		c.rememberItems(r.session, list)
 	}
 	return err
 }
 
-// rememberItems stops at the number of objects that a session remembers, so that a long list costs no
-// more than a short one.
+// rememberItems stops at the number of objects that a session remembers, so that a long list costs no more than a short one.
 func (c *tracedClient) rememberItems(s *session, list client.ObjectList) {
 	n := 0
 	_ = meta.EachListItem(list, func(item runtime.Object) error {
@@ -130,13 +153,15 @@ func (c *tracedClient) rememberItems(s *session, list client.ObjectList) {
 			return errStop
 		}
 		if obj, ok := item.(client.Object); ok {
-			s.remember(c.kind(obj), obj)
+			gvk := c.kind(obj)
+			s.remember(gvk, obj, true)
+			s.saw(gvk, obj)
 		}
 		return nil
 	})
 }
 
-// errStop ends meta.EachListItem early; nobody sees it.
+// errStop ends meta.EachListItem early. It is never returned.
 var errStop = fmt.Errorf("enough items")
 
 // Create implements client.Writer.
@@ -144,14 +169,12 @@ func (c *tracedClient) Create(ctx context.Context, obj client.Object, opts ...cl
 	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.CreateOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Create(ctx, obj, opts...)
 	}
-	gvk := c.kind(obj)
-	p := plan{inject: true, intent: intentDesired}
-	w := c.begin(ctx, "create", gvk, identify(gvk, obj), p)
+	w := c.begin(ctx, verbCreate, "", identify(c.kind(obj), obj), "")
 	defer w.abandoned()
-	w.setAnnotations(obj, p)
+	w.annotate(ctx, obj)
 	err := c.Client.Create(w.ctx, obj, opts...)
 	if err != nil {
-		w.undo(obj)
+		w.undo()
 	}
 	w.end(obj, err)
 	return err
@@ -162,37 +185,25 @@ func (c *tracedClient) Update(ctx context.Context, obj client.Object, opts ...cl
 	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.UpdateOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Update(ctx, obj, opts...)
 	}
-	gvk := c.kind(obj)
-	p := c.planUpdate(sessionFrom(ctx), gvk, obj)
-	w := c.begin(ctx, "update", gvk, identify(gvk, obj), p)
+	w := c.begin(ctx, verbUpdate, "", identify(c.kind(obj), obj), obj.GetResourceVersion())
 	defer w.abandoned()
-	w.setAnnotations(obj, p)
 	err := c.Client.Update(w.ctx, obj, opts...)
-	if err != nil {
-		w.undo(obj)
-	}
 	w.end(obj, err)
 	return err
 }
 
 // Patch implements client.Writer.
 func (c *tracedClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-	if c.cfg.off() || isNil(obj) || isNil(patch) {
+	if c.cfg.off() || isNil(obj) || isNil(patch) || len(opts) > 0 && dryRun((&client.PatchOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Patch(ctx, obj, patch, opts...)
 	}
-	options := (&client.PatchOptions{}).ApplyOptions(opts)
-	if dryRun(options.DryRun) {
-		return c.Client.Patch(ctx, obj, patch, opts...)
+	verb := verbPatch
+	if patch.Type() == types.ApplyPatchType {
+		verb = verbApply
 	}
-	data, err := patch.Data(obj)
-	if err != nil || emptyPatch(patch.Type(), data) {
-		return c.Client.Patch(ctx, obj, patch, opts...)
-	}
-	gvk := c.kind(obj)
-	action, p, b := c.patchPlan(ctx, gvk, obj, patch, data, options.Force != nil && *options.Force)
-	w := c.begin(ctx, action, gvk, identify(gvk, obj), p)
+	w := c.begin(ctx, verb, "", identify(c.kind(obj), obj), obj.GetResourceVersion())
 	defer w.abandoned()
-	err = c.Client.Patch(w.ctx, obj, w.patch(patch, p, b, data), opts...)
+	err := c.Client.Patch(w.ctx, obj, patch, opts...)
 	w.end(obj, err)
 	return err
 }
@@ -202,12 +213,10 @@ func (c *tracedClient) Delete(ctx context.Context, obj client.Object, opts ...cl
 	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.DeleteOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Delete(ctx, obj, opts...)
 	}
-	gvk := c.kind(obj)
-	w := c.begin(ctx, "delete", gvk, identify(gvk, obj), plan{intent: intentDelete})
+	w := c.begin(ctx, verbDelete, "", identify(c.kind(obj), obj), "")
 	defer w.abandoned()
-	w.deleting = true
 	err := c.Client.Delete(w.ctx, obj, opts...)
-	w.end(obj, err)
+	w.finish(err)
 	return err
 }
 
@@ -220,10 +229,8 @@ func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts 
 	if dryRun(options.DryRun) {
 		return c.Client.DeleteAllOf(ctx, obj, opts...)
 	}
-	gvk := c.kind(obj)
-	w := c.begin(ctx, "delete_all", gvk, objectID{gvk: gvk, namespace: options.ListOptions.Namespace}, plan{intent: intentDelete})
+	w := c.begin(ctx, verbDeleteAll, "", objectID{gvk: c.kind(obj), namespace: options.ListOptions.Namespace}, "")
 	defer w.abandoned()
-	w.deleting = true
 	err := c.Client.DeleteAllOf(w.ctx, obj, opts...)
 	w.finish(err)
 	return err
@@ -231,31 +238,18 @@ func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts 
 
 // Apply implements client.Writer.
 func (c *tracedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-	if c.cfg.off() || isNil(obj) {
+	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.ApplyOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Apply(ctx, obj, opts...)
 	}
-	options := (&client.ApplyOptions{}).ApplyOptions(opts)
-	if dryRun(options.DryRun) {
-		return c.Client.Apply(ctx, obj, opts...)
-	}
-	b, id := readApply(obj)
-	key := types.NamespacedName{Namespace: id.namespace, Name: id.name}
-	s := sessionFrom(ctx)
-	p, target := plan{intent: intentOther}, applyMetadata(obj)
-	if b != nil && target != nil {
-		p = c.planApply(s, id.gvk, key, b, options.Force != nil && *options.Force)
-	}
-	w := c.begin(ctx, "apply", id.gvk, id, p)
+	w := c.begin(ctx, verbApply, "", appliedID(obj), "")
 	defer w.abandoned()
-	if target != nil {
-		w.setAnnotations(target, p)
-	}
 	err := c.Client.Apply(w.ctx, obj, opts...)
-	if err != nil && target != nil {
-		w.undo(target)
+	if err != nil {
+		w.end(nil, err)
+		return err
 	}
-	w.applied(obj, err)
-	return err
+	w.end(appliedObject(obj), nil)
+	return nil
 }
 
 func dryRun(values []string) bool { return len(values) > 0 }

@@ -21,32 +21,61 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-func TestCreateInjects(t *testing.T) {
-	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
-	child := configMap("child")
-	child.Annotations = map[string]string{"theirs": "stays"}
-	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
-		return c.Create(ctx, child)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := spanNamed(t, spans, "create ConfigMap")
-	if s.Kind != trace.SpanKindProducer {
-		t.Errorf("kind %v, want producer", s.Kind)
-	}
-	var stored corev1.ConfigMap
-	if err := server.Get(t.Context(), client.ObjectKeyFromObject(child), &stored); err != nil {
-		t.Fatal(err)
-	}
-	for what, annotations := range map[string]map[string]string{"stored": stored.Annotations, "caller's": child.Annotations} {
-		got, ok := newConfig(nil).extractFrom(annotations)
-		if !ok || got.sc.SpanID() != s.Context.SpanID() || !got.belongsTo(0) || annotations["theirs"] != "stays" {
-			t.Errorf("%s annotations %v do not carry the span %s", what, annotations, s.Context.SpanID())
+// TestCreateInAReconcile: what a reconcile creates is sent as it is, unless an option asks for the context.
+func TestCreateInAReconcile(t *testing.T) {
+	for name, opts := range map[string][]Option{"as it is": nil, "annotated": {WithCreateAnnotation()}} {
+		server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
+		child := configMap("child")
+		child.Annotations = map[string]string{"theirs": "stays"}
+		spans, err := recordReconcile(t, server, opts, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+			return c.Create(ctx, child)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := spanNamed(t, spans, "create ConfigMap")
+		if s.Kind != trace.SpanKindProducer {
+			t.Errorf("%s: kind %v, want producer", name, s.Kind)
+		}
+		var stored corev1.ConfigMap
+		if err := server.Get(t.Context(), client.ObjectKeyFromObject(child), &stored); err != nil {
+			t.Fatal(err)
+		}
+		for what, annotations := range map[string]map[string]string{"stored": stored.Annotations, "caller's": child.Annotations} {
+			got, ok := newConfig(nil).extractFrom(annotations)
+			if ok != (opts != nil) || annotations["theirs"] != "stays" {
+				t.Errorf("%s: %s annotations %v", name, what, annotations)
+			}
+			if ok && (got.sc.SpanID() != s.Context.SpanID() || !got.belongsTo(0)) {
+				t.Errorf("%s: %s annotations %v do not carry the span %s", name, what, annotations, s.Context.SpanID())
+			}
+		}
+		if got, _ := s.Attribute(ObjectUIDKey); got.AsString() != string(stored.UID) {
+			t.Errorf("UID %q, want %q", got.AsString(), stored.UID)
 		}
 	}
-	if got, _ := s.Attribute(ObjectUIDKey); got.AsString() != string(stored.UID) {
-		t.Errorf("UID %q, want %q", got.AsString(), stored.UID)
+}
+
+// TestCreateOutsideAReconcile: a program that creates objects within a span of its own hands that on, since no table of this process
+// will ever be asked.
+func TestCreateOutsideAReconcile(t *testing.T) {
+	tp := tracingtest.NewTracerProvider()
+	server := newFakeServer(t)
+	c := WrapClient(server, WithTracerProvider(tp))
+	ctx, span := tp.Tracer("test").Start(t.Context(), "roll out")
+	if err := errors.Join(c.Create(ctx, configMap("within")), c.Create(t.Context(), configMap("without"))); err != nil {
+		t.Fatal(err)
+	}
+	span.End()
+	for name, want := range map[string]bool{"within": true, "without": false} {
+		var stored corev1.ConfigMap
+		if err := server.Get(t.Context(), client.ObjectKey{Namespace: "ns", Name: name}, &stored); err != nil {
+			t.Fatal(err)
+		}
+		got, ok := newConfig(nil).extractFrom(stored.Annotations)
+		if ok != want || ok && got.sc.TraceID() != span.SpanContext().TraceID() {
+			t.Errorf("%s a span: annotations %v, want a context: %t", name, stored.Annotations, want)
+		}
 	}
 }
 
@@ -102,7 +131,7 @@ func TestFailedWriteLeavesObject(t *testing.T) {
 			if !errors.Is(err, broken) {
 				t.Errorf("error %v, want the server's", err)
 			}
-			if s := spanNamed(t, spans, name+" Deployment"); s.StatusCode != codes.Error || s.Kind != trace.SpanKindProducer {
+			if s := spanNamed(t, spans, name+" Deployment"); s.StatusCode != codes.Error || (s.Kind == trace.SpanKindProducer) != (name == "create") {
 				t.Errorf("status %v, kind %v", s.StatusCode, s.Kind)
 			}
 		})
@@ -118,7 +147,6 @@ func TestFailedWriteLeavesObject(t *testing.T) {
 	})
 }
 
-// writeCase is a write to "child", which carries sampledContext(9), and what becomes of its context.
 func TestEmptyPatchAndDryRunHaveNoSpan(t *testing.T) {
 	server := newFakeServer(t, deployment("owner"), configMap("there"))
 	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {

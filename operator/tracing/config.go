@@ -115,14 +115,18 @@ func WithScheme(s *runtime.Scheme) Option {
 	})
 }
 
-// WithTrustedWriters names the users whose trace contexts the webhook takes as they are, for example
-// "system:serviceaccount:NAMESPACE:NAME". It replaces the default, which is the service account that
-// this process runs as (nobody outside a cluster). Without names, nobody is trusted.
+// WithTrustedWriters names users whose trace contexts the webhook keeps, for example
+// "system:serviceaccount:NAMESPACE:NAME" for another operator. The operator's own user is always trusted
+// and needs no name here. Repeated options accumulate, and empty names are ignored.
 func WithTrustedWriters(usernames ...string) Option {
 	return optionFunc(func(c *config) {
-		c.trusted = make(map[string]bool, len(usernames))
+		if c.trusted == nil {
+			c.trusted = make(map[string]bool, len(usernames))
+		}
 		for _, u := range usernames {
-			c.trusted[u] = true
+			if u != "" {
+				c.trusted[u] = true
+			}
 		}
 	})
 }
@@ -132,11 +136,29 @@ func WithUntrustedContext(f UntrustedContext) Option {
 	return optionFunc(func(c *config) { c.untrusted = f })
 }
 
-// WithConverge names kinds that get a span "converge {Kind}" when a status write through the wrapped
-// client makes them Ready, where the reconcile read the object before, and not its metadata alone. Only the
-// types of the objects matter. By default no kind gets one. Given several times, the kinds add up.
-func WithConverge(kinds ...client.Object) Option {
-	return optionFunc(func(c *config) { c.converge = append(c.converge, kinds...) })
+// WithConverge is [WithConvergeWhen] for kinds that are ready when their condition Ready is True.
+func WithConverge(kinds ...client.Object) Option { return WithConvergeWhen(Readiness{}, kinds...) }
+
+// WithConvergeWhen names kinds that get a span "converge {Kind}" when a write through the wrapped client makes them ready, if the
+// reconcile read the object before, and not its metadata alone. Only the types of the objects matter; nil ones are ignored. The
+// readiness also decides when [WithConvergedAge] begins. By default no kind gets the span. Repeated options accumulate, and the
+// last one for a kind counts.
+func WithConvergeWhen(ready Readiness, kinds ...client.Object) Option {
+	return optionFunc(func(c *config) {
+		for _, kind := range kinds {
+			if kind != nil {
+				c.converging = append(c.converging, converging{kind, ready})
+			}
+		}
+	})
+}
+
+// WithCreateAnnotation makes the wrapped client put the span context onto every object that it creates, also in a reconcile. A
+// reconciler of the object in another process is then a child of the write, instead of a root in a trace to which the write has a
+// link. By default objects are created as the operator states them: one that replaces the annotations of its objects would
+// see the context, and send one update more than without tracing.
+func WithCreateAnnotation() Option {
+	return optionFunc(func(c *config) { c.createAnnotation = true })
 }
 
 // WithRelation sets how reconciles relate to the context that their object carries. The default, also for
@@ -176,17 +198,22 @@ func WithConvergedAge(d time.Duration) Option {
 
 // config is what the options make. It is not changed after newConfig, but for its cache.
 type config struct {
-	provider     trace.TracerProvider // nil: the global
-	fixed        trace.Tracer         // of provider; nil for the global
-	propagators  propagation.TextMapPropagator
-	prefix       string
-	keys         annotationKeys
-	scheme       *runtime.Scheme
-	trusted      map[string]bool
-	untrusted    UntrustedContext
-	converge     []client.Object
-	relation     Relation
-	reads        bool
+	provider    trace.TracerProvider // nil: the global
+	fixed       trace.Tracer         // of provider; nil for the global
+	propagators propagation.TextMapPropagator
+	prefix      string
+	keys        annotationKeys
+	scheme      *runtime.Scheme
+	trusted     map[string]bool
+	untrusted   UntrustedContext
+	converging  []converging
+	converge    convergence
+	causes      *causality
+	relation    Relation
+	reads       bool
+
+	createAnnotation bool
+
 	maxAge       time.Duration
 	convergedAge time.Duration
 	queue        any // a *QueueObserver of the request type; nil for none
@@ -208,13 +235,12 @@ func newConfig(opts []Option) *config {
 			o.apply(c)
 		}
 	}
-	if c.trusted == nil {
-		c.trusted = ownServiceAccount() // shared, and not changed
-	}
 	if c.provider != nil {
 		c.fixed = newTracer(c.provider)
 	}
 	c.keys = newAnnotationKeys(c.prefix, c.propagators)
+	c.converge = newConvergence(c.converging, c.scheme)
+	c.causes = sharedCausality.of(c.provider)
 	return c
 }
 

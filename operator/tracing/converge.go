@@ -1,105 +1,78 @@
 package tracing
 
 import (
-	"context"
-	"sync"
-	"time"
+	"reflect"
 
 	"go.opentelemetry.io/otel/trace"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// convergence emits "converge {Kind}": from the start of a change to the status write that says that
-// the object is Ready. It is safe for concurrent use.
+// converging is a kind whose spans "converge {Kind}" are wanted.
+type converging struct {
+	obj       client.Object
+	readiness Readiness
+}
+
+// convergence knows the readiness of kinds, by the Go type also if the scheme does not know that.
 type convergence struct {
-	cfg   *config
-	kinds map[schema.GroupKind]bool
-
-	mu    sync.Mutex
-	known map[generationKey]*generationState
-	order []generationKey // oldest first
+	types map[reflect.Type]Readiness
+	kinds map[schema.GroupKind]Readiness
 }
 
-type generationKey struct {
-	uid        types.UID
-	generation int64
-}
-
-type generationState struct {
-	seen time.Time
-	done bool
-}
-
-func newConvergence(cfg *config, c client.Client) *convergence {
-	v := &convergence{cfg: cfg, kinds: map[schema.GroupKind]bool{}, known: map[generationKey]*generationState{}}
-	for _, obj := range cfg.converge {
-		v.kinds[kindOf(obj, c.Scheme()).GroupKind()] = true
+func newConvergence(wanted []converging, scheme *runtime.Scheme) convergence {
+	v := convergence{map[reflect.Type]Readiness{}, map[schema.GroupKind]Readiness{}}
+	for _, w := range wanted {
+		if _, anyKind := w.obj.(*unstructured.Unstructured); !anyKind {
+			v.types[reflect.TypeOf(w.obj)] = w.readiness
+		}
+		v.kinds[kindOf(w.obj, scheme).GroupKind()] = w.readiness
 	}
 	return v
 }
 
-// saw notes when this process first saw a generation, in case nothing better says when it began.
-func (v *convergence) saw(gvk schema.GroupVersionKind, obj client.Object) {
-	if v.kinds[gvk.GroupKind()] && obj.GetUID() != "" {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.state(obj)
+// of returns the readiness of an object, and whether it is one of a kind whose spans are wanted.
+func (v convergence) of(kind schema.GroupKind, obj client.Object) (Readiness, bool) {
+	if r, ok := v.types[reflect.TypeOf(obj)]; ok {
+		return r, true
 	}
+	r, ok := v.kinds[kind]
+	return r, ok
 }
 
-// state gives what is known of the object's generation. The caller holds the lock.
-func (v *convergence) state(obj client.Object) *generationState {
-	key := generationKey{obj.GetUID(), obj.GetGeneration()}
-	if s, ok := v.known[key]; ok {
-		return s
-	}
-	if len(v.order) == maxGenerations {
-		delete(v.known, v.order[0])
-		v.order = v.order[1:]
-	}
-	s := &generationState{seen: v.cfg.now()}
-	v.known[key] = s
-	v.order = append(v.order, key)
-	return s
-}
-
-// reached emits the span, once per generation. The context that the object carries is the parent
-// whatever its age, so that the span comes out the same in a process that took over half-way; the policy
-// of [RelationLink] makes it a link.
-func (v *convergence) reached(ctx context.Context, gvk schema.GroupVersionKind, obj client.Object) {
-	if !v.kinds[gvk.GroupKind()] || obj.GetUID() == "" {
+// converged makes the span "converge {Kind}", once per generation: from the start of the change to the write that says that the object
+// is ready. The context of the object is the parent whatever its age, so that the span is the same in a process that took over
+// half-way. [RelationLink] makes it a link.
+func (w *write) converged(obj client.Object, after *objectFacts) {
+	c := w.cfg
+	if after.uid == "" || !c.causes.converged(after.uid, after.generation) {
 		return
 	}
-	v.mu.Lock()
-	s := v.state(obj)
-	done, start := s.done, s.seen
-	s.done = true
-	v.mu.Unlock()
-	if done {
-		return
+	if stored, ok := c.extract(w.ctx, obj, levelReconcile); ok {
+		after.stored = &stored
 	}
-	now := v.cfg.now()
-	carried, own := v.cfg.bears(ctx, obj)
+	own, start := c.carriedBy(w.name, after), w.session.generationBegan(after)
 	switch {
-	case !own:
-		carried = sessionFrom(ctx).ownerOf(obj)
-	case carried.stored.belongsTo(obj.GetGeneration()):
-		start = carried.stored.origin.start
+	case own.current:
+		start = own.start
+	case !own.valid():
+		own = w.session.ownerOf(after)
 	}
+	now := c.now()
 	if start.After(now) { // the clock that began the change is ahead
 		start = now
 	}
-	r, _ := v.cfg.relateAnyAge(obj, carried)
-	ctx, opts := r.start(ctx, nil)
+	r, _ := c.relateAnyAge(after, own, start)
+	ctx, opts := r.start(w.ctx, nil)
 	opts = append(opts,
 		trace.WithTimestamp(start),
 		trace.WithSpanKind(trace.SpanKindInternal),
-		trace.WithAttributes(identify(gvk, obj).attributes()...),
+		trace.WithAttributes(identify(w.id.gvk, obj).attributes()...),
 	)
-	_, span := v.cfg.tracer().Start(ctx, "converge "+gvk.Kind, opts...)
+	_, span := c.tracer().Start(ctx, c.names.of("converge", w.id.gvk.Kind), opts...)
 	span.End(trace.WithTimestamp(now))
 }
 

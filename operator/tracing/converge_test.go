@@ -9,7 +9,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
@@ -116,25 +115,11 @@ func TestConvergeWithoutContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := spanNamed(t, spans, "converge Deployment")
-	if want := generationTraceID(string(owner.UID), 1); s.Context.TraceID() != want || s.Parent.SpanID().IsValid() {
+	if want := generationTrace(owner.UID, 1).TraceID(); s.Context.TraceID() != want || s.Parent.SpanID().IsValid() {
 		t.Errorf("trace %s, parent %v, want a root in %s", s.Context.TraceID(), s.Parent, want)
 	}
 	if s.Start.Before(began) {
 		t.Errorf("starts at %v, before the object was seen at all", s.Start)
-	}
-}
-
-func TestConvergenceIsBounded(t *testing.T) {
-	v := newConvergence(newConfig([]Option{WithConverge(&appsv1.Deployment{})}), newFakeServer(t))
-	gvk := appsv1.SchemeGroupVersion.WithKind("Deployment")
-	for i := range maxGenerations + 10 {
-		v.saw(gvk, deployment("owner", func(d *appsv1.Deployment) { d.Generation = int64(i) }))
-	}
-	if len(v.known) != maxGenerations || len(v.order) != maxGenerations {
-		t.Errorf("%d generations are known in an order of %d, want %d", len(v.known), len(v.order), maxGenerations)
-	}
-	if _, ok := v.known[generationKey{types.UID("uid-of-owner"), 0}]; ok {
-		t.Error("the oldest generation was not forgotten first")
 	}
 }
 

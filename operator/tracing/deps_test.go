@@ -25,12 +25,13 @@ func TestNoSDK(t *testing.T) {
 	}
 }
 
-// operatorsModules are what an operator has anyway.
+// operatorsModules are the modules that an operator has anyway, and spantree.
 var operatorsModules = []string{
 	"sigs.k8s.io/controller-runtime",
 	"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/trace",
 	"github.com/go-logr/logr",
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree", // which requires nothing
 }
 
 // TestModuleGraph holds what an adopter's module graph gains: what an operator has anyway, what that brings, and nothing else,

@@ -110,12 +110,16 @@ func ExampleWrapClient() {
 	tp := tracingtest.NewTracerProvider()
 	c := tracing.WrapClient(fake.NewClientBuilder().Build(), tracing.WithTracerProvider(tp))
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
-	if err := c.Create(context.Background(), config); err != nil {
+
+	// Not in a reconcile, but in a span of the program's own: the object takes the context along.
+	ctx, span := tp.Tracer("shop").Start(context.Background(), "open shop")
+	if err := c.Create(ctx, config); err != nil {
 		fmt.Println(err)
 	}
-	sc, ok := tracing.ExtractContext(context.Background(), config, tracing.WithTracerProvider(tp))
-	fmt.Println(ok, sc.SpanID() == tp.Spans()[0].Context.SpanID())
-	// Output: true true
+	span.End()
+	sc, ok := tracing.ExtractContext(ctx, config, tracing.WithTracerProvider(tp))
+	fmt.Println(tp.Spans()[0].Name, ok, sc.SpanID() == tp.Spans()[0].Context.SpanID())
+	// Output: create ConfigMap true true
 }
 
 func ExampleWrapDefaulter() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -68,6 +69,9 @@ func newFakeServer(t *testing.T, objs ...client.Object) client.WithWatch {
 				return c.Update(ctx, obj, opts...)
 			},
 			Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+				if isEmpty(patch, obj) {
+					return c.Get(ctx, client.ObjectKeyFromObject(obj), obj)
+				}
 				d, ok := obj.(*appsv1.Deployment)
 				if !ok {
 					return c.Patch(ctx, obj, patch, opts...)
@@ -85,8 +89,21 @@ func newFakeServer(t *testing.T, objs ...client.Object) client.WithWatch {
 				}
 				return nil
 			},
+			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+				if isEmpty(patch, obj) {
+					return c.Get(ctx, client.ObjectKeyFromObject(obj), obj)
+				}
+				return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
+			},
 		}).
 		Build()
+}
+
+// isEmpty reports whether a patch changes nothing. The API server then returns the object as it is, where the fake one counts its
+// version up.
+func isEmpty(patch client.Patch, obj client.Object) bool {
+	data, err := patch.Data(obj)
+	return err == nil && (string(data) == "{}" || strings.HasPrefix(string(data), `{"metadata":{"resourceVersion":`))
 }
 
 func deployment(name string, edit ...func(*appsv1.Deployment)) *appsv1.Deployment {

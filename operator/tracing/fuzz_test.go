@@ -14,6 +14,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -272,18 +273,19 @@ func respond(t *testing.T, own admission.Response, req admissionv1.AdmissionRequ
 	return WrapAdmissionHandler(h, WithTracerProvider(tp)).Handle(t.Context(), admission.Request{AdmissionRequest: req})
 }
 
-// sameBut compares two objects but for the annotations of a context, and for annotations that are there and empty.
-func sameBut(keys annotationKeys, a, b body) bool {
-	strip := func(b body) (string, error) {
-		current, _ := b.annotations()
-		rest := map[string]any{}
-		for k, v := range current {
-			rest[k] = v
+// sameBut compares two objects except for their tracing annotations and empty annotations.
+func sameBut(keys annotationKeys, a, b jsonObject) bool {
+	strip := func(o jsonObject) (string, error) {
+		u := &unstructured.Unstructured{Object: o}
+		rest := keys.others(u.GetAnnotations())
+		if len(rest) == 0 {
+			rest = nil
 		}
-		for _, k := range keys.all {
-			delete(rest, k)
+		if _, ok := o["metadata"].(map[string]any); !ok {
+			o["metadata"] = map[string]any{}
 		}
-		data, err := json.Marshal(b.withAnnotations(rest))
+		u.SetAnnotations(rest)
+		data, err := json.Marshal(o)
 		return string(data), err
 	}
 	textA, errA := strip(a)

@@ -57,24 +57,24 @@ func (q *QueueObserver[R]) announcing(inner workqueue.TypedRateLimitingInterface
 	if q.cfg.off() || absent(obj) || inner == nil {
 		return inner
 	}
-	a := announcingQueue[R]{inner, q, q.cfg.cause(action, obj)}
+	a := announcingQueue[R]{inner, q, q.cfg.trigger(action, obj)}
 	if pq, ok := inner.(priorityqueue.PriorityQueue[R]); ok {
 		return &announcingPriorityQueue[R]{a, pq}
 	}
 	return &a
 }
 
-// announcingQueue tells the table the cause of each add before it adds.
+// announcingQueue notes in the table the trigger of each add before it adds.
 type announcingQueue[R comparable] struct {
 	workqueue.TypedRateLimitingInterface[R]
 
-	queue *QueueObserver[R]
-	cause cause
+	queue   *QueueObserver[R]
+	trigger trigger
 }
 
 func (a *announcingQueue[R]) announce(item R, after time.Duration, limited bool) {
 	if q := a.queue; !q.cfg.off() {
-		q.table.announce(item, after, limited, a.cause, q.cfg.now())
+		q.table.announce(item, after, limited, a.trigger, q.cfg.now())
 	}
 }
 

@@ -105,8 +105,8 @@ func TestEventHandlers(t *testing.T) {
 					for range tc.names {
 						req, _ := wq.Get()
 						r := q.table.running(req)
-						if r.trigger != action+" ConfigMap" || r.events != 1 || len(r.contexts) != 1 || !sameSpan(r.contexts[0], sampledContext(1)) {
-							t.Errorf("%s of %s: trigger %q, %d events, contexts %v", action, req, r.trigger, r.events, r.contexts)
+						if len(r.triggers) != 1 || r.triggers[0].text != action+" ConfigMap" || r.events != 1 || !sameSpan(r.triggers[0].stored.sc, sampledContext(1)) {
+							t.Errorf("%s of %s: %d events, triggers %v", action, req, r.events, r.triggers)
 						}
 						wq.Done(req)
 					}
@@ -258,7 +258,7 @@ func TestPredicateCandidates(t *testing.T) {
 		q.table.open(true)
 		q.Predicate().Create(event.CreateEvent{Object: deployment("owner")})
 		q.Predicate().Create(event.CreateEvent{Object: owned(configMap("x"), "owner")})
-		if n := len(q.table.notes); n != 3 || q.table.notes[1].cause.trigger != "create ConfigMap" {
+		if n := len(q.table.notes); n != 3 || q.table.notes[1].trigger.text != "create ConfigMap" {
 			t.Errorf("%d candidates, want the object, and its owner in a namespace and in none", n)
 		}
 	})
@@ -274,8 +274,8 @@ func TestPredicateIsSilent(t *testing.T) {
 		if !q.Predicate().Create(event.CreateEvent{Object: obj}) {
 			t.Error("the event is refused")
 		}
-		if c := q.table.notes[0].cause; c.trigger != "create Deployment" || c.context.IsValid() {
-			t.Errorf("%s: the cause is %v", name, c)
+		if got := q.table.notes[0].trigger; got.text != "create Deployment" || got.stored.valid() {
+			t.Errorf("%s: the trigger is %v", name, got)
 		}
 	}
 }

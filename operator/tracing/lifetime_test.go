@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,8 +132,8 @@ func TestParallelWritesInOneReconcile(t *testing.T) {
 		if err := server.Get(t.Context(), client.ObjectKey{Namespace: "ns", Name: name.AsString()}, &cm); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(cm.Annotations[parentKey], s.Context.SpanID().String()) {
-			t.Errorf("%s carries %s, want the context of its own create, %s", cm.Name, cm.Annotations[parentKey], s.Context.SpanID())
+		if uid, _ := s.Attribute(ObjectUIDKey); uid.AsString() != string(cm.UID) {
+			t.Errorf("%s has UID %s, want that of its own create, %s", cm.Name, cm.UID, uid.AsString())
 		}
 	}
 }
@@ -231,8 +230,8 @@ func TestContextOfAnotherReconcile(t *testing.T) {
 	reconciled, updated := spanNamed(t, tp.Spans(), "reconcile Deployment"), spanNamed(t, tp.Spans(), "update Deployment")
 	isChildOf(t, reconciled, sampledContext(1))
 	isChildOf(t, updated, reconciled.Context)
-	if len(updated.Links) != 1 || updated.Links[0].SpanContext.TraceID() != sampledContext(2).TraceID() {
-		t.Errorf("links %v, want the context that b had", updated.Links)
+	if want := generationTrace("uid-of-b", 2); len(updated.Links) != 1 || updated.Links[0].SpanContext.TraceID() != want.TraceID() {
+		t.Errorf("links %v, want the trace of b's new generation", updated.Links)
 	}
 	tp.Reset()
 	run("b", func(ctx context.Context) error { return c.Create(ctx, configMap("child")) })

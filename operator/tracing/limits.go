@@ -9,18 +9,33 @@ const (
 	// and refuses others, but for the reconciled object.
 	maxReads = 64
 
-	// maxReadSpans is how many reads a reconcile keeps for spans, with [WithReads], until its own span starts.
-	// Others get none, and are counted in operator.reconcile.reads_dropped.
-	maxReadSpans = 64
+	// maxWaiting is how many reads and unchanged writes a reconcile keeps for spans until its own span starts. Others get none,
+	// and are counted in operator.reconcile.spans_dropped.
+	maxWaiting = 64
+
+	// maxWaitingEvents is how many events a reconcile keeps until its span starts. Later ones are dropped.
+	maxWaitingEvents = 16
+
+	// minWait is the shortest read that counts as waiting.
+	minWait = time.Millisecond
+
+	// maxSkew is how far the API server's clock may be behind this process' when a managed field decides who wrote a generation.
+	maxSkew = time.Second
 
 	// maxAttributes is how many attributes a reconcile's span takes before it starts, as many as the SDK takes
 	// by default. Others are dropped.
 	maxAttributes = 128
 
-	// maxGenerations is how many generations of objects a wrapped client remembers for their spans
-	// "converge {Kind}". The oldest is forgotten for the next: were it still to converge, and had no context
-	// with the time of its start, its span would be short.
-	maxGenerations = 8192
+	// maxCauses is how many facts the table of writes holds for each TracerProvider, some 20 MiB: three for a write, and one for
+	// a generation that was read. At least half of them are kept. A reconcile whose write is forgotten is a root in the trace of
+	// the object's generation, to which the write has a link.
+	maxCauses = 100_000
+
+	// maxPending is how many writes in flight the table knows. More have no effect until they are answered.
+	maxPending = 4096
+
+	// maxProviders is how many TracerProviders have a table that further wrappers share. The oldest is forgotten for the next.
+	maxProviders = 64
 
 	// maxLogged is how many bytes of an invalid context's value are logged: users choose it, up to 256 KiB.
 	// The rest is left out, marked by "…".

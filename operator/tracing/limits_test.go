@@ -30,12 +30,12 @@ func TestReadsAtTheCap(t *testing.T) {
 	gvk := kindOf(owner, scheme.Scheme)
 	s, _ := newSession(t.Context(), newConfig(nil), reflect.TypeOf(owner), gvk, client.ObjectKeyFromObject(owner))
 	for i := range maxReads + 10 {
-		s.remember(gvk, deployment(strconv.Itoa(i)))
+		s.remember(gvk, deployment(strconv.Itoa(i)), false)
 	}
 	if len(s.reads) != maxReads {
 		t.Errorf("%d objects are remembered, want %d", len(s.reads), maxReads)
 	}
-	if s.remember(gvk, owner); s.object == nil || len(s.reads) != maxReads+1 {
+	if s.remember(gvk, owner, false); s.object == nil || len(s.reads) != maxReads+1 {
 		t.Errorf("the reconciled object is %v", s.object)
 	}
 }

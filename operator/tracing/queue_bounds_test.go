@@ -26,11 +26,11 @@ func TestQueueTableForgets(t *testing.T) {
 	l.take()
 	l.add()
 	l.table.add("y", time.Hour, false, l.now)
-	l.table.note("z", cause{}, l.now)
+	l.table.note("z", trigger{}, l.now)
 	l.table.close()
 	l.add()
 	l.table.add("z", 0, false, l.now)
-	l.table.note("z", cause{}, l.now)
+	l.table.note("z", trigger{}, l.now)
 	if n := len(l.table.requests); n != 1 || len(l.table.notes) != 0 {
 		t.Errorf("after the shutdown there are %d requests and %d events, want the running one", n, len(l.table.notes))
 	}
@@ -43,8 +43,8 @@ func TestQueueTableForgets(t *testing.T) {
 func TestQueueTableBeforeItsQueue(t *testing.T) {
 	var table queueTable[string]
 	now := time.Now()
-	table.note("x", cause{}, now)
-	table.announce("x", 0, false, cause{}, now)
+	table.note("x", trigger{}, now)
+	table.announce("x", 0, false, trigger{}, now)
 	table.add("x", 0, false, now)
 	table.limited("x", now)
 	table.done("x")
@@ -63,7 +63,7 @@ func TestQueueTableAtTheCap(t *testing.T) {
 		l.table.add(strconv.Itoa(i), 0, false, l.now)
 	}
 	l.table.add("late", 2*maxQueuedAge, false, l.now) // the last that has room
-	l.table.announce("refused", 0, false, cause{"create A", sampledContext(1)}, l.now)
+	l.table.announce("refused", 0, false, triggered("create A", sampledContext(1)), l.now)
 	l.table.add("refused", 0, false, l.now)
 	if n := len(l.table.requests); n != maxQueued {
 		t.Fatalf("%d requests are recorded, want %d", n, maxQueued)
@@ -90,7 +90,7 @@ func TestQueueTableAtTheCap(t *testing.T) {
 func TestEventsAtTheCap(t *testing.T) {
 	l := newTimeline(t, true)
 	for i := range maxNotes + 1 {
-		l.table.note(strconv.Itoa(i), cause{trigger: "update A"}, l.now)
+		l.table.note(strconv.Itoa(i), trigger{text: "update A"}, l.now)
 	}
 	if n := len(l.table.notes); n != maxNotes-maxNotes/4+1 {
 		t.Errorf("%d events are remembered", n)
@@ -128,9 +128,12 @@ func TestQueueLinks(t *testing.T) {
 			sampledContexts(10), append([]trace.SpanContext{sampledContext(99)}, sampledContexts(9)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &run{arrivals: arrivals{contexts: tc.contexts}}
+			r := &run{}
+			for _, sc := range tc.contexts {
+				r.because(triggered("update A", sc))
+			}
 			var got []trace.SpanContext
-			for _, l := range r.links(tc.relation) {
+			for _, l := range r.links(tc.relation, newCausality(10)) {
 				got = append(got, l.SpanContext)
 			}
 			if diff := cmp.Diff(tc.want, got, cmp.Comparer(sameSpan)); diff != "" {

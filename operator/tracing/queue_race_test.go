@@ -44,8 +44,8 @@ func TestQueueUnderLoad(t *testing.T) {
 						return
 					}
 					r := q.table.running(item)
-					r.attributes(nil)
-					r.links(relation{parent: sampledContext(1)})
+					r.attributes(nil, newCausality(10))
+					r.links(relation{parent: sampledContext(1)}, newCausality(10))
 					if r.ends(requeueError); r.attempt == 1 {
 						wq.AddRateLimited(item)
 					} else {

@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -44,24 +45,61 @@ func reasonFor(result reconcile.Result, err error) requeueReason {
 	}
 }
 
-// cause is an event that made a request be added.
-type cause struct {
-	trigger string            // "update ChildA"
-	context trace.SpanContext // that the event's object carries; may be invalid
+// trigger is an event that made a request be added. The zero value is none.
+type trigger struct {
+	text       string // "update ChildA"
+	object     objectName
+	uid        types.UID
+	version    string
+	generation int64
+	stored     carried // what the annotations of the event's object say
 }
 
-func (c cause) equal(other cause) bool {
-	return c.trigger == other.trigger && c.context.Equal(other.context)
+// sameEvent reports whether two triggers are the same event, seen in two places.
+func (t *trigger) sameEvent(other *trigger) bool {
+	return t.text == other.text && t.object == other.object && t.uid == other.uid && t.version == other.version &&
+		sameSpan(t.stored.sc, other.stored.sc)
+}
+
+// change returns the context of what caused the event: this process' write of the version, else of the generation, else the
+// annotation.
+func (t *trigger) change(known *causality) carried {
+	if w, ok := known.version(t.uid, t.version); ok {
+		return carried{sc: w.span, start: w.changeStart(), current: true}
+	}
+	if w, ok := known.generation(t.uid, t.generation); ok {
+		return carried{sc: w.span, start: w.changeStart(), current: true}
+	}
+	return t.stored
+}
+
+// attributes appends what the cause of the reconcile is.
+func (t *trigger) attributes(out []attribute.KeyValue, known *causality) []attribute.KeyValue {
+	out = append(out, ReconcileTriggerKey.String(t.text))
+	add := func(key attribute.Key, value string) {
+		if value != "" {
+			out = append(out, key.String(value))
+		}
+	}
+	add(ReconcileCauseKindKey, t.object.kind.Kind)
+	add(ReconcileCauseNamespaceKey, t.object.name.Namespace)
+	add(ReconcileCauseNameKey, t.object.name.Name)
+	add(ReconcileCauseUIDKey, string(t.uid))
+	add(ReconcileCauseVersionKey, t.version)
+	if w, ok := known.version(t.uid, t.version); ok {
+		add(ReconcileCauseSpanKey, w.span.SpanID().String())
+		add(ReconcileCauseTraceKey, w.span.TraceID().String())
+	}
+	return out
 }
 
 // arrivals are the adds of a request that became one in the queue. The zero value is none.
 type arrivals struct {
 	first     time.Time // when the first of them came
-	ready     time.Time // when the request could be taken; zero for not known yet
-	events    int       // all of them but those that a reconcile asked for
-	announced int       // causes whose add is still to come
-	trigger   string    // of the first event whose trigger is known
-	contexts  []trace.SpanContext
+	ready     time.Time // when the request could be taken; zero if that is not known yet
+	events    int       // all of them except those that a reconcile asked for
+	announced int       // triggers whose add is still to come
+	triggers  []trigger // the first events that are known
 	reason    requeueReason
 }
 
@@ -80,16 +118,9 @@ func (a *arrivals) readyAt(t time.Time) {
 	}
 }
 
-func (a *arrivals) because(c cause) {
-	if a.trigger == "" {
-		a.trigger = c.trigger
-	}
-	a.keep(c.context)
-}
-
-func (a *arrivals) keep(sc trace.SpanContext) {
-	if sc.IsValid() && len(a.contexts) < maxLinks && !slices.ContainsFunc(a.contexts, func(kept trace.SpanContext) bool { return sameSpan(kept, sc) }) {
-		a.contexts = append(a.contexts, sc)
+func (a *arrivals) because(t trigger) {
+	if len(a.triggers) < maxLinks && !slices.ContainsFunc(a.triggers, func(kept trigger) bool { return kept.sameEvent(&t) }) {
+		a.triggers = append(a.triggers, t)
 	}
 }
 
@@ -113,15 +144,12 @@ func (a *arrivals) merge(b arrivals) {
 	if !b.ready.IsZero() {
 		a.readyAt(b.ready)
 	}
-	if a.trigger == "" {
-		a.trigger = b.trigger
-	}
 	if a.reason == requeueNone {
 		a.reason = b.reason
 	}
 	a.events += b.events
-	for _, sc := range b.contexts {
-		a.keep(sc)
+	for _, t := range b.triggers {
+		a.because(t)
 	}
 }
 
@@ -131,6 +159,7 @@ type run struct {
 
 	attempt int
 	taken   time.Time
+	held    time.Duration // by a delay
 	next    atomic.Uint32 // a requeueReason, from the reconcile's end until the request is added again
 }
 
@@ -149,19 +178,18 @@ func (r *run) asks() requeueReason {
 	return requeueReason(r.next.Swap(uint32(requeueNone)))
 }
 
-// attributes appends what is known. The delay is the one that was effective: an event can end a longer one
-// that was asked for.
-func (r *run) attributes(out []attribute.KeyValue) []attribute.KeyValue {
-	out = append(slices.Grow(out, 6), ReconcileAttemptKey.Int(r.attempt))
+// attributes appends what is known.
+func (r *run) attributes(out []attribute.KeyValue, known *causality) []attribute.KeyValue {
+	out = append(slices.Grow(out, 12), ReconcileAttemptKey.Int(r.attempt))
 	if !r.ready.IsZero() {
 		out = append(out, ReconcileQueueWaitKey.Float64(max(0, r.taken.Sub(r.ready)).Seconds()))
-		if delay := r.ready.Sub(r.first); delay > 0 {
-			out = append(out, ReconcileDelayKey.Float64(delay.Seconds()))
+		if r.held > 0 {
+			out = append(out, ReconcileDelayKey.Float64(r.held.Seconds()))
 		}
 	}
 	switch {
-	case r.trigger != "":
-		out = append(out, ReconcileTriggerKey.String(r.trigger))
+	case len(r.triggers) > 0:
+		out = r.triggers[0].attributes(out, known)
 	case r.reason != requeueNone:
 		out = append(out, ReconcileTriggerKey.String("requeue"))
 	}
@@ -174,23 +202,20 @@ func (r *run) attributes(out []attribute.KeyValue) []attribute.KeyValue {
 	return out
 }
 
-// links gives the relation's links, and those to the contexts of the events. What is in the trace that the
-// span will be in needs no link, and a link to its own parent would hide that in Jaeger.
-func (r *run) links(rel relation) []trace.Link {
+// links returns the relation's links, and links to what caused the events. A context of the trace that the span will be in needs no link,
+// and a link to the span's own parent would hide that in Jaeger.
+func (r *run) links(rel relation, known *causality) []trace.Link {
 	links := rel.links
 	own := rel.parent.TraceID()
-	for _, sc := range r.contexts {
+	for i := range r.triggers {
 		if len(links) == maxLinks {
 			break
 		}
+		sc := r.triggers[i].change(known).sc
 		linked := slices.ContainsFunc(links, func(l trace.Link) bool { return sameSpan(l.SpanContext, sc) })
-		if !linked && (!own.IsValid() || sc.TraceID() != own) {
+		if sc.IsValid() && !linked && (!own.IsValid() || sc.TraceID() != own) {
 			links = append(links, trace.Link{SpanContext: sc})
 		}
 	}
 	return links
-}
-
-func sameSpan(a, b trace.SpanContext) bool {
-	return a.TraceID() == b.TraceID() && a.SpanID() == b.SpanID()
 }

@@ -27,9 +27,9 @@ type queued struct {
 
 // note is an event that the predicate saw, and that may lead to a request.
 type note[R comparable] struct {
-	item  R
-	cause cause
-	at    time.Time
+	item    R
+	trigger trigger
+	at      time.Time
 }
 
 // open begins anew. In a priority queue, which absorbs, a request is there but once. A rate limiting queue
@@ -94,8 +94,8 @@ func (q *queued) part(after time.Duration, limited bool) *arrivals {
 	return &q.ready
 }
 
-// announce tells the cause of an add that is about to come.
-func (t *queueTable[R]) announce(item R, after time.Duration, limited bool, c cause, now time.Time) {
+// announce notes the trigger of an add that is about to come.
+func (t *queueTable[R]) announce(item R, after time.Duration, limited bool, why trigger, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q := t.request(item, now)
@@ -104,9 +104,9 @@ func (t *queueTable[R]) announce(item R, after time.Duration, limited bool, c ca
 	}
 	a := q.part(after, limited)
 	a.begin(now)
-	a.because(c)
+	a.because(why)
 	a.announced++
-	t.takeNote(item, now, &c) // the predicate saw the same event
+	t.takeNote(item, now, &why) // the predicate saw the same event
 }
 
 // add notes an add.
@@ -129,8 +129,8 @@ func (t *queueTable[R]) add(item R, after time.Duration, limited bool, now time.
 	case a.announced > 0:
 		a.announced--
 	case a == &q.ready:
-		if c, ok := t.takeNote(item, now, nil); ok {
-			a.because(c)
+		if why, ok := t.takeNote(item, now, nil); ok {
+			a.because(why)
 		}
 	default:
 		if reason := q.run.asks(); reason != requeueNone { // the controller adds what its reconcile asked for
@@ -166,6 +166,9 @@ func (t *queueTable[R]) take(item R, attempt int, now time.Time) {
 	r := &run{arrivals: q.ready, attempt: attempt, taken: now}
 	q.ready = arrivals{}
 	if q.later.any() && (t.absorbs || !r.any() || !q.later.ready.After(now)) {
+		if !q.later.ready.IsZero() && (!r.any() || q.later.ready.Before(r.ready)) { // else an event ended the wait, and the delay was not what held it back
+			r.held = q.later.ready.Sub(q.later.first)
+		}
 		r.merge(q.later)
 		q.later = arrivals{}
 	}
@@ -201,7 +204,7 @@ func (t *queueTable[R]) forget(item R) {
 }
 
 // note keeps an event for requests that may be added because of it.
-func (t *queueTable[R]) note(item R, c cause, now time.Time) {
+func (t *queueTable[R]) note(item R, why trigger, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.opened {
@@ -210,13 +213,12 @@ func (t *queueTable[R]) note(item R, c cause, now time.Time) {
 	if len(t.notes) >= maxNotes {
 		t.notes = slices.Delete(t.notes, 0, maxNotes/4)
 	}
-	t.notes = append(t.notes, note[R]{item, c, now})
+	t.notes = append(t.notes, note[R]{item, why, now})
 }
 
-// takeNote gives the last event about a request; where c is given, only if it is c. The last one is right
-// where the predicate is followed by the handler, and where several goroutines mix theirs, each of them
-// gets one. The caller holds the lock.
-func (t *queueTable[R]) takeNote(item R, now time.Time, c *cause) (cause, bool) {
+// takeNote returns the last event about a request; if why is given, only the same event. The last one is right if the predicate is
+// followed by the handler. If several goroutines mix their events, each of them gets one. The caller holds the lock.
+func (t *queueTable[R]) takeNote(item R, now time.Time, why *trigger) (trigger, bool) {
 	for i := len(t.notes) - 1; i >= 0; i-- {
 		n := &t.notes[i]
 		if now.Sub(n.at) > maxNoteAge {
@@ -224,11 +226,11 @@ func (t *queueTable[R]) takeNote(item R, now time.Time, c *cause) (cause, bool) 
 			t.notes = t.notes[i+1:]
 			break
 		}
-		if n.item == item && (c == nil || n.cause.equal(*c)) {
-			found := n.cause
+		if n.item == item && (why == nil || n.trigger.sameEvent(why)) {
+			found := n.trigger
 			t.notes = slices.Delete(t.notes, i, i+1)
 			return found, true
 		}
 	}
-	return cause{}, false
+	return trigger{}, false
 }

@@ -32,15 +32,22 @@ func (l *timeline) take() *run               { l.table.take("x", 1, l.now); retu
 func (l *timeline) done()                    { l.table.done("x") }
 
 // event is one that the predicate sees, and the add that follows.
-func (l *timeline) event(trigger string, sc trace.SpanContext) {
-	l.table.note("x", cause{trigger, sc}, l.now)
+func (l *timeline) event(text string, sc trace.SpanContext) {
+	l.table.note("x", triggered(text, sc), l.now)
 	l.add()
+}
+
+// triggered is an event of an object that carries a context, and has a version of its own with each.
+func triggered(text string, sc trace.SpanContext) trigger {
+	return trigger{text: text, version: sc.SpanID().String(), stored: carried{sc: sc}}
 }
 
 func attributesOf(r *run) map[attribute.Key]any {
 	out := map[attribute.Key]any{}
-	for _, kv := range r.attributes(nil) {
-		out[kv.Key] = kv.Value.AsInterface()
+	for _, kv := range r.attributes(nil, newCausality(10)) {
+		if kv.Key != ReconcileCauseVersionKey {
+			out[kv.Key] = kv.Value.AsInterface()
+		}
 	}
 	return out
 }
@@ -92,7 +99,7 @@ func TestQueueTable(t *testing.T) {
 			l.pass(3 * time.Second)
 			l.event("update A", sampledContext(1))
 			l.pass(time.Second)
-		}, map[attribute.Key]any{ReconcileQueueWaitKey: 1.0, ReconcileDelayKey: 3.0, ReconcileTriggerKey: "update A", ReconcileEventsKey: int64(2)}, 1},
+		}, map[attribute.Key]any{ReconcileQueueWaitKey: 1.0, ReconcileTriggerKey: "update A", ReconcileEventsKey: int64(2)}, 1},
 		"an event that leaves a delay as it is": {[]bool{plain}, func(l *timeline) {
 			l.addAfter(time.Hour)
 			l.pass(3 * time.Second)
@@ -150,30 +157,30 @@ func TestQueueTable(t *testing.T) {
 		"a plain add is no requeue": {both, func(l *timeline) { l.take().ends(requeueError); l.add() },
 			map[attribute.Key]any{ReconcileQueueWaitKey: 0.0}, 0},
 		"an event of long ago": {both, func(l *timeline) {
-			l.table.note("x", cause{"update A", sampledContext(1)}, l.now)
+			l.table.note("x", triggered("update A", sampledContext(1)), l.now)
 			l.pass(maxNoteAge + 1)
 			l.add()
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0}, 0},
 		"an event of just then": {both, func(l *timeline) {
-			l.table.note("x", cause{"update A", sampledContext(1)}, l.now)
+			l.table.note("x", triggered("update A", sampledContext(1)), l.now)
 			l.pass(maxNoteAge)
 			l.add()
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0, ReconcileTriggerKey: "update A"}, 1},
 		"an event about another request": {both, func(l *timeline) {
-			l.table.note("y", cause{"update A", sampledContext(1)}, l.now)
+			l.table.note("y", triggered("update A", sampledContext(1)), l.now)
 			l.add()
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0}, 0},
 		"the later of two events explains one add": {both, func(l *timeline) {
-			l.table.note("x", cause{"update A", sampledContext(1)}, l.now)
+			l.table.note("x", triggered("update A", sampledContext(1)), l.now)
 			l.event("update B", sampledContext(2))
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0, ReconcileTriggerKey: "update B"}, 1},
 		"an event does not explain a delayed add": {both, func(l *timeline) {
-			l.table.note("x", cause{"update A", sampledContext(1)}, l.now)
+			l.table.note("x", triggered("update A", sampledContext(1)), l.now)
 			l.addAfter(time.Second)
 			l.pass(time.Second)
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0, ReconcileDelayKey: 1.0}, 0},
 		"an announced add, delayed, seen by the predicate too": {both, func(l *timeline) {
-			c := cause{"update A", sampledContext(1)}
+			c := triggered("update A", sampledContext(1))
 			l.table.note("x", c, l.now)
 			l.table.announce("x", time.Second, false, c, l.now)
 			l.addAfter(time.Second)
@@ -181,7 +188,7 @@ func TestQueueTable(t *testing.T) {
 			l.pass(2 * time.Second)
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 2.0, ReconcileTriggerKey: "update A", ReconcileEventsKey: int64(2)}, 1},
 		"an event that was announced is not told again": {both, func(l *timeline) {
-			c := cause{"update A", sampledContext(1)}
+			c := triggered("update A", sampledContext(1))
 			l.table.note("x", c, l.now)
 			l.table.announce("x", 0, false, c, l.now)
 			l.add()
@@ -190,8 +197,8 @@ func TestQueueTable(t *testing.T) {
 			l.add()
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0}, 0},
 		"an announced add takes no other's event": {both, func(l *timeline) {
-			l.table.note("x", cause{"update B", sampledContext(2)}, l.now)
-			l.table.announce("x", 0, false, cause{"update A", sampledContext(1)}, l.now)
+			l.table.note("x", triggered("update B", sampledContext(2)), l.now)
+			l.table.announce("x", 0, false, triggered("update A", sampledContext(1)), l.now)
 			l.add()
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0, ReconcileTriggerKey: "update A"}, 1},
 		"many contexts": {both, func(l *timeline) {
@@ -208,7 +215,7 @@ func TestQueueTable(t *testing.T) {
 				if diff := cmp.Diff(with(tc.want, map[attribute.Key]any{ReconcileAttemptKey: int64(1)}), attributesOf(r)); diff != "" {
 					t.Errorf("attributes, wanted and got:\n%s", diff)
 				}
-				if got := len(r.links(relation{})); got != tc.links {
+				if got := len(r.links(relation{}, newCausality(10))); got != tc.links {
 					t.Errorf("%d links, want %d", got, tc.links)
 				}
 			})

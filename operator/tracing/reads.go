@@ -9,99 +9,73 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// reading is one read, while it runs. Its zero value, but for the context, is a read without a span.
+// reading is one read, while it runs. It has no span unless [WithReads] asks for one.
 type reading struct {
 	ctx     context.Context //nolint:containedctx // for the wrapped client
-	cfg     *config
-	span    trace.Span // nil where there is none, or not yet
-	session *session   // waits for its span; nil where there is no need to
+	client  *tracedClient
+	session *session   // nil outside of a reconcile
+	span    trace.Span // nil if there is none, or not yet
+	waits   bool       // the span is made when the reconcile's starts
 	action  string
 	id      objectID
-	start   time.Time
+	start   time.Time // zero if nothing measures the read
 }
 
-// beginRead starts the span of a read where there is something that it belongs to. Where that is a reconcile whose own span
-// has not started, the read must not start it.
+// beginRead starts the span of a read if there is something that it belongs to. If that is a reconcile whose own span has not started,
+// the read must not start it.
 func (c *tracedClient) beginRead(ctx context.Context, action string, gvk schema.GroupVersionKind, key client.ObjectKey) reading {
-	r := reading{ctx: ctx}
+	r := reading{ctx: ctx, client: c, session: sessionFrom(ctx)}
+	if !c.cfg.reads && (!c.consistent || r.session == nil) {
+		return r
+	}
+	r.start = c.cfg.now()
 	if !c.cfg.reads {
 		return r
 	}
-	r.cfg, r.action, r.start = c.cfg, action, c.cfg.now()
-	r.id = objectID{gvk: gvk, namespace: key.Namespace, name: key.Name}
+	r.action, r.id = action, objectID{gvk: gvk, namespace: key.Namespace, name: key.Name}
 	parent := trace.SpanFromContext(ctx)
 	if lazy, ok := parent.(*lazySpan); ok && lazy.started() == nil {
-		r.session = sessionFrom(ctx)
+		r.waits = r.session != nil
 		return r
 	}
 	if parent.SpanContext().IsValid() {
-		r.ctx, r.span = r.begin(ctx)
+		r.ctx, r.span = c.cfg.tracer().Start(ctx, c.cfg.names.of(action, gvk.Kind),
+			trace.WithTimestamp(r.start), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(r.id.attributes()...))
 	}
 	return r
 }
 
-func (r *reading) begin(ctx context.Context) (context.Context, trace.Span) {
-	return r.cfg.tracer().Start(ctx, r.cfg.names.of(r.action, r.id.gvk.Kind),
-		trace.WithTimestamp(r.start), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(r.id.attributes()...))
-}
-
 // end ends the span, or leaves it to the reconcile to make one.
 func (r *reading) end(err error) {
+	if r.start.IsZero() {
+		return
+	}
+	now := r.client.cfg.now()
+	if wait := now.Sub(r.start); r.client.consistent && r.session != nil && wait >= minWait {
+		r.session.readWait.Add(int64(wait))
+	}
 	switch {
 	case r.span != nil:
 		recordError(r.span, err, true)
 		r.span.End()
-	case r.session != nil:
-		r.session.keepRead(readSpan{reading: *r, end: r.cfg.now(), err: err})
+	case r.waits:
+		r.session.wait(waitingSpan{action: r.action, id: r.id, start: r.start, end: now, err: err})
 	}
 }
 
-// readSpan is a read that has ended and waits for the span that it is a child of.
-type readSpan struct {
-	reading
-
-	end time.Time
-	err error
-}
-
-// replay makes the span, below that of ctx.
-func (r *readSpan) replay(ctx context.Context) {
-	_, span := r.begin(ctx)
-	recordError(span, r.err, true)
-	span.End(trace.WithTimestamp(r.end))
-}
-
-// keepRead keeps a read until the reconcile's span starts, if it ever does.
-func (s *session) keepRead(r readSpan) {
-	s.mu.Lock()
-	begun := s.begun
-	switch {
-	case begun:
-	case len(s.readSpans) < maxReadSpans:
-		s.readSpans = append(s.readSpans, r)
-	default:
-		s.readsDropped++
-	}
-	s.mu.Unlock()
-	if begun { // it started during the read
-		r.replay(&s.inside)
-	}
-}
-
-// replayReads makes the spans of the reads so far, below the reconcile's span, which has just started.
-func (s *session) replayReads(span trace.Span) {
-	s.mu.Lock()
-	reads, dropped := s.readSpans, s.readsDropped
-	s.begun, s.readSpans = true, nil
-	s.mu.Unlock()
-	if len(reads) == 0 {
+// saw compares what a read returned with what this process wrote. An older version is no fault of the operator: the cache had not seen
+// the write yet.
+func (s *session) saw(gvk schema.GroupVersionKind, obj client.Object) {
+	latest, ok := s.cfg.causes.latest(obj.GetUID())
+	if !ok {
 		return
 	}
-	ctx := trace.ContextWithSpan(s.ctx, span)
-	for i := range reads {
-		reads[i].replay(ctx)
-	}
-	if dropped > 0 {
-		span.SetAttributes(ReconcileReadsDroppedKey.Int(dropped))
+	if n, ok := versionNumber(obj.GetResourceVersion()); ok && n < latest.version {
+		id := objectID{gvk: gvk, namespace: obj.GetNamespace(), name: obj.GetName()}
+		s.event(waitingEvent{name: eventStaleRead, at: s.cfg.now(), attributes: append(id.attributes(),
+			ReadVersionKey.String(obj.GetResourceVersion()), WrittenVersionKey.Int64(int64(latest.version)))})
 	}
 }
+
+// eventStaleRead is the event of a read that returned an older version than this process wrote.
+const eventStaleRead = "stale_read"

@@ -117,7 +117,7 @@ func TestReadErrors(t *testing.T) {
 func TestReadSpansAtTheCap(t *testing.T) {
 	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
 	spans, err := recordReconcile(t, server, []Option{WithReads()}, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
-		for range maxReadSpans + 4 { // and the Get that recordReconcile does
+		for range maxWaiting + 4 { // and the Get that recordReconcile does
 			if err := c.Get(ctx, client.ObjectKeyFromObject(d), d); err != nil {
 				return err
 			}
@@ -127,9 +127,9 @@ func TestReadSpansAtTheCap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dropped, _ := spanNamed(t, spans, "reconcile Deployment").Attribute(ReconcileReadsDroppedKey)
-	if len(spans) != maxReadSpans+2 || dropped.AsInt64() != 5 {
-		t.Errorf("%d spans and %d reads dropped, want %d and 5", len(spans), dropped.AsInt64(), maxReadSpans+2)
+	dropped, _ := spanNamed(t, spans, "reconcile Deployment").Attribute(ReconcileSpansDroppedKey)
+	if len(spans) != maxWaiting+2 || dropped.AsInt64() != 5 {
+		t.Errorf("%d spans and %d reads dropped, want %d and 5", len(spans), dropped.AsInt64(), maxWaiting+2)
 	}
 }
 

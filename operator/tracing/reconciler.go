@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -112,12 +114,12 @@ func (r *tracedObjectReconciler[T]) Reconcile(ctx context.Context, obj T) (recon
 	}
 	key := client.ObjectKeyFromObject(obj)
 	if outer := sessionFrom(ctx); outer != nil && outer.isReconciled(obj, gvk, key) {
-		outer.remember(gvk, obj)
+		outer.remember(gvk, obj, false)
 		return r.inner.Reconcile(ctx, obj)
 	}
 	s, ctx := newSession(ctx, r.cfg, reflect.TypeOf(obj), gvk, key)
 	s.taken = r.queue.running(reconcile.Request{NamespacedName: key})
-	s.remember(gvk, obj)
+	s.remember(gvk, obj, false)
 	return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, obj) })
 }
 
@@ -162,13 +164,22 @@ func (s *session) end(result reconcile.Result, err error) {
 		return
 	}
 	recordError(span, err, false)
-	outcome, intent := ReconcileResultKey.String(resultOf(result, err)), s.intent()
+	span.SetAttributes(ReconcileResultKey.String(resultOf(result, err)), s.intent())
 	if err == nil && result.RequeueAfter > 0 {
-		span.SetAttributes(outcome, intent, ReconcileRequeueAfterKey.Float64(result.RequeueAfter.Seconds()))
-	} else {
-		span.SetAttributes(outcome, intent)
+		span.SetAttributes(ReconcileRequeueAfterKey.Float64(result.RequeueAfter.Seconds()))
 	}
+	s.tellWaits(span)
 	span.End()
+}
+
+// tellWaits adds how long the reconcile waited for what is not its own work.
+func (s *session) tellWaits(span trace.Span) {
+	if wait := time.Duration(s.readWait.Load()); wait > 0 {
+		span.SetAttributes(ReconcileReadWaitKey.Float64(wait.Seconds()))
+	}
+	if wait := time.Duration(s.limiterWait.Load()); wait > 0 {
+		span.SetAttributes(ReconcileLimiterWaitKey.Float64(wait.Seconds()))
+	}
 }
 
 func resultOf(result reconcile.Result, err error) string {
@@ -198,6 +209,7 @@ func (s *session) endPanicked(value any) {
 	s.span.ensure()
 	span := s.span.finish()
 	span.SetAttributes(ReconcileResultKey.String(resultPanic), s.intent())
+	s.tellWaits(span)
 	recordPanic(span, value)
 	span.End()
 }

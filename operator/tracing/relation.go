@@ -9,27 +9,27 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/types"
 )
 
-// Relation says how the span of a reconcile, or "converge {Kind}", relates to the context that its object
-// carries: that of the object itself or, where it has none and the reconcile read it, of its owner.
+// Relation says how the span of a reconcile, or "converge {Kind}", relates to the context of its object. The context is the span of
+// the write by which this process changed the object's generation, else the object's annotation, else the context of the
+// controlling owner if the reconcile read it.
 type Relation int
 
 const (
-	// RelationAuto makes the span a child of the context if that was written for the object's generation
-	// and is fresh. A stale one becomes a link of a new trace, one of another generation a link of a root in
-	// the trace of the generation. It is the default.
+	// RelationAuto makes the span a child of the context if it belongs to the object's generation and is fresh. If there is
+	// none, the span is a root in the trace of the generation while that is fresh. When stale, the span joins the fresh trace of
+	// the object whose event triggered the reconcile, or starts a new trace with a link to the one before. It is the default.
 	RelationAuto Relation = iota
-	// RelationChild makes the span a child of the context, whatever its age and generation. Without a
-	// context the span is a root in the trace of the object's generation.
+	// RelationChild makes the span a child of the context, whatever its age and generation. Without a context the span is a
+	// root in the trace of the object's generation.
 	RelationChild
 	// RelationLink makes the span the root of a new trace, with a link to the context, as KEP-5915 proposes.
 	RelationLink
 )
 
-// String gives the word that [ParseRelation] reads; for a value that is none of the three, that of the
-// default, as which it counts.
+// String returns the word that [ParseRelation] reads. Unknown values are treated as RelationAuto.
 func (r Relation) String() string {
 	switch r {
 	case RelationChild:
@@ -41,28 +41,29 @@ func (r Relation) String() string {
 	}
 }
 
-// ParseRelation reads "auto", "child" or "link", as a command line flag would give it. Any other word is
-// an error.
+// ParseRelation reads the value of a flag: "auto", "child" or "link". It returns an error for any other word.
 func ParseRelation(s string) (Relation, error) {
 	for _, r := range []Relation{RelationAuto, RelationChild, RelationLink} {
 		if s == r.String() {
 			return r, nil
 		}
 	}
-	return RelationAuto, fmt.Errorf("parsing relation %q: must be auto, child or link", s)
+	return RelationAuto, fmt.Errorf("invalid relation %q: want auto, child or link", s)
 }
 
 // relation is where a span belongs. It is decided before the span starts, so that samplers see the links.
 type relation struct {
-	// parent is a remote context. Without a trace id the span is the root of a new random trace; with a
-	// trace id but no span id it is a root in that trace.
+	// parent is a remote context. Without a trace id the span is the root of a new random trace. With a trace id but no span id
+	// it is a root in that trace.
 	parent trace.SpanContext
-	// span stands for the parent in a context; nil where there is none yet.
+	// span stands for the parent in a context; nil if there is none yet.
 	span  trace.Span
 	links []trace.Link
+	// began is when the change began that the span is part of.
+	began time.Time
 }
 
-// start gives the context with which to start the span, and appends to its options.
+// start returns the context to start the span with, and appends to its options.
 func (r relation) start(ctx context.Context, opts []trace.SpanStartOption) (context.Context, []trace.SpanStartOption) {
 	if len(r.links) > 0 {
 		opts = append(opts, trace.WithLinks(r.links...))
@@ -81,83 +82,89 @@ func (r relation) linksTo(sc trace.SpanContext) bool {
 	return slices.ContainsFunc(r.links, func(l trace.Link) bool { return sameSpan(l.SpanContext, sc) })
 }
 
-// isChild reports whether the span has a parent, and is no root of whatever kind.
+// isChild reports whether the span has a parent.
 func (r relation) isChild() bool { return r.parent.IsValid() }
 
-// bearer is an object and the context that it carries. The zero value is none.
-type bearer struct {
-	obj    client.Object
-	stored storedContext
+// carried is the context of an object. The zero value is none.
+type carried struct {
+	sc      trace.SpanContext
+	span    trace.Span // see relation
+	start   time.Time  // of the change
+	current bool       // the context belongs to the object's generation
 }
 
-// bears finds out what an object carries; false for no valid context.
-func (c *config) bears(ctx context.Context, obj client.Object) (bearer, bool) {
-	stored, ok := c.extract(ctx, obj, levelReconcile)
-	if !ok {
-		return bearer{}, false
+func (c carried) valid() bool { return c.sc.IsValid() }
+
+func (c carried) parent() relation { return relation{parent: c.sc, span: c.span, began: c.start} }
+
+// carriedBy finds the context of an object. A write by this process is known for certain; an annotation was written by whoever could.
+func (c *config) carriedBy(name objectName, f *objectFacts) carried {
+	w, ok := c.causes.generation(f.uid, f.generation)
+	if f.generation == 0 { // the kind counts no generations
+		w, ok = c.causes.version(f.uid, f.version)
 	}
-	return bearer{obj, stored}, true
-}
-
-// relate decides how a span about obj relates to the context of b, which is obj itself or, if owned is
-// true, its owner.
-func (c *config) relate(obj client.Object, b bearer, owned bool, now time.Time) relation {
-	r, decided := c.relateAnyAge(obj, b)
-	switch {
-	case decided || c.fresh(b.obj, b.stored, now):
-		return r
-	case owned:
-		return generationRoot(obj, b.stored.sc)
-	default:
-		return relation{links: []trace.Link{{SpanContext: b.stored.sc}}}
+	if ok {
+		return carried{sc: w.span, start: w.changeStart(), current: true}
 	}
+	if f.stored != nil && f.stored.belongsTo(f.generation) {
+		return carried{f.stored.sc, f.stored.span, f.stored.origin.start, true}
+	}
+	if w, ok := c.causes.sending(name, f.generation); ok {
+		return carried{sc: w.span, start: w.changeStart(), current: true}
+	}
+	if f.stored != nil {
+		return carried{f.stored.sc, f.stored.span, f.stored.origin.start, false}
+	}
+	return carried{}
 }
 
-// relateAnyAge is relate for spans that belong to their change however long it took. decided is false
-// where the age of the context makes a difference to other spans.
-func (c *config) relateAnyAge(obj client.Object, b bearer) (r relation, decided bool) {
-	sc := b.stored.sc
+// relateAnyAge decides the relation of a span that belongs to its change however long that took. decided is false if the age makes
+// a difference to other spans.
+func (c *config) relateAnyAge(f *objectFacts, own carried, start time.Time) (r relation, decided bool) {
 	switch {
-	case c.relation == RelationLink && sc.IsValid():
-		return relation{links: []trace.Link{{SpanContext: sc}}}, true
+	case c.relation == RelationLink && own.valid():
+		return relation{links: []trace.Link{{SpanContext: own.sc}}, began: start}, true
 	case c.relation == RelationLink:
-		return relation{}, true
-	case !sc.IsValid():
-		return generationRoot(obj, sc), true
-	case c.relation == RelationChild:
-		return relation{parent: sc, span: b.stored.span}, true
-	case !b.stored.belongsTo(b.obj.GetGeneration()):
-		return generationRoot(obj, sc), true
+		return relation{began: start}, true
+	case own.valid() && (own.current || c.relation == RelationChild):
+		return own.parent(), c.relation == RelationChild
 	default:
-		return relation{parent: sc, span: b.stored.span}, false
+		return c.generationRoot(f, own.sc, start), c.relation == RelationChild
 	}
 }
 
-// fresh reports whether the change that the context began can still be what a reconcile is about.
-func (c *config) fresh(obj client.Object, stored storedContext, now time.Time) bool {
-	if now.Sub(stored.origin.start) < min(c.maxAge, c.convergedAge) {
-		return true // whatever the status says, which takes longer to read
+// fresh reports whether a change of an object that began at start can still be what a reconcile is about.
+func (s *session) fresh(f *objectFacts, ready Readiness, start time.Time) bool {
+	c, age := s.cfg, s.start.Sub(start)
+	if age < min(c.maxAge, c.convergedAge) {
+		return true
 	}
-	since, converged := readStatus(obj).converged(obj.GetGeneration())
+	if f.status == nil {
+		return age < c.maxAge
+	}
+	since, converged := ready.reached(*f.status, f.generation)
 	if !converged {
-		return now.Sub(stored.origin.start) < c.maxAge
+		return age < c.maxAge
 	}
-	if since.Before(stored.origin.start) {
-		// It was Ready before and stayed so: this change converged some time after it began.
-		since = stored.origin.start
+	if since.Before(start) {
+		// The object was ready before and stayed so: this change converged some time after it began.
+		since = start
 	}
-	return now.Sub(since) < c.convergedAge
+	return s.start.Sub(since) < c.convergedAge
 }
 
-// generationRoot makes a span a root in the trace of the object's generation, linked to the last
-// context if that is of another trace. An object without a UID has no such trace.
-func generationRoot(obj client.Object, last trace.SpanContext) relation {
-	var r relation
-	if uid := string(obj.GetUID()); uid != "" {
+// generationRoot makes a span a root in the trace of the object's generation, linked to the last context if that is of another trace.
+// An object without a UID has no such trace.
+func (c *config) generationRoot(f *objectFacts, last trace.SpanContext, start time.Time) relation {
+	r := relation{began: start}
+	if f.uid != "" {
 		r.parent = trace.NewSpanContext(trace.SpanContextConfig{
-			TraceID: generationTraceID(uid, obj.GetGeneration()),
+			TraceID: generationTrace(f.uid, f.generation).TraceID(),
 			Remote:  true,
 		})
+	}
+	if known, ok := c.causes.lastReconcile(f.uid); ok && !last.IsValid() {
+		last = known.span
 	}
 	if last.IsValid() && last.TraceID() != r.parent.TraceID() {
 		r.links = []trace.Link{{SpanContext: last}}
@@ -165,9 +172,32 @@ func generationRoot(obj client.Object, last trace.SpanContext) relation {
 	return r
 }
 
-// generationTraceID is the trace id on which all processes agree for a generation of an object: the
-// first 16 bytes of SHA-256 over "{uid}/{generation}".
-func generationTraceID(uid string, generation int64) trace.TraceID {
-	sum := sha256.Sum256([]byte(uid + "/" + strconv.FormatInt(generation, 10)))
-	return trace.TraceID(sum[:16])
+// newRoot starts a new trace for an object whose change is over, linked to the trace before.
+func (c *config) newRoot(f *objectFacts, own carried, now time.Time) relation {
+	before := own.sc
+	if last, ok := c.causes.lastReconcile(f.uid); ok && last.span.TraceID() != before.TraceID() {
+		before = last.span
+	} else if !before.IsValid() && f.uid != "" {
+		before = generationTrace(f.uid, f.generation)
+	}
+	r := relation{began: now}
+	if before.IsValid() {
+		r.links = []trace.Link{{SpanContext: before}}
+	}
+	return r
+}
+
+// generationTrace returns a context in the trace on which all processes agree for a generation of an object. The trace id is the
+// first 16 bytes of SHA-256 over "{uid}/{generation}". The span id, the next eight, belongs to no span: links need one.
+func generationTrace(uid types.UID, generation int64) trace.SpanContext {
+	b := make([]byte, 0, 64) // enough for a UUID, and for the stack
+	b = append(append(b, uid...), '/')
+	sum := sha256.Sum256(strconv.AppendInt(b, generation, 10))
+	return trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID(sum[:16]), SpanID: trace.SpanID(sum[16:24]), Remote: true,
+	})
+}
+
+func sameSpan(a, b trace.SpanContext) bool {
+	return a.TraceID() == b.TraceID() && a.SpanID() == b.SpanID()
 }

@@ -1,8 +1,8 @@
 package tracing
 
 import (
-	"context"
 	"crypto/sha256"
+	"reflect"
 	"testing"
 	"time"
 
@@ -15,13 +15,15 @@ import (
 
 // relationWords says what a relation is.
 func relationWords(obj *appsv1.Deployment, sc trace.SpanContext, r relation) string {
-	own := generationTraceID(string(obj.UID), obj.Generation)
+	own := generationTrace(obj.UID, obj.Generation).TraceID()
 	linked := len(r.links) == 1 && r.links[0].SpanContext.Equal(sc)
 	switch {
 	case r.parent.Equal(sc) && len(r.links) == 0:
 		return child
 	case !r.parent.TraceID().IsValid() && linked:
 		return staleLink
+	case !r.parent.TraceID().IsValid() && len(r.links) == 1 && r.links[0].SpanContext.Equal(generationTrace(obj.UID, obj.Generation)):
+		return staleNoContext
 	case r.parent.TraceID() == own && !r.parent.SpanID().IsValid() && linked:
 		return generationLinked
 	case r.parent.TraceID() == own && !r.parent.SpanID().IsValid() && len(r.links) == 0:
@@ -38,6 +40,7 @@ const (
 	staleLink        = "new trace with a link"
 	generationLinked = "trace of the generation, linked"
 	generationNew    = "trace of the generation, no link"
+	staleNoContext   = "new trace with a link to the generation's"
 	random           = "new trace"
 )
 
@@ -59,6 +62,14 @@ func TestRelation(t *testing.T) {
 	}
 	invalid := func(d *appsv1.Deployment) { d.Annotations = map[string]string{parentKey: "garbage"} }
 	noUID := func(d *appsv1.Deployment) { d.UID = "" }
+	created := func(ago time.Duration) func(*appsv1.Deployment) {
+		return func(d *appsv1.Deployment) { d.CreationTimestamp = metav1.NewTime(now.Add(-ago)) }
+	}
+	written := func(ago time.Duration, subresource string) func(*appsv1.Deployment) {
+		return func(d *appsv1.Deployment) {
+			d.ManagedFields = append(d.ManagedFields, metav1.ManagedFieldsEntry{Time: new(metav1.NewTime(now.Add(-ago))), Subresource: subresource})
+		}
+	}
 	type edits []func(*appsv1.Deployment)
 	for name, tc := range map[string]struct {
 		edit edits
@@ -77,6 +88,11 @@ func TestRelation(t *testing.T) {
 		"deletion":                            {edits{carries(sc, time.Minute), deleted}, generationLinked, child, staleLink, generationLinked},
 		"ready said about another generation": {edits{of(3), ready(20 * time.Minute), of(4), carries(sc, 30*time.Minute)}, child, child, staleLink, child},
 		"no context":                          {nil, generationNew, generationNew, random, generationNew},
+		"no context, created long ago":        {edits{created(2 * time.Hour)}, staleNoContext, generationNew, random, generationNew},
+		"no context, created and ready":       {edits{created(30 * time.Minute), ready(11 * time.Minute)}, staleNoContext, generationNew, random, generationNew},
+		"no context, changed lately":          {edits{created(24 * time.Hour), of(2), written(24*time.Hour, ""), written(time.Minute, "")}, generationNew, generationNew, random, generationNew},
+		"no context, changed long ago":        {edits{created(24 * time.Hour), of(2), written(2*time.Hour, ""), written(time.Minute, "status")}, staleNoContext, generationNew, random, generationNew},
+		"no context, no managed fields":       {edits{created(24 * time.Hour), of(2)}, generationNew, generationNew, random, generationNew},
 		"invalid context":                     {edits{invalid}, generationNew, generationNew, random, generationNew},
 		"context without origin":              {edits{carries(sc, 0), without(originKey)}, generationLinked, child, staleLink, generationLinked},
 		"kind without generations":            {edits{of(0), withOrigin(sc, 0, now.Add(-time.Minute))}, child, child, staleLink, child},
@@ -88,14 +104,17 @@ func TestRelation(t *testing.T) {
 			obj := deployment("owner", tc.edit...)
 			for policy, want := range map[Relation]string{RelationAuto: tc.auto, RelationChild: tc.child, RelationLink: tc.link, -7: tc.auto} {
 				c := newConfig([]Option{WithRelation(policy)})
-				b, _ := c.bears(t.Context(), obj)
-				if got := relationWords(obj, sc, c.relate(obj, b, false, now)); got != want {
+				c.now = func() time.Time { return now }
+				s, _ := newSession(t.Context(), c, reflect.TypeOf(obj), appsv1.SchemeGroupVersion.WithKind("Deployment"), client.ObjectKeyFromObject(obj))
+				s.remember(s.gvk, obj, false)
+				r, _ := s.relate()
+				if got := relationWords(obj, sc, r); got != want {
 					t.Errorf("%s: %s, want %s", policy, got, want)
 				}
 				if policy.String() == RelationAuto.String() {
-					want = tc.converge // the other policies heed no age
+					want = tc.converge // the other policies ignore the age
 				}
-				r, _ := c.relateAnyAge(obj, b)
+				r, _ = c.relateAnyAge(s.object, c.carriedBy(objectName{}, s.object), now)
 				if got := relationWords(obj, sc, r); got != want {
 					t.Errorf("%s: converge: %s, want %s", policy, got, want)
 				}
@@ -126,10 +145,10 @@ func TestParseRelation(t *testing.T) {
 // TestGenerationTrace pins the trace id: processes of different versions must agree on it.
 func TestGenerationTrace(t *testing.T) {
 	sum := sha256.Sum256([]byte("some-uid/7"))
-	if got := generationTraceID("some-uid", 7); got != trace.TraceID(sum[:16]) {
-		t.Errorf("trace id %s", got)
+	if got := generationTrace("some-uid", 7); got.TraceID() != trace.TraceID(sum[:16]) || got.SpanID() != trace.SpanID(sum[16:24]) {
+		t.Errorf("generationTrace(some-uid, 7) = %s-%s", got.TraceID(), got.SpanID())
 	}
-	if generationTraceID("some-uid", 7) == generationTraceID("some-uid", 8) {
+	if generationTrace("some-uid", 7).TraceID() == generationTrace("some-uid", 8).TraceID() {
 		t.Error("two generations have one trace")
 	}
 }
@@ -138,24 +157,10 @@ func TestGenerationTrace(t *testing.T) {
 func TestNoLinkToOwnTrace(t *testing.T) {
 	obj := deployment("owner")
 	own := trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: generationTraceID(string(obj.UID), obj.Generation), SpanID: trace.SpanID{1}, Remote: true,
+		TraceID: generationTrace(obj.UID, obj.Generation).TraceID(), SpanID: trace.SpanID{1}, Remote: true,
 	})
-	if r := generationRoot(obj, own); len(r.links) != 0 {
+	facts := factsOf(obj)
+	if r := newConfig(nil).generationRoot(&facts, own, time.Now()); len(r.links) != 0 {
 		t.Errorf("links %v point into the span's own trace", r.links)
-	}
-}
-
-// TestWriteLinksNoContextOfItsOwnTrace: the context that a write replaces is a link only where it is of another trace.
-func TestWriteLinksNoContextOfItsOwnTrace(t *testing.T) {
-	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
-	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
-		d.Spec.Paused = true
-		return c.Update(ctx, d)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := spanNamed(t, spans, "update Deployment"); s.Kind != trace.SpanKindProducer || len(s.Links) != 0 {
-		t.Errorf("a %v with links %v", s.Kind, s.Links)
 	}
 }

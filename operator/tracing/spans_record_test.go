@@ -36,6 +36,7 @@ func recordEverything(t *testing.T) []tracingtest.Span {
 	r.ends()
 	r.controlled()
 	r.mixed()
+	r.causes()
 	r.reads()
 	if n := tp.Unended(); n != 0 {
 		t.Errorf("%d spans have not ended", n)
@@ -71,6 +72,7 @@ func (r *everything) admissions() {
 // reconcile runs f as the reconciler of the Deployment "owner", which carries a context that is another trace's.
 func (r *everything) reconcile(server client.Client, result reconcile.Result, f func(context.Context, client.Client, *appsv1.Deployment) error) {
 	r.t.Helper()
+	newConfig(r.opts).causes.forget() // the servers use the same UIDs
 	c := WrapClient(server, r.opts...)
 	wrapped := WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		var owner appsv1.Deployment
@@ -197,7 +199,7 @@ func (r *everything) outcomes() {
 func (r *everything) reads() {
 	r.opts = append(r.opts, WithReads())
 	r.reconcile(r.server(), reconcile.Result{}, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
-		for range maxReadSpans {
+		for range maxWaiting {
 			_ = c.List(ctx, &corev1.ConfigMapList{})
 		}
 		controllerutil.AddFinalizer(d, ours)

@@ -3,7 +3,6 @@ package tracing
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -36,7 +35,6 @@ type tracedSubResourceClient struct {
 	tracedSubResource
 }
 
-// tracedSubResource never injects: the API server takes no metadata from most of these writes.
 type tracedSubResource struct {
 	writer client.SubResourceWriter
 	client *tracedClient
@@ -48,25 +46,13 @@ var (
 	_ client.SubResourceClient = (*tracedSubResourceClient)(nil)
 )
 
-// action names the write. A status is updated, whatever the verb: what the trace tells is that the
-// operator said something about the object, not in which words.
-func (t *tracedSubResource) action(verb string) string {
-	if t.name == statusResource && verb != "create" {
-		verb = "update"
+// subAction names a write of a subresource. A status is updated, whatever the verb: the trace tells that the operator said something
+// about the object, not how it sent that.
+func subAction(verb, sub string) string {
+	if sub == statusResource && verb != verbCreate {
+		verb = verbUpdate
 	}
-	return verb + "_" + t.name
-}
-
-// intent: a scale is what is desired, in other words.
-func (t *tracedSubResource) intent() intents {
-	switch t.name {
-	case statusResource:
-		return intentStatus
-	case "scale":
-		return intentDesired
-	default:
-		return intentOther
-	}
+	return verb + "_" + sub
 }
 
 // Get implements client.SubResourceReader.
@@ -85,7 +71,7 @@ func (t *tracedSubResource) Create(ctx context.Context, obj, sub client.Object, 
 	if t.client.cfg.off() || isNil(obj) || dryRun((&client.SubResourceCreateOptions{}).ApplyOptions(opts).DryRun) {
 		return t.writer.Create(ctx, obj, sub, opts...)
 	}
-	w, _ := t.begin(ctx, "create", obj)
+	w := t.begin(ctx, verbCreate, obj)
 	defer w.abandoned()
 	err := t.writer.Create(w.ctx, obj, sub, opts...)
 	w.finish(err)
@@ -98,10 +84,10 @@ func (t *tracedSubResource) Update(ctx context.Context, obj client.Object, opts 
 	if t.client.cfg.off() || isNil(obj) || dryRun(options.DryRun) {
 		return t.writer.Update(ctx, obj, opts...)
 	}
-	w, before := t.begin(ctx, "update", obj)
+	w := t.begin(ctx, verbUpdate, obj)
 	defer w.abandoned()
 	err := t.writer.Update(w.ctx, obj, opts...)
-	t.end(&w, before, obj, options.SubResourceBody != nil, err)
+	w.end(answered(obj, options.SubResourceBody), err)
 	return err
 }
 
@@ -111,20 +97,10 @@ func (t *tracedSubResource) Patch(ctx context.Context, obj client.Object, patch 
 	if t.client.cfg.off() || isNil(obj) || isNil(patch) || dryRun(options.DryRun) {
 		return t.writer.Patch(ctx, obj, patch, opts...)
 	}
-	sent := obj
-	if options.SubResourceBody != nil {
-		sent = options.SubResourceBody
-	}
-	if data, err := patch.Data(sent); err == nil {
-		if emptyPatch(patch.Type(), data) {
-			return t.writer.Patch(ctx, obj, patch, opts...)
-		}
-		patch = client.RawPatch(patch.Type(), data)
-	}
-	w, before := t.begin(ctx, "patch", obj)
+	w := t.begin(ctx, verbPatch, obj)
 	defer w.abandoned()
 	err := t.writer.Patch(w.ctx, obj, patch, opts...)
-	t.end(&w, before, obj, options.SubResourceBody != nil, err)
+	w.end(answered(obj, options.SubResourceBody), err)
 	return err
 }
 
@@ -134,40 +110,25 @@ func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfigur
 	if t.client.cfg.off() || isNil(obj) || dryRun(options.DryRun) {
 		return t.writer.Apply(ctx, obj, opts...)
 	}
-	_, id := readApply(obj)
-	before, _ := sessionFrom(ctx).asRead(id.gvk, client.ObjectKey{Namespace: id.namespace, Name: id.name})
-	w := t.client.begin(ctx, t.action("apply"), id.gvk, id, plan{intent: t.intent()})
+	w := t.client.begin(ctx, verbApply, t.name, appliedID(obj), "")
 	defer w.abandoned()
 	err := t.writer.Apply(w.ctx, obj, opts...)
-	if after, _ := readApply(obj); err == nil && after != nil {
-		t.end(&w, before, &unstructured.Unstructured{Object: after}, options.SubResourceBody != nil, nil)
-	} else {
-		w.finish(err)
+	if options.SubResourceBody != nil || err != nil {
+		w.end(nil, err)
+		return err
 	}
-	return err
+	w.end(appliedObject(obj), nil)
+	return nil
 }
 
-// begin starts the span and gives the object as this reconcile read it, nil where it did not.
-func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.Object) (write, client.Object) {
-	gvk := t.client.kind(obj)
-	before, _ := sessionFrom(ctx).asRead(gvk, client.ObjectKeyFromObject(obj))
-	return t.client.begin(ctx, t.action(verb), gvk, identify(gvk, obj), plan{intent: t.intent()}), before
+func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.Object) *write {
+	return t.client.begin(ctx, verb, t.name, identify(t.client.kind(obj), obj), obj.GetResourceVersion())
 }
 
-// end notes what became of the object. elsewhere is whether the answer went into another object than
-// obj, which then says nothing new.
-func (t *tracedSubResource) end(w *write, before, obj client.Object, elsewhere bool, err error) {
-	if err != nil || elsewhere {
-		w.finish(err)
-		return
+// answered returns the object that a response was read into; nil if that was another one than the object itself.
+func answered(obj, body client.Object) client.Object {
+	if body != nil {
+		return nil
 	}
-	if t.name != statusResource {
-		w.end(obj, nil)
-		return
-	}
-	after := readStatus(obj)
-	if tellsStatus(before) {
-		w.told(readStatus(before), after, obj, before.GetGeneration())
-	}
-	w.end(obj, nil)
+	return obj
 }

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"net/http"
+	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -11,8 +12,8 @@ import (
 
 // WrapTransport is for rest.Config.Wrap: it adds the headers of the propagator, traceparent above all, to
 // each request that is sent on behalf of a span, so that the API server's own spans and those of its
-// webhooks can belong to it. It makes no spans, and a request never makes a reconcile's span start. A
-// header that is there already stays. A request without a map of headers, which http.Transport refuses, goes
+// webhooks can belong to it. It makes no spans, and a request never makes a reconcile's span start, except a
+// patch that is not empty. A header that is there already stays. A request without a map of headers, which http.Transport refuses, goes
 // to what is wrapped as it is.
 //
 // kube-apiserver continues a trace only for users of the groups system:masters and system:monitoring, and
@@ -46,7 +47,10 @@ func (t *tracedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	span := trace.SpanFromContext(ctx)
 	if lazy, ok := span.(*lazySpan); ok {
-		if span = lazy.started(); span == nil {
+		if span = lazy.started(); span == nil && changesSomething(lazy, req) {
+			span = lazy.ensure()
+		}
+		if span == nil {
 			return t.inner.RoundTrip(req)
 		}
 		ctx = trace.ContextWithSpan(ctx, span)
@@ -58,6 +62,13 @@ func (t *tracedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	t.cfg.propagators.Inject(ctx, propagation.HeaderCarrier(req.Header))
 	return t.inner.RoundTrip(req)
+}
+
+// changesSomething reports whether a request is a patch whose span waits, and that is not empty. An apply states everything each time,
+// so nothing can be told of it.
+func changesSomething(lazy *lazySpan, req *http.Request) bool {
+	_, waits := lazy.owner.(waitingWrite)
+	return waits && req.ContentLength > int64(len("{}")) && !strings.HasPrefix(req.Header.Get("Content-Type"), "application/apply-patch")
 }
 
 // has reports whether any of the propagator's headers is there.

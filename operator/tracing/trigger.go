@@ -57,29 +57,37 @@ func (p triggerPredicate[R]) note(action string, old, obj client.Object) {
 	if q.cfg.off() || q.requests == nil || absent(obj) {
 		return
 	}
-	c, now := q.cfg.cause(action, obj), q.cfg.now()
+	t, now := q.cfg.trigger(action, obj), q.cfg.now()
 	requests := q.requests(obj)
 	for _, item := range requests {
-		q.table.note(item, c, now)
+		q.table.note(item, t, now)
 	}
 	if absent(old) {
 		return
 	}
 	for _, item := range q.requests(old) {
 		if !slices.Contains(requests, item) {
-			q.table.note(item, c, now)
+			q.table.note(item, t, now)
 		}
 	}
 }
 
-// cause reads an event. An invalid context is none: the reconcile that reads the object will say so.
-func (c *config) cause(action string, obj client.Object) cause {
-	out := cause{trigger: c.names.of(action, kindOf(obj, c.scheme).Kind)}
-	if annotations := obj.GetAnnotations(); c.hasContext(annotations) {
-		stored, _ := c.extractFrom(annotations)
-		out.context = stored.sc
+// trigger reads an event. An invalid context is ignored: the reconcile that reads the object logs it.
+func (c *config) trigger(action string, obj client.Object) trigger {
+	kind := kindOf(obj, c.scheme)
+	t := trigger{
+		text:       c.names.of(action, kind.Kind),
+		object:     objectName{kind.GroupKind(), client.ObjectKeyFromObject(obj)},
+		uid:        obj.GetUID(),
+		version:    obj.GetResourceVersion(),
+		generation: obj.GetGeneration(),
 	}
-	return out
+	if annotations := obj.GetAnnotations(); c.hasContext(annotations) {
+		if stored, ok := c.extractFrom(annotations); ok {
+			t.stored = carried{stored.sc, stored.span, stored.origin.start, stored.belongsTo(t.generation)}
+		}
+	}
+	return t
 }
 
 // requestsFor gives the requests that For and Owns make of an object for a controller of a kind. Whether

@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// tokenFile is where a pod finds the token of its service account.
+// tokenFile holds the token of the service account in a pod.
 const tokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path, not a credential
 
-// ownServiceAccount gives the user name of the service account that this process runs as. The token is
-// the only place that names it without a request to the API server. Outside a pod there is none. A process
-// keeps its account, so the file is read once.
+// ownServiceAccount returns a set with the user name of the pod's service account. Only the token names
+// it without a request to the API server. The set is nil outside a pod. The file is read once, because a
+// pod keeps its account. The caller must not change the set.
 var ownServiceAccount = sync.OnceValue(func() map[string]bool {
 	token, err := os.ReadFile(tokenFile)
 	if err != nil {
@@ -25,7 +25,8 @@ var ownServiceAccount = sync.OnceValue(func() map[string]bool {
 	return nil
 })
 
-// tokenSubject reads the claim "sub" of a JWT without verifying it: the token is the process's own.
+// tokenSubject returns the claim "sub" of a service account's JWT, or "". It does not verify the token,
+// which the process reads from its own file.
 func tokenSubject(token string) string {
 	parts := strings.Split(strings.TrimSpace(token), ".")
 	if len(parts) != 3 {

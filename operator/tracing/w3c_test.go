@@ -100,7 +100,7 @@ func (tc w3cCase) reconciled(t *testing.T) {
 	owner := deployment("owner", tc.onObject)
 	var written corev1.ConfigMap
 	server := newFakeServer(t, owner)
-	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
+	spans, err := recordReconcile(t, server, []Option{WithCreateAnnotation()}, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
 		return c.Create(ctx, configMap("child"))
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (tc w3cCase) reconciled(t *testing.T) {
 	s := spanNamed(t, spans, "reconcile Deployment")
 	parent := s.Parent
 	if !tc.valid {
-		if s.Context.TraceID() != generationTraceID(string(owner.UID), 1) || len(s.Links) > 0 {
+		if s.Context.TraceID() != generationTrace(owner.UID, 1).TraceID() || len(s.Links) > 0 {
 			t.Errorf("reconciled: parent %v, links %v, want the root of the generation", parent, s.Links)
 		}
 		parent = trace.SpanContext{}

@@ -10,31 +10,52 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// WrapDefaulter starts a trace when a user creates an object, or changes anything of it outside metadata
-// and status, with a span "admit {Kind}" of kind SERVER that has ended when Default returns. The trace of
-// a change is linked to the last one. Any other update keeps the context that the object has: keys that
-// a user adds, changes or removes are put back. A nil d defaults nothing.
+// WrapDefaulter returns a defaulter that calls d and starts a trace for each change that a user makes.
+// A change creates an object, or updates any of its fields outside metadata and status. Its span is
+// "admit {Kind}" of kind SERVER and has ended when Default returns. The wrapper writes the span's context
+// into the object's annotations and links the span to the object's last trace. The span means that the
+// webhook admitted the object: validation or a quota may still refuse it. A d that is nil, or a nil
+// pointer, defaults nothing.
 //
-// A context that comes from outside, in the annotation or in the request's header ([WebhookContext]),
-// becomes a link, the parent or nothing ([WithUntrustedContext]); a malformed one is logged once and
-// replaced. Trusted writers' contexts ([WithTrustedWriters]) stay as they are. In a dry run the object
-// gets a random context that is not sampled, and nothing is exported. The span means admitted, not
-// stored: validation or a quota may still refuse the object.
+// The wrapper answers every other request as d does, with one exception. If an untrusted user adds or
+// changes tracing annotations without a change of the spec, the wrapper restores the old ones. Otherwise
+// such a user could choose the trace of the next reconciles and whether they are sampled. An update that
+// only removes tracing annotations passes, so that an operator which replaces all annotations comes to rest.
 //
-// Errors are those of d, and nothing else denies a request. An error that says in the API's words what is
-// wrong with the request (apierrors.NewForbidden, NewInvalid and others below 500) is a denial: the span has
-// an event "denied" and no error. The request is that of the context ([admission.RequestFromContext]); a
-// call without one, with a nil object, or about something else than the creation or update of a main
-// resource, goes to d as it is. While tracing is off, d is called with nothing added. The wrapper is as
-// safe for concurrent use as d.
+// An untrusted context in the annotations or in the request's header ([WebhookContext]) becomes a link,
+// the parent or nothing ([WithUntrustedContext]). A malformed one is logged once and replaced. The
+// contexts of trusted writers ([WithTrustedWriters]) stay. Requests of the operator's own user are
+// answered unchanged: they get a span only if they carry a context, as a child of it.
+//
+// One change is one trace, although the API server may call several webhooks for it: one per API version,
+// a reinvoked one, or a replica in another process. The first makes the span. Later ones keep its
+// context, and only have a span, a child of the first, if they refuse the object. A webhook recognizes
+// the contexts of its own process for a minute, and those of other processes by the object's
+// managedFields: the API server lists in them what the user sent. If the user sent an origin annotation
+// too, the webhook of another process becomes a new trace with a link.
+//
+// The comparison uses the object that d returns and the old object. If the API server drops the change
+// after the webhook, for example because of another webhook, the annotations alone are stored. In a dry
+// run the object gets a random context that is not sampled, and no span is exported. An object whose
+// annotations would exceed 256 KiB gets no context.
+//
+// Default returns the errors of d, and tracing never denies a request. An API status error below 500 with
+// a reason, such as apierrors.NewForbidden, is a denial: the span has an event "denied" and no error. The
+// request comes from the context ([admission.RequestFromContext]). A call without a request, with a nil
+// object, or for anything except the creation or update of a main resource goes to d unchanged. So does
+// every call while tracing is off. If a defaulter is wrapped twice, the outer wrapper traces it. The wrapper
+// is as safe for concurrent use as d.
 func WrapDefaulter[T runtime.Object](d admission.Defaulter[T], opts ...Option) admission.Defaulter[T] {
+	if isNil(d) {
+		d = nil
+	}
 	return &tracedDefaulter[T]{inner: d, cfg: newConfig(opts)}
 }
 
-// WebhookContext is for the webhook builder's WithContextFunc: it reads the trace context of the
-// request's header, in which the API server says what it is doing, so that [WrapDefaulter] and
-// [WrapAdmissionHandler] see it. A malformed one is ignored, as is each of several. A nil request, and any
-// while tracing is off, leaves the context as it is. The function is safe for concurrent use.
+// WebhookContext returns a function for the webhook builder's WithContextFunc. The function reads the
+// trace context from the header of the API server's request, so that [WrapDefaulter] and
+// [WrapAdmissionHandler] can use it. It ignores a malformed header and a repeated traceparent. It returns
+// the context unchanged for a nil request and while tracing is off. It is safe for concurrent use.
 func WebhookContext(opts ...Option) func(context.Context, *http.Request) context.Context {
 	c := newConfig(opts)
 	return func(ctx context.Context, r *http.Request) context.Context {
@@ -61,6 +82,9 @@ func (d *tracedDefaulter[T]) Default(ctx context.Context, obj T) error {
 		return d.callInner(ctx, obj)
 	}
 	a := newAdmission(ctx, d.cfg, req, o)
+	if a == nil {
+		return d.callInner(ctx, obj)
+	}
 	values, err := a.run(func(ctx context.Context) error { return d.callInner(ctx, obj) })
 	if values != nil {
 		o.SetAnnotations(d.cfg.keys.put(o.GetAnnotations(), values))

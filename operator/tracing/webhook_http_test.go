@@ -217,7 +217,7 @@ func (a answer) summary() summary {
 		}
 		var attributes []string
 		for _, kv := range span.Attributes {
-			attributes = append(attributes, fmt.Sprintf("%s=%s", kv.Key, kv.Value.String()))
+			attributes = append(attributes, fmt.Sprintf("%s=%v", kv.Key, kv.Value.AsInterface()))
 		}
 		slices.Sort(attributes)
 		s.Spans = append(s.Spans, text+" "+strings.Join(attributes, " "))

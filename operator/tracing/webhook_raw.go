@@ -18,19 +18,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// WrapAdmissionHandler is [WrapDefaulter] for a handler of requests as they come, served by webhook.Admission:
-// it reads the object from the request, finds out by h's own patches what becomes of it, and adds to them the
-// operations that the context's annotations need. A nil h, and a nil HandlerFunc, allows everything.
+// WrapAdmissionHandler returns a handler that traces requests as [WrapDefaulter] does. It is for handlers
+// of raw requests, which [admission.Webhook] serves. It reads the object from the request, applies the
+// patches of h to it, and appends the operations for the tracing annotations to the response. A nil h,
+// nil pointer or nil HandlerFunc allows every request. Unlike a defaulter, such a handler sends no patch
+// for the fields that a Go type adds.
 //
-// A response that does not allow the request is handed on as it is. Its span has an event "denied", or is an
-// error where the handler could not do its work: a code of 500 or more, or one of 400 or more without a
-// reason that is not 403, as [admission.Errored] gives. An object that is no JSON object with string
-// annotations gets no span and no context, and h's patches that cannot be applied, which the API server will
-// refuse, no context and a span that says so. Requests for anything but the creation or update of a main
-// resource go to h as they are, as do all while tracing is off.
+// A response that does not allow the request is returned unchanged. Its span has an event "denied", or an
+// error if the handler failed: a code of 500 or more, or a code of 400 or more without a reason, except
+// 403, as [admission.Errored] returns. An object that is not a JSON object with string annotations gets no
+// span and no context. If the API server cannot apply the patches of h, the object gets no context and the
+// span has an error. Requests for anything except the creation or update of a main resource go to h
+// unchanged. So does every request while tracing is off.
 //
-// Handlers that [admission.MultiMutatingHandler] calls for one object do not see each other's patches: wrap
-// that one, not its parts. A panic of h is recorded and goes on. The wrapper is as safe for concurrent use as h.
+// Handlers in [admission.MultiMutatingHandler] do not see the patches of each other: wrap the combined
+// handler, not its parts. A panic of h is recorded and continues. The wrapper is as safe for concurrent
+// use as h.
 func WrapAdmissionHandler(h admission.Handler, opts ...Option) admission.Handler {
 	if f, ok := h.(admission.HandlerFunc); ok && f == nil || isNil(h) {
 		h = admission.HandlerFunc(allow)
@@ -56,7 +59,11 @@ func (h *rawHandler) Handle(ctx context.Context, req admission.Request) admissio
 	if err != nil {
 		return h.inner.Handle(ctx, req)
 	}
-	return h.admit(newAdmission(ctx, h.cfg, req, &unstructured.Unstructured{Object: b}))
+	a := newAdmission(ctx, h.cfg, req, &unstructured.Unstructured{Object: b})
+	if a == nil {
+		return h.inner.Handle(ctx, req)
+	}
+	return h.admit(a)
 }
 
 func (h *rawHandler) admit(a *admissionRun) admission.Response {
@@ -81,18 +88,18 @@ func (h *rawHandler) admit(a *admissionRun) admission.Response {
 	return resp
 }
 
-// becomes takes the object as the inner webhook left it.
+// becomes sets the object that the inner webhook returned.
 func (a *admissionRun) becomes(obj *unstructured.Unstructured) {
-	a.span.mu.Lock() // under which the span's start reads it
+	a.span.mu.Lock() // begin reads obj with this lock held
 	defer a.span.mu.Unlock()
 	a.obj = obj
 }
 
-var errNoObject = errors.New("no object with annotations that are strings")
+var errNoObject = errors.New("not an object with string annotations")
 
-// readRaw reads an object whose annotations can be told and changed.
-func readRaw(raw []byte) (body, error) {
-	b, err := parseBody(raw)
+// readRaw reads an object and checks that its annotations are strings.
+func readRaw(raw []byte) (jsonObject, error) {
+	b, err := parseObject(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +122,8 @@ func readRaw(raw []byte) (body, error) {
 	}
 }
 
-// refusal is a response that does not allow the request, as an error. Complete, which runs later, gives it
-// an UID and a code.
+// refusal converts the result of a response that does not allow the request to an error. The result may
+// be incomplete: [admission.Response.Complete] runs later.
 func refusal(result *metav1.Status) error {
 	if result == nil {
 		result = &metav1.Status{Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden}
@@ -124,14 +131,14 @@ func refusal(result *metav1.Status) error {
 	return &apierrors.StatusError{ErrStatus: *result}
 }
 
-// patched gives what a response makes of the object; nil where it changes nothing.
-func patched(raw []byte, resp *admission.Response) (body, error) {
+// patched applies the patch of a response to an object. It returns nil if the response has no patch.
+func patched(raw []byte, resp *admission.Response) (jsonObject, error) {
 	data := resp.Patch
 	switch {
-	case len(resp.Patches) > 0: // which take precedence over bytes
+	case len(resp.Patches) > 0: // they take precedence over Patch
 		var err error
 		if data, err = json.Marshal(resp.Patches); err != nil {
-			return nil, fmt.Errorf("reading the patches of the webhook's handler: %w", err)
+			return nil, fmt.Errorf("encoding the patches of the webhook's handler: %w", err)
 		}
 	case len(data) == 0:
 		return nil, nil
@@ -151,14 +158,14 @@ func patched(raw []byte, resp *admission.Response) (body, error) {
 	}
 	b, err := readRaw(after)
 	if err != nil {
-		return nil, fmt.Errorf("reading the object that the webhook's handler made: %w", err)
+		return nil, fmt.Errorf("reading the object that the webhook's handler patched: %w", err)
 	}
 	return b, nil
 }
 
-// contextPatch gives the fewest operations after which the object's annotations for the context are exactly
-// values, or none where it would have too many.
-func contextPatch(b body, keys annotationKeys, values map[string]string) []jsonpatch.Operation {
+// contextPatch returns the fewest operations that make the object's tracing annotations equal to values.
+// They remove the tracing annotations if there is no room for them.
+func contextPatch(b jsonObject, keys annotationKeys, values map[string]string) []jsonpatch.Operation {
 	before := (&unstructured.Unstructured{Object: b}).GetAnnotations()
 	after := keys.put(before, values)
 	metadata, _ := b["metadata"].(map[string]any)
@@ -187,11 +194,11 @@ func contextPatch(b body, keys annotationKeys, values map[string]string) []jsonp
 	return ops
 }
 
-// pointerEscape writes a key as a token of a JSON pointer (RFC 6901).
+// pointerEscape escapes a key for a JSON pointer (RFC 6901).
 var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
-// extend adds operations to those of a response, in the form in which it has them. Its own slices, which
-// may be shared with other responses, stay as they are.
+// extend appends operations to a response, to Patches or Patch, whichever the response uses. It does not
+// write to the slices of the response, which other responses may share.
 func extend(resp *admission.Response, ops []jsonpatch.Operation) {
 	if len(resp.Patches) > 0 || len(resp.Patch) == 0 {
 		resp.Patches = slices.Concat(resp.Patches, ops)
@@ -200,12 +207,12 @@ func extend(resp *admission.Response, ops []jsonpatch.Operation) {
 	}
 	var all []json.RawMessage
 	if json.Unmarshal(resp.Patch, &all) != nil {
-		return // it was applied, so it is an array
+		return // impossible: patched has applied it
 	}
 	for i := range ops {
 		op, err := ops[i].MarshalJSON()
 		if err != nil {
-			return // of nothing but strings, which can be marshalled
+			return // impossible: the values are strings
 		}
 		all = append(all, op)
 	}

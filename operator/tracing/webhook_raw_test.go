@@ -54,32 +54,33 @@ func TestAdmissionForms(t *testing.T) {
 		says     []string          // parts of a span; nil for no span
 		refused  bool
 	}{
-		"create":                          {obj: submitted(), want: fresh("0"), says: []string{"server admit Deployment, Unset ", "k8s.namespace.name=ns", "operator.object.name=owner"}},
-		"create without annotations":      {obj: submitted(none), want: map[string]string{parentKey: fresh("0")[parentKey], originKey: fresh("0")[originKey]}, says: []string{"admit"}},
-		"create with a untrusted context": {obj: submitted(bears(other)), user: "alice", want: fresh("0"), says: []string{"admit", "link " + other.SpanID().String()}},
-		"create with a trusted context":   {obj: submitted(withOrigin(other, 0, submittedAt)), user: operatorUser, says: []string{"admit", "parent " + other.SpanID().String()}},
-		"create, changed by the inner":    {obj: submitted(), inner: inner{mutate: scale}, want: fresh("0"), says: []string{"admit"}},
-		"create, annotated by the inner":  {obj: submitted(none), inner: inner{mutate: strip}, want: fresh("0"), says: []string{"admit"}},
-		"create, context by the inner":    {obj: submitted(), inner: inner{mutate: bears(other)}, want: fresh("0"), says: []string{"admit"}},
-		"create, huge":                    {obj: submitted(huge), want: fresh("0"), says: []string{"admit"}},
-		"create, dry run":                 {obj: submitted(), dryRun: true, want: dry("0")},
-		"create, denied":                  {obj: submitted(), inner: inner{refuses: errForbidden}, says: []string{"admit Deployment, Unset, event denied", "operator.object.name=owner"}, refused: true},
-		"create, error":                   {obj: submitted(), inner: inner{refuses: errBroken}, says: []string{"admit Deployment, Error ", "error.type=InternalError"}, refused: true},
-		"create, panic":                   {obj: submitted(), inner: inner{panics: true}, says: []string{"admit Deployment, Error, event exception", "error.type=panic"}, refused: true},
-		"spec":                            {old: old(), obj: old(scale), want: fresh("4"), says: []string{"admit", linked}},
-		"spec, dry run":                   {old: old(), obj: old(scale), dryRun: true, want: dry("4")},
-		"spec, context removed":           {old: old(), obj: old(scale, strip), want: fresh("4"), says: []string{"admit", linked}},
-		"spec, reverted by the inner":     {old: old(), obj: old(scale), inner: inner{mutate: func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(3)) }}, want: kept},
-		"spec, by the inner":              {old: old(), obj: old(label), inner: inner{mutate: scale}, want: fresh("4"), says: []string{"admit", linked}},
-		"label":                           {old: old(), obj: old(label), want: kept},
-		"label, context tampered with":    {old: old(), obj: old(label, bears(other)), want: kept},
-		"label, context removed":          {old: old(), obj: old(label, strip), want: kept},
-		"label, all annotations removed":  {old: old(), obj: old(label, none), want: map[string]string{parentKey: kept[parentKey], originKey: kept[originKey]}},
-		"label, context given first":      {old: old(strip), obj: old(strip, bears(other)), want: map[string]string{"theirs": "stays"}},
-		"label, context by the inner":     {old: old(), obj: old(label), inner: inner{mutate: bears(other)}, want: kept},
-		"label, denied":                   {old: old(), obj: old(label), inner: inner{refuses: errForbidden}, says: []string{"admit", "event denied", linked}, refused: true},
-		"label, denied in a dry run":      {old: old(), obj: old(label), dryRun: true, inner: inner{refuses: errForbidden}, refused: true},
-		"context, by the operator":        {old: old(), obj: old(strip, withOrigin(other, 3, submittedAt)), user: operatorUser},
+		"create":                           {obj: submitted(), want: fresh("0"), says: []string{"server admit Deployment, Unset ", "k8s.namespace.name=ns", "operator.object.name=owner"}},
+		"create without annotations":       {obj: submitted(none), want: map[string]string{parentKey: fresh("0")[parentKey], originKey: fresh("0")[originKey]}, says: []string{"admit"}},
+		"create with an untrusted context": {obj: submitted(bears(other)), user: "alice", want: fresh("0"), says: []string{"admit", "link " + other.SpanID().String()}},
+		"create with a trusted context":    {obj: submitted(withOrigin(other, 0, submittedAt)), user: operatorUser, says: []string{"admit", "parent " + other.SpanID().String()}},
+		"create, changed by the inner":     {obj: submitted(), inner: inner{mutate: scale}, want: fresh("0"), says: []string{"admit"}},
+		"create, annotated by the inner":   {obj: submitted(none), inner: inner{mutate: strip}, want: fresh("0"), says: []string{"admit"}},
+		"create, context by the inner":     {obj: submitted(), inner: inner{mutate: bears(other)}, want: fresh("0"), says: []string{"admit"}},
+		"create, huge":                     {obj: submitted(huge), want: fresh("0"), says: []string{"admit"}},
+		"create, dry run":                  {obj: submitted(), dryRun: true, want: dry("0")},
+		"create, denied":                   {obj: submitted(), inner: inner{refuses: errForbidden}, says: []string{"admit Deployment, Unset, event denied", "operator.object.name=owner"}, refused: true},
+		"create, error":                    {obj: submitted(), inner: inner{refuses: errBroken}, says: []string{"admit Deployment, Error ", "error.type=InternalError"}, refused: true},
+		"create, panic":                    {obj: submitted(), inner: inner{panics: true}, says: []string{"admit Deployment, Error, event exception", "error.type=panic"}, refused: true},
+		"spec":                             {old: old(), obj: old(scale), want: fresh("4"), says: []string{"admit", linked}},
+		"spec, dry run":                    {old: old(), obj: old(scale), dryRun: true, want: dry("4")},
+		"spec, context removed":            {old: old(), obj: old(scale, strip), want: fresh("4"), says: []string{"admit", linked}},
+		"spec, reverted by the inner":      {old: old(), obj: old(scale), inner: inner{mutate: func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(3)) }}, want: kept},
+		"spec, by the inner":               {old: old(), obj: old(label), inner: inner{mutate: scale}, want: fresh("4"), says: []string{"admit", linked}},
+		"label":                            {old: old(), obj: old(label), want: kept},
+		"label, context tampered with":     {old: old(), obj: old(label, bears(other)), want: kept},
+		"label, context removed":           {old: old(), obj: old(label, strip)},
+		"label, all annotations removed":   {old: old(), obj: old(label, none), want: map[string]string{}},
+		"label, origin removed":            {old: old(), obj: old(label, func(d *appsv1.Deployment) { delete(d.Annotations, originKey) })},
+		"label, context given first":       {old: old(strip), obj: old(strip, bears(other)), want: map[string]string{"theirs": "stays"}},
+		"label, context by the inner":      {old: old(), obj: old(label), inner: inner{mutate: bears(other)}, want: old(bears(other)).Annotations},
+		"label, denied":                    {old: old(), obj: old(label), inner: inner{refuses: errForbidden}, says: []string{"admit", "event denied", linked}, refused: true},
+		"label, denied in a dry run":       {old: old(), obj: old(label), dryRun: true, inner: inner{refuses: errForbidden}, refused: true},
+		"context, by the operator":         {old: old(), obj: old(strip, withOrigin(other, 3, submittedAt)), user: operatorUser},
 	} {
 		t.Run(name, func(t *testing.T) {
 			summaries := map[string]summary{}
@@ -245,20 +246,20 @@ func TestRawNilAllows(t *testing.T) {
 func TestContextPatch(t *testing.T) {
 	keys := newConfig([]Option{WithAnnotationPrefix("a~b/")}).keys
 	op := jsonpatch.NewOperation
-	with := func(annotations any) body {
-		return body{"metadata": map[string]any{"annotations": annotations}}
+	with := func(annotations any) jsonObject {
+		return jsonObject{"metadata": map[string]any{"annotations": annotations}}
 	}
 	values := map[string]string{"a~b/traceparent": "p", "a~b/origin": "o"}
 	const parent, state, origin = "/metadata/annotations/a~0b~1traceparent", "/metadata/annotations/a~0b~1tracestate", "/metadata/annotations/a~0b~1origin"
 	big := strings.Repeat("x", maxAnnotations-len("theirs"))
 	for name, tc := range map[string]struct {
-		body   body
+		body   jsonObject
 		values map[string]string
 		want   []jsonpatch.Operation
 	}{
-		"no metadata":         {body{}, values, []jsonpatch.Operation{op("add", "/metadata", map[string]any{"annotations": values})}},
-		"metadata is null":    {body{"metadata": nil}, values, []jsonpatch.Operation{op("add", "/metadata", map[string]any{"annotations": values})}},
-		"no annotations":      {body{"metadata": map[string]any{}}, values, []jsonpatch.Operation{op("add", "/metadata/annotations", values)}},
+		"no metadata":         {jsonObject{}, values, []jsonpatch.Operation{op("add", "/metadata", map[string]any{"annotations": values})}},
+		"metadata is null":    {jsonObject{"metadata": nil}, values, []jsonpatch.Operation{op("add", "/metadata", map[string]any{"annotations": values})}},
+		"no annotations":      {jsonObject{"metadata": map[string]any{}}, values, []jsonpatch.Operation{op("add", "/metadata/annotations", values)}},
 		"annotations null":    {with(nil), values, []jsonpatch.Operation{op("add", "/metadata/annotations", values)}},
 		"empty annotations":   {with(map[string]any{}), values, []jsonpatch.Operation{op("add", parent, "p"), op("add", origin, "o")}},
 		"others":              {with(map[string]any{"theirs": "x"}), values, []jsonpatch.Operation{op("add", parent, "p"), op("add", origin, "o")}},

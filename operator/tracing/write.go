@@ -6,141 +6,322 @@ import (
 
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Verbs of writes, as the first word of a span's name.
+const (
+	verbCreate    = "create"
+	verbUpdate    = "update"
+	verbPatch     = "patch"
+	verbApply     = "apply"
+	verbDelete    = "delete"
+	verbDeleteAll = "delete_all"
 )
 
 // write is one write of the operator, while it runs.
 type write struct {
-	client   *tracedClient
-	cfg      *config
-	session  *session
-	plan     plan
-	ctx      context.Context //nolint:containedctx // the span's, for the wrapped client
-	span     trace.Span
-	start    time.Time
-	id       objectID
-	deleting bool
-	before   map[string]string // the caller's annotations, for undo
-	changed  bool              // they were replaced
-	target   annotated         // whose annotations they are
+	client  *tracedClient
+	cfg     *config
+	session *session        // nil outside of a reconcile
+	outer   context.Context //nolint:containedctx // the caller's
+	ctx     context.Context //nolint:containedctx // the span's, for the wrapped client
+	span    trace.Span      // nil while it waits
+	lazy    lazySpan        // stands for span while it waits
+	start   time.Time
+	began   time.Time // when the change began that the write is part of
+	verb    string
+	action  string
+	sub     string // the subresource; empty for the object itself
+	id      objectID
+	name    objectName
+	prior   objectFacts // before the write, as far as is known without asking
+	read    bool        // the reconcile read the object before
+	noted   bool        // causality knows that it is in flight
+
+	target   client.Object     // whose annotations were replaced
+	before   map[string]string // they
 	finished bool
 }
 
-// begin starts a write's span, and with it the reconcile's. A context that is replaced, if it is of
-// another trace, becomes a link.
-func (c *tracedClient) begin(ctx context.Context, action string, gvk schema.GroupVersionKind, id objectID, p plan) write {
-	w := write{client: c, cfg: c.cfg, session: sessionFrom(ctx), start: c.cfg.now(), id: id, plan: p}
-	w.session.intends(p.intent)
-	if about := p.finalizers.action(); about != "" && p.intent&(intentDesired|intentOther) == 0 {
-		action = about
+// begin starts a write's span, and with it the reconcile's. The span of a patch or an apply that may well change nothing waits for the
+// response: an operator that repeats them in each reconcile would never have one that exports nothing.
+func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID, sentVersion string) *write {
+	w := &write{
+		client: c, cfg: c.cfg, session: sessionFrom(ctx), outer: ctx, start: c.cfg.now(),
+		verb: verb, action: verb, sub: sub, id: id,
+		name: objectName{id.gvk.GroupKind(), types.NamespacedName{Namespace: id.namespace, Name: id.name}},
 	}
-	opts := make([]trace.SpanStartOption, 0, 3)
-	opts = append(opts, trace.WithAttributes(p.finalizers.attributes(id.attributes())...))
-	if !p.inject {
-		opts = append(opts, trace.WithSpanKind(trace.SpanKindClient))
-	} else {
-		opts = append(opts, trace.WithSpanKind(trace.SpanKindProducer))
-		if p.prior != nil {
-			last, ok := c.cfg.extractFrom(p.prior.GetAnnotations())
-			if ok && last.sc.TraceID() != trace.SpanContextFromContext(ctx).TraceID() {
-				opts = append(opts, trace.WithLinks(trace.Link{SpanContext: last.sc}))
-			}
-		}
+	if sub != "" {
+		w.action = subAction(verb, sub)
 	}
-	w.ctx, w.span = c.cfg.tracer().Start(ctx, c.cfg.names.of(action, gvk.Kind), opts...)
+	if id.name == "" && id.prefix != "" {
+		w.name = generatedName(w.name.kind, id.namespace, id.prefix)
+	}
+	w.prior = w.priorFacts(sentVersion)
+	if w.session == nil {
+		c.warnOutside(ctx, w.action, id)
+	}
+	if repeats := verb == verbPatch || verb == verbApply && w.prior.version != ""; repeats && w.session != nil && !w.session.hasBegun() {
+		w.lazy.cfg, w.lazy.owner = c.cfg, waitingWrite{w}
+		w.ctx = trace.ContextWithSpan(ctx, &w.lazy)
+		return w
+	}
+	w.startSpan()
 	return w
 }
 
-// values gives the annotations that carry this write's context.
-func (w *write) values(p plan) map[string]string {
-	return w.cfg.values(w.span.SpanContext(), p.generation, w.start)
+// waitingWrite starts the span of a write on demand, as for a child.
+type waitingWrite struct{ *write }
+
+// begin implements spanOwner.
+func (w waitingWrite) begin() trace.Span {
+	w.startSpan()
+	return w.span
 }
 
-// setAnnotations changes the annotations of the caller's object for the write. The map that the caller holds is not touched.
-func (w *write) setAnnotations(obj annotated, p plan) {
-	w.target, w.before = obj, obj.GetAnnotations()
-	switch {
-	case p.inject && w.span.SpanContext().IsValid():
-		out := w.cfg.keys.others(w.before)
-		w.cfg.put(w.ctx, out, p.generation, w.start)
-		w.cfg.keys.fit(out, p.priorAnnotations())
-		obj.SetAnnotations(out)
-		w.changed = true
-	case p.repeat != nil && !p.inject:
-		obj.SetAnnotations(w.cfg.keys.put(w.before, p.repeat))
-		w.changed = true
+// ensureSpan starts the span if it waits. A write that has ended starts none later.
+func (w *write) ensureSpan() {
+	if w.span == nil {
+		w.lazy.ensure()
+		w.lazy.finish()
 	}
 }
 
-// undo takes back what setAnnotations did to the caller's object.
-func (w *write) undo(obj annotated) {
-	if w.changed {
-		obj.SetAnnotations(w.before)
+// priorFacts collects what is known of the object before the write: from the caller's object, from the reconcile's own reads, and from
+// this process' last write.
+func (w *write) priorFacts(sentVersion string) objectFacts {
+	if w.verb == verbCreate && w.sub == "" {
+		return objectFacts{}
+	}
+	f := objectFacts{uid: types.UID(w.id.uid), version: sentVersion, generation: w.id.generation}
+	if read := w.session.asRead(w.name); read != nil && (f.uid == "" || f.uid == read.uid) {
+		f.uid, f.finalizers, w.read = read.uid, read.finalizers, true
+		f.generation = max(f.generation, read.generation)
+		if f.version == "" {
+			f.version = read.version
+		}
+	}
+	if last, ok := w.cfg.causes.latest(f.uid); ok {
+		f.generation = max(f.generation, last.generation)
+	} else if last, ok := w.cfg.causes.applied(w.name); ok && w.verb == verbApply && f.uid == "" {
+		f.generation, f.version = last.generation, versionText(last.version)
+	}
+	return f
+}
+
+// startSpan starts the span, backdated to the write's start.
+func (w *write) startSpan() {
+	kind := trace.SpanKindClient
+	if w.verb == verbCreate && w.sub == "" {
+		kind = trace.SpanKindProducer
+	}
+	w.ctx, w.span = w.cfg.tracer().Start(w.outer, w.cfg.names.of(w.action, w.id.gvk.Kind),
+		trace.WithTimestamp(w.start), trace.WithSpanKind(kind), trace.WithAttributes(w.id.attributes()...))
+	w.began = w.session.changeStart(w.start)
+	if w.sub == "" && w.name.name.Name != "" && w.verb != verbDelete && w.verb != verbDeleteAll {
+		w.cfg.causes.sends(w.name, w.cause())
+		w.noted = true
 	}
 }
 
-// annotated is what objects and apply configurations have in common here.
-type annotated interface {
-	GetAnnotations() map[string]string
-	SetAnnotations(annotations map[string]string)
+// cause returns the write as the cause of what follows.
+func (w *write) cause() cause {
+	return cause{span: w.span.SpanContext(), start: w.began.UnixNano(), generation: w.prior.generation}
 }
 
-// end notes the outcome. After a success, obj is what the API server returned: it is remembered, and
-// what was not known before the write, as the name that the server made, becomes attributes.
+// end notes the outcome. After a success, obj is what the API server returned.
 func (w *write) end(obj client.Object, err error) {
-	if err == nil && obj != nil {
-		if news := w.id.news(identify(w.id.gvk, obj)); len(news) > 0 {
-			w.span.SetAttributes(news...)
-		}
-		w.saidStatus(obj)
-		if w.session != nil && !w.deleting {
-			w.session.remember(w.id.gvk, obj)
-		}
-	}
-	w.finish(err)
-}
-
-// saidStatus notes what a write of the whole object says in its status, where that was taken: for kinds with the status
-// sub-resource the API server leaves the status as it was.
-func (w *write) saidStatus(obj client.Object) {
-	if w.plan.status == nil || !tellsStatus(w.plan.prior) {
+	if err != nil || obj == nil {
+		w.finish(err)
 		return
 	}
-	if sent, after := parseStatus(w.plan.status), readStatus(obj); after.says(sent) {
-		w.told(readStatus(w.plan.prior), after, obj, w.plan.prior.GetGeneration())
+	after := factsOf(obj)
+	unchanged := w.verb != verbCreate && w.knew(after.uid, after.version)
+	if unchanged && w.lazy.owner != nil && w.lazy.started() == nil && !w.session.hasBegun() {
+		w.finished = true
+		w.lazy.finish()
+		w.session.wait(waitingSpan{action: w.action, id: w.id, start: w.start, end: w.cfg.now(), unchanged: true})
+		return
+	}
+	w.ensureSpan()
+	if news := w.id.news(identify(w.id.gvk, obj)); len(news) > 0 {
+		w.span.SetAttributes(news...)
+	}
+	raised := false
+	if unchanged {
+		w.span.SetAttributes(WriteUnchangedKey.Bool(true))
+	} else {
+		raised = w.changed(obj, &after)
+	}
+	w.session.intends(w.intent(unchanged, raised, after.generation))
+	w.tellStatus(obj, &after, raised)
+	if w.session != nil && (w.sub == "" || w.sub == statusResource) {
+		w.session.rememberWritten(objectName{w.name.kind, client.ObjectKeyFromObject(obj)}, &after)
+	}
+	w.done(nil)
+}
+
+// knew reports whether a version of the object was known before the write, which has then changed nothing.
+func (w *write) knew(uid types.UID, version string) bool {
+	if version == "" || version == w.prior.version {
+		return version != ""
+	}
+	last, ok := w.cfg.causes.latest(uid)
+	return ok && versionText(last.version) == version
+}
+
+// changed records a write that changed the object, and reports whether it raised the generation.
+func (w *write) changed(obj client.Object, after *objectFacts) bool {
+	raised := w.sub == "" && w.raised(obj, after)
+	w.cfg.causes.wrote(after, raised, w.cause())
+	if w.verb == verbApply && w.sub == "" {
+		w.cfg.causes.apply(w.name, after, w.cause())
+	}
+	if raised && after.generation > 0 && after.uid != "" {
+		// Another process, or this one after a restart, goes on in the trace of the generation.
+		w.span.AddLink(trace.Link{SpanContext: generationTrace(after.uid, after.generation)})
+	}
+	if w.sub == "" {
+		w.tellFinalizers(after, raised)
+	}
+	return raised
+}
+
+// raised reports whether a write that changed the object raised its generation. If nothing is known of the object before, the time
+// in its managed fields decides, which has a resolution of a second.
+func (w *write) raised(obj client.Object, after *objectFacts) bool {
+	switch {
+	case w.verb == verbCreate:
+		return true
+	case w.prior.generation > 0:
+		return after.generation > w.prior.generation
+	}
+	written := mainWritten(obj)
+	return written.IsZero() || !written.Before(w.start.Truncate(time.Second).Add(-maxSkew))
+}
+
+// tellFinalizers names a write by the finalizers that it added or removed, if it did not change what is desired as well. A write that
+// did both is named by the removal, which lets an object go.
+func (w *write) tellFinalizers(after *objectFacts, raised bool) {
+	if !w.read || w.verb == verbCreate {
+		return
+	}
+	added, removed := finalizersBetween(w.prior.finalizers, after.finalizers)
+	action := ""
+	if len(added) > 0 {
+		w.span.SetAttributes(FinalizersAddedKey.StringSlice(added))
+		action = "add_finalizer"
+	}
+	if len(removed) > 0 {
+		w.span.SetAttributes(FinalizersRemovedKey.StringSlice(removed))
+		action = "remove_finalizer"
+	}
+	if action != "" && !raised {
+		w.span.SetName(w.cfg.names.of(action, w.id.gvk.Kind))
 	}
 }
 
-// tellsStatus reports whether an object as it was read says what its status was.
-func tellsStatus(obj client.Object) bool { return obj != nil && !isPartial(obj) }
-
-// told records what a write says in the status that the status did not say before.
-func (w *write) told(before, after objectStatus, obj client.Object, generationBefore int64) {
-	addConditionEvents(w.span, before, after)
-	_, was := before.converged(generationBefore)
-	_, is := after.converged(obj.GetGeneration())
-	if is && (!was || generationBefore != obj.GetGeneration()) {
-		w.client.convergence.reached(w.ctx, w.id.gvk, obj)
+// intent says what a write was for, by what became of the object. Of a failed one that can't be told, unless the verb says it.
+func (w *write) intent(unchanged, raised bool, generation int64) intents {
+	switch {
+	case w.verb == verbDelete || w.verb == verbDeleteAll:
+		return intentDelete
+	case w.sub == statusResource:
+		return intentStatus
+	case w.sub == "scale" || w.verb == verbCreate && w.sub == "":
+		return intentDesired
+	case w.sub != "":
+		return intentOther
+	case unchanged:
+		return 0
+	case generation == 0:
+		return intentOther // the kind counts no generations, or the write failed
+	case raised:
+		return intentDesired
+	default:
+		return intentMetadata
 	}
 }
 
-// abandoned ends the span of a write that never came back: the wrapped client panicked, or ended its goroutine. The panic goes
-// on, and the caller's object is as it was.
+// tellStatus records what a write says in the status of an object that was read and that the status did not say before. A patch of
+// an object may leave a status as it is that another writer changed meanwhile: it counts if the generation rose, as it does for a kind
+// without the status subresource.
+func (w *write) tellStatus(obj client.Object, after *objectFacts, raised bool) {
+	if w.sub != "" && w.sub != statusResource || isPartial(obj) {
+		return
+	}
+	before := w.session.asRead(w.name)
+	if before == nil || before.status == nil || before.uid != after.uid {
+		return
+	}
+	status := readStatus(obj)
+	after.status = &status
+	if w.sub == "" && w.verb != verbUpdate && !raised {
+		return
+	}
+	addConditionEvents(w.span, *before.status, status)
+	readiness, converges := w.client.converge.of(w.name.kind, obj)
+	if !converges {
+		return
+	}
+	_, was := readiness.reached(*before.status, before.generation)
+	_, is := readiness.reached(status, after.generation)
+	if is && (!was || before.generation != after.generation) {
+		w.converged(obj, after)
+	}
+}
+
+// abandoned ends the span of a write that never came back: the wrapped client panicked, or ended its goroutine. The panic goes on.
 func (w *write) abandoned() {
 	if w.finished {
 		return
 	}
-	if w.target != nil {
-		w.undo(w.target)
-	}
+	w.undo()
+	w.ensureSpan()
 	w.span.SetAttributes(ErrorTypeKey.String("panic"))
 	w.span.SetStatus(codes.Error, "the client did not return")
+	w.close()
+}
+
+// finish ends a write that failed, or whose response says nothing of the object.
+func (w *write) finish(err error) {
+	w.ensureSpan()
+	w.session.intends(w.intent(false, false, 0))
+	w.done(err)
+}
+
+func (w *write) done(err error) {
+	recordError(w.span, err, w.verb == verbDelete || w.verb == verbDeleteAll)
+	w.close()
+}
+
+func (w *write) close() {
+	w.finished = true
+	if w.noted {
+		w.cfg.causes.answered(w.name, w.cause())
+	}
 	w.span.End()
 }
 
-func (w *write) finish(err error) {
-	w.finished = true
-	recordError(w.span, err, w.deleting)
-	w.span.End()
+// annotate puts the write's context onto the object that is to be created, if that is wanted. The map that the caller holds is not
+// changed.
+func (w *write) annotate(ctx context.Context, obj client.Object) {
+	wanted := w.cfg.createAnnotation || w.session == nil && trace.SpanContextFromContext(ctx).IsValid()
+	if !wanted || !w.span.SpanContext().IsValid() {
+		return
+	}
+	w.target, w.before = obj, obj.GetAnnotations()
+	out := w.cfg.keys.others(w.before)
+	w.cfg.put(w.ctx, out, 0, w.began)
+	w.cfg.keys.fit(out, nil)
+	obj.SetAnnotations(out)
+}
+
+// undo restores the caller's object after a create that failed.
+func (w *write) undo() {
+	if w.target != nil {
+		w.target.SetAnnotations(w.before)
+	}
 }

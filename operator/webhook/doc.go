@@ -1,10 +1,9 @@
-// Package webhook registers the admission of Heads with a manager.
+// Package webhook registers the admission webhook for Heads with a manager.
 //
-// HeadDefaulter is the entry type; the operator's wiring wraps it with the
-// tracing library, which starts a trace for each Head that a user creates or
-// changes, and hands the result to SetupHead. The manifest that makes the API
-// server call it is generated from the marker in head.go into config/webhook.
+// HeadDefaulter is the entry type. The operator wraps it with the tracing library, which starts a trace
+// for each Head that a user creates or changes, and passes the wrapper to SetupHead. The manifest in
+// config/webhook is generated from the marker in head.go.
 //
-// The package never rejects a Head (the schema does that, also when the webhook
-// is down) and never reads from the API server.
+// The package never rejects a Head, because the schema validates Heads even when the webhook is down.
+// It never reads from the API server.
 package webhook

@@ -13,21 +13,20 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// The webhook only makes operations visible, so Heads must get through when it is
-// away: hence Ignore, and a limit short enough that nobody notices the wait.
+// The webhook only makes operations visible, so the API server must accept Heads while it is down. The
+// failure policy is therefore Ignore, and the timeout is short.
 //
 // +kubebuilder:webhook:path=/mutate-dummy-example-com-v1alpha1-head,mutating=true,failurePolicy=ignore,sideEffects=None,timeoutSeconds=2,reinvocationPolicy=Never,matchPolicy=Equivalent,groups=dummy.example.com,resources=heads,verbs=create;update,versions=v1alpha1,name=head.dummy.example.com,admissionReviewVersions=v1
 
-// HeadDefaulter is what a Head's admission does besides tracing: a new Head gets
-// the finalizer by which it takes its ChildA with it, see package controller. A
-// controller that added it would write each Head once more. The zero value is
-// ready and safe for concurrent use.
+// HeadDefaulter adds a finalizer to new Heads, so that the controller can delete their ChildA with them;
+// see package controller. If the controller added the finalizer, it would write each Head once more. The
+// zero value is ready to use and safe for concurrent use.
 type HeadDefaulter struct{}
 
 var _ admission.Defaulter[*v1alpha1.Head] = HeadDefaulter{}
 
-// Default changes a Head that is being created, and leaves it as it is in every
-// other request: who takes the finalizer off means it. It never fails.
+// Default adds the finalizer if the request creates the Head. It leaves the Head unchanged in every
+// other request, because a user who removes the finalizer does so on purpose. It always returns nil.
 func (HeadDefaulter) Default(ctx context.Context, head *v1alpha1.Head) error {
 	if req, err := admission.RequestFromContext(ctx); err == nil && req.Operation == admissionv1.Create {
 		controllerutil.AddFinalizer(head, v1alpha1.ChildAFinalizer)
@@ -35,9 +34,10 @@ func (HeadDefaulter) Default(ctx context.Context, head *v1alpha1.Head) error {
 	return nil
 }
 
-// SetupHead serves the admission of Heads on the manager's webhook server. The
-// defaulter is a HeadDefaulter, or a wrapper around one. What withHeader makes of
-// an HTTP request is the context that the defaulter gets; nil leaves it alone.
+// SetupHead registers the webhook for Heads on the manager's webhook server. The defaulter is a
+// HeadDefaulter or a wrapper around one. withHeader returns the context for the defaulter from the HTTP
+// request; a nil withHeader leaves the context unchanged. SetupHead returns an error if the manager's
+// scheme does not know Head.
 func SetupHead(
 	mgr ctrl.Manager,
 	defaulter admission.Defaulter[*v1alpha1.Head],

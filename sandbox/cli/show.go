@@ -52,11 +52,20 @@ func writeJSONTrace(out io.Writer, trace jaeger.Trace) error {
 }
 
 func writeTree(out io.Writer, trace jaeger.Trace) error {
-	if _, err := fmt.Fprintf(out, "trace %s\n\n", trace.ID); err != nil {
+	if _, err := fmt.Fprintln(out, heading(trace, 0)); err != nil {
 		return err
 	}
 	columns, _ := ui.Size(out)
 	return waterfall(trace).WriteText(out, view.TextOptions{Color: ui.Colored(out), Width: columns})
+}
+
+// heading stands above a tree: the id of its trace, and whether the tree is whole. It ends with a newline.
+func heading(trace jaeger.Trace, columns int) string {
+	text := view.Cut("trace "+trace.ID, columns) + "\n"
+	if trace.Cut() {
+		text += view.Cut(fmt.Sprintf("not all of it: a tree has at most %d traces and %d spans", jaeger.MaxTraces, jaeger.MaxSpans), columns) + "\n"
+	}
+	return text
 }
 
 func writePage(out io.Writer, trace jaeger.Trace, title string) error {
@@ -72,8 +81,8 @@ func waterfall(trace jaeger.Trace) *view.Waterfall {
 	return view.New(trace.Forest(), view.Options{Labels: up.Labels()})
 }
 
-// recordedTrace reads a trace from a file, or from in where that is called -. An id, or the beginning of one, chooses among
-// several.
+// recordedTrace reads a trace from a file, or from in where that is called -, with the traces there that continue it. An id, or the
+// beginning of one, chooses among several.
 func recordedTrace(in io.Reader, file, id string) (jaeger.Trace, error) {
 	data, err := readRecording(in, file)
 	if err != nil {
@@ -85,13 +94,17 @@ func recordedTrace(in io.Reader, file, id string) (jaeger.Trace, error) {
 	}
 	var found []jaeger.Trace
 	var ids []string
+	all := traces
+	if id == "" {
+		traces = jaeger.Join(traces)
+	}
 	for _, trace := range traces {
 		if ids = append(ids, trace.ID); strings.HasPrefix(trace.ID, strings.ToLower(id)) {
 			found = append(found, trace)
 		}
 	}
 	if len(found) == 1 {
-		return found[0], nil
+		return found[0].Continued(all), nil
 	}
 	const most = 5
 	has := strings.Join(ids[:min(most, len(ids))], ", ")

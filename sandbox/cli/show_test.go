@@ -3,12 +3,14 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -70,6 +72,54 @@ func TestRecordedTrace(t *testing.T) {
 		if got := execute(t, nil, append([]string{"trace"}, test.args...)...); got.code != exitFailure || got.stdout != "" || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 || strings.Contains(got.stderr, "\x1b") {
 			t.Errorf("trace %v: %+v, want %q in one line", test.args, got, test.want)
 		}
+	}
+}
+
+// A file with a trace and the trace of another process that continues it is one tree, in every form.
+func TestRecordedTreeOfTwoTraces(t *testing.T) {
+	const first = "0123456789abcdef0123456789abcdef"
+	second := jaeger.Continuation("some-uid", 2)
+	line := func(trace, span, name, more string, second int) string {
+		return fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":%q,"spanId":%q,"name":%q,"startTimeUnixNano":"%[5]d000000000","endTimeUnixNano":"%[5]d500000000"%[4]s}]}]}]}`+"\n",
+			trace, span, name, more, second)
+	}
+	file := filepath.Join(t.TempDir(), "tree.json")
+	document := line(second, "2222222222222222", "reconcile Cache", "", 2) + line(first, "1111111111111111", "update Cache",
+		`,"attributes":[{"key":"operator.object.uid","value":{"stringValue":"some-uid"}},{"key":"operator.object.generation","value":{"intValue":"2"}}],
+		"links":[{"traceId":"`+second+`","spanId":"3333333333333333"}]`, 1)
+	if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tree := execute(t, nil, "trace", "--from", file)
+	lines := strings.Split(tree.stdout, "\n")
+	if tree.code != exitOK || len(lines) != 6 || lines[0] != "trace "+first || !strings.HasPrefix(lines[4], "└─ reconcile Cache ") || !strings.HasSuffix(lines[4], "  continued in trace "+second) {
+		t.Errorf("exit code %d, stderr %q, the tree is\n%s", tree.code, tree.stderr, tree.stdout)
+	}
+	if got := execute(t, nil, "trace", "--from", file, second[:8]); got.code != exitOK || strings.Contains(got.stdout, "update Cache") || !strings.Contains(got.stdout, "reconcile Cache") {
+		t.Errorf("the second trace by its id: %+v", got)
+	}
+	for output, want := range map[string]string{
+		"svg": "reconcile Cache (continued in trace " + second[:8] + "…)", "html": `data-continued="{&#34;` + second,
+	} {
+		if got := execute(t, nil, "trace", "--from", file, "-o", output); got.code != exitOK || !strings.Contains(got.stdout, want) {
+			t.Errorf("-o %s: exit code %d, no %q", output, got.code, want)
+		}
+	}
+	// What -o json prints has both traces as they were, and is the same tree again.
+	again := filepath.Join(t.TempDir(), "again.json")
+	if err := os.WriteFile(again, []byte(execute(t, nil, "trace", "--from", file, "-o", "json").stdout), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := execute(t, nil, "trace", "--from", again); got.stdout != tree.stdout {
+		t.Errorf("what -o json prints is shown as\n%swant\n%s", got.stdout, tree.stdout)
+	}
+	data, err := os.ReadFile(again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces, err := jaeger.ReadOTLP(again, data)
+	if err != nil || len(traces) != 2 || !traces[0].Spans()[0].IsRoot() || !traces[1].Spans()[0].IsRoot() {
+		t.Errorf("%d traces, error %v; want two of a root each", len(traces), err)
 	}
 }
 

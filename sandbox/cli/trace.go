@@ -40,11 +40,16 @@ func newTrace(shared *shared) *cobra.Command {
 		Long: `trace prints the spans of an object's current trace as a tree on an axis of time: the trace that began with the last change of
 its spec. On a terminal it is as wide as that; elsewhere each span is one line, without colors.
 
+If another process reacted to a write in that trace, for example a second operator whose object the first one updated, its own trace
+is shown as part of the tree, below the span of the write. The row says "continued in trace ID". If another process began the change
+of the object itself, the tree starts there.
+
 The kind is called as kubectl calls it: memcached, memcacheds, its short name, or memcacheds.cache.example.com. Without one the
 object is of the sample's kind, a Head where sandbox.yaml says nothing else; what stands before the slash may then be its namespace.
 
 With -o html it prints a page that is whole in itself, with all details of the spans; with -o svg a picture for a README or a
-pull request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load.
+pull request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load: the spans of all traces of the tree as
+Jaeger has them, each with the id of its own trace.
 
 With --watch it follows the object until Ctrl-C: on a terminal the tree is drawn in place; elsewhere each span is printed once, when
 it comes. A change of the object begins its next trace, which is followed then.

@@ -116,7 +116,7 @@ func (w *watchedScreen) show(look up.Look) error {
 	var b bytes.Buffer
 	b.WriteString(view.Cut(view.Escape(status), columns) + "\n")
 	if look.Trace.ID != "" {
-		b.WriteString(view.Cut("trace "+look.Trace.ID, columns) + "\n\n")
+		b.WriteString(heading(look.Trace, columns) + "\n")
 		if err := waterfall(look.Trace).WriteText(&b, view.TextOptions{Color: ui.Colored(w.out), Width: columns}); err != nil {
 			return err
 		}

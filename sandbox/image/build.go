@@ -114,12 +114,17 @@ func (b *Builder) compile(ctx context.Context, c component, stamps []string, dir
 	return runReporting(cmd, report)
 }
 
-// goCommand is the go command in a folder below the root, for the target's platform and outside the workspace.
+// goCommand is the go command in a module's folder, for the target's platform. Only a workspace of that very folder takes
+// part: the key of a build has its go.work, and no other one.
 func (b *Builder) goCommand(ctx context.Context, folder string, args ...string) *exec.Cmd {
 	goos, goarch := b.platform()
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = b.folder(folder)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS="+goos, "GOARCH="+goarch)
+	workspace := filepath.Join(cmd.Dir, goWork)
+	if !fileExists(workspace) {
+		workspace = "off"
+	}
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK="+workspace, "GOOS="+goos, "GOARCH="+goarch)
 	cmd.WaitDelay = 10 * time.Second // The compilers that go started may hold the pipe a little longer than go.
 	return cmd
 }

@@ -40,6 +40,25 @@ func TestBuildCompilesOnceAndSaysCached(t *testing.T) {
 	}
 }
 
+// The operator's module requires versions of the library that may not be published, and its workspace has them.
+func TestBuildUsesTheWorkspaceOfItsModuleAlone(t *testing.T) {
+	b, c := program(t)
+	b.OS, b.Arch = "", ""
+	put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n\nrequire example.test/library v0.0.0\n")
+	put(t, b.Root, "src/main.go", "package main\n\nimport _ \"example.test/library\"\n\nfunc main() {}\n")
+	put(t, b.Root, "src/library/go.mod", "module example.test/library\n\ngo 1.26\n")
+	put(t, b.Root, "src/library/library.go", "package library\n")
+	const workspace = "go 1.26\n\nuse (\n\t%s\n\t%s\n)\n\nreplace example.test/library v0.0.0 => %s\n"
+	put(t, b.Root, "go.work", fmt.Sprintf(workspace, "./src", "./src/library", "./src/library"))
+	if _, err := b.build(t.Context(), c, nil); err == nil {
+		t.Error("the workspace of the folder above took part")
+	}
+	put(t, b.Root, "src/go.work", fmt.Sprintf(workspace, ".", "./library", "./library"))
+	if _, err := b.build(t.Context(), c, nil); err != nil {
+		t.Errorf("building in the module's own workspace: %v", err)
+	}
+}
+
 // A program that is several finds out by its name which one it is to be.
 func TestBuildLinksOneProgramUnderSeveralNames(t *testing.T) {
 	b, c := program(t)

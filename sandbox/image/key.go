@@ -11,9 +11,11 @@ import (
 	"strings"
 )
 
-// key hashes everything that decides what a build makes: the sources, the flags, the compiler, the platform. The module
-// is built outside the workspace, so that the module's own go.mod and go.sum are the whole truth. It asks no compiler, and
-// takes the one that compiled the sandbox for the one that builds: what is in the cache can be run where Go is missing.
+// goWork is the name of a workspace's file.
+const goWork = "go.work"
+
+// key hashes everything that decides what a build makes: the sources, the flags, the compiler, the platform. A build uses
+// the module's own go.mod, go.sum and go.work, and no workspace of a folder above it. It asks no compiler, and takes the one that compiled the sandbox for the one that builds: what is in the cache can be run where Go is missing.
 func (b *Builder) key(c component) (key string, stamps []string, err error) {
 	folder := b.folder(c.module)
 	goMod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
@@ -58,6 +60,9 @@ func (c component) sourceFiles(folder string) ([]string, error) {
 		return goFiles(folder, ".", false)
 	}
 	files := []string{"go.mod", "go.sum"}
+	if fileExists(filepath.Join(folder, goWork)) {
+		files = append(files, goWork)
+	}
 	for _, source := range c.sources {
 		more, err := goFiles(folder, source, true)
 		if err != nil {
@@ -68,7 +73,7 @@ func (c component) sourceFiles(folder string) ([]string, error) {
 	return files, nil
 }
 
-// goFiles lists the Go files, go.mod and go.sum in and below a folder of a module, by their paths in the module. Whether
+// goFiles lists the Go files, go.mod, go.sum and go.work in and below a folder of a module, by their paths in the module. Whether
 // it enters nested modules is the caller's choice.
 func goFiles(module, folder string, nested bool) (files []string, err error) {
 	top := filepath.Join(module, folder)
@@ -95,7 +100,7 @@ func goFiles(module, folder string, nested bool) (files []string, err error) {
 // isSource tells whether a build reads a file of this name. Like Go it passes over names that begin with a dot or an underscore:
 // editors keep such files, and links to nothing, beside the one that is edited.
 func isSource(name string) bool {
-	if name == "go.mod" || name == "go.sum" {
+	if name == "go.mod" || name == "go.sum" || name == goWork {
 		return true
 	}
 	return filepath.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "_")

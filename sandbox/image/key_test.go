@@ -44,6 +44,7 @@ func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
 		{name: "go.sum", change: func(t *testing.T, b *Builder, _ *component) {
 			put(t, b.Root, "src/go.sum", "example.test/other v1.0.0 h1:x\n")
 		}},
+		{name: "its workspace", change: func(t *testing.T, b *Builder, _ *component) { put(t, b.Root, "src/go.work", "go 1.26\n\nuse .\n") }},
 		{name: "a test", change: func(t *testing.T, b *Builder, _ *component) {
 			put(t, b.Root, "src/main_test.go", "package main\n")
 		}, same: true},
@@ -92,6 +93,8 @@ func TestKeyOfAComponentWithFoldersOfItsOwn(t *testing.T) {
 		{name: "a module nested in its folder", file: "src/sub/nested/nested.go", content: "package nested // changed\n"},
 		{name: "that module's requirements", file: "src/sub/nested/go.mod", content: "module example.test/nested\n\ngo 1.26\n"},
 		{name: "the module's requirements", file: "src/go.mod", content: "module example.test/program\n"},
+		{name: "the module's workspace", file: "src/go.work", content: "go 1.26\n\nuse .\n"},
+		{name: "a workspace of another folder", file: "go.work", content: "go 1.26\n\nuse ./src\n", same: true},
 		{name: "the module's go.sum", file: "src/go.sum", content: "example.test/other v1.0.0 h1:x\n"},
 		{name: "a test of its", file: "src/sub/nested/nested_test.go", content: "package nested\n", same: true},
 		{name: "another folder of the module", file: "src/main.go", content: "package main // changed\n", same: true},

@@ -27,7 +27,7 @@ type Program struct {
 	// Flags are further flags of go build.
 	Flags []string
 	// Sources are the folders of the module, with nested modules, whose Go files decide what the build makes, beside go.mod and
-	// go.sum. A build of the same files is then found in the cache without asking Go, and takes no part in a workspace. Without
+	// go.sum. A build of the same files is then found in the cache without asking Go, and only a go.work of Module takes part. Without
 	// them Go is asked each time, with the user's own settings: it knows what changed, files that are embedded and a workspace's
 	// other modules included.
 	Sources []string

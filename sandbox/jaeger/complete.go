@@ -19,7 +19,7 @@ type Reader interface {
 
 // WaitComplete reads a trace until it is complete: the expected tree matches, no
 // parent is missing, nothing new came for the quiet period, and the object is
-// ready. The error is an *[IncompleteError] with the trace as seen last, which is
+// ready. The traces that continue it are part of it, see [ReadTree]. The error is an *[IncompleteError] with the trace as seen last, which is
 // also returned. A Jaeger that can't be reached is asked again until the time is
 // over; one that refuses is not.
 func WaitComplete(ctx context.Context, from Reader, traceID string, conditions Conditions) (Trace, error) {
@@ -82,7 +82,7 @@ func (w *watch) look(ctx context.Context) (Completion, error) {
 	ready := w.lookReady(ctx, &now)
 	spans, parents, quiet := State{Asked: true}, State{}, State{}
 	var trace Trace
-	trace, now.Reading = w.from.GetTrace(ctx, now.TraceID)
+	trace, now.Reading = ReadTree(ctx, w.from, now.TraceID)
 	switch {
 	case now.Reading == nil:
 		spans, parents = w.lookTrace(&now, trace)

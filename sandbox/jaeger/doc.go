@@ -13,8 +13,8 @@
 //		t.Fatal(err) // which condition failed, and both trees
 //	}
 //
-// Nothing of it knows Kubernetes or the operator of this repository, but for
-// [TraceIDOf].
+// Only [TraceIDOf], [Continuation] and [FindCurrent] know Kubernetes and the library
+// operator/tracing of this repository.
 //
 // # Reading
 //
@@ -38,6 +38,13 @@
 // while, and the object that the trace is about, if any, is ready. [Complete]
 // also tells when each of the four began to hold. Both give an
 // *[IncompleteError] with all of it when the time is over.
+//
+// # Trees of several traces
+//
+// An operator reacts to the write of another process in a trace of its own, to which
+// the span of the write has a link. [ReadTree] reads a trace with all that continue it
+// and returns them as one tree; [WaitComplete] waits for the whole tree. [FindCurrent]
+// finds the tree of an object, and [Origin] the trace in which a change began.
 //
 // # Files
 //

@@ -169,18 +169,23 @@ func (s *Sender) overHTTP(ctx context.Context, request ptraceotlp.ExportRequest)
 }
 
 // WaitStored waits until a client reads a trace that has all spans of the given
-// one, which a [Sender] sent: by their ids. The error names how many are missing,
+// one, which a [Sender] sent: by their ids. If the given one has continuations, they
+// are read too, see [ReadTree]. The error names how many are missing,
 // or why the trace can't be read. Poll is the time between two looks; 0 is
 // DefaultPoll. The context bounds the wait.
 func WaitStored(ctx context.Context, from Reader, sent Trace, poll time.Duration) error {
 	if poll <= 0 {
 		poll = DefaultPoll
 	}
+	read := from.GetTrace
+	if len(sent.writers) > 0 {
+		read = func(ctx context.Context, id string) (Trace, error) { return ReadTree(ctx, from, id) }
+	}
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	var last error
 	for {
-		stored, err := from.GetTrace(ctx, sent.ID)
+		stored, err := read(ctx, sent.ID)
 		missing := missingSpans(sent, stored)
 		switch {
 		case err == nil && missing == 0:

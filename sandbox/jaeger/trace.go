@@ -35,12 +35,16 @@ func TraceIDOf(annotations map[string]string) (traceID, spanID string, err error
 }
 
 // Trace is the spans of one trace: those that Jaeger had when it was asked, or
-// those of a file. The zero value is a trace without spans. It doesn't change, and
-// may be used by several goroutines at a time.
+// those of a file. After [ReadTree] or [Join] it also has the spans of the traces
+// that continue it, each with the id of its own trace. The zero value is a trace
+// without spans. A Trace never changes and is safe for concurrent use.
 type Trace struct {
 	// ID is in 32 lower-case hexadecimal digits.
 	ID       string
 	elements []element
+	// writers has the spans at which other traces continue this one, by the ids of those traces.
+	writers map[string]writer
+	cut     bool
 }
 
 // Len is the number of spans.
@@ -57,8 +61,13 @@ func (t Trace) End() time.Time {
 	return last
 }
 
-// Forest joins the spans by their parents.
-func (t Trace) Forest() *spantree.Forest { return spantree.Build(t.Spans()) }
+// Forest joins the spans by their parents, and the continuations of the trace to
+// the spans that they continue.
+func (t Trace) Forest() *spantree.Forest {
+	forest := spantree.Build(t.Spans())
+	t.attach(forest)
+	return forest
+}
 
 const (
 	// attributeWarnings is what Jaeger adds to spans that it finds fault with.

@@ -50,7 +50,8 @@ type Build struct {
 	// Flags are further flags of go build.
 	Flags []string `yaml:"flags"`
 	// Sources are the folders of the module, beside go.mod and go.sum, whose Go files decide what the build makes. Where they
-	// are given, Go is asked only when one of them changed, and never about a workspace. Empty means that Go decides.
+	// are given, Go is asked only when one of them changed. A workspace takes part only if its go.work is in the module's
+	// folder. Empty means that Go decides.
 	Sources []string `yaml:"sources"`
 }
 

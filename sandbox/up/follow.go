@@ -26,16 +26,19 @@ type Look struct {
 // error, which Follow returns; the end of ctx is its error. The object needn't exist yet, and when it changes, its next trace
 // is the current one. An API server or a Jaeger that doesn't answer is waited for.
 func (r *Run) Follow(ctx context.Context, object Object, show func(Look) error) error {
-	reader, err := r.wholeReader(ctx)
+	reader, err := r.searcher(ctx)
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
 	f := follower{
-		get:     func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
-		ready:   func(live *unstructured.Unstructured) error { return r.target.Came(live) },
-		search:  r.search,
-		read:    reader.GetTrace,
+		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
+		ready: func(live *unstructured.Unstructured) error { return r.target.Came(live) },
+		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+			trace, _, err := jaeger.FindCurrent(ctx, reader, live)
+			return trace, err
+		},
+		noTrace: r.noTrace,
 		subject: object.String(),
 	}
 	ticks := time.NewTicker(followEvery)
@@ -61,9 +64,10 @@ type follower struct {
 	subject string
 	get     func(context.Context) (*unstructured.Unstructured, error)
 	// ready says what an object lacks.
-	ready  func(*unstructured.Unstructured) error
-	read   func(ctx context.Context, traceID string) (jaeger.Trace, error)
-	search func(context.Context, *unstructured.Unstructured) (jaeger.Trace, error)
+	ready func(*unstructured.Unstructured) error
+	// find is [jaeger.FindCurrent], and noTrace words its ErrNotFound.
+	find    func(context.Context, *unstructured.Unstructured) (jaeger.Trace, error)
+	noTrace func(*unstructured.Unstructured, error) error
 
 	trace jaeger.Trace
 	grew  time.Time
@@ -91,17 +95,16 @@ func (f *follower) look(ctx context.Context) Look {
 	return Look{Trace: f.trace, Waiting: f.waiting(notReady, err, jaeger.LastWrite(live))}
 }
 
-// current reads the object's trace, which has no spans until Jaeger has some. That it has them no longer is an error.
+// current reads the object's trace, which has no spans until Jaeger has some. If Jaeger had spans and has none now, that is an error.
 func (f *follower) current(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
-	traceID, _, noContext := jaeger.TraceIDOf(live.GetAnnotations())
-	if noContext != nil {
-		return f.search(ctx, live)
+	trace, err := f.find(ctx, live)
+	switch {
+	case !errors.Is(err, jaeger.ErrNotFound):
+		return trace, err
+	case trace.ID != "" && (trace.ID != f.trace.ID || f.trace.Len() == 0):
+		return trace, nil
 	}
-	trace, err := f.read(ctx, traceID)
-	if errors.Is(err, jaeger.ErrNotFound) && (traceID != f.trace.ID || f.trace.Len() == 0) {
-		return jaeger.Trace{ID: traceID}, nil
-	}
-	return trace, err
+	return trace, f.noTrace(live, err)
 }
 
 // waiting words what is missing, in the same words as long as the same is missing. written is when the object was last written.

@@ -54,15 +54,14 @@ func TestFollowerLooks(t *testing.T) {
 			subject: "Head default/web",
 			get:     func(context.Context) (*unstructured.Unstructured, error) { return live, missing },
 			ready:   func(*unstructured.Unstructured) error { return unready },
-			read: func(_ context.Context, id string) (jaeger.Trace, error) {
-				if reading == nil && id != trace.ID {
-					return jaeger.Trace{}, jaeger.ErrNotFound
+			find: func(_ context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+				id, _, _ := jaeger.TraceIDOf(live.GetAnnotations())
+				if reading == nil && (id == "" || id != trace.ID) {
+					return jaeger.Trace{ID: id}, jaeger.ErrNotFound
 				}
 				return trace, reading
 			},
-			search: func(context.Context, *unstructured.Unstructured) (jaeger.Trace, error) {
-				return jaeger.Trace{}, errors.New("searched")
-			},
+			noTrace: func(_ *unstructured.Unstructured, err error) error { return fmt.Errorf("searched: %w", err) },
 		}
 		missing, unready = errors.New("there is none"), errors.New("no condition Ready")
 		for _, step := range []struct {
@@ -73,7 +72,7 @@ func TestFollowerLooks(t *testing.T) {
 			id      string
 		}{
 			{"no object", func() {}, "there is none", 0, ""},
-			{"no context", func() { missing = nil }, "searched", 0, ""},
+			{"no context", func() { missing = nil }, "searched: trace not found", 0, ""},
 			{"no trace", func() { annotate(firstTrace) }, "Head default/web is not ready: no condition Ready", 0, firstTrace},
 			{"ready before its trace", func() { unready = nil }, "Jaeger has no span of Head default/web yet", 0, firstTrace},
 			{"a span without its parent", func() { trace = grown(t, firstTrace, 2, true) }, "spans without their place in the tree yet: 1", 1, firstTrace},

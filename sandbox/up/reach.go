@@ -126,6 +126,30 @@ func (r *Run) wholeReader(ctx context.Context) (*jaeger.Client, error) {
 	return r.dial(ctx, func(a Addresses) string { return a.UI })
 }
 
+// searcher searches over gRPC, as Jaeger up to v2.13 ignores tags over HTTP, and reads over HTTP.
+type searcher struct {
+	*jaeger.Client
+	search *jaeger.Client
+}
+
+func (s searcher) FindTraces(ctx context.Context, q jaeger.Query) ([]jaeger.Trace, error) {
+	return s.search.FindTraces(ctx, q)
+}
+
+func (s searcher) Close() error { return errors.Join(s.Client.Close(), s.search.Close()) }
+
+func (r *Run) searcher(ctx context.Context) (searcher, error) {
+	whole, err := r.wholeReader(ctx)
+	if err != nil {
+		return searcher{}, err
+	}
+	search, err := r.reader(ctx)
+	if err != nil {
+		return searcher{}, errors.Join(err, whole.Close())
+	}
+	return searcher{whole, search}, nil
+}
+
 func (r *Run) dial(ctx context.Context, address func(Addresses) string) (*jaeger.Client, error) {
 	if err := r.Reach(ctx); err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"time"
 
@@ -90,39 +89,55 @@ func (r *Run) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error
 	})
 }
 
-// waitTraceID waits until it is known which trace is an object's: at once where it carries a context, else when Jaeger has a
-// span about it.
+// waitTraceID waits until it is known which trace is an object's. A trace without a span about the present generation is taken only
+// when the object is ready and no other one came for the quiet period: the server may have stored an update unchanged, and the
+// reconciles are elsewhere then.
 func (r *Run) waitTraceID(ctx context.Context, object Object) (traceID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, traceWait)
 	defer cancel()
+	reader, err := r.searcher(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer reader.Close()
 	var last error
+	var readySince time.Time
 	err = wait.PollUntilContextCancel(ctx, jaeger.DefaultPoll, true, func(ctx context.Context) (bool, error) {
 		live, err := r.get(ctx, object)
 		if err != nil {
 			return false, err
 		}
-		if traceID, _, err = jaeger.TraceIDOf(live.GetAnnotations()); err == nil {
-			return true, nil
+		switch ready := r.target.Came(live) == nil; {
+		case !ready:
+			readySince = time.Time{}
+		case readySince.IsZero():
+			readySince = time.Now()
 		}
-		trace, err := r.search(ctx, live)
-		if traceID = trace.ID; errors.Is(err, jaeger.ErrNotFound) {
+		trace, known, err := jaeger.FindCurrent(ctx, reader, live)
+		if trace.ID != "" {
+			traceID = trace.ID
+		}
+		switch {
+		case errors.Is(err, jaeger.ErrNotFound):
+			last = r.noTrace(live, err)
+		case errors.Is(err, jaeger.ErrUnreachable):
 			last = err
-		}
-		if err != nil && !errors.Is(err, jaeger.ErrNotFound) && ctx.Err() == nil {
+		case err != nil && ctx.Err() == nil:
 			return false, err
 		}
-		return err == nil, nil
+		settled := !readySince.IsZero() && time.Since(readySince) >= jaeger.DefaultQuiet
+		return traceID != "" && (known || settled), nil
 	})
-	if err != nil && last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	switch {
+	case err == nil, traceID != "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return traceID, nil // WaitComplete says what the trace lacks.
+	case last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return "", fmt.Errorf("%w within %s", last, traceWait)
 	}
-	if err != nil {
-		return "", fmt.Errorf("finding the trace of %s: %w", object, err)
-	}
-	return traceID, nil
+	return "", fmt.Errorf("finding the trace of %s: %w", object, err)
 }
 
-// Trace returns the current trace of an object as Jaeger has it now.
+// Trace returns the current trace of an object as Jaeger has it now, with the traces that continue it.
 func (r *Run) Trace(ctx context.Context, object Object) (jaeger.Trace, error) {
 	live, err := r.get(ctx, object)
 	if err != nil {
@@ -131,66 +146,35 @@ func (r *Run) Trace(ctx context.Context, object Object) (jaeger.Trace, error) {
 	trace, err := r.traceOf(ctx, live)
 	switch {
 	case errors.Is(err, jaeger.ErrNotFound):
-		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when it starts anew", err)
+		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when it restarts", err)
 	case errors.Is(err, jaeger.ErrUnreachable):
 		return trace, fmt.Errorf("%w; `make sandbox-up` repairs the sandbox", err)
 	}
 	return trace, err
 }
 
-// traceOf reads the trace that an object's annotation names, or finds the latest about it.
+// traceOf reads the current trace of an object, see [jaeger.FindCurrent].
 func (r *Run) traceOf(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
-	if traceID, _, noContext := jaeger.TraceIDOf(live.GetAnnotations()); noContext == nil {
-		return r.read(ctx, traceID)
-	}
-	return r.search(ctx, live)
-}
-
-// search finds the latest trace with a span about an object that carries no context: no webhook wrote one when it was made, and
-// the first reconcile began its trace.
-func (r *Run) search(ctx context.Context, object *unstructured.Unstructured) (jaeger.Trace, error) {
-	subject, err := r.Subject()
-	if err != nil {
-		return jaeger.Trace{}, err
-	}
-	reader, err := r.reader(ctx)
+	reader, err := r.searcher(ctx)
 	if err != nil {
 		return jaeger.Trace{}, err
 	}
 	defer reader.Close()
-	found, err := reader.FindTraces(ctx, jaeger.Query{
-		Service: subject.ServiceName, Tags: map[string]string{"operator.object.uid": string(object.GetUID())},
-		From: object.GetCreationTimestamp().Add(-time.Minute),
-	})
-	if err != nil {
-		return jaeger.Trace{}, err
+	trace, _, err := jaeger.FindCurrent(ctx, reader, live)
+	if errors.Is(err, jaeger.ErrNotFound) {
+		err = r.noTrace(live, err)
 	}
-	if len(found) == 0 {
-		name := Object{Kind: object.GroupVersionKind(), NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}
-		return jaeger.Trace{}, fmt.Errorf("finding a trace of %s, which carries no context, in the service %s (docs/adopting.md tells how an operator gets one): %w", name, subject.ServiceName, jaeger.ErrNotFound)
-	}
-	return slices.MaxFunc(found, func(a, b jaeger.Trace) int { return begin(a).Compare(begin(b)) }), nil
+	return trace, err
 }
 
-// begin is when a trace's first span started.
-func begin(trace jaeger.Trace) time.Time {
-	var first time.Time
-	for _, span := range trace.Spans() {
-		if first.IsZero() || span.Start.Before(first) {
-			first = span.Start
-		}
+// noTrace adds a remedy to the error about an object that has no trace: if it carries no context, no webhook wrote one when it was
+// created.
+func (r *Run) noTrace(live *unstructured.Unstructured, err error) error {
+	if _, _, noContext := jaeger.TraceIDOf(live.GetAnnotations()); noContext == nil {
+		return err
 	}
-	return first
-}
-
-// read reads a trace once, over HTTP: what Jaeger gives there is whole, so that it can be loaded again.
-func (r *Run) read(ctx context.Context, traceID string) (jaeger.Trace, error) {
-	reader, err := r.wholeReader(ctx)
-	if err != nil {
-		return jaeger.Trace{}, err
-	}
-	defer reader.Close()
-	return reader.GetTrace(ctx, traceID)
+	name := Object{Kind: live.GroupVersionKind(), NamespacedName: types.NamespacedName{Namespace: live.GetNamespace(), Name: live.GetName()}}
+	return fmt.Errorf("finding a trace of %s, which carries no context (docs/adopting.md tells how an operator gets one): %w", name, err)
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -43,6 +43,8 @@ type page struct {
 	OTLP json.RawMessage
 	// Labels are keys of attributes, separated by spaces.
 	Labels string
+	// Continued tells the script at which spans other traces of OTLP continue: a JSON object.
+	Continued string
 	// Text is for browsers that run no scripts.
 	Text string
 }
@@ -51,7 +53,7 @@ type page struct {
 type HTMLOptions struct {
 	// Title is the page's; empty for "Trace" and the trace's id.
 	Title string
-	// OTLP is the same trace as OTLP JSON, with everything that spans were sent with. Required.
+	// OTLP is the same trace as OTLP JSON, with everything that spans were sent with, and with the traces that continue it. Required.
 	OTLP []byte
 }
 
@@ -70,8 +72,32 @@ func (w *Waterfall) WriteHTML(out io.Writer, options HTMLOptions) error {
 	if err := w.WriteText(&text, TextOptions{}); err != nil {
 		return err
 	}
-	p := page{Title: Escape(title), OTLP: options.OTLP, Labels: strings.Join(w.options.Labels, " "), Text: text.String()}
+	continued, err := json.Marshal(w.continued())
+	if err != nil {
+		return err
+	}
+	p := page{
+		Title: Escape(title), OTLP: options.OTLP, Labels: strings.Join(w.options.Labels, " "), Continued: string(continued), Text: text.String(),
+	}
 	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
+}
+
+// spanOf names a span to the script of the page.
+type spanOf struct {
+	Trace string `json:"trace"`
+	Span  string `json:"span"`
+}
+
+// continued returns the span at which each other trace continues, by the trace's id.
+func (w *Waterfall) continued() map[string]spanOf {
+	spans := map[string]spanOf{}
+	for _, row := range w.Rows {
+		if row.Trace != "" {
+			parent := w.Rows[row.Parent]
+			spans[row.traceID] = spanOf{parent.traceID, parent.spanID}
+		}
+	}
+	return spans
 }
 
 // WriteJaegerPage writes a page for Jaeger to serve in place of its own, as the index.html of its ui.assets_path: it searches

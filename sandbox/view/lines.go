@@ -8,7 +8,7 @@ import (
 )
 
 // WriteNew writes a line for each span that is not in seen, by their starts, and notes them there: time of day, duration, kind,
-// name, what it is below, and what is wrong with it. It suits outputs that can't be drawn on: spans come when they end, before
+// name, what it is below, the trace if that is another one, and what is wrong with it. It suits outputs that can't be drawn on: spans come when they end, before
 // those that they are below. What is wrong with a span's place is left out: its parent may still come. It gives the error of
 // writing; nothing is noted then.
 func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
@@ -25,6 +25,9 @@ func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
 			strings.Join(append([]string{row.Name}, row.Labels...), " "))
 		if row.Parent >= 0 {
 			fmt.Fprintf(&b, "  below %s", w.Rows[row.Parent].Name)
+		}
+		if row.Trace != "" {
+			b.WriteString("  " + row.continued())
 		}
 		if row.failure != "" {
 			b.WriteString("  " + row.failure)

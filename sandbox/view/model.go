@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 // Waterfall is a trace as it is drawn: a row for each span, all on one axis of time. It doesn't change, and may be used by
 // several goroutines at a time.
 type Waterfall struct {
-	// TraceID is in hexadecimal digits; empty where there is no span.
+	// TraceID is in hexadecimal digits; empty where there is no span. It is the first root's: other traces may continue that one.
 	TraceID string
 	// Begin is when the first span started, the axis' zero.
 	Begin time.Time
@@ -41,8 +42,10 @@ type Row struct {
 	// Failed: its status is Error, or its place in the tree is wrong. Notes say what, in a few words each.
 	Failed bool
 	Notes  []string
+	// Trace is the id of the span's trace if that is not the trace of its parent; empty otherwise. Another process continued there.
+	Trace string
 
-	spanID string
+	traceID, spanID string
 	// failure is the note about the status; empty where that is no Error.
 	failure string
 }
@@ -63,8 +66,9 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 	var last time.Time
 	forest.Walk(func(n *spantree.Node, _ int) bool {
 		if w.TraceID == "" || n.Span.Start.Before(w.Begin) {
-			w.TraceID, w.Begin = n.Span.TraceID, n.Span.Start
+			w.Begin = n.Span.Start
 		}
+		w.TraceID = cmp.Or(w.TraceID, n.Span.TraceID)
 		for _, moment := range []time.Time{n.Span.Start, n.Span.End} {
 			if moment.After(last) {
 				last = moment
@@ -83,6 +87,9 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 		row.Offset = n.Span.Start.Sub(w.Begin)
 		if depth > 0 {
 			row.Parent = path[depth-1]
+			if w.Rows[row.Parent].traceID != row.traceID {
+				row.Trace = Escape(row.traceID)
+			}
 		}
 		shown := min(depth, maxDepth)
 		under := ""
@@ -106,7 +113,7 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 // newRow is what a row tells of its span alone.
 func newRow(n *spantree.Node, options Options) Row {
 	row := Row{
-		Name: shownName(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), spanID: n.Span.SpanID,
+		Name: shownName(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), traceID: n.Span.TraceID, spanID: n.Span.SpanID,
 		Duration: max(0, n.Span.Duration()),
 		Failed:   n.Span.Code() == spantree.StatusError || n.Defect != "",
 	}
@@ -130,6 +137,14 @@ func newRow(n *spantree.Node, options Options) Row {
 		row.Notes = append(row.Notes, string(n.Defect))
 	}
 	return row
+}
+
+// continued says in which trace the row and the rows below it are, if that is not the trace of the parent.
+func (r Row) continued() string {
+	if r.Trace == "" {
+		return ""
+	}
+	return "continued in trace " + r.Trace
 }
 
 // shownName is a span's name escaped, and never nothing: it is what a row is told by.

@@ -32,7 +32,9 @@ const (
 	// maxIndents bounds how deep rows are drawn, and maxName how long a name is.
 	maxIndents = 24
 	maxName    = 48
-	minBar     = 2
+	// shortID is how many digits of a trace's id the picture shows.
+	shortID = 8
+	minBar  = 2
 	// durationRoom is kept at the right of the axis for what stands behind a bar that ends there.
 	durationRoom = 64
 	// maxTold bounds how many spans the description for screen readers names.
@@ -108,6 +110,9 @@ func pictureName(row Row) string {
 	if row.Failed {
 		name = "✗ " + name
 	}
+	if row.Trace != "" {
+		name += " (continued in trace " + cut(row.Trace, shortID+1) + ")"
+	}
 	return name
 }
 
@@ -137,8 +142,8 @@ func (w *Waterfall) describe() string {
 			fmt.Fprintf(&b, " below %s", w.Rows[row.Parent].Name)
 		}
 		fmt.Fprintf(&b, ": %s after %s", FormatDuration(row.Duration), FormatDuration(row.Offset))
-		for _, note := range row.Notes {
-			b.WriteString(", " + note)
+		for _, note := range notesOf(row) {
+			b.WriteString(", " + note.text)
 		}
 		b.WriteString(".")
 	}

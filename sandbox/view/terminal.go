@@ -67,10 +67,10 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 		if l.notesBelow == 0 {
 			continue
 		}
-		for _, note := range row.Notes {
+		for _, note := range notesOf(row) {
 			prefix := cutLeft(row.Below, l.notesBelow/2)
-			for _, part := range wrap(note, max(minAxis, l.notesBelow-cells(prefix))) {
-				writeLine(&b, []piece{{text: prefix}, {text: part, style: red}}, options)
+			for _, part := range wrap(note.text, max(minAxis, l.notesBelow-cells(prefix))) {
+				writeLine(&b, []piece{{text: prefix}, {text: part, style: note.style}}, options)
 			}
 		}
 	}
@@ -80,6 +80,18 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 
 // piece is a part of a line in one style.
 type piece struct{ text, style string }
+
+// notesOf returns what a row says beside its columns: its faults, and the trace that continues there.
+func notesOf(row Row) []piece {
+	var notes []piece
+	for _, note := range row.Notes {
+		notes = append(notes, piece{note, red})
+	}
+	if row.Trace != "" {
+		notes = append(notes, piece{row.continued(), dim})
+	}
+	return notes
+}
 
 // writeLine leaves out spaces at the end, and styles that show nothing.
 func writeLine(b *strings.Builder, pieces []piece, options TextOptions) {
@@ -214,8 +226,11 @@ func (w *Waterfall) line(l layout, row Row) []piece {
 		after := l.axis - before - cells(bar)
 		pieces = append(pieces, piece{text: strings.Repeat(" ", columnGap+before)}, piece{bar, barStyle}, piece{text: strings.Repeat(" ", max(0, after))})
 	}
-	if l.notesBelow == 0 && len(row.Notes) > 0 {
-		pieces = append(pieces, piece{"  " + strings.Join(row.Notes, ", "), red})
+	if l.notesBelow == 0 {
+		before := "  "
+		for _, note := range notesOf(row) {
+			pieces, before = append(pieces, piece{before + note.text, note.style}), ", "
+		}
 	}
 	return pieces
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// instant is an API server that takes no time: what is measured is the tracing.
+// instant is an API server that responds at once, so that a benchmark measures the tracing only.
 type instant struct {
 	client.Client
 	object *appsv1.Deployment
@@ -42,7 +42,7 @@ func (c *instant) GroupVersionKindFor(obj runtime.Object) (schema.GroupVersionKi
 	return apiutil.GVKForObject(obj, scheme.Scheme)
 }
 
-// discard takes spans as a batch processor does, without keeping them.
+// discard receives spans as a batch processor does, and drops them.
 type discard struct{}
 
 func (discard) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
@@ -54,9 +54,10 @@ func sdkProvider(s sdktrace.Sampler) trace.TracerProvider {
 	return sdktrace.NewTracerProvider(sdktrace.WithSampler(IgnoreUntrusted(s)), sdktrace.WithSpanProcessor(discard{}))
 }
 
-// workload is a reconcile that reads an object with a fresh trace context, and creates another where it writes.
+// workload is a reconcile that reads an object with a fresh trace context. It creates another
+// object if it writes.
 type workload struct {
-	ctx    context.Context //nolint:containedctx // as a controller would give it, with a logger
+	ctx    context.Context //nolint:containedctx // as from a controller, with a logger
 	req    reconcile.Request
 	server *instant
 }
@@ -64,7 +65,7 @@ type workload struct {
 func newWorkload() *workload {
 	owner := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "owner", UID: "uid", Generation: 1}}
 	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled})
-	owner.Generation = 0 // the context belongs to the generation after
+	owner.Generation = 0 // the context belongs to the next generation
 	tracing.InjectContext(trace.ContextWithSpanContext(context.Background(), sc), owner, tracing.WithTracerProvider(sdkProvider(sdktrace.AlwaysSample())))
 	owner.Generation = 1
 	return &workload{
@@ -110,9 +111,10 @@ func benchmark(b *testing.B, f func() error) {
 	}
 }
 
-// BenchmarkReconcile reads an object and creates another, or only reads. What sampled/create costs more than by-hand/create
-// is what package tracing costs; what it does in addition is to hand the context on, to log with ids, and to be absent from
-// the reconciler.
+// BenchmarkReconcile reads an object and creates another, or only reads. The cost of package
+// tracing is the difference between sampled/create and by-hand/create. In addition to the
+// hand-written code, package tracing propagates the context and adds ids to log lines, and the
+// reconciler contains no tracing code.
 func BenchmarkReconcile(b *testing.B) {
 	w := newWorkload()
 	for _, p := range []struct {
@@ -140,7 +142,8 @@ func BenchmarkClient(b *testing.B) {
 	}
 }
 
-// BenchmarkInject and BenchmarkExtract are the two functions that an operator without the wrappers would call.
+// BenchmarkInject and BenchmarkExtract measure the two functions that an operator without the
+// wrappers calls.
 func BenchmarkInject(b *testing.B) {
 	w := newWorkload()
 	for name, tp := range map[string]trace.TracerProvider{

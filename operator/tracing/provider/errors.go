@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -8,7 +9,8 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// errorHandler logs at most one error per interval: a collector that is down fails every batch.
+// errorHandler logs at most one error per interval, because every batch fails while a collector is
+// down.
 type errorHandler struct {
 	logger logr.Logger
 	now    func() time.Time
@@ -26,6 +28,10 @@ func newErrorHandler(l logr.Logger) *errorHandler {
 
 // Handle implements otel.ErrorHandler.
 func (h *errorHandler) Handle(err error) {
+	if m := (*malformed)(nil); errors.As(err, &m) { // From another Provider of the process, which has no logger.
+		h.logger.Error(err, "Malformed OpenTelemetry variable")
+		return
+	}
 	h.mu.Lock()
 	now := h.now()
 	if !h.last.IsZero() && now.Sub(h.last) < errorLogInterval {

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// lateCollector is an OTLP collector that hands on the names of spans.
+// lateCollector is an OTLP collector that sends the names of spans to a channel.
 type lateCollector struct {
 	collector.UnimplementedTraceServiceServer
 	names chan string
@@ -27,7 +27,8 @@ func (c *lateCollector) Export(_ context.Context, request *collector.ExportTrace
 	return &collector.ExportTraceServiceResponse{}, nil
 }
 
-// TestFirstSpansWaitForTheCollector: a root that ended while nothing listened yet arrives, and soon, once something does.
+// TestFirstSpansWaitForTheCollector: a root that ended before the collector started arrives soon
+// after its start.
 func TestFirstSpansWaitForTheCollector(t *testing.T) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -39,7 +40,7 @@ func TestFirstSpansWaitForTheCollector(t *testing.T) {
 	}
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+address)
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
-	// Less than the exporter's own pause before a second try, which is at least 2.5 s: only waiting helps.
+	// The exporter retries after at least 2.5 s. The timeout is shorter, so the export must wait for the connection.
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2400")
 	provider, err := New(t.Context())
 	if err != nil {
@@ -48,7 +49,7 @@ func TestFirstSpansWaitForTheCollector(t *testing.T) {
 	_, root := provider.TracerProvider().Tracer("test").Start(t.Context(), "root")
 	root.End()
 
-	// The batch is under way, and refused, well before this half second ends.
+	// The exporter tries to connect, and fails, well before this half second ends.
 	timer := time.NewTimer(500 * time.Millisecond)
 	defer timer.Stop()
 	<-timer.C
@@ -66,7 +67,7 @@ func TestFirstSpansWaitForTheCollector(t *testing.T) {
 			t.Errorf("span %q arrived", name)
 		}
 	case <-time.After(5 * time.Second):
-		t.Error("the span that ended before the collector was there did not arrive")
+		t.Error("the span that ended before the collector started did not arrive")
 	}
 	if err := provider.Shutdown(t.Context()); err != nil {
 		t.Error(err)

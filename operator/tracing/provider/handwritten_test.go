@@ -15,8 +15,9 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// handwritten is what an operator author would write to get the spans of package tracing without it: a reconciler that makes
-// the same two spans with the same parents, kinds and attributes. It does not hand the context on to what it creates.
+// handwritten is a reconciler with the tracing code that an operator author would write without
+// package tracing. It records the same two spans with the same parents, kinds and attributes. It
+// does not propagate the context to the object that it creates.
 type handwritten struct {
 	client.Client
 	tracer      trace.Tracer

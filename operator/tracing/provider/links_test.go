@@ -23,8 +23,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// TestSamplerSeesLinksAtStart goes through package tracing: a reconcile whose stored context is stale is the root of a new
-// trace, and whether that is sampled depends on the link alone.
+// TestSamplerSeesLinksAtStart uses package tracing. A reconcile with a stale stored context is the
+// root of a new trace, and only the link decides whether it is sampled.
 func TestSamplerSeesLinksAtStart(t *testing.T) {
 	for sampler, want := range map[string]map[trace.TraceFlags]int{
 		"parentbased_linksbased_always_off": {0: 0, trace.FlagsSampled: 2},
@@ -57,7 +57,7 @@ func TestSamplerSeesLinksAtStart(t *testing.T) {
 	}
 }
 
-// reconcileStale runs a reconcile that creates something for an object with this context.
+// reconcileStale runs a reconcile for an object with this context. The reconcile creates an object.
 func reconcileStale(t *testing.T, stored trace.SpanContext, opts []tracing.Option) {
 	t.Helper()
 	w := newWorkload()
@@ -67,8 +67,8 @@ func reconcileStale(t *testing.T, stored trace.SpanContext, opts []tracing.Optio
 	reconcileOnce(t, w, opts)
 }
 
-// TestProcessesAgreeOnGenerations goes through package tracing: without a stored context, two processes that throw dice decide
-// alike about the reconciles of one generation.
+// TestProcessesAgreeOnGenerations uses package tracing. Without a stored context, two processes
+// with random samplers make the same decision for the reconciles of one generation.
 func TestProcessesAgreeOnGenerations(t *testing.T) {
 	environment(t, map[string]string{samplerKey: "parentbased_randomratio", samplerArgKey: "0.5", exporterKey: "none"})
 	recorders := make([]*tracetest.SpanRecorder, 2)
@@ -108,7 +108,7 @@ func TestProcessesAgreeOnGenerations(t *testing.T) {
 	}
 }
 
-// reconcileOnce runs a reconcile that creates something.
+// reconcileOnce runs a reconcile that creates an object.
 func reconcileOnce(t *testing.T, w *workload, opts []tracing.Option) {
 	t.Helper()
 	c := tracing.WrapClient(w.server, opts...)
@@ -123,7 +123,7 @@ func reconcileOnce(t *testing.T, w *workload, opts []tracing.Option) {
 	}
 }
 
-// TestPropagators: what OTEL_PROPAGATORS names is what becomes annotations.
+// TestPropagators: the propagators of OTEL_PROPAGATORS decide the annotations.
 func TestPropagators(t *testing.T) {
 	for value, want := range map[string][]string{
 		"tracecontext":     {"traceparent"},
@@ -165,7 +165,7 @@ func TestPropagators(t *testing.T) {
 	}
 }
 
-// TestRunFlushes: the spans of what Run runs arrive although its context ended before it returned.
+// TestRunFlushes: Run exports spans although the context was cancelled before run returned.
 func TestRunFlushes(t *testing.T) {
 	environment(t, map[string]string{exporterKey: "none"})
 	recorder := &shutdownRecorder{SpanRecorder: tracetest.NewSpanRecorder()}
@@ -185,8 +185,8 @@ func TestRunFlushes(t *testing.T) {
 	}
 }
 
-// TestRunGivesItsOwnError: what Run runs may fail, and losing spans is no failure.
-func TestRunGivesItsOwnError(t *testing.T) {
+// TestRunReturnsItsOwnError: Run returns the error of run, and lost spans are not an error.
+func TestRunReturnsItsOwnError(t *testing.T) {
 	environment(t, map[string]string{exporterKey: "none"})
 	var lines []string
 	t.Cleanup(func() { otel.SetErrorHandler(newErrorHandler(logr.Discard())) })
@@ -210,7 +210,8 @@ type failing struct{ *tracetest.SpanRecorder }
 
 func (failing) Shutdown(context.Context) error { return errLost }
 
-// shutdownRecorder notes what it had, and whether the context lived, when it was shut down.
+// shutdownRecorder records its number of spans, and whether the context was alive, when it was shut
+// down.
 type shutdownRecorder struct {
 	*tracetest.SpanRecorder
 	spans int

@@ -11,33 +11,51 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// ExportedMetric is the counter that [WithRegisterer] registers: OpenTelemetry's otel.sdk.exporter.span.exported
-// (semantic conventions, SDK metrics) under the name that Prometheus gives it.
+// ExportedMetric is the counter that [WithRegisterer] registers. Its name is the Prometheus form of
+// otel.sdk.exporter.span.exported from OpenTelemetry's semantic conventions for SDK metrics.
 const ExportedMetric = "otel_sdk_exporter_span_exported_total"
 
-// ErrorTypeLabel is the label of [ExportedMetric]: error.type as Prometheus writes it. It is empty for spans that were sent; else
-// it is the code of a gRPC call ("Unavailable"), "timeout", or "_OTHER".
+// ErrorTypeLabel is the label of [ExportedMetric]: error.type in the Prometheus form. It is empty
+// for exported spans. For lost spans it is a gRPC code such as "Unavailable", "timeout", or
+// "_OTHER".
 const ErrorTypeLabel = "error_type"
 
-// otherError is what the conventions give an error that has no name of its own.
+// otherError is the error.type of the conventions for errors without a name.
 const otherError = "_OTHER"
 
-// countingExporter counts the spans that another exporter sent, and those that it lost.
+// countingExporter counts the spans that another exporter exported or lost.
 type countingExporter struct {
 	sdktrace.SpanExporter
 	spans *prometheus.CounterVec
 }
 
-// newCountingExporter registers the counter, or takes the one that another Provider of the process registered.
+// count wraps the exporters with the counter. If registerer is nil or refuses the counter, they
+// stay as they are.
+func (v *variables) count(exporters []sdktrace.SpanExporter, registerer prometheus.Registerer) {
+	if registerer == nil {
+		return
+	}
+	for i, exporter := range exporters {
+		counting, err := newCountingExporter(exporter, registerer)
+		if err != nil {
+			v.problems = append(v.problems, err)
+			return
+		}
+		exporters[i] = counting
+	}
+}
+
+// newCountingExporter registers the counter, or uses the counter that another Provider of the
+// process registered.
 func newCountingExporter(exporter sdktrace.SpanExporter, registerer prometheus.Registerer) (*countingExporter, error) {
 	spans := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: ExportedMetric,
 		Help: "Spans for which the export has finished; with an error_type those that were lost.",
 	}, []string{ErrorTypeLabel})
-	var there prometheus.AlreadyRegisteredError
+	var registered prometheus.AlreadyRegisteredError
 	switch err := registerer.Register(spans); {
-	case errors.As(err, &there):
-		existing, is := there.ExistingCollector.(*prometheus.CounterVec)
+	case errors.As(err, &registered):
+		existing, is := registered.ExistingCollector.(*prometheus.CounterVec)
 		if !is {
 			return nil, fmt.Errorf("registering %s: %w", ExportedMetric, err)
 		}
@@ -45,7 +63,7 @@ func newCountingExporter(exporter sdktrace.SpanExporter, registerer prometheus.R
 	case err != nil:
 		return nil, fmt.Errorf("registering %s: %w", ExportedMetric, err)
 	}
-	spans.WithLabelValues("") // So that a rate begins at 0.
+	spans.WithLabelValues("") // The series must exist before the first export, so that rates start at 0.
 	return &countingExporter{SpanExporter: exporter, spans: spans}, nil
 }
 
@@ -56,7 +74,8 @@ func (e *countingExporter) ExportSpans(ctx context.Context, spans []sdktrace.Rea
 	return err
 }
 
-// errorType is a name of an error's kind, of which there are few: the code of a gRPC call, "timeout", or "_OTHER".
+// errorType returns one of a few names for an error: the code of a gRPC call, "timeout", or
+// "_OTHER". It returns "" for nil.
 func errorType(err error) string {
 	if err == nil {
 		return ""

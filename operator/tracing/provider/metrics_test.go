@@ -15,7 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestExportedMetric sends spans to a collector that takes the first batch and refuses the others.
+// TestExportedMetric sends spans to a collector that accepts the first batch and refuses the
+// others.
 func TestExportedMetric(t *testing.T) {
 	requests := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -37,7 +38,7 @@ func TestExportedMetric(t *testing.T) {
 	}
 	send := func(spans int) {
 		t.Helper()
-		p, err := New(t.Context(), WithRegisterer(registry)) // Each with the counter of the first.
+		p, err := New(t.Context(), WithRegisterer(registry)) // All share the counter of the first.
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +46,7 @@ func TestExportedMetric(t *testing.T) {
 			_, span := p.TracerProvider().Tracer("test").Start(t.Context(), fmt.Sprint(i))
 			span.End()
 		}
-		_ = p.Shutdown(t.Context()) // Some fail, and are counted.
+		_ = p.Shutdown(t.Context()) // Failures are counted.
 	}
 	send(0)
 	want(ExportedMetric + `{error_type=""} 0` + "\n")
@@ -55,17 +56,22 @@ func TestExportedMetric(t *testing.T) {
 	want(ExportedMetric + `{error_type=""} 3` + "\n" + ExportedMetric + `{error_type="_OTHER"} 2` + "\n")
 }
 
-// TestExportedMetricTaken: another metric of the name is an error; without a registerer there is none.
+// TestExportedMetricTaken: another metric of the name is an error in strict mode. Otherwise, New
+// logs a line and counts nothing.
 func TestExportedMetricTaken(t *testing.T) {
 	t.Setenv(exporterKey, "console")
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: ExportedMetric, Help: "another"}))
-	if p, err := New(t.Context(), WithRegisterer(registry)); err == nil || p != nil || !strings.Contains(err.Error(), "registering "+ExportedMetric) {
+	if p, err := New(t.Context(), WithRegisterer(registry), WithStrict()); err == nil || p != nil || !strings.Contains(err.Error(), "registering "+ExportedMetric) {
 		t.Errorf("provider %v, error %v", p, err)
 	}
-	p, err := New(t.Context(), WithRegisterer(nil))
+	logged := &lines{}
+	p, err := New(t.Context(), WithRegisterer(registry), WithLogger(logged.logger()))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(logged.all) != 1 || !strings.Contains(logged.all[0], "registering "+ExportedMetric) {
+		t.Errorf("logged %q, want one line with the metric", logged.all)
 	}
 	if err := p.Shutdown(t.Context()); err != nil {
 		t.Error(err)
@@ -80,7 +86,7 @@ func TestErrorType(t *testing.T) {
 		"_OTHER":      errors.New("404 Not Found"),
 	} {
 		if got := errorType(err); got != want {
-			t.Errorf("%v is of the type %q, want %q", err, got, want)
+			t.Errorf("errorType(%v) = %q, want %q", err, got, want)
 		}
 	}
 }

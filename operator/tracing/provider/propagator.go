@@ -2,7 +2,6 @@ package provider
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"go.opentelemetry.io/contrib/propagators/autoprop"
@@ -11,19 +10,40 @@ import (
 
 const propagatorsKey = "OTEL_PROPAGATORS"
 
-// newPropagator makes the propagator that the environment names. W3C Trace Context comes with an error, too.
-func newPropagator() (propagation.TextMapPropagator, error) {
-	value := strings.TrimSpace(os.Getenv(propagatorsKey))
+// propagator returns the propagators that the environment names, without unknown ones. The default
+// is W3C Trace Context.
+func (v *variables) propagator() propagation.TextMapPropagator {
+	value := v.get(propagatorsKey)
 	if value == "" {
-		return propagation.TraceContext{}, nil
+		return propagation.TraceContext{}
 	}
-	names := strings.Split(value, ",")
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
+	var known, unknown []string
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.TrimSpace(name)
+		if lower := strings.ToLower(name); isPropagator(lower) {
+			name = lower
+		}
+		if isPropagator(name) {
+			known = append(known, name)
+		} else {
+			unknown = append(unknown, name)
+		}
 	}
-	p, err := autoprop.TextMapPropagator(names...)
+	using := known
+	if len(known) == 0 {
+		using = []string{"tracecontext"}
+	}
+	if len(unknown) > 0 {
+		v.report(propagatorsKey, fmt.Sprintf("unknown propagators %q", unknown), strings.Join(using, ","))
+	}
+	p, err := autoprop.TextMapPropagator(using...)
 	if err != nil {
-		return propagation.TraceContext{}, fmt.Errorf("reading %s=%q: %w", propagatorsKey, value, err)
+		return propagation.TraceContext{}
 	}
-	return p, nil
+	return p
+}
+
+func isPropagator(name string) bool {
+	_, err := autoprop.TextMapPropagator(name)
+	return err == nil
 }

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
-	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
@@ -20,85 +17,97 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// Provider holds what [New] made. It is safe for concurrent use.
+// Provider is a configured OpenTelemetry SDK. [New] creates it. A nil or zero Provider does not
+// trace. All methods are safe for concurrent use.
 type Provider struct {
-	sdk        *sdktrace.TracerProvider      // nil where tracing is disabled
-	propagator propagation.TextMapPropagator // nil in a zero Provider alone
+	sdk        *sdktrace.TracerProvider      // nil if tracing is disabled
+	propagator propagation.TextMapPropagator // nil in a zero Provider only
 	timeout    time.Duration                 // of Shutdown
 }
 
-// New reads the environment and makes a TracerProvider. It does not wait for a collector. It honours
+// New reads the environment and creates a Provider. It does not wait for a collector. It supports
+// these variables:
 //
-//   - OTEL_SDK_DISABLED=true: nothing is made and [Provider.TracerProvider] is a no-op one;
-//   - OTEL_TRACES_EXPORTER: otlp (default), jaeger (Thrift over HTTP, deprecated upstream), console, none;
-//   - OTEL_EXPORTER_OTLP_*: the protocol is grpc where OTEL_EXPORTER_OTLP_PROTOCOL is unset;
+//   - OTEL_SDK_DISABLED: if true, [Provider.TracerProvider] returns a no-op provider;
+//   - OTEL_TRACES_EXPORTER: otlp (default), jaeger (Thrift over HTTP, deprecated upstream), console or none, or
+//     a list with commas;
+//   - OTEL_EXPORTER_OTLP_*: OTEL_EXPORTER_OTLP_PROTOCOL is grpc (default) or http/protobuf;
 //   - OTEL_EXPORTER_JAEGER_ENDPOINT, _USER, _PASSWORD;
-//   - OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio or randomratio ([RandomRatio]), before
-//     which "linksbased_" ([LinksBased]) and before that "parentbased_" may stand; by default
-//     parentbased_always_on ([WithSampler]). OTEL_TRACES_SAMPLER_ARG is the ratio, by default 1. The
-//     sampled flag of untrusted contexts is ignored whatever the sampler ([IgnoreUntrusted]);
-//   - OTEL_PROPAGATORS: by default tracecontext ([Provider.Propagator]);
-//   - OTEL_BSP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES as the SDK does.
+//   - OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio or randomratio ([RandomRatio]), optionally with
+//     the prefix "linksbased_" ([LinksBased]), "parentbased_" or "parentbased_linksbased_". The default is
+//     parentbased_always_on ([WithSampler]). OTEL_TRACES_SAMPLER_ARG is the ratio, by default 1. The sampled flag
+//     of untrusted contexts is always ignored ([IgnoreUntrusted]);
+//   - OTEL_PROPAGATORS: tracecontext by default ([Provider.Propagator]);
+//   - OTEL_BSP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and the limits of spans, as in the SDK.
 //
-// An unknown exporter, protocol, sampler or propagator is an error, as is a counter that can't be registered
-// ([WithRegisterer]), and the Provider nil then, which is one that is off.
+// A malformed variable counts as unset, except for its well-formed entries if it is a list. New
+// logs one line for each ([WithLogger]), and returns a Provider and a nil error. An exporter that
+// can't be created is left out. If none remains, spans still have ids and contexts still propagate,
+// but nothing is exported. Variables of exporters that are not used are not checked. If
+// OTEL_SDK_DISABLED is true, nothing is checked. Only with [WithStrict] does New return an error,
+// and then a nil Provider.
+//
+// A ctx that is nil or cancelled is valid: New only uses its values. While New runs, other
+// goroutines can see corrected OTEL_* variables in the environment of the process. Concurrent calls
+// are safe.
 func New(ctx context.Context, opts ...Option) (*Provider, error) {
 	c := newConfig(opts)
-	propagator, err := newPropagator()
-	p := &Provider{propagator: propagator, timeout: c.shutdownTimeout}
-	if strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") {
-		return p, nil // whatever else is wrong: this is how it is switched off in a hurry
+	ctx = context.WithoutCancel(orBackground(ctx))
+	p := &Provider{timeout: c.shutdownTimeout}
+	problems := p.setUp(ctx, c)
+	if c.strict && len(problems) > 0 {
+		return nil, errors.Join(problems...)
 	}
-	if err != nil {
-		return nil, err
+	logProblems(ctx, c, problems)
+	return p, nil
+}
+
+// setUp creates the propagator and the SDK, and returns the problems of the environment. It creates
+// no SDK if tracing is disabled, or if there are problems and New must be strict.
+func (p *Provider) setUp(ctx context.Context, c *config) (problems []error) {
+	environmentMu.Lock()
+	defer environmentMu.Unlock()
+	v := readVariables()
+	if v.get(disabledKey) == "true" {
+		p.propagator = v.propagator()
+		return nil
 	}
 	if c.logger != nil {
 		otel.SetErrorHandler(newErrorHandler(*c.logger))
 	}
-	sampler, err := samplerFromEnv()
-	if err != nil {
-		return nil, err
-	}
-	if sampler == nil {
-		sampler = c.sampler
-	}
-	res, err := newResource(ctx, c.serviceName)
-	if err != nil {
-		return nil, fmt.Errorf("describing the service: %w", err)
-	}
-	exporter, err := newExporter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sdkOpts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(IgnoreUntrusted(sampler))}
-	if !autoexport.IsNoneSpanExporter(exporter) {
-		if c.registerer != nil {
-			counting, err := newCountingExporter(exporter, c.registerer)
-			if err != nil {
-				return nil, errors.Join(err, exporter.Shutdown(ctx))
+	p.propagator = v.propagator()
+	sampler, names := v.sampler(c.sampler), v.exporterNames()
+	v.use(func() {
+		exporters := v.exporters(ctx, names)
+		v.count(exporters, c.registerer)
+		res := v.resource(ctx, c.serviceName)
+		if c.strict && len(v.problems) > 0 {
+			for _, exporter := range exporters {
+				_ = exporter.Shutdown(ctx) // It has exported nothing.
 			}
-			exporter = counting
+			return
 		}
-		sdkOpts = append(sdkOpts, sdktrace.WithBatcher(exporter))
-	}
-	for _, sp := range c.processors {
-		sdkOpts = append(sdkOpts, sdktrace.WithSpanProcessor(sp))
-	}
-	p.sdk = newSDK(sdkOpts)
-	return p, nil
+		p.sdk = newSDK(res, sampler, exporters, c.processors)
+	})
+	return v.problems
 }
 
-// newSDK hides the sampler's name from the SDK, which would report one that it does not know as unsupported, although it is
-// not asked for it. Nothing but an SDK reads the variable.
-func newSDK(opts []sdktrace.TracerProviderOption) *sdktrace.TracerProvider {
-	if name, ok := os.LookupEnv(samplerKey); ok && os.Unsetenv(samplerKey) == nil {
-		defer os.Setenv(samplerKey, name) //nolint:errcheck // it was there a moment ago
+// newSDK creates the SDK. It reads the environment.
+func newSDK(
+	res *resource.Resource, s sdktrace.Sampler, exporters []sdktrace.SpanExporter, processors []sdktrace.SpanProcessor,
+) *sdktrace.TracerProvider {
+	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSampler(IgnoreUntrusted(s))}
+	for _, exporter := range exporters {
+		opts = append(opts, sdktrace.WithBatcher(exporter))
+	}
+	for _, processor := range processors {
+		opts = append(opts, sdktrace.WithSpanProcessor(processor))
 	}
 	return sdktrace.NewTracerProvider(opts...)
 }
 
-// TracerProvider gives the provider to hand to package tracing: a no-op one where the SDK is disabled,
-// also after Shutdown and for a nil Provider.
+// TracerProvider returns the provider for package tracing. It returns a no-op provider if the SDK
+// is disabled, and for a nil Provider. After Shutdown, the provider records nothing.
 func (p *Provider) TracerProvider() trace.TracerProvider {
 	if p == nil || p.sdk == nil {
 		return noop.NewTracerProvider()
@@ -106,10 +115,10 @@ func (p *Provider) TracerProvider() trace.TracerProvider {
 	return p.sdk
 }
 
-// Propagator gives the one that OTEL_PROPAGATORS names: a list, with commas, of tracecontext, baggage, b3,
-// b3multi, jaeger, xray, ottrace, none. Where that is unset, and for a nil Provider, it is W3C Trace Context
-// (without baggage, which nothing here reads). With none, or with baggage alone, spans are made and no
-// context travels.
+// Propagator returns the propagators that OTEL_PROPAGATORS lists: tracecontext, baggage, b3,
+// b3multi, jaeger, xray, ottrace, none. The default, also for a nil Provider and if the variable
+// names no known propagator, is W3C Trace Context without baggage, which package tracing does not
+// read. With none, or with baggage alone, spans are recorded but no context propagates.
 func (p *Provider) Propagator() propagation.TextMapPropagator {
 	if p == nil || p.propagator == nil {
 		return propagation.TraceContext{}
@@ -117,17 +126,19 @@ func (p *Provider) Propagator() propagation.TextMapPropagator {
 	return p.propagator
 }
 
-// Options gives the options that hand the TracerProvider and the Propagator to package tracing, in a slice
-// of its own each time. A nil Provider's switch tracing off.
+// Options returns the options that pass the TracerProvider and the Propagator to package tracing,
+// in a new slice. The options of a nil Provider disable tracing.
 func (p *Provider) Options() []tracing.Option {
 	return []tracing.Option{tracing.WithTracerProvider(p.TracerProvider()), tracing.WithPropagators(p.Propagator())}
 }
 
-// Run calls run with ctx and, when that returned, [Provider.Shutdown] with a context that outlives ctx: the
-// spans of the last reconciles are sent although the signal that ended them has ended ctx. It suits a
-// manager's Start. The error is run's: lost spans make no operator fail, and what Shutdown says goes to
-// OpenTelemetry's error handler ([WithLogger]). A nil Provider only calls run.
+// Run calls run with ctx and then [Provider.Shutdown]. Shutdown ignores the cancellation of ctx, so
+// the spans of the last reconciles are exported after the signal that stopped the process. Use it
+// for the Start method of a manager. Run returns the error of run. The error of Shutdown goes to
+// OpenTelemetry's error handler ([WithLogger]), because lost spans must not fail an operator. A nil
+// Provider only calls run. A nil ctx is context.Background.
 func (p *Provider) Run(ctx context.Context, run func(context.Context) error) error {
+	ctx = orBackground(ctx)
 	err := run(ctx)
 	if lost := p.Shutdown(context.WithoutCancel(ctx)); lost != nil {
 		otel.Handle(lost)
@@ -135,13 +146,14 @@ func (p *Provider) Run(ctx context.Context, run func(context.Context) error) err
 	return err
 }
 
-// Shutdown exports what is left and stops. It gives up when ctx ends or its own timeout passes, and
-// says what went wrong. Hand it a context that is still alive, not the one whose end stops the process.
+// Shutdown exports the remaining spans and stops the SDK. It returns an error if spans were lost,
+// ctx is cancelled, or the timeout expires ([WithShutdownTimeout]). Pass a context that is not
+// cancelled when the process stops. A nil ctx is context.Background. A nil Provider returns nil.
 func (p *Provider) Shutdown(ctx context.Context) error {
 	if p == nil || p.sdk == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	ctx, cancel := context.WithTimeout(orBackground(ctx), p.timeout)
 	defer cancel()
 	if err := p.sdk.Shutdown(ctx); err != nil {
 		return fmt.Errorf("shutting down the trace exporter: %w", err)
@@ -149,16 +161,27 @@ func (p *Provider) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// newResource lets the environment win over the name that the operator gives.
-func newResource(ctx context.Context, serviceName string) (*resource.Resource, error) {
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
+}
+
+// resource describes the service. The environment has precedence over serviceName.
+func (v *variables) resource(ctx context.Context, serviceName string) *resource.Resource {
 	var defaults []attribute.KeyValue
 	if serviceName != "" {
 		defaults = append(defaults, attribute.String("service.name", serviceName))
 	}
-	return resource.New(ctx,
+	res, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithService(),
 		resource.WithAttributes(defaults...),
 		resource.WithFromEnv(),
 	)
+	if err != nil {
+		v.problems = append(v.problems, fmt.Errorf("describing the service: %w", err))
+	}
+	return res
 }

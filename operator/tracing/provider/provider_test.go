@@ -19,7 +19,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// environment sets the variables for one test and clears the others that the provider reads.
+// environment sets the variables for one test and clears others that New reads.
 func environment(t *testing.T, set map[string]string) {
 	t.Helper()
 	for _, k := range []string{
@@ -55,10 +55,10 @@ func TestNewReadsTheEnvironment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, tc.env)
-			p, err := New(t.Context(), WithServiceName("svc"))
+			p, err := New(t.Context(), WithServiceName("svc"), WithStrict())
 			if tc.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.err) {
-					t.Fatalf("error %v, want one that names %s", err, tc.err)
+					t.Fatalf("New() error = %v, want one with %s", err, tc.err)
 				}
 				return
 			}
@@ -88,9 +88,10 @@ func TestServiceName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, tc.env)
-			res, err := newResource(t.Context(), "demo")
-			if err != nil {
-				t.Fatal(err)
+			v := &variables{}
+			res := v.resource(t.Context(), "demo")
+			if len(v.problems) > 0 {
+				t.Fatal(v.problems)
 			}
 			for _, kv := range res.Attributes() {
 				if kv.Key == "service.name" && kv.Value.AsString() != tc.want {
@@ -122,7 +123,7 @@ func TestJaegerExporterPosts(t *testing.T) {
 	}
 }
 
-// TestCollectorDown: spans end at once, and shutting down does not outlast its timeout.
+// TestCollectorDown: ending a span does not block, and Shutdown respects its timeout.
 func TestCollectorDown(t *testing.T) {
 	release := make(chan struct{})
 	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -142,7 +143,7 @@ func TestCollectorDown(t *testing.T) {
 		t.Errorf("shutting down: %v, want the timeout", err)
 	}
 	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("a collector that hangs held the process for %v", took)
+		t.Errorf("Shutdown took %v with a collector that hangs", took)
 	}
 }
 
@@ -156,7 +157,7 @@ func TestErrorsAreLoggedOncePerMinute(t *testing.T) {
 		now = now.Add(2 * time.Second)
 	}
 	if len(lines) != 2 || !strings.Contains(lines[1], `"similarErrorsNotLogged"=29`) {
-		t.Errorf("two minutes of errors gave %q, want two lines, the second with 29 left out", lines)
+		t.Errorf("logged %q in two minutes, want two lines, the second after 29 errors without a line", lines)
 	}
 }
 
@@ -167,7 +168,7 @@ func TestNilProvider(t *testing.T) {
 	}
 	want := errors.New("run's")
 	if err := p.Run(t.Context(), func(context.Context) error { return want }); !errors.Is(err, want) {
-		t.Errorf("Run gave %v, want the error of what it runs", err)
+		t.Errorf("Run() = %v, want the error of run", err)
 	}
 	if got := p.Propagator().Fields(); len(got) != 2 || len(p.Options()) == 0 || (&Provider{}).Propagator() == nil {
 		t.Errorf("propagator with fields %v, want W3C Trace Context", got)
@@ -177,8 +178,9 @@ func TestNilProvider(t *testing.T) {
 	}
 }
 
-// TestZeroSpanIDMakesRoot guards what package tracing builds on: a remote parent with a trace id and no
-// span id gives a root span in that trace, for which a parent-based sampler asks the root's.
+// TestZeroSpanIDMakesRoot checks an assumption of package tracing: the child of a remote parent
+// with a trace id and no span id is a root span in that trace, and a parent-based sampler uses the
+// sampler for roots.
 func TestZeroSpanIDMakesRoot(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder), sdktrace.WithSampler(IgnoreUntrusted(sdktrace.ParentBased(sdktrace.AlwaysSample()))))

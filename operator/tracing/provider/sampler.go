@@ -1,8 +1,6 @@
 package provider
 
 import (
-	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -14,34 +12,37 @@ const (
 	samplerArgKey = "OTEL_TRACES_SAMPLER_ARG"
 )
 
-// defaultSampler is what samples where neither the environment nor the operator says anything, as in the SDK.
+// defaultSampler returns the default of the SDK.
 func defaultSampler() sdktrace.Sampler { return sdktrace.ParentBased(sdktrace.AlwaysSample()) }
 
-// samplerFromEnv reads the sampler, nil where the environment names none. The SDK's own reader is not exported, logs mistakes
-// instead of returning them, and knows only the SDK's samplers.
-func samplerFromEnv() (sdktrace.Sampler, error) {
-	name := strings.ToLower(strings.TrimSpace(os.Getenv(samplerKey)))
-	if name == "" {
-		return nil, nil //nolint:nilnil // none is an answer
+// sampler returns the sampler that the environment names, else fallback, and the default if that is
+// nil. The reader of the SDK is not exported, knows fewer samplers, and reports the others as
+// unsupported. So the variable is hidden from the SDK.
+func (v *variables) sampler(fallback sdktrace.Sampler) sdktrace.Sampler {
+	using := "the sampler of WithSampler"
+	if fallback == nil {
+		fallback, using = defaultSampler(), "parentbased_always_on"
 	}
+	name := strings.ToLower(v.get(samplerKey))
+	v.corrected[samplerKey] = ""
 	rest, parentBased := strings.CutPrefix(name, "parentbased_")
 	root, linksBased := strings.CutPrefix(rest, "linksbased_")
+	ratio := v.ratio(root)
 	var s sdktrace.Sampler
 	switch root {
 	case "always_on":
 		s = sdktrace.AlwaysSample()
 	case "always_off":
 		s = sdktrace.NeverSample()
-	case "traceidratio", "randomratio":
-		ratio, err := ratioFromEnv()
-		if err != nil {
-			return nil, err
-		}
-		if s = RandomRatio(ratio); root == "traceidratio" {
-			s = sdktrace.TraceIDRatioBased(ratio)
-		}
+	case "traceidratio":
+		s = sdktrace.TraceIDRatioBased(ratio)
+	case "randomratio":
+		s = RandomRatio(ratio)
 	default:
-		return nil, fmt.Errorf("reading %s=%q: unknown sampler", samplerKey, name)
+		if name != "" {
+			v.report(samplerKey, "unknown sampler", using)
+		}
+		return fallback
 	}
 	if linksBased {
 		s = LinksBased(s)
@@ -49,17 +50,23 @@ func samplerFromEnv() (sdktrace.Sampler, error) {
 	if parentBased {
 		s = sdktrace.ParentBased(s)
 	}
-	return s, nil
+	return s
 }
 
-func ratioFromEnv() (float64, error) {
-	arg := strings.TrimSpace(os.Getenv(samplerArgKey))
-	if arg == "" {
-		return 1, nil
+// ratio returns the ratio for the sampler root. The default is 1, as in the SDK.
+func (v *variables) ratio(root string) float64 {
+	using := "1"
+	if !strings.HasSuffix(root, "ratio") {
+		using = "no ratio, the sampler takes none"
 	}
-	ratio, err := strconv.ParseFloat(arg, 64)
-	if err != nil || !(ratio >= 0 && ratio <= 1) {
-		return 0, fmt.Errorf("reading %s=%q: must be a number from 0 to 1", samplerArgKey, arg)
+	v.check(samplerArgKey, func(arg string) reading {
+		if ratio, err := strconv.ParseFloat(arg, 64); err != nil || !(ratio >= 0 && ratio <= 1) {
+			return reading{reason: "want a number from 0 to 1"}
+		}
+		return reading{value: arg}
+	}, using)
+	if ratio, err := strconv.ParseFloat(v.get(samplerArgKey), 64); err == nil {
+		return ratio
 	}
-	return ratio, nil
+	return 1
 }

@@ -10,18 +10,19 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// LinksBased makes a sampler that samples a span without a parent if any of its links leads to a sampled
-// context, and otherwise asks root: a new trace is kept where the one that it goes on from was kept. Links
-// that are added after the span's start, and those to contexts that package tracing marked as untrusted, do
-// not count. A span with a parent is root's to decide.
+// LinksBased returns a sampler that samples a span without a parent if any of its links leads to a
+// sampled context. So a trace that continues a sampled trace is sampled, too. Otherwise root
+// decides, also for every span with a parent. Links that are added after the start of the span, and
+// links to contexts that package tracing marked as untrusted, are ignored.
 //
-// Inside sdktrace.ParentBased it is asked about roots alone, so ParentBased(LinksBased(root)) follows the
-// parent, else the links, else root: "parentbased_linksbased_…" in OTEL_TRACES_SAMPLER. The other way
-// around, LinksBased(ParentBased(root)) decides the same.
+// ParentBased(LinksBased(root)) follows the parent, else the links, else root. Its name in
+// OTEL_TRACES_SAMPLER is "parentbased_linksbased_…". LinksBased(ParentBased(root)) makes the same
+// decisions.
 //
-// A nil root is sdktrace.AlwaysSample. The sampler is as safe for concurrent use as root.
+// A nil root, also a nil pointer, is sdktrace.AlwaysSample. The sampler is safe for concurrent use
+// if root is.
 func LinksBased(root sdktrace.Sampler) sdktrace.Sampler {
-	if root == nil {
+	if isNil(root) {
 		root = sdktrace.AlwaysSample()
 	}
 	return linksBased{root}
@@ -52,19 +53,22 @@ func (s linksBased) Description() string {
 	return "LinksBased{" + s.root.Description() + "}"
 }
 
-// RandomRatio makes a sampler for a fraction of all traces, from 0 to 1, that throws its own dice, where
-// sdktrace.TraceIDRatioBased looks at the trace id: whoever may choose a trace id, as a user does whose
-// context becomes the parent, cannot choose to be sampled by it.
+// RandomRatio returns a sampler that samples a fraction of all traces, from 0 to 1, at random. In
+// contrast, sdktrace.TraceIDRatioBased decides by the trace id, so a user with a chosen trace id
+// can force or prevent sampling.
 //
-// Roots in the trace of an object's generation are decided by that trace's id, so that all of them agree,
-// whichever process starts them; only package tracing makes them, from the object's UID. A span whose
-// parent is of this process is sampled as that is, so that no trace has holes. A span with a remote parent
-// is decided anew; inside sdktrace.ParentBased it follows the parent, and RandomRatio is not asked.
+// Roots in the trace of an object's generation are the exception. The trace id decides, so that all
+// processes agree. Package tracing derives these ids from the UID of the object, and users can't
+// choose them.
 //
-// A fraction of 0, less or NaN samples nothing, one of 1 or more everything. The sampler is safe for
-// concurrent use.
+// A span with a parent in this process is sampled if its parent is, so that traces have no gaps.
+// For a span with a remote parent, RandomRatio decides again, except inside sdktrace.ParentBased,
+// which follows the parent.
+//
+// If the fraction is NaN or at most 0, nothing is sampled. If it is at least 1, everything is. The
+// sampler is safe for concurrent use.
 func RandomRatio(fraction float64) sdktrace.Sampler {
-	if !(fraction > 0) { // NaN, too
+	if !(fraction > 0) { // or NaN
 		fraction = 0
 	}
 	fraction = min(fraction, 1)

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"strings"
@@ -19,7 +20,7 @@ func spanContext(trace1, span1 byte, flags trace.TraceFlags, remote bool) trace.
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{trace1}, SpanID: trace.SpanID{span1}, TraceFlags: flags, Remote: remote})
 }
 
-// recorded asks a sampler about a span with this parent and these links.
+// recorded reports whether a sampler records a span with this parent and these links.
 func recorded(ctx context.Context, s sdktrace.Sampler, parent trace.SpanContext, links ...trace.SpanContext) bool {
 	p := sdktrace.SamplingParameters{ParentContext: trace.ContextWithSpanContext(ctx, parent), TraceID: parent.TraceID()}
 	for _, l := range links {
@@ -63,8 +64,8 @@ func TestLinksBased(t *testing.T) {
 	}
 }
 
-// TestRandomRatioThrowsDice: the trace id has no say, whoever made it.
-func TestRandomRatioThrowsDice(t *testing.T) {
+// TestRandomRatioIsRandom: the trace id does not matter.
+func TestRandomRatioIsRandom(t *testing.T) {
 	dice := []float64{0, 0.249, 0.25, 0.999}
 	for _, parent := range []trace.SpanContext{{}, spanContext(0xff, 1, trace.FlagsSampled, true), spanContext(1, 1, 0, true)} {
 		s := RandomRatio(0.25).(*randomRatio)
@@ -78,8 +79,8 @@ func TestRandomRatioThrowsDice(t *testing.T) {
 	}
 }
 
-// TestRandomRatioIsTheFraction uses the real dice, for one trace id: 20,000 throws miss a quarter by 6 standard deviations
-// about twice in a billion runs.
+// TestRandomRatioIsTheFraction uses the real random numbers for one trace id. The result of 20,000
+// draws is 6 standard deviations from a quarter about twice in a billion runs.
 func TestRandomRatioIsTheFraction(t *testing.T) {
 	const throws, fraction = 20000, 0.25
 	s, n := RandomRatio(fraction), 0
@@ -93,8 +94,8 @@ func TestRandomRatioIsTheFraction(t *testing.T) {
 	}
 }
 
-// TestRandomRatioAgreesOnGenerations: two processes decide alike about the roots of a generation, and about a quarter of
-// generations are sampled.
+// TestRandomRatioAgreesOnGenerations: two processes make the same decision for the roots of a
+// generation. A quarter of the generations is sampled.
 func TestRandomRatioAgreesOnGenerations(t *testing.T) {
 	one, two, n := RandomRatio(0.25), RandomRatio(0.25), 0
 	for i := range 256 {
@@ -102,14 +103,14 @@ func TestRandomRatioAgreesOnGenerations(t *testing.T) {
 		first := recorded(t.Context(), one, parent)
 		for range 8 {
 			if recorded(t.Context(), two, parent) != first {
-				t.Fatalf("roots of trace %s are not decided alike", parent.TraceID())
+				t.Fatalf("roots of trace %s have different decisions", parent.TraceID())
 			}
 		}
 		if first {
 			n++
 		}
 	}
-	if n != 64 { // i is the highest byte of the number that the ratio is of, after the SDK drops the lowest bit
+	if n != 64 { // i is the highest byte of the number that the SDK compares with the ratio
 		t.Errorf("%d of 256 trace ids are sampled, want a quarter", n)
 	}
 }
@@ -125,7 +126,7 @@ func TestRandomRatioEdges(t *testing.T) {
 			}
 		}
 		if !recorded(t.Context(), s, local) || recorded(t.Context(), s, localUnsampled) {
-			t.Errorf("fraction %g: a span is not sampled as its parent in this process", fraction)
+			t.Errorf("fraction %g: a span has not the decision of its parent in this process", fraction)
 		}
 	}
 	if got := LinksBased(RandomRatio(0.5)).Description(); got != "LinksBased{RandomRatio{0.5}}" {
@@ -133,7 +134,7 @@ func TestRandomRatioEdges(t *testing.T) {
 	}
 }
 
-// TestSamplerNames is the grammar of OTEL_TRACES_SAMPLER.
+// TestSamplerNames covers the grammar of OTEL_TRACES_SAMPLER.
 func TestSamplerNames(t *testing.T) {
 	parentBased := sdktrace.ParentBased(sdktrace.NeverSample()).Description()
 	inParentBased := func(root string) string { return strings.Replace(parentBased, "AlwaysOffSampler", root, 1) }
@@ -149,28 +150,30 @@ func TestSamplerNames(t *testing.T) {
 			" ParentBased_LinksBased_" + name + " ": inParentBased("LinksBased{" + root + "}"),
 		} {
 			environment(t, map[string]string{samplerKey: value, samplerArgKey: "0.5"})
-			s, err := samplerFromEnv()
-			if err != nil || s.Description() != want {
-				t.Errorf("%s: %v, error %v, want %s", value, s, err, want)
+			v := readVariables()
+			if s := v.sampler(nil); len(v.problems) > 0 || s.Description() != want {
+				t.Errorf("%s: %v, problems %v, want %s", value, s, v.problems, want)
 			}
 		}
 	}
 	for _, value := range []string{"linksbased_parentbased_always_on", "parentbased_", "linksbased_", "linksbased", "parentbased_parentbased_always_on", "ratio"} {
 		environment(t, map[string]string{samplerKey: value})
-		if s, err := samplerFromEnv(); err == nil || !strings.Contains(err.Error(), value) {
-			t.Errorf("%s: %v, error %v, want one that names it", value, s, err)
+		v := readVariables()
+		s := v.sampler(sdktrace.NeverSample())
+		if err := errors.Join(v.problems...); err == nil || !strings.Contains(err.Error(), value) || s.Description() != "AlwaysOffSampler" {
+			t.Errorf("%s: %v, error %v, want an error with the value, and the fallback", value, s, err)
 		}
 	}
 }
 
-// TestSDKReportsNoSampler: the SDK, which knows fewer names, does not get to say that one of ours is unsupported.
+// TestSDKReportsNoSampler: the SDK knows fewer samplers, and must not report ours as unsupported.
 func TestSDKReportsNoSampler(t *testing.T) {
 	var mu sync.Mutex
 	var lines []string
 	logger := funcr.New(func(_, args string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if strings.Contains(args, "sampler") { // Providers of other tests may still say that their collector is gone.
+		if strings.Contains(args, "sampler") { // Providers of other tests may still log that their collector stopped.
 			lines = append(lines, args)
 		}
 	}, funcr.Options{})
@@ -191,7 +194,7 @@ func TestSDKReportsNoSampler(t *testing.T) {
 	}
 }
 
-// TestWithSampler: the environment wins, nil changes nothing, and untrusted contexts never count.
+// TestWithSampler: the environment has precedence, and nil is ignored.
 func TestWithSampler(t *testing.T) {
 	for name, tc := range map[string]struct {
 		env     string

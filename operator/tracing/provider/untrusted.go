@@ -7,12 +7,13 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// IgnoreUntrusted makes a sampler that asks s as if the contexts that package tracing marked as untrusted
-// were not there: a user who writes a sampled flag into an annotation does not decide what is exported.
-// [New] wraps whatever sampler it uses. A nil s is the SDK's default, parent-based and always on. The
-// sampler is as safe for concurrent use as s.
+// IgnoreUntrusted returns a sampler that hides untrusted contexts from s. Package tracing marks a
+// context as untrusted if a user wrote it into an annotation, so a sampled flag in an annotation
+// does not decide what is exported. [New] wraps its sampler with IgnoreUntrusted. A nil s, also a
+// nil pointer, is the SDK's default: parent-based and always on. The sampler is safe for concurrent
+// use if s is.
 func IgnoreUntrusted(s sdktrace.Sampler) sdktrace.Sampler {
-	if s == nil {
+	if isNil(s) {
 		s = defaultSampler()
 	}
 	return ignoreUntrusted{s}

@@ -17,7 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// TestUntrustedSampledFlagIsIgnored goes through the webhook, where contexts are marked: a user can
+// TestUntrustedSampledFlagIsIgnored uses the webhook, which marks contexts as untrusted. A user can
 // neither force nor prevent sampling, by a link or by a parent.
 func TestUntrustedSampledFlagIsIgnored(t *testing.T) {
 	const format = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-%s"
@@ -52,8 +52,9 @@ func TestUntrustedSampledFlagIsIgnored(t *testing.T) {
 	}
 }
 
-// TestOwnSampledFlagIsHeeded: contexts that are not marked decide as ever.
-func TestOwnSampledFlagIsHeeded(t *testing.T) {
+// TestTrustedSampledFlagDecides: the sampled flag of a context that is not marked has its usual
+// effect.
+func TestTrustedSampledFlagDecides(t *testing.T) {
 	s := IgnoreUntrusted(sdktrace.ParentBased(sdktrace.AlwaysSample()))
 	for flags, want := range map[trace.TraceFlags]sdktrace.SamplingDecision{0: sdktrace.Drop, trace.FlagsSampled: sdktrace.RecordAndSample} {
 		parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: flags, Remote: true})

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -70,7 +68,7 @@ func TestBuild(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, spantree.Build(test.spans).String()); diff != "" {
+			if diff := diff(test.want, spantree.Build(test.spans).String()); diff != "" {
 				t.Errorf("forest (-want +got):\n%s", diff)
 			}
 		})
@@ -152,7 +150,7 @@ func TestBadTraces(t *testing.T) {
 			for _, n := range forest.Defective() {
 				defects = append(defects, n.Defect)
 			}
-			if diff := cmp.Diff(test.defects, defects); diff != "" {
+			if diff := diff(test.defects, defects); diff != "" {
 				t.Errorf("defects (-want +got):\n%s", diff)
 			}
 			if got := len(forest.Spans()); got != len(test.spans) {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -104,7 +102,7 @@ func TestExplain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
+			if diff := diff(string(want), got); diff != "" {
 				t.Errorf("explanation (-want +got):\n%s", diff)
 			}
 		})

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -47,7 +45,7 @@ admit Head [SERVER service=demo status=Ok operator.object.kind=Head]   # the roo
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := diff(want, got); diff != "" {
 		t.Errorf("tree (-want +got):\n%s", diff)
 	}
 	printed := `admit Head [SERVER service=demo status=Ok operator.object.kind=Head]
@@ -57,7 +55,7 @@ admit Head [SERVER service=demo status=Ok operator.object.kind=Head]   # the roo
   ...
 * other root [status=any]
 `
-	if diff := cmp.Diff(printed, got.String()); diff != "" {
+	if diff := diff(printed, got.String()); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)
 	}
 }
@@ -172,7 +170,7 @@ func TestParseConditions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := diff(want, got); diff != "" {
 		t.Errorf("tree (-want +got):\n%s", diff)
 	}
 	printed := `(ordered)
@@ -182,7 +180,7 @@ admit Head [SERVER @second link link=@first link=4bf9/00f0 link=$FIRST links>=1 
   reconcile [event="Ready: False→True"(reason=~Min.* !x "y z"="(") event=~exc.* !event=no events<=3 event]
   "(ordered)" ["@k" "a<b" k=a(b) "link"=x]
 `
-	if diff := cmp.Diff(printed, got.String()); diff != "" {
+	if diff := diff(printed, got.String()); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)
 	}
 }

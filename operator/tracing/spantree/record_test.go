@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -85,7 +83,7 @@ admit Head [SERVER service=demo operator.object.kind operator.reconcile.queue_wa
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(strings.TrimPrefix(test.want, "\n"), tree.String()); diff != "" {
+			if diff := diff(strings.TrimPrefix(test.want, "\n"), tree.String()); diff != "" {
 				t.Errorf("recorded (-want +got):\n%s", diff)
 			}
 			filled, err := tree.Fill(variables)

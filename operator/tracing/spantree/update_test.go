@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -99,7 +97,7 @@ func TestUpdate(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(strings.ReplaceAll(test.want.Replace(written), "\n", end), updated); diff != "" {
+				if diff := diff(strings.ReplaceAll(test.want.Replace(written), "\n", end), updated); diff != "" {
 					t.Errorf("file (-want +got):\n%s", diff)
 				}
 			})
@@ -116,7 +114,7 @@ func TestUpdateMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "a\n  (ordered)  # by start\n  b\n  d\n    c\n  # others\n  ...\n"
-	if diff := cmp.Diff(want, updated); diff != "" {
+	if diff := diff(want, updated); diff != "" {
 		t.Errorf("file (-want +got):\n%s", diff)
 	}
 	spans := spansOf(parse(t, "a\n  b\n    c\n  d"))

@@ -3,8 +3,6 @@ package spantree_test
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -20,7 +18,7 @@ admit $KIND [service=${NAME}_x k=$NAME-child e=~$NAME.*$ p=~a$ d=$$NAME c="$5 $"
 	want := `"admit Head [x]" [service="a.b c_x" k="a.b c-child" e=~"a\\.b c.*$" p=~a$ d=$NAME c="$5 $" link=ab/cd event="Head [x] done"(k="a.b c")]
   plain [$NAME]
 `
-	if diff := cmp.Diff(want, filled.String()); diff != "" {
+	if diff := diff(want, filled.String()); diff != "" {
 		t.Errorf("filled in (-want +got):\n%s", diff)
 	}
 	if tree.String() != before {
@@ -52,7 +50,7 @@ func TestVariablesOfRecordings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(spantree.Attr("k", want), tree.Roots[0].Conditions[0]); diff != "" {
+		if diff := diff(spantree.Attr("k", want), tree.Roots[0].Conditions[0]); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", value, diff)
 		}
 		filled, err := tree.Fill(values)

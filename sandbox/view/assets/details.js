@@ -10,7 +10,7 @@ function detailsOf(waterfall, node) {
     terms([
       ["Service", node.service], ["Kind", node.kind], ["Status", node.status],
       ["Start", "+" + formatDuration(node.offset) + ", " + wallTime(node.start)], ["Duration", formatDuration(node.end - node.start)],
-      ["Span", node.id], ["Parent", raw.parentSpanId], ["Trace state", raw.traceState],
+      ["Span", node.id], ["Parent", raw.parentSpanId], ["Trace", raw.traceId === waterfall.model.id ? "" : raw.traceId], ["Trace state", raw.traceState],
     ]),
     section("Attributes", attributesOf(raw.attributes)),
     section("Events", eventsOf(waterfall, node)),
@@ -54,7 +54,7 @@ function linksOf(waterfall, node) {
   const links = node.raw.links ?? [];
   if (links.length === 0) return null;
   return el("ul", {}, links.map((link) => {
-    const target = link.traceId === waterfall.model.id && waterfall.model.rows.find((n) => n.id === link.spanId);
+    const target = waterfall.model.rows.find((n) => n.raw.traceId === link.traceId && n.id === link.spanId);
     const address = waterfall.linkTo(link.traceId);
     let place = el("span", {}, "span " + escapeText(link.spanId) + " of trace " + escapeText(link.traceId));
     if (target) {

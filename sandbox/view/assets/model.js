@@ -120,20 +120,40 @@ function compareNodes(a, b) {
   return 0;
 }
 
+// joinTraces makes those traces that continue another one a part of it. For each of them, continued has the span that it continues.
+function joinTraces(traces, continued) {
+  const first = traces.find((trace) => !Object.hasOwn(continued, trace.id));
+  return traces.filter((trace) => {
+    if (!first || !Object.hasOwn(continued, trace.id)) return true;
+    for (const node of trace.nodes) first.nodes.push(node);
+    first.continued = continued;
+    return false;
+  });
+}
+
+const placeOf = (trace, span) => trace + "/" + span;
+
 // joinNodes finds each node's parent and says what is wrong with its place. It returns the roots.
-function joinNodes(nodes) {
+function joinNodes(nodes, continued) {
   const byID = new Map();
   for (const node of nodes) {
     if (noID(node.id)) continue;
-    if (byID.has(node.id)) node.defect = "duplicate id";
-    else byID.set(node.id, node);
+    const place = placeOf(node.raw.traceId, node.id);
+    if (byID.has(place)) node.defect = "duplicate id";
+    else byID.set(place, node);
   }
   for (const node of nodes) {
     if (noID(node.raw.parentSpanId)) continue;
-    node.parent = byID.get(node.raw.parentSpanId) ?? null;
+    node.parent = byID.get(placeOf(node.raw.traceId, node.raw.parentSpanId)) ?? null;
     if (!node.parent) node.defect = "orphan";
   }
   cutCycles(nodes);
+  for (const node of nodes) {
+    if (node.parent || !Object.hasOwn(continued, node.raw.traceId)) continue;
+    const writer = continued[node.raw.traceId];
+    node.parent = byID.get(placeOf(writer.trace, writer.span)) ?? null;
+    node.continues = node.parent !== null;
+  }
   const roots = [];
   for (const node of nodes) (node.parent ? node.parent.children : roots).push(node);
   for (const list of [roots, ...nodes.map((n) => n.children)]) list.sort(compareNodes);
@@ -161,7 +181,7 @@ function cutCycles(nodes) {
 // layOut gives a trace's nodes as rows, parents first, all on one axis of time.
 function layOut(trace) {
   const model = { id: trace.id, begin: 0n, total: 1n, rows: [], services: [], failed: 0 };
-  const stack = joinNodes(trace.nodes).reverse().map((node) => ({ node, depth: 0 }));
+  const stack = joinNodes(trace.nodes, trace.continued ?? {}).reverse().map((node) => ({ node, depth: 0 }));
   for (const [i, node] of trace.nodes.entries()) if (i === 0 || node.start < model.begin) model.begin = node.start;
   const services = new Set();
   while (stack.length > 0) {

@@ -66,6 +66,7 @@ class Waterfall {
       notes.length > 0 ? el("span", { class: "mark" }, "✗ ") : null,
       el("span", { class: "label" }, shownName(node)),
       labelsOf(node).map((label) => el("span", { class: "text" }, " " + escapeText(label))),
+      node.continues ? el("span", { class: "text" }, " continued in trace " + escapeText(node.raw.traceId)) : null,
       notes.length > 0 ? el("span", { class: "note" }, " " + escapeText(notes.join(", "))) : null);
     name.style.setProperty("--depth", Math.min(node.depth, 24));
     const cell = (column, text) => el("td", { class: column, role: "gridcell" }, text);

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,28 +20,66 @@ type Graph struct {
 	edges map[string][]string // from a module's path to those that it requires
 }
 
-// Read reads the graph of the module in a folder, as an adopter has it: outside of any workspace.
+// Read reads the graph of the module in a folder, as an adopter has it: outside of any workspace. Other modules of this
+// repository are read from their folders, because their versions may not be published yet.
 func Read(ctx context.Context, folder string) (*Graph, error) {
-	out, err := run(ctx, folder, "mod", "graph")
+	scratch, err := os.MkdirTemp("", "modgraph-")
+	if err != nil {
+		return nil, fmt.Errorf("reading the module graph of %s: %w", folder, err)
+	}
+	defer os.RemoveAll(scratch)
+	file := filepath.Join(scratch, "go.mod")
+	if err := copyModule(ctx, folder, file); err != nil {
+		return nil, fmt.Errorf("reading the module graph of %s: %w", folder, err)
+	}
+	out, err := run(ctx, folder, "mod", "graph", "-modfile="+file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the module graph of %s: %w", folder, err)
 	}
 	return parse(string(out))
 }
 
-// Direct gives the paths of the modules whose packages the module in a folder imports itself, its tests included.
-func Direct(ctx context.Context, folder string) ([]string, error) {
-	out, err := run(ctx, folder, "mod", "edit", "-json")
+// repository is the path of the repository's root module. The folder of each module is its path below it.
+const repository = "github.com/operator-tracing/sandbox"
+
+// copyModule copies a module's go.mod and go.sum, and replaces the other modules of the repository by their folders.
+func copyModule(ctx context.Context, folder, file string) error {
+	parsed, err := parseFile(ctx, folder)
 	if err != nil {
-		return nil, fmt.Errorf("reading the requirements of %s: %w", folder, err)
+		return err
 	}
-	var file struct {
-		Require []struct {
-			Path     string
-			Indirect bool
+	args := []string{"mod", "edit"}
+	for _, r := range parsed.Require {
+		if r.Path != repository && !strings.HasPrefix(r.Path, repository+"/") {
+			continue
+		}
+		relative, err := filepath.Rel(parsed.Module.Path, r.Path)
+		if err != nil {
+			return err
+		}
+		other, err := filepath.Abs(filepath.Join(folder, relative))
+		if err != nil {
+			return err
+		}
+		args = append(args, "-replace="+r.Path+"="+other)
+	}
+	for from, to := range map[string]string{"go.mod": file, "go.sum": strings.TrimSuffix(file, ".mod") + ".sum"} {
+		data, err := os.ReadFile(filepath.Join(folder, from))
+		if err != nil && !(from == "go.sum" && errors.Is(err, fs.ErrNotExist)) {
+			return err
+		}
+		if err := os.WriteFile(to, data, 0o600); err != nil {
+			return err
 		}
 	}
-	if err := json.Unmarshal(out, &file); err != nil {
+	_, err = run(ctx, folder, append(args, file)...)
+	return err
+}
+
+// Direct gives the paths of the modules whose packages the module in a folder imports itself, its tests included.
+func Direct(ctx context.Context, folder string) ([]string, error) {
+	file, err := parseFile(ctx, folder)
+	if err != nil {
 		return nil, fmt.Errorf("reading the requirements of %s: %w", folder, err)
 	}
 	var direct []string
@@ -50,6 +89,24 @@ func Direct(ctx context.Context, folder string) ([]string, error) {
 		}
 	}
 	return direct, nil
+}
+
+// moduleFile is the part of go.mod that this package reads.
+type moduleFile struct {
+	Module  struct{ Path string }
+	Require []struct {
+		Path     string
+		Indirect bool
+	}
+}
+
+func parseFile(ctx context.Context, folder string) (moduleFile, error) {
+	var file moduleFile
+	out, err := run(ctx, folder, "mod", "edit", "-json")
+	if err != nil {
+		return file, err
+	}
+	return file, json.Unmarshal(out, &file)
 }
 
 func run(ctx context.Context, folder string, args ...string) ([]byte, error) {

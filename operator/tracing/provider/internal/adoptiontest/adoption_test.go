@@ -1,128 +1,87 @@
 package adoptiontest
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// TestAdoption adopts the library, as the document says step by step, lets the operator serve one Cache, and wants the change's
-// spans. Nothing is sent before the process ends: the batch processor waits an hour, so that what arrives is what ending it sent.
+// adoption is an operator, how it adopts the library, and what it does then.
+type adoption struct {
+	project, patch, tree string
+	main                 string // its package
+	arguments            func(*cluster) []string
+	environment          []string
+	serve                func(*testing.T, *cluster, *process) client.Object
+	check                func(*testing.T, []spantree.Span, *process, client.Object) // may be nil
+}
+
+var adoptions = []adoption{
+	{project: "adopter", patch: "adopter.patch", tree: "adopter.tree", main: "./cmd", arguments: probes, serve: serveCache, check: wantGenerationsTrace},
+	{project: "adopter", patch: "explicit.patch", tree: "adopter.tree", main: "./cmd", arguments: probes, serve: serveCache, check: wantGenerationsTrace},
+	{project: "multigroup", patch: "multigroup.patch", tree: "multigroup.tree", main: "./cmd", arguments: webhooks, serve: serveStore, check: wantReport},
+	{project: "handwired", patch: "handwired.patch", tree: "handwired.tree", main: ".", serve: serveServices},
+	{project: "owntracing", patch: "owntracing.patch", tree: "owntracing.tree", main: ".", environment: []string{"OTEL_SERVICE_NAME=traced-operator"},
+		serve: serveTraced, check: wantOwnTrace},
+}
+
+func probes(*cluster) []string { return []string{"--health-probe-bind-address=127.0.0.1:0"} }
+
+func webhooks(c *cluster) []string {
+	return []string{"--webhook-cert-path=" + c.webhooks.LocalServingCertDir, "--webhook-port=" + strconv.Itoa(c.webhooks.LocalServingPort)}
+}
+
+// TestAdoption builds each operator as it is, applies its patch, lets it serve a user, and compares its spans with the tree. Nothing is
+// sent before the process ends: the batch processor waits an hour, so that ending the process sends all spans.
 func TestAdoption(t *testing.T) {
-	a := copyAdopter(t)
-	a.run(t, "go", "build", "./...") // as it was
-	admin, kubeconfig := startCluster(t, filepath.Join(testdata, "adopter/config/crd/bases"))
+	c := startCluster(t)
+	for _, a := range adoptions {
+		t.Run(strings.TrimSuffix(a.patch, ".patch"), func(t *testing.T) {
+			p := copyProject(t, a.project)
+			p.run(t, "go", "build", "./...") // as it was
+			p.apply(t, a.patch)
+			spans := startCollector(t)
+			environment := append(slices.Clip(a.environment),
+				"KUBECONFIG="+c.kubeconfig,
+				"OTEL_EXPORTER_OTLP_ENDPOINT=http://"+spans.address,
+				"OTEL_BSP_SCHEDULE_DELAY=3600000",
+			)
+			var arguments []string
+			if a.arguments != nil {
+				arguments = a.arguments(c)
+			}
+			operator := start(t, p.build(t, a.main), arguments, environment)
+			obj := a.serve(t, c, operator)
+			eventually(t, "the operator has nothing to do", operator.idle)
+			if early := spans.received(); len(early) > 0 {
+				t.Fatalf("%d spans arrived before the operator ended, want none", len(early))
+			}
+			operator.terminate(t)
 
-	for _, step := range []struct{ patch, tree string }{
-		{"adopt.patch", "adopt.tree"},
-		{"queue.patch", "queue.tree"},
-	} {
-		a.apply(t, step.patch)
-		program := a.build(t)
-		spans := startCollector(t)
-		operator := start(t, program,
-			"KUBECONFIG="+kubeconfig,
-			"OTEL_EXPORTER_OTLP_ENDPOINT=http://"+spans.address,
-			"OTEL_BSP_SCHEDULE_DELAY=3600000",
-		)
-		cache := serve(t, admin, operator)
-		if early := spans.received(); len(early) > 0 {
-			t.Fatalf("%d spans came before the operator ended: the test cannot tell what ending it sends", len(early))
-		}
-		operator.terminate(t)
-
-		// What the operator saw of the Caches of earlier steps, when it started, changed nothing and left no span.
-		matchTree(t, step.tree, read(t, filepath.Join(testdata, step.tree)), spans.received(), cache)
-		for _, shown := range blocks(t, "tree") {
-			matchTree(t, "the document", shown, spans.received(), cache)
-		}
-		traceID := wantGenerationsTrace(t, spans.received(), cache)
-		if log := operator.output.String(); !strings.Contains(log, `"trace_id":"`+traceID) {
-			t.Errorf("no line of the operator's log names trace %s", traceID)
-		}
+			// The objects of earlier operators changed nothing, and left no span.
+			matchTree(t, a.tree, read(t, filepath.Join(testdata, a.tree)), spans.received(), obj)
+			if a.project == "adopter" {
+				for _, shown := range blocks(t, "tree") {
+					matchTree(t, "the document", shown, spans.received(), obj)
+				}
+			}
+			if a.check != nil {
+				a.check(t, spans.received(), operator, obj)
+			}
+		})
 	}
-}
-
-// serve creates a Cache and waits until it is Ready, and the operator has nothing more to do.
-func serve(t *testing.T, admin client.Client, operator *process) *unstructured.Unstructured {
-	t.Helper()
-	cache := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"image": "registry.invalid/cache:1", "replicas": int64(2)}}}
-	cache.SetAPIVersion("cache.example.com/v1alpha1")
-	cache.SetKind("Cache")
-	cache.SetNamespace("default")
-	cache.SetGenerateName("cache-")
-	if err := admin.Create(t.Context(), cache); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the operator has seen to the new Cache", func(ctx context.Context) error {
-		if err := admin.Get(ctx, client.ObjectKeyFromObject(cache), cache); err != nil {
-			return err
-		}
-		if _, has, _ := unstructured.NestedSlice(cache.Object, "status", "conditions"); !has {
-			return errors.New("the Cache has no conditions")
-		}
-		return operator.idle(ctx)
-	})
-	playDeploymentController(t, admin, operator, cache)
-	eventually(t, "the Cache is Ready", func(ctx context.Context) error {
-		if err := operator.running(); err != nil {
-			return err
-		}
-		if err := admin.Get(ctx, client.ObjectKeyFromObject(cache), cache); err != nil {
-			return err
-		}
-		return wantReady(cache)
-	})
-	// Who made it so may not know it yet.
-	eventually(t, "the operator's last reconcile has ended", operator.idle)
-	return cache
-}
-
-// playDeploymentController says that the Deployment's pods run. The API server of envtest has no controllers.
-func playDeploymentController(t *testing.T, admin client.Client, operator *process, cache client.Object) {
-	t.Helper()
-	eventually(t, "the Deployment's status is written", func(ctx context.Context) error {
-		if err := operator.running(); err != nil {
-			return err
-		}
-		d := &appsv1.Deployment{}
-		if err := admin.Get(ctx, client.ObjectKeyFromObject(cache), d); err != nil {
-			return err
-		}
-		n := *d.Spec.Replicas
-		d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n}
-		return admin.Status().Update(ctx, d)
-	})
-}
-
-func wantReady(cache *unstructured.Unstructured) error {
-	conditions, _, err := unstructured.NestedSlice(cache.Object, "status", "conditions")
-	if err != nil {
-		return err
-	}
-	for _, item := range conditions {
-		if c, ok := item.(map[string]any); ok && c["type"] == "Ready" && c["status"] == "True" {
-			return nil
-		}
-	}
-	return fmt.Errorf("its conditions are %v", conditions)
 }
 
 // matchTree compares the spans with a tree.
-func matchTree(t *testing.T, name, text string, spans []spantree.Span, cache client.Object) {
+func matchTree(t *testing.T, name, text string, spans []spantree.Span, obj client.Object) {
 	t.Helper()
-	filled := strings.NewReplacer("$CACHE", cache.GetName(), "$NAMESPACE", cache.GetNamespace()).Replace(text)
+	filled := strings.NewReplacer("$NAMESPACE", obj.GetNamespace(), "$NAME", obj.GetName()).Replace(text)
 	want, err := spantree.Parse(name, filled)
 	if err != nil {
 		t.Fatal(err)
@@ -130,21 +89,4 @@ func matchTree(t *testing.T, name, text string, spans []spantree.Span, cache cli
 	if result := spantree.Match(want, spantree.Build(spans)); !result.OK() {
 		t.Errorf("%s: %s", name, result.Explain())
 	}
-}
-
-// wantGenerationsTrace: without a webhook nobody wrote a context onto the Cache, and the trace is that of its generation, which
-// every process can work out.
-func wantGenerationsTrace(t *testing.T, spans []spantree.Span, cache client.Object) (traceID string) {
-	t.Helper()
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", cache.GetUID(), cache.GetGeneration()))
-	want := hex.EncodeToString(sum[:16])
-	for _, s := range spans {
-		if s.TraceID != want {
-			t.Errorf("%s is in trace %s, want all in %s", s.Name, s.TraceID, want)
-		}
-	}
-	if key := "tracing.k8s.io/traceparent"; cache.GetAnnotations()[key] != "" {
-		t.Errorf("the Cache has an annotation %s: nobody but a webhook writes it", key)
-	}
-	return want
 }

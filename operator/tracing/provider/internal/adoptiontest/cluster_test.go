@@ -30,14 +30,24 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// startCluster starts an API server with the operator's kind until the test ends. It gives a client of an
-// administrator, and the path of a kubeconfig of another.
-func startCluster(t *testing.T, definitions string) (admin client.Client, kubeconfig string) {
+// cluster is an API server without controllers.
+type cluster struct {
+	admin      client.Client
+	kubeconfig string // of the operators
+	webhooks   *envtest.WebhookInstallOptions
+}
+
+// startCluster starts an API server with the kinds and webhooks of the operators until the test ends.
+func startCluster(t *testing.T) *cluster {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Fatal("KUBEBUILDER_ASSETS is unset: run `make envtest-assets` and set it to what that prints, or run the tests by `make test-short`")
+		t.Fatal("KUBEBUILDER_ASSETS is unset; set it to the folder that `make envtest-assets` prints, or run `make test-short`")
 	}
-	env := &envtest.Environment{CRDDirectoryPaths: []string{definitions}, ErrorIfCRDPathMissing: true}
+	env := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join(testdata, "adopter/config/crd/bases"), filepath.Join(testdata, "multigroup/config/crd/bases")},
+		ErrorIfCRDPathMissing: true,
+		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(testdata, "multigroup/config/webhook")}},
+	}
 	cfg, err := env.Start()
 	if err != nil {
 		t.Fatalf("starting the test cluster: %v", err)
@@ -48,10 +58,11 @@ func startCluster(t *testing.T, definitions string) (admin client.Client, kubeco
 		}
 	})
 	cfg.QPS = -1 // the test polls
-	if admin, err = client.New(cfg, client.Options{}); err != nil {
+	c := &cluster{kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), webhooks: &env.WebhookInstallOptions}
+	if c.admin, err = client.New(cfg, client.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	user, err := env.AddUser(envtest.User{Name: "cache-operator", Groups: []string{"system:masters"}}, nil)
+	user, err := env.AddUser(envtest.User{Name: "operator", Groups: []string{"system:masters"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,11 +70,10 @@ func startCluster(t *testing.T, definitions string) (admin client.Client, kubeco
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, config, 0o600); err != nil {
+	if err := os.WriteFile(c.kubeconfig, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return admin, kubeconfig
+	return c
 }
 
 // eventually waits until check finds nothing wrong, and reports the last thing that it found when it never does.

@@ -1,0 +1,232 @@
+package tracing
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// observerKey is the key of the eventObserver in the context with which a controller starts its sources.
+type observerKey struct{}
+
+// eventObserver learns which events a controller handles. Its requests may be of any type.
+type eventObserver interface {
+	watches(obj client.Object, byName bool)
+	begin(action string, obj any) *handledEvent
+	end(e *handledEvent)
+}
+
+// handledEvent is an event while a controller's handler runs.
+type handledEvent struct {
+	action string
+	object client.Object
+}
+
+// tracedCache recognises controllers that ask for an informer. Everything else is the cache's.
+type tracedCache struct{ cache.Cache }
+
+func (m *tracedManager) wrapCache() cache.Cache {
+	inner := m.Manager.GetCache()
+	if _, ok := inner.(*tracedCache); ok || isNil(inner) {
+		return inner
+	}
+	return &tracedCache{inner}
+}
+
+// GetInformer implements cache.Informers.
+func (c *tracedCache) GetInformer(ctx context.Context, obj client.Object, opts ...cache.InformerGetOption) (cache.Informer, error) {
+	informer, err := c.Cache.GetInformer(ctx, obj, opts...)
+	observer, ok := ctx.Value(observerKey{}).(eventObserver)
+	if err != nil || !ok || isNil(informer) {
+		return informer, err
+	}
+	return &tracedInformer{informer, obj, observer}, nil
+}
+
+// tracedInformer tells an observer about the events that a controller-runtime source handles.
+type tracedInformer struct {
+	cache.Informer
+	object   client.Object
+	observer eventObserver
+}
+
+// AddEventHandlerWithOptions implements cache.Informer.
+func (i *tracedInformer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, o toolscache.HandlerOptions) (toolscache.ResourceEventHandlerRegistration, error) {
+	if isSourceHandler(h) {
+		i.observer.watches(i.object, requestsByName(h))
+		h = &tracedSource{h, i.observer}
+	}
+	return i.Informer.AddEventHandlerWithOptions(h, o)
+}
+
+// tracedSource is a source's handler whose events are observed.
+type tracedSource struct {
+	inner    toolscache.ResourceEventHandler
+	observer eventObserver
+}
+
+// OnAdd implements cache.ResourceEventHandler.
+func (s *tracedSource) OnAdd(obj any, isInInitialList bool) {
+	defer s.observer.end(s.observer.begin(eventCreate, obj))
+	s.inner.OnAdd(obj, isInInitialList)
+}
+
+// OnUpdate implements cache.ResourceEventHandler.
+func (s *tracedSource) OnUpdate(oldObj, newObj any) {
+	defer s.observer.end(s.observer.begin(eventUpdate, newObj))
+	s.inner.OnUpdate(oldObj, newObj)
+}
+
+// OnDelete implements cache.ResourceEventHandler.
+func (s *tracedSource) OnDelete(obj any) {
+	event := obj
+	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		event = tombstone.Obj
+	}
+	defer s.observer.end(s.observer.begin(eventDelete, event))
+	s.inner.OnDelete(obj)
+}
+
+// watches notes the kind of a source.
+func (c *managedController[R]) watches(obj client.Object, byName bool) {
+	w := watchedKind{kindOf(obj, c.m.cfg.scheme), byName}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.watched, w) {
+		c.watched = append(c.watched, w)
+	}
+	c.requests = nil
+	if gvk := c.reconciledKind(); gvk.Kind != "" {
+		c.requests, _ = any(requestsFor(gvk, c.m.cfg.scheme)).(func(client.Object) []R) // nil unless R is reconcile.Request
+	}
+}
+
+// begin notes that the handlers of an event run. Informers call them one after the other for each source, but
+// sources run in parallel. It returns nil if there is nothing to note.
+func (c *managedController[R]) begin(action string, obj any) *handledEvent {
+	o, ok := obj.(client.Object)
+	if c.m.cfg.off() || !ok || absent(o) {
+		return nil
+	}
+	e := &handledEvent{action, o}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handling = append(c.handling, e)
+	return e
+}
+
+func (c *managedController[R]) end(e *handledEvent) {
+	if e == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.handling, e); i >= 0 {
+		c.handling = slices.Delete(c.handling, i, i+1)
+	}
+}
+
+// cause returns the event that a request is added for. Handlers add while they handle, so it is among
+// those that are handled now. Of several, it is the only one that For or Owns would add the request for;
+// if there is none or more than one, the cause stays unknown rather than wrong.
+func (c *managedController[R]) cause(item R) *handledEvent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.handling) == 1 {
+		return c.handling[0]
+	}
+	var cause *handledEvent
+	for _, e := range c.handling {
+		if c.requests == nil || !slices.Contains(c.requests(e.object), item) {
+			continue
+		}
+		if cause != nil {
+			return nil
+		}
+		cause = e
+	}
+	return cause
+}
+
+// observeQueue decorates the controller's queue twice: the outer decorator announces to the inner one, the
+// QueueObserver's, what an add is for.
+func (c *managedController[R]) observeQueue(f queueFunc[R]) queueFunc[R] {
+	f = c.queue.WrapNewQueue(f)
+	return func(name string, l workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R] {
+		inner := f(name, l)
+		switch q := inner.(type) {
+		case nil:
+			return nil
+		case priorityqueue.PriorityQueue[R]:
+			return &managedPriorityQueue[R]{managedQueue[R]{q, c}, q}
+		default:
+			return &managedQueue[R]{q, c}
+		}
+	}
+}
+
+// announce tells the QueueObserver the cause of the add that follows. A reconcile that asks for another one
+// is not caused by an event: it has a delay, and the request still runs.
+func (c *managedController[R]) announce(item R, after time.Duration, limited bool) {
+	if c.m.cfg.off() || (limited || after > 0) && c.queue.running(item) != nil {
+		return
+	}
+	if e := c.cause(item); e != nil {
+		announceEvent(c.queue, item, after, limited, e)
+	}
+}
+
+// announceEvent is the only place that knows how a QueueObserver is told a cause.
+func announceEvent[R comparable](q *QueueObserver[R], item R, after time.Duration, limited bool, e *handledEvent) {
+	q.table.announce(item, after, limited, q.cfg.trigger(e.action, e.object), q.cfg.now())
+}
+
+// managedQueue is the queue of a managed controller.
+type managedQueue[R comparable] struct {
+	workqueue.TypedRateLimitingInterface[R]
+	controller *managedController[R]
+}
+
+// Add implements workqueue.TypedInterface.
+func (q *managedQueue[R]) Add(item R) {
+	q.controller.announce(item, 0, false)
+	q.TypedRateLimitingInterface.Add(item)
+}
+
+// AddAfter implements workqueue.TypedDelayingInterface.
+func (q *managedQueue[R]) AddAfter(item R, after time.Duration) {
+	q.controller.announce(item, after, false)
+	q.TypedRateLimitingInterface.AddAfter(item, after)
+}
+
+// AddRateLimited implements workqueue.TypedRateLimitingInterface.
+func (q *managedQueue[R]) AddRateLimited(item R) {
+	q.controller.announce(item, 0, true)
+	q.TypedRateLimitingInterface.AddRateLimited(item)
+}
+
+// managedPriorityQueue is a managedQueue that is a priority queue, because the queue is one.
+type managedPriorityQueue[R comparable] struct {
+	managedQueue[R]
+	inner priorityqueue.PriorityQueue[R]
+}
+
+var _ priorityqueue.PriorityQueue[reconcile.Request] = (*managedPriorityQueue[reconcile.Request])(nil)
+
+// AddWithOpts implements priorityqueue.PriorityQueue.
+func (q *managedPriorityQueue[R]) AddWithOpts(o priorityqueue.AddOpts, items ...R) {
+	for _, item := range items {
+		q.controller.announce(item, o.After, o.RateLimited)
+	}
+	q.inner.AddWithOpts(o, items...)
+}
+
+// GetWithPriority implements priorityqueue.PriorityQueue.
+func (q *managedPriorityQueue[R]) GetWithPriority() (R, int, bool) { return q.inner.GetWithPriority() }

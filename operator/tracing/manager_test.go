@@ -1,0 +1,380 @@
+package tracing
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel/trace/noop"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/meta/testrestmapper"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
+)
+
+// fakeCache delivers events that a test makes. It is a cache without objects.
+type fakeCache struct {
+	cache.Cache
+	mu       sync.Mutex
+	handlers map[schema.GroupVersionKind][]toolscache.ResourceEventHandler
+}
+
+type fakeInformer struct {
+	cache.Informer
+	cache *fakeCache
+	gvk   schema.GroupVersionKind
+}
+
+type fakeRegistration struct {
+	toolscache.ResourceEventHandlerRegistration
+}
+
+func (fakeRegistration) HasSynced() bool { return true }
+
+func (c *fakeCache) GetInformer(_ context.Context, obj client.Object, _ ...cache.InformerGetOption) (cache.Informer, error) {
+	return &fakeInformer{cache: c, gvk: kindOf(obj, clientgoscheme.Scheme)}, nil
+}
+
+func (c *fakeCache) WaitForCacheSync(context.Context) bool { return true }
+
+func (c *fakeCache) Start(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+func (i *fakeInformer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, _ toolscache.HandlerOptions) (toolscache.ResourceEventHandlerRegistration, error) {
+	i.cache.mu.Lock()
+	defer i.cache.mu.Unlock()
+	i.cache.handlers[i.gvk] = append(i.cache.handlers[i.gvk], h)
+	return fakeRegistration{}, nil
+}
+
+func (c *fakeCache) deliver(obj client.Object, f func(toolscache.ResourceEventHandler)) {
+	c.mu.Lock()
+	handlers := slices.Clone(c.handlers[kindOf(obj, clientgoscheme.Scheme)])
+	c.mu.Unlock()
+	for _, h := range handlers {
+		f(h)
+	}
+}
+
+func (c *fakeCache) update(obj client.Object) {
+	c.deliver(obj, func(h toolscache.ResourceEventHandler) { h.OnUpdate(obj, obj) })
+}
+
+// managed is a wrapped manager without a cluster.
+type managed struct {
+	manager.Manager
+	inner  manager.Manager
+	cache  *fakeCache
+	tp     *tracingtest.TracerProvider
+	logs   *logLines
+	server client.Client
+}
+
+// fakeWebhookServer serves nothing.
+type fakeWebhookServer struct{ webhook.Server }
+
+func (fakeWebhookServer) Start(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+func newInnerManager(t *testing.T, m *managed) {
+	t.Helper()
+	inner, err := manager.New(&rest.Config{Host: "127.0.0.1:1", Username: "manager-test"}, manager.Options{
+		Logger:  m.logs.logger(),
+		Metrics: metricsserver.Options{BindAddress: "0"},
+		MapperProvider: func(*rest.Config, *http.Client) (meta.RESTMapper, error) {
+			return testrestmapper.TestOnlyStaticRESTMapper(clientgoscheme.Scheme), nil
+		},
+		NewCache:      func(*rest.Config, cache.Options) (cache.Cache, error) { return m.cache, nil },
+		NewClient:     func(*rest.Config, client.Options) (client.Client, error) { return m.server, nil },
+		WebhookServer: fakeWebhookServer{webhook.NewServer(webhook.Options{})},
+		Controller:    ctrlconfig.Controller{SkipNameValidation: new(true)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.inner = inner
+}
+
+func newManaged(t *testing.T, opts ...Option) *managed {
+	t.Helper()
+	m := &managed{
+		cache:  &fakeCache{handlers: map[schema.GroupVersionKind][]toolscache.ResourceEventHandler{}},
+		tp:     tracingtest.NewTracerProvider(),
+		logs:   &logLines{},
+		server: newFakeServer(t, deployment("owner")),
+	}
+	newInnerManager(t, m)
+	m.Manager = WrapManager(m.inner, append([]Option{WithTracerProvider(m.tp)}, opts...)...)
+	return m
+}
+
+// start starts the manager, and waits until each kind has as many handlers.
+func (m *managed) start(t *testing.T, handlers int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Start() = %v", err)
+		}
+	})
+	until(t, "sources are started", func() bool {
+		m.cache.mu.Lock()
+		defer m.cache.mu.Unlock()
+		n := 0
+		for _, h := range m.cache.handlers {
+			n += len(h)
+		}
+		return n == handlers
+	})
+}
+
+func until(t *testing.T, what string, reached func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for tick := time.Tick(time.Millisecond); !reached(); {
+		select {
+		case <-tick:
+		case <-deadline:
+			t.Fatalf("waiting until %s: timed out", what)
+		}
+	}
+}
+
+// creator creates a ConfigMap in each reconcile, so that each has a span.
+func (m *managed) creator() reconcile.Reconciler {
+	c := m.GetClient()
+	return reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+		cm := configMap("")
+		cm.GenerateName = req.Name + "-"
+		return reconcile.Result{}, c.Create(ctx, cm)
+	})
+}
+
+// reconciles waits for n spans of reconciles and returns them.
+func (m *managed) reconciles(t *testing.T, n int) []tracingtest.Span {
+	t.Helper()
+	var out []tracingtest.Span
+	until(t, "reconciles have ended", func() bool {
+		out = slices.DeleteFunc(m.tp.Spans(), func(s tracingtest.Span) bool { return !strings.HasPrefix(s.Name, "reconcile") })
+		return len(out) >= n
+	})
+	return out
+}
+
+func attributeText(s tracingtest.Span, key string) string {
+	for _, a := range s.Attributes {
+		if string(a.Key) == key {
+			return a.Value.AsString()
+		}
+	}
+	return ""
+}
+
+func TestWrapManagerReturnsWhatItCannotWrap(t *testing.T) {
+	t.Parallel()
+	if got := WrapManager(nil); got != nil {
+		t.Errorf("WrapManager(nil) = %v, want nil", got)
+	}
+	var typed *managed
+	if got := WrapManager(typed); got != manager.Manager(typed) {
+		t.Errorf("WrapManager(typed nil) = %v, want the same", got)
+	}
+	m := newManaged(t)
+	if got := WrapManager(m.Manager); got != m.Manager {
+		t.Error("a wrapped manager is wrapped again")
+	}
+}
+
+func TestWrapManagerPassesThrough(t *testing.T) {
+	t.Parallel()
+	m := newManaged(t)
+	if m.GetClient() != m.GetClient() || m.GetAPIReader() != m.GetAPIReader() || m.GetCache() != m.GetCache() || m.GetWebhookServer() != m.GetWebhookServer() {
+		t.Error("getters return another value each time")
+	}
+	if m.GetScheme() != m.inner.GetScheme() || m.Elected() != m.inner.Elected() || m.GetConfig() != m.inner.GetConfig() {
+		t.Error("the scheme, election or config is not the manager's")
+	}
+	if err := errors.Join(m.AddHealthzCheck("a", nil), m.AddReadyzCheck("a", nil), m.AddMetricsServerExtraHandler("/a", http.NotFoundHandler())); err != nil {
+		t.Error(err)
+	}
+	if !isOwnIdentity("manager-test") {
+		t.Error("the user of the manager's config is not an own identity")
+	}
+	ran := make(chan bool, 1)
+	if err := m.Add(manager.RunnableFunc(func(context.Context) error { ran <- true; return nil })); err != nil {
+		t.Fatal(err)
+	}
+	m.start(t, 0)
+	<-ran
+}
+
+// TestWrapManagerTracesHandMade: a controller without the builder, with each event's trigger, under both queues.
+func TestWrapManagerTracesHandMade(t *testing.T) {
+	t.Parallel()
+	for name, priority := range map[string]bool{"priority queue": true, "rate limiting queue": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newManaged(t)
+			c, err := controller.New("by-hand", m, controller.Options{Reconciler: m.creator(), UsePriorityQueue: &priority})
+			if err != nil {
+				t.Fatal(err)
+			}
+			watchAll(t, m, c)
+			m.start(t, 2)
+			m.cache.update(deployment("owner"))
+			m.reconciles(t, 1)
+			m.cache.update(&corev1.Secret{ObjectMeta: deployment("owner").ObjectMeta})
+			spans := m.reconciles(t, 2)
+			for i, trigger := range []string{"update Deployment", "update Secret"} {
+				s := spans[i]
+				if s.Name != "reconcile Deployment" || attributeText(s, "operator.reconcile.trigger") != trigger {
+					t.Errorf("span %d is %q for %q, want reconcile Deployment for %q", i, s.Name, attributeText(s, "operator.reconcile.trigger"), trigger)
+				}
+			}
+			isChildOf(t, spanNamed(t, m.tp.Spans(), "create ConfigMap"), spans[0].Context)
+			if log := strings.Join(m.logs.lines, "\n"); strings.Count(log, "Tracing the manager") != 1 || !strings.Contains(log, `"controllers"=["by-hand"]`) || strings.Contains(log, "notTraced") {
+				t.Errorf("the log is:\n%s", log)
+			}
+		})
+	}
+}
+
+func TestWrapManagerRequestTypes(t *testing.T) {
+	t.Parallel()
+	key := func(name string) types.NamespacedName { return types.NamespacedName{Name: name} }
+	for name, tc := range map[string]struct {
+		opts []Option
+		want string // in the log
+		span bool
+	}{
+		"unknown": {want: `"notTraced"=["controller strings: unknown request type, its reconciler is a reconcile.TypedReconciler[string]; use WithRequestType"]`},
+		"known":   {opts: []Option{WithRequestType(key)}, want: `"controllers"=["strings"]`, span: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newManaged(t, tc.opts...)
+			ran := make(chan bool, 1)
+			create := m.creator()
+			c, err := controller.NewTyped("strings", m, controller.TypedOptions[string]{Reconciler: reconcile.TypedFunc[string](func(ctx context.Context, name string) (reconcile.Result, error) {
+				defer func() { ran <- true }()
+				return create.Reconcile(ctx, reconcile.Request{NamespacedName: key(name)})
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Watch(source.TypedFunc[string](func(_ context.Context, q workqueue.TypedRateLimitingInterface[string]) error {
+				q.Add("x")
+				return nil
+			})); err != nil {
+				t.Fatal(err)
+			}
+			m.start(t, 0)
+			<-ran
+			if tc.span {
+				if s := m.reconciles(t, 1)[0]; attributeText(s, "operator.object.name") != "x" || s.Name != "reconcile" {
+					t.Errorf("span %+v", s)
+				}
+			} else if _, ok := c.(interface{ GetLogger() logr.Logger }); !ok {
+				t.Error("a controller without a logger is not recognised")
+			}
+			if log := strings.Join(m.logs.lines, "\n"); !strings.Contains(log, tc.want) {
+				t.Errorf("the log has no %s:\n%s", tc.want, log)
+			}
+		})
+	}
+}
+
+func TestWrapManagerKeepsExplicitWrapper(t *testing.T) {
+	t.Parallel()
+	m := newManaged(t)
+	explicit := WrapReconciler(&appsv1.Deployment{}, m.creator(), WithTracerProvider(m.tp))
+	c, err := controller.New("explicit", m, controller.Options{Reconciler: explicit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watchAll(t, m, c)
+	m.start(t, 2)
+	m.cache.update(deployment("owner"))
+	if spans := m.reconciles(t, 1); len(spans) != 1 {
+		t.Errorf("spans %v, want one", spanNames(spans))
+	}
+}
+
+// TestWrapManagerOff: without a provider everything works as it would.
+func TestWrapManagerOff(t *testing.T) {
+	t.Parallel()
+	m := newManaged(t, WithTracerProvider(noop.NewTracerProvider()))
+	ran := make(chan bool, 10)
+	c, err := controller.New("off", m, controller.Options{Reconciler: reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+		if ctx.Value(sessionKey{}) != nil {
+			t.Error("there is a session while tracing is off")
+		}
+		ran <- true
+		return reconcile.Result{}, m.GetClient().Get(ctx, req.NamespacedName, &appsv1.Deployment{})
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watchAll(t, m, c)
+	m.start(t, 2)
+	m.cache.update(deployment("owner"))
+	<-ran
+}
+
+// oddController looks like a controller and is none.
+type oddController struct {
+	controller.Controller
+	Do, NewQueue string
+}
+
+func (*oddController) Start(context.Context) error { return nil }
+
+func (*oddController) GetLogger() logr.Logger { return logr.Discard() }
+
+type nilEmbedding struct{ *oddController }
+
+func (nilEmbedding) Start(context.Context) error { return nil }
+
+func TestWrapManagerNeverPanics(t *testing.T) {
+	t.Parallel()
+	m := newManaged(t)
+	for _, r := range []manager.Runnable{&oddController{}, &nilEmbedding{}, (*oddController)(nil), manager.RunnableFunc(nil)} {
+		if got := m.Manager.(*tracedManager).trace(r); got == nil {
+			t.Errorf("%T is lost", r)
+		}
+	}
+	if skipped := m.Manager.(*tracedManager).report.untraced; len(skipped) != 2 {
+		t.Errorf("not traced: %q, want the odd controller and the nil one inside another", skipped)
+	}
+	m.Manager.(*tracedManager).traceWebhook("/x", nil)
+}

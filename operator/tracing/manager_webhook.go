@@ -1,0 +1,137 @@
+package tracing
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync/atomic"
+
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// tracedServer wraps the webhooks that are registered on it.
+type tracedServer struct {
+	webhook.Server
+	m *tracedManager
+}
+
+func (m *tracedManager) wrapServer() webhook.Server {
+	inner := m.Manager.GetWebhookServer()
+	if _, ok := inner.(*tracedServer); ok || isNil(inner) {
+		return inner
+	}
+	return &tracedServer{inner, m}
+}
+
+// Register implements webhook.Server. It panics if the path is taken, as the server does.
+func (s *tracedServer) Register(path string, hook http.Handler) {
+	s.m.traceWebhook(path, hook)
+	s.Server.Register(path, hook)
+}
+
+// traceWebhook wraps the handler of a mutating webhook in its place.
+func (m *tracedManager) traceWebhook(path string, hook http.Handler) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			m.report.skipped("webhook %s: %v", path, problem)
+		}
+	}()
+	w, ok := hook.(*admission.Webhook)
+	if !ok {
+		if t := indirectType(hook); !strings.HasSuffix(t.PkgPath(), "controller-runtime/pkg/webhook/conversion") {
+			m.report.skipped("webhook %s: %T is not an *admission.Webhook; use WrapAdmissionHandler", path, hook)
+		}
+		return
+	}
+	if w == nil || isNil(w.Handler) {
+		return
+	}
+	switch w.Handler.(type) {
+	case *rawHandler, *supposedMutator:
+		m.report.traced(&m.report.webhooks, path)
+		return
+	}
+	traced := WrapAdmissionHandler(w.Handler, m.opts...)
+	switch mutation(path, w.Handler) {
+	case neverMutates:
+		return
+	case mutates:
+		w.Handler = traced
+	default:
+		w.Handler = &supposedMutator{inner: w.Handler, traced: traced}
+	}
+	w.WithContextFunc = composeContext(WebhookContext(m.opts...), w.WithContextFunc)
+	m.report.traced(&m.report.webhooks, path)
+}
+
+type contextFunc = func(context.Context, *http.Request) context.Context
+
+// composeContext calls the user's function last, so that its context is the one that counts.
+func composeContext(ours, users contextFunc) contextFunc {
+	if users == nil {
+		return ours
+	}
+	return func(ctx context.Context, r *http.Request) context.Context { return users(ours(ctx, r), r) }
+}
+
+// mutability is what is known about a webhook. A validating one must never return a patch: the API server
+// would refuse the request.
+type mutability int
+
+const (
+	unknownMutability mutability = iota
+	mutates
+	neverMutates
+)
+
+// mutation decides by controller-runtime's type of handler, and then by the path, which is the
+// builder's or a user's by the same custom.
+func mutation(path string, h admission.Handler) mutability {
+	if t := indirectType(h); strings.HasSuffix(t.PkgPath(), "controller-runtime/pkg/webhook/admission") {
+		switch {
+		case strings.HasPrefix(t.Name(), "defaulterForType["), t.Name() == "multiMutating":
+			return mutates
+		case strings.HasPrefix(t.Name(), "validatorForType["), t.Name() == "multiValidating":
+			return neverMutates
+		}
+	}
+	path = strings.ToLower(path)
+	mutate, validate := strings.Index(path, "mutat"), strings.Index(path, "validat")
+	switch {
+	case validate >= 0 && (mutate < 0 || validate < mutate):
+		return neverMutates
+	case mutate >= 0:
+		return mutates
+	default:
+		return unknownMutability
+	}
+}
+
+func indirectType(v any) reflect.Type {
+	t := reflect.TypeOf(v)
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}
+
+// supposedMutator is a handler that may be of a mutating or a validating webhook. A response with a patch
+// proves that it mutates, and from then on it is traced.
+type supposedMutator struct {
+	inner, traced admission.Handler
+	proven        atomic.Bool
+}
+
+// Handle implements admission.Handler.
+func (s *supposedMutator) Handle(ctx context.Context, req admission.Request) admission.Response {
+	if s.proven.Load() {
+		return s.traced.Handle(ctx, req)
+	}
+	resp := s.inner.Handle(ctx, req)
+	if len(resp.Patches) > 0 || len(resp.Patch) > 0 {
+		s.proven.Store(true)
+	}
+	return resp
+}

@@ -1,0 +1,130 @@
+package tracing
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// isReconciled reports whether an object of this type, kind and name is the one being reconciled.
+func (s *session) isReconciled(obj client.Object, gvk schema.GroupVersionKind, key types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isAbout(obj, gvk, key)
+}
+
+// isAbout is isReconciled for a caller that holds the lock. The type decides if the reconciler's scheme did not know it, and cannot
+// for types that fit any kind.
+func (s *session) isAbout(obj client.Object, gvk schema.GroupVersionKind, key types.NamespacedName) bool {
+	if key != s.key || key.Name == "" { // a request may be about no single object
+		return false
+	}
+	if _, anyKind := obj.(runtime.Unstructured); anyKind || isPartial(obj) {
+		return gvk.GroupKind() == s.gvk.GroupKind()
+	}
+	return reflect.TypeOf(obj) == s.typ || gvk.GroupKind() == s.gvk.GroupKind()
+}
+
+// remember keeps the facts of an object as the reconcile read it. A full memory keeps what it has and refuses others. The first read of
+// the reconciled object stays what the reconcile is about. The status of a listed object is left out, which takes the longest.
+func (s *session) remember(gvk schema.GroupVersionKind, obj client.Object, listed bool) {
+	name := objectName{gvk.GroupKind(), client.ObjectKeyFromObject(obj)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.find(name)
+	primary := s.object == nil && s.isAbout(obj, gvk, name.name)
+	if i < 0 && len(s.reads) >= maxReads && !primary {
+		return
+	}
+	f := factsOf(obj)
+	if annotations := obj.GetAnnotations(); len(annotations) > 0 && s.cfg.hasContext(annotations) {
+		if stored, ok := s.cfg.extract(s.ctx, obj, levelReconcile); ok {
+			f.stored = &stored
+		}
+	}
+	if (primary || !listed) && !isPartial(obj) {
+		status := readStatus(obj)
+		f.status = &status
+	}
+	s.keep(i, name, &f)
+	if primary {
+		s.gvk, s.object = gvk, &f
+		s.readiness, _ = s.cfg.converge.of(gvk.GroupKind(), obj)
+		s.objStart = s.generationStart(&f, obj)
+	}
+}
+
+// rememberWritten keeps the facts that the response of a write says.
+func (s *session) rememberWritten(name objectName, f *objectFacts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(name); i >= 0 || len(s.reads) < maxReads {
+		s.keep(i, name, f)
+	}
+}
+
+// generationStart estimates when the generation of an object began: its creation for the first, else the last write of anything but a
+// subresource, else the first time that this process saw it. The first two have a resolution of a second, within which the third wins.
+func (s *session) generationStart(f *objectFacts, obj client.Object) time.Time {
+	seen := s.cfg.causes.seen(f.uid, f.generation, s.start)
+	stamp := f.created
+	if f.generation > 1 {
+		stamp = mainWritten(obj)
+	}
+	if stamp.IsZero() || !seen.Before(stamp) && seen.Sub(stamp) < time.Second {
+		return seen
+	}
+	return stamp
+}
+
+// generationBegan returns when the generation of an object began, by the reconcile if that is about the object.
+func (s *session) generationBegan(f *objectFacts) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.object != nil && s.object.uid == f.uid && s.object.generation == f.generation {
+		return s.objStart
+	}
+	return s.cfg.causes.seen(f.uid, f.generation, s.cfg.now())
+}
+
+// rememberAbsent notes that the object does not exist.
+func (s *session) rememberAbsent(gvk schema.GroupVersionKind, key types.NamespacedName) {
+	name := objectName{gvk.GroupKind(), key}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(name); i >= 0 || len(s.reads) < maxReads {
+		s.keep(i, name, nil)
+	}
+}
+
+// keep puts the facts where find found them. The caller holds the lock.
+func (s *session) keep(i int, name objectName, f *objectFacts) {
+	if i >= 0 {
+		s.reads[i].facts = f
+		return
+	}
+	s.reads = append(s.reads, read{name, f})
+}
+
+// find returns the index of an object among the reads, or -1. The caller holds the lock.
+func (s *session) find(name objectName) int {
+	return slices.IndexFunc(s.reads, func(r read) bool { return r.objectName == name })
+}
+
+// asRead returns the facts of an object as this reconcile last read it: nil if it does not exist, or was not read.
+func (s *session) asRead(name objectName) *objectFacts {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(name); i >= 0 {
+		return s.reads[i].facts
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+module github.com/operator-tracing/sandbox/operator/tracing/spantree
+
+go 1.26.0

@@ -1,0 +1,100 @@
+package tracing
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// waitingSpan is a read, or a write that changed nothing, that has ended and waits for the span of its reconcile. A reconcile that does
+// no more exports nothing.
+type waitingSpan struct {
+	action     string
+	id         objectID
+	start, end time.Time
+	unchanged  bool // a write
+	err        error
+}
+
+// replay makes the span, below that of ctx.
+func (w *waitingSpan) replay(ctx context.Context, c *config) {
+	attributes := w.id.attributes()
+	if w.unchanged {
+		attributes = append(attributes, WriteUnchangedKey.Bool(true))
+	}
+	_, span := c.tracer().Start(ctx, c.names.of(w.action, w.id.gvk.Kind),
+		trace.WithTimestamp(w.start), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	recordError(span, w.err, true)
+	span.End(trace.WithTimestamp(w.end))
+}
+
+// wait keeps a span until the reconcile's span starts, if it ever does.
+func (s *session) wait(w waitingSpan) {
+	s.mu.Lock()
+	begun := !s.began.IsZero()
+	switch {
+	case begun:
+	case len(s.waiting) < maxWaiting:
+		s.waiting = append(s.waiting, w)
+	default:
+		s.dropped++
+	}
+	s.mu.Unlock()
+	if begun { // it started meanwhile
+		w.replay(&s.inside, s.cfg)
+	}
+}
+
+// hasBegun reports whether the reconcile's span has started.
+func (s *session) hasBegun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.began.IsZero()
+}
+
+// waitingEvent is an event that does not start the reconcile's span.
+type waitingEvent struct {
+	name       string
+	at         time.Time
+	attributes []attribute.KeyValue
+}
+
+func (e waitingEvent) addTo(span trace.Span) {
+	span.AddEvent(e.name, trace.WithTimestamp(e.at), trace.WithAttributes(e.attributes...))
+}
+
+// event adds an event to the reconcile's span, once that has started.
+func (s *session) event(e waitingEvent) {
+	s.mu.Lock()
+	begun := !s.began.IsZero()
+	if !begun && len(s.events) < maxWaitingEvents {
+		s.events = append(s.events, e)
+	}
+	s.mu.Unlock()
+	if span := s.span.started(); begun && span != nil {
+		e.addTo(span)
+	}
+}
+
+// flush makes what waited for the reconcile's span, which has just started.
+func (s *session) flush(span trace.Span, began time.Time) {
+	s.mu.Lock()
+	waiting, events, dropped := s.waiting, s.events, s.dropped
+	s.began, s.waiting, s.events = began, nil, nil
+	s.mu.Unlock()
+	for _, e := range events {
+		e.addTo(span)
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	ctx := trace.ContextWithSpan(s.ctx, span)
+	for i := range waiting {
+		waiting[i].replay(ctx, s.cfg)
+	}
+	if dropped > 0 {
+		span.SetAttributes(ReconcileSpansDroppedKey.Int(dropped))
+	}
+}

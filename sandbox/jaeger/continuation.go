@@ -1,0 +1,251 @@
+package jaeger
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+// Bounds of a tree that several traces form. A tree that reached one is [Trace.Cut].
+const (
+	// MaxTraces is the largest number of traces in one tree.
+	MaxTraces = 64
+	// MaxSpans is the largest number of spans of a tree that has several traces.
+	MaxSpans = 100_000
+	// maxLookups is how often a tree may ask for a continuation. Most writes have none: the writer's own process continued them.
+	maxLookups = 1024
+)
+
+// ClockSkew is the difference between the clocks of two processes that readers tolerate: a span that started at most this long
+// before a write can still be its effect.
+const ClockSkew = time.Second
+
+// The attributes that name the generation of an object.
+const (
+	attributeUID        = "operator.object.uid"
+	attributeGeneration = "operator.object.generation"
+)
+
+// Continuation returns the id of the trace in which other processes trace their reaction to a generation of an object, in
+// hexadecimal digits: the first 16 bytes of SHA-256 over "{uid}/{generation}". The span that wrote the generation has both as
+// attributes and a link to that trace. The span id of the link is a placeholder that no span has.
+func Continuation(uid string, generation int64) string { return continuation(uid, generation).String() }
+
+func continuation(uid string, generation int64) pcommon.TraceID {
+	sum := sha256.Sum256([]byte(uid + "/" + strconv.FormatInt(generation, 10)))
+	return pcommon.TraceID(sum[:16])
+}
+
+// ReadTree reads a trace and the traces that continue it, at any depth, and returns them as one: its [Trace.Forest] has the roots of
+// each continuation, and the spans there whose parent is missing, below the span that wrote the generation. Of several writers of one
+// generation the earliest counts. Roots that started before it by more than [ClockSkew] are left out with the spans below them.
+//
+// Each trace is read once, so that cycles end. A continuation that Jaeger does not have is not an error: the writer's own process
+// continued the trace. Other errors are returned. [MaxTraces] and [MaxSpans] bound the tree, see [Trace.Cut].
+func ReadTree(ctx context.Context, from Reader, traceID string) (Trace, error) {
+	first, err := from.GetTrace(ctx, traceID)
+	if err != nil {
+		return first, err
+	}
+	return first.grow(func(id string) (Trace, error) { return from.GetTrace(ctx, id) })
+}
+
+// Join returns the traces with each trace that continues another one as a part of that one, as [ReadTree] does for a Jaeger. It suits
+// the traces of a file. The order is kept.
+func Join(traces []Trace) []Trace {
+	continued := map[string]bool{}
+	for _, t := range traces {
+		for _, e := range t.elements {
+			if id, ok := e.continuation(); ok {
+				continued[id.String()] = true
+			}
+		}
+	}
+	trees, taken := make([]Trace, len(traces)), map[string]bool{}
+	// Traces that nothing continues come first. The others are left over if their writers are a cycle, or too late.
+	for _, rest := range []bool{false, true} {
+		for i, t := range traces {
+			if continued[t.ID] != rest || taken[t.ID] {
+				continue
+			}
+			trees[i] = t.Continued(traces)
+			taken[t.ID] = true
+			for id := range trees[i].writers {
+				taken[id] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(trees, func(t Trace) bool { return t.Len() == 0 })
+}
+
+// Continued returns the trace with its continuations among the given traces, as [ReadTree] does for a Jaeger. Those that it has already
+// are not added again.
+func (t Trace) Continued(among []Trace) Trace {
+	byID := make(map[string]Trace, len(among))
+	for _, other := range among {
+		byID[other.ID] = other
+	}
+	tree, _ := t.grow(func(id string) (Trace, error) { // Only read fails.
+		if other, found := byID[id]; found {
+			return other, nil
+		}
+		return Trace{}, ErrNotFound
+	})
+	return tree
+}
+
+// Cut reports whether the trace may have more continuations than it has room for: 64 traces, 100,000 spans.
+func (t Trace) Cut() bool { return t.cut }
+
+// TraceIDs returns the ids of the traces that the spans are from: the trace's own first, then its continuations, sorted.
+func (t Trace) TraceIDs() []string {
+	ids := make([]string, 0, 1+len(t.writers))
+	for id := range t.writers {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return append([]string{t.ID}, ids...)
+}
+
+// writer is a span that wrote a generation of an object, and the trace that continues there.
+type writer struct {
+	traceID, spanID, continuation string
+	start                         time.Time
+}
+
+// grow joins the continuations that read returns, level by level.
+func (t Trace) grow(read func(id string) (Trace, error)) (Trace, error) {
+	tree := Trace{ID: t.ID, elements: slices.Clip(t.elements), writers: map[string]writer{}, cut: t.cut}
+	asked := map[string]bool{t.ID: true}
+	for id, w := range t.writers { // It may be a tree already.
+		tree.writers[id], asked[id] = w, true
+	}
+	for added := t.elements; len(added) > 0; {
+		var next []element
+		for _, w := range writers(added) {
+			if asked[w.continuation] {
+				continue
+			}
+			if len(tree.writers)+1 == MaxTraces || len(asked) > maxLookups {
+				tree.cut = true
+				return tree, nil
+			}
+			asked[w.continuation] = true
+			part, err := read(w.continuation)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return Trace{}, fmt.Errorf("following trace %s: %w", t.ID, err)
+			}
+			part = part.since(w.start.Add(-ClockSkew))
+			switch {
+			case part.Len() == 0:
+				continue
+			case tree.Len()+part.Len() > MaxSpans:
+				tree.cut = true
+				continue
+			}
+			tree.writers[w.continuation] = w
+			tree.elements = append(tree.elements, part.elements...)
+			next = append(next, part.elements...)
+		}
+		added = next
+	}
+	return tree, nil
+}
+
+// writers returns the earliest writer of each continuation, by their starts.
+func writers(spans []element) []writer {
+	var found []writer
+	for _, e := range spans {
+		if id, ok := e.continuation(); ok {
+			found = append(found, writer{
+				traceID: e.span.TraceID().String(), spanID: e.span.SpanID().String(), continuation: id.String(),
+				start: e.span.StartTimestamp().AsTime(),
+			})
+		}
+	}
+	slices.SortFunc(found, func(a, b writer) int {
+		return cmp.Or(a.start.Compare(b.start), cmp.Compare(a.traceID+a.spanID, b.traceID+b.spanID))
+	})
+	return found
+}
+
+// continuation returns the trace that continues at the span, if any.
+func (e element) continuation() (id pcommon.TraceID, ok bool) {
+	if e.span.Links().Len() == 0 {
+		return id, false
+	}
+	uid, generation, known := e.object()
+	if id = continuation(uid, generation); !known || id == e.span.TraceID() {
+		return id, false
+	}
+	for _, link := range e.span.Links().All() {
+		if link.TraceID() == id {
+			return id, true
+		}
+	}
+	return id, false
+}
+
+// object returns the generation of an object that the span is about, if it names one. Values of other types count as empty or 0.
+func (e element) object() (uid string, generation int64, known bool) {
+	id, hasID := e.span.Attributes().Get(attributeUID)
+	number, hasNumber := e.span.Attributes().Get(attributeGeneration)
+	if !hasID || !hasNumber || id.Str() == "" || number.Int() <= 0 {
+		return "", 0, false
+	}
+	return id.Str(), number.Int(), true
+}
+
+// since returns the trace without the trees whose root started before a moment.
+func (t Trace) since(moment time.Time) Trace {
+	early := map[string]bool{}
+	forest := spantree.Build(t.Spans())
+	forest.Roots = slices.DeleteFunc(forest.Roots, func(n *spantree.Node) bool { return !n.Span.Start.Before(moment) })
+	for _, span := range forest.Spans() {
+		early[span.SpanID] = true
+	}
+	kept := t
+	kept.elements = slices.DeleteFunc(slices.Clone(t.elements), func(e element) bool { return early[e.span.SpanID().String()] })
+	return kept
+}
+
+// attach puts the roots of each continuation below its writer.
+func (t Trace) attach(forest *spantree.Forest) {
+	if len(t.writers) == 0 {
+		return
+	}
+	nodes := map[[2]string]*spantree.Node{}
+	forest.Walk(func(n *spantree.Node, _ int) bool {
+		if key := [2]string{n.Span.TraceID, n.Span.SpanID}; n.Defect != spantree.DefectDuplicate {
+			nodes[key] = n
+		}
+		return true
+	})
+	forest.Roots = slices.DeleteFunc(forest.Roots, func(root *spantree.Node) bool {
+		w, continues := t.writers[root.Span.TraceID]
+		if !continues {
+			return false
+		}
+		parent := nodes[[2]string{w.traceID, w.spanID}]
+		parent.Children = append(parent.Children, root)
+		slices.SortStableFunc(parent.Children, compareNodes)
+		return true
+	})
+}
+
+// compareNodes is the order of siblings in spantree.
+func compareNodes(a, b *spantree.Node) int {
+	return cmp.Or(a.Span.Start.Compare(b.Span.Start), cmp.Compare(a.Span.Name, b.Span.Name), cmp.Compare(a.Span.SpanID, b.Span.SpanID))
+}

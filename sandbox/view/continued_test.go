@@ -1,0 +1,79 @@
+package view
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+)
+
+// otherTrace is the id of the trace that continues the first one.
+const otherTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+// continuedTrace is a trace that another process continues at its second span. The other process's clock is a little behind.
+func continuedTrace() *Waterfall {
+	forest := spantree.Build([]spantree.Span{span("1", "", "update Cache", "CLIENT", 0, 10*ms), span("2", "1", "note", "", 5*ms, ms)})
+	root, below := span("1", "", "reconcile Cache", "CONSUMER", -ms, 20*ms), span("3", "1", "create Pod", "PRODUCER", 2*ms, ms)
+	root.TraceID, below.TraceID = otherTrace, otherTrace
+	root.Status = spantree.Status{Code: spantree.StatusError, Message: "conflict"}
+	writer := forest.Roots[0].Children[0]
+	writer.Children = spantree.Build([]spantree.Span{root, below}).Roots
+	return New(forest, Options{})
+}
+
+func TestContinuedRows(t *testing.T) {
+	t.Parallel()
+	w := continuedTrace()
+	var traces []string
+	for _, row := range w.Rows {
+		traces = append(traces, row.Trace)
+	}
+	if diff := cmp.Diff([]string{"", "", otherTrace, ""}, traces); diff != "" {
+		t.Errorf("traces of the rows (-want +got):\n%s", diff)
+	}
+	if begin := time.Unix(1000, 0).Add(-ms); w.TraceID != "1" || !w.Begin.Equal(begin) {
+		t.Errorf("trace %s begins %s, want 1 and %s", w.TraceID, w.Begin, begin)
+	}
+}
+
+// Every form says in words where the tree continues in another trace, once.
+func TestContinuedInWords(t *testing.T) {
+	t.Parallel()
+	const words = "continued in trace " + otherTrace
+	w := continuedTrace()
+	var lines, svg bytes.Buffer
+	if err := w.WriteNew(&lines, map[string]bool{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WriteSVG(&svg, SVGOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, form := range map[string]struct{ text, want string }{
+		"a pipe":          {written(t, w, TextOptions{}), "  error: conflict, " + words + "\n"},
+		"a terminal":      {written(t, w, TextOptions{Width: 100}), "\n      │  " + words + "\n"},
+		"colors":          {written(t, w, TextOptions{Color: true}), red + "  error: conflict" + reset + dim + ", " + words + reset + "\n"},
+		"watched lines":   {lines.String(), "reconcile Cache  below note  " + words + "  error: conflict\n"},
+		"a description":   {svg.String(), "reconcile Cache below note: 20.0ms after 0ns, error: conflict, " + words + "."},
+		"a picture's row": {svg.String(), "✗ reconcile Cache (continued in trace 4bf92f35…)</text>"},
+	} {
+		if strings.Count(form.text, form.want) != 1 {
+			t.Errorf("%s lacks %q once:\n%s", name, form.want, form.text)
+		}
+	}
+}
+
+// The page gets the spans at which other traces continue, for its script.
+func TestContinuedPage(t *testing.T) {
+	t.Parallel()
+	var page bytes.Buffer
+	if err := continuedTrace().WriteHTML(&page, HTMLOptions{OTLP: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `data-continued="{&#34;` + otherTrace + `&#34;:{&#34;trace&#34;:&#34;1&#34;,&#34;span&#34;:&#34;2&#34;}}"`; !strings.Contains(page.String(), want) {
+		t.Errorf("the page lacks %s:\n%.2000s", want, page.String())
+	}
+}

@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# The modules of this repository, for scripts that source this file in its root.
+
+# modules are the folders of the modules that others import, each after the modules that it requires. They require each
+# other at the version of the last release. scripts/release has the same list, and a test compares the two.
+modules=(operator/tracing/spantree operator/tracing operator/tracing/provider sandbox/jaeger .)
+
+# packages are the packages of those modules.
+# shellcheck disable=SC2034 # used where this file is sourced
+packages=(./... ./operator/tracing/spantree/... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/jaeger/...)
+
+# replace_modules adds a replace line to a go.mod for each of the modules, with its folder below the working one. Outside of
+# the workspace, a version that is not published yet can't be read otherwise. The go.mod in the repository must have no such
+# line: `go install` refuses modules that have one.
+replace_modules() { # go.mod
+  local path module arguments=()
+  path=$(sed -n 's/^module //p' go.mod)
+  for module in "${modules[@]}"; do
+    [[ $module == . ]] || arguments+=("-replace=$path/$module=$PWD/$module")
+  done
+  go mod edit "${arguments[@]}" "$1"
+}
+
+# drop_modules removes those lines.
+drop_modules() { # go.mod
+  local path module arguments=()
+  path=$(sed -n 's/^module //p' go.mod)
+  for module in "${modules[@]}"; do
+    [[ $module == . ]] || arguments+=("-dropreplace=$path/$module")
+  done
+  go mod edit "${arguments[@]}" "$1"
+}
