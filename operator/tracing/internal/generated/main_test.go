@@ -51,6 +51,7 @@ func run(m *testing.M) int {
 	}
 	ctrl.SetLogger(logr.Discard()) // the operators' errors are part of the transcripts
 	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("testdata", "crds")}, ErrorIfCRDPathMissing: true, ControlPlaneStartTimeout: 2 * time.Minute}
+	env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/12") // for 2,000 operators
 	var err error
 	if server, err = env.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "starting the API server:", err)

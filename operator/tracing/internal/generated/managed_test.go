@@ -133,7 +133,7 @@ func (m *managed) run(ctx context.Context) error {
 }
 
 // ordinals matches names in normalized text that depend on the order of events.
-var ordinals = regexp.MustCompile(`(uid|version|address)-\d+`)
+var ordinals = regexp.MustCompile(`(uid|version)-\d+`)
 
 // final returns the objects at the end without what depends on the order of events.
 func (m *managed) final(ctx context.Context) ([]string, error) {
