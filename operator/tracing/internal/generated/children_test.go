@@ -2,15 +2,11 @@ package generated
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"strings"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -115,9 +111,9 @@ var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 	},
 	"generate-name": func(ctx context.Context, c child) (client.Object, error) {
 		list := newList(c.Kind, c.Typed)
-		labels := c.want["metadata"].(object)["labels"].(object)                               //nolint:forcetypeassert // desired made them
-		mine := client.MatchingLabels{childLabel: labels[childLabel].(string)}                 //nolint:forcetypeassert // desired made it
-		if err := c.List(ctx, list, client.InNamespace(c.key().Namespace), mine); err != nil { //nolint:staticcheck // the client's
+		labels := c.want["metadata"].(object)["labels"].(object)               //nolint:forcetypeassert // desired made them
+		mine := client.MatchingLabels{childLabel: labels[childLabel].(string)} //nolint:forcetypeassert // desired made it
+		if err := c.List(ctx, list, client.InNamespace(c.key().Namespace), mine); err != nil {
 			return nil, err
 		}
 		items, err := meta.ExtractList(list)
@@ -301,25 +297,4 @@ func (c child) scale(ctx context.Context) error {
 	overlay(m, object{"spec": object{"replicas": int64(1)}})
 	fill(scale, m)
 	return c.SubResource("scale").Update(ctx, obj, client.WithSubResourceBody(scale))
-}
-
-// raw returns a patch of a type from what is marshalled to JSON.
-func raw(kind types.PatchType, from any) client.Patch {
-	data, err := json.Marshal(from)
-	if err != nil {
-		panic(err)
-	}
-	return client.RawPatch(kind, data)
-}
-
-func asObject(m object) client.Object {
-	kind, _ := m["kind"].(string)
-	obj := newObject(kind, false)
-	fill(obj, runtime.DeepCopyJSON(m))
-	return obj
-}
-
-// childName returns the name of the child of the step at index i.
-func childName(owner string, i int, s step) string {
-	return strings.ToLower(fmt.Sprintf("%s-%d-%s", owner, i, s.Kind))
 }

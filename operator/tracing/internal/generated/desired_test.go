@@ -3,12 +3,14 @@ package generated
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -201,6 +203,27 @@ func differs(a, b object) bool {
 		return out
 	}
 	return !reflect.DeepEqual(relevant(a), relevant(b))
+}
+
+// raw returns a patch of a type from what is marshalled to JSON.
+func raw(kind types.PatchType, from any) client.Patch {
+	data, err := json.Marshal(from)
+	if err != nil {
+		panic(err)
+	}
+	return client.RawPatch(kind, data)
+}
+
+func asObject(m object) client.Object {
+	kind, _ := m["kind"].(string)
+	obj := newObject(kind, false)
+	fill(obj, runtime.DeepCopyJSON(m))
+	return obj
+}
+
+// childName returns the name of the child of the step at index i.
+func childName(owner string, i int, s step) string {
+	return strings.ToLower(fmt.Sprintf("%s-%d-%s", owner, i, s.Kind))
 }
 
 var deleteNow = client.PropagationPolicy(metav1.DeletePropagationBackground)

@@ -17,10 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-type (
-	queue    = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	newQueue = func(string, workqueue.TypedRateLimiter[reconcile.Request]) queue
-)
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Limits of a run. An operator that does more is not at rest.
 const (
@@ -56,7 +53,7 @@ func newLockstep(w *world) (*lockstep, error) {
 	if w.Watches {
 		l.ofOther = handler.EnqueueRequestsFromMapFunc(ownerByLabel)
 	}
-	make := func(_ string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
+	makeQueue := func(_ string, limiter workqueue.TypedRateLimiter[reconcile.Request]) queue {
 		l.fifo = &fifo{log: w.log, limiter: limiter}
 		if w.Priority {
 			return priorityFIFO{l.fifo}
@@ -65,7 +62,7 @@ func newLockstep(w *world) (*lockstep, error) {
 	}
 	if w.mode != plain {
 		q := tracing.NewQueueObserver(obj, w.opts...)
-		make = q.WrapNewQueue(make)
+		makeQueue = q.WrapNewQueue(makeQueue)
 		if w.Watches {
 			l.ofOther = tracing.WrapEventHandler(q, l.ofOther)
 		}
@@ -76,7 +73,7 @@ func newLockstep(w *world) (*lockstep, error) {
 	if w.Generation {
 		l.own = append(l.own, predicate.GenerationChangedPredicate{})
 	}
-	l.queue = make("generated", workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Millisecond, time.Second))
+	l.queue = makeQueue("generated", workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Millisecond, time.Second))
 	return l, nil
 }
 

@@ -31,7 +31,7 @@ var (
 	operators = flag.Int("operators", 60, "number of generated operators with fixed seeds")
 	seed      = flag.Uint64("seed", 0, "seed of the only operator to run (default: the fixed seeds and a random one)")
 	described = flag.String("operator", "", "operator to run, as JSON, instead of a generated one")
-	second    = flag.String("mode", traced, "mode to compare with an operator without the library: plain, noop or traced")
+	compared  = flag.String("mode", traced, "mode to compare with an operator without the library: plain, noop or traced")
 	shrinks   = flag.Int64("shrink", 3, "number of failing operators to simplify, which takes some seconds each")
 
 	scheme = newScheme()
@@ -51,6 +51,7 @@ func run(m *testing.M) int {
 	}
 	ctrl.SetLogger(logr.Discard()) // the operators' errors are part of the transcripts
 	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("testdata", "crds")}, ErrorIfCRDPathMissing: true, ControlPlaneStartTimeout: 2 * time.Minute}
+	env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/12") // for 2,000 operators
 	var err error
 	if server, err = env.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "starting the API server:", err)

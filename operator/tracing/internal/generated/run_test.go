@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/trace"
@@ -32,6 +33,7 @@ const (
 type scenario struct {
 	operator
 
+	mu       sync.Mutex
 	contexts map[int64]map[string]string // annotations with a context for a generation, the same in both runs
 }
 
@@ -40,6 +42,8 @@ func (s *scenario) context(generation int64) map[string]string {
 	if !s.Context {
 		return nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.contexts == nil {
 		s.contexts = map[int64]map[string]string{}
 	}

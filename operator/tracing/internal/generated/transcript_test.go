@@ -31,10 +31,12 @@ var random = regexp.MustCompile(`run-\d{6}` +
 // normalized replaces random text by its class and the order in which it appeared first.
 func (t *transcript) normalized(s string) string {
 	return random.ReplaceAllStringFunc(s, func(found string) string {
-		class, end := "address-", ""
+		class, end := "", ""
 		switch {
 		case strings.HasPrefix(found, "run-"):
 			return "NAMESPACE"
+		case strings.Count(found, ".") == 3:
+			return "ADDRESS" // one that became free may be allocated again
 		case strings.HasPrefix(found, "resourceVersion"):
 			class, end = found[:strings.LastIndexByte(found[:len(found)-1], '"')+1]+"version-", `"`
 		case strings.Contains(found, "T"):
@@ -138,8 +140,7 @@ func excerpt(line string, at int) string {
 	from := max(0, at-before)
 	out := line[from:min(len(line), from+most)]
 	if from > 0 {
-		head, _, _ := strings.Cut(line, " ")
-		out = head + " … " + out
+		out = line[:min(from, 60)] + " … " + out
 	}
 	if from+most < len(line) {
 		out += " …"
