@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
@@ -28,15 +27,14 @@ type ChildAReconciler struct {
 	Scheme *runtime.Scheme
 }
 
-// SetupChildA registers a controller for ChildAs and what they own. The
-// reconciler is a ChildAReconciler, or a wrapper around one.
-func SetupChildA(mgr ctrl.Manager, r reconcile.Reconciler, wiring Wiring) error {
+// SetupWithManager adds a controller to mgr that reconciles ChildAs when they or their Deployments
+// change. It returns an error if the scheme of mgr does not know both kinds.
+func (r *ChildAReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("childa").
 		For(&v1alpha1.ChildA{}).
 		Owns(&appsv1.Deployment{}).
-		WithOptions(wiring.options()).
-		WithEventFilter(wiring.filter()).
+		WithOptions(options()).
 		Complete(r)
 }
 

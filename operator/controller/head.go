@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
@@ -31,15 +30,14 @@ type HeadReconciler struct {
 	Scheme *runtime.Scheme
 }
 
-// SetupHead registers a controller for Heads and what they own. The reconciler
-// is a HeadReconciler, or a wrapper around one.
-func SetupHead(mgr ctrl.Manager, r reconcile.Reconciler, wiring Wiring) error {
+// SetupWithManager adds a controller to mgr that reconciles Heads when they or their ChildAs
+// change. It returns an error if the scheme of mgr does not know both kinds.
+func (r *HeadReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("head").
 		For(&v1alpha1.Head{}).
 		Owns(&v1alpha1.ChildA{}).
-		WithOptions(wiring.options()).
-		WithEventFilter(wiring.filter()).
+		WithOptions(options()).
 		Complete(r)
 }
 
