@@ -114,7 +114,7 @@ func TestSampleIsAdmittedWithATrace(t *testing.T) {
 }
 
 func TestMalformedTraceparentIsReplaced(t *testing.T) {
-	f := unborn(t)
+	f := uncreated(t)
 	malformed := "no trace context in " + f.head.Namespace
 	f.head.Annotations = map[string]string{traceparent: malformed, "mine": "kept"}
 	if err := f.admin.Create(t.Context(), f.head); err != nil {
@@ -132,7 +132,7 @@ func TestMalformedTraceparentIsReplaced(t *testing.T) {
 }
 
 func TestUserAnnotationsSurvive(t *testing.T) {
-	f := unborn(t)
+	f := uncreated(t)
 	mine := map[string]string{
 		"mine": "kept", "empty": "", "example.com/long": strings.Repeat("x", 1000),
 		"kubectl.kubernetes.io/last-applied-configuration": "{}",

@@ -17,18 +17,17 @@ import (
 // +kubebuilder:rbac:groups=dummy.example.com,resources=childas/finalizers,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=create;list;update;watch
 
-// ChildAReconciler keeps one Deployment per ChildA, whether a Head made the
-// ChildA or a user did. Both fields are required. It is safe for concurrent use
-// when its client is.
+// ChildAReconciler keeps one Deployment for each ChildA of a Head or a user. Both fields are required. It is
+// safe for concurrent use if its client is.
 type ChildAReconciler struct {
 	// Client reads from a cache and writes to the API server.
 	Client client.Client
-	// Scheme knows ChildA and Deployment.
+	// Scheme must contain ChildA and Deployment.
 	Scheme *runtime.Scheme
 }
 
-// SetupWithManager adds a controller to mgr that reconciles ChildAs when they or their Deployments
-// change. It returns an error if the scheme of mgr does not know both kinds.
+// SetupWithManager adds a controller to mgr that reconciles a ChildA when it or its Deployment changes. It
+// returns an error if the scheme of mgr does not contain both kinds.
 func (r *ChildAReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("childa").
@@ -38,8 +37,8 @@ func (r *ChildAReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// Reconcile makes the ChildA's Deployment what the ChildA asks for and mirrors
-// its readiness. A ChildA that is gone or going is left alone.
+// Reconcile creates or corrects the Deployment of a ChildA, and copies the readiness of the Deployment to the
+// ChildA. It returns nil if the ChildA does not exist or is being deleted.
 func (r *ChildAReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	child := &v1alpha1.ChildA{}
 	if err := r.Client.Get(ctx, req.NamespacedName, child); err != nil {

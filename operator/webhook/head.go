@@ -34,7 +34,7 @@ func (HeadDefaulter) Default(ctx context.Context, head *v1alpha1.Head) error {
 }
 
 // SetupHead registers a HeadDefaulter on the webhook server of mgr. It returns an error if the scheme of
-// mgr does not know Head.
+// mgr does not contain Head.
 func SetupHead(mgr ctrl.Manager) error {
 	err := ctrl.NewWebhookManagedBy(mgr, &v1alpha1.Head{}).WithDefaulter(HeadDefaulter{}).Complete()
 	if err != nil {
