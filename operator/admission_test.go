@@ -207,13 +207,13 @@ func TestUpdatesOfTheContext(t *testing.T) {
 		trusted bool
 		edits   []func(*v1alpha1.Head)
 		want    string
-		stored  bool // the update changes the object
+		stored  bool // the update raises the resourceVersion
 	}{
 		"no change":                    {want: kept},
 		"label":                        {edits: []func(*v1alpha1.Head){func(h *v1alpha1.Head) { label("team", "a")(h) }}, want: kept, stored: true},
 		"removal":                      {edits: []func(*v1alpha1.Head){remove}, want: removed, stored: true},
-		"other context":                {edits: []func(*v1alpha1.Head){set(theirs)}, want: kept},
-		"malformed context":            {edits: []func(*v1alpha1.Head){set("malformed")}, want: kept},
+		"other context":                {edits: []func(*v1alpha1.Head){set(theirs)}, want: kept, stored: true},
+		"malformed context":            {edits: []func(*v1alpha1.Head){set("malformed")}, want: kept, stored: true},
 		"trusted context":              {trusted: true, edits: []func(*v1alpha1.Head){set(theirs)}, want: theirs, stored: true},
 		"new spec":                     {edits: []func(*v1alpha1.Head){newImage}, want: renewed, stored: true},
 		"new spec and other context":   {edits: []func(*v1alpha1.Head){newImage, set(theirs)}, want: renewed, stored: true},
