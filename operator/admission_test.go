@@ -28,22 +28,22 @@ func TestBadHeadsAreRejected(t *testing.T) {
 	c := cluster(t)
 	ns := c.namespace(t)
 	for name, spec := range map[string]any{
-		"no spec":        nil,
-		"empty spec":     map[string]any{},
-		"null":           map[string]any{"child_a": nil},
-		"empty":          map[string]any{"child_a": ""},
-		"blank":          map[string]any{"child_a": "  "},
-		"blank inside":   map[string]any{"child_a": "a b"},
-		"line end":       map[string]any{"child_a": "image:1\n"},
-		"number":         map[string]any{"child_a": int64(1)},
-		"far too long":   map[string]any{"child_a": strings.Repeat("a", 513)},
-		"misspelt field": map[string]any{"childA": "image:1"},
+		"no spec":          nil,
+		"empty spec":       map[string]any{},
+		"null":             map[string]any{"child_a": nil},
+		"empty":            map[string]any{"child_a": ""},
+		"blank":            map[string]any{"child_a": "  "},
+		"blank inside":     map[string]any{"child_a": "a b"},
+		"line end":         map[string]any{"child_a": "image:1\n"},
+		"number":           map[string]any{"child_a": int64(1)},
+		"far too long":     map[string]any{"child_a": strings.Repeat("a", 513)},
+		"misspelled field": map[string]any{"childA": "image:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			head := newUnstructuredHead(ns, "bad", spec)
 			err := c.admin.Create(t.Context(), head)
-			// Another type than the field's is refused before the schema is asked.
-			if refused := apierrors.IsInvalid(err) || name == "number" && apierrors.IsBadRequest(err); !refused {
+			// The API server rejects a value of another type before it checks the schema.
+			if rejected := apierrors.IsInvalid(err) || name == "number" && apierrors.IsBadRequest(err); !rejected {
 				t.Fatalf("error = %v, want Invalid", err)
 			}
 			if !strings.Contains(err.Error(), "spec.child_a") {
@@ -114,11 +114,11 @@ func TestSampleIsAdmittedWithATrace(t *testing.T) {
 }
 
 func TestMalformedTraceparentIsReplaced(t *testing.T) {
-	f := unborn(t)
+	f := uncreated(t)
 	malformed := "no trace context in " + f.head.Namespace
 	f.head.Annotations = map[string]string{traceparent: malformed, "mine": "kept"}
 	if err := f.admin.Create(t.Context(), f.head); err != nil {
-		t.Fatalf("a Head with a malformed context was refused: %v", err)
+		t.Fatalf("creating a Head with a malformed context: %v", err)
 	}
 	if got := f.head.Annotations[traceparent]; !validTraceparent.MatchString(got) {
 		t.Errorf("%s = %q, want a W3C trace context", traceparent, got)
@@ -127,12 +127,12 @@ func TestMalformedTraceparentIsReplaced(t *testing.T) {
 		t.Errorf("annotations: %v", f.head.Annotations)
 	}
 	if got := f.logs.lines(malformed); len(got) != 1 {
-		t.Errorf("%d log lines about it, want 1:\n%s", len(got), strings.Join(got, ""))
+		t.Errorf("log lines about the context = %d, want 1:\n%s", len(got), strings.Join(got, ""))
 	}
 }
 
 func TestUserAnnotationsSurvive(t *testing.T) {
-	f := unborn(t)
+	f := uncreated(t)
 	mine := map[string]string{
 		"mine": "kept", "empty": "", "example.com/long": strings.Repeat("x", 1000),
 		"kubectl.kubernetes.io/last-applied-configuration": "{}",
@@ -155,7 +155,7 @@ func TestUserAnnotationsSurvive(t *testing.T) {
 		}
 	}
 	check("after admission")
-	f.deploymentIs(t, "made", func(*appsv1.Deployment) error { return nil })
+	f.deploymentIs(t, "created", func(*appsv1.Deployment) error { return nil })
 	f.rollOut(t)
 	f.headIs(t, true, v1alpha1.ReasonChildReady)
 	check("after the status was written")
@@ -184,27 +184,75 @@ func TestUserAnnotationsSurvive(t *testing.T) {
 	check("after a spec change")
 }
 
-func TestContextTravelsDown(t *testing.T) {
+// TestOwnedObjectsHaveNoContext checks that tracing adds nothing to what the operator creates.
+func TestOwnedObjectsHaveNoContext(t *testing.T) {
 	f := newReadyFamily(t)
 	f.get(t, f.child)
-	trace := func(obj client.Object) string {
-		parts := strings.Split(obj.GetAnnotations()[traceparent], "-")
-		if len(parts) != 4 {
-			t.Fatalf("%T has %s = %q", obj, traceparent, obj.GetAnnotations()[traceparent])
+	for _, annotations := range []map[string]string{f.child.Annotations, f.deployment.Annotations, f.deployment.Spec.Template.Annotations} {
+		if len(annotations) > 0 {
+			t.Errorf("annotations of an owned object = %v, want none", annotations)
 		}
-		return parts[1]
 	}
-	if head, child, deployment := trace(f.head), trace(f.child), trace(f.deployment); head != child || head != deployment {
-		t.Errorf("traces: Head %s, ChildA %s, Deployment %s; want one", head, child, deployment)
+}
+
+// TestUpdatesOfTheContext checks which updates of a user the webhook changes.
+func TestUpdatesOfTheContext(t *testing.T) {
+	const kept, theirs, removed, renewed = "the old context", othersContext, "", "a new context"
+	set := func(value string) func(*v1alpha1.Head) {
+		return func(h *v1alpha1.Head) { annotation(traceparent, value)(h) }
 	}
-	for key := range f.deployment.Spec.Template.Annotations {
-		t.Errorf("the pod template has annotation %s", key)
+	remove := func(h *v1alpha1.Head) { withoutContext(h) }
+	newImage := func(h *v1alpha1.Head) { h.Spec.ChildA = "example.com/image:2" }
+	for name, tc := range map[string]struct {
+		trusted bool
+		edits   []func(*v1alpha1.Head)
+		want    string
+		stored  bool // the update raises the resourceVersion
+	}{
+		"no change":                    {want: kept},
+		"label":                        {edits: []func(*v1alpha1.Head){func(h *v1alpha1.Head) { label("team", "a")(h) }}, want: kept, stored: true},
+		"removal":                      {edits: []func(*v1alpha1.Head){remove}, want: removed, stored: true},
+		"other context":                {edits: []func(*v1alpha1.Head){set(theirs)}, want: kept, stored: true},
+		"malformed context":            {edits: []func(*v1alpha1.Head){set("malformed")}, want: kept, stored: true},
+		"trusted context":              {trusted: true, edits: []func(*v1alpha1.Head){set(theirs)}, want: theirs, stored: true},
+		"new spec":                     {edits: []func(*v1alpha1.Head){newImage}, want: renewed, stored: true},
+		"new spec and other context":   {edits: []func(*v1alpha1.Head){newImage, set(theirs)}, want: renewed, stored: true},
+		"new spec and removal":         {edits: []func(*v1alpha1.Head){newImage, remove}, want: renewed, stored: true},
+		"new spec and trusted context": {trusted: true, edits: []func(*v1alpha1.Head){newImage, set(theirs)}, want: theirs, stored: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newReadyFamily(t)
+			before, user := f.head.Annotations[traceparent], f.as(t, "untrusted-user")
+			if tc.trusted {
+				user = f.as(t, trustedUser)
+			}
+			for _, edit := range tc.edits {
+				edit(f.head)
+			}
+			version := f.head.ResourceVersion
+			if err := user.Update(t.Context(), f.head); err != nil {
+				t.Fatal(err)
+			}
+			got := f.head.Annotations[traceparent]
+			switch {
+			case got == before:
+				got = kept
+			case got != theirs && validTraceparent.MatchString(got):
+				got = renewed
+			}
+			if got != tc.want {
+				t.Errorf("%s after the update = %q, want %q (before: %q)", traceparent, got, tc.want, before)
+			}
+			if stored := f.head.ResourceVersion != version; stored != tc.stored {
+				t.Errorf("resourceVersion changed = %t, want %t", stored, tc.stored)
+			}
+		})
 	}
 }
 
 func TestProbes(t *testing.T) {
 	c := cluster(t)
 	for _, endpoint := range []string{"healthz", "readyz", "readyz/webhook"} {
-		eventually(t, endpoint+" answers", func(ctx context.Context) error { return c.probe(ctx, endpoint) })
+		eventually(t, endpoint+" responds", func(ctx context.Context) error { return c.probe(ctx, endpoint) })
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// auditPolicy makes the API server note who asked for what. A watch is noted
-// when it begins, everything else when it is done.
+// auditPolicy makes the API server log each request with its user. It logs a watch when it starts, and other
+// requests when they end.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -36,7 +36,7 @@ type request struct {
 	ResponseStatus struct{ Code int }
 }
 
-// resource is the request's target as an RBAC rule spells it.
+// resource returns the target of the request in the form of an RBAC rule.
 func (r request) resource() string {
 	out := r.Ref.Resource
 	if r.Ref.Subresource != "" {
@@ -52,7 +52,7 @@ func (r request) writes() bool {
 	return r.Verb == "create" || r.Verb == "update" || r.Verb == "patch" || strings.HasPrefix(r.Verb, "delete")
 }
 
-// answered is true once per request: of a watch the beginning counts.
+// answered is true for one line of each request. For a watch it is the start.
 func (r request) answered() bool {
 	if r.Verb == "watch" {
 		return r.Stage == "ResponseStarted"
@@ -60,8 +60,7 @@ func (r request) answered() bool {
 	return r.Stage == "ResponseComplete" || r.Stage == "Panic"
 }
 
-// auditLog reads what the API server has noted so far, each line once. It is safe
-// for concurrent use.
+// auditLog reads the audit log of the API server, each line once. It is safe for concurrent use.
 type auditLog struct {
 	path string
 
@@ -70,7 +69,7 @@ type auditLog struct {
 	seen   []request
 }
 
-// requests gives everything that the operator has asked the API server for.
+// requests returns all requests of the operator.
 func (a *auditLog) requests() ([]request, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -85,7 +84,7 @@ func (a *auditLog) requests() ([]request, error) {
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return slices.Clone(a.seen), nil // the rest is being written
+			return slices.Clone(a.seen), nil // the last line is not complete yet
 		}
 		if err != nil {
 			return nil, err
@@ -101,8 +100,8 @@ func (a *auditLog) requests() ([]request, error) {
 	}
 }
 
-// requests gives what the operator has asked the API server for, except what
-// needs no permission (discovery has no resource).
+// requests returns the requests of the operator that require a permission. Discovery has no resource and
+// requires none.
 func (s *apiServer) requests(t *testing.T) []request {
 	t.Helper()
 	out, err := s.audit.requests()
@@ -112,7 +111,7 @@ func (s *apiServer) requests(t *testing.T) []request {
 	return slices.DeleteFunc(out, func(r request) bool { return r.Ref.Resource == "" })
 }
 
-// probe asks one of the operator's health endpoints.
+// probe requests one of the operator's health endpoints.
 func (c *testCluster) probe(ctx context.Context, endpoint string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/%s", c.probePort, endpoint), nil)
 	if err != nil {
@@ -124,12 +123,12 @@ func (c *testCluster) probe(ctx context.Context, endpoint string) error {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", endpoint, answer.Status)
+		return fmt.Errorf("%s responds with %s", endpoint, answer.Status)
 	}
 	return nil
 }
 
-// logBuffer keeps the operator's log. It is safe for concurrent use.
+// logBuffer stores the operator's log. It is safe for concurrent use.
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -147,7 +146,7 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// lines gives the lines of the log that have all the parts.
+// lines returns the lines of the log that contain all parts.
 func (b *logBuffer) lines(parts ...string) []string {
 	var out []string
 next:
@@ -162,7 +161,7 @@ next:
 	return out
 }
 
-// tail gives the last n lines.
+// tail returns the last n lines.
 func (b *logBuffer) tail(n int) []string {
 	all := b.lines()
 	return all[max(0, len(all)-n):]

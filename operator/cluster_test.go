@@ -23,13 +23,14 @@ const (
 	operatorNamespace = "operator-tracing-system"
 	operatorAccount   = "operator-tracing-manager"
 	operatorUser      = "system:serviceaccount:" + operatorNamespace + ":" + operatorAccount
+	trustedUser       = "trusted-user" // of --trusted-writers
 
 	waitLimit    = 20 * time.Second
 	waitInterval = 50 * time.Millisecond
 )
 
-// testCluster is an API server without any controllers but the operator's, which
-// runs whole: as its own service account, the way main does.
+// testCluster is an API server with the whole operator and no other controllers. The operator runs as its
+// service account, as main starts it.
 type testCluster struct {
 	*apiServer
 
@@ -45,7 +46,7 @@ var (
 	operatorLog = &logBuffer{}
 )
 
-// cluster gives the one cluster of this test binary and starts it when needed.
+// cluster returns the cluster of this test binary. The first call starts it.
 func cluster(t *testing.T) *testCluster {
 	t.Helper()
 	c, err := startOnce()
@@ -56,7 +57,7 @@ func cluster(t *testing.T) *testCluster {
 }
 
 func TestMain(m *testing.M) {
-	// Controllers of tests start before the operator sets the same logger, or without it.
+	// Controllers of tests may start before the operator sets the same logger.
 	ctrl.SetLogger((&options{logFormat: "text", verbosity: 1}).logger(operatorLog))
 	code := m.Run()
 	if code != 0 {
@@ -66,7 +67,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "stopping the test cluster:", err)
 		code = max(code, 1)
 	}
-	// serve must leave nothing running: neither exporters nor informers.
+	// serve must stop all exporters and informers.
 	http.DefaultClient.CloseIdleConnections()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
@@ -93,7 +94,7 @@ func startCluster() (_ *testCluster, err error) {
 	return c, nil
 }
 
-// startOperator runs the operator in this process, the way main does outside a cluster.
+// startOperator runs the operator in this process, as main does outside a cluster.
 func (c *testCluster) startOperator() error {
 	kubeconfig, err := writeKubeconfig(context.Background(), c.admin, c.env.Config, c.dir)
 	if err != nil {
@@ -103,7 +104,7 @@ func (c *testCluster) startOperator() error {
 	if c.probePort, err = freePort(); err != nil {
 		return err
 	}
-	// Spans are made and thrown away; what they say is the tracing library's test.
+	// The operator creates spans and does not export them. The tests of the tracing library check them.
 	if err := os.Setenv("OTEL_TRACES_EXPORTER", "none"); err != nil {
 		return err
 	}
@@ -115,10 +116,11 @@ func (c *testCluster) startOperator() error {
 		"--webhook-host=" + c.env.WebhookInstallOptions.LocalServingHost,
 		"--webhook-port=" + strconv.Itoa(c.env.WebhookInstallOptions.LocalServingPort),
 		"--webhook-cert-dir=" + c.env.WebhookInstallOptions.LocalServingCertDir,
+		"--trusted-writers=" + trustedUser,
 		"--log-level=debug",
 		"--log-format=text",
 	}, func(name string) (string, bool) {
-		value, ok := map[string]string{"POD_NAMESPACE": operatorNamespace, "SERVICE_ACCOUNT": operatorAccount}[name]
+		value, ok := map[string]string{"POD_NAMESPACE": operatorNamespace}[name]
 		return value, ok
 	}, io.Discard)
 	if err != nil {
@@ -137,7 +139,7 @@ func (c *testCluster) startOperator() error {
 		select {
 		case err := <-ended:
 			ended <- err
-			return false, fmt.Errorf("the operator ended: %w\n%s", err, c.logs)
+			return false, fmt.Errorf("running the operator: %w\n%s", err, c.logs)
 		default:
 			return c.probe(ctx, "readyz") == nil, nil
 		}
@@ -153,15 +155,15 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// eventually waits until check finds nothing wrong and reports the last thing
-// that it found when it never does.
+// eventually waits until check returns nil. If it does not within waitLimit, eventually fails the test with
+// the last error.
 func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(t.Context(), waitInterval, waitLimit, true, func(ctx context.Context) (bool, error) {
 		now := check(ctx)
 		if now == nil || ctx.Err() == nil {
-			last = now // a check that was cut off has nothing to say
+			last = now // the error of a cancelled check says nothing
 		}
 		return now == nil, nil
 	})

@@ -14,8 +14,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// deleteHead deletes the Head, and plays the garbage collector once the operator has
-// deleted the ChildA in the foreground.
+// deleteHead deletes the Head. After the operator has deleted the ChildA in the foreground, deleteHead acts as
+// the garbage collector.
 func (f *family) deleteHead(t *testing.T) {
 	t.Helper()
 	if err := f.admin.Delete(t.Context(), f.head); err != nil {
@@ -28,12 +28,12 @@ func (f *family) deleteHead(t *testing.T) {
 		}
 		return err
 	})
-	f.get(t, f.head) // It waits.
+	f.get(t, f.head) // its finalizer keeps it
 	if err := f.admin.Delete(t.Context(), f.deployment); err != nil {
 		t.Fatal(err)
 	}
 	f.change(t, f.child, func() { f.child.Finalizers = nil })
-	eventually(t, "the Head is gone", func(ctx context.Context) error {
+	eventually(t, "the Head does not exist", func(ctx context.Context) error {
 		err := f.admin.Get(ctx, client.ObjectKeyFromObject(f.head), f.head)
 		if err == nil {
 			err = fmt.Errorf("its finalizers are %v", f.head.Finalizers)
@@ -50,9 +50,9 @@ func TestDeletedHeadWaitsForItsChild(t *testing.T) {
 	f.deleteHead(t)
 }
 
-// Who takes the finalizer off means it: neither the webhook nor the controller puts
-// it back.
-func TestFinalizerIsTheUsers(t *testing.T) {
+// TestRemovedFinalizerStaysRemoved checks that neither the webhook nor the controller adds a finalizer again
+// that a user removed.
+func TestRemovedFinalizerStaysRemoved(t *testing.T) {
 	f := newReadyFamily(t)
 	f.change(t, f.head, func() { f.head.Finalizers = nil })
 	f.change(t, f.head, func() { f.head.Spec.ChildA = "example.com/image:2" })
@@ -64,6 +64,6 @@ func TestFinalizerIsTheUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := f.admin.Get(t.Context(), client.ObjectKeyFromObject(f.head), f.head); !apierrors.IsNotFound(err) {
-		t.Errorf("reading the Head gives %v, want that it is gone", err)
+		t.Errorf("reading the Head: error = %v, want NotFound", err)
 	}
 }

@@ -1,10 +1,10 @@
-// Command operator is the reference operator: the webhook and the controllers of
-// Head and ChildA, traced by operator/tracing.
+// Command operator is the reference operator: the webhook and the controllers of Head and ChildA, traced by
+// operator/tracing.
 //
-// main.go starts and ends the process, options.go reads flags, environment and
-// file, manager.go puts the parts together. It is run by the Deployment in
-// config/manager, or on a developer's machine with --enable-webhooks=false.
+// main.go starts and stops the process. options.go reads flags, environment variables and the file. manager.go
+// creates the manager, and contains the only tracing code: provider.New, tracing.WrapTransport and
+// tracing.WrapManager. The Deployment in config/manager runs the operator. A developer can run it with
+// --enable-webhooks=false.
 //
-// Nothing imports it. It holds no reconcile logic (package controller) and no
-// tracing logic (package tracing); it only joins the two.
+// No package imports this one. The reconcilers are in package controller.
 package main

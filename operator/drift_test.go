@@ -49,7 +49,7 @@ func TestDeploymentDriftIsCorrected(t *testing.T) {
 				edited := f.deployment.Generation
 				return func(*appsv1.Deployment) error {
 					if f.deployment.Generation <= edited {
-						return fmt.Errorf("nobody has written since the edit")
+						return fmt.Errorf("no write since the edit")
 					}
 					if diff := cmp.Diff(good, &f.deployment.Spec); diff != "" {
 						return fmt.Errorf("spec (-want +got):\n%s", diff)
@@ -86,7 +86,7 @@ func TestChildDriftIsCorrected(t *testing.T) {
 	f.headIs(t, true, v1alpha1.ReasonChildReady)
 }
 
-func TestWhatOthersAddStays(t *testing.T) {
+func TestFieldsOfOtherClientsStay(t *testing.T) {
 	f := newReadyFamily(t)
 	f.change(t, f.deployment, func() {
 		f.deployment.Labels["team"] = "theirs"
@@ -105,22 +105,21 @@ func TestWhatOthersAddStays(t *testing.T) {
 	d := f.deployment
 	if d.Labels["team"] != "theirs" || d.Annotations["note"] != "theirs" || d.Spec.MinReadySeconds != 1 ||
 		len(d.Spec.Template.Annotations) != 1 {
-		t.Errorf("labels %v, annotations %v, pod annotations %v, minReadySeconds %d: something of others is lost, or the pods got an annotation",
+		t.Errorf("labels %v, annotations %v, pod annotations %v, minReadySeconds %d: a field of another client is lost, or the pods have a new annotation",
 			d.Labels, d.Annotations, d.Spec.Template.Annotations, d.Spec.MinReadySeconds)
 	}
 }
 
-// TestSettledFamilyIsNotWritten wakes all reconcilers again and again and counts
-// the operator's writes at the API server: there must be none.
+// TestSettledFamilyIsNotWritten triggers both controllers several times. The operator must not write.
 func TestSettledFamilyIsNotWritten(t *testing.T) {
 	f := newReadyFamily(t)
 	var before []string
 	for i := range 6 {
 		if i == 1 {
-			// Not sooner: the API server notes a write after it has answered it.
+			// Not sooner, because the API server logs a write after its response.
 			before = f.writesTo(t)
 		}
-		heads, children := passesOf(t, "head"), passesOf(t, "childa")
+		heads, children := reconcilesOf(t, "head"), reconcilesOf(t, "childa")
 		for _, obj := range []client.Object{f.head, f.child, f.deployment} {
 			f.change(t, obj, func() {
 				obj.SetLabels(map[string]string{
@@ -129,20 +128,19 @@ func TestSettledFamilyIsNotWritten(t *testing.T) {
 				})
 			})
 		}
-		eventually(t, "both controllers have had a look", func(context.Context) error {
-			if h, c := passesOf(t, "head")-heads, passesOf(t, "childa")-children; h < 1 || c < 1 {
-				return fmt.Errorf("%d passes for Head, %d for ChildA", h, c)
+		eventually(t, "both controllers have reconciled", func(context.Context) error {
+			if h, c := reconcilesOf(t, "head")-heads, reconcilesOf(t, "childa")-children; h < 1 || c < 1 {
+				return fmt.Errorf("%d reconciles of Head, %d of ChildA", h, c)
 			}
 			return nil
 		})
 	}
 	if diff := cmp.Diff(before, f.writesTo(t)); diff != "" {
-		t.Errorf("the operator wrote to objects that were as they should be (-before +after):\n%s", diff)
+		t.Errorf("the operator wrote to objects without drift (-before +after):\n%s", diff)
 	}
 }
 
-// TestFewWritesToReady counts what it costs to bring a Head to Ready while its
-// Deployment tells every step of its rollout.
+// TestFewWritesToReady counts the writes until a Head is ready, with an event for each step of the rollout.
 func TestFewWritesToReady(t *testing.T) {
 	f := newFamily(t)
 	for _, status := range []appsv1.DeploymentStatus{
@@ -151,11 +149,11 @@ func TestFewWritesToReady(t *testing.T) {
 		{ObservedGeneration: 1, Replicas: 1, UpdatedReplicas: 1},
 		{ObservedGeneration: 1, Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1, ReadyReplicas: 1},
 	} {
-		seen := passesOf(t, "childa")
+		seen := reconcilesOf(t, "childa")
 		f.change(t, f.deployment, func() { f.deployment.Status = status }, true)
-		eventually(t, "the step has been seen", func(context.Context) error {
-			if passesOf(t, "childa") == seen {
-				return fmt.Errorf("no pass since")
+		eventually(t, "the controller has reconciled the step", func(context.Context) error {
+			if reconcilesOf(t, "childa") == seen {
+				return fmt.Errorf("no reconcile since")
 			}
 			return nil
 		})
@@ -170,8 +168,8 @@ func TestFewWritesToReady(t *testing.T) {
 		"patch heads/status.dummy.example.com",
 		"patch heads/status.dummy.example.com",
 	}
-	// The API server notes a write after it has answered it.
-	eventually(t, "the audit log has these writes and no others", func(context.Context) error {
+	// The API server logs a write after its response.
+	eventually(t, "the audit log contains exactly these writes", func(context.Context) error {
 		got := f.writesTo(t)
 		slices.Sort(got)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -181,7 +179,7 @@ func TestFewWritesToReady(t *testing.T) {
 	})
 }
 
-// writesTo gives the operator's writes in the family's namespace.
+// writesTo returns the operator's writes in the family's namespace.
 func (f *family) writesTo(t *testing.T) []string {
 	t.Helper()
 	var out []string
@@ -193,8 +191,8 @@ func (f *family) writesTo(t *testing.T) []string {
 	return out
 }
 
-// passesOf reads how often a controller has reconciled something without error.
-func passesOf(t *testing.T, controller string) int {
+// reconcilesOf returns the number of reconciles without error of a controller.
+func reconcilesOf(t *testing.T, controller string) int {
 	t.Helper()
 	families, err := metrics.Registry.Gather()
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,204 +19,225 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// rival changes an object right before a chosen write of the operator, so that
-// the API server answers that write with a conflict. It is safe for concurrent use.
-type rival struct {
+// conflicter changes an object right before a chosen write of the operator, so that the API server
+// rejects the write with a conflict. It is safe for concurrent use.
+type conflicter struct {
 	admin client.Client
 
 	mu    sync.Mutex
-	armed []string       // writes to come before, as "patch heads/status"
-	wins  map[string]int // by write
+	armed []string       // chosen writes, for example "patch heads/status"
+	count map[string]int // of conflicts, by write
 }
 
-func newRival(admin client.Client) *rival {
-	return &rival{admin: admin, wins: map[string]int{}}
+func newConflicter(admin client.Client) *conflicter {
+	return &conflicter{admin: admin, count: map[string]int{}}
 }
 
-func (r *rival) arm(writes []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.armed = append(r.armed, writes...)
+func (c *conflicter) arm(writes []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = append(c.armed, writes...)
 }
 
-// pending are the writes that have not come.
-func (r *rival) pending() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.armed)
+// pending returns the chosen writes that the operator has not sent yet.
+func (c *conflicter) pending() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.armed)
 }
 
-func (r *rival) before(ctx context.Context, verb string, obj client.Object, subresource string) error {
-	gvk, err := r.admin.GroupVersionKindFor(obj)
+func (c *conflicter) before(ctx context.Context, verb string, obj client.Object, subresource string) error {
+	gvk, err := c.admin.GroupVersionKindFor(obj)
 	if err != nil {
 		return err
 	}
-	mapping, err := r.admin.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
+	mapping, err := c.admin.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
 	if err != nil {
 		return err
 	}
 	write := verb + " " + mapping.Resource.Resource + subresource
-	n := r.win(write)
+	n := c.take(write)
 	if n == 0 {
 		return nil
 	}
 	theirs := obj.DeepCopyObject().(client.Object)
-	key := "rival.example.com/" + strings.NewReplacer(" ", "-", "/", "-").Replace(write)
+	key := "conflicter.example.com/" + strings.NewReplacer(" ", "-", "/", "-").Replace(write)
 	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"labels":{%q:"%d"}}}`, key, n))
-	if err := r.admin.Patch(ctx, theirs, patch); err != nil {
+	if err := c.admin.Patch(ctx, theirs, patch); err != nil {
 		return fmt.Errorf("changing %s %s before the operator does: %w", gvk.Kind, obj.GetName(), err)
 	}
 	return nil
 }
 
-// win gives the how manieth of its kind this write is to be beaten, 0 if it is not.
-func (r *rival) win(write string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := slices.Index(r.armed, write)
+// take returns 0 if a write is not chosen, and otherwise how often it was chosen so far.
+func (c *conflicter) take(write string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.armed, write)
 	if i < 0 {
 		return 0
 	}
-	r.armed = slices.Delete(r.armed, i, i+1)
-	r.wins[write]++
-	return r.wins[write]
+	c.armed = slices.Delete(c.armed, i, i+1)
+	c.count[write]++
+	return c.count[write]
 }
 
-// rivalledClient is the operator's client, beneath the wrapped one, with a rival.
-// It counts what the API server cannot see: reads from the cache, and metadata in
-// a status write, which the server ignores.
-type rivalledClient struct {
+// conflictingClient is the operator's client, inside the wrapped one, with a conflicter. It counts the
+// reads from the cache, which the API server does not see.
+type conflictingClient struct {
 	client.Client
-	rival *rival
-	ids   *requestIDs
+	conflicter *conflicter
+	sent       *sentRequests
 }
 
-func (c rivalledClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	c.ids.note(fmt.Sprintf("get %T from the cache", obj))
+func (c conflictingClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	c.sent.countRead(fmt.Sprintf("get %T from the cache", obj))
 	return c.Client.Get(ctx, key, obj, opts...)
 }
 
-func (c rivalledClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
-	c.ids.note(fmt.Sprintf("list %T from the cache", list))
+func (c conflictingClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	c.sent.countRead(fmt.Sprintf("list %T from the cache", list))
 	return c.Client.List(ctx, list, opts...)
 }
 
-func (c rivalledClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
-	if err := c.rival.before(ctx, "update", obj, ""); err != nil {
+func (c conflictingClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
+	if err := c.conflicter.before(ctx, "update", obj, ""); err != nil {
 		return err
 	}
 	return c.Client.Update(ctx, obj, opts...)
 }
 
-func (c rivalledClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-	if err := c.rival.before(ctx, "patch", obj, ""); err != nil {
+func (c conflictingClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+	if err := c.conflicter.before(ctx, "patch", obj, ""); err != nil {
 		return err
 	}
 	return c.Client.Patch(ctx, obj, patch, opts...)
 }
 
-func (c rivalledClient) Status() client.SubResourceWriter {
-	return rivalledStatus{c.Client.Status(), c.rival, c.ids}
+func (c conflictingClient) Status() client.SubResourceWriter {
+	return conflictingStatus{c.Client.Status(), c.conflicter}
 }
 
-type rivalledStatus struct {
+type conflictingStatus struct {
 	client.SubResourceWriter
-	rival *rival
-	ids   *requestIDs
+	conflicter *conflicter
 }
 
-func (s rivalledStatus) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
-	if err := s.rival.before(ctx, "update", obj, "/status"); err != nil {
+func (s conflictingStatus) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+	if err := s.conflicter.before(ctx, "update", obj, "/status"); err != nil {
 		return err
 	}
 	return s.SubResourceWriter.Update(ctx, obj, opts...)
 }
 
-func (s rivalledStatus) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-	if err := s.rival.before(ctx, "patch", obj, "/status"); err != nil {
+func (s conflictingStatus) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+	if err := s.conflicter.before(ctx, "patch", obj, "/status"); err != nil {
 		return err
-	}
-	if data, err := patch.Data(obj); err != nil || bytes.Contains(data, []byte("annotations")) {
-		s.ids.note(fmt.Sprintf("patch the status of %T with annotations (%v)", obj, err))
 	}
 	return s.SubResourceWriter.Patch(ctx, obj, patch, opts...)
 }
 
-func (s rivalledStatus) Apply(context.Context, runtime.ApplyConfiguration, ...client.SubResourceApplyOption) error {
-	return fmt.Errorf("the reference operator applies no status, so conflicts of it are not played")
+func (s conflictingStatus) Apply(context.Context, runtime.ApplyConfiguration, ...client.SubResourceApplyOption) error {
+	return fmt.Errorf("conflicts of a status apply are not implemented; the operator sends none")
 }
 
-// requestIDs notes under which audit id each request went out, and during which
-// act: the audit log says what a request was, this says when.
-type requestIDs struct {
-	mu    sync.Mutex
-	act   string
-	told  int                       // requests with a trace context in their header
-	acts  map[string]string         // by audit id
-	notes map[string]map[string]int // by act
+// sentRequests records the operator's requests by act. It is safe for concurrent use.
+type sentRequests struct {
+	namespace string
+
+	mu      sync.Mutex
+	act     string
+	headers int                       // requests with a trace context in their header
+	acts    map[string]string         // by audit id
+	reads   map[string]map[string]int // from the cache, by act
+	writes  map[string][]string       // normalised, with their bodies, by act
 }
 
-func newRequestIDs() *requestIDs {
-	return &requestIDs{act: "start", acts: map[string]string{}, notes: map[string]map[string]int{}}
+func newSentRequests(namespace string) *sentRequests {
+	return &sentRequests{
+		namespace: namespace, act: "start",
+		acts: map[string]string{}, reads: map[string]map[string]int{}, writes: map[string][]string{},
+	}
 }
 
-// headers gives how many requests had a trace context in their header.
-func (i *requestIDs) headers() int {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.told
+func (s *sentRequests) begin(act string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.act = act
 }
 
-// noted gives a copy of the notes.
-func (i *requestIDs) noted() map[string]map[string]int {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	out := make(map[string]map[string]int, len(i.notes))
-	for act, counts := range i.notes {
+func (s *sentRequests) countRead(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reads[s.act] == nil {
+		s.reads[s.act] = map[string]int{}
+	}
+	s.reads[s.act][what]++
+}
+
+// actsByID returns the act of each request, by audit id.
+func (s *sentRequests) actsByID() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.acts)
+}
+
+// readsByAct returns the number of reads from the cache.
+func (s *sentRequests) readsByAct() map[string]map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]map[string]int, len(s.reads))
+	for act, counts := range s.reads {
 		out[act] = maps.Clone(counts)
 	}
 	return out
 }
 
-// note counts what is no request.
-func (i *requestIDs) note(what string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.notes[i.act] == nil {
-		i.notes[i.act] = map[string]int{}
-	}
-	i.notes[i.act][what]++
+// writesByAct returns the writes, and how many requests had a trace context in their header.
+func (s *sentRequests) writesByAct() (writes map[string][]string, headers int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.writes), s.headers
 }
 
-func (i *requestIDs) begin(act string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.act = act
-}
-
-func (i *requestIDs) all() map[string]string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return maps.Clone(i.acts)
-}
-
-// wrap is for rest.Config.Wrap.
-func (i *requestIDs) wrap(next http.RoundTripper) http.RoundTripper {
+// wrap is for rest.Config.Wrap. It must be the first wrapper there, so that it sees what the others send.
+func (s *sentRequests) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		i.mu.Lock()
-		act := i.act
+		s.mu.Lock()
+		act := s.act
+		s.mu.Unlock()
+		var body []byte
+		if req.Body != nil {
+			var err error
+			if body, err = io.ReadAll(req.Body); err != nil {
+				return nil, err
+			}
+			req = req.Clone(req.Context())
+			req.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		resp, err := next.RoundTrip(req)
+		if err != nil {
+			return resp, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.acts[resp.Header.Get("Audit-Id")] = act
 		if req.Header.Get(tracing.TraceparentKey) != "" {
-			i.told++
+			s.headers++
 		}
-		i.mu.Unlock()
-		answer, err := next.RoundTrip(req)
-		if err == nil {
-			i.mu.Lock()
-			i.acts[answer.Header.Get("Audit-Id")] = act
-			i.mu.Unlock()
+		if req.Method != http.MethodGet {
+			line := fmt.Sprint(req.Method, " ", req.URL.RequestURI(), " ", req.Header.Get("Content-Type"), " ", resp.StatusCode, " ", string(body))
+			s.writes[act] = append(s.writes[act], s.normalise(line))
 		}
-		return answer, err
+		return resp, nil
 	})
+}
+
+// differing matches the parts of a request that differ between two runs: UIDs, resource versions and times.
+var differing = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|"resourceVersion":"\d+"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+
+func (s *sentRequests) normalise(text string) string {
+	return differing.ReplaceAllString(strings.ReplaceAll(text, s.namespace, "NAMESPACE"), "*")
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,25 +24,27 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
-	"github.com/operator-tracing/sandbox/operator/controller"
 	"github.com/operator-tracing/sandbox/operator/tracing"
+	"github.com/operator-tracing/sandbox/operator/webhook"
 )
 
-// flavour is a way to run the operator that must not change what it writes.
+// flavour is a way to run the operator. It must not affect what the operator writes.
 type flavour struct {
 	name string
-	// provider is nil for an operator with none of tracing's wrappers.
+	// provider is nil for an operator without any wrapper.
 	provider trace.TracerProvider
-	// webhook is whether Heads are admitted through the operator.
+	// webhook is set if the operator admits its Heads.
 	webhook bool
-	// managed lets controller-runtime reconcile. Otherwise the test does, one
-	// object at a time.
+	// managed is set if controller-runtime reconciles. Otherwise the test reconciles one object at
+	// a time.
 	managed bool
-	// flag is one more for the operator, or empty.
+	// traced is set if requests must have a trace context in their header.
+	traced bool
+	// flag is an additional flag of the operator, or empty.
 	flag string
 }
 
-// equivalenceRun is one flavour of the operator on a namespace of its own.
+// equivalenceRun is one flavour of the operator in its own namespace.
 type equivalenceRun struct {
 	*apiServer
 	flavour
@@ -52,12 +55,12 @@ type equivalenceRun struct {
 	deployment *appsv1.Deployment
 
 	mgr         ctrl.Manager
-	reconcilers []reconciler // none where managed
-	rival       *rival
-	ids         *requestIDs
+	reconcilers []reconciler // none if managed
+	conflicter  *conflicter
+	sent        *sentRequests
 	logs        *logBuffer
 
-	// outcomes are what the reconciles returned, in their order.
+	// outcomes are the results of the reconciles, in their order.
 	outcomes []string
 }
 
@@ -67,15 +70,16 @@ type reconciler struct {
 	reconcile.Reconciler
 }
 
-// parsing is needed since controller-runtime keeps its --kubeconfig in a global.
+// parsing protects the global variable in which controller-runtime keeps --kubeconfig.
 var parsing sync.Mutex
 
 func startRun(t *testing.T, s *apiServer, f flavour, token string) *equivalenceRun {
 	t.Helper()
 	r := &equivalenceRun{
 		apiServer: s, flavour: f, namespace: s.namespace(t),
-		rival: newRival(s.admin), ids: newRequestIDs(), logs: &logBuffer{},
+		conflicter: newConflicter(s.admin), logs: &logBuffer{},
 	}
+	r.sent = newSentRequests(r.namespace)
 	r.head = &v1alpha1.Head{ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: "h"}}
 	r.child = &v1alpha1.ChildA{ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: "h-child-a"}}
 	r.deployment = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: "h-child-a"}}
@@ -95,7 +99,7 @@ func startRun(t *testing.T, s *apiServer, f flavour, token string) *equivalenceR
 		"--webhook-host=" + s.env.WebhookInstallOptions.LocalServingHost,
 		"--webhook-port=" + strconv.Itoa(port),
 		"--webhook-cert-dir=" + s.env.WebhookInstallOptions.LocalServingCertDir,
-		"--namespace=" + operatorNamespace, "--service-account=" + operatorAccount,
+		"--namespace=" + operatorNamespace,
 	}
 	if f.flag != "" {
 		args = append(args, f.flag)
@@ -116,60 +120,54 @@ func startRun(t *testing.T, s *apiServer, f flavour, token string) *equivalenceR
 	return r
 }
 
-// assemble puts the operator together as newManager does, except that it sees one
-// namespace only, has a rival, and, if it is not managed, no controllers.
+// assemble creates the operator as newManager does, but for one namespace and with a conflicter. If the run
+// is not managed, there are no controllers.
 func (r *equivalenceRun) assemble(opts options, token string) error {
 	scheme, err := newScheme()
 	if err != nil {
 		return err
 	}
-	traced := tracingOptions(opts, scheme, tracing.WithTracerProvider(r.provider))
-	o := managerOptions(opts, scheme, traced, opts.logger(r.logs))
+	traced := tracingOptions(opts, tracing.WithTracerProvider(r.provider), tracing.WithScheme(scheme))
+	o := managerOptions(opts, scheme, opts.logger(r.logs))
 	o.Cache.DefaultNamespaces = map[string]cache.Config{r.namespace: {}}
 	o.Controller.SkipNameValidation = new(true) // several operators are in this process
 	o.NewClient = func(cfg *rest.Config, co client.Options) (client.Client, error) {
 		c, err := client.New(cfg, co)
-		if err != nil {
-			return nil, err
-		}
-		c = rivalledClient{c, r.rival, r.ids}
-		if r.provider == nil {
-			return c, nil
-		}
-		return tracing.WrapClient(c, traced...), nil
+		return conflictingClient{c, r.conflicter, r.sent}, err
 	}
 	cfg := rest.AnonymousClientConfig(r.env.Config)
 	cfg.BearerToken, cfg.QPS = token, -1
-	cfg.Wrap(r.ids.wrap)
+	cfg.ContentType = runtime.ContentTypeJSON // for Deployments too, to compare bodies as text
+	cfg.Wrap(r.sent.wrap)
 	if r.provider != nil {
 		cfg = tracedConfig(cfg, traced)
 	}
 	if r.mgr, err = ctrl.NewManager(cfg, o); err != nil {
 		return err
 	}
+	if r.provider != nil {
+		r.mgr = tracing.WrapManager(r.mgr, traced...)
+	}
 	if r.webhook {
-		if err := addWebhook(r.mgr, traced); err != nil {
+		if err := webhook.SetupHead(r.mgr); err != nil {
 			return err
 		}
 	}
-	switch {
-	case r.managed:
-		return addControllers(r.mgr, traced)
-	case r.provider == nil:
-		r.reconcilers = []reconciler{
-			{"Head", r.head.Name, &controller.HeadReconciler{Client: r.mgr.GetClient(), Scheme: scheme}},
-			{"ChildA", r.child.Name, &controller.ChildAReconciler{Client: r.mgr.GetClient(), Scheme: scheme}},
-		}
-	default:
-		r.reconcilers = []reconciler{
-			{"Head", r.head.Name, headReconciler(r.mgr, traced)},
-			{"ChildA", r.child.Name, childAReconciler(r.mgr, traced)},
-		}
+	if r.managed {
+		return addControllers(r.mgr)
 	}
+	// A wrapped manager has no controllers to wrap here.
+	var heads, children reconcile.Reconciler
+	heads, children = newReconcilers(r.mgr)
+	if r.provider != nil {
+		heads = tracing.WrapReconciler(&v1alpha1.Head{}, heads, traced...)
+		children = tracing.WrapReconciler(&v1alpha1.ChildA{}, children, traced...)
+	}
+	r.reconcilers = []reconciler{{"Head", r.head.Name, heads}, {"ChildA", r.child.Name, children}}
 	return nil
 }
 
-// start runs the operator until the end of the test. Its caches are synced then.
+// start runs the operator until the end of the test. It returns when the caches are synced.
 func (r *equivalenceRun) start(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -178,7 +176,7 @@ func (r *equivalenceRun) start(t *testing.T) {
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("the operator ended: %v", err)
+			t.Errorf("the operator failed: %v", err)
 		}
 	})
 	for _, obj := range r.objects() {
@@ -188,8 +186,7 @@ func (r *equivalenceRun) start(t *testing.T) {
 	}
 }
 
-// admitThrough sends the admission of the run's Heads to its own webhook, and waits
-// until the API server does so.
+// admitThrough registers the run's webhook for its Heads, and waits until the API server calls it.
 func (r *equivalenceRun) admitThrough(t *testing.T, port int) {
 	t.Helper()
 	hook := r.env.WebhookInstallOptions.MutatingWebhooks[0].DeepCopy()
@@ -201,7 +198,7 @@ func (r *equivalenceRun) admitThrough(t *testing.T, port int) {
 	if err := r.admin.Create(t.Context(), hook); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "Heads are admitted through the operator", func(ctx context.Context) error {
+	eventually(t, "the operator admits Heads", func(ctx context.Context) error {
 		head := r.head.DeepCopy()
 		head.Spec.ChildA = "example.com/image:1"
 		if err := r.admin.Create(ctx, head, client.DryRunAll); err != nil {
@@ -214,12 +211,12 @@ func (r *equivalenceRun) admitThrough(t *testing.T, port int) {
 	})
 }
 
-// play does one act after the other and lets the operator come to rest after each.
+// play plays the acts in order. After each act it waits until the operator is at rest.
 func (r *equivalenceRun) play(t *testing.T, acts []act) {
 	t.Helper()
 	for _, a := range acts {
-		r.ids.begin(a.name)
-		r.rival.arm(a.conflicts)
+		r.sent.begin(a.name)
+		r.conflicter.arm(a.conflicts)
 		if err := a.do(t.Context(), r); err != nil {
 			t.Fatalf("%s: %v", a.name, err)
 		}
@@ -229,13 +226,13 @@ func (r *equivalenceRun) play(t *testing.T, acts []act) {
 		}
 		r.reconcileToRest(t, a.name)
 		if err := r.atRest(t.Context(), a); err != nil {
-			t.Fatalf("%s: the operator rests too early: %v", a.name, err)
+			t.Fatalf("%s: the operator is at rest too early: %v", a.name, err)
 		}
 	}
 }
 
-// reconcileToRest reconciles one object at a time until a round changes nothing
-// and asks for no other.
+// reconcileToRest reconciles one object at a time until a round changes nothing and requests no other
+// reconcile.
 func (r *equivalenceRun) reconcileToRest(t *testing.T, act string) {
 	t.Helper()
 	const rounds = 20
@@ -265,8 +262,7 @@ func (r *equivalenceRun) reconcileToRest(t *testing.T, act string) {
 	t.Fatalf("%s: no rest after %d rounds: %v", act, rounds, r.outcomes[len(r.outcomes)-4:])
 }
 
-// catchUp waits until the operator's cache has what the API server has. Nobody
-// writes meanwhile.
+// catchUp waits until the operator's cache is up to date. No client writes at that time.
 func (r *equivalenceRun) catchUp(t *testing.T) {
 	t.Helper()
 	want, err := r.versions(t.Context(), r.admin)

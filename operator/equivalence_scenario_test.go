@@ -15,23 +15,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
-	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// act is one thing that happens to the objects of an equivalence run. After it the
-// operator comes to rest before the next one.
+// act is one change of the objects of an equivalence run. The operator must be at rest before the next act.
 type act struct {
 	name string
 	do   func(ctx context.Context, r *equivalenceRun) error
-	// conflicts are the writes of the operator (verb and resource, as "update
-	// childas") that meet a concurrent change, each once per mention.
+	// conflicts are writes of the operator that conflict, for example "update childas". Each entry is
+	// one conflict.
 	conflicts []string
-	// ready is what ChildA and Head say afterwards.
+	// ready is the status of ChildA and Head after the act.
 	ready bool
-	// racing is where that depends on which of the two controllers was faster.
+	// racing is set if ready depends on which controller is faster.
 	racing bool
-	// deleting is where the Head is on its way out. child is then what its ChildA
-	// is, going or gone; with it gone, the operator's finalizer is off the Head.
+	// deleting is set if the Head is being deleted. child is then the state of its ChildA: going or
+	// gone. If it is gone, the Head must not have the operator's finalizer.
 	deleting bool
 	child    string
 }
@@ -44,8 +42,11 @@ const (
 	headFinalizer    = "patch heads"
 )
 
-// lifetime is a Head's life until its deletion: creation, ten updates by users,
-// edits of what the operator owns, and the steps of the rollouts in between.
+// othersContext is a trace context that the operator did not write.
+const othersContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+// lifetime returns the acts before the deletion: the creation of the Head, updates by users, changes of the
+// objects that the operator owns, and the steps of the rollouts in between.
 func lifetime() []act {
 	return slices.Concat(
 		[]act{
@@ -62,20 +63,21 @@ func lifetime() []act {
 		specChange("update 5", "example.com/image:3", updateChild, updateDeployment),
 		[]act{
 			{name: "update 6: empty patch", do: emptyHeadPatch, ready: true},
-			{name: "update 7: broken context", do: edit(heads, annotation("tracing.k8s.io/"+tracing.TraceparentKey, "broken")), ready: true},
-			{name: "update 8: spec and label", do: edit(heads, func(obj client.Object) {
+			{name: "update 7: broken context", do: edit(heads, annotation(traceparent, "broken")), ready: true},
+			{name: "update 8: no context", do: edit(heads, withoutContext), ready: true},
+			{name: "update 9: spec and label", do: edit(heads, func(obj client.Object) {
 				label("team", "b")(obj)
 				obj.(*v1alpha1.Head).Spec.ChildA = "example.com/image:4"
 			}), conflicts: []string{updateChild, updateChild}},
 			{name: "failing", do: status(failing)},
 		},
-		specChange("update 9", "example.com/image:5", childStatus),
-		specChange("update 10", "example.com/image:1", headStatus, childStatus),
+		specChange("update 10", "example.com/image:5", childStatus),
+		specChange("update 11", "example.com/image:1", headStatus, childStatus),
 		drift(),
 	)
 }
 
-// drift is what people do by hand to the objects that the operator owns.
+// drift returns changes by users of the objects that the operator owns.
 func drift() []act {
 	image := func(obj client.Object) {
 		obj.(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image = "example.com/other:1"
@@ -87,19 +89,18 @@ func drift() []act {
 		{name: "drift: Deployment, available", do: status(available), ready: true},
 		{name: "drift: replicas", do: edit(deployments, func(obj client.Object) { obj.(*appsv1.Deployment).Spec.Replicas = new(int32(3)) })},
 		{name: "drift: replicas, available", do: status(available), ready: true},
-		{name: "drift: no context on ChildA", do: edit(childAs, withoutContext), ready: true},
-		// To a Deployment's generation its annotations count, so some must change in each run.
-		{name: "drift: no context on Deployment", do: edit(deployments, func(obj client.Object) { obj.SetAnnotations(map[string]string{"note": "theirs"}) })},
-		{name: "drift: no context on Deployment, available", do: status(available), ready: true},
+		{name: "drift: context on ChildA", do: edit(childAs, annotation(traceparent, othersContext)), ready: true},
+		// Annotations of a Deployment are part of its generation.
+		{name: "drift: context on Deployment", do: edit(deployments, annotation(traceparent, othersContext))},
+		{name: "drift: context on Deployment, available", do: status(available), ready: true},
 		{name: "drift: labels of others", do: edit(deployments, label("team", "theirs")), ready: true},
 		{name: "drift: Deployment deleted", do: deleteDeployment},
 		{name: "drift: Deployment deleted, available", do: status(available), ready: true},
 	}
 }
 
-// deletion is a deletion in the foreground. The operator deletes the ChildA, and the
-// test plays the garbage collector, which a test API server lacks: owned objects go
-// first.
+// deletion returns the acts of a deletion in the foreground. The operator deletes the ChildA. The test acts
+// as the garbage collector, because envtest has none: it deletes owned objects first.
 func deletion() []act {
 	foreground := func(ctx context.Context, r *equivalenceRun) error {
 		return r.admin.Delete(ctx, r.head, client.PropagationPolicy(metav1.DeletePropagationForeground))
@@ -121,7 +122,7 @@ func deployments(r *equivalenceRun) client.Object { return r.deployment }
 
 func createHead(ctx context.Context, r *equivalenceRun) error {
 	r.head.Spec.ChildA = "example.com/image:1"
-	// Also where no webhook does so.
+	// Some flavours have no webhook that adds it.
 	r.head.Finalizers = []string{v1alpha1.ChildAFinalizer}
 	return r.admin.Create(ctx, r.head)
 }
@@ -134,7 +135,7 @@ func emptyHeadPatch(ctx context.Context, r *equivalenceRun) error {
 	return r.admin.Patch(ctx, r.head, client.RawPatch(types.MergePatchType, []byte("{}")))
 }
 
-// specChange is a new image for the Head, and the rollout that it causes.
+// specChange returns the acts of a new image: the change and its rollout.
 func specChange(name, image string, conflicts ...string) []act {
 	return []act{
 		{name: name + ": spec", do: edit(heads, func(obj client.Object) { obj.(*v1alpha1.Head).Spec.ChildA = image }), conflicts: conflicts},
@@ -167,14 +168,14 @@ func annotation(key, value string) func(client.Object) {
 
 func withoutContext(obj client.Object) { obj.SetAnnotations(withoutKeys(obj.GetAnnotations())) }
 
-// edit changes an object by hand, as it is stored.
+// edit changes the stored object as a user.
 func edit(of func(*equivalenceRun) client.Object, change func(client.Object)) func(context.Context, *equivalenceRun) error {
 	return func(ctx context.Context, r *equivalenceRun) error {
 		return r.change(ctx, of(r), change, func(obj client.Object) error { return r.admin.Update(ctx, obj) })
 	}
 }
 
-// status plays the Deployment controller.
+// status writes a status as the Deployment controller.
 func status(as func(*appsv1.Deployment) appsv1.DeploymentStatus) func(context.Context, *equivalenceRun) error {
 	return func(ctx context.Context, r *equivalenceRun) error {
 		return r.change(ctx, r.deployment, func(obj client.Object) {
@@ -198,7 +199,7 @@ func failing(d *appsv1.Deployment) appsv1.DeploymentStatus {
 	}}
 }
 
-// change edits an object as it is stored, again when the operator was faster.
+// change edits the stored object. It retries if the operator wrote first.
 func (r *equivalenceRun) change(ctx context.Context, which client.Object, edit func(client.Object), write func(client.Object) error) error {
 	return wait.PollUntilContextTimeout(ctx, waitInterval, waitLimit, true, func(ctx context.Context) (bool, error) {
 		obj := renewed(which)
@@ -214,8 +215,8 @@ func (r *equivalenceRun) change(ctx context.Context, which client.Object, edit f
 	})
 }
 
-// renewed gives an object of the same name to decode into: fields that the stored
-// one lacks would otherwise stay as they were.
+// renewed returns an empty object of the same name to decode into. Otherwise fields that the stored object
+// does not have would keep their values.
 func renewed[T client.Object](obj T) T {
 	out := reflect.New(reflect.TypeOf(obj).Elem()).Interface().(T)
 	out.SetNamespace(obj.GetNamespace())

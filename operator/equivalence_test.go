@@ -25,11 +25,11 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// quiet is how long an operator at rest must not write.
+// quiet is the time in which an operator at rest must not write.
 const quiet = 10 * time.Second
 
-// TestEquivalence lives the same life with several flavours of the operator: what
-// reaches the API server must be the same, act by act, and so must what is left.
+// TestEquivalence plays the same scenario with several flavours of the operator. The API server must receive
+// the same requests in each act, byte for byte, and the final objects must be the same.
 func TestEquivalence(t *testing.T) {
 	s, err := startServer()
 	if err != nil {
@@ -40,7 +40,7 @@ func TestEquivalence(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// Each run that has a webhook brings its own configuration.
+	// Each run with a webhook creates its own configuration.
 	if err := s.admin.DeleteAllOf(t.Context(), &admissionregistrationv1.MutatingWebhookConfiguration{}); err != nil {
 		t.Fatal(err)
 	}
@@ -50,14 +50,14 @@ func TestEquivalence(t *testing.T) {
 	sampled, unsampled := tracingtest.NewTracerProvider(), tracingtest.NewTracerProvider(tracingtest.WithSampler(tracingtest.NeverSample))
 	withoutHook, managed := tracingtest.NewTracerProvider(), tracingtest.NewTracerProvider()
 	flavours := []flavour{
-		// First those that have to wait, with the others beside them.
+		// The slowest is first. All run in parallel.
 		{name: "managed, off", provider: noop.NewTracerProvider(), managed: true},
 		{name: reference},
 		{name: "off", provider: noop.NewTracerProvider()},
-		{name: "unsampled", provider: unsampled, webhook: true},
-		{name: "sampled", provider: sampled, webhook: true},
-		{name: "sampled, no webhook", provider: withoutHook, flag: "--relation=link"},
-		{name: "managed, sampled", provider: managed, webhook: true, managed: true},
+		{name: "unsampled", provider: unsampled, traced: true, webhook: true},
+		{name: "sampled", provider: sampled, traced: true, webhook: true},
+		{name: "sampled, no webhook", provider: withoutHook, traced: true, flag: "--relation=link"},
+		{name: "managed, sampled", provider: managed, traced: true, webhook: true, managed: true},
 	}
 	results := map[string]result{}
 	var mu sync.Mutex
@@ -83,10 +83,13 @@ func TestEquivalence(t *testing.T) {
 			t.Errorf("%s: final objects (-%s +%s):\n%s", f.name, reference, f.name, diff)
 		}
 		if f.managed {
-			continue // how many reconciles there are is a matter of time
+			continue // the number of reconciles depends on timing
 		}
 		if diff := cmp.Diff(want.requests, got.requests); diff != "" {
 			t.Errorf("%s: requests (-%s +%s):\n%s", f.name, reference, f.name, diff)
+		}
+		if diff := cmp.Diff(want.writes, got.writes); diff != "" {
+			t.Errorf("%s: writes and their bodies (-%s +%s):\n%s", f.name, reference, f.name, diff)
 		}
 		if diff := cmp.Diff(want.outcomes, got.outcomes); diff != "" {
 			t.Errorf("%s: outcomes of the reconciles (-%s +%s):\n%s", f.name, reference, f.name, diff)
@@ -94,21 +97,22 @@ func TestEquivalence(t *testing.T) {
 	}
 	for name, traced := range map[string]*tracingtest.TracerProvider{"sampled": sampled, "sampled, no webhook": withoutHook, "managed, sampled": managed} {
 		if n := len(traced.Spans()); n < len(lifetime()) || traced.Unended() != 0 {
-			t.Errorf("%s: %d spans, %d of them unended: tracing was not on", name, n, traced.Unended())
+			t.Errorf("%s: %d spans, %d of them unended: tracing was off", name, n, traced.Unended())
 		}
 	}
 	if !slices.ContainsFunc(managed.Spans(), causedByChild) {
-		t.Error("no reconcile of a Head says that its ChildA's update caused it: the queue is not wired")
+		t.Error("no reconcile of a Head has the update of its ChildA as its trigger: the queue is not traced")
 	}
 	if slices.ContainsFunc(withoutHook.Spans(), hasRemoteParent) || !slices.ContainsFunc(sampled.Spans(), hasRemoteParent) {
-		t.Error("reconciles with --relation=link are children, or those without are not")
+		t.Error("reconciles with --relation=link have parents, or reconciles without it have none")
 	}
-	for name, want := range map[string]string{reference: "", "off": "", "managed, off": "", "unsampled": "-00", "sampled": "-01", "sampled, no webhook": "-01", "managed, sampled": "-01"} {
-		if n := results[name].headers; (n > 0) != (want != "") {
-			t.Errorf("%s: %d requests told the API server of a trace", name, n)
+	for _, f := range flavours {
+		name, want := f.name, map[string]string{"unsampled": "-00", "sampled": "-01", "managed, sampled": "-01"}[f.name]
+		if n := results[name].headers; (n > 0) != f.traced {
+			t.Errorf("%s: %d requests have a trace context in their header", name, n)
 		}
 		if got := results[name].context; got != want && (want == "" || !strings.HasSuffix(got, want)) {
-			t.Errorf("%s: the Deployment's context is %q, want one that ends in %q", name, got, want)
+			t.Errorf("%s: context of the Head = %q, want one that ends in %q", name, got, want)
 		}
 	}
 }
@@ -123,13 +127,13 @@ func hasRemoteParent(s tracingtest.Span) bool {
 	return strings.HasPrefix(s.Name, "reconcile ") && s.Parent.SpanID().IsValid()
 }
 
-// live plays a whole life and says what came of it.
+// live plays the whole scenario and returns its result.
 func (r *equivalenceRun) live(t *testing.T) result {
 	t.Helper()
 	var out result
 	r.play(t, lifetime())
-	r.get(t, r.deployment)
-	out.context = r.deployment.Annotations[traceparent]
+	r.get(t, r.head)
+	out.context = r.head.Annotations[traceparent]
 	out.objects = r.normalised(t)
 	if r.managed {
 		r.staysQuiet(t)
@@ -138,14 +142,15 @@ func (r *equivalenceRun) live(t *testing.T) result {
 	if left, err := r.versions(t.Context(), r.admin); err != nil || len(left) > 0 {
 		t.Errorf("after the deletion: %v, %v", left, err)
 	}
-	out.requests, out.outcomes, out.headers = r.counted(t), r.outcomes, r.ids.headers()
+	out.requests, out.outcomes = r.counted(t), r.outcomes
+	out.writes, out.headers = r.sent.writesByAct()
 	return out
 }
 
-// staysQuiet touches all objects and then lets time pass.
+// staysQuiet changes a label of every object, and checks that the operator does not write.
 func (r *equivalenceRun) staysQuiet(t *testing.T) {
 	t.Helper()
-	r.ids.begin("quiet")
+	r.sent.begin("quiet")
 	for _, obj := range r.objects() {
 		if err := edit(func(*equivalenceRun) client.Object { return obj }, label("touched", "yes"))(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -156,7 +161,7 @@ func (r *equivalenceRun) staysQuiet(t *testing.T) {
 		if err != nil {
 			return false, err
 		}
-		ids := r.ids.all()
+		ids := r.sent.actsByID()
 		for _, q := range all {
 			if q.writes() && ids[q.AuditID] == "quiet" {
 				return false, fmt.Errorf("%s %s", q.Verb, q.resource())
@@ -165,14 +170,14 @@ func (r *equivalenceRun) staysQuiet(t *testing.T) {
 		return false, nil
 	})
 	if !wait.Interrupted(err) {
-		t.Errorf("an operator at rest must not write for %s, but: %v", quiet, err)
+		t.Errorf("the operator wrote within %s after a change of labels: %v", quiet, err)
 	}
 }
 
-// atRest says what is not yet as it must be when the operator has done its part.
+// atRest returns an error until the operator has finished its work after an act.
 func (r *equivalenceRun) atRest(ctx context.Context, after act) error {
-	if left := r.rival.pending(); len(left) > 0 {
-		return fmt.Errorf("writes that should have met a conflict have not come: %v", left)
+	if left := r.conflicter.pending(); len(left) > 0 {
+		return fmt.Errorf("writes that must conflict were not sent: %v", left)
 	}
 	if after.deleting {
 		return r.atRestDeleting(ctx, after)
@@ -193,7 +198,7 @@ func (r *equivalenceRun) atRest(ctx context.Context, after act) error {
 	for obj, s := range map[client.Object]v1alpha1.ReadyStatus{r.head: r.head.Status, r.child: r.child.Status} {
 		c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady)
 		if c == nil || s.ObservedGeneration != obj.GetGeneration() || c.ObservedGeneration != obj.GetGeneration() {
-			return fmt.Errorf("%T is at generation %d, its status not: %+v", obj, obj.GetGeneration(), s)
+			return fmt.Errorf("%T has generation %d, but its status has another: %+v", obj, obj.GetGeneration(), s)
 		}
 		if s.Ready != after.ready && !(after.racing && r.managed) {
 			return fmt.Errorf("%T must have ready %t: %+v", obj, after.ready, s)
@@ -202,7 +207,7 @@ func (r *equivalenceRun) atRest(ctx context.Context, after act) error {
 	return nil
 }
 
-// atRestDeleting is atRest for a Head that is on its way out.
+// atRestDeleting is atRest for a Head that is being deleted.
 func (r *equivalenceRun) atRestDeleting(ctx context.Context, after act) error {
 	r.head, r.child = renewed(r.head), renewed(r.child)
 	err := r.admin.Get(ctx, client.ObjectKeyFromObject(r.child), r.child)
@@ -219,7 +224,7 @@ func (r *equivalenceRun) atRestDeleting(ctx context.Context, after act) error {
 	return client.IgnoreNotFound(err)
 }
 
-// token is one of the operator's service account.
+// token requests a token of the operator's service account.
 func (s *apiServer) token(t *testing.T) string {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operatorAccount}}

@@ -16,7 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// family is a Head and what the operator makes for it.
+// family is a Head with the objects that the operator creates for it.
 type family struct {
 	*testCluster
 	head       *v1alpha1.Head
@@ -24,8 +24,8 @@ type family struct {
 	deployment *appsv1.Deployment
 }
 
-// unborn names a family in a namespace of its own and creates nothing.
-func unborn(t *testing.T) *family {
+// uncreated returns a family in a new namespace. It creates no object.
+func uncreated(t *testing.T) *family {
 	t.Helper()
 	c := cluster(t)
 	at := metav1.ObjectMeta{Namespace: c.namespace(t), Name: "h"}
@@ -35,19 +35,19 @@ func unborn(t *testing.T) *family {
 	return f
 }
 
-// newFamily creates a Head and waits until its Deployment is there.
+// newFamily creates a Head and waits until its Deployment exists.
 func newFamily(t *testing.T) *family {
 	t.Helper()
-	f := unborn(t)
+	f := uncreated(t)
 	if err := f.admin.Create(t.Context(), f.head); err != nil {
 		t.Fatal(err)
 	}
-	f.deploymentIs(t, "made", func(*appsv1.Deployment) error { return nil })
+	f.deploymentIs(t, "created", func(*appsv1.Deployment) error { return nil })
 	f.get(t, f.child)
 	return f
 }
 
-// newReadyFamily is newFamily brought to Ready.
+// newReadyFamily creates a family and waits until it is ready.
 func newReadyFamily(t *testing.T) *family {
 	t.Helper()
 	f := newFamily(t)
@@ -56,8 +56,8 @@ func newReadyFamily(t *testing.T) *family {
 	return f
 }
 
-// rollOut plays the Deployment controller, which a test cluster lacks: it says
-// that the present generation is available.
+// rollOut acts as the Deployment controller, because envtest has none. It reports that the current generation
+// is available.
 func (f *family) rollOut(t *testing.T) {
 	t.Helper()
 	f.change(t, f.deployment, func() {
@@ -67,7 +67,7 @@ func (f *family) rollOut(t *testing.T) {
 	}, true)
 }
 
-// change edits an object by hand, again when the operator was faster.
+// change edits an object as a user. It retries if the operator wrote first.
 func (f *family) change(t *testing.T, obj client.Object, edit func(), status ...bool) {
 	t.Helper()
 	eventually(t, "the test's own write succeeds", func(ctx context.Context) error {
@@ -97,7 +97,7 @@ func (f *family) headIs(t *testing.T, ready bool, reason string) {
 	f.statusIs(t, f.head, &f.head.Status, ready, reason)
 }
 
-// statusIs waits for a status that is about the object's present generation.
+// statusIs waits for a status of the object's current generation.
 func (f *family) statusIs(t *testing.T, obj client.Object, status *v1alpha1.ReadyStatus, ready bool, reason string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%T has Ready=%t, %s", obj, ready, reason), func(ctx context.Context) error {
@@ -110,7 +110,7 @@ func (f *family) statusIs(t *testing.T, obj client.Object, status *v1alpha1.Read
 		case condition == nil:
 			return fmt.Errorf("no condition")
 		case condition.ObservedGeneration != generation || status.ObservedGeneration != generation:
-			return fmt.Errorf("status is about generations %d and %d of %d", condition.ObservedGeneration, status.ObservedGeneration, generation)
+			return fmt.Errorf("observed generations are %d and %d, want %d", condition.ObservedGeneration, status.ObservedGeneration, generation)
 		case status.Ready != ready || (condition.Status == metav1.ConditionTrue) != ready || condition.Reason != reason:
 			return fmt.Errorf("ready: %t, condition: %+v", status.Ready, condition)
 		}
@@ -141,13 +141,13 @@ func TestSpecChangeRollsTheDeployment(t *testing.T) {
 		}
 		return nil
 	})
-	// What the Deployment said about its last generation must not count.
+	// The Deployment's status is of its last generation, which must not count.
 	f.headIs(t, false, v1alpha1.ReasonChildNotReady)
 	f.rollOut(t)
 	f.headIs(t, true, v1alpha1.ReasonChildReady)
 }
 
-func TestFailingDeploymentIsTold(t *testing.T) {
+func TestFailingDeploymentIsReported(t *testing.T) {
 	f := newFamily(t)
 	f.change(t, f.deployment, func() {
 		f.deployment.Status = appsv1.DeploymentStatus{
@@ -169,7 +169,7 @@ func TestFailingDeploymentIsTold(t *testing.T) {
 	})
 }
 
-func TestDeletedChildrenAreMadeAgain(t *testing.T) {
+func TestDeletedChildrenAreCreatedAgain(t *testing.T) {
 	f := newReadyFamily(t)
 	remake := func(what string, obj client.Object) {
 		t.Helper()
@@ -177,12 +177,12 @@ func TestDeletedChildrenAreMadeAgain(t *testing.T) {
 		if err := f.admin.Delete(t.Context(), obj); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "a new "+what+" is there", func(ctx context.Context) error {
+		eventually(t, "a new "+what+" exists", func(ctx context.Context) error {
 			if err := f.admin.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 				return err
 			}
 			if obj.GetUID() == old {
-				return fmt.Errorf("it is still the old one")
+				return fmt.Errorf("its UID is still the old one")
 			}
 			return nil
 		})
@@ -191,18 +191,18 @@ func TestDeletedChildrenAreMadeAgain(t *testing.T) {
 	f.headIs(t, false, v1alpha1.ReasonChildNotReady)
 
 	remake("ChildA", f.child)
-	// A test cluster has no garbage collector: the Deployment of the old ChildA
-	// stays until the test takes it away, and must be left alone meanwhile.
+	// Envtest has no garbage collector, so the Deployment of the old ChildA stays until the test deletes
+	// it. The operator must not change it.
 	f.statusIs(t, f.child, &f.child.Status, false, v1alpha1.ReasonTerminating)
 	remake("Deployment", f.deployment)
 	if !metav1.IsControlledBy(f.deployment, f.child) {
-		t.Errorf("the new Deployment belongs to %v, want UID %s", f.deployment.OwnerReferences, f.child.UID)
+		t.Errorf("owners of the new Deployment = %v, want UID %s", f.deployment.OwnerReferences, f.child.UID)
 	}
 	f.rollOut(t)
 	f.headIs(t, true, v1alpha1.ReasonChildReady)
 }
 
-func TestObjectsOfOthersAreRefused(t *testing.T) {
+func TestForeignObjectsAreRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		taken   func(*family) client.Object
 		refused func(*family) (client.Object, *v1alpha1.ReadyStatus)
@@ -230,7 +230,7 @@ func TestObjectsOfOthersAreRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := unborn(t)
+			f := uncreated(t)
 			theirs := tc.taken(f)
 			if err := f.admin.Create(t.Context(), theirs); err != nil {
 				t.Fatal(err)
@@ -245,18 +245,18 @@ func TestObjectsOfOthersAreRefused(t *testing.T) {
 			f.get(t, theirs)
 			if theirs.GetUID() != before.GetUID() || theirs.GetGeneration() != before.GetGeneration() ||
 				len(theirs.GetOwnerReferences()) > 0 || len(theirs.GetAnnotations()) > 0 {
-				t.Errorf("the object of others was changed: %+v", theirs)
+				t.Errorf("the operator changed a foreign object: %+v", theirs)
 			}
-			// It heals when the other one goes, without anybody touching the Head.
+			// The operator recovers when the foreign object is deleted, without a change of the Head.
 			if err := f.admin.Delete(t.Context(), theirs); err != nil && !apierrors.IsNotFound(err) {
 				t.Fatal(err)
 			}
-			eventually(t, "the operator's own takes the place", func(ctx context.Context) error {
+			eventually(t, "the operator creates its own object", func(ctx context.Context) error {
 				if err := f.admin.Get(ctx, client.ObjectKeyFromObject(theirs), theirs); err != nil {
 					return err
 				}
 				if !metav1.IsControlledBy(theirs, refused) {
-					return fmt.Errorf("it belongs to %v", theirs.GetOwnerReferences())
+					return fmt.Errorf("its owners are %v", theirs.GetOwnerReferences())
 				}
 				return nil
 			})
@@ -265,18 +265,18 @@ func TestObjectsOfOthersAreRefused(t *testing.T) {
 }
 
 func TestLongNames(t *testing.T) {
-	f := unborn(t)
+	f := uncreated(t)
 	f.head.Name = strings.Repeat("long.", 50) + "end"
 	if err := f.admin.Create(t.Context(), f.head); err != nil {
 		t.Fatal(err)
 	}
 	var list appsv1.DeploymentList
-	eventually(t, "a Deployment is there", func(ctx context.Context) error {
+	eventually(t, "a Deployment exists", func(ctx context.Context) error {
 		if err := f.admin.List(ctx, &list, client.InNamespace(f.head.Namespace)); err != nil {
 			return err
 		}
 		if len(list.Items) != 1 {
-			return fmt.Errorf("there are %d", len(list.Items))
+			return fmt.Errorf("there are %d Deployments", len(list.Items))
 		}
 		return nil
 	})

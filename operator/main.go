@@ -20,7 +20,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.LookupEnv, os.Stderr))
 }
 
-// run is main without the process around it: it returns the exit code.
+// run is main with its inputs as arguments. It returns the exit code.
 func run(args []string, env func(string) (string, bool), stderr io.Writer) int {
 	opts, err := parseOptions(args, env, stderr)
 	switch {
@@ -32,7 +32,7 @@ func run(args []string, env func(string) (string, bool), stderr io.Writer) int {
 	}
 	logger := opts.logger(stderr)
 	if err := serve(ctrl.SetupSignalHandler(), opts, logger); err != nil {
-		logger.Error(err, "stopping")
+		logger.Error(err, "Operator failed")
 		return exitFailed
 	}
 	return exitOK

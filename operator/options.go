@@ -19,15 +19,13 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
-// options is everything that can be chosen at start, except what OpenTelemetry's
-// own OTEL_* variables choose.
+// options are the operator's settings. The OTEL_* variables of OpenTelemetry set the exporter.
 type options struct {
 	configFile       string
 	metricsAddress   string
 	probeAddress     string
 	leaderElect      bool
 	namespace        string
-	serviceAccount   string
 	webhooks         bool
 	webhookHost      string
 	webhookPort      int
@@ -41,12 +39,11 @@ type options struct {
 	logFormat        string
 }
 
-// envNames has the variables whose names don't follow from the flag's. The
-// manifests fill these two from the pod itself.
+// envNames holds the variables whose names do not follow from the flag. The manifest sets POD_NAMESPACE
+// from the pod.
 var envNames = map[string]string{
-	"namespace":       "POD_NAMESPACE",
-	"service-account": "SERVICE_ACCOUNT",
-	"kubeconfig":      "", // KUBECONFIG is read where the file is, with rules of its own.
+	"namespace":  "POD_NAMESPACE",
+	"kubeconfig": "", // client-go reads KUBECONFIG itself, as a list of paths
 }
 
 func envName(flagName string) string {
@@ -56,31 +53,30 @@ func envName(flagName string) string {
 	return "OPERATOR_" + strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
 }
 
-// flags is the one table of options: names, defaults and what they mean.
+// flags returns the flag set of all options.
 func (o *options) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("operator", flag.ContinueOnError)
-	// The caller says what is wrong, once, and without the whole usage after it.
+	// The caller prints the error. The flag set would print it too, followed by the whole usage.
 	fs.SetOutput(io.Discard)
 
-	fs.StringVar(&o.configFile, "config", "", "YAML `file` with any of these options, by their names; flags and environment win over it")
-	// Metrics need no credentials, so by default only the pod itself can read
-	// them; kubectl port-forward reaches them there.
-	fs.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8080", "`address` of the metrics (plain HTTP, no authentication); 0 switches them off")
-	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz; 0 switches them off")
-	fs.BoolVar(&o.leaderElect, "leader-elect", false, "reconcile only while holding the lease, so that several replicas may run")
-	fs.StringVar(&o.namespace, "namespace", "", "`namespace` that the operator runs in: of the lease and of its service account")
-	fs.StringVar(&o.serviceAccount, "service-account", "", "`name` of the service account that the operator runs as")
-	fs.BoolVar(&o.webhooks, "enable-webhooks", true, "serve the admission webhook; without it, traces start at the first reconcile")
-	fs.StringVar(&o.webhookHost, "webhook-host", "", "`host` name or IP address that the webhook listens on (default all addresses)")
+	fs.StringVar(&o.configFile, "config", "", "path of a YAML `file` with options by flag name; flags and environment variables take precedence")
+	// The metrics endpoint has no authentication, so by default it listens on the loopback address.
+	// kubectl port-forward reaches it there.
+	fs.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8080", "`address` of the metrics endpoint (plain HTTP, no authentication), or 0 to disable it")
+	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz, or 0 to disable them")
+	fs.BoolVar(&o.leaderElect, "leader-elect", false, "leader election, so that only one of several replicas reconciles (default false)")
+	fs.StringVar(&o.namespace, "namespace", "", "`namespace` of the leader election lease (default the namespace of the pod)")
+	fs.BoolVar(&o.webhooks, "enable-webhooks", true, "admission webhook; without it, a trace starts at the first reconcile")
+	fs.StringVar(&o.webhookHost, "webhook-host", "", "`host` name or IP address of the webhook (default all addresses)")
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "`port` of the webhook")
-	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "`folder` with tls.crt and tls.key of the webhook; changes are picked up")
-	fs.Func("untrusted-context", "what a trace context from an untrusted user becomes: link, parent or ignore (default link)", o.setUntrustedContext)
-	fs.Func("relation", "what a reconcile's span is to the context of its object: child, link, or auto, which decides by the context's age (default auto)", o.setRelation)
-	fs.Func("trusted-writers", "comma-separated `users` whose trace contexts are taken as they are (default the operator's own service account)", o.setTrustedWriters)
-	fs.DurationVar(&o.maxAge, "max-age", time.Hour, "`time` after which work on a change that has not come to its end begins a trace of its own")
-	fs.DurationVar(&o.convergedAge, "converged-age", 10*time.Minute, "`time` after which work on an object that is ready begins a trace of its own")
-	fs.Func("log-level", "error, info, debug, or a number: 0 is info, 1 is debug, more is more (default info)", o.setVerbosity)
-	fs.Func("log-format", "json or text (default json)", o.setLogFormat)
+	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "`folder` of the webhook's tls.crt and tls.key, which are reloaded when they change")
+	fs.Func("untrusted-context", "`use` of a trace context from an untrusted user: link, parent or ignore (default link)", o.setUntrustedContext)
+	fs.Func("relation", "`relation` of a reconcile to the trace context of its object: child, link, or auto to decide by the age of the context (default auto)", o.setRelation)
+	fs.Func("trusted-writers", "comma-separated `users` whose trace contexts are trusted, in addition to the operator's own user (default none)", o.setTrustedWriters)
+	fs.DurationVar(&o.maxAge, "max-age", time.Hour, "maximum `age` of a trace; a later reconcile of the same change starts a new trace")
+	fs.DurationVar(&o.convergedAge, "converged-age", 10*time.Minute, "maximum `age` of a trace after its object is ready; a later reconcile starts a new trace")
+	fs.Func("log-level", "`level` of the log: error, info, debug or an integer >= 0, where 0 is info and 1 is debug (default info)", o.setVerbosity)
+	fs.Func("log-format", "`format` of the log: json or text (default json)", o.setLogFormat)
 	o.logFormat = "json"
 	config.RegisterFlags(fs)
 
@@ -92,9 +88,9 @@ func (o *options) flags() *flag.FlagSet {
 	return fs
 }
 
-// parseOptions reads flags, then for those not given the environment, then the
-// file. An error names the source and the option; flag.ErrHelp means that the
-// usage went to out and there is nothing more to do.
+// parseOptions reads the flags, then the environment, and then the file. The first source that sets an
+// option takes precedence. An error names the source and the option. With -h, parseOptions prints the
+// usage to out and returns flag.ErrHelp.
 func parseOptions(args []string, env func(string) (string, bool), out io.Writer) (options, error) {
 	var o options
 	fs := o.flags()
@@ -106,7 +102,7 @@ func parseOptions(args []string, env func(string) (string, bool), out io.Writer)
 		return options{}, err
 	}
 	if fs.NArg() > 0 {
-		return options{}, fmt.Errorf("unexpected argument %q: only flags are taken", fs.Arg(0))
+		return options{}, fmt.Errorf("unexpected argument %q; use flags only", fs.Arg(0))
 	}
 	if err := setFromEnv(fs, env); err != nil {
 		return options{}, err
@@ -169,8 +165,7 @@ func setFromFile(fs *flag.FlagSet, path string) error {
 	return errors.Join(errs...)
 }
 
-// scalar gives a value from a YAML file the form that the flag has: lists become
-// comma-separated.
+// scalar formats a value from a YAML file for its flag. A list becomes comma-separated.
 func scalar(value any) string {
 	list, ok := value.([]any)
 	if !ok {
@@ -190,19 +185,19 @@ func (o *options) validate() error {
 		"health-probe-bind-address": o.probeAddress,
 	} {
 		if _, _, err := net.SplitHostPort(address); err != nil && address != "0" {
-			errs = append(errs, fmt.Errorf("option %s: %q is neither HOST:PORT nor 0", name, address))
+			errs = append(errs, fmt.Errorf("invalid %s %q: want HOST:PORT or 0", name, address))
 		}
 	}
 	if strings.Contains(o.webhookHost, ":") && net.ParseIP(o.webhookHost) == nil {
-		errs = append(errs, fmt.Errorf("option webhook-host: %q is no host name or IP address; the port is an option of its own", o.webhookHost))
+		errs = append(errs, fmt.Errorf("invalid webhook-host %q: want a host name or an IP address; set the port with --webhook-port", o.webhookHost))
 	}
 	for name, age := range map[string]time.Duration{"max-age": o.maxAge, "converged-age": o.convergedAge} {
 		if age <= 0 {
-			errs = append(errs, fmt.Errorf("option %s: %s is not longer than nothing", name, age))
+			errs = append(errs, fmt.Errorf("invalid %s %s: want a duration > 0", name, age))
 		}
 	}
 	if o.webhookPort < 1 || o.webhookPort > 65535 {
-		errs = append(errs, fmt.Errorf("option webhook-port: %d is not between 1 and 65535", o.webhookPort))
+		errs = append(errs, fmt.Errorf("invalid webhook-port %d: want 1 to 65535", o.webhookPort))
 	}
 	return errors.Join(errs...)
 }
@@ -238,7 +233,7 @@ func (o *options) setVerbosity(word string) error {
 	default:
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 0 {
-			return fmt.Errorf("%q is none of error, info, debug, and no number from 0 up", word)
+			return fmt.Errorf("invalid log level %q: want error, info, debug or an integer >= 0", word)
 		}
 		o.verbosity = n
 	}
@@ -247,26 +242,17 @@ func (o *options) setVerbosity(word string) error {
 
 func (o *options) setLogFormat(word string) error {
 	if word != "json" && word != "text" {
-		return fmt.Errorf("%q is neither json nor text", word)
+		return fmt.Errorf("invalid log format %q: want json or text", word)
 	}
 	o.logFormat = word
 	return nil
 }
 
-// logger writes to out. logr's V(n) is slog's level -n.
+// logger returns a logger that writes to out. Level V(n) of logr is level -n of slog.
 func (o *options) logger(out io.Writer) logr.Logger {
 	handler := &slog.HandlerOptions{Level: slog.Level(-o.verbosity)}
 	if o.logFormat == "text" {
 		return logr.FromSlogHandler(slog.NewTextHandler(out, handler))
 	}
 	return logr.FromSlogHandler(slog.NewJSONHandler(out, handler))
-}
-
-// trusted is who may write trace contexts. None means that the tracing library
-// finds out as whom the process runs.
-func (o *options) trusted() []string {
-	if len(o.trustedWriters) == 0 && o.namespace != "" && o.serviceAccount != "" {
-		return []string{"system:serviceaccount:" + o.namespace + ":" + o.serviceAccount}
-	}
-	return o.trustedWriters
 }

@@ -90,7 +90,7 @@ func TestBadOptionsNameTheirSource(t *testing.T) {
 	}{
 		"unknown flag":         {args: []string{"--no-such"}, want: []string{"no-such"}},
 		"flag without value":   {args: []string{"--webhook-port"}, want: []string{"webhook-port"}},
-		"no number":            {args: []string{"--webhook-port=x"}, want: []string{"webhook-port", `"x"`}},
+		"not a number":         {args: []string{"--webhook-port=x"}, want: []string{"webhook-port", `"x"`}},
 		"port in the host":     {args: []string{"--webhook-host=127.0.0.1:9443"}, want: []string{"webhook-host", `"127.0.0.1:9443"`}},
 		"port too high":        {args: []string{"--webhook-port=65536"}, want: []string{"webhook-port", "65536"}},
 		"no address":           {args: []string{"--metrics-bind-address=8080"}, want: []string{"metrics-bind-address", `"8080"`}},
@@ -108,7 +108,7 @@ func TestBadOptionsNameTheirSource(t *testing.T) {
 		"file, unknown option": {file: "webhok-port: 1", want: []string{"config.yaml", `"webhok-port"`}},
 		"file, itself":         {file: "config: other.yaml", want: []string{`"config"`}},
 		"file, bad value":      {file: "webhook-port: many", want: []string{"config.yaml", `"webhook-port"`, "many"}},
-		"file, no YAML":        {file: "{", want: []string{"config.yaml"}},
+		"file, not YAML":       {file: "{", want: []string{"config.yaml"}},
 		"file, twice":          {file: "webhook-port: 1\nwebhook-port: 2\n", want: []string{"config.yaml", "webhook-port"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestBadOptionsNameTheirSource(t *testing.T) {
 func TestWebhookHost(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1", "localhost", ""} {
 		o := parse(t, map[string]string{"OPERATOR_WEBHOOK_HOST": host})
-		server, ok := managerOptions(o, nil, nil, logr.Discard()).WebhookServer.(*ctrlwebhook.DefaultServer)
+		server, ok := managerOptions(o, nil, logr.Discard()).WebhookServer.(*ctrlwebhook.DefaultServer)
 		if !ok || server.Options.Host != host || server.Options.Port != 9443 {
 			t.Errorf("host %q: the webhook's server is %+v", host, server)
 		}
@@ -144,7 +144,7 @@ func TestUsageNamesEveryVariable(t *testing.T) {
 	if _, err := parseOptions([]string{"-h"}, envOf(nil), &out); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("error = %v, want flag.ErrHelp", err)
 	}
-	for _, name := range []string{"$OPERATOR_METRICS_BIND_ADDRESS", "$OPERATOR_UNTRUSTED_CONTEXT", "$POD_NAMESPACE", "$SERVICE_ACCOUNT"} {
+	for _, name := range []string{"$OPERATOR_METRICS_BIND_ADDRESS", "$OPERATOR_UNTRUSTED_CONTEXT", "$POD_NAMESPACE"} {
 		if !strings.Contains(out.String(), name) {
 			t.Errorf("the usage lacks %s:\n%s", name, out.String())
 		}
@@ -152,21 +152,20 @@ func TestUsageNamesEveryVariable(t *testing.T) {
 }
 
 func TestTrustedWriters(t *testing.T) {
-	pod := map[string]string{"POD_NAMESPACE": "ns", "SERVICE_ACCOUNT": "sa"}
 	for name, tc := range map[string]struct {
 		env  map[string]string
 		args []string
 		want []string
 	}{
-		"own account":     {env: pod, want: []string{"system:serviceaccount:ns:sa"}},
-		"flag":            {env: pod, args: []string{"--trusted-writers=a, b,"}, want: []string{"a", "b"}},
-		"half an account": {env: map[string]string{"POD_NAMESPACE": "ns"}},
-		"nobody":          {},
+		"none":        {},
+		"flag":        {args: []string{"--trusted-writers=a, b,"}, want: []string{"a", "b"}},
+		"environment": {env: map[string]string{"OPERATOR_TRUSTED_WRITERS": "a,b"}, want: []string{"a", "b"}},
+		"last flag":   {args: []string{"--trusted-writers=a", "--trusted-writers=b"}, want: []string{"b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := parse(t, tc.env, tc.args...)
-			if diff := cmp.Diff(tc.want, o.trusted()); diff != "" {
-				t.Errorf("trusted (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tc.want, o.trustedWriters); diff != "" {
+				t.Errorf("trusted writers (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -20,8 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// writeKubeconfig gives the operator what a process outside a cluster has: a kubeconfig that names a file with a token of
-// its service account. It returns the kubeconfig's path.
+// writeKubeconfig writes the kubeconfig of an operator outside a cluster: it contains the path of a file with a
+// token of the service account. It returns the kubeconfig's path.
 func writeKubeconfig(ctx context.Context, admin client.Client, cluster *rest.Config, dir string) (string, error) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: operatorAccount}}
 	request := &authenticationv1.TokenRequest{}
@@ -42,9 +42,9 @@ func writeKubeconfig(ctx context.Context, admin client.Client, cluster *rest.Con
 	return path, clientcmd.WriteToFile(kubeconfig, path)
 }
 
-// TestListensWhereItIsTold holds that --webhook-host and --health-probe-bind-address keep the operator off the other
-// addresses of its machine. All of 127.0.0.0/8 leads to a listener on every address.
-func TestListensWhereItIsTold(t *testing.T) {
+// TestListenAddresses checks that the operator listens only on the addresses of --webhook-host and
+// --health-probe-bind-address. A listener on all addresses would accept any address of 127.0.0.0/8.
+func TestListenAddresses(t *testing.T) {
 	c := cluster(t)
 	for name, port := range map[string]int{"webhook": c.hookPort, "probes": c.probePort} {
 		for host, want := range map[string]bool{"127.0.0.1": true, "127.0.0.2": false} {
@@ -53,17 +53,17 @@ func TestListensWhereItIsTold(t *testing.T) {
 				_ = conn.Close()
 			}
 			if got := err == nil; got != want {
-				t.Errorf("%s: %s:%d answers: %t, want %t (%v)", name, host, port, got, want, err)
+				t.Errorf("%s: %s:%d accepts a connection = %t, want %t (%v)", name, host, port, got, want, err)
 			}
 		}
 	}
 }
 
-// TestLeaseIsInTheGivenNamespace holds that leader election needs no service account files to find its namespace.
+// TestLeaseIsInTheGivenNamespace checks that leader election finds its namespace outside a pod.
 func TestLeaseIsInTheGivenNamespace(t *testing.T) {
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: leaseName}}
 	cluster(t).get(t, lease)
 	if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
-		t.Errorf("nobody holds the lease %s/%s", lease.Namespace, lease.Name)
+		t.Errorf("lease %s/%s has no holder", lease.Namespace, lease.Name)
 	}
 }

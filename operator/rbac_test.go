@@ -13,13 +13,11 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// TestPermissionsAreExact compares what the operator's roles grant with what the
-// API server saw it do: nothing was refused, and nothing is granted that it did
-// not use.
+// TestPermissionsAreExact compares the permissions of the operator's roles with its requests. The API server
+// must reject no request, and the operator must use every permission.
 func TestPermissionsAreExact(t *testing.T) {
 	f := newReadyFamily(t)
-	// Every write there is: the creates have happened, the updates follow, and then
-	// what a deletion needs.
+	// The operator has sent the creates. It must also send every update and every write of a deletion.
 	f.change(t, f.head, func() { f.head.Spec.ChildA = "example.com/image:2" })
 	f.headIs(t, false, v1alpha1.ReasonChildNotReady)
 	f.rollOut(t)
@@ -30,21 +28,19 @@ func TestPermissionsAreExact(t *testing.T) {
 	for _, r := range f.requests(t) {
 		used[r.Verb+" "+r.resource()] = true
 		if r.ResponseStatus.Code == 403 {
-			t.Errorf("refused: %s %s %s/%s", r.Verb, r.resource(), r.Ref.Namespace, r.Ref.Name)
+			t.Errorf("rejected: %s %s %s/%s", r.Verb, r.resource(), r.Ref.Namespace, r.Ref.Name)
 		}
 	}
-	// Not asked for in a request of its own: the API server's admission wants it
-	// of whoever sets an owner reference that blocks deletion, as this test
-	// cluster does. Without it the creates above would be refused.
+	// No request requires this permission. The admission of the API server requires it to set an owner
+	// reference that blocks deletion. Without it, the API server would reject the creates.
 	for _, owner := range []string{"heads", "childas"} {
 		used["update "+owner+"/finalizers.dummy.example.com"] = true
 	}
-	// Informers stream their first list as a watch, and list where an older API
-	// server can't do that.
+	// Informers stream their first list as a watch. They list if an older API server does not support that.
 	for _, kind := range []string{"heads.dummy.example.com", "childas.dummy.example.com", "deployments.apps"} {
 		used["list "+kind] = true
 	}
-	// A holder renews its lease with an update some seconds after taking it.
+	// The leader renews its lease with an update after some seconds.
 	used["update leases.coordination.k8s.io"] = true
 
 	granted := map[string]bool{}
@@ -62,7 +58,7 @@ func TestPermissionsAreExact(t *testing.T) {
 	}
 }
 
-// rules gives everything that is bound to the operator's service account.
+// rules returns all rules that are bound to the operator's service account.
 func (c *testCluster) rules(t *testing.T) []rbacv1.PolicyRule {
 	t.Helper()
 	var cluster rbacv1.ClusterRole

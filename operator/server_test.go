@@ -14,15 +14,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/operator-tracing/sandbox/config"
 )
 
-// apiServer is a real API server without any controllers. It has the manifests
-// that users apply, writes an audit log, and checks permissions on owner
-// references as OpenShift's does.
+// apiServer is a real API server without controllers. It contains the manifests that users apply, and writes
+// an audit log. It checks permissions on owner references, as OpenShift does.
 type apiServer struct {
 	admin client.Client
 	env   *envtest.Environment
@@ -32,7 +32,7 @@ type apiServer struct {
 
 func startServer() (_ *apiServer, err error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		return nil, errors.New("KUBEBUILDER_ASSETS is unset: run `make envtest-assets` and set it to what that prints, or run the tests by `make test-short`")
+		return nil, errors.New("KUBEBUILDER_ASSETS is unset; set it to the output of `make envtest-assets`, or run `make test-short`")
 	}
 	dir, err := os.MkdirTemp("", "operator-test-")
 	if err != nil {
@@ -71,7 +71,7 @@ func startServer() (_ *apiServer, err error) {
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	admin.QPS = -1 // tests poll
+	admin.QPS = -1 // no limit, because tests poll
 	if s.admin, err = client.New(admin, client.Options{Scheme: scheme}); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *apiServer) stop() error {
 	return errors.Join(s.env.Stop(), os.RemoveAll(s.dir))
 }
 
-// rendered is config/default, sorted by who installs it.
+// rendered contains the objects of config/default by how the test installs them.
 type rendered struct {
 	definitions []*apiextensionsv1.CustomResourceDefinition
 	webhooks    []*admissionregistrationv1.MutatingWebhookConfiguration
@@ -110,7 +110,7 @@ func manifests() (rendered, error) {
 			hook := &admissionregistrationv1.MutatingWebhookConfiguration{}
 			err = runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, hook)
 			out.webhooks = append(out.webhooks, hook)
-		case "Certificate", "Issuer": // envtest makes the certificate
+		case "Certificate", "Issuer": // envtest creates the certificate
 		case "Deployment": // this process is the operator
 		default:
 			out.others = append(out.others, obj)
@@ -122,7 +122,7 @@ func manifests() (rendered, error) {
 	return out, nil
 }
 
-// namespace makes a namespace for one test.
+// namespace creates a namespace for one test.
 func (s *apiServer) namespace(t *testing.T) string {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
@@ -132,10 +132,22 @@ func (s *apiServer) namespace(t *testing.T) string {
 	return ns.Name
 }
 
-// get reads an object and fails the test when it is not there.
+// get reads an object. It fails the test if the object does not exist.
 func (s *apiServer) get(t *testing.T, obj client.Object) {
 	t.Helper()
 	if err := s.admin.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// as returns a client of another user who may do everything.
+func (s *apiServer) as(t *testing.T, user string) client.Client {
+	t.Helper()
+	cfg := rest.CopyConfig(s.env.Config)
+	cfg.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:masters"}}
+	c, err := client.New(cfg, client.Options{Scheme: s.admin.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
@@ -18,30 +17,28 @@ import (
 // +kubebuilder:rbac:groups=dummy.example.com,resources=childas/finalizers,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=create;list;update;watch
 
-// ChildAReconciler keeps one Deployment per ChildA, whether a Head made the
-// ChildA or a user did. Both fields are required. It is safe for concurrent use
-// when its client is.
+// ChildAReconciler keeps one Deployment for each ChildA of a Head or a user. Both fields are required. It is
+// safe for concurrent use if its client is.
 type ChildAReconciler struct {
 	// Client reads from a cache and writes to the API server.
 	Client client.Client
-	// Scheme knows ChildA and Deployment.
+	// Scheme must contain ChildA and Deployment.
 	Scheme *runtime.Scheme
 }
 
-// SetupChildA registers a controller for ChildAs and what they own. The
-// reconciler is a ChildAReconciler, or a wrapper around one.
-func SetupChildA(mgr ctrl.Manager, r reconcile.Reconciler, wiring Wiring) error {
+// SetupWithManager adds a controller to mgr that reconciles a ChildA when it or its Deployment changes. It
+// returns an error if the scheme of mgr does not contain both kinds.
+func (r *ChildAReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("childa").
 		For(&v1alpha1.ChildA{}).
 		Owns(&appsv1.Deployment{}).
-		WithOptions(wiring.options()).
-		WithEventFilter(wiring.filter()).
+		WithOptions(options()).
 		Complete(r)
 }
 
-// Reconcile makes the ChildA's Deployment what the ChildA asks for and mirrors
-// its readiness. A ChildA that is gone or going is left alone.
+// Reconcile creates or corrects the Deployment of a ChildA, and copies the readiness of the Deployment to the
+// ChildA. It returns nil if the ChildA does not exist or is being deleted.
 func (r *ChildAReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	child := &v1alpha1.ChildA{}
 	if err := r.Client.Get(ctx, req.NamespacedName, child); err != nil {

@@ -21,12 +21,11 @@ const (
 	labelManagedBy = "app.kubernetes.io/managed-by"
 )
 
-// overlayDeployment sets what a ChildA decides about its Deployment: how many
-// pods, which program they run and with which rights. Everything else (labels and
-// annotations of others, resources, probes, scheduling) is left as it is.
+// overlayDeployment sets the fields of a Deployment that its ChildA decides: the number of pods, their program
+// and its privileges. It does not change other fields, for example labels and annotations of other clients,
+// resources, probes and scheduling.
 //
-// The pod template's annotations are nobody's business here: a changing one, such
-// as a trace context, would roll the pods.
+// It never sets an annotation of the pod template, because a change there would restart the pods.
 func overlayDeployment(d *appsv1.Deployment, image string) {
 	identity := map[string]string{labelName: "child-a", labelInstance: d.Name}
 
@@ -35,7 +34,7 @@ func overlayDeployment(d *appsv1.Deployment, image string) {
 	d.Spec.Replicas = ptr.To[int32](1)
 	d.Spec.Paused = false
 	if d.Spec.Selector == nil {
-		// The selector can't be changed later, neither by us nor by hand.
+		// The selector is immutable.
 		d.Spec.Selector = &metav1.LabelSelector{MatchLabels: identity}
 	}
 	d.Spec.Template.Labels = merged(d.Spec.Template.Labels, identity)
@@ -47,8 +46,8 @@ func overlayDeployment(d *appsv1.Deployment, image string) {
 	pod.Containers = []corev1.Container{overlayContainer(pod.Containers, image)}
 }
 
-// overlayContainer returns the one container of the pod: the stored one of that
-// name, with what decides which program runs and with which rights put right.
+// overlayContainer returns the only container of the pod: the stored one of that name, with the fields set that
+// decide its program and privileges.
 func overlayContainer(stored []corev1.Container, image string) corev1.Container {
 	c := corev1.Container{Name: containerName}
 	for i := range stored {
@@ -60,8 +59,8 @@ func overlayContainer(stored []corev1.Container, image string) corev1.Container 
 	c.ImagePullPolicy = corev1.PullIfNotPresent
 	c.Command, c.Args, c.Env, c.EnvFrom = nil, nil, nil, nil
 
-	// As restricted as any image can bear: whether one runs as another user than its
-	// own, or without the capabilities that root starts with, is the image's to say.
+	// Restrictions that work with any image. Another user, or fewer capabilities of root, would break
+	// some images.
 	if c.SecurityContext == nil {
 		c.SecurityContext = &corev1.SecurityContext{}
 	}
@@ -72,7 +71,7 @@ func overlayContainer(stored []corev1.Container, image string) corev1.Container 
 	return c
 }
 
-// merged returns have with the entries of want put over it; neither is changed.
+// merged returns a new map with the entries of have and want. Entries of want take precedence.
 func merged(have, want map[string]string) map[string]string {
 	out := make(map[string]string, len(have)+len(want))
 	maps.Copy(out, have)
@@ -80,11 +79,11 @@ func merged(have, want map[string]string) map[string]string {
 	return out
 }
 
-// judgeDeployment says whether the Deployment runs its present template, all of
-// it and nothing else. The counts are those that kubectl rollout status goes by.
+// judgeDeployment returns whether all pods of the Deployment run its current template and are available. It
+// reads the same counts as kubectl rollout status.
 //
-// How far a rollout has come is in the Deployment's own status. Repeating it here
-// would cost a write for each step, to this object and to the Head above it.
+// The progress of a rollout is in the status of the Deployment. Its repetition here would cost one write for
+// each step, to the ChildA and to its Head.
 func judgeDeployment(d *appsv1.Deployment) verdict {
 	want := ptr.Deref(d.Spec.Replicas, 1)
 	status := d.Status
@@ -102,7 +101,7 @@ func judgeDeployment(d *appsv1.Deployment) verdict {
 	}
 }
 
-// deploymentFailure returns what stops the Deployment, or an empty string.
+// deploymentFailure returns the error of the Deployment, or an empty string.
 func deploymentFailure(conditions []appsv1.DeploymentCondition) string {
 	for _, c := range conditions {
 		switch {

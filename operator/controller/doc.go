@@ -1,16 +1,13 @@
-// Package controller holds the two reconcilers of the reference operator.
+// Package controller contains the two reconcilers of the reference operator.
 //
-// HeadReconciler keeps one ChildA per Head, ChildAReconciler one Deployment per
-// ChildA; each mirrors the readiness of what it owns into its own status. Both
-// have the same shape, written down once in steps.go: fetch the object, defer
-// the only status write, then walk an ordered list of steps, of which the first
-// that has a verdict about readiness ends the pass.
+// HeadReconciler keeps one ChildA for each Head, and ChildAReconciler keeps one Deployment for each ChildA.
+// Both copy the readiness of the owned object to the status of its owner. Both have the same structure, which
+// steps.go defines: read the object, defer the only status write, and run a list of steps. The first step that
+// returns a verdict about readiness ends the reconcile.
 //
-// The entry types are HeadReconciler and ChildAReconciler; the manager's wiring
-// (package main of the operator) builds them, may wrap them, and hands them to
-// SetupHead and SetupChildA.
+// The entry types are HeadReconciler and ChildAReconciler. Package main creates them and calls their
+// SetupWithManager.
 //
-// The package never traces: spans come from wrappers around the reconcilers and
-// the client, so that reading it teaches what the operator does and nothing
-// else. It never deletes anything either: owned objects go by garbage collection.
+// The package contains no tracing code. The operator's manager is wrapped with the tracing library, which
+// traces the reconcilers, their queues and the client.
 package controller

@@ -13,19 +13,17 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// finalize takes a Head's ChildA away, with all that belongs to it, and lets the
-// Head go when that is gone. Its passes come from the deletion of the Head, and
-// from what becomes of the ChildA.
+// finalize deletes the ChildA of a Head, and removes the Head's finalizer when the ChildA does not exist any
+// more. It runs when the Head is deleted, and after each event of the ChildA.
 //
-// A Head without the finalizer is left alone: it was admitted while the webhook was
-// away, or somebody took the finalizer off. Its ChildA is removed by garbage
-// collection, and making a new one would hold that up.
+// It does nothing for a Head without the finalizer. Such a Head was admitted while the webhook was down, or
+// a user removed the finalizer. The garbage collector then deletes its ChildA.
 func (r *HeadReconciler) finalize(ctx context.Context, head *v1alpha1.Head) error {
 	if !controllerutil.ContainsFinalizer(head, v1alpha1.ChildAFinalizer) {
 		return nil
 	}
 	if controllerutil.ContainsFinalizer(head, metav1.FinalizerOrphanDependents) {
-		return nil // The user wants to keep the ChildA. It is about to lose its owner.
+		return nil // The user keeps the ChildA, and the garbage collector removes its owner.
 	}
 	child := childOf(head)
 	err := r.Client.Get(ctx, client.ObjectKeyFromObject(child), child)
@@ -37,7 +35,7 @@ func (r *HeadReconciler) finalize(ctx context.Context, head *v1alpha1.Head) erro
 	case !child.DeletionTimestamp.IsZero():
 		return nil
 	}
-	// In the foreground, so that a Head that is gone has left no pod behind.
+	// In the foreground, so that all pods are deleted before the Head is.
 	err = r.Client.Delete(ctx, child,
 		client.PropagationPolicy(metav1.DeletePropagationForeground),
 		client.Preconditions{UID: ptr.To(child.UID)})
@@ -47,8 +45,8 @@ func (r *HeadReconciler) finalize(ctx context.Context, head *v1alpha1.Head) erro
 	return nil
 }
 
-// release takes the finalizer off the Head. The lock on the resource version keeps
-// the finalizers of others as they are now.
+// release removes the finalizer of the Head. The lock on the resource version protects the finalizers of other
+// controllers.
 func (r *HeadReconciler) release(ctx context.Context, head *v1alpha1.Head) error {
 	before := head.DeepCopy()
 	controllerutil.RemoveFinalizer(head, v1alpha1.ChildAFinalizer)

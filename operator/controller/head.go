@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
@@ -18,33 +17,32 @@ import (
 // +kubebuilder:rbac:groups=dummy.example.com,resources=heads/status,verbs=patch
 // +kubebuilder:rbac:groups=dummy.example.com,resources=childas,verbs=create;delete;list;update;watch
 //
-// Owner references that block the owner's deletion need this where the API
-// server enforces permissions on them, as OpenShift's does:
+// An API server may check permissions on owner references that block the owner's deletion, as OpenShift
+// does. They require this rule:
 // +kubebuilder:rbac:groups=dummy.example.com,resources=heads/finalizers,verbs=update
 
-// HeadReconciler keeps one ChildA per Head. Both fields are required. It is safe
-// for concurrent use when its client is.
+// HeadReconciler keeps one ChildA for each Head. Both fields are required. It is safe for concurrent use if
+// its client is.
 type HeadReconciler struct {
 	// Client reads from a cache and writes to the API server.
 	Client client.Client
-	// Scheme knows Head and ChildA.
+	// Scheme must contain Head and ChildA.
 	Scheme *runtime.Scheme
 }
 
-// SetupHead registers a controller for Heads and what they own. The reconciler
-// is a HeadReconciler, or a wrapper around one.
-func SetupHead(mgr ctrl.Manager, r reconcile.Reconciler, wiring Wiring) error {
+// SetupWithManager adds a controller to mgr that reconciles a Head when it or its ChildA changes. It
+// returns an error if the scheme of mgr does not contain both kinds.
+func (r *HeadReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("head").
 		For(&v1alpha1.Head{}).
 		Owns(&v1alpha1.ChildA{}).
-		WithOptions(wiring.options()).
-		WithEventFilter(wiring.filter()).
+		WithOptions(options()).
 		Complete(r)
 }
 
-// Reconcile makes the Head's ChildA what the Head asks for and mirrors its
-// readiness. A Head that is going takes its ChildA with it, see finalize.
+// Reconcile creates or corrects the ChildA of a Head, and copies the readiness of the ChildA to the Head. If
+// the Head is being deleted, Reconcile deletes the ChildA. It returns nil if the Head does not exist.
 func (r *HeadReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	head := &v1alpha1.Head{}
 	if err := r.Client.Get(ctx, req.NamespacedName, head); err != nil {
@@ -70,7 +68,7 @@ func (r *HeadReconciler) Reconcile(ctx context.Context, req ctrl.Request) (resul
 	})
 }
 
-// childOf names the ChildA of a Head.
+// childOf returns a ChildA with only the name and namespace of the Head's ChildA.
 func childOf(head *v1alpha1.Head) *v1alpha1.ChildA {
 	return &v1alpha1.ChildA{ObjectMeta: metav1.ObjectMeta{
 		Namespace: head.Namespace,
@@ -95,12 +93,11 @@ func (r *HeadReconciler) mirrorChild(head *v1alpha1.Head, child *v1alpha1.ChildA
 	}
 }
 
-// judgeChild says whether a ChildA is ready for a Head that wants image. A
-// verdict of the child about an older generation of itself counts for nothing:
-// right after an update it still says that the old image is available.
+// judgeChild returns whether a ChildA is ready for a Head with image. It ignores a status of an older
+// generation of the ChildA: right after an update, this status still describes the old image.
 //
-// As long as all goes well the message stays the same until the end, since each
-// change of it would be one more write. Only trouble is repeated in full.
+// The message does not change during a rollout without errors, because each change would be one more write.
+// Errors are repeated in full.
 func judgeChild(child *v1alpha1.ChildA, image string) verdict {
 	ready := meta.FindStatusCondition(child.Status.Conditions, v1alpha1.ConditionReady)
 	notReady := func(format string, args ...any) verdict {
@@ -114,7 +111,7 @@ func judgeChild(child *v1alpha1.ChildA, image string) verdict {
 		return notReady(" has image %s instead of %s", child.Spec.Image, image)
 	case ready == nil || child.Status.ObservedGeneration != child.Generation || ready.ObservedGeneration != child.Generation,
 		ready.Status != metav1.ConditionTrue && ready.Reason == v1alpha1.ReasonDeploymentProgressing:
-		return notReady(" is on its way to generation %d", child.Generation)
+		return notReady(" is progressing to generation %d", child.Generation)
 	case ready.Status != metav1.ConditionTrue:
 		return notReady(": %s: %s", ready.Reason, ready.Message)
 	}

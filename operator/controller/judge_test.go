@@ -65,14 +65,14 @@ func TestJudgeChild(t *testing.T) {
 	}{
 		"ready":                  {child("i", 2, 2, 2, metav1.ConditionTrue), verdict{true, v1alpha1.ReasonChildReady, "ChildA c is ready"}},
 		"ready with other image": {child("old", 2, 2, 2, metav1.ConditionTrue), notReady("ChildA c has image old instead of i")},
-		"ready at old status":    {child("i", 3, 2, 3, metav1.ConditionTrue), notReady("ChildA c is on its way to generation 3")},
-		"ready at old condition": {child("i", 3, 3, 2, metav1.ConditionTrue), notReady("ChildA c is on its way to generation 3")},
+		"ready at old status":    {child("i", 3, 2, 3, metav1.ConditionTrue), notReady("ChildA c is progressing to generation 3")},
+		"ready at old condition": {child("i", 3, 3, 2, metav1.ConditionTrue), notReady("ChildA c is progressing to generation 3")},
 		"not ready":              {child("i", 2, 2, 2, metav1.ConditionFalse), notReady("ChildA c: Why: because")},
-		"on its way":             {progressing, notReady("ChildA c is on its way to generation 2")},
+		"progressing":            {progressing, notReady("ChildA c is progressing to generation 2")},
 		"unknown":                {child("i", 2, 2, 2, metav1.ConditionUnknown), notReady("ChildA c: Why: because")},
 		"never seen": {
 			&v1alpha1.ChildA{ObjectMeta: metav1.ObjectMeta{Name: "c", Generation: 1}, Spec: v1alpha1.ChildASpec{Image: "i"}},
-			notReady("ChildA c is on its way to generation 1"),
+			notReady("ChildA c is progressing to generation 1"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

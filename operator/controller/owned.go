@@ -15,27 +15,26 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// ownership is the relation between one object and the one object it must have.
+// ownership is the relation between an owner and its only owned object.
 type ownership struct {
 	client client.Client
 	scheme *runtime.Scheme
 	owner  client.Object
-	// owned carries namespace and name at first, and the stored object once
-	// ensure returned without a verdict.
+	// owned contains namespace and name at first. It is the stored object after ensure has returned
+	// no verdict.
 	owned client.Object
-	// overlay sets the wanted fields on owned and touches no other.
+	// overlay sets the wanted fields of owned and changes no others.
 	//
-	// Drift is found by laying the wanted fields over a copy of the stored object
-	// and comparing the two. A copy built from nothing would lack what the API
-	// server defaults, and each new default of a later Kubernetes would start a
-	// fight; a derivative comparison ignores wanted zero values and longer lists,
-	// so it would miss a container put in by hand. A server-side dry run would be
-	// exact too, at the price of a write request per pass.
+	// To detect drift, ensure applies overlay to a copy of the stored object and compares the two. An
+	// object without the stored fields would lack the API server's defaults, so each new default of
+	// a later Kubernetes would cause endless updates. A derivative comparison ignores zero values and
+	// longer lists, so it would miss a container that a user added. A server-side dry run would be exact
+	// too, but would cost a write request in each reconcile.
 	overlay func()
 }
 
-// ensure creates owned, or corrects it where it differs from what overlay wants.
-// It never adopts or changes an object that belongs to somebody else.
+// ensure creates owned, or updates the fields that differ from overlay. It never adopts or changes an object
+// with another controller or without one.
 func (o ownership) ensure(ctx context.Context) (*verdict, error) {
 	name := client.ObjectKeyFromObject(o.owned)
 	err := o.client.Get(ctx, name, o.owned)
@@ -54,7 +53,7 @@ func (o ownership) ensure(ctx context.Context) (*verdict, error) {
 	if equality.Semantic.DeepEqual(stored, o.owned) {
 		return nil, nil
 	}
-	ctrl.LoggerFrom(ctx).Info("correcting", "object", o.describe(o.owned))
+	ctrl.LoggerFrom(ctx).Info("Updating", "object", o.describe(o.owned))
 	return o.outcome("updating", o.client.Update(ctx, o.owned))
 }
 
@@ -65,11 +64,11 @@ func (o ownership) create(ctx context.Context, name client.ObjectKey) (*verdict,
 	if err := ctrl.SetControllerReference(o.owner, o.owned, o.scheme); err != nil {
 		return nil, fmt.Errorf("setting the owner of %s: %w", o.describe(o.owned), err)
 	}
-	ctrl.LoggerFrom(ctx).Info("creating", "object", o.describe(o.owned))
+	ctrl.LoggerFrom(ctx).Info("Creating", "object", o.describe(o.owned))
 	return o.outcome("creating", o.client.Create(ctx, o.owned))
 }
 
-// refuse says why the stored object must be left alone, or nothing.
+// refuse returns why the operator must not change the stored object, or nil.
 func (o ownership) refuse() (*verdict, error) {
 	controller := metav1.GetControllerOf(o.owned)
 	switch {
@@ -80,21 +79,21 @@ func (o ownership) refuse() (*verdict, error) {
 		return &verdict{reason: v1alpha1.ReasonTerminating, message: o.describe(o.owned) + " is being deleted"}, nil
 
 	case controller != nil && controller.Name == o.owner.GetName() && controller.Kind == o.kind(o.owner):
-		// The owner was deleted and made again under its old name. The garbage
-		// collector removes what the old one left, and its deletion wakes us.
+		// The owner was deleted and created again with the same name. The garbage collector deletes the
+		// object of the old owner, and the event of that deletion starts a reconcile.
 		return &verdict{
 			reason:  v1alpha1.ReasonTerminating,
-			message: fmt.Sprintf("%s belongs to a deleted %s of the same name and is about to go", o.describe(o.owned), o.kind(o.owner)),
+			message: fmt.Sprintf("%s belongs to a deleted %s of the same name; waiting for the garbage collector", o.describe(o.owned), o.kind(o.owner)),
 		}, nil
 
 	default:
-		err := fmt.Errorf("%s exists and is not controlled by %s: delete or rename one of the two",
+		err := fmt.Errorf("%s exists and is not controlled by %s; delete or rename one of the two",
 			o.describe(o.owned), o.describe(o.owner))
 		return &verdict{reason: v1alpha1.ReasonNameConflict, message: err.Error()}, err
 	}
 }
 
-// outcome sorts the error of a write: none, nobody's fault, or worth telling.
+// outcome returns the verdict for the error of a write. A conflict has no verdict.
 func (o ownership) outcome(action string, err error) (*verdict, error) {
 	switch {
 	case err == nil:
@@ -103,7 +102,7 @@ func (o ownership) outcome(action string, err error) (*verdict, error) {
 		return &verdict{reason: v1alpha1.ReasonTerminating, message: "namespace " + o.owner.GetNamespace() + " is being deleted"}, nil
 	}
 	err = fmt.Errorf("%s %s: %w", action, o.describe(o.owned), err)
-	if lostRace(err) {
+	if isConflict(err) {
 		return nil, err
 	}
 	return &verdict{reason: v1alpha1.ReasonWriteFailed, message: err.Error()}, err

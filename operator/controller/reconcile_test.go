@@ -148,7 +148,7 @@ func TestHeadReconcilerOutcomes(t *testing.T) {
 		writes  writes
 	}{
 		"makes the child": {
-			reason: v1alpha1.ReasonChildNotReady, message: "on its way", writes: writes{create: 1, status: 1},
+			reason: v1alpha1.ReasonChildNotReady, message: "progressing", writes: writes{create: 1, status: 1},
 		},
 		"corrects the child": {
 			child: newOwned("head-uid", drifted), reason: v1alpha1.ReasonChildNotReady, writes: writes{update: 1, status: 1},
@@ -164,12 +164,12 @@ func TestHeadReconcilerOutcomes(t *testing.T) {
 			child: newOwned("head-uid", drifted), refuse: on("update", forbidden),
 			reason: v1alpha1.ReasonWriteFailed, message: "updating ChildA ns/h-child-a", err: "quota", writes: writes{update: 1, status: 1},
 		},
-		"create lost a race": {refuse: on("create", exists), again: retryAfterRace, writes: writes{create: 1}},
+		"create conflicts": {refuse: on("create", exists), again: retryAfterConflict, writes: writes{create: 1}},
 		"update lost a race": {
-			child: newOwned("head-uid", drifted), refuse: on("update", conflict), again: retryAfterRace, writes: writes{update: 1},
+			child: newOwned("head-uid", drifted), refuse: on("update", conflict), again: retryAfterConflict, writes: writes{update: 1},
 		},
 		"status lost a race": {
-			refuse: on("status", conflict), again: retryAfterRace, writes: writes{create: 1, status: 1},
+			refuse: on("status", conflict), again: retryAfterConflict, writes: writes{create: 1, status: 1},
 		},
 		"status forbidden": {refuse: on("status", forbidden), err: "quota", writes: writes{create: 1, status: 1}},
 		"namespace ends": {

@@ -15,23 +15,23 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// retryAfterRace is how long a pass that lost a race waits before it looks
-// again. The event of the write that won it usually comes sooner.
-const retryAfterRace = 200 * time.Millisecond
+// retryAfterConflict is the delay before the next reconcile after a conflict. The event of the other write
+// usually arrives sooner.
+const retryAfterConflict = 200 * time.Millisecond
 
-// verdict is what a step has to say about the Ready condition.
+// verdict is a step's result for the Ready condition.
 type verdict struct {
 	ready   bool
 	reason  string
 	message string
 }
 
-// step does one part of a pass. A verdict ends the pass and becomes the Ready
-// condition, with or without an error beside it. An error alone ends the pass and
-// leaves the condition as it was. Neither means that the next step may go on.
+// step does one part of a reconcile. A verdict ends the reconcile and becomes the Ready condition, also with
+// an error. An error alone ends the reconcile and does not change the condition. If both are nil, the next
+// step runs.
 type step func(ctx context.Context) (*verdict, error)
 
-// runSteps walks the steps in order and records the verdict in status.
+// runSteps runs the steps in order and records the verdict in status.
 func runSteps(ctx context.Context, status *v1alpha1.ReadyStatus, generation int64, steps []step) error {
 	for _, next := range steps {
 		v, err := next(ctx)
@@ -46,8 +46,8 @@ func runSteps(ctx context.Context, status *v1alpha1.ReadyStatus, generation int6
 	return nil
 }
 
-// record writes a verdict about a generation into status. The transition time of
-// the condition moves only when the condition's status does.
+// record writes a verdict about a generation to status. The transition time of the condition changes only
+// together with the condition's status.
 func record(status *v1alpha1.ReadyStatus, generation int64, v verdict) {
 	state := metav1.ConditionFalse
 	if v.ready {
@@ -64,9 +64,9 @@ func record(status *v1alpha1.ReadyStatus, generation int64, v verdict) {
 	})
 }
 
-// patchStatus sends after's status when it differs from before's. The lock on
-// the resource version keeps a pass that worked on an old copy from putting an
-// old verdict over a newer one. An object that is gone needs no status.
+// patchStatus writes the status of after if it differs from the status of before. The lock on the resource
+// version prevents that a reconcile of an old object replaces a newer verdict. patchStatus returns nil if
+// the object does not exist.
 func patchStatus(ctx context.Context, c client.Client, before, after client.Object, was, is v1alpha1.ReadyStatus) error {
 	if equality.Semantic.DeepEqual(was, is) {
 		return nil
@@ -75,14 +75,14 @@ func patchStatus(ctx context.Context, c client.Client, before, after client.Obje
 	return client.IgnoreNotFound(c.Status().Patch(ctx, after, patch))
 }
 
-// conclude turns what went wrong in a pass into the reconcile's outcome. A lost
-// race is no error: somebody else wrote first, so look again soon.
+// conclude returns the result of a reconcile. After a conflict it requests another reconcile and returns no
+// error, because another client wrote first.
 func conclude(ctx context.Context, stepErr, statusErr error) (ctrl.Result, error) {
 	var result ctrl.Result
 	for _, err := range []*error{&stepErr, &statusErr} {
-		if lostRace(*err) {
-			ctrl.LoggerFrom(ctx).V(1).Info("lost a race, looking again", "cause", (*err).Error())
-			result.RequeueAfter = retryAfterRace
+		if isConflict(*err) {
+			ctrl.LoggerFrom(ctx).V(1).Info("Retrying after a conflict", "cause", (*err).Error())
+			result.RequeueAfter = retryAfterConflict
 			*err = nil
 		}
 	}
@@ -95,7 +95,7 @@ func conclude(ctx context.Context, stepErr, statusErr error) (ctrl.Result, error
 	return result, nil
 }
 
-func lostRace(err error) bool {
+func isConflict(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
 }
 

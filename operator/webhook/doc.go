@@ -1,8 +1,8 @@
 // Package webhook registers the admission webhook for Heads with a manager.
 //
-// HeadDefaulter is the entry type. The operator wraps it with the tracing library, which starts a trace
-// for each Head that a user creates or changes, and passes the wrapper to SetupHead. The manifest in
-// config/webhook is generated from the marker in head.go.
+// HeadDefaulter is the entry type, and SetupHead registers it. The manifest in config/webhook is
+// generated from the marker in head.go. The package contains no tracing code: the operator wraps its
+// manager with the tracing library, and the wrapped manager traces each webhook.
 //
 // The package never rejects a Head, because the schema validates Heads even when the webhook is down.
 // It never reads from the API server.

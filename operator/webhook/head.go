@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -13,8 +12,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// The webhook only makes operations visible, so the API server must accept Heads while it is down. The
-// failure policy is therefore Ignore, and the timeout is short.
+// The API server must accept Heads while the webhook is down. The failure policy is therefore Ignore, and
+// the timeout is short.
 //
 // +kubebuilder:webhook:path=/mutate-dummy-example-com-v1alpha1-head,mutating=true,failurePolicy=ignore,sideEffects=None,timeoutSeconds=2,reinvocationPolicy=Never,matchPolicy=Equivalent,groups=dummy.example.com,resources=heads,verbs=create;update,versions=v1alpha1,name=head.dummy.example.com,admissionReviewVersions=v1
 
@@ -34,19 +33,10 @@ func (HeadDefaulter) Default(ctx context.Context, head *v1alpha1.Head) error {
 	return nil
 }
 
-// SetupHead registers the webhook for Heads on the manager's webhook server. The defaulter is a
-// HeadDefaulter or a wrapper around one. withHeader returns the context for the defaulter from the HTTP
-// request; a nil withHeader leaves the context unchanged. SetupHead returns an error if the manager's
-// scheme does not know Head.
-func SetupHead(
-	mgr ctrl.Manager,
-	defaulter admission.Defaulter[*v1alpha1.Head],
-	withHeader func(context.Context, *http.Request) context.Context,
-) error {
-	err := ctrl.NewWebhookManagedBy(mgr, &v1alpha1.Head{}).
-		WithDefaulter(defaulter).
-		WithContextFunc(withHeader).
-		Complete()
+// SetupHead registers a HeadDefaulter on the webhook server of mgr. It returns an error if the scheme of
+// mgr does not contain Head.
+func SetupHead(mgr ctrl.Manager) error {
+	err := ctrl.NewWebhookManagedBy(mgr, &v1alpha1.Head{}).WithDefaulter(HeadDefaulter{}).Complete()
 	if err != nil {
 		return fmt.Errorf("registering the webhook for Head: %w", err)
 	}
