@@ -105,13 +105,16 @@ func serveServices(t *testing.T, c *cluster, operator *process) client.Object {
 	return d
 }
 
-const ownTrace = "0af7651916cd43dd8448eb211c80319c"
+const (
+	ownTrace = "0af7651916cd43dd8448eb211c80319c"
+	ownSpan  = "b7ad6b7169203331"
+)
 
 // serveTraced creates a Deployment with the annotation of the operator's own tracing, and another one without.
 func serveTraced(t *testing.T, c *cluster, operator *process) client.Object {
 	t.Helper()
 	labels := map[string]string{"example.com/traced": "true"}
-	d := createDeployment(t, c, "own", labels, map[string]string{"example.com/traceparent": "00-" + ownTrace + "-b7ad6b7169203331-01"})
+	d := createDeployment(t, c, "own", labels, map[string]string{"example.com/traceparent": "00-" + ownTrace + "-" + ownSpan + "-01"})
 	plain := createDeployment(t, c, "own-plain", labels, nil)
 	for _, obj := range []client.Object{d, plain} {
 		eventually(t, "the ConfigMap of "+obj.GetName()+" is created", func(ctx context.Context) error {
