@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -216,15 +217,29 @@ func TestUnchangedWrites(t *testing.T) {
 	keep := func(ctx context.Context, c client.WithWatch, obj client.Object) error {
 		return c.Get(ctx, client.ObjectKeyFromObject(obj), obj)
 	}
+	bumped := false
 	server := interceptor.NewClient(newFakeServer(t, deployment("owner")), interceptor.Funcs{
 		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, _ ...client.UpdateOption) error {
 			return keep(ctx, c, obj)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, _ client.Patch, _ ...client.PatchOption) error {
-			return keep(ctx, c, obj)
+			err := keep(ctx, c, obj)
+			if bumped { // by others, in the status
+				obj.SetResourceVersion("1000000")
+				obj.SetManagedFields([]metav1.ManagedFieldsEntry{
+					{Time: new(metav1.NewTime(time.Now().Add(-time.Minute)))}, {Time: new(metav1.Now()), Subresource: "status"},
+				})
+			}
+			return err
 		},
 	})
 	p := newProcess(t, server)
+	bumped = true
+	p.reconcile("owner", nil, func(ctx context.Context, d *appsv1.Deployment) error { return p.client.Patch(ctx, d, client.Merge) })
+	if spans := p.recorder.Spans(); len(spans) != 0 {
+		t.Errorf("a patch of an object whose status changed: spans %v, want none", spanNames(spans))
+	}
+	bumped = false
 	for name, tc := range map[string]struct {
 		write func(context.Context, *appsv1.Deployment) error
 		want  string

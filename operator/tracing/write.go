@@ -139,7 +139,7 @@ func (w *write) end(obj client.Object, err error) {
 		return
 	}
 	after := factsOf(obj)
-	unchanged := w.verb != verbCreate && w.knew(after.uid, after.version)
+	unchanged := w.verb != verbCreate && (w.knew(after.uid, after.version) || w.repeated(obj, &after))
 	if unchanged && w.lazy.owner != nil && w.lazy.started() == nil && !w.session.hasBegun() {
 		w.finished = true
 		w.lazy.finish()
@@ -171,6 +171,16 @@ func (w *write) knew(uid types.UID, version string) bool {
 	}
 	last, ok := w.cfg.causes.latest(uid)
 	return ok && versionText(last.version) == version
+}
+
+// repeated reports whether a patch or an apply changed nothing, although others have changed the object since it was read: neither the
+// generation rose nor was anything but a subresource written just now, by the managed fields.
+func (w *write) repeated(obj client.Object, after *objectFacts) bool {
+	if w.sub != "" || w.verb != verbPatch && w.verb != verbApply || w.prior.generation == 0 || after.generation != w.prior.generation {
+		return false
+	}
+	written := mainWritten(obj)
+	return !written.IsZero() && written.Before(w.start.Truncate(time.Second).Add(-maxSkew))
 }
 
 // changed records a write that changed the object, and reports whether it raised the generation.
