@@ -47,12 +47,14 @@ type admissionRun struct {
 // context: the operator's client has a span for the write, so the webhook adds none.
 //
 // A developer's operator may have the user name of its users. A create of that name that this process is not
-// sending counts as a user's. An update does not: another replica of the operator may have sent it.
+// sending, and that has no header of a span, counts as a user's. An update does not: another replica of the
+// operator may have sent it.
 func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj client.Object) *admissionRun {
 	user := req.UserInfo.Username
 	named := user != "" && isOwnIdentity(user)
 	write, sending := cfg.sendingTo(req, obj)
-	own := named && (sending || req.Operation != admissionv1.Create)
+	header := trace.SpanContextFromContext(ctx)
+	own := named && (sending || req.Operation != admissionv1.Create || header.IsValid() && header.IsRemote())
 	a := &admissionRun{
 		cfg: cfg, ctx: ctx, req: req, obj: obj, start: cfg.now(),
 		dryRun: req.DryRun != nil && *req.DryRun,
