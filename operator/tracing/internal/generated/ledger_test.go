@@ -3,6 +3,7 @@ package generated
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -18,6 +19,8 @@ type ledger struct {
 	mu      sync.Mutex
 	objects map[string]*unstructured.Unstructured // by "resource/name"
 	events  []change
+	changes int // since the start
+	log     *transcript
 }
 
 // change is an event: old is nil if the object was created, new is nil if it was deleted.
@@ -32,7 +35,16 @@ func (c change) object() *unstructured.Unstructured {
 	return c.new
 }
 
-func newLedger() *ledger { return &ledger{objects: map[string]*unstructured.Unstructured{}} }
+func newLedger(log *transcript) *ledger {
+	return &ledger{objects: map[string]*unstructured.Unstructured{}, log: log}
+}
+
+// count returns how many changes there were.
+func (l *ledger) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changes
+}
 
 // take returns the events since the last call.
 func (l *ledger) take() []change {
@@ -99,7 +111,11 @@ func (l *ledger) is(t target, obj *unstructured.Unstructured) bool {
 		return false
 	}
 	l.objects[key] = obj
-	l.events = append(l.events, change{old, obj})
+	if old != nil && onlyManagedFields(old, obj) {
+		l.log.same(old.GetResourceVersion(), obj.GetResourceVersion())
+		return false
+	}
+	l.changed(change{old, obj})
 	return true
 }
 
@@ -107,9 +123,26 @@ func (l *ledger) gone(key string) bool {
 	old, ok := l.objects[key]
 	if ok {
 		delete(l.objects, key)
-		l.events = append(l.events, change{old: old})
+		l.changed(change{old: old})
 	}
 	return ok
+}
+
+func (l *ledger) changed(c change) {
+	l.changes++
+	l.events = append(l.events, c)
+}
+
+// onlyManagedFields reports whether a change is one of managed fields alone. If admission rewrites what several managers
+// write, the API server stores the time of a write that changes nothing else, if a second has passed. That is no event here,
+// since it would depend on the time.
+func onlyManagedFields(old, obj *unstructured.Unstructured) bool {
+	old, obj = old.DeepCopy(), obj.DeepCopy()
+	for _, u := range []*unstructured.Unstructured{old, obj} {
+		u.SetManagedFields(nil)
+		u.SetResourceVersion("")
+	}
+	return reflect.DeepEqual(old.Object, obj.Object)
 }
 
 // target is what the path of a request names.

@@ -76,7 +76,8 @@ type world struct {
 var worlds atomic.Int64
 
 func newWorld(ctx context.Context, s *scenario, mode string) (*world, error) {
-	w := &world{scenario: s, mode: mode, namespace: fmt.Sprintf("run-%06d", worlds.Add(1)), log: &transcript{}, ledger: newLedger()}
+	w := &world{scenario: s, mode: mode, namespace: fmt.Sprintf("run-%06d", worlds.Add(1)), log: &transcript{}}
+	w.ledger = newLedger(w.log)
 	w.wire = newWire(s.operator, w.log, w.ledger)
 	w.tp = tracingtest.NewTracerProvider()
 	w.opts = []tracing.Option{tracing.WithTracerProvider(w.tp), tracing.WithScheme(scheme), tracing.WithConverge(&Widget{}, &Gadget{})}

@@ -17,6 +17,20 @@ type transcript struct {
 	want     []string // of the run to compare with; nil for none
 	diverged bool
 	names    map[string]string
+	versions map[string]string // resource versions that count as an earlier one
+}
+
+// same makes a resource version count as an earlier one.
+func (t *transcript) same(old, version string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.versions == nil {
+		t.versions = map[string]string{}
+	}
+	if older, ok := t.versions[old]; ok {
+		old = older
+	}
+	t.versions[version] = old
 }
 
 // random matches text that differs between two runs of one operator: the namespace, UIDs, resource versions, times,
@@ -38,7 +52,12 @@ func (t *transcript) normalized(s string) string {
 		case strings.Count(found, ".") == 3:
 			return "ADDRESS" // one that became free may be allocated again
 		case strings.HasPrefix(found, "resourceVersion"):
-			class, end = found[:strings.LastIndexByte(found[:len(found)-1], '"')+1]+"version-", `"`
+			at := strings.LastIndexByte(found[:len(found)-1], '"') + 1
+			class, end = found[:at]+"version-", `"`
+			found = found[at : len(found)-1]
+			if older, ok := t.versions[found]; ok {
+				found = older
+			}
 		case strings.Contains(found, "T"):
 			return "TIME" // two times may be the same second, or not
 		case strings.HasPrefix(found, "-gen-"):
