@@ -143,7 +143,7 @@ func checkSums(t *testing.T, clone, version string) {
 // checkWorkspace lists the packages of the operator, for which the go command must find the released modules in the workspace.
 func checkWorkspace(t *testing.T, clone string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./operator", "./sandbox")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-buildvcs=false", "-deps", "./operator", "./sandbox")
 	cmd.Dir = clone
 	cmd.Env = append(os.Environ(), "GOWORK="+filepath.Join(clone, "go.work"))
 	if out, err := cmd.CombinedOutput(); err != nil {
