@@ -180,6 +180,13 @@ func (m *managed) creator() reconcile.Reconciler {
 	})
 }
 
+// logged returns the lines of the log.
+func (m *managed) logged() []string {
+	m.logs.mu.Lock()
+	defer m.logs.mu.Unlock()
+	return slices.Clone(m.logs.lines)
+}
+
 // reconciles waits for n spans of reconciles and returns them.
 func (m *managed) reconciles(t *testing.T, n int) []tracingtest.Span {
 	t.Helper()
@@ -262,7 +269,7 @@ func TestWrapManagerTracesHandMade(t *testing.T) {
 				}
 			}
 			isChildOf(t, spanNamed(t, m.tp.Spans(), "create ConfigMap"), spans[0].Context)
-			if log := strings.Join(m.logs.lines, "\n"); strings.Count(log, "Tracing the manager") != 1 || !strings.Contains(log, `"controllers"=["by-hand"]`) || strings.Contains(log, "notTraced") {
+			if log := strings.Join(m.logged(), "\n"); strings.Count(log, "Tracing the manager") != 1 || !strings.Contains(log, `"controllers"=["by-hand"]`) || strings.Contains(log, "notTraced") {
 				t.Errorf("the log is:\n%s", log)
 			}
 		})
@@ -307,7 +314,7 @@ func TestWrapManagerRequestTypes(t *testing.T) {
 			} else if _, ok := c.(interface{ GetLogger() logr.Logger }); !ok {
 				t.Error("a controller without a logger is not recognised")
 			}
-			if log := strings.Join(m.logs.lines, "\n"); !strings.Contains(log, tc.want) {
+			if log := strings.Join(m.logged(), "\n"); !strings.Contains(log, tc.want) {
 				t.Errorf("the log has no %s:\n%s", tc.want, log)
 			}
 		})
