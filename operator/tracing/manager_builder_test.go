@@ -66,7 +66,7 @@ func TestWrapManagerTracesBuilders(t *testing.T) {
 			t.Errorf("span %q has the trigger %q, want %q", s.Name, got, want)
 		}
 	}
-	if log := strings.Join(m.logs.lines, "\n"); !strings.Contains(log, `"controllers"=["deployment (Deployment)"]`) {
+	if log := strings.Join(m.logged(), "\n"); !strings.Contains(log, `"controllers"=["deployment (Deployment)"]`) {
 		t.Errorf("the log is:\n%s", log)
 	}
 }
@@ -142,13 +142,14 @@ func TestLoggersStay(t *testing.T) {
 		t.Error("the controller's logger still has the sink")
 	}
 	c.GetLogger().Info("line")
-	if i := slices.IndexFunc(m.logs.lines, func(l string) bool { return strings.Contains(l, `"msg"="line"`) }); i < 0 ||
-		!strings.Contains(m.logs.lines[i], `"controllerGroup"="apps" "controllerKind"="Deployment"`) {
-		t.Errorf("the log is %q", m.logs.lines)
+	lines := m.logged()
+	if i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, `"msg"="line"`) }); i < 0 ||
+		!strings.Contains(lines[i], `"controllerGroup"="apps" "controllerKind"="Deployment"`) {
+		t.Errorf("the log is %q", lines)
 	}
 	m.GetLogger().WithName("n").WithCallDepth(1).WithValues("controllerKind", 5, "odd").Info("again")
-	if l := m.logs.lines[len(m.logs.lines)-1]; !strings.Contains(l, `"controllerKind"=5`) {
-		t.Errorf("the log's last line is %q", l)
+	if l := m.logged(); !strings.Contains(l[len(l)-1], `"controllerKind"=5`) {
+		t.Errorf("the log is %q", l)
 	}
 	if got := withKindSink(logr.Logger{}); got.GetSink() != nil {
 		t.Error("a logger without a sink gets one")
