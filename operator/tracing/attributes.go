@@ -123,7 +123,7 @@ func identify(gvk schema.GroupVersionKind, obj client.Object) objectID {
 
 // news gives the attributes of what is known now, after a write, and was not before, or has changed.
 func (o objectID) news(now objectID) []attribute.KeyValue {
-	var out []attribute.KeyValue
+	out := make([]attribute.KeyValue, 0, 4)
 	if now.namespace != o.namespace && now.namespace != "" {
 		out = append(out, NamespaceKey.String(now.namespace))
 	}

@@ -53,6 +53,8 @@ type session struct {
 
 	options    [6]trace.SpanStartOption // of the span, kept here to save an allocation
 	firstReads [4]read                  // most reconciles read no more
+	firstFacts [4]objectFacts           // of them, and of what was written
+	facts      int                      // of firstFacts that are taken
 }
 
 // read is an object as the reconcile read it. Its name does not depend on the version and the Go type that it was read as.

@@ -41,7 +41,7 @@ func (s *session) remember(gvk schema.GroupVersionKind, obj client.Object, liste
 	if i < 0 && len(s.reads) >= maxReads && !primary {
 		return
 	}
-	f := factsOf(obj)
+	f := s.newFacts(factsOf(obj))
 	if annotations := obj.GetAnnotations(); len(annotations) > 0 && s.cfg.hasContext(annotations) {
 		if stored, ok := s.cfg.extract(s.ctx, obj, levelReconcile); ok {
 			f.stored = &stored
@@ -51,11 +51,11 @@ func (s *session) remember(gvk schema.GroupVersionKind, obj client.Object, liste
 		status := readStatus(obj)
 		f.status = &status
 	}
-	s.keep(i, name, &f)
+	s.keep(i, name, f)
 	if primary {
-		s.gvk, s.object = gvk, &f
+		s.gvk, s.object = gvk, f
 		s.readiness, _ = s.cfg.converge.of(gvk.GroupKind(), obj)
-		s.objStart = s.generationStart(&f, obj)
+		s.objStart = s.generationStart(f, obj)
 	}
 }
 
@@ -64,8 +64,21 @@ func (s *session) rememberWritten(name objectName, f *objectFacts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := s.find(name); i >= 0 || len(s.reads) < maxReads {
-		s.keep(i, name, f)
+		s.keep(i, name, s.newFacts(*f))
 	}
+}
+
+// newFacts stores facts, the first of them in the session itself. They are not changed later, since a caller may still read them
+// without the lock. The caller holds the lock.
+func (s *session) newFacts(f objectFacts) *objectFacts {
+	if s.facts == len(s.firstFacts) {
+		kept := f // f itself stays off the heap
+		return &kept
+	}
+	stored := &s.firstFacts[s.facts]
+	*stored = f
+	s.facts++
+	return stored
 }
 
 // generationStart estimates when the generation of an object began: its creation for the first, else the last write of anything but a
