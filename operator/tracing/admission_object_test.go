@@ -20,7 +20,7 @@ func owning(keys ...string) func(*appsv1.Deployment) {
 		}
 		d.ManagedFields = append(d.ManagedFields, metav1.ManagedFieldsEntry{
 			Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsType: "FieldsV1",
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(fields + `}}}`)},
+			FieldsV1: &metav1.FieldsV1{Raw: []byte(fields + `}}}`)}, //nolint:staticcheck // older versions have no other way
 		})
 	}
 }
@@ -78,7 +78,7 @@ func edited(old *appsv1.Deployment, edit ...func(*appsv1.Deployment)) *appsv1.De
 func TestSentAnnotation(t *testing.T) {
 	t.Parallel()
 	entry := func(fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+		return metav1.ManagedFieldsEntry{FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}} //nolint:staticcheck // older versions have no other way
 	}
 	for name, tc := range map[string]struct {
 		managed     []metav1.ManagedFieldsEntry

@@ -117,10 +117,11 @@ func TestCausalityIsSharedByProvider(t *testing.T) {
 	}
 	var all causalities
 	one, other := &providerStub{}, &providerStub{}
-	if all.of(one) != all.of(one) || all.of(one) == all.of(other) {
+	first, second := all.of(one), all.of(one)
+	if first != second || first == all.of(other) {
 		t.Error("wrappers with one provider do not share a table, or those with two do")
 	}
-	if all.of(notComparable{}) == all.of(notComparable{}) {
+	if first, second = all.of(notComparable{}), all.of(notComparable{}); first == second {
 		t.Error("providers that can't be compared share a table")
 	}
 	for range maxProviders {

@@ -31,10 +31,10 @@ type process struct {
 	now      time.Time
 }
 
-func newProcess(t *testing.T, server client.Client, opts ...Option) *process {
+func newProcess(t *testing.T, server client.Client) *process {
 	p := &process{t: t, recorder: tracingtest.NewTracerProvider(), now: time.Now()}
 	clock := optionFunc(func(c *config) { c.now = func() time.Time { return p.now } })
-	p.opts = append([]Option{WithTracerProvider(p.recorder), clock}, opts...)
+	p.opts = []Option{WithTracerProvider(p.recorder), clock}
 	p.client = WrapClient(server, p.opts...)
 	return p
 }
@@ -72,10 +72,10 @@ func (p *process) matches(name, tree string) {
 	}
 }
 
-func (p *process) get(name string) *appsv1.Deployment {
+func (p *process) child() *appsv1.Deployment {
 	p.t.Helper()
 	var d appsv1.Deployment
-	if err := p.client.Get(p.t.Context(), types.NamespacedName{Namespace: "ns", Name: name}, &d); err != nil {
+	if err := p.client.Get(p.t.Context(), types.NamespacedName{Namespace: "ns", Name: "child"}, &d); err != nil {
 		p.t.Fatal(err)
 	}
 	return &d
@@ -96,14 +96,14 @@ func TestOneTraceInOneProcess(t *testing.T) {
 		return p.client.Create(ctx, configMap("child"))
 	})
 	p.reconcile("owner", nil, func(ctx context.Context, _ *appsv1.Deployment) error {
-		child := p.get("child")
+		child := p.child()
 		child.Spec.Replicas = new(int32(7))
 		return p.client.Update(ctx, child)
 	})
-	p.reconcile("child", p.get("child"), func(ctx context.Context, d *appsv1.Deployment) error {
+	p.reconcile("child", p.child(), func(ctx context.Context, d *appsv1.Deployment) error {
 		return p.client.Create(ctx, configMap("later"))
 	})
-	if annotations := p.get("child").Annotations; len(annotations) != 0 {
+	if annotations := p.child().Annotations; len(annotations) != 0 {
 		t.Errorf("child has annotations %v, want none", annotations)
 	}
 	p.matches("one trace", `
@@ -126,7 +126,7 @@ func TestTwoProcesses(t *testing.T) {
 	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)), deployment("child"))
 	a, b := newProcess(t, server), newProcess(t, server)
 	a.reconcile("owner", nil, func(ctx context.Context, _ *appsv1.Deployment) error {
-		child := a.get("child")
+		child := a.child()
 		child.Spec.Paused = true
 		return a.client.Update(ctx, child)
 	})
@@ -181,7 +181,7 @@ func TestStaleRead(t *testing.T) {
 	})
 	p := newProcess(t, server)
 	p.reconcile("owner", nil, func(ctx context.Context, _ *appsv1.Deployment) error {
-		child := p.get("child")
+		child := p.child()
 		child.Spec.Paused = true
 		return p.client.Update(ctx, child)
 	})
@@ -338,7 +338,7 @@ func TestStaleReconcileJoinsItsTrigger(t *testing.T) {
 	p.reconcile("child", nil, func(ctx context.Context, d *appsv1.Deployment) error {
 		return writeReady(ctx, p.client, d, corev1.ConditionTrue)
 	})
-	p.reconcile("owner", p.get("child"), func(ctx context.Context, d *appsv1.Deployment) error {
+	p.reconcile("owner", p.child(), func(ctx context.Context, d *appsv1.Deployment) error {
 		return writeReady(ctx, p.client, d, corev1.ConditionTrue)
 	})
 	p.matches("a repair", `
@@ -351,7 +351,7 @@ reconcile Deployment [operator.object.name=owner]
 `)
 	p.recorder.Reset()
 	p.now = p.now.Add(2 * time.Hour)
-	p.reconcile("owner", p.get("child"), func(ctx context.Context, _ *appsv1.Deployment) error { return p.client.Create(ctx, configMap("x")) })
+	p.reconcile("owner", p.child(), func(ctx context.Context, _ *appsv1.Deployment) error { return p.client.Create(ctx, configMap("x")) })
 	if s := spanNamed(t, p.recorder.Spans(), "reconcile Deployment"); s.Parent.IsValid() || len(s.Links) == 0 {
 		t.Errorf("parent %v, links %v, want a root with a link once the trigger is stale, too", s.Parent, s.Links)
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
@@ -15,12 +14,6 @@ import (
 )
 
 const ours, theirs = "example.com/ours", "example.com/theirs"
-
-// ownSpan makes a span of the reconciler's own.
-func ownSpan(ctx context.Context) {
-	_, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("own").Start(ctx, "own")
-	span.End()
-}
 
 // TestFinalizers: a write that is about finalizers is called so, however it is made.
 func TestFinalizers(t *testing.T) {

@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -180,7 +181,7 @@ type managedController[R comparable] struct {
 // Reconcile implements reconcile.TypedReconciler. The kind is known by then, since sources start first.
 func (c *managedController[R]) Reconcile(ctx context.Context, req R) (reconcile.Result, error) {
 	c.once.Do(func() {
-		opts := append(c.m.opts[:len(c.m.opts):len(c.m.opts)], WithQueueObserver(c.queue))
+		opts := slices.Concat(c.m.opts, []Option{WithQueueObserver(c.queue)})
 		c.traced = WrapTypedReconciler(c.reconciledObject(), c.inner, c.key, opts...)
 	})
 	return c.traced.Reconcile(ctx, req)

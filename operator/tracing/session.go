@@ -192,7 +192,7 @@ func (s *session) relate() (relation, bool) {
 func (s *session) relateStale(f *objectFacts, own carried) relation {
 	if s.taken != nil {
 		for i := range s.taken.triggers {
-			if c := s.taken.triggers[i].change(s.cfg.causes); c.current && c.valid() && s.start.Sub(c.start) < s.cfg.maxAge {
+			if c := s.taken.triggers[i].change(s.cfg.causes); c.current && c.valid() && s.start.Sub(c.start) < min(s.cfg.maxAge, s.cfg.convergedAge) {
 				return c.parent()
 			}
 		}

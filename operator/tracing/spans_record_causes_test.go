@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"net/url"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,9 +17,9 @@ import (
 // causes has a reconcile that another write caused, unchanged writes, stale reads, and waits.
 func (r *everything) causes() {
 	now, stale := time.Now(), false
-	opts := append(r.opts[:len(r.opts):len(r.opts)], optionFunc(func(c *config) {
+	opts := slices.Concat(r.opts, []Option{optionFunc(func(c *config) {
 		c.now = func() time.Time { now = now.Add(2 * minWait); return now }
-	}))
+	})})
 	server := interceptor.NewClient(newFakeServer(r.t, deployment("owner"), deployment("child")), interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 			err := c.Get(ctx, key, obj, opts...)

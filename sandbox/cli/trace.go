@@ -32,6 +32,15 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 	o.follow.bind(cmd)
 }
 
+const traceExamples = `  go run ./sandbox trace head-sample
+  go run ./sandbox trace memcached/sample -n team-a
+  go run ./sandbox trace web --watch
+  go run ./sandbox trace web --watch --until-complete --watch-timeout=2m
+  go run ./sandbox trace team-a/web -o json > trace.json
+  go run ./sandbox trace head-sample -o html > trace.html
+  go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
+  go run ./sandbox trace import trace.json`
+
 func newTrace(shared *shared) *cobra.Command {
 	var o traceOptions
 	cmd := &cobra.Command{
@@ -58,14 +67,7 @@ With --from=FILE it shows a trace of a file of OTLP JSON instead (- for the stan
 has several, the argument names one by its id, or by the id's beginning.
 
 An object named like a subcommand is written with its namespace or kind: default/import.`,
-		Example: `  go run ./sandbox trace head-sample
-  go run ./sandbox trace memcached/sample -n team-a
-  go run ./sandbox trace web --watch
-  go run ./sandbox trace web --watch --until-complete --watch-timeout=2m
-  go run ./sandbox trace team-a/web -o json > trace.json
-  go run ./sandbox trace head-sample -o html > trace.html
-  go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
-  go run ./sandbox trace import trace.json`,
+		Example: traceExamples,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.from != "" && len(args) == 0 {
 				return nil

@@ -25,8 +25,8 @@ var (
 )
 
 // admit is a webhook's span, which names the object, and in versions to come perhaps its generation.
-func admit(trace model.TraceID, id uint64, at time.Duration, g generation) model.Span {
-	return placed(trace, id, 0, "admit", at, g.tags(model.String("span.kind", "server"))...)
+func admit(trace model.TraceID, at time.Duration, g generation) model.Span {
+	return placed(trace, 1, 0, "admit", at, g.tags(model.String("span.kind", "server"))...)
 }
 
 func TestFindCurrent(t *testing.T) {
@@ -39,23 +39,23 @@ func TestFindCurrent(t *testing.T) {
 		known  bool
 	}{
 		"the annotation's": {
-			[]model.Span{admit(lone, 1, 0, childA), reconcile(lone, 2, 1, ms, childA), reconcile(newer, 1, 0, time.Second, childA)},
+			[]model.Span{admit(lone, 0, childA), reconcile(lone, 2, 1, ms, childA), reconcile(newer, 1, 0, time.Second, childA)},
 			object(childA, loneID), "admit in aaaa\n  reconcile child-a\n", true,
 		},
 		"an update that the server stored unchanged": {
-			[]model.Span{admit(inProcess, 1, 0, childA), reconcile(inProcess, 2, 1, ms, childA), admit(lone, 1, time.Second, childA)},
+			[]model.Span{admit(inProcess, 0, childA), reconcile(inProcess, 2, 1, ms, childA), admit(lone, time.Second, childA)},
 			object(childA, loneID), "admit in bbbb\n  reconcile child-a\n", true,
 		},
 		"an update that the server stored unchanged, of an object without a generation": {
-			[]model.Span{admit(inProcess, 1, 0, childA), reconcile(inProcess, 2, 1, ms, childA), admit(lone, 1, time.Second, childA)},
+			[]model.Span{admit(inProcess, 0, childA), reconcile(inProcess, 2, 1, ms, childA), admit(lone, time.Second, childA)},
 			object(generation{childA.uid, 0}, loneID), "admit in bbbb\n  reconcile child-a\n", true,
 		},
 		"a change whose reconcile is still to come": {
-			[]model.Span{admit(inProcess, 1, 0, childA), reconcile(inProcess, 2, 1, ms, childA), admit(lone, 1, time.Second, second)},
+			[]model.Span{admit(inProcess, 0, childA), reconcile(inProcess, 2, 1, ms, childA), admit(lone, time.Second, second)},
 			object(second, loneID), "admit in aaaa\n", false,
 		},
 		"an update in the same process, which no annotation tells": {
-			[]model.Span{admit(lone, 1, 0, childA), reconcile(lone, 2, 1, ms, childA), writes(inProcess, 1, 0, time.Second, second), reconcile(inProcess, 2, 1, 2*time.Second, second)},
+			[]model.Span{admit(lone, 0, childA), reconcile(lone, 2, 1, ms, childA), writes(inProcess, 1, 0, time.Second, second), reconcile(inProcess, 2, 1, 2*time.Second, second)},
 			object(second, loneID), "update child-a in bbbb\n  reconcile child-a\n", true,
 		},
 		"the latest of several reconciles": {
@@ -63,13 +63,13 @@ func TestFindCurrent(t *testing.T) {
 			object(childA, ""), "reconcile child-a in cccc\n", true,
 		},
 		"another service": {
-			[]model.Span{admit(lone, 1, 0, childA), sentBy("other", reconcile(newer, 1, 0, time.Second, childA))},
+			[]model.Span{admit(lone, 0, childA), sentBy("other", reconcile(newer, 1, 0, time.Second, childA))},
 			object(childA, loneID), "reconcile child-a in cccc\n", true,
 		},
 		"a writer in another process": {
 			[]model.Span{
 				placed(inProcess, 1, 0, "admit", 0), writes(inProcess, 2, 1, ms, childA),
-				sentBy("other", reconcile(childA.traceID(), 2, 0, 2*ms, childA)), admit(lone, 1, 0, childA),
+				sentBy("other", reconcile(childA.traceID(), 2, 0, 2*ms, childA)), admit(lone, 0, childA),
 			},
 			object(childA, loneID), "admit in bbbb\n  update child-a\n    reconcile child-a in " + a + "\n", true,
 		},
@@ -81,7 +81,7 @@ func TestFindCurrent(t *testing.T) {
 			object(childA, ""), "update head in bbbb\n  reconcile head in " + head.id()[:4] + "\n    update child-a\n      reconcile child-a in " + a + "\n", true,
 		},
 		"the half that the operator's own update began": {
-			[]model.Span{admit(lone, 1, 0, childA), reconcile(lone, 2, 1, ms, childA), writes(lone, 3, 2, 2*ms, second), reconcile(second.traceID(), 1, 0, 3*ms, second)},
+			[]model.Span{admit(lone, 0, childA), reconcile(lone, 2, 1, ms, childA), writes(lone, 3, 2, 2*ms, second), reconcile(second.traceID(), 1, 0, 3*ms, second)},
 			object(second, loneID), "admit in aaaa\n  reconcile child-a\n    update child-a\n      reconcile child-a in " + second.id()[:4] + "\n", true,
 		},
 		"no annotation, and only earlier generations": {
@@ -104,7 +104,7 @@ func TestFindCurrent(t *testing.T) {
 func TestFindCurrentErrors(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	spans := []model.Span{admit(lone, 1, 0, childA), reconcile(newer, 1, 0, time.Second, childA)}
+	spans := []model.Span{admit(lone, 0, childA), reconcile(newer, 1, 0, time.Second, childA)}
 	for name, test := range map[string]struct {
 		object metav1.Object
 		fails  string

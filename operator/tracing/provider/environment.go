@@ -131,12 +131,18 @@ var environmentMu sync.Mutex
 // use calls f while the environment has the corrected values, and restores the environment. The
 // caller holds environmentMu.
 func (v *variables) use(f func()) {
+	var restore []func()
+	defer func() {
+		for _, f := range restore {
+			f()
+		}
+	}()
 	for name, value := range v.corrected {
 		was, ok := os.LookupEnv(name)
 		if value == was && ok == (value != "") {
 			continue
 		}
-		defer setenv(name, was, ok) //nolint:revive // runs when f has returned
+		restore = append(restore, func() { setenv(name, was, ok) })
 		setenv(name, value, value != "")
 	}
 	f()

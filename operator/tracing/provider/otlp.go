@@ -175,7 +175,7 @@ func endpoint(overGRPC bool) parser {
 	return func(value string) reading {
 		u, err := url.Parse(value)
 		address := hostPort.FindStringSubmatch(value)
-		isAddress := address != nil && validPort(address[2])
+		isAddress := len(address) > 2 && validPort(address[2])
 		switch {
 		case err == nil && (u.Scheme == "http" || u.Scheme == "https"):
 			if u.Host != "" && (u.Port() == "" || validPort(u.Port())) {

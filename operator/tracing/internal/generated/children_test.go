@@ -49,7 +49,7 @@ var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 	},
 	"apply": func(ctx context.Context, c child) (client.Object, error) {
 		if c.Lock {
-			if err := c.Get(ctx, c.key(), c.blank()); client.IgnoreNotFound(err) != nil {
+			if err := client.IgnoreNotFound(c.Get(ctx, c.key(), c.blank())); err != nil {
 				return nil, err
 			}
 		}
@@ -103,7 +103,7 @@ var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 			if live.GetAnnotations()[hashAnnotation] == c.value() {
 				return nil
 			}
-			if err := c.Delete(ctx, live, deleteNow, client.Preconditions{UID: new(live.GetUID())}); client.IgnoreNotFound(err) != nil {
+			if err := client.IgnoreNotFound(c.Delete(ctx, live, deleteNow, client.Preconditions{UID: new(live.GetUID())})); err != nil {
 				return err
 			}
 			return c.Create(ctx, obj)
@@ -179,7 +179,7 @@ var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 	},
 	"dry-run-create": func(ctx context.Context, c child) (client.Object, error) {
 		would := build(c.step, c.want)
-		if err := client.NewDryRunClient(c.Client).Create(ctx, would); client.IgnoreAlreadyExists(err) != nil {
+		if err := client.IgnoreAlreadyExists(client.NewDryRunClient(c.Client).Create(ctx, would)); err != nil {
 			return nil, err
 		}
 		c.log.object("would", would, nil)

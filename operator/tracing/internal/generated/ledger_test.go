@@ -171,7 +171,8 @@ func targetOf(path string) target {
 func decode(contentType string, data []byte) (map[string]any, error) {
 	var m map[string]any
 	if !strings.Contains(contentType, "protobuf") {
-		return m, json.Unmarshal(data, &m)
+		err := json.Unmarshal(data, &m)
+		return m, err
 	}
 	obj, gvk, err := serializer.NewCodecFactory(scheme).UniversalDeserializer().Decode(data, nil, nil)
 	if err != nil {

@@ -66,7 +66,8 @@ func startManaged(ctx context.Context, s *scenario, mode string) (*managed, erro
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()
 	m.stop = func() error { cancel(); return <-ended }
-	return m, m.create(ctx)
+	err = m.create(ctx)
+	return m, err
 }
 
 func (m *managed) addController(mgr ctrl.Manager, p *program) error {

@@ -82,8 +82,9 @@ func (t *transcript) add(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	line := t.normalized(fmt.Sprintf(format, args...))
-	if t.want != nil && (len(t.lines) >= len(t.want) || t.want[len(t.lines)] != line) {
-		t.diverged = true
+	if compared := t.want != nil; compared {
+		n := len(t.lines)
+		t.diverged = t.diverged || n >= len(t.want) || t.want[n] != line
 	}
 	t.lines = append(t.lines, line)
 }

@@ -106,7 +106,8 @@ func parseFile(ctx context.Context, folder string) (moduleFile, error) {
 	if err != nil {
 		return file, err
 	}
-	return file, json.Unmarshal(out, &file)
+	err = json.Unmarshal(out, &file)
+	return file, err
 }
 
 func run(ctx context.Context, folder string, args ...string) ([]byte, error) {
