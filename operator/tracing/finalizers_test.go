@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 )
 
@@ -120,5 +121,27 @@ func TestFinalizersOfUnreadObjects(t *testing.T) {
 	}
 	if added, ok := spanNamed(t, spans, "apply Deployment").Attribute(FinalizersAddedKey); ok {
 		t.Errorf("the apply adds %v, want nothing known", added.AsStringSlice())
+	}
+}
+
+// TestLastFinalizerOfADeletedObject: the API server deletes the object, and answers with the version that it had.
+func TestLastFinalizerOfADeletedObject(t *testing.T) {
+	owner := deployment("owner", func(d *appsv1.Deployment) { d.Finalizers = []string{ours} })
+	server := interceptor.NewClient(newFakeServer(t, owner), interceptor.Funcs{
+		Patch: func(_ context.Context, _ client.WithWatch, obj client.Object, _ client.Patch, _ ...client.PatchOption) error {
+			obj.SetFinalizers(nil)
+			return nil
+		},
+	})
+	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
+		before := d.DeepCopy()
+		controllerutil.RemoveFinalizer(d, ours)
+		return c.Patch(ctx, d, client.MergeFrom(before))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, unchanged := spanNamed(t, spans, "remove_finalizer Deployment").Attribute(WriteUnchangedKey); unchanged {
+		t.Error("the removal of the last finalizer is called unchanged")
 	}
 }

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/codes"
@@ -139,7 +140,9 @@ func (w *write) end(obj client.Object, err error) {
 		return
 	}
 	after := factsOf(obj)
-	unchanged := w.verb != verbCreate && (w.knew(after.uid, after.version) || w.repeated(obj, &after))
+	// The API server answers the removal of the last finalizer of a deleted object with the version before.
+	letGo := w.read && !slices.Equal(w.prior.finalizers, after.finalizers)
+	unchanged := w.verb != verbCreate && !letGo && (w.knew(after.uid, after.version) || w.repeated(obj, &after))
 	if unchanged && w.lazy.owner != nil && w.lazy.started() == nil && !w.session.hasBegun() {
 		w.finished = true
 		w.lazy.finish()
