@@ -133,7 +133,7 @@ func required(t *testing.T, name, modulePath string) string {
 // uncache removes a version of the modules from the module cache. Its folders are read-only.
 func uncache(t *testing.T, version string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "go", "env", "GOMODCACHE").Output()
 	if err != nil {
 		t.Error(err)
 		return
