@@ -103,7 +103,7 @@ func continued(t *testing.T) jaeger.Trace {
 	)))
 	trees := jaeger.Join(traces)
 	if err != nil || len(trees) != 1 || len(trees[0].TraceIDs()) != 3 {
-		t.Fatalf("reading a tree of three traces gives %d trees: %v", len(trees), err)
+		t.Fatalf("reading a tree of three traces = %d trees, %v; want one", len(trees), err)
 	}
 	return trees[0]
 }

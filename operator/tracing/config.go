@@ -33,7 +33,7 @@ const (
 	UntrustedIgnore
 )
 
-// String gives the word that [ParseUntrustedContext] reads.
+// String returns the word that [ParseUntrustedContext] reads.
 func (f UntrustedContext) String() string {
 	switch f {
 	case UntrustedParent:

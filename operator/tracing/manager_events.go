@@ -135,7 +135,7 @@ func (c *managedController[R]) end(e *handledEvent) {
 
 // cause returns the event that a request is added for. Handlers add while they handle, so it is among
 // those that are handled now. Of several, it is the only one that For or Owns would add the request for;
-// if there is none or more than one, the cause stays unknown rather than wrong.
+// if there is none or more than one, the cause stays unknown. An add from a channel source while one event is handled is wrongly attributed to that event.
 func (c *managedController[R]) cause(item R) *handledEvent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -183,7 +183,7 @@ func (c *managedController[R]) announce(item R, after time.Duration, limited boo
 	}
 }
 
-// announceEvent is the only place that knows how a QueueObserver is told a cause.
+// announceEvent is the only place that depends on how a QueueObserver records a trigger.
 func announceEvent[R comparable](q *QueueObserver[R], item R, after time.Duration, limited bool, e *handledEvent) {
 	q.table.announce(item, after, limited, q.cfg.trigger(e.action, e.object), q.cfg.now())
 }

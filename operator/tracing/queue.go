@@ -15,7 +15,7 @@ import (
 // table beside the controller's, which it learns from by decorating it: the requests are what they were.
 //
 // A controller gets all of it in four places: its options ([QueueObserver.Options]), its event filter
-// ([QueueObserver.Predicate]), the handlers that it gives to Watches ([WrapEventHandler]), and its wrapped reconciler
+// ([QueueObserver.Predicate]), the handlers that it passes to Watches ([WrapEventHandler]), and its wrapped reconciler
 // ([WithQueueObserver]). Each can be left out; what is not known then is absent from the spans.
 //
 // Make one per controller, or their requests are mixed. The table is bounded: 16,384 requests, of which

@@ -76,7 +76,7 @@ func copyModule(ctx context.Context, folder, file string) error {
 	return err
 }
 
-// Direct gives the paths of the modules whose packages the module in a folder imports itself, its tests included.
+// Direct returns the paths of the modules whose packages the module in a folder imports itself, its tests included.
 func Direct(ctx context.Context, folder string) ([]string, error) {
 	file, err := parseFile(ctx, folder)
 	if err != nil {
