@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 )
@@ -57,63 +56,10 @@ func (q *QueueObserver[R]) announcing(inner workqueue.TypedRateLimitingInterface
 	if q.cfg.off() || absent(obj) || inner == nil {
 		return inner
 	}
-	a := announcingQueue[R]{inner, q, q.cfg.trigger(action, obj)}
-	if pq, ok := inner.(priorityqueue.PriorityQueue[R]); ok {
-		return &announcingPriorityQueue[R]{a, pq}
-	}
-	return &a
-}
-
-// announcingQueue notes in the table the trigger of each add before it adds.
-type announcingQueue[R comparable] struct {
-	workqueue.TypedRateLimitingInterface[R]
-
-	queue   *QueueObserver[R]
-	trigger trigger
-}
-
-func (a *announcingQueue[R]) announce(item R, after time.Duration, limited bool) {
-	if q := a.queue; !q.cfg.off() {
-		q.table.announce(item, after, limited, a.trigger, q.cfg.now())
-	}
-}
-
-// Add implements workqueue.TypedInterface.
-func (a *announcingQueue[R]) Add(item R) {
-	a.announce(item, 0, false)
-	a.TypedRateLimitingInterface.Add(item)
-}
-
-// AddAfter implements workqueue.TypedDelayingInterface.
-func (a *announcingQueue[R]) AddAfter(item R, after time.Duration) {
-	a.announce(item, after, false)
-	a.TypedRateLimitingInterface.AddAfter(item, after)
-}
-
-// AddRateLimited implements workqueue.TypedRateLimitingInterface.
-func (a *announcingQueue[R]) AddRateLimited(item R) {
-	a.announce(item, 0, true)
-	a.TypedRateLimitingInterface.AddRateLimited(item)
-}
-
-// announcingPriorityQueue is an announcingQueue in front of a priority queue.
-type announcingPriorityQueue[R comparable] struct {
-	announcingQueue[R]
-
-	inner priorityqueue.PriorityQueue[R]
-}
-
-var _ priorityqueue.PriorityQueue[string] = (*announcingPriorityQueue[string])(nil)
-
-// AddWithOpts implements priorityqueue.PriorityQueue.
-func (a *announcingPriorityQueue[R]) AddWithOpts(o priorityqueue.AddOpts, items ...R) {
-	for _, item := range items {
-		a.announce(item, o.After, o.RateLimited)
-	}
-	a.inner.AddWithOpts(o, items...)
-}
-
-// GetWithPriority implements priorityqueue.PriorityQueue.
-func (a *announcingPriorityQueue[R]) GetWithPriority() (R, int, bool) {
-	return a.inner.GetWithPriority()
+	t := q.cfg.trigger(action, obj)
+	return observeAdds(inner, func(item R, after time.Duration, limited bool) {
+		if !q.cfg.off() {
+			q.table.announce(item, after, limited, t, q.cfg.now())
+		}
+	})
 }

@@ -9,8 +9,6 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // observerKey is the key of the eventObserver in the context with which a controller starts its sources.
@@ -160,15 +158,7 @@ func (c *managedController[R]) cause(item R) *handledEvent {
 func (c *managedController[R]) observeQueue(f queueFunc[R]) queueFunc[R] {
 	f = c.queue.WrapNewQueue(f)
 	return func(name string, l workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R] {
-		inner := f(name, l)
-		switch q := inner.(type) {
-		case nil:
-			return nil
-		case priorityqueue.PriorityQueue[R]:
-			return &managedPriorityQueue[R]{managedQueue[R]{q, c}, q}
-		default:
-			return &managedQueue[R]{q, c}
-		}
+		return observeAdds(f(name, l), c.announce)
 	}
 }
 
@@ -179,54 +169,6 @@ func (c *managedController[R]) announce(item R, after time.Duration, limited boo
 		return
 	}
 	if e := c.cause(item); e != nil {
-		announceEvent(c.queue, item, after, limited, e)
+		c.queue.table.announce(item, after, limited, c.queue.cfg.trigger(e.action, e.object), c.queue.cfg.now())
 	}
 }
-
-// announceEvent is the only place that depends on how a QueueObserver records a trigger.
-func announceEvent[R comparable](q *QueueObserver[R], item R, after time.Duration, limited bool, e *handledEvent) {
-	q.table.announce(item, after, limited, q.cfg.trigger(e.action, e.object), q.cfg.now())
-}
-
-// managedQueue is the queue of a managed controller.
-type managedQueue[R comparable] struct {
-	workqueue.TypedRateLimitingInterface[R]
-	controller *managedController[R]
-}
-
-// Add implements workqueue.TypedInterface.
-func (q *managedQueue[R]) Add(item R) {
-	q.controller.announce(item, 0, false)
-	q.TypedRateLimitingInterface.Add(item)
-}
-
-// AddAfter implements workqueue.TypedDelayingInterface.
-func (q *managedQueue[R]) AddAfter(item R, after time.Duration) {
-	q.controller.announce(item, after, false)
-	q.TypedRateLimitingInterface.AddAfter(item, after)
-}
-
-// AddRateLimited implements workqueue.TypedRateLimitingInterface.
-func (q *managedQueue[R]) AddRateLimited(item R) {
-	q.controller.announce(item, 0, true)
-	q.TypedRateLimitingInterface.AddRateLimited(item)
-}
-
-// managedPriorityQueue is a managedQueue that is a priority queue, because the queue is one.
-type managedPriorityQueue[R comparable] struct {
-	managedQueue[R]
-	inner priorityqueue.PriorityQueue[R]
-}
-
-var _ priorityqueue.PriorityQueue[reconcile.Request] = (*managedPriorityQueue[reconcile.Request])(nil)
-
-// AddWithOpts implements priorityqueue.PriorityQueue.
-func (q *managedPriorityQueue[R]) AddWithOpts(o priorityqueue.AddOpts, items ...R) {
-	for _, item := range items {
-		q.controller.announce(item, o.After, o.RateLimited)
-	}
-	q.inner.AddWithOpts(o, items...)
-}
-
-// GetWithPriority implements priorityqueue.PriorityQueue.
-func (q *managedPriorityQueue[R]) GetWithPriority() (R, int, bool) { return q.inner.GetWithPriority() }

@@ -7,43 +7,82 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
 
+// beforeAdd is called before a request is added to a queue: after the given time, or when the rate limiter lets it.
+type beforeAdd[R comparable] func(item R, after time.Duration, limited bool)
+
+// observeAdds returns a queue that calls a function before each add: a request that is added may be taken before Add returns. It is a
+// priority queue if and only if the queue is one. A nil queue stays nil.
+func observeAdds[R comparable](inner workqueue.TypedRateLimitingInterface[R], before beforeAdd[R]) workqueue.TypedRateLimitingInterface[R] {
+	if inner == nil {
+		return nil
+	}
+	q := observedAdds[R]{inner, before}
+	if pq, ok := inner.(priorityqueue.PriorityQueue[R]); ok {
+		return &observedPriorityAdds[R]{q, pq}
+	}
+	return &q
+}
+
+type observedAdds[R comparable] struct {
+	workqueue.TypedRateLimitingInterface[R]
+	before beforeAdd[R]
+}
+
+// Add implements workqueue.TypedInterface.
+func (q *observedAdds[R]) Add(item R) {
+	q.before(item, 0, false)
+	q.TypedRateLimitingInterface.Add(item)
+}
+
+// AddAfter implements workqueue.TypedDelayingInterface.
+func (q *observedAdds[R]) AddAfter(item R, after time.Duration) {
+	q.before(item, after, false)
+	q.TypedRateLimitingInterface.AddAfter(item, after)
+}
+
+// AddRateLimited implements workqueue.TypedRateLimitingInterface.
+func (q *observedAdds[R]) AddRateLimited(item R) {
+	q.before(item, 0, true)
+	q.TypedRateLimitingInterface.AddRateLimited(item)
+}
+
+type observedPriorityAdds[R comparable] struct {
+	observedAdds[R]
+	inner priorityqueue.PriorityQueue[R]
+}
+
+var _ priorityqueue.PriorityQueue[string] = (*observedPriorityAdds[string])(nil)
+
+// AddWithOpts implements priorityqueue.PriorityQueue.
+func (q *observedPriorityAdds[R]) AddWithOpts(o priorityqueue.AddOpts, items ...R) {
+	for _, item := range items {
+		q.before(item, o.After, o.RateLimited)
+	}
+	q.inner.AddWithOpts(o, items...)
+}
+
+// GetWithPriority implements priorityqueue.PriorityQueue.
+func (q *observedPriorityAdds[R]) GetWithPriority() (R, int, bool) { return q.inner.GetWithPriority() }
+
 // decorate begins a new table for the queue, and decorates it.
 func (q *QueueObserver[R]) decorate(inner workqueue.TypedRateLimitingInterface[R]) workqueue.TypedRateLimitingInterface[R] {
 	if inner == nil {
 		return nil
 	}
-	pq, ok := inner.(priorityqueue.PriorityQueue[R])
+	t := tracedQueue[R]{observeAdds(inner, q.added), q}
+	pq, ok := t.TypedRateLimitingInterface.(priorityqueue.PriorityQueue[R])
 	q.table.open(ok)
 	if !ok {
-		return &tracedQueue[R]{inner, q}
+		return &t
 	}
-	return &tracedPriorityQueue[R]{tracedQueue[R]{inner, q}, pq}
+	return &tracedPriorityQueue[R]{t, pq}
 }
 
-// tracedQueue notes what happens to requests, always before the queue does it: a request that is added may
-// be taken before Add returns, and one that is done may be taken again before Done returns.
+// tracedQueue notes what happens to requests, before the queue does it: one that is done may be taken again before Done returns.
 type tracedQueue[R comparable] struct {
 	workqueue.TypedRateLimitingInterface[R]
 
 	queue *QueueObserver[R]
-}
-
-// Add implements workqueue.TypedInterface.
-func (t *tracedQueue[R]) Add(item R) {
-	t.queue.added(item, 0, false)
-	t.TypedRateLimitingInterface.Add(item)
-}
-
-// AddAfter implements workqueue.TypedDelayingInterface.
-func (t *tracedQueue[R]) AddAfter(item R, after time.Duration) {
-	t.queue.added(item, after, false)
-	t.TypedRateLimitingInterface.AddAfter(item, after)
-}
-
-// AddRateLimited implements workqueue.TypedRateLimitingInterface.
-func (t *tracedQueue[R]) AddRateLimited(item R) {
-	t.queue.added(item, 0, true)
-	t.TypedRateLimitingInterface.AddRateLimited(item)
 }
 
 // Get implements workqueue.TypedInterface.
@@ -98,9 +137,6 @@ var _ priorityqueue.PriorityQueue[string] = (*tracedPriorityQueue[string])(nil)
 
 // AddWithOpts implements priorityqueue.PriorityQueue.
 func (t *tracedPriorityQueue[R]) AddWithOpts(o priorityqueue.AddOpts, items ...R) {
-	for _, item := range items {
-		t.queue.added(item, o.After, o.RateLimited)
-	}
 	t.inner.AddWithOpts(o, items...)
 }
 
