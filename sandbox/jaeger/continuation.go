@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -48,6 +49,7 @@ func continuation(uid string, generation int64) pcommon.TraceID {
 // ReadTree reads a trace and the traces that continue it, at any depth, and returns them as one: its [Trace.Forest] has the roots of
 // each continuation, and the spans there whose parent is missing, below the span that wrote the generation. Of several writers of one
 // generation the earliest counts. Roots that started before it by more than [ClockSkew] are left out with the spans below them.
+// If a webhook of another process admitted the write, the continuation is the trace of the webhook. Only a [Searcher] finds it.
 //
 // Each trace is read once, so that cycles end. A continuation that Jaeger does not have is not an error: the writer's own process
 // continued the trace. Other errors are returned. [MaxTraces] and [MaxSpans] bound the tree, see [Trace.Cut].
@@ -56,17 +58,19 @@ func ReadTree(ctx context.Context, from Reader, traceID string) (Trace, error) {
 	if err != nil {
 		return first, err
 	}
-	return first.grow(func(id string) (Trace, error) { return from.GetTrace(ctx, id) })
+	return first.grow(follower(ctx, from))
 }
 
 // Join returns the traces with each trace that continues another one as a part of that one, as [ReadTree] does for a Jaeger. It suits
 // the traces of a file. The order is kept.
 func Join(traces []Trace) []Trace {
+	file := newArchive(traces)
 	continued := map[string]bool{}
 	for _, t := range traces {
-		for _, e := range t.elements {
-			if id, ok := e.continuation(); ok {
-				continued[id.String()] = true
+		for _, w := range writers(t.elements) {
+			continued[w.continuation] = true
+			if admitted, err := file.admitted(w); err == nil {
+				continued[admitted.ID] = true
 			}
 		}
 	}
@@ -77,7 +81,7 @@ func Join(traces []Trace) []Trace {
 			if continued[t.ID] != rest || taken[t.ID] {
 				continue
 			}
-			trees[i] = t.Continued(traces)
+			trees[i], _ = t.grow(file.follow) // Only a Jaeger fails.
 			taken[t.ID] = true
 			for id := range trees[i].writers {
 				taken[id] = true
@@ -90,16 +94,7 @@ func Join(traces []Trace) []Trace {
 // Continued returns the trace with its continuations among the given traces, as [ReadTree] does for a Jaeger. Those that it has already
 // are not added again.
 func (t Trace) Continued(among []Trace) Trace {
-	byID := make(map[string]Trace, len(among))
-	for _, other := range among {
-		byID[other.ID] = other
-	}
-	tree, _ := t.grow(func(id string) (Trace, error) { // Only read fails.
-		if other, found := byID[id]; found {
-			return other, nil
-		}
-		return Trace{}, ErrNotFound
-	})
+	tree, _ := t.grow(newArchive(among).follow) // Only a Jaeger fails.
 	return tree
 }
 
@@ -119,18 +114,26 @@ func (t Trace) TraceIDs() []string {
 // writer is a span that wrote a generation of an object, and the trace that continues there.
 type writer struct {
 	traceID, spanID, continuation string
+	kind                          string // of the object
+	of                            wanted
 	start                         time.Time
 }
 
-// grow joins the continuations that read returns, level by level.
-func (t Trace) grow(read func(id string) (Trace, error)) (Trace, error) {
+// follow reads the trace that continues a write in another process. Reconciled says that the tree has a reconcile of the generation,
+// so that no webhook of another process is in between. The error is [ErrNotFound] if there is no such trace.
+type follow func(w writer, reconciled bool) (Trace, error)
+
+// grow joins the continuations that a function reads, level by level.
+func (t Trace) grow(read follow) (Trace, error) {
 	tree := Trace{ID: t.ID, elements: slices.Clip(t.elements), writers: map[string]writer{}, cut: t.cut}
 	asked := map[string]bool{t.ID: true}
 	for id, w := range t.writers { // It may be a tree already.
-		tree.writers[id], asked[id] = w, true
+		tree.writers[id], asked[id], asked[w.continuation] = w, true, true
 	}
+	reconciled := map[wanted]bool{}
 	for added := t.elements; len(added) > 0; {
 		var next []element
+		noteReconciled(reconciled, added)
 		for _, w := range writers(added) {
 			if asked[w.continuation] {
 				continue
@@ -140,13 +143,14 @@ func (t Trace) grow(read func(id string) (Trace, error)) (Trace, error) {
 				return tree, nil
 			}
 			asked[w.continuation] = true
-			part, err := read(w.continuation)
-			if errors.Is(err, ErrNotFound) {
+			part, err := read(w, reconciled[w.of])
+			if errors.Is(err, ErrNotFound) || err == nil && part.ID != w.continuation && asked[part.ID] {
 				continue
 			}
 			if err != nil {
 				return Trace{}, fmt.Errorf("following trace %s: %w", t.ID, err)
 			}
+			asked[part.ID] = true
 			part = part.since(w.start.Add(-ClockSkew))
 			switch {
 			case part.Len() == 0:
@@ -155,7 +159,7 @@ func (t Trace) grow(read func(id string) (Trace, error)) (Trace, error) {
 				tree.cut = true
 				continue
 			}
-			tree.writers[w.continuation] = w
+			tree.writers[part.ID] = w
 			tree.elements = append(tree.elements, part.elements...)
 			next = append(next, part.elements...)
 		}
@@ -168,12 +172,17 @@ func (t Trace) grow(read func(id string) (Trace, error)) (Trace, error) {
 func writers(spans []element) []writer {
 	var found []writer
 	for _, e := range spans {
-		if id, ok := e.continuation(); ok {
-			found = append(found, writer{
-				traceID: e.span.TraceID().String(), spanID: e.span.SpanID().String(), continuation: id.String(),
-				start: e.span.StartTimestamp().AsTime(),
-			})
+		id, ok := e.continuation()
+		if !ok {
+			continue
 		}
+		w := writer{
+			traceID: e.span.TraceID().String(), spanID: e.span.SpanID().String(), continuation: id.String(),
+			start: e.span.StartTimestamp().AsTime(),
+		}
+		_, w.kind, _ = strings.Cut(e.span.Name(), " ")
+		w.of.uid, w.of.generation, _ = e.object()
+		found = append(found, w)
 	}
 	slices.SortFunc(found, func(a, b writer) int {
 		return cmp.Or(a.start.Compare(b.start), cmp.Compare(a.traceID+a.spanID, b.traceID+b.spanID))

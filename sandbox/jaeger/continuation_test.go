@@ -95,6 +95,25 @@ func TestReadTree(t *testing.T) {
 			},
 			"admit in 0123\n  reconcile child-a\n    update child-a\n      reconcile child-a in " + c + "\n",
 		},
+		"a webhook of another process": {
+			[]model.Span{
+				placed(testTrace, 1, 0, "admit", 0), writes(testTrace, 2, 1, 10*ms, childA),
+				admit(lone, 11*ms, childA), reconcile(lone, 2, 1, 20*ms, childA), reconcile(lone, 3, 1, 30*ms, second),
+			},
+			"admit in 0123\n  update child-a\n    admit in aaaa\n      reconcile child-a\n      reconcile child-a\n",
+		},
+		"a webhook before the write": {
+			[]model.Span{
+				writes(testTrace, 2, 0, ClockSkew+ms, childA), admit(lone, 0, childA), reconcile(lone, 2, 1, 20*ms, childA),
+			},
+			"update child-a in 0123\n",
+		},
+		"a webhook of another generation": {
+			[]model.Span{
+				writes(testTrace, 2, 0, 0, childA), admit(lone, ms, second), reconcile(lone, 2, 1, 20*ms, second), reconcile(lone, 3, 1, 30*ms, childA),
+			},
+			"update child-a in 0123\n",
+		},
 		"no link":                        {[]model.Span{reconcile(testTrace, 1, 0, 0, childA), reconcile(childA.traceID(), 1, 0, ms, childA)}, "reconcile child-a in 0123\n"},
 		"a generation that is no number": {[]model.Span{placed(testTrace, 1, 0, "admit", 0), stringly, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
 		"a link to another trace":        {[]model.Span{placed(testTrace, 1, 0, "admit", 0), elsewhere, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},

@@ -57,7 +57,7 @@ func FindCurrent(ctx context.Context, from Searcher, object metav1.Object) (tree
 	if err != nil {
 		return current, known, err
 	}
-	tree, err = origin.grow(func(id string) (Trace, error) { return from.GetTrace(ctx, id) })
+	tree, err = origin.grow(follower(ctx, from))
 	return tree, known, err
 }
 
@@ -66,6 +66,15 @@ type wanted struct {
 	uid        string
 	generation int64
 	created    time.Time
+}
+
+// tags are the attributes of spans about the generation.
+func (o wanted) tags() map[string]string {
+	tags := map[string]string{attributeUID: o.uid}
+	if o.generation > 0 {
+		tags[attributeGeneration] = strconv.FormatInt(o.generation, 10)
+	}
+	return tags
 }
 
 // annotated reads the trace of the object's annotation. It has no spans if Jaeger has none, and no id if there is no annotation.
@@ -106,27 +115,26 @@ func (o wanted) find(ctx context.Context, from Searcher, anyGeneration bool) (Tr
 
 // newest returns the id of the trace with the latest reconcile, or else with the latest other span; empty if there is none.
 func (o wanted) newest(ctx context.Context, from Searcher) (id string, err error) {
-	q := Query{Tags: map[string]string{attributeUID: o.uid}}
-	if o.generation > 0 {
-		q.Tags[attributeGeneration] = strconv.FormatInt(o.generation, 10)
-	}
+	q := Query{Tags: o.tags()}
 	if !o.created.IsZero() {
 		q.From = o.created.Add(-time.Minute)
 	}
 	var reconciled bool
 	var latest time.Time
-	err = searchAll(ctx, from, q, func(e element) {
-		start, reconciles := e.span.StartTimestamp().AsTime(), e.isConsumer()
-		better := reconciles && !reconciled || reconciles == reconciled && start.After(latest)
-		if better && e.reactsTo(o) {
-			id, reconciled, latest = e.span.TraceID().String(), reconciles, start
+	err = searchAll(ctx, from, q, func(found Trace) {
+		for _, e := range found.elements {
+			start, reconciles := e.span.StartTimestamp().AsTime(), e.isConsumer()
+			better := reconciles && !reconciled || reconciles == reconciled && start.After(latest)
+			if better && e.reactsTo(o) {
+				id, reconciled, latest = found.ID, reconciles, start
+			}
 		}
 	})
 	return id, err
 }
 
-// Origin returns the trace in which the change began that a trace reacts to: the trace itself, unless it is the [Continuation] of a
-// generation of an object and Jaeger has the span that wrote the generation, which other services may have sent. Then it is the
+// Origin returns the trace in which the change began that a trace reacts to: the trace itself, unless it continues the write of a
+// generation of an object and Jaeger has the span of that write, which other services may have sent. Then it is the
 // trace of that span, or the origin of that one, and so on, through at most [MaxTraces]. A span that started after the trace by more
 // than [ClockSkew] is not its cause.
 func Origin(ctx context.Context, from Searcher, trace Trace) (Trace, error) {
@@ -159,29 +167,28 @@ func (t Trace) writtenIn(ctx context.Context, from Searcher) (traceID string, er
 		return "", nil
 	}
 	begun := t.begin()
-	q := Query{From: begun.Add(-writtenBefore), Tags: map[string]string{
-		attributeUID: o.uid, attributeGeneration: strconv.FormatInt(o.generation, 10),
-	}}
+	q := Query{From: begun.Add(-writtenBefore), Tags: o.tags()}
+	written := Continuation(o.uid, o.generation)
 	var first time.Time
-	err = searchAll(ctx, from, q, func(e element) {
-		id, ok := e.continuation()
-		start := e.span.StartTimestamp().AsTime()
-		if !ok || id.String() != t.ID || start.After(begun.Add(ClockSkew)) || traceID != "" && !start.Before(first) {
-			return
+	err = searchAll(ctx, from, q, func(found Trace) {
+		for _, w := range writers(found.elements) {
+			if w.traceID == t.ID || w.continuation != written || w.start.After(begun.Add(ClockSkew)) || traceID != "" && !w.start.Before(first) {
+				continue
+			}
+			traceID, first = w.traceID, w.start
 		}
-		traceID, first = e.span.TraceID().String(), start
 	})
 	return traceID, err
 }
 
-// continues returns the generation whose continuation the trace is.
+// continues returns the generation whose continuation the trace is, or which a webhook admitted at its root.
 func (t Trace) continues() (o wanted, ok bool) {
 	for _, e := range t.elements {
 		if uid, generation, known := e.object(); known && Continuation(uid, generation) == t.ID {
 			return wanted{uid: uid, generation: generation}, true
 		}
 	}
-	return o, false
+	return t.admitted()
 }
 
 // begin returns when the first span started.
@@ -216,9 +223,8 @@ func (e element) reactsTo(o wanted) bool {
 func (e element) isServer() bool   { return e.span.Kind() == ptrace.SpanKindServer }
 func (e element) isConsumer() bool { return e.span.Kind() == ptrace.SpanKindConsumer }
 
-// searchAll searches every service and visits the spans of the traces found, in which some may be of no interest. A search that has
-// more results than its limit is not an error.
-func searchAll(ctx context.Context, from Searcher, q Query, visit func(element)) error {
+// searchAll searches every service and visits the traces that it finds. A search that has more results than its limit is not an error.
+func searchAll(ctx context.Context, from Searcher, q Query, visit func(Trace)) error {
 	services, err := from.Services(ctx)
 	if err != nil {
 		return err
@@ -232,9 +238,7 @@ func searchAll(ctx context.Context, from Searcher, q Query, visit func(element))
 			return err
 		}
 		for _, trace := range found {
-			for _, e := range trace.elements {
-				visit(e)
-			}
+			visit(trace)
 		}
 	}
 	return nil

@@ -73,6 +73,13 @@ func TestFindCurrent(t *testing.T) {
 			},
 			object(childA, loneID), "admit in bbbb\n  update child-a\n    reconcile child-a in " + a + "\n", true,
 		},
+		"a writer whose update a webhook admitted": {
+			[]model.Span{
+				placed(inProcess, 1, 0, "reconcile owner", 0), writes(inProcess, 2, 1, ms, childA),
+				sentBy("other", admit(lone, 2*ms, childA)), sentBy("other", reconcile(lone, 2, 1, 3*ms, childA)),
+			},
+			object(childA, loneID), "reconcile owner in bbbb\n  update child-a\n    admit in aaaa\n      reconcile child-a\n", true,
+		},
 		"a writer whose trace another process began": {
 			[]model.Span{
 				writes(inProcess, 1, 0, 0, head), sentBy("other", reconcile(head.traceID(), 1, 0, ms, head)), sentBy("other", writes(head.traceID(), 2, 1, 2*ms, childA)),
