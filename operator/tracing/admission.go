@@ -182,7 +182,7 @@ func (a *admissionRun) begin() trace.Span {
 	ctx, opts := a.relation.start(withUntrusted(a.ctx, a.untrusted), nil)
 	opts = append(opts,
 		trace.WithTimestamp(a.start),
-		trace.WithSpanKind(trace.SpanKindServer),
+		kindServer,
 		trace.WithAttributes(id.attributes()...),
 	)
 	_, span := a.cfg.tracer().Start(ctx, "admit "+gvk.Kind, opts...)

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -100,6 +101,15 @@ const (
 	ConditionReasonKey = attribute.Key("operator.condition.reason")
 )
 
+// The kinds of the spans as options, which cost an allocation each when they are created.
+var (
+	kindServer   = trace.WithSpanKind(trace.SpanKindServer)
+	kindConsumer = trace.WithSpanKind(trace.SpanKindConsumer)
+	kindProducer = trace.WithSpanKind(trace.SpanKindProducer)
+	kindClient   = trace.WithSpanKind(trace.SpanKindClient)
+	kindInternal = trace.WithSpanKind(trace.SpanKindInternal)
+)
+
 // objectID says what a span is about, as far as it is known.
 type objectID struct {
 	gvk        schema.GroupVersionKind
@@ -123,6 +133,9 @@ func identify(gvk schema.GroupVersionKind, obj client.Object) objectID {
 
 // news gives the attributes of what is known now, after a write, and was not before, or has changed.
 func (o objectID) news(now objectID) []attribute.KeyValue {
+	if now == o {
+		return nil
+	}
 	out := make([]attribute.KeyValue, 0, 4)
 	if now.namespace != o.namespace && now.namespace != "" {
 		out = append(out, NamespaceKey.String(now.namespace))

@@ -226,6 +226,9 @@ func versionText(n uint64) string { return strconv.FormatUint(n, 10) }
 // versionNumber reads a resourceVersion as a number, by which versions of one resource are ordered (KEP-5504). Versions that are no
 // numbers are not recorded.
 func versionNumber(resourceVersion string) (uint64, bool) {
+	if resourceVersion == "" {
+		return 0, false // without the error that ParseUint allocates
+	}
 	n, err := strconv.ParseUint(resourceVersion, 10, 64)
 	return n, err == nil && n > 0
 }

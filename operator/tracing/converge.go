@@ -69,7 +69,7 @@ func (w *write) converged(obj client.Object, after *objectFacts) {
 	ctx, opts := r.start(w.ctx, nil)
 	opts = append(opts,
 		trace.WithTimestamp(start),
-		trace.WithSpanKind(trace.SpanKindInternal),
+		kindInternal,
 		trace.WithAttributes(identify(w.id.gvk, obj).attributes()...),
 	)
 	_, span := c.tracer().Start(ctx, c.names.of("converge", w.id.gvk.Kind), opts...)

@@ -40,7 +40,7 @@ func (c *tracedClient) beginRead(ctx context.Context, action string, gvk schema.
 	}
 	if parent.SpanContext().IsValid() {
 		r.ctx, r.span = c.cfg.tracer().Start(ctx, c.cfg.names.of(action, gvk.Kind),
-			trace.WithTimestamp(r.start), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(r.id.attributes()...))
+			trace.WithTimestamp(r.start), kindClient, trace.WithAttributes(r.id.attributes()...))
 	}
 	return r
 }

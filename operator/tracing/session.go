@@ -135,7 +135,7 @@ func (s *session) begin() trace.Span {
 	ctx, opts := rel.start(s.ctx, s.options[:0])
 	opts = append(opts,
 		trace.WithTimestamp(s.start),
-		trace.WithSpanKind(trace.SpanKindConsumer),
+		kindConsumer,
 		trace.WithAttributes(attributes...),
 	)
 	_, span := s.cfg.tracer().Start(ctx, s.cfg.names.of("reconcile", id.gvk.Kind), opts...)

@@ -25,7 +25,7 @@ func (w *waitingSpan) replay(ctx context.Context, c *config) {
 		attributes = append(attributes, WriteUnchangedKey.Bool(true))
 	}
 	_, span := c.tracer().Start(ctx, c.names.of(w.action, w.id.gvk.Kind),
-		trace.WithTimestamp(w.start), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+		trace.WithTimestamp(w.start), kindClient, trace.WithAttributes(attributes...))
 	recordError(span, w.err, true)
 	span.End(trace.WithTimestamp(w.end))
 }

@@ -114,13 +114,13 @@ func (w *write) priorFacts(sentVersion string) objectFacts {
 
 // startSpan starts the span, backdated to the write's start.
 func (w *write) startSpan() {
-	kind := trace.SpanKindClient
+	kind := kindClient
 	if w.verb == verbCreate && w.sub == "" {
-		kind = trace.SpanKindProducer
+		kind = kindProducer
 	}
 	w.session.joins(w.outer)
 	w.ctx, w.span = w.cfg.tracer().Start(w.outer, w.cfg.names.of(w.action, w.id.gvk.Kind),
-		trace.WithTimestamp(w.start), trace.WithSpanKind(kind), trace.WithAttributes(w.id.attributes()...))
+		trace.WithTimestamp(w.start), kind, trace.WithAttributes(w.id.attributes()...))
 	w.began = w.session.changeStart(w.start)
 	if w.sub == "" && w.name.name.Name != "" && w.verb != verbDelete && w.verb != verbDeleteAll {
 		w.cfg.causes.sends(w.name, w.cause())

@@ -13,7 +13,7 @@ import (
 
 // maxMore limits the additional allocations of a wrapped reconcile with one create, against a
 // hand-written one with the same spans.
-const maxMore = 8
+const maxMore = 6
 
 func TestAllocationsAboveByHand(t *testing.T) {
 	w := newWorkload()
