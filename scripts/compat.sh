@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds, vets and tests the library with each minor of controller-runtime that it supports, outside of the workspace, as an
+# Builds and tests the library with each minor of controller-runtime that it supports, outside of the workspace, as an
 # operator with these versions does. Only the tests that need no cluster run: the others run in the workspace.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,7 +31,8 @@ for version in "$oldest" "${newer[@]}"; do
     fi
     # Packages that need an API server are left out.
     mapfile -t tested < <(go -C "$module" list ./... | grep -v -e '/internal/servertest$' -e '/internal/adoptiontest$' -e '/internal/generated$')
-    go -C "$module" vet ./...
+    # go vet would check all of Kubernetes for facts, which takes minutes for each version.
+    go -C "$module" build ./...
     go -C "$module" test -short -timeout=5m "${tested[@]}"
     export GOFLAGS=-trimpath
     printf '   ok      %s with controller-runtime %s %3d s\n' "$module" "$version" $((SECONDS - start))
