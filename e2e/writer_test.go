@@ -6,10 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing"
+	"github.com/operator-tracing/sandbox/operator/tracing/provider"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
@@ -58,19 +55,18 @@ func TestTwoOperators(t *testing.T) {
 		if !strings.Contains(out.String(), "reconcile ConfigMap") || !strings.Contains(out.String(), "converge Head") {
 			s.Errorf("sandbox trace printed neither process, or one:\n%s", &out)
 		}
-	}).runBeside(t)
+	}).run(t)
 }
 
 // reconcileOwner runs one traced reconcile of a ConfigMap, and returns its trace after Jaeger has it.
 func reconcileOwner(ctx context.Context, s *step, f func(context.Context, client.Client) error) (traceID string) {
 	s.Helper()
-	exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpoint(s.Status.Jaeger.OTLPGRPC), otlptracegrpc.WithInsecure())
+	s.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+s.Status.Jaeger.OTLPGRPC)
+	p, err := provider.New(ctx, provider.WithStrict(), provider.WithServiceName("another-operator"))
 	if err != nil {
 		s.Fatal(err)
 	}
-	tp := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter),
-		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "another-operator"))))
-	c := tracing.WrapClient(s.Client, tracing.WithTracerProvider(tp))
+	c := tracing.WrapClient(s.Client, p.Options()...)
 	owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: "owner"}}
 	if err := s.Client.Create(ctx, owner); err != nil {
 		s.Fatal(err)
@@ -82,11 +78,11 @@ func reconcileOwner(ctx context.Context, s *step, f func(context.Context, client
 		err := f(ctx, c)
 		traceID = trace.SpanContextFromContext(ctx).TraceID().String()
 		return reconcile.Result{}, err
-	}), tracing.WithTracerProvider(tp))
+	}), p.Options()...)
 	if _, err := r.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(owner)}); err != nil {
 		s.Fatal(err)
 	}
-	if err := tp.Shutdown(ctx); err != nil {
+	if err := p.Shutdown(ctx); err != nil {
 		s.Fatal(err)
 	}
 	return traceID
