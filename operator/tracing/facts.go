@@ -22,8 +22,8 @@ type objectFacts struct {
 	status     *objectStatus  // nil if the status was not read
 }
 
-// factsOf copies the facts of an object. It does not read the context and the status, which cost more than
-// the rest.
+// factsOf copies the facts of an object. It does not read the context and the status, which cost
+// more than the rest.
 func factsOf(obj client.Object) objectFacts {
 	f := objectFacts{
 		uid:        obj.GetUID(),

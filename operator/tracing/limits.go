@@ -21,7 +21,7 @@ const (
 	minWait = time.Millisecond
 
 	// maxSkew is how far the API server's clock may be behind this process's clock when a managed
-	// field decides who wrote a generation.
+	// field decides whether a write raised a generation.
 	maxSkew = time.Second
 
 	// maxAttributes is the number of attributes that a reconcile's span keeps before it starts,
