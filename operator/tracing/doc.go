@@ -63,8 +63,8 @@
 // after the change, or until [WithConvergedAge] after the object became ready. If the object has no
 // context, the context of its controlling owner counts, if the reconcile read the owner. Otherwise
 // the reconcile is a root in the trace of the generation. A stale reconcile joins the trace of the
-// fresh write that triggered it, or starts a new trace with a link to the trace before. So a trace
-// does not grow as long as its object lives. [WithRelation] selects another policy.
+// fresh write that triggered it, or starts a new trace with a link to the trace before. So no
+// trace grows for the whole life of its object. [WithRelation] selects another policy.
 //
 // # Trust
 //
