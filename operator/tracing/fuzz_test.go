@@ -133,12 +133,12 @@ func FuzzOrigin(f *testing.F) {
 		o, ok := parseOrigin(text)
 		if !ok {
 			if o != (origin{}) {
-				t.Fatalf("%q is no origin, and gives %+v", text, o)
+				t.Fatalf("parseOrigin(%q) = %+v, want an error", text, o)
 			}
 			return
 		}
 		if !o.spanID.IsValid() || o.generation < 0 || o.start.UnixNano() < 0 {
-			t.Fatalf("%q gives %+v", text, o)
+			t.Fatalf("parseOrigin(%q) = %+v, want valid values", text, o)
 		}
 		again, ok := parseOrigin(o.String())
 		if !ok || again.spanID != o.spanID || again.generation != o.generation || !again.start.Equal(o.start) {
