@@ -13,7 +13,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestClientThatPanics: the panic goes on, no span stays open, and the caller's object is as it was.
+// TestClientThatPanics: a panic passes through, all spans end, and the caller's object is
+// unchanged.
 func TestClientThatPanics(t *testing.T) {
 	server := interceptor.NewClient(newFakeServer(t, deployment("owner")), interceptor.Funcs{
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { panic("broken") },
@@ -27,7 +28,7 @@ func TestClientThatPanics(t *testing.T) {
 	func() {
 		defer func() {
 			if value := recover(); value != "broken" {
-				t.Errorf("the panic is %v", value)
+				t.Errorf("recover() = %v, want the client's panic", value)
 			}
 		}()
 		_, _ = r.Reconcile(t.Context(), requestFor(deployment("owner")))
@@ -37,6 +38,6 @@ func TestClientThatPanics(t *testing.T) {
 		t.Errorf("%d spans have not ended; status %v, error.type %q", tp.Unended(), s.StatusCode, kind.AsString())
 	}
 	if len(obj.Annotations) != 0 {
-		t.Errorf("the object keeps %v", obj.Annotations)
+		t.Errorf("annotations %v, want none", obj.Annotations)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // admissionRun is one request to a webhook while it runs.
 type admissionRun struct {
 	cfg    *config
-	ctx    context.Context //nolint:containedctx // of the request, for the span's start
+	ctx    context.Context //nolint:containedctx // the request's; needed to start the span
 	req    admission.Request
 	obj    client.Object
 	start  time.Time
@@ -43,12 +43,13 @@ type admissionRun struct {
 	span      lazySpan
 }
 
-// newAdmission reads a request. The result is nil if the request is the operator's own and has no
+// newAdmission reads a request. It returns nil if the operator itself sent the request without a
 // context: the operator's client has a span for the write, so the webhook adds none.
 //
-// A developer's operator may have the user name of its users. A create of that name that this process is not
-// sending, and that has no header of a span, counts as a user's. An update does not: another replica of the
-// operator may have sent it.
+// During development an operator can run under the same user name as its users. A create under that
+// name counts as a user's if this process is not sending it and it has no traceparent header. An
+// update under that name counts as the operator's, because another replica of the operator may have
+// sent it.
 func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj client.Object) *admissionRun {
 	user := req.UserInfo.Username
 	named := user != "" && isOwnIdentity(user)
@@ -80,7 +81,7 @@ func newAdmission(ctx context.Context, cfg *config, req admission.Request, obj c
 	return a
 }
 
-// sendingTo returns the write to an object that this process is sending.
+// sendingTo returns the write that this process is sending for an object.
 func (c *config) sendingTo(req admission.Request, obj client.Object) (cause, bool) {
 	kind := schema.GroupKind{Group: req.Kind.Group, Kind: req.Kind.Kind}
 	if prefix := obj.GetGenerateName(); prefix != "" && req.Operation == admissionv1.Create {
@@ -91,7 +92,8 @@ func (c *config) sendingTo(req admission.Request, obj client.Object) (cause, boo
 	return c.causes.sending(objectName{kind, types.NamespacedName{Namespace: req.Namespace, Name: obj.GetName()}}, 0)
 }
 
-// readOld reads the object before the update. If it cannot be read, the request is answered unchanged.
+// readOld reads the object before the update. If it cannot be read, the request is answered
+// unchanged.
 func (a *admissionRun) readOld() storedContext {
 	before, ok := readLike(a.obj, a.req.OldObject.Raw)
 	if !ok {
@@ -99,7 +101,7 @@ func (a *admissionRun) readOld() storedContext {
 	}
 	a.before, a.generation = before, before.GetGeneration()
 	a.old = a.cfg.keys.kept(before.GetAnnotations())
-	if !isUnstructured(a.obj) { // an unstructured object has all fields
+	if !isUnstructured(a.obj) { // an unstructured object keeps all fields
 		if o, err := objectOf(deepCopy(a.obj)); err == nil {
 			a.requested = o.spec()
 		}
@@ -135,10 +137,10 @@ func (a *admissionRun) relate(last storedContext) {
 	}
 }
 
-// addedEarlier reports whether a webhook that the API server called before, for the same admission,
-// added the context. It may run in this process, which remembers its contexts, or in another. For
-// the other process the origin decides: the webhook writes it together with the context, for the
-// generation before the write, and a user cannot write it without owning it.
+// addedEarlier reports whether an earlier webhook of the same admission added the context. It may
+// run in this process, which remembers its contexts, or in another. For another process the origin
+// decides: the webhook writes it together with the context, for the generation before the write,
+// and a user cannot write it without owning it.
 func (a *admissionRun) addedEarlier(given storedContext) bool {
 	key := a.cfg.keys.origin
 	if !given.hasOrigin || given.origin.generation != a.generation || a.given[key] == a.old[key] {
@@ -190,8 +192,8 @@ func (a *admissionRun) begin() trace.Span {
 }
 
 // changesSpec reports whether the request, as the inner webhook left it, changes any field outside
-// metadata and status. Both sides go through the Go type, so that its zero values make no difference.
-// Fields that the type does not know are compared as the API server sent them.
+// metadata and status. Both sides go through the Go type, so that its zero values make no
+// difference. Fields that the type does not know are compared as the API server sent them.
 func (a *admissionRun) changesSpec() bool {
 	if a.req.Operation == admissionv1.Create {
 		return true

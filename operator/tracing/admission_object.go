@@ -64,13 +64,13 @@ func isUnstructured(obj client.Object) bool {
 	return ok
 }
 
-// sentAnnotation reports whether a field manager owns an annotation. The second result is false if the
-// managed fields do not say.
+// sentAnnotation reports whether a field manager owns an annotation. The second result is false if
+// the managed fields do not say.
 //
 // The API server records the fields of a request before it calls the first webhook, and it does not
-// record the changes of webhooks. An annotation without an owner was therefore not part of the request.
-// A user cannot hide a field from this record: an update of managedFields only adds to it, and a reset
-// leaves it empty.
+// record the changes of webhooks. An annotation without an owner was therefore not part of the
+// request. A user cannot hide a field from this record: an update of managedFields only adds to it,
+// and a reset leaves it empty.
 func sentAnnotation(managed []metav1.ManagedFieldsEntry, key string) (sent, known bool) {
 	for _, entry := range managed {
 		if entry.FieldsV1 == nil {
@@ -82,7 +82,7 @@ func sentAnnotation(managed []metav1.ManagedFieldsEntry, key string) (sent, know
 				Annotations map[string]json.RawMessage `json:"f:annotations"`
 			} `json:"f:metadata"`
 		}
-		data, err := json.Marshal(entry.FieldsV1) // its field for the bytes depends on a build tag
+		data, err := json.Marshal(entry.FieldsV1) // the name of the field with the bytes depends on a build tag
 		if err != nil || json.Unmarshal(data, &fields) != nil {
 			return false, false
 		}
@@ -93,7 +93,8 @@ func sentAnnotation(managed []metav1.ManagedFieldsEntry, key string) (sent, know
 	return false, known
 }
 
-// lastManaged returns the newest time in the managed fields, in Unix seconds. It is 0 without a time.
+// lastManaged returns the newest time in the managed fields, in Unix seconds. It is 0 without a
+// time.
 func lastManaged(managed []metav1.ManagedFieldsEntry) (last int64) {
 	for _, entry := range managed {
 		if entry.Time != nil {

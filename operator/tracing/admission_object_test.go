@@ -20,20 +20,20 @@ func owning(keys ...string) func(*appsv1.Deployment) {
 		}
 		d.ManagedFields = append(d.ManagedFields, metav1.ManagedFieldsEntry{
 			Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsType: "FieldsV1",
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(fields + `}}}`)}, //nolint:staticcheck // older versions have no other way
+			FieldsV1: &metav1.FieldsV1{Raw: []byte(fields + `}}}`)}, //nolint:staticcheck // the only way that all supported versions have
 		})
 	}
 }
 
-// TestContextOfAnotherProcess: a replica recognizes the context of a webhook in another process by the
-// managed fields, in which the API server lists what the user sent.
+// TestContextOfAnotherProcess: a replica recognizes the context of a webhook in another process by
+// the managed fields, in which the API server lists the fields of the user's request.
 func TestContextOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	other := sampledContext(5)
 	created := withOrigin(other, 0, submittedAt)
 	scale := func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(7)) }
 	old := submitted(func(d *appsv1.Deployment) { d.Generation = 4 }, owning("theirs"), withOrigin(sampledContext(1), 3, submittedAt))
-	foreign := func(d *appsv1.Deployment) { // the user changed the trace id, and kept the rest
+	foreign := func(d *appsv1.Deployment) { // the user changed only the trace id
 		d.Annotations[parentKey] = strings.Replace(d.Annotations[parentKey], "00-01", "00-ff", 1)
 	}
 	for name, tc := range map[string]struct {
@@ -78,7 +78,7 @@ func edited(old *appsv1.Deployment, edit ...func(*appsv1.Deployment)) *appsv1.De
 func TestSentAnnotation(t *testing.T) {
 	t.Parallel()
 	entry := func(fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}} //nolint:staticcheck // older versions have no other way
+		return metav1.ManagedFieldsEntry{FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}} //nolint:staticcheck // the only way that all supported versions have
 	}
 	for name, tc := range map[string]struct {
 		managed     []metav1.ManagedFieldsEntry

@@ -20,8 +20,8 @@ import (
 
 const ownUser = "system:serviceaccount:operator:itself"
 
-// TestOwnWrites: the operator's own requests keep what they have, and have a span only in a trace that
-// the operator started.
+// TestOwnWrites: the operator's own requests keep their annotations, and have a span only in a
+// trace that the operator started.
 func TestOwnWrites(t *testing.T) {
 	t.Parallel()
 	registerIdentity(ownUser, "")
@@ -68,8 +68,8 @@ func TestOwnWrites(t *testing.T) {
 	}
 }
 
-// TestOwnCreate: a create under the operator's name is its own if this process is sending it. A user with the same name, as on a
-// developer's machine, starts a trace.
+// TestOwnCreate: a create under the operator's user name is the operator's if this process is
+// sending it. A user with the same name, for example on a developer's machine, starts a trace.
 func TestOwnCreate(t *testing.T) {
 	t.Parallel()
 	registerIdentity(ownUser)
@@ -112,7 +112,7 @@ func ownCreate() admission.Request {
 	}}
 }
 
-// pointerDefaulter reads itself, so that a nil one panics when it is called.
+// pointerDefaulter reads its own field, so that a nil pointer panics when it is called.
 type pointerDefaulter struct{ replicas int32 }
 
 func (p *pointerDefaulter) Default(_ context.Context, d *appsv1.Deployment) error {
@@ -120,7 +120,7 @@ func (p *pointerDefaulter) Default(_ context.Context, d *appsv1.Deployment) erro
 	return nil
 }
 
-// TestAdmitNilDefaulter: a nil pointer defaults nothing, whether or not tracing is on.
+// TestAdmitNilDefaulter: a nil pointer sets no defaults, with tracing on or off.
 func TestAdmitNilDefaulter(t *testing.T) {
 	t.Parallel()
 	var none *pointerDefaulter
@@ -132,7 +132,7 @@ func TestAdmitNilDefaulter(t *testing.T) {
 	}
 }
 
-// TestAdmitWrappedTwice: only the outer wrapper makes a span and writes the annotations.
+// TestAdmitWrappedTwice: only the outer wrapper creates a span and writes the annotations.
 func TestAdmitWrappedTwice(t *testing.T) {
 	t.Parallel()
 	inner := WrapDefaulter(defaulterFunc(func(context.Context, *appsv1.Deployment) error { return nil }), WithTracerProvider(tracingtest.NewTracerProvider()))

@@ -25,8 +25,8 @@ func admits(ctx context.Context, req *admission.Request) bool {
 	return !wrapped
 }
 
-// run calls the inner webhook. It returns the tracing annotations that the object must have, or nil to
-// leave the inner webhook's answer unchanged. The error is the inner webhook's.
+// run calls the inner webhook. It returns the tracing annotations that the object must have, or nil
+// to leave the inner webhook's answer unchanged. The error is the inner webhook's.
 func (a *admissionRun) run(inner func(context.Context) error) (map[string]string, error) {
 	returned := false
 	defer func() {
@@ -62,8 +62,8 @@ func (a *admissionRun) run(inner func(context.Context) error) (map[string]string
 	return values, err
 }
 
-// innerContext makes the admission's span the parent of spans that the inner webhook starts. In a dry
-// run they are not sampled.
+// innerContext makes the admission's span the parent of spans that the inner webhook starts. In a
+// dry run they are not sampled.
 func (a *admissionRun) innerContext() context.Context {
 	if a.dryRun {
 		return withLogger(trace.ContextWithRemoteSpanContext(a.ctx, a.random))
@@ -71,8 +71,8 @@ func (a *admissionRun) innerContext() context.Context {
 	return withLogger(trace.ContextWithSpan(a.ctx, &a.span))
 }
 
-// annotations returns the tracing annotations that an admitted object must have, or nil to leave the
-// answer unchanged.
+// annotations returns the tracing annotations that an admitted object must have, or nil to leave
+// the answer unchanged.
 func (a *admissionRun) annotations(changed bool) map[string]string {
 	switch {
 	case changed && !a.keeps && !a.own:
@@ -83,9 +83,9 @@ func (a *admissionRun) annotations(changed bool) map[string]string {
 		seen.add(a.seenAs(sc), a.start)
 		return a.cfg.values(sc, a.generation, a.start)
 	case !changed && a.writesKeys() && (!a.trusted || a.repeated):
-		// If an earlier webhook added the context, a later webhook reverted the change. Otherwise an
-		// untrusted user must not choose the parent of the object's next reconciles, and whether they
-		// are sampled, by an update that the webhook would not trace.
+		// If an earlier webhook added the context, a later webhook reverted the change. Otherwise
+		// an untrusted user must not choose the parent of the object's next reconciles, and whether
+		// they are sampled, by an update that the webhook would not trace.
 		return a.old
 	default:
 		return nil
@@ -109,8 +109,8 @@ func recordRefusal(span trace.Span, err error) {
 	span.AddEvent(outcomeDenied, opts...)
 }
 
-// denies distinguishes a denial from a webhook that failed. A denial has code 403, or a code below 500
-// with a reason. A failure has only a code.
+// denies distinguishes a denial from a webhook that failed. A denial has code 403, or a code below
+// 500 with a reason. A failure has only a code.
 func denies(s metav1.Status) bool {
 	return s.Code < 400 || s.Code == 403 || s.Code < 500 && s.Reason != ""
 }

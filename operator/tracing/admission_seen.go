@@ -10,26 +10,28 @@ import (
 )
 
 const (
-	// maxAdmission limits how long one request of a user takes. The API server cancels it after 34 s.
+	// maxAdmission limits how long one request of a user takes. The API server cancels it after 34
+	// s.
 	maxAdmission = time.Minute
 	// maxSeen limits the admissions that are remembered.
 	maxSeen = 1024
 )
 
-// seenAdmission identifies a context together with the admission in which a webhook saw it. It is a hash,
-// because names have no limit before validation.
+// seenAdmission identifies a context together with the admission in which a webhook saw it. It is a
+// hash, because names have no limit before validation.
 type seenAdmission [sha256.Size]byte
 
-// seenAs returns what identifies a context in this admission. All webhooks of one admission agree on it,
-// in whichever version they get the object. The same context in another admission is different: in
-// that of another user or object, and, with a real API server, in a later request for the same object.
+// seenAs returns the key of a context in this admission. All webhooks of one admission compute the
+// same key, in whichever API version they receive the object. The same context has another key for
+// another user or object and, with a real API server, for a later request about the same object.
 func (a *admissionRun) seenAs(sc trace.SpanContext) seenAdmission {
 	tid, sid := sc.TraceID(), sc.SpanID()
 	return sha256.Sum256(fmt.Appendf(nil, "%s %s %s", tid, sid, a.identity))
 }
 
-// setIdentity sets the identity of the admission. It must run before the inner webhook, which may change
-// the object. The request's UID is of no use: the API server makes one for each call of a webhook.
+// setIdentity sets the identity of the admission. It must run before the inner webhook, which may
+// change the object. The request's UID cannot identify it: the API server generates a UID for each
+// call of a webhook.
 func (a *admissionRun) setIdentity() {
 	var uid, version string
 	if a.before != nil {
@@ -39,7 +41,8 @@ func (a *admissionRun) setIdentity() {
 		a.obj.GetName(), a.obj.GetGenerateName(), uid, version, lastManaged(a.obj.GetManagedFields()))
 }
 
-// seenAdmissions remembers the newest maxSeen admissions for maxAdmission. It is safe for concurrent use.
+// seenAdmissions remembers the newest maxSeen admissions for maxAdmission. It is safe for
+// concurrent use.
 type seenAdmissions struct {
 	mu   sync.Mutex
 	at   map[seenAdmission]time.Time

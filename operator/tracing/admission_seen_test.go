@@ -19,10 +19,10 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// call is one webhook of an admission.
+// call is one call of a webhook in an admission.
 type call struct {
 	hook func(...Option) admission.Handler
-	edit func(*admissionv1.AdmissionRequest) // changes the request first, as a conversion or another product does
+	edit func(*admissionv1.AdmissionRequest) // changes the request before the call, like a conversion or another webhook
 }
 
 func asDefaulter(i inner) func(...Option) admission.Handler {
@@ -41,7 +41,7 @@ func admitThrough(t *testing.T, req admissionv1.AdmissionRequest, calls []call, 
 	t.Helper()
 	allowed := true
 	for i, c := range calls {
-		req.UID = types.UID(strings.Repeat("x", i+1)) // a new one for each call
+		req.UID = types.UID(strings.Repeat("x", i+1)) // the API server generates a UID for each call
 		if c.edit != nil {
 			c.edit(&req)
 		}
@@ -60,8 +60,8 @@ func admitThrough(t *testing.T, req admissionv1.AdmissionRequest, calls []call, 
 	return obj.Annotations, allowed
 }
 
-// TestOneAdmissionIsOneTrace: the API server calls several wrapped webhooks for one request, and no
-// API server tracks fields.
+// TestOneAdmissionIsOneTrace: the API server calls several wrapped webhooks for one request. The
+// objects have no managed fields.
 func TestOneAdmissionIsOneTrace(t *testing.T) {
 	t.Parallel()
 	last, users := sampledContext(1), sampledContext(5)
@@ -139,8 +139,8 @@ func TestOneAdmissionIsOneTrace(t *testing.T) {
 	}
 }
 
-// TestContextOfAnotherAdmission: a user who copies a context that this process has just made is
-// untrusted, except in the admission for which the process made it.
+// TestContextOfAnotherAdmission: a context that a user copied from this process is untrusted,
+// except in the admission that the process created it for.
 func TestContextOfAnotherAdmission(t *testing.T) {
 	t.Parallel()
 	at := func(second int64) func(*appsv1.Deployment) {
@@ -184,7 +184,7 @@ func TestContextOfAnotherAdmission(t *testing.T) {
 	}
 }
 
-// TestSeenAdmissionsAreBounded, and the newest stay.
+// TestSeenAdmissionsAreBounded: only the newest admissions are remembered.
 func TestSeenAdmissionsAreBounded(t *testing.T) {
 	t.Parallel()
 	var s seenAdmissions
@@ -195,6 +195,6 @@ func TestSeenAdmissionsAreBounded(t *testing.T) {
 		s.add(key(i), now)
 	}
 	if len(s.at) != maxSeen || s.has(key(2*maxSeen-1), now) || !s.has(key(2*maxSeen), now) || s.has(key(2*maxSeen), now.Add(maxAdmission)) {
-		t.Errorf("%d admissions are remembered, want the newest %d", len(s.at), maxSeen)
+		t.Errorf("remembered %d admissions, want the newest %d", len(s.at), maxSeen)
 	}
 }

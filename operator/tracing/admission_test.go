@@ -73,8 +73,8 @@ func TestAdmitUpdate(t *testing.T) {
 		obj   *appsv1.Deployment
 		user  string
 		inner defaulterFunc
-		fresh bool               // whether a new trace starts
-		kept  *trace.SpanContext // what the object carries otherwise
+		fresh bool               // a new trace starts
+		kept  *trace.SpanContext // the object's context otherwise
 	}{
 		"spec":                             {old(scale), "alice", nil, true, nil},
 		"spec, context removed":            {old(scale, strip), "alice", nil, true, nil},
@@ -120,7 +120,7 @@ func TestAdmitKeepsTrustedContextOnUpdate(t *testing.T) {
 	})}.run(t)
 	isChildOf(t, spanNamed(t, got.spans, "admit Deployment"), given)
 	if got.stored().sc.SpanID() != given.SpanID() {
-		t.Errorf("the object carries %v, want what the operator gave", got.stored().sc)
+		t.Errorf("the object carries %v, want the operator's context", got.stored().sc)
 	}
 }
 

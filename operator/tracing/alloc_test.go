@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// idle is a client that does nothing, so that what is counted is what the wrapper adds.
+// idle is a client that does nothing, so that only the wrapper's allocations count.
 type idle struct{ client.Client }
 
 func (idle) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
@@ -42,7 +42,7 @@ func (idle) Apply(context.Context, runtime.ApplyConfiguration, ...client.ApplyOp
 	return nil
 }
 
-// idleQueue is a queue that is always the same.
+// idleQueue is a queue that always returns the same request.
 type idleQueue struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
@@ -114,12 +114,12 @@ func TestOffAllocatesNothing(t *testing.T) {
 			"EventHandler":       func() { h.Update(ctx, event.UpdateEvent{ObjectOld: obj, ObjectNew: obj}, wq) },
 			"Reconcile (queued)": func() { _, _ = queued.Reconcile(ctx, req) },
 			"WebhookContext":     func() { webhook(ctx, nil) },
-			"RoundTrip":          func() { _, _ = transport.RoundTrip(request) }, //nolint:bodyclose // there is none
+			"RoundTrip":          func() { _, _ = transport.RoundTrip(request) }, //nolint:bodyclose // there is no body
 			"InjectContext":      func() { InjectContext(ctx, obj, opts...) },
 			"ExtractContext":     func() { ExtractContext(ctx, obj, opts...) },
 		} {
 			if n := testing.AllocsPerRun(100, f); n != 0 {
-				t.Errorf("%s: %s allocates %v times", name, what, n)
+				t.Errorf("%s: %s allocates %v times, want 0", name, what, n)
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func (idleReconciler) Reconcile(context.Context, *appsv1.Deployment) (reconcile.
 	return reconcile.Result{}, nil
 }
 
-// TestOffLeavesAnnotations: neither is anything added, nor is what exists touched.
+// TestOffLeavesAnnotations: while tracing is off, annotations are neither added nor changed.
 func TestOffLeavesAnnotations(t *testing.T) {
 	obj := deployment("owner", carries(sampledContext(1), 0))
 	want := obj.DeepCopy()

@@ -17,30 +17,31 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// Keys of the annotations, to be prefixed ("tracing.k8s.io/traceparent").
+// Keys of the annotations, without the prefix ("tracing.k8s.io/traceparent" with it).
 const (
 	// TraceparentKey holds the W3C traceparent: trace id, span id and flags.
 	TraceparentKey = "traceparent"
-	// TracestateKey holds the W3C tracestate. It is absent where there is none.
+	// TracestateKey holds the W3C tracestate. It is absent if the context has none.
 	TracestateKey = "tracestate"
-	// OriginKey says to which generation the context belongs and when the change began. Its value is
+	// OriginKey holds the generation that the context belongs to and the start of the change, as
 	// "{span id}-{generation before the write}-{start in Unix nanoseconds}".
 	OriginKey = "origin"
 )
 
-// AnnotationCarrier lets a propagator read and write annotations: each of its keys gets Prefix. Values are
-// handed over as they are; [InjectContext] and [ExtractContext] do more than a propagator with a carrier.
-// It is not safe for concurrent use. Without a map, Get and Keys find nothing, and Set does nothing.
+// AnnotationCarrier lets a propagator read and write annotations. It adds Prefix to each key of the
+// propagator and does not change values. [InjectContext] and [ExtractContext] also handle the
+// origin, invalid contexts and the size limit. If Annotations is nil, Get returns "", Keys returns
+// nothing, and Set does nothing. It is not safe for concurrent use.
 type AnnotationCarrier struct {
-	// Annotations is the map that is read and written.
+	// Annotations is the map to read from and write to.
 	Annotations map[string]string
-	// Prefix comes before each key, the slash included. Empty means none.
+	// Prefix is added to each key and includes the slash. The default is no prefix.
 	Prefix string
 }
 
 var _ propagation.TextMapCarrier = AnnotationCarrier{}
 
-// Get returns the value of a propagator's key, "" where there is none.
+// Get returns the value of a propagator's key, or "" if it is absent.
 func (c AnnotationCarrier) Get(key string) string { return c.Annotations[c.Prefix+key] }
 
 // Set stores the value of a propagator's key.
@@ -50,7 +51,7 @@ func (c AnnotationCarrier) Set(key, value string) {
 	}
 }
 
-// Keys lists, sorted and without the prefix, the keys that have it.
+// Keys returns the sorted keys that have the prefix, without the prefix.
 func (c AnnotationCarrier) Keys() []string {
 	var keys []string
 	for k := range c.Annotations {
@@ -62,11 +63,12 @@ func (c AnnotationCarrier) Keys() []string {
 	return keys
 }
 
-// InjectContext writes the span context of ctx onto the object's annotations, together with its origin:
-// the object's present generation and time. Other annotations stay. It does nothing when ctx has no
-// valid span context, obj is nil or a nil pointer, or tracing is off; and takes an older context away where
-// the annotations would become more than the API server takes, 256 KiB. The caller must be the only user of
-// obj meanwhile; the map that obj has is not written to.
+// InjectContext writes the span context of ctx to the object's annotations, together with its
+// origin: the object's current generation and the current time. It does not change other
+// annotations. If the annotations would exceed the API server's limit of 256 KiB, it removes an
+// older context instead. It does nothing if ctx has no valid span context, obj is nil or a nil
+// pointer, or tracing is off. It replaces the annotations map of obj and does not write to the old
+// map. It is not safe for concurrent use with other uses of obj.
 func InjectContext(ctx context.Context, obj client.Object, opts ...Option) {
 	if switchedOff(opts) || isNil(obj) {
 		return
@@ -78,11 +80,11 @@ func InjectContext(ctx context.Context, obj client.Object, opts ...Option) {
 	}
 }
 
-// ExtractContext reads the span context, marked as remote, from the object's annotations. It is false
-// when there is none, obj is nil or a nil pointer, or tracing is off. An invalid one, by the rules of W3C
-// Trace Context level 2, is logged at V(1) to the logger of ctx and otherwise treated as if it were not
-// there. A tracestate that is invalid is left out, and one without a valid traceparent is nothing. It does
-// not change obj, and is safe for concurrent use where nobody else does.
+// ExtractContext reads a remote span context from the object's annotations. It returns false if
+// there is none, obj is nil or a nil pointer, or tracing is off. It logs an invalid context, by the
+// rules of W3C Trace Context level 2, at V(1) to the logger of ctx, and then returns false. It
+// drops an invalid tracestate, and ignores a tracestate without a valid traceparent. It does not
+// change obj, and is safe for concurrent use with other readers of obj.
 func ExtractContext(ctx context.Context, obj client.Object, opts ...Option) (trace.SpanContext, bool) {
 	if switchedOff(opts) || isNil(obj) {
 		return trace.SpanContext{}, false
@@ -91,12 +93,12 @@ func ExtractContext(ctx context.Context, obj client.Object, opts ...Option) (tra
 	return stored.sc, ok
 }
 
-// storedContext is what the annotations of an object say.
+// storedContext is the context in the annotations of an object.
 type storedContext struct {
 	sc     trace.SpanContext
-	span   trace.Span // that stands for sc in a context, as the propagator made it
+	span   trace.Span // carries sc in a context, as the propagator created it
 	origin origin
-	// hasOrigin is false where there is no origin or it was written with another context.
+	// hasOrigin is false if there is no origin or the origin was written with another context.
 	hasOrigin bool
 }
 
@@ -105,13 +107,13 @@ func (s storedContext) belongsTo(generation int64) bool {
 	if !s.hasOrigin {
 		return false
 	}
-	if generation == 0 { // the kind counts no generations
+	if generation == 0 { // the kind has no generations
 		return s.origin.generation == 0
 	}
 	return generation == s.origin.generation+1
 }
 
-// others gives a copy of annotations without those that belong to a context, with room for those.
+// others returns a copy of the annotations without the context's keys, with capacity to add them.
 func (k annotationKeys) others(annotations map[string]string) map[string]string {
 	out := make(map[string]string, len(annotations)+len(k.all))
 	maps.Copy(out, annotations)
@@ -121,21 +123,22 @@ func (k annotationKeys) others(annotations map[string]string) map[string]string 
 	return out
 }
 
-// put writes the span context of ctx, which must be valid, onto annotations, with its origin: the change began at start, when
-// the object had the given generation. None of the context's keys may be there yet.
+// put writes the span context of ctx, which must be valid, to annotations, together with its
+// origin. start is the start of the change, and generation is the object's generation at that time.
+// annotations must not contain any of the context's keys.
 func (c *config) put(ctx context.Context, annotations map[string]string, generation int64, start time.Time) {
 	carrier := c.keys.carrier(annotations)
 	defer carrier.release()
 	c.propagators.Inject(ctx, carrier)
 	if !c.hasContext(annotations) {
-		return // the propagator carries none, and an origin of nothing says nothing
+		return // the propagator wrote nothing, so an origin is useless
 	}
 	sc := trace.SpanContextFromContext(ctx)
 	annotations[c.keys.origin] = origin{spanID: sc.SpanID(), generation: generation, start: start}.String()
 }
 
-// values gives the annotations for a context whose change began at start, when the object had the
-// given generation. They are nil for an invalid context.
+// values returns the annotations for a context. start is the start of its change, and generation is
+// the object's generation at that time. It returns nil for an invalid context.
 func (c *config) values(sc trace.SpanContext, generation int64, start time.Time) map[string]string {
 	if !sc.IsValid() {
 		return nil
@@ -146,14 +149,15 @@ func (c *config) values(sc trace.SpanContext, generation int64, start time.Time)
 	return out
 }
 
-// Levels at which an invalid context is logged: once for the request that brings it, where somebody can be told, but not in
-// every reconcile of an object that has it.
+// Levels at which an invalid context is logged. An admission logs it once, for the request that
+// sets it. A reconcile logs it at a higher level, because every reconcile of the object sees it
+// again.
 const (
 	levelAdmission = 0
 	levelReconcile = 1
 )
 
-// extract reads the context of an object. An invalid one is logged at a level.
+// extract reads the context of an object. It logs an invalid context at the given level.
 func (c *config) extract(ctx context.Context, obj metav1.Object, level int) (storedContext, bool) {
 	annotations := obj.GetAnnotations()
 	if !c.hasContext(annotations) {
@@ -171,8 +175,8 @@ func (c *config) extract(ctx context.Context, obj metav1.Object, level int) (sto
 	return stored, ok
 }
 
-// loggable cuts a value that a user chose, and replaces what is not printable: a webhook sees objects
-// before anybody has validated them, and not every log escapes.
+// loggable truncates a value that a user chose and replaces non-printable characters. A webhook
+// receives objects before validation, and not every log encoder escapes values.
 func loggable(value string) string {
 	rest := ""
 	if len(value) > maxLogged {
@@ -186,7 +190,7 @@ func loggable(value string) string {
 	}, value) + rest
 }
 
-// hasContext is whether any of the propagator's keys is there, valid or not.
+// hasContext reports whether any of the propagator's keys is present, valid or not.
 func (c *config) hasContext(annotations map[string]string) bool {
 	for _, key := range c.keys.all {
 		if key != c.keys.origin && annotations[key] != "" {
@@ -216,9 +220,10 @@ type origin struct {
 	start      time.Time
 }
 
-// String gives what parseOrigin reads. What cannot be, as a time before 1970, becomes zero.
+// String returns the form that parseOrigin reads. Negative values, such as a time before 1970,
+// become zero.
 func (o origin) String() string {
-	b := make([]byte, 0, 64) // enough for any, and for the stack
+	b := make([]byte, 0, 64) // enough for any origin, and allocated on the stack
 	b = hex.AppendEncode(b, o.spanID[:])
 	b = strconv.AppendInt(append(b, '-'), max(o.generation, 0), 10)
 	b = strconv.AppendInt(append(b, '-'), max(o.start.UnixNano(), 0), 10)

@@ -27,20 +27,20 @@ func TestInjectAndExtract(t *testing.T) {
 	InjectContext(ctx, obj, opts...)
 
 	if obj.Annotations["theirs"] != "stays" {
-		t.Errorf("annotations were replaced, not merged: %v", obj.Annotations)
+		t.Errorf("annotations %v, want the others kept", obj.Annotations)
 	}
 	if _, ok := obj.Annotations["example.com/tracestate"]; ok {
-		t.Error("the tracestate of another context is still there")
+		t.Error("the tracestate of the old context is kept, want it removed")
 	}
 	if !maps.Equal(held, before) {
-		t.Error("the map that the caller holds was written to")
+		t.Error("the caller's map was changed")
 	}
 	want := "00-" + span.SpanContext().TraceID().String() + "-" + span.SpanContext().SpanID().String() + "-01"
 	if got := obj.Annotations["example.com/traceparent"]; got != want {
 		t.Errorf("traceparent %q, want %q", got, want)
 	}
 	if got := obj.Annotations["example.com/origin"]; !strings.HasPrefix(got, span.SpanContext().SpanID().String()+"-6-") {
-		t.Errorf("origin %q does not begin with the span's id and generation 6", got)
+		t.Errorf("origin %q, want the prefix of the span's id and generation 6", got)
 	}
 
 	got, ok := ExtractContext(t.Context(), obj, opts...)
@@ -52,7 +52,7 @@ func TestInjectAndExtract(t *testing.T) {
 	}
 }
 
-// TestInjectWithoutCarrierDoesNothing: a propagator that carries no context leaves no origin either.
+// TestInjectWithoutCarrierDoesNothing: a propagator that writes nothing leaves no origin either.
 func TestInjectWithoutCarrierDoesNothing(t *testing.T) {
 	for name, p := range map[string]propagation.TextMapPropagator{
 		"none": propagation.NewCompositeTextMapPropagator(), "baggage alone": propagation.Baggage{},
@@ -72,7 +72,7 @@ func TestInjectWithoutSpanDoesNothing(t *testing.T) {
 	obj := deployment("owner")
 	InjectContext(t.Context(), obj, WithTracerProvider(tracingtest.NewTracerProvider()))
 	if obj.Annotations != nil {
-		t.Errorf("annotations %v were written without a span", obj.Annotations)
+		t.Errorf("annotations %v without a span, want none", obj.Annotations)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestOrigin(t *testing.T) {
 	}
 	for _, impossible := range []origin{{sc.SpanID(), -1, start}, {sc.SpanID(), 7, time.Unix(-1, 0)}} {
 		if _, ok := parseOrigin(impossible.String()); !ok {
-			t.Errorf("wrote %s, which cannot be read", impossible)
+			t.Errorf("String() = %s, which parseOrigin rejects", impossible)
 		}
 	}
 	id := sc.SpanID().String()
@@ -131,7 +131,7 @@ func TestOrigin(t *testing.T) {
 		id + "-99999999999999999999-1", id + "-1-99999999999999999999",
 	} {
 		if got, ok := parseOrigin(bad); ok {
-			t.Errorf("parsed %q as %+v", bad, got)
+			t.Errorf("parseOrigin(%q) = %+v, want an error", bad, got)
 		}
 	}
 }
@@ -158,7 +158,7 @@ func TestContextBelongsToGeneration(t *testing.T) {
 			values[originKey] = tc.origin
 			stored, ok := c.extractFrom(values)
 			if !ok {
-				t.Fatal("the context itself is valid")
+				t.Fatal("extractFrom() = false, want a valid context")
 			}
 			if got := stored.belongsTo(tc.generation); got != tc.want {
 				t.Errorf("belongs to generation %d: %t, want %t", tc.generation, got, tc.want)
@@ -183,8 +183,8 @@ func TestPropagatorsDecideTheKeys(t *testing.T) {
 	}
 }
 
-// FuzzExtract: whatever is in the annotations, extracting neither panics nor gives an invalid context,
-// and what it gives survives a round trip.
+// FuzzExtract: for any annotations, extracting does not panic and returns no invalid context. The
+// result survives a round trip.
 func FuzzExtract(f *testing.F) {
 	f.Add("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1", "b7ad6b7169203331-0-1")
 	f.Add("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-future", "", "")
@@ -203,7 +203,7 @@ func FuzzExtract(f *testing.F) {
 			return
 		}
 		if stored.hasOrigin && stored.origin.spanID != stored.sc.SpanID() {
-			t.Fatal("the origin of another span was accepted")
+			t.Fatal("accepted the origin of another span")
 		}
 		again, ok := c.extractFrom(c.values(stored.sc, stored.origin.generation, stored.origin.start))
 		if !ok || !again.sc.Equal(stored.sc) {

@@ -14,15 +14,15 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// filler fills annotations but for some bytes.
+// filler returns annotations that leave the given number of bytes free.
 func filler(free int) map[string]string {
 	return map[string]string{"theirs": strings.Repeat("x", maxAnnotations-len("theirs")-free)}
 }
 
-// TestAnnotationsAtTheCap: a write that the API server takes without a context it takes with tracing.
+// TestAnnotationsAtTheCap: the API server accepts every write with tracing that it accepts without.
 func TestAnnotationsAtTheCap(t *testing.T) {
 	if maxAnnotations != validation.TotalAnnotationSizeLimitB {
-		t.Fatalf("the API server takes %d bytes", validation.TotalAnnotationSizeLimitB)
+		t.Fatalf("the API server accepts %d bytes of annotations, want maxAnnotations", validation.TotalAnnotationSizeLimitB)
 	}
 	const room = 400 // more than a context needs
 	for _, tc := range []struct {
@@ -47,7 +47,8 @@ func TestAnnotationsAtTheCap(t *testing.T) {
 	}
 }
 
-// TestPutBackAtTheCap: a user may fill the room that the context had. Then it is gone, and no other takes its place.
+// TestPutBackAtTheCap: a user may use up the space of the context. Then the object has no context,
+// also no other one.
 func TestPutBackAtTheCap(t *testing.T) {
 	old := deployment("owner", carries(sampledContext(1), 0))
 	for form := range forms {
@@ -58,7 +59,7 @@ func TestPutBackAtTheCap(t *testing.T) {
 		tampered := filler(len(parentKey) + len(w3cParent))
 		tampered[parentKey] = w3cParent
 		if got := admittedAs(t, form, old, tampered); len(got) != 1 {
-			t.Errorf("%s: another's context stays: %v", form, got[parentKey])
+			t.Errorf("%s: context %v, want none of another user", form, got[parentKey])
 		}
 	}
 }
@@ -73,7 +74,7 @@ func injected(t *testing.T, annotations map[string]string) map[string]string {
 	return obj.Annotations
 }
 
-// within writes in a reconcile, and gives the annotations of what was written.
+// within runs f in a reconcile, and returns the annotations of the written object.
 func within(t *testing.T, server client.Client, written client.Object, opts []Option, f func(context.Context, client.Client) error) map[string]string {
 	t.Helper()
 	if _, err := recordReconcile(t, server, opts, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error { return f(ctx, c) }); err != nil {
@@ -93,7 +94,8 @@ func created(t *testing.T, annotations map[string]string) map[string]string {
 	})
 }
 
-// admittedAs sends a creation, or the update of old, with the annotations.
+// admittedAs sends a create, or an update of old, with the annotations, and returns the admitted
+// ones.
 func admittedAs(t *testing.T, form string, old *appsv1.Deployment, annotations map[string]string) map[string]string {
 	t.Helper()
 	obj := submitted()

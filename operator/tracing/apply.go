@@ -8,7 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// generatedConfiguration is what the configurations that applyconfiguration-gen makes have in common.
+// generatedConfiguration is the interface of the configurations that applyconfiguration-gen
+// generates.
 type generatedConfiguration interface {
 	GetName() *string
 	GetNamespace() *string
@@ -16,7 +17,7 @@ type generatedConfiguration interface {
 	GetAPIVersion() *string
 }
 
-// appliedID says what an apply configuration is about, as it stands before it is sent.
+// appliedID identifies the object of an apply configuration before it is sent.
 func appliedID(obj runtime.ApplyConfiguration) objectID {
 	if g, ok := obj.(generatedConfiguration); ok {
 		return objectID{
@@ -32,10 +33,11 @@ func appliedID(obj runtime.ApplyConfiguration) objectID {
 	return identify(u.GetObjectKind().GroupVersionKind(), u)
 }
 
-// appliedObject returns an apply configuration as an object, into which the client decodes the response; nil for one that is not
-// JSON, which the API server would refuse. The configurations have no common way to ask for their fields.
+// appliedObject returns an apply configuration as an object, into which the client decodes the
+// response. It returns nil if the configuration cannot be encoded as JSON, which the API server
+// would reject. It converts by JSON because configurations share no accessors for their fields.
 func appliedObject(obj runtime.ApplyConfiguration) client.Object {
-	if o, ok := obj.(client.Object); ok { // made from an unstructured object
+	if o, ok := obj.(client.Object); ok { // created from an unstructured object
 		return o
 	}
 	data, err := json.Marshal(obj)

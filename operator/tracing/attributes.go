@@ -7,9 +7,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Keys of the attributes that spans of this package have. What is unknown is absent, never empty or zero.
+// Keys of the attributes of this package's spans. Attributes with unknown values are absent, never
+// empty or zero.
 const (
-	// NamespaceKey is the object's namespace, in the words of OpenTelemetry's registry.
+	// NamespaceKey is the object's namespace, as in OpenTelemetry's registry.
 	NamespaceKey = attribute.Key("k8s.namespace.name")
 
 	// ObjectGroupKey is the API group of the object; absent for the core group.
@@ -25,19 +26,21 @@ const (
 	// ObjectGenerationKey is the generation of the object.
 	ObjectGenerationKey = attribute.Key("operator.object.generation")
 
-	// ReconcileIDKey is controller-runtime's id of the reconcile, the one in its log lines.
+	// ReconcileIDKey is controller-runtime's id of the reconcile, as in its log lines.
 	ReconcileIDKey = attribute.Key("operator.reconcile.id")
-	// ReconcileAttemptKey counts from 1 how often the request was taken from the queue since it last
-	// succeeded, or asked for a delay of its own.
+	// ReconcileAttemptKey is the number of the attempt, from 1: how often the request was taken
+	// from the queue since it last succeeded or asked for a delay of its own.
 	ReconcileAttemptKey = attribute.Key("operator.reconcile.attempt")
-	// ReconcileQueueWaitKey is the time, in seconds, from when the request was ready to be taken from the
-	// queue until a worker took it. A delay that was asked for is not part of it.
+	// ReconcileQueueWaitKey is the time, in seconds, from when the request was ready in the queue
+	// until a worker took it. It does not include a requested delay.
 	ReconcileQueueWaitKey = attribute.Key("operator.reconcile.queue_wait")
-	// ReconcileDelayKey is the time, in seconds, that the request was held back, because a back-off, a result or a handler asked
-	// for a delay. An event can end the wait early. It is absent if there was none.
+	// ReconcileDelayKey is the time, in seconds, that a delay held the request back. A back-off, a
+	// result or a handler can ask for a delay, and an event can end it early. It is absent without
+	// a delay.
 	ReconcileDelayKey = attribute.Key("operator.reconcile.delay")
-	// ReconcileTriggerKey is what made the request be queued first: the event and the kind of its object, as
-	// "update ChildA", or "requeue" if an earlier reconcile asked for it and no event came.
+	// ReconcileTriggerKey is the first reason why the request was queued: the event and the kind of
+	// its object, for example "update ChildA", or "requeue" if an earlier reconcile asked for it
+	// and no event arrived.
 	ReconcileTriggerKey = attribute.Key("operator.reconcile.trigger")
 	// ReconcileCauseKindKey is the kind of the object whose event is the trigger.
 	ReconcileCauseKindKey = attribute.Key("operator.reconcile.cause.kind")
@@ -49,55 +52,67 @@ const (
 	ReconcileCauseUIDKey = attribute.Key("operator.reconcile.cause.uid")
 	// ReconcileCauseVersionKey is the resourceVersion of that object in the event.
 	ReconcileCauseVersionKey = attribute.Key("operator.reconcile.cause.resource_version")
-	// ReconcileCauseSpanKey is the span id of the write that made this version, if this process made it.
+	// ReconcileCauseSpanKey is the span id of the write that made this version, if this process
+	// made it.
 	ReconcileCauseSpanKey = attribute.Key("operator.reconcile.cause.span_id")
-	// ReconcileCauseTraceKey is the trace id of that write. The span has a link to the write if the trace is another one.
+	// ReconcileCauseTraceKey is the trace id of that write. The span has a link to the write if the
+	// traces differ.
 	ReconcileCauseTraceKey = attribute.Key("operator.reconcile.cause.trace_id")
-	// ReconcileReadWaitKey is the time, in seconds, that reads took in a client with read-your-own-writes consistency
-	// (controller-runtime's EnableReadYourWritesConsistency). Reads of less than a millisecond are left out.
+	// ReconcileReadWaitKey is the time, in seconds, of reads through a client with
+	// read-your-own-writes consistency (controller-runtime's EnableReadYourWritesConsistency).
+	// Reads of less than a millisecond do not count.
 	ReconcileReadWaitKey = attribute.Key("operator.reconcile.read_wait")
-	// ReconcileLimiterWaitKey is the time, in seconds, that requests of the reconcile waited for the client's rate limiter.
+	// ReconcileLimiterWaitKey is the time, in seconds, that requests of the reconcile waited for
+	// the client's rate limiter.
 	ReconcileLimiterWaitKey = attribute.Key("operator.reconcile.rate_limiter_wait")
-	// ReconcileEventsKey counts the events that the queue coalesced into this reconcile, if more than one.
+	// ReconcileEventsKey is the number of events that the queue coalesced into this reconcile, if
+	// more than one.
 	ReconcileEventsKey = attribute.Key("operator.reconcile.events")
-	// ReconcileRequeueReasonKey is why an earlier reconcile asked for this one: error, conflict, requeue or
-	// requeue_after.
+	// ReconcileRequeueReasonKey is why an earlier reconcile asked for this one: error, conflict,
+	// requeue or requeue_after.
 	ReconcileRequeueReasonKey = attribute.Key("operator.reconcile.requeue_reason")
 	// ReconcileRequeueAfterKey is the delay, in seconds, that a successful reconcile asked for.
 	ReconcileRequeueAfterKey = attribute.Key("operator.reconcile.requeue_after")
 	// ReconcileResultKey is one of success, requeue, requeue_after, error, terminal_error, panic.
 	ReconcileResultKey = attribute.Key("operator.reconcile.result")
-	// ReconcileWriteIntentKey is what the writes were for, by what became of the objects, in alphabetical order and joined by
-	// commas: delete, desired_state (a create, or a higher generation), metadata (a change without one), other (another
-	// subresource, a kind without generations, or a write that failed), status; or none.
+	// ReconcileWriteIntentKey is the effect of the writes on their objects, sorted and joined by
+	// commas: delete, desired_state (a create, or a higher generation), metadata (a change without
+	// a higher generation), other (another subresource, a kind without generations, or a failed
+	// write), status; or none.
 	ReconcileWriteIntentKey = attribute.Key("operator.reconcile.write_intent")
-	// ReconcileSpansDroppedKey counts the reads and unchanged writes that got no span because the reconcile had too many before
-	// its own span started.
+	// ReconcileSpansDroppedKey is the number of reads and unchanged writes without a span, because
+	// the reconcile had too many before its own span started.
 	ReconcileSpansDroppedKey = attribute.Key("operator.reconcile.spans_dropped")
 
-	// WriteUnchangedKey is true for a write that changed nothing: the API server returned the resourceVersion that was known
-	// before.
+	// WriteUnchangedKey is true for a write that changed nothing: the API server returned a
+	// resourceVersion that was known before.
 	WriteUnchangedKey = attribute.Key("operator.write.unchanged")
-	// WriteLimiterWaitKey is the time, in seconds, that a write waited for the client's rate limiter.
+	// WriteLimiterWaitKey is the time, in seconds, that a write waited for the client's rate
+	// limiter.
 	WriteLimiterWaitKey = attribute.Key("operator.write.rate_limiter_wait")
 
-	// ReadVersionKey is the resourceVersion that a stale read returned, on that event.
+	// ReadVersionKey is the resourceVersion that a stale read returned, on the event of the read.
 	ReadVersionKey = attribute.Key("operator.read.resource_version")
-	// WrittenVersionKey is the resourceVersion that this process wrote before a stale read, on that event.
+	// WrittenVersionKey is the resourceVersion that this process wrote before a stale read, on the
+	// event of the read.
 	WrittenVersionKey = attribute.Key("operator.read.written_resource_version")
 
-	// FinalizersAddedKey lists the finalizers that a write added, if the object was read before.
+	// FinalizersAddedKey lists the finalizers that a write added, if the reconcile read the object
+	// before.
 	FinalizersAddedKey = attribute.Key("operator.object.finalizers.added")
-	// FinalizersRemovedKey lists the finalizers that a write removed, if the object was read before.
+	// FinalizersRemovedKey lists the finalizers that a write removed, if the reconcile read the
+	// object before.
 	FinalizersRemovedKey = attribute.Key("operator.object.finalizers.removed")
 
-	// ErrorTypeKey is the reason of an API error, or the type of another, on spans with status Error.
+	// ErrorTypeKey is the reason of an API error, or the type of another error, on spans with
+	// status Error.
 	ErrorTypeKey = attribute.Key("error.type")
 
-	// AdmissionMessageKey is what the webhook says about a request that it denies, on that event.
+	// AdmissionMessageKey is the webhook's message for a denied request, on the event of the
+	// denial.
 	AdmissionMessageKey = attribute.Key("operator.admission.message")
 
-	// ConditionReasonKey is the new reason on the event of a condition's change.
+	// ConditionReasonKey is the new reason, on the event of a condition's change.
 	ConditionReasonKey = attribute.Key("operator.condition.reason")
 )
 
@@ -110,7 +125,7 @@ var (
 	kindInternal = trace.WithSpanKind(trace.SpanKindInternal)
 )
 
-// objectID says what a span is about, as far as it is known.
+// objectID identifies the object of a span, as far as it is known.
 type objectID struct {
 	gvk        schema.GroupVersionKind
 	namespace  string
@@ -131,8 +146,8 @@ func identify(gvk schema.GroupVersionKind, obj client.Object) objectID {
 	}
 }
 
-// news gives the attributes of what is known now, after a write, and was not before, or has changed.
-func (o objectID) news(now objectID) []attribute.KeyValue {
+// changed returns the attributes of now that are new or differ, after a write.
+func (o objectID) changed(now objectID) []attribute.KeyValue {
 	if now == o {
 		return nil
 	}

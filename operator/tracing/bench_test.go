@@ -19,7 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// instant is an API server that takes no time: what is measured is the tracing.
+// instant is an API server that responds at once, so that a benchmark measures only the tracing.
 type instant struct {
 	client.Client
 	object *appsv1.Deployment
@@ -37,7 +37,7 @@ func (c *instant) GroupVersionKindFor(obj runtime.Object) (schema.GroupVersionKi
 	return apiutil.GVKForObject(obj, scheme.Scheme)
 }
 
-// BenchmarkReconcile reads an object, and creates another or does not.
+// BenchmarkReconcile reads an object, and either creates another or does not.
 func BenchmarkReconcile(b *testing.B) {
 	for _, p := range []struct {
 		name string

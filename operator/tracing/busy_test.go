@@ -18,18 +18,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
-// busyServer is controller-runtime's fake client for very many objects. With few
-// kinds and without managed fields it is 50 times as fast as with its defaults. It
-// gives UIDs, counts generations, notes the writes that it gets, and lets some fail:
-// of some objects the first create or status write with an error, and the first
-// update of others with a conflict, since somebody else wrote before.
+// busyServer is controller-runtime's fake client for very many objects. With few kinds and without
+// managed fields it is 50 times as fast as with its defaults. It sets UIDs, counts generations and
+// records writes. For some objects, the first create or status write fails with an error, or the
+// first update fails with a conflict.
 type busyServer struct {
 	client.Client
 	prefix string
 	n      int
 
 	mu   sync.Mutex
-	seen []map[string]int // writes, by object, as spans call them
+	seen []map[string]int // number of writes per object, by the action in the span's name
 }
 
 func smallScheme() *runtime.Scheme {
@@ -53,7 +52,7 @@ func newBusyServer(prefix string, n int) *busyServer {
 	return s
 }
 
-// fill makes the objects, as users would.
+// fill creates the objects, as a user would.
 func (s *busyServer) fill(t *testing.T) {
 	t.Helper()
 	for i := range s.n {
@@ -63,15 +62,15 @@ func (s *busyServer) fill(t *testing.T) {
 	}
 }
 
-// writes gives the writes by object.
+// writes returns the writes of each object.
 func (s *busyServer) writes() []map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seen
 }
 
-// note counts a write and gives the object's number, and whether it was the first
-// write of its kind to the object.
+// note counts a write. It returns the object's number, and whether this was the first write of this
+// kind to the object.
 func (s *busyServer) note(write string, obj client.Object) (i int, first bool) {
 	i = indexOf(obj.GetName())
 	s.mu.Lock()
@@ -96,7 +95,7 @@ func (s *busyServer) Update(ctx context.Context, obj client.Object, opts ...clie
 		}
 		theirs.Labels = map[string]string{"theirs": "yes"}
 		if err := s.Client.Update(ctx, theirs); err != nil {
-			return fmt.Errorf("somebody else's update of %s: %w", obj.GetName(), err)
+			return fmt.Errorf("update of %s by another client: %w", obj.GetName(), err)
 		}
 	}
 	generation := obj.GetGeneration()

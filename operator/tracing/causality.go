@@ -12,25 +12,26 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// causality remembers which span of this process wrote which version of which object. The responses of the API server fill it,
-// so that no write has to carry a context. It is bounded, and safe for concurrent use.
+// causality records which span of this process wrote which version of which object. It is filled
+// from the responses of the API server, so no write needs to carry a context. It is bounded, and
+// safe for concurrent use.
 //
-// Entries are in two maps. When the young one holds half of the limit, it becomes the old one, and the entries of the old one
-// are forgotten: the oldest go first, and no order has to be kept.
+// Entries are in two maps, young and old. When young holds half of the limit, it replaces old. This
+// drops the oldest entries without keeping an order.
 type causality struct {
 	mu         sync.Mutex
 	half       int
 	young, old map[causeKey]cause
-	pending    map[objectName]cause // writes that the API server has not answered yet
+	pending    map[objectName]cause // writes without a response yet
 }
 
-// objectName names an object before its UID is known.
+// objectName identifies an object before its UID is known.
 type objectName struct {
 	kind schema.GroupKind
 	name types.NamespacedName
 }
 
-// causeKey names a version of an object, or a fact about the object.
+// causeKey identifies a version of an object, or a fact about the object.
 type causeKey struct {
 	uid  types.UID
 	n    uint64 // the generation or the resourceVersion; zero for facts
@@ -41,26 +42,27 @@ type causeKind uint8
 
 const (
 	byGeneration  causeKind = iota // the write that raised the generation to n
-	byVersion                      // the write that the resourceVersion n comes from
+	byVersion                      // the write that created the resourceVersion n
 	byLatest                       // the latest write of the object: its version and generation
 	byReconcile                    // the last exported reconcile of the object
 	bySight                        // when this process first read the generation n
-	byConvergence                  // the generation n has converged
-	byName                         // the latest apply; the uid is a text of the name, for an apply has no UID before its response
+	byConvergence                  // the generation n has a converge span
+	byName                         // the latest apply; uid is the name, because the UID is unknown before the response
 )
 
 // cause is the span of a write or a reconcile.
 type cause struct {
 	span       trace.SpanContext
-	start      int64 // of the change that the span is part of, in Unix nanoseconds
+	start      int64 // of the span's change, in Unix nanoseconds
 	version    uint64
 	generation int64
 }
 
-// changeStart returns when the change began that the span is part of.
+// changeStart returns the start of the span's change.
 func (c cause) changeStart() time.Time { return time.Unix(0, c.start) }
 
-// generatedName stands for the name of an object that the API server has yet to name. No name has an asterisk.
+// generatedName returns a placeholder for a name that the API server will generate. No real name
+// contains an asterisk.
 func generatedName(kind schema.GroupKind, namespace, prefix string) objectName {
 	return objectName{kind, types.NamespacedName{Namespace: namespace, Name: prefix + "*"}}
 }
@@ -110,7 +112,7 @@ func (t *causality) generation(uid types.UID, generation int64) (cause, bool) {
 	return t.get(causeKey{uid, uint64(generation), byGeneration})
 }
 
-// version returns the write that a resourceVersion comes from.
+// version returns the write that created a resourceVersion.
 func (t *causality) version(uid types.UID, resourceVersion string) (cause, bool) {
 	n, ok := versionNumber(resourceVersion)
 	if !ok {
@@ -129,8 +131,9 @@ func (t *causality) lastReconcile(uid types.UID) (cause, bool) {
 	return t.get(causeKey{uid: uid, what: byReconcile})
 }
 
-// sends notes a write before it is sent: the watch can deliver the new version, and another worker reconcile it, before the response
-// is read. The generation is the one before the write.
+// sends records a write before it is sent. The watch can deliver the new version, and another
+// worker can reconcile it, before this process reads the response. The generation of c is the
+// generation before the write.
 func (t *causality) sends(name objectName, c cause) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,7 +142,7 @@ func (t *causality) sends(name objectName, c cause) {
 	}
 }
 
-// answered forgets a write that sends noted.
+// answered removes a write that sends recorded.
 func (t *causality) answered(name objectName, c cause) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -148,7 +151,8 @@ func (t *causality) answered(name objectName, c cause) {
 	}
 }
 
-// sending returns the write in flight that can have made a generation of an object. Kinds that count no generations have zero.
+// sending returns the write in flight that can have created a generation of an object. The
+// generation is zero for kinds without generations.
 func (t *causality) sending(name objectName, generation int64) (cause, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,7 +160,8 @@ func (t *causality) sending(name objectName, generation int64) (cause, bool) {
 	return c, ok && (generation == 0 || generation > c.generation)
 }
 
-// wrote records a write from what the API server returned. raised is whether the write changed the generation.
+// wrote records a write from the API server's response. raised says whether the write changed the
+// generation.
 func (t *causality) wrote(o *objectFacts, raised bool, c cause) {
 	n, ok := versionNumber(o.version)
 	if o.uid == "" || !ok {
@@ -167,7 +172,7 @@ func (t *causality) wrote(o *objectFacts, raised bool, c cause) {
 	defer t.mu.Unlock()
 	t.putLocked(causeKey{o.uid, n, byVersion}, c)
 	latest := causeKey{uid: o.uid, what: byLatest}
-	if known, ok := t.getLocked(latest); !ok || known.version < n { // writes of several workers may be recorded out of order
+	if known, ok := t.getLocked(latest); !ok || known.version < n { // workers may record their writes out of order
 		t.putLocked(latest, c)
 	}
 	if raised && o.generation > 0 {
@@ -192,7 +197,7 @@ func (n objectName) text() types.UID {
 	return types.UID(n.kind.Group + "/" + n.kind.Kind + "/" + n.name.Namespace + "/" + n.name.Name)
 }
 
-// converged reports, once, that a generation has converged.
+// converged returns true the first time that it is called for a generation.
 func (t *causality) converged(uid types.UID, generation int64) bool {
 	key := causeKey{uid, uint64(max(generation, 0)), byConvergence}
 	t.mu.Lock()
@@ -220,11 +225,11 @@ func (t *causality) seen(uid types.UID, generation int64, now time.Time) time.Ti
 	return c.changeStart()
 }
 
-// versionText is the reverse of versionNumber.
+// versionText is the inverse of versionNumber.
 func versionText(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// versionNumber reads a resourceVersion as a number, by which versions of one resource are ordered (KEP-5504). Versions that are no
-// numbers are not recorded.
+// versionNumber parses a resourceVersion. Versions of one resource are ordered by this number
+// (KEP-5504). Versions that are not numbers are not recorded.
 func versionNumber(resourceVersion string) (uint64, bool) {
 	if resourceVersion == "" {
 		return 0, false // without the error that ParseUint allocates
@@ -233,21 +238,22 @@ func versionNumber(resourceVersion string) (uint64, bool) {
 	return n, err == nil && n > 0
 }
 
-// causalities holds the table of each TracerProvider, most recent last. The wrappers of one operator are made with the same provider,
-// and find each other's writes by it.
+// causalities holds the table of each TracerProvider, most recent last. The wrappers of one
+// operator use the same provider, and so share one table.
 type causalities struct {
 	mu     sync.Mutex
 	tables []providerTable
 }
 
 type providerTable struct {
-	provider trace.TracerProvider // nil for the global
+	provider trace.TracerProvider // nil for the global provider
 	table    *causality
 }
 
 var sharedCausality causalities
 
-// of returns the table of a provider. Wrappers keep the table, so that it does not matter if it is dropped here.
+// of returns the table of a provider. Wrappers keep a reference to the table, so they still work
+// when the table is dropped here.
 func (s *causalities) of(tp trace.TracerProvider) *causality {
 	if tp != nil && !reflect.TypeOf(tp).Comparable() {
 		return newCausality(maxCauses)

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// forget empties a table, for tests whose servers use the same UIDs one after another.
+// forget clears a table, for tests whose servers reuse UIDs.
 func (t *causality) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,7 +37,7 @@ func TestCausality(t *testing.T) {
 
 	for name, tc := range map[string]struct {
 		get  func() (cause, bool)
-		want byte // 0 for none
+		want byte // 0 means none
 	}{
 		"the create":                        {func() (cause, bool) { return c.generation("a", 1) }, 1},
 		"the update":                        {func() (cause, bool) { return c.generation("a", 2) }, 3},
@@ -73,15 +73,15 @@ func TestCausalityInFlight(t *testing.T) {
 		}
 	}
 	if _, ok := c.sending(objectName{name: name.name}, 2); ok {
-		t.Error("another kind's object of the name is taken for the one in flight")
+		t.Error("sending() matches an object of another kind with the same name")
 	}
 	c.answered(name, cause{span: sampledContext(2)})
 	if _, ok := c.sending(name, 2); !ok {
-		t.Error("another write's answer ended this one")
+		t.Error("the response to another write removed this write")
 	}
 	c.answered(name, sent)
 	if _, ok := c.sending(name, 2); ok || len(c.pending) != 0 {
-		t.Error("a write that was answered is still in flight")
+		t.Error("sending() = true after the response, want false")
 	}
 	for i := range maxPending + 10 {
 		c.sends(objectName{name: types.NamespacedName{Name: fmt.Sprint(i)}}, sent)
@@ -102,10 +102,10 @@ func TestCausalityAtTheCap(t *testing.T) {
 		}
 	}
 	if _, ok := c.version("a", versionText(10*limit-limit/4)); !ok {
-		t.Error("a recent write is forgotten")
+		t.Error("a recent write is missing")
 	}
 	if _, ok := c.version("a", "1"); ok {
-		t.Error("the first write is remembered")
+		t.Error("the first write is still in the table, want it dropped")
 	}
 }
 
@@ -122,7 +122,7 @@ func TestCausalityIsSharedByProvider(t *testing.T) {
 		t.Error("wrappers with one provider do not share a table, or those with two do")
 	}
 	if first, second = all.of(notComparable{}), all.of(notComparable{}); first == second {
-		t.Error("providers that can't be compared share a table")
+		t.Error("providers of incomparable types share a table")
 	}
 	for range maxProviders {
 		all.of(&providerStub{})
@@ -171,7 +171,8 @@ func fullTable() *causality {
 	return c
 }
 
-// BenchmarkCausalityLookup reports the time of a lookup in a full table, and the memory of that.
+// BenchmarkCausalityLookup reports the time of a lookup in a full table, and the memory of the
+// table.
 func BenchmarkCausalityLookup(b *testing.B) {
 	var before, after runtime.MemStats
 	runtime.GC()

@@ -21,8 +21,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// process is an operator of two controllers, of the Deployments "owner" and "child", in one process, whose requests the test runs by
-// hand at a time of its own.
+// process is an operator with two controllers in one process, for the Deployments "owner" and
+// "child". The test calls their reconcilers directly, and sets the time.
 type process struct {
 	t        *testing.T
 	recorder *tracingtest.TracerProvider
@@ -39,7 +39,8 @@ func newProcess(t *testing.T, server client.Client) *process {
 	return p
 }
 
-// reconcile runs f as the reconciler of a Deployment that it reads first. The trigger, if there is one, passes a queue.
+// reconcile runs f as the reconciler of a Deployment, after reading it. If there is a trigger, its
+// event passes a queue.
 func (p *process) reconcile(name string, trigger client.Object, f func(context.Context, *appsv1.Deployment) error) {
 	p.t.Helper()
 	r := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -81,7 +82,8 @@ func (p *process) child() *appsv1.Deployment {
 	return &d
 }
 
-// TestOneTraceInOneProcess: what a write causes in the same process is below the write, without a context on any object.
+// TestOneTraceInOneProcess: a reconcile is a child of the write in the same process that caused it,
+// without a context on any object.
 func TestOneTraceInOneProcess(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t, newFakeServer(t, deployment("owner")))
@@ -120,7 +122,8 @@ reconcile Deployment [operator.object.name=owner]
 `)
 }
 
-// TestTwoProcesses: another process goes on in the trace of the generation, to which the write has a link.
+// TestTwoProcesses: another process continues in the trace of the generation. The write has a link
+// to that trace.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)), deployment("child"))
@@ -141,7 +144,7 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestReconcileBeforeTheResponse: the watch can be faster than the response of the write.
+// TestReconcileBeforeTheResponse: the watch can be faster than the response to the write.
 func TestReconcileBeforeTheResponse(t *testing.T) {
 	t.Parallel()
 	var p *process
@@ -166,7 +169,8 @@ reconcile Deployment [operator.object.name=owner]
 `)
 }
 
-// TestStaleRead: a cache that has not seen the operator's own write is an event of the reconcile, and starts no span.
+// TestStaleRead: a read of an older version than the operator wrote is an event of the reconcile,
+// and starts no span.
 func TestStaleRead(t *testing.T) {
 	t.Parallel()
 	stale := false
@@ -211,7 +215,8 @@ func TestStaleRead(t *testing.T) {
 	}
 }
 
-// TestUnchangedWrites: a write that changes nothing says so. Patches and repeated applies alone leave no span.
+// TestUnchangedWrites: the span of a write that changes nothing has an attribute. Patches and
+// repeated applies do not start a span on their own.
 func TestUnchangedWrites(t *testing.T) {
 	t.Parallel()
 	keep := func(ctx context.Context, c client.WithWatch, obj client.Object) error {
@@ -224,7 +229,7 @@ func TestUnchangedWrites(t *testing.T) {
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, _ client.Patch, _ ...client.PatchOption) error {
 			err := keep(ctx, c, obj)
-			if bumped { // by others, in the status
+			if bumped { // another writer changed the status
 				obj.SetResourceVersion("1000000")
 				obj.SetManagedFields([]metav1.ManagedFieldsEntry{
 					{Time: new(metav1.NewTime(time.Now().Add(-time.Minute)))}, {Time: new(metav1.Now()), Subresource: "status"},
@@ -272,7 +277,8 @@ reconcile Deployment
 	}
 }
 
-// aDay runs a reconcile each step for a day, and holds that traces end, each linked to the one before.
+// aDay runs a reconcile in each step of a day. It checks that traces end, and that each is linked
+// to the one before.
 func aDay(t *testing.T, p *process, step, limit time.Duration, f func(context.Context, *appsv1.Deployment) error) {
 	t.Helper()
 	begin := p.now
@@ -305,7 +311,8 @@ func aDay(t *testing.T, p *process, step, limit time.Duration, f func(context.Co
 	}
 }
 
-// TestTracesEnd: an object that is reconciled on a schedule, or fails for ever, with or without a context, has no endless trace.
+// TestTracesEnd: an object that is reconciled on a schedule or always fails gets no endless trace,
+// with or without a context.
 func TestTracesEnd(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(*appsv1.Deployment){
@@ -328,7 +335,8 @@ func TestTracesEnd(t *testing.T) {
 	}
 }
 
-// TestStaleReconcileJoinsItsTrigger: the change of a fresh child belongs to the child's trace, also in what it makes the owner do.
+// TestStaleReconcileJoinsItsTrigger: the change of a fresh child stays in the child's trace,
+// including the owner's reconcile that it triggers.
 func TestStaleReconcileJoinsItsTrigger(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t, newFakeServer(t, deployment("owner", carries(sampledContext(1), 5*time.Hour))))

@@ -18,22 +18,26 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// WrapClient returns a client that makes a span "{action} {Kind}" for each write through c. Actions are create, update, patch, apply,
-// delete, delete_all, update_status for every way to write a status, and {verb}_{subresource}. A write that only adds or removes
-// finalizers is called add_finalizer or remove_finalizer. Reads have no spans ([WithReads]): they tell a wrapped reconciler what
-// it reconciles.
+// WrapClient returns a client that creates a span "{action} {Kind}" for each write through c.
+// Actions are create, update, patch, apply, delete, delete_all, update_status for every way to
+// write a status, and {verb}_{subresource}. A write that only adds or removes finalizers is called
+// add_finalizer or remove_finalizer. Reads have no spans by default ([WithReads]).
 //
-// The wrapper never changes a request of a reconcile. It sends what the operator sends, byte for byte, dry runs and subresources
-// included, and reads the responses: by them a later reconcile in the same process finds the write that caused it. Outside of a wrapped
-// reconcile, Create puts the span context of ctx onto the object, if ctx has one ([WithCreateAnnotation]).
+// The wrapper never changes a request of a reconcile. It sends the operator's requests byte for
+// byte, dry runs and subresources included. From the responses it records which span wrote which
+// version, so that later reconciles in the same process find the write that caused them. Outside of
+// a wrapped reconcile, Create adds the span context of ctx to the object, if ctx has one
+// ([WithCreateAnnotation]).
 //
-// A create is of kind PRODUCER, other writes of kind CLIENT. Dry runs have no span. A patch, or a repeated apply, that changed nothing
-// has one only in a reconcile that does something else. Conflicts, objects that exist already and deletes of absent objects are events
-// and not errors. The first write without a reconcile and without a span around it is logged, once.
+// A create has kind PRODUCER, other writes have kind CLIENT. Dry runs have no span. A patch or a
+// repeated apply that changed nothing has a span only if the reconcile does something else.
+// Conflicts, objects that exist already and deletes of absent objects are events, not errors. The
+// client logs the first write that is in no reconcile and has no span in its context, once.
 //
-// Results and errors are those of c. While tracing is off, c is called with nothing added. A nil c is returned as it is, and so is a
-// client that is wrapped already. A nil object or patch goes to c as it is. Only client.Client is wrapped: a client.WithWatch
-// loses its Watch. The client is as safe for concurrent use as c.
+// The client returns the results and errors of c. While tracing is off, it only calls c. WrapClient
+// returns c itself if c is nil or wrapped already. The client passes a nil object or patch to c. It
+// implements only client.Client: a client.WithWatch loses its Watch. It is as safe for concurrent
+// use as c.
 func WrapClient(c client.Client, opts ...Option) client.Client {
 	if isNil(c) {
 		return c
@@ -45,9 +49,9 @@ func WrapClient(c client.Client, opts ...Option) client.Client {
 	return &tracedClient{Client: c, cfg: cfg, converge: newConvergence(cfg.converging, c.Scheme()), consistent: readsOwnWrites(c)}
 }
 
-// NewClientFunc returns a function for manager.Options.NewClient. It makes the client that a manager makes by default and wraps it with
-// [WrapClient]. The user names in the configuration become identities of this process: webhooks trust them. Its error is that of
-// client.New.
+// NewClientFunc returns a function for manager.Options.NewClient. The function creates the
+// manager's default client and wraps it with [WrapClient]. The user names in its rest.Config become
+// identities of this process, which webhooks trust. It returns the errors of client.New.
 func NewClientFunc(opts ...Option) client.NewClientFunc {
 	return func(cfg *rest.Config, options client.Options) (client.Client, error) {
 		c, err := client.New(cfg, options)
@@ -63,21 +67,22 @@ type tracedClient struct {
 	client.Client
 	cfg        *config
 	converge   convergence
-	consistent bool      // reads wait for the process' own writes
+	consistent bool      // reads wait for the process's own writes
 	outside    sync.Once // for warnOutside
-	kinds      sync.Map  // reflect.Type to schema.GroupVersionKind, of types that have only one
+	kinds      sync.Map  // reflect.Type to schema.GroupVersionKind, for types with a single kind
 }
 
 var _ client.Client = (*tracedClient)(nil)
 
-// readsOwnWrites reports whether a client was made with EnableReadYourWritesConsistency, of which controller-runtime exports no trace
-// but the type. That it is not found costs an attribute.
+// readsOwnWrites reports whether a client was created with EnableReadYourWritesConsistency.
+// controller-runtime exports no other sign of this than the type's name. If the name changes, only
+// an attribute is lost.
 func readsOwnWrites(c client.Client) bool {
 	return reflect.TypeOf(c).String() == "*client.consistentClient"
 }
 
-// kind returns an object's kind. A type whose kind is known without its object saying so has but one in the scheme, and is looked
-// up once: a lookup costs as much as half a read.
+// kind returns an object's kind. It caches the kind of types that have a single kind in the scheme,
+// because a lookup costs as much as half a read. For other types, the object itself names its kind.
 func (c *tracedClient) kind(obj runtime.Object) schema.GroupVersionKind {
 	t := reflect.TypeOf(obj)
 	if gvk, ok := c.kinds.Load(t); ok {
@@ -93,13 +98,13 @@ func (c *tracedClient) kind(obj runtime.Object) schema.GroupVersionKind {
 	return gvk
 }
 
-// warnOutside logs the first write that belongs to nothing.
+// warnOutside logs the first write outside of a reconcile and of a span.
 func (c *tracedClient) warnOutside(ctx context.Context, action string, id objectID) {
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		return
 	}
 	c.outside.Do(func() {
-		log.FromContext(ctx).Info("Tracing a write outside of a traced reconcile: its span has no parent; "+
+		log.FromContext(ctx).Info("Tracing a write outside of a traced reconcile, so its span has no parent; "+
 			"wrap the manager with tracing.WrapManager, or the reconciler with tracing.WrapReconciler, and write with the reconcile's context",
 			"action", action, "kind", id.gvk.Kind, "namespace", loggable(id.namespace), "name", loggable(id.name))
 	})
@@ -145,7 +150,8 @@ func (c *tracedClient) List(ctx context.Context, list client.ObjectList, opts ..
 	return err
 }
 
-// rememberItems stops at the number of objects that a session remembers, so that a long list costs no more than a short one.
+// rememberItems stops when the session's memory is full, so that a long list costs no more than a
+// short one.
 func (c *tracedClient) rememberItems(s *session, list client.ObjectList) {
 	n := 0
 	_ = meta.EachListItem(list, func(item runtime.Object) error {
@@ -161,7 +167,7 @@ func (c *tracedClient) rememberItems(s *session, list client.ObjectList) {
 	})
 }
 
-// errStop ends meta.EachListItem early. It is never returned.
+// errStop ends meta.EachListItem early. It is never returned to the caller.
 var errStop = fmt.Errorf("enough items")
 
 // Create implements client.Writer.

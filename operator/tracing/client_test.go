@@ -21,7 +21,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestCreateInAReconcile: what a reconcile creates is sent as it is, unless an option asks for the context.
+// TestCreateInAReconcile: a reconcile's create is sent unchanged, unless an option adds the
+// context.
 func TestCreateInAReconcile(t *testing.T) {
 	for name, opts := range map[string][]Option{"as it is": nil, "annotated": {WithCreateAnnotation()}} {
 		server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
@@ -56,8 +57,8 @@ func TestCreateInAReconcile(t *testing.T) {
 	}
 }
 
-// TestCreateOutsideAReconcile: a program that creates objects within a span of its own hands that on, since no table of this process
-// will ever be asked.
+// TestCreateOutsideAReconcile: a create in a span of the program carries the span's context,
+// because the reconciling process does not know the write.
 func TestCreateOutsideAReconcile(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	server := newFakeServer(t)
@@ -79,7 +80,7 @@ func TestCreateOutsideAReconcile(t *testing.T) {
 	}
 }
 
-// TestPodTemplateIsNotTouched: a deployment's pods must not roll because it was traced.
+// TestPodTemplateIsNotTouched: tracing does not restart the pods of a Deployment.
 func TestPodTemplateIsNotTouched(t *testing.T) {
 	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
 	child := deployment("child")
@@ -94,7 +95,7 @@ func TestPodTemplateIsNotTouched(t *testing.T) {
 	}
 }
 
-// TestFailedWriteLeavesObject: whatever a write does to the object on its way, a failure undoes it.
+// TestFailedWriteLeavesObject: a failed write restores the caller's object.
 func TestFailedWriteLeavesObject(t *testing.T) {
 	broken := errors.New("broken")
 	server := interceptor.NewClient(newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)), deployment("child")), interceptor.Funcs{
@@ -124,7 +125,7 @@ func TestFailedWriteLeavesObject(t *testing.T) {
 				want := child.DeepCopy()
 				err := write(ctx, c, &child)
 				if child.Annotations != nil || *child.Spec.Replicas != *want.Spec.Replicas {
-					t.Errorf("the object became %v", child.ObjectMeta)
+					t.Errorf("metadata %v, want the metadata before the write", child.ObjectMeta)
 				}
 				return err
 			})
@@ -193,7 +194,7 @@ func TestBenignErrors(t *testing.T) {
 				return nil
 			})
 			if got == nil {
-				t.Fatal("the write succeeded")
+				t.Fatal("the write returned nil, want an error")
 			}
 			s := spanNamed(t, spans, tc.span)
 			event := ""
@@ -236,7 +237,7 @@ func TestOtherWritesHaveClientSpans(t *testing.T) {
 	}
 }
 
-// TestSameWritesWithTracingOnAndOff: tracing adds no request, and takes none away.
+// TestSameWritesWithTracingOnAndOff: tracing neither adds nor removes a request.
 func TestSameWritesWithTracingOnAndOff(t *testing.T) {
 	count := func(opts ...Option) (n int) {
 		counted := func(err error) error { n++; return err }

@@ -10,16 +10,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Complete completes b with r wrapped by [WrapReconciler], and with the controller's queue and triggers observed by a
-// [QueueObserver]. It is for controllers of managers that are not wrapped by [WrapManager]; obj is an empty object of
-// the kind that b's For names. Use [WithScheme] as for WrapReconciler.
+// Complete completes b with r wrapped by [WrapReconciler], and observes the controller's queue and
+// triggers with a [QueueObserver]. It is for controllers of managers that [WrapManager] does not
+// wrap. obj is an empty object of the kind in b's For. Use [WithScheme] as for WrapReconciler.
 //
-// The builder's options stay, except that a queue is not observed if they have a queue, a rate limiter, a
-// reconciler or a logger of their own: their values cannot be read from the builder. One line is logged
-// then; use [QueueObserver.Options] instead. Triggers are known for For and Owns, and for Watches with
-// handlers that are wrapped by [WrapEventHandler].
+// Complete keeps the builder's options. It does not observe the queue if they contain a queue, a
+// rate limiter, a reconciler or a logger, because it cannot read these values from the builder. It
+// then logs one line; use [QueueObserver.Options] instead. Triggers are known for For and Owns, and
+// for Watches with handlers from [WrapEventHandler].
 //
-// Errors are the builder's. A nil r is the builder's error. It must not be called twice for one builder.
+// Complete returns the builder's errors, also for a nil r. It must be called only once for each
+// builder.
 func Complete(b *builder.Builder, obj client.Object, r reconcile.Reconciler, opts ...Option) error {
 	q := NewQueueObserver(obj, opts...)
 	options, ok := builderOptions(b)
@@ -31,8 +32,8 @@ func Complete(b *builder.Builder, obj client.Object, r reconcile.Reconciler, opt
 		Complete(WrapReconciler(obj, r, append(opts[:len(opts):len(opts)], WithQueueObserver(q))...))
 }
 
-// builderOptions returns a copy of the options that b has. It returns false if one of them is set that
-// reflection cannot read from a field that is not exported: an interface, a function or a logger.
+// builderOptions returns a copy of the options of b. It returns false if they contain an interface,
+// a function or a logger: reflection cannot read such a value from an unexported field.
 func builderOptions(b *builder.Builder) (out controller.Options, ok bool) {
 	defer func() {
 		if recover() != nil {

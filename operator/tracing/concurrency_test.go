@@ -32,10 +32,9 @@ const (
 	manyObjects  = 5000
 	againObjects = 1000
 
-	// heapMargin is how much more may live after the last round than after the one
-	// before, which is as large. It is what 128 bytes for each of its objects would
-	// be, so that anything that is kept for each of them shows. The first round fills
-	// what is bounded.
+	// heapMargin is the accepted growth of the live heap between the last two rounds, which have
+	// the same size. It equals 128 bytes per object, so the test detects memory that is kept for
+	// each object. The first round fills the bounded tables.
 	heapMargin = 128 * againObjects
 )
 
@@ -64,30 +63,30 @@ func TestManyWorkers(t *testing.T) {
 	}
 	first := round("first", manyObjects)
 	second, third := round("second", againObjects), round("third", againObjects)
-	runtime.KeepAlive(wrapped) // with all that the wrappers remember
+	runtime.KeepAlive(wrapped) // including the memory of the wrappers
 	t.Logf("live heap: %d KiB, %d KiB, %d KiB", first>>10, second>>10, third>>10)
 	if third > second+heapMargin {
-		t.Errorf("%d bytes live after the third round, %d after the second: something is kept for each object", third, second)
+		t.Errorf("%d bytes live after the third round, %d after the second: want no memory that is kept for each object", third, second)
 	}
 	if err := goleak.Find(leaks); err != nil {
 		t.Error(err)
 	}
 }
 
-// replaceable is a client to a server that the test may throw away.
+// replaceable is a client whose server the test can replace and release.
 type replaceable struct{ client.Client }
 
 func liveHeap() uint64 {
 	var m runtime.MemStats
-	for range 3 { // finalizers and pools need more than one
+	for range 3 { // finalizers and pools need several collections
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
-// busyReconciler brings an object from nothing to Ready in four reconciles, if
-// nothing goes wrong: a create, an update, a status write, and one that does nothing.
+// busyReconciler makes an object Ready in four reconciles if there are no errors: a create, an
+// update, a status write, and one without a write.
 type busyReconciler struct {
 	client client.Client
 	wrote  []atomic.Int64 // reconciles that wrote or failed, by object
@@ -135,7 +134,7 @@ func (r *busyReconciler) step(ctx context.Context, owner *appsv1.Deployment) (wr
 	}
 }
 
-// runController reconciles all objects of the server to the end.
+// runController reconciles all objects of the server until they are ready.
 func (r *busyReconciler) runController(t *testing.T, wrapped reconcile.Reconciler, q *QueueObserver[reconcile.Request], server *busyServer) {
 	t.Helper()
 	c, err := controller.NewUnmanaged("busy", q.Options(controller.Options{
@@ -172,16 +171,16 @@ func (r *busyReconciler) runController(t *testing.T, wrapped reconcile.Reconcile
 	}
 }
 
-// checkSpans holds that each span is about the one object of its trace, that none is
-// lost or doubled, and that parents exist.
+// checkSpans checks that each trace is about one object, that no span is lost or duplicated, and
+// that parents exist.
 func checkSpans(t *testing.T, tp *tracingtest.TracerProvider, server *busyServer, r *busyReconciler) {
 	t.Helper()
 	if n := tp.Unended(); n != 0 {
 		t.Errorf("%d spans have not ended", n)
 	}
 	spans := tp.Spans()
-	traces := make(map[trace.TraceID]int, server.n)         // which object
-	ids := make(map[trace.SpanID]trace.TraceID, len(spans)) // and of which trace
+	traces := make(map[trace.TraceID]int, server.n)         // object of each trace
+	ids := make(map[trace.SpanID]trace.TraceID, len(spans)) // trace of each span
 	got := make([]map[string]int, server.n)
 	for i := range got {
 		got[i] = map[string]int{}
@@ -190,7 +189,7 @@ func checkSpans(t *testing.T, tp *tracingtest.TracerProvider, server *busyServer
 		value, _ := s.Attribute(ObjectNameKey)
 		name := value.AsString()
 		if !strings.HasPrefix(name, server.prefix+"-") {
-			t.Fatalf("%s is about %q, none of this round's objects", s.Name, name)
+			t.Fatalf("%s names the object %q, want an object of this round", s.Name, name)
 		}
 		i := indexOf(name)
 		if other, ok := traces[s.Context.TraceID()]; ok && other != i {
@@ -198,7 +197,7 @@ func checkSpans(t *testing.T, tp *tracingtest.TracerProvider, server *busyServer
 		}
 		traces[s.Context.TraceID()] = i
 		if _, doubled := ids[s.Context.SpanID()]; doubled {
-			t.Fatalf("%s of object %d is there twice", s.Name, i)
+			t.Fatalf("%s of object %d was recorded twice", s.Name, i)
 		}
 		ids[s.Context.SpanID()] = s.Context.TraceID()
 		got[i][s.Name]++
@@ -221,7 +220,7 @@ func checkSpans(t *testing.T, tp *tracingtest.TracerProvider, server *busyServer
 	}
 }
 
-// indexOf gives the number in a name like "first-12" or "first-12-cm".
+// indexOf returns the number in a name like "first-12" or "first-12-cm".
 func indexOf(name string) (i int) {
 	_, number, _ := strings.Cut(name, "-")
 	if _, err := fmt.Sscanf(number, "%d", &i); err != nil {

@@ -17,8 +17,8 @@ const (
 	defaultConvergedAge = 10 * time.Minute
 )
 
-// UntrustedContext says what a webhook does with a trace context that comes from outside, that is from
-// any user but the trusted writers.
+// UntrustedContext says how a webhook treats a trace context from a user that is not a trusted
+// writer.
 type UntrustedContext int
 
 const (
@@ -42,19 +42,19 @@ func (f UntrustedContext) String() string {
 	}
 }
 
-// ParseUntrustedContext reads "link", "parent" or "ignore", as a command line flag would give it. Any
-// other word is an error.
+// ParseUntrustedContext parses the value of a flag: "link", "parent" or "ignore". It returns an
+// error for any other word.
 func ParseUntrustedContext(s string) (UntrustedContext, error) {
 	for _, f := range []UntrustedContext{UntrustedLink, UntrustedParent, UntrustedIgnore} {
 		if s == f.String() {
 			return f, nil
 		}
 	}
-	return UntrustedLink, fmt.Errorf("parsing untrusted context %q: must be link, parent or ignore", s)
+	return UntrustedLink, fmt.Errorf("invalid untrusted context %q: want link, parent or ignore", s)
 }
 
-// Option changes how the wrappers of this package behave. Every wrapper takes all options and uses
-// those that concern it, so that one slice of them can serve a whole operator.
+// Option configures the wrappers of this package. Every wrapper accepts all options and ignores
+// those that do not apply to it, so an operator can pass the same options everywhere.
 type Option interface {
 	apply(*config)
 }
@@ -63,13 +63,14 @@ type optionFunc func(*config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
-// WithTracerProvider sets where spans go. The default, also for nil and for a nil pointer, is the global of the
-// OpenTelemetry API as it is at the time of each operation. A no-op provider switches tracing off.
+// WithTracerProvider sets the provider that spans are started with. The default, also for nil and
+// for a nil pointer, is OpenTelemetry's global provider at the time of each operation. A no-op
+// provider switches tracing off.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return providerOption{tp}
 }
 
-// providerOption is a type of its own, so that switchedOff can look for it without building a config.
+// providerOption has a type of its own, so that switchedOff can find it without creating a config.
 type providerOption struct{ tp trace.TracerProvider }
 
 func (o providerOption) apply(c *config) {
@@ -78,11 +79,12 @@ func (o providerOption) apply(c *config) {
 	}
 }
 
-// WithPropagators sets how a span context becomes text; nil, and a nil pointer, is ignored. The default is W3C Trace
-// Context (traceparent and tracestate), not the OpenTelemetry global. Every field of the propagator
-// becomes an annotation under the prefix. What stands in traceparent and tracestate is read as level 2 of W3C
-// Trace Context says, also where OpenTelemetry's propagator differs: reserved flags are ignored, and nothing
-// may follow version 00. (A tracestate whose keys begin with a digit is dropped, since its API cannot hold it.)
+// WithPropagators sets how span contexts are encoded as text. A nil value or nil pointer is
+// ignored. The default is W3C Trace Context (traceparent and tracestate), not the OpenTelemetry
+// global. Every field of the propagator becomes an annotation under the prefix. traceparent and
+// tracestate are read by W3C Trace Context level 2, even if OpenTelemetry's propagator differs:
+// reserved flags are ignored, and text after a version 00 traceparent is invalid. (A tracestate
+// with keys that begin with a digit is dropped, because OpenTelemetry's API cannot hold it.)
 func WithPropagators(p propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) {
 		if !isNil(p) {
@@ -91,8 +93,9 @@ func WithPropagators(p propagation.TextMapPropagator) Option {
 	})
 }
 
-// WithAnnotationPrefix sets what comes before each annotation key, the slash included. The default,
-// also for an empty prefix, is "tracing.k8s.io/". All operators of a cluster must agree on it.
+// WithAnnotationPrefix sets the prefix of the annotation keys, including the slash. The default,
+// also for an empty prefix, is "tracing.k8s.io/". All operators of a cluster must use the same
+// prefix.
 func WithAnnotationPrefix(prefix string) Option {
 	return optionFunc(func(c *config) {
 		if prefix != "" {
@@ -101,9 +104,9 @@ func WithAnnotationPrefix(prefix string) Option {
 	})
 }
 
-// WithScheme sets the scheme in which [WrapReconciler] looks up the kind of its object; nil is ignored.
-// The default is client-go's scheme. For a type that the scheme does not know, the kind is the Go
-// type's name. (Wrapped clients ask the client that they wrap.)
+// WithScheme sets the scheme in which [WrapReconciler] looks up the kind of its object. nil is
+// ignored. The default is client-go's scheme. If the scheme does not know a type, its kind is the
+// Go type's name. Wrapped clients use the scheme of the client that they wrap instead.
 func WithScheme(s *runtime.Scheme) Option {
 	return optionFunc(func(c *config) {
 		if s != nil {
@@ -113,8 +116,8 @@ func WithScheme(s *runtime.Scheme) Option {
 }
 
 // WithTrustedWriters names users whose trace contexts the webhook keeps, for example
-// "system:serviceaccount:NAMESPACE:NAME" for another operator. The operator's own user is always trusted
-// and needs no name here. Repeated options accumulate, and empty names are ignored.
+// "system:serviceaccount:NAMESPACE:NAME" for another operator. The operator's own user is always
+// trusted. Repeated options accumulate, and empty names are ignored.
 func WithTrustedWriters(usernames ...string) Option {
 	return optionFunc(func(c *config) {
 		if c.trusted == nil {
@@ -128,7 +131,8 @@ func WithTrustedWriters(usernames ...string) Option {
 	})
 }
 
-// WithUntrustedContext sets what the webhook does with a context from outside. The default is [UntrustedLink].
+// WithUntrustedContext sets how the webhook treats an untrusted context. The default is
+// [UntrustedLink].
 func WithUntrustedContext(f UntrustedContext) Option {
 	return optionFunc(func(c *config) { c.untrusted = f })
 }
@@ -136,10 +140,11 @@ func WithUntrustedContext(f UntrustedContext) Option {
 // WithConverge is [WithConvergeWhen] for kinds that are ready when their condition Ready is True.
 func WithConverge(kinds ...client.Object) Option { return WithConvergeWhen(Readiness{}, kinds...) }
 
-// WithConvergeWhen names kinds that get a span "converge {Kind}" when a write through the wrapped client makes them ready, if the
-// reconcile read the object before, and not its metadata alone. Only the types of the objects matter; nil ones are ignored. The
-// readiness also decides when [WithConvergedAge] begins. By default no kind gets the span. Repeated options accumulate, and the
-// last one for a kind counts.
+// WithConvergeWhen names kinds that get a span "converge {Kind}". The span ends with the write
+// through the wrapped client that makes the object ready. The reconcile must have read the object
+// before, and more than its metadata. ready also decides when the time of [WithConvergedAge]
+// starts. Only the types of the objects matter; nil objects are ignored. By default no kind gets
+// the span. Repeated options accumulate, and the last option for a kind wins.
 func WithConvergeWhen(ready Readiness, kinds ...client.Object) Option {
 	return optionFunc(func(c *config) {
 		for _, kind := range kinds {
@@ -150,31 +155,33 @@ func WithConvergeWhen(ready Readiness, kinds ...client.Object) Option {
 	})
 }
 
-// WithCreateAnnotation makes the wrapped client put the span context onto every object that it creates, also in a reconcile. A
-// reconciler of the object in another process is then a child of the write, instead of a root in a trace to which the write has a
-// link. By default objects are created as the operator states them: one that replaces the annotations of its objects would
-// see the context, and send one update more than without tracing.
+// WithCreateAnnotation makes the wrapped client add the span context to every object that it
+// creates, also in a reconcile. In another process, a reconcile of the object is then a child of
+// the write. Without it, that reconcile is a root in the trace that the write has a link to.
+//
+// By default creates are not annotated: an operator that replaces all annotations of its objects
+// would see the context, and send one more update to remove it.
 func WithCreateAnnotation() Option {
 	return optionFunc(func(c *config) { c.createAnnotation = true })
 }
 
-// WithRelation sets how reconciles relate to the context that their object carries. The default, also for
-// a value that is none of the three, is [RelationAuto].
+// WithRelation sets how reconciles relate to the context of their object. The default, also for
+// unknown values, is [RelationAuto].
 func WithRelation(r Relation) Option {
 	return optionFunc(func(c *config) { c.relation = r })
 }
 
-// WithReads makes spans "get {Kind}" and "list {Kind}" of kind CLIENT for reads through a wrapped client:
-// within a reconcile, and elsewhere where the context has a span. A reconcile's reads wait until its own
-// span starts, so that one that does nothing still exports nothing; what a wrapped webhook reads before its
-// span starts has none. It concerns the client. By default reads have no spans: most are served by a cache,
-// and take no time.
+// WithReads adds spans "get {Kind}" and "list {Kind}" of kind CLIENT for reads through a wrapped
+// client, in a reconcile or with a span in the context. The reads of a reconcile wait until its own
+// span starts, so that a reconcile that does nothing still exports nothing. Reads of a wrapped
+// webhook before its span starts have no span. By default reads have no spans, because a cache
+// serves most of them.
 func WithReads() Option {
 	return optionFunc(func(c *config) { c.reads = true })
 }
 
-// WithMaxAge sets how long after the start of a change a reconcile of an object that has not converged
-// is still a child of the change's context. The default, also for zero and less, is one hour.
+// WithMaxAge sets how long after the start of a change a reconcile is still a child of the change's
+// context, for an object that has not converged. The default, also for zero and less, is one hour.
 func WithMaxAge(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d > 0 {
@@ -183,8 +190,8 @@ func WithMaxAge(d time.Duration) Option {
 	})
 }
 
-// WithConvergedAge sets how long after an object became Ready its reconciles are still children of the
-// change's context. The default, also for zero and less, is ten minutes.
+// WithConvergedAge sets how long after an object became ready its reconciles are still children of
+// the change's context. The default, also for zero and less, is ten minutes.
 func WithConvergedAge(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d > 0 {
@@ -193,10 +200,10 @@ func WithConvergedAge(d time.Duration) Option {
 	})
 }
 
-// config is what the options make. It is not changed after newConfig, but for its cache.
+// config holds the applied options. Only its caches change after newConfig.
 type config struct {
-	provider    trace.TracerProvider // nil: the global
-	fixed       trace.Tracer         // of provider; nil for the global
+	provider    trace.TracerProvider // nil for the global provider
+	fixed       trace.Tracer         // of provider; nil for the global provider
 	propagators propagation.TextMapPropagator
 	prefix      string
 	keys        annotationKeys
@@ -213,7 +220,7 @@ type config struct {
 
 	maxAge       time.Duration
 	convergedAge time.Duration
-	queue        any // a *QueueObserver of the request type; nil for none
+	queue        any // a *QueueObserver of the request type, or nil
 	now          func() time.Time
 	names        nameCache
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// What the package promises to be usable as.
+// Interfaces that the package implements.
 var (
 	_ client.Client                                   = WrapClient(nil)
 	_ client.NewClientFunc                            = NewClientFunc()
@@ -58,14 +58,15 @@ func TestOff(t *testing.T) {
 	}
 }
 
-// TestGlobalIsReadLate is the only test that sets the global; it goes back to a no-op one.
+// TestGlobalIsReadLate is the only test that sets the global provider. It restores a no-op
+// provider.
 func TestGlobalIsReadLate(t *testing.T) {
 	c := newConfig([]Option{WithTracerProvider(otel.GetTracerProvider())})
 	tp := tracingtest.NewTracerProvider()
 	otel.SetTracerProvider(tp)
 	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
 	if c.off() {
-		t.Fatal("a global that was set after the wrapper was made is not seen")
+		t.Fatal("off() = true after the global provider was set, want false")
 	}
 	_, span := c.tracer().Start(t.Context(), "span")
 	span.End()
@@ -81,7 +82,7 @@ func TestParseUntrustedContext(t *testing.T) {
 		}
 	}
 	if _, err := ParseUntrustedContext("Parent"); err == nil {
-		t.Error("a word that is none of the three is no error")
+		t.Error("parsing an unknown word returned nil, want an error")
 	}
 }
 

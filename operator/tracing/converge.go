@@ -11,13 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// converging is a kind whose spans "converge {Kind}" are wanted.
+// converging is a kind that gets spans "converge {Kind}".
 type converging struct {
 	obj       client.Object
 	readiness Readiness
 }
 
-// convergence knows the readiness of kinds, by the Go type also if the scheme does not know that.
+// convergence holds the readiness of kinds. It also knows them by Go type, for types that are not
+// in the scheme.
 type convergence struct {
 	types map[reflect.Type]Readiness
 	kinds map[schema.GroupKind]Readiness
@@ -34,7 +35,7 @@ func newConvergence(wanted []converging, scheme *runtime.Scheme) convergence {
 	return v
 }
 
-// of returns the readiness of an object, and whether it is one of a kind whose spans are wanted.
+// of returns the readiness of an object's kind, and whether the kind gets spans "converge {Kind}".
 func (v convergence) of(kind schema.GroupKind, obj client.Object) (Readiness, bool) {
 	if r, ok := v.types[reflect.TypeOf(obj)]; ok {
 		return r, true
@@ -43,9 +44,10 @@ func (v convergence) of(kind schema.GroupKind, obj client.Object) (Readiness, bo
 	return r, ok
 }
 
-// converged makes the span "converge {Kind}", once per generation: from the start of the change to the write that says that the object
-// is ready. The context of the object is the parent whatever its age, so that the span is the same in a process that took over
-// half-way. [RelationLink] makes it a link.
+// converged creates the span "converge {Kind}", once per generation: from the start of the change
+// to the write that makes the object ready. The context of the object is the parent whatever its
+// age, so that a process that takes over creates the same span. With [RelationLink] it is a link
+// instead.
 func (w *write) converged(obj client.Object, after *objectFacts) {
 	c := w.cfg
 	if after.uid == "" || !c.causes.converged(after.uid, after.generation) {
@@ -62,7 +64,7 @@ func (w *write) converged(obj client.Object, after *objectFacts) {
 		own = w.session.ownerOf(after)
 	}
 	now := c.now()
-	if start.After(now) { // the clock that began the change is ahead
+	if start.After(now) { // the clock of the process that started the change is ahead
 		start = now
 	}
 	r, _ := c.relateAnyAge(after, own, start)
@@ -76,8 +78,8 @@ func (w *write) converged(obj client.Object, after *objectFacts) {
 	span.End(trace.WithTimestamp(now))
 }
 
-// addConditionEvents notes each condition whose status changed, as "Ready: False→True". A condition
-// that was not there was Unknown, as everywhere in Kubernetes.
+// addConditionEvents adds an event for each condition whose status changed, for example "Ready:
+// False→True". An absent condition counts as Unknown, as in Kubernetes.
 func addConditionEvents(span trace.Span, before, after objectStatus) {
 	for _, c := range after.conditions {
 		was := string(metav1.ConditionUnknown)

@@ -14,7 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// writeReady writes a status by patch, as a deferred status patch does.
+// writeReady patches the status, as a deferred status patch does.
 func writeReady(ctx context.Context, c client.Client, owner *appsv1.Deployment, status corev1.ConditionStatus) error {
 	before := owner.DeepCopy()
 	setReady(owner, status, time.Now().Truncate(time.Second))
@@ -72,7 +72,7 @@ func TestConverge(t *testing.T) {
 			ready(d)
 			d.ResourceVersion = "1"
 			if err := c.Status().Update(ctx, d); err == nil {
-				return errors.New("a write of an old version was accepted")
+				return errors.New("the server accepted a write of an old version")
 			}
 			return nil
 		}, 0},
@@ -103,8 +103,8 @@ func TestConverge(t *testing.T) {
 	}
 }
 
-// TestConvergeWithoutContext: without a webhook the span is a root in the generation's trace, from when
-// this process first saw the generation.
+// TestConvergeWithoutContext: without a webhook the span is a root in the generation's trace. It
+// starts when this process first read the generation.
 func TestConvergeWithoutContext(t *testing.T) {
 	owner := deployment("owner")
 	began := time.Now()
@@ -119,7 +119,7 @@ func TestConvergeWithoutContext(t *testing.T) {
 		t.Errorf("trace %s, parent %v, want a root in %s", s.Context.TraceID(), s.Parent, want)
 	}
 	if s.Start.Before(began) {
-		t.Errorf("starts at %v, before the object was seen at all", s.Start)
+		t.Errorf("start %v, want none before the first read", s.Start)
 	}
 }
 

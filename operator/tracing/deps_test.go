@@ -9,14 +9,15 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/internal/modgraph"
 )
 
-// TestNoSDK: adopters choose the SDK, this module does not, not even in its tests.
+// TestNoSDK: this module does not depend on an SDK, not even in its tests, so that adopters can
+// choose one.
 func TestNoSDK(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", "./...").CombinedOutput()
 	if err != nil {
 		t.Fatalf("listing the dependencies: %v\n%s", err, out)
 	}
 	if !strings.Contains(string(out), "go.opentelemetry.io/otel/trace\n") {
-		t.Fatal("the OpenTelemetry API is not listed: the list says nothing")
+		t.Fatal("the OpenTelemetry API is missing in the list, so the list is not valid")
 	}
 	for _, dep := range strings.Fields(string(out)) {
 		if strings.HasPrefix(dep, "go.opentelemetry.io/otel/sdk") || strings.HasPrefix(dep, "go.opentelemetry.io/otel/exporters") {
@@ -25,17 +26,17 @@ func TestNoSDK(t *testing.T) {
 	}
 }
 
-// operatorsModules are the modules that an operator has anyway, and spantree.
+// operatorsModules are the modules that every operator already has, and spantree.
 var operatorsModules = []string{
 	"sigs.k8s.io/controller-runtime",
 	"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/trace",
 	"github.com/go-logr/logr",
-	"github.com/operator-tracing/sandbox/operator/tracing/spantree", // which requires nothing
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree", // has no requirements
 }
 
-// TestModuleGraph holds what an adopter's module graph gains: what an operator has anyway, what that brings, and nothing else,
-// not even for tests.
+// TestModuleGraph checks that an adopter's module graph gains no module except those that an
+// operator already has and their requirements, not even for tests.
 func TestModuleGraph(t *testing.T) {
 	graph, err := modgraph.Read(t.Context(), ".")
 	if err != nil {
@@ -46,14 +47,15 @@ func TestModuleGraph(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(beyond) > 0 {
-		t.Errorf("modules that neither controller-runtime, Kubernetes' libraries nor the OpenTelemetry API bring: %q", beyond)
+		t.Errorf("unexpected modules %q, want only requirements of controller-runtime, Kubernetes' libraries and the OpenTelemetry API", beyond)
 	}
 }
 
-// TestDirectModules holds what this module itself imports. Any of it may go, nothing else may come.
+// TestDirectModules checks the modules that this module imports. A module may be removed, but none
+// may be added.
 func TestDirectModules(t *testing.T) {
 	allowed := slices.Concat(operatorsModules, []string{
-		"github.com/evanphx/json-patch/v5", "gomodules.xyz/jsonpatch/v2", // of controller-runtime's, for patches
+		"github.com/evanphx/json-patch/v5", "gomodules.xyz/jsonpatch/v2", // for patches, as in controller-runtime
 		"github.com/google/go-cmp", "go.uber.org/goleak", // for tests
 	})
 	direct, err := modgraph.Direct(t.Context(), ".")

@@ -12,15 +12,15 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Outcomes that look like errors but are part of an operator's daily work. The span gets an event of
-// this name and its status stays unset.
+// Expected outcomes: errors that are part of an operator's normal work. The span gets an event of
+// this name, and its status stays unset.
 const (
 	outcomeConflict      = "conflict"
 	outcomeAlreadyExists = "already_exists"
 	outcomeNotFound      = "not_found"
 )
 
-// recordError notes the outcome of an operation. A nil error notes nothing.
+// recordError records the outcome of an operation on its span. It does nothing if err is nil.
 func recordError(span trace.Span, err error, deleting bool) {
 	if err == nil {
 		return
@@ -33,7 +33,8 @@ func recordError(span trace.Span, err error, deleting bool) {
 	span.SetStatus(codes.Error, err.Error())
 }
 
-// recordPanic notes a panic with its stack. A nil value stands for a goroutine that ended itself.
+// recordPanic records a panic with its stack. A nil value means that the goroutine called
+// runtime.Goexit.
 func recordPanic(span trace.Span, value any) {
 	err := fmt.Errorf("panic: %v", value)
 	span.RecordError(err, trace.WithStackTrace(true))
@@ -41,7 +42,8 @@ func recordPanic(span trace.Span, value any) {
 	span.SetStatus(codes.Error, err.Error())
 }
 
-// benign names the outcome if err, or each of the errors it joins, is a benign one; otherwise "".
+// benign returns the name of the outcome if err, and every error that it joins, is expected;
+// otherwise "".
 func benign(err error, deleting bool) string {
 	if parts := joined(err); len(parts) > 0 {
 		outcome := ""
@@ -64,13 +66,13 @@ func benign(err error, deleting bool) string {
 	}
 }
 
-// joined gives the parts of an error that joins several, however deep it is wrapped.
+// joined returns the parts of a joined error, however deep it is wrapped.
 func joined(err error) []error {
 	for err != nil {
-		switch e := err.(type) { //nolint:errorlint // each layer is looked at in turn
+		switch e := err.(type) { //nolint:errorlint // each layer is checked separately
 		case interface{ Unwrap() []error }:
 			return e.Unwrap()
-		case interface{ Errors() []error }: // k8s.io/apimachinery's Aggregate
+		case interface{ Errors() []error }: // the Aggregate of k8s.io/apimachinery
 			return e.Errors()
 		}
 		err = errors.Unwrap(err)
@@ -78,7 +80,7 @@ func joined(err error) []error {
 	return nil
 }
 
-// reasonOf gives the reason of an API error, or that which its code stands for.
+// reasonOf returns the reason of an API error, or the reason for its status code.
 func reasonOf(err error) metav1.StatusReason {
 	reason := apierrors.ReasonForError(err)
 	if status := apierrors.APIStatus(nil); reason == metav1.StatusReasonUnknown && errors.As(err, &status) {
@@ -88,8 +90,8 @@ func reasonOf(err error) metav1.StatusReason {
 	return reason
 }
 
-// errorType is a value of few variants: never the message. Of joined errors, the first that is not
-// benign gives it.
+// errorType returns the value of error.type, which has few variants and never contains the message.
+// For joined errors it uses the first error that is not benign.
 func errorType(err error) string {
 	for _, part := range joined(err) {
 		if benign(part, false) == "" {

@@ -22,7 +22,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// A reconciler that is handed the object needs to read nothing.
+// The wrapped reconciler receives the object and needs no read.
 func ExampleWrapObjectReconciler() {
 	tp := tracingtest.NewTracerProvider()
 	opts := []tracing.Option{tracing.WithTracerProvider(tp)}
@@ -51,18 +51,18 @@ func (f objectReconciler) Reconcile(ctx context.Context, d *appsv1.Deployment) (
 	return f(ctx, d)
 }
 
-// The manager makes the client that it would make anyway, and hands it out wrapped.
+// The manager creates its default client and wraps it.
 func ExampleNewClientFunc() {
 	tp := tracingtest.NewTracerProvider()
 	options := ctrl.Options{NewClient: tracing.NewClientFunc(tracing.WithTracerProvider(tp))}
 
-	// What the manager does with it:
+	// The manager calls it like this:
 	c, err := options.NewClient(&rest.Config{}, client.Options{Scheme: options.Scheme})
 	fmt.Println(c != nil, err)
 	// Output: true <nil>
 }
 
-// The reads before the first write are spans, too, with their own times.
+// The reads before the first write are spans with their own times.
 func ExampleWithReads() {
 	tp := tracingtest.NewTracerProvider()
 	opts := []tracing.Option{tracing.WithTracerProvider(tp), tracing.WithReads()}
@@ -81,7 +81,7 @@ func ExampleWithReads() {
 	// consumer reconcile Deployment
 }
 
-// What is sent because of a span says so in its header.
+// Only a request with a span in its context has the header.
 func ExampleWrapTransport() {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		fmt.Println("traceparent", len(r.Header.Get("traceparent")) > 0)
@@ -89,7 +89,7 @@ func ExampleWrapTransport() {
 	defer server.Close()
 	tp := tracingtest.NewTracerProvider()
 	config := &rest.Config{Host: server.URL}
-	config.Wrap(tracing.WrapTransport(tracing.WithTracerProvider(tp))) // before the manager is made
+	config.Wrap(tracing.WrapTransport(tracing.WithTracerProvider(tp))) // before the manager is created
 
 	c, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -116,7 +116,7 @@ func ExampleWrapTransport() {
 	// traceparent true
 }
 
-// For objects that reach the cluster on another way than through a wrapped client.
+// Use it for objects that do not reach the cluster through a wrapped client.
 func ExampleInjectContext() {
 	tp := tracingtest.NewTracerProvider()
 	ctx, span := tp.Tracer("example").Start(context.Background(), "import")
@@ -139,7 +139,7 @@ func ExampleExtractContext() {
 	// Output: true 0af7651916cd43dd8448eb211c80319c true
 }
 
-// Within a wrapped reconcile log.FromContext does the same. This is for spans of one's own.
+// In a wrapped reconcile, log.FromContext does the same. Logger is for other spans.
 func ExampleLogger() {
 	ctx := log.IntoContext(context.Background(), funcr.New(func(_, args string) { fmt.Println(args) }, funcr.Options{}))
 	ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}}))
@@ -147,7 +147,7 @@ func ExampleLogger() {
 	// Output: "level"=0 "msg"="Importing" "files"=3 "trace_id"="01000000000000000000000000000000" "span_id"="0200000000000000"
 }
 
-// The span "converge Deployment" ends with the status write that says that the Deployment is Ready.
+// The span "converge Deployment" ends with the status write that makes the Deployment Ready.
 func ExampleWithConverge() {
 	tp := tracingtest.NewTracerProvider()
 	cart := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart", UID: "1234", Generation: 1}}

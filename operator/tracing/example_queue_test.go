@@ -20,7 +20,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// A controller gets its QueueObserver in four places.
+// A controller uses its QueueObserver in four places.
 func ExampleNewQueueObserver() {
 	setup := func(mgr ctrl.Manager, r reconcile.Reconciler, nodes handler.EventHandler, opts ...tracing.Option) error {
 		queue := tracing.NewQueueObserver(&appsv1.Deployment{}, opts...)
@@ -32,10 +32,10 @@ func ExampleNewQueueObserver() {
 			WithOptions(queue.Options(controller.Options{MaxConcurrentReconciles: 4})).
 			Complete(tracing.WrapReconciler(&appsv1.Deployment{}, r, append(opts, tracing.WithQueueObserver(queue))...))
 	}
-	_ = setup // it needs a manager
+	_ = setup // it requires a manager
 }
 
-// What a controller does with a request, by hand.
+// The calls that a controller makes for a request.
 func ExampleQueueObserver() {
 	tp := tracingtest.NewTracerProvider()
 	opts := []tracing.Option{tracing.WithTracerProvider(tp)}
@@ -69,7 +69,7 @@ func ExampleQueueObserver() {
 	// Output: attempt 1, "update Deployment", 2 events
 }
 
-// Options of one's own stay as they are; only the queue is decorated.
+// Other options stay as they are; only the queue is decorated.
 func ExampleQueueObserver_Options() {
 	queue := tracing.NewQueueObserver(&appsv1.Deployment{}, tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
 	o := queue.Options(controller.Options{MaxConcurrentReconciles: 4})
@@ -77,7 +77,7 @@ func ExampleQueueObserver_Options() {
 	// Output: 4 true
 }
 
-// It lets every event pass.
+// The predicate accepts every event.
 func ExampleQueueObserver_Predicate() {
 	queue := tracing.NewQueueObserver(&appsv1.Deployment{}, tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
 	fmt.Println(queue.Predicate().Create(event.CreateEvent{Object: &appsv1.Deployment{}}))

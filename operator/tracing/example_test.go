@@ -24,7 +24,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// reconciler stands for a reconciler of an operator: it has no tracing code.
+// reconciler is the reconciler of an operator. It has no tracing code.
 type reconciler struct{ client.Client }
 
 func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -36,8 +36,8 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{}, client.IgnoreAlreadyExists(r.Create(ctx, config))
 }
 
-// A whole operator: the manager's client, the reconciler and the defaulter are wrapped where the
-// manager is built, with one set of options.
+// A whole operator: the client, the reconciler and the defaulter are wrapped in one place, with the
+// same options.
 func Example() {
 	setup := func(opts ...tracing.Option) error {
 		mgr, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{NewClient: tracing.NewClientFunc(opts...)})
@@ -53,7 +53,7 @@ func Example() {
 			WithContextFunc(tracing.WebhookContext(opts...)).
 			Complete()
 	}
-	_ = setup // it needs a cluster
+	_ = setup // it requires a cluster
 }
 
 func ExampleWrapReconciler() {
@@ -76,7 +76,7 @@ func ExampleWrapReconciler() {
 	// consumer reconcile Deployment
 }
 
-// A request of an own type: part of a Deployment.
+// part is a request of another type, for a part of a Deployment.
 type part struct {
 	deployment types.NamespacedName
 	number     int
@@ -111,7 +111,7 @@ func ExampleWrapClient() {
 	c := tracing.WrapClient(fake.NewClientBuilder().Build(), tracing.WithTracerProvider(tp))
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
 
-	// Not in a reconcile, but in a span of the program's own: the object takes the context along.
+	// Outside of a reconcile, in a span of the program, the object carries the span's context.
 	ctx, span := tp.Tracer("shop").Start(context.Background(), "open shop")
 	if err := c.Create(ctx, config); err != nil {
 		fmt.Println(err)
@@ -124,13 +124,13 @@ func ExampleWrapClient() {
 
 func ExampleWrapDefaulter() {
 	tp := tracingtest.NewTracerProvider()
-	var own admission.Defaulter[*appsv1.Deployment] // the operator's, or none
+	var own admission.Defaulter[*appsv1.Deployment] // the operator's defaulter, or nil
 	d := tracing.WrapDefaulter(own,
 		tracing.WithTracerProvider(tp),
 		tracing.WithTrustedWriters("system:serviceaccount:shop:operator"),
 		tracing.WithUntrustedContext(tracing.UntrustedParent),
 	)
-	// What follows is a request; an operator hands d to its webhook builder instead.
+	// A test request. An operator passes d to its webhook builder instead.
 
 	ctx := admission.NewContextWithRequest(context.Background(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create,
@@ -146,7 +146,7 @@ func ExampleWrapDefaulter() {
 	// Output: server admit Deployment true
 }
 
-// A webhook that answers requests as they come is wrapped where it is registered.
+// A webhook for raw requests is wrapped at its registration.
 func ExampleWrapAdmissionHandler() {
 	tp := tracingtest.NewTracerProvider()
 	own := admission.HandlerFunc(func(context.Context, admission.Request) admission.Response {
@@ -173,7 +173,7 @@ func ExampleWrapAdmissionHandler() {
 	// add /metadata/annotations
 }
 
-// The webhook builder's WithContextFunc calls it for each request.
+// The webhook builder's WithContextFunc calls the function for each request.
 func ExampleWebhookContext() {
 	read := tracing.WebhookContext(tracing.WithTracerProvider(tracingtest.NewTracerProvider()))
 	r := &http.Request{Header: http.Header{"Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}
@@ -181,7 +181,7 @@ func ExampleWebhookContext() {
 	// Output: 0af7651916cd43dd8448eb211c80319c
 }
 
-// With links alone, each reconcile is a trace of its own that names the change which it reacts to.
+// With RelationLink, each reconcile is a trace of its own with a link to its change.
 func ExampleWithRelation() {
 	tp := tracingtest.NewTracerProvider()
 	opts := []tracing.Option{tracing.WithTracerProvider(tp), tracing.WithRelation(tracing.RelationLink)}

@@ -9,20 +9,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// objectFacts is what this package remembers of an object that was read or written. It shares no memory with the object that the
-// operator may change.
+// objectFacts holds the remembered fields of an object that was read or written. It shares no
+// memory with the object, which the operator may change.
 type objectFacts struct {
 	uid        types.UID
 	version    string // resourceVersion
 	generation int64
 	created    time.Time
-	controller types.UID // of the controlling owner
+	controller types.UID // UID of the controlling owner
 	finalizers []string
-	stored     *storedContext // nil for no valid context
-	status     *objectStatus  // nil if it was not read
+	stored     *storedContext // nil without a valid context
+	status     *objectStatus  // nil if the status was not read
 }
 
-// factsOf copies the facts. It does not read the context, which costs more than the rest.
+// factsOf copies the facts of an object. It does not read the context and the status, which cost
+// more than the rest.
 func factsOf(obj client.Object) objectFacts {
 	f := objectFacts{
 		uid:        obj.GetUID(),
@@ -37,8 +38,9 @@ func factsOf(obj client.Object) objectFacts {
 	return f
 }
 
-// mainWritten returns when the object was last written other than by a subresource, to the second, by its managed fields. It is
-// zero if the object has none, as in a cache that strips them.
+// mainWritten returns the time of the last write that was not a subresource's, from the object's
+// managed fields, in whole seconds. It is zero without managed fields, for example in a cache that
+// strips them.
 func mainWritten(obj client.Object) time.Time {
 	var last time.Time
 	for _, entry := range obj.GetManagedFields() {
@@ -49,7 +51,8 @@ func mainWritten(obj client.Object) time.Time {
 	return last
 }
 
-// finalizersBetween returns those that after has and before has not, and the other way round.
+// finalizersBetween returns the finalizers that are only in after, and those that are only in
+// before.
 func finalizersBetween(before, after []string) (added, removed []string) {
 	if slices.Equal(before, after) {
 		return nil, nil

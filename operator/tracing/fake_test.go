@@ -26,7 +26,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// The tests use a Deployment as the reconciled object: like most custom resources it has a spec, a
+// The tests use a Deployment as the reconciled object. Like most custom resources it has a spec, a
 // generation, conditions and an observed generation.
 
 const (
@@ -37,8 +37,8 @@ const (
 
 var uids atomic.Int64
 
-// newFakeServer is controller-runtime's fake client with the two habits of an API server that it lacks:
-// it gives UIDs, and counts generations.
+// newFakeServer returns controller-runtime's fake client, extended by UIDs and generations as in an
+// API server.
 func newFakeServer(t *testing.T, objs ...client.Object) client.WithWatch {
 	t.Helper()
 	return fake.NewClientBuilder().
@@ -99,8 +99,8 @@ func newFakeServer(t *testing.T, objs ...client.Object) client.WithWatch {
 		Build()
 }
 
-// isEmpty reports whether a patch changes nothing. The API server then returns the object as it is, where the fake one counts its
-// version up.
+// isEmpty reports whether a patch changes nothing. For such a patch the API server returns the
+// object unchanged, but the fake client raises its version.
 func isEmpty(patch client.Patch, obj client.Object) bool {
 	data, err := patch.Data(obj)
 	return err == nil && (string(data) == "{}" || strings.HasPrefix(string(data), `{"metadata":{"resourceVersion":`))
@@ -140,7 +140,7 @@ func setReady(d *appsv1.Deployment, status corev1.ConditionStatus, since time.Ti
 	}}
 }
 
-// carries puts a context on an object as if it had been written for its present generation.
+// carries adds a context to an object, written for its current generation.
 func carries(sc trace.SpanContext, age time.Duration) func(*appsv1.Deployment) {
 	return func(d *appsv1.Deployment) {
 		c := newConfig(nil)
@@ -148,7 +148,7 @@ func carries(sc trace.SpanContext, age time.Duration) func(*appsv1.Deployment) {
 	}
 }
 
-// submittedAt is when the change began that an object's context is about.
+// submittedAt is the start of the change of an object's context.
 var submittedAt = time.Unix(1700000000, 123)
 
 func sampledContext(n byte) trace.SpanContext {
@@ -161,8 +161,8 @@ func requestFor(obj client.Object) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 }
 
-// recordReconcile runs f as the reconciler of the Deployment "owner", which is read first where the
-// server has it, and gives what was recorded.
+// recordReconcile runs f as the reconciler of the Deployment "owner", after reading it if it
+// exists, and returns the recorded spans.
 func recordReconcile(t *testing.T, server client.Client, opts []Option, f func(context.Context, client.Client, *appsv1.Deployment) error) ([]tracingtest.Span, error) {
 	t.Helper()
 	tp := tracingtest.NewTracerProvider()
@@ -209,7 +209,7 @@ func isChildOf(t *testing.T, child tracingtest.Span, parent trace.SpanContext) {
 	}
 }
 
-// logLines collects what is logged, V(1) included.
+// logLines collects log lines, including V(1).
 type logLines struct {
 	mu    sync.Mutex
 	lines []string

@@ -16,7 +16,8 @@ import (
 
 const ours, theirs = "example.com/ours", "example.com/theirs"
 
-// TestFinalizers: a write that is about finalizers is called so, however it is made.
+// TestFinalizers: a write that only changes finalizers is named after that, for every kind of
+// write.
 func TestFinalizers(t *testing.T) {
 	type change = func(*appsv1.Deployment)
 	add := func(d *appsv1.Deployment) { controllerutil.AddFinalizer(d, ours) }
@@ -109,7 +110,8 @@ func TestFinalizers(t *testing.T) {
 	}
 }
 
-// TestFinalizersOfUnreadObjects: without the object as it was, it is not known what a write added.
+// TestFinalizersOfUnreadObjects: if the reconcile did not read the object, the added finalizers are
+// unknown.
 func TestFinalizersOfUnreadObjects(t *testing.T) {
 	server := newFakeServer(t, deployment("owner"), deployment("other", func(d *appsv1.Deployment) { d.Finalizers = []string{ours} }))
 	spans, err := recordReconcile(t, server, nil, func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
@@ -120,11 +122,12 @@ func TestFinalizersOfUnreadObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	if added, ok := spanNamed(t, spans, "apply Deployment").Attribute(FinalizersAddedKey); ok {
-		t.Errorf("the apply adds %v, want nothing known", added.AsStringSlice())
+		t.Errorf("finalizers added %v, want no attribute", added.AsStringSlice())
 	}
 }
 
-// TestLastFinalizerOfADeletedObject: the API server deletes the object, and answers with the version that it had.
+// TestLastFinalizerOfADeletedObject: the API server deletes the object, and returns the version
+// before.
 func TestLastFinalizerOfADeletedObject(t *testing.T) {
 	owner := deployment("owner", func(d *appsv1.Deployment) { d.Finalizers = []string{ours} })
 	server := interceptor.NewClient(newFakeServer(t, owner), interceptor.Funcs{
@@ -142,6 +145,6 @@ func TestLastFinalizerOfADeletedObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, unchanged := spanNamed(t, spans, "remove_finalizer Deployment").Attribute(WriteUnchangedKey); unchanged {
-		t.Error("the removal of the last finalizer is called unchanged")
+		t.Error("the removal of the last finalizer counts as unchanged")
 	}
 }

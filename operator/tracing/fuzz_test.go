@@ -21,7 +21,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// mapOf makes annotations of arbitrary text: lines of "key=value", where "@" before a key stands for the prefix.
+// mapOf parses annotations from lines of "key=value". An "@" before a key stands for the prefix.
 func mapOf(text string) map[string]string {
 	if text == "" {
 		return nil
@@ -37,8 +37,9 @@ func mapOf(text string) map[string]string {
 	return out
 }
 
-// FuzzAnnotations: whatever annotations an object has, reading a context and putting one there never panics, never loses
-// or changes an annotation of others, never writes to the caller's map, and writes nothing that is not read back the same.
+// FuzzAnnotations: for any annotations, reading and writing a context does not panic, does not
+// change other annotations, does not write to the caller's map, and writes only contexts that are
+// read back unchanged.
 func FuzzAnnotations(f *testing.F) {
 	for _, text := range []string{
 		"", "=", "theirs=stays", "@traceparent=" + w3cParent, "@traceparent=\n@tracestate=a=1",
@@ -74,7 +75,7 @@ func FuzzAnnotations(f *testing.F) {
 	})
 }
 
-// contextOf makes a span context, which may be invalid, of arbitrary bytes.
+// contextOf creates a span context, which may be invalid, from arbitrary bytes.
 func contextOf(traceID, spanID []byte, flags byte, state string) trace.SpanContext {
 	cfg := trace.SpanContextConfig{TraceFlags: trace.TraceFlags(flags), Remote: true}
 	copy(cfg.TraceID[:], traceID)
@@ -86,10 +87,10 @@ func contextOf(traceID, spanID []byte, flags byte, state string) trace.SpanConte
 func checkInjected(t *testing.T, c *config, before, held map[string]string, obj *appsv1.Deployment, sc trace.SpanContext) {
 	t.Helper()
 	if !maps.Equal(held, before) {
-		t.Fatalf("the caller's map became %q", held)
+		t.Fatalf("the caller's map was changed to %q", held)
 	}
 	if !maps.Equal(c.keys.others(obj.Annotations), c.keys.others(before)) {
-		t.Fatalf("annotations of others became %q, want %q", obj.Annotations, before)
+		t.Fatalf("other annotations %q, want %q", obj.Annotations, before)
 	}
 	if !sc.IsValid() {
 		if !maps.Equal(obj.Annotations, before) {
@@ -98,13 +99,13 @@ func checkInjected(t *testing.T, c *config, before, held map[string]string, obj 
 		return
 	}
 	stored, ok := c.extractFrom(obj.Annotations)
-	if annotationBytes(c.keys.others(before)) > maxAnnotations-1000 { // there is room for most contexts
+	if annotationBytes(c.keys.others(before)) > maxAnnotations-1000 { // there is space for most contexts
 		return
 	}
 	known := sc.WithTraceFlags(sc.TraceFlags() & (trace.FlagsSampled | trace.FlagsRandom)).WithRemote(true)
 	if !ok || !stored.sc.Equal(known) {
 		if len(sc.TraceState().String()) > 500 && c.keys.pick(obj.Annotations) == nil {
-			return // no room
+			return // no space
 		}
 		t.Fatalf("wrote %q, which is %v, want %v", obj.Annotations, stored.sc, known)
 	}
@@ -119,7 +120,7 @@ func checkInjected(t *testing.T, c *config, before, held map[string]string, obj 
 	}
 }
 
-// FuzzOrigin: what is parsed is what is written again, and nothing panics.
+// FuzzOrigin: a parsed origin is written back unchanged, and nothing panics.
 func FuzzOrigin(f *testing.F) {
 	for _, text := range []string{
 		"", "-", "--", "b7ad6b7169203331-0-1", "b7ad6b7169203331-00-01", "b7ad6b7169203331-+1-1", "b7ad6b7169203331--1-1",
@@ -132,18 +133,18 @@ func FuzzOrigin(f *testing.F) {
 		o, ok := parseOrigin(text)
 		if !ok {
 			if o != (origin{}) {
-				t.Fatalf("%q is no origin, and gives %+v", text, o)
+				t.Fatalf("parseOrigin(%q) = %+v, want an error", text, o)
 			}
 			return
 		}
 		if !o.spanID.IsValid() || o.generation < 0 || o.start.UnixNano() < 0 {
-			t.Fatalf("%q gives %+v", text, o)
+			t.Fatalf("parseOrigin(%q) = %+v, want valid values", text, o)
 		}
 		again, ok := parseOrigin(o.String())
 		if !ok || again.spanID != o.spanID || again.generation != o.generation || !again.start.Equal(o.start) {
 			t.Fatalf("%q became %q", text, o.String())
 		}
-		// The same value is written in one way only, but for zeros before a number.
+		// Each value has a single form, except for leading zeros.
 		id, generation, _ := strings.Cut(text, "-")
 		generation, start, _ := strings.Cut(generation, "-")
 		if want := id + "-" + trimmed(generation) + "-" + trimmed(start); want != o.String() {
@@ -159,8 +160,8 @@ func trimmed(number string) string {
 	return number
 }
 
-// FuzzTraceparent: whatever context an object comes with, no admission fails for it, and what the object leaves with is
-// the span's context or what was stored; in both forms the same.
+// FuzzTraceparent: for any context on an object, no admission fails, and the result has the span's
+// context or the stored context. Both forms of webhooks agree.
 func FuzzTraceparent(f *testing.F) {
 	for _, tc := range w3cParents() {
 		if len(tc.parent) < 1000 {
@@ -183,7 +184,7 @@ func FuzzTraceparent(f *testing.F) {
 		if changed {
 			obj.Spec.Replicas = new(int32(7))
 		}
-		// What a webhook gets has been JSON, which is UTF-8.
+		// A webhook receives objects as JSON, which is UTF-8.
 		if err := json.Unmarshal(marshal(t, obj), obj); err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +225,8 @@ func checkAdmitted(t *testing.T, annotations map[string]string, old *appsv1.Depl
 	}
 }
 
-// FuzzHandlersPatch: whatever patch a handler answers with, tracing neither fails for it nor changes what it asks for.
+// FuzzHandlersPatch: for any patch of a handler, tracing does not fail and does not change the
+// patch's effect.
 func FuzzHandlersPatch(f *testing.F) {
 	for _, patch := range []string{
 		`[]`, `null`, `{}`, `[null]`, `[{}]`, `[{"op":"add","path":"/spec/x","value":1}]`, `[{"op":"test","path":"","value":{}}]`,
@@ -243,7 +245,7 @@ func FuzzHandlersPatch(f *testing.F) {
 		req := admissionv1.AdmissionRequest{Operation: admissionv1.Create, Object: runtime.RawExtension{Raw: object}}
 		got := respond(t, own, req, tp)
 		if string(got.Patch) == string(patch) && len(got.Patches) == 0 {
-			return // not extended
+			return // no operations were added
 		}
 		if err := got.Complete(admission.Request{}); err != nil {
 			t.Fatal(err)
@@ -273,7 +275,7 @@ func respond(t *testing.T, own admission.Response, req admissionv1.AdmissionRequ
 	return WrapAdmissionHandler(h, WithTracerProvider(tp)).Handle(t.Context(), admission.Request{AdmissionRequest: req})
 }
 
-// sameBut compares two objects except for their tracing annotations and empty annotations.
+// sameBut compares two objects, without their tracing annotations and empty annotations.
 func sameBut(keys annotationKeys, a, b jsonObject) bool {
 	strip := func(o jsonObject) (string, error) {
 		u := &unstructured.Unstructured{Object: o}

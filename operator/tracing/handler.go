@@ -10,14 +10,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 )
 
-// WrapEventHandler makes every request that h adds, in whatever way and also after its return, have the
-// event as its trigger, and the context of the event's object (of an update: the new one's) as a link. It
-// is for the handlers of Watches and of sources; those of For and Owns are the builder's own, and
-// [QueueObserver.Predicate] learns their triggers. It does not matter if an event passes both.
+// WrapEventHandler returns a handler that records the event as the trigger of every request that h
+// adds, and a link to the context of the event's object (of the new object for an update). It also
+// covers requests that h adds after its return. Use it for the handlers of Watches and of sources.
+// The builder creates the handlers of For and Owns; [QueueObserver.Predicate] observes those. An
+// event that passes both is recorded once.
 //
-// The queue that h is handed is a priorityqueue.PriorityQueue if and only if the wrapper was handed one.
-// With a nil q, and while tracing is off, h is called with nothing added. A nil h stays nil. The wrapper is
-// as safe for concurrent use as h.
+// h receives a priorityqueue.PriorityQueue if and only if the wrapper did. If q is nil, and while
+// tracing is off, the wrapper only calls h. It returns nil for a nil h. The wrapper is as safe for
+// concurrent use as h.
 func WrapEventHandler[T client.Object, R comparable](q *QueueObserver[R], h handler.TypedEventHandler[T, R]) handler.TypedEventHandler[T, R] {
 	if q == nil || h == nil {
 		return h
@@ -50,8 +51,9 @@ func (h *tracedHandler[T, R]) Generic(ctx context.Context, e event.TypedGenericE
 	h.inner.Generic(ctx, e, h.queue.announcing(q, eventGeneric, e.Object))
 }
 
-// announcing gives the queue that a handler adds to because of an event. The queue that it adds to in turn
-// may be a wrapper of controller-runtime's around the decorated one, so the two meet in the table.
+// announcing returns the queue for a handler to add to because of an event. controller-runtime may
+// wrap the decorated queue before the handler sees it, so the two decorators communicate through
+// the table.
 func (q *QueueObserver[R]) announcing(inner workqueue.TypedRateLimitingInterface[R], action string, obj client.Object) workqueue.TypedRateLimitingInterface[R] {
 	if q.cfg.off() || absent(obj) || inner == nil {
 		return inner

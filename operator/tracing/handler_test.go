@@ -27,7 +27,8 @@ import (
 
 type anyHandler = handler.TypedEventHandler[client.Object, reconcile.Request]
 
-// wrapperOf hides the decorated queue, as controller-runtime does with one that is no priority queue.
+// wrapperOf hides the decorated queue, as controller-runtime does with a queue that is no priority
+// queue.
 type wrapperOf struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
@@ -43,8 +44,8 @@ func carrying(obj *corev1.ConfigMap, sc trace.SpanContext) *corev1.ConfigMap {
 	return obj
 }
 
-// TestEventHandlers: every handler of controller-runtime's, with every kind of queue, gives each request
-// that it adds the event as its trigger.
+// TestEventHandlers: with every handler of controller-runtime and every kind of queue, the event is
+// the trigger of each request that the handler adds.
 func TestEventHandlers(t *testing.T) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(appsv1.SchemeGroupVersion.WithKind("Deployment"), meta.RESTScopeNamespace)
@@ -111,7 +112,7 @@ func TestEventHandlers(t *testing.T) {
 						wq.Done(req)
 					}
 					if len(q.table.requests) != 0 {
-						t.Errorf("%s: %d requests are left", action, len(q.table.requests))
+						t.Errorf("%s: %d requests left in the table, want 0", action, len(q.table.requests))
 					}
 					wq.ShutDown()
 				}
@@ -124,7 +125,7 @@ func newRateLimiting(_ string, l workqueue.TypedRateLimiter[reconcile.Request]) 
 	return workqueue.NewTypedRateLimitingQueue(l)
 }
 
-// eventsOf gives each thing that can happen to an object, as a source handles it.
+// eventsOf returns the events of an object, as a source handles them.
 func eventsOf(obj client.Object) map[string]func(predicate.Predicate, anyHandler, workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	ctx := context.Background()
@@ -152,8 +153,8 @@ func eventsOf(obj client.Object) map[string]func(predicate.Predicate, anyHandler
 	}
 }
 
-// TestEventHandlerKeepsPriority: what controller-runtime gives to events of the initial list and of
-// resyncs gets through, whichever wrapper is the inner one.
+// TestEventHandlerKeepsPriority: controller-runtime's priority for the initial list and for resyncs
+// is kept, for both orders of wrappers.
 func TestEventHandlerKeepsPriority(t *testing.T) {
 	q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
 	inner := anyHandler(&handler.EnqueueRequestForObject{})
@@ -177,11 +178,11 @@ func TestEventHandlerKeepsPriority(t *testing.T) {
 func TestEventHandlerWithoutAnything(t *testing.T) {
 	inner := anyHandler(&handler.EnqueueRequestForObject{})
 	if got := WrapEventHandler[client.Object, reconcile.Request](nil, inner); got != inner {
-		t.Errorf("without a queue it is %T", got)
+		t.Errorf("WrapEventHandler(nil queue) = %T, want the handler itself", got)
 	}
 	q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
 	if got := WrapEventHandler[client.Object](q, nil); got != nil {
-		t.Errorf("no handler becomes %T", got)
+		t.Errorf("WrapEventHandler(nil handler) = %T, want nil", got)
 	}
 	wq := q.WrapNewQueue(nil)("", nil)
 	defer wq.ShutDown()
@@ -198,14 +199,14 @@ func TestEventHandlerWithoutAnything(t *testing.T) {
 	h.Generic(t.Context(), event.GenericEvent{Object: configMap("x")}, nil)
 	p := q.Predicate()
 	if !p.Create(event.CreateEvent{}) || !p.Update(event.UpdateEvent{ObjectNew: (*corev1.ConfigMap)(nil)}) || !p.Delete(event.DeleteEvent{}) || !p.Generic(event.GenericEvent{}) {
-		t.Error("the predicate refuses an event without an object")
+		t.Error("the predicate rejects an event without an object")
 	}
 	if n != 3 || len(q.table.notes) != 0 {
 		t.Errorf("the handler was called %d times, and %d events are noted", n, len(q.table.notes))
 	}
 }
 
-// TestPredicateCandidates: who may be asked for because of an object.
+// TestPredicateCandidates: the requests that an event about an object may add.
 func TestPredicateCandidates(t *testing.T) {
 	request := func(namespace, name string) reconcile.Request {
 		return reconcile.Request{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}
@@ -249,7 +250,7 @@ func TestPredicateCandidates(t *testing.T) {
 				got = append(got, n.item)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("candidates, wanted and got:\n%s", diff)
+				t.Errorf("candidates (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -264,7 +265,8 @@ func TestPredicateCandidates(t *testing.T) {
 	})
 }
 
-// TestPredicateIsSilent: an invalid context is a trigger without a link, and nothing is logged per event.
+// TestPredicateIsSilent: an event with an invalid context is a trigger without a link, and is not
+// logged.
 func TestPredicateIsSilent(t *testing.T) {
 	for name, value := range map[string]string{"malformed": "x", "of zeros": "00-00000000000000000000000000000000-0000000000000000-01"} {
 		q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
@@ -272,7 +274,7 @@ func TestPredicateIsSilent(t *testing.T) {
 		obj := deployment("x")
 		obj.Annotations = map[string]string{parentKey: value}
 		if !q.Predicate().Create(event.CreateEvent{Object: obj}) {
-			t.Error("the event is refused")
+			t.Error("the predicate rejects the event")
 		}
 		if got := q.table.notes[0].trigger; got.text != "create Deployment" || got.stored.valid() {
 			t.Errorf("%s: the trigger is %v", name, got)

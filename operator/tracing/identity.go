@@ -10,10 +10,11 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// maxCredential is how many bytes of a token or certificate file are read. Larger files are ignored.
+// maxCredential is how many bytes of a token or certificate file are read. Larger files are
+// ignored.
 const maxCredential = 1 << 20
 
-// identities holds the user names of this process. Managers add theirs; nothing is ever removed.
+// identities holds the user names of this process. Managers add names; none is removed.
 var identities sync.Map
 
 // registerIdentity adds user names under which this process writes. Empty names are ignored.
@@ -25,8 +26,8 @@ func registerIdentity(names ...string) {
 	}
 }
 
-// isOwnIdentity reports whether this process writes under a user name: one that was registered, or the
-// service account of its pod.
+// isOwnIdentity reports whether a user name is one that this process writes under: a registered
+// name, or the service account of its pod.
 func isOwnIdentity(name string) bool {
 	if _, ok := identities.Load(name); ok {
 		return true
@@ -34,9 +35,10 @@ func isOwnIdentity(name string) bool {
 	return name != "" && ownServiceAccount()[name]
 }
 
-// configUsernames returns the user names that an API server may see for requests of a configuration,
-// as far as the configuration itself names them: it sends no request. An impersonated user replaces
-// the real one. Exec plugins and tokens that are not those of a service account name no user.
+// configUsernames returns the user names that an API server may see for requests with a
+// configuration. It sends no request and reads only the configuration. An impersonated user
+// replaces the real one. Exec plugins and tokens that are not a service account's contain no user
+// name.
 func configUsernames(cfg *rest.Config) []string {
 	if cfg == nil {
 		return nil
@@ -58,7 +60,7 @@ func configUsernames(cfg *rest.Config) []string {
 	return names
 }
 
-// credential returns data, or the content of a regular file if there is no data. client-go prefers data too.
+// credential returns data, or the content of a regular file if data is empty, like client-go.
 func credential(data []byte, file string) []byte {
 	if len(data) > 0 || file == "" {
 		return data
@@ -74,8 +76,8 @@ func credential(data []byte, file string) []byte {
 	return content
 }
 
-// certificateName returns the common name of the first certificate in PEM data. API servers take it as the
-// user name.
+// certificateName returns the common name of the first certificate in PEM data. API servers use it
+// as the user name.
 func certificateName(data []byte) string {
 	for {
 		block, rest := pem.Decode(data)

@@ -23,7 +23,7 @@ func serviceAccountToken(sub string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"`+sub+`"}`)) + ".c2ln"
 }
 
-// clientCertificate is self-signed, and preceded by its key.
+// clientCertificate returns a self-signed certificate in PEM, after its key.
 func clientCertificate(t *testing.T, name string) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -2,7 +2,7 @@ package tracing
 
 import "strings"
 
-// intents is a set of what writes were for. A reconcile's is an attribute of its span.
+// intents is a set of effects of writes. The set of a reconcile is an attribute of its span.
 type intents uint32
 
 const (
@@ -15,9 +15,9 @@ const (
 	allIntents = 1<<iota - 1
 )
 
-// intentNames has the attribute's value for each set, made once.
+// intentNames holds the attribute's value for each set.
 var intentNames = func() (out [allIntents + 1]string) {
-	words := []string{"delete", "desired_state", "metadata", "other", "status"} // sorted, as the bits are
+	words := []string{"delete", "desired_state", "metadata", "other", "status"} // sorted, in the order of the bits
 	for set := range out {
 		var names []string
 		for bit, word := range words {

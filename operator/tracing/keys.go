@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// annotationKeys are the full keys that belong to a context: the propagator's and the origin's.
+// annotationKeys are the full keys of a context: the propagator's and the origin's.
 type annotationKeys struct {
 	prefix string
 	all    []string
@@ -23,7 +23,7 @@ func newAnnotationKeys(prefix string, p propagation.TextMapPropagator) annotatio
 	return k
 }
 
-// full gives a propagator's key with the prefix, without making a string for those that are known.
+// full returns a propagator's key with the prefix. It does not allocate for known keys.
 func (k *annotationKeys) full(key string) string {
 	for _, known := range k.all {
 		if len(known) == len(k.prefix)+len(key) && known[len(k.prefix):] == key {
@@ -33,7 +33,8 @@ func (k *annotationKeys) full(key string) string {
 	return k.prefix + key
 }
 
-// keyedCarrier is an AnnotationCarrier for the hot path: neither its keys nor, as it comes from a pool, itself are allocated.
+// keyedCarrier is an AnnotationCarrier for the hot path. It comes from a pool, and neither it nor
+// its keys are allocated.
 type keyedCarrier struct {
 	keys        *annotationKeys
 	annotations map[string]string
@@ -41,14 +42,15 @@ type keyedCarrier struct {
 
 var carriers = sync.Pool{New: func() any { return new(keyedCarrier) }}
 
-// carrier lends a carrier. It must not be used after its release.
+// carrier takes a carrier from the pool. The caller must release it, and must not use it
+// afterwards.
 func (k *annotationKeys) carrier(annotations map[string]string) *keyedCarrier {
 	c := carriers.Get().(*keyedCarrier)
 	c.keys, c.annotations = k, annotations
 	return c
 }
 
-// release gives the carrier back, and keeps nobody's annotations alive.
+// release returns the carrier to the pool, without a reference to the annotations.
 func (c *keyedCarrier) release() {
 	*c = keyedCarrier{}
 	carriers.Put(c)
@@ -67,7 +69,7 @@ func (c *keyedCarrier) Keys() []string {
 	return AnnotationCarrier{Annotations: c.annotations, Prefix: c.keys.prefix}.Keys()
 }
 
-// pick returns those of the annotations that belong to a context; nil if none does.
+// pick returns the annotations of a context, or nil if there are none.
 func (k annotationKeys) pick(annotations map[string]string) map[string]string {
 	var out map[string]string
 	for _, key := range k.all {
@@ -81,7 +83,8 @@ func (k annotationKeys) pick(annotations map[string]string) map[string]string {
 	return out
 }
 
-// kept is pick for an object that was read: where nothing belongs to a context, that is known, too.
+// kept is pick for an object that was read. It returns an empty map instead of nil, because the
+// absence is known.
 func (k annotationKeys) kept(annotations map[string]string) map[string]string {
 	if values := k.pick(annotations); values != nil {
 		return values
@@ -89,9 +92,9 @@ func (k annotationKeys) kept(annotations map[string]string) map[string]string {
 	return map[string]string{}
 }
 
-// put returns annotations in which the context's keys are exactly those of values, or none where the object
-// would then have too many, and all others as they were. It returns its argument when nothing changes, else
-// a new map.
+// put returns annotations with exactly the context keys of values, and all other annotations
+// unchanged. If the result would be too large, it has no context keys. It returns its argument if
+// nothing changes, and a new map otherwise.
 func (k annotationKeys) put(annotations, values map[string]string) map[string]string {
 	if maps.Equal(k.pick(annotations), values) {
 		return annotations
@@ -102,8 +105,8 @@ func (k annotationKeys) put(annotations, values map[string]string) map[string]st
 	return out
 }
 
-// fit takes the context out of annotations that are, together with those that the object has and keeps,
-// more than the API server takes.
+// fit removes the context from annotations if they exceed the API server's limit together with the
+// other annotations that the object keeps.
 func (k annotationKeys) fit(annotations, kept map[string]string) {
 	n := annotationBytes(annotations)
 	for key, value := range kept {
@@ -119,7 +122,7 @@ func (k annotationKeys) fit(annotations, kept map[string]string) {
 	}
 }
 
-// annotationBytes counts as the API server does.
+// annotationBytes counts bytes in the same way as the API server.
 func annotationBytes(annotations map[string]string) int {
 	n := 0
 	for k, v := range annotations {

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
-// What a Go type's kind is may be kept, unless the object itself says its kind: two objects of such a type, one after the
-// other, each have their own.
+// TestKindsOfOneType: the kind of a Go type is cached, except for types whose objects name their
+// kind. Two objects of such a type keep their own kinds.
 func TestKindsOfOneType(t *testing.T) {
 	scheme := runtime.NewScheme()
 	gv := schema.GroupVersion{Group: "example.com", Version: "v1"}

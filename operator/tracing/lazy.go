@@ -10,13 +10,13 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// lazySpan stands in a context for a span that starts only if it turns out to be worth one. Asking for
-// its span context, as every tracer does that starts a child, starts it. It is safe for concurrent use.
+// lazySpan represents a span in a context, and starts the span only when it is needed. Reading its
+// span context starts it, and every tracer does so to start a child. It is safe for concurrent use.
 //
-// No-op reconciles export nothing this way, whatever the TracerProvider: dropping a finished span would
-// need a processor in the SDK, and would leave its children without a parent.
+// So reconciles that do nothing export nothing, whatever the TracerProvider. Dropping a finished
+// span would require a processor in the SDK, and would leave its children without a parent.
 type lazySpan struct {
-	noop.Span // whatever else the interface will get
+	noop.Span // methods that are added to the interface later
 
 	cfg   *config
 	owner spanOwner
@@ -29,13 +29,14 @@ type lazySpan struct {
 
 var _ trace.Span = (*lazySpan)(nil)
 
-// spanOwner is the operation that a lazySpan is about.
+// spanOwner is the operation of a lazySpan.
 type spanOwner interface {
 	// begin starts the span.
 	begin() trace.Span
 }
 
-// ensure starts the span if it has not started. After finish it starts nothing and may return nil.
+// ensure returns the span, and starts it if necessary. After finish it starts nothing and may
+// return nil.
 func (l *lazySpan) ensure() trace.Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,15 +50,15 @@ func (l *lazySpan) ensure() trace.Span {
 	return l.span
 }
 
-// started gives the span if it has started, otherwise nil. It never starts it.
+// started returns the span, or nil if it has not started.
 func (l *lazySpan) started() trace.Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.span
 }
 
-// finish gives the span if it has started, otherwise nil, and keeps it from starting later: nobody
-// would end it.
+// finish returns the span, or nil if it has not started. The span cannot start later, because its
+// owner would not end it.
 func (l *lazySpan) finish() trace.Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +66,7 @@ func (l *lazySpan) finish() trace.Span {
 	return l.span
 }
 
-// SpanContext starts the span. It is empty if the operation ended without one.
+// SpanContext starts the span. It returns an empty context if the operation ended without a span.
 func (l *lazySpan) SpanContext() trace.SpanContext {
 	if s := l.ensure(); s != nil {
 		return s.SpanContext()
@@ -73,7 +74,7 @@ func (l *lazySpan) SpanContext() trace.SpanContext {
 	return trace.SpanContext{}
 }
 
-// IsRecording is true before the start, since whatever is set until then is kept for it.
+// IsRecording returns true before the start, because attributes are kept until then.
 func (l *lazySpan) IsRecording() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,7 +84,8 @@ func (l *lazySpan) IsRecording() bool {
 	return l.span.IsRecording()
 }
 
-// SetAttributes does not start the span: attributes are set on every reconcile, no-op or not.
+// SetAttributes does not start the span: the wrappers set attributes in every
+// reconcile.
 func (l *lazySpan) SetAttributes(kv ...attribute.KeyValue) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,7 +97,7 @@ func (l *lazySpan) SetAttributes(kv ...attribute.KeyValue) {
 	}
 }
 
-// keep adds to the pending attributes, the last value of each key. The caller holds the lock.
+// keep stores pending attributes, the last value of each key. The caller holds the lock.
 func (l *lazySpan) keep(kv []attribute.KeyValue) {
 	for _, a := range kv {
 		i := slices.IndexFunc(l.pending, func(old attribute.KeyValue) bool { return old.Key == a.Key })
@@ -146,8 +148,8 @@ func (l *lazySpan) SetName(name string) {
 	}
 }
 
-// End does nothing: the wrapper that made the span ends it.
+// End does nothing: the wrapper that created the span ends it.
 func (l *lazySpan) End(...trace.SpanEndOption) {}
 
-// TracerProvider gives the provider that the span starts with.
+// TracerProvider returns the provider that the span starts with.
 func (l *lazySpan) TracerProvider() trace.TracerProvider { return l.cfg.tracerProvider() }

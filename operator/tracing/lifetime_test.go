@@ -21,11 +21,11 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// These tests hold what becomes of spans when a reconcile's context leaves the
-// straight path: outlives the reconcile, is shared or cancelled.
+// These tests check the spans when a reconcile's context is used after the reconcile, shared, or
+// cancelled.
 
-// TestGoroutineOutlivesReconcile: what a goroutine of the user's does with the context after the end is traced, changes no
-// span that has ended, and is not remembered without bound.
+// TestGoroutineOutlivesReconcile: if a goroutine of the reconciler uses the context after the end,
+// its writes are traced. No ended span changes, and memory stays bounded.
 func TestGoroutineOutlivesReconcile(t *testing.T) {
 	for name, writes := range map[string]bool{"of a reconcile with a span": true, "of one without": false} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestGoroutineOutlivesReconcile(t *testing.T) {
 			checkLate(t, tp, before)
 			s := sessionFrom(leaked)
 			if len(s.reads) > maxReads || len(s.span.pending) > 0 {
-				t.Errorf("%d reads and %d attributes are kept", len(s.reads), len(s.span.pending))
+				t.Errorf("kept %d reads and %d attributes, want the bounds", len(s.reads), len(s.span.pending))
 			}
 		})
 	}
@@ -61,7 +61,7 @@ func TestGoroutineOutlivesReconcile(t *testing.T) {
 
 const lateWrites = 50
 
-// outlive does all that one can do with a context.
+// outlive uses a context in every possible way.
 func outlive(t *testing.T, ctx context.Context, c client.Client, goroutine int) {
 	t.Helper()
 	for i := range lateWrites {
@@ -83,7 +83,8 @@ func outlive(t *testing.T, ctx context.Context, c client.Client, goroutine int) 
 	}
 }
 
-// checkLate: the late writes have spans, children of the reconcile's where there is one.
+// checkLate checks the spans of the late writes. They are children of the reconcile's span if there
+// is one.
 func checkLate(t *testing.T, tp *tracingtest.TracerProvider, before []tracingtest.Span) {
 	t.Helper()
 	var parent trace.SpanContext
@@ -138,7 +139,8 @@ func TestParallelWritesInOneReconcile(t *testing.T) {
 	}
 }
 
-// TestOneClientForManyReconcilers: objects of two kinds have the same name, and are reconciled at the same time.
+// TestOneClientForManyReconcilers: objects of two kinds with the same name are reconciled at the
+// same time.
 func TestOneClientForManyReconcilers(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	opts := []Option{WithTracerProvider(tp)}
@@ -187,15 +189,15 @@ func TestOneClientForManyReconcilers(t *testing.T) {
 	}
 }
 
-// withContext puts a context on an object of a kind that counts no generations.
+// withContext adds a context to an object of a kind without generations.
 func withContext[T client.Object](obj T, sc trace.SpanContext) T {
 	c := newConfig(nil)
 	obj.SetAnnotations(c.keys.put(obj.GetAnnotations(), c.values(sc, 0, time.Now())))
 	return obj
 }
 
-// TestContextOfAnotherReconcile: the context decides whose span a write belongs to, whatever the write is about, and the
-// object goes on from there.
+// TestContextOfAnotherReconcile: the context decides which span a write belongs to, whatever its
+// object. The object then continues in that trace.
 func TestContextOfAnotherReconcile(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	opts := []Option{WithTracerProvider(tp)}
@@ -221,7 +223,7 @@ func TestContextOfAnotherReconcile(t *testing.T) {
 		}
 	}
 	run("a", func(ctxA context.Context) error {
-		run("b", func(context.Context) error { return edit(ctxA, "b") }) // b's reconcile does nothing of its own
+		run("b", func(context.Context) error { return edit(ctxA, "b") }) // b's reconcile itself does nothing
 		return nil
 	})
 	if got := spanNames(tp.Spans()); len(got) != 2 {
@@ -238,7 +240,7 @@ func TestContextOfAnotherReconcile(t *testing.T) {
 	isChildOf(t, spanNamed(t, tp.Spans(), "reconcile Deployment"), updated.Context)
 }
 
-// TestReconcileIsCancelled by its time-out, in the middle of a write.
+// TestReconcileIsCancelled: the timeout of a reconcile cancels a write.
 func TestReconcileIsCancelled(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	opts := []Option{WithTracerProvider(tp)}
@@ -255,7 +257,7 @@ func TestReconcileIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if _, err := r.Reconcile(ctx, requestFor(deployment("owner"))); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("error %v, want that of the context", err)
+		t.Fatalf("error %v, want the context's error", err)
 	}
 	for _, name := range []string{"create ConfigMap", "reconcile Deployment"} {
 		s := spanNamed(t, tp.Spans(), name)

@@ -9,16 +9,18 @@ import (
 	clientmetrics "k8s.io/client-go/tools/metrics"
 )
 
-// client-go tells nothing but this metric how long a request waited for the rate limiter of its client, and controller-runtime makes
-// one client for each kind, so that a limiter in rest.Config would be another one. The hook is set before main, as client-go's own
-// Register is, and hands on to the one before. A later Register replaces it: then the attributes are absent.
+// This metric of client-go is the only source for the time that a request waits for its client's
+// rate limiter. A limiter in rest.Config would not work: controller-runtime creates one client for
+// each kind, and they would then share it. The hook is set before main, like client-go's own
+// Register, and calls the previous hook. If a later Register replaces it, the attributes are
+// absent.
 func init() { //nolint:gochecknoinits // see above
 	clientmetrics.RateLimiterLatency = limiterHook{clientmetrics.RateLimiterLatency}
 }
 
 type limiterHook struct{ next clientmetrics.LatencyMetric }
 
-// Observe implements metrics.LatencyMetric. Waits of less than a millisecond are none.
+// Observe implements metrics.LatencyMetric. It ignores waits of less than a millisecond.
 func (h limiterHook) Observe(ctx context.Context, verb string, u url.URL, latency time.Duration) {
 	h.next.Observe(ctx, verb, u, latency)
 	if latency < minWait {

@@ -2,72 +2,78 @@ package tracing
 
 import "time"
 
-// Everything that this package keeps is bounded. Each bound says what happens there; none of them ever
-// fails or delays what the operator does.
+// Bounds of this package's memory. Each comment says what happens at the bound. A bound never fails
+// or delays the operator's work.
 const (
-	// maxReads is how many objects a reconcile remembers as it read them. A full memory keeps what it has
-	// and refuses others, but for the reconciled object.
+	// maxReads is the number of objects that a reconcile remembers. When it is reached, further
+	// objects are not remembered, except the reconciled object.
 	maxReads = 64
 
-	// maxWaiting is how many reads and unchanged writes a reconcile keeps for spans until its own span starts. Others get none,
-	// and are counted in operator.reconcile.spans_dropped.
+	// maxWaiting is the number of reads and unchanged writes that wait for the span of their
+	// reconcile. Further ones get no span, and are counted in operator.reconcile.spans_dropped.
 	maxWaiting = 64
 
-	// maxWaitingEvents is how many events a reconcile keeps until its span starts. Later ones are dropped.
+	// maxWaitingEvents is the number of events that a reconcile keeps until its span starts.
+	// Further events are dropped.
 	maxWaitingEvents = 16
 
 	// minWait is the shortest read that counts as waiting.
 	minWait = time.Millisecond
 
-	// maxSkew is how far the API server's clock may be behind this process' when a managed field decides who wrote a generation.
+	// maxSkew is how far the API server's clock may be behind this process's clock when a managed
+	// field decides whether a write raised a generation.
 	maxSkew = time.Second
 
-	// maxAttributes is how many attributes a reconcile's span takes before it starts, as many as the SDK takes
-	// by default. Others are dropped.
+	// maxAttributes is the number of attributes that a reconcile's span keeps before it starts,
+	// which is the SDK's default limit. Further attributes are dropped.
 	maxAttributes = 128
 
-	// maxCauses is how many facts the table of writes holds for each TracerProvider, some 20 MiB: three for a write, and one for
-	// a generation that was read. At least half of them are kept. A reconcile whose write is forgotten is a root in the trace of
-	// the object's generation, to which the write has a link.
+	// maxCauses is the number of facts in the table of each TracerProvider, about 20 MiB: three for
+	// each write, and one for each generation that was read. At least the newest half is kept. A
+	// reconcile whose write was dropped is a root in the trace of the object's generation, which
+	// the write has a link to.
 	maxCauses = 100_000
 
-	// maxPending is how many writes in flight the table knows. More have no effect until they are answered.
+	// maxPending is the number of writes in flight in the table. Further writes are recorded only
+	// with their response.
 	maxPending = 4096
 
-	// maxProviders is how many TracerProviders have a table that further wrappers share. The oldest is forgotten for the next.
+	// maxProviders is the number of TracerProviders whose table is shared with later wrappers. A
+	// further provider replaces the oldest.
 	maxProviders = 64
 
-	// maxLogged is how many bytes of an invalid context's value are logged: users choose it, up to 256 KiB.
-	// The rest is left out, marked by "…".
+	// maxLogged is the number of bytes of a logged annotation of an invalid context. Users choose
+	// the value, which can have up to 256 KiB. The rest is replaced by "…".
 	maxLogged = 128
 
-	// maxAnnotations is how many bytes of annotations, keys and values, the API server takes. An object that
-	// would have more with a context than that gets none, for the write would fail.
+	// maxAnnotations is the API server's limit on the bytes of all annotations, keys and values. An
+	// object that would exceed it gets no context, because the write would fail.
 	maxAnnotations = 256 << 10
 
-	// maxLinks is how many links a reconcile span has for the events that its queue coalesced, together with
-	// the one for a stale context. The contexts of the first events are kept; later ones are only counted.
+	// maxLinks is the number of links of a reconcile's span: for the events that its queue
+	// coalesced, and for a stale context. Links to the first events are kept; later events are only
+	// counted.
 	maxLinks = 10
 
-	// maxQueued is how many requests the side table of a queue holds. Others are not recorded, so that
-	// their reconciles have no attributes of what happened in the queue, but for the attempt.
+	// maxQueued is the number of requests in the table of a queue. For further requests only the
+	// attempt is recorded.
 	maxQueued = 16384
 
-	// maxQueuedAge is how long after it became ready a request may wait in a full side table. Then it is
-	// taken for one that its queue has lost, and its place is given to others.
+	// maxQueuedAge is how long a request may stay ready in a full table. After that the queue is
+	// assumed to have dropped the request, and the entry is removed.
 	maxQueuedAge = time.Hour
 
-	// sweepInterval is how often at most a full side table is searched for lost requests.
+	// sweepInterval is the minimum time between two searches of a full table for dropped requests.
 	sweepInterval = time.Minute
 
-	// maxNotes is how many events the predicate of a queue remembers until their requests are added. At the
-	// cap the oldest quarter is forgotten: their requests have no trigger.
+	// maxNotes is the number of events that a queue's predicate remembers until their requests are
+	// added. At the bound the oldest quarter is dropped; requests of those events have no trigger.
 	maxNotes = 1024
 
-	// maxNoteAge is how long an event that the predicate saw can explain why a request is added. The
-	// predicate runs right before the handler that adds it.
+	// maxNoteAge is how long after an event the predicate's note can explain why a request is
+	// added. The predicate runs right before the handler that adds the request.
 	maxNoteAge = time.Second
 
-	// maxNames is how many names of spans are remembered. Others are made anew each time.
+	// maxNames is the number of span names in the cache. Further names are built each time.
 	maxNames = 1024
 )

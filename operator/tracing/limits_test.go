@@ -24,7 +24,7 @@ func TestNamesAtTheCap(t *testing.T) {
 	}
 }
 
-// TestReadsAtTheCap: a reconcile that reads much remembers what it read first, and still finds its object.
+// TestReadsAtTheCap: a reconcile with many reads remembers the first ones, and its own object.
 func TestReadsAtTheCap(t *testing.T) {
 	owner := deployment("owner", carries(sampledContext(1), 0))
 	gvk := kindOf(owner, scheme.Scheme)
@@ -46,6 +46,6 @@ func TestLoggedValuesAtTheCap(t *testing.T) {
 	obj.Annotations = map[string]string{parentKey: strings.Repeat("x", 256<<10)}
 	newConfig(nil).extract(logr.NewContext(t.Context(), logs.logger()), obj, levelReconcile)
 	if len(logs.lines) != 1 || len(logs.lines[0]) > 3*maxLogged || !strings.Contains(logs.lines[0], "x…") {
-		t.Errorf("%d lines are logged, %.1000q", len(logs.lines), logs.lines)
+		t.Errorf("logged %d lines, want none: %.1000q", len(logs.lines), logs.lines)
 	}
 }

@@ -8,16 +8,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// Logger gives the logger of ctx (controller-runtime's default without one) whose lines also have
-// trace_id and span_id of the span in ctx. A line never starts a span: while a reconcile has none, it
-// has the trace_id of the stored context if that will be the parent, else neither. Loggers taken from
-// the context that a wrapped reconciler or defaulter gets do the same without this function; it is for
-// code that starts spans of its own. It is safe for concurrent use.
+// Logger returns the logger of ctx, or controller-runtime's default logger, with trace_id and
+// span_id of the span in ctx on each line. Logging never starts a span. Before a reconcile's span
+// has started, a line has the trace_id of the stored context if that context will be the parent,
+// and otherwise no id. Use Logger in code that starts its own spans: the context of a wrapped
+// reconciler or defaulter already contains such a logger. It is safe for concurrent use.
 func Logger(ctx context.Context) logr.Logger {
 	return withIDs(log.FromContext(ctx), idsOf(ctx))
 }
 
-// idsOf finds, at the time of each line, what identifies the span of ctx.
+// idsOf returns a function that returns the ids of the span of ctx, evaluated for each line.
 func idsOf(ctx context.Context) func() []any {
 	span := trace.SpanFromContext(ctx)
 	lazy, ok := span.(*lazySpan)
@@ -43,7 +43,7 @@ func spanIDs(sc trace.SpanContext) []any {
 	return []any{"trace_id", sc.TraceID().String(), "span_id", sc.SpanID().String()}
 }
 
-// withLogger puts the logger of ctx, decorated, back into ctx.
+// withLogger decorates the logger of ctx.
 func withLogger(ctx context.Context) context.Context {
 	return log.IntoContext(ctx, Logger(ctx))
 }

@@ -18,7 +18,7 @@ func TestLogLinesCarryIDs(t *testing.T) {
 	sc := sampledContext(1)
 	for name, tc := range map[string]struct {
 		owner *appsv1.Deployment
-		early string // what a line has before the span starts
+		early string // the ids before the span starts
 	}{
 		"child":      {deployment("owner", carries(sc, 0)), sc.TraceID().String()},
 		"stale":      {deployment("owner", carries(sc, 5*time.Hour)), ""},
@@ -49,7 +49,7 @@ func TestLogLinesCarryIDs(t *testing.T) {
 			span := spanNamed(t, tp.Spans(), "reconcile Deployment").Context
 			late := `"trace_id"="` + span.TraceID().String() + `" "span_id"="` + span.SpanID().String() + `"`
 			if strings.Contains(logged.lines[0], "trace_id") {
-				t.Errorf("logged %s before anything was known", logged.lines[0])
+				t.Errorf("logged %s before the read, want no ids", logged.lines[0])
 			}
 			wantEarly := tc.early != ""
 			if got := strings.Contains(logged.lines[1], `"trace_id"="`+tc.early+`"`); got != wantEarly || strings.Contains(logged.lines[1], "span_id") {

@@ -12,27 +12,29 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 )
 
-// WrapManager traces a whole operator. It wraps the client of mgr, every controller that is added to it
-// with its reconciler, queue and triggers, and every mutating webhook that is registered on its server.
-// Call it right after the manager is created, and use the returned manager from then on.
+// WrapManager traces a whole operator. It wraps the client of mgr, every controller that is added
+// to mgr with its reconciler, queue and triggers, and every mutating webhook that is registered on
+// the webhook server. Call it right after the manager is created, and use the returned manager from
+// then on.
 //
-// Explicit wrappers can be used as well: what is wrapped twice is traced once. [WithScheme] defaults to the
-// manager's scheme. Controllers must have requests of type reconcile.Request; [WithRequestType] adds others.
+// It can be combined with the single wrappers: an object that is wrapped twice is traced once.
+// [WithScheme] defaults to the manager's scheme. Requests of controllers must have type
+// reconcile.Request; [WithRequestType] adds other types.
 //
-// Validating and conversion webhooks stay as they are. A raw handler counts as mutating if its path
-// contains "mutate", or else from its first response with a patch on. A context function of a webhook
-// is called with the context that [WebhookContext] returns.
+// Validating and conversion webhooks are not changed. A raw handler counts as mutating if its path
+// contains "mutate", or after its first response with a patch. The context function of a webhook
+// receives the context that [WebhookContext] returns.
 //
-// The kind of a controller is the one that the builder's For names. For a controller that is created by hand it
-// is the only kind whose events it handles with handler.EnqueueRequestForObject, or the watched kind that is
-// called like the controller. If there is none, its span is "reconcile" alone.
+// The kind of a controller is the kind in the builder's For. A controller that is created without a
+// builder has the only kind that it handles with handler.EnqueueRequestForObject, or else the
+// watched kind with the controller's name. Otherwise its spans are called "reconcile".
 //
-// Start logs one line that names the traced controllers and webhooks, and what cannot be traced and why.
-// Nothing here panics or fails because of tracing: what cannot be wrapped stays as it is. A nil mgr, and one
-// that is wrapped already, is returned unchanged. While tracing is off, everything passes through.
+// Start logs one line with the traced controllers and webhooks, and with the reasons why others are
+// not traced. WrapManager does not panic and does not fail: what it cannot wrap stays unchanged. It
+// returns mgr itself if mgr is nil or wrapped already. While tracing is off, calls pass through.
 //
-// The user names in the manager's rest.Config become identities of this process: webhooks trust them.
-// The manager is as safe for concurrent use as mgr.
+// The user names in the manager's rest.Config become identities of this process, which webhooks
+// trust. The manager is as safe for concurrent use as mgr.
 func WrapManager(mgr manager.Manager, opts ...Option) manager.Manager {
 	if isNil(mgr) {
 		return mgr
@@ -51,7 +53,8 @@ func WrapManager(mgr manager.Manager, opts ...Option) manager.Manager {
 	return m
 }
 
-// tracedManager is a manager that wraps what passes through it. Methods that it does not have are the manager's.
+// tracedManager wraps the parts of a manager when they are added or requested. Methods that it does
+// not define are the manager's.
 type tracedManager struct {
 	manager.Manager
 
@@ -68,7 +71,8 @@ type tracedManager struct {
 // GetClient implements cluster.Cluster.
 func (m *tracedManager) GetClient() client.Client { return m.client() }
 
-// GetAPIReader implements cluster.Cluster. A reconciler may read its object there.
+// GetAPIReader implements cluster.Cluster. It is wrapped because a reconciler may read its object
+// through it.
 func (m *tracedManager) GetAPIReader() client.Reader { return m.reader() }
 
 // GetCache implements cluster.Cluster.
@@ -77,7 +81,7 @@ func (m *tracedManager) GetCache() cache.Cache { return m.cache() }
 // GetWebhookServer implements manager.Manager.
 func (m *tracedManager) GetWebhookServer() webhook.Server { return m.server() }
 
-// GetLogger implements manager.Manager. The builder tells this logger the kind of its controller.
+// GetLogger implements manager.Manager. The builder adds the kind of its controller to this logger.
 func (m *tracedManager) GetLogger() logr.Logger { return withKindSink(m.Manager.GetLogger()) }
 
 // Add implements manager.Manager.
@@ -97,7 +101,7 @@ func (m *tracedManager) wrapReader() client.Reader {
 	return inner
 }
 
-// uncachedClient is a client whose reads are those of a reader.
+// uncachedClient is a client that reads through a reader.
 type uncachedClient struct {
 	client.Client
 	reader client.Reader
@@ -113,7 +117,7 @@ func (u *uncachedClient) List(ctx context.Context, list client.ObjectList, opts 
 	return u.reader.List(ctx, list, opts...)
 }
 
-// report collects what is logged when the manager starts. It is safe for concurrent use.
+// report collects the values of the line that Start logs. It is safe for concurrent use.
 type report struct {
 	mu                              sync.Mutex
 	started                         bool
@@ -121,7 +125,8 @@ type report struct {
 	controllers, webhooks, untraced []string
 }
 
-// traced notes a wrapped controller or webhook. The lists end with the start, so they are bounded.
+// traced records a wrapped controller or webhook. It records nothing after the start, so the lists
+// are bounded.
 func (r *report) traced(list *[]string, name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,7 +135,7 @@ func (r *report) traced(list *[]string, name string) {
 	}
 }
 
-// skipped notes what is not traced, or logs it after the start.
+// skipped records why something is not traced. After the start it logs the reason instead.
 func (r *report) skipped(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

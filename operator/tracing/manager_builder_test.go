@@ -67,11 +67,11 @@ func TestWrapManagerTracesBuilders(t *testing.T) {
 		}
 	}
 	if log := strings.Join(m.logged(), "\n"); !strings.Contains(log, `"controllers"=["deployment (Deployment)"]`) {
-		t.Errorf("the log is:\n%s", log)
+		t.Errorf("unexpected log:\n%s", log)
 	}
 }
 
-// TestWrapManagerKinds: how the kind of a controller is found.
+// TestWrapManagerKinds checks the kinds of controllers.
 func TestWrapManagerKinds(t *testing.T) {
 	t.Parallel()
 	ownLogger := func(*reconcile.Request) logr.Logger { return logr.Discard() }
@@ -130,7 +130,7 @@ func TestWrapManagerKinds(t *testing.T) {
 	}
 }
 
-// TestLoggersStay: reconcilers log as they would, without the sink that learns the kind.
+// TestLoggersStay: reconcilers log as without tracing, and kindSink is removed from their logger.
 func TestLoggersStay(t *testing.T) {
 	t.Parallel()
 	m := newManaged(t)
@@ -139,7 +139,7 @@ func TestLoggersStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, ok := c.GetLogger().GetSink().(*kindSink); ok {
-		t.Error("the controller's logger still has the sink")
+		t.Error("the controller's logger contains kindSink, want it removed")
 	}
 	c.GetLogger().Info("line")
 	lines := m.logged()
@@ -156,7 +156,7 @@ func TestLoggersStay(t *testing.T) {
 	}
 }
 
-// TestWarmup: the observed controller keeps leader election and warm-up.
+// TestWarmup: the observed controller keeps its leader election and warm-up.
 func TestWarmup(t *testing.T) {
 	t.Parallel()
 	m := newManaged(t)
@@ -184,7 +184,8 @@ func TestWarmup(t *testing.T) {
 	})
 }
 
-// TestCauseOfParallelEvents: of several events that are handled at a time, one that cannot be told is none.
+// TestCauseOfParallelEvents: if several events are handled in parallel and none can be selected,
+// there is no cause.
 func TestCauseOfParallelEvents(t *testing.T) {
 	t.Parallel()
 	m := newManaged(t)
@@ -210,7 +211,7 @@ func TestCauseOfParallelEvents(t *testing.T) {
 		c.end(e)
 	}
 	if e := c.cause(owner); e != twice {
-		t.Errorf("cause(owner) = %v, want the one that is left", e)
+		t.Errorf("cause(owner) = %v, want the remaining event", e)
 	}
 	for _, obj := range []any{nil, "text", (*corev1.Secret)(nil)} {
 		if e := c.begin(eventDelete, obj); e != nil {

@@ -15,16 +15,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// WithRequestType lets [WrapManager] trace controllers whose requests have type R. The function key has
-// the meaning that it has for [WrapTypedReconciler], and may be nil. For reconcile.Request it replaces the
-// default, the name in the request. Other wrappers ignore the option.
+// WithRequestType lets [WrapManager] trace controllers whose requests have type R. The function key
+// has the same meaning as in [WrapTypedReconciler], and may be nil. For reconcile.Request it
+// replaces the default, the name in the request. Other wrappers ignore the option.
 func WithRequestType[R comparable](key func(R) types.NamespacedName) Option {
 	return requestsOf[R]{key}
 }
 
-// requestType wraps controllers of one type of requests. Only generic code can name their types.
+// requestType wraps controllers with one type of requests. It is an interface because only generic
+// code can name that type.
 type requestType interface {
-	// wrap wraps the controller in v. It returns false if its requests are of another type.
+	// wrap wraps the controller in v. It returns false if the controller's requests have another
+	// type.
 	wrap(m *tracedManager, v reflect.Value, name string) (found, bool)
 }
 
@@ -40,7 +42,7 @@ type requestsOf[R comparable] struct {
 
 func (requestsOf[R]) apply(*config) {}
 
-// requestTypes returns those of the options, and then reconcile.Request.
+// requestTypes returns the request types of the options, followed by reconcile.Request.
 func requestTypes(opts []Option) []requestType {
 	var out []requestType
 	for _, o := range opts {
@@ -113,7 +115,7 @@ func (q requestsOf[R]) wrap(m *tracedManager, v reflect.Value, name string) (fou
 	}
 	switch (*do).(type) {
 	case *tracedReconciler[R], *managedController[R]:
-		return found{label: name}, true // explicitly, or by another manager
+		return found{label: name}, true // wrapped explicitly, or by another manager
 	}
 	c := &managedController[R]{m: m, name: name, inner: *do, key: q.key}
 	c.queue = NewTypedQueueObserver[R](nil, m.opts...)
@@ -137,14 +139,15 @@ func (q requestsOf[R]) wrap(m *tracedManager, v reflect.Value, name string) (fou
 	return out, true
 }
 
-// controllerRunnable is how a manager sees controller-runtime's controller.
+// controllerRunnable lists the methods that a manager uses of controller-runtime's controller.
 type controllerRunnable interface {
 	manager.Runnable
 	manager.LeaderElectionRunnable
 	Warmup(ctx context.Context) error
 }
 
-// observedController starts a controller with a context by which the wrapped cache recognises it.
+// observedController starts a controller with a context that contains its observer, for the wrapped
+// cache.
 type observedController struct {
 	controllerRunnable
 	observer eventObserver
@@ -155,16 +158,16 @@ func (c *observedController) Start(ctx context.Context) error {
 	return c.controllerRunnable.Start(context.WithValue(ctx, observerKey{}, c.observer))
 }
 
-// Warmup lets sources start before the manager is elected.
+// Warmup starts sources before the manager is elected.
 func (c *observedController) Warmup(ctx context.Context) error {
 	return c.controllerRunnable.Warmup(context.WithValue(ctx, observerKey{}, c.observer))
 }
 
-// managedController is the reconciler of a controller, and what is known of its events.
+// managedController is the wrapped reconciler of a controller, and its observer of events.
 type managedController[R comparable] struct {
 	m     *tracedManager
 	name  string
-	kind  schema.GroupKind // that the builder named; may be empty
+	kind  schema.GroupKind // from the builder; may be empty
 	inner reconcile.TypedReconciler[R]
 	key   func(R) types.NamespacedName // may be nil
 	queue *QueueObserver[R]
@@ -175,10 +178,11 @@ type managedController[R comparable] struct {
 	mu       sync.Mutex
 	watched  []watchedKind
 	handling []*handledEvent
-	requests func(client.Object) []R // of the events that For and Owns handle; nil if the kind is unknown
+	requests func(client.Object) []R // requests that For and Owns would add; nil if the kind is unknown
 }
 
-// Reconcile implements reconcile.TypedReconciler. The kind is known by then, since sources start first.
+// Reconcile implements reconcile.TypedReconciler. It can determine the kind, because sources start
+// before workers.
 func (c *managedController[R]) Reconcile(ctx context.Context, req R) (reconcile.Result, error) {
 	c.once.Do(func() {
 		opts := slices.Concat(c.m.opts, []Option{WithQueueObserver(c.queue)})

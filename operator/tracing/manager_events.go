@@ -11,23 +11,24 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// observerKey is the key of the eventObserver in the context with which a controller starts its sources.
+// observerKey is the key of the eventObserver in the context with which a controller starts its
+// sources.
 type observerKey struct{}
 
-// eventObserver learns which events a controller handles. Its requests may be of any type.
+// eventObserver observes the events that a controller handles, for requests of any type.
 type eventObserver interface {
 	watches(obj client.Object, byName bool)
 	begin(action string, obj any) *handledEvent
 	end(e *handledEvent)
 }
 
-// handledEvent is an event while a controller's handler runs.
+// handledEvent is an event whose handler is running.
 type handledEvent struct {
 	action string
 	object client.Object
 }
 
-// tracedCache recognises controllers that ask for an informer. Everything else is the cache's.
+// tracedCache recognises controllers that request an informer. Other methods are the cache's.
 type tracedCache struct{ cache.Cache }
 
 func (m *tracedManager) wrapCache() cache.Cache {
@@ -48,7 +49,7 @@ func (c *tracedCache) GetInformer(ctx context.Context, obj client.Object, opts .
 	return &tracedInformer{informer, obj, observer}, nil
 }
 
-// tracedInformer tells an observer about the events that a controller-runtime source handles.
+// tracedInformer notifies an observer of the events that a controller-runtime source handles.
 type tracedInformer struct {
 	cache.Informer
 	object   client.Object
@@ -92,7 +93,7 @@ func (s *tracedSource) OnDelete(obj any) {
 	s.inner.OnDelete(obj)
 }
 
-// watches notes the kind of a source.
+// watches records the kind of a source.
 func (c *managedController[R]) watches(obj client.Object, byName bool) {
 	w := watchedKind{kindOf(obj, c.m.cfg.scheme), byName}
 	c.mu.Lock()
@@ -106,8 +107,8 @@ func (c *managedController[R]) watches(obj client.Object, byName bool) {
 	}
 }
 
-// begin notes that the handlers of an event run. Informers call them one after the other for each source, but
-// sources run in parallel. It returns nil if there is nothing to note.
+// begin records that the handlers of an event start. An informer calls the handlers of one source
+// sequentially, but sources run in parallel. It returns nil if there is nothing to record.
 func (c *managedController[R]) begin(action string, obj any) *handledEvent {
 	o, ok := obj.(client.Object)
 	if c.m.cfg.off() || !ok || absent(o) {
@@ -131,9 +132,10 @@ func (c *managedController[R]) end(e *handledEvent) {
 	}
 }
 
-// cause returns the event that a request is added for. Handlers add while they handle, so it is among
-// those that are handled now. Of several, it is the only one that For or Owns would add the request for;
-// if there is none or more than one, the cause stays unknown. An add from a channel source while one event is handled is wrongly attributed to that event.
+// cause returns the event that a request is added for, among the events that are being handled now.
+// If there are several, it is the only event for which For or Owns would add the request. If no
+// event or more than one matches, the cause is unknown. An add from a channel source during the
+// handling of exactly one event is wrongly attributed to that event.
 func (c *managedController[R]) cause(item R) *handledEvent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,8 +155,8 @@ func (c *managedController[R]) cause(item R) *handledEvent {
 	return cause
 }
 
-// observeQueue decorates the controller's queue twice: the outer decorator announces to the inner one, the
-// QueueObserver's, what an add is for.
+// observeQueue decorates the controller's queue twice. The outer decorator announces the cause of
+// an add to the inner decorator, which is the QueueObserver's.
 func (c *managedController[R]) observeQueue(f queueFunc[R]) queueFunc[R] {
 	f = c.queue.WrapNewQueue(f)
 	return func(name string, l workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R] {
@@ -162,8 +164,8 @@ func (c *managedController[R]) observeQueue(f queueFunc[R]) queueFunc[R] {
 	}
 }
 
-// announce tells the QueueObserver the cause of the add that follows. A reconcile that asks for another one
-// is not caused by an event: it has a delay, and the request still runs.
+// announce passes the cause of the next add to the QueueObserver. It ignores a requeue by a
+// reconcile: such an add has a delay, and happens while the request still runs.
 func (c *managedController[R]) announce(item R, after time.Duration, limited bool) {
 	if c.m.cfg.off() || (limited || after > 0) && c.queue.running(item) != nil {
 		return

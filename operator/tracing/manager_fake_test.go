@@ -26,7 +26,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// fakeCache delivers events that a test makes. It is a cache without objects.
+// fakeCache is a cache without objects that delivers the test's events.
 type fakeCache struct {
 	cache.Cache
 	mu       sync.Mutex
@@ -86,7 +86,7 @@ type managed struct {
 	server client.Client
 }
 
-// fakeWebhookServer serves nothing.
+// fakeWebhookServer is a server that does not listen.
 type fakeWebhookServer struct{ webhook.Server }
 
 func (fakeWebhookServer) Start(ctx context.Context) error {
@@ -126,7 +126,7 @@ func newManaged(t *testing.T, opts ...Option) *managed {
 	return m
 }
 
-// start starts the manager, and waits until each kind has as many handlers.
+// start starts the manager, and waits until each kind has the given number of handlers.
 func (m *managed) start(t *testing.T, handlers int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -161,7 +161,7 @@ func until(t *testing.T, what string, reached func() bool) {
 	}
 }
 
-// creator creates a ConfigMap in each reconcile, so that each has a span.
+// creator creates a ConfigMap in each reconcile, so that each reconcile has a span.
 func (m *managed) creator() reconcile.Reconciler {
 	c := m.GetClient()
 	return reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {

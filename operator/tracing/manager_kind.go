@@ -12,8 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// kindSink remembers the kind that controller-runtime's builder adds to the logger of a controller, as the values
-// "controllerGroup" and "controllerKind". It is removed again when the controller is added.
+// kindSink reads the kind that controller-runtime's builder adds to the logger of a controller, as
+// the values "controllerGroup" and "controllerKind". It is removed from the logger when the
+// controller is added.
 type kindSink struct {
 	logr.LogSink
 	kind schema.GroupKind
@@ -72,20 +73,21 @@ func (s *kindSink) WithCallDepth(depth int) logr.LogSink {
 	return s
 }
 
-// watchedKind is a kind whose events a controller handles.
+// watchedKind is the kind of the objects of a controller's source.
 type watchedKind struct {
 	gvk    schema.GroupVersionKind
 	byName bool // its handler requests the object itself
 }
 
-// isSourceHandler reports whether a handler is the one with which controller-runtime's sources fill a queue.
+// isSourceHandler reports whether a handler is controller-runtime's handler that fills a queue from
+// a source.
 func isSourceHandler(h toolscache.ResourceEventHandler) bool {
 	t := reflect.TypeOf(h)
 	return t != nil && t.Kind() == reflect.Pointer && strings.HasSuffix(t.Elem().PkgPath(), "controller-runtime/pkg/internal/source")
 }
 
-// requestsByName reports whether a source's handler is handler.EnqueueRequestForObject. Its dynamic type can
-// be read although the field is not exported; the value cannot.
+// requestsByName reports whether a source's handler is handler.EnqueueRequestForObject. Reflection
+// can read the dynamic type of the unexported field, but not its value.
 func requestsByName(h toolscache.ResourceEventHandler) bool {
 	v := reflect.Indirect(reflect.ValueOf(h))
 	if v.Kind() != reflect.Struct {
@@ -102,7 +104,7 @@ func requestsByName(h toolscache.ResourceEventHandler) bool {
 	return strings.HasSuffix(t.PkgPath(), "controller-runtime/pkg/handler") && strings.HasPrefix(t.Name(), "TypedEnqueueRequestForObject[")
 }
 
-// reconciledObject returns an empty object of the controller's kind, or nil if that is unknown.
+// reconciledObject returns an empty object of the controller's kind, or nil if the kind is unknown.
 func (c *managedController[R]) reconciledObject() client.Object {
 	c.mu.Lock()
 	gvk := c.reconciledKind()
@@ -120,8 +122,9 @@ func (c *managedController[R]) reconciledObject() client.Object {
 	return u
 }
 
-// reconciledKind finds the kind of the controller: the builder's, then the only one that is requested by
-// name, then the watched one that is called like the controller. The caller holds the lock.
+// reconciledKind returns the kind of the controller: the builder's kind, else the only watched kind
+// that is requested by name, else the watched kind with the controller's name. The caller holds the
+// lock.
 func (c *managedController[R]) reconciledKind() schema.GroupVersionKind {
 	var byName, called schema.GroupVersionKind
 	several := false
@@ -147,7 +150,7 @@ func (c *managedController[R]) reconciledKind() schema.GroupVersionKind {
 	}
 }
 
-// preferred returns a kind in the version that the scheme prefers.
+// preferred returns a kind in the scheme's preferred version.
 func preferred(scheme *runtime.Scheme, kind schema.GroupKind) schema.GroupVersionKind {
 	if versions := scheme.VersionsForGroupKind(kind); len(versions) > 0 {
 		return kind.WithVersion(versions[0].Version)

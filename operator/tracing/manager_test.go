@@ -38,10 +38,10 @@ func TestWrapManagerPassesThrough(t *testing.T) {
 	t.Parallel()
 	m := newManaged(t)
 	if m.GetClient() != m.GetClient() || m.GetAPIReader() != m.GetAPIReader() || m.GetCache() != m.GetCache() || m.GetWebhookServer() != m.GetWebhookServer() {
-		t.Error("getters return another value each time")
+		t.Error("getters return different values")
 	}
 	if m.GetScheme() != m.inner.GetScheme() || m.Elected() != m.inner.Elected() || m.GetConfig() != m.inner.GetConfig() {
-		t.Error("the scheme, election or config is not the manager's")
+		t.Error("the scheme, election channel or config differs from the manager's")
 	}
 	if err := errors.Join(m.AddHealthzCheck("a", nil), m.AddReadyzCheck("a", nil), m.AddMetricsServerExtraHandler("/a", http.NotFoundHandler())); err != nil {
 		t.Error(err)
@@ -57,7 +57,8 @@ func TestWrapManagerPassesThrough(t *testing.T) {
 	<-ran
 }
 
-// TestWrapManagerTracesHandMade: a controller without the builder, with each event's trigger, under both queues.
+// TestWrapManagerTracesHandMade: a controller that is created without a builder is traced, with
+// each event as trigger, for both queues.
 func TestWrapManagerTracesHandMade(t *testing.T) {
 	t.Parallel()
 	for name, priority := range map[string]bool{"priority queue": true, "rate limiting queue": false} {
@@ -82,7 +83,7 @@ func TestWrapManagerTracesHandMade(t *testing.T) {
 			}
 			isChildOf(t, spanNamed(t, m.tp.Spans(), "create ConfigMap"), spans[0].Context)
 			if log := strings.Join(m.logged(), "\n"); strings.Count(log, "Tracing the manager") != 1 || !strings.Contains(log, `"controllers"=["by-hand"]`) || strings.Contains(log, "notTraced") {
-				t.Errorf("the log is:\n%s", log)
+				t.Errorf("unexpected log:\n%s", log)
 			}
 		})
 	}
@@ -127,7 +128,7 @@ func TestWrapManagerRequestTypes(t *testing.T) {
 				t.Error("a controller without a logger is not recognised")
 			}
 			if log := strings.Join(m.logged(), "\n"); !strings.Contains(log, tc.want) {
-				t.Errorf("the log has no %s:\n%s", tc.want, log)
+				t.Errorf("%s is missing in the log:\n%s", tc.want, log)
 			}
 		})
 	}
@@ -149,14 +150,14 @@ func TestWrapManagerKeepsExplicitWrapper(t *testing.T) {
 	}
 }
 
-// TestWrapManagerOff: without a provider everything works as it would.
+// TestWrapManagerOff: without a provider the manager works as if it was not wrapped.
 func TestWrapManagerOff(t *testing.T) {
 	t.Parallel()
 	m := newManaged(t, WithTracerProvider(noop.NewTracerProvider()))
 	ran := make(chan bool, 10)
 	c, err := controller.New("off", m, controller.Options{Reconciler: reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		if ctx.Value(sessionKey{}) != nil {
-			t.Error("there is a session while tracing is off")
+			t.Error("the context has a session while tracing is off")
 		}
 		ran <- true
 		return reconcile.Result{}, m.GetClient().Get(ctx, req.NamespacedName, &appsv1.Deployment{})
@@ -170,7 +171,7 @@ func TestWrapManagerOff(t *testing.T) {
 	<-ran
 }
 
-// oddController looks like a controller and is none.
+// oddController looks like a controller but is not one.
 type oddController struct {
 	controller.Controller
 	Do, NewQueue string
@@ -189,7 +190,7 @@ func TestWrapManagerNeverPanics(t *testing.T) {
 	m := newManaged(t)
 	for _, r := range []manager.Runnable{&oddController{}, &nilEmbedding{}, (*oddController)(nil), manager.RunnableFunc(nil)} {
 		if got := m.Manager.(*tracedManager).trace(r); got == nil {
-			t.Errorf("%T is lost", r)
+			t.Errorf("Add did not pass on %T", r)
 		}
 	}
 	if skipped := m.Manager.(*tracedManager).report.untraced; len(skipped) != 2 {

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// tracedServer wraps the webhooks that are registered on it.
+// tracedServer wraps webhooks when they are registered.
 type tracedServer struct {
 	webhook.Server
 	m *tracedManager
@@ -31,7 +31,7 @@ func (s *tracedServer) Register(path string, hook http.Handler) {
 	s.Server.Register(path, hook)
 }
 
-// traceWebhook wraps the handler of a mutating webhook in its place.
+// traceWebhook replaces the handler of a mutating webhook by a wrapped handler.
 func (m *tracedManager) traceWebhook(path string, hook http.Handler) {
 	defer func() {
 		if problem := recover(); problem != nil {
@@ -68,7 +68,7 @@ func (m *tracedManager) traceWebhook(path string, hook http.Handler) {
 
 type contextFunc = func(context.Context, *http.Request) context.Context
 
-// composeContext calls the user's function last, so that its context is the one that counts.
+// composeContext calls the user's function last, so that its values take precedence.
 func composeContext(ours, users contextFunc) contextFunc {
 	if users == nil {
 		return ours
@@ -76,8 +76,8 @@ func composeContext(ours, users contextFunc) contextFunc {
 	return func(ctx context.Context, r *http.Request) context.Context { return users(ours(ctx, r), r) }
 }
 
-// mutability is what is known about a webhook. A validating one must never return a patch: the API server
-// would refuse the request.
+// mutability says whether a webhook is mutating. A validating webhook must never return a patch:
+// the API server would reject the response.
 type mutability int
 
 const (
@@ -86,8 +86,8 @@ const (
 	neverMutates
 )
 
-// mutation decides by controller-runtime's type of handler, and then by the path, which is the
-// builder's or a user's by the same custom.
+// mutation decides by controller-runtime's handler type, and otherwise by the path, which by
+// convention contains "mutate" or "validate", in the part that comes first.
 func mutation(path string, h admission.Handler) mutability {
 	if t := indirectType(h); strings.HasSuffix(t.PkgPath(), "controller-runtime/pkg/webhook/admission") {
 		switch {
@@ -117,8 +117,8 @@ func indirectType(v any) reflect.Type {
 	return t
 }
 
-// supposedMutator is a handler that may be of a mutating or a validating webhook. A response with a patch
-// proves that it mutates, and from then on it is traced.
+// supposedMutator is a handler that can belong to a mutating or a validating webhook. A response
+// with a patch proves that the webhook is mutating. It is traced from then on.
 type supposedMutator struct {
 	inner, traced admission.Handler
 	proven        atomic.Bool

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/conversion"
 )
 
-// validator accepts everything.
+// validator accepts every object.
 type validator struct {
 	admission.Validator[*appsv1.Deployment]
 }
@@ -26,7 +26,7 @@ func (validator) ValidateCreate(context.Context, *appsv1.Deployment) (admission.
 	return nil, nil
 }
 
-// scaler defaults the replicas.
+// scaler sets the default of replicas.
 type scaler struct{}
 
 func (scaler) Default(_ context.Context, d *appsv1.Deployment) error {
@@ -68,7 +68,7 @@ func TestMutation(t *testing.T) {
 	}
 }
 
-// TestWrapManagerTracesWebhooks registers one of each kind, and looks at the answers.
+// TestWrapManagerTracesWebhooks registers a webhook of each kind and checks their responses.
 func TestWrapManagerTracesWebhooks(t *testing.T) {
 	t.Parallel()
 	m := newManaged(t)
@@ -122,7 +122,8 @@ func TestWrapManagerTracesWebhooks(t *testing.T) {
 	}
 }
 
-// TestWebhooksContext: the user's function sees the request's context and has the last word.
+// TestWebhooksContext: the user's function receives the request's context, and its result takes
+// precedence.
 func TestWebhooksContext(t *testing.T) {
 	t.Parallel()
 	type key struct{}

@@ -2,8 +2,7 @@ package tracing
 
 import "sync"
 
-// nameCache remembers the names of spans, "{action} {Kind}", of which an operator uses few again and again. It is safe for
-// concurrent use.
+// nameCache caches the names of spans, "{action} {Kind}". It is safe for concurrent use.
 type nameCache struct {
 	mu    sync.RWMutex
 	known map[spanName]string
@@ -11,7 +10,7 @@ type nameCache struct {
 
 type spanName struct{ action, kind string }
 
-// of gives the name of a span; where no kind is known, that is the action.
+// of returns the name of a span. It is the action if the kind is unknown.
 func (n *nameCache) of(action, kind string) string {
 	if kind == "" {
 		return action

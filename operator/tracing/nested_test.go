@@ -60,7 +60,7 @@ func TestNestedReconcilers(t *testing.T) {
 	}
 }
 
-// TestWrappedTwice: a reconciler that somebody wrapped already is one reconcile.
+// TestWrappedTwice: a reconciler that is wrapped twice is one reconcile.
 func TestWrappedTwice(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	opts := []Option{WithTracerProvider(tp)}
@@ -72,7 +72,7 @@ func TestWrappedTwice(t *testing.T) {
 		return reconcile.Result{}, errors.New("broken")
 	}), opts...)
 	if _, err := WrapReconciler(&appsv1.Deployment{}, r, opts...).Reconcile(t.Context(), requestFor(deployment("owner"))); err == nil {
-		t.Fatal("the error is lost")
+		t.Fatal("Reconcile() = nil, want the error")
 	}
 	if got := spanNames(tp.Spans()); len(got) != 1 {
 		t.Fatalf("spans %v, want one reconcile", got)

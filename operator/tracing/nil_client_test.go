@@ -13,7 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestNilClient: what is missing is for others to complain of, as without tracing.
+// TestNilClient: a nil client stays nil, so that the caller fails as without tracing.
 func TestNilClient(t *testing.T) {
 	if got := WrapClient(nil); got != nil {
 		t.Errorf("a nil client is wrapped as %v", got)
@@ -24,7 +24,7 @@ func TestNilClient(t *testing.T) {
 	}
 }
 
-// TestNilObjectsOfTheClient: they reach the wrapped client as they are, and leave no span.
+// TestNilObjectsOfTheClient: nil objects reach the wrapped client, and create no span.
 func TestNilObjectsOfTheClient(t *testing.T) {
 	var typed *appsv1.Deployment
 	var typedList *appsv1.DeploymentList
@@ -68,7 +68,7 @@ func TestNilObjectsOfTheClient(t *testing.T) {
 	}
 }
 
-// counting is a client that answers every call with an error, and counts them.
+// counting is a client that counts calls and returns an error for each.
 func counting(t *testing.T, n *int) client.WithWatch {
 	t.Helper()
 	called := func() error { *n++; return fmt.Errorf("call %d", *n) }

@@ -18,10 +18,10 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// pointerPropagator panics where it is nil.
+// pointerPropagator panics if it is a nil pointer.
 type pointerPropagator struct{ propagation.TraceContext }
 
-// TestNilOptions: an option that was given nothing is one that was not given.
+// TestNilOptions: an option with a nil value is ignored.
 func TestNilOptions(t *testing.T) {
 	var provider *tracingtest.TracerProvider
 	var propagator *pointerPropagator
@@ -59,7 +59,7 @@ func TestNilOptions(t *testing.T) {
 	}
 }
 
-// TestNilObjects: nothing is read from, or written to, what is not there.
+// TestNilObjects: InjectContext and ExtractContext accept nil objects.
 func TestNilObjects(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	opts := []Option{WithTracerProvider(tp)}
@@ -78,7 +78,7 @@ func TestNilObjects(t *testing.T) {
 	}
 }
 
-// TestNilCarrier: a carrier without a map is empty and stays so.
+// TestNilCarrier: a carrier without a map stays empty.
 func TestNilCarrier(t *testing.T) {
 	c := AnnotationCarrier{Prefix: "p/"}
 	c.Set("key", "value")
@@ -88,14 +88,14 @@ func TestNilCarrier(t *testing.T) {
 	}
 }
 
-// TestNilReconciled: reconciles of no known object are traced all the same.
+// TestNilReconciled: reconciles without a known object are traced.
 func TestNilReconciled(t *testing.T) {
 	broken := errors.New("broken")
 	fails := reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { return reconcile.Result{}, broken })
 	var none *appsv1.Deployment
 	object := objectReconciler(func(_ context.Context, d *appsv1.Deployment) (reconcile.Result, error) {
 		if d != nil {
-			t.Error("an object was made up")
+			t.Error("the object is not nil")
 		}
 		return reconcile.Result{}, broken
 	})
@@ -139,14 +139,15 @@ func (r anyReconciler) Reconcile(context.Context, client.Object) (reconcile.Resu
 	return reconcile.Result{}, r.err
 }
 
-// TestNilAdmission: what a webhook is not given it does not trace, and the inner one decides.
+// TestNilAdmission: without an object or a request the webhook does not trace, and calls the inner
+// webhook.
 func TestNilAdmission(t *testing.T) {
 	refused := errors.New("refused")
 	tp := tracingtest.NewTracerProvider()
 	calls := 0
 	d := WrapDefaulter(defaulterFunc(func(_ context.Context, d *appsv1.Deployment) error {
 		if calls++; d != nil {
-			t.Error("an object was made up")
+			t.Error("the object is not nil")
 		}
 		return refused
 	}), WithTracerProvider(tp))

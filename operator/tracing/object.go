@@ -10,8 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// kindOf finds an object's kind. A type that the scheme does not know is called by its Go name: a span
-// with an imprecise kind is better than none. A nil pointer has the kind of its type, and nil has none.
+// kindOf returns an object's kind. If the scheme does not know the type, the kind is the name of
+// the Go type: a span with an imprecise kind is better than none. It also accepts nil pointers. It
+// returns an empty kind for nil.
 func kindOf(obj runtime.Object, scheme *runtime.Scheme) schema.GroupVersionKind {
 	if obj == nil {
 		return schema.GroupVersionKind{}
@@ -32,12 +33,12 @@ func kindOf(obj runtime.Object, scheme *runtime.Scheme) schema.GroupVersionKind 
 	return schema.GroupVersionKind{Kind: t.Name()}
 }
 
-// deepCopy is DeepCopyObject with the type that every client.Object's copy has.
+// deepCopy is DeepCopyObject with the result type client.Object.
 func deepCopy(obj client.Object) client.Object {
 	return obj.DeepCopyObject().(client.Object)
 }
 
-// isPartial reports whether obj is only an object's metadata, so that nothing can be said about the rest.
+// isPartial reports whether obj contains only metadata.
 func isPartial(obj client.Object) bool {
 	_, ok := obj.(*metav1.PartialObjectMetadata)
 	return ok

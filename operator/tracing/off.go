@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// off reports whether spans go nowhere at the moment. It does not allocate.
+// off reports whether tracing is off at the moment. It does not allocate.
 func (c *config) off() bool {
 	return isOff(c.tracerProvider())
 }
@@ -31,8 +31,8 @@ func newTracer(tp trace.TracerProvider) trace.Tracer {
 	return tp.Tracer(ScopeName, trace.WithInstrumentationVersion(Version))
 }
 
-// switchedOff is config.off for functions that take options at each call: it finds out without
-// building a config, since off must not allocate.
+// switchedOff is config.off for functions that accept options at each call. It does not create a
+// config, because it must not allocate when tracing is off.
 func switchedOff(opts []Option) bool {
 	var tp trace.TracerProvider
 	for _, o := range opts {
@@ -54,9 +54,9 @@ func isOff(tp trace.TracerProvider) bool {
 	return isGlobal(tp)
 }
 
-// isGlobal reports whether tp is the placeholder that the OpenTelemetry API hands out as long as no
-// global provider is set. The API has no other way to ask: a span of the placeholder looks like one of
-// any provider to whom the caller's context was passed. A test guards the path.
+// isGlobal reports whether tp is the placeholder that the OpenTelemetry API returns while no global
+// provider is set. The API has no function for this, and a span of the placeholder cannot be
+// distinguished from a non-recording span of another provider. A test guards the package path.
 func isGlobal(tp trace.TracerProvider) bool {
 	t := reflect.TypeOf(tp)
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"

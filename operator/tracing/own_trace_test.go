@@ -11,7 +11,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestOwnTrace: a reconciler that continues a trace of its own keeps its reconcile span, in the same trace.
+// TestOwnTrace: a reconciler that continues a trace of its own keeps its reconcile span, in that
+// trace.
 func TestOwnTrace(t *testing.T) {
 	t.Parallel()
 	extracted, carried := sampledContext(7), sampledContext(1)

@@ -26,12 +26,12 @@ func ownedBy(uid types.UID, controller bool) func(*appsv1.Deployment) {
 	}
 }
 
-// ownedReconcile is the reconcile of the Deployment "owned", which reads its owner and then writes.
+// ownedReconcile is a reconcile of the Deployment "owned", which reads its owner and then writes.
 type ownedReconcile struct {
 	owner, owned *appsv1.Deployment
 	ownerFirst   bool // the owner is read before the object
 	unread       bool // the owner is not read
-	ready        bool // the object's status says so in the end, instead of another write
+	ready        bool // it makes the object Ready, instead of another write
 	opts         []Option
 }
 
@@ -71,7 +71,8 @@ func (tc ownedReconcile) run(t *testing.T) (spans []tracingtest.Span, lines []st
 	return tp.Spans(), logged.lines
 }
 
-// TestOwnersContext: an object without a context belongs to what its owner is about, where the reconcile read that.
+// TestOwnersContext: the context of the owner counts for an object without a context, if the
+// reconcile read the owner.
 func TestOwnersContext(t *testing.T) {
 	sc, own := sampledContext(1), sampledContext(2)
 	uid := deployment("owner").UID
@@ -121,7 +122,7 @@ func TestOwnersContext(t *testing.T) {
 			}
 			early, late := tc.want == ofObject || tc.want == ofOwner && run.ownerFirst, tc.want == ofObject || tc.want == ofOwner
 			for i, want := range []bool{early, late} {
-				line := lines[len(lines)-2+i] // an invalid context has one before
+				line := lines[len(lines)-2+i] // an invalid context adds a line before
 				if got := strings.Contains(line, `"trace_id"="`+s.Context.TraceID().String()+`"`); got != want || strings.Contains(line, "trace_id") != want {
 					t.Errorf("logged %s, which has the trace's id: %t, want %t", line, got, want)
 				}
@@ -130,7 +131,8 @@ func TestOwnersContext(t *testing.T) {
 	}
 }
 
-// TestConvergeOfOwned: the span until Ready is in the trace of the reconciles, however old the owner's context is.
+// TestConvergeOfOwned: the span "converge" is in the trace of the reconciles, whatever the age of
+// the owner's context.
 func TestConvergeOfOwned(t *testing.T) {
 	sc := sampledContext(1)
 	for policy, want := range map[Relation]string{RelationAuto: child, RelationLink: staleLink} {
@@ -144,12 +146,13 @@ func TestConvergeOfOwned(t *testing.T) {
 			t.Errorf("%s: %s, want %s", policy, got, want)
 		}
 		if age := s.End.Sub(s.Start); age > time.Minute {
-			t.Errorf("%s: it began %s ago, when the owner changed, and not the object", policy, age)
+			t.Errorf("%s: started %s ago at the owner's change, want the object's", policy, age)
 		}
 	}
 }
 
-// TestConvergeByPolicy: the stored context is the parent whatever its age, or a link, which changes nothing about the start.
+// TestConvergeByPolicy: the stored context is the parent whatever its age, or a link. The start is
+// the same in both cases.
 func TestConvergeByPolicy(t *testing.T) {
 	sc := sampledContext(1)
 	for policy, want := range map[Relation]string{RelationAuto: child, RelationChild: child, RelationLink: staleLink} {
@@ -167,7 +170,7 @@ func TestConvergeByPolicy(t *testing.T) {
 			t.Errorf("%s: %s, want %s", policy, got, want)
 		}
 		if age := s.End.Sub(s.Start); age < 4*time.Hour {
-			t.Errorf("%s: it lasted %s, want since the change began", policy, age)
+			t.Errorf("%s: duration %s, want the time since the start of the change", policy, age)
 		}
 	}
 }

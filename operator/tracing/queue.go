@@ -10,27 +10,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// QueueObserver knows what happened to the requests of one controller while they were queued: when each was added
-// first and when it was ready, for which events, and which attempt it is. It is no queue itself, but a
-// table beside the controller's, which it learns from by decorating it: the requests are what they were.
+// QueueObserver records when and why requests enter one controller's queue, when they are ready,
+// and their attempts. It decorates the queue and keeps a table of its requests. It does not queue
+// anything itself, and does not change requests.
 //
-// A controller gets all of it in four places: its options ([QueueObserver.Options]), its event filter
-// ([QueueObserver.Predicate]), the handlers that it passes to Watches ([WrapEventHandler]), and its wrapped reconciler
-// ([WithQueueObserver]). Each can be left out; what is not known then is absent from the spans.
+// It observes a controller in four places: the controller's options ([QueueObserver.Options]), its
+// event filter ([QueueObserver.Predicate]), the handlers of Watches ([WrapEventHandler]), and its
+// wrapped reconciler ([WithQueueObserver]). The first three are optional: without one, the
+// attributes that depend on it are absent.
 //
-// Make one per controller, or their requests are mixed. The table is bounded: 16,384 requests, of which
-// each keeps the contexts of ten events. It is emptied when the queue shuts down. While tracing is off,
-// nothing is noted. A nil *QueueObserver is valid and changes nothing. It is safe for concurrent use.
+// Use one QueueObserver per controller; otherwise requests of several controllers are mixed. The
+// table holds 16,384 requests with ten triggers each. It is cleared when the queue shuts down.
+// While tracing is off, it records nothing. A nil *QueueObserver is valid and does nothing. It is
+// safe for concurrent use.
 type QueueObserver[R comparable] struct {
 	cfg      *config
 	requests func(client.Object) []R // may be nil
 	table    queueTable[R]
 }
 
-// NewQueueObserver makes the QueueObserver of a controller of objects like obj, an empty object or a nil pointer of its
-// type. Its predicate takes an event to be about the requests that For and Owns would make of it: of an
-// object like obj its own, of others those of their owners like obj. [WithScheme] is needed for types that
-// client-go's scheme does not know, or owners are recognised by their kind alone, whatever its group.
+// NewQueueObserver returns the QueueObserver of a controller for objects like obj, which is an
+// empty object or a nil pointer of its type. Its predicate assumes the requests that For and Owns
+// add: for an object like obj its own request, and for other objects the requests of their owners
+// like obj. Use [WithScheme] for types that are not in client-go's scheme. Otherwise owners are
+// matched only by kind, in any group.
 func NewQueueObserver(obj client.Object, opts ...Option) *QueueObserver[reconcile.Request] {
 	q := NewTypedQueueObserver[reconcile.Request](nil, opts...)
 	if gvk := kindOf(obj, q.cfg.scheme); gvk.Kind != "" {
@@ -39,17 +42,18 @@ func NewQueueObserver(obj client.Object, opts ...Option) *QueueObserver[reconcil
 	return q
 }
 
-// NewTypedQueueObserver is [NewQueueObserver] for requests of any type. The function requests gives the requests that an
-// event about an object may lead to. It is called for the event of every object that passes the predicate,
-// never with nil. With a nil function the predicate notes nothing.
+// NewTypedQueueObserver is [NewQueueObserver] for requests of any type. The function requests
+// returns the requests that an event about an object may add. It is called for the object of every
+// event that passes the predicate, never with nil. If requests is nil, the predicate records
+// nothing.
 func NewTypedQueueObserver[R comparable](requests func(client.Object) []R, opts ...Option) *QueueObserver[R] {
 	return &QueueObserver[R]{cfg: newConfig(opts), requests: requests}
 }
 
-// WithQueueObserver tells the wrapped reconciler of a controller what the controller's queue knows. Its spans get
-// the attributes operator.reconcile.attempt, queue_wait, delay, trigger, events and requeue_reason, as
-// far as they are known, and links to the contexts of all events that the queue coalesced, at most ten,
-// those of the span's own trace left out. A nil q is ignored, and so is one for another type of requests.
+// WithQueueObserver adds the records of q to the spans of a wrapped reconciler: the attributes
+// operator.reconcile.attempt, queue_wait, delay, trigger, events and requeue_reason, if known, and
+// links to the contexts of the events that the queue coalesced. There are at most ten links, and
+// none to the span's own trace. q is ignored if it is nil or has another type of requests.
 func WithQueueObserver[R comparable](q *QueueObserver[R]) Option {
 	return optionFunc(func(c *config) {
 		if q != nil {
@@ -58,9 +62,10 @@ func WithQueueObserver[R comparable](q *QueueObserver[R]) Option {
 	})
 }
 
-// Options gives the options of a controller with its queue decorated. Where o.NewQueue is nil, that is the
-// queue that controller-runtime would make. It can't see config.Controller.UsePriorityQueue of the
-// manager: who sets that, and o.RateLimiter too, must set o.UsePriorityQueue.
+// Options returns o with its queue decorated. If o.NewQueue is nil, the queue is
+// controller-runtime's default. Options cannot read config.Controller.UsePriorityQueue of the
+// manager: a controller that sets o.RateLimiter must set o.UsePriorityQueue as well if the manager
+// does.
 func (q *QueueObserver[R]) Options(o controller.TypedOptions[R]) controller.TypedOptions[R] {
 	if q == nil {
 		return o
@@ -72,9 +77,10 @@ func (q *QueueObserver[R]) Options(o controller.TypedOptions[R]) controller.Type
 	return o
 }
 
-// WrapNewQueue decorates the queues that f makes, and the rate limiters that f is handed. The decorated
-// queue is a priorityqueue.PriorityQueue if and only if the queue is one. It passes everything through.
-// With a nil f it makes the priority queue that is controller-runtime's default.
+// WrapNewQueue returns a function that decorates the queues of f and the rate limiters that are
+// passed to f. The decorated queue is a priorityqueue.PriorityQueue if and only if the queue is
+// one. It passes all calls through. If f is nil, the function creates controller-runtime's default
+// priority queue.
 func (q *QueueObserver[R]) WrapNewQueue(f func(string, workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R]) func(string, workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R] {
 	if q == nil {
 		return f
@@ -87,9 +93,9 @@ func (q *QueueObserver[R]) WrapNewQueue(f func(string, workqueue.TypedRateLimite
 	}
 }
 
-// WrapRateLimiter decorates a rate limiter, which knows how long a request is held back. It is for those
-// whose queue has a limiter of its own: [QueueObserver.Options] and [QueueObserver.WrapNewQueue] decorate the one that they
-// are handed. It passes everything through. A nil l stays nil.
+// WrapRateLimiter decorates a rate limiter, to observe how long it holds requests back. Use it if
+// the queue has its own limiter: [QueueObserver.Options] and [QueueObserver.WrapNewQueue] decorate
+// only the limiter that they receive. It passes all calls through. It returns nil for a nil l.
 func (q *QueueObserver[R]) WrapRateLimiter(l workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimiter[R] {
 	if q == nil || l == nil {
 		return l
@@ -100,13 +106,13 @@ func (q *QueueObserver[R]) WrapRateLimiter(l workqueue.TypedRateLimiter[R]) work
 	return &tracedRateLimiter[R]{l, q}
 }
 
-// Predicate learns from which events the requests come that For and Owns make. It lets every event pass.
-// It belongs into the builder's WithEventFilter, or where other predicates refuse events, better as the
-// last one of WithPredicates of each watch. Handlers of Watches are better wrapped by [WrapEventHandler].
+// Predicate returns a predicate that records the events of For and Owns as triggers, and accepts
+// every event. Use it in the builder's WithEventFilter. If other predicates reject events, use it
+// as the last predicate of each watch's WithPredicates. For Watches, prefer [WrapEventHandler].
 //
-// An event explains a request that is added, without a delay, within a second after the predicate saw it.
-// 1,024 events are remembered meanwhile. An object without a valid context is a trigger, but gives no link;
-// nothing is logged about it.
+// An event is the trigger of a request that is added without a delay within one second. The
+// predicate remembers 1,024 events. An object without a valid context is a trigger without a link.
+// Invalid contexts are not logged.
 func (q *QueueObserver[R]) Predicate() predicate.Predicate {
 	if q == nil {
 		return predicate.Funcs{}
@@ -114,7 +120,7 @@ func (q *QueueObserver[R]) Predicate() predicate.Predicate {
 	return triggerPredicate[R]{q}
 }
 
-// running gives what is known of the request that is being reconciled; nil for nothing.
+// running returns the record of a request that is being reconciled, or nil.
 func (q *QueueObserver[R]) running(item R) *run {
 	if q == nil {
 		return nil
@@ -122,7 +128,7 @@ func (q *QueueObserver[R]) running(item R) *run {
 	return q.table.running(item)
 }
 
-// defaultNewQueue makes queues as controller-runtime does where no NewQueue is given.
+// defaultNewQueue creates queues as controller-runtime does without NewQueue.
 func defaultNewQueue[R comparable](o controller.TypedOptions[R]) func(string, workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R] {
 	return func(name string, l workqueue.TypedRateLimiter[R]) workqueue.TypedRateLimitingInterface[R] {
 		if !usesPriorityQueue(o, l) {
@@ -130,7 +136,7 @@ func defaultNewQueue[R comparable](o controller.TypedOptions[R]) func(string, wo
 		}
 		logger := o.Logger
 		if logger.GetSink() == nil {
-			logger = log.Log // the manager's, if it was given none
+			logger = log.Log // the manager's logger, if set
 		}
 		return priorityqueue.New(name, func(opts *priorityqueue.Opts[R]) {
 			opts.Log = logger.WithValues("controller", name)
@@ -139,8 +145,8 @@ func defaultNewQueue[R comparable](o controller.TypedOptions[R]) func(string, wo
 	}
 }
 
-// usesPriorityQueue reports which queue controller-runtime would make. What the manager's options say, it
-// knows only by the rate limiter that it chose for that queue.
+// usesPriorityQueue reports whether controller-runtime would create a priority queue. It recognises
+// the manager's setting only by the rate limiter that controller-runtime chose.
 func usesPriorityQueue[R comparable](o controller.TypedOptions[R], l workqueue.TypedRateLimiter[R]) bool {
 	if o.UsePriorityQueue != nil {
 		return *o.UsePriorityQueue

@@ -10,14 +10,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TestQueueTableForgets: what is done, or will not be taken any more, leaves nothing behind.
+// TestQueueTableForgets: the table drops requests that are done or will not be taken.
 func TestQueueTableForgets(t *testing.T) {
 	l := newTimeline(t, true)
 	l.event("create A", sampledContext(1))
 	l.take()
 	l.done()
 	if n := len(l.table.requests); n != 0 {
-		t.Errorf("%d requests are left after the only one is done", n)
+		t.Errorf("%d requests left after the only one is done, want 0", n)
 	}
 	if l.table.running("x") != nil {
 		t.Error("a request that is done still runs")
@@ -39,7 +39,7 @@ func TestQueueTableForgets(t *testing.T) {
 	}
 }
 
-// TestQueueTableBeforeItsQueue: events may come to a controller whose queue is not decorated.
+// TestQueueTableBeforeItsQueue: a controller whose queue is not decorated records nothing.
 func TestQueueTableBeforeItsQueue(t *testing.T) {
 	var table queueTable[string]
 	now := time.Now()
@@ -51,7 +51,7 @@ func TestQueueTableBeforeItsQueue(t *testing.T) {
 	table.forget("x")
 	table.close()
 	if len(table.requests) != 0 || len(table.notes) != 0 {
-		t.Errorf("%d requests and %d events are kept for nobody", len(table.requests), len(table.notes))
+		t.Errorf("kept %d requests and %d events, want none", len(table.requests), len(table.notes))
 	}
 }
 
@@ -62,7 +62,7 @@ func TestQueueTableAtTheCap(t *testing.T) {
 	for i := range maxQueued - 2 {
 		l.table.add(strconv.Itoa(i), 0, false, l.now)
 	}
-	l.table.add("late", 2*maxQueuedAge, false, l.now) // the last that has room
+	l.table.add("late", 2*maxQueuedAge, false, l.now) // the last one before the bound
 	l.table.announce("refused", 0, false, triggered("create A", sampledContext(1)), l.now)
 	l.table.add("refused", 0, false, l.now)
 	if n := len(l.table.requests); n != maxQueued {
@@ -71,16 +71,16 @@ func TestQueueTableAtTheCap(t *testing.T) {
 	l.pass(time.Second)
 	l.table.take("refused", 3, l.now)
 	if diff := cmp.Diff(map[attribute.Key]any{ReconcileAttemptKey: int64(3)}, attributesOf(l.table.running("refused"))); diff != "" {
-		t.Errorf("a request beyond the cap, wanted and got:\n%s", diff)
+		t.Errorf("a request beyond the bound (-want +got):\n%s", diff)
 	}
 	l.table.done("refused")
-	l.event("update A", sampledContext(1)) // runs, and has its place
+	l.event("update A", sampledContext(1)) // runs, so its entry stays
 	l.done()
 	if got := attributesOf(l.take())[ReconcileTriggerKey]; got != "update A" {
 		t.Errorf("the trigger of a recorded request is %v", got)
 	}
 
-	l.pass(maxQueuedAge + time.Second) // the queue has lost all of them
+	l.pass(maxQueuedAge + time.Second) // all of them count as lost now
 	l.table.add("new", 0, false, l.now)
 	if n := len(l.table.requests); n != 3 {
 		t.Errorf("%d requests are recorded, want the running one, the late one and the new one", n)
@@ -104,7 +104,7 @@ func TestEventsAtTheCap(t *testing.T) {
 	}
 	l.pass(maxNoteAge + 1)
 	if l.add(); len(l.table.notes) != 0 {
-		t.Errorf("%d events are remembered beyond their time", len(l.table.notes))
+		t.Errorf("%d events left after maxNoteAge, want 0", len(l.table.notes))
 	}
 }
 
@@ -137,7 +137,7 @@ func TestQueueLinks(t *testing.T) {
 				got = append(got, l.SpanContext)
 			}
 			if diff := cmp.Diff(tc.want, got, cmp.Comparer(sameSpan)); diff != "" {
-				t.Errorf("links, wanted and got:\n%s", diff)
+				t.Errorf("links (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -150,13 +150,13 @@ func sampledContexts(n byte) (out []trace.SpanContext) {
 	return out
 }
 
-// TestQueueTableIsNotSweptAtEachAdd: a full table of requests that are not lost would cost every add.
+// TestQueueTableIsNotSweptAtEachAdd: adds to a full table without lost requests stay cheap.
 func TestQueueTableIsNotSweptAtEachAdd(t *testing.T) {
 	l := newTimeline(t, true)
 	l.table.add("old", 0, false, l.now)
 	l.pass(maxQueuedAge - sweepInterval/2)
 	for i := range maxQueued {
-		l.table.add(strconv.Itoa(i), 0, false, l.now) // the last is refused, and nothing is lost
+		l.table.add(strconv.Itoa(i), 0, false, l.now) // the last add is rejected, because no request is lost
 	}
 	recorded := func() bool { l.add(); return l.table.requests["x"] != nil }
 	if l.pass(sweepInterval/2 + 1); recorded() {

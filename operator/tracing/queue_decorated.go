@@ -7,11 +7,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
 
-// beforeAdd is called before a request is added to a queue: after the given time, or when the rate limiter lets it.
+// beforeAdd is called before a request is added to a queue. after is the delay; limited means that
+// the rate limiter decides the delay.
 type beforeAdd[R comparable] func(item R, after time.Duration, limited bool)
 
-// observeAdds returns a queue that calls a function before each add: a request that is added may be taken before Add returns. It is a
-// priority queue if and only if the queue is one. A nil queue stays nil.
+// observeAdds returns a queue that calls before in front of each add, because a worker may take a
+// request before Add returns. The result is a priority queue if and only if the queue is one. It
+// returns nil for a nil queue.
 func observeAdds[R comparable](inner workqueue.TypedRateLimitingInterface[R], before beforeAdd[R]) workqueue.TypedRateLimitingInterface[R] {
 	if inner == nil {
 		return nil
@@ -64,7 +66,7 @@ func (q *observedPriorityAdds[R]) AddWithOpts(o priorityqueue.AddOpts, items ...
 // GetWithPriority implements priorityqueue.PriorityQueue.
 func (q *observedPriorityAdds[R]) GetWithPriority() (R, int, bool) { return q.inner.GetWithPriority() }
 
-// decorate begins a new table for the queue, and decorates it.
+// decorate starts a new table for the queue, and decorates the queue.
 func (q *QueueObserver[R]) decorate(inner workqueue.TypedRateLimitingInterface[R]) workqueue.TypedRateLimitingInterface[R] {
 	if inner == nil {
 		return nil
@@ -78,7 +80,8 @@ func (q *QueueObserver[R]) decorate(inner workqueue.TypedRateLimitingInterface[R
 	return &tracedPriorityQueue[R]{t, pq}
 }
 
-// tracedQueue notes what happens to requests, before the queue does it: one that is done may be taken again before Done returns.
+// tracedQueue records each call before it passes it on, because a worker may take a request again
+// before Done returns.
 type tracedQueue[R comparable] struct {
 	workqueue.TypedRateLimitingInterface[R]
 
@@ -114,7 +117,7 @@ func (t *tracedQueue[R]) took(item R, shutdown bool) {
 	switch q := t.queue; {
 	case shutdown:
 	case q.cfg.off():
-		q.table.forget(item) // noted while tracing was on
+		q.table.forget(item) // recorded while tracing was on
 	default:
 		q.table.take(item, t.NumRequeues(item)+1, q.cfg.now())
 	}
@@ -126,7 +129,7 @@ func (q *QueueObserver[R]) added(item R, after time.Duration, limited bool) {
 	}
 }
 
-// tracedPriorityQueue is a tracedQueue that is a priority queue, because the queue is one.
+// tracedPriorityQueue is a tracedQueue for a priority queue.
 type tracedPriorityQueue[R comparable] struct {
 	tracedQueue[R]
 
@@ -147,8 +150,8 @@ func (t *tracedPriorityQueue[R]) GetWithPriority() (R, int, bool) {
 	return item, priority, shutdown
 }
 
-// tracedRateLimiter tells when a request that is added rate limited will be ready. A rate limiting queue
-// asks it while the request is added, a priority queue some time later.
+// tracedRateLimiter records when a rate-limited request will be ready. A rate limiting queue calls
+// it during the add, a priority queue some time later.
 type tracedRateLimiter[R comparable] struct {
 	workqueue.TypedRateLimiter[R]
 

@@ -22,9 +22,9 @@ import (
 
 type newQueueFunc = func(string, workqueue.TypedRateLimiter[string]) workqueue.TypedRateLimitingInterface[string]
 
-// calls is a priority queue, a rate limiter, and what they were called with.
+// calls is a priority queue and a rate limiter that record their calls.
 type calls struct {
-	workqueue.TypedRateLimiter[string] // for the ambiguous ones
+	workqueue.TypedRateLimiter[string] // for methods of both interfaces
 
 	log []string
 }
@@ -51,12 +51,13 @@ func (c *calls) AddWithOpts(o priorityqueue.AddOpts, items ...string) {
 	c.call("AddWithOpts %s %t %d %s", o.After, o.RateLimited, *o.Priority, items)
 }
 
-// plainCalls is the same without what a priority queue has.
+// plainCalls is calls without the methods of a priority queue.
 type plainCalls struct {
 	workqueue.TypedRateLimitingInterface[string]
 }
 
-// TestQueuePassesThrough: every call reaches the queue once, as it was, and its result comes back.
+// TestQueuePassesThrough: every call reaches the queue once and unchanged, and its result is
+// returned.
 func TestQueuePassesThrough(t *testing.T) {
 	for name, opts := range map[string][]Option{
 		"on":  {WithTracerProvider(tracingtest.NewTracerProvider())},
@@ -82,18 +83,18 @@ func TestQueuePassesThrough(t *testing.T) {
 			wq.ShutDown()
 			wq.ShutDownWithDrain()
 			if diff := cmp.Diff([]any{"got", false, "got", -100, false, 7, 8, true, time.Duration(9)}, results); diff != "" {
-				t.Errorf("results, wanted and got:\n%s", diff)
+				t.Errorf("results (-want +got):\n%s", diff)
 			}
 			want := []string{
 				"Add a", "AddAfter b 1ns", "AddRateLimited c", "AddWithOpts 2ns true 3 [d e]", "Get", "GetWithPriority", "Done got", "Forget g",
 				"Len", "NumRequeues h", "ShuttingDown", "When i", "ShutDown", "ShutDownWithDrain",
 			}
-			got := slices.DeleteFunc(inner.log, func(s string) bool { return s == "NumRequeues got" }) // asked at each Get
+			got := slices.DeleteFunc(inner.log, func(s string) bool { return s == "NumRequeues got" }) // called by each Get
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("calls, wanted and got:\n%s", diff)
+				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 			if len(q.table.requests) != 0 {
-				t.Errorf("%d requests are left", len(q.table.requests))
+				t.Errorf("%d requests left in the table, want 0", len(q.table.requests))
 			}
 		})
 	}
@@ -104,8 +105,8 @@ func isPriority(wq workqueue.TypedRateLimitingInterface[string]) bool {
 	return ok
 }
 
-// TestOptionsKeepTheQueue: the queue is the one that controller-runtime would make, also where the
-// manager's options choose.
+// TestOptionsKeepTheQueue: the queue is the same that controller-runtime would create, also if the
+// manager's options select it.
 func TestOptionsKeepTheQueue(t *testing.T) {
 	limiter := workqueue.DefaultTypedControllerRateLimiter[string]()
 	for name, tc := range map[string]struct {
@@ -131,7 +132,7 @@ func TestOptionsKeepTheQueue(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// The controller is of an internal package, and makes its queue when it starts.
+				// The controller's type is internal, and it creates its queue when it starts.
 				fields := reflect.ValueOf(c).Elem()
 				wq := fields.FieldByName("NewQueue").Interface().(newQueueFunc)("test", fields.FieldByName("RateLimiter").Interface().(workqueue.TypedRateLimiter[string]))
 				defer wq.ShutDown()
@@ -168,7 +169,7 @@ func TestWrapNewQueue(t *testing.T) {
 		return nil
 	})
 	if got := none("", nil); got != nil {
-		t.Errorf("no queue becomes %T", got)
+		t.Errorf("decorate(nil) = %T, want nil", got)
 	}
 	made := q.WrapNewQueue(nil)("", nil)
 	defer made.ShutDown()
@@ -177,7 +178,7 @@ func TestWrapNewQueue(t *testing.T) {
 	}
 }
 
-// TestNilQueue: it changes nothing.
+// TestNilQueue: a nil QueueObserver does nothing.
 func TestNilQueue(t *testing.T) {
 	var q *QueueObserver[string]
 	if o := q.Options(controller.TypedOptions[string]{}); o.NewQueue != nil {
@@ -188,10 +189,10 @@ func TestNilQueue(t *testing.T) {
 		t.Errorf("the limiter is %T", got)
 	}
 	if q.WrapNewQueue(nil) != nil {
-		t.Error("no NewQueue becomes one")
+		t.Error("WrapNewQueue(nil) of a nil QueueObserver returns a function, want nil")
 	}
 	if !q.Predicate().Create(event.CreateEvent{}) || !q.Predicate().Update(event.UpdateEvent{}) {
-		t.Error("the predicate refuses")
+		t.Error("the predicate rejects an event")
 	}
 	r := WrapTypedReconciler(&appsv1.Deployment{}, reconcile.TypedFunc[string](nil), nil, WithQueueObserver(q)).(*tracedReconciler[string])
 	if r.queue != nil || r.cfg.queue != nil {
@@ -202,17 +203,17 @@ func TestNilQueue(t *testing.T) {
 		t.Error("the reconciler has a queue of other requests")
 	}
 	if got := NewTypedQueueObserver[string](nil).WrapRateLimiter(nil); got != nil {
-		t.Errorf("no limiter becomes %T", got)
+		t.Errorf("WrapRateLimiter(nil) = %T, want nil", got)
 	}
 }
 
-// TestQueueSwitchedOff: what was noted while tracing was on is not told about a later run.
+// TestQueueSwitchedOff: records from before tracing was switched off are not used for a later run.
 func TestQueueSwitchedOff(t *testing.T) {
 	q := NewTypedQueueObserver[string](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
 	wq := q.decorate(&calls{})
 	wq.Add("got")
 	if len(q.table.requests) != 1 {
-		t.Fatal("nothing was noted")
+		t.Fatal("the table is empty, want a record")
 	}
 	q.cfg.provider = noop.NewTracerProvider()
 	wq.Get()
@@ -222,7 +223,7 @@ func TestQueueSwitchedOff(t *testing.T) {
 	}
 }
 
-// watchful is a queue that looks at the table when it is called.
+// watchful is a queue that checks the table when it is called.
 type watchful struct {
 	calls
 
@@ -232,7 +233,7 @@ type watchful struct {
 
 func (w *watchful) Add(item string) {
 	if w.table.requests[item] == nil {
-		w.t.Error("the queue may hand out a request that is not noted yet")
+		w.t.Error("the queue could return a request before it is recorded")
 	}
 }
 
@@ -244,11 +245,11 @@ func (w *watchful) AddWithOpts(_ priorityqueue.AddOpts, items ...string) {
 
 func (w *watchful) Done(item string) {
 	if w.table.running(item) != nil {
-		w.t.Error("the queue may hand out a request again that is still noted as running")
+		w.t.Error("the queue could return a request again while it is recorded as running")
 	}
 }
 
-// TestQueueNotesFirst: a request may be taken by another goroutine before the queue's call returns.
+// TestQueueNotesFirst: another goroutine may take a request before the queue's call returns.
 func TestQueueNotesFirst(t *testing.T) {
 	q := NewTypedQueueObserver[string](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
 	wq := q.decorate(&watchful{t: t, table: &q.table}).(priorityqueue.PriorityQueue[string])
@@ -256,7 +257,7 @@ func TestQueueNotesFirst(t *testing.T) {
 	wq.AddWithOpts(priorityqueue.AddOpts{Priority: new(1)}, "a", "b")
 	wq.Get()
 	if q.table.running("got") == nil {
-		t.Fatal("nothing runs")
+		t.Fatal("no request is running")
 	}
 	wq.Done("got")
 }

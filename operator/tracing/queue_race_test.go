@@ -17,8 +17,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestQueueUnderLoad: many sources and many workers share a queue, and some requests are added at any time.
-// In the end the table is as empty as the queue. (The race detector watches.)
+// TestQueueUnderLoad: many sources and workers share a queue, and requests are also added later. At
+// the end the table is empty. The race detector checks the locking.
 func TestQueueUnderLoad(t *testing.T) {
 	const sources, workers, rounds, names = 8, 8, 200, 10
 	underBothQueues(t, func(t *testing.T, priority bool) {
@@ -67,10 +67,10 @@ func TestQueueUnderLoad(t *testing.T) {
 			})
 		}
 		adding.Wait()
-		pass(time.Minute) // until all that was delayed is done
+		pass(time.Minute) // until all delayed requests are done
 		synctest.Wait()
 		if n := len(q.table.requests); n != 0 {
-			t.Errorf("%d requests are left", n)
+			t.Errorf("%d requests left in the table, want 0", n)
 		}
 		wq.ShutDown()
 		working.Wait()

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// requeueReason is why a reconcile asks for another of the same request.
+// requeueReason is the reason why a reconcile requeues its request.
 type requeueReason uint32
 
 const (
@@ -22,12 +22,12 @@ const (
 	requeueAfter
 )
 
-// String gives the value of the attribute.
+// String returns the value of the attribute.
 func (r requeueReason) String() string {
 	return [...]string{"", "error", "conflict", "requeue", "requeue_after"}[r]
 }
 
-// reasonFor reads a reconcile's outcome as controller-runtime does.
+// reasonFor interprets a reconcile's outcome as controller-runtime does.
 func reasonFor(result reconcile.Result, err error) requeueReason {
 	switch {
 	case err != nil && isTerminal(err):
@@ -38,31 +38,31 @@ func reasonFor(result reconcile.Result, err error) requeueReason {
 		return requeueError
 	case result.RequeueAfter > 0:
 		return requeueAfter
-	case result.Requeue: //nolint:staticcheck // deprecated, and still heeded by controller-runtime
+	case result.Requeue: //nolint:staticcheck // deprecated, but controller-runtime still supports it
 		return requeueAsked
 	default:
 		return requeueNone
 	}
 }
 
-// trigger is an event that made a request be added. The zero value is none.
+// trigger is an event that caused a request to be added. The zero value means no event.
 type trigger struct {
 	text       string // "update ChildA"
 	object     objectName
 	uid        types.UID
 	version    string
 	generation int64
-	stored     carried // what the annotations of the event's object say
+	stored     carried // the context in the annotations of the event's object
 }
 
-// sameEvent reports whether two triggers are the same event, seen in two places.
+// sameEvent reports whether two triggers were recorded for the same event.
 func (t *trigger) sameEvent(other *trigger) bool {
 	return t.text == other.text && t.object == other.object && t.uid == other.uid && t.version == other.version &&
 		sameSpan(t.stored.sc, other.stored.sc)
 }
 
-// change returns the context of what caused the event: this process' write of the version, else of the generation, else the
-// annotation.
+// change returns the context of the event's cause: this process's write of the version, else of the
+// generation, else the annotation.
 func (t *trigger) change(known *causality) carried {
 	if w, ok := known.version(t.uid, t.version); ok {
 		return carried{sc: w.span, start: w.changeStart(), current: true}
@@ -73,7 +73,7 @@ func (t *trigger) change(known *causality) carried {
 	return t.stored
 }
 
-// attributes appends what the cause of the reconcile is.
+// attributes appends the attributes of the reconcile's cause.
 func (t *trigger) attributes(out []attribute.KeyValue, known *causality) []attribute.KeyValue {
 	out = append(out, ReconcileTriggerKey.String(t.text))
 	add := func(key attribute.Key, value string) {
@@ -93,13 +93,13 @@ func (t *trigger) attributes(out []attribute.KeyValue, known *causality) []attri
 	return out
 }
 
-// arrivals are the adds of a request that became one in the queue. The zero value is none.
+// arrivals are the adds that the queue merged into one request. The zero value means no adds.
 type arrivals struct {
-	first     time.Time // when the first of them came
-	ready     time.Time // when the request could be taken; zero if that is not known yet
-	events    int       // all of them except those that a reconcile asked for
-	announced int       // triggers whose add is still to come
-	triggers  []trigger // the first events that are known
+	first     time.Time // time of the first add
+	ready     time.Time // when the request became ready; zero if unknown
+	events    int       // number of adds, without requeues by a reconcile
+	announced int       // triggers that were announced before their add
+	triggers  []trigger // of the first events
 	reason    requeueReason
 }
 
@@ -111,7 +111,7 @@ func (a *arrivals) begin(now time.Time) {
 	}
 }
 
-// readyAt: of several times the earliest counts, as in the queues.
+// readyAt keeps the earliest of several times, as the queues do.
 func (a *arrivals) readyAt(t time.Time) {
 	if a.ready.IsZero() || t.Before(a.ready) {
 		a.ready = t
@@ -124,16 +124,16 @@ func (a *arrivals) because(t trigger) {
 	}
 }
 
-// lost reports whether the request should have been taken long ago.
+// lost reports whether the queue should have returned the request long ago.
 func (a *arrivals) lost(now time.Time) bool {
 	expected := a.ready
 	if expected.IsZero() {
 		expected = a.first
 	}
-	return now.Sub(expected) > maxQueuedAge // also of none
+	return now.Sub(expected) > maxQueuedAge // true without any add
 }
 
-// merge adds later ones, in the order in which they came first.
+// merge adds other arrivals, ordered by their first add.
 func (a *arrivals) merge(b arrivals) {
 	if !a.any() || b.first.Before(a.first) {
 		*a, b = b, *a
@@ -153,24 +153,24 @@ func (a *arrivals) merge(b arrivals) {
 	}
 }
 
-// run is a request that a worker has taken. It does not change any more, but for what the reconcile asks for.
+// run is a request that a worker took. Only next changes afterwards.
 type run struct {
 	arrivals
 
 	attempt int
 	taken   time.Time
-	held    time.Duration // by a delay
+	held    time.Duration // how long a delay held it back
 	next    atomic.Uint32 // a requeueReason, from the reconcile's end until the request is added again
 }
 
-// ends notes what the reconcile asks for.
+// ends records why the reconcile requeues its request.
 func (r *run) ends(reason requeueReason) {
 	if r != nil {
 		r.next.Store(uint32(reason))
 	}
 }
 
-// asks gives, once, what the reconcile asked for.
+// asks returns the recorded reason and resets it.
 func (r *run) asks() requeueReason {
 	if r == nil {
 		return requeueNone
@@ -178,7 +178,7 @@ func (r *run) asks() requeueReason {
 	return requeueReason(r.next.Swap(uint32(requeueNone)))
 }
 
-// attributes appends what is known.
+// attributes appends the known attributes of the request.
 func (r *run) attributes(out []attribute.KeyValue, known *causality) []attribute.KeyValue {
 	out = append(slices.Grow(out, 12), ReconcileAttemptKey.Int(r.attempt))
 	if !r.ready.IsZero() {
@@ -202,8 +202,9 @@ func (r *run) attributes(out []attribute.KeyValue, known *causality) []attribute
 	return out
 }
 
-// links returns the relation's links, and links to what caused the events. A context of the trace that the span will be in needs no link,
-// and a link to the span's own parent would hide that in Jaeger.
+// links returns the relation's links, and links to the causes of the events. It omits contexts in
+// the span's own trace: they need no link, and a link to the span's own parent would hide the
+// parent in Jaeger.
 func (r *run) links(rel relation, known *causality) []trace.Link {
 	links := rel.links
 	own := rel.parent.TraceID()

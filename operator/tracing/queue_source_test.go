@@ -22,14 +22,14 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestQueueOfAChannel: a source whose handler is wrapped, and maps an event to many requests.
+// TestQueueOfAChannel: a source with a wrapped handler that maps an event to many requests.
 func TestQueueOfAChannel(t *testing.T) {
 	underBothQueues(t, func(t *testing.T, priority bool) {
 		var c controlled
 		events := make(chan event.TypedGenericEvent[*appsv1.Deployment])
 		lazy := handler.TypedFuncs[*appsv1.Deployment, string]{
 			GenericFunc: func(ctx context.Context, e event.TypedGenericEvent[*appsv1.Deployment], q workqueue.TypedRateLimitingInterface[string]) {
-				// The handler does not know its queue before the controller starts.
+				// The handler receives its queue when the controller starts.
 				mapped := handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, d *appsv1.Deployment) []string {
 					return strings.Split(d.Name, "-")
 				})
@@ -52,7 +52,7 @@ func TestQueueOfAChannel(t *testing.T) {
 	})
 }
 
-// TestSamplersSeeTheEvents: links count only if they are there before the span starts.
+// TestSamplersSeeTheEvents: samplers only see links that exist before the span starts.
 func TestSamplersSeeTheEvents(t *testing.T) {
 	var seen []trace.Link
 	tp := tracingtest.NewTracerProvider(tracingtest.WithSampler(func(s tracingtest.Start) bool {
@@ -85,7 +85,8 @@ func TestSamplersSeeTheEvents(t *testing.T) {
 	}
 }
 
-// TestObjectReconcilerKnowsItsQueue: alone, it is the one to tell.
+// TestObjectReconcilerKnowsItsQueue: an object reconciler that is the only wrapper uses its
+// QueueObserver.
 func TestObjectReconcilerKnowsItsQueue(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	owner := deployment("owner")
@@ -108,7 +109,7 @@ func TestObjectReconcilerKnowsItsQueue(t *testing.T) {
 	}
 }
 
-// TestRequeueReasons: only what controller-runtime adds again has one.
+// TestRequeueReasons: only outcomes after which controller-runtime requeues have a reason.
 func TestRequeueReasons(t *testing.T) {
 	conflict := apierrors.NewConflict(schema.GroupResource{}, "x", errors.New("changed"))
 	for name, tc := range map[string]struct {
@@ -122,8 +123,8 @@ func TestRequeueReasons(t *testing.T) {
 		"more than one":        {reconcile.Result{}, errors.Join(conflict, errors.New("broken")), "error"},
 		"terminal":             {reconcile.Result{}, reconcile.TerminalError(errors.New("no use")), ""},
 		"terminal, a conflict": {reconcile.Result{}, reconcile.TerminalError(conflict), ""},
-		"requeue":              {reconcile.Result{Requeue: true}, nil, "requeue"},                        //nolint:staticcheck // deprecated, and heeded
-		"requeue after":        {reconcile.Result{Requeue: true, RequeueAfter: 1}, nil, "requeue_after"}, //nolint:staticcheck // deprecated, and heeded
+		"requeue":              {reconcile.Result{Requeue: true}, nil, "requeue"},                        //nolint:staticcheck // deprecated, but controller-runtime still supports it
+		"requeue after":        {reconcile.Result{Requeue: true, RequeueAfter: 1}, nil, "requeue_after"}, //nolint:staticcheck // deprecated, but controller-runtime still supports it
 	} {
 		if got := reasonFor(tc.result, tc.err).String(); got != tc.want {
 			t.Errorf("%s: the reason is %q, want %q", name, got, tc.want)

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// queueTable holds what is known of the requests that are in a queue, or taken from it and not done. It
-// holds nothing before the queue is made and after it is shut down. It is safe for concurrent use, and never
-// calls the queue or its rate limiter: those call it with their own locks held.
+// queueTable records the requests that are in a queue, or taken from it and not done. It is empty
+// before the queue is created and after it is shut down. It is safe for concurrent use. It never
+// calls the queue or its rate limiter, because they call it while they hold their own locks.
 type queueTable[R comparable] struct {
 	mu       sync.Mutex
 	opened   bool
-	absorbs  bool // whether an add without a delay makes ready what is held back; see take
+	absorbs  bool // an add without a delay makes a delayed request ready; see take
 	requests map[R]*queued
 	notes    []note[R] // oldest first
 	swept    time.Time
@@ -20,20 +20,21 @@ type queueTable[R comparable] struct {
 
 // queued is a request. Adds while it runs are for its next run.
 type queued struct {
-	ready arrivals // those without a delay
-	later arrivals // those with one
-	run   *run     // while it runs
+	ready arrivals // adds without a delay
+	later arrivals // adds with a delay
+	run   *run     // nil unless it runs
 }
 
-// note is an event that the predicate saw, and that may lead to a request.
+// note is an event that the predicate saw and that may add a request.
 type note[R comparable] struct {
 	item    R
 	trigger trigger
 	at      time.Time
 }
 
-// open begins anew. In a priority queue, which absorbs, a request is there but once. A rate limiting queue
-// keeps the two apart: what is held back comes when its time has come, even if the request was taken meanwhile.
+// open starts with an empty table. A priority queue absorbs: it holds a request only once. A rate
+// limiting queue keeps a delayed add apart, and returns the request at the end of the delay even if
+// the request was taken meanwhile.
 func (t *queueTable[R]) open(absorbs bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -41,7 +42,7 @@ func (t *queueTable[R]) open(absorbs bool) {
 	t.requests = map[R]*queued{}
 }
 
-// close forgets what will not be taken any more.
+// close removes the adds that will not be taken.
 func (t *queueTable[R]) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -53,8 +54,8 @@ func (t *queueTable[R]) close() {
 	}
 }
 
-// request gives the entry of a request that is added; nil where there is no room.
-// The caller holds the lock.
+// request returns the entry of a request that is added, or nil if the table is full or closed. The
+// caller holds the lock.
 func (t *queueTable[R]) request(item R, now time.Time) *queued {
 	if !t.opened {
 		return nil
@@ -72,8 +73,8 @@ func (t *queueTable[R]) request(item R, now time.Time) *queued {
 	return q
 }
 
-// sweep forgets requests that should long have been taken: a queue may have dropped them. The caller holds
-// the lock.
+// sweep removes requests that should have been taken long ago, because the queue may have dropped
+// them. The caller holds the lock.
 func (t *queueTable[R]) sweep(now time.Time) {
 	if now.Sub(t.swept) < sweepInterval {
 		return
@@ -86,7 +87,7 @@ func (t *queueTable[R]) sweep(now time.Time) {
 	}
 }
 
-// part gives the adds of the kind.
+// part returns the adds with or without a delay.
 func (q *queued) part(after time.Duration, limited bool) *arrivals {
 	if limited || after > 0 {
 		return &q.later
@@ -94,7 +95,7 @@ func (q *queued) part(after time.Duration, limited bool) *arrivals {
 	return &q.ready
 }
 
-// announce notes the trigger of an add that is about to come.
+// announce records the trigger of the next add.
 func (t *queueTable[R]) announce(item R, after time.Duration, limited bool, why trigger, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,7 +110,7 @@ func (t *queueTable[R]) announce(item R, after time.Duration, limited bool, why 
 	t.takeNote(item, now, &why) // the predicate saw the same event
 }
 
-// add notes an add.
+// add records an add.
 func (t *queueTable[R]) add(item R, after time.Duration, limited bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,7 +134,7 @@ func (t *queueTable[R]) add(item R, after time.Duration, limited bool, now time.
 			a.because(why)
 		}
 	default:
-		if reason := q.run.asks(); reason != requeueNone { // the controller adds what its reconcile asked for
+		if reason := q.run.asks(); reason != requeueNone { // the controller requeues the request
 			a.reason = reason
 			return
 		}
@@ -141,7 +142,7 @@ func (t *queueTable[R]) add(item R, after time.Duration, limited bool, now time.
 	a.events++
 }
 
-// limited notes when the rate limiter says that the request is ready.
+// limited records when the rate limiter lets the request be ready.
 func (t *queueTable[R]) limited(item R, ready time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,8 +151,8 @@ func (t *queueTable[R]) limited(item R, ready time.Time) {
 	}
 }
 
-// take notes that a worker has taken the request. Without any add that is known, its attempt is; workers
-// are few, so that this needs no bound.
+// take records that a worker took the request. For an unknown request it records only the attempt.
+// The number of workers bounds these entries.
 func (t *queueTable[R]) take(item R, attempt int, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -166,7 +167,7 @@ func (t *queueTable[R]) take(item R, attempt int, now time.Time) {
 	r := &run{arrivals: q.ready, attempt: attempt, taken: now}
 	q.ready = arrivals{}
 	if q.later.any() && (t.absorbs || !r.any() || !q.later.ready.After(now)) {
-		if !q.later.ready.IsZero() && (!r.any() || q.later.ready.Before(r.ready)) { // else an event ended the wait, and the delay was not what held it back
+		if !q.later.ready.IsZero() && (!r.any() || q.later.ready.Before(r.ready)) { // otherwise an event ended the delay
 			r.held = q.later.ready.Sub(q.later.first)
 		}
 		r.merge(q.later)
@@ -175,7 +176,7 @@ func (t *queueTable[R]) take(item R, attempt int, now time.Time) {
 	q.run = r
 }
 
-// running gives what is known of a request that was taken; nil for nothing.
+// running returns the record of a request that was taken, or nil.
 func (t *queueTable[R]) running(item R) *run {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -185,7 +186,7 @@ func (t *queueTable[R]) running(item R) *run {
 	return nil
 }
 
-// done notes that the request no longer runs.
+// done records that the request no longer runs.
 func (t *queueTable[R]) done(item R) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -196,14 +197,14 @@ func (t *queueTable[R]) done(item R) {
 	}
 }
 
-// forget drops what is known of a request.
+// forget removes a request.
 func (t *queueTable[R]) forget(item R) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.requests, item)
 }
 
-// note keeps an event for requests that may be added because of it.
+// note stores an event for requests that may be added because of it.
 func (t *queueTable[R]) note(item R, why trigger, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -216,8 +217,9 @@ func (t *queueTable[R]) note(item R, why trigger, now time.Time) {
 	t.notes = append(t.notes, note[R]{item, why, now})
 }
 
-// takeNote returns the last event about a request; if why is given, only the same event. The last one is right if the predicate is
-// followed by the handler. If several goroutines mix their events, each of them gets one. The caller holds the lock.
+// takeNote returns the last event about a request and removes it. If why is not nil, it only
+// considers that event. The last event is correct if the handler runs right after the predicate. If
+// several goroutines mix their events, each goroutine gets one of them. The caller holds the lock.
 func (t *queueTable[R]) takeNote(item R, now time.Time, why *trigger) (trigger, bool) {
 	for i := len(t.notes) - 1; i >= 0; i-- {
 		n := &t.notes[i]

@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// timeline is a table at a time that the test tells.
+// timeline is a table with a clock that the test sets.
 type timeline struct {
 	t     *testing.T
 	table queueTable[string]
@@ -31,13 +31,13 @@ func (l *timeline) limited(d time.Duration)  { l.table.limited("x", l.now.Add(d)
 func (l *timeline) take() *run               { l.table.take("x", 1, l.now); return l.table.running("x") }
 func (l *timeline) done()                    { l.table.done("x") }
 
-// event is one that the predicate sees, and the add that follows.
+// event is an event that the predicate sees, followed by an add.
 func (l *timeline) event(text string, sc trace.SpanContext) {
 	l.table.note("x", triggered(text, sc), l.now)
 	l.add()
 }
 
-// triggered is an event of an object that carries a context, and has a version of its own with each.
+// triggered is the event of an object with a context. Each context has its own version.
 func triggered(text string, sc trace.SpanContext) trigger {
 	return trigger{text: text, version: sc.SpanID().String(), stored: carried{sc: sc}}
 }
@@ -52,15 +52,15 @@ func attributesOf(r *run) map[attribute.Key]any {
 	return out
 }
 
-// TestQueueTable plays what happens to a request until it is taken. The attempt is 1 everywhere, for the
-// rate limiter knows it.
+// TestQueueTable records the adds of a request until it is taken. The attempt is always 1, because
+// only the rate limiter counts attempts.
 func TestQueueTable(t *testing.T) {
 	const priority, plain = true, false
 	both := []bool{priority, plain}
 	for name, tc := range map[string]struct {
 		kinds []bool
 		play  func(*timeline)
-		want  map[attribute.Key]any // but for the attempt
+		want  map[attribute.Key]any // without the attempt
 		links int
 	}{
 		"nothing is known": {both, func(*timeline) {}, nil, 0},
@@ -213,7 +213,7 @@ func TestQueueTable(t *testing.T) {
 				tc.play(l)
 				r := l.take()
 				if diff := cmp.Diff(with(tc.want, map[attribute.Key]any{ReconcileAttemptKey: int64(1)}), attributesOf(r)); diff != "" {
-					t.Errorf("attributes, wanted and got:\n%s", diff)
+					t.Errorf("attributes (-want +got):\n%s", diff)
 				}
 				if got := len(r.links(relation{}, newCausality(10))); got != tc.links {
 					t.Errorf("%d links, want %d", got, tc.links)

@@ -23,18 +23,18 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// controlled is a controller of controller-runtime's, with a queue of controller-runtime's, that
-// reconciles Deployments by their names. It runs in a bubble of package synctest: its time is the bubble's,
-// and a goroutine that it left behind would fail the test.
+// controlled is a controller of controller-runtime, with its queue, that reconciles Deployments by
+// name. It runs in a bubble of package synctest: time is the bubble's, and a leaked goroutine fails
+// the test.
 type controlled struct {
 	tp     *tracingtest.TracerProvider
 	queue  *QueueObserver[string]
-	adds   workqueue.TypedRateLimitingInterface[string] // as a source gets it
+	adds   workqueue.TypedRateLimitingInterface[string] // as a source receives it
 	stop   func()
 	source source.TypedSource[string] // one more
 }
 
-// underBothQueues runs f with the priority queue, and with the rate limiting queue.
+// underBothQueues runs f with the priority queue and with the rate limiting queue.
 func underBothQueues(t *testing.T, f func(t *testing.T, usePriorityQueue bool)) {
 	t.Helper()
 	for name, priority := range map[string]bool{"priority queue": true, "rate limiting queue": false} {
@@ -44,7 +44,7 @@ func underBothQueues(t *testing.T, f func(t *testing.T, usePriorityQueue bool)) 
 	}
 }
 
-// pass lets the bubble's time pass, which takes none.
+// pass advances the bubble's time.
 func pass(d time.Duration) { <-time.After(d) }
 
 func (c *controlled) start(t *testing.T, priority bool, r reconcile.TypedFunc[string]) {
@@ -91,13 +91,14 @@ func (c *controlled) start(t *testing.T, priority bool, r reconcile.TypedFunc[st
 		}
 		synctest.Wait()
 		if n := len(c.queue.table.requests); n != 0 {
-			t.Errorf("%d requests are left in the table", n)
+			t.Errorf("%d requests left in the table, want 0", n)
 		}
 	}
 	synctest.Wait()
 }
 
-// event is an update of the Deployment, seen by the predicate and then handled, as an informer does it.
+// event is an update of the Deployment, for the predicate and then the handler, as from an
+// informer.
 func (c *controlled) event(name string, edit ...func(*appsv1.Deployment)) {
 	d := deployment(name, edit...)
 	if c.queue.Predicate().Update(event.UpdateEvent{ObjectOld: deployment(name), ObjectNew: d}) {
@@ -105,7 +106,7 @@ func (c *controlled) event(name string, edit ...func(*appsv1.Deployment)) {
 	}
 }
 
-// reconciles gives what the queue knew of each reconcile of the object, in their order.
+// reconciles returns the queue's attributes of each reconcile of the object, in order.
 func (c *controlled) reconciles(name string) (out []map[attribute.Key]any) {
 	for _, s := range c.reconcileSpans(name) {
 		m := map[attribute.Key]any{}
@@ -132,7 +133,7 @@ func (c *controlled) reconcileSpans(name string) (out []tracingtest.Span) {
 func sameReconciles(t *testing.T, want, got []map[attribute.Key]any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("reconciles, wanted and got:\n%s", diff)
+		t.Errorf("reconciles (-want +got):\n%s", diff)
 	}
 }
 
@@ -155,12 +156,12 @@ func TestQueueCoalescesEvents(t *testing.T) {
 			{ReconcileAttemptKey: int64(1), ReconcileQueueWaitKey: 0.0, ReconcileTriggerKey: "update Deployment"},
 			{
 				ReconcileAttemptKey:   int64(1),
-				ReconcileQueueWaitKey: map[bool]float64{true: 2, false: 5}[priority], // the other queue takes y first
+				ReconcileQueueWaitKey: map[bool]float64{true: 2, false: 5}[priority], // the rate limiting queue returns y first
 				ReconcileTriggerKey:   "update Deployment", ReconcileEventsKey: int64(3),
 			},
 		}, c.reconciles("x"))
 		if links := c.reconcileSpans("x")[1].Links; len(links) != 3 {
-			t.Errorf("the links are %v, want those to three events", links)
+			t.Errorf("links %v, want three, one for each event", links)
 		}
 	})
 }
@@ -172,7 +173,7 @@ func TestQueueRetries(t *testing.T) {
 		outcomes := []func() (reconcile.Result, error){
 			func() (reconcile.Result, error) { return reconcile.Result{}, errors.New("broken") },
 			func() (reconcile.Result, error) { return reconcile.Result{}, conflict },
-			func() (reconcile.Result, error) { return reconcile.Result{Requeue: true}, nil }, //nolint:staticcheck // deprecated, and heeded
+			func() (reconcile.Result, error) { return reconcile.Result{Requeue: true}, nil }, //nolint:staticcheck // deprecated, but controller-runtime still supports it
 			func() (reconcile.Result, error) { panic("recovered by controller-runtime") },
 			func() (reconcile.Result, error) { return reconcile.Result{RequeueAfter: time.Minute}, nil },
 			func() (reconcile.Result, error) {
@@ -202,13 +203,13 @@ func TestQueueRetries(t *testing.T) {
 			first,
 			again(2, 0.005, "error"), again(3, 0.010, "conflict"), again(4, 0.020, "requeue"), again(5, 0.040, "error"),
 			again(1, 60, "requeue_after"),
-			first, // nothing after the terminal error, until an event came
+			first, // no requeue after the terminal error, until an event arrives
 		}, c.reconciles("x"))
 	})
 }
 
-// TestQueueEventDuringBackoff: the priority queue makes the request ready at once, the other queue lets
-// the delayed one come as well.
+// TestQueueEventDuringBackoff: the priority queue makes the request ready at once. The rate
+// limiting queue also returns the delayed request later.
 func TestQueueEventDuringBackoff(t *testing.T) {
 	underBothQueues(t, func(t *testing.T, priority bool) {
 		var c controlled
@@ -226,7 +227,7 @@ func TestQueueEventDuringBackoff(t *testing.T) {
 		pass(time.Hour)
 		first := map[attribute.Key]any{ReconcileAttemptKey: int64(1), ReconcileQueueWaitKey: 0.0, ReconcileTriggerKey: "update Deployment"}
 		if priority {
-			// The event ended the wait: no delay held the request back since then.
+			// The event ended the delay, so the request has no delay attribute.
 			sameReconciles(t, []map[attribute.Key]any{first, with(first, map[attribute.Key]any{
 				ReconcileRequeueReasonKey: "requeue_after",
 			})}, c.reconciles("x"))
@@ -238,7 +239,8 @@ func TestQueueEventDuringBackoff(t *testing.T) {
 	})
 }
 
-// TestQueueShutDown: what waits is forgotten, what runs is told, and nothing is left (see stop).
+// TestQueueShutDown: waiting requests are dropped, the running request keeps its record, and the
+// table is empty at the end (see stop).
 func TestQueueShutDown(t *testing.T) {
 	underBothQueues(t, func(t *testing.T, priority bool) {
 		var c controlled
@@ -257,7 +259,7 @@ func TestQueueShutDown(t *testing.T) {
 	})
 }
 
-// TestQueuesDoNotMix: two controllers of one process that reconcile objects of the same names.
+// TestQueuesDoNotMix: two controllers of one process reconcile objects with the same names.
 func TestQueuesDoNotMix(t *testing.T) {
 	underBothQueues(t, func(t *testing.T, priority bool) {
 		var a, b controlled

@@ -9,20 +9,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// reading is one read, while it runs. It has no span unless [WithReads] asks for one.
+// reading is one read while it runs. It has no span unless [WithReads] is set.
 type reading struct {
 	ctx     context.Context //nolint:containedctx // for the wrapped client
 	client  *tracedClient
 	session *session   // nil outside of a reconcile
 	span    trace.Span // nil if there is none, or not yet
-	waits   bool       // the span is made when the reconcile's starts
+	waits   bool       // the span is created when the reconcile's span starts
 	action  string
 	id      objectID
-	start   time.Time // zero if nothing measures the read
+	start   time.Time // zero if the read is not measured
 }
 
-// beginRead starts the span of a read if there is something that it belongs to. If that is a reconcile whose own span has not started,
-// the read must not start it.
+// beginRead starts the span of a read if its context has a parent span. A read does not start the
+// span of its reconcile.
 func (c *tracedClient) beginRead(ctx context.Context, action string, gvk schema.GroupVersionKind, key client.ObjectKey) reading {
 	r := reading{ctx: ctx, client: c, session: sessionFrom(ctx)}
 	if !c.cfg.reads && (!c.consistent || r.session == nil) {
@@ -45,7 +45,7 @@ func (c *tracedClient) beginRead(ctx context.Context, action string, gvk schema.
 	return r
 }
 
-// end ends the span, or leaves it to the reconcile to make one.
+// end ends the span, or stores it until the span of the reconcile starts.
 func (r *reading) end(err error) {
 	if r.start.IsZero() {
 		return
@@ -63,8 +63,8 @@ func (r *reading) end(err error) {
 	}
 }
 
-// saw compares what a read returned with what this process wrote. An older version is no fault of the operator: the cache had not seen
-// the write yet.
+// saw compares the version of a read with the version that this process wrote. An older version is
+// not an error of the operator: the cache had not received the write yet.
 func (s *session) saw(gvk schema.GroupVersionKind, obj client.Object) {
 	latest, ok := s.cfg.causes.latest(obj.GetUID())
 	if !ok {

@@ -23,7 +23,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestReads: with the option, reads are spans below the reconcile's, those before its start with their own times.
+// TestReads: with the option, reads are spans in the reconcile's span. Reads before its start have
+// their own times.
 func TestReads(t *testing.T) {
 	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)), configMap("there"))
 	var began, wrote time.Time
@@ -72,12 +73,12 @@ func TestReadsExportNothingAlone(t *testing.T) {
 	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
 	spans, err := recordReconcile(t, server, []Option{WithReads()}, nothing)
 	if err != nil || len(spans) != 0 {
-		t.Errorf("a reconcile that only reads made %v (%v)", spanNames(spans), err)
+		t.Errorf("a reconcile that only reads recorded %v (%v), want none", spanNames(spans), err)
 	}
 	tp := tracingtest.NewTracerProvider()
 	c := WrapClient(server, WithTracerProvider(tp), WithReads())
 	if err := c.List(t.Context(), &appsv1.DeploymentList{}); err != nil || len(tp.Spans()) != 0 {
-		t.Errorf("a read on nobody's behalf made %v (%v)", spanNames(tp.Spans()), err)
+		t.Errorf("a read without a span in its context recorded %v (%v), want none", spanNames(tp.Spans()), err)
 	}
 	ctx, span := tp.Tracer("own").Start(t.Context(), "own")
 	if err := c.List(ctx, &appsv1.DeploymentList{}); err != nil {
@@ -98,7 +99,7 @@ func TestReadsAreOffByDefault(t *testing.T) {
 }
 
 func TestReadErrors(t *testing.T) {
-	refused := apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New("not yours"))
+	refused := apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New("not allowed"))
 	server := interceptor.NewClient(newFakeServer(t, deployment("owner", carries(sampledContext(1), 0))), interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return refused },
 	})
@@ -117,7 +118,7 @@ func TestReadErrors(t *testing.T) {
 func TestReadSpansAtTheCap(t *testing.T) {
 	server := newFakeServer(t, deployment("owner", carries(sampledContext(1), 0)))
 	spans, err := recordReconcile(t, server, []Option{WithReads()}, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
-		for range maxWaiting + 4 { // and the Get that recordReconcile does
+		for range maxWaiting + 4 { // and the Get of recordReconcile
 			if err := c.Get(ctx, client.ObjectKeyFromObject(d), d); err != nil {
 				return err
 			}
@@ -156,7 +157,8 @@ func TestPendingAttributesAtTheCap(t *testing.T) {
 	}
 }
 
-// TestReadDuringTheStart: a read that began before the reconcile's span and ended after its start is not lost.
+// TestReadDuringTheStart: a read that starts before the reconcile's span and ends after its start
+// is recorded.
 func TestReadDuringTheStart(t *testing.T) {
 	var inside client.Client
 	server := interceptor.NewClient(newFakeServer(t, deployment("owner", carries(sampledContext(1), 0))), interceptor.Funcs{
@@ -181,7 +183,7 @@ func TestReadDuringTheStart(t *testing.T) {
 	}
 }
 
-// TestReadsOfTheClientAlone: it is the client's option; the reconciler need not have it, too.
+// TestReadsOfTheClientAlone: only the client needs the option, not the reconciler.
 func TestReadsOfTheClientAlone(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	owner := deployment("owner", carries(sampledContext(1), 0))
@@ -195,7 +197,7 @@ func TestReadsOfTheClientAlone(t *testing.T) {
 	isChildOf(t, spanNamed(t, tp.Spans(), "get Deployment"), spanNamed(t, tp.Spans(), "reconcile Deployment").Context)
 }
 
-// TestReadOfAKindThatIsAList: only the kind of a list loses its last word.
+// TestReadOfAKindThatIsAList: only the kind of a list loses the suffix List.
 func TestReadOfAKindThatIsAList(t *testing.T) {
 	allow := &unstructured.Unstructured{}
 	allow.SetGroupVersionKind(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "AllowList"})
@@ -204,7 +206,7 @@ func TestReadOfAKindThatIsAList(t *testing.T) {
 	defer span.End()
 	c := WrapClient(newFakeServer(t), WithTracerProvider(tp), WithReads())
 	if err := c.Get(ctx, client.ObjectKey{Namespace: "ns", Name: "gone"}, allow); err == nil {
-		t.Error("it is there")
+		t.Error("Get() = nil, want an error")
 	}
 	spanNamed(t, tp.Spans(), "get AllowList")
 }

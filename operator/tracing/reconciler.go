@@ -14,38 +14,42 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// WrapReconciler gives the reconciles of r a span "reconcile {Kind}" of kind CONSUMER, where obj is an
-// empty object of the reconciled type, or a nil pointer of it. The span starts at the first write through
-// a wrapped client, at an error, or when another span needs a parent, backdated to the reconcile's start:
-// a reconcile that does nothing exports nothing.
+// WrapReconciler returns a reconciler that calls r and records a span "reconcile {Kind}" of kind
+// CONSUMER. obj is an empty object of the reconciled type, or a nil pointer of it. The span starts
+// at the first write through a wrapped client, at an error, or when another span needs a parent.
+// Its start time is the start of the reconcile. A reconcile that does nothing exports nothing.
 //
-// Where the span belongs is decided by the context of the reconciled object as r's own first Get
-// through the wrapped client returned it. The span is a child of that context if it was written for the
-// object's present generation and is fresh ([WithMaxAge], [WithConvergedAge]); stale, it becomes a link
-// of a new trace; written for another generation, or missing, the span is a root in a trace whose id
-// follows from the object's UID and generation. A reconcile that reads nothing starts a new trace.
-// [WithRelation] chooses another policy.
+// The context of the reconciled object decides the span's parent. It is read from r's first Get of
+// the object through the wrapped client. The span is a child of a context that was written for the
+// object's current generation and is fresh ([WithMaxAge], [WithConvergedAge]). If that context is
+// stale, the span is the root of a new trace with a link to it. If the context is missing or was
+// written for another generation, the span is a root in a trace whose id is derived from the
+// object's UID and generation. A reconcile that reads nothing starts a new trace. [WithRelation]
+// selects another policy.
 //
-// Where the object has no context and r read its controlling owner before the span started, the owner's
-// context decides, by the owner's generation and freshness; stale or of another generation, it becomes a
-// link of the root in the trace of the object's generation.
+// If the object has no context and r read its controlling owner before the span started, the
+// owner's context decides in the same way, by the owner's generation and freshness. If the owner's
+// context is stale or for another generation, it becomes a link of the root in the trace of the
+// object's generation.
 //
-// With [WithQueueObserver], the span also says what the controller's queue knows of the request.
+// With [WithQueueObserver], the span also has the attributes of the request in the controller's
+// queue.
 //
-// A reconciler that is wrapped twice makes one span. What a goroutine does with r's context after r has
-// returned is a child of the reconcile's span where that started, and otherwise begins a trace of its own.
+// A reconciler that is wrapped twice creates one span. If a goroutine uses r's context after r
+// returned, its spans are children of the reconcile's span if that started, and otherwise start a
+// new trace.
 //
-// Results and errors are those of r; panics are recorded and go on. While tracing is off, r is called
-// with nothing added. The wrapper is as safe for concurrent use as r. A nil r gives nil, so that
-// controller-runtime says what is missing.
+// The reconciler returns the results and errors of r. It records panics and panics again. While
+// tracing is off, it only calls r. It is as safe for concurrent use as r. WrapReconciler returns
+// nil for a nil r, so that controller-runtime reports the error.
 func WrapReconciler(obj client.Object, r reconcile.Reconciler, opts ...Option) reconcile.Reconciler {
 	return WrapTypedReconciler(obj, r, func(req reconcile.Request) types.NamespacedName { return req.NamespacedName }, opts...)
 }
 
-// WrapTypedReconciler is [WrapReconciler] for requests of any type R. The function key gives the name of
-// the object that a request is about. A nil key means that requests are about no single object: the span
-// is then the root of a new trace, and names none. A nil obj is for requests about objects of no certain
-// kind: the span is "reconcile" alone, the root of a new trace.
+// WrapTypedReconciler is [WrapReconciler] for requests of any type R. The function key returns the
+// name of the object of a request. A nil key means that requests do not name a single object: the
+// span is then the root of a new trace and has no object. A nil obj means that the kind of the
+// objects is unknown: the span is called "reconcile" and is the root of a new trace.
 func WrapTypedReconciler[R comparable](obj client.Object, r reconcile.TypedReconciler[R], key func(R) types.NamespacedName, opts ...Option) reconcile.TypedReconciler[R] {
 	if r == nil {
 		return nil
@@ -83,10 +87,10 @@ func (r *tracedReconciler[R]) Reconcile(ctx context.Context, req R) (reconcile.R
 	return s.run(func() (reconcile.Result, error) { return r.inner.Reconcile(ctx, req) })
 }
 
-// WrapObjectReconciler is [WrapReconciler] for a reconciler that is handed the object: the object's
-// context decides, and nothing needs to be read. Inside a reconciler that is wrapped already, it only
-// tells that one the object. A nil object, which controller-runtime never hands over, goes to r as it is; its
-// span is the root of a new trace and names none. A nil r gives nil.
+// WrapObjectReconciler is [WrapReconciler] for a reconciler that receives the object. The context
+// of that object decides the span's parent, without a read. In a reconciler that is wrapped
+// already, it only passes the object to the outer wrapper. It passes a nil object to r; the span is
+// then the root of a new trace and has no object. It returns nil for a nil r.
 func WrapObjectReconciler[T client.Object](r reconcile.ObjectReconciler[T], opts ...Option) reconcile.ObjectReconciler[T] {
 	if r == nil {
 		return nil
@@ -133,7 +137,7 @@ const (
 	resultPanic         = "panic"
 )
 
-// run calls the reconciler and ends the span, if one started, with what came out.
+// run calls the reconciler and records the outcome on the span, if the span started.
 func (s *session) run(reconciler func() (reconcile.Result, error)) (result reconcile.Result, err error) {
 	returned := false
 	defer func() {
@@ -141,8 +145,8 @@ func (s *session) run(reconciler func() (reconcile.Result, error)) (result recon
 			s.end(result, err)
 			return
 		}
-		// The reconciler panicked, or ended its goroutine (then there is no value). Recovering in a
-		// deferred call and panicking again keeps the frames of the first panic in the stack.
+		// value is nil if the reconciler called runtime.Goexit. A deferred recover followed by
+		// another panic keeps the frames of the first panic in the stack.
 		value := recover()
 		s.endPanicked(value)
 		if value != nil {
@@ -168,12 +172,12 @@ func (s *session) end(result reconcile.Result, err error) {
 	if err == nil && result.RequeueAfter > 0 {
 		span.SetAttributes(ReconcileRequeueAfterKey.Float64(result.RequeueAfter.Seconds()))
 	}
-	s.tellWaits(span)
+	s.recordWaits(span)
 	span.End()
 }
 
-// tellWaits adds how long the reconcile waited for what is not its own work.
-func (s *session) tellWaits(span trace.Span) {
+// recordWaits adds the times that the reconcile waited for reads and for the rate limiter.
+func (s *session) recordWaits(span trace.Span) {
 	if wait := time.Duration(s.readWait.Load()); wait > 0 {
 		span.SetAttributes(ReconcileReadWaitKey.Float64(wait.Seconds()))
 	}
@@ -190,7 +194,7 @@ func resultOf(result reconcile.Result, err error) string {
 		return resultError
 	case result.RequeueAfter > 0:
 		return resultRequeueAfter
-	case result.Requeue: //nolint:staticcheck // deprecated, and still heeded by controller-runtime
+	case result.Requeue: //nolint:staticcheck // deprecated, but controller-runtime still supports it
 		return resultRequeue
 	default:
 		return resultSuccess
@@ -201,15 +205,15 @@ func (s *session) intent() attribute.KeyValue {
 	return ReconcileWriteIntentKey.String(intents(s.wrote.Load()).String())
 }
 
-// isTerminal reports whether controller-runtime will not try again after err.
+// isTerminal reports whether controller-runtime will not retry after err.
 func isTerminal(err error) bool { return errors.Is(err, reconcile.TerminalError(nil)) }
 
 func (s *session) endPanicked(value any) {
-	s.taken.ends(requeueError) // controller-runtime makes it one, or the process ends
+	s.taken.ends(requeueError) // controller-runtime returns the panic as an error, or the process ends
 	s.span.ensure()
 	span := s.span.finish()
 	span.SetAttributes(ReconcileResultKey.String(resultPanic), s.intent())
-	s.tellWaits(span)
+	s.recordWaits(span)
 	recordPanic(span, value)
 	span.End()
 }

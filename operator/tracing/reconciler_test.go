@@ -47,7 +47,7 @@ func TestReconcileSpanStartsLateAndBackdated(t *testing.T) {
 			return reconcile.Result{}, err
 		}
 		if tp.Unended() != 0 {
-			t.Error("the span started before there was anything to tell")
+			t.Error("the span started before the write")
 		}
 		wrote = time.Now()
 		return reconcile.Result{RequeueAfter: 90 * time.Second}, c.Create(ctx, configMap("child"))
@@ -72,7 +72,7 @@ func TestReconcileSpanStartsLateAndBackdated(t *testing.T) {
 	})
 }
 
-// hasAttributes wants these attributes and no others.
+// hasAttributes checks that a span has exactly these attributes.
 func hasAttributes(t *testing.T, s tracingtest.Span, want map[attribute.Key]any) {
 	t.Helper()
 	for key, value := range want {
@@ -114,7 +114,7 @@ func TestReconcileResults(t *testing.T) {
 				return tc.result, tc.err
 			}), WithTracerProvider(tp))
 			result, err := r.Reconcile(t.Context(), requestFor(deployment("owner")))
-			if result != tc.result || err != tc.err { //nolint:errorlint // the very same
+			if result != tc.result || err != tc.err { //nolint:errorlint // the same error value
 				t.Fatalf("the wrapper returned %v, %v", result, err)
 			}
 			s := spanNamed(t, tp.Spans(), "reconcile Deployment")
@@ -122,7 +122,7 @@ func TestReconcileResults(t *testing.T) {
 				t.Errorf("result %q, want %q", got.AsString(), tc.want)
 			}
 			if _, ok := s.Attribute(ReconcileRequeueAfterKey); ok {
-				t.Error("there is a delay though none is heeded")
+				t.Error("the span has a delay, but controller-runtime ignores it")
 			}
 			if got, _ := s.Attribute(ErrorTypeKey); s.StatusCode != tc.status || got.AsString() != tc.errorType {
 				t.Errorf("status %v, error type %q, want %v, %q", s.StatusCode, got.AsString(), tc.status, tc.errorType)
@@ -148,7 +148,7 @@ func TestUserSpanIsChildOfReconcile(t *testing.T) {
 	isChildOf(t, spanNamed(t, user.Spans(), "step"), reconciled.Context)
 }
 
-// TestReconcileWithoutReadIsNewTrace: nothing is read behind the reconciler's back.
+// TestReconcileWithoutReadIsNewTrace: tracing does not read objects itself.
 func TestReconcileWithoutReadIsNewTrace(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	c := WrapClient(newFakeServer(t, deployment("owner", carries(sampledContext(1), 0))), WithTracerProvider(tp))
@@ -163,7 +163,7 @@ func TestReconcileWithoutReadIsNewTrace(t *testing.T) {
 		t.Errorf("parent %v, links %v, want a new trace", s.Parent, s.Links)
 	}
 	if _, ok := s.Attribute(ObjectUIDKey); ok {
-		t.Error("the UID is not known, yet it is there")
+		t.Error("the span has a UID, want none without a read")
 	}
 }
 

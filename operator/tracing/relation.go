@@ -12,20 +12,23 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Relation says how the span of a reconcile, or "converge {Kind}", relates to the context of its object. The context is the span of
-// the write by which this process changed the object's generation, else the object's annotation, else the context of the
-// controlling owner if the reconcile read it.
+// Relation says how the span of a reconcile, or "converge {Kind}", relates to the context of its
+// object. The context is the write by which this process raised the object's generation, else the
+// object's annotation, else the context of the controlling owner if the reconcile read it.
 type Relation int
 
 const (
-	// RelationAuto makes the span a child of the context if it belongs to the object's generation and is fresh. If there is
-	// none, the span is a root in the trace of the generation while that is fresh. When stale, the span joins the fresh trace of
-	// the object whose event triggered the reconcile, or starts a new trace with a link to the one before. It is the default.
+	// RelationAuto makes the span a child of the context if the context belongs to the object's
+	// generation and is fresh. Without a context, the span is a root in the trace of the generation
+	// while the generation is fresh. If stale, the span joins the fresh trace of the object whose
+	// event triggered the reconcile, or starts a new trace with a link to the trace before. It is
+	// the default.
 	RelationAuto Relation = iota
-	// RelationChild makes the span a child of the context, whatever its age and generation. Without a context the span is a
-	// root in the trace of the object's generation.
+	// RelationChild makes the span a child of the context, whatever its age and generation. Without
+	// a context the span is a root in the trace of the object's generation.
 	RelationChild
-	// RelationLink makes the span the root of a new trace, with a link to the context, as KEP-5915 proposes.
+	// RelationLink makes the span the root of a new trace, with a link to the context, as KEP-5915
+	// proposes.
 	RelationLink
 )
 
@@ -41,7 +44,8 @@ func (r Relation) String() string {
 	}
 }
 
-// ParseRelation reads the value of a flag: "auto", "child" or "link". It returns an error for any other word.
+// ParseRelation reads the value of a flag: "auto", "child" or "link". It returns an error for any
+// other word.
 func ParseRelation(s string) (Relation, error) {
 	for _, r := range []Relation{RelationAuto, RelationChild, RelationLink} {
 		if s == r.String() {
@@ -51,19 +55,20 @@ func ParseRelation(s string) (Relation, error) {
 	return RelationAuto, fmt.Errorf("invalid relation %q: want auto, child or link", s)
 }
 
-// relation is where a span belongs. It is decided before the span starts, so that samplers see the links.
+// relation is the parent and the links of a span. It is decided before the span starts, so that
+// samplers see the links.
 type relation struct {
-	// parent is a remote context. Without a trace id the span is the root of a new random trace. With a trace id but no span id
-	// it is a root in that trace.
+	// parent is a remote context. Without a trace id the span is the root of a new random trace.
+	// With a trace id but no span id it is a root in that trace.
 	parent trace.SpanContext
-	// span stands for the parent in a context; nil if there is none yet.
+	// span represents the parent in a context; nil if there is none yet.
 	span  trace.Span
 	links []trace.Link
-	// began is when the change began that the span is part of.
+	// began is the start of the change that the span is part of.
 	began time.Time
 }
 
-// start returns the context to start the span with, and appends to its options.
+// start returns the context to start the span with, and appends to the span's options.
 func (r relation) start(ctx context.Context, opts []trace.SpanStartOption) (context.Context, []trace.SpanStartOption) {
 	if len(r.links) > 0 {
 		opts = append(opts, trace.WithLinks(r.links...))
@@ -85,7 +90,7 @@ func (r relation) linksTo(sc trace.SpanContext) bool {
 // isChild reports whether the span has a parent.
 func (r relation) isChild() bool { return r.parent.IsValid() }
 
-// carried is the context of an object. The zero value is none.
+// carried is the context of an object. The zero value means no context.
 type carried struct {
 	sc      trace.SpanContext
 	span    trace.Span // see relation
@@ -97,10 +102,11 @@ func (c carried) valid() bool { return c.sc.IsValid() }
 
 func (c carried) parent() relation { return relation{parent: c.sc, span: c.span, began: c.start} }
 
-// carriedBy finds the context of an object. A write by this process is known for certain; an annotation was written by whoever could.
+// carriedBy returns the context of an object. A write by this process takes precedence, because any
+// user with write permission can set the annotation.
 func (c *config) carriedBy(name objectName, f *objectFacts) carried {
 	w, ok := c.causes.generation(f.uid, f.generation)
-	if f.generation == 0 { // the kind counts no generations
+	if f.generation == 0 { // the kind has no generations
 		w, ok = c.causes.version(f.uid, f.version)
 	}
 	if ok {
@@ -118,8 +124,8 @@ func (c *config) carriedBy(name objectName, f *objectFacts) carried {
 	return carried{}
 }
 
-// relateAnyAge decides the relation of a span that belongs to its change however long that took. decided is false if the age makes
-// a difference to other spans.
+// relateAnyAge decides the relation of a span that belongs to its change whatever the change's age.
+// decided is false if the policy depends on the age for other spans.
 func (c *config) relateAnyAge(f *objectFacts, own carried, start time.Time) (r relation, decided bool) {
 	switch {
 	case c.relation == RelationLink && own.valid():
@@ -133,7 +139,7 @@ func (c *config) relateAnyAge(f *objectFacts, own carried, start time.Time) (r r
 	}
 }
 
-// fresh reports whether a change of an object that began at start can still be what a reconcile is about.
+// fresh reports whether a reconcile can still belong to a change of an object that began at start.
 func (s *session) fresh(f *objectFacts, ready Readiness, start time.Time) bool {
 	c, age := s.cfg, s.start.Sub(start)
 	if age < min(c.maxAge, c.convergedAge) {
@@ -147,14 +153,15 @@ func (s *session) fresh(f *objectFacts, ready Readiness, start time.Time) bool {
 		return age < c.maxAge
 	}
 	if since.Before(start) {
-		// The object was ready before and stayed so: this change converged some time after it began.
+		// The object became ready some time after start, and stayed ready since: the change has
+		// converged.
 		since = start
 	}
 	return s.start.Sub(since) < c.convergedAge
 }
 
-// generationRoot makes a span a root in the trace of the object's generation, linked to the last context if that is of another trace.
-// An object without a UID has no such trace.
+// generationRoot makes a span a root in the trace of the object's generation, with a link to the
+// last context if that is in another trace. Without a UID the span is the root of a random trace.
 func (c *config) generationRoot(f *objectFacts, last trace.SpanContext, start time.Time) relation {
 	r := relation{began: start}
 	if f.uid != "" {
@@ -172,7 +179,7 @@ func (c *config) generationRoot(f *objectFacts, last trace.SpanContext, start ti
 	return r
 }
 
-// newRoot starts a new trace for an object whose change is over, linked to the trace before.
+// newRoot starts a new trace for an object whose change is over, with a link to the trace before.
 func (c *config) newRoot(f *objectFacts, own carried, now time.Time) relation {
 	before := own.sc
 	if last, ok := c.causes.lastReconcile(f.uid); ok && last.span.TraceID() != before.TraceID() {
@@ -187,10 +194,11 @@ func (c *config) newRoot(f *objectFacts, own carried, now time.Time) relation {
 	return r
 }
 
-// generationTrace returns a context in the trace on which all processes agree for a generation of an object. The trace id is the
-// first 16 bytes of SHA-256 over "{uid}/{generation}". The span id, the next eight, belongs to no span: links need one.
+// generationTrace returns a context in the trace of an object's generation, which is the same in
+// all processes. The trace id is the first 16 bytes of SHA-256 over "{uid}/{generation}". The span
+// id is the next eight bytes. It belongs to no span, but a link requires one.
 func generationTrace(uid types.UID, generation int64) trace.SpanContext {
-	b := make([]byte, 0, 64) // enough for a UUID, and for the stack
+	b := make([]byte, 0, 64) // enough for a UUID, and allocated on the stack
 	b = append(append(b, uid...), '/')
 	sum := sha256.Sum256(strconv.AppendInt(b, generation, 10))
 	return trace.NewSpanContext(trace.SpanContextConfig{

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// relationWords says what a relation is.
+// relationWords describes a relation.
 func relationWords(obj *appsv1.Deployment, sc trace.SpanContext, r relation) string {
 	own := generationTrace(obj.UID, obj.Generation).TraceID()
 	linked := len(r.links) == 1 && r.links[0].SpanContext.Equal(sc)
@@ -53,7 +53,7 @@ func TestRelation(t *testing.T) {
 	ready := func(ago time.Duration) func(*appsv1.Deployment) {
 		return func(d *appsv1.Deployment) { setReady(d, corev1.ConditionTrue, now.Add(-ago)) }
 	}
-	deleted := func(d *appsv1.Deployment) { // the API server counts that as a change
+	deleted := func(d *appsv1.Deployment) { // the API server counts a deletion as a change
 		d.Generation++
 		d.DeletionTimestamp = new(metav1.NewTime(now))
 	}
@@ -73,7 +73,8 @@ func TestRelation(t *testing.T) {
 	type edits []func(*appsv1.Deployment)
 	for name, tc := range map[string]struct {
 		edit edits
-		// with the policies Auto, Child and Link; and of the span converge with Auto
+		// The relations with the policies Auto, Child and Link, and of the span "converge" with
+		// Auto.
 		auto, child, link, converge string
 	}{
 		"fresh":                               {edits{carries(sc, time.Minute)}, child, child, staleLink, child},
@@ -123,7 +124,7 @@ func TestRelation(t *testing.T) {
 	}
 }
 
-// withOrigin puts a context on an object, with the given generation in its origin.
+// withOrigin adds a context to an object, with the given generation in its origin.
 func withOrigin(sc trace.SpanContext, generation int64, start time.Time) func(*appsv1.Deployment) {
 	return func(d *appsv1.Deployment) {
 		c := newConfig(nil)
@@ -138,11 +139,11 @@ func TestParseRelation(t *testing.T) {
 		}
 	}
 	if got, err := ParseRelation("Child"); err == nil || got != RelationAuto {
-		t.Errorf("a word that is none of the three is %v, error %v", got, err)
+		t.Errorf("parsing an unknown word returned %v, %v, want an error", got, err)
 	}
 }
 
-// TestGenerationTrace pins the trace id: processes of different versions must agree on it.
+// TestGenerationTrace pins the trace id: processes of different versions must derive the same id.
 func TestGenerationTrace(t *testing.T) {
 	sum := sha256.Sum256([]byte("some-uid/7"))
 	if got := generationTrace("some-uid", 7); got.TraceID() != trace.TraceID(sum[:16]) || got.SpanID() != trace.SpanID(sum[16:24]) {

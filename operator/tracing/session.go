@@ -18,31 +18,32 @@ import (
 
 type sessionKey struct{}
 
-// session is one reconcile: what it read so far, and the span that starts when it does something. The wrapped reconciler puts it into
-// the context, and the wrapped client finds it there. It is safe for concurrent use.
+// session is one reconcile: the objects that it read, and its span, which starts at the first
+// write. The wrapped reconciler puts the session into the context, and the wrapped client reads it
+// from there. It is safe for concurrent use.
 type session struct {
 	cfg   *config
 	typ   reflect.Type // of the reconciled object
 	key   types.NamespacedName
 	start time.Time
-	taken *run            // what the queue knows of the request; nil for nothing
-	ctx   context.Context //nolint:containedctx // the span's start context, until the span starts
+	taken *run            // the queue's record of the request, or nil
+	ctx   context.Context //nolint:containedctx // to start the span with; nil after the start
 	span  lazySpan
 
-	inside reconcileContext // what the reconciler gets
+	inside reconcileContext // the reconciler's context
 	once   sync.Once        // for logger
 	logger any              // a logr.Logger; boxed once
 
 	mu        sync.Mutex
 	gvk       schema.GroupVersionKind
-	object    *objectFacts // the reconciled object as first read; nil before, and if it does not exist
+	object    *objectFacts // the reconciled object as first read; nil before that, and if the object does not exist
 	readiness Readiness    // of object's kind
-	objStart  time.Time    // when object's generation began, as far as is known
-	reads     []read       // the first of them in firstReads
+	objStart  time.Time    // when object's generation began, if known
+	reads     []read       // the first entries are in firstReads
 
 	foreign trace.SpanContext // of the operator's own tracing; see joins
 
-	began   time.Time // when the change began; zero until the span starts, for which reads and unchanged writes wait
+	began   time.Time // start of the change; zero until the span starts
 	waiting []waitingSpan
 	dropped int
 	events  []waitingEvent
@@ -52,39 +53,42 @@ type session struct {
 	readWait    atomic.Int64  // nanoseconds
 
 	options    [6]trace.SpanStartOption // of the span, kept here to save an allocation
-	firstReads [4]read                  // most reconciles read no more
-	firstFacts [4]objectFacts           // of them, and of what was written
-	facts      int                      // of firstFacts that are taken
+	firstReads [4]read                  // enough for most reconciles
+	firstFacts [4]objectFacts           // of these reads, and of written objects
+	facts      int                      // number of used firstFacts
 }
 
-// read is an object as the reconcile read it. Its name does not depend on the version and the Go type that it was read as.
+// read is an object as the reconcile read it. Its name does not depend on the API version and the
+// Go type of the read.
 type read struct {
 	objectName
 	facts *objectFacts // nil if it does not exist
 }
 
-// newSession starts a reconcile and returns the context to run it with.
+// newSession starts a reconcile and returns its context.
 func newSession(ctx context.Context, cfg *config, typ reflect.Type, gvk schema.GroupVersionKind, key types.NamespacedName) (*session, context.Context) {
 	s := &session{cfg: cfg, typ: typ, gvk: gvk, key: key, start: cfg.now(), ctx: ctx}
 	s.span.cfg, s.span.owner = cfg, s
 	s.reads = s.firstReads[:0]
 	ctx = trace.ContextWithSpan(ctx, &s.span)
 	if _, err := logr.FromContext(ctx); err != nil {
-		ctx = log.IntoContext(ctx, log.Log) // there must be one to be decorated
+		ctx = log.IntoContext(ctx, log.Log) // a logger to decorate
 	}
 	s.inside = reconcileContext{Context: ctx, session: s}
 	return s, &s.inside
 }
 
-// reconcileContext is the context of a wrapped reconcile. It finds the session, and decorates the logger on demand: every reconcile
-// would pay for context.WithValue and a decorated logger, and most log nothing.
+// reconcileContext is the context of a wrapped reconcile. It contains the session, and decorates
+// the logger on demand. context.WithValue and a decorated logger would cost in every reconcile, and
+// most reconciles log nothing.
 type reconcileContext struct {
 	context.Context
 
 	session *session
 }
 
-// Value implements context.Context. The logger is recognised by its type, because logr does not export its key.
+// Value implements context.Context. It recognises the logger by type, because logr does not export
+// its key.
 func (c *reconcileContext) Value(key any) any {
 	if _, ok := key.(sessionKey); ok {
 		return c.session
@@ -100,7 +104,7 @@ func (c *reconcileContext) Value(key any) any {
 	}
 }
 
-// decorated returns the logger of the reconcile, which is always the same one.
+// decorated returns the decorated logger, which is the same for the whole reconcile.
 func (s *session) decorated(l logr.Logger) any {
 	s.once.Do(func() { s.logger = withIDs(l, idsOf(&s.inside)) })
 	return s.logger
@@ -144,9 +148,9 @@ func (s *session) begin() trace.Span {
 	return span
 }
 
-// joins starts the span of the reconcile for a write with a context that has another span. Operators with tracing of their own replace the
-// reconcile's span, for example by a context that they extract from an annotation. The reconcile must not vanish then: it joins that
-// trace as a child of the other span, unless its object's context is its parent.
+// joins starts the span of the reconcile for a write whose context has another span. Operators with
+// their own tracing replace the reconcile's span, for example by a context from an annotation. The
+// reconcile's span then becomes a child of that span, unless its object's context is its parent.
 func (s *session) joins(ctx context.Context) {
 	if s == nil {
 		return
@@ -161,8 +165,9 @@ func (s *session) joins(ctx context.Context) {
 	s.span.ensure()
 }
 
-// relate decides the relation, as far as is known by now: a reconcile of an object that has no context may still read the owner. Before
-// the object is known the span would be a new root, and nothing is decided. The caller holds the lock.
+// relate decides the relation. decided is false while the object is unknown, because the span would
+// be a new root; the reconcile may also still read the owner of an object without a context. The
+// caller holds the lock.
 func (s *session) relate() (relation, bool) {
 	if s.object == nil {
 		return relation{began: s.start}, false
@@ -188,7 +193,8 @@ func (s *session) relate() (relation, bool) {
 	return s.relateStale(f, own), true
 }
 
-// relateStale is for a reconcile whose own change is over. It belongs to the fresh change that triggered it, if one did.
+// relateStale decides the relation of a reconcile whose own change is over. The reconcile joins the
+// fresh change that triggered it, if any.
 func (s *session) relateStale(f *objectFacts, own carried) relation {
 	if s.taken != nil {
 		for i := range s.taken.triggers {
@@ -200,7 +206,8 @@ func (s *session) relateStale(f *objectFacts, own carried) relation {
 	return s.cfg.newRoot(f, own, s.start)
 }
 
-// owner returns the context of an object's controlling owner as this reconcile read it. The caller holds the lock.
+// owner returns the context of an object's controlling owner, as this reconcile read it. The caller
+// holds the lock.
 func (s *session) owner(f *objectFacts) (carried, *objectFacts) {
 	if f.controller != "" {
 		for _, r := range s.reads {
@@ -212,7 +219,7 @@ func (s *session) owner(f *objectFacts) (carried, *objectFacts) {
 	return carried{}, nil
 }
 
-// ownerOf is owner for any object. It returns none without a reconcile.
+// ownerOf is owner for any object. It returns no context outside of a reconcile.
 func (s *session) ownerOf(f *objectFacts) carried {
 	if s == nil {
 		return carried{}
@@ -223,7 +230,8 @@ func (s *session) ownerOf(f *objectFacts) carried {
 	return c
 }
 
-// changeStart returns when the change began that this reconcile is part of; now without a reconcile. The span must have started.
+// changeStart returns the start of this reconcile's change, or now outside of a reconcile. The span
+// must have started.
 func (s *session) changeStart(now time.Time) time.Time {
 	if s == nil {
 		return now
@@ -236,7 +244,7 @@ func (s *session) changeStart(now time.Time) time.Time {
 	return s.began
 }
 
-// expectedIDs is what a log line can say before the span starts.
+// expectedIDs returns the ids for a log line before the span starts.
 func (s *session) expectedIDs() []any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,7 +255,7 @@ func (s *session) expectedIDs() []any {
 	return []any{"trace_id", rel.parent.TraceID().String()}
 }
 
-// intends notes what a write is for.
+// intends records the effect of a write.
 func (s *session) intends(i intents) {
 	if s != nil {
 		s.wrote.Or(uint32(i))

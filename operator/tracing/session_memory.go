@@ -11,17 +11,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// isReconciled reports whether an object of this type, kind and name is the one being reconciled.
+// isReconciled reports whether an object of this type, kind and name is the reconciled object.
 func (s *session) isReconciled(obj client.Object, gvk schema.GroupVersionKind, key types.NamespacedName) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.isAbout(obj, gvk, key)
 }
 
-// isAbout is isReconciled for a caller that holds the lock. The type decides if the reconciler's scheme did not know it, and cannot
-// for types that fit any kind.
+// isAbout is isReconciled for a caller that holds the lock. If the reconciler's scheme did not know
+// the type, the Go type decides, except for types that fit any kind.
 func (s *session) isAbout(obj client.Object, gvk schema.GroupVersionKind, key types.NamespacedName) bool {
-	if key != s.key || key.Name == "" { // a request may be about no single object
+	if key != s.key || key.Name == "" { // a request may name no single object
 		return false
 	}
 	if _, anyKind := obj.(runtime.Unstructured); anyKind || isPartial(obj) {
@@ -30,8 +30,9 @@ func (s *session) isAbout(obj client.Object, gvk schema.GroupVersionKind, key ty
 	return reflect.TypeOf(obj) == s.typ || gvk.GroupKind() == s.gvk.GroupKind()
 }
 
-// remember keeps the facts of an object as the reconcile read it. A full memory keeps what it has and refuses others. The first read of
-// the reconciled object stays what the reconcile is about. The status of a listed object is left out, which takes the longest.
+// remember stores the facts of an object as the reconcile read it. If the memory is full, it stores
+// no new objects. The first read of the reconciled object stays the one that decides the relation.
+// The status of a listed object is not read, because that takes the longest.
 func (s *session) remember(gvk schema.GroupVersionKind, obj client.Object, listed bool) {
 	name := objectName{gvk.GroupKind(), client.ObjectKeyFromObject(obj)}
 	s.mu.Lock()
@@ -59,7 +60,7 @@ func (s *session) remember(gvk schema.GroupVersionKind, obj client.Object, liste
 	}
 }
 
-// rememberWritten keeps the facts that the response of a write says.
+// rememberWritten stores the facts in the response of a write.
 func (s *session) rememberWritten(name objectName, f *objectFacts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,8 +69,8 @@ func (s *session) rememberWritten(name objectName, f *objectFacts) {
 	}
 }
 
-// newFacts stores facts, the first of them in the session itself. They are not changed later, since a caller may still read them
-// without the lock. The caller holds the lock.
+// newFacts copies f, the first copies into the session itself. Facts do not change afterwards,
+// because a caller may still read them without the lock. The caller holds the lock.
 func (s *session) newFacts(f objectFacts) *objectFacts {
 	if s.facts == len(s.firstFacts) {
 		kept := f // f itself stays off the heap
@@ -81,8 +82,10 @@ func (s *session) newFacts(f objectFacts) *objectFacts {
 	return stored
 }
 
-// generationStart estimates when the generation of an object began: its creation for the first, else the last write of anything but a
-// subresource, else the first time that this process saw it. The first two have a resolution of a second, within which the third wins.
+// generationStart estimates when the generation of an object began. For the first generation this
+// is the creation, else the last write that was not a subresource's, else the first time that this
+// process saw the generation. The first two have a resolution of one second; within that second the
+// third is used.
 func (s *session) generationStart(f *objectFacts, obj client.Object) time.Time {
 	seen := s.cfg.causes.seen(f.uid, f.generation, s.start)
 	stamp := f.created
@@ -95,7 +98,8 @@ func (s *session) generationStart(f *objectFacts, obj client.Object) time.Time {
 	return stamp
 }
 
-// generationBegan returns when the generation of an object began, by the reconcile if that is about the object.
+// generationBegan returns when the generation of an object began, as stored by the reconcile if it
+// reconciles the object.
 func (s *session) generationBegan(f *objectFacts) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +109,7 @@ func (s *session) generationBegan(f *objectFacts) time.Time {
 	return s.cfg.causes.seen(f.uid, f.generation, s.cfg.now())
 }
 
-// rememberAbsent notes that the object does not exist.
+// rememberAbsent records that the object does not exist.
 func (s *session) rememberAbsent(gvk schema.GroupVersionKind, key types.NamespacedName) {
 	name := objectName{gvk.GroupKind(), key}
 	s.mu.Lock()
@@ -115,7 +119,7 @@ func (s *session) rememberAbsent(gvk schema.GroupVersionKind, key types.Namespac
 	}
 }
 
-// keep puts the facts where find found them. The caller holds the lock.
+// keep stores the facts at the index that find returned. The caller holds the lock.
 func (s *session) keep(i int, name objectName, f *objectFacts) {
 	if i >= 0 {
 		s.reads[i].facts = f
@@ -129,7 +133,8 @@ func (s *session) find(name objectName) int {
 	return slices.IndexFunc(s.reads, func(r read) bool { return r.objectName == name })
 }
 
-// asRead returns the facts of an object as this reconcile last read it: nil if it does not exist, or was not read.
+// asRead returns the facts of an object as this reconcile last read it. It returns nil if the
+// object does not exist or was not read.
 func (s *session) asRead(name objectName) *objectFacts {
 	if s == nil {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// causes has a reconcile that another write caused, unchanged writes, stale reads, and waits.
+// causes records a reconcile that another write caused, unchanged writes, stale reads, and waits.
 func (r *everything) causes() {
 	now, stale := time.Now(), false
 	opts := slices.Concat(r.opts, []Option{optionFunc(func(c *config) {

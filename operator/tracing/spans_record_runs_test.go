@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// mixed has writes that do several things at once.
+// mixed records writes with several effects.
 func (r *everything) mixed() {
 	both := func(d *appsv1.Deployment) {
 		d.Spec.Paused = true
@@ -60,7 +60,7 @@ func (r *everything) mixed() {
 	}
 }
 
-// controlled runs a reconcile and its retry in a real controller, which gives them ids, and queues them.
+// controlled runs a reconcile and its retry in a real controller, which sets ids and has a queue.
 func (r *everything) controlled() {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	defer cancel()
@@ -68,7 +68,7 @@ func (r *everything) controlled() {
 	tracked := NewQueueObserver(&appsv1.Deployment{}, r.opts...)
 	done := make(chan struct{}, 1)
 	wrapped := WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-		if err := c.Create(ctx, configMap("new")); err != nil { // the second time
+		if err := c.Create(ctx, configMap("new")); err != nil { // the second reconcile
 			return reconcile.Result{}, client.IgnoreAlreadyExists(err)
 		}
 		return reconcile.Result{RequeueAfter: 1}, nil

@@ -25,7 +25,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// recordEverything makes each kind of span that there is, with everything that it can have.
+// recordEverything records every kind of span, with all its attributes and events.
 func recordEverything(t *testing.T) []tracingtest.Span {
 	t.Helper()
 	tp := tracingtest.NewTracerProvider()
@@ -69,10 +69,11 @@ func (r *everything) admissions() {
 	}
 }
 
-// reconcile runs f as the reconciler of the Deployment "owner", which carries a context that is another trace's.
+// reconcile runs f as the reconciler of the Deployment "owner", which carries a context of another
+// trace.
 func (r *everything) reconcile(server client.Client, result reconcile.Result, f func(context.Context, client.Client, *appsv1.Deployment) error) {
 	r.t.Helper()
-	newConfig(r.opts).causes.forget() // the servers use the same UIDs
+	newConfig(r.opts).causes.forget() // the servers reuse UIDs
 	c := WrapClient(server, r.opts...)
 	wrapped := WrapReconciler(&appsv1.Deployment{}, reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		var owner appsv1.Deployment
@@ -81,7 +82,7 @@ func (r *everything) reconcile(server client.Client, result reconcile.Result, f 
 		}
 		return result, f(ctx, c, &owner)
 	}), r.opts...)
-	defer func() { _ = recover() }() // of the reconcile that panics
+	defer func() { _ = recover() }() // for the reconcile that panics
 	_, _ = wrapped.Reconcile(r.t.Context(), requestFor(deployment("owner")))
 }
 
@@ -151,11 +152,11 @@ func (r *everything) writes() {
 	})
 }
 
-// outcomes has each way in which a write fails.
+// outcomes records every way in which a write fails.
 func (r *everything) outcomes() {
 	for _, err := range []error{
 		apierrors.NewConflict(schema.GroupResource{}, "there", errors.New("changed")),
-		apierrors.NewForbidden(schema.GroupResource{}, "there", errors.New("not yours")),
+		apierrors.NewForbidden(schema.GroupResource{}, "there", errors.New("not allowed")),
 		apierrors.NewNotFound(schema.GroupResource{}, "there"),
 		apierrors.NewAlreadyExists(schema.GroupResource{}, "there"),
 	} {
@@ -195,7 +196,7 @@ func (r *everything) outcomes() {
 	}
 }
 
-// reads has more reads before the reconcile's span starts than are kept.
+// reads records more reads before the reconcile's span starts than maxWaiting.
 func (r *everything) reads() {
 	r.opts = append(r.opts, WithReads())
 	r.reconcile(r.server(), reconcile.Result{}, func(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
@@ -212,7 +213,7 @@ func (r *everything) reads() {
 	})
 }
 
-// ends has each way in which a reconcile ends.
+// ends records every way in which a reconcile ends.
 func (r *everything) ends() {
 	touch := func(ctx context.Context, c client.Client, _ *appsv1.Deployment) error {
 		return c.Create(ctx, configMap("new"))
@@ -220,7 +221,7 @@ func (r *everything) ends() {
 	r.reconcile(r.server(), reconcile.Result{RequeueAfter: time.Minute}, touch)
 	r.reconcile(r.server(), reconcile.Result{}, func(context.Context, client.Client, *appsv1.Deployment) error { return errors.New("broken") })
 	r.reconcile(r.server(), reconcile.Result{}, func(context.Context, client.Client, *appsv1.Deployment) error {
-		return reconcile.TerminalError(errors.New("broken for good"))
+		return reconcile.TerminalError(errors.New("permanently broken"))
 	})
 	r.reconcile(r.server(), reconcile.Result{}, func(context.Context, client.Client, *appsv1.Deployment) error { panic("broken") })
 }

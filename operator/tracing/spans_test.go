@@ -24,10 +24,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/spans.md")
 
-// spansDocument is what TestSpansDocument generates and checks.
+// spansDocument is the document that TestSpansDocument generates and checks.
 const spansDocument = "../../docs/spans.md"
 
-// actions say what each span is about. What is not recorded in TestSpansDocument, or is recorded and not here, fails it.
+// actions describe the spans. TestSpansDocument fails if an action was not recorded, or a recorded
+// action is missing here.
 var actions = map[string]string{
 	"admit":                "A webhook lets a user's change of the desired state in. It has ended before the API server gets its answer.",
 	"reconcile":            "A reconcile that wrote something, failed, or had a span of the reconciler's own. It begins when the reconcile did.",
@@ -46,7 +47,7 @@ var actions = map[string]string{
 	"{verb}_{subresource}": "A write of another sub-resource, for example `update_scale`, `create_eviction`; with `WithReads` also `get_scale`.",
 }
 
-// documented is what the recordings say about one action.
+// documented holds the recorded properties of one action.
 type documented struct {
 	kinds  map[trace.SpanKind]bool
 	spans  int
@@ -57,8 +58,8 @@ type documented struct {
 	links    bool
 }
 
-// TestSpansDocument holds docs/spans.md to what the code does: spans, their kinds, attributes and events come from recordings,
-// what attributes and bounds mean comes from their comments.
+// TestSpansDocument checks docs/spans.md against the code. Spans, their kinds, attributes and
+// events come from recordings. The descriptions of attributes and bounds come from their comments.
 func TestSpansDocument(t *testing.T) {
 	facts := map[string]*documented{}
 	for _, s := range recordEverything(t) {
@@ -126,7 +127,7 @@ func (d *documented) with(s tracingtest.Span) *documented {
 	return d
 }
 
-// order is that of the document: what happens first comes first.
+// order sorts actions as in the document, in the order in which they happen.
 func order(actions []string) []string {
 	first := []string{"admit", "reconcile", "converge", "create", "update", "patch", "apply", "update_status", "add_finalizer", "remove_finalizer"}
 	rank := func(a string) int {
@@ -209,10 +210,11 @@ CLIENT elsewhere.
 	return b.String()
 }
 
-// constant is a constant of the package with its comment as one line of Markdown.
+// constant is a constant of the package. text is its comment as one line of Markdown.
 type constant struct{ name, value, text string }
 
-// constantsOf reads the constants of a file in order. The value of an attribute's key is the key.
+// constantsOf reads the constants of a file in order. For an attribute's key, the value is the
+// key's name.
 func constantsOf(t *testing.T, file string) []constant {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
@@ -226,7 +228,7 @@ func constantsOf(t *testing.T, file string) []constant {
 			continue
 		}
 		for _, spec := range group.Specs {
-			s := spec.(*ast.ValueSpec) //nolint:forcetypeassert // a const declaration has no others
+			s := spec.(*ast.ValueSpec) //nolint:forcetypeassert // a const declaration has no other specs
 			text := s.Doc.Text()
 			if text == "" {
 				text = group.Doc.Text()
@@ -240,7 +242,7 @@ func constantsOf(t *testing.T, file string) []constant {
 	return out
 }
 
-// literal gives a constant's value as the document shows it.
+// literal returns a constant's value as in the document.
 func literal(t *testing.T, e ast.Expr) string {
 	t.Helper()
 	switch v := e.(type) {
@@ -256,12 +258,12 @@ func literal(t *testing.T, e ast.Expr) string {
 	case *ast.BinaryExpr:
 		return literal(t, v.X) + " " + v.Op.String() + " " + literal(t, v.Y)
 	default:
-		t.Fatalf("a constant of the form %T", e)
+		t.Fatalf("reading a constant: unsupported expression %T", e)
 		return ""
 	}
 }
 
-// oneLine makes of a doc comment what a cell of a table can hold, without the name that it begins with.
+// oneLine converts a doc comment to one line for a table cell, without the name at its start.
 func oneLine(name, text string) string {
 	var p comment.Parser
 	printer := comment.Printer{TextWidth: -1}

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// condition is what this package needs to know of a status condition.
+// condition holds the used fields of a status condition.
 type condition struct {
 	kind       string
 	status     string
@@ -18,15 +18,15 @@ type condition struct {
 	transition time.Time
 }
 
-// objectStatus is what this package needs to know of an object's status.
+// objectStatus holds the used fields of an object's status.
 type objectStatus struct {
 	observed   int64
 	phase      string
 	conditions []condition
 }
 
-// readStatus reads a status by its customary fields: conditions, observedGeneration and phase. An object without them has an empty
-// status. It copies what it returns.
+// readStatus reads the conventional fields of a status: conditions, observedGeneration and phase.
+// Missing fields stay empty. It copies all values.
 func readStatus(obj client.Object) objectStatus {
 	if u, ok := obj.(*unstructured.Unstructured); ok {
 		return parseStatus(u.Object["status"])
@@ -71,8 +71,9 @@ func readCondition(v reflect.Value) condition {
 	return c
 }
 
-// fieldOf returns a field of a struct, also of an embedded one. It is invalid if there is none, or below a nil pointer, at which
-// reflect's FieldByName panics.
+// fieldOf returns a field of a struct, also of an embedded one. It returns an invalid value if
+// there is no such field, or if the field is below a nil pointer, for which reflect's FieldByName
+// panics.
 func fieldOf(v reflect.Value, name string) reflect.Value {
 	f, ok := v.Type().FieldByName(name)
 	if !ok || !f.IsExported() {
@@ -141,24 +142,25 @@ func (s objectStatus) condition(kind string) (condition, bool) {
 	return condition{}, false
 }
 
-// Readiness says when an object counts as ready, for [WithConvergeWhen]. [ReadyCondition] and [ReadyPhase] return one. The zero value
-// is ReadyCondition("Ready").
+// Readiness says when an object is ready, for [WithConvergeWhen]. Use [ReadyCondition] or
+// [ReadyPhase]. The zero value is ReadyCondition("Ready").
 type Readiness struct {
 	condition string
 	phases    []string
 }
 
-// ReadyCondition is the readiness of objects whose condition of a type has status True. An observedGeneration, of the condition or
-// the status, must be the object's generation if there is one. Kinds without observedGeneration are ready whenever the condition
-// is True. An empty type stands for "Ready".
+// ReadyCondition returns the readiness of objects whose condition of a type has status True. If the
+// condition or the status has an observedGeneration, it must equal the object's generation.
+// Otherwise the object is ready whenever the condition is True. The default type is "Ready".
 func ReadyCondition(conditionType string) Readiness { return Readiness{condition: conditionType} }
 
-// ReadyPhase is the readiness of objects whose status.phase is one of the phases. An observedGeneration of the status must be the
-// object's generation if there is one. Without phases, no object is ready.
+// ReadyPhase returns the readiness of objects whose status.phase is one of the phases. If the
+// status has an observedGeneration, it must equal the object's generation. Without phases, no
+// object is ready.
 func ReadyPhase(phases ...string) Readiness { return Readiness{phases: append([]string{}, phases...)} }
 
-// reached reports whether a status says that the object is ready at a generation, and since when. The time is zero if the status
-// does not say it, as with a phase.
+// reached reports whether a status is ready at a generation, and since when. The time is zero if
+// the status does not contain it, for example with a phase.
 func (r Readiness) reached(s objectStatus, generation int64) (time.Time, bool) {
 	if s.observed != 0 && s.observed != generation {
 		return time.Time{}, false

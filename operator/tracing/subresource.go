@@ -46,8 +46,8 @@ var (
 	_ client.SubResourceClient = (*tracedSubResourceClient)(nil)
 )
 
-// subAction names a write of a subresource. A status is updated, whatever the verb: the trace tells that the operator said something
-// about the object, not how it sent that.
+// subAction names a write of a subresource. All verbs on the status are called update_status,
+// because the verb is irrelevant for the trace.
 func subAction(verb, sub string) string {
 	if sub == statusResource && verb != verbCreate {
 		verb = verbUpdate
@@ -125,7 +125,8 @@ func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.O
 	return t.client.begin(ctx, verb, t.name, identify(t.client.kind(obj), obj), obj.GetResourceVersion())
 }
 
-// answered returns the object that a response was read into; nil if that was another one than the object itself.
+// answered returns the object that the response was read into, or nil if that was not the object
+// itself.
 func answered(obj, body client.Object) client.Object {
 	if body != nil {
 		return nil

@@ -10,15 +10,16 @@ import (
 	"k8s.io/client-go/transport"
 )
 
-// WrapTransport is for rest.Config.Wrap: it adds the headers of the propagator, traceparent above all, to
-// each request that is sent on behalf of a span, so that the API server's own spans and those of its
-// webhooks can belong to it. It makes no spans, and a request never makes a reconcile's span start, except a
-// patch that is not empty. A header that is there already stays. A request without a map of headers, which http.Transport refuses, goes
-// to what is wrapped as it is.
+// WrapTransport returns a wrapper for rest.Config.Wrap. It adds the headers of the propagator, for
+// example traceparent, to each request with a span in its context, so that spans of the API server
+// and of its webhooks can join the trace. It creates no spans. A request does not start the span of
+// its reconcile, except a patch that is not empty. It does not replace headers that are set
+// already. It passes on a request with a nil header map, which http.Transport rejects.
 //
-// kube-apiserver continues a trace only for users of the groups system:masters and system:monitoring, and
-// links its spans for all others (KEP-647). While tracing is off, requests go through with nothing added.
-// The transport is as safe for concurrent use as what it wraps; nil is wrapped as http.DefaultTransport.
+// kube-apiserver continues a trace only for users in the groups system:masters and
+// system:monitoring, and links its spans for all other users (KEP-647). While tracing is off,
+// requests are not changed. The transport is as safe for concurrent use as the wrapped transport;
+// nil stands for http.DefaultTransport.
 func WrapTransport(opts ...Option) transport.WrapperFunc {
 	c := newConfig(opts)
 	return func(inner http.RoundTripper) http.RoundTripper {
@@ -36,7 +37,8 @@ type tracedTransport struct {
 
 var _ utilnet.RoundTripperWrapper = (*tracedTransport)(nil)
 
-// WrappedRoundTripper implements net.RoundTripperWrapper, by which client-go finds what is inside.
+// WrappedRoundTripper implements net.RoundTripperWrapper, which client-go uses to unwrap
+// transports.
 func (t *tracedTransport) WrappedRoundTripper() http.RoundTripper { return t.inner }
 
 // RoundTrip implements http.RoundTripper.
@@ -58,20 +60,21 @@ func (t *tracedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !span.SpanContext().IsValid() || req.Header == nil || t.has(req.Header) {
 		return t.inner.RoundTrip(req)
 	}
-	// A round tripper must not change the request that it was given.
+	// A round tripper must not change its request.
 	req = req.Clone(req.Context())
 	t.cfg.propagators.Inject(ctx, propagation.HeaderCarrier(req.Header))
 	return t.inner.RoundTrip(req)
 }
 
-// changesSomething reports whether a request is a patch whose span waits, and that is not empty. An apply states everything each time,
-// so nothing can be told of it.
+// changesSomething reports whether a request is a non-empty patch whose span has not started. It
+// returns false for an apply, which contains all fields each time, so its size says nothing about
+// changes.
 func changesSomething(lazy *lazySpan, req *http.Request) bool {
 	_, waits := lazy.owner.(waitingWrite)
 	return waits && req.ContentLength > int64(len("{}")) && !strings.HasPrefix(req.Header.Get("Content-Type"), "application/apply-patch")
 }
 
-// has reports whether any of the propagator's headers is there.
+// has reports whether any of the propagator's headers is set.
 func (t *tracedTransport) has(header http.Header) bool {
 	for _, field := range t.cfg.propagators.Fields() {
 		if header.Get(field) != "" {

@@ -19,7 +19,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestTransportOverTheWire has a real client send a write: the API server sees the write's span.
+// TestTransportOverTheWire sends a write through a real client: the API server receives the span's
+// context.
 func TestTransportOverTheWire(t *testing.T) {
 	headers := map[string]string{} // by the method of the request
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +95,7 @@ func TestTransport(t *testing.T) {
 			if tc.given != "" {
 				req.Header.Set("traceparent", tc.given)
 			}
-			if _, err := rt.RoundTrip(req); !errors.Is(err, answer) { //nolint:bodyclose // there is none
+			if _, err := rt.RoundTrip(req); !errors.Is(err, answer) { //nolint:bodyclose // there is no body
 				t.Errorf("error %v", err)
 			}
 			if got != tc.want {
@@ -111,7 +112,7 @@ func TestTransportIsFoundThrough(t *testing.T) {
 	inner := &http.Transport{}
 	wrapper, ok := WrapTransport()(inner).(utilnet.RoundTripperWrapper)
 	if !ok || wrapper.WrappedRoundTripper() != inner {
-		t.Error("client-go can't find the transport inside")
+		t.Error("WrappedRoundTripper() does not return the inner transport")
 	}
 	if wrapper, ok = WrapTransport()(nil).(utilnet.RoundTripperWrapper); !ok || wrapper.WrappedRoundTripper() != http.DefaultTransport {
 		t.Error("nil is not the default transport")
@@ -124,7 +125,7 @@ func TestTransportWithoutHeaders(t *testing.T) {
 	defer span.End()
 	req := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1", nil)
 	req.Header = nil
-	if _, err := WrapTransport(WithTracerProvider(tp))(&http.Transport{}).RoundTrip(req); err == nil { //nolint:bodyclose // there is none
-		t.Error("http.Transport takes a request without headers")
+	if _, err := WrapTransport(WithTracerProvider(tp))(&http.Transport{}).RoundTrip(req); err == nil { //nolint:bodyclose // there is no body
+		t.Error("RoundTrip(request without headers) = nil, want http.Transport's error")
 	}
 }

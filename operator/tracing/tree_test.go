@@ -17,7 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// wantTree is the product's tree, with Deployments in the places of Head and ChildA.
+// wantTree is the sample operator's tree, with Deployments instead of Head and ChildA.
 const wantTree = `
 admit Deployment [SERVER operator.object.name=owner]
   reconcile Deployment [CONSUMER operator.object.name=owner]
@@ -31,7 +31,7 @@ admit Deployment [SERVER operator.object.name=owner]
   converge Deployment [INTERNAL operator.object.name=owner]
 `
 
-// TestTree runs the steps of the product's example, as a cluster would, and wants its tree.
+// TestTree runs the steps of the sample, as a cluster would, and compares the tree.
 func TestTree(t *testing.T) {
 	tp := tracingtest.NewTracerProvider()
 	opts := []Option{WithTracerProvider(tp), WithConverge(&appsv1.Deployment{})}
@@ -81,7 +81,7 @@ func TestTree(t *testing.T) {
 	for _, s := range tp.Spans() {
 		for _, l := range s.Links {
 			if l.SpanContext.TraceID() == s.Context.TraceID() {
-				t.Errorf("%s links into its own trace", s.Name)
+				t.Errorf("%s has a link to its own trace", s.Name)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// What can happen to an object, as the first word of a trigger.
+// Types of events, as the first word of a trigger.
 const (
 	eventCreate  = "create"
 	eventUpdate  = "update"
@@ -21,7 +21,7 @@ const (
 	eventGeneric = "generic"
 )
 
-// triggerPredicate notes events, and lets them pass.
+// triggerPredicate records events, and accepts all of them.
 type triggerPredicate[R comparable] struct{ queue *QueueObserver[R] }
 
 var _ predicate.Predicate = triggerPredicate[string]{}
@@ -50,8 +50,8 @@ func (p triggerPredicate[R]) Generic(e event.GenericEvent) bool {
 	return true
 }
 
-// note notes the event for each request that it may lead to. Who owned the object before an update is told
-// of it as well.
+// note records the event for each request that it may add. An update also counts for the requests
+// of the old object, whose owners may differ.
 func (p triggerPredicate[R]) note(action string, old, obj client.Object) {
 	q := p.queue
 	if q.cfg.off() || q.requests == nil || absent(obj) {
@@ -72,7 +72,8 @@ func (p triggerPredicate[R]) note(action string, old, obj client.Object) {
 	}
 }
 
-// trigger reads an event. An invalid context is ignored: the reconcile that reads the object logs it.
+// trigger reads an event. An invalid context is ignored: the reconcile that reads the object logs
+// it.
 func (c *config) trigger(action string, obj client.Object) trigger {
 	kind := kindOf(obj, c.scheme)
 	t := trigger{
@@ -90,8 +91,9 @@ func (c *config) trigger(action string, obj client.Object) trigger {
 	return t
 }
 
-// requestsFor gives the requests that For and Owns make of an object for a controller of a kind. Whether
-// the owner of a namespaced object is in its namespace or in none is not known here, so it may be either.
+// requestsFor returns a function that returns the requests of For and Owns for an object, for a
+// controller of a kind. It cannot know whether the owner of a namespaced object is namespaced, so
+// it returns both requests.
 func requestsFor(kind schema.GroupVersionKind, scheme *runtime.Scheme) func(client.Object) []reconcile.Request {
 	return func(obj client.Object) []reconcile.Request {
 		var out []reconcile.Request
@@ -114,12 +116,13 @@ func requestsFor(kind schema.GroupVersionKind, scheme *runtime.Scheme) func(clie
 	}
 }
 
-// sameKind compares groups as well, unless a scheme did not know one of the two; then it has no version.
+// sameKind also compares groups if a scheme knew both kinds. A kind that the scheme did not know
+// has no version.
 func sameKind(a, b schema.GroupVersionKind) bool {
 	return a.Kind == b.Kind && (a.Group == b.Group || a.Version == "" || b.Version == "")
 }
 
-// absent reports whether there is no object, in whatever way.
+// absent reports whether obj is nil or a nil pointer.
 func absent(obj client.Object) bool {
 	if obj == nil {
 		return true

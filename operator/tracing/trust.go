@@ -11,9 +11,10 @@ import (
 // tokenFile holds the token of the service account in a pod.
 const tokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path, not a credential
 
-// ownServiceAccount returns a set with the user name of the pod's service account. Only the token names
-// it without a request to the API server. The set is nil outside a pod. The file is read once, because a
-// pod keeps its account. The caller must not change the set.
+// ownServiceAccount returns a set with the user name of the pod's service account. It reads the
+// name from the token, which is the only source that needs no request to the API server. The set is
+// nil outside a pod. The file is read once, because a pod's account does not change. The caller
+// must not change the set.
 var ownServiceAccount = sync.OnceValue(func() map[string]bool {
 	token, err := os.ReadFile(tokenFile)
 	if err != nil {
@@ -25,8 +26,8 @@ var ownServiceAccount = sync.OnceValue(func() map[string]bool {
 	return nil
 })
 
-// tokenSubject returns the claim "sub" of a service account's JWT, or "". It does not verify the token,
-// which the process reads from its own file.
+// tokenSubject returns the claim "sub" of a service account's JWT, or "". It does not verify the
+// token, which the process reads from its own file.
 func tokenSubject(token string) string {
 	parts := strings.Split(strings.TrimSpace(token), ".")
 	if len(parts) != 3 {

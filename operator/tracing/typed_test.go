@@ -13,7 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// shard is a request that is no reconcile.Request.
+// shard is a request of another type than reconcile.Request.
 type shard struct {
 	name   string
 	number int
@@ -74,7 +74,7 @@ func TestTypedReconciler(t *testing.T) {
 	}
 }
 
-// with gives the attributes of both.
+// with merges two sets of attributes.
 func with(a, b map[attribute.Key]any) map[attribute.Key]any {
 	out := map[attribute.Key]any{}
 	for _, m := range []map[attribute.Key]any{a, b} {
@@ -85,15 +85,15 @@ func with(a, b map[attribute.Key]any) map[attribute.Key]any {
 	return out
 }
 
-// TestNilReconcilerStaysNil: controller-runtime checks for it, and has an error for it.
+// TestNilReconcilerStaysNil: controller-runtime reports a nil reconciler as an error.
 func TestNilReconcilerStaysNil(t *testing.T) {
 	if r := WrapReconciler(&appsv1.Deployment{}, nil); r != nil {
-		t.Errorf("WrapReconciler gives %T", r)
+		t.Errorf("WrapReconciler(nil) = %T, want nil", r)
 	}
 	if r := WrapTypedReconciler[shard](nil, nil, nil); r != nil {
-		t.Errorf("WrapTypedReconciler gives %T", r)
+		t.Errorf("WrapTypedReconciler(nil) = %T, want nil", r)
 	}
 	if r := WrapObjectReconciler[*appsv1.Deployment](nil); r != nil {
-		t.Errorf("WrapObjectReconciler gives %T", r)
+		t.Errorf("WrapObjectReconciler(nil) = %T, want nil", r)
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 type untrustedKey struct{}
 
-// withUntrusted marks untrusted contexts for samplers. The mark is in the start context, because links and
-// parents have no field for it.
+// withUntrusted marks untrusted contexts for samplers. The mark is in the start context, because
+// links and parents have no field for it.
 func withUntrusted(ctx context.Context, untrusted []trace.SpanContext) context.Context {
 	if len(untrusted) == 0 {
 		return ctx
@@ -17,14 +17,15 @@ func withUntrusted(ctx context.Context, untrusted []trace.SpanContext) context.C
 	return context.WithValue(ctx, untrustedKey{}, untrusted)
 }
 
-// HasUntrusted reports whether a span that starts from ctx has an untrusted parent or link. Samplers pass
-// the ParentContext of their SamplingParameters. It is safe for concurrent use.
+// HasUntrusted reports whether a span that starts from ctx has an untrusted parent or link.
+// Samplers pass the ParentContext of their SamplingParameters. It is safe for concurrent use.
 func HasUntrusted(ctx context.Context) bool {
 	return ctx.Value(untrustedKey{}) != nil
 }
 
-// IsUntrusted reports whether sc, the parent or a link of a span that starts from ctx, came from a user
-// who is not a trusted writer. A sampler should ignore its sampled flag. It is safe for concurrent use.
+// IsUntrusted reports whether sc, the parent or a link of a span that starts from ctx, came from a
+// user that is not a trusted writer. Samplers should ignore its sampled flag. It is safe for
+// concurrent use.
 func IsUntrusted(ctx context.Context, sc trace.SpanContext) bool {
 	untrusted, _ := ctx.Value(untrustedKey{}).([]trace.SpanContext)
 	for _, f := range untrusted {

@@ -7,10 +7,9 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// level2 gives a traceparent to OpenTelemetry's propagator such that it comes out as W3C Trace Context
-// level 2 says. That propagator is stricter about flags, for it refuses all that it does not know, where
-// unknown ones are to be ignored; and laxer about a dash at the end, which version 00 does not have.
-// Whatever else is wrong it finds out itself.
+// level2 rewrites a traceparent so that OpenTelemetry's propagator reads it as W3C Trace Context
+// level 2 requires. The propagator rejects unknown flags, which must be ignored, and accepts a
+// trailing dash, which version 00 does not allow. It detects all other errors itself.
 func level2(traceparent string) string {
 	const version, length = "00-", 55
 	if len(traceparent) < length || !strings.HasPrefix(traceparent, version) {
@@ -26,8 +25,8 @@ func level2(traceparent string) string {
 	return traceparent[:length-2] + known
 }
 
-// knownFlags keeps the two lowest flags of two hexadecimal digits. It is false where nothing is to be
-// changed: for flags that are known, and for what are no flags.
+// knownFlags clears all but the two lowest flags of two hexadecimal digits. It returns false if
+// nothing must change: for known flags, and for digits that are not hexadecimal.
 func knownFlags(high, low byte) (string, bool) {
 	const digits = "0123456789abcdef"
 	i := strings.IndexByte(digits, low)
@@ -37,9 +36,9 @@ func knownFlags(high, low byte) (string, bool) {
 	return "0" + digits[i&3:i&3+1], true
 }
 
-// level2State leaves out members of a tracestate that are only white space, of which OpenTelemetry's parser
-// knows no more than the empty ones. (That a key begins with a digit, as level 2 allows, it does not know
-// either, and then takes the tracestate for invalid. Nothing can be done about that here.)
+// level2State drops members of a tracestate that are only white space, which OpenTelemetry's parser
+// rejects. (The parser also rejects keys that begin with a digit, which level 2 allows. That cannot
+// be fixed here.)
 func level2State(tracestate string) string {
 	const space = " \t"
 	if !strings.ContainsAny(tracestate, space) {
@@ -50,7 +49,7 @@ func level2State(tracestate string) string {
 	return strings.Join(members, ",")
 }
 
-// level2Value is level2 or level2State, and other keys' values as they are.
+// level2Value applies level2 or level2State, and returns the values of other keys unchanged.
 func level2Value(key, value string) string {
 	switch key {
 	case TraceparentKey:
@@ -62,8 +61,8 @@ func level2Value(key, value string) string {
 	}
 }
 
-// headerCarrier reads HTTP headers as level 2 says: several traceparents are none, several tracestates
-// are one.
+// headerCarrier reads HTTP headers by level 2: it ignores repeated traceparents, and joins repeated
+// tracestates.
 type headerCarrier struct{ propagation.HeaderCarrier }
 
 // Get implements propagation.TextMapCarrier.

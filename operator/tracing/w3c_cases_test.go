@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// w3cCase is a context as it comes, and what W3C Trace Context level 2 makes of it.
+// w3cCase is a received context, and its meaning by W3C Trace Context level 2.
 type w3cCase struct {
 	parent, state string
 	valid         bool
@@ -20,7 +20,7 @@ const (
 	w3cParent = "00-" + w3cIDs + "-01"
 )
 
-// w3cParents are traceparents, by what is special about them.
+// w3cParents are traceparents, by their special property.
 func w3cParents() map[string]w3cCase {
 	valid := func(parent string, flags trace.TraceFlags) w3cCase {
 		return w3cCase{parent: parent, valid: true, flags: flags}
@@ -93,7 +93,7 @@ func w3cParents() map[string]w3cCase {
 	return cases
 }
 
-// w3cStates are tracestates beside a valid traceparent. An invalid one is left out as a whole.
+// w3cStates are tracestates for a valid traceparent. An invalid tracestate is dropped as a whole.
 func w3cStates() map[string]w3cCase {
 	members := func(n int) string {
 		var list []string

@@ -20,7 +20,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// onObject puts the case on an object, as a context of its present generation.
+// onObject adds the case to an object, as a context of its current generation.
 func (tc w3cCase) onObject(d *appsv1.Deployment) {
 	d.Annotations = map[string]string{originKey: fmt.Sprintf("b7ad6b7169203331-%d-%d", max(d.Generation-1, 0), time.Now().UnixNano())}
 	if tc.parent != "" {
@@ -31,7 +31,7 @@ func (tc w3cCase) onObject(d *appsv1.Deployment) {
 	}
 }
 
-// check compares a context with what it should be; an invalid one where there should be none.
+// check compares a context with the expected one, which is invalid if there should be none.
 func (tc w3cCase) check(t *testing.T, where string, sc trace.SpanContext) {
 	t.Helper()
 	if sc.IsValid() != tc.valid || sc.TraceFlags() != tc.flags || sc.TraceState().String() != tc.wantState {
@@ -77,7 +77,8 @@ func (tc w3cCase) extracted(t *testing.T) {
 	tc.checkLines(t, "extracted", logged.lines)
 }
 
-// checkLines: an invalid context is logged once, short, and without what a terminal would obey.
+// checkLines checks that an invalid context is logged once, truncated, and without control
+// characters.
 func (tc w3cCase) checkLines(t *testing.T, where string, lines []string) {
 	t.Helper()
 	want := 0
@@ -94,7 +95,8 @@ func (tc w3cCase) checkLines(t *testing.T, where string, lines []string) {
 	}
 }
 
-// reconciled: the span is a child of the context, or there was none; and what it writes is valid.
+// reconciled checks that the span is a child of the context, or a root if the context is invalid,
+// and that the written context is valid.
 func (tc w3cCase) reconciled(t *testing.T) {
 	t.Helper()
 	owner := deployment("owner", tc.onObject)
@@ -124,7 +126,8 @@ func (tc w3cCase) reconciled(t *testing.T) {
 	}
 }
 
-// admitted: in either form, a user's context is a link or nothing, and the object gets another.
+// admitted checks both forms of webhooks: a user's context is a link or ignored, and the object
+// gets another context.
 func (tc w3cCase) admitted(t *testing.T) {
 	t.Helper()
 	obj := submitted(tc.onObject)
@@ -166,7 +169,7 @@ func (tc w3cCase) inHeader(t *testing.T) {
 	tc.check(t, "header", trace.SpanContextFromContext(ctx))
 }
 
-// TestHeaderTwice: several traceparents say nothing, and several tracestates are one list.
+// TestHeaderTwice: repeated traceparents are ignored, and repeated tracestates are one list.
 func TestHeaderTwice(t *testing.T) {
 	read := WebhookContext(WithTracerProvider(tracingtest.NewTracerProvider()))
 	twice := http.Header{"Traceparent": {w3cParent, w3cParent}}
@@ -177,7 +180,7 @@ func TestHeaderTwice(t *testing.T) {
 	w3cCase{valid: true, flags: 1, wantState: "a=1,b=2,c=3"}.check(t, "header", trace.SpanContextFromContext(read(t.Context(), &http.Request{Header: lists})))
 }
 
-// TestOtherPropagatorsValues: what is not W3C Trace Context is not read as such.
+// TestOtherPropagatorsValues: values of other propagators are not changed.
 func TestOtherPropagatorsValues(t *testing.T) {
 	for key, value := range map[string]string{"b3": w3cParent + "-", "baggage": "a=1, ,b=2"} {
 		if got := level2Value(key, value); got != value {

@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// waitingSpan is a read, or a write that changed nothing, that has ended and waits for the span of its reconcile. A reconcile that does
-// no more exports nothing.
+// waitingSpan is a read, or a write that changed nothing, that has ended and waits for the span of
+// its reconcile. If that span never starts, it is not exported.
 type waitingSpan struct {
 	action     string
 	id         objectID
@@ -18,7 +18,7 @@ type waitingSpan struct {
 	err        error
 }
 
-// replay makes the span, below that of ctx.
+// replay creates the span as a child of the span in ctx.
 func (w *waitingSpan) replay(ctx context.Context, c *config) {
 	attributes := w.id.attributes()
 	if w.unchanged {
@@ -30,7 +30,7 @@ func (w *waitingSpan) replay(ctx context.Context, c *config) {
 	span.End(trace.WithTimestamp(w.end))
 }
 
-// wait keeps a span until the reconcile's span starts, if it ever does.
+// wait stores a span until the reconcile's span starts.
 func (s *session) wait(w waitingSpan) {
 	s.mu.Lock()
 	begun := !s.began.IsZero()
@@ -42,7 +42,7 @@ func (s *session) wait(w waitingSpan) {
 		s.dropped++
 	}
 	s.mu.Unlock()
-	if begun { // it started meanwhile
+	if begun { // meanwhile
 		w.replay(&s.inside, s.cfg)
 	}
 }
@@ -54,7 +54,7 @@ func (s *session) hasBegun() bool {
 	return !s.began.IsZero()
 }
 
-// waitingEvent is an event that does not start the reconcile's span.
+// waitingEvent is an event that waits for the reconcile's span, without starting it.
 type waitingEvent struct {
 	name       string
 	at         time.Time
@@ -65,7 +65,7 @@ func (e waitingEvent) addTo(span trace.Span) {
 	span.AddEvent(e.name, trace.WithTimestamp(e.at), trace.WithAttributes(e.attributes...))
 }
 
-// event adds an event to the reconcile's span, once that has started.
+// event adds an event to the reconcile's span, as soon as it has started.
 func (s *session) event(e waitingEvent) {
 	s.mu.Lock()
 	begun := !s.began.IsZero()
@@ -78,7 +78,7 @@ func (s *session) event(e waitingEvent) {
 	}
 }
 
-// flush makes what waited for the reconcile's span, which has just started.
+// flush creates the waiting spans and events, after the reconcile's span started.
 func (s *session) flush(span trace.Span, began time.Time) {
 	s.mu.Lock()
 	waiting, events, dropped := s.waiting, s.events, s.dropped

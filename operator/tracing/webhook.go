@@ -10,41 +10,44 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// WrapDefaulter returns a defaulter that calls d and starts a trace for each change that a user makes.
-// A change creates an object, or updates any of its fields outside metadata and status. Its span is
-// "admit {Kind}" of kind SERVER and has ended when Default returns. The wrapper writes the span's context
-// into the object's annotations and links the span to the object's last trace. The span means that the
-// webhook admitted the object: validation or a quota may still refuse it. A d that is nil, or a nil
-// pointer, defaults nothing.
+// WrapDefaulter returns a defaulter that calls d and starts a trace for each change that a user
+// makes. A change creates an object, or updates any of its fields outside metadata and status. Its
+// span is "admit {Kind}" of kind SERVER and has ended when Default returns. The wrapper writes the
+// span's context into the object's annotations and links the span to the object's last trace. The
+// span means that the webhook admitted the object: validation or a quota may still reject it. If d
+// is nil or a nil pointer, it sets no defaults.
 //
-// The wrapper answers every other request as d does, with one exception. If an untrusted user adds or
-// changes tracing annotations without a change of the spec, the wrapper restores the old ones. Otherwise
-// such a user could choose the trace of the next reconciles and whether they are sampled. An update that
-// only removes tracing annotations passes, so that an operator which replaces all annotations comes to rest.
+// The wrapper answers every other request as d does, with one exception. If an untrusted user adds
+// or changes tracing annotations without a change of the spec, the wrapper restores the old ones.
+// Otherwise such a user could choose the trace of the next reconciles and whether they are sampled.
+// An update that only removes tracing annotations passes, so that an operator that replaces all
+// annotations does not loop.
 //
-// An untrusted context in the annotations or in the request's header ([WebhookContext]) becomes a link,
-// the parent or nothing ([WithUntrustedContext]). A malformed one is logged once and replaced. The
-// contexts of trusted writers ([WithTrustedWriters]) stay. Requests of the operator's own user are
-// answered unchanged: they get a span only if they carry a context, as a child of it.
+// An untrusted context in the annotations or in the request's header ([WebhookContext]) becomes a
+// link, the parent or nothing ([WithUntrustedContext]). A malformed context is logged once and
+// replaced. The wrapper keeps the contexts of trusted writers ([WithTrustedWriters]). It answers
+// requests of the operator's own user unchanged: they get a span only if they carry a context, as a
+// child of it.
 //
-// One change is one trace, although the API server may call several webhooks for it: one per API version,
-// a reinvoked one, or a replica in another process. The first makes the span. Later ones keep its
-// context, and only have a span, a child of the first, if they refuse the object. A webhook recognizes
-// the contexts of its own process for a minute, and those of other processes by the object's
-// managedFields: the API server lists in them what the user sent. If the user sent an origin annotation
-// too, the webhook of another process becomes a new trace with a link.
+// One change is one trace, although the API server may call several webhooks for it: one per API
+// version, a reinvoked one, or a replica in another process. The first webhook creates the span.
+// Later ones keep its context. They have a span, a child of the first, only if they deny the
+// object. A webhook recognizes the contexts of its own process for a minute, and those of other
+// processes by the object's managedFields, in which the API server lists the fields of the user's
+// request. If the user sent an origin annotation too, the webhook of another process starts a new
+// trace with a link.
 //
-// The comparison uses the object that d returns and the old object. If the API server drops the change
-// after the webhook, for example because of another webhook, the annotations alone are stored. In a dry
-// run the object gets a random context that is not sampled, and no span is exported. An object whose
-// annotations would exceed 256 KiB gets no context.
+// The comparison uses the object that d returns and the old object. If the API server drops the
+// change after the webhook, for example because of another webhook, only the annotations are
+// stored. In a dry run the object gets a random context that is not sampled, and no span is
+// exported. An object whose annotations would exceed 256 KiB gets no context.
 //
-// Default returns the errors of d, and tracing never denies a request. An API status error below 500 with
-// a reason, such as apierrors.NewForbidden, is a denial: the span has an event "denied" and no error. The
-// request comes from the context ([admission.RequestFromContext]). A call without a request, with a nil
-// object, or for anything except the creation or update of a main resource goes to d unchanged. So does
-// every call while tracing is off. If a defaulter is wrapped twice, the outer wrapper traces it. The wrapper
-// is as safe for concurrent use as d.
+// Default returns the errors of d, and tracing never denies a request. An API status error below
+// 500 with a reason, such as apierrors.NewForbidden, is a denial: the span has an event "denied"
+// and no error. The request is read from the context ([admission.RequestFromContext]). The wrapper
+// only calls d without a request, for a nil object, for any request except the creation or update
+// of a main resource, and while tracing is off. If a defaulter is wrapped twice, the outer wrapper
+// traces it. The wrapper is as safe for concurrent use as d.
 func WrapDefaulter[T runtime.Object](d admission.Defaulter[T], opts ...Option) admission.Defaulter[T] {
 	if isNil(d) {
 		d = nil
@@ -52,10 +55,11 @@ func WrapDefaulter[T runtime.Object](d admission.Defaulter[T], opts ...Option) a
 	return &tracedDefaulter[T]{inner: d, cfg: newConfig(opts)}
 }
 
-// WebhookContext returns a function for the webhook builder's WithContextFunc. The function reads the
-// trace context from the header of the API server's request, so that [WrapDefaulter] and
-// [WrapAdmissionHandler] can use it. It ignores a malformed header and a repeated traceparent. It returns
-// the context unchanged for a nil request and while tracing is off. It is safe for concurrent use.
+// WebhookContext returns a function for the webhook builder's WithContextFunc. The function reads
+// the trace context from the header of the API server's request, so that [WrapDefaulter] and
+// [WrapAdmissionHandler] can use it. It ignores a malformed header and a repeated traceparent. It
+// returns the context unchanged for a nil request and while tracing is off. It is safe for
+// concurrent use.
 func WebhookContext(opts ...Option) func(context.Context, *http.Request) context.Context {
 	c := newConfig(opts)
 	return func(ctx context.Context, r *http.Request) context.Context {

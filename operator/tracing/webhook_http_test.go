@@ -29,10 +29,10 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// inner is what the operator's webhook does, whatever its form.
+// inner is the operator's webhook, in every form.
 type inner struct {
 	mutate  func(*appsv1.Deployment)
-	refuses error // apierrors.NewForbidden is a denial, others are errors
+	refuses error // apierrors.NewForbidden is a denial, other errors are failures
 	panics  bool
 }
 
@@ -72,7 +72,7 @@ func (i inner) Handle(ctx context.Context, req admission.Request) admission.Resp
 	return admission.PatchResponseFromRaw(req.Object.Raw, data)
 }
 
-// asBytes answers with a patch that is ready for the wire.
+// asBytes answers with an encoded patch.
 func (i inner) asBytes(ctx context.Context, req admission.Request) admission.Response {
 	resp := i.Handle(ctx, req)
 	if err := resp.Complete(req); err != nil {
@@ -99,10 +99,10 @@ var forms = map[string]func(inner, ...Option) *webhook.Admission{
 	},
 }
 
-// answer is what comes over HTTP, and what was recorded and logged.
+// answer is the HTTP response with the recorded spans and the log.
 type answer struct {
 	response admissionv1.AdmissionResponse
-	object   map[string]any // as the API server makes it
+	object   map[string]any // the object that the API server stores
 	spans    []tracingtest.Span
 	lines    []string
 }
@@ -153,7 +153,7 @@ func post(t *testing.T, serve func(...Option) *webhook.Admission, req admissionv
 	return answer{*review.Response, applied(t, req.Object.Raw, review.Response), tp.Spans(), logged.lines}
 }
 
-// applied is the object with the patch of the answer.
+// applied returns the object with the patch of the answer applied.
 func applied(t *testing.T, raw []byte, resp *admissionv1.AdmissionResponse) map[string]any {
 	t.Helper()
 	if len(resp.Patch) > 0 {
@@ -166,7 +166,7 @@ func applied(t *testing.T, raw []byte, resp *admissionv1.AdmissionResponse) map[
 		}
 	}
 	var object map[string]any
-	_ = json.Unmarshal(raw, &object) // not all tests send one
+	_ = json.Unmarshal(raw, &object) // some tests send no object
 	return object
 }
 
@@ -180,7 +180,8 @@ func (a answer) annotations() map[string]string {
 	return out
 }
 
-// summary is what must be the same in all forms, its random ids replaced by what they stand for.
+// summary is the part of an answer that must be the same in all forms. Random ids are replaced by
+// their meaning.
 type summary struct {
 	Allowed     bool
 	Annotations map[string]string
@@ -194,7 +195,7 @@ func (a answer) summary() summary {
 		s.Replicas = spec["replicas"]
 	}
 	stored, valid := newConfig(nil).extractFrom(s.Annotations)
-	if a.response.Allowed && valid && !strings.HasPrefix(stored.sc.SpanID().String(), "00000000000000") { // a made one
+	if a.response.Allowed && valid && !strings.HasPrefix(stored.sc.SpanID().String(), "00000000000000") { // a generated id
 		of := "nobody's"
 		for _, span := range a.spans {
 			if span.Context.SpanID() == stored.sc.SpanID() && span.Context.TraceID() == stored.sc.TraceID() && span.Start.UnixNano() == stored.origin.start.UnixNano() {
@@ -225,7 +226,7 @@ func (a answer) summary() summary {
 	return s
 }
 
-// reviewOf is the API server's request; an update where old is there.
+// reviewOf returns the API server's request: an update if old is not nil, else a create.
 func reviewOf(t *testing.T, old, obj *appsv1.Deployment, user string, dryRun bool) admissionv1.AdmissionRequest {
 	t.Helper()
 	req := admissionv1.AdmissionRequest{

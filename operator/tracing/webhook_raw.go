@@ -18,22 +18,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// WrapAdmissionHandler returns a handler that traces requests as [WrapDefaulter] does. It is for handlers
-// of raw requests, which [admission.Webhook] serves. It reads the object from the request, applies the
-// patches of h to it, and appends the operations for the tracing annotations to the response. A nil h,
-// nil pointer or nil HandlerFunc allows every request. Unlike a defaulter, such a handler sends no patch
-// for the fields that a Go type adds.
+// WrapAdmissionHandler returns a handler that traces requests as [WrapDefaulter] does. It is for
+// handlers of raw requests, which [admission.Webhook] serves. It reads the object from the request,
+// applies the patches of h to it, and appends the operations for the tracing annotations to the
+// response. A nil h, nil pointer or nil HandlerFunc allows every request. Unlike a defaulter, such
+// a handler sends no patch for the fields that a Go type adds.
 //
-// A response that does not allow the request is returned unchanged. Its span has an event "denied", or an
-// error if the handler failed: a code of 500 or more, or a code of 400 or more without a reason, except
-// 403, as [admission.Errored] returns. An object that is not a JSON object with string annotations gets no
-// span and no context. If the API server cannot apply the patches of h, the object gets no context and the
-// span has an error. Requests for anything except the creation or update of a main resource go to h
-// unchanged. So does every request while tracing is off.
+// A response that does not allow the request is returned unchanged. Its span has an event "denied",
+// or an error if the handler failed: a code of 500 or more, or a code of 400 or more without a
+// reason, except 403, as [admission.Errored] returns. An object that is not a JSON object with
+// string annotations gets no span and no context. If the API server cannot apply the patches of h,
+// the object gets no context and the span has an error. Requests for anything except the creation
+// or update of a main resource go to h unchanged. So does every request while tracing is off.
 //
-// Handlers in [admission.MultiMutatingHandler] do not see the patches of each other: wrap the combined
-// handler, not its parts. A panic of h is recorded and continues. The wrapper is as safe for concurrent
-// use as h.
+// Handlers in [admission.MultiMutatingHandler] do not see the patches of each other: wrap the
+// combined handler, not its parts. A panic of h is recorded and continues. The wrapper is as safe
+// for concurrent use as h.
 func WrapAdmissionHandler(h admission.Handler, opts ...Option) admission.Handler {
 	if f, ok := h.(admission.HandlerFunc); ok && f == nil || isNil(h) {
 		h = admission.HandlerFunc(allow)
@@ -75,7 +75,7 @@ func (h *rawHandler) admit(a *admissionRun) admission.Response {
 		}
 		b, err := patched(a.req.Object.Raw, &resp)
 		if b != nil {
-			a.becomes(&unstructured.Unstructured{Object: b})
+			a.setObject(&unstructured.Unstructured{Object: b})
 		}
 		return err
 	})
@@ -88,8 +88,8 @@ func (h *rawHandler) admit(a *admissionRun) admission.Response {
 	return resp
 }
 
-// becomes sets the object that the inner webhook returned.
-func (a *admissionRun) becomes(obj *unstructured.Unstructured) {
+// setObject sets the object that the inner webhook returned.
+func (a *admissionRun) setObject(obj *unstructured.Unstructured) {
 	a.span.mu.Lock() // begin reads obj with this lock held
 	defer a.span.mu.Unlock()
 	a.obj = obj
@@ -122,8 +122,8 @@ func readRaw(raw []byte) (jsonObject, error) {
 	}
 }
 
-// refusal converts the result of a response that does not allow the request to an error. The result may
-// be incomplete: [admission.Response.Complete] runs later.
+// refusal converts the result of a response that does not allow the request to an error. The result
+// may be incomplete: [admission.Response.Complete] runs later.
 func refusal(result *metav1.Status) error {
 	if result == nil {
 		result = &metav1.Status{Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden}
@@ -131,7 +131,8 @@ func refusal(result *metav1.Status) error {
 	return &apierrors.StatusError{ErrStatus: *result}
 }
 
-// patched applies the patch of a response to an object. It returns nil if the response has no patch.
+// patched applies the patch of a response to an object. It returns nil if the response has no
+// patch.
 func patched(raw []byte, resp *admission.Response) (jsonObject, error) {
 	data := resp.Patch
 	switch {
@@ -163,8 +164,8 @@ func patched(raw []byte, resp *admission.Response) (jsonObject, error) {
 	return b, nil
 }
 
-// contextPatch returns the fewest operations that make the object's tracing annotations equal to values.
-// They remove the tracing annotations if there is no room for them.
+// contextPatch returns the fewest operations that make the object's tracing annotations equal to
+// values. They remove the tracing annotations if there is no room for them.
 func contextPatch(b jsonObject, keys annotationKeys, values map[string]string) []jsonpatch.Operation {
 	before := (&unstructured.Unstructured{Object: b}).GetAnnotations()
 	after := keys.put(before, values)
@@ -197,8 +198,8 @@ func contextPatch(b jsonObject, keys annotationKeys, values map[string]string) [
 // pointerEscape escapes a key for a JSON pointer (RFC 6901).
 var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
-// extend appends operations to a response, to Patches or Patch, whichever the response uses. It does not
-// write to the slices of the response, which other responses may share.
+// extend appends operations to a response, to Patches or Patch, whichever the response uses. It
+// does not write to the slices of the response, which other responses may share.
 func extend(resp *admission.Response, ops []jsonpatch.Operation) {
 	if len(resp.Patches) > 0 || len(resp.Patch) == 0 {
 		resp.Patches = slices.Concat(resp.Patches, ops)

@@ -21,7 +21,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// TestAdmissionForms sends the same requests to the same webhook in each form: spans and annotations are the same.
+// TestAdmissionForms sends the same requests to each form of the same webhook. Spans and
+// annotations must be the same.
 func TestAdmissionForms(t *testing.T) {
 	last, other := sampledContext(1), sampledContext(5)
 	old := func(edit ...func(*appsv1.Deployment)) *appsv1.Deployment {
@@ -50,7 +51,7 @@ func TestAdmissionForms(t *testing.T) {
 		user     string
 		dryRun   bool
 		inner    inner
-		want     map[string]string // annotations; nil for what was sent
+		want     map[string]string // annotations; nil means those in the request
 		says     []string          // parts of a span; nil for no span
 		refused  bool
 	}{
@@ -108,7 +109,7 @@ func TestAdmissionForms(t *testing.T) {
 	}
 }
 
-// TestRawRequestsThatStay: what tracing has nothing to do with goes to the handler and back as it is.
+// TestRawRequestsThatStay: requests without a meaning for tracing pass through unchanged.
 func TestRawRequestsThatStay(t *testing.T) {
 	answered := admission.Patched("as it was", jsonpatch.NewOperation("add", "/spec", map[string]any{}))
 	object := reviewOf(t, nil, submitted(), "alice", false)
@@ -150,7 +151,8 @@ func TestRawRequestsThatStay(t *testing.T) {
 	}
 }
 
-// TestRawPatchesThatCannotBe: a patch that the API server will refuse is not made worse, and the span says so.
+// TestRawPatchesThatCannotBe: a patch that the API server will reject is not extended, and the span
+// has an error.
 func TestRawPatchesThatCannotBe(t *testing.T) {
 	bytesOf := func(patch string, as *admissionv1.PatchType) admission.Response {
 		return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Allowed: true, Patch: []byte(patch), PatchType: as}}
@@ -181,14 +183,15 @@ func TestRawPatchesThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestRawRefusals: the handler's answer is handed on, and its span tells a denial from a failure.
+// TestRawRefusals: the handler's answer is returned unchanged, and the span distinguishes a denial
+// from a failure.
 func TestRawRefusals(t *testing.T) {
 	status := func(code int32, reason metav1.StatusReason) admission.Response {
 		return admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Result: &metav1.Status{Code: code, Reason: reason, Message: "because"}}}
 	}
 	for name, tc := range map[string]struct {
 		resp      admission.Response
-		errorType string // "" for a denial
+		errorType string // "" means a denial
 	}{
 		"denied":                {admission.Denied("because"), ""},
 		"nothing said":          {admission.Response{}, ""},
@@ -225,7 +228,7 @@ func TestRawRefusals(t *testing.T) {
 	}
 }
 
-// TestRawNilAllows, also where nothing is traced.
+// TestRawNilAllows: a nil handler allows every request, with tracing on or off.
 func TestRawNilAllows(t *testing.T) {
 	var none admission.HandlerFunc
 	var pointer *inner
@@ -242,7 +245,7 @@ func TestRawNilAllows(t *testing.T) {
 	}
 }
 
-// TestContextPatch: no more operations than are needed, and keys that are written as JSON pointers are.
+// TestContextPatch: the patch has the fewest operations, and escapes keys for JSON pointers.
 func TestContextPatch(t *testing.T) {
 	keys := newConfig([]Option{WithAnnotationPrefix("a~b/")}).keys
 	op := jsonpatch.NewOperation
@@ -278,7 +281,7 @@ func TestContextPatch(t *testing.T) {
 	}
 }
 
-// TestRawSharedPatches: a handler may answer with the same slice again and again.
+// TestRawSharedPatches: a handler may return the same slice for every request.
 func TestRawSharedPatches(t *testing.T) {
 	shared := make([]jsonpatch.Operation, 1, 10)
 	shared[0] = jsonpatch.NewOperation("add", "/metadata/labels", map[string]any{})

@@ -28,7 +28,7 @@ type defaulterFunc func(context.Context, *appsv1.Deployment) error
 
 func (f defaulterFunc) Default(ctx context.Context, d *appsv1.Deployment) error { return f(ctx, d) }
 
-// admitCase is one request: an update where old is there.
+// admitCase is one request: an update if old is not nil, else a create.
 type admitCase struct {
 	old, obj *appsv1.Deployment
 	user     string
@@ -45,7 +45,7 @@ type admitted struct {
 	err   error
 }
 
-// stored is the context that the object got.
+// stored returns the context on the admitted object.
 func (a admitted) stored() storedContext {
 	s, _ := newConfig(nil).extractFrom(a.obj.Annotations)
 	return s
@@ -98,7 +98,7 @@ func marshal(t *testing.T, v any) []byte {
 	return data
 }
 
-// submitted is a Deployment as a user sends it.
+// submitted returns a Deployment as a user sends it.
 func submitted(edit ...func(*appsv1.Deployment)) *appsv1.Deployment {
 	return deployment("owner", append([]func(*appsv1.Deployment){func(d *appsv1.Deployment) {
 		d.UID, d.Generation = "", 0
@@ -134,7 +134,7 @@ func TestAdmitCreateStartsTrace(t *testing.T) {
 func TestAdmitGenerateName(t *testing.T) {
 	got := admitCase{obj: submitted(func(d *appsv1.Deployment) { d.Name, d.GenerateName = "", "owner-" })}.run(t)
 	if _, ok := spanNamed(t, got.spans, "admit Deployment").Attribute(ObjectNameKey); ok || !got.stored().sc.IsValid() {
-		t.Errorf("a name that is not known yet is there, or no context: %v", got.obj.Annotations)
+		t.Errorf("the span has a generated name before it is known, or there is no context: %v", got.obj.Annotations)
 	}
 }
 
@@ -152,7 +152,8 @@ func TestAdmitReplacesMalformed(t *testing.T) {
 	}
 }
 
-// TestAdmitLogsLittleOfMalformed: the value is a user's and may be as long as annotations may be.
+// TestAdmitLogsLittleOfMalformed: a user's value can be as long as annotations may be, so the log
+// line is truncated.
 func TestAdmitLogsLittleOfMalformed(t *testing.T) {
 	got := admitCase{obj: submitted(func(d *appsv1.Deployment) { d.Annotations[parentKey] = strings.Repeat("x", 256<<10) })}.run(t)
 	if len(got.lines) != 1 || len(got.lines[0]) > 1000 {
@@ -160,7 +161,7 @@ func TestAdmitLogsLittleOfMalformed(t *testing.T) {
 	}
 }
 
-// TestAdmitUnknownFieldChanged: the webhook may be older than the CRD.
+// TestAdmitInnerError: an error of the inner webhook is returned and recorded.
 func TestAdmitInnerError(t *testing.T) {
 	refused := errors.New("refused")
 	got := admitCase{obj: submitted(), inner: func(context.Context, *appsv1.Deployment) error { return refused }}.run(t)
@@ -171,11 +172,11 @@ func TestAdmitInnerError(t *testing.T) {
 		t.Errorf("status %v", s.StatusCode)
 	}
 	if got.stored().sc.IsValid() {
-		t.Error("a refused object carries a context")
+		t.Error("the denied object carries a context")
 	}
 }
 
-// TestAdmitNeverDenies: whatever the request lacks, tracing is no reason to refuse it.
+// TestAdmitNeverDenies: tracing admits incomplete requests.
 func TestAdmitNeverDenies(t *testing.T) {
 	d := WrapDefaulter[*appsv1.Deployment](nil, WithTracerProvider(tracingtest.NewTracerProvider()))
 	for name, ctx := range map[string]context.Context{

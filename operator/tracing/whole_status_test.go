@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
-// thing is an object of a custom kind that nobody has a Go type for.
+// thing returns an object of a custom kind without a Go type.
 func thing() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "example.com/v1", "kind": "Thing", "spec": map[string]any{"size": int64(1)},
@@ -30,8 +30,9 @@ func makeReady(u *unstructured.Unstructured) {
 	}}
 }
 
-// TestStatusOfTheWholeObject: a kind without the status sub-resource has its status written with the rest. For others the API
-// server ignores that, and nothing may be told.
+// TestStatusOfTheWholeObject: a kind without the status subresource writes its status with the rest
+// of the object. For other kinds the API server ignores that part of a write, so it must not be
+// recorded.
 func TestStatusOfTheWholeObject(t *testing.T) {
 	for name, write := range map[string]func(context.Context, client.Client, *unstructured.Unstructured) error{
 		"update Thing": func(ctx context.Context, c client.Client, u *unstructured.Unstructured) error {
@@ -53,7 +54,7 @@ func TestStatusOfTheWholeObject(t *testing.T) {
 				Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 					err := c.Patch(ctx, obj, patch, opts...)
 					if !subresource {
-						obj.SetGeneration(2) // as the API server counts a change of such a status, and of no other
+						obj.SetGeneration(2) // only a kind without the status subresource counts this change
 					}
 					return err
 				},
@@ -77,7 +78,8 @@ func TestStatusOfTheWholeObject(t *testing.T) {
 	}
 }
 
-// TestStatusBySomebodyElse: where the API server leaves the status as it was, what somebody else said in it is not this write's.
+// TestStatusBySomebodyElse: if the API server keeps the status, a status change by another writer
+// is not recorded for this write.
 func TestStatusBySomebodyElse(t *testing.T) {
 	server := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithStatusSubresource(thing()).
 		WithObjects(thing(), deployment("owner", carries(sampledContext(1), 0))).Build()
@@ -100,7 +102,8 @@ func TestStatusBySomebodyElse(t *testing.T) {
 	}
 }
 
-// TestStatusAfterMetadataAlone: who read nothing but metadata does not know what the status was, and tells no change of it.
+// TestStatusAfterMetadataAlone: a reconcile that read only metadata does not know the old status,
+// and records no change of it.
 func TestStatusAfterMetadataAlone(t *testing.T) {
 	ready := thing()
 	makeReady(ready)

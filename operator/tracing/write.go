@@ -21,33 +21,34 @@ const (
 	verbDeleteAll = "delete_all"
 )
 
-// write is one write of the operator, while it runs.
+// write is one write of the operator while it runs.
 type write struct {
 	client  *tracedClient
 	cfg     *config
 	session *session        // nil outside of a reconcile
-	outer   context.Context //nolint:containedctx // the caller's
-	ctx     context.Context //nolint:containedctx // the span's, for the wrapped client
-	span    trace.Span      // nil while it waits
-	lazy    lazySpan        // stands for span while it waits
+	outer   context.Context //nolint:containedctx // the caller's context
+	ctx     context.Context //nolint:containedctx // the context with the span, for the wrapped client
+	span    trace.Span      // nil until it starts
+	lazy    lazySpan        // represents span until it starts
 	start   time.Time
-	began   time.Time // when the change began that the write is part of
+	began   time.Time // start of the write's change
 	verb    string
 	action  string
 	sub     string // the subresource; empty for the object itself
 	id      objectID
 	name    objectName
-	prior   objectFacts // before the write, as far as is known without asking
+	prior   objectFacts // before the write, as far as known without a request
 	read    bool        // the reconcile read the object before
-	noted   bool        // causality knows that it is in flight
+	noted   bool        // causality has recorded it as in flight
 
 	target   client.Object     // whose annotations were replaced
-	before   map[string]string // they
+	before   map[string]string // these annotations
 	finished bool
 }
 
-// begin starts a write's span, and with it the reconcile's. The span of a patch or an apply that may well change nothing waits for the
-// response: an operator that repeats them in each reconcile would never have one that exports nothing.
+// begin starts a write's span, and so the reconcile's span. A patch or an apply that may change
+// nothing waits for the response instead. Otherwise an operator that repeats them in each reconcile
+// would export a span for every reconcile.
 func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID, sentVersion string) *write {
 	w := &write{
 		client: c, cfg: c.cfg, session: sessionFrom(ctx), outer: ctx, start: c.cfg.now(),
@@ -73,7 +74,7 @@ func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID,
 	return w
 }
 
-// waitingWrite starts the span of a write on demand, as for a child.
+// waitingWrite starts the span of a write on demand, for example for a child.
 type waitingWrite struct{ *write }
 
 // begin implements spanOwner.
@@ -82,7 +83,7 @@ func (w waitingWrite) begin() trace.Span {
 	return w.span
 }
 
-// ensureSpan starts the span if it waits. A write that has ended starts none later.
+// ensureSpan starts the span if it has not started. After that, lazy cannot start another.
 func (w *write) ensureSpan() {
 	if w.span == nil {
 		w.lazy.ensure()
@@ -90,8 +91,8 @@ func (w *write) ensureSpan() {
 	}
 }
 
-// priorFacts collects what is known of the object before the write: from the caller's object, from the reconcile's own reads, and from
-// this process' last write.
+// priorFacts collects the known facts about the object before the write: from the caller's object,
+// from the reconcile's own reads, and from this process's last write.
 func (w *write) priorFacts(sentVersion string) objectFacts {
 	if w.verb == verbCreate && w.sub == "" {
 		return objectFacts{}
@@ -112,7 +113,7 @@ func (w *write) priorFacts(sentVersion string) objectFacts {
 	return f
 }
 
-// startSpan starts the span, backdated to the write's start.
+// startSpan starts the span at the start time of the write.
 func (w *write) startSpan() {
 	kind := kindClient
 	if w.verb == verbCreate && w.sub == "" {
@@ -128,21 +129,22 @@ func (w *write) startSpan() {
 	}
 }
 
-// cause returns the write as the cause of what follows.
+// cause returns the write as a cause of later reconciles.
 func (w *write) cause() cause {
 	return cause{span: w.span.SpanContext(), start: w.began.UnixNano(), generation: w.prior.generation}
 }
 
-// end notes the outcome. After a success, obj is what the API server returned.
+// end records the outcome. After a success, obj is the object that the API server returned.
 func (w *write) end(obj client.Object, err error) {
 	if err != nil || obj == nil {
 		w.finish(err)
 		return
 	}
 	after := factsOf(obj)
-	// The API server answers the removal of the last finalizer of a deleted object with the version before.
-	letGo := w.read && !slices.Equal(w.prior.finalizers, after.finalizers)
-	unchanged := w.verb != verbCreate && !letGo && (w.knew(after.uid, after.version) || w.repeated(obj, &after))
+	// When the last finalizer of a deleted object is removed, the API server returns the previous
+	// version.
+	finalized := w.read && !slices.Equal(w.prior.finalizers, after.finalizers)
+	unchanged := w.verb != verbCreate && !finalized && (w.knew(after.uid, after.version) || w.repeated(obj, &after))
 	if unchanged && w.lazy.owner != nil && w.lazy.started() == nil && !w.session.hasBegun() {
 		w.finished = true
 		w.lazy.finish()
@@ -150,8 +152,8 @@ func (w *write) end(obj client.Object, err error) {
 		return
 	}
 	w.ensureSpan()
-	if news := w.id.news(identify(w.id.gvk, obj)); len(news) > 0 {
-		w.span.SetAttributes(news...)
+	if changed := w.id.changed(identify(w.id.gvk, obj)); len(changed) > 0 {
+		w.span.SetAttributes(changed...)
 	}
 	raised := false
 	if unchanged {
@@ -160,14 +162,14 @@ func (w *write) end(obj client.Object, err error) {
 		raised = w.changed(obj, &after)
 	}
 	w.session.intends(w.intent(unchanged, raised, after.generation))
-	w.tellStatus(obj, &after, raised)
+	w.recordStatus(obj, &after, raised)
 	if w.session != nil && (w.sub == "" || w.sub == statusResource) {
 		w.session.rememberWritten(objectName{w.name.kind, client.ObjectKeyFromObject(obj)}, &after)
 	}
 	w.done(nil)
 }
 
-// knew reports whether a version of the object was known before the write, which has then changed nothing.
+// knew reports whether the version was known before the write. The write has then changed nothing.
 func (w *write) knew(uid types.UID, version string) bool {
 	if version == "" || version == w.prior.version {
 		return version != ""
@@ -176,8 +178,9 @@ func (w *write) knew(uid types.UID, version string) bool {
 	return ok && versionText(last.version) == version
 }
 
-// repeated reports whether a patch or an apply changed nothing, although others have changed the object since it was read: neither the
-// generation rose nor was anything but a subresource written just now, by the managed fields.
+// repeated reports whether a patch or an apply changed nothing, although another writer changed the
+// object since the reconcile read it. The generation must not have risen and, by the managed
+// fields, the last write other than a subresource's must be older than this one.
 func (w *write) repeated(obj client.Object, after *objectFacts) bool {
 	if w.sub != "" || w.verb != verbPatch && w.verb != verbApply || w.prior.generation == 0 || after.generation != w.prior.generation {
 		return false
@@ -194,17 +197,17 @@ func (w *write) changed(obj client.Object, after *objectFacts) bool {
 		w.cfg.causes.apply(w.name, after, w.cause())
 	}
 	if raised && after.generation > 0 && after.uid != "" {
-		// Another process, or this one after a restart, goes on in the trace of the generation.
+		// Another process, or this one after a restart, continues in the trace of the generation.
 		w.span.AddLink(trace.Link{SpanContext: generationTrace(after.uid, after.generation)})
 	}
 	if w.sub == "" {
-		w.tellFinalizers(after, raised)
+		w.recordFinalizers(after, raised)
 	}
 	return raised
 }
 
-// raised reports whether a write that changed the object raised its generation. If nothing is known of the object before, the time
-// in its managed fields decides, which has a resolution of a second.
+// raised reports whether a write that changed the object raised its generation. If the generation
+// before is unknown, the time in the managed fields decides, which has a resolution of one second.
 func (w *write) raised(obj client.Object, after *objectFacts) bool {
 	switch {
 	case w.verb == verbCreate:
@@ -216,7 +219,8 @@ func (w *write) raised(obj client.Object, after *objectFacts) bool {
 	return written.IsZero() || !written.Before(w.start.Truncate(time.Second).Add(-maxSkew))
 }
 
-// abandoned ends the span of a write that never came back: the wrapped client panicked, or ended its goroutine. The panic goes on.
+// abandoned ends the span of a write that did not return, because the wrapped client panicked or
+// called runtime.Goexit. It does not recover the panic.
 func (w *write) abandoned() {
 	if w.finished {
 		return
@@ -228,7 +232,7 @@ func (w *write) abandoned() {
 	w.close()
 }
 
-// finish ends a write that failed, or whose response says nothing of the object.
+// finish ends a write that failed, or whose response does not contain the object.
 func (w *write) finish(err error) {
 	w.ensureSpan()
 	w.session.intends(w.intent(false, false, 0))
@@ -248,8 +252,8 @@ func (w *write) close() {
 	w.span.End()
 }
 
-// annotate puts the write's context onto the object that is to be created, if that is wanted. The map that the caller holds is not
-// changed.
+// annotate adds the write's context to an object to create, if the options require it. It does not
+// change the caller's map.
 func (w *write) annotate(ctx context.Context, obj client.Object) {
 	wanted := w.cfg.createAnnotation || w.session == nil && trace.SpanContextFromContext(ctx).IsValid()
 	if !wanted || !w.span.SpanContext().IsValid() {

@@ -4,9 +4,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// tellFinalizers names a write by the finalizers that it added or removed, if it did not change what is desired as well. A write that
-// did both is named by the removal, which lets an object go.
-func (w *write) tellFinalizers(after *objectFacts, raised bool) {
+// recordFinalizers records the finalizers that a write added or removed. It renames the span after
+// them if the generation did not rise. If the write did both, the removal decides the name, because
+// it can release the object.
+func (w *write) recordFinalizers(after *objectFacts, raised bool) {
 	if !w.read || w.verb == verbCreate {
 		return
 	}
@@ -25,7 +26,8 @@ func (w *write) tellFinalizers(after *objectFacts, raised bool) {
 	}
 }
 
-// intent says what a write was for, by what became of the object. Of a failed one that can't be told, unless the verb says it.
+// intent returns the effect of a write on its object. The effect of a failed write is unknown,
+// unless the verb implies it.
 func (w *write) intent(unchanged, raised bool, generation int64) intents {
 	switch {
 	case w.verb == verbDelete || w.verb == verbDeleteAll:
@@ -39,7 +41,7 @@ func (w *write) intent(unchanged, raised bool, generation int64) intents {
 	case unchanged:
 		return 0
 	case generation == 0:
-		return intentOther // the kind counts no generations, or the write failed
+		return intentOther // the kind has no generations, or the write failed
 	case raised:
 		return intentDesired
 	default:
@@ -47,10 +49,11 @@ func (w *write) intent(unchanged, raised bool, generation int64) intents {
 	}
 }
 
-// tellStatus records what a write says in the status of an object that was read and that the status did not say before. A patch of
-// an object may leave a status as it is that another writer changed meanwhile: it counts if the generation rose, as it does for a kind
-// without the status subresource.
-func (w *write) tellStatus(obj client.Object, after *objectFacts, raised bool) {
+// recordStatus records changes of the status of an object that the reconcile read before. The
+// response of a patch may contain a status that another writer changed meanwhile. So a patch counts
+// only if the generation rose, which includes status changes of kinds without the status
+// subresource.
+func (w *write) recordStatus(obj client.Object, after *objectFacts, raised bool) {
 	if w.sub != "" && w.sub != statusResource || isPartial(obj) {
 		return
 	}

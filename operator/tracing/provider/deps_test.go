@@ -7,7 +7,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/internal/modgraph"
 )
 
-// chosenModules are the purpose of this module. Package tracing requires controller-runtime.
+// chosenModules are the modules that this module exists for. Package tracing requires
+// controller-runtime.
 var chosenModules = []string{
 	"github.com/operator-tracing/sandbox/operator/tracing",
 	"go.opentelemetry.io/otel/sdk",

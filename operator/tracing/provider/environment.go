@@ -44,7 +44,7 @@ func (m *malformed) Error() string {
 type reading struct {
 	value  string // the value for the SDK; "" hides the variable from the SDK
 	reason string // why the variable is malformed; "" if it is well-formed
-	using  string // what is used instead; "" stands for value or, if that is empty, the default
+	using  string // the setting that is used instead; "" stands for value or, if that is empty, the default
 }
 
 type parser func(value string) reading
@@ -101,8 +101,8 @@ func readVariables() *variables {
 // get returns the corrected value of a variable, or "".
 func (v *variables) get(name string) string { return v.corrected[name] }
 
-// check parses a variable unless it is empty, and reports it if it is malformed. The text of
-// fallback is what is used if nothing of the value is.
+// check parses a variable unless it is empty, and reports it if it is malformed. fallback names the
+// setting that is used if no part of the value is usable.
 func (v *variables) check(name string, parse parser, fallback string) {
 	value := v.written[name]
 	if value == "" {

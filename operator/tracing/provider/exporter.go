@@ -22,7 +22,7 @@ const (
 	jaegerEndpointKey = "OTEL_EXPORTER_JAEGER_ENDPOINT"
 )
 
-// builtinExporters can't be unknown.
+// builtinExporters are the exporters that always exist.
 var builtinExporters = []string{"otlp", "jaeger", "console", "none"}
 
 // exporterNames returns the list in OTEL_TRACES_EXPORTER without repetitions, and checks the

@@ -40,7 +40,8 @@ func TestFirstSpansWaitForTheCollector(t *testing.T) {
 	}
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+address)
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
-	// The exporter retries after at least 2.5 s. The timeout is shorter, so the export must wait for the connection.
+	// The exporter retries after at least 2.5 s. The timeout is shorter, so the export must wait
+	// for the connection.
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2400")
 	provider, err := New(t.Context())
 	if err != nil {

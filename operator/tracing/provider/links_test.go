@@ -181,7 +181,7 @@ func TestRunFlushes(t *testing.T) {
 		return nil
 	})
 	if err != nil || recorder.spans != 1 || recorder.err != nil {
-		t.Errorf("error %v; shut down with %d spans and a context that says %v, want 1 and nil", err, recorder.spans, recorder.err)
+		t.Errorf("error %v; shut down with %d spans and a context with error %v, want 1 and nil", err, recorder.spans, recorder.err)
 	}
 }
 
@@ -197,10 +197,10 @@ func TestRunReturnsItsOwnError(t *testing.T) {
 	}
 	want := errors.New("the manager's")
 	if got := p.Run(t.Context(), func(context.Context) error { return want }); !errors.Is(got, want) || errors.Is(got, errLost) {
-		t.Errorf("error %v, want the manager's alone", got)
+		t.Errorf("error %v, want only the manager's", got)
 	}
 	if len(lines) != 1 || !strings.Contains(lines[0], errLost.Error()) {
-		t.Errorf("logged %q, want what Shutdown said", lines)
+		t.Errorf("logged %q, want the error of Shutdown", lines)
 	}
 }
 

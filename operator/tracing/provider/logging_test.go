@@ -43,8 +43,7 @@ func (l *lines) of() []string {
 	return out
 }
 
-// sdkLines collects the SDK's own reports: those of the global error handler, and those of the
-// global logger.
+// sdkLines collects the SDK's own reports, from the global error handler and the global logger.
 func sdkLines(t *testing.T) *lines {
 	t.Helper()
 	l := &lines{}

@@ -29,16 +29,18 @@ type Provider struct {
 // these variables:
 //
 //   - OTEL_SDK_DISABLED: if true, [Provider.TracerProvider] returns a no-op provider;
-//   - OTEL_TRACES_EXPORTER: otlp (default), jaeger (Thrift over HTTP, deprecated upstream), console or none, or
-//     a list with commas;
+//   - OTEL_TRACES_EXPORTER: otlp (default), jaeger (Thrift over HTTP, deprecated upstream), console
+//     or none, or a list with commas;
 //   - OTEL_EXPORTER_OTLP_*: OTEL_EXPORTER_OTLP_PROTOCOL is grpc (default) or http/protobuf;
 //   - OTEL_EXPORTER_JAEGER_ENDPOINT, _USER, _PASSWORD;
-//   - OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio or randomratio ([RandomRatio]), optionally with
-//     the prefix "linksbased_" ([LinksBased]), "parentbased_" or "parentbased_linksbased_". The default is
-//     parentbased_always_on ([WithSampler]). OTEL_TRACES_SAMPLER_ARG is the ratio, by default 1. The sampled flag
-//     of untrusted contexts is always ignored ([IgnoreUntrusted]);
+//   - OTEL_TRACES_SAMPLER: always_on, always_off, traceidratio or randomratio ([RandomRatio]),
+//     optionally with the prefix "linksbased_" ([LinksBased]), "parentbased_" or
+//     "parentbased_linksbased_". The default is parentbased_always_on ([WithSampler]).
+//     OTEL_TRACES_SAMPLER_ARG is the ratio, by default 1. The sampled flag of untrusted contexts is
+//     always ignored ([IgnoreUntrusted]);
 //   - OTEL_PROPAGATORS: tracecontext by default ([Provider.Propagator]);
-//   - OTEL_BSP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and the limits of spans, as in the SDK.
+//   - OTEL_BSP_*, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and the limits of spans, as in the
+//     SDK.
 //
 // A malformed variable counts as unset, except for its well-formed entries if it is a list. New
 // logs one line for each ([WithLogger]), and returns a Provider and a nil error. An exporter that
@@ -118,7 +120,7 @@ func (p *Provider) TracerProvider() trace.TracerProvider {
 // Propagator returns the propagators that OTEL_PROPAGATORS lists: tracecontext, baggage, b3,
 // b3multi, jaeger, xray, ottrace, none. The default, also for a nil Provider and if the variable
 // names no known propagator, is W3C Trace Context without baggage, which package tracing does not
-// read. With none, or with baggage alone, spans are recorded but no context propagates.
+// read. With none, or with baggage only, spans are recorded but no context propagates.
 func (p *Provider) Propagator() propagation.TextMapPropagator {
 	if p == nil || p.propagator == nil {
 		return propagation.TraceContext{}

@@ -174,7 +174,7 @@ func TestNilProvider(t *testing.T) {
 		t.Errorf("propagator with fields %v, want W3C Trace Context", got)
 	}
 	if _, ok := p.TracerProvider().(noop.TracerProvider); !ok {
-		t.Error("a nil Provider traces")
+		t.Error("a nil Provider records spans")
 	}
 }
 

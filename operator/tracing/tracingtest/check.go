@@ -2,18 +2,21 @@ package tracingtest
 
 import "github.com/operator-tracing/sandbox/operator/tracing/spantree"
 
-// TB is what [Check] needs of a test. *testing.T and *testing.B have it.
+// TB is the part of testing.TB that [Check] uses.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 }
 
-// Check fails the test unless the spans that tp recorded so far are as an expected tree says, and explains
-// what differs. It reports whether they are. The tree is read from a file, in which $NAME and ${NAME} stand
-// for values, so that a test on a cluster can use the same one; a name without a value, a file that can't
-// be read and one that is no tree fail the test too. The spans' service is as given. It never ends the test,
-// and calls it from the caller's goroutine alone. A nil tp has recorded nothing. What writes such a file from
-// recorded spans is [spantree.Golden].
+// Check fails the test if the spans that tp recorded so far do not match an expected tree, and
+// explains the differences. It returns whether they match. service is the name of the spans'
+// service.
+//
+// The tree is read from a file, in which $NAME and ${NAME} stand for values, so that a test on a
+// cluster can use the same file. Check also fails the test for a name without a value, a file that
+// cannot be read, and an invalid tree. [spantree.Golden] writes such a file from recorded spans.
+//
+// A nil tp has no spans. Check never ends the test, and calls t only from the caller's goroutine.
 func Check(t TB, tp *TracerProvider, service, file string, values map[string]string) bool {
 	t.Helper()
 	golden := spantree.Golden{Path: file, Options: spantree.RecordOptions{Variables: values}}
@@ -31,9 +34,9 @@ func Check(t TB, tp *TracerProvider, service, file string, values map[string]str
 	switch {
 	case result.OK():
 	case unended > 0:
-		t.Errorf("the spans are not as in %s, and %d more have not ended\n%s", file, unended, result.Explain())
+		t.Errorf("spans differ from %s, and %d spans have not ended\n%s", file, unended, result.Explain())
 	default:
-		t.Errorf("the spans are not as in %s\n%s", file, result.Explain())
+		t.Errorf("spans differ from %s\n%s", file, result.Explain())
 	}
 	return result.OK()
 }

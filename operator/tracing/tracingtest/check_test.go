@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// failures is a test that keeps what it is told.
+// failures is a TB that records its failures.
 type failures []string
 
 func (f *failures) Helper() {}
@@ -20,7 +20,7 @@ func TestCheck(t *testing.T) {
 	for name, tc := range map[string]struct {
 		tree   string
 		values map[string]string
-		want   string // of the failure; empty for none
+		want   string // part of the failure; empty for none
 	}{
 		"as expected":     {"outer [service=shop]\n  inner\n", nil, ""},
 		"values":          {"$OUT [service=${SHOP}]\n  inner\n", map[string]string{"OUT": "outer", "SHOP": "shop"}, ""},
@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 			inner.End()
 			var unended failures
 			if Check(&unended, tp, "shop", file, tc.values) || len(unended) != 1 {
-				t.Errorf("a span that has not ended passes, with %q", unended)
+				t.Errorf("Check passes with a span that has not ended, failures %q", unended)
 			}
 			outer.End()
 			var got failures
@@ -53,9 +53,9 @@ func TestCheck(t *testing.T) {
 	}
 	var got failures
 	if Check(&got, nil, "", filepath.Join(folder, "nothing.tree"), nil) || len(got) != 1 {
-		t.Errorf("a file that is not there passes, with %q", got)
+		t.Errorf("Check passes with a missing file, failures %q", got)
 	}
 	if Check(&got, nil, "", filepath.Join(folder, "as_expected.tree"), nil) || len(got) != 2 {
-		t.Errorf("a nil provider recorded something: %q", got)
+		t.Errorf("Check of a nil provider: failures %q", got)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// takeOrder stands for the code under test.
+// takeOrder represents the code under test.
 func takeOrder(tp trace.TracerProvider, number string) {
 	tracer := tp.Tracer("shop")
 	ctx, taken := tracer.Start(context.Background(), "take order", trace.WithSpanKind(trace.SpanKindServer))
@@ -30,7 +30,7 @@ func ExampleNewTracerProvider() {
 	// server take order
 }
 
-// printer is the test in this example. In a test, that is its *testing.T.
+// printer replaces the *testing.T in this example.
 type printer struct{}
 
 func (printer) Helper() {}

@@ -11,20 +11,20 @@ import (
 	"go.opentelemetry.io/otel/trace/embedded"
 )
 
-// Start is what a sampler is asked about: a span before it starts.
+// Start describes a span before it starts, for a [Sampler].
 type Start struct {
-	// Context is that given to Tracer.Start, the parent in it.
-	Context context.Context //nolint:containedctx // handed through
-	// TraceID of the span to be.
+	// Context is the context that was passed to Tracer.Start, with the parent in it.
+	Context context.Context //nolint:containedctx // passed to the sampler
+	// TraceID is the trace id of the new span.
 	TraceID trace.TraceID
-	// Name of the span.
+	// Name is the name of the span.
 	Name string
-	// Links given at the start.
+	// Links are the links in the start options.
 	Links []trace.Link
 }
 
-// Sampler decides whether a span is recorded and its context marked as sampled. It must be safe for
-// concurrent use.
+// Sampler decides whether a span is recorded and its context is marked as sampled. It must be safe
+// for concurrent use.
 type Sampler func(Start) bool
 
 // AlwaysSample records every span. It is the default.
@@ -33,7 +33,8 @@ func AlwaysSample(Start) bool { return true }
 // NeverSample records no span.
 func NeverSample(Start) bool { return false }
 
-// ParentBased follows the parent, and root where there is none. A nil root is [AlwaysSample].
+// ParentBased returns a sampler that follows the parent, and uses root for spans without a parent.
+// A nil root is [AlwaysSample].
 func ParentBased(root Sampler) Sampler {
 	if root == nil {
 		root = AlwaysSample
@@ -46,7 +47,7 @@ func ParentBased(root Sampler) Sampler {
 	}
 }
 
-// Option changes a [TracerProvider].
+// Option configures a [TracerProvider].
 type Option interface {
 	apply(*TracerProvider)
 }
@@ -55,7 +56,7 @@ type optionFunc func(*TracerProvider)
 
 func (f optionFunc) apply(p *TracerProvider) { f(p) }
 
-// WithSampler sets what is recorded. The default, also for nil, is [AlwaysSample].
+// WithSampler sets the sampler. The default, also for nil, is [AlwaysSample].
 func WithSampler(s Sampler) Option {
 	return optionFunc(func(p *TracerProvider) {
 		if s != nil {
@@ -77,7 +78,7 @@ type TracerProvider struct {
 
 var _ trace.TracerProvider = (*TracerProvider)(nil)
 
-// NewTracerProvider makes an empty one.
+// NewTracerProvider returns a TracerProvider without spans.
 func NewTracerProvider(opts ...Option) *TracerProvider {
 	p := &TracerProvider{sampler: AlwaysSample}
 	for _, o := range opts {
@@ -91,21 +92,21 @@ func (p *TracerProvider) Tracer(name string, _ ...trace.TracerOption) trace.Trac
 	return &tracer{provider: p, scope: name}
 }
 
-// Spans gives the recorded spans that have ended, in the order in which they ended.
+// Spans returns the recorded spans that have ended, in the order of their ends.
 func (p *TracerProvider) Spans() []Span {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]Span(nil), p.ended...)
 }
 
-// Unended is how many recorded spans have started and not ended.
+// Unended returns the number of recorded spans that have started and not ended.
 func (p *TracerProvider) Unended() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.started
 }
 
-// Reset forgets the spans that have ended.
+// Reset removes the spans that have ended.
 func (p *TracerProvider) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,8 +122,8 @@ type tracer struct {
 
 var _ trace.Tracer = (*tracer)(nil)
 
-// Start implements trace.Tracer. As in the SDK, a parent with a trace id and no span id makes a root in
-// that trace.
+// Start implements trace.Tracer. As in the SDK, a parent with a trace id and no span id makes the
+// span a root in that trace.
 func (t *tracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
 	cfg := trace.NewSpanStartConfig(opts...)
 	var parent trace.SpanContext

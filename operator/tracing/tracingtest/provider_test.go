@@ -57,7 +57,7 @@ func TestSpantree(t *testing.T) {
 	}
 	tp.Reset()
 	if len(tp.Spans()) != 0 {
-		t.Error("spans are there after Reset")
+		t.Error("spans are left after Reset")
 	}
 }
 

@@ -14,40 +14,40 @@ import (
 
 type attributeKV = attribute.KeyValue
 
-// Span is a span that was recorded.
+// Span is a recorded span.
 type Span struct {
-	// Scope is the name of the tracer that started it.
+	// Scope is the name of the tracer that started the span.
 	Scope string
-	// Name is the last that it was given.
+	// Name is the last name of the span.
 	Name string
-	// Kind is internal where none was given.
+	// Kind is the span's kind. The default is internal.
 	Kind trace.SpanKind
-	// Context is the span's own.
+	// Context is the span's own context.
 	Context trace.SpanContext
-	// Parent is the context that the span was started with, invalid for a root.
+	// Parent is the context that the span was started with. It is invalid for a root.
 	Parent trace.SpanContext
-	// Links in the order in which they were given.
+	// Links are in the order in which they were added.
 	Links []trace.Link
-	// Attributes in the order in which they were first set, each key once.
+	// Attributes are in the order in which their keys were first set. Each key occurs once.
 	Attributes []attribute.KeyValue
-	// Events in the order in which they were added.
+	// Events are in the order in which they were added.
 	Events []Event
 	// StatusCode is Unset, Error or Ok.
 	StatusCode codes.Code
 	// StatusMessage describes an error.
 	StatusMessage string
-	// Start and End are the given times, else those of the calls.
+	// Start and End are the times in the options, or else the times of the calls.
 	Start, End time.Time
 }
 
-// Event is something that happened during a span.
+// Event is an event of a span.
 type Event struct {
 	Name       string
 	Time       time.Time
 	Attributes []attribute.KeyValue
 }
 
-// Attribute gives the value of an attribute, and whether there is one.
+// Attribute returns the value of an attribute, and whether the span has it.
 func (s Span) Attribute(key attribute.Key) (attribute.Value, bool) {
 	for _, kv := range s.Attributes {
 		if kv.Key == key {
@@ -71,7 +71,7 @@ type span struct {
 
 var _ trace.Span = (*span)(nil)
 
-// change runs f unless nothing is recorded any more.
+// change calls f unless the span is not recorded or has ended.
 func (s *span) change(f func(*Span)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +129,7 @@ func (s *span) RecordError(err error, opts ...trace.EventOption) {
 // SpanContext implements trace.Span.
 func (s *span) SpanContext() trace.SpanContext { return s.data.Context }
 
-// SetStatus implements trace.Span: Ok is final, and Unset changes nothing.
+// SetStatus implements trace.Span. Ok is final, and Unset changes nothing.
 func (s *span) SetStatus(code codes.Code, message string) {
 	s.change(func(d *Span) {
 		if code == codes.Unset || d.StatusCode == codes.Ok {

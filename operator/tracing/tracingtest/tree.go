@@ -9,7 +9,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// Spantree gives the recorded spans as package spantree wants them, under the name of a service.
+// Spantree returns the recorded spans as spans of package spantree, with the name of a service.
 func (p *TracerProvider) Spantree(service string) []spantree.Span {
 	spans := p.Spans()
 	out := make([]spantree.Span, 0, len(spans))
@@ -19,7 +19,7 @@ func (p *TracerProvider) Spantree(service string) []spantree.Span {
 	return out
 }
 
-// Spantree gives the span as package spantree wants it.
+// Spantree returns the span as a span of package spantree, with the name of a service.
 func (s Span) Spantree(service string) spantree.Span {
 	out := spantree.Span{
 		TraceID:    s.Context.TraceID().String(),

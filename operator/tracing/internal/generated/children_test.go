@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 )
 
-// child is one write of a child: what to write, and the client to write it with.
+// child is one write of a child: the object, and the client to write it with.
 type child struct {
 	*program
 
@@ -22,7 +22,8 @@ type child struct {
 	want object
 }
 
-// childVerbs are the ways in which operators write children. Each returns the object as the caller has it then.
+// childVerbs are the ways in which operators write children. Each returns the caller's object after
+// the write.
 var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 	"create-or-update": func(ctx context.Context, c child) (client.Object, error) { return c.createOrUpdate(ctx) },
 	"create-or-patch": func(ctx context.Context, c child) (client.Object, error) {
@@ -33,7 +34,7 @@ var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 	},
 	"create-else-update": func(ctx context.Context, c child) (client.Object, error) { return c.createElseUpdate(ctx) },
 	"update-blind": func(ctx context.Context, c child) (client.Object, error) {
-		if isCustom(c.Kind) { // these need a resource version
+		if isCustom(c.Kind) { // custom kinds require a resource version
 			return c.createElseUpdate(ctx)
 		}
 		obj := build(c.step, c.want)
@@ -57,7 +58,7 @@ var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 	},
 	"patch-apply": func(ctx context.Context, c child) (client.Object, error) {
 		obj := build(c.step, c.want)
-		return obj, c.Patch(ctx, obj, client.Apply, client.FieldOwner("generated"), client.ForceOwnership) //nolint:staticcheck // deprecated, and still used
+		return obj, c.Patch(ctx, obj, client.Apply, client.FieldOwner("generated"), client.ForceOwnership) //nolint:staticcheck // deprecated, but operators still use it
 	},
 	"merge-patch": func(ctx context.Context, c child) (client.Object, error) {
 		return c.change(ctx, func(base client.Object) client.Patch {
@@ -111,8 +112,8 @@ var childVerbs = map[string]func(context.Context, child) (client.Object, error){
 	},
 	"generate-name": func(ctx context.Context, c child) (client.Object, error) {
 		list := newList(c.Kind, c.Typed)
-		labels := c.want["metadata"].(object)["labels"].(object)               //nolint:forcetypeassert // desired made them
-		mine := client.MatchingLabels{childLabel: labels[childLabel].(string)} //nolint:forcetypeassert // desired made it
+		labels := c.want["metadata"].(object)["labels"].(object)               //nolint:forcetypeassert // desired created them
+		mine := client.MatchingLabels{childLabel: labels[childLabel].(string)} //nolint:forcetypeassert // desired created it
 		if err := c.List(ctx, list, client.InNamespace(c.key().Namespace), mine); err != nil {
 			return nil, err
 		}
@@ -198,11 +199,12 @@ func (c child) blank() client.Object {
 }
 
 func (c child) value() string {
-	metadata := c.want["metadata"].(object)                          //nolint:forcetypeassert // desired made it
-	return metadata["annotations"].(object)[hashAnnotation].(string) //nolint:forcetypeassert // desired made them
+	metadata := c.want["metadata"].(object)                          //nolint:forcetypeassert // desired created it
+	return metadata["annotations"].(object)[hashAnnotation].(string) //nolint:forcetypeassert // desired created them
 }
 
-// readThen creates the child if it does not exist. Otherwise it calls f with the live and a newly built object.
+// readThen creates the child if it does not exist. Otherwise it calls f with the live and a newly
+// built object.
 func (c child) readThen(ctx context.Context, f func(live, obj client.Object) error) (client.Object, error) {
 	live, obj := c.blank(), build(c.step, c.want)
 	err := c.Get(ctx, c.key(), live)
@@ -230,7 +232,7 @@ func (c child) createOrUpdate(ctx context.Context) (client.Object, error) {
 	return obj, err
 }
 
-// change patches the child by what differs after it was set to what is wanted.
+// change reads the child, sets the wanted fields, and patches the difference.
 func (c child) change(ctx context.Context, patch func(base client.Object) client.Patch) (client.Object, error) {
 	var live client.Object
 	obj, err := c.readThen(ctx, func(read, _ client.Object) error {
@@ -256,7 +258,7 @@ func (c child) apply(ctx context.Context) (client.Object, error) {
 	return asObject(applied(ac)), nil
 }
 
-// after does what follows the write.
+// after runs the action that follows the write.
 func (c child) after(ctx context.Context) error {
 	switch {
 	case c.After == "read":
@@ -280,7 +282,7 @@ func (c child) after(ctx context.Context) error {
 	return nil
 }
 
-// scale sets one replica by the subresource.
+// scale sets one replica through the subresource.
 func (c child) scale(ctx context.Context) error {
 	obj := c.blank()
 	var scale client.Object = &autoscalingv1.Scale{}

@@ -26,7 +26,7 @@ const (
 
 type object = map[string]any
 
-// desired returns the child that a step wants, with the value of its owner.
+// desired returns the child of a step, with the value of its owner.
 func (p *program) desired(s step, owner client.Object, name string) object {
 	value := valueOf(owner)
 	metadata := object{
@@ -46,7 +46,7 @@ func (p *program) desired(s step, owner client.Object, name string) object {
 	return m
 }
 
-// fields returns what a step states outside metadata.
+// fields returns the fields of a step outside metadata.
 func fields(s step, name, value string) object {
 	switch s.Kind {
 	case configMap:
@@ -77,7 +77,7 @@ func fields(s step, name, value string) object {
 		spec := object{"image": value}
 		if s.Lossy {
 			spec["cpu"] = int64(1)
-			if !strings.Contains(s.Verb, "apply") { // the API server refuses to apply unknown fields
+			if !strings.Contains(s.Verb, "apply") { // the API server rejects an apply with unknown fields
 				spec["mode"] = "managed"
 			}
 		}
@@ -85,7 +85,7 @@ func fields(s step, name, value string) object {
 	}
 }
 
-// valueOf returns what users change in a reconciled object.
+// valueOf returns the value that users change in a reconciled object.
 func valueOf(owner client.Object) string {
 	path := []string{"spec", "image"}
 	if owner.GetObjectKind().GroupVersionKind().Kind == configMap || kindName(owner) == configMap {
@@ -95,7 +95,7 @@ func valueOf(owner client.Object) string {
 	return value
 }
 
-// kindName returns the kind of a typed object too.
+// kindName returns the kind of an object, also of a typed one.
 func kindName(obj client.Object) string {
 	gvks, _, err := scheme.ObjectKinds(obj)
 	if err != nil {
@@ -104,7 +104,8 @@ func kindName(obj client.Object) string {
 	return gvks[0].Kind
 }
 
-// pathOf returns the field of a child that follows the value, as a path of a JSON patch, and what is in it.
+// pathOf returns the field of a child that depends on the value, as a path of a JSON patch, and the
+// stored value.
 func pathOf(kind, value string) (path string, stored string) {
 	switch kind {
 	case configMap:
@@ -122,14 +123,14 @@ func pathOf(kind, value string) (path string, stored string) {
 
 func labelValue(s string) string { return strings.NewReplacer(":", "-", "/", "-").Replace(s) }
 
-// build returns a new object with nothing but what m says.
+// build returns a new object with only the fields of m.
 func build(s step, m object) client.Object {
 	obj := newObject(s.Kind, s.Typed)
 	fill(obj, m)
 	return obj
 }
 
-// set makes obj what m says, and keeps its other fields.
+// set sets the fields of m in obj, and keeps its other fields.
 func set(s step, obj client.Object, m object) {
 	all := content(obj)
 	if s.Replace {
@@ -139,7 +140,7 @@ func set(s step, obj client.Object, m object) {
 	fill(obj, all)
 }
 
-// applyConfiguration returns m to be applied, typed if there is a type.
+// applyConfiguration returns an apply configuration with the fields of m, typed if there is a type.
 func applyConfiguration(s step, m object) runtime.ApplyConfiguration {
 	var ac runtime.ApplyConfiguration
 	if s.Typed {
@@ -167,7 +168,7 @@ func applyConfiguration(s step, m object) runtime.ApplyConfiguration {
 	return ac
 }
 
-// applied returns what the server answered to an apply.
+// applied returns the server's response to an apply.
 func applied(ac runtime.ApplyConfiguration) object {
 	data, err := json.Marshal(ac)
 	m := object{}
@@ -180,7 +181,8 @@ func applied(ac runtime.ApplyConfiguration) object {
 	return m
 }
 
-// differs reports whether two versions of an object differ in what an operator may want.
+// differs reports whether two versions of an object differ in the fields that an operator may
+// write.
 func differs(a, b object) bool {
 	relevant := func(in object) object {
 		data, err := json.Marshal(in)
@@ -205,7 +207,7 @@ func differs(a, b object) bool {
 	return !reflect.DeepEqual(relevant(a), relevant(b))
 }
 
-// raw returns a patch of a type from what is marshalled to JSON.
+// raw returns a patch of a type from a value that is marshalled to JSON.
 func raw(kind types.PatchType, from any) client.Patch {
 	data, err := json.Marshal(from)
 	if err != nil {

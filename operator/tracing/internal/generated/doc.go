@@ -1,23 +1,27 @@
-// Package generated proves that package tracing never changes what an operator does. There is no code in it for others.
+// Package generated tests that package tracing never changes the requests of an operator. It
+// contains only tests.
 //
-// A seed determines an operator: its reconciler, its server and what users do. TestTracingChangesNothing runs each
-// operator twice on a real API server, without and with tracing. One goroutine drives the reconciler: it delivers the
-// events of all that was written, in order, then reconciles the next request. Reads are live. So a run is determined,
-// and both runs must have the same transcript: every request with its body byte for byte, every object and error that
-// the operator got, and every call of the queue. Only names that the server chooses are replaced, by their order.
-// An operator is at rest if three more reconciles of each object change nothing.
+// A seed determines an operator: its reconciler, its server and the actions of its users.
+// TestTracingChangesNothing runs each operator twice on a real API server, without and with
+// tracing. A single goroutine drives the reconciler: it delivers the events of all writes in order,
+// then reconciles the next request. Reads are live. So a run is deterministic, and both runs must
+// have the same transcript: every request with its body byte for byte, every object and error that
+// the operator received, and every call of the queue. Only names that the server chooses are
+// replaced, by their order. An operator is at rest if three more reconciles of each object change
+// nothing.
 //
-// TestManagersComeToRest runs operators in a manager, with its caches and queue, where the order of events is not
-// determined. Both runs must end with the same objects and then write nothing for five seconds.
+// TestManagersComeToRest runs operators in a manager, with its caches and queue. The order of
+// events is not deterministic there. Both runs must end with the same objects and then write
+// nothing for five seconds.
 //
-// The tests read KUBEBUILDER_ASSETS, the folder with kube-apiserver and etcd, and fail without it. Flags choose the
-// operators; a failure prints the seed and a simpler operator that fails too:
+// The tests read KUBEBUILDER_ASSETS, the folder with kube-apiserver and etcd, and fail without it.
+// Flags select the operators; a failure prints the seed and a simpler operator that fails too:
 //
 //	go test ./internal/generated -operators=2000 -timeout=2h
 //	go test ./internal/generated -seed=31
 //	go test ./internal/generated -operator='{"Primary":"ConfigMap","Objects":1,"Steps":[{"Verb":"apply","Kind":"Secret"}]}'
 //
-// With -mode=plain both runs are without tracing: a failure is a fault of this package.
+// With -mode=plain both runs are without tracing: a failure is a bug in this package.
 //
 // The script breaks.sh breaks the library on purpose and checks that the test fails:
 //

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// outcome is what one run of an operator did.
+// outcome is the result of one run of an operator.
 type outcome struct {
 	lines   []string
 	end     []string
@@ -37,7 +37,8 @@ func play(ctx context.Context, s *scenario, mode string, want []string) (outcome
 	return outcome{lines: w.log.lines, end: end, sampled: w.sampled()}, err
 }
 
-// compare runs the operator without the library and in a mode. It returns how the runs differ; empty if they do not.
+// compare runs the operator without the library and in a mode. It returns the difference between
+// the runs, or "" if there is none.
 func compare(ctx context.Context, o operator, mode string) (string, error) {
 	s := &scenario{operator: o}
 	want, err := play(ctx, s, plain, nil)
@@ -63,7 +64,8 @@ func compare(ctx context.Context, o operator, mode string) (string, error) {
 	return "", nil
 }
 
-// sound returns an error if an operator without tracing never comes to rest, or never succeeds: it proves little.
+// sound returns an error if an operator without tracing loops, or never succeeds, because its run
+// proves little.
 func sound(lines []string) error {
 	last := ""
 	for _, line := range lines {
@@ -80,7 +82,7 @@ func sound(lines []string) error {
 	return nil
 }
 
-// shrink returns the simplest operator found in limited time that still differs, and how.
+// shrink returns the simplest operator that still differs, and the difference. Its time is limited.
 func shrink(ctx context.Context, o operator, mode, difference string) (operator, string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -96,8 +98,9 @@ func shrink(ctx context.Context, o operator, mode, difference string) (operator,
 	return o, difference
 }
 
-// TestTracingChangesNothing runs generated operators without and with the library. The API server must receive the
-// same requests in the same order, byte for byte, and objects must come to rest at the same write.
+// TestTracingChangesNothing runs generated operators without and with the library. The API server
+// must receive the same requests in the same order, byte for byte, and objects must have the same
+// last write.
 func TestTracingChangesNothing(t *testing.T) {
 	t.Parallel()
 	var shrunk atomic.Int64
@@ -148,7 +151,7 @@ func chosen(t *testing.T) []operator {
 	return out
 }
 
-// TestSeedsReachEverything proves that the fixed seeds of CI have every verb, kind and fault.
+// TestSeedsReachEverything checks that the fixed seeds of CI contain every verb, kind and fault.
 func TestSeedsReachEverything(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

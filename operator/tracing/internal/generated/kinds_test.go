@@ -39,7 +39,7 @@ var (
 
 func isCustom(kind string) bool { return kinds[kind].GroupVersion() == customGroup }
 
-// Custom is what both custom kinds consist of.
+// Custom holds the fields of both custom kinds.
 type Custom struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -48,7 +48,7 @@ type Custom struct {
 	Status CustomStatus `json:"status,omitempty"`
 }
 
-// CustomSpec has one field of each kind that a server does not store as sent.
+// CustomSpec has one field of each kind that a server stores differently than sent.
 type CustomSpec struct {
 	Image    string             `json:"image,omitempty"`    // defaulted, and rewritten by admission
 	Size     int64              `json:"size,omitempty"`     // stored as sent
@@ -160,7 +160,7 @@ func newList(kind string, typed bool) client.ObjectList {
 	return list.(client.ObjectList) //nolint:forcetypeassert // every kind here is a list
 }
 
-// content returns the object as JSON has it. The caller may change it.
+// content returns the object in its JSON form. The caller may change it.
 func content(obj client.Object) map[string]any {
 	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {
@@ -169,7 +169,7 @@ func content(obj client.Object) map[string]any {
 	return runtime.DeepCopyJSON(m)
 }
 
-// fill makes obj what m says.
+// fill sets the fields of obj to m.
 func fill(obj client.Object, m map[string]any) {
 	m = runtime.DeepCopyJSON(m)
 	if u, ok := obj.(*unstructured.Unstructured); ok {
@@ -181,7 +181,7 @@ func fill(obj client.Object, m map[string]any) {
 	}
 }
 
-// overlay sets in dst what src says. Lists are replaced, maps are merged.
+// overlay copies src into dst. Lists are replaced, maps are merged.
 func overlay(dst, src map[string]any) {
 	for k, v := range src {
 		to, isMap := dst[k].(map[string]any)

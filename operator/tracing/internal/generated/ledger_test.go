@@ -13,8 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 )
 
-// ledger knows the objects of a namespace from the API server's responses, and which events a watch delivers for
-// them. It sees every write, since each client of a run has it below its other transports.
+// ledger records the objects of a namespace from the API server's responses, and the events that a
+// watch delivers for them. It receives every write, because it is below the other transports of
+// each client.
 type ledger struct {
 	mu      sync.Mutex
 	objects map[string]*unstructured.Unstructured // by "resource/name"
@@ -39,7 +40,7 @@ func newLedger(log *transcript) *ledger {
 	return &ledger{objects: map[string]*unstructured.Unstructured{}, log: log}
 }
 
-// count returns how many changes there were.
+// count returns the number of changes.
 func (l *ledger) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +67,7 @@ func (l *ledger) versions() map[string]string {
 	return out
 }
 
-// wrote notes the response to a write that succeeded and reports whether it changed an object.
+// wrote records the response to a successful write and reports whether the write changed an object.
 func (l *ledger) wrote(req *http.Request, contentType string, data []byte) (bool, error) {
 	t := targetOf(req.URL.Path)
 	if t.resource == "" || len(req.URL.Query()["dryRun"]) > 0 {
@@ -81,7 +82,7 @@ func (l *ledger) wrote(req *http.Request, contentType string, data []byte) (bool
 	defer l.mu.Unlock()
 	switch {
 	case req.Method == http.MethodDelete && t.name == "":
-		items, _ := body["items"].([]any) // null if there were none
+		items, _ := body["items"].([]any) // null if there are none
 		for _, item := range items {
 			one := &unstructured.Unstructured{Object: item.(map[string]any)} //nolint:forcetypeassert // items are objects
 			l.gone(t.resource + "/" + one.GetName())
@@ -95,7 +96,8 @@ func (l *ledger) wrote(req *http.Request, contentType string, data []byte) (bool
 	return l.is(t, obj), nil
 }
 
-// is notes the object that a response has. The response of another subresource than status has only the new version.
+// is records the object of a response. The response of a subresource other than status only
+// contains the new version.
 func (l *ledger) is(t target, obj *unstructured.Unstructured) bool {
 	key := t.resource + "/" + t.name
 	old := l.objects[key]
@@ -133,9 +135,9 @@ func (l *ledger) changed(c change) {
 	l.events = append(l.events, c)
 }
 
-// onlyManagedFields reports whether a change is one of managed fields alone. If admission rewrites what several managers
-// write, the API server stores the time of a write that changes nothing else, if a second has passed. That is no event here,
-// since it would depend on the time.
+// onlyManagedFields reports whether only managed fields changed. If admission rewrites a field that
+// several managers write, the API server stores the time of a write that changes nothing else, if a
+// second has passed. This does not count as an event, because it depends on the time.
 func onlyManagedFields(old, obj *unstructured.Unstructured) bool {
 	old, obj = old.DeepCopy(), obj.DeepCopy()
 	for _, u := range []*unstructured.Unstructured{old, obj} {
@@ -145,7 +147,7 @@ func onlyManagedFields(old, obj *unstructured.Unstructured) bool {
 	return reflect.DeepEqual(old.Object, obj.Object)
 }
 
-// target is what the path of a request names.
+// target is the object in the path of a request.
 type target struct{ resource, name, subresource string }
 
 func targetOf(path string) target {
@@ -167,7 +169,7 @@ func targetOf(path string) target {
 	return t
 }
 
-// decode returns a body as JSON has it.
+// decode returns a body in its JSON form.
 func decode(contentType string, data []byte) (map[string]any, error) {
 	var m map[string]any
 	if !strings.Contains(contentType, "protobuf") {

@@ -19,16 +19,16 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// Limits of a run. An operator that does more is not at rest.
+// Limits of a run. An operator that exceeds them loops.
 const (
 	maxReconciles = 150
-	maxRetries    = 8 // after each thing that a user does
-	maxPeriods    = 1 // of requests that wait without an error, as above
-	resyncs       = 3 // at the end, in which nothing may change
+	maxRetries    = 8 // after each action of a user
+	maxPeriods    = 1 // of delayed requests, after each action of a user
+	resyncs       = 3 // at the end, without any change
 )
 
-// lockstep is a controller that one goroutine drives: it reconciles one request, then delivers the events of all that
-// was written, in order. Since reads are live, its run is determined.
+// lockstep is a controller in a single goroutine. It reconciles one request, then delivers the
+// events of all writes in order. Reads are live, so its run is deterministic.
 type lockstep struct {
 	*world
 
@@ -77,7 +77,7 @@ func newLockstep(w *world) (*lockstep, error) {
 	return l, nil
 }
 
-// ownerByLabel returns the request of the object whose name a child's label has.
+// ownerByLabel returns the request for the object in a child's label.
 func ownerByLabel(_ context.Context, obj client.Object) []reconcile.Request {
 	name := obj.GetLabels()[ownerLabel]
 	if name == "" {
@@ -86,7 +86,8 @@ func ownerByLabel(_ context.Context, obj client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: obj.GetNamespace(), Name: name}}}
 }
 
-// run does all that users do, each after the operator has come to rest, and then checks that it stays at rest.
+// run runs the actions of all users. It waits until the operator is idle after each action, and
+// then checks that it stays idle.
 func (l *lockstep) run(ctx context.Context) error {
 	if err := l.create(ctx); err != nil {
 		return err
@@ -102,7 +103,7 @@ func (l *lockstep) run(ctx context.Context) error {
 		}
 		l.settle(ctx)
 	}
-	for i := range 1 + resyncs { // the first does what predicates or errors have left
+	for i := range 1 + resyncs { // the first round handles leftovers of predicates and errors
 		before := l.ledger.count()
 		l.log.add("resync")
 		l.resync()
@@ -120,7 +121,8 @@ func (l *lockstep) resync() {
 	}
 }
 
-// settle reconciles until no request is ready, and then what waits, a limited number of times.
+// settle reconciles until no request is ready, and then the delayed requests, a limited number of
+// times.
 func (l *lockstep) settle(ctx context.Context) {
 	for releases := 0; ; {
 		l.deliver(ctx)
@@ -142,7 +144,7 @@ func (l *lockstep) settle(ctx context.Context) {
 	}
 }
 
-// next reconciles the next request as controller-runtime does.
+// next handles the next request as controller-runtime does.
 func (l *lockstep) next(ctx context.Context) {
 	l.reconciles++
 	var req reconcile.Request
@@ -178,13 +180,13 @@ func (l *lockstep) call(ctx context.Context, req reconcile.Request) (result reco
 		}
 	}()
 	result, err = l.reconciler.Reconcile(ctx, req)
-	if result != l.program.result || err != l.program.err { //nolint:errorlint // the very same error
+	if result != l.program.result || err != l.program.err { //nolint:errorlint // the same error value
 		l.log.add("the wrapper returned another result or error")
 	}
 	return result, err
 }
 
-// deliver delivers the events of all that was written.
+// deliver delivers the events of all writes.
 func (l *lockstep) deliver(ctx context.Context) {
 	for _, c := range l.ledger.take() {
 		predicates, handler := l.other, l.ofOther

@@ -113,7 +113,8 @@ func prepare(ctx context.Context) error {
 	return nil
 }
 
-// tryPolicies returns an error if an admission policy, or the definition of a custom kind, is not in effect yet.
+// tryPolicies returns an error if an admission policy, or the definition of a custom kind, is not
+// in effect yet.
 func tryPolicies(ctx context.Context, c client.Client) error {
 	for kind, path := range map[string][]string{
 		configMap: {"metadata", "labels", "admitted"}, widget: {"spec", "image"}, gadget: {"spec", "image"}, deployment: {"spec", "template", "spec", "containers"},
@@ -131,7 +132,7 @@ func tryPolicies(ctx context.Context, c client.Client) error {
 	return nil
 }
 
-// rewritten reports whether admission has changed what is at the path.
+// rewritten reports whether admission changed the field at the path.
 func rewritten(m object, path []string) bool {
 	v, _, _ := unstructured.NestedFieldNoCopy(m, path...)
 	text := fmt.Sprint(v)

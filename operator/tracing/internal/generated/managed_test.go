@@ -106,7 +106,8 @@ func (m *managed) addController(mgr ctrl.Manager, p *program) error {
 	return b.WithOptions(options).Complete(r)
 }
 
-// settle waits until no request came and no reconcile ran for a while. It proves nothing: the test does at its end.
+// settle waits until there was no request and no reconcile for a while. This is no proof; the end
+// of the test is.
 func (m *managed) settle(ctx context.Context) error {
 	last, since := int64(-1), time.Now()
 	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
@@ -117,17 +118,17 @@ func (m *managed) settle(ctx context.Context) error {
 	})
 }
 
-// run does all that users do.
+// run runs the actions of all users.
 func (m *managed) run(ctx context.Context) error {
 	if err := m.settle(ctx); err != nil {
-		return fmt.Errorf("waiting for rest after the objects were created: %w", err)
+		return fmt.Errorf("waiting until the operator is idle after the creates: %w", err)
 	}
 	for _, verb := range m.Users {
 		if err := m.edit(ctx, verb); err != nil {
 			return fmt.Errorf("user's %s: %w", verb, err)
 		}
 		if err := m.settle(ctx); err != nil {
-			return fmt.Errorf("waiting for rest after the user's %s: %w", verb, err)
+			return fmt.Errorf("waiting until the operator is idle after the user's %s: %w", verb, err)
 		}
 	}
 	return nil
@@ -136,7 +137,7 @@ func (m *managed) run(ctx context.Context) error {
 // ordinals matches names in normalized text that depend on the order of events.
 var ordinals = regexp.MustCompile(`(uid|version)-\d+`)
 
-// final returns the objects at the end without what depends on the order of events.
+// final returns the objects at the end, without the parts that depend on the order of events.
 func (m *managed) final(ctx context.Context) ([]string, error) {
 	lines, err := m.end(ctx)
 	for i, line := range lines {
@@ -156,8 +157,8 @@ func (m *managed) final(ctx context.Context) ([]string, error) {
 	return lines, err
 }
 
-// TestManagersComeToRest runs operators in managers. With and without the library the same objects must be there at
-// the end, and then no operator may write anything for five seconds.
+// TestManagersComeToRest runs operators in managers. The objects at the end must be the same with
+// and without the library. After that no operator may write anything for five seconds.
 func TestManagersComeToRest(t *testing.T) {
 	t.Parallel()
 	chosen := manageable()
@@ -194,7 +195,7 @@ func TestManagersComeToRest(t *testing.T) {
 		}
 		got, err := pair[1].final(t.Context())
 		if d := difference(want, got); err != nil || d != "" {
-			t.Errorf("the %s operator of seed %d ends with other objects than plain: error %v\n%s\n%s", pair[1].mode, pair[1].Seed, err, d, pair[1].operator)
+			t.Errorf("the %s operator of seed %d ends with objects that differ from plain: error %v\n%s\n%s", pair[1].mode, pair[1].Seed, err, d, pair[1].operator)
 		}
 	}
 }
@@ -206,7 +207,7 @@ func checkRest(t *testing.T, pairs [][2]*managed) {
 	for _, pair := range pairs {
 		before = append(before, pair[0].wire.writes.Load(), pair[1].wire.writes.Load())
 	}
-	select { // the property is that nothing happens, so there is no condition to wait for
+	select { // the test checks that nothing happens, so there is no condition to wait for
 	case <-time.After(quiet):
 	case <-t.Context().Done():
 	}
@@ -219,8 +220,9 @@ func checkRest(t *testing.T, pairs [][2]*managed) {
 	}
 }
 
-// manageable returns the known operators, and generated ones whose end does not depend on the order of events. It does
-// if a cache may miss a child with a generated name, so that there are two, or if a predicate drops users' changes.
+// manageable returns the known operators, and generated operators whose end does not depend on the
+// order of events. The order matters if a cache may miss a child with a generated name, which
+// creates a second child, or if a predicate drops users' changes.
 func manageable() []operator {
 	out := slices.Clone(known)
 	for next := uint64(10_001); len(out) < len(known)+managers; next++ {

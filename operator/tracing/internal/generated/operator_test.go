@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// operator describes one generated operator, its server and what users do. It is data, so that a failing one can be
-// printed, shrunk and run again.
+// operator describes one generated operator, its server and the actions of its users. It is data,
+// so that a failing operator can be printed, shrunk and run again.
 type operator struct {
 	Seed    uint64
 	Primary string `json:",omitempty"` // kind of the reconciled objects
@@ -16,7 +16,7 @@ type operator struct {
 
 	Protobuf   bool `json:",omitempty"` // typed clients of built-in kinds send protobuf
 	Context    bool `json:",omitempty"` // users' changes carry a trace context
-	Stale      bool `json:",omitempty"` // the library takes every context for too old
+	Stale      bool `json:",omitempty"` // every context is stale for the library
 	Rewrite    bool `json:",omitempty"` // admission rewrites objects
 	Watches    bool `json:",omitempty"` // children are found by label, not by owner reference
 	Priority   bool `json:",omitempty"` // the queue is a priority queue
@@ -24,12 +24,12 @@ type operator struct {
 
 	Finalizer string   `json:",omitempty"` // verb that adds and removes it; empty for none
 	Steps     []step   `json:",omitempty"`
-	Requeue   string   `json:",omitempty"` // when the reconciler asks for another reconcile
+	Requeue   string   `json:",omitempty"` // when the reconciler requeues its request
 	Faults    []fault  `json:",omitempty"`
-	Users     []string `json:",omitempty"` // what users do, one after the other
+	Users     []string `json:",omitempty"` // actions of users, in order
 }
 
-// step is one thing that each reconcile does.
+// step is one action of each reconcile.
 type step struct {
 	Verb    string `json:",omitempty"` // a key of childVerbs or ownVerbs
 	Kind    string `json:",omitempty"` // of the child
@@ -38,18 +38,19 @@ type step struct {
 	Lossy   bool   `json:",omitempty"` // the object has fields that the server does not store as sent
 	Replace bool   `json:",omitempty"` // all annotations are replaced
 	Lock    bool   `json:",omitempty"` // optimistic lock of patches, or a read before
-	Always  bool   `json:",omitempty"` // written without looking whether it would change something
-	After   string `json:",omitempty"` // what follows the write
+	Always  bool   `json:",omitempty"` // written even if nothing changes
+	After   string `json:",omitempty"` // action after the write
 	Ignore  bool   `json:",omitempty"` // errors of this step are ignored
 }
 
-// fault is what happens to the Nth write request.
+// fault is a fault of the Nth write request.
 type fault struct {
 	N    int    `json:",omitempty"`
 	Kind string `json:",omitempty"`
 }
 
-// Values of the fields that choose among words. Tests check that the fixed seeds reach all of them.
+// Values of the fields with a fixed set of words. Tests check that the fixed seeds contain all of
+// them.
 var (
 	finalizerVerbs = []string{"", "update", "patch"}
 	requeues       = []string{"", "", "after-first", "periodic", "immediately"}
@@ -59,7 +60,8 @@ var (
 	stepExtras     = []string{"fail", "panic", "terminal"}
 )
 
-// known are operators that once wrote without end while they were traced. Their seeds generate others.
+// known are operators that looped in an earlier version of the library. Their seeds generate other
+// operators now.
 var known = []operator{
 	{Seed: 1e9 + 1, Primary: configMap, Objects: 1, Typed: true, Steps: []step{{Verb: "create-or-update", Kind: secret, Typed: true, Lossy: true}}},
 	{Seed: 1e9 + 2, Primary: configMap, Objects: 1, Typed: true, Steps: []step{{Verb: "create-or-patch", Kind: secret, Typed: true, Lossy: true}}},
@@ -71,7 +73,7 @@ var known = []operator{
 	{Seed: 1e9 + 8, Primary: configMap, Objects: 1, Typed: true, Steps: []step{{Verb: "dry-run-apply", Kind: secret}}},
 }
 
-// generate returns the operator that belongs to a seed.
+// generate returns the operator of a seed.
 func generate(seed uint64) operator {
 	r := rand.New(rand.NewPCG(seed, 13))
 	chance := func(n int) bool { return r.IntN(n) == 0 }
@@ -106,10 +108,10 @@ func generate(seed uint64) operator {
 	return o.sound()
 }
 
-// sound removes combinations whose order is not determined, or that never come to rest without tracing either.
+// sound removes combinations whose order is not deterministic, or that loop without tracing.
 func (o operator) sound() operator {
 	if slices.ContainsFunc(o.Steps, func(s step) bool { return s.Verb == "generate-name" }) {
-		// A lost response makes a second child, and the order of generated names is random.
+		// A lost response creates a second child, and the order of generated names is random.
 		o.Faults = slices.DeleteFunc(slices.Clone(o.Faults), func(f fault) bool { return f.Kind == "lost" })
 	}
 	return o
@@ -135,7 +137,7 @@ func names[V any](m map[string]V) []string {
 	return keys
 }
 
-// simpler returns operators that do one thing less.
+// simpler returns operators with one part less.
 func (o operator) simpler() []operator {
 	var out []operator
 	add := func(change func(*operator)) {

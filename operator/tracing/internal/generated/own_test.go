@@ -20,8 +20,8 @@ type owned struct {
 	obj client.Object
 }
 
-// ownVerbs are the ways in which operators write the objects that they reconcile. A verb that the object's kind does
-// not have does the nearest thing that the kind has.
+// ownVerbs are the ways in which operators write the objects that they reconcile. If the object's
+// kind does not support a verb, the verb uses the nearest supported write.
 var ownVerbs = map[string]func(context.Context, owned) error{
 	"status-update": func(ctx context.Context, o owned) error {
 		return o.status(ctx, func(client.Object) error { return o.Status().Update(ctx, o.obj) })
@@ -101,7 +101,7 @@ var ownVerbs = map[string]func(context.Context, owned) error{
 	},
 }
 
-// with returns the object's identity and one more field; an empty key adds none.
+// with returns the object's identity and one more field; an empty key adds no field.
 func (o owned) with(key string, value any) object {
 	m := object{
 		"apiVersion": kinds[o.op.Primary].GroupVersion().String(), "kind": o.op.Primary,
@@ -113,7 +113,7 @@ func (o owned) with(key string, value any) object {
 	return m
 }
 
-// ownSpec returns what the operator itself sets in the reconciled object's desired state.
+// ownSpec returns the operator's own change of the reconciled object's desired state.
 func (o owned) ownSpec() object {
 	if o.op.Primary == configMap {
 		return object{"data": object{"own": "7"}}
@@ -121,7 +121,7 @@ func (o owned) ownSpec() object {
 	return object{"spec": object{"size": int64(7)}}
 }
 
-// change sets m in the reconciled object and calls write, unless that changes nothing.
+// change sets m in the reconciled object and calls write, unless this changes nothing.
 func (o owned) change(m object, write func(base client.Object) error) error {
 	base := o.obj.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type
 	all := content(o.obj)
@@ -133,7 +133,8 @@ func (o owned) change(m object, write func(base client.Object) error) error {
 	return write(base)
 }
 
-// status sets the status and calls write. Kinds without the status subresource are written whole.
+// status sets the status and calls write. Kinds without the status subresource write the whole
+// object.
 func (o owned) status(ctx context.Context, write func(base client.Object) error) error {
 	if o.op.Primary == configMap {
 		state := object{"metadata": object{"annotations": object{"generated/status": valueOf(o.obj)}}}
@@ -146,7 +147,7 @@ func (o owned) status(ctx context.Context, write func(base client.Object) error)
 	}
 	generation := o.obj.GetGeneration()
 	if o.op.Primary == gadget {
-		generation = 1 // a status that has the generation raises it
+		generation = 1 // a status with the object's generation would raise it
 	}
 	status := object{"status": object{
 		"phase": "Ready", "observedGeneration": generation,

@@ -27,12 +27,12 @@ type program struct {
 
 	mu    sync.Mutex
 	calls map[string]int
-	// What the last call returned, to compare it with what the wrapper returned.
+	// The last call's result, to compare with the wrapper's result.
 	result reconcile.Result
 	err    error
 }
 
-// count returns how often it was called with key.
+// count counts calls with key.
 func (p *program) count(key string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +75,7 @@ func (p *program) reconcile(ctx context.Context, req reconcile.Request) (reconci
 	case p.op.Requeue == "periodic", p.op.Requeue == "after-first" && first:
 		return reconcile.Result{RequeueAfter: time.Hour}, nil
 	case p.op.Requeue == "immediately" && first:
-		return reconcile.Result{Requeue: true}, nil //nolint:staticcheck // deprecated, and still used
+		return reconcile.Result{Requeue: true}, nil //nolint:staticcheck // deprecated, but operators still use it
 	default:
 		return reconcile.Result{}, nil
 	}
@@ -113,7 +113,7 @@ func (p *program) do(ctx context.Context, i int, s step, obj client.Object) erro
 	}
 }
 
-// finalize deletes the config maps of an object that is being deleted, all at once, and then its finalizer.
+// finalize deletes all config maps of a deleted object, and then its finalizer.
 func (p *program) finalize(ctx context.Context, obj client.Object) error {
 	if !controllerutil.ContainsFinalizer(obj, finalizer) {
 		return nil

@@ -9,14 +9,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// fifo is a work queue without time: requests are ready in the order in which they were added, and what is added for
-// later waits until the driver releases it. It serves one goroutine.
+// fifo is a work queue without time. It returns requests in the order of their adds, and holds
+// delayed requests until the driver releases them. It is for a single goroutine.
 type fifo struct {
 	log     *transcript
 	limiter workqueue.TypedRateLimiter[reconcile.Request]
 	ready   []reconcile.Request
 	later   []reconcile.Request
-	failed  bool // a request among later is a retry
+	failed  bool // later contains a retry
 }
 
 var _ workqueue.TypedRateLimitingInterface[reconcile.Request] = (*fifo)(nil)
@@ -77,7 +77,7 @@ func (f *fifo) ShutDownWithDrain() {}
 // ShuttingDown implements workqueue.TypedInterface.
 func (f *fifo) ShuttingDown() bool { return false }
 
-// release makes what waits ready.
+// release makes the delayed requests ready.
 func (f *fifo) release() {
 	for _, req := range f.later {
 		if !slices.Contains(f.ready, req) {
@@ -87,7 +87,7 @@ func (f *fifo) release() {
 	f.later, f.failed = nil, false
 }
 
-// priorityFIFO is a fifo that is a priority queue to others, whose requests all have the same priority.
+// priorityFIFO is a fifo with the methods of a priority queue. All requests have the same priority.
 type priorityFIFO struct{ *fifo }
 
 var _ priorityqueue.PriorityQueue[reconcile.Request] = priorityFIFO{}

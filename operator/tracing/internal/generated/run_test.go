@@ -29,15 +29,16 @@ const (
 	traced = "traced" // wrapped, with a provider that records everything
 )
 
-// scenario is an operator and what both of its runs share.
+// scenario is an operator and the data that both of its runs share.
 type scenario struct {
 	operator
 
 	mu       sync.Mutex
-	contexts map[int64]map[string]string // annotations with a context for a generation, the same in both runs
+	contexts map[int64]map[string]string // context annotations per generation, the same in both runs
 }
 
-// context returns annotations with a fresh context for an object of a generation; nil if users' changes carry none.
+// context returns annotations with a fresh context for an object's generation, or nil if users'
+// changes carry no context.
 func (s *scenario) context(generation int64) map[string]string {
 	if !s.Context {
 		return nil
@@ -58,7 +59,7 @@ func (s *scenario) context(generation int64) map[string]string {
 	return s.contexts[generation]
 }
 
-// world is a namespace in which an operator runs in one mode.
+// world is a namespace for a run of an operator in one mode.
 type world struct {
 	*scenario
 
@@ -157,7 +158,7 @@ func (w *world) valued(value string) object {
 	return object{"spec": object{"image": value}}
 }
 
-// edit does what a user does to the first object.
+// edit runs a user's action on the first object.
 func (w *world) edit(ctx context.Context, verb string) error {
 	w.edits++
 	obj := w.primary(0)
@@ -209,7 +210,7 @@ func (w *world) disturb(ctx context.Context, verb string) error {
 	return nil
 }
 
-// end returns the objects that are there at the end, normalized, and checks that the ledger knows them.
+// end returns the normalized objects at the end, and checks them against the ledger.
 func (w *world) end(ctx context.Context) ([]string, error) {
 	known, found := w.ledger.versions(), 0
 	var out []string

@@ -10,14 +10,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// transcript is what happened in one run, with normalized names. It is safe for concurrent use.
+// transcript records one run, with normalized names. It is safe for concurrent use.
 type transcript struct {
 	mu       sync.Mutex
 	lines    []string
-	want     []string // of the run to compare with; nil for none
+	want     []string // transcript of the run to compare with; nil for none
 	diverged bool
 	names    map[string]string
-	versions map[string]string // resource versions that count as an earlier one
+	versions map[string]string // resource versions that count as an earlier version
 }
 
 // same makes a resource version count as an earlier one.
@@ -33,8 +33,8 @@ func (t *transcript) same(old, version string) {
 	t.versions[version] = old
 }
 
-// random matches text that differs between two runs of one operator: the namespace, UIDs, resource versions, times,
-// cluster addresses and generated names.
+// random matches text that differs between two runs of one operator: the namespace, UIDs, resource
+// versions, times, cluster addresses and generated names.
 var random = regexp.MustCompile(`run-\d{6}` +
 	`|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}` +
 	`|resourceVersion":"\d+"|resourceVersion","value":"\d+"` +
@@ -42,7 +42,7 @@ var random = regexp.MustCompile(`run-\d{6}` +
 	`|\b\d+\.\d+\.\d+\.\d+\b` +
 	`|-gen-[a-z0-9]{5}\b`)
 
-// normalized replaces random text by its class and the order in which it appeared first.
+// normalized replaces random text by its class and the order of its first occurrence.
 func (t *transcript) normalized(s string) string {
 	return random.ReplaceAllStringFunc(s, func(found string) string {
 		class, end := "", ""
@@ -50,7 +50,7 @@ func (t *transcript) normalized(s string) string {
 		case strings.HasPrefix(found, "run-"):
 			return "NAMESPACE"
 		case strings.Count(found, ".") == 3:
-			return "ADDRESS" // one that became free may be allocated again
+			return "ADDRESS" // a released address may be allocated again
 		case strings.HasPrefix(found, "resourceVersion"):
 			at := strings.LastIndexByte(found[:len(found)-1], '"') + 1
 			class, end = found[:at]+"version-", `"`
@@ -59,7 +59,7 @@ func (t *transcript) normalized(s string) string {
 				found = older
 			}
 		case strings.Contains(found, "T"):
-			return "TIME" // two times may be the same second, or not
+			return "TIME" // two times may or may not be the same second
 		case strings.HasPrefix(found, "-gen-"):
 			class = "-gen-"
 		case strings.Count(found, "-") == 4:
@@ -77,7 +77,7 @@ func (t *transcript) normalized(s string) string {
 	})
 }
 
-// add adds a line and reports whether the run is still as the one to compare with.
+// add adds a line and reports whether the run still equals the run to compare with.
 func (t *transcript) add(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,7 +89,7 @@ func (t *transcript) add(format string, args ...any) {
 	t.lines = append(t.lines, line)
 }
 
-// object adds what a caller got back.
+// object adds the result that a caller received.
 func (t *transcript) object(what string, obj client.Object, err error) {
 	switch {
 	case err != nil:
@@ -112,8 +112,9 @@ func (t *transcript) hasDiverged() bool {
 	return t.diverged
 }
 
-// withoutManagedFields returns a JSON object with its managed fields replaced. The API server orders their entries by
-// time, in seconds, so that their order differs between runs. All other bytes stay.
+// withoutManagedFields returns a JSON object with its managed fields replaced. The API server
+// orders their entries by time, in seconds, so that their order differs between runs. All other
+// bytes stay.
 func withoutManagedFields(data []byte) string {
 	var object struct {
 		Metadata struct {
@@ -126,7 +127,7 @@ func withoutManagedFields(data []byte) string {
 	return strings.Replace(string(data), string(object.Metadata.ManagedFields), `"FIELDS"`, 1)
 }
 
-// difference explains where two transcripts part; it is empty if they are equal.
+// difference explains the first difference of two transcripts. It returns "" if they are equal.
 func difference(want, got []string) string {
 	for i := range max(len(want), len(got)) {
 		w, g := "(end)", "(end)"
@@ -153,7 +154,7 @@ func difference(want, got []string) string {
 	return ""
 }
 
-// excerpt shortens a line around the byte at.
+// excerpt shortens a line around a byte.
 func excerpt(line string, at int) string {
 	const before, most = 120, 500
 	line = strings.TrimSpace(line)

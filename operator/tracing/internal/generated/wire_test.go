@@ -15,7 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// wire is the connection of a run's clients to the API server. It records requests, injects faults and keeps the ledger.
+// wire is the connection of a run's clients to the API server. It records requests, injects faults
+// and updates the ledger.
 type wire struct {
 	log    *transcript // nil records nothing
 	ledger *ledger
@@ -31,7 +32,7 @@ func newWire(o operator, log *transcript, l *ledger) *wire {
 	return w
 }
 
-// config returns a copy of the server's configuration whose connections are w's.
+// config returns a copy of the server's configuration that connects through w.
 func (w *wire) config(o operator) *rest.Config {
 	c := rest.CopyConfig(server)
 	c.QPS = -1
@@ -109,7 +110,7 @@ func (w *wire) request(req *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// send sends a write and notes the response.
+// send sends a write and records the response.
 func (w *wire) send(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 	resp, err := next.RoundTrip(req)
 	if err != nil {
@@ -135,7 +136,7 @@ func (w *wire) send(next http.RoundTripper, req *http.Request) (*http.Response, 
 	return resp, nil
 }
 
-// status returns the response of a server that fails.
+// status returns the response of a failing server.
 func (w *wire) status(req *http.Request, code int32, reason metav1.StatusReason) *http.Response {
 	if w.log != nil {
 		w.log.add("    injected %s", reason)
@@ -147,7 +148,7 @@ func (w *wire) status(req *http.Request, code int32, reason metav1.StatusReason)
 	}
 }
 
-// newClient returns a client over the configuration that looks up no resource itself.
+// newClient returns a client for the configuration that does not discover resources.
 func newClient(c *rest.Config) (client.Client, error) {
 	h, err := rest.HTTPClientFor(c)
 	if err != nil {

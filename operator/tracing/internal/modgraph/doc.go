@@ -1,5 +1,5 @@
-// Package modgraph tells which modules a module's own requirements bring to those who require it.
+// Package modgraph reads the module graph of a module as an adopter sees it.
 //
-// Its entry is [Read]. Tests of the library's modules call it, to hold what an adopter's `go mod graph` gains.
-// It runs the go command and changes nothing.
+// Use [Read]. Tests of the library's modules check with it which modules an adopter's `go mod
+// graph` gains. It runs the go command and changes no files of the module.
 package modgraph

@@ -13,15 +13,16 @@ import (
 	"strings"
 )
 
-// Graph is a module's graph of requirements, without versions: a module at the version that is selected and at an older one,
-// which somebody requires, are the same.
+// Graph is a module's graph of requirements, without versions: the selected version of a module and
+// older required versions are one node.
 type Graph struct {
 	main  string
-	edges map[string][]string // from a module's path to those that it requires
+	edges map[string][]string // from a module's path to the paths of its requirements
 }
 
-// Read reads the graph of the module in a folder, as an adopter has it: outside of any workspace. Other modules of this
-// repository are read from their folders, because their versions may not be published yet.
+// Read reads the graph of the module in a folder, outside of any workspace, as for an adopter.
+// Other modules of this repository are read from their folders, because their versions may not be
+// published yet.
 func Read(ctx context.Context, folder string) (*Graph, error) {
 	scratch, err := os.MkdirTemp("", "modgraph-")
 	if err != nil {
@@ -39,10 +40,12 @@ func Read(ctx context.Context, folder string) (*Graph, error) {
 	return parse(string(out))
 }
 
-// repository is the path of the repository's root module. The folder of each module is its path below it.
+// repository is the path of the repository's root module. Each module's folder is the rest of its
+// path.
 const repository = "github.com/operator-tracing/sandbox"
 
-// copyModule copies a module's go.mod and go.sum, and replaces the other modules of the repository by their folders.
+// copyModule copies a module's go.mod and go.sum, and replaces the other modules of the repository
+// by their folders.
 func copyModule(ctx context.Context, folder, file string) error {
 	parsed, err := parseFile(ctx, folder)
 	if err != nil {
@@ -76,7 +79,8 @@ func copyModule(ctx context.Context, folder, file string) error {
 	return err
 }
 
-// Direct returns the paths of the modules whose packages the module in a folder imports itself, its tests included.
+// Direct returns the paths of the modules that the module in a folder imports itself, including its
+// tests.
 func Direct(ctx context.Context, folder string) ([]string, error) {
 	file, err := parseFile(ctx, folder)
 	if err != nil {
@@ -91,7 +95,7 @@ func Direct(ctx context.Context, folder string) ([]string, error) {
 	return direct, nil
 }
 
-// moduleFile is the part of go.mod that this package reads.
+// moduleFile holds the used fields of go.mod.
 type moduleFile struct {
 	Module  struct{ Path string }
 	Require []struct {
@@ -111,8 +115,8 @@ func parseFile(ctx context.Context, folder string) (moduleFile, error) {
 }
 
 func run(ctx context.Context, folder string, args ...string) ([]byte, error) {
-	// The go command reads the file; a test that calls this must be run again when it changes, and go test looks only at what
-	// the test itself looked at.
+	// The go command reads the file. go test must rerun its caller when the file changes, but only
+	// tracks files that the test itself accessed.
 	if _, err := os.Stat(filepath.Join(folder, "go.mod")); err != nil {
 		return nil, err
 	}
@@ -128,13 +132,13 @@ func run(ctx context.Context, folder string, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// parse reads pairs of modules. The main module, which comes first, is the one without a version.
+// parse reads pairs of modules. The main module comes first and has no version.
 func parse(out string) (*Graph, error) {
 	g := &Graph{edges: map[string][]string{}}
 	for line := range strings.Lines(out) {
 		from, to, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if !ok {
-			return nil, fmt.Errorf("reading the module graph: %q is no pair of modules", line)
+			return nil, fmt.Errorf("reading the module graph: %q is not a pair of modules", line)
 		}
 		if g.main == "" && !strings.Contains(from, "@") {
 			g.main = from
@@ -146,13 +150,13 @@ func parse(out string) (*Graph, error) {
 		}
 	}
 	if g.main == "" {
-		return nil, errors.New("reading the module graph: there is no main module in it")
+		return nil, errors.New("reading the module graph: no main module")
 	}
 	return g, nil
 }
 
-// Beyond gives, sorted, the modules that are in the graph for another reason than that one of roots is: neither roots
-// themselves nor required by them, directly or through others. A root that the main module does not require is an error.
+// Beyond returns the sorted modules of the graph that are neither roots nor required by roots,
+// directly or indirectly. It returns an error if the main module does not require a root.
 func (g *Graph) Beyond(roots ...string) ([]string, error) {
 	brought := map[string]bool{g.main: true}
 	var follow func(module string)
@@ -166,7 +170,7 @@ func (g *Graph) Beyond(roots ...string) ([]string, error) {
 	}
 	for _, root := range roots {
 		if !slices.Contains(g.edges[g.main], root) {
-			return nil, fmt.Errorf("looking for %s: %s does not require it", root, g.main)
+			return nil, fmt.Errorf("looking up %s: not required by %s", root, g.main)
 		}
 		follow(root)
 	}

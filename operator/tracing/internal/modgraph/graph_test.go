@@ -46,7 +46,7 @@ func TestBeyond(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for _, out := range []string{"", "one\n", "a@v1 b@v1\n"} {
 		if _, err := parse(out); err == nil {
-			t.Errorf("parsed %q", out)
+			t.Errorf("parse(%q) = nil, want an error", out)
 		}
 	}
 	g, err := parse(sample)
@@ -54,13 +54,13 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := g.Beyond("example.com/deep"); err == nil {
-		t.Error("a root that is not required is no error")
+		t.Error("Beyond() = nil for a root that is not required, want an error")
 	}
 	if _, err := Read(t.Context(), t.TempDir()); err == nil {
-		t.Error("read the graph of a folder without a module")
+		t.Error("Read() = nil for a folder without a module, want an error")
 	}
 	if _, err := Direct(t.Context(), t.TempDir()); err == nil {
-		t.Error("read the requirements of a folder without a module")
+		t.Error("Direct() = nil for a folder without a module, want an error")
 	}
 }
 

@@ -45,8 +45,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// world is a namespace with an owner whose trace context is stale, so that each reconcile of it starts
-// a new trace.
+// world is a namespace with an owner whose trace context is stale, so that each reconcile of it
+// starts a new trace.
 type world struct {
 	tp        *tracingtest.TracerProvider
 	plain     client.Client
@@ -109,8 +109,9 @@ func applied(namespace, image string) *appsv1ac.DeploymentApplyConfiguration {
 			WithContainers(corev1ac.Container().WithName("main").WithImage(image)))))
 }
 
-// TestRepeatedWritesComeToRest: each reconcile has a stale context, and yet what it writes again changes nothing, or the owner's
-// watch would start the next reconcile, without end. An apply that changed nothing leaves no span.
+// TestRepeatedWritesComeToRest: although each reconcile has a stale context, its repeated writes
+// change nothing. Otherwise the owner's watch would start the next reconcile in an endless loop. An
+// apply that changed nothing leaves no span.
 func TestRepeatedWritesComeToRest(t *testing.T) {
 	force := []client.ApplyOption{client.FieldOwner("operator"), client.ForceOwnership}
 	child := func(w *world) *appsv1.Deployment {
@@ -159,7 +160,7 @@ func TestRepeatedWritesComeToRest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			for range 2 { // the first creates; the second finds what it wrote
+			for range 2 { // the first creates; the second repeats the writes
 				w.reconcile(t, func(ctx context.Context) error { return tc.write(ctx, w) })
 			}
 			want := w.version(t, child(w))
@@ -182,8 +183,8 @@ func TestRepeatedWritesComeToRest(t *testing.T) {
 	}
 }
 
-// TestContextBelongsToGeneration: the API server's generation after a write is the one that the context
-// was written for, so that the next reconcile is a child of the write.
+// TestContextBelongsToGeneration: a write's context belongs to the generation that the API server
+// sets, so that the next reconcile is a child of the write.
 func TestContextBelongsToGeneration(t *testing.T) {
 	w := newWorld(t)
 	opts := []tracing.Option{tracing.WithTracerProvider(w.tp)}

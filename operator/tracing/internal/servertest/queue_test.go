@@ -26,20 +26,21 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// patience is how long a test waits for something that takes milliseconds.
+// patience is the timeout for conditions that usually take milliseconds.
 const patience = 30 * time.Second
 
-// managed is a manager with a controller of ConfigMaps that owns Secrets and watches ServiceAccounts, and
-// another controller of ServiceAccounts. Each reconcile of a ConfigMap waits for the test.
+// managed is a manager with a controller of ConfigMaps that owns Secrets and watches
+// ServiceAccounts, and another controller of ServiceAccounts. Each reconcile of a ConfigMap waits
+// for the test.
 type managed struct {
 	*world
 
 	entered chan string // a reconcile has read its object
-	leave   chan error  // and returns this
+	leave   chan error  // the result of that reconcile
 	adds    atomic.Int64
 }
 
-// startManaged starts the manager in a world of its own, for the owner that is there.
+// startManaged starts the manager in a world of its own, with its owner.
 func startManaged(t *testing.T, priority bool) *managed {
 	t.Helper()
 	m := &managed{world: newWorld(t), entered: make(chan string), leave: make(chan error)}
@@ -85,7 +86,7 @@ func startManaged(t *testing.T, priority bool) *managed {
 	return m
 }
 
-// newQueue makes controller-runtime's queue, and counts what is added to it.
+// newQueue returns a function that creates controller-runtime's queue and counts its adds.
 func (m *managed) newQueue(priority bool) func(string, workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 	return func(name string, l workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 		if !priority {
@@ -122,7 +123,7 @@ func (q *countingPriorityQueue) AddWithOpts(o priorityqueue.AddOpts, reqs ...rec
 	q.adds.Add(1)
 }
 
-// reconciler reads its object, and has a span of its own so that each reconcile can be seen.
+// reconciler reads its object, and starts a span of its own so that each reconcile is exported.
 func (m *managed) reconciler(c client.Client, obj client.Object, then func(context.Context, string) error) reconcile.Reconciler {
 	return reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		obj := obj.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type
@@ -170,12 +171,13 @@ func until(t *testing.T, what string, ok func() bool) {
 		select {
 		case <-time.After(time.Millisecond):
 		case <-deadline:
-			t.Fatalf("within %s there was no %s", patience, what)
+			t.Fatalf("timeout after %s waiting for %s", patience, what)
 		}
 	}
 }
 
-// change runs f, which changes something in the cluster, and waits until the owner was added to the queue for it.
+// change runs f, which changes an object in the cluster, and waits until the owner was added to the
+// queue for it.
 func (m *managed) change(t *testing.T, f func() error) {
 	t.Helper()
 	before := m.adds.Load()
@@ -185,7 +187,7 @@ func (m *managed) change(t *testing.T, f func() error) {
 	until(t, "request for the owner", func() bool { return m.adds.Load() > before })
 }
 
-// finish lets the reconcile that runs return, and gives its span.
+// finish lets the running reconcile return, and returns its span.
 func (m *managed) finish(t *testing.T, err error) tracingtest.Span {
 	t.Helper()
 	spans := func() []tracingtest.Span {
@@ -209,7 +211,7 @@ func someContext(n byte) trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{0: 1, 15: n}, SpanID: trace.SpanID{n}, TraceFlags: trace.FlagsSampled})
 }
 
-// told is what a reconcile's span says of the queue, but for the times.
+// told holds the queue's attributes of a reconcile's span, without times.
 type told struct {
 	Trigger, Reason string
 	Attempt, Events int64
@@ -248,7 +250,7 @@ func TestQueueOfAManager(t *testing.T) {
 			expect := func(s tracingtest.Span, want told) {
 				t.Helper()
 				if diff := cmp.Diff(want, toldBy(t, s)); diff != "" {
-					t.Errorf("the reconcile, wanted and got:\n%s", diff)
+					t.Errorf("reconcile (-want +got):\n%s", diff)
 				}
 			}
 			create := func(obj client.Object) func() error {
@@ -261,7 +263,7 @@ func TestQueueOfAManager(t *testing.T) {
 			expect(m.finish(t, nil), told{Trigger: "create ConfigMap", Attempt: 1})
 
 			m.enter(t)
-			second := m.finish(t, errors.New("to be tried again"))
+			second := m.finish(t, errors.New("retry"))
 			expect(second, told{Trigger: "update ConfigMap", Attempt: 1, Events: 2, Links: []trace.TraceID{someContext(1).TraceID()}})
 			if second.Parent.SpanID() != someContext(2).SpanID() {
 				t.Errorf("the parent is %s, want the context of the last update", second.Parent.SpanID())

@@ -33,7 +33,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/tracingtest"
 )
 
-// otherProcess is the environment variable that makes the test program serve webhooks and nothing else.
+// otherProcess is the environment variable that makes the test program only serve webhooks.
 const otherProcess = "SERVERTEST_WEBHOOK"
 
 func init() {
@@ -47,7 +47,7 @@ func init() {
 	os.Exit(0)
 }
 
-// The paths of the webhooks. Each is traced except the last, which stands for another product.
+// The paths of the webhooks. Each is traced except the last, which represents another product.
 const (
 	pathV1    = "/v1"
 	pathV2    = "/v2"
@@ -160,7 +160,8 @@ func (h *hooked) autoscaler(name string) *autoscalingv2.HorizontalPodAutoscaler 
 	}
 }
 
-// isOneTrace checks that the webhooks of this process made one span, whose context obj carries.
+// isOneTrace checks that the webhooks of this process created one span, and that obj carries its
+// context.
 func (h *hooked) isOneTrace(t *testing.T, obj client.Object) {
 	t.Helper()
 	spans := h.tp.Spans()
@@ -193,7 +194,8 @@ func startOther(t *testing.T) string {
 	return strings.TrimSpace(url)
 }
 
-// TestOneChangeIsOneTrace creates and updates objects that pass several webhooks on a real API server.
+// TestOneChangeIsOneTrace creates and updates objects that pass several webhooks on a real API
+// server.
 func TestOneChangeIsOneTrace(t *testing.T) {
 	t.Parallel()
 	for name, entries := range map[string]func(t *testing.T, server string) []entry{
@@ -228,8 +230,8 @@ func TestOneChangeIsOneTrace(t *testing.T) {
 	}
 }
 
-// TestUpdatesComeToRest: updates that do not change the spec are stored as sent. An update that insists
-// on a tracing annotation is stored once, and then changes nothing.
+// TestUpdatesComeToRest: updates that do not change the spec are stored unchanged. If a user
+// repeats an update with a tracing annotation, it is stored once, and then changes nothing.
 func TestUpdatesComeToRest(t *testing.T) {
 	t.Parallel()
 	h := startHooked(t, func(s string) []entry { return []entry{{s + pathRaw, "v2", "Never"}} })

@@ -12,13 +12,13 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// adoption is an operator, how it adopts the library, and what it does then.
+// adoption is an operator, the patch that adopts the library, and the expected result.
 type adoption struct {
 	project, patch, tree string
-	main                 string // its package
+	main                 string // path of its main package
 	arguments            func(*cluster) []string
 	environment          []string
-	users                []spantree.Span // of the user, whose trace the operator continues
+	users                []spantree.Span // the user's spans, whose trace the operator continues
 	serve                func(*testing.T, *cluster, *process) client.Object
 	check                func(*testing.T, []spantree.Span, *process, client.Object) // may be nil
 }
@@ -38,14 +38,15 @@ func webhooks(c *cluster) []string {
 	return []string{"--webhook-cert-path=" + c.webhooks.LocalServingCertDir, "--webhook-port=" + strconv.Itoa(c.webhooks.LocalServingPort)}
 }
 
-// TestAdoption builds each operator as it is, applies its patch, lets it serve a user, and compares its spans with the tree. Nothing is
-// sent before the process ends: the batch processor waits an hour, so that ending the process sends all spans.
+// TestAdoption builds each operator without changes, applies its patch, runs it for a user's
+// changes, and compares its spans with the tree. All spans are sent when the process ends, because
+// the batch processor waits an hour.
 func TestAdoption(t *testing.T) {
 	c := startCluster(t)
 	for _, a := range adoptions {
 		t.Run(strings.TrimSuffix(a.patch, ".patch"), func(t *testing.T) {
 			p := copyProject(t, a.project)
-			p.run(t, "go", "build", "./...") // as it was
+			p.run(t, "go", "build", "./...") // before the patch
 			p.apply(t, a.patch)
 			spans := startCollector(t)
 			environment := append(slices.Clip(a.environment),
@@ -65,7 +66,7 @@ func TestAdoption(t *testing.T) {
 			}
 			operator.terminate(t)
 
-			// The objects of earlier operators changed nothing, and left no span.
+			// The objects of earlier operators did not change, so there are no spans for them.
 			matchTree(t, a.tree, read(t, filepath.Join(testdata, a.tree)), append(spans.received(), a.users...), obj)
 			if a.project == "adopter" {
 				for _, shown := range blocks(t, "tree") {

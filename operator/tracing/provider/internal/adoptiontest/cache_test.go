@@ -50,7 +50,8 @@ func serveCache(t *testing.T, c *cluster, operator *process) client.Object {
 	return cache
 }
 
-// playDeploymentController reports that the Deployment's pods run. The API server of envtest has no controllers.
+// playDeploymentController sets the status of the Deployment, because the API server of envtest has
+// no controllers.
 func playDeploymentController(t *testing.T, admin client.Client, operator *process, cache client.Object) {
 	t.Helper()
 	eventually(t, "the Deployment's status is written", func(ctx context.Context) error {
@@ -80,8 +81,8 @@ func wantReady(cache *unstructured.Unstructured) error {
 	return fmt.Errorf("its conditions are %v", conditions)
 }
 
-// wantGenerationsTrace wants all spans in the trace of the Cache's generation, which every process can compute. There is no
-// webhook, so the Cache has no context.
+// wantGenerationsTrace checks that all spans are in the trace of the Cache's generation, which
+// every process can derive. There is no webhook, so the Cache has no context.
 func wantGenerationsTrace(t *testing.T, spans []spantree.Span, operator *process, cache client.Object) {
 	t.Helper()
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", cache.GetUID(), cache.GetGeneration()))

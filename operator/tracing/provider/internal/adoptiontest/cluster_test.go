@@ -37,7 +37,8 @@ type cluster struct {
 	webhooks   *envtest.WebhookInstallOptions
 }
 
-// startCluster starts an API server with the kinds and webhooks of the operators until the test ends.
+// startCluster starts an API server with the kinds and webhooks of the operators until the test
+// ends.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
@@ -76,14 +77,14 @@ func startCluster(t *testing.T) *cluster {
 	return c
 }
 
-// eventually waits until check finds nothing wrong, and reports the last thing that it found when it never does.
+// eventually waits until check returns nil. On a timeout it reports the last error.
 func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
 	t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(t.Context(), waitInterval, waitLimit, true, func(ctx context.Context) (bool, error) {
 		now := check(ctx)
 		if now == nil || ctx.Err() == nil {
-			last = now // a check that was cut off has nothing to say
+			last = now // a cancelled check says nothing
 		}
 		return now == nil, nil
 	})

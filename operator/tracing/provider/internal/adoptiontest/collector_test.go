@@ -17,7 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// otlpCollector keeps the spans that it is sent, over gRPC.
+// otlpCollector stores the spans that it receives over gRPC.
 type otlpCollector struct {
 	collector.UnimplementedTraceServiceServer
 
@@ -69,7 +69,7 @@ func (c *otlpCollector) received() []spantree.Span {
 	return append([]spantree.Span(nil), c.spans...)
 }
 
-// convert gives what the expected tree looks at.
+// convert returns the parts of a span that the expected tree can contain.
 func convert(service string, s *trace.Span) spantree.Span {
 	status := map[trace.Status_StatusCode]string{trace.Status_STATUS_CODE_ERROR: spantree.StatusError, trace.Status_STATUS_CODE_OK: spantree.StatusOK}
 	out := spantree.Span{
@@ -90,7 +90,7 @@ func convert(service string, s *trace.Span) spantree.Span {
 	return out
 }
 
-// attributes reads those of the types that the library has.
+// attributes returns the attributes of the types that the library uses.
 func attributes(list []*common.KeyValue) map[string]any {
 	out := map[string]any{}
 	for _, kv := range list {

@@ -1,6 +1,6 @@
-// Package adoptiontest adopts the library as an operator author would, and looks at what comes out.
+// Package adoptiontest tests the adoption of the library by small operators.
 //
-// It has only tests: they take the small operators in operator/tracing/testdata, apply the patch of each to a
-// copy, and run the copy against a real API server (envtest) and an OTLP collector. It is here because it needs the
-// module of package provider, with OTLP's protocol.
+// It contains only tests. They copy the operators in operator/tracing/testdata, apply a patch to
+// each copy, and run it with a real API server (envtest) and an OTLP collector. The package is in
+// this module because it needs OTLP's protocol.
 package adoptiontest

@@ -13,7 +13,7 @@ import (
 
 const document = "../../../../../docs/adopting.md"
 
-// shown are the patches in the document, in their order.
+// shown are the patches in the document, in order.
 var shown = []string{"adopter.patch", "webhook.patch", "explicit.patch"}
 
 func read(t *testing.T, path string) string {
@@ -25,7 +25,7 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// blocks gives what the document has between ```language and ```.
+// blocks returns the code blocks of a language in the document.
 func blocks(t *testing.T, language string) []string {
 	t.Helper()
 	fence := regexp.MustCompile("(?ms)^```" + language + "\n(.*?)^```$")
@@ -36,7 +36,7 @@ func blocks(t *testing.T, language string) []string {
 	return out
 }
 
-// TestDocumentShowsTheCode: what the document shows is what the tests build and run, word for word.
+// TestDocumentShowsTheCode: the document shows exactly the code that the tests build and run.
 func TestDocumentShowsTheCode(t *testing.T) {
 	diffs := blocks(t, "diff")
 	if len(diffs) != len(shown) {
@@ -56,26 +56,26 @@ func TestDocumentShowsTheCode(t *testing.T) {
 	}
 }
 
-// TestDocumentsVariables: each variable in the document is one that package provider says it honours, and the other way round.
+// TestDocumentsVariables: the document and the comment of package provider name the same variables.
 func TestDocumentsVariables(t *testing.T) {
 	variable := regexp.MustCompile(`OTEL_[A-Z_]*[A-Z](?:_\*)?`)
 	doc, code := read(t, document), read(t, "../../provider.go")
 	comment := code[strings.Index(code, "// New reads the environment"):strings.Index(code, "func New(")]
-	// These are in the one as a part of a pattern, and left out of the other as nobody should need them.
+	// Each of these is part of a pattern in one of the texts and missing in the other.
 	others := map[string]bool{"OTEL_EXPORTER_OTLP_ENDPOINT": true, "OTEL_EXPORTER_JAEGER_ENDPOINT": true, "OTEL_TRACES_SAMPLER_ARG": true}
 	for _, name := range variable.FindAllString(doc, -1) {
 		if !others[name] && !strings.Contains(comment, name) {
-			t.Errorf("package provider says nothing about %s", name)
+			t.Errorf("package provider does not mention %s", name)
 		}
 	}
 	for _, name := range variable.FindAllString(comment, -1) {
 		if !others[name] && !strings.Contains(doc, name) {
-			t.Errorf("the document says nothing about %s", name)
+			t.Errorf("the document does not mention %s", name)
 		}
 	}
 }
 
-// TestDocumentsNames: what the document names of the library's packages is there.
+// TestDocumentsNames: all names of the library's packages in the document exist.
 func TestDocumentsNames(t *testing.T) {
 	folders := map[string]string{"tracing": "../../..", "provider": "../..", "tracingtest": "../../../tracingtest", "spantree": "../../../spantree"}
 	exported := map[string]map[string]bool{}
@@ -86,13 +86,13 @@ func TestDocumentsNames(t *testing.T) {
 	for _, match := range regexp.MustCompile(`\b(tracing|provider|tracingtest|spantree)\.([A-Z]\w*)`).FindAllStringSubmatch(doc, -1) {
 		found++
 		if !exported[match[1]][match[2]] {
-			t.Errorf("there is no %s", match[0])
+			t.Errorf("%s does not exist", match[0])
 		}
 	}
 	for _, match := range regexp.MustCompile("`(With\\w+)").FindAllStringSubmatch(doc, -1) {
 		found++
 		if !exported["tracing"][match[1]] && !exported["provider"][match[1]] {
-			t.Errorf("there is no option %s", match[1])
+			t.Errorf("option %s does not exist", match[1])
 		}
 	}
 	if found < 20 {
@@ -100,7 +100,7 @@ func TestDocumentsNames(t *testing.T) {
 	}
 }
 
-// exportedNames gives the functions and types that a package exports.
+// exportedNames returns the exported functions and types of a package.
 func exportedNames(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -134,7 +134,7 @@ func exportedNames(t *testing.T, folder string) map[string]bool {
 	return names
 }
 
-// TestDocumentsPatches: what the document shows compiles, and its test passes.
+// TestDocumentsPatches: the document's code compiles, and its test passes.
 func TestDocumentsPatches(t *testing.T) {
 	for _, patches := range [][]string{{"adopter.patch", "webhook.patch"}, {"explicit.patch"}} {
 		p := copyProject(t, "adopter")

@@ -40,16 +40,16 @@ func serveStore(t *testing.T, c *cluster, operator *process) client.Object {
 	return store
 }
 
-// wantReport wants one line in the log about what is traced.
+// wantReport checks the log line that lists the traced parts.
 func wantReport(t *testing.T, _ []spantree.Span, operator *process, _ client.Object) {
 	t.Helper()
 	log := operator.output.String()
 	if strings.Count(log, "Tracing the manager") != 1 || strings.Contains(log, "notTraced") {
-		t.Error("the log has not one line about the manager, or parts are not traced")
+		t.Error("want exactly one log line about the manager, without untraced parts")
 	}
 	for _, part := range []string{"store (Store)", "shelf (Shelf)", "ticket (Ticket)", "/mutate-shop-example-com-v1-store"} {
 		if !strings.Contains(log, part) {
-			t.Errorf("the log does not name %s", part)
+			t.Errorf("%s is missing in the log", part)
 		}
 	}
 }
@@ -110,7 +110,8 @@ const (
 	ownSpan  = "b7ad6b7169203331"
 )
 
-// serveTraced creates a Deployment with the annotation of the operator's own tracing, and another one without.
+// serveTraced creates a Deployment with the annotation of the operator's own tracing, and a
+// Deployment without it.
 func serveTraced(t *testing.T, c *cluster, operator *process) client.Object {
 	t.Helper()
 	labels := map[string]string{"example.com/traced": "true"}
@@ -127,7 +128,7 @@ func serveTraced(t *testing.T, c *cluster, operator *process) client.Object {
 	return d
 }
 
-// wantOwnTrace wants both kinds of spans in the trace that the operator's own annotation names.
+// wantOwnTrace checks that both kinds of spans are in the trace of the operator's own annotation.
 func wantOwnTrace(t *testing.T, spans []spantree.Span, _ *process, d client.Object) {
 	t.Helper()
 	names := map[string]int{}

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// process is the operator, running.
+// process is the running operator.
 type process struct {
 	cmd     *exec.Cmd
 	metrics string // URL
@@ -25,7 +25,7 @@ type process struct {
 	ended   chan error
 }
 
-// start runs the program. It ends with the test at the latest.
+// start runs the program. The test's cleanup ends it at the latest.
 func start(t *testing.T, program string, arguments, environment []string) *process {
 	t.Helper()
 	address := freeAddress(t)
@@ -54,23 +54,24 @@ func start(t *testing.T, program string, arguments, environment []string) *proce
 	return p
 }
 
-// terminate ends the program as a kubelet does.
+// terminate stops the program as a kubelet does.
 func (p *process) terminate(t *testing.T) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatalf("ending the operator: %v", err)
+		t.Fatalf("stopping the operator: %v", err)
 	}
 	select {
 	case err := <-p.ended:
 		if err != nil {
-			t.Errorf("the operator ended: %v", err)
+			t.Errorf("operator exited: %v", err)
 		}
 	case <-time.After(waitLimit):
-		t.Fatalf("the operator has not ended %v after SIGTERM", waitLimit)
+		t.Fatalf("the operator still runs %v after SIGTERM", waitLimit)
 	}
 }
 
-// freeAddress is one of loopback on which nothing listens: a metrics server does not tell which port it got.
+// freeAddress returns an unused loopback address. A metrics server does not report a port that it
+// chose itself.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -84,7 +85,7 @@ func freeAddress(t *testing.T) string {
 // busy matches a metric of a controller that reconciles, or of a queue that is not empty.
 var busy = regexp.MustCompile(`(?m)^(controller_runtime_active_workers|workqueue_depth)\{.*\} [1-9]`)
 
-// idle returns an error while the operator has something to do: ending it would cancel its writes.
+// idle returns an error while the operator is working, because stopping it would cancel its writes.
 func (p *process) idle(ctx context.Context) error {
 	if err := p.running(); err != nil {
 		return err
@@ -103,7 +104,7 @@ func (p *process) idle(ctx context.Context) error {
 		return err
 	}
 	if !bytes.Contains(text, []byte("\ncontroller_runtime_active_workers{")) {
-		return errors.New("no controller runs")
+		return errors.New("no controller is running")
 	}
 	if metric := busy.Find(text); metric != nil {
 		return fmt.Errorf("busy: %s", metric)
@@ -111,17 +112,17 @@ func (p *process) idle(ctx context.Context) error {
 	return nil
 }
 
-// running returns an error if the program has ended.
+// running returns an error if the program exited.
 func (p *process) running() error {
 	select {
 	case err := <-p.ended:
-		return fmt.Errorf("the operator ended early: %w", errors.Join(err, errors.New("see its log")))
+		return fmt.Errorf("operator exited early: %w", errors.Join(err, errors.New("see its log")))
 	default:
 		return nil
 	}
 }
 
-// lockedBuffer is written by the process and read by the test.
+// lockedBuffer is a buffer that the process writes and the test reads.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
