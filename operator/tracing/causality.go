@@ -246,7 +246,7 @@ var sharedCausality causalities
 
 // of returns the table of a provider. Wrappers keep the table, so that it does not matter if it is dropped here.
 func (s *causalities) of(tp trace.TracerProvider) *causality {
-	if tp != nil && !reflect.TypeOf(tp).Comparable() {
+	if tp != nil && !reflect.ValueOf(tp).Comparable() {
 		return newCausality(maxCauses)
 	}
 	s.mu.Lock()
