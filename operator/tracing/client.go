@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -32,17 +33,29 @@ import (
 // and not errors. The first write without a reconcile and without a span around it is logged, once.
 //
 // Results and errors are those of c. While tracing is off, c is called with nothing added. A nil c is returned as it is, and so is a
-// client that is wrapped already. A nil object or patch goes to c as it is. Only client.Client is wrapped: a client.WithWatch
-// loses its Watch. The client is as safe for concurrent use as c.
+// client that is wrapped already, or has a wrapped one inside, as [client.WithFieldOwner] makes. Only the reads of a [client.NewDryRunClient]
+// are wrapped. A nil object or patch goes to c as it is. The client is a client.WithWatch if c is one; Watch is not traced.
+// The client is as safe for concurrent use as c.
 func WrapClient(c client.Client, opts ...Option) client.Client {
 	if isNil(c) {
 		return c
 	}
-	if _, ok := c.(*tracedClient); ok {
+	layers := clientLayers(c)
+	if slices.ContainsFunc(layers, isTraced) {
 		return c
 	}
 	cfg := newConfig(opts)
-	return &tracedClient{Client: c, cfg: cfg, converge: newConvergence(cfg.converging, c.Scheme()), consistent: readsOwnWrites(c)}
+	t := &tracedClient{Client: c, cfg: cfg, consistent: hasLayer(layers, "*client.consistentClient")}
+	if len(cfg.converging) > 0 {
+		t.converge = newConvergence(cfg.converging, c.Scheme())
+	}
+	if hasLayer(layers, "*client.dryRunClient") {
+		return &dryRunClient{c, t}
+	}
+	if w, ok := c.(client.WithWatch); ok {
+		return &tracedWatcher{t, w}
+	}
+	return t
 }
 
 // NewClientFunc returns a function for manager.Options.NewClient. It makes the client that a manager makes by default and wraps it with
@@ -69,12 +82,6 @@ type tracedClient struct {
 }
 
 var _ client.Client = (*tracedClient)(nil)
-
-// readsOwnWrites reports whether a client was made with EnableReadYourWritesConsistency, of which controller-runtime exports no trace
-// but the type. That it is not found costs an attribute.
-func readsOwnWrites(c client.Client) bool {
-	return reflect.TypeOf(c).String() == "*client.consistentClient"
-}
 
 // kind returns an object's kind. A type whose kind is known without its object saying so has but one in the scheme, and is looked
 // up once: a lookup costs as much as half a read.
@@ -152,7 +159,7 @@ func (c *tracedClient) rememberItems(s *session, list client.ObjectList) {
 		if n++; n > maxReads {
 			return errStop
 		}
-		if obj, ok := item.(client.Object); ok {
+		if obj, ok := item.(client.Object); ok && !isNil(obj) {
 			gvk := c.kind(obj)
 			s.remember(gvk, obj, true)
 			s.saw(gvk, obj)
