@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"errors"
 	"reflect"
 
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -19,8 +20,11 @@ import (
 // then; use [QueueObserver.Options] instead. Triggers are known for For and Owns, and for Watches with
 // handlers that are wrapped by [WrapEventHandler].
 //
-// Errors are the builder's. A nil r is the builder's error. It must not be called twice for one builder.
+// Errors are the builder's. A nil b is an error, and a nil r is the builder's error. It must not be called twice for one builder.
 func Complete(b *builder.Builder, obj client.Object, r reconcile.Reconciler, opts ...Option) error {
+	if b == nil {
+		return errors.New("completing a controller: the builder is nil")
+	}
 	q := NewQueueObserver(obj, opts...)
 	options, ok := builderOptions(b)
 	if !ok {

@@ -30,7 +30,7 @@ func recordError(span trace.Span, err error, deleting bool) {
 		return
 	}
 	span.SetAttributes(ErrorTypeKey.String(errorType(err)))
-	span.SetStatus(codes.Error, err.Error())
+	span.SetStatus(codes.Error, fmt.Sprint(err)) // err may be a nil pointer, whose Error panics
 }
 
 // recordPanic notes a panic with its stack. A nil value stands for a goroutine that ended itself.

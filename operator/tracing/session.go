@@ -65,6 +65,9 @@ type read struct {
 
 // newSession starts a reconcile and returns the context to run it with.
 func newSession(ctx context.Context, cfg *config, typ reflect.Type, gvk schema.GroupVersionKind, key types.NamespacedName) (*session, context.Context) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	s := &session{cfg: cfg, typ: typ, gvk: gvk, key: key, start: cfg.now(), ctx: ctx}
 	s.span.cfg, s.span.owner = cfg, s
 	s.reads = s.firstReads[:0]
@@ -84,12 +87,15 @@ type reconcileContext struct {
 	session *session
 }
 
-// Value implements context.Context. The logger is recognised by its type, because logr does not export its key.
+// Value implements context.Context. Loggers that the operator keeps under keys of its own stay as they are.
 func (c *reconcileContext) Value(key any) any {
 	if _, ok := key.(sessionKey); ok {
 		return c.session
 	}
 	value := c.Context.Value(key)
+	if key != loggerKey {
+		return value
+	}
 	switch l := value.(type) {
 	case logr.Logger:
 		return c.session.decorated(l)
@@ -100,6 +106,25 @@ func (c *reconcileContext) Value(key any) any {
 	}
 }
 
+// loggerKey is logr's key of the logger in a context, which logr does not export: it is the key that logr asks a context for.
+var loggerKey = func() (key any) {
+	_, _ = logr.FromContext(keyProbe{context.Background(), &key})
+	return key
+}()
+
+// keyProbe is a context that notes the key that it is asked for.
+type keyProbe struct {
+	context.Context
+
+	key *any
+}
+
+// Value implements context.Context.
+func (p keyProbe) Value(key any) any {
+	*p.key = key
+	return nil
+}
+
 // decorated returns the logger of the reconcile, which is always the same one.
 func (s *session) decorated(l logr.Logger) any {
 	s.once.Do(func() { s.logger = withIDs(l, idsOf(&s.inside)) })
@@ -107,6 +132,9 @@ func (s *session) decorated(l logr.Logger) any {
 }
 
 func sessionFrom(ctx context.Context) *session {
+	if ctx == nil {
+		return nil
+	}
 	s, _ := ctx.Value(sessionKey{}).(*session)
 	return s
 }

@@ -49,6 +49,9 @@ type write struct {
 // begin starts a write's span, and with it the reconcile's. The span of a patch or an apply that may well change nothing waits for the
 // response: an operator that repeats them in each reconcile would never have one that exports nothing.
 func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID, sentVersion string) *write {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	w := &write{
 		client: c, cfg: c.cfg, session: sessionFrom(ctx), outer: ctx, start: c.cfg.now(),
 		verb: verb, action: verb, sub: sub, id: id,
@@ -140,6 +143,9 @@ func (w *write) end(obj client.Object, err error) {
 		return
 	}
 	after := factsOf(obj)
+	if w.replaced(after.uid) {
+		w.prior, w.read = objectFacts{}, false
+	}
 	// The API server answers the removal of the last finalizer of a deleted object with the version before.
 	letGo := w.read && !slices.Equal(w.prior.finalizers, after.finalizers)
 	unchanged := w.verb != verbCreate && !letGo && (w.knew(after.uid, after.version) || w.repeated(obj, &after))
@@ -165,6 +171,16 @@ func (w *write) end(obj client.Object, err error) {
 		w.session.rememberWritten(objectName{w.name.kind, client.ObjectKeyFromObject(obj)}, &after)
 	}
 	w.done(nil)
+}
+
+// replaced reports whether the object is another one than the facts before the write are about: it was deleted and created again, or is
+// one of the same name in another cluster.
+func (w *write) replaced(uid types.UID) bool {
+	if uid == "" || w.prior.uid != "" {
+		return uid != "" && uid != w.prior.uid
+	}
+	_, known := w.cfg.causes.latest(uid)
+	return w.verb == verbApply && !known // the facts may be those of the last apply of the name
 }
 
 // knew reports whether a version of the object was known before the write, which has then changed nothing.
