@@ -8,13 +8,18 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -204,5 +209,100 @@ func TestCompleteNil(t *testing.T) {
 	t.Parallel()
 	if err := Complete(nil, &appsv1.Deployment{}, nil); err == nil {
 		t.Error("a nil builder is no error")
+	}
+}
+
+// TestForgottenWrite: the reconcile of an object whose write the table has forgotten is a root in the trace to which the write links.
+func TestForgottenWrite(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, newFakeServer(t, deployment("owner")))
+	table := p.client.(*tracedWatcher).cfg.causes
+	table.half = 2
+	p.reconcile("owner", nil, func(ctx context.Context, _ *appsv1.Deployment) error {
+		for _, name := range []string{"child", "b", "c", "d"} {
+			if err := p.client.Create(ctx, deployment(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	child := p.child()
+	if _, ok := table.generation(child.UID, 1); ok {
+		t.Fatal("the write is remembered")
+	}
+	written := spanNamed(t, p.recorder.Spans(), "create Deployment")
+	p.recorder.Reset()
+	p.reconcile("child", child, func(ctx context.Context, _ *appsv1.Deployment) error { return p.client.Create(ctx, configMap("x")) })
+	s := spanNamed(t, p.recorder.Spans(), "reconcile Deployment")
+	want := generationTrace(child.UID, 1).TraceID()
+	if s.Parent.SpanID().IsValid() || s.Context.TraceID() != want || len(written.Links) != 1 || written.Links[0].SpanContext.TraceID() != want {
+		t.Errorf("trace %s and parent %s, want a root in %s; links of the write %v", s.Context.TraceID(), s.Parent.SpanID(), want, written.Links)
+	}
+}
+
+// TestTwoManagers: two managers of one process, for two clusters, have objects of the same names, one provider, and nothing else in common.
+func TestTwoManagers(t *testing.T) {
+	t.Parallel()
+	first := newManaged(t)
+	second := newManaged(t, WithTracerProvider(first.tp))
+	both := []*managed{first, second}
+	for _, m := range both {
+		if err := builder.ControllerManagedBy(m).For(&appsv1.Deployment{}).Complete(m.creator()); err != nil {
+			t.Fatal(err)
+		}
+		m.start(t, 1)
+	}
+	if first.GetClient() == second.GetClient() {
+		t.Error("they have one client")
+	}
+	for i, m := range both {
+		m.cache.update(deployment("owner"))
+		first.reconciles(t, i+1)
+	}
+	if diff := cmp.Diff([]string{"create ConfigMap", "reconcile Deployment", "create ConfigMap", "reconcile Deployment"}, spanNames(first.tp.Spans())); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	for _, m := range both {
+		var list corev1.ConfigMapList
+		if err := m.server.List(t.Context(), &list); err != nil || len(list.Items) != 1 {
+			t.Errorf("%d objects, error %v, want one in each cluster", len(list.Items), err)
+		}
+	}
+	if err := first.Add(second.controller(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// controller returns a controller that the manager has.
+func (m *managed) controller(t *testing.T) manager.Runnable {
+	t.Helper()
+	c, err := controller.NewUnmanaged("of-both", controller.Options{Reconciler: m.creator(), SkipNameValidation: new(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Add(c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestNilArguments: other arguments that may be nil.
+func TestNilArguments(t *testing.T) {
+	t.Parallel()
+	if c, err := NewClientFunc(nil)(nil, client.Options{}); c != nil || err == nil {
+		t.Errorf("client of no configuration: %v, error %v", c, err)
+	}
+	if rt := WrapTransport(nil)(nil).(*tracedTransport).inner; rt != http.DefaultTransport {
+		t.Errorf("no transport is wrapped as %T", rt)
+	}
+	for _, q := range []*QueueObserver[reconcile.Request]{NewQueueObserver(nil), NewQueueObserver((*appsv1.Deployment)(nil), nil)} {
+		if !q.Predicate().Create(event.CreateEvent{}) {
+			t.Error("the predicate refuses")
+		}
+	}
+	m := newManaged(t, nil, WithRequestType[string](nil))
+	m.GetWebhookServer().Register("/mutate-nil", (*admission.Webhook)(nil))
+	if err := Complete(builder.ControllerManagedBy(m), nil, nil, nil); err == nil {
+		t.Error("a nil reconciler is no error")
 	}
 }
