@@ -255,7 +255,7 @@ var sharedCausality causalities
 // of returns the table of a provider. Wrappers keep a reference to the table, so they still work
 // when the table is dropped here.
 func (s *causalities) of(tp trace.TracerProvider) *causality {
-	if tp != nil && !reflect.TypeOf(tp).Comparable() {
+	if tp != nil && !reflect.ValueOf(tp).Comparable() {
 		return newCausality(maxCauses)
 	}
 	s.mu.Lock()

@@ -124,6 +124,10 @@ func TestCausalityIsSharedByProvider(t *testing.T) {
 	if first, second = all.of(notComparable{}), all.of(notComparable{}); first == second {
 		t.Error("providers of incomparable types share a table")
 	}
+	type around struct{ trace.TracerProvider }
+	if first, second = all.of(around{notComparable{}}), all.of(around{notComparable{}}); first == second {
+		t.Error("providers around some that can't be compared share a table")
+	}
 	for range maxProviders {
 		all.of(&providerStub{})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -35,18 +36,30 @@ import (
 // client logs the first write that is in no reconcile and has no span in its context, once.
 //
 // The client returns the results and errors of c. While tracing is off, it only calls c. WrapClient
-// returns c itself if c is nil or wrapped already. The client passes a nil object or patch to c. It
-// implements only client.Client: a client.WithWatch loses its Watch. It is as safe for concurrent
-// use as c.
+// returns c itself if c is nil or wrapped already, or if it contains a wrapped client, as with
+// [client.WithFieldOwner]. It wraps only the reads of a [client.NewDryRunClient]. The client passes
+// a nil object or patch to c. It is a client.WithWatch if c is one; Watch is not traced. It is as
+// safe for concurrent use as c.
 func WrapClient(c client.Client, opts ...Option) client.Client {
 	if isNil(c) {
 		return c
 	}
-	if _, ok := c.(*tracedClient); ok {
+	layers := clientLayers(c)
+	if slices.ContainsFunc(layers, isTraced) {
 		return c
 	}
 	cfg := newConfig(opts)
-	return &tracedClient{Client: c, cfg: cfg, converge: newConvergence(cfg.converging, c.Scheme()), consistent: readsOwnWrites(c)}
+	t := &tracedClient{Client: c, cfg: cfg, consistent: hasLayer(layers, "*client.consistentClient")}
+	if len(cfg.converging) > 0 {
+		t.converge = newConvergence(cfg.converging, c.Scheme())
+	}
+	if hasLayer(layers, "*client.dryRunClient") {
+		return &dryRunClient{c, t}
+	}
+	if w, ok := c.(client.WithWatch); ok {
+		return &tracedWatcher{t, w}
+	}
+	return t
 }
 
 // NewClientFunc returns a function for manager.Options.NewClient. The function creates the
@@ -73,13 +86,6 @@ type tracedClient struct {
 }
 
 var _ client.Client = (*tracedClient)(nil)
-
-// readsOwnWrites reports whether a client was created with EnableReadYourWritesConsistency.
-// controller-runtime exports no other sign of this than the type's name. If the name changes, only
-// an attribute is lost.
-func readsOwnWrites(c client.Client) bool {
-	return reflect.TypeOf(c).String() == "*client.consistentClient"
-}
 
 // kind returns an object's kind. It caches the kind of types that have a single kind in the scheme,
 // because a lookup costs as much as half a read. For other types, the object itself names its kind.
@@ -158,7 +164,7 @@ func (c *tracedClient) rememberItems(s *session, list client.ObjectList) {
 		if n++; n > maxReads {
 			return errStop
 		}
-		if obj, ok := item.(client.Object); ok {
+		if obj, ok := item.(client.Object); ok && !isNil(obj) {
 			gvk := c.kind(obj)
 			s.remember(gvk, obj, true)
 			s.saw(gvk, obj)

@@ -260,7 +260,7 @@ func TestSameWritesWithTracingOnAndOff(t *testing.T) {
 		})
 		c := WrapClient(server, opts...)
 		var owner appsv1.Deployment
-		s, ctx := newSession(t.Context(), newConfig(opts), nil, c.(*tracedClient).kind(&owner), types.NamespacedName{Namespace: "ns", Name: "owner"})
+		s, ctx := newSession(t.Context(), newConfig(opts), nil, c.(*tracedWatcher).kind(&owner), types.NamespacedName{Namespace: "ns", Name: "owner"})
 		defer s.span.finish()
 		if err := c.Get(ctx, s.key, &owner); err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"errors"
 	"reflect"
 
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -19,9 +20,12 @@ import (
 // then logs one line; use [QueueObserver.Options] instead. Triggers are known for For and Owns, and
 // for Watches with handlers from [WrapEventHandler].
 //
-// Complete returns the builder's errors, also for a nil r. It must be called only once for each
-// builder.
+// Complete returns the builder's errors, also for a nil r, and an error for a nil b. It must be
+// called only once for each builder.
 func Complete(b *builder.Builder, obj client.Object, r reconcile.Reconciler, opts ...Option) error {
+	if b == nil {
+		return errors.New("completing a controller: the builder is nil")
+	}
 	q := NewQueueObserver(obj, opts...)
 	options, ok := builderOptions(b)
 	if !ok {

@@ -30,7 +30,7 @@ func recordError(span trace.Span, err error, deleting bool) {
 		return
 	}
 	span.SetAttributes(ErrorTypeKey.String(errorType(err)))
-	span.SetStatus(codes.Error, err.Error())
+	span.SetStatus(codes.Error, fmt.Sprint(err)) // err may be a nil pointer, whose Error panics
 }
 
 // recordPanic records a panic with its stack. A nil value means that the goroutine called

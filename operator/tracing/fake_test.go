@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta/testrestmapper"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -37,12 +38,15 @@ const (
 
 var uids atomic.Int64
 
+var knownMapper = testrestmapper.TestOnlyStaticRESTMapper(clientgoscheme.Scheme)
+
 // newFakeServer returns controller-runtime's fake client, extended by UIDs and generations as in an
 // API server.
 func newFakeServer(t *testing.T, objs ...client.Object) client.WithWatch {
 	t.Helper()
 	return fake.NewClientBuilder().
 		WithScheme(clientgoscheme.Scheme).
+		WithRESTMapper(knownMapper).
 		WithStatusSubresource(&appsv1.Deployment{}).
 		WithObjects(objs...).
 		WithInterceptorFuncs(interceptor.Funcs{

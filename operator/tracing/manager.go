@@ -3,7 +3,9 @@ package tracing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -29,6 +31,10 @@ import (
 // builder has the only kind that it handles with handler.EnqueueRequestForObject, or else the
 // watched kind with the controller's name. Otherwise its spans are called "reconcile".
 //
+// A client, cache or webhook server with more methods than controller-runtime's interface is not
+// wrapped, because operators may use type assertions on it. A *webhook.DefaultServer keeps its
+// type: Start wraps the webhooks that are registered on it without the builder.
+//
 // Start logs one line with the traced controllers and webhooks, and with the reasons why others are
 // not traced. WrapManager does not panic and does not fail: what it cannot wrap stays unchanged. It
 // returns mgr itself if mgr is nil or wrapped already. While tracing is off, calls pass through.
@@ -45,7 +51,7 @@ func WrapManager(mgr manager.Manager, opts ...Option) manager.Manager {
 	m := &tracedManager{Manager: mgr, opts: append([]Option{WithScheme(mgr.GetScheme())}, opts...)}
 	m.cfg = newConfig(m.opts)
 	m.types = requestTypes(opts)
-	m.client = sync.OnceValue(func() client.Client { return WrapClient(mgr.GetClient(), m.opts...) })
+	m.client = sync.OnceValue(m.wrapClient)
 	m.reader = sync.OnceValue(m.wrapReader)
 	m.cache = sync.OnceValue(m.wrapCache)
 	m.server = sync.OnceValue(m.wrapServer)
@@ -65,6 +71,7 @@ type tracedManager struct {
 	reader func() client.Reader
 	cache  func() cache.Cache
 	server func() webhook.Server
+	plain  atomic.Pointer[webhook.DefaultServer] // whose webhooks Start wraps
 	report report
 }
 
@@ -78,8 +85,15 @@ func (m *tracedManager) GetAPIReader() client.Reader { return m.reader() }
 // GetCache implements cluster.Cluster.
 func (m *tracedManager) GetCache() cache.Cache { return m.cache() }
 
-// GetWebhookServer implements manager.Manager.
-func (m *tracedManager) GetWebhookServer() webhook.Server { return m.server() }
+// GetWebhookServer implements manager.Manager. Operators assert that the server is a *webhook.DefaultServer and change its options. So only
+// the builder gets a server that wraps webhooks when they are registered; Start wraps the others.
+func (m *tracedManager) GetWebhookServer() webhook.Server {
+	if s, ok := m.Manager.GetWebhookServer().(*webhook.DefaultServer); ok && !calledByBuilder() {
+		m.plain.Store(s)
+		return s
+	}
+	return m.server()
+}
 
 // GetLogger implements manager.Manager. The builder adds the kind of its controller to this logger.
 func (m *tracedManager) GetLogger() logr.Logger { return withKindSink(m.Manager.GetLogger()) }
@@ -89,13 +103,23 @@ func (m *tracedManager) Add(r manager.Runnable) error { return m.Manager.Add(m.t
 
 // Start implements manager.Manager.
 func (m *tracedManager) Start(ctx context.Context) error {
+	m.traceRegistered()
 	m.report.start(m.Manager.GetLogger().WithName("tracing"), !m.cfg.off())
 	return m.Manager.Start(ctx)
 }
 
+func (m *tracedManager) wrapClient() client.Client {
+	inner := m.Manager.GetClient()
+	if extendedClient(inner) {
+		m.report.skipped("client %T: it has methods of its own; use WrapClient on the client inside", inner)
+		return inner
+	}
+	return WrapClient(inner, m.opts...)
+}
+
 func (m *tracedManager) wrapReader() client.Reader {
 	inner := m.Manager.GetAPIReader()
-	if c := m.Manager.GetClient(); !isNil(inner) && !isNil(c) {
+	if c := m.Manager.GetClient(); !isNil(inner) && !isNil(c) && !extendedClient(inner) {
 		return WrapClient(&uncachedClient{c, inner}, m.opts...)
 	}
 	return inner
@@ -130,7 +154,7 @@ type report struct {
 func (r *report) traced(list *[]string, name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.started {
+	if !r.started && !slices.Contains(*list, name) {
 		*list = append(*list, name)
 	}
 }

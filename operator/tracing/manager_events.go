@@ -36,6 +36,10 @@ func (m *tracedManager) wrapCache() cache.Cache {
 	if _, ok := inner.(*tracedCache); ok || isNil(inner) {
 		return inner
 	}
+	if extended[cache.Cache](inner) {
+		m.report.skipped("events of cache %T: it has methods of its own", inner)
+		return inner
+	}
 	return &tracedCache{inner}
 }
 
@@ -46,7 +50,23 @@ func (c *tracedCache) GetInformer(ctx context.Context, obj client.Object, opts .
 	if err != nil || !ok || isNil(informer) {
 		return informer, err
 	}
-	return &tracedInformer{informer, obj, observer}, nil
+	traced := &tracedInformer{informer, obj, observer}
+	if shared, ok := informer.(toolscache.SharedIndexInformer); ok {
+		return &tracedSharedInformer{shared, traced}, nil
+	}
+	return traced, nil
+}
+
+// tracedSharedInformer is a tracedInformer that is a SharedIndexInformer, because the informer is one.
+type tracedSharedInformer struct {
+	toolscache.SharedIndexInformer
+
+	traced *tracedInformer
+}
+
+// AddEventHandlerWithOptions implements cache.Informer.
+func (i *tracedSharedInformer) AddEventHandlerWithOptions(h toolscache.ResourceEventHandler, o toolscache.HandlerOptions) (toolscache.ResourceEventHandlerRegistration, error) {
+	return i.traced.AddEventHandlerWithOptions(h, o)
 }
 
 // tracedInformer notifies an observer of the events that a controller-runtime source handles.

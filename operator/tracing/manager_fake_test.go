@@ -34,7 +34,7 @@ type fakeCache struct {
 }
 
 type fakeInformer struct {
-	cache.Informer
+	toolscache.SharedIndexInformer
 	cache *fakeCache
 	gvk   schema.GroupVersionKind
 }

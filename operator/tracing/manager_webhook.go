@@ -22,6 +22,10 @@ func (m *tracedManager) wrapServer() webhook.Server {
 	if _, ok := inner.(*tracedServer); ok || isNil(inner) {
 		return inner
 	}
+	if extended[webhook.Server](inner) {
+		m.report.skipped("webhook server %T: it has methods of its own", inner)
+		return inner
+	}
 	return &tracedServer{inner, m}
 }
 

@@ -48,7 +48,7 @@ func switchedOff(opts []Option) bool {
 
 func isOff(tp trace.TracerProvider) bool {
 	switch tp.(type) {
-	case noop.TracerProvider, *noop.TracerProvider:
+	case nil, noop.TracerProvider, *noop.TracerProvider:
 		return true
 	}
 	return isGlobal(tp)

@@ -151,7 +151,7 @@ func usesPriorityQueue[R comparable](o controller.TypedOptions[R], l workqueue.T
 	if o.UsePriorityQueue != nil {
 		return *o.UsePriorityQueue
 	}
-	if t, ok := l.(*tracedRateLimiter[R]); ok {
+	for t, ok := l.(*tracedRateLimiter[R]); ok; t, ok = l.(*tracedRateLimiter[R]) { // the observer of a wrapped manager adds its own
 		l = t.TypedRateLimiter
 	}
 	_, other := l.(*workqueue.TypedMaxOfRateLimiter[R])

@@ -142,6 +142,11 @@ func TestOptionsKeepTheQueue(t *testing.T) {
 			if want, got := made(tc.options), made(q.Options(tc.options)); got != want {
 				t.Errorf("the decorated queue is a priority queue: %t, the undecorated: %t", got, want)
 			}
+			twice := q.Options(tc.options) // as by a wrapped manager
+			twice.NewQueue = NewTypedQueueObserver[string](nil).WrapNewQueue(twice.NewQueue)
+			if want, got := made(tc.options), made(twice); got != want {
+				t.Errorf("the queue that is decorated twice is a priority queue: %t, the undecorated: %t", got, want)
+			}
 		})
 	}
 }

@@ -67,6 +67,9 @@ type read struct {
 
 // newSession starts a reconcile and returns its context.
 func newSession(ctx context.Context, cfg *config, typ reflect.Type, gvk schema.GroupVersionKind, key types.NamespacedName) (*session, context.Context) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	s := &session{cfg: cfg, typ: typ, gvk: gvk, key: key, start: cfg.now(), ctx: ctx}
 	s.span.cfg, s.span.owner = cfg, s
 	s.reads = s.firstReads[:0]
@@ -87,13 +90,16 @@ type reconcileContext struct {
 	session *session
 }
 
-// Value implements context.Context. It recognises the logger by type, because logr does not export
-// its key.
+// Value implements context.Context. It does not change loggers that the operator keeps under keys
+// of its own.
 func (c *reconcileContext) Value(key any) any {
 	if _, ok := key.(sessionKey); ok {
 		return c.session
 	}
 	value := c.Context.Value(key)
+	if key != loggerKey {
+		return value
+	}
 	switch l := value.(type) {
 	case logr.Logger:
 		return c.session.decorated(l)
@@ -104,6 +110,26 @@ func (c *reconcileContext) Value(key any) any {
 	}
 }
 
+// loggerKey is the key of the logger in a context. logr does not export it, but asks a context for
+// it.
+var loggerKey = func() (key any) {
+	_, _ = logr.FromContext(keyProbe{context.Background(), &key})
+	return key
+}()
+
+// keyProbe is a context that records the key of the last call of Value.
+type keyProbe struct {
+	context.Context
+
+	key *any
+}
+
+// Value implements context.Context.
+func (p keyProbe) Value(key any) any {
+	*p.key = key
+	return nil
+}
+
 // decorated returns the decorated logger, which is the same for the whole reconcile.
 func (s *session) decorated(l logr.Logger) any {
 	s.once.Do(func() { s.logger = withIDs(l, idsOf(&s.inside)) })
@@ -111,6 +137,9 @@ func (s *session) decorated(l logr.Logger) any {
 }
 
 func sessionFrom(ctx context.Context) *session {
+	if ctx == nil {
+		return nil
+	}
 	s, _ := ctx.Value(sessionKey{}).(*session)
 	return s
 }

@@ -35,7 +35,7 @@ func (r *everything) causes() {
 	})
 	newConfig(opts).causes.forget()
 	c := WrapClient(server, opts...)
-	c.(*tracedClient).consistent = true
+	c.(*tracedWatcher).consistent = true
 	child := deployment("child")
 	q := NewTypedQueueObserver(func(client.Object) []reconcile.Request { return []reconcile.Request{requestFor(deployment("owner"))} }, opts...)
 	q.table.open(true)

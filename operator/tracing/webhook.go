@@ -63,7 +63,7 @@ func WrapDefaulter[T runtime.Object](d admission.Defaulter[T], opts ...Option) a
 func WebhookContext(opts ...Option) func(context.Context, *http.Request) context.Context {
 	c := newConfig(opts)
 	return func(ctx context.Context, r *http.Request) context.Context {
-		if r == nil || c.off() {
+		if ctx == nil || r == nil || c.off() {
 			return ctx
 		}
 		return c.propagators.Extract(ctx, headerCarrier{propagation.HeaderCarrier(r.Header)})
@@ -77,7 +77,7 @@ type tracedDefaulter[T runtime.Object] struct {
 
 // Default implements admission.Defaulter.
 func (d *tracedDefaulter[T]) Default(ctx context.Context, obj T) error {
-	if d.cfg.off() {
+	if ctx == nil || d.cfg.off() {
 		return d.callInner(ctx, obj)
 	}
 	req, err := admission.RequestFromContext(ctx)

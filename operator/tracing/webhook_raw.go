@@ -52,7 +52,7 @@ type rawHandler struct {
 
 // Handle implements admission.Handler.
 func (h *rawHandler) Handle(ctx context.Context, req admission.Request) admission.Response {
-	if h.cfg.off() || !admits(ctx, &req) {
+	if ctx == nil || h.cfg.off() || !admits(ctx, &req) {
 		return h.inner.Handle(ctx, req)
 	}
 	b, err := readRaw(req.Object.Raw)

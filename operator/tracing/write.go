@@ -50,6 +50,9 @@ type write struct {
 // nothing waits for the response instead. Otherwise an operator that repeats them in each reconcile
 // would export a span for every reconcile.
 func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID, sentVersion string) *write {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	w := &write{
 		client: c, cfg: c.cfg, session: sessionFrom(ctx), outer: ctx, start: c.cfg.now(),
 		verb: verb, action: verb, sub: sub, id: id,
@@ -141,6 +144,9 @@ func (w *write) end(obj client.Object, err error) {
 		return
 	}
 	after := factsOf(obj)
+	if w.replaced(after.uid) {
+		w.prior, w.read = objectFacts{}, false
+	}
 	// When the last finalizer of a deleted object is removed, the API server returns the previous
 	// version.
 	finalized := w.read && !slices.Equal(w.prior.finalizers, after.finalizers)
@@ -167,6 +173,16 @@ func (w *write) end(obj client.Object, err error) {
 		w.session.rememberWritten(objectName{w.name.kind, client.ObjectKeyFromObject(obj)}, &after)
 	}
 	w.done(nil)
+}
+
+// replaced reports whether the object is not the one whose facts were known before the write: it
+// was deleted and created again, or it has the same name in another cluster.
+func (w *write) replaced(uid types.UID) bool {
+	if uid == "" || w.prior.uid != "" {
+		return uid != "" && uid != w.prior.uid
+	}
+	_, known := w.cfg.causes.latest(uid)
+	return w.verb == verbApply && !known // the facts may be those of the last apply of the name
 }
 
 // knew reports whether the version was known before the write. The write has then changed nothing.
