@@ -54,7 +54,7 @@ func must(s *rig.Sandbox, limit time.Duration, args ...string) string {
 // TestOperatorWithoutWebhook: nobody writes a context onto the Cache; its trace is found by what its spans say. Afterwards the
 // operator is changed, and the new one is what makes the next trace.
 func TestOperatorWithoutWebhook(t *testing.T) {
-	p := adopt(t, "adopt.patch")
+	p := adopt(t, "adopter.patch")
 	s := sandbox(t)
 	out := must(s, upLimit, "init", p.folder)
 	if !strings.Contains(out, p.file()) || !strings.Contains(out, "main.go says WithServiceName") {
@@ -62,7 +62,7 @@ func TestOperatorWithoutWebhook(t *testing.T) {
 	}
 	must(s, upLimit, "up", "--file="+p.file())
 	s.WantUp()
-	wantTree(s, filepath.Join(testdata, "adopt.tree"))
+	wantTree(s, filepath.Join(testdata, "adopter.tree"))
 	if cache := read(s); cache.GetAnnotations()[jaeger.TraceparentAnnotation] != "" {
 		t.Errorf("the Cache has a context: nobody but a webhook writes one, so the wrong way to its trace was tried")
 	}
@@ -91,7 +91,7 @@ func TestOperatorWithoutWebhook(t *testing.T) {
 // TestOperatorWithWebhook: as kubebuilder has it, with a certificate of cert-manager's, mounted where controller-runtime looks for it,
 // and the port that it listens on if it is told nothing.
 func TestOperatorWithWebhook(t *testing.T) {
-	p := adopt(t, "adopt.patch", "webhook.patch")
+	p := adopt(t, "adopter.patch", "webhook.patch")
 	s := sandbox(t)
 	must(s, upLimit, "init", p.folder)
 	p.addWebhook()
@@ -110,7 +110,7 @@ func wantTree(s *rig.Sandbox, golden string) {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	tree, err := spantree.Parse(golden, strings.NewReplacer("$CACHE", "sample", "$NAMESPACE", "default").Replace(string(text)))
+	tree, err := spantree.Parse(golden, strings.NewReplacer("$NAMESPACE", "default", "$NAME", "sample").Replace(string(text)))
 	if err != nil {
 		s.T.Fatal(err)
 	}
