@@ -53,8 +53,8 @@ type session struct {
 	readWait    atomic.Int64  // nanoseconds
 
 	options    [6]trace.SpanStartOption // of the span, kept here to save an allocation
-	firstReads [4]read                  // enough for most reconciles
-	firstFacts [4]objectFacts           // of these reads, and of written objects
+	firstReads [2]read                  // larger arrays cost every reconcile more than they save some
+	firstFacts [2]objectFacts           // of these reads, and of written objects
 	facts      int                      // number of used firstFacts
 }
 

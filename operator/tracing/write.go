@@ -29,7 +29,7 @@ type write struct {
 	outer   context.Context //nolint:containedctx // the caller's context
 	ctx     context.Context //nolint:containedctx // the context with the span, for the wrapped client
 	span    trace.Span      // nil until it starts
-	lazy    lazySpan        // represents span until it starts
+	lazy    *lazySpan       // represents span while it waits; nil for a span that starts at once
 	start   time.Time
 	began   time.Time // start of the write's change
 	verb    string
@@ -69,8 +69,8 @@ func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID,
 		c.warnOutside(ctx, w.action, id)
 	}
 	if repeats := verb == verbPatch || verb == verbApply && w.prior.version != ""; repeats && w.session != nil && !w.session.hasBegun() {
-		w.lazy.cfg, w.lazy.owner = c.cfg, waitingWrite{w}
-		w.ctx = trace.ContextWithSpan(ctx, &w.lazy)
+		w.lazy = &lazySpan{cfg: c.cfg, owner: waitingWrite{w}}
+		w.ctx = trace.ContextWithSpan(ctx, w.lazy)
 		return w
 	}
 	w.startSpan()
@@ -151,7 +151,7 @@ func (w *write) end(obj client.Object, err error) {
 	// version.
 	finalized := w.read && !slices.Equal(w.prior.finalizers, after.finalizers)
 	unchanged := w.verb != verbCreate && !finalized && (w.knew(after.uid, after.version) || w.repeated(obj, &after))
-	if unchanged && w.lazy.owner != nil && w.lazy.started() == nil && !w.session.hasBegun() {
+	if unchanged && w.lazy != nil && w.lazy.started() == nil && !w.session.hasBegun() {
 		w.finished = true
 		w.lazy.finish()
 		w.session.wait(waitingSpan{action: w.action, id: w.id, start: w.start, end: w.cfg.now(), unchanged: true})
