@@ -17,7 +17,7 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer listener.Close()
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	newSandbox(t).WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + port}, "port "+port, "taken by", strconv.Itoa(os.Getpid()))
+	newSandbox(t).WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + port}, "port "+port, "in use by", strconv.Itoa(os.Getpid()))
 }
 
 // TestNoEngine hides every engine, and gives engines that can't start containers.

@@ -109,8 +109,8 @@ var storageFindings = []finding{
 
 var networkFindings = []finding{
 	{"asked for and taken", func(f *Facts) {
-		f.Ports[0] = Port{Number: 8080, Asked: true, Err: errors.New("port 8080 on 127.0.0.1 is taken by nginx: end it, or choose another port")}
-	}, "ports", Problem, "taken by nginx", "", Modes()},
+		f.Ports[0] = Port{Number: 8080, Asked: true, Err: errors.New("port 8080 on 127.0.0.1 is in use by nginx; stop it, or choose another port")}
+	}, "ports", Problem, "in use by nginx", "", Modes()},
 	{"usual and taken", func(f *Facts) { f.Ports[1].Err = errors.New("taken") }, "ports", OK, "something else has 4317", "", nil},
 	{"a proxy", func(f *Facts) { f.Proxy.Variables = []string{"HTTPS_PROXY"} }, "proxy", OK, "HTTPS_PROXY is set", "", nil},
 	{"no proxy's address", func(f *Facts) {
