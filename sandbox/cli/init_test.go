@@ -41,7 +41,7 @@ func TestInit(t *testing.T) {
 func TestInitElsewhere(t *testing.T) {
 	folder := t.TempDir()
 	got := execute(t, nil, "init", folder)
-	if got.code != exitFailure || !strings.Contains(got.stderr, "there is no PROJECT") {
+	if got.code != exitFailure || !strings.Contains(got.stderr, "no PROJECT file") {
 		t.Errorf("exit code %d: %s", got.code, got.stderr)
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
