@@ -58,7 +58,7 @@ func TestMistakesInAFile(t *testing.T) {
 	}
 	for _, args := range [][]string{{"up", "-f", path}, {"load", "operator", "-f", path}, {"build", "-f", path}} {
 		got := execute(t, nil, append([]string{"--state-dir=" + t.TempDir()}, args...)...)
-		want := "Error: " + path + ":4:3: operator.manifest: there is no such field (did you mean manifests?)\nSee docs/sandbox-yaml.md.\n"
+		want := "Error: " + path + ":4:3: operator.manifest: unknown field (did you mean manifests?)\nSee docs/sandbox-yaml.md.\n"
 		if got.code != exitUsage || got.stderr != want {
 			t.Errorf("%v: exit code %d: %q, want %q", args, got.code, got.stderr, want)
 		}
