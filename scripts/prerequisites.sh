@@ -127,6 +127,7 @@ if $wants_engine; then
 fi
 if [[ $purpose != up ]]; then
   have gcc || have cc || want gcc "Go's race detector needs a C compiler"
+  have g++ || have c++ || want g++ "vale's parsers need a C++ compiler"
   if ! any_browser; then
     if grep -qs '^ID=ubuntu' /etc/os-release; then
       # A snap has a /tmp of its own, in which the tests' pages are not.

@@ -57,7 +57,7 @@ func TestOperatorWithoutWebhook(t *testing.T) {
 	p := adopt(t, "adopter.patch")
 	s := sandbox(t)
 	out := must(s, upLimit, "init", p.folder)
-	if !strings.Contains(out, p.file()) || !strings.Contains(out, "main.go says WithServiceName") {
+	if !strings.Contains(out, p.file()) || !strings.Contains(out, "WithServiceName in main.go") {
 		t.Errorf("init says:\n%s", out)
 	}
 	must(s, upLimit, "up", "--file="+p.file())

@@ -190,7 +190,7 @@ func filters(t *testing.T, addresses *up.Addresses) {
 	p.waitFor(`document.querySelector("form") !== null`)
 	p.do(chromedp.SendKeys(chromedp.CSS("input[name=min]"), "10h"))
 	p.press(kb.Enter)
-	p.waitFor(`new URLSearchParams(location.search).get("min") === "10h" && /No trace was found/.test(document.querySelector(".results")?.innerText ?? "")`)
+	p.waitFor(`new URLSearchParams(location.search).get("min") === "10h" && /No traces found/.test(document.querySelector(".results")?.innerText ?? "")`)
 	p = open(t, addresses.UI+"/search?service=shop&min=soon")
 	p.waitFor(`document.querySelector("[role=alert]") !== null`)
 	if got := eval[string](p, `document.querySelector("[role=alert]").textContent`); !strings.Contains(got, "400") || !strings.Contains(got, "duration_min") {
@@ -219,7 +219,7 @@ func hostileInJaeger(t *testing.T, addresses *up.Addresses, client *jaeger.Clien
 
 func unknown(t *testing.T, addresses *up.Addresses) {
 	for path, want := range map[string]string{
-		"/trace/00000000000000000000000000000001":             "Jaeger has no trace of that id.",
+		"/trace/00000000000000000000000000000001":             "Jaeger has no trace with this id.",
 		"/trace/" + url.PathEscape("<img src=x onerror=a()>"): "Jaeger answered 400",
 	} {
 		p := open(t, addresses.UI+path)

@@ -46,7 +46,7 @@ func TestKilledNeighbour(t *testing.T) {
 		t.Errorf("the ports of the second sandbox, %+v, are those of the first, %+v", second, first)
 	}
 	asked := "--jaeger-ui-port=" + strconv.Itoa(first.Record().Ports.UI)
-	newSandboxNamed(t, name+"-3").WantRefusal(nil, []string{"up", asked}, "taken by a rule of the packet filter")
+	newSandboxNamed(t, name+"-3").WantRefusal(nil, []string{"up", asked}, "in use by a packet filter rule")
 
 	first.up()
 	first.WantUp()

@@ -17,7 +17,7 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer listener.Close()
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	newSandbox(t).WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + port}, "port "+port, "taken by", strconv.Itoa(os.Getpid()))
+	newSandbox(t).WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + port}, "port "+port, "in use by", strconv.Itoa(os.Getpid()))
 }
 
 // TestNoEngine hides every engine, and gives engines that can't start containers.
@@ -39,7 +39,7 @@ func TestNoEngine(t *testing.T) {
 		return []string{"PATH=" + dir, "SANDBOX_PROVIDER="}
 	}
 	t.Run("none", func(t *testing.T) {
-		newSandbox(t).WantRefusal(withGo(t, nil), []string{"up"}, "not installed", "Install Docker or podman")
+		newSandbox(t).WantRefusal(withGo(t, nil), []string{"up"}, "not installed", "Docker or podman")
 	})
 	t.Run("not running", func(t *testing.T) {
 		env := withGo(t, map[string]string{"docker": "echo 'Cannot connect to the Docker daemon' >&2; exit 1"})

@@ -153,7 +153,7 @@ func TestImportThatFails(t *testing.T) {
 		store *store
 		want  string
 	}{
-		{&store{refused: trace2}, "importing trace 2 of 3: sending trace " + trace2 + " (0 of 1 spans taken)"},
+		{&store{refused: trace2}, "importing trace 2 of 3: sending trace " + trace2 + " (0 of 1 spans accepted)"},
 		{&store{lost: trace2}, "storage is full"},
 	} {
 		endpoint, query := startStore(t, test.store)
@@ -179,12 +179,12 @@ func TestImportOfBadFiles(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"good.json", "broken.json"}, "broken.json:2: at byte 19: it is no JSON: invalid character '}'"},
+		{[]string{"good.json", "broken.json"}, "broken.json:2: at byte 19: invalid JSON: invalid character '}'"},
 		{[]string{"good.json", "none.json"}, "none.json: no such file"},
 		{[]string{"other/objects.json"}, "objects.json:1: at byte 0: no spans: want an object with resourceSpans"},
 		{[]string{"other"}, "no .json or .jsonl file with OTLP traces is in"},
 		{[]string{"empty"}, "no .json or .jsonl file with OTLP traces is in"},
-		{[]string{"half"}, "t.json:1: at byte 18: it ends within its JSON: is it cut off?"},
+		{[]string{"half"}, "t.json:1: at byte 18: incomplete JSON; the file may be truncated"},
 		{[]string{"empty/notes.txt"}, "notes.txt:1: at byte 0: no spans"},
 		{[]string{"good.json"}, up.ErrDown.Error()},
 	} {

@@ -15,7 +15,7 @@ func TestInit(t *testing.T) {
 	}
 	path := filepath.Join(folder, projectFile)
 	first := execute(t, nil, "init", folder)
-	if first.code != exitOK || first.stdout != path+"\n" || !strings.Contains(first.stderr, "operator.build.main") || !strings.Contains(first.stderr, "cmd/main.go is there") {
+	if first.code != exitOK || first.stdout != path+"\n" || !strings.Contains(first.stderr, "operator.build.main") || !strings.Contains(first.stderr, "cmd/main.go exists") {
 		t.Errorf("exit code %d\n%s%s", first.code, first.stdout, first.stderr)
 	}
 	written, err := os.ReadFile(path)
@@ -41,7 +41,7 @@ func TestInit(t *testing.T) {
 func TestInitElsewhere(t *testing.T) {
 	folder := t.TempDir()
 	got := execute(t, nil, "init", folder)
-	if got.code != exitFailure || !strings.Contains(got.stderr, "there is no PROJECT") {
+	if got.code != exitFailure || !strings.Contains(got.stderr, "no PROJECT file") {
 		t.Errorf("exit code %d: %s", got.code, got.stderr)
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
@@ -58,7 +58,7 @@ func TestMistakesInAFile(t *testing.T) {
 	}
 	for _, args := range [][]string{{"up", "-f", path}, {"load", "operator", "-f", path}, {"build", "-f", path}} {
 		got := execute(t, nil, append([]string{"--state-dir=" + t.TempDir()}, args...)...)
-		want := "Error: " + path + ":4:3: operator.manifest: there is no such field (did you mean manifests?)\nSee docs/sandbox-yaml.md.\n"
+		want := "Error: " + path + ":4:3: operator.manifest: unknown field (did you mean manifests?)\nSee docs/sandbox-yaml.md.\n"
 		if got.code != exitUsage || got.stderr != want {
 			t.Errorf("%v: exit code %d: %q, want %q", args, got.code, got.stderr, want)
 		}

@@ -93,12 +93,12 @@ func TestWatchOnATerminal(t *testing.T) {
 			t.Errorf("frame %d has %d lines, want at most %d of text: %q", i, len(lines), size.rows, frame)
 		}
 		for _, line := range lines {
-			if count := len([]rune(line)); count > size.columns && !strings.HasPrefix(line, "… and ") {
+			if count := len([]rune(line)); count > size.columns && !strings.HasPrefix(line, "… ") {
 				t.Errorf("frame %d has a line of %d columns, want at most %d: %q", i, count, size.columns, line)
 			}
 		}
 	}
-	if !strings.Contains(frames[2], "complete; Ctrl-C ends") || !strings.Contains(frames[2], "… and ") {
+	if !strings.Contains(frames[2], "complete; Ctrl-C ends") || !strings.Contains(frames[2], " more lines") {
 		t.Errorf("the last frame is %q", frames[2])
 	}
 	if !strings.Contains(final, "trace "+oneID) || !strings.Contains(final, `\x1b[2Jlast`) || strings.Contains(final, "\x1b") {

@@ -20,19 +20,19 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// answers is an API server that misbehaves: what the account's, the review's and the request's status codes are.
+// answers is a faulty API server that answers with the given status codes.
 type answers struct {
 	account, review, request int
-	user                     authenticationv1.UserInfo // whom the review says that the token is of
+	user                     authenticationv1.UserInfo // the user in the review
 	token                    string
 	requests                 atomic.Int32 // of tokens
 	asked                    atomic.Int32
-	// end, if not nil, is called when all that can be asked was answered at least once, and is asked again.
+	// end, if not nil, is called when the client repeats a request after one of each kind.
 	end func()
 }
 
 func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	const enough = 4 // the account, the token, the review, and that again
+	const enough = 4 // account, token, review, review
 	if a.asked.Add(1) == enough && a.end != nil {
 		a.end()
 	}
@@ -55,15 +55,15 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// TestTokenOfAServerThatMisbehaves checks that nothing is written, and what the error says, which is never the token.
-func TestTokenOfAServerThatMisbehaves(t *testing.T) {
+// If the API server is faulty, Token writes nothing, and its error never contains the token.
+func TestTokenFromAFaultyServer(t *testing.T) {
 	const ok = http.StatusOK
 	tests := map[string]struct {
 		answers *answers
-		held    bool // a token that looks fine is there
+		held    bool // the file contains a token with valid claims
 		want    string
 		is      func(error) bool
-		ends    bool // it is asked again and again, until the context ends
+		ends    bool // Token retries until its context is cancelled
 	}{
 		"account forbidden": {
 			answers: &answers{account: http.StatusForbidden},
@@ -89,14 +89,14 @@ func TestTokenOfAServerThatMisbehaves(t *testing.T) {
 				return errors.Is(err, context.Canceled) && errors.Is(err, errRejected)
 			},
 		},
-		"new token is nobody's": {
+		"new token has no user": {
 			answers: &answers{account: ok, review: ok, request: ok},
-			want:    `not accept it as that of system:serviceaccount:n:a with UID u, but as that of  with UID ""`,
+			want:    `got user "" with UID "", want "system:serviceaccount:n:a" with UID "u"`,
 			ends:    true, is: func(err error) bool { return errors.Is(err, errRejected) },
 		},
 		"new token is another account's": {
 			answers: &answers{account: ok, review: ok, request: ok, user: authenticationv1.UserInfo{Username: "system:serviceaccount:n:b", UID: "u"}},
-			want:    "but as that of system:serviceaccount:n:b",
+			want:    `got user "system:serviceaccount:n:b"`,
 			ends:    true, is: func(err error) bool { return errors.Is(err, errRejected) },
 		},
 	}
@@ -120,23 +120,23 @@ func TestTokenOfAServerThatMisbehaves(t *testing.T) {
 			}
 			changed, err := issuer.Token(ctx, path, "n", "a")
 			if changed || err == nil || !strings.Contains(err.Error(), test.want) || !test.is(err) {
-				t.Errorf("changed %t, error %v, want %q", changed, err, test.want)
+				t.Errorf("Token = %t, %v; want false and an error with %q", changed, err, test.want)
 			}
 			if err != nil && strings.Contains(err.Error(), test.answers.token) {
-				t.Error("the error holds the token")
+				t.Error("the error contains the token")
 			}
 			if data, err := os.ReadFile(path); (err == nil) != test.held || (test.held && string(data) != test.answers.token) {
-				t.Errorf("file %q, %v", data, err)
+				t.Errorf("file = %q, %v; want it unchanged", data, err)
 			}
 			if test.answers.request == 0 && test.answers.requests.Load() != 0 {
-				t.Error("a token was requested")
+				t.Error("Token requested a token, want no request")
 			}
 		})
 	}
 }
 
-func TestNewIssuerNeedsAConfiguration(t *testing.T) {
+func TestNewIssuerWithAnInvalidHost(t *testing.T) {
 	if _, err := NewIssuer(&rest.Config{Host: "://"}); err == nil {
-		t.Error("an issuer for no server")
+		t.Error("NewIssuer = nil, want an error")
 	}
 }

@@ -21,14 +21,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// cluster is a real API server, without controllers: nothing makes ServiceAccounts but the tests.
+// cluster is a real API server without controllers, so only the tests create ServiceAccounts.
 type cluster struct {
 	env    *envtest.Environment
 	config *rest.Config
 	admin  kubernetes.Interface
 }
 
-// TestWithAnAPIServer has one API server for all, and an account of its own for each.
+// TestWithAnAPIServer runs tests on a shared API server, each with its own account.
 func TestWithAnAPIServer(t *testing.T) {
 	c := startCluster(t)
 	for name, test := range map[string]func(t *testing.T, c *cluster, account string){
@@ -45,7 +45,7 @@ func TestWithAnAPIServer(t *testing.T) {
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Fatal("KUBEBUILDER_ASSETS is unset: run `make envtest-assets` and set it to the folder that prints, or use `make test-short`")
+		t.Fatal("KUBEBUILDER_ASSETS is unset: run `make envtest-assets` and set it to the printed folder, or use `make test-short`")
 	}
 	env := &envtest.Environment{}
 	config, err := env.Start()
@@ -84,8 +84,8 @@ func (c *cluster) create(t *testing.T, account string) *corev1.ServiceAccount {
 	return sa
 }
 
-// whoIs asks the API server who the bearer of a configuration is.
-func whoIs(t *testing.T, config *rest.Config) authenticationv1.UserInfo {
+// userOf asks the API server for the user of a configuration.
+func userOf(t *testing.T, config *rest.Config) authenticationv1.UserInfo {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -98,15 +98,15 @@ func whoIs(t *testing.T, config *rest.Config) authenticationv1.UserInfo {
 	return review.Status.UserInfo
 }
 
-// ensure makes sure of a token, checks whether that wrote one, and returns it.
-func ensure(t *testing.T, issuer *Issuer, path, account string, change bool) string {
+// ensure ensures a token, checks whether that wrote the file, and returns the token.
+func ensure(t *testing.T, issuer *Issuer, path, account string, want bool) string {
 	t.Helper()
 	changed, err := issuer.Token(t.Context(), path, "default", account)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if changed != change {
-		t.Errorf("changed %t, want %t", changed, change)
+	if changed != want {
+		t.Errorf("Token changed the file: %t, want %t", changed, want)
 	}
 	checkPrivate(t, path)
 	data, err := os.ReadFile(path)
@@ -121,31 +121,31 @@ func testKept(t *testing.T, c *cluster, account string) {
 	token := ensure(t, c.issuer(t, 0), path, account, true)
 	bearer := rest.AnonymousClientConfig(c.config)
 	bearer.BearerToken = token
-	if user := whoIs(t, bearer); user.Username != "system:serviceaccount:default:kept" || user.UID != string(sa.UID) {
-		t.Errorf("the token is that of %+v", user)
+	if user := userOf(t, bearer); user.Username != "system:serviceaccount:default:kept" || user.UID != string(sa.UID) {
+		t.Errorf("user of the token = %+v, want the account kept", user)
 	}
 	claims, err := readClaims(token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if left := time.Until(instant(claims.Expires)); left < tokenLife-time.Minute || left > tokenLife+time.Minute {
-		t.Errorf("the token lasts %s, want %s", left, tokenLife)
+		t.Errorf("validity of the token = %s, want %s", left, tokenLife)
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, offset := range []time.Duration{0, tokenLife - tokenRenewal - time.Hour} {
 		if ensure(t, c.issuer(t, offset), path, account, false) != token {
-			t.Error("another token is there")
+			t.Error("Token replaced the token, want the existing one")
 		}
 	}
-	writeFile(t, path, []byte(token+"\n")) // As an editor leaves it.
+	writeFile(t, path, []byte(token+"\n")) // As an editor writes it.
 	ensure(t, c.issuer(t, 0), path, account, false)
 }
 
 func testRenewed(t *testing.T, c *cluster, account string) {
 	c.create(t, account)
-	c.create(t, "stranger")
+	c.create(t, "other")
 	tests := map[string]struct {
 		offset time.Duration
 		spoil  func(t *testing.T, token string) string
@@ -153,9 +153,9 @@ func testRenewed(t *testing.T, c *cluster, account string) {
 		"garbage":                    {spoil: func(*testing.T, string) string { return "garbage" }},
 		"empty":                      {spoil: func(*testing.T, string) string { return "" }},
 		"half a token":               {spoil: func(_ *testing.T, token string) string { return token[:len(token)/2] }},
-		"another signing key":        {spoil: signAnew},
+		"another signing key":        {spoil: resign},
 		"altered":                    {spoil: alter},
-		"another account's":          {spoil: func(t *testing.T, _ string) string { return strangers(t, c) }},
+		"another account's":          {spoil: func(t *testing.T, _ string) string { return otherToken(t, c) }},
 		"under 30 days left":         {offset: tokenLife - tokenRenewal + time.Minute},
 		"over":                       {offset: tokenLife + time.Hour},
 		"clock an hour back":         {offset: -time.Hour},
@@ -170,20 +170,20 @@ func testRenewed(t *testing.T, c *cluster, account string) {
 				writeFile(t, path, []byte(before))
 			}
 			if ensure(t, c.issuer(t, test.offset), path, account, true) == before {
-				t.Error("the token is the old one")
+				t.Error("Token kept the old token, want a new one")
 			}
 			ensure(t, c.issuer(t, 0), path, account, false)
 		})
 	}
 }
 
-func strangers(t *testing.T, c *cluster) string {
+func otherToken(t *testing.T, c *cluster) string {
 	t.Helper()
-	return ensure(t, c.issuer(t, 0), filepath.Join(t.TempDir(), "token"), "stranger", true)
+	return ensure(t, c.issuer(t, 0), filepath.Join(t.TempDir(), "token"), "other", true)
 }
 
-// signAnew signs the same claims with a key of its own, as the API server of another sandbox would.
-func signAnew(t *testing.T, token string) string {
+// resign signs the claims of a token with another key, like the API server of another sandbox.
+func resign(t *testing.T, token string) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -217,33 +217,33 @@ func testRecreated(t *testing.T, c *cluster, account string) {
 	}
 	sa := c.create(t, account)
 	if sa.UID == old.UID {
-		t.Fatal("the account is the old one")
+		t.Fatal("the new account has the UID of the old one")
 	}
 	after := ensure(t, c.issuer(t, 0), path, account, true)
 	if after == before {
-		t.Error("the token is the old one")
+		t.Error("Token kept the token of the old account, want a new one")
 	}
 	bearer := rest.AnonymousClientConfig(c.config)
 	bearer.BearerToken = after
-	if user := whoIs(t, bearer); user.UID != string(sa.UID) {
-		t.Errorf("the token is that of UID %s, want %s", user.UID, sa.UID)
+	if user := userOf(t, bearer); user.UID != string(sa.UID) {
+		t.Errorf("UID of the token = %s, want %s", user.UID, sa.UID)
 	}
 	ensure(t, c.issuer(t, 0), path, account, false)
 }
 
-// testWaits makes the account only once the issuer waits for it.
+// testWaits creates the account while the issuer waits for it.
 func testWaits(t *testing.T, c *cluster, account string) {
 	issuer, path, done := c.issuer(t, 0), filepath.Join(t.TempDir(), "token"), make(chan error, 1)
 	go func() {
 		changed, err := issuer.Token(t.Context(), path, "default", account)
 		if err == nil && !changed {
-			t.Error("no token was written")
+			t.Error("Token = false, want that it wrote a token")
 		}
 		done <- err
 	}()
 	select {
 	case err := <-done:
-		t.Fatalf("it did not wait: %v", err)
+		t.Fatalf("Token returned %v before the account existed", err)
 	case <-time.After(3 * pollInterval):
 	}
 	c.create(t, account)
@@ -256,7 +256,7 @@ func testWaits(t *testing.T, c *cluster, account string) {
 func testKubeconfigs(t *testing.T, c *cluster, account string) {
 	c.create(t, account)
 	dir := filepath.Join(t.TempDir(), "a folder")
-	user, err := c.env.AddUser(envtest.User{Name: "somebody", Groups: []string{"system:masters"}}, nil)
+	user, err := c.env.AddUser(envtest.User{Name: "user", Groups: []string{"system:masters"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,9 +271,9 @@ func testKubeconfigs(t *testing.T, c *cluster, account string) {
 		kubeconfig Kubeconfig
 		want       string
 	}{
-		"files":            {Kubeconfig{CAFile: ca, CertFile: cert, KeyFile: key}, "somebody"},
-		"data":             {Kubeconfig{CAData: certificate.CAData, CertData: certificate.CertData, KeyData: certificate.KeyData}, "somebody"},
-		"inline":           {Kubeconfig{CAFile: ca, CertFile: cert, KeyFile: key, Inline: true}, "somebody"},
+		"files":            {Kubeconfig{CAFile: ca, CertFile: cert, KeyFile: key}, "user"},
+		"data":             {Kubeconfig{CAData: certificate.CAData, CertData: certificate.CertData, KeyData: certificate.KeyData}, "user"},
+		"inline":           {Kubeconfig{CAFile: ca, CertFile: cert, KeyFile: key, Inline: true}, "user"},
 		"token":            {Kubeconfig{CAFile: ca, TokenFile: token}, "system:serviceaccount:default:kubeconfigs"},
 		"token and inline": {Kubeconfig{CAFile: ca, TokenFile: token, Inline: true}, "system:serviceaccount:default:kubeconfigs"},
 	}
@@ -286,11 +286,11 @@ func testKubeconfigs(t *testing.T, c *cluster, account string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := whoIs(t, config); got.Username != test.want {
-				t.Errorf("the API server takes the client for %q, want %q", got.Username, test.want)
+			if got := userOf(t, config); got.Username != test.want {
+				t.Errorf("user of the client = %q, want %q", got.Username, test.want)
 			}
 			if test.kubeconfig.TokenFile != "" && config.BearerTokenFile != token {
-				t.Errorf("the client reads its token from %q, want %q", config.BearerTokenFile, token)
+				t.Errorf("token file of the client = %q, want %q", config.BearerTokenFile, token)
 			}
 		})
 	}

@@ -31,46 +31,51 @@ import (
 )
 
 const (
-	// certificateLife is how long a client's certificate lasts: nothing can call it back before.
+	// certificateLife is the validity of a client certificate. It is short because a certificate
+	// cannot be revoked.
 	certificateLife = 7 * 24 * time.Hour
-	// certificateRenewal is how much of it must be left.
+	// certificateRenewal is the remaining validity below which a certificate is renewed.
 	certificateRenewal = certificateLife / 2
-	// signTimeout is how long the cluster may take to sign.
+	// signTimeout is the time within which the cluster must sign a request.
 	signTimeout = 30 * time.Second
-	// approval is the reason that a request is approved with.
+	// approval is the reason of the approval condition.
 	approval = "SandboxApproves"
 )
 
-// TracingGroup is the group whose members' trace contexts kube-apiserver continues.
+// TracingGroup is the group of users whose trace contexts kube-apiserver continues.
 const TracingGroup = "system:monitoring"
 
 // Client is a user of the API server.
 type Client struct {
 	User string
-	// Groups are those of the certificate. Their order means nothing; system:authenticated comes by itself.
+	// Groups are the groups in the certificate. Their order is not significant. The API server adds
+	// system:authenticated.
 	Groups []string
 }
 
-// TracedAccount is a ServiceAccount in [TracingGroup]: to whoever grants it rights, the same as by its token.
+// TracedAccount returns a ServiceAccount as a user in [TracingGroup]. The user has the same
+// permissions as with a token of the account.
 func TracedAccount(namespace, account string) Client {
 	const group = "system:serviceaccounts"
 	return Client{User: "system:serviceaccount:" + namespace + ":" + account, Groups: []string{TracingGroup, group, group + ":" + namespace}}
 }
 
-// ClientPair is a client's certificate with its key, in files.
+// ClientPair is the certificate and key of a client, in files.
 type ClientPair struct {
 	CertFile, KeyFile string
-	// Fingerprint is the certificate's SHA-256, in hexadecimal digits.
+	// Fingerprint is the SHA-256 hash of the certificate, in hexadecimal digits.
 	Fingerprint string
-	// Expires is the end of the certificate's validity.
+	// Expires is the expiry of the certificate.
 	Expires time.Time
 }
 
-// Certificate makes sure that the files base.crt and base.key are a certificate and key by which the API server takes one for that
-// client. It asks the cluster for a new one, by its CertificateSigningRequest API and with a key that never leaves this machine,
-// where a file is missing or of no use, where less than half of the certificate's week is left, where it is another client's and
-// where the API server does not accept it. The Issuer's user must be allowed to approve such requests, and to delete them: none
-// stays. Both files are for their owner alone. One base may have one caller at a time. Errors name the user and never hold a key.
+// Certificate ensures that the files base.crt and base.key are a certificate and key that the API
+// server accepts for the client. It requests a new certificate if a file is missing or invalid, if
+// less than half of the validity of one week remains, if the certificate belongs to another client,
+// or if the API server rejects it. It uses the CertificateSigningRequest API with a key that never
+// leaves this machine, and deletes the request afterwards. The user of the Issuer must be allowed
+// to approve and delete such requests. Only the owner can read the files. A base must not have
+// concurrent callers. Errors name the user and never contain a key.
 func (i *Issuer) Certificate(ctx context.Context, base string, client Client) (ClientPair, error) {
 	pair := ClientPair{CertFile: base + ".crt", KeyFile: base + ".key"}
 	leaf, certificate, key, err := i.loadPair(pair, client)
@@ -89,7 +94,8 @@ func (i *Issuer) Certificate(ctx context.Context, base string, client Client) (C
 	return pair, nil
 }
 
-// renewPair asks for a certificate and keeps it, the key first: loadPair refuses two that don't belong together.
+// renewPair requests a certificate and writes it, the key first. If the process is killed between
+// the two, the files do not match, and loadPair returns an error.
 func (i *Issuer) renewPair(ctx context.Context, pair ClientPair, client Client) (*x509.Certificate, error) {
 	certificate, key, err := i.requestPair(ctx, client)
 	if err != nil {
@@ -107,12 +113,13 @@ func (i *Issuer) renewPair(ctx context.Context, pair ClientPair, client Client) 
 		err = pki.WriteFile(pair.CertFile, certificate, private)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("keeping the certificate of %s: %w", client.User, err)
+		return nil, fmt.Errorf("writing the certificate of %s: %w", client.User, err)
 	}
 	return both.Leaf, nil
 }
 
-// loadPair reads certificate and key, and refuses those that are of no use any more.
+// loadPair reads a certificate and its key. It returns an error if they are not usable for the
+// client.
 func (i *Issuer) loadPair(pair ClientPair, client Client) (leaf *x509.Certificate, certificate, key []byte, err error) {
 	if certificate, err = pki.ReadPrivate(pair.CertFile); err != nil {
 		return nil, nil, nil, err
@@ -120,21 +127,21 @@ func (i *Issuer) loadPair(pair ClientPair, client Client) (leaf *x509.Certificat
 	if key, err = pki.ReadPrivate(pair.KeyFile); err != nil {
 		return nil, nil, nil, err
 	}
-	both, err := tls.X509KeyPair(certificate, key) // It compares the two as well.
+	both, err := tls.X509KeyPair(certificate, key) // Returns an error if they do not match.
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	leaf, now := both.Leaf, i.now()
 	if now.Before(leaf.NotBefore) || leaf.NotAfter.Sub(now) < certificateRenewal {
-		return nil, nil, nil, fmt.Errorf("it is valid from %s to %s", leaf.NotBefore, leaf.NotAfter)
+		return nil, nil, nil, fmt.Errorf("certificate is valid from %s to %s", leaf.NotBefore, leaf.NotAfter)
 	}
 	if leaf.Subject.CommonName != client.User || !sameGroups(leaf.Subject.Organization, client.Groups) {
-		return nil, nil, nil, fmt.Errorf("it is that of %s", leaf.Subject)
+		return nil, nil, nil, fmt.Errorf("certificate belongs to %s", leaf.Subject)
 	}
 	return leaf, certificate, key, nil
 }
 
-// requestPair has the cluster sign a new key, and leaves no request behind.
+// requestPair creates a key and has the cluster sign it. It deletes the request afterwards.
 func (i *Issuer) requestPair(ctx context.Context, client Client) (certificate, keyPEM []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, signTimeout)
 	defer cancel()
@@ -162,7 +169,8 @@ func (i *Issuer) requestPair(ctx context.Context, client Client) (certificate, k
 		return nil, nil, err
 	}
 	defer func() {
-		// Also when ctx has ended. The cluster deletes it in an hour if this fails.
+		// Delete the request even if ctx is done. If this fails, the cluster deletes it after an
+		// hour.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout)
 		defer cancel()
 		deleted := requests.Delete(ctx, made.Name, metav1.DeleteOptions{})
@@ -172,18 +180,19 @@ func (i *Issuer) requestPair(ctx context.Context, client Client) (certificate, k
 	}()
 	approved := made.DeepCopy()
 	approved.Status.Conditions = append(approved.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: approval, Message: "the sandbox asked for it",
+		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: approval, Message: "requested by the sandbox",
 	})
 	if _, err := requests.UpdateApproval(ctx, made.Name, approved, metav1.UpdateOptions{}); err != nil {
-		return nil, nil, fmt.Errorf("approving it: %w", err)
+		return nil, nil, fmt.Errorf("approving the request: %w", err)
 	}
 	if certificate, err = csr.WaitForCertificate(ctx, i.admin, made.Name, made.UID); err != nil {
-		return nil, nil, fmt.Errorf("waiting for kube-controller-manager to sign it: %w", err)
+		return nil, nil, fmt.Errorf("waiting for kube-controller-manager to sign the request: %w", err)
 	}
 	return certificate, keyPEM, nil
 }
 
-// acceptedPair asks the API server, as the client, who that is. The error is errRejected where it is not that one.
+// acceptedPair asks the API server for the user of the certificate. It returns an error that wraps
+// errRejected if the user is not client.
 func (i *Issuer) acceptedPair(ctx context.Context, certificate, key []byte, client Client) error {
 	config := rest.AnonymousClientConfig(i.config)
 	config.CertData, config.KeyData = certificate, key
@@ -201,7 +210,7 @@ func (i *Issuer) acceptedPair(ctx context.Context, certificate, key []byte, clie
 	user := review.Status.UserInfo
 	groups := append(slices.Clone(client.Groups), "system:authenticated")
 	if user.Username != client.User || !sameGroups(user.Groups, groups) {
-		return fmt.Errorf("%w as that of %s in %q, but as that of %s in %q", errRejected, client.User, groups, user.Username, user.Groups)
+		return fmt.Errorf("%w: got user %q in groups %q, want %q in groups %q", errRejected, user.Username, user.Groups, client.User, groups)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// unsigned makes a token that no API server would take.
+// unsigned returns a token with an invalid signature.
 func unsigned(payload string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	return encode([]byte(`{"alg":"ES256"}`)) + "." + encode([]byte(payload)) + "." + encode([]byte("signature"))
@@ -29,11 +29,11 @@ func TestClaims(t *testing.T) {
 		"half a token":       {fine[:len(fine)/2], "not a signed token"},
 		"four parts":         {fine + ".x", "not a signed token"},
 		"two lines":          {strings.Replace(fine, ".", "\n.", 1), "not a signed token"},
-		"head of no base64":  {"ä" + fine, "a token that is not base64"},
-		"claims not base64":  {strings.Replace(fine, ".", ".*", 1), "a token that is not base64"},
-		"tail of no base64":  {fine + "=", "a token that is not base64"},
-		"claims not JSON":    {unsigned("{"), "claims that are not JSON"},
-		"times of no number": {unsigned(`{"exp": "tomorrow"}`), "claims that are not JSON"},
+		"header not base64":  {"ä" + fine, "token is not base64"},
+		"claims not base64":  {strings.Replace(fine, ".", ".*", 1), "token is not base64"},
+		"tail not base64":    {fine + "=", "token is not base64"},
+		"claims not JSON":    {unsigned("{"), "claims are not valid JSON"},
+		"time not a number":  {unsigned(`{"exp": "tomorrow"}`), "claims are not valid JSON"},
 		"no claims":          {unsigned("{}"), "valid until 1970-01-01T00:00:00Z"},
 		"over":               {lasting(noon.Add(-2*time.Hour), noon.Add(-time.Hour)), "valid until 2026-03-01T11:00:00Z"},
 		"under 30 days left": {lasting(noon, noon.Add(tokenRenewal-time.Second)), "valid until 2026-03-31T11:59:59Z"},
@@ -46,7 +46,7 @@ func TestClaims(t *testing.T) {
 				err = c.inTime(noon)
 			}
 			if got := text(err); got != test.want {
-				t.Errorf("error %q, want %q", got, test.want)
+				t.Errorf("error = %q, want %q", got, test.want)
 			}
 		})
 	}

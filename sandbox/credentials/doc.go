@@ -1,11 +1,12 @@
-// Package credentials gives processes what they need to be users of a Kubernetes cluster: a kubeconfig, and where the user is a
-// ServiceAccount, a token of it.
+// Package credentials writes the credentials with which processes use a Kubernetes cluster:
+// kubeconfigs, ServiceAccount tokens and client certificates.
 //
-// [WriteKubeconfig] writes the one, and an [Issuer] makes sure of the other with [Issuer.Token], which asks the API server whether
-// it still takes the token that is there. Both write files in one step, for their owner alone, and report whether they changed
-// anything, so that the caller can restart the process that had read them. A process re-reads a token of its kubeconfig's token
-// file by itself.
+// [WriteKubeconfig] writes a kubeconfig. [Issuer.Token] ensures a token and [Issuer.Certificate] a
+// client certificate that the API server accepts. All write files atomically, readable only for
+// their owner. They report changes, so that the caller can restart the process that uses the files.
+// A process with a kubeconfig re-reads its token file without a restart.
 //
-// Package embedded calls it once the API server answers. It never makes ServiceAccounts, never grants them anything, never
-// touches the user's own kubeconfig, and never logs a token.
+// Package embedded calls this package when the API server is ready. This package does not create
+// ServiceAccounts, does not grant permissions, does not change the user's own kubeconfig, and does
+// not log tokens.
 package credentials

@@ -13,36 +13,38 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 )
 
-// private is the mode of every file here.
+// private is the mode of all files.
 const private = 0o600
 
 // Kubeconfig is the content of a kubeconfig with one cluster, one user and one context.
 type Kubeconfig struct {
-	// Name is the cluster's and the context's; empty is "sandbox".
+	// Name is the name of the cluster and the context (default "sandbox").
 	Name string
-	// User is the user's name in the file; empty is Name.
+	// User is the name of the user in the file (default Name).
 	User string
-	// Namespace is the context's; empty is Kubernetes' default.
+	// Namespace is the namespace of the context; empty means Kubernetes' default.
 	Namespace string
-	// Server is the API server's URL.
+	// Server is the URL of the API server.
 	Server string
 
 	// The certificate authority of the server: either CAData as PEM or CAFile.
 	CAFile string
 	CAData []byte
-	// The client's certificate and key: either CertData and KeyData as PEM, or CertFile and KeyFile.
+	// The certificate and key of the client: either CertData and KeyData as PEM, or CertFile and
+	// KeyFile.
 	CertFile, KeyFile string
 	CertData, KeyData []byte
-	// TokenFile has the client's token, and client-go reads it again every minute. A client has either a certificate or a token.
+	// TokenFile is a file with the token of the client, which client-go re-reads every minute. A
+	// client has either a certificate or a token.
 	TokenFile string
 
-	// Inline puts the content of CAFile, CertFile and KeyFile in place of their paths, so that the kubeconfig can be copied.
-	// A token file stays a path: the token in it is replaced.
+	// Inline embeds the content of CAFile, CertFile and KeyFile instead of their paths, so that the
+	// kubeconfig can be copied. TokenFile always remains a path, because the token is renewed.
 	Inline bool
 }
 
-// WriteKubeconfig makes sure of a kubeconfig at path, for its owner alone, and reports whether it changed it. Paths in it must
-// be absolute. Errors name the file.
+// WriteKubeconfig ensures a kubeconfig at path, readable only for its owner, and reports whether it
+// changed the file. Paths in k must be absolute. Errors name the file.
 func WriteKubeconfig(path string, k Kubeconfig) (changed bool, err error) {
 	data, err := k.Text()
 	if err != nil {
@@ -57,7 +59,8 @@ func WriteKubeconfig(path string, k Kubeconfig) (changed bool, err error) {
 	return true, nil
 }
 
-// Text is the kubeconfig as YAML. Paths in it must be absolute; with Inline they are read, and else need not be there.
+// Text returns the kubeconfig as YAML. Paths in it must be absolute. If Inline is set, Text reads
+// the files; otherwise they need not exist.
 func (k Kubeconfig) Text() ([]byte, error) {
 	config, err := k.config()
 	if err != nil {
@@ -96,19 +99,19 @@ func (k Kubeconfig) check() error {
 	key := len(k.KeyData) > 0 || k.KeyFile != ""
 	switch {
 	case k.Server == "":
-		return errors.New("no server")
+		return errors.New("server is empty")
 	case len(k.CAData) == 0 && k.CAFile == "":
-		return errors.New("no certificate authority")
+		return errors.New("certificate authority is empty")
 	case len(k.CAData) > 0 && k.CAFile != "", len(k.CertData) > 0 && k.CertFile != "", len(k.KeyData) > 0 && k.KeyFile != "":
-		return errors.New("the same thing both as data and as a file")
+		return errors.New("a certificate authority, certificate or key must be either data or a file")
 	case certificate != key:
-		return errors.New("a client certificate and its key go together")
+		return errors.New("a client certificate requires a key, and a key requires a certificate")
 	case certificate == (k.TokenFile != ""):
-		return errors.New("the client needs a certificate or a token file, and not both")
+		return errors.New("the client requires either a certificate or a token file")
 	}
 	for _, file := range []string{k.CAFile, k.CertFile, k.KeyFile, k.TokenFile} {
 		if file != "" && !filepath.IsAbs(file) {
-			return fmt.Errorf("%s is not an absolute path", file)
+			return fmt.Errorf("path %q is not absolute", file)
 		}
 	}
 	return nil

@@ -28,18 +28,18 @@ func checkPrivate(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	if mode := info.Mode().Perm(); mode != 0o600 {
-		t.Errorf("%s has mode %o, want 600", filepath.Base(path), mode)
+		t.Errorf("mode of %s = %o, want 600", filepath.Base(path), mode)
 	}
 }
 
-func writeKubeconfig(t *testing.T, path string, k Kubeconfig, change bool) {
+func writeKubeconfig(t *testing.T, path string, k Kubeconfig, want bool) {
 	t.Helper()
 	changed, err := WriteKubeconfig(path, k)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if changed != change {
-		t.Errorf("changed %t, want %t", changed, change)
+	if changed != want {
+		t.Errorf("WriteKubeconfig changed the file: %t, want %t", changed, want)
 	}
 	checkPrivate(t, path)
 }
@@ -73,7 +73,7 @@ func TestWriteKubeconfigReportsChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(entries) != 1 {
-		t.Errorf("files %v, want the kubeconfig alone", entries)
+		t.Errorf("files = %v, want only the kubeconfig", entries)
 	}
 }
 
@@ -93,7 +93,7 @@ func TestWriteKubeconfigWithEverythingInline(t *testing.T) {
 	}
 	user, cluster, current := got.AuthInfos["admin"], got.Clusters["trace"], got.Contexts[got.CurrentContext]
 	if user == nil || cluster == nil || current == nil {
-		t.Fatalf("kubeconfig %+v", got)
+		t.Fatalf("kubeconfig = %+v, want user admin and cluster trace", got)
 	}
 	want := []string{"authority", "certificate", "key", "", "", "", "trace", "admin", "demo", "https://127.0.0.1:1"}
 	have := []string{
@@ -109,19 +109,19 @@ func TestWriteKubeconfigWithEverythingInline(t *testing.T) {
 	writeKubeconfig(t, path, k, false)
 }
 
-func TestWriteKubeconfigRefuses(t *testing.T) {
+func TestWriteKubeconfigErrors(t *testing.T) {
 	tests := map[string]struct {
 		spoil func(*Kubeconfig)
 		want  string
 	}{
-		"no server":         {func(k *Kubeconfig) { k.Server = "" }, "no server"},
-		"no CA":             {func(k *Kubeconfig) { k.CAFile = "" }, "no certificate authority"},
-		"two CAs":           {func(k *Kubeconfig) { k.CAData = []byte("ca") }, "both as data and as a file"},
-		"two keys":          {func(k *Kubeconfig) { k.KeyData = []byte("key") }, "both as data and as a file"},
-		"no key":            {func(k *Kubeconfig) { k.KeyFile = "" }, "a client certificate and its key go together"},
-		"two credentials":   {func(k *Kubeconfig) { k.TokenFile = "/token" }, "a certificate or a token file"},
-		"no credentials":    {func(k *Kubeconfig) { k.CertFile, k.KeyFile = "", "" }, "a certificate or a token file"},
-		"relative path":     {func(k *Kubeconfig) { k.CAFile = "ca.crt" }, "ca.crt is not an absolute path"},
+		"no server":         {func(k *Kubeconfig) { k.Server = "" }, "server is empty"},
+		"no CA":             {func(k *Kubeconfig) { k.CAFile = "" }, "certificate authority is empty"},
+		"two CAs":           {func(k *Kubeconfig) { k.CAData = []byte("ca") }, "must be either data or a file"},
+		"two keys":          {func(k *Kubeconfig) { k.KeyData = []byte("key") }, "must be either data or a file"},
+		"no key":            {func(k *Kubeconfig) { k.KeyFile = "" }, "a client certificate requires a key"},
+		"two credentials":   {func(k *Kubeconfig) { k.TokenFile = "/token" }, "either a certificate or a token file"},
+		"no credentials":    {func(k *Kubeconfig) { k.CertFile, k.KeyFile = "", "" }, "either a certificate or a token file"},
+		"relative path":     {func(k *Kubeconfig) { k.CAFile = "ca.crt" }, `path "ca.crt" is not absolute`},
 		"nothing to inline": {func(k *Kubeconfig) { k.Inline = true }, "/none/"},
 	}
 	for name, test := range tests {
@@ -131,19 +131,19 @@ func TestWriteKubeconfigRefuses(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "kubeconfig")
 			_, err := WriteKubeconfig(path, k)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
-				t.Errorf("error %v, want %q of %s", err, test.want, path)
+				t.Errorf("WriteKubeconfig = %v, want an error with %q and %s", err, test.want, path)
 			}
 			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("a file was written: %v", err)
+				t.Errorf("Stat = %v, want that the file does not exist", err)
 			}
 		})
 	}
 }
 
-func TestWriteKubeconfigKeepsWhatTheSystemSaid(t *testing.T) {
+func TestWriteKubeconfigWrapsTheSystemError(t *testing.T) {
 	path := filepath.Join(writeFile(t, filepath.Join(t.TempDir(), "file"), nil), "kubeconfig")
 	_, err := WriteKubeconfig(path, Kubeconfig{Server: "https://127.0.0.1:1", CAFile: "/ca.crt", TokenFile: "/token"})
 	if !errors.Is(err, syscall.ENOTDIR) || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v, want %v and %s", err, syscall.ENOTDIR, path)
+		t.Errorf("error = %v, want %v and %s", err, syscall.ENOTDIR, path)
 	}
 }

@@ -20,46 +20,49 @@ import (
 )
 
 const (
-	// tokenLife is how long a token lasts, if the API server does not shorten it.
+	// tokenLife is the requested validity of a token. The API server can shorten it.
 	tokenLife = 365 * 24 * time.Hour
-	// tokenRenewal is how much of it must be left.
+	// tokenRenewal is the remaining validity below which a token is renewed.
 	tokenRenewal = 30 * 24 * time.Hour
-	// pollInterval is how often something that is waited for is looked at.
+	// pollInterval is the interval between checks while waiting.
 	pollInterval = 100 * time.Millisecond
-	// acceptTimeout is how long the API server may take to accept a token that it just made: it reads the accounts from a cache.
+	// acceptTimeout is the time within which the API server must accept a new token. It reads
+	// accounts from a cache, which can lag behind.
 	acceptTimeout = 10 * time.Second
 )
 
-// errRejected says that the API server does not take a token, or takes it for another account's.
-var errRejected = errors.New("the API server does not accept it")
+// errRejected is returned if the API server rejects a credential, or accepts it for another user.
+var errRejected = errors.New("rejected by the API server")
 
-// Issuer makes tokens of ServiceAccounts. It may be used by several goroutines at once, for different files.
+// Issuer requests tokens and certificates. It is safe for concurrent use with different files.
 type Issuer struct {
-	// Now tells the time; nil is [time.Now]. Set it before the first use.
+	// Now returns the current time (default [time.Now]). Set it before the first use.
 	Now func() time.Time
 
 	config *rest.Config
 	admin  kubernetes.Interface
 }
 
-// NewIssuer returns an Issuer for the cluster that config, which is not changed, is of. Its user must be allowed to read
-// ServiceAccounts and to make tokens of them.
+// NewIssuer returns an Issuer for the cluster of config. It does not change config. The user of
+// config must be allowed to read ServiceAccounts and to create tokens for them.
 func NewIssuer(config *rest.Config) (*Issuer, error) {
 	config = rest.CopyConfig(config)
-	config.QPS = -1 // A poll must not wait for its turn.
+	config.QPS = -1 // Polling must not be rate limited.
 	admin, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client for tokens: %w", err)
+		return nil, fmt.Errorf("creating a client for tokens: %w", err)
 	}
 	return &Issuer{config: config, admin: admin}, nil
 }
 
-// Token makes sure that the file at path has a token which the API server takes for that ServiceAccount, and reports whether it
-// wrote one. It does where the file is missing or has no token, where less than 30 days of the token's year are left or it is
-// not valid yet (the clock was set back), and where the API server does not accept it, because another key signed it or
-// the account was made anew.
+// Token ensures that the file at path contains a token that the API server accepts for the
+// ServiceAccount, and reports whether it wrote a new token. It requests a new token in these cases:
+// the file is missing or has no token, the token expires in less than 30 days, the token is not
+// valid yet (the clock was set back), or the API server rejects it. The API server rejects a token
+// if another key signed it or if the account was deleted and created again.
 //
-// It waits until the account exists, for as long as ctx lasts. Errors name the account and never hold a token.
+// Token waits until the account exists or ctx is done. Errors name the account and never contain a
+// token.
 func (i *Issuer) Token(ctx context.Context, path, namespace, account string) (changed bool, err error) {
 	sa, err := i.waitForAccount(ctx, namespace, account)
 	if err != nil {
@@ -79,12 +82,12 @@ func (i *Issuer) Token(ctx context.Context, path, namespace, account string) (ch
 		return false, fmt.Errorf("requesting a token of ServiceAccount %s/%s: %w", namespace, account, err)
 	}
 	if err := pki.WriteFile(path, []byte(token), private); err != nil {
-		return false, fmt.Errorf("keeping the token of ServiceAccount %s/%s: %w", namespace, account, err)
+		return false, fmt.Errorf("writing the token of ServiceAccount %s/%s: %w", namespace, account, err)
 	}
 	return true, nil
 }
 
-// load reads a token, and refuses one whose time is over or has not come.
+// load reads a token. It returns an error if the token is not valid yet or must be renewed.
 func (i *Issuer) load(path string) (string, error) {
 	data, err := pki.ReadPrivate(path)
 	if err != nil {
@@ -119,15 +122,15 @@ func (i *Issuer) waitForAccount(ctx context.Context, namespace, account string) 
 	return sa, nil
 }
 
-// request asks for a token and waits until the API server accepts it.
+// request requests a token and waits until the API server accepts it.
 func (i *Issuer) request(ctx context.Context, sa *corev1.ServiceAccount) (string, error) {
-	answer, err := i.admin.CoreV1().ServiceAccounts(sa.Namespace).CreateToken(ctx, sa.Name, &authenticationv1.TokenRequest{
+	response, err := i.admin.CoreV1().ServiceAccounts(sa.Namespace).CreateToken(ctx, sa.Name, &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(tokenLife / time.Second))},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return "", err
 	}
-	token := answer.Status.Token
+	token := response.Status.Token
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, pollInterval, acceptTimeout, true, func(ctx context.Context) (bool, error) {
 		err := i.accepted(ctx, token, sa)
@@ -137,21 +140,22 @@ func (i *Issuer) request(ctx context.Context, sa *corev1.ServiceAccount) (string
 		}
 		return err == nil, err
 	})
-	if err != nil && last != nil { // Also where the last attempt ended with the context.
+	if err != nil && last != nil { // Also if ctx ended the last attempt.
 		err = fmt.Errorf("%w: %w", err, last)
 	}
 	return token, err
 }
 
-// accepted asks the API server, as the bearer of token, who that is. The error is errRejected where it is not sa.
+// accepted asks the API server for the user of token. It returns an error that wraps errRejected if
+// the user is not sa.
 func (i *Issuer) accepted(ctx context.Context, token string, sa *corev1.ServiceAccount) error {
 	config := rest.AnonymousClientConfig(i.config)
 	config.BearerToken = token
-	bearer, err := kubernetes.NewForConfig(config)
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
 	}
-	review, err := bearer.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	review, err := client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if apierrors.IsUnauthorized(err) {
 		return errRejected
 	}
@@ -160,7 +164,7 @@ func (i *Issuer) accepted(ctx context.Context, token string, sa *corev1.ServiceA
 	}
 	user := review.Status.UserInfo
 	if name := "system:serviceaccount:" + sa.Namespace + ":" + sa.Name; user.Username != name || user.UID != string(sa.UID) {
-		return fmt.Errorf("%w as that of %s with UID %s, but as that of %s with UID %q", errRejected, name, sa.UID, user.Username, user.UID)
+		return fmt.Errorf("%w: got user %q with UID %q, want %q with UID %q", errRejected, user.Username, user.UID, name, sa.UID)
 	}
 	return nil
 }

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// goCommand compares the go command with what go.mod asks for, where something is to be built.
+// goCommand compares the version of the go command with go.mod. A mismatch is a problem only if a
+// component must be built.
 func goCommand(f Facts) []Finding {
 	g, building := f.Go, f.building()
 	if !g.Looked {
@@ -16,22 +17,22 @@ func goCommand(f Facts) []Finding {
 	install := "install Go " + strings.TrimPrefix(g.Wanted, "go")
 	switch {
 	case g.Path == "" && len(building) > 0:
-		return problem(building, install+", and put it on PATH", "there is no go command, and %s", lacks(f, building))
+		return problem(building, install+", and add it to PATH", "no go command on PATH, and %s", lacks(f, building))
 	case g.Path == "":
-		return ok("there is no go command; everything is built already")
+		return ok("no go command on PATH; all components are already built")
 	case g.Version == "":
-		return ok("%s, of a version that can't be read", g.Path)
+		return ok("%s, unknown version", g.Path)
 	case version.Compare(g.Version, g.Wanted) >= 0:
-		return ok("%s, go.mod wants %s", g.Version, g.Wanted)
+		return ok("%s, go.mod requires %s", g.Version, g.Wanted)
 	case g.Downloads:
-		return ok("%s; it gets %s, which go.mod wants, by itself", g.Version, g.Wanted)
+		return ok("%s; it downloads %s, which go.mod requires", g.Version, g.Wanted)
 	case len(building) > 0:
 		return problem(building, install+", or set GOTOOLCHAIN=auto", "%s is older than go.mod's %s, and %s", g.Version, g.Wanted, lacks(f, building))
 	}
-	return ok("%s is older than go.mod's %s; everything is built already", g.Version, g.Wanted)
+	return ok("%s is older than go.mod's %s; all components are already built", g.Version, g.Wanted)
 }
 
-// lacks says what is not in the cache, in a few words.
+// lacks names the components of modes that are not in the cache.
 func lacks(f Facts, modes []Mode) string {
 	const most = 3
 	var names []string
@@ -43,25 +44,25 @@ func lacks(f Facts, modes []Mode) string {
 		}
 	}
 	if more := len(names) - most; more > 0 {
-		return fmt.Sprintf("the cache lacks %s and %d more", strings.Join(names[:most], ", "), more)
+		return fmt.Sprintf("the cache does not contain %s and %d more", strings.Join(names[:most], ", "), more)
 	}
-	return "the cache lacks " + join(names)
+	return "the cache does not contain " + join(names)
 }
 
-// nodeImage finds out whether kind's node can be built here.
+// nodeImage checks whether this machine can build the image of kind's node.
 func nodeImage(f Facts) []Finding {
 	if f.Debian == nil {
 		if f.System.OS == "linux" {
-			return ok("can be built from source here")
+			return ok("can be built from source")
 		}
 		return nil
 	}
-	remedy := "use --images=registry where a registry answers, or --cluster=embedded"
+	remedy := "use --images=registry if a registry is reachable, or --cluster=embedded"
 	switch {
 	case f.System.Apt && f.System.Root:
 		remedy = "apt-get install debootstrap"
 	case f.System.Apt:
-		remedy = "sudo apt-get install debootstrap, and run this as root; or use --cluster=embedded"
+		remedy = "sudo apt-get install debootstrap, and run this command as root; or use --cluster=embedded"
 	}
 	return problem([]Mode{KindFromSource}, remedy, "%v", f.Debian)
 }

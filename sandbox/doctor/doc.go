@@ -1,7 +1,9 @@
-// Package doctor tells what on this machine keeps a sandbox from working, or will, and what to do about it.
+// Package doctor diagnoses problems of this machine that prevent a sandbox from working, with
+// remedies.
 //
-// [Gather] collects [Facts], [Examine] judges them by a literal list of small checks and returns a [Report]: findings, each
-// with a remedy, and for each [Mode] whether it can run here. Judging asks nobody anything, so every finding has a test that
-// makes up its facts. Package up calls it: the quick part before each `sandbox up`, all of it for `sandbox doctor`. It never
-// changes the machine, and talks to no host but the registries that the sandbox pulls from.
+// [Gather] collects [Facts]. [Examine] applies a list of small checks to them and returns a
+// [Report]: findings with remedies, and for each [Mode] whether it can run here. Checks are pure
+// functions, so each finding has a test with synthetic facts. Package up runs the quick part before
+// each `sandbox up`, and all of it for `sandbox doctor`. The package does not change the machine,
+// and connects only to the registries that the sandbox pulls from.
 package doctor

@@ -5,71 +5,73 @@ import (
 	"strings"
 )
 
-// Severity says how bad a finding is.
+// Severity is the severity of a finding.
 type Severity string
 
 // The severities.
 const (
 	OK      Severity = "ok"
-	Warning Severity = "warning" // it works, but slowly, not for long, or not always
-	Problem Severity = "problem" // the modes that the finding names can't run
+	Warning Severity = "warning" // the modes of the finding can run, but slowly or unreliably
+	Problem Severity = "problem" // the modes of the finding cannot run
 )
 
 // Mode is a way to run a sandbox.
 type Mode string
 
-// The modes, in the order in which `sandbox up` prefers them where the user asks for none.
+// The modes, in the order in which `sandbox up` prefers them by default.
 const (
-	KindFromBundle Mode = "kind from a bundle" // considered only where a bundle is asked for, and then no other is
+	KindFromBundle Mode = "kind from a bundle" // considered only if the user passes a bundle, and then exclusively
 	KindByRegistry Mode = "kind by registry"
 	KindFromSource Mode = "kind from source"
 	Embedded       Mode = "embedded"
 )
 
-// Modes lists all modes.
+// Modes returns all modes.
 func Modes() []Mode { return []Mode{KindFromBundle, KindByRegistry, KindFromSource, Embedded} }
 
-// onKind are those that need a container engine.
+// onKind are the modes that require a container engine.
 var onKind = []Mode{KindFromBundle, KindByRegistry, KindFromSource}
 
-// Finding is what one check found. Its JSON form is part of what `sandbox doctor -o json` prints.
+// Finding is the result of a check. `sandbox doctor -o json` prints its JSON form.
 type Finding struct {
 	// Check is the name of the check.
 	Check    string   `json:"check"`
 	Severity Severity `json:"severity"`
-	// Summary is what was found, in one line.
+	// Summary is a one-line description.
 	Summary string `json:"summary"`
-	// Remedy is the command that mends it, or what else to do; empty where nothing is wrong.
+	// Remedy is a command or an instruction that fixes the problem; empty if there is none.
 	Remedy string `json:"remedy,omitempty"`
-	// Modes are those that a problem prevents, or a warning concerns; empty for none.
+	// Modes are the modes that a problem prevents or a warning concerns.
 	Modes []Mode `json:"modes,omitempty"`
 }
 
-// Verdict says whether a mode can run.
+// Verdict states whether a mode can run.
 type Verdict struct {
 	Mode   Mode `json:"mode"`
 	CanRun bool `json:"canRun"`
-	// Why names the checks that found the problems which prevent the mode.
+	// Why are the names of the checks whose problems prevent the mode.
 	Why []string `json:"why,omitempty"`
-	// ToBuild names what has to be built or got first, because the cache lacks it.
+	// ToBuild are the names of components that are not in the cache and must be built or fetched
+	// first.
 	ToBuild []string `json:"toBuild,omitempty"`
 }
 
-// Report is what an examination came to. Its JSON form is what `sandbox doctor -o json` prints.
+// Report is the result of [Examine]. `sandbox doctor -o json` prints its JSON form.
 type Report struct {
 	Findings []Finding `json:"findings"`
 	Verdicts []Verdict `json:"modes"`
-	// Chosen is the mode that `sandbox up` with the same options would take; empty if none of those can run.
+	// Chosen is the mode that `sandbox up` with the same options would choose; empty if none can
+	// run.
 	Chosen Mode `json:"chosen,omitempty"`
 }
 
-// check judges facts. What was not looked at, it says nothing about.
+// check derives findings from facts. It returns no findings about unknown facts.
 type check struct {
 	name  string
 	judge func(Facts) []Finding
 }
 
-// checks is everything that is examined, in the order in which it is shown.
+// checks are all checks, in the order of the report.
 var checks = []check{
 	{"system", system},
 	{"sources", sources},
@@ -87,9 +89,9 @@ var checks = []check{
 	{"node image", nodeImage},
 }
 
-// Examine judges facts.
+// Examine runs all checks on facts.
 func Examine(facts Facts) Report {
-	report := Report{Findings: []Finding{}} // Not nil: in JSON it is a list, be it empty.
+	report := Report{Findings: []Finding{}} // Not nil, so that its JSON form is a list.
 	for _, c := range checks {
 		for _, f := range c.judge(facts) {
 			f.Check = c.name
@@ -115,7 +117,7 @@ func Examine(facts Facts) Report {
 	return report
 }
 
-// Warnings are those that concern a mode which was asked for and can run.
+// Warnings returns the warnings about requested modes that can run.
 func (r Report) Warnings(wanted Wanted) []Finding {
 	var found []Finding
 	for _, f := range r.Findings {
@@ -126,8 +128,8 @@ func (r Report) Warnings(wanted Wanted) []Finding {
 	return found
 }
 
-// Refusal is why no mode of those that were asked for can run, or nil if one can. It names the first problem of the mode
-// that comes nearest, with its remedy.
+// Refusal returns nil if a requested mode can run. Otherwise it returns a [RefusedError] with the
+// first problem of the mode with the fewest problems.
 func (r Report) Refusal(wanted Wanted) error {
 	if r.Chosen != "" {
 		return nil
@@ -144,7 +146,7 @@ func (r Report) Refusal(wanted Wanted) error {
 			return &RefusedError{Finding: f}
 		}
 	}
-	return nil // Not reached: a mode that can't run has a problem.
+	return nil // Not reached: a mode that cannot run has a problem.
 }
 
 func (r Report) verdict(mode Mode) Verdict {
@@ -152,14 +154,14 @@ func (r Report) verdict(mode Mode) Verdict {
 	return r.Verdicts[i]
 }
 
-// RefusedError says why a sandbox would surely fail here.
+// RefusedError is the problem because of which no requested mode can run.
 type RefusedError struct{ Finding Finding }
 
-// Error is one line with the remedy.
+// Error returns the summary and the remedy in one line.
 func (e *RefusedError) Error() string {
 	message := e.Finding.Summary
 	if e.Finding.Remedy != "" {
-		message += ": " + e.Finding.Remedy
+		message += "; " + e.Finding.Remedy
 	}
 	return strings.Join(strings.Fields(message), " ")
 }

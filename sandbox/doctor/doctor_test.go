@@ -11,7 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 )
 
-// healthy are the facts of a machine on which everything can run and is built.
+// healthy returns the facts of a machine on which all modes can run and all components are built.
 func healthy() Facts {
 	return Facts{
 		Wanted: Wanted{Cluster: "auto", Provider: "auto", Images: "auto", Fresh: true},
@@ -32,52 +32,52 @@ func healthy() Facts {
 	}
 }
 
-// lacking are the facts of a machine with an empty cache.
-func lacking(f *Facts) {
+// emptyCache changes facts to an empty cache.
+func emptyCache(f *Facts) {
 	f.Missing = map[Mode][]string{
 		KindByRegistry: {"node-init", "operator"}, KindFromSource: {"kubernetes", "coredns", "jaeger", "operator"}, Embedded: {"kubernetes", "operator"},
 	}
 	f.Long = []string{"kubernetes"}
 }
 
-func TestAHealthyMachineRunsEverything(t *testing.T) {
+func TestAllModesRunOnAHealthyMachine(t *testing.T) {
 	report := Examine(healthy())
 	for _, f := range report.Findings {
 		if f.Severity != OK || f.Remedy != "" || f.Summary == "" || len(f.Modes) > 0 {
-			t.Errorf("%+v", f)
+			t.Errorf("finding = %+v, want OK without a remedy", f)
 		}
 	}
 	if len(report.Findings) < 10 {
-		t.Errorf("only %d findings: %+v", len(report.Findings), report.Findings)
+		t.Errorf("got %d findings, want at least 10: %+v", len(report.Findings), report.Findings)
 	}
 	want := []Verdict{{Mode: KindByRegistry, CanRun: true}, {Mode: KindFromSource, CanRun: true}, {Mode: Embedded, CanRun: true}}
 	if diff := cmp.Diff(want, report.Verdicts); diff != "" || report.Chosen != KindByRegistry {
-		t.Errorf("chosen %q, verdicts (-want +got):\n%s", report.Chosen, diff)
+		t.Errorf("Chosen = %q, verdicts (-want +got):\n%s", report.Chosen, diff)
 	}
 	if w := report.Warnings(healthy().Wanted); len(w) > 0 {
-		t.Errorf("warnings %+v", w)
+		t.Errorf("Warnings = %+v, want none", w)
 	}
 	if err := report.Refusal(healthy().Wanted); err != nil {
 		t.Error(err)
 	}
 }
 
-// What nobody looked at, nobody judges: no fact leads to no problem, and to no comfort either.
-func TestNothingKnownNothingSaid(t *testing.T) {
+// Unknown facts result in no findings.
+func TestUnknownFactsHaveNoFindings(t *testing.T) {
 	report := Examine(Facts{Wanted: healthy().Wanted})
 	if diff := cmp.Diff([]Finding{}, report.Findings); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
 
-// finding is one that a changed machine must lead to.
+// finding is an expected finding for a changed healthy machine.
 type finding struct {
 	name     string
 	change   func(*Facts)
 	check    string
 	severity Severity
-	summary  string // what it must say
-	remedy   string // what the remedy must say; empty where there is none
+	summary  string // a part of the summary
+	remedy   string // a part of the remedy; empty for none
 	modes    []Mode
 }
 
@@ -98,7 +98,7 @@ func (want finding) run(t *testing.T) {
 			continue
 		}
 		if want.remedy == "" && f.Remedy != "" || !strings.Contains(f.Remedy, want.remedy) {
-			t.Errorf("remedy %q, want %q", f.Remedy, want.remedy)
+			t.Errorf("Remedy = %q, want %q", f.Remedy, want.remedy)
 		}
 		if diff := cmp.Diff(want.modes, f.Modes); diff != "" {
 			t.Errorf("modes (-want +got):\n%s", diff)
@@ -106,15 +106,15 @@ func (want finding) run(t *testing.T) {
 		for _, v := range report.Verdicts {
 			prevented := want.severity == Problem && slices.Contains(want.modes, v.Mode)
 			if prevented != slices.Contains(v.Why, want.check) && want.severity == Problem || v.CanRun != (len(v.Why) == 0) {
-				t.Errorf("%s: can run %t, because of %q", v.Mode, v.CanRun, v.Why)
+				t.Errorf("verdict on %s = %t because of %q, want Why to name the problems", v.Mode, v.CanRun, v.Why)
 			}
 		}
 		return
 	}
-	t.Errorf("no such finding among\n%+v", report.Findings)
+	t.Errorf("findings do not contain %s %q:\n%+v", want.severity, want.summary, report.Findings)
 }
 
-func TestModesThatAnUpConsiders(t *testing.T) {
+func TestConsideredModes(t *testing.T) {
 	for _, test := range []struct {
 		wanted Wanted
 		want   []Mode
@@ -130,12 +130,13 @@ func TestModesThatAnUpConsiders(t *testing.T) {
 		{Wanted{Cluster: "embedded", Provider: "auto", Images: "source"}, []Mode{Embedded}},
 	} {
 		if diff := cmp.Diff(test.want, test.wanted.modes()); diff != "" {
-			t.Errorf("%+v (-want +got):\n%s", test.wanted, diff)
+			t.Errorf("modes of %+v (-want +got):\n%s", test.wanted, diff)
 		}
 	}
 }
 
-// Where nothing that was asked for can run, the problem of what comes nearest is told, in one line and with its remedy.
+// If no requested mode can run, Refusal returns the problem of the mode with the fewest problems,
+// in one line with its remedy.
 func TestRefusal(t *testing.T) {
 	facts := healthy()
 	facts.Wanted.Cluster = "kind"
@@ -145,40 +146,40 @@ func TestRefusal(t *testing.T) {
 	err := report.Refusal(facts.Wanted)
 	var refused *RefusedError
 	if !errors.As(err, &refused) || refused.Finding.Check != "engine" {
-		t.Fatalf("refusal %v", err)
+		t.Fatalf("Refusal = %v, want a *RefusedError of the check engine", err)
 	}
-	if text := err.Error(); !strings.Contains(text, "not installed: scripts/prerequisites.sh") || strings.Contains(text, "\n") {
-		t.Errorf("%q", text)
+	if text := err.Error(); !strings.Contains(text, "not installed; scripts/prerequisites.sh") || strings.Contains(text, "\n") {
+		t.Errorf("error = %q, want one line with the remedy", text)
 	}
 	if report.Chosen != "" {
-		t.Errorf("chosen %q", report.Chosen)
+		t.Errorf("Chosen = %q, want none", report.Chosen)
 	}
 	facts.Wanted.Cluster = "auto"
 	if report = Examine(facts); report.Chosen != Embedded || report.Refusal(facts.Wanted) != nil {
-		t.Errorf("with embedded allowed: %q, %v", report.Chosen, report.Refusal(facts.Wanted))
+		t.Errorf("with --cluster=auto: Chosen = %q, Refusal = %v; want embedded and nil", report.Chosen, report.Refusal(facts.Wanted))
 	}
 }
 
-// Warnings about what can't run anyway, or was not asked for, would only distract.
-func TestWarningsConcernWhatWillRun(t *testing.T) {
+// Warnings omits modes that cannot run or were not requested.
+func TestWarningsConcernModesThatRun(t *testing.T) {
 	facts := healthy()
 	facts.Engine.Host.CgroupV2 = false
 	if w := Examine(facts).Warnings(facts.Wanted); len(w) != 1 || w[0].Check != "cgroups" {
-		t.Errorf("%+v", w)
+		t.Errorf("Warnings = %+v, want one about cgroups", w)
 	}
 	facts.Wanted.Cluster = "embedded"
 	if w := Examine(facts).Warnings(facts.Wanted); len(w) > 0 {
-		t.Errorf("embedded: %+v", w)
+		t.Errorf("Warnings for embedded = %+v, want none", w)
 	}
 	facts = healthy()
 	facts.Limits.InotifyUsed = 500
 	facts.Sources = errors.New("no sources")
 	if w := Examine(facts).Warnings(facts.Wanted); len(w) > 0 {
-		t.Errorf("nothing can run: %+v", w)
+		t.Errorf("Warnings if no mode can run = %+v, want none", w)
 	}
 }
 
-// A bundle needs an engine, and neither a registry nor Go; what else could run, nobody has looked at.
+// A bundle requires an engine, but neither a registry nor Go. Other modes are not examined.
 func TestVerdictOnABundle(t *testing.T) {
 	facts := healthy()
 	facts.Wanted.Cluster, facts.Wanted.Images = "kind", FromBundle
@@ -186,14 +187,14 @@ func TestVerdictOnABundle(t *testing.T) {
 	facts.Go = Go{Looked: true}
 	report := Examine(facts)
 	if diff := cmp.Diff([]Verdict{{Mode: KindFromBundle, CanRun: true}}, report.Verdicts); diff != "" || report.Chosen != KindFromBundle {
-		t.Errorf("chosen %q, verdicts (-want +got):\n%s", report.Chosen, diff)
+		t.Errorf("Chosen = %q, verdicts (-want +got):\n%s", report.Chosen, diff)
 	}
 	facts.Engine = Engine{Looked: true}
 	report = Examine(facts)
 	if diff := cmp.Diff([]Verdict{{Mode: KindFromBundle, Why: []string{"engine"}}}, report.Verdicts); diff != "" || report.Chosen != "" {
-		t.Errorf("without an engine: chosen %q, verdicts (-want +got):\n%s", report.Chosen, diff)
+		t.Errorf("without an engine: Chosen = %q, verdicts (-want +got):\n%s", report.Chosen, diff)
 	}
 	if err := report.Refusal(facts.Wanted); err == nil {
-		t.Error("without an engine it is not refused")
+		t.Error("Refusal without an engine = nil, want an error")
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 )
 
-// engine finds out whether containers can be had.
+// engine checks whether an engine can start containers.
 func engine(f Facts) []Finding {
 	e := f.Engine
 	switch {
@@ -16,7 +16,7 @@ func engine(f Facts) []Finding {
 	case len(e.Installed) == 0:
 		return problem(onKind, installRemedy(f.System), "no container engine: docker, podman and nerdctl are not installed")
 	case f.Wanted.Provider != "" && f.Wanted.Provider != "auto" && !slices.Contains(e.Installed, f.Wanted.Provider):
-		return problem(onKind, "install and start it, or leave --provider out", "%s, which was asked for, is not installed", f.Wanted.Provider)
+		return problem(onKind, "install and start it, or omit --provider", "the requested engine %s is not installed", f.Wanted.Provider)
 	case !e.Probed:
 		return ok("%s is installed", strings.Join(e.Installed, " and "))
 	case e.Err != nil:
@@ -25,38 +25,38 @@ func engine(f Facts) []Finding {
 	return ok("%s starts privileged containers (linux/%s, kernel %s)", e.Name, e.Host.Architecture, e.Host.Kernel)
 }
 
-// installRemedy is how to get an engine.
+// installRemedy returns instructions for installing an engine.
 func installRemedy(s System) string {
 	switch {
 	case s.OS == "darwin":
 		return "install Docker Desktop, or podman and run `podman machine init --rootful --now`"
 	case s.WSL:
-		return "install Docker Desktop and switch its WSL integration on, or as root: apt-get install podman"
+		return "install Docker Desktop and enable its WSL integration, or as root: apt-get install podman"
 	case s.Apt && s.Root:
 		return "scripts/prerequisites.sh up"
 	case s.Apt:
 		return "sudo apt-get install podman"
 	}
-	return "Install Docker or podman, start it, and run this again"
+	return "install and start Docker or podman, then retry"
 }
 
-// startRemedies are what to do where an engine that is installed does not work, by what it says.
-var startRemedies = []struct{ says, remedy string }{
-	{"permission denied", "sudo usermod -aG docker \"$USER\", and log in again; or run this as root"},
+// startRemedies are the remedies for engines that do not work, by a part of their error messages.
+var startRemedies = []struct{ message, remedy string }{
+	{"permission denied", "sudo usermod -aG docker \"$USER\", and log in again; or run this command as root"},
 	{"Cannot connect to the Docker daemon", "sudo systemctl start docker"},
 	{"Is the docker daemon running", "sudo systemctl start docker"},
 	{"Cannot connect to Podman", "podman machine start"},
 	{"containerd.sock", "sudo systemctl start containerd"},
 	{"newuidmap", "sudo apt-get install uidmap"},
 	{"no subuid ranges", "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\""},
-	{"unable to apply caps", "this machine's root may not start privileged containers: use another machine, or --cluster=embedded"},
+	{"unable to apply caps", "root cannot start privileged containers on this machine; use another machine, or --cluster=embedded"},
 	{"grants no privileges", "use an engine that runs as root, or --cluster=embedded"},
-	{"no space left on device", "make room for the engine: docker system prune, or podman system prune"},
+	{"no space left on device", "make room for the engine with `docker system prune` or `podman system prune`"},
 }
 
-func startRemedy(said string, s System) string {
+func startRemedy(message string, s System) string {
 	for _, r := range startRemedies {
-		if !strings.Contains(said, r.says) {
+		if !strings.Contains(message, r.message) {
 			continue
 		}
 		if s.OS == "darwin" && strings.Contains(r.remedy, "systemctl start docker") {
@@ -64,11 +64,11 @@ func startRemedy(said string, s System) string {
 		}
 		return r.remedy
 	}
-	return "make one of them start a container (`docker run --rm --privileged IMAGE`), or use --cluster=embedded"
+	return "check that one of them can start a container (`docker run --rm --privileged IMAGE`), or use --cluster=embedded"
 }
 
-// privileges says what the engine grants its containers. Without CAP_SYS_RESOURCE a node built from source adapts itself;
-// kind's own does not.
+// privileges checks the privileges that the engine grants to containers. A node built from source
+// works without CAP_SYS_RESOURCE; kind's own node does not.
 func privileges(f Facts) []Finding {
 	host := f.Engine.Host
 	if host == nil {
@@ -76,15 +76,15 @@ func privileges(f Facts) []Finding {
 	}
 	switch {
 	case host.Rootless && !f.System.Root:
-		return ok("%s runs without root", f.Engine.Name)
+		return ok("%s runs rootless", f.Engine.Name)
 	case !host.SysResource:
-		return warning([]Mode{KindByRegistry}, "use --images=source: the node that is built adapts itself",
-			"containers can't raise limits (CAP_SYS_RESOURCE): Pods may fail to start in kind's own node")
+		return warning([]Mode{KindByRegistry}, "use --images=source, whose node does not need it",
+			"containers cannot raise limits (CAP_SYS_RESOURCE): Pods can fail to start in kind's own node")
 	}
-	return ok("containers get all that a node needs")
+	return ok("containers get all privileges of a node")
 }
 
-// needed are the controllers without which the kubelet can't run.
+// needed are the cgroup controllers that the kubelet requires.
 var needed = []string{"cpu", "memory", "pids"}
 
 const delegate = `sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\nDelegate=yes\n' | ` +
@@ -92,37 +92,38 @@ const delegate = `sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[
 
 const unified = "boot with systemd.unified_cgroup_hierarchy=1 (in GRUB_CMDLINE_LINUX of /etc/default/grub, then sudo update-grub)"
 
-// cgroups judges the hierarchy that the node's container gets.
+// cgroups checks the control groups of the node's container.
 func cgroups(f Facts) []Finding {
 	host := f.Engine.Host
 	switch {
 	case host == nil:
 		return nil
 	case host.Rootless && !host.CgroupV2:
-		return problem(onKind, unified, "%s runs without root on cgroup v1, where kind does not: it needs cgroup v2", f.Engine.Name)
+		return problem(onKind, unified, "%s runs rootless on cgroup v1, but rootless kind needs cgroup v2", f.Engine.Name)
 	case !host.CgroupV2:
-		return warning(onKind, unified, "cgroup v1: works here, but Kubernetes takes it only when told to, and will drop it")
+		return warning(onKind, unified, "cgroup v1: works here, but Kubernetes accepts it only if configured to, and will drop it")
 	}
-	if lacking := lackingControllers(host); len(lacking) > 0 {
+	if missing := missingControllers(host); len(missing) > 0 {
 		remedy := delegate
 		if !host.Rootless {
-			remedy = "enable them for the engine: echo +" + strings.Join(lacking, " +") + " | sudo tee /sys/fs/cgroup/cgroup.subtree_control"
+			remedy = "enable them for the engine: echo +" + strings.Join(missing, " +") + " | sudo tee /sys/fs/cgroup/cgroup.subtree_control"
 		}
-		return problem(onKind, remedy, "containers don't get the cgroup controllers %s", strings.Join(lacking, ", "))
+		return problem(onKind, remedy, "containers do not get the cgroup controllers %s", strings.Join(missing, ", "))
 	}
-	return ok("cgroup v2 with what the kubelet needs")
+	return ok("cgroup v2 with the controllers of the kubelet")
 }
 
-// lackingControllers is empty where the probe says nothing of controllers.
-func lackingControllers(host *cluster.Host) []string {
+// missingControllers returns the needed controllers that the host does not have. It returns nil if
+// the probe reported no controllers.
+func missingControllers(host *cluster.Host) []string {
 	if len(host.Controllers) == 0 {
 		return nil
 	}
-	var lacking []string
+	var missing []string
 	for _, c := range needed {
 		if !slices.Contains(host.Controllers, c) {
-			lacking = append(lacking, c)
+			missing = append(missing, c)
 		}
 	}
-	return lacking
+	return missing
 }

@@ -7,24 +7,27 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// Wanted is what the user asks of the sandbox, as far as it decides what must work. The words are those of the options.
+// Wanted are the options that determine which modes are considered. The values are the values of
+// the flags.
 type Wanted struct {
 	Cluster  string // kind, embedded or auto
 	Provider string // docker, podman, nerdctl or auto
 	Images   string // registry, source, auto, or FromBundle
-	// Fresh is whether the sandbox has to be made. One that is there already has its ports and room for its data.
+	// Fresh is true if the sandbox must be created. An existing sandbox already has its ports and
+	// disk space.
 	Fresh bool
 }
 
-// FromBundle is what Wanted's Images are where they come from a bundle.
+// FromBundle is the value of Wanted.Images for a bundle.
 const FromBundle = "bundle"
 
-// examined are the modes that there are a verdict on: with a bundle nobody looks at what the others need.
+// examined returns the modes that get a verdict: only KindFromBundle if there is a bundle,
+// otherwise all others.
 func (w Wanted) examined() []Mode {
 	return slices.DeleteFunc(Modes(), func(m Mode) bool { return (m == KindFromBundle) != (w.Images == FromBundle) })
 }
 
-// modes are those that `sandbox up` would consider, the preferred one first.
+// modes returns the modes that `sandbox up` would consider, most preferred first.
 func (w Wanted) modes() []Mode {
 	var modes []Mode
 	for _, mode := range w.examined() {
@@ -40,7 +43,7 @@ func (w Wanted) modes() []Mode {
 	return modes
 }
 
-// Facts are what is known of a machine. The zero value of a field means that nobody looked, or could not.
+// Facts are the known facts about a machine. The zero value of a field means unknown.
 type Facts struct {
 	Wanted  Wanted
 	System  System
@@ -51,68 +54,68 @@ type Facts struct {
 	Ports   []Port
 	Proxy   Proxy
 	Go      Go
-	Debian  error // why this machine can't build a node's image, see image.CanBuildNode
-	Sources error // why the repository was not found
+	Debian  error // the reason why this machine cannot build a node image; see image.CanBuildNode
+	Sources error // the reason why the repository was not found
 
 	Registries []Registry
-	// Missing are what each mode needs and the cache lacks.
+	// Missing are the components that each mode requires and that are not in the cache.
 	Missing map[Mode][]string
-	// Long are those of Missing that take minutes to build.
+	// Long are the components in Missing that take minutes to build.
 	Long []string
 }
 
-// building lists the modes that have to build or get something first.
+// building returns the modes that must build or fetch a component first.
 func (f Facts) building() []Mode {
 	return slices.DeleteFunc(Modes(), func(m Mode) bool { return len(f.Missing[m]) == 0 })
 }
 
-// System is the machine itself.
+// System describes the machine.
 type System struct {
 	OS, Arch     string // GOOS and GOARCH
-	Distribution string // for people: Debian GNU/Linux 12 (bookworm)
+	Distribution string // for example Debian GNU/Linux 12 (bookworm)
 	Kernel       string
 	Processors   int
 	Root         bool
-	// Apt is whether packages are installed with apt-get.
+	// Apt is true if apt-get exists.
 	Apt bool
-	// WSL is whether Linux runs within Windows.
+	// WSL is true if Linux runs in the Windows Subsystem for Linux.
 	WSL bool
 }
 
-// Engine is the container engine.
+// Engine describes the container engine.
 type Engine struct {
-	// Looked is whether Installed is known.
+	// Looked is true if Installed is known.
 	Looked bool
-	// Installed are the engines whose clients are on PATH.
+	// Installed are the engines with a client on PATH.
 	Installed []string
-	// Probed is whether an engine was made to start a container; Host or Err came of it.
+	// Probed is true if the probe container was started, with the result in Host or Err.
 	Probed bool
 	Name   string
 	Host   *cluster.Host
 	Err    error
 }
 
-// Limits are those of a process.
+// Limits are the limits of a process and its user.
 type Limits struct {
 	OpenFiles uint64 // the hard limit
-	// InotifyInstances and InotifyWatches are the most that one user may have; InotifyUsed is how many instances the
-	// user under whom the node or the processes would run has now.
+	// InotifyInstances and InotifyWatches are the limits of a user. InotifyUsed is the number of
+	// instances in use by the user that runs the node or the processes.
 	InotifyInstances, InotifyWatches, InotifyUsed uint64
 }
 
 // Memory is in bytes.
 type Memory struct {
 	Total, Available uint64
-	// Limit is the control group's; 0 for none.
+	// Limit is the limit of the control group; 0 for none.
 	Limit uint64
 }
 
-// Disk is the file system below a folder that is written to.
+// Disk is the file system of a folder that the sandbox writes to.
 type Disk struct {
-	// What is the folder's use: state, cache, Go's build cache, or the engine's storage.
+	// What is the use of the folder, for example [StateDisk].
 	What, Path string
 	Free       uint64 // bytes
-	// Err is why it can't be written.
+	// Err is the reason why the folder is not writable.
 	Err error
 }
 
@@ -124,42 +127,43 @@ const (
 	EngineDisk = "engine's storage"
 )
 
-// Port is one of Jaeger's on 127.0.0.1.
+// Port is a port of Jaeger on 127.0.0.1.
 type Port struct {
 	Number int
-	// Asked is whether the user asked for this number.
+	// Asked is true if the user requested this number.
 	Asked bool
-	// Err is why it can't be had; nil if it is free.
+	// Err is the reason why the port is not available; nil if it is free.
 	Err error
 }
 
-// Proxy is what the environment says about proxies.
+// Proxy is the proxy configuration in the environment.
 type Proxy struct {
-	// Variables are the names of those that are set.
+	// Variables are the names of the proxy variables that are set.
 	Variables []string
-	// Err is why what they say can't be used.
+	// Err is the reason why a value is invalid.
 	Err error
 }
 
-// Registry is a host that images are pulled from.
+// Registry is an image registry.
 type Registry struct {
 	Host string
-	// Err is why it does not answer as a registry does.
+	// Err is the error of a request to the registry.
 	Err error
 }
 
-// Go is the go command.
+// Go describes the go command.
 type Go struct {
-	// Looked is whether Path is known.
+	// Looked is true if Path is known.
 	Looked bool
-	Path   string // empty where there is none
-	// Version is the command's, as go1.26.1; empty where it can't be read. Wanted is what go.mod asks for.
+	Path   string // empty if there is no go command
+	// Version is the version of the command, for example go1.26.1; empty if unknown. Wanted is the
+	// version in go.mod.
 	Version, Wanted string
-	// Downloads is whether the command gets the version that it needs by itself (GOTOOLCHAIN).
+	// Downloads is true if the command can download the wanted version (GOTOOLCHAIN).
 	Downloads bool
 }
 
-// portsOf lists Jaeger's ports as they were asked for.
+// portsOf returns the ports of Jaeger as a list.
 func portsOf(wanted state.Ports) []int {
 	return []int{wanted.UI, wanted.Query, wanted.OTLPGRPC, wanted.OTLPHTTP, wanted.Thrift}
 }

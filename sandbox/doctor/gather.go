@@ -24,38 +24,42 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// Subject is the sandbox whose prospects are looked at.
+// Subject is the sandbox to diagnose.
 type Subject struct {
 	Wanted Wanted
-	// Ports are those that were asked for; Own those that the sandbox has already.
+	// Ports are the requested ports, and Own the ports that the sandbox already uses.
 	Ports, Own state.Ports
-	// StateDir and Cache are its folders, which need not exist. StateErr is why StateDir can't be used, if that is known.
+	// StateDir and Cache are the folders of the sandbox, which need not exist. StateErr is the
+	// reason why StateDir cannot be used, if known.
 	StateDir, Cache string
 	StateErr        error
-	// Builder knows what is built; nil where the sources were not found, for the reason in SourcesErr.
+	// Builder has the state of the cache; nil if the sources were not found, for the reason in
+	// SourcesErr.
 	Builder    *image.Builder
 	SourcesErr error
-	// Operator is how the operator is built; its Main is empty where it is not, or that is not known.
+	// Operator is the program of the operator. Its Main is empty if the sandbox does not build it
+	// or if it is unknown.
 	Operator image.Program
 }
 
-// Slow is what takes seconds to find out. A nil field is left out.
+// Slow contains the functions that take seconds. Gather skips nil fields.
 type Slow struct {
-	// Engine finds an engine in which a privileged container starts.
+	// Engine returns an engine that can start a privileged container.
 	Engine func(context.Context) (*cluster.Engine, error)
-	// Registries are the hosts to ask, Answers asks one.
+	// Registries are the hosts to check, and Answers checks one of them.
 	Registries []string
 	Answers    func(ctx context.Context, host string) error
 }
 
-// registryLimit bounds the question to one registry. Behind a firewall that drops packets, nobody answers at all.
+// registryLimit is the timeout of the request to a registry. A firewall can drop its packets.
 const registryLimit = 5 * time.Second
 
-// engineLimit bounds the search for an engine that works: a first one compiles the probe, which takes some seconds.
+// engineLimit is the timeout of the search for an engine. The first search compiles the probe,
+// which takes some seconds.
 const engineLimit = 2 * time.Minute
 
-// Gather collects facts. With no Slow part it takes some milliseconds, starts nothing and asks nobody. What can't be found
-// out stays unknown: it is no error.
+// Gather collects facts. With a zero Slow, it takes some milliseconds, starts no process and sends
+// no request. Facts that it cannot determine remain unknown.
 func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
 	f := Facts{Wanted: subject.Wanted, Sources: subject.SourcesErr, Debian: image.CanBuildNode()}
 	f.System = lookAtSystem()
@@ -88,7 +92,7 @@ func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
 	return f
 }
 
-// probe starts a container, if there is an engine to do it.
+// probe starts a container if an engine is installed.
 func (f *Facts) probe(ctx context.Context, find func(context.Context) (*cluster.Engine, error)) {
 	if len(f.Engine.Installed) == 0 {
 		return
@@ -97,7 +101,7 @@ func (f *Facts) probe(ctx context.Context, find func(context.Context) (*cluster.
 	defer cancel()
 	found, err := find(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("no engine has started a container within %s: %w", engineLimit, err)
+		err = fmt.Errorf("no engine started a container within %s: %w", engineLimit, err)
 	}
 	f.Engine.Probed, f.Engine.Err = true, err
 	if err != nil {
@@ -105,7 +109,7 @@ func (f *Facts) probe(ctx context.Context, find func(context.Context) (*cluster.
 	}
 	f.Engine.Name, f.Engine.Host = found.Name, found.Host
 	host := found.Host
-	if host.InotifyInstances > 0 { // Those of the engine's machine, if that is another.
+	if host.InotifyInstances > 0 { // The engine can run on another machine.
 		f.Limits.InotifyInstances, f.Limits.InotifyWatches = host.InotifyInstances, host.InotifyWatches
 	}
 	if host.Free > 0 {
@@ -113,20 +117,21 @@ func (f *Facts) probe(ctx context.Context, find func(context.Context) (*cluster.
 	}
 }
 
-// missing says what each mode lacks in the cache.
-func missing(b *image.Builder, operator image.Program) (lacking map[Mode][]string, long []string) {
-	lacking = map[Mode][]string{}
+// missing returns the components of each mode that are not in the cache, and the ones among them
+// that take long to build.
+func missing(b *image.Builder, operator image.Program) (byMode map[Mode][]string, long []string) {
+	byMode = map[Mode][]string{}
 	for mode, parts := range map[Mode]image.Parts{
 		KindByRegistry: image.RegistryParts, KindFromSource: image.SourceParts, Embedded: image.ProgramParts,
 	} {
 		names, slow := b.Missing(parts, operator)
-		lacking[mode] = names
+		byMode[mode] = names
 		long = append(long, slow...)
 	}
-	return lacking, long
+	return byMode, long
 }
 
-// proxyVariables are those that Go's and most other programs read.
+// proxyVariables are the variables that Go programs and most other programs read.
 var proxyVariables = []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"}
 
 func lookAtProxy() Proxy {
@@ -144,8 +149,8 @@ func lookAtProxy() Proxy {
 	return p
 }
 
-// checkProxy finds addresses that no request can be sent to. A scheme may be left out. The error does not repeat the address,
-// which may have a password.
+// checkProxy validates the address of a proxy, whose scheme is optional. The error does not contain
+// the address, because that can contain a password.
 func checkProxy(address string) error {
 	if !strings.Contains(address, "://") {
 		address = "http://" + address
@@ -154,13 +159,13 @@ func checkProxy(address string) error {
 	var reason *url.Error
 	switch {
 	case errors.As(err, &reason) && strings.Contains(reason.Err.Error(), "port"):
-		return errors.New("its port is no number")
+		return errors.New("port is not a number")
 	case err != nil:
-		return errors.New("it is no address")
+		return errors.New("not a valid address")
 	case parsed.Hostname() == "":
-		return errors.New("it names no host")
+		return errors.New("host is empty")
 	case !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, parsed.Scheme):
-		return fmt.Errorf("the scheme %s is none of a proxy", parsed.Scheme)
+		return fmt.Errorf("unsupported proxy scheme %q", parsed.Scheme)
 	}
 	return nil
 }
@@ -175,11 +180,11 @@ func lookAtPorts(ctx context.Context, s Subject) []Port {
 			number = usual[i]
 		}
 		if own[i] == number || !asked && own[i] != 0 {
-			continue // The sandbox listens there itself, or need not choose.
+			continue // The sandbox itself uses the port, or has already chosen another one.
 		}
 		err := port.Available(ctx, number)
 		if err != nil && asked {
-			_, err = port.Free(ctx, number) // This error tells who has it.
+			_, err = port.Free(ctx, number) // This error names the holder of the port.
 		}
 		found = append(found, Port{Number: number, Asked: asked, Err: err})
 	}
@@ -193,13 +198,13 @@ func lookAtDisks(s Subject) []Disk {
 	}
 	if folder := goCache(); folder != "" {
 		disks = append(disks, lookAtDisk(BuildDisk, folder, func(err error) error {
-			return fmt.Errorf("%w; make it writable, or name another folder by GOCACHE", err)
+			return fmt.Errorf("%w; make it writable, or set GOCACHE to another folder", err)
 		}))
 	}
 	return disks
 }
 
-// goCache is the folder that `go env GOCACHE` tells, or "".
+// goCache returns the value of `go env GOCACHE`, or "" if unknown.
 func goCache() string {
 	if folder := os.Getenv("GOCACHE"); folder != "" {
 		return folder
@@ -211,7 +216,7 @@ func goCache() string {
 	return filepath.Join(base, "go-build")
 }
 
-// lookAtGo reads the version out of the binary: running it would take as long as all the rest.
+// lookAtGo reads the version from the binary, because running it would be slow.
 func lookAtGo(b *image.Builder) Go {
 	g := Go{Looked: true, Wanted: runtime.Version()}
 	if b != nil {
@@ -227,14 +232,15 @@ func lookAtGo(b *image.Builder) Go {
 	}
 	g.Path = path
 	if info, err := buildinfo.ReadFile(path); err == nil {
-		g.Version, _, _ = strings.Cut(info.GoVersion, " ") // What follows are experiments.
+		g.Version, _, _ = strings.Cut(info.GoVersion, " ") // The rest are experiments.
 	}
 	toolchain := os.Getenv("GOTOOLCHAIN")
 	g.Downloads = toolchain == "" || strings.Contains(toolchain, "auto") || strings.Contains(toolchain, "path")
 	return g
 }
 
-// Reachable asks a registry whether it is one, by the first request of every client. It needs no credentials.
+// Reachable returns a function that sends a registry the first request of the registry protocol,
+// which requires no credentials.
 func Reachable(client *http.Client) func(ctx context.Context, host string) error {
 	return func(ctx context.Context, host string) error { return image.Ping(ctx, client, host) }
 }

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// here is a sandbox that was never made, in folders that do not exist.
+// here returns a sandbox that was never up, in folders that do not exist.
 func here(t *testing.T) Subject {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -37,8 +37,8 @@ func here(t *testing.T) Subject {
 	}
 }
 
-// The quick part is run before each up: on this machine, under whatever load it is, it must not be felt.
-func TestGatherLooksQuicklyAndLeavesNothing(t *testing.T) {
+// The quick part runs before each up, so it must take less than 100 ms, even under load.
+func TestGatherIsQuickAndWritesNothing(t *testing.T) {
 	subject := here(t)
 	best := time.Hour
 	var facts Facts
@@ -48,33 +48,33 @@ func TestGatherLooksQuicklyAndLeavesNothing(t *testing.T) {
 		best = min(best, time.Since(start))
 	}
 	if best > 100*time.Millisecond {
-		t.Errorf("the quick part took %s at best", best)
+		t.Errorf("Gather took %s at best, want at most 100ms", best)
 	}
-	t.Logf("the quick part takes %s", best)
+	t.Logf("Gather takes %s", best)
 	if facts.System.OS != runtime.GOOS || facts.System.Kernel == "" || facts.System.Processors < 1 {
-		t.Errorf("system %+v", facts.System)
+		t.Errorf("System = %+v", facts.System)
 	}
 	if facts.Memory.Total < 100*mib || facts.Memory.Available == 0 || facts.Limits.OpenFiles == 0 {
-		t.Errorf("memory %+v, limits %+v", facts.Memory, facts.Limits)
+		t.Errorf("Memory = %+v, Limits = %+v", facts.Memory, facts.Limits)
 	}
 	if len(facts.Ports) != 5 || len(facts.Disks) < 2 || facts.Disks[0].Free == 0 || facts.Disks[0].Err != nil {
-		t.Errorf("ports %+v, disks %+v", facts.Ports, facts.Disks)
+		t.Errorf("Ports = %+v, Disks = %+v", facts.Ports, facts.Disks)
 	}
 	if !strings.HasPrefix(facts.Go.Version, "go1.") || !strings.HasPrefix(facts.Go.Wanted, "go1.") {
-		t.Errorf("Go %+v", facts.Go)
+		t.Errorf("Go = %+v", facts.Go)
 	}
 	if diff := cmp.Diff([]string{"kubernetes", "cert-manager", "jaeger", "kwok", "operator", "cert-manager-chart"}, facts.Missing[Embedded]); diff != "" {
-		t.Errorf("missing in an empty cache (-want +got):\n%s", diff)
+		t.Errorf("Missing with an empty cache (-want +got):\n%s", diff)
 	}
 	if facts.Engine.Probed || len(facts.Registries) > 0 {
-		t.Errorf("the quick part started or asked something: %+v, %+v", facts.Engine, facts.Registries)
+		t.Errorf("Engine = %+v and Registries = %+v, want neither probed", facts.Engine, facts.Registries)
 	}
 	if _, err := os.Stat(subject.StateDir); !os.IsNotExist(err) {
-		t.Errorf("looking at the state folder made it: %v", err)
+		t.Errorf("Stat(state folder) = %v, want that it does not exist", err)
 	}
 }
 
-func TestGatherProbesAndAsks(t *testing.T) {
+func TestGatherProbesEngineAndRegistries(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "podman"), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
 		t.Fatal(err)
@@ -88,32 +88,32 @@ func TestGatherProbesAndAsks(t *testing.T) {
 		Registries: []string{"good.example", "bad.example"},
 		Answers: func(ctx context.Context, host string) error {
 			if _, bounded := ctx.Deadline(); !bounded {
-				t.Errorf("the question to %s has no limit", host)
+				t.Errorf("context of the request to %s has no deadline", host)
 			}
 			if host == "bad.example" {
-				return errors.New("silence")
+				return errors.New("no answer")
 			}
 			return nil
 		},
 	})
 	if e := facts.Engine; !e.Probed || e.Name != "podman" || e.Host != host || e.Err != nil {
-		t.Errorf("engine %+v", e)
+		t.Errorf("Engine = %+v, want podman with its host", e)
 	}
 	if facts.Limits.InotifyInstances != 7 || facts.Limits.InotifyWatches != 8 {
-		t.Errorf("limits %+v are not those of the engine's machine", facts.Limits)
+		t.Errorf("Limits = %+v, want the limits of the engine's machine", facts.Limits)
 	}
 	if last := facts.Disks[len(facts.Disks)-1]; last.What != EngineDisk || last.Free != 9 {
-		t.Errorf("disks %+v", facts.Disks)
+		t.Errorf("Disks = %+v, want the engine's last", facts.Disks)
 	}
 	if r := facts.Registries; len(r) != 2 || r[0].Err != nil || r[1].Host != "bad.example" || r[1].Err == nil {
-		t.Errorf("registries %+v", r)
+		t.Errorf("Registries = %+v, want only bad.example with an error", r)
 	}
 	if facts.Go.Path != "" {
-		t.Errorf("Go was found where there is none: %+v", facts.Go)
+		t.Errorf("Go = %+v, want no path", facts.Go)
 	}
 }
 
-func TestPortsOfOthersAndOfItsOwn(t *testing.T) {
+func TestPorts(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -123,11 +123,11 @@ func TestPortsOfOthersAndOfItsOwn(t *testing.T) {
 	subject := here(t)
 	subject.Ports = state.Ports{UI: taken}
 	if p := lookAtPorts(t.Context(), subject); !p[0].Asked || p[0].Number != taken || p[0].Err == nil {
-		t.Errorf("a taken port: %+v", p)
+		t.Errorf("requested port in use: %+v, want an error", p)
 	}
 	subject.Own = state.Ports{UI: taken, Query: 1, OTLPGRPC: 2, OTLPHTTP: 3, Thrift: 4}
 	if p := lookAtPorts(t.Context(), subject); len(p) > 0 {
-		t.Errorf("the sandbox's own ports: %+v", p)
+		t.Errorf("own ports: %+v, want none", p)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestProxyVariables(t *testing.T) {
 		t.Setenv(name, "")
 	}
 	if p := lookAtProxy(); len(p.Variables) > 0 || p.Err != nil {
-		t.Errorf("%+v", p)
+		t.Errorf("lookAtProxy() = %+v, want no variables", p)
 	}
 	for value, fine := range map[string]bool{
 		"http://proxy.example:3128": true, "proxy.example:3128": true, "http://user:secret@proxy.example": true,
@@ -145,25 +145,25 @@ func TestProxyVariables(t *testing.T) {
 		t.Setenv("https_proxy", value)
 		p := lookAtProxy()
 		if diff := cmp.Diff([]string{"https_proxy"}, p.Variables); diff != "" || (p.Err == nil) != fine {
-			t.Errorf("%q: %+v", value, p)
+			t.Errorf("lookAtProxy() with %q = %+v, want valid: %t", value, p, fine)
 		}
 		if p.Err != nil && strings.Contains(p.Err.Error(), "secret") {
-			t.Errorf("%q: the error tells the password: %v", value, p.Err)
+			t.Errorf("lookAtProxy() with %q: error with the password: %v", value, p.Err)
 		}
 	}
 }
 
-func TestDisksThatCantBeWritten(t *testing.T) {
+func TestLookAtDisk(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	d := lookAtDisk(StateDisk, filepath.Join(file, "state"), state.Remedy)
 	if d.Err == nil || !strings.Contains(d.Err.Error(), file) || !strings.Contains(d.Err.Error(), "not a directory") {
-		t.Errorf("below a file: %+v", d)
+		t.Errorf("lookAtDisk below a file = %+v, want an error that names the file", d)
 	}
 	if d := lookAtDisk(StateDisk, "/", state.Remedy); d.Free == 0 && d.Err == nil {
-		t.Errorf("the root: %+v", d)
+		t.Errorf("lookAtDisk of the root = %+v, want free space or an error", d)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestOSName(t *testing.T) {
 		"NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n": "Debian GNU/Linux 12 (bookworm)", "PRETTY_NAME='A'": "A", "PRETTY_NAME=B\n": "B", "": "",
 	} {
 		if got := osName(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
+			t.Errorf("osName(%q) = %q, want %q", text, got, want)
 		}
 	}
 }
@@ -195,7 +195,7 @@ func TestCgroupMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := cgroupMemory(root); got != test.want {
-			t.Errorf("%s %q: %d, want %d", test.file, test.content, got, test.want)
+			t.Errorf("cgroupMemory with %s %q = %d, want %d", test.file, test.content, got, test.want)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func lookAtSystem() System {
 	return s
 }
 
-// osName is PRETTY_NAME in the text of an os-release file.
+// osName returns PRETTY_NAME from the text of an os-release file.
 func osName(text string) string {
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); found {
@@ -52,18 +52,18 @@ func lookAtMemory() Memory {
 	return m
 }
 
-// cgroupMemory is the limit of memory below the root of the control groups that this process sees, or 0. A process of a
-// container sees its own there, on a machine there is none.
+// cgroupMemory returns the memory limit in the root control group that this process sees, or 0. In
+// a container, this is the limit of the container; otherwise there is no limit.
 func cgroupMemory(root string) uint64 {
 	for _, file := range []string{"memory.max", "memory/memory.limit_in_bytes"} {
-		if limit := number(filepath.Join(root, file)); limit > 0 && limit < 1<<60 { // v1's "none" is a very large number.
+		if limit := number(filepath.Join(root, file)); limit > 0 && limit < 1<<60 { // In v1, a very large number means no limit.
 			return limit
 		}
 	}
 	return 0
 }
 
-// number reads a file that holds one, or gives 0.
+// number reads a file that contains a number. It returns 0 on any error.
 func number(path string) uint64 {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -87,10 +87,9 @@ func lookAtLimits() Limits {
 	return l
 }
 
-// inotifyInUse counts the inotify instances of this process's user. Those of processes that can't be looked into are not
-// counted: they are other users'.
+// inotifyInUse counts the inotify instances of this user. It skips processes that it cannot read.
 func inotifyInUse() uint64 {
-	processes, _ := filepath.Glob("/proc/[0-9]*") // The pattern is well-formed, the only error there is.
+	processes, _ := filepath.Glob("/proc/[0-9]*") // The only possible error is an invalid pattern.
 	var used uint64
 	for _, process := range processes {
 		if userOf(process) != os.Geteuid() {
@@ -98,7 +97,7 @@ func inotifyInUse() uint64 {
 		}
 		entries, err := os.ReadDir(filepath.Join(process, "fd"))
 		if err != nil {
-			continue // It just ended, or is none of ours.
+			continue // The process has exited or is not readable.
 		}
 		for _, entry := range entries {
 			if target, err := os.Readlink(filepath.Join(process, "fd", entry.Name())); err == nil && target == "anon_inode:inotify" {
@@ -109,13 +108,13 @@ func inotifyInUse() uint64 {
 	return used
 }
 
-// userOf is the effective user of a process by its folder in /proc, or -1.
+// userOf returns the effective user of the process with a folder in /proc, or -1.
 func userOf(process string) int {
 	file, err := os.Open(filepath.Join(process, "status"))
 	if err != nil {
 		return -1
 	}
-	defer func() { _ = file.Close() }() // It was only read.
+	defer func() { _ = file.Close() }() // The file was only read.
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		if rest, found := strings.CutPrefix(lines.Text(), "Uid:"); found {
 			if ids := strings.Fields(rest); len(ids) > 1 {
@@ -129,7 +128,8 @@ func userOf(process string) int {
 	return -1
 }
 
-// lookAtDisk looks at the file system below path, or below the first folder above it that exists. It writes nothing.
+// lookAtDisk inspects the file system of path, or of its nearest existing parent folder. It writes
+// nothing.
 func lookAtDisk(what, path string, remedy func(error) error) Disk {
 	d := Disk{What: what, Path: path}
 	folder, err := existing(path)
@@ -142,14 +142,14 @@ func lookAtDisk(what, path string, remedy func(error) error) Disk {
 	}
 	usage, err := disk.Usage(folder)
 	if err != nil {
-		d.Err = fmt.Errorf("looking at the room in %s: %w", folder, err)
+		d.Err = fmt.Errorf("reading the free space of %s: %w", folder, err)
 		return d
 	}
 	d.Free = usage.Free
 	return d
 }
 
-// existing is the first folder at path or above it that exists.
+// existing returns path or its nearest existing parent folder.
 func existing(path string) (string, error) {
 	for {
 		info, err := os.Stat(path)

@@ -22,7 +22,7 @@ func problem(modes []Mode, remedy, format string, args ...any) []Finding {
 	return []Finding{{Severity: Problem, Summary: fmt.Sprintf(format, args...), Remedy: remedy, Modes: modes}}
 }
 
-// size is a number of bytes for people.
+// size formats a number of bytes.
 func size(bytes uint64) string {
 	if bytes < gib {
 		return fmt.Sprintf("%d MiB", bytes/mib)
@@ -30,7 +30,7 @@ func size(bytes uint64) string {
 	return fmt.Sprintf("%.1f GiB", float64(bytes)/gib)
 }
 
-// system says what this machine is, and leaves out what can't run on its like at all.
+// system describes the machine and checks that it is supported.
 func system(f Facts) []Finding {
 	s := f.System
 	if s.OS == "" {
@@ -41,21 +41,21 @@ func system(f Facts) []Finding {
 		words = words[1:]
 	}
 	if s.WSL {
-		words = append(words, "within Windows")
+		words = append(words, "WSL")
 	}
 	described := strings.Join(words, ", ")
 	switch {
 	case s.OS != "linux" && s.OS != "darwin":
-		return problem(Modes(), "run it on Linux or macOS, or within WSL", "%s: the sandbox runs on Linux and macOS", described)
+		return problem(Modes(), "run the sandbox on Linux, macOS or WSL", "%s: the sandbox supports only Linux and macOS", described)
 	case s.Arch != "amd64" && s.Arch != "arm64":
-		return problem(Modes(), "run it on another machine", "%s: the sandbox knows amd64 and arm64", described)
+		return problem(Modes(), "run the sandbox on another machine", "%s: the sandbox supports only amd64 and arm64", described)
 	case s.Processors == 1:
-		return warning(Modes(), "give this machine two processors", "%s: steps will be slow and may time out", described)
+		return warning(Modes(), "use a machine with two or more processors", "%s: steps are slow and can time out", described)
 	}
 	return ok("%s", described)
 }
 
-// sources finds that the program runs outside its repository, from which it builds the operator.
+// sources checks that the repository was found, from which the program builds the operator.
 func sources(f Facts) []Finding {
 	if f.Sources != nil {
 		return problem(Modes(), "", "%v", f.Sources)
@@ -63,30 +63,32 @@ func sources(f Facts) []Finding {
 	return nil
 }
 
-// openFiles: containerd, the kubelet and etcd run out of few open files, and say so in many ways.
+// openFiles checks the limit of open files. If it is low, containerd, the kubelet and etcd fail
+// with various errors.
 func openFiles(f Facts) []Finding {
 	const fewest = 4096
 	limit, modes, remedy := f.Limits.OpenFiles, []Mode{Embedded}, "ulimit -n 65536 (as root: in /etc/security/limits.d, then log in again)"
 	if host := f.Engine.Host; host != nil && host.NoFile > 0 && (limit == 0 || host.NoFile < limit) {
-		limit, modes, remedy = host.NoFile, onKind, "raise it for the container engine: LimitNOFILE=65536 by `systemctl edit "+f.Engine.Name+"`"
+		limit, modes, remedy = host.NoFile, onKind, "raise the limit of the container engine: set LimitNOFILE=65536 with `systemctl edit "+f.Engine.Name+"`"
 	} else if limit > 0 && f.System.OS == "linux" {
-		modes = Modes() // What the engine runs can have no more than podman has.
+		modes = Modes() // The limit of podman also applies to its containers.
 	}
 	switch {
 	case limit == 0:
 		return nil
 	case limit < fewest:
-		return warning(modes, remedy, "at most %d open files for a process: components may fail with \"too many open files\"", limit)
+		return warning(modes, remedy, "at most %d open files for a process: components can fail with \"too many open files\"", limit)
 	}
 	return ok("at most %d open files for a process", limit)
 }
 
-// inotify: the kubelet, containerd and every watcher of certificates take an instance; editors and other clusters share the
-// user's limit, and what comes last ends with "too many open files".
+// inotify checks the inotify limits of the user. The kubelet, containerd and every certificate
+// watcher use an instance, and editors and other clusters share the limit. Programs above the limit
+// fail with "too many open files".
 func inotify(f Facts) []Finding {
 	const (
 		fewestWatches = 8192
-		fewestLeft    = 48 // instances of a node with everything in it, and some more
+		fewestLeft    = 48 // more than the instances of a complete node
 	)
 	l := f.Limits
 	if l.InotifyInstances == 0 {
@@ -104,10 +106,11 @@ func inotify(f Facts) []Finding {
 	if len(commands) == 0 {
 		return ok("%s", summary)
 	}
-	return warning(Modes(), "sudo sysctl -w "+strings.Join(commands, " "), "%s: components may fail with \"too many open files\"", summary)
+	return warning(Modes(), "sudo sysctl -w "+strings.Join(commands, " "), "%s: components can fail with \"too many open files\"", summary)
 }
 
-// memory compares what is there with what the modes were seen to use: a node 2 GiB, the processes of an embedded cluster 1.2.
+// memory compares the memory with the measured usage: a node uses 2 GiB, the processes of an
+// embedded cluster use 1.2 GiB.
 func memory(f Facts) []Finding {
 	total, where := f.Memory.Total, "of memory"
 	if f.Memory.Limit > 0 && f.Memory.Limit < total {
@@ -124,27 +127,27 @@ func memory(f Facts) []Finding {
 	found := amount(forKind, whose, onKind, least, enough)
 	if embedded := amount(total, where, []Mode{Embedded}, least/2, enough/2); len(embedded) > 0 {
 		if found = append(found, embedded...); total == forKind && found[0].Severity == embedded[0].Severity {
-			found[0].Modes, found = Modes(), found[:1] // One finding says it all.
+			found[0].Modes, found = Modes(), found[:1] // Merge both into one finding.
 		}
 	}
 	switch available := f.Memory.Available; {
 	case len(found) > 0:
 		return found
 	case available > 0 && available < 2*gib && f.Wanted.Fresh:
-		return warning(Modes(), "end programs that you don't need now", "%s %s, but %s available now", size(total), where, size(available))
+		return warning(Modes(), "stop programs that you do not need", "%s %s, but %s available now", size(total), where, size(available))
 	}
 	return ok("%s %s, %s available", size(total), where, size(f.Memory.Available))
 }
 
 func amount(total uint64, where string, modes []Mode, least, enough uint64) []Finding {
-	// Machines have a little less than they are sold with.
+	// Machines report slightly less than their nominal memory.
 	const slack = 15 // sixteenths
-	remedy := "give this machine, or the engine's, " + size(enough) + " or more"
+	remedy := "use a machine or engine with " + size(enough) + " or more"
 	switch {
 	case total < least*slack/16:
-		return problem(modes, remedy, "%s %s: too little to start", size(total), where)
+		return problem(modes, remedy, "%s %s: not enough to start", size(total), where)
 	case total < enough*slack/16:
-		return warning(modes, remedy, "%s %s: components may be killed", size(total), where)
+		return warning(modes, remedy, "%s %s: components can be killed", size(total), where)
 	}
 	return nil
 }

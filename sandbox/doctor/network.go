@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ports finds out whether Jaeger's ports can be had. Only those that were asked for have to be.
+// ports checks whether the ports of Jaeger are free. Only requested ports must be.
 func ports(f Facts) []Finding {
 	var found []Finding
 	var taken []string
@@ -13,7 +13,7 @@ func ports(f Facts) []Finding {
 		switch {
 		case p.Err == nil:
 		case p.Asked:
-			found = append(found, problem(Modes(), "", "%v", p.Err)...) // The error has its remedy.
+			found = append(found, problem(Modes(), "", "%v", p.Err)...) // The error contains the remedy.
 		default:
 			taken = append(taken, strconv.Itoa(p.Number))
 		}
@@ -21,14 +21,14 @@ func ports(f Facts) []Finding {
 	switch {
 	case len(f.Ports) == 0 || len(found) > 0:
 	case len(taken) > 0:
-		found = ok("on 127.0.0.1 something else has %s: Jaeger gets other ports (`sandbox status` says which)", join(taken))
+		found = ok("%s in use on 127.0.0.1: Jaeger gets other ports; see `sandbox status`", join(taken))
 	default:
-		found = ok("Jaeger's are free")
+		found = ok("the ports of Jaeger are free")
 	}
 	return found
 }
 
-// proxy finds variables that no request can be sent by.
+// proxy checks that the proxy variables are valid.
 func proxy(f Facts) []Finding {
 	p := f.Proxy
 	switch {
@@ -40,7 +40,7 @@ func proxy(f Facts) []Finding {
 	return nil
 }
 
-// registries finds out whether images can be pulled.
+// registries checks whether images can be pulled.
 func registries(f Facts) []Finding {
 	var found []Finding
 	var answering []string
@@ -52,23 +52,23 @@ func registries(f Facts) []Finding {
 		found = append(found, problem([]Mode{KindByRegistry}, registryRemedy(r.Err.Error(), f), "%s: %v", r.Host, r.Err)...)
 	}
 	if len(answering) > 0 {
-		found = append(found, ok("%s answer", join(answering))...)
+		found = append(found, ok("reachable: %s", join(answering))...)
 	}
 	return found
 }
 
-func registryRemedy(said string, f Facts) string {
+func registryRemedy(message string, f Facts) string {
 	switch {
-	case strings.Contains(said, "certificate"):
-		return "add the certificate of your proxy to this machine's (SSL_CERT_FILE names another bundle), or use --images=source"
-	case strings.Contains(said, "the proxy "):
-		return "mend " + strings.Join(f.Proxy.Variables, ", ") + " (NO_PROXY leaves hosts out), or use --images=source"
-	case strings.Contains(said, "401") || strings.Contains(said, "403"):
-		return "docker login, or use --images=source"
-	case strings.Contains(said, "429"):
-		return "wait, docker login, or use --images=source"
+	case strings.Contains(message, "certificate"):
+		return "trust the certificate of your proxy on this machine (or set SSL_CERT_FILE to a bundle with it), or use --images=source"
+	case strings.Contains(message, "the proxy "):
+		return "correct " + strings.Join(f.Proxy.Variables, ", ") + " (NO_PROXY excludes hosts), or use --images=source"
+	case strings.Contains(message, "401") || strings.Contains(message, "403"):
+		return "run `docker login`, or use --images=source"
+	case strings.Contains(message, "429"):
+		return "wait, run `docker login`, or use --images=source"
 	case len(f.Proxy.Variables) > 0:
-		return "mend " + strings.Join(f.Proxy.Variables, ", ") + ", or use --images=source"
+		return "correct " + strings.Join(f.Proxy.Variables, ", ") + ", or use --images=source"
 	}
-	return "export HTTPS_PROXY=http://HOST:PORT if there is a proxy, or use --images=source"
+	return "if you need a proxy, export HTTPS_PROXY=http://HOST:PORT; or use --images=source"
 }

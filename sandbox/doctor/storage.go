@@ -7,17 +7,17 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// need is how much room a use takes.
+// need is the required disk space of a use.
 type need struct {
 	modes         []Mode
 	least, enough uint64
 	remedy        string
 }
 
-// disks compares the room that there is with what is needed, and finds folders that can't be written.
+// disks compares the free disk space with the required space, and checks that folders are writable.
 func disks(f Facts) []Finding {
 	var found []Finding
-	var room []string
+	var free []string
 	for _, d := range f.Disks {
 		n := needOf(d, f)
 		switch {
@@ -25,25 +25,25 @@ func disks(f Facts) []Finding {
 			found = append(found, problem(n.modes, "", "%s: %v", d.What, d.Err)...)
 			continue
 		case d.Err != nil:
-			found = append(found, ok("%s can't be written, and need not be: everything is built already", the(d.What))...)
+			found = append(found, ok("%s is not writable, but all components are already built", the(d.What))...)
 			continue
-		case len(n.modes) == 0: // However little there is.
+		case len(n.modes) == 0: // No space is required.
 		case d.Free < n.least:
 			found = append(found, problem(n.modes, n.remedy, "%s free in %s, %s", size(d.Free), the(d.What), d.Path)...)
 			continue
 		case d.Free < n.enough:
-			found = append(found, warning(n.modes, n.remedy, "%s free in %s, %s: %s would be safe", size(d.Free), the(d.What), d.Path, size(n.enough))...)
+			found = append(found, warning(n.modes, n.remedy, "%s free in %s, %s: %s recommended", size(d.Free), the(d.What), d.Path, size(n.enough))...)
 			continue
 		}
-		room = append(room, fmt.Sprintf("%s in %s", size(d.Free), the(d.What)))
+		free = append(free, fmt.Sprintf("%s in %s", size(d.Free), the(d.What)))
 	}
-	if len(room) > 0 {
-		found = append(found, Finding{Severity: OK, Summary: "free are " + join(room)})
+	if len(free) > 0 {
+		found = append(found, Finding{Severity: OK, Summary: "free: " + join(free)})
 	}
 	return found
 }
 
-// the is a disk's use within a sentence.
+// the returns the use of a disk with its article.
 func the(what string) string {
 	if what == BuildDisk {
 		return what
@@ -51,13 +51,14 @@ func the(what string) string {
 	return "the " + what
 }
 
-// needOf is what a disk must offer. What is built already needs no more room.
+// needOf returns the required space of a disk. Components that are already built need no more
+// space.
 func needOf(d Disk, f Facts) need {
 	switch d.What {
 	case StateDisk:
 		n := need{modes: Modes(), enough: 512 * mib, remedy: state.RoomRemedy}
 		if f.Wanted.Fresh {
-			n.least = 64 * mib // Two of etcd's logs, which it makes in advance. A sandbox that is there has its own.
+			n.least = 64 * mib // etcd preallocates two logs. An existing sandbox already has them.
 		}
 		return n
 	case CacheDisk, BuildDisk:
@@ -66,7 +67,7 @@ func needOf(d Disk, f Facts) need {
 			n.least, n.enough = 512*mib, 6*gib
 		}
 		if d.What == BuildDisk {
-			n.remedy = "make room there (`go clean -cache` empties it), or name another folder by GOCACHE"
+			n.remedy = "make room there (`go clean -cache` empties it), or set GOCACHE to another folder"
 		}
 		return n
 	case EngineDisk:

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// A webhook cannot know which span wrote what it admits: the API server passes on no context. It starts a trace, and so does the
-// operator that serves it. That trace is found by the generation that is reconciled there.
+// A webhook does not know the span of the write that it admits, because the API server does not
+// propagate context. It starts a new trace, which the operator that serves the webhook continues. A
+// reader finds that trace by the generation that is reconciled in it.
 
-// follower returns the function that reads from a Jaeger.
+// follower returns a follow function that reads from Jaeger.
 func follower(ctx context.Context, from Reader) follow {
 	return func(w writer, reconciled bool) (Trace, error) {
 		trace, err := from.GetTrace(ctx, w.continuation)
@@ -27,7 +28,7 @@ func follower(ctx context.Context, from Reader) follow {
 	}
 }
 
-// archive is a set of traces that a file has.
+// archive indexes the traces of a file.
 type archive struct {
 	byID       map[string]Trace
 	byAdmitted map[wanted][]Trace
@@ -44,7 +45,7 @@ func newArchive(traces []Trace) *archive {
 	return a
 }
 
-// follow is the function that reads from the archive.
+// follow is a follow function that reads from the archive.
 func (a *archive) follow(w writer, reconciled bool) (Trace, error) {
 	if t, found := a.byID[w.continuation]; found {
 		return t, nil
@@ -65,17 +66,19 @@ func (a *archive) admitted(w writer) (first Trace, err error) {
 	return first, err
 }
 
-// earlier returns the trace that began earlier, of those in which a webhook admitted the write.
+// earlier returns the trace with the earlier start. It ignores other if it is not a trace in which
+// a webhook admitted the write.
 func (w writer) earlier(first, other Trace) Trace {
 	o, ok := other.admitted()
-	begun := other.begin()
-	if !ok || o != w.of || other.ID == w.traceID || begun.Before(w.start.Add(-ClockSkew)) || first.Len() > 0 && !begun.Before(first.begin()) {
+	start := other.start()
+	if !ok || o != w.of || other.ID == w.traceID || start.Before(w.start.Add(-ClockSkew)) || first.Len() > 0 && !start.Before(first.start()) {
 		return first
 	}
 	return other
 }
 
-// admitted returns the generation that a webhook admitted at the root of the trace: the first that is reconciled below it.
+// admitted returns the generation that a webhook admitted at the root of the trace, which is the
+// first generation that is reconciled below the root.
 func (t Trace) admitted() (o wanted, ok bool) {
 	roots := map[[8]byte]bool{}
 	for _, e := range t.elements {
@@ -96,7 +99,7 @@ func (t Trace) admitted() (o wanted, ok bool) {
 	return o, ok
 }
 
-// noteReconciled adds the generations that the spans reconcile.
+// noteReconciled adds the generations of reconcile spans.
 func noteReconciled(of map[wanted]bool, spans []element) {
 	for _, e := range spans {
 		if uid, generation, known := e.object(); known && e.isConsumer() {

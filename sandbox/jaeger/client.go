@@ -13,49 +13,49 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// DefaultLimit is the number of traces that a search gives at most.
+// DefaultLimit is the default maximum number of traces of a search.
 const DefaultLimit = 100
 
-// maxDepth is the largest number of traces that is ever asked for.
+// maxDepth is the largest possible limit of a search.
 const maxDepth = 1 << 20
 
-// Client reads traces. It may be used by several goroutines at a time.
+// Client reads traces. It is safe for concurrent use.
 type Client struct {
 	endpoint  string
 	timeout   time.Duration
 	transport transport
-	// compareTags: Jaeger may not have looked at the tags of a search.
+	// compareTags is true if the client must compare the tags of a search, because Jaeger may
+	// ignore them.
 	compareTags bool
 }
 
-// transport is one of the two interfaces of the query service. Errors are *Error
-// without their first two fields where their kind is known.
+// transport is one of the two interfaces of the query service. Errors with a known kind are *Error
+// without their first two fields.
 type transport interface {
-	// trace gives the spans of a trace. None, or ErrNotFound, mean the same.
+	// trace returns the spans of a trace. If there are none, it returns no spans or ErrNotFound.
 	trace(ctx context.Context, id pcommon.TraceID) (ptrace.Traces, error)
-	// search gives at most depth traces. It may leave the tags to the caller.
+	// search returns at most depth traces. It may ignore the tags.
 	search(ctx context.Context, q Query, depth int) (ptrace.Traces, error)
 	services(ctx context.Context) ([]string, error)
 	operations(ctx context.Context, service string) ([]Operation, error)
 	close() error
 }
 
-// Dial makes a client of a query service. The form of the address chooses the
-// interface:
+// Dial returns a client of a query service. The form of the address determines the interface:
 //
 //	127.0.0.1:16685, grpc://127.0.0.1:16685    api_v2 over gRPC
 //	grpcs://jaeger.example.com:443             the same with TLS
 //	http://127.0.0.1:16686                     api_v3 over HTTP
 //	https://example.com/jaeger                 the same with TLS, below a base path
 //
-// It doesn't connect yet: calls do, again after a lost connection, and at most a
-// second after Jaeger has come back. An address that can't be one is an error.
-// The caller closes the client.
+// Dial does not connect; calls do. They also reconnect, at most one second after Jaeger is
+// reachable again. Dial returns an error if the address is invalid. The caller must close the
+// client.
 func Dial(endpoint string, options ...Option) (*Client, error) {
 	s := newSettings(options)
 	a, err := parseAddress(endpoint, s.tls != nil)
 	if err != nil {
-		return nil, fmt.Errorf("making a client of Jaeger at %q: %w", endpoint, err)
+		return nil, fmt.Errorf("creating a client of Jaeger at %q: %w", endpoint, err)
 	}
 	client := &Client{endpoint: endpoint, timeout: s.timeout}
 	if a.base != nil {
@@ -63,15 +63,15 @@ func Dial(endpoint string, options ...Option) (*Client, error) {
 		return client, nil
 	}
 	if client.transport, err = newGRPCTransport(a, s); err != nil {
-		return nil, fmt.Errorf("making a client of Jaeger at %q: %w", endpoint, err)
+		return nil, fmt.Errorf("creating a client of Jaeger at %q: %w", endpoint, err)
 	}
 	return client, nil
 }
 
-// Close ends the connections. Calls over gRPC that are under way fail.
+// Close closes the connections. Active calls over gRPC fail.
 func (c *Client) Close() error { return c.transport.close() }
 
-// bounded makes a call of a transport within the client's timeout.
+// bounded calls a transport with the client's timeout.
 func bounded[T any](ctx context.Context, c *Client, doing string, call func(context.Context) (T, error)) (T, error) {
 	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -83,9 +83,9 @@ func bounded[T any](ctx context.Context, c *Client, doing string, call func(cont
 	return none, finish(ctx, within, doing, c.endpoint, c.timeout, err)
 }
 
-// GetTrace reads a trace by its id: up to 32 hexadecimal digits. The spans are
-// as Jaeger stored them, without its corrections of clocks. Where Jaeger has
-// none, the error is [ErrNotFound]. It gives the whole trace or an error.
+// GetTrace reads a trace by its id of up to 32 hexadecimal digits. It returns the spans as Jaeger
+// stored them, without clock corrections. It returns [ErrNotFound] if Jaeger has no span of the
+// trace, and never an incomplete trace.
 func (c *Client) GetTrace(ctx context.Context, traceID string) (Trace, error) {
 	id, err := parseTraceID(traceID)
 	if err != nil {
@@ -101,11 +101,11 @@ func (c *Client) GetTrace(ctx context.Context, traceID string) (Trace, error) {
 				return trace, nil
 			}
 		}
-		return Trace{}, &Error{Kind: ErrNotFound, Err: errors.New("the answer has no span of it"), Remedy: remedyNotFound}
+		return Trace{}, &Error{Kind: ErrNotFound, Err: errors.New("the response has no span of the trace"), Remedy: remedyNotFound}
 	})
 }
 
-// parseTraceID reads an id that may lack leading zeros.
+// parseTraceID parses an id, whose leading zeros are optional.
 func parseTraceID(text string) (id pcommon.TraceID, err error) {
 	if len(text) == 0 || len(text) > 2*len(id) {
 		return id, fmt.Errorf("parsing its id: %d characters, want 1 to 32 hexadecimal digits", len(text))
@@ -119,26 +119,24 @@ func parseTraceID(text string) (id pcommon.TraceID, err error) {
 	return id, nil
 }
 
-// Query says which traces to search for.
+// Query describes a search.
 type Query struct {
-	// Service is required: Jaeger searches within one service.
+	// Service is required, because Jaeger searches within one service.
 	Service string
-	// Operation is the name of a span of the trace; empty for any.
+	// Operation is the name of a span in the trace; empty for any.
 	Operation string
-	// Tags are attributes that one span of the trace, with its resource, its scope
-	// and its events, has; nil for any. Values are compared as texts. Over HTTP
-	// Jaeger up to v2.13 doesn't look at them; the client then does, among the
-	// traces that the limit lets come.
+	// Tags are attributes of one span in the trace, including its resource, scope and events; nil
+	// for any. Values are compared as texts. Over HTTP, Jaeger up to v2.13 ignores Tags. The client
+	// then compares them itself, among at most Limit traces.
 	Tags map[string]string
-	// MinDuration and MaxDuration bound how long a span of the trace took; 0 leaves
-	// the bound out.
+	// MinDuration and MaxDuration limit the duration of a span in the trace; 0 means no limit.
 	MinDuration, MaxDuration time.Duration
-	// From and To bound the start of the trace. Zero values are an hour ago and
-	// a minute ahead, which allows for skewed clocks.
+	// From and To limit the start of the trace. The defaults are one hour ago and one minute ahead,
+	// which tolerates clock skew.
 	From, To time.Time
-	// Limit is the number of traces at most; 0 is DefaultLimit. Jaeger has a limit
-	// of its own, by its storage: the number of traces that the memory keeps, or
-	// 10,000. Memory refuses more; others may give fewer and not say so.
+	// Limit is the maximum number of traces (default DefaultLimit). Each storage of Jaeger has its
+	// own limit: the capacity of the memory storage, or 10,000. The memory storage refuses a higher
+	// limit; others may silently return fewer traces.
 	Limit int
 }
 
@@ -155,18 +153,18 @@ func (q Query) withDefaults() (Query, error) {
 	}
 	switch {
 	case q.Service == "":
-		return q, errors.New("no service is named")
+		return q, errors.New("service is empty")
 	case q.To.Before(q.From):
-		return q, fmt.Errorf("the time ends (%s) before it begins (%s)", q.To.Format(time.RFC3339), q.From.Format(time.RFC3339))
+		return q, fmt.Errorf("the time range ends (%s) before it starts (%s)", q.To.Format(time.RFC3339), q.From.Format(time.RFC3339))
 	case q.MinDuration < 0 || q.MaxDuration < 0 || (q.MaxDuration > 0 && q.MaxDuration < q.MinDuration):
-		return q, fmt.Errorf("durations from %s to %s are no range", q.MinDuration, q.MaxDuration)
+		return q, fmt.Errorf("invalid range of durations from %s to %s", q.MinDuration, q.MaxDuration)
 	}
 	return q, nil
 }
 
-// FindTraces searches for traces, in the order in which Jaeger gives them: the
-// latest first, mostly. Where there are more than the limit the error is
-// [ErrTruncated], and the traces up to it are given too. No trace is no error.
+// FindTraces searches for traces and returns them in the order of Jaeger, usually the latest first.
+// If there are more traces than the limit, it returns the traces up to the limit and
+// [ErrTruncated]. It returns nil if there are none.
 func (c *Client) FindTraces(ctx context.Context, q Query) ([]Trace, error) {
 	doing := "searching traces of " + q.Service
 	q, err := q.withDefaults()
@@ -174,7 +172,7 @@ func (c *Client) FindTraces(ctx context.Context, q Query) ([]Trace, error) {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	found, err := bounded(ctx, c, doing, func(ctx context.Context) ([]Trace, error) {
-		// One more than asked for tells whether there are more.
+		// Request one more trace to detect whether there are more.
 		spans, err := c.transport.search(ctx, q, q.Limit+1)
 		if errors.Is(err, ErrNotFound) {
 			return nil, nil
@@ -192,25 +190,25 @@ func (c *Client) FindTraces(ctx context.Context, q Query) ([]Trace, error) {
 		return found, nil
 	}
 	return found[:min(q.Limit, len(found))], &Error{Doing: doing, Endpoint: c.endpoint, Kind: ErrTruncated,
-		Err: fmt.Errorf("more than %d traces", q.Limit), Remedy: "raise the limit, or search a shorter time"}
+		Err: fmt.Errorf("more than %d traces", q.Limit), Remedy: "raise the limit, or search a shorter time range"}
 }
 
-// Services lists the services that Jaeger has spans of, sorted.
+// Services returns the sorted names of all services with spans in Jaeger.
 func (c *Client) Services(ctx context.Context) ([]string, error) {
 	services, err := bounded(ctx, c, "listing services", c.transport.services)
 	slices.Sort(services)
 	return services, err
 }
 
-// Operation is a name that spans of a service have, and their kind.
+// Operation is the name and kind of spans of a service.
 type Operation struct {
 	Name string
-	// Kind is one of spantree's constants; spans that state none are INTERNAL.
+	// Kind is one of spantree's constants; spans without a kind are INTERNAL.
 	Kind string
 }
 
-// Operations lists the names and kinds of the spans of a service, sorted. A
-// service that Jaeger doesn't know has none, and is no error.
+// Operations returns the sorted names and kinds of the spans of a service. It returns none and no
+// error if Jaeger does not know the service.
 func (c *Client) Operations(ctx context.Context, service string) ([]Operation, error) {
 	operations, err := bounded(ctx, c, "listing operations of "+service, func(ctx context.Context) ([]Operation, error) {
 		return c.transport.operations(ctx, service)

@@ -41,8 +41,8 @@ func TestGetTrace(t *testing.T) {
 	}
 }
 
-// Without the codec the client panics inside gRPC: this is why there is one. When
-// the second half fails, the codec may go.
+// Without the codec, the client panics in gRPC. If the second half of this test fails, the codec is
+// no longer needed.
 func TestCodec(t *testing.T) {
 	s := &server{}
 	s.set(modelSpan(1, 0, "a"))
@@ -73,10 +73,10 @@ func TestCodec(t *testing.T) {
 
 func TestCodecRefusesOthers(t *testing.T) {
 	if _, err := (gogoCodec{}).Marshal("text"); err == nil {
-		t.Error("encoding a string is no error")
+		t.Error("Marshal(string) = nil, want an error")
 	}
 	if err := (gogoCodec{}).Unmarshal(nil, "text"); err == nil {
-		t.Error("decoding into a string is no error")
+		t.Error("Unmarshal into a string = nil, want an error")
 	}
 }
 
@@ -125,18 +125,18 @@ func TestDeadlines(t *testing.T) {
 	address := start(t, s).endpoint
 	client := dial(t, address, WithTimeout(50*time.Millisecond))
 	if _, err := client.GetTrace(t.Context(), testTraceID); !errors.Is(err, ErrUnreachable) {
-		t.Errorf("a server that doesn't answer gives %v, want ErrUnreachable", err)
+		t.Errorf("call to a server without a response = %v, want ErrUnreachable", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := dial(t, address, WithTimeout(time.Minute)).GetTrace(ctx, testTraceID)
 	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
-		t.Errorf("a cancelled call gives %v, want the context's error alone", err)
+		t.Errorf("cancelled call = %v, want only the error of the context", err)
 	}
 }
 
-// A Jaeger that is down is an error at once, and one that has come back answers
-// soon: gRPC's own pauses grow to two minutes.
+// Calls fail immediately if Jaeger is down, and succeed soon after its restart. gRPC's default
+// backoff grows to two minutes.
 func TestReconnect(t *testing.T) {
 	listener := listen(t)
 	address := listener.Addr().String()
@@ -199,7 +199,7 @@ func TestFindTraces(t *testing.T) {
 	if traces, err = client.FindTraces(t.Context(), q); !errors.Is(err, ErrTruncated) || len(traces) != 3 {
 		t.Errorf("%d traces, %v; want 3 and ErrTruncated", len(traces), err)
 	}
-	if traces, err = client.FindTraces(t.Context(), Query{Service: "nobody"}); err != nil || len(traces) != 0 {
+	if traces, err = client.FindTraces(t.Context(), Query{Service: "unknown"}); err != nil || len(traces) != 0 {
 		t.Errorf("%d traces, %v; want none and no error", len(traces), err)
 	}
 	if s.lastFind.SearchDepth != DefaultLimit+1 || time.Since(s.lastFind.StartTimeMin) < 59*time.Minute || time.Until(s.lastFind.StartTimeMax) <= 0 {

@@ -6,13 +6,13 @@ import (
 	"github.com/gogo/protobuf/proto"
 )
 
-// gogoCodec encodes messages with gogo's runtime. Jaeger's messages use its
-// custom types, on which gRPC's own codec panics ("invalid Go type
-// model.TraceID"). It is given to this client's calls only: registering it for
-// the process would change every other gRPC client in it.
+// gogoCodec encodes messages with gogo's runtime. Jaeger's messages use gogo's custom types, on
+// which gRPC's own codec panics ("invalid Go type model.TraceID"). Only the calls of this client
+// use it, because a registration would affect all gRPC clients in the process.
 type gogoCodec struct{}
 
-// Marshal gives the bytes of a message of the protobuf API that gogo knows; anything else is an error.
+// Marshal encodes a message of the protobuf API that gogo supports. It returns an error for other
+// values.
 func (gogoCodec) Marshal(message any) ([]byte, error) {
 	m, ok := message.(proto.Message)
 	if !ok {
@@ -21,7 +21,7 @@ func (gogoCodec) Marshal(message any) ([]byte, error) {
 	return proto.Marshal(m)
 }
 
-// Unmarshal reads bytes into such a message.
+// Unmarshal decodes such a message.
 func (gogoCodec) Unmarshal(data []byte, message any) error {
 	m, ok := message.(proto.Message)
 	if !ok {
@@ -30,5 +30,5 @@ func (gogoCodec) Unmarshal(data []byte, message any) error {
 	return proto.Unmarshal(data, m)
 }
 
-// Name is that of gRPC's own codec: the bytes on the wire are the same.
+// Name returns the name of gRPC's own codec, because the wire format is the same.
 func (gogoCodec) Name() string { return "proto" }

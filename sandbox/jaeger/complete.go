@@ -11,24 +11,22 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// Reader is what waiting for a trace needs of a [Client].
+// Reader is the part of a [Client] that waiting for a trace requires.
 type Reader interface {
 	GetTrace(ctx context.Context, traceID string) (Trace, error)
 	Services(ctx context.Context) ([]string, error)
 }
 
-// WaitComplete reads a trace until it is complete: the expected tree matches, no
-// parent is missing, nothing new came for the quiet period, and the object is
-// ready. The traces that continue it are part of it, see [ReadTree]. The error is an *[IncompleteError] with the trace as seen last, which is
-// also returned. A Jaeger that can't be reached is asked again until the time is
-// over; one that refuses is not.
+// WaitComplete reads a trace until it is complete: the expected tree matches, no parent is missing,
+// no new span arrived in the quiet period, and the object is ready. Its continuations are part of
+// it, see [ReadTree]. After a timeout, WaitComplete returns the last read trace and an
+// *[IncompleteError]. It retries if Jaeger is unreachable, but not if Jaeger refuses the request.
 func WaitComplete(ctx context.Context, from Reader, traceID string, conditions Conditions) (Trace, error) {
 	completion, err := Complete(ctx, from, traceID, conditions)
 	return completion.Trace, err
 }
 
-// Complete is [WaitComplete] that also tells, of a trace that became complete
-// too, when each condition began to hold.
+// Complete is like [WaitComplete], but also returns when each condition became true.
 func Complete(ctx context.Context, from Reader, traceID string, conditions Conditions) (Completion, error) {
 	w := newWatch(from, traceID, conditions.withDefaults())
 	ctx, cancel := context.WithTimeout(ctx, w.asked.Timeout)
@@ -37,7 +35,7 @@ func Complete(ctx context.Context, from Reader, traceID string, conditions Condi
 	defer ticker.Stop()
 	for {
 		seen, err := w.look(ctx)
-		// What an interrupted look saw says nothing about the trace.
+		// Ignore an interrupted poll, which contains no information about the trace.
 		if !interrupted(ctx, seen.Reading) || w.completion.States == nil {
 			w.completion = seen
 		}
@@ -58,9 +56,10 @@ func Complete(ctx context.Context, from Reader, traceID string, conditions Condi
 type watch struct {
 	from  Reader
 	asked Conditions
-	// completion is what the last look saw that wasn't interrupted.
+	// completion is the result of the last poll that was not interrupted.
 	completion Completion
-	// readiness is what the last look saw of the object, and readyAt since when looks saw it ready; zero where it isn't.
+	// readiness is the readiness at the last poll, and readyAt the time of the first poll since
+	// which the object has been ready; zero if it is not ready.
 	readiness Readiness
 	readyAt   time.Time
 }
@@ -69,16 +68,16 @@ func newWatch(from Reader, traceID string, asked Conditions) *watch {
 	return &watch{from: from, asked: asked, completion: Completion{TraceID: traceID, Begun: time.Now()}}
 }
 
-// look reads the trace once and tells which conditions hold. The error is for
-// what waiting can't change.
+// look reads the trace once and evaluates the conditions. It returns an error that retries cannot
+// resolve.
 func (w *watch) look(ctx context.Context) (Completion, error) {
 	before := w.completion
 	now := Completion{
 		TraceID: before.TraceID, Begun: before.Begun, Trace: before.Trace, Result: before.Result, Defective: before.Defective,
 		FirstSpan: before.FirstSpan, LastSpan: before.LastSpan,
 	}
-	// Readiness first: spans that made the object ready are then in the trace,
-	// or come within the quiet period.
+	// Check readiness first. The spans that made the object ready are then in the trace, or arrive
+	// in the quiet period.
 	ready := w.lookReady(ctx, &now)
 	spans, parents, quiet := State{Asked: true}, State{}, State{}
 	var trace Trace
@@ -98,12 +97,12 @@ func (w *watch) look(ctx context.Context) (Completion, error) {
 	return now, nil
 }
 
-// passing tells errors of reading that waiting can change.
+// passing reports whether a retry can resolve an error of reading.
 func passing(err error) bool {
 	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreachable) || errors.Is(err, ErrTruncated)
 }
 
-// since completes the states: their names, and the times at which they became true.
+// since sets the names of the states and the times at which they became true.
 func since(before Completion, states []State) []State {
 	for i := range states {
 		states[i].Condition = conditions[i]
@@ -118,7 +117,7 @@ func since(before Completion, states []State) []State {
 	return states
 }
 
-// lookTrace compares a trace that was read with what is asked for.
+// lookTrace evaluates the conditions on spans and parents.
 func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents State) {
 	spans, parents = State{Asked: true}, State{Asked: true}
 	if now.FirstSpan.IsZero() {
@@ -145,22 +144,22 @@ func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents State) {
 	return spans, parents
 }
 
-// lookQuiet tells whether the trace still grows. The spans of what made the object ready come after it is, and a trace may have
-// been silent for long before.
+// lookQuiet evaluates the quiet period. It starts at the last span or when the object became ready,
+// because the spans of the last steps arrive afterwards.
 func (w *watch) lookQuiet(now Completion, ready State) State {
 	quiet := State{Asked: true}
-	begun, since := now.LastSpan, "the last span came"
-	if ready.Holds && w.readyAt.After(begun) {
-		begun, since = w.readyAt, "the object is ready since"
+	start, since := now.LastSpan, "the last span arrived"
+	if ready.Holds && w.readyAt.After(start) {
+		start, since = w.readyAt, "the object became ready"
 	}
-	silence := time.Since(begun)
+	silence := time.Since(start)
 	if quiet.Holds = silence >= w.asked.Quiet || w.settled(now.Trace); !quiet.Holds {
 		quiet.Reason = fmt.Sprintf("%s %s ago, want %s", since, silence.Round(time.Millisecond), w.asked.Quiet)
 	}
 	return quiet
 }
 
-// settled tells whether the trace and its object are too old for it to be still growing.
+// settled reports whether the trace and its object are older than Conditions.Settled.
 func (w *watch) settled(trace Trace) bool {
 	if w.asked.Settled <= 0 || trace.Len() == 0 || w.asked.Ready != nil && w.readiness.Since.IsZero() {
 		return false
@@ -194,8 +193,8 @@ func (w *watch) lookReady(ctx context.Context, now *Completion) State {
 	return state
 }
 
-// whyNoTrace words an error of reading. Whether Jaeger knows any service tells
-// spans that never arrived from those of another trace.
+// whyNoTrace describes an error of reading. If the trace was not found, it adds the services in
+// Jaeger, to distinguish a missing exporter from a wrong trace id.
 func (w *watch) whyNoTrace(ctx context.Context, now *Completion) string {
 	err := now.Reading
 	if !errors.Is(err, ErrNotFound) {
@@ -206,9 +205,9 @@ func (w *watch) whyNoTrace(ctx context.Context, now *Completion) string {
 	case now.ServicesErr != nil:
 		return err.Error()
 	case len(now.Services) == 0:
-		return err.Error() + "; Jaeger has no service at all: is anything exporting to it?"
+		return err.Error() + "; Jaeger has no services; check that the exporter sends to it"
 	}
-	return fmt.Sprintf("%v; Jaeger has other traces, of the services %s", err, strings.Join(now.Services, ", "))
+	return fmt.Sprintf("%v; Jaeger has other traces of the services %s", err, strings.Join(now.Services, ", "))
 }
 
 func describe(defective []*spantree.Node) string {
@@ -219,7 +218,7 @@ func describe(defective []*spantree.Node) string {
 	return strings.Join(parts, "; ")
 }
 
-// sameSpans compares by ids: a finished span doesn't change.
+// sameSpans compares by ids, because a finished span does not change.
 func sameSpans(a, b Trace) bool { return slices.Equal(spanIDs(a), spanIDs(b)) }
 
 func spanIDs(t Trace) []string {

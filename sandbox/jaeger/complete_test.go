@@ -17,12 +17,12 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// timeline is a Jaeger to which spans come at given times after its start.
+// timeline is a Jaeger that receives spans at given times after its start.
 type timeline struct {
 	start    time.Time
 	spans    map[time.Duration]model.Span
 	services []string
-	// down is how long nobody answers.
+	// down is the time until it responds.
 	down time.Duration
 	err  error
 }
@@ -71,7 +71,7 @@ func TestWaitComplete(t *testing.T) {
 		timeline timeline
 		tree     *spantree.Tree
 		ready    time.Duration
-		// took is when it is complete; 0 means never.
+		// took is the time until the trace is complete; 0 means never.
 		took   time.Duration
 		failed []Condition
 		say    string
@@ -88,10 +88,10 @@ func TestWaitComplete(t *testing.T) {
 			timeline{down: 2 * time.Second, spans: map[time.Duration]model.Span{0: a, 1: b}}, tree, 0, 3 * time.Second, nil, ""},
 		"parents that come later": {
 			timeline{spans: map[time.Duration]model.Span{0: b, 2 * time.Second: a}}, nil, 0, 3 * time.Second, nil, ""},
-		"no span, and nobody exports": {
-			timeline{}, tree, 0, 0, []Condition{ConditionSpans}, "Jaeger has no service at all"},
+		"no span and no services": {
+			timeline{}, tree, 0, 0, []Condition{ConditionSpans}, "Jaeger has no services"},
 		"no span, but others": {
-			timeline{services: []string{"x", "y"}}, tree, 0, 0, []Condition{ConditionSpans}, "Jaeger has other traces, of the services x, y"},
+			timeline{services: []string{"x", "y"}}, tree, 0, 0, []Condition{ConditionSpans}, "Jaeger has other traces of the services x, y"},
 		"jaeger is down": {
 			timeline{down: never}, nil, never, 0, []Condition{ConditionSpans, ConditionReady}, "dialing: jaeger is unreachable"},
 		"a span is missing": {
@@ -101,7 +101,7 @@ func TestWaitComplete(t *testing.T) {
 		"never ready": {
 			timeline{spans: map[time.Duration]model.Span{0: a, 1: b}}, tree, never, 0, []Condition{ConditionReady}, "waiting for ChildA"},
 		"never quiet": {
-			timeline{spans: endless(never)}, nil, 0, 0, []Condition{ConditionQuiet}, "the last span came"},
+			timeline{spans: endless(never)}, nil, 0, 0, []Condition{ConditionQuiet}, "the last span arrived"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -130,17 +130,17 @@ func TestWaitComplete(t *testing.T) {
 					t.Errorf("failed conditions (-want +got):\n%s", diff)
 				}
 				if !strings.Contains(err.Error(), test.say) {
-					t.Errorf("error does not say %q:\n%v", test.say, err)
+					t.Errorf("error does not contain %q:\n%v", test.say, err)
 				}
 				if trace.Len() > 0 && !strings.Contains(err.Error(), trace.Spans()[0].Name+" [") {
-					t.Errorf("error shows no trace:\n%v", err)
+					t.Errorf("error does not contain the trace:\n%v", err)
 				}
 			})
 		})
 	}
 }
 
-// Every condition has the time at which it became true, and what failed is there as values, not only as text.
+// A Completion has the time at which each condition became true, and the failures as values.
 func TestCompletionStates(t *testing.T) {
 	tree, err := spantree.Parse("test", "a\n  b")
 	if err != nil {
@@ -156,7 +156,7 @@ func TestCompletionStates(t *testing.T) {
 		timeline timeline
 		ready    func(time.Time) readinessCheck
 		want     [4]state
-		// first and last are when spans came.
+		// first and last are the arrival times of spans.
 		first, last time.Duration
 		check       func(*testing.T, Completion)
 	}{
@@ -246,7 +246,8 @@ func after(d time.Duration) func(time.Time) readinessCheck {
 	return func(start time.Time) readinessCheck { return readyAfter(start, d) }
 }
 
-// A trace that is old when the waiting begins, and whose object is, needs no quiet period; others do, from when the object is ready.
+// If the trace and its object are old, no quiet period is required. Otherwise it starts when the
+// object is ready.
 func TestWaitCompleteOfASettledTrace(t *testing.T) {
 	const ready, unknown = time.Duration(-1), time.Duration(-2)
 	for name, test := range map[string]struct {
@@ -295,12 +296,12 @@ func TestLastWrite(t *testing.T) {
 		{[]metav1.ManagedFieldsEntry{{Time: at(10)}, {Time: at(30)}, {}, {Time: at(20)}}, time.Unix(31, 0)},
 	} {
 		if got := LastWrite(&metav1.ObjectMeta{ManagedFields: test.fields}); !got.Equal(test.want) {
-			t.Errorf("the last write of %v was %s, want %s", test.fields, got, test.want)
+			t.Errorf("LastWrite with %v = %s, want %s", test.fields, got, test.want)
 		}
 	}
 }
 
-// endless gives a child every 900 ms.
+// endless returns a timeline with a new child every 900 ms.
 func endless(until time.Duration) map[time.Duration]model.Span {
 	spans := map[time.Duration]model.Span{0: modelSpan(1, 0, "a")}
 	for at := time.Duration(0); at < min(until, 20*time.Second); at += 900 * time.Millisecond {
@@ -314,14 +315,14 @@ func TestWaitCompleteStops(t *testing.T) {
 		broken := errors.New("no such method")
 		start := time.Now()
 		if _, err := WaitComplete(t.Context(), &timeline{err: broken}, testTraceID, Conditions{}); !errors.Is(err, broken) || time.Since(start) != 0 {
-			t.Errorf("an error that waiting can't change gives %v after %s", err, time.Since(start))
+			t.Errorf("WaitComplete with a permanent error = %v after %s, want the error at once", err, time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		failing := func(context.Context) (Readiness, error) { return Readiness{}, errors.New("reading Head: refused") }
 		_, err := WaitComplete(ctx, &timeline{start: start}, testTraceID, Conditions{Ready: failing})
 		if time.Since(start) != time.Second || !strings.Contains(err.Error(), "reading Head: refused") {
-			t.Errorf("the context's end gives %v after %s", err, time.Since(start))
+			t.Errorf("WaitComplete with a cancelled context = %v after %s, want an IncompleteError at once", err, time.Since(start))
 		}
 	})
 }

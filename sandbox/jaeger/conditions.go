@@ -18,25 +18,24 @@ const (
 	DefaultCompleteWait = time.Minute
 )
 
-// Conditions say when a trace is complete. The zero value asks for at least one
-// span, no missing parents and a quiet second, within a minute.
+// Conditions define when a trace is complete. The zero value requires at least one span, no missing
+// parents and no new spans for a second, within a minute.
 type Conditions struct {
-	// Tree is the expected tree; nil asks for one span only.
+	// Tree is the expected tree; nil requires at least one span.
 	Tree *spantree.Tree
-	// Ready reports whether the object that the trace is about is ready. It is
-	// called at every poll, never by two goroutines at a time. An error counts as
-	// not ready. Nil leaves it out.
+	// Ready reports whether the object of the trace is ready. It is called at every poll, but never
+	// concurrently. An error counts as not ready. Nil disables the condition.
 	Ready func(context.Context) (Readiness, error)
-	// Quiet is how long no new span came since the object was ready: what made it
-	// so has spans, too. 0 is DefaultQuiet.
+	// Quiet is the required time without a new span (default DefaultQuiet). It starts when the
+	// object is ready, because the last steps have spans too.
 	Quiet time.Duration
-	// Settled spares an old trace the quiet period: one whose last span ended, and whose object came to be as it is, longer ago
-	// than this. It must be longer than spans take to Jaeger, and the clocks must be one. 0 leaves it out.
+	// Settled is the age from which a trace needs no quiet period: its last span ended, and its
+	// object last changed, longer ago than this. It must be longer than the delay of spans, and the
+	// clocks must be synchronized. 0 disables it.
 	Settled time.Duration
-	// Poll is the time between two looks; 0 is DefaultPoll.
+	// Poll is the interval between reads (default DefaultPoll).
 	Poll time.Duration
-	// Timeout bounds the whole wait; 0 is DefaultCompleteWait. The context bounds
-	// it too.
+	// Timeout is the timeout of the wait, in addition to the context (default DefaultCompleteWait).
 	Timeout time.Duration
 }
 
@@ -53,17 +52,18 @@ func (c Conditions) withDefaults() Conditions {
 	return c
 }
 
-// Readiness is what was seen of the object that a trace is about.
+// Readiness is the readiness of the object of a trace.
 type Readiness struct {
 	Ready bool
-	// State words what was seen, for an error.
+	// State describes the state of the object, for errors.
 	State string
-	// Since is when the object came to be as it is, see [LastWrite]; zero where that isn't known.
+	// Since is the time of the object's last change, see [LastWrite]; zero if unknown.
 	Since time.Time
 }
 
-// LastWrite is when an object was last written, as its managed fields tell: they count in seconds, so it is the latest that
-// can be meant, which may be a moment ahead. Zero where they don't tell.
+// LastWrite returns the time of the last write of an object from its managed fields, or zero if
+// they have no times. The times have a resolution of seconds. LastWrite returns the end of the
+// second, which can be in the future.
 func LastWrite(object metav1.Object) time.Time {
 	var last time.Time
 	for _, entry := range object.GetManagedFields() {
@@ -80,7 +80,7 @@ func LastWrite(object metav1.Object) time.Time {
 // Condition is one of the four conditions of a complete trace.
 type Condition string
 
-// The conditions. The first is about the expected tree where there is one.
+// The conditions. ConditionSpans is about the expected tree if there is one.
 const (
 	ConditionSpans   Condition = "expected spans"
 	ConditionParents Condition = "no missing parents"
@@ -88,57 +88,53 @@ const (
 	ConditionReady   Condition = "object ready"
 )
 
-// conditions is their order in reports.
+// conditions is the order in reports.
 var conditions = []Condition{ConditionSpans, ConditionParents, ConditionQuiet, ConditionReady}
 
-// State is what became of one condition.
+// State is the state of one condition.
 type State struct {
 	Condition Condition
-	// Holds: it held at the last look.
+	// Holds is true if the condition was true at the last poll.
 	Holds bool
-	// Since is when it became true, as far as polling tells; where it was true
-	// before and then not, the last time counts. Zero where it doesn't hold.
+	// Since is the time of the poll at which the condition last became true; zero if it is false.
 	Since time.Time
-	// Reason says why it doesn't hold; empty where it does.
+	// Reason is the reason why the condition is false; empty if it is true.
 	Reason string
-	// Asked is false where a condition was not looked at: of readiness without
-	// Conditions.Ready, and of parents and quiet as long as there is no span. One
-	// that was not asked doesn't hold, and is no failure.
+	// Asked is false if the condition was not evaluated: readiness without Conditions.Ready, and
+	// parents and quiet period while there are no spans. Such a condition is neither true nor a
+	// failure.
 	Asked bool
 }
 
-// Completion is what a wait for a trace saw. It is not changed after it is given.
+// Completion is the result of waiting for a trace. It is immutable.
 type Completion struct {
 	TraceID string
-	// Trace is as seen last; without spans where nothing was.
+	// Trace is the last read trace, possibly without spans.
 	Trace Trace
-	// Begun is when the wait began, and Waited how long it took.
+	// Begun is the start of the wait, and Waited its duration.
 	Begun  time.Time
 	Waited time.Duration
-	// FirstSpan is when the trace had a span for the first time, and LastSpan when
-	// its spans last changed. Both are zero where it never had one.
+	// FirstSpan is when the trace first had a span, and LastSpan when its spans last changed. Both
+	// are zero if it never had a span.
 	FirstSpan, LastSpan time.Time
 	// States has the four conditions, in the order of the constants.
 	States []State
-	// Result is the comparison with the expected tree; nil without one, or without
-	// a span.
+	// Result is the comparison with the expected tree; nil without a tree or without spans.
 	Result *spantree.Result
-	// Defective are the spans of the trace whose parent is missing, or wrong in
-	// another way.
+	// Defective are the spans with a missing or invalid parent.
 	Defective []*spantree.Node
-	// Reading is the last error of reading the trace, by its kind: ErrNotFound,
-	// ErrUnreachable and so on. Nil where the last reading succeeded.
+	// Reading is the error of the last read, with its kind; nil if it succeeded.
 	Reading error
-	// Services are those that Jaeger has any spans of, where the trace was not
-	// found. ServicesErr is why they are not known.
+	// Services are all services with spans in Jaeger, if the trace was not found. ServicesErr is
+	// the error of listing them.
 	Services    []string
 	ServicesErr error
-	// ReadyState is what Conditions.Ready said last; ReadyErr is its error.
+	// ReadyState and ReadyErr are the last results of Conditions.Ready.
 	ReadyState string
 	ReadyErr   error
 }
 
-// State gives one of the four.
+// State returns the state of a condition.
 func (c Completion) State(of Condition) State {
 	for _, s := range c.States {
 		if s.Condition == of {
@@ -148,18 +144,18 @@ func (c Completion) State(of Condition) State {
 	return State{Condition: of}
 }
 
-// Complete reports whether every condition that was asked holds.
+// Complete reports whether all evaluated conditions are true.
 func (c Completion) Complete() bool {
 	return len(c.States) > 0 && len(c.Failures()) == 0 && c.State(ConditionSpans).Holds
 }
 
-// Failure is a condition that does not hold, and why.
+// Failure is a false condition with its reason.
 type Failure struct {
 	Condition Condition
 	Reason    string
 }
 
-// Failures lists the conditions that were asked and don't hold.
+// Failures returns the evaluated conditions that are false.
 func (c Completion) Failures() []Failure {
 	var failures []Failure
 	for _, s := range c.States {
@@ -170,8 +166,8 @@ func (c Completion) Failures() []Failure {
 	return failures
 }
 
-// String gives a line for each condition that was asked: since when it holds,
-// counted from the beginning, or why it doesn't.
+// String returns a line for each evaluated condition: the time at which it became true, relative to
+// the start, or the reason why it is false.
 func (c Completion) String() string {
 	var lines []string
 	for _, s := range c.States {
@@ -185,29 +181,29 @@ func (c Completion) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// IncompleteError says why a trace was not complete when the time was over.
+// IncompleteError is returned if a trace is not complete after the timeout.
 type IncompleteError struct {
-	// Completion is what was seen; it has at least one failure.
+	// Completion is the result of the wait; it has at least one failure.
 	Completion
-	// Failures are the completion's.
+	// Failures are the failures of Completion.
 	Failures []Failure
-	// Cause is the end of the context.
+	// Cause is the error of the context.
 	Cause error
 }
 
-// Error names the conditions that failed and those that held, and shows the trees.
+// Error returns the states of all conditions and the trees.
 func (e *IncompleteError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "waiting for trace %s to be complete: gave up after %s (%v): %d of 4 conditions failed\n%s",
+	fmt.Fprintf(&b, "waiting for trace %s to be complete: timeout after %s (%v): %d of 4 conditions failed\n%s",
 		e.TraceID, e.Waited.Round(time.Millisecond), e.Cause, len(e.Failures), e.Completion)
 	switch {
 	case e.Result != nil && !e.Result.OK():
 		b.WriteString("\n" + e.Result.Explain())
 	case e.Trace.Len() > 0:
-		b.WriteString("\nthe trace as seen last:\n" + e.Trace.Forest().String())
+		b.WriteString("\nlast read trace:\n" + e.Trace.Forest().String())
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// Unwrap gives the end of the context.
+// Unwrap returns the error of the context.
 func (e *IncompleteError) Unwrap() error { return e.Cause }

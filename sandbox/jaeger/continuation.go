@@ -16,29 +16,31 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// Bounds of a tree that several traces form. A tree that reached one is [Trace.Cut].
+// Limits of a tree of several traces. If a tree reaches one, [Trace.Cut] returns true.
 const (
-	// MaxTraces is the largest number of traces in one tree.
+	// MaxTraces is the maximum number of traces in a tree.
 	MaxTraces = 64
-	// MaxSpans is the largest number of spans of a tree that has several traces.
+	// MaxSpans is the maximum number of spans in a tree of several traces.
 	MaxSpans = 100_000
-	// maxLookups is how often a tree may ask for a continuation. Most writes have none: the writer's own process continued them.
+	// maxLookups is the maximum number of lookups of continuations for a tree. Most writes have
+	// none, because the process of the writer continued the trace.
 	maxLookups = 1024
 )
 
-// ClockSkew is the difference between the clocks of two processes that readers tolerate: a span that started at most this long
-// before a write can still be its effect.
+// ClockSkew is the tolerated difference between the clocks of two processes. A span that started at
+// most this long before a write can be its effect.
 const ClockSkew = time.Second
 
-// The attributes that name the generation of an object.
+// The attributes that identify the generation of an object.
 const (
 	attributeUID        = "operator.object.uid"
 	attributeGeneration = "operator.object.generation"
 )
 
-// Continuation returns the id of the trace in which other processes trace their reaction to a generation of an object, in
-// hexadecimal digits: the first 16 bytes of SHA-256 over "{uid}/{generation}". The span that wrote the generation has both as
-// attributes and a link to that trace. The span id of the link is a placeholder that no span has.
+// Continuation returns the id of the trace in which other processes trace their reaction to a
+// generation of an object, in hexadecimal digits: the first 16 bytes of SHA-256 over
+// "{uid}/{generation}". The span that wrote the generation has both as attributes and a link to
+// that trace. The span id of the link is a placeholder that no span has.
 func Continuation(uid string, generation int64) string { return continuation(uid, generation).String() }
 
 func continuation(uid string, generation int64) pcommon.TraceID {
@@ -46,13 +48,16 @@ func continuation(uid string, generation int64) pcommon.TraceID {
 	return pcommon.TraceID(sum[:16])
 }
 
-// ReadTree reads a trace and the traces that continue it, at any depth, and returns them as one: its [Trace.Forest] has the roots of
-// each continuation, and the spans there whose parent is missing, below the span that wrote the generation. Of several writers of one
-// generation the earliest counts. Roots that started before it by more than [ClockSkew] are left out with the spans below them.
-// If a webhook of another process admitted the write, the continuation is the trace of the webhook. Only a [Searcher] finds it.
+// ReadTree reads a trace and its continuations at any depth, and returns them as one trace. In its
+// [Trace.Forest], the roots of a continuation and its spans with a missing parent are children of
+// the span that wrote the generation. If a generation has several writers, the earliest is the
+// parent. ReadTree omits roots that started more than [ClockSkew] before the writer, with their
+// descendants. If a webhook of another process admitted the write, the continuation is the trace of
+// the webhook. Only a [Searcher] finds it.
 //
-// Each trace is read once, so that cycles end. A continuation that Jaeger does not have is not an error: the writer's own process
-// continued the trace. Other errors are returned. [MaxTraces] and [MaxSpans] bound the tree, see [Trace.Cut].
+// ReadTree reads each trace once, so it terminates for cycles. It ignores continuations that Jaeger
+// does not have, and returns other errors. [MaxTraces] and [MaxSpans] limit the tree, see
+// [Trace.Cut].
 func ReadTree(ctx context.Context, from Reader, traceID string) (Trace, error) {
 	first, err := from.GetTrace(ctx, traceID)
 	if err != nil {
@@ -61,8 +66,8 @@ func ReadTree(ctx context.Context, from Reader, traceID string) (Trace, error) {
 	return first.grow(follower(ctx, from))
 }
 
-// Join returns the traces with each trace that continues another one as a part of that one, as [ReadTree] does for a Jaeger. It suits
-// the traces of a file. The order is kept.
+// Join merges each trace that continues another one into that one, like [ReadTree]. It is for the
+// traces of a file, and preserves their order.
 func Join(traces []Trace) []Trace {
 	file := newArchive(traces)
 	continued := map[string]bool{}
@@ -75,13 +80,14 @@ func Join(traces []Trace) []Trace {
 		}
 	}
 	trees, taken := make([]Trace, len(traces)), map[string]bool{}
-	// Traces that nothing continues come first. The others are left over if their writers are a cycle, or too late.
+	// Start with traces that are not continuations. Continuations remain if their writers form a
+	// cycle or are too late.
 	for _, rest := range []bool{false, true} {
 		for i, t := range traces {
 			if continued[t.ID] != rest || taken[t.ID] {
 				continue
 			}
-			trees[i], _ = t.grow(file.follow) // Only a Jaeger fails.
+			trees[i], _ = t.grow(file.follow) // An archive never fails.
 			taken[t.ID] = true
 			for id := range trees[i].writers {
 				taken[id] = true
@@ -91,17 +97,19 @@ func Join(traces []Trace) []Trace {
 	return slices.DeleteFunc(trees, func(t Trace) bool { return t.Len() == 0 })
 }
 
-// Continued returns the trace with its continuations among the given traces, as [ReadTree] does for a Jaeger. Those that it has already
-// are not added again.
+// Continued returns the trace with its continuations among the given traces, like [ReadTree]. It
+// does not add continuations that the trace already has.
 func (t Trace) Continued(among []Trace) Trace {
-	tree, _ := t.grow(newArchive(among).follow) // Only a Jaeger fails.
+	tree, _ := t.grow(newArchive(among).follow) // An archive never fails.
 	return tree
 }
 
-// Cut reports whether the trace may have more continuations than it has room for: 64 traces, 100,000 spans.
+// Cut reports whether the trace can have more continuations, because it reached a limit
+// ([MaxTraces], [MaxSpans]).
 func (t Trace) Cut() bool { return t.cut }
 
-// TraceIDs returns the ids of the traces that the spans are from: the trace's own first, then its continuations, sorted.
+// TraceIDs returns the ids of the traces of the spans: the trace's own id first, then the sorted
+// ids of its continuations.
 func (t Trace) TraceIDs() []string {
 	ids := make([]string, 0, 1+len(t.writers))
 	for id := range t.writers {
@@ -111,7 +119,7 @@ func (t Trace) TraceIDs() []string {
 	return append([]string{t.ID}, ids...)
 }
 
-// writer is a span that wrote a generation of an object, and the trace that continues there.
+// writer is a span that wrote a generation of an object, with its continuation.
 type writer struct {
 	traceID, spanID, continuation string
 	kind                          string // of the object
@@ -119,15 +127,16 @@ type writer struct {
 	start                         time.Time
 }
 
-// follow reads the trace that continues a write in another process. Reconciled says that the tree has a reconcile of the generation,
-// so that no webhook of another process is in between. The error is [ErrNotFound] if there is no such trace.
+// follow returns the trace that continues a write in another process, or [ErrNotFound]. reconciled
+// is true if the tree already has a reconcile of the generation. Then no webhook of another process
+// admitted the write.
 type follow func(w writer, reconciled bool) (Trace, error)
 
-// grow joins the continuations that a function reads, level by level.
+// grow adds the continuations that a follow function returns, level by level.
 func (t Trace) grow(read follow) (Trace, error) {
 	tree := Trace{ID: t.ID, elements: slices.Clip(t.elements), writers: map[string]writer{}, cut: t.cut}
 	asked := map[string]bool{t.ID: true}
-	for id, w := range t.writers { // It may be a tree already.
+	for id, w := range t.writers { // The trace can already have continuations.
 		tree.writers[id], asked[id], asked[w.continuation] = w, true, true
 	}
 	reconciled := map[wanted]bool{}
@@ -168,7 +177,7 @@ func (t Trace) grow(read follow) (Trace, error) {
 	return tree, nil
 }
 
-// writers returns the earliest writer of each continuation, by their starts.
+// writers returns the earliest writer of each continuation, ordered by start.
 func writers(spans []element) []writer {
 	var found []writer
 	for _, e := range spans {
@@ -207,7 +216,8 @@ func (e element) continuation() (id pcommon.TraceID, ok bool) {
 	return id, false
 }
 
-// object returns the generation of an object that the span is about, if it names one. Values of other types count as empty or 0.
+// object returns the generation of an object in the attributes of the span, if any. Values of other
+// types count as empty or 0.
 func (e element) object() (uid string, generation int64, known bool) {
 	id, hasID := e.span.Attributes().Get(attributeUID)
 	number, hasNumber := e.span.Attributes().Get(attributeGeneration)
@@ -217,7 +227,7 @@ func (e element) object() (uid string, generation int64, known bool) {
 	return id.Str(), number.Int(), true
 }
 
-// since returns the trace without the trees whose root started before a moment.
+// since returns the trace without the trees whose root started before a time.
 func (t Trace) since(moment time.Time) Trace {
 	early := map[string]bool{}
 	forest := spantree.Build(t.Spans())
@@ -230,7 +240,7 @@ func (t Trace) since(moment time.Time) Trace {
 	return kept
 }
 
-// attach puts the roots of each continuation below its writer.
+// attach adds the roots of each continuation as children of its writer.
 func (t Trace) attach(forest *spantree.Forest) {
 	if len(t.writers) == 0 {
 		return
@@ -254,7 +264,7 @@ func (t Trace) attach(forest *spantree.Forest) {
 	})
 }
 
-// compareNodes is the order of siblings in spantree.
+// compareNodes compares siblings in the order of spantree.
 func compareNodes(a, b *spantree.Node) int {
 	return cmp.Or(a.Span.Start.Compare(b.Span.Start), cmp.Compare(a.Span.Name, b.Span.Name), cmp.Compare(a.Span.SpanID, b.Span.SpanID))
 }

@@ -114,10 +114,10 @@ func TestReadTree(t *testing.T) {
 			},
 			"update child-a in 0123\n",
 		},
-		"no link":                        {[]model.Span{reconcile(testTrace, 1, 0, 0, childA), reconcile(childA.traceID(), 1, 0, ms, childA)}, "reconcile child-a in 0123\n"},
-		"a generation that is no number": {[]model.Span{placed(testTrace, 1, 0, "admit", 0), stringly, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
-		"a link to another trace":        {[]model.Span{placed(testTrace, 1, 0, "admit", 0), elsewhere, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
-		"generation 0":                   {[]model.Span{writes(testTrace, 1, 0, 0, zero), reconcile(zero.traceID(), 1, 0, ms, zero)}, "update child-a in 0123\n"},
+		"no link":                 {[]model.Span{reconcile(testTrace, 1, 0, 0, childA), reconcile(childA.traceID(), 1, 0, ms, childA)}, "reconcile child-a in 0123\n"},
+		"an invalid generation":   {[]model.Span{placed(testTrace, 1, 0, "admit", 0), stringly, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
+		"a link to another trace": {[]model.Span{placed(testTrace, 1, 0, "admit", 0), elsewhere, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
+		"generation 0":            {[]model.Span{writes(testTrace, 1, 0, 0, zero), reconcile(zero.traceID(), 1, 0, ms, zero)}, "update child-a in 0123\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -243,7 +243,7 @@ func TestReadTreeIsBounded(t *testing.T) {
 func TestJoin(t *testing.T) {
 	t.Parallel()
 	traces := FromOTLP(fromModel([]model.Span{
-		reconcile(childA.traceID(), 1, 0, 20*ms, childA), placed(model.NewTraceID(7, 7), 1, 0, "alone", 0), writes(testTrace, 1, 0, 0, childA),
+		reconcile(childA.traceID(), 1, 0, 20*ms, childA), placed(model.NewTraceID(7, 7), 1, 0, "single", 0), writes(testTrace, 1, 0, 0, childA),
 		reconcile(head.traceID(), 1, 0, 0, head), writes(head.traceID(), 2, 1, 10*ms, childB),
 		reconcile(childB.traceID(), 1, 0, 20*ms, childB), writes(childB.traceID(), 2, 1, 30*ms, head),
 		reconcile(otherA.traceID(), 1, 0, 0, otherA), writes(model.NewTraceID(7, 8), 1, 0, time.Minute, otherA),
@@ -258,7 +258,8 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// A joined tree is complete as a whole: it is quiet when all of its traces are, and no parent is missing because of the join.
+// A joined tree is complete as a whole: it is quiet when all of its traces are, and no parent is
+// missing because of the join.
 func TestCompleteTree(t *testing.T) {
 	tree, err := spantree.Parse("test", "update child-a [CLIENT]\n  reconcile child-a [CONSUMER]\n    create")
 	if err != nil {

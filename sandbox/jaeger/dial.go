@@ -18,14 +18,14 @@ import (
 
 // Defaults of clients and senders.
 const (
-	// DefaultTimeout bounds every call, beside its context.
+	// DefaultTimeout is the timeout of every call, in addition to its context.
 	DefaultTimeout = 10 * time.Second
-	// DefaultMaxSize is the size of an answer in bytes that a client takes. gRPC's
-	// own default, 4 MiB for each message, is too little for large attributes.
+	// DefaultMaxSize is the maximum size of a response in bytes. gRPC's default of 4 MiB for each
+	// message is too small for large attributes.
 	DefaultMaxSize = 256 << 20
 )
 
-// Option changes how [Dial] and [DialOTLP] connect.
+// Option configures [Dial] and [DialOTLP].
 type Option func(*settings)
 
 type settings struct {
@@ -35,47 +35,46 @@ type settings struct {
 	maxSize int
 }
 
-// WithTimeout bounds each call, beside its context; 0 or less is [DefaultTimeout].
+// WithTimeout sets the timeout of each call, in addition to its context (default [DefaultTimeout]).
 func WithTimeout(timeout time.Duration) Option {
 	return func(s *settings) { s.timeout = timeout }
 }
 
-// WithTLS sets how a server's certificate is checked, and the client's own. A
-// host:port then means TLS, too. Nil, the default, means the system's
-// authorities where the address asks for TLS. The configuration is copied.
+// WithTLS sets the TLS configuration, which is copied. It also enables TLS for addresses of the
+// form host:port. By default, TLS is used only if the address specifies it, with the certificate
+// authorities of the system.
 func WithTLS(config *tls.Config) Option {
 	return func(s *settings) { s.tls = config.Clone() }
 }
 
-// WithBearerToken sends a token with every call, as the header Authorization.
-// Without TLS it crosses the network in the clear.
+// WithBearerToken sends a token with every call in the header Authorization. Without TLS, the token
+// is not encrypted.
 func WithBearerToken(token string) Option { return WithHeader("Authorization", "Bearer "+token) }
 
-// WithHeader sends a header with every call, over gRPC as metadata: x-tenant for
-// Jaeger with several tenants, or what a proxy asks for. It may be given several
-// times.
+// WithHeader sends a header with every call (metadata in gRPC), for example x-tenant for a Jaeger
+// with several tenants. Repeated options accumulate.
 func WithHeader(name, value string) Option {
 	return func(s *settings) { s.headers = append(s.headers, [2]string{name, value}) }
 }
 
-// WithMaxSize sets how many bytes one answer may have; more is [ErrTruncated].
-// 0 or less is [DefaultMaxSize].
+// WithMaxSize sets the maximum size of a response in bytes (default [DefaultMaxSize]). A larger
+// response returns [ErrTruncated].
 func WithMaxSize(bytes int) Option {
 	return func(s *settings) { s.maxSize = bytes }
 }
 
-// address is where a server is, and how it is spoken to.
+// address is the address and the protocol of a server.
 type address struct {
-	// given is the address as the caller wrote it, for messages.
+	// given is the address as passed by the caller, for messages.
 	given string
-	// base is the URL before the API's paths over HTTP; nil means gRPC to target.
+	// base is the base URL of the API over HTTP; nil means gRPC to target.
 	base   *url.URL
 	target string
 	secure bool
 }
 
-// parseAddress reads host:port, which means gRPC, or a URL with one of the
-// schemes grpc, grpcs, http and https.
+// parseAddress parses host:port, which means gRPC, or a URL with the scheme grpc, grpcs, http or
+// https.
 func parseAddress(given string, withTLS bool) (address, error) {
 	a := address{given: given, target: given, secure: withTLS}
 	if scheme, rest, isURL := strings.Cut(given, "://"); isURL {
@@ -83,19 +82,19 @@ func parseAddress(given string, withTLS bool) (address, error) {
 		case "http", "https":
 			base, err := url.Parse(given)
 			if err != nil {
-				return a, fmt.Errorf("it is no URL: %w", err)
+				return a, fmt.Errorf("parsing the URL: %w", err)
 			}
 			if base.Host == "" || base.RawQuery != "" || base.Fragment != "" || base.User != nil {
-				return a, errors.New("use http://host:port, with a base path where Jaeger has one")
+				return a, errors.New("use http://host:port, with the base path of Jaeger if it has one")
 			}
 			if scheme == "http" && withTLS {
-				return a, errors.New("TLS is configured, but the address begins with http: use https")
+				return a, errors.New("TLS is configured, but the address starts with http: use https")
 			}
 			a.base, a.secure = base, scheme == "https"
 			return a, nil
 		case "grpc":
 			if withTLS {
-				return a, errors.New("TLS is configured, but the address begins with grpc: use grpcs")
+				return a, errors.New("TLS is configured, but the address starts with grpc: use grpcs")
 			}
 			a.target = rest
 		case "grpcs":
@@ -124,13 +123,13 @@ func newSettings(options []Option) settings {
 	return s
 }
 
-// connection makes a gRPC connection, which connects at its first call.
+// connection creates a gRPC client connection, which connects at the first call.
 func (s settings) connection(a address, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	transport := insecure.NewCredentials()
 	if a.secure {
 		transport = credentials.NewTLS(s.tlsConfig())
 	}
-	// gRPC's own pauses between attempts grow to two minutes.
+	// gRPC's default backoff grows to two minutes.
 	retry := backoff.DefaultConfig
 	retry.BaseDelay, retry.MaxDelay = 100*time.Millisecond, time.Second
 	return grpc.NewClient(a.target, append(options,
@@ -139,7 +138,7 @@ func (s settings) connection(a address, options ...grpc.DialOption) (*grpc.Clien
 	)...)
 }
 
-// metadata is the headers as gRPC's context functions take them.
+// metadata returns the headers as key-value pairs for gRPC.
 func (s settings) metadata() []string {
 	var pairs []string
 	for _, h := range s.headers {
@@ -148,8 +147,8 @@ func (s settings) metadata() []string {
 	return pairs
 }
 
-// httpClient makes a client that follows no redirect: credentials would go to
-// wherever a server says.
+// httpClient returns a client that does not follow redirects, which could send credentials to
+// another server.
 func (s settings) httpClient() *http.Client {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: s.tlsConfig(), ForceAttemptHTTP2: true}
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

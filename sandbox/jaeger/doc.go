@@ -1,8 +1,7 @@
-// Package jaeger reads traces from a Jaeger, the sandbox's or any other, for tests
-// of what a service traces.
+// Package jaeger reads traces from any Jaeger, for tests of the traces of a service.
 //
-// A test does something that is traced, learns the trace's id, from a traceparent
-// header that it sent, say, and waits until the trace is complete:
+// A test performs a traced operation, obtains the trace id (for example from a traceparent header
+// that it sent), and waits until the trace is complete:
 //
 //	client, err := jaeger.Dial("http://127.0.0.1:16686")
 //	...
@@ -13,43 +12,39 @@
 //		t.Fatal(err) // which condition failed, and both trees
 //	}
 //
-// Only [TraceIDOf], [Continuation] and [FindCurrent] know Kubernetes and the library
+// Only [TraceIDOf], [Continuation] and [FindCurrent] are specific to Kubernetes and to the library
 // operator/tracing of this repository.
 //
 // # Reading
 //
-// [Dial] gives a [Client] of either query interface: api_v2 over gRPC (port 16685)
-// or api_v3 over HTTP (port 16686). A [Trace] gives the same spans of package
-// spantree whichever it came by. Over HTTP it is whole, too: [Trace.OTLP] is what
-// was sent, where api_v2 loses some of it, and keeps a parent even if a span links
-// to it. [Client.FindTraces] searches by service, operation, tags, durations and
-// times; with tags gRPC is the better choice for a Jaeger up to v2.13.
+// [Dial] returns a [Client] for one of the two query interfaces: api_v2 over gRPC (port 16685) or
+// api_v3 over HTTP (port 16686). [Trace.Spans] returns the same spans for both. [Trace.OTLP] is
+// complete only over HTTP, because api_v2 loses some fields. Over HTTP, a span also keeps its
+// parent if it links to it. [Client.FindTraces] searches by service, operation, tags, durations and
+// times. For searches by tags in Jaeger up to v2.13, prefer gRPC.
 //
-// Jaeger's limits are the client's: an answer of more than [DefaultMaxSize] bytes,
-// one that ends early, and a search that finds more than its limit are
-// [ErrTruncated], never a part that looks like the whole. [ErrUnreachable],
-// [ErrUnauthorized] and [ErrNotFound] are the other kinds of an [Error], which says
-// what to try. Every call ends with its context, and after [DefaultTimeout].
+// A response with more than [DefaultMaxSize] bytes, an incomplete response, and a search with more
+// results than its limit return [ErrTruncated]. The other kinds of an [Error] are [ErrUnreachable],
+// [ErrUnauthorized] and [ErrNotFound]. An Error has a remedy. Every call ends when its context is
+// done, or after [DefaultTimeout].
 //
 // # Waiting
 //
-// Spans come late, in batches, and children before parents. [WaitComplete] waits
-// until the expected spans are there, no parent is missing, nothing new came for a
-// while, and the object that the trace is about, if any, is ready. [Complete]
-// also tells when each of the four began to hold. Both give an
-// *[IncompleteError] with all of it when the time is over.
+// Spans arrive late, in batches, and children before parents. [WaitComplete] waits until the
+// expected spans exist, no parent is missing, no new span arrived for a while, and the object of
+// the trace, if any, is ready. [Complete] also returns when each of these four conditions became
+// true. After a timeout, both return an *[IncompleteError] with all details.
 //
 // # Trees of several traces
 //
-// An operator reacts to the write of another process in a trace of its own, to which
-// the span of the write has a link. [ReadTree] reads a trace with all that continue it
-// and returns them as one tree; [WaitComplete] waits for the whole tree. [FindCurrent]
-// finds the tree of an object, and [Origin] the trace in which a change began.
+// An operator reacts to the write of another process in a separate trace. The span of the write has
+// a link to it. [ReadTree] reads a trace with all its continuations and returns them as one tree.
+// [WaitComplete] waits for the whole tree. [FindCurrent] finds the tree of an object, and [Origin]
+// the trace in which a change started.
 //
 // # Files
 //
-// [Trace.JSON] writes OTLP JSON, [ReadOTLP] reads it, from collectors and others
-// too, and a [Sender] sends traces to Jaeger again: what failed in CI can be looked
-// at elsewhere (see also `sandbox trace import --help`). [FromOTLP] makes traces of
-// spans from anywhere, for tests without a Jaeger.
+// [Trace.JSON] writes OTLP JSON. [ReadOTLP] reads it, including files of collectors. A [Sender]
+// sends traces to Jaeger, for example to inspect a failure in CI on another machine (see also
+// `sandbox trace import --help`). [FromOTLP] creates traces from spans, for tests without Jaeger.
 package jaeger

@@ -12,35 +12,34 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// The ways of failing that callers treat differently. Errors of a [Client] and of
-// a [Sender] wrap one of them, or none.
+// The kinds of errors. An error of a [Client] or a [Sender] wraps at most one of them.
 var (
-	// ErrUnreachable: nobody answered, not within the timeout, or what answered
-	// is not Jaeger.
+	// ErrUnreachable: no response within the timeout, or a response from another server than
+	// Jaeger.
 	ErrUnreachable = errors.New("jaeger is unreachable")
-	// ErrUnauthorized: Jaeger, or the proxy before it, wants other credentials.
+	// ErrUnauthorized: Jaeger, or a proxy, rejected the credentials.
 	ErrUnauthorized = errors.New("not authorized")
-	// ErrNotFound: Jaeger has no span of the trace, or not yet.
+	// ErrNotFound: Jaeger has no span of the trace (yet).
 	ErrNotFound = errors.New("trace not found")
-	// ErrTruncated: only a part of the answer came, or would have come.
+	// ErrTruncated: the response is incomplete or too large.
 	ErrTruncated = errors.New("answer is truncated")
 )
 
-// Error is a call that failed. Its text is one line.
+// Error is the error of a call. Its message is one line.
 type Error struct {
-	// Doing says what was tried, in gerund voice.
+	// Doing describes the operation with a gerund.
 	Doing string
-	// Endpoint is the address as it was given to [Dial] or [DialOTLP].
+	// Endpoint is the address that was passed to [Dial] or [DialOTLP].
 	Endpoint string
-	// Kind is one of the package's Err values; nil where none fits.
+	// Kind is one of the package's Err values, or nil.
 	Kind error
-	// Err is what the transport reported; never nil.
+	// Err is the error of the transport; never nil.
 	Err error
-	// Remedy says what to try; empty where nothing is known to help.
+	// Remedy is an instruction for the user; empty if unknown.
 	Remedy string
 }
 
-// Error gives everything in one line, the remedy last.
+// Error returns all fields in one line, the remedy last.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s at %s: ", e.Doing, e.Endpoint)
 	if e.Kind != nil {
@@ -53,7 +52,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives the kind and the transport's error, so that errors.Is finds both.
+// Unwrap returns the kind and the error of the transport.
 func (e *Error) Unwrap() []error {
 	if e.Kind == nil {
 		return []error{e.Err}
@@ -61,23 +60,22 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// What to try, by what went wrong.
+// Remedies.
 const (
-	remedyGRPC         = "check that it runs, that this is the gRPC port of its query service (usually 16685; for its HTTP port write http://), and whether it wants TLS"
-	remedyHTTP         = "check that it runs, and that this is the HTTP port of its query service (usually 16686; for its gRPC port leave http:// out) with its base path"
+	remedyGRPC         = "check that it runs, that this is the gRPC port of its query service (usually 16685; for its HTTP port write http://), and whether it requires TLS"
+	remedyHTTP         = "check that it runs, and that this is the HTTP port of its query service (usually 16686; for its gRPC port omit http://) with its base path"
 	remedyOTLP         = "check that it runs, and that this is its OTLP port: usually 4317 for gRPC, written host:port, and 4318 for HTTP, written http://host:port"
-	remedyWantsTLS     = "the server wants TLS: write https:// or grpcs://"
-	remedyNoTLS        = "the server speaks no TLS: write http://, or host:port for gRPC"
-	remedyCertificate  = "the server's certificate is not trusted for this address: give its authority with TLS options"
-	remedyUnauthorized = "give a bearer token, or the header that names the tenant"
-	remedyNotFound     = "spans come with a delay, and only from traces that are sampled"
-	remedySize         = "raise the client's size limit, or ask for less"
-	remedyDepth        = "Jaeger takes no limit as high as this: ask for fewer traces"
+	remedyWantsTLS     = "the server requires TLS: write https:// or grpcs://"
+	remedyNoTLS        = "the server does not use TLS: write http://, or host:port for gRPC"
+	remedyCertificate  = "the server's certificate is not trusted for this address: pass its certificate authority in the TLS options"
+	remedyUnauthorized = "pass a bearer token, or the header with the tenant"
+	remedyNotFound     = "spans arrive with a delay, and only from sampled traces"
+	remedySize         = "raise the client's size limit, or request less"
+	remedyDepth        = "the limit is too high for this Jaeger: request fewer traces"
 )
 
-// finish completes an error of a transport. The end of the caller's own context
-// is not the server's fault: then the error is of no kind. The end of the other
-// context, which ends after the client's timeout, is.
+// finish completes an error of a transport. If the caller's context is done, the error has no kind.
+// If only within, which has the client's timeout, is done, the kind is ErrUnreachable.
 func finish(ctx, within context.Context, doing, endpoint string, timeout time.Duration, err error) error {
 	failure := &Error{Err: err}
 	var inner *Error
@@ -93,15 +91,15 @@ func finish(ctx, within context.Context, doing, endpoint string, timeout time.Du
 		if failure.Kind == nil {
 			failure.Kind = ErrUnreachable
 		}
-		// The cause stays a text: it is not the caller's deadline that is exceeded.
-		failure.Err = errors.New(fmt.Sprintf("no whole answer within %s: ", timeout) + failure.Err.Error())
+		// Do not wrap the cause, because the caller's deadline is not exceeded.
+		failure.Err = errors.New(fmt.Sprintf("no complete response within %s: ", timeout) + failure.Err.Error())
 	}
 	return failure
 }
 
-// ended tells whether an error came of the end of a context, and gives that one's
-// error. gRPC has a clock of its own for deadlines, on both sides of the
-// connection, and its error may come before the context's.
+// ended returns the error of a context if err results from its end, and nil otherwise. gRPC has
+// separate timers for deadlines on both sides of a connection, so its error can precede the error
+// of the context.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -113,14 +111,13 @@ func ended(ctx context.Context, err error) error {
 	return nil
 }
 
-// interrupted tells whether an error of a client says nothing but that the
-// caller's context is at its end.
+// interrupted reports whether an error of a client only means that the caller's context is done.
 func interrupted(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// tlsRemedy tells the ways in which TLS fails apart, by the error or, as gRPC
-// keeps only texts, by the words of Go's TLS. Otherwise the remedy is the other.
+// tlsRemedy returns the remedy for a TLS error, or other for another error. It also compares texts,
+// because gRPC does not wrap errors.
 func tlsRemedy(err error, other string) string {
 	var header tls.RecordHeaderError
 	var verification *tls.CertificateVerificationError
@@ -135,8 +132,8 @@ func tlsRemedy(err error, other string) string {
 	return other
 }
 
-// searchDepthRefused tells by its words that Jaeger found the limit of a search
-// too high. Its storages differ in where that is, and the answer has no code.
+// searchDepthRefused reports whether Jaeger refused the limit of a search as too high. The maximum
+// depends on the storage, and the response has no specific code.
 func searchDepthRefused(message string) bool {
 	return strings.Contains(message, "search depth") || strings.Contains(message, "search_depth")
 }

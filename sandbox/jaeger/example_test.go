@@ -14,9 +14,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
-// orderTree is what one order of a shop must be traced as. In a test it is a file.
+// orderTree is the expected tree of an order in a shop. In a test it is a file.
 const orderTree = `POST /orders [SERVER service=shop status=Ok http.response.status_code=201]
-  SELECT orders [CLIENT status=Error db.system.name]  # the database was told to deadlock once
+  SELECT orders [CLIENT status=Error db.system.name]  # the test database deadlocks once
   publish order [PRODUCER]
     process order [CONSUMER service=stock]
       reserve [status=any]
@@ -35,8 +35,8 @@ func shopJaeger() *httptest.Server {
 	}))
 }
 
-// A test of a service's traces: it makes a request with a traceparent header of its own, so that it knows the id, and waits for
-// the trace.
+// A test of a service's traces: it makes a request with a traceparent header of its own, so that it
+// knows the id, and waits for the trace.
 func Example() {
 	server := shopJaeger()
 	defer server.Close()
@@ -52,7 +52,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	const traceID = "5b8efff798038103d269b633813fc60c" // That of the traceparent header.
+	const traceID = "5b8efff798038103d269b633813fc60c" // The id in the traceparent header.
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	trace, err := jaeger.WaitComplete(ctx, client, traceID, jaeger.Conditions{Tree: tree, Quiet: 10 * time.Millisecond})
@@ -64,7 +64,7 @@ func Example() {
 	// Output: 6 spans, as expected
 }
 
-// What a failure says: which of the conditions failed, and what was there instead.
+// An IncompleteError contains the failed conditions and the differences to the expected tree.
 func ExampleWaitComplete() {
 	server := shopJaeger()
 	defer server.Close()
@@ -99,7 +99,7 @@ func ExampleWaitComplete() {
 	// missing charge card
 }
 
-// Errors of a kind are told apart with errors.Is; their texts say what to try.
+// Use errors.Is to distinguish the kinds of errors. Their messages contain a remedy.
 func ExampleClient_GetTrace() {
 	server := shopJaeger()
 	defer server.Close()
@@ -164,10 +164,10 @@ func ExampleReadOTLP() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// cut.json:14: at byte 200: it ends within its JSON: is it cut off?
+	// cut.json:14: at byte 200: incomplete JSON; the file may be truncated
 }
 
-// A trace of a file goes into a Jaeger again.
+// Send a trace from a file to Jaeger.
 func ExampleSender_Send() {
 	data, err := os.ReadFile("trace.json")
 	if err != nil {

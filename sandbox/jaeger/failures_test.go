@@ -21,19 +21,20 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// limit is how long any failure may take: the clients' timeout is 5 seconds, and gRPC's connection has one of a second.
+// limit is the maximum duration of a failure. The clients' timeout is 5 seconds, and the timeout of
+// a gRPC connection is one second.
 const limit = 8 * time.Second
 
 var kindsOfErrors = []error{ErrUnreachable, ErrUnauthorized, ErrNotFound, ErrTruncated}
 
-// wantFailure wants an error of one kind, or of none for nil, with a text, in one line.
+// wantFailure fails unless err is one line with a text and has the given kind (nil for none).
 func wantFailure(t *testing.T, begun time.Time, err, kind error, text string) {
 	t.Helper()
 	if took := time.Since(begun); took > limit {
-		t.Errorf("it took %s", took)
+		t.Errorf("the failure took %s, want at most %s", took, limit)
 	}
 	if err == nil || !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "\n") {
-		t.Fatalf("error is %v, want one line with %q", err, text)
+		t.Fatalf("error = %v, want one line with %q", err, text)
 	}
 	var got []error
 	for _, k := range kindsOfErrors {
@@ -42,11 +43,11 @@ func wantFailure(t *testing.T, begun time.Time, err, kind error, text string) {
 		}
 	}
 	if want := slices.DeleteFunc([]error{kind}, func(e error) bool { return e == nil }); !slices.Equal(got, want) {
-		t.Errorf("error %v is of the kinds %v, want %v", err, got, want)
+		t.Errorf("kinds of error %v = %v, want %v", err, got, want)
 	}
 }
 
-// talk accepts connections and writes the same to each, whatever it asks.
+// talk accepts connections and writes the same text to each.
 func talk(t *testing.T, say string, hang bool) string {
 	t.Helper()
 	listener := listen(t)
@@ -59,7 +60,7 @@ func talk(t *testing.T, say string, hang bool) string {
 			if err != nil {
 				break
 			}
-			// A server that closes before it has read makes the kernel drop what it wrote.
+			// If a server closes a connection with unread data, the kernel drops the written data.
 			buffer := make([]byte, 64<<10)
 			_, _ = conn.Read(buffer)
 			_, _ = io.WriteString(conn, say)
@@ -76,7 +77,7 @@ func talk(t *testing.T, say string, hang bool) string {
 	return listener.Addr().String()
 }
 
-// closed is an address at which nothing listens.
+// closed returns an address without a listener.
 func closed(t *testing.T) string {
 	t.Helper()
 	listener := listen(t)
@@ -86,7 +87,7 @@ func closed(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// certificates gives httptest's own, for both kinds of server, and the authority that signed it.
+// certificates returns the configurations of servers and clients for httptest's own certificate.
 func certificates(t *testing.T) (server *tls.Config, trust *tls.Config) {
 	t.Helper()
 	s := httptest.NewTLSServer(http.NotFoundHandler())
@@ -96,7 +97,7 @@ func certificates(t *testing.T) (server *tls.Config, trust *tls.Config) {
 	return &tls.Config{Certificates: s.TLS.Certificates, NextProtos: []string{"h2"}}, &tls.Config{RootCAs: roots}
 }
 
-// Whatever is wrong with a server, the error says so, in bounded time.
+// Calls to a broken server return a specific error within a limited time.
 func TestBrokenServers(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 	serverTLS, trust := certificates(t)
@@ -125,22 +126,22 @@ func TestBrokenServers(t *testing.T) {
 		"gRPC: garbage":                     {talk(t, strings.Repeat("garbage\x00", 40), false), nil, ErrUnreachable, "its query service"},
 		"gRPC: accepts and closes":          {talk(t, "", false), nil, ErrUnreachable, "its query service"},
 		"gRPC: accepts and hangs":           {talk(t, "", true), nil, ErrUnreachable, "its query service"},
-		"gRPC: TLS against none":            {plain, []Option{WithTLS(trust)}, ErrUnreachable, "speaks no TLS"},
-		"gRPC: none against TLS":            {secure.Addr().String(), nil, ErrUnreachable, "wants TLS"},
+		"gRPC: TLS against none":            {plain, []Option{WithTLS(trust)}, ErrUnreachable, "does not use TLS"},
+		"gRPC: none against TLS":            {secure.Addr().String(), nil, ErrUnreachable, "requires TLS"},
 		"gRPC: an unknown authority":        {"grpcs://" + secure.Addr().String(), nil, ErrUnreachable, "is not trusted"},
-		"HTTP: another web server":          {"http://" + talk(t, head+"\r\n<html>Welcome</html>", false), nil, ErrUnreachable, `not Jaeger's query API: "<html>Welcome</html>"`},
+		"HTTP: another web server":          {"http://" + talk(t, head+"\r\n<html>Welcome</html>", false), nil, ErrUnreachable, `not a response of Jaeger's query API: "<html>Welcome</html>"`},
 		"HTTP: a wrong base path":           {plainHTTP.URL + "/jaeger", nil, ErrUnreachable, "base path"},
 		"HTTP: garbage":                     {"http://" + talk(t, strings.Repeat("garbage\x00", 40), false), nil, ErrUnreachable, "malformed"},
 		"HTTP: accepts and closes":          {"http://" + talk(t, "", false), nil, ErrUnreachable, "EOF"},
-		"HTTP: a gRPC server":               {"http://" + plain, nil, ErrUnreachable, "leave http:// out"},
-		"HTTP: TLS against none":            {strings.Replace(plainHTTP.URL, "http:", "https:", 1), nil, ErrUnreachable, "speaks no TLS"},
-		"HTTP: none against TLS":            {strings.Replace(secureHTTP.URL, "https:", "http:", 1), nil, ErrUnreachable, "wants TLS"},
+		"HTTP: a gRPC server":               {"http://" + plain, nil, ErrUnreachable, "omit http://"},
+		"HTTP: TLS against none":            {strings.Replace(plainHTTP.URL, "http:", "https:", 1), nil, ErrUnreachable, "does not use TLS"},
+		"HTTP: none against TLS":            {strings.Replace(secureHTTP.URL, "https:", "http:", 1), nil, ErrUnreachable, "requires TLS"},
 		"HTTP: an unknown authority":        {secureHTTP.URL, nil, ErrUnreachable, "is not trusted"},
 		"HTTP: stops in the body":           {"http://" + talk(t, head+"Content-Length: 1000\r\n\r\n{\"serv", false), nil, ErrTruncated, "after 6 bytes"},
 		"HTTP: stops in a chunk":            {"http://" + talk(t, head+"Transfer-Encoding: chunked\r\n\r\n6\r\n{\"serv\r\n", false), nil, ErrTruncated, "after 6 bytes"},
-		"HTTP: ends within the JSON":        {"http://" + talk(t, head+"Content-Length: 6\r\n\r\n{\"serv", false), nil, ErrTruncated, "within its JSON"},
+		"HTTP: ends within the JSON":        {"http://" + talk(t, head+"Content-Length: 6\r\n\r\n{\"serv", false), nil, ErrTruncated, "incomplete JSON"},
 		"HTTP: an empty answer":             {"http://" + talk(t, head+"Content-Length: 0\r\n\r\n", false), nil, ErrTruncated, "after 0 bytes"},
-		"HTTP: JSON of another shape":       {"http://" + talk(t, head+"\r\n{\"services\":{}}", false), nil, nil, "decoding the answer"},
+		"HTTP: JSON of another shape":       {"http://" + talk(t, head+"\r\n{\"services\":{}}", false), nil, nil, "decoding the response"},
 		"HTTP: more than the limit":         {plainHTTP.URL, []Option{WithMaxSize(10)}, ErrTruncated, "more than 10 bytes"},
 		"gRPC: a message beyond the limit":  {plain, []Option{WithMaxSize(2)}, ErrTruncated, "size limit"},
 		"HTTP: sends to a page to log in":   {"http://" + talk(t, "HTTP/1.1 302 Found\r\nLocation: https://example.com/login\r\n\r\n", false), nil, ErrUnreachable, "example.com/login"},
@@ -154,10 +155,10 @@ func TestBrokenServers(t *testing.T) {
 			services, err := dial(t, test.address, test.options...).Services(t.Context())
 			wantFailure(t, begun, err, test.want, test.text)
 			if failure := (*Error)(nil); !errors.As(err, &failure) || failure.Endpoint != test.address || failure.Doing != "listing services" {
-				t.Errorf("error is %#v", err)
+				t.Errorf("error = %#v", err)
 			}
 			if services != nil {
-				t.Errorf("services %v beside the error", services)
+				t.Errorf("services = %v, want none with an error", services)
 			}
 		})
 	}
@@ -166,12 +167,12 @@ func TestBrokenServers(t *testing.T) {
 		"HTTP": dial(t, secureHTTP.URL, WithTLS(trust)),
 	} {
 		if services, err := client.Services(t.Context()); err != nil || len(services) != 1 {
-			t.Errorf("%s with the right authority gives %v, %v", name, services, err)
+			t.Errorf("Services with the right authority over %s = %v, %v", name, services, err)
 		}
 	}
 }
 
-// Every call gives the kind that the server's answer stands for.
+// The kind of an error corresponds to the response of the server.
 func TestRefusals(t *testing.T) {
 	grpcCodes := map[codes.Code]error{
 		codes.Unauthenticated: ErrUnauthorized, codes.PermissionDenied: ErrUnauthorized, codes.NotFound: ErrNotFound,
@@ -202,20 +203,20 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Jaeger refuses searches that are deeper than its memory, with an error of no particular kind.
+// Jaeger refuses searches with a limit above the capacity of its memory. The error has no kind.
 func TestSearchDepth(t *testing.T) {
-	const words = "search depth must be greater than 0 and less than max traces"
-	overGRPC := start(t, &server{fail: status.Error(codes.Internal, words)})
+	const message = "search depth must be greater than 0 and less than max traces"
+	overGRPC := start(t, &server{fail: status.Error(codes.Internal, message)})
 	overHTTP := startHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, `{"error":{"httpCode":500,"message":"`+words+`"}}`, http.StatusInternalServerError)
+		http.Error(w, `{"error":{"httpCode":500,"message":"`+message+`"}}`, http.StatusInternalServerError)
 	}))
 	for _, client := range []*Client{overGRPC, overHTTP} {
 		_, err := client.FindTraces(t.Context(), Query{Service: "demo", Limit: 1 << 30})
-		wantFailure(t, time.Now(), err, nil, "ask for fewer")
+		wantFailure(t, time.Now(), err, nil, "request fewer")
 	}
 }
 
-// A stream over HTTP may fail behind its first results.
+// A stream over HTTP can fail after its first results.
 func TestStreamedAnswers(t *testing.T) {
 	first, err := traceOf(modelSpan(1, 0, "a"), modelSpan(2, 1, "b")).JSON()
 	if err != nil {
@@ -239,9 +240,9 @@ func TestStreamedAnswers(t *testing.T) {
 		text string
 	}{
 		one + "\n" + `{"error":{"httpCode":500,"message":"disk"}}`: {ErrTruncated, "disk"},
-		one + "\n" + two[:100]: {ErrTruncated, "within its JSON"},
-		one + "\n}":            {nil, "decoding the answer"},
-		`{"result":{}}`:        {ErrNotFound, "no span of it"},
+		one + "\n" + two[:100]: {ErrTruncated, "incomplete JSON"},
+		one + "\n}":            {nil, "decoding the response"},
+		`{"result":{}}`:        {ErrNotFound, "no span of the trace"},
 		`{}`:                   {nil, "neither a result nor an error"},
 		`{"result":{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz"}]}]}]}}`: {nil, "decoding OTLP JSON"},
 	} {
@@ -257,15 +258,15 @@ func TestAddresses(t *testing.T) {
 		"http://host:1": {secure}, "grpc://host:1": {secure}, "grpcs://host": nil, "http://a b": nil, "unix:///socket": nil,
 	} {
 		if _, err := Dial(address, options...); err == nil || !strings.Contains(err.Error(), "Jaeger at \""+address) {
-			t.Errorf("%q gives %v, want an error that names it", address, err)
+			t.Errorf("Dial(%q) = %v, want an error with the address", address, err)
 		}
 		if _, err := DialOTLP(address, options...); err == nil {
-			t.Errorf("%q is taken for a receiver", address)
+			t.Errorf("DialOTLP(%q) = nil, want an error", address)
 		}
 	}
 }
 
-// Over HTTP, too, a cancelled call is the caller's doing.
+// A cancelled call over HTTP returns the error of the context.
 func TestCancelledHTTP(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	client := startHTTP(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }))
@@ -273,7 +274,7 @@ func TestCancelledHTTP(t *testing.T) {
 	_, err := client.GetTrace(ctx, testTraceID)
 	wantFailure(t, begun, err, nil, "context canceled")
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("error is %v", err)
+		t.Errorf("error = %v, want context.Canceled without a kind", err)
 	}
 }
 
@@ -300,7 +301,7 @@ func TestCredentialsAreSent(t *testing.T) {
 	}
 }
 
-// The limit bounds the whole answer, not only one of its messages.
+// The limit applies to the whole response, not only to each message.
 func TestWholeAnswerIsBounded(t *testing.T) {
 	s := &server{}
 	var spans []model.Span

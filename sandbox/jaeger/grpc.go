@@ -77,17 +77,17 @@ func (t *grpcTransport) operations(ctx context.Context, service string) ([]Opera
 	return operations, nil
 }
 
-// kindName is spantree's name of what Jaeger calls a kind.
+// kindName converts Jaeger's name of a span kind to spantree's.
 func kindName(kind string) string { return cmp.Or(strings.ToUpper(kind), spantree.KindInternal) }
 
-// chunks is what the streams of both calls have in common.
+// chunks is the common interface of the streams of both calls.
 type chunks interface {
 	Recv() (*api_v2.SpansResponseChunk, error)
 }
 
-// stream makes a call and collects its spans. It gives either all or an error.
+// stream calls Jaeger and collects the spans. It returns either all spans or an error.
 func (t *grpcTransport) stream(ctx context.Context, open func(context.Context) (chunks, error)) (ptrace.Traces, error) {
-	// The end of this context also frees the stream where it is left early.
+	// Cancelling this context also releases the stream after an early return.
 	ctx, cancel := context.WithCancel(t.authorized(ctx))
 	defer cancel()
 	stream, err := open(ctx)
@@ -110,11 +110,11 @@ func (t *grpcTransport) stream(ctx context.Context, open func(context.Context) (
 	}
 }
 
-func tooLarge(limit int) error { return fmt.Errorf("it has more than %d bytes", limit) }
+func tooLarge(limit int) error { return fmt.Errorf("response has more than %d bytes", limit) }
 
-// classify tells what an error of gRPC stands for. Begun says that a part of the
-// answer had come; unreachable is the remedy where nobody answers.
-func classify(err error, begun bool, unreachable string) error {
+// classify converts an error of gRPC. partial is true if a part of the response has arrived.
+// unreachable is the remedy if the server is not reachable.
+func classify(err error, partial bool, unreachable string) error {
 	text := err.Error()
 	failure := &Error{Err: err}
 	switch code := status.Code(err); {
@@ -124,7 +124,7 @@ func classify(err error, begun bool, unreachable string) error {
 		failure.Kind, failure.Remedy = ErrUnauthorized, remedyUnauthorized
 	case code == codes.ResourceExhausted && strings.Contains(text, "larger than max"):
 		failure.Kind, failure.Remedy = ErrTruncated, remedySize
-	case begun:
+	case partial:
 		failure.Kind = ErrTruncated
 	case code == codes.Unavailable, code == codes.DeadlineExceeded, code == codes.Unimplemented,
 		// A server that speaks HTTP/2, but not gRPC.

@@ -42,7 +42,7 @@ func (t *httpTransport) search(ctx context.Context, q Query, depth int) (ptrace.
 		add("query.start_time_max", q.To.UTC().Format(time.RFC3339Nano)).
 		add("query.search_depth", strconv.Itoa(depth)).
 		add("query.raw_traces", "true")
-	p["query.num_traces"] = p["query.search_depth"] // Its name up to v2.13.
+	p["query.num_traces"] = p["query.search_depth"] // The name up to v2.13.
 	if q.Operation != "" {
 		p.add("query.operation_name", q.Operation)
 	}
@@ -62,11 +62,11 @@ func (t *httpTransport) search(ctx context.Context, q Query, depth int) (ptrace.
 	return t.traces(ctx, p, "traces")
 }
 
-// parameters are those of a query string, one value each.
+// parameters are the parameters of a query string, with one value each.
 type parameters map[string]string
 
-// add sets a parameter by both of its names: Jaeger went from snake_case to
-// camelCase, and takes either or the first alone.
+// add sets a parameter with both of its names. Old versions of Jaeger accept only snake_case, and
+// new versions also accept camelCase.
 func (p parameters) add(name, value string) parameters {
 	words := strings.Split(name, "_")
 	for i, word := range words[1:] {
@@ -100,7 +100,7 @@ func (t *httpTransport) operations(ctx context.Context, service string) ([]Opera
 	return operations, nil
 }
 
-// object reads an answer that is one JSON object.
+// object reads a response that is one JSON object.
 func (t *httpTransport) object(ctx context.Context, into any, p parameters, path ...string) error {
 	body, err := t.get(ctx, p, path...)
 	if err != nil {
@@ -109,7 +109,7 @@ func (t *httpTransport) object(ctx context.Context, into any, p parameters, path
 	return malformed(body, json.Unmarshal(body, into))
 }
 
-// envelope is what Jaeger sends spans in: one, or one after the other.
+// envelope wraps spans in a response, which contains one or more envelopes.
 type envelope struct {
 	Result json.RawMessage `json:"result"`
 	Error  *struct {
@@ -131,10 +131,10 @@ func (t *httpTransport) traces(ctx context.Context, p parameters, path ...string
 		}
 		switch {
 		case answer.Error != nil:
-			// The status was sent before it failed.
-			return &Error{Kind: ErrTruncated, Err: fmt.Errorf("it stopped: %s", answer.Error.Message)}
+			// Jaeger had already sent the status when it failed.
+			return &Error{Kind: ErrTruncated, Err: fmt.Errorf("the response stopped: %s", answer.Error.Message)}
 		case len(answer.Result) == 0:
-			return errors.New("it has neither a result nor an error")
+			return errors.New("the response has neither a result nor an error")
 		}
 		traces, err := unmarshalTraces(answer.Result)
 		if err != nil {
@@ -149,8 +149,7 @@ func (t *httpTransport) traces(ctx context.Context, p parameters, path ...string
 	return all, malformed(body, err)
 }
 
-// get makes a call and gives its whole body, or an error of the kind that the
-// status stands for.
+// get sends a request and returns the complete body, or an error with the kind of the status.
 func (t *httpTransport) get(ctx context.Context, p parameters, path ...string) ([]byte, error) {
 	target := t.base.JoinPath(append([]string{"api", "v3"}, path...)...)
 	target.RawQuery = p.encode()
@@ -183,36 +182,36 @@ func (p parameters) encode() string {
 	return values.Encode()
 }
 
-// unanswered is the error of a request that got no answer.
+// unanswered returns the error of a request without a response.
 func unanswered(err error, remedy string) error {
-	// Its text repeats the address, with all parameters.
+	// The message of a url.Error contains the address with all parameters.
 	if outer := (*url.Error)(nil); errors.As(err, &outer) {
 		err = outer.Err
 	}
 	return &Error{Kind: ErrUnreachable, Err: err, Remedy: tlsRemedy(err, remedy)}
 }
 
-// readBody gives everything or an error.
+// readBody returns the complete body or an error.
 func readBody(from io.Reader, limit int) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(from, int64(limit)+1))
 	switch {
 	case len(body) > limit:
 		return nil, &Error{Kind: ErrTruncated, Err: tooLarge(limit), Remedy: remedySize}
 	case err != nil && len(body) == 0:
-		return nil, &Error{Kind: ErrUnreachable, Err: fmt.Errorf("no answer followed the header: %w", err)}
+		return nil, &Error{Kind: ErrUnreachable, Err: fmt.Errorf("the response ended after its header: %w", err)}
 	case err != nil:
-		return nil, &Error{Kind: ErrTruncated, Err: fmt.Errorf("the answer ended after %d bytes: %w", len(body), err)}
+		return nil, &Error{Kind: ErrTruncated, Err: fmt.Errorf("the response ended after %d bytes: %w", len(body), err)}
 	}
 	return body, nil
 }
 
-// refused is the error of an answer that isn't 200.
+// refused returns the error of a response with another status than 200.
 func refused(response *http.Response, body []byte, remedy string) error {
 	var answer envelope
 	fromJaeger := json.Unmarshal(body, &answer) == nil && answer.Error != nil
-	failure := &Error{Err: fmt.Errorf("it answers %s: %s", response.Status, excerpt(body))}
+	failure := &Error{Err: fmt.Errorf("the server returned %s: %s", response.Status, excerpt(body))}
 	if fromJaeger {
-		failure.Err = fmt.Errorf("it answers %s: %s", response.Status, answer.Error.Message)
+		failure.Err = fmt.Errorf("the server returned %s: %s", response.Status, answer.Error.Message)
 	}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
@@ -223,7 +222,7 @@ func refused(response *http.Response, body []byte, remedy string) error {
 		failure.Kind, failure.Remedy = ErrUnreachable, remedyWantsTLS
 	case code >= 300 && code < 400:
 		failure.Kind, failure.Remedy = ErrUnreachable, remedy
-		failure.Err = fmt.Errorf("it answers %s to %s: to log in, or Jaeger is there", response.Status, response.Header.Get("Location"))
+		failure.Err = fmt.Errorf("the server returned %s to %s, a login page or another address of Jaeger", response.Status, response.Header.Get("Location"))
 	case code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout,
 		code == http.StatusNotFound, code == http.StatusMethodNotAllowed:
 		failure.Kind, failure.Remedy = ErrUnreachable, remedy
@@ -233,7 +232,7 @@ func refused(response *http.Response, body []byte, remedy string) error {
 	return failure
 }
 
-// malformed is the error of an answer with status 200 that can't be decoded.
+// malformed returns the error of a response with status 200 that cannot be decoded.
 func malformed(body []byte, err error) error {
 	var known *Error
 	syntax := (*json.SyntaxError)(nil)
@@ -241,14 +240,14 @@ func malformed(body []byte, err error) error {
 	case err == nil, errors.As(err, &known):
 		return err
 	case !strings.HasPrefix(strings.TrimSpace(string(body[:min(len(body), 64)])), "{") && len(body) > 0:
-		return &Error{Kind: ErrUnreachable, Err: fmt.Errorf("what answers is not Jaeger's query API: %s", excerpt(body)), Remedy: remedyHTTP}
+		return &Error{Kind: ErrUnreachable, Err: fmt.Errorf("not a response of Jaeger's query API: %s", excerpt(body)), Remedy: remedyHTTP}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
-		return &Error{Kind: ErrTruncated, Err: fmt.Errorf("the answer ends within its JSON, after %d bytes", len(body))}
+		return &Error{Kind: ErrTruncated, Err: fmt.Errorf("incomplete JSON in the response, after %d bytes", len(body))}
 	}
-	return &Error{Err: fmt.Errorf("decoding the answer: %w", err)}
+	return &Error{Err: fmt.Errorf("decoding the response: %w", err)}
 }
 
-// excerpt is the beginning of a text, in one line.
+// excerpt returns the start of a text in one line.
 func excerpt(text []byte) string {
 	const enough = 100
 	line := strings.Join(strings.Fields(strings.ToValidUTF8(string(text[:min(len(text), 4*enough)]), "?")), " ")

@@ -14,7 +14,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// searching is an api_v3 that gives the same traces for every search, as Jaeger up to v2.13 does for tags.
+// searching is an api_v3 that returns the same traces for every search, as Jaeger up to v2.13 does
+// for tags.
 type searching struct {
 	t      *testing.T
 	traces []Trace
@@ -34,7 +35,7 @@ func (s *searching) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(`{"result":` + string(data) + `}`))
 }
 
-// tracesWith makes a trace for each set of tags.
+// tracesWith returns a trace for each set of tags.
 func tracesWith(tags ...[]model.KeyValue) []Trace {
 	var traces []Trace
 	for i, set := range tags {
@@ -90,24 +91,24 @@ func TestFindTracesOverHTTP(t *testing.T) {
 		}
 	}
 
-	// Jaeger gave as many as it was asked for: others with the tag may be behind them.
+	// Jaeger returned as many traces as requested, so there can be more with the tag.
 	traces, err := client.FindTraces(t.Context(), Query{Service: "demo", Tags: map[string]string{"user": "y"}, Limit: 2})
 	if !errors.Is(err, ErrTruncated) || len(traces) != 1 {
 		t.Errorf("%d traces, %v; want 1 and ErrTruncated", len(traces), err)
 	}
-	// None is no error.
+	// An empty result is valid.
 	if traces, err := startHTTP(t, gateway{}).FindTraces(t.Context(), Query{Service: "demo"}); err != nil || len(traces) != 0 {
 		t.Errorf("%d traces, %v; want none", len(traces), err)
 	}
 }
 
-func TestQueriesThatCanNotBe(t *testing.T) {
+func TestInvalidQueries(t *testing.T) {
 	now := time.Now()
 	for want, q := range map[string]Query{
-		"no service is named":           {},
-		"before it begins":              {Service: "a", From: now, To: now.Add(-time.Second)},
-		"durations from 2s to 1s":       {Service: "a", MinDuration: 2 * time.Second, MaxDuration: time.Second},
-		"durations from -1ns to 0s are": {Service: "a", MinDuration: -1},
+		"service is empty":                         {},
+		"before it starts":                         {Service: "a", From: now, To: now.Add(-time.Second)},
+		"invalid range of durations from 2s to 1s": {Service: "a", MinDuration: 2 * time.Second, MaxDuration: time.Second},
+		"durations from -1ns to 0s":                {Service: "a", MinDuration: -1},
 	} {
 		_, err := startHTTP(t, gateway{}).FindTraces(t.Context(), q)
 		wantFailure(t, now, err, nil, want)
@@ -133,7 +134,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-// A base path is kept, and a trace id is sent in full.
+// The client preserves a base path and sends complete trace ids.
 func TestPaths(t *testing.T) {
 	var path string
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -151,7 +152,7 @@ func TestPaths(t *testing.T) {
 		path = ""
 		_, err := below.GetTrace(t.Context(), id)
 		if wantFailure(t, time.Now(), err, nil, "id"); path != "" {
-			t.Errorf("Jaeger was asked for trace %q", id)
+			t.Errorf("requested trace id = %q", id)
 		}
 	}
 }

@@ -12,31 +12,35 @@ import (
 )
 
 const (
-	// maxServices is how many services a search for an object or for a writer covers: Jaeger searches one at a time.
+	// maxServices is the maximum number of services in a search for an object or a writer, because
+	// Jaeger searches one service at a time.
 	maxServices = 64
-	// writtenBefore is how long before the first span of its continuation the trace of a writer may have begun.
+	// writtenBefore is the maximum time between the start of a writer's trace and the first span of
+	// its continuation.
 	writtenBefore = 24 * time.Hour
 )
 
-// Searcher is a [Reader] that can also search. A [Client] is one.
+// Searcher is a [Reader] that can also search. [Client] implements it.
 type Searcher interface {
 	Reader
 	FindTraces(ctx context.Context, q Query) ([]Trace, error)
 }
 
-// FindCurrent returns the current trace of an object as [ReadTree] does: the one in which its present generation is reconciled. It is,
-// in this order,
+// FindCurrent returns the current trace of an object with its continuations, like [ReadTree]. The
+// current trace is the trace in which the current generation is reconciled. FindCurrent tries, in
+// this order:
 //
-//   - the trace of the object's annotation, if a span there is about the present generation. The span of a webhook does not count: the
-//     server may have stored an update unchanged, and then nothing follows it;
+//   - the trace in the object's annotation, if it has a span about the current generation. The span
+//     of a webhook does not count, because no reconcile follows if the update changed nothing;
 //   - the trace of [Continuation];
-//   - the trace with the latest reconcile of the present generation, in any service;
+//   - the trace with the latest reconcile of the current generation, in any service;
 //   - without an annotation, the trace with the latest reconcile of the object;
-//   - the trace of the annotation.
+//   - the trace in the annotation.
 //
-// If another process began the change, the tree is that of [Origin]. Known reports whether the trace has a span about the present
-// generation; if not, a later call may find another trace. The error is [ErrNotFound] if there is no trace. Then the trace has no
-// spans, but the id of the annotation.
+// If another process started the change, FindCurrent returns the tree of [Origin]. known is true if
+// the trace has a span about the current generation; if not, a later call can find another trace.
+// If there is no trace, FindCurrent returns [ErrNotFound] and a trace without spans, with the id in
+// the annotation.
 func FindCurrent(ctx context.Context, from Searcher, object metav1.Object) (tree Trace, known bool, err error) {
 	o := wanted{string(object.GetUID()), object.GetGeneration(), object.GetCreationTimestamp().Time}
 	annotated, err := o.annotated(ctx, from, object)
@@ -61,14 +65,14 @@ func FindCurrent(ctx context.Context, from Searcher, object metav1.Object) (tree
 	return tree, known, err
 }
 
-// wanted is the generation of an object that a search is for. A generation of 0 is any.
+// wanted is the generation of an object to search for. Generation 0 means any.
 type wanted struct {
 	uid        string
 	generation int64
 	created    time.Time
 }
 
-// tags are the attributes of spans about the generation.
+// tags returns the attributes of spans about the generation.
 func (o wanted) tags() map[string]string {
 	tags := map[string]string{attributeUID: o.uid}
 	if o.generation > 0 {
@@ -77,11 +81,12 @@ func (o wanted) tags() map[string]string {
 	return tags
 }
 
-// annotated reads the trace of the object's annotation. It has no spans if Jaeger has none, and no id if there is no annotation.
+// annotated reads the trace of the object's annotation. It has no spans if Jaeger has none, and no
+// id if there is no annotation.
 func (o wanted) annotated(ctx context.Context, from Reader, object metav1.Object) (Trace, error) {
 	traceID, _, err := TraceIDOf(object.GetAnnotations())
 	if err != nil {
-		return Trace{}, nil //nolint:nilerr // An object without a context is searched for.
+		return Trace{}, nil //nolint:nilerr // Without a context, the caller searches for the object.
 	}
 	trace, err := from.GetTrace(ctx, traceID)
 	if errors.Is(err, ErrNotFound) {
@@ -91,7 +96,7 @@ func (o wanted) annotated(ctx context.Context, from Reader, object metav1.Object
 	return trace, err
 }
 
-// find reads the trace of the generation, without regard to the annotation.
+// find reads the trace of the generation and ignores the annotation.
 func (o wanted) find(ctx context.Context, from Searcher, anyGeneration bool) (Trace, error) {
 	if o.generation > 0 {
 		trace, err := from.GetTrace(ctx, Continuation(o.uid, o.generation))
@@ -113,7 +118,8 @@ func (o wanted) find(ctx context.Context, from Searcher, anyGeneration bool) (Tr
 	return from.GetTrace(ctx, id)
 }
 
-// newest returns the id of the trace with the latest reconcile, or else with the latest other span; empty if there is none.
+// newest returns the id of the trace with the latest reconcile or, if there is none, with the
+// latest other span. It returns "" if there are no spans.
 func (o wanted) newest(ctx context.Context, from Searcher) (id string, err error) {
 	q := Query{Tags: o.tags()}
 	if !o.created.IsZero() {
@@ -133,10 +139,10 @@ func (o wanted) newest(ctx context.Context, from Searcher) (id string, err error
 	return id, err
 }
 
-// Origin returns the trace in which the change began that a trace reacts to: the trace itself, unless it continues the write of a
-// generation of an object and Jaeger has the span of that write, which other services may have sent. Then it is the
-// trace of that span, or the origin of that one, and so on, through at most [MaxTraces]. A span that started after the trace by more
-// than [ClockSkew] is not its cause.
+// Origin returns the trace in which the change started that caused a trace. This is the trace
+// itself, unless it continues a write of a generation and Jaeger has the span of that write,
+// possibly from another service. Then it is the origin of the trace of that span, through at most
+// [MaxTraces]. A span that started more than [ClockSkew] after the trace is not its cause.
 func Origin(ctx context.Context, from Searcher, trace Trace) (Trace, error) {
 	seen := map[string]bool{}
 	for range MaxTraces {
@@ -149,7 +155,7 @@ func Origin(ctx context.Context, from Searcher, trace Trace) (Trace, error) {
 			break
 		}
 		earlier, err := from.GetTrace(ctx, before)
-		if errors.Is(err, ErrNotFound) { // Jaeger has dropped it since.
+		if errors.Is(err, ErrNotFound) { // Jaeger has dropped the trace.
 			break
 		}
 		if err != nil {
@@ -160,19 +166,19 @@ func Origin(ctx context.Context, from Searcher, trace Trace) (Trace, error) {
 	return trace, nil
 }
 
-// writtenIn returns the id of the trace that this one continues; empty if there is none.
+// writtenIn returns the id of the trace that t continues, or "".
 func (t Trace) writtenIn(ctx context.Context, from Searcher) (traceID string, err error) {
 	o, continues := t.continues()
 	if !continues {
 		return "", nil
 	}
-	begun := t.begin()
-	q := Query{From: begun.Add(-writtenBefore), Tags: o.tags()}
+	start := t.start()
+	q := Query{From: start.Add(-writtenBefore), Tags: o.tags()}
 	written := Continuation(o.uid, o.generation)
 	var first time.Time
 	err = searchAll(ctx, from, q, func(found Trace) {
 		for _, w := range writers(found.elements) {
-			if w.traceID == t.ID || w.continuation != written || w.start.After(begun.Add(ClockSkew)) || traceID != "" && !w.start.Before(first) {
+			if w.traceID == t.ID || w.continuation != written || w.start.After(start.Add(ClockSkew)) || traceID != "" && !w.start.Before(first) {
 				continue
 			}
 			traceID, first = w.traceID, w.start
@@ -181,7 +187,8 @@ func (t Trace) writtenIn(ctx context.Context, from Searcher) (traceID string, er
 	return traceID, err
 }
 
-// continues returns the generation whose continuation the trace is, or which a webhook admitted at its root.
+// continues returns the generation that the trace continues: the generation whose [Continuation] is
+// its id, or which a webhook admitted at its root.
 func (t Trace) continues() (o wanted, ok bool) {
 	for _, e := range t.elements {
 		if uid, generation, known := e.object(); known && Continuation(uid, generation) == t.ID {
@@ -191,8 +198,8 @@ func (t Trace) continues() (o wanted, ok bool) {
 	return t.admitted()
 }
 
-// begin returns when the first span started.
-func (t Trace) begin() time.Time {
+// start returns the start of the earliest span.
+func (t Trace) start() time.Time {
 	var first time.Time
 	for _, e := range t.elements {
 		if start := e.span.StartTimestamp().AsTime(); first.IsZero() || start.Before(first) {
@@ -202,7 +209,7 @@ func (t Trace) begin() time.Time {
 	return first
 }
 
-// reacts reports whether the trace has a span about the generation, other than a webhook's.
+// reacts reports whether the trace has a span about the generation that is not a webhook's.
 func (t Trace) reacts(o wanted) bool {
 	for _, e := range t.elements {
 		if e.reactsTo(o) {
@@ -219,11 +226,11 @@ func (e element) reactsTo(o wanted) bool {
 	return o.generation == 0 || e.has(attributeGeneration, strconv.FormatInt(o.generation, 10))
 }
 
-// isServer reports whether the span is a webhook's, and isConsumer whether it is a reconcile.
+// isServer reports whether the span is a webhook call, and isConsumer whether it is a reconcile.
 func (e element) isServer() bool   { return e.span.Kind() == ptrace.SpanKindServer }
 func (e element) isConsumer() bool { return e.span.Kind() == ptrace.SpanKindConsumer }
 
-// searchAll searches every service and visits the traces that it finds. A search that has more results than its limit is not an error.
+// searchAll searches every service and visits the found traces. It ignores the limit of a search.
 func searchAll(ctx context.Context, from Searcher, q Query, visit func(Trace)) error {
 	services, err := from.Services(ctx)
 	if err != nil {

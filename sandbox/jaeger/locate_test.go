@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// object is a generation as the API server has it. An empty trace is no annotation.
+// object returns an object with a generation and, unless trace is empty, an annotation.
 func object(g generation, trace string) metav1.Object {
 	o := &metav1.ObjectMeta{UID: types.UID(g.uid), Generation: g.number, CreationTimestamp: metav1.NewTime(time.Unix(1000, 0))}
 	if trace != "" {
@@ -24,7 +24,8 @@ var (
 	loneID                 = traceID(lone).String()
 )
 
-// admit is a webhook's span, which names the object, and in versions to come perhaps its generation.
+// admit is a webhook's span, which names the object, and in versions to come perhaps its
+// generation.
 func admit(trace model.TraceID, at time.Duration, g generation) model.Span {
 	return placed(trace, 1, 0, "admit", at, g.tags(model.String("span.kind", "server"))...)
 }
@@ -80,14 +81,14 @@ func TestFindCurrent(t *testing.T) {
 			},
 			object(childA, loneID), "reconcile owner in bbbb\n  update child-a\n    admit in aaaa\n      reconcile child-a\n", true,
 		},
-		"a writer whose trace another process began": {
+		"a writer whose trace another process started": {
 			[]model.Span{
 				writes(inProcess, 1, 0, 0, head), sentBy("other", reconcile(head.traceID(), 1, 0, ms, head)), sentBy("other", writes(head.traceID(), 2, 1, 2*ms, childA)),
 				sentBy("third", reconcile(childA.traceID(), 2, 0, 3*ms, childA)),
 			},
 			object(childA, ""), "update head in bbbb\n  reconcile head in " + head.id()[:4] + "\n    update child-a\n      reconcile child-a in " + a + "\n", true,
 		},
-		"the half that the operator's own update began": {
+		"the half that the operator's own update started": {
 			[]model.Span{admit(lone, 0, childA), reconcile(lone, 2, 1, ms, childA), writes(lone, 3, 2, 2*ms, second), reconcile(second.traceID(), 1, 0, 3*ms, second)},
 			object(second, loneID), "admit in aaaa\n  reconcile child-a\n    update child-a\n      reconcile child-a in " + second.id()[:4] + "\n", true,
 		},

@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// Tags in which Jaeger's own model keeps what OpenTelemetry has fields for.
+// Tags in which Jaeger's model stores fields of OpenTelemetry.
 const (
 	tagKind          = "span.kind"
 	tagError         = "error"
@@ -25,9 +25,9 @@ const (
 	attributeService = "service.name"
 )
 
-// fromModel converts spans of api_v2 to OpenTelemetry's model. What Jaeger keeps
-// as tags goes back to where it came from: the kind, the status, the scope, the
-// trace state, the names of events.
+// fromModel converts spans of api_v2 to OpenTelemetry's model. It moves values that Jaeger stores
+// as tags back to their fields: the kind, the status, the scope, the trace state and the names of
+// events.
 func fromModel(spans []model.Span) ptrace.Traces {
 	traces := ptrace.NewTraces()
 	resources := map[*model.Process]ptrace.ResourceSpans{}
@@ -106,9 +106,9 @@ func fillTag(to ptrace.Span, tag model.KeyValue) {
 	}
 }
 
-// fillReferences tells the parent from the links. The parent is the first
-// CHILD_OF within the trace; everything else is a link, a FOLLOWS_FROM within the
-// trace too, which Jaeger's UI shows as a parent where there is no other.
+// fillReferences sets the parent and the links. The parent is the first CHILD_OF reference within
+// the trace. All other references are links, including FOLLOWS_FROM within the trace, which
+// Jaeger's UI shows as a parent if there is no other.
 func fillReferences(to ptrace.Span, from model.Span) {
 	for _, ref := range from.References {
 		if to.ParentSpanID().IsEmpty() && ref.RefType == model.ChildOf && ref.TraceID == from.TraceID {
@@ -136,7 +136,7 @@ func putValue(to pcommon.Map, tag model.KeyValue) {
 	}
 }
 
-// stringTag gives the first of the tags that is there.
+// stringTag returns the value of the first existing tag.
 func stringTag(tags model.KeyValues, keys ...string) string {
 	for _, key := range keys {
 		if tag, found := tags.FindByKey(key); found {

@@ -12,15 +12,14 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// element is a span with what it was sent in. It refers to the traces that it
-// was taken from.
+// element is a span with its resource and scope. It refers to the traces that contain it.
 type element struct {
 	resource ptrace.ResourceSpans
 	scope    ptrace.ScopeSpans
 	span     ptrace.Span
 }
 
-// elements gives all spans, in their order.
+// elements returns all spans, in their order.
 func elements(traces ptrace.Traces) iter.Seq[element] {
 	return func(yield func(element) bool) {
 		for _, resource := range traces.ResourceSpans().All() {
@@ -35,12 +34,10 @@ func elements(traces ptrace.Traces) iter.Seq[element] {
 	}
 }
 
-// FromOTLP takes spans apart into traces, in the order of their first spans. A
-// span that is there several times counts once: exporters send again where they
-// missed the answer, and storage in memory keeps both. The first is kept; what
-// api_v2 doesn't carry makes no difference. Spans that have their id alone in
-// common stay. The traces refer to the argument, which must not change
-// afterwards.
+// FromOTLP splits spans into traces, in the order of their first spans. It drops duplicates, which
+// occur if an exporter retries and the storage keeps both spans. Spans are duplicates if all fields
+// that api_v2 transmits are equal, not only their ids. The traces refer to the argument, which must
+// not change afterwards.
 func FromOTLP(traces ptrace.Traces) []Trace {
 	if traces == (ptrace.Traces{}) {
 		return nil
@@ -66,8 +63,8 @@ func FromOTLP(traces ptrace.Traces) []Trace {
 	return found
 }
 
-// equal compares what both query interfaces carry: a trace that was read over
-// api_v2 and loaded again is the same as before.
+// equal compares the fields that both query interfaces transmit, so that a trace from api_v2 equals
+// its original.
 func (e element) equal(other element) bool {
 	a, b := convert(e), convert(other)
 	for _, links := range [][]spantree.Link{a.Links, b.Links} {
@@ -78,7 +75,7 @@ func (e element) equal(other element) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// encoded is the span alone, for its size.
+// encoded returns the encoding of only this span, for its size.
 func (e element) encoded() []byte {
 	one := ptrace.NewTraces()
 	copyTo(newScope(newResource(one, e), e), e.span)
@@ -86,7 +83,7 @@ func (e element) encoded() []byte {
 }
 
 func encode(traces ptrace.Traces) []byte {
-	// Encoding to protobuf has nothing that can fail.
+	// Encoding to protobuf never fails.
 	data, _ := new(ptrace.ProtoMarshaler).MarshalTraces(traces)
 	return data
 }
@@ -105,36 +102,34 @@ func newScope(in ptrace.ResourceSpans, e element) ptrace.ScopeSpans {
 	return scope
 }
 
-// copyTo appends a span without what Jaeger wrote into it.
+// copyTo appends a span without the attribute that Jaeger added.
 func copyTo(scope ptrace.ScopeSpans, span ptrace.Span) {
 	added := scope.Spans().AppendEmpty()
 	span.CopyTo(added)
 	added.Attributes().Remove(attributeWarnings)
 }
 
-// OTLP gives a copy of the trace in OpenTelemetry's protocol: resources and
-// scopes are those that the spans were sent with, equal ones joined. Read from
-// Jaeger's api_v3, or from a file, it has everything; api_v2 loses the attributes
-// of scopes and links, counts of what was dropped, and the types of attributes
-// that are arrays or maps, which become their JSON text.
+// OTLP returns a copy of the trace in OpenTelemetry's protocol, with equal resources and scopes
+// merged. It is complete if the trace is from Jaeger's api_v3 or a file. api_v2 loses the
+// attributes of scopes and links and the dropped counts, and replaces arrays and maps with their
+// JSON text.
 func (t Trace) OTLP() ptrace.Traces { return join(t.elements) }
 
 func join(spans []element) ptrace.Traces {
 	traces := ptrace.NewTraces()
-	// Encoding a resource costs more than finding it again, and Jaeger sends one
-	// for each span.
+	// Cache the encodings of resources, because Jaeger sends one for each span.
 	resourceKeys, scopeKeys := map[ptrace.ResourceSpans]string{}, map[ptrace.ScopeSpans]string{}
 	resources, scopes := map[string]ptrace.ResourceSpans{}, map[string]ptrace.ScopeSpans{}
 	for _, e := range spans {
 		if _, known := resourceKeys[e.resource]; !known {
-			alone := ptrace.NewTraces()
-			newResource(alone, e)
-			resourceKeys[e.resource] = string(encode(alone))
+			single := ptrace.NewTraces()
+			newResource(single, e)
+			resourceKeys[e.resource] = string(encode(single))
 		}
 		if _, known := scopeKeys[e.scope]; !known {
-			alone := ptrace.NewTraces()
-			newScope(newResource(alone, e), e)
-			scopeKeys[e.scope] = string(encode(alone))
+			single := ptrace.NewTraces()
+			newScope(newResource(single, e), e)
+			scopeKeys[e.scope] = string(encode(single))
 		}
 		resource, known := resources[resourceKeys[e.resource]]
 		if !known {
@@ -151,8 +146,8 @@ func join(spans []element) ptrace.Traces {
 	return traces
 }
 
-// JSON gives the trace as OTLP JSON in one line, as [ReadOTLP] and every tool
-// that reads OTLP files takes it. The same trace gives the same bytes.
+// JSON returns the trace as OTLP JSON in one line, for [ReadOTLP] and other tools that read OTLP
+// files. The same trace always results in the same bytes.
 func (t Trace) JSON() ([]byte, error) {
 	data, err := new(ptrace.JSONMarshaler).MarshalTraces(t.OTLP())
 	if err != nil {

@@ -10,43 +10,42 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// FormatError says where a file is not OTLP JSON. Its text begins with the
-// file's name, the line and the byte, in the form that editors jump to.
+// FormatError is the position at which a file is not valid OTLP JSON. Its message starts with the
+// file name, the line and the byte, in a form that editors recognize.
 type FormatError struct {
 	Name string
-	// Line counts from 1; Offset counts bytes from 0. Where a document is JSON but
-	// not OTLP they are those of its beginning.
+	// Line starts at 1, Offset is in bytes and starts at 0. If a document is valid JSON but not
+	// OTLP, they are the start of the document.
 	Line   int
 	Offset int64
 	Err    error
 }
 
-// Error gives the place and the reason.
+// Error returns the position and the reason.
 func (e *FormatError) Error() string {
 	return fmt.Sprintf("%s:%d: at byte %d: %v", e.Name, e.Line, e.Offset, e.Err)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-// ErrNoTraces says that a file is JSON, but holds no spans.
+// ErrNoTraces is returned for a file that is valid JSON but has no spans.
 var ErrNoTraces = errors.New("no spans")
 
-// ReadOTLP reads OTLP JSON: one document with resourceSpans, or several one after
-// the other, as the collector writes them line by line, or as an answer of Jaeger
-// in which each is the result of an object. The name is for errors. It gives the
-// traces in the order of their first spans. Anything wrong anywhere is an error,
-// a *[FormatError], and no trace: text that is no JSON, a span without ids, ids
-// that aren't hexadecimal digits, and no span at all, which is [ErrNoTraces].
+// ReadOTLP reads OTLP JSON and returns the traces in the order of their first spans. The data is
+// one document with resourceSpans or several in sequence, as the collector writes them line by
+// line. Each can also be the result of an object, as in a response of Jaeger. The name is for
+// errors. ReadOTLP returns a *[FormatError] and no traces if any part is invalid: invalid JSON,
+// spans without ids, ids that are not hexadecimal, or no spans at all ([ErrNoTraces]).
 func ReadOTLP(name string, data []byte) ([]Trace, error) {
 	all := ptrace.NewTraces()
-	begin := int64(0)
+	start := int64(0)
 	fail := func(offset int64, err error) error {
 		offset = min(offset, int64(len(data)))
 		return &FormatError{Name: name, Line: 1 + bytes.Count(data[:offset], []byte("\n")), Offset: offset, Err: err}
 	}
 	_, err := eachDocument(data, func(document []byte, offset int64) error {
-		begin = offset
+		start = offset
 		traces, err := readDocument(document)
 		if err != nil {
 			return err
@@ -57,18 +56,18 @@ func ReadOTLP(name string, data []byte) ([]Trace, error) {
 	syntax := (*json.SyntaxError)(nil)
 	switch {
 	case errors.As(err, &syntax):
-		return nil, fail(max(0, syntax.Offset-1), fmt.Errorf("it is no JSON: %w", err))
+		return nil, fail(max(0, syntax.Offset-1), fmt.Errorf("invalid JSON: %w", err))
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, fail(int64(len(data)), errors.New("it ends within its JSON: is it cut off?"))
+		return nil, fail(int64(len(data)), errors.New("incomplete JSON; the file may be truncated"))
 	case err != nil:
-		return nil, fail(begin, err)
+		return nil, fail(start, err)
 	case all.SpanCount() == 0:
 		return nil, fail(0, ErrNoTraces)
 	}
 	return FromOTLP(all), nil
 }
 
-// readDocument decodes one document of a file and looks at its spans' ids.
+// readDocument decodes one document of a file and checks the ids of its spans.
 func readDocument(document []byte) (ptrace.Traces, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(document, &fields); err != nil {
@@ -81,7 +80,7 @@ func readDocument(document []byte) (ptrace.Traces, error) {
 	_, snake := fields["resource_spans"]
 	if !camel && !snake {
 		if _, own := fields["data"]; own {
-			return ptrace.Traces{}, fmt.Errorf("%w: it looks like the JSON of Jaeger's web page, which is not OTLP; /api/v3/traces/ID gives that", ErrNoTraces)
+			return ptrace.Traces{}, fmt.Errorf("%w: this is the JSON of Jaeger's UI, not OTLP; get OTLP from /api/v3/traces/ID", ErrNoTraces)
 		}
 		return ptrace.Traces{}, fmt.Errorf("%w: want an object with resourceSpans", ErrNoTraces)
 	}
@@ -100,8 +99,8 @@ func readDocument(document []byte) (ptrace.Traces, error) {
 	return traces, nil
 }
 
-// unmarshalTraces decodes OTLP JSON. The collector's decoder knows that ids are
-// hexadecimal there; protojson takes them for base64 and gives others.
+// unmarshalTraces decodes OTLP JSON with the collector's decoder. protojson would decode the
+// hexadecimal ids as base64.
 func unmarshalTraces(document []byte) (ptrace.Traces, error) {
 	traces, err := new(ptrace.JSONUnmarshaler).UnmarshalTraces(document)
 	if err != nil {
@@ -110,9 +109,8 @@ func unmarshalTraces(document []byte) (ptrace.Traces, error) {
 	return traces, nil
 }
 
-// eachDocument calls f with every JSON value in data, with which it shares memory,
-// and the value's offset, and counts them. An error of syntax counts its offset
-// from data's start.
+// eachDocument calls f with every JSON value in data and its offset, and returns the number of
+// values. The values share the memory of data. The offset of a syntax error is relative to data.
 func eachDocument(data []byte, f func(document []byte, offset int64) error) (documents int, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	for {
@@ -125,8 +123,8 @@ func eachDocument(data []byte, f func(document []byte, offset int64) error) (doc
 			return documents, err
 		}
 		end := decoder.InputOffset()
-		begin := end - int64(len(document))
-		if err := f(data[begin:end], begin); err != nil {
+		start := end - int64(len(document))
+		if err := f(data[start:end], start); err != nil {
 			return documents, err
 		}
 		documents++

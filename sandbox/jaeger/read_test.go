@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// asJSON decodes and encodes nothing but what the collector's own code does.
+// asJSON normalizes OTLP JSON with the collector's own code.
 func asJSON(t *testing.T, traces ptrace.Traces) string {
 	t.Helper()
 	data, err := new(ptrace.JSONMarshaler).MarshalTraces(traces)
@@ -20,7 +20,7 @@ func asJSON(t *testing.T, traces ptrace.Traces) string {
 	return string(data)
 }
 
-// A file with everything that OTLP has comes back as it was, by the collector's decoder as by this package's.
+// A file with all OTLP fields is unchanged after reading and writing it.
 func TestOTLPRoundTrip(t *testing.T) {
 	file := readFile(t, shopFile)
 	original, err := new(ptrace.JSONUnmarshaler).UnmarshalTraces(file)
@@ -53,7 +53,7 @@ func TestOTLPRoundTrip(t *testing.T) {
 	}
 }
 
-// Files come in several forms.
+// ReadOTLP accepts several forms of files.
 func TestReadOTLPForms(t *testing.T) {
 	line, err := shop(t).JSON()
 	if err != nil {
@@ -94,11 +94,11 @@ func TestReadOTLPErrors(t *testing.T) {
 	}{
 		"empty":                 {"", 1, 0, "no spans"},
 		"blank":                 {" \n\t\n", 1, 0, "no spans"},
-		"no JSON":               {"span: 1", 1, 0, "it is no JSON: invalid character 's'"},
-		"a byte order mark":     {"\ufeff" + string(good), 1, 0, "it is no JSON"},
-		"cut off":               {"{\n\"resourceSpans\":[\n", 3, 20, "is it cut off?"},
-		"a comma too many":      {"{\n\"resourceSpans\":[],\n}", 3, 22, "it is no JSON"},
-		"the second is broken":  {string(good) + "\n{]", 2, int64(len(good)) + 2, "it is no JSON"},
+		"no JSON":               {"span: 1", 1, 0, "invalid JSON: invalid character 's'"},
+		"a byte order mark":     {"\ufeff" + string(good), 1, 0, "invalid JSON"},
+		"cut off":               {"{\n\"resourceSpans\":[\n", 3, 20, "may be truncated"},
+		"a comma too many":      {"{\n\"resourceSpans\":[],\n}", 3, 22, "invalid JSON"},
+		"the second is broken":  {string(good) + "\n{]", 2, int64(len(good)) + 2, "invalid JSON"},
 		"the second has no id":  {string(good) + "\n" + span(ids), 2, int64(len(good)) + 1, `span "a" of trace 0123456789abcdef00000000000000aa has no id`},
 		"no trace id":           {span(`"spanId":"0000000000000001"`), 1, 0, `span "a" has no trace id`},
 		"a trace id of zeros":   {span(`"traceId":"00000000000000000000000000000000","spanId":"0000000000000001"`), 1, 0, "no trace id"},
@@ -112,7 +112,7 @@ func TestReadOTLPErrors(t *testing.T) {
 		"Jaeger's own JSON":     {`{"data":[{"traceID":"a"}]}`, 1, 0, "/api/v3/traces/ID"},
 		"no resource":           {`{"resourceSpans":[]}`, 1, 0, "no spans"},
 		"spans of another type": {`{"resourceSpans":{"a":1}}`, 1, 0, ""},
-		"deep":                  {strings.Repeat(`{"result":`, 20_000), 1, 0, "it is no JSON"},
+		"deep":                  {strings.Repeat(`{"result":`, 20_000), 1, 0, "invalid JSON"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,14 +125,15 @@ func TestReadOTLPErrors(t *testing.T) {
 				t.Errorf("line %d, byte %d, %v; want line %d, byte %d, %q", format.Line, format.Offset, err, test.line, test.offset, test.text)
 			}
 			if !strings.HasPrefix(err.Error(), "dir/file.json:") || strings.Contains(err.Error(), "\n") {
-				t.Errorf("error %q begins with no place, or has several lines", err)
+				t.Errorf("error = %q, want one line that starts with the position", err)
 			}
 		})
 	}
 }
 
-// FuzzReadOTLP wants an error or traces that are written and read again as they are; never a panic or a hang. Run it with -fuzzminimizetime=20x: Go's
-// default spends a minute on making each interesting input shorter.
+// ReadOTLP returns an error, or traces that are unchanged after writing and reading them. Run this
+// with -fuzzminimizetime=20x, because Go by default spends a minute on minimizing each interesting
+// input.
 func FuzzReadOTLP(f *testing.F) {
 	for _, name := range []string{shopFile, v3File} {
 		data, err := os.ReadFile(name)

@@ -19,13 +19,13 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// record names a Jaeger whose answers replace those in testdata, by the addresses of its two query interfaces and of its
-// receiver of OTLP over gRPC:
+// record contains the addresses of a Jaeger whose responses replace the files in testdata: its two
+// query interfaces and its OTLP gRPC receiver:
 //
 //	go test ./sandbox/jaeger -run TestRecorded -record=127.0.0.1:16685,http://127.0.0.1:16686,127.0.0.1:4317
 var record = flag.String("record", "", "addresses of a Jaeger to record: QUERY,HTTP,OTLP")
 
-// shopID is the trace of testdata/shop.otlp.json, which has everything that OTLP knows of a span.
+// shopID is the id of the trace in testdata/shop.otlp.json, which uses all OTLP fields of a span.
 const shopID = "5b8efff798038103d269b633813fc60c"
 
 const (
@@ -43,7 +43,7 @@ func readFile(t *testing.T, name string) []byte {
 	return data
 }
 
-// shop is the trace as it was sent.
+// shop returns the original trace.
 func shop(t *testing.T) Trace {
 	t.Helper()
 	traces, err := ReadOTLP(shopFile, readFile(t, shopFile))
@@ -53,7 +53,7 @@ func shop(t *testing.T) Trace {
 	return traces[0]
 }
 
-// recordedSpans are what Jaeger gave over gRPC.
+// recordedSpans returns the spans that Jaeger returned over gRPC.
 func recordedSpans(t *testing.T) []model.Span {
 	t.Helper()
 	var spans []model.Span
@@ -71,7 +71,8 @@ func recordedSpans(t *testing.T) []model.Span {
 	return spans
 }
 
-// gateway answers as Jaeger's api_v3 does over HTTP: each path with what is in it, anything else with its web page.
+// gateway responds like Jaeger's api_v3 over HTTP. It maps paths to responses, and returns the UI
+// for other paths.
 type gateway map[string]string
 
 func (g gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +89,7 @@ func (g gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// startHTTP serves on loopback until the test ends, and gives a client.
+// startHTTP serves on loopback until the test ends, and returns a client.
 func startHTTP(t *testing.T, handler http.Handler, options ...Option) *Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -96,7 +97,7 @@ func startHTTP(t *testing.T, handler http.Handler, options ...Option) *Client {
 	return dial(t, server.URL, options...)
 }
 
-// Both interfaces give the spans that were sent.
+// Both interfaces return the original spans.
 func TestRecorded(t *testing.T) {
 	if *record != "" {
 		recordAnswers(t, strings.Split(*record, ","))
@@ -109,7 +110,7 @@ func TestRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		// The order is the storage's.
+		// The order depends on the storage.
 		options := []cmp.Option{cmpopts.SortSlices(func(a, b spantree.Span) bool { return a.SpanID < b.SpanID })}
 		if name == "api_v2" {
 			options = append(options, cmpopts.IgnoreFields(spantree.Link{}, "Attributes"))
@@ -120,7 +121,7 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// What api_v3 gives is what was sent, to the last field, but for the schemas' addresses: Jaeger's memory drops those.
+// api_v3 returns all original fields except the schema URLs, which Jaeger's memory storage drops.
 func TestRecordedIsWhole(t *testing.T) {
 	trace, err := startHTTP(t, gateway{"traces/" + shopID: string(readFile(t, v3File))}).GetTrace(t.Context(), shopID)
 	if err != nil {
@@ -144,11 +145,11 @@ func TestRecordedIsWhole(t *testing.T) {
 		t.Errorf("(-sent +read):\n%s", diff)
 	}
 	if got := trace.OTLP().ResourceSpans().Len(); got != 2 {
-		t.Errorf("%d resources, want those of the two services joined again", got)
+		t.Errorf("got %d resources, want one for each of the two services", got)
 	}
 }
 
-// A trace that went through api_v2, into a file and into Jaeger again is there once.
+// A trace that was read over api_v2, written to a file and sent to Jaeger again has no duplicates.
 func TestLoadingAgain(t *testing.T) {
 	all := fromModel(recordedSpans(t))
 	shop(t).OTLP().ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
@@ -158,7 +159,8 @@ func TestLoadingAgain(t *testing.T) {
 	}
 }
 
-// recordAnswers sends the trace, twice for its duplicates, and keeps what Jaeger gives.
+// recordAnswers sends the trace twice, to create duplicates, and writes the responses of Jaeger to
+// testdata.
 func recordAnswers(t *testing.T, addresses []string) {
 	t.Helper()
 	sender, err := DialOTLP(addresses[2])

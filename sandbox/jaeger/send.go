@@ -14,35 +14,35 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// maxRequest is the size of a request to which spans are joined. Receivers take
-// 4 MiB over gRPC by default.
+// maxRequest is the maximum size of a request with several spans. Receivers accept 4 MiB over gRPC
+// by default.
 const maxRequest = 2 << 20
 
-// Sender sends traces by OTLP: to Jaeger, to a collector, or to anything else
-// that takes it. It may be used by several goroutines at a time.
+// Sender sends traces by OTLP to Jaeger, a collector or another receiver. It is safe for concurrent
+// use.
 type Sender struct {
 	endpoint string
 	settings settings
-	// Either is nil.
+	// Exactly one of conn and client is nil.
 	conn   *grpc.ClientConn
 	client *http.Client
 	target *url.URL
 }
 
-// DialOTLP makes a sender to an address of the forms that [Dial] takes: host:port
-// means OTLP over gRPC (usually 4317), http://host:port OTLP over HTTP (4318),
-// below /v1/traces unless the path ends so. It doesn't connect yet. The caller
-// closes the sender.
+// DialOTLP returns a sender to an address in a form that [Dial] accepts: host:port means OTLP over
+// gRPC (usually port 4317), and http://host:port means OTLP over HTTP (usually port 4318). DialOTLP
+// appends /v1/traces to a URL that does not end with it. It does not connect. The caller must close
+// the sender.
 func DialOTLP(endpoint string, options ...Option) (*Sender, error) {
 	s := newSettings(options)
 	a, err := parseAddress(endpoint, s.tls != nil)
 	if err != nil {
-		return nil, fmt.Errorf("making a sender of OTLP to %q: %w", endpoint, err)
+		return nil, fmt.Errorf("creating an OTLP sender to %q: %w", endpoint, err)
 	}
 	sender := &Sender{endpoint: endpoint, settings: s}
 	if a.base == nil {
 		if sender.conn, err = s.connection(a); err != nil {
-			return nil, fmt.Errorf("making a sender of OTLP to %q: %w", endpoint, err)
+			return nil, fmt.Errorf("creating an OTLP sender to %q: %w", endpoint, err)
 		}
 		return sender, nil
 	}
@@ -53,7 +53,7 @@ func DialOTLP(endpoint string, options ...Option) (*Sender, error) {
 	return sender, nil
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (s *Sender) Close() error {
 	if s.conn != nil {
 		return s.conn.Close()
@@ -62,17 +62,17 @@ func (s *Sender) Close() error {
 	return nil
 }
 
-// Send sends a trace, in several requests where it is large, and returns when the
-// receiver has taken all its spans. The receiver may store them a moment later.
-// After an error some may have been taken: it says how many. Each request has the
-// timeout of the sender.
+// Send sends a trace, in several requests if it is large, and returns when the receiver has
+// accepted all spans. The receiver may store them slightly later. If Send fails, the receiver may
+// have accepted some spans; the error contains their number. Each request has the timeout of the
+// sender.
 func (s *Sender) Send(ctx context.Context, trace Trace) error {
 	if trace.Len() == 0 {
 		return fmt.Errorf("sending trace %s to %s: %w", trace.ID, s.endpoint, ErrNoTraces)
 	}
 	taken := 0
 	for _, part := range trace.parts(maxRequest) {
-		doing := fmt.Sprintf("sending trace %s (%d of %d spans taken)", trace.ID, taken, trace.Len())
+		doing := fmt.Sprintf("sending trace %s (%d of %d spans accepted)", trace.ID, taken, trace.Len())
 		if err := s.export(ctx, doing, part); err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (s *Sender) Send(ctx context.Context, trace Trace) error {
 	return nil
 }
 
-// parts takes the spans apart into pieces of a size at most, one span at least.
+// parts splits the spans into parts of at most limit bytes, but at least one span.
 func (t Trace) parts(limit int) [][]element {
 	var parts [][]element
 	size := limit + 1
@@ -115,13 +115,13 @@ func (s *Sender) export(ctx context.Context, doing string, part []element) error
 	return nil
 }
 
-// rejection is the error of a receiver that took a part of a request.
+// rejection returns an error if the receiver rejected some spans of a request.
 func rejection(response ptraceotlp.ExportResponse, spans int) error {
 	partial := response.PartialSuccess()
 	if partial.RejectedSpans() == 0 {
 		return nil
 	}
-	return fmt.Errorf("it rejects %d of %d spans: %s", partial.RejectedSpans(), spans, partial.ErrorMessage())
+	return fmt.Errorf("the receiver rejected %d of %d spans: %s", partial.RejectedSpans(), spans, partial.ErrorMessage())
 }
 
 func (s *Sender) overGRPC(ctx context.Context, request ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
@@ -157,22 +157,21 @@ func (s *Sender) overHTTP(ctx context.Context, request ptraceotlp.ExportRequest)
 	if answer.StatusCode != http.StatusOK {
 		return response, refused(answer, body, remedyOTLP)
 	}
-	// A server that takes any request, a web page's, answers 200 too.
+	// Web servers can also answer any request with status 200.
 	if kind := answer.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/x-protobuf") {
 		return response, &Error{Kind: ErrUnreachable, Remedy: remedyOTLP,
-			Err: fmt.Errorf("what answers is no receiver of OTLP: its answer is of type %q", kind)}
+			Err: fmt.Errorf("not an OTLP receiver: the response has type %q", kind)}
 	}
 	if err := response.UnmarshalProto(body); err != nil {
-		return response, &Error{Err: fmt.Errorf("decoding the answer: %w", err)}
+		return response, &Error{Err: fmt.Errorf("decoding the response: %w", err)}
 	}
 	return response, nil
 }
 
-// WaitStored waits until a client reads a trace that has all spans of the given
-// one, which a [Sender] sent: by their ids. If the given one has continuations, they
-// are read too, see [ReadTree]. The error names how many are missing,
-// or why the trace can't be read. Poll is the time between two looks; 0 is
-// DefaultPoll. The context bounds the wait.
+// WaitStored waits until from returns all spans of a sent trace, compared by id, or ctx is done. If
+// the trace has continuations, WaitStored reads them too, see [ReadTree]. The error contains the
+// number of missing spans or the error of reading the trace. Poll is the interval between reads
+// (default DefaultPoll).
 func WaitStored(ctx context.Context, from Reader, sent Trace, poll time.Duration) error {
 	if poll <= 0 {
 		poll = DefaultPoll
@@ -192,7 +191,7 @@ func WaitStored(ctx context.Context, from Reader, sent Trace, poll time.Duration
 			return nil
 		case err == nil:
 			last = fmt.Errorf("%d of %d spans are missing", missing, sent.Len())
-		case interrupted(ctx, err) && last != nil: // What such a call says is of no use.
+		case interrupted(ctx, err) && last != nil: // Keep the error of the previous read.
 		case !interrupted(ctx, err) && !passing(err):
 			return err
 		default:

@@ -20,13 +20,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// receiver takes OTLP over gRPC and HTTP.
+// receiver receives OTLP over gRPC and HTTP.
 type receiver struct {
 	ptraceotlp.UnimplementedGRPCServer
 	mu       sync.Mutex
 	taken    ptrace.Traces
 	requests int
-	// failAt is the request that fails, from 1; 0 is none. With reject it takes all spans but one.
+	// failAt is the number of the failing request, starting at 1; 0 means none. With reject, that
+	// request accepts all spans except one.
 	failAt int
 	reject bool
 }
@@ -40,7 +41,7 @@ func (r *receiver) Export(_ context.Context, request ptraceotlp.ExportRequest) (
 		response.PartialSuccess().SetRejectedSpans(1)
 		response.PartialSuccess().SetErrorMessage("too old")
 	case r.requests == r.failAt:
-		return response, status.Error(codes.Unauthenticated, "who are you")
+		return response, status.Error(codes.Unauthenticated, "no token")
 	}
 	request.Traces().ResourceSpans().MoveAndAppendTo(r.taken.ResourceSpans())
 	return response, nil
@@ -63,12 +64,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_, _ = w.Write(data)
 }
 
-// startReceiver gives its two addresses.
+// startReceiver returns the addresses of the receiver by protocol.
 func startReceiver(t *testing.T, r *receiver) map[string]string {
 	t.Helper()
 	r.taken = ptrace.NewTraces()
 	listener := listen(t)
-	g := grpc.NewServer() // It takes 4 MiB, as Jaeger and collectors do.
+	g := grpc.NewServer() // Accepts 4 MiB, as Jaeger and collectors do.
 	ptraceotlp.RegisterGRPCServer(g, r)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = g.Serve(listener) }()
@@ -92,7 +93,7 @@ func newSender(t *testing.T, address string, options ...Option) *Sender {
 	return sender
 }
 
-// large is a trace of several requests.
+// large returns a trace that requires several requests.
 func large() Trace {
 	var spans []model.Span
 	for i := range uint64(50) {
@@ -101,7 +102,7 @@ func large() Trace {
 	return traceOf(spans...)
 }
 
-// What is sent arrives, whatever its size.
+// The receiver gets all spans, regardless of the size of the trace.
 func TestSend(t *testing.T) {
 	for _, sent := range []Trace{shop(t), large()} {
 		r := &receiver{}
@@ -120,17 +121,17 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// A half-taken trace is an error that says so.
+// If the receiver accepts only a part of the trace, the error contains the number of spans.
 func TestSendFails(t *testing.T) {
 	for _, reject := range []bool{false, true} {
 		for _, protocol := range []string{"gRPC", "HTTP"} {
-			begun := time.Now()
+			start := time.Now()
 			address := startReceiver(t, &receiver{failAt: 2, reject: reject})[protocol]
 			err := newSender(t, address).Send(t.Context(), large())
 			if reject {
-				wantFailure(t, begun, err, nil, "rejects 1 of 10 spans: too old")
+				wantFailure(t, start, err, nil, "rejected 1 of 10 spans: too old")
 			} else {
-				wantFailure(t, begun, err, ErrUnauthorized, "(10 of 50 spans taken)")
+				wantFailure(t, start, err, ErrUnauthorized, "(10 of 50 spans accepted)")
 			}
 		}
 	}
@@ -138,23 +139,23 @@ func TestSendFails(t *testing.T) {
 	err := newSender(t, startReceiver(t, &receiver{})["gRPC"]).Send(t.Context(), huge)
 	wantFailure(t, time.Now(), err, ErrTruncated, "larger than max")
 	if err := newSender(t, closed(t)).Send(t.Context(), Trace{ID: testTraceID}); err == nil || !strings.Contains(err.Error(), "no spans") {
-		t.Errorf("a trace without spans gives %v", err)
+		t.Errorf("Send of a trace without spans = %v, want ErrNoTraces", err)
 	}
 	for address, want := range map[string]string{
 		closed(t):             "4317",
 		"http://" + closed(t): "4318",
-		"http://" + talk(t, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", false): "no receiver of OTLP",
+		"http://" + talk(t, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", false): "not an OTLP receiver",
 		"http://" + talk(t, "HTTP/1.1 404 Not Found\r\n\r\nnothing here", false):               "nothing here",
 		start(t, &server{}).endpoint: "unknown service",
 	} {
-		begun := time.Now()
+		start := time.Now()
 		err := newSender(t, address).Send(t.Context(), shop(t))
-		wantFailure(t, begun, err, ErrUnreachable, want)
+		wantFailure(t, start, err, ErrUnreachable, want)
 	}
 	for _, address := range []string{talk(t, "", true), "http://" + talk(t, "", true)} {
-		begun := time.Now()
+		start := time.Now()
 		err := newSender(t, address, WithTimeout(50*time.Millisecond)).Send(t.Context(), shop(t))
-		wantFailure(t, begun, err, ErrUnreachable, "within 50ms")
+		wantFailure(t, start, err, ErrUnreachable, "within 50ms")
 	}
 }
 
@@ -177,6 +178,6 @@ func TestWaitStored(t *testing.T) {
 		t.Error(err)
 	}
 	refusing := start(t, &server{fail: status.Error(codes.PermissionDenied, "no")})
-	begun := time.Now()
-	wantFailure(t, begun, WaitStored(t.Context(), refusing, sent, 0), ErrUnauthorized, "no")
+	start := time.Now()
+	wantFailure(t, start, WaitStored(t.Context(), refusing, sent, 0), ErrUnauthorized, "no")
 }

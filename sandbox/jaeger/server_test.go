@@ -18,23 +18,22 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// server is a query service over spans in memory. It cuts answers into chunks as
-// Jaeger does.
+// server is a query service with spans in memory. It splits responses into chunks as Jaeger does.
 type server struct {
 	api_v2.UnimplementedQueryServiceServer
 	mu       sync.Mutex
 	spans    []model.Span
 	services []string
-	// fail, where set, ends a stream after its first chunk; with none, at once.
+	// fail, if not nil, ends a stream after its first chunk, or immediately if there is none.
 	fail error
 	// hang keeps calls open until the client leaves.
 	hang bool
 	// lastFind is the last request to search.
 	lastFind *api_v2.TraceQueryParameters
 	lastGet  *api_v2.GetTraceRequest
-	// operations are those of every service.
+	// operations are the operations of every service.
 	operations []*api_v2.Operation
-	// headers are those of the last call.
+	// headers are the headers of the last call.
 	headers metadata.MD
 }
 
@@ -110,7 +109,7 @@ func (s *server) GetOperations(ctx context.Context, _ *api_v2.GetOperationsReque
 	return &api_v2.GetOperationsResponse{Operations: s.operations}, s.fail
 }
 
-// start serves on loopback until the test ends, and gives a client.
+// start serves on loopback until the test ends, and returns a client.
 func start(t *testing.T, s *server) *Client {
 	t.Helper()
 	listener := listen(t)
@@ -144,7 +143,7 @@ func serve(t *testing.T, s *server, listener net.Listener, options ...grpc.Serve
 	return stop
 }
 
-// dial makes a client that a test of a broken server need not wait for.
+// dial returns a client with a short timeout, for tests of broken servers.
 func dial(t *testing.T, address string, options ...Option) *Client {
 	t.Helper()
 	client, err := Dial(address, append([]Option{WithTimeout(5 * time.Second)}, options...)...)
@@ -159,7 +158,7 @@ func dial(t *testing.T, address string, options ...Option) *Client {
 	return client
 }
 
-// traceOf is spans of the test's trace as a client gives them.
+// traceOf returns spans of the test's trace as a client returns them.
 func traceOf(spans ...model.Span) Trace {
 	for _, trace := range FromOTLP(fromModel(spans)) {
 		return trace
@@ -171,7 +170,7 @@ var testTrace = model.NewTraceID(0x0123456789abcdef, 0x00000000000000aa)
 
 const testTraceID = "0123456789abcdef00000000000000aa"
 
-// modelSpan makes a span of the test's trace; parent 0 is none.
+// modelSpan returns a span of the test's trace; parent 0 means none.
 func modelSpan(id, parent uint64, name string, tags ...model.KeyValue) model.Span {
 	s := model.Span{
 		TraceID: testTrace, SpanID: model.NewSpanID(id), OperationName: name, Tags: tags,

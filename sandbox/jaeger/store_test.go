@@ -15,7 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// store is a Jaeger in memory. It counts how often each trace was read.
+// store is a Jaeger in memory. It counts the reads of each trace.
 type store struct {
 	traces   map[string]Trace
 	services []string
@@ -76,7 +76,7 @@ func (g generation) tags(more ...model.KeyValue) []model.KeyValue {
 	return append(more, model.String(attributeUID, g.uid), model.Int64(attributeGeneration, g.number))
 }
 
-// placed is a span of a trace that starts some time after a fixed moment. Parent 0 is none.
+// placed returns a span of a trace that starts some time after a fixed time. Parent 0 means none.
 func placed(trace model.TraceID, id, parent uint64, name string, at time.Duration, tags ...model.KeyValue) model.Span {
 	s := modelSpan(id, 0, name, tags...)
 	s.TraceID, s.StartTime = trace, time.Unix(1000, 0).UTC().Add(at)
@@ -86,25 +86,26 @@ func placed(trace model.TraceID, id, parent uint64, name string, at time.Duratio
 	return s
 }
 
-// reconcile is a reconcile of a generation.
+// reconcile returns the span of a reconcile of a generation.
 func reconcile(trace model.TraceID, id, parent uint64, at time.Duration, g generation) model.Span {
 	return placed(trace, id, parent, "reconcile "+g.uid, at, g.tags(model.String("span.kind", "consumer"))...)
 }
 
-// writes is a span that wrote a generation and links to its continuation.
+// writes returns the span of a write of a generation, with a link to its continuation.
 func writes(trace model.TraceID, id, parent uint64, at time.Duration, g generation) model.Span {
 	s := placed(trace, id, parent, "update "+g.uid, at, g.tags(model.String("span.kind", "client"))...)
 	s.References = append(s.References, model.NewFollowsFromRef(g.traceID(), model.NewSpanID(0xdead)))
 	return s
 }
 
-// sentBy is a span as another service sends it.
+// sentBy returns a span of another service.
 func sentBy(service string, s model.Span) model.Span {
 	s.Process = &model.Process{ServiceName: service}
 	return s
 }
 
-// shape prints names by depth, each with the last digits of its trace's id if that is not the parent's.
+// shape prints names by depth, each with the last digits of its trace's id if that is not the
+// parent's.
 func shape(forest *spantree.Forest) string {
 	var b strings.Builder
 	var traces []string

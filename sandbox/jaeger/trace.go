@@ -13,44 +13,42 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// TraceparentAnnotation is where an object keeps the context of its last change.
-// The annotation's trace is the object's current trace; the root of that one
-// links to the one before.
+// TraceparentAnnotation is the annotation with the trace context of an object's last change. Its
+// trace is the current trace of the object, and the root of that trace links to the previous one.
 const TraceparentAnnotation = "tracing.k8s.io/traceparent"
 
-// TraceIDOf gives the trace id and the span id in the annotations of an object,
-// in hexadecimal digits.
+// TraceIDOf returns the trace id and the span id in the annotations of an object, in hexadecimal
+// digits.
 func TraceIDOf(annotations map[string]string) (traceID, spanID string, err error) {
 	value, found := annotations[TraceparentAnnotation]
 	if !found {
 		return "", "", fmt.Errorf("no annotation %s", TraceparentAnnotation)
 	}
 	carrier := propagation.MapCarrier{"traceparent": value}
-	// Extract only wants somewhere to put the result.
+	// Extract uses the context only for its result.
 	extracted := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
 	if !extracted.IsValid() {
-		return "", "", fmt.Errorf("annotation %s is no W3C trace context: %q", TraceparentAnnotation, value)
+		return "", "", fmt.Errorf("annotation %s is not a W3C trace context: %q", TraceparentAnnotation, value)
 	}
 	return extracted.TraceID().String(), extracted.SpanID().String(), nil
 }
 
-// Trace is the spans of one trace: those that Jaeger had when it was asked, or
-// those of a file. After [ReadTree] or [Join] it also has the spans of the traces
-// that continue it, each with the id of its own trace. The zero value is a trace
-// without spans. A Trace never changes and is safe for concurrent use.
+// Trace contains the spans of one trace, as Jaeger returned them or from a file. After [ReadTree]
+// or [Join] it also contains the spans of its continuations, each with the id of its own trace. The
+// zero value is a trace without spans. A Trace is immutable and safe for concurrent use.
 type Trace struct {
-	// ID is in 32 lower-case hexadecimal digits.
+	// ID has 32 lower-case hexadecimal digits.
 	ID       string
 	elements []element
-	// writers has the spans at which other traces continue this one, by the ids of those traces.
+	// writers maps the id of each continuation to the span that it continues.
 	writers map[string]writer
 	cut     bool
 }
 
-// Len is the number of spans.
+// Len returns the number of spans.
 func (t Trace) Len() int { return len(t.elements) }
 
-// End is when the span ended that ended last; zero without spans.
+// End returns the latest end of a span, or the zero time if there are no spans.
 func (t Trace) End() time.Time {
 	var last time.Time
 	for _, e := range t.elements {
@@ -61,8 +59,8 @@ func (t Trace) End() time.Time {
 	return last
 }
 
-// Forest joins the spans by their parents, and the continuations of the trace to
-// the spans that they continue.
+// Forest returns the spans as trees. The roots of continuations are children of the spans that they
+// continue.
 func (t Trace) Forest() *spantree.Forest {
 	forest := spantree.Build(t.Spans())
 	t.attach(forest)
@@ -70,9 +68,9 @@ func (t Trace) Forest() *spantree.Forest {
 }
 
 const (
-	// attributeWarnings is what Jaeger adds to spans that it finds fault with.
+	// attributeWarnings is an attribute that Jaeger adds to spans with warnings.
 	attributeWarnings = "@jaeger@warnings"
-	// attributeRefType is what Jaeger adds to links that came as references.
+	// attributeRefType is an attribute that Jaeger adds to links from references.
 	attributeRefType = "opentracing.ref_type"
 )
 
@@ -92,13 +90,13 @@ var statusCodes = map[ptrace.StatusCode]string{
 	ptrace.StatusCodeOk: spantree.StatusOK, ptrace.StatusCodeError: spantree.StatusError,
 }
 
-// Spans converts the spans to the model of expected trees, in their order.
+// Spans converts the spans to package spantree's model, in their order.
 //
-// A trace gives the same whichever interface it was read by, but for the
-// attributes of links, which api_v2 doesn't carry. For that, what api_v2 can't
-// tell apart is made equal: a span that states no kind is INTERNAL, an attribute
-// error that is true is the status Error, and arrays and maps are their JSON text.
-// The attributes of resources and scopes are left out; [Trace.OTLP] has them.
+// The result does not depend on the query interface, except for the attributes of links, which
+// api_v2 does not transmit. To achieve this, Spans applies the limitations of api_v2: a span
+// without a kind is INTERNAL, an attribute error with the value true is the status Error, and
+// arrays and maps are their JSON text. The result has no attributes of resources and scopes; see
+// [Trace.OTLP].
 func (t Trace) Spans() []spantree.Span {
 	spans := make([]spantree.Span, 0, len(t.elements))
 	for _, e := range t.elements {
@@ -138,7 +136,7 @@ func convert(e element) spantree.Span {
 	return span
 }
 
-// service is the name of the service that sent the span.
+// service returns the name of the service that sent the span.
 func (e element) service() string {
 	name, found := e.resource.Resource().Attributes().Get(attributeService)
 	if !found {
@@ -147,7 +145,7 @@ func (e element) service() string {
 	return name.AsString()
 }
 
-// plain gives attributes as Go values: string, bool, int64, float64 and []byte.
+// plain converts attributes to Go values: string, bool, int64, float64 and []byte.
 func plain(attributes pcommon.Map) map[string]any {
 	values := make(map[string]any, attributes.Len())
 	for key, value := range attributes.All() {
@@ -161,10 +159,9 @@ func plain(attributes pcommon.Map) map[string]any {
 	return values
 }
 
-// tagged tells whether a span of the trace is what a query asks for. Jaeger has
-// looked already, but over HTTP not every version looks at the tags. It must find
-// everything that a Jaeger finds which does: that one has the special words error
-// and span.kind.
+// tagged reports whether a span of the trace matches a query. Over HTTP, not every version of
+// Jaeger compares the tags. The result must be the same as in versions that do, which treat the
+// tags error and span.kind specially.
 func (t Trace) tagged(q Query) bool {
 	if len(q.Tags) == 0 {
 		return true

@@ -11,7 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// fullSpan uses everything that Jaeger keeps of a span.
+// fullSpan uses all fields of a span that Jaeger stores.
 func fullSpan() model.Span {
 	s := modelSpan(0xb, 0xa, "update Head",
 		model.String("span.kind", "producer"), model.Bool("error", true), model.String("otel.status_code", "ERROR"),
@@ -67,7 +67,7 @@ func TestSpanStatusAndKind(t *testing.T) {
 	}
 }
 
-// The JSON is read back by the collector's own decoder.
+// The collector's own decoder reads the JSON.
 func TestJSON(t *testing.T) {
 	root := modelSpan(0xa, 0, "root")
 	noProcess := modelSpan(0xc, 0xa, "bare")
@@ -79,7 +79,7 @@ func TestJSON(t *testing.T) {
 	}
 	again, err := trace.JSON()
 	if err != nil || string(again) != string(data) {
-		t.Errorf("the same trace gives other JSON: %v", err)
+		t.Errorf("second call of JSON returned other bytes, error %v", err)
 	}
 	traces, err := new(ptrace.JSONUnmarshaler).UnmarshalTraces(data)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestTraceIDOf(t *testing.T) {
 	for _, bad := range []map[string]string{nil, {TraceparentAnnotation: ""}, {TraceparentAnnotation: "00-xyz"},
 		{TraceparentAnnotation: "00-00000000000000000000000000000000-b7ad6b7169203331-01"}} {
 		if traceID, _, err := TraceIDOf(bad); err == nil || traceID != "" {
-			t.Errorf("annotations %v give %q and no error", bad, traceID)
+			t.Errorf("TraceIDOf(%v) = %q, want an error", bad, traceID)
 		}
 	}
 }

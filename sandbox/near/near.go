@@ -1,5 +1,5 @@
-// Package near finds, among names that exist, those that somebody who typed another one may have meant. [Names] is its entry;
-// the commands call it for their errors. It never decides for the user.
+// Package near suggests existing names for a misspelled name. The commands use [Hint] in their
+// errors.
 package near
 
 import (
@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// most is how many names are suggested at most.
+// most is the maximum number of suggestions.
 const most = 3
 
-// Names returns the known names that are like name, the likest first, at most three: those that differ by few typing errors,
-// begin with it or contain it. Letters' case does not count.
+// Names returns up to three known names that are similar to name, most similar first. A name is
+// similar if it differs by few typing errors, starts with name or contains it. Names ignores case.
 func Names(name string, known []string) []string {
 	type candidate struct {
 		name     string
@@ -42,7 +42,7 @@ func Names(name string, known []string) []string {
 	return names
 }
 
-// Hint is ", did you mean …?" with what Names finds, or "".
+// Hint returns " (did you mean …?)" with the results of [Names], or "" if there are none.
 func Hint(name string, known []string) string {
 	names := Names(name, known)
 	if len(names) == 0 {
@@ -51,8 +51,8 @@ func Hint(name string, known []string) string {
 	return " (did you mean " + strings.Join(names, " or ") + "?)"
 }
 
-// distance is how many letters must be put in, left out, replaced or exchanged with the next to make b of a (optimal string
-// alignment).
+// distance returns the number of insertions, deletions, substitutions and transpositions of
+// adjacent letters that change a into b (optimal string alignment distance).
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	before, last := make([]int, len(y)+1), make([]int, len(y)+1)

@@ -12,25 +12,28 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// authorityLife is how long a CA lasts.
+	// authorityLife is the validity of a CA.
 	authorityLife = 10 * 365 * day
-	// authorityRenewal is how much of it must be left, which is more than a certificate lasts: none outlives its CA.
+	// authorityRenewal is the remaining validity below which a CA is replaced. It is longer than
+	// the validity of a certificate, so that no certificate outlives its CA.
 	authorityRenewal = certificateLife + 30*day
-	// backdate is how far before now validity begins, so that a clock which is set back a little does no harm.
+	// backdate is the time between the start of validity and now. It tolerates a clock that is set
+	// back slightly.
 	backdate = 5 * time.Minute
 )
 
-// Authority is a certificate authority of a [Store]. Its Leaf is the CA's own certificate.
+// Authority is a certificate authority in a [Store]. Its Leaf is the certificate of the CA.
 type Authority struct {
 	Pair
 
 	store Store
 }
 
-// Authority makes sure of a CA whose files and common name are name, and reports whether it made it anew: because it was missing
-// or unreadable, certificate and key don't belong together, it isn't a CA of that name, it is not valid yet (the clock was
-// set back), or less than 13 months of its 10 years are left. Certificates of the old CA are then made anew by
-// [Authority.Certificate].
+// Authority ensures a CA with the file name and common name name, and reports whether it created a
+// new one. It creates one if the files are missing or unreadable, if certificate and key do not
+// match, or if the certificate is not a CA with that name. It also creates one if the certificate
+// is not valid yet (the clock was set back) or expires in less than 13 months.
+// [Authority.Certificate] then replaces the certificates of the old CA.
 func (s Store) Authority(name string) (*Authority, bool, error) {
 	if err := s.open(name); err != nil {
 		return nil, false, fmt.Errorf("opening certificate authority %s: %w", name, err)
@@ -40,7 +43,7 @@ func (s Store) Authority(name string) (*Authority, bool, error) {
 	}
 	pair, err := s.newAuthority(name)
 	if err != nil {
-		return nil, false, fmt.Errorf("making certificate authority %s: %w", name, err)
+		return nil, false, fmt.Errorf("creating certificate authority %s: %w", name, err)
 	}
 	return &Authority{Pair: *pair, store: s}, true, nil
 }
@@ -60,7 +63,8 @@ func (s Store) newAuthority(name string) (*Pair, error) {
 	return s.save(name, key, der)
 }
 
-// template is what every certificate here has in common. Its serial number is left to [x509.CreateCertificate].
+// template returns the common fields of all certificates. [x509.CreateCertificate] chooses the
+// serial number.
 func (s Store) template(subject pkix.Name, life time.Duration) *x509.Certificate {
 	now := s.now().UTC()
 	return &x509.Certificate{
@@ -71,12 +75,13 @@ func (s Store) template(subject pkix.Name, life time.Duration) *x509.Certificate
 	}
 }
 
-// isAuthority tells whether a certificate is that of the CA called name: signed by itself, with the right to sign.
+// isAuthority reports whether a certificate is a self-signed CA certificate with the common name
+// name.
 func isAuthority(c *x509.Certificate, name string) bool {
 	return c.Subject.CommonName == name && c.CheckSignatureFrom(c) == nil
 }
 
-// inTime tells whether a certificate is valid now and has some time left.
+// inTime reports whether a certificate is valid now and remains valid for the duration left.
 func inTime(c *x509.Certificate, now time.Time, left time.Duration) bool {
 	return !now.Before(c.NotBefore) && c.NotAfter.Sub(now) >= left
 }

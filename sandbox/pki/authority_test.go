@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestAuthorityIsMadeAnew(t *testing.T) {
+func TestAuthorityIsReplaced(t *testing.T) {
 	tests := map[string]func(t *testing.T, s Store, c *clock, a *Authority){
 		"no certificate":      func(t *testing.T, _ Store, _ *clock, a *Authority) { remove(t, a.CertFile) },
 		"no key":              func(t *testing.T, _ Store, _ *clock, a *Authority) { remove(t, a.KeyFile) },
@@ -41,16 +41,16 @@ func TestAuthorityIsMadeAnew(t *testing.T) {
 			spoil(t, s, c, before)
 			after := authority(t, s, "ca", true)
 			if before.Fingerprint() == after.Fingerprint() {
-				t.Error("the certificate is the old one")
+				t.Error("Authority returned the old certificate, want a new one")
 			}
 			if again := authority(t, s, "ca", false); again.Fingerprint() != after.Fingerprint() {
-				t.Error("the certificate in the files is not the one that was returned")
+				t.Error("the files do not contain the certificate that Authority returned")
 			}
 		})
 	}
 }
 
-// replace puts a certificate that a signed in the place of a's own, with its name and as long a life.
+// replace replaces the certificate of a with one signed by a, with the same name and validity.
 func replace(t *testing.T, s Store, a *Authority, isCA bool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -68,7 +68,7 @@ func replace(t *testing.T, s Store, a *Authority, isCA bool) {
 	}
 }
 
-// other makes a CA of the same name elsewhere.
+// other creates a CA with the same name in another folder.
 func other(t *testing.T) *Authority {
 	t.Helper()
 	s, _ := newStore(t)
@@ -77,10 +77,10 @@ func other(t *testing.T) *Authority {
 
 func TestAuthorityIsKept(t *testing.T) {
 	tests := map[string]func(t *testing.T, c *clock, a *Authority){
-		"at once":           func(*testing.T, *clock, *Authority) {},
-		"clock a bit back":  func(_ *testing.T, c *clock, _ *Authority) { c.move(-backdate) },
-		"13 months left":    func(_ *testing.T, c *clock, _ *Authority) { c.move(authorityLife - authorityRenewal) },
-		"killed while anew": func(t *testing.T, _ *clock, a *Authority) { write(t, a.KeyFile+".new", []byte("-----BEGIN")) },
+		"at once":          func(*testing.T, *clock, *Authority) {},
+		"clock a bit back": func(_ *testing.T, c *clock, _ *Authority) { c.move(-backdate) },
+		"13 months left":   func(_ *testing.T, c *clock, _ *Authority) { c.move(authorityLife - authorityRenewal) },
+		"killed while new": func(t *testing.T, _ *clock, a *Authority) { write(t, a.KeyFile+".new", []byte("-----BEGIN")) },
 		"files open to all": func(t *testing.T, _ *clock, a *Authority) {
 			for path, mode := range map[string]os.FileMode{a.KeyFile: 0o644, filepath.Dir(a.KeyFile): 0o755} {
 				if err := os.Chmod(path, mode); err != nil {
@@ -96,7 +96,7 @@ func TestAuthorityIsKept(t *testing.T) {
 			change(t, c, before)
 			after := authority(t, s, "ca", false)
 			if before.Fingerprint() != after.Fingerprint() {
-				t.Error("another certificate was returned")
+				t.Error("Authority returned another certificate, want the existing one")
 			}
 			checkMode(t, s.Dir, 0o700)
 			checkMode(t, after.KeyFile, 0o600)
@@ -104,7 +104,7 @@ func TestAuthorityIsKept(t *testing.T) {
 	}
 }
 
-func TestAuthorityOfAnInterruptedRunLeavesNothingBehind(t *testing.T) {
+func TestAuthorityRemovesTheFilesOfAnInterruptedRun(t *testing.T) {
 	s, _ := newStore(t)
 	a := authority(t, s, "ca", true)
 	write(t, a.KeyFile+".new", []byte("-----BEGIN"))
@@ -119,41 +119,41 @@ func TestAuthorityOfAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(entries) != 2 {
-		t.Errorf("files %v, want a certificate and a key", entries)
+		t.Errorf("files = %v, want only a certificate and a key", entries)
 	}
 }
 
-func TestAuthorityLasts(t *testing.T) {
+func TestAuthorityValidity(t *testing.T) {
 	s, c := newStore(t)
 	a := authority(t, s, "ca", true)
 	if want := c.Add(-5 * time.Minute); !a.Leaf.NotBefore.Equal(want) {
-		t.Errorf("valid from %s, want %s", a.Leaf.NotBefore, want)
+		t.Errorf("NotBefore = %s, want %s", a.Leaf.NotBefore, want)
 	}
 	if want := c.Add(10 * 365 * 24 * time.Hour); !a.Leaf.NotAfter.Equal(want) {
-		t.Errorf("valid until %s, want %s", a.Leaf.NotAfter, want)
+		t.Errorf("NotAfter = %s, want %s", a.Leaf.NotAfter, want)
 	}
 	if key, ok := a.Leaf.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
-		t.Errorf("key %T, want one of ECDSA P-256", a.Leaf.PublicKey)
+		t.Errorf("public key = %T, want ECDSA P-256", a.Leaf.PublicKey)
 	}
 	if a.CertFile != filepath.Join(s.Dir, "ca.crt") || a.KeyFile != filepath.Join(s.Dir, "ca.key") {
-		t.Errorf("files %s and %s", a.CertFile, a.KeyFile)
+		t.Errorf("files = %s and %s, want ca.crt and ca.key", a.CertFile, a.KeyFile)
 	}
 	checkMode(t, s.Dir, 0o700)
 	checkMode(t, a.KeyFile, 0o600)
-	// The last certificate that such a CA signs before it is renewed ends before it does.
+	// The last certificate that a CA signs before its replacement expires before the CA.
 	c.move(authorityLife - authorityRenewal)
 	a = authority(t, s, "ca", false)
 	if leaf := certificate(t, a, Request{Name: "leaf", CommonName: "u", Client: true}, true); leaf.Leaf.NotAfter.After(a.Leaf.NotAfter) {
-		t.Errorf("a certificate until %s of a CA until %s", leaf.Leaf.NotAfter, a.Leaf.NotAfter)
+		t.Errorf("certificate expires at %s, after its CA at %s", leaf.Leaf.NotAfter, a.Leaf.NotAfter)
 	}
 }
 
-func TestStoresShareNothing(t *testing.T) {
+func TestStoresAreIndependent(t *testing.T) {
 	one, _ := newStore(t)
 	two, _ := newStore(t)
 	a, b := authority(t, one, "ca", true), authority(t, two, "ca", true)
 	if a.Fingerprint() == b.Fingerprint() || a.Leaf.PublicKey.(*ecdsa.PublicKey).Equal(b.Leaf.PublicKey) {
-		t.Error("two folders have the same CA")
+		t.Error("two stores have the same CA")
 	}
 	if a.Leaf.SerialNumber.Cmp(b.Leaf.SerialNumber) == 0 {
 		t.Error("two certificates have the same serial number")
@@ -161,6 +161,6 @@ func TestStoresShareNothing(t *testing.T) {
 	remove(t, a.KeyFile)
 	authority(t, one, "ca", true)
 	if again := authority(t, two, "ca", false); again.Fingerprint() != b.Fingerprint() {
-		t.Error("making the one anew changed the other")
+		t.Error("replacing one CA changed the other")
 	}
 }

@@ -13,50 +13,54 @@ import (
 )
 
 const (
-	// certificateLife is how long a certificate lasts.
+	// certificateLife is the validity of a certificate.
 	certificateLife = 365 * day
-	// certificateRenewal is how much of it must be left.
+	// certificateRenewal is the remaining validity below which a certificate is renewed.
 	certificateRenewal = 30 * day
 )
 
-// Request says which certificate is wanted.
+// Request describes a certificate.
 type Request struct {
-	// Name is the files'.
+	// Name is the name of the files.
 	Name string
-	// CommonName is the subject's: to Kubernetes and etcd, the user.
+	// CommonName is the common name of the subject: the user in Kubernetes and etcd.
 	CommonName string
-	// Organizations are the subject's: to Kubernetes, the user's groups. Their order means nothing.
+	// Organizations are the organizations of the subject: the user's groups in Kubernetes. Their
+	// order is not significant.
 	Organizations []string
-	// Hosts are the DNS names and IP addresses of a server. Their order means nothing.
+	// Hosts are the DNS names and IP addresses of a server. Their order is not significant.
 	Hosts []string
-	// Client and Server say what the certificate is for; at least one must be set, and a server must have Hosts.
+	// Client and Server are the usages of the certificate. At least one must be set, and a server
+	// must have Hosts.
 	Client, Server bool
 }
 
 func (r Request) check() error {
 	switch {
 	case r.CommonName == "":
-		return errors.New("no common name")
+		return errors.New("common name is empty")
 	case !r.Client && !r.Server:
-		return errors.New("for neither a client nor a server")
+		return errors.New("usage is neither client nor server")
 	case r.Server && len(r.Hosts) == 0:
-		return errors.New("a server without hosts")
+		return errors.New("server has no hosts")
 	}
 	return nil
 }
 
-// Certificate makes sure of a certificate of this CA, and reports whether it made it anew: because it was missing or
-// unreadable, certificate and key don't belong together, another CA signed it, its subject, hosts or usages are not those of the
-// request, it is not valid yet (the clock was set back), or less than 30 days of its year are left.
+// Certificate ensures a certificate signed by this CA, and reports whether it created a new one. It
+// creates one if the files are missing or unreadable, if certificate and key do not match, if
+// another CA signed the certificate, or if its subject, hosts or usages differ from the request. It
+// also creates one if the certificate is not valid yet (the clock was set back) or expires in less
+// than 30 days.
 func (a *Authority) Certificate(r Request) (*Pair, bool, error) {
 	if err := r.check(); err != nil {
-		return nil, false, fmt.Errorf("making certificate %s: %w", r.Name, err)
+		return nil, false, fmt.Errorf("creating certificate %s: %w", r.Name, err)
 	}
 	if err := a.store.open(r.Name); err != nil {
 		return nil, false, fmt.Errorf("opening certificate %s: %w", r.Name, err)
 	}
 	if r.Name == a.Leaf.Subject.CommonName {
-		return nil, false, fmt.Errorf("making certificate %s: its files would be those of its certificate authority", r.Name)
+		return nil, false, fmt.Errorf("creating certificate %s: its certificate authority has the same file name", r.Name)
 	}
 	pair, err := a.store.load(r.Name)
 	if err == nil && r.matches(pair.Leaf) && a.signed(pair.Leaf) && inTime(pair.Leaf, a.store.now(), certificateRenewal) {
@@ -64,7 +68,7 @@ func (a *Authority) Certificate(r Request) (*Pair, bool, error) {
 	}
 	pair, err = a.issue(r)
 	if err != nil {
-		return nil, false, fmt.Errorf("making certificate %s: %w", r.Name, err)
+		return nil, false, fmt.Errorf("creating certificate %s: %w", r.Name, err)
 	}
 	return pair, true, nil
 }
@@ -85,10 +89,11 @@ func (a *Authority) issue(r Request) (*Pair, error) {
 	return a.store.save(r.Name, key, der)
 }
 
-// signed tells whether a certificate is this CA's. Its name would not do: a CA that was made anew has the same.
+// signed reports whether this CA signed a certificate. It verifies the signature, because a
+// replaced CA has the same name.
 func (a *Authority) signed(c *x509.Certificate) bool { return c.CheckSignatureFrom(a.Leaf) == nil }
 
-// matches tells whether a certificate is for what the request wants, no less and no more.
+// matches reports whether a certificate has exactly the subject, hosts and usages of the request.
 func (r Request) matches(c *x509.Certificate) bool {
 	names, addresses := r.hosts()
 	return c.Subject.CommonName == r.CommonName &&
@@ -123,12 +128,13 @@ func (r Request) hosts() (names []string, addresses []net.IP) {
 func texts(addresses []net.IP) []string {
 	out := make([]string, 0, len(addresses))
 	for _, ip := range addresses {
-		out = append(out, ip.String()) // An address of IPv4 has two lengths, but one text.
+		out = append(out, ip.String()) // An IPv4 address can be 4 or 16 bytes long, but its text is unique.
 	}
 	return out
 }
 
-// same compares without regard to order: that of a subject's organizations is lost in the certificate.
+// same compares two sets. The certificate does not preserve the order of the subject's
+// organizations.
 func same(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }

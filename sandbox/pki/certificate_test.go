@@ -21,7 +21,7 @@ func server() Request {
 	}
 }
 
-func TestCertificateIsMadeAnew(t *testing.T) {
+func TestCertificateIsReplaced(t *testing.T) {
 	tests := map[string]func(t *testing.T, a *Authority, c *clock, p *Pair, r *Request){
 		"no certificate":      func(t *testing.T, _ *Authority, _ *clock, p *Pair, _ *Request) { remove(t, p.CertFile) },
 		"no key":              func(t *testing.T, _ *Authority, _ *clock, p *Pair, _ *Request) { remove(t, p.KeyFile) },
@@ -32,7 +32,7 @@ func TestCertificateIsMadeAnew(t *testing.T) {
 			copyFile(t, p.CertFile, a.CertFile)
 			copyFile(t, p.KeyFile, a.KeyFile)
 		},
-		"CA made anew": func(t *testing.T, a *Authority, _ *clock, _ *Pair, _ *Request) {
+		"CA replaced": func(t *testing.T, a *Authority, _ *clock, _ *Pair, _ *Request) {
 			remove(t, a.KeyFile)
 			*a = *authority(t, a.store, "ca", true)
 		},
@@ -58,13 +58,13 @@ func TestCertificateIsMadeAnew(t *testing.T) {
 			spoil(t, a, c, before, &r)
 			after := certificate(t, a, r, true)
 			if before.Fingerprint() == after.Fingerprint() {
-				t.Error("the certificate is the old one")
+				t.Error("Certificate returned the old certificate, want a new one")
 			}
 			if err := after.Leaf.CheckSignatureFrom(a.Leaf); err != nil {
-				t.Errorf("the certificate is not the CA's: %v", err)
+				t.Errorf("verifying the signature of the CA: %v", err)
 			}
 			if again := certificate(t, a, r, false); again.Fingerprint() != after.Fingerprint() {
-				t.Error("the certificate in the files is not the one that was returned")
+				t.Error("the files do not contain the certificate that Certificate returned")
 			}
 		})
 	}
@@ -88,21 +88,21 @@ func TestCertificateIsKept(t *testing.T) {
 			change(c, &r)
 			after := certificate(t, authority(t, s, "ca", false), r, false)
 			if before.Fingerprint() != after.Fingerprint() {
-				t.Error("another certificate was returned")
+				t.Error("Certificate returned another certificate, want the existing one")
 			}
 			checkMode(t, after.KeyFile, 0o600)
 		})
 	}
 }
 
-func TestCertificateLasts(t *testing.T) {
+func TestCertificateValidity(t *testing.T) {
 	s, c := newStore(t)
 	leaf := certificate(t, authority(t, s, "ca", true), server(), true).Leaf
 	if from, until := c.Add(-5*time.Minute), c.Add(365*24*time.Hour); !leaf.NotBefore.Equal(from) || !leaf.NotAfter.Equal(until) {
-		t.Errorf("valid from %s until %s, want from %s until %s", leaf.NotBefore, leaf.NotAfter, from, until)
+		t.Errorf("validity = %s to %s, want %s to %s", leaf.NotBefore, leaf.NotAfter, from, until)
 	}
 	if leaf.IsCA {
-		t.Error("the certificate may sign others")
+		t.Error("the certificate can sign other certificates")
 	}
 }
 
@@ -111,27 +111,27 @@ func TestCertificateRefusesRequests(t *testing.T) {
 		request Request
 		want    string
 	}{
-		"nobody":          {Request{Name: "c", Client: true}, "no common name"},
-		"no use":          {Request{Name: "c", CommonName: "u"}, "neither a client nor a server"},
-		"no hosts":        {Request{Name: "c", CommonName: "u", Server: true}, "a server without hosts"},
-		"no name":         {Request{CommonName: "u", Client: true}, `"" can't be the name of a file`},
-		"outside":         {Request{Name: "../c", CommonName: "u", Client: true}, `"../c" can't be the name of a file`},
-		"the CA's files":  {Request{Name: "ca", CommonName: "u", Client: true}, "its files would be those of its certificate authority"},
-		"host of no text": {Request{Name: "c", CommonName: "u", Server: true, Hosts: []string{"é"}}, "making certificate c"},
+		"no common name": {Request{Name: "c", Client: true}, "common name is empty"},
+		"no usage":       {Request{Name: "c", CommonName: "u"}, "neither client nor server"},
+		"no hosts":       {Request{Name: "c", CommonName: "u", Server: true}, "server has no hosts"},
+		"no name":        {Request{CommonName: "u", Client: true}, `invalid file name ""`},
+		"outside":        {Request{Name: "../c", CommonName: "u", Client: true}, `invalid file name "../c"`},
+		"the CA's files": {Request{Name: "ca", CommonName: "u", Client: true}, "its certificate authority has the same file name"},
+		"invalid host":   {Request{Name: "c", CommonName: "u", Server: true, Hosts: []string{"é"}}, "creating certificate c"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s, _ := newStore(t)
 			_, _, err := authority(t, s, "ca", true).Certificate(test.request)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %v, want %q", err, test.want)
+				t.Errorf("Certificate = %v, want an error with %q", err, test.want)
 			}
 			authority(t, s, "ca", false)
 		})
 	}
 }
 
-// TestCertificatesServe proves with a real clock and a real connection that the files do what they are for.
+// TestCertificatesServe uses the files for a real connection, with the real clock.
 func TestCertificatesServe(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	a, stranger := authority(t, s, "ca", true), authority(t, s, "stranger", true)
@@ -148,19 +148,19 @@ func TestCertificatesServe(t *testing.T) {
 
 	client := Request{Name: "client", CommonName: "system:kube-scheduler", Client: true}
 	if got, err := get(t.Context(), web.URL, roots, load(t, certificate(t, a, client, true))); err != nil || got != client.CommonName {
-		t.Errorf("the server took the client for %q, %v", got, err)
+		t.Errorf("user of the client = %q, %v; want system:kube-scheduler", got, err)
 	}
 	client.Name = "stranger-client"
 	if _, err := get(t.Context(), web.URL, roots, load(t, certificate(t, stranger, client, true))); err == nil {
-		t.Error("the server let in a client of another CA")
+		t.Error("the server accepted a client certificate of another CA")
 	}
 	if _, err := get(t.Context(), web.URL, roots, load(t, serving)); err == nil {
-		t.Error("the server let in a server's certificate")
+		t.Error("the server accepted a server certificate from a client")
 	}
 	roots = x509.NewCertPool()
 	roots.AddCert(stranger.Leaf)
 	if _, err := get(t.Context(), web.URL, roots, load(t, certificate(t, a, Request{Name: "client", CommonName: "system:kube-scheduler", Client: true}, false))); err == nil {
-		t.Error("the client trusted a server of another CA")
+		t.Error("the client accepted a server certificate of another CA")
 	}
 }
 

@@ -1,11 +1,14 @@
-// Package pki keeps the certificate authorities, certificates and signing keys of an embedded control plane as files.
+// Package pki stores the certificate authorities, certificates and signing keys of an embedded
+// control plane in files.
 //
-// A [Store] is a folder of them. Its [Store.Authority] makes sure of a CA, [Authority.Certificate] of a certificate that the CA
-// signed, and [Store.SigningKey] of the key that signs ServiceAccount tokens. All three look at what is there and replace it only
-// where it can't be used any more: it is missing or damaged, its time is over or not there yet, or it is not what was asked for. A
-// second call therefore changes nothing, a call after an interrupted one repairs what that left behind, and whatever a call
-// replaced it reports, so that the caller can restart the processes that had read it.
+// A [Store] is a folder of such files. [Store.Authority] ensures a CA, [Authority.Certificate] a
+// certificate signed by the CA, and [Store.SigningKey] the key that signs ServiceAccount tokens.
+// All three reuse existing files. They replace files only if these are missing, damaged, outside
+// their validity, or different from the request. A second call therefore changes nothing, and a
+// call after an interrupted call repairs the files. Each call reports if it replaced files, so that
+// the caller can restart the processes that use them.
 //
-// Package embedded calls it under the lock of the state folder, whenever a sandbox is brought up. It never serves or checks a
-// connection, never reads certificates that it did not make, and never talks to a cluster: package credentials does that.
+// Package embedded calls this package whenever a sandbox starts, under the lock of the state
+// folder. This package does not serve or verify connections, and does not connect to a cluster;
+// package credentials does.
 package pki

@@ -15,17 +15,17 @@ const (
 	others      = 0o077
 )
 
-// WriteFile writes a file in one step: a reader sees the old or the new content, whole, even when the writer is killed. Folders
-// that are missing are made, for the owner alone. One path may have one writer at a time. Errors name the path and wrap what the
-// system said.
+// WriteFile writes a file atomically: a reader sees either the old or the new content, even if the
+// writer is killed. It creates missing folders, which only the owner can access. A path must not
+// have concurrent writers. Errors name the path and wrap the system's error.
 func WriteFile(path string, data []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	// The name is always the same, so that writers which are killed leave one file behind and not one each.
+	// The name is always the same, so that killed writers leave at most one file.
 	temporary := path + ".new"
 	if err := writeNew(temporary, data, mode); err != nil {
-		_ = os.Remove(temporary) // The error that counts is the first.
+		_ = os.Remove(temporary) // The first error is more useful.
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	if err := os.Rename(temporary, path); err != nil {
@@ -35,7 +35,8 @@ func WriteFile(path string, data []byte, mode os.FileMode) error {
 	return nil
 }
 
-// writeNew makes a file that did not exist before: one that a killed writer left could have any mode.
+// writeNew deletes an existing file and creates a new one, because the file of a killed writer can
+// have another mode.
 func writeNew(path string, data []byte, mode os.FileMode) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -48,20 +49,20 @@ func writeNew(path string, data []byte, mode os.FileMode) error {
 		_ = file.Close()
 		return err
 	}
-	return file.Close() // Some file systems say only now that they are full.
+	return file.Close() // Some file systems report only now that they are full.
 }
 
-// ReadPrivate reads a file with a secret, and takes from everybody but its owner what rights they have to it.
+// ReadPrivate reads a file with a secret, after restricting its permissions to the owner.
 func ReadPrivate(path string) ([]byte, error) {
-	if err := closeToOthers(path, privateMode); err != nil {
+	if err := restrict(path, privateMode); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(path)
 }
 
-// closeToOthers gives path a mode if others than its owner have rights to it; if not, nothing is written, so that a read-only
-// file system is no obstacle.
-func closeToOthers(path string, mode os.FileMode) error {
+// restrict sets the mode of path if other users have permissions on it. Otherwise it writes
+// nothing, so that it also works on a read-only file system.
+func restrict(path string, mode os.FileMode) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestErrorsNameTheFileAndKeepWhatTheSystemSaid(t *testing.T) {
+func TestErrorsNameTheFileAndWrapTheSystemError(t *testing.T) {
 	tests := map[string]func(Store) error{
 		"authority":   func(s Store) error { _, _, err := s.Authority("ca"); return err },
 		"signing key": func(s Store) error { _, _, _, err := s.SigningKey("sa"); return err },
@@ -23,7 +23,7 @@ func TestErrorsNameTheFileAndKeepWhatTheSystemSaid(t *testing.T) {
 			write(t, file, nil)
 			s := Store{Dir: filepath.Join(file, "pki")}
 			if err := call(s); !errors.Is(err, syscall.ENOTDIR) || !strings.Contains(err.Error(), s.Dir) {
-				t.Errorf("error %v, want %v and %s", err, syscall.ENOTDIR, s.Dir)
+				t.Errorf("error = %v, want %v and %s", err, syscall.ENOTDIR, s.Dir)
 			}
 		})
 	}
@@ -36,7 +36,7 @@ func TestErrorsNameTheFileAndKeepWhatTheSystemSaid(t *testing.T) {
 			}
 			_, _, err := s.Authority("ca")
 			if err == nil || !strings.Contains(err.Error(), filepath.Join(s.Dir, path)) {
-				t.Errorf("error %v, want one that names %s", err, path)
+				t.Errorf("error = %v, want one that names %s", err, path)
 			}
 			read(t, inside) // It is not ours to remove.
 		})
@@ -47,18 +47,18 @@ func TestStoreRefusesNames(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "a/b", "/a"} {
 		s := Store{Dir: filepath.Join(t.TempDir(), "pki")}
 		if _, _, err := s.Authority(name); err == nil {
-			t.Errorf("made an authority called %q", name)
+			t.Errorf("Authority(%q) = nil, want an error", name)
 		}
 		if _, _, _, err := s.SigningKey(name); err == nil {
-			t.Errorf("made a signing key called %q", name)
+			t.Errorf("SigningKey(%q) = nil, want an error", name)
 		}
 		if _, err := os.Stat(s.Dir); err == nil {
-			t.Errorf("%q made the folder", name)
+			t.Errorf("the invalid name %q created the folder", name)
 		}
 	}
 }
 
-func TestWriteFileIsNeverSeenInHalves(t *testing.T) {
+func TestWriteFileIsAtomic(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	contents := [][]byte{bytes.Repeat([]byte("a"), 1<<20), bytes.Repeat([]byte("b"), 1<<19)}
 	if err := WriteFile(path, contents[0], 0o600); err != nil {
@@ -82,7 +82,7 @@ func TestWriteFileIsNeverSeenInHalves(t *testing.T) {
 		default:
 		}
 		if got := read(t, path); !bytes.Equal(got, contents[0]) && !bytes.Equal(got, contents[1]) {
-			t.Fatalf("%d bytes of neither content", len(got))
+			t.Fatalf("read %d bytes that are neither content", len(got))
 		}
 	}
 	checkMode(t, path, 0o600)

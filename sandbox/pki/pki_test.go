@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// clock is a time that stands still until a test moves it.
+// clock returns a fixed time until a test moves it.
 type clock struct{ time.Time }
 
 func (c *clock) now() time.Time { return c.Time }
@@ -20,28 +20,28 @@ func newStore(t *testing.T) (Store, *clock) {
 	return Store{Dir: filepath.Join(t.TempDir(), "a folder", "pki"), Now: c.now}, c
 }
 
-// authority makes sure of a CA and checks whether it was made anew.
-func authority(t *testing.T, s Store, name string, anew bool) *Authority {
+// authority ensures a CA and checks whether it is new.
+func authority(t *testing.T, s Store, name string, want bool) *Authority {
 	t.Helper()
-	a, made, err := s.Authority(name)
+	a, created, err := s.Authority(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made != anew {
-		t.Fatalf("authority %s made anew: %t, want %t", name, made, anew)
+	if created != want {
+		t.Fatalf("Authority(%q) created a new CA: %t, want %t", name, created, want)
 	}
 	return a
 }
 
-// certificate makes sure of a certificate and checks whether it was made anew.
-func certificate(t *testing.T, a *Authority, r Request, anew bool) *Pair {
+// certificate ensures a certificate and checks whether it is new.
+func certificate(t *testing.T, a *Authority, r Request, want bool) *Pair {
 	t.Helper()
-	p, made, err := a.Certificate(r)
+	p, created, err := a.Certificate(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made != anew {
-		t.Fatalf("certificate %s made anew: %t, want %t", r.Name, made, anew)
+	if created != want {
+		t.Fatalf("Certificate(%q) created a new one: %t, want %t", r.Name, created, want)
 	}
 	return p
 }
@@ -74,7 +74,7 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-// halve leaves the first half of a file.
+// halve truncates a file to its first half.
 func halve(t *testing.T, path string) {
 	t.Helper()
 	data := read(t, path)
@@ -88,6 +88,6 @@ func checkMode(t *testing.T, path string, want os.FileMode) {
 		t.Fatal(err)
 	}
 	if got := info.Mode().Perm(); got != want {
-		t.Errorf("%s has mode %o, want %o", filepath.Base(path), got, want)
+		t.Errorf("mode of %s = %o, want %o", filepath.Base(path), got, want)
 	}
 }

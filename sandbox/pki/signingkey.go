@@ -12,9 +12,10 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// SigningKey makes sure of a key for ServiceAccount tokens and returns the paths of its private and its public file. It reports
-// whether it wrote either of them: the private one because it was missing or unreadable, the public one also because it is not
-// the private one's. A new key makes all tokens of the old one worthless.
+// SigningKey ensures a key for ServiceAccount tokens. It returns the paths of the private and the
+// public key, and reports whether it wrote either of them. It writes a key if the file is missing
+// or unreadable, and the public key also if it does not match the private key. A new private key
+// invalidates all tokens that the old key signed.
 func (s Store) SigningKey(name string) (path, public string, made bool, err error) {
 	if err := s.open(name); err != nil {
 		return "", "", false, fmt.Errorf("opening signing key %s: %w", name, err)
@@ -24,13 +25,13 @@ func (s Store) SigningKey(name string) (path, public string, made bool, err erro
 	if err != nil {
 		made = true
 		if key, err = newSigningKey(path); err != nil {
-			return "", "", false, fmt.Errorf("making signing key %s: %w", name, err)
+			return "", "", false, fmt.Errorf("creating signing key %s: %w", name, err)
 		}
 	}
 	if !isPublicKey(public, key) {
 		made = true
 		if err = writePublicKey(public, key); err != nil {
-			return "", "", false, fmt.Errorf("making signing key %s: %w", name, err)
+			return "", "", false, fmt.Errorf("creating signing key %s: %w", name, err)
 		}
 	}
 	return path, public, made, nil
@@ -47,7 +48,7 @@ func loadSigningKey(path string) (*ecdsa.PrivateKey, error) {
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("%s: not an ECDSA P-256 key", path)
+		return nil, fmt.Errorf("reading %s: not an ECDSA P-256 key", path)
 	}
 	return key, nil
 }
@@ -64,7 +65,7 @@ func newSigningKey(path string) (*ecdsa.PrivateKey, error) {
 	return key, WriteFile(path, data, privateMode)
 }
 
-// isPublicKey tells whether a file has the public half of key and no other key.
+// isPublicKey reports whether a file contains the public key of key and no other key.
 func isPublicKey(path string, key *ecdsa.PrivateKey) bool {
 	data, err := os.ReadFile(path)
 	if err != nil {

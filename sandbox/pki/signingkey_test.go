@@ -11,15 +11,16 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// signingKey makes sure of a signing key and checks whether anything was written, and that its two files belong together.
-func signingKey(t *testing.T, s Store, anew bool) (path, public string) {
+// signingKey ensures a signing key, checks whether it wrote a file, and checks that the two files
+// match.
+func signingKey(t *testing.T, s Store, want bool) (path, public string) {
 	t.Helper()
-	path, public, made, err := s.SigningKey("service-accounts")
+	path, public, wrote, err := s.SigningKey("service-accounts")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made != anew {
-		t.Fatalf("signing key made: %t, want %t", made, anew)
+	if wrote != want {
+		t.Fatalf("SigningKey wrote a file: %t, want %t", wrote, want)
 	}
 	private, err := keyutil.PrivateKeyFromFile(path)
 	if err != nil {
@@ -30,10 +31,10 @@ func signingKey(t *testing.T, s Store, anew bool) (path, public string) {
 		t.Fatal(err)
 	}
 	if key := private.(*ecdsa.PrivateKey); len(keys) != 1 || !key.PublicKey.Equal(keys[0]) {
-		t.Error("the public key is not the private key's")
+		t.Error("the public key does not match the private key")
 	}
 	if bytes.Contains(read(t, public), []byte("PRIVATE")) {
-		t.Error("the public file has the private key")
+		t.Error("the public file contains the private key")
 	}
 	return path, public
 }
@@ -63,7 +64,7 @@ func TestSigningKey(t *testing.T) {
 			s, _ := newStore(t)
 			path, public := signingKey(t, s, true)
 			if path != filepath.Join(s.Dir, "service-accounts.key") || public != filepath.Join(s.Dir, "service-accounts.pub") {
-				t.Errorf("files %s and %s", path, public)
+				t.Errorf("files = %s and %s, want service-accounts.key and service-accounts.pub", path, public)
 			}
 			before := read(t, path)
 			test.spoil(t, path, public)

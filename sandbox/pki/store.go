@@ -17,20 +17,22 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// Store is a folder of certificates and keys: NAME.crt and NAME.key for a certificate, NAME.key and NAME.pub for a signing key,
-// all PEM, all ECDSA P-256. The folder is its owner's alone, and so are the keys in it. It is made when it is first written to.
+// Store is a folder of certificates and keys: NAME.crt and NAME.key for a certificate, NAME.key and
+// NAME.pub for a signing key. All are PEM-encoded ECDSA P-256. Only the owner can access the folder
+// and the keys in it. The first write creates the folder.
 //
-// Calls for different names may run at the same time. Calls for the same name must not, in this process or another.
+// Calls for different names can run concurrently. Calls for the same name must not, even in
+// different processes.
 type Store struct {
-	// Dir is the folder.
+	// Dir is the path of the folder.
 	Dir string
-	// Now tells the time; nil is [time.Now].
+	// Now returns the current time (default [time.Now]).
 	Now func() time.Time
 }
 
-// Pair is a certificate with its key, in files.
+// Pair is a certificate and its key, in files.
 type Pair struct {
-	// CertFile and KeyFile are the files' paths.
+	// CertFile and KeyFile are the paths of the files.
 	CertFile, KeyFile string
 	// Leaf is the certificate.
 	Leaf *x509.Certificate
@@ -38,7 +40,8 @@ type Pair struct {
 	key crypto.Signer
 }
 
-// Fingerprint is the SHA-256 of the certificate, in hexadecimal digits. It changes whenever the certificate or its key does.
+// Fingerprint returns the SHA-256 hash of the certificate, in hexadecimal digits. It changes
+// whenever the certificate or its key changes.
 func (p *Pair) Fingerprint() string {
 	sum := sha256.Sum256(p.Leaf.Raw)
 	return hex.EncodeToString(sum[:])
@@ -51,12 +54,12 @@ func (s Store) now() time.Time {
 	return s.Now()
 }
 
-// open checks a name and closes the folder to others, if it exists.
+// open validates a name and, if the folder exists, restricts its permissions to the owner.
 func (s Store) open(name string) error {
 	if name == "" || name == "." || name == ".." || filepath.Base(name) != name {
-		return fmt.Errorf("%q can't be the name of a file", name)
+		return fmt.Errorf("invalid file name %q", name)
 	}
-	if err := closeToOthers(s.Dir, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := restrict(s.Dir, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -64,7 +67,7 @@ func (s Store) open(name string) error {
 
 func (s Store) file(name, extension string) string { return filepath.Join(s.Dir, name+extension) }
 
-// load reads a certificate and its key; an error says why they are of no use.
+// load reads a certificate and its key. It returns an error if they are not usable.
 func (s Store) load(name string) (*Pair, error) {
 	pair := &Pair{CertFile: s.file(name, ".crt"), KeyFile: s.file(name, ".key")}
 	certificate, err := os.ReadFile(pair.CertFile)
@@ -75,20 +78,20 @@ func (s Store) load(name string) (*Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	both, err := tls.X509KeyPair(certificate, key) // It compares the two as well.
+	both, err := tls.X509KeyPair(certificate, key) // Returns an error if they do not match.
 	if err != nil {
 		return nil, err
 	}
 	signer, ok := both.PrivateKey.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("%s: a key that can't sign", pair.KeyFile)
+		return nil, fmt.Errorf("reading %s: the key cannot sign", pair.KeyFile)
 	}
 	pair.Leaf, pair.key = both.Leaf, signer
 	return pair, nil
 }
 
-// save writes a certificate and its key, the key first: whoever is killed between the two leaves files that don't belong
-// together, and load refuses those.
+// save writes the key and then the certificate. If the process is killed between the two, the files
+// do not match, and load returns an error.
 func (s Store) save(name string, key crypto.Signer, der []byte) (*Pair, error) {
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {

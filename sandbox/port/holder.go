@@ -8,26 +8,27 @@ import (
 	"strings"
 )
 
-// holderOf names the process that listens on a TCP port of this machine, as "name (process 123)", or "" where it
-// can't be found: another user's, or a system without /proc.
+// holderOf returns the process that listens on a TCP port of this machine, as "name (process 123)".
+// It returns "" if the process belongs to another user or if the system has no /proc.
 func holderOf(port int) string {
 	inode := listeningInode(port)
 	if inode == "" {
 		return ""
 	}
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // The pattern is well-formed, the only error there is.
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // The only possible error is an invalid pattern.
 	for _, link := range links {
 		if target, err := os.Readlink(link); err == nil && target == "socket:["+inode+"]" {
 			process := strings.Split(link, "/")[2]
-			name, _ := os.ReadFile("/proc/" + process + "/comm") // A process that just ended has no name to tell.
+			name, _ := os.ReadFile("/proc/" + process + "/comm") // The process can exit at any time.
 			return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), process)
 		}
 	}
 	return ""
 }
 
-// listeningInode finds the inode of the socket that listens on port, in the kernel's tables (proc(5), /proc/net/tcp:
-// column 2 is the local address, column 4 the state with 0A for LISTEN, column 10 the inode).
+// listeningInode returns the inode of the socket that listens on port, from the kernel's tables. In
+// /proc/net/tcp, column 2 is the local address, column 4 the state (0A is LISTEN) and column 10 the
+// inode; see proc(5).
 func listeningInode(port int) string {
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		file, err := os.Open(table)
@@ -42,7 +43,7 @@ func listeningInode(port int) string {
 				inode = fields[9]
 			}
 		}
-		_ = file.Close() // It was read.
+		_ = file.Close() // The file was only read.
 		if inode != "" {
 			return inode
 		}

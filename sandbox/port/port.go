@@ -12,29 +12,30 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// usual are Jaeger's own numbers.
+// usual are the default ports of Jaeger.
 var usual = state.Ports{UI: 16686, Query: 16685, OTLPGRPC: 4317, OTLPHTTP: 4318, Thrift: 14268}
 
-// Usual are the ports that Jaeger gets where the user asks for none and nothing else has them.
+// Usual returns the ports that Jaeger uses if the user requests none and they are free.
 func Usual() state.Ports { return usual }
 
-// TakenError says that a port which the user asked for is in use.
+// TakenError is returned if a requested port is in use.
 type TakenError struct {
 	Port   int
-	Holder string // the program that listens on it, or "" where the system does not tell
+	Holder string // the program that listens on the port; "" if unknown
 }
 
-// Error names the port, its holder and what to do.
+// Error returns a message with the port, its holder and a remedy.
 func (e *TakenError) Error() string {
 	holder := "another program"
 	if e.Holder != "" {
 		holder = e.Holder
 	}
-	return fmt.Sprintf("port %d on 127.0.0.1 is taken by %s: end it, or choose another port", e.Port, holder)
+	return fmt.Sprintf("port %d on 127.0.0.1 is in use by %s; stop it, or choose another port", e.Port, holder)
 }
 
-// Choose decides on Jaeger's ports on 127.0.0.1: those that were asked for, which must be free; for the others the
-// usual one, or any free one if that is taken. A port is free when it can be listened on now and connections to it arrive.
+// Choose chooses the ports of Jaeger on 127.0.0.1. Ports that are not zero in wanted must be free.
+// For the others, Choose takes the usual port, or any free port if the usual port is in use. A port
+// is free if the program can listen on it and connections to it arrive.
 func Choose(ctx context.Context, wanted state.Ports) (state.Ports, error) {
 	chosen := wanted
 	for _, p := range []struct{ chosen, usual *int }{
@@ -59,32 +60,34 @@ func Choose(ctx context.Context, wanted state.Ports) (state.Ports, error) {
 	return chosen, nil
 }
 
-// Free listens on a port of 127.0.0.1 for a moment and returns its number; port 0 is any free one. The error is a *TakenError
-// where another program listens there, or gets the connections all the same.
+// Free listens briefly on a port of 127.0.0.1 and returns its number. Port 0 means any free port.
+// Free returns a *TakenError if another program listens on the port, or if its connections are
+// diverted.
 func Free(ctx context.Context, port int) (int, error) {
 	number, err := listen(ctx, port)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return 0, &TakenError{Port: port, Holder: holderOf(port)}
 	case errors.Is(err, errDiverted):
-		return 0, &TakenError{Port: port, Holder: "a rule of the packet filter, as of a container that publishes it or did until it was killed"}
+		return 0, &TakenError{Port: port, Holder: "a packet filter rule, for example of a container that publishes the port or was killed while it did"}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("trying port %d on 127.0.0.1: %w", port, err)
+		return 0, fmt.Errorf("listening on port %d of 127.0.0.1: %w", port, err)
 	}
 	return number, nil
 }
 
-// Available is nil if a port is free as [Free] says. It does not look for who has it, which may take a tenth of a second.
+// Available returns nil if a port is free. Unlike [Free], it does not search for the holder of the
+// port, which can take 0.1 seconds.
 func Available(ctx context.Context, port int) error {
 	_, err := listen(ctx, port)
 	return err
 }
 
-// errDiverted says that connections to a port don't arrive where it is listened on.
+// errDiverted is returned if connections to a port do not arrive at its listener.
 var errDiverted = errors.New("connections to the port are diverted")
 
-// arrival limits how long a connection within this machine may take.
+// arrival is the timeout of a connection within this machine.
 const arrival = time.Second
 
 func listen(ctx context.Context, port int) (int, error) {
@@ -100,8 +103,9 @@ func listen(ctx context.Context, port int) (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
-// arrives connects to a listener. Container engines publish ports by rules that rewrite the destination before any program
-// sees the connection; those of a container that was killed with its monitor stay, though nothing listens any more.
+// arrives checks that a connection to the listener arrives there. Container engines publish ports
+// with packet filter rules that rewrite the destination of a connection. If a container is killed
+// together with its monitor, its rules remain, although no program listens.
 func arrives(ctx context.Context, listener *net.TCPListener) error {
 	ctx, cancel := context.WithTimeout(ctx, arrival)
 	defer cancel()
@@ -116,13 +120,13 @@ func arrives(ctx context.Context, listener *net.TCPListener) error {
 		return err
 	}
 	for {
-		came, err := listener.Accept()
+		accepted, err := listener.Accept()
 		if err != nil {
 			return fmt.Errorf("%w: %w", errDiverted, err)
 		}
-		_ = came.Close()
-		if came.RemoteAddr().String() == sent.LocalAddr().String() {
-			return nil // Others may have connected before.
+		_ = accepted.Close()
+		if accepted.RemoteAddr().String() == sent.LocalAddr().String() {
+			return nil // Earlier connections can be from other programs.
 		}
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// certificates are the Secrets that cert-manager fills for the manifests, in the manager's namespace.
+// certificates returns the names of the Secrets that cert-manager creates for the manifests, in the
+// manager's namespace.
 func (m *Manifests) certificates() map[string]bool {
 	secrets := map[string]bool{}
 	for _, obj := range m.Objects {
@@ -19,8 +20,8 @@ func (m *Manifests) certificates() map[string]bool {
 	return secrets
 }
 
-// certificateMount is where the manager has its webhook's certificate: of several, that whose names speak of a webhook or of
-// serving.
+// certificateMount returns the volume mount of the webhook's certificate, or nil. If there are
+// several certificates, it prefers one with "webhook" in its names.
 func (m *Manifests) certificateMount() *corev1.VolumeMount {
 	issued := m.certificates()
 	secrets := map[string]string{}
@@ -39,7 +40,7 @@ func (m *Manifests) certificateMount() *corev1.VolumeMount {
 	return found
 }
 
-// certificateFolder is where the process has its webhook's certificate; empty where it has none.
+// certificateFolder returns the folder of the webhook's certificate for the process, or "".
 func (m *Manifests) certificateFolder(place Place) string {
 	if vm := m.certificateMount(); vm != nil {
 		return folderOf(place, *vm)

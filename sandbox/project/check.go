@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Condition is what an object must come to: a condition's type and status.
+// Condition is the type and status of a condition that an object must reach.
 type Condition struct{ Type, Status string }
 
-// String is TYPE=STATUS.
+// String returns TYPE=STATUS.
 func (c Condition) String() string { return c.Type + "=" + c.Status }
 
-// Ready is the condition that an object comes to where its sandbox.yaml names no other.
+// Ready is the default condition.
 var Ready = Condition{Type: "Ready", Status: "True"}
 
 var (
@@ -22,10 +22,10 @@ var (
 	variablePattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 )
 
-// variables are what Embedded.Args may name in $(…).
+// variables are the names that Embedded.Args can contain as $(NAME).
 var variables = []string{"NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_PORT"}
 
-// parseCondition reads TYPE=STATUS; nothing is Ready.
+// parseCondition parses TYPE=STATUS. An empty text means Ready.
 func parseCondition(text string) (Condition, bool) {
 	if text == "" {
 		return Ready, true
@@ -37,14 +37,14 @@ func parseCondition(text string) (Condition, bool) {
 	return Condition{Type: match[1], Status: match[2]}, true
 }
 
-// judge finds what has the right type and can't be.
+// judge reports values that have the right type but are invalid.
 func (d *decoder) judge(f *File, p *Project) {
 	o := f.Operator
 	switch {
 	case o.Build == nil && o.Image == "":
-		d.failField("operator", "either build or image must say where the operator comes from")
+		d.failField("operator", "either build or image is required")
 	case o.Build != nil && o.Image != "":
-		d.failField("operator.image", "build is there, too: use one of them")
+		d.failField("operator.image", "build is also set; remove one of them")
 	case o.Build != nil:
 		d.judgeBuild(*o.Build, p)
 	}
@@ -52,33 +52,34 @@ func (d *decoder) judge(f *File, p *Project) {
 	d.judgePaths("sample.manifests", f.Sample.Manifests, p)
 	for name := range o.Env {
 		if !variablePattern.MatchString(name) {
-			d.failField("operator.env."+name, "that is no name of a variable")
+			d.failField("operator.env."+name, "invalid variable name")
 		}
 	}
 	for i, arg := range o.Embedded.Args {
 		for _, name := range references(arg) {
 			if !slices.Contains(variables, name) {
-				d.failField(item("operator.embedded.args", i), "$(%s) is not known; there are %s", name, strings.Join(variables, ", "))
+				d.failField(item("operator.embedded.args", i), "unknown variable $(%s); want one of %s", name, strings.Join(variables, ", "))
 			}
 		}
 	}
 	if _, ok := parseCondition(f.Sample.Condition); !ok {
-		d.failField("sample.condition", "%q: use TYPE=STATUS, Ready=True say; the status is True, False or Unknown", f.Sample.Condition)
+		d.failField("sample.condition", "invalid condition %q: want TYPE=STATUS, for example Ready=True; the status is True, False or Unknown", f.Sample.Condition)
 	}
 }
 
-// judgeBuild finds mistakes about the program. Of the built-in file only the program's own repository knows the module's folder.
+// judgeBuild reports mistakes in build. It does not check folders for the built-in file, because
+// they exist only in this repository.
 func (d *decoder) judgeBuild(b Build, p *Project) {
 	if b.Main == "" {
-		d.failField("operator.build.main", "it is missing: name the main package's folder in the module, ./cmd say")
+		d.failField("operator.build.main", "required: set the folder of the main package in the module, for example ./cmd")
 		return
 	}
 	if !strings.HasPrefix(b.Main, "./") && b.Main != "." {
-		d.failField("operator.build.main", "%q: use a folder of the module that begins with ./", b.Main)
+		d.failField("operator.build.main", "invalid folder %q: want a path in the module that starts with ./", b.Main)
 	}
 	for i, flag := range b.Flags {
 		if !strings.HasPrefix(flag, "-") {
-			d.failField(item("operator.build.flags", i), "%q: use one flag of go build with its value, -tags=NAME say", flag)
+			d.failField(item("operator.build.flags", i), "invalid flag %q: want a flag of go build with its value, for example -tags=NAME", flag)
 		}
 	}
 	if p.Dir == "" {
@@ -86,34 +87,35 @@ func (d *decoder) judgeBuild(b Build, p *Project) {
 	}
 	module := p.path(b.Module)
 	if !p.disk.Exists(filepath.Join(module, "go.mod")) {
-		d.failField("operator.build.module", "there is no go.mod in %s", module)
+		d.failField("operator.build.module", "no go.mod in %s", module)
 	} else if main := filepath.Join(module, b.Main); !p.disk.IsDir(main) {
-		d.failField("operator.build.main", "there is no folder %s", main)
+		d.failField("operator.build.main", "folder %s does not exist", main)
 	}
 }
 
 func (d *decoder) judgePaths(field string, paths []string, p *Project) {
 	if len(paths) == 0 {
-		d.failField(field, "it is missing: name folders or files of manifests")
+		d.failField(field, "required: list folders or files with manifests")
 	}
 	for i, path := range paths {
 		switch {
 		case path == "":
-			d.failField(item(field, i), "it is empty")
+			d.failField(item(field, i), "empty path")
 		case strings.Contains(path, "://"):
-			d.failField(item(field, i), "%q: use a folder or a file of this machine", path)
+			d.failField(item(field, i), "invalid path %q: want a folder or file on this machine", path)
 		case !p.disk.Exists(p.path(path)):
-			d.failField(item(field, i), "there is no %s", p.path(path))
+			d.failField(item(field, i), "%s does not exist", p.path(path))
 		}
 	}
 }
 
-// item is the field of a list's item.
+// item returns the field name of a list item.
 func item(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
 
 var referencePattern = regexp.MustCompile(`\$?\$\(([^)]*)\)`)
 
-// references are the names in an argument's $(NAME); $$(NAME) is no reference, as in Kubernetes.
+// references returns the names in $(NAME) references. As in Kubernetes, $$(NAME) does not count as
+// a reference.
 func references(arg string) (names []string) {
 	for _, match := range referencePattern.FindAllStringSubmatch(arg, -1) {
 		if !strings.HasPrefix(match[0], "$$") {
@@ -123,7 +125,8 @@ func references(arg string) (names []string) {
 	return names
 }
 
-// expand replaces $(NAME) as Kubernetes does in a container's arguments: names that are not known stay, and $$ is $.
+// expand replaces $(NAME) as Kubernetes does in the arguments of a container. Unknown names remain,
+// and $$ becomes $.
 func expand(text string, values map[string]string) string {
 	return referencePattern.ReplaceAllStringFunc(text, func(match string) string {
 		if strings.HasPrefix(match, "$$") {

@@ -15,19 +15,21 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/near"
 )
 
-// Error is a mistake in a sandbox.yaml, in one line that begins with the place of it, as compilers write it.
+// Error is a mistake in a sandbox.yaml. Its message is one line that starts with the position, like
+// the messages of compilers.
 type Error struct {
-	// Path is the file's.
+	// Path is the path of the file.
 	Path string
-	// Line and Column count from 1; a zero is not known.
+	// Line and Column start at 1; zero means unknown.
 	Line, Column int
-	// Field is where the mistake is, as "operator.manifests[0]"; empty for the file as a whole.
+	// Field is the field with the mistake, for example "operator.manifests[0]"; empty for the whole
+	// file.
 	Field string
-	// Problem says what is wrong, and where it can be known what to do.
+	// Problem describes the mistake and, if known, a remedy.
 	Problem string
 }
 
-// Error is PATH:LINE:COLUMN: FIELD: PROBLEM.
+// Error returns PATH:LINE:COLUMN: FIELD: PROBLEM.
 func (e *Error) Error() string {
 	place := e.Path
 	if e.Line > 0 {
@@ -42,17 +44,17 @@ func (e *Error) Error() string {
 	return place + ": " + e.Problem
 }
 
-// decoder reads one file and knows where each field of it was.
+// decoder decodes one file and records the positions of its fields.
 type decoder struct {
 	path   string
 	places places
 	wrong  []*Error
 }
 
-// places are where the values of fields are.
+// places are the nodes of the values of fields.
 type places map[string]*yaml.Node
 
-// of is where a field is or, where it is missing, the field around it.
+// of returns the node of a field or, if the field is missing, of its nearest existing parent.
 func (p places) of(field string) *yaml.Node {
 	for p[field] == nil && field != "" {
 		field = field[:max(strings.LastIndexAny(field, ".["), 0)]
@@ -63,22 +65,22 @@ func (p places) of(field string) *yaml.Node {
 	return &yaml.Node{}
 }
 
-// decode reads a file strictly: what is not a field of File, has another type, or is there twice, is an error. Of several
-// mistakes the first is told.
+// decode decodes a file strictly. It returns an error for unknown fields, wrong types and duplicate
+// fields. If there are several mistakes, it returns the first.
 func decode(path string, data []byte) (*File, *decoder, error) {
 	d := &decoder{path: path, places: places{}}
 	documents := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
 	if err := documents.Decode(&root); errors.Is(err, io.EOF) {
-		return nil, nil, &Error{Path: path, Problem: "it is empty; docs/sandbox-yaml.md has an example, and `sandbox init` writes one"}
+		return nil, nil, &Error{Path: path, Problem: "empty file; run `sandbox init` to create it, or see the example in docs/sandbox-yaml.md"}
 	} else if err != nil {
 		return nil, nil, d.syntax(err)
 	}
 	if err := documents.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, nil, &Error{Path: path, Line: second.Line, Problem: "a second document; one is all that a file may have"}
+		return nil, nil, &Error{Path: path, Line: second.Line, Problem: "second document; the file must have only one"}
 	}
 	top := root.Content[0]
-	// Another version may have other fields: that it is another must not be told last.
+	// Check the version first, because other versions can have other fields.
 	if err := d.version(top); err != nil {
 		return nil, nil, err
 	}
@@ -93,18 +95,18 @@ func decode(path string, data []byte) (*File, *decoder, error) {
 	return file, d, nil
 }
 
-// syntax is an error of the YAML library's, which has the line already: "yaml: line 3: …".
+// syntax converts an error of the YAML library, which already contains the line: "yaml: line 3: …".
 func (d *decoder) syntax(err error) error {
 	text := strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: ")
-	e := &Error{Path: d.path, Problem: "it is no YAML: " + text}
+	e := &Error{Path: d.path, Problem: "invalid YAML: " + text}
 	if n, _ := fmt.Sscanf(text, "line %d: ", &e.Line); n == 1 {
 		_, text, _ = strings.Cut(text, ": ")
-		e.Problem = "it is no YAML: " + text
+		e.Problem = "invalid YAML: " + text
 	}
 	return e
 }
 
-// version wants the file to say that it is one of this package's.
+// version checks apiVersion and kind.
 func (d *decoder) version(top *yaml.Node) error {
 	for _, want := range []struct{ key, value string }{{"apiVersion", APIVersion}, {"kind", Kind}} {
 		found := &yaml.Node{}
@@ -118,26 +120,27 @@ func (d *decoder) version(top *yaml.Node) error {
 		switch found.Value {
 		case want.value:
 		case "":
-			return &Error{Path: d.path, Line: max(found.Line, top.Line), Field: want.key, Problem: "it is missing; this program reads " + want.key + ": " + want.value}
+			return &Error{Path: d.path, Line: max(found.Line, top.Line), Field: want.key, Problem: "required; set " + want.key + ": " + want.value}
 		default:
 			return &Error{Path: d.path, Line: found.Line, Column: found.Column, Field: want.key,
-				Problem: fmt.Sprintf("%q is not known; this program reads %s", found.Value, want.value)}
+				Problem: fmt.Sprintf("unsupported value %q; this program supports %s", found.Value, want.value)}
 		}
 	}
 	return nil
 }
 
-// fail notes a mistake at a node.
+// fail records a mistake at a node.
 func (d *decoder) fail(at *yaml.Node, field, format string, args ...any) {
 	d.wrong = append(d.wrong, &Error{Path: d.path, Line: at.Line, Column: at.Column, Field: field, Problem: fmt.Sprintf(format, args...)})
 }
 
-// failField notes a mistake of a field, at its place or, where it is missing, at that of the field around it.
+// failField records a mistake at a field or, if the field is missing, at its nearest existing
+// parent.
 func (d *decoder) failField(field, format string, args ...any) {
 	d.fail(d.places.of(field), field, format, args...)
 }
 
-// first is the first mistake of those that were noted, by place.
+// first returns the recorded mistake with the first position, or nil.
 func (d *decoder) first() error {
 	if len(d.wrong) == 0 {
 		return nil
@@ -152,14 +155,14 @@ func (d *decoder) first() error {
 	return &e
 }
 
-// check compares a value with the type that it must have, and notes where each field is.
+// check compares a value with its required type, and records the positions of fields.
 func (d *decoder) check(node *yaml.Node, want reflect.Type, field string) {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
 	d.places[field] = node
 	if node.Tag == "!!null" {
-		return // As good as not there.
+		return // Equivalent to a missing field.
 	}
 	switch want.Kind() {
 	case reflect.Pointer:
@@ -200,14 +203,14 @@ func (d *decoder) checkFields(node *yaml.Node, want reflect.Type, field string) 
 		}
 		slices.Sort(names)
 		if hint := near.Hint(key.Value, names); hint != "" {
-			d.fail(key, name, "there is no such field%s", hint)
+			d.fail(key, name, "unknown field%s", hint)
 			return
 		}
-		d.fail(key, name, "there is no such field; there are %s", strings.Join(names, ", "))
+		d.fail(key, name, "unknown field; want one of %s", strings.Join(names, ", "))
 	})
 }
 
-// eachKey visits the keys of a mapping, and notes those that are there twice.
+// eachKey visits the keys of a mapping and reports duplicates.
 func (d *decoder) eachKey(node *yaml.Node, field string, visit func(key, value *yaml.Node)) {
 	if node.Kind != yaml.MappingNode {
 		d.fail(node, field, "want fields, found %s", describe(node))
@@ -217,7 +220,7 @@ func (d *decoder) eachKey(node *yaml.Node, field string, visit func(key, value *
 	for i := 0; i < len(node.Content); i += 2 {
 		key := node.Content[i]
 		if line := lines[key.Value]; line > 0 {
-			d.fail(key, strings.TrimPrefix(field+"."+key.Value, "."), "it is there already, in line %d", line)
+			d.fail(key, strings.TrimPrefix(field+"."+key.Value, "."), "duplicate field, first set in line %d", line)
 			continue
 		}
 		lines[key.Value] = key.Line
@@ -225,7 +228,7 @@ func (d *decoder) eachKey(node *yaml.Node, field string, visit func(key, value *
 	}
 }
 
-// fieldsOf is the types of a struct's fields, by their names in YAML.
+// fieldsOf returns the types of the fields of a struct by their YAML names.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	types := map[string]reflect.Type{}
 	for i := range t.NumField() {
@@ -234,7 +237,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return types
 }
 
-// describe says what a node is, for people.
+// describe returns the type of a node for messages.
 func describe(node *yaml.Node) string {
 	switch node.Kind {
 	case yaml.MappingNode:

@@ -10,10 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// head begins a file that says what it is; what a test adds is in line 3.
+// head is the start of a file. Text that a test appends starts in line 3.
 const head = "apiVersion: " + APIVersion + "\nkind: " + Kind + "\n"
 
-// write writes a project with everything that the files of these tests name, and its sandbox.yaml.
+// write writes a sandbox.yaml and a project with all files that the tests name. It returns the path
+// of the sandbox.yaml.
 func write(t *testing.T, text string, more map[string]string) (path string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -56,7 +57,7 @@ metadata: {name: caches.cache.example.com}
 spec: {group: cache.example.com, scope: Namespaced, names: {kind: Cache, plural: caches}}
 `
 
-// minimal is the shortest file that can be.
+// minimal is the shortest valid file.
 const minimal = head + `operator:
   build: {main: ./cmd}
   manifests: [config]
@@ -78,11 +79,11 @@ func TestLoad(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if p.Path != path || p.Dir != filepath.Dir(path) || p.Module("/elsewhere") != p.Dir {
-		t.Errorf("path %s, folder %s, module %s", p.Path, p.Dir, p.Module("/elsewhere"))
+		t.Errorf("Path = %s, Dir = %s, Module = %s", p.Path, p.Dir, p.Module("/elsewhere"))
 	}
 }
 
-// TestMistakes: each has one line, which says where it is.
+// The error of each mistake is one line with its position.
 func TestMistakes(t *testing.T) {
 	replace := func(old, now string) string {
 		if !strings.Contains(minimal, old) {
@@ -91,60 +92,60 @@ func TestMistakes(t *testing.T) {
 		return strings.Replace(minimal, old, now, 1)
 	}
 	for name, test := range map[string]struct{ text, want string }{
-		"empty":                   {"", ": it is empty"},
-		"only a comment":          {"# nothing\n", ": it is empty"},
-		"no YAML":                 {head + "operator: [\n", "it is no YAML: "},
-		"a tab":                   {head + "operator:\n\tbuild: x\n", ":4: it is no YAML: "},
-		"two documents":           {minimal + "---\n" + minimal, ":8: a second document"},
-		"a list":                  {"- a\n", ":1: apiVersion: it is missing; this program reads apiVersion: " + APIVersion},
-		"another version":         {"apiVersion: sandbox.operator-tracing.dev/v2\nkind: Sandbox\nnew: 1\n", `:1:13: apiVersion: "sandbox.operator-tracing.dev/v2" is not known; this program reads ` + APIVersion},
-		"another kind":            {"apiVersion: " + APIVersion + "\nkind: Cluster\n", `:2:7: kind: "Cluster" is not known`},
-		"no kind":                 {"apiVersion: " + APIVersion + "\n", ":1: kind: it is missing"},
-		"misspelt":                {replace("  manifests: [config]", "  manifest: [config]"), ":5:3: operator.manifest: there is no such field (did you mean manifests?)"},
-		"nothing like it":         {replace("{main: ./cmd}", "{main: ./cmd, dockerfile: x}"), ":4:24: operator.build.dockerfile: there is no such field; there are flags, main, module, sources"},
-		"at the top":              {minimal + "samples: {}\n", ":8:1: samples: there is no such field (did you mean sample?)"},
-		"twice":                   {minimal + "sample: {}\n", ":8:1: sample: it is there already, in line 6"},
+		"empty":                   {"", ": empty file"},
+		"only a comment":          {"# nothing\n", ": empty file"},
+		"no YAML":                 {head + "operator: [\n", "invalid YAML: "},
+		"a tab":                   {head + "operator:\n\tbuild: x\n", ":4: invalid YAML: "},
+		"two documents":           {minimal + "---\n" + minimal, ":8: second document"},
+		"a list":                  {"- a\n", ":1: apiVersion: required; set apiVersion: " + APIVersion},
+		"another version":         {"apiVersion: sandbox.operator-tracing.dev/v2\nkind: Sandbox\nnew: 1\n", `:1:13: apiVersion: unsupported value "sandbox.operator-tracing.dev/v2"; this program supports ` + APIVersion},
+		"another kind":            {"apiVersion: " + APIVersion + "\nkind: Cluster\n", `:2:7: kind: unsupported value "Cluster"`},
+		"no kind":                 {"apiVersion: " + APIVersion + "\n", ":1: kind: required"},
+		"misspelt":                {replace("  manifests: [config]", "  manifest: [config]"), ":5:3: operator.manifest: unknown field (did you mean manifests?)"},
+		"nothing like it":         {replace("{main: ./cmd}", "{main: ./cmd, dockerfile: x}"), ":4:24: operator.build.dockerfile: unknown field; want one of flags, main, module, sources"},
+		"at the top":              {minimal + "samples: {}\n", ":8:1: samples: unknown field (did you mean sample?)"},
+		"twice":                   {minimal + "sample: {}\n", ":8:1: sample: duplicate field, first set in line 6"},
 		"text for a list":         {replace("[config]", "config"), ":5:14: operator.manifests: want a list, found text"},
 		"a list for text":         {replace("./cmd", "[./cmd]"), ":4:17: operator.build.main: want text, found a list"},
 		"fields for text":         {replace("./cmd", "{a: b}"), ":4:17: operator.build.main: want text, found fields"},
 		"text for fields":         {replace("{main: ./cmd}", "./cmd"), ":4:10: operator.build: want fields, found text"},
 		"a number":                {replace("manifests: [config]", "env: {A: 1}\n  manifests: [config]"), ":5:12: operator.env.A: want text, found a number; put 1 in quotes"},
 		"a truth":                 {replace("manifests: [config]", "env: {A: true}\n  manifests: [config]"), ":5:12: operator.env.A: want text, found true or false; put true in quotes"},
-		"several":                 {replace("{main: ./cmd}", "{man: 1, mian: 2}"), ":4:11: operator.build.man: there is no such field (did you mean main?) (and 1 more)"},
-		"no source":               {replace("  build: {main: ./cmd}\n", ""), ":4:3: operator: either build or image must say"},
-		"two sources":             {replace("  manifests: [config]", "  image: x\n  manifests: [config]"), ":5:10: operator.image: build is there, too"},
-		"no main":                 {replace("main: ./cmd", "module: ."), ":4:10: operator.build.main: it is missing"},
-		"an import path":          {replace("./cmd", "example.com/op/cmd"), `:4:17: operator.build.main: "example.com/op/cmd": use a folder`},
-		"no such main":            {replace("./cmd", "./cmds"), ":4:17: operator.build.main: there is no folder "},
-		"no such module":          {replace("main: ./cmd", "main: ., module: cmd"), "operator.build.module: there is no go.mod in "},
-		"no flag":                 {replace("main: ./cmd", "main: ./cmd, flags: [x]"), `operator.build.flags[0]: "x": use one flag`},
-		"no manifests":            {replace("  manifests: [config]\n", ""), ":4:3: operator.manifests: it is missing"},
-		"an empty path":           {replace("[config]", `[""]`), ":5:15: operator.manifests[0]: it is empty"},
-		"a URL":                   {replace("[config]", "[https://example.com/x]"), "operator.manifests[0]: \"https://example.com/x\": use a folder or a file of this machine"},
-		"no such manifests":       {replace("[samples]", "[samples, sample]"), ":7:24: sample.manifests[1]: there is no "},
-		"no sample":               {strings.Replace(minimal, "sample:\n  manifests: [samples]\n", "", 1), "sample.manifests: it is missing"},
-		"an unknown reference":    {replace("  manifests: [config]", "  embedded: {args: [--port=$(PORT)]}\n  manifests: [config]"), "operator.embedded.args[0]: $(PORT) is not known; there are NAMESPACE, "},
-		"a name of a variable":    {replace("  manifests: [config]", "  env: {a b: c}\n  manifests: [config]"), "operator.env.a b: that is no name of a variable"},
-		"an unreadable condition": {minimal + "  condition: Ready\n", `:8:14: sample.condition: "Ready": use TYPE=STATUS`},
-		"an unknown status":       {minimal + "  condition: Ready=true\n", `sample.condition: "Ready=true"`},
+		"several":                 {replace("{main: ./cmd}", "{man: 1, mian: 2}"), ":4:11: operator.build.man: unknown field (did you mean main?) (and 1 more)"},
+		"no source":               {replace("  build: {main: ./cmd}\n", ""), ":4:3: operator: either build or image is required"},
+		"two sources":             {replace("  manifests: [config]", "  image: x\n  manifests: [config]"), ":5:10: operator.image: build is also set"},
+		"no main":                 {replace("main: ./cmd", "module: ."), ":4:10: operator.build.main: required"},
+		"an import path":          {replace("./cmd", "example.com/op/cmd"), `:4:17: operator.build.main: invalid folder "example.com/op/cmd"`},
+		"no such main":            {replace("./cmd", "./cmds"), ":4:17: operator.build.main: folder "},
+		"no such module":          {replace("main: ./cmd", "main: ., module: cmd"), "operator.build.module: no go.mod in "},
+		"no flag":                 {replace("main: ./cmd", "main: ./cmd, flags: [x]"), `operator.build.flags[0]: invalid flag "x"`},
+		"no manifests":            {replace("  manifests: [config]\n", ""), ":4:3: operator.manifests: required"},
+		"an empty path":           {replace("[config]", `[""]`), ":5:15: operator.manifests[0]: empty path"},
+		"a URL":                   {replace("[config]", "[https://example.com/x]"), "operator.manifests[0]: invalid path \"https://example.com/x\": want a folder or file on this machine"},
+		"no such manifests":       {replace("[samples]", "[samples, sample]"), ":7:24: sample.manifests[1]: "},
+		"no sample":               {strings.Replace(minimal, "sample:\n  manifests: [samples]\n", "", 1), "sample.manifests: required"},
+		"an unknown reference":    {replace("  manifests: [config]", "  embedded: {args: [--port=$(PORT)]}\n  manifests: [config]"), "operator.embedded.args[0]: unknown variable $(PORT); want one of NAMESPACE, "},
+		"an invalid variable":     {replace("  manifests: [config]", "  env: {a b: c}\n  manifests: [config]"), "operator.env.a b: invalid variable name"},
+		"an unreadable condition": {minimal + "  condition: Ready\n", `:8:14: sample.condition: invalid condition "Ready": want TYPE=STATUS`},
+		"an unknown status":       {minimal + "  condition: Ready=true\n", `sample.condition: invalid condition "Ready=true"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, test.text, nil)
 			_, err := Load(path)
 			var wrong *Error
 			if !errors.As(err, &wrong) {
-				t.Fatalf("error %v, want one with a place", err)
+				t.Fatalf("Load = %v, want an *Error", err)
 			}
 			got := err.Error()
 			if !strings.HasPrefix(got, path+":") || !strings.Contains(got, test.want) || strings.Contains(got, "\n") {
-				t.Errorf("error %q, want one line with %q", got, test.want)
+				t.Errorf("Load = %q, want one line with %q", got, test.want)
 			}
 		})
 	}
 }
 
-// Nulls and anchors are YAML's, and what it makes of them is this package's.
-func TestYAMLThatIsRight(t *testing.T) {
+// Nulls and anchors are valid.
+func TestNullsAndAnchors(t *testing.T) {
 	text := head + `operator:
   build: {main: &main ./cmd, flags: }
   image:
@@ -164,12 +165,12 @@ sample:
 
 func TestLoadWithoutAFile(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "none.yaml"))
-	if err == nil || !strings.Contains(err.Error(), "none.yaml: no such file or directory; `sandbox init` writes one") || strings.Count(err.Error(), "none.yaml") != 1 {
-		t.Errorf("error %v", err)
+	if err == nil || !strings.Contains(err.Error(), "none.yaml: no such file or directory; `sandbox init` creates it") || strings.Count(err.Error(), "none.yaml") != 1 {
+		t.Errorf("Load of a missing file = %v, want the path once and the remedy", err)
 	}
 }
 
-// FuzzDecode: whatever a file holds, it is understood or refused in one line.
+// decode accepts any file or returns a one-line error.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{minimal, head, "", "a: &a [*a]", head + "operator: &o {build: *o}\n", "apiVersion: !!binary x", head + "<<: {a: b}\n", "? [a]\n: b\n"} {
 		f.Add(seed)
@@ -177,10 +178,10 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		file, _, err := decode("f", []byte(text))
 		if (file == nil) != (err != nil) {
-			t.Errorf("decode gives %v and %v", file, err)
+			t.Errorf("decode = %v, %v; want exactly one of both", file, err)
 		}
 		if err != nil && (!strings.HasPrefix(err.Error(), "f:") || strings.Contains(strings.TrimSpace(err.Error()), "\n") && !strings.Contains(text, "\n")) {
-			t.Errorf("error %q", err)
+			t.Errorf("decode = %q, want one line with the path", err)
 		}
 	})
 }

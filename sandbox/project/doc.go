@@ -1,11 +1,12 @@
-// Package project reads sandbox.yaml: which operator the sandbox runs, how its image or program comes to be, which manifests
-// install it, and which object shows what it does.
+// Package project reads sandbox.yaml: the operator that the sandbox runs, how its image or program
+// is built, the manifests that install it, and the sample object whose trace is shown.
 //
-// The entries are [Load], for a file of the user's, and [Default], for the reference operator's, which is built into the
-// program. Both give a [Project]: a [File], checked, and the files that it names. [Project.Render] reads those and gives the
-// objects, and among them the Deployment of the manager; [Manifests.Process] is the same operator as a process of this
-// machine. What later commands must know of it is a [Subject].
+// [Load] reads a file of the user, and [Default] returns the built-in file of the reference
+// operator. Both return a [Project], which has a valid [File] and access to the files that it
+// names. [Project.Render] returns the objects and finds the Deployment of the manager.
+// [Manifests.Process] describes the operator as a process on this machine. A [Subject] contains the
+// data for later commands.
 //
-// The package never talks to a cluster and never builds anything. What a cluster needs changed about the objects is package
-// install's.
+// The package does not connect to a cluster and does not build anything. Package install adapts the
+// objects to a cluster.
 package project

@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// leaves are the fields of a type that hold no others, with their types as a user calls them, in the order of the type.
+// leaves returns the fields of a type without subfields, with the names of their types in the
+// document, in the order of the type.
 func leaves(t reflect.Type, field string) (rows [][2]string) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -50,12 +51,13 @@ func TestDocumentHasEveryField(t *testing.T) {
 		t.Errorf("fields and types (-package +document):\n%s", diff)
 	}
 	if len(want) < 15 {
-		t.Errorf("only %d fields were found", len(want))
+		t.Errorf("got only %d fields", len(want))
 	}
 }
 
-// TestDocumentsExampleIsRight loads the document's file in a project that has what it names.
-func TestDocumentsExampleIsRight(t *testing.T) {
+// TestDocumentsExampleIsValid loads the example of the document in a project with the files that it
+// names.
+func TestDocumentsExampleIsValid(t *testing.T) {
 	_, example, found := strings.Cut(document(t), "```yaml\n")
 	example, _, closed := strings.Cut(example, "```")
 	if !found || !closed {
@@ -66,16 +68,16 @@ func TestDocumentsExampleIsRight(t *testing.T) {
 		"config/samples/cache_v1alpha1_memcached.yaml": "{apiVersion: cache.example.com/v1, kind: Cache, metadata: {name: sample}}",
 	}))
 	if m.ServiceName != "memcached-operator" || m.Subject().Condition != (Condition{"Available", "True"}) {
-		t.Errorf("service %s, condition %s", m.ServiceName, m.Subject().Condition)
+		t.Errorf("ServiceName = %s, Condition = %s", m.ServiceName, m.Subject().Condition)
 	}
 	for _, name := range variables {
 		if !strings.Contains(document(t), "`$("+name+")`") {
-			t.Errorf("the document does not name $(%s)", name)
+			t.Errorf("the document does not contain $(%s)", name)
 		}
 	}
 	for _, v := range (Telemetry{}).Variables("") {
 		if name := strings.TrimPrefix(v.Name, "OTEL_EXPORTER_OTLP"); v.Name != NodeAddress && !strings.Contains(document(t), name) {
-			t.Errorf("the document does not name %s", v.Name)
+			t.Errorf("the document does not contain %s", v.Name)
 		}
 	}
 }

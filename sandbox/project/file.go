@@ -1,13 +1,13 @@
 package project
 
-// APIVersion and Kind are what a file must say of itself.
+// APIVersion and Kind are the required values of apiVersion and kind.
 const (
 	APIVersion = "sandbox.operator-tracing.dev/v1alpha1"
 	Kind       = "Sandbox"
 )
 
-// File is sandbox.yaml. Paths in it are relative to the folder that it is in. docs/sandbox-yaml.md has a line for each field,
-// which a test holds.
+// File is the content of sandbox.yaml. Paths in it are relative to its folder. docs/sandbox-yaml.md
+// documents each field, and a test checks that.
 type File struct {
 	APIVersion string   `yaml:"apiVersion"`
 	Kind       string   `yaml:"kind"`
@@ -17,62 +17,70 @@ type File struct {
 
 // Operator is the operator that the sandbox runs.
 type Operator struct {
-	// Build says how its program is built. Either Build or Image is there.
+	// Build describes how to build the program. Exactly one of Build and Image is set.
 	Build *Build `yaml:"build"`
-	// Image is a reference to the operator's image: one that the container engine has, or that a registry does.
+	// Image is a reference to an image of the operator in the container engine or a registry.
 	Image string `yaml:"image"`
-	// Manifests install it: folders with a kustomization, folders of manifests, and files.
+	// Manifests install the operator: folders with a kustomization, folders of manifests, and
+	// files.
 	Manifests []string `yaml:"manifests"`
-	// Deployment is the name of the manager's Deployment; empty means the only one. Namespace is that Deployment's, where
-	// several have the name, and that of manifests that name none.
+	// Deployment is the name of the manager's Deployment; empty means the only one. Namespace
+	// selects the Deployment if several have this name. It is also the namespace of manifests
+	// without one.
 	Deployment string `yaml:"deployment"`
 	Namespace  string `yaml:"namespace"`
-	// Container is the manager's in the Deployment; empty means the only one, or that called manager.
+	// Container is the name of the manager's container in the Deployment; empty means the only one,
+	// or the one called manager.
 	Container string `yaml:"container"`
-	// ServiceName is what its spans have as service.name; empty means the Deployment's name.
+	// ServiceName is the service.name of the operator's spans (default the name of the Deployment).
 	ServiceName string `yaml:"serviceName"`
-	// Env are variables for the manager, added to those of its Deployment or replacing them.
+	// Env are environment variables for the manager. They override the variables of its Deployment.
 	Env map[string]string `yaml:"env"`
-	// Images are further images that the operator's Pods, or those that it makes, name: nodes never pull.
+	// Images are additional images of the operator's Pods, or of Pods that the operator creates.
+	// Nodes never pull images.
 	Images []string `yaml:"images"`
-	// Webhook is what is known of its admission webhook.
+	// Webhook describes the admission webhook.
 	Webhook Webhook `yaml:"webhook"`
-	// Embedded is how it runs as a process.
+	// Embedded configures the operator as a process.
 	Embedded Embedded `yaml:"embedded"`
 }
 
-// Build is how a Go program is built: CGO_ENABLED=0 go build -trimpath, in its module.
+// Build configures the build of a Go program: CGO_ENABLED=0 go build -trimpath, in its module.
 type Build struct {
-	// Main is the main package, relative to Module: "./cmd".
+	// Main is the main package, relative to Module, for example "./cmd".
 	Main string `yaml:"main"`
-	// Module is the folder of its go.mod; empty means that of the file.
+	// Module is the folder of its go.mod (default the folder of the file).
 	Module string `yaml:"module"`
-	// Flags are further flags of go build.
+	// Flags are additional flags of go build.
 	Flags []string `yaml:"flags"`
-	// Sources are the folders of the module, beside go.mod and go.sum, whose Go files decide what the build makes. Where they
-	// are given, Go is asked only when one of them changed. A workspace takes part only if its go.work is in the module's
-	// folder. Empty means that Go decides.
+	// Sources are the folders of the module whose Go files, together with go.mod and go.sum,
+	// determine the result of the build. If Sources is not empty, the sandbox runs Go only if one
+	// of these files changed. A workspace is considered only if its go.work is in the folder of the
+	// module. If Sources is empty, Go determines the files.
 	Sources []string `yaml:"sources"`
 }
 
-// Webhook is what can't be seen in the manifests about an admission webhook.
+// Webhook describes properties of an admission webhook that the manifests do not contain.
 type Webhook struct {
-	// Annotation is what the webhook adds to each new object of the sample's kind. The operator then counts as ready when a dry
-	// run gets it; a webhook whose failurePolicy is Ignore shows in nothing else that it answers. Empty asks for nothing.
+	// Annotation is an annotation that the webhook adds to each new object of the sample's kind. If
+	// set, the operator is ready when a dry run returns the annotation. There is no other way to
+	// check a webhook whose failurePolicy is Ignore.
 	Annotation string `yaml:"annotation"`
 }
 
-// Embedded is how the operator runs where no kubelet is.
+// Embedded configures how the operator runs without a kubelet.
 type Embedded struct {
-	// Args follow those of the manager's container; of a flag that is given twice, Go's programs take the last. What they may
-	// name in $(…) is listed in variables.
+	// Args are appended to the arguments of the manager's container. If a flag occurs twice, Go
+	// programs use the last value. Args can contain $(NAME) for the names in variables.
 	Args []string `yaml:"args"`
 }
 
-// Sample is the object that shows what the operator does.
+// Sample describes the sample objects.
 type Sample struct {
-	// Manifests are applied when the operator is ready. The first custom resource among them is the one whose trace is shown.
+	// Manifests are applied when the operator is ready. The trace of the first custom resource in
+	// them is shown.
 	Manifests []string `yaml:"manifests"`
-	// Condition is what every custom resource of them must come to, as TYPE=STATUS; empty means Ready=True.
+	// Condition is the condition that every custom resource in Manifests must reach, as TYPE=STATUS
+	// (default Ready=True).
 	Condition string `yaml:"condition"`
 }

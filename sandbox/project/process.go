@@ -14,37 +14,40 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// Place is what a process of this machine gets.
+// Place describes the resources of a process on this machine.
 type Place struct {
-	// Folder is its own, absolute.
+	// Folder is the absolute path of the process's own folder.
 	Folder string
-	// WebhookPort and ProbeAddress are free, for those that can be told where to listen.
+	// WebhookPort and ProbeAddress are free, for processes whose addresses are configurable.
 	WebhookPort  int
 	ProbeAddress string
-	// Telemetry is where spans go.
+	// Telemetry is the destination of spans.
 	Telemetry Telemetry
-	// Env is what the user says about its environment, over all else.
+	// Env are environment variables of the user, which override all others.
 	Env map[string]string
 }
 
-// Process is an operator as a process of this machine: what its Deployment says, as far as that can be had without a Pod.
+// Process describes an operator as a process on this machine, derived from its Deployment.
 type Process struct {
-	// Namespace and Account are the service account that it acts as.
+	// Namespace and Account identify the service account of the process.
 	Namespace, Account string
-	// Args are its arguments, without the one that names its kubeconfig.
+	// Args are its arguments, without the kubeconfig.
 	Args []string
 	// Env is its environment.
 	Env []Variable
-	// Secrets are copied into folders before it starts, by folder; cert-manager makes them.
+	// Secrets are the names of Secrets by folder. They are copied to the folders before the process
+	// starts. cert-manager creates them.
 	Secrets map[string]string
-	// Probed is whether it answers /readyz at Place.ProbeAddress.
+	// Probed is true if the process serves /readyz at Place.ProbeAddress.
 	Probed bool
 }
 
-// temporary is where Go's programs keep temporary files unless TMPDIR says otherwise, controller-runtime its certificates.
+// temporary is the default folder of temporary files, in which controller-runtime expects its
+// certificates. TMPDIR overrides it.
 const temporary = "/tmp"
 
-// Process is the operator as a process, or an error that says what of it only a Pod can have.
+// Process returns the operator as a process. It returns an error if the operator uses features of
+// Pods that a process cannot have.
 func (m *Manifests) Process(place Place) (*Process, error) {
 	if err := m.checkProcess(); err != nil {
 		return nil, err
@@ -74,7 +77,7 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 	return p, nil
 }
 
-// Account is the service account that the operator acts as.
+// Account returns the service account of the operator.
 func (m *Manifests) Account() (namespace, name string) {
 	if name = m.Deployment.Spec.Template.Spec.ServiceAccountName; name == "" {
 		name = "default"
@@ -82,61 +85,62 @@ func (m *Manifests) Account() (namespace, name string) {
 	return m.Deployment.Namespace, name
 }
 
-// cannot is an error about what embedded can't do.
+// cannot returns an error about a feature that embedded does not support.
 func (m *Manifests) cannot(format string, args ...any) error {
-	return m.project.wrong("", fmt.Errorf("--cluster=embedded runs the operator as a process: %s; use --cluster=kind, or change that", fmt.Sprintf(format, args...)))
+	return m.project.wrong("", fmt.Errorf("--cluster=embedded runs the operator as a process: %s; use --cluster=kind, or change the manifests", fmt.Sprintf(format, args...)))
 }
 
-// checkProcess finds what only Pods can have.
+// checkProcess returns an error if the operator uses features that only Pods have.
 func (m *Manifests) checkProcess() error {
 	if m.project.File.Operator.Build == nil {
-		return m.cannot("it can't run the image %s, only what operator.build builds", m.project.File.Operator.Image)
+		return m.cannot("it cannot run the image %s, only a program from operator.build", m.project.File.Operator.Image)
 	}
 	for _, obj := range m.Objects {
 		switch obj.GetKind() {
 		case "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod":
 			if obj.GetName() != m.Deployment.Name || obj.GetNamespace() != m.Deployment.Namespace {
-				return m.cannot("it can't run %s %s beside it", obj.GetKind(), obj.GetName())
+				return m.cannot("it cannot run %s %s", obj.GetKind(), obj.GetName())
 			}
 		}
 	}
 	spec := m.Deployment.Spec.Template.Spec
 	if len(spec.InitContainers) > 0 {
-		return m.cannot("init container %s has no place before it", spec.InitContainers[0].Name)
+		return m.cannot("it cannot run init container %s", spec.InitContainers[0].Name)
 	}
 	for i, c := range spec.Containers {
-		// Its one work is to guard the metrics, which a process serves to nobody.
+		// kube-rbac-proxy only protects the metrics, which the process does not serve.
 		if i != m.Container && c.Name != "kube-rbac-proxy" {
-			return m.cannot("container %s has no place beside it", c.Name)
+			return m.cannot("it cannot run container %s", c.Name)
 		}
 	}
 	if len(m.webhookServices()) > 0 && m.certificateMount() == nil {
-		return m.cannot("it mounts no Secret of a cert-manager Certificate, from which its webhook could have its certificate")
+		return m.cannot("it requires a mounted Secret of a cert-manager Certificate for the webhook")
 	}
 	return nil
 }
 
-// container is the manager's.
+// container returns the manager's container.
 func (m *Manifests) container() corev1.Container {
 	return m.Deployment.Spec.Template.Spec.Containers[m.Container]
 }
 
-// adjusted are flags that mean something else, or nothing, to a process: by name, the value; those without one are left out.
-// They are those of kubebuilder's main.go and of controller-runtime's own.
+// adjusted maps flags to their values for a process. Flags with an empty value are removed. The
+// flags are from kubebuilder's main.go and controller-runtime.
 var adjusted = map[string]string{
 	"health-probe-bind-address": "$(PROBE_ADDRESS)", "health-probe-addr": "$(PROBE_ADDRESS)",
 	"metrics-bind-address": "0", "metrics-addr": "0",
 	"webhook-port": "$(WEBHOOK_PORT)", "webhook-bind-port": "$(WEBHOOK_PORT)",
-	// One process has nobody to elect, and outside of a Pod a lease has no namespace.
+	// A single process needs no leader election, and outside a Pod the namespace of its lease is
+	// unknown.
 	"leader-elect": "", "enable-leader-election": "", "leader-election-namespace": "", "leader-election-id": "",
-	// Files for metrics that are off.
+	// Metrics are disabled.
 	"metrics-secure": "", "metrics-cert-path": "", "metrics-cert-name": "", "metrics-cert-key": "",
 }
 
-// switches are those of adjusted that take no value of their own in the next argument.
+// switches are the boolean flags in adjusted, whose value is never the next argument.
 var switches = []string{"leader-elect", "enable-leader-election", "metrics-secure"}
 
-// arguments are the process's, with $(…) in them.
+// arguments returns the arguments of the process, with unexpanded $(NAME) references.
 func (m *Manifests) arguments() []string {
 	c := m.container()
 	given := c.Args
@@ -162,10 +166,10 @@ func (m *Manifests) arguments() []string {
 	return append(args, m.project.File.Operator.Embedded.Args...)
 }
 
-// mount is a folder of the Pod's and what it is for the process.
+// mount maps a folder in the Pod to a folder of the process.
 type mount struct{ from, to string }
 
-// mounts finds the process's place for each folder that the manager has from a volume.
+// mounts returns the folder of the process for each volume mount of the manager.
 func (m *Manifests) mounts(place Place, p *Process) ([]mount, error) {
 	issued := m.certificates()
 	volumes := map[string]corev1.VolumeSource{}
@@ -180,17 +184,17 @@ func (m *Manifests) mounts(place Place, p *Process) ([]mount, error) {
 			p.Secrets[folder] = source.Secret.SecretName
 		case source.EmptyDir != nil:
 		default:
-			return nil, m.cannot("volume %s, mounted at %s, is neither an emptyDir nor a Secret that a cert-manager Certificate of its fills", vm.Name, vm.MountPath)
+			return nil, m.cannot("volume %s, mounted at %s, must be an emptyDir or the Secret of a cert-manager Certificate in the manifests", vm.Name, vm.MountPath)
 		}
 		all = append(all, mount{path.Clean(vm.MountPath), folder})
 	}
-	// The longest first: one may be inside another.
+	// Longest first, because a folder can contain another one.
 	slices.SortFunc(all, func(a, b mount) int { return len(b.from) - len(a.from) })
 	return all, nil
 }
 
-// folderOf is the process's place for a volume. What is below /tmp is found there by programs that are told nothing, if TMPDIR
-// says where it is.
+// folderOf returns the folder of the process for a volume mount. A folder below /tmp is moved below
+// TMPDIR, where programs find it by default.
 func folderOf(place Place, vm corev1.VolumeMount) string {
 	if below, ok := strings.CutPrefix(path.Clean(vm.MountPath), temporary+"/"); ok {
 		return filepath.Join(place.Folder, "tmp", below)
@@ -198,22 +202,23 @@ func folderOf(place Place, vm corev1.VolumeMount) string {
 	return filepath.Join(place.Folder, "volumes", vm.Name)
 }
 
-// relocate puts the process's folders in place of the Pod's.
+// relocate replaces a folder of the Pod with the folder of the process.
 func relocate(text string, mounts []mount) string {
 	for _, m := range mounts {
 		before, after, found := strings.Cut(text, m.from)
-		begins := before == "" || strings.ContainsAny(before[len(before)-1:], "=,: ")
-		ends := after == "" || strings.ContainsAny(after[:1], "/,: ")
-		if found && begins && ends {
+		atStart := before == "" || strings.ContainsAny(before[len(before)-1:], "=,: ")
+		atEnd := after == "" || strings.ContainsAny(after[:1], "/,: ")
+		if found && atStart && atEnd {
 			return before + m.to + after
 		}
 	}
 	return text
 }
 
-// environment is the manager's, with what the sandbox adds where it says nothing, and what the user says over all.
+// environment returns the variables of the manager. They override the defaults of the sandbox, and
+// the variables of the user override all.
 func (m *Manifests) environment(place Place, p *Process, mounts []mount) ([]Variable, error) {
-	said := m.Env(place.Env)
+	user := m.Env(place.Env)
 	c := m.container()
 	var env []Variable
 	for _, v := range place.Telemetry.Variables(m.ServiceName) {
@@ -223,26 +228,26 @@ func (m *Manifests) environment(place Place, p *Process, mounts []mount) ([]Vari
 	for _, v := range c.Env {
 		value := v.Value
 		if v.ValueFrom != nil {
-			if _, replaced := said[v.Name]; replaced {
+			if _, replaced := user[v.Name]; replaced {
 				continue
 			}
 			var ok bool
 			if value, ok = m.downward(v.ValueFrom, p); !ok {
-				return nil, m.cannot("variable %s has its value from what only a Pod has; operator.env can set it", v.Name)
+				return nil, m.cannot("the value of variable %s is available only in a Pod; set it in operator.env", v.Name)
 			}
 		}
 		env = setVariable(env, Variable{Name: v.Name, Value: relocate(value, mounts)})
 	}
 	if len(c.EnvFrom) > 0 {
-		return nil, m.cannot("its variables come from a ConfigMap or a Secret (envFrom)")
+		return nil, m.cannot("it does not support envFrom")
 	}
-	for _, name := range slices.Sorted(maps.Keys(said)) {
-		env = setVariable(env, Variable{Name: name, Value: said[name]})
+	for _, name := range slices.Sorted(maps.Keys(user)) {
+		env = setVariable(env, Variable{Name: name, Value: user[name]})
 	}
 	return env, nil
 }
 
-// downward is what a Pod's fields are for a process.
+// downward returns the value of a Pod's field for a process.
 func (m *Manifests) downward(source *corev1.EnvVarSource, p *Process) (string, bool) {
 	if source.FieldRef == nil {
 		return "", false
@@ -254,7 +259,7 @@ func (m *Manifests) downward(source *corev1.EnvVarSource, p *Process) (string, b
 	return value, ok
 }
 
-// Env is what sandbox.yaml says about the manager's environment, and over that what more says.
+// Env returns the manager's variables in sandbox.yaml, overridden by more.
 func (m *Manifests) Env(more map[string]string) map[string]string {
 	env := maps.Clone(m.project.File.Operator.Env)
 	if env == nil {

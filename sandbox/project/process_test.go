@@ -9,13 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// place is a machine's.
+// place is an example.
 var place = Place{
 	Folder: "/state/op", WebhookPort: 1234, ProbeAddress: "127.0.0.1:5678",
 	Telemetry: Telemetry{Host: "127.0.0.1", OTLPGRPC: 1, OTLPHTTP: 2, Thrift: 3},
 }
 
-// scaffolded is a Deployment with a webhook and metrics, as kubebuilder makes it.
+// scaffolded is a Deployment with a webhook and metrics, as kubebuilder generates it.
 const scaffolded = `
 apiVersion: apps/v1
 kind: Deployment
@@ -80,7 +80,7 @@ func TestProcess(t *testing.T) {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
 	if p.Namespace != "op-system" || p.Account != "op-manager" || !p.Probed {
-		t.Errorf("runs as %s/%s, probed %t", p.Namespace, p.Account, p.Probed)
+		t.Errorf("account = %s/%s, Probed = %t; want op-system/op-manager and true", p.Namespace, p.Account, p.Probed)
 	}
 	if diff := cmp.Diff(map[string]string{certs: "webhook-server-cert"}, p.Secrets); diff != "" {
 		t.Errorf("Secrets (-want +got):\n%s", diff)
@@ -88,74 +88,74 @@ func TestProcess(t *testing.T) {
 	env := map[string]string{}
 	for _, v := range p.Env {
 		if _, twice := env[v.Name]; twice {
-			t.Errorf("variable %s twice", v.Name)
+			t.Errorf("variable %s is set twice", v.Name)
 		}
 		env[v.Name] = v.Value
 	}
 	for name, want := range map[string]string{
-		"MINE": "kept, $(NS)", "NS": "op-system", "AFTER": "in op-system, $(UNKNOWN), $(NS)", // As a kubelet expands them: backwards alone.
+		"MINE": "kept, $(NS)", "NS": "op-system", "AFTER": "in op-system, $(UNKNOWN), $(NS)", // The kubelet expands only references to preceding variables.
 		"OTEL_BSP_SCHEDULE_DELAY": "7", "OTEL_SERVICE_NAME": "op", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
 		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://127.0.0.1:3/api/traces", "SANDBOX_OTLP_HTTP": "http://127.0.0.1:2",
 		"FROM_FILE": "f", "BOTH": "u",
-		"TMPDIR": "/state/op/tmp", // Where a program that is told nothing looks for its certificates.
+		"TMPDIR": "/state/op/tmp", // The default location of certificates is below it.
 	} {
 		if env[name] != want {
 			t.Errorf("%s = %q, want %q", name, env[name], want)
 		}
 	}
 	if port := m.WebhookPort(); port != 9443 {
-		t.Errorf("webhook port %d; its Service leads to 9443", port)
+		t.Errorf("WebhookPort = %d, want 9443, the target port of its Service", port)
 	}
 	again, err := m.Process(here)
 	if err != nil || !cmp.Equal(p, again) {
-		t.Errorf("the same once more is another process: %v\n%s", err, cmp.Diff(p, again))
+		t.Errorf("second call of Process (-first +second), error %v:\n%s", err, cmp.Diff(p, again))
 	}
 }
 
-func TestWebhookPortIsChosenWhereItCanBe(t *testing.T) {
+func TestWebhookPort(t *testing.T) {
 	text := strings.Replace(minimal, "  manifests: [config]", "  embedded: {args: [\"--webhook-port=$(WEBHOOK_PORT)\"]}\n  manifests: [config]", 1)
 	for name, test := range map[string]struct {
 		text, deployment string
 		port             int
 		arg              string
 	}{
-		"by an argument of the file":  {text, scaffolded, 0, "--webhook-port=1234"},
-		"by the Deployment's own":     {minimal, strings.Replace(scaffolded, "--leader-elect", "--webhook-port=9999", 1), 0, "--webhook-port=1234"},
-		"in two arguments":            {minimal, strings.Replace(scaffolded, "- --leader-elect", "- --webhook-port\n        - \"9999\"", 1), 0, "--webhook-port=1234"},
-		"by the number of a Service":  {minimal, strings.Replace(scaffolded, "targetPort: webhook-server", "targetPort: 8888", 1), 8888, ""},
-		"by controller-runtime alone": {minimal, strings.Replace(scaffolded, "targetPort: webhook-server", "targetPort: other", 1), 9443, ""},
+		"by an argument of the file": {text, scaffolded, 0, "--webhook-port=1234"},
+		"by a Deployment's argument": {minimal, strings.Replace(scaffolded, "--leader-elect", "--webhook-port=9999", 1), 0, "--webhook-port=1234"},
+		"in two arguments":           {minimal, strings.Replace(scaffolded, "- --leader-elect", "- --webhook-port\n        - \"9999\"", 1), 0, "--webhook-port=1234"},
+		"by the number of a Service": {minimal, strings.Replace(scaffolded, "targetPort: webhook-server", "targetPort: 8888", 1), 8888, ""},
+		"controller-runtime default": {minimal, strings.Replace(scaffolded, "targetPort: webhook-server", "targetPort: other", 1), 9443, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := rendered(t, write(t, test.text, map[string]string{"config/deployment.yaml": test.deployment}))
 			if got := m.WebhookPort(); got != test.port {
-				t.Errorf("port %d, want %d", got, test.port)
+				t.Errorf("WebhookPort = %d, want %d", got, test.port)
 			}
 			p, err := m.Process(place)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if test.arg != "" && !slices.Contains(p.Args, test.arg) || slices.Contains(p.Args, "9999") {
-				t.Errorf("arguments %q", p.Args)
+				t.Errorf("Args = %q, want %q and not 9999", p.Args, test.arg)
 			}
 		})
 	}
 	if port := rendered(t, write(t, minimal, nil)).WebhookPort(); port != 0 {
-		t.Errorf("port %d of an operator without a webhook", port)
+		t.Errorf("WebhookPort without a webhook = %d, want 0", port)
 	}
 }
 
-func TestProcessWithoutAnything(t *testing.T) {
+func TestProcessOfTheMinimalFile(t *testing.T) {
 	p, err := rendered(t, write(t, minimal, nil)).Process(place)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(p.Args) != 0 || p.Probed || len(p.Secrets) != 0 || p.Account != "op" {
-		t.Errorf("%+v", p)
+		t.Errorf("Process = %+v, want no arguments, probe and Secrets", p)
 	}
 }
 
-// TestWhatAProcessCannot: each is told before anything is built.
-func TestWhatAProcessCannot(t *testing.T) {
+// Process returns an error for each unsupported feature.
+func TestUnsupportedFeatures(t *testing.T) {
 	replace := func(old, now string) map[string]string {
 		if !strings.Contains(scaffolded, old) {
 			t.Fatalf("there is no %q to replace", old)
@@ -170,33 +170,33 @@ func TestWhatAProcessCannot(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"an image":             {image, nil, "it can't run the image example.com/op:1"},
-		"another workload":     {minimal, map[string]string{"config/job.yaml": "{apiVersion: batch/v1, kind: Job, metadata: {name: setup}}"}, "it can't run Job setup beside it"},
-		"an init container":    {minimal, replace("      containers:", "      initContainers: [{name: first}]\n      containers:"), "init container first has no place"},
-		"a sidecar":            {minimal, replace("      - name: manager", "      - {name: proxy}\n      - name: manager"), "container proxy has no place beside it"},
-		"a ConfigMap's folder": {minimal, replace("secret: {secretName: webhook-server-cert}", "configMap: {name: c}"), "it mounts no Secret of a cert-manager Certificate"},
-		"a Secret of a user's": {minimal, secret, "volume more, mounted at /more, is neither an emptyDir nor a Secret"},
-		"a variable":           {minimal, replace("fieldRef: {fieldPath: metadata.namespace}", "secretKeyRef: {name: s, key: k}"), "variable NS has its value from what only a Pod has; operator.env can set it"},
-		"a field of a Pod":     {minimal, replace("fieldPath: metadata.namespace", "fieldPath: metadata.uid"), "variable NS has its value from what only a Pod has"},
-		"many variables":       {minimal, replace("        env:", "        envFrom: [{configMapRef: {name: c}}]\n        env:"), "(envFrom)"},
+		"an image":             {image, nil, "it cannot run the image example.com/op:1"},
+		"another workload":     {minimal, map[string]string{"config/job.yaml": "{apiVersion: batch/v1, kind: Job, metadata: {name: setup}}"}, "it cannot run Job setup"},
+		"an init container":    {minimal, replace("      containers:", "      initContainers: [{name: first}]\n      containers:"), "it cannot run init container first"},
+		"a sidecar":            {minimal, replace("      - name: manager", "      - {name: proxy}\n      - name: manager"), "it cannot run container proxy"},
+		"a ConfigMap's folder": {minimal, replace("secret: {secretName: webhook-server-cert}", "configMap: {name: c}"), "it requires a mounted Secret of a cert-manager Certificate"},
+		"a Secret of the user": {minimal, secret, "volume more, mounted at /more, must be an emptyDir or the Secret"},
+		"a variable":           {minimal, replace("fieldRef: {fieldPath: metadata.namespace}", "secretKeyRef: {name: s, key: k}"), "the value of variable NS is available only in a Pod; set it in operator.env"},
+		"a field of a Pod":     {minimal, replace("fieldPath: metadata.namespace", "fieldPath: metadata.uid"), "the value of variable NS is available only in a Pod"},
+		"many variables":       {minimal, replace("        env:", "        envFrom: [{configMapRef: {name: c}}]\n        env:"), "envFrom"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := rendered(t, write(t, test.text, test.files)).Process(place)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "--cluster=embedded runs the operator as a process") || !strings.Contains(err.Error(), "use --cluster=kind") {
-				t.Errorf("error %v, want %q", err, test.want)
+				t.Errorf("Process = %v, want an error with %q", err, test.want)
 			}
 		})
 	}
-	// What the file sets needs no Pod.
+	// operator.env replaces a value that is available only in a Pod.
 	text := strings.Replace(minimal, "  manifests: [config]", "  env: {NS: mine}\n  manifests: [config]", 1)
 	p, err := rendered(t, write(t, text, replace("fieldRef: {fieldPath: metadata.namespace}", "secretKeyRef: {name: s, key: k}"))).Process(place)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Contains(p.Env, Variable{Name: "NS", Value: "mine"}) {
-		t.Errorf("environment %v", p.Env)
+		t.Errorf("Env = %v, want NS=mine", p.Env)
 	}
-	// kube-rbac-proxy guards metrics, which a process has none of; an emptyDir is any folder.
+	// A process needs no kube-rbac-proxy, and an emptyDir can be any folder.
 	files := replace("      - name: manager", "      - {name: kube-rbac-proxy}\n      - name: manager")
 	files["config/deployment.yaml"] = strings.Replace(files["config/deployment.yaml"], "        volumeMounts:", "        volumeMounts:\n        - {name: scratch, mountPath: /var/scratch}", 1)
 	files["config/deployment.yaml"] = strings.Replace(files["config/deployment.yaml"], "      volumes:", "      volumes:\n      - {name: scratch, emptyDir: {}}", 1)
@@ -205,7 +205,7 @@ func TestWhatAProcessCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Contains(p.Args, "--scratch=/state/op/volumes/scratch/deep") {
-		t.Errorf("arguments %q", p.Args)
+		t.Errorf("Args = %q, want the relocated folder", p.Args)
 	}
 }
 
@@ -218,8 +218,8 @@ func TestOtherImages(t *testing.T) {
 	}
 }
 
-// TestVariablesAreDocumented: what the check of a file takes is what a process gets.
-func TestVariablesAreDocumented(t *testing.T) {
+// Process defines all variables that the check of a file accepts.
+func TestVariablesAreDefined(t *testing.T) {
 	text := strings.Replace(minimal, "  manifests: [config]", "  embedded: {args: [\"$("+strings.Join(variables, ")\", \"$(")+")\"]}\n  manifests: [config]", 1)
 	p, err := rendered(t, write(t, text, map[string]string{"config/deployment.yaml": scaffolded})).Process(place)
 	if err != nil {

@@ -12,45 +12,47 @@ import (
 	"github.com/operator-tracing/sandbox/config"
 )
 
-// Project is a sandbox.yaml that was checked, and the way to the files that it names. It does not change, and may be used by
-// several goroutines at once.
+// Project is a valid sandbox.yaml with access to the files that it names. It is immutable and safe
+// for concurrent use.
 type Project struct {
-	// File is what it says.
+	// File is the content.
 	File File
-	// Path is where it was read, absolute; empty for the built-in one.
+	// Path is the absolute path of the file; empty for the built-in file.
 	Path string
-	// Dir is the folder of Path; empty for the built-in one, whose folder is config in this repository.
+	// Dir is the folder of Path; empty for the built-in file, whose folder is config in this
+	// repository.
 	Dir string
 
-	places places // where in the file its fields are
+	places places // the positions of the fields in the file
 	disk   filesys.FileSystem
-	root   string // what paths in the file are relative to, on disk
+	root   string // the folder on disk to which paths in the file are relative
 }
 
-// defaultName stands for the path of the built-in file in errors, and is where it is in package config.
+// defaultName is the path of the built-in file in package config.
 const defaultName = "sandbox.yaml"
 
-// Load reads a sandbox.yaml and checks it, up to the existence of what it names. An [Error] names the place of a mistake.
+// Load reads and validates a sandbox.yaml, including the existence of the files that it names. It
+// returns an [Error] with the position of the first mistake.
 func Load(path string) (*Project, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	if info, err := os.Stat(absolute); err == nil && info.IsDir() {
-		return nil, &Error{Path: path, Problem: "it is a folder; name the file in it"}
+		return nil, &Error{Path: path, Problem: "is a folder; pass the path of a file"}
 	}
 	data, err := os.ReadFile(absolute)
 	if err != nil {
 		var cause *os.PathError
 		if errors.As(err, &cause) {
-			err = cause.Err // It names the path, which the error below does.
+			err = cause.Err // The error below already contains the path.
 		}
-		return nil, &Error{Path: path, Problem: err.Error() + "; `sandbox init` writes one for a kubebuilder project"}
+		return nil, &Error{Path: path, Problem: err.Error() + "; `sandbox init` creates it for a kubebuilder project"}
 	}
 	return parse(path, absolute, data)
 }
 
-// Parse is Load for a file that is not written yet.
+// Parse is like Load with the given content. The file need not exist.
 func Parse(path string, data []byte) (*Project, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -64,7 +66,8 @@ func parse(name, absolute string, data []byte) (*Project, error) {
 	return newProject(name, data, &Project{Path: absolute, Dir: dir, disk: filesys.MakeFsOnDisk(), root: dir})
 }
 
-// Default is the reference operator's, whose manifests are built into the program.
+// Default returns the Project of the reference operator, whose manifests are built into the
+// program.
 func Default() (*Project, error) {
 	const root = "/config"
 	disk, err := config.FileSystem(root)
@@ -91,7 +94,7 @@ func newProject(name string, data []byte, p *Project) (*Project, error) {
 	return p, nil
 }
 
-// path is where something that the file names is.
+// path resolves a path in the file.
 func (p *Project) path(name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)
@@ -99,8 +102,9 @@ func (p *Project) path(name string) string {
 	return filepath.Join(p.root, name)
 }
 
-// Module is the folder of the module that the operator is built from. Of the built-in file it is below repository, the root
-// of this repository, which others don't need. The operator must have a Build.
+// Module returns the folder of the operator's module. For the built-in file, the folder is below
+// repository, the root of this repository; other files ignore repository. The operator must have a
+// Build.
 func (p *Project) Module(repository string) string {
 	module := p.File.Operator.Build.Module
 	if p.Dir != "" {
@@ -109,7 +113,7 @@ func (p *Project) Module(repository string) string {
 	return filepath.Join(repository, "config", module)
 }
 
-// Name is what the file is called for people.
+// Name returns a name of the project for messages.
 func (p *Project) Name() string {
 	if p.Path == "" {
 		return "the reference operator"
@@ -117,10 +121,11 @@ func (p *Project) Name() string {
 	return p.Path
 }
 
-// Built tells whether the sandbox builds the operator, as opposed to running an image of somebody else's.
+// Built reports whether the sandbox builds the operator. If not, it runs an existing image.
 func (m *Manifests) Built() bool { return m.project.File.Operator.Build != nil }
 
-// OtherImages are those that the operator's Pods name beside the manager's, and what sandbox.yaml lists.
+// OtherImages returns the images of the operator's Pods except the manager's, and the images listed
+// in sandbox.yaml.
 func (m *Manifests) OtherImages() []string {
 	names := slices.Clone(m.project.File.Operator.Images)
 	spec := m.Deployment.Spec.Template.Spec

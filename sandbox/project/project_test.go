@@ -28,8 +28,7 @@ func rendered(t *testing.T, path string) *Manifests {
 	return m
 }
 
-// TestDefaultIsAnOrdinaryFile: the reference operator is run by what a user could write. The built-in file and that of the
-// repository are one, and give one operator.
+// The built-in file equals the file in the repository, and both result in the same operator.
 func TestDefaultIsAnOrdinaryFile(t *testing.T) {
 	builtIn, err := Default()
 	if err != nil {
@@ -71,7 +70,7 @@ func TestDefaultIsAnOrdinaryFile(t *testing.T) {
 	}
 	if subject.Kind() != (schema.GroupVersionKind{Group: "dummy.example.com", Version: "v1alpha1", Kind: "Head"}) ||
 		subject.Sample() != (types.NamespacedName{Namespace: "default", Name: "head-sample"}) {
-		t.Errorf("sample %v %v", subject.Kind(), subject.Sample())
+		t.Errorf("Kind = %v, Sample = %v; want the sample Head", subject.Kind(), subject.Sample())
 	}
 }
 
@@ -81,13 +80,13 @@ func TestRender(t *testing.T) {
 		"samples/a.yaml":   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: first}\n---\napiVersion: cache.example.com/v1\nkind: Cache\nmetadata: {name: other, namespace: team}\n",
 	}))
 	if m.Deployment.Name != "op" || m.Deployment.Namespace != "op-system" || m.Container != 0 || m.ServiceName != "op" {
-		t.Errorf("manager %s/%s, container %d, service %s", m.Deployment.Namespace, m.Deployment.Name, m.Container, m.ServiceName)
+		t.Errorf("Deployment = %s/%s, Container = %d, ServiceName = %s", m.Deployment.Namespace, m.Deployment.Name, m.Container, m.ServiceName)
 	}
 	var samples []string
 	for _, s := range m.Samples {
 		samples = append(samples, s.GetKind()+" "+s.GetNamespace()+"/"+s.GetName())
 	}
-	// The custom resources come first: one of them is what the operator is shown by.
+	// Custom resources are first, because the trace of the first sample is shown.
 	if diff := cmp.Diff([]string{"Cache team/other", "Cache default/sample", "ConfigMap default/first"}, samples); diff != "" {
 		t.Errorf("samples (-want +got):\n%s", diff)
 	}
@@ -121,18 +120,18 @@ func TestRenderMistakes(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"no object":              {minimal, map[string]string{"samples/cache.yaml": "# none\n"}, "sample.manifests: there is no object in them"},
-		"no Deployment":          {minimal, map[string]string{"config/deployment.yaml": ""}, "operator.manifests: there is no Deployment"},
-		"two":                    {minimal, map[string]string{"config/b.yaml": deployment("b")}, "operator.deployment: name the manager's: there are default/b, op-system/op"},
-		"none by that name":      {strings.Replace(minimal, "  manifests: [config]", "  deployment: opp\n  manifests: [config]", 1), nil, "operator.deployment: no Deployment is called that; there are op-system/op"},
-		"none in that namespace": {strings.Replace(minimal, "  manifests: [config]", "  namespace: ops\n  manifests: [config]", 1), nil, "operator.namespace: there is no Deployment in it; there are op-system/op"},
-		"which container":        {minimal, map[string]string{"config/deployment.yaml": deployment("b")}, "operator.container: there is no container manager in Deployment b; it has a, b"},
-		"no such container":      {strings.Replace(minimal, "  manifests: [config]", "  container: x\n  manifests: [config]", 1), nil, "operator.container: there is no container x in Deployment op; it has op"},
+		"no object":              {minimal, map[string]string{"samples/cache.yaml": "# none\n"}, "sample.manifests: no objects in the manifests"},
+		"no Deployment":          {minimal, map[string]string{"config/deployment.yaml": ""}, "operator.manifests: no Deployment"},
+		"two":                    {minimal, map[string]string{"config/b.yaml": deployment("b")}, "operator.deployment: several Deployments: default/b, op-system/op"},
+		"none by that name":      {strings.Replace(minimal, "  manifests: [config]", "  deployment: opp\n  manifests: [config]", 1), nil, "operator.deployment: no Deployment with this name; found op-system/op"},
+		"none in that namespace": {strings.Replace(minimal, "  manifests: [config]", "  namespace: ops\n  manifests: [config]", 1), nil, "operator.namespace: no Deployment in this namespace; found op-system/op"},
+		"which container":        {minimal, map[string]string{"config/deployment.yaml": deployment("b")}, "operator.container: no container manager in Deployment b; found a, b"},
+		"no such container":      {strings.Replace(minimal, "  manifests: [config]", "  container: x\n  manifests: [config]", 1), nil, "operator.container: no container x in Deployment op; found op"},
 		"a broken manifest":      {minimal, map[string]string{"config/crd.yaml": "kind: [\n"}, "operator.manifests: reading config: crd.yaml: decoding document 1: "},
 		"a broken overlay":       {minimal, map[string]string{"config/kustomization.yaml": "resources: [nowhere.yaml]\n"}, "operator.manifests: reading config: "},
 		"an unknown kind": {minimal, map[string]string{"config/m.yaml": "{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: m}}"},
-			"operator.manifests: nobody defines the kind of ServiceMonitor m (monitoring.coreos.com/v1): leave it out"},
-		"an unknown sample": {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: other.example.com/v1, kind: Other, metadata: {name: m}}"}, "sample.manifests: nobody defines the kind of Other m"},
+			"operator.manifests: no CustomResourceDefinition for ServiceMonitor m (monitoring.coreos.com/v1); remove it"},
+		"an unknown sample": {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: other.example.com/v1, kind: Other, metadata: {name: m}}"}, "sample.manifests: no CustomResourceDefinition for Other m"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, test.text, test.files)
@@ -143,13 +142,13 @@ func TestRenderMistakes(t *testing.T) {
 			_, err = p.Render()
 			var wrong *Error
 			if !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), fmt.Sprintf("%s:%d:%d: ", path, wrong.Line, wrong.Column)) || wrong.Line < 3 || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("error %v, want one line with %q", err, test.want)
+				t.Errorf("Render = %v, want one line with a position and %q", err, test.want)
 			}
 		})
 	}
 }
 
-// The place is that of the field, or of the one around it where it isn't there.
+// The position is the position of the field or, if it is missing, of its parent.
 func TestPlacesOfRenderMistakes(t *testing.T) {
 	for field, line := range map[string]int{"deployment: nope": 6, "container: nope": 6} {
 		text := "apiVersion: " + APIVersion + "\nkind: " + Kind + "\noperator:\n  image: i\n  manifests: [config]\n  " + field + "\nsample: {manifests: [samples]}\n"
@@ -160,18 +159,18 @@ func TestPlacesOfRenderMistakes(t *testing.T) {
 		_, err = p.Render()
 		var wrong *Error
 		if !errors.As(err, &wrong) || wrong.Line != line {
-			t.Errorf("%s: error %v, want line %d", field, err, line)
+			t.Errorf("Render with %s = %v, want line %d", field, err, line)
 		}
 	}
 }
 
 func TestLoadOfAFolder(t *testing.T) {
-	if _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "it is a folder; name the file in it") {
-		t.Errorf("error %v", err)
+	if _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a folder; pass the path of a file") {
+		t.Errorf("Load of a folder = %v, want the remedy", err)
 	}
 }
 
-func TestSubjectComesBack(t *testing.T) {
+func TestSaveAndLoadSubject(t *testing.T) {
 	want := rendered(t, write(t, minimal+"  condition: Available=False\n", nil)).Subject()
 	path := filepath.Join(t.TempDir(), "subject.json")
 	if err := SaveSubject(path, want); err != nil {
@@ -182,14 +181,14 @@ func TestSubjectComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-saved +loaded):\n%s", diff)
+		t.Errorf("loaded subject (-saved +loaded):\n%s", diff)
 	}
-	// Where nothing was written, a sandbox from before runs what there was then.
+	// Old versions wrote no file and ran the reference operator.
 	got, err = LoadSubject(filepath.Join(t.TempDir(), "none"))
 	if err != nil || got.Kind().Kind != "Head" {
-		t.Errorf("without a file: %v, %v", got, err)
+		t.Errorf("LoadSubject of a missing file = %v, %v; want the reference operator", got, err)
 	}
-	if _, err := LoadSubject(write(t, "no JSON", nil)); err == nil || !strings.Contains(err.Error(), "`sandbox up` writes it anew") {
-		t.Errorf("of another file: %v", err)
+	if _, err := LoadSubject(write(t, "no JSON", nil)); err == nil || !strings.Contains(err.Error(), "run `sandbox up` to replace it") {
+		t.Errorf("LoadSubject of an invalid file = %v, want the remedy", err)
 	}
 }

@@ -19,24 +19,25 @@ import (
 
 // Manifests are the objects of a project.
 type Manifests struct {
-	// Objects install the operator. Objects and Samples are the caller's to change.
+	// Objects install the operator. The caller can modify Objects and Samples.
 	Objects []*unstructured.Unstructured
-	// Samples are applied when it is ready. The first is the one whose trace is shown.
+	// Samples are applied when the operator is ready. The trace of the first one is shown.
 	Samples []*unstructured.Unstructured
-	// Deployment is the manager's, as one of Objects says it, and Container the index of its container.
+	// Deployment is the manager's Deployment, converted from Objects, and Container the index of
+	// the manager's container.
 	Deployment *appsv1.Deployment
 	Container  int
-	// ServiceName is what its spans have as service.name.
+	// ServiceName is the service.name of the operator's spans.
 	ServiceName string
 
 	project *Project
 }
 
-// DefaultNamespace is where objects go that name no namespace, as with kubectl.
+// DefaultNamespace is the namespace of objects that specify none, as with kubectl.
 const DefaultNamespace = "default"
 
-// Render reads the manifests, which takes some tenths of a second. The errors name the file and the field that led to the
-// mistake.
+// Render reads the manifests, which takes some tenths of a second. Errors name the file and the
+// field that caused them.
 func (p *Project) Render() (*Manifests, error) {
 	m := &Manifests{project: p}
 	var err error
@@ -47,7 +48,7 @@ func (p *Project) Render() (*Manifests, error) {
 		return nil, p.wrong("sample.manifests", err)
 	}
 	if len(m.Samples) == 0 {
-		return nil, p.wrong("sample.manifests", fmt.Errorf("there is no object in them"))
+		return nil, p.wrong("sample.manifests", fmt.Errorf("no objects in the manifests"))
 	}
 	if err := m.checkKinds(); err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func (p *Project) Render() (*Manifests, error) {
 	}
 	setNamespaces(m.Objects, operatorNamespace, scope)
 	setNamespaces(m.Samples, DefaultNamespace, scope)
-	// A custom resource shows what the operator does, whatever it needs beside it.
+	// The trace of a custom resource is shown, even if other objects precede it.
 	slices.SortStableFunc(m.Samples, func(a, b *unstructured.Unstructured) int {
 		return rank(a) - rank(b)
 	})
@@ -73,7 +74,7 @@ func (p *Project) Render() (*Manifests, error) {
 	return m, nil
 }
 
-// wrong is an error about what a field led to.
+// wrong returns an Error about the value of a field.
 func (p *Project) wrong(field string, err error) error {
 	name := p.Path
 	if name == "" {
@@ -87,7 +88,8 @@ func (p *Project) wrong(field string, err error) error {
 	return e
 }
 
-// read reads manifests: a folder with a kustomization is rendered, of others every file is read.
+// read reads manifests. It renders folders with a kustomization, and reads every file of other
+// folders.
 func (p *Project) read(paths []string) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
 	for _, name := range paths {
@@ -148,7 +150,8 @@ func (p *Project) readFile(path string) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-// checkKinds finds objects of kinds that nobody defines: they would be waited for in vain.
+// checkKinds returns an error if an object has an undefined kind. Otherwise the sandbox would wait
+// for its definition without success.
 func (m *Manifests) checkKinds() error {
 	defined := map[string]bool{}
 	for _, obj := range m.Objects {
@@ -164,18 +167,19 @@ func (m *Manifests) checkKinds() error {
 			if !Custom(obj) || defined[gvk.Kind+"."+gvk.Group] || gvk.Group == certManager || strings.HasSuffix(gvk.Group, "."+certManager) {
 				continue
 			}
-			return m.project.wrong(field, fmt.Errorf("nobody defines the kind of %s %s (%s): leave it out, or name the manifest of its CustomResourceDefinition in operator.manifests",
+			return m.project.wrong(field, fmt.Errorf("no CustomResourceDefinition for %s %s (%s); remove it, or add the manifest of its definition to operator.manifests",
 				gvk.Kind, obj.GetName(), gvk.GroupVersion()))
 		}
 	}
 	return nil
 }
 
-// certManager is the group of the kinds that the sandbox itself installs.
+// certManager is the API group of cert-manager, whose kinds the sandbox installs.
 const certManager = "cert-manager.io"
 
-// scopes tells whether objects of a kind belong to a namespace: by the definitions among the manifests, else as Kubernetes
-// defines its own kinds. Who defines a kind otherwise is not known; most kinds have a namespace.
+// scopes returns a function that reports whether the kind of an object is namespaced. It uses the
+// definitions in the manifests, then the scopes of Kubernetes' own kinds. Unknown kinds are treated
+// as namespaced, because most are.
 func scopes(objects []*unstructured.Unstructured) func(*unstructured.Unstructured) bool {
 	cluster := map[string]bool{} // by group and kind
 	for _, obj := range objects {
@@ -205,7 +209,7 @@ func setNamespaces(objects []*unstructured.Unstructured, namespace string, names
 	}
 }
 
-// rank puts custom resources before what Kubernetes defines itself.
+// rank sorts custom resources before Kubernetes' own kinds.
 func rank(obj *unstructured.Unstructured) int {
 	if Custom(obj) {
 		return 0
@@ -213,7 +217,7 @@ func rank(obj *unstructured.Unstructured) int {
 	return 1
 }
 
-// Custom tells whether an object's kind is none of Kubernetes' own.
+// Custom reports whether the kind of an object is a custom resource.
 func Custom(obj *unstructured.Unstructured) bool {
 	group := obj.GroupVersionKind().Group
 	return strings.Contains(group, ".") && !strings.HasSuffix(group, ".k8s.io")
@@ -235,13 +239,13 @@ func (m *Manifests) findManager() error {
 	}
 	switch {
 	case len(names) == 0:
-		return m.project.wrong("operator.manifests", fmt.Errorf("there is no Deployment in them: it says how the manager runs"))
+		return m.project.wrong("operator.manifests", fmt.Errorf("no Deployment of the manager in the manifests"))
 	case len(found) == 0 && o.Deployment == "":
-		return m.project.wrong("operator.namespace", fmt.Errorf("there is no Deployment in it; there are %s", strings.Join(names, ", ")))
+		return m.project.wrong("operator.namespace", fmt.Errorf("no Deployment in this namespace; found %s", strings.Join(names, ", ")))
 	case len(found) == 0:
-		return m.project.wrong("operator.deployment", fmt.Errorf("no Deployment is called that; there are %s", strings.Join(names, ", ")))
+		return m.project.wrong("operator.deployment", fmt.Errorf("no Deployment with this name; found %s", strings.Join(names, ", ")))
 	case len(found) > 1:
-		return m.project.wrong("operator.deployment", fmt.Errorf("name the manager's: there are %s", strings.Join(names, ", ")))
+		return m.project.wrong("operator.deployment", fmt.Errorf("several Deployments: %s; set the name of the manager's", strings.Join(names, ", ")))
 	}
 	m.Deployment = &appsv1.Deployment{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found[0].Object, m.Deployment); err != nil {
@@ -250,7 +254,7 @@ func (m *Manifests) findManager() error {
 	return m.findContainer()
 }
 
-// defaultContainer is the annotation by which kubectl chooses a container.
+// defaultContainer is the annotation with which kubectl chooses a container.
 const defaultContainer = "kubectl.kubernetes.io/default-container"
 
 func (m *Manifests) findContainer() error {
@@ -271,7 +275,7 @@ func (m *Manifests) findContainer() error {
 		for _, c := range containers {
 			names = append(names, c.Name)
 		}
-		return m.project.wrong("operator.container", fmt.Errorf("there is no container %s in Deployment %s; it has %s", name, m.Deployment.Name, strings.Join(names, ", ")))
+		return m.project.wrong("operator.container", fmt.Errorf("no container %s in Deployment %s; found %s", name, m.Deployment.Name, strings.Join(names, ", ")))
 	}
 	return nil
 }

@@ -12,31 +12,32 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Subject is what must be known of an operator once it is installed: to ask whether it serves, and to find its traces. It is
-// kept in the sandbox's state folder, since the files that it came from may change or go.
+// Subject describes an installed operator for later commands, which check its readiness and find
+// its traces. It is stored in the sandbox's state folder, because the original files can change.
 type Subject struct {
-	// File is the path of its sandbox.yaml; empty for the reference operator.
+	// File is the path of the sandbox.yaml; empty for the reference operator.
 	File string `json:"file,omitempty"`
-	// ServiceName is what its spans have as service.name.
+	// ServiceName is the service.name of the operator's spans.
 	ServiceName string `json:"serviceName"`
-	// Annotation is what its webhook adds to new objects; empty where that is not known. See [Webhook].
+	// Annotation is the annotation that the webhook adds to new objects; empty if unknown. See
+	// [Webhook].
 	Annotation string `json:"annotation,omitempty"`
-	// Condition is what its custom resources come to.
+	// Condition is the condition that its custom resources reach.
 	Condition Condition `json:"condition"`
-	// Samples are the objects that show what it does, as they are applied; at least one.
+	// Samples are the sample objects as applied; at least one.
 	Samples []*unstructured.Unstructured `json:"samples"`
 }
 
-// Subject is that of the manifests.
+// Subject returns the Subject of the manifests.
 func (m *Manifests) Subject() Subject {
-	condition, _ := parseCondition(m.project.File.Sample.Condition) // It was checked.
+	condition, _ := parseCondition(m.project.File.Sample.Condition) // The decoder has validated it.
 	return Subject{
 		File: m.project.Path, ServiceName: m.ServiceName, Annotation: m.project.File.Operator.Webhook.Annotation,
 		Condition: condition, Samples: m.Samples,
 	}
 }
 
-// DefaultSubject is the reference operator's.
+// DefaultSubject returns the Subject of the reference operator.
 func DefaultSubject() (Subject, error) {
 	p, err := Default()
 	if err != nil {
@@ -49,15 +50,16 @@ func DefaultSubject() (Subject, error) {
 	return m.Subject(), nil
 }
 
-// Kind is that of the object whose trace is shown.
+// Kind returns the kind of the object whose trace is shown.
 func (s Subject) Kind() schema.GroupVersionKind { return s.Samples[0].GroupVersionKind() }
 
-// Sample is the name of the object whose trace is shown. Its namespace is empty where its kind has none.
+// Sample returns the name of the object whose trace is shown. The namespace is empty if the kind is
+// cluster-scoped.
 func (s Subject) Sample() types.NamespacedName {
 	return types.NamespacedName{Namespace: s.Samples[0].GetNamespace(), Name: s.Samples[0].GetName()}
 }
 
-// SaveSubject writes a Subject to a file in one step.
+// SaveSubject writes a Subject to a file atomically.
 func SaveSubject(path string, s Subject) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err == nil {
@@ -67,13 +69,13 @@ func SaveSubject(path string, s Subject) error {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		return fmt.Errorf("writing down what the sandbox runs: %w", err)
+		return fmt.Errorf("writing the description of the operator: %w", err)
 	}
 	return nil
 }
 
-// LoadSubject reads what SaveSubject wrote. Where there is no file, what runs is the reference operator: sandboxes from before
-// there were others wrote none.
+// LoadSubject reads the file that SaveSubject wrote. If the file does not exist, it returns the
+// [DefaultSubject], because old versions supported only the reference operator and wrote no file.
 func LoadSubject(path string) (Subject, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,10 +86,10 @@ func LoadSubject(path string) (Subject, error) {
 		err = json.Unmarshal(data, &s)
 	}
 	if err == nil && len(s.Samples) == 0 {
-		err = errors.New("it names no object")
+		err = errors.New("samples are empty")
 	}
 	if err != nil {
-		return Subject{}, fmt.Errorf("reading what the sandbox runs from %s: %w; `sandbox up` writes it anew", path, err)
+		return Subject{}, fmt.Errorf("reading the description of the operator from %s: %w; run `sandbox up` to replace it", path, err)
 	}
 	return s, nil
 }

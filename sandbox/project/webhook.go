@@ -6,13 +6,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// usualWebhookPort is controller-runtime's.
+// usualWebhookPort is the default port of controller-runtime.
 const usualWebhookPort = 9443
 
-// ClientConfigs are the parts of an object that say how the API server calls a webhook, for changes in place: of admission
-// webhooks, and of a definition's conversion.
+// ClientConfigs returns the clientConfig fields of an object, of admission webhooks or of a
+// definition's conversion webhook. Changes to them change the object.
 func ClientConfigs(obj *unstructured.Unstructured) []map[string]any {
-	// NestedFieldNoCopy, so that a change reaches the object.
+	// NestedFieldNoCopy, so that changes apply to the object.
 	switch obj.GetKind() {
 	case "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
 		field, _, _ := unstructured.NestedFieldNoCopy(obj.Object, "webhooks")
@@ -34,7 +34,8 @@ func ClientConfigs(obj *unstructured.Unstructured) []map[string]any {
 	return nil
 }
 
-// webhookServices are the Services by which the API server calls the operator, with the port of each.
+// webhookServices returns the names and ports of the Services through which the API server calls
+// the operator.
 func (m *Manifests) webhookServices() map[string]int64 {
 	ports := map[string]int64{}
 	for _, obj := range m.Objects {
@@ -54,11 +55,11 @@ func (m *Manifests) webhookServices() map[string]int64 {
 	return ports
 }
 
-// HasWebhook tells whether the API server calls the operator.
+// HasWebhook reports whether the API server calls the operator.
 func (m *Manifests) HasWebhook() bool { return len(m.webhookServices()) > 0 }
 
-// WebhookPort is the port on which the operator's webhook listens as a process. It is 0 where that can be chosen, because its
-// arguments name it, and where it has no webhook.
+// WebhookPort returns the port on which the webhook of the process listens. It returns 0 if the
+// arguments contain the port, so that the sandbox can choose it, or if the operator has no webhook.
 func (m *Manifests) WebhookPort() int {
 	services := m.webhookServices()
 	for _, arg := range m.arguments() {
@@ -85,7 +86,7 @@ func (m *Manifests) WebhookPort() int {
 	return usualWebhookPort
 }
 
-// targetPort is the port of the manager's container that a Service's port leads to.
+// targetPort returns the container port of a Service's target port.
 func (m *Manifests) targetPort(target any) int {
 	if number, ok := target.(int64); ok {
 		return int(number)

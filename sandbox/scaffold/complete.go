@@ -13,14 +13,15 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
-// complete reads the file as the sandbox will, which renders the manifests, and adds what those show to be needed.
+// complete parses the generated file like the sandbox does, renders the manifests, and adds the
+// fields that the manifests require.
 func (r *reader) complete() error {
 	manifests, err := r.render()
 	if err != nil {
 		r.Missing = err
 		return r.write()
 	}
-	r.note("operator.deployment", manifests.Deployment.Namespace+"/"+manifests.Deployment.Name, "found in the manifests")
+	r.note("operator.deployment", manifests.Deployment.Namespace+"/"+manifests.Deployment.Name, "from the rendered manifests")
 	r.embeddedArgs(manifests)
 	if err := r.write(); err != nil {
 		return err
@@ -32,7 +33,7 @@ func (r *reader) complete() error {
 	return nil
 }
 
-// render reads the file as it is now.
+// render parses the current text of the file and renders its manifests.
 func (r *reader) render() (*project.Manifests, error) {
 	if err := r.write(); err != nil {
 		return nil, err
@@ -44,14 +45,14 @@ func (r *reader) render() (*project.Manifests, error) {
 	return p.Render()
 }
 
-// told are flags by which a process must be told where to listen, if the manager's container does not name them: those that it names
-// are changed anyway.
-var told = []struct{ flag, value, why string }{
-	{"health-probe-bind-address", "$(PROBE_ADDRESS)", "its usual port may be taken on this machine"},
-	{"metrics-bind-address", "0", "nobody reads its metrics here"},
-	{"webhook-port", "$(WEBHOOK_PORT)", "its usual port may be taken on this machine"},
-	{"webhook-cert-path", "$(WEBHOOK_CERT_DIR)", "the certificate is in a folder of the sandbox's"},
-	{"webhook-cert-dir", "$(WEBHOOK_CERT_DIR)", "the certificate is in a folder of the sandbox's"},
+// listenFlags are flags for the addresses and certificates of a process. complete adds them only if
+// the manager's container does not set them, because the sandbox changes existing flags itself.
+var listenFlags = []struct{ flag, value, why string }{
+	{"health-probe-bind-address", "$(PROBE_ADDRESS)", "its default port can be in use on this machine"},
+	{"metrics-bind-address", "0", "the sandbox does not read its metrics"},
+	{"webhook-port", "$(WEBHOOK_PORT)", "its default port can be in use on this machine"},
+	{"webhook-cert-path", "$(WEBHOOK_CERT_DIR)", "the sandbox writes the certificate"},
+	{"webhook-cert-dir", "$(WEBHOOK_CERT_DIR)", "the sandbox writes the certificate"},
 }
 
 func (r *reader) embeddedArgs(m *project.Manifests) {
@@ -62,18 +63,18 @@ func (r *reader) embeddedArgs(m *project.Manifests) {
 			return name == flag
 		})
 	}
-	for _, t := range told {
+	for _, t := range listenFlags {
 		if strings.HasPrefix(t.flag, "webhook-") && !m.HasWebhook() || !slices.Contains(r.source.flags, t.flag) || named(t.flag) {
 			continue
 		}
 		arg := "--" + t.flag + "=" + t.value
 		r.File.Operator.Embedded.Args = append(r.File.Operator.Embedded.Args, arg)
-		r.note("operator.embedded.args", arg, "main.go has the flag, the Deployment does not name it, and %s", t.why)
+		r.note("operator.embedded.args", arg, "main.go defines the flag, the Deployment does not set it, and %s", t.why)
 	}
 }
 
 var text = template.Must(template.New("sandbox.yaml").Funcs(template.FuncMap{"value": value}).Parse(
-	`# How the operator sandbox runs this operator; docs/sandbox-yaml.md in its repository tells all fields.
+	`# Configures how the operator sandbox runs this operator. For all fields, see its docs/sandbox-yaml.md.
 apiVersion: {{value .APIVersion}}
 kind: {{value .Kind}}
 operator:
@@ -88,19 +89,19 @@ operator:
 {{- end}}
 {{- with .Operator.Webhook.Annotation}}
   webhook:
-    # What it adds to new objects: the operator is ready when a dry run gets that.
+    # The webhook adds this annotation to new objects. The operator is ready when a dry run adds it.
     annotation: {{value .}}
 {{- end}}
 {{- with .Operator.Embedded.Args}}
   embedded:
-    # Where it runs as a process, these follow the arguments of its Deployment.
+    # Extra arguments, after the arguments of the Deployment, if the operator runs as a process.
     args:
 {{- range .}}
     - {{value .}}
 {{- end}}
 {{- end}}
 sample:
-  # The object whose trace is shown.
+  # The object whose trace the sandbox shows.
   manifests:
 {{- range .Sample.Manifests}}
   - {{value .}}
@@ -108,7 +109,7 @@ sample:
   condition: {{value .Sample.Condition}}
 `))
 
-// write makes the file's text.
+// write generates the text of the file.
 func (r *reader) write() error {
 	var out bytes.Buffer
 	if err := text.Execute(&out, r.File); err != nil {
@@ -118,7 +119,7 @@ func (r *reader) write() error {
 	return nil
 }
 
-// value is a text as YAML has it.
+// value encodes a text as YAML.
 func value(text string) (string, error) {
 	data, err := yaml.Marshal(text)
 	return strings.TrimSpace(string(data)), err

@@ -1,5 +1,7 @@
-// Package scaffold writes the sandbox.yaml of a kubebuilder project, from what the project's files tell.
+// Package scaffold generates the sandbox.yaml of a kubebuilder project from the files of the
+// project.
 //
-// [Read] is its entry; `sandbox init` calls it. What it finds out is a [Guess]: the file's text, and for each field where it is
-// from, for people to judge. It never writes into the project itself, and never builds or asks anything.
+// `sandbox init` calls [Read]. It returns a [Guess]: the text of the file and, for each field, the
+// origin of its value, for the user to review. The package does not write to the project, does not
+// build it, and does not prompt the user.
 package scaffold

@@ -15,21 +15,21 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
-// Guess is what a project's files tell of its sandbox.yaml.
+// Guess is the sandbox.yaml derived from the files of a project.
 type Guess struct {
-	// File is the file, and Text the same as it is to be written.
+	// File is the parsed file, and Text its content.
 	File project.File
 	Text string
-	// Notes say of each field where its value is from, in the order of the file.
+	// Notes describe the origin of each field, in the order of the file.
 	Notes []Note
-	// Missing is what the file has to be told by hand, or what keeps it from being run; nil where nothing is.
+	// Missing is the reason why the sandbox cannot use the file yet; nil if it can.
 	Missing error
 }
 
-// Note is about one field.
+// Note describes the value of one field and its origin.
 type Note struct{ Field, Value, From string }
 
-// kubebuilder is the part of a PROJECT file that is of use here.
+// kubebuilder is the relevant part of a PROJECT file.
 type kubebuilder struct {
 	ProjectName string `json:"projectName"`
 	Resources   []struct {
@@ -46,7 +46,8 @@ type reader struct {
 	Guess
 }
 
-// Read reads the kubebuilder project in a folder. The error says what of a project is not there.
+// Read reads the kubebuilder project in a folder. It returns an error if a required part of the
+// project is missing.
 func Read(folder string) (*Guess, error) {
 	r := &reader{folder: folder, Guess: Guess{File: project.File{APIVersion: project.APIVersion, Kind: project.Kind}}}
 	for _, step := range []func() error{r.readProject, r.findMain, r.findManifests, r.findService, r.findWebhook, r.findSample} {
@@ -73,7 +74,7 @@ func (r *reader) exists(names ...string) bool {
 func (r *reader) readProject() error {
 	data, err := os.ReadFile(filepath.Join(r.folder, "PROJECT"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("there is no PROJECT, as kubebuilder and operator-sdk write it: run this in the project's folder, or write sandbox.yaml by hand (docs/sandbox-yaml.md)")
+		return errors.New("no PROJECT file of kubebuilder or operator-sdk; run this command in the folder of the project, or write sandbox.yaml by hand (see docs/sandbox-yaml.md)")
 	}
 	if err != nil {
 		return err
@@ -86,12 +87,13 @@ func (r *reader) readProject() error {
 		return fmt.Errorf("reading go.mod: %w", err)
 	}
 	if modfile.ModulePath(data) == "" {
-		return errors.New("reading go.mod: it names no module")
+		return errors.New("reading go.mod: no module directive")
 	}
 	return nil
 }
 
-// findMain finds the main package: kubebuilder's is cmd, before version 4 that of the module.
+// findMain finds the main package. kubebuilder generates it in cmd, or before version 4 in the root
+// folder.
 func (r *reader) findMain() (err error) {
 	places := []string{"cmd", "."}
 	if nested, err := filepath.Glob(filepath.Join(r.folder, "cmd", "*", "main.go")); err == nil && len(nested) == 1 {
@@ -99,34 +101,34 @@ func (r *reader) findMain() (err error) {
 	}
 	at := slices.IndexFunc(places, func(place string) bool { return r.exists(place, "main.go") })
 	if at < 0 {
-		return errors.New("there is no cmd/main.go and no main.go: which is the main package?")
+		return errors.New("no main package: neither cmd/main.go nor main.go exists")
 	}
 	main := "./" + filepath.ToSlash(places[at])
 	if places[at] == "." {
 		main = "."
 	}
 	r.File.Operator.Build = &project.Build{Main: main}
-	r.note("operator.build.main", main, "%s is there", filepath.ToSlash(filepath.Join(places[at], "main.go")))
+	r.note("operator.build.main", main, "%s exists", filepath.ToSlash(filepath.Join(places[at], "main.go")))
 	r.source, err = readSource(r.folder, filepath.Join(r.folder, places[at]))
 	return err
 }
 
 func (r *reader) findManifests() error {
 	if !r.exists("config", "default") {
-		return errors.New("there is no config/default, which installs the operator")
+		return errors.New("no config/default, which installs the operator")
 	}
 	r.File.Operator.Manifests = []string{"config/default"}
-	r.note("operator.manifests", "config/default", "as `make deploy` does")
+	r.note("operator.manifests", "config/default", "used by `make deploy`")
 	return nil
 }
 
 func (r *reader) findService() error {
-	name, from := r.source.serviceName, "main.go says WithServiceName"
+	name, from := r.source.serviceName, "WithServiceName in main.go"
 	if name == "" {
-		name, from = r.project.ProjectName, "the project's name in PROJECT"
+		name, from = r.project.ProjectName, "project name in PROJECT"
 	}
 	if name == "" {
-		return nil // The Deployment's name, then.
+		return nil // The default is the name of the Deployment.
 	}
 	r.File.Operator.ServiceName = name
 	r.note("operator.serviceName", name, "%s", from)
@@ -144,29 +146,29 @@ func (r *reader) findWebhook() error {
 	return nil
 }
 
-// findSample takes the sample of the first kind that has a controller.
+// findSample chooses the sample of the first kind with a controller.
 func (r *reader) findSample() error {
 	if !r.exists("config", "samples") {
-		return errors.New("there is no config/samples: make an object there that shows what the operator does")
+		return errors.New("no config/samples; add an object that shows the work of the operator")
 	}
-	chosen, from := "config/samples", "all of them: PROJECT names no kind whose own file is there"
+	chosen, from := "config/samples", "all samples: none has the file name of a kind in PROJECT"
 	for _, resource := range r.project.Resources {
 		file := fmt.Sprintf("%s_%s_%s.yaml", resource.Group, resource.Version, strings.ToLower(resource.Kind))
 		if resource.Controller && r.exists("config", "samples", file) {
-			chosen, from = "config/samples/"+file, "PROJECT's first kind with a controller is "+resource.Kind
+			chosen, from = "config/samples/"+file, "first kind with a controller in PROJECT is "+resource.Kind
 			break
 		}
 	}
 	r.File.Sample.Manifests = []string{chosen}
 	r.note("sample.manifests", chosen, "%s", from)
-	condition, why := project.Ready.String(), "the usual one"
+	condition, why := project.Ready.String(), "default"
 	switch {
 	case r.source.conditions["Ready"] != "":
-		why = r.source.conditions["Ready"] + " speaks of it"
+		why = r.source.conditions["Ready"] + " contains \"Ready\""
 	case r.source.conditions["Available"] != "":
-		condition, why = "Available=True", r.source.conditions["Available"]+" speaks of it, and nothing of Ready"
+		condition, why = "Available=True", r.source.conditions["Available"]+" contains \"Available\", and no file contains \"Ready\""
 	default:
-		why += "; no source speaks of it: does the operator set a condition?"
+		why += "; no source file contains it, so check that the operator sets this condition"
 	}
 	r.File.Sample.Condition = condition
 	r.note("sample.condition", condition, "%s", why)

@@ -14,7 +14,8 @@ import (
 // adopter is a kubebuilder project of this repository.
 const adopter = "../../operator/tracing/testdata/adopter"
 
-// copyProject copies the adopter, with changes by path; an empty text removes the file.
+// copyProject copies the adopter project and writes the changed files. An empty text deletes the
+// file.
 func copyProject(t *testing.T, changes map[string]string) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "project")
@@ -51,7 +52,7 @@ func guess(t *testing.T, changes map[string]string) *Guess {
 		t.Fatal(err)
 	}
 	if g.Missing != nil {
-		t.Errorf("missing: %v", g.Missing)
+		t.Errorf("Missing = %v, want nil", g.Missing)
 	}
 	return g
 }
@@ -73,17 +74,17 @@ func TestRead(t *testing.T) {
 	for _, n := range g.Notes {
 		fields = append(fields, n.Field)
 		if n.Value == "" || n.From == "" {
-			t.Errorf("note %+v says too little", n)
+			t.Errorf("note = %+v, want a value and an origin", n)
 		}
 	}
 	for _, field := range []string{"operator.build.main", "operator.manifests", "operator.serviceName", "sample.manifests", "sample.condition", "operator.deployment", "operator.embedded.args"} {
 		if !strings.Contains(strings.Join(fields, " "), field) {
-			t.Errorf("no note about %s", field)
+			t.Errorf("notes do not contain field %s", field)
 		}
 	}
 }
 
-// TestTheTextIsTheFile: what is written says what was guessed, whatever the names in it.
+// The text parses to the same file, even with names that YAML must quote.
 func TestTheTextIsTheFile(t *testing.T) {
 	folder := copyProject(t, map[string]string{"PROJECT": "projectName: \"yes: #1\"\n"})
 	g, err := Read(folder)
@@ -95,14 +96,14 @@ func TestTheTextIsTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(g.File, p.File); diff != "" {
-		t.Errorf("(-guessed +read):\n%s", diff)
+		t.Errorf("parsed text (-want +got):\n%s", diff)
 	}
 	if g.File.Operator.ServiceName != "yes: #1" {
-		t.Errorf("service name %q", g.File.Operator.ServiceName)
+		t.Errorf("ServiceName = %q, want %q", g.File.Operator.ServiceName, "yes: #1")
 	}
 }
 
-func TestWhereThingsAre(t *testing.T) {
+func TestReadFindsEachField(t *testing.T) {
 	mainText, err := os.ReadFile(filepath.Join(adopter, "cmd/main.go"))
 	if err != nil {
 		t.Fatal(err)
@@ -112,39 +113,39 @@ func TestWhereThingsAre(t *testing.T) {
 		get     func(project.File) string
 		want    string
 	}{
-		"main of the module": {
+		"main in the root folder": {
 			map[string]string{"cmd": "", "main.go": string(mainText)},
 			func(f project.File) string { return f.Operator.Build.Main }, ".",
 		},
-		"main in a folder of its own": {
+		"main in a folder below cmd": {
 			map[string]string{"cmd": "", "cmd/manager/main.go": string(mainText)},
 			func(f project.File) string { return f.Operator.Build.Main }, "./cmd/manager",
 		},
-		"the service in the code": {
+		"service name in the code": {
 			map[string]string{"cmd/main.go": strings.Replace(string(mainText), "ctx := ctrl.SetupSignalHandler()", `ctx := ctrl.SetupSignalHandler()
 	_ = provider.WithServiceName("shop-caches")`, 1)},
 			func(f project.File) string { return f.Operator.ServiceName }, "shop-caches",
 		},
-		"the sample of the first kind": {
+		"sample of the first kind": {
 			map[string]string{"config/samples/cache_v1alpha1_cache.yaml": "{apiVersion: cache.example.com/v1alpha1, kind: Cache, metadata: {name: first}}"},
 			func(f project.File) string { return f.Sample.Manifests[0] }, "config/samples/cache_v1alpha1_cache.yaml",
 		},
-		"another condition": {
+		"condition in the code": {
 			map[string]string{"internal/controller/cache_controller.go": "package controller\n\nconst typeAvailable = \"Available\"\n"},
 			func(f project.File) string { return f.Sample.Condition }, "Available=True",
 		},
-		"a traced webhook": {
+		"traced webhook": {
 			map[string]string{"internal/webhook/cache.go": "package webhook\n\nvar d = tracing.WrapDefaulter[*v1.Cache](nil)\n"},
 			func(f project.File) string { return f.Operator.Webhook.Annotation }, "tracing.k8s.io/traceparent",
 		},
-		"a webhook that is only tested": {
+		"traced webhook only in a test": {
 			map[string]string{"internal/webhook/cache_test.go": "package webhook\n\nvar d = tracing.WrapDefaulter(nil)\n"},
 			func(f project.File) string { return f.Operator.Webhook.Annotation }, "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.get(guess(t, test.changes).File); got != test.want {
-				t.Errorf("%q, want %q", got, test.want)
+				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
@@ -155,31 +156,31 @@ func TestNoProject(t *testing.T) {
 		changes map[string]string
 		want    string
 	}{
-		"no PROJECT":     {map[string]string{"PROJECT": ""}, "there is no PROJECT, as kubebuilder"},
-		"a broken one":   {map[string]string{"PROJECT": "a: [\n"}, "reading PROJECT: "},
-		"no module":      {map[string]string{"go.mod": ""}, "reading go.mod: "},
-		"no main":        {map[string]string{"cmd": ""}, "there is no cmd/main.go and no main.go"},
-		"no manifests":   {map[string]string{"config/default": ""}, "there is no config/default"},
-		"no sample":      {map[string]string{"config/samples": ""}, "there is no config/samples"},
-		"not even there": {map[string]string{"": ""}, "there is no PROJECT"},
+		"no PROJECT":      {map[string]string{"PROJECT": ""}, "no PROJECT file of kubebuilder"},
+		"invalid PROJECT": {map[string]string{"PROJECT": "a: [\n"}, "reading PROJECT: "},
+		"no module":       {map[string]string{"go.mod": ""}, "reading go.mod: "},
+		"no main":         {map[string]string{"cmd": ""}, "neither cmd/main.go nor main.go exists"},
+		"no manifests":    {map[string]string{"config/default": ""}, "no config/default"},
+		"no sample":       {map[string]string{"config/samples": ""}, "no config/samples"},
+		"no folder":       {map[string]string{"": ""}, "no PROJECT file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := copyProject(t, test.changes)
 			_, err := Read(folder)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), folder) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("error %v, want one line with %q and the folder", err, test.want)
+				t.Errorf("Read = %v, want a one-line error with %q and the folder", err, test.want)
 			}
 		})
 	}
 }
 
-// TestWhatIsMissingIsSaid: a project that can't be run yet still gets its file.
-func TestWhatIsMissingIsSaid(t *testing.T) {
+// Read returns a file even if the sandbox cannot run the project yet.
+func TestMissing(t *testing.T) {
 	g, err := Read(copyProject(t, map[string]string{"config/default/kustomization.yaml": "resources: [nowhere]\n"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if g.Missing == nil || !strings.Contains(g.Missing.Error(), "operator.manifests") || !strings.Contains(g.Text, "config/default") {
-		t.Errorf("missing %v, text:\n%s", g.Missing, g.Text)
+		t.Errorf("Missing = %v, want an error about operator.manifests; text:\n%s", g.Missing, g.Text)
 	}
 }

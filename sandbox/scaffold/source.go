@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// source is what the Go files of a project tell.
+// source contains the findings in the Go files of a project.
 type source struct {
 	serviceName   string            // in main.go
-	flags         []string          // that the main package defines
+	flags         []string          // flags of the main package
 	tracedWebhook string            // the file that wraps a webhook with the tracing library
-	conditions    map[string]string // the file that speaks of a condition's type, by type
+	conditions    map[string]string // a file that contains a condition type, by type
 }
 
-// readSource parses all Go files of a module but tests, and what others than the project's authors wrote. A file that can't be
-// parsed tells nothing.
+// readSource parses the Go files of a module, except tests, generated files and vendored packages.
+// It ignores files that it cannot parse.
 func readSource(folder, main string) (source, error) {
 	s := source{conditions: map[string]string{}}
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -40,7 +40,7 @@ func readSource(folder, main string) (source, error) {
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
-			return nil //nolint:nilerr // The compiler will say so.
+			return nil //nolint:nilerr // The compiler will report it.
 		}
 		relative, err := filepath.Rel(folder, path)
 		if err == nil {
@@ -68,7 +68,7 @@ func (s *source) inspect(file *ast.File, path string, main bool) {
 	})
 }
 
-// call looks at a call of a function: one that defines a flag, names the service, or wraps a webhook.
+// call inspects a function call, which can define a flag, set the service name or wrap a webhook.
 func (s *source) call(call *ast.CallExpr, path string, main bool) {
 	function := call.Fun
 	if generic, ok := function.(*ast.IndexExpr); ok {
@@ -88,7 +88,7 @@ func (s *source) call(call *ast.CallExpr, path string, main bool) {
 	if name == "WithServiceName" && len(call.Args) == 1 {
 		s.serviceName = literal(call.Args[0])
 	}
-	// flag.StringVar(&x, "name", …), flag.String("name", …), and pflag's.
+	// flag.StringVar(&x, "name", …), flag.String("name", …), and the equivalents in pflag.
 	position := 0
 	if strings.HasSuffix(strings.TrimSuffix(name, "P"), "Var") {
 		position = 1
@@ -101,7 +101,7 @@ func (s *source) call(call *ast.CallExpr, path string, main bool) {
 	}
 }
 
-// literal is the text of a string's literal; empty for all else.
+// literal returns the value of a string literal, or "" for any other expression.
 func literal(expression ast.Expr) string {
 	basic, ok := expression.(*ast.BasicLit)
 	if !ok || basic.Kind != token.STRING {

@@ -1,9 +1,10 @@
-// Package selftrace is the sandbox's trace of itself: what a command spends its time on, as spans of the service "sandbox".
+// Package selftrace traces the commands of the sandbox itself, as spans of the service "sandbox".
 //
-// A [Recorder] makes the spans and keeps them, for when a sandbox is made there is no Jaeger yet to send them to. Package up makes
-// a span of each step, below whatever span its context carries; without one, nothing is recorded. [Recorder.CriticalPath] says
-// which of the steps the whole had to wait for. At the end the command sends the trace to the Jaeger that it started.
+// A [Recorder] creates spans and keeps them, because Jaeger does not run yet when a sandbox starts.
+// Package up starts a span for each step as a child of the span in its context. Without a span in
+// the context, it records nothing. [Recorder.CriticalPath] returns the steps that determined the
+// total duration. At the end, the command sends the trace to the Jaeger that it started.
 //
-// The package never touches OpenTelemetry's globals, and the environment's OTEL_* variables, which are for users' programs, have
-// no influence.
+// The package does not use OpenTelemetry's globals. It ignores the OTEL_* environment variables,
+// which are for the programs of the user.
 package selftrace

@@ -8,27 +8,29 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// NeedsKey is the attribute of a step's span that names the steps which had to end before it began. It is what makes a span a step.
+// NeedsKey is the attribute that marks a span as a step. Its values are the names of the steps that
+// must end before the step starts.
 const NeedsKey = attribute.Key("sandbox.step.needs")
 
-// Stretch is one step on the way to the end.
+// Stretch is a step on the critical path.
 type Stretch struct {
-	// Name is the step's.
+	// Name is the name of the step.
 	Name string
-	// Took is how long it ran.
+	// Took is the duration of the step.
 	Took time.Duration
 }
 
-// CriticalPath gives the steps that decided when the last one ended, in their order: it goes back from each step to the one that it
-// waited for longest. A step that needs no other waited for whichever ended last before it, since a command does its plans one
-// after the other.
+// CriticalPath returns the steps that determined when the last step ended, in order. From the last
+// step, it repeatedly goes back to the needed step that ended last. If a step needs no other step,
+// it goes back to the step that ended last before, because a command runs its plans one after
+// another.
 func (r *Recorder) CriticalPath() []Stretch {
 	var path []Stretch
 	rest := r.steps()
 	for at := latest(rest); at != nil; {
 		path = append(path, Stretch{at.Name, at.EndTime.Sub(at.StartTime)})
-		needs, began := needsOf(at), at.StartTime
-		rest = slices.DeleteFunc(rest, func(s *tracetest.SpanStub) bool { return s == at || s.EndTime.After(began) })
+		needs, start := needsOf(at), at.StartTime
+		rest = slices.DeleteFunc(rest, func(s *tracetest.SpanStub) bool { return s == at || s.EndTime.After(start) })
 		at = latest(slices.DeleteFunc(slices.Clone(rest), func(s *tracetest.SpanStub) bool {
 			return len(needs) > 0 && !slices.Contains(needs, s.Name)
 		}))
@@ -37,7 +39,7 @@ func (r *Recorder) CriticalPath() []Stretch {
 	return path
 }
 
-// steps gives the steps that have ended.
+// steps returns the steps that have ended.
 func (r *Recorder) steps() []*tracetest.SpanStub {
 	var steps []*tracetest.SpanStub
 	for _, span := range r.ended.GetSpans() {
@@ -55,7 +57,7 @@ func needsOf(span *tracetest.SpanStub) []string {
 	return span.Attributes[i].Value.AsStringSlice()
 }
 
-// latest gives the step that ended last, nil for none.
+// latest returns the step that ended last, or nil if there are no steps.
 func latest(steps []*tracetest.SpanStub) *tracetest.SpanStub {
 	if len(steps) == 0 {
 		return nil

@@ -12,19 +12,21 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Service is the name of the service whose spans these are.
+// Service is the service name of the spans.
 const Service = "sandbox"
 
 // Scope is the instrumentation scope of the spans.
 const Scope = "github.com/operator-tracing/sandbox/sandbox"
 
-// Recorder makes spans and keeps those that ended, without a limit: a command makes some dozens. It is safe for concurrent use.
+// Recorder creates spans and keeps the ended ones. It has no limit, because a command has only some
+// dozen spans. It is safe for concurrent use.
 type Recorder struct {
 	provider *sdktrace.TracerProvider
 	ended    *tracetest.InMemoryExporter
 }
 
-// NewRecorder makes a recorder without spans, which samples everything. It starts no goroutine, and needs no end.
+// NewRecorder returns an empty Recorder that samples all spans. It starts no goroutine and needs no
+// shutdown.
 func NewRecorder() *Recorder {
 	ended := tracetest.NewInMemoryExporter()
 	return &Recorder{
@@ -37,25 +39,27 @@ func NewRecorder() *Recorder {
 	}
 }
 
-// Start starts the root span of a command. Spans of [Tracer] of the context, or of one made from it, are below it.
+// Start starts the root span of a command. [Tracer] creates its descendants from the returned
+// context.
 func (r *Recorder) Start(ctx context.Context, command string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	return r.provider.Tracer(Scope).Start(ctx, command, append(options, trace.WithNewRoot())...)
 }
 
-// Tracer gives the tracer that records below the span of ctx; without one, a tracer that does nothing.
+// Tracer returns a tracer for children of the span in ctx, or a no-op tracer if ctx has no span.
 func Tracer(ctx context.Context) trace.Tracer {
 	return trace.SpanFromContext(ctx).TracerProvider().Tracer(Scope)
 }
 
-// Send sends the spans that have ended by now to an OTLP receiver over gRPC without TLS, host:port, and returns when it has taken
-// them. They stay recorded. Without spans it does nothing. ctx bounds it.
+// Send sends the ended spans to an OTLP gRPC receiver without TLS at endpoint (host:port). It
+// returns when the receiver has accepted them or ctx is done. The Recorder keeps the spans. Send
+// does nothing if there are no spans.
 func (r *Recorder) Send(ctx context.Context, endpoint string) error {
 	spans := r.ended.GetSpans().Snapshots()
 	if len(spans) == 0 {
 		return nil
 	}
 	exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpoint(endpoint), otlptracegrpc.WithInsecure(),
-		otlptracegrpc.WithHeaders(map[string]string{})) // Not those of the environment: they may be a user's credentials.
+		otlptracegrpc.WithHeaders(map[string]string{})) // Overrides the headers in the environment, which can contain credentials of the user.
 	if err != nil {
 		return fmt.Errorf("sending the sandbox's own trace to %s: %w", endpoint, err)
 	}

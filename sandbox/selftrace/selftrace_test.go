@@ -21,10 +21,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// step records a step of so many seconds' beginning and end.
+// step is a step with its start and end in seconds.
 type step struct {
 	name       string
-	begin, end int
+	start, end int
 	needs      []string
 }
 
@@ -34,7 +34,7 @@ func record(ctx context.Context, steps ...step) {
 		return trace.WithTimestamp(start.Add(time.Duration(seconds) * time.Second))
 	}
 	for _, s := range steps {
-		_, span := selftrace.Tracer(ctx).Start(ctx, s.name, at(s.begin), trace.WithAttributes(selftrace.NeedsKey.StringSlice(s.needs)))
+		_, span := selftrace.Tracer(ctx).Start(ctx, s.name, at(s.start), trace.WithAttributes(selftrace.NeedsKey.StringSlice(s.needs)))
 		span.End(at(s.end))
 	}
 }
@@ -45,21 +45,21 @@ func TestCriticalPath(t *testing.T) {
 		want  []selftrace.Stretch
 	}{
 		"nothing": {},
-		"the longer of two that a step needs, whatever ran beside it": {
+		"the longer of two needed steps": {
 			steps: []step{
 				{"cluster", 0, 10, nil},
 				{"Jaeger", 10, 15, []string{"cluster"}},
 				{"cert-manager", 10, 18, []string{"cluster"}},
-				{"beside", 1, 17, nil},
+				{"unrelated", 1, 17, nil},
 				{"operator", 18, 21, []string{"Jaeger", "cert-manager"}},
 			},
 			want: []selftrace.Stretch{{"cluster", 10 * time.Second}, {"cert-manager", 8 * time.Second}, {"operator", 3 * time.Second}},
 		},
-		"plans one after the other": {
+		"sequential plans": {
 			steps: []step{{"choice", 0, 2, nil}, {"images", 2, 3, nil}, {"cluster", 3, 9, []string{"images"}}},
 			want:  []selftrace.Stretch{{"choice", 2 * time.Second}, {"images", time.Second}, {"cluster", 6 * time.Second}},
 		},
-		"a need of an older plan's name": {
+		"steps with equal names in two plans": {
 			steps: []step{{"images", 0, 1, nil}, {"cluster", 1, 2, []string{"images"}}, {"images", 2, 5, nil}, {"cluster", 5, 6, []string{"images"}}},
 			want: []selftrace.Stretch{
 				{"images", time.Second}, {"cluster", time.Second}, {"images", 3 * time.Second}, {"cluster", time.Second},
@@ -72,52 +72,52 @@ func TestCriticalPath(t *testing.T) {
 			record(ctx, test.steps...)
 			root.End()
 			if diff := cmp.Diff(test.want, r.CriticalPath()); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
+				t.Errorf("CriticalPath (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// Steps that take no time end when others begin, in both directions.
-func TestCriticalPathEnds(t *testing.T) {
+// CriticalPath terminates for steps without a duration, each of which ends when the others start.
+func TestCriticalPathOfStepsWithoutDuration(t *testing.T) {
 	r := selftrace.NewRecorder()
 	ctx, _ := r.Start(t.Context(), "up")
 	record(ctx, step{"a", 0, 0, nil}, step{"b", 0, 0, nil}, step{"c", 0, 0, nil})
 	if got := r.CriticalPath(); len(got) != 3 {
-		t.Errorf("a path of %v, want each step once", got)
+		t.Errorf("CriticalPath = %v, want each step once", got)
 	}
 }
 
-// Without a recorder's span in the context, steps record nothing, and cost nothing.
+// Without a span in the context, Tracer records nothing.
 func TestWithoutARecorder(t *testing.T) {
 	_, span := selftrace.Tracer(t.Context()).Start(t.Context(), "step")
 	if span.IsRecording() {
-		t.Error("a span without a recorder records")
+		t.Error("IsRecording = true without a Recorder, want false")
 	}
 }
 
-// A command's trace is its own, whatever its context carries.
-func TestStartBeginsATrace(t *testing.T) {
+// Start ignores a span in the context.
+func TestStartStartsANewTrace(t *testing.T) {
 	r := selftrace.NewRecorder()
 	ctx, outer := r.Start(t.Context(), "outer")
 	_, inner := r.Start(ctx, "inner")
 	if outer.SpanContext().TraceID() == inner.SpanContext().TraceID() {
-		t.Error("the second command is a part of the first one's trace")
+		t.Error("the second command has the trace id of the first")
 	}
 }
 
-// The environment's options are for programs of the user.
-func TestEnvironmentHasNoInfluence(t *testing.T) {
+// The OTEL_* variables are for the programs of the user.
+func TestEnvironmentIsIgnored(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
 	t.Setenv("OTEL_SERVICE_NAME", "other")
 	r := selftrace.NewRecorder()
 	_, span := r.Start(t.Context(), "up")
 	if !span.SpanContext().IsSampled() {
-		t.Error("OTEL_TRACES_SAMPLER switched the recorder off")
+		t.Error("OTEL_TRACES_SAMPLER disabled the Recorder")
 	}
 }
 
-// receiver is an OTLP receiver, over the real wire.
+// receiver is an OTLP receiver that uses real gRPC.
 type receiver struct {
 	ptraceotlp.UnimplementedGRPCServer
 	got     chan ptrace.Traces
@@ -155,34 +155,34 @@ func TestSend(t *testing.T) {
 	traces := <-to.got
 	service, _ := traces.ResourceSpans().At(0).Resource().Attributes().Get("service.name")
 	if service.Str() != selftrace.Service {
-		t.Errorf("the service is %q", service.Str())
+		t.Errorf("service = %q, want %q", service.Str(), selftrace.Service)
 	}
 	var names []string
 	spans := traces.ResourceSpans().At(0).ScopeSpans().At(0).Spans()
 	for i := range spans.Len() {
 		names = append(names, spans.At(i).Name())
 		if id := root.SpanContext().TraceID(); [16]byte(spans.At(i).TraceID()) != id {
-			t.Errorf("span %s is of another trace", spans.At(i).Name())
+			t.Errorf("span %s has another trace id than the root", spans.At(i).Name())
 		}
 	}
 	if diff := cmp.Diff([]string{"cluster", "Jaeger", "sandbox up"}, names); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
 	}
 	if headers := <-to.headers; len(headers) > 0 {
-		t.Errorf("the environment's headers were sent: %q", headers)
+		t.Errorf("headers from the environment = %q, want none", headers)
 	}
 }
 
-func TestSendToNobody(t *testing.T) {
+func TestSendToAClosedPort(t *testing.T) {
 	r := selftrace.NewRecorder()
 	if err := r.Send(t.Context(), "127.0.0.1:1"); err != nil {
-		t.Errorf("sending nothing: %v", err)
+		t.Errorf("Send without spans = %v, want nil", err)
 	}
 	_, span := r.Start(t.Context(), "sandbox up")
 	span.End()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if err := r.Send(ctx, "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "own trace to 127.0.0.1:1") {
-		t.Errorf("the error %v does not name who was sent to", err)
+		t.Errorf("Send = %v, want an error with the endpoint", err)
 	}
 }

@@ -1,6 +1,8 @@
-// Package state is what a sandbox remembers between commands: its folders, its lock and the record of what was made.
+// Package state stores the state of a sandbox between commands: its folders, its lock and its
+// record.
 //
-// A [Dir] is one sandbox's folder; [Open] makes it, [Dir.Lock] keeps two commands from changing one sandbox at once,
-// and [Dir.Load] and [Dir.Save] read and write its [Record]. The commands in package cli call it first. It never asks
-// the container engine or the cluster whether the record is still true; packages cluster and install do.
+// A [Dir] is the folder of one sandbox. [Open] creates it. [Dir.Lock] prevents concurrent changes
+// by two commands. [Dir.Load] and [Dir.Save] read and write the [Record]. The commands in package
+// cli call this package first. The package does not check if the record is still correct; packages
+// cluster and install do.
 package state

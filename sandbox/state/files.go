@@ -12,59 +12,64 @@ const (
 	recordFile = "state.json"
 )
 
-// Kubeconfig is the path of the sandbox's own kubeconfig.
+// Kubeconfig returns the path of the sandbox's own kubeconfig.
 func (d Dir) Kubeconfig() string { return d.file("kubeconfig") }
 
-// Owner is the path of the file that marks a cluster as made by this sandbox: it is mounted into the node.
+// Owner returns the path of the file that marks a cluster as created by this sandbox. It is mounted
+// into the node.
 func (d Dir) Owner() string { return d.file("owner") }
 
-// Scheduler is the path of the configuration of the scheduler: it is mounted into the node.
+// Scheduler returns the path of the scheduler's configuration. It is mounted into the node.
 func (d Dir) Scheduler() string { return d.file("scheduler.yaml") }
 
-// ContainersConf is the path of the containers.conf that podman is given on hosts that need one.
+// ContainersConf returns the path of the containers.conf for podman, on hosts that need one.
 func (d Dir) ContainersConf() string { return d.file("containers.conf") }
 
-// Subject is the path of the file that tells what the sandbox runs.
+// Subject returns the path of the file that describes the operator in the sandbox.
 func (d Dir) Subject() string { return d.file("subject.json") }
 
-// KindLogs is the folder for the logs of a cluster that could not be made.
+// KindLogs returns the folder for the logs of a cluster that could not be created.
 func (d Dir) KindLogs() string { return d.file("kind-logs") }
 
-// Diagnostics is the folder of what failed commands wrote down, each in a folder of its own.
+// Diagnostics returns the folder for the diagnostics of failed commands, one folder for each
+// command.
 func (d Dir) Diagnostics() string { return d.file("diagnostics") }
 
-// Clients is the folder of certificates of users whose trace contexts the API server continues.
+// Clients returns the folder for the certificates of users whose trace contexts the API server
+// continues.
 func (d Dir) Clients() string { return d.file("client") }
 
-// Tracing is the folder of the files by which the programs of kind's node send spans: it is mounted into the node.
+// Tracing returns the folder for the tracing configurations of the programs on kind's node. It is
+// mounted into the node.
 func (d Dir) Tracing() string { return d.file("tracing") }
 
-// Records is the folder of what is known of the processes of an embedded cluster.
+// Records returns the folder for the records of the processes of an embedded cluster.
 func (d Dir) Records() string { return d.file("run") }
 
-// Logs is the folder of what the processes of an embedded cluster write.
+// Logs returns the folder for the logs of the processes of an embedded cluster.
 func (d Dir) Logs() string { return d.file("logs") }
 
-// Components is the folder in which each process of an embedded cluster has a folder of its own.
+// Components returns the folder with a subfolder for each process of an embedded cluster.
 func (d Dir) Components() string { return d.file("components") }
 
-// Etcd is the folder of the data of an embedded cluster.
+// Etcd returns the folder for the data of an embedded cluster.
 func (d Dir) Etcd() string { return d.file("etcd") }
 
-// PKI is the folder of the keys and certificates of an embedded cluster.
+// PKI returns the folder for the keys and certificates of an embedded cluster.
 func (d Dir) PKI() string { return d.file("pki") }
 
-// Probe is the path of a file that is written only to learn whether the folder takes one.
+// Probe returns the path of a file that is written only to test if the folder is writable.
 func (d Dir) Probe() string { return d.file("probe") }
 
-// Secrets are the files and folders that hold keys and tokens.
+// Secrets returns the files and folders that contain keys and tokens.
 func (d Dir) Secrets() []string {
 	return []string{d.Kubeconfig(), d.PKI(), d.Components(), d.Clients()}
 }
 
 func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 
-// contents are all files and folders that a sandbox has. What [Dir.used] looks for comes last.
+// contents returns all files and folders of a sandbox. The files that [Dir.used] looks for come
+// last, so that Remove deletes them last.
 func (d Dir) contents() []string {
 	record := d.file(recordFile)
 	return []string{
@@ -74,7 +79,7 @@ func (d Dir) contents() []string {
 	}
 }
 
-// others are the names of what is in the folder and not a sandbox's, sorted.
+// others returns the sorted names of entries in the folder that do not belong to a sandbox.
 func (d Dir) others() ([]string, error) {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
@@ -89,7 +94,8 @@ func (d Dir) others() ([]string, error) {
 	return names, nil
 }
 
-// Remove deletes what a sandbox has in the folder, and the folder. What else somebody put there is left, and named.
+// Remove deletes the files of the sandbox, and then the folder if it is empty. It returns the
+// sorted names of other entries, which it keeps together with the folder.
 func (d Dir) Remove() (left []string, err error) {
 	for _, path := range d.contents() {
 		if err := os.RemoveAll(path); err != nil {

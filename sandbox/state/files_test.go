@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// put writes a file, and the folders above it.
+// put writes a file and creates the folders above it.
 func put(t *testing.T, path string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -21,7 +21,7 @@ func put(t *testing.T, path string) {
 	}
 }
 
-// paths are all that a Dir's methods name.
+// paths returns the results of all methods of Dir that return a path.
 func paths(t *testing.T, dir Dir) []string {
 	t.Helper()
 	var found []string
@@ -32,12 +32,12 @@ func paths(t *testing.T, dir Dir) []string {
 		}
 	}
 	if len(found) < 10 {
-		t.Fatalf("the folder has only %q", found)
+		t.Fatalf("methods of Dir return only %q, want at least 10 paths", found)
 	}
 	return found
 }
 
-// Whatever a sandbox has in its folder is gone with it.
+// Remove deletes all files of a sandbox.
 func TestRemove(t *testing.T) {
 	dir := open(t)
 	if err := dir.Save(Record{Name: "a"}); err != nil {
@@ -53,16 +53,16 @@ func TestRemove(t *testing.T) {
 	}
 	for range 2 {
 		if left, err := dir.Remove(); len(left) > 0 || err != nil {
-			t.Errorf("%q are left, %v", left, err)
+			t.Errorf("Remove = %q, %v; want no other entries", left, err)
 		}
 	}
 	if _, err := os.Stat(dir.Path); !os.IsNotExist(err) {
-		t.Errorf("the folder is still there: %v", err)
+		t.Errorf("Stat(folder) = %v, want that it does not exist", err)
 	}
 }
 
-// What somebody else put into the folder is not lost with the sandbox.
-func TestRemoveLeavesWhatIsNotTheSandboxs(t *testing.T) {
+// Remove keeps files that do not belong to the sandbox.
+func TestRemoveKeepsOtherFiles(t *testing.T) {
 	dir := open(t)
 	if err := dir.Save(Record{Name: "a"}); err != nil {
 		t.Fatal(err)
@@ -72,30 +72,30 @@ func TestRemoveLeavesWhatIsNotTheSandboxs(t *testing.T) {
 	put(t, filepath.Join(dir.Path, "main.go"))
 	left, err := dir.Remove()
 	if diff := cmp.Diff([]string{"main.go", "notes"}, left); diff != "" || err != nil {
-		t.Errorf("left (-want +got):\n%s%v", diff, err)
+		t.Errorf("other entries (-want +got), error %v:\n%s", err, diff)
 	}
 	if _, err := os.Stat(filepath.Join(dir.Path, "notes", "today")); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(dir.Kubeconfig()); !os.IsNotExist(err) {
-		t.Errorf("the kubeconfig is still there: %v", err)
+		t.Errorf("Stat(kubeconfig) = %v, want that it does not exist", err)
 	}
 }
 
-// A folder that is somebody's is not a sandbox's, even if a part of it is called like one of a sandbox's.
+// Open refuses a folder with other files, even if one of them has the name of a file of a sandbox.
 func TestOpenRefusesAFolderInUse(t *testing.T) {
 	for _, name := range []string{"logs/today", "lock/file", ".profile"} {
 		folder := t.TempDir()
 		put(t, filepath.Join(folder, "main.go"))
 		put(t, filepath.Join(folder, name))
-		if _, err := Open(folder); err == nil || !strings.Contains(err.Error(), folder+": it holds ") || !strings.Contains(err.Error(), ", and no sandbox: ") || !strings.Contains(err.Error(), "--state-dir") {
-			t.Errorf("%s: error %v", name, err)
+		if _, err := Open(folder); err == nil || !strings.Contains(err.Error(), folder+": not a sandbox folder: ") || !strings.Contains(err.Error(), "it contains ") || !strings.Contains(err.Error(), "--state-dir") {
+			t.Errorf("Open of a folder with %s = %v, want a refusal with a remedy", name, err)
 		}
 	}
 }
 
-// The folder was removed under a sandbox whose processes went on writing.
-func TestOpenOfWhatIsLeftOfASandbox(t *testing.T) {
+// Processes can write to the folder after its deletion.
+func TestOpenOfARecreatedFolder(t *testing.T) {
 	folder := t.TempDir()
 	put(t, filepath.Join(folder, "etcd", "member", "wal"))
 	if _, err := Open(folder); err != nil {

@@ -1,77 +1,88 @@
 package state
 
-// Record is what `sandbox up` wrote down about the cluster that it made. The zero value is a sandbox that was never up.
+// Record describes the cluster that `sandbox up` created. The zero value is a sandbox that was
+// never up.
 type Record struct {
-	// Format is the version of the folder's layout; see [Format]. Zero is that of the first releases, which knew kind alone.
+	// Format is the version of the folder's layout; see [Format]. Zero is the version of the first
+	// releases, which supported only kind.
 	Format int `json:"format,omitempty"`
-	// Name is the cluster's name.
+	// Name is the name of the cluster.
 	Name string `json:"name,omitempty"`
 	// Cluster is [Kind], [Embedded] or [Existing].
 	Cluster string `json:"cluster,omitempty"`
-	// File is the sandbox.yaml of the operator that runs; empty for the reference operator.
+	// File is the sandbox.yaml of the running operator; empty for the reference operator.
 	File string `json:"file,omitempty"`
 	// Provider is the container engine: docker, podman or nerdctl.
 	Provider string `json:"provider,omitempty"`
-	// ContainersConf is the file to export as CONTAINERS_CONF before anything calls podman; empty for none.
+	// ContainersConf is the file to export as CONTAINERS_CONF before running podman; empty for
+	// none.
 	ContainersConf string `json:"containersConf,omitempty"`
-	// Images says where the images came from: registry, source or bundle.
+	// Images is the origin of the images: registry, source or bundle.
 	Images string `json:"images,omitempty"`
-	// Bundle is the file that they came from, if they came from one.
+	// Bundle is the path of the bundle, if Images is bundle.
 	Bundle string `json:"bundle,omitempty"`
-	// NodeImage is the image that the node runs.
+	// NodeImage is the image of the node.
 	NodeImage string `json:"nodeImage,omitempty"`
-	// ConfigHash is the hash of kind's configuration that the cluster was made with.
+	// ConfigHash is the hash of kind's configuration when the cluster was created.
 	ConfigHash string `json:"configHash,omitempty"`
-	// Creating is true from before kind creates the cluster until it is ready: a command that finds it
-	// knows that another was interrupted.
+	// Creating is true from before kind creates the cluster until the cluster is ready. If a
+	// command reads true, an earlier command was interrupted.
 	Creating bool `json:"creating,omitempty"`
-	// Ports are Jaeger's on 127.0.0.1.
+	// Ports are the ports of Jaeger on 127.0.0.1.
 	Ports Ports `json:"ports,omitzero"`
-	// OperatorImage is the image that the operator runs.
+	// OperatorImage is the image of the operator.
 	OperatorImage string `json:"operatorImage,omitempty"`
-	// OperatorEnv are the variables that the last up was given for the operator, as NAME=VALUE.
+	// OperatorEnv are the environment variables for the operator that the user passed to the last
+	// up, as NAME=VALUE.
 	OperatorEnv []string `json:"operatorEnv,omitempty"`
-	// ControlPlaneTracing tells whether the API server and etcd send spans to the sandbox's Jaeger.
+	// ControlPlaneTracing is true if the API server and etcd send spans to the sandbox's Jaeger.
 	ControlPlaneTracing bool `json:"controlPlaneTracing,omitempty"`
-	// OperatorReplicas is how many Pods of the operator were asked for; zero leaves that to its manifests.
+	// OperatorReplicas is the requested number of operator Pods; zero keeps the number in its
+	// manifests.
 	OperatorReplicas int `json:"operatorReplicas,omitempty"`
-	// JaegerConfig is the file that Jaeger's configuration is taken from; empty for the sandbox's own.
+	// JaegerConfig is the path of Jaeger's configuration; empty for the sandbox's own.
 	JaegerConfig string `json:"jaegerConfig,omitempty"`
-	// Target is the cluster that existed before, where Cluster is [Existing].
+	// Target is the existing cluster, if Cluster is [Existing].
 	Target Target `json:"target,omitzero"`
-	// ComponentPorts are those of an embedded cluster's own processes on 127.0.0.1.
+	// ComponentPorts are the ports of the processes of an embedded cluster on 127.0.0.1.
 	ComponentPorts ComponentPorts `json:"componentPorts,omitzero"`
 }
 
-// What a cluster can be.
+// The values of Record.Cluster.
 const (
 	Kind     = "kind"     // a node in a container engine
-	Embedded = "embedded" // processes of this machine
-	Existing = "existing" // whatever a kubeconfig of the user's names
+	Embedded = "embedded" // processes on this machine
+	Existing = "existing" // a cluster in a kubeconfig of the user
 )
 
-// Target is a cluster that the sandbox did not make, and what the sandbox has to know about it.
+// Target describes an existing cluster.
 type Target struct {
-	// Context is the cluster's in the user's kubeconfig, Server the address of its API server.
+	// Context is the context of the cluster in the user's kubeconfig, and Server the address of its
+	// API server.
 	Context string `json:"context,omitempty"`
 	Server  string `json:"server,omitempty"`
-	// UID is that of the namespace kube-system, by which another cluster of the same name is told.
+	// UID is the UID of the namespace kube-system. It identifies the cluster, because another
+	// cluster can have the same name.
 	UID string `json:"uid,omitempty"`
-	// CertManager is the version of a cert-manager that was there before; empty where it is the sandbox's.
+	// CertManager is the version of an existing cert-manager; empty if the sandbox installed it.
 	CertManager string `json:"certManager,omitempty"`
-	// JaegerEndpoint is where a Jaeger of the user's takes OTLP over gRPC, as the cluster sees it; empty where it is the sandbox's.
+	// JaegerEndpoint is the OTLP gRPC address of the user's Jaeger, reachable from the cluster;
+	// empty for the sandbox's Jaeger.
 	JaegerEndpoint string `json:"jaegerEndpoint,omitempty"`
-	// JaegerQuery is where that Jaeger is asked, as this machine sees it; empty where it can't be.
+	// JaegerQuery is the query address of the user's Jaeger, reachable from this machine; empty if
+	// it is not reachable.
 	JaegerQuery string `json:"jaegerQuery,omitempty"`
-	// Registry is where images were pushed; empty where they were loaded, or are public.
+	// Registry is the registry to which images were pushed; empty if they were loaded into the
+	// nodes or are public.
 	Registry string `json:"registry,omitempty"`
 }
 
-// Format is the layout of the state folder that this program writes. It reads older ones too.
+// Format is the layout version of the state folder that this program writes. The program also reads
+// older versions.
 const Format = 1
 
-// ComponentPorts are TCP ports on 127.0.0.1 of an embedded cluster, Jaeger's users' ports left out. A zero is a port not
-// chosen yet.
+// ComponentPorts are TCP ports on 127.0.0.1 of an embedded cluster, without the ports in [Ports].
+// Zero means not chosen yet.
 type ComponentPorts struct {
 	Etcd            int `json:"etcd,omitempty"`
 	EtcdPeer        int `json:"etcdPeer,omitempty"`
@@ -83,7 +94,7 @@ type ComponentPorts struct {
 	JaegerHealth    int `json:"jaegerHealth,omitempty"`
 }
 
-// Ports are the TCP ports on 127.0.0.1 on which the sandbox's Jaeger answers. A zero is a port not chosen yet.
+// Ports are the TCP ports of the sandbox's Jaeger on 127.0.0.1. Zero means not chosen yet.
 type Ports struct {
 	UI       int `json:"ui,omitempty"`       // web interface and HTTP query API
 	Query    int `json:"query,omitempty"`    // gRPC query API
@@ -92,7 +103,7 @@ type Ports struct {
 	Thrift   int `json:"thrift,omitempty"`   // Jaeger Thrift over HTTP
 }
 
-// SatisfiedBy tells whether ports in use are as wanted: every port of p that is not zero is the same in used.
+// SatisfiedBy reports whether every port in p that is not zero is the same in used.
 func (p Ports) SatisfiedBy(used Ports) bool {
 	same := func(wanted, used int) bool { return wanted == 0 || wanted == used }
 	return same(p.UI, used.UI) && same(p.Query, used.Query) && same(p.OTLPGRPC, used.OTLPGRPC) &&

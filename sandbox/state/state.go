@@ -14,18 +14,18 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Product names the folders below the user's cache and state folders.
+// Product is the name of the folders below the user's cache and state folders.
 const Product = "operator-tracing-sandbox"
 
-// Dir is the folder of one sandbox. Its methods may be called by several processes at once; only [Dir.Save] and
-// [Dir.Remove] need the lock.
+// Dir is the folder of one sandbox. Several processes can call its methods concurrently; only
+// [Dir.Save] and [Dir.Remove] require the lock.
 type Dir struct {
-	// Path is the folder; it exists.
+	// Path is the path of the folder, which exists.
 	Path string
 }
 
-// DefaultPath is the folder of the sandbox called name where nothing else was asked for:
-// $XDG_STATE_HOME, or ~/.local/state, then the product and the name.
+// DefaultPath returns the default folder of the sandbox called name: the product and the name below
+// $XDG_STATE_HOME (default ~/.local/state).
 func DefaultPath(name string) (string, error) {
 	base := os.Getenv("XDG_STATE_HOME")
 	if base == "" {
@@ -38,8 +38,8 @@ func DefaultPath(name string) (string, error) {
 	return filepath.Join(base, Product, name), nil
 }
 
-// CachePath is the folder of everything that can be built or fetched again: the product below the user's cache
-// folder ($XDG_CACHE_HOME, or what the system uses).
+// CachePath returns the folder for everything that can be built or fetched again: the product below
+// $XDG_CACHE_HOME (default the cache folder of the system).
 func CachePath() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
@@ -48,15 +48,15 @@ func CachePath() (string, error) {
 	return filepath.Join(base, Product), nil
 }
 
-// Open returns the folder at path, made if it is missing. A folder that has other things in it and no sandbox is refused:
-// a sandbox's folder is removed with the sandbox.
+// Open returns the folder at path and creates it if necessary. Open returns an error if the folder
+// contains other files and no sandbox, because `sandbox down` removes the folder.
 func Open(path string) (Dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return Dir{}, fmt.Errorf("opening the state folder: %w", err)
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return Dir{}, fmt.Errorf("making the state folder: %w", Remedy(err))
+		return Dir{}, fmt.Errorf("creating the state folder: %w", Remedy(err))
 	}
 	d := Dir{Path: path}
 	others, err := d.others()
@@ -64,12 +64,13 @@ func Open(path string) (Dir, error) {
 		return Dir{}, fmt.Errorf("opening the state folder: %w", Remedy(err))
 	}
 	if len(others) > 0 && !d.used() {
-		return Dir{}, fmt.Errorf("opening the state folder %s: it holds %s, and no sandbox: %s", path, others[0], chooseOther)
+		return Dir{}, fmt.Errorf("opening the state folder %s: not a sandbox folder: it contains %s; %s", path, others[0], chooseOther)
 	}
 	return d, nil
 }
 
-// used tells whether a sandbox is or was in the folder. Every command that writes there takes the lock first.
+// used reports whether the folder is or was used by a sandbox. Every command that writes to the
+// folder first takes the lock, so a lock file exists.
 func (d Dir) used() bool {
 	for _, mark := range []string{lockFile, recordFile} {
 		if info, err := os.Lstat(d.file(mark)); err == nil && info.Mode().IsRegular() {
@@ -79,54 +80,56 @@ func (d Dir) used() bool {
 	return false
 }
 
-// chooseOther is what to do about a folder that can't be used.
+// chooseOther is the remedy for a folder that cannot be used.
 const chooseOther = "choose another folder with --state-dir or SANDBOX_STATE_DIR"
 
-// RoomRemedy is what to do where the folder is full.
+// RoomRemedy is the remedy for a full file system.
 const RoomRemedy = "make room there, or " + chooseOther
 
-// Remedy adds what to do about a folder that can't be written.
+// Remedy wraps an error with a remedy if the folder cannot be written; it returns other errors
+// unchanged.
 func Remedy(err error) error {
 	switch {
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%w: %s", err, chooseOther)
+		return fmt.Errorf("%w; %s", err, chooseOther)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w: %s", err, RoomRemedy)
+		return fmt.Errorf("%w; %s", err, RoomRemedy)
 	}
 	return err
 }
 
-// lockRetry is how often a waiting command looks whether the lock is free.
+// lockRetry is the interval between attempts to take the lock.
 const lockRetry = 100 * time.Millisecond
 
-// Lock takes the sandbox's lock and returns the function that gives it back. It waits until ctx ends; then the error
-// says who may hold it. The system frees the lock of a process that was killed. What was loaded before is out of date.
+// Lock takes the lock of the sandbox and returns the function that releases it. It waits until ctx
+// is done, and then returns an error that wraps the cause and names the lock file. The system
+// releases the lock of a killed process. After Lock, the caller must load the record again.
 func (d Dir) Lock(ctx context.Context) (unlock func(), err error) {
 	path := d.file(lockFile)
 	for {
 		if err := os.MkdirAll(d.Path, 0o700); err != nil {
-			return nil, fmt.Errorf("making the state folder: %w", Remedy(err))
+			return nil, fmt.Errorf("creating the state folder: %w", Remedy(err))
 		}
 		lock := flock.New(path)
 		locked, err := lock.TryLockContext(ctx, lockRetry)
 		if errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
-			continue // The other command was a down, which removed the folder.
+			continue // Another command, a down, removed the folder.
 		}
 		if err != nil && ctx.Err() == nil {
 			return nil, fmt.Errorf("locking the sandbox: %w", Remedy(err))
 		}
 		if err != nil || !locked {
-			return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait for it or end it", path, context.Cause(ctx))
+			return nil, fmt.Errorf("waiting for another sandbox command that holds %s: %w; wait until it exits, or stop it", path, context.Cause(ctx))
 		}
 		if sameFile(lock, path) {
-			return func() { _ = lock.Unlock() }, nil // The process ends soon, and with it the lock.
+			return func() { _ = lock.Unlock() }, nil // If this fails, the system releases the lock when the process exits.
 		}
-		// Removed between opening and locking: this is the lock of a file that nobody else will open.
+		// The file was deleted between opening and locking, so the lock excludes no other process.
 		_ = lock.Unlock()
 	}
 }
 
-// sameFile tells whether a lock is of the file that has its path now.
+// sameFile reports whether path still refers to the locked file.
 func sameFile(lock *flock.Flock, path string) bool {
 	held, err := lock.Stat()
 	if err != nil {
@@ -136,7 +139,7 @@ func sameFile(lock *flock.Flock, path string) bool {
 	return err == nil && os.SameFile(held, now)
 }
 
-// Load reads the record. A sandbox that was never up has the zero Record, with no error.
+// Load reads the record. It returns the zero Record and no error if the sandbox was never up.
 func (d Dir) Load() (Record, error) {
 	var r Record
 	data, err := os.ReadFile(d.file(recordFile))
@@ -150,15 +153,15 @@ func (d Dir) Load() (Record, error) {
 		return r, fmt.Errorf("reading the sandbox's state in %s: %w; remove the file and run `sandbox down`", d.file(recordFile), err)
 	}
 	if r.Format > Format {
-		return r, fmt.Errorf("reading the sandbox's state in %s: it was written by a newer sandbox (format %d, this one knows %d): use that one, or choose another --name", d.Path, r.Format, Format)
+		return r, fmt.Errorf("reading the sandbox's state in %s: it was written by a newer sandbox (format %d, this version supports %d); use the newer version, or choose another --name", d.Path, r.Format, Format)
 	}
 	if r.Name != "" && r.Cluster == "" {
-		r.Cluster = Kind // There was nothing else when it was written.
+		r.Cluster = Kind // The program that wrote the record supported only kind.
 	}
 	return r, nil
 }
 
-// Save writes the record in one step: a reader sees the old or the new one, whole.
+// Save writes the record atomically: a reader sees either the old or the new record.
 func (d Dir) Save(r Record) error {
 	r.Format = Format
 	data, err := json.MarshalIndent(r, "", "  ")

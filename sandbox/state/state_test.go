@@ -27,10 +27,10 @@ func open(t *testing.T) Dir {
 	return dir
 }
 
-func TestRecordComesBackAsItWasSaved(t *testing.T) {
+func TestLoadReturnsTheSavedRecord(t *testing.T) {
 	dir := open(t)
 	if r, err := dir.Load(); !cmp.Equal(r, Record{}) || err != nil {
-		t.Errorf("the first record is %+v, %v", r, err)
+		t.Errorf("Load of a new folder = %+v, %v; want the zero record", r, err)
 	}
 	want := Record{
 		Format: Format, Name: "a", Cluster: Embedded, File: "/f", Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
@@ -51,11 +51,12 @@ func TestRecordComesBackAsItWasSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r, err := dir.Load(); !cmp.Equal(r, (Record{Format: Format})) || err != nil {
-		t.Errorf("the empty record is %+v, %v", r, err)
+		t.Errorf("Load of a saved zero record = %+v, %v; want only the format", r, err)
 	}
 }
 
-// A record that an older program wrote is of a kind cluster; one of a newer program is left alone.
+// Load treats the record of an older program as a kind cluster, and refuses the record of a newer
+// program.
 func TestLoadOfOtherFormats(t *testing.T) {
 	dir := open(t)
 	write := func(content string) {
@@ -67,11 +68,11 @@ func TestLoadOfOtherFormats(t *testing.T) {
 	write(`{"name": "old", "provider": "podman", "ports": {"ui": 1}}`)
 	want := Record{Name: "old", Cluster: Kind, Provider: "podman", Ports: Ports{UI: 1}}
 	if got, err := dir.Load(); !cmp.Equal(got, want) || err != nil {
-		t.Errorf("an old record is %+v, %v", got, err)
+		t.Errorf("Load of an old record = %+v, %v; want %+v", got, err, want)
 	}
 	write(`{"format": 99, "name": "new"}`)
 	if _, err := dir.Load(); err == nil || !strings.Contains(err.Error(), "newer sandbox") || !strings.Contains(err.Error(), "--name") {
-		t.Errorf("a new record: error %v", err)
+		t.Errorf("Load of a newer record = %v, want a refusal with a remedy", err)
 	}
 }
 
@@ -82,7 +83,7 @@ func TestRemedy(t *testing.T) {
 		wrapped := &fs.PathError{Op: "open", Path: "/x", Err: err}
 		got := Remedy(wrapped)
 		if !errors.Is(got, err) || !strings.Contains(got.Error(), want) || !strings.Contains(got.Error(), "/x") {
-			t.Errorf("Remedy(%v): %v", wrapped, got)
+			t.Errorf("Remedy(%v) = %v, want %q", wrapped, got, want)
 		}
 	}
 }
@@ -95,12 +96,12 @@ func TestLoadOfABrokenFileNamesTheRemedy(t *testing.T) {
 		}
 		_, err := dir.Load()
 		if err == nil || !strings.Contains(err.Error(), dir.file("state.json")) || !strings.Contains(err.Error(), "remove the file and run `sandbox down`") {
-			t.Errorf("%q: error %v", content, err)
+			t.Errorf("Load of %q = %v, want an error with the file and the remedy", content, err)
 		}
 	}
 }
 
-// Readers beside a writer see one whole record or the other, and a failed Save keeps the old one.
+// Concurrent readers see a complete record, and a failed Save keeps the old record.
 func TestSaveIsAtomic(t *testing.T) {
 	dir := open(t)
 	long := Record{Name: strings.Repeat("long", 10_000)}
@@ -130,19 +131,19 @@ func TestSaveIsAtomic(t *testing.T) {
 			running = false
 		default:
 			if r, err := dir.Load(); err != nil || r.Name != long.Name && r.Name != "short" {
-				t.Fatalf("a reader saw %d bytes, %v", len(r.Name), err)
+				t.Fatalf("Load during Save returned a name of %d bytes, %v; want one of the saved records", len(r.Name), err)
 			}
 		}
 	}
 
-	if err := os.Mkdir(dir.file("state.json.new"), 0o700); err != nil { // In the way of the next Save.
+	if err := os.Mkdir(dir.file("state.json.new"), 0o700); err != nil { // Makes the next Save fail.
 		t.Fatal(err)
 	}
 	if err := dir.Save(Record{Name: "new"}); err == nil {
-		t.Error("no error")
+		t.Error("Save with a folder in the place of its file = nil, want an error")
 	}
 	if r, err := dir.Load(); err != nil || r.Name != long.Name {
-		t.Errorf("a failed Save left %.20q, %v", r.Name, err)
+		t.Errorf("Load after a failed Save = %.20q, %v; want the old record", r.Name, err)
 	}
 }
 
@@ -156,15 +157,15 @@ func TestLockExcludes(t *testing.T) {
 	defer cancel()
 	_, err = dir.Lock(ctx)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another sandbox command that holds "+dir.file("lock")) {
-		t.Errorf("a second lock: %v", err)
+		t.Errorf("second Lock = %v, want a deadline error that names the lock file", err)
 	}
 
-	// Whoever gave up is told by what.
+	// The error wraps the cause of the cancellation.
 	interrupt := errors.New("interrupt signal received")
-	ctx, end := context.WithCancelCause(t.Context())
-	end(interrupt)
+	ctx, interrupted := context.WithCancelCause(t.Context())
+	interrupted(interrupt)
 	if _, err := dir.Lock(ctx); !errors.Is(err, interrupt) {
-		t.Errorf("an interrupted lock: %v", err)
+		t.Errorf("interrupted Lock = %v, want %v", err, interrupt)
 	}
 
 	got := make(chan error, 1)
@@ -177,17 +178,17 @@ func TestLockExcludes(t *testing.T) {
 	}()
 	select {
 	case err := <-got:
-		t.Fatalf("the lock was given twice, %v", err)
+		t.Fatalf("second Lock returned %v while the first is held", err)
 	case <-time.After(2 * lockRetry):
 	}
 	unlock()
 	if err := <-got; err != nil {
-		t.Errorf("the lock was not given to the one that waited: %v", err)
+		t.Errorf("waiting Lock after unlock = %v", err)
 	}
 }
 
-// A down removes the folder with its lock file in it. Whoever waited for that lock must not end with a lock of a file that is
-// gone, beside one who made a new file.
+// A down removes the folder with the lock file. A command that waits for the lock must not lock the
+// deleted file while another command locks a new file.
 func TestLockAfterTheFolderWasRemoved(t *testing.T) {
 	dir := open(t)
 	unlock, err := dir.Lock(t.Context())
@@ -205,8 +206,8 @@ func TestLockAfterTheFolderWasRemoved(t *testing.T) {
 	}()
 	select {
 	case <-waiting:
-		t.Fatal("the lock was given twice")
-	case <-time.After(2 * lockRetry): // By now the other one has the old file open.
+		t.Fatal("second Lock returned while the first is held")
+	case <-time.After(2 * lockRetry): // By now the second Lock has opened the old file.
 	}
 	if _, err := dir.Remove(); err != nil {
 		t.Fatal(err)
@@ -220,11 +221,11 @@ func TestLockAfterTheFolderWasRemoved(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*lockRetry)
 	defer cancel()
 	if _, err := dir.Lock(ctx); err == nil {
-		t.Error("a third command got the lock beside the second")
+		t.Error("third Lock = nil while the second is held, want an error")
 	}
 }
 
-func TestLocksOfTwoSandboxesAreApart(t *testing.T) {
+func TestLocksOfTwoSandboxesAreIndependent(t *testing.T) {
 	for range 2 {
 		unlock, err := open(t).Lock(t.Context())
 		if err != nil {
@@ -234,13 +235,13 @@ func TestLocksOfTwoSandboxesAreApart(t *testing.T) {
 	}
 }
 
-func TestOpenNamesAPathThatIsAFile(t *testing.T) {
+func TestOpenOfAFileNamesThePath(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v", err)
+		t.Errorf("Open of a file = %v, want an error that names it", err)
 	}
 }
 
@@ -249,18 +250,18 @@ func TestDefaultPaths(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "/xdg/cache")
 	t.Setenv("HOME", "/home/user")
 	if got, err := DefaultPath("name"); got != "/xdg/state/"+Product+"/name" || err != nil {
-		t.Errorf("state %s, %v", got, err)
+		t.Errorf("DefaultPath = %s, %v", got, err)
 	}
 	if got, err := CachePath(); filepath.Base(got) != Product || err != nil {
-		t.Errorf("cache %s, %v", got, err)
+		t.Errorf("CachePath = %s, %v", got, err)
 	}
 	t.Setenv("XDG_STATE_HOME", "")
 	if got, err := DefaultPath("name"); got != "/home/user/.local/state/"+Product+"/name" || err != nil {
-		t.Errorf("state %s, %v", got, err)
+		t.Errorf("DefaultPath = %s, %v", got, err)
 	}
 	t.Setenv("HOME", "")
 	if _, err := DefaultPath("name"); err == nil || !strings.Contains(err.Error(), "set XDG_STATE_HOME") {
-		t.Errorf("error without a home: %v", err)
+		t.Errorf("DefaultPath without HOME = %v, want the remedy", err)
 	}
 }
 

@@ -1,7 +1,8 @@
-// Package ui is what a person sees of the sandbox's work in a terminal: steps while they run.
+// Package ui shows the progress of the sandbox in a terminal.
 //
-// [NewProgress] gives the [Progress] whose [Step]s the plan in package up reports to. Where the output is no terminal, it
-// writes plain lines without colors. [Colored], [Drawable] and [Size] tell what an output is.
+// [NewProgress] returns a [Progress]. The plan in package up reports to its [Step]s. If the output
+// is not a terminal, Progress writes plain lines without colors. [Colored], [Drawable] and [Size]
+// describe an output.
 //
-// The package decides nothing and never writes to anything but the output that it is given.
+// The package writes only to the output that the caller passes.
 package ui

@@ -7,18 +7,21 @@ import (
 	"golang.org/x/term"
 )
 
-// Colored reports whether an output is a terminal that shows colors: not one called dumb, and not where NO_COLOR has a value.
+// Colored reports whether an output is a terminal that shows colors. It returns false if TERM is
+// "dumb" or NO_COLOR is not empty.
 func Colored(out io.Writer) bool {
 	return Drawable(out) && os.Getenv("NO_COLOR") == ""
 }
 
-// Drawable reports whether an output is a terminal that can be drawn on: not one called dumb.
+// Drawable reports whether an output is a terminal with cursor control. It returns false if TERM is
+// "dumb".
 func Drawable(out io.Writer) bool {
 	file, ok := out.(*os.File)
 	return ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
 }
 
-// Size gives the columns and rows of an output that is a terminal, and zeros of any other, or where it doesn't tell.
+// Size returns the columns and rows of a terminal. It returns zeros if the output is not a terminal
+// or its size is unknown.
 func Size(out io.Writer) (columns, rows int) {
 	file, ok := out.(*os.File)
 	if !ok {

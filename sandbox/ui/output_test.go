@@ -8,10 +8,10 @@ import (
 
 func TestColored(t *testing.T) {
 	if Colored(&bytes.Buffer{}) {
-		t.Error("a buffer is taken for a terminal")
+		t.Error("Colored(buffer) = true, want false")
 	}
 	if columns, rows := Size(&bytes.Buffer{}); columns != 0 || rows != 0 {
-		t.Errorf("a buffer has %d columns and %d rows", columns, rows)
+		t.Errorf("Size(buffer) = %d, %d; want zeros", columns, rows)
 	}
 	file, err := os.Create(t.TempDir() + "/out")
 	if err != nil {
@@ -19,21 +19,21 @@ func TestColored(t *testing.T) {
 	}
 	t.Cleanup(func() { closed(t, file) })
 	if Colored(file) {
-		t.Error("a file is taken for a terminal")
+		t.Error("Colored(file) = true, want false")
 	}
 	if columns, rows := Size(file); columns != 0 || rows != 0 {
-		t.Errorf("a file has %d columns and %d rows", columns, rows)
+		t.Errorf("Size(file) = %d, %d; want zeros", columns, rows)
 	}
 	if terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err == nil {
 		t.Cleanup(func() { closed(t, terminal) })
 		t.Setenv("TERM", "xterm")
 		t.Setenv("NO_COLOR", "")
 		if !Colored(terminal) {
-			t.Error("a terminal has no colors")
+			t.Error("Colored(terminal) = false, want true")
 		}
 		t.Setenv("NO_COLOR", "1")
 		if Colored(terminal) {
-			t.Error("NO_COLOR is ignored")
+			t.Error("Colored(terminal) with NO_COLOR = true, want false")
 		}
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// Progress shows steps that take long, several at a time: on a terminal one live line for those that run, and one
-// line with a tick, the name and the seconds for each that ended; elsewhere plain lines, with a sign of life every
-// half minute. Its methods may be called from any goroutine. The nil Progress shows nothing.
+// Progress shows long steps, several at a time. On a terminal, one live line shows the running
+// steps. For each step that ended, a line shows a check mark, the name and the seconds. On other
+// outputs, Progress writes plain lines and repeats the running steps every 30 seconds. It is safe
+// for concurrent use. A nil Progress shows nothing.
 type Progress struct {
 	mu      sync.Mutex
 	out     io.Writer
-	live    bool // out is a terminal that can be drawn on
+	live    bool // out is Drawable
 	width   int
 	running []*Step
 	drawn   bool
@@ -24,11 +25,12 @@ type Progress struct {
 }
 
 const (
-	drawEvery = 100 * time.Millisecond
-	signEvery = 30 * time.Second
+	drawInterval  = 100 * time.Millisecond
+	aliveInterval = 30 * time.Second
 )
 
-// NewProgress shows progress on out, live if out is a terminal. Call [Progress.Close] at the end.
+// NewProgress returns a Progress that writes to out, live if out is a terminal. The caller must
+// call [Progress.Close].
 func NewProgress(out *os.File) *Progress {
 	p := &Progress{out: out, stop: make(chan struct{})}
 	if p.live = Drawable(out); p.live {
@@ -38,7 +40,7 @@ func NewProgress(out *os.File) *Progress {
 	return p
 }
 
-// Close ends the drawing. Lines that were printed stay.
+// Close stops drawing and erases the live line. Printed lines remain.
 func (p *Progress) Close() {
 	if p == nil {
 		return
@@ -50,7 +52,7 @@ func (p *Progress) Close() {
 	p.erase()
 }
 
-// Printf prints a line of its own between the steps' lines.
+// Printf prints a separate line between the lines of the steps.
 func (p *Progress) Printf(format string, args ...any) {
 	if p == nil {
 		return
@@ -62,10 +64,10 @@ func (p *Progress) Printf(format string, args ...any) {
 	p.draw()
 }
 
-// Step starts to show a step called name.
+// Step adds a running step.
 func (p *Progress) Step(name string) *Step {
 	s := &Step{progress: p, name: name, start: time.Now()}
-	s.signed = s.start
+	s.reported = s.start
 	if p == nil {
 		return s
 	}
@@ -76,7 +78,7 @@ func (p *Progress) Step(name string) *Step {
 }
 
 func (p *Progress) refresh() {
-	ticks := time.NewTicker(drawEvery)
+	ticks := time.NewTicker(drawInterval)
 	defer ticks.Stop()
 	for {
 		select {
@@ -88,14 +90,14 @@ func (p *Progress) refresh() {
 				p.erase()
 				p.draw()
 			} else {
-				p.signOfLife()
+				p.printAlive()
 			}
 			p.mu.Unlock()
 		}
 	}
 }
 
-// erase removes the live line. The lock is held.
+// erase removes the live line. The caller must hold the lock.
 func (p *Progress) erase() {
 	if p.drawn {
 		fmt.Fprint(p.out, "\r\x1b[K")
@@ -103,7 +105,8 @@ func (p *Progress) erase() {
 	}
 }
 
-// draw writes the live line, cut to the terminal's width so that it never wraps. The lock is held.
+// draw writes the live line, truncated to the width of the terminal so that it never wraps. The
+// caller must hold the lock.
 func (p *Progress) draw() {
 	if !p.live || len(p.running) == 0 {
 		return
@@ -120,27 +123,29 @@ func (p *Progress) draw() {
 	p.drawn = true
 }
 
-// signOfLife prints a plain line for every step that has been silent for long. The lock is held.
-func (p *Progress) signOfLife() {
+// printAlive prints a plain line for every step without a line in the last aliveInterval. The
+// caller must hold the lock.
+func (p *Progress) printAlive() {
 	for _, s := range p.running {
-		if time.Since(s.signed) >= signEvery {
-			s.signed = time.Now()
+		if time.Since(s.reported) >= aliveInterval {
+			s.reported = time.Now()
 			fmt.Fprintf(p.out, " … %s\n", s.line())
 		}
 	}
 }
 
-// Step is one step that is being shown. Its methods may be called from any goroutine; a Step of a nil Progress
-// shows nothing.
+// Step is a step of a Progress. It is safe for concurrent use. A Step of a nil Progress shows
+// nothing.
 type Step struct {
 	progress *Progress
 	name     string
 	start    time.Time
-	signed   time.Time
+	reported time.Time
 	detail   string
 }
 
-// Detail says what the step is at, or, when it ends, what came of it.
+// Detail sets the text after the name of the step: its current activity, or its result when it
+// ends.
 func (s *Step) Detail(format string, args ...any) {
 	if s.progress == nil {
 		return
@@ -150,7 +155,8 @@ func (s *Step) Detail(format string, args ...any) {
 	s.detail = fmt.Sprintf(format, args...)
 }
 
-// End prints the step's last line: a tick, or a cross if err is not nil. The error itself is the caller's to print.
+// End prints the last line of the step, with a check mark, or a cross if err is not nil. It does
+// not print err.
 func (s *Step) End(err error) {
 	p := s.progress
 	if p == nil {
@@ -177,7 +183,7 @@ func (s *Step) End(err error) {
 	p.draw()
 }
 
-// line describes a running step. The progress's lock is held.
+// line describes a running step. The caller must hold the lock of the Progress.
 func (s *Step) line() string {
 	line := fmt.Sprintf("%s %.0fs", s.name, time.Since(s.start).Seconds())
 	if s.detail != "" {

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// onFile calls use with a Progress whose output is a file, and returns what was written.
+// onFile calls use with a Progress that writes to a file, and returns the content of the file.
 func onFile(t *testing.T, use func(*Progress)) string {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
@@ -45,13 +45,13 @@ func TestPlainLines(t *testing.T) {
 			engine.Detail("asking")
 			engine.Detail("%s, linux/%s", "podman", "amd64")
 			engine.End(nil)
-			p.Printf("a word of %d", 1)
+			p.Printf("message %d", 1)
 			time.Sleep(time.Second)
 			image.Detail("3 packages compiled")
 			image.End(errors.New("no space"))
 		})
 		want := ` ✓ container engine                      1.5 s   podman, linux/amd64
-a word of 1
+message 1
  ✗ node image                            2.5 s   3 packages compiled
 `
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -60,17 +60,17 @@ a word of 1
 	})
 }
 
-// A log must show that a long step lives, but not fill up.
-func TestSignOfLife(t *testing.T) {
+// A log shows that a long step is still running, without too many lines.
+func TestAliveLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := onFile(t, func(p *Progress) {
 			long := p.Step("node image")
 			long.Detail("kubernetes, 4 to build")
-			time.Sleep(signEvery - time.Second)
+			time.Sleep(aliveInterval - time.Second)
 			short := p.Step("Jaeger image")
 			time.Sleep(2 * time.Second)
 			short.End(nil)
-			time.Sleep(signEvery)
+			time.Sleep(aliveInterval)
 			long.End(nil)
 		})
 		want := ` … node image 30s (kubernetes, 4 to build)
@@ -84,10 +84,10 @@ func TestSignOfLife(t *testing.T) {
 	})
 }
 
-// erased is what takes a live line away.
+// erased is the sequence that erases a live line.
 const erased = "\r\x1b[K"
 
-// screen is the lines that a terminal shows in the end.
+// screen returns the lines that a terminal shows at the end.
 func screen(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -99,7 +99,7 @@ func screen(text string) []string {
 	return lines
 }
 
-func TestLiveLineFitsTheTerminalAndGoes(t *testing.T) {
+func TestLiveLineFitsTheTerminalAndIsErased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const width = 40
 		var out bytes.Buffer
@@ -107,10 +107,10 @@ func TestLiveLineFitsTheTerminalAndGoes(t *testing.T) {
 		p.stopped.Go(p.refresh)
 		one, two := p.Step("é one"), p.Step("a step whose name is longer than the terminal is wide")
 		one.Detail("detail")
-		time.Sleep(10 * drawEvery)
+		time.Sleep(10 * drawInterval)
 		one.End(nil)
 		two.Detail("%s", strings.Repeat("x", 100))
-		time.Sleep(10 * drawEvery)
+		time.Sleep(10 * drawInterval)
 		two.Detail("")
 		two.End(nil)
 		p.Close()
@@ -120,22 +120,22 @@ func TestLiveLineFitsTheTerminalAndGoes(t *testing.T) {
 			" ✓ a step whose name is longer than the terminal is wide    2.0 s\n",
 		}
 		if diff := cmp.Diff(want, screen(out.String())); diff != "" {
-			t.Errorf("what stays (-want +got):\n%s", diff)
+			t.Errorf("remaining lines (-want +got):\n%s", diff)
 		}
 		for part := range strings.SplitSeq(out.String(), erased) {
 			if live, _, ended := strings.Cut(part, "\n"); !ended && len([]rune(live)) >= width {
-				t.Errorf("a live line of %d characters wraps: %q", len([]rune(live)), live)
+				t.Errorf("live line of %d characters, want less than %d: %q", len([]rune(live)), width, live)
 			}
 		}
 		if !strings.Contains(out.String(), "é one 0s (detail) · a step") {
-			t.Errorf("no live line of both steps in %q", out.String())
+			t.Errorf("got %q, want a live line with both steps", out.String())
 		}
 	})
 }
 
 func TestNilProgressShowsNothing(t *testing.T) {
 	var p *Progress
-	p.Printf("words")
+	p.Printf("message")
 	step := p.Step("name")
 	step.Detail("detail")
 	step.End(nil)
@@ -159,11 +159,11 @@ func TestProgressFromManyGoroutines(t *testing.T) {
 		all.Wait()
 	})
 	if lines := strings.Count(got, "\n"); lines != 2*steps {
-		t.Errorf("%d lines, want %d", lines, 2*steps)
+		t.Errorf("got %d lines, want %d", lines, 2*steps)
 	}
 	for line := range strings.Lines(got) {
 		if !strings.HasPrefix(line, "line ") && !strings.HasPrefix(line, " ✓ step ") {
-			t.Errorf("a line that was torn: %q", line)
+			t.Errorf("interleaved line: %q", line)
 		}
 	}
 }

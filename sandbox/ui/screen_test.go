@@ -20,22 +20,22 @@ func TestScreen(t *testing.T) {
 	}{
 		{3, "one\ntwo\n", "\x1b[Hone\x1b[K\ntwo\x1b[K\x1b[J"},
 		{3, "one\ntwo\nthree", "\x1b[Hone\x1b[K\ntwo\x1b[K\nthree\x1b[K\x1b[J"},
-		{3, "one\ntwo\nthree\nfour\n", "\x1b[Hone\x1b[K\ntwo\x1b[K\n… and 2 more lines, which are printed at the end\x1b[K\x1b[J"},
-		{0, "one\ntwo\n", "\x1b[Hone\x1b[K\ntwo\x1b[K\x1b[J"}, // A terminal that doesn't tell its size.
+		{3, "one\ntwo\nthree\nfour\n", "\x1b[Hone\x1b[K\ntwo\x1b[K\n… 2 more lines (printed at the end)\x1b[K\x1b[J"},
+		{0, "one\ntwo\n", "\x1b[Hone\x1b[K\ntwo\x1b[K\x1b[J"}, // The size of the terminal is unknown.
 	} {
 		rows = step.rows
 		out.Reset()
 		if err := s.Draw(step.text); err != nil || out.String() != step.want {
-			t.Errorf("%q on %d rows draws %q, %v; want %q", step.text, step.rows, out.String(), err, step.want)
+			t.Errorf("Draw(%q) on %d rows wrote %q, %v; want %q", step.text, step.rows, out.String(), err, step.want)
 		}
 	}
 	out.Reset()
 	if err := s.Close(); err != nil || out.String() != "\x1b[?25h\x1b[?1049l" {
-		t.Errorf("closing writes %q, %v", out.String(), err)
+		t.Errorf("Close wrote %q, %v; want the sequences that restore the terminal", out.String(), err)
 	}
 	broken := errors.New("gone")
 	if _, err := OpenScreen(failing{broken}); !errors.Is(err, broken) {
-		t.Errorf("error is %v, want that of the writer", err)
+		t.Errorf("OpenScreen = %v, want %v", err, broken)
 	}
 }
 

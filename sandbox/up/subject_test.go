@@ -88,7 +88,7 @@ func TestSubjectThatCantBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := &Run{Dir: state.Dir{Path: file}, runs: &project.Subject{}}
-	if err := run.saveSubject(); err == nil || !strings.Contains(err.Error(), "writing down what the sandbox runs") || !strings.Contains(err.Error(), "--state-dir") {
+	if err := run.saveSubject(); err == nil || !strings.Contains(err.Error(), "writing the description of the operator") || !strings.Contains(err.Error(), "--state-dir") {
 		t.Errorf("error %v", err)
 	}
 }

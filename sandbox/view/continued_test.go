@@ -14,7 +14,8 @@ import (
 // otherTrace is the id of the trace that continues the first one.
 const otherTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
-// continuedTrace is a trace that another process continues at its second span. The other process's clock is a little behind.
+// continuedTrace returns a trace that another process continues at its second span. The clock of
+// the other process is slightly behind.
 func continuedTrace() *Waterfall {
 	forest := spantree.Build([]spantree.Span{span("1", "", "update Cache", "CLIENT", 0, 10*ms), span("2", "1", "note", "", 5*ms, ms)})
 	root, below := span("1", "", "reconcile Cache", "CONSUMER", -ms, 20*ms), span("3", "1", "create Pod", "PRODUCER", 2*ms, ms)
@@ -33,14 +34,14 @@ func TestContinuedRows(t *testing.T) {
 		traces = append(traces, row.Trace)
 	}
 	if diff := cmp.Diff([]string{"", "", otherTrace, ""}, traces); diff != "" {
-		t.Errorf("traces of the rows (-want +got):\n%s", diff)
+		t.Errorf("traces of rows (-want +got):\n%s", diff)
 	}
-	if begin := time.Unix(1000, 0).Add(-ms); w.TraceID != "1" || !w.Begin.Equal(begin) {
-		t.Errorf("trace %s begins %s, want 1 and %s", w.TraceID, w.Begin, begin)
+	if start := time.Unix(1000, 0).Add(-ms); w.TraceID != "1" || !w.Begin.Equal(start) {
+		t.Errorf("TraceID = %s and Begin = %s, want 1 and %s", w.TraceID, w.Begin, start)
 	}
 }
 
-// Every form says in words where the tree continues in another trace, once.
+// Every output format names the continuing trace once.
 func TestContinuedInWords(t *testing.T) {
 	t.Parallel()
 	const words = "continued in trace " + otherTrace
@@ -61,12 +62,12 @@ func TestContinuedInWords(t *testing.T) {
 		"a picture's row": {svg.String(), "✗ reconcile Cache (continued in trace 4bf92f35…)</text>"},
 	} {
 		if strings.Count(form.text, form.want) != 1 {
-			t.Errorf("%s lacks %q once:\n%s", name, form.want, form.text)
+			t.Errorf("%s does not contain %q exactly once:\n%s", name, form.want, form.text)
 		}
 	}
 }
 
-// The page gets the spans at which other traces continue, for its script.
+// The page contains the spans at which other traces continue, for its script.
 func TestContinuedPage(t *testing.T) {
 	t.Parallel()
 	var page bytes.Buffer
@@ -74,6 +75,6 @@ func TestContinuedPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := `data-continued="{&#34;` + otherTrace + `&#34;:{&#34;trace&#34;:&#34;1&#34;,&#34;span&#34;:&#34;2&#34;}}"`; !strings.Contains(page.String(), want) {
-		t.Errorf("the page lacks %s:\n%.2000s", want, page.String())
+		t.Errorf("the page does not contain %s:\n%.2000s", want, page.String())
 	}
 }

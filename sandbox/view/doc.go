@@ -1,9 +1,11 @@
-// Package view shows a trace to a person.
+// Package view renders a trace for people to read.
 //
-// [New] lays the spans of a trace out as a [Waterfall]: rows in the order of the tree, on one axis of time. [Waterfall.WriteText]
-// draws it in a terminal or as plain text, [Waterfall.WriteSVG] as a picture, [Waterfall.WriteHTML] as a page with all details. The page's own model, in assets/, does the
-// same from OTLP JSON in the browser, so that [WriteJaegerPage] can show traces that are read from Jaeger's API there.
+// [New] lays out the spans of a trace as a [Waterfall]: rows in tree order on one time axis.
+// [Waterfall.WriteText] draws it in a terminal or as plain text, [Waterfall.WriteSVG] as a picture
+// and [Waterfall.WriteHTML] as a page with all details. The scripts in assets/ compute the same
+// layout from OTLP JSON in the browser. [WriteJaegerPage] uses them to show traces from Jaeger's
+// API.
 //
-// `sandbox trace` calls it. The package reads nothing from anywhere; what the spans' texts hold, it writes so that it is text
-// wherever it is shown.
+// `sandbox trace` calls this package. The package does not read files or the network. It escapes
+// the texts of spans for the terminal, for XML and for HTML.
 package view

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// The page's parts. Scripts are joined in the order of use, in one function, so that nothing of them is global.
+// The parts of the page. The scripts are joined in dependency order inside one function, so they
+// define no globals.
 var (
 	//go:embed assets/page.html
 	pageHTML string
@@ -31,38 +32,41 @@ var (
 	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 )
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	Title  string
 	Policy string
-	// Base has the page name the path below which it is served; a server may change that.
+	// Base adds a <base> element with the path of the page, which a server can replace.
 	Base   bool
 	Style  template.CSS
 	Script template.JS
-	// OTLP is the trace that is in the page.
+	// OTLP is the trace to embed in the page.
 	OTLP json.RawMessage
 	// Labels are keys of attributes, separated by spaces.
 	Labels string
-	// Continued tells the script at which spans other traces of OTLP continue: a JSON object.
+	// Continued is a JSON object that maps the id of each continuing trace in OTLP to the span it
+	// continues.
 	Continued string
-	// Text is for browsers that run no scripts.
+	// Text is shown by browsers without scripts.
 	Text string
 }
 
-// HTMLOptions say how [Waterfall.WriteHTML] writes.
+// HTMLOptions configures [Waterfall.WriteHTML].
 type HTMLOptions struct {
-	// Title is the page's; empty for "Trace" and the trace's id.
+	// Title is the title of the page (default "Trace" and the trace's id).
 	Title string
-	// OTLP is the same trace as OTLP JSON, with everything that spans were sent with, and with the traces that continue it. Required.
+	// OTLP is the same trace as OTLP JSON, with all details of its spans and with the traces that
+	// continue it. Required.
 	OTLP []byte
 }
 
-// WriteHTML writes the trace as a page that is whole in itself: nothing is loaded, and its policy has browsers refuse to. The
-// page works with keyboard and screen reader, in the light and dark of the reader's system, and shows plain text where
-// scripts don't run. An error is that of OTLP that is no JSON, or of writing.
+// WriteHTML writes the trace as a self-contained page. The page loads nothing, and its content
+// security policy makes browsers refuse to. It works with a keyboard and a screen reader, supports
+// light and dark colors, and shows plain text in browsers without scripts. WriteHTML returns an
+// error if the OTLP is not valid JSON or if writing fails.
 func (w *Waterfall) WriteHTML(out io.Writer, options HTMLOptions) error {
 	if !json.Valid(options.OTLP) {
-		return fmt.Errorf("writing the page of trace %s: its spans are no JSON", w.TraceID)
+		return fmt.Errorf("writing the page of trace %s: its OTLP is not valid JSON", w.TraceID)
 	}
 	title := options.Title
 	if title == "" {
@@ -82,13 +86,13 @@ func (w *Waterfall) WriteHTML(out io.Writer, options HTMLOptions) error {
 	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
 }
 
-// spanOf names a span to the script of the page.
+// spanOf identifies a span for the script of the page.
 type spanOf struct {
 	Trace string `json:"trace"`
 	Span  string `json:"span"`
 }
 
-// continued returns the span at which each other trace continues, by the trace's id.
+// continued maps the id of each continuing trace to the span that it continues.
 func (w *Waterfall) continued() map[string]spanOf {
 	spans := map[string]spanOf{}
 	for _, row := range w.Rows {
@@ -100,15 +104,16 @@ func (w *Waterfall) continued() map[string]spanOf {
 	return spans
 }
 
-// WriteJaegerPage writes a page for Jaeger to serve in place of its own, as the index.html of its ui.assets_path: it searches
-// traces by Jaeger's API and shows them as [Waterfall.WriteHTML] does. Jaeger puts its base path into it. Labels are those of
-// [Options]. The same program writes the same bytes.
+// WriteJaegerPage writes a page for Jaeger to serve instead of its own UI, as the index.html of its
+// ui.assets_path. The page searches traces with Jaeger's API and shows them as
+// [Waterfall.WriteHTML] does. Jaeger inserts its base path. The page uses only the Labels of
+// options. The same program always writes the same bytes.
 func WriteJaegerPage(out io.Writer, options Options) error {
-	p := page{Title: "Traces", Base: true, Labels: strings.Join(options.Labels, " "), Text: "This page reads from Jaeger by a script. `sandbox trace NAME` shows traces in a terminal."}
+	p := page{Title: "Traces", Base: true, Labels: strings.Join(options.Labels, " "), Text: "This page needs JavaScript to read traces from Jaeger. To see traces in a terminal, run `sandbox trace NAME`."}
 	return p.write(out, "connect-src 'self'; base-uri 'self'; form-action 'self'", jaegerScript)
 }
 
-// write fills in the style, the scripts, and the policy that allows these alone and what else is named.
+// write adds the style, the scripts, and a policy that allows only them and the sources in policy.
 func (p page) write(out io.Writer, policy, script string) error {
 	all := "\"use strict\";\n(() => {\n" + strings.Join([]string{modelScript, waterfallScript, detailsScript, script}, "\n") + "})();\n"
 	p.Style, p.Script = template.CSS(pageStyle), template.JS(all)
@@ -116,7 +121,7 @@ func (p page) write(out io.Writer, policy, script string) error {
 	return pageTemplate.Execute(out, p)
 }
 
-// hashOf names a script or a style in a policy.
+// hashOf returns the source expression of a script or style in a policy.
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])

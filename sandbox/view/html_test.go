@@ -22,7 +22,8 @@ var (
 	dataOf    = regexp.MustCompile(`(?s)<script type="application/json" id="otlp">(.*?)</script>`)
 )
 
-// wantPolicy fails unless the page's policy allows nothing but its own script and style, by their sums.
+// wantPolicy fails unless the policy of the page allows only its own script and style, by their
+// hashes.
 func wantPolicy(t *testing.T, page, more string) {
 	t.Helper()
 	sum := func(text string) string {
@@ -35,10 +36,10 @@ func wantPolicy(t *testing.T, page, more string) {
 	}
 	want := "default-src 'none'; script-src " + sum(scripts[0][1]) + "; style-src " + sum(styles[0][1]) + "; img-src data:; " + more
 	if got := html.UnescapeString(policyOf.FindStringSubmatch(page)[1]); got != want {
-		t.Errorf("the policy is\n%s\nwant\n%s", got, want)
+		t.Errorf("policy = %s\nwant %s", got, want)
 	}
 	if address := regexp.MustCompile(`https?://|<link[^>]*href="[^d]|@import|url\(`).FindString(page); address != "" {
-		t.Errorf("the page names something to load: %q", address)
+		t.Errorf("the page loads %q, want a self-contained page", address)
 	}
 }
 
@@ -57,7 +58,7 @@ func TestWriteHTML(t *testing.T) {
 	page := out.String()
 	wantPolicy(t, page, "base-uri 'none'; form-action 'none'")
 	if strings.Contains(page, "alert(1)</script>") || strings.Contains(page, "\x1b") {
-		t.Error("a text is in the page as it is")
+		t.Error("the page contains an unescaped text")
 	}
 	var got, want any
 	if err := json.Unmarshal([]byte(dataOf.FindStringSubmatch(page)[1]), &got); err != nil {
@@ -67,13 +68,13 @@ func TestWriteHTML(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the page's data (-want +got):\n%s", diff)
+		t.Errorf("data of the page (-want +got):\n%s", diff)
 	}
 	if !strings.Contains(page, `data-labels="a &#34;&gt;&lt;b&gt;"`) {
-		t.Error("the page doesn't name the labels")
+		t.Error("the page has no data-labels with the labels")
 	}
 	if err := w.WriteHTML(&out, HTMLOptions{OTLP: []byte("{")}); err == nil || !strings.Contains(err.Error(), "writing the page of trace 1: ") {
-		t.Errorf("half a document gives %v", err)
+		t.Errorf("WriteHTML(invalid OTLP) = %v, want an error about the page of trace 1", err)
 	}
 }
 
@@ -85,15 +86,15 @@ func TestWriteJaegerPage(t *testing.T) {
 		}
 	}
 	if one.String() != two.String() {
-		t.Error("two pages differ")
+		t.Error("two calls wrote different pages")
 	}
 	wantPolicy(t, one.String(), "connect-src 'self'; base-uri 'self'; form-action 'self'")
-	// Jaeger replaces this very text by its base path.
+	// Jaeger replaces exactly this text with its base path.
 	if strings.Count(one.String(), `<base href="/"`) != 1 {
-		t.Error("Jaeger finds no base to replace")
+		t.Error(`the page does not contain <base href="/" exactly once`)
 	}
-	// A ConfigMap holds a mebibyte.
+	// A ConfigMap holds at most one mebibyte.
 	if one.Len() > 100<<10 {
-		t.Errorf("the page has %d bytes", one.Len())
+		t.Errorf("the page has %d bytes, want at most %d", one.Len(), 100<<10)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// chain is a trace in which each span is the parent of the next.
+// chain returns a trace in which each span is the parent of the next.
 func chain(length int) *Waterfall {
 	var spans []spantree.Span
 	for i := range length {
@@ -25,25 +25,25 @@ func chain(length int) *Waterfall {
 	return New(spantree.Build(spans), Options{})
 }
 
-// Below the deepest indentation the rows stand under each other, and what is below one of them goes on as they do.
+// Below the maximum depth, rows and the text under them are no longer indented further.
 func TestRowsOfALongChain(t *testing.T) {
 	rows := chain(maxDepth + 3).Rows
 	for depth, want := range map[int]string{maxDepth - 1: "│  ", maxDepth: "   ", maxDepth + 1: "   "} {
 		if got := rows[depth].Below; !strings.HasSuffix(got, want) {
-			t.Errorf("below depth %d stands %q, want %q at its end", depth, got, want)
+			t.Errorf("Below at depth %d = %q, want suffix %q", depth, got, want)
 		}
 	}
 	if got := len([]rune(rows[maxDepth+2].Guides)); got != 3*maxDepth {
-		t.Errorf("the deepest row is indented by %d columns, want %d", got, 3*maxDepth)
+		t.Errorf("indentation of the deepest row = %d columns, want %d", got, 3*maxDepth)
 	}
 }
 
-// However narrow the terminal, a name has the line from its parent before it.
+// Even in a narrow terminal, the branch from its parent precedes each name.
 func TestDeepRowsKeepTheirBranch(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(written(t, chain(30), TextOptions{Width: 60})), "\n")
 	for i, line := range lines[2:] {
 		if !strings.Contains(line, "└─ step") {
-			t.Errorf("row %d is %q", i+2, line)
+			t.Errorf("row %d = %q, want a branch before the name", i+2, line)
 		}
 	}
 }
@@ -61,7 +61,7 @@ func TestBarsStayOnTheAxis(t *testing.T) {
 		{Row{Offset: 95 * ms, Duration: 5 * ms}, 9, "▌"},
 	} {
 		if before, bar := w.bar(test.row, 10); before != test.before || bar != test.bar {
-			t.Errorf("%+v: %d columns and %q, want %d and %q", test.row, before, bar, test.before, test.bar)
+			t.Errorf("bar(%+v) = %d, %q; want %d, %q", test.row, before, bar, test.before, test.bar)
 		}
 	}
 	longest := 0
@@ -69,17 +69,17 @@ func TestBarsStayOnTheAxis(t *testing.T) {
 		longest = max(longest, strings.Count(line, "█"))
 	}
 	if longest != maxAxis {
-		t.Errorf("the longest bar has %d columns, want %d", longest, maxAxis)
+		t.Errorf("longest bar = %d columns, want %d", longest, maxAxis)
 	}
 }
 
-// Times on the axis never touch each other.
-func TestTimesOnTheAxisStandApart(t *testing.T) {
+// There is always a space between times on the axis.
+func TestTimesOnTheAxisDoNotTouch(t *testing.T) {
 	w := &Waterfall{Total: 2_000_000 * time.Hour}
 	for columns := minAxis; columns <= maxAxis; columns++ {
 		line := w.axis(columns)
 		if !regexp.MustCompile(`^0( +\d+h)*$`).MatchString(line) || cells(line) > columns {
-			t.Errorf("%d columns: %q", columns, line)
+			t.Errorf("axis(%d) = %q, want separate times in %d columns", columns, line, columns)
 		}
 	}
 }
@@ -87,21 +87,20 @@ func TestTimesOnTheAxisStandApart(t *testing.T) {
 func TestWideRunes(t *testing.T) {
 	for text, want := range map[string]int{"a": 1, "漢": 2, "Ａ": 2, "ｱ": 1, "e\u0301": 1} {
 		if got := cells(text); got != want {
-			t.Errorf("%q takes %d columns, want %d", text, got, want)
+			t.Errorf("cells(%q) = %d, want %d", text, got, want)
 		}
 	}
 }
 
-// A picture has its limits: bars that can be seen, names that are cut, branches as deep as rows are drawn, and a description
-// that ends.
+// A picture has visible bars, truncated names, limited indentation and a limited description.
 func TestLimitsOfAPicture(t *testing.T) {
-	svg := drawn(t, chain(maxTold+5))
+	svg := drawn(t, chain(maxDescribed+5))
 	texts, _ := elements(t, svg)
-	if description := strings.Join(texts["desc"], ""); !strings.HasSuffix(description, " And 5 more.") || strings.Contains(description, fmt.Sprintf("step %d ", maxTold+1)) {
-		t.Errorf("the description ends with %q", description[max(0, len(description)-200):])
+	if description := strings.Join(texts["desc"], ""); !strings.HasSuffix(description, " And 5 more.") || strings.Contains(description, fmt.Sprintf("step %d ", maxDescribed+1)) {
+		t.Errorf("description ends with %q, want only the first %d spans", description[max(0, len(description)-200):], maxDescribed)
 	}
 	if got := strings.Count(svg, `class="branch"`); got != maxIndents {
-		t.Errorf("%d branches, want %d", got, maxIndents)
+		t.Errorf("got %d branches, want %d", got, maxIndents)
 	}
 	long := strings.Repeat("n", maxName+1)
 	svg = drawn(t, New(spantree.Build([]spantree.Span{
@@ -109,16 +108,16 @@ func TestLimitsOfAPicture(t *testing.T) {
 	}), Options{}))
 	texts, _ = elements(t, svg)
 	if all := strings.Join(texts["text"], "\n"); strings.Contains(all, long) || !strings.Contains(all, long[:maxName-1]+"…") {
-		t.Errorf("the texts are\n%s", all)
+		t.Errorf("texts do not contain the truncated name:\n%s", all)
 	}
 	for _, width := range regexp.MustCompile(`class="bar"[^>]* width="([0-9.]+)"`).FindAllStringSubmatch(svg, -1) {
 		if wide, err := strconv.ParseFloat(width[1], 64); err != nil || wide < minBar {
-			t.Errorf("a bar is %s wide, %v", width[1], err)
+			t.Errorf("width of a bar = %s (%v), want at least %d", width[1], err, minBar)
 		}
 	}
 }
 
-// Who runs no scripts reads the tree.
+// Browsers without scripts show the tree as text.
 func TestPageHasTheTreeAsText(t *testing.T) {
 	var out bytes.Buffer
 	w := sampleTrace()
@@ -127,6 +126,6 @@ func TestPageHasTheTreeAsText(t *testing.T) {
 	}
 	_, page, _ := strings.Cut(out.String(), "<noscript>")
 	if page, _, _ = strings.Cut(page, "</noscript>"); !strings.Contains(page, "├─ reconcile Head") || !strings.Contains(page, "parent unknown is missing") {
-		t.Errorf("without scripts the page says %q", page)
+		t.Errorf("noscript text = %q, want the tree", page)
 	}
 }

@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// WriteNew writes a line for each span that is not in seen, by their starts, and notes them there: time of day, duration, kind,
-// name, what it is below, the trace if that is another one, and what is wrong with it. It suits outputs that can't be drawn on: spans come when they end, before
-// those that they are below. What is wrong with a span's place is left out: its parent may still come. It gives the error of
-// writing; nothing is noted then.
+// WriteNew writes a line for each span that is not in seen, ordered by start, and adds those spans
+// to seen. It suits outputs that are not terminals: spans arrive when they end, children before
+// their parents. A line has the time of day, duration, kind, name, the name of the parent, the
+// trace if it differs from the parent's, and the error. It has no note about a missing parent,
+// which can still arrive. WriteNew returns the error of out, and then leaves seen unchanged.
 func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
 	var fresh []Row
 	for _, row := range w.Rows {
@@ -43,5 +44,6 @@ func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
 	return nil
 }
 
-// key tells rows of a trace apart while more come, though ids may be taken twice.
+// key identifies a row while more spans arrive. It includes the name because span ids are not
+// always unique.
 func (r Row) key() string { return r.spanID + " " + r.Name }

@@ -11,7 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// Each span is written once, though its parent comes later and moves the axis' zero.
+// Each span is written once, even if its parent arrives later and moves the zero of the axis.
 func TestWriteNew(t *testing.T) {
 	failed := span("3", "2", "update_status \x1b[2J", "CLIENT", 30*ms, 5*ms)
 	failed.Status = spantree.Status{Code: spantree.StatusError, Message: "conflict"}
@@ -37,12 +37,12 @@ func TestWriteNew(t *testing.T) {
 		{3, ""},
 	} {
 		if diff := cmp.Diff(step.want, write(step.count)); diff != "" {
-			t.Errorf("%d spans (-want +got):\n%s", step.count, diff)
+			t.Errorf("lines of %d spans (-want +got):\n%s", step.count, diff)
 		}
 	}
 	broken := errors.New("pipe")
 	clear(seen)
 	if err := New(spantree.Build(spans), Options{}).WriteNew(failingWriter{broken}, seen); !errors.Is(err, broken) || len(seen) != 0 {
-		t.Errorf("error is %v with %d noted, want that of the writer and none", err, len(seen))
+		t.Errorf("WriteNew = %v with %d spans in seen, want %v and none", err, len(seen), broken)
 	}
 }

@@ -8,59 +8,66 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// Waterfall is a trace as it is drawn: a row for each span, all on one axis of time. It doesn't change, and may be used by
-// several goroutines at a time.
+// Waterfall is a trace laid out for drawing: a row for each span, all on one time axis. It is
+// immutable and safe for concurrent use.
 type Waterfall struct {
-	// TraceID is in hexadecimal digits; empty where there is no span. It is the first root's: other traces may continue that one.
+	// TraceID is the trace id of the first root, in hexadecimal digits; empty if there are no
+	// spans. Rows can belong to other traces that continue this one.
 	TraceID string
-	// Begin is when the first span started, the axis' zero.
+	// Begin is the start of the earliest span, and the zero of the axis.
 	Begin time.Time
-	// Total is the axis' length, from Begin to the end of the last span; at least a nanosecond.
+	// Total is the length of the axis, from Begin to the end of the last span; at least one
+	// nanosecond.
 	Total time.Duration
-	// Rows are the spans, parents first and siblings by their start.
+	// Rows are the spans, parents before children and siblings ordered by start.
 	Rows []Row
 
 	options Options
 }
 
-// Row is one span's. Its texts are escaped by [Escape].
+// Row describes one span. Its texts are escaped by [Escape].
 type Row struct {
 	Name, Kind, Service string
-	// Labels are the values of the attributes that [Options] asks for.
+	// Labels are the values of the attributes in [Options].
 	Labels []string
 	// Depth is 0 for a root.
 	Depth int
 	// Parent is the index of the parent's row, or -1.
 	Parent int
-	// Guides are the lines that join the row to its parent's, below those that pass it; Below is what the text under the row
-	// starts with.
+	// Guides is the prefix of the row that draws its branch of the tree. Below is the prefix of
+	// text under the row.
 	Guides, Below string
-	// Last tells that no sibling follows.
+	// Last is true if no sibling follows.
 	Last bool
-	// Offset is the time from the first span's start, and Duration what the span took, at least 0: clocks may be set back.
+	// Offset is the start of the span relative to Begin. Duration is never negative, even if a
+	// clock was set back.
 	Offset, Duration time.Duration
-	// Failed: its status is Error, or its place in the tree is wrong. Notes say what, in a few words each.
+	// Failed is true if the status is Error or the span's place in the tree is invalid. Notes
+	// describe each failure briefly.
 	Failed bool
 	Notes  []string
-	// Trace is the id of the span's trace if that is not the trace of its parent; empty otherwise. Another process continued there.
+	// Trace is the id of the span's trace if it differs from the trace of its parent; otherwise
+	// empty. Another process continued the trace at such a row.
 	Trace string
 
 	traceID, spanID string
-	// failure is the note about the status; empty where that is no Error.
+	// failure is the note about the status; empty unless the status is Error.
 	failure string
 }
 
-// Options say what a [Waterfall] shows beside the spans. The zero value adds nothing.
+// Options configures what a [Waterfall] shows in addition to the spans. The zero value adds
+// nothing.
 type Options struct {
-	// Labels are keys of attributes whose values stand behind the names of the spans that have them, in this order.
+	// Labels are attribute keys. Their values follow the names of the spans that have them, in this
+	// order.
 	Labels []string
 }
 
-// maxDepth bounds the indentation: below it the rows no longer go deeper, which would take space quadratic in the length of a
-// chain of spans.
+// maxDepth limits the indentation. Without a limit, the size of the output would be quadratic in
+// the length of a chain of spans.
 const maxDepth = 50
 
-// New lays out a trace. A nil forest, and one without spans, has no rows.
+// New lays out a trace. The result has no rows if the forest is nil or has no spans.
 func New(forest *spantree.Forest, options Options) *Waterfall {
 	w := &Waterfall{Total: 1, options: options}
 	var last time.Time
@@ -78,7 +85,8 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 	})
 	w.Total = max(w.Total, last.Sub(w.Begin))
 	isLast := lastChildren(forest)
-	// Of each depth on the way to the row: the index of its row, and what the rows below start with.
+	// For each depth on the path to the current row: the index of its row, and the prefix of the
+	// rows below it.
 	var path []int
 	below := []string{""}
 	forest.Walk(func(n *spantree.Node, depth int) bool {
@@ -110,7 +118,7 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 	return w
 }
 
-// newRow is what a row tells of its span alone.
+// newRow returns the fields of a row that depend only on its span.
 func newRow(n *spantree.Node, options Options) Row {
 	row := Row{
 		Name: shownName(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), traceID: n.Span.TraceID, spanID: n.Span.SpanID,
@@ -139,7 +147,7 @@ func newRow(n *spantree.Node, options Options) Row {
 	return row
 }
 
-// continued says in which trace the row and the rows below it are, if that is not the trace of the parent.
+// continued returns a note with the trace of the row, or "" if it is the trace of the parent.
 func (r Row) continued() string {
 	if r.Trace == "" {
 		return ""
@@ -147,7 +155,7 @@ func (r Row) continued() string {
 	return "continued in trace " + r.Trace
 }
 
-// shownName is a span's name escaped, and never nothing: it is what a row is told by.
+// shownName returns the escaped name of a span, or a placeholder: every row has a non-empty name.
 func shownName(name string) string {
 	if name = Escape(name); strings.Trim(name, " ") != "" {
 		return name
@@ -155,7 +163,7 @@ func shownName(name string) string {
 	return "(no name)"
 }
 
-// lastChildren marks the last child of every node.
+// lastChildren returns the set of nodes without a following sibling.
 func lastChildren(forest *spantree.Forest) map[*spantree.Node]bool {
 	last := map[*spantree.Node]bool{}
 	forest.Walk(func(n *spantree.Node, _ int) bool {
@@ -167,13 +175,13 @@ func lastChildren(forest *spantree.Forest) map[*spantree.Node]bool {
 	return last
 }
 
-// Span is the row's part of the axis, from 0 to 1.
+// Span returns the start and the end of a row as fractions of the axis.
 func (w *Waterfall) Span(row Row) (from, to float64) {
 	from = float64(row.Offset) / float64(w.Total)
 	return from, from + float64(row.Duration)/float64(w.Total)
 }
 
-// Failed counts the rows that failed.
+// Failed returns the number of failed rows.
 func (w *Waterfall) Failed() int {
 	count := 0
 	for _, row := range w.Rows {
@@ -184,7 +192,8 @@ func (w *Waterfall) Failed() int {
 	return count
 }
 
-// Ticks are round times on the axis, zero first, in at most the given number of equal steps; at least one is assumed.
+// Ticks returns round times on the axis, starting with zero, that divide it into at most steps
+// equal steps. If steps is less than 1, Ticks uses 1.
 func (w *Waterfall) Ticks(steps int) []time.Duration {
 	count := time.Duration(max(1, steps))
 	step := roundStep((w.Total-1)/count + 1)
@@ -195,7 +204,8 @@ func (w *Waterfall) Ticks(steps int) []time.Duration {
 	return ticks
 }
 
-// roundStep is the next round time that is no shorter: 1, 2 or 5 of a decimal unit, and the like of minutes and hours.
+// roundStep rounds a duration up to 1, 2 or 5 of a decimal unit, or to a round number of seconds,
+// minutes, hours or days.
 func roundStep(atLeast time.Duration) time.Duration {
 	for unit := time.Duration(1); unit < 10*time.Second; unit *= 10 {
 		for _, factor := range []time.Duration{1, 2, 5} {

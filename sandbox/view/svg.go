@@ -14,13 +14,15 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// SVGOptions say how [Waterfall.WriteSVG] draws. The zero value is a picture for a README.
+// SVGOptions configures [Waterfall.WriteSVG]. The zero value suits a README.
 type SVGOptions struct {
-	// Title is the picture's name, at its top and for screen readers; empty for "Trace" and the trace's id.
+	// Title is the heading of the picture, also for screen readers (default "Trace" and the trace's
+	// id).
 	Title string
 }
 
-// The picture's measures, in units that browsers show as pixels. A column of monospaced text is six tenths of its size.
+// The dimensions of the picture in pixels. A monospaced character is 0.6 times as wide as the text
+// size.
 const (
 	textSize   = 12
 	textColumn = 7.2
@@ -29,25 +31,27 @@ const (
 	titleLine  = 24
 	axisWidth  = 420
 	indent     = 14
-	// maxIndents bounds how deep rows are drawn, and maxName how long a name is.
+	// maxIndents limits the indentation of rows, and maxName the length of names.
 	maxIndents = 24
 	maxName    = 48
-	// shortID is how many digits of a trace's id the picture shows.
+	// shortID is the number of digits that the picture shows of a trace id.
 	shortID = 8
 	minBar  = 2
-	// durationRoom is kept at the right of the axis for what stands behind a bar that ends there.
+	// durationRoom is the space to the right of the axis for the duration of a bar that ends there.
 	durationRoom = 64
-	// maxTold bounds how many spans the description for screen readers names.
-	maxTold = 100
+	// maxDescribed limits the number of spans in the description for screen readers.
+	maxDescribed = 100
 )
 
-// svgStyle draws a card with a background of its own, so that the picture can be read on any page, whichever scheme that has.
+// svgStyle draws a card with its own background, so the picture is readable on light and dark
+// pages.
 //
 //go:embed assets/picture.css
 var svgStyle string
 
-// WriteSVG draws the trace as a picture that stands alone: no script, nothing to load, colors for light and dark, a title and
-// a description for screen readers. The same trace gives the same bytes. It gives the error of writing.
+// WriteSVG draws the trace as a self-contained picture: no scripts, nothing to load, colors for
+// light and dark, and a title and a description for screen readers. The same trace always results
+// in the same bytes. WriteSVG returns the error of out.
 func (w *Waterfall) WriteSVG(out io.Writer, options SVGOptions) error {
 	title := options.Title
 	if title == "" {
@@ -87,13 +91,13 @@ func (w *Waterfall) WriteSVG(out io.Writer, options SVGOptions) error {
 	return err
 }
 
-// picture is where things are.
+// picture holds the positions of the parts.
 type picture struct {
 	*Waterfall
 	width, height, top, bottom, axisAt float64
 }
 
-// treeWidth is what the names need with their indentation.
+// treeWidth returns the width of the widest name with its indentation.
 func (w *Waterfall) treeWidth() float64 {
 	widest := 0.0
 	for _, row := range w.Rows {
@@ -104,7 +108,7 @@ func (w *Waterfall) treeWidth() float64 {
 
 func indented(row Row) float64 { return float64(min(row.Depth, maxIndents) * indent) }
 
-// pictureName is a row's text in the tree. A failure is told by more than its color.
+// pictureName returns the text of a row in the tree. A failure is marked by more than its color.
 func pictureName(row Row) string {
 	name := cut(row.Name, maxName)
 	if row.Failed {
@@ -116,7 +120,7 @@ func pictureName(row Row) string {
 	return name
 }
 
-// summary is how long the trace is, and of how many spans.
+// summary returns the number of spans, the length of the trace and the number of failed spans.
 func (w *Waterfall) summary() string {
 	text := fmt.Sprintf("%d spans, %s", len(w.Rows), FormatDuration(w.Total))
 	if len(w.Rows) == 1 {
@@ -128,12 +132,12 @@ func (w *Waterfall) summary() string {
 	return text
 }
 
-// describe tells the trace in words.
+// describe returns the description of the trace for screen readers.
 func (w *Waterfall) describe() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Trace %s: %s.", w.TraceID, w.summary())
 	for i, row := range w.Rows {
-		if i == maxTold {
+		if i == maxDescribed {
 			fmt.Fprintf(&b, " And %d more.", len(w.Rows)-i)
 			break
 		}
@@ -160,7 +164,7 @@ func (p *picture) drawAxis(root *element) {
 	}
 }
 
-// drawLegend names the colors of the kinds that the trace has.
+// drawLegend draws the colors and names of the span kinds in the trace.
 func (p *picture) drawLegend(root *element) {
 	x, y := p.axisAt, p.bottom+rowHeight
 	for _, kind := range []string{spantree.KindServer, spantree.KindConsumer, spantree.KindProducer, spantree.KindClient, spantree.KindInternal} {
@@ -178,12 +182,12 @@ func (p *picture) drawLegend(root *element) {
 	}
 }
 
-// at is where a time is on the axis.
+// at returns the horizontal position of a time on the axis.
 func (p *picture) at(offset time.Duration) float64 {
 	return p.axisAt + axisWidth*float64(offset)/float64(p.Total)
 }
 
-// row draws a span: the line from its parent, its name, its bar, and the duration behind that.
+// row draws a span: the branch from its parent, its name, its bar and its duration.
 func (p *picture) row(i int, row Row) *element {
 	top := p.top + float64(i*rowHeight)
 	middle, base := top+rowHeight/2, top+rowHeight/2+textSize/3
@@ -211,7 +215,7 @@ func (p *picture) text(class string, x, y float64, text string) *element {
 	return textEl("text", text, "class", class, "x", number(x), "y", number(y))
 }
 
-// element is one of XML. The encoder escapes its texts and attributes.
+// element is an XML element. The encoder escapes its texts and attributes.
 type element struct {
 	XMLName  xml.Name
 	Attrs    []xml.Attr `xml:",any,attr"`
@@ -219,7 +223,7 @@ type element struct {
 	Children []*element
 }
 
-// el makes an element with attributes, given as names and values in turn.
+// el creates an element. The attributes are alternating names and values.
 func el(name string, attributes ...string) *element {
 	e := &element{XMLName: xml.Name{Local: name}}
 	return e.with(attributes...)
@@ -240,5 +244,5 @@ func (e *element) with(attributes ...string) *element {
 
 func (e *element) add(children ...*element) { e.Children = append(e.Children, children...) }
 
-// number writes tenths, which is as fine as anybody sees.
+// number formats a value with one decimal place, which is precise enough for pixels.
 func number(value float64) string { return strconv.FormatFloat(math.Round(value*10)/10, 'f', -1, 64) }

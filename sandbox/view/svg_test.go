@@ -20,7 +20,8 @@ func drawn(t *testing.T, w *Waterfall) string {
 	return out.String()
 }
 
-// elements parses a picture strictly, and gives the texts of its elements by their name, and how many there are.
+// elements parses a picture strictly. It returns the texts and the number of elements by element
+// name.
 func elements(t *testing.T, svg string) (texts map[string][]string, count map[string]int) {
 	t.Helper()
 	texts, count = map[string][]string{}, map[string]int{}
@@ -32,7 +33,7 @@ func elements(t *testing.T, svg string) (texts map[string][]string, count map[st
 			return texts, count
 		}
 		if err != nil {
-			t.Fatalf("the picture is no XML: %v\n%s", err, svg)
+			t.Fatalf("parsing the picture as XML: %v\n%s", err, svg)
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
@@ -40,7 +41,7 @@ func elements(t *testing.T, svg string) (texts map[string][]string, count map[st
 			count[token.Name.Local]++
 			for _, attr := range token.Attr {
 				if name := strings.ToLower(attr.Name.Local); strings.HasPrefix(name, "on") || name == "href" || name == "src" {
-					t.Errorf("<%s> has an attribute %s", token.Name.Local, attr.Name.Local)
+					t.Errorf("<%s> has attribute %s, want no scripts and nothing to load", token.Name.Local, attr.Name.Local)
 				}
 			}
 		case xml.EndElement:
@@ -58,37 +59,37 @@ func TestWriteSVG(t *testing.T) {
 	svg := drawn(t, sampleTrace())
 	texts, count := elements(t, svg)
 	if want := `Head "web" & <co>\x1b`; texts["title"][0] != want || texts["text"][0] != want {
-		t.Errorf("the titles are %q and %q, want %q", texts["title"], texts["text"][0], want)
+		t.Errorf("title = %q and heading = %q, want %q", texts["title"], texts["text"][0], want)
 	}
 	if count["script"]+count["foreignObject"]+count["image"]+count["use"]+count["a"] > 0 {
-		t.Errorf("the picture has more than shapes and text: %v", count)
+		t.Errorf("elements = %v, want only shapes and text", count)
 	}
 	all := strings.Join(texts["text"], "\n") + "\n"
 	for _, want := range []string{"admit Head\n800µs\n", "reconcile \\x1b[31mÄ\n200ns\n", "✗ update_status Head\n700ms\n", "✗ lost\n", "7 spans, 2.00s, 2 failed\n", "\n0\n", "1s"} {
 		if !strings.Contains(all, want) {
-			t.Errorf("the picture's texts lack %q:\n%s", want, all)
+			t.Errorf("texts do not contain %q:\n%s", want, all)
 		}
 	}
 	description := strings.Join(texts["desc"], "")
 	if want := `update_status Head below admit Head: 700ms after 905ms, error: conflict\nretry.`; !strings.Contains(description, want) {
-		t.Errorf("the description lacks %q:\n%s", want, description)
+		t.Errorf("description does not contain %q:\n%s", want, description)
 	}
-	// A bar for each span, the card, and the kinds of those that did not fail.
+	// A bar for each span, the card, and the kinds of the successful spans in the legend.
 	if got := count["rect"]; got != 7+1+3 {
-		t.Errorf("%d rectangles, want 11", got)
+		t.Errorf("got %d rectangles, want 11", got)
 	}
 	if want := "server\nconsumer\nproducer\n"; !strings.HasSuffix(all, want) {
-		t.Errorf("the picture's texts end with %q, want %q", all[len(all)-len(want):], want)
+		t.Errorf("texts end with %q, want %q", all[len(all)-len(want):], want)
 	}
 	if !strings.Contains(svg, "prefers-color-scheme: dark") {
-		t.Error("the picture has no colors for dark pages")
+		t.Error("the style has no prefers-color-scheme: dark")
 	}
 	if svg != drawn(t, sampleTrace()) {
-		t.Error("the same trace gives two pictures")
+		t.Error("two calls with the same trace returned different pictures")
 	}
 }
 
-// Whatever a span is called, the picture is XML and holds no more than text.
+// For any span name, the picture is valid XML and contains the name only as text.
 func FuzzWriteSVG(f *testing.F) {
 	for _, name := range []string{"", "</text><script>alert(1)</script>", "]]>", "\x00\x1b\ufffe\xff", "$(rm -rf /)`'\"&<>", "\u202e"} {
 		f.Add(name, name)
@@ -98,7 +99,7 @@ func FuzzWriteSVG(f *testing.F) {
 		s.Status = spantree.Status{Code: spantree.StatusError, Message: name}
 		_, count := elements(t, drawn(t, New(spantree.Build([]spantree.Span{s}), Options{})))
 		if count["text"] != 6 || count["script"] != 0 {
-			t.Errorf("the picture has %v", count)
+			t.Errorf("elements = %v, want 6 texts and no script", count)
 		}
 	})
 }

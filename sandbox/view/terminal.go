@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// TextOptions say how [Waterfall.WriteText] writes. The zero value is for pipes and files: plain text, nothing shortened.
+// TextOptions configures [Waterfall.WriteText]. The zero value suits pipes and files: plain text
+// without truncation.
 type TextOptions struct {
-	// Width is the columns of the terminal; 0 stands for no limit. In a narrow one columns are left out, and the texts of the
-	// tree are cut.
+	// Width is the number of columns of the terminal; 0 means no limit. In a narrow terminal,
+	// WriteText omits columns and truncates the texts of the tree.
 	Width int
-	// Color colors bars by the spans' kinds, and failed spans red.
+	// Color colors bars by span kind, and failed spans red.
 	Color bool
 }
 
-// Sequences of terminals that choose colors.
+// Terminal escape sequences for colors.
 const (
 	red   = "\x1b[31m"
 	dim   = "\x1b[2m"
@@ -35,7 +36,7 @@ const (
 	tickDistance = 8
 )
 
-// column is one of those beside the tree.
+// column is a column to the right of the tree.
 type column struct {
 	title string
 	right bool
@@ -43,18 +44,19 @@ type column struct {
 	width int
 }
 
-// layout is what fits in a width.
+// layout is the selection of columns that fit a width.
 type layout struct {
 	tree    int
 	columns []column
-	// axis is 0 where there is no room for bars.
+	// axis is the width of the bars; 0 if there is no room for them.
 	axis int
-	// notesBelow has notes on lines of their own, as wide as the terminal.
+	// notesBelow is the width of notes on separate lines; 0 appends notes to the line of the span.
 	notesBelow int
 }
 
-// WriteText draws the trace: name, kind, time from the first span's start, duration and a bar on an axis of time. It gives
-// the error of writing. Without a width, each span is one line, with its notes at the end.
+// WriteText draws the trace: name, kind, time since the first span's start, duration, and a bar on
+// a time axis. Without a width, each span takes one line that ends with its notes. WriteText
+// returns the error of out.
 func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 	if len(w.Rows) == 0 {
 		return nil
@@ -78,10 +80,10 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 	return err
 }
 
-// piece is a part of a line in one style.
+// piece is a part of a line with one style.
 type piece struct{ text, style string }
 
-// notesOf returns what a row says beside its columns: its faults, and the trace that continues there.
+// notesOf returns the notes of a row: its failures, and the trace that continues there.
 func notesOf(row Row) []piece {
 	var notes []piece
 	for _, note := range row.Notes {
@@ -93,7 +95,7 @@ func notesOf(row Row) []piece {
 	return notes
 }
 
-// writeLine leaves out spaces at the end, and styles that show nothing.
+// writeLine writes a line without trailing spaces and without styles around blank text.
 func writeLine(b *strings.Builder, pieces []piece, options TextOptions) {
 	for len(pieces) > 0 {
 		last := &pieces[len(pieces)-1]
@@ -112,8 +114,8 @@ func writeLine(b *strings.Builder, pieces []piece, options TextOptions) {
 	b.WriteByte('\n')
 }
 
-// layout gives up columns, the least telling first, until the rest fits: the kind, the start, which the axis shows too, the
-// axis, and the duration. The tree gets what is left.
+// layout drops columns, least informative first, until the others fit: the kind, the start (the
+// axis shows it too), the axis, and the duration. The tree gets the remaining width.
 func (w *Waterfall) layout(width int) layout {
 	kind := column{title: "KIND", text: func(r Row) string { return r.Kind }}
 	start := column{title: "START", right: true, text: func(r Row) string { return "+" + FormatDuration(r.Offset) }}
@@ -177,7 +179,8 @@ func (w *Waterfall) header(l layout) string {
 	return line + strings.Repeat(" ", columnGap) + w.axis(l.axis)
 }
 
-// axis writes the ticks' times where they are, but for those without room.
+// axis returns a line with the times of the ticks at their positions. It omits ticks that do not
+// fit.
 func (w *Waterfall) axis(columns int) string {
 	line := ""
 	for _, tick := range w.Ticks(max(3, columns/tickDistance)) {
@@ -235,11 +238,12 @@ func (w *Waterfall) line(l layout, row Row) []piece {
 	return pieces
 }
 
-// eighths are the blocks of terminals, by how many eighths of a column they fill.
+// eighths are the block characters, indexed by the eighths of a column that they fill.
 var eighths = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
 
-// bar is a span's part of an axis of some columns: it begins with a column, as no block is filled from the right, and is
-// never empty.
+// bar returns the bar of a span on an axis, and the number of blank columns before it. The bar
+// starts at a full column, because no block character fills a column from the right. It is never
+// empty.
 func (w *Waterfall) bar(row Row, columns int) (before int, bar string) {
 	from, to := w.Span(row)
 	before = min(columns-1, int(from*float64(columns)))

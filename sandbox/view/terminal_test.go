@@ -20,7 +20,7 @@ func span(id, parent, name, kind string, start, duration time.Duration) spantree
 	return spantree.Span{TraceID: "1", SpanID: id, ParentSpanID: parent, Name: name, Kind: kind, Start: begin, End: begin.Add(duration)}
 }
 
-// sampleTrace has every sort of row.
+// sampleTrace returns a trace with every type of row.
 func sampleTrace() *Waterfall {
 	failed := span("6", "1", "update_status Head", "CLIENT", 900*ms, 700*ms)
 	failed.Status = spantree.Status{Code: spantree.StatusError, Message: "conflict\nretry"}
@@ -62,32 +62,33 @@ lost                                     +1.50s   500ms                         
 	colored := written(t, sampleTrace(), TextOptions{Color: true})
 	for i, line := range strings.Split(strings.TrimSuffix(colored, "\n"), "\n") {
 		if isRed, wantRed := strings.Contains(line, red), i == 5 || i == 6; isRed != wantRed {
-			t.Errorf("line %q: red is %t, want %t", line, isRed, wantRed)
+			t.Errorf("line %q: red = %t, want %t", line, isRed, wantRed)
 		}
 	}
 	for _, sequence := range []string{red, dim, reset, "\x1b[34m", "\x1b[35m", "\x1b[36m", "\x1b[33m"} {
 		colored = strings.ReplaceAll(colored, sequence, "")
 	}
 	if diff := cmp.Diff(plain, colored); diff != "" {
-		t.Errorf("colors change the text (-plain +colored):\n%s", diff)
+		t.Errorf("text with colors (-plain +colored):\n%s", diff)
 	}
 }
 
-// On a terminal no line is longer than it is wide, whatever that is, nothing of a note is lost, and columns go in their order.
+// At every width, no line is wider than the terminal, notes are complete, and columns are dropped
+// in order.
 func TestWriteTextOnTerminals(t *testing.T) {
 	w := sampleTrace()
 	if got := written(t, w, TextOptions{Width: 100}); !strings.Contains(got, "\n      error: conflict\\nretry\n") || !strings.Contains(got, "\n│  parent unknown is missing\n") {
-		t.Errorf("the notes are not below their spans:\n%s", got)
+		t.Errorf("notes are not below their spans:\n%s", got)
 	}
 	for width := 1; width <= 200; width++ {
 		got := written(t, w, TextOptions{Width: width})
 		for _, line := range strings.Split(got, "\n") {
 			if columns := cells(line); columns > max(width, minAxis+width/2) {
-				t.Fatalf("%d columns: a line has %d: %q", width, columns, line)
+				t.Fatalf("width %d: line of %d columns: %q", width, columns, line)
 			}
 		}
 		if squeezed := strings.NewReplacer("\n", "", " ", "", "…", "", "│", "").Replace(got); !strings.Contains(squeezed, `error:conflict\nretry`) {
-			t.Fatalf("%d columns: the note is not whole:\n%s", width, got)
+			t.Fatalf("width %d: incomplete note:\n%s", width, got)
 		}
 	}
 	columns := func(width int) string {
@@ -98,22 +99,22 @@ func TestWriteTextOnTerminals(t *testing.T) {
 		100: "SPAN KIND START TIME 0 500ms 1s 1.5s", 90: "SPAN KIND START TIME 0 1s", 72: "SPAN START TIME 0 1s", 60: "SPAN TIME 0 1s", 40: "SPAN TIME", 12: "SPAN",
 	} {
 		if got := columns(width); got != want {
-			t.Errorf("%d columns show %q, want %q", width, got, want)
+			t.Errorf("header at width %d = %q, want %q", width, got, want)
 		}
 	}
 }
 
 func TestWriteTextEdges(t *testing.T) {
 	if got := written(t, New(nil, Options{}), TextOptions{}); got != "" {
-		t.Errorf("no trace prints %q", got)
+		t.Errorf("WriteText of no spans wrote %q, want nothing", got)
 	}
 	broken := errors.New("pipe")
 	one := New(spantree.Build([]spantree.Span{span("1", "", "a", "", 0, 0)}), Options{})
 	if err := one.WriteText(failingWriter{broken}, TextOptions{}); !errors.Is(err, broken) {
-		t.Errorf("error is %v, want that of the writer", err)
+		t.Errorf("error = %v, want %v", err, broken)
 	}
 	if err := one.WriteSVG(failingWriter{broken}, SVGOptions{}); !errors.Is(err, broken) {
-		t.Errorf("error is %v, want that of the writer", err)
+		t.Errorf("error = %v, want %v", err, broken)
 	}
 	var chain []spantree.Span
 	for i := range 20_000 {
@@ -122,13 +123,13 @@ func TestWriteTextEdges(t *testing.T) {
 	long := New(spantree.Build(chain), Options{})
 	for _, width := range []int{0, 80} {
 		if got := written(t, long, TextOptions{Width: width}); strings.Count(got, "\n") != 20_001 {
-			t.Errorf("a long chain prints %d lines in %d columns", strings.Count(got, "\n"), width)
+			t.Errorf("width %d: a chain of 20000 spans has %d lines, want 20001", width, strings.Count(got, "\n"))
 		}
 	}
 	wide := New(spantree.Build([]spantree.Span{span("1", "", strings.Repeat("漢字", 30), "", 0, ms), span("2", "1", "e\u0301", "", 0, ms)}), Options{})
 	for _, line := range strings.Split(written(t, wide, TextOptions{Width: 80}), "\n") {
 		if cells(line) > 80 {
-			t.Errorf("%d columns in 80: %q", cells(line), line)
+			t.Errorf("width 80: line of %d columns: %q", cells(line), line)
 		}
 	}
 }

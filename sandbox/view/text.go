@@ -11,8 +11,9 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Escape makes text harmless wherever it is shown: what isn't printable, such as the sequences that terminals obey, or would
-// hide the direction of what follows, is written as in a Go string. It doesn't escape for a markup language.
+// Escape replaces characters that are not printable with Go escape sequences. These include
+// terminal control sequences and marks that change the text direction. Escape does not escape for a
+// markup language.
 func Escape(text string) string {
 	var b strings.Builder
 	for i, r := range text {
@@ -29,7 +30,7 @@ func Escape(text string) string {
 	return b.String()
 }
 
-// FormatDuration gives three digits at most before the unit changes, which is as much as a reader compares.
+// FormatDuration formats a duration with about three significant digits.
 func FormatDuration(d time.Duration) string {
 	if d < 0 {
 		return "-" + FormatDuration(-d)
@@ -49,7 +50,7 @@ func FormatDuration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// formatTick is a round time in its shortest form.
+// formatTick formats a round time in its shortest form.
 func formatTick(d time.Duration) string {
 	switch {
 	case d == 0:
@@ -62,7 +63,7 @@ func formatTick(d time.Duration) string {
 	return d.String()
 }
 
-// cells is how many columns of a terminal an escaped text takes.
+// cells returns the number of terminal columns of an escaped text.
 func cells(text string) int {
 	count := 0
 	for _, r := range text {
@@ -82,8 +83,8 @@ func runeCells(r rune) int {
 	return 1
 }
 
-// Cut shortens an escaped text to a number of a terminal's columns, with an ellipsis where something is left out. Without
-// columns, 0 or fewer, it stays whole.
+// Cut truncates an escaped text to a number of terminal columns and marks the cut with an ellipsis.
+// If columns is 0 or less, Cut returns the whole text.
 func Cut(text string, columns int) string {
 	if columns <= 0 {
 		return text
@@ -91,7 +92,7 @@ func Cut(text string, columns int) string {
 	return cut(text, columns)
 }
 
-// cut is Cut that leaves nothing where there are no columns.
+// cut is like Cut, but returns "" if limit is 0 or less.
 func cut(text string, limit int) string {
 	if cells(text) <= limit {
 		return text
@@ -108,7 +109,7 @@ func cut(text string, limit int) string {
 	return text
 }
 
-// cutLeft is cut that keeps the end of a text, of which every rune takes one column.
+// cutLeft is like cut, but keeps the end of the text. Every rune must take one column.
 func cutLeft(text string, limit int) string {
 	runes := []rune(text)
 	if len(runes) <= limit {
@@ -120,7 +121,7 @@ func cutLeft(text string, limit int) string {
 	return "…" + string(runes[len(runes)-limit+1:])
 }
 
-// wrap breaks a text into lines of a number of columns, at spaces where it has some.
+// wrap breaks a text into lines of at most limit columns, at spaces if possible.
 func wrap(text string, limit int) []string {
 	var lines []string
 	for cells(text) > limit {

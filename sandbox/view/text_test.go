@@ -27,12 +27,12 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// What a row is told by is never nothing.
+// Every row has a non-empty name.
 func TestNameOfASpanWithoutOne(t *testing.T) {
 	for _, name := range []string{"", "  "} {
 		w := New(spantree.Build([]spantree.Span{span("1", "", name, "", 0, ms)}), Options{})
 		if got := w.Rows[0].Name; got != "(no name)" {
-			t.Errorf("%q is shown as %q", name, got)
+			t.Errorf("name of a span named %q = %q, want (no name)", name, got)
 		}
 	}
 }
@@ -60,13 +60,13 @@ func TestTicks(t *testing.T) {
 			got = append(got, formatTick(tick))
 		}
 		if strings.Join(got, " ") != want {
-			t.Errorf("ticks of %s are %q, want %q", total, got, want)
+			t.Errorf("Ticks(4) of %s = %q, want %q", total, got, want)
 		}
 	}
 	for total := time.Duration(1); total > 0; total = total*3 + 1 {
 		for _, steps := range []int{0, 1, 4, 12} {
 			if got := len((&Waterfall{Total: total}).Ticks(steps)); got < 1 || got > max(1, steps)+1 {
-				t.Errorf("%s in %d steps has %d ticks", total, steps, got)
+				t.Errorf("Ticks(%d) of %s returned %d ticks, want 1 to %d", steps, total, got, max(1, steps)+1)
 			}
 		}
 		if total > 1<<61 {

@@ -65,7 +65,7 @@ func TestFolderOfSomebodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"up", "status", "down"} {
-		s.WantRefusal(nil, []string{command, "--state-dir=" + folder}, folder, "main.go", "no sandbox", "--state-dir")
+		s.WantRefusal(nil, []string{command, "--state-dir=" + folder}, folder, "main.go", "not a sandbox folder", "--state-dir")
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
 		t.Errorf("the folder holds %v, %v", entries, err)

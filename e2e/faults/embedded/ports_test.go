@@ -79,7 +79,7 @@ func (s *sandbox) listen(port int) int {
 // TestPortAskedForIsTaken asks for a port that this test holds: before the sandbox exists, and when its Jaeger, which had it, is dead.
 func TestPortAskedForIsTaken(t *testing.T) {
 	s := newSandbox(t)
-	holder := []string{"taken by", strconv.Itoa(os.Getpid()), "choose another port"}
+	holder := []string{"in use by", strconv.Itoa(os.Getpid()), "choose another port"}
 	taken := strconv.Itoa(s.listen(0))
 	s.WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + taken}, append(holder, "port "+taken)...)
 	s.wantNoProcess()

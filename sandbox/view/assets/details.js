@@ -1,4 +1,4 @@
-// The details of a span: everything that it was sent with.
+// The details of a span: all data that it was exported with.
 
 function detailsOf(waterfall, node) {
   const close = el("button", { type: "button", class: "close" }, "Close");
@@ -20,7 +20,7 @@ function detailsOf(waterfall, node) {
   ].flat(Infinity).filter((e) => e != null);
 }
 
-// terms is a list of names and values; what has no value is left out.
+// terms returns a list of names and values. It omits names without a value.
 function terms(pairs) {
   return el("dl", {}, pairs.filter(([, value]) => value).map(([name, value]) => [el("dt", {}, name), el("dd", {}, escapeText(value))]));
 }
@@ -49,7 +49,7 @@ function eventsOf(waterfall, node) {
   }));
 }
 
-// linksOf leads to the linked span where that is in this trace, and to the other trace where there is a page of it.
+// linksOf links to a span if it is in this trace, or else to the page of its trace, if there is one.
 function linksOf(waterfall, node) {
   const links = node.raw.links ?? [];
   if (links.length === 0) return null;
@@ -67,14 +67,14 @@ function linksOf(waterfall, node) {
   }));
 }
 
-// wallTime is a moment on the reader's clock, to the millisecond.
+// wallTime formats a time in the time zone of the browser, to the millisecond.
 function wallTime(ns) {
   const date = new Date(Number(ns / 1000000n));
   return date.toLocaleString(undefined, { dateStyle: "medium" }) + " " +
     date.toLocaleTimeString(undefined, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "short" });
 }
 
-// tracePage shows a trace as a whole: what it is, the colors' names, and the waterfall.
+// tracePage returns the page of a trace: the summary, the legend and the waterfall.
 function tracePage(trace, title, linkTo) {
   const model = layOut(trace);
   const waterfall = new Waterfall(model, linkTo);

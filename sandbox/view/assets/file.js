@@ -1,4 +1,4 @@
-// The page that is a file: the trace is in it, with the traces that continue it.
+// The self-contained page: it embeds the trace and the traces that continue it.
 
 const otlp = JSON.parse(document.getElementById("otlp").textContent);
 const main = document.querySelector("main");

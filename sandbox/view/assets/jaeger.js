@@ -1,10 +1,10 @@
-// The page that Jaeger serves for every path that is no part of its API: a search, or below trace/ one trace. Addresses are
-// relative to the document's base, which Jaeger sets where it is served below a path.
+// The page that Jaeger serves for every path outside its API: a search, or a trace below trace/.
+// Addresses are relative to the document's base, which Jaeger sets to its base path.
 
 const main = document.querySelector("main");
 const parameters = new URLSearchParams(location.search);
 
-// answer reads from Jaeger's API. Finding nothing is no failure.
+// answer reads from Jaeger's API. It returns null if Jaeger answers 404 Not Found.
 async function answer(path) {
   const response = await fetch(path, { headers: { Accept: "application/json" } });
   const text = await response.text();
@@ -13,7 +13,7 @@ async function answer(path) {
   try {
     body = JSON.parse(text);
   } catch {
-    // What follows says so.
+    // The check of body below reports it.
   }
   if (!response.ok || !body || body.error) throw new Error(`Jaeger answered ${response.status}: ${body?.error?.message ?? text.slice(0, 200)}`);
   return body;
@@ -34,7 +34,7 @@ async function showTrace(id) {
   const body = await answer("api/v3/traces/" + encodeURIComponent(id) + "?raw_traces=true");
   const trace = body && tracesOf(body.result ?? {})[0];
   if (!trace) {
-    main.replaceChildren(el("h1", { class: "message" }, document.title), say("alert", "Jaeger has no trace of that id. It keeps traces in memory: those of before it was started are gone."), searchLink());
+    main.replaceChildren(el("h1", { class: "message" }, document.title), say("alert", "Jaeger has no trace with this id. It keeps traces in memory and loses them when it restarts."), searchLink());
     return;
   }
   main.replaceChildren(searchLink(), ...tracePage(trace, document.title, linkTo));
@@ -61,7 +61,8 @@ async function showSearch() {
   results.replaceChildren(...await find(service));
 }
 
-// searchForm is sent by the browser, as the address of the next page. Another service has other operations.
+// searchForm returns the search form, which the browser submits as a URL. Choosing another service
+// reloads the page, because each service has its own operations.
 function searchForm(services, service, operations) {
   const choice = (name, label, options, selected) => el("label", {}, label + " ", el("select", { name }, options.map(([value, text]) =>
     el("option", { value, selected: value === selected ? "" : null }, escapeText(text)))));
@@ -85,7 +86,7 @@ async function find(service) {
   const now = Date.now();
   const query = new URLSearchParams({
     "query.service_name": service, "query.start_time_min": new Date(now - minutes * 60000).toISOString(),
-    // Clocks may differ a little.
+    // Clocks can differ slightly.
     "query.start_time_max": new Date(now + 60000).toISOString(), "query.num_traces": limit, "query.search_depth": limit, "query.raw_traces": true,
   });
   const operation = parameters.get("operation");
@@ -94,8 +95,8 @@ async function find(service) {
   if (shortest) query.set("query.duration_min", shortest);
   const body = await answer("api/v3/traces?" + query);
   const models = tracesOf(body?.result ?? {}).map(layOut).sort((a, b) => (a.begin > b.begin ? -1 : 1));
-  if (models.length === 0) return [say("status", "No trace was found. Jaeger keeps traces in memory: those of before it was started are gone.")];
-  return [say("status", plural(models.length, "trace") + (models.length >= limit ? ", and there may be more" : "")), resultTable(models)];
+  if (models.length === 0) return [say("status", "No traces found. Jaeger keeps traces in memory and loses them when it restarts.")];
+  return [say("status", plural(models.length, "trace") + (models.length >= limit ? " (there may be more)" : "")), resultTable(models)];
 }
 
 function resultTable(models) {

@@ -1,9 +1,9 @@
-// The model of the page: traces of OTLP JSON, laid out as rows. It does what package view does in Go, which has no part in a
-// page that reads from Jaeger; a test compares the two.
+// The model of the page: traces from OTLP JSON, laid out as rows. It reimplements the Go code of
+// package view, which cannot run in a page that reads from Jaeger. A test compares the two.
 
 const KINDS = ["INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
 
-// Enums are numbers in files, and may be names elsewhere.
+// Enums are numbers in files, but can be names elsewhere.
 function kindOf(kind) {
   return typeof kind === "string" ? kind.replace("SPAN_KIND_", "").replace("UNSPECIFIED", "INTERNAL") : KINDS[kind ?? 0] ?? "";
 }
@@ -15,7 +15,8 @@ function statusOf(span) {
   return code === 1 || code === "STATUS_CODE_OK" ? "Ok" : "Unset";
 }
 
-// escapeText makes visible what isn't printable or would hide the direction of what follows, as a string of Go's does.
+// escapeText replaces characters that are not printable or change the text direction with Go escape
+// sequences.
 const LETTERS = { 7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r" };
 function escapeText(text) {
   return String(text).replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (c) => {
@@ -27,13 +28,13 @@ function escapeText(text) {
   });
 }
 
-// shownName is a span's name, and never nothing: it is what a row is told by, and a link's text.
+// shownName returns the name of a span or a placeholder: rows and links need a non-empty text.
 function shownName(node) {
   const name = escapeText(node.name);
   return name.trim() === "" ? "(no name)" : name;
 }
 
-// valueText writes an attribute's value as people read it.
+// valueText formats the value of an attribute for people.
 function valueText(value) {
   if (value == null) return "";
   if ("arrayValue" in value) return "[" + (value.arrayValue.values ?? []).map(valueText).join(", ") + "]";
@@ -42,7 +43,7 @@ function valueText(value) {
   return only == null ? "" : String(only);
 }
 
-// Times are whole nanoseconds, more than a number holds.
+// Times are nanoseconds as BigInt, because a Number is not precise enough.
 function nanos(time) {
   return BigInt(time ?? 0);
 }
@@ -63,7 +64,7 @@ function formatDuration(ns) {
   return (s >= 3600n ? s / 3600n + "h" : "") + ((s / 60n) % 60n) + "m" + (s % 60n) + "s";
 }
 
-// roundStep is the next round time that is no shorter.
+// roundStep rounds a duration up to a round step.
 function roundStep(atLeast) {
   for (let unit = 1n; unit < 10000000000n; unit *= 10n) {
     for (const factor of [1n, 2n, 5n]) if (unit * factor >= atLeast) return unit * factor;
@@ -92,7 +93,7 @@ function formatTick(ns) {
 
 const noID = (id) => !id || /^0*$/.test(id);
 
-// tracesOf takes OTLP JSON apart into traces, in the order of their first spans. A span that was stored twice counts once.
+// tracesOf splits OTLP JSON into traces, ordered by their first spans. It ignores duplicate spans.
 function tracesOf(otlp) {
   const traces = new Map();
   for (const resource of otlp.resourceSpans ?? []) {
@@ -120,7 +121,8 @@ function compareNodes(a, b) {
   return 0;
 }
 
-// joinTraces makes those traces that continue another one a part of it. For each of them, continued has the span that it continues.
+// joinTraces merges the traces in continued into the first other trace. continued maps the id of a
+// trace to the span that it continues.
 function joinTraces(traces, continued) {
   const first = traces.find((trace) => !Object.hasOwn(continued, trace.id));
   return traces.filter((trace) => {
@@ -133,7 +135,7 @@ function joinTraces(traces, continued) {
 
 const placeOf = (trace, span) => trace + "/" + span;
 
-// joinNodes finds each node's parent and says what is wrong with its place. It returns the roots.
+// joinNodes links each node to its parent and records defects. It returns the roots.
 function joinNodes(nodes, continued) {
   const byID = new Map();
   for (const node of nodes) {
@@ -160,8 +162,8 @@ function joinNodes(nodes, continued) {
   return roots;
 }
 
-// cutCycles makes a root of one node of every cycle: the earliest. Walking up from every node, and stopping where an earlier
-// walk went, visits each once.
+// cutCycles makes the earliest node of every cycle a root. It walks up from every node and stops at
+// nodes that an earlier walk visited, so it visits each node once.
 function cutCycles(nodes) {
   const walkOf = new Map();
   for (const start of nodes) {
@@ -178,7 +180,7 @@ function cutCycles(nodes) {
   }
 }
 
-// layOut gives a trace's nodes as rows, parents first, all on one axis of time.
+// layOut returns the nodes of a trace as rows on one time axis, parents before children.
 function layOut(trace) {
   const model = { id: trace.id, begin: 0n, total: 1n, rows: [], services: [], failed: 0 };
   const stack = joinNodes(trace.nodes, trace.continued ?? {}).reverse().map((node) => ({ node, depth: 0 }));
@@ -196,7 +198,7 @@ function layOut(trace) {
     model.rows.push(node);
     for (const child of [...node.children].reverse()) stack.push({ node: child, depth: depth + 1 });
   }
-  // Which of how many siblings a node is; roots are each other's.
+  // The position of a node among its siblings. Roots are siblings of each other.
   for (const family of [model.rows.filter((n) => n.depth === 0), ...model.rows.map((n) => n.children)]) {
     for (const [i, node] of family.entries()) [node.position, node.siblings] = [i + 1, family.length];
   }
@@ -204,7 +206,7 @@ function layOut(trace) {
   return model;
 }
 
-// notesOf says what is wrong with a span, in a few words each.
+// notesOf returns brief notes about the failures of a span.
 function notesOf(node) {
   const notes = [];
   if (node.status === "Error") notes.push("error" + (node.raw.status?.message ? ": " + node.raw.status.message : ""));

@@ -1,7 +1,7 @@
-// The waterfall: a treegrid with a row for each span, and the details of the one that was chosen beside it. Its keys are those
-// that the ARIA Authoring Practices give treegrids whose rows take the focus. All texts go in as text nodes.
+// The waterfall: a treegrid with a row for each span, and the details of the selected span. Its keys
+// follow the ARIA Authoring Practices for treegrids with focusable rows. All texts are text nodes.
 
-// el makes an element. Attributes that are null are left out; children are nodes, texts, or null.
+// el creates an element. It omits attributes that are null; children are nodes, texts or null.
 function el(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) if (value != null) element.setAttribute(name, value);
@@ -12,14 +12,14 @@ function el(tag, attributes, ...children) {
 const percent = (part, total) => (Number((part * 1000000n) / total) / 10000).toFixed(4) + "%";
 const plural = (count, word) => count + " " + word + (count === 1 ? "" : "s");
 
-// labelsOf gives what stands behind a span's name: the values of the attributes that the page names.
+// labelsOf returns the values of the label attributes, which follow the name of the span.
 const LABELS = (document.querySelector("main").dataset.labels ?? "").split(" ").filter(Boolean);
 function labelsOf(node) {
   return LABELS.map((key) => node.raw.attributes?.find((a) => a.key === key)).filter(Boolean).map((a) => valueText(a.value));
 }
 
 class Waterfall {
-  // linkTo gives the address of another trace, where there is one.
+  // linkTo returns the address of another trace, if it has a page.
   constructor(model, linkTo) {
     this.model = model;
     this.linkTo = linkTo ?? (() => null);
@@ -37,7 +37,7 @@ class Waterfall {
     const ticks = ticksOf(model.total, 4);
     const axis = el("div", { class: "axis" }, ticks.map((tick) => {
       const label = el("span", {}, formatTick(tick));
-      // The last one stands before its place where it would leave the axis.
+      // Keep the last label inside the axis.
       label.style.left = `min(${percent(tick, model.total)}, 100% - ${label.textContent.length + 1}ch)`;
       return label;
     }));
@@ -47,7 +47,7 @@ class Waterfall {
     const grid = el("table", { class: model.services.length > 1 ? null : "one-service", role: "treegrid", "aria-label": "Spans of the trace", "aria-readonly": "true" },
       el("thead", { role: "rowgroup" }, el("tr", { role: "row" },
         column("name", "Span"), column("service", "Service"), column("kind", "Kind"), column("start", "Start"), column("time", "Time"),
-        // What the bars show, the columns of start and time tell.
+        // The columns of start and time contain the same information as the bars.
         el("th", { class: "bars", "aria-hidden": "true" }, axis))),
       body);
     if (ticks.length > 1) grid.style.setProperty("--tick", percent(ticks[1], model.total));
@@ -128,7 +128,7 @@ class Waterfall {
     keys[event.key]();
   }
 
-  // focus moves the one row that the tab key stops at.
+  // focus moves the focus to a row, the only one in the tab order.
   focus(node) {
     this.rows.get(this.current).tabIndex = -1;
     this.current = node;
@@ -142,7 +142,7 @@ class Waterfall {
     this.expand([node], row.getAttribute("aria-expanded") !== "true");
   }
 
-  // expand opens or closes nodes, and shows the rows whose ancestors are all open.
+  // expand opens or closes nodes, and shows only rows whose ancestors are all open.
   expand(nodes, open) {
     for (const node of nodes) if (node.children.length > 0) this.rows.get(node).setAttribute("aria-expanded", String(open));
     for (const node of this.model.rows) {
@@ -158,7 +158,7 @@ class Waterfall {
     }
   }
 
-  // reveal goes to a span that another one points to.
+  // reveal scrolls to a linked span and selects it.
   reveal(node) {
     const above = [];
     for (let n = node.parent; n; n = n.parent) above.push(n);
