@@ -3,7 +3,7 @@ package main
 import (
 	"time"
 
-	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -106,12 +106,12 @@ func embeddedPlan(r *up.Run) []up.Step {
 func loadPlan(r *up.Run, sample bool) []up.Step {
 	steps := []up.Step{{Name: "sandbox", Limit: time.Minute, Run: r.AttachToLoad}}
 	switch r.Record.Cluster {
-	case state.Embedded:
+	case component.Embedded:
 		steps = append(steps,
 			up.Step{Name: "operator program", Limit: build, Run: r.GetOperator, Needs: []string{"sandbox"}},
 			up.Step{Name: "kinds", Limit: time.Minute, Run: r.DefineOperatorKinds, Needs: []string{"operator program"}},
 			up.Step{Name: "operator", Limit: 2 * time.Minute, Run: r.StartOperator, Needs: []string{"kinds"}})
-	case state.Existing:
+	case component.Existing:
 		steps = append(steps,
 			up.Step{Name: "operator image", Limit: build, Run: r.GetOperatorForExisting, Needs: []string{"sandbox"}},
 			up.Step{Name: "operator in the cluster", Limit: 5 * time.Minute, Run: r.DeliverOperator, Needs: []string{"operator image"}},

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -16,7 +16,7 @@ func TestPlansAreWellFormed(t *testing.T) {
 	t.Run("choice", func(t *testing.T) { wellFormed(t, choice(run), "this machine", "kind of cluster") })
 	t.Run("kind", func(t *testing.T) { wellFormed(t, plan(run), "images", "sample") })
 	t.Run("embedded", func(t *testing.T) { wellFormed(t, embeddedPlan(run), "ports, certificates", "sample") })
-	for _, cluster := range []string{state.Kind, state.Embedded} {
+	for _, cluster := range []string{component.Kind, component.Embedded} {
 		run.Record.Cluster = cluster
 		t.Run("load into "+cluster, func(t *testing.T) { wellFormed(t, loadPlan(run, false), "sandbox", "operator") })
 		t.Run("load into "+cluster+", with a sample", func(t *testing.T) { wellFormed(t, loadPlan(run, true), "sandbox", "sample") })

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
@@ -32,7 +33,7 @@ const (
 )
 
 // newSandbox brings an embedded sandbox up, and gives the addresses of its Jaeger.
-func newSandbox(t *testing.T) *up.Addresses {
+func newSandbox(t *testing.T) up.Addresses {
 	t.Helper()
 	s := &rig.Sandbox{
 		T: t, Name: "browser", Dir: filepath.Join(t.TempDir(), "state"),
@@ -83,24 +84,24 @@ const hostileTrace = "fedcba9876543210fedcba9876543210"
 // Jaeger's port serves the project's page: search, find, open.
 func TestJaegerPage(t *testing.T) {
 	addresses := newSandbox(t)
-	client, err := jaeger.Dial(addresses.UI)
+	client, err := jaeger.Dial(addresses[component.UI])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
 	linked := strings.Replace(tidy(), `"kind":`, `"links":[{"traceId":"`+hostileTrace+`","spanId":"0000000000000001"}],"kind":`, 1)
-	send(t, client, addresses.OTLPGRPC, parsed(t, now(linked, testTrace)), parsed(t, now(hostile(), hostileTrace)))
+	send(t, client, addresses[component.OTLPGRPC], parsed(t, now(linked, testTrace)), parsed(t, now(hostile(), hostileTrace)))
 
 	t.Run("search", func(t *testing.T) { searchAndOpen(t, addresses, client) })
 	t.Run("filters", func(t *testing.T) { filters(t, addresses) })
 	t.Run("hostile", func(t *testing.T) { hostileInJaeger(t, addresses, client) })
 	t.Run("links", func(t *testing.T) {
-		p := open(t, addresses.UI+"/trace/"+testTrace)
+		p := open(t, addresses[component.UI]+"/trace/"+testTrace)
 		p.waitFor(`document.querySelectorAll("tr.span").length === 3`)
 		p.click("tr.span:nth-child(1)")
 		p.click(".details a")
 		p.waitFor(`location.pathname === "/trace/` + hostileTrace + `" && document.querySelectorAll("tr.span").length > 3`)
-		p.wantQuiet(addresses.UI + "/")
+		p.wantQuiet(addresses[component.UI] + "/")
 	})
 	t.Run("unknown", func(t *testing.T) { unknown(t, addresses) })
 	t.Run("base path", func(t *testing.T) { belowAPath(t, addresses) })
@@ -121,8 +122,8 @@ func (p *tab) choose(name, value string) {
 }
 
 // searchAndOpen picks the operator's service, finds the sample's trace, and opens it.
-func searchAndOpen(t *testing.T, addresses *up.Addresses, client *jaeger.Client) {
-	p := open(t, addresses.UI+"/")
+func searchAndOpen(t *testing.T, addresses up.Addresses, client *jaeger.Client) {
+	p := open(t, addresses[component.UI]+"/")
 	p.waitFor(`document.querySelectorAll("table.found tbody tr").length > 0`)
 	services := eval[[]string](p, `[...document.querySelectorAll("select[name=service] option")].map((o) => o.value)`)
 	if !slices.Contains(services, operatorService) || !slices.Contains(services, "shop") {
@@ -158,7 +159,7 @@ func searchAndOpen(t *testing.T, addresses *up.Addresses, client *jaeger.Client)
 	if diff := cmp.Diff(wantRows(trace), eval[[]string](p, rowsJS)); diff != "" {
 		t.Errorf("rows (-terminal +page):\n%s", diff)
 	}
-	if got := eval[string](p, `location.href`); got != addresses.UI+"/trace/"+id {
+	if got := eval[string](p, `location.href`); got != addresses[component.UI]+"/trace/"+id {
 		t.Errorf("the trace is at %s", got)
 	}
 	p.press(kb.Tab)
@@ -166,10 +167,10 @@ func searchAndOpen(t *testing.T, addresses *up.Addresses, client *jaeger.Client)
 	if text := eval[string](p, `document.querySelector(".details").innerText`); !strings.Contains(text, "service.name\n"+operatorService) {
 		t.Errorf("the details are\n%s", text)
 	}
-	p.wantQuiet(addresses.UI + "/")
+	p.wantQuiet(addresses[component.UI] + "/")
 }
 
-func filters(t *testing.T, addresses *up.Addresses) {
+func filters(t *testing.T, addresses up.Addresses) {
 	for _, test := range []struct {
 		query string
 		want  int
@@ -177,21 +178,21 @@ func filters(t *testing.T, addresses *up.Addresses) {
 		{"service=shop", 1}, {"service=shop&operation=pay", 1}, {"service=shop&min=80ms", 1}, {"service=shop&operation=ship&limit=100&lookback=1440", 1},
 		{"service=shop&min=10h", 0}, {"service=shop&operation=none", 0},
 	} {
-		p := open(t, addresses.UI+"/search?"+test.query)
+		p := open(t, addresses[component.UI]+"/search?"+test.query)
 		p.waitFor(`/[Tt]race/.test(document.querySelector(".results")?.innerText ?? "")`)
 		if got := eval[int](p, `document.querySelectorAll("table.found tbody tr").length`); got != test.want {
 			t.Errorf("%s finds %d traces, want %d", test.query, got, test.want)
 		}
 		if test.want > 0 {
-			p.wantQuiet(addresses.UI + "/")
+			p.wantQuiet(addresses[component.UI] + "/")
 		}
 	}
-	p := open(t, addresses.UI+"/search?service=shop")
+	p := open(t, addresses[component.UI]+"/search?service=shop")
 	p.waitFor(`document.querySelector("form") !== null`)
 	p.do(chromedp.SendKeys(chromedp.CSS("input[name=min]"), "10h"))
 	p.press(kb.Enter)
 	p.waitFor(`new URLSearchParams(location.search).get("min") === "10h" && /No traces found/.test(document.querySelector(".results")?.innerText ?? "")`)
-	p = open(t, addresses.UI+"/search?service=shop&min=soon")
+	p = open(t, addresses[component.UI]+"/search?service=shop&min=soon")
 	p.waitFor(`document.querySelector("[role=alert]") !== null`)
 	if got := eval[string](p, `document.querySelector("[role=alert]").textContent`); !strings.Contains(got, "400") || !strings.Contains(got, "duration_min") {
 		t.Errorf("a wrong duration gives %q", got)
@@ -199,12 +200,12 @@ func filters(t *testing.T, addresses *up.Addresses) {
 }
 
 // hostileInJaeger lists and opens the trace whose service and names are hostile.
-func hostileInJaeger(t *testing.T, addresses *up.Addresses, client *jaeger.Client) {
+func hostileInJaeger(t *testing.T, addresses up.Addresses, client *jaeger.Client) {
 	trace, err := client.GetTrace(t.Context(), hostileTrace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := open(t, addresses.UI+"/search?service="+url.QueryEscape(trace.Spans()[0].Service))
+	p := open(t, addresses[component.UI]+"/search?service="+url.QueryEscape(trace.Spans()[0].Service))
 	p.waitFor(`document.querySelectorAll("table.found a").length === 1`)
 	p.click("table.found a")
 	p.waitFor(fmt.Sprintf(`document.querySelectorAll("tr.span").length === %d`, trace.Len()))
@@ -214,15 +215,15 @@ func hostileInJaeger(t *testing.T, addresses *up.Addresses, client *jaeger.Clien
 	if got := eval[int](p, `document.querySelectorAll("img, iframe, main script").length`); got != 0 {
 		t.Errorf("texts made %d elements", got)
 	}
-	p.wantQuiet(addresses.UI + "/")
+	p.wantQuiet(addresses[component.UI] + "/")
 }
 
-func unknown(t *testing.T, addresses *up.Addresses) {
+func unknown(t *testing.T, addresses up.Addresses) {
 	for path, want := range map[string]string{
 		"/trace/00000000000000000000000000000001":             "Jaeger has no trace with this id.",
 		"/trace/" + url.PathEscape("<img src=x onerror=a()>"): "Jaeger answered 400",
 	} {
-		p := open(t, addresses.UI+path)
+		p := open(t, addresses[component.UI]+path)
 		p.waitFor(`document.querySelector("[role=alert]") !== null`)
 		if got := eval[string](p, `document.querySelector("[role=alert]").textContent`); !strings.HasPrefix(got, want) {
 			t.Errorf("%s says %q, want %q", path, got, want)
@@ -237,13 +238,13 @@ func unknown(t *testing.T, addresses *up.Addresses) {
 
 // belowAPath serves the page as Jaeger does with a base path, of which it writes the page's base, and in front of an API
 // that is broken.
-func belowAPath(t *testing.T, addresses *up.Addresses) {
-	target, err := url.Parse(addresses.UI)
+func belowAPath(t *testing.T, addresses up.Addresses) {
+	target, err := url.Parse(addresses[component.UI])
 	if err != nil {
 		t.Fatal(err)
 	}
 	const base = "/some/jaeger"
-	page := read(t, addresses.UI+"/")
+	page := read(t, addresses[component.UI]+"/")
 	var broken atomic.Bool
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -72,8 +72,7 @@ func (s *sandbox) wantOnce(out, tmp string) {
 		}
 	}
 	published := s.engine("port", node)
-	ports := s.Record().Ports
-	for _, port := range []int{ports.UI, ports.Query, ports.OTLPGRPC, ports.OTLPHTTP, ports.Thrift} {
+	for _, port := range s.Record().Ports {
 		if strings.Count(published+"\n", ":"+strconv.Itoa(port)+"\n") != 1 {
 			s.T.Errorf("the record has port %d, which the node publishes not once:\n%s", port, published)
 		}

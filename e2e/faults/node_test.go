@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 const node = name + "-control-plane"
@@ -42,10 +44,10 @@ func TestKilledNeighbour(t *testing.T) {
 	second := newSandboxNamed(t, name+"-2")
 	second.wantOutcome(second.up(), "created")
 	second.WantUp()
-	if first, second := first.Record().Ports, second.Record().Ports; first.UI == second.UI || first.Query == second.Query {
+	if first, second := first.Record().Ports, second.Record().Ports; first[component.UI] == second[component.UI] || first[component.Query] == second[component.Query] {
 		t.Errorf("the ports of the second sandbox, %+v, are those of the first, %+v", second, first)
 	}
-	asked := "--jaeger-ui-port=" + strconv.Itoa(first.Record().Ports.UI)
+	asked := "--jaeger-ui-port=" + strconv.Itoa(first.Record().Ports[component.UI])
 	newSandboxNamed(t, name+"-3").WantRefusal(nil, []string{"up", asked}, "in use by a packet filter rule")
 
 	first.up()

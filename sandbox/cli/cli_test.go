@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
@@ -213,7 +214,7 @@ func TestEnvIsForAnyShell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := state.Record{Name: "mine", Provider: "podman", Ports: state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}}
+	record := state.Record{Name: "mine", Provider: "podman", Ports: component.Ports{component.UI: 1, component.Query: 2, component.OTLPGRPC: 3, component.OTLPHTTP: 4, component.Thrift: 5}}
 	if err := dir.Save(record); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 func newEnv(shared *shared) *cobra.Command {
@@ -30,9 +32,9 @@ sends its traces to the sandbox's Jaeger. On an existing cluster it is KUBECONFI
 			var script strings.Builder
 			for _, v := range [][2]string{
 				{"KUBECONFIG", run.Dir.Kubeconfig()},
-				{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://" + addresses.OTLPGRPC},
+				{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://" + addresses[component.OTLPGRPC]},
 				{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
-				{"OTEL_EXPORTER_JAEGER_ENDPOINT", addresses.Thrift},
+				{"OTEL_EXPORTER_JAEGER_ENDPOINT", addresses[component.Thrift]},
 				{"OTEL_BSP_SCHEDULE_DELAY", "200"},
 			} {
 				fmt.Fprintf(&script, "export %s=%s\n", v[0], shellQuote(v[1]))

@@ -9,12 +9,14 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
@@ -67,19 +69,28 @@ func (s *shared) bindUp(flags *pflag.FlagSet) {
 	flags.StringVar(&o.JaegerConfig, "jaeger-config", "", "`FILE` with a configuration for the sandbox's Jaeger, of its storage say, or \"none\" for the sandbox's own (default: as it is; docs/clusters.md)")
 	tracing := flags.VarPF(optionalBool{&o.ControlPlaneTracing}, "control-plane-tracing", "", "have kube-apiserver and etcd take part in the traces (default: as it is, and off in a new sandbox; docs/control-plane-tracing.md)")
 	tracing.NoOptDefVal = "true"
-	for _, p := range []struct {
-		port *int
-		name string
-		what string
-	}{
-		{&o.Ports.UI, "jaeger-ui-port", "Jaeger's web interface"},
-		{&o.Ports.Query, "jaeger-query-port", "Jaeger's gRPC query API"},
-		{&o.Ports.OTLPGRPC, "otlp-grpc-port", "OTLP over gRPC"},
-		{&o.Ports.OTLPHTTP, "otlp-http-port", "OTLP over HTTP"},
-		{&o.Ports.Thrift, "thrift-port", "Jaeger Thrift over HTTP"},
-	} {
-		flags.IntVar(p.port, p.name, 0, "port on 127.0.0.1 for "+p.what+" (default: the usual one, or any other if it is taken)")
+	for _, p := range component.AllPorts() {
+		flags.Var(&portFlag{&o.Ports, p.Name}, p.Flag, "port on 127.0.0.1 for "+p.Use+" (default: the usual one, or any other if it is taken)")
 	}
+}
+
+// portFlag is a flag for one of several ports.
+type portFlag struct {
+	ports *component.Ports
+	name  string
+}
+
+func (f *portFlag) String() string { return strconv.Itoa((*f.ports)[f.name]) }
+func (f *portFlag) Type() string   { return "int" }
+
+// Set implements pflag.Value.
+func (f *portFlag) Set(text string) error {
+	number, err := strconv.Atoi(text)
+	if err != nil {
+		return err
+	}
+	*f.ports = f.ports.With(f.name, number)
+	return nil
 }
 
 // bindExisting adds the options about clusters that exist.

@@ -2,13 +2,14 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -40,7 +41,7 @@ purge: true # Another command's.
 		t.Fatalf("%+v", r)
 	}
 	if got.Name != "from-file" || got.Provider != "docker" || got.Images != "source" || got.Timeout != 7*time.Minute ||
-		got.Ports != (state.Ports{UI: 18888, OTLPGRPC: 14317}) {
+		!maps.Equal(got.Ports, component.Ports{component.UI: 18888, component.OTLPGRPC: 14317}) {
 		t.Errorf("options %+v", got)
 	}
 }

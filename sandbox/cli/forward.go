@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 func newForward(shared *shared) *cobra.Command {
@@ -24,12 +26,12 @@ and forward only prints them. It needs the permission to create pods/portforward
 				return err
 			}
 			addresses := run.Addresses()
-			if addresses.OTLPGRPC == "" {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s, which is yours\n", addresses.UI)
+			if addresses[component.OTLPGRPC] == "" {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s, which is yours\n", addresses[component.UI])
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s\nquery API     %s (gRPC)\nOTLP          %s (gRPC), %s (HTTP)\nThrift        %s\n",
-				addresses.UI, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, addresses.Thrift)
+				addresses[component.UI], addresses[component.Query], addresses[component.OTLPGRPC], addresses[component.OTLPHTTP], addresses[component.Thrift])
 			if err != nil || !run.Existing() {
 				return err
 			}

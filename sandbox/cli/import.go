@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
@@ -209,10 +210,10 @@ func newLoader(ctx context.Context, shared *shared, o importOptions) (*loader, e
 			return nil, err
 		}
 		addresses := run.Addresses()
-		if addresses.OTLPGRPC == "" {
+		if addresses[component.OTLPGRPC] == "" {
 			return nil, usageError{errors.New("traces go to a Jaeger of yours: name it by --endpoint")}
 		}
-		l.endpoint, l.ui, query = addresses.OTLPGRPC, addresses.UI, addresses.Query
+		l.endpoint, l.ui, query = addresses[component.OTLPGRPC], addresses[component.UI], addresses[component.Query]
 	} else if strings.HasPrefix(query, "http://") || strings.HasPrefix(query, "https://") {
 		l.ui = strings.TrimSuffix(query, "/")
 	}

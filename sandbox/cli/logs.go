@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/install"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -29,13 +29,13 @@ func newLogs(shared *shared) *cobra.Command {
 On an embedded cluster it works while the sandbox is down or broken, too, as long as its state is there; on kind it asks the API
 server for the Pods' logs, and the container engine for the node's.
 
-The components of a kind cluster are ` + strings.Join(up.LogNames(state.Kind), ", ") + `.
+The components of a kind cluster are ` + strings.Join(up.LogNames(component.Kind), ", ") + `.
 
-Those of an embedded one are ` + strings.Join(up.LogNames(state.Embedded), ", ") + `.
+Those of an embedded one are ` + strings.Join(up.LogNames(component.Embedded), ", ") + `.
 
 cert-manager and control-plane mean all their programs.`,
 		Example:   "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5\n  go run ./sandbox logs operator --previous",
-		ValidArgs: up.LogNames(state.Kind),
+		ValidArgs: up.LogNames(component.Kind),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("expected one component at most, got %d", len(args))}

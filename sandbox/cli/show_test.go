@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -142,7 +143,7 @@ func TestResultsThatCantBeWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dir.Save(state.Record{Name: "mine", Cluster: state.Embedded}); err != nil {
+	if err := dir.Save(state.Record{Name: "mine", Cluster: component.Embedded}); err != nil {
 		t.Fatal(err)
 	}
 	stderr, err := os.Create(filepath.Join(folder, "stderr"))

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -75,9 +76,9 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 		fmt.Fprintf(table, "node\t%s\n", describeNode(*s.Node))
 	}
 	if s.State != up.StateDown && s.Jaeger != nil {
-		fmt.Fprintf(table, "Jaeger\t%s\n", s.Jaeger.UI)
-		fmt.Fprintf(table, "query API\t%s (gRPC)\n", s.Jaeger.Query)
-		fmt.Fprintf(table, "OTLP\t%s (gRPC), %s (HTTP)\n\n", s.Jaeger.OTLPGRPC, s.Jaeger.OTLPHTTP)
+		fmt.Fprintf(table, "Jaeger\t%s\n", s.Jaeger[component.UI])
+		fmt.Fprintf(table, "query API\t%s (gRPC)\n", s.Jaeger[component.Query])
+		fmt.Fprintf(table, "OTLP\t%s (gRPC), %s (HTTP)\n\n", s.Jaeger[component.OTLPGRPC], s.Jaeger[component.OTLPHTTP])
 	}
 	if s.Context != "" {
 		describeJaeger(table, s)

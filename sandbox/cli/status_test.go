@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -16,7 +17,7 @@ func TestStatusText(t *testing.T) {
 	err := writeStatus(&out, "text", up.Status{
 		Name: "mine", State: up.StateDegraded, Message: "not ready: operator", Cluster: "kind", Provider: "podman", Images: "source", Kubeconfig: "/k",
 		Node:   &up.NodeStatus{Image: "node:1", Digest: "sha256:0123456789abcdef", Kubernetes: "v1", Runtime: "containerd://2", Since: &long},
-		Jaeger: &up.Addresses{UI: "http://127.0.0.1:1", Query: "127.0.0.1:2", OTLPGRPC: "127.0.0.1:3", OTLPHTTP: "127.0.0.1:4"},
+		Jaeger: up.Addresses{component.UI: "http://127.0.0.1:1", component.Query: "127.0.0.1:2", component.OTLPGRPC: "127.0.0.1:3", component.OTLPHTTP: "127.0.0.1:4"},
 		Components: []up.Component{
 			{Name: "jaeger", Version: "v2", Digest: "sha256:fedcba9876543210 sha256:00", Ready: true, Since: &short, Restarts: 2},
 			{Name: "operator", Message: "operator does not run\nlast line", Processes: []up.Process{{Name: "operator"}, {Name: "b", PID: 7}}},
@@ -43,7 +44,7 @@ operator                                      NOT READY: operator does not run, 
 // What an object's condition says may be meant for the terminal.
 func TestStatusTextIsEscaped(t *testing.T) {
 	var out strings.Builder
-	s := up.Status{State: up.StateDegraded, Jaeger: &up.Addresses{}, Components: []up.Component{{Name: "operator", Message: "denied: \x1b[2J\nPod \x1b]0;x\a"}}}
+	s := up.Status{State: up.StateDegraded, Jaeger: up.Addresses{}, Components: []up.Component{{Name: "operator", Message: "denied: \x1b[2J\nPod \x1b]0;x\a"}}}
 	if err := writeStatus(&out, "text", s); err != nil || strings.ContainsAny(out.String(), "\x1b\a") || !strings.Contains(out.String(), `denied: \x1b[2J`) || !strings.Contains(out.String(), `Pod \x1b]0;x\a`) {
 		t.Errorf("%v\n%q", err, out.String())
 	}
@@ -51,7 +52,7 @@ func TestStatusTextIsEscaped(t *testing.T) {
 
 func TestStatusTextOfWhatCantBeAsked(t *testing.T) {
 	var out strings.Builder
-	s := up.Status{Name: "mine", State: up.StateDegraded, Message: "the API server hangs", Cluster: "kind", Provider: "docker", Jaeger: &up.Addresses{}}
+	s := up.Status{Name: "mine", State: up.StateDegraded, Message: "the API server hangs", Cluster: "kind", Provider: "docker", Jaeger: up.Addresses{}}
 	if err := writeStatus(&out, "text", s); err != nil || !strings.Contains(out.String(), "the API server hangs\n") {
 		t.Errorf("%v\n%s", err, out.String())
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/up"
@@ -191,7 +192,7 @@ OTLP          %s (gRPC), %s (HTTP)
 kubeconfig    %s
 
 Next: make another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
-`, addresses.UI, trace.ID, addresses.Query, addresses.OTLPGRPC, addresses.OTLPHTTP, run.Dir.Kubeconfig(),
+`, addresses[component.UI], trace.ID, addresses[component.Query], addresses[component.OTLPGRPC], addresses[component.OTLPHTTP], run.Dir.Kubeconfig(),
 		sample.Kind.Kind, shellWord(run.Dir.Kubeconfig()), kubectlName(sample))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
@@ -113,16 +114,16 @@ func showTimes(ctx context.Context, run *up.Run, recorder *selftrace.Recorder, s
 		return
 	}
 	fmt.Fprintf(stderr, "\nWhere the time went: %s s\n", strings.Join(parts, ", "))
-	if run.Addresses().OTLPGRPC == "" { // Jaeger is the user's: what is sent there is the operator's alone.
+	if run.Addresses()[component.OTLPGRPC] == "" { // Jaeger is the user's: what is sent there is the operator's alone.
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	if err := recorder.Send(ctx, run.Addresses().OTLPGRPC); err != nil {
+	if err := recorder.Send(ctx, run.Addresses()[component.OTLPGRPC]); err != nil {
 		fmt.Fprintf(stderr, "%v\n", err)
 		return
 	}
-	where := run.Addresses().UI
+	where := run.Addresses()[component.UI]
 	if run.Existing() {
 		where = "UI" // That address ends with this command; `sandbox forward` gives another.
 	}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -132,7 +133,7 @@ func TestEnsureAdoptsAClusterThatWorks(t *testing.T) {
 	withNode(f, "test-control-plane\n", c.dir.Owner())
 	serve(t, c, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	node := Node{Image: "node:1"}
-	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, state.Ports{}, c.dir), node)
+	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, component.Ports{}, c.dir), node)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestEnsureAdoptsAClusterThatWorks(t *testing.T) {
 
 func TestAsRecorded(t *testing.T) {
 	c := newCluster(t)
-	node, ports := Node{Image: "node:1"}, state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}
+	node, ports := Node{Image: "node:1"}, component.Ports{component.UI: 1, component.Query: 2, component.OTLPGRPC: 3, component.OTLPHTTP: 4, component.Thrift: 5}
 	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, ports, c.dir), node)
 	if err != nil {
 		t.Fatal(err)
@@ -172,8 +173,8 @@ func TestAsRecorded(t *testing.T) {
 		want   bool
 	}{
 		{"the same", Wanted{Node: node}, whole, true},
-		{"a port that it has was asked for", Wanted{Node: node, Ports: state.Ports{UI: 1}}, whole, true},
-		{"another port was asked for", Wanted{Node: node, Ports: state.Ports{UI: 9}}, whole, false},
+		{"a port that it has was asked for", Wanted{Node: node, Ports: component.Ports{component.UI: 1}}, whole, true},
+		{"another port was asked for", Wanted{Node: node, Ports: component.Ports{component.UI: 9}}, whole, false},
 		{"another image", Wanted{Node: Node{Image: "node:2"}}, whole, false},
 		{"half-made", Wanted{Node: node}, halfMade, false},
 		{"no record", Wanted{Node: node}, state.Record{}, false},
@@ -194,7 +195,7 @@ func TestEnsureWithAPortThatIsTakenMakesNothing(t *testing.T) {
 	defer listener.Close()
 	taken := listener.Addr().(*net.TCPAddr).Port
 	record := state.Record{}
-	_, err = c.Ensure(t.Context(), Wanted{Node: Node{Image: "node:1"}, Ports: state.Ports{UI: taken}}, &record, nil)
+	_, err = c.Ensure(t.Context(), Wanted{Node: Node{Image: "node:1"}, Ports: component.Ports{component.UI: taken}}, &record, nil)
 	var busy *port.TakenError
 	if !errors.As(err, &busy) {
 		t.Fatalf("error %v, want a *port.TakenError", err)

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 	kindexec "sigs.k8s.io/kind/pkg/exec"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -38,7 +39,7 @@ type Wanted struct {
 	// Node is what it runs.
 	Node Node
 	// Ports are those that the user asked for, see port.Choose; the others may be any.
-	Ports state.Ports
+	Ports component.Ports
 	// OnNode, if not nil, is called when the node that will stay takes images. A node that is made takes them before it has an
 	// API server.
 	OnNode func()
@@ -94,7 +95,7 @@ func (c *Cluster) asRecorded(wanted Wanted, record state.Record) (bool, error) {
 // make makes a cluster where there is none. Ports are chosen only now: those of a node that was killed may have been taken
 // since, and those of a node that is being made anew are free again.
 func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record, reached milestones) error {
-	ports, err := port.Choose(ctx, wanted.Ports)
+	ports, err := port.Choose(ctx, component.AllPorts(), wanted.Ports)
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func (c *Cluster) make(ctx context.Context, wanted Wanted, record *state.Record,
 	if err != nil {
 		return err
 	}
-	record.Name, record.Cluster = c.name, state.Kind
+	record.Name, record.Cluster = c.name, component.Kind
 	record.Provider, record.ContainersConf = c.engine.Name, c.engine.ContainersConf
 	record.NodeImage, record.ConfigHash, record.Ports, record.Creating = wanted.Node.Image, hash, ports, true
 	if err := c.dir.Save(*record); err != nil {

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -59,7 +60,7 @@ type Node struct {
 
 // kindConfig is the configuration that kind makes the cluster from. Settings for a node built from source must not
 // reach kind's own image, which has systemd and kindnet.
-func kindConfig(name string, node Node, host Host, ports state.Ports, dir state.Dir) *v1alpha4.Cluster {
+func kindConfig(name string, node Node, host Host, ports component.Ports, dir state.Dir) *v1alpha4.Cluster {
 	config := &v1alpha4.Cluster{
 		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Name:     name,
@@ -90,14 +91,12 @@ func kindConfig(name string, node Node, host Host, ports state.Ports, dir state.
 	return config
 }
 
-// portMappings lead from 127.0.0.1 to Jaeger, which listens on the node's own ports (config/jaeger).
-func portMappings(ports state.Ports) []v1alpha4.PortMapping {
+// portMappings lead from 127.0.0.1 to components that listen on the node's own ports.
+func portMappings(ports component.Ports) []v1alpha4.PortMapping {
 	var mappings []v1alpha4.PortMapping
-	for _, p := range []struct{ container, host int }{
-		{16686, ports.UI}, {16685, ports.Query}, {4317, ports.OTLPGRPC}, {4318, ports.OTLPHTTP}, {14268, ports.Thrift},
-	} {
+	for _, p := range component.AllPorts() {
 		mappings = append(mappings, v1alpha4.PortMapping{
-			ContainerPort: int32(p.container), HostPort: int32(p.host), ListenAddress: "127.0.0.1", Protocol: v1alpha4.PortMappingProtocolTCP,
+			ContainerPort: int32(p.Number), HostPort: int32(ports[p.Name]), ListenAddress: "127.0.0.1", Protocol: v1alpha4.PortMappingProtocolTCP,
 		})
 	}
 	return mappings
@@ -154,7 +153,7 @@ func KindConfig(name string, node Node, host Host, dir state.Dir) (string, error
 	if err := writeTracingFiles(node, dir); err != nil {
 		return "", err
 	}
-	config := kindConfig(name, node, host, state.Ports{}, dir)
+	config := kindConfig(name, node, host, component.Ports{}, dir)
 	config.Nodes[0].ExtraMounts = slices.DeleteFunc(config.Nodes[0].ExtraMounts, func(m v1alpha4.Mount) bool {
 		return m.ContainerPath == ownerPath || m.ContainerPath == schedulerPath
 	})

@@ -11,12 +11,13 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 	"sigs.k8s.io/yaml"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // The golden files are what kind is given; -update writes them.
 func TestKindConfig(t *testing.T) {
-	ports := state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}
+	ports := component.Ports{component.UI: 1, component.Query: 2, component.OTLPGRPC: 3, component.OTLPHTTP: 4, component.Thrift: 5}
 	registry := Node{Image: "docker.example.test/kindest/node:v1.37.0"}
 	source := Node{Image: "localhost/operator-tracing/node:v1.37.2-abc", Source: true, EtcdTag: "3.7.0-0", CoreDNSTag: "v1.14.0"}
 	traced := func(node Node) Node { node.Tracing = true; return node }
@@ -63,7 +64,7 @@ func TestHashConfigTellsSettingsApart(t *testing.T) {
 		for _, host := range []Host{{CgroupV2: true}, {}} {
 			for _, port := range []int{1, 2} {
 				what := fmt.Sprintf("%s, %+v, port %d", name, host, port)
-				hash, err := hashConfig(kindConfig("test", node, host, state.Ports{UI: port}, state.Dir{Path: "/state"}), node)
+				hash, err := hashConfig(kindConfig("test", node, host, component.Ports{component.UI: port}, state.Dir{Path: "/state"}), node)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -74,8 +75,8 @@ func TestHashConfigTellsSettingsApart(t *testing.T) {
 			}
 		}
 	}
-	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 1}, state.Ports{}, state.Dir{Path: "/state"}), Node{})
-	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 2, Kernel: "6"}, state.Ports{}, state.Dir{Path: "/state"}), Node{})
+	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 1}, component.Ports{}, state.Dir{Path: "/state"}), Node{})
+	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 2, Kernel: "6"}, component.Ports{}, state.Dir{Path: "/state"}), Node{})
 	if one != other {
 		t.Error("the host's memory or kernel changes the hash, and would make a cluster anew")
 	}

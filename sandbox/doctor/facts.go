@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // Wanted are the options that determine which modes are considered. The values are the values of
@@ -161,9 +160,4 @@ type Go struct {
 	Version, Wanted string
 	// Downloads is true if the command can download the wanted version (GOTOOLCHAIN).
 	Downloads bool
-}
-
-// portsOf returns the ports of Jaeger as a list.
-func portsOf(wanted state.Ports) []int {
-	return []int{wanted.UI, wanted.Query, wanted.OTLPGRPC, wanted.OTLPHTTP, wanted.Thrift}
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -28,7 +29,7 @@ import (
 type Subject struct {
 	Wanted Wanted
 	// Ports are the requested ports, and Own the ports that the sandbox already uses.
-	Ports, Own state.Ports
+	Ports, Own component.Ports
 	// StateDir and Cache are the folders of the sandbox, which need not exist. StateErr is the
 	// reason why StateDir cannot be used, if known.
 	StateDir, Cache string
@@ -172,14 +173,13 @@ func checkProxy(address string) error {
 
 func lookAtPorts(ctx context.Context, s Subject) []Port {
 	var found []Port
-	own := portsOf(s.Own)
-	usual := portsOf(port.Usual())
-	for i, number := range portsOf(s.Ports) {
+	for _, p := range component.AllPorts() {
+		number, own := s.Ports[p.Name], s.Own[p.Name]
 		asked := number != 0
 		if !asked {
-			number = usual[i]
+			number = p.Number
 		}
-		if own[i] == number || !asked && own[i] != 0 {
+		if own == number || !asked && own != 0 {
 			continue // The sandbox itself uses the port, or has already chosen another one.
 		}
 		err := port.Available(ctx, number)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -121,11 +122,11 @@ func TestPorts(t *testing.T) {
 	defer listener.Close()
 	taken := listener.Addr().(*net.TCPAddr).Port
 	subject := here(t)
-	subject.Ports = state.Ports{UI: taken}
+	subject.Ports = component.Ports{component.UI: taken}
 	if p := lookAtPorts(t.Context(), subject); !p[0].Asked || p[0].Number != taken || p[0].Err == nil {
 		t.Errorf("requested port in use: %+v, want an error", p)
 	}
-	subject.Own = state.Ports{UI: taken, Query: 1, OTLPGRPC: 2, OTLPHTTP: 3, Thrift: 4}
+	subject.Own = component.Ports{component.UI: taken, component.Query: 1, component.OTLPGRPC: 2, component.OTLPHTTP: 3, component.Thrift: 4}
 	if p := lookAtPorts(t.Context(), subject); len(p) > 0 {
 		t.Errorf("own ports: %+v, want none", p)
 	}

@@ -16,40 +16,11 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
-
-// Names of the processes: in status, of logs and of records.
-const (
-	Etcd                  = "etcd"
-	APIServer             = "kube-apiserver"
-	ControllerManager     = "kube-controller-manager"
-	Scheduler             = "kube-scheduler"
-	Kwok                  = "kwok"
-	Jaeger                = "jaeger"
-	CertManagerController = "cert-manager-controller"
-	CertManagerCAInjector = "cert-manager-cainjector"
-	CertManagerWebhook    = "cert-manager-webhook"
-	Operator              = "operator"
-)
-
-// stopOrder is the order in which processes are ended: each group before those that it talks to.
-var stopOrder = [][]string{
-	{Operator, Kwok, CertManagerController, CertManagerCAInjector, CertManagerWebhook},
-	{Jaeger, ControllerManager, Scheduler},
-	{APIServer},
-	{Etcd},
-}
-
-// Names lists every process in the order in which a reader wants them.
-func Names() []string {
-	return []string{
-		Etcd, APIServer, ControllerManager, Scheduler, Kwok, Jaeger,
-		CertManagerController, CertManagerCAInjector, CertManagerWebhook, Operator,
-	}
-}
 
 // Report is told what a long job is at, in a few words. It may be nil.
 type Report func(format string, args ...any)
@@ -78,8 +49,8 @@ type Cluster struct {
 	record *state.Record
 
 	authorities authorities
-	aside       string      // where data was put that etcd could not read
-	wanted      state.Ports // those that the user asked for
+	aside       string          // where data was put that etcd could not read
+	wanted      component.Ports // those that the user asked for
 }
 
 // New returns the cluster of a sandbox, which need not run. Programs is the folder below which its programs are. Record is
@@ -103,7 +74,7 @@ func (c *Cluster) update(change func(*state.Record)) error {
 }
 
 // ports is a copy of the record's ports.
-func (c *Cluster) ports() (state.ComponentPorts, state.Ports) {
+func (c *Cluster) ports() (state.ComponentPorts, component.Ports) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.record.ComponentPorts, c.record.Ports
@@ -144,15 +115,27 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return errors.Join(c.endAll(ctx), c.EndStrays(ctx))
 }
 
+// stopOrder returns groups of programs in the order in which they are stopped.
+func stopOrder() [][]component.Program {
+	var groups [][]component.Program
+	for _, p := range component.ProgramsOn(component.Embedded) {
+		for len(groups) <= p.Stop {
+			groups = append(groups, nil)
+		}
+		groups[p.Stop] = append(groups[p.Stop], p)
+	}
+	return groups
+}
+
 // endAll ends every process but those to keep, and leaves what they wrote. One that can't be ended, or forgotten, keeps no
 // other from its end.
 func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 	var errs []error
-	for _, names := range stopOrder {
+	for _, programs := range stopOrder() {
 		var group errgroup.Group
-		for _, name := range names {
-			if !slices.Contains(keep, name) {
-				group.Go(func() error { return c.table.Stop(ctx, name) })
+		for _, p := range programs {
+			if !slices.Contains(keep, p.Name) {
+				group.Go(func() error { return c.table.Stop(ctx, p.Name) })
 			}
 		}
 		errs = append(errs, group.Wait())
@@ -177,14 +160,6 @@ func firstOf(errs []error) error {
 	}
 }
 
-// strayOrder is stopOrder by the names of programs, which is all that is known of a process without a record.
-var strayOrder = [][]string{
-	{"operator", "kwok", "controller", "cainjector", "webhook"},
-	{"jaeger", ControllerManager, Scheduler},
-	{APIServer},
-	{Etcd},
-}
-
 // EndStrays ends processes of this sandbox that no record knows: those of a command that was killed, or of a state folder
 // that somebody removed. Of what the user runs himself there, kubectl for one, nothing is ended.
 func (c *Cluster) EndStrays(ctx context.Context) error {
@@ -193,10 +168,11 @@ func (c *Cluster) EndStrays(ctx context.Context) error {
 		return fmt.Errorf("looking for processes that are left: %w", err)
 	}
 	var errs []error
-	for _, names := range strayOrder {
+	for _, programs := range stopOrder() {
 		var group errgroup.Group
 		for _, stray := range strays {
-			if slices.Contains(names, stray.Name) && c.uses(stray.Spec.Args) {
+			known := slices.ContainsFunc(programs, func(p component.Program) bool { return p.Executable() == stray.Name })
+			if known && c.uses(stray.Spec.Args) {
 				stray.Spec.Grace = grace
 				group.Go(func() error { return stray.Stop(ctx) })
 			}

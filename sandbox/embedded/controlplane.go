@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
@@ -32,22 +33,22 @@ func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane,
 	if err != nil {
 		return "", err
 	}
-	serverStarted, err := c.start(ctx, component{
-		name: APIServer, spec: func() (process.Spec, error) { return c.apiServer(programs.APIServer) },
+	serverStarted, err := c.start(ctx, service{
+		name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(programs.APIServer) },
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer} },
 		ready: c.apiServerReady,
 	}, report)
 	if err != nil {
 		return "", err
 	}
-	managerStarted, err := c.start(ctx, component{
-		name: ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(programs.ControllerManager) },
+	managerStarted, err := c.start(ctx, service{
+		name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(programs.ControllerManager) },
 	}, report)
 	if err != nil {
 		return "", err
 	}
-	schedulerStarted, err := c.start(ctx, component{
-		name: Scheduler, spec: func() (process.Spec, error) { return c.scheduler(programs.Scheduler) },
+	schedulerStarted, err := c.start(ctx, service{
+		name: component.Scheduler, spec: func() (process.Spec, error) { return c.scheduler(programs.Scheduler) },
 	}, report)
 	if err != nil {
 		return "", err
@@ -65,7 +66,7 @@ func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane,
 func (c *Cluster) apiServer(program string) (process.Spec, error) {
 	own, _ := c.ports()
 	serving, _, err := c.authorities.cluster.Certificate(pki.Request{
-		Name: "apiserver", CommonName: APIServer, Server: true,
+		Name: "apiserver", CommonName: component.APIServer, Server: true,
 		Hosts: []string{"localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
 	})
 	if err != nil {
@@ -114,11 +115,11 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 // admission writes the configuration by which the API server shows webhooks a certificate of its own: cert-manager's listens
 // on every address and lets nobody else in.
 func (c *Cluster) admission() (path, revision string, err error) {
-	folder, err := c.folder(APIServer)
+	folder, err := c.folder(component.APIServer)
 	if err != nil {
 		return "", "", err
 	}
-	pair, _, err := c.authorities.webhook.Certificate(pki.Request{Name: "apiserver-webhook-client", CommonName: APIServer, Client: true})
+	pair, _, err := c.authorities.webhook.Certificate(pki.Request{Name: "apiserver-webhook-client", CommonName: component.APIServer, Client: true})
 	if err != nil {
 		return "", "", state.Remedy(err)
 	}
@@ -157,7 +158,7 @@ func (c *Cluster) apiServerReady(ctx context.Context) error {
 }
 
 func (c *Cluster) controllerManager(program string) (process.Spec, error) {
-	kubeconfig, revision, err := c.clientKubeconfig(ControllerManager, "system:kube-controller-manager")
+	kubeconfig, revision, err := c.clientKubeconfig(component.ControllerManager, "system:kube-controller-manager")
 	if err != nil {
 		return process.Spec{}, err
 	}
@@ -186,7 +187,7 @@ func (c *Cluster) controllerManager(program string) (process.Spec, error) {
 }
 
 func (c *Cluster) scheduler(program string) (process.Spec, error) {
-	kubeconfig, revision, err := c.clientKubeconfig(Scheduler, "system:kube-scheduler")
+	kubeconfig, revision, err := c.clientKubeconfig(component.Scheduler, "system:kube-scheduler")
 	return process.Spec{
 		Path: program, Args: []string{"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--profiling=false"},
 		Revision: revision,

@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -30,14 +31,14 @@ var unreadable = []string{"panic:", `"level":"panic"`, "wal", "snap", "database"
 // startEtcd starts etcd. Data that it can't read is put aside, and the cluster begins empty: the sandbox makes anew what is
 // its own. Data is given up only for a reason: an etcd that was killed is started once more first.
 func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started, emptied bool, err error) {
-	etcd := component{
-		name: Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
+	etcd := service{
+		name: component.Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.Etcd, &p.EtcdPeer} },
 		ready: c.etcdReady,
 	}
 	entries, readErr := os.ReadDir(c.etcdData())
 	if readErr != nil || len(entries) == 0 {
-		if err := c.endAll(ctx, Jaeger); err != nil { // See below. Nothing runs where the sandbox is new.
+		if err := c.endAll(ctx, component.Jaeger); err != nil { // See below. Nothing runs where the sandbox is new.
 			return false, false, err
 		}
 		started, err = c.start(ctx, etcd, report)
@@ -58,17 +59,17 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 			return started, false, err
 		}
 	}
-	if tail := c.table.Tail(Etcd, tailLines); !slices.ContainsFunc(unreadable, func(words string) bool { return strings.Contains(tail, words) }) {
+	if tail := c.table.Tail(component.Etcd, tailLines); !slices.ContainsFunc(unreadable, func(words string) bool { return strings.Contains(tail, words) }) {
 		return started, false, fmt.Errorf("%w; if nothing else helps, `sandbox down` makes room for a new cluster", err)
 	}
 	return c.beginEmpty(ctx, etcd, report)
 }
 
 // beginEmpty puts etcd's data aside, beside what was put aside before, and starts it without.
-func (c *Cluster) beginEmpty(ctx context.Context, etcd component, report Report) (started, emptied bool, err error) {
+func (c *Cluster) beginEmpty(ctx context.Context, etcd service, report Report) (started, emptied bool, err error) {
 	report.say("etcd can't read its data: putting it aside and beginning empty")
 	// What the others have in memory is of a cluster that is no more. Jaeger has none of it, and may just be starting.
-	if err := c.endAll(ctx, Jaeger); err != nil {
+	if err := c.endAll(ctx, component.Jaeger); err != nil {
 		return false, false, err
 	}
 	c.aside = c.etcdData() + ".broken-" + time.Now().UTC().Format("20060102T150405.000")
@@ -108,7 +109,7 @@ func (c *Cluster) etcd(program string) (process.Spec, error) {
 
 // etcdClient is the API server's certificate towards etcd.
 func (c *Cluster) etcdClient() (*pki.Pair, error) {
-	pair, _, err := c.authorities.etcd.Certificate(pki.Request{Name: "apiserver-etcd-client", CommonName: APIServer, Client: true})
+	pair, _, err := c.authorities.etcd.Certificate(pki.Request{Name: "apiserver-etcd-client", CommonName: component.APIServer, Client: true})
 	return pair, state.Remedy(err)
 }
 

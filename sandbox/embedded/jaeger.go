@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -23,8 +24,8 @@ type JaegerOptions struct {
 
 // Jaeger starts Jaeger and waits until it takes spans and answers queries.
 func (c *Cluster) Jaeger(ctx context.Context, options JaegerOptions, report Report) error {
-	_, err := c.start(ctx, component{
-		name: Jaeger, spec: func() (process.Spec, error) { return c.jaeger(options) },
+	_, err := c.start(ctx, service{
+		name: component.Jaeger, spec: func() (process.Spec, error) { return c.jaeger(options) },
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.JaegerHealth} },
 		ready: c.JaegerAnswers,
 	}, report)
@@ -40,33 +41,33 @@ func (c *Cluster) JaegerAnswers(ctx context.Context) error {
 // jaeger runs with the configuration that it has in a Pod; only the addresses come from its environment.
 func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	own, ports := c.ports()
-	folder, err := c.folder(Jaeger)
+	folder, err := c.folder(component.Jaeger)
 	if err != nil {
 		return process.Spec{}, err
 	}
 	content, err := config.Files.ReadFile(config.JaegerConfig)
 	if err != nil {
-		return process.Spec{}, fmt.Errorf("reading Jaeger's configuration: %w", err)
+		return process.Spec{}, fmt.Errorf("reading component.Jaeger's configuration: %w", err)
 	}
 	path := filepath.Join(folder, "config.yaml")
 	spec := process.Spec{Path: options.Program, Args: []string{"--config=" + path}, Revision: hash(slices.Concat(content, options.Page))}
 	// Jaeger would trace its own queries, to whatever listens on 4317, and hang for ten seconds when it ends.
 	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
-	for name, port := range map[string]int{
-		"UI": ports.UI, "QUERY": ports.Query, "OTLP_GRPC": ports.OTLPGRPC, "OTLP_HTTP": ports.OTLPHTTP, "THRIFT": ports.Thrift, "HEALTH": own.JaegerHealth,
-	} {
-		spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_%s_PORT=%d", name, port))
+	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own.JaegerHealth))
+	jaeger, _ := component.Named(component.Jaeger)
+	for _, p := range jaeger.Ports {
+		spec.Env = append(spec.Env, fmt.Sprintf("%s=%d", p.Env, ports[p.Name]))
 	}
 	if len(options.Page) > 0 {
 		page := filepath.Join(folder, "page")
 		if err := os.MkdirAll(page, 0o700); err != nil {
-			return process.Spec{}, fmt.Errorf("making the folder of Jaeger's page: %w", state.Remedy(err))
+			return process.Spec{}, fmt.Errorf("making the folder of component.Jaeger's page: %w", state.Remedy(err))
 		}
 		if err := write(filepath.Join(page, "index.html"), string(options.Page)); err != nil {
 			return process.Spec{}, err
 		}
 		spec.Env = append(spec.Env, "JAEGER_UI_ASSETS="+page)
 	}
-	slices.Sort(spec.Env) // A map has no order, and another order would be another process.
+	slices.Sort(spec.Env)
 	return spec, write(path, string(content))
 }

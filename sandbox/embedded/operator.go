@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -36,8 +37,8 @@ func (c *Cluster) OperatorWebhookAddress() string {
 // applies for it must be there, its webhook's certificate included.
 func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report Report) error {
 	probed := false
-	_, err := c.start(ctx, component{
-		name: Operator, spec: func() (process.Spec, error) {
+	_, err := c.start(ctx, service{
+		name: component.Operator, spec: func() (process.Spec, error) {
 			spec, answers, err := c.operator(ctx, options)
 			probed = answers
 			return spec, err
@@ -62,13 +63,13 @@ func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report 
 // operator tells also whether the process answers at the address of its probes.
 func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (process.Spec, bool, error) {
 	own, jaeger := c.ports()
-	folder, err := c.folder(Operator)
+	folder, err := c.folder(component.Operator)
 	if err != nil {
 		return process.Spec{}, false, err
 	}
 	p, err := options.Process(project.Place{
 		Folder: folder, WebhookPort: own.OperatorHook, ProbeAddress: address(own.OperatorHealth), Env: options.Env,
-		Telemetry: project.Telemetry{Host: "127.0.0.1", OTLPGRPC: jaeger.OTLPGRPC, OTLPHTTP: jaeger.OTLPHTTP, Thrift: jaeger.Thrift},
+		Telemetry: project.Telemetry{Host: "127.0.0.1", Ports: jaeger},
 	})
 	if err != nil {
 		return process.Spec{}, false, err
@@ -85,7 +86,7 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (proces
 	if c.Tracing {
 		specOf = c.tracedAccountSpec
 	}
-	spec, err := specOf(ctx, Operator, p.Namespace, p.Account, options.Program, p.Args...)
+	spec, err := specOf(ctx, component.Operator, p.Namespace, p.Account, options.Program, p.Args...)
 	for _, v := range p.Env {
 		spec.Env = append(spec.Env, v.Name+"="+v.Value)
 	}

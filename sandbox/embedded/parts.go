@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -24,9 +25,9 @@ const (
 
 // Node starts kwok, which plays the cluster's node and its Pods. The Node object is package install's.
 func (c *Cluster) Node(ctx context.Context, program image.Kwok, report Report) error {
-	_, err := c.start(ctx, component{name: Kwok, spec: func() (process.Spec, error) {
+	_, err := c.start(ctx, service{name: component.Kwok, spec: func() (process.Spec, error) {
 		// The name that config/node binds to what kwok may do.
-		kubeconfig, revision, err := c.clientKubeconfig(Kwok, "system:kwok")
+		kubeconfig, revision, err := c.clientKubeconfig(component.Kwok, "system:kwok")
 		return process.Spec{Path: program.Path, Args: []string{"--kubeconfig=" + kubeconfig, "--node=" + nodeName, "--pod-cidr=" + podRange}, Revision: revision}, err
 	}}, report)
 	return err
@@ -41,22 +42,22 @@ func (c *Cluster) CertManagerWebhookAddress() string {
 // CertManager starts cert-manager's programs. What package install applies for them must be there: their accounts.
 func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPaths, report Report) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, comp := range []component{
+	for _, svc := range []service{
 		{
-			name: CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, programs.Webhook) },
+			name: component.CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, programs.Webhook) },
 			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManagerHook} },
 			ready: c.certManagerWebhookAnswers,
 		},
 		{
-			name: CertManagerCAInjector, spec: func() (process.Spec, error) {
-				return c.accountSpec(ctx, CertManagerCAInjector, certManagerNamespace, "cert-manager-cainjector", programs.CAInjector,
+			name: component.CertManagerCAInjector, spec: func() (process.Spec, error) {
+				return c.accountSpec(ctx, component.CertManagerCAInjector, certManagerNamespace, "cert-manager-cainjector", programs.CAInjector,
 					"--v=2", "--leader-elect=false", "--leader-election-namespace="+certManagerNamespace, "--metrics-listen-address=0")
 			},
 		},
 		{
-			name: CertManagerController, spec: func() (process.Spec, error) {
+			name: component.CertManagerController, spec: func() (process.Spec, error) {
 				own, _ := c.ports()
-				return c.accountSpec(ctx, CertManagerController, certManagerNamespace, "cert-manager", programs.Controller,
+				return c.accountSpec(ctx, component.CertManagerController, certManagerNamespace, "cert-manager", programs.Controller,
 					"--v=2", "--leader-elect=false", "--leader-election-namespace="+certManagerNamespace, "--metrics-listen-address=0",
 					"--cluster-resource-namespace="+certManagerNamespace, "--internal-healthz-listen-address="+address(own.CertManager))
 			},
@@ -68,7 +69,7 @@ func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPat
 		},
 	} {
 		group.Go(func() error {
-			_, err := c.start(ctx, comp, report)
+			_, err := c.start(ctx, svc, report)
 			return err
 		})
 	}
@@ -90,11 +91,11 @@ func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
 // certManagerWebhook lets only the API server in: it listens on every address, and knows no option against that.
 func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (process.Spec, error) {
 	own, _ := c.ports()
-	spec, err := c.accountSpec(ctx, CertManagerWebhook, certManagerNamespace, "cert-manager-webhook", program,
+	spec, err := c.accountSpec(ctx, component.CertManagerWebhook, certManagerNamespace, "cert-manager-webhook", program,
 		"--v=2", fmt.Sprintf("--secure-port=%d", own.CertManagerHook), "--healthz-port=0",
 		"--dynamic-serving-ca-secret-namespace="+certManagerNamespace, "--dynamic-serving-ca-secret-name=cert-manager-webhook-ca",
 		"--dynamic-serving-dns-names=localhost", "--metrics-listen-address=0",
-		"--enable-client-verification", "--client-ca-path="+c.authorities.webhook.CertFile, "--client-subject-names="+APIServer)
+		"--enable-client-verification", "--client-ca-path="+c.authorities.webhook.CertFile, "--client-subject-names="+component.APIServer)
 	spec.Revision += c.authorities.webhook.Fingerprint()
 	return spec, err
 }

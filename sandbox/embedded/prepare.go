@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/port"
@@ -13,7 +14,7 @@ import (
 
 // Prepare ends processes that no record knows, chooses ports, and makes certificate authorities and the administrator's
 // kubeconfig. Ports that are chosen already stay, unless the user now asks for others of Jaeger's.
-func (c *Cluster) Prepare(ctx context.Context, wanted state.Ports, report Report) error {
+func (c *Cluster) Prepare(ctx context.Context, wanted component.Ports, report Report) error {
 	if err := c.EndStrays(ctx); err != nil {
 		return err
 	}
@@ -33,13 +34,13 @@ func (c *Cluster) Prepare(ctx context.Context, wanted state.Ports, report Report
 
 // choosePorts fills in what is missing. Jaeger's are chosen anew as a whole when the user asks for others than it has: it is
 // ended first, for its own must not count as taken.
-func (c *Cluster) choosePorts(ctx context.Context, wanted state.Ports) error {
+func (c *Cluster) choosePorts(ctx context.Context, wanted component.Ports) error {
 	own, jaeger := c.ports()
-	if jaeger == (state.Ports{}) || !wanted.SatisfiedBy(jaeger) {
-		if err := c.table.Stop(ctx, Jaeger); err != nil {
+	if !jaeger.Chosen() || !wanted.SatisfiedBy(jaeger) {
+		if err := c.table.Stop(ctx, component.Jaeger); err != nil {
 			return err
 		}
-		chosen, err := port.Choose(ctx, wanted)
+		chosen, err := port.Choose(ctx, component.AllPorts(), wanted)
 		if err != nil {
 			return err
 		}
@@ -70,8 +71,11 @@ func allPorts(p *state.ComponentPorts) []*int {
 }
 
 // unused is a free port that the sandbox has not chosen for something else.
-func unused(ctx context.Context, own state.ComponentPorts, jaeger state.Ports) (int, error) {
-	chosen := map[int]bool{jaeger.UI: true, jaeger.Query: true, jaeger.OTLPGRPC: true, jaeger.OTLPHTTP: true, jaeger.Thrift: true}
+func unused(ctx context.Context, own state.ComponentPorts, jaeger component.Ports) (int, error) {
+	chosen := map[int]bool{}
+	for _, number := range jaeger {
+		chosen[number] = true
+	}
 	for _, p := range allPorts(&own) {
 		chosen[*p] = true
 	}

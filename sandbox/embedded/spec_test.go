@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -22,7 +24,7 @@ func prepared(t *testing.T) *Cluster {
 		t.Fatal(err)
 	}
 	c := New(dir, t.TempDir(), &state.Record{Name: "test"})
-	if err := c.Prepare(t.Context(), state.Ports{}, nil); err != nil {
+	if err := c.Prepare(t.Context(), component.Ports{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -36,7 +38,7 @@ func specs(t *testing.T, c *Cluster) map[string]process.Spec {
 		return c.jaeger(JaegerOptions{Program: program, Page: []byte("<p>a page")})
 	}
 	for name, spec := range map[string]func(string) (process.Spec, error){
-		Etcd: c.etcd, APIServer: c.apiServer, ControllerManager: c.controllerManager, Scheduler: c.scheduler, Jaeger: jaeger,
+		component.Etcd: c.etcd, component.APIServer: c.apiServer, component.ControllerManager: c.controllerManager, component.Scheduler: c.scheduler, component.Jaeger: jaeger,
 	} {
 		s, err := spec("/bin/" + name)
 		if err != nil {
@@ -105,7 +107,7 @@ func TestSpecsAreStable(t *testing.T) {
 	c := prepared(t)
 	first := specs(t, c)
 	again := New(c.dir, c.table.Programs, c.record)
-	if err := again.Prepare(t.Context(), state.Ports{}, nil); err != nil {
+	if err := again.Prepare(t.Context(), component.Ports{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, spec := range specs(t, again) {
@@ -119,13 +121,17 @@ func TestPortsAreChosenOnceAndEachOnce(t *testing.T) {
 	c := prepared(t)
 	own, jaeger := c.ports()
 	seen := map[int]bool{}
-	for _, p := range append(allPorts(&own), &jaeger.UI, &jaeger.Query, &jaeger.OTLPGRPC, &jaeger.OTLPHTTP, &jaeger.Thrift) {
-		if *p == 0 || seen[*p] {
-			t.Errorf("port %d is none, or chosen twice: %+v %+v", *p, own, jaeger)
-		}
-		seen[*p] = true
+	numbers := slices.Collect(maps.Values(jaeger))
+	for _, p := range allPorts(&own) {
+		numbers = append(numbers, *p)
 	}
-	if saved, err := c.dir.Load(); err != nil || saved.ComponentPorts != own || saved.Ports != jaeger {
+	for _, number := range numbers {
+		if number == 0 || seen[number] {
+			t.Errorf("port %d is 0 or was chosen twice: %+v %+v", number, own, jaeger)
+		}
+		seen[number] = true
+	}
+	if saved, err := c.dir.Load(); err != nil || saved.ComponentPorts != own || !maps.Equal(saved.Ports, jaeger) {
 		t.Errorf("the record has %+v, %v", saved, err)
 	}
 }
@@ -139,7 +145,7 @@ func TestMove(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	server := component{name: APIServer, ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer, &p.Etcd} }}
+	server := service{name: component.APIServer, ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer, &p.Etcd} }}
 	if err := c.move(t.Context(), server); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +168,7 @@ func TestPrepareRefusesAPortThatIsTaken(t *testing.T) {
 	taken := listener.Addr().(*net.TCPAddr).Port
 	c := prepared(t)
 	before, _ := c.ports()
-	err = c.Prepare(t.Context(), state.Ports{UI: taken}, nil)
+	err = c.Prepare(t.Context(), component.Ports{component.UI: taken}, nil)
 	if taken, is := err.(*port.TakenError); !is { //nolint:errorlint // It must be this error, as it is.
 		t.Errorf("error %v, %v", err, taken)
 	}
@@ -198,9 +204,9 @@ func TestExplain(t *testing.T) {
 
 // Every process is ended, each once, and none before those that need it.
 func TestStopOrderHasEveryProcess(t *testing.T) {
-	all := slices.Concat(stopOrder...)
+	all := component.NamesOf(slices.Concat(stopOrder()...))
 	slices.Sort(all)
-	names := Names()
+	names := component.NamesOf(component.ProgramsOn(component.Embedded))
 	slices.Sort(names)
 	if !slices.Equal(all, names) {
 		t.Errorf("%q are ended, %q are there", all, names)

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -22,8 +23,8 @@ const (
 	moves = 3
 )
 
-// component is one process: how it is started, and when it is ready.
-type component struct {
+// service is one process: how it is started, and when it is ready.
+type service struct {
 	name string
 	// spec is asked again for each start, since ports may have changed.
 	spec func() (process.Spec, error)
@@ -35,9 +36,9 @@ type component struct {
 
 // start makes sure that a process runs as it should and is ready. A process that hangs is started anew, and one whose port
 // was taken between choosing it and listening gets another.
-func (c *Cluster) start(ctx context.Context, comp component, report Report) (started bool, err error) {
+func (c *Cluster) start(ctx context.Context, svc service, report Report) (started bool, err error) {
 	for move := 0; ; move++ {
-		started, err = c.startOnce(ctx, comp)
+		started, err = c.startOnce(ctx, svc)
 		var died *process.DiedError
 		switch {
 		case err == nil || !errors.As(err, &died):
@@ -45,45 +46,45 @@ func (c *Cluster) start(ctx context.Context, comp component, report Report) (sta
 		case !portTaken(died.Tail) || move == moves:
 			return started, c.explain(died)
 		}
-		report.say("%s: its port is taken, choosing another", comp.name)
-		if err := c.move(ctx, comp); err != nil {
+		report.say("%s: its port is taken, choosing another", svc.name)
+		if err := c.move(ctx, svc); err != nil {
 			return started, err
 		}
 	}
 }
 
-func (c *Cluster) startOnce(ctx context.Context, comp component) (started bool, err error) {
-	spec, err := comp.spec()
+func (c *Cluster) startOnce(ctx context.Context, svc service) (started bool, err error) {
+	spec, err := svc.spec()
 	if err != nil {
 		return false, err
 	}
-	spec.Name, spec.Grace = comp.name, grace
+	spec.Name, spec.Grace = svc.name, grace
 	p, started, err := c.table.Ensure(ctx, spec)
 	if err != nil {
-		return started, fmt.Errorf("starting %s: %w", comp.name, state.Remedy(err))
+		return started, fmt.Errorf("starting %s: %w", svc.name, state.Remedy(err))
 	}
-	if comp.ready == nil {
+	if svc.ready == nil {
 		// Of one that nobody can ask, only this is known.
-		comp.ready = func(context.Context) error { return nil }
+		svc.ready = func(context.Context) error { return nil }
 	}
 	if !started {
 		if !p.Stopped {
 			patient, cancel := context.WithTimeout(ctx, patience)
-			err = c.table.Await(patient, comp.name, comp.ready)
+			err = c.table.Await(patient, svc.name, svc.ready)
 			cancel()
 			if err == nil || ctx.Err() != nil {
 				return false, err
 			}
 		}
-		if err := c.table.Stop(ctx, comp.name); err != nil {
-			return false, fmt.Errorf("starting %s anew: %w", comp.name, err)
+		if err := c.table.Stop(ctx, svc.name); err != nil {
+			return false, fmt.Errorf("starting %s anew: %w", svc.name, err)
 		}
 		if _, _, err := c.table.Ensure(ctx, spec); err != nil {
-			return false, fmt.Errorf("starting %s anew: %w", comp.name, state.Remedy(err))
+			return false, fmt.Errorf("starting %s anew: %w", svc.name, state.Remedy(err))
 		}
 	}
-	if err := c.table.Await(ctx, comp.name, comp.ready); err != nil {
-		return true, fmt.Errorf("waiting for %s: %w", comp.name, err)
+	if err := c.table.Await(ctx, svc.name, svc.ready); err != nil {
+		return true, fmt.Errorf("waiting for %s: %w", svc.name, err)
 	}
 	return true, nil
 }
@@ -93,17 +94,17 @@ func (c *Cluster) startOnce(ctx context.Context, comp component) (started bool, 
 func portTaken(log string) bool { return strings.Contains(log, "address already in use") }
 
 // move chooses other ports for a process in place of those that are taken now.
-func (c *Cluster) move(ctx context.Context, comp component) error {
-	if comp.name == Jaeger {
+func (c *Cluster) move(ctx context.Context, svc service) error {
+	if svc.name == component.Jaeger {
 		if err := c.moveJaeger(ctx); err != nil {
 			return err
 		}
 	}
 	own, jaeger := c.ports()
 	var chosen []int // by position; 0 for a port that stays
-	for _, p := range comp.ports(&own) {
+	for _, p := range svc.ports(&own) {
 		// The one on every address may be taken on another than loopback.
-		if _, err := port.Free(ctx, *p); err == nil && comp.name != CertManagerWebhook {
+		if _, err := port.Free(ctx, *p); err == nil && svc.name != component.CertManagerWebhook {
 			chosen = append(chosen, 0)
 			continue
 		}
@@ -115,38 +116,35 @@ func (c *Cluster) move(ctx context.Context, comp component) error {
 	}
 	// Others may move at the same time: only what is this process's changes.
 	err := c.update(func(r *state.Record) {
-		for i, p := range comp.ports(&r.ComponentPorts) {
+		for i, p := range svc.ports(&r.ComponentPorts) {
 			if chosen[i] != 0 {
 				*p = chosen[i]
 			}
 		}
 	})
-	if err != nil || comp.name != APIServer {
+	if err != nil || svc.name != component.APIServer {
 		return err
 	}
 	return c.writeAdmin()
 }
 
-// moveJaeger does the same with Jaeger's ports for users. That one is taken which the user asked for is an error.
+// moveJaeger does the same with Jaeger's ports for users. It returns an error if the user asked for
+// a port that is taken.
 func (c *Cluster) moveJaeger(ctx context.Context) error {
 	own, jaeger := c.ports()
-	for _, p := range []struct {
-		port  *int
-		asked int
-	}{
-		{&jaeger.UI, c.wanted.UI}, {&jaeger.Query, c.wanted.Query}, {&jaeger.OTLPGRPC, c.wanted.OTLPGRPC},
-		{&jaeger.OTLPHTTP, c.wanted.OTLPHTTP}, {&jaeger.Thrift, c.wanted.Thrift},
-	} {
-		_, err := port.Free(ctx, *p.port)
+	for name, number := range jaeger {
+		_, err := port.Free(ctx, number)
 		if err == nil {
 			continue
 		}
-		if p.asked != 0 {
+		if c.wanted[name] != 0 {
 			return err
 		}
-		if *p.port, err = unused(ctx, own, jaeger); err != nil {
+		free, err := unused(ctx, own, jaeger)
+		if err != nil {
 			return err
 		}
+		jaeger = jaeger.With(name, free)
 	}
 	return c.update(func(r *state.Record) { r.Ports = jaeger })
 }

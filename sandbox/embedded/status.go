@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/version"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 )
 
@@ -33,7 +34,7 @@ type Status struct {
 // Status looks at every process.
 func (c *Cluster) Status() ([]Status, error) {
 	var all []Status
-	for _, name := range Names() {
+	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
 		s := Status{Name: name, Log: filepath.Join(c.table.Logs, name+".log")}
 		p, err := c.table.Find(name)
 		if err != nil {
@@ -95,7 +96,7 @@ func (c *Cluster) Version(ctx context.Context) (string, error) {
 
 // WantAll finds a process that does not run. The error says in one line why.
 func (c *Cluster) WantAll() error {
-	for _, name := range Names() {
+	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
 		p, err := c.table.Find(name)
 		if err != nil {
 			return fmt.Errorf("looking for %s: %w", name, err)

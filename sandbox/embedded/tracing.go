@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -19,14 +20,14 @@ func (c *Cluster) traceAPIServer(spec *process.Spec) error {
 	if !c.Tracing {
 		return nil
 	}
-	folder, err := c.folder(APIServer)
+	folder, err := c.folder(component.APIServer)
 	if err != nil {
 		return err
 	}
 	_, jaeger := c.ports()
 	path := filepath.Join(folder, "tracing.yaml")
 	content := "apiVersion: apiserver.config.k8s.io/v1\nkind: TracingConfiguration\n" +
-		"endpoint: " + address(jaeger.OTLPGRPC) + "\nsamplingRatePerMillion: 0\n"
+		"endpoint: " + address(jaeger[component.OTLPGRPC]) + "\nsamplingRatePerMillion: 0\n"
 	spec.Args = append(spec.Args, "--tracing-config-file="+path)
 	spec.Env = append(spec.Env, sendSoon)
 	spec.Revision += hash([]byte(content))
@@ -39,7 +40,7 @@ func (c *Cluster) traceEtcd(spec *process.Spec) {
 		return
 	}
 	_, jaeger := c.ports()
-	spec.Args = append(spec.Args, "--enable-distributed-tracing", "--distributed-tracing-address="+address(jaeger.OTLPGRPC),
+	spec.Args = append(spec.Args, "--enable-distributed-tracing", "--distributed-tracing-address="+address(jaeger[component.OTLPGRPC]),
 		"--distributed-tracing-service-name=etcd", "--distributed-tracing-sampling-rate=0")
 	spec.Env = append(spec.Env, sendSoon)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -17,8 +18,8 @@ func TestTracing(t *testing.T) {
 	off := specs(t, c)
 	c.Tracing = true
 	on := specs(t, c)
-	endpoint := address(c.record.Ports.OTLPGRPC)
-	for _, name := range []string{Etcd, APIServer} {
+	endpoint := address(c.record.Ports[component.OTLPGRPC])
+	for _, name := range []string{component.Etcd, component.APIServer} {
 		if traces(off[name]) || !traces(on[name]) {
 			t.Errorf("%s: arguments %q without tracing, %q with it", name, off[name].Args, on[name].Args)
 		}
@@ -27,11 +28,11 @@ func TestTracing(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"--distributed-tracing-address=" + endpoint, "--distributed-tracing-sampling-rate=0"} {
-		if !slices.Contains(on[Etcd].Args, want) {
-			t.Errorf("etcd lacks %s: %q", want, on[Etcd].Args)
+		if !slices.Contains(on[component.Etcd].Args, want) {
+			t.Errorf("etcd lacks %s: %q", want, on[component.Etcd].Args)
 		}
 	}
-	content, err := os.ReadFile(filepath.Join(c.dir.Path, "components", APIServer, "tracing.yaml"))
+	content, err := os.ReadFile(filepath.Join(c.dir.Path, "components", component.APIServer, "tracing.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +48,11 @@ func TestTracingFollowsJaeger(t *testing.T) {
 	c := prepared(t)
 	c.Tracing = true
 	before := specs(t, c)
-	if err := c.update(func(r *state.Record) { r.Ports.OTLPGRPC++ }); err != nil {
+	if err := c.update(func(r *state.Record) { r.Ports = r.Ports.With(component.OTLPGRPC, r.Ports[component.OTLPGRPC]+1) }); err != nil {
 		t.Fatal(err)
 	}
 	after := specs(t, c)
-	if before[APIServer].Revision == after[APIServer].Revision || slices.Equal(before[Etcd].Args, after[Etcd].Args) {
+	if before[component.APIServer].Revision == after[component.APIServer].Revision || slices.Equal(before[component.Etcd].Args, after[component.Etcd].Args) {
 		t.Error("the API server or etcd would go on sending spans to the old port")
 	}
 }

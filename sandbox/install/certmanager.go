@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -83,17 +84,17 @@ func exitText(err error) error {
 func CertManager(o CertManagerOptions) (*Component, error) {
 	if o.WebhookAddress != "" {
 		if err := checkWebhookAddress(o.WebhookAddress); err != nil {
-			return nil, fmt.Errorf("rendering %s: %w", CertManagerName, err)
+			return nil, fmt.Errorf("rendering %s: %w", component.CertManager, err)
 		}
 	}
 	objects, err := renderCertManager(o)
 	if err != nil {
-		return nil, fmt.Errorf("rendering %s: %w", CertManagerName, err)
+		return nil, fmt.Errorf("rendering %s: %w", component.CertManager, err)
 	}
 	if o.WebhookAddress != "" {
 		objects = withoutPods(objects)
 	}
-	return newComponent(CertManagerName, CertManagerVersion, objects), nil
+	return newComponent(component.CertManager, CertManagerVersion, objects), nil
 }
 
 func renderCertManager(o CertManagerOptions) ([]*unstructured.Unstructured, error) {

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // TestCluster runs against one real API server, which has no controllers and no kubelet: the test plays them. The parts
@@ -35,28 +37,28 @@ func TestCluster(t *testing.T) {
 
 // testCertManagerApplies lets a real API server judge every rendered object, then holds that a second run writes nothing.
 func testCertManagerApplies(t *testing.T, c *Cluster) {
-	if status, err := StatusOf(t.Context(), c, CertManagerName); err != nil || status.Installed || status.Ready {
+	if status, err := StatusOf(t.Context(), c, component.CertManager); err != nil || status.Installed || status.Ready {
 		t.Fatalf("status before = %+v, %v", status, err)
 	}
-	component := certManager(t, sourceImages)
+	rendered := certManager(t, sourceImages)
 	start := time.Now()
-	apply(t, c, component)
-	before := versions(t, c, component)
+	apply(t, c, rendered)
+	before := versions(t, c, rendered)
 	first := time.Since(start)
-	apply(t, c, component)
-	t.Logf("applied %d objects in %v, again in %v", len(component.Objects), first, time.Since(start)-first)
-	if after := versions(t, c, component); before != after {
+	apply(t, c, rendered)
+	t.Logf("applied %d objects in %v, again in %v", len(rendered.Objects), first, time.Since(start)-first)
+	if after := versions(t, c, rendered); before != after {
 		t.Errorf("a second Apply wrote:\n%s\nbecame\n%s", before, after)
 	}
 
-	status, err := StatusOf(t.Context(), c, CertManagerName)
+	status, err := StatusOf(t.Context(), c, component.CertManager)
 	if err != nil || !status.Installed || status.Ready || status.Version != CertManagerVersion || len(status.Images) != 3 {
 		t.Errorf("status = %+v, %v; want version and three images, not ready", status, err)
 	}
 	// The Deployments pretend to run. Only the check of the API notices that no webhook answers; the configurations go
 	// first, because no Pod behind the Service costs a timeout of half a minute at each call.
-	rollOut(t, c, component)
-	for _, obj := range component.Objects {
+	rollOut(t, c, rendered)
+	for _, obj := range rendered.Objects {
 		if obj.GroupVersionKind().Group == "admissionregistration.k8s.io" {
 			if _, err := deleteOne(t.Context(), c, obj); err != nil {
 				t.Fatal(err)
@@ -65,15 +67,15 @@ func testCertManagerApplies(t *testing.T, c *Cluster) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), holdUp+3*time.Second)
 	defer cancel()
-	checkError(t, component.Wait(ctx, c), "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: the cert-manager mutation webhook did not mutate")
+	checkError(t, rendered.Wait(ctx, c), "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: the cert-manager mutation webhook did not mutate")
 }
 
 func testJaegerRollsOut(t *testing.T, c *Cluster) {
-	component, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0"})
+	rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	apply(t, c, component)
+	apply(t, c, rendered)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "jaeger", Name: "jaeger-0", Labels: map[string]string{"app.kubernetes.io/name": "jaeger"}},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "jaeger", Image: "x"}}},
@@ -88,16 +90,16 @@ func testJaegerRollsOut(t *testing.T, c *Cluster) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	err = component.Wait(ctx, c)
+	err = rendered.Wait(ctx, c)
 	for _, want := range []string{"waiting for Deployment jaeger/jaeger", "InProgress", "pod jaeger/jaeger-0: container jaeger: ErrImageNeverPull: not on the node"} {
 		checkError(t, err, want)
 	}
 
-	rollOut(t, c, component)
-	if err := component.Wait(t.Context(), c); err != nil {
+	rollOut(t, c, rendered)
+	if err := rendered.Wait(t.Context(), c); err != nil {
 		t.Error(err)
 	}
-	status, err := StatusOf(t.Context(), c, JaegerName)
+	status, err := StatusOf(t.Context(), c, component.Jaeger)
 	if err != nil || !status.Ready || status.Version != "v2.13.0" || len(status.Images) != 1 {
 		t.Errorf("status = %+v, %v; want ready", status, err)
 	}
@@ -107,8 +109,8 @@ func testJaegerRollsOut(t *testing.T, c *Cluster) {
 		if err := c.Client().Patch(t.Context(), d, patch); err != nil {
 			t.Fatal(err)
 		}
-		rollOut(t, c, component)
-		status, err := StatusOf(t.Context(), c, JaegerName)
+		rollOut(t, c, rendered)
+		status, err := StatusOf(t.Context(), c, component.Jaeger)
 		if err != nil || status.Ready != (replicas > 0) || strings.Contains(status.Message, "Deployment jaeger/jaeger: it is scaled to no replicas") != (replicas == 0) {
 			t.Errorf("status with %d replicas = %+v, %v", replicas, status, err)
 		}
@@ -118,15 +120,15 @@ func testJaegerRollsOut(t *testing.T, c *Cluster) {
 // testOperatorOrderAndReadiness plays cert-manager and the webhook: the Deployment must not come before the certificate,
 // and a webhook that doesn't mutate isn't ready.
 func testOperatorOrderAndReadiness(t *testing.T, c *Cluster) {
-	component, err := Operator(OperatorOptions{Manifests: referenceManifests(t), Image: Image{Ref: operatorImage}})
+	rendered, err := Operator(OperatorOptions{Manifests: referenceManifests(t), Image: Image{Ref: operatorImage}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	applied := make(chan error, 1)
-	go func() { applied <- component.Apply(t.Context(), c) }()
-	deployment := only(t, component, "Deployment")
+	go func() { applied <- rendered.Apply(t.Context(), c) }()
+	deployment := only(t, rendered, "Deployment")
 	for _, kind := range []string{"Issuer", "Certificate"} {
-		obj := only(t, component, kind)
+		obj := only(t, rendered, kind)
 		eventually(t, func(ctx context.Context) error {
 			return c.Client().Get(ctx, client.ObjectKeyFromObject(obj), live(obj))
 		})
@@ -138,31 +140,31 @@ func testOperatorOrderAndReadiness(t *testing.T, c *Cluster) {
 	if err := <-applied; err != nil {
 		t.Fatal(err)
 	}
-	rollOut(t, c, component)
+	rollOut(t, c, rendered)
 
 	// The API server first gives up on the webhook's Service, which has no address: at most its timeout of 2 s.
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	checkError(t, component.Wait(ctx, c), "the operator's webhook added no annotation")
-	pointWebhook(t, c, only(t, component, "MutatingWebhookConfiguration"))
-	if err := component.Wait(t.Context(), c); err != nil {
+	checkError(t, rendered.Wait(ctx, c), "the operator's webhook added no annotation")
+	pointWebhook(t, c, only(t, rendered, "MutatingWebhookConfiguration"))
+	if err := rendered.Wait(t.Context(), c); err != nil {
 		t.Error(err)
 	}
-	if status, err := StatusOf(t.Context(), c, OperatorName); err != nil || !status.Ready || status.Version != operatorImage {
+	if status, err := StatusOf(t.Context(), c, component.Operator); err != nil || !status.Ready || status.Version != operatorImage {
 		t.Errorf("status = %+v, %v; want ready", status, err)
 	}
-	checkVersion(t, c, OperatorName, operatorImage)
-	checkVersion(t, c, JaegerName, "v2.13.0")
+	checkVersion(t, c, component.Operator, operatorImage)
+	checkVersion(t, c, component.Jaeger, "v2.13.0")
 }
 
 func testSample(t *testing.T, c *Cluster) {
-	component := Sample(c.subject)
-	apply(t, c, component)
+	rendered := Sample(c.subject)
+	apply(t, c, rendered)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	checkError(t, component.Wait(ctx, c), "Head default/head-sample: no condition Ready yet")
-	setReady(t, c, component.Objects[0])
-	if err := component.Wait(t.Context(), c); err != nil {
+	checkError(t, rendered.Wait(ctx, c), "Head default/head-sample: no condition Ready yet")
+	setReady(t, c, rendered.Objects[0])
+	if err := rendered.Wait(t.Context(), c); err != nil {
 		t.Error(err)
 	}
 }
@@ -237,7 +239,7 @@ func testDeleteRemovesAll(t *testing.T, c *Cluster) {
 			t.Fatal(err)
 		}
 	}
-	if status, err := StatusOf(t.Context(), c, CertManagerName); err != nil || status.Installed {
+	if status, err := StatusOf(t.Context(), c, component.CertManager); err != nil || status.Installed {
 		t.Errorf("status = %+v, %v; want not installed", status, err)
 	}
 }

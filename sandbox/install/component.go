@@ -7,16 +7,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-)
 
-// Names of the components, as [StatusOf] takes them and as the label [ComponentLabel] carries them.
-const (
-	CertManagerName = "cert-manager"
-	JaegerName      = "jaeger"
-	OperatorName    = "operator"
-	SampleName      = "sample"
-	// NodeName is the component around the node that kwok plays, not the node's own name.
-	NodeName = "node"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // check asks a component's service once, and returns what is missing.
@@ -24,17 +16,17 @@ type check func(context.Context) error
 
 // readiness prepares, for the components that are ready later than their Pods, the check of the service itself.
 var readiness = map[string]func(*Cluster) (check, error){
-	CertManagerName: certManagerReady,
-	OperatorName: func(c *Cluster) (check, error) {
+	component.CertManager: certManagerReady,
+	component.Operator: func(c *Cluster) (check, error) {
 		return func(ctx context.Context) error { return operatorReady(ctx, c) }, nil
 	},
-	SampleName: func(c *Cluster) (check, error) {
+	component.Sample: func(c *Cluster) (check, error) {
 		return func(ctx context.Context) error { return sampleReady(ctx, c) }, nil
 	},
 	ApplierName: func(c *Cluster) (check, error) {
 		return func(ctx context.Context) error { return applierReady(ctx, c) }, nil
 	},
-	NodeName: func(c *Cluster) (check, error) {
+	component.Node: func(c *Cluster) (check, error) {
 		return func(ctx context.Context) error { return nodeReady(ctx, c) }, nil
 	},
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // JaegerOptions configures [Jaeger].
@@ -55,7 +56,7 @@ func Jaeger(o JaegerOptions) (*Component, error) {
 		}
 		objects = append(objects, page)
 	}
-	return newComponent(JaegerName, o.Version, objects), nil
+	return newComponent(component.Jaeger, o.Version, objects), nil
 }
 
 // Where the manifests in config/jaeger mount a page, if there is one.

@@ -19,6 +19,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // kubelet plays one for logs alone: the API server has none to ask. It stands before the API server.
@@ -107,7 +109,7 @@ func testPodsAndLogs(t *testing.T, direct *Cluster) {
 	labels := map[string]string{"component": "etcd", "tier": "control-plane"}
 	runPod(t, direct, "etcd-a", labels, "aa")
 	runPod(t, direct, "other", map[string]string{"component": "kube-scheduler", "tier": "control-plane"}, "bb")
-	pods, err := Pods(t.Context(), c, ControlPlaneName)
+	pods, err := Pods(t.Context(), c, component.ControlPlane)
 	if err != nil || len(pods) != 2 {
 		t.Fatalf("%d Pods of the control plane, %v", len(pods), err)
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -21,12 +22,12 @@ func Node() (*Component, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newComponent(NodeName, "", objects), nil
+	return newComponent(component.Node, "", objects), nil
 }
 
 // nodeReady looks at every Node of the component, not at the conditions of a kubelet's own.
 func nodeReady(ctx context.Context, c *Cluster) error {
-	nodes, err := mainObjects(ctx, c, NodeName)
+	nodes, err := mainObjects(ctx, c, component.Node)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -48,11 +49,11 @@ func Operator(o OperatorOptions) (*Component, error) {
 	if o.WebhookAddress != "" {
 		render = operatorProcess
 	}
-	component, err := render(o)
+	rendered, err := render(o)
 	if err != nil {
 		return nil, fmt.Errorf("rendering the operator: %w", err)
 	}
-	return component, nil
+	return rendered, nil
 }
 
 func operatorPod(o OperatorOptions) (*Component, error) {
@@ -93,7 +94,7 @@ func operatorPod(o OperatorOptions) (*Component, error) {
 	if version == "" {
 		version = o.Image.Ref
 	}
-	return newComponent(OperatorName, version, objects), nil
+	return newComponent(component.Operator, version, objects), nil
 }
 
 func operatorProcess(o OperatorOptions) (*Component, error) {
@@ -110,7 +111,7 @@ func operatorProcess(o OperatorOptions) (*Component, error) {
 	if err := certifyLocalhost(objects); err != nil {
 		return nil, err
 	}
-	return newComponent(OperatorName, o.Version, objects), nil
+	return newComponent(component.Operator, o.Version, objects), nil
 }
 
 func copies(objects []*unstructured.Unstructured) []*unstructured.Unstructured {

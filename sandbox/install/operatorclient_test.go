@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // An operator with a certificate has it from a Secret beside it, finds it by its kubeconfig, and keeps all that it had.
@@ -101,14 +103,14 @@ func mustOperator(t *testing.T, o OperatorOptions) *Component {
 }
 
 // secretData is what the component's Secret for its client holds, which must be in the operator's namespace and marked as the sandbox's.
-func secretData(t *testing.T, component *Component) map[string]string {
+func secretData(t *testing.T, rendered *Component) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	for _, obj := range component.Objects {
+	for _, obj := range rendered.Objects {
 		if obj.GroupVersionKind() != corev1.SchemeGroupVersion.WithKind("Secret") || obj.GetName() != clientSecret {
 			continue
 		}
-		if namespace := referenceManifests(t).Deployment.Namespace; obj.GetNamespace() != namespace || obj.GetLabels()[ComponentLabel] != OperatorName {
+		if namespace := referenceManifests(t).Deployment.Namespace; obj.GetNamespace() != namespace || obj.GetLabels()[ComponentLabel] != component.Operator {
 			t.Errorf("%s with labels %v, want it in %s", describe(obj), obj.GetLabels(), namespace)
 		}
 		data, _, err := unstructured.NestedStringMap(obj.Object, "data")

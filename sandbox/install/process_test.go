@@ -14,17 +14,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 const webhookAddress = "localhost:23456"
 
 func operatorAsProcess(t *testing.T) *Component {
 	t.Helper()
-	component, err := Operator(OperatorOptions{Manifests: referenceManifests(t), Version: "v1-test", WebhookAddress: webhookAddress})
+	rendered, err := Operator(OperatorOptions{Manifests: referenceManifests(t), Version: "v1-test", WebhookAddress: webhookAddress})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return component
+	return rendered
 }
 
 // TestProcessesGetWhatPodsGet compares a component for processes with the same for Pods, object by object. Only what runs
@@ -69,7 +71,7 @@ func TestProcessesGetWhatPodsGet(t *testing.T) {
 					without[kind]++
 					continue
 				}
-				if test.pods.Name == OperatorName && obj.GetKind() == "Certificate" {
+				if test.pods.Name == component.Operator && obj.GetKind() == "Certificate" {
 					spec := obj.Object["spec"].(map[string]any)
 					spec["dnsNames"], spec["duration"] = []any{"localhost"}, "8760h" // A year: nothing renews a copy.
 				}
@@ -145,13 +147,13 @@ func TestClusterOfProcesses(t *testing.T) {
 
 // testNode plays kwok and the controller that makes ServiceAccounts.
 func testNode(t *testing.T, c *Cluster) {
-	checkError(t, Serves(t.Context(), c, NodeName), "no Node")
-	component, err := Node()
+	checkError(t, Serves(t.Context(), c, component.Node), "no Node")
+	rendered, err := Node()
 	if err != nil {
 		t.Fatal(err)
 	}
-	applyTwice(t, c, component)
-	manifest := only(t, component, "Node")
+	applyTwice(t, c, rendered)
+	manifest := only(t, rendered, "Node")
 	node := &corev1.Node{}
 	if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(manifest), node); err != nil {
 		t.Fatal(err)
@@ -160,43 +162,43 @@ func testNode(t *testing.T, c *Cluster) {
 		t.Errorf("the API server stored a node with room for %v", room)
 	}
 
-	waitFails(t, c, component, time.Second, "Node sandbox-node: no condition Ready yet")
+	waitFails(t, c, rendered, time.Second, "Node sandbox-node: no condition Ready yet")
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Reason: "Starting"}}
 	if err := c.Client().Status().Update(t.Context(), node); err != nil {
 		t.Fatal(err)
 	}
-	waitFails(t, c, component, time.Second, "condition Ready=False (Starting)")
+	waitFails(t, c, rendered, time.Second, "condition Ready=False (Starting)")
 	node.Status.Conditions[0].Status = corev1.ConditionTrue
 	if err := c.Client().Status().Update(t.Context(), node); err != nil {
 		t.Fatal(err)
 	}
-	waitFails(t, c, component, time.Second, `reading ServiceAccount default/default: serviceaccounts "default" not found`)
+	waitFails(t, c, rendered, time.Second, `reading ServiceAccount default/default: serviceaccounts "default" not found`)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "default"}}
 	if err := c.Client().Create(t.Context(), account); err != nil {
 		t.Fatal(err)
 	}
-	if err := component.Wait(t.Context(), c); err != nil {
+	if err := rendered.Wait(t.Context(), c); err != nil {
 		t.Error(err)
 	}
 	// Another Apply, as every `up` does, takes nothing from what kwok reported.
-	apply(t, c, component)
-	if status, err := StatusOf(t.Context(), c, NodeName); err != nil || !status.Ready || status.Version != "" {
+	apply(t, c, rendered)
+	if status, err := StatusOf(t.Context(), c, component.Node); err != nil || !status.Ready || status.Version != "" {
 		t.Errorf("status = %+v, %v; want ready", status, err)
 	}
 }
 
 func testCertManagerAsProcesses(t *testing.T, c *Cluster) {
-	checkVersion(t, c, CertManagerName, "")
-	component := certManager(t, CertManagerOptions{WebhookAddress: webhookAddress})
-	applyTwice(t, c, component)
-	checkVersion(t, c, CertManagerName, CertManagerVersion)
+	checkVersion(t, c, component.CertManager, "")
+	rendered := certManager(t, CertManagerOptions{WebhookAddress: webhookAddress})
+	applyTwice(t, c, rendered)
+	checkVersion(t, c, component.CertManager, CertManagerVersion)
 	// Nothing listens yet, and nobody is waited for but the service.
-	waitFails(t, c, component, holdUp+time.Second, "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: ")
-	if err := Serves(t.Context(), c, CertManagerName); err == nil {
+	waitFails(t, c, rendered, holdUp+time.Second, "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: ")
+	if err := Serves(t.Context(), c, component.CertManager); err == nil {
 		t.Error("cert-manager serves without a process")
 	}
 	// The operator's certificate is to pass below.
-	for _, obj := range component.Objects {
+	for _, obj := range rendered.Objects {
 		if obj.GroupVersionKind().Group == "admissionregistration.k8s.io" {
 			if _, err := deleteOne(t.Context(), c, obj); err != nil {
 				t.Fatal(err)
@@ -206,13 +208,13 @@ func testCertManagerAsProcesses(t *testing.T, c *Cluster) {
 }
 
 func testOperatorAsProcess(t *testing.T, c *Cluster) {
-	component := operatorAsProcess(t)
-	checkVersion(t, c, OperatorName, "")
+	rendered := operatorAsProcess(t)
+	checkVersion(t, c, component.Operator, "")
 	applied := make(chan error, 1)
-	go func() { applied <- component.Apply(t.Context(), c) }()
-	configuration := only(t, component, "MutatingWebhookConfiguration")
+	go func() { applied <- rendered.Apply(t.Context(), c) }()
+	configuration := only(t, rendered, "MutatingWebhookConfiguration")
 	for _, kind := range []string{"Issuer", "Certificate"} {
-		obj := only(t, component, kind)
+		obj := only(t, rendered, kind)
 		eventually(t, func(ctx context.Context) error {
 			return c.Client().Get(ctx, client.ObjectKeyFromObject(obj), live(obj))
 		})
@@ -225,8 +227,8 @@ func testOperatorAsProcess(t *testing.T, c *Cluster) {
 		t.Fatal(err)
 	}
 	injectCA(t, c, configuration)
-	applyTwice(t, c, component)
-	checkVersion(t, c, OperatorName, "v1-test")
+	applyTwice(t, c, rendered)
+	checkVersion(t, c, component.Operator, "v1-test")
 	injected := live(configuration)
 	if err := c.Client().Get(t.Context(), client.ObjectKeyFromObject(configuration), injected); err != nil {
 		t.Fatal(err)
@@ -236,15 +238,15 @@ func testOperatorAsProcess(t *testing.T, c *Cluster) {
 	}
 
 	// The API server tries a webhook that refuses it until the timeout of 2 s.
-	waitFails(t, c, component, 5*time.Second, "the operator's webhook added no annotation")
+	waitFails(t, c, rendered, 5*time.Second, "the operator's webhook added no annotation")
 	pointWebhook(t, c, configuration)
-	if err := component.Wait(t.Context(), c); err != nil {
+	if err := rendered.Wait(t.Context(), c); err != nil {
 		t.Error(err)
 	}
-	if err := Serves(t.Context(), c, OperatorName); err != nil {
+	if err := Serves(t.Context(), c, component.Operator); err != nil {
 		t.Error(err)
 	}
-	if err := Serves(t.Context(), c, JaegerName); err != nil {
+	if err := Serves(t.Context(), c, component.Jaeger); err != nil {
 		t.Errorf("a component without a check: %v", err)
 	}
 }
@@ -262,23 +264,23 @@ func injectCA(t *testing.T, c *Cluster, configuration *unstructured.Unstructured
 }
 
 // applyTwice holds that the second time writes nothing.
-func applyTwice(t *testing.T, c *Cluster, component *Component) {
+func applyTwice(t *testing.T, c *Cluster, rendered *Component) {
 	t.Helper()
-	apply(t, c, component)
-	before := versions(t, c, component)
-	apply(t, c, component)
-	if diff := cmp.Diff(before, versions(t, c, component)); diff != "" {
-		t.Errorf("a second Apply of %s wrote (-before +after):\n%s", component.Name, diff)
+	apply(t, c, rendered)
+	before := versions(t, c, rendered)
+	apply(t, c, rendered)
+	if diff := cmp.Diff(before, versions(t, c, rendered)); diff != "" {
+		t.Errorf("a second Apply of %s wrote (-before +after):\n%s", rendered.Name, diff)
 	}
 }
 
-func waitFails(t *testing.T, c *Cluster, component *Component, limit time.Duration, want string) {
+func waitFails(t *testing.T, c *Cluster, rendered *Component, limit time.Duration, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	err := component.Wait(ctx, c)
+	err := rendered.Wait(ctx, c)
 	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("waiting for %s: error %v, want %q", component.Name, err, want)
+		t.Errorf("waiting for %s: error %v, want %q", rendered.Name, err, want)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // finalizerLimit is how long a component's objects may take to go. Who is slower waits for a controller that does not run.
@@ -46,7 +48,7 @@ func Remove(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructu
 	for _, part := range inParts(inventory) {
 		report("%s", part.name)
 		remove := Delete
-		if part.name == SampleName {
+		if part.name == component.Sample {
 			remove = DeleteWithDependents
 		}
 		limited, cancel := context.WithTimeout(ctx, finalizerLimit)
@@ -75,7 +77,7 @@ type part struct {
 
 // inParts takes an inventory apart, in the order in which it goes: what is of no component that is known comes after the sample.
 func inParts(inventory []*unstructured.Unstructured) []part {
-	order := []string{SampleName, "", OperatorName, JaegerName, CertManagerName}
+	order := []string{component.Sample, "", component.Operator, component.Jaeger, component.CertManager}
 	parts := make([]part, len(order))
 	for i, name := range order {
 		parts[i].name = name
@@ -86,7 +88,7 @@ func inParts(inventory []*unstructured.Unstructured) []part {
 			continue
 		}
 		at := max(1, slices.Index(order, obj.GetLabels()[ComponentLabel]))
-		if obj.GetLabels()[ComponentLabel] == SampleName {
+		if obj.GetLabels()[ComponentLabel] == component.Sample {
 			at = 0
 		}
 		parts[at].objects = append(parts[at].objects, obj)

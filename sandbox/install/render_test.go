@@ -8,17 +8,18 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 const operatorImage = "sandbox.test/operator:dev"
 
 func TestJaeger(t *testing.T) {
-	component, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0", PullPolicy: corev1.PullNever}, Version: "v2.13.0"})
+	rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0", PullPolicy: corev1.PullNever}, Version: "v2.13.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := deployments(t, component)[0]
+	d := deployments(t, rendered)[0]
 	pod := d.Spec.Template.Spec
 	c := pod.Containers[0]
 	if !pod.HostNetwork || d.Spec.Strategy.Type != "Recreate" {
@@ -37,7 +38,7 @@ func TestJaeger(t *testing.T) {
 	}
 	// The configuration's name has a hash, so that a change of it rolls the Pod; the Deployment must follow.
 	var configMap string
-	for _, obj := range component.Objects {
+	for _, obj := range rendered.Objects {
 		if obj.GetKind() == "ConfigMap" {
 			configMap = obj.GetName()
 		}
@@ -65,11 +66,11 @@ func referenceManifests(t *testing.T) *project.Manifests {
 func TestJaegerPage(t *testing.T) {
 	seen := map[string]bool{}
 	for _, page := range []string{"<p>one", "<p>two"} {
-		component, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0", Page: []byte(page)})
+		rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0", Page: []byte(page)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		pod := deployments(t, component)[0].Spec.Template.Spec
+		pod := deployments(t, rendered)[0].Spec.Template.Spec
 		env, mounts := map[string]string{}, map[string]string{}
 		for _, e := range pod.Containers[0].Env {
 			env[e.Name] = e.Value
@@ -84,7 +85,7 @@ func TestJaegerPage(t *testing.T) {
 			}
 		}
 		served := ""
-		for _, obj := range component.Objects {
+		for _, obj := range rendered.Objects {
 			if obj.GetKind() == "ConfigMap" && obj.GetName() == mounted && obj.GetNamespace() == "jaeger" {
 				served, _, _ = unstructured.NestedString(obj.Object, "data", "index.html")
 			}
@@ -110,14 +111,14 @@ func TestJaegerPage(t *testing.T) {
 
 func TestOperator(t *testing.T) {
 	manifests := referenceManifests(t)
-	component, err := Operator(OperatorOptions{
+	rendered, err := Operator(OperatorOptions{
 		Manifests: manifests, Image: Image{Ref: operatorImage},
 		Env: map[string]string{"OTEL_TRACES_EXPORTER": "jaeger", "OTEL_BSP_SCHEDULE_DELAY": "100"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := deployments(t, component)[0].Spec.Template.Spec.Containers[0]
+	c := deployments(t, rendered)[0].Spec.Template.Spec.Containers[0]
 	if c.Image != operatorImage || c.ImagePullPolicy != corev1.PullNever {
 		t.Errorf("image %s, policy %s; want %s and Never", c.Image, c.ImagePullPolicy, operatorImage)
 	}
@@ -151,11 +152,11 @@ func TestOperator(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, env[name], want)
 		}
 	}
-	if component.Version != operatorImage {
-		t.Errorf("version %q, want the image", component.Version)
+	if rendered.Version != operatorImage {
+		t.Errorf("version %q, want the image", rendered.Version)
 	}
-	for _, obj := range component.Objects {
-		if labels := obj.GetLabels(); labels[ManagedByLabel] != FieldManager || labels[ComponentLabel] != OperatorName {
+	for _, obj := range rendered.Objects {
+		if labels := obj.GetLabels(); labels[ManagedByLabel] != FieldManager || labels[ComponentLabel] != component.Operator {
 			t.Errorf("%s: labels %v", describe(obj), labels)
 		}
 		if got := obj.GetAnnotations()[VersionAnnotation]; got != operatorImage {
@@ -180,11 +181,11 @@ func TestOperatorKeepsWhatItsManifestsSay(t *testing.T) {
 			c["command"] = []any{"/manager", "serve"}
 		}
 	}
-	component, err := Operator(OperatorOptions{Manifests: manifests, Image: Image{Ref: operatorImage}})
+	rendered, err := Operator(OperatorOptions{Manifests: manifests, Image: Image{Ref: operatorImage}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := deployments(t, component)[0].Spec.Template.Spec.Containers[0]
+	c := deployments(t, rendered)[0].Spec.Template.Spec.Containers[0]
 	for _, e := range c.Env {
 		if e.Name == "OTEL_EXPORTER_OTLP_ENDPOINT" && e.Value != "http://collector:4317" {
 			t.Errorf("%s became %s", e.Name, e.Value)
@@ -198,11 +199,11 @@ func TestOperatorKeepsWhatItsManifestsSay(t *testing.T) {
 
 func TestSample(t *testing.T) {
 	subject := referenceManifests(t).Subject()
-	component := Sample(subject)
-	if got := describe(component.Objects[0]); got != "Head default/head-sample" {
+	rendered := Sample(subject)
+	if got := describe(rendered.Objects[0]); got != "Head default/head-sample" {
 		t.Errorf("sample is %s", got)
 	}
-	for _, head := range []*unstructured.Unstructured{component.Objects[0], subject.Samples[0]} {
+	for _, head := range []*unstructured.Unstructured{rendered.Objects[0], subject.Samples[0]} {
 		if len(head.GetAnnotations()) != 0 {
 			t.Errorf("annotations %v on the user's object", head.GetAnnotations())
 		}

@@ -12,57 +12,48 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// ControlPlaneName names what kubeadm runs as static Pods: no component of the sandbox's, but shown among them.
-const ControlPlaneName = "control plane"
-
-// systemPods are the Pods of kube-system by the names under which [Pods] finds them.
-var systemPods = map[string]client.MatchingLabels{
-	ControlPlaneName:          {"tier": "control-plane"},
-	"etcd":                    {"component": "etcd"},
-	"kube-apiserver":          {"component": "kube-apiserver"},
-	"kube-controller-manager": {"component": "kube-controller-manager"},
-	"kube-scheduler":          {"component": "kube-scheduler"},
-	"kube-proxy":              {"k8s-app": "kube-proxy"},
-	"coredns":                 {"k8s-app": "kube-dns"},
-}
-
-// certManagerParts are cert-manager's programs, by the names under which [Pods] finds them, as the chart labels their Pods.
-var certManagerParts = map[string]string{
-	"cert-manager-controller": "controller", "cert-manager-cainjector": "cainjector", "cert-manager-webhook": "webhook",
-}
-
-// PodNames lists the programs that run in Pods, in the order in which a reader wants them.
-func PodNames() []string {
-	system := []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns"}
-	return append(system, ComponentPodNames()...)
-}
-
-// ComponentPodNames are those of [PodNames] that the sandbox installs.
-func ComponentPodNames() []string {
-	return []string{JaegerName, "cert-manager-controller", "cert-manager-cainjector", "cert-manager-webhook", OperatorName}
-}
-
-// Pods lists the Pods of a component, or of one of [PodNames], the oldest first. There are none of what isn't installed. The
-// error is the API server's.
+// Pods lists the Pods of a component or of one of its programs, the oldest first. There are none of
+// a component that is not installed. The error is the API server's.
 func Pods(ctx context.Context, c *Cluster, name string) ([]corev1.Pod, error) {
+	of, program, isProgram := component.ProgramNamed(name)
+	programs := []component.Program{program}
+	if named, found := component.Named(name); found {
+		of, programs = named, named.Main()
+	} else if !isProgram {
+		of.Name, programs = name, nil // an applier
+	}
 	var found []corev1.Pod
 	var err error
-	if matching, system := systemPods[name]; system {
-		pods := &corev1.PodList{}
-		err = c.client.List(ctx, pods, client.InNamespace(metav1.NamespaceSystem), matching)
-		found = pods.Items
-	} else if part := certManagerParts[name]; part != "" {
-		found, err = componentPods(ctx, c, CertManagerName)
-		found = slices.DeleteFunc(found, func(p corev1.Pod) bool { return p.Labels["app.kubernetes.io/component"] != part })
+	if len(programs) > 0 && programs[0].System {
+		found, err = systemPods(ctx, c, programs)
 	} else {
-		found, err = componentPods(ctx, c, name)
+		found, err = componentPods(ctx, c, of.Name)
+		if isProgram && program.Labels != nil {
+			selected := labels.SelectorFromSet(program.Labels)
+			found = slices.DeleteFunc(found, func(p corev1.Pod) bool { return !selected.Matches(labels.Set(p.Labels)) })
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listing the Pods of %s: %w", name, err)
 	}
 	slices.SortStableFunc(found, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	return found, nil
+}
+
+// systemPods lists the Pods of programs in kube-system.
+func systemPods(ctx context.Context, c *Cluster, programs []component.Program) ([]corev1.Pod, error) {
+	var found []corev1.Pod
+	for _, p := range programs {
+		pods := &corev1.PodList{}
+		if err := c.client.List(ctx, pods, client.InNamespace(metav1.NamespaceSystem), client.MatchingLabels(p.Labels)); err != nil {
+			return nil, err
+		}
+		found = append(found, pods.Items...)
+	}
 	return found, nil
 }
 

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Status is what the cluster says about a component.
@@ -88,9 +90,9 @@ func hasReplicas(obj unstructured.Unstructured) bool {
 func VersionOf(ctx context.Context, c *Cluster, name string) (string, error) {
 	kinds := []schema.GroupVersionKind{c.mainKind(name)}
 	switch name {
-	case CertManagerName:
+	case component.CertManager:
 		kinds = []schema.GroupVersionKind{mutating}
-	case OperatorName:
+	case component.Operator:
 		// Not every operator has webhooks, but each has its permissions.
 		kinds = []schema.GroupVersionKind{mutating, validating, clusterRoleBinding, roleBinding}
 	}
@@ -119,9 +121,9 @@ var (
 // mainKind is the kind of the objects that stand for a component.
 func (c *Cluster) mainKind(name string) schema.GroupVersionKind {
 	switch name {
-	case SampleName:
+	case component.Sample:
 		return c.subject.Kind()
-	case NodeName:
+	case component.Node:
 		return corev1.SchemeGroupVersion.WithKind("Node")
 	default:
 		return appsv1.SchemeGroupVersion.WithKind("Deployment")

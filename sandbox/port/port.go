@@ -9,14 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
-
-// usual are the default ports of Jaeger.
-var usual = state.Ports{UI: 16686, Query: 16685, OTLPGRPC: 4317, OTLPHTTP: 4318, Thrift: 14268}
-
-// Usual returns the ports that Jaeger uses if the user requests none and they are free.
-func Usual() state.Ports { return usual }
 
 // TakenError is returned if a requested port is in use.
 type TakenError struct {
@@ -33,29 +27,27 @@ func (e *TakenError) Error() string {
 	return fmt.Sprintf("port %d on 127.0.0.1 is in use by %s; stop it, or choose another port", e.Port, holder)
 }
 
-// Choose chooses the ports of Jaeger on 127.0.0.1. Ports that are not zero in wanted must be free.
-// For the others, Choose takes the usual port, or any free port if the usual port is in use. A port
+// Choose chooses numbers on 127.0.0.1 for ports of the table. Numbers in wanted must be free. For
+// the others, Choose takes the usual number, or any free number if the usual one is in use. A port
 // is free if the program can listen on it and connections to it arrive.
-func Choose(ctx context.Context, wanted state.Ports) (state.Ports, error) {
-	chosen := wanted
-	for _, p := range []struct{ chosen, usual *int }{
-		{&chosen.UI, &usual.UI}, {&chosen.Query, &usual.Query}, {&chosen.OTLPGRPC, &usual.OTLPGRPC},
-		{&chosen.OTLPHTTP, &usual.OTLPHTTP}, {&chosen.Thrift, &usual.Thrift},
-	} {
-		if *p.chosen != 0 {
-			if _, err := Free(ctx, *p.chosen); err != nil {
+func Choose(ctx context.Context, ports []component.Port, wanted component.Ports) (component.Ports, error) {
+	chosen := component.Ports{}
+	for _, p := range ports {
+		if number := wanted[p.Name]; number != 0 {
+			if _, err := Free(ctx, number); err != nil {
 				return chosen, err
 			}
+			chosen[p.Name] = number
 			continue
 		}
-		port, err := listen(ctx, *p.usual)
+		number, err := listen(ctx, p.Number)
 		if err != nil {
-			port, err = Free(ctx, 0)
+			number, err = Free(ctx, 0)
 		}
 		if err != nil {
 			return chosen, err
 		}
-		*p.chosen = port
+		chosen[p.Name] = number
 	}
 	return chosen, nil
 }

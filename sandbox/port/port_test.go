@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // taken listens on a free port until the test ends.
@@ -32,35 +32,28 @@ func free(t *testing.T) int {
 	return port
 }
 
-func setUsual(t *testing.T, ports state.Ports) {
-	t.Helper()
-	before := usual
-	usual = ports
-	t.Cleanup(func() { usual = before })
-}
-
-func TestChooseReplacesUsualPortsInUse(t *testing.T) {
+func TestChooseTakesUsualNumbersIfFree(t *testing.T) {
 	busy := taken(t)
-	setUsual(t, state.Ports{UI: free(t), Query: busy, OTLPGRPC: free(t), OTLPHTTP: free(t), Thrift: free(t)})
-	requested := free(t)
-	got, err := Choose(t.Context(), state.Ports{Thrift: requested})
+	table := []component.Port{{Name: "usual", Number: free(t)}, {Name: "taken", Number: busy}, {Name: "wanted", Number: free(t)}}
+	asked := free(t)
+	got, err := Choose(t.Context(), table, component.Ports{"wanted": asked})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.UI != usual.UI || got.OTLPGRPC != usual.OTLPGRPC || got.OTLPHTTP != usual.OTLPHTTP {
-		t.Errorf("Choose = %+v, want the usual %+v except Query and Thrift", got, usual)
+	if got["usual"] != table[0].Number {
+		t.Errorf("port %d, want the usual one, %d", got["usual"], table[0].Number)
 	}
-	if got.Thrift != requested {
-		t.Errorf("Thrift = %d, want the requested %d", got.Thrift, requested)
+	if got["wanted"] != asked {
+		t.Errorf("port %d, want the wanted one, %d", got["wanted"], asked)
 	}
-	if got.Query == busy || got.Query == 0 {
-		t.Errorf("Query = %d, want a free port", got.Query)
+	if got["taken"] == busy || got["taken"] == 0 {
+		t.Errorf("port %d although the usual one is taken", got["taken"])
 	}
 }
 
 func TestChooseNamesTheHolderOfARequestedPort(t *testing.T) {
 	port := taken(t)
-	_, err := Choose(t.Context(), state.Ports{UI: port})
+	_, err := Choose(t.Context(), component.AllPorts(), component.Ports{component.UI: port})
 	var busy *TakenError
 	if !errors.As(err, &busy) || busy.Port != port {
 		t.Fatalf("Choose = %v, want a *TakenError of port %d", err, port)

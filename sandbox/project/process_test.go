@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // place is an example.
 var place = Place{
 	Folder: "/state/op", WebhookPort: 1234, ProbeAddress: "127.0.0.1:5678",
-	Telemetry: Telemetry{Host: "127.0.0.1", OTLPGRPC: 1, OTLPHTTP: 2, Thrift: 3},
+	Telemetry: Telemetry{Host: "127.0.0.1", Ports: component.Ports{component.OTLPGRPC: 1, component.OTLPHTTP: 2, component.Thrift: 3}},
 }
 
 // scaffolded is a Deployment with a webhook and metrics, as kubebuilder generates it.

@@ -1,6 +1,10 @@
 package project
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
+)
 
 // Variable is an environment variable. As in a Pod, its value can refer to preceding variables as
 // $(NAME).
@@ -20,8 +24,8 @@ type Telemetry struct {
 	// Service would delay the first spans, because the DNS of a new cluster becomes ready later
 	// than the operator.
 	Host string
-	// OTLPGRPC, OTLPHTTP and Thrift are the ports; zero means the usual port.
-	OTLPGRPC, OTLPHTTP, Thrift int
+	// Ports are the ports; missing ones are the usual ones.
+	Ports component.Ports
 }
 
 // Variables returns the environment variables that configure the exporter of an operator.
@@ -30,19 +34,21 @@ func (t Telemetry) Variables(serviceName string) []Variable {
 	if t.Host == "" {
 		host.FieldPath = "status.hostIP"
 	}
-	url := func(port, usual int) string {
-		if port == 0 {
-			port = usual
+	url := func(name string) string {
+		p := component.PortNamed(name)
+		number := p.Number
+		if t.Ports[name] != 0 {
+			number = t.Ports[name]
 		}
-		return "http://$(" + NodeAddress + "):" + itoa(port)
+		return "http://$(" + NodeAddress + "):" + itoa(number) + p.Path
 	}
 	return []Variable{
 		host,
-		{Name: "SANDBOX_OTLP_HTTP", Value: url(t.OTLPHTTP, 4318)}, // For values of the user, if an exporter supports only HTTP.
+		{Name: "SANDBOX_OTLP_HTTP", Value: url(component.OTLPHTTP)}, // For values of the user, if an exporter supports only HTTP.
 		{Name: "OTEL_SERVICE_NAME", Value: serviceName},
-		{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: url(t.OTLPGRPC, 4317)},
+		{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: url(component.OTLPGRPC)},
 		{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Value: "grpc"},
-		{Name: "OTEL_EXPORTER_JAEGER_ENDPOINT", Value: url(t.Thrift, 14268) + "/api/traces"},
+		{Name: "OTEL_EXPORTER_JAEGER_ENDPOINT", Value: url(component.Thrift)},
 		// Milliseconds. The first spans can wait this long for a starting cluster.
 		{Name: "OTEL_EXPORTER_OTLP_TIMEOUT", Value: "25000"},
 		// Milliseconds. Short, because the user waits for the trace.

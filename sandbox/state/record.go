@@ -1,5 +1,7 @@
 package state
 
+import "github.com/operator-tracing/sandbox/sandbox/component"
+
 // Record describes the cluster that `sandbox up` created. The zero value is a sandbox that was
 // never up.
 type Record struct {
@@ -8,7 +10,7 @@ type Record struct {
 	Format int `json:"format,omitempty"`
 	// Name is the name of the cluster.
 	Name string `json:"name,omitempty"`
-	// Cluster is [Kind], [Embedded] or [Existing].
+	// Cluster is [component.Kind], [component.Embedded] or [component.Existing].
 	Cluster string `json:"cluster,omitempty"`
 	// File is the sandbox.yaml of the running operator; empty for the reference operator.
 	File string `json:"file,omitempty"`
@@ -28,8 +30,8 @@ type Record struct {
 	// Creating is true from before kind creates the cluster until the cluster is ready. If a
 	// command reads true, an earlier command was interrupted.
 	Creating bool `json:"creating,omitempty"`
-	// Ports are the ports of Jaeger on 127.0.0.1.
-	Ports Ports `json:"ports,omitzero"`
+	// Ports are the ports of the table on 127.0.0.1.
+	Ports component.Ports `json:"ports,omitempty"`
 	// OperatorImage is the image of the operator.
 	OperatorImage string `json:"operatorImage,omitempty"`
 	// OperatorEnv are the environment variables for the operator that the user passed to the last
@@ -42,18 +44,11 @@ type Record struct {
 	OperatorReplicas int `json:"operatorReplicas,omitempty"`
 	// JaegerConfig is the path of Jaeger's configuration; empty for the sandbox's own.
 	JaegerConfig string `json:"jaegerConfig,omitempty"`
-	// Target is the existing cluster, if Cluster is [Existing].
+	// Target is the existing cluster, if Cluster is [component.Existing].
 	Target Target `json:"target,omitzero"`
 	// ComponentPorts are the ports of the processes of an embedded cluster on 127.0.0.1.
 	ComponentPorts ComponentPorts `json:"componentPorts,omitzero"`
 }
-
-// The values of Record.Cluster.
-const (
-	Kind     = "kind"     // a node in a container engine
-	Embedded = "embedded" // processes on this machine
-	Existing = "existing" // a cluster in a kubeconfig of the user
-)
 
 // Target describes an existing cluster.
 type Target struct {
@@ -92,20 +87,4 @@ type ComponentPorts struct {
 	OperatorHook    int `json:"operatorHook,omitempty"`
 	OperatorHealth  int `json:"operatorHealth,omitempty"`
 	JaegerHealth    int `json:"jaegerHealth,omitempty"`
-}
-
-// Ports are the TCP ports of the sandbox's Jaeger on 127.0.0.1. Zero means not chosen yet.
-type Ports struct {
-	UI       int `json:"ui,omitempty"`       // web interface and HTTP query API
-	Query    int `json:"query,omitempty"`    // gRPC query API
-	OTLPGRPC int `json:"otlpGRPC,omitempty"` // OTLP over gRPC
-	OTLPHTTP int `json:"otlpHTTP,omitempty"` // OTLP over HTTP
-	Thrift   int `json:"thrift,omitempty"`   // Jaeger Thrift over HTTP
-}
-
-// SatisfiedBy reports whether every port in p that is not zero is the same in used.
-func (p Ports) SatisfiedBy(used Ports) bool {
-	same := func(wanted, used int) bool { return wanted == 0 || wanted == used }
-	return same(p.UI, used.UI) && same(p.Query, used.Query) && same(p.OTLPGRPC, used.OTLPGRPC) &&
-		same(p.OTLPHTTP, used.OTLPHTTP) && same(p.Thrift, used.Thrift)
 }

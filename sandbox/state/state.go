@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Product is the name of the folders below the user's cache and state folders.
@@ -156,7 +158,7 @@ func (d Dir) Load() (Record, error) {
 		return r, fmt.Errorf("reading the sandbox's state in %s: it was written by a newer sandbox (format %d, this version supports %d); use the newer version, or choose another --name", d.Path, r.Format, Format)
 	}
 	if r.Name != "" && r.Cluster == "" {
-		r.Cluster = Kind // The program that wrote the record supported only kind.
+		r.Cluster = component.Kind // The program that wrote the record supported only kind.
 	}
 	return r, nil
 }

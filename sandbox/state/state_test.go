@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,8 +34,8 @@ func TestLoadReturnsTheSavedRecord(t *testing.T) {
 		t.Errorf("Load of a new folder = %+v, %v; want the zero record", r, err)
 	}
 	want := Record{
-		Format: Format, Name: "a", Cluster: Embedded, File: "/f", Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
-		Ports: Ports{1, 2, 3, 4, 5}, OperatorImage: "o", OperatorEnv: []string{"A=1"},
+		Format: Format, Name: "a", Cluster: component.Embedded, File: "/f", Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
+		Ports: component.Ports{component.UI: 1, component.Thrift: 5}, OperatorImage: "o", OperatorEnv: []string{"A=1"},
 		ComponentPorts: ComponentPorts{1, 2, 3, 4, 5, 6, 7, 8},
 	}
 	if err := dir.Save(want); err != nil {
@@ -66,7 +67,7 @@ func TestLoadOfOtherFormats(t *testing.T) {
 		}
 	}
 	write(`{"name": "old", "provider": "podman", "ports": {"ui": 1}}`)
-	want := Record{Name: "old", Cluster: Kind, Provider: "podman", Ports: Ports{UI: 1}}
+	want := Record{Name: "old", Cluster: component.Kind, Provider: "podman", Ports: component.Ports{component.UI: 1}}
 	if got, err := dir.Load(); !cmp.Equal(got, want) || err != nil {
 		t.Errorf("Load of an old record = %+v, %v; want %+v", got, err, want)
 	}
@@ -263,15 +264,4 @@ func TestDefaultPaths(t *testing.T) {
 	if _, err := DefaultPath("name"); err == nil || !strings.Contains(err.Error(), "set XDG_STATE_HOME") {
 		t.Errorf("DefaultPath without HOME = %v, want the remedy", err)
 	}
-}
-
-func ExamplePorts_SatisfiedBy() {
-	used := Ports{UI: 16686, Query: 16685}
-	fmt.Println(Ports{}.SatisfiedBy(used))
-	fmt.Println(Ports{UI: 16686}.SatisfiedBy(used))
-	fmt.Println(Ports{UI: 16686, Query: 9}.SatisfiedBy(used))
-	// Output:
-	// true
-	// true
-	// false
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
@@ -24,7 +24,7 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 			return r.buildPrograms(ctx, progress)
 		}
 	}
-	if r.Cluster == state.Embedded {
+	if r.Cluster == component.Embedded {
 		return r.buildPrograms(ctx, progress)
 	}
 	source := image.NewSource(r.builder)
@@ -54,7 +54,7 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 			return err
 		}},
 	})
-	if err != nil || r.Cluster == state.Kind {
+	if err != nil || r.Cluster == component.Kind {
 		return err
 	}
 	return r.buildPrograms(ctx, progress)

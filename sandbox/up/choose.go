@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // ChooseCluster decides what the cluster is: what the record says, or what was asked for, or kind where a container engine
@@ -40,10 +40,10 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 	if err := r.checkChoice(wanted); err != nil {
 		return err
 	}
-	if wanted == state.Existing {
+	if wanted == component.Existing {
 		return r.useExisting(ctx, report)
 	}
-	if wanted == state.Embedded {
+	if wanted == component.Embedded {
 		report("embedded: processes of this machine")
 		return r.useEmbedded()
 	}
@@ -66,7 +66,7 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 func (r *Run) checkChoice(chosen string) error {
 	o := r.Options
 	if o.Cluster = chosen; chosen == "auto" {
-		o.Cluster = state.Kind // Existing clusters are never chosen unasked.
+		o.Cluster = component.Kind // Existing clusters are never chosen unasked.
 	}
 	if err := o.checkExisting(); err != nil {
 		return fmt.Errorf("%w: %w", ErrOption, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -49,8 +50,8 @@ func runtimeBin(t *testing.T) string {
 }
 
 func TestChooseClusterWithoutAnEngine(t *testing.T) {
-	kindRecord := state.Record{Name: DefaultName, Cluster: state.Kind, Provider: "podman"}
-	embeddedRecord := state.Record{Name: DefaultName, Cluster: state.Embedded}
+	kindRecord := state.Record{Name: DefaultName, Cluster: component.Kind, Provider: "podman"}
+	embeddedRecord := state.Record{Name: DefaultName, Cluster: component.Embedded}
 	for _, test := range []struct {
 		name     string
 		options  Options

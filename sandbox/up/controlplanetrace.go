@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
@@ -111,7 +112,7 @@ func (r *Run) applyTraced(ctx context.Context, sample *install.Component) error 
 	if err := sample.Apply(untraced, target); err != nil {
 		return err
 	}
-	return recorder.Send(ctx, r.Addresses().OTLPGRPC)
+	return recorder.Send(ctx, r.Addresses()[component.OTLPGRPC])
 }
 
 func beginApply(ctx context.Context, recorder *selftrace.Recorder, obj *unstructured.Unstructured) (context.Context, func(error)) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -13,7 +14,7 @@ import (
 // Doctor examines this machine whole: it starts a container in each engine that is installed, until one works, and asks the
 // registries. It needs no sandbox, nor a state folder that can be used. The error is an ErrOption, or ctx's.
 func Doctor(ctx context.Context, options Options, report report) (doctor.Report, error) {
-	if options.Cluster == state.Existing { // It runs elsewhere; the doctor says what could run here.
+	if options.Cluster == component.Existing { // It runs elsewhere; the doctor says what could run here.
 		options.Cluster = "auto"
 	}
 	r, err := Open(options)
@@ -64,7 +65,7 @@ func (r *Run) registryHosts() ([]string, error) {
 // CheckMachine is the quick part of Doctor: it starts nothing and asks nobody. The error is a *doctor.RefusedError where up
 // would surely fail; what may make trouble is only said.
 func (r *Run) CheckMachine(ctx context.Context, report report) error {
-	if r.Cluster == state.Existing || r.Record.Cluster == state.Existing {
+	if r.Cluster == component.Existing || r.Record.Cluster == component.Existing {
 		report("the cluster is there already")
 		return nil
 	}
@@ -89,17 +90,17 @@ func (r *Run) subject() doctor.Subject {
 		Wanted: doctor.Wanted{Cluster: r.Cluster, Provider: r.Provider, Images: r.Images, Fresh: r.Record.Name == ""},
 		Ports:  r.Ports, Own: r.Record.Ports, StateDir: r.Dir.Path,
 	}
-	if r.Record.Cluster == state.Existing {
+	if r.Record.Cluster == component.Existing {
 		s.Wanted.Fresh = true // Nothing of it is here.
 	}
 	if !s.Wanted.Fresh { // What it was made of is what it goes on with.
 		s.Wanted.Cluster = r.Record.Cluster
-		if s.Wanted.Cluster == state.Kind && r.Images == "auto" && r.Record.Images != "" {
+		if s.Wanted.Cluster == component.Kind && r.Images == "auto" && r.Record.Images != "" {
 			s.Wanted.Images = r.Record.Images
 		}
 	}
 	if r.bundlePath != "" { // Nobody has to be asked, and nothing is left to build.
-		s.Wanted.Cluster, s.Wanted.Images = state.Kind, doctor.FromBundle
+		s.Wanted.Cluster, s.Wanted.Images = component.Kind, doctor.FromBundle
 		s.Cache, _ = state.CachePath() // Without it nobody looks at its disk.
 		return s
 	}

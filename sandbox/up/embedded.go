@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
@@ -61,7 +62,7 @@ func (r *Run) Embedded() bool { return r.processes != nil }
 
 // PrepareProcesses chooses ports and makes certificates.
 func (r *Run) PrepareProcesses(ctx context.Context, report report) error {
-	r.Record.Name, r.Record.Cluster, r.Record.Images = r.Name, state.Embedded, "source"
+	r.Record.Name, r.Record.Cluster, r.Record.Images = r.Name, component.Embedded, "source"
 	r.Record.OperatorEnv = r.OperatorEnv
 	r.programs = image.NewPrograms(r.builder)
 	return r.processes.Prepare(ctx, r.Ports, report)
@@ -140,34 +141,34 @@ func (r *Run) operatorComponent() (*install.Component, error) {
 
 // rendered is a component as it was rendered last, for one address of its webhook.
 type rendered struct {
-	address   string
-	component *install.Component
+	address  string
+	rendered *install.Component
 }
 
 func (c *rendered) get(address string, render func(address string) (*install.Component, error)) (*install.Component, error) {
-	if c.component != nil && c.address == address {
-		return c.component, nil
+	if c.rendered != nil && c.address == address {
+		return c.rendered, nil
 	}
-	component, err := render(address)
+	rendered, err := render(address)
 	if err == nil {
-		c.address, c.component = address, component
+		c.address, c.rendered = address, rendered
 	}
-	return component, err
+	return rendered, err
 }
 
 // StartNode makes the node, and waits until it takes Pods.
 func (r *Run) StartNode(ctx context.Context, report report) error {
-	component, err := install.Node()
+	rendered, err := install.Node()
 	if err != nil {
 		return err
 	}
-	if err := component.Apply(ctx, r.target); err != nil {
+	if err := rendered.Apply(ctx, r.target); err != nil {
 		return err
 	}
 	if err := r.processes.Node(ctx, r.kwok, report); err != nil {
 		return err
 	}
-	return component.Wait(ctx, r.target)
+	return rendered.Wait(ctx, r.target)
 }
 
 // StartJaeger starts Jaeger.
@@ -187,11 +188,11 @@ func (r *Run) StartJaeger(ctx context.Context, report report) error {
 func (r *Run) StartCertManager(ctx context.Context, report report) error {
 	for {
 		address := r.processes.CertManagerWebhookAddress()
-		component, err := r.certManagerComponent()
+		rendered, err := r.certManagerComponent()
 		if err != nil {
 			return err
 		}
-		if err := component.ApplyWithoutDefinitions(ctx, r.target); err != nil {
+		if err := rendered.ApplyWithoutDefinitions(ctx, r.target); err != nil {
 			return err
 		}
 		if err := r.processes.CertManager(ctx, r.certManagerPrograms, report); err != nil {
@@ -200,10 +201,10 @@ func (r *Run) StartCertManager(ctx context.Context, report report) error {
 		if address != r.processes.CertManagerWebhookAddress() {
 			continue // Its port was taken: the API server has to learn the new one.
 		}
-		if err := component.Wait(ctx, r.target); err != nil {
+		if err := rendered.Wait(ctx, r.target); err != nil {
 			return err
 		}
-		report("%s", component.Version)
+		report("%s", rendered.Version)
 		return nil
 	}
 }
@@ -212,11 +213,11 @@ func (r *Run) StartCertManager(ctx context.Context, report report) error {
 func (r *Run) StartOperator(ctx context.Context, report report) error {
 	for {
 		address := r.processes.OperatorWebhookAddress()
-		component, err := r.operatorComponent()
+		rendered, err := r.operatorComponent()
 		if err != nil {
 			return err
 		}
-		if err := component.ApplyWithoutDefinitions(ctx, r.target); err != nil {
+		if err := rendered.ApplyWithoutDefinitions(ctx, r.target); err != nil {
 			return err
 		}
 		err = r.processes.Operator(ctx, cluster.OperatorOptions{
@@ -228,10 +229,10 @@ func (r *Run) StartOperator(ctx context.Context, report report) error {
 		if address != r.processes.OperatorWebhookAddress() {
 			continue
 		}
-		if err := component.Wait(ctx, r.target); err != nil {
+		if err := rendered.Wait(ctx, r.target); err != nil {
 			return err
 		}
-		report("%s", component.Version)
+		report("%s", rendered.Version)
 		return nil
 	}
 }

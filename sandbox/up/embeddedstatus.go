@@ -6,32 +6,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
-
-// parts are the components of an embedded cluster, as status lists them, with their processes.
-var parts = []struct {
-	name      string
-	processes []string
-}{
-	{install.ControlPlaneName, []string{cluster.Etcd, cluster.APIServer, cluster.ControllerManager, cluster.Scheduler}},
-	{install.NodeName, []string{cluster.Kwok}},
-	{install.CertManagerName, []string{cluster.CertManagerController, cluster.CertManagerCAInjector, cluster.CertManagerWebhook}},
-	{install.JaegerName, []string{cluster.Jaeger}},
-	{install.OperatorName, []string{cluster.Operator}},
-	{install.SampleName, nil},
-}
 
 // askLimit bounds all that status asks of a cluster: one that hangs must not keep it from saying so.
 const askLimit = 5 * time.Second
 
 // embeddedStatus looks at processes first: what they serve can only be asked where the API server answers.
 func (r *Run) embeddedStatus(ctx context.Context, s Status) (Status, error) {
-	addresses := r.Addresses()
-	s.Cluster, s.Images, s.Kubeconfig, s.Jaeger = state.Embedded, r.Record.Images, r.Dir.Kubeconfig(), &addresses
+	s.Cluster, s.Images, s.Kubeconfig, s.Jaeger = component.Embedded, r.Record.Images, r.Dir.Kubeconfig(), r.Addresses()
 	running, err := r.processes.Status()
 	if err != nil {
 		return s, err
@@ -40,16 +26,16 @@ func (r *Run) embeddedStatus(ctx context.Context, s Status) (Status, error) {
 	defer cancel()
 	alive := r.processes.Alive(ctx)
 	var missing []string
-	for _, part := range parts {
-		c := processesOf(part.name, part.processes, running)
+	for _, part := range component.On(component.Embedded) {
+		c := processesOf(part, running)
 		if alive == nil {
 			r.askService(ctx, &c)
 		} else if c.Message == "" {
 			c.Message = "the API server does not answer: " + alive.Error()
 		}
 		c.Ready = c.Message == ""
-		if !c.Ready && part.name != install.SampleName {
-			missing = append(missing, part.name)
+		if !c.Ready && !part.Optional {
+			missing = append(missing, part.Name)
 		}
 		s.Components = append(s.Components, c)
 	}
@@ -65,8 +51,9 @@ func (r *Run) embeddedStatus(ctx context.Context, s Status) (Status, error) {
 }
 
 // processesOf is a component with its processes, and why one of them does not run.
-func processesOf(name string, wanted []string, running []cluster.Status) Component {
-	c := Component{Name: name}
+func processesOf(part component.Component, running []cluster.Status) Component {
+	c := Component{Name: part.Name}
+	wanted := component.NamesOf(part.Main())
 	var dead, digests []string
 	for _, p := range running {
 		if !slices.Contains(wanted, p.Name) {
@@ -98,7 +85,7 @@ func (r *Run) askService(ctx context.Context, c *Component) {
 	if err == nil {
 		c.Version, err = r.versionOf(ctx, target, c.Name)
 	}
-	if err == nil && (c.Name == install.SampleName || c.Name == install.NodeName) {
+	if err == nil && (c.Name == component.Sample || c.Name == component.Node) {
 		var found install.Status
 		if found, err = install.StatusOf(ctx, target, c.Name); err == nil && found.Installed && c.Since == nil {
 			c.Since = &found.Since
@@ -107,7 +94,7 @@ func (r *Run) askService(ctx context.Context, c *Component) {
 	if err == nil && c.Message == "" {
 		err = install.Serves(ctx, target, c.Name)
 	}
-	if err == nil && c.Name == install.JaegerName {
+	if err == nil && c.Name == component.Jaeger {
 		err = r.processes.JaegerAnswers(ctx) // The API server knows nothing of it.
 	}
 	if err != nil && c.Message == "" {
@@ -117,9 +104,9 @@ func (r *Run) askService(ctx context.Context, c *Component) {
 
 func (r *Run) versionOf(ctx context.Context, target *install.Cluster, name string) (string, error) {
 	switch name {
-	case install.JaegerName:
+	case component.Jaeger:
 		return "v" + image.JaegerVersion, nil
-	case install.ControlPlaneName:
+	case component.ControlPlane:
 		return r.processes.Version(ctx)
 	default:
 		return install.VersionOf(ctx, target, name)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/existing"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
@@ -191,7 +192,7 @@ func (r *Run) describeDelivery() string {
 
 // TakeCluster writes down what is about to be done, so that down finds it whatever happens.
 func (r *Run) TakeCluster(_ context.Context, report report) error {
-	r.Record.Name, r.Record.Cluster, r.Record.Target = r.Name, state.Existing, r.wanted
+	r.Record.Name, r.Record.Cluster, r.Record.Target = r.Name, component.Existing, r.wanted
 	if err := r.keepJaegerConfig(); err != nil {
 		return err
 	}

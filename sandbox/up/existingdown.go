@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/install"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // Losses lists objects of others that down would take with it from an existing cluster: those of kinds that the sandbox defined.
 // There are none on clusters of the sandbox's own, which go whole.
 func (r *Run) Losses(ctx context.Context) ([]string, error) {
-	if r.Record.Cluster != state.Existing {
+	if r.Record.Cluster != component.Existing {
 		return nil, nil
 	}
 	if err := r.Attach(); err != nil {

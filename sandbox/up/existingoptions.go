@@ -8,10 +8,10 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/project"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // NoJaegerConfig is the value of Options.JaegerConfig that brings the sandbox's own configuration back.
@@ -23,11 +23,11 @@ func (o Options) checkExisting() error {
 		{"--context", o.Context}, {"--kubeconfig", o.Kubeconfig}, {"--registry", o.Registry},
 		{"--jaeger-endpoint", o.JaegerEndpoint}, {"--jaeger-query", o.JaegerQuery},
 	} {
-		if only.value != "" && (o.Cluster == state.Kind || o.Cluster == state.Embedded) {
+		if only.value != "" && (o.Cluster == component.Kind || o.Cluster == component.Embedded) {
 			return fmt.Errorf("--cluster=%s %s=%s: it is about an existing cluster: use --cluster=existing with it", o.Cluster, only.flag, only.value)
 		}
 	}
-	if o.Cluster == state.Existing {
+	if o.Cluster == component.Existing {
 		if err := o.checkExistingOnly(); err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (o Options) checkExisting() error {
 	if o.OperatorReplicas < 0 {
 		return fmt.Errorf("--operator-replicas=%d: use 1 or more", o.OperatorReplicas)
 	}
-	if o.Cluster == state.Embedded && o.OperatorReplicas > 1 {
+	if o.Cluster == component.Embedded && o.OperatorReplicas > 1 {
 		return fmt.Errorf("--cluster=embedded --operator-replicas=%d: an embedded cluster runs one process of it", o.OperatorReplicas)
 	}
 	if err := o.checkJaeger(); err != nil {
@@ -58,7 +58,7 @@ func (o Options) checkExistingOnly() error {
 		return errors.New("--cluster=existing --control-plane-tracing: how its control plane runs is not the sandbox's to change; kind and embedded clusters have it")
 	case o.Provider != "auto":
 		return fmt.Errorf("--cluster=existing --provider=%s: the cluster is there, and no engine is asked for one", o.Provider)
-	case o.Ports != (state.Ports{}):
+	case o.Ports.Chosen():
 		return errors.New("--cluster=existing: Jaeger has no ports on this machine: leave their options out; `sandbox trace` finds its own way")
 	}
 	return nil
@@ -93,14 +93,14 @@ func telemetryAt(endpoint string) (project.Telemetry, error) {
 	if net.ParseIP(host) != nil && net.ParseIP(host).To4() == nil {
 		host = "[" + host + "]" // It becomes a part of URLs.
 	}
-	return project.Telemetry{Host: host, OTLPGRPC: port}, nil
+	return project.Telemetry{Host: host, Ports: component.Ports{component.OTLPGRPC: port}}, nil
 }
 
 func (o Options) checkJaegerConfig() error {
 	if o.JaegerConfig == "" || o.JaegerConfig == NoJaegerConfig {
 		return nil
 	}
-	if o.Cluster == state.Embedded {
+	if o.Cluster == component.Embedded {
 		return fmt.Errorf("--cluster=embedded --jaeger-config=%s: an embedded cluster's Jaeger is told by the sandbox where to listen", o.JaegerConfig)
 	}
 	_, err := readJaegerConfig(o.JaegerConfig)

@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/install"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // existingStatus looks at what the sandbox has on an existing cluster. What does not answer becomes part of the answer.
 func (r *Run) existingStatus(ctx context.Context, s Status) Status {
 	t := r.Record.Target
-	s.Cluster, s.Images, s.Kubeconfig, s.Context, s.Server = state.Existing, r.Record.Images, r.Dir.Kubeconfig(), t.Context, t.Server
+	s.Cluster, s.Images, s.Kubeconfig, s.Context, s.Server = component.Existing, r.Record.Images, r.Dir.Kubeconfig(), t.Context, t.Server
 	s.JaegerEndpoint, s.JaegerQuery = t.JaegerEndpoint, t.JaegerQuery
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
@@ -21,10 +21,10 @@ func (r *Run) existingStatus(ctx context.Context, s Status) Status {
 		return s
 	}
 	var missing []string
-	for _, name := range []string{install.CertManagerName, install.JaegerName, install.OperatorName, install.SampleName} {
-		c := r.existingComponent(ctx, target, name)
-		if !c.Ready && name != install.SampleName { // A user may delete the sample; the sandbox is whole without it.
-			missing = append(missing, name)
+	for _, part := range component.On(component.Existing) {
+		c := r.existingComponent(ctx, target, part.Name)
+		if !c.Ready && !part.Optional {
+			missing = append(missing, part.Name)
 		}
 		s.Components = append(s.Components, c)
 	}
@@ -53,14 +53,14 @@ func (r *Run) askExisting(ctx context.Context) (*install.Cluster, error) {
 func (r *Run) existingComponent(ctx context.Context, target *install.Cluster, name string) Component {
 	t := r.Record.Target
 	switch {
-	case name == install.CertManagerName && t.CertManager != "":
+	case name == component.CertManager && t.CertManager != "":
 		c := Component{Name: name, Version: t.CertManager + ", yours"}
 		if err := install.Serves(ctx, target, name); err != nil {
 			c.Message = err.Error()
 		}
 		c.Ready = c.Message == ""
 		return c
-	case name == install.JaegerName && t.JaegerEndpoint != "":
+	case name == component.Jaeger && t.JaegerEndpoint != "":
 		// Only the cluster sees its endpoint; what this machine sees is asked.
 		c := Component{Name: name, Version: "yours at " + t.JaegerEndpoint, Ready: true}
 		if t.JaegerQuery != "" {

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -89,7 +90,7 @@ func TestDiagnoseWithoutAFolder(t *testing.T) {
 
 func TestDiagnoseWhatCantBeReached(t *testing.T) {
 	run := never(t)
-	run.Record = state.Record{Name: "gone", Cluster: state.Embedded, OperatorEnv: []string{"API_TOKEN=squeamish-ossifrage"}}
+	run.Record = state.Record{Name: "gone", Cluster: component.Embedded, OperatorEnv: []string{"API_TOKEN=squeamish-ossifrage"}}
 	exported, err := run.Diagnose(t.Context())
 	if err != nil || len(exported.Missing) != 1 || !strings.HasPrefix(exported.Missing[0].Error(), "objects: ") {
 		t.Fatalf("%v, %v", exported.Missing, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
@@ -13,8 +14,7 @@ const repairs = "; `make sandbox-up` repairs it"
 // kindStatus looks at a kind cluster. What does not answer, or hangs, becomes part of the answer.
 func (r *Run) kindStatus(ctx context.Context, s Status) Status {
 	s.Cluster, s.Provider, s.Images, s.Kubeconfig = "kind", r.Record.Provider, r.Record.Images, r.Dir.Kubeconfig()
-	addresses := r.Addresses()
-	s.Jaeger = &addresses
+	s.Jaeger = r.Addresses()
 	if r.Record.Creating {
 		s.Message = "an up that made the cluster did not come to its end" + repairs
 		return s
@@ -37,13 +37,13 @@ func (r *Run) kindStatus(ctx context.Context, s Status) Status {
 		s.Node.Digest, s.Node.Since = container.Image, &container.Started
 	}
 	var missing []string
-	for _, name := range []string{install.ControlPlaneName, install.CertManagerName, install.JaegerName, install.OperatorName, install.SampleName} {
-		c := kindComponent(ctx, target, name)
-		if name == install.ControlPlaneName {
+	for _, part := range component.On(component.Kind) {
+		c := kindComponent(ctx, target, part.Name)
+		if part.Name == component.ControlPlane {
 			c.Version = s.Node.Kubernetes
 		}
-		if !c.Ready && name != install.SampleName { // A user may delete the sample; the sandbox is whole without it.
-			missing = append(missing, name)
+		if !c.Ready && !part.Optional {
+			missing = append(missing, part.Name)
 		}
 		s.Components = append(s.Components, c)
 	}
@@ -54,7 +54,7 @@ func (r *Run) kindStatus(ctx context.Context, s Status) Status {
 // kindComponent asks the API server for one component.
 func kindComponent(ctx context.Context, target *install.Cluster, name string) Component {
 	c := Component{Name: name}
-	if name != install.ControlPlaneName {
+	if name != component.ControlPlane {
 		found, err := install.StatusOf(ctx, target, name)
 		c.Version, c.Image, c.Message = found.Version, strings.Join(found.Images, " "), found.Message
 		if !found.Since.IsZero() {
@@ -65,7 +65,7 @@ func kindComponent(ctx context.Context, target *install.Cluster, name string) Co
 			return c
 		}
 	}
-	if name != install.SampleName {
+	if name != component.Sample {
 		pods, err := install.Pods(ctx, target, name)
 		running := install.RunningOf(pods)
 		c.Digest, c.Restarts = strings.Join(running.Digests, " "), running.Restarts
@@ -75,7 +75,7 @@ func kindComponent(ctx context.Context, target *install.Cluster, name string) Co
 		switch {
 		case err != nil && c.Message == "":
 			c.Message = err.Error()
-		case name == install.ControlPlaneName:
+		case name == component.ControlPlane:
 			c.Image, c.Message = strings.Join(running.Images, " "), strings.Join(running.Unready, "\n")
 			if len(pods) == 0 {
 				c.Message = "none of its Pods is there"

@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
-	embed "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/near"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // ErrNoComponent says that there is no component of that name.
@@ -40,31 +39,20 @@ func (r *Run) StopProcess(ctx context.Context, name string) error {
 }
 
 // ProcessNames lists the processes of an embedded cluster.
-func ProcessNames() []string { return embed.Names() }
+func ProcessNames() []string { return component.NamesOf(component.ProgramsOn(component.Embedded)) }
 
-// LogNames lists what has a log in a cluster of one kind: state.Kind, state.Embedded or state.Existing, of which only what the sandbox
-// installed has.
+// LogNames lists the logs of a sandbox on a kind of cluster: component.Kind, component.Embedded or
+// component.Existing.
 func LogNames(kind string) []string {
-	switch kind {
-	case state.Embedded:
-		return ProcessNames()
-	case state.Existing:
-		return install.ComponentPodNames()
+	names := component.NamesOf(component.ProgramsOn(kind))
+	if kind == component.Kind {
+		return slices.Concat(cluster.NodeLogs(), names)
 	}
-	return slices.Concat(cluster.NodeLogs(), install.PodNames())
+	return names
 }
 
-// logGroups are names under which status knows several programs.
-var logGroups = []struct {
-	name  string
-	parts []string
-}{
-	{"control-plane", []string{embed.Etcd, embed.APIServer, embed.ControllerManager, embed.Scheduler}},
-	{install.CertManagerName, []string{embed.CertManagerController, embed.CertManagerCAInjector, embed.CertManagerWebhook}},
-}
-
-// LogParts are the logs that a name of a command line means: one of [LogNames], several for a component of several programs,
-// all for "". The error is an ErrNoComponent.
+// LogParts returns the logs that a name of a command line means: one of [LogNames], those of all
+// programs of a component, or all logs for "". The error is an ErrNoComponent.
 func (r *Run) LogParts(name string) ([]string, error) {
 	names := LogNames(r.Record.Cluster)
 	switch {
@@ -73,14 +61,13 @@ func (r *Run) LogParts(name string) ([]string, error) {
 	case slices.Contains(names, name):
 		return []string{name}, nil
 	}
-	for _, group := range logGroups {
-		if group.name == "control-plane" && r.existing {
-			continue // It is the cluster's, not the sandbox's.
+	for _, c := range component.On(r.Record.Cluster) {
+		if programs := component.NamesOf(c.Main()); len(programs) > 1 {
+			if c.LogGroup() == name {
+				return programs, nil
+			}
+			names = append(names, c.LogGroup())
 		}
-		if group.name == name {
-			return group.parts, nil
-		}
-		names = append(names, group.name)
 	}
 	return nil, unknown(name, names)
 }

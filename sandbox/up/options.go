@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
@@ -44,7 +45,7 @@ type Options struct {
 	// RegistryPins is a file with the digests of a mirror's own images; empty for those that the sandbox was compiled with.
 	RegistryPins string
 	// Ports are Jaeger's on 127.0.0.1; a zero takes the usual one, or any other if that is taken.
-	Ports state.Ports
+	Ports component.Ports
 	// Context is that of an existing cluster in the user's kubeconfig; empty for the one that the sandbox is on.
 	Context string
 	// Kubeconfig is the file that has Context; default what kubectl reads.
@@ -77,7 +78,7 @@ const (
 
 // The values of Options.Cluster, Options.Images and Options.Provider.
 var (
-	clusters     = []string{"auto", state.Kind, state.Embedded, state.Existing}
+	clusters     = []string{"auto", component.Kind, component.Embedded, component.Existing}
 	imageOrigins = []string{"auto", "registry", "source"}
 	providers    = []string{"auto", "docker", "podman", "nerdctl"}
 )
@@ -136,10 +137,10 @@ func (o Options) check() error {
 	if !slices.Contains(providers, o.Provider) {
 		return notAmong("--provider", o.Provider, providers)
 	}
-	if o.Cluster == state.Embedded && o.Images == "registry" {
+	if o.Cluster == component.Embedded && o.Images == "registry" {
 		return errors.New("--cluster=embedded --images=registry: an embedded cluster runs programs, which are built from source")
 	}
-	if o.Cluster == state.Embedded && o.Provider != "auto" {
+	if o.Cluster == component.Embedded && o.Provider != "auto" {
 		return fmt.Errorf("--cluster=embedded --provider=%s: an embedded cluster needs no container engine", o.Provider)
 	}
 	if err := o.checkExisting(); err != nil {
@@ -160,20 +161,15 @@ func (o Options) check() error {
 		return fmt.Errorf("--timeout=%s: use a time above 0, 40m say", o.Timeout)
 	}
 	seen := map[int]string{}
-	for _, p := range []struct {
-		flag string
-		port int
-	}{
-		{"--jaeger-ui-port", o.Ports.UI}, {"--jaeger-query-port", o.Ports.Query}, {"--otlp-grpc-port", o.Ports.OTLPGRPC},
-		{"--otlp-http-port", o.Ports.OTLPHTTP}, {"--thrift-port", o.Ports.Thrift},
-	} {
-		if p.port < 0 || p.port > 65535 {
-			return fmt.Errorf("%s=%d: use a port from 1 to 65535", p.flag, p.port)
+	for _, p := range component.AllPorts() {
+		number := o.Ports[p.Name]
+		if number < 0 || number > 65535 {
+			return fmt.Errorf("--%s=%d: use a port from 1 to 65535", p.Flag, number)
 		}
-		if other := seen[p.port]; other != "" && p.port != 0 {
-			return fmt.Errorf("%s=%d: %s is the same", p.flag, p.port, other)
+		if other := seen[number]; other != "" && number != 0 {
+			return fmt.Errorf("--%s=%d: --%s is the same", p.Flag, number, other)
 		}
-		seen[p.port] = p.flag
+		seen[number] = p.Flag
 	}
 	return nil
 }
@@ -187,7 +183,7 @@ func (o Options) checkMirror() error {
 		return fmt.Errorf("--registry-pins=%s: it is about a mirror: name that by --registry-mirror", o.RegistryPins)
 	case o.Images == "source":
 		return fmt.Errorf("--images=source --registry-mirror=%s: what is built from source is not pulled", o.RegistryMirror)
-	case o.Cluster == state.Embedded:
+	case o.Cluster == component.Embedded:
 		return fmt.Errorf("--cluster=embedded --registry-mirror=%s: an embedded cluster runs programs, which are built from source", o.RegistryMirror)
 	}
 	_, err := image.NewMirror(o.RegistryMirror, o.RegistryPins)
@@ -199,7 +195,7 @@ func (o Options) checkBundle() error {
 	switch {
 	case o.Bundle == "":
 		return nil
-	case o.Cluster == state.Embedded:
+	case o.Cluster == component.Embedded:
 		return fmt.Errorf("--cluster=embedded --bundle=%s: an embedded cluster runs programs, and bundles hold images for kind", o.Bundle)
 	case o.Images != "auto":
 		return fmt.Errorf("--images=%s --bundle=%s: images come from the one or the other", o.Images, o.Bundle)

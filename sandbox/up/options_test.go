@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -26,7 +27,7 @@ func TestOptionsDefaults(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	set := Options{
-		Name: "a", StateDir: "/b", Source: "/c", Cluster: "kind", Provider: "podman", Images: "source", Ports: state.Ports{UI: 1},
+		Name: "a", StateDir: "/b", Source: "/c", Cluster: "kind", Provider: "podman", Images: "source", Ports: component.Ports{component.UI: 1},
 		OperatorEnv: []string{"A=", "B=c=d"}, Timeout: time.Second,
 	}
 	if got, err := set.complete(); err != nil || !cmp.Equal(got, set) {
@@ -56,9 +57,9 @@ func TestOptionsThatCanNotBe(t *testing.T) {
 		{Options{OperatorEnv: []string{"A"}}, "--operator-env=A: use NAME=VALUE"},
 		{Options{OperatorEnv: []string{"=A"}}, "--operator-env==A: use NAME=VALUE"},
 		{Options{Timeout: -time.Second}, "--timeout=-1s"},
-		{Options{Ports: state.Ports{UI: -1}}, "--jaeger-ui-port=-1: use a port from 1 to 65535"},
-		{Options{Ports: state.Ports{Thrift: 65536}}, "--thrift-port=65536"},
-		{Options{Ports: state.Ports{Query: 5000, OTLPHTTP: 5000}}, "--otlp-http-port=5000: --jaeger-query-port is the same"},
+		{Options{Ports: component.Ports{component.UI: -1}}, "--jaeger-ui-port=-1: use a port from 1 to 65535"},
+		{Options{Ports: component.Ports{component.Thrift: 65536}}, "--thrift-port=65536"},
+		{Options{Ports: component.Ports{component.Query: 5000, component.OTLPHTTP: 5000}}, "--otlp-http-port=5000: --jaeger-query-port is the same"},
 	} {
 		_, err := Open(test.options)
 		if !errors.Is(err, ErrOption) || !strings.HasPrefix(err.Error(), "reading options: "+test.want) {
@@ -124,7 +125,7 @@ func TestASandboxKeepsItsName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dir.Save(state.Record{Name: "first", Cluster: state.Kind, Provider: "podman"}); err != nil {
+	if err := dir.Save(state.Record{Name: "first", Cluster: component.Kind, Provider: "podman"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", "first"} {
@@ -153,10 +154,10 @@ func TestDownOfASandboxThatIsDownRemovesItsFolder(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	run := &Run{Record: state.Record{Ports: state.Ports{UI: 1, Query: 2, OTLPGRPC: 3, OTLPHTTP: 4, Thrift: 5}}}
+	run := &Run{Record: state.Record{Ports: component.Ports{component.UI: 1, component.Query: 2, component.OTLPGRPC: 3, component.OTLPHTTP: 4, component.Thrift: 5}}}
 	want := Addresses{
-		UI: "http://127.0.0.1:1", Query: "127.0.0.1:2", OTLPGRPC: "127.0.0.1:3", OTLPHTTP: "127.0.0.1:4",
-		Thrift: "http://127.0.0.1:5/api/traces",
+		component.UI: "http://127.0.0.1:1", component.Query: "127.0.0.1:2", component.OTLPGRPC: "127.0.0.1:3", component.OTLPHTTP: "127.0.0.1:4",
+		component.Thrift: "http://127.0.0.1:5/api/traces",
 	}
 	if diff := cmp.Diff(want, run.Addresses()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

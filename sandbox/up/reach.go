@@ -8,20 +8,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/existing"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/project"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // jaegerService is the sandbox's Jaeger on a shared cluster, as Pods see it.
 const jaegerService = "jaeger.jaeger.svc"
-
-// The ports of Jaeger's Pod.
-const (
-	uiPort, queryPort, otlpGRPCPort, otlpHTTPPort, thriftPort = 16686, 16685, 4317, 4318, 14268
-)
 
 // ErrNoQuery says that spans go to a Jaeger of the user's which this machine can't ask.
 var ErrNoQuery = errors.New("traces go to a Jaeger of yours that the sandbox was not told how to ask: run `sandbox up --jaeger-query=URL`, with the URL of its web page")
@@ -40,7 +35,7 @@ func (r *Run) telemetry() (project.Telemetry, error) {
 // forward is the way to Jaeger's ports in a cluster that existed before, which maps none of them to this machine.
 type forward struct {
 	mu    sync.Mutex
-	ports *state.Ports // nil where there is none
+	ports component.Ports // nil if there is none
 	open  *existing.Forward
 }
 
@@ -65,14 +60,17 @@ func (r *Run) Reach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	open, err := existing.NewForward(ctx, config, r.jaegerPod, uiPort, queryPort, otlpGRPCPort, otlpHTTPPort, thriftPort)
+	var inPod []int
+	for _, p := range component.AllPorts() {
+		inPod = append(inPod, p.Number)
+	}
+	open, err := existing.NewForward(ctx, config, r.jaegerPod, inPod...)
 	if err != nil {
 		return fmt.Errorf("reaching Jaeger: %w", err)
 	}
-	r.forward.open = open
-	r.forward.ports = &state.Ports{
-		UI: open.Local(uiPort), Query: open.Local(queryPort), OTLPGRPC: open.Local(otlpGRPCPort),
-		OTLPHTTP: open.Local(otlpHTTPPort), Thrift: open.Local(thriftPort),
+	r.forward.open, r.forward.ports = open, component.Ports{}
+	for _, p := range component.AllPorts() {
+		r.forward.ports[p.Name] = open.Local(p.Number)
 	}
 	return nil
 }
@@ -91,7 +89,7 @@ func (r *Run) jaegerPod(ctx context.Context) (types.NamespacedName, error) {
 	if err != nil {
 		return types.NamespacedName{}, err
 	}
-	pods, err := install.Pods(ctx, target, install.JaegerName)
+	pods, err := install.Pods(ctx, target, component.Jaeger)
 	if err != nil {
 		return types.NamespacedName{}, err
 	}
@@ -103,27 +101,24 @@ func (r *Run) jaegerPod(ctx context.Context) (types.NamespacedName, error) {
 	return types.NamespacedName{}, fmt.Errorf("%w: no Pod of Jaeger's is ready", jaeger.ErrUnreachable)
 }
 
-// ports are Jaeger's on this machine; zeros where it has none.
-func (r *Run) ports() state.Ports {
+// ports are Jaeger's on this machine; nil if it has none.
+func (r *Run) ports() component.Ports {
 	if !r.existing {
 		return r.Record.Ports
 	}
 	r.forward.mu.Lock()
 	defer r.forward.mu.Unlock()
-	if r.forward.ports == nil {
-		return state.Ports{}
-	}
-	return *r.forward.ports
+	return r.forward.ports
 }
 
 // reader asks Jaeger over gRPC, wholeReader over HTTP: what it gives there is whole, so that it can be loaded again. A Jaeger of the
 // user's is asked over HTTP alone.
 func (r *Run) reader(ctx context.Context) (*jaeger.Client, error) {
-	return r.dial(ctx, func(a Addresses) string { return a.Query })
+	return r.dial(ctx, func(a Addresses) string { return a[component.Query] })
 }
 
 func (r *Run) wholeReader(ctx context.Context) (*jaeger.Client, error) {
-	return r.dial(ctx, func(a Addresses) string { return a.UI })
+	return r.dial(ctx, func(a Addresses) string { return a[component.UI] })
 }
 
 // searcher searches over gRPC, as Jaeger up to v2.13 ignores tags over HTTP, and reads over HTTP.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/project"
@@ -146,9 +147,9 @@ func (r *Run) Attach() (err error) {
 	switch {
 	case r.Record.Name == "":
 		return ErrDown
-	case r.Record.Cluster == state.Embedded:
+	case r.Record.Cluster == component.Embedded:
 		return r.useProcesses()
-	case r.Record.Cluster == state.Existing:
+	case r.Record.Cluster == component.Existing:
 		r.existing, r.wanted = true, r.Record.Target
 		return nil
 	}

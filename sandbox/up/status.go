@@ -8,8 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/install"
-	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // States of a sandbox.
@@ -41,7 +41,7 @@ type Status struct {
 	// ControlPlaneTracing tells whether kube-apiserver and etcd take part in the traces.
 	ControlPlaneTracing bool        `json:"controlPlaneTracing,omitempty"`
 	Node                *NodeStatus `json:"node,omitempty"`
-	Jaeger              *Addresses  `json:"jaeger,omitempty"`
+	Jaeger              Addresses   `json:"jaeger,omitempty"`
 	Components          []Component `json:"components,omitempty"`
 }
 
@@ -56,14 +56,8 @@ type NodeStatus struct {
 	Since      *time.Time `json:"since,omitempty"` // when it was started
 }
 
-// Addresses are Jaeger's on this machine.
-type Addresses struct {
-	UI       string `json:"ui"`    // URL
-	Query    string `json:"query"` // host:port
-	OTLPGRPC string `json:"otlpGRPC"`
-	OTLPHTTP string `json:"otlpHTTP"`
-	Thrift   string `json:"thrift"` // URL
-}
+// Addresses are how this machine reaches ports, by their names in the table: URLs, or host:port.
+type Addresses map[string]string
 
 // Component is one thing that the sandbox installed.
 type Component struct {
@@ -93,15 +87,17 @@ type Process struct {
 
 // Addresses are Jaeger's. On an existing cluster they are only known between [Run.Reach] and [Run.Close], and empty otherwise.
 func (r *Run) Addresses() Addresses {
-	p := r.ports()
-	if r.existing && p == (state.Ports{}) {
-		return Addresses{UI: r.wanted.JaegerQuery}
+	ports := r.ports()
+	if r.existing && ports == nil && r.wanted.JaegerQuery != "" {
+		return Addresses{component.UI: r.wanted.JaegerQuery}
 	}
-	return Addresses{
-		UI: "http://" + loopback(p.UI), Query: loopback(p.Query),
-		OTLPGRPC: loopback(p.OTLPGRPC), OTLPHTTP: loopback(p.OTLPHTTP),
-		Thrift: "http://" + loopback(p.Thrift) + "/api/traces",
+	addresses := Addresses{}
+	for _, p := range component.AllPorts() {
+		if address := p.Address(ports[p.Name]); address != "" {
+			addresses[p.Name] = address
+		}
 	}
+	return addresses
 }
 
 // Status looks at the sandbox. What can't be reached becomes part of the answer; an error means that looking itself failed.

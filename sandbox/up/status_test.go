@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	embed "github.com/operator-tracing/sandbox/sandbox/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -43,7 +44,7 @@ func TestDocsNameEveryField(t *testing.T) {
 
 func TestProcessesOfAComponent(t *testing.T) {
 	older, younger := time.Unix(1, 0), time.Unix(2, 0)
-	got := processesOf("c", []string{"a", "b", "d"}, []embed.Status{
+	got := processesOf(component.Component{Name: "c", Programs: []component.Program{{Name: "a"}, {Name: "b"}, {Name: "d"}}}, []embed.Status{
 		{Name: "a", PID: 1, Since: younger, Program: "/cache/bin/x-0123456789abcdef/a", Log: "/a.log"},
 		{Name: "b", PID: 2, Since: older, Program: "/cache/bin/x-0123456789abcdef/b", Log: "/b.log"},
 		{Name: "other", PID: 3, Since: younger, Program: "/cache/bin/y-fedcba9876543210/b", Log: "/o.log"},
@@ -59,8 +60,8 @@ func TestProcessesOfAComponent(t *testing.T) {
 }
 
 func TestLogParts(t *testing.T) {
-	kind := &Run{Record: state.Record{Cluster: state.Kind}}
-	embeddedRun := &Run{Record: state.Record{Cluster: state.Embedded}}
+	kind := &Run{Record: state.Record{Cluster: component.Kind}}
+	embeddedRun := &Run{Record: state.Record{Cluster: component.Embedded}}
 	for _, test := range []struct {
 		run  *Run
 		name string
@@ -71,7 +72,7 @@ func TestLogParts(t *testing.T) {
 		{kind, "cert-manager", []string{"cert-manager-controller", "cert-manager-cainjector", "cert-manager-webhook"}},
 		{embeddedRun, "control-plane", []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}},
 		{embeddedRun, "", ProcessNames()},
-		{kind, "", LogNames(state.Kind)},
+		{kind, "", LogNames(component.Kind)},
 	} {
 		got, err := test.run.LogParts(test.name)
 		if diff := cmp.Diff(test.want, got); diff != "" || err != nil {
@@ -79,11 +80,17 @@ func TestLogParts(t *testing.T) {
 		}
 	}
 	for _, run := range []*Run{kind, embeddedRun} {
-		for _, part := range logGroups {
-			names, err := run.LogParts(part.name)
+		for _, part := range component.On(run.Record.Cluster) {
+			if len(part.Programs) == 0 {
+				continue
+			}
+			names, err := run.LogParts(part.Programs[0].Name)
+			if group := part.LogGroup(); err == nil && len(part.Main()) > 1 {
+				names, err = run.LogParts(group)
+			}
 			for _, name := range names {
 				if one, err := run.LogParts(name); err != nil || len(one) != 1 {
-					t.Errorf("%s of %s has no log: %v", name, part.name, err)
+					t.Errorf("%s of %s has no log: %v", name, part.Name, err)
 				}
 			}
 			if err != nil {
@@ -101,8 +108,8 @@ func TestLogParts(t *testing.T) {
 }
 
 func TestLogOptionsThatMakeNoSense(t *testing.T) {
-	kind := &Run{Record: state.Record{Cluster: state.Kind}}
-	embeddedRun := &Run{Record: state.Record{Name: "a", Cluster: state.Embedded}, Dir: state.Dir{Path: t.TempDir()}}
+	kind := &Run{Record: state.Record{Cluster: component.Kind}}
+	embeddedRun := &Run{Record: state.Record{Name: "a", Cluster: component.Embedded}, Dir: state.Dir{Path: t.TempDir()}}
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	if err := embeddedRun.Attach(); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 )
@@ -49,7 +50,7 @@ func (r *Run) surveyCertManager(ctx context.Context, target *install.Cluster, re
 	}
 	r.wanted.CertManager = version
 	if version != "" {
-		if err := install.Serves(ctx, target, install.CertManagerName); err != nil {
+		if err := install.Serves(ctx, target, component.CertManager); err != nil {
 			return fmt.Errorf("the cluster has a cert-manager, %s, that does not answer: mend or remove it: %w", version, err)
 		}
 		if r.Record.Name == "" {
@@ -61,11 +62,11 @@ func (r *Run) surveyCertManager(ctx context.Context, target *install.Cluster, re
 	if err != nil {
 		return err
 	}
-	component, err := install.CertManager(install.CertManagerOptions{ChartDir: chart, Shared: true})
+	rendered, err := install.CertManager(install.CertManagerOptions{ChartDir: chart, Shared: true})
 	if err != nil {
 		return err
 	}
-	return r.lookFor(ctx, target, component, "cert-manager", component.Version)
+	return r.lookFor(ctx, target, rendered, "cert-manager", rendered.Version)
 }
 
 func (r *Run) surveyJaeger(ctx context.Context, target *install.Cluster) error {
@@ -79,16 +80,16 @@ func (r *Run) surveyJaeger(ctx context.Context, target *install.Cluster) error {
 	if err != nil {
 		return err
 	}
-	component, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: "v" + image.JaegerVersion, Config: data, Shared: true})
+	rendered, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: "v" + image.JaegerVersion, Config: data, Shared: true})
 	if err != nil {
 		return err
 	}
-	return r.lookFor(ctx, target, component, "Jaeger", component.Version)
+	return r.lookFor(ctx, target, rendered, "Jaeger", rendered.Version)
 }
 
 // lookFor looks for a component's objects. One of which nothing is there is a change.
-func (r *Run) lookFor(ctx context.Context, target *install.Cluster, component *install.Component, name, about string) error {
-	found, err := component.Look(ctx, target)
+func (r *Run) lookFor(ctx context.Context, target *install.Cluster, rendered *install.Component, name, about string) error {
+	found, err := rendered.Look(ctx, target)
 	if err != nil {
 		return err
 	}

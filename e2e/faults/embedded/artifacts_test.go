@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
@@ -107,7 +108,7 @@ func (s *sandbox) wantLoaded(folder, id string) {
 // trace reads a trace's spans, by id.
 func (s *sandbox) trace(id string) map[string]spantree.Span {
 	s.T.Helper()
-	reader, err := jaeger.Dial(s.WantUp().Jaeger.UI)
+	reader, err := jaeger.Dial(s.WantUp().Jaeger[component.UI])
 	if err != nil {
 		s.T.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // TestCorruptedEtcd destroys etcd's data in ways that it can't read: up puts them aside, says so, and makes a new cluster.
@@ -25,7 +25,7 @@ func TestCorruptedEtcd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSandbox(t)
 			s.up()
-			s.kill(s.wantWhole()[cluster.Etcd])
+			s.kill(s.wantWhole()[component.Etcd])
 			c.corrupt(t, s.Dir+"/etcd")
 			if out := s.up(); !strings.Contains(out, "etcd can't read its data, which is in "+s.Dir+"/etcd.broken") {
 				t.Errorf("up does not say that it put the data aside:\n%s", out)
@@ -43,7 +43,7 @@ func TestKilledEtcdKeepsItsData(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
 	s.wantTrace("kept")
-	killed := s.wantWhole()[cluster.Etcd]
+	killed := s.wantWhole()[component.Etcd]
 	s.kill(killed)
 	command := s.Command(t.Context(), "up")
 	var out bytes.Buffer
@@ -69,7 +69,7 @@ func (s *sandbox) waitForEtcd(before int) int {
 	s.T.Helper()
 	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
 		for pid, command := range s.processes() {
-			if program, _, _ := strings.Cut(command, " "); pid != before && filepath.Base(program) == cluster.Etcd {
+			if program, _, _ := strings.Cut(command, " "); pid != before && filepath.Base(program) == component.Etcd {
 				return pid
 			}
 		}
@@ -94,7 +94,7 @@ func TestDamagedEtcd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSandbox(t)
 			s.up()
-			s.kill(s.wantWhole()[cluster.Etcd])
+			s.kill(s.wantWhole()[component.Etcd])
 			c.damage(t, s.Dir+"/etcd")
 			s.up()
 			s.wantTrace("after-damage")

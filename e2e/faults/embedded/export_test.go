@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
-	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
@@ -41,7 +41,7 @@ func TestExport(t *testing.T) {
 	}
 	s.WantRefusal(nil, []string{"export", dir}, dir, "not empty")
 
-	s.kill(s.wantWhole()[cluster.APIServer])
+	s.kill(s.wantWhole()[component.APIServer])
 	dead := with(always, map[string]string{"status.json": "API server", export.IncompleteFile: "objects: "})
 	s.WantExport(dead)
 	if status, code := s.Status(); code != 1 || status.State != up.StateDegraded || status.Components[0].Ready || !status.Components[3].Ready && status.Components[3].Message == "" {
@@ -104,7 +104,7 @@ func TestLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.kill(s.wantWhole()[cluster.Operator])
+	s.kill(s.wantWhole()[component.Operator])
 	s.up()
 	found := false
 	for lines := bufio.NewScanner(out); !found && lines.Scan(); {

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
-	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -51,7 +51,7 @@ func TestFoundSandboxIsLeftAsItWas(t *testing.T) {
 	s.Endings(faultLimit, []string{"CI=true", "SANDBOX_CLUSTER=auto"}, func(t *testing.T) {
 		s := s.unmended(t)
 		now := s.wantWhole()
-		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", now[cluster.Operator]))
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", now[component.Operator]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestFoundSandboxIsLeftAsItWas(t *testing.T) {
 			}
 		}
 		// Tests that change its variables have it started again.
-		now[cluster.Operator] = before[cluster.Operator]
+		now[component.Operator] = before[component.Operator]
 		if diff := cmp.Diff(before, now); diff != "" {
 			t.Errorf("processes (-before +now):\n%s", diff)
 		}

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // TestListensOnLoopback reads the sockets of all processes: only cert-manager's webhook listens on more than loopback, and it, the
@@ -23,11 +23,11 @@ func TestListensOnLoopback(t *testing.T) {
 	s.up()
 	own, jaeger := s.Record().ComponentPorts, s.Record().Ports
 	owners := map[int]string{
-		own.Etcd: cluster.Etcd, own.EtcdPeer: cluster.Etcd, own.APIServer: cluster.APIServer,
-		own.CertManager: cluster.CertManagerController, own.CertManagerHook: cluster.CertManagerWebhook,
-		own.OperatorHook: cluster.Operator, own.OperatorHealth: cluster.Operator, own.JaegerHealth: cluster.Jaeger,
-		jaeger.UI: cluster.Jaeger, jaeger.Query: cluster.Jaeger,
-		jaeger.OTLPGRPC: cluster.Jaeger, jaeger.OTLPHTTP: cluster.Jaeger, jaeger.Thrift: cluster.Jaeger,
+		own.Etcd: component.Etcd, own.EtcdPeer: component.Etcd, own.APIServer: component.APIServer,
+		own.CertManager: component.CertManagerController, own.CertManagerHook: component.CertManagerWebhook,
+		own.OperatorHook: component.Operator, own.OperatorHealth: component.Operator, own.JaegerHealth: component.Jaeger,
+		jaeger[component.UI]: component.Jaeger, jaeger[component.Query]: component.Jaeger,
+		jaeger[component.OTLPGRPC]: component.Jaeger, jaeger[component.OTLPHTTP]: component.Jaeger, jaeger[component.Thrift]: component.Jaeger,
 	}
 	open := 0
 	for name, pid := range s.wantWhole() {
@@ -37,7 +37,7 @@ func TestListensOnLoopback(t *testing.T) {
 			}
 			switch {
 			case socket.IP.Equal(net.IPv4(127, 0, 0, 1)):
-			case name == cluster.CertManagerWebhook && socket.Port == own.CertManagerHook:
+			case name == component.CertManagerWebhook && socket.Port == own.CertManagerHook:
 				open++
 			default:
 				t.Errorf("%s, process %d, listens on %s, want 127.0.0.1 alone", name, pid, socket)
@@ -49,11 +49,11 @@ func TestListensOnLoopback(t *testing.T) {
 		t.Errorf("%s does not listen on port %d, which the record says it has", name, port)
 	}
 	if open != 1 {
-		t.Errorf("%s listens on %d sockets beyond loopback, want 1: can it be told to stay on loopback now?", cluster.CertManagerWebhook, open)
+		t.Errorf("%s listens on %d sockets beyond loopback, want 1: can it be told to stay on loopback now?", component.CertManagerWebhook, open)
 	}
 	s.wantStrangerRefused()
-	s.wantCertificateDemanded(cluster.Etcd, own.Etcd)
-	s.wantCertificateDemanded(cluster.CertManagerWebhook, own.CertManagerHook)
+	s.wantCertificateDemanded(component.Etcd, own.Etcd)
+	s.wantCertificateDemanded(component.CertManagerWebhook, own.CertManagerHook)
 }
 
 // listening are the addresses on which a process accepts TCP connections.

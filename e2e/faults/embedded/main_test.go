@@ -16,7 +16,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
-	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -139,7 +139,7 @@ func (s *sandbox) up() string {
 func (s *sandbox) wantWhole() map[string]int {
 	s.T.Helper()
 	pids := pidsOf(s.WantUp())
-	for _, name := range cluster.Names() {
+	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
 		if pids[name] == 0 {
 			s.T.Fatalf("status names no process %s: %v", name, pids)
 		}

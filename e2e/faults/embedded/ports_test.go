@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -22,16 +22,16 @@ func TestPortTaken(t *testing.T) {
 		what    string
 		port    func(state.Record) int
 	}{
-		{cluster.Etcd, "clients", func(r state.Record) int { return r.ComponentPorts.Etcd }},
-		{cluster.Etcd, "peers", func(r state.Record) int { return r.ComponentPorts.EtcdPeer }},
-		{cluster.APIServer, "", func(r state.Record) int { return r.ComponentPorts.APIServer }},
-		{cluster.Jaeger, "health", func(r state.Record) int { return r.ComponentPorts.JaegerHealth }},
-		{cluster.Jaeger, "web interface", func(r state.Record) int { return r.Ports.UI }},
-		{cluster.Jaeger, "OTLP", func(r state.Record) int { return r.Ports.OTLPGRPC }},
-		{cluster.CertManagerController, "", func(r state.Record) int { return r.ComponentPorts.CertManager }},
-		{cluster.CertManagerWebhook, "", func(r state.Record) int { return r.ComponentPorts.CertManagerHook }},
-		{cluster.Operator, "webhook", func(r state.Record) int { return r.ComponentPorts.OperatorHook }},
-		{cluster.Operator, "health", func(r state.Record) int { return r.ComponentPorts.OperatorHealth }},
+		{component.Etcd, "clients", func(r state.Record) int { return r.ComponentPorts.Etcd }},
+		{component.Etcd, "peers", func(r state.Record) int { return r.ComponentPorts.EtcdPeer }},
+		{component.APIServer, "", func(r state.Record) int { return r.ComponentPorts.APIServer }},
+		{component.Jaeger, "health", func(r state.Record) int { return r.ComponentPorts.JaegerHealth }},
+		{component.Jaeger, "web interface", func(r state.Record) int { return r.Ports[component.UI] }},
+		{component.Jaeger, "OTLP", func(r state.Record) int { return r.Ports[component.OTLPGRPC] }},
+		{component.CertManagerController, "", func(r state.Record) int { return r.ComponentPorts.CertManager }},
+		{component.CertManagerWebhook, "", func(r state.Record) int { return r.ComponentPorts.CertManagerHook }},
+		{component.Operator, "webhook", func(r state.Record) int { return r.ComponentPorts.OperatorHook }},
+		{component.Operator, "health", func(r state.Record) int { return r.ComponentPorts.OperatorHealth }},
 	} {
 		t.Run(strings.TrimSpace(c.process+" "+c.what), func(t *testing.T) {
 			s := s.in(t)
@@ -85,9 +85,9 @@ func TestPortAskedForIsTaken(t *testing.T) {
 	s.wantNoProcess()
 
 	s.up()
-	asked := strconv.Itoa(s.Record().Ports.UI)
-	s.kill(s.wantWhole()[cluster.Jaeger])
-	s.listen(s.Record().Ports.UI)
+	asked := strconv.Itoa(s.Record().Ports[component.UI])
+	s.kill(s.wantWhole()[component.Jaeger])
+	s.listen(s.Record().Ports[component.UI])
 	s.WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + asked}, append(holder, "port "+asked)...)
 	s.up()
 }

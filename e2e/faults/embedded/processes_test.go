@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
-	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
@@ -33,7 +33,7 @@ func TestUpAgainTouchesNothing(t *testing.T) {
 func TestKilledProcess(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
-	for _, name := range cluster.Names() {
+	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
 		t.Run(name, func(t *testing.T) {
 			s := s.in(t)
 			before := s.wantWhole()
@@ -94,7 +94,7 @@ func (s *sandbox) wantNamed(name string) {
 func TestStoppedProcess(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
-	for _, name := range cluster.Names() {
+	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
 		t.Run(name, func(t *testing.T) {
 			s := s.in(t)
 			before := s.wantWhole()
@@ -122,13 +122,13 @@ func TestStrangersProcess(t *testing.T) {
 			stranger := startStranger(t)
 			s.up()
 			before := s.wantWhole()
-			s.kill(before[cluster.Operator])
-			for _, name := range cluster.Names() {
+			s.kill(before[component.Operator])
+			for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
 				s.falsify(name, stranger, c.start)
 			}
 			s.up()
-			s.wantAnew(before, cluster.Operator)
-			s.falsify(cluster.Kwok, stranger, c.start)
+			s.wantAnew(before, component.Operator)
+			s.falsify(component.Kwok, stranger, c.start)
 			s.down()
 			if err := syscall.Kill(stranger, 0); err != nil {
 				t.Errorf("the other program was ended: %v", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
@@ -70,7 +71,7 @@ func newHead(name string) *unstructured.Unstructured {
 // Jaeger reads the sandbox's traces.
 func (s *Sandbox) Jaeger() *jaeger.Client {
 	s.T.Helper()
-	reader, err := jaeger.Dial(s.WantUp().Jaeger.Query)
+	reader, err := jaeger.Dial(s.WantUp().Jaeger[component.Query])
 	if err != nil {
 		s.T.Fatal(err)
 	}

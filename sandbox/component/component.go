@@ -1,0 +1,125 @@
+package component
+
+import "slices"
+
+// Kinds of clusters, as the record of a sandbox names them.
+const (
+	Kind     = "kind"     // a node in a container engine
+	Embedded = "embedded" // processes of this machine
+	Existing = "existing" // a cluster that a kubeconfig of the user names
+)
+
+// Component is a row of the table.
+type Component struct {
+	// Name is the name in status, in labels and in the names of steps.
+	Name string
+	// LogName is the name by which `sandbox logs` finds all its programs; empty for Name.
+	LogName string
+	// Programs run the component. The sample has none.
+	Programs []Program
+	// Ports are the ports of 127.0.0.1 by which the user reaches it.
+	Ports []Port
+	// Clusters are the kinds of clusters on which it is the sandbox's; nil means all.
+	Clusters []string
+	// Optional is true if a sandbox is ready without it: a user may delete the sample.
+	Optional bool
+}
+
+// Program is a process, on an embedded cluster, or a container.
+type Program struct {
+	// Name is the name of its log and of its process.
+	Name string
+	// System is true if its Pods are in kube-system. Others belong to the Deployments of the
+	// component.
+	System bool
+	// Labels select its Pods; nil selects all Pods of the component.
+	Labels map[string]string
+	// Binary is the file name of its executable on an embedded cluster; empty for Name.
+	Binary string
+	// Stop is the group in which an embedded cluster stops it: smaller numbers first, since a
+	// program must stop before the programs that it needs.
+	Stop int
+	// Addon is true if the component is ready without it. An embedded cluster has no add-ons.
+	Addon bool
+}
+
+// All returns the table, in the order in which status shows it.
+func All() []Component {
+	return []Component{controlPlane, node, certManager, jaeger, operator, sample}
+}
+
+// On returns the components that a sandbox has on a kind of cluster.
+func On(cluster string) []Component {
+	return slices.DeleteFunc(All(), func(c Component) bool {
+		return c.Clusters != nil && !slices.Contains(c.Clusters, cluster)
+	})
+}
+
+// Named returns the component with a name.
+func Named(name string) (c Component, found bool) {
+	all := All()
+	i := slices.IndexFunc(all, func(c Component) bool { return c.Name == name })
+	if i < 0 {
+		return Component{}, false
+	}
+	return all[i], true
+}
+
+// ProgramsOn returns the programs of all components on a kind of cluster.
+func ProgramsOn(cluster string) []Program {
+	var programs []Program
+	for _, c := range On(cluster) {
+		programs = append(programs, c.ProgramsOn(cluster)...)
+	}
+	return programs
+}
+
+// ProgramsOn returns the component's programs on a kind of cluster.
+func (c Component) ProgramsOn(cluster string) []Program {
+	if cluster == Embedded {
+		return c.Main()
+	}
+	return c.Programs
+}
+
+// Main returns the programs without add-ons.
+func (c Component) Main() []Program {
+	return slices.DeleteFunc(slices.Clone(c.Programs), func(p Program) bool { return p.Addon })
+}
+
+// NamesOf returns the names of programs.
+func NamesOf(programs []Program) []string {
+	names := make([]string, 0, len(programs))
+	for _, p := range programs {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// ProgramNamed returns a program and its component.
+func ProgramNamed(name string) (c Component, p Program, found bool) {
+	for _, c := range All() {
+		for _, p := range c.Programs {
+			if p.Name == name {
+				return c, p, true
+			}
+		}
+	}
+	return Component{}, Program{}, false
+}
+
+// Executable is the file name of the program on an embedded cluster.
+func (p Program) Executable() string {
+	if p.Binary != "" {
+		return p.Binary
+	}
+	return p.Name
+}
+
+// LogGroup is the name by which `sandbox logs` finds all programs of the component.
+func (c Component) LogGroup() string {
+	if c.LogName != "" {
+		return c.LogName
+	}
+	return c.Name
+}

@@ -1,0 +1,24 @@
+package component
+
+// ControlPlane is the API server and what it needs. kubeadm runs it as static Pods.
+const ControlPlane = "control plane"
+
+// Programs of the control plane.
+const (
+	Etcd              = "etcd"
+	APIServer         = "kube-apiserver"
+	ControllerManager = "kube-controller-manager"
+	Scheduler         = "kube-scheduler"
+)
+
+var controlPlane = Component{
+	Name: ControlPlane, LogName: "control-plane", Clusters: []string{Kind, Embedded},
+	Programs: []Program{
+		{Name: Etcd, System: true, Labels: map[string]string{"component": Etcd}, Stop: 3},
+		{Name: APIServer, System: true, Labels: map[string]string{"component": APIServer}, Stop: 2},
+		{Name: ControllerManager, System: true, Labels: map[string]string{"component": ControllerManager}, Stop: 1},
+		{Name: Scheduler, System: true, Labels: map[string]string{"component": Scheduler}, Stop: 1},
+		{Name: "kube-proxy", System: true, Labels: map[string]string{"k8s-app": "kube-proxy"}, Addon: true},
+		{Name: "coredns", System: true, Labels: map[string]string{"k8s-app": "kube-dns"}, Addon: true},
+	},
+}

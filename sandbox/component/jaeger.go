@@ -1,0 +1,26 @@
+package component
+
+// Jaeger stores the traces. It is also the name of its program.
+const Jaeger = "jaeger"
+
+// Names of Jaeger's ports, as records and `sandbox status -o json` have them.
+const (
+	UI       = "ui"
+	Query    = "query"
+	OTLPGRPC = "otlpGRPC"
+	OTLPHTTP = "otlpHTTP"
+	Thrift   = "thrift"
+)
+
+var jaeger = Component{
+	Name:     Jaeger,
+	Programs: []Program{{Name: Jaeger, Stop: 1}},
+	Ports: []Port{
+		{Name: UI, Number: 16686, Flag: "jaeger-ui-port", Use: "Jaeger's web interface", Env: "JAEGER_UI_PORT", Scheme: "http"},
+		{Name: Query, Number: 16685, Flag: "jaeger-query-port", Use: "Jaeger's gRPC query API", Env: "JAEGER_QUERY_PORT"},
+		{Name: OTLPGRPC, Number: 4317, Flag: "otlp-grpc-port", Use: "OTLP over gRPC", Env: "JAEGER_OTLP_GRPC_PORT"},
+		{Name: OTLPHTTP, Number: 4318, Flag: "otlp-http-port", Use: "OTLP over HTTP", Env: "JAEGER_OTLP_HTTP_PORT"},
+		{Name: Thrift, Number: 14268, Flag: "thrift-port", Use: "Jaeger Thrift over HTTP", Env: "JAEGER_THRIFT_PORT",
+			Scheme: "http", Path: "/api/traces"},
+	},
+}
