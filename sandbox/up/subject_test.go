@@ -73,7 +73,7 @@ func TestAFileWithMistakesIsToldFirst(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "state")
 	_, err := Open(Options{File: file, StateDir: dir})
-	if err == nil || !strings.Contains(err.Error(), file+":1: apiVersion: it is missing") {
+	if err == nil || !strings.Contains(err.Error(), file+":1: apiVersion: required") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
