@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -150,5 +148,3 @@ func (r *Run) noTrace(live *unstructured.Unstructured, err error) error {
 	name := Object{Kind: live.GroupVersionKind(), NamespacedName: types.NamespacedName{Namespace: live.GetNamespace(), Name: live.GetName()}}
 	return fmt.Errorf("finding a trace of %s, which carries no context (docs/adopting.md tells how an operator gets one): %w", name, err)
 }
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
