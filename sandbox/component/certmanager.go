@@ -15,7 +15,7 @@ var certManager = Component{
 	Programs: []Program{certManagerProgram("controller"), certManagerProgram("cainjector"), certManagerProgram("webhook")},
 }
 
-// certManagerProgram is a program with the label that cert-manager's chart gives its Pods.
+// certManagerProgram is a program with the label of its Pods in cert-manager's chart.
 func certManagerProgram(name string) Program {
 	return Program{Name: CertManager + "-" + name, Binary: name, Labels: map[string]string{"app.kubernetes.io/component": name}}
 }
