@@ -170,8 +170,8 @@ func (a *admissionRun) relateUntrusted(outside []trace.SpanContext) {
 	}
 }
 
-// begin starts the span at the time when the request arrived.
-func (a *admissionRun) begin() trace.Span {
+// newSpan starts the span at the time when the request arrived.
+func (a *admissionRun) newSpan() trace.Span {
 	gvk := schema.GroupVersionKind{Group: a.req.Kind.Group, Version: a.req.Kind.Version, Kind: a.req.Kind.Kind}
 	id := identify(gvk, a.obj)
 	if id.namespace == "" {

@@ -35,7 +35,7 @@ const (
 type AnnotationCarrier struct {
 	// Annotations is the map to read from and write to.
 	Annotations map[string]string
-	// Prefix is added to each key and includes the slash. The default is no prefix.
+	// Prefix is added to each key and includes the slash. By default, keys have no prefix.
 	Prefix string
 }
 

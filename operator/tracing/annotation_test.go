@@ -55,7 +55,7 @@ func TestInjectAndExtract(t *testing.T) {
 // TestInjectWithoutCarrierDoesNothing: a propagator that writes nothing leaves no origin either.
 func TestInjectWithoutCarrierDoesNothing(t *testing.T) {
 	for name, p := range map[string]propagation.TextMapPropagator{
-		"none": propagation.NewCompositeTextMapPropagator(), "baggage alone": propagation.Baggage{},
+		"none": propagation.NewCompositeTextMapPropagator(), "only baggage": propagation.Baggage{},
 	} {
 		tp := tracingtest.NewTracerProvider()
 		ctx, span := tp.Tracer("test").Start(t.Context(), "span")

@@ -39,17 +39,17 @@ func TestCausality(t *testing.T) {
 		get  func() (cause, bool)
 		want byte // 0 means none
 	}{
-		"the create":                        {func() (cause, bool) { return c.generation("a", 1) }, 1},
-		"the update":                        {func() (cause, bool) { return c.generation("a", 2) }, 3},
-		"a generation that nothing made":    {func() (cause, bool) { return c.generation("a", 3) }, 0},
-		"no generation":                     {func() (cause, bool) { return c.generation("a", 0) }, 0},
-		"the version of a status":           {func() (cause, bool) { return c.version("a", "11") }, 2},
-		"another object's version":          {func() (cause, bool) { return c.version("b", "11") }, 0},
-		"a response without a version":      {func() (cause, bool) { return c.generation("none", 3) }, 0},
-		"a version that is no number":       {func() (cause, bool) { return c.version("opaque", "x12") }, 0},
-		"an object without a UID":           {func() (cause, bool) { return c.version("", "13") }, 0},
-		"the latest write":                  {func() (cause, bool) { return c.latest("a") }, 3},
-		"an apply, by name, that none made": {func() (cause, bool) { return c.applied(objectName{}) }, 0},
+		"the create":                     {func() (cause, bool) { return c.generation("a", 1) }, 1},
+		"the update":                     {func() (cause, bool) { return c.generation("a", 2) }, 3},
+		"a generation that nothing made": {func() (cause, bool) { return c.generation("a", 3) }, 0},
+		"no generation":                  {func() (cause, bool) { return c.generation("a", 0) }, 0},
+		"the version of a status":        {func() (cause, bool) { return c.version("a", "11") }, 2},
+		"another object's version":       {func() (cause, bool) { return c.version("b", "11") }, 0},
+		"a response without a version":   {func() (cause, bool) { return c.generation("none", 3) }, 0},
+		"a version that is not a number": {func() (cause, bool) { return c.version("opaque", "x12") }, 0},
+		"an object without a UID":        {func() (cause, bool) { return c.version("", "13") }, 0},
+		"the latest write":               {func() (cause, bool) { return c.latest("a") }, 3},
+		"an apply of an unknown name":    {func() (cause, bool) { return c.applied(objectName{}) }, 0},
 	} {
 		got, ok := tc.get()
 		if ok != (tc.want != 0) || ok && !sameSpan(got.span, sampledContext(tc.want)) {

@@ -181,7 +181,7 @@ func (c *tracedClient) Create(ctx context.Context, obj client.Object, opts ...cl
 	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.CreateOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Create(ctx, obj, opts...)
 	}
-	w := c.begin(ctx, verbCreate, "", identify(c.kind(obj), obj), "")
+	w := c.startWrite(ctx, verbCreate, "", identify(c.kind(obj), obj), "")
 	defer w.abandoned()
 	w.annotate(ctx, obj)
 	err := c.Client.Create(w.ctx, obj, opts...)
@@ -197,7 +197,7 @@ func (c *tracedClient) Update(ctx context.Context, obj client.Object, opts ...cl
 	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.UpdateOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Update(ctx, obj, opts...)
 	}
-	w := c.begin(ctx, verbUpdate, "", identify(c.kind(obj), obj), obj.GetResourceVersion())
+	w := c.startWrite(ctx, verbUpdate, "", identify(c.kind(obj), obj), obj.GetResourceVersion())
 	defer w.abandoned()
 	err := c.Client.Update(w.ctx, obj, opts...)
 	w.end(obj, err)
@@ -213,7 +213,7 @@ func (c *tracedClient) Patch(ctx context.Context, obj client.Object, patch clien
 	if patch.Type() == types.ApplyPatchType {
 		verb = verbApply
 	}
-	w := c.begin(ctx, verb, "", identify(c.kind(obj), obj), obj.GetResourceVersion())
+	w := c.startWrite(ctx, verb, "", identify(c.kind(obj), obj), obj.GetResourceVersion())
 	defer w.abandoned()
 	err := c.Client.Patch(w.ctx, obj, patch, opts...)
 	w.end(obj, err)
@@ -225,7 +225,7 @@ func (c *tracedClient) Delete(ctx context.Context, obj client.Object, opts ...cl
 	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.DeleteOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Delete(ctx, obj, opts...)
 	}
-	w := c.begin(ctx, verbDelete, "", identify(c.kind(obj), obj), "")
+	w := c.startWrite(ctx, verbDelete, "", identify(c.kind(obj), obj), "")
 	defer w.abandoned()
 	err := c.Client.Delete(w.ctx, obj, opts...)
 	w.finish(err)
@@ -241,7 +241,7 @@ func (c *tracedClient) DeleteAllOf(ctx context.Context, obj client.Object, opts 
 	if dryRun(options.DryRun) {
 		return c.Client.DeleteAllOf(ctx, obj, opts...)
 	}
-	w := c.begin(ctx, verbDeleteAll, "", objectID{gvk: c.kind(obj), namespace: options.ListOptions.Namespace}, "")
+	w := c.startWrite(ctx, verbDeleteAll, "", objectID{gvk: c.kind(obj), namespace: options.ListOptions.Namespace}, "")
 	defer w.abandoned()
 	err := c.Client.DeleteAllOf(w.ctx, obj, opts...)
 	w.finish(err)
@@ -253,7 +253,7 @@ func (c *tracedClient) Apply(ctx context.Context, obj runtime.ApplyConfiguration
 	if c.cfg.off() || isNil(obj) || len(opts) > 0 && dryRun((&client.ApplyOptions{}).ApplyOptions(opts).DryRun) {
 		return c.Client.Apply(ctx, obj, opts...)
 	}
-	w := c.begin(ctx, verbApply, "", appliedID(obj), "")
+	w := c.startWrite(ctx, verbApply, "", appliedID(obj), "")
 	defer w.abandoned()
 	err := c.Client.Apply(w.ctx, obj, opts...)
 	if err != nil {

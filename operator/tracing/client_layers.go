@@ -85,5 +85,5 @@ func hasLayer(layers []reflect.Type, name string) bool {
 	return false
 }
 
-// controllerRuntime begins the paths of controller-runtime's packages.
+// controllerRuntime is the prefix of the import paths of controller-runtime's packages.
 const controllerRuntime = "sigs.k8s.io/controller-runtime/"

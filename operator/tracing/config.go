@@ -54,7 +54,7 @@ func ParseUntrustedContext(s string) (UntrustedContext, error) {
 }
 
 // Option configures the wrappers of this package. Every wrapper accepts all options and ignores
-// those that do not apply to it, so an operator can pass the same options everywhere.
+// options that do not apply to it, so an operator can pass the same options everywhere.
 type Option interface {
 	apply(*config)
 }
@@ -84,7 +84,7 @@ func (o providerOption) apply(c *config) {
 // global. Every field of the propagator becomes an annotation under the prefix. traceparent and
 // tracestate are read by W3C Trace Context level 2, even if OpenTelemetry's propagator differs:
 // reserved flags are ignored, and text after a version 00 traceparent is invalid. (A tracestate
-// with keys that begin with a digit is dropped, because OpenTelemetry's API cannot hold it.)
+// with keys that start with a digit is dropped, because OpenTelemetry's API cannot hold it.)
 func WithPropagators(p propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) {
 		if !isNil(p) {

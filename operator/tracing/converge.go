@@ -56,7 +56,7 @@ func (w *write) converged(obj client.Object, after *objectFacts) {
 	if stored, ok := c.extract(w.ctx, obj, levelReconcile); ok {
 		after.stored = &stored
 	}
-	own, start := c.carriedBy(w.name, after), w.session.generationBegan(after)
+	own, start := c.carriedBy(w.name, after), w.session.knownGenerationStart(after)
 	switch {
 	case own.current:
 		start = own.start

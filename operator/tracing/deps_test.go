@@ -35,8 +35,8 @@ var operatorsModules = []string{
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree", // has no requirements
 }
 
-// TestModuleGraph checks that an adopter's module graph gains no module except those that an
-// operator already has and their requirements, not even for tests.
+// TestModuleGraph checks that this module adds nothing to an adopter's module graph except modules
+// that an operator already has, and their requirements. This includes requirements of tests.
 func TestModuleGraph(t *testing.T) {
 	graph, err := modgraph.Read(t.Context(), ".")
 	if err != nil {

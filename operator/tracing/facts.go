@@ -51,8 +51,8 @@ func mainWritten(obj client.Object) time.Time {
 	return last
 }
 
-// finalizersBetween returns the finalizers that are only in after, and those that are only in
-// before.
+// finalizersBetween returns the finalizers that are only in after as added, and the finalizers that
+// are only in before as removed.
 func finalizersBetween(before, after []string) (added, removed []string) {
 	if slices.Equal(before, after) {
 		return nil, nil

@@ -27,8 +27,8 @@ import (
 
 type anyHandler = handler.TypedEventHandler[client.Object, reconcile.Request]
 
-// wrapperOf hides the decorated queue, as controller-runtime does with a queue that is no priority
-// queue.
+// wrapperOf hides the decorated queue, as controller-runtime does with a queue that is not a
+// priority queue.
 type wrapperOf struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
@@ -159,7 +159,7 @@ func TestEventHandlerKeepsPriority(t *testing.T) {
 	q := NewQueueObserver(&appsv1.Deployment{}, WithTracerProvider(tracingtest.NewTracerProvider()))
 	inner := anyHandler(&handler.EnqueueRequestForObject{})
 	for name, h := range map[string]anyHandler{
-		"alone":   WrapEventHandler(q, inner),
+		"plain":   WrapEventHandler(q, inner),
 		"outside": WrapEventHandler(q, handler.WithLowPriorityWhenUnchanged(inner)),
 		"inside":  handler.WithLowPriorityWhenUnchanged(WrapEventHandler(q, inner)),
 	} {
@@ -238,7 +238,7 @@ func TestPredicateCandidates(t *testing.T) {
 		"a cluster-scoped one's owner": {&appsv1.Deployment{}, clusterScoped, nil, []reconcile.Request{request("", "owner")}},
 		"its former owner's":           {&appsv1.Deployment{}, owned(configMap("x"), "new"), owned(configMap("x"), "old"), []reconcile.Request{request("ns", "new"), request("", "new"), request("ns", "old"), request("", "old")}},
 		"an owner of another group":    {&appsv1.Deployment{}, other, nil, nil},
-		"nobody's":                     {&appsv1.Deployment{}, configMap("x"), nil, nil},
+		"without an owner":             {&appsv1.Deployment{}, configMap("x"), nil, nil},
 		"of nothing":                   {nil, deployment("owner"), nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

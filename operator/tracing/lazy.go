@@ -31,8 +31,8 @@ var _ trace.Span = (*lazySpan)(nil)
 
 // spanOwner is the operation of a lazySpan.
 type spanOwner interface {
-	// begin starts the span.
-	begin() trace.Span
+	// newSpan starts the span.
+	newSpan() trace.Span
 }
 
 // ensure returns the span, and starts it if necessary. After finish it starts nothing and may
@@ -41,7 +41,7 @@ func (l *lazySpan) ensure() trace.Span {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.span == nil && !l.finished {
-		l.span = l.owner.begin()
+		l.span = l.owner.newSpan()
 		if len(l.pending) > 0 {
 			l.span.SetAttributes(l.pending...)
 		}

@@ -134,7 +134,7 @@ func TestParallelWritesInOneReconcile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if uid, _ := s.Attribute(ObjectUIDKey); uid.AsString() != string(cm.UID) {
-			t.Errorf("%s has UID %s, want that of its own create, %s", cm.Name, cm.UID, uid.AsString())
+			t.Errorf("the create of %s has the UID %s, want %s", cm.Name, uid.AsString(), cm.UID)
 		}
 	}
 }

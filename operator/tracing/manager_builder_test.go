@@ -195,15 +195,15 @@ func TestCauseOfParallelEvents(t *testing.T) {
 	if e := c.cause(owner); e != nil {
 		t.Errorf("cause without an event: %v", e)
 	}
-	secret := c.begin(eventUpdate, &corev1.Secret{ObjectMeta: ownedMeta("other")})
+	secret := c.start(eventUpdate, &corev1.Secret{ObjectMeta: ownedMeta("other")})
 	if e := c.cause(owner); e != secret {
 		t.Errorf("cause(owner) = %v, want the only event", e)
 	}
-	set := c.begin(eventUpdate, &appsv1.ReplicaSet{ObjectMeta: ownedMeta("owner")})
+	set := c.start(eventUpdate, &appsv1.ReplicaSet{ObjectMeta: ownedMeta("owner")})
 	if e := c.cause(owner); e != set {
 		t.Errorf("cause(owner) = %v, want the owned object's", e)
 	}
-	twice := c.begin(eventCreate, deployment("owner"))
+	twice := c.start(eventCreate, deployment("owner"))
 	if e := c.cause(owner); e != nil {
 		t.Errorf("cause(owner) = %v, want none of two", e)
 	}
@@ -214,8 +214,8 @@ func TestCauseOfParallelEvents(t *testing.T) {
 		t.Errorf("cause(owner) = %v, want the remaining event", e)
 	}
 	for _, obj := range []any{nil, "text", (*corev1.Secret)(nil)} {
-		if e := c.begin(eventDelete, obj); e != nil {
-			t.Errorf("begin(%v) = %v, want nil", obj, e)
+		if e := c.start(eventDelete, obj); e != nil {
+			t.Errorf("start(%v) = %v, want nil", obj, e)
 		}
 	}
 }

@@ -18,7 +18,7 @@ type observerKey struct{}
 // eventObserver observes the events that a controller handles, for requests of any type.
 type eventObserver interface {
 	watches(obj client.Object, byName bool)
-	begin(action string, obj any) *handledEvent
+	start(action string, obj any) *handledEvent
 	end(e *handledEvent)
 }
 
@@ -93,13 +93,13 @@ type tracedSource struct {
 
 // OnAdd implements cache.ResourceEventHandler.
 func (s *tracedSource) OnAdd(obj any, isInInitialList bool) {
-	defer s.observer.end(s.observer.begin(eventCreate, obj))
+	defer s.observer.end(s.observer.start(eventCreate, obj))
 	s.inner.OnAdd(obj, isInInitialList)
 }
 
 // OnUpdate implements cache.ResourceEventHandler.
 func (s *tracedSource) OnUpdate(oldObj, newObj any) {
-	defer s.observer.end(s.observer.begin(eventUpdate, newObj))
+	defer s.observer.end(s.observer.start(eventUpdate, newObj))
 	s.inner.OnUpdate(oldObj, newObj)
 }
 
@@ -109,7 +109,7 @@ func (s *tracedSource) OnDelete(obj any) {
 	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
 		event = tombstone.Obj
 	}
-	defer s.observer.end(s.observer.begin(eventDelete, event))
+	defer s.observer.end(s.observer.start(eventDelete, event))
 	s.inner.OnDelete(obj)
 }
 
@@ -127,9 +127,9 @@ func (c *managedController[R]) watches(obj client.Object, byName bool) {
 	}
 }
 
-// begin records that the handlers of an event start. An informer calls the handlers of one source
+// start records that the handlers of an event start. An informer calls the handlers of one source
 // sequentially, but sources run in parallel. It returns nil if there is nothing to record.
-func (c *managedController[R]) begin(action string, obj any) *handledEvent {
+func (c *managedController[R]) start(action string, obj any) *handledEvent {
 	o, ok := obj.(client.Object)
 	if c.m.cfg.off() || !ok || absent(o) {
 		return nil

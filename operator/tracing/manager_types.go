@@ -56,7 +56,8 @@ func (m *tracedManager) traceRegistered() {
 	}
 }
 
-// registered returns the webhooks of a server by their path. It panics if the server has other fields than those that it knows.
+// registered returns the webhooks of a server by their path. It panics if the server's fields have
+// other names or types than expected.
 func registered(s *webhook.DefaultServer) map[string]http.Handler {
 	mu, hooks := unexported[sync.Mutex](s, "mu"), unexported[map[string]http.Handler](s, "webhooks")
 	mu.Lock()

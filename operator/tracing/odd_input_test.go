@@ -208,7 +208,7 @@ func TestNilPointerErrors(t *testing.T) {
 func TestCompleteNil(t *testing.T) {
 	t.Parallel()
 	if err := Complete(nil, &appsv1.Deployment{}, nil); err == nil {
-		t.Error("a nil builder is no error")
+		t.Error("Complete(nil builder) = nil, want an error")
 	}
 }
 
@@ -303,6 +303,6 @@ func TestNilArguments(t *testing.T) {
 	m := newManaged(t, nil, WithRequestType[string](nil))
 	m.GetWebhookServer().Register("/mutate-nil", (*admission.Webhook)(nil))
 	if err := Complete(builder.ControllerManagedBy(m), nil, nil, nil); err == nil {
-		t.Error("a nil reconciler is no error")
+		t.Error("Complete(nil reconciler) = nil, want an error")
 	}
 }

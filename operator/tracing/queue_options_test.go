@@ -113,16 +113,16 @@ func TestOptionsKeepTheQueue(t *testing.T) {
 		options controller.TypedOptions[string]
 		manager *bool
 	}{
-		"default":                                 {},
-		"priority":                                {controller.TypedOptions[string]{UsePriorityQueue: new(true)}, nil},
-		"no priority":                             {controller.TypedOptions[string]{UsePriorityQueue: new(false)}, nil},
-		"no priority by the manager":              {controller.TypedOptions[string]{}, new(false)},
-		"priority by the manager":                 {controller.TypedOptions[string]{}, new(true)},
-		"the manager is overruled":                {controller.TypedOptions[string]{UsePriorityQueue: new(true)}, new(false)},
-		"an own limiter":                          {controller.TypedOptions[string]{RateLimiter: limiter}, nil},
-		"an own limiter, no priority":             {controller.TypedOptions[string]{RateLimiter: limiter, UsePriorityQueue: new(false)}, nil},
-		"an own queue that is no priority queue":  {controller.TypedOptions[string]{NewQueue: newPlain}, nil},
-		"an own queue, though there is an option": {controller.TypedOptions[string]{NewQueue: newPlain, UsePriorityQueue: new(true)}, nil},
+		"default":                                   {},
+		"priority":                                  {controller.TypedOptions[string]{UsePriorityQueue: new(true)}, nil},
+		"no priority":                               {controller.TypedOptions[string]{UsePriorityQueue: new(false)}, nil},
+		"no priority by the manager":                {controller.TypedOptions[string]{}, new(false)},
+		"priority by the manager":                   {controller.TypedOptions[string]{}, new(true)},
+		"the manager is overruled":                  {controller.TypedOptions[string]{UsePriorityQueue: new(true)}, new(false)},
+		"an own limiter":                            {controller.TypedOptions[string]{RateLimiter: limiter}, nil},
+		"an own limiter, no priority":               {controller.TypedOptions[string]{RateLimiter: limiter, UsePriorityQueue: new(false)}, nil},
+		"an own queue that is not a priority queue": {controller.TypedOptions[string]{NewQueue: newPlain}, nil},
+		"an own queue, though there is an option":   {controller.TypedOptions[string]{NewQueue: newPlain, UsePriorityQueue: new(true)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := func(o controller.TypedOptions[string]) bool {
@@ -168,7 +168,7 @@ func TestWrapNewQueue(t *testing.T) {
 		t.Errorf("the queue %q is made with the limiter %#v, want the given one, decorated once", name, limiter)
 	}
 	if !isPriority(wq) {
-		t.Error("the decorated queue is no priority queue")
+		t.Error("the decorated queue is not a priority queue")
 	}
 	none := q.WrapNewQueue(func(string, workqueue.TypedRateLimiter[string]) workqueue.TypedRateLimitingInterface[string] {
 		return nil
@@ -179,7 +179,7 @@ func TestWrapNewQueue(t *testing.T) {
 	made := q.WrapNewQueue(nil)("", nil)
 	defer made.ShutDown()
 	if !isPriority(made) {
-		t.Error("the default is no priority queue")
+		t.Error("the default is not a priority queue")
 	}
 }
 

@@ -105,7 +105,7 @@ type arrivals struct {
 
 func (a *arrivals) any() bool { return !a.first.IsZero() }
 
-func (a *arrivals) begin(now time.Time) {
+func (a *arrivals) start(now time.Time) {
 	if !a.any() {
 		a.first = now
 	}

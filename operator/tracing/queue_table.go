@@ -104,7 +104,7 @@ func (t *queueTable[R]) announce(item R, after time.Duration, limited bool, why 
 		return
 	}
 	a := q.part(after, limited)
-	a.begin(now)
+	a.start(now)
 	a.because(why)
 	a.announced++
 	t.takeNote(item, now, &why) // the predicate saw the same event
@@ -119,7 +119,7 @@ func (t *queueTable[R]) add(item R, after time.Duration, limited bool, now time.
 		return
 	}
 	a := q.part(after, limited)
-	a.begin(now)
+	a.start(now)
 	switch {
 	case after > 0:
 		a.readyAt(now.Add(after))

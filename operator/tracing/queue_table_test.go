@@ -154,7 +154,7 @@ func TestQueueTable(t *testing.T) {
 			l.addAfter(time.Second)
 			l.pass(time.Second)
 		}, map[attribute.Key]any{ReconcileQueueWaitKey: 0.0, ReconcileDelayKey: 1.0}, 0},
-		"a plain add is no requeue": {both, func(l *timeline) { l.take().ends(requeueError); l.add() },
+		"a plain add is not a requeue": {both, func(l *timeline) { l.take().ends(requeueError); l.add() },
 			map[attribute.Key]any{ReconcileQueueWaitKey: 0.0}, 0},
 		"an event of long ago": {both, func(l *timeline) {
 			l.table.note("x", triggered("update A", sampledContext(1)), l.now)

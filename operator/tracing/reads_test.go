@@ -64,7 +64,7 @@ func TestReads(t *testing.T) {
 		t.Errorf("the name is %q", name.AsString())
 	}
 	if after := spanNamed(t, spans, "get_scale Deployment"); after.Start.Before(wrote) {
-		t.Errorf("a read after the start began at %v", after.Start)
+		t.Errorf("a read after the start of the reconcile's span starts at %v, want at or after %v", after.Start, wrote)
 	}
 }
 

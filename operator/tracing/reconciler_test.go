@@ -235,7 +235,7 @@ func TestObjectReconciler(t *testing.T) {
 		return reconcile.Result{}, c.Create(ctx, configMap("child-"+time.Now().Format("150405.000000000")))
 	}), opts...)
 	for name, run := range map[string]func() error{
-		"alone": func() error { _, err := inner.Reconcile(t.Context(), owner); return err },
+		"plain": func() error { _, err := inner.Reconcile(t.Context(), owner); return err },
 		"inside a wrapped reconciler that reads past the wrapped client": func() error {
 			r := WrapReconciler(&appsv1.Deployment{}, reconcile.AsReconciler(server, inner), opts...)
 			_, err := r.Reconcile(t.Context(), requestFor(owner))

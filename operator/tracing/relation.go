@@ -64,8 +64,8 @@ type relation struct {
 	// span represents the parent in a context; nil if there is none yet.
 	span  trace.Span
 	links []trace.Link
-	// began is the start of the change that the span is part of.
-	began time.Time
+	// changeStart is the start of the change that the span is part of.
+	changeStart time.Time
 }
 
 // start returns the context to start the span with, and appends to the span's options.
@@ -100,7 +100,7 @@ type carried struct {
 
 func (c carried) valid() bool { return c.sc.IsValid() }
 
-func (c carried) parent() relation { return relation{parent: c.sc, span: c.span, began: c.start} }
+func (c carried) parent() relation { return relation{parent: c.sc, span: c.span, changeStart: c.start} }
 
 // carriedBy returns the context of an object. A write by this process takes precedence, because any
 // user with write permission can set the annotation.
@@ -129,9 +129,9 @@ func (c *config) carriedBy(name objectName, f *objectFacts) carried {
 func (c *config) relateAnyAge(f *objectFacts, own carried, start time.Time) (r relation, decided bool) {
 	switch {
 	case c.relation == RelationLink && own.valid():
-		return relation{links: []trace.Link{{SpanContext: own.sc}}, began: start}, true
+		return relation{links: []trace.Link{{SpanContext: own.sc}}, changeStart: start}, true
 	case c.relation == RelationLink:
-		return relation{began: start}, true
+		return relation{changeStart: start}, true
 	case own.valid() && (own.current || c.relation == RelationChild):
 		return own.parent(), c.relation == RelationChild
 	default:
@@ -139,7 +139,7 @@ func (c *config) relateAnyAge(f *objectFacts, own carried, start time.Time) (r r
 	}
 }
 
-// fresh reports whether a reconcile can still belong to a change of an object that began at start.
+// fresh reports whether a reconcile can still belong to an object's change that started at start.
 func (s *session) fresh(f *objectFacts, ready Readiness, start time.Time) bool {
 	c, age := s.cfg, s.start.Sub(start)
 	if age < min(c.maxAge, c.convergedAge) {
@@ -163,7 +163,7 @@ func (s *session) fresh(f *objectFacts, ready Readiness, start time.Time) bool {
 // generationRoot makes a span a root in the trace of the object's generation, with a link to the
 // last context if that is in another trace. Without a UID the span is the root of a random trace.
 func (c *config) generationRoot(f *objectFacts, last trace.SpanContext, start time.Time) relation {
-	r := relation{began: start}
+	r := relation{changeStart: start}
 	if f.uid != "" {
 		r.parent = trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: generationTrace(f.uid, f.generation).TraceID(),
@@ -187,7 +187,7 @@ func (c *config) newRoot(f *objectFacts, own carried, now time.Time) relation {
 	} else if !before.IsValid() && f.uid != "" {
 		before = generationTrace(f.uid, f.generation)
 	}
-	r := relation{began: now}
+	r := relation{changeStart: now}
 	if before.IsValid() {
 		r.links = []trace.Link{{SpanContext: before}}
 	}

@@ -38,15 +38,15 @@ type session struct {
 	gvk       schema.GroupVersionKind
 	object    *objectFacts // the reconciled object as first read; nil before that, and if the object does not exist
 	readiness Readiness    // of object's kind
-	objStart  time.Time    // when object's generation began, if known
+	objStart  time.Time    // the start of object's generation, if known
 	reads     []read       // the first entries are in firstReads
 
 	foreign trace.SpanContext // of the operator's own tracing; see joins
 
-	began   time.Time // start of the change; zero until the span starts
-	waiting []waitingSpan
-	dropped int
-	events  []waitingEvent
+	changeStart time.Time // start of the change; zero until the span starts
+	waiting     []waitingSpan
+	dropped     int
+	events      []waitingEvent
 
 	wrote       atomic.Uint32 // intents
 	limiterWait atomic.Int64  // nanoseconds
@@ -144,8 +144,8 @@ func sessionFrom(ctx context.Context) *session {
 	return s
 }
 
-// begin starts the span of the reconcile, backdated to the reconcile's start.
-func (s *session) begin() trace.Span {
+// newSpan starts the span of the reconcile, backdated to the reconcile's start.
+func (s *session) newSpan() trace.Span {
 	s.mu.Lock()
 	rel, _ := s.relate()
 	if !rel.parent.SpanID().IsValid() && s.foreign.IsValid() {
@@ -172,8 +172,8 @@ func (s *session) begin() trace.Span {
 		trace.WithAttributes(attributes...),
 	)
 	_, span := s.cfg.tracer().Start(ctx, s.cfg.names.of("reconcile", id.gvk.Kind), opts...)
-	s.cfg.causes.put(causeKey{uid: types.UID(id.uid), what: byReconcile}, cause{span: span.SpanContext(), start: rel.began.UnixNano()})
-	s.flush(span, rel.began)
+	s.cfg.causes.put(causeKey{uid: types.UID(id.uid), what: byReconcile}, cause{span: span.SpanContext(), start: rel.changeStart.UnixNano()})
+	s.flush(span, rel.changeStart)
 	return span
 }
 
@@ -199,7 +199,7 @@ func (s *session) joins(ctx context.Context) {
 // caller holds the lock.
 func (s *session) relate() (relation, bool) {
 	if s.object == nil {
-		return relation{began: s.start}, false
+		return relation{changeStart: s.start}, false
 	}
 	f := s.object
 	own, start := s.cfg.carriedBy(objectName{s.gvk.GroupKind(), s.key}, f), s.objStart
@@ -259,18 +259,18 @@ func (s *session) ownerOf(f *objectFacts) carried {
 	return c
 }
 
-// changeStart returns the start of this reconcile's change, or now outside of a reconcile. The span
-// must have started.
-func (s *session) changeStart(now time.Time) time.Time {
+// changeStartOr returns the start of this reconcile's change, or now outside of a reconcile. The
+// span must have started.
+func (s *session) changeStartOr(now time.Time) time.Time {
 	if s == nil {
 		return now
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.began.IsZero() {
+	if s.changeStart.IsZero() {
 		return now
 	}
-	return s.began
+	return s.changeStart
 }
 
 // expectedIDs returns the ids for a log line before the span starts.

@@ -82,8 +82,8 @@ func (s *session) newFacts(f objectFacts) *objectFacts {
 	return stored
 }
 
-// generationStart estimates when the generation of an object began. For the first generation this
-// is the creation, else the last write that was not a subresource's, else the first time that this
+// generationStart estimates the start of an object's generation. For the first generation this is
+// the creation, else the last write that was not a subresource's, else the first time that this
 // process saw the generation. The first two have a resolution of one second; within that second the
 // third is used.
 func (s *session) generationStart(f *objectFacts, obj client.Object) time.Time {
@@ -98,9 +98,9 @@ func (s *session) generationStart(f *objectFacts, obj client.Object) time.Time {
 	return stamp
 }
 
-// generationBegan returns when the generation of an object began, as stored by the reconcile if it
-// reconciles the object.
-func (s *session) generationBegan(f *objectFacts) time.Time {
+// knownGenerationStart returns the start of an object's generation, as stored by the reconcile if
+// it reconciles the object.
+func (s *session) knownGenerationStart(f *objectFacts) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.object != nil && s.object.uid == f.uid && s.object.generation == f.generation {

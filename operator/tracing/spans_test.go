@@ -30,17 +30,17 @@ const spansDocument = "../../docs/spans.md"
 // actions describe the spans. TestSpansDocument fails if an action was not recorded, or a recorded
 // action is missing here.
 var actions = map[string]string{
-	"admit":                "A webhook lets a user's change of the desired state in. It has ended before the API server gets its answer.",
-	"reconcile":            "A reconcile that wrote something, failed, or had a span of the reconciler's own. It begins when the reconcile did.",
+	"admit":                "A webhook admits a user's change of the desired state. The span ends before the API server receives the webhook's response.",
+	"reconcile":            "A reconcile that wrote something, failed, or had a span of the reconciler's own. Its start time is the start of the reconcile.",
 	"converge":             "From the start of a change until the status write that says Ready=True. Once per generation, for kinds of `WithConverge`.",
 	"create":               "A create.",
 	"update":               "An update of the whole object.",
 	"patch":                "A merge, strategic merge or JSON patch.",
 	"apply":                "A server-side apply, by `Apply` or by `Patch`.",
 	"add_finalizer":        "A write of metadata that adds finalizers.",
-	"remove_finalizer":     "A write of metadata that removes finalizers, and so may let the object go.",
+	"remove_finalizer":     "A write of metadata that removes finalizers, and so may let the API server delete the object.",
 	"get":                  "A read of an object, with `WithReads`.",
-	"list":                 "A read of a list, with `WithReads`. The Kind is that of its items.",
+	"list":                 "A read of a list, with `WithReads`. The Kind is the kind of the items.",
 	"delete":               "A delete.",
 	"delete_all":           "A delete of a collection.",
 	"update_status":        "Any write of the status: update, patch or apply.",
@@ -146,13 +146,13 @@ func spansMarkdown(t *testing.T, facts map[string]*documented) string {
 	var b strings.Builder
 	b.WriteString(`# Spans
 
-What package ` + "`operator/tracing`" + ` tells, generated from its code by TestSpansDocument. Don't edit this file.
+The spans of package ` + "`operator/tracing`" + `. TestSpansDocument generates this file from the code of the package; do not edit it.
 
 ## Spans
 
 A span's name is ` + "`{action} {Kind}`" + `, for example ` + "`create ChildA`" + `. Names of objects are attributes, never parts of a span's name.
-A write is a PRODUCER where it put its context on the object, so that whoever reacts to the object continues the trace, and a
-CLIENT elsewhere.
+A write is a PRODUCER if it put its context on the object, so that reconciles of the object continue the trace. Other writes are
+a CLIENT.
 
 | action | kinds | what it is |
 |---|---|---|
@@ -173,7 +173,7 @@ CLIENT elsewhere.
 			linked = append(linked, "`"+action+"`")
 		}
 	}
-	b.WriteString(strings.Join(linked, ", ") + ".\n\n## Attributes\n\nWhat is unknown is absent, never empty or zero.\n\n| attribute | on | meaning |\n|---|---|---|\n")
+	b.WriteString(strings.Join(linked, ", ") + ".\n\n## Attributes\n\nIf a value is unknown, its attribute is absent, never empty or zero.\n\n| attribute | on | meaning |\n|---|---|---|\n")
 	for _, c := range attributes {
 		var on []string
 		for _, action := range names {

@@ -71,7 +71,7 @@ func (t *tracedSubResource) Create(ctx context.Context, obj, sub client.Object, 
 	if t.client.cfg.off() || isNil(obj) || dryRun((&client.SubResourceCreateOptions{}).ApplyOptions(opts).DryRun) {
 		return t.writer.Create(ctx, obj, sub, opts...)
 	}
-	w := t.begin(ctx, verbCreate, obj)
+	w := t.startWrite(ctx, verbCreate, obj)
 	defer w.abandoned()
 	err := t.writer.Create(w.ctx, obj, sub, opts...)
 	w.finish(err)
@@ -84,7 +84,7 @@ func (t *tracedSubResource) Update(ctx context.Context, obj client.Object, opts 
 	if t.client.cfg.off() || isNil(obj) || dryRun(options.DryRun) {
 		return t.writer.Update(ctx, obj, opts...)
 	}
-	w := t.begin(ctx, verbUpdate, obj)
+	w := t.startWrite(ctx, verbUpdate, obj)
 	defer w.abandoned()
 	err := t.writer.Update(w.ctx, obj, opts...)
 	w.end(answered(obj, options.SubResourceBody), err)
@@ -97,7 +97,7 @@ func (t *tracedSubResource) Patch(ctx context.Context, obj client.Object, patch 
 	if t.client.cfg.off() || isNil(obj) || isNil(patch) || dryRun(options.DryRun) {
 		return t.writer.Patch(ctx, obj, patch, opts...)
 	}
-	w := t.begin(ctx, verbPatch, obj)
+	w := t.startWrite(ctx, verbPatch, obj)
 	defer w.abandoned()
 	err := t.writer.Patch(w.ctx, obj, patch, opts...)
 	w.end(answered(obj, options.SubResourceBody), err)
@@ -110,7 +110,7 @@ func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfigur
 	if t.client.cfg.off() || isNil(obj) || dryRun(options.DryRun) {
 		return t.writer.Apply(ctx, obj, opts...)
 	}
-	w := t.client.begin(ctx, verbApply, t.name, appliedID(obj), "")
+	w := t.client.startWrite(ctx, verbApply, t.name, appliedID(obj), "")
 	defer w.abandoned()
 	err := t.writer.Apply(w.ctx, obj, opts...)
 	if options.SubResourceBody != nil || err != nil {
@@ -121,8 +121,8 @@ func (t *tracedSubResource) Apply(ctx context.Context, obj runtime.ApplyConfigur
 	return nil
 }
 
-func (t *tracedSubResource) begin(ctx context.Context, verb string, obj client.Object) *write {
-	return t.client.begin(ctx, verb, t.name, identify(t.client.kind(obj), obj), obj.GetResourceVersion())
+func (t *tracedSubResource) startWrite(ctx context.Context, verb string, obj client.Object) *write {
+	return t.client.startWrite(ctx, verb, t.name, identify(t.client.kind(obj), obj), obj.GetResourceVersion())
 }
 
 // answered returns the object that the response was read into, or nil if that was not the object

@@ -152,7 +152,7 @@ func TestEverythingTwice(t *testing.T) {
 		m.cache.update(obj)
 		kind := kindOf(obj, m.GetScheme()).Kind
 		if s := m.reconciles(t, i+1)[i]; s.Name != "reconcile "+kind || attributeText(s, "operator.reconcile.trigger") != "update "+kind {
-			t.Errorf("span %q with the trigger %q, want those of the %s", s.Name, attributeText(s, "operator.reconcile.trigger"), kind)
+			t.Errorf("span %q with the trigger %q, want the kind %s in both", s.Name, attributeText(s, "operator.reconcile.trigger"), kind)
 		}
 	}
 	if diff := cmp.Diff([]string{"create ConfigMap", "reconcile Deployment", "create ConfigMap", "reconcile Service"}, spanNames(m.tp.Spans())); diff != "" {

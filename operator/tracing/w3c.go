@@ -37,7 +37,7 @@ func knownFlags(high, low byte) (string, bool) {
 }
 
 // level2State drops members of a tracestate that are only white space, which OpenTelemetry's parser
-// rejects. (The parser also rejects keys that begin with a digit, which level 2 allows. That cannot
+// rejects. (The parser also rejects keys that start with a digit, which level 2 allows. That cannot
 // be fixed here.)
 func level2State(tracestate string) string {
 	const space = " \t"

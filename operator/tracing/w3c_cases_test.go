@@ -80,7 +80,7 @@ func w3cParents() map[string]w3cCase {
 		"no UTF-8":                         invalid("00-\xff\xfe" + w3cParent[5:]),
 		"not ASCII":                        invalid("00-ä" + w3cParent[5:]),
 		"256 KiB":                          invalid(strings.Repeat("0", 256<<10)),
-		"256 KiB, begins as a valid one":   invalid(w3cParent + strings.Repeat("-", 256<<10)),
+		"256 KiB, starts as a valid one":   invalid(w3cParent + strings.Repeat("-", 256<<10)),
 		"256 KiB, all dashes":              invalid(strings.Repeat("-", 256<<10)),
 		"tracestate without a traceparent": {state: "a=1"},
 		"tracestate with an invalid one":   {parent: "garbage", state: "a=1"},
@@ -116,7 +116,7 @@ func w3cStates() map[string]w3cCase {
 		"key of 257":               {long(257) + "=1", ""},
 		"tenant":                   {"1tenant@system=1", "1tenant@system=1"},
 		"symbols":                  {"a_-*/=!\"#$%&'()*+-./:;<>?@[]^_`{|}~", "a_-*/=!\"#$%&'()*+-./:;<>?@[]^_`{|}~"},
-		"key begins with a digit":  {"1a=1", ""}, // level 2 allows it, OpenTelemetry's TraceState cannot hold it
+		"key starts with a digit":  {"1a=1", ""}, // level 2 allows it, OpenTelemetry's TraceState cannot hold it
 		"upper case key":           {"A=1", ""},
 		"no key":                   {"=1", ""},
 		"no value":                 {"a=", ""},

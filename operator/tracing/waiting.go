@@ -33,25 +33,25 @@ func (w *waitingSpan) replay(ctx context.Context, c *config) {
 // wait stores a span until the reconcile's span starts.
 func (s *session) wait(w waitingSpan) {
 	s.mu.Lock()
-	begun := !s.began.IsZero()
+	started := !s.changeStart.IsZero()
 	switch {
-	case begun:
+	case started:
 	case len(s.waiting) < maxWaiting:
 		s.waiting = append(s.waiting, w)
 	default:
 		s.dropped++
 	}
 	s.mu.Unlock()
-	if begun { // meanwhile
+	if started { // meanwhile
 		w.replay(&s.inside, s.cfg)
 	}
 }
 
-// hasBegun reports whether the reconcile's span has started.
-func (s *session) hasBegun() bool {
+// hasStarted reports whether the reconcile's span has started.
+func (s *session) hasStarted() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.began.IsZero()
+	return !s.changeStart.IsZero()
 }
 
 // waitingEvent is an event that waits for the reconcile's span, without starting it.
@@ -68,21 +68,21 @@ func (e waitingEvent) addTo(span trace.Span) {
 // event adds an event to the reconcile's span, as soon as it has started.
 func (s *session) event(e waitingEvent) {
 	s.mu.Lock()
-	begun := !s.began.IsZero()
-	if !begun && len(s.events) < maxWaitingEvents {
+	started := !s.changeStart.IsZero()
+	if !started && len(s.events) < maxWaitingEvents {
 		s.events = append(s.events, e)
 	}
 	s.mu.Unlock()
-	if span := s.span.started(); begun && span != nil {
+	if span := s.span.started(); started && span != nil {
 		e.addTo(span)
 	}
 }
 
 // flush creates the waiting spans and events, after the reconcile's span started.
-func (s *session) flush(span trace.Span, began time.Time) {
+func (s *session) flush(span trace.Span, changeStart time.Time) {
 	s.mu.Lock()
 	waiting, events, dropped := s.waiting, s.events, s.dropped
-	s.began, s.waiting, s.events = began, nil, nil
+	s.changeStart, s.waiting, s.events = changeStart, nil, nil
 	s.mu.Unlock()
 	for _, e := range events {
 		e.addTo(span)

@@ -32,10 +32,10 @@ import (
 // One change is one trace, although the API server may call several webhooks for it: one per API
 // version, a reinvoked one, or a replica in another process. The first webhook creates the span.
 // Later ones keep its context. They have a span, a child of the first, only if they deny the
-// object. A webhook recognizes the contexts of its own process for a minute, and those of other
-// processes by the object's managedFields, in which the API server lists the fields of the user's
-// request. If the user sent an origin annotation too, the webhook of another process starts a new
-// trace with a link.
+// object. A webhook recognizes the contexts of its own process for a minute, and the contexts of
+// other processes by the object's managedFields, in which the API server lists the fields of the
+// user's request. If the user sent an origin annotation too, the webhook of another process starts a
+// new trace with a link.
 //
 // The comparison uses the object that d returns and the old object. If the API server drops the
 // change after the webhook, for example because of another webhook, only the annotations are

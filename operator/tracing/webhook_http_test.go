@@ -196,7 +196,7 @@ func (a answer) summary() summary {
 	}
 	stored, valid := newConfig(nil).extractFrom(s.Annotations)
 	if a.response.Allowed && valid && !strings.HasPrefix(stored.sc.SpanID().String(), "00000000000000") { // a generated id
-		of := "nobody's"
+		of := "unknown span"
 		for _, span := range a.spans {
 			if span.Context.SpanID() == stored.sc.SpanID() && span.Context.TraceID() == stored.sc.TraceID() && span.Start.UnixNano() == stored.origin.start.UnixNano() {
 				of = span.Name

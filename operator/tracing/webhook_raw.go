@@ -90,7 +90,7 @@ func (h *rawHandler) admit(a *admissionRun) admission.Response {
 
 // setObject sets the object that the inner webhook returned.
 func (a *admissionRun) setObject(obj *unstructured.Unstructured) {
-	a.span.mu.Lock() // begin reads obj with this lock held
+	a.span.mu.Lock() // newSpan reads obj with this lock held
 	defer a.span.mu.Unlock()
 	a.obj = obj
 }

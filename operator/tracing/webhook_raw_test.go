@@ -43,7 +43,7 @@ func TestAdmissionForms(t *testing.T) {
 		return map[string]string{"theirs": "stays", parentKey: "admit Deployment, sampled true", originKey: "true, before: " + before}
 	}
 	dry := func(before string) map[string]string {
-		return map[string]string{"theirs": "stays", parentKey: "nobody's, sampled false", originKey: "true, before: " + before}
+		return map[string]string{"theirs": "stays", parentKey: "unknown span, sampled false", originKey: "true, before: " + before}
 	}
 	linked := "link " + last.SpanID().String()
 	for name, tc := range map[string]struct {
@@ -195,7 +195,7 @@ func TestRawRefusals(t *testing.T) {
 	}{
 		"denied":                {admission.Denied("because"), ""},
 		"nothing said":          {admission.Response{}, ""},
-		"message alone":         {status(0, ""), ""},
+		"only a message":        {status(0, ""), ""},
 		"403 by hand":           {status(403, ""), ""},
 		"invalid":               {status(422, metav1.StatusReasonInvalid), ""},
 		"errored, bad request":  {admission.Errored(400, errors.New("because")), "BadRequest"},
@@ -260,18 +260,18 @@ func TestContextPatch(t *testing.T) {
 		values map[string]string
 		want   []jsonpatch.Operation
 	}{
-		"no metadata":         {jsonObject{}, values, []jsonpatch.Operation{op("add", "/metadata", map[string]any{"annotations": values})}},
-		"metadata is null":    {jsonObject{"metadata": nil}, values, []jsonpatch.Operation{op("add", "/metadata", map[string]any{"annotations": values})}},
-		"no annotations":      {jsonObject{"metadata": map[string]any{}}, values, []jsonpatch.Operation{op("add", "/metadata/annotations", values)}},
-		"annotations null":    {with(nil), values, []jsonpatch.Operation{op("add", "/metadata/annotations", values)}},
-		"empty annotations":   {with(map[string]any{}), values, []jsonpatch.Operation{op("add", parent, "p"), op("add", origin, "o")}},
-		"others":              {with(map[string]any{"theirs": "x"}), values, []jsonpatch.Operation{op("add", parent, "p"), op("add", origin, "o")}},
-		"as it is":            {with(map[string]any{"a~b/traceparent": "p", "a~b/origin": "o"}), values, nil},
-		"replaced":            {with(map[string]any{"a~b/traceparent": "x", "a~b/origin": "o", "a~b/tracestate": "s"}), values, []jsonpatch.Operation{op("replace", parent, "p"), op("remove", state, nil)}},
-		"removed":             {with(map[string]any{"a~b/traceparent": "x"}), map[string]string{}, []jsonpatch.Operation{op("remove", parent, nil)}},
-		"none where none was": {with(nil), map[string]string{}, nil},
-		"no room":             {with(map[string]any{"theirs": big}), values, nil},
-		"no room, one there":  {with(map[string]any{"theirs": big, "a~b/traceparent": "x"}), values, []jsonpatch.Operation{op("remove", parent, nil)}},
+		"no metadata":        {jsonObject{}, values, []jsonpatch.Operation{op("add", "/metadata", map[string]any{"annotations": values})}},
+		"metadata is null":   {jsonObject{"metadata": nil}, values, []jsonpatch.Operation{op("add", "/metadata", map[string]any{"annotations": values})}},
+		"no annotations":     {jsonObject{"metadata": map[string]any{}}, values, []jsonpatch.Operation{op("add", "/metadata/annotations", values)}},
+		"annotations null":   {with(nil), values, []jsonpatch.Operation{op("add", "/metadata/annotations", values)}},
+		"empty annotations":  {with(map[string]any{}), values, []jsonpatch.Operation{op("add", parent, "p"), op("add", origin, "o")}},
+		"others":             {with(map[string]any{"theirs": "x"}), values, []jsonpatch.Operation{op("add", parent, "p"), op("add", origin, "o")}},
+		"as it is":           {with(map[string]any{"a~b/traceparent": "p", "a~b/origin": "o"}), values, nil},
+		"replaced":           {with(map[string]any{"a~b/traceparent": "x", "a~b/origin": "o", "a~b/tracestate": "s"}), values, []jsonpatch.Operation{op("replace", parent, "p"), op("remove", state, nil)}},
+		"removed":            {with(map[string]any{"a~b/traceparent": "x"}), map[string]string{}, []jsonpatch.Operation{op("remove", parent, nil)}},
+		"none, as before":    {with(nil), map[string]string{}, nil},
+		"no room":            {with(map[string]any{"theirs": big}), values, nil},
+		"no room, one there": {with(map[string]any{"theirs": big, "a~b/traceparent": "x"}), values, []jsonpatch.Operation{op("remove", parent, nil)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, contextPatch(tc.body, keys, tc.values)); diff != "" {

@@ -23,33 +23,33 @@ const (
 
 // write is one write of the operator while it runs.
 type write struct {
-	client  *tracedClient
-	cfg     *config
-	session *session        // nil outside of a reconcile
-	outer   context.Context //nolint:containedctx // the caller's context
-	ctx     context.Context //nolint:containedctx // the context with the span, for the wrapped client
-	span    trace.Span      // nil until it starts
-	lazy    *lazySpan       // represents span while it waits; nil for a span that starts at once
-	start   time.Time
-	began   time.Time // start of the write's change
-	verb    string
-	action  string
-	sub     string // the subresource; empty for the object itself
-	id      objectID
-	name    objectName
-	prior   objectFacts // before the write, as far as known without a request
-	read    bool        // the reconcile read the object before
-	noted   bool        // causality has recorded it as in flight
+	client      *tracedClient
+	cfg         *config
+	session     *session        // nil outside of a reconcile
+	outer       context.Context //nolint:containedctx // the caller's context
+	ctx         context.Context //nolint:containedctx // the context with the span, for the wrapped client
+	span        trace.Span      // nil until it starts
+	lazy        *lazySpan       // represents span while it waits; nil for a span that starts at once
+	start       time.Time
+	changeStart time.Time // start of the write's change
+	verb        string
+	action      string
+	sub         string // the subresource; empty for the object itself
+	id          objectID
+	name        objectName
+	prior       objectFacts // before the write, as far as known without a request
+	read        bool        // the reconcile read the object before
+	noted       bool        // causality has recorded it as in flight
 
 	target   client.Object     // whose annotations were replaced
 	before   map[string]string // these annotations
 	finished bool
 }
 
-// begin starts a write's span, and so the reconcile's span. A patch or an apply that may change
-// nothing waits for the response instead. Otherwise an operator that repeats them in each reconcile
-// would export a span for every reconcile.
-func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID, sentVersion string) *write {
+// startWrite starts a write's span, and so the reconcile's span. A patch or an apply that may
+// change nothing waits for the response instead. Otherwise an operator that repeats them in each
+// reconcile would export a span for every reconcile.
+func (c *tracedClient) startWrite(ctx context.Context, verb, sub string, id objectID, sentVersion string) *write {
 	if ctx == nil {
 		ctx = context.Background()
 	}
@@ -68,7 +68,7 @@ func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID,
 	if w.session == nil {
 		c.warnOutside(ctx, w.action, id)
 	}
-	if repeats := verb == verbPatch || verb == verbApply && w.prior.version != ""; repeats && w.session != nil && !w.session.hasBegun() {
+	if repeats := verb == verbPatch || verb == verbApply && w.prior.version != ""; repeats && w.session != nil && !w.session.hasStarted() {
 		w.lazy = &lazySpan{cfg: c.cfg, owner: waitingWrite{w}}
 		w.ctx = trace.ContextWithSpan(ctx, w.lazy)
 		return w
@@ -80,8 +80,8 @@ func (c *tracedClient) begin(ctx context.Context, verb, sub string, id objectID,
 // waitingWrite starts the span of a write on demand, for example for a child.
 type waitingWrite struct{ *write }
 
-// begin implements spanOwner.
-func (w waitingWrite) begin() trace.Span {
+// newSpan implements spanOwner.
+func (w waitingWrite) newSpan() trace.Span {
 	w.startSpan()
 	return w.span
 }
@@ -125,7 +125,7 @@ func (w *write) startSpan() {
 	w.session.joins(w.outer)
 	w.ctx, w.span = w.cfg.tracer().Start(w.outer, w.cfg.names.of(w.action, w.id.gvk.Kind),
 		trace.WithTimestamp(w.start), kind, trace.WithAttributes(w.id.attributes()...))
-	w.began = w.session.changeStart(w.start)
+	w.changeStart = w.session.changeStartOr(w.start)
 	if w.sub == "" && w.name.name.Name != "" && w.verb != verbDelete && w.verb != verbDeleteAll {
 		w.cfg.causes.sends(w.name, w.cause())
 		w.noted = true
@@ -134,7 +134,7 @@ func (w *write) startSpan() {
 
 // cause returns the write as a cause of later reconciles.
 func (w *write) cause() cause {
-	return cause{span: w.span.SpanContext(), start: w.began.UnixNano(), generation: w.prior.generation}
+	return cause{span: w.span.SpanContext(), start: w.changeStart.UnixNano(), generation: w.prior.generation}
 }
 
 // end records the outcome. After a success, obj is the object that the API server returned.
@@ -151,7 +151,7 @@ func (w *write) end(obj client.Object, err error) {
 	// version.
 	finalized := w.read && !slices.Equal(w.prior.finalizers, after.finalizers)
 	unchanged := w.verb != verbCreate && !finalized && (w.knew(after.uid, after.version) || w.repeated(obj, &after))
-	if unchanged && w.lazy != nil && w.lazy.started() == nil && !w.session.hasBegun() {
+	if unchanged && w.lazy != nil && w.lazy.started() == nil && !w.session.hasStarted() {
 		w.finished = true
 		w.lazy.finish()
 		w.session.wait(waitingSpan{action: w.action, id: w.id, start: w.start, end: w.cfg.now(), unchanged: true})
@@ -182,7 +182,7 @@ func (w *write) replaced(uid types.UID) bool {
 		return uid != "" && uid != w.prior.uid
 	}
 	_, known := w.cfg.causes.latest(uid)
-	return w.verb == verbApply && !known // the facts may be those of the last apply of the name
+	return w.verb == verbApply && !known // the facts may come from the last apply of the name
 }
 
 // knew reports whether the version was known before the write. The write has then changed nothing.
@@ -277,7 +277,7 @@ func (w *write) annotate(ctx context.Context, obj client.Object) {
 	}
 	w.target, w.before = obj, obj.GetAnnotations()
 	out := w.cfg.keys.others(w.before)
-	w.cfg.put(w.ctx, out, 0, w.began)
+	w.cfg.put(w.ctx, out, 0, w.changeStart)
 	w.cfg.keys.fit(out, nil)
 	obj.SetAnnotations(out)
 }

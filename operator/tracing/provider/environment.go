@@ -69,7 +69,7 @@ var integers = []struct {
 	{"OTEL_BSP_EXPORT_TIMEOUT", "30000", 0, maxMilliseconds},
 	{"OTEL_BSP_MAX_QUEUE_SIZE", "2048", 1, maxQueue},
 	{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512", 1, maxQueue},
-	// A negative limit is no limit.
+	// A negative value means no limit.
 	{"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "no limit", math.MinInt32, math.MaxInt32},
 	{"OTEL_ATTRIBUTE_COUNT_LIMIT", "128", math.MinInt32, math.MaxInt32},
 	{"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "the limit of all attributes", math.MinInt32, math.MaxInt32},

@@ -50,7 +50,7 @@ func (v *variables) count(exporters []sdktrace.SpanExporter, registerer promethe
 func newCountingExporter(exporter sdktrace.SpanExporter, registerer prometheus.Registerer) (*countingExporter, error) {
 	spans := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: ExportedMetric,
-		Help: "Spans for which the export has finished; with an error_type those that were lost.",
+		Help: "Spans for which the export has finished; the lost spans have an error_type.",
 	}, []string{ErrorTypeLabel})
 	var registered prometheus.AlreadyRegisteredError
 	switch err := registerer.Register(spans); {

@@ -30,7 +30,7 @@ func TestExportedMetric(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	want := func(counts string) {
 		t.Helper()
-		text := "# HELP " + ExportedMetric + " Spans for which the export has finished; with an error_type those that were lost.\n" +
+		text := "# HELP " + ExportedMetric + " Spans for which the export has finished; the lost spans have an error_type.\n" +
 			"# TYPE " + ExportedMetric + " counter\n" + counts
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(text), ExportedMetric); err != nil {
 			t.Error(err)

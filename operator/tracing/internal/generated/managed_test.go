@@ -106,8 +106,8 @@ func (m *managed) addController(mgr ctrl.Manager, p *program) error {
 	return b.WithOptions(options).Complete(r)
 }
 
-// settle waits until there was no request and no reconcile for a while. This is no proof; the end
-// of the test is.
+// settle waits until there was no request and no reconcile for a while. This proves nothing;
+// the end of the test does.
 func (m *managed) settle(ctx context.Context) error {
 	last, since := int64(-1), time.Now()
 	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
