@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,13 @@ func (l *lines) of() []string {
 		}
 	}
 	return out
+}
+
+// contain reports whether any line contains a text.
+func (l *lines) contain(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.all, func(line string) bool { return strings.Contains(line, text) })
 }
 
 // sdkLines collects the SDK's own reports, from the global error handler and the global logger.
