@@ -83,7 +83,8 @@ func TestTypeAssertions(t *testing.T) {
 	}
 }
 
-// TestDefaultServer: operators change the options of the manager's webhook server, and it traces all webhooks all the same.
+// TestDefaultServer: the webhook server keeps its type, so that operators can change its options,
+// and all webhooks are traced.
 func TestDefaultServer(t *testing.T) {
 	t.Parallel()
 	inner := newManaged(t)

@@ -77,10 +77,10 @@ func (c *Cluster) startOnce(ctx context.Context, svc service) (started bool, err
 			}
 		}
 		if err := c.table.Stop(ctx, svc.name); err != nil {
-			return false, fmt.Errorf("starting %s anew: %w", svc.name, err)
+			return false, fmt.Errorf("restarting %s: %w", svc.name, err)
 		}
 		if _, _, err := c.table.Ensure(ctx, spec); err != nil {
-			return false, fmt.Errorf("starting %s anew: %w", svc.name, state.Remedy(err))
+			return false, fmt.Errorf("restarting %s: %w", svc.name, state.Remedy(err))
 		}
 	}
 	if err := c.table.Await(ctx, svc.name, svc.ready); err != nil {
