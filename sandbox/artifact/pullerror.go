@@ -36,10 +36,7 @@ type pullFailure struct {
 	err  error
 }
 
-// Error implements error.
 func (e *pullFailure) Error() string { return e.text }
-
-// Unwrap returns the original error.
 func (e *pullFailure) Unwrap() error { return e.err }
 
 // explain returns the cause of a pull error in a few words, and a remedy.

@@ -99,7 +99,6 @@ type rateLimitError struct {
 	asked  bool // the registry said how long
 }
 
-// Error implements error.
 func (e *rateLimitError) Error() string {
 	if e.asked {
 		return fmt.Sprintf("rate limited (%s); retry after %s", e.status, e.after.Round(time.Second))
@@ -110,7 +109,6 @@ func (e *rateLimitError) Error() string {
 // htmlError is returned if the response is not a registry's.
 type htmlError struct{ status string }
 
-// Error implements error.
 func (e *htmlError) Error() string {
 	return fmt.Sprintf("got an HTML page (%s) instead of a registry response", e.status)
 }

@@ -144,20 +144,11 @@ func Open(archive string) (v1.Layer, error) {
 	return layer, nil
 }
 
-// Digest returns the layer's digest.
-func (l archived) Digest() (v1.Hash, error) { return l.digest, nil }
+// These methods implement v1.Layer. The layer is transferred as it is stored: uncompressed.
 
-// DiffID returns the digest of the uncompressed archive, which is the layer's digest too.
-func (l archived) DiffID() (v1.Hash, error) { return l.digest, nil }
-
-// Compressed opens the archive as it is stored and transferred: uncompressed.
-func (l archived) Compressed() (io.ReadCloser, error) { return os.Open(l.path) }
-
-// Uncompressed opens the archive.
+func (l archived) Digest() (v1.Hash, error)             { return l.digest, nil }
+func (l archived) DiffID() (v1.Hash, error)             { return l.digest, nil }
+func (l archived) Compressed() (io.ReadCloser, error)   { return os.Open(l.path) }
 func (l archived) Uncompressed() (io.ReadCloser, error) { return os.Open(l.path) }
-
-// Size returns the archive's size in bytes.
-func (l archived) Size() (int64, error) { return l.size, nil }
-
-// MediaType returns the type of an uncompressed OCI layer.
-func (l archived) MediaType() (types.MediaType, error) { return types.OCIUncompressedLayer, nil }
+func (l archived) Size() (int64, error)                 { return l.size, nil }
+func (l archived) MediaType() (types.MediaType, error)  { return types.OCIUncompressedLayer, nil }

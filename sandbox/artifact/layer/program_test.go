@@ -35,16 +35,16 @@ func TestWithLibraries(t *testing.T) {
 	}{
 		{
 			name: "static", program: "usr/sbin/tool",
-			files: []File{{Path: "usr/sbin/tool", Content: filetest.ELF(t, "")}, {Path: "usr/lib/libother.so.1", Content: filetest.ELF(t, "")}},
+			files: []File{{Path: "usr/sbin/tool", Content: elfFile(t, "")}, {Path: "usr/lib/libother.so.1", Content: elfFile(t, "")}},
 			want:  map[string]string{"usr/sbin/tool": "static"},
 		},
 		{
 			name: "libraries of libraries, once each", program: "usr/sbin/tool",
 			files: []File{
-				{Path: "usr/sbin/tool", Content: filetest.ELF(t, "", "libone.so.1", "libtwo.so.2")},
-				{Path: "usr/lib/x86_64-linux-gnu/libone.so.1", Content: filetest.ELF(t, "", "libtwo.so.2", "libthree.so.3")},
-				{Path: "usr/lib/x86_64-linux-gnu/libtwo.so.2", Content: filetest.ELF(t, "", "libone.so.1")},
-				{Path: "usr/lib/x86_64-linux-gnu/libthree.so.3", Content: filetest.ELF(t, "")},
+				{Path: "usr/sbin/tool", Content: elfFile(t, "", "libone.so.1", "libtwo.so.2")},
+				{Path: "usr/lib/x86_64-linux-gnu/libone.so.1", Content: elfFile(t, "", "libtwo.so.2", "libthree.so.3")},
+				{Path: "usr/lib/x86_64-linux-gnu/libtwo.so.2", Content: elfFile(t, "", "libone.so.1")},
+				{Path: "usr/lib/x86_64-linux-gnu/libthree.so.3", Content: elfFile(t, "")},
 			},
 			want: map[string]string{
 				"usr/sbin/tool": "", "usr/lib/x86_64-linux-gnu/libone.so.1": "", "usr/lib/x86_64-linux-gnu/libtwo.so.2": "",
@@ -54,17 +54,17 @@ func TestWithLibraries(t *testing.T) {
 		{
 			name: "a library behind a link keeps the name in the program", program: "usr/sbin/tool",
 			files: []File{
-				{Path: "usr/sbin/tool", Content: filetest.ELF(t, "", "libmnl.so.0")},
+				{Path: "usr/sbin/tool", Content: elfFile(t, "", "libmnl.so.0")},
 				{Path: "usr/lib/x86_64-linux-gnu/libmnl.so.0", Link: "libmnl.so.0.2.0"},
-				{Path: "usr/lib/x86_64-linux-gnu/libmnl.so.0.2.0", Content: filetest.ELF(t, "")},
+				{Path: "usr/lib/x86_64-linux-gnu/libmnl.so.0.2.0", Content: elfFile(t, "")},
 			},
 			want: map[string]string{"usr/sbin/tool": "", "usr/lib/x86_64-linux-gnu/libmnl.so.0": ""},
 		},
 		{
 			name: "an absolute link after its target, by the old path", program: "usr/sbin/tool",
 			files: []File{
-				{Path: "usr/sbin/tool", Content: filetest.ELF(t, "", "libmnl.so.0")},
-				{Path: "usr/lib/x86_64-linux-gnu/libmnl.so.0.2.0", Content: filetest.ELF(t, "")},
+				{Path: "usr/sbin/tool", Content: elfFile(t, "", "libmnl.so.0")},
+				{Path: "usr/lib/x86_64-linux-gnu/libmnl.so.0.2.0", Content: elfFile(t, "")},
 				{Path: "usr/lib/x86_64-linux-gnu/libmnl.so.0", Link: "/lib/x86_64-linux-gnu/libmnl.so.0.2.0"},
 			},
 			want: map[string]string{"usr/sbin/tool": "", "usr/lib/x86_64-linux-gnu/libmnl.so.0": ""},
@@ -74,17 +74,17 @@ func TestWithLibraries(t *testing.T) {
 			files: []File{
 				{Path: "lib64", Link: "usr/lib64"},
 				{Path: "usr/lib64/ld-linux-x86-64.so.2", Link: "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"},
-				{Path: "usr/sbin/tool", Content: filetest.ELF(t, loader, "libc.so.6")},
-				{Path: "usr/lib/x86_64-linux-gnu/libc.so.6", Content: filetest.ELF(t, "", "ld-linux-x86-64.so.2")},
-				{Path: "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", Content: filetest.ELF(t, "")},
+				{Path: "usr/sbin/tool", Content: elfFile(t, loader, "libc.so.6")},
+				{Path: "usr/lib/x86_64-linux-gnu/libc.so.6", Content: elfFile(t, "", "ld-linux-x86-64.so.2")},
+				{Path: "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", Content: elfFile(t, "")},
 			},
 			want: map[string]string{"usr/sbin/tool": "", "usr/lib/x86_64-linux-gnu/libc.so.6": "", "lib64/ld-linux-x86-64.so.2": ""},
 		},
 		{
 			name: "the loader of arm64", program: "usr/sbin/tool",
 			files: []File{
-				{Path: "usr/sbin/tool", Content: filetest.ELF(t, "/lib/ld-linux-aarch64.so.1")},
-				{Path: "usr/lib/ld-linux-aarch64.so.1", Content: filetest.ELF(t, "")},
+				{Path: "usr/sbin/tool", Content: elfFile(t, "/lib/ld-linux-aarch64.so.1")},
+				{Path: "usr/lib/ld-linux-aarch64.so.1", Content: elfFile(t, "")},
 			},
 			want: map[string]string{"usr/sbin/tool": "", "lib/ld-linux-aarch64.so.1": ""},
 		},
@@ -92,7 +92,7 @@ func TestWithLibraries(t *testing.T) {
 			name: "ignores files of that name elsewhere", program: "usr/sbin/tool",
 			files: []File{
 				{Path: "etc/bash_completion.d/tool", Content: "text"},
-				{Path: "usr/sbin/tool", Content: filetest.ELF(t, "")},
+				{Path: "usr/sbin/tool", Content: elfFile(t, "")},
 				{Path: "usr/share/tool", Content: "text"},
 			},
 			want: map[string]string{"usr/sbin/tool": ""},
@@ -124,7 +124,7 @@ func TestWithLibraries(t *testing.T) {
 func TestWithLibrariesErrors(t *testing.T) {
 	t.Parallel()
 	archive := rootArchive(t,
-		File{Path: "usr/sbin/tool", Content: filetest.ELF(t, "", "libnone.so.1")},
+		File{Path: "usr/sbin/tool", Content: elfFile(t, "", "libnone.so.1")},
 		File{Path: "usr/sbin/script", Content: "#!/bin/sh\n"},
 		File{Path: "usr/sbin/dangling", Link: "gone"},
 	)
