@@ -39,7 +39,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			transport := answeredBy(t, test.handler)
 			start := time.Now()
-			err := puller(t, transport, "amd64").answers(t.Context(), timeout)
+			err := puller(t, transport, "amd64").answers(t.Context(), defaults.Image, timeout)
 			if took := time.Since(start); took > 5*timeout {
 				t.Errorf("answers() took %s, want at most %s", took, timeout)
 			}
@@ -53,14 +53,14 @@ func TestAnswers(t *testing.T) {
 		to, _ := url.Parse(server.URL)
 		server.Close()
 		transport := detour{to, &http.Transport{}}
-		if err := puller(t, transport, "amd64").answers(t.Context(), timeout); err == nil {
+		if err := puller(t, transport, "amd64").answers(t.Context(), defaults.Image, timeout); err == nil {
 			t.Error("answers() = nil")
 		}
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := puller(t, answeredBy(t, http.HandlerFunc(hang)), "amd64").answers(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+		if err := puller(t, answeredBy(t, http.HandlerFunc(hang)), "amd64").answers(ctx, defaults.Image, time.Hour); !errors.Is(err, context.Canceled) {
 			t.Errorf("answers() = %v, want %v", err, context.Canceled)
 		}
 	})

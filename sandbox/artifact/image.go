@@ -159,11 +159,11 @@ func NewNode(versions NodeVersions, content v1.Image) (Image, error) {
 	return Local("node", versions.Kubernetes+"-"+digest.Hex[:12], content), nil
 }
 
-// ControlPlane has the paths of a control plane's programs, and of kubectl. They are in one folder,
-// which also serves envtest as KUBEBUILDER_ASSETS. Programs that were built from source are links to
-// one binary: it behaves as the program whose name it is run by, so do not resolve or rename them.
+// ControlPlane has the paths of a control plane's programs. Programs that were built from source are
+// links to one binary: it behaves as the program whose name it is run by, so do not resolve or rename
+// them.
 type ControlPlane struct {
-	Etcd, APIServer, ControllerManager, Scheduler, Kubectl string
+	Etcd, APIServer, ControllerManager, Scheduler string
 }
 
 // CertManagerPaths has the paths of cert-manager's programs and of its chart's folder. Like those of

@@ -65,7 +65,7 @@ func TestRegistryHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, image := range []string{certManagerRepository, jaegerImage, Pause} {
+	for _, image := range []string{certManagerRepository, JaegerImage, Pause} {
 		host, _, _ := strings.Cut(strings.Replace(image, "docker.io/", "index.docker.io/", 1), "/")
 		if !slices.Contains(got, host) {
 			t.Errorf("RegistryHosts() = %q, want %s", got, host)

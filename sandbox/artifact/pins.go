@@ -18,7 +18,8 @@ const (
 	JaegerVersion = "2.13.0"
 
 	certManagerRepository = "quay.io/jetstack/cert-manager-"
-	jaegerImage           = "docker.io/jaegertracing/jaeger:" + JaegerVersion
+	// JaegerImage is the name of Jaeger's published image.
+	JaegerImage = "docker.io/jaegertracing/jaeger:" + JaegerVersion
 
 	// Pause is the image of pod sandboxes and of the sample Head. Every sandbox has it.
 	Pause = "registry.k8s.io/pause:3.10.2"
@@ -38,14 +39,15 @@ var CertManagerPrograms = []string{"controller", "cainjector", "webhook"}
 // pinned. Jaeger's is missing: this repository was written without access to a registry, and no public
 // source states it.
 var digests = map[string]string{
-	certManagerImage("controller"): "sha256:70f532fd9cfde0b09d55687200942399d89838bc2d5d5b45152eb799a15912b8",
-	certManagerImage("cainjector"): "sha256:c85268c64f2e0e76684bf5fe8906caff34b82523561c6affe0fae3546bd87562",
-	certManagerImage("webhook"):    "sha256:a60e2dac46dbb8a7f3df95c54ce941012f54c2fe022f0ee55aaa1ab40ed957ae",
+	CertManagerImage("controller"): "sha256:70f532fd9cfde0b09d55687200942399d89838bc2d5d5b45152eb799a15912b8",
+	CertManagerImage("cainjector"): "sha256:c85268c64f2e0e76684bf5fe8906caff34b82523561c6affe0fae3546bd87562",
+	CertManagerImage("webhook"):    "sha256:a60e2dac46dbb8a7f3df95c54ce941012f54c2fe022f0ee55aaa1ab40ed957ae",
 	Pause:                          "sha256:f548e0e8e3dc1896ca956272154dde3314e8cc4fde0a57577ee9fa1c63f5baf4",
 	PauseOther:                     "sha256:278fb9dbcca9518083ad1e11276933a2e96f23de604a3a08cc3c80002767d24c",
 }
 
-func certManagerImage(program string) string {
+// CertManagerImage returns the name of the published image of one of CertManagerPrograms.
+func CertManagerImage(program string) string {
 	return certManagerRepository + program + ":" + CertManagerVersion
 }
 
@@ -53,9 +55,9 @@ func certManagerImage(program string) string {
 func References() []string {
 	references := []string{defaults.Image}
 	for _, program := range CertManagerPrograms {
-		references = append(references, certManagerImage(program))
+		references = append(references, CertManagerImage(program))
 	}
-	return append(references, jaegerImage, Pause, PauseOther)
+	return append(references, JaegerImage, Pause, PauseOther)
 }
 
 // Pinned returns the digests of the images that this version of the sandbox pulls.
@@ -78,10 +80,10 @@ func public(reference string) string {
 func PublicCertManager() []string {
 	var references []string
 	for _, program := range CertManagerPrograms {
-		references = append(references, public(certManagerImage(program)))
+		references = append(references, public(CertManagerImage(program)))
 	}
 	return references
 }
 
 // PublicJaeger returns the reference to Jaeger's published image.
-func PublicJaeger() string { return public(jaegerImage) }
+func PublicJaeger() string { return public(JaegerImage) }

@@ -51,15 +51,17 @@ func NewRegistry(folder, arch string, mirror Mirror) *Registry {
 }
 
 // Answers returns nil if the registry of kind's node image answers, or if that image is in the cache.
-func (r *Registry) Answers(ctx context.Context) error { return r.answers(ctx, answerTimeout) }
+func (r *Registry) Answers(ctx context.Context) error {
+	return r.answers(ctx, defaults.Image, answerTimeout)
+}
 
-func (r *Registry) answers(ctx context.Context, timeout time.Duration) error {
+func (r *Registry) answers(ctx context.Context, image string, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if _, _, found := r.stored(defaults.Image); found {
+	if _, _, found := r.stored(image); found {
 		return nil
 	}
-	reference, err := r.reference(defaults.Image)
+	reference, err := r.reference(image)
 	if err != nil {
 		return err
 	}
@@ -105,14 +107,14 @@ func (r *Registry) Node(ctx context.Context, report Report) (Image, error) {
 func (r *Registry) CertManager(ctx context.Context, report Report) ([]Image, error) {
 	var references []string
 	for _, program := range CertManagerPrograms {
-		references = append(references, certManagerImage(program))
+		references = append(references, CertManagerImage(program))
 	}
 	return r.pullAll(ctx, report, references...)
 }
 
 // Jaeger returns Jaeger's published image.
 func (r *Registry) Jaeger(ctx context.Context, report Report) (Image, error) {
-	return r.pull(ctx, report, jaegerImage)
+	return r.pull(ctx, report, JaegerImage)
 }
 
 // Samples returns two releases of Kubernetes' pause image.

@@ -108,9 +108,9 @@ func quietRegistry() http.Handler { return registry.New(registry.Logger(log.New(
 func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
 	transport := answeredBy(t, quietRegistry())
 	for _, reference := range []string{
-		Pause, PauseOther, jaegerImage,
-		certManagerImage("controller"), certManagerImage("cainjector"),
-		certManagerImage("webhook"),
+		Pause, PauseOther, JaegerImage,
+		CertManagerImage("controller"), CertManagerImage("cainjector"),
+		CertManagerImage("webhook"),
 	} {
 		publish(t, transport, reference)
 	}
@@ -140,8 +140,8 @@ func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
 		}
 	}
 	want := [][]string{
-		{certManagerImage("controller")}, {certManagerImage("cainjector")},
-		{certManagerImage("webhook")}, {jaegerImage}, {Pause}, {PauseOther},
+		{CertManagerImage("controller")}, {CertManagerImage("cainjector")},
+		{CertManagerImage("webhook")}, {JaegerImage}, {Pause}, {PauseOther},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
@@ -232,7 +232,7 @@ func TestPullErrorNamesImageAndRemedy(t *testing.T) {
 	transport := answeredBy(t, quietRegistry())
 	r := puller(t, transport, "amd64")
 	_, err := r.Jaeger(t.Context(), nil)
-	if err == nil || !strings.Contains(err.Error(), "pulling "+jaegerImage+" from index.docker.io: no such image (404 Not Found); ") ||
+	if err == nil || !strings.Contains(err.Error(), "pulling "+JaegerImage+" from index.docker.io: no such image (404 Not Found); ") ||
 		!strings.Contains(err.Error(), "--images=source") {
 		t.Errorf("Jaeger() = %v", err)
 	}

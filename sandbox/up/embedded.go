@@ -66,6 +66,13 @@ func (r *Run) PrepareProcesses(ctx context.Context, report report) error {
 	r.Record.Name, r.Record.Cluster, r.Record.Images = r.Name, component.Embedded, "source"
 	r.Record.OperatorEnv = r.OperatorEnv
 	r.programs = build.NewPrograms(r.builder)
+	if r.Images != "source" {
+		mirror, err := r.mirror()
+		if err != nil {
+			return err
+		}
+		r.programs.Published = artifact.NewRegistry(r.builder.Cache, "", mirror)
+	}
 	return r.processes.Prepare(ctx, r.Ports, report)
 }
 
@@ -174,9 +181,12 @@ func (r *Run) StartNode(ctx context.Context, report report) error {
 
 // StartJaeger starts Jaeger.
 func (r *Run) StartJaeger(ctx context.Context, report report) error {
-	page, err := jaegerPage()
-	if err != nil {
-		return err
+	var page []byte
+	if !artifact.IsPublished(r.jaegerPath) {
+		var err error
+		if page, err = jaegerPage(); err != nil {
+			return err
+		}
 	}
 	if err := r.processes.Jaeger(ctx, cluster.JaegerOptions{Program: r.jaegerPath, Page: page}, report); err != nil {
 		return err

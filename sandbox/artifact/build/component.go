@@ -13,21 +13,26 @@ import (
 
 // component is one or more Go programs of one module that the sandbox builds from source.
 type component struct {
-	name     string   // in progress messages and in the cache
-	module   string   // the module's folder below the repository's root, or an absolute path
-	sources  []string // folders of the module with the sources, nested modules included; empty means the whole module
-	packages []string
-	tags     string
-	flags    []string // further flags of go build
-	stamp    []string // -X flags with the programs' versions
-	outputs  []string // the binaries that the build must create
-	rename   bool     // the only output does not have the name that Go would give it
-	links    []string // links to the first output, which behaves as the program of the link's name (argv[0])
-	keep     int      // minimal number of builds to keep; 0 means all
+	name      string   // in progress messages and in the cache
+	module    string   // the module's folder below the repository's root, or an absolute path
+	sources   []string // folders of the module with the sources, nested modules included; empty means the whole module
+	packages  []string
+	tags      string
+	flags     []string          // further flags of go build
+	stamp     []string          // -X flags with the programs' versions
+	outputs   []string          // the binaries that the build must create
+	rename    bool              // the only output does not have the name that Go would give it
+	links     []string          // links to the first output, which behaves as the program of the link's name (argv[0])
+	published map[string]string // images of the programs, by the path in the build's folder
+	keep      int               // minimal number of builds to keep; 0 means all
 }
 
-// kubernetesVersion stands for the version in the module's go.mod in the stamps below.
-const kubernetesVersion = "$KUBERNETES_VERSION"
+// kubernetesVersion and etcdTag stand for the versions in the module's go.mod in the stamps and images
+// below.
+const (
+	kubernetesVersion = "$KUBERNETES_VERSION"
+	etcdTag           = "$ETCD_TAG"
+)
 
 var (
 	// nodeInit is built first: it is small, and the engine's probe needs it.
@@ -48,6 +53,12 @@ var (
 			"k8s.io/component-base/version.gitTreeState=clean",
 			"k8s.io/client-go/pkg/version.gitVersion=" + kubernetesVersion,
 		},
+		published: map[string]string{
+			"assets/etcd":                    "registry.k8s.io/etcd:" + etcdTag,
+			"assets/kube-apiserver":          "registry.k8s.io/kube-apiserver:" + kubernetesVersion,
+			"assets/kube-controller-manager": "registry.k8s.io/kube-controller-manager:" + kubernetesVersion,
+			"assets/kube-scheduler":          "registry.k8s.io/kube-scheduler:" + kubernetesVersion,
+		},
 	}
 	nodeTools = component{
 		name: "containerd", module: "sandbox/source/node",
@@ -62,11 +73,16 @@ var (
 		name: "cert-manager", module: "sandbox/source/certmanager",
 		packages: []string{"."}, outputs: []string{"sandbox"}, links: artifact.CertManagerPrograms,
 		stamp: []string{"github.com/cert-manager/cert-manager/pkg/util.AppVersion=" + artifact.CertManagerVersion},
+		published: map[string]string{
+			"controller": artifact.CertManagerImage("controller"), "cainjector": artifact.CertManagerImage("cainjector"),
+			"webhook": artifact.CertManagerImage("webhook"),
+		},
 	}
 	jaeger = component{
 		name: "jaeger", module: "sandbox/source/jaeger",
 		packages: []string{"tool"}, outputs: []string{"jaeger"},
-		stamp: []string{"github.com/jaegertracing/jaeger/internal/version.latestVersion=v" + artifact.JaegerVersion},
+		stamp:     []string{"github.com/jaegertracing/jaeger/internal/version.latestVersion=v" + artifact.JaegerVersion},
+		published: map[string]string{"jaeger": artifact.JaegerImage},
 	}
 	kwok = component{
 		name: "kwok", module: "sandbox/source/kwok",

@@ -15,6 +15,7 @@ import (
 // Parts are the builds that a kind of sandbox needs.
 type Parts struct {
 	components []component
+	published  bool // the programs in published images can replace builds
 	chart      bool
 	rootFS     bool
 }
@@ -26,7 +27,7 @@ var (
 	// SourceParts are for kind with images from source.
 	SourceParts = Parts{components: []component{nodeInit, kubernetes, nodeTools, coreDNS, certManager, jaeger}, chart: true, rootFS: true}
 	// ProgramParts are for processes of this machine.
-	ProgramParts = Parts{components: []component{kubernetes, certManager, jaeger, kwok}, chart: true}
+	ProgramParts = Parts{components: []component{kubernetes, certManager, jaeger, kwok}, published: true, chart: true}
 )
 
 // Missing returns the names of the builds that are not in the cache; long are those that take minutes.
@@ -34,7 +35,7 @@ var (
 func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) {
 	const root = "root filesystem"
 	for _, c := range parts.components {
-		if b.cached(c) {
+		if b.cached(c) || parts.published && b.publishedCached(c) {
 			continue
 		}
 		names = append(names, c.name)
@@ -90,6 +91,9 @@ func (b *Builder) neededKeys() (map[string]bool, error) {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
 			keys[key], built[c.name] = true, key
+			if dir, _, err := builder.publishedFolder(c); err == nil {
+				keys[cache.KeyOf(dir)] = true
+			}
 		}
 		versions, err := builder.Versions()
 		if err != nil {

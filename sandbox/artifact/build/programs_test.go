@@ -1,9 +1,13 @@
 package build
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
 )
 
@@ -67,7 +73,7 @@ func TestCachedProgramsNeedNoGo(t *testing.T) {
 	for path, want := range map[string]string{
 		controlPlane.Etcd: "etcd of kubernetes", controlPlane.APIServer: "kube-apiserver of kubernetes",
 		controlPlane.ControllerManager: "kube-controller-manager of kubernetes", controlPlane.Scheduler: "kube-scheduler of kubernetes",
-		controlPlane.Kubectl: "kubectl of kubernetes", certManagerPaths.Controller: "controller of cert-manager",
+		certManagerPaths.Controller: "controller of cert-manager",
 		certManagerPaths.CAInjector: "cainjector of cert-manager", certManagerPaths.Webhook: "webhook of cert-manager",
 		jaegerPath: "jaeger of jaeger", kwokProgram: "kwok of kwok", operatorPath: "operator of operator",
 	} {
@@ -164,5 +170,86 @@ func TestLinkKeepsOtherFiles(t *testing.T) {
 	}
 	if got := filetest.Read(t, filepath.Join(dir, "one")); got != "a file" {
 		t.Errorf("content of the file = %q", got)
+	}
+}
+
+// published is a Registry of programs in a folder.
+type published struct {
+	dir      string
+	err      error
+	programs map[string]string
+}
+
+func (p *published) Programs(_ context.Context, _ artifact.Report, _ string, programs map[string]string) (string, error) {
+	p.programs = programs
+	return p.dir, p.err
+}
+
+func TestPublishedPrograms(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // The published programs are for Linux.
+	}
+	p, cached := cachedPrograms(t, jaeger)
+	registry := &published{dir: "/published"}
+	p.Published = registry
+	controlPlane, err := p.ControlPlane(t.Context(), nil)
+	if err != nil || controlPlane.APIServer != "/published/assets/kube-apiserver" || controlPlane.Etcd != "/published/assets/etcd" {
+		t.Errorf("ControlPlane() = %+v, %v; want the published programs", controlPlane, err)
+	}
+	versions, err := p.source.Versions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"assets/etcd":                    "registry.k8s.io/etcd:" + versions.EtcdTag,
+		"assets/kube-apiserver":          "registry.k8s.io/kube-apiserver:" + versions.Kubernetes,
+		"assets/kube-controller-manager": "registry.k8s.io/kube-controller-manager:" + versions.Kubernetes,
+		"assets/kube-scheduler":          "registry.k8s.io/kube-scheduler:" + versions.Kubernetes,
+	}
+	if diff := cmp.Diff(want, registry.programs); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+	if paths, err := p.CertManager(t.Context(), nil); err != nil || paths.Webhook != "/published/webhook" || paths.ChartDir == "" {
+		t.Errorf("CertManager() = %+v, %v; want the published programs", paths, err)
+	}
+	if path, err := p.Jaeger(t.Context(), nil); err != nil || !strings.HasPrefix(path, cached) {
+		t.Errorf("Jaeger() = %s, %v; want the cached build", path, err)
+	}
+
+	var said []string
+	registry.err = errors.New("no response in time")
+	_, err = p.ControlPlane(t.Context(), func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	if err == nil || !strings.Contains(err.Error(), "install Go") || !strings.Contains(strings.Join(said, ";"), "no response in time") {
+		t.Errorf("ControlPlane() without a registry = %v with progress %q; want to build", err, said)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.ControlPlane(ctx, nil); !errors.Is(err, registry.err) {
+		t.Errorf("ControlPlane() after cancellation = %v, want %v", err, registry.err)
+	}
+}
+
+// Published programs in the cache are neither missing nor leftovers.
+func TestPublishedProgramsInTheCache(t *testing.T) {
+	t.Parallel()
+	b := &Builder{Root: repository, Cache: t.TempDir()}
+	dir, programs, err := b.publishedFolder(kubernetes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, missing := range []bool{true, false} {
+		if names, _ := b.Missing(ProgramParts, Program{}); slices.Contains(names, "kubernetes") != missing {
+			t.Errorf("Missing() = %q, want kubernetes: %t", names, missing)
+		}
+		for _, program := range programs {
+			filetest.Put(t, dir, program, "")
+		}
+	}
+	if names, _ := b.Missing(SourceParts, Program{}); !slices.Contains(names, "kubernetes") {
+		t.Errorf("Missing() for images = %q, want kubernetes, which must be built", names)
+	}
+	keys, err := b.neededKeys()
+	if err != nil || !keys[cache.KeyOf(dir)] {
+		t.Errorf("neededKeys() = %v, %v; want %s", keys, err, cache.KeyOf(dir))
 	}
 }
