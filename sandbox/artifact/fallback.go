@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// Fallback takes images from a registry until that fails, and builds the remaining images from source.
+// Fallback takes images from a registry until that fails, and builds the remaining images from
+// source.
 type Fallback struct {
 	first, second Provider
 	canBuildNode  func() error
@@ -20,8 +21,8 @@ type Fallback struct {
 var _ Provider = (*Fallback)(nil)
 
 // NewFallback returns a Provider that uses first until it fails, and second then. It does not fall
-// back for the node if canBuildNode returns an error. note receives the reason for falling back; it can
-// be nil.
+// back for the node if canBuildNode returns an error. note receives the reason for falling back; it
+// can be nil.
 func NewFallback(first, second Provider, canBuildNode func() error, note func(format string, args ...any)) *Fallback {
 	return &Fallback{first: first, second: second, canBuildNode: canBuildNode, note: note}
 }
@@ -64,8 +65,8 @@ func (f *Fallback) Samples(ctx context.Context, report Report) ([]Image, error) 
 	return either(ctx, f, nil, func(p Provider) ([]Image, error) { return p.Samples(ctx, report) })
 }
 
-// either calls get with the first provider, and with the second if that fails and check, if not nil,
-// returns no error.
+// either calls get with the first provider, and with the second if that fails and check, if not
+// nil, returns no error.
 func either[T any](ctx context.Context, f *Fallback, check func() error, get func(Provider) (T, error)) (got T, err error) {
 	f.mu.Lock()
 	failed := f.failed

@@ -1,10 +1,10 @@
 // Package artifact provides what a sandbox runs: container images, or programs of this machine.
 //
-// A [Provider] has the images. [Registry] pulls them by tag or digest, package artifact/build builds
-// them from source, package bundle reads them from a file, and [Fallback] combines two providers. The
-// steps in sandbox/plan.go stream the images into the container engine and the nodes. A sandbox
-// without a container engine runs the same components as programs. Package artifact/cache keeps
-// everything that was pulled or built.
+// A [Provider] has the images. [Registry] pulls them by tag or digest, package artifact/build
+// builds them from source, package bundle reads them from a file, and [Fallback] combines two
+// providers. The steps in sandbox/plan.go stream the images into the container engine and the
+// nodes. A sandbox without a container engine runs the same components as programs. Package
+// artifact/cache keeps everything that was pulled or built.
 //
 // No package below artifact talks to a container engine or to a cluster.
 package artifact
@@ -75,8 +75,8 @@ func (i Image) Digest() (string, error) {
 	return digest.String(), nil
 }
 
-// AsOperator returns the image under a name of the sandbox's own that contains the image's digest. A
-// node that has an image of this name has exactly this image, and another image changes the Pod.
+// AsOperator returns the image under a name of the sandbox's own that contains the image's digest.
+// A node that has an image of this name has exactly this image, and another image changes the Pod.
 func (i Image) AsOperator() (Image, error) {
 	digest, err := i.Digest()
 	if err != nil {
@@ -85,9 +85,9 @@ func (i Image) AsOperator() (Image, error) {
 	return Local("operator", strings.TrimPrefix(digest, "sha256:")[:16], i.content), nil
 }
 
-// Archive writes images as one archive for `docker load`, `podman load` and `ctr images import`. The
-// archive has a single platform: engines with a containerd store refuse archives that name platforms
-// whose layers are missing.
+// Archive writes images as one archive for `docker load`, `podman load` and `ctr images import`.
+// The archive has a single platform: engines with a containerd store refuse archives that name
+// platforms whose layers are missing.
 func Archive(out io.Writer, images ...Image) error {
 	byName := map[name.Reference]v1.Image{}
 	for _, i := range images {
@@ -105,7 +105,8 @@ func Archive(out io.Writer, images ...Image) error {
 	return nil
 }
 
-// Labels of images that the sandbox built. They describe an image that comes from a bundle or mirror.
+// Labels of images that the sandbox built. They describe an image that comes from a bundle or
+// mirror.
 const (
 	SourceLabel     = "operator-tracing.from-source"
 	PackagesLabel   = "operator-tracing.debian-packages"
@@ -128,8 +129,8 @@ func (i Image) FromSource() (bool, error) {
 	return labels[SourceLabel] != "", err
 }
 
-// NodeVersions are the versions of the programs in a node that was built from source, in the form that
-// kubeadm requires.
+// NodeVersions are the versions of the programs in a node that was built from source, in the form
+// that kubeadm requires.
 type NodeVersions struct {
 	Kubernetes string // v1.37.2
 	EtcdTag    string // tag of the etcd image
@@ -141,16 +142,16 @@ func (v NodeVersions) Labels() map[string]string {
 	return map[string]string{kubernetesLabel: v.Kubernetes, etcdLabel: v.EtcdTag, coreDNSLabel: v.CoreDNSTag}
 }
 
-// NodeVersions returns the versions in a node image. own is false if the image is kind's own, and true
-// if the sandbox built it.
+// NodeVersions returns the versions in a node image. own is false if the image is kind's own, and
+// true if the sandbox built it.
 func (i Image) NodeVersions() (versions NodeVersions, own bool, err error) {
 	labels, err := i.labels()
 	versions = NodeVersions{Kubernetes: labels[kubernetesLabel], EtcdTag: labels[etcdLabel], CoreDNSTag: labels[coreDNSLabel]}
 	return versions, versions != NodeVersions{}, err
 }
 
-// NewNode returns a node image that the sandbox built. Its name contains its digest, so that an engine
-// that has the name has the content.
+// NewNode returns a node image that the sandbox built. Its name contains its digest, so that an
+// engine that has the name has the content.
 func NewNode(versions NodeVersions, content v1.Image) (Image, error) {
 	digest, err := content.Digest()
 	if err != nil {
@@ -159,15 +160,15 @@ func NewNode(versions NodeVersions, content v1.Image) (Image, error) {
 	return Local("node", versions.Kubernetes+"-"+digest.Hex[:12], content), nil
 }
 
-// ControlPlane has the paths of a control plane's programs. Programs that were built from source are
-// links to one binary: it behaves as the program whose name it is run by, so do not resolve or rename
-// them.
+// ControlPlane has the paths of a control plane's programs. Programs that were built from source
+// are links to one binary: it behaves as the program whose name it is run by, so do not resolve or
+// rename them.
 type ControlPlane struct {
 	Etcd, APIServer, ControllerManager, Scheduler string
 }
 
-// CertManagerPaths has the paths of cert-manager's programs and of its chart's folder. Like those of
-// [ControlPlane], the programs can be links.
+// CertManagerPaths has the paths of cert-manager's programs and of its chart's folder. The programs
+// can be links, as in [ControlPlane].
 type CertManagerPaths struct {
 	Controller, CAInjector, Webhook string
 	ChartDir                        string

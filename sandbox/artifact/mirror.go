@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Folder is a folder of a registry, for example "registry.example.com:5000/team". Images can be pushed
-// to it.
+// Folder is a folder of a registry, for example "registry.example.com:5000/team". Images can be
+// pushed to it.
 type Folder struct{ base *name.Repository }
 
 // placeholder stands for a repository in the folder while the folder's address is parsed.
@@ -59,8 +59,8 @@ func (f Folder) Push(ctx context.Context, i Image) (reference string, err error)
 	if err != nil {
 		return "", fmt.Errorf("pushing image %s: %w", i.Name(), err)
 	}
-	// The host is replaced. The folder of the sandbox's own images only tells them from other images on
-	// this machine.
+	// The host is replaced. The folder of the sandbox's own images only tells them from other
+	// images on this machine.
 	repository := f.repository(strings.TrimPrefix(own.RepositoryStr(), strings.SplitN(LocalRepository, "/", 2)[1]))
 	tag := repository.Tag(own.TagStr())
 	if err := remote.Write(tag, i.content, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
@@ -75,17 +75,17 @@ func (f Folder) Push(ctx context.Context, i Image) (reference string, err error)
 }
 
 // Mirror is a registry that has the images of all other registries, under their paths without the
-// host. The zero value is no mirror.
+// host. The zero value means that there is none.
 type Mirror struct {
 	folder Folder            // the zero value if there is no mirror
-	pins   map[string]string // full tagged name to digest; nil for those that the sandbox was compiled with
+	pins   map[string]string // full tagged name to digest; nil for the digests in this program
 }
 
 // NewMirror parses a mirror's address, in the form of [NewFolder].
 //
-// Images are pulled by the digests that the sandbox was compiled with, so a mirror can't replace them.
-// A mirror with images of its own needs a file of pins, by which the user vouches for them: a YAML map
-// of every tagged name to a digest. pins is the path of that file, or empty.
+// Images are pulled by the digests that the sandbox was compiled with, so a mirror can't replace
+// them. A mirror with images of its own needs a file of pins, by which the user vouches for them: a
+// YAML map of every tagged name to a digest. pins is the path of that file, or empty.
 func NewMirror(address, pins string) (Mirror, error) {
 	folder, err := folderOf("registry mirror", address)
 	if err != nil || pins == "" {

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// RegistryHosts returns the hosts that images are pulled from, sorted, some with ports. With a mirror
-// it returns only the mirror.
+// RegistryHosts returns the hosts that images are pulled from, sorted, some with ports. With a
+// mirror it returns only the mirror.
 func RegistryHosts(mirror Mirror) ([]string, error) {
 	var hosts []string
 	for _, reference := range References() {
@@ -69,8 +69,8 @@ func Ping(ctx context.Context, client *http.Client, host string) error {
 	return fmt.Errorf("unexpected status %s", response.Status)
 }
 
-// shorten removes the method and URL from an HTTP client's error, and explains timeouts and errors of
-// a proxy.
+// shorten removes the method and URL from an HTTP client's error, and explains timeouts and errors
+// of a proxy.
 func shorten(err error) error {
 	var timeout net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {

@@ -59,7 +59,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// The hosts are those of the images' names, as registry clients parse them.
+// The hosts are in the images' names, as registry clients parse them.
 func TestRegistryHosts(t *testing.T) {
 	got, err := RegistryHosts(Mirror{})
 	if err != nil {
@@ -76,8 +76,8 @@ func TestRegistryHosts(t *testing.T) {
 	}
 }
 
-// proxied returns a client of a proxy that answers CONNECT requests with answer. The environment has the
-// proxy too, with a password that must not appear in errors.
+// proxied returns a client of a proxy that answers CONNECT requests with answer. The environment
+// has the proxy too, with a password that must not appear in errors.
 func proxied(t *testing.T, answer http.HandlerFunc) *http.Client {
 	t.Helper()
 	proxy := httptest.NewServer(answer)

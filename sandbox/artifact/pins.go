@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 )
 
-// The images that the sandbox pulls if a registry answers. The go.mod files under sandbox/source pin
-// the same versions for builds from source; TestPins compares both.
+// The images that the sandbox pulls if a registry answers. The go.mod files under sandbox/source
+// pin the same versions for builds from source; TestPins compares both.
 const (
 	// CertManagerVersion is the tag of cert-manager's images and the version of its chart.
 	CertManagerVersion = "v1.21.2"
@@ -23,21 +23,22 @@ const (
 
 	// Pause is the image of pod sandboxes and of the sample Head. Every sandbox has it.
 	Pause = "registry.k8s.io/pause:3.10.2"
-	// PauseOther is another release of Pause, so that a Head's image can be changed without a registry.
-	// Built from source, both are the same image.
+	// PauseOther is another release of Pause, so that a Head's image can be changed without a
+	// registry. Built from source, both are the same image.
 	PauseOther = "registry.k8s.io/pause:3.10.1"
 
-	// LocalRepository is the prefix of the names of images that the sandbox built. The host localhost
-	// keeps engines from asking a registry for them.
+	// LocalRepository is the prefix of the names of images that the sandbox built. The host
+	// localhost keeps engines from asking a registry for them.
 	LocalRepository = "localhost/operator-tracing/"
 )
 
-// CertManagerPrograms are the programs of cert-manager that the sandbox runs. Each has its own image.
+// CertManagerPrograms are the programs of cert-manager that the sandbox runs. Each has its own
+// image.
 var CertManagerPrograms = []string{"controller", "cainjector", "webhook"}
 
-// digests has the digests of the multi-platform indexes that the published tags named when they were
-// pinned. Jaeger's is missing: this repository was written without access to a registry, and no public
-// source states it.
+// digests has the digests of the multi-platform indexes that the published tags named when they
+// were pinned. Jaeger's is missing: this repository was written without access to a registry, and
+// no public source states it.
 var digests = map[string]string{
 	CertManagerImage("controller"): "sha256:70f532fd9cfde0b09d55687200942399d89838bc2d5d5b45152eb799a15912b8",
 	CertManagerImage("cainjector"): "sha256:c85268c64f2e0e76684bf5fe8906caff34b82523561c6affe0fae3546bd87562",
@@ -66,8 +67,8 @@ func Pinned() []string {
 	return append(slices.Collect(maps.Values(digests)), node)
 }
 
-// public returns a reference for a cluster that can reach the public registries, by digest if one is
-// pinned.
+// public returns a reference for a cluster that can reach the public registries, by digest if one
+// is pinned.
 func public(reference string) string {
 	if digest := digests[reference]; digest != "" {
 		return reference + "@" + digest

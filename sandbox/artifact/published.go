@@ -23,11 +23,12 @@ import (
 
 const publishedInfix = "-published-"
 
-// IsPublished reports whether a program in the cache is from a published image, by the program's path.
+// IsPublished reports whether a program in the cache is from a published image, by the program's
+// path.
 func IsPublished(path string) bool { return strings.Contains(path, publishedInfix) }
 
-// ProgramsFolder returns the folder of the cache for programs from published images. programs has the
-// image of each program, by the program's path in the folder.
+// ProgramsFolder returns the folder of the cache for programs from published images. programs has
+// the image of each program, by the program's path in the folder.
 func (r *Registry) ProgramsFolder(component string, programs map[string]string) string {
 	content := r.arch
 	for _, program := range slices.Sorted(maps.Keys(programs)) {
@@ -38,9 +39,9 @@ func (r *Registry) ProgramsFolder(component string, programs map[string]string) 
 }
 
 // Programs returns a folder with programs from published images; see [Registry.ProgramsFolder]. It
-// needs the registry only if the folder is not in the cache. It returns an error soon if the registry
-// does not answer, and if a mirror has an image whose digest is not pinned: a mirror must not be able
-// to replace programs.
+// needs the registry only if the folder is not in the cache. It returns an error soon if the
+// registry does not answer, and if a mirror has an image whose digest is not pinned: a mirror must
+// not be able to replace programs.
 func (r *Registry) Programs(ctx context.Context, report Report, component string, programs map[string]string) (dir string, err error) {
 	dir = r.ProgramsFolder(component, programs)
 	names := slices.Sorted(maps.Keys(programs))
@@ -69,7 +70,8 @@ func (r *Registry) Programs(ctx context.Context, report Report, component string
 	return dir, nil
 }
 
-// extract copies a program from an image, and checks that it can run without the image's other files.
+// extract copies a program from an image, and checks that it can run without the image's other
+// files.
 func (r *Registry) extract(image v1.Image, program, to string) error {
 	layers, err := image.Layers()
 	if err != nil {
@@ -87,8 +89,8 @@ func (r *Registry) extract(image v1.Image, program, to string) error {
 	return errors.New("no such program in the image")
 }
 
-// extractFrom copies a program from a layer, if the layer has it, and verifies the layer's digest. Some
-// images have the system and the architecture in the name of the program: jaeger-linux-amd64.
+// extractFrom copies a program from a layer, if the layer has it, and verifies the layer's digest.
+// Some images have the system and the architecture in the name of the program: jaeger-linux-amd64.
 func extractFrom(layer v1.Layer, program, to string) (found bool, err error) {
 	content, err := layer.Uncompressed()
 	if err != nil {

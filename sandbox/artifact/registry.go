@@ -17,11 +17,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 )
 
-// answerTimeout is how long a registry may take to answer. A firewall that drops packets never answers.
+// answerTimeout is how long a registry may take to answer. A firewall that drops packets never
+// answers.
 const answerTimeout = 5 * time.Second
 
-// Registry pulls images for one platform, with the credentials of the user's docker or podman login.
-// It keeps pulled images in the cache. An image that is pinned by digest needs the registry only once.
+// Registry pulls images for one platform, with the credentials of the user's docker or podman
+// login. It keeps pulled images in the cache. An image that is pinned by digest needs the registry
+// only once.
 type Registry struct {
 	folder    string // the cache
 	arch      string
@@ -50,7 +52,8 @@ func NewRegistry(folder, arch string, mirror Mirror) *Registry {
 	return r
 }
 
-// Answers returns nil if the registry of kind's node image answers, or if that image is in the cache.
+// Answers returns nil if the registry of kind's node image answers, or if that image is in the
+// cache.
 func (r *Registry) Answers(ctx context.Context) error {
 	return r.answers(ctx, defaults.Image, answerTimeout)
 }
@@ -89,8 +92,8 @@ func (r *Registry) options(ctx context.Context, report Report) []remote.Option {
 // Origin returns "registry".
 func (r *Registry) Origin() string { return "registry" }
 
-// Node returns kind's own image, by the digest in kind's source. If a mirror has a node image that the
-// sandbox built, the image gets the same name as on the machine that built it.
+// Node returns kind's own image, by the digest in kind's source. If a mirror has a node image that
+// the sandbox built, the image gets the same name as on the machine that built it.
 func (r *Registry) Node(ctx context.Context, report Report) (Image, error) {
 	node, err := r.pull(ctx, report, defaults.Image)
 	if err != nil {
@@ -155,8 +158,8 @@ func (r *Registry) pullAll(ctx context.Context, report Report, references ...str
 }
 
 // pull gets the complete image of one platform: layers must not be downloaded in a later step, when
-// this step's context is cancelled. The image is named by its tag. Nodes look images up by name, and a
-// digest in the name would be the digest of the multi-platform index.
+// this step's context is cancelled. The image is named by its tag. Nodes look images up by name,
+// and a digest in the name would be the digest of the multi-platform index.
 func (r *Registry) pull(ctx context.Context, report Report, wanted string) (Image, error) {
 	tagged, _, _ := strings.Cut(wanted, "@")
 	if first, _, _ := strings.Cut(tagged, "/"); !strings.Contains(first, ".") {
@@ -178,8 +181,8 @@ func (r *Registry) pull(ctx context.Context, report Report, wanted string) (Imag
 	return New(image, tagged), nil
 }
 
-// download downloads an image into the cache. It verifies the first response against the reference's
-// digest, if it has one, and everything else against the digests in that response.
+// download downloads an image into the cache. It verifies the first response against the
+// reference's digest, if it has one, and everything else against the digests in that response.
 func (r *Registry) download(ctx context.Context, report Report, reference name.Reference) (v1.Image, error) {
 	response, err := remote.Get(reference, r.options(ctx, report)...)
 	if err != nil {
@@ -192,8 +195,8 @@ func (r *Registry) download(ctx context.Context, report Report, reference name.R
 	return cache.NewStore(r.folder).Keep(response.Manifest, response.Digest, image)
 }
 
-// stored finds a pinned image in the cache. Other images are never found: only the registry knows what
-// their tags refer to.
+// stored finds a pinned image in the cache. Other images are never found: only the registry knows
+// what their tags refer to.
 func (r *Registry) stored(wanted string) (image v1.Image, digest v1.Hash, found bool) {
 	_, pin, err := r.pinned(wanted)
 	if err != nil {

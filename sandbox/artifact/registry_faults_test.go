@@ -84,8 +84,8 @@ func altered(good http.Handler) http.HandlerFunc {
 	}
 }
 
-// Every failed pull returns an error of one line with the image, the registry, the cause and a remedy, and
-// leaves nothing in the cache that a later pull mistakes for the image.
+// Every failed pull returns an error of one line with the image, the registry, the cause and a
+// remedy, and leaves nothing in the cache that a later pull mistakes for the image.
 func TestPullFromAFaultyRegistry(t *testing.T) {
 	const page = "<html>\n<body>\nSign in\n</body>\n</html>\n"
 	good := quietRegistry()

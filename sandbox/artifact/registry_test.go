@@ -28,7 +28,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/layer"
 )
 
-// detour sends the requests for every host to one server, so that tests use the sandbox's references.
+// detour sends the requests for every host to one server, so that tests use the sandbox's
+// references.
 type detour struct {
 	to   *url.URL
 	base http.RoundTripper
@@ -136,7 +137,7 @@ func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
 			t.Fatal(err)
 		}
 		if content := programOf(t, archive.Bytes()); content != image.Name()+"arm64" {
-			t.Errorf("program in image %s = %q, want that of arm64", image.Name(), content)
+			t.Errorf("program in image %s = %q, want the program for arm64", image.Name(), content)
 		}
 	}
 	want := [][]string{

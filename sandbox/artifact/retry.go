@@ -10,21 +10,21 @@ import (
 )
 
 // Limits for a registry that answers 429 Too Many Requests: maxWait for one retry, maxTotalWait for
-// all retries of a request. firstWait, which doubles, applies if the registry does not say how long to
-// wait.
+// all retries of a request. firstWait, which doubles, applies if the registry does not say how long
+// to wait.
 const (
 	maxWait      = 30 * time.Second
 	maxTotalWait = time.Minute
 	firstWait    = time.Second
 )
 
-// retryTransport retries requests that a registry refused because there were too many, after the time
-// that the registry asks for. It returns an error for HTML pages, which proxies send in place of a
-// registry's response.
+// retryTransport retries requests that a registry refused because there were too many, after the
+// time that the registry asks for. It returns an error for HTML pages, which proxies send in place
+// of a registry's response.
 //
-// hashicorp/go-retryablehttp does not replace it: its RoundTripper follows redirects, it has no limit
-// for the total wait and no clock for tests, and its CheckRetry does not know how long it waited, so
-// that configuring it takes as many lines as this loop.
+// hashicorp/go-retryablehttp does not replace it: its RoundTripper follows redirects, it has no
+// limit for the total wait and no clock for tests, and its CheckRetry does not know how long it
+// waited, so that configuring it takes as many lines as this loop.
 type retryTransport struct {
 	base   http.RoundTripper
 	report Report
@@ -113,8 +113,8 @@ func (e *htmlError) Error() string {
 	return fmt.Sprintf("got an HTML page (%s) instead of a registry response", e.status)
 }
 
-// isHTML reports whether a response is an HTML page and says nothing else: the status of redirects, of
-// rate limits and of server errors says more.
+// isHTML reports whether a response is an HTML page and says nothing else: the status of redirects,
+// of rate limits and of server errors says more.
 func isHTML(response *http.Response) bool {
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	status := response.StatusCode

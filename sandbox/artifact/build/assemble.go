@@ -38,8 +38,8 @@ func (b *Builder) assemble(config v1.Config, layers ...v1.Layer) (v1.Image, erro
 	return mutate.ConfigFile(image, configFile)
 }
 
-// layer returns the layer with these files, from the cache if possible. The key must change whenever
-// the files change.
+// layer returns the layer with these files, from the cache if possible. The key must change
+// whenever the files change.
 func (b *Builder) layer(name, key string, files func(scratch string) ([]layer.File, error)) (v1.Layer, error) {
 	const archive = "layer.tar"
 	dir := filepath.Join(b.Cache, cache.Layers, name+"-"+key)
@@ -87,9 +87,10 @@ var certificateFiles = []string{
 // certificatesPath is the first path at which Go programs look for certificates.
 const certificatesPath = "etc/ssl/certs/ca-certificates.crt"
 
-// trusted returns the certificates of the authorities that this machine trusts, including those of a
-// company's proxy, in PEM form: from SSL_CERT_FILE, or from the system if that has none. It removes
-// everything else, above all keys. It returns nil if there are no certificates.
+// trusted returns the certificates of the authorities that this machine trusts, in PEM form: from
+// SSL_CERT_FILE, or from the system if that file has none. They can include the certificate of a
+// company's proxy. It removes all other content, above all keys. It returns nil if there are no
+// certificates.
 func trusted() []byte {
 	for _, path := range append([]string{os.Getenv("SSL_CERT_FILE")}, certificateFiles...) {
 		text, err := os.ReadFile(path)
@@ -109,8 +110,8 @@ func trusted() []byte {
 	return nil
 }
 
-// certificates returns a layer with the certificates that this machine trusts, and its key. The layer
-// is nil if there are none.
+// certificates returns a layer with the certificates that this machine trusts, and its key. The
+// layer is nil if there are none.
 func (b *Builder) certificates() (certificates v1.Layer, key string, err error) {
 	content := trusted()
 	if len(content) == 0 {

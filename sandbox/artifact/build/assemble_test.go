@@ -143,6 +143,7 @@ func testImage(t *testing.T, program, content string) v1.Image {
 }
 
 func TestAssembledImageIsValid(t *testing.T) {
+	t.Parallel()
 	image := testImage(t, "program", "elf")
 	manifest, err := image.Manifest()
 	if err != nil {
@@ -175,6 +176,7 @@ func TestAssembledImageIsValid(t *testing.T) {
 }
 
 func TestImagesAreDeterministic(t *testing.T) {
+	t.Parallel()
 	digest := func(content string) string {
 		d, err := artifact.New(testImage(t, "program", content), "x").Digest()
 		if err != nil {
@@ -191,6 +193,7 @@ func TestImagesAreDeterministic(t *testing.T) {
 }
 
 func TestLayerIsCached(t *testing.T) {
+	t.Parallel()
 	b := &Builder{Cache: t.TempDir()}
 	written := 0
 	files := func(scratch string) ([]layer.File, error) {

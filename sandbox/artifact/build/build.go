@@ -2,11 +2,13 @@
 // with `go build`, the node's root filesystem from Debian packages, and images of both with
 // go-containerregistry. It uses no Dockerfile and no daemon.
 //
-// [Source] provides the images of a sandbox, [Programs] the programs of one without a container engine.
+// [Source] provides the images of a sandbox, [Programs] the programs of one without a container
+// engine.
 //
-// Builds are kept in the cache under a hash of everything that they are made from, so that Go is only
-// needed for builds that are missing there. Builds of the operator, which changes often, are pruned
-// after each new one: the five most recently used ones are kept, and those used within the hour.
+// Builds are kept in the cache under a hash of everything that they are made from, so that Go is
+// only needed for builds that are missing there. Builds of the operator, which changes often, are
+// pruned after each new one: the five most recently used ones are kept, and those used within the
+// hour.
 package build
 
 import (
@@ -28,8 +30,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 )
 
-// Builder compiles components into the cache. Its fields must not change while it is used. Its methods
-// can be called by several goroutines, but one `go build` already uses every processor.
+// Builder compiles components into the cache. Its fields must not change while it is used. Its
+// methods can be called by several goroutines, but one `go build` already uses every processor.
 type Builder struct {
 	// Root is the repository's root folder, which has the sources.
 	Root string
@@ -121,8 +123,8 @@ func (b *Builder) compile(ctx context.Context, c component, stamps []string, dir
 	return runReporting(b.goCommand(ctx, c.module, append(args, c.packages...)...), report)
 }
 
-// goCommand returns a go command for the target's platform in a module's folder. It uses the go.work
-// of that folder, which is part of a build's key, and no other one.
+// goCommand returns a go command for the target's platform in a module's folder. It uses the
+// go.work of that folder, which is part of a build's key, and no other one.
 func (b *Builder) goCommand(ctx context.Context, folder string, args ...string) *exec.Cmd {
 	goos, goarch := b.platform()
 	cmd := exec.CommandContext(ctx, "go", args...)

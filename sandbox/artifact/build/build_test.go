@@ -16,6 +16,7 @@ import (
 )
 
 func TestBuildIsCached(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	b.OS, b.Arch = "", ""
 	c.stamp = []string{"main.version=v7"}
@@ -44,6 +45,7 @@ func TestBuildIsCached(t *testing.T) {
 
 // The operator's module can require unpublished versions of the library, which its workspace has.
 func TestBuildUsesTheWorkspaceOfItsModuleAlone(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	b.OS, b.Arch = "", ""
 	filetest.Put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n\nrequire example.test/library v0.0.0\n")
@@ -62,6 +64,7 @@ func TestBuildUsesTheWorkspaceOfItsModuleAlone(t *testing.T) {
 }
 
 func TestBuildLinksOneProgramUnderSeveralNames(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	b.OS, b.Arch = "", ""
 	c.links = []string{"assets/one", "two"}
@@ -80,6 +83,7 @@ func TestBuildLinksOneProgramUnderSeveralNames(t *testing.T) {
 }
 
 func TestBuildPrunesOldBuilds(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	c.keep = 2
 	filetest.Put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n")
@@ -103,6 +107,7 @@ func TestBuildPrunesOldBuilds(t *testing.T) {
 }
 
 func TestBuildErrorHasTheCompilersMessage(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	filetest.Put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n")
 	filetest.Put(t, b.Root, "src/main.go", "package main\n\nfunc main() { undefinedName() }\n")
@@ -116,6 +121,7 @@ func TestBuildErrorHasTheCompilersMessage(t *testing.T) {
 }
 
 func TestBuildWithoutItsOutput(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	filetest.Put(t, b.Root, "src/go.mod", "module example.test/program\n\ngo 1.26\n")
 	c.outputs = []string{"other"}
@@ -127,6 +133,7 @@ func TestBuildWithoutItsOutput(t *testing.T) {
 
 // The shell stands in for go build -v.
 func TestRunReporting(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 100_000)
 	for _, test := range []struct {
 		name, script string
@@ -173,6 +180,7 @@ func TestRunReportingWithoutGo(t *testing.T) {
 }
 
 func TestIsPackageLine(t *testing.T) {
+	t.Parallel()
 	for line, want := range map[string]bool{
 		"internal/abi": true, "k8s.io/api/core/v1": true, "gopkg.in/yaml.v3": true, "example.test/a~b": true,
 		"": false, "# k8s.io/api": false, "./main.go:3:4: undefined: x": false, "\tfor example": false,
@@ -185,6 +193,7 @@ func TestIsPackageLine(t *testing.T) {
 }
 
 func TestInTurnStopsWhenCancelled(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -195,6 +204,7 @@ func TestInTurnStopsWhenCancelled(t *testing.T) {
 
 // A cached component must not wait for the build of another one.
 func TestInTurnDoesNotWaitIfCached(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	key, _, err := b.key(c)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 )
 
-// asset is a folder of a Go module without Go code. It is copied to the cache, so that the Go command
-// is needed only once.
+// asset is a folder of a Go module without Go code. It is copied to the cache, so that the Go
+// command is needed only once.
 type asset struct {
 	name    string // in the cache
 	within  string // folder of the module whose go.mod requires it, below the repository's root
@@ -30,9 +30,9 @@ var chart = asset{
 	folder: "deploy/charts/cert-manager", holds: "Chart.yaml",
 }
 
-// Chart returns the folder of cert-manager's Helm chart, in the version of the images and programs. It
-// needs the Go command, and possibly the network, only if the chart is not in the cache. It reports
-// nothing if it is.
+// Chart returns the folder of cert-manager's Helm chart, in the version of the images and programs.
+// It needs the Go command, and possibly the network, only if the chart is not in the cache. It
+// reports nothing if it is.
 func (b *Builder) Chart(ctx context.Context, report artifact.Report) (dir string, err error) {
 	return b.asset(ctx, chart, report)
 }
@@ -69,7 +69,8 @@ func (b *Builder) asset(ctx context.Context, a asset, report artifact.Report) (s
 // moduleFolder returns the folder of a's module in the Go module cache. It downloads the module if
 // necessary.
 func (b *Builder) moduleFolder(ctx context.Context, a asset) (string, error) {
-	// "go mod download -json" also prints the folder of a downloaded module, without using the network.
+	// "go mod download -json" also prints the folder of a downloaded module, without using the
+	// network.
 	out, err := b.goCommand(ctx, a.within, "mod", "download", "-json", a.module).Output()
 	if err := noGo(err); err != nil {
 		return "", err

@@ -37,7 +37,8 @@ func TestChartIsCached(t *testing.T) {
 	if err != nil || again != dir || len(said) != 1 {
 		t.Errorf("second Chart() = %s, %v with progress %q; want %s and no progress", again, err, said, dir)
 	}
-	// Files in the Go module cache are read-only. Copies must be writable, so that they can be deleted.
+	// Files in the Go module cache are read-only. Copies must be writable, so that they can be
+	// deleted.
 	if err := cache.Remove(b.Cache); err != nil || filetest.Exists(dir) {
 		t.Errorf("cache.Remove() = %v", err)
 	}
@@ -63,6 +64,7 @@ func tree(t *testing.T, folder string) map[string]string {
 }
 
 func TestAssetErrors(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		change func(b *Builder, a *asset)

@@ -21,14 +21,14 @@ type component struct {
 	flags     []string          // further flags of go build
 	stamp     []string          // -X flags with the programs' versions
 	outputs   []string          // the binaries that the build must create
-	rename    bool              // the only output does not have the name that Go would give it
+	rename    bool              // the only output does not have the name that Go uses
 	links     []string          // links to the first output, which behaves as the program of the link's name (argv[0])
 	published map[string]string // images of the programs, by the path in the build's folder
 	keep      int               // minimal number of builds to keep; 0 means all
 }
 
-// kubernetesVersion and etcdTag stand for the versions in the module's go.mod in the stamps and images
-// below.
+// kubernetesVersion and etcdTag stand for the versions in the module's go.mod in the stamps and
+// images below.
 const (
 	kubernetesVersion = "$KUBERNETES_VERSION"
 	etcdTag           = "$ETCD_TAG"
@@ -90,8 +90,9 @@ var (
 	}
 )
 
-// link creates c's links in the folder of its build. It keeps existing links, so that several commands
-// can call it at the same time, and so that it works in a read-only cache that has the links.
+// link creates c's links in the folder of its build. It keeps existing links, so that several
+// commands can call it at the same time, and so that it works in a read-only cache that has the
+// links.
 func (c component) link(dir string) error {
 	for _, name := range c.links {
 		path := filepath.Join(dir, name)
@@ -130,7 +131,8 @@ func required(goMod []byte, folder, module string) (string, error) {
 	return "", fmt.Errorf("finding %s in the requirements of %s: no such requirement", module, folder)
 }
 
-// Versions returns the versions of a node that is built from source, as the nested modules pin them.
+// Versions returns the versions of a node that is built from source, as the nested modules pin
+// them.
 func (b *Builder) Versions() (artifact.NodeVersions, error) {
 	var versions artifact.NodeVersions
 	var err error

@@ -14,9 +14,10 @@ import (
 // goWork is the file name of a workspace.
 const goWork = "go.work"
 
-// key returns the hash of everything that determines a build: sources, flags, compiler and platform.
-// The build uses go.mod, go.sum and go.work of the module's own folder. key does not run the Go
-// command, and assumes the version that compiled the sandbox: cached builds can be used without Go.
+// key returns the hash of everything that determines a build: sources, flags, compiler and
+// platform. The build uses go.mod, go.sum and go.work of the module's own folder. key does not run
+// the Go command, and assumes the version that compiled the sandbox: cached builds can be used
+// without Go.
 func (b *Builder) key(c component) (key string, stamps []string, err error) {
 	folder := b.folder(c.module)
 	goMod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
@@ -54,8 +55,8 @@ func (b *Builder) key(c component) (key string, stamps []string, err error) {
 	return hex.EncodeToString(hash.Sum(nil))[:16], stamps, nil
 }
 
-// sourceFiles lists the files that determine c's build, below its module's folder: all Go files of the
-// module or of c.sources, without tests, and the lists of requirements.
+// sourceFiles lists the files that determine c's build, below its module's folder: all Go files of
+// the module or of c.sources, without tests, and the lists of requirements.
 func (c component) sourceFiles(folder string) ([]string, error) {
 	if len(c.sources) == 0 {
 		return goFiles(folder, ".", false)
@@ -98,8 +99,8 @@ func goFiles(module, folder string, nested bool) (files []string, err error) {
 	return files, err
 }
 
-// isSource reports whether a build reads files of this name. Like Go it ignores names that start with
-// a dot or an underscore: editors keep such files, and dangling links, beside an edited file.
+// isSource reports whether a build reads files of this name. Like Go it ignores names that start
+// with a dot or an underscore: editors keep such files, and dangling links, beside an edited file.
 func isSource(name string) bool {
 	if name == "go.mod" || name == "go.sum" || name == goWork {
 		return true

@@ -25,6 +25,7 @@ func program(t *testing.T) (*Builder, component) {
 }
 
 func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		change func(t *testing.T, b *Builder, c *component)
@@ -93,6 +94,7 @@ func TestKeyChangesWithWhatIsBuilt(t *testing.T) {
 }
 
 func TestKeyOfAComponentWithSources(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, file, content string
 		same                bool
@@ -128,10 +130,11 @@ func TestKeyOfAComponentWithSources(t *testing.T) {
 	}
 }
 
-// A build's key must cover all files of this repository that the build reads; otherwise an old program
-// would run for new sources. The operator's key covers only part of its module; other keys could miss
-// files that are not Go, for example embedded ones.
+// A build's key must cover all files of this repository that the build reads; otherwise an old
+// program would run for new sources. The operator's key covers only part of its module; other keys
+// could miss files that are not Go, for example embedded ones.
 func TestKeysCoverTheBuilds(t *testing.T) {
+	t.Parallel()
 	root, err := filepath.Abs(repository)
 	if err != nil {
 		t.Fatal(err)
@@ -163,8 +166,8 @@ func TestKeysCoverTheBuilds(t *testing.T) {
 	}
 }
 
-// filesRead lists the files in and below folder that a build reads, from the output of `go list -json`, and
-// counts the packages.
+// filesRead lists the files in and below folder that a build reads, from the output of `go list
+// -json`, and counts the packages.
 func filesRead(t *testing.T, list []byte, folder string) (files []string, packages int) {
 	t.Helper()
 	for decoder := json.NewDecoder(bytes.NewReader(list)); decoder.More(); {
@@ -188,6 +191,7 @@ func filesRead(t *testing.T, list []byte, folder string) (files []string, packag
 }
 
 func TestKeyIsIndependentOfThePath(t *testing.T) {
+	t.Parallel()
 	one, c := program(t)
 	other, _ := program(t)
 	first, _, err := one.key(c)
@@ -204,6 +208,7 @@ func TestKeyIsIndependentOfThePath(t *testing.T) {
 }
 
 func TestKeyStampsTheRequiredVersion(t *testing.T) {
+	t.Parallel()
 	b, c := program(t)
 	c.stamp = []string{"example.test/version.git=" + kubernetesVersion, "main.plain=1"}
 	before, stamps, err := b.key(c)
@@ -231,6 +236,7 @@ func TestKeyStampsTheRequiredVersion(t *testing.T) {
 }
 
 func TestKeyOutsideTheRepository(t *testing.T) {
+	t.Parallel()
 	b := &Builder{Root: t.TempDir()}
 	_, _, err := b.key(nodeInit)
 	if err == nil || !strings.Contains(err.Error(), "--source") {

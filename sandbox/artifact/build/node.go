@@ -35,10 +35,10 @@ type nodeParts struct {
 	versions                                     artifact.NodeVersions
 }
 
-// unpackedLayer is a layer of an image in the node image. The node image has its files unpacked in a
-// folder, because importing them, a quarter of a gigabyte, would delay every new node. The image that
-// containerd imports only has a mark, a file with the name of the folder, and the node's init replaces
-// the layer with the folder (sandbox/source/node/init/unpacked.go).
+// unpackedLayer is a layer of an image in the node image. The node image has its files unpacked in
+// a folder, because importing them, a quarter of a gigabyte, would delay every new node. The image
+// that containerd imports only has a mark, a file with the name of the folder, and the node's init
+// replaces the layer with the folder (sandbox/source/node/init/unpacked.go).
 type unpackedLayer struct {
 	name  string // It contains the hash of the files, so that an image's digest changes with its content.
 	files func(scratch string) ([]layer.File, error)
@@ -49,7 +49,8 @@ const (
 	unpackedMark   = ".unpacked"
 )
 
-// control is the layer of the control plane's image: the node's own programs, and nft for kube-proxy.
+// control is the layer of the control plane's image: the node's own programs, and nft for
+// kube-proxy.
 func (p nodeParts) control() unpackedLayer {
 	name := "kubernetes-" + cache.KeyOf(p.kubernetesDir) + "-" + cache.KeyOf(filepath.Dir(p.rootFS.archive))
 	return unpackedLayer{name, func(scratch string) ([]layer.File, error) {
@@ -93,8 +94,8 @@ func (b *Builder) unpacked(u unpackedLayer, config v1.Config) (v1.Image, error) 
 	return image, nil
 }
 
-// controlPlane returns the images that kubeadm needs in the node: the multi-call binary, with nft for
-// kube-proxy, as one image with a name for each program; CoreDNS; and pause.
+// controlPlane returns the images that kubeadm needs in the node: the multi-call binary, with nft
+// for kube-proxy, as one image with a name for each program; CoreDNS; and pause.
 func (b *Builder) controlPlane(parts nodeParts) ([]artifact.Image, error) {
 	multi, err := b.unpacked(parts.control(), v1.Config{Env: []string{binPath}})
 	if err != nil {

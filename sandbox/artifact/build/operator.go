@@ -36,11 +36,11 @@ type Program struct {
 	// Flags are further flags of go build.
 	Flags []string
 	// Sources are the folders of the module, nested modules included, whose Go files determine the
-	// build, besides go.mod and go.sum. A build of the same files is then found in the cache without
-	// running Go, and only a go.work of Module is used.
+	// build, besides go.mod and go.sum. A build of the same files is then found in the cache
+	// without running Go, and only a go.work of Module is used.
 	//
-	// If Sources is empty, Go runs every time, with the user's own settings. It detects all changes,
-	// also of embedded files and of other modules in a workspace.
+	// If Sources is empty, Go runs every time, with the user's own settings. It detects all
+	// changes, also of embedded files and of other modules in a workspace.
 	Sources []string
 }
 
@@ -52,8 +52,9 @@ func (p Program) component() component {
 	}
 }
 
-// Operator builds an operator, unless the build is in the cache, and returns an image that has only the
-// program and the certificates of the authorities that this machine trusts: operators call services.
+// Operator builds an operator, unless the build is in the cache, and returns an image that has only
+// the program and the certificates of the authorities that this machine trusts: operators call
+// services.
 func (b *Builder) Operator(ctx context.Context, p Program, report artifact.Report) (artifact.Image, error) {
 	var dir string
 	var err error
@@ -68,8 +69,8 @@ func (b *Builder) Operator(ctx context.Context, p Program, report artifact.Repor
 	return b.operatorImage(dir)
 }
 
-// operatorImage returns an image of the program in a folder of the cache. Its name contains the hash
-// of its content.
+// operatorImage returns an image of the program in a folder of the cache. Its name contains the
+// hash of its content.
 func (b *Builder) operatorImage(dir string) (artifact.Image, error) {
 	certificates, trust, err := b.certificates()
 	if err != nil {
@@ -87,8 +88,8 @@ func (b *Builder) operatorImage(dir string) (artifact.Image, error) {
 	return artifact.Local(OperatorProgram, key, image), nil
 }
 
-// runGo runs Go in the same place as for the previous build, which takes less than a second if nothing
-// changed. It returns a folder of the cache that is named after the hash of the program.
+// runGo runs Go in the same place as for the previous build, which takes less than a second if
+// nothing changed. It returns a folder of the cache that is named after the hash of the program.
 func (b *Builder) runGo(ctx context.Context, p Program, report artifact.Report) (string, error) {
 	dir, err := b.buildLatest(ctx, p, report)
 	if err != nil {
@@ -152,9 +153,9 @@ func copyFile(from io.ReadSeeker, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// Given returns an image of the user's from a container engine. id is the engine's identifier of the
-// image, and save writes the image to a file as `docker save` does. An image that was saved before is
-// read from the cache.
+// Given returns an image of the user's from a container engine. id is the engine's identifier of
+// the image, and save writes the image to a file as `docker save` does. An image that was saved
+// before is read from the cache.
 func (b *Builder) Given(reference, id string, save func(path string) error) (artifact.Image, error) {
 	const archive = "image.tar"
 	parent := filepath.Join(b.Cache, cache.Given)

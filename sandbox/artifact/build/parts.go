@@ -30,8 +30,8 @@ var (
 	ProgramParts = Parts{components: []component{kubernetes, certManager, jaeger, kwok}, published: true, chart: true}
 )
 
-// Missing returns the names of the builds that are not in the cache; long are those that take minutes.
-// The operator is one of them, unless its Main is empty.
+// Missing returns the names of the builds that are not in the cache; long are the builds among them
+// that take minutes. The operator is one of them, unless its Main is empty.
 func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) {
 	const root = "root filesystem"
 	for _, c := range parts.components {
@@ -57,8 +57,8 @@ func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) 
 
 var keyed = regexp.MustCompile(`-([0-9a-f]{16})(/|$)`)
 
-// KeyOfProgram returns the key of the build that a program in the cache belongs to, by the program's
-// path. It returns "" for other programs.
+// KeyOfProgram returns the key of the build that a program in the cache belongs to, by the
+// program's path. It returns "" for other programs.
 func KeyOfProgram(path string) string {
 	found := keyed.FindAllStringSubmatch(filepath.ToSlash(path), -1)
 	if len(found) == 0 {
@@ -67,9 +67,9 @@ func KeyOfProgram(path string) string {
 	return found[len(found)-1][1]
 }
 
-// Leftovers lists builds and pulled images that this version does not need and that were not used since
-// a time; see [cache.UnusedSince]. Builds of operators only count by their use: without running Go,
-// their keys are unknown.
+// Leftovers lists builds and pulled images that this version does not need and that were not used
+// since a time; see [cache.UnusedSince]. Builds of operators only count by their use: without
+// running Go, their keys are unknown.
 func (b *Builder) Leftovers(since time.Time) ([]cache.Leftover, error) {
 	keys, err := b.neededKeys()
 	if err != nil {
@@ -78,7 +78,8 @@ func (b *Builder) Leftovers(since time.Time) ([]cache.Leftover, error) {
 	return cache.Leftovers(b.Cache, since, keys, artifact.Pinned())
 }
 
-// neededKeys returns the keys of this version's builds and layers, for engines and for this machine.
+// neededKeys returns the keys of this version's builds and layers, for engines and for this
+// machine.
 func (b *Builder) neededKeys() (map[string]bool, error) {
 	keys := map[string]bool{}
 	for _, goos := range slices.Compact([]string{"linux", runtime.GOOS}) {

@@ -15,8 +15,10 @@ import (
 
 const week = 7 * 24 * time.Hour
 
-// The cache has builds of this version and of another one, operators, and leftovers of killed commands.
+// The cache has builds of this version and of another one, operators, and leftovers of killed
+// commands.
 func TestLeftovers(t *testing.T) {
+	t.Parallel()
 	b := &Builder{Root: repository, Cache: t.TempDir()}
 	needed, err := b.neededKeys()
 	if err != nil {
@@ -71,6 +73,7 @@ func TestLeftovers(t *testing.T) {
 }
 
 func TestLeftoversNeedTheSources(t *testing.T) {
+	t.Parallel()
 	if _, err := (&Builder{Root: t.TempDir(), Cache: t.TempDir()}).Leftovers(time.Now()); err == nil || !strings.Contains(err.Error(), "--source") {
 		t.Errorf("Leftovers() without sources = %v, want --source as the remedy", err)
 	}

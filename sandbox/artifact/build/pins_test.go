@@ -31,8 +31,9 @@ func requiredBy(t *testing.T, folder, module string) string {
 	return version
 }
 
-// Builds from source must have the versions that are pulled, and those that the repository uses.
+// Builds from source must have the versions of the pulled images and of the repository.
 func TestPins(t *testing.T) {
+	t.Parallel()
 	const certManagerModule, kubernetesModule = "github.com/cert-manager/cert-manager", "k8s.io/kubernetes"
 	for _, pin := range []struct{ what, got, want string }{
 		{"cert-manager built from source", requiredBy(t, certManager.module, certManagerModule), artifact.CertManagerVersion},
@@ -71,6 +72,7 @@ func minor(t *testing.T, version string) string {
 
 // The module of every component exists and has its packages.
 func TestComponentsModules(t *testing.T) {
+	t.Parallel()
 	for _, c := range []component{nodeInit, kubernetes, nodeTools, coreDNS, certManager, jaeger, kwok, operator} {
 		data, err := os.ReadFile(filepath.Join(repository, c.module, "go.mod"))
 		if err != nil {
@@ -89,6 +91,7 @@ func TestComponentsModules(t *testing.T) {
 }
 
 func TestVersionsOfTheNode(t *testing.T) {
+	t.Parallel()
 	v, err := (&Builder{Root: repository}).Versions()
 	if err != nil {
 		t.Fatal(err)
@@ -102,13 +105,15 @@ func TestVersionsOfTheNode(t *testing.T) {
 }
 
 func TestRequiredReportsAnInvalidFile(t *testing.T) {
+	t.Parallel()
 	_, err := required([]byte("require ("), "sandbox/source/x", "m")
 	if err == nil || !strings.Contains(err.Error(), "sandbox/source/x/go.mod") {
 		t.Errorf("required() = %v", err)
 	}
 }
 
-// reference is the reference operator. A test of package project compares it with config/sandbox.yaml.
+// reference is the reference operator. A test of package project compares it with
+// config/sandbox.yaml.
 var reference = Program{Module: ".", Main: "./operator", Sources: []string{"operator"}}
 
 var operator = reference.component()

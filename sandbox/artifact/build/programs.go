@@ -17,14 +17,14 @@ type Registry interface {
 	Programs(ctx context.Context, report artifact.Report, component string, programs map[string]string) (dir string, err error)
 }
 
-// Programs provides the components as programs of this machine. It shares the cache and its keys with
-// [Source]: on Linux, the builds for kind's node run here unchanged. It also runs one build at a time.
-// Its methods can be called by several goroutines and by several commands at the same time.
+// Programs provides the components as programs of this machine. It shares the cache and its keys
+// with [Source]: on Linux, the builds for kind's node run here unchanged. It also runs one build at
+// a time. Its methods can be called by several goroutines and by several commands at the same time.
 type Programs struct {
 	source *Source
-	// Published, if not nil, is used on Linux for programs whose build is not in the cache: extracting
-	// them from published images takes seconds, compiling them takes minutes. If it fails, the programs
-	// are compiled.
+	// Published, if not nil, is used on Linux for programs whose build is not in the cache:
+	// extracting them from published images takes seconds, compiling them takes minutes. If it
+	// fails, the programs are compiled.
 	Published Registry
 }
 
@@ -69,7 +69,8 @@ func (b *Builder) published(c component) (map[string]string, error) {
 	return images, nil
 }
 
-// publishedFolder returns the folder of a component's published programs in the cache, and its outputs.
+// publishedFolder returns the folder of a component's published programs in the cache, and its
+// outputs.
 func (b *Builder) publishedFolder(c component) (dir string, programs []string, err error) {
 	images, err := b.published(c)
 	if err != nil {
@@ -85,7 +86,8 @@ func (b *Builder) publishedCached(c component) bool {
 	return err == nil && len(programs) > 0 && cache.Complete(dir, programs)
 }
 
-// ControlPlane returns Kubernetes and etcd. Compiling them takes about ten minutes on two processors.
+// ControlPlane returns Kubernetes and etcd. Compiling them takes about ten minutes on two
+// processors.
 func (p *Programs) ControlPlane(ctx context.Context, report artifact.Report) (artifact.ControlPlane, error) {
 	dir, err := p.folder(ctx, kubernetes, report)
 	if err != nil {
@@ -122,14 +124,14 @@ func (p *Programs) Kwok(ctx context.Context, report artifact.Report) (string, er
 	return filepath.Join(dir, "kwok"), err
 }
 
-// Operator builds an operator. It returns the program's path and the key of its build: equal sources
-// have equal keys.
+// Operator builds an operator. It returns the program's path and the key of its build: equal
+// sources have equal keys.
 func (p *Programs) Operator(ctx context.Context, program Program, report artifact.Report) (path, key string, err error) {
 	var dir string
 	if len(program.Sources) > 0 {
 		dir, err = p.source.inTurn(ctx, program.component(), report)
 	} else {
-		dir, err = p.source.alone(ctx, report, func() (string, error) { return p.source.runGo(ctx, program, report) })
+		dir, err = p.source.exclusively(ctx, report, func() (string, error) { return p.source.runGo(ctx, program, report) })
 	}
 	if err != nil {
 		return "", "", err

@@ -20,7 +20,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
 )
 
-// cachedPrograms returns Programs of this repository with a text for each program in the cache, and no Go.
+// cachedPrograms returns Programs of this repository with a text for each program in the cache, and
+// no Go.
 func cachedPrograms(t *testing.T, components ...component) (*Programs, string) {
 	t.Helper()
 	b := &Builder{Root: repository, Cache: t.TempDir(), OS: "plan9", Arch: "mips"}
@@ -103,6 +104,7 @@ func TestMissingProgramsNeedGo(t *testing.T) {
 
 // On Linux, the builds for a node's image run unchanged.
 func TestProgramsShareTheImagesCache(t *testing.T) {
+	t.Parallel()
 	b := &Builder{Root: repository, OS: "linux", Arch: runtime.GOARCH}
 	forImage, _, err := b.key(kubernetes)
 	if err != nil {
@@ -133,6 +135,7 @@ func TestControlPlaneBinaries(t *testing.T) {
 }
 
 func TestLinkKeepsLinks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := component{name: "program", outputs: []string{"program"}, links: []string{"assets/one", "two"}}
 	filetest.Put(t, dir, "program", "")
@@ -161,6 +164,7 @@ func TestLinkKeepsLinks(t *testing.T) {
 }
 
 func TestLinkKeepsOtherFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	filetest.Put(t, dir, "program", "")
 	filetest.Put(t, dir, "one", "a file")

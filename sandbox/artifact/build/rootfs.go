@@ -18,13 +18,14 @@ import (
 // debianRelease is the Debian release of the node's root filesystem.
 const debianRelease = "bookworm"
 
-// nodePackages are the Debian packages that the kubelet, kube-proxy, the CNI plugins and kind need in
-// the node.
+// nodePackages are the Debian packages that the kubelet, kube-proxy, the CNI plugins and kind need
+// in the node.
 var nodePackages = []string{
 	"ca-certificates", "conntrack", "ethtool", "iproute2", "iptables", "kmod", "mount", "nftables", "procps", "runc", "util-linux",
 }
 
-// unwanted are folders that only administrators of a Debian system need. They are a third of its size.
+// unwanted are folders that only administrators of a Debian system need. They are a third of its
+// size.
 var unwanted = []string{
 	"./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/info", "./usr/share/lintian",
 	"./var/cache/apt", "./var/lib/apt/lists", "./var/log",
@@ -39,8 +40,8 @@ type rootFS struct {
 var rootFSOutputs = []string{"rootfs.tar", "packages"}
 
 // rootFSFolder returns the folder of the root filesystem in the cache. Debian's packages have the
-// versions of the day, so the key contains the requested packages, and the installed versions are kept
-// beside the archive and become a label of the image.
+// versions of the day, so the key contains the requested packages, and the installed versions are
+// kept beside the archive and become a label of the image.
 func (b *Builder) rootFSFolder() string {
 	_, arch := b.platform()
 	key := cache.Key([]byte(strings.Join(slices.Concat([]string{debianRelease, arch}, nodePackages, unwanted), " ")))
@@ -160,8 +161,8 @@ func debianMirror(ctx context.Context) ([]string, error) {
 	return mirrorOf(string(out)), nil
 }
 
-// mirrorOf finds the release's mirror in lines of address, release and component. debootstrap does not
-// support all schemes of apt, for example a file with a list of mirrors.
+// mirrorOf finds the release's mirror in lines of address, release and component. debootstrap does
+// not support all schemes of apt, for example a file with a list of mirrors.
 func mirrorOf(targets string) []string {
 	for line := range strings.Lines(targets) {
 		fields := strings.Fields(line)

@@ -22,6 +22,7 @@ http://other.example.test/debian bookworm main
 }
 
 func TestMirrorOf(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, targets, want string }{
 		{"nothing", "", ""},
 		{"another release", "http://a.test/debian trixie main\n", ""},
@@ -39,6 +40,7 @@ func TestMirrorOf(t *testing.T) {
 }
 
 func TestQuietShowsOutputOnlyInTheError(t *testing.T) {
+	t.Parallel()
 	if err := quiet(t.Context(), "/bin/sh", "-c", "echo words"); err != nil {
 		t.Error(err)
 	}
@@ -60,8 +62,8 @@ func TestNodeWithoutBootstrapTools(t *testing.T) {
 	}
 }
 
-// Without debootstrap, mmdebstrap writes the root filesystem. Scripts stand in for the programs: each
-// writes its arguments to a file.
+// Without debootstrap, mmdebstrap writes the root filesystem. Scripts stand in for the programs:
+// each writes its arguments to a file.
 func TestRootFSWithMmdebstrap(t *testing.T) {
 	bin := t.TempDir()
 	calls := filepath.Join(bin, "calls")

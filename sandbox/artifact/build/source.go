@@ -14,8 +14,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/layer"
 )
 
-// Source builds every image from the modules under sandbox/source. It runs one `go build` at a time,
-// because that uses every processor, and builds the root filesystem beside it, which mostly waits.
+// Source builds every image from the modules under sandbox/source. It runs one `go build` at a
+// time, because that uses every processor, and builds the root filesystem beside it, which mostly
+// waits.
 type Source struct {
 	*Builder
 	compiling sync.Mutex
@@ -34,11 +35,11 @@ func (s *Source) inTurn(ctx context.Context, c component, report artifact.Report
 	if ctx.Err() == nil && s.cached(c) {
 		return s.build(ctx, c, report)
 	}
-	return s.alone(ctx, report, func() (string, error) { return s.build(ctx, c, report) })
+	return s.exclusively(ctx, report, func() (string, error) { return s.build(ctx, c, report) })
 }
 
-// alone runs a build while no other build runs.
-func (s *Source) alone(ctx context.Context, report artifact.Report, build func() (string, error)) (string, error) {
+// exclusively runs a build while no other build runs.
+func (s *Source) exclusively(ctx context.Context, report artifact.Report, build func() (string, error)) (string, error) {
 	if !s.compiling.TryLock() {
 		report.Say("waiting for another build")
 		s.compiling.Lock()
@@ -134,8 +135,8 @@ func (s *Source) Samples(ctx context.Context, report artifact.Report) ([]artifac
 	return []artifact.Image{image}, err
 }
 
-// Probe builds a small image whose program prints what a privileged container can do on the engine's
-// host.
+// Probe builds a small image whose program prints what a privileged container can do on the
+// engine's host.
 func (b *Builder) Probe(ctx context.Context) (artifact.Image, error) {
 	dir, err := b.build(ctx, nodeInit, nil)
 	if err != nil {

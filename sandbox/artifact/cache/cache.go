@@ -42,11 +42,11 @@ var keyedFolders = []string{Programs, Given, Layers, Operator, RootFS}
 const (
 	// making is the prefix of folders that are being filled or deleted.
 	making = ".making-"
-	// abandoned is the age at which an unfinished entry is the leftover of a killed command: no build
-	// takes a day.
+	// abandoned is the age at which an unfinished entry is the leftover of a killed command: no
+	// build takes a day.
 	abandoned = 24 * time.Hour
-	// idle is the time for which an entry must be unused before it is deleted: the command that looked
-	// it up may still read it.
+	// idle is the time for which an entry must be unused before it is deleted: the command that
+	// looked it up may still read it.
 	idle = time.Hour
 )
 
@@ -77,8 +77,8 @@ func KeyOf(folder string) string {
 	return base[max(0, len(base)-16):]
 }
 
-// Remove deletes everything that the sandbox keeps in the cache folder. It deletes the folder itself
-// if it is empty then.
+// Remove deletes everything that the sandbox keeps in the cache folder. It deletes the folder
+// itself if it is empty then.
 func Remove(folder string) error {
 	for _, name := range append([]string{imagesFolder, registryFolder}, keyedFolders...) {
 		if err := os.RemoveAll(filepath.Join(folder, name)); err != nil {
@@ -143,9 +143,9 @@ func Use(dir string, outputs []string) bool {
 // Ensure makes dir complete: if it is not, work fills a temporary folder, which is then renamed to
 // dir. It reports whether dir was complete already.
 //
-// If the command is killed, no half-filled dir remains, and a later call deletes the temporary folder.
-// If another command completes dir at the same time, the other command's files stay, because programs
-// may already run from there.
+// If the command is killed, no half-filled dir remains, and a later call deletes the temporary
+// folder. If another command completes dir at the same time, the other command's files stay,
+// because programs may already run from there.
 func Ensure(dir string, outputs []string, work func(temporary string) error) (found bool, err error) {
 	if Use(dir, outputs) {
 		return true, nil

@@ -19,13 +19,13 @@ type Leftover struct {
 	Size int64
 }
 
-// UnusedSince returns the time for [Leftovers] that selects entries unused for the given duration, at
-// least for an hour: a command may still read an entry that it looked up within the last hour.
+// UnusedSince returns the time for [Leftovers] that selects entries unused for the given duration,
+// at least for an hour: a command may still read an entry that it looked up within the last hour.
 func UnusedSince(unused time.Duration) time.Time { return time.Now().Add(-max(unused, idle)) }
 
-// Leftovers lists the entries of the cache that were not used since a time, except folders with one of
-// the given keys and the images with one of the pinned digests. It returns nil if the cache does not
-// exist.
+// Leftovers lists the entries of the cache that were not used since a time, except folders with one
+// of the given keys and the images with one of the pinned digests. It returns nil if the cache does
+// not exist.
 func Leftovers(folder string, since time.Time, keys map[string]bool, pinned []string) ([]Leftover, error) {
 	var found []Leftover
 	list := func(parent string, needed func(name string) bool) error {
@@ -56,7 +56,8 @@ func Leftovers(folder string, since time.Time, keys map[string]bool, pinned []st
 	return found, err
 }
 
-// Remove deletes the leftover. It returns false if the leftover was used or deleted since it was found.
+// Remove deletes the leftover. It returns false if the leftover was used or deleted since it was
+// found.
 func (l Leftover) Remove() (removed bool, err error) {
 	if !usedAt(l.Path).Equal(l.Used) {
 		return false, nil
@@ -72,8 +73,8 @@ func (l Leftover) Remove() (removed bool, err error) {
 	return true, nil
 }
 
-// usedAt returns the time of an entry's last use: [Use] changes the folder's time, and Go writes files
-// in the folders where it builds. It returns zero if there is no such entry.
+// usedAt returns the time of an entry's last use: [Use] changes the folder's time, and Go writes
+// files in the folders where it builds. It returns zero if there is no such entry.
 func usedAt(path string) time.Time {
 	info, err := os.Lstat(path)
 	if err != nil {

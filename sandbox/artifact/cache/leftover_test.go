@@ -21,7 +21,8 @@ func entry(t *testing.T, folder, path string, ago time.Duration) {
 	filetest.UsedAgo(t, filepath.Dir(file), ago)
 }
 
-// Entries used within the last hour are no leftovers, and unfinished entries need a day.
+// Entries used within the last hour do not count as leftovers. Unfinished entries count after a
+// day.
 func TestLeftoversOfTheLastHour(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -20,9 +20,9 @@ import (
 // Store keeps pulled images: the blobs of an OCI image layout, found by their digests. It verifies
 // blobs when it writes them, and verifies small blobs again when it reads them.
 //
-// The layout has no index.json, so layout.Path.GarbageCollect can't replace [Leftovers]: it needs that
-// file, which concurrent commands would overwrite, and it fails if an index names the manifest of a
-// platform that was not pulled, or if a killed command left part of a blob.
+// The layout has no index.json, so layout.Path.GarbageCollect can't replace [Leftovers]: it needs
+// that file, which concurrent commands would overwrite, and it fails if an index names the manifest
+// of a platform that was not pulled, or if a killed command left part of a blob.
 type Store struct{ path layout.Path }
 
 // NewStore returns the store of a cache folder. The folder need not exist.
@@ -30,8 +30,8 @@ func NewStore(folder string) Store { return Store{layout.Path(filepath.Join(fold
 
 func (s Store) blobs() string { return filepath.Join(string(s.path), "blobs", "sha256") }
 
-// Keep stores a registry's response for a digest, and the image that the response led to. It returns
-// the stored image. A failed write leaves no blob that is mistaken for a complete one.
+// Keep stores a registry's response for a digest, and the image that the response led to. It
+// returns the stored image. A failed write leaves no blob that is mistaken for a complete one.
 func (s Store) Keep(response []byte, digest v1.Hash, image v1.Image) (v1.Image, error) {
 	manifest, err := image.Digest()
 	if err != nil {
@@ -74,8 +74,8 @@ func (s Store) repair(digest v1.Hash) error {
 	return s.path.RemoveBlob(digest)
 }
 
-// Find returns the image for a platform, by the digest of an index or of the image itself. It returns
-// an error if part of the image is missing or damaged.
+// Find returns the image for a platform, by the digest of an index or of the image itself. It
+// returns an error if part of the image is missing or damaged.
 func (s Store) Find(digest v1.Hash, platform v1.Platform) (v1.Image, error) {
 	raw, err := Blobs(s.path.Blob).read(digest)
 	if err != nil {
@@ -118,7 +118,8 @@ func (s Store) complete(manifest v1.Hash) (v1.Image, error) {
 	return image, nil
 }
 
-// mark records that blobs are used now, for [Leftovers]. In a read-only cache the record is skipped.
+// mark records that blobs are used now, for [Leftovers]. In a read-only cache the record is
+// skipped.
 func (s Store) mark(blobs ...v1.Hash) {
 	now := time.Now()
 	for _, blob := range blobs {
@@ -169,9 +170,9 @@ const maxManifest = 4 << 20
 // Blobs opens a blob of an OCI image layout by its digest. It must be safe for concurrent use.
 type Blobs func(v1.Hash) (io.ReadCloser, error)
 
-// ReadImage reads an image from an OCI image layout, by its manifest's digest. It verifies the digests
-// of the manifest and the configuration. It opens layers only when they are used, and does not verify
-// them. Unlike layout.Path.Image it also reads layouts inside other files.
+// ReadImage reads an image from an OCI image layout, by its manifest's digest. It verifies the
+// digests of the manifest and the configuration. It opens layers only when they are used, and does
+// not verify them. Unlike layout.Path.Image it also reads layouts inside other files.
 func ReadImage(blobs Blobs, manifest v1.Hash) (v1.Image, error) {
 	raw, err := blobs.read(manifest)
 	if err != nil {

@@ -73,7 +73,8 @@ func TestStoreFind(t *testing.T) {
 	}
 }
 
-// Keep deletes old blobs of killed commands. It keeps complete blobs and those of running commands.
+// Keep deletes old blobs of killed commands. It keeps complete blobs and the blobs of running
+// commands.
 func TestKeepDeletesAbandonedBlobs(t *testing.T) {
 	t.Parallel()
 	s := NewStore(t.TempDir())
@@ -92,8 +93,7 @@ func TestKeepDeletesAbandonedBlobs(t *testing.T) {
 	}
 }
 
-// Blobs of a pinned image are no leftovers. Other blobs are, once they are old, and finding an image
-// counts as use.
+// Old blobs are leftovers, unless they belong to a pinned image. Finding an image counts as use.
 func TestLeftoverBlobs(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// File is an entry of a layer. At most one of Source, Content, Link and Same is set; if none is, the
-// entry is a folder.
+// File is an entry of a layer. At most one of Source, Content, Link and Same is set; if none is,
+// the entry is a folder.
 type File struct {
 	Path    string // in the image, without a leading slash
 	Source  string // a file to copy
@@ -24,8 +24,8 @@ type File struct {
 	Mode    int64  // 0 means 0755
 }
 
-// Write writes files to an uncompressed archive. Equal files result in equal bytes: owners and times
-// are fixed.
+// Write writes files to an uncompressed archive. Equal files result in equal bytes: owners and
+// times are fixed.
 func Write(archive string, files []File) (err error) {
 	out, err := os.Create(archive)
 	if err != nil {
@@ -49,7 +49,8 @@ func Write(archive string, files []File) (err error) {
 	return writer.Close()
 }
 
-// writeParents writes the folders above a file, because some image stores refuse files without them.
+// writeParents writes the folders above a file, because some image stores refuse files without
+// them.
 func writeParents(archive *tar.Writer, file string, created map[string]bool) error {
 	parent := path.Dir(file)
 	if created[parent] {
@@ -104,8 +105,9 @@ func (f File) copy(archive *tar.Writer, header *tar.Header) error {
 	return err
 }
 
-// archived is a layer that is an uncompressed archive on disk. The file layers of go-containerregistry
-// are always compressed, which gains nothing for images that cross a pipe to a local container engine.
+// archived is a layer that is an uncompressed archive on disk. The file layers of
+// go-containerregistry are always compressed, which gains nothing for images that cross a pipe to a
+// local container engine.
 type archived struct {
 	path   string
 	digest v1.Hash
@@ -113,8 +115,8 @@ type archived struct {
 }
 
 // Open returns the uncompressed layer in an archive. The archive must never change: its digest is
-// computed once and then read from a file beside it, because hashing half a gigabyte would take a good
-// part of an up that has nothing else to do.
+// computed once and then read from a file beside it, because hashing half a gigabyte would take a
+// good part of an up that has nothing else to do.
 func Open(archive string) (v1.Layer, error) {
 	info, err := os.Stat(archive)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// WithLibraries returns the files of a dynamically linked program and of all libraries that it needs.
-// It copies them from a root filesystem's archive into dir. The image of kube-proxy gets nft this way:
-// these files have a few MB, the whole root filesystem has a hundred.
+// WithLibraries returns the files of a dynamically linked program and of all libraries that it
+// needs. It copies them from a root filesystem's archive into dir. The image of kube-proxy gets nft
+// this way: these files have a few MB, the whole root filesystem has a hundred.
 func WithLibraries(archive, program, dir string) ([]File, error) {
 	in, err := os.Open(archive)
 	if err != nil {
