@@ -12,22 +12,18 @@
 package build
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/gocmd"
 )
 
 // Builder compiles components into the cache. Its fields must not change while it is used. Its
@@ -120,7 +116,7 @@ func (b *Builder) compile(ctx context.Context, c component, stamps []string, dir
 		args = append(args, "-tags="+c.tags)
 	}
 	args = append(args, c.flags...)
-	return runReporting(b.goCommand(ctx, c.module, append(args, c.packages...)...), report)
+	return gocmd.Run(b.goCommand(ctx, c.module, append(args, c.packages...)...), report)
 }
 
 // goCommand returns a go command for the target's platform in a module's folder. It uses the
@@ -144,71 +140,6 @@ func (b *Builder) folder(module string) string {
 		return module
 	}
 	return filepath.Join(b.Root, module)
-}
-
-// runReporting runs `go build -v`, which prints every package that it compiles, and reports their
-// number. All other lines are the compiler's messages and become part of the error.
-func runReporting(cmd *exec.Cmd, report artifact.Report) error {
-	lines, writer := io.Pipe()
-	cmd.Stderr, cmd.Stdout = writer, writer
-	messages := make(chan string)
-	go func() {
-		var said bytes.Buffer
-		count := 0
-		for scanner := bufio.NewScanner(lines); scanner.Scan(); {
-			line := scanner.Text()
-			switch {
-			case isPackageLine(line):
-				count++
-				report.Say("%d packages compiled", count)
-			case strings.HasPrefix(line, "go: downloading "):
-				report.Say("downloading modules")
-			default:
-				fmt.Fprintln(&said, line)
-			}
-		}
-		_, _ = io.Copy(io.Discard, lines) // A line too long for the scanner must not stop the build.
-		messages <- said.String()
-	}()
-	err := cmd.Run()
-	_ = writer.Close() // Closing an io.Pipe does not fail.
-	said := <-messages
-	if err == nil {
-		return nil
-	}
-	if missing := noGo(err); missing != nil {
-		return missing
-	}
-	if strings.Contains(said, syscall.ENOSPC.Error()) {
-		return fmt.Errorf("compiling: %w (or free space for Go itself: GOCACHE, GOTMPDIR)", cache.Remedy(syscall.ENOSPC))
-	}
-	return fmt.Errorf("%w: %s", err, lastLines(said, 15))
-}
-
-// noGo returns an error with a remedy if err is about a missing go command, and nil otherwise.
-func noGo(err error) error {
-	if !errors.Is(err, exec.ErrNotFound) {
-		return nil
-	}
-	return fmt.Errorf("%w; install Go in the version of go.mod: it is needed for builds that are not in the cache", err)
-}
-
-// exitText returns the text that a failed command wrote to stderr.
-func exitText(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-		return errors.New(lastLines(string(exit.Stderr), 15))
-	}
-	return nil
-}
-
-func isPackageLine(line string) bool {
-	return line != "" && !strings.ContainsAny(line, " :#\t")
-}
-
-func lastLines(text string, most int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }
 
 func exists(path string) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/gocmd"
 )
 
 // asset is a folder of a Go module without Go code. It is copied to the cache, so that the Go
@@ -72,12 +73,12 @@ func (b *Builder) moduleFolder(ctx context.Context, a asset) (string, error) {
 	// "go mod download -json" also prints the folder of a downloaded module, without using the
 	// network.
 	out, err := b.goCommand(ctx, a.within, "mod", "download", "-json", a.module).Output()
-	if err := noGo(err); err != nil {
+	if err := gocmd.NoGo(err); err != nil {
 		return "", err
 	}
 	var module struct{ Dir, Version, Error string }
 	if decodeErr := json.Unmarshal(out, &module); decodeErr != nil {
-		return "", fmt.Errorf("finding module %s: %w", a.module, errors.Join(err, exitText(err), decodeErr))
+		return "", fmt.Errorf("finding module %s: %w", a.module, errors.Join(err, gocmd.ExitText(err), decodeErr))
 	}
 	switch {
 	case module.Error != "":

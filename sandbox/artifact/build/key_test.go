@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/gocmd"
 )
 
 // program writes a repository with a module of one component.
@@ -147,7 +148,7 @@ func TestKeysCoverTheBuilds(t *testing.T) {
 		}
 		out, err := b.goCommand(t.Context(), c.module, args...).Output()
 		if err != nil {
-			t.Fatalf("listing the packages of %s: %v, %v", c.name, err, exitText(err))
+			t.Fatalf("listing the packages of %s: %v, %v", c.name, err, gocmd.ExitText(err))
 		}
 		folder := filepath.Join(root, c.module)
 		hashed, err := c.sourceFiles(folder)

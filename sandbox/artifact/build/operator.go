@@ -17,6 +17,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/gocmd"
 )
 
 // OperatorProgram is the name of the operator's program, for any package name, and its path in its
@@ -117,7 +118,7 @@ func (b *Builder) buildLatest(ctx context.Context, p Program, report artifact.Re
 	cmd.Dir = p.Module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
 	cmd.WaitDelay = 10 * time.Second // As in goCommand.
-	if err := runReporting(cmd, report); err != nil {
+	if err := gocmd.Run(cmd, report); err != nil {
 		return "", err
 	}
 	program, err := os.Open(latest)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/debian"
 )
 
 // Parts are the builds that a kind of sandbox needs.
@@ -49,7 +50,7 @@ func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) 
 	if parts.chart && !cache.Complete(b.assetFolder(chart)) {
 		names = append(names, chart.name)
 	}
-	if parts.rootFS && !cache.Complete(b.rootFSFolder(), rootFSOutputs) {
+	if parts.rootFS && !cache.Complete(b.rootFSFolder(), debian.Outputs) {
 		names, long = append(names, root), append(long, root)
 	}
 	return names, long
@@ -105,7 +106,7 @@ func (b *Builder) neededKeys() (map[string]bool, error) {
 		keys[cache.KeyOf(chartDir)], keys[cache.KeyOf(root)] = true, true
 		keys[systemKey(nodeParts{
 			initDir: built[nodeInit.name], kubernetesDir: built[kubernetes.name], toolsDir: built[nodeTools.name],
-			coreDNSDir: built[coreDNS.name], rootFS: rootFS{archive: filepath.Join(root, rootFSOutputs[0])}, versions: versions,
+			coreDNSDir: built[coreDNS.name], rootFS: rootFS{archive: filepath.Join(root, debian.Outputs[0])}, versions: versions,
 		})] = true
 	}
 	return keys, nil
