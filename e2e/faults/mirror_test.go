@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 )
 
 // TestUpFromAMirror serves the images that were built from source from a registry in this process, which asks to be left alone
@@ -61,7 +61,7 @@ func TestMirrorThatBreaksOff(t *testing.T) {
 	m.breakOff.Store("/jaegertracing/jaeger/blobs/")
 	s.Env = append(s.Env, ownCache(t)...)
 	args := []string{"up", "--registry-mirror=" + m.address, "--registry-pins=" + m.pins}
-	s.WantRefusal([]string{"SANDBOX_IMAGES=registry"}, args, "pulling docker.io/jaegertracing/jaeger:", m.address, "broke off", "--images=source")
+	s.WantRefusal([]string{"SANDBOX_IMAGES=registry"}, args, "pulling docker.io/jaegertracing/jaeger:", m.address, "connection lost", "--images=source")
 
 	s.Env = append(s.Env, "SANDBOX_IMAGES=auto")
 	out, err := s.Run(t.Context(), upLimit, args...)
@@ -69,7 +69,7 @@ func TestMirrorThatBreaksOff(t *testing.T) {
 		t.Fatalf("up: %v\n%s", err, out)
 	}
 	s.wantOutcome(out, "created", "made anew")
-	if !strings.Contains(out, "broke off") || !strings.Contains(out, "going over to images from source") {
+	if !strings.Contains(out, "connection lost") || !strings.Contains(out, "falling back to images from source") {
 		t.Errorf("up does not say why it went over to source:\n%s", out)
 	}
 	s.wantNoPulls()
@@ -158,8 +158,8 @@ func bySource(t *testing.T, index v1.ImageIndex) map[string]v1.Image {
 	found := map[string]v1.Image{}
 	for _, m := range manifest.Manifests {
 		reference := m.Annotations["org.opencontainers.image.ref.name"]
-		own := strings.TrimPrefix(reference, image.LocalRepository)
-		for _, wanted := range image.References() {
+		own := strings.TrimPrefix(reference, artifact.LocalRepository)
+		for _, wanted := range artifact.References() {
 			tagged, _, _ := strings.Cut(wanted, "@")
 			repository := tagged[strings.LastIndexByte(tagged, '/')+1:]
 			repository, _, _ = strings.Cut(repository, ":")
@@ -171,8 +171,8 @@ func bySource(t *testing.T, index v1.ImageIndex) map[string]v1.Image {
 			}
 		}
 	}
-	if len(found) != len(image.References()) {
-		t.Fatalf("the bundle has %d of the %d images", len(found), len(image.References()))
+	if len(found) != len(artifact.References()) {
+		t.Fatalf("the bundle has %d of the %d images", len(found), len(artifact.References()))
 	}
 	return found
 }

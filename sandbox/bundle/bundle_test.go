@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 )
 
 // layerOf is an uncompressed layer with one file.
@@ -39,7 +39,7 @@ func layerOf(t *testing.T, content string) v1.Layer {
 	return static.NewLayer(data.Bytes(), types.OCIUncompressedLayer)
 }
 
-func imageOf(t *testing.T, name string, layers ...v1.Layer) image.Image {
+func imageOf(t *testing.T, name string, layers ...v1.Layer) artifact.Image {
 	t.Helper()
 	content, err := mutate.AppendLayers(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), layers...)
 	if err != nil {
@@ -48,7 +48,7 @@ func imageOf(t *testing.T, name string, layers ...v1.Layer) image.Image {
 	if content, err = mutate.Config(content, v1.Config{Entrypoint: []string{"/" + name}}); err != nil {
 		t.Fatal(err)
 	}
-	return image.New(content, "localhost/"+name+":v1", "localhost/"+name+":v2")
+	return artifact.New(content, "localhost/"+name+":v1", "localhost/"+name+":v2")
 }
 
 // some is the contents of a small bundle, in which several images share a layer.
@@ -59,9 +59,9 @@ func some(t *testing.T) Contents {
 		Platform: "linux/amd64", Sandbox: "v1", Source: "source", Manifests: "sha256:1", ChartDir: t.TempDir(),
 		Probe: imageOf(t, "probe", layerOf(t, "probe")), Node: imageOf(t, "node", shared, layerOf(t, "node")),
 		Jaeger: imageOf(t, "jaeger", layerOf(t, "jaeger")), Operator: imageOf(t, "operator", layerOf(t, "operator")),
-		Samples: []image.Image{imageOf(t, "pause", layerOf(t, "pause"))},
+		Samples: []artifact.Image{imageOf(t, "pause", layerOf(t, "pause"))},
 	}
-	for _, program := range image.CertManagerPrograms {
+	for _, program := range artifact.CertManagerPrograms {
 		c.CertManager = append(c.CertManager, imageOf(t, program, shared))
 	}
 	for path, content := range map[string]string{"Chart.yaml": "name: chart\n", "templates/x.yaml": "kind: X\n"} {
@@ -123,14 +123,14 @@ func opened(t *testing.T, path string) *Bundle {
 func TestBundleHasWhatWasPutIn(t *testing.T) {
 	c := some(t)
 	b := opened(t, written(t, c))
-	one := func(i image.Image, err error) []image.Image {
+	one := func(i artifact.Image, err error) []artifact.Image {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return []image.Image{i}
+		return []artifact.Image{i}
 	}
-	all := func(i []image.Image, err error) []image.Image {
+	all := func(i []artifact.Image, err error) []artifact.Image {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -139,13 +139,13 @@ func TestBundleHasWhatWasPutIn(t *testing.T) {
 	}
 	for _, pair := range []struct {
 		what      string
-		got, want []image.Image
+		got, want []artifact.Image
 	}{
-		{"probe", one(b.Probe()), []image.Image{c.Probe}},
-		{"node", one(b.Node(t.Context(), nil)), []image.Image{c.Node}},
+		{"probe", one(b.Probe()), []artifact.Image{c.Probe}},
+		{"node", one(b.Node(t.Context(), nil)), []artifact.Image{c.Node}},
 		{"cert-manager", all(b.CertManager(t.Context(), nil)), c.CertManager},
-		{"Jaeger", one(b.Jaeger(t.Context(), nil)), []image.Image{c.Jaeger}},
-		{"operator", one(b.Operator()), []image.Image{c.Operator}},
+		{"Jaeger", one(b.Jaeger(t.Context(), nil)), []artifact.Image{c.Jaeger}},
+		{"operator", one(b.Operator()), []artifact.Image{c.Operator}},
 		{"samples", all(b.Samples(t.Context(), nil)), c.Samples},
 	} {
 		if len(pair.got) != len(pair.want) {
@@ -164,10 +164,10 @@ func TestBundleHasWhatWasPutIn(t *testing.T) {
 		}
 	}
 	var archive bytes.Buffer
-	if err := image.Archive(&archive, one(b.Node(t.Context(), nil))...); err != nil || archive.Len() == 0 {
+	if err := artifact.Archive(&archive, one(b.Node(t.Context(), nil))...); err != nil || archive.Len() == 0 {
 		t.Errorf("an archive of %d bytes, %v", archive.Len(), err)
 	}
-	if b.Origin() != "bundle" || b.Record.CertManager != image.CertManagerVersion || b.Record.Jaeger != image.JaegerVersion {
+	if b.Origin() != "bundle" || b.Record.CertManager != artifact.CertManagerVersion || b.Record.Jaeger != artifact.JaegerVersion {
 		t.Errorf("origin %s, record %+v", b.Origin(), b.Record)
 	}
 	chart, err := b.Chart()

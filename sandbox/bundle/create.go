@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 )
 
 // Contents is what goes into a bundle.
@@ -28,9 +28,9 @@ type Contents struct {
 	Source    string // see Record
 	Manifests string // hash of the operator's manifests
 
-	Probe, Node, Jaeger, Operator image.Image
-	CertManager                   []image.Image // in the order of image.CertManagerPrograms
-	Samples                       []image.Image
+	Probe, Node, Jaeger, Operator artifact.Image
+	CertManager                   []artifact.Image // in the order of artifact.CertManagerPrograms
+	Samples                       []artifact.Image
 	// ChartDir is the folder of cert-manager's chart.
 	ChartDir string
 }
@@ -47,7 +47,7 @@ type Summary struct {
 // part is an image and what it is for.
 type part struct {
 	role  string
-	image image.Image
+	image artifact.Image
 }
 
 func (c Contents) parts() []part {
@@ -64,7 +64,7 @@ func (c Contents) parts() []part {
 
 // Create writes a bundle to path, in place of what is there, and only once it is whole. Report, which may be nil, is told how far
 // it is. When ctx ends, nothing is left.
-func Create(ctx context.Context, path string, c Contents, report image.Report) (Summary, error) {
+func Create(ctx context.Context, path string, c Contents, report artifact.Report) (Summary, error) {
 	summary, err := create(ctx, path, c, report)
 	if err != nil {
 		return Summary{}, fmt.Errorf("writing bundle %s: %w", path, err)
@@ -72,7 +72,7 @@ func Create(ctx context.Context, path string, c Contents, report image.Report) (
 	return summary, nil
 }
 
-func create(ctx context.Context, path string, c Contents, report image.Report) (summary Summary, err error) {
+func create(ctx context.Context, path string, c Contents, report artifact.Report) (summary Summary, err error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return summary, errors.New("it is there already, and no file: name another")
 	}
@@ -97,7 +97,7 @@ func create(ctx context.Context, path string, c Contents, report image.Report) (
 	return summary, err
 }
 
-func write(ctx context.Context, out io.Writer, c Contents, report image.Report) (Summary, error) {
+func write(ctx context.Context, out io.Writer, c Contents, report artifact.Report) (Summary, error) {
 	record, index, blobs, err := c.describe()
 	if err != nil {
 		return Summary{}, err
@@ -143,7 +143,7 @@ func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blo
 	}
 	record = Record{
 		Format: Format, Platform: c.Platform, Sandbox: c.Sandbox, Source: c.Source,
-		CertManager: image.CertManagerVersion, Jaeger: image.JaegerVersion, Kubernetes: versions.Kubernetes, Manifests: c.Manifests,
+		CertManager: artifact.CertManagerVersion, Jaeger: artifact.JaegerVersion, Kubernetes: versions.Kubernetes, Manifests: c.Manifests,
 	}
 	blobs = map[v1.Hash]blob{}
 	var all v1.ImageIndex = empty.Index
@@ -205,7 +205,7 @@ func collect(content v1.Image, blobs map[v1.Hash]blob) error {
 }
 
 // blobs writes the blobs in the order of their digests, and holds each against its own.
-func (w *writer) blobs(ctx context.Context, blobs map[v1.Hash]blob, report image.Report) error {
+func (w *writer) blobs(ctx context.Context, blobs map[v1.Hash]blob, report artifact.Report) error {
 	var whole, done int64
 	for _, b := range blobs {
 		whole += b.size

@@ -1,6 +1,6 @@
 // Package bundle keeps the images of a kind sandbox in one file, for machines without a network.
 //
-// [Create] writes a file from what an [image.Set] and a Builder hand out, and [Open] reads it: a [Bundle] is a Set itself, and has
+// [Create] writes the images of an [artifact.Provider] and of a build.Builder to a file, and [Open] reads it. A [Bundle] is a Provider, and has
 // what a sandbox otherwise builds. The commands `sandbox bundle create` and `sandbox up --bundle` are their callers.
 //
 // The file is a tar archive with an OCI image layout, which other programs read too, layers shared. Before the layout it has a

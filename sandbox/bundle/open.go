@@ -13,7 +13,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 )
 
 // maxRecord bounds the record of a file that may be anything.
@@ -32,7 +33,7 @@ type Bundle struct {
 	sum   []byte
 }
 
-var _ image.Set = (*Bundle)(nil)
+var _ artifact.Provider = (*Bundle)(nil)
 
 // Open opens a bundle and reads it whole, which takes a second or two. What must be a folder on disk is put into cache. A file that
 // is no bundle, was cut off or altered, or that check refuses, gives an error with a remedy; check sees the record before the
@@ -108,20 +109,20 @@ func (b *Bundle) blob(digest v1.Hash) (io.ReadCloser, error) {
 }
 
 // images reads the images of a role.
-func (b *Bundle) images(role string, wanted int) ([]image.Image, error) {
-	var images []image.Image
+func (b *Bundle) images(role string, wanted int) ([]artifact.Image, error) {
+	var images []artifact.Image
 	for _, entry := range b.Record.Images {
 		if entry.Role != role {
 			continue
 		}
-		content, err := image.Stored(b.blob, entry.Digest)
+		content, err := cache.ReadImage(b.blob, entry.Digest)
 		if err == nil && len(entry.Names) == 0 {
 			err = errors.New("it has no name")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the image of the %s in the bundle: %w", role, err)
 		}
-		images = append(images, image.New(content, entry.Names...))
+		images = append(images, artifact.New(content, entry.Names...))
 	}
 	if len(images) < wanted {
 		return nil, fmt.Errorf("reading the bundle: it has %d images of the %s, want %d", len(images), role, wanted)
@@ -129,10 +130,10 @@ func (b *Bundle) images(role string, wanted int) ([]image.Image, error) {
 	return images, nil
 }
 
-func (b *Bundle) one(role string) (image.Image, error) {
+func (b *Bundle) one(role string) (artifact.Image, error) {
 	images, err := b.images(role, 1)
 	if err != nil {
-		return image.Image{}, err
+		return artifact.Image{}, err
 	}
 	return images[0], nil
 }
@@ -141,28 +142,30 @@ func (b *Bundle) one(role string) (image.Image, error) {
 func (b *Bundle) Origin() string { return "bundle" }
 
 // Node is the image of kind's node.
-func (b *Bundle) Node(context.Context, image.Report) (image.Image, error) { return b.one(roleNode) }
+func (b *Bundle) Node(context.Context, artifact.Report) (artifact.Image, error) {
+	return b.one(roleNode)
+}
 
-// CertManager is cert-manager's images, in the order of image.CertManagerPrograms.
-func (b *Bundle) CertManager(context.Context, image.Report) ([]image.Image, error) {
-	return b.images(roleCertManager, len(image.CertManagerPrograms))
+// CertManager is cert-manager's images, in the order of artifact.CertManagerPrograms.
+func (b *Bundle) CertManager(context.Context, artifact.Report) ([]artifact.Image, error) {
+	return b.images(roleCertManager, len(artifact.CertManagerPrograms))
 }
 
 // Jaeger is Jaeger's image.
-func (b *Bundle) Jaeger(context.Context, image.Report) (image.Image, error) {
+func (b *Bundle) Jaeger(context.Context, artifact.Report) (artifact.Image, error) {
 	return b.one(roleJaeger)
 }
 
 // Samples is the images that the sample names.
-func (b *Bundle) Samples(context.Context, image.Report) ([]image.Image, error) {
+func (b *Bundle) Samples(context.Context, artifact.Report) ([]artifact.Image, error) {
 	return b.images(roleSample, 1)
 }
 
 // Operator is the operator's image.
-func (b *Bundle) Operator() (image.Image, error) { return b.one(roleOperator) }
+func (b *Bundle) Operator() (artifact.Image, error) { return b.one(roleOperator) }
 
 // Probe is the image that engines are tried with.
-func (b *Bundle) Probe() (image.Image, error) { return b.one(roleProbe) }
+func (b *Bundle) Probe() (artifact.Image, error) { return b.one(roleProbe) }
 
 // Chart returns the folder of cert-manager's chart, which it writes into the cache if it is not there.
 func (b *Bundle) Chart() (string, error) {
@@ -181,5 +184,5 @@ func (b *Bundle) Chart() (string, error) {
 		}
 		files[relative] = content
 	}
-	return image.KeepFolder(b.cache, "cert-manager-chart", files)
+	return cache.EnsureFiles(b.cache, "cert-manager-chart", files)
 }

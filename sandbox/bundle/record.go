@@ -6,7 +6,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 )
 
 // Format is the layout of the files that this program writes, and the only one that it reads.
@@ -66,9 +66,9 @@ func (r Record) Check(platform, manifests string) error {
 	switch {
 	case r.Platform != platform:
 		return fmt.Errorf("it is for %s, and this is %s: make one on a machine of that kind", r.Platform, platform)
-	case r.CertManager != image.CertManagerVersion || r.Jaeger != image.JaegerVersion:
+	case r.CertManager != artifact.CertManagerVersion || r.Jaeger != artifact.JaegerVersion:
 		return fmt.Errorf("it has cert-manager %s and Jaeger %s, and this program installs %s and %s: use the program that wrote it, or make it anew",
-			r.CertManager, r.Jaeger, image.CertManagerVersion, image.JaegerVersion)
+			r.CertManager, r.Jaeger, artifact.CertManagerVersion, artifact.JaegerVersion)
 	case manifests != "" && r.Manifests != manifests:
 		return errors.New("its operator belongs to other manifests than this program has: use the program that wrote it, or make it anew")
 	}

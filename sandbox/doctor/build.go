@@ -62,7 +62,7 @@ func nodeImage(f Facts) []Finding {
 	case f.System.Apt && f.System.Root:
 		remedy = "apt-get install debootstrap"
 	case f.System.Apt:
-		remedy = "sudo apt-get install debootstrap, and run this command as root; or use --cluster=embedded"
+		remedy = "sudo apt-get install mmdebstrap uidmap, or install debootstrap and run this command as root; or use --cluster=embedded"
 	}
 	return problem([]Mode{KindFromSource}, remedy, "%v", f.Debian)
 }

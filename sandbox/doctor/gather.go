@@ -18,9 +18,11 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -36,11 +38,11 @@ type Subject struct {
 	StateErr        error
 	// Builder has the state of the cache; nil if the sources were not found, for the reason in
 	// SourcesErr.
-	Builder    *image.Builder
+	Builder    *build.Builder
 	SourcesErr error
 	// Operator is the program of the operator. Its Main is empty if the sandbox does not build it
 	// or if it is unknown.
-	Operator image.Program
+	Operator build.Program
 }
 
 // Slow contains the functions that take seconds. Gather skips nil fields.
@@ -62,7 +64,7 @@ const engineLimit = 2 * time.Minute
 // Gather collects facts. With a zero Slow, it takes some milliseconds, starts no process and sends
 // no request. Facts that it cannot determine remain unknown.
 func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
-	f := Facts{Wanted: subject.Wanted, Sources: subject.SourcesErr, Debian: image.CanBuildNode()}
+	f := Facts{Wanted: subject.Wanted, Sources: subject.SourcesErr, Debian: build.CanBuildNode()}
 	f.System = lookAtSystem()
 	f.Memory = lookAtMemory()
 	f.Limits = lookAtLimits()
@@ -120,10 +122,10 @@ func (f *Facts) probe(ctx context.Context, find func(context.Context) (*cluster.
 
 // missing returns the components of each mode that are not in the cache, and the ones among them
 // that take long to build.
-func missing(b *image.Builder, operator image.Program) (byMode map[Mode][]string, long []string) {
+func missing(b *build.Builder, operator build.Program) (byMode map[Mode][]string, long []string) {
 	byMode = map[Mode][]string{}
-	for mode, parts := range map[Mode]image.Parts{
-		KindByRegistry: image.RegistryParts, KindFromSource: image.SourceParts, Embedded: image.ProgramParts,
+	for mode, parts := range map[Mode]build.Parts{
+		KindByRegistry: build.RegistryParts, KindFromSource: build.SourceParts, Embedded: build.ProgramParts,
 	} {
 		names, slow := b.Missing(parts, operator)
 		byMode[mode] = names
@@ -192,7 +194,7 @@ func lookAtPorts(ctx context.Context, s Subject) []Port {
 }
 
 func lookAtDisks(s Subject) []Disk {
-	disks := []Disk{lookAtDisk(StateDisk, s.StateDir, state.Remedy), lookAtDisk(CacheDisk, s.Cache, image.Remedy)}
+	disks := []Disk{lookAtDisk(StateDisk, s.StateDir, state.Remedy), lookAtDisk(CacheDisk, s.Cache, cache.Remedy)}
 	if s.StateErr != nil {
 		disks[0].Err = s.StateErr
 	}
@@ -217,7 +219,7 @@ func goCache() string {
 }
 
 // lookAtGo reads the version from the binary, because running it would be slow.
-func lookAtGo(b *image.Builder) Go {
+func lookAtGo(b *build.Builder) Go {
 	g := Go{Looked: true, Wanted: runtime.Version()}
 	if b != nil {
 		if data, err := os.ReadFile(filepath.Join(b.Root, "go.mod")); err == nil {
@@ -242,5 +244,5 @@ func lookAtGo(b *image.Builder) Go {
 // Reachable returns a function that sends a registry the first request of the registry protocol,
 // which requires no credentials.
 func Reachable(client *http.Client) func(ctx context.Context, host string) error {
-	return func(ctx context.Context, host string) error { return image.Ping(ctx, client, host) }
+	return func(ctx context.Context, host string) error { return artifact.Ping(ctx, client, host) }
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -32,8 +32,8 @@ func here(tb testing.TB) Subject {
 	return Subject{
 		Wanted:   Wanted{Cluster: "auto", Provider: "auto", Images: "auto", Fresh: true},
 		StateDir: filepath.Join(folder, "deep", "state"), Cache: filepath.Join(folder, "cache"),
-		Builder:  &image.Builder{Root: root, Cache: filepath.Join(folder, "cache")},
-		Operator: image.Program{Module: ".", Main: "./operator", Sources: []string{"operator"}},
+		Builder:  &build.Builder{Root: root, Cache: filepath.Join(folder, "cache")},
+		Operator: build.Program{Module: ".", Main: "./operator", Sources: []string{"operator"}},
 	}
 }
 

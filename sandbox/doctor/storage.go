@@ -3,7 +3,7 @@ package doctor
 import (
 	"fmt"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -62,7 +62,7 @@ func needOf(d Disk, f Facts) need {
 		}
 		return n
 	case CacheDisk, BuildDisk:
-		n := need{modes: f.building(), least: 64 * mib, enough: 512 * mib, remedy: image.RoomRemedy}
+		n := need{modes: f.building(), least: 64 * mib, enough: 512 * mib, remedy: cache.RoomRemedy}
 		if len(f.Long) > 0 {
 			n.least, n.enough = 512*mib, 6*gib
 		}

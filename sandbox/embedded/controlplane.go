@@ -12,9 +12,9 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -28,7 +28,7 @@ const (
 
 // ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits until the API server is
 // ready. It says what it did.
-func (c *Cluster) ControlPlane(ctx context.Context, programs image.ControlPlane, report Report) (outcome string, err error) {
+func (c *Cluster) ControlPlane(ctx context.Context, programs artifact.ControlPlane, report Report) (outcome string, err error) {
 	etcdStarted, emptied, err := c.startEtcd(ctx, programs.Etcd, report)
 	if err != nil {
 		return "", err

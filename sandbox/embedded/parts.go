@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -24,11 +24,11 @@ const (
 )
 
 // Node starts kwok, which plays the cluster's node and its Pods. The Node object is package install's.
-func (c *Cluster) Node(ctx context.Context, program image.Kwok, report Report) error {
+func (c *Cluster) Node(ctx context.Context, program string, report Report) error {
 	_, err := c.start(ctx, service{name: component.Kwok, spec: func() (process.Spec, error) {
 		// The name that config/node binds to what kwok may do.
 		kubeconfig, revision, err := c.clientKubeconfig(component.Kwok, "system:kwok")
-		return process.Spec{Path: program.Path, Args: []string{"--kubeconfig=" + kubeconfig, "--node=" + nodeName, "--pod-cidr=" + podRange}, Revision: revision}, err
+		return process.Spec{Path: program, Args: []string{"--kubeconfig=" + kubeconfig, "--node=" + nodeName, "--pod-cidr=" + podRange}, Revision: revision}, err
 	}}, report)
 	return err
 }
@@ -40,7 +40,7 @@ func (c *Cluster) CertManagerWebhookAddress() string {
 }
 
 // CertManager starts cert-manager's programs. What package install applies for them must be there: their accounts.
-func (c *Cluster) CertManager(ctx context.Context, programs image.CertManagerPaths, report Report) error {
+func (c *Cluster) CertManager(ctx context.Context, programs artifact.CertManagerPaths, report Report) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, svc := range []service{
 		{

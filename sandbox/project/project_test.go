@@ -42,7 +42,7 @@ func TestDefaultIsAnOrdinaryFile(t *testing.T) {
 	if diff := cmp.Diff(builtIn.File, fromDisk.File); diff != "" {
 		t.Errorf("file (-built in +on disk):\n%s", diff)
 	}
-	// As the tests of package image build it.
+	// As the tests of package artifact/build build it.
 	if diff := cmp.Diff(&Build{Module: "..", Main: "./operator", Sources: []string{"operator"}}, builtIn.File.Operator.Build); diff != "" {
 		t.Errorf("build (-want +got):\n%s", diff)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
@@ -19,7 +19,7 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 		return err
 	}
 	if r.Cluster == "auto" {
-		if err := image.CanBuildNode(); err != nil {
+		if err := build.CanBuildNode(); err != nil {
 			progress.Printf("kind's node can't be built here: %v", err)
 			return r.buildPrograms(ctx, progress)
 		}
@@ -27,7 +27,7 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 	if r.Cluster == component.Embedded {
 		return r.buildPrograms(ctx, progress)
 	}
-	source := image.NewSource(r.builder)
+	source := build.NewSource(r.builder)
 	const limit = 35 * time.Minute
 	err := Do(ctx, progress, []Step{
 		{Name: "node image", Limit: limit, Run: func(ctx context.Context, report report) error {
@@ -62,7 +62,7 @@ func (r *Run) BuildAll(ctx context.Context, progress *ui.Progress) error {
 
 // buildPrograms builds what an embedded cluster runs.
 func (r *Run) buildPrograms(ctx context.Context, progress *ui.Progress) error {
-	r.programs = image.NewPrograms(r.builder)
+	r.programs = build.NewPrograms(r.builder)
 	const limit = 35 * time.Minute
 	return Do(ctx, progress, []Step{
 		{Name: "Kubernetes programs", Limit: limit, Run: r.GetControlPlane},

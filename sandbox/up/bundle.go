@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
@@ -89,7 +89,7 @@ func (r *Run) manifestsHash() (string, error) {
 }
 
 // probe is the image that engines are tried with.
-func (r *Run) probe(ctx context.Context) (image.Image, error) {
+func (r *Run) probe(ctx context.Context) (artifact.Image, error) {
 	if r.bundle != nil {
 		return r.bundle.Probe()
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 )
 
 // ChooseCluster decides what the cluster is: what the record says, or what was asked for, or kind where a container engine
@@ -80,7 +80,7 @@ func (r *Run) nodeImageHindrance(ctx context.Context, report report) error {
 	if err := r.ChooseImages(ctx, report); err != nil || r.images.Origin() != "source" {
 		return err
 	}
-	if err := image.CanBuildNode(); err != nil {
+	if err := build.CanBuildNode(); err != nil {
 		return fmt.Errorf("no registry answers, and %w", err)
 	}
 	return nil

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
@@ -18,7 +18,7 @@ func (r *Run) GetImagesForExisting(ctx context.Context, report report) error {
 	switch {
 	case r.wanted.JaegerEndpoint != "":
 	case r.public:
-		r.jaeger = image.New(nil, image.PublicJaeger())
+		r.jaeger = artifact.New(nil, artifact.PublicJaeger())
 	default:
 		if err := r.GetJaegerImage(ctx, report); err != nil {
 			return err
@@ -33,8 +33,8 @@ func (r *Run) certManagerForExisting(ctx context.Context, report report) error {
 	if !r.public {
 		return r.GetCertManagerImages(ctx, report)
 	}
-	for _, reference := range image.PublicCertManager() {
-		r.certManager = append(r.certManager, image.New(nil, reference))
+	for _, reference := range artifact.PublicCertManager() {
+		r.certManager = append(r.certManager, artifact.New(nil, reference))
 	}
 	return nil
 }
@@ -44,7 +44,7 @@ func (r *Run) GetOperatorForExisting(ctx context.Context, report report) error {
 	if !r.public {
 		return r.GetOperatorImages(ctx, report)
 	}
-	r.operator = image.New(nil, r.project.File.Operator.Image)
+	r.operator = artifact.New(nil, r.project.File.Operator.Image)
 	return nil
 }
 
@@ -66,14 +66,14 @@ func (r *Run) DeliverImages(ctx context.Context, report report) error {
 
 // DeliverOperator gives the cluster the operator.
 func (r *Run) DeliverOperator(ctx context.Context, report report) error {
-	images := []image.Image{r.operator}
+	images := []artifact.Image{r.operator}
 	if r.nodes != nil { // The others are public, or the cluster knows where to find them.
 		images = append(images, r.operatorImages...)
 	}
 	return r.deliver(ctx, report, images...)
 }
 
-func (r *Run) deliver(ctx context.Context, report report, images ...image.Image) error {
+func (r *Run) deliver(ctx context.Context, report report, images ...artifact.Image) error {
 	switch {
 	case len(images) == 0 || r.public:
 		report("none to give")
@@ -114,7 +114,7 @@ func (r *Run) setPushed(name, reference string) {
 }
 
 // reference is how the cluster names an image: on a node that has it, by its own name.
-func (r *Run) reference(i image.Image) install.Image {
+func (r *Run) reference(i artifact.Image) install.Image {
 	if r.public {
 		return install.Image{Ref: i.Name()}
 	}

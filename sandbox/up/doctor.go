@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -59,7 +59,7 @@ func (r *Run) registryHosts() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return image.RegistryHosts(mirror)
+	return artifact.RegistryHosts(mirror)
 }
 
 // CheckMachine is the quick part of Doctor: it starts nothing and asks nobody. The error is a *doctor.RefusedError where up

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -17,12 +18,12 @@ import (
 // embedded is what a run on an embedded cluster has found out.
 type embedded struct {
 	processes *cluster.Cluster
-	programs  *image.Programs
+	programs  *build.Programs
 
-	controlPlane        image.ControlPlane
-	kwok                image.Kwok
+	controlPlane        artifact.ControlPlane
+	kwok                string
 	jaegerPath          string
-	certManagerPrograms image.CertManagerPaths
+	certManagerPrograms artifact.CertManagerPaths
 	operatorPath        string
 	operatorVersion     string
 
@@ -64,7 +65,14 @@ func (r *Run) Embedded() bool { return r.processes != nil }
 func (r *Run) PrepareProcesses(ctx context.Context, report report) error {
 	r.Record.Name, r.Record.Cluster, r.Record.Images = r.Name, component.Embedded, "source"
 	r.Record.OperatorEnv = r.OperatorEnv
-	r.programs = image.NewPrograms(r.builder)
+	r.programs = build.NewPrograms(r.builder)
+	if r.Images != "source" {
+		mirror, err := r.mirror()
+		if err != nil {
+			return err
+		}
+		r.programs.Published = artifact.NewRegistry(r.builder.Cache, "", mirror)
+	}
 	return r.processes.Prepare(ctx, r.Ports, report)
 }
 
@@ -173,14 +181,17 @@ func (r *Run) StartNode(ctx context.Context, report report) error {
 
 // StartJaeger starts Jaeger.
 func (r *Run) StartJaeger(ctx context.Context, report report) error {
-	page, err := jaegerPage()
-	if err != nil {
-		return err
+	var page []byte
+	if !artifact.IsPublished(r.jaegerPath) {
+		var err error
+		if page, err = jaegerPage(); err != nil {
+			return err
+		}
 	}
 	if err := r.processes.Jaeger(ctx, cluster.JaegerOptions{Program: r.jaegerPath, Page: page}, report); err != nil {
 		return err
 	}
-	report("v%s", image.JaegerVersion)
+	report("v%s", artifact.JaegerVersion)
 	return nil
 }
 

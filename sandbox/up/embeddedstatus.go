@@ -6,9 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
@@ -60,7 +61,7 @@ func processesOf(part component.Component, running []cluster.Status) Component {
 			continue
 		}
 		shown := Process{Name: p.Name, PID: p.PID, Log: p.Log}
-		if digest := image.KeyOfProgram(p.Program); digest != "" && !slices.Contains(digests, digest) {
+		if digest := build.KeyOfProgram(p.Program); digest != "" && !slices.Contains(digests, digest) {
 			digests = append(digests, digest)
 		}
 		if p.Message != "" {
@@ -105,7 +106,7 @@ func (r *Run) askService(ctx context.Context, c *Component) {
 func (r *Run) versionOf(ctx context.Context, target *install.Cluster, name string) (string, error) {
 	switch name {
 	case component.Jaeger:
-		return "v" + image.JaegerVersion, nil
+		return "v" + artifact.JaegerVersion, nil
 	case component.ControlPlane:
 		return r.processes.Version(ctx)
 	default:

@@ -12,10 +12,10 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/existing"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -29,7 +29,7 @@ type shared struct {
 	changes []string
 	// Images get into the cluster's nodes, or into a registry's folder, or are there for everybody.
 	nodes  *cluster.Nodes
-	folder *image.Folder
+	folder *artifact.Folder
 	public bool
 	// pushed are the references of images that the cluster pulls, by their own names.
 	pushed   map[string]install.Image
@@ -152,7 +152,7 @@ func (r *Run) chooseDelivery(ctx context.Context, report report) error {
 		r.wanted.Registry = r.Registry
 	}
 	if r.wanted.Registry != "" {
-		folder, err := image.NewFolder(r.wanted.Registry)
+		folder, err := artifact.NewFolder(r.wanted.Registry)
 		r.folder = &folder
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
@@ -33,7 +33,7 @@ func (o Options) checkExisting() error {
 		}
 	}
 	if o.Registry != "" {
-		if _, err := image.NewFolder(o.Registry); err != nil {
+		if _, err := artifact.NewFolder(o.Registry); err != nil {
 			return fmt.Errorf("--registry=%s: %w", o.Registry, err)
 		}
 	}

@@ -5,16 +5,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
 // local is an image that is in the node already: the node never pulls.
-func local(i image.Image) install.Image {
+func local(i artifact.Image) install.Image {
 	return install.Image{Ref: i.Name(), PullPolicy: corev1.PullNever}
 }
 
 // tagOf is the tag in an image's name.
-func tagOf(i image.Image) string {
+func tagOf(i artifact.Image) string {
 	return i.Name()[strings.LastIndexByte(i.Name(), ':')+1:]
 }

@@ -3,7 +3,7 @@ package up
 import (
 	"context"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
@@ -34,7 +34,7 @@ func (r *Run) InstallJaeger(ctx context.Context, report report) error {
 		report("yours at %s", endpoint)
 		return nil
 	}
-	options := install.JaegerOptions{Image: r.reference(r.jaeger), Version: "v" + image.JaegerVersion, Shared: r.existing}
+	options := install.JaegerOptions{Image: r.reference(r.jaeger), Version: "v" + artifact.JaegerVersion, Shared: r.existing}
 	var err error
 	if options.Config, err = r.jaegerConfig(); err != nil {
 		return err

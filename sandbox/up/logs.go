@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 )
@@ -101,7 +101,7 @@ func (r *Run) Logs(ctx context.Context, out io.Writer, name string, o LogOptions
 	case slices.Contains(cluster.NodeLogs(), name) && o.Previous:
 		return fmt.Errorf("%w: --previous: the log of the node's %s goes on from run to run", ErrLogOption, name)
 	case slices.Contains(cluster.NodeLogs(), name):
-		return r.cluster.Logs(ctx, out, name, strings.HasPrefix(r.Record.NodeImage, image.LocalRepository), cluster.LogOptions{Lines: o.Lines, Since: o.Since, Follow: o.Follow})
+		return r.cluster.Logs(ctx, out, name, strings.HasPrefix(r.Record.NodeImage, artifact.LocalRepository), cluster.LogOptions{Lines: o.Lines, Since: o.Since, Follow: o.Follow})
 	}
 	target, err := r.Target()
 	if err != nil {

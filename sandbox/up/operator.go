@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 )
 
 // GetOperatorImages builds the operator, or gets its image, and gets the other images that its manifests and its sandbox.yaml
@@ -30,7 +30,7 @@ func (r *Run) GetOperatorImages(ctx context.Context, report report) (err error) 
 	return nil
 }
 
-func (r *Run) operatorImage(ctx context.Context, report report) (image.Image, error) {
+func (r *Run) operatorImage(ctx context.Context, report report) (artifact.Image, error) {
 	if r.bundle != nil {
 		return r.bundle.Operator()
 	}
@@ -39,14 +39,14 @@ func (r *Run) operatorImage(ctx context.Context, report report) (image.Image, er
 	}
 	given, err := r.givenImage(ctx, r.project.File.Operator.Image, report)
 	if err != nil {
-		return image.Image{}, err
+		return artifact.Image{}, err
 	}
 	return given.AsOperator()
 }
 
 // givenImage gets an image of the user's: from the container engine, where it may have been built a moment ago, else from its
 // registry.
-func (r *Run) givenImage(ctx context.Context, name string, report report) (image.Image, error) {
+func (r *Run) givenImage(ctx context.Context, name string, report report) (artifact.Image, error) {
 	if r.engine != nil {
 		if id, has := r.engine.ImageID(ctx, name); has {
 			report("%s, from %s", name, r.engine.Name)
@@ -55,11 +55,11 @@ func (r *Run) givenImage(ctx context.Context, name string, report report) (image
 	}
 	mirror, err := r.mirror()
 	if err != nil {
-		return image.Image{}, err
+		return artifact.Image{}, err
 	}
-	pulled, err := image.NewRegistry(r.builder, mirror).Pull(ctx, name, report)
+	pulled, err := artifact.NewRegistry(r.builder.Cache, r.builder.Arch, mirror).Pull(ctx, name, report)
 	if err != nil && r.engine != nil {
-		return image.Image{}, fmt.Errorf("getting image %s, which %s does not have: %w", name, r.engine.Name, err)
+		return artifact.Image{}, fmt.Errorf("getting image %s, which %s does not have: %w", name, r.engine.Name, err)
 	}
 	return pulled, err
 }

@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -40,7 +40,7 @@ type Options struct {
 	Images string
 	// Bundle is a file that images come from, see package bundle; empty for none.
 	Bundle string
-	// RegistryMirror is a registry that stands for all others, see image.NewMirror; empty for none.
+	// RegistryMirror is a registry that stands for all others, see artifact.NewMirror; empty for none.
 	RegistryMirror string
 	// RegistryPins is a file with the digests of a mirror's own images; empty for those that the sandbox was compiled with.
 	RegistryPins string
@@ -186,7 +186,7 @@ func (o Options) checkMirror() error {
 	case o.Cluster == component.Embedded:
 		return fmt.Errorf("--cluster=embedded --registry-mirror=%s: an embedded cluster runs programs, which are built from source", o.RegistryMirror)
 	}
-	_, err := image.NewMirror(o.RegistryMirror, o.RegistryPins)
+	_, err := artifact.NewMirror(o.RegistryMirror, o.RegistryPins)
 	return err
 }
 

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 )
 
@@ -53,7 +54,7 @@ func (r *Run) Prune(ctx context.Context, unused time.Duration, dryRun bool) (Pru
 	if err := r.useBuilder(); err != nil {
 		return Pruned{}, err
 	}
-	since := image.UnusedSince(unused)
+	since := cache.UnusedSince(unused)
 	pruned := Pruned{DryRun: dryRun, Removed: []PrunedThing{}, Cache: r.builder.Cache}
 	first := r.pruneCache(since, &pruned)
 	for _, engine := range cluster.Answering(ctx) {
@@ -62,12 +63,12 @@ func (r *Run) Prune(ctx context.Context, unused time.Duration, dryRun bool) (Pru
 		}
 	}
 	if !dryRun {
-		r.builder.ForgetImages(since)
+		cache.ForgetImages(r.builder.Cache, since)
 	}
 	for _, thing := range pruned.Removed {
 		pruned.Bytes += thing.Bytes
 	}
-	pruned.CacheBytes = image.CacheSize(r.builder.Cache)
+	pruned.CacheBytes = cache.Size(r.builder.Cache)
 	return pruned, first
 }
 
@@ -97,13 +98,13 @@ func (r *Run) pruneCache(since time.Time, pruned *Pruned) error {
 }
 
 // leftovers are those of the cache that no process runs from.
-func (r *Run) leftovers(since time.Time) ([]image.Leftover, error) {
+func (r *Run) leftovers(since time.Time) ([]cache.Leftover, error) {
 	running, err := process.Running(r.builder.Cache)
 	if err != nil {
 		return nil, err
 	}
 	all, err := r.builder.Leftovers(since)
-	return slices.DeleteFunc(all, func(l image.Leftover) bool {
+	return slices.DeleteFunc(all, func(l cache.Leftover) bool {
 		return slices.ContainsFunc(running, func(program string) bool {
 			return strings.HasPrefix(program, l.Path+string(filepath.Separator))
 		})
@@ -111,13 +112,13 @@ func (r *Run) leftovers(since time.Time) ([]image.Leftover, error) {
 }
 
 func (r *Run) pruneImages(ctx context.Context, engine *cluster.Engine, since time.Time, pruned *Pruned) error {
-	names, err := engine.UnusedImages(ctx, image.LocalRepository)
+	names, err := engine.UnusedImages(ctx, artifact.LocalRepository)
 	if err != nil {
 		return fmt.Errorf("looking for the sandbox's images in %s: %w", engine.Name, err)
 	}
 	var first error
 	for _, name := range names {
-		used := r.builder.ImageUsed(name)
+		used := cache.ImageUsed(r.builder.Cache, name)
 		if used.After(since) {
 			continue
 		}
@@ -143,11 +144,11 @@ func (r *Run) CacheNotice() string {
 	if r.builder == nil || r.builder.Root == "" { // What came from a bundle is in no cache.
 		return ""
 	}
-	size := image.CacheSize(r.builder.Cache)
+	size := cache.Size(r.builder.Cache)
 	if size <= hintAbove {
 		return ""
 	}
-	leftovers, err := r.leftovers(image.UnusedSince(DefaultUnused))
+	leftovers, err := r.leftovers(cache.UnusedSince(DefaultUnused))
 	if err != nil {
 		return "" // A notice is not worth an error.
 	}

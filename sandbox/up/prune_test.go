@@ -10,7 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -18,9 +19,9 @@ import (
 // and one of which nobody knows.
 func TestPrune(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	cache := filepath.Join(os.Getenv("XDG_CACHE_HOME"), state.Product)
+	folder := filepath.Join(os.Getenv("XDG_CACHE_HOME"), state.Product)
 	const month = 30 * 24 * time.Hour
-	old, running := filepath.Join(cache, "bin", "kwok-0000000000000001"), filepath.Join(cache, "bin", "kwok-0000000000000002")
+	old, running := filepath.Join(folder, "bin", "kwok-0000000000000001"), filepath.Join(folder, "bin", "kwok-0000000000000002")
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
 		t.Fatal(err)
@@ -44,18 +45,17 @@ func TestPrune(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	builder := &image.Builder{Cache: cache}
-	builder.NoteImage(image.LocalRepository + "node:used")
-	builder.NoteImage(image.LocalRepository + "node:unused")
-	for _, path := range []string{filepath.Join(old, "links"), old, filepath.Join(running, "links"), running, filepath.Join(cache, "images", "localhost%2Foperator-tracing%2Fnode:unused")} {
+	cache.NoteImage(folder, artifact.LocalRepository+"node:used")
+	cache.NoteImage(folder, artifact.LocalRepository+"node:unused")
+	for _, path := range []string{filepath.Join(old, "links"), old, filepath.Join(running, "links"), running, filepath.Join(folder, "images", "localhost%2Foperator-tracing%2Fnode:unused")} {
 		makeOld(t, path, month)
 	}
 	want := Pruned{
-		DryRun: true, Cache: cache, Bytes: 2 * 4096,
+		DryRun: true, Cache: folder, Bytes: 2 * 4096,
 		Removed: []PrunedThing{
 			{Name: "bin/kwok-0000000000000001"},
-			{Name: image.LocalRepository + "node:unused", Engine: "podman", Bytes: 4096},
-			{Name: image.LocalRepository + "probe:unknown", Engine: "podman", Bytes: 4096},
+			{Name: artifact.LocalRepository + "node:unused", Engine: "podman", Bytes: 4096},
+			{Name: artifact.LocalRepository + "probe:unknown", Engine: "podman", Bytes: 4096},
 		},
 	}
 	for _, dryRun := range []bool{true, false} {
@@ -95,7 +95,7 @@ echo "$*" >>` + log + `
 case "$1 $2" in
 images*) printf 'localhost/mine:1\n`
 	for _, name := range []string{"node:used", "node:unused", "probe:unknown"} {
-		script += image.LocalRepository + name + `\n`
+		script += artifact.LocalRepository + name + `\n`
 	}
 	script += `';;
 "image inspect") echo 4096;;

@@ -8,10 +8,12 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -26,7 +28,7 @@ type Run struct {
 	// Note, if not nil, gets news that a user wants to keep: what was compiled, and how long that took.
 	Note func(format string, args ...any)
 
-	builder   *image.Builder
+	builder   *build.Builder
 	target    *install.Cluster
 	project   *project.Project   // what up was told to run; nil in commands that only look
 	manifests *project.Manifests // the same, rendered
@@ -40,7 +42,7 @@ type Run struct {
 
 // kind is what a run on kind has found out.
 type kind struct {
-	images image.Set
+	images artifact.Provider
 	// bundlePath is the bundle that the images are to be from, or empty, and bundle is that once it was read.
 	bundlePath string
 	bundle     *bundle.Bundle
@@ -50,11 +52,11 @@ type kind struct {
 	// What the cluster's making has reached: closed by the step that makes it, see [Run.AwaitNode].
 	nodeRuns, apiServes chan struct{}
 
-	certManager []image.Image
-	jaeger      image.Image
-	operator    image.Image
+	certManager []artifact.Image
+	jaeger      artifact.Image
+	operator    artifact.Image
 	// operatorImages are others that its Pods name.
-	operatorImages []image.Image
+	operatorImages []artifact.Image
 }
 
 // Open reads a sandbox's folder. It makes an empty one if there is none. A sandbox that is there keeps its name: under another
@@ -117,7 +119,7 @@ func (r *Run) useBuilder() error {
 		return err
 	}
 	if r.bundlePath != "" { // All is built.
-		r.builder = &image.Builder{Cache: cache}
+		r.builder = &build.Builder{Cache: cache}
 		return nil
 	}
 	folder := r.Source
@@ -128,7 +130,7 @@ func (r *Run) useBuilder() error {
 	if err != nil {
 		return err
 	}
-	r.builder = &image.Builder{Root: root, Cache: cache, Built: r.built}
+	r.builder = &build.Builder{Root: root, Cache: cache, Built: r.built}
 	return nil
 }
 
@@ -206,8 +208,8 @@ func (r *Run) restConfig() (*rest.Config, error) {
 func (r *Run) Save() error { return r.Dir.Save(r.Record) }
 
 // archive is how the images reach an engine or a node.
-func archive(images ...image.Image) cluster.Archiver {
-	return func(out archiveWriter) error { return image.Archive(out, images...) }
+func archive(images ...artifact.Image) cluster.Archiver {
+	return func(out archiveWriter) error { return artifact.Archive(out, images...) }
 }
 
 // Down removes everything that up made, but for what can be used again: the caches and the engine's node image. With
@@ -265,13 +267,13 @@ func (r *Run) deleteCluster(ctx context.Context, report report) error {
 // removeCaches removes what was built or pulled, and what engines were given of it.
 func removeCaches(ctx context.Context) error {
 	for _, engine := range cluster.Answering(ctx) {
-		if err := engine.RemoveImages(ctx, image.LocalRepository); err != nil {
+		if err := engine.RemoveImages(ctx, artifact.LocalRepository); err != nil {
 			return fmt.Errorf("removing the sandbox's images from %s: %w", engine.Name, err)
 		}
 	}
-	cache, err := state.CachePath()
+	folder, err := state.CachePath()
 	if err != nil {
 		return err
 	}
-	return image.RemoveCache(cache)
+	return cache.Remove(folder)
 }

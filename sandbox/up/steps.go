@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 )
 
 type (
@@ -27,7 +29,7 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 		if err != nil {
 			return err
 		}
-		r.builder.NoteImage(probe.Name())
+		cache.NoteImage(r.builder.Cache, probe.Name())
 		search.Probe = cluster.Probe{Name: probe.Name(), Write: archive(probe)}
 	}
 	if r.Record.Provider != "" && (r.Provider == "" || r.Provider == "auto") {
@@ -54,7 +56,7 @@ func (r *Run) ChooseImages(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	registry, source := image.NewRegistry(r.builder, mirror), image.NewSource(r.builder)
+	registry, source := artifact.NewRegistry(r.builder.Cache, r.builder.Arch, mirror), build.NewSource(r.builder)
 	origin := r.Images
 	if origin == "auto" && r.Record.Images != "" && r.Record.Name == r.Name && !r.Record.Creating {
 		origin = r.Record.Images // What the cluster was made from: switching would make it anew. One half-made is made anew anyway.
@@ -65,7 +67,7 @@ func (r *Run) ChooseImages(ctx context.Context, report report) error {
 	case "source":
 		r.images = source
 	default:
-		r.images = image.NewFallback(registry, source, r.Note)
+		r.images = artifact.NewFallback(registry, source, build.CanBuildNode, r.Note)
 		if err := registry.Answers(ctx); err != nil {
 			report("no registry answers (%s)", strings.Join(strings.Fields(err.Error()), " "))
 			r.images = source
@@ -76,11 +78,11 @@ func (r *Run) ChooseImages(ctx context.Context, report report) error {
 }
 
 // mirror is the registry mirror that was asked for.
-func (r *Run) mirror() (image.Mirror, error) {
+func (r *Run) mirror() (artifact.Mirror, error) {
 	if r.RegistryMirror == "" {
-		return image.Mirror{}, nil
+		return artifact.Mirror{}, nil
 	}
-	return image.NewMirror(r.RegistryMirror, r.RegistryPins)
+	return artifact.NewMirror(r.RegistryMirror, r.RegistryPins)
 }
 
 // GetNodeImage gets the node's image and gives it to the engine.
@@ -99,7 +101,7 @@ func (r *Run) GetNodeImage(ctx context.Context, report report) error {
 		r.Record.Bundle = ""
 	}
 	report("giving it to %s", r.engine.Name)
-	r.builder.NoteImage(node.Name())
+	cache.NoteImage(r.builder.Cache, node.Name())
 	loaded, err := r.engine.EnsureImage(ctx, node.Name(), archive(node))
 	if err != nil {
 		return err
@@ -161,21 +163,21 @@ func (r *Run) LoadImages(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	return r.loadImages(ctx, report, slices.Concat(r.certManager, []image.Image{r.jaeger}, samples)...)
+	return r.loadImages(ctx, report, slices.Concat(r.certManager, []artifact.Image{r.jaeger}, samples)...)
 }
 
 // LoadOperator streams the operator's images into the node.
 func (r *Run) LoadOperator(ctx context.Context, report report) error {
-	return r.loadImages(ctx, report, append([]image.Image{r.operator}, r.operatorImages...)...)
+	return r.loadImages(ctx, report, append([]artifact.Image{r.operator}, r.operatorImages...)...)
 }
 
 // loadImages streams those images into the node that it does not have.
-func (r *Run) loadImages(ctx context.Context, report report, images ...image.Image) error {
+func (r *Run) loadImages(ctx context.Context, report report, images ...artifact.Image) error {
 	have, err := r.cluster.Images(ctx)
 	if err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(images, func(i image.Image) bool {
+	missing := slices.DeleteFunc(images, func(i artifact.Image) bool {
 		return !slices.ContainsFunc(i.Names, func(name string) bool { return !have[name] })
 	})
 	if len(missing) == 0 {

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/operator-tracing/sandbox/sandbox/image"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -79,13 +79,13 @@ func (r *Run) saveSubject() error {
 }
 
 // program is how the operator's program is built.
-func (r *Run) program() image.Program { return r.programOf(r.project) }
+func (r *Run) program() build.Program { return r.programOf(r.project) }
 
 // programOf is the zero Program where the operator is an image of somebody else's.
-func (r *Run) programOf(p *project.Project) image.Program {
+func (r *Run) programOf(p *project.Project) build.Program {
 	b := p.File.Operator.Build
 	if b == nil {
-		return image.Program{}
+		return build.Program{}
 	}
-	return image.Program{Module: p.Module(r.builder.Root), Main: b.Main, Flags: b.Flags, Sources: b.Sources}
+	return build.Program{Module: p.Module(r.builder.Root), Main: b.Main, Flags: b.Flags, Sources: b.Sources}
 }

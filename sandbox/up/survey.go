@@ -7,8 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/image"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
@@ -80,7 +80,7 @@ func (r *Run) surveyJaeger(ctx context.Context, target *install.Cluster) error {
 	if err != nil {
 		return err
 	}
-	rendered, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: "v" + image.JaegerVersion, Config: data, Shared: true})
+	rendered, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: "v" + artifact.JaegerVersion, Config: data, Shared: true})
 	if err != nil {
 		return err
 	}

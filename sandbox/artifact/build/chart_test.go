@@ -1,0 +1,91 @@
+package build
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
+)
+
+func TestChartIsCached(t *testing.T) {
+	b := &Builder{Root: repository, Cache: t.TempDir()}
+	var said []string
+	note := func(format string, _ ...any) { said = append(said, format) }
+	dir, err := b.Chart(t.Context(), note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := b.moduleFolder(t.Context(), chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(tree(t, filepath.Join(module, chart.folder)), tree(t, dir)); diff != "" {
+		t.Errorf("the chart's files (-module +cache):\n%s", diff)
+	}
+	if len(said) != 1 {
+		t.Errorf("progress = %q, want one line", said)
+	}
+
+	t.Setenv("PATH", t.TempDir())
+	again, err := b.Chart(t.Context(), note)
+	if err != nil || again != dir || len(said) != 1 {
+		t.Errorf("second Chart() = %s, %v with progress %q; want %s and no progress", again, err, said, dir)
+	}
+	// Files in the Go module cache are read-only. Copies must be writable, so that they can be
+	// deleted.
+	if err := cache.Remove(b.Cache); err != nil || filetest.Exists(dir) {
+		t.Errorf("cache.Remove() = %v", err)
+	}
+	if _, err := b.Chart(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "getting cert-manager-chart: ") || !strings.Contains(err.Error(), "install Go") {
+		t.Errorf("Chart() without a cache and Go = %v", err)
+	}
+}
+
+func tree(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		files[strings.TrimPrefix(path, folder)] = filetest.Read(t, path)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestAssetErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(b *Builder, a *asset)
+		want   string
+	}{
+		{"another version", func(_ *Builder, a *asset) { a.version = "v1.0.0" }, "finding module github.com/cert-manager/cert-manager: go.mod has " + artifact.CertManagerVersion + ", want v1.0.0"},
+		{"no such module", func(_ *Builder, a *asset) { a.module = "example.test/none" }, "finding module example.test/none: "},
+		{"no such folder", func(_ *Builder, a *asset) { a.folder = "deploy/none" }, "deploy/none"},
+		{"a folder without a chart", func(_ *Builder, a *asset) { a.folder = "deploy/charts" }, "the module has no deploy/charts/Chart.yaml"},
+		{"outside the repository", func(b *Builder, _ *asset) { b.Root = filepath.Join(b.Cache, "none") }, "none"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, a := &Builder{Root: repository, Cache: t.TempDir()}, chart
+			test.change(b, &a)
+			_, err := b.asset(t.Context(), a, nil)
+			if err == nil || !strings.Contains(err.Error(), "getting cert-manager-chart: ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("asset() = %v, want %q", err, test.want)
+			}
+			if left := filetest.Names(t, filepath.Join(b.Cache, "bin")); len(left) > 0 {
+				t.Errorf("the cache has %v, want nothing", left)
+			}
+		})
+	}
+}

@@ -1,0 +1,150 @@
+package build
+
+import (
+	"context"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+)
+
+// Registry has programs in published images; see [artifact.Registry].
+type Registry interface {
+	Programs(ctx context.Context, report artifact.Report, component string, programs map[string]string) (dir string, err error)
+}
+
+// Programs provides the components as programs of this machine. It shares the cache and its keys
+// with [Source]: on Linux, the builds for kind's node run here unchanged. It also runs one build at
+// a time. Its methods can be called by several goroutines and by several commands at the same time.
+type Programs struct {
+	source *Source
+	// Published, if not nil, is used on Linux for programs whose build is not in the cache:
+	// extracting them from published images takes seconds, compiling them takes minutes. If it
+	// fails, the programs are compiled.
+	Published Registry
+}
+
+// NewPrograms returns Programs that build with a copy of b for this machine's system and processor.
+func NewPrograms(b *Builder) *Programs {
+	local := *b
+	local.OS, local.Arch = runtime.GOOS, runtime.GOARCH
+	return &Programs{source: NewSource(&local)}
+}
+
+// folder returns a folder with a component's programs.
+func (p *Programs) folder(ctx context.Context, c component, report artifact.Report) (string, error) {
+	if p.Published != nil && runtime.GOOS == "linux" && len(c.published) > 0 && !p.source.cached(c) {
+		images, err := p.source.published(c)
+		if err != nil {
+			return "", err
+		}
+		dir, err := p.Published.Programs(ctx, report, c.name, images)
+		if err == nil || ctx.Err() != nil {
+			return dir, err
+		}
+		report.Say("building: %v", err)
+	}
+	dir, err := p.source.inTurn(ctx, c, report)
+	if err != nil {
+		return "", err
+	}
+	return dir, c.link(dir) // Builds of old versions have no links.
+}
+
+// published returns the images of a component's programs, by the programs' paths.
+func (b *Builder) published(c component) (map[string]string, error) {
+	versions, err := b.Versions()
+	if err != nil {
+		return nil, err
+	}
+	images := map[string]string{}
+	replacer := strings.NewReplacer(kubernetesVersion, versions.Kubernetes, etcdTag, versions.EtcdTag)
+	for program, image := range c.published {
+		images[program] = replacer.Replace(image)
+	}
+	return images, nil
+}
+
+// publishedFolder returns the folder of a component's published programs in the cache, and its
+// outputs.
+func (b *Builder) publishedFolder(c component) (dir string, programs []string, err error) {
+	images, err := b.published(c)
+	if err != nil {
+		return "", nil, err
+	}
+	_, arch := b.platform()
+	dir = artifact.NewRegistry(b.Cache, arch, artifact.Mirror{}).ProgramsFolder(c.name, images)
+	return dir, slices.Collect(maps.Keys(images)), nil
+}
+
+func (b *Builder) publishedCached(c component) bool {
+	dir, programs, err := b.publishedFolder(c)
+	return err == nil && len(programs) > 0 && cache.Complete(dir, programs)
+}
+
+// ControlPlane returns Kubernetes and etcd. Compiling them takes about ten minutes on two
+// processors.
+func (p *Programs) ControlPlane(ctx context.Context, report artifact.Report) (artifact.ControlPlane, error) {
+	dir, err := p.folder(ctx, kubernetes, report)
+	if err != nil {
+		return artifact.ControlPlane{}, err
+	}
+	in := func(name string) string { return filepath.Join(dir, "assets", name) }
+	return artifact.ControlPlane{
+		Etcd: in("etcd"), APIServer: in("kube-apiserver"), ControllerManager: in("kube-controller-manager"), Scheduler: in("kube-scheduler"),
+	}, nil
+}
+
+// CertManager returns cert-manager's programs and its chart.
+func (p *Programs) CertManager(ctx context.Context, report artifact.Report) (artifact.CertManagerPaths, error) {
+	dir, err := p.folder(ctx, certManager, report)
+	if err != nil {
+		return artifact.CertManagerPaths{}, err
+	}
+	paths := artifact.CertManagerPaths{
+		Controller: filepath.Join(dir, "controller"), CAInjector: filepath.Join(dir, "cainjector"), Webhook: filepath.Join(dir, "webhook"),
+	}
+	paths.ChartDir, err = p.source.Chart(ctx, report)
+	return paths, err
+}
+
+// Jaeger returns the path of Jaeger, all in one.
+func (p *Programs) Jaeger(ctx context.Context, report artifact.Report) (string, error) {
+	dir, err := p.folder(ctx, jaeger, report)
+	return filepath.Join(dir, "jaeger"), err
+}
+
+// Kwok returns the path of kwok, which simulates the node.
+func (p *Programs) Kwok(ctx context.Context, report artifact.Report) (string, error) {
+	dir, err := p.folder(ctx, kwok, report)
+	return filepath.Join(dir, "kwok"), err
+}
+
+// Operator builds an operator. It returns the program's path and the key of its build: equal
+// sources have equal keys.
+func (p *Programs) Operator(ctx context.Context, program Program, report artifact.Report) (path, key string, err error) {
+	var dir string
+	if len(program.Sources) > 0 {
+		dir, err = p.source.inTurn(ctx, program.component(), report)
+	} else {
+		dir, err = p.source.exclusively(ctx, report, func() (string, error) { return p.source.runGo(ctx, program, report) })
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return filepath.Join(dir, OperatorProgram), cache.KeyOf(dir), nil
+}
+
+// ControlPlaneBinaries compiles kube-apiserver, etcd and kubectl for this machine. It returns their
+// folder, for envtest's KUBEBUILDER_ASSETS.
+func (b *Builder) ControlPlaneBinaries(ctx context.Context, report artifact.Report) (string, error) {
+	programs, err := NewPrograms(b).ControlPlane(ctx, report)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Dir(programs.Etcd), nil
+}

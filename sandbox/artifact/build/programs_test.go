@@ -1,0 +1,259 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
+)
+
+// cachedPrograms returns Programs of this repository with a text for each program in the cache, and
+// no Go.
+func cachedPrograms(t *testing.T, components ...component) (*Programs, string) {
+	t.Helper()
+	b := &Builder{Root: repository, Cache: t.TempDir(), OS: "plan9", Arch: "mips"}
+	p := NewPrograms(b)
+	for _, c := range components {
+		key, _, err := p.source.key(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, output := range c.outputs {
+			filetest.Put(t, b.Cache, "bin/"+c.name+"-"+key+"/"+output, c.name)
+		}
+	}
+	if _, err := b.Chart(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if goos, goarch := b.platform(); goos != "plan9" || goarch != "mips" {
+		t.Errorf("NewPrograms() changed its Builder's platform to %s/%s", goos, goarch)
+	}
+	return p, b.Cache
+}
+
+func TestCachedProgramsNeedNoGo(t *testing.T) {
+	p, cache := cachedPrograms(t, kubernetes, certManager, jaeger, kwok, operator)
+	controlPlane, err := p.ControlPlane(t.Context(), nil)
+	if err != nil {
+		t.Error(err)
+	}
+	certManagerPaths, err := p.CertManager(t.Context(), nil)
+	if err != nil {
+		t.Error(err)
+	}
+	jaegerPath, err := p.Jaeger(t.Context(), nil)
+	if err != nil {
+		t.Error(err)
+	}
+	kwokProgram, err := p.Kwok(t.Context(), nil)
+	if err != nil {
+		t.Error(err)
+	}
+	operatorPath, key, err := p.Operator(t.Context(), reference, nil)
+	if err != nil {
+		t.Error(err)
+	}
+	if want := "operator-" + key; len(key) != 16 || filepath.Base(filepath.Dir(operatorPath)) != want {
+		t.Errorf("Operator() = %s, %q", operatorPath, key)
+	}
+	// Each path ends in the program's name and leads to the cached program.
+	for path, want := range map[string]string{
+		controlPlane.Etcd: "etcd of kubernetes", controlPlane.APIServer: "kube-apiserver of kubernetes",
+		controlPlane.ControllerManager: "kube-controller-manager of kubernetes", controlPlane.Scheduler: "kube-scheduler of kubernetes",
+		certManagerPaths.Controller: "controller of cert-manager",
+		certManagerPaths.CAInjector: "cainjector of cert-manager", certManagerPaths.Webhook: "webhook of cert-manager",
+		jaegerPath: "jaeger of jaeger", kwokProgram: "kwok of kwok", operatorPath: "operator of operator",
+	} {
+		if got := filepath.Base(path) + " of " + filetest.Read(t, path); got != want || !strings.HasPrefix(path, cache) {
+			t.Errorf("program at %s = %q, want %q", path, got, want)
+		}
+	}
+	if !filetest.Exists(filepath.Join(certManagerPaths.ChartDir, "Chart.yaml")) {
+		t.Errorf("no chart in %s", certManagerPaths.ChartDir)
+	}
+}
+
+func TestMissingProgramsNeedGo(t *testing.T) {
+	p, _ := cachedPrograms(t)
+	for name, build := range map[string]func() error{
+		"kubernetes":   func() error { _, err := p.ControlPlane(t.Context(), nil); return err },
+		"cert-manager": func() error { _, err := p.CertManager(t.Context(), nil); return err },
+		"jaeger":       func() error { _, err := p.Jaeger(t.Context(), nil); return err },
+		"kwok":         func() error { _, err := p.Kwok(t.Context(), nil); return err },
+		"operator":     func() error { _, _, err := p.Operator(t.Context(), reference, nil); return err },
+	} {
+		if err := build(); err == nil || !strings.HasPrefix(err.Error(), "building "+name+": ") || !strings.Contains(err.Error(), "install Go") {
+			t.Errorf("%s: %v, want the remedy to install Go", name, err)
+		}
+	}
+}
+
+// On Linux, the builds for a node's image run unchanged.
+func TestProgramsShareTheImagesCache(t *testing.T) {
+	t.Parallel()
+	b := &Builder{Root: repository, OS: "linux", Arch: runtime.GOARCH}
+	forImage, _, err := b.key(kubernetes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, _, err := NewPrograms(b).source.key(kubernetes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if (forImage == here) != (runtime.GOOS == "linux") {
+		t.Errorf("key for the image = %s, for %s = %s", forImage, runtime.GOOS, here)
+	}
+}
+
+func TestControlPlaneBinaries(t *testing.T) {
+	p, cache := cachedPrograms(t, kubernetes)
+	folder, err := (&Builder{Root: repository, Cache: cache, OS: "plan9"}).ControlPlaneBinaries(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}
+	if diff := cmp.Diff(want, filetest.Names(t, folder)); diff != "" {
+		t.Errorf("programs (-want +got):\n%s", diff)
+	}
+	if programs, err := p.ControlPlane(t.Context(), nil); err != nil || filepath.Dir(programs.Etcd) != folder {
+		t.Errorf("ControlPlane() = %+v, %v; want programs in %s", programs, err, folder)
+	}
+}
+
+func TestLinkKeepsLinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := component{name: "program", outputs: []string{"program"}, links: []string{"assets/one", "two"}}
+	filetest.Put(t, dir, "program", "")
+	var group errgroup.Group
+	for range 8 { // Several commands at once, with a build of an old version.
+		group.Go(func() error { return c.link(dir) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{dir, filepath.Join(dir, "assets")} {
+		filetest.UsedAgo(t, folder, time.Hour)
+	}
+	if err := c.link(dir); err != nil {
+		t.Error(err)
+	}
+	for _, folder := range []string{dir, filepath.Join(dir, "assets")} {
+		info, err := os.Stat(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(info.ModTime()) < time.Minute {
+			t.Errorf("link() wrote to %s, which fails in a read-only cache", folder)
+		}
+	}
+}
+
+func TestLinkKeepsOtherFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	filetest.Put(t, dir, "program", "")
+	filetest.Put(t, dir, "one", "a file")
+	err := component{outputs: []string{"program"}, links: []string{"one"}}.link(dir)
+	if err == nil || !strings.Contains(err.Error(), "linking one: ") || !strings.Contains(err.Error(), "remove the file") {
+		t.Errorf("link() = %v", err)
+	}
+	if got := filetest.Read(t, filepath.Join(dir, "one")); got != "a file" {
+		t.Errorf("content of the file = %q", got)
+	}
+}
+
+// published is a Registry of programs in a folder.
+type published struct {
+	dir      string
+	err      error
+	programs map[string]string
+}
+
+func (p *published) Programs(_ context.Context, _ artifact.Report, _ string, programs map[string]string) (string, error) {
+	p.programs = programs
+	return p.dir, p.err
+}
+
+func TestPublishedPrograms(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // The published programs are for Linux.
+	}
+	p, cached := cachedPrograms(t, jaeger)
+	registry := &published{dir: "/published"}
+	p.Published = registry
+	controlPlane, err := p.ControlPlane(t.Context(), nil)
+	if err != nil || controlPlane.APIServer != "/published/assets/kube-apiserver" || controlPlane.Etcd != "/published/assets/etcd" {
+		t.Errorf("ControlPlane() = %+v, %v; want the published programs", controlPlane, err)
+	}
+	versions, err := p.source.Versions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"assets/etcd":                    "registry.k8s.io/etcd:" + versions.EtcdTag,
+		"assets/kube-apiserver":          "registry.k8s.io/kube-apiserver:" + versions.Kubernetes,
+		"assets/kube-controller-manager": "registry.k8s.io/kube-controller-manager:" + versions.Kubernetes,
+		"assets/kube-scheduler":          "registry.k8s.io/kube-scheduler:" + versions.Kubernetes,
+	}
+	if diff := cmp.Diff(want, registry.programs); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+	if paths, err := p.CertManager(t.Context(), nil); err != nil || paths.Webhook != "/published/webhook" || paths.ChartDir == "" {
+		t.Errorf("CertManager() = %+v, %v; want the published programs", paths, err)
+	}
+	if path, err := p.Jaeger(t.Context(), nil); err != nil || !strings.HasPrefix(path, cached) {
+		t.Errorf("Jaeger() = %s, %v; want the cached build", path, err)
+	}
+
+	var said []string
+	registry.err = errors.New("no response in time")
+	_, err = p.ControlPlane(t.Context(), func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	if err == nil || !strings.Contains(err.Error(), "install Go") || !strings.Contains(strings.Join(said, ";"), "no response in time") {
+		t.Errorf("ControlPlane() without a registry = %v with progress %q; want to build", err, said)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.ControlPlane(ctx, nil); !errors.Is(err, registry.err) {
+		t.Errorf("ControlPlane() after cancellation = %v, want %v", err, registry.err)
+	}
+}
+
+// Published programs in the cache are neither missing nor leftovers.
+func TestPublishedProgramsInTheCache(t *testing.T) {
+	t.Parallel()
+	b := &Builder{Root: repository, Cache: t.TempDir()}
+	dir, programs, err := b.publishedFolder(kubernetes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, missing := range []bool{true, false} {
+		if names, _ := b.Missing(ProgramParts, Program{}); slices.Contains(names, "kubernetes") != missing {
+			t.Errorf("Missing() = %q, want kubernetes: %t", names, missing)
+		}
+		for _, program := range programs {
+			filetest.Put(t, dir, program, "")
+		}
+	}
+	if names, _ := b.Missing(SourceParts, Program{}); !slices.Contains(names, "kubernetes") {
+		t.Errorf("Missing() for images = %q, want kubernetes, which must be built", names)
+	}
+	keys, err := b.neededKeys()
+	if err != nil || !keys[cache.KeyOf(dir)] {
+		t.Errorf("neededKeys() = %v, %v; want %s", keys, err, cache.KeyOf(dir))
+	}
+}
