@@ -1,129 +1,94 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 )
 
-// build is the limit of a step that may have to compile: a first build of everything takes 20 minutes on two cores, and
-// builds wait for each other.
-const build = 35 * time.Minute
+// Limits of steps. A step may have to compile: a first build of everything takes 20 minutes on two
+// cores, and builds wait for each other.
+const (
+	buildLimit = 35 * time.Minute
+	stepLimit  = 10 * time.Minute
+)
 
-// choice are the first steps of `sandbox up`, on which the others depend.
-func choice(r *up.Run) []up.Step {
-	steps := []up.Step{{Name: "this machine", Limit: time.Minute, Run: r.CheckMachine}}
+// prepare is the first step of a provider.
+const prepare = "prepare"
+
+// choice lists the first steps of `sandbox up`: they select the kind of cluster.
+func choice(s *lifecycle.Sandbox) []lifecycle.Step {
+	steps := []lifecycle.Step{{Name: "this machine", Limit: time.Minute, Run: s.CheckMachine}}
 	before := []string{"this machine"}
-	if r.UseBundle() {
-		steps = append(steps, up.Step{Name: "bundle", Limit: 5 * time.Minute, Run: r.OpenBundle, Needs: before})
+	if s.UseBundle() {
+		steps = append(steps, lifecycle.Step{Name: "bundle", Limit: 5 * time.Minute, Run: s.OpenBundle, Needs: before})
 		before = []string{"bundle"}
 	}
-	return append(steps, up.Step{Name: "kind of cluster", Limit: 5 * time.Minute, Run: r.ChooseCluster, Needs: before})
+	return append(steps, lifecycle.Step{Name: "kind of cluster", Limit: 5 * time.Minute, Run: s.ChooseCluster, Needs: before})
 }
 
-// plan is the rest of `sandbox up`, whole: what it does, in which order, and how long it waits. Steps that need nothing of
-// each other run at the same time.
-func plan(r *up.Run) []up.Step {
-	if r.Embedded() {
-		return embeddedPlan(r)
+// plan lists the other steps of `sandbox up`, on every kind of cluster: fetch, deliver and start each
+// component of the table. Independent steps run at the same time.
+func plan(s *lifecycle.Sandbox) []lifecycle.Step {
+	steps := []lifecycle.Step{{Name: prepare, Limit: time.Minute, Run: s.Prepare}}
+	for _, c := range component.On(s.Kind()) {
+		steps = append(steps, phases(s, c)...)
 	}
-	if r.Existing() {
-		return existingPlan(r)
-	}
-	return kindPlan(r)
-}
-
-// kindPlan is for a node in a container engine.
-func kindPlan(r *up.Run) []up.Step {
-	return []up.Step{
-		{Name: "images", Limit: time.Minute, Run: r.ChooseImages},
-
-		{Name: "node image", Limit: build, Run: r.GetNodeImage, Needs: []string{"images"}},
-		{Name: "cert-manager images", Limit: build, Run: r.GetCertManagerImages, Needs: []string{"images"}},
-		{Name: "Jaeger image", Limit: build, Run: r.GetJaegerImage, Needs: []string{"images"}},
-		{Name: "operator image", Limit: build, Run: r.GetOperatorImages, Needs: []string{"images"}},
-
-		// The node takes images, and its API server objects, while kind still makes the rest of the cluster.
-		{Name: "cluster", Limit: 10 * time.Minute, Run: r.EnsureCluster, Needs: []string{"node image"}},
-		{Name: "node", Limit: 10 * time.Minute, Run: r.AwaitNode, Needs: []string{"node image"}},
-		{Name: "API server", Limit: 10 * time.Minute, Run: r.AwaitAPIServer, Needs: []string{"node image"}},
-		{Name: "images in the node", Limit: 5 * time.Minute, Run: r.LoadImages, Needs: []string{"node", "cert-manager images", "Jaeger image"}},
-		{Name: "operator in the node", Limit: 5 * time.Minute, Run: r.LoadOperator, Needs: []string{"node", "operator image"}},
-
-		{Name: "cert-manager", Limit: 5 * time.Minute, Run: r.InstallCertManager, Needs: []string{"API server", "images in the node"}},
-		{Name: "Jaeger", Limit: 5 * time.Minute, Run: r.InstallJaeger, Needs: []string{"API server", "images in the node"}},
-		{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"cluster", "operator in the node", "cert-manager", "Jaeger"}},
-		{Name: "sample", Limit: 5 * time.Minute, Run: r.ApplySample, Needs: []string{"operator"}},
-	}
-}
-
-// existingPlan is for a cluster that was there before: what it has of its own is left alone.
-func existingPlan(r *up.Run) []up.Step {
-	return []up.Step{
-		{Name: "cluster", Limit: time.Minute, Run: r.TakeCluster},
-		{Name: "images", Limit: time.Minute, Run: r.ChooseImages, Needs: []string{"cluster"}},
-
-		{Name: "cert-manager and Jaeger images", Limit: build, Run: r.GetImagesForExisting, Needs: []string{"images"}},
-		{Name: "operator image", Limit: build, Run: r.GetOperatorForExisting, Needs: []string{"images"}},
-		{Name: "images in the cluster", Limit: 10 * time.Minute, Run: r.DeliverImages, Needs: []string{"cert-manager and Jaeger images"}},
-		{Name: "operator in the cluster", Limit: 5 * time.Minute, Run: r.DeliverOperator, Needs: []string{"operator image"}},
-
-		{Name: "cert-manager", Limit: 5 * time.Minute, Run: r.InstallCertManager, Needs: []string{"images in the cluster"}},
-		{Name: "Jaeger", Limit: 5 * time.Minute, Run: r.InstallJaeger, Needs: []string{"images in the cluster"}},
-		{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"operator in the cluster", "cert-manager", "Jaeger"}},
-		{Name: "sample", Limit: 5 * time.Minute, Run: r.ApplySample, Needs: []string{"operator"}},
-	}
-}
-
-// embeddedPlan is for processes of this machine.
-func embeddedPlan(r *up.Run) []up.Step {
-	before := []string{"Kubernetes programs"}
-	if r.TracesControlPlane() {
-		before = append(before, "Jaeger") // Its port is certain only then.
-	}
-	return []up.Step{
-		{Name: "ports, certificates", Limit: time.Minute, Run: r.PrepareProcesses},
-
-		{Name: "Kubernetes programs", Limit: build, Run: r.GetControlPlane, Needs: []string{"ports, certificates"}},
-		{Name: "cert-manager programs", Limit: build, Run: r.GetCertManager, Needs: []string{"ports, certificates"}},
-		{Name: "Jaeger program", Limit: build, Run: r.GetJaeger, Needs: []string{"ports, certificates"}},
-		{Name: "kwok program", Limit: build, Run: r.GetKwok, Needs: []string{"ports, certificates"}},
-		{Name: "operator program", Limit: build, Run: r.GetOperator, Needs: []string{"ports, certificates"}},
-
-		{Name: "Jaeger", Limit: 2 * time.Minute, Run: r.StartJaeger, Needs: []string{"Jaeger program"}},
-		{Name: "control plane", Limit: 2 * time.Minute, Run: r.StartControlPlane, Needs: before},
-		{Name: "node", Limit: 2 * time.Minute, Run: r.StartNode, Needs: []string{"control plane", "kwok program"}},
-		{Name: "kinds", Limit: time.Minute, Run: r.DefineKinds, Needs: []string{"control plane", "cert-manager programs", "operator program"}},
-		{Name: "cert-manager", Limit: 2 * time.Minute, Run: r.StartCertManager, Needs: []string{"kinds"}},
-		// Not sooner: an Issuer that is made before cert-manager's webhook answers is looked at again only after 5 seconds.
-		{Name: "operator", Limit: 2 * time.Minute, Run: r.StartOperator, Needs: []string{"cert-manager", "Jaeger", "operator program"}},
-		{Name: "sample", Limit: 2 * time.Minute, Run: r.ApplySampleToProcesses, Needs: []string{"operator", "node"}},
-	}
-}
-
-// loadPlan is `sandbox load operator`, whole: for a cluster that is up.
-func loadPlan(r *up.Run, sample bool) []up.Step {
-	steps := []up.Step{{Name: "sandbox", Limit: time.Minute, Run: r.AttachToLoad}}
-	switch r.Record.Cluster {
-	case component.Embedded:
+	if gated, ok := s.Gated(); ok {
+		delivered := []string{"deliver " + component.ControlPlane}
 		steps = append(steps,
-			up.Step{Name: "operator program", Limit: build, Run: r.GetOperator, Needs: []string{"sandbox"}},
-			up.Step{Name: "kinds", Limit: time.Minute, Run: r.DefineOperatorKinds, Needs: []string{"operator program"}},
-			up.Step{Name: "operator", Limit: 2 * time.Minute, Run: r.StartOperator, Needs: []string{"kinds"}})
-	case component.Existing:
-		steps = append(steps,
-			up.Step{Name: "operator image", Limit: build, Run: r.GetOperatorForExisting, Needs: []string{"sandbox"}},
-			up.Step{Name: "operator in the cluster", Limit: 5 * time.Minute, Run: r.DeliverOperator, Needs: []string{"operator image"}},
-			up.Step{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"operator in the cluster"}})
+			lifecycle.Step{Name: "node runs", Limit: stepLimit, Run: gated.AwaitNode, Needs: delivered},
+			lifecycle.Step{Name: "API server", Limit: stepLimit, Run: gated.AwaitAPIServer, Needs: delivered})
+	}
+	return lifecycle.Planned(steps)
+}
+
+// phases lists the steps of one component.
+func phases(s *lifecycle.Sandbox, c component.Component) []lifecycle.Step {
+	fetch, deliver := "fetch "+c.Name, "deliver "+c.Name
+	started := slices.Concat([]string{prepare, fetch, deliver}, c.Needs)
+	delivered := []string{fetch}
+	switch _, gated := s.Gated(); {
+	case c.Name == component.ControlPlane && s.TracesControlPlane():
+		started = append(started, component.NamesOutside(s.Kind())...) // Their ports are certain only then.
+	case c.Name == component.ControlPlane || c.IsOutside(s.Kind()):
+	case gated:
+		delivered, started = append(delivered, "node runs"), append(started, "API server")
 	default:
-		steps = append(steps,
-			up.Step{Name: "operator image", Limit: build, Run: r.GetOperatorImages, Needs: []string{"sandbox"}},
-			up.Step{Name: "operator in the node", Limit: 5 * time.Minute, Run: r.LoadOperator, Needs: []string{"operator image"}},
-			up.Step{Name: "operator", Limit: 5 * time.Minute, Run: r.InstallOperator, Needs: []string{"operator in the node"}})
+		delivered, started = append(delivered, component.ControlPlane), append(started, component.ControlPlane)
 	}
-	if sample {
-		steps = append(steps, up.Step{Name: "sample", Limit: 2 * time.Minute, Run: r.RenewSample, Needs: []string{"operator"}})
+	var steps []lifecycle.Step
+	if c.IsFetched(s.Kind()) {
+		steps = append(steps, lifecycle.Step{Name: fetch, Limit: buildLimit, Run: s.Fetch(c), Needs: []string{prepare}})
+	}
+	if c.IsDelivered(s.Kind()) {
+		steps = append(steps, lifecycle.Step{Name: deliver, Limit: stepLimit, Run: s.Deliver(c), Needs: delivered})
+	}
+	return append(steps, lifecycle.Step{Name: c.Name, Limit: stepLimit, Run: s.Start(c), Needs: started})
+}
+
+// fetches lists the steps of `sandbox build` and `sandbox bundle create`: the fetch of each
+// component.
+func fetches(s *lifecycle.Sandbox) []lifecycle.Step {
+	var steps []lifecycle.Step
+	for _, c := range component.On(s.Kind()) {
+		if c.IsFetched(s.Kind()) {
+			steps = append(steps, lifecycle.Step{Name: "fetch " + c.Name, Limit: buildLimit, Run: s.Fetch(c)})
+		}
 	}
 	return steps
+}
+
+// loadPlan lists the steps of `sandbox load operator`, for a sandbox that is up.
+func loadPlan(s *lifecycle.Sandbox, sample bool) []lifecycle.Step {
+	operator, _ := component.Named(component.Operator)
+	steps := append([]lifecycle.Step{{Name: prepare, Limit: time.Minute, Run: s.AttachToLoad}}, phases(s, operator)...)
+	if sample {
+		object, _ := component.Named(component.Sample)
+		s.RenewSample = true
+		steps = append(steps, lifecycle.Step{Name: component.Sample, Limit: stepLimit, Run: s.Start(object), Needs: []string{component.Operator}})
+	}
+	return lifecycle.Planned(steps)
 }

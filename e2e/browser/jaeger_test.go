@@ -22,7 +22,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 )
 
 // newSandbox brings an embedded sandbox up, and gives the addresses of its Jaeger.
-func newSandbox(t *testing.T) up.Addresses {
+func newSandbox(t *testing.T) provider.Addresses {
 	t.Helper()
 	s := &rig.Sandbox{
 		T: t, Name: "browser", Dir: filepath.Join(t.TempDir(), "state"),
@@ -122,7 +122,7 @@ func (p *tab) choose(name, value string) {
 }
 
 // searchAndOpen picks the operator's service, finds the sample's trace, and opens it.
-func searchAndOpen(t *testing.T, addresses up.Addresses, client *jaeger.Client) {
+func searchAndOpen(t *testing.T, addresses provider.Addresses, client *jaeger.Client) {
 	p := open(t, addresses[component.UI]+"/")
 	p.waitFor(`document.querySelectorAll("table.found tbody tr").length > 0`)
 	services := eval[[]string](p, `[...document.querySelectorAll("select[name=service] option")].map((o) => o.value)`)
@@ -170,7 +170,7 @@ func searchAndOpen(t *testing.T, addresses up.Addresses, client *jaeger.Client) 
 	p.wantQuiet(addresses[component.UI] + "/")
 }
 
-func filters(t *testing.T, addresses up.Addresses) {
+func filters(t *testing.T, addresses provider.Addresses) {
 	for _, test := range []struct {
 		query string
 		want  int
@@ -200,7 +200,7 @@ func filters(t *testing.T, addresses up.Addresses) {
 }
 
 // hostileInJaeger lists and opens the trace whose service and names are hostile.
-func hostileInJaeger(t *testing.T, addresses up.Addresses, client *jaeger.Client) {
+func hostileInJaeger(t *testing.T, addresses provider.Addresses, client *jaeger.Client) {
 	trace, err := client.GetTrace(t.Context(), hostileTrace)
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func hostileInJaeger(t *testing.T, addresses up.Addresses, client *jaeger.Client
 	p.wantQuiet(addresses[component.UI] + "/")
 }
 
-func unknown(t *testing.T, addresses up.Addresses) {
+func unknown(t *testing.T, addresses provider.Addresses) {
 	for path, want := range map[string]string{
 		"/trace/00000000000000000000000000000001":             "Jaeger has no trace with this id.",
 		"/trace/" + url.PathEscape("<img src=x onerror=a()>"): "Jaeger answered 400",
@@ -238,7 +238,7 @@ func unknown(t *testing.T, addresses up.Addresses) {
 
 // belowAPath serves the page as Jaeger does with a base path, of which it writes the page's base, and in front of an API
 // that is broken.
-func belowAPath(t *testing.T, addresses up.Addresses) {
+func belowAPath(t *testing.T, addresses provider.Addresses) {
 	target, err := url.Parse(addresses[component.UI])
 	if err != nil {
 		t.Fatal(err)

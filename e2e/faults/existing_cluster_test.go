@@ -52,7 +52,7 @@ func newExisting(t *testing.T) *existing {
 		t.Setenv("CONTAINERS_CONF", conf)
 	}
 	option := kind.ProviderWithPodman()
-	if provider() == "docker" {
+	if engineName() == "docker" {
 		option = kind.ProviderWithDocker()
 	}
 	for _, variable := range []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK"} {
@@ -92,8 +92,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// provider is the container engine that CI names, or podman.
-func provider() string {
+// engineName is the container engine that CI names, or podman.
+func engineName() string {
 	if named := os.Getenv("SANDBOX_PROVIDER"); named != "" && named != "auto" {
 		return named
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/operator-tracing/sandbox/sandbox/export"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 // TestExport exports a sandbox that is whole, and one whose node is stopped: what can be had is there, and no key, token or password.
@@ -38,7 +38,7 @@ func TestExport(t *testing.T) {
 	}
 
 	s.engine("stop", "--time=2", name+"-control-plane")
-	if status, code := s.Status(); code != 1 || status.State != up.StateDown || status.Message == "" {
+	if status, code := s.Status(); code != 1 || status.State != provider.StateDown || status.Message == "" {
 		t.Errorf("status of a stopped node: exit code %d, %+v", code, status)
 	}
 	always["status.json"], always["logs/node.log"], always[export.IncompleteFile] = `"down"`, "", "objects: "

@@ -152,9 +152,9 @@ func containers(t *testing.T) string { return ask(t, "ps", "--all", "--format", 
 // ask asks the engine that CI names, or podman.
 func ask(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), provider(), args...).Output()
+	out, err := exec.CommandContext(t.Context(), engineName(), args...).Output()
 	if err != nil {
-		t.Fatalf("%s %s: %v", provider(), strings.Join(args, " "), err)
+		t.Fatalf("%s %s: %v", engineName(), strings.Join(args, " "), err)
 	}
 	return strings.TrimSpace(string(out))
 }

@@ -13,6 +13,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // name is the cluster's name: not the user's own sandbox's.
@@ -68,8 +69,8 @@ func (s *sandbox) up(flags ...string) string {
 // outcome is what up says that it did about the cluster.
 func outcome(out string) string {
 	for line := range strings.Lines(out) {
-		if fields := strings.Fields(line); len(fields) > 4 && fields[0] == "✓" && fields[1] == "cluster" {
-			return strings.Join(fields[4:], " ")
+		if fields := strings.Fields(line); len(fields) > 5 && rig.StepOf(line) == component.ControlPlane {
+			return strings.Join(fields[5:], " ") // After the mark, the two words of the name, and the time.
 		}
 	}
 	return ""

@@ -115,7 +115,11 @@ const (
 	coreDNSLabel    = "operator-tracing.coredns"
 )
 
+// labels returns nil for an image that the cluster pulls itself.
 func (i Image) labels() (map[string]string, error) {
+	if i.content == nil {
+		return nil, nil
+	}
 	config, err := i.content.ConfigFile()
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration of image %s: %w", i.Name(), err)

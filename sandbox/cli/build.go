@@ -6,11 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
-func newBuild(shared *shared, stderr *os.File) *cobra.Command {
+func newBuild(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build every component from source into the cache",
@@ -24,12 +24,12 @@ With --cluster=kind or --cluster=embedded it builds what that needs, and no more
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), up.DefaultTimeout)
+			ctx, cancel := context.WithTimeout(cmd.Context(), session.DefaultTimeout)
 			defer cancel()
 			progress := ui.NewProgress(stderr)
 			run.Note = progress.Printf
 			defer progress.Close()
-			return run.BuildAll(ctx, progress)
+			return run.BuildAll(ctx, plan.Fetches, progress)
 		},
 	}
 	shared.bindCluster(cmd.Flags())

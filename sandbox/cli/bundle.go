@@ -16,7 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-func newBundle(shared *shared, stderr *os.File) *cobra.Command {
+func newBundle(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
 		Short: "Keep all images of a kind sandbox in one file, for machines without a network",
@@ -28,11 +28,11 @@ Bundles are for kind: an embedded cluster runs programs, not images.`,
 		Example: `  go build -o sandbox ./sandbox && ./sandbox bundle create sandbox.tar
   ./sandbox up --bundle=sandbox.tar    # on the other machine`,
 	}
-	cmd.AddCommand(newBundleCreate(shared, stderr), newBundleShow())
+	cmd.AddCommand(newBundleCreate(plan, shared, stderr), newBundleShow())
 	return cmd
 }
 
-func newBundleCreate(shared *shared, stderr *os.File) *cobra.Command {
+func newBundleCreate(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "create FILE",
@@ -53,7 +53,7 @@ images make the same bytes. It needs no container engine.`,
 			defer cancel()
 			progress := ui.NewProgress(stderr)
 			run.Note = progress.Printf
-			summary, err := run.CreateBundle(ctx, filepath.Clean(args[0]), progress)
+			summary, err := run.CreateBundle(ctx, filepath.Clean(args[0]), plan.Fetches, progress)
 			progress.Close()
 			if err != nil {
 				return err

@@ -16,8 +16,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 // TestMain takes the options away that CI or a developer has in the environment: the tests bring their own.
@@ -40,7 +42,7 @@ type result struct {
 var errStop = errors.New("the test's plan ends here")
 
 // execute runs a command line in a home of its own. Options that up is given are noted in seen.
-func execute(t *testing.T, seen *up.Options, args ...string) result {
+func execute(t *testing.T, seen *session.Options, args ...string) result {
 	t.Helper()
 	home := t.TempDir()
 	for _, variable := range []string{"XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME"} {
@@ -51,14 +53,14 @@ func execute(t *testing.T, seen *up.Options, args ...string) result {
 		t.Fatal(err)
 	}
 	defer stderr.Close()
-	choice := func(r *up.Run) []up.Step {
+	choice := func(r *lifecycle.Sandbox) []lifecycle.Step {
 		if seen != nil {
 			*seen = r.Options
 		}
-		return []up.Step{{Name: "stop", Limit: time.Minute, Run: func(context.Context, func(string, ...any)) error { return errStop }}}
+		return []lifecycle.Step{{Name: "stop", Limit: time.Minute, Run: func(context.Context, func(string, ...any)) error { return errStop }}}
 	}
 	var stdout bytes.Buffer
-	code := Execute(t.Context(), args, &stdout, stderr, Plan{Choice: choice, Steps: func(*up.Run) []up.Step { return nil }})
+	code := Execute(t.Context(), args, &stdout, stderr, Plan{Choice: choice, Steps: func(*lifecycle.Sandbox) []lifecycle.Step { return nil }})
 	said, err := os.ReadFile(stderr.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -128,9 +130,9 @@ func TestFailuresAreOneLine(t *testing.T) {
 		want string
 	}{
 		{[]string{"up"}, "Error: stop: " + errStop.Error() + "\n"},
-		{[]string{"env"}, "Error: " + up.ErrDown.Error() + "\n"},
-		{[]string{"trace", "head-sample"}, "Error: " + up.ErrDown.Error() + "\n"},
-		{[]string{"status"}, "Error: " + up.ErrDown.Error() + "\n"},
+		{[]string{"env"}, "Error: " + session.ErrDown.Error() + "\n"},
+		{[]string{"trace", "head-sample"}, "Error: " + session.ErrDown.Error() + "\n"},
+		{[]string{"status"}, "Error: " + session.ErrDown.Error() + "\n"},
 		{[]string{"prune", "--source=/"}, "Error: finding the repository: / is not inside it; change into it, or name it by --source\n"},
 		{[]string{"build", "--source=/"}, "Error: finding the repository: / is not inside it; change into it, or name it by --source\n"},
 	} {
@@ -151,13 +153,13 @@ func TestDownWhenNothingIsUp(t *testing.T) {
 
 func TestStatusOfASandboxThatIsDownIsJSON(t *testing.T) {
 	got := execute(t, nil, "status", "-o", "json", "--name=mine")
-	var status up.Status
+	var status provider.Status
 	decoder := json.NewDecoder(strings.NewReader(got.stdout))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&status); err != nil {
 		t.Fatalf("stdout %q: %v", got.stdout, err)
 	}
-	want := up.Status{Name: "mine", State: up.StateDown, Message: up.ErrDown.Error()}
+	want := provider.Status{Name: "mine", State: provider.StateDown, Message: session.ErrDown.Error()}
 	if diff := cmp.Diff(want, status); diff != "" || got.code != exitFailure {
 		t.Errorf("exit code %d, status (-want +got):\n%s", got.code, diff)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 )
 
 func newDoctor(shared *shared) *cobra.Command {
@@ -31,7 +31,7 @@ by itself.`,
 			if err := checkOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			report, err := up.Doctor(cmd.Context(), shared.options, func(string, ...any) {})
+			report, err := lifecycle.Doctor(cmd.Context(), shared.options, func(string, ...any) {})
 			if err != nil {
 				return err
 			}

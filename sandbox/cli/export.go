@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 func newExport(shared *shared, stderr *os.File) *cobra.Command {
@@ -46,7 +46,7 @@ DIR must be empty, or not exist yet. A step of up that fails writes a brief form
 	}
 }
 
-func describeExport(e up.Exported) string {
+func describeExport(e lifecycle.Exported) string {
 	if len(e.Missing) == 0 {
 		return fmt.Sprintf("%d files", e.Files)
 	}

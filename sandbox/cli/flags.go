@@ -17,23 +17,24 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
 // shared are the options of every command.
 type shared struct {
-	options up.Options
+	options session.Options
 	config  string
 	// opened are the runs that the command opened, which end with it.
-	opened []*up.Run
+	opened []*lifecycle.Sandbox
 	// origins has, by --NAME=, where options come from that are not from the command line.
 	origins map[string]string
 }
 
 // open opens the sandbox that the options name. What it holds open ends with the command.
-func (s *shared) open() (*up.Run, error) {
-	run, err := up.Open(s.options)
+func (s *shared) open() (*lifecycle.Sandbox, error) {
+	run, err := lifecycle.Open(s.options)
 	if err == nil {
 		s.opened = append(s.opened, run)
 	}
@@ -50,7 +51,7 @@ func (s *shared) close() {
 func bindShared(root *cobra.Command) *shared {
 	s := &shared{}
 	flags := root.PersistentFlags()
-	flags.StringVar(&s.options.Name, "name", "", "name of the cluster (default: "+up.DefaultName+", or what the sandbox in --state-dir is called)")
+	flags.StringVar(&s.options.Name, "name", "", "name of the cluster (default: "+session.DefaultName+", or what the sandbox in --state-dir is called)")
 	flags.StringVar(&s.options.StateDir, "state-dir", "", "folder of the sandbox's state and kubeconfig (default: the user's state folder)")
 	flags.StringVar(&s.options.Source, "source", "", "root of this repository (default: found from the working folder)")
 	flags.StringVar(&s.config, "config", "", "YAML file with options; its keys are flags' names")
@@ -120,7 +121,7 @@ func (s *shared) bindImages(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Images, "images", "auto", "where images come from: registry, source, or auto (a registry if one answers)")
 	flags.StringVar(&o.RegistryMirror, "registry-mirror", "", "`HOST[:PORT][/FOLDER]` of a registry that has the images of all others; http:// before it for one without a certificate")
 	flags.StringVar(&o.RegistryPins, "registry-pins", "", "`FILE` with the digests of the mirror's images, a YAML map, if they are not the published ones")
-	flags.DurationVar(&o.Timeout, "timeout", up.DefaultTimeout, "give up after this time")
+	flags.DurationVar(&o.Timeout, "timeout", session.DefaultTimeout, "give up after this time")
 }
 
 func (s *shared) bindCluster(flags *pflag.FlagSet) {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
 func optionsFile(t *testing.T, content string) string {
@@ -36,7 +36,7 @@ jaeger-ui-port: 18888
 thrift-port:
 purge: true # Another command's.
 `)
-	var got up.Options
+	var got session.Options
 	if r := execute(t, &got, "up", "--images=source", "--config="+path); !strings.Contains(r.stderr, errStop.Error()) {
 		t.Fatalf("%+v", r)
 	}
@@ -75,11 +75,11 @@ func TestOptionsFileMistakesNameLineAndKey(t *testing.T) {
 
 // A name or a number of lines may have many digits.
 func TestNumbersInTheOptionsFileStayAsWritten(t *testing.T) {
-	var got up.Options
+	var got session.Options
 	if r := execute(t, &got, "up", "--config="+optionsFile(t, "name: 20261123\njaeger-ui-port: 18888\n")); !strings.Contains(r.stderr, errStop.Error()) || got.Name != "20261123" {
 		t.Errorf("name %q: %+v", got.Name, r)
 	}
-	if r := execute(t, nil, "logs", "--config="+optionsFile(t, "tail: 1000000\n")); r.code != exitFailure || !strings.Contains(r.stderr, up.ErrDown.Error()) {
+	if r := execute(t, nil, "logs", "--config="+optionsFile(t, "tail: 1000000\n")); r.code != exitFailure || !strings.Contains(r.stderr, session.ErrDown.Error()) {
 		t.Errorf("%+v", r)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
 // trace1 and trace2 are the ids of the tests' traces.
@@ -186,7 +186,7 @@ func TestImportOfBadFiles(t *testing.T) {
 		{[]string{"empty"}, "no .json or .jsonl file with OTLP traces is in"},
 		{[]string{"half"}, "t.json:1: at byte 18: incomplete JSON; the file may be truncated"},
 		{[]string{"empty/notes.txt"}, "notes.txt:1: at byte 0: no spans"},
-		{[]string{"good.json"}, up.ErrDown.Error()},
+		{[]string{"good.json"}, session.ErrDown.Error()},
 	} {
 		args := []string{"trace", "import"}
 		for _, name := range test.args {

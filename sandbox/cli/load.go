@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 func newLoad(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
@@ -36,7 +36,7 @@ new one serves: the fast way to try a change of it. What is not the operator's i
 			unlock, err := run.Lock(ctx, progress.Printf)
 			if err == nil {
 				defer unlock()
-				err = up.Do(ctx, progress, plan.Load(run, sample))
+				err = lifecycle.Do(ctx, progress, plan.Load(run, sample))
 			}
 			progress.Close()
 			if err != nil || !sample {

@@ -17,11 +17,12 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/install"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 func newLogs(shared *shared) *cobra.Command {
-	var o up.LogOptions
+	var o provider.LogOptions
 	cmd := &cobra.Command{
 		Use:   "logs [COMPONENT]",
 		Short: "Print the logs of the sandbox's components",
@@ -29,13 +30,13 @@ func newLogs(shared *shared) *cobra.Command {
 On an embedded cluster it works while the sandbox is down or broken, too, as long as its state is there; on kind it asks the API
 server for the Pods' logs, and the container engine for the node's.
 
-The components of a kind cluster are ` + strings.Join(up.LogNames(component.Kind), ", ") + `.
+The components of a kind cluster are ` + strings.Join(provider.LogNames(component.Kind), ", ") + `.
 
-Those of an embedded one are ` + strings.Join(up.LogNames(component.Embedded), ", ") + `.
+Those of an embedded one are ` + strings.Join(provider.LogNames(component.Embedded), ", ") + `.
 
 cert-manager and control-plane mean all their programs.`,
 		Example:   "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5\n  go run ./sandbox logs operator --previous",
-		ValidArgs: up.LogNames(component.Kind),
+		ValidArgs: provider.LogNames(component.Kind),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("expected one component at most, got %d", len(args))}
@@ -52,7 +53,7 @@ cert-manager and control-plane mean all their programs.`,
 	return cmd
 }
 
-func runLogs(cmd *cobra.Command, shared *shared, name string, o up.LogOptions) error {
+func runLogs(cmd *cobra.Command, shared *shared, name string, o provider.LogOptions) error {
 	if o.Lines < -1 {
 		return usageError{fmt.Errorf("--tail=%d: use 0 or more, or -1 for all", o.Lines)}
 	}
@@ -72,7 +73,7 @@ func runLogs(cmd *cobra.Command, shared *shared, name string, o up.LogOptions) e
 	} else if err == nil {
 		err = severalLogs(cmd.Context(), cmd.OutOrStdout(), run, names, o)
 	}
-	if errors.Is(err, up.ErrNoComponent) || errors.Is(err, up.ErrLogOption) {
+	if errors.Is(err, provider.ErrNoComponent) || errors.Is(err, provider.ErrLogOption) {
 		return usageError{err}
 	}
 	if o.Follow && cmd.Context().Err() != nil {
@@ -83,7 +84,7 @@ func runLogs(cmd *cobra.Command, shared *shared, name string, o up.LogOptions) e
 
 // severalLogs prints several logs. Those that are followed are mixed, line by line. One that can't be read keeps no other from
 // being printed.
-func severalLogs(ctx context.Context, out io.Writer, run *up.Run, names []string, o up.LogOptions) error {
+func severalLogs(ctx context.Context, out io.Writer, run *lifecycle.Sandbox, names []string, o provider.LogOptions) error {
 	var mu sync.Mutex
 	var group errgroup.Group
 	if !o.Follow {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
 // --control-plane-tracing tells "not said" from "no".
@@ -20,7 +20,7 @@ func TestOptionalBool(t *testing.T) {
 		"off":      {[]string{"--control-plane-tracing=false"}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &shared{options: up.Options{}}
+			s := &shared{options: session.Options{}}
 			flags := pflag.NewFlagSet("up", pflag.ContinueOnError)
 			s.bindUp(flags)
 			if err := flags.Parse(test.args); err != nil {

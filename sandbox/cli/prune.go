@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 )
 
 func newPrune(shared *shared) *cobra.Command {
@@ -39,7 +39,7 @@ them again from the cache, in seconds.
 			if keepDays < 0 || keepDays > most {
 				return usageError{fmt.Errorf("--keep-days=%d: use 0 to %d", keepDays, most)}
 			}
-			run, err := up.Open(shared.options)
+			run, err := lifecycle.Open(shared.options)
 			if err != nil {
 				return err
 			}
@@ -56,12 +56,12 @@ them again from the cache, in seconds.
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "remove nothing, and say what would be removed")
-	cmd.Flags().IntVar(&keepDays, "keep-days", int(up.DefaultUnused/(24*time.Hour)), "remove what was not used for this many days")
+	cmd.Flags().IntVar(&keepDays, "keep-days", int(lifecycle.DefaultUnused/(24*time.Hour)), "remove what was not used for this many days")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }
 
-func writePruned(out io.Writer, output string, p up.Pruned) error {
+func writePruned(out io.Writer, output string, p lifecycle.Pruned) error {
 	if output == "json" {
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")

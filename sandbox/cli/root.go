@@ -13,20 +13,23 @@ import (
 	"github.com/spf13/pflag"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
 // Plan is `sandbox up`.
 type Plan struct {
 	// Choice are the steps that decide what the cluster is.
-	Choice func(*up.Run) []up.Step
+	Choice func(*lifecycle.Sandbox) []lifecycle.Step
 	// Steps are those of the cluster that was chosen.
-	Steps func(*up.Run) []up.Step
+	Steps func(*lifecycle.Sandbox) []lifecycle.Step
+	// Fetches are those of `sandbox build` and `sandbox bundle create`.
+	Fetches func(*lifecycle.Sandbox) []lifecycle.Step
 	// Load are those of `sandbox load operator`, with a new sample if that is asked for.
-	Load func(run *up.Run, sample bool) []up.Step
+	Load func(run *lifecycle.Sandbox, sample bool) []lifecycle.Step
 }
 
 // Exit codes.
@@ -58,7 +61,7 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 		return exitUsage
 	}
 	var usage usageError
-	if errors.As(err, &usage) || errors.Is(err, up.ErrOption) {
+	if errors.As(err, &usage) || errors.Is(err, session.ErrOption) {
 		fmt.Fprintf(stderr, "See `sandbox --help`.\n")
 		return exitUsage
 	}
@@ -94,7 +97,7 @@ by --config, whose keys are the flags' names.`,
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
 		newEnv(shared), newForward(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newPrune(shared),
-		newBuild(shared, stderr), newBundle(shared, stderr),
+		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
@@ -78,7 +78,7 @@ func writePage(out io.Writer, trace jaeger.Trace, title string) error {
 
 // waterfall lays out a trace of the operator's.
 func waterfall(trace jaeger.Trace) *view.Waterfall {
-	return view.New(trace.Forest(), view.Options{Labels: up.Labels()})
+	return view.New(trace.Forest(), view.Options{Labels: session.Labels()})
 }
 
 // recordedTrace reads a trace from a file, or from in where that is called -, with the traces there that continue it. An id, or the

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 func newStatus(shared *shared) *cobra.Command {
@@ -47,7 +47,7 @@ The JSON form is for scripts: docs/status.md describes it.`,
 			if err := writeStatus(cmd.OutOrStdout(), output, status); err != nil {
 				return err
 			}
-			if status.State != up.StateUp {
+			if status.State != provider.StateUp {
 				return errors.New(status.Message)
 			}
 			return nil
@@ -57,7 +57,7 @@ The JSON form is for scripts: docs/status.md describes it.`,
 	return cmd
 }
 
-func writeStatus(out io.Writer, output string, s up.Status) error {
+func writeStatus(out io.Writer, output string, s provider.Status) error {
 	if output == "json" {
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
@@ -75,7 +75,7 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 	if s.Node != nil {
 		fmt.Fprintf(table, "node\t%s\n", describeNode(*s.Node))
 	}
-	if s.State != up.StateDown && s.Jaeger != nil {
+	if s.State != provider.StateDown && s.Jaeger != nil {
 		fmt.Fprintf(table, "Jaeger\t%s\n", s.Jaeger[component.UI])
 		fmt.Fprintf(table, "query API\t%s (gRPC)\n", s.Jaeger[component.Query])
 		fmt.Fprintf(table, "OTLP\t%s (gRPC), %s (HTTP)\n\n", s.Jaeger[component.OTLPGRPC], s.Jaeger[component.OTLPHTTP])
@@ -99,7 +99,7 @@ func writeStatus(out io.Writer, output string, s up.Status) error {
 			}
 		}
 	}
-	if s.Message != "" && s.State == up.StateDegraded && len(s.Components) == 0 {
+	if s.Message != "" && s.State == provider.StateDegraded && len(s.Components) == 0 {
 		fmt.Fprintf(table, "%s\n", escapeLines(s.Message))
 	}
 	return table.Flush()
@@ -129,7 +129,7 @@ func age(since *time.Time) string {
 }
 
 // describeJaeger says how Jaeger is reached where it has no ports on this machine.
-func describeJaeger(out io.Writer, s up.Status) {
+func describeJaeger(out io.Writer, s provider.Status) {
 	switch {
 	case s.JaegerEndpoint == "":
 		fmt.Fprintf(out, "Jaeger\tin the cluster; `sandbox forward` brings it here\n\n")
@@ -140,7 +140,7 @@ func describeJaeger(out io.Writer, s up.Status) {
 	}
 }
 
-func describeCluster(s up.Status) string {
+func describeCluster(s provider.Status) string {
 	if s.Context != "" {
 		return fmt.Sprintf("%s: context %s at %s, images from %s", s.Cluster, s.Context, s.Server, s.Images)
 	}
@@ -150,7 +150,7 @@ func describeCluster(s up.Status) string {
 	return fmt.Sprintf("%s on %s, images from %s", s.Cluster, s.Provider, s.Images)
 }
 
-func describeNode(n up.NodeStatus) string {
+func describeNode(n provider.NodeStatus) string {
 	words := []string{"Kubernetes " + n.Kubernetes}
 	for _, more := range []string{n.Runtime, n.Image, shortDigest(n.Digest)} {
 		if more != "" {
@@ -164,7 +164,7 @@ func describeNode(n up.NodeStatus) string {
 }
 
 // describeRunning tells restarts, and lists process ids, for who wants to look at them with other tools.
-func describeRunning(c up.Component) string {
+func describeRunning(c provider.Component) string {
 	words := ""
 	if c.Restarts > 0 {
 		words = fmt.Sprintf(", %d restarts", c.Restarts)

@@ -8,19 +8,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 func TestStatusText(t *testing.T) {
 	long, short := time.Now().Add(-49*time.Hour), time.Now().Add(-90*time.Second)
 	var out strings.Builder
-	err := writeStatus(&out, "text", up.Status{
-		Name: "mine", State: up.StateDegraded, Message: "not ready: operator", Cluster: "kind", Provider: "podman", Images: "source", Kubeconfig: "/k",
-		Node:   &up.NodeStatus{Image: "node:1", Digest: "sha256:0123456789abcdef", Kubernetes: "v1", Runtime: "containerd://2", Since: &long},
-		Jaeger: up.Addresses{component.UI: "http://127.0.0.1:1", component.Query: "127.0.0.1:2", component.OTLPGRPC: "127.0.0.1:3", component.OTLPHTTP: "127.0.0.1:4"},
-		Components: []up.Component{
+	err := writeStatus(&out, "text", provider.Status{
+		Name: "mine", State: provider.StateDegraded, Message: "not ready: operator", Cluster: "kind", Provider: "podman", Images: "source", Kubeconfig: "/k",
+		Node:   &provider.NodeStatus{Image: "node:1", Digest: "sha256:0123456789abcdef", Kubernetes: "v1", Runtime: "containerd://2", Since: &long},
+		Jaeger: provider.Addresses{component.UI: "http://127.0.0.1:1", component.Query: "127.0.0.1:2", component.OTLPGRPC: "127.0.0.1:3", component.OTLPHTTP: "127.0.0.1:4"},
+		Components: []provider.Component{
 			{Name: "jaeger", Version: "v2", Digest: "sha256:fedcba9876543210 sha256:00", Ready: true, Since: &short, Restarts: 2},
-			{Name: "operator", Message: "operator does not run\nlast line", Processes: []up.Process{{Name: "operator"}, {Name: "b", PID: 7}}},
+			{Name: "operator", Message: "operator does not run\nlast line", Processes: []provider.Process{{Name: "operator"}, {Name: "b", PID: 7}}},
 		},
 	})
 	want := `sandbox      mine, degraded
@@ -44,7 +44,7 @@ operator                                      NOT READY: operator does not run, 
 // What an object's condition says may be meant for the terminal.
 func TestStatusTextIsEscaped(t *testing.T) {
 	var out strings.Builder
-	s := up.Status{State: up.StateDegraded, Jaeger: up.Addresses{}, Components: []up.Component{{Name: "operator", Message: "denied: \x1b[2J\nPod \x1b]0;x\a"}}}
+	s := provider.Status{State: provider.StateDegraded, Jaeger: provider.Addresses{}, Components: []provider.Component{{Name: "operator", Message: "denied: \x1b[2J\nPod \x1b]0;x\a"}}}
 	if err := writeStatus(&out, "text", s); err != nil || strings.ContainsAny(out.String(), "\x1b\a") || !strings.Contains(out.String(), `denied: \x1b[2J`) || !strings.Contains(out.String(), `Pod \x1b]0;x\a`) {
 		t.Errorf("%v\n%q", err, out.String())
 	}
@@ -52,7 +52,7 @@ func TestStatusTextIsEscaped(t *testing.T) {
 
 func TestStatusTextOfWhatCantBeAsked(t *testing.T) {
 	var out strings.Builder
-	s := up.Status{Name: "mine", State: up.StateDegraded, Message: "the API server hangs", Cluster: "kind", Provider: "docker", Jaeger: up.Addresses{}}
+	s := provider.Status{Name: "mine", State: provider.StateDegraded, Message: "the API server hangs", Cluster: "kind", Provider: "docker", Jaeger: provider.Addresses{}}
 	if err := writeStatus(&out, "text", s); err != nil || !strings.Contains(out.String(), "the API server hangs\n") {
 		t.Errorf("%v\n%s", err, out.String())
 	}

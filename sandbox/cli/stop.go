@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 func newStop(shared *shared) *cobra.Command {
@@ -17,9 +18,9 @@ func newStop(shared *shared) *cobra.Command {
 		Long: `stop ends one process of an embedded cluster in order; the next up brings it back. It shows what happens without that process,
 and makes room for a program of one's own, as make run does for the operator.
 
-The components are ` + strings.Join(up.ProcessNames(), ", ") + `.`,
+The components are ` + strings.Join(provider.ProcessNames(), ", ") + `.`,
 		Example:   "  go run ./sandbox stop jaeger",
-		ValidArgs: up.ProcessNames(),
+		ValidArgs: provider.ProcessNames(),
 		Args:      exactArgs(1, "the name of a component"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := shared.open()
@@ -37,7 +38,7 @@ The components are ` + strings.Join(up.ProcessNames(), ", ") + `.`,
 				return err
 			}
 			err = run.StopProcess(ctx, args[0])
-			if errors.Is(err, up.ErrNoComponent) || errors.Is(err, up.ErrNoProcess) {
+			if errors.Is(err, provider.ErrNoComponent) || errors.Is(err, lifecycle.ErrNoProcess) {
 				return usageError{err}
 			}
 			return err

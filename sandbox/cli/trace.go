@@ -11,8 +11,10 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/project"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
 // lookTimeout bounds commands that only look.
@@ -107,20 +109,20 @@ func follow(cmd *cobra.Command, shared *shared, o traceOptions, argument string)
 	if err != nil {
 		return err
 	}
-	return watchTrace(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o.follow, func(ctx context.Context, show func(up.Look) error) error {
+	return watchTrace(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o.follow, func(ctx context.Context, show func(traces.Look) error) error {
 		return run.Follow(ctx, object, show)
 	})
 }
 
 // findObject finds which object of a sandbox that is up an argument means.
-func findObject(ctx context.Context, shared *shared, argument, namespace string) (*up.Run, up.Object, error) {
-	reference, err := up.ParseReference(argument)
+func findObject(ctx context.Context, shared *shared, argument, namespace string) (*lifecycle.Sandbox, traces.Object, error) {
+	reference, err := traces.ParseReference(argument)
 	if err != nil {
-		return nil, up.Object{}, usageError{err}
+		return nil, traces.Object{}, usageError{err}
 	}
 	run, err := attach(shared)
 	if err != nil {
-		return nil, up.Object{}, err
+		return nil, traces.Object{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -145,7 +147,7 @@ func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string
 }
 
 // attach opens a sandbox that is up.
-func attach(shared *shared) (*up.Run, error) {
+func attach(shared *shared) (*lifecycle.Sandbox, error) {
 	run, err := shared.open()
 	if err != nil {
 		return nil, err
@@ -157,13 +159,13 @@ func attach(shared *shared) (*up.Run, error) {
 }
 
 // showSample ends up: it waits for the sample's trace to be complete and prints it with Jaeger's addresses.
-func showSample(ctx context.Context, run *up.Run, out io.Writer) error {
+func showSample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
 	sample, err := run.Sample()
 	if err != nil {
 		return err
 	}
 	if !run.Asks() {
-		_, err := fmt.Fprintf(out, "\n%s is ready. Its trace can't be shown: %v.\n", sample, up.ErrNoQuery)
+		_, err := fmt.Fprintf(out, "\n%s is ready. Its trace can't be shown: %v.\n", sample, provider.ErrNoQuery)
 		return err
 	}
 	trace, err := run.WaitTrace(ctx, sample)
@@ -198,7 +200,7 @@ Next: make another %s, or change this one (kubectl --kubeconfig %s edit %s), the
 }
 
 // kubectlName is how kubectl is told of an object.
-func kubectlName(o up.Object) string {
+func kubectlName(o traces.Object) string {
 	name := strings.ToLower(o.Kind.Kind) + "/" + o.Name
 	if o.Namespace != "" && o.Namespace != project.DefaultNamespace {
 		name += " --namespace " + o.Namespace

@@ -13,10 +13,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 func newUp(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
@@ -82,8 +82,8 @@ func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command
 }
 
 // runPlan runs the steps. What is known of one that failed is kept, unless the user has ended it, which patience tells.
-func runPlan(ctx, patience context.Context, plan Plan, run *up.Run, progress *ui.Progress, ask asker) error {
-	if err := up.Do(ctx, progress, plan.Choice(run)); err != nil {
+func runPlan(ctx, patience context.Context, plan Plan, run *lifecycle.Sandbox, progress *ui.Progress, ask asker) error {
+	if err := lifecycle.Do(ctx, progress, plan.Choice(run)); err != nil {
 		return err
 	}
 	if changes := run.Changes(); len(changes) > 0 {
@@ -92,7 +92,7 @@ func runPlan(ctx, patience context.Context, plan Plan, run *up.Run, progress *ui
 			return err
 		}
 	}
-	err := up.Do(ctx, progress, plan.Steps(run))
+	err := lifecycle.Do(ctx, progress, plan.Steps(run))
 	if err != nil {
 		diagnose(patience, run, err, progress)
 	}
@@ -103,7 +103,7 @@ func runPlan(ctx, patience context.Context, plan Plan, run *up.Run, progress *ui
 const sendTimeout = 5 * time.Second
 
 // showTimes says where the time went, and sends the sandbox's own trace to its Jaeger. That it could not be sent is no failure of up.
-func showTimes(ctx context.Context, run *up.Run, recorder *selftrace.Recorder, span trace.Span, stderr io.Writer) {
+func showTimes(ctx context.Context, run *lifecycle.Sandbox, recorder *selftrace.Recorder, span trace.Span, stderr io.Writer) {
 	var parts []string
 	for _, s := range recorder.CriticalPath() {
 		if s.Took >= 50*time.Millisecond { // What would be shown as 0.0.
@@ -132,7 +132,7 @@ func showTimes(ctx context.Context, run *up.Run, recorder *selftrace.Recorder, s
 
 // diagnose keeps what is known about a step that failed, and says where. Who pressed Ctrl-C knows why, and so does who asked for a
 // port that is taken. A folder that can't be written is what the failure is about, most often: nothing more is said of it.
-func diagnose(ctx context.Context, run *up.Run, failure error, progress *ui.Progress) {
+func diagnose(ctx context.Context, run *lifecycle.Sandbox, failure error, progress *ui.Progress) {
 	var taken *port.TakenError
 	if ctx.Err() != nil || errors.As(failure, &taken) {
 		return

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
@@ -48,14 +48,14 @@ var errEnough = errors.New("the trace is complete")
 // watched shows what following sees.
 type watched interface {
 	// show is called with every look.
-	show(up.Look) error
+	show(traces.Look) error
 	// close is called at the end, with the last look.
-	close(up.Look) error
+	close(traces.Look) error
 }
 
-// watchTrace shows an object's trace while it grows. follow is what up.Run's Follow does. The end of ctx, which Ctrl-C is, is
+// watchTrace shows an object's trace while it grows. follow is what lifecycle.Sandbox's Follow does. The end of ctx, which Ctrl-C is, is
 // how watching ends, and no failure unless the trace was to be complete.
-func watchTrace(ctx context.Context, out, progress io.Writer, o watchOptions, follow func(context.Context, func(up.Look) error) error) error {
+func watchTrace(ctx context.Context, out, progress io.Writer, o watchOptions, follow func(context.Context, func(traces.Look) error) error) error {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.timeout)
@@ -65,8 +65,8 @@ func watchTrace(ctx context.Context, out, progress io.Writer, o watchOptions, fo
 	if err != nil {
 		return err
 	}
-	var last up.Look
-	err = follow(ctx, func(look up.Look) error {
+	var last traces.Look
+	err = follow(ctx, func(look traces.Look) error {
 		last = look
 		if err := display.show(look); err != nil {
 			return err
@@ -107,7 +107,7 @@ type watchedScreen struct {
 	drawn  string
 }
 
-func (w *watchedScreen) show(look up.Look) error {
+func (w *watchedScreen) show(look traces.Look) error {
 	columns, _ := ui.Size(w.out)
 	status := "complete; Ctrl-C ends"
 	if look.Waiting != "" {
@@ -128,7 +128,7 @@ func (w *watchedScreen) show(look up.Look) error {
 	return w.screen.Draw(w.drawn)
 }
 
-func (w *watchedScreen) close(last up.Look) error {
+func (w *watchedScreen) close(last traces.Look) error {
 	if err := w.screen.Close(); err != nil || last.Trace.Len() == 0 {
 		return err
 	}
@@ -142,7 +142,7 @@ type watchedLines struct {
 	seen            map[string]bool
 }
 
-func (w *watchedLines) show(look up.Look) error {
+func (w *watchedLines) show(look traces.Look) error {
 	if look.Waiting != w.waited && look.Waiting != "" {
 		fmt.Fprintf(w.progress, "waiting: %s\n", view.Escape(look.Waiting))
 	}
@@ -159,4 +159,4 @@ func (w *watchedLines) show(look up.Look) error {
 	return waterfall(look.Trace).WriteNew(w.out, w.seen)
 }
 
-func (w *watchedLines) close(up.Look) error { return nil }
+func (w *watchedLines) close(traces.Look) error { return nil }

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
 // terminal is a pseudo terminal: what is written to it comes out of read as a terminal's user would get it.
@@ -61,12 +61,12 @@ func TestWatchOnATerminal(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	out, resize, read := terminal(t, 80, 24)
 	names := []string{"admit", "reconcile", "create", "a name that is longer than half of a narrow terminal", "\x1b[2Jlast"}
-	follow := func(show func(up.Look) error) error {
-		for _, step := range []func() up.Look{
-			func() up.Look { return up.Look{Waiting: strings.Repeat("there is none ", 10)} },
-			func() up.Look { return up.Look{Trace: growing(t, oneID, names[:2]...), Waiting: "more"} },
-			func() up.Look { return up.Look{Trace: growing(t, oneID, names[:2]...), Waiting: "more"} }, // Draws nothing.
-			func() up.Look { resize(40, 7); return up.Look{Trace: growing(t, oneID, names...)} },
+	follow := func(show func(traces.Look) error) error {
+		for _, step := range []func() traces.Look{
+			func() traces.Look { return traces.Look{Waiting: strings.Repeat("there is none ", 10)} },
+			func() traces.Look { return traces.Look{Trace: growing(t, oneID, names[:2]...), Waiting: "more"} },
+			func() traces.Look { return traces.Look{Trace: growing(t, oneID, names[:2]...), Waiting: "more"} }, // Draws nothing.
+			func() traces.Look { resize(40, 7); return traces.Look{Trace: growing(t, oneID, names...)} },
 		} {
 			if err := show(step()); err != nil {
 				return err
@@ -74,7 +74,7 @@ func TestWatchOnATerminal(t *testing.T) {
 		}
 		return nil
 	}
-	if err := watchTrace(t.Context(), out, io.Discard, watchOptions{}, func(_ context.Context, show func(up.Look) error) error { return follow(show) }); err != nil {
+	if err := watchTrace(t.Context(), out, io.Discard, watchOptions{}, func(_ context.Context, show func(traces.Look) error) error { return follow(show) }); err != nil {
 		t.Fatal(err)
 	}
 	text := strings.ReplaceAll(read(), "\r\n", "\n")

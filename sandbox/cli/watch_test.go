@@ -14,12 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
 // looks gives what following would see, one look after the other, and then waits for the end.
-func looks(all ...up.Look) func(context.Context, func(up.Look) error) error {
-	return func(ctx context.Context, show func(up.Look) error) error {
+func looks(all ...traces.Look) func(context.Context, func(traces.Look) error) error {
+	return func(ctx context.Context, show func(traces.Look) error) error {
 		for _, look := range all {
 			if err := show(look); err != nil {
 				return err
@@ -54,8 +54,8 @@ var oneID, twoID = strings.Repeat("1", 32), strings.Repeat("2", 32)
 func TestWatchOnAPipe(t *testing.T) {
 	one, two := growing(t, oneID, "admit"), growing(t, oneID, "admit", "reconcile")
 	follow := looks(
-		up.Look{Waiting: "there is none"}, up.Look{Waiting: "there is none"}, up.Look{Trace: one, Waiting: "whether more spans come"},
-		up.Look{Trace: two, Waiting: "whether more spans come"}, up.Look{Trace: two}, up.Look{Trace: growing(t, twoID, "admit again"), Waiting: "\x1b[2J"},
+		traces.Look{Waiting: "there is none"}, traces.Look{Waiting: "there is none"}, traces.Look{Trace: one, Waiting: "whether more spans come"},
+		traces.Look{Trace: two, Waiting: "whether more spans come"}, traces.Look{Trace: two}, traces.Look{Trace: growing(t, twoID, "admit again"), Waiting: "\x1b[2J"},
 	)
 	const first = "  500ms  INTERNAL  admit\n00:00:02.000Z    500ms  INTERNAL  reconcile  below admit\n"
 	begin := "trace " + oneID + "\n00:00:01.000Z  "
@@ -91,7 +91,7 @@ func TestWatchOnAPipe(t *testing.T) {
 }
 
 func TestWatchFails(t *testing.T) {
-	waiting := looks(up.Look{Waiting: "there is none"})
+	waiting := looks(traces.Look{Waiting: "there is none"})
 	var out bytes.Buffer
 	err := watchTrace(t.Context(), &out, &out, watchOptions{untilComplete: true, timeout: time.Millisecond}, waiting)
 	if want := "waiting for the trace to be complete: not within 1ms; the last thing seen: there is none"; err == nil || err.Error() != want {
@@ -103,7 +103,7 @@ func TestWatchFails(t *testing.T) {
 		t.Errorf("an interrupted wait gives %v", err)
 	}
 	broken := errors.New("broken")
-	if err := watchTrace(t.Context(), &out, &out, watchOptions{}, func(context.Context, func(up.Look) error) error { return broken }); !errors.Is(err, broken) {
+	if err := watchTrace(t.Context(), &out, &out, watchOptions{}, func(context.Context, func(traces.Look) error) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("error is %v, want %v", err, broken)
 	}
 	read, write, err := os.Pipe()
@@ -114,7 +114,7 @@ func TestWatchFails(t *testing.T) {
 	if err := read.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := watchTrace(t.Context(), write, &out, watchOptions{}, looks(up.Look{Trace: growing(t, oneID, "a")})); err == nil {
+	if err := watchTrace(t.Context(), write, &out, watchOptions{}, looks(traces.Look{Trace: growing(t, oneID, "a")})); err == nil {
 		t.Error("a reader that left is no error")
 	}
 }

@@ -11,7 +11,7 @@ const (
 )
 
 var certManager = Component{
-	Name:     CertManager,
+	Name:     CertManager, DefinesKinds: true,
 	Programs: []Program{certManagerProgram("controller"), certManagerProgram("cainjector"), certManagerProgram("webhook")},
 }
 

@@ -21,6 +21,13 @@ type Component struct {
 	Ports []Port
 	// Clusters are the kinds of clusters on which it is the sandbox's; nil means all.
 	Clusters []string
+	// Needs are components that must be ready before it starts. Each component except the control
+	// plane also needs that.
+	Needs []string
+	// Outside are the kinds of clusters on which it does not need the control plane.
+	Outside []string
+	// DefinesKinds is true if it has CustomResourceDefinitions.
+	DefinesKinds bool
 	// Optional is true if a sandbox is ready without it: a user may delete the sample.
 	Optional bool
 }
@@ -85,6 +92,27 @@ func (c Component) ProgramsOn(cluster string) []Program {
 // Main returns the programs without add-ons.
 func (c Component) Main() []Program {
 	return slices.DeleteFunc(slices.Clone(c.Programs), func(p Program) bool { return p.Addon })
+}
+
+// IsFetched reports whether a kind of cluster needs images or programs for the component.
+func (c Component) IsFetched(cluster string) bool { return cluster != Embedded || len(c.Programs) > 0 }
+
+// IsDelivered reports whether a component is transferred to the cluster before its start: its
+// images, or its kinds.
+func (c Component) IsDelivered(cluster string) bool { return cluster != Embedded || c.DefinesKinds }
+
+// IsOutside reports whether the component does not need the control plane.
+func (c Component) IsOutside(cluster string) bool { return slices.Contains(c.Outside, cluster) }
+
+// NamesOutside returns the components that do not need the control plane on a kind of cluster.
+func NamesOutside(cluster string) []string {
+	var names []string
+	for _, c := range On(cluster) {
+		if c.IsOutside(cluster) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // NamesOf returns the names of programs.

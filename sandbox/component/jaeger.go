@@ -14,6 +14,7 @@ const (
 
 var jaeger = Component{
 	Name:     Jaeger,
+	Outside:  []string{Embedded},
 	Programs: []Program{{Name: Jaeger, Stop: 1}},
 	Ports: []Port{
 		{Name: UI, Number: 16686, Flag: "jaeger-ui-port", Use: "Jaeger's web interface", Env: "JAEGER_UI_PORT", Scheme: "http"},

@@ -3,7 +3,7 @@
 //
 // The entry type is [Cluster]. Its methods start one part each: [Cluster.Prepare] chooses ports and makes certificates, then
 // come ControlPlane, Node, Jaeger, CertManager and Operator; [Cluster.Status] looks at the processes and [Cluster.Down] ends
-// them. Each may be called again at any time and does only what is missing. The steps of package up call them.
+// them. Each may be called again at any time and does only what is missing. Package provider/embedded calls them.
 //
 // Processes listen on 127.0.0.1 alone, but for cert-manager's webhook, which can't and demands a certificate of its
 // caller instead. Each has credentials of its own: certificates for the parts of Kubernetes, tokens of their service

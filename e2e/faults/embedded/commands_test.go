@@ -66,7 +66,7 @@ func TestKilledUp(t *testing.T) {
 func TestInterruptedUp(t *testing.T) {
 	const patience = 2 * time.Second
 	for _, signal := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		for _, step := range []string{"kind of cluster", "ports, certificates", "control plane", "operator"} {
+		for _, step := range []string{"kind of cluster", "prepare", "control plane", "operator"} {
 			t.Run(signal.String()+" after "+step, func(t *testing.T) {
 				s := newSandbox(t)
 				cmd, out := s.UpUntil(step)

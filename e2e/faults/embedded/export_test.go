@@ -12,7 +12,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/export"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 // TestExport exports a sandbox that is whole, one whose API server is dead, and one that is down: what can be had is there, and no
@@ -44,7 +44,7 @@ func TestExport(t *testing.T) {
 	s.kill(s.wantWhole()[component.APIServer])
 	dead := with(always, map[string]string{"status.json": "API server", export.IncompleteFile: "objects: "})
 	s.WantExport(dead)
-	if status, code := s.Status(); code != 1 || status.State != up.StateDegraded || status.Components[0].Ready || !status.Components[3].Ready && status.Components[3].Message == "" {
+	if status, code := s.Status(); code != 1 || status.State != provider.StateDegraded || status.Components[0].Ready || !status.Components[3].Ready && status.Components[3].Message == "" {
 		t.Errorf("status: exit code %d, %+v", code, status)
 	}
 	s.down()

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 // TestReadOnlyFolderAsRoot has the state folder on a file system that is read-only: from the start, and after the machine
@@ -30,7 +30,7 @@ func TestReadOnlyFolderAsRoot(t *testing.T) {
 	s.remount(mounted, "ro")
 	s.WantRefusal(nil, []string{"up"}, remedy...)
 	s.WantRefusal(nil, []string{"down"}, "read-only file system")
-	if status, code := s.Status(); code != 1 || status.State == up.StateUp {
+	if status, code := s.Status(); code != 1 || status.State == provider.StateUp {
 		t.Errorf("status: exit code %d, %+v", code, status)
 	}
 	s.wantNoProcess()
@@ -147,7 +147,7 @@ func TestStateOfAnOlderVersion(t *testing.T) {
 	s := newSandbox(t, "PATH="+path)
 	s.writeRecord(old)
 	status, code := s.Status()
-	if code != 1 || status.State != up.StateDown || status.Cluster != "kind" || status.Provider != "docker" {
+	if code != 1 || status.State != provider.StateDown || status.Cluster != "kind" || status.Provider != "docker" {
 		t.Errorf("status: exit code %d, %+v", code, status)
 	}
 	s.WantRefusal(nil, []string{"up"}, "it is kind, not embedded", "take it down first")

@@ -17,7 +17,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 // Limits of the commands: an up takes some 12 s on a machine with nothing else to do.
@@ -151,7 +151,7 @@ func (s *sandbox) wantWhole() map[string]int {
 }
 
 // pidsOf are the ids of the processes that run, by their names.
-func pidsOf(status up.Status) map[string]int {
+func pidsOf(status provider.Status) map[string]int {
 	pids := map[string]int{}
 	for _, component := range status.Components {
 		for _, p := range component.Processes {

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 // TestMistakes makes some about a sandbox that is up: each ends in one line that says what to do, and nothing is lost. The user's own
@@ -35,7 +35,7 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.WantRefusal(nil, []string{"trace", "head-sample"}, kubeconfig, "no such file", "`make sandbox-up` writes it again")
-	if status, code := s.Status(); code != 1 || status.State != up.StateDegraded {
+	if status, code := s.Status(); code != 1 || status.State != provider.StateDegraded {
 		t.Errorf("status without a kubeconfig: exit code %d, %+v", code, status)
 	}
 	s.up()

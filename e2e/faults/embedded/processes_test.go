@@ -15,7 +15,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/up"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 // TestUpAgainTouchesNothing runs up twice: the processes stay the same.
@@ -51,7 +51,7 @@ func TestKilledProcess(t *testing.T) {
 func (s *sandbox) in(t *testing.T) *sandbox {
 	t.Helper()
 	part := &sandbox{&rig.Sandbox{T: t, Name: s.Name, Dir: s.Dir, Env: s.Env}}
-	if status, _ := part.Status(); status.State == up.StateDegraded {
+	if status, _ := part.Status(); status.State == provider.StateDegraded {
 		t.Log("mending what is left broken")
 		part.up()
 	}
@@ -72,7 +72,7 @@ func (s *sandbox) wantAnew(before map[string]int, name string) {
 func (s *sandbox) wantNamed(name string) {
 	s.T.Helper()
 	status, code := s.Status()
-	if code != 1 || status.State != up.StateDegraded && status.State != up.StateDown {
+	if code != 1 || status.State != provider.StateDegraded && status.State != provider.StateDown {
 		s.T.Errorf("status: exit code %d, state %q", code, status.State)
 	}
 	log, err := os.ReadFile(filepath.Join(s.Dir, "logs", name+".log"))

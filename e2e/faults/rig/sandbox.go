@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/state"
-	"github.com/operator-tracing/sandbox/sandbox/up"
 )
 
 // AskLimit bounds a command that only looks.
@@ -87,7 +87,7 @@ func (s *Sandbox) WantExit(code int, env, args []string, words ...string) {
 }
 
 // Status is what the command says, and its exit code.
-func (s *Sandbox) Status() (up.Status, int) {
+func (s *Sandbox) Status() (provider.Status, int) {
 	s.T.Helper()
 	var stdout, stderr bytes.Buffer
 	ctx, cancel := context.WithTimeout(s.T.Context(), AskLimit)
@@ -99,7 +99,7 @@ func (s *Sandbox) Status() (up.Status, int) {
 	if err != nil && !errors.As(err, &exit) {
 		s.T.Fatalf("status: %v", err)
 	}
-	var status up.Status
+	var status provider.Status
 	if err := json.Unmarshal(stdout.Bytes(), &status); err != nil {
 		s.T.Fatalf("status: %v\n%s%s", err, stdout.String(), stderr.String())
 	}
@@ -107,10 +107,10 @@ func (s *Sandbox) Status() (up.Status, int) {
 }
 
 // WantUp fails unless status says that the sandbox is up, and returns what it says.
-func (s *Sandbox) WantUp() up.Status {
+func (s *Sandbox) WantUp() provider.Status {
 	s.T.Helper()
 	status, code := s.Status()
-	if code != 0 || status.State != up.StateUp {
+	if code != 0 || status.State != provider.StateUp {
 		s.T.Fatalf("status: exit code %d, state %q: %s", code, status.State, status.Message)
 	}
 	return status

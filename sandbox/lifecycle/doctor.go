@@ -1,0 +1,118 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/doctor"
+	"github.com/operator-tracing/sandbox/sandbox/provider/kind"
+	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// Doctor examines this machine: it starts a container in each engine that is installed, until one
+// works, and asks the registries. It needs no sandbox and no usable state folder. The error is a
+// session.ErrOption or that of ctx.
+func Doctor(ctx context.Context, options session.Options, report report) (doctor.Report, error) {
+	if options.Cluster == component.Existing { // Doctor reports what could run here.
+		options.Cluster = "auto"
+	}
+	s, err := Open(options)
+	if errors.Is(err, session.ErrOption) {
+		return doctor.Report{}, err
+	}
+	unusable := err
+	if unusable != nil {
+		completed, err := options.Complete()
+		if err != nil {
+			return doctor.Report{}, err
+		}
+		s = newSandbox(&session.Session{Options: completed, Dir: state.Dir{Path: completed.StateDir}})
+	}
+	var hosts []string
+	if !s.UseBundle() {
+		if hosts, err = s.registryHosts(); err != nil {
+			return doctor.Report{}, err
+		}
+	}
+	subject := s.subject()
+	subject.StateErr = unusable
+	slow := doctor.Slow{Registries: hosts, Answers: doctor.Reachable(nil)}
+	slow.Engine = func(ctx context.Context) (*cluster.Engine, error) {
+		if s.Bundled() { // It has the probe.
+			if err := s.OpenBundle(ctx, report); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.UseBuilder(); err != nil {
+			return nil, err
+		}
+		return kind.FindEngine(ctx, s.Session)
+	}
+	found := doctor.Examine(doctor.Gather(ctx, subject, slow))
+	return found, ctx.Err()
+}
+
+// registryHosts returns the registries from which up pulls.
+func (s *Sandbox) registryHosts() ([]string, error) {
+	mirror, err := s.Mirror()
+	if err != nil {
+		return nil, err
+	}
+	return artifact.RegistryHosts(mirror)
+}
+
+// CheckMachine is the quick part of Doctor: it starts no container and asks no registry. The error is
+// a *doctor.RefusedError if up would fail. Warnings go to Note.
+func (s *Sandbox) CheckMachine(ctx context.Context, report report) error {
+	if s.Cluster == component.Existing || s.Record.Cluster == component.Existing {
+		report("the cluster is there already")
+		return nil
+	}
+	subject := s.subject()
+	facts := doctor.Gather(ctx, subject, doctor.Slow{})
+	found := doctor.Examine(facts)
+	for _, w := range found.Warnings(subject.Wanted) {
+		s.Notef(" ! %s: %s; %s", w.Check, w.Summary, w.Remedy)
+	}
+	if err := found.Refusal(subject.Wanted); err != nil {
+		return err
+	}
+	report("%d processors, %.1f GiB of memory", facts.System.Processors, float64(facts.Memory.Total)/(1<<30))
+	return nil
+}
+
+// subject returns what the doctor has to know about this sandbox.
+func (s *Sandbox) subject() doctor.Subject {
+	subject := doctor.Subject{
+		Wanted: doctor.Wanted{Cluster: s.Cluster, Provider: s.Provider, Images: s.Images, Fresh: s.Record.Name == ""},
+		Ports:  s.Ports, Own: s.Record.Ports, StateDir: s.Dir.Path,
+	}
+	wanted := &subject.Wanted
+	if s.Record.Cluster == component.Existing {
+		wanted.Fresh = true // Nothing of it is on this machine.
+	}
+	if !wanted.Fresh { // A sandbox keeps what it was created from.
+		wanted.Cluster = s.Record.Cluster
+		if wanted.Cluster == component.Kind && s.Images == "auto" && s.Record.Images != "" {
+			wanted.Images = s.Record.Images
+		}
+	}
+	if s.Bundled() { // No registry is asked, and nothing is built.
+		wanted.Cluster, wanted.Images = component.Kind, doctor.FromBundle
+		subject.Cache, _ = state.CachePath() // Without it, its disk is not examined.
+		return subject
+	}
+	subject.SourcesErr = s.UseBuilder()
+	subject.Builder = s.Builder
+	if p, err := s.OpenProject(); err == nil && subject.SourcesErr == nil {
+		subject.Operator = s.ProgramOf(p)
+	}
+	if cache, err := state.CachePath(); err == nil {
+		subject.Cache = cache
+	}
+	return subject
+}

@@ -1,0 +1,82 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// Down removes everything that up created, except the caches and the engine's node image; with
+// purge, these too. From a cluster of the user it removes what up added. report receives progress
+// messages. Down returns nil if the sandbox is not up. Files of others in the sandbox's folder are
+// left, and Note is called.
+func (s *Sandbox) Down(ctx context.Context, purge bool, report func(format string, args ...any)) error {
+	switch err := s.Attach(); {
+	case errors.Is(err, session.ErrDown): // The record may be lost.
+		if err := s.recover(ctx); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if err := s.cluster.Down(ctx, report); err != nil {
+			return err
+		}
+	}
+	if purge {
+		if err := removeCaches(ctx); err != nil {
+			return err
+		}
+	}
+	left, err := s.Dir.Remove()
+	if len(left) > 0 {
+		s.Notef("%s is not removed: it holds %s, which is not the sandbox's.", s.Dir.Path, left[0])
+	}
+	return err
+}
+
+// recover removes the clusters of this sandbox whose record is lost. Clusters of others are ignored.
+func (s *Sandbox) recover(ctx context.Context) error {
+	for _, p := range s.providers {
+		if p.recover == nil {
+			continue
+		}
+		if err := p.recover(ctx, s.Session); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeCaches removes what was built or pulled, and the images in the engines.
+func removeCaches(ctx context.Context) error {
+	for _, engine := range cluster.Answering(ctx) {
+		if err := engine.RemoveImages(ctx, artifact.LocalRepository); err != nil {
+			return fmt.Errorf("removing the sandbox's images from %s: %w", engine.Name, err)
+		}
+	}
+	folder, err := state.CachePath()
+	if err != nil {
+		return err
+	}
+	return cache.Remove(folder)
+}
+
+// ErrNoProcess means that the components of the cluster are no processes.
+var ErrNoProcess = errors.New("stopping a component")
+
+// StopProcess ends one process of an embedded cluster until the next up. The caller holds the lock.
+func (s *Sandbox) StopProcess(ctx context.Context, name string) error {
+	stopper, ok := s.cluster.(provider.Stopper)
+	if !ok {
+		return fmt.Errorf("%w: only an embedded cluster's are; on others they are Pods: use kubectl scale, with the kubeconfig that `sandbox env` names", ErrNoProcess)
+	}
+	return stopper.Stop(ctx, name)
+}

@@ -1,0 +1,255 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/doctor"
+	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/session"
+)
+
+// Exported is what came of an export.
+type Exported struct {
+	Dir   string
+	Files int
+	// Missing is what could not be gathered; the file export.IncompleteFile in Dir says the same.
+	Missing []error
+}
+
+// Export writes all that is known of the sandbox into dir, which must be empty or missing, without keys, tokens and passwords:
+// versions, options, status, the doctor's findings, objects, events, logs, and the sample's trace. It works on a sandbox that is
+// down or broken. The error is that dir can't be written.
+func (s *Sandbox) Export(ctx context.Context, dir string, limits export.Limits) (Exported, error) {
+	findings := func(ctx context.Context) (doctor.Report, error) {
+		return Doctor(ctx, s.Options, func(string, ...any) {})
+	}
+	return s.export(ctx, dir, limits, findings)
+}
+
+// kept is how many diagnostics of failed commands are kept.
+const kept = 3
+
+// Diagnose is a brief export into the sandbox's own folder, for a command that failed. It keeps the last three, and starts
+// nothing.
+func (s *Sandbox) Diagnose(ctx context.Context) (Exported, error) {
+	dir := filepath.Join(s.Dir.Diagnostics(), time.Now().UTC().Format("20060102T150405.000Z"))
+	findings := func(ctx context.Context) (doctor.Report, error) {
+		return doctor.Examine(doctor.Gather(ctx, s.subject(), doctor.Slow{})), nil
+	}
+	exported, err := s.export(ctx, dir, export.Brief, findings)
+	if err != nil {
+		_ = os.RemoveAll(dir) // A full disk, say: half of it helps nobody.
+		return exported, err
+	}
+	entries, err := os.ReadDir(s.Dir.Diagnostics()) // By name, which is by time.
+	if err != nil {
+		return exported, err
+	}
+	for _, old := range entries[:max(0, len(entries)-kept)] {
+		_ = os.RemoveAll(filepath.Join(s.Dir.Diagnostics(), old.Name())) // It goes with the next.
+	}
+	return exported, nil
+}
+
+func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, findings func(context.Context) (doctor.Report, error)) (Exported, error) {
+	parts := []export.Part{
+		{Name: "versions.txt", Get: writeVersions},
+		{Name: "options.json", Get: func(_ context.Context, out io.Writer) error { return writeJSON(out, s.shownOptions()) }},
+		{Name: "state.json", Get: func(_ context.Context, out io.Writer) error {
+			record := s.Record
+			record.OperatorEnv = shownVariables(record.OperatorEnv)
+			return writeJSON(out, record)
+		}},
+		{Name: "status.json", Get: func(ctx context.Context, out io.Writer) error {
+			status, err := s.Status(ctx)
+			status.OperatorEnv = shownVariables(status.OperatorEnv)
+			return errors.Join(err, writeJSON(out, status))
+		}},
+		{Name: "doctor.json", Get: func(ctx context.Context, out io.Writer) error {
+			report, err := findings(ctx)
+			return errors.Join(err, writeJSON(out, report))
+		}},
+	}
+	parts = append(parts, s.stateParts()...)
+	values := s.secretValues()
+	if s.Record.Name != "" {
+		more, secrets := s.clusterParts(ctx, limits)
+		parts, values = append(parts, more...), append(values, secrets...)
+	}
+	files, missing, err := export.Write(ctx, dir, parts, export.NewHider(values), limits)
+	return Exported{Dir: dir, Files: files, Missing: missing}, err
+}
+
+func writeJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// writeVersions writes what this program was built from.
+func writeVersions(_ context.Context, out io.Writer) error {
+	info, found := debug.ReadBuildInfo()
+	if !found {
+		return errors.New("the program does not know what it was built from")
+	}
+	_, err := fmt.Fprintf(out, "written\t%s\n%s", time.Now().UTC().Format(time.RFC3339), info)
+	return err
+}
+
+// shownOptions are the options without the values of variables that may be secret.
+func (s *Sandbox) shownOptions() session.Options {
+	o := s.Options
+	o.OperatorEnv = shownVariables(o.OperatorEnv)
+	return o
+}
+
+// shownVariables is a list of NAME=VALUE without the values that may be secret.
+func shownVariables(list []string) []string {
+	list = slices.Clone(list)
+	for i, variable := range list {
+		if name, _, _ := strings.Cut(variable, "="); export.Telling(name) {
+			list[i] = name + "=" + export.Hidden
+		}
+	}
+	return list
+}
+
+// stateParts are files of the sandbox's folder: what its processes were started with, and what kind collected of a node that it
+// could not make.
+func (s *Sandbox) stateParts() []export.Part {
+	var parts []export.Part
+	for _, folder := range []string{s.Dir.Records(), s.Dir.KindLogs()} {
+		_ = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.Type().IsRegular() {
+				return nil //nolint:nilerr // What is not there, or can't be read, is not exported.
+			}
+			name, err := filepath.Rel(s.Dir.Path, path)
+			if err == nil {
+				parts = append(parts, export.Part{Name: filepath.ToSlash(name), Get: copyFile(path)})
+			}
+			return nil
+		})
+	}
+	return parts
+}
+
+func copyFile(path string) func(context.Context, io.Writer) error {
+	return func(_ context.Context, out io.Writer) error {
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }() // It was only read.
+		_, err = io.Copy(out, file)
+		return err
+	}
+}
+
+// clusterParts are what the cluster and its engine tell, and what its Secrets hold. Where the API server does not answer, that is
+// said once.
+func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts []export.Part, secrets []string) {
+	if err := s.Attach(); err != nil {
+		return lacking("cluster", err), nil
+	}
+	if node, ok := s.cluster.(provider.Describer); ok {
+		for _, what := range node.Descriptions() {
+			parts = append(parts, export.Part{Name: "node/" + what + ".txt", Get: func(ctx context.Context, out io.Writer) error {
+				return node.Describe(ctx, out, what)
+			}})
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, limits.Part)
+	defer cancel()
+	config, err := s.askable(ctx)
+	if err != nil {
+		return append(append(parts, lacking("objects", err)...), s.logParts(false)...), nil
+	}
+	parts = append(parts, s.logParts(true)...)
+	parts = append(parts, export.Part{Name: "events.txt", Get: s.writeEvents}, export.Part{Name: "traces/sample.json", Get: s.writeSampleTrace})
+	scope, err := s.scope(ctx)
+	if err != nil {
+		return lacking("cluster", err), nil
+	}
+	objects, err := export.ObjectsWhere(ctx, config, "", scope.Has)
+	if err != nil {
+		objects = lacking("objects", err)
+	}
+	secrets, err = export.SecretValues(ctx, config, scope.Namespaces...)
+	if err != nil {
+		// What can't be recognised can't be hidden: rather no objects and logs than a password in them.
+		return lacking("cluster", err), nil
+	}
+	return append(parts, objects...), secrets
+}
+
+// lacking is a part that only says why there is none.
+func lacking(name string, err error) []export.Part {
+	return []export.Part{{Name: name, Get: func(context.Context, io.Writer) error { return err }}}
+}
+
+// askable returns the configuration of a client of an API server that answers.
+func (s *Sandbox) askable(ctx context.Context) (*rest.Config, error) {
+	if err := s.cluster.Alive(ctx); err != nil {
+		return nil, err
+	}
+	config, err := s.cluster.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 200, 400
+	return config, nil
+}
+
+// scope returns the part of the cluster that is exported.
+func (s *Sandbox) scope(ctx context.Context) (provider.Scope, error) {
+	if c, ok := s.cluster.(provider.Consenting); ok {
+		return c.Scope(ctx)
+	}
+	return provider.Scope{}, nil
+}
+
+// exportedLines is how much of a log is exported, at most.
+const exportedLines = 20_000
+
+// logParts are the logs. Without an API server those of Pods can't be had.
+func (s *Sandbox) logParts(answers bool) []export.Part {
+	var parts []export.Part
+	_, processes := s.cluster.(provider.Stopper)
+	for _, name := range provider.LogNames(s.Record.Cluster) {
+		ofNode := slices.Contains(cluster.NodeLogs(), name)
+		if !processes && !ofNode && !answers {
+			continue
+		}
+		parts = append(parts, s.logPart("logs/"+name+".log", name, provider.LogOptions{Lines: exportedLines}))
+		if !ofNode {
+			parts = append(parts, s.logPart("logs/"+name+".previous.log", name, provider.LogOptions{Lines: exportedLines, Previous: true}))
+		}
+	}
+	return parts
+}
+
+func (s *Sandbox) logPart(file, name string, o provider.LogOptions) export.Part {
+	return export.Part{Name: file, Get: func(ctx context.Context, out io.Writer) error {
+		err := s.Logs(ctx, out, name, o)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, install.ErrNoLog) {
+			return fmt.Errorf("%w: %w", export.ErrNothing, err)
+		}
+		return err
+	}}
+}

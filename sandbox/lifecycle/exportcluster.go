@@ -1,0 +1,124 @@
+package lifecycle
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/traces"
+)
+
+// writeEvents writes all events, one a line, the oldest first.
+func (s *Sandbox) writeEvents(ctx context.Context, out io.Writer) error {
+	target, err := s.Target()
+	if err != nil {
+		return err
+	}
+	events := &corev1.EventList{}
+	if err := target.Client().List(ctx, events); err != nil {
+		return fmt.Errorf("listing events: %w", err)
+	}
+	slices.SortStableFunc(events.Items, func(a, b corev1.Event) int { return cmp.Compare(timeOf(a).UnixNano(), timeOf(b).UnixNano()) })
+	scope, err := s.scope(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range events.Items {
+		object := e.InvolvedObject
+		if !scope.HasEvent(e) {
+			continue
+		}
+		_, err := fmt.Fprintf(out, "%s %-7s %s %s/%s: %s: %s (%d times)\n", timeOf(e).UTC().Format(time.RFC3339), e.Type,
+			object.Kind, object.Namespace, object.Name, e.Reason, strings.Join(strings.Fields(e.Message), " "), max(1, e.Count))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// timeOf is when an event was seen last.
+func timeOf(e corev1.Event) time.Time {
+	for _, t := range []time.Time{e.LastTimestamp.Time, e.EventTime.Time, e.FirstTimestamp.Time} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return e.CreationTimestamp.Time
+}
+
+// writeSampleTrace writes the sample's trace as OTLP JSON, which `sandbox trace import` reads.
+func (s *Sandbox) writeSampleTrace(ctx context.Context, out io.Writer) error {
+	name, err := s.Sample()
+	if err != nil {
+		return err
+	}
+	trace, err := s.Trace(ctx, name)
+	if errors.Is(err, traces.ErrNoObject) || errors.Is(err, jaeger.ErrNotFound) {
+		return fmt.Errorf("%w: %w", export.ErrNothing, err)
+	}
+	if err != nil {
+		return err
+	}
+	data, err := trace.JSON()
+	if err == nil {
+		_, err = out.Write(data)
+	}
+	return err
+}
+
+// secretValues are keys, tokens and passwords that the sandbox's folder holds, and those that options brought: an export must not
+// have them, wherever somebody printed them.
+func (s *Sandbox) secretValues() []string {
+	var values []string
+	for _, variable := range slices.Concat(s.OperatorEnv, s.Record.OperatorEnv) {
+		if name, value, _ := strings.Cut(variable, "="); export.Telling(name) {
+			values = append(values, value)
+		}
+	}
+	for _, place := range s.Dir.Secrets() {
+		_ = filepath.WalkDir(place, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.Type().IsRegular() {
+				return nil //nolint:nilerr // What is not there, or can't be read, nobody prints either.
+			}
+			if data, err := os.ReadFile(path); err == nil {
+				values = append(values, secretsOf(path, data)...)
+			}
+			return nil
+		})
+	}
+	return values
+}
+
+// secretsOf are the secrets in one file of the sandbox's.
+func secretsOf(path string, data []byte) []string {
+	switch {
+	case filepath.Base(path) == "token" || bytes.Contains(data, []byte("PRIVATE KEY-----")):
+		return []string{string(data)}
+	case !strings.HasSuffix(path, "kubeconfig"):
+		return nil
+	}
+	config, err := clientcmd.Load(data)
+	if err != nil {
+		return nil
+	}
+	var values []string
+	for _, user := range config.AuthInfos {
+		values = append(values, user.Token, user.Password, string(user.ClientKeyData))
+	}
+	return values
+}

@@ -1,0 +1,139 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/operator-tracing/sandbox/sandbox/selftrace"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
+)
+
+// Step is one step of a plan.
+type Step struct {
+	// Name is what progress calls the step, and what other steps call it in Needs.
+	Name string
+	// Needs are the names of the steps that must have ended before this one starts.
+	Needs []string
+	// Limit bounds the step. Zero is a mistake: every wait has a limit.
+	Limit time.Duration
+	// Run does the step. Doing it again when it is done already must be cheap and change nothing. It reports
+	// what it is at, and at the end what came of it.
+	Run func(ctx context.Context, report func(format string, args ...any)) error
+}
+
+// Do runs steps, each as soon as what it needs has ended well. The first error ends them all and is returned with the
+// step's name. The steps' needs must have no cycle. Each step is a span below that of ctx, if selftrace made one, and what the step
+// reports are the span's events.
+func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
+	if err := check(steps); err != nil {
+		return err
+	}
+	group, running := errgroup.WithContext(ctx)
+	done := map[string]chan struct{}{}
+	for _, s := range steps {
+		done[s.Name] = make(chan struct{})
+	}
+	for _, s := range steps {
+		group.Go(func() error {
+			for _, need := range s.Needs {
+				select {
+				case <-running.Done():
+					return nil // Whatever ended the others says why.
+				case <-done[need]:
+				}
+			}
+			if err := s.run(running, progress); err != nil {
+				return err
+			}
+			close(done[s.Name])
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		select {
+		case <-done[s.Name]:
+		default:
+			return fmt.Errorf("%s: not begun: %w", s.Name, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func (s Step) run(ctx context.Context, progress *ui.Progress) error {
+	limited, cancel := context.WithTimeout(ctx, s.Limit)
+	defer cancel()
+	limited, span := selftrace.Tracer(ctx).Start(limited, s.Name, trace.WithAttributes(selftrace.NeedsKey.StringSlice(s.Needs)))
+	defer span.End()
+	shown := progress.Step(s.Name)
+	err := s.Run(limited, func(format string, args ...any) {
+		detail := fmt.Sprintf(format, args...)
+		shown.Detail("%s", detail)
+		if detail != "" {
+			span.AddEvent(detail)
+		}
+	})
+	if err != nil && limited.Err() == context.DeadlineExceeded && ctx.Err() == nil {
+		err = fmt.Errorf("giving up after %s: %w", s.Limit, err)
+	}
+	shown.End(err)
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// check finds mistakes in a plan: unknown needs, cycles, two steps with one name, steps without a
+// limit.
+func check(steps []Step) error {
+	open := map[string][]string{}
+	for _, s := range steps {
+		if _, twice := open[s.Name]; twice {
+			return fmt.Errorf("planning: step %q is listed twice", s.Name)
+		}
+		if s.Limit <= 0 {
+			return fmt.Errorf("planning: step %q has no limit", s.Name)
+		}
+		open[s.Name] = slices.Clone(s.Needs)
+	}
+	for _, s := range steps {
+		for _, need := range s.Needs {
+			if _, listed := open[need]; !listed {
+				return fmt.Errorf("planning: step %q needs %q, which is not listed", s.Name, need)
+			}
+		}
+	}
+	for len(open) > 0 {
+		ended := len(open)
+		for name, needs := range open {
+			if !slices.ContainsFunc(needs, func(need string) bool { _, waits := open[need]; return waits }) {
+				delete(open, name)
+			}
+		}
+		if len(open) == ended {
+			return fmt.Errorf("planning: steps wait for each other: %s", strings.Join(slices.Sorted(maps.Keys(open)), ", "))
+		}
+	}
+	return nil
+}
+
+// Planned removes needs that are not in the plan: in a smaller plan they have ended before.
+func Planned(steps []Step) []Step {
+	for i := range steps {
+		steps[i].Needs = slices.DeleteFunc(slices.Clone(steps[i].Needs), func(need string) bool {
+			return !slices.ContainsFunc(steps, func(s Step) bool { return s.Name == need })
+		})
+	}
+	return steps
+}

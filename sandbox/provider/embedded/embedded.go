@@ -1,0 +1,306 @@
+// Package embedded runs a sandbox as processes of this machine: a control plane, a simulated node,
+// cert-manager, Jaeger and the operator.
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// Cluster implements [provider.Cluster].
+type Cluster struct {
+	processes *embedded.Cluster
+	session   *session.Session
+	programs  *build.Programs
+
+	// Fetch sets these for Deliver and Start.
+	controlPlane    artifact.ControlPlane
+	certManager     artifact.CertManagerPaths
+	kwok            string
+	jaeger          string
+	operator        string
+	operatorVersion string
+
+	renderedCertManager, renderedOperator rendered
+}
+
+var (
+	_ provider.Cluster = (*Cluster)(nil)
+	_ provider.Stopper = (*Cluster)(nil)
+)
+
+// Attach returns the cluster of a session. It need not run.
+func Attach(s *session.Session) (*Cluster, error) {
+	cache, err := state.CachePath()
+	if err != nil {
+		return nil, err
+	}
+	processes := embedded.New(s.Dir, filepath.Join(cache, "bin"), &s.Record)
+	processes.Tracing = s.TracesControlPlane()
+	s.Connect(processes.RESTConfig, false)
+	return &Cluster{processes: processes, session: s}, nil
+}
+
+// New returns the cluster for an up. It returns an error if the operator cannot be a process.
+func New(s *session.Session) (*Cluster, error) {
+	if _, err := s.Manifests.Process(project.Place{}); err != nil {
+		return nil, err
+	}
+	c, err := Attach(s)
+	if err != nil {
+		return nil, err
+	}
+	c.processes.OperatorPort = s.Manifests.WebhookPort()
+	return c, c.usePrograms()
+}
+
+// Builder returns a cluster that can only Fetch, from source.
+func Builder(s *session.Session) *Cluster {
+	return &Cluster{session: s, programs: build.NewPrograms(s.Builder)}
+}
+
+func (c *Cluster) usePrograms() error {
+	c.programs = build.NewPrograms(c.session.Builder)
+	if c.session.Images == "source" {
+		return nil
+	}
+	mirror, err := c.session.Mirror()
+	if err == nil {
+		c.programs.Published = artifact.NewRegistry(c.session.Builder.Cache, "", mirror)
+	}
+	return err
+}
+
+// Prepare selects ports and creates certificates.
+func (c *Cluster) Prepare(ctx context.Context, report provider.Report) error {
+	record := &c.session.Record
+	record.Name, record.Cluster, record.Images = c.session.Name, component.Embedded, "source"
+	record.OperatorEnv = c.session.OperatorEnv
+	return c.processes.Prepare(ctx, c.session.Ports, report)
+}
+
+// Fetch gets a component's programs.
+func (c *Cluster) Fetch(ctx context.Context, part component.Component, report provider.Report) (err error) {
+	switch part.Name {
+	case component.ControlPlane:
+		c.controlPlane, err = c.programs.ControlPlane(ctx, report)
+	case component.Node:
+		c.kwok, err = c.programs.Kwok(ctx, report)
+	case component.CertManager:
+		c.certManager, err = c.programs.CertManager(ctx, report)
+	case component.Jaeger:
+		c.jaeger, err = c.programs.Jaeger(ctx, report)
+	case component.Operator:
+		if _, err := c.session.Manifests.Process(project.Place{}); err != nil {
+			return err
+		}
+		c.operator, c.operatorVersion, err = c.programs.Operator(ctx, c.session.Program(), report)
+	}
+	return err
+}
+
+// Deliver defines a component's kinds. The API server delays requests for objects of a kind that
+// is younger than two seconds.
+func (c *Cluster) Deliver(ctx context.Context, part component.Component, _ provider.Report) error {
+	rendered, err := c.render(part)
+	if err != nil {
+		return err
+	}
+	target, err := c.session.Target()
+	if err != nil {
+		return err
+	}
+	return install.Apply(ctx, target, rendered.Definitions())
+}
+
+// render renders cert-manager and the operator once, unless the port of their webhook changed.
+func (c *Cluster) render(part component.Component) (*install.Component, error) {
+	switch part.Name {
+	case component.CertManager:
+		return c.renderedCertManager.get(c.processes.CertManagerWebhookAddress(), func(address string) (*install.Component, error) {
+			return install.CertManager(install.CertManagerOptions{ChartDir: c.certManager.ChartDir, WebhookAddress: address})
+		})
+	case component.Operator:
+		return c.renderedOperator.get(c.processes.OperatorWebhookAddress(), func(address string) (*install.Component, error) {
+			return install.Operator(install.OperatorOptions{Manifests: c.session.Manifests, WebhookAddress: address, Version: c.operatorVersion})
+		})
+	}
+	return nil, fmt.Errorf("rendering %s: no manifests", part.Name)
+}
+
+// rendered is a component as it was rendered last, for one address of its webhook.
+type rendered struct {
+	mu        sync.Mutex
+	address   string
+	component *install.Component
+}
+
+func (r *rendered) get(address string, render func(address string) (*install.Component, error)) (*install.Component, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.component != nil && r.address == address {
+		return r.component, nil
+	}
+	fresh, err := render(address)
+	if err == nil {
+		r.address, r.component = address, fresh
+	}
+	return fresh, err
+}
+
+// Start starts the processes of a component, or applies the sample.
+func (c *Cluster) Start(ctx context.Context, part component.Component, report provider.Report) error {
+	switch part.Name {
+	case component.ControlPlane:
+		return c.startControlPlane(ctx, report)
+	case component.Node:
+		return c.startNode(ctx, report)
+	case component.Jaeger:
+		return c.startJaeger(ctx, report)
+	case component.CertManager:
+		return c.startWithWebhook(ctx, part, c.processes.CertManagerWebhookAddress, func() error {
+			return c.processes.CertManager(ctx, c.certManager, embedded.Report(report))
+		}, report)
+	case component.Operator:
+		return c.startWithWebhook(ctx, part, c.processes.OperatorWebhookAddress, func() error {
+			return c.processes.Operator(ctx, embedded.OperatorOptions{
+				Program: c.operator, Process: c.session.Manifests.Process, Env: c.session.OperatorEnvironment(),
+			}, embedded.Report(report))
+		}, report)
+	case component.Sample:
+		if err := c.session.StartSample(ctx, report); err != nil {
+			return err
+		}
+		return c.processes.WantAll() // A process may have crashed after its start.
+	}
+	return fmt.Errorf("starting %s: no program", part.Name)
+}
+
+func (c *Cluster) startControlPlane(ctx context.Context, report provider.Report) error {
+	outcome, err := c.processes.ControlPlane(ctx, c.controlPlane, embedded.Report(report))
+	if err != nil {
+		return err
+	}
+	report("%s", outcome)
+	_, err = c.session.Target()
+	return err
+}
+
+func (c *Cluster) startNode(ctx context.Context, report provider.Report) error {
+	target, err := c.session.Target()
+	if err != nil {
+		return err
+	}
+	node, err := install.Node()
+	if err != nil {
+		return err
+	}
+	if err := node.Apply(ctx, target); err != nil {
+		return err
+	}
+	if err := c.processes.Node(ctx, c.kwok, embedded.Report(report)); err != nil {
+		return err
+	}
+	return node.Wait(ctx, target)
+}
+
+func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error {
+	options := embedded.JaegerOptions{Program: c.jaeger}
+	if !artifact.IsPublished(c.jaeger) {
+		var err error
+		if options.Page, err = session.JaegerPage(); err != nil {
+			return err
+		}
+	}
+	if err := c.processes.Jaeger(ctx, options, embedded.Report(report)); err != nil {
+		return err
+	}
+	report("v%s", artifact.JaegerVersion)
+	return nil
+}
+
+// startWithWebhook applies the objects of a component without its kinds, starts its processes, and
+// waits until it serves. It repeats this if the port of the webhook was taken: the API server needs
+// the new one.
+func (c *Cluster) startWithWebhook(ctx context.Context, part component.Component, address func() string, start func() error, report provider.Report) error {
+	target, err := c.session.Target()
+	if err != nil {
+		return err
+	}
+	for {
+		before := address()
+		rendered, err := c.render(part)
+		if err != nil {
+			return err
+		}
+		if err := rendered.ApplyWithoutDefinitions(ctx, target); err != nil {
+			return err
+		}
+		if err := start(); err != nil {
+			return err
+		}
+		if before != address() {
+			continue
+		}
+		if err := rendered.Wait(ctx, target); err != nil {
+			return err
+		}
+		report("%s", rendered.Version)
+		return nil
+	}
+}
+
+// Logs copies the log of a process.
+func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provider.LogOptions) error {
+	switch {
+	case o.Since > 0:
+		return fmt.Errorf("%w: --since: the logs of an embedded cluster's processes have no times in common: use --tail", provider.ErrLogOption)
+	case o.Previous:
+		return c.processes.Previous(out, name, o.Lines)
+	}
+	return c.processes.Follow(ctx, out, name, o.Lines, o.Follow)
+}
+
+// Stop implements [provider.Stopper].
+func (c *Cluster) Stop(ctx context.Context, name string) error {
+	if !slices.Contains(provider.ProcessNames(), name) {
+		return provider.Unknown(name, provider.ProcessNames())
+	}
+	return c.processes.Stop(ctx, name)
+}
+
+// Down ends all processes, and those of a sandbox whose record was lost.
+func (c *Cluster) Down(ctx context.Context, _ provider.Report) error { return c.processes.Down(ctx) }
+
+// RESTConfig implements [provider.Access].
+func (c *Cluster) RESTConfig() (*rest.Config, error) { return c.processes.RESTConfig() }
+
+// Alive implements [provider.Access].
+func (c *Cluster) Alive(ctx context.Context) error { return c.processes.Alive(ctx) }
+
+// Reach does nothing: the processes listen on this machine.
+func (c *Cluster) Reach(context.Context) error { return nil }
+
+// Addresses implements [provider.Access].
+func (c *Cluster) Addresses() provider.Addresses {
+	return provider.AddressesOf(c.session.Record.Ports)
+}
+
+// Close implements [provider.Access].
+func (c *Cluster) Close() {}

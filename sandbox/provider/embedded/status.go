@@ -1,0 +1,107 @@
+package embedded
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+)
+
+// Status examines the processes first: their services need the API server.
+func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
+	s.Cluster, s.Images, s.Kubeconfig, s.Jaeger = component.Embedded, c.session.Record.Images, c.session.Dir.Kubeconfig(), c.Addresses()
+	running, err := c.processes.Status()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, provider.AskLimit)
+	defer cancel()
+	alive := c.Alive(ctx)
+	for _, part := range component.On(component.Embedded) {
+		shown := processesOf(part, running)
+		if alive == nil {
+			c.askService(ctx, &shown)
+		} else if shown.Message == "" {
+			shown.Message = "the API server does not answer: " + alive.Error()
+		}
+		shown.Ready = shown.Message == ""
+		s.Components = append(s.Components, shown)
+	}
+	if alive != nil && !slices.ContainsFunc(running, func(p embedded.Status) bool { return p.PID != 0 }) {
+		s.Message = "none of its processes runs" + provider.Repairs // For example after a reboot.
+		return nil
+	}
+	if target, err := c.session.Target(); alive == nil && err == nil {
+		s.Node, _ = provider.NodeOf(ctx, target, "") // The component node reports a missing node.
+	}
+	s.Judge()
+	return nil
+}
+
+// processesOf returns a component with its processes, and with the reason why one does not run.
+func processesOf(part component.Component, running []embedded.Status) provider.Component {
+	c := provider.Component{Name: part.Name}
+	wanted := component.NamesOf(part.Main())
+	var dead, digests []string
+	for _, p := range running {
+		if !slices.Contains(wanted, p.Name) {
+			continue
+		}
+		shown := provider.Process{Name: p.Name, PID: p.PID, Log: p.Log}
+		if digest := build.KeyOfProgram(p.Program); digest != "" && !slices.Contains(digests, digest) {
+			digests = append(digests, digest)
+		}
+		if p.Message != "" {
+			dead = append(dead, p.Name+" "+p.Message)
+		}
+		if p.PID != 0 {
+			shown.Since = &p.Since
+			if c.Since == nil || p.Since.After(*c.Since) {
+				c.Since = &p.Since
+			}
+		}
+		c.Processes = append(c.Processes, shown)
+	}
+	c.Digest = strings.Join(digests, " ")
+	c.Message = strings.Join(dead, "\n")
+	return c
+}
+
+// askService adds the version of a component, and the failure of its service.
+func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
+	target, err := c.session.Target()
+	if err == nil {
+		shown.Version, err = c.versionOf(ctx, target, shown.Name)
+	}
+	if err == nil && (shown.Name == component.Sample || shown.Name == component.Node) {
+		var found install.Status
+		if found, err = install.StatusOf(ctx, target, shown.Name); err == nil && found.Installed && shown.Since == nil {
+			shown.Since = &found.Since
+		}
+	}
+	if err == nil && shown.Message == "" {
+		err = install.Serves(ctx, target, shown.Name)
+	}
+	if err == nil && shown.Name == component.Jaeger {
+		err = c.processes.JaegerAnswers(ctx) // The API server does not know it.
+	}
+	if err != nil && shown.Message == "" {
+		shown.Message = err.Error()
+	}
+}
+
+func (c *Cluster) versionOf(ctx context.Context, target *install.Cluster, name string) (string, error) {
+	switch name {
+	case component.Jaeger:
+		return "v" + artifact.JaegerVersion, nil
+	case component.ControlPlane:
+		return c.processes.Version(ctx)
+	}
+	return install.VersionOf(ctx, target, name)
+}

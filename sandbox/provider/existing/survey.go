@@ -1,0 +1,160 @@
+package existing
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+)
+
+// notYet stands for images that are not known yet. The survey does not compare Pods.
+var notYet = install.Image{Ref: "image:not-yet"}
+
+// Changes implements [provider.Consenting]. There are none if everything is the sandbox's already.
+func (c *Cluster) Changes() []string { return c.changes }
+
+// Where implements [provider.Consenting].
+func (c *Cluster) Where() string {
+	return fmt.Sprintf("context %s (%s)", c.wanted.Context, c.wanted.Server)
+}
+
+// survey collects the changes. It returns an error if an object of somebody else is in the way.
+func (c *Cluster) survey(ctx context.Context, target *install.Cluster, report provider.Report) error {
+	c.changes = nil
+	if err := c.surveyCertManager(ctx, target, report); err != nil {
+		return err
+	}
+	if err := c.surveyJaeger(ctx, target); err != nil {
+		return err
+	}
+	operator, err := install.Operator(install.OperatorOptions{Manifests: c.session.Manifests, Image: notYet, Version: "new"})
+	if err != nil {
+		return err
+	}
+	if err := c.lookFor(ctx, target, operator, "operator", fmt.Sprintf("%s, %s", c.session.Project.Name(), c.describeDelivery())); err != nil {
+		return err
+	}
+	subject, err := c.session.Subject()
+	if err != nil {
+		return err
+	}
+	return c.lookFor(ctx, target, install.Sample(subject), "sample", "")
+}
+
+func (c *Cluster) surveyCertManager(ctx context.Context, target *install.Cluster, report provider.Report) error {
+	version, err := install.ForeignCertManager(ctx, target)
+	if err != nil {
+		return err
+	}
+	c.wanted.CertManager = version
+	if version != "" {
+		if err := install.Serves(ctx, target, component.CertManager); err != nil {
+			return fmt.Errorf("the cluster has a cert-manager, %s, that does not answer: mend or remove it: %w", version, err)
+		}
+		if c.session.Record.Name == "" {
+			c.changes = append(c.changes, line("cert-manager", version+" is there already: left alone"))
+		}
+		return nil
+	}
+	chart, err := c.session.Chart(ctx, report)
+	if err != nil {
+		return err
+	}
+	rendered, err := install.CertManager(install.CertManagerOptions{ChartDir: chart, Shared: true})
+	if err != nil {
+		return err
+	}
+	return c.lookFor(ctx, target, rendered, "cert-manager", rendered.Version)
+}
+
+func (c *Cluster) surveyJaeger(ctx context.Context, target *install.Cluster) error {
+	if endpoint := c.wanted.JaegerEndpoint; endpoint != "" {
+		if c.session.Record.Name == "" {
+			c.changes = append(c.changes, line("Jaeger", "yours at "+endpoint+": none is installed"))
+		}
+		return nil
+	}
+	data, err := c.session.ReadJaegerConfig()
+	if err != nil {
+		return err
+	}
+	rendered, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: "v" + artifact.JaegerVersion, Config: data, Shared: true})
+	if err != nil {
+		return err
+	}
+	return c.lookFor(ctx, target, rendered, "Jaeger", rendered.Version)
+}
+
+// lookFor adds a change if the cluster has no object of the component.
+func (c *Cluster) lookFor(ctx context.Context, target *install.Cluster, rendered *install.Component, name, about string) error {
+	found, err := rendered.Look(ctx, target)
+	if err != nil {
+		return err
+	}
+	if len(found.Own) > 0 || len(found.Missing) == 0 {
+		return nil
+	}
+	var parts []string
+	if about != "" {
+		parts = append(parts, about)
+	}
+	c.changes = append(c.changes, line(name, strings.Join(append(parts, describeFound(found)...), "; ")))
+	return nil
+}
+
+func line(name, text string) string { return fmt.Sprintf("%-13s %s", name, text) }
+
+// describeFound names the objects that will be created if they matter to the cluster's owner, and
+// counts the others.
+func describeFound(found install.Found) []string {
+	named := map[string][]string{}
+	rest := 0
+	for _, obj := range found.Missing {
+		switch kind := obj.GetKind(); {
+		case kind == "CustomResourceDefinition", kind == "Namespace", kind == "ClusterRole", strings.HasSuffix(kind, "WebhookConfiguration"):
+			named[kind] = append(named[kind], obj.GetName())
+		case len(found.Missing) == 1:
+			named[kind] = append(named[kind], qualifiedName(obj))
+		default:
+			rest++
+		}
+	}
+	var parts []string
+	for _, kept := range found.Kept {
+		parts = append(parts, fmt.Sprintf("the namespace %s is there already and is used", kept.GetName()))
+	}
+	for _, kind := range []struct{ kind, one, many string }{
+		{"Namespace", "namespace", "namespaces"}, {"CustomResourceDefinition", "kind", "kinds"},
+		{"MutatingWebhookConfiguration", "mutating webhook configuration", "mutating webhook configurations"},
+		{"ValidatingWebhookConfiguration", "validating webhook configuration", "validating webhook configurations"},
+		{"ClusterRole", "cluster role", "cluster roles"},
+	} {
+		names := named[kind.kind]
+		delete(named, kind.kind)
+		switch {
+		case len(names) == 1:
+			parts = append(parts, kind.one+" "+names[0])
+		case kind.kind == "ClusterRole" && len(names) > 0:
+			parts = append(parts, fmt.Sprintf("%d %s", len(names), kind.many))
+		case len(names) > 0:
+			parts = append(parts, kind.many+" "+strings.Join(names, ", "))
+		}
+	}
+	for kind, names := range named {
+		parts = append(parts, kind+" "+strings.Join(names, ", "))
+	}
+	if rest > 0 {
+		parts = append(parts, fmt.Sprintf("%d more objects", rest))
+	}
+	return parts
+}
+
+func qualifiedName(obj *unstructured.Unstructured) string {
+	return strings.TrimPrefix(obj.GetNamespace()+"/"+obj.GetName(), "/")
+}

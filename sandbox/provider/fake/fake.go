@@ -1,0 +1,162 @@
+// Package fake is a provider for tests of plans. It keeps components in memory.
+package fake
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+)
+
+// Cluster implements [provider.Cluster]. Its methods can be called by several goroutines.
+type Cluster struct {
+	// Kind is the kind of cluster of the components.
+	Kind string
+	// Before, if not nil, runs at the start of each method that changes something, with the call in
+	// the form "fetch jaeger". Its error is the method's.
+	Before func(ctx context.Context, call string) error
+
+	mu      sync.Mutex
+	calls   []string
+	done    map[string]bool
+	changes int
+	closed  int
+}
+
+var _ provider.Cluster = (*Cluster)(nil)
+
+// Calls returns the calls that succeeded, in their order.
+func (c *Cluster) Calls() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.calls)
+}
+
+// Changes returns the number of calls that changed something. A repeated call changes nothing.
+func (c *Cluster) Changes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changes
+}
+
+// Closed returns the number of calls of Close.
+func (c *Cluster) Closed() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+func (c *Cluster) do(ctx context.Context, call string, report provider.Report) error {
+	if c.Before != nil {
+		if err := c.Before(ctx, call); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = map[string]bool{}
+	}
+	if !c.done[call] {
+		c.changes++
+	}
+	c.done[call] = true
+	c.calls = append(c.calls, call)
+	report("%s", call)
+	return nil
+}
+
+// Prepare implements [provider.Provider].
+func (c *Cluster) Prepare(ctx context.Context, report provider.Report) error {
+	return c.do(ctx, "prepare", report)
+}
+
+// Fetch implements [provider.Provider].
+func (c *Cluster) Fetch(ctx context.Context, part component.Component, report provider.Report) error {
+	return c.do(ctx, "fetch "+part.Name, report)
+}
+
+// Deliver implements [provider.Provider].
+func (c *Cluster) Deliver(ctx context.Context, part component.Component, report provider.Report) error {
+	return c.do(ctx, "deliver "+part.Name, report)
+}
+
+// Start implements [provider.Provider].
+func (c *Cluster) Start(ctx context.Context, part component.Component, report provider.Report) error {
+	return c.do(ctx, "start "+part.Name, report)
+}
+
+// Status implements [provider.Provider]: a component is ready once it was started.
+func (c *Cluster) Status(_ context.Context, s *provider.Status) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Cluster = c.Kind
+	for _, part := range component.On(c.Kind) {
+		shown := provider.Component{Name: part.Name, Ready: c.done["start "+part.Name]}
+		if !shown.Ready {
+			shown.Message = "not installed"
+		}
+		s.Components = append(s.Components, shown)
+	}
+	s.Judge()
+	return nil
+}
+
+// Logs implements [provider.Provider]: a log is one line with its name.
+func (c *Cluster) Logs(_ context.Context, out io.Writer, name string, _ provider.LogOptions) error {
+	_, err := fmt.Fprintf(out, "log of %s\n", name)
+	return err
+}
+
+// Down implements [provider.Provider].
+func (c *Cluster) Down(ctx context.Context, report provider.Report) error {
+	if err := c.do(ctx, "down", report); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done = nil
+	return nil
+}
+
+// RESTConfig implements [provider.Access]. There is no API server.
+func (c *Cluster) RESTConfig() (*rest.Config, error) {
+	return nil, fmt.Errorf("connecting: no API server")
+}
+
+// Alive implements [provider.Access].
+func (c *Cluster) Alive(context.Context) error { return fmt.Errorf("connecting: no API server") }
+
+// Reach implements [provider.Access].
+func (c *Cluster) Reach(context.Context) error { return nil }
+
+// Addresses implements [provider.Access].
+func (c *Cluster) Addresses() provider.Addresses { return nil }
+
+// Close implements [provider.Access].
+func (c *Cluster) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed++
+}
+
+// Gated is a Cluster whose control plane starts in stages, as kind's.
+type Gated struct{ Cluster }
+
+var _ provider.Gated = (*Gated)(nil)
+
+// AwaitNode implements [provider.Gated].
+func (g *Gated) AwaitNode(ctx context.Context, report provider.Report) error {
+	return g.do(ctx, "node runs", report)
+}
+
+// AwaitAPIServer implements [provider.Gated].
+func (g *Gated) AwaitAPIServer(ctx context.Context, report provider.Report) error {
+	return g.do(ctx, "API server", report)
+}

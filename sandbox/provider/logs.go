@@ -1,0 +1,74 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/near"
+)
+
+// ErrNoComponent means that no component has that name.
+var ErrNoComponent = errors.New("no such component")
+
+// ErrLogOption means that an option does not apply to a log.
+var ErrLogOption = errors.New("reading logs")
+
+// ErrNoQuery means that spans go to a Jaeger of the user whose query URL is unknown.
+var ErrNoQuery = errors.New("traces go to a Jaeger of yours that the sandbox was not told how to ask: run `sandbox up --jaeger-query=URL`, with the URL of its web page")
+
+// Unknown returns an ErrNoComponent with the known names.
+func Unknown(name string, known []string) error {
+	return fmt.Errorf("%w %q%s: there are %s", ErrNoComponent, name, near.Hint(name, known), strings.Join(known, ", "))
+}
+
+// ProcessNames lists the processes of an embedded cluster.
+func ProcessNames() []string { return component.NamesOf(component.ProgramsOn(component.Embedded)) }
+
+// LogNames lists the logs of a sandbox on a kind of cluster: component.Kind, component.Embedded or
+// component.Existing.
+func LogNames(kind string) []string {
+	names := component.NamesOf(component.ProgramsOn(kind))
+	if kind == component.Kind {
+		return slices.Concat(cluster.NodeLogs(), names)
+	}
+	return names
+}
+
+// LogsNamed returns the logs that a name of the command line selects on a kind of cluster: one of
+// [LogNames], those of all programs of a component, or all logs for "". The error is an
+// ErrNoComponent.
+func LogsNamed(kind, name string) ([]string, error) {
+	names := LogNames(kind)
+	switch {
+	case name == "":
+		return names, nil
+	case slices.Contains(names, name):
+		return []string{name}, nil
+	}
+	for _, c := range component.On(kind) {
+		if programs := component.NamesOf(c.Main()); len(programs) > 1 {
+			if c.LogGroup() == name {
+				return programs, nil
+			}
+			names = append(names, c.LogGroup())
+		}
+	}
+	return nil, Unknown(name, names)
+}
+
+// LogOptions select a part of a log.
+type LogOptions struct {
+	// Lines is the number of last lines to start with; a negative number means all lines.
+	Lines int
+	// Since omits older lines; 0 omits none. The logs of an embedded cluster have no times.
+	Since time.Duration
+	// Follow copies new lines until the context ends.
+	Follow bool
+	// Previous selects the log of the previous run. The node has none.
+	Previous bool
+}

@@ -1,0 +1,45 @@
+package pods
+
+import (
+	"context"
+	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+)
+
+// Status asks the API server for one component.
+func Status(ctx context.Context, target *install.Cluster, name string) provider.Component {
+	c := provider.Component{Name: name}
+	if name != component.ControlPlane {
+		found, err := install.StatusOf(ctx, target, name)
+		c.Version, c.Image, c.Message = found.Version, strings.Join(found.Images, " "), found.Message
+		if !found.Since.IsZero() {
+			c.Since = &found.Since
+		}
+		if err != nil {
+			c.Message = err.Error()
+			return c
+		}
+	}
+	if name != component.Sample {
+		pods, err := install.Pods(ctx, target, name)
+		running := install.RunningOf(pods)
+		c.Digest, c.Restarts = strings.Join(running.Digests, " "), running.Restarts
+		if !running.Since.IsZero() {
+			c.Since = &running.Since
+		}
+		switch {
+		case err != nil && c.Message == "":
+			c.Message = err.Error()
+		case name == component.ControlPlane:
+			c.Image, c.Message = strings.Join(running.Images, " "), strings.Join(running.Unready, "\n")
+			if len(pods) == 0 {
+				c.Message = "it has no Pods"
+			}
+		}
+	}
+	c.Ready = c.Message == ""
+	return c
+}

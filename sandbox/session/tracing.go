@@ -1,0 +1,192 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/credentials"
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/selftrace"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+)
+
+// ChooseTracing decides whether the control plane takes part in the traces: as was asked for, or as it is.
+func (s *Session) ChooseTracing() {
+	if s.ControlPlaneTracing != nil {
+		s.TracingSwitched = s.Record.Name != "" && s.Record.ControlPlaneTracing != *s.ControlPlaneTracing
+		s.Record.ControlPlaneTracing = *s.ControlPlaneTracing
+	}
+}
+
+// TracesControlPlane tells whether the control plane takes part in the traces. It is known once the kind of cluster is.
+func (s *Session) TracesControlPlane() bool { return s.Record.ControlPlaneTracing }
+
+// trustedWriters is the reference operator's variable for the users whose trace contexts it takes as they are.
+const trustedWriters = "OPERATOR_TRUSTED_WRITERS"
+
+// OperatorEnvironment is the operator's environment. Where the control plane is traced, the reference operator continues the trace of who
+// applies the sample, in place of a link to it; of everybody else it does not. An operator of somebody else's has
+// other ways to be told.
+func (s *Session) OperatorEnvironment() map[string]string {
+	env := Variables(s.OperatorEnv)
+	if _, set := env[trustedWriters]; set || !s.TracesControlPlane() || s.Record.File != "" {
+		return env
+	}
+	env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(s.Manifests.Account()).User, install.ApplierUser}, ",")
+	return env
+}
+
+// certificate makes sure of a client's certificate in the sandbox's folder, under a name there.
+func (s *Session) certificate(ctx context.Context, name string, client credentials.Client) (credentials.ClientPair, error) {
+	admin, err := s.connect()
+	if err != nil {
+		return credentials.ClientPair{}, err
+	}
+	issuer, err := credentials.NewIssuer(admin)
+	if err != nil {
+		return credentials.ClientPair{}, err
+	}
+	pair, err := issuer.Certificate(ctx, filepath.Join(s.Dir.Clients(), name), client)
+	return pair, state.Remedy(err)
+}
+
+// OperatorClient is the certificate by which the operator's Pod is a caller whose traces count: the same user in the same groups as by
+// its token, and in system:monitoring beside them. It is nil where the control plane is not traced.
+func (s *Session) OperatorClient(ctx context.Context) (*install.OperatorClient, error) {
+	if !s.TracesControlPlane() {
+		return nil, nil
+	}
+	pair, err := s.certificate(ctx, "operator", credentials.TracedAccount(s.Manifests.Account()))
+	if err != nil {
+		return nil, fmt.Errorf("making the operator a caller whose traces count: %w", err)
+	}
+	client := &install.OperatorClient{Revision: pair.Fingerprint}
+	if client.Certificate, err = os.ReadFile(pair.CertFile); err != nil {
+		return nil, fmt.Errorf("reading the operator's certificate: %w", err)
+	}
+	if client.Key, err = os.ReadFile(pair.KeyFile); err != nil {
+		return nil, fmt.Errorf("reading the key of the operator's certificate: %w", err)
+	}
+	admin, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	client.CA = admin.CAData // It is one and the same for Pods and others.
+	target, err := s.Target()
+	if err != nil {
+		return nil, err
+	}
+	client.Server, err = install.ServerForPods(ctx, target)
+	return client, err
+}
+
+// ApplyTraced applies the sample as a user whose trace contexts the API server continues, each object that has to be written below
+// a span of its own, and sends these spans. What is as it should be is not written and has no span.
+func (s *Session) ApplyTraced(ctx context.Context, sample *install.Component) error {
+	target, err := s.tracedTarget(ctx)
+	if err != nil {
+		return err
+	}
+	recorder := selftrace.NewRecorder()
+	target.OnApply(func(ctx context.Context, obj *unstructured.Unstructured) (context.Context, func(error)) {
+		return beginApply(ctx, recorder, obj)
+	})
+	// Looking at what is there is a part of this command's own trace, which the API server need not continue.
+	untraced := trace.ContextWithSpanContext(ctx, trace.SpanContext{})
+	if err := sample.Apply(untraced, target); err != nil {
+		return err
+	}
+	return recorder.Send(ctx, component.PortNamed(component.OTLPGRPC).Address(s.Record.Ports[component.OTLPGRPC]))
+}
+
+func beginApply(ctx context.Context, recorder *selftrace.Recorder, obj *unstructured.Unstructured) (context.Context, func(error)) {
+	ctx, span := recorder.Start(ctx, "apply "+obj.GetKind(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("k8s.namespace.name", obj.GetNamespace()),
+		attribute.String("operator.object.kind", obj.GetKind()), attribute.String("operator.object.name", obj.GetName()),
+	))
+	return ctx, func(err error) {
+		if err != nil {
+			span.RecordError(err)
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
+	}
+}
+
+// tracedTarget is the API server as seen by that user, which it makes sure of.
+func (s *Session) tracedTarget(ctx context.Context) (*install.Cluster, error) {
+	target, err := s.Target()
+	if err != nil {
+		return nil, err
+	}
+	applier, err := install.Applier(target)
+	if err != nil {
+		return nil, err
+	}
+	if err := applier.Install(ctx, target); err != nil {
+		return nil, err
+	}
+	pair, err := s.certificate(ctx, "apply", credentials.Client{User: install.ApplierUser, Groups: []string{credentials.TracingGroup}})
+	if err != nil {
+		return nil, err
+	}
+	admin, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	config := rest.AnonymousClientConfig(admin)
+	config.CertFile, config.KeyFile = pair.CertFile, pair.KeyFile
+	config.Wrap(propagated)
+	return install.NewCluster(config, *s.subject)
+}
+
+// Untrace removes what tracedTarget made, where tracing was on before.
+func (s *Session) Untrace(ctx context.Context) error {
+	for _, folder := range []string{s.Dir.Clients(), s.Dir.Tracing()} {
+		if err := os.RemoveAll(folder); err != nil {
+			return fmt.Errorf("removing what the tracing of the control plane had: %w", state.Remedy(err))
+		}
+	}
+	target, err := s.Target()
+	if err != nil {
+		return err
+	}
+	return install.WithoutApplier().Delete(ctx, target)
+}
+
+// propagated tells the API server of which span a request is.
+func propagated(inner http.RoundTripper) http.RoundTripper { return propagator{inner} }
+
+type propagator struct{ inner http.RoundTripper }
+
+var _ transport.WrapperFunc = propagated
+
+// RoundTrip implements http.RoundTripper.
+func (p propagator) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context()) // A round tripper must not change the one that it was given.
+	propagation.TraceContext{}.Inject(request.Context(), propagation.HeaderCarrier(request.Header))
+	return p.inner.RoundTrip(request)
+}
+
+// Variables returns NAME=VALUE pairs as a map.
+func Variables(list []string) map[string]string {
+	env := map[string]string{}
+	for _, variable := range list {
+		name, value, _ := strings.Cut(variable, "=")
+		env[name] = value
+	}
+	return env
+}

@@ -1,0 +1,140 @@
+package traces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
+// followEvery is the time between two looks at a trace that is followed: as soon as an eye sees.
+const followEvery = 250 * time.Millisecond
+
+// Look is what a look at an object's current trace found.
+type Look struct {
+	// Trace has no spans where there is none yet.
+	Trace jaeger.Trace
+	// Waiting says what the trace lacks to be complete; empty where it is complete.
+	Waiting string
+}
+
+// Follow looks at an object's current trace again and again and gives each look to show, until ctx ends or show returns an
+// error, which Follow returns; the end of ctx is its error. The object needn't exist yet, and when it changes, its next trace
+// is the current one. An API server or a Jaeger that doesn't answer is waited for.
+func (r *Reader) Follow(ctx context.Context, object Object, show func(Look) error) error {
+	reader, err := r.searcher(ctx)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	target, err := r.session.Target()
+	if err != nil {
+		return err
+	}
+	f := follower{
+		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
+		ready: func(live *unstructured.Unstructured) error { return target.Came(live) },
+		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+			trace, _, err := jaeger.FindCurrent(ctx, reader, live)
+			return trace, err
+		},
+		noTrace: r.noTrace,
+		subject: object.String(),
+	}
+	ticks := time.NewTicker(followEvery)
+	defer ticks.Stop()
+	for {
+		look := f.look(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err() // What an interrupted look saw says nothing.
+		}
+		if err := show(look); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticks.C:
+		}
+	}
+}
+
+// follower keeps what tells whether a trace still grows.
+type follower struct {
+	subject string
+	get     func(context.Context) (*unstructured.Unstructured, error)
+	// ready says what an object lacks.
+	ready func(*unstructured.Unstructured) error
+	// find is [jaeger.FindCurrent], and noTrace words its ErrNotFound.
+	find    func(context.Context, *unstructured.Unstructured) (jaeger.Trace, error)
+	noTrace func(*unstructured.Unstructured, error) error
+
+	trace jaeger.Trace
+	grew  time.Time
+	// readyAt is since when looks saw the object ready; zero where it isn't.
+	readyAt time.Time
+}
+
+func (f *follower) look(ctx context.Context) Look {
+	live, err := f.get(ctx)
+	if err != nil {
+		return Look{Trace: f.trace, Waiting: err.Error()}
+	}
+	// Before the trace is read: the spans that made the object ready are then in it, or come within the quiet period.
+	notReady := f.ready(live)
+	switch {
+	case notReady != nil:
+		f.readyAt = time.Time{}
+	case f.readyAt.IsZero():
+		f.readyAt = time.Now()
+	}
+	trace, err := f.current(ctx, live)
+	if err == nil && (trace.ID != f.trace.ID || trace.Len() != f.trace.Len()) {
+		f.trace, f.grew = trace, time.Now()
+	}
+	return Look{Trace: f.trace, Waiting: f.waiting(notReady, err, jaeger.LastWrite(live))}
+}
+
+// current reads the object's trace, which has no spans until Jaeger has some. If Jaeger had spans and has none now, that is an error.
+func (f *follower) current(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+	trace, err := f.find(ctx, live)
+	switch {
+	case !errors.Is(err, jaeger.ErrNotFound):
+		return trace, err
+	case trace.ID != "" && (trace.ID != f.trace.ID || f.trace.Len() == 0):
+		return trace, nil
+	}
+	return trace, f.noTrace(live, err)
+}
+
+// waiting words what is missing, in the same words as long as the same is missing. written is when the object was last written.
+func (f *follower) waiting(notReady, reading error, written time.Time) string {
+	switch {
+	case reading != nil:
+		return reading.Error()
+	case notReady != nil:
+		return fmt.Sprintf("%s is not ready: %v", f.subject, notReady)
+	case f.trace.Len() == 0:
+		return fmt.Sprintf("Jaeger has no span of %s yet", f.subject)
+	}
+	missing := len(f.trace.Forest().Defective())
+	switch {
+	case missing > 0:
+		return fmt.Sprintf("spans without their place in the tree yet: %d", missing)
+	case time.Since(later(f.grew, f.readyAt)) < jaeger.DefaultQuiet &&
+		(written.IsZero() || time.Since(later(f.trace.End(), written)) < settledTrace):
+		return "whether more spans come"
+	}
+	return ""
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

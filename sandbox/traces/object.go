@@ -1,0 +1,152 @@
+package traces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/project"
+)
+
+// Object names an object of the cluster.
+type Object struct {
+	Kind schema.GroupVersionKind
+	types.NamespacedName
+}
+
+// String is KIND NAMESPACE/NAME, or KIND NAME where it has no namespace.
+func (o Object) String() string {
+	if o.Namespace == "" {
+		return o.Kind.Kind + " " + o.Name
+	}
+	return o.Kind.Kind + " " + o.NamespacedName.String()
+}
+
+// Reference is what a user calls an object by on a command line: NAME, KIND/NAME or NAMESPACE/NAME. Only the cluster knows
+// whether Prefix is a kind.
+type Reference struct {
+	// Prefix is what is before the slash; empty where there is none.
+	Prefix string
+	Name   string
+}
+
+// ParseReference reads a Reference.
+func ParseReference(argument string) (Reference, error) {
+	prefix, name, qualified := strings.Cut(argument, "/")
+	if !qualified {
+		prefix, name = "", argument
+	}
+	if qualified && prefix == "" || name == "" || strings.Contains(name, "/") {
+		return Reference{}, fmt.Errorf("reading the name of an object %q: use NAME, KIND/NAME or NAMESPACE/NAME", argument)
+	}
+	return Reference{Prefix: prefix, Name: name}, nil
+}
+
+// Find finds which object a reference means; that it exists is not asked. Without a kind it is of the sample's. Namespace is
+// what the user gave apart, or empty: default then.
+func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Object, error) {
+	target, err := r.session.Target()
+	if err != nil {
+		return Object{}, err
+	}
+	subject, err := r.session.Subject()
+	if err != nil {
+		return Object{}, err
+	}
+	object := Object{Kind: subject.Kind(), NamespacedName: types.NamespacedName{Namespace: namespace, Name: ref.Name}}
+	namespaced := subject.Sample().Namespace != ""
+	if ref.Prefix != "" {
+		kind, err := target.KindCalled(ctx, ref.Prefix)
+		switch {
+		case err == nil:
+			object.Kind, namespaced = kind.GroupVersionKind, kind.Namespaced
+		case !meta.IsNoMatchError(err):
+			return Object{}, err
+		case namespace != "" || !namespaced:
+			return Object{}, noKind(target, ref.Prefix, "no kind is called %q")
+		default:
+			if err := r.wantNamespace(ctx, target, ref.Prefix); err != nil {
+				return Object{}, err
+			}
+			object.Namespace = ref.Prefix
+		}
+	}
+	switch {
+	case !namespaced:
+		object.Namespace = ""
+	case object.Namespace == "":
+		object.Namespace = project.DefaultNamespace
+	}
+	return object, nil
+}
+
+// wantNamespace finds that what stands before the slash is neither a kind nor a namespace.
+func (r *Reader) wantNamespace(ctx context.Context, target *install.Cluster, name string) error {
+	err := target.Client().Get(ctx, types.NamespacedName{Name: name}, &corev1.Namespace{})
+	if apierrors.IsNotFound(err) {
+		return noKind(target, name, "no kind and no namespace is called %q")
+	}
+	if err != nil {
+		return fmt.Errorf("finding namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+func noKind(target *install.Cluster, name, format string) error {
+	return errors.New(fmt.Sprintf(format, name) + near.Hint(name, target.KindNames()))
+}
+
+// ErrNoObject says that there is no object of that name.
+var ErrNoObject = errors.New("there is none of that name")
+
+// get reads an object.
+func (r *Reader) get(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
+	target, err := r.session.Target()
+	if err != nil {
+		return nil, err
+	}
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(object.Kind)
+	err = target.Client().Get(ctx, object.NamespacedName, live)
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("finding %s: %w%s", object, ErrNoObject, others(ctx, target, object))
+	}
+	var discovery *apiutil.ErrResourceDiscoveryFailed
+	if meta.IsNoMatchError(err) || errors.As(err, &discovery) {
+		return nil, fmt.Errorf("finding %s: the API server serves no such kind; `make sandbox-up` mends that", object)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding %s: %w", object, err)
+	}
+	return live, nil
+}
+
+// others is what may have been meant, for an error about an object that there is not, or else a few that there are.
+func others(ctx context.Context, target *install.Cluster, object Object) string {
+	const most, looked = 5, 500
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(object.Kind.GroupVersion().WithKind(object.Kind.Kind + "List"))
+	if err := target.Client().List(ctx, list, client.Limit(looked)); err != nil || len(list.Items) == 0 {
+		return ""
+	}
+	var names []string
+	for _, o := range list.Items {
+		names = append(names, strings.TrimPrefix(o.GetNamespace()+"/"+o.GetName(), "/"))
+	}
+	if hint := near.Hint(strings.TrimPrefix(object.Namespace+"/"+object.Name, "/"), names); hint != "" {
+		return hint
+	}
+	return "; there is " + strings.Join(names[:min(len(names), most)], ", ")
+}

@@ -1,0 +1,162 @@
+package traces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/selftrace"
+)
+
+// traceWait bounds the wait for a trace to be complete once its object is Ready: the operator sends spans after 200 ms.
+const traceWait = 30 * time.Second
+
+// settledTrace is the age of its last span and of its object's last write at which a trace needs no quiet second of watching:
+// that second, the 200 ms after which the operator sends spans, and the 50 ms after which Jaeger shows them.
+const settledTrace = 1500 * time.Millisecond
+
+// SampleLost tells whether the sample exists but can't be shown as a trace: Jaeger, which keeps traces in memory, was
+// started anew since.
+func (r *Reader) SampleLost(ctx context.Context) (bool, error) {
+	subject, err := r.session.Subject()
+	if err != nil {
+		return false, err
+	}
+	sample, err := r.Sample()
+	if err != nil {
+		return false, err
+	}
+	live, err := r.get(ctx, sample)
+	if errors.Is(err, ErrNoObject) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if subject.Annotation != "" && live.GetAnnotations()[subject.Annotation] == "" {
+		return true, nil // The webhook was down when it was made.
+	}
+	if !r.Asks() {
+		return false, nil
+	}
+	_, err = r.traceOf(ctx, live)
+	if errors.Is(err, jaeger.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// Sample is the object whose trace is shown.
+func (r *Reader) Sample() (Object, error) {
+	subject, err := r.session.Subject()
+	if err != nil {
+		return Object{}, err
+	}
+	return Object{Kind: subject.Kind(), NamespacedName: subject.Sample()}, nil
+}
+
+// WaitTrace waits until the current trace of an object is complete and returns it. The error is a *jaeger.IncompleteError
+// where the time was over first.
+func (r *Reader) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error) {
+	ctx, span := selftrace.Tracer(ctx).Start(ctx, "trace", trace.WithAttributes(selftrace.NeedsKey.StringSlice(nil)))
+	defer span.End()
+	traceID, err := r.waitTraceID(ctx, object)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	reader, err := r.reader(ctx)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	defer reader.Close()
+	target, err := r.session.Target()
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	return jaeger.WaitComplete(ctx, reader, traceID, jaeger.Conditions{
+		Timeout: traceWait, Settled: settledTrace,
+		Ready: func(ctx context.Context) (jaeger.Readiness, error) {
+			live, err := r.get(ctx, object)
+			if err != nil {
+				return jaeger.Readiness{}, err
+			}
+			if err := target.Came(live); err != nil {
+				return jaeger.Readiness{State: err.Error()}, nil
+			}
+			return jaeger.Readiness{Ready: true, Since: jaeger.LastWrite(live)}, nil
+		},
+	})
+}
+
+// waitTraceID waits until it is known which trace is an object's.
+func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, traceWait)
+	defer cancel()
+	reader, err := r.searcher(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer reader.Close()
+	target, err := r.session.Target()
+	if err != nil {
+		return "", err
+	}
+	f := finder{
+		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
+		ready: func(live *unstructured.Unstructured) error { return target.Came(live) },
+		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, bool, error) {
+			return jaeger.FindCurrent(ctx, reader, live)
+		},
+		noTrace: r.noTrace,
+	}
+	if traceID, err = f.wait(ctx); err != nil {
+		return "", fmt.Errorf("finding the trace of %s: %w", object, err)
+	}
+	return traceID, nil
+}
+
+// Trace returns the current trace of an object as Jaeger has it now, with the traces that continue it.
+func (r *Reader) Trace(ctx context.Context, object Object) (jaeger.Trace, error) {
+	live, err := r.get(ctx, object)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	trace, err := r.traceOf(ctx, live)
+	switch {
+	case errors.Is(err, jaeger.ErrNotFound):
+		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when it restarts", err)
+	case errors.Is(err, jaeger.ErrUnreachable):
+		return trace, fmt.Errorf("%w; `make sandbox-up` repairs the sandbox", err)
+	}
+	return trace, err
+}
+
+// traceOf reads the current trace of an object, see [jaeger.FindCurrent].
+func (r *Reader) traceOf(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+	reader, err := r.searcher(ctx)
+	if err != nil {
+		return jaeger.Trace{}, err
+	}
+	defer reader.Close()
+	trace, _, err := jaeger.FindCurrent(ctx, reader, live)
+	if errors.Is(err, jaeger.ErrNotFound) {
+		err = r.noTrace(live, err)
+	}
+	return trace, err
+}
+
+// noTrace adds a remedy to the error about an object that has no trace: if it carries no context, no webhook wrote one when it was
+// created.
+func (r *Reader) noTrace(live *unstructured.Unstructured, err error) error {
+	if _, _, noContext := jaeger.TraceIDOf(live.GetAnnotations()); noContext == nil {
+		return err
+	}
+	name := Object{Kind: live.GroupVersionKind(), NamespacedName: types.NamespacedName{Namespace: live.GetNamespace(), Name: live.GetName()}}
+	return fmt.Errorf("finding a trace of %s, which carries no context (docs/adopting.md tells how an operator gets one): %w", name, err)
+}
