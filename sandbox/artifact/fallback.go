@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Fallback takes images from a registry until that fails, and builds the remaining images from
@@ -37,58 +39,36 @@ func (f *Fallback) Origin() string {
 	return f.first.Origin()
 }
 
-// Node falls back only if this machine can build a node.
-func (f *Fallback) Node(ctx context.Context, report Report) (Image, error) {
-	return either(ctx, f, f.canBuildNode, func(p Provider) (Image, error) {
-		node, err := p.Node(ctx, report)
-		if err == nil && p == f.second {
-			f.mu.Lock()
-			f.node = true
-			f.mu.Unlock()
-		}
-		return node, err
-	})
-}
-
-// CertManager implements Provider.
-func (f *Fallback) CertManager(ctx context.Context, report Report) ([]Image, error) {
-	return either(ctx, f, nil, func(p Provider) ([]Image, error) { return p.CertManager(ctx, report) })
-}
-
-// Jaeger implements Provider.
-func (f *Fallback) Jaeger(ctx context.Context, report Report) (Image, error) {
-	return either(ctx, f, nil, func(p Provider) (Image, error) { return p.Jaeger(ctx, report) })
-}
-
-// Samples implements Provider.
-func (f *Fallback) Samples(ctx context.Context, report Report) ([]Image, error) {
-	return either(ctx, f, nil, func(p Provider) ([]Image, error) { return p.Samples(ctx, report) })
-}
-
-// either calls get with the first provider, and with the second if that fails and check, if not
-// nil, returns no error.
-func either[T any](ctx context.Context, f *Fallback, check func() error, get func(Provider) (T, error)) (got T, err error) {
+// Images implements Provider. It falls back for the node only if this machine can build a node.
+func (f *Fallback) Images(ctx context.Context, name string, report Report) ([]Image, error) {
 	f.mu.Lock()
 	failed := f.failed
 	f.mu.Unlock()
+	var failure error
 	if !failed {
-		got, err = get(f.first)
-		if err == nil || ctx.Err() != nil {
-			return got, err
+		var images []Image
+		if images, failure = f.first.Images(ctx, name, report); failure == nil || ctx.Err() != nil {
+			return images, failure
 		}
 	}
-	if check != nil {
-		if cause := check(); cause != nil && err != nil {
-			return got, fmt.Errorf("%w; %w", err, cause)
-		} else if cause != nil {
-			return got, cause
+	if name == component.ControlPlane {
+		if err := f.canBuildNode(); err != nil && failure != nil {
+			return nil, fmt.Errorf("%w; %w", failure, err)
+		} else if err != nil {
+			return nil, err
 		}
 	}
 	f.mu.Lock()
 	f.failed = true
 	f.mu.Unlock()
-	if f.note != nil && err != nil {
-		f.note(" ! %v: falling back to images from %s", err, f.second.Origin())
+	if f.note != nil && failure != nil {
+		f.note(" ! %v: falling back to images from %s", failure, f.second.Origin())
 	}
-	return get(f.second)
+	images, err := f.second.Images(ctx, name, report)
+	if err == nil && name == component.ControlPlane {
+		f.mu.Lock()
+		f.node = true
+		f.mu.Unlock()
+	}
+	return images, err
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // standIn is a Provider of images without content. It fails for the names in fails.
@@ -18,23 +20,19 @@ type standIn struct {
 
 func (s *standIn) Origin() string { return s.origin }
 
-func (s *standIn) get(what string) (Image, error) {
+func (s *standIn) Images(_ context.Context, component string, _ Report) ([]Image, error) {
 	s.calls++
-	return Image{Names: []string{s.origin + "/" + what}}, s.fails[what]
+	return []Image{{Names: []string{s.origin + "/" + component}}}, s.fails[component]
 }
 
-func (s *standIn) Node(context.Context, Report) (Image, error) { return s.get("node") }
-
-func (s *standIn) Jaeger(context.Context, Report) (Image, error) { return s.get("jaeger") }
-
-func (s *standIn) CertManager(context.Context, Report) ([]Image, error) {
-	image, err := s.get("cert-manager")
-	return []Image{image}, err
-}
-
-func (s *standIn) Samples(context.Context, Report) ([]Image, error) {
-	image, err := s.get("pause")
-	return []Image{image}, err
+// nameOf returns the name of the first image of a component, or the error.
+func nameOf(t *testing.T, f *Fallback, component string) (string, error) {
+	t.Helper()
+	images, err := f.Images(t.Context(), component, nil)
+	if err != nil {
+		return "", err
+	}
+	return images[0].Name(), nil
 }
 
 func TestFallback(t *testing.T) {
@@ -44,20 +42,14 @@ func TestFallback(t *testing.T) {
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	registry := &standIn{origin: "registry", fails: map[string]error{"jaeger": gone}}
 	f := NewFallback(registry, &standIn{origin: "source"}, nil, note)
-	node, err := f.Node(t.Context(), nil)
-	if err != nil || node.Name() != "registry/node" {
-		t.Fatalf("Node() = %v, %v", node, err)
+	for _, want := range []string{"registry/control plane", "source/jaeger", "source/cert-manager", "source/sample"} {
+		_, name, _ := strings.Cut(want, "/")
+		if got, err := nameOf(t, f, name); err != nil || got != want {
+			t.Errorf("Images(%s) = %s, %v; want %s", name, got, err, want)
+		}
 	}
-	jaeger, err := f.Jaeger(t.Context(), nil)
-	if err != nil || jaeger.Name() != "source/jaeger" {
-		t.Errorf("Jaeger() = %v, %v; want the source's", jaeger, err)
-	}
-	certManager, err := f.CertManager(t.Context(), nil)
-	if err != nil || certManager[0].Name() != "source/cert-manager" || registry.calls != 2 {
-		t.Errorf("CertManager() = %v, %v after %d calls of the registry; want the source's after 2", certManager, err, registry.calls)
-	}
-	if samples, err := f.Samples(t.Context(), nil); err != nil || samples[0].Name() != "source/pause" {
-		t.Errorf("Samples() = %v, %v; want the source's", samples, err)
+	if registry.calls != 2 {
+		t.Errorf("%d calls of the registry, want 2: none after its failure", registry.calls)
 	}
 	if len(notes) != 1 || !strings.Contains(notes[0], gone.Error()) || !strings.Contains(notes[0], "from source") {
 		t.Errorf("notes = %q, want the error and the source", notes)
@@ -73,19 +65,19 @@ func TestFallbackOfTheNode(t *testing.T) {
 	gone, needsRoot := errors.New("pulling x: gone"), errors.New("needs root")
 	for _, cannotBuild := range []error{nil, needsRoot} {
 		source := &standIn{origin: "source"}
-		f := NewFallback(&standIn{origin: "registry", fails: map[string]error{"node": gone}}, source, func() error { return cannotBuild }, nil)
-		node, err := f.Node(t.Context(), nil)
+		f := NewFallback(&standIn{origin: "registry", fails: map[string]error{component.ControlPlane: gone}}, source, func() error { return cannotBuild }, nil)
+		node, err := nameOf(t, f, component.ControlPlane)
 		if cannotBuild == nil {
-			if err != nil || node.Name() != "source/node" || f.Origin() != "source" {
-				t.Errorf("Node() = %v, %v with origin %s; want the source's", node, err, f.Origin())
+			if err != nil || node != "source/control plane" || f.Origin() != "source" {
+				t.Errorf("Images(control plane) = %s, %v with origin %s; want the source's", node, err, f.Origin())
 			}
 			continue
 		}
 		if !errors.Is(err, gone) || !errors.Is(err, needsRoot) || f.Origin() != "registry" || source.calls != 0 {
-			t.Errorf("Node() = %v with origin %s after %d calls of the source; want both causes", err, f.Origin(), source.calls)
+			t.Errorf("Images(control plane) = %v with origin %s after %d calls of the source; want both causes", err, f.Origin(), source.calls)
 		}
-		if jaeger, err := f.Jaeger(t.Context(), nil); err != nil || jaeger.Name() != "registry/jaeger" {
-			t.Errorf("Jaeger() = %v, %v; want the registry's", jaeger, err)
+		if got, err := nameOf(t, f, component.Jaeger); err != nil || got != "registry/jaeger" {
+			t.Errorf("Images(jaeger) = %s, %v; want the registry's", got, err)
 		}
 	}
 }
@@ -96,7 +88,7 @@ func TestFallbackStopsWhenCancelled(t *testing.T) {
 	cancel()
 	source := &standIn{origin: "source"}
 	f := NewFallback(&standIn{origin: "registry", fails: map[string]error{"jaeger": os.ErrClosed}}, source, nil, nil)
-	if _, err := f.Jaeger(ctx, nil); !errors.Is(err, os.ErrClosed) || source.calls != 0 {
-		t.Errorf("Jaeger() = %v after %d calls of the source; want no call", err, source.calls)
+	if _, err := f.Images(ctx, component.Jaeger, nil); !errors.Is(err, os.ErrClosed) || source.calls != 0 {
+		t.Errorf("Images(jaeger) = %v after %d calls of the source; want no call", err, source.calls)
 	}
 }

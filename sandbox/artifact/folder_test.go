@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
+	ref "github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // TestPush pushes to a registry in this process, and pulls by the returned reference.
@@ -45,19 +47,19 @@ func TestPush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reference, err := folder.Push(t.Context(), New(content, Pause))
+	reference, err := folder.Push(t.Context(), New(content, component.Pause))
 	if want := host + "/pause@" + digest.String(); err != nil || reference != want {
 		t.Errorf("Push() of a public image = %q, %v; want %q", reference, err, want)
 	}
 	server.Close()
-	if _, err := folder.Push(t.Context(), New(content, Pause)); err == nil || !strings.Contains(err.Error(), "docker login "+host) {
+	if _, err := folder.Push(t.Context(), New(content, component.Pause)); err == nil || !strings.Contains(err.Error(), "docker login "+host) {
 		t.Errorf("Push() to a closed port = %v", err)
 	}
 }
 
 func wantPulled(t *testing.T, reference string, digest v1.Hash) {
 	t.Helper()
-	parsed, err := name.ParseReference(reference)
+	parsed, err := ref.ParseReference(reference)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,12 +84,14 @@ func TestNewFolder(t *testing.T) {
 // Clusters pull public images by digest, if one is pinned.
 func TestPublic(t *testing.T) {
 	t.Parallel()
-	for _, reference := range PublicCertManager() {
-		if _, err := name.NewDigest(reference); err != nil {
-			t.Errorf("%s: %v", reference, err)
+	for _, name := range []string{component.CertManager, component.Sample} {
+		for _, image := range component.Get(name).Images {
+			if _, err := ref.NewDigest(image); err != nil {
+				t.Errorf("%s: %v", image, err)
+			}
 		}
 	}
-	if _, err := name.NewTag(PublicJaeger()); err != nil {
+	if _, err := ref.NewTag(component.Get(component.Jaeger).Images[0]); err != nil {
 		t.Error(err)
 	}
 }

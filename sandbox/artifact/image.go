@@ -25,14 +25,9 @@ import (
 type Provider interface {
 	// Origin returns "registry", "source" or "bundle".
 	Origin() string
-	// Node returns the image of kind's node.
-	Node(context.Context, Report) (Image, error)
-	// CertManager returns cert-manager's images, in the order of CertManagerPrograms.
-	CertManager(context.Context, Report) ([]Image, error)
-	// Jaeger returns the image of Jaeger, all in one.
-	Jaeger(context.Context, Report) (Image, error)
-	// Samples returns the images in the sample Head and in the tests: Pause and PauseOther.
-	Samples(context.Context, Report) ([]Image, error)
+	// Images returns the images of a component of the table, in the order of its Images. The control
+	// plane has one: kind's node. The operator is not in the table: the user chooses it.
+	Images(ctx context.Context, component string, report Report) ([]Image, error)
 }
 
 // Report receives short progress messages of a long task. It can be nil.
@@ -162,18 +157,4 @@ func NewNode(versions NodeVersions, content v1.Image) (Image, error) {
 		return Image{}, fmt.Errorf("naming the node image: %w", err)
 	}
 	return Local("node", versions.Kubernetes+"-"+digest.Hex[:12], content), nil
-}
-
-// ControlPlane has the paths of a control plane's programs. Programs that were built from source
-// are links to one binary: it behaves as the program whose name it is run by, so do not resolve or
-// rename them.
-type ControlPlane struct {
-	Etcd, APIServer, ControllerManager, Scheduler string
-}
-
-// CertManagerPaths has the paths of cert-manager's programs and of its chart's folder. The programs
-// can be links, as in [ControlPlane].
-type CertManagerPaths struct {
-	Controller, CAInjector, Webhook string
-	ChartDir                        string
 }

@@ -17,13 +17,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 func TestMirrorAddresses(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ address, wanted, want, scheme string }{
-		{"mirror.example.com", Pause, "mirror.example.com/pause:3.10.2", "https"},
-		{"https://mirror.example.com/", Pause, "mirror.example.com/pause:3.10.2", "https"},
+		{"mirror.example.com", component.Pause, "mirror.example.com/pause:3.10.2", "https"},
+		{"https://mirror.example.com/", component.Pause, "mirror.example.com/pause:3.10.2", "https"},
 		{"mirror.example.com:5000/cache/all", "quay.io/jetstack/x:v1", "mirror.example.com:5000/cache/all/jetstack/x:v1", "https"},
 		{"http://mirror.example.com", "kindest/node:v1", "mirror.example.com/kindest/node:v1", "http"},
 		{"localhost:5000", "docker.io/jaegertracing/jaeger:2", "localhost:5000/jaegertracing/jaeger:2", "http"},
@@ -35,7 +36,7 @@ func TestMirrorAddresses(t *testing.T) {
 			continue
 		}
 		r := NewRegistry("", "", m)
-		r.digests = nil
+		r.digests = unpinned(t)
 		got, err := r.reference(test.wanted)
 		if err != nil || got.Name() != test.want || got.Context().Scheme() != test.scheme {
 			t.Errorf("%s at %s: %v by %s, %v; want %s by %s", test.wanted, test.address, got, got.Context().Scheme(), err, test.want, test.scheme)
@@ -56,7 +57,7 @@ func TestMirrorKeepsThePins(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := NewRegistry("", "", m)
-	if got, err := r.reference(Pause); err != nil || got.Name() != "mirror.example.com/pause@"+digests[Pause] {
+	if got, err := r.reference(component.Pause + "@" + pinOf(component.Pause)); err != nil || got.Name() != "mirror.example.com/pause@"+pinOf(component.Pause) {
 		t.Errorf("reference() = %v, %v; want the published digest", got, err)
 	}
 
@@ -93,10 +94,10 @@ func TestInvalidPins(t *testing.T) {
 	const digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 	for _, test := range []struct{ content, want string }{
 		{"", "missing digest of docker.io/jaegertracing/jaeger"},
-		{Pause + ": " + digest, "missing digest of docker.io/jaegertracing/jaeger"},
+		{component.Pause + ": " + digest, "missing digest of docker.io/jaegertracing/jaeger"},
 		{"example.com/other:v1: " + digest, `unknown image "example.com/other:v1"`},
-		{Pause + ": latest", `invalid digest "latest" of `},
-		{Pause + ": " + digest + "\n" + Pause + ": " + digest, "already"},
+		{component.Pause + ": latest", `invalid digest "latest" of `},
+		{component.Pause + ": " + digest + "\n" + component.Pause + ": " + digest, "already"},
 		{"- a\n- b", "cannot unmarshal"},
 	} {
 		path := filetest.Put(t, t.TempDir(), "pins.yaml", test.content)
@@ -148,25 +149,24 @@ func TestPullFromAMirror(t *testing.T) {
 	if err := r.Answers(t.Context()); err != nil {
 		t.Errorf("Answers() = %v", err)
 	}
-	node, err := r.Node(t.Context(), nil)
+	node, err := r.Images(t.Context(), component.ControlPlane, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(node.Name(), "docker.io/kindest/node:") {
-		t.Errorf("name of the node image = %s", node.Name())
+	if !strings.HasPrefix(node[0].Name(), "docker.io/kindest/node:") {
+		t.Errorf("name of the node image = %s", node[0].Name())
 	}
-	if _, err := r.CertManager(t.Context(), nil); err != nil {
-		t.Error(err)
+	for _, name := range []string{component.CertManager, component.Jaeger} {
+		if _, err := r.Images(t.Context(), name, nil); err != nil {
+			t.Error(err)
+		}
 	}
-	if _, err := r.Jaeger(t.Context(), nil); err != nil {
-		t.Error(err)
-	}
-	samples, err := r.Samples(t.Context(), nil)
+	samples, err := r.Images(t.Context(), component.Sample, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if samples[0].Name() != Pause {
-		t.Errorf("name of the sample image = %s, want %s", samples[0].Name(), Pause)
+	if samples[0].Name() != component.Pause {
+		t.Errorf("name of the sample image = %s, want %s", samples[0].Name(), component.Pause)
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -196,8 +196,18 @@ func TestPullFromAWebServer(t *testing.T) {
 	}
 	r := NewRegistry(t.TempDir(), "amd64", m)
 	r.transport = pageServer{}
-	_, err = r.Jaeger(t.Context(), nil)
+	_, err = r.Images(t.Context(), component.Jaeger, nil)
 	if err == nil || !strings.Contains(err.Error(), "from 127.0.0.1:1: got an HTML page (200 OK)") {
 		t.Errorf("Jaeger() = %v", err)
 	}
+}
+
+// pinOf returns the digest of an image in the table.
+func pinOf(image string) string {
+	for _, reference := range component.Get(component.Sample).Images {
+		if tagged, digest, _ := strings.Cut(reference, "@"); tagged == image {
+			return digest
+		}
+	}
+	return ""
 }

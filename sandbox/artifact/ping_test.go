@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 func TestPing(t *testing.T) {
@@ -65,7 +67,7 @@ func TestRegistryHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, image := range []string{certManagerRepository, JaegerImage, Pause} {
+	for _, image := range []string{component.Get(component.CertManager).Images[0], component.Get(component.Jaeger).Images[0], component.Pause} {
 		host, _, _ := strings.Cut(strings.Replace(image, "docker.io/", "index.docker.io/", 1), "/")
 		if !slices.Contains(got, host) {
 			t.Errorf("RegistryHosts() = %q, want %s", got, host)

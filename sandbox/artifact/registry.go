@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // answerTimeout is how long a registry may take to answer. A firewall that drops packets never
@@ -28,7 +28,7 @@ type Registry struct {
 	folder    string // the cache
 	arch      string
 	mirror    Mirror
-	digests   map[string]string // full tagged name to required digest
+	digests   map[string]string // of a mirror: full tagged name to required digest
 	transport http.RoundTripper // tests replace registries here
 	wait      func(*http.Request, time.Duration) error
 	backoff   remote.Backoff
@@ -40,7 +40,7 @@ var _ Provider = (*Registry)(nil)
 // machine's. It uses the mirror in place of all registries, unless the mirror is the zero value.
 func NewRegistry(folder, arch string, mirror Mirror) *Registry {
 	r := &Registry{
-		folder: folder, arch: arch, mirror: mirror, digests: digests, transport: remote.DefaultTransport, wait: pause,
+		folder: folder, arch: arch, mirror: mirror, transport: remote.DefaultTransport, wait: pause,
 		backoff: remote.Backoff{Duration: time.Second, Factor: 3, Jitter: 0.1, Steps: 3},
 	}
 	if arch == "" {
@@ -55,7 +55,7 @@ func NewRegistry(folder, arch string, mirror Mirror) *Registry {
 // Answers returns nil if the registry of kind's node image answers, or if that image is in the
 // cache.
 func (r *Registry) Answers(ctx context.Context) error {
-	return r.answers(ctx, defaults.Image, answerTimeout)
+	return r.answers(ctx, component.Get(component.ControlPlane).Images[0], answerTimeout)
 }
 
 func (r *Registry) answers(ctx context.Context, image string, timeout time.Duration) error {
@@ -92,37 +92,30 @@ func (r *Registry) options(ctx context.Context, report Report) []remote.Option {
 // Origin returns "registry".
 func (r *Registry) Origin() string { return "registry" }
 
-// Node returns kind's own image, by the digest in kind's source. If a mirror has a node image that
-// the sandbox built, the image gets the same name as on the machine that built it.
-func (r *Registry) Node(ctx context.Context, report Report) (Image, error) {
-	node, err := r.pull(ctx, report, defaults.Image)
-	if err != nil {
-		return Image{}, err
+// Images pulls the published images of a component. If a mirror has a node image that the sandbox
+// built, the image gets the same name as on the machine that built it.
+func (r *Registry) Images(ctx context.Context, name string, report Report) ([]Image, error) {
+	c, _ := component.Named(name)
+	if len(c.Images) == 0 {
+		return nil, fmt.Errorf("pulling %s: it has no published images", name)
 	}
-	versions, own, err := node.NodeVersions()
+	var images []Image
+	for _, reference := range c.Images {
+		image, err := r.pull(ctx, report, reference)
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, image)
+	}
+	if name != component.ControlPlane {
+		return images, nil
+	}
+	versions, own, err := images[0].NodeVersions()
 	if err != nil || !own {
-		return node, err
+		return images, err
 	}
-	return NewNode(versions, node.content)
-}
-
-// CertManager returns cert-manager's published images.
-func (r *Registry) CertManager(ctx context.Context, report Report) ([]Image, error) {
-	var references []string
-	for _, program := range CertManagerPrograms {
-		references = append(references, CertManagerImage(program))
-	}
-	return r.pullAll(ctx, report, references...)
-}
-
-// Jaeger returns Jaeger's published image.
-func (r *Registry) Jaeger(ctx context.Context, report Report) (Image, error) {
-	return r.pull(ctx, report, JaegerImage)
-}
-
-// Samples returns two releases of Kubernetes' pause image.
-func (r *Registry) Samples(ctx context.Context, report Report) ([]Image, error) {
-	return r.pullAll(ctx, report, Pause, PauseOther)
+	node, err := NewNode(versions, images[0].content)
+	return []Image{node}, err
 }
 
 // Pull pulls an image of the user's. It names the image as containerd does, with host and tag.
@@ -143,18 +136,6 @@ func Qualified(reference string) string {
 		return reference
 	}
 	return strings.Replace(parsed.Name(), name.DefaultRegistry+"/", "docker.io/", 1)
-}
-
-func (r *Registry) pullAll(ctx context.Context, report Report, references ...string) ([]Image, error) {
-	var images []Image
-	for _, reference := range references {
-		image, err := r.pull(ctx, report, reference)
-		if err != nil {
-			return nil, err
-		}
-		images = append(images, image)
-	}
-	return images, nil
 }
 
 // pull gets the complete image of one platform: layers must not be downloaded in a later step, when

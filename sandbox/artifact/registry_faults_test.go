@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 const blobPath, manifestPath = "/blobs/", "/manifests/"
@@ -112,18 +113,18 @@ func TestPullFromAFaultyRegistry(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			registry := &faulty{good: good, on: test.on}
 			transport := answeredBy(t, registry)
-			digest, err := publish(t, transport, Pause).Digest()
+			digest, err := publish(t, transport, component.Pause).Digest()
 			if err != nil {
 				t.Fatal(err)
 			}
 			r := puller(t, transport, "amd64")
-			r.digests = map[string]string{Pause: digest.String()}
+			r.digests = map[string]string{component.Pause: digest.String()}
 			registry.turn(test.bad)
-			_, err = r.pull(t.Context(), nil, Pause)
+			_, err = r.pull(t.Context(), nil, component.Pause)
 			if err == nil {
 				t.Fatal("pull() succeeded")
 			}
-			for _, want := range append(test.want, "pulling "+Pause+" from registry.k8s.io: ", "--images=source") {
+			for _, want := range append(test.want, "pulling "+component.Pause+" from registry.k8s.io: ", "--images=source") {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("pull() = %v, want %q", err, want)
 				}
@@ -132,7 +133,7 @@ func TestPullFromAFaultyRegistry(t *testing.T) {
 				t.Errorf("pull() = %q, want one plain line", err)
 			}
 			registry.turn(nil)
-			image, err := r.pull(t.Context(), nil, Pause)
+			image, err := r.pull(t.Context(), nil, component.Pause)
 			if err != nil {
 				t.Fatalf("pull() from the working registry: %v", err)
 			}
@@ -161,7 +162,7 @@ func TestPullHonoursRetryAfter(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			registry := &faulty{good: quietRegistry(), on: manifestPath}
 			transport := answeredBy(t, registry)
-			publish(t, transport, Pause)
+			publish(t, transport, component.Pause)
 			responses := 0
 			registry.turn(func(w http.ResponseWriter, request *http.Request) {
 				if responses == len(test.headers) {
@@ -180,7 +181,7 @@ func TestPullHonoursRetryAfter(t *testing.T) {
 				waits = append(waits, d)
 				return nil
 			}
-			_, err := r.pull(t.Context(), nil, Pause)
+			_, err := r.pull(t.Context(), nil, component.Pause)
 			if (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
 				t.Errorf("pull() = %v, want %q", err, test.fails)
 			}
@@ -208,19 +209,19 @@ func TestPauseStopsWithTheRequest(t *testing.T) {
 func TestPinnedImageIsCached(t *testing.T) {
 	registry := &faulty{good: quietRegistry(), on: "/"}
 	transport := answeredBy(t, registry)
-	index := publish(t, transport, Pause)
+	index := publish(t, transport, component.Pause)
 	digest, err := index.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := puller(t, transport, "amd64")
-	r.digests = map[string]string{Pause: digest.String()}
-	first, err := r.pull(t.Context(), nil, Pause)
+	r.digests = map[string]string{component.Pause: digest.String()}
+	first, err := r.pull(t.Context(), nil, component.Pause)
 	if err != nil {
 		t.Fatal(err)
 	}
 	registry.turn(answering(500, "application/json", "{}"))
-	second, err := r.pull(t.Context(), nil, Pause)
+	second, err := r.pull(t.Context(), nil, component.Pause)
 	if err != nil {
 		t.Fatalf("without the registry: %v", err)
 	}
@@ -229,7 +230,7 @@ func TestPinnedImageIsCached(t *testing.T) {
 	}
 	other := puller(t, transport, "arm64")
 	other.folder, other.digests = r.folder, r.digests
-	if _, _, found := other.stored(Pause); found {
+	if _, _, found := other.stored(component.Pause); found {
 		t.Error("stored() found the image of a platform that was not pulled")
 	}
 
@@ -243,10 +244,10 @@ func TestPinnedImageIsCached(t *testing.T) {
 		if err := os.Truncate(filepath.Join(string(blobs), "blobs", blob.Algorithm, blob.Hex), 3); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, found := r.stored(Pause); found {
+		if _, _, found := r.stored(component.Pause); found {
 			t.Errorf("stored() found the image with a truncated blob %s", blob)
 		}
-		repaired, err := r.pull(t.Context(), nil, Pause)
+		repaired, err := r.pull(t.Context(), nil, component.Pause)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,10 +260,10 @@ func TestPinnedImageIsCached(t *testing.T) {
 // If the cache can't be written, the error does not blame the registry.
 func TestPullIntoAnInvalidCache(t *testing.T) {
 	transport := answeredBy(t, quietRegistry())
-	publish(t, transport, Pause)
+	publish(t, transport, component.Pause)
 	r := puller(t, transport, "amd64")
 	filetest.Put(t, r.folder, "registry", "a file")
-	_, err := r.pull(t.Context(), nil, Pause)
+	_, err := r.pull(t.Context(), nil, component.Pause)
 	if err == nil || !strings.Contains(err.Error(), "XDG_CACHE_HOME") || strings.Contains(err.Error(), "--images") {
 		t.Errorf("pull() = %v, want a remedy for the cache", err)
 	}

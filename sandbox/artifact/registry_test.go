@@ -26,6 +26,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/layer"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // detour sends the requests for every host to one server, so that tests use the sandbox's
@@ -61,7 +62,7 @@ func answeredBy(t *testing.T, handler http.Handler) http.RoundTripper {
 func puller(t *testing.T, transport http.RoundTripper, arch string) *Registry {
 	t.Helper()
 	r := NewRegistry(t.TempDir(), arch, Mirror{})
-	r.digests, r.transport, r.backoff.Duration = nil, transport, time.Millisecond
+	r.digests, r.transport, r.backoff.Duration = unpinned(t), transport, time.Millisecond
 	r.wait = func(*http.Request, time.Duration) error { return nil }
 	return r
 }
@@ -104,45 +105,48 @@ func published(t *testing.T, content string) v1.Image {
 	return image
 }
 
+// unpinned accepts any digest of the images in the table.
+func unpinned(t *testing.T) map[string]string {
+	t.Helper()
+	digests := map[string]string{}
+	for _, reference := range References() {
+		tag, err := name.NewTag(reference)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests[tag.Name()] = ""
+	}
+	return digests
+}
+
 func quietRegistry() http.Handler { return registry.New(registry.Logger(log.New(io.Discard, "", 0))) }
 
 func TestRegistryPullsThisPlatformUnderItsTag(t *testing.T) {
 	transport := answeredBy(t, quietRegistry())
-	for _, reference := range []string{
-		Pause, PauseOther, JaegerImage,
-		CertManagerImage("controller"), CertManagerImage("cainjector"),
-		CertManagerImage("webhook"),
-	} {
+	for _, reference := range References() {
 		publish(t, transport, reference)
 	}
 	r := puller(t, transport, "arm64")
-
-	certManager, err := r.CertManager(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jaeger, err := r.Jaeger(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	samples, err := r.Samples(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got [][]string
-	for _, image := range append(append(certManager, jaeger), samples...) {
-		got = append(got, image.Names)
-		archive := &bytes.Buffer{}
-		if err := Archive(archive, image); err != nil {
+	var want, got [][]string
+	for _, c := range component.All() {
+		if c.Name == component.ControlPlane || len(c.Images) == 0 {
+			continue
+		}
+		images, err := r.Images(t.Context(), c.Name, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if content := programOf(t, archive.Bytes()); content != image.Name()+"arm64" {
-			t.Errorf("program in image %s = %q, want the program for arm64", image.Name(), content)
+		for i, image := range images {
+			tagged, _, _ := strings.Cut(c.Images[i], "@")
+			want, got = append(want, []string{tagged}), append(got, image.Names)
+			archive := &bytes.Buffer{}
+			if err := Archive(archive, image); err != nil {
+				t.Fatal(err)
+			}
+			if content := programOf(t, archive.Bytes()); content != image.Name()+"arm64" {
+				t.Errorf("program in image %s = %q, want the program for arm64", image.Name(), content)
+			}
 		}
-	}
-	want := [][]string{
-		{CertManagerImage("controller")}, {CertManagerImage("cainjector")},
-		{CertManagerImage("webhook")}, {JaegerImage}, {Pause}, {PauseOther},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
@@ -174,9 +178,9 @@ func programOf(t *testing.T, archive []byte) string {
 func TestPulledImageNeedsNoRegistryLater(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	transport := answeredBy(t, quietRegistry())
-	publish(t, transport, Pause)
+	publish(t, transport, component.Pause)
 	r := puller(t, transport, "amd64")
-	image, err := r.pull(ctx, nil, Pause)
+	image, err := r.pull(ctx, nil, component.Pause)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +189,7 @@ func TestPulledImageNeedsNoRegistryLater(t *testing.T) {
 	if err := Archive(archive, image); err != nil {
 		t.Fatal(err)
 	}
-	if content := programOf(t, archive.Bytes()); content != Pause+"amd64" {
+	if content := programOf(t, archive.Bytes()); content != component.Pause+"amd64" {
 		t.Errorf("program = %q", content)
 	}
 }
@@ -199,10 +203,10 @@ func TestSecondPullTakesLayersFromTheCache(t *testing.T) {
 		}
 		images.ServeHTTP(w, request)
 	}))
-	publish(t, transport, Pause)
+	publish(t, transport, component.Pause)
 	r := puller(t, transport, "amd64")
 	for i, want := range []int64{2, 2} { // The configuration and the layer, then nothing.
-		if _, err := r.pull(t.Context(), nil, Pause); err != nil {
+		if _, err := r.pull(t.Context(), nil, component.Pause); err != nil {
 			t.Fatal(err)
 		}
 		if got := blobs.Load(); got != want {
@@ -232,37 +236,37 @@ func TestPullByDigestNamesTheImageByItsTag(t *testing.T) {
 func TestPullErrorNamesImageAndRemedy(t *testing.T) {
 	transport := answeredBy(t, quietRegistry())
 	r := puller(t, transport, "amd64")
-	_, err := r.Jaeger(t.Context(), nil)
-	if err == nil || !strings.Contains(err.Error(), "pulling "+JaegerImage+" from index.docker.io: no such image (404 Not Found); ") ||
-		!strings.Contains(err.Error(), "--images=source") {
-		t.Errorf("Jaeger() = %v", err)
-	}
-	if _, err := r.Node(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "kindest/node") {
-		t.Errorf("Node() = %v", err)
-	}
-	if _, err := r.CertManager(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "cert-manager-controller") {
-		t.Errorf("CertManager() = %v", err)
+	for name, want := range map[string]string{
+		component.Jaeger:       "pulling " + component.Get(component.Jaeger).Images[0] + " from index.docker.io: no such image (404 Not Found); ",
+		component.ControlPlane: "kindest/node",
+		component.CertManager:  "cert-manager-controller",
+		component.Operator:     "it has no published images",
+	} {
+		if _, err := r.Images(t.Context(), name, nil); err == nil || !strings.Contains(err.Error(), want) ||
+			name == component.Jaeger && !strings.Contains(err.Error(), "--images=source") {
+			t.Errorf("Images(%s) = %v, want %q", name, err, want)
+		}
 	}
 }
 
 func TestPullRequestsThePinnedDigest(t *testing.T) {
 	transport := answeredBy(t, quietRegistry())
-	published := publish(t, transport, Pause)
+	published := publish(t, transport, component.Pause)
 	digest, err := published.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := puller(t, transport, "amd64")
-	r.digests = map[string]string{Pause: digest.String()}
-	image, err := r.pull(t.Context(), nil, Pause)
+	r.digests = map[string]string{component.Pause: digest.String()}
+	image, err := r.pull(t.Context(), nil, component.Pause)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if image.Name() != Pause {
-		t.Errorf("Name() = %s, want %s", image.Name(), Pause)
+	if image.Name() != component.Pause {
+		t.Errorf("Name() = %s, want %s", image.Name(), component.Pause)
 	}
-	r.digests[Pause] = "sha256:" + strings.Repeat("0", 64)
-	if _, err := r.pull(t.Context(), nil, Pause); err == nil {
+	r.digests[component.Pause] = "sha256:" + strings.Repeat("0", 64)
+	if _, err := r.pull(t.Context(), nil, component.Pause); err == nil {
 		t.Error("pull() succeeded with another digest than the pinned one")
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // layerOf is an uncompressed layer with one file.
@@ -57,12 +58,16 @@ func some(t *testing.T) Contents {
 	shared := layerOf(t, strings.Repeat("shared", 500))
 	c := Contents{
 		Platform: "linux/amd64", Sandbox: "v1", Source: "source", Manifests: "sha256:1", ChartDir: t.TempDir(),
-		Probe: imageOf(t, "probe", layerOf(t, "probe")), Node: imageOf(t, "node", shared, layerOf(t, "node")),
-		Jaeger: imageOf(t, "jaeger", layerOf(t, "jaeger")), Operator: imageOf(t, "operator", layerOf(t, "operator")),
-		Samples: []artifact.Image{imageOf(t, "pause", layerOf(t, "pause"))},
+		Images: map[string][]artifact.Image{
+			Probe:                  {imageOf(t, "probe", layerOf(t, "probe"))},
+			component.ControlPlane: {imageOf(t, "node", shared, layerOf(t, "node"))},
+			component.Jaeger:       {imageOf(t, "jaeger", layerOf(t, "jaeger"))},
+			component.Operator:     {imageOf(t, "operator", layerOf(t, "operator"))},
+			component.Sample:       {imageOf(t, "pause", layerOf(t, "pause"))},
+		},
 	}
-	for _, program := range artifact.CertManagerPrograms {
-		c.CertManager = append(c.CertManager, imageOf(t, program, shared))
+	for _, program := range component.Get(component.CertManager).Binaries() {
+		c.Images[component.CertManager] = append(c.Images[component.CertManager], imageOf(t, program, shared))
 	}
 	for path, content := range map[string]string{"Chart.yaml": "name: chart\n", "templates/x.yaml": "kind: X\n"} {
 		full := filepath.Join(c.ChartDir, path)
@@ -141,12 +146,12 @@ func TestBundleHasWhatWasPutIn(t *testing.T) {
 		what      string
 		got, want []artifact.Image
 	}{
-		{"probe", one(b.Probe()), []artifact.Image{c.Probe}},
-		{"node", one(b.Node(t.Context(), nil)), []artifact.Image{c.Node}},
-		{"cert-manager", all(b.CertManager(t.Context(), nil)), c.CertManager},
-		{"Jaeger", one(b.Jaeger(t.Context(), nil)), []artifact.Image{c.Jaeger}},
-		{"operator", one(b.Operator()), []artifact.Image{c.Operator}},
-		{"samples", all(b.Samples(t.Context(), nil)), c.Samples},
+		{"probe", one(b.Probe()), c.Images[Probe]},
+		{"node", all(b.Images(t.Context(), component.ControlPlane, nil)), c.Images[component.ControlPlane]},
+		{"cert-manager", all(b.Images(t.Context(), component.CertManager, nil)), c.Images[component.CertManager]},
+		{"Jaeger", all(b.Images(t.Context(), component.Jaeger, nil)), c.Images[component.Jaeger]},
+		{"operator", one(b.Operator()), c.Images[component.Operator]},
+		{"samples", all(b.Images(t.Context(), component.Sample, nil)), c.Images[component.Sample]},
 	} {
 		if len(pair.got) != len(pair.want) {
 			t.Fatalf("%s: %d images, want %d", pair.what, len(pair.got), len(pair.want))
@@ -164,10 +169,10 @@ func TestBundleHasWhatWasPutIn(t *testing.T) {
 		}
 	}
 	var archive bytes.Buffer
-	if err := artifact.Archive(&archive, one(b.Node(t.Context(), nil))...); err != nil || archive.Len() == 0 {
+	if err := artifact.Archive(&archive, all(b.Images(t.Context(), component.ControlPlane, nil))...); err != nil || archive.Len() == 0 {
 		t.Errorf("an archive of %d bytes, %v", archive.Len(), err)
 	}
-	if b.Origin() != "bundle" || b.Record.CertManager != artifact.CertManagerVersion || b.Record.Jaeger != artifact.JaegerVersion {
+	if b.Origin() != "bundle" || b.Record.CertManager != "v1.21.2" || b.Record.Jaeger != "2.13.0" {
 		t.Errorf("origin %s, record %+v", b.Origin(), b.Record)
 	}
 	chart, err := b.Chart()

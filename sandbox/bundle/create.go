@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Contents is what goes into a bundle.
@@ -28,9 +29,8 @@ type Contents struct {
 	Source    string // see Record
 	Manifests string // hash of the operator's manifests
 
-	Probe, Node, Jaeger, Operator artifact.Image
-	CertManager                   []artifact.Image // in the order of artifact.CertManagerPrograms
-	Samples                       []artifact.Image
+	// Images are the images of each component, by its name in the table, and that of [Probe].
+	Images map[string][]artifact.Image
 	// ChartDir is the folder of cert-manager's chart.
 	ChartDir string
 }
@@ -44,20 +44,22 @@ type Summary struct {
 	Record
 }
 
-// part is an image and what it is for.
+// part is an image and its role.
 type part struct {
 	role  string
 	image artifact.Image
 }
 
 func (c Contents) parts() []part {
-	parts := []part{{roleProbe, c.Probe}, {roleNode, c.Node}}
-	for _, i := range c.CertManager {
-		parts = append(parts, part{roleCertManager, i})
+	names := []string{Probe}
+	for _, row := range table.All() {
+		names = append(names, row.Name)
 	}
-	parts = append(parts, part{roleJaeger, c.Jaeger}, part{roleOperator, c.Operator})
-	for _, i := range c.Samples {
-		parts = append(parts, part{roleSample, i})
+	var parts []part
+	for _, name := range names {
+		for _, image := range c.Images[name] {
+			parts = append(parts, part{roleOf(name), image})
+		}
 	}
 	return parts
 }
@@ -137,13 +139,16 @@ func small(content []byte) blob {
 
 // describe makes the record, the layout's index, and the list of its blobs.
 func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blob, err error) {
-	versions, _, err := c.Node.NodeVersions()
+	if len(c.Images[table.ControlPlane]) == 0 {
+		return record, nil, nil, errors.New("it has no image of the node")
+	}
+	versions, _, err := c.Images[table.ControlPlane][0].NodeVersions()
 	if err != nil {
 		return record, nil, nil, err
 	}
 	record = Record{
 		Format: Format, Platform: c.Platform, Sandbox: c.Sandbox, Source: c.Source,
-		CertManager: artifact.CertManagerVersion, Jaeger: artifact.JaegerVersion, Kubernetes: versions.Kubernetes, Manifests: c.Manifests,
+		CertManager: versionOf(table.CertManager), Jaeger: versionOf(table.Jaeger), Kubernetes: versions.Kubernetes, Manifests: c.Manifests,
 	}
 	blobs = map[v1.Hash]blob{}
 	var all v1.ImageIndex = empty.Index

@@ -15,6 +15,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // maxRecord bounds the record of a file that may be anything.
@@ -130,6 +131,24 @@ func (b *Bundle) images(role string, wanted int) ([]artifact.Image, error) {
 	return images, nil
 }
 
+// Origin returns "bundle".
+func (b *Bundle) Origin() string { return "bundle" }
+
+// Images implements artifact.Provider. A sample may have one image with several names.
+func (b *Bundle) Images(_ context.Context, component string, _ artifact.Report) ([]artifact.Image, error) {
+	wanted := 1
+	if component != table.ControlPlane { // All its programs are in the node's image.
+		wanted = max(wanted, len(table.Get(component).Programs))
+	}
+	return b.images(roleOf(component), wanted)
+}
+
+// Operator returns the operator's image.
+func (b *Bundle) Operator() (artifact.Image, error) { return b.one(table.Operator) }
+
+// Probe returns the image that tests container engines.
+func (b *Bundle) Probe() (artifact.Image, error) { return b.one(Probe) }
+
 func (b *Bundle) one(role string) (artifact.Image, error) {
 	images, err := b.images(role, 1)
 	if err != nil {
@@ -137,35 +156,6 @@ func (b *Bundle) one(role string) (artifact.Image, error) {
 	}
 	return images[0], nil
 }
-
-// Origin is "bundle".
-func (b *Bundle) Origin() string { return "bundle" }
-
-// Node is the image of kind's node.
-func (b *Bundle) Node(context.Context, artifact.Report) (artifact.Image, error) {
-	return b.one(roleNode)
-}
-
-// CertManager is cert-manager's images, in the order of artifact.CertManagerPrograms.
-func (b *Bundle) CertManager(context.Context, artifact.Report) ([]artifact.Image, error) {
-	return b.images(roleCertManager, len(artifact.CertManagerPrograms))
-}
-
-// Jaeger is Jaeger's image.
-func (b *Bundle) Jaeger(context.Context, artifact.Report) (artifact.Image, error) {
-	return b.one(roleJaeger)
-}
-
-// Samples is the images that the sample names.
-func (b *Bundle) Samples(context.Context, artifact.Report) ([]artifact.Image, error) {
-	return b.images(roleSample, 1)
-}
-
-// Operator is the operator's image.
-func (b *Bundle) Operator() (artifact.Image, error) { return b.one(roleOperator) }
-
-// Probe is the image that engines are tried with.
-func (b *Bundle) Probe() (artifact.Image, error) { return b.one(roleProbe) }
 
 // Chart returns the folder of cert-manager's chart, which it writes into the cache if it is not there.
 func (b *Bundle) Chart() (string, error) {

@@ -3,10 +3,11 @@ package bundle
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Format is the layout of the files that this program writes, and the only one that it reads.
@@ -39,15 +40,27 @@ type Entry struct {
 	Digest v1.Hash  `json:"digest"`
 }
 
-// What an image is for.
-const (
-	roleProbe       = "probe"
-	roleNode        = "node"
-	roleCertManager = "cert-manager"
-	roleJaeger      = "jaeger"
-	roleOperator    = "operator"
-	roleSample      = "sample"
-)
+// Probe is the role of the image that tests container engines.
+const Probe = "probe"
+
+// roleOf returns the role of a component's images. It is the component's name, except for the node's
+// image, which has the control plane.
+func roleOf(component string) string {
+	if component == table.ControlPlane {
+		return "node"
+	}
+	return component
+}
+
+// versionOf returns the version of a component in the form of [Record]: cert-manager's has a v,
+// Jaeger's has none.
+func versionOf(component string) string {
+	version := table.Get(component).Version
+	if component == table.Jaeger {
+		return strings.TrimPrefix(version, "v")
+	}
+	return version
+}
 
 // Readable finds out whether this program can read a bundle.
 func (r Record) Readable() error {
@@ -66,9 +79,9 @@ func (r Record) Check(platform, manifests string) error {
 	switch {
 	case r.Platform != platform:
 		return fmt.Errorf("it is for %s, and this is %s: make one on a machine of that kind", r.Platform, platform)
-	case r.CertManager != artifact.CertManagerVersion || r.Jaeger != artifact.JaegerVersion:
+	case r.CertManager != versionOf(table.CertManager) || r.Jaeger != versionOf(table.Jaeger):
 		return fmt.Errorf("it has cert-manager %s and Jaeger %s, and this program installs %s and %s: use the program that wrote it, or make it anew",
-			r.CertManager, r.Jaeger, artifact.CertManagerVersion, artifact.JaegerVersion)
+			r.CertManager, r.Jaeger, versionOf(table.CertManager), versionOf(table.Jaeger))
 	case manifests != "" && r.Manifests != manifests:
 		return errors.New("its operator belongs to other manifests than this program has: use the program that wrote it, or make it anew")
 	}

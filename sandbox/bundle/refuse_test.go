@@ -15,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Whatever is cut off or altered, wherever, the bundle is refused in one line.
@@ -80,7 +81,7 @@ func TestOpenWhatIsNoBundle(t *testing.T) {
 // A bundle for something else is refused by its record, before the rest is read: here there is no rest.
 func TestBundleForSomethingElse(t *testing.T) {
 	good := Record{
-		Format: Format, Platform: "linux/amd64", CertManager: artifact.CertManagerVersion, Jaeger: artifact.JaegerVersion, Manifests: "sha256:1",
+		Format: Format, Platform: "linux/amd64", CertManager: versionOf(component.CertManager), Jaeger: versionOf(component.Jaeger), Manifests: "sha256:1",
 	}
 	if err := good.Check("linux/amd64", "sha256:1"); err != nil {
 		t.Errorf("a good one: %v", err)
@@ -221,7 +222,8 @@ func TestCreateLeavesNothingHalf(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	damaged := some(t)
-	damaged.Operator = artifact.New(replaced{damaged.Operator.Content()}, damaged.Operator.Names...)
+	whole := damaged.Images[component.Operator][0]
+	damaged.Images[component.Operator] = []artifact.Image{artifact.New(replaced{whole.Content()}, whole.Names...)}
 	noChart := some(t)
 	noChart.ChartDir = filepath.Join(noChart.ChartDir, "none")
 	for _, test := range []struct {

@@ -15,6 +15,12 @@ type Component struct {
 	Name string
 	// LogName is the name by which `sandbox logs` finds all its programs; empty for Name.
 	LogName string
+	// Version is the version that the sandbox installs; empty if the user or the node decides it.
+	Version string
+	// Images are its published images, by tag and, if it is known, digest. Those of a component with
+	// several Deployments are in the order of Programs. A component of the table without built-in
+	// manifests has one image.
+	Images []string
 	// Programs run the component. The sample has none.
 	Programs []Program
 	// Ports are the ports of 127.0.0.1 by which the user reaches it.
@@ -134,6 +140,34 @@ func ProgramNamed(name string) (c Component, p Program, found bool) {
 		}
 	}
 	return Component{}, Program{}, false
+}
+
+// Image returns the published image of a program of the component.
+func (c Component) Image(program string) string {
+	for i, p := range c.Programs {
+		if p.Executable() == program && i < len(c.Images) {
+			return c.Images[i]
+		}
+	}
+	return ""
+}
+
+// Binaries returns the file names of the programs' executables.
+func (c Component) Binaries() []string {
+	var names []string
+	for _, p := range c.Programs {
+		names = append(names, p.Executable())
+	}
+	return names
+}
+
+// Get returns the component with a name of the table. It panics if there is none.
+func Get(name string) Component {
+	c, found := Named(name)
+	if !found {
+		panic("no component " + name)
+	}
+	return c
 }
 
 // Executable is the file name of the program on an embedded cluster.

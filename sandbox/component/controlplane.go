@@ -1,6 +1,9 @@
 package component
 
-// ControlPlane is the API server and what it needs. kubeadm runs it as static Pods.
+import "sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+// ControlPlane is the API server and the programs that it needs. kubeadm runs it as static Pods in
+// kind's node, whose image is the component's.
 const ControlPlane = "control plane"
 
 // Programs of the control plane.
@@ -12,7 +15,7 @@ const (
 )
 
 var controlPlane = Component{
-	Name: ControlPlane, LogName: "control-plane", Clusters: []string{Kind, Embedded},
+	Name: ControlPlane, LogName: "control-plane", Images: []string{defaults.Image}, Clusters: []string{Kind, Embedded},
 	Programs: []Program{
 		{Name: Etcd, System: true, Labels: map[string]string{"component": Etcd}, Stop: 3},
 		{Name: APIServer, System: true, Labels: map[string]string{"component": APIServer}, Stop: 2},

@@ -12,8 +12,15 @@ const (
 	Thrift   = "thrift"
 )
 
+// jaegerVersion is Jaeger's own version. Its Go module of the same commit is v1.76.0, because Jaeger's
+// tags from v2 on are not versions of its Go module.
+const jaegerVersion = "v2.13.0"
+
 var jaeger = Component{
-	Name:     Jaeger,
+	Name: Jaeger, Version: jaegerVersion,
+	// Its digest is missing: this repository was written without access to a registry, and no public
+	// source states it.
+	Images:   []string{"docker.io/jaegertracing/jaeger:" + jaegerVersion[1:]},
 	Outside:  []string{Embedded},
 	Programs: []Program{{Name: Jaeger, Stop: 1}},
 	Ports: []Port{

@@ -12,7 +12,6 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
@@ -27,14 +26,14 @@ const (
 )
 
 // ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits until the API server is
-// ready. It says what it did.
-func (c *Cluster) ControlPlane(ctx context.Context, programs artifact.ControlPlane, report Report) (outcome string, err error) {
-	etcdStarted, emptied, err := c.startEtcd(ctx, programs.Etcd, report)
+// ready. paths has the paths of the programs, by name. It returns what it did.
+func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, report Report) (outcome string, err error) {
+	etcdStarted, emptied, err := c.startEtcd(ctx, paths[component.Etcd], report)
 	if err != nil {
 		return "", err
 	}
 	serverStarted, err := c.start(ctx, service{
-		name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(programs.APIServer) },
+		name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(paths[component.APIServer]) },
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer} },
 		ready: c.apiServerReady,
 	}, report)
@@ -42,13 +41,13 @@ func (c *Cluster) ControlPlane(ctx context.Context, programs artifact.ControlPla
 		return "", err
 	}
 	managerStarted, err := c.start(ctx, service{
-		name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(programs.ControllerManager) },
+		name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(paths[component.ControllerManager]) },
 	}, report)
 	if err != nil {
 		return "", err
 	}
 	schedulerStarted, err := c.start(ctx, service{
-		name: component.Scheduler, spec: func() (process.Spec, error) { return c.scheduler(programs.Scheduler) },
+		name: component.Scheduler, spec: func() (process.Spec, error) { return c.scheduler(paths[component.Scheduler]) },
 	}, report)
 	if err != nil {
 		return "", err

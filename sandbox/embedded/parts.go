@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -39,25 +38,25 @@ func (c *Cluster) CertManagerWebhookAddress() string {
 	return fmt.Sprintf("localhost:%d", own.CertManagerHook)
 }
 
-// CertManager starts cert-manager's programs. What package install applies for them must be there: their accounts.
-func (c *Cluster) CertManager(ctx context.Context, programs artifact.CertManagerPaths, report Report) error {
+// CertManager starts cert-manager's programs. paths has their paths, by name. What package install applies for them must be there: their accounts.
+func (c *Cluster) CertManager(ctx context.Context, paths map[string]string, report Report) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, svc := range []service{
 		{
-			name: component.CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, programs.Webhook) },
+			name: component.CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, paths[component.CertManagerWebhook]) },
 			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManagerHook} },
 			ready: c.certManagerWebhookAnswers,
 		},
 		{
 			name: component.CertManagerCAInjector, spec: func() (process.Spec, error) {
-				return c.accountSpec(ctx, component.CertManagerCAInjector, certManagerNamespace, "cert-manager-cainjector", programs.CAInjector,
+				return c.accountSpec(ctx, component.CertManagerCAInjector, certManagerNamespace, "cert-manager-cainjector", paths[component.CertManagerCAInjector],
 					"--v=2", "--leader-elect=false", "--leader-election-namespace="+certManagerNamespace, "--metrics-listen-address=0")
 			},
 		},
 		{
 			name: component.CertManagerController, spec: func() (process.Spec, error) {
 				own, _ := c.ports()
-				return c.accountSpec(ctx, component.CertManagerController, certManagerNamespace, "cert-manager", programs.Controller,
+				return c.accountSpec(ctx, component.CertManagerController, certManagerNamespace, "cert-manager", paths[component.CertManagerController],
 					"--v=2", "--leader-elect=false", "--leader-election-namespace="+certManagerNamespace, "--metrics-listen-address=0",
 					"--cluster-resource-namespace="+certManagerNamespace, "--internal-healthz-listen-address="+address(own.CertManager))
 			},

@@ -135,11 +135,11 @@ func (s *Sandbox) CreateBundle(ctx context.Context, path string, fetches Fetches
 
 // contentsOf collects what a bundle holds after all components were fetched.
 func contentsOf(ctx context.Context, s *session.Session, node *kind.Cluster, report report) (contents bundle.Contents, err error) {
-	first := func(name string) artifact.Image { return node.Images(name)[0] }
 	contents = bundle.Contents{
-		Platform: "linux/" + runtime.GOARCH, Sandbox: Version(), Source: s.ImageSource.Origin(),
-		Node: first(component.ControlPlane), CertManager: node.Images(component.CertManager), Jaeger: first(component.Jaeger),
-		Operator: first(component.Operator), Samples: node.Images(component.Sample),
+		Platform: "linux/" + runtime.GOARCH, Sandbox: Version(), Source: s.ImageSource.Origin(), Images: map[string][]artifact.Image{},
+	}
+	for _, c := range component.On(component.Kind) {
+		contents.Images[c.Name] = node.Images(c.Name)
 	}
 	if contents.Manifests, err = s.ManifestsHash(); err != nil {
 		return contents, err
@@ -147,7 +147,8 @@ func contentsOf(ctx context.Context, s *session.Session, node *kind.Cluster, rep
 	if contents.ChartDir, err = s.Chart(ctx, report); err != nil {
 		return contents, err
 	}
-	contents.Probe, err = s.Probe(ctx)
+	probe, err := s.Probe(ctx)
+	contents.Images[bundle.Probe] = []artifact.Image{probe}
 	return contents, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/gocmd"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // asset is a folder of a Go module without Go code. It is copied to the cache, so that the Go
@@ -22,13 +23,14 @@ type asset struct {
 	version string // the version in that go.mod
 	folder  string // in the module
 	holds   string // a file that the folder must have
+	of      string // the component that needs it
 }
 
 // chart is cert-manager's Helm chart, from the module of its programs.
 var chart = asset{
 	name: "cert-manager-chart", within: certManager.module,
-	module: "github.com/cert-manager/cert-manager", version: artifact.CertManagerVersion,
-	folder: "deploy/charts/cert-manager", holds: "Chart.yaml",
+	module: "github.com/cert-manager/cert-manager", version: table.Get(table.CertManager).Version,
+	folder: "deploy/charts/cert-manager", holds: "Chart.yaml", of: certManager.name,
 }
 
 // Chart returns the folder of cert-manager's Helm chart, in the version of the images and programs.

@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	table "github.com/operator-tracing/sandbox/sandbox/component"
+
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
 )
@@ -70,7 +71,7 @@ func TestAssetErrors(t *testing.T) {
 		change func(b *Builder, a *asset)
 		want   string
 	}{
-		{"another version", func(_ *Builder, a *asset) { a.version = "v1.0.0" }, "finding module github.com/cert-manager/cert-manager: go.mod has " + artifact.CertManagerVersion + ", want v1.0.0"},
+		{"another version", func(_ *Builder, a *asset) { a.version = "v1.0.0" }, "finding module github.com/cert-manager/cert-manager: go.mod has " + table.Get(table.CertManager).Version + ", want v1.0.0"},
 		{"no such module", func(_ *Builder, a *asset) { a.module = "example.test/none" }, "finding module example.test/none: "},
 		{"no such folder", func(_ *Builder, a *asset) { a.folder = "deploy/none" }, "deploy/none"},
 		{"a folder without a chart", func(_ *Builder, a *asset) { a.folder = "deploy/charts" }, "the module has no deploy/charts/Chart.yaml"},

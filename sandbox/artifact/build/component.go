@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // component is one or more Go programs of one module that the sandbox builds from source.
@@ -22,6 +23,7 @@ type component struct {
 	stamp     []string          // -X flags with the programs' versions
 	outputs   []string          // the binaries that the build must create
 	rename    bool              // the only output does not have the name that Go uses
+	folder    string            // of the programs in the build
 	links     []string          // links to the first output, which behaves as the program of the link's name (argv[0])
 	published map[string]string // images of the programs, by the path in the build's folder
 	keep      int               // minimal number of builds to keep; 0 means all
@@ -42,7 +44,7 @@ var (
 	}
 	kubernetes = component{
 		name: "kubernetes", module: "sandbox/source/kubernetes",
-		packages: []string{"."}, outputs: []string{"kubernetes"},
+		packages: []string{"."}, outputs: []string{"kubernetes"}, folder: "assets",
 		links: []string{
 			"assets/etcd", "assets/kube-apiserver", "assets/kube-controller-manager", "assets/kube-scheduler", "assets/kubectl",
 		},
@@ -71,24 +73,30 @@ var (
 	}
 	certManager = component{
 		name: "cert-manager", module: "sandbox/source/certmanager",
-		packages: []string{"."}, outputs: []string{"sandbox"}, links: artifact.CertManagerPrograms,
-		stamp: []string{"github.com/cert-manager/cert-manager/pkg/util.AppVersion=" + artifact.CertManagerVersion},
-		published: map[string]string{
-			"controller": artifact.CertManagerImage("controller"), "cainjector": artifact.CertManagerImage("cainjector"),
-			"webhook": artifact.CertManagerImage("webhook"),
-		},
+		packages: []string{"."}, outputs: []string{"sandbox"}, links: table.Get(table.CertManager).Binaries(),
+		stamp:     []string{"github.com/cert-manager/cert-manager/pkg/util.AppVersion=" + table.Get(table.CertManager).Version},
+		published: publishedOf(table.Get(table.CertManager)),
 	}
 	jaeger = component{
 		name: "jaeger", module: "sandbox/source/jaeger",
 		packages: []string{"tool"}, outputs: []string{"jaeger"},
-		stamp:     []string{"github.com/jaegertracing/jaeger/internal/version.latestVersion=v" + artifact.JaegerVersion},
-		published: map[string]string{"jaeger": artifact.JaegerImage},
+		stamp:     []string{"github.com/jaegertracing/jaeger/internal/version.latestVersion=" + table.Get(table.Jaeger).Version},
+		published: publishedOf(table.Get(table.Jaeger)),
 	}
 	kwok = component{
 		name: "kwok", module: "sandbox/source/kwok",
 		packages: []string{"."}, outputs: []string{"kwok"},
 	}
 )
+
+// publishedOf returns the published images of a component's programs.
+func publishedOf(c table.Component) map[string]string {
+	images := map[string]string{}
+	for _, program := range c.Binaries() {
+		images[program] = c.Image(program)
+	}
+	return images
+}
 
 // link creates c's links in the folder of its build. It keeps existing links, so that several
 // commands can call it at the same time, and so that it works in a read-only cache that has the

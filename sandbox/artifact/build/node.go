@@ -14,6 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/layer"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 //go:embed files/containerd.toml.in
@@ -123,7 +124,7 @@ func (b *Builder) controlPlane(parts nodeParts) ([]artifact.Image, error) {
 // pause returns the pause image, which is also the image of the samples.
 func (b *Builder) pause(initDir string) (artifact.Image, error) {
 	image, err := b.single("pause", initDir, "pause", v1.Config{User: "65535:65535"})
-	return artifact.New(image, artifact.Pause, artifact.PauseOther), err
+	return artifact.New(image, table.Pause, table.PauseOther), err
 }
 
 // node assembles the node's image.
@@ -178,7 +179,7 @@ func nodeFiles(ctx context.Context, parts nodeParts, images []artifact.Image, sc
 	}
 	files := []layer.File{
 		{Path: "usr/local/bin/init", Source: filepath.Join(parts.initDir, "init")},
-		{Path: "etc/containerd/config.toml.in", Content: strings.ReplaceAll(containerdConfig, "@PAUSE@", artifact.Pause), Mode: 0o644},
+		{Path: "etc/containerd/config.toml.in", Content: strings.ReplaceAll(containerdConfig, "@PAUSE@", table.Pause), Mode: 0o644},
 		{Path: "etc/cni/net.d/10-sandbox.conflist", Content: cniConfig, Mode: 0o644},
 		{Path: "kind/version", Content: parts.versions.Kubernetes, Mode: 0o644},
 		{Path: "kind/manifests/default-storage.yaml", Content: storageManifest, Mode: 0o644},

@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Registry has programs in published images; see [artifact.Registry].
@@ -86,42 +88,31 @@ func (b *Builder) publishedCached(c component) bool {
 	return err == nil && len(programs) > 0 && cache.Complete(dir, programs)
 }
 
-// ControlPlane returns Kubernetes and etcd. Compiling them takes about ten minutes on two
+// Paths returns the paths of a component's programs, by their names in the table. Programs that were
+// built from source can be links to one binary, which behaves as the program whose name it is run
+// by: do not resolve or rename them. Compiling the control plane takes about ten minutes on two
 // processors.
-func (p *Programs) ControlPlane(ctx context.Context, report artifact.Report) (artifact.ControlPlane, error) {
-	dir, err := p.folder(ctx, kubernetes, report)
+func (p *Programs) Paths(ctx context.Context, row table.Component, report artifact.Report) (map[string]string, error) {
+	c, found := map[string]component{
+		table.ControlPlane: kubernetes, table.CertManager: certManager, table.Jaeger: jaeger, table.Node: kwok,
+	}[row.Name]
+	if !found {
+		return nil, fmt.Errorf("building %s: no sources of it", row.Name)
+	}
+	dir, err := p.folder(ctx, c, report)
 	if err != nil {
-		return artifact.ControlPlane{}, err
+		return nil, err
 	}
-	in := func(name string) string { return filepath.Join(dir, "assets", name) }
-	return artifact.ControlPlane{
-		Etcd: in("etcd"), APIServer: in("kube-apiserver"), ControllerManager: in("kube-controller-manager"), Scheduler: in("kube-scheduler"),
-	}, nil
-}
-
-// CertManager returns cert-manager's programs and its chart.
-func (p *Programs) CertManager(ctx context.Context, report artifact.Report) (artifact.CertManagerPaths, error) {
-	dir, err := p.folder(ctx, certManager, report)
-	if err != nil {
-		return artifact.CertManagerPaths{}, err
+	if c.name == chart.of {
+		if _, err := p.source.Chart(ctx, report); err != nil {
+			return nil, err
+		}
 	}
-	paths := artifact.CertManagerPaths{
-		Controller: filepath.Join(dir, "controller"), CAInjector: filepath.Join(dir, "cainjector"), Webhook: filepath.Join(dir, "webhook"),
+	paths := map[string]string{}
+	for _, program := range row.Main() {
+		paths[program.Name] = filepath.Join(dir, c.folder, program.Executable())
 	}
-	paths.ChartDir, err = p.source.Chart(ctx, report)
-	return paths, err
-}
-
-// Jaeger returns the path of Jaeger, all in one.
-func (p *Programs) Jaeger(ctx context.Context, report artifact.Report) (string, error) {
-	dir, err := p.folder(ctx, jaeger, report)
-	return filepath.Join(dir, "jaeger"), err
-}
-
-// Kwok returns the path of kwok, which simulates the node.
-func (p *Programs) Kwok(ctx context.Context, report artifact.Report) (string, error) {
-	dir, err := p.folder(ctx, kwok, report)
-	return filepath.Join(dir, "kwok"), err
+	return paths, nil
 }
 
 // Operator builds an operator. It returns the program's path and the key of its build: equal
@@ -142,9 +133,9 @@ func (p *Programs) Operator(ctx context.Context, program Program, report artifac
 // ControlPlaneBinaries compiles kube-apiserver, etcd and kubectl for this machine. It returns their
 // folder, for envtest's KUBEBUILDER_ASSETS.
 func (b *Builder) ControlPlaneBinaries(ctx context.Context, report artifact.Report) (string, error) {
-	programs, err := NewPrograms(b).ControlPlane(ctx, report)
+	paths, err := NewPrograms(b).Paths(ctx, table.Get(table.ControlPlane), report)
 	if err != nil {
 		return "", err
 	}
-	return filepath.Dir(programs.Etcd), nil
+	return filepath.Dir(paths[table.Etcd]), nil
 }

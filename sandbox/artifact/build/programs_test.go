@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -47,21 +50,13 @@ func cachedPrograms(t *testing.T, components ...component) (*Programs, string) {
 
 func TestCachedProgramsNeedNoGo(t *testing.T) {
 	p, cache := cachedPrograms(t, kubernetes, certManager, jaeger, kwok, operator)
-	controlPlane, err := p.ControlPlane(t.Context(), nil)
-	if err != nil {
-		t.Error(err)
-	}
-	certManagerPaths, err := p.CertManager(t.Context(), nil)
-	if err != nil {
-		t.Error(err)
-	}
-	jaegerPath, err := p.Jaeger(t.Context(), nil)
-	if err != nil {
-		t.Error(err)
-	}
-	kwokProgram, err := p.Kwok(t.Context(), nil)
-	if err != nil {
-		t.Error(err)
+	paths := map[string]string{}
+	for _, name := range []string{table.ControlPlane, table.CertManager, table.Jaeger, table.Node} {
+		got, err := p.Paths(t.Context(), table.Get(name), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		maps.Copy(paths, got)
 	}
 	operatorPath, key, err := p.Operator(t.Context(), reference, nil)
 	if err != nil {
@@ -72,28 +67,25 @@ func TestCachedProgramsNeedNoGo(t *testing.T) {
 	}
 	// Each path ends in the program's name and leads to the cached program.
 	for path, want := range map[string]string{
-		controlPlane.Etcd: "etcd of kubernetes", controlPlane.APIServer: "kube-apiserver of kubernetes",
-		controlPlane.ControllerManager: "kube-controller-manager of kubernetes", controlPlane.Scheduler: "kube-scheduler of kubernetes",
-		certManagerPaths.Controller: "controller of cert-manager",
-		certManagerPaths.CAInjector: "cainjector of cert-manager", certManagerPaths.Webhook: "webhook of cert-manager",
-		jaegerPath: "jaeger of jaeger", kwokProgram: "kwok of kwok", operatorPath: "operator of operator",
+		paths[table.Etcd]: "etcd of kubernetes", paths[table.APIServer]: "kube-apiserver of kubernetes",
+		paths[table.ControllerManager]: "kube-controller-manager of kubernetes", paths[table.Scheduler]: "kube-scheduler of kubernetes",
+		paths[table.CertManagerController]: "controller of cert-manager",
+		paths[table.CertManagerCAInjector]: "cainjector of cert-manager", paths[table.CertManagerWebhook]: "webhook of cert-manager",
+		paths[table.Jaeger]: "jaeger of jaeger", paths[table.Kwok]: "kwok of kwok", operatorPath: "operator of operator",
 	} {
 		if got := filepath.Base(path) + " of " + filetest.Read(t, path); got != want || !strings.HasPrefix(path, cache) {
 			t.Errorf("program at %s = %q, want %q", path, got, want)
 		}
-	}
-	if !filetest.Exists(filepath.Join(certManagerPaths.ChartDir, "Chart.yaml")) {
-		t.Errorf("no chart in %s", certManagerPaths.ChartDir)
 	}
 }
 
 func TestMissingProgramsNeedGo(t *testing.T) {
 	p, _ := cachedPrograms(t)
 	for name, build := range map[string]func() error{
-		"kubernetes":   func() error { _, err := p.ControlPlane(t.Context(), nil); return err },
-		"cert-manager": func() error { _, err := p.CertManager(t.Context(), nil); return err },
-		"jaeger":       func() error { _, err := p.Jaeger(t.Context(), nil); return err },
-		"kwok":         func() error { _, err := p.Kwok(t.Context(), nil); return err },
+		"kubernetes":   func() error { _, err := p.Paths(t.Context(), table.Get(table.ControlPlane), nil); return err },
+		"cert-manager": func() error { _, err := p.Paths(t.Context(), table.Get(table.CertManager), nil); return err },
+		"jaeger":       func() error { _, err := p.Paths(t.Context(), table.Get(table.Jaeger), nil); return err },
+		"kwok":         func() error { _, err := p.Paths(t.Context(), table.Get(table.Node), nil); return err },
 		"operator":     func() error { _, _, err := p.Operator(t.Context(), reference, nil); return err },
 	} {
 		if err := build(); err == nil || !strings.HasPrefix(err.Error(), "building "+name+": ") || !strings.Contains(err.Error(), "install Go") {
@@ -129,8 +121,8 @@ func TestControlPlaneBinaries(t *testing.T) {
 	if diff := cmp.Diff(want, filetest.Names(t, folder)); diff != "" {
 		t.Errorf("programs (-want +got):\n%s", diff)
 	}
-	if programs, err := p.ControlPlane(t.Context(), nil); err != nil || filepath.Dir(programs.Etcd) != folder {
-		t.Errorf("ControlPlane() = %+v, %v; want programs in %s", programs, err, folder)
+	if programs, err := p.Paths(t.Context(), table.Get(table.ControlPlane), nil); err != nil || filepath.Dir(programs[table.Etcd]) != folder {
+		t.Errorf("Paths(control plane) = %+v, %v; want programs in %s", programs, err, folder)
 	}
 }
 
@@ -196,9 +188,9 @@ func TestPublishedPrograms(t *testing.T) {
 	p, cached := cachedPrograms(t, jaeger)
 	registry := &published{dir: "/published"}
 	p.Published = registry
-	controlPlane, err := p.ControlPlane(t.Context(), nil)
-	if err != nil || controlPlane.APIServer != "/published/assets/kube-apiserver" || controlPlane.Etcd != "/published/assets/etcd" {
-		t.Errorf("ControlPlane() = %+v, %v; want the published programs", controlPlane, err)
+	controlPlane, err := p.Paths(t.Context(), table.Get(table.ControlPlane), nil)
+	if err != nil || controlPlane[table.APIServer] != "/published/assets/kube-apiserver" || controlPlane[table.Etcd] != "/published/assets/etcd" {
+		t.Errorf("Paths(control plane) = %+v, %v; want the published programs", controlPlane, err)
 	}
 	versions, err := p.source.Versions()
 	if err != nil {
@@ -213,23 +205,23 @@ func TestPublishedPrograms(t *testing.T) {
 	if diff := cmp.Diff(want, registry.programs); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
-	if paths, err := p.CertManager(t.Context(), nil); err != nil || paths.Webhook != "/published/webhook" || paths.ChartDir == "" {
-		t.Errorf("CertManager() = %+v, %v; want the published programs", paths, err)
+	if paths, err := p.Paths(t.Context(), table.Get(table.CertManager), nil); err != nil || paths[table.CertManagerWebhook] != "/published/webhook" {
+		t.Errorf("Paths(cert-manager) = %+v, %v; want the published programs", paths, err)
 	}
-	if path, err := p.Jaeger(t.Context(), nil); err != nil || !strings.HasPrefix(path, cached) {
-		t.Errorf("Jaeger() = %s, %v; want the cached build", path, err)
+	if paths, err := p.Paths(t.Context(), table.Get(table.Jaeger), nil); err != nil || !strings.HasPrefix(paths[table.Jaeger], cached) {
+		t.Errorf("Paths(jaeger) = %s, %v; want the cached build", paths, err)
 	}
 
 	var said []string
 	registry.err = errors.New("no response in time")
-	_, err = p.ControlPlane(t.Context(), func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	_, err = p.Paths(t.Context(), table.Get(table.ControlPlane), func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
 	if err == nil || !strings.Contains(err.Error(), "install Go") || !strings.Contains(strings.Join(said, ";"), "no response in time") {
 		t.Errorf("ControlPlane() without a registry = %v with progress %q; want to build", err, said)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.ControlPlane(ctx, nil); !errors.Is(err, registry.err) {
-		t.Errorf("ControlPlane() after cancellation = %v, want %v", err, registry.err)
+	if _, err := p.Paths(ctx, table.Get(table.ControlPlane), nil); !errors.Is(err, registry.err) {
+		t.Errorf("Paths() after cancellation = %v, want %v", err, registry.err)
 	}
 }
 

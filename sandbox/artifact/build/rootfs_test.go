@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	table "github.com/operator-tracing/sandbox/sandbox/component"
+
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
 )
 
@@ -18,7 +20,7 @@ func TestNodeWithoutBootstrapTools(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "scripts/prerequisites.sh") || !strings.Contains(err.Error(), "--images=registry") {
 		t.Errorf("buildRootFS() = %v, want the remedies", err)
 	}
-	if _, err := NewSource(b).Node(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "needs debootstrap") {
+	if _, err := NewSource(b).Images(t.Context(), table.ControlPlane, nil); err == nil || !strings.Contains(err.Error(), "needs debootstrap") {
 		t.Errorf("Node() = %v; want the cause before anything is built", err)
 	}
 }

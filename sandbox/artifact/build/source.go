@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -12,6 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/layer"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Source builds every image from the modules under sandbox/source. It runs one `go build` at a
@@ -51,8 +53,24 @@ func (s *Source) exclusively(ctx context.Context, report artifact.Report, build 
 	return build()
 }
 
-// Node builds the root filesystem, containerd, Kubernetes and the other components of a node.
-func (s *Source) Node(ctx context.Context, report artifact.Report) (artifact.Image, error) {
+// Images builds the images of a component of the table.
+func (s *Source) Images(ctx context.Context, name string, report artifact.Report) ([]artifact.Image, error) {
+	switch name {
+	case table.ControlPlane:
+		node, err := s.nodeImage(ctx, report)
+		return []artifact.Image{node}, err
+	case table.CertManager:
+		return s.images(ctx, certManager, table.Get(name), v1.Config{User: "1000"}, report)
+	case table.Jaeger:
+		return s.images(ctx, jaeger, table.Get(name), v1.Config{User: "10001"}, report)
+	case table.Sample:
+		return s.samples(ctx, report)
+	}
+	return nil, fmt.Errorf("building %s: no sources of it", name)
+}
+
+// nodeImage builds the root filesystem, containerd, Kubernetes and the other components of a node.
+func (s *Source) nodeImage(ctx context.Context, report artifact.Report) (artifact.Image, error) {
 	if err := CanBuildNode(); err != nil {
 		return artifact.Image{}, err
 	}
@@ -89,44 +107,48 @@ func (s *Source) Node(ctx context.Context, report artifact.Report) (artifact.Ima
 	return s.node(ctx, parts, report)
 }
 
-// CertManager builds one binary for cert-manager's programs, and an image of it for each program.
-func (s *Source) CertManager(ctx context.Context, report artifact.Report) ([]artifact.Image, error) {
-	dir, err := s.inTurn(ctx, certManager, report)
+// images builds the programs of a component, and an image of each of them.
+func (s *Source) images(ctx context.Context, c component, row table.Component, config v1.Config, report artifact.Report) ([]artifact.Image, error) {
+	dir, err := s.inTurn(ctx, c, report)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Chart(ctx, report); err != nil {
-		return nil, err
+	if c.name == chart.of {
+		if _, err := s.Chart(ctx, report); err != nil {
+			return nil, err
+		}
 	}
-	programs, err := s.layer("cert-manager", cache.KeyOf(dir), func(string) ([]layer.File, error) {
-		return linked(filepath.Join(dir, "sandbox"), "app", "cert-manager", artifact.CertManagerPrograms...), nil
+	tag := tagOf(row.Images[0]) + "-" + cache.KeyOf(dir)
+	if len(row.Programs) == 1 {
+		image, err := s.single(c.name, dir, row.Programs[0].Executable(), config)
+		return []artifact.Image{artifact.Local(c.name, tag, image)}, err
+	}
+	programs, err := s.layer(c.name, cache.KeyOf(dir), func(string) ([]layer.File, error) {
+		return linked(filepath.Join(dir, c.outputs[0]), "app", c.name, row.Binaries()...), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	var images []artifact.Image
-	for _, program := range artifact.CertManagerPrograms {
-		image, err := s.assemble(v1.Config{Entrypoint: []string{"/app/" + program}, User: "1000"}, programs)
+	for _, program := range row.Programs {
+		config.Entrypoint = []string{"/app/" + program.Executable()}
+		image, err := s.assemble(config, programs)
 		if err != nil {
-			return nil, fmt.Errorf("assembling the image of cert-manager's %s: %w", program, err)
+			return nil, fmt.Errorf("assembling the image of %s: %w", program.Name, err)
 		}
-		images = append(images, artifact.Local("cert-manager-"+program, artifact.CertManagerVersion+"-"+cache.KeyOf(dir), image))
+		images = append(images, artifact.Local(program.Name, tag, image))
 	}
 	return images, nil
 }
 
-// Jaeger builds Jaeger from its own module.
-func (s *Source) Jaeger(ctx context.Context, report artifact.Report) (artifact.Image, error) {
-	dir, err := s.inTurn(ctx, jaeger, report)
-	if err != nil {
-		return artifact.Image{}, err
-	}
-	image, err := s.single("jaeger", dir, "jaeger", v1.Config{User: "10001"})
-	return artifact.Local("jaeger", artifact.JaegerVersion+"-"+cache.KeyOf(dir), image), err
+// tagOf returns the tag of an image's name.
+func tagOf(image string) string {
+	tagged, _, _ := strings.Cut(image, "@")
+	return tagged[strings.LastIndexByte(tagged, ':')+1:]
 }
 
-// Samples returns the pause image, which the node image has too.
-func (s *Source) Samples(ctx context.Context, report artifact.Report) ([]artifact.Image, error) {
+// samples returns the pause image, which the node image has too.
+func (s *Source) samples(ctx context.Context, report artifact.Report) ([]artifact.Image, error) {
 	dir, err := s.inTurn(ctx, nodeInit, report)
 	if err != nil {
 		return nil, err

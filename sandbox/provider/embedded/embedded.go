@@ -29,13 +29,11 @@ type Cluster struct {
 	session   *session.Session
 	programs  *build.Programs
 
-	// Fetch sets these for Deliver and Start.
-	controlPlane    artifact.ControlPlane
-	certManager     artifact.CertManagerPaths
-	kwok            string
-	jaeger          string
-	operator        string
-	operatorVersion string
+	// paths are the programs' paths, by component and program, and version is the operator's. Fetch
+	// sets them.
+	paths   map[string]map[string]string
+	version string
+	mu      sync.Mutex
 
 	renderedCertManager, renderedOperator rendered
 }
@@ -97,28 +95,41 @@ func (c *Cluster) Prepare(ctx context.Context, report provider.Report) error {
 
 // Fetch gets a component's programs.
 func (c *Cluster) Fetch(ctx context.Context, part component.Component, report provider.Report) (err error) {
-	switch part.Name {
-	case component.ControlPlane:
-		c.controlPlane, err = c.programs.ControlPlane(ctx, report)
-	case component.Node:
-		c.kwok, err = c.programs.Kwok(ctx, report)
-	case component.CertManager:
-		c.certManager, err = c.programs.CertManager(ctx, report)
-	case component.Jaeger:
-		c.jaeger, err = c.programs.Jaeger(ctx, report)
-	case component.Operator:
-		if _, err := c.session.Manifests.Process(project.Place{}); err != nil {
-			return err
-		}
-		c.operator, c.operatorVersion, err = c.programs.Operator(ctx, c.session.Program(), report)
+	var paths map[string]string
+	if part.Name == component.Operator {
+		paths, err = c.buildOperator(ctx, report)
+	} else {
+		paths, err = c.programs.Paths(ctx, part, report)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paths == nil {
+		c.paths = map[string]map[string]string{}
+	}
+	c.paths[part.Name] = paths
 	return err
+}
+
+func (c *Cluster) buildOperator(ctx context.Context, report provider.Report) (map[string]string, error) {
+	if _, err := c.session.Manifests.Process(project.Place{}); err != nil {
+		return nil, err
+	}
+	path, version, err := c.programs.Operator(ctx, c.session.Program(), report)
+	c.version = version
+	return map[string]string{component.Operator: path}, err
+}
+
+// pathsOf returns the programs of a component that was fetched.
+func (c *Cluster) pathsOf(name string) map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paths[name]
 }
 
 // Deliver defines a component's kinds. The API server delays requests for objects of a kind that
 // is younger than two seconds.
 func (c *Cluster) Deliver(ctx context.Context, part component.Component, _ provider.Report) error {
-	rendered, err := c.render(part)
+	rendered, err := c.render(ctx, part)
 	if err != nil {
 		return err
 	}
@@ -130,15 +141,19 @@ func (c *Cluster) Deliver(ctx context.Context, part component.Component, _ provi
 }
 
 // render renders cert-manager and the operator once, unless the port of their webhook changed.
-func (c *Cluster) render(part component.Component) (*install.Component, error) {
+func (c *Cluster) render(ctx context.Context, part component.Component) (*install.Component, error) {
 	switch part.Name {
 	case component.CertManager:
 		return c.renderedCertManager.get(c.processes.CertManagerWebhookAddress(), func(address string) (*install.Component, error) {
-			return install.CertManager(install.CertManagerOptions{ChartDir: c.certManager.ChartDir, WebhookAddress: address})
+			chart, err := c.session.Chart(ctx, nil)
+			if err != nil {
+				return nil, err
+			}
+			return install.CertManager(install.CertManagerOptions{ChartDir: chart, WebhookAddress: address})
 		})
 	case component.Operator:
 		return c.renderedOperator.get(c.processes.OperatorWebhookAddress(), func(address string) (*install.Component, error) {
-			return install.Operator(install.OperatorOptions{Manifests: c.session.Manifests, WebhookAddress: address, Version: c.operatorVersion})
+			return install.Operator(install.OperatorOptions{Manifests: c.session.Manifests, WebhookAddress: address, Version: c.version})
 		})
 	}
 	return nil, fmt.Errorf("rendering %s: no manifests", part.Name)
@@ -175,12 +190,12 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 		return c.startJaeger(ctx, report)
 	case component.CertManager:
 		return c.startWithWebhook(ctx, part, c.processes.CertManagerWebhookAddress, func() error {
-			return c.processes.CertManager(ctx, c.certManager, embedded.Report(report))
+			return c.processes.CertManager(ctx, c.pathsOf(part.Name), embedded.Report(report))
 		}, report)
 	case component.Operator:
 		return c.startWithWebhook(ctx, part, c.processes.OperatorWebhookAddress, func() error {
 			return c.processes.Operator(ctx, embedded.OperatorOptions{
-				Program: c.operator, Process: c.session.Manifests.Process, Env: c.session.OperatorEnvironment(),
+				Program: c.pathsOf(part.Name)[component.Operator], Process: c.session.Manifests.Process, Env: c.session.OperatorEnvironment(),
 			}, embedded.Report(report))
 		}, report)
 	case component.Sample:
@@ -193,7 +208,7 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 }
 
 func (c *Cluster) startControlPlane(ctx context.Context, report provider.Report) error {
-	outcome, err := c.processes.ControlPlane(ctx, c.controlPlane, embedded.Report(report))
+	outcome, err := c.processes.ControlPlane(ctx, c.pathsOf(component.ControlPlane), embedded.Report(report))
 	if err != nil {
 		return err
 	}
@@ -214,15 +229,15 @@ func (c *Cluster) startNode(ctx context.Context, report provider.Report) error {
 	if err := node.Apply(ctx, target); err != nil {
 		return err
 	}
-	if err := c.processes.Node(ctx, c.kwok, embedded.Report(report)); err != nil {
+	if err := c.processes.Node(ctx, c.pathsOf(component.Node)[component.Kwok], embedded.Report(report)); err != nil {
 		return err
 	}
 	return node.Wait(ctx, target)
 }
 
 func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error {
-	options := embedded.JaegerOptions{Program: c.jaeger}
-	if !artifact.IsPublished(c.jaeger) {
+	options := embedded.JaegerOptions{Program: c.pathsOf(component.Jaeger)[component.Jaeger]}
+	if !artifact.IsPublished(options.Program) {
 		var err error
 		if options.Page, err = session.JaegerPage(); err != nil {
 			return err
@@ -231,7 +246,7 @@ func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error
 	if err := c.processes.Jaeger(ctx, options, embedded.Report(report)); err != nil {
 		return err
 	}
-	report("v%s", artifact.JaegerVersion)
+	report("%s", component.Get(component.Jaeger).Version)
 	return nil
 }
 
@@ -245,7 +260,7 @@ func (c *Cluster) startWithWebhook(ctx context.Context, part component.Component
 	}
 	for {
 		before := address()
-		rendered, err := c.render(part)
+		rendered, err := c.render(ctx, part)
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/embedded"
@@ -99,7 +98,7 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 func (c *Cluster) versionOf(ctx context.Context, target *install.Cluster, name string) (string, error) {
 	switch name {
 	case component.Jaeger:
-		return "v" + artifact.JaegerVersion, nil
+		return component.Get(name).Version, nil
 	case component.ControlPlane:
 		return c.processes.Version(ctx)
 	}

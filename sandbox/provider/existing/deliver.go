@@ -85,7 +85,7 @@ func (c *Cluster) Fetch(ctx context.Context, part component.Component, report pr
 		return nil
 	}
 	if c.public {
-		c.pods.SetImages(part.Name, c.publicImages(part.Name)...)
+		c.pods.SetImages(part.Name, c.publicImages(part)...)
 		report("%s", c.describeDelivery())
 		return nil
 	}
@@ -100,14 +100,9 @@ func (c *Cluster) Fetch(ctx context.Context, part component.Component, report pr
 }
 
 // publicImages returns names without contents.
-func (c *Cluster) publicImages(name string) []artifact.Image {
-	var references []string
-	switch name {
-	case component.CertManager:
-		references = artifact.PublicCertManager()
-	case component.Jaeger:
-		references = []string{artifact.PublicJaeger()}
-	case component.Operator:
+func (c *Cluster) publicImages(part component.Component) []artifact.Image {
+	references := part.Images
+	if part.Name == component.Operator {
 		references = []string{c.session.Project.File.Operator.Image}
 	}
 	var images []artifact.Image

@@ -7,7 +7,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -84,7 +83,7 @@ func (c *Cluster) surveyJaeger(ctx context.Context, target *install.Cluster) err
 	if err != nil {
 		return err
 	}
-	rendered, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: "v" + artifact.JaegerVersion, Config: data, Shared: true})
+	rendered, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: component.Get(component.Jaeger).Version, Config: data, Shared: true})
 	if err != nil {
 		return err
 	}

@@ -113,16 +113,17 @@ func (c *Cluster) Fetch(ctx context.Context, part component.Component, report pr
 }
 
 func (c *Cluster) fetchNode(ctx context.Context, report provider.Report) error {
-	image, err := c.pods.ImageSource.Node(ctx, report)
+	images, err := c.pods.ImageSource.Images(ctx, component.ControlPlane, report)
 	if err != nil {
 		return err
 	}
+	image := images[0]
 	versions, own, err := image.NodeVersions()
 	if err != nil {
 		return err
 	}
 	c.node = cluster.Node{Image: image.Name(), Source: own, EtcdTag: versions.EtcdTag, CoreDNSTag: versions.CoreDNSTag, Tracing: c.pods.TracesControlPlane()}
-	c.pods.SetImages(component.ControlPlane, image)
+	c.pods.SetImages(component.ControlPlane, images...)
 	c.pods.RecordImages() // A fallback decides at the node.
 	report("%s", image.Name())
 	return nil

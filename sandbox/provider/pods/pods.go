@@ -63,23 +63,15 @@ func (p *Pods) Fetch(ctx context.Context, c component.Component, engine *cluster
 }
 
 func (p *Pods) fetch(ctx context.Context, c component.Component, engine *cluster.Engine, others bool, report provider.Report) ([]artifact.Image, error) {
-	switch c.Name {
-	case component.CertManager:
-		return p.ImageSource.CertManager(ctx, report)
-	case component.Jaeger:
-		image, err := p.ImageSource.Jaeger(ctx, report)
-		return []artifact.Image{image}, err
-	case component.Sample:
-		return p.ImageSource.Samples(ctx, report)
-	case component.Operator:
-		operator, err := p.Operator(ctx, engine, report)
-		if err != nil || !others {
-			return []artifact.Image{operator}, err
-		}
-		more, err := p.OtherImages(ctx, engine, report)
-		return append([]artifact.Image{operator}, more...), err
+	if c.Name != component.Operator {
+		return p.ImageSource.Images(ctx, c.Name, report)
 	}
-	return nil, fmt.Errorf("fetching %s: no source of its images", c.Name)
+	operator, err := p.Operator(ctx, engine, report)
+	if err != nil || !others {
+		return []artifact.Image{operator}, err
+	}
+	more, err := p.OtherImages(ctx, engine, report)
+	return append([]artifact.Image{operator}, more...), err
 }
 
 // Start installs a component and waits until it is ready.
@@ -127,7 +119,7 @@ func (p *Pods) startCertManager(ctx context.Context, report provider.Report) err
 
 func (p *Pods) startJaeger(ctx context.Context, report provider.Report) error {
 	image := p.Images(component.Jaeger)[0]
-	options := install.JaegerOptions{Image: p.reference(image), Version: "v" + artifact.JaegerVersion, Shared: p.Shared}
+	options := install.JaegerOptions{Image: p.reference(image), Version: component.Get(component.Jaeger).Version, Shared: p.Shared}
 	var err error
 	if options.Config, err = p.ReadJaegerConfig(); err != nil {
 		return err
