@@ -28,7 +28,6 @@ func (r *Run) ChooseCluster(ctx context.Context, report report) error {
 }
 
 func (r *Run) chooseCluster(ctx context.Context, report report) error {
-	r.chooseTracing()
 	wanted := r.Cluster
 	if made := r.Record.Cluster; r.Record.Name != "" {
 		if wanted != "auto" && wanted != made {
@@ -37,9 +36,10 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 		}
 		wanted = made
 	}
-	if err := r.checkChoice(wanted); err != nil {
+	if err := r.fit(wanted); err != nil {
 		return err
 	}
+	r.chooseTracing()
 	if wanted == component.Existing {
 		return r.useExisting(ctx, report)
 	}
@@ -58,20 +58,21 @@ func (r *Run) chooseCluster(ctx context.Context, report report) error {
 	if wanted != "auto" || r.Provider != "auto" || r.Images == "registry" || r.bundle != nil || ctx.Err() != nil {
 		return err
 	}
+	if mistake := r.fit(component.Embedded); mistake != nil {
+		return fmt.Errorf("%w; kind can't run here: %w", mistake, err)
+	}
 	report("embedded, processes of this machine, as kind can't run here: %s", strings.Join(strings.Fields(err.Error()), " "))
 	return r.useEmbedded()
 }
 
-// checkChoice finds options that only now can be held against the kind of cluster.
-func (r *Run) checkChoice(chosen string) error {
-	o := r.Options
-	if o.Cluster = chosen; chosen == "auto" {
-		o.Cluster = component.Kind // Existing clusters are never chosen unasked.
+// fit is [Options.fit] for the run's options. Without a choice they must fit kind: an existing cluster
+// is not chosen automatically.
+func (r *Run) fit(kind string) (err error) {
+	if kind == "auto" || kind == "" {
+		kind = component.Kind
 	}
-	if err := o.checkExisting(); err != nil {
-		return fmt.Errorf("%w: %w", ErrOption, err)
-	}
-	return nil
+	r.Options, err = r.Options.fit(kind)
+	return err
 }
 
 // nodeImageHindrance says why there is no way to the image of kind's node: no registry answers, and this machine can't build
@@ -86,7 +87,7 @@ func (r *Run) nodeImageHindrance(ctx context.Context, report report) error {
 	return nil
 }
 
-// endStrays ends the processes of an embedded cluster whose record was lost: whatever is chosen now, nobody else would.
+// endStrays ends the processes of an embedded cluster whose record was lost: whatever is chosen now, nothing else does.
 func (r *Run) endStrays(ctx context.Context) error {
 	if r.Record.Name != "" {
 		return nil

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -59,13 +61,18 @@ func TestChooseClusterWithoutAnEngine(t *testing.T) {
 		embedded bool
 		says     string // what is reported, or the error
 	}{
-		{"by itself", Options{}, state.Record{}, true, "as kind can't run here: "},
+		{"automatically", Options{}, state.Record{}, true, "as kind can't run here: "},
 		{"as asked", Options{Cluster: "embedded"}, state.Record{}, true, "embedded: processes of this machine"},
 		{"kind as asked", Options{Cluster: "kind"}, state.Record{}, false, "not installed"},
 		{"an engine as asked", Options{Provider: "podman"}, state.Record{}, false, "podman"},
 		{"images as asked", Options{Images: "registry"}, state.Record{}, false, "not installed"},
 		{"as recorded", Options{}, embeddedRecord, true, "embedded: processes of this machine"},
 		{"kind as recorded", Options{}, kindRecord, false, "podman"},
+		{"of another cluster", Options{Context: "kind-mine"}, state.Record{}, false, "--cluster=kind --context=kind-mine: it is about an existing cluster; omit --context"},
+		{"of another cluster, ignored", Options{Context: "kind-mine", Origins: settings.Origins{"context": "SANDBOX_CONTEXT"}}, state.Record{}, true, "as kind can't run here: "},
+		{"replicas", Options{OperatorReplicas: 2}, state.Record{}, false, "--cluster=embedded --operator-replicas=2: an embedded cluster runs one process"},
+		{"recorded, an engine", Options{Provider: "podman", Origins: settings.Origins{"provider": "SANDBOX_PROVIDER"}}, embeddedRecord, true, "embedded: processes of this machine"},
+		{"recorded, an engine as asked", Options{Provider: "podman"}, embeddedRecord, false, "--cluster=embedded --provider=podman: "},
 		{"another than recorded", Options{Cluster: "kind"}, embeddedRecord, false, "it is embedded, not kind: take it down first"},
 		{"embedded over kind", Options{Cluster: "embedded"}, kindRecord, false, "it is kind, not embedded: take it down first"},
 	} {
@@ -84,5 +91,35 @@ func TestChooseClusterWithoutAnEngine(t *testing.T) {
 				t.Errorf("it says several lines: %q", said)
 			}
 		})
+	}
+}
+
+// An embedded cluster gets published programs if images must come from a registry, and keeps to that.
+func TestProgramsOfAnEmbeddedCluster(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // The published programs are for Linux.
+	}
+	for _, test := range []struct {
+		options Options
+		before  string
+		want    string
+		only    bool
+	}{
+		{Options{}, "", "source", false},
+		{Options{Images: "source"}, "registry", "source", false},
+		{Options{Images: "registry", RegistryMirror: "mirror.example"}, "", "registry", true},
+		{Options{}, "registry", "registry", true},
+	} {
+		test.options.Cluster = component.Embedded
+		run, _, err := choosing(t, test.options, state.Record{Cluster: component.Embedded, Images: test.before})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run.PrepareProcesses(t.Context(), func(string, ...any) {}); err != nil {
+			t.Fatal(err)
+		}
+		if run.Record.Images != test.want || run.programs.PublishedOnly != test.only || (run.programs.Published == nil) != (test.options.Images == "source") {
+			t.Errorf("%+v after images from %q: images from %q, programs %+v", test.options, test.before, run.Record.Images, run.programs)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -12,13 +13,14 @@ import (
 )
 
 // Doctor examines this machine whole: it starts a container in each engine that is installed, until one works, and asks the
-// registries. It needs no sandbox, nor a state folder that can be used. The error is an ErrOption, or ctx's.
+// registries. It needs no sandbox, nor a state folder that can be used. The error is a [settings.Error], or ctx's.
 func Doctor(ctx context.Context, options Options, report report) (doctor.Report, error) {
 	if options.Cluster == component.Existing { // It runs elsewhere; the doctor says what could run here.
 		options.Cluster = "auto"
 	}
 	r, err := Open(options)
-	if errors.Is(err, ErrOption) {
+	var mistake *settings.Error
+	if errors.As(err, &mistake) {
 		return doctor.Report{}, err
 	}
 	unusable := err

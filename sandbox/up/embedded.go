@@ -63,6 +63,7 @@ func (r *Run) Embedded() bool { return r.processes != nil }
 
 // PrepareProcesses chooses ports and makes certificates.
 func (r *Run) PrepareProcesses(ctx context.Context, report report) error {
+	published := r.Images == "registry" || r.Images == "auto" && r.Record.Images == "registry" // as before
 	r.Record.Name, r.Record.Cluster, r.Record.Images = r.Name, component.Embedded, "source"
 	r.Record.OperatorEnv = r.OperatorEnv
 	r.programs = build.NewPrograms(r.builder)
@@ -72,6 +73,9 @@ func (r *Run) PrepareProcesses(ctx context.Context, report report) error {
 			return err
 		}
 		r.programs.Published = artifact.NewRegistry(r.builder.Cache, "", mirror)
+		if published {
+			r.Record.Images, r.programs.PublishedOnly = "registry", true
+		}
 	}
 	return r.processes.Prepare(ctx, r.Ports, report)
 }

@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -89,7 +90,7 @@ func (r *Run) findContext() (*existing.Source, error) {
 		name = r.Record.Target.Context
 	}
 	if name == "" {
-		return nil, fmt.Errorf("%w: --cluster=existing: name the cluster by --context=NAME, a context of your kubeconfig; `kubectl config get-contexts` lists them", ErrOption)
+		return nil, settings.Given("cluster", component.Existing).Errorf("name the cluster by --context=NAME, a context of your kubeconfig; `kubectl config get-contexts` lists them")
 	}
 	if on := r.Record.Target.Context; on != "" && on != name {
 		return nil, fmt.Errorf("the sandbox %s is on the context %s: take it down first (`sandbox down`), or choose another --name", r.Name, on)
@@ -102,7 +103,7 @@ func (r *Run) findContext() (*existing.Source, error) {
 		return nil, nil
 	}
 	if errors.Is(err, existing.ErrNoContext) {
-		err = fmt.Errorf("%w: --context=%s: %w", ErrOption, name, err)
+		err = settings.Given("context", name).Errorf("%w", err)
 	}
 	return nil, err
 }
@@ -116,18 +117,18 @@ func (r *Run) chooseJaeger() error {
 	switch {
 	case r.JaegerEndpoint == "":
 	case r.Record.Name != "" && was == "":
-		return fmt.Errorf("--jaeger-endpoint=%s: the sandbox %s has a Jaeger of its own: take it down first (`sandbox down`)", r.JaegerEndpoint, r.Name)
+		return settings.Given("jaeger-endpoint", r.JaegerEndpoint).Errorf("the sandbox %s has a Jaeger of its own; run `sandbox down` first", r.Name)
 	default:
 		r.wanted.JaegerEndpoint = r.JaegerEndpoint
 	}
 	if r.JaegerQuery != "" {
 		if r.wanted.JaegerEndpoint == "" {
-			return fmt.Errorf("%w: --jaeger-query=%s: it is about a Jaeger of yours: name that by --jaeger-endpoint", ErrOption, r.JaegerQuery)
+			return settings.Given("jaeger-query", r.JaegerQuery).Errorf("it is about a Jaeger of yours; add --jaeger-endpoint")
 		}
 		r.wanted.JaegerQuery = r.JaegerQuery
 	}
 	if r.wanted.JaegerEndpoint != "" && r.JaegerConfig != "" && r.JaegerConfig != NoJaegerConfig {
-		return fmt.Errorf("%w: --jaeger-config=%s: the sandbox %s sends to a Jaeger of yours at %s", ErrOption, r.JaegerConfig, r.Name, r.wanted.JaegerEndpoint)
+		return settings.Given("jaeger-config", r.JaegerConfig).Errorf("the sandbox %s sends to a Jaeger of yours at %s", r.Name, r.wanted.JaegerEndpoint)
 	}
 	return nil
 }
@@ -174,9 +175,9 @@ func (r *Run) chooseDelivery(ctx context.Context, report report) error {
 		r.public = true
 		return nil
 	}
-	return fmt.Errorf("%w: --context=%s: the cluster can't be given images: name a registry that this machine and the cluster reach by --registry=HOST/FOLDER;"+
-		" or have it pull public images (--images=registry) and an image of your operator's (operator.image of sandbox.yaml);"+
-		" kind clusters of this machine's container engine need neither", ErrOption, r.wanted.Context)
+	return settings.Given("context", r.wanted.Context).Errorf("the cluster can't be given images: name a registry that this machine and the cluster reach by --registry=HOST/FOLDER;" +
+		" or have it pull public images (--images=registry) and an image of your operator's (operator.image of sandbox.yaml);" +
+		" kind clusters of this machine's container engine need neither")
 }
 
 func (r *Run) describeDelivery() string {

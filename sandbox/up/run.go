@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
@@ -77,7 +78,7 @@ func Open(options Options) (*Run, error) {
 	}
 	if record.Name != "" {
 		if wanted != "" && wanted != record.Name {
-			return nil, fmt.Errorf("%w: --name=%s: the sandbox in %s is called %s: leave --name out, or choose another --state-dir", ErrOption, wanted, dir.Path, record.Name)
+			return nil, settings.Given("name", wanted).Errorf("the sandbox in %s is called %s; omit --name or choose another --state-dir", dir.Path, record.Name)
 		}
 		options.Name = record.Name
 	}
@@ -102,7 +103,11 @@ func (r *Run) Lock(ctx context.Context, notice func(format string, args ...any))
 	if err != nil {
 		return nil, err
 	}
-	if r.Record, err = r.Dir.Load(); err != nil {
+	r.Record, err = r.Dir.Load()
+	if err == nil && r.Record.Name != "" && r.Cluster == "auto" {
+		err = r.fit(r.Record.Cluster)
+	}
+	if err != nil {
 		unlock()
 		return nil, err
 	}
