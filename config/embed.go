@@ -2,8 +2,8 @@
 //
 // The folder is a plain kustomize tree that users apply with kubectl or
 // kustomize. Build is the entry: the sandbox and the tests call it, so that all
-// of them get the same bytes. Files gives the raw tree to whoever needs a single
-// file of it, such as the sample.
+// of them get the same bytes. Files has the raw tree, for callers that need a
+// single file of it, such as the sample.
 //
 // The package never talks to a cluster and never reads from the disk: what it
 // renders is what it was compiled with.

@@ -20,7 +20,7 @@ const (
 	prefix    = "operator-tracing-"
 )
 
-// rendered is what an overlay gives, by kind and name.
+// rendered has the objects of an overlay, by kind and name.
 type rendered map[string]*unstructured.Unstructured
 
 func render(t *testing.T, overlay, image string) rendered {
@@ -167,7 +167,7 @@ func TestManagerRunsAnywhere(t *testing.T) {
 	for _, overlay := range []string{"default"} {
 		pod := as[appsv1.Deployment](t, render(t, overlay, ""), "Deployment/"+prefix+"manager").Spec.Template.Spec
 		c := pod.Containers[0]
-		// A fixed user id would be outside the range that OpenShift gives a namespace.
+		// A fixed user id would be outside the range of an OpenShift namespace.
 		if pod.SecurityContext.RunAsUser != nil || pod.SecurityContext.FSGroup != nil || c.SecurityContext.RunAsUser != nil {
 			t.Errorf("overlay %s fixes a user or group", overlay)
 		}
@@ -197,7 +197,7 @@ func TestBuildSetsTheImage(t *testing.T) {
 	} {
 		got := as[appsv1.Deployment](t, render(t, "default", given), "Deployment/"+prefix+"manager").Spec.Template.Spec.Containers[0].Image
 		if got != want {
-			t.Errorf("Build(%q) gives image %q, want %q", given, got, want)
+			t.Errorf("Build(%q) has image %q, want %q", given, got, want)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/operator-tracing/sandbox/config"
 )
 
-// TestJaegerListensAsBefore holds the addresses of a Jaeger that is told nothing: those of the Pod's ports.
+// TestJaegerListensAsBefore checks the default addresses of Jaeger, which have the ports of the Pod.
 func TestJaegerListensAsBefore(t *testing.T) {
 	text, err := config.Files.ReadFile(config.JaegerConfig)
 	if err != nil {

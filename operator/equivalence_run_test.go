@@ -120,7 +120,7 @@ func startRun(t *testing.T, s *apiServer, f flavour, token string) *equivalenceR
 	return r
 }
 
-// assemble creates the operator as newManager does, but for one namespace and with a conflicter. If the run
+// assemble creates the operator as newManager does, for one namespace and with a conflicter. If the run
 // is not managed, there are no controllers.
 func (r *equivalenceRun) assemble(opts options, token string) error {
 	scheme, err := newScheme()

@@ -135,7 +135,7 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// tracingOptions adds the operator's options to those of the exporter.
+// tracingOptions adds the operator's options to the exporter's.
 func tracingOptions(opts options, exporter ...tracing.Option) []tracing.Option {
 	return append(slices.Clip(exporter),
 		tracing.WithUntrustedContext(opts.untrustedContext),

@@ -7,21 +7,20 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
-	"sigs.k8s.io/yaml"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/operator/tracing"
 )
 
 // options are the operator's settings. The OTEL_* variables of OpenTelemetry set the exporter.
 type options struct {
-	configFile       string
 	metricsAddress   string
 	probeAddress     string
 	leaderElect      bool
@@ -59,7 +58,7 @@ func (o *options) flags() *flag.FlagSet {
 	// The caller prints the error. The flag set would print it too, followed by the whole usage.
 	fs.SetOutput(io.Discard)
 
-	fs.StringVar(&o.configFile, "config", "", "path of a YAML `file` with options by flag name; flags and environment variables take precedence")
+	fs.String(settings.FileFlag, "", "path of a YAML `file` with options by flag name; flags and environment variables take precedence")
 	// The metrics endpoint has no authentication, so by default it listens on the loopback address.
 	// kubectl port-forward reaches it there.
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", "127.0.0.1:8080", "`address` of the metrics endpoint (plain HTTP, no authentication), or 0 to disable it")
@@ -104,101 +103,38 @@ func parseOptions(args []string, env func(string) (string, bool), out io.Writer)
 	if fs.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q; use flags only", fs.Arg(0))
 	}
-	if err := setFromEnv(fs, env); err != nil {
+	flags := pflag.NewFlagSet("operator", pflag.ContinueOnError)
+	flags.AddGoFlagSet(fs)
+	fs.Visit(func(f *flag.Flag) { flags.Lookup(f.Name).Changed = true })
+	origins, err := settings.Sources{Variable: envName, Lookup: env}.Fill(flags)
+	if err != nil {
 		return options{}, err
 	}
-	if o.configFile != "" {
-		if err := setFromFile(fs, o.configFile); err != nil {
-			return options{}, err
-		}
-	}
-	if err := o.validate(); err != nil {
+	if err := o.validate(origins); err != nil {
 		return options{}, err
 	}
 	return o, nil
 }
 
-func given(fs *flag.FlagSet) map[string]bool {
-	names := map[string]bool{}
-	fs.Visit(func(f *flag.Flag) { names[f.Name] = true })
-	return names
-}
-
-func setFromEnv(fs *flag.FlagSet, env func(string) (string, bool)) error {
-	done := given(fs)
+// validate returns an error about every invalid value.
+func (o *options) validate(origins settings.Origins) error {
 	var errs []error
-	fs.VisitAll(func(f *flag.Flag) {
-		name := envName(f.Name)
-		if done[f.Name] || name == "" {
-			return
-		}
-		if value, ok := env(name); ok && value != "" {
-			if err := fs.Set(f.Name, value); err != nil {
-				errs = append(errs, fmt.Errorf("reading $%s=%q: %w", name, value, err))
-			}
-		}
-	})
-	return errors.Join(errs...)
-}
-
-func setFromFile(fs *flag.FlagSet, path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("reading --config: %w", err)
-	}
-	var values map[string]any
-	if err := yaml.UnmarshalStrict(text, &values); err != nil {
-		return fmt.Errorf("reading --config %s: %w", path, err)
-	}
-	done := given(fs)
-	var errs []error
-	for name, value := range values {
-		switch {
-		case fs.Lookup(name) == nil || name == "config":
-			errs = append(errs, fmt.Errorf("reading --config %s: unknown option %q", path, name))
-		case !done[name]:
-			if err := fs.Set(name, scalar(value)); err != nil {
-				errs = append(errs, fmt.Errorf("reading --config %s: option %q: value %q: %w", path, name, scalar(value), err))
-			}
+	check := func(valid bool, name string, value any, want string) {
+		if !valid {
+			errs = append(errs, origins.Explain(settings.Given(name, value).Errorf("%s", want)))
 		}
 	}
-	return errors.Join(errs...)
-}
-
-// scalar formats a value from a YAML file for its flag. A list becomes comma-separated.
-func scalar(value any) string {
-	list, ok := value.([]any)
-	if !ok {
-		return fmt.Sprint(value)
+	address := func(name, value string) {
+		_, _, err := net.SplitHostPort(value)
+		check(err == nil || value == "0", name, value, "want HOST:PORT or 0")
 	}
-	parts := make([]string, len(list))
-	for i, item := range list {
-		parts[i] = fmt.Sprint(item)
-	}
-	return strings.Join(parts, ",")
-}
-
-func (o *options) validate() error {
-	var errs []error
-	for name, address := range map[string]string{
-		"metrics-bind-address":      o.metricsAddress,
-		"health-probe-bind-address": o.probeAddress,
-	} {
-		if _, _, err := net.SplitHostPort(address); err != nil && address != "0" {
-			errs = append(errs, fmt.Errorf("invalid %s %q: want HOST:PORT or 0", name, address))
-		}
-	}
-	if strings.Contains(o.webhookHost, ":") && net.ParseIP(o.webhookHost) == nil {
-		errs = append(errs, fmt.Errorf("invalid webhook-host %q: want a host name or an IP address; set the port with --webhook-port", o.webhookHost))
-	}
-	for name, age := range map[string]time.Duration{"max-age": o.maxAge, "converged-age": o.convergedAge} {
-		if age <= 0 {
-			errs = append(errs, fmt.Errorf("invalid %s %s: want a duration > 0", name, age))
-		}
-	}
-	if o.webhookPort < 1 || o.webhookPort > 65535 {
-		errs = append(errs, fmt.Errorf("invalid webhook-port %d: want 1 to 65535", o.webhookPort))
-	}
+	address("metrics-bind-address", o.metricsAddress)
+	address("health-probe-bind-address", o.probeAddress)
+	check(!strings.Contains(o.webhookHost, ":") || net.ParseIP(o.webhookHost) != nil, "webhook-host", o.webhookHost,
+		"want a host name or an IP address; set the port with --webhook-port")
+	check(o.maxAge > 0, "max-age", o.maxAge, "want a duration > 0")
+	check(o.convergedAge > 0, "converged-age", o.convergedAge, "want a duration > 0")
+	check(o.webhookPort >= 1 && o.webhookPort <= 65535, "webhook-port", o.webhookPort, "want 1 to 65535")
 	return errors.Join(errs...)
 }
 

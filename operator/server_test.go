@@ -140,7 +140,7 @@ func (s *apiServer) get(t *testing.T, obj client.Object) {
 	}
 }
 
-// as returns a client of another user who may do everything.
+// as returns a client of another user that can do everything.
 func (s *apiServer) as(t *testing.T, user string) client.Client {
 	t.Helper()
 	cfg := rest.CopyConfig(s.env.Config)

@@ -37,8 +37,8 @@ func newSandbox(t *testing.T) provider.Addresses {
 	t.Helper()
 	s := &rig.Sandbox{
 		T: t, Name: "browser", Dir: filepath.Join(t.TempDir(), "state"),
-		// What CI says about engines and images is for kind.
-		Env: []string{"SANDBOX_CLUSTER=embedded", "SANDBOX_PROVIDER=", "SANDBOX_IMAGES="},
+		// The images that CI names are for kind.
+		Env: []string{"SANDBOX_CLUSTER=embedded", "SANDBOX_IMAGES="},
 	}
 	t.Cleanup(func() { remove(s) })
 	if out, err := s.Run(t.Context(), upLimit, "up"); err != nil {

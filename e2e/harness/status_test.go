@@ -64,14 +64,15 @@ func TestCheck(t *testing.T) {
 		"no runtime":          {spoiled(clusterKind, func(s *Status) { s.Node.Runtime = "" }), nil, `runtime ""`},
 		"no queries":          {spoiled(clusterKind, func(s *Status) { s.Jaeger.Query = "" }), nil, "has no address of Jaeger's query API"},
 
-		"embedded, nothing named": {embedded, nil, ""},
-		"embedded, as named":      {embedded, env{"SANDBOX_CLUSTER": "embedded", "CI": "1"}, ""},
-		"not kind":                {embedded, env{"SANDBOX_CLUSTER": "kind"}, `names kind, the sandbox has "embedded"`},
-		"no engine at all":        {embedded, env{"SANDBOX_PROVIDER": "podman"}, `names podman, the sandbox has ""`},
-		"a real node":             {spoiled(clusterEmbedded, func(s *Status) { s.Node.Runtime = "containerd://2.1" }), nil, `runtime "containerd://2.1", want "kwok://"`},
-		"a dead process":          {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes[1].PID = 0 }), nil, "process p5 does not run"},
-		"a process less":          {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes = s.Components[2].Processes[1:] }), nil, "9 processes run, want 10"},
-		"one process twice":       {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes[1].PID = 100 }), nil, "9 processes run, want 10"},
+		"embedded, nothing named":  {embedded, nil, ""},
+		"embedded, as named":       {embedded, env{"SANDBOX_CLUSTER": "embedded", "CI": "1"}, ""},
+		"embedded, engine ignored": {embedded, env{"SANDBOX_CLUSTER": "embedded", "SANDBOX_PROVIDER": "podman"}, ""},
+		"not kind":                 {embedded, env{"SANDBOX_CLUSTER": "kind"}, `names kind, the sandbox has "embedded"`},
+		"no engine at all":         {embedded, env{"SANDBOX_PROVIDER": "podman"}, `names podman, the sandbox has ""`},
+		"a real node":              {spoiled(clusterEmbedded, func(s *Status) { s.Node.Runtime = "containerd://2.1" }), nil, `runtime "containerd://2.1", want "kwok://"`},
+		"a dead process":           {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes[1].PID = 0 }), nil, "process p5 does not run"},
+		"a process less":           {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes = s.Components[2].Processes[1:] }), nil, "9 processes run, want 10"},
+		"one process twice":        {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes[1].PID = 100 }), nil, "9 processes run, want 10"},
 
 		"another kind of cluster": {Status{Cluster: "k3s", Kubeconfig: "/k"}, nil, "k3s"},
 	}

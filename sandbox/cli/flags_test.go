@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
@@ -56,7 +58,7 @@ func TestOptionsFileMistakesNameLineAndKey(t *testing.T) {
 		{"jaeger-ui-port: http\n", `:1: --jaeger-ui-port=http: use a number`},
 		{"name:\n- a\n", ":1: name: use a single value"},
 		{"provider:\n  name: docker\n", ":1: provider: use a single value"},
-		{"name: a\nname: b\n", "line 2"},
+		{"name: a\nname: b\n", `:2: repeated option "name"`},
 		{"name: [\n", "options.yaml"},
 		{"- name\n", "options.yaml: use a map"},
 		{"name\n", "options.yaml: use a map"},
@@ -98,7 +100,7 @@ func TestMistakesNameWhereTheOptionComesFrom(t *testing.T) {
 func TestEnvironmentMistakesNameTheVariable(t *testing.T) {
 	t.Setenv("SANDBOX_TIMEOUT", "soon")
 	got := execute(t, nil, "up")
-	if got.code != exitUsage || !strings.Contains(got.stderr, `SANDBOX_TIMEOUT="soon"`) {
+	if got.code != exitUsage || !strings.Contains(got.stderr, "reading options from SANDBOX_TIMEOUT: --timeout=soon: use a time") {
 		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
 	}
 }
@@ -113,15 +115,40 @@ func Example_envName() {
 	// Output: SANDBOX_OTLP_GRPC_PORT
 }
 
-func TestLineOf(t *testing.T) {
-	for _, test := range []struct{ data, key, want string }{
-		{"a: 1\nb: 2\n", "b", ":2"},
-		{"ab: 1\na: 2\n", "a", ":2"},
-		{"x:\n  a: 1\n", "a", ""},
-		{`{"a": 1}`, "a", ""},
+// --control-plane-tracing distinguishes "not set" from "false".
+func TestControlPlaneTracing(t *testing.T) {
+	on, off := true, false
+	for arg, want := range map[string]*bool{
+		"--name=a":                      nil,
+		"--control-plane-tracing":       &on,
+		"--control-plane-tracing=true":  &on,
+		"--control-plane-tracing=false": &off,
 	} {
-		if got := lineOf([]byte(test.data), test.key); got != test.want {
-			t.Errorf("lineOf(%q, %q) = %q, want %q", test.data, test.key, got, test.want)
+		var got session.Options
+		execute(t, &got, "up", arg)
+		if diff := cmp.Diff(want, got.ControlPlaneTracing); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", arg, diff)
 		}
+	}
+}
+
+// Variables and files may be for sandboxes of several kinds.
+func TestOptionsForAnotherKindOfCluster(t *testing.T) {
+	file := "--config=" + optionsFile(t, "context: kind-mine\nprovider: podman\n")
+	t.Setenv("SANDBOX_BUNDLE", "images.tar")
+	var got session.Options
+	if r := execute(t, &got, "up", "--cluster=embedded", file); !strings.Contains(r.stderr, errStop.Error()) {
+		t.Fatalf("up --cluster=embedded: %+v", r)
+	}
+	if got.Context != "" || got.Provider != "auto" || got.Bundle != "" {
+		t.Errorf("options for other kinds of cluster have an effect: %+v", got)
+	}
+	t.Setenv("SANDBOX_CLUSTER", "existing")
+	if r := execute(t, &got, "up", file); !strings.Contains(r.stderr, errStop.Error()) || got.Context != "kind-mine" || got.Provider != "auto" || got.Bundle != "" {
+		t.Errorf("up on an existing cluster: %+v, options %+v", r, got)
+	}
+	want := "Error: --cluster=existing --provider=podman: only a kind cluster runs in a container engine; omit --provider or use --cluster=kind (--cluster comes from SANDBOX_CLUSTER)\n"
+	if r := execute(t, nil, "up", "--provider=podman"); r.code != exitUsage || !strings.HasPrefix(r.stderr, want) {
+		t.Errorf("exit code %d, stderr %q, want %d, %q", r.code, r.stderr, exitUsage, want)
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/pflag"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
-	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
@@ -54,14 +54,15 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "Error: %s%s\n", escapeLines(err.Error()), shared.origin(err))
+	fmt.Fprintf(stderr, "Error: %s\n", escapeLines(shared.options.Origins.Explain(err).Error()))
 	var file *project.Error
 	if errors.As(err, &file) {
 		fmt.Fprintf(stderr, "See docs/sandbox-yaml.md.\n")
 		return exitUsage
 	}
 	var usage usageError
-	if errors.As(err, &usage) || errors.Is(err, session.ErrOption) {
+	var option *settings.Error
+	if errors.As(err, &usage) || errors.As(err, &option) {
 		fmt.Fprintf(stderr, "See `sandbox --help`.\n")
 		return exitUsage
 	}
@@ -170,7 +171,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 		return usageError{fmt.Errorf("%w%s", err, near.Hint("--"+unknown.GetSpecifiedName(), names))}
 	}
-	return usageError{plainly(err)}
+	return usageError{settings.Plain(err)}
 }
 
 // exactArgs is cobra.ExactArgs with a usage error.

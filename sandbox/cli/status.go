@@ -145,7 +145,7 @@ func describeCluster(s provider.Status) string {
 		return fmt.Sprintf("%s: context %s at %s, images from %s", s.Cluster, s.Context, s.Server, s.Images)
 	}
 	if s.Provider == "" {
-		return s.Cluster + ", programs built from source"
+		return s.Cluster + ", programs from " + s.Images
 	}
 	return fmt.Sprintf("%s on %s, images from %s", s.Cluster, s.Provider, s.Images)
 }

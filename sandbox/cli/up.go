@@ -31,8 +31,8 @@ It can be run again at any time: what is there is kept, what is missing or broke
 
 The cluster is kind's where a container engine works. Elsewhere, or with --cluster=embedded, it is a real control plane,
 cert-manager, Jaeger and the operator as processes of this machine, with a simulated node: no root, no containers, and up in
-seconds. Images come from a registry or, where none answers, from source; programs are always built from source. A first
-build takes some 20 minutes and is kept in the cache.
+seconds. Images and programs come from a registry or, if none answers, from source. A first build takes some 20 minutes and is
+kept in the cache.
 
 With --cluster=existing --context=NAME it takes a cluster that is there: cert-manager, unless the cluster has it, Jaeger, unless
 --jaeger-endpoint names yours, the operator and the sample are added to it. It says what it will add and asks; "sandbox down" removes

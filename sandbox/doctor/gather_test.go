@@ -33,7 +33,7 @@ func here(tb testing.TB) Subject {
 		Wanted:   Wanted{Cluster: "auto", Provider: "auto", Images: "auto", Fresh: true},
 		StateDir: filepath.Join(folder, "deep", "state"), Cache: filepath.Join(folder, "cache"),
 		Builder:  &build.Builder{Root: root, Cache: filepath.Join(folder, "cache")},
-		Operator: build.Program{Module: ".", Main: "./operator", Sources: []string{"operator"}},
+		Operator: build.Program{Module: ".", Main: "./operator", Sources: []string{"operator", "config/settings"}},
 	}
 }
 

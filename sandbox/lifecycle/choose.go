@@ -33,7 +33,6 @@ func (s *Sandbox) ChooseCluster(ctx context.Context, report report) error {
 }
 
 func (s *Sandbox) chooseCluster(ctx context.Context, report report) error {
-	s.ChooseTracing()
 	wanted := s.Cluster
 	if made := s.Record.Cluster; s.Record.Name != "" {
 		if wanted != "auto" && wanted != made {
@@ -42,9 +41,10 @@ func (s *Sandbox) chooseCluster(ctx context.Context, report report) error {
 		}
 		wanted = made
 	}
-	if err := s.CheckChoice(wanted); err != nil {
+	if err := s.Fit(wanted); err != nil {
 		return err
 	}
+	s.ChooseTracing()
 	if wanted != "auto" {
 		return s.try(ctx, wanted, report)
 	}
@@ -59,6 +59,9 @@ func (s *Sandbox) chooseCluster(ctx context.Context, report report) error {
 	}
 	if s.Provider != "auto" || s.Images == "registry" || s.Bundled() || ctx.Err() != nil {
 		return err
+	}
+	if mistake := s.Fit(component.Embedded); mistake != nil {
+		return fmt.Errorf("%w; kind can't run here: %w", mistake, err)
 	}
 	hindrance := strings.Join(strings.Fields(err.Error()), " ")
 	err = s.try(ctx, component.Embedded, func(string, ...any) {})

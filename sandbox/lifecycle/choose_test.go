@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -60,13 +61,18 @@ func TestChooseClusterWithoutAnEngine(t *testing.T) {
 		embedded bool
 		says     string // what is reported, or the error
 	}{
-		{"by itself", session.Options{}, state.Record{}, true, "as kind can't run here: "},
+		{"automatically", session.Options{}, state.Record{}, true, "as kind can't run here: "},
 		{"as asked", session.Options{Cluster: "embedded"}, state.Record{}, true, "embedded: processes of this machine"},
 		{"kind as asked", session.Options{Cluster: "kind"}, state.Record{}, false, "not installed"},
 		{"an engine as asked", session.Options{Provider: "podman"}, state.Record{}, false, "podman"},
 		{"images as asked", session.Options{Images: "registry"}, state.Record{}, false, "not installed"},
 		{"as recorded", session.Options{}, embeddedRecord, true, "embedded: processes of this machine"},
 		{"kind as recorded", session.Options{}, kindRecord, false, "podman"},
+		{"of another cluster", session.Options{Context: "kind-mine"}, state.Record{}, false, "--cluster=kind --context=kind-mine: it is about an existing cluster; omit --context"},
+		{"of another cluster, ignored", session.Options{Context: "kind-mine", Origins: settings.Origins{"context": "SANDBOX_CONTEXT"}}, state.Record{}, true, "as kind can't run here: "},
+		{"replicas", session.Options{OperatorReplicas: 2}, state.Record{}, false, "--cluster=embedded --operator-replicas=2: an embedded cluster runs one process"},
+		{"recorded, an engine", session.Options{Provider: "podman", Origins: settings.Origins{"provider": "SANDBOX_PROVIDER"}}, embeddedRecord, true, "embedded: processes of this machine"},
+		{"recorded, an engine as asked", session.Options{Provider: "podman"}, embeddedRecord, false, "--cluster=embedded --provider=podman: "},
 		{"another than recorded", session.Options{Cluster: "kind"}, embeddedRecord, false, "it is embedded, not kind: take it down first"},
 		{"embedded over kind", session.Options{Cluster: "embedded"}, kindRecord, false, "it is kind, not embedded: take it down first"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -15,13 +16,14 @@ import (
 
 // Doctor examines this machine: it starts a container in each engine that is installed, until one
 // works, and asks the registries. It needs no sandbox and no usable state folder. The error is a
-// session.ErrOption or that of ctx.
+// *settings.Error or that of ctx.
 func Doctor(ctx context.Context, options session.Options, report report) (doctor.Report, error) {
 	if options.Cluster == component.Existing { // Doctor reports what could run here.
 		options.Cluster = "auto"
 	}
 	s, err := Open(options)
-	if errors.Is(err, session.ErrOption) {
+	var mistake *settings.Error
+	if errors.As(err, &mistake) {
 		return doctor.Report{}, err
 	}
 	unusable := err

@@ -43,7 +43,7 @@ func TestDefaultIsAnOrdinaryFile(t *testing.T) {
 		t.Errorf("file (-built in +on disk):\n%s", diff)
 	}
 	// As the tests of package artifact/build build it.
-	if diff := cmp.Diff(&Build{Module: "..", Main: "./operator", Sources: []string{"operator"}}, builtIn.File.Operator.Build); diff != "" {
+	if diff := cmp.Diff(&Build{Module: "..", Main: "./operator", Sources: []string{"operator", "config/settings"}}, builtIn.File.Operator.Build); diff != "" {
 		t.Errorf("build (-want +got):\n%s", diff)
 	}
 	root, err := filepath.Abs(repository)

@@ -1,7 +1,7 @@
 package session
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -24,15 +25,15 @@ const Module = "github.com/operator-tracing/sandbox"
 
 // Options are what a user may choose about a sandbox. The zero value of a field is its default.
 type Options struct {
-	// Name is the cluster's name; default that of the sandbox in StateDir or, where there is none, "operator-tracing".
+	// Name is the cluster's name; default the name of the sandbox in StateDir or, if there is none, "operator-tracing".
 	Name string
 	// StateDir is the sandbox's folder; default state.DefaultPath(Name).
 	StateDir string
 	// Source is the repository's root; default the folder above the working folder that has its go.mod.
 	Source string
-	// File is the sandbox.yaml of the operator to run; default that of the operator that runs, or the reference operator's.
+	// File is the sandbox.yaml of the operator to run; default the file of the operator that runs, or the reference operator's.
 	File string
-	// Cluster is kind, embedded, existing, or auto: kind where a container engine works, embedded elsewhere.
+	// Cluster is kind, embedded, existing, or auto: kind if a container engine works, else embedded.
 	Cluster string
 	// Provider is docker, podman, nerdctl, or auto.
 	Provider string
@@ -42,32 +43,34 @@ type Options struct {
 	Bundle string
 	// RegistryMirror is a registry that stands for all others, see artifact.NewMirror; empty for none.
 	RegistryMirror string
-	// RegistryPins is a file with the digests of a mirror's own images; empty for those that the sandbox was compiled with.
+	// RegistryPins is a file with the digests of a mirror's own images; empty for the digests that the sandbox was compiled with.
 	RegistryPins string
-	// Ports are Jaeger's on 127.0.0.1; a zero takes the usual one, or any other if that is taken.
+	// Ports are Jaeger's on 127.0.0.1; zero is the usual port, or any other if the usual one is taken.
 	Ports component.Ports
-	// Context is that of an existing cluster in the user's kubeconfig; empty for the one that the sandbox is on.
+	// Context is the context of an existing cluster in the user's kubeconfig; empty for the one that the sandbox is on.
 	Context string
-	// Kubeconfig is the file that has Context; default what kubectl reads.
+	// Kubeconfig is the file that has Context; default the files that kubectl reads.
 	Kubeconfig string
 	// Registry is a folder of a registry that images are pushed to for an existing cluster; empty for none.
 	Registry string
 	// JaegerEndpoint is where a Jaeger of the user's takes OTLP over gRPC, as an existing cluster sees it: HOST:PORT; empty for the
 	// sandbox's own Jaeger.
 	JaegerEndpoint string
-	// JaegerQuery is where that Jaeger is asked, as this machine sees it: an http or https URL; empty if it can't be.
+	// JaegerQuery is the http or https URL of that Jaeger, as this machine sees it; empty if it has none.
 	JaegerQuery string
 	// JaegerConfig is a file with a configuration of Jaeger's; NoJaegerConfig is the sandbox's own, and empty leaves it as it is.
 	JaegerConfig string
-	// OperatorReplicas is how many Pods the operator has; zero leaves it as it is, and a new one to its manifests.
+	// OperatorReplicas is the number of the operator's Pods; zero changes nothing, and leaves a new operator to its manifests.
 	OperatorReplicas int
 	// OperatorEnv are environment variables of the operator, as NAME=VALUE, added to its own or replacing them.
 	OperatorEnv []string
-	// ControlPlaneTracing tells whether the API server and etcd take part in the traces; nil leaves a sandbox that is up as it is, and
-	// a new one without.
+	// ControlPlaneTracing says whether the API server and etcd take part in the traces; nil changes nothing in a sandbox that is up,
+	// and is false for a new one.
 	ControlPlaneTracing *bool
 	// Timeout bounds the whole of up; default 40 minutes, as a first build takes half of that.
 	Timeout time.Duration
+	// Origins has the options that the environment or a file set; nil if the caller set all of them.
+	Origins settings.Origins
 }
 
 // Defaults.
@@ -83,68 +86,57 @@ var (
 	providers    = []string{"auto", "docker", "podman", "nerdctl"}
 )
 
-// ErrOption says that an option has a value that can't be. It begins the error of [Open], which goes on with the option.
-var ErrOption = errors.New("reading options")
+// setDefaults replaces zero values that have another default.
+func (o *Options) setDefaults() {
+	o.Name = cmp.Or(o.Name, DefaultName)
+	o.Images = cmp.Or(o.Images, "auto")
+	o.Provider = cmp.Or(o.Provider, "auto")
+	o.Cluster = cmp.Or(o.Cluster, "auto")
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+}
 
-// Complete fills in defaults and finds mistakes: before anything long begins.
+// Complete sets defaults and checks the values. A mistake is a [settings.Error].
 func (o Options) Complete() (Options, error) {
-	if o.Name == "" {
-		o.Name = DefaultName
+	o.setDefaults()
+	err := oneOf("cluster", o.Cluster, clusters)
+	if err == nil && o.Cluster != "auto" {
+		o, err = o.fit(o.Cluster)
 	}
-	if o.Images == "" {
-		o.Images = "auto"
+	if err == nil {
+		err = o.check()
 	}
-	if o.Provider == "" {
-		o.Provider = "auto"
+	if err == nil && o.File != "" {
+		_, err = project.Load(o.File) // Its error names the place in the file.
 	}
-	if o.Cluster == "" {
-		o.Cluster = "auto"
-	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
-	}
-	if err := o.check(); err != nil {
-		return o, fmt.Errorf("%w: %w", ErrOption, err)
-	}
-	if o.File != "" {
-		if _, err := project.Load(o.File); err != nil {
-			return o, err // It names the place in the file.
-		}
-	}
-	var err error
-	if o.StateDir == "" {
+	if err == nil && o.StateDir == "" {
 		o.StateDir, err = state.DefaultPath(o.Name)
 	}
 	return o, err
 }
 
-// notAmong is about an option that has none of its values.
-func notAmong(flag, value string, values []string) error {
-	return fmt.Errorf("%s=%s: use %s%s", flag, value, strings.Join(values, ", "), near.Hint(value, values))
+// oneOf returns an error unless an option has one of some values.
+func oneOf(option, value string, values []string) error {
+	if slices.Contains(values, value) {
+		return nil
+	}
+	return settings.Given(option, value).Errorf("use %s%s", strings.Join(values, ", "), near.Hint(value, values))
 }
 
-// check finds values that can't be.
+// check returns the first mistake that does not depend on the kind of cluster.
 func (o Options) check() error {
 	if err := cluster.ValidName(o.Name); err != nil {
+		return settings.Given("name", o.Name).Errorf("%w", err)
+	}
+	if err := oneOf("images", o.Images, imageOrigins); err != nil {
 		return err
 	}
-	if !slices.Contains(clusters, o.Cluster) {
-		return notAmong("--cluster", o.Cluster, clusters)
-	}
-	if !slices.Contains(imageOrigins, o.Images) {
-		return notAmong("--images", o.Images, imageOrigins)
-	}
-	if !slices.Contains(providers, o.Provider) {
-		return notAmong("--provider", o.Provider, providers)
-	}
-	if o.Cluster == component.Embedded && o.Images == "registry" {
-		return errors.New("--cluster=embedded --images=registry: an embedded cluster runs programs, which are built from source")
-	}
-	if o.Cluster == component.Embedded && o.Provider != "auto" {
-		return fmt.Errorf("--cluster=embedded --provider=%s: an embedded cluster needs no container engine", o.Provider)
-	}
-	if err := o.checkExisting(); err != nil {
+	if err := oneOf("provider", o.Provider, providers); err != nil {
 		return err
+	}
+	if o.Registry != "" {
+		if _, err := artifact.NewFolder(o.Registry); err != nil {
+			return settings.Given("registry", o.Registry).Errorf("%w", err)
+		}
 	}
 	if err := o.checkMirror(); err != nil {
 		return err
@@ -152,55 +144,64 @@ func (o Options) check() error {
 	if err := o.checkBundle(); err != nil {
 		return err
 	}
+	if o.OperatorReplicas < 0 {
+		return settings.Given("operator-replicas", o.OperatorReplicas).Errorf("use 1 or more")
+	}
 	for _, variable := range o.OperatorEnv {
 		if name, _, found := strings.Cut(variable, "="); !found || name == "" {
-			return fmt.Errorf("--operator-env=%s: use NAME=VALUE", variable)
+			return settings.Given("operator-env", variable).Errorf("use NAME=VALUE")
 		}
 	}
 	if o.Timeout < 0 {
-		return fmt.Errorf("--timeout=%s: use a time above 0, 40m say", o.Timeout)
+		return settings.Given("timeout", o.Timeout).Errorf("use a time above 0, for example 40m")
 	}
+	if err := o.checkJaeger(); err != nil {
+		return err
+	}
+	return o.checkPorts()
+}
+
+func (o Options) checkPorts() error {
 	seen := map[int]string{}
 	for _, p := range component.AllPorts() {
 		number := o.Ports[p.Name]
 		if number < 0 || number > 65535 {
-			return fmt.Errorf("--%s=%d: use a port from 1 to 65535", p.Flag, number)
+			return settings.Given(p.Flag, number).Errorf("use a port from 1 to 65535")
 		}
 		if other := seen[number]; other != "" && number != 0 {
-			return fmt.Errorf("--%s=%d: --%s is the same", p.Flag, number, other)
+			return settings.Given(p.Flag, number).Errorf("--%s is the same", other)
 		}
 		seen[number] = p.Flag
 	}
 	return nil
 }
 
-// checkMirror reads the mirror's address and pins, for the mistakes in them.
+// checkMirror checks the address and the pins of the mirror.
 func (o Options) checkMirror() error {
 	switch {
 	case o.RegistryMirror == "" && o.RegistryPins == "":
 		return nil
 	case o.RegistryMirror == "":
-		return fmt.Errorf("--registry-pins=%s: it is about a mirror: name that by --registry-mirror", o.RegistryPins)
+		return settings.Given("registry-pins", o.RegistryPins).Errorf("it is about a mirror; add --registry-mirror")
 	case o.Images == "source":
-		return fmt.Errorf("--images=source --registry-mirror=%s: what is built from source is not pulled", o.RegistryMirror)
-	case o.Cluster == component.Embedded:
-		return fmt.Errorf("--cluster=embedded --registry-mirror=%s: an embedded cluster runs programs, which are built from source", o.RegistryMirror)
+		return settings.Given("images", o.Images).And("registry-mirror", o.RegistryMirror).Errorf("a mirror is not used to build from source")
 	}
-	_, err := artifact.NewMirror(o.RegistryMirror, o.RegistryPins)
-	return err
+	if _, err := artifact.NewMirror(o.RegistryMirror, o.RegistryPins); err != nil {
+		return settings.Given("registry-mirror", o.RegistryMirror).Errorf("%w", err)
+	}
+	return nil
 }
 
-// checkBundle finds options that a bundle contradicts.
+// checkBundle checks that nothing else provides the images too.
 func (o Options) checkBundle() error {
+	const problem = "images come from only one of the two"
 	switch {
 	case o.Bundle == "":
 		return nil
-	case o.Cluster == component.Embedded:
-		return fmt.Errorf("--cluster=embedded --bundle=%s: an embedded cluster runs programs, and bundles hold images for kind", o.Bundle)
 	case o.Images != "auto":
-		return fmt.Errorf("--images=%s --bundle=%s: images come from the one or the other", o.Images, o.Bundle)
+		return settings.Given("images", o.Images).And("bundle", o.Bundle).Errorf(problem)
 	case o.RegistryMirror != "":
-		return fmt.Errorf("--registry-mirror=%s --bundle=%s: images come from the one or the other", o.RegistryMirror, o.Bundle)
+		return settings.Given("registry-mirror", o.RegistryMirror).And("bundle", o.Bundle).Errorf(problem)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -35,23 +36,19 @@ func TestOptionsDefaults(t *testing.T) {
 	}
 }
 
-func TestOptionsThatCanNotBe(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	for _, test := range []struct {
 		options Options
 		want    string
 	}{
-		{Options{Name: "Upper"}, `--name="Upper"`},
+		{Options{Name: "Upper"}, "--name=Upper: use at most 46"},
 		{Options{Images: "docker"}, "--images=docker: use auto, registry, source"},
 		{Options{Provider: "lxc"}, "--provider=lxc: use auto, docker, podman, nerdctl"},
 		{Options{Cluster: "k3d"}, "--cluster=k3d: use auto, kind, embedded"},
-		{Options{Cluster: "embedded", Images: "registry"}, "--cluster=embedded --images=registry: an embedded cluster runs programs"},
-		{Options{Cluster: "embedded", Provider: "podman"}, "--cluster=embedded --provider=podman: an embedded cluster needs no container engine"},
-		{Options{RegistryMirror: "mirror"}, `invalid registry mirror "mirror": want HOST`},
-		{Options{RegistryMirror: "a.example", RegistryPins: "/none"}, "reading the pins of the registry mirror from /none: "},
+		{Options{RegistryMirror: "mirror"}, `--registry-mirror=mirror: invalid registry mirror "mirror": want HOST`},
+		{Options{RegistryMirror: "a.example", RegistryPins: "/none"}, "--registry-mirror=a.example: reading the pins of the registry mirror from /none: "},
 		{Options{RegistryPins: "pins.yaml"}, "--registry-pins=pins.yaml: it is about a mirror"},
 		{Options{RegistryMirror: "a.example", Images: "source"}, "--images=source --registry-mirror=a.example: "},
-		{Options{RegistryMirror: "a.example", Cluster: "embedded"}, "--cluster=embedded --registry-mirror=a.example: "},
-		{Options{Bundle: "a.tar", Cluster: "embedded"}, "--cluster=embedded --bundle=a.tar: "},
 		{Options{Bundle: "a.tar", Images: "registry"}, "--images=registry --bundle=a.tar: "},
 		{Options{Bundle: "a.tar", RegistryMirror: "a.example"}, "--registry-mirror=a.example --bundle=a.tar: "},
 		{Options{OperatorEnv: []string{"A"}}, "--operator-env=A: use NAME=VALUE"},
@@ -62,7 +59,8 @@ func TestOptionsThatCanNotBe(t *testing.T) {
 		{Options{Ports: component.Ports{component.Query: 5000, component.OTLPHTTP: 5000}}, "--otlp-http-port=5000: --jaeger-query-port is the same"},
 	} {
 		_, err := Open(test.options)
-		if !errors.Is(err, ErrOption) || !strings.HasPrefix(err.Error(), "reading options: "+test.want) {
+		var mistake *settings.Error
+		if !errors.As(err, &mistake) || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%+v: error %v, want %q", test.options, err, test.want)
 		}
 	}
@@ -117,7 +115,8 @@ func TestASandboxKeepsItsName(t *testing.T) {
 		}
 	}
 	_, err = Open(Options{StateDir: folder, Name: "second"})
-	if !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), "--name=second: the sandbox in "+folder+" is called first: leave --name out") {
+	var mistake *settings.Error
+	if !errors.As(err, &mistake) || !strings.Contains(err.Error(), "--name=second: the sandbox in "+folder+" is called first; omit --name") {
 		t.Errorf("--name=second: error %v", err)
 	}
 }

@@ -6,13 +6,13 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
@@ -79,7 +79,7 @@ func Open(options Options) (*Session, error) {
 	}
 	if record.Name != "" {
 		if wanted != "" && wanted != record.Name {
-			return nil, fmt.Errorf("%w: --name=%s: the sandbox in %s is called %s: leave --name out, or choose another --state-dir", ErrOption, wanted, dir.Path, record.Name)
+			return nil, settings.Given("name", wanted).Errorf("the sandbox in %s is called %s; omit --name or choose another --state-dir", dir.Path, record.Name)
 		}
 		options.Name = record.Name
 	}
@@ -105,7 +105,11 @@ func (s *Session) Lock(ctx context.Context, notice Report) (unlock func(), err e
 	if err != nil {
 		return nil, err
 	}
-	if s.Record, err = s.Dir.Load(); err != nil {
+	s.Record, err = s.Dir.Load()
+	if err == nil && s.Record.Name != "" && s.Cluster == "auto" {
+		err = s.Fit(s.Record.Cluster)
+	}
+	if err != nil {
 		unlock()
 		return nil, err
 	}

@@ -47,8 +47,8 @@ func newSandbox(t *testing.T, env ...string) *sandbox {
 func sandboxIn(t *testing.T, dir string, env ...string) *sandbox {
 	s := &sandbox{&rig.Sandbox{
 		T: t, Name: "faults", Dir: dir,
-		// What CI says about engines and images is for kind.
-		Env: append([]string{"SANDBOX_CLUSTER=embedded", "SANDBOX_PROVIDER=", "SANDBOX_IMAGES="}, env...),
+		// The images that CI names are for kind.
+		Env: append([]string{"SANDBOX_CLUSTER=embedded", "SANDBOX_IMAGES="}, env...),
 	}}
 	t.Cleanup(s.remove)
 	return s

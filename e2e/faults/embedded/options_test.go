@@ -13,8 +13,8 @@ import (
 // TestOptionsThatCannotBe asks for what does not go together, or does not exist.
 func TestOptionsThatCannotBe(t *testing.T) {
 	s := newSandbox(t)
-	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--provider=podman"}, "--provider=podman", "needs no container engine")
-	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--images=registry"}, "--images=registry", "built from source")
+	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--provider=podman"}, "--provider=podman", "only a kind cluster")
+	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--bundle=images.tar"}, "--bundle=images.tar", "omit --bundle")
 	s.WantExit(2, nil, []string{"up", "--cluster=foo"}, "--cluster=foo", "auto, kind, embedded")
 	s.wantNoProcess()
 	s.up()
@@ -28,7 +28,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 
 // TestNoEngine hides every container engine: the choice falls on an embedded cluster, and one line says why.
 func TestNoEngine(t *testing.T) {
-	s := newSandbox(t, "SANDBOX_CLUSTER=auto", "PATH="+pathWith(t, nil))
+	s := newSandbox(t, "SANDBOX_CLUSTER=auto", "SANDBOX_PROVIDER=", "PATH="+pathWith(t, nil))
 	var why []string
 	for line := range strings.Lines(s.up()) {
 		if strings.Contains(line, "embedded") {
@@ -43,7 +43,7 @@ func TestNoEngine(t *testing.T) {
 // TestBrokenEngine has an engine that can't start containers.
 func TestBrokenEngine(t *testing.T) {
 	const script = `case "$1" in run) echo 'unable to apply caps: operation not permitted' >&2; exit 126;; esac; /bin/cat >/dev/null`
-	s := newSandbox(t, "SANDBOX_CLUSTER=auto", "PATH="+pathWith(t, map[string]string{"docker": script}))
+	s := newSandbox(t, "SANDBOX_CLUSTER=auto", "SANDBOX_PROVIDER=", "PATH="+pathWith(t, map[string]string{"docker": script}))
 	if out := s.up(); !strings.Contains(out, "unable to apply caps") {
 		t.Errorf("up does not say why it is embedded:\n%s", out)
 	}

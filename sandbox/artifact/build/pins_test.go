@@ -115,6 +115,6 @@ func TestRequiredReportsAnInvalidFile(t *testing.T) {
 
 // reference is the reference operator. A test of package project compares it with
 // config/sandbox.yaml.
-var reference = Program{Module: ".", Main: "./operator", Sources: []string{"operator"}}
+var reference = Program{Module: ".", Main: "./operator", Sources: []string{"operator", "config/settings"}}
 
 var operator = reference.component()

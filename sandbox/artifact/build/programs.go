@@ -28,6 +28,8 @@ type Programs struct {
 	// extracting them from published images takes seconds, compiling them takes minutes. If it
 	// fails, the programs are compiled.
 	Published Registry
+	// PublishedOnly says to use no build of these programs: neither from the cache nor as a fallback.
+	PublishedOnly bool
 }
 
 // NewPrograms returns Programs that build with a copy of b for this machine's system and processor.
@@ -39,13 +41,13 @@ func NewPrograms(b *Builder) *Programs {
 
 // folder returns a folder with a component's programs.
 func (p *Programs) folder(ctx context.Context, c component, report artifact.Report) (string, error) {
-	if p.Published != nil && runtime.GOOS == "linux" && len(c.published) > 0 && !p.source.cached(c) {
+	if p.Published != nil && runtime.GOOS == "linux" && len(c.published) > 0 && (p.PublishedOnly || !p.source.cached(c)) {
 		images, err := p.source.published(c)
 		if err != nil {
 			return "", err
 		}
 		dir, err := p.Published.Programs(ctx, report, c.name, images)
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || p.PublishedOnly {
 			return dir, err
 		}
 		report.Say("building: %v", err)

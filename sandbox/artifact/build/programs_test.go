@@ -218,6 +218,11 @@ func TestPublishedPrograms(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "install Go") || !strings.Contains(strings.Join(said, ";"), "no response in time") {
 		t.Errorf("ControlPlane() without a registry = %v with progress %q; want to build", err, said)
 	}
+	p.PublishedOnly = true
+	if _, err := p.Paths(t.Context(), table.Get(table.Jaeger), nil); !errors.Is(err, registry.err) {
+		t.Errorf("Paths(jaeger) with PublishedOnly = %v, want %v though a build is in the cache", err, registry.err)
+	}
+	p.PublishedOnly = false
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.Paths(ctx, table.Get(table.ControlPlane), nil); !errors.Is(err, registry.err) {

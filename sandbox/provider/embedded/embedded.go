@@ -79,16 +79,22 @@ func (c *Cluster) usePrograms() error {
 		return nil
 	}
 	mirror, err := c.session.Mirror()
-	if err == nil {
-		c.programs.Published = artifact.NewRegistry(c.session.Builder.Cache, "", mirror)
+	if err != nil {
+		return err
 	}
-	return err
+	c.programs.Published = artifact.NewRegistry(c.session.Builder.Cache, "", mirror)
+	// A sandbox that is up keeps to the registry.
+	c.programs.PublishedOnly = c.session.Images == "registry" || c.session.Images == "auto" && c.session.Record.Images == "registry"
+	return nil
 }
 
 // Prepare selects ports and creates certificates.
 func (c *Cluster) Prepare(ctx context.Context, report provider.Report) error {
 	record := &c.session.Record
 	record.Name, record.Cluster, record.Images = c.session.Name, component.Embedded, "source"
+	if c.programs.PublishedOnly {
+		record.Images = "registry"
+	}
 	record.OperatorEnv = c.session.OperatorEnv
 	return c.processes.Prepare(ctx, c.session.Ports, report)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -62,9 +63,9 @@ func (c *Cluster) chooseDelivery(ctx context.Context, report provider.Report) er
 		c.public = true
 		return nil
 	}
-	return fmt.Errorf("%w: --context=%s: the cluster can't be given images: name a registry that this machine and the cluster reach by --registry=HOST/FOLDER;"+
-		" or have it pull public images (--images=registry) and an image of your operator's (operator.image of sandbox.yaml);"+
-		" kind clusters of this machine's container engine need neither", session.ErrOption, c.wanted.Context)
+	return settings.Given("context", c.wanted.Context).Errorf("the cluster can't be given images: name a registry that this machine and the cluster reach by --registry=HOST/FOLDER;" +
+		" or have it pull public images (--images=registry) and an image of your operator's (operator.image of sandbox.yaml);" +
+		" kind clusters of this machine's container engine need neither")
 }
 
 func (c *Cluster) describeDelivery() string {

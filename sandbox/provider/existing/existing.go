@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -113,7 +114,7 @@ func (c *Cluster) findContext() (*remote.Source, error) {
 		name = s.Record.Target.Context
 	}
 	if name == "" {
-		return nil, fmt.Errorf("%w: --cluster=existing: name the cluster by --context=NAME, a context of your kubeconfig; `kubectl config get-contexts` lists them", session.ErrOption)
+		return nil, settings.Given("cluster", component.Existing).Errorf("name the cluster by --context=NAME, a context of your kubeconfig; `kubectl config get-contexts` lists them")
 	}
 	if on := s.Record.Target.Context; on != "" && on != name {
 		return nil, fmt.Errorf("the sandbox %s is on the context %s: take it down first (`sandbox down`), or choose another --name", s.Name, on)
@@ -126,7 +127,7 @@ func (c *Cluster) findContext() (*remote.Source, error) {
 		return nil, nil
 	}
 	if errors.Is(err, remote.ErrNoContext) {
-		err = fmt.Errorf("%w: --context=%s: %w", session.ErrOption, name, err)
+		err = settings.Given("context", name).Errorf("%w", err)
 	}
 	return nil, err
 }
@@ -138,18 +139,18 @@ func (c *Cluster) chooseJaeger() error {
 	switch {
 	case s.JaegerEndpoint == "":
 	case s.Record.Name != "" && was == "":
-		return fmt.Errorf("--jaeger-endpoint=%s: the sandbox %s has a Jaeger of its own: take it down first (`sandbox down`)", s.JaegerEndpoint, s.Name)
+		return settings.Given("jaeger-endpoint", s.JaegerEndpoint).Errorf("the sandbox %s has a Jaeger of its own; run `sandbox down` first", s.Name)
 	default:
 		c.wanted.JaegerEndpoint = s.JaegerEndpoint
 	}
 	if s.JaegerQuery != "" {
 		if c.wanted.JaegerEndpoint == "" {
-			return fmt.Errorf("%w: --jaeger-query=%s: it is about a Jaeger of yours: name that by --jaeger-endpoint", session.ErrOption, s.JaegerQuery)
+			return settings.Given("jaeger-query", s.JaegerQuery).Errorf("it is about a Jaeger of yours; add --jaeger-endpoint")
 		}
 		c.wanted.JaegerQuery = s.JaegerQuery
 	}
 	if c.wanted.JaegerEndpoint != "" && s.JaegerConfig != "" && s.JaegerConfig != session.NoJaegerConfig {
-		return fmt.Errorf("%w: --jaeger-config=%s: the sandbox %s sends to a Jaeger of yours at %s", session.ErrOption, s.JaegerConfig, s.Name, c.wanted.JaegerEndpoint)
+		return settings.Given("jaeger-config", s.JaegerConfig).Errorf("the sandbox %s sends to a Jaeger of yours at %s", s.Name, c.wanted.JaegerEndpoint)
 	}
 	return nil
 }
