@@ -280,3 +280,19 @@ func TestBundleIsAnImageLayout(t *testing.T) {
 		t.Errorf("names %q", names)
 	}
 }
+
+// The images of a component that is only in the table are in the bundle.
+func TestBundleHasAComponentOfTheTable(t *testing.T) {
+	t.Cleanup(component.Add(component.Component{Name: "prometheus", Images: []string{"quay.io/prometheus/prometheus:v3.7.3"}}))
+	c := some(t)
+	c.Images["prometheus"] = []artifact.Image{imageOf(t, "prometheus", layerOf(t, "prometheus"))}
+	b, err := Open(t.Context(), written(t, c), t.TempDir(), Record.Readable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	images, err := b.Images(t.Context(), "prometheus", nil)
+	if err != nil || len(images) != 1 || images[0].Name() != "localhost/prometheus:v1" {
+		t.Errorf("Images(prometheus) = %v, %v", images, err)
+	}
+}

@@ -1,6 +1,10 @@
 package component
 
-import "slices"
+import (
+	"context"
+	"slices"
+	"sync"
+)
 
 // Kinds of clusters, as the record of a sandbox names them.
 const (
@@ -32,6 +36,12 @@ type Component struct {
 	Needs []string
 	// Outside are the kinds of clusters on which it does not need the control plane.
 	Outside []string
+	// Objects, if not nil, returns the objects to apply, for the name by which the cluster knows the
+	// image. It is nil for components with an installer of their own, which have options.
+	Objects func(image string) []map[string]any
+	// Check, if not nil, returns an error unless the component serves its users at the addresses of its
+	// ports, by the ports' names. Its Deployments are available when it is called.
+	Check func(ctx context.Context, addresses map[string]string) error
 	// DefinesKinds is true if it has CustomResourceDefinitions.
 	DefinesKinds bool
 	// Optional is true if a sandbox is ready without it: a user may delete the sample.
@@ -56,9 +66,30 @@ type Program struct {
 	Addon bool
 }
 
+// table has the rows in the order in which status shows them.
+var (
+	table   = []Component{controlPlane, node, certManager, jaeger, operator, sample}
+	tableMu sync.RWMutex
+)
+
 // All returns the table, in the order in which status shows it.
 func All() []Component {
-	return []Component{controlPlane, node, certManager, jaeger, operator, sample}
+	tableMu.RLock()
+	defer tableMu.RUnlock()
+	return slices.Clone(table)
+}
+
+// Add adds a row to the table, before the sample, until remove is called. Tests use it: a component
+// of the program is in the table.
+func Add(c Component) (remove func()) {
+	tableMu.Lock()
+	defer tableMu.Unlock()
+	table = slices.Insert(table, len(table)-1, c)
+	return func() {
+		tableMu.Lock()
+		defer tableMu.Unlock()
+		table = slices.DeleteFunc(table, func(row Component) bool { return row.Name == c.Name })
+	}
 }
 
 // On returns the components that a sandbox has on a kind of cluster.

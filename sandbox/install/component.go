@@ -62,6 +62,15 @@ type Component struct {
 	Objects []*unstructured.Unstructured
 }
 
+// FromTable renders a component that the table describes completely.
+func FromTable(row component.Component, image Image) *Component {
+	var objects []*unstructured.Unstructured
+	for _, object := range row.Objects(image.Ref) {
+		objects = append(objects, &unstructured.Unstructured{Object: object})
+	}
+	return newComponent(row.Name, row.Version, objects)
+}
+
 // newComponent marks objects, which it takes over, as belonging to the component.
 func newComponent(name, version string, objects []*unstructured.Unstructured) *Component {
 	for _, obj := range objects {

@@ -25,7 +25,7 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 		return nil
 	}
 	for _, part := range component.On(component.Existing) {
-		s.Components = append(s.Components, c.status(ctx, target, part.Name))
+		s.Components = append(s.Components, c.status(ctx, target, part))
 	}
 	s.Judge()
 	return nil
@@ -49,7 +49,8 @@ func (c *Cluster) ask(ctx context.Context) (*install.Cluster, error) {
 	return target, nil
 }
 
-func (c *Cluster) status(ctx context.Context, target *install.Cluster, name string) provider.Component {
+func (c *Cluster) status(ctx context.Context, target *install.Cluster, part component.Component) provider.Component {
+	name := part.Name
 	t := c.session.Record.Target
 	switch {
 	case name == component.CertManager && t.CertManager != "":
@@ -69,7 +70,7 @@ func (c *Cluster) status(ctx context.Context, target *install.Cluster, name stri
 		}
 		return shown
 	}
-	return pods.Status(ctx, target, name)
+	return pods.Status(ctx, target, part, c.Addresses())
 }
 
 func askJaeger(ctx context.Context, url string) error {

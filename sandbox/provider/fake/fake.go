@@ -18,6 +18,8 @@ import (
 type Cluster struct {
 	// Kind is the kind of cluster of the components.
 	Kind string
+	// Config is the way to an API server; nil if there is none.
+	Config *rest.Config
 	// Before, if not nil, runs at the start of each method that changes something, with the call in
 	// the form "fetch jaeger". Its error is the method's.
 	Before func(ctx context.Context, call string) error
@@ -93,7 +95,7 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 }
 
 // Status implements [provider.Provider]: a component is ready once it was started.
-func (c *Cluster) Status(_ context.Context, s *provider.Status) error {
+func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Cluster = c.Kind
@@ -101,6 +103,10 @@ func (c *Cluster) Status(_ context.Context, s *provider.Status) error {
 		shown := provider.Component{Name: part.Name, Ready: c.done["start "+part.Name]}
 		if !shown.Ready {
 			shown.Message = "not installed"
+		} else if part.Check != nil {
+			if err := part.Check(ctx, nil); err != nil {
+				shown.Ready, shown.Message = false, err.Error()
+			}
 		}
 		s.Components = append(s.Components, shown)
 	}
@@ -125,13 +131,19 @@ func (c *Cluster) Down(ctx context.Context, report provider.Report) error {
 	return nil
 }
 
-// RESTConfig implements [provider.Access]. There is no API server.
+// RESTConfig implements [provider.Access].
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
-	return nil, fmt.Errorf("connecting: no API server")
+	if c.Config == nil {
+		return nil, fmt.Errorf("connecting: no API server")
+	}
+	return rest.CopyConfig(c.Config), nil
 }
 
 // Alive implements [provider.Access].
-func (c *Cluster) Alive(context.Context) error { return fmt.Errorf("connecting: no API server") }
+func (c *Cluster) Alive(context.Context) error {
+	_, err := c.RESTConfig()
+	return err
+}
 
 // Reach implements [provider.Access].
 func (c *Cluster) Reach(context.Context) error { return nil }

@@ -35,7 +35,7 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 		s.Node.Digest, s.Node.Since = container.Image, &container.Started
 	}
 	for _, part := range component.On(component.Kind) {
-		shown := pods.Status(ctx, target, part.Name)
+		shown := pods.Status(ctx, target, part, s.Jaeger)
 		if part.Name == component.ControlPlane {
 			shown.Version = s.Node.Kubernetes
 		}

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
@@ -86,7 +88,30 @@ func (p *Pods) Start(ctx context.Context, c component.Component, report provider
 	case component.Sample:
 		return p.StartSample(ctx, report)
 	}
-	return fmt.Errorf("starting %s: no manifests", c.Name)
+	return p.startFromTable(ctx, c, report)
+}
+
+// startFromTable installs a component that the table describes completely.
+func (p *Pods) startFromTable(ctx context.Context, c component.Component, report provider.Report) error {
+	images := p.Images(c.Name)
+	if c.Objects == nil || len(images) != 1 {
+		return fmt.Errorf("starting %s: want objects and one image, got %d images", c.Name, len(images))
+	}
+	if err := p.install(ctx, install.FromTable(c, p.reference(images[0])), report); err != nil {
+		return err
+	}
+	if c.Check == nil {
+		return nil
+	}
+	last := error(nil)
+	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		last = c.Check(ctx, provider.AddressesOf(p.Record.Ports))
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for %s: %w: %w", c.Name, err, last)
+	}
+	return nil
 }
 
 // Local names an image that the node already has: nodes never pull.

@@ -10,7 +10,9 @@ import (
 )
 
 // Status asks the API server for one component.
-func Status(ctx context.Context, target *install.Cluster, name string) provider.Component {
+// addresses are the ports that this machine reaches.
+func Status(ctx context.Context, target *install.Cluster, part component.Component, addresses provider.Addresses) provider.Component {
+	name := part.Name
 	c := provider.Component{Name: name}
 	if name != component.ControlPlane {
 		found, err := install.StatusOf(ctx, target, name)
@@ -38,6 +40,11 @@ func Status(ctx context.Context, target *install.Cluster, name string) provider.
 			if len(pods) == 0 {
 				c.Message = "it has no Pods"
 			}
+		}
+	}
+	if c.Message == "" && part.Check != nil {
+		if err := part.Check(ctx, addresses); err != nil {
+			c.Message = err.Error()
 		}
 	}
 	c.Ready = c.Message == ""
