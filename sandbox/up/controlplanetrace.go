@@ -16,11 +16,13 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // chooseTracing decides whether the control plane takes part in the traces: as was asked for, or as it is.
@@ -52,7 +54,7 @@ func (r *Run) operatorEnv() map[string]string {
 	if _, set := env[trustedWriters]; set || !r.TracesControlPlane() || r.Record.File != "" {
 		return env
 	}
-	env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(r.manifests.Account()).User, install.ApplierUser}, ",")
+	env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(r.manifests.Account()).User, workload.ApplierUser}, ",")
 	return env
 }
 
@@ -72,7 +74,7 @@ func (r *Run) certificate(ctx context.Context, name string, client credentials.C
 
 // operatorClient is the certificate by which the operator's Pod is a caller whose traces count: the same user in the same groups as by
 // its token, and in system:monitoring beside them. It is nil where the control plane is not traced.
-func (r *Run) operatorClient(ctx context.Context) (*install.OperatorClient, error) {
+func (r *Run) operatorClient(ctx context.Context) (*manifest.OperatorClient, error) {
 	if !r.TracesControlPlane() {
 		return nil, nil
 	}
@@ -80,7 +82,7 @@ func (r *Run) operatorClient(ctx context.Context) (*install.OperatorClient, erro
 	if err != nil {
 		return nil, fmt.Errorf("making the operator a caller whose traces count: %w", err)
 	}
-	client := &install.OperatorClient{Revision: pair.Fingerprint}
+	client := &manifest.OperatorClient{Revision: pair.Fingerprint}
 	if client.Certificate, err = os.ReadFile(pair.CertFile); err != nil {
 		return nil, fmt.Errorf("reading the operator's certificate: %w", err)
 	}
@@ -92,13 +94,13 @@ func (r *Run) operatorClient(ctx context.Context) (*install.OperatorClient, erro
 		return nil, err
 	}
 	client.CA = admin.CAData // It is one and the same for Pods and others.
-	client.Server, err = install.ServerForPods(ctx, r.target)
+	client.Server, err = workload.ServerForPods(ctx, r.target)
 	return client, err
 }
 
 // applyTraced applies the sample as a user whose trace contexts the API server continues, each object that has to be written below
 // a span of its own, and sends these spans. What is as it should be is not written and has no span.
-func (r *Run) applyTraced(ctx context.Context, sample *install.Component) error {
+func (r *Run) applyTraced(ctx context.Context, sample *manifest.Component) error {
 	target, err := r.tracedTarget(ctx)
 	if err != nil {
 		return err
@@ -130,15 +132,15 @@ func beginApply(ctx context.Context, recorder *selftrace.Recorder, obj *unstruct
 }
 
 // tracedTarget is the API server as seen by that user, which it makes sure of.
-func (r *Run) tracedTarget(ctx context.Context) (*install.Cluster, error) {
-	applier, err := install.Applier(r.target)
+func (r *Run) tracedTarget(ctx context.Context) (*apply.Cluster, error) {
+	applier, err := manifest.Applier(r.target)
 	if err != nil {
 		return nil, err
 	}
 	if err := applier.Install(ctx, r.target); err != nil {
 		return nil, err
 	}
-	pair, err := r.certificate(ctx, "apply", credentials.Client{User: install.ApplierUser, Groups: []string{credentials.TracingGroup}})
+	pair, err := r.certificate(ctx, "apply", credentials.Client{User: workload.ApplierUser, Groups: []string{credentials.TracingGroup}})
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +151,7 @@ func (r *Run) tracedTarget(ctx context.Context) (*install.Cluster, error) {
 	config := rest.AnonymousClientConfig(admin)
 	config.CertFile, config.KeyFile = pair.CertFile, pair.KeyFile
 	config.Wrap(propagated)
-	return install.NewCluster(config, *r.runs)
+	return apply.NewCluster(config, *r.runs)
 }
 
 // untrace removes what tracedTarget made, where tracing was on before.
@@ -159,7 +161,7 @@ func (r *Run) untrace(ctx context.Context) error {
 			return fmt.Errorf("removing what the tracing of the control plane had: %w", state.Remedy(err))
 		}
 	}
-	return install.WithoutApplier().Delete(ctx, r.target)
+	return manifest.WithoutApplier().Delete(ctx, r.target)
 }
 
 // propagated tells the API server of which span a request is.

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 )
 
 // GetImagesForExisting gets cert-manager's images and Jaeger's for an existing cluster, as far as it needs them from here.
@@ -108,15 +108,15 @@ func (r *Run) setPushed(name, reference string) {
 	r.pushedMu.Lock()
 	defer r.pushedMu.Unlock()
 	if r.pushed == nil {
-		r.pushed = map[string]install.Image{}
+		r.pushed = map[string]manifest.Image{}
 	}
-	r.pushed[name] = install.Image{Ref: reference}
+	r.pushed[name] = manifest.Image{Ref: reference}
 }
 
 // reference is how the cluster names an image: on a node that has it, by its own name.
-func (r *Run) reference(i artifact.Image) install.Image {
+func (r *Run) reference(i artifact.Image) manifest.Image {
 	if r.public {
-		return install.Image{Ref: i.Name()}
+		return manifest.Image{Ref: i.Name()}
 	}
 	r.pushedMu.Lock()
 	defer r.pushedMu.Unlock()

@@ -6,11 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -131,29 +132,29 @@ func (r *Run) DefineKinds(ctx context.Context, _ report) error {
 	if err != nil {
 		return err
 	}
-	return install.Apply(ctx, r.target, slices.Concat(certManager.Definitions(), operator.Definitions()))
+	return apply.Apply(ctx, r.target, slices.Concat(certManager.Definitions(), operator.Definitions()))
 }
 
 // certManagerComponent and operatorComponent render once, unless a webhook moved to another port.
-func (r *Run) certManagerComponent() (*install.Component, error) {
-	return r.certManagerRendered.get(r.processes.CertManagerWebhookAddress(), func(address string) (*install.Component, error) {
-		return install.CertManager(install.CertManagerOptions{ChartDir: r.certManagerPrograms.ChartDir, WebhookAddress: address})
+func (r *Run) certManagerComponent() (*manifest.Component, error) {
+	return r.certManagerRendered.get(r.processes.CertManagerWebhookAddress(), func(address string) (*manifest.Component, error) {
+		return manifest.CertManager(manifest.CertManagerOptions{ChartDir: r.certManagerPrograms.ChartDir, WebhookAddress: address})
 	})
 }
 
-func (r *Run) operatorComponent() (*install.Component, error) {
-	return r.operatorRendered.get(r.processes.OperatorWebhookAddress(), func(address string) (*install.Component, error) {
-		return install.Operator(install.OperatorOptions{Manifests: r.manifests, WebhookAddress: address, Version: r.operatorVersion})
+func (r *Run) operatorComponent() (*manifest.Component, error) {
+	return r.operatorRendered.get(r.processes.OperatorWebhookAddress(), func(address string) (*manifest.Component, error) {
+		return manifest.Operator(manifest.OperatorOptions{Manifests: r.manifests, WebhookAddress: address, Version: r.operatorVersion})
 	})
 }
 
 // rendered is a component as it was rendered last, for one address of its webhook.
 type rendered struct {
 	address  string
-	rendered *install.Component
+	rendered *manifest.Component
 }
 
-func (c *rendered) get(address string, render func(address string) (*install.Component, error)) (*install.Component, error) {
+func (c *rendered) get(address string, render func(address string) (*manifest.Component, error)) (*manifest.Component, error) {
 	if c.rendered != nil && c.address == address {
 		return c.rendered, nil
 	}
@@ -166,7 +167,7 @@ func (c *rendered) get(address string, render func(address string) (*install.Com
 
 // StartNode makes the node, and waits until it takes Pods.
 func (r *Run) StartNode(ctx context.Context, report report) error {
-	rendered, err := install.Node()
+	rendered, err := manifest.Node()
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	cluster "github.com/operator-tracing/sandbox/sandbox/embedded"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // askLimit bounds all that status asks of a cluster: one that hangs must not keep it from saying so.
@@ -87,13 +88,13 @@ func (r *Run) askService(ctx context.Context, c *Component) {
 		c.Version, err = r.versionOf(ctx, target, c.Name)
 	}
 	if err == nil && (c.Name == component.Sample || c.Name == component.Node) {
-		var found install.Status
-		if found, err = install.StatusOf(ctx, target, c.Name); err == nil && found.Installed && c.Since == nil {
+		var found workload.Status
+		if found, err = workload.StatusOf(ctx, target, c.Name); err == nil && found.Installed && c.Since == nil {
 			c.Since = &found.Since
 		}
 	}
 	if err == nil && c.Message == "" {
-		err = install.Serves(ctx, target, c.Name)
+		err = workload.Serves(ctx, target, c.Name)
 	}
 	if err == nil && c.Name == component.Jaeger {
 		err = r.processes.JaegerAnswers(ctx) // The API server knows nothing of it.
@@ -103,13 +104,13 @@ func (r *Run) askService(ctx context.Context, c *Component) {
 	}
 }
 
-func (r *Run) versionOf(ctx context.Context, target *install.Cluster, name string) (string, error) {
+func (r *Run) versionOf(ctx context.Context, target *apply.Cluster, name string) (string, error) {
 	switch name {
 	case component.Jaeger:
 		return "v" + artifact.JaegerVersion, nil
 	case component.ControlPlane:
 		return r.processes.Version(ctx)
 	default:
-		return install.VersionOf(ctx, target, name)
+		return workload.VersionOf(ctx, target, name)
 	}
 }

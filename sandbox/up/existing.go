@@ -16,8 +16,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/existing"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // shared is what a run on a cluster that existed before has found out.
@@ -32,7 +33,7 @@ type shared struct {
 	folder *artifact.Folder
 	public bool
 	// pushed are the references of images that the cluster pulls, by their own names.
-	pushed   map[string]install.Image
+	pushed   map[string]manifest.Image
 	pushedMu sync.Mutex
 	forward  forward
 }
@@ -58,7 +59,7 @@ func (r *Run) useExisting(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	uid, err := install.UID(ctx, target)
+	uid, err := workload.UID(ctx, target)
 	if err != nil {
 		return fmt.Errorf("asking the cluster of context %s: %w", r.wanted.Context, err)
 	}
@@ -135,7 +136,7 @@ func (r *Run) chooseJaeger() error {
 // chooseDelivery decides how images get into the cluster: to a registry that was named, into the nodes of a kind cluster of this
 // machine, or not at all where the cluster can pull them itself.
 func (r *Run) chooseDelivery(ctx context.Context, report report) error {
-	nodes, err := install.Nodes(ctx, r.target)
+	nodes, err := workload.Nodes(ctx, r.target)
 	if err != nil {
 		return err
 	}

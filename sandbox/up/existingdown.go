@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
 // Losses lists objects of others that down would take with it from an existing cluster: those of kinds that the sandbox defined.
@@ -21,11 +21,11 @@ func (r *Run) Losses(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	inventory, err := install.Inventory(ctx, target)
+	inventory, err := apply.Inventory(ctx, target)
 	if err != nil {
 		return nil, err
 	}
-	return install.Losses(ctx, target, inventory)
+	return apply.Losses(ctx, target, inventory)
 }
 
 // leaveExisting removes from an existing cluster what the sandbox added to it, and nothing else.
@@ -34,11 +34,11 @@ func (r *Run) leaveExisting(ctx context.Context, report report) error {
 	if err != nil {
 		return fmt.Errorf("%w; if the cluster is gone, remove the folder %s", err, r.Dir.Path)
 	}
-	inventory, err := install.Inventory(ctx, target)
+	inventory, err := apply.Inventory(ctx, target)
 	if err != nil {
 		return err
 	}
-	removed, err := install.Remove(ctx, target, inventory, report)
+	removed, err := apply.Remove(ctx, target, inventory, report)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -110,7 +110,7 @@ func (o Options) checkJaegerConfig() error {
 func readJaegerConfig(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if err == nil {
-		err = install.CheckJaegerConfig(data)
+		err = manifest.CheckJaegerConfig(data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--jaeger-config=%s: %w", path, err)

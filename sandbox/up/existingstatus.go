@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // existingStatus looks at what the sandbox has on an existing cluster. What does not answer becomes part of the answer.
@@ -33,12 +34,12 @@ func (r *Run) existingStatus(ctx context.Context, s Status) Status {
 }
 
 // askExisting makes sure that the cluster answers and is still the one that the sandbox is on.
-func (r *Run) askExisting(ctx context.Context) (*install.Cluster, error) {
+func (r *Run) askExisting(ctx context.Context) (*apply.Cluster, error) {
 	target, err := r.Target()
 	if err != nil {
 		return nil, err
 	}
-	uid, err := install.UID(ctx, target)
+	uid, err := workload.UID(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("the cluster of context %s does not answer: %w", r.Record.Target.Context, err)
 	}
@@ -50,12 +51,12 @@ func (r *Run) askExisting(ctx context.Context) (*install.Cluster, error) {
 }
 
 // existingComponent is kindComponent, but for what is the user's.
-func (r *Run) existingComponent(ctx context.Context, target *install.Cluster, name string) Component {
+func (r *Run) existingComponent(ctx context.Context, target *apply.Cluster, name string) Component {
 	t := r.Record.Target
 	switch {
 	case name == component.CertManager && t.CertManager != "":
 		c := Component{Name: name, Version: t.CertManager + ", yours"}
-		if err := install.Serves(ctx, target, name); err != nil {
+		if err := workload.Serves(ctx, target, name); err != nil {
 			c.Message = err.Error()
 		}
 		c.Ready = c.Message == ""

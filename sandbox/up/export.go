@@ -19,7 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/export"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Exported is what came of an export.
@@ -245,7 +245,7 @@ func (r *Run) logParts(answers bool) []export.Part {
 func (r *Run) logPart(file, name string, o LogOptions) export.Part {
 	return export.Part{Name: file, Get: func(ctx context.Context, out io.Writer) error {
 		err := r.Logs(ctx, out, name, o)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, install.ErrNoLog) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, workload.ErrNoLog) {
 			return fmt.Errorf("%w: %w", export.ErrNothing, err)
 		}
 		return err

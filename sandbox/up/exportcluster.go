@@ -18,8 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/export"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
@@ -67,7 +67,7 @@ func (r *Run) scope(ctx context.Context) (scope, error) {
 	if err != nil {
 		return scope{}, err
 	}
-	found, err := install.ScopeOf(ctx, target)
+	found, err := apply.ScopeOf(ctx, target)
 	if err != nil {
 		return scope{}, err
 	}

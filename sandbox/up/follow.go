@@ -33,7 +33,7 @@ func (r *Run) Follow(ctx context.Context, object Object, show func(Look) error) 
 	defer reader.Close()
 	f := follower{
 		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
-		ready: func(live *unstructured.Unstructured) error { return r.target.Came(live) },
+		ready: func(live *unstructured.Unstructured) error { return r.target.ReachedCondition(live) },
 		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
 			trace, _, err := jaeger.FindCurrent(ctx, reader, live)
 			return trace, err

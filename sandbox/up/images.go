@@ -6,12 +6,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 )
 
 // local is an image that is in the node already: the node never pulls.
-func local(i artifact.Image) install.Image {
-	return install.Image{Ref: i.Name(), PullPolicy: corev1.PullNever}
+func local(i artifact.Image) manifest.Image {
+	return manifest.Image{Ref: i.Name(), PullPolicy: corev1.PullNever}
 }
 
 // tagOf is the tag in an image's name.

@@ -4,7 +4,8 @@ import (
 	"context"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // InstallCertManager installs cert-manager and waits until its webhook judges objects.
@@ -17,7 +18,7 @@ func (r *Run) InstallCertManager(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	component, err := install.CertManager(install.CertManagerOptions{
+	component, err := manifest.CertManager(manifest.CertManagerOptions{
 		ChartDir: chart, Shared: r.existing,
 		Controller: r.reference(r.certManager[0]), CAInjector: r.reference(r.certManager[1]), Webhook: r.reference(r.certManager[2]),
 	})
@@ -34,7 +35,7 @@ func (r *Run) InstallJaeger(ctx context.Context, report report) error {
 		report("yours at %s", endpoint)
 		return nil
 	}
-	options := install.JaegerOptions{Image: r.reference(r.jaeger), Version: "v" + artifact.JaegerVersion, Shared: r.existing}
+	options := manifest.JaegerOptions{Image: r.reference(r.jaeger), Version: "v" + artifact.JaegerVersion, Shared: r.existing}
 	var err error
 	if options.Config, err = r.jaegerConfig(); err != nil {
 		return err
@@ -52,7 +53,7 @@ func (r *Run) InstallJaeger(ctx context.Context, report report) error {
 		}
 		options.Page = page
 	}
-	component, err := install.Jaeger(options)
+	component, err := manifest.Jaeger(options)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (r *Run) InstallOperator(ctx context.Context, report report) error {
 	if err != nil {
 		return err
 	}
-	component, err := install.Operator(install.OperatorOptions{
+	component, err := manifest.Operator(manifest.OperatorOptions{
 		Manifests: r.manifests, Image: r.reference(r.operator), Version: tagOf(r.operator), Env: r.operatorEnv(),
 		Telemetry: telemetry, Replicas: r.replicas(), Client: client,
 	})
@@ -84,7 +85,7 @@ func (r *Run) InstallOperator(ctx context.Context, report report) error {
 	if err := r.install(ctx, component, report); err != nil {
 		return err
 	}
-	if err := install.FreeLeases(ctx, r.target, r.manifests.Deployment); err != nil {
+	if err := workload.FreeLeases(ctx, r.target, r.manifests.Deployment); err != nil {
 		return err
 	}
 	r.Record.OperatorImage, r.Record.OperatorEnv, r.Record.OperatorReplicas = r.operator.Name(), r.OperatorEnv, r.replicas()
@@ -97,7 +98,7 @@ func (r *Run) ApplySample(ctx context.Context, report report) error {
 }
 
 func (r *Run) applySample(ctx context.Context, report report) error {
-	component := install.Sample(*r.runs)
+	component := manifest.Sample(*r.runs)
 	lost, err := r.sampleTraceLost(ctx)
 	if err != nil {
 		return err
@@ -112,8 +113,8 @@ func (r *Run) applySample(ctx context.Context, report report) error {
 }
 
 // installSample applies the sample, with the control plane in its trace where that is on, and waits for it.
-func (r *Run) installSample(ctx context.Context, component *install.Component, report report) error {
-	apply := func(ctx context.Context, _ *install.Component) error { return r.untrace(ctx) }
+func (r *Run) installSample(ctx context.Context, component *manifest.Component, report report) error {
+	apply := func(ctx context.Context, _ *manifest.Component) error { return r.untrace(ctx) }
 	if r.TracesControlPlane() {
 		apply = r.applyTraced
 	}
@@ -123,7 +124,7 @@ func (r *Run) installSample(ctx context.Context, component *install.Component, r
 	return r.install(ctx, component, report) // What is applied is left as it is.
 }
 
-func (r *Run) install(ctx context.Context, component *install.Component, report report) error {
+func (r *Run) install(ctx context.Context, component *manifest.Component, report report) error {
 	if err := component.Install(ctx, r.target); err != nil {
 		return err
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // repairs is what to do about a sandbox that is not whole.
@@ -52,10 +53,10 @@ func (r *Run) kindStatus(ctx context.Context, s Status) Status {
 }
 
 // kindComponent asks the API server for one component.
-func kindComponent(ctx context.Context, target *install.Cluster, name string) Component {
+func kindComponent(ctx context.Context, target *apply.Cluster, name string) Component {
 	c := Component{Name: name}
 	if name != component.ControlPlane {
-		found, err := install.StatusOf(ctx, target, name)
+		found, err := workload.StatusOf(ctx, target, name)
 		c.Version, c.Image, c.Message = found.Version, strings.Join(found.Images, " "), found.Message
 		if !found.Since.IsZero() {
 			c.Since = &found.Since
@@ -66,8 +67,8 @@ func kindComponent(ctx context.Context, target *install.Cluster, name string) Co
 		}
 	}
 	if name != component.Sample {
-		pods, err := install.Pods(ctx, target, name)
-		running := install.RunningOf(pods)
+		pods, err := workload.Pods(ctx, target, name)
+		running := workload.RunningOf(pods)
 		c.Digest, c.Restarts = strings.Join(running.Digests, " "), running.Restarts
 		if !running.Since.IsZero() {
 			c.Since = &running.Since

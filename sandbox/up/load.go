@@ -3,7 +3,8 @@ package up
 import (
 	"context"
 
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 )
 
 // AttachToLoad connects to the cluster that runs, to give it a new build of its operator.
@@ -47,12 +48,12 @@ func (r *Run) DefineOperatorKinds(ctx context.Context, _ report) error {
 	if err != nil {
 		return err
 	}
-	return install.Apply(ctx, r.target, component.Definitions())
+	return apply.Apply(ctx, r.target, component.Definitions())
 }
 
 // RenewSample deletes the sample with all that was made for it, and applies it anew, so that it is the new build that makes its trace.
 func (r *Run) RenewSample(ctx context.Context, report report) error {
-	component := install.Sample(*r.runs)
+	component := manifest.Sample(*r.runs)
 	if err := component.DeleteWithDependents(ctx, r.target); err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // ErrNoComponent says that there is no component of that name.
@@ -87,7 +87,7 @@ type LogOptions struct {
 // ErrLogOption says that an option makes no sense for this log.
 var ErrLogOption = errors.New("reading logs")
 
-// Logs copies one of [LogNames] to out. The error wraps fs.ErrNotExist or install.ErrNoLog where there is none.
+// Logs copies one of [LogNames] to out. The error wraps fs.ErrNotExist or workload.ErrNoLog where there is none.
 func (r *Run) Logs(ctx context.Context, out io.Writer, name string, o LogOptions) error {
 	switch {
 	case o.Previous && o.Follow:
@@ -107,8 +107,8 @@ func (r *Run) Logs(ctx context.Context, out io.Writer, name string, o LogOptions
 	if err != nil {
 		return err
 	}
-	err = install.Logs(ctx, target, out, name, install.LogOptions(o))
-	if err != nil && !errors.Is(err, install.ErrNoLog) && !r.existing {
+	err = workload.Logs(ctx, target, out, name, workload.LogOptions(o))
+	if err != nil && !errors.Is(err, workload.ErrNoLog) && !r.existing {
 		return fmt.Errorf("%w; the log of %s may still be read", err, strings.Join(cluster.NodeLogs(), ", "))
 	}
 	return err

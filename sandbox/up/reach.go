@@ -10,9 +10,9 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/existing"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // jaegerService is the sandbox's Jaeger on a shared cluster, as Pods see it.
@@ -89,12 +89,12 @@ func (r *Run) jaegerPod(ctx context.Context) (types.NamespacedName, error) {
 	if err != nil {
 		return types.NamespacedName{}, err
 	}
-	pods, err := install.Pods(ctx, target, component.Jaeger)
+	pods, err := workload.Pods(ctx, target, component.Jaeger)
 	if err != nil {
 		return types.NamespacedName{}, err
 	}
 	for i := len(pods) - 1; i >= 0; i-- { // The youngest first.
-		if install.PodReady(&pods[i]) {
+		if workload.PodReady(&pods[i]) {
 			return types.NamespacedName{Namespace: pods[i].Namespace, Name: pods[i].Name}, nil
 		}
 	}

@@ -8,13 +8,13 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -29,7 +29,7 @@ type Run struct {
 	Note func(format string, args ...any)
 
 	builder   *build.Builder
-	target    *install.Cluster
+	target    *apply.Cluster
 	project   *project.Project   // what up was told to run; nil in commands that only look
 	manifests *project.Manifests // the same, rendered
 	runs      *project.Subject   // what is known of it
@@ -161,7 +161,7 @@ func (r *Run) Attach() (err error) {
 }
 
 // Target is the API server to install into, made from the cluster's kubeconfig.
-func (r *Run) Target() (*install.Cluster, error) {
+func (r *Run) Target() (*apply.Cluster, error) {
 	if r.target != nil {
 		return r.target, nil
 	}
@@ -173,7 +173,7 @@ func (r *Run) Target() (*install.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	target, err := install.NewCluster(config, subject)
+	target, err := apply.NewCluster(config, subject)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
 // States of a sandbox.
@@ -130,7 +130,7 @@ func (s *Status) judge(missing []string) {
 }
 
 // nodeStatus asks the API server for the node.
-func nodeStatus(ctx context.Context, target *install.Cluster, image string) (*NodeStatus, error) {
+func nodeStatus(ctx context.Context, target *apply.Cluster, image string) (*NodeStatus, error) {
 	nodes := &corev1.NodeList{}
 	if err := target.Client().List(ctx, nodes); err != nil {
 		return nil, fmt.Errorf("asking the cluster for its node: %w", err)

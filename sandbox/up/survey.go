@@ -7,13 +7,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // notYet stands for images that are not known yet: what is looked for is not their Pods.
-var notYet = install.Image{Ref: "image:not-yet"}
+var notYet = manifest.Image{Ref: "image:not-yet"}
 
 // Changes are what up will do to an existing cluster that it has not done before, a line each: what a user has to agree to. There
 // are none where all of it is the sandbox's already, and on other clusters.
@@ -25,7 +27,7 @@ func (r *Run) Where() string {
 }
 
 // survey finds out what is to be changed, and whether something of somebody else's is in the way.
-func (r *Run) survey(ctx context.Context, target *install.Cluster, report report) error {
+func (r *Run) survey(ctx context.Context, target *apply.Cluster, report report) error {
 	r.changes = nil
 	if err := r.surveyCertManager(ctx, target, report); err != nil {
 		return err
@@ -33,24 +35,24 @@ func (r *Run) survey(ctx context.Context, target *install.Cluster, report report
 	if err := r.surveyJaeger(ctx, target); err != nil {
 		return err
 	}
-	operator, err := install.Operator(install.OperatorOptions{Manifests: r.manifests, Image: notYet, Version: "new"})
+	operator, err := manifest.Operator(manifest.OperatorOptions{Manifests: r.manifests, Image: notYet, Version: "new"})
 	if err != nil {
 		return err
 	}
 	if err := r.lookFor(ctx, target, operator, "operator", fmt.Sprintf("%s, %s", r.project.Name(), r.describeDelivery())); err != nil {
 		return err
 	}
-	return r.lookFor(ctx, target, install.Sample(*r.runs), "sample", "")
+	return r.lookFor(ctx, target, manifest.Sample(*r.runs), "sample", "")
 }
 
-func (r *Run) surveyCertManager(ctx context.Context, target *install.Cluster, report report) error {
-	version, err := install.ForeignCertManager(ctx, target)
+func (r *Run) surveyCertManager(ctx context.Context, target *apply.Cluster, report report) error {
+	version, err := workload.ForeignCertManager(ctx, target)
 	if err != nil {
 		return err
 	}
 	r.wanted.CertManager = version
 	if version != "" {
-		if err := install.Serves(ctx, target, component.CertManager); err != nil {
+		if err := workload.Serves(ctx, target, component.CertManager); err != nil {
 			return fmt.Errorf("the cluster has a cert-manager, %s, that does not answer: mend or remove it: %w", version, err)
 		}
 		if r.Record.Name == "" {
@@ -62,14 +64,14 @@ func (r *Run) surveyCertManager(ctx context.Context, target *install.Cluster, re
 	if err != nil {
 		return err
 	}
-	rendered, err := install.CertManager(install.CertManagerOptions{ChartDir: chart, Shared: true})
+	rendered, err := manifest.CertManager(manifest.CertManagerOptions{ChartDir: chart, Shared: true})
 	if err != nil {
 		return err
 	}
 	return r.lookFor(ctx, target, rendered, "cert-manager", rendered.Version)
 }
 
-func (r *Run) surveyJaeger(ctx context.Context, target *install.Cluster) error {
+func (r *Run) surveyJaeger(ctx context.Context, target *apply.Cluster) error {
 	if endpoint := r.wanted.JaegerEndpoint; endpoint != "" {
 		if r.Record.Name == "" {
 			r.changes = append(r.changes, line("Jaeger", "yours at "+endpoint+": none is installed"))
@@ -80,7 +82,7 @@ func (r *Run) surveyJaeger(ctx context.Context, target *install.Cluster) error {
 	if err != nil {
 		return err
 	}
-	rendered, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: "v" + artifact.JaegerVersion, Config: data, Shared: true})
+	rendered, err := manifest.Jaeger(manifest.JaegerOptions{Image: notYet, Version: "v" + artifact.JaegerVersion, Config: data, Shared: true})
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func (r *Run) surveyJaeger(ctx context.Context, target *install.Cluster) error {
 }
 
 // lookFor looks for a component's objects. One of which nothing is there is a change.
-func (r *Run) lookFor(ctx context.Context, target *install.Cluster, rendered *install.Component, name, about string) error {
+func (r *Run) lookFor(ctx context.Context, target *apply.Cluster, rendered *manifest.Component, name, about string) error {
 	found, err := rendered.Look(ctx, target)
 	if err != nil {
 		return err
@@ -107,7 +109,7 @@ func (r *Run) lookFor(ctx context.Context, target *install.Cluster, rendered *in
 func line(name, text string) string { return fmt.Sprintf("%-13s %s", name, text) }
 
 // describeFound words what will be made: what a cluster's owner cares about by name, and the number of the rest.
-func describeFound(found install.Found) []string {
+func describeFound(found apply.Found) []string {
 	named := map[string][]string{}
 	rest := 0
 	for _, obj := range found.Missing {

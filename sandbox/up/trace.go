@@ -78,7 +78,7 @@ func (r *Run) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error
 			if err != nil {
 				return jaeger.Readiness{}, err
 			}
-			if err := r.target.Came(live); err != nil {
+			if err := r.target.ReachedCondition(live); err != nil {
 				return jaeger.Readiness{State: err.Error()}, nil
 			}
 			return jaeger.Readiness{Ready: true, Since: jaeger.LastWrite(live)}, nil
@@ -97,7 +97,7 @@ func (r *Run) waitTraceID(ctx context.Context, object Object) (traceID string, e
 	defer reader.Close()
 	f := finder{
 		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
-		ready: func(live *unstructured.Unstructured) error { return r.target.Came(live) },
+		ready: func(live *unstructured.Unstructured) error { return r.target.ReachedCondition(live) },
 		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, bool, error) {
 			return jaeger.FindCurrent(ctx, reader, live)
 		},
