@@ -33,7 +33,8 @@ type Cluster struct {
 }
 
 // NewCluster returns the cluster of a configuration, without sending a request. The subject is the
-// operator that the cluster runs or will run; it decides when the operator and its sample are ready.
+// operator that the cluster runs or will run; it decides when the operator and its sample are
+// ready.
 //
 // NewCluster copies cfg. The copy has no rate limit, because a sandbox command is the only busy
 // client. It ignores warnings of the API server, which would interrupt the lines of progress.

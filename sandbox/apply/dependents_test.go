@@ -15,8 +15,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 )
 
-// testDeleteWithDependents simulates a controller that creates a dependent again as long as its owner
-// exists. The API server has no garbage collector.
+// testDeleteWithDependents simulates a controller that creates a dependent again as long as its
+// owner exists. The API server has no garbage collector.
 func testDeleteWithDependents(t *testing.T, c *Cluster) {
 	t.Parallel()
 	objects := labelled(configMap(t, "root"))

@@ -30,8 +30,8 @@ var byproducts = []schema.GroupKind{
 }
 
 // resources returns the kinds of objects that users create, in the versions that the API server
-// prefers. It leaves out the groups of aggregated servers that do not answer: no object of a sandbox
-// is in them.
+// prefers. It leaves out the groups of aggregated servers that do not answer: no object of a
+// sandbox is in them.
 func (c *Cluster) resources() ([]resource, error) {
 	lists, err := c.clientset.Discovery().ServerPreferredResources()
 	if err != nil && len(lists) == 0 {
@@ -53,8 +53,8 @@ func (c *Cluster) resources() ([]resource, error) {
 	return found, nil
 }
 
-// list returns the metadata of objects of some kinds, sorted by kind and name. It ignores kinds that
-// were deleted meanwhile.
+// list returns the metadata of objects of some kinds, sorted by kind and name. It ignores kinds
+// that were deleted meanwhile.
 func (c *Cluster) list(ctx context.Context, resources []resource, options ...client.ListOption) ([]*unstructured.Unstructured, error) {
 	var mu sync.Mutex
 	var found []*unstructured.Unstructured

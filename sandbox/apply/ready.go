@@ -39,8 +39,8 @@ func ready(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) erro
 }
 
 // served lists an object of each version that a definition serves. The API server creates their
-// storage when the first request arrives, and until then answers others with 429 and Retry-After: 1.
-// An early request, which is soon repeated, saves later clients that second.
+// storage when the first request arrives, and until then answers others with 429 and Retry-After:
+// 1. An early request, which is soon repeated, saves later clients that second.
 func served(ctx context.Context, c *Cluster, definition *unstructured.Unstructured) error {
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(definition.Object, crd); err != nil {

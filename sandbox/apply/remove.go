@@ -29,13 +29,14 @@ type Removed struct {
 	Stayed []string
 }
 
-// Remove deletes the inventory of a shared cluster and waits until it is gone. The order is: webhook
-// configurations, so that the API server calls no webhook that stops; then the sample, the operator,
-// Jaeger and cert-manager, each while the components that it needs still run; then namespaces.
+// Remove deletes the inventory of a shared cluster and waits until it is gone. The order is:
+// webhook configurations, so that the API server calls no webhook that stops; then the sample, the
+// operator, Jaeger and cert-manager, each while the components that it needs still run; then
+// namespaces.
 //
-// A namespace stays if another owner has objects in it. In namespaces that stay, Remove also deletes
-// the Secrets and Leases that Certificates and elections of the sandbox left. report receives
-// progress messages. The error about a finalizer contains a remedy.
+// A namespace stays if another owner has objects in it. In namespaces that stay, Remove also
+// deletes the Secrets and Leases that Certificates and elections of the sandbox left. report
+// receives progress messages. The error about a finalizer contains a remedy.
 func Remove(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructured, report func(format string, args ...any)) (Removed, error) {
 	removed := Removed{Objects: len(inventory)}
 	leftovers, err := c.leftovers(ctx, inventory)

@@ -41,8 +41,8 @@ func TestContains(t *testing.T) {
 }
 
 // testApplyRepairs checks that Apply sees every difference. It restores a field that another writer
-// changed or removed, removes a field that is no longer wanted, and keeps a field that another writer
-// added.
+// changed or removed, removes a field that is no longer wanted, and keeps a field that another
+// writer added.
 func testApplyRepairs(t *testing.T, c *Cluster) {
 	t.Parallel()
 	first := applytest.Object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: repaired, namespace: default}, data: {kept: a, dropped: b}}`)

@@ -30,8 +30,8 @@ const (
 	certManagerModule    = "github.com/cert-manager/cert-manager"
 )
 
-// controlPlaneToleration admits Pods to a kind node that is not complete: kubeadm taints it, and kind
-// removes the taint near the end.
+// controlPlaneToleration admits Pods to a kind node that is not complete: kubeadm taints it, and
+// kind removes the taint near the end.
 var controlPlaneToleration = map[string]any{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
 
 // CertManagerOptions configures [CertManager].
@@ -50,8 +50,8 @@ type CertManagerOptions struct {
 	WebhookAddress string
 }
 
-// ChartDir returns the folder of cert-manager's chart in the Go module cache. It downloads the module
-// if necessary. It runs the go command in dir, which must be inside this repository.
+// ChartDir returns the folder of cert-manager's chart in the Go module cache. It downloads the
+// module if necessary. It runs the go command in dir, which must be inside this repository.
 func ChartDir(ctx context.Context, dir string) (string, error) {
 	// "go mod download -json" also prints the folder of a module that is in the cache, and then needs
 	// no network.

@@ -48,8 +48,8 @@ func certManager(t *testing.T, o CertManagerOptions) *Component {
 	return component
 }
 
-// TestCertManagerObjects compares the list of objects, so that a new version of the chart cannot add
-// hooks, jobs or network policies unnoticed.
+// TestCertManagerObjects compares the list of objects, so that a new version of the chart cannot
+// add hooks, jobs or network policies unnoticed.
 func TestCertManagerObjects(t *testing.T) {
 	t.Parallel()
 	golden(t, "certmanager.txt", list(certManager(t, CertManagerOptions{}).Objects))

@@ -20,8 +20,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
-// TestCluster uses one API server, which has no controllers and no kubelet: the test does their work.
-// The subtests depend on each other; the last one deletes objects of the first.
+// TestCluster uses one API server, which has no controllers and no kubelet: the test does their
+// work. The subtests depend on each other; the last one deletes objects of the first.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
@@ -109,8 +109,9 @@ func testJaegerRollsOut(t *testing.T, c *apply.Cluster) {
 	}
 }
 
-// testOperatorOrderAndReadiness does the work of cert-manager and the webhook. Apply must not create
-// the Deployment before the certificate is ready. A webhook that adds no annotation is not ready.
+// testOperatorOrderAndReadiness does the work of cert-manager and the webhook. Apply must not
+// create the Deployment before the certificate is ready. A webhook that adds no annotation is not
+// ready.
 func testOperatorOrderAndReadiness(t *testing.T, c *apply.Cluster) {
 	rendered, err := Operator(OperatorOptions{Manifests: applytest.Manifests(t), Image: Image{Ref: operatorImage}})
 	if err != nil {

@@ -26,8 +26,8 @@ func (i Image) pullPolicy() corev1.PullPolicy {
 	return i.PullPolicy
 }
 
-// split returns the parts of the reference, as charts and kustomize need them. Either the tag or the
-// digest may be empty.
+// split returns the parts of the reference, as charts and kustomize need them. Either the tag or
+// the digest may be empty.
 func (i Image) split() (repository, tag, digest string, err error) {
 	repository, digest, _ = strings.Cut(i.Ref, "@")
 	// A colon before the last slash belongs to the registry's port.

@@ -28,8 +28,8 @@ type JaegerOptions struct {
 	Page []byte
 }
 
-// Jaeger renders Jaeger, all in one. It stores traces in memory unless its configuration has another
-// storage. It uses the network and the ports of the node unless the cluster is shared.
+// Jaeger renders Jaeger, all in one. It stores traces in memory unless its configuration has
+// another storage. It uses the network and the ports of the node unless the cluster is shared.
 func Jaeger(o JaegerOptions) (*Component, error) {
 	if o.Version == "" {
 		return nil, errors.New("rendering jaeger: no version")
@@ -66,9 +66,9 @@ const (
 	jaegerPageFolder = "/etc/jaeger-page"
 )
 
-// jaegerPage returns a ConfigMap with a page and configures Jaeger to serve it. Jaeger reads the page
-// only when it starts. So a variable that Jaeger ignores has the hash of the page: a new page then
-// creates a new Pod.
+// jaegerPage returns a ConfigMap with a page and configures Jaeger to serve it. Jaeger reads the
+// page only when it starts. So a variable that Jaeger ignores has the hash of the page: a new page
+// then creates a new Pod.
 func jaegerPage(objects []*unstructured.Unstructured, page []byte) (*unstructured.Unstructured, error) {
 	container, err := onlyContainer(objects, "jaeger")
 	if err != nil {

@@ -28,9 +28,9 @@ type collectorConfig struct {
 	} `json:"service"`
 }
 
-// CheckJaegerConfig checks that a configuration of Jaeger v2 suits a sandbox. It must be YAML, receive
-// OTLP over gRPC in a pipeline of traces, answer queries, and report its health. CheckJaegerConfig
-// ignores addresses; config/jaeger/config.yaml shows the ports.
+// CheckJaegerConfig checks that a configuration of Jaeger v2 suits a sandbox. It must be YAML,
+// receive OTLP over gRPC in a pipeline of traces, answer queries, and report its health.
+// CheckJaegerConfig ignores addresses; config/jaeger/config.yaml shows the ports.
 func CheckJaegerConfig(data []byte) error {
 	var c collectorConfig
 	if err := yaml.Unmarshal(data, &c); err != nil {
@@ -62,8 +62,8 @@ func (c collectorConfig) checkOTLP() error {
 	return nil
 }
 
-// setJaegerConfig replaces the configuration in the ConfigMap. The name of the ConfigMap has a hash of
-// it, so a new configuration creates a new Pod.
+// setJaegerConfig replaces the configuration in the ConfigMap. The name of the ConfigMap has a hash
+// of it, so a new configuration creates a new Pod.
 func setJaegerConfig(objects []*unstructured.Unstructured, data []byte) error {
 	sum := sha256.Sum256(data)
 	name := "jaeger-" + hex.EncodeToString(sum[:5])

@@ -35,8 +35,8 @@ type OperatorClient struct {
 	Revision string
 }
 
-// mount changes the operator's Deployment among objects so that its manager uses this certificate, and
-// returns the Secret with it. The manager finds its kubeconfig by the environment, unless its
+// mount changes the operator's Deployment among objects so that its manager uses this certificate,
+// and returns the Secret with it. The manager finds its kubeconfig by the environment, unless its
 // manifests name another one.
 func (o *OperatorClient) mount(objects []*unstructured.Unstructured, m *project.Manifests) (*unstructured.Unstructured, error) {
 	deployment, err := managerDeployment(objects, m)

@@ -108,8 +108,8 @@ func mustOperator(t *testing.T, o OperatorOptions) *Component {
 	return component
 }
 
-// secretData returns the data of the client's Secret. The Secret must be in the operator's namespace
-// and have the labels of the component.
+// secretData returns the data of the client's Secret. The Secret must be in the operator's
+// namespace and have the labels of the component.
 func secretData(t *testing.T, rendered *Component) map[string]string {
 	t.Helper()
 	found := map[string]string{}

@@ -32,9 +32,9 @@ func operatorAsProcess(t *testing.T) *Component {
 	return rendered
 }
 
-// TestProcessesHaveObjectsOfPods compares a component for processes with the same for Pods, object by
-// object. Only the objects that run Pods may be absent. Only the webhooks may have the address: the
-// name of a certificate must not have a port.
+// TestProcessesHaveObjectsOfPods compares a component for processes with the same for Pods, object
+// by object. Only the objects that run Pods may be absent. Only the webhooks may have the address:
+// the name of a certificate must not have a port.
 func TestProcessesHaveObjectsOfPods(t *testing.T) {
 	t.Parallel()
 	operatorPods, err := Operator(OperatorOptions{Manifests: applytest.Manifests(t), Image: Image{Ref: operatorImage}, Version: "v1-test"})
@@ -143,8 +143,8 @@ func TestWebhookAddressMustMatchTheCertificate(t *testing.T) {
 	applytest.CheckError(t, err, "rendering the operator: no version")
 }
 
-// TestClusterOfProcesses applies the components of a cluster without a kubelet to an API server, and
-// does the work of the processes. The subtests depend on each other.
+// TestClusterOfProcesses applies the components of a cluster without a kubelet to an API server,
+// and does the work of the processes. The subtests depend on each other.
 func TestClusterOfProcesses(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)

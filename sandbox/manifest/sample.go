@@ -13,9 +13,9 @@ func Sample(s project.Subject) *Component {
 	return newComponent(component.Sample, "", copies(s.Samples))
 }
 
-// Node renders the node of a cluster without a kubelet, and the permissions of kwok, which simulates
-// it. The component is ready when the node is and Pods can be created: kwok has updated the node, and
-// kube-controller-manager has created the default ServiceAccount.
+// Node renders the node of a cluster without a kubelet, and the permissions of kwok, which
+// simulates it. The component is ready when the node is and Pods can be created: kwok has updated
+// the node, and kube-controller-manager has created the default ServiceAccount.
 func Node() (*Component, error) {
 	objects, err := config.Build("node", "")
 	if err != nil {

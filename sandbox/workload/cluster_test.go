@@ -7,8 +7,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 )
 
-// TestCluster uses one API server with the kinds of the reference operator. The subtests are parallel
-// and have objects of their own.
+// TestCluster uses one API server with the kinds of the reference operator. The subtests are
+// parallel and have objects of their own.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	manifests := applytest.Manifests(t)

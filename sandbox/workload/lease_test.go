@@ -15,8 +15,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 )
 
-// testLeases checks that FreeLeases deletes the leases of absent Pods, and of a terminating Pod when it
-// is gone, but no other lease.
+// testLeases checks that FreeLeases deletes the leases of absent Pods, and of a terminating Pod
+// when it is gone, but no other lease.
 func testLeases(t *testing.T, c *apply.Cluster) {
 	t.Parallel()
 	const namespace = "default"

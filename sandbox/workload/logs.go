@@ -37,8 +37,8 @@ const followInterval = 500 * time.Millisecond
 var ErrNoLog = errors.New("there is no log")
 
 // Logs copies the logs of the containers of a component or a program to out; see [Pods]. Without
-// Follow, the error is [ErrNoLog] if there is nothing to read. With Follow, Logs writes whole lines,
-// waits for containers, and returns nil when ctx ends.
+// Follow, the error is [ErrNoLog] if there is nothing to read. With Follow, Logs writes whole
+// lines, waits for containers, and returns nil when ctx ends.
 func Logs(ctx context.Context, c *apply.Cluster, out io.Writer, name string, o LogOptions) error {
 	if o.Follow {
 		return follow(ctx, c, out, name, o)

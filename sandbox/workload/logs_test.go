@@ -25,8 +25,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// kubelet answers requests for logs, because the API server has no kubelet. It forwards other requests
-// to the API server.
+// kubelet answers requests for logs, because the API server has no kubelet. It forwards other
+// requests to the API server.
 type kubelet struct {
 	api http.Handler
 
@@ -140,7 +140,8 @@ func testPodsAndLogs(t *testing.T, direct *apply.Cluster) {
 	testFollow(t, direct, c, labels)
 }
 
-// testFollow follows the logs of a Pod and of its successor. The end of the context is not an error.
+// testFollow follows the logs of a Pod and of its successor. The end of the context is not an
+// error.
 func testFollow(t *testing.T, direct, c *apply.Cluster, labels map[string]string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -87,8 +87,8 @@ func hasReplicas(obj unstructured.Unstructured) bool {
 }
 
 // VersionOf returns the version of a component that was applied last, also if its programs are
-// processes without Deployments. It is empty if the component is absent or has no version. The error
-// is the API server's.
+// processes without Deployments. It is empty if the component is absent or has no version. The
+// error is the API server's.
 func VersionOf(ctx context.Context, c *apply.Cluster, name string) (string, error) {
 	for _, kind := range versionedKinds(c, name) {
 		list, err := objectsOf(ctx, c, name, kind)

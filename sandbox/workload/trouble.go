@@ -19,9 +19,9 @@ import (
 // diagnosisTimeout limits [PodTrouble], which runs when the context of a wait has ended.
 const diagnosisTimeout = 5 * time.Second
 
-// PodTrouble explains why Pods of Deployments are not ready, with one error for each Pod. It ignores
-// other objects and returns nil if all Pods are ready or no reason is known. It works although ctx
-// has ended, for at most 5 s.
+// PodTrouble explains why Pods of Deployments are not ready, with one error for each Pod. It
+// ignores other objects and returns nil if all Pods are ready or no reason is known. It works
+// although ctx has ended, for at most 5 s.
 func PodTrouble(ctx context.Context, c *apply.Cluster, objects []*unstructured.Unstructured) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnosisTimeout)
 	defer cancel()
