@@ -136,3 +136,14 @@ func only(t *testing.T, component *Component, kind string) *unstructured.Unstruc
 	t.Fatalf("%s has no %s", component.Name, kind)
 	return nil
 }
+
+func deleteWebhooks(t *testing.T, c *apply.Cluster, rendered *Component) {
+	t.Helper()
+	for _, obj := range rendered.Objects {
+		if obj.GroupVersionKind().Group == "admissionregistration.k8s.io" {
+			if err := apply.Delete(t.Context(), c, []*unstructured.Unstructured{obj}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -294,14 +294,3 @@ func checkVersion(t *testing.T, c *apply.Cluster, name, want string) {
 
 // creationDelay is the delay of [apply.Cluster.Settle], which precedes the check in Wait.
 const creationDelay = 2 * time.Second
-
-func deleteWebhooks(t *testing.T, c *apply.Cluster, rendered *Component) {
-	t.Helper()
-	for _, obj := range rendered.Objects {
-		if obj.GroupVersionKind().Group == "admissionregistration.k8s.io" {
-			if err := apply.Delete(t.Context(), c, []*unstructured.Unstructured{obj}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}
