@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
@@ -132,10 +132,10 @@ func (e *existing) own() map[string]string {
 	e.T.Helper()
 	subject, err := project.DefaultSubject()
 	e.must(err)
-	cluster, err := install.NewCluster(e.config, subject)
+	cluster, err := apply.NewCluster(e.config, subject)
 	e.must(err)
 	cluster.Share(name)
-	inventory, err := install.Inventory(e.T.Context(), cluster)
+	inventory, err := apply.Inventory(e.T.Context(), cluster)
 	e.must(err)
 	versions := map[string]string{}
 	for _, obj := range inventory {

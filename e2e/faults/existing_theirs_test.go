@@ -15,8 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	away "github.com/operator-tracing/sandbox/sandbox/existing"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -24,36 +25,36 @@ import (
 const observability = "observability"
 
 // imagesOf are the images that a sandbox on the cluster runs, by the names of the Deployments: they are in the node then.
-func (e *existing) imagesOf() map[string]install.Image {
+func (e *existing) imagesOf() map[string]manifest.Image {
 	e.T.Helper()
 	deployments := &appsv1.DeploymentList{}
-	e.must(e.client.List(e.T.Context(), deployments, client.MatchingLabels{install.SandboxLabel: name}))
-	images := map[string]install.Image{}
+	e.must(e.client.List(e.T.Context(), deployments, client.MatchingLabels{apply.SandboxLabel: name}))
+	images := map[string]manifest.Image{}
 	for _, d := range deployments.Items {
-		images[d.Name] = install.Image{Ref: d.Spec.Template.Spec.Containers[0].Image, PullPolicy: corev1.PullNever}
+		images[d.Name] = manifest.Image{Ref: d.Spec.Template.Spec.Containers[0].Image, PullPolicy: corev1.PullNever}
 	}
 	return images
 }
 
 // installTheirs makes what a cluster's owner may have: a cert-manager, a Jaeger that stores for others too, and an empty namespace
 // which is called like one of the operator's.
-func (e *existing) installTheirs(images map[string]install.Image) {
+func (e *existing) installTheirs(images map[string]manifest.Image) {
 	e.T.Helper()
 	ctx, cancel := context.WithTimeout(e.T.Context(), upLimit)
 	defer cancel()
 	subject, err := project.DefaultSubject()
 	e.must(err)
-	cluster, err := install.NewCluster(e.config, subject)
+	cluster, err := apply.NewCluster(e.config, subject)
 	e.must(err)
-	chart, err := install.ChartDir(ctx, ".")
+	chart, err := manifest.ChartDir(ctx, ".")
 	e.must(err)
-	manager, err := install.CertManager(install.CertManagerOptions{
+	manager, err := manifest.CertManager(manifest.CertManagerOptions{
 		ChartDir: chart, Controller: images["cert-manager"], CAInjector: images["cert-manager-cainjector"], Webhook: images["cert-manager-webhook"], Shared: true,
 	})
 	e.must(err)
 	storing := e.jaegerConfig("  jaeger_query:\n", "  remote_storage:\n    endpoint: 0.0.0.0:17271\n    storage: traces\n  jaeger_query:\n",
 		"extensions: [", "extensions: [remote_storage, ")
-	jaeger, err := install.Jaeger(install.JaegerOptions{Image: images["jaeger"], Version: "v0", Config: storing, Shared: true})
+	jaeger, err := manifest.Jaeger(manifest.JaegerOptions{Image: images["jaeger"], Version: "v0", Config: storing, Shared: true})
 	e.must(err)
 	for _, obj := range jaeger.Objects {
 		switch obj.GetKind() {
@@ -68,11 +69,11 @@ func (e *existing) installTheirs(images map[string]install.Image) {
 		}
 		obj.SetNamespace(observability)
 	}
-	for _, component := range []*install.Component{manager, jaeger} {
+	for _, component := range []*manifest.Component{manager, jaeger} {
 		for _, obj := range component.Objects {
 			labels := obj.GetLabels()
-			labels[install.ManagedByLabel] = "somebody"
-			delete(labels, install.ComponentLabel)
+			labels[apply.ManagedByLabel] = "somebody"
+			delete(labels, apply.ComponentLabel)
 			obj.SetLabels(labels)
 		}
 		e.must(component.Install(ctx, cluster))

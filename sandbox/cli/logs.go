@@ -16,9 +16,9 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 func newLogs(shared *shared) *cobra.Command {
@@ -95,7 +95,7 @@ func severalLogs(ctx context.Context, out io.Writer, run *lifecycle.Sandbox, nam
 		group.Go(func() error {
 			prefixed := &prefixed{mu: &mu, out: out, prefix: fmt.Sprintf("%-24s ", name)}
 			err := run.Logs(ctx, prefixed, name, o)
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, install.ErrNoLog) {
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, workload.ErrNoLog) {
 				err = nil // It never ran: what the others wrote tells why.
 			}
 			if err == nil {

@@ -7,7 +7,7 @@
 //
 // Processes listen on 127.0.0.1 alone, but for cert-manager's webhook, which can't and demands a certificate of its
 // caller instead. Each has credentials of its own: certificates for the parts of Kubernetes, tokens of their service
-// accounts for cert-manager and the operator. The package installs no objects into the cluster; package install does. It
+// accounts for cert-manager and the operator. The package applies no objects to the cluster; package apply does. It
 // never signals a process that it can't prove to be the sandbox's; package process does that part.
 //
 // A launcher of its own, and not kwokctl's: that one has etcd listen without TLS, believes any process with the right

@@ -33,8 +33,8 @@ func (c *Cluster) OperatorWebhookAddress() string {
 	return fmt.Sprintf("localhost:%d", own.OperatorHook)
 }
 
-// Operator starts the operator, as the service account and with the flags that it has in a Pod. What package install
-// applies for it must be there, its webhook's certificate included.
+// Operator starts the operator with the service account and the flags of its Pod. The objects of
+// package manifest must exist, and the certificate of its webhook.
 func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report Report) error {
 	probed := false
 	_, err := c.start(ctx, service{

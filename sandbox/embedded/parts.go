@@ -22,7 +22,7 @@ const (
 	nodeName = "sandbox-node"
 )
 
-// Node starts kwok, which plays the cluster's node and its Pods. The Node object is package install's.
+// Node starts kwok, which plays the cluster's node and its Pods. Package manifest renders the Node object.
 func (c *Cluster) Node(ctx context.Context, program string, report Report) error {
 	_, err := c.start(ctx, service{name: component.Kwok, spec: func() (process.Spec, error) {
 		// The name that config/node binds to what kwok may do.
@@ -38,7 +38,8 @@ func (c *Cluster) CertManagerWebhookAddress() string {
 	return fmt.Sprintf("localhost:%d", own.CertManagerHook)
 }
 
-// CertManager starts cert-manager's programs. paths has their paths, by name. What package install applies for them must be there: their accounts.
+// CertManager starts cert-manager's programs. paths has their paths, by name. The objects of package
+// manifest must exist: the accounts.
 func (c *Cluster) CertManager(ctx context.Context, paths map[string]string, report Report) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, svc := range []service{

@@ -19,9 +19,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/export"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Exported is what came of an export.
@@ -247,7 +247,7 @@ func (s *Sandbox) logParts(answers bool) []export.Part {
 func (s *Sandbox) logPart(file, name string, o provider.LogOptions) export.Part {
 	return export.Part{Name: file, Get: func(ctx context.Context, out io.Writer) error {
 		err := s.Logs(ctx, out, name, o)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, install.ErrNoLog) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, workload.ErrNoLog) {
 			return fmt.Errorf("%w: %w", export.ErrNothing, err)
 		}
 		return err

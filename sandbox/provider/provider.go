@@ -33,7 +33,7 @@ type Provider interface {
 	// Status completes s. Unreachable parts are described in s. An error means that the provider
 	// itself could not be examined.
 	Status(ctx context.Context, s *Status) error
-	// Logs copies a log of [LogNames] to out. The error wraps fs.ErrNotExist or install.ErrNoLog if
+	// Logs copies a log of [LogNames] to out. The error wraps fs.ErrNotExist or workload.ErrNoLog if
 	// there is none.
 	Logs(ctx context.Context, out io.Writer, name string, o LogOptions) error
 	// Down removes from the cluster, and with it, everything that the sandbox created. It returns

@@ -8,8 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 )
 
 // States of a sandbox.
@@ -118,7 +118,7 @@ func (s *Status) Judge() {
 }
 
 // NodeOf asks the API server for the node.
-func NodeOf(ctx context.Context, target *install.Cluster, image string) (*NodeStatus, error) {
+func NodeOf(ctx context.Context, target *apply.Cluster, image string) (*NodeStatus, error) {
 	nodes := &corev1.NodeList{}
 	if err := target.Client().List(ctx, nodes); err != nil {
 		return nil, fmt.Errorf("asking the cluster for its node: %w", err)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -53,7 +53,7 @@ func TelemetryAt(endpoint string) (project.Telemetry, error) {
 func readJaegerConfig(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if err == nil {
-		err = install.CheckJaegerConfig(data)
+		err = manifest.CheckJaegerConfig(data)
 	}
 	if err != nil {
 		return nil, settings.Given("jaeger-config", path).Errorf("%w", err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 )
 
 // StartSample applies the sample and waits for its condition. If RenewSample is set, or if
@@ -16,7 +16,7 @@ func (s *Session) StartSample(ctx context.Context, report Report) error {
 	if err != nil {
 		return err
 	}
-	sample := install.Sample(*s.subject)
+	sample := manifest.Sample(*s.subject)
 	renew := s.RenewSample
 	if !renew && s.SampleLost != nil {
 		if renew, err = s.SampleLost(ctx); err != nil {

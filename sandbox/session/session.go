@@ -13,11 +13,11 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/config/settings"
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -57,7 +57,7 @@ type Session struct {
 
 	connect  func() (*rest.Config, error)
 	shared   bool
-	target   *install.Cluster
+	target   *apply.Cluster
 	targetMu sync.Mutex
 }
 
@@ -129,7 +129,7 @@ func (s *Session) Connect(config func() (*rest.Config, error), shared bool) {
 }
 
 // Target returns the API server that everything is installed in. It returns ErrDown before Connect.
-func (s *Session) Target() (*install.Cluster, error) {
+func (s *Session) Target() (*apply.Cluster, error) {
 	s.targetMu.Lock()
 	defer s.targetMu.Unlock()
 	if s.target != nil {
@@ -146,7 +146,7 @@ func (s *Session) Target() (*install.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	target, err := install.NewCluster(config, subject)
+	target, err := apply.NewCluster(config, subject)
 	if err != nil {
 		return nil, err
 	}

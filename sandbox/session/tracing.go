@@ -16,11 +16,13 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // ChooseTracing decides whether the control plane takes part in the traces: as was asked for, or as it is.
@@ -45,7 +47,7 @@ func (s *Session) OperatorEnvironment() map[string]string {
 	if _, set := env[trustedWriters]; set || !s.TracesControlPlane() || s.Record.File != "" {
 		return env
 	}
-	env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(s.Manifests.Account()).User, install.ApplierUser}, ",")
+	env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(s.Manifests.Account()).User, workload.ApplierUser}, ",")
 	return env
 }
 
@@ -65,7 +67,7 @@ func (s *Session) certificate(ctx context.Context, name string, client credentia
 
 // OperatorClient is the certificate by which the operator's Pod is a caller whose traces count: the same user in the same groups as by
 // its token, and in system:monitoring beside them. It is nil where the control plane is not traced.
-func (s *Session) OperatorClient(ctx context.Context) (*install.OperatorClient, error) {
+func (s *Session) OperatorClient(ctx context.Context) (*manifest.OperatorClient, error) {
 	if !s.TracesControlPlane() {
 		return nil, nil
 	}
@@ -73,7 +75,7 @@ func (s *Session) OperatorClient(ctx context.Context) (*install.OperatorClient, 
 	if err != nil {
 		return nil, fmt.Errorf("making the operator a caller whose traces count: %w", err)
 	}
-	client := &install.OperatorClient{Revision: pair.Fingerprint}
+	client := &manifest.OperatorClient{Revision: pair.Fingerprint}
 	if client.Certificate, err = os.ReadFile(pair.CertFile); err != nil {
 		return nil, fmt.Errorf("reading the operator's certificate: %w", err)
 	}
@@ -89,13 +91,13 @@ func (s *Session) OperatorClient(ctx context.Context) (*install.OperatorClient, 
 	if err != nil {
 		return nil, err
 	}
-	client.Server, err = install.ServerForPods(ctx, target)
+	client.Server, err = workload.ServerForPods(ctx, target)
 	return client, err
 }
 
 // ApplyTraced applies the sample as a user whose trace contexts the API server continues, each object that has to be written below
 // a span of its own, and sends these spans. What is as it should be is not written and has no span.
-func (s *Session) ApplyTraced(ctx context.Context, sample *install.Component) error {
+func (s *Session) ApplyTraced(ctx context.Context, sample *manifest.Component) error {
 	target, err := s.tracedTarget(ctx)
 	if err != nil {
 		return err
@@ -127,19 +129,19 @@ func beginApply(ctx context.Context, recorder *selftrace.Recorder, obj *unstruct
 }
 
 // tracedTarget is the API server as seen by that user, which it makes sure of.
-func (s *Session) tracedTarget(ctx context.Context) (*install.Cluster, error) {
+func (s *Session) tracedTarget(ctx context.Context) (*apply.Cluster, error) {
 	target, err := s.Target()
 	if err != nil {
 		return nil, err
 	}
-	applier, err := install.Applier(target)
+	applier, err := manifest.Applier(target)
 	if err != nil {
 		return nil, err
 	}
 	if err := applier.Install(ctx, target); err != nil {
 		return nil, err
 	}
-	pair, err := s.certificate(ctx, "apply", credentials.Client{User: install.ApplierUser, Groups: []string{credentials.TracingGroup}})
+	pair, err := s.certificate(ctx, "apply", credentials.Client{User: workload.ApplierUser, Groups: []string{credentials.TracingGroup}})
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +152,7 @@ func (s *Session) tracedTarget(ctx context.Context) (*install.Cluster, error) {
 	config := rest.AnonymousClientConfig(admin)
 	config.CertFile, config.KeyFile = pair.CertFile, pair.KeyFile
 	config.Wrap(propagated)
-	return install.NewCluster(config, *s.subject)
+	return apply.NewCluster(config, *s.subject)
 }
 
 // Untrace removes what tracedTarget made, where tracing was on before.
@@ -164,7 +166,7 @@ func (s *Session) Untrace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return install.WithoutApplier().Delete(ctx, target)
+	return manifest.WithoutApplier().Delete(ctx, target)
 }
 
 // propagated tells the API server of which span a request is.

@@ -37,7 +37,7 @@ func (r *Reader) Follow(ctx context.Context, object Object, show func(Look) erro
 	}
 	f := follower{
 		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
-		ready: func(live *unstructured.Unstructured) error { return target.Came(live) },
+		ready: func(live *unstructured.Unstructured) error { return target.ReachedCondition(live) },
 		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
 			trace, _, err := jaeger.FindCurrent(ctx, reader, live)
 			return trace, err

@@ -15,9 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Object names an object of the cluster.
@@ -68,7 +69,7 @@ func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Obj
 	object := Object{Kind: subject.Kind(), NamespacedName: types.NamespacedName{Namespace: namespace, Name: ref.Name}}
 	namespaced := subject.Sample().Namespace != ""
 	if ref.Prefix != "" {
-		kind, err := target.KindCalled(ctx, ref.Prefix)
+		kind, err := workload.KindCalled(ctx, target, ref.Prefix)
 		switch {
 		case err == nil:
 			object.Kind, namespaced = kind.GroupVersionKind, kind.Namespaced
@@ -93,7 +94,7 @@ func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Obj
 }
 
 // wantNamespace finds that what stands before the slash is neither a kind nor a namespace.
-func (r *Reader) wantNamespace(ctx context.Context, target *install.Cluster, name string) error {
+func (r *Reader) wantNamespace(ctx context.Context, target *apply.Cluster, name string) error {
 	err := target.Client().Get(ctx, types.NamespacedName{Name: name}, &corev1.Namespace{})
 	if apierrors.IsNotFound(err) {
 		return noKind(target, name, "no kind and no namespace is called %q")
@@ -104,8 +105,8 @@ func (r *Reader) wantNamespace(ctx context.Context, target *install.Cluster, nam
 	return nil
 }
 
-func noKind(target *install.Cluster, name, format string) error {
-	return errors.New(fmt.Sprintf(format, name) + near.Hint(name, target.KindNames()))
+func noKind(target *apply.Cluster, name, format string) error {
+	return errors.New(fmt.Sprintf(format, name) + near.Hint(name, workload.KindNames(target)))
 }
 
 // ErrNoObject says that there is no object of that name.
@@ -134,7 +135,7 @@ func (r *Reader) get(ctx context.Context, object Object) (*unstructured.Unstruct
 }
 
 // others is what may have been meant, for an error about an object that there is not, or else a few that there are.
-func others(ctx context.Context, target *install.Cluster, object Object) string {
+func others(ctx context.Context, target *apply.Cluster, object Object) string {
 	const most, looked = 5, 500
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(object.Kind.GroupVersion().WithKind(object.Kind.Kind + "List"))

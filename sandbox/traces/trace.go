@@ -86,7 +86,7 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, er
 			if err != nil {
 				return jaeger.Readiness{}, err
 			}
-			if err := target.Came(live); err != nil {
+			if err := target.ReachedCondition(live); err != nil {
 				return jaeger.Readiness{State: err.Error()}, nil
 			}
 			return jaeger.Readiness{Ready: true, Since: jaeger.LastWrite(live)}, nil
@@ -109,7 +109,7 @@ func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string
 	}
 	f := finder{
 		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
-		ready: func(live *unstructured.Unstructured) error { return target.Came(live) },
+		ready: func(live *unstructured.Unstructured) error { return target.ReachedCondition(live) },
 		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, bool, error) {
 			return jaeger.FindCurrent(ctx, reader, live)
 		},

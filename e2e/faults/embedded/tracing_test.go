@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 var roleKind = schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRole"}
@@ -46,7 +46,7 @@ func TestControlPlaneTracing(t *testing.T) {
 	}
 	role := &unstructured.Unstructured{}
 	role.SetGroupVersionKind(roleKind)
-	if err := s.client().Get(t.Context(), types.NamespacedName{Name: install.ApplierUser}, role); client.IgnoreNotFound(err) != nil || err == nil {
+	if err := s.client().Get(t.Context(), types.NamespacedName{Name: workload.ApplierUser}, role); client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("the role of who applied the sample is left: %v", err)
 	}
 	s.down()

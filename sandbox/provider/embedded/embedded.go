@@ -12,11 +12,12 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/embedded"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -143,23 +144,23 @@ func (c *Cluster) Deliver(ctx context.Context, part component.Component, _ provi
 	if err != nil {
 		return err
 	}
-	return install.Apply(ctx, target, rendered.Definitions())
+	return apply.Apply(ctx, target, rendered.Definitions())
 }
 
 // render renders cert-manager and the operator once, unless the port of their webhook changed.
-func (c *Cluster) render(ctx context.Context, part component.Component) (*install.Component, error) {
+func (c *Cluster) render(ctx context.Context, part component.Component) (*manifest.Component, error) {
 	switch part.Name {
 	case component.CertManager:
-		return c.renderedCertManager.get(c.processes.CertManagerWebhookAddress(), func(address string) (*install.Component, error) {
+		return c.renderedCertManager.get(c.processes.CertManagerWebhookAddress(), func(address string) (*manifest.Component, error) {
 			chart, err := c.session.Chart(ctx, nil)
 			if err != nil {
 				return nil, err
 			}
-			return install.CertManager(install.CertManagerOptions{ChartDir: chart, WebhookAddress: address})
+			return manifest.CertManager(manifest.CertManagerOptions{ChartDir: chart, WebhookAddress: address})
 		})
 	case component.Operator:
-		return c.renderedOperator.get(c.processes.OperatorWebhookAddress(), func(address string) (*install.Component, error) {
-			return install.Operator(install.OperatorOptions{Manifests: c.session.Manifests, WebhookAddress: address, Version: c.version})
+		return c.renderedOperator.get(c.processes.OperatorWebhookAddress(), func(address string) (*manifest.Component, error) {
+			return manifest.Operator(manifest.OperatorOptions{Manifests: c.session.Manifests, WebhookAddress: address, Version: c.version})
 		})
 	}
 	return nil, fmt.Errorf("rendering %s: no manifests", part.Name)
@@ -169,10 +170,10 @@ func (c *Cluster) render(ctx context.Context, part component.Component) (*instal
 type rendered struct {
 	mu        sync.Mutex
 	address   string
-	component *install.Component
+	component *manifest.Component
 }
 
-func (r *rendered) get(address string, render func(address string) (*install.Component, error)) (*install.Component, error) {
+func (r *rendered) get(address string, render func(address string) (*manifest.Component, error)) (*manifest.Component, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.component != nil && r.address == address {
@@ -228,7 +229,7 @@ func (c *Cluster) startNode(ctx context.Context, report provider.Report) error {
 	if err != nil {
 		return err
 	}
-	node, err := install.Node()
+	node, err := manifest.Node()
 	if err != nil {
 		return err
 	}

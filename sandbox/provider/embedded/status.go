@@ -5,11 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/embedded"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Status examines the processes first: their services need the API server.
@@ -79,13 +80,13 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 		shown.Version, err = c.versionOf(ctx, target, shown.Name)
 	}
 	if err == nil && (shown.Name == component.Sample || shown.Name == component.Node) {
-		var found install.Status
-		if found, err = install.StatusOf(ctx, target, shown.Name); err == nil && found.Installed && shown.Since == nil {
+		var found workload.Status
+		if found, err = workload.StatusOf(ctx, target, shown.Name); err == nil && found.Installed && shown.Since == nil {
 			shown.Since = &found.Since
 		}
 	}
 	if err == nil && shown.Message == "" {
-		err = install.Serves(ctx, target, shown.Name)
+		err = workload.Serves(ctx, target, shown.Name)
 	}
 	if err == nil && shown.Name == component.Jaeger {
 		err = c.processes.JaegerAnswers(ctx) // The API server does not know it.
@@ -95,12 +96,12 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 	}
 }
 
-func (c *Cluster) versionOf(ctx context.Context, target *install.Cluster, name string) (string, error) {
+func (c *Cluster) versionOf(ctx context.Context, target *apply.Cluster, name string) (string, error) {
 	switch name {
 	case component.Jaeger:
 		return component.Get(name).Version, nil
 	case component.ControlPlane:
 		return c.processes.Version(ctx)
 	}
-	return install.VersionOf(ctx, target, name)
+	return workload.VersionOf(ctx, target, name)
 }

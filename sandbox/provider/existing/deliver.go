@@ -10,10 +10,11 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/pods"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // chooseDelivery selects how images reach the cluster: by a registry that the user named, by the
@@ -24,7 +25,7 @@ func (c *Cluster) chooseDelivery(ctx context.Context, report provider.Report) er
 	if err != nil {
 		return err
 	}
-	nodes, err := install.Nodes(ctx, target)
+	nodes, err := workload.Nodes(ctx, target)
 	if err != nil {
 		return err
 	}
@@ -150,15 +151,15 @@ func (c *Cluster) setPushed(name, reference string) {
 	c.pushedMu.Lock()
 	defer c.pushedMu.Unlock()
 	if c.pushed == nil {
-		c.pushed = map[string]install.Image{}
+		c.pushed = map[string]manifest.Image{}
 	}
-	c.pushed[name] = install.Image{Ref: reference}
+	c.pushed[name] = manifest.Image{Ref: reference}
 }
 
 // reference returns how the cluster names an image: a node that has it uses the image's own name.
-func (c *Cluster) reference(i artifact.Image) install.Image {
+func (c *Cluster) reference(i artifact.Image) manifest.Image {
 	if c.public {
-		return install.Image{Ref: i.Name()}
+		return manifest.Image{Ref: i.Name()}
 	}
 	c.pushedMu.Lock()
 	defer c.pushedMu.Unlock()

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -14,11 +14,11 @@ func (c *Cluster) Losses(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	inventory, err := install.Inventory(ctx, target)
+	inventory, err := apply.Inventory(ctx, target)
 	if err != nil {
 		return nil, err
 	}
-	return install.Losses(ctx, target, inventory)
+	return apply.Losses(ctx, target, inventory)
 }
 
 // Down removes what the sandbox added.
@@ -27,11 +27,11 @@ func (c *Cluster) Down(ctx context.Context, report provider.Report) error {
 	if err != nil {
 		return fmt.Errorf("%w; if the cluster is gone, remove the folder %s", err, c.session.Dir.Path)
 	}
-	inventory, err := install.Inventory(ctx, target)
+	inventory, err := apply.Inventory(ctx, target)
 	if err != nil {
 		return err
 	}
-	removed, err := install.Remove(ctx, target, inventory, report)
+	removed, err := apply.Remove(ctx, target, inventory, report)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *Cluster) Scope(ctx context.Context) (provider.Scope, error) {
 	if err != nil {
 		return provider.Scope{}, err
 	}
-	found, err := install.ScopeOf(ctx, target)
+	found, err := apply.ScopeOf(ctx, target)
 	if err != nil {
 		return provider.Scope{}, err
 	}

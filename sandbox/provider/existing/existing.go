@@ -17,11 +17,12 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	remote "github.com/operator-tracing/sandbox/sandbox/existing"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/pods"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Cluster implements [provider.Cluster].
@@ -37,7 +38,7 @@ type Cluster struct {
 	folder *artifact.Folder
 	public bool
 	// pushed are the references of images in the registry, by the images' names.
-	pushed   map[string]install.Image
+	pushed   map[string]manifest.Image
 	pushedMu sync.Mutex
 
 	forward   *remote.Forward
@@ -76,7 +77,7 @@ func New(ctx context.Context, s *session.Session, report provider.Report) (*Clus
 	if err != nil {
 		return c, err
 	}
-	uid, err := install.UID(ctx, target)
+	uid, err := workload.UID(ctx, target)
 	if err != nil {
 		return c, fmt.Errorf("asking the cluster of context %s: %w", c.wanted.Context, err)
 	}
@@ -207,7 +208,7 @@ func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provid
 	if err != nil {
 		return err
 	}
-	return install.Logs(ctx, target, out, name, install.LogOptions(o))
+	return workload.Logs(ctx, target, out, name, workload.LogOptions(o))
 }
 
 // RESTConfig returns the configuration of the user that the kubeconfig names.

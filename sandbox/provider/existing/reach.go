@@ -8,11 +8,11 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	remote "github.com/operator-tracing/sandbox/sandbox/existing"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // jaegerService is the sandbox's Jaeger, as Pods reach it.
@@ -82,12 +82,12 @@ func (c *Cluster) jaegerPod(ctx context.Context) (types.NamespacedName, error) {
 	if err != nil {
 		return types.NamespacedName{}, err
 	}
-	pods, err := install.Pods(ctx, target, component.Jaeger)
+	pods, err := workload.Pods(ctx, target, component.Jaeger)
 	if err != nil {
 		return types.NamespacedName{}, err
 	}
 	for i := len(pods) - 1; i >= 0; i-- {
-		if install.PodReady(&pods[i]) {
+		if workload.PodReady(&pods[i]) {
 			return types.NamespacedName{Namespace: pods[i].Namespace, Name: pods[i].Name}, nil
 		}
 	}

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/pods"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Status asks the API server for the sandbox's components.
@@ -32,13 +33,13 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 }
 
 // ask makes sure that the API server answers and is still the sandbox's.
-func (c *Cluster) ask(ctx context.Context) (*install.Cluster, error) {
+func (c *Cluster) ask(ctx context.Context) (*apply.Cluster, error) {
 	target, err := c.session.Target()
 	if err != nil {
 		return nil, err
 	}
 	record := c.session.Record
-	uid, err := install.UID(ctx, target)
+	uid, err := workload.UID(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("the cluster of context %s does not answer: %w", record.Target.Context, err)
 	}
@@ -49,13 +50,13 @@ func (c *Cluster) ask(ctx context.Context) (*install.Cluster, error) {
 	return target, nil
 }
 
-func (c *Cluster) status(ctx context.Context, target *install.Cluster, part component.Component) provider.Component {
+func (c *Cluster) status(ctx context.Context, target *apply.Cluster, part component.Component) provider.Component {
 	name := part.Name
 	t := c.session.Record.Target
 	switch {
 	case name == component.CertManager && t.CertManager != "":
 		shown := provider.Component{Name: name, Version: t.CertManager + ", yours"}
-		if err := install.Serves(ctx, target, name); err != nil {
+		if err := workload.Serves(ctx, target, name); err != nil {
 			shown.Message = err.Error()
 		}
 		shown.Ready = shown.Message == ""

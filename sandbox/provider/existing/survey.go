@@ -7,13 +7,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // notYet stands for images that are not known yet. The survey does not compare Pods.
-var notYet = install.Image{Ref: "image:not-yet"}
+var notYet = manifest.Image{Ref: "image:not-yet"}
 
 // Changes implements [provider.Consenting]. There are none if everything is the sandbox's already.
 func (c *Cluster) Changes() []string { return c.changes }
@@ -24,7 +26,7 @@ func (c *Cluster) Where() string {
 }
 
 // survey collects the changes. It returns an error if an object of somebody else is in the way.
-func (c *Cluster) survey(ctx context.Context, target *install.Cluster, report provider.Report) error {
+func (c *Cluster) survey(ctx context.Context, target *apply.Cluster, report provider.Report) error {
 	c.changes = nil
 	if err := c.surveyCertManager(ctx, target, report); err != nil {
 		return err
@@ -32,7 +34,7 @@ func (c *Cluster) survey(ctx context.Context, target *install.Cluster, report pr
 	if err := c.surveyJaeger(ctx, target); err != nil {
 		return err
 	}
-	operator, err := install.Operator(install.OperatorOptions{Manifests: c.session.Manifests, Image: notYet, Version: "new"})
+	operator, err := manifest.Operator(manifest.OperatorOptions{Manifests: c.session.Manifests, Image: notYet, Version: "new"})
 	if err != nil {
 		return err
 	}
@@ -43,17 +45,17 @@ func (c *Cluster) survey(ctx context.Context, target *install.Cluster, report pr
 	if err != nil {
 		return err
 	}
-	return c.lookFor(ctx, target, install.Sample(subject), "sample", "")
+	return c.lookFor(ctx, target, manifest.Sample(subject), "sample", "")
 }
 
-func (c *Cluster) surveyCertManager(ctx context.Context, target *install.Cluster, report provider.Report) error {
-	version, err := install.ForeignCertManager(ctx, target)
+func (c *Cluster) surveyCertManager(ctx context.Context, target *apply.Cluster, report provider.Report) error {
+	version, err := workload.ForeignCertManager(ctx, target)
 	if err != nil {
 		return err
 	}
 	c.wanted.CertManager = version
 	if version != "" {
-		if err := install.Serves(ctx, target, component.CertManager); err != nil {
+		if err := workload.Serves(ctx, target, component.CertManager); err != nil {
 			return fmt.Errorf("the cluster has a cert-manager, %s, that does not answer: mend or remove it: %w", version, err)
 		}
 		if c.session.Record.Name == "" {
@@ -65,14 +67,14 @@ func (c *Cluster) surveyCertManager(ctx context.Context, target *install.Cluster
 	if err != nil {
 		return err
 	}
-	rendered, err := install.CertManager(install.CertManagerOptions{ChartDir: chart, Shared: true})
+	rendered, err := manifest.CertManager(manifest.CertManagerOptions{ChartDir: chart, Shared: true})
 	if err != nil {
 		return err
 	}
 	return c.lookFor(ctx, target, rendered, "cert-manager", rendered.Version)
 }
 
-func (c *Cluster) surveyJaeger(ctx context.Context, target *install.Cluster) error {
+func (c *Cluster) surveyJaeger(ctx context.Context, target *apply.Cluster) error {
 	if endpoint := c.wanted.JaegerEndpoint; endpoint != "" {
 		if c.session.Record.Name == "" {
 			c.changes = append(c.changes, line("Jaeger", "yours at "+endpoint+": none is installed"))
@@ -83,7 +85,7 @@ func (c *Cluster) surveyJaeger(ctx context.Context, target *install.Cluster) err
 	if err != nil {
 		return err
 	}
-	rendered, err := install.Jaeger(install.JaegerOptions{Image: notYet, Version: component.Get(component.Jaeger).Version, Config: data, Shared: true})
+	rendered, err := manifest.Jaeger(manifest.JaegerOptions{Image: notYet, Version: component.Get(component.Jaeger).Version, Config: data, Shared: true})
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func (c *Cluster) surveyJaeger(ctx context.Context, target *install.Cluster) err
 }
 
 // lookFor adds a change if the cluster has no object of the component.
-func (c *Cluster) lookFor(ctx context.Context, target *install.Cluster, rendered *install.Component, name, about string) error {
+func (c *Cluster) lookFor(ctx context.Context, target *apply.Cluster, rendered *manifest.Component, name, about string) error {
 	found, err := rendered.Look(ctx, target)
 	if err != nil {
 		return err
@@ -111,7 +113,7 @@ func line(name, text string) string { return fmt.Sprintf("%-13s %s", name, text)
 
 // describeFound names the objects that will be created if they matter to the cluster's owner, and
 // counts the others.
-func describeFound(found install.Found) []string {
+func describeFound(found apply.Found) []string {
 	named := map[string][]string{}
 	rest := 0
 	for _, obj := range found.Missing {

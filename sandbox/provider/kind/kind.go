@@ -15,10 +15,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/pods"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Cluster implements [provider.Cluster].
@@ -223,8 +223,8 @@ func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provid
 	if err != nil {
 		return err
 	}
-	err = install.Logs(ctx, target, out, name, install.LogOptions(o))
-	if err != nil && !errors.Is(err, install.ErrNoLog) {
+	err = workload.Logs(ctx, target, out, name, workload.LogOptions(o))
+	if err != nil && !errors.Is(err, workload.ErrNoLog) {
 		return fmt.Errorf("%w; the log of %s may still be read", err, strings.Join(cluster.NodeLogs(), ", "))
 	}
 	return err

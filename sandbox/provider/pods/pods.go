@@ -15,10 +15,11 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
+	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Pods fetches images and installs components. Its methods can be called by several goroutines for
@@ -26,7 +27,7 @@ import (
 type Pods struct {
 	*session.Session
 	// Reference returns how the cluster names an image; nil means [Local].
-	Reference func(artifact.Image) install.Image
+	Reference func(artifact.Image) manifest.Image
 	// Telemetry is the address to which the operator sends spans; the zero value means the node.
 	Telemetry project.Telemetry
 	// Shared is true on a cluster of the user.
@@ -97,7 +98,7 @@ func (p *Pods) startFromTable(ctx context.Context, c component.Component, report
 	if c.Objects == nil || len(images) != 1 {
 		return fmt.Errorf("starting %s: want objects and one image, got %d images", c.Name, len(images))
 	}
-	if err := p.install(ctx, install.FromTable(c, p.reference(images[0])), report); err != nil {
+	if err := p.install(ctx, manifest.FromTable(c, p.reference(images[0])), report); err != nil {
 		return err
 	}
 	if c.Check == nil {
@@ -115,11 +116,11 @@ func (p *Pods) startFromTable(ctx context.Context, c component.Component, report
 }
 
 // Local names an image that the node already has: nodes never pull.
-func Local(i artifact.Image) install.Image {
-	return install.Image{Ref: i.Name(), PullPolicy: corev1.PullNever}
+func Local(i artifact.Image) manifest.Image {
+	return manifest.Image{Ref: i.Name(), PullPolicy: corev1.PullNever}
 }
 
-func (p *Pods) reference(i artifact.Image) install.Image {
+func (p *Pods) reference(i artifact.Image) manifest.Image {
 	if p.Reference != nil {
 		return p.Reference(i)
 	}
@@ -132,7 +133,7 @@ func (p *Pods) startCertManager(ctx context.Context, report provider.Report) err
 		return err
 	}
 	images := p.Images(component.CertManager)
-	rendered, err := install.CertManager(install.CertManagerOptions{
+	rendered, err := manifest.CertManager(manifest.CertManagerOptions{
 		ChartDir: chart, Shared: p.Shared,
 		Controller: p.reference(images[0]), CAInjector: p.reference(images[1]), Webhook: p.reference(images[2]),
 	})
@@ -144,7 +145,7 @@ func (p *Pods) startCertManager(ctx context.Context, report provider.Report) err
 
 func (p *Pods) startJaeger(ctx context.Context, report provider.Report) error {
 	image := p.Images(component.Jaeger)[0]
-	options := install.JaegerOptions{Image: p.reference(image), Version: component.Get(component.Jaeger).Version, Shared: p.Shared}
+	options := manifest.JaegerOptions{Image: p.reference(image), Version: component.Get(component.Jaeger).Version, Shared: p.Shared}
 	var err error
 	if options.Config, err = p.ReadJaegerConfig(); err != nil {
 		return err
@@ -158,7 +159,7 @@ func (p *Pods) startJaeger(ctx context.Context, report provider.Report) error {
 			return err
 		}
 	}
-	rendered, err := install.Jaeger(options)
+	rendered, err := manifest.Jaeger(options)
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (p *Pods) startOperator(ctx context.Context, report provider.Report) error 
 		return err
 	}
 	image, replicas := p.Images(component.Operator)[0], p.Replicas()
-	rendered, err := install.Operator(install.OperatorOptions{
+	rendered, err := manifest.Operator(manifest.OperatorOptions{
 		Manifests: p.Manifests, Image: p.reference(image), Version: tagOf(image), Env: p.OperatorEnvironment(),
 		Telemetry: p.Telemetry, Replicas: replicas, Client: client,
 	})
@@ -188,7 +189,7 @@ func (p *Pods) startOperator(ctx context.Context, report provider.Report) error 
 	if err != nil {
 		return err
 	}
-	if err := install.FreeLeases(ctx, target, p.Manifests.Deployment); err != nil {
+	if err := workload.FreeLeases(ctx, target, p.Manifests.Deployment); err != nil {
 		return err
 	}
 	p.Record.OperatorImage, p.Record.OperatorEnv, p.Record.OperatorReplicas = image.Name(), p.OperatorEnv, replicas
@@ -200,7 +201,7 @@ func tagOf(i artifact.Image) string {
 	return i.Name()[strings.LastIndexByte(i.Name(), ':')+1:]
 }
 
-func (p *Pods) install(ctx context.Context, rendered *install.Component, report provider.Report) error {
+func (p *Pods) install(ctx context.Context, rendered *manifest.Component, report provider.Report) error {
 	target, err := p.Target()
 	if err != nil {
 		return err

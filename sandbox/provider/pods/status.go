@@ -4,18 +4,19 @@ import (
 	"context"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // Status asks the API server for one component.
 // addresses are the ports that this machine reaches.
-func Status(ctx context.Context, target *install.Cluster, part component.Component, addresses provider.Addresses) provider.Component {
+func Status(ctx context.Context, target *apply.Cluster, part component.Component, addresses provider.Addresses) provider.Component {
 	name := part.Name
 	c := provider.Component{Name: name}
 	if name != component.ControlPlane {
-		found, err := install.StatusOf(ctx, target, name)
+		found, err := workload.StatusOf(ctx, target, name)
 		c.Version, c.Image, c.Message = found.Version, strings.Join(found.Images, " "), found.Message
 		if !found.Since.IsZero() {
 			c.Since = &found.Since
@@ -26,8 +27,8 @@ func Status(ctx context.Context, target *install.Cluster, part component.Compone
 		}
 	}
 	if name != component.Sample {
-		pods, err := install.Pods(ctx, target, name)
-		running := install.RunningOf(pods)
+		pods, err := workload.Pods(ctx, target, name)
+		running := workload.RunningOf(pods)
 		c.Digest, c.Restarts = strings.Join(running.Digests, " "), running.Restarts
 		if !running.Since.IsZero() {
 			c.Since = &running.Since

@@ -1,0 +1,219 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// resource is a kind whose objects can be listed and deleted.
+type resource struct {
+	kind       schema.GroupVersionKind
+	namespaced bool
+}
+
+// byproducts are kinds of objects that controllers create and delete together with other objects.
+// Endpoints have the labels of their Service.
+var byproducts = []schema.GroupKind{
+	{Kind: "Event"}, {Group: "events.k8s.io", Kind: "Event"}, {Kind: "Endpoints"}, {Group: "discovery.k8s.io", Kind: "EndpointSlice"},
+}
+
+// resources returns the kinds of objects that users create, in the versions that the API server
+// prefers. It leaves out the groups of aggregated servers that do not answer: no object of a
+// sandbox is in them.
+func (c *Cluster) resources() ([]resource, error) {
+	lists, err := c.clientset.Discovery().ServerPreferredResources()
+	if err != nil && len(lists) == 0 {
+		return nil, fmt.Errorf("listing the kinds of the API server: %w", err)
+	}
+	var found []resource
+	for _, list := range lists {
+		group, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return nil, fmt.Errorf("listing the kinds of the API server: %w", err)
+		}
+		for _, r := range list.APIResources {
+			kind := group.WithKind(r.Kind)
+			if slices.Contains(r.Verbs, "list") && slices.Contains(r.Verbs, "delete") && !slices.Contains(byproducts, kind.GroupKind()) {
+				found = append(found, resource{kind: kind, namespaced: r.Namespaced})
+			}
+		}
+	}
+	return found, nil
+}
+
+// list returns the metadata of objects of some kinds, sorted by kind and name. It ignores kinds
+// that were deleted meanwhile.
+func (c *Cluster) list(ctx context.Context, resources []resource, options ...client.ListOption) ([]*unstructured.Unstructured, error) {
+	var mu sync.Mutex
+	var found []*unstructured.Unstructured
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelism)
+	for _, r := range resources {
+		group.Go(func() error {
+			list := &metav1.PartialObjectMetadataList{}
+			list.SetGroupVersionKind(r.kind.GroupVersion().WithKind(r.kind.Kind + "List"))
+			if err := c.client.List(ctx, list, options...); err != nil {
+				if Gone(err) || apierrors.IsMethodNotSupported(err) {
+					return nil
+				}
+				return fmt.Errorf("listing objects of kind %s: %w", r.kind.Kind, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for i := range list.Items {
+				found = append(found, metadataOf(r.kind, &list.Items[i]))
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	slices.SortFunc(found, func(a, b *unstructured.Unstructured) int { return strings.Compare(Describe(a), Describe(b)) })
+	return found, err
+}
+
+// metadataOf returns an object with the identity, the labels, the annotations and the owners.
+func metadataOf(kind schema.GroupVersionKind, of *metav1.PartialObjectMetadata) *unstructured.Unstructured {
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(kind)
+	obj.SetNamespace(of.Namespace)
+	obj.SetName(of.Name)
+	obj.SetUID(of.UID)
+	obj.SetLabels(of.Labels)
+	obj.SetAnnotations(of.Annotations)
+	obj.SetOwnerReferences(of.OwnerReferences)
+	return obj
+}
+
+// Inventory lists by their labels all objects that the sandbox applied to a shared cluster. This
+// includes objects of an earlier version, and of a state folder that was lost.
+func Inventory(ctx context.Context, c *Cluster) ([]*unstructured.Unstructured, error) {
+	resources, err := c.resources()
+	if err != nil {
+		return nil, err
+	}
+	return c.list(ctx, resources, c.LabelsOf(""))
+}
+
+// Losses lists objects of other owners that would be deleted together with the inventory: objects
+// of the kinds that it defines. It leaves out objects that have an owner.
+func Losses(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructured) ([]string, error) {
+	resources, err := c.resources()
+	if err != nil {
+		return nil, err
+	}
+	defined, err := c.defined(ctx, inventory)
+	if err != nil {
+		return nil, err
+	}
+	resources = slices.DeleteFunc(resources, func(r resource) bool { return !defined[r.kind.GroupKind()] })
+	objects, err := c.list(ctx, resources)
+	if err != nil {
+		return nil, err
+	}
+	var lost []string
+	for _, obj := range objects {
+		if !c.Owns(obj) && len(obj.GetOwnerReferences()) == 0 {
+			lost = append(lost, Describe(obj))
+		}
+	}
+	return lost, nil
+}
+
+// defined returns the kinds that an inventory defines.
+func (c *Cluster) defined(ctx context.Context, inventory []*unstructured.Unstructured) (map[schema.GroupKind]bool, error) {
+	defined := map[schema.GroupKind]bool{}
+	for _, obj := range phases(inventory)[phaseDefinitions] {
+		live, err := read(ctx, c, obj)
+		if err != nil {
+			return nil, err
+		}
+		if live == nil {
+			continue
+		}
+		group, _, _ := unstructured.NestedString(live.Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(live.Object, "spec", "names", "kind")
+		defined[schema.GroupKind{Group: group, Kind: kind}] = true
+	}
+	return defined, nil
+}
+
+// Scope is the part of a shared cluster that concerns the sandbox: its objects, all objects in its
+// own namespaces, and the objects of kinds that it defined.
+type Scope struct {
+	cluster    *Cluster
+	kinds      map[schema.GroupKind]bool
+	namespaces map[string]bool
+}
+
+// ScopeOf returns the scope of the sandbox.
+func ScopeOf(ctx context.Context, c *Cluster) (Scope, error) {
+	inventory, err := Inventory(ctx, c)
+	if err != nil {
+		return Scope{}, err
+	}
+	s := Scope{cluster: c, namespaces: map[string]bool{}}
+	for _, obj := range phases(inventory)[phaseNamespaces] {
+		s.namespaces[obj.GetName()] = true
+	}
+	s.kinds, err = c.defined(ctx, inventory)
+	return s, err
+}
+
+// Namespaces returns the sorted names of the sandbox's own namespaces.
+func (s Scope) Namespaces() []string { return slices.Sorted(maps.Keys(s.namespaces)) }
+
+// Has reports whether an object is within the scope.
+func (s Scope) Has(obj *unstructured.Unstructured) bool {
+	return s.cluster.Owns(obj) || s.namespaces[obj.GetNamespace()] || s.kinds[obj.GroupVersionKind().GroupKind()]
+}
+
+// guests lists the objects of users in a namespace. It leaves out the sandbox's objects, objects
+// that have an owner, and objects that a controller created.
+func (c *Cluster) guests(ctx context.Context, resources []resource, namespace string) ([]string, error) {
+	inside := slices.DeleteFunc(slices.Clone(resources), func(r resource) bool { return !r.namespaced })
+	objects, err := c.list(ctx, inside, client.InNamespace(namespace))
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, obj := range objects {
+		if !c.Owns(obj) && len(obj.GetOwnerReferences()) == 0 && !generated(obj) {
+			found = append(found, Describe(obj))
+		}
+	}
+	return found, nil
+}
+
+// everywhere are objects that Kubernetes and OpenShift create in every namespace.
+var everywhere = []string{
+	"ServiceAccount default", "ServiceAccount builder", "ServiceAccount deployer",
+	"ConfigMap kube-root-ca.crt", "ConfigMap openshift-service-ca.crt",
+	"RoleBinding system:image-pullers", "RoleBinding system:image-builders", "RoleBinding system:deployers",
+}
+
+// generated reports whether a controller created an object for another one.
+func generated(obj *unstructured.Unstructured) bool {
+	switch obj.GetKind() {
+	case "Lease":
+		return true // Its holder is another object.
+	case "Secret":
+		annotations := obj.GetAnnotations()
+		_, issued := annotations["cert-manager.io/certificate-name"]
+		_, injectable := annotations["cert-manager.io/allow-direct-injection"]
+		_, account := annotations[corev1.ServiceAccountNameKey]
+		return issued || injectable || account
+	}
+	return slices.Contains(everywhere, obj.GetKind()+" "+obj.GetName())
+}

@@ -1,0 +1,64 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// parallelism limits the concurrent requests; a small API server only queues more.
+const parallelism = 8
+
+// The phases of [Apply], in their order.
+const (
+	phaseDefinitions = iota
+	phaseNamespaces
+	phaseSupport
+	phaseCustom
+	phaseWorkloads
+	phaseCount
+)
+
+func phases(objects []*unstructured.Unstructured) [phaseCount][]*unstructured.Unstructured {
+	var out [phaseCount][]*unstructured.Unstructured
+	for _, obj := range objects {
+		p := phaseOf(obj)
+		out[p] = append(out[p], obj)
+	}
+	return out
+}
+
+func phaseOf(obj *unstructured.Unstructured) int {
+	gvk := obj.GroupVersionKind()
+	switch group := gvk.Group; {
+	case gvk.Kind == "CustomResourceDefinition":
+		return phaseDefinitions
+	case group == "" && gvk.Kind == "Namespace":
+		return phaseNamespaces
+	case group == "apps", group == "batch", group == "admissionregistration.k8s.io", group == "" && gvk.Kind == "Pod":
+		return phaseWorkloads
+	case !strings.Contains(group, "."), strings.HasSuffix(group, ".k8s.io"):
+		return phaseSupport
+	default:
+		return phaseCustom
+	}
+}
+
+// Split separates the CustomResourceDefinitions from the other objects.
+func Split(objects []*unstructured.Unstructured) (definitions, others []*unstructured.Unstructured) {
+	ordered := phases(objects)
+	return ordered[phaseDefinitions], slices.Concat(ordered[phaseDefinitions+1:]...)
+}
+
+// each calls do for all objects, several at once. It returns the first error.
+func each(ctx context.Context, objects []*unstructured.Unstructured, do func(context.Context, *unstructured.Unstructured) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelism)
+	for _, obj := range objects {
+		group.Go(func() error { return do(ctx, obj) })
+	}
+	return group.Wait()
+}

@@ -1,0 +1,144 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/project"
+)
+
+// WaitReady waits until every object exists and is ready; see [Ready]. The objects of a definition
+// must also be listable. It polls until ctx ends; the error then names an object that is not ready,
+// with its last condition. No status is final: a Deployment past its progress deadline may still
+// recover.
+func WaitReady(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
+	return each(ctx, objects, func(ctx context.Context, obj *unstructured.Unstructured) error {
+		return Poll(ctx, "waiting for "+Describe(obj), func(ctx context.Context) error { return ready(ctx, c, obj) })
+	})
+}
+
+func ready(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) error {
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(obj.GroupVersionKind())
+	if err := c.client.Get(ctx, client.ObjectKeyFromObject(obj), live); err != nil {
+		return err
+	}
+	if err := Ready(live); err != nil || phaseOf(live) != phaseDefinitions {
+		return err
+	}
+	return served(ctx, c, live)
+}
+
+// served lists an object of each version that a definition serves. The API server creates their
+// storage when the first request arrives, and until then answers others with 429 and Retry-After:
+// 1. An early request, which is soon repeated, saves later clients that second.
+func served(ctx context.Context, c *Cluster, definition *unstructured.Unstructured) error {
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(definition.Object, crd); err != nil {
+		return fmt.Errorf("reading the definition: %w", err)
+	}
+	for _, version := range crd.Spec.Versions {
+		if !version.Served {
+			continue
+		}
+		path := []string{"/apis", crd.Spec.Group, version.Name, crd.Spec.Names.Plural}
+		result := c.clientset.Discovery().RESTClient().Get().AbsPath(path...).Param("limit", "1").MaxRetries(0).Do(ctx)
+		if err := result.Error(); err != nil {
+			return fmt.Errorf("listing %s: %w", crd.Name, err)
+		}
+	}
+	for _, condition := range crd.Status.Conditions {
+		if condition.Type == apiextensionsv1.Established {
+			c.noteEstablished(condition.LastTransitionTime.Time)
+		}
+	}
+	return nil
+}
+
+// Ready returns nil if an object, as it was read, is ready for its current generation in the sense
+// of kstatus: a Deployment has rolled out, a definition is established. A custom resource must also
+// have the condition Ready with the status True. The error has the last condition.
+func Ready(live *unstructured.Unstructured) error {
+	result, err := status.Compute(live)
+	if err != nil {
+		return fmt.Errorf("computing its status: %w", err)
+	}
+	if result.Status == status.CurrentStatus {
+		if phaseOf(live) == phaseCustom {
+			return HasCondition(live, project.Ready)
+		}
+		return nil
+	}
+	message := fmt.Sprintf("%s: %s", result.Status, result.Message)
+	if last := lastCondition(live); last != "" {
+		message += "; " + last
+	}
+	return errors.New(message)
+}
+
+// ReachedCondition returns nil if an object of the sample, as it was read, has the condition of the
+// subject. For the kinds of Kubernetes it is [Ready].
+func (c *Cluster) ReachedCondition(live *unstructured.Unstructured) error {
+	if phaseOf(live) != phaseCustom || c.subject.Condition == project.Ready {
+		return Ready(live)
+	}
+	return HasCondition(live, c.subject.Condition)
+}
+
+// HasCondition returns nil if an object has a condition with a status, for its generation. kstatus
+// accepts an object without conditions, because not every kind has them; the kinds of a sandbox do.
+func HasCondition(live *unstructured.Unstructured, want project.Condition) error {
+	conditions, _, err := unstructured.NestedSlice(live.Object, "status", "conditions")
+	if err != nil {
+		return err
+	}
+	for _, item := range conditions {
+		condition, _ := item.(map[string]any)
+		if condition["type"] != want.Type {
+			continue
+		}
+		observed, known := condition["observedGeneration"].(int64)
+		switch {
+		case condition["status"] != want.Status:
+			return errors.New(lastCondition(live))
+		case known && observed != live.GetGeneration():
+			return fmt.Errorf("condition %s is for generation %d, the object has generation %d", want.Type, observed, live.GetGeneration())
+		}
+		return nil
+	}
+	return errors.New("no condition " + want.Type + " yet")
+}
+
+// lastCondition renders the condition of obj that changed last; "" if it has none.
+func lastCondition(obj *unstructured.Unstructured) string {
+	conditions, _, err := unstructured.NestedSlice(obj.Object, "status", "conditions")
+	if err != nil || len(conditions) == 0 {
+		return ""
+	}
+	field := func(condition any, name string) string {
+		m, _ := condition.(map[string]any)
+		text, _ := m[name].(string)
+		return text
+	}
+	// Times are RFC 3339 in UTC, so they sort as text.
+	last := slices.MaxFunc(conditions, func(a, b any) int {
+		return strings.Compare(field(a, "lastTransitionTime"), field(b, "lastTransitionTime"))
+	})
+	text := fmt.Sprintf("condition %s=%s", field(last, "type"), field(last, "status"))
+	if reason := field(last, "reason"); reason != "" {
+		text += " (" + reason + ")"
+	}
+	if message := field(last, "message"); message != "" {
+		text += ": " + message
+	}
+	return text
+}

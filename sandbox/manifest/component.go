@@ -1,0 +1,118 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
+)
+
+// Component is a named list of rendered objects. Only its methods send requests. It is immutable
+// after its constructor and safe for concurrent use.
+type Component struct {
+	// Name is a name of package component, or [workload.ApplierName].
+	Name string
+	// Version is the version that status reports once the component is applied: "v1.21.2".
+	Version string
+	// Objects are the objects to apply, in the order in which they were rendered.
+	Objects []*unstructured.Unstructured
+}
+
+// FromTable renders a component that the table describes completely.
+func FromTable(row component.Component, image Image) *Component {
+	var objects []*unstructured.Unstructured
+	for _, object := range row.Objects(image.Ref) {
+		objects = append(objects, &unstructured.Unstructured{Object: object})
+	}
+	return newComponent(row.Name, row.Version, objects)
+}
+
+// newComponent labels objects in place as parts of the component.
+func newComponent(name, version string, objects []*unstructured.Unstructured) *Component {
+	apply.Label(objects, name, version)
+	return &Component{Name: name, Version: version, Objects: objects}
+}
+
+// Apply applies the component's objects; see [apply.Apply]. A second call changes nothing.
+func (p *Component) Apply(ctx context.Context, c *apply.Cluster) error {
+	return p.applyObjects(ctx, c, p.Objects)
+}
+
+// Definitions returns the component's definitions of kinds. If they are applied before the other
+// objects, with the definitions of other components, the API server accepts objects of their kinds
+// without a delay.
+func (p *Component) Definitions() []*unstructured.Unstructured {
+	definitions, _ := apply.Split(p.Objects)
+	return definitions
+}
+
+// ApplyWithoutDefinitions applies all objects except [Component.Definitions], which must exist.
+func (p *Component) ApplyWithoutDefinitions(ctx context.Context, c *apply.Cluster) error {
+	_, others := apply.Split(p.Objects)
+	return p.applyObjects(ctx, c, others)
+}
+
+func (p *Component) applyObjects(ctx context.Context, c *apply.Cluster, objects []*unstructured.Unstructured) error {
+	if err := apply.Apply(ctx, c, objects); err != nil {
+		return fmt.Errorf("installing %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// Wait waits until the Deployments are ready and the component serves its users; see
+// [workload.Serves]. It polls until ctx ends. The error then names an object that is not ready, the
+// last failure, and the reasons of its Pods.
+func (p *Component) Wait(ctx context.Context, c *apply.Cluster) error {
+	var workloads []*unstructured.Unstructured
+	for _, obj := range p.Objects {
+		if obj.GroupVersionKind().Group == appsv1.GroupName {
+			workloads = append(workloads, obj)
+		}
+	}
+	if err := apply.WaitReady(ctx, c, workloads); err != nil {
+		return fmt.Errorf("waiting for %s: %w", p.Name, errors.Join(err, workload.PodTrouble(ctx, c, workloads)))
+	}
+	serves, err := workload.CheckOf(c, p.Name)
+	if err != nil {
+		return err
+	}
+	if err := c.Settle(ctx); err != nil {
+		return fmt.Errorf("waiting for %s: %w", p.Name, err)
+	}
+	return apply.Poll(ctx, "waiting for "+p.Name, serves)
+}
+
+// Install applies the component and waits for it.
+func (p *Component) Install(ctx context.Context, c *apply.Cluster) error {
+	if err := p.Apply(ctx, c); err != nil {
+		return err
+	}
+	return p.Wait(ctx, c)
+}
+
+// Look returns which of the component's objects exist; see [apply.Look].
+func (p *Component) Look(ctx context.Context, c *apply.Cluster) (apply.Found, error) {
+	return apply.Look(ctx, c, p.Objects)
+}
+
+// Delete deletes the component's objects and waits until they are gone; see [apply.Delete].
+func (p *Component) Delete(ctx context.Context, c *apply.Cluster) error {
+	if err := apply.Delete(ctx, c, p.Objects); err != nil {
+		return fmt.Errorf("deleting %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// DeleteWithDependents also waits for the dependents; see [apply.DeleteWithDependents].
+func (p *Component) DeleteWithDependents(ctx context.Context, c *apply.Cluster) error {
+	if err := apply.DeleteWithDependents(ctx, c, p.Objects); err != nil {
+		return fmt.Errorf("deleting %s: %w", p.Name, err)
+	}
+	return nil
+}

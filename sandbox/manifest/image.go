@@ -1,0 +1,93 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/apply"
+)
+
+// Image is a container image and its pull policy.
+type Image struct {
+	// Ref is the full reference: a repository with a tag, a digest or both.
+	Ref string
+	// PullPolicy is the policy in the Pod templates; empty means IfNotPresent.
+	PullPolicy corev1.PullPolicy
+}
+
+func (i Image) pullPolicy() corev1.PullPolicy {
+	if i.PullPolicy == "" {
+		return corev1.PullIfNotPresent
+	}
+	return i.PullPolicy
+}
+
+// split returns the parts of the reference, as charts and kustomize need them. Either the tag or
+// the digest may be empty.
+func (i Image) split() (repository, tag, digest string, err error) {
+	repository, digest, _ = strings.Cut(i.Ref, "@")
+	// A colon before the last slash belongs to the registry's port.
+	if colon := strings.LastIndex(repository, ":"); colon > strings.LastIndex(repository, "/") {
+		repository, tag = repository[:colon], repository[colon+1:]
+	}
+	if repository == "" || tag == "" && digest == "" {
+		return "", "", "", fmt.Errorf("image %q: want a repository with a tag or a digest", i.Ref)
+	}
+	return repository, tag, digest, nil
+}
+
+// container returns the container of a Deployment with a name, for changes in place.
+func container(deployment *unstructured.Unstructured, name string) (map[string]any, error) {
+	// NestedFieldNoCopy returns the field itself, so a change reaches the object.
+	field, _, err := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "template", "spec", "containers")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", apply.Describe(deployment), err)
+	}
+	list, _ := field.([]any)
+	for _, item := range list {
+		if c, ok := item.(map[string]any); ok && c["name"] == name {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: no container %s", apply.Describe(deployment), name)
+}
+
+// onlyContainer returns the named container of the only Deployment among objects, for changes in
+// place.
+func onlyContainer(objects []*unstructured.Unstructured, name string) (map[string]any, error) {
+	var found map[string]any
+	for _, obj := range objects {
+		if obj.GetKind() != "Deployment" {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Errorf("%s: want only one Deployment", apply.Describe(obj))
+		}
+		c, err := container(obj, name)
+		if err != nil {
+			return nil, err
+		}
+		found = c
+	}
+	if found == nil {
+		return nil, errors.New("no Deployment")
+	}
+	return found, nil
+}
+
+// setImage sets the image of the named container of the only Deployment among objects.
+func setImage(objects []*unstructured.Unstructured, name string, image Image) error {
+	if _, _, _, err := image.split(); err != nil {
+		return err
+	}
+	c, err := onlyContainer(objects, name)
+	if err != nil {
+		return err
+	}
+	c["image"], c["imagePullPolicy"] = image.Ref, string(image.pullPolicy())
+	return nil
+}

@@ -1,0 +1,80 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/restmapper"
+
+	"github.com/operator-tracing/sandbox/sandbox/apply"
+)
+
+// Kind is a kind that an API server serves.
+type Kind struct {
+	schema.GroupVersionKind
+	// Namespaced is true if its objects belong to namespaces.
+	Namespaced bool
+}
+
+// KindCalled returns the kind with a name that kubectl accepts: memcached, Memcached, memcacheds, a
+// short name, and any of them with a group (memcacheds.cache.example.com) or with a version and a
+// group. If there is none, the error is a [meta.NoKindMatchError] or a [meta.NoResourceMatchError].
+func KindCalled(ctx context.Context, c *apply.Cluster, name string) (Kind, error) {
+	discovery := memory.NewMemCacheClient(c.Clientset().Discovery())
+	deferred := restmapper.NewDeferredDiscoveryRESTMapper(discovery)
+	mapper := restmapper.NewShortcutExpander(deferred, discovery, func(string) {})
+	if err := ctx.Err(); err != nil {
+		return Kind{}, err
+	}
+	mapping, err := mappingOf(mapper, name)
+	if err != nil {
+		return Kind{}, fmt.Errorf("finding the kind %q: %w", name, err)
+	}
+	return Kind{mapping.GroupVersionKind, mapping.Scope.Name() == meta.RESTScopeNameNamespace}, nil
+}
+
+// mappingOf searches the resources first, then the kinds.
+func mappingOf(mapper meta.RESTMapper, name string) (*meta.RESTMapping, error) {
+	// Names of resources are in lower case. ParseResourceArg parses NAME.VERSION.GROUP, if the name
+	// has that form.
+	full, short := schema.ParseResourceArg(strings.ToLower(name))
+	resources := []schema.GroupVersionResource{short.WithVersion("")}
+	if full != nil {
+		resources = append([]schema.GroupVersionResource{*full}, resources...)
+	}
+	for _, resource := range resources {
+		if kind, err := mapper.KindFor(resource); err == nil {
+			return mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		} else if !meta.IsNoMatchError(err) {
+			return nil, err
+		}
+	}
+	kind, group := schema.ParseKindArg(name)
+	if kind != nil {
+		if mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version); err == nil {
+			return mapping, nil
+		}
+	}
+	return mapper.RESTMapping(group)
+}
+
+// KindNames returns the sorted names of the served kinds in lower case, for errors about unknown
+// kinds. It ignores errors: a part of the names is enough.
+func KindNames(c *apply.Cluster) []string {
+	_, lists, _ := c.Clientset().Discovery().ServerGroupsAndResources()
+	var names []string
+	for _, list := range lists {
+		for _, resource := range list.APIResources {
+			if !strings.Contains(resource.Name, "/") {
+				names = append(names, strings.ToLower(resource.Kind))
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,126 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+)
+
+// Pods lists the Pods of a component or of one of its programs, the oldest first. The list is empty
+// if the component is not installed. The error is the API server's.
+func Pods(ctx context.Context, c *apply.Cluster, name string) ([]corev1.Pod, error) {
+	of, program, isProgram := component.ProgramNamed(name)
+	programs := []component.Program{program}
+	if named, found := component.Named(name); found {
+		of, programs = named, named.Main()
+	} else if !isProgram {
+		of.Name, programs = name, nil // a component that is not in the table, as the applier
+	}
+	var found []corev1.Pod
+	var err error
+	if len(programs) > 0 && programs[0].System {
+		found, err = systemPods(ctx, c, programs)
+	} else {
+		found, err = componentPods(ctx, c, of.Name)
+		if isProgram && program.Labels != nil {
+			selected := labels.SelectorFromSet(program.Labels)
+			found = slices.DeleteFunc(found, func(p corev1.Pod) bool { return !selected.Matches(labels.Set(p.Labels)) })
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the Pods of %s: %w", name, err)
+	}
+	slices.SortStableFunc(found, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	return found, nil
+}
+
+// systemPods lists the Pods of programs in kube-system.
+func systemPods(ctx context.Context, c *apply.Cluster, programs []component.Program) ([]corev1.Pod, error) {
+	var found []corev1.Pod
+	for _, p := range programs {
+		pods := &corev1.PodList{}
+		if err := c.Client().List(ctx, pods, client.InNamespace(metav1.NamespaceSystem), client.MatchingLabels(p.Labels)); err != nil {
+			return nil, err
+		}
+		found = append(found, pods.Items...)
+	}
+	return found, nil
+}
+
+// componentPods lists the Pods of a component's Deployments.
+func componentPods(ctx context.Context, c *apply.Cluster, name string) ([]corev1.Pod, error) {
+	deployments := &appsv1.DeploymentList{}
+	if err := c.Client().List(ctx, deployments, c.LabelsOf(name)); err != nil {
+		return nil, err
+	}
+	var found []corev1.Pod
+	for i := range deployments.Items {
+		pods, err := podsOf(ctx, c, &deployments.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, pods...)
+	}
+	return found, nil
+}
+
+// PodReady reports whether a Pod is ready and is not being deleted.
+func PodReady(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// Running summarizes what the containers of some Pods run.
+type Running struct {
+	// Images are the sorted names of the images, Digests the sorted digests of the images that the
+	// container runtime really runs, each once. A digest is the manifest's or, if the image came
+	// from no registry, its configuration's.
+	Images, Digests []string
+	// Since is when the newest container started; zero if none runs.
+	Since time.Time
+	// Restarts is the number of restarts of all containers.
+	Restarts int
+	// Unready names each container that is not ready, one a line. It leaves out containers that run
+	// and wait for their startup probe: kubeadm's static Pods get the first probe after ten seconds,
+	// although their programs answer long before.
+	Unready []string
+}
+
+// RunningOf summarizes the status of Pods.
+func RunningOf(pods []corev1.Pod) Running {
+	var r Running
+	for i := range pods {
+		pod := &pods[i]
+		for _, s := range pod.Status.ContainerStatuses {
+			r.Images = append(r.Images, s.Image)
+			r.Restarts += int(s.RestartCount)
+			if _, digest, found := strings.Cut(s.ImageID, "@"); found {
+				r.Digests = append(r.Digests, digest)
+			} else if s.ImageID != "" {
+				r.Digests = append(r.Digests, s.ImageID)
+			}
+			if running := s.State.Running; running != nil && running.StartedAt.After(r.Since) {
+				r.Since = running.StartedAt.Time
+			}
+			if starting := s.State.Running != nil && s.Started != nil && !*s.Started; !s.Ready && !starting {
+				r.Unready = append(r.Unready, fmt.Sprintf("Pod %s/%s: container %s is not ready", pod.Namespace, pod.Name, s.Name))
+			}
+		}
+	}
+	slices.Sort(r.Images)
+	slices.Sort(r.Digests)
+	r.Images, r.Digests = slices.Compact(r.Images), slices.Compact(r.Digests)
+	return r
+}
