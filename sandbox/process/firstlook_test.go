@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// TestFirstLookSeesArguments looks at children right after their start, when Linux may not show their arguments yet: of a
-// hundred that are looked at but once it does not show some.
+// TestFirstLookSeesArguments inspects 100 children right after their start. Linux may not show the arguments of some of them yet.
 func TestFirstLookSeesArguments(t *testing.T) {
 	path, err := exec.LookPath("sleep")
 	if err != nil {
@@ -27,7 +26,7 @@ func TestFirstLookSeesArguments(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !slices.Equal(s.argv, argv) || !s.live() {
-			t.Fatalf("right after its start a process is %+v", s)
+			t.Fatalf("firstLook: got %+v, want a live process with its arguments", s)
 		}
 	}
 }
