@@ -5,9 +5,9 @@ import (
 	"errors"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -38,7 +38,7 @@ func Doctor(ctx context.Context, options Options, report report) (doctor.Report,
 	subject := r.subject()
 	subject.StateErr = unusable
 	slow := doctor.Slow{Registries: hosts, Answers: doctor.Reachable(nil)}
-	slow.Engine = func(ctx context.Context) (*cluster.Engine, error) {
+	slow.Engine = func(ctx context.Context) (*engine.Engine, error) {
 		if r.bundlePath != "" { // It has the probe.
 			if err := r.OpenBundle(ctx, report); err != nil {
 				return nil, err

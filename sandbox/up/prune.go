@@ -10,7 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 )
 
@@ -57,8 +57,8 @@ func (r *Run) Prune(ctx context.Context, unused time.Duration, dryRun bool) (Pru
 	since := cache.UnusedSince(unused)
 	pruned := Pruned{DryRun: dryRun, Removed: []PrunedThing{}, Cache: r.builder.Cache}
 	first := r.pruneCache(since, &pruned)
-	for _, engine := range cluster.Answering(ctx) {
-		if err := r.pruneImages(ctx, engine, since, &pruned); err != nil && first == nil {
+	for _, running := range engine.RunningEngines(ctx) {
+		if err := r.pruneImages(ctx, running, since, &pruned); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -111,7 +111,7 @@ func (r *Run) leftovers(since time.Time) ([]cache.Leftover, error) {
 	}), err
 }
 
-func (r *Run) pruneImages(ctx context.Context, engine *cluster.Engine, since time.Time, pruned *Pruned) error {
+func (r *Run) pruneImages(ctx context.Context, engine *engine.Engine, since time.Time, pruned *Pruned) error {
 	names, err := engine.UnusedImages(ctx, artifact.LocalRepository)
 	if err != nil {
 		return fmt.Errorf("looking for the sandbox's images in %s: %w", engine.Name, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/install"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -46,7 +47,7 @@ type kind struct {
 	// bundlePath is the bundle that the images are to be from, or empty, and bundle is that once it was read.
 	bundlePath string
 	bundle     *bundle.Bundle
-	engine     *cluster.Engine
+	engine     *engine.Engine
 	cluster    *cluster.Cluster
 	node       cluster.Node
 	// What the cluster's making has reached: closed by the step that makes it, see [Run.AwaitNode].
@@ -155,7 +156,7 @@ func (r *Run) Attach() (err error) {
 		r.existing, r.wanted = true, r.Record.Target
 		return nil
 	}
-	r.engine = &cluster.Engine{Name: r.Record.Provider, ContainersConf: r.Record.ContainersConf}
+	r.engine = &engine.Engine{Name: r.Record.Provider, ContainersConf: r.Record.ContainersConf}
 	r.cluster, err = cluster.New(r.engine, r.Record.Name, r.Dir)
 	return err
 }
@@ -208,7 +209,7 @@ func (r *Run) restConfig() (*rest.Config, error) {
 func (r *Run) Save() error { return r.Dir.Save(r.Record) }
 
 // archive is how the images reach an engine or a node.
-func archive(images ...artifact.Image) cluster.Archiver {
+func archive(images ...artifact.Image) engine.Archiver {
 	return func(out archiveWriter) error { return artifact.Archive(out, images...) }
 }
 
@@ -251,8 +252,8 @@ func (r *Run) deleteCluster(ctx context.Context, report report) error {
 	if err := r.processes.Down(ctx); err != nil {
 		return err
 	}
-	for _, engine := range cluster.Answering(ctx) {
-		c, err := cluster.New(engine, r.Name, r.Dir)
+	for _, running := range engine.RunningEngines(ctx) {
+		c, err := cluster.New(running, r.Name, r.Dir)
 		if err != nil {
 			return err
 		}
@@ -266,9 +267,9 @@ func (r *Run) deleteCluster(ctx context.Context, report report) error {
 
 // removeCaches removes what was built or pulled, and what engines were given of it.
 func removeCaches(ctx context.Context) error {
-	for _, engine := range cluster.Answering(ctx) {
-		if err := engine.RemoveImages(ctx, artifact.LocalRepository); err != nil {
-			return fmt.Errorf("removing the sandbox's images from %s: %w", engine.Name, err)
+	for _, running := range engine.RunningEngines(ctx) {
+		if err := running.RemoveImages(ctx, artifact.LocalRepository); err != nil {
+			return fmt.Errorf("removing the sandbox's images from %s: %w", running.Name, err)
 		}
 	}
 	folder, err := state.CachePath()

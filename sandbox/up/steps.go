@@ -10,6 +10,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
 type (
@@ -23,23 +24,23 @@ func (r *Run) FindEngine(ctx context.Context, report report) error {
 	if err := r.useBuilder(); err != nil {
 		return err
 	}
-	search := cluster.Search{Provider: r.Provider, ContainersConf: r.Dir.ContainersConf()}
-	if cluster.Installed() { // Nobody should need Go and a compilation to learn that there is no engine.
+	search := engine.Search{Provider: r.Provider, ContainersConf: r.Dir.ContainersConf()}
+	if engine.Installed() { // Nobody should need Go and a compilation to learn that there is no engine.
 		probe, err := r.probe(ctx)
 		if err != nil {
 			return err
 		}
 		cache.NoteImage(r.builder.Cache, probe.Name())
-		search.Probe = cluster.Probe{Name: probe.Name(), Write: archive(probe)}
+		search.Probe = engine.Probe{Name: probe.Name(), Write: archive(probe)}
 	}
 	if r.Record.Provider != "" && (r.Provider == "" || r.Provider == "auto") {
 		search.Provider = r.Record.Provider
 	}
-	engine, err := cluster.Detect(ctx, search)
+	found, err := engine.Detect(ctx, search)
 	if err != nil {
 		return err
 	}
-	r.engine = engine
+	r.engine = found
 	r.builder.Arch = r.engine.Host.Architecture
 	r.nodeRuns, r.apiServes = make(chan struct{}), make(chan struct{})
 	r.cluster, err = cluster.New(r.engine, r.Name, r.Dir)
@@ -125,7 +126,7 @@ func (r *Run) GetJaegerImage(ctx context.Context, report report) (err error) {
 // EnsureCluster makes, adopts or repairs the cluster. Others may use what there is of it sooner: see AwaitNode and AwaitAPIServer.
 func (r *Run) EnsureCluster(ctx context.Context, report report) error {
 	r.sayNodeGoes()
-	outcome, err := r.cluster.Ensure(ctx, cluster.Wanted{
+	outcome, err := r.cluster.Ensure(ctx, cluster.Spec{
 		Node: r.node, Ports: r.Ports,
 		OnNode: func() { close(r.nodeRuns) }, OnAPIServer: func() { close(r.apiServes) },
 	}, &r.Record, cluster.Report(report))
