@@ -19,27 +19,27 @@ import (
 
 const (
 	certManagerNamespace = "cert-manager"
-	// nodeName is what config/node calls the node.
+	// nodeName is the name of the node in config/node.
 	nodeName = "sandbox-node"
 )
 
-// Node starts kwok, which plays the cluster's node and its Pods. The Node object is package install's.
+// Node starts kwok, which simulates the node and its Pods. Package install creates the Node object.
 func (c *Cluster) Node(ctx context.Context, program string, report Report) error {
 	_, err := c.start(ctx, service{name: component.Kwok, spec: func() (process.Spec, error) {
-		// The name that config/node binds to what kwok may do.
+		// config/node binds the permissions of kwok to this user.
 		kubeconfig, revision, err := c.clientKubeconfig(component.Kwok, "system:kwok")
 		return process.Spec{Path: program, Args: []string{"--kubeconfig=" + kubeconfig, "--node=" + nodeName, "--pod-cidr=" + podRange}, Revision: revision}, err
 	}}, report)
 	return err
 }
 
-// CertManagerWebhookAddress is where the API server reaches cert-manager's webhook, as host:port.
+// CertManagerWebhookAddress returns the address of cert-manager's webhook for the API server, as host:port.
 func (c *Cluster) CertManagerWebhookAddress() string {
 	own, _ := c.ports()
 	return fmt.Sprintf("localhost:%d", own.CertManagerHook)
 }
 
-// CertManager starts cert-manager's programs. What package install applies for them must be there: their accounts.
+// CertManager starts the programs of cert-manager. Package install must have created their service accounts.
 func (c *Cluster) CertManager(ctx context.Context, programs artifact.CertManagerPaths, report Report) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, svc := range []service{
@@ -76,11 +76,11 @@ func (c *Cluster) CertManager(ctx context.Context, programs artifact.CertManager
 	return group.Wait()
 }
 
-// certManagerWebhookAnswers only begins a connection: whether it judges objects is asked through the API server.
+// certManagerWebhookAnswers only opens a connection. Other code checks through the API server that the webhook admits objects.
 func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // Nothing is sent to it, nor believed.
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // No data is exchanged.
 	connection, err := dialer.DialContext(ctx, "tcp", c.CertManagerWebhookAddress())
 	if err != nil {
 		return fmt.Errorf("connecting to cert-manager's webhook: %w", err)
@@ -88,7 +88,7 @@ func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
 	return connection.Close()
 }
 
-// certManagerWebhook lets only the API server in: it listens on every address, and knows no option against that.
+// certManagerWebhook returns the process of the webhook. It listens on every address, without an option, and accepts only the API server.
 func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (process.Spec, error) {
 	own, _ := c.ports()
 	spec, err := c.accountSpec(ctx, component.CertManagerWebhook, certManagerNamespace, "cert-manager-webhook", program,
@@ -100,7 +100,7 @@ func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (proce
 	return spec, err
 }
 
-// accountSpec is a program that acts as a service account, by a token of that.
+// accountSpec returns the process of a program that acts as a service account, with a token.
 func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, program string, args ...string) (process.Spec, error) {
 	folder, err := c.folder(name)
 	if err != nil {
@@ -118,7 +118,7 @@ func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, pro
 	if _, err := issuer.Token(ctx, token, namespace, account); err != nil {
 		return process.Spec{}, state.Remedy(err)
 	}
-	// client-go reads the file again once a minute; a process whose token was worth nothing should not wait for that.
+	// client-go reads the file again once per minute. After an invalid token, the process should not wait for that.
 	revision, err := hashFile(token)
 	if err != nil {
 		return process.Spec{}, err
@@ -137,7 +137,7 @@ func (c *Cluster) clientset() (*kubernetes.Clientset, error) {
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client of the API server: %w", err)
+		return nil, fmt.Errorf("creating a client of the API server: %w", err)
 	}
 	return client, nil
 }
