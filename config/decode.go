@@ -12,7 +12,8 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// Decode returns the objects of a YAML stream. It skips documents without content. It returns an error for an object without a name.
+// Decode returns the objects of a YAML stream. It skips documents without content. It returns an
+// error for an object without a name.
 func Decode(text string) ([]*unstructured.Unstructured, error) {
 	reader := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	var objects []*unstructured.Unstructured

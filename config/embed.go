@@ -28,9 +28,10 @@ const OperatorImage = "ghcr.io/operator-tracing/operator"
 // SampleHead is the path within Files of the Head that the README applies.
 const SampleHead = "samples/dummy_v1alpha1_head.yaml"
 
-// JaegerConfig is the path within Files of Jaeger's configuration. Jaeger reads its addresses from JAEGER_HOST (default all
-// addresses) and JAEGER_{UI,QUERY,OTLP_GRPC,OTLP_HTTP,THRIFT,HEALTH}_PORT (default Jaeger's usual ports). JAEGER_UI_ASSETS may
-// name a folder with an index.html that Jaeger serves instead of its own page.
+// JaegerConfig is the path within Files of Jaeger's configuration. Jaeger reads its addresses from
+// JAEGER_HOST (default all addresses) and JAEGER_{UI,QUERY,OTLP_GRPC,OTLP_HTTP,THRIFT,HEALTH}_PORT
+// (default Jaeger's usual ports). JAEGER_UI_ASSETS may name a folder with an index.html that Jaeger
+// serves instead of its own page.
 const JaegerConfig = "jaeger/config.yaml"
 
 // Files is the tree, rooted where this file is: "default/kustomization.yaml" and

@@ -77,8 +77,8 @@ func (w *writer) end() ([]byte, error) {
 	return w.hash.Sum(nil), nil
 }
 
-// trailer returns the end of an archive: a file with the hash of all preceding bytes, and the end marker of a tar archive. Its size
-// is constant.
+// trailer returns the end of an archive: a file with the hash of all preceding bytes, and the end
+// marker of a tar archive. Its size is constant.
 func trailer(sum []byte) []byte {
 	var out bytes.Buffer
 	archive := tar.NewWriter(&out)
@@ -96,7 +96,8 @@ var trailerSize = int64(len(trailer(make([]byte, sha256.Size))))
 // errDamaged means that a file has changed since it was written.
 var errDamaged = errors.New("file is truncated or modified; copy it again or create a new bundle")
 
-// checkSum reads a whole file, compares it with its trailer and returns the SHA-256 of the file. It stops if canceled returns an error.
+// checkSum reads a whole file, compares it with its trailer and returns the SHA-256 of the file. It
+// stops if canceled returns an error.
 func checkSum(file io.ReaderAt, size int64, canceled func() error) ([]byte, error) {
 	if size < trailerSize {
 		return nil, errDamaged

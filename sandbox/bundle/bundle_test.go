@@ -85,7 +85,8 @@ func written(t *testing.T, c Contents) string {
 	return path
 }
 
-// wantValid fails unless an image is valid and each layer has its digest. The layers must not be compressed.
+// wantValid fails unless an image is valid and each layer has its digest. The layers must not be
+// compressed.
 func wantValid(t *testing.T, content v1.Image) {
 	t.Helper()
 	if err := validate.Image(content, validate.Fast); err != nil {

@@ -62,8 +62,8 @@ func (c Contents) parts() []part {
 	return parts
 }
 
-// Create writes a bundle to path. It replaces an existing file only when the bundle is complete. report receives the progress and
-// may be nil. When ctx ends, Create deletes the incomplete file.
+// Create writes a bundle to path. It replaces an existing file only when the bundle is complete.
+// report receives the progress and may be nil. When ctx ends, Create deletes the incomplete file.
 func Create(ctx context.Context, path string, c Contents, report artifact.Report) (Summary, error) {
 	summary, err := create(ctx, path, c, report)
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 // maxRecord limits the size of a record, because any file may be opened.
 const maxRecord = 1 << 20
 
-// Bundle is an open bundle with a verified checksum. It is safe for concurrent use. The file must not change while it is open.
+// Bundle is an open bundle with a verified checksum. It is safe for concurrent use. The file must
+// not change while it is open.
 type Bundle struct {
 	// Record describes the bundle.
 	Record Record
@@ -34,9 +35,10 @@ type Bundle struct {
 
 var _ artifact.Provider = (*Bundle)(nil)
 
-// Open opens a bundle and verifies its checksum, which takes a second or two. Files that must be on disk are written into cache.
-// It returns an error with a remedy if the file is not a bundle, is truncated or modified, or if check returns an error. It calls
-// check with the record before it reads the rest.
+// Open opens a bundle and verifies its checksum, which takes a second or two. Files that must be on
+// disk are written into cache. It returns an error with a remedy if the file is not a bundle, is
+// truncated or modified, or if check returns an error. It calls check with the record before it
+// reads the rest.
 func Open(ctx context.Context, path, cache string, check func(Record) error) (*Bundle, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -166,7 +168,8 @@ func (b *Bundle) Operator() (artifact.Image, error) { return b.one(roleOperator)
 // Probe returns the image that probes engines.
 func (b *Bundle) Probe() (artifact.Image, error) { return b.one(roleProbe) }
 
-// Chart returns the folder of cert-manager's chart. It writes the chart into the cache if it is missing.
+// Chart returns the folder of cert-manager's chart. It writes the chart into the cache if it is
+// missing.
 func (b *Bundle) Chart() (string, error) {
 	files := map[string][]byte{}
 	for name, at := range b.files {

@@ -9,7 +9,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 )
 
-// Format is the version of the file format that this program writes, and the only version that it reads.
+// Format is the version of the file format that this program writes, and the only version that it
+// reads.
 const Format = 1
 
 // Record describes a bundle. It is the first file of the archive.
@@ -22,11 +23,13 @@ type Record struct {
 	Sandbox string `json:"sandbox"`
 	// Source is the source of the images: registry or source.
 	Source string `json:"source"`
-	// CertManager, Jaeger and Kubernetes are versions. Kubernetes is empty if the sandbox did not build the node.
+	// CertManager, Jaeger and Kubernetes are versions. Kubernetes is empty if the sandbox did not
+	// build the node.
 	CertManager string `json:"certManager"`
 	Jaeger      string `json:"jaeger"`
 	Kubernetes  string `json:"kubernetes,omitempty"`
-	// Manifests is the hash of the operator's manifests, which match its image. The bundle does not contain them.
+	// Manifests is the hash of the operator's manifests, which match its image. The bundle does not
+	// contain them.
 	Manifests string `json:"manifests"`
 	// Images are all images, in the order of their roles.
 	Images []Entry `json:"images"`
@@ -57,8 +60,8 @@ func (r Record) Readable() error {
 	return nil
 }
 
-// Check returns an error if the bundle does not match this program, a platform or the manifests of an operator. An empty string
-// matches any manifests.
+// Check returns an error if the bundle does not match this program, a platform or the manifests of
+// an operator. An empty string matches any manifests.
 func (r Record) Check(platform, manifests string) error {
 	if err := r.Readable(); err != nil {
 		return err

@@ -15,20 +15,16 @@ import (
 	"k8s.io/kubectl/pkg/scheme"
 	"sigs.k8s.io/kind/pkg/cluster"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // Report receives progress messages of a few words. It may be nil.
-type Report func(format string, args ...any)
+type Report = artifact.Report
 
-func (r Report) say(format string, args ...any) {
-	if r != nil {
-		r(format, args...)
-	}
-}
-
-// Cluster is one kind cluster of one node on an engine. The caller of methods that change it must hold the lock of the sandbox.
+// Cluster is one kind cluster of one node on an engine. The caller of methods that change it must
+// hold the lock of the sandbox.
 type Cluster struct {
 	engine   *engine.Engine
 	name     string
@@ -38,7 +34,8 @@ type Cluster struct {
 	early    atomic.Pointer[rest.Config] // for an API server whose kubeconfig kind has not written yet
 }
 
-// New returns the cluster called name. It does not check whether the cluster exists. dir is the folder of the sandbox.
+// New returns the cluster called name. It does not check whether the cluster exists. dir is the
+// folder of the sandbox.
 func New(on *engine.Engine, name string, dir state.Dir) (*Cluster, error) {
 	if err := on.Use(); err != nil {
 		return nil, err
@@ -50,7 +47,8 @@ func New(on *engine.Engine, name string, dir state.Dir) (*Cluster, error) {
 	case "nerdctl":
 		option = cluster.ProviderWithNerdctl("nerdctl")
 	}
-	// The cluster has its own network, which can be deleted with it. Other clusters may share kind's default network.
+	// The cluster has its own network, which can be deleted with it. Other clusters may share
+	// kind's default network.
 	for _, variable := range []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK"} {
 		if err := os.Setenv(variable, name); err != nil {
 			return nil, fmt.Errorf("setting the name of the cluster's network: %w", err)
@@ -129,8 +127,9 @@ const (
 	pollEvery    = 100 * time.Millisecond
 )
 
-// Alive returns nil if the node runs commands and its API server is ready. It does not use the records of the engine, which are
-// wrong after the node and its monitor were killed. The error names the part that did not answer.
+// Alive returns nil if the node runs commands and its API server is ready. It does not use the
+// records of the engine, which are wrong after the node and its monitor were killed. The error
+// names the part that did not answer.
 func (c *Cluster) Alive(ctx context.Context) error {
 	if _, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "true"); err != nil {
 		return fmt.Errorf("running a command in node %s: %w", c.node(), err)
@@ -198,8 +197,8 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	return withRates(config), nil
 }
 
-// withRates raises the rate limits of a client. One client installs all components; the default limit of five requests per second
-// would delay it.
+// withRates raises the rate limits of a client. One client installs all components; the default
+// limit of five requests per second would delay it.
 func withRates(config *rest.Config) *rest.Config {
 	config.QPS, config.Burst = 200, 400
 	return config
@@ -210,7 +209,8 @@ func (c *Cluster) Images(ctx context.Context) (map[string]bool, error) {
 	return c.engine.NodeImages(ctx, c.node())
 }
 
-// Import streams an image archive into the node. The containerd of the node must be running: see [Spec.OnNode].
+// Import streams an image archive into the node. The containerd of the node must be running: see
+// [Spec.OnNode].
 func (c *Cluster) Import(ctx context.Context, write engine.Archiver) error {
 	return c.engine.ImportIntoNode(ctx, c.node(), write)
 }
@@ -223,7 +223,8 @@ func (c *Cluster) CollectLogs(dir string) error {
 	return nil
 }
 
-// validName matches the names that kind accepts for a cluster and that are short enough for the host name of the node.
+// validName matches the names that kind accepts for a cluster and that are short enough for the
+// host name of the node.
 var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,44}[a-z0-9])?$`)
 
 // ValidName returns an error if kind would reject name for a cluster.

@@ -22,8 +22,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// nodeOf is the script of an engine with a node. ps prints the file names in the folder of the engine, and inspect prints the file
-// mounts. Commands run in the node while the file alive exists.
+// nodeOf is the script of an engine with a node. ps prints the file names in the folder of the
+// engine, and inspect prints the file mounts. Commands run in the node while the file alive exists.
 const nodeOf = `case "$1" in
 ps) cat "$FAKE/names" 2>/dev/null || true;;
 inspect) cat "$FAKE/mounts";;

@@ -12,7 +12,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
-// failed returns the error of a failed creation. It saves the logs of the node and deletes the remains.
+// failed returns the error of a failed creation. It saves the logs of the node and deletes the
+// remains.
 func (c *Cluster) failed(ctx context.Context, err error) error {
 	reason := err
 	if run := kindexec.RunErrorForError(err); run != nil && len(run.Output) > 0 {
@@ -26,7 +27,8 @@ func (c *Cluster) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("creating cluster %s: %w; the logs of the node are in %s", c.name, reason, logs)
 }
 
-// Delete deletes the node, its volumes, the network and the kubeconfig. It returns nil if there is no cluster. It returns a
+// Delete deletes the node, its volumes, the network and the kubeconfig. It returns nil if there is
+// no cluster. It returns a
 // *ForeignError if the sandbox did not create the cluster, and keeps it.
 func (c *Cluster) Delete(ctx context.Context) error {
 	found, err := c.look(ctx)
@@ -53,8 +55,8 @@ func (c *Cluster) Delete(ctx context.Context) error {
 	return nil
 }
 
-// removeNode deletes the node's container, with retries: if the monitor of a container was killed, podman's first attempt only
-// removes the process and fails.
+// removeNode deletes the node's container, with retries: if the monitor of a container was killed,
+// podman's first attempt only removes the process and fails.
 func (c *Cluster) removeNode(ctx context.Context) error {
 	var last error
 	for range 3 {
@@ -72,8 +74,9 @@ func (c *Cluster) removeNode(ctx context.Context) error {
 	return fmt.Errorf("deleting node %s: %w; delete it with `%s rm -f -v %s`", c.node(), last, c.engine.Name, c.node())
 }
 
-// removeVolumes deletes podman's volumes of the node, which kind labels with the name of the node. They remain if the node was not
-// deleted by kind. Docker's volumes are anonymous, and are deleted with the container.
+// removeVolumes deletes podman's volumes of the node, which kind labels with the name of the node.
+// They remain if the node was not deleted by kind. Docker's volumes are anonymous, and are deleted
+// with the container.
 func (c *Cluster) removeVolumes(ctx context.Context) error {
 	if c.engine.Name != "podman" {
 		return nil
@@ -90,7 +93,8 @@ func (c *Cluster) removeVolumes(ctx context.Context) error {
 	return nil
 }
 
-// removeNetwork deletes the network of the cluster if it is unused. A remaining network is harmless: kind uses it again.
+// removeNetwork deletes the network of the cluster if it is unused. A remaining network is
+// harmless: kind uses it again.
 func (c *Cluster) removeNetwork(ctx context.Context) {
 	_, _ = c.engine.Run(ctx, engine.Timeout, nil, "network", "rm", c.name)
 }

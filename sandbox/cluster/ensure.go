@@ -36,17 +36,20 @@ type Spec struct {
 	Node Node
 	// Ports are the ports that the user requested; see port.Choose. Other ports are chosen freely.
 	Ports component.Ports
-	// OnNode, if not nil, is called when images can be imported into the node. For a new node this is before its API server runs.
+	// OnNode, if not nil, is called when images can be imported into the node. For a new node this
+	// is before its API server runs.
 	OnNode func()
-	// OnAPIServer, if not nil, is called when the API server accepts requests of the administrator and [Cluster.RESTConfig] returns
-	// its configuration. For a new cluster this is before the cluster is complete. It is called after OnNode. Both are called
-	// before Ensure returns nil, possibly from another goroutine. They may not be called if Ensure fails.
+	// OnAPIServer, if not nil, is called when the API server accepts requests of the administrator
+	// and [Cluster.RESTConfig] returns its configuration. For a new cluster this is before the
+	// cluster is complete. It is called after OnNode. Both are called before Ensure returns nil,
+	// possibly from another goroutine. They may not be called if Ensure fails.
 	OnAPIServer func()
 }
 
-// Ensure makes the cluster run as described by spec. It creates a missing cluster, keeps a working one and restarts a stopped one.
-// It recreates a cluster that does not restart, was only partly created, or has other settings. It saves record after each
-// change. When ctx ends, the next Ensure or Delete can handle the remains.
+// Ensure makes the cluster run as described by spec. It creates a missing cluster, keeps a working
+// one and restarts a stopped one. It recreates a cluster that does not restart, was only partly
+// created, or has other settings. It saves record after each change. When ctx ends, the next Ensure
+// or Delete can handle the remains.
 func (c *Cluster) Ensure(ctx context.Context, spec Spec, record *state.Record, report Report) (Outcome, error) {
 	c.log.report = report
 	reached := spec.milestones()
@@ -70,7 +73,7 @@ func (c *Cluster) Ensure(ctx context.Context, spec Spec, record *state.Record, r
 		if err == nil || ctx.Err() != nil {
 			return outcome, err
 		}
-		report.say("restarting the node failed (%v): recreating it", err)
+		report.Say("restarting the node failed (%v): recreating it", err)
 	}
 	if err := c.Delete(ctx); err != nil {
 		return "", err
@@ -87,8 +90,8 @@ func (c *Cluster) asRecorded(spec Spec, record state.Record) (bool, error) {
 	return hash == record.ConfigHash, err
 }
 
-// create creates a missing cluster. It chooses the ports at this point: another program may have taken the ports of a killed node,
-// and the ports of a deleted node are free again.
+// create creates a missing cluster. It chooses the ports at this point: another program may have
+// taken the ports of a killed node, and the ports of a deleted node are free again.
 func (c *Cluster) create(ctx context.Context, spec Spec, record *state.Record, reached milestones) error {
 	ports, err := port.Choose(ctx, component.AllPorts(), spec.Ports)
 	if err != nil {
@@ -119,18 +122,19 @@ func (c *Cluster) create(ctx context.Context, spec Spec, record *state.Record, r
 func (c *Cluster) revive(ctx context.Context, report Report) (Outcome, error) {
 	if _, err := os.Stat(c.dir.Kubeconfig()); err != nil {
 		if err := c.exportKubeconfig(); err != nil {
-			report.say("exporting the kubeconfig: %v", err)
+			report.Say("exporting the kubeconfig: %v", err)
 		}
 	}
 	if err := c.Alive(ctx); err == nil {
 		return Adopted, nil
 	}
-	report.say("the node does not answer: restarting it")
+	report.Say("the node does not answer: restarting it")
 	restarted := time.Now()
 	if _, err := c.engine.Run(ctx, engine.Timeout, nil, "restart", "--time=5", c.node()); err != nil {
 		return "", err
 	}
-	// If the engine did not notice that the node was killed, the restart returns no error but the node stays dead.
+	// If the engine did not notice that the node was killed, the restart returns no error but the
+	// node stays dead.
 	if err := c.waitExec(ctx, execTimeout); err != nil {
 		return "", err
 	}
@@ -159,8 +163,9 @@ func (c *Cluster) waitExec(ctx context.Context, timeout time.Duration) error {
 	}
 }
 
-// exportKubeconfig writes the kubeconfig of the sandbox. An existing lock file is a leftover: kind creates it with O_EXCL, and a
-// killed command does not delete it. The caller holds the lock of the sandbox, so no other command is using it.
+// exportKubeconfig writes the kubeconfig of the sandbox. An existing lock file is a leftover: kind
+// creates it with O_EXCL, and a killed command does not delete it. The caller holds the lock of the
+// sandbox, so no other command is using it.
 func (c *Cluster) exportKubeconfig() error {
 	_ = os.Remove(c.dir.Kubeconfig() + ".lock")
 	if err := c.provider.ExportKubeConfig(c.name, c.dir.Kubeconfig(), false); err != nil {
@@ -169,8 +174,8 @@ func (c *Cluster) exportKubeconfig() error {
 	return nil
 }
 
-// runKind creates the cluster with kind, which takes no context. If ctx ends first, it deletes the node, so that kind's next command
-// fails, and waits for kind to return.
+// runKind creates the cluster with kind, which takes no context. If ctx ends first, it deletes the
+// node, so that kind's next command fails, and waits for kind to return.
 func (c *Cluster) runKind(ctx context.Context, config cluster.CreateOption, reached milestones) error {
 	_ = os.Remove(c.dir.Kubeconfig() + ".lock") // See exportKubeconfig.
 	if err := ensureModulesFolder(); err != nil {
@@ -220,8 +225,9 @@ func (c *Cluster) runKind(ctx context.Context, config cluster.CreateOption, reac
 	}
 }
 
-// ensureModulesFolder creates the folder that kind mounts into every node, if the kernel was installed without it, as in a small
-// virtual machine. An engine on another machine has its own folder.
+// ensureModulesFolder creates the folder that kind mounts into every node, if the kernel was
+// installed without it, as in a small virtual machine. An engine on another machine has its own
+// folder.
 func ensureModulesFolder() error {
 	const folder = "/lib/modules"
 	if runtime.GOOS != "linux" {

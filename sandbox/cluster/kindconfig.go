@@ -14,16 +14,16 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// ownerPath is the path in the node of the file that identifies its sandbox. kind cannot set labels on a node, but the engine lists
-// the mounts of a node even if it is stopped.
+// ownerPath is the path in the node of the file that identifies its sandbox. kind cannot set labels
+// on a node, but the engine lists the mounts of a node even if it is stopped.
 const ownerPath = "/kind/sandbox-owner"
 
 // schedulerPath is the path of the scheduler's configuration in the node.
 const schedulerPath = "/kind/sandbox-scheduler.yaml"
 
-// schedulerConfig makes the scheduler fill its caches only when it is the leader, after the API server has its RBAC rules. Without
-// this setting, the first requests of the scheduler in a new cluster are forbidden. It retries after about three seconds, and all
-// Pods wait for it.
+// schedulerConfig makes the scheduler fill its caches only when it is the leader, after the API
+// server has its RBAC rules. Without this setting, the first requests of the scheduler in a new
+// cluster are forbidden. It retries after about three seconds, and all Pods wait for it.
 const schedulerConfig = `apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
 clientConnection:
@@ -51,16 +51,18 @@ scheduler:
 type Node struct {
 	// Image is the name of the node image in the engine.
 	Image string
-	// Source is true if the sandbox built the image. Such an image has its own network plugin and no systemd.
+	// Source is true if the sandbox built the image. Such an image has its own network plugin and
+	// no systemd.
 	Source bool
 	// EtcdTag and CoreDNSTag are the tags of those images in a node built from source.
 	EtcdTag, CoreDNSTag string
-	// Tracing makes the programs of the node send spans to the Jaeger on its network; see tracing.go.
+	// Tracing makes the programs of the node send spans to the Jaeger on its network; see
+	// tracing.go.
 	Tracing bool
 }
 
-// kindConfig returns the configuration from which kind creates the cluster. Settings for a node built from source must not
-// apply to kind's own image, which has systemd and kindnet.
+// kindConfig returns the configuration from which kind creates the cluster. Settings for a node
+// built from source must not apply to kind's own image, which has systemd and kindnet.
 func kindConfig(name string, node Node, host engine.Host, ports component.Ports, dir state.Dir) *v1alpha4.Cluster {
 	config := &v1alpha4.Cluster{
 		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
@@ -103,10 +105,11 @@ func portMappings(ports component.Ports) []v1alpha4.PortMapping {
 	return mappings
 }
 
-// controllersPatch raises the rate limit of the controllers: with the default of 20 requests per second, many concurrent Deployments
-// wait only for this limit. The controller manager also tries to acquire its lease more often than every two seconds, because all
-// Pods of a new cluster wait for it. Without leader election it would exit if the API server is not ready within ten seconds, and
-// restart only after twenty.
+// controllersPatch raises the rate limit of the controllers: with the default of 20 requests per
+// second, many concurrent Deployments wait only for this limit. The controller manager also tries
+// to acquire its lease more often than every two seconds, because all Pods of a new cluster wait
+// for it. Without leader election it would exit if the API server is not ready within ten seconds,
+// and restart only after twenty.
 const controllersPatch = `kind: ClusterConfiguration
 controllerManager:
   extraArgs:
@@ -147,9 +150,10 @@ func hashConfig(config *v1alpha4.Cluster, node Node) (string, error) {
 	return hex.EncodeToString(sum[:])[:16], nil
 }
 
-// KindConfig returns the YAML with which `kind create cluster --config` creates the same node. kind chooses the ports. The owner
-// file and the scheduler's configuration are omitted, because they are files of the state folder. For a node with Tracing,
-// KindConfig writes the tracing files to the state folder, which the configuration mounts.
+// KindConfig returns the YAML with which `kind create cluster --config` creates the same node. kind
+// chooses the ports. The owner file and the scheduler's configuration are omitted, because they are
+// files of the state folder. For a node with Tracing, KindConfig writes the tracing files to the
+// state folder, which the configuration mounts.
 func KindConfig(name string, node Node, host engine.Host, dir state.Dir) (string, error) {
 	if err := writeTracingFiles(node, dir); err != nil {
 		return "", err

@@ -8,8 +8,9 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 )
 
-// kindLogger reports the progress messages of kind as details of a step. It drops warnings, which are about cgroup v1 and
-// experimental settings that the sandbox uses on purpose, and errors, which kind also returns.
+// kindLogger reports the progress messages of kind as details of a step. It drops warnings, which
+// are about cgroup v1 and experimental settings that the sandbox uses on purpose, and errors, which
+// kind also returns.
 type kindLogger struct{ report Report }
 
 var (
@@ -42,7 +43,7 @@ type infoLogger struct{ report Report }
 // Info reports the message.
 func (l infoLogger) Info(message string) {
 	if words := plainWords(message); words != "" {
-		l.report.say("%s", words)
+		l.report.Say("%s", words)
 	}
 }
 
@@ -52,8 +53,8 @@ func (l infoLogger) Infof(format string, args ...any) { l.Info(fmt.Sprintf(forma
 // Enabled reports whether messages of this level are shown.
 func (l infoLogger) Enabled() bool { return l.report != nil }
 
-// plainWords removes bullets, ticks, emoji and dots from a message of kind: " • Preparing nodes 📦  ..." becomes
-// "Preparing nodes".
+// plainWords removes bullets, ticks, emoji and dots from a message of kind: " • Preparing nodes 📦
+// ..." becomes "Preparing nodes".
 func plainWords(message string) string {
 	plain := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" -_:/\"", r) {

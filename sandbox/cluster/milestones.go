@@ -30,8 +30,9 @@ func (m milestones) all() {
 	m.api()
 }
 
-// watch polls the progress of a cluster that kind creates, until both milestones are reached or ctx ends. kind does not report
-// this progress, and continues for a long time after the API server accepts requests.
+// watch polls the progress of a cluster that kind creates, until both milestones are reached or ctx
+// ends. kind does not report this progress, and continues for a long time after the API server
+// accepts requests.
 func (c *Cluster) watch(ctx context.Context, m milestones) {
 	if !poll(ctx, func() bool {
 		_, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "ctr", "version")
@@ -74,8 +75,8 @@ func poll(ctx context.Context, done func() bool) bool {
 	return ctx.Err() == nil
 }
 
-// administrator reads the credentials of the administrator from the node. kubeadm writes them before the API server starts and
-// before the administrator has permissions.
+// administrator reads the credentials of the administrator from the node. kubeadm writes them
+// before the API server starts and before the administrator has permissions.
 func (c *Cluster) administrator() (*rest.Config, error) {
 	text, err := c.provider.KubeConfig(c.name, false)
 	if err != nil {

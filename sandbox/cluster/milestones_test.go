@@ -13,8 +13,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
 )
 
-// The containerd of the node answers on the second attempt, and no API server starts. watch reaches the first milestone only, and
-// ends with its context.
+// The containerd of the node answers on the second attempt, and no API server starts. watch reaches
+// the first milestone only, and ends with its context.
 func TestWatch(t *testing.T) {
 	f, c := enginetest.New(t), newCluster(t)
 	f.Engine("podman", `case "$*" in

@@ -13,7 +13,8 @@ import (
 
 // The logs of the node.
 const (
-	// NodeLog is the log of the node's first process. The engine keeps it, even if the node is not running.
+	// NodeLog is the log of the node's first process. The engine keeps it, even if the node is not
+	// running.
 	NodeLog = "node"
 	// KubeletLog and ContainerdLog are logs in the node.
 	KubeletLog    = "kubelet"
@@ -27,13 +28,15 @@ func NodeLogs() []string { return []string{KubeletLog, ContainerdLog, NodeLog} }
 type LogOptions struct {
 	// Lines is the number of last lines to start with; a negative number means all lines.
 	Lines int
-	// Since omits older lines, if the lines have timestamps: in [NodeLog], and in kind's own node. 0 omits nothing.
+	// Since omits older lines, if the lines have timestamps: in [NodeLog], and in kind's own node.
+	// 0 omits nothing.
 	Since time.Duration
 	// Follow also copies new lines until the context ends.
 	Follow bool
 }
 
-// Logs copies one of [NodeLogs] to out. Source is true if the node was built from source. With Follow, it returns nil when ctx ends.
+// Logs copies one of [NodeLogs] to out. Source is true if the node was built from source. With
+// Follow, it returns nil when ctx ends.
 func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, source bool, o LogOptions) error {
 	args := append([]string{"exec", c.node()}, unitLog(name, source, o)...)
 	if name == NodeLog {
@@ -60,8 +63,8 @@ func ownLog(o LogOptions) []string {
 	return args
 }
 
-// unitLog returns the command that prints the log of a systemd unit in the node. A node built from source has no systemd; there
-// the command prints the log file.
+// unitLog returns the command that prints the log of a systemd unit in the node. A node built from
+// source has no systemd; there the command prints the log file.
 func unitLog(name string, source bool, o LogOptions) []string {
 	if source {
 		lines := "+1" // From the first line.
@@ -89,7 +92,8 @@ func unitLog(name string, source bool, o LogOptions) []string {
 
 // Container is the engine's description of the node's container.
 type Container struct {
-	// Image is the digest of the image's configuration, which the engine uses as the id of the image.
+	// Image is the digest of the image's configuration, which the engine uses as the id of the
+	// image.
 	Image string
 	// Started is the time of the last start.
 	Started time.Time
@@ -121,8 +125,9 @@ func Descriptions() []string {
 	return []string{"version", "info", "container", "inspect", "images"}
 }
 
-// Describe writes a description of the engine (version, info), of the node (container, inspect) or of the images in the node. It
-// does not describe other containers. The output may contain addresses of proxies with passwords.
+// Describe writes a description of the engine (version, info), of the node (container, inspect) or
+// of the images in the node. It does not describe other containers. The output may contain
+// addresses of proxies with passwords.
 func (c *Cluster) Describe(ctx context.Context, out io.Writer, what string) error {
 	args, known := map[string][]string{
 		"version":   {"version"},

@@ -34,7 +34,8 @@ func TestLogsCommandLines(t *testing.T) {
 			if calls := f.Calls("podman"); len(calls) != 1 || calls[0] != test.want {
 				t.Errorf("calls = %q, want %q", calls, test.want)
 			}
-			// The log of a container has both streams; the stderr of a command in it does not belong to the log.
+			// The log of a container has both streams; the stderr of a command in it does not
+			// belong to the log.
 			if got := out.String(); !strings.Contains(got, "out\n") || strings.Contains(got, "err") != (test.log == NodeLog) {
 				t.Errorf("Logs: got output %q", got)
 			}

@@ -9,7 +9,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
-// Nodes are the containers of a kind cluster that the user created. The sandbox imports images into them, and changes nothing else.
+// Nodes are the containers of a kind cluster that the user created. The sandbox imports images into
+// them, and changes nothing else.
 type Nodes struct {
 	// Engine is the engine of the containers.
 	Engine *engine.Engine
@@ -17,7 +18,8 @@ type Nodes struct {
 	Names []string
 }
 
-// FindNodes returns the nodes of the kind cluster called name in any running engine, or nil if there is no such cluster.
+// FindNodes returns the nodes of the kind cluster called name in any running engine, or nil if
+// there is no such cluster.
 func FindNodes(ctx context.Context, name string) (*Nodes, error) {
 	for _, running := range engine.RunningEngines(ctx) {
 		nodes := &Nodes{Engine: running}
@@ -37,7 +39,8 @@ func FindNodes(ctx context.Context, name string) (*Nodes, error) {
 	return nil, nil
 }
 
-// Import streams an image archive into every node that lacks one of the names, and returns the number of these nodes.
+// Import streams an image archive into every node that lacks one of the names, and returns the
+// number of these nodes.
 func (n *Nodes) Import(ctx context.Context, names []string, write engine.Archiver) (int, error) {
 	imported := 0
 	for _, node := range n.Names {

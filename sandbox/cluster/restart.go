@@ -14,8 +14,9 @@ import (
 // clockSlack is the tolerance for a slow clock on the machine of the engine.
 const clockSlack = 2 * time.Second
 
-// waitForStatus waits until the status of every running container is newer than the restart of the node. Before the kubelet updates
-// it, the status still reports all containers from before the restart as ready.
+// waitForStatus waits until the status of every running container is newer than the restart of the
+// node. Before the kubelet updates it, the status still reports all containers from before the
+// restart as ready.
 func (c *Cluster) waitForStatus(ctx context.Context, restarted time.Time) error {
 	config, err := c.RESTConfig()
 	if err != nil {
@@ -41,7 +42,8 @@ func (c *Cluster) waitForStatus(ctx context.Context, restarted time.Time) error 
 	return nil
 }
 
-// olderThan returns a description of a container that is reported as running since before a time, or "".
+// olderThan returns a description of a container that is reported as running since before a time,
+// or "".
 func olderThan(pods []corev1.Pod, when time.Time) string {
 	for _, pod := range pods {
 		for _, status := range pod.Status.ContainerStatuses {

@@ -12,24 +12,29 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// In a node with Tracing, programs send spans to Jaeger at 127.0.0.1:4317: its Pod uses the network of the node, like these
-// programs. Spans that end before Jaeger runs are lost. kube-apiserver and etcd start no traces of their own and follow the
-// sampling of trusted callers. kubelet and containerd have no caller, and sample few of their own traces.
+// In a node with Tracing, programs send spans to Jaeger at 127.0.0.1:4317: its Pod uses the network
+// of the node, like these programs. Spans that end before Jaeger runs are lost. kube-apiserver and
+// etcd start no traces of their own and follow the sampling of trusted callers. kubelet and
+// containerd have no caller, and sample few of their own traces.
 const (
 	jaegerEndpoint = "127.0.0.1:4317"
-	// kubeletSampling is the number of sampled traces per million. The kubelet starts dozens of traces per second that only
-	// inspect Pods. Together they would displace the traces of operators from Jaeger's memory.
+	// kubeletSampling is the number of sampled traces per million. The kubelet starts dozens of
+	// traces per second that only inspect Pods. Together they would displace the traces of
+	// operators from Jaeger's memory.
 	kubeletSampling = "10000"
-	// containerdSampling is the same rate as a fraction, for the traces that containerd starts. For calls it follows the kubelet.
+	// containerdSampling is the same rate as a fraction, for the traces that containerd starts. For
+	// calls it follows the kubelet.
 	containerdSampling = "0.01"
-	// sendSoon makes the OpenTelemetry SDK export spans every 200 ms, like the operator, instead of every 5 s.
+	// sendSoon makes the OpenTelemetry SDK export spans every 200 ms, like the operator, instead of
+	// every 5 s.
 	sendSoon = "200"
 )
 
 // tracingFolder is the folder of [tracingFiles] in the node.
 const tracingFolder = "/kind/tracing"
 
-// The files for programs of the node. The init of a node built from source also uses the file for containerd.
+// The files for programs of the node. The init of a node built from source also uses the file for
+// containerd.
 const (
 	apiServerTracing  = "apiserver.yaml"
 	containerdTracing = "containerd.env"
@@ -54,8 +59,8 @@ func tracingFiles(node Node) map[string]string {
 	return files
 }
 
-// writeTracingFiles writes the files to the folder of the sandbox. It overwrites existing files in place, because a running node
-// may have mounted them.
+// writeTracingFiles writes the files to the folder of the sandbox. It overwrites existing files in
+// place, because a running node may have mounted them.
 func writeTracingFiles(node Node, dir state.Dir) error {
 	files := tracingFiles(node)
 	if len(files) == 0 {
@@ -72,7 +77,8 @@ func writeTracingFiles(node Node, dir state.Dir) error {
 	return nil
 }
 
-// tracingMounts returns the mounts of the files into the node. In kind's own image, one of them configures systemd, which starts containerd.
+// tracingMounts returns the mounts of the files into the node. In kind's own image, one of them
+// configures systemd, which starts containerd.
 func tracingMounts(node Node, dir state.Dir) []v1alpha4.Mount {
 	mounts := []v1alpha4.Mount{{HostPath: dir.Tracing(), ContainerPath: tracingFolder, Readonly: true}}
 	if !node.Source {
@@ -84,7 +90,8 @@ func tracingMounts(node Node, dir state.Dir) []v1alpha4.Mount {
 	return mounts
 }
 
-// controlPlaneTracingPatch adds arguments to the lists of kind and of other patches: kind merges such lists by name.
+// controlPlaneTracingPatch adds arguments to the lists of kind and of other patches: kind merges
+// such lists by name.
 const controlPlaneTracingPatch = `kind: ClusterConfiguration
 apiServer:
   extraArgs:

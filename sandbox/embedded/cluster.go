@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -23,22 +24,18 @@ import (
 )
 
 // Report receives progress messages of a few words. It may be nil.
-type Report func(format string, args ...any)
+type Report = artifact.Report
 
-func (r Report) say(format string, args ...any) {
-	if r != nil {
-		r(format, args...)
-	}
-}
-
-// Cluster holds the processes of one sandbox. It is safe for concurrent use after a call of Prepare.
+// Cluster holds the processes of one sandbox. It is safe for concurrent use after a call of
+// Prepare.
 type Cluster struct {
-	// OperatorPort is the port of the operator's webhook if it is fixed; 0 if it can be configured. Set it before Prepare.
+	// OperatorPort is the port of the operator's webhook if it is fixed; 0 if it can be configured.
+	// Set it before Prepare.
 	OperatorPort int
 
-	// Tracing makes the API server and etcd send spans to Jaeger, only for requests with a sampled trace context from callers in
-	// system:monitoring. It also makes the operator such a caller. Set it before any process starts. Jaeger should start before
-	// the API server.
+	// Tracing makes the API server and etcd send spans to Jaeger, only for requests with a sampled
+	// trace context from callers in system:monitoring. It also makes the operator such a caller.
+	// Set it before any process starts. Jaeger should start before the API server.
 	Tracing bool
 
 	dir   state.Dir
@@ -52,8 +49,8 @@ type Cluster struct {
 	wanted      component.Ports // requested by the user
 }
 
-// New returns the cluster of a sandbox, running or not. programs is the folder that contains its programs. The methods read and
-// write record; the caller must not use it while a method runs.
+// New returns the cluster of a sandbox, running or not. programs is the folder that contains its
+// programs. The methods read and write record; the caller must not use it while a method runs.
 func New(dir state.Dir, programs string, record *state.Record) *Cluster {
 	return &Cluster{
 		dir:    dir,
@@ -97,8 +94,8 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// grace is the time between SIGTERM and SIGKILL for each process. It is short because the data is disposable and four groups stop
-// one after another.
+// grace is the time between SIGTERM and SIGKILL for each process. It is short because the data is
+// disposable and four groups stop one after another.
 const grace = time.Second
 
 // Stop stops one process.
@@ -109,7 +106,8 @@ func (c *Cluster) Stop(ctx context.Context, name string) error {
 	return nil
 }
 
-// Down stops all processes in order and deletes their records. It also stops processes without a record.
+// Down stops all processes in order and deletes their records. It also stops processes without a
+// record.
 func (c *Cluster) Down(ctx context.Context) error {
 	return errors.Join(c.endAll(ctx), c.EndStrays(ctx))
 }
@@ -126,7 +124,8 @@ func stopOrder() [][]component.Program {
 	return groups
 }
 
-// endAll stops all processes except keep. It keeps their data. After an error it continues with the other processes.
+// endAll stops all processes except keep. It keeps their data. After an error it continues with the
+// other processes.
 func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 	var errs []error
 	for _, programs := range stopOrder() {
@@ -144,7 +143,8 @@ func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 	return nil
 }
 
-// firstOf returns the first error and the number of other errors in one line, because the cause is often the same.
+// firstOf returns the first error and the number of other errors in one line, because the cause is
+// often the same.
 func firstOf(errs []error) error {
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	switch len(errs) {
@@ -157,8 +157,9 @@ func firstOf(errs []error) error {
 	}
 }
 
-// EndStrays stops processes of this sandbox that have no record: the command that started them was killed, or the state folder was
-// deleted. It does not stop programs that the user runs, for example kubectl.
+// EndStrays stops processes of this sandbox that have no record: the command that started them was
+// killed, or the state folder was deleted. It does not stop programs that the user runs, for
+// example kubectl.
 func (c *Cluster) EndStrays(ctx context.Context) error {
 	strays, err := c.table.Strays(ctx)
 	if err != nil {
@@ -179,8 +180,8 @@ func (c *Cluster) EndStrays(ctx context.Context) error {
 	return firstOf(errs)
 }
 
-// uses reports whether arguments name the folders of this sandbox's processes. Another sandbox may have its folder below the same
-// folder.
+// uses reports whether arguments name the folders of this sandbox's processes. Another sandbox may
+// have its folder below the same folder.
 func (c *Cluster) uses(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
 		return slices.ContainsFunc([]string{"components/", "pki/", "etcd"}, func(folder string) bool {
@@ -192,7 +193,8 @@ func (c *Cluster) uses(args []string) bool {
 // address returns a port on loopback as host:port.
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// authorities are the certificate authorities of the cluster, each for one purpose: a certificate is only valid for that purpose.
+// authorities are the certificate authorities of the cluster, each for one purpose: a certificate
+// is only valid for that purpose.
 type authorities struct {
 	cluster *pki.Authority // the API server and its clients
 	etcd    *pki.Authority // etcd and its only client

@@ -26,43 +26,39 @@ const (
 	podRange     = "10.244.0.0/16"
 )
 
-// ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits until the API server is
-// ready. It returns a description of the outcome.
+// ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits
+// until the API server is ready. It returns a description of the outcome.
 func (c *Cluster) ControlPlane(ctx context.Context, programs artifact.ControlPlane, report Report) (outcome string, err error) {
-	etcdStarted, emptied, err := c.startEtcd(ctx, programs.Etcd, report)
+	started, emptied, err := c.startEtcd(ctx, programs.Etcd, report)
 	if err != nil {
 		return "", err
 	}
-	serverStarted, err := c.start(ctx, service{
-		name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(programs.APIServer) },
-		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer} },
-		ready: c.apiServerReady,
-	}, report)
-	if err != nil {
-		return "", err
-	}
-	managerStarted, err := c.start(ctx, service{
-		name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(programs.ControllerManager) },
-	}, report)
-	if err != nil {
-		return "", err
-	}
-	schedulerStarted, err := c.start(ctx, service{
-		name: component.Scheduler, spec: func() (process.Spec, error) { return c.scheduler(programs.Scheduler) },
-	}, report)
-	if err != nil {
-		return "", err
+	for _, svc := range []service{
+		{
+			name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(programs.APIServer) },
+			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer} },
+			ready: c.apiServerReady,
+		},
+		{name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(programs.ControllerManager) }},
+		{name: component.Scheduler, spec: func() (process.Spec, error) { return c.scheduler(programs.Scheduler) }},
+	} {
+		svcStarted, err := c.start(ctx, svc, report)
+		if err != nil {
+			return "", err
+		}
+		started = started || svcStarted
 	}
 	if emptied {
 		return "started empty: etcd cannot read its data, which was moved to " + c.aside, nil
 	}
-	if etcdStarted || serverStarted || managerStarted || schedulerStarted {
+	if started {
 		return "started", nil
 	}
 	return "already up", nil
 }
 
-// apiServer returns the process of the API server. Its flags are like kubeadm's, as far as a server on loopback needs them.
+// apiServer returns the process of the API server. Its flags are like kubeadm's, as far as a server
+// on loopback needs them.
 func (c *Cluster) apiServer(program string) (process.Spec, error) {
 	own, _ := c.ports()
 	serving, _, err := c.authorities.cluster.Certificate(pki.Request{
@@ -112,8 +108,8 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 	return spec, nil
 }
 
-// admission writes the configuration that makes the API server send a client certificate to webhooks. cert-manager's webhook
-// listens on every address and accepts only this client.
+// admission writes the configuration that makes the API server send a client certificate to
+// webhooks. cert-manager's webhook listens on every address and accepts only this client.
 func (c *Cluster) admission() (path, revision string, err error) {
 	folder, err := c.folder(component.APIServer)
 	if err != nil {
@@ -123,7 +119,8 @@ func (c *Cluster) admission() (path, revision string, err error) {
 	if err != nil {
 		return "", "", state.Remedy(err)
 	}
-	// The name of a user is the host of the webhooks that it is for; the star means all webhooks. Server and CA are not used.
+	// The name of a user is the host of the webhooks that it is for; the star means all webhooks.
+	// Server and CA are not used.
 	users := filepath.Join(folder, "webhooks.kubeconfig")
 	_, err = credentials.WriteKubeconfig(users, credentials.Kubeconfig{
 		Server: "https://localhost", CAFile: c.authorities.webhook.CertFile, User: "*", CertFile: pair.CertFile, KeyFile: pair.KeyFile,
@@ -177,8 +174,8 @@ func (c *Cluster) controllerManager(program string) (process.Spec, error) {
 			"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--use-service-account-credentials",
 			"--root-ca-file=" + ca.CertFile, "--service-account-private-key-file=" + signing,
 			"--cluster-signing-cert-file=" + ca.CertFile, "--cluster-signing-key-file=" + ca.KeyFile,
-			// It requests an account and a token for each controller before it starts any. With the default of 20 requests per
-			// second this takes four seconds.
+			// It requests an account and a token for each controller before it starts any. With the
+			// default of 20 requests per second this takes four seconds.
 			"--kube-api-qps=200", "--kube-api-burst=400",
 			"--cluster-cidr=" + podRange, "--service-cluster-ip-range=" + serviceRange, "--profiling=false",
 		},

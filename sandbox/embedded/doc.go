@@ -1,17 +1,17 @@
-// Package embedded runs a cluster without a container engine. A real control plane, cert-manager, Jaeger
-// and the operator run as processes of this machine; kwok simulates the node.
+// Package embedded runs a cluster without a container engine. A real control plane, cert-manager,
+// Jaeger and the operator run as processes of this machine; kwok simulates the node.
 //
-// The entry type is [Cluster]. [Cluster.Prepare] chooses ports and creates certificates. The methods
-// ControlPlane, Node, Jaeger, CertManager and Operator each start one part. [Cluster.Status] inspects
-// the processes and [Cluster.Down] stops them. All methods are idempotent. The steps of package up
-// call them.
+// The entry type is [Cluster]. [Cluster.Prepare] chooses ports and creates certificates. The
+// methods ControlPlane, Node, Jaeger, CertManager and Operator each start one part.
+// [Cluster.Status] inspects the processes and [Cluster.Down] stops them. All methods are
+// idempotent. The steps of package up call them.
 //
 // Processes listen only on 127.0.0.1, except cert-manager's webhook, which has no such option. It
 // requires a client certificate instead. Each process has its own credentials: certificates for the
-// parts of Kubernetes, service account tokens for cert-manager and the operator. The package does not
-// install objects into the cluster; package install does. It never signals a process that it cannot
-// identify as a process of the sandbox; see package process.
+// parts of Kubernetes, service account tokens for cert-manager and the operator. The package does
+// not install objects into the cluster; package install does. It never signals a process that it
+// cannot identify as a process of the sandbox; see package process.
 //
-// The package does not use the launcher of kwokctl. With that launcher, etcd listens without TLS, any
-// process with a recorded pid counts as kwokctl's own, and certificates are not renewed.
+// The package does not use the launcher of kwokctl. With that launcher, etcd listens without TLS,
+// any process with a recorded pid counts as kwokctl's own, and certificates are not renewed.
 package embedded

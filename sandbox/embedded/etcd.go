@@ -17,26 +17,28 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// tailLines is the number of log lines that are searched for the reason of a process's exit. The message of a panic is far above its end.
+// tailLines is the number of log lines that are searched for the reason of a process's exit. The
+// message of a panic is far above its end.
 const tailLines = 100
 
-// etcdPatience is the time limit for etcd to become ready with existing data. With a truncated write-ahead log it never becomes
-// ready, and logs no error.
+// etcdPatience is the time limit for etcd to become ready with existing data. With a truncated
+// write-ahead log it never becomes ready, and logs no error.
 const etcdPatience = time.Minute
 
-// unreadable are words in etcd's last messages if it cannot read its data: the write-ahead log (wal), the snapshots or the
-// database.
+// unreadable are words in etcd's last messages if it cannot read its data: the write-ahead log
+// (wal), the snapshots or the database.
 var unreadable = []string{"panic:", `"level":"panic"`, "wal", "snap", "database", "corrupt", "crc", "freelist", "backend", "unmarshal", "unexpected EOF", "SIGBUS"}
 
-// startEtcd starts etcd. If etcd cannot read its data, startEtcd moves the data aside and the cluster starts empty; the sandbox
-// installs its objects again. An etcd that was killed gets a second attempt with its data.
+// startEtcd starts etcd. If etcd cannot read its data, startEtcd moves the data aside and the
+// cluster starts empty; the sandbox installs its objects again. An etcd that was killed gets a
+// second attempt with its data.
 func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started, emptied bool, err error) {
 	etcd := service{
 		name: component.Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.Etcd, &p.EtcdPeer} },
 		ready: c.etcdReady,
 	}
-	entries, readErr := os.ReadDir(c.etcdData())
+	entries, readErr := os.ReadDir(c.dir.Etcd())
 	if readErr != nil || len(entries) == 0 {
 		if err := c.endAll(ctx, component.Jaeger); err != nil { // See startEmpty. In a new sandbox no process runs.
 			return false, false, err
@@ -65,24 +67,25 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 	return c.startEmpty(ctx, etcd, report)
 }
 
-// startEmpty moves the data of etcd aside and starts etcd without data. It keeps data that was moved aside before.
+// startEmpty moves the data of etcd aside and starts etcd without data. It keeps data that was
+// moved aside before.
 func (c *Cluster) startEmpty(ctx context.Context, etcd service, report Report) (started, emptied bool, err error) {
-	report.say("etcd cannot read its data: moving it aside and starting empty")
-	// The other processes cache objects of the lost cluster. Jaeger does not, and may be starting at the moment.
+	report.Say("etcd cannot read its data: moving it aside and starting empty")
+	// The other processes cache objects of the lost cluster. Jaeger does not, and may be starting
+	// at the moment.
 	if err := c.endAll(ctx, component.Jaeger); err != nil {
 		return false, false, err
 	}
-	c.aside = c.etcdData() + ".broken-" + time.Now().UTC().Format("20060102T150405.000")
-	if err := os.Rename(c.etcdData(), c.aside); err != nil {
+	c.aside = c.dir.Etcd() + ".broken-" + time.Now().UTC().Format("20060102T150405.000")
+	if err := os.Rename(c.dir.Etcd(), c.aside); err != nil {
 		return false, false, fmt.Errorf("moving the data of etcd aside: %w", state.Remedy(err))
 	}
 	started, err = c.start(ctx, etcd, report)
 	return started, true, err
 }
 
-func (c *Cluster) etcdData() string { return c.dir.Etcd() }
-
-// etcd returns the process of etcd. It runs without fsync, as in a kind sandbox: a crash of the machine may lose the newest objects.
+// etcd returns the process of etcd. It runs without fsync, as in a kind sandbox: a crash of the
+// machine may lose the newest objects.
 func (c *Cluster) etcd(program string) (process.Spec, error) {
 	own, _ := c.ports()
 	server, _, err := c.authorities.etcd.Certificate(pki.Request{
@@ -95,7 +98,7 @@ func (c *Cluster) etcd(program string) (process.Spec, error) {
 	spec := process.Spec{
 		Path: program,
 		Args: []string{
-			"--name=sandbox", "--data-dir=" + c.etcdData(), "--unsafe-no-fsync", "--log-level=warn",
+			"--name=sandbox", "--data-dir=" + c.dir.Etcd(), "--unsafe-no-fsync", "--log-level=warn",
 			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
 			"--cert-file=" + server.CertFile, "--key-file=" + server.KeyFile, "--trusted-ca-file=" + ca, "--client-cert-auth",
 			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=sandbox=" + peer,

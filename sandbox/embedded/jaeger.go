@@ -18,7 +18,8 @@ import (
 type JaegerOptions struct {
 	// Program is the path of the program.
 	Program string
-	// Page is an index.html that replaces Jaeger's own page, which its Go module lacks. If it is empty, Jaeger serves its own page.
+	// Page is an index.html that replaces Jaeger's own page, which its Go module lacks. If it is
+	// empty, Jaeger serves its own page.
 	Page []byte
 }
 
@@ -38,7 +39,8 @@ func (c *Cluster) JaegerAnswers(ctx context.Context) error {
 	return answers(ctx, http.DefaultClient, "http://"+address(own.JaegerHealth)+"/status")
 }
 
-// jaeger returns the process of Jaeger. It has the same configuration as in a Pod; the addresses come from its environment.
+// jaeger returns the process of Jaeger. It has the same configuration as in a Pod; the addresses
+// come from its environment.
 func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	own, ports := c.ports()
 	folder, err := c.folder(component.Jaeger)
@@ -51,7 +53,8 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	}
 	path := filepath.Join(folder, "config.yaml")
 	spec := process.Spec{Path: options.Program, Args: []string{"--config=" + path}, Revision: hash(slices.Concat(content, options.Page))}
-	// By default Jaeger would send traces of its own queries to port 4317, and hang for ten seconds when it stops.
+	// By default Jaeger would send traces of its own queries to port 4317, and hang for ten seconds
+	// when it stops.
 	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
 	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own.JaegerHealth))
 	jaeger, _ := component.Named(component.Jaeger)

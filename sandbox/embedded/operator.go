@@ -27,14 +27,15 @@ type OperatorOptions struct {
 	Env map[string]string
 }
 
-// OperatorWebhookAddress returns the address of the operator's webhook for the API server, as host:port.
+// OperatorWebhookAddress returns the address of the operator's webhook for the API server, as
+// host:port.
 func (c *Cluster) OperatorWebhookAddress() string {
 	own, _ := c.ports()
 	return fmt.Sprintf("localhost:%d", own.OperatorHook)
 }
 
-// Operator starts the operator with the service account and the flags of its Pod. Package install must have created its objects,
-// including the certificate of its webhook.
+// Operator starts the operator with the service account and the flags of its Pod. Package install
+// must have created its objects, including the certificate of its webhook.
 func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report Report) error {
 	probed := false
 	_, err := c.start(ctx, service{
@@ -93,8 +94,8 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (spec p
 	return spec, p.Probed, err
 }
 
-// copySecret copies a certificate of cert-manager to the folder where the operator reads it, as the kubelet would mount the Secret.
-// The operator watches the files.
+// copySecret copies a certificate of cert-manager to the folder where the operator reads it, as the
+// kubelet would mount the Secret. The operator watches the files.
 func (c *Cluster) copySecret(ctx context.Context, namespace, name, folder string) error {
 	client, err := c.clientset()
 	if err != nil {

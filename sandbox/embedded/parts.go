@@ -33,13 +33,15 @@ func (c *Cluster) Node(ctx context.Context, program string, report Report) error
 	return err
 }
 
-// CertManagerWebhookAddress returns the address of cert-manager's webhook for the API server, as host:port.
+// CertManagerWebhookAddress returns the address of cert-manager's webhook for the API server, as
+// host:port.
 func (c *Cluster) CertManagerWebhookAddress() string {
 	own, _ := c.ports()
 	return fmt.Sprintf("localhost:%d", own.CertManagerHook)
 }
 
-// CertManager starts the programs of cert-manager. Package install must have created their service accounts.
+// CertManager starts the programs of cert-manager. Package install must have created their service
+// accounts.
 func (c *Cluster) CertManager(ctx context.Context, programs artifact.CertManagerPaths, report Report) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, svc := range []service{
@@ -76,7 +78,8 @@ func (c *Cluster) CertManager(ctx context.Context, programs artifact.CertManager
 	return group.Wait()
 }
 
-// certManagerWebhookAnswers only opens a connection. Other code checks through the API server that the webhook admits objects.
+// certManagerWebhookAnswers only opens a connection. Other code checks through the API server that
+// the webhook admits objects.
 func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
@@ -88,7 +91,8 @@ func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
 	return connection.Close()
 }
 
-// certManagerWebhook returns the process of the webhook. It listens on every address, without an option, and accepts only the API server.
+// certManagerWebhook returns the process of the webhook. It listens on every address, without an
+// option, and accepts only the API server.
 func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (process.Spec, error) {
 	own, _ := c.ports()
 	spec, err := c.accountSpec(ctx, component.CertManagerWebhook, certManagerNamespace, "cert-manager-webhook", program,
@@ -102,6 +106,23 @@ func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (proce
 
 // accountSpec returns the process of a program that acts as a service account, with a token.
 func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, program string, args ...string) (process.Spec, error) {
+	return c.specAs(name, program, args, func(issuer *credentials.Issuer, folder string) (credentials.Kubeconfig, string, error) {
+		token := filepath.Join(folder, "token")
+		if _, err := issuer.Token(ctx, token, namespace, account); err != nil {
+			return credentials.Kubeconfig{}, "", state.Remedy(err)
+		}
+		// client-go reads the file again once per minute. After an invalid token, the process
+		// should not wait for that.
+		revision, err := hashFile(token)
+		return credentials.Kubeconfig{User: account, TokenFile: token}, revision, err
+	})
+}
+
+// specAs returns the process of a program with the credentials that issue returns. It restarts when
+// their revision changes.
+func (c *Cluster) specAs(name, program string, args []string,
+	issue func(issuer *credentials.Issuer, folder string) (user credentials.Kubeconfig, revision string, err error),
+) (process.Spec, error) {
 	folder, err := c.folder(name)
 	if err != nil {
 		return process.Spec{}, err
@@ -114,19 +135,13 @@ func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, pro
 	if err != nil {
 		return process.Spec{}, err
 	}
-	token := filepath.Join(folder, "token")
-	if _, err := issuer.Token(ctx, token, namespace, account); err != nil {
-		return process.Spec{}, state.Remedy(err)
-	}
-	// client-go reads the file again once per minute. After an invalid token, the process should not wait for that.
-	revision, err := hashFile(token)
+	user, revision, err := issue(issuer, folder)
 	if err != nil {
 		return process.Spec{}, err
 	}
-	kubeconfig, err := c.kubeconfig(name, credentials.Kubeconfig{User: account, TokenFile: token})
+	kubeconfig, err := c.kubeconfig(name, user)
 	return process.Spec{
-		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...),
-		Revision: c.serverRevision() + revision,
+		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...), Revision: c.serverRevision() + revision,
 	}, err
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// Prepare stops processes without a record, chooses ports, and creates certificate authorities and the kubeconfig of the
-// administrator. It keeps ports that were chosen before, unless the user requests other ports for Jaeger.
+// Prepare stops processes without a record, chooses ports, and creates certificate authorities and
+// the kubeconfig of the administrator. It keeps ports that were chosen before, unless the user
+// requests other ports for Jaeger.
 func (c *Cluster) Prepare(ctx context.Context, wanted component.Ports, report Report) error {
 	if err := c.EndStrays(ctx); err != nil {
 		return err
@@ -27,13 +28,13 @@ func (c *Cluster) Prepare(ctx context.Context, wanted component.Ports, report Re
 		return state.Remedy(err)
 	}
 	if renewed {
-		report.say("new certificate authorities")
+		report.Say("new certificate authorities")
 	}
 	return c.writeAdmin()
 }
 
-// choosePorts chooses the missing ports. If the user requests other ports for Jaeger, it chooses all ports of Jaeger again. It
-// stops Jaeger first, so that Jaeger's own ports are free.
+// choosePorts chooses the missing ports. If the user requests other ports for Jaeger, it chooses
+// all ports of Jaeger again. It stops Jaeger first, so that Jaeger's own ports are free.
 func (c *Cluster) choosePorts(ctx context.Context, wanted component.Ports) error {
 	own, jaeger := c.ports()
 	if !jaeger.Chosen() || !wanted.SatisfiedBy(jaeger) {
@@ -108,7 +109,8 @@ func (c *Cluster) ensureAuthorities() (bool, error) {
 	return renewed, nil
 }
 
-// writeAdmin writes the kubeconfig for the user. It contains all credentials, so that the user can copy it.
+// writeAdmin writes the kubeconfig for the user. It contains all credentials, so that the user can
+// copy it.
 func (c *Cluster) writeAdmin() error {
 	own, _ := c.ports()
 	pair, _, err := c.authorities.cluster.Certificate(pki.Request{
@@ -124,8 +126,8 @@ func (c *Cluster) writeAdmin() error {
 	return state.Remedy(err)
 }
 
-// clientKubeconfig writes the kubeconfig of a process with a client certificate. It returns the path, and a revision that changes if
-// the process must restart.
+// clientKubeconfig writes the kubeconfig of a process with a client certificate. It returns the
+// path, and a revision that changes if the process must restart.
 func (c *Cluster) clientKubeconfig(component, user string, groups ...string) (path, revision string, err error) {
 	pair, _, err := c.authorities.cluster.Certificate(pki.Request{Name: component, CommonName: user, Organizations: groups, Client: true})
 	if err != nil {
@@ -135,7 +137,8 @@ func (c *Cluster) clientKubeconfig(component, user string, groups ...string) (pa
 	return path, pair.Fingerprint() + c.serverRevision(), err
 }
 
-// serverRevision returns a value that changes with the address and authority of the API server. Clients read both when they start.
+// serverRevision returns a value that changes with the address and authority of the API server.
+// Clients read both when they start.
 func (c *Cluster) serverRevision() string {
 	own, _ := c.ports()
 	return c.authorities.cluster.Fingerprint() + ":" + strconv.Itoa(own.APIServer) + ":"

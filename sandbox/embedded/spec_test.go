@@ -79,7 +79,8 @@ func TestJaegerServesAPage(t *testing.T) {
 	}
 }
 
-// An argument of each process names the folder of the sandbox. All addresses are loopback addresses.
+// An argument of each process names the folder of the sandbox. All addresses are loopback
+// addresses.
 func TestSpecsNameTheFolderAndUseLoopback(t *testing.T) {
 	t.Parallel()
 	c := prepared(t)

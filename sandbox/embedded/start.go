@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// patience is the time limit for an answer of a process that is already running. Then it is restarted, because it hangs or
-	// is suspended.
+	// patience is the time limit for an answer of a process that is already running. Then it is
+	// restarted, because it hangs or is suspended.
 	patience = 15 * time.Second
 	// moves is the maximum number of port changes for one process.
 	moves = 3
@@ -28,14 +28,16 @@ type service struct {
 	name string
 	// spec is called for each start, because ports may have changed.
 	spec func() (process.Spec, error)
-	// ports returns the ports in the record on which the process listens, which are replaced if they are taken.
+	// ports returns the ports in the record on which the process listens, which are replaced if
+	// they are taken.
 	ports func(*state.ComponentPorts) []*int
 	// ready checks the process once. If it is nil, the process only has to run.
 	ready func(context.Context) error
 }
 
-// start makes a process run as specified and waits until it is ready. It restarts a process that hangs. If another program took
-// the port of the process before it listened, start chooses another port.
+// start makes a process run as specified and waits until it is ready. It restarts a process that
+// hangs. If another program took the port of the process before it listened, start chooses another
+// port.
 func (c *Cluster) start(ctx context.Context, svc service, report Report) (started bool, err error) {
 	for move := 0; ; move++ {
 		started, err = c.startOnce(ctx, svc)
@@ -46,7 +48,7 @@ func (c *Cluster) start(ctx context.Context, svc service, report Report) (starte
 		case !portTaken(died.Tail) || move == moves:
 			return started, c.explain(died)
 		}
-		report.say("%s: its port is taken, choosing another", svc.name)
+		report.Say("%s: its port is taken, choosing another", svc.name)
 		if err := c.move(ctx, svc); err != nil {
 			return started, err
 		}
@@ -89,8 +91,8 @@ func (c *Cluster) startOnce(ctx context.Context, svc service) (started bool, err
 	return true, nil
 }
 
-// portTaken reports whether a process exited because another process listens on its port. Every program prints the system's
-// message (strerror of EADDRINUSE).
+// portTaken reports whether a process exited because another process listens on its port. Every
+// program prints the system's message (strerror of EADDRINUSE).
 func portTaken(log string) bool { return strings.Contains(log, "address already in use") }
 
 // move replaces the ports of a process that are taken.
@@ -103,7 +105,8 @@ func (c *Cluster) move(ctx context.Context, svc service) error {
 	own, jaeger := c.ports()
 	var chosen []int // by position; 0 for an unchanged port
 	for _, p := range svc.ports(&own) {
-		// This webhook listens on every address, so its port may be taken on another address than loopback.
+		// This webhook listens on every address, so its port may be taken on another address than
+		// loopback.
 		if _, err := port.Free(ctx, *p); err == nil && svc.name != component.CertManagerWebhook {
 			chosen = append(chosen, 0)
 			continue
@@ -128,8 +131,8 @@ func (c *Cluster) move(ctx context.Context, svc service) error {
 	return c.writeAdmin()
 }
 
-// moveJaeger replaces Jaeger's ports for users that are taken. It returns an error if the user requested
-// such a port.
+// moveJaeger replaces Jaeger's ports for users that are taken. It returns an error if the user
+// requested such a port.
 func (c *Cluster) moveJaeger(ctx context.Context) error {
 	own, jaeger := c.ports()
 	for name, number := range jaeger {
@@ -178,7 +181,8 @@ var remedies = []struct{ words, remedy string }{
 	{"address already in use", "stop the program that listens on that port"},
 }
 
-// explain returns the reason for a process's exit. It also checks for a full disk, which the log cannot mention.
+// explain returns the reason for a process's exit. It also checks for a full disk, which the log
+// cannot mention.
 func (c *Cluster) explain(died *process.DiedError) *diedError {
 	e := explain(died)
 	if e.remedy != "" {

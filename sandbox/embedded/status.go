@@ -27,8 +27,8 @@ type Status struct {
 	Program string
 	// Log is the path of its log.
 	Log string
-	// Message explains why the process is not running, with the last lines of its log, or reports that a signal suspended it.
-	// It is empty if the process is running.
+	// Message explains why the process is not running, with the last lines of its log, or reports
+	// that a signal suspended it. It is empty if the process is running.
 	Message string
 }
 
@@ -47,7 +47,10 @@ func (c *Cluster) Status() ([]Status, error) {
 				s.Message = "was stopped by a signal"
 			}
 		} else {
-			s.Message = c.whyDead(name)
+			s.Message = "is not running"
+			if tail := strings.TrimSpace(c.table.Tail(name, deadLines)); tail != "" {
+				s.Message += "; end of its log:\n" + tail
+			}
 		}
 		all = append(all, s)
 	}
@@ -57,18 +60,11 @@ func (c *Cluster) Status() ([]Status, error) {
 // deadLines is the number of log lines in the message about a process that is not running.
 const deadLines = 5
 
-func (c *Cluster) whyDead(name string) string {
-	tail := strings.TrimSpace(c.table.Tail(name, deadLines))
-	if tail == "" {
-		return "is not running"
-	}
-	return "is not running; end of its log:\n" + tail
-}
-
 // Alive returns nil if the API server is ready.
 func (c *Cluster) Alive(ctx context.Context) error { return c.apiServerReady(ctx) }
 
-// Follow copies the last lines of a process's log to out. With follow, it also copies new lines until ctx ends.
+// Follow copies the last lines of a process's log to out. With follow, it also copies new lines
+// until ctx ends.
 func (c *Cluster) Follow(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
 	return c.table.Follow(ctx, out, name, lines, follow)
 }

@@ -11,11 +11,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// sendSoon makes the OpenTelemetry SDK export spans every 200 ms, like the operator, instead of every 5 s.
+// sendSoon makes the OpenTelemetry SDK export spans every 200 ms, like the operator, instead of
+// every 5 s.
 const sendSoon = "OTEL_BSP_SCHEDULE_DELAY=200"
 
-// traceAPIServer makes the API server send spans. With a sampling rate of 0 it only traces requests of trusted callers with a
-// sampled trace context. Spans of all requests would displace other spans from Jaeger's memory.
+// traceAPIServer makes the API server send spans. With a sampling rate of 0 it only traces requests
+// of trusted callers with a sampled trace context. Spans of all requests would displace other spans
+// from Jaeger's memory.
 func (c *Cluster) traceAPIServer(spec *process.Spec) error {
 	if !c.Tracing {
 		return nil
@@ -45,28 +47,14 @@ func (c *Cluster) traceEtcd(spec *process.Spec) {
 	spec.Env = append(spec.Env, sendSoon)
 }
 
-// tracedAccountSpec is like accountSpec, but with a certificate instead of a token. The certificate has the same user and groups,
-// and the group system:monitoring, which a token cannot have.
+// tracedAccountSpec is like accountSpec, but with a certificate instead of a token. The certificate
+// has the same user and groups, and the group system:monitoring, which a token cannot have.
 func (c *Cluster) tracedAccountSpec(ctx context.Context, name, namespace, account, program string, args ...string) (process.Spec, error) {
-	folder, err := c.folder(name)
-	if err != nil {
-		return process.Spec{}, err
-	}
-	config, err := c.RESTConfig()
-	if err != nil {
-		return process.Spec{}, err
-	}
-	issuer, err := credentials.NewIssuer(config)
-	if err != nil {
-		return process.Spec{}, err
-	}
-	pair, err := issuer.Certificate(ctx, filepath.Join(folder, "client"), credentials.TracedAccount(namespace, account))
-	if err != nil {
-		return process.Spec{}, fmt.Errorf("creating a certificate of a traced caller for %s: %w", name, state.Remedy(err))
-	}
-	kubeconfig, err := c.kubeconfig(name, credentials.Kubeconfig{User: account, CertFile: pair.CertFile, KeyFile: pair.KeyFile})
-	return process.Spec{
-		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...),
-		Revision: c.serverRevision() + pair.Fingerprint,
-	}, err
+	return c.specAs(name, program, args, func(issuer *credentials.Issuer, folder string) (credentials.Kubeconfig, string, error) {
+		pair, err := issuer.Certificate(ctx, filepath.Join(folder, "client"), credentials.TracedAccount(namespace, account))
+		if err != nil {
+			return credentials.Kubeconfig{}, "", fmt.Errorf("creating a certificate of a traced caller for %s: %w", name, state.Remedy(err))
+		}
+		return credentials.Kubeconfig{User: account, CertFile: pair.CertFile, KeyFile: pair.KeyFile}, pair.Fingerprint, nil
+	})
 }

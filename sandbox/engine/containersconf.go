@@ -18,13 +18,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// writeContainersConf writes a containers.conf for a host on which podman cannot start a privileged container with its own
-// settings:
+// writeContainersConf writes a containers.conf for a host on which podman cannot start a privileged
+// container with its own settings:
 //   - podman requests more open files and processes than the hard limits of a process without CAP_SYS_RESOURCE;
 //   - crun, podman's default runtime, rejects hosts with hybrid cgroup hierarchies; runc accepts them.
 //
-// CONTAINERS_CONF replaces the files of the system and of the user (podman 4 has no override that adds to them), so
-// writeContainersConf copies their settings.
+// CONTAINERS_CONF replaces the files of the system and of the user (podman 4 has no override that
+// adds to them), so writeContainersConf copies their settings.
 func writeContainersConf(path string) error {
 	merged := map[string]any{}
 	for _, file := range containersConfFiles() {
@@ -53,7 +53,8 @@ func writeContainersConf(path string) error {
 	return nil
 }
 
-// containersConfFiles returns the files that podman reads, in order; later files override earlier ones (containers.conf(5)).
+// containersConfFiles returns the files that podman reads, in order; later files override earlier
+// ones (containers.conf(5)).
 func containersConfFiles() []string {
 	files := []string{"/usr/share/containers/containers.conf", "/etc/containers/containers.conf"}
 	dirs := []string{"/etc/containers/containers.conf.d"}
@@ -69,7 +70,8 @@ func containersConfFiles() []string {
 	return files
 }
 
-// rlimitNProc is RLIMIT_NPROC of Linux on amd64 and arm64 (getrlimit(2)), which package syscall does not define.
+// rlimitNProc is RLIMIT_NPROC of Linux on amd64 and arm64 (getrlimit(2)), which package syscall
+// does not define.
 const rlimitNProc = 6
 
 // hostSettings returns the settings that this host needs.
@@ -96,8 +98,8 @@ func hostSettings() (map[string]any, error) {
 	}, nil
 }
 
-// maxPID returns the largest process id of the kernel. podman lowers its own process limit to that number before it starts a
-// container, and cannot raise it again for the container.
+// maxPID returns the largest process id of the kernel. podman lowers its own process limit to that
+// number before it starts a container, and cannot raise it again for the container.
 func maxPID() uint64 {
 	data, err := os.ReadFile("/proc/sys/kernel/pid_max")
 	if err != nil {

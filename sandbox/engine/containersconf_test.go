@@ -93,7 +93,8 @@ func TestWriteContainersConfReportsABrokenFile(t *testing.T) {
 	}
 }
 
-// An unprivileged process must be able to set the limits: at most its hard limits, and pid_max for processes.
+// An unprivileged process must be able to set the limits: at most its hard limits, and pid_max for
+// processes.
 func TestHostSettingsFitTheHost(t *testing.T) {
 	t.Parallel()
 	settings, err := hostSettings()

@@ -18,8 +18,9 @@ type Probe struct {
 
 // Search holds the options of Detect.
 type Search struct {
-	// Provider is the name of the engine. If it is empty or "auto", Detect uses KIND_EXPERIMENTAL_PROVIDER, as kind does, or
-	// else the first of docker, podman and nerdctl that works.
+	// Provider is the name of the engine. If it is empty or "auto", Detect uses
+	// KIND_EXPERIMENTAL_PROVIDER, as kind does, or else the first of docker, podman and nerdctl
+	// that works.
 	Provider string
 	// ContainersConf is the path for the settings that podman needs on hosts with few privileges.
 	ContainersConf string
@@ -49,7 +50,8 @@ func (e *NoEngineError) Error() string {
 
 const installHint = "install Docker or podman (Debian or Ubuntu, as root: scripts/prerequisites.sh), start it, and retry"
 
-// Detect returns an engine that can start a privileged container. It returns a *NoEngineError if it finds none.
+// Detect returns an engine that can start a privileged container. It returns a *NoEngineError if it
+// finds none.
 func Detect(ctx context.Context, search Search) (*Engine, error) {
 	candidates := names
 	provider := search.Provider
@@ -95,7 +97,8 @@ func try(ctx context.Context, name string, search Search) (*Engine, error) {
 	return engine, nil
 }
 
-// Use sets CONTAINERS_CONF in the environment of this process, because kind calls the engine with that environment.
+// Use sets CONTAINERS_CONF in the environment of this process, because kind calls the engine with
+// that environment.
 func (e *Engine) Use() error {
 	if e.ContainersConf == "" {
 		return nil
@@ -106,10 +109,12 @@ func (e *Engine) Use() error {
 	return nil
 }
 
-// Installed reports whether PATH has the client of any container engine. If it has none, [Detect] fails without a probe.
+// Installed reports whether PATH has the client of any container engine. If it has none, [Detect]
+// fails without a probe.
 func Installed() bool { return len(InstalledEngines()) > 0 }
 
-// InstalledEngines returns the names of the engines with a client on PATH, in the order in which [Detect] tries them.
+// InstalledEngines returns the names of the engines with a client on PATH, in the order in which
+// [Detect] tries them.
 func InstalledEngines() []string {
 	var found []string
 	for _, name := range names {
@@ -120,7 +125,8 @@ func InstalledEngines() []string {
 	return found
 }
 
-// RunningEngines returns the installed engines that answer, whether or not they can start privileged containers.
+// RunningEngines returns the installed engines that answer, whether or not they can start
+// privileged containers.
 func RunningEngines(ctx context.Context) []*Engine {
 	var found []*Engine
 	for _, name := range InstalledEngines() {

@@ -23,8 +23,8 @@ type Engine struct {
 	ContainersConf string
 }
 
-// Host describes what a privileged container finds on the host of the engine, which may be a virtual machine. The probe prints it
-// (sandbox/source/node/init/host.go).
+// Host describes what a privileged container finds on the host of the engine, which may be a
+// virtual machine. The probe prints it (sandbox/source/node/init/host.go).
 type Host struct {
 	Architecture string `json:"architecture"`
 	Kernel       string `json:"kernel"`
@@ -74,8 +74,8 @@ func LastLine(text string) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// Stream calls the engine and copies its stdout to out. For the command logs it also copies stderr, which is part of the log of a
-// container. The error contains the last line of stderr.
+// Stream calls the engine and copies its stdout to out. For the command logs it also copies stderr,
+// which is part of the log of a container. The error contains the last line of stderr.
 func (e *Engine) Stream(ctx context.Context, out io.Writer, args ...string) error {
 	cmd := e.command(ctx, args...)
 	last := &tailBuffer{}
@@ -125,8 +125,8 @@ func (w *tailBuffer) Write(data []byte) (int, error) {
 	return w.Buffer.Write(data)
 }
 
-// probe starts a privileged container and reads the Host that it prints. The container has the same options as a node of kind, so
-// that an unsuitable engine fails here within a second.
+// probe starts a privileged container and reads the Host that it prints. The container has the same
+// options as a node of kind, so that an unsuitable engine fails here within a second.
 func (e *Engine) probe(ctx context.Context, image string, write Archiver) error {
 	if _, err := e.EnsureImage(ctx, image, write); err != nil {
 		return err

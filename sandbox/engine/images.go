@@ -52,8 +52,8 @@ func (e *Engine) EnsureImage(ctx context.Context, name string, write Archiver) (
 	return true, nil
 }
 
-// RemoveImages deletes the images with this name prefix, except images in use by a container, for example of another sandbox. It
-// returns the first error, after it tried every image.
+// RemoveImages deletes the images with this name prefix, except images in use by a container, for
+// example of another sandbox. It returns the first error, after it tried every image.
 func (e *Engine) RemoveImages(ctx context.Context, prefix string) error {
 	names, err := e.UnusedImages(ctx, prefix)
 	if err != nil {
@@ -94,8 +94,8 @@ func (e *Engine) RemoveImage(ctx context.Context, name string) error {
 	return err
 }
 
-// ImageSize returns the size of an image in the engine's storage in bytes, including layers that it shares with other images. It
-// returns 0 if the engine does not report the size.
+// ImageSize returns the size of an image in the engine's storage in bytes, including layers that it
+// shares with other images. It returns 0 if the engine does not report the size.
 func (e *Engine) ImageSize(ctx context.Context, name string) int64 {
 	out, err := e.Run(ctx, Timeout, nil, "image", "inspect", "--format", "{{.Size}}", name)
 	if err != nil {

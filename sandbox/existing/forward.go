@@ -21,18 +21,21 @@ import (
 // againAfter is the interval between two attempts of a forward.
 const againAfter = 250 * time.Millisecond
 
-// PodFinder returns the Pod to forward ports to. After the Pod is deleted, it should return another Pod.
+// PodFinder returns the Pod to forward ports to. After the Pod is deleted, it should return another
+// Pod.
 type PodFinder func(context.Context) (types.NamespacedName, error)
 
-// Forward forwards ports of 127.0.0.1 to a Pod, and reconnects when the Pod is replaced. It is safe for concurrent use.
+// Forward forwards ports of 127.0.0.1 to a Pod, and reconnects when the Pod is replaced. It is safe
+// for concurrent use.
 type Forward struct {
 	local  map[int]int
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
 }
 
-// NewForward forwards free ports of 127.0.0.1 to ports of the Pod that find returns, until Close. It returns when the first
-// connection is open; ctx only limits this wait. The user needs permission to create pods/portforward.
+// NewForward forwards free ports of 127.0.0.1 to ports of the Pod that find returns, until Close.
+// It returns when the first connection is open; ctx only limits this wait. The user needs
+// permission to create pods/portforward.
 func NewForward(ctx context.Context, config *rest.Config, find PodFinder, ports ...int) (*Forward, error) {
 	clientset, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -69,7 +72,8 @@ func (f *Forward) Close() {
 	}
 }
 
-// keep forwards ports, and reconnects after a lost connection. first receives the result of the first attempt.
+// keep forwards ports, and reconnects after a lost connection. first receives the result of the
+// first attempt.
 func (f *Forward) keep(ctx context.Context, clientset kubernetes.Interface, config *rest.Config, find PodFinder, first chan<- error) {
 	started := false
 	for {
@@ -132,8 +136,8 @@ func (f *Forward) once(ctx context.Context, clientset kubernetes.Interface, conf
 	return errors.New("connection ended")
 }
 
-// dialTo returns a dialer that tunnels SPDY through a WebSocket. It falls back to plain SPDY for API servers before 1.30 and for
-// proxies without support for WebSockets.
+// dialTo returns a dialer that tunnels SPDY through a WebSocket. It falls back to plain SPDY for
+// API servers before 1.30 and for proxies without support for WebSockets.
 func dialTo(clientset kubernetes.Interface, config *rest.Config, pod types.NamespacedName) (httpstream.Dialer, error) {
 	url := clientset.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
 	tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, config)

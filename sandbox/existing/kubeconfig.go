@@ -28,8 +28,9 @@ type Source struct {
 // ErrNoContext means that the kubeconfig has no context of this name.
 var ErrNoContext = errors.New("no such context")
 
-// Find reads a context from the kubeconfig at path. If path is empty, it uses the files of kubectl: the files in KUBECONFIG, or the
-// file in the home folder of the user. The error wraps ErrNoContext if there is no context of this name.
+// Find reads a context from the kubeconfig at path. If path is empty, it uses the files of kubectl:
+// the files in KUBECONFIG, or the file in the home folder of the user. The error wraps ErrNoContext
+// if there is no context of this name.
 func Find(path, context string) (Source, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	if path != "" {
@@ -68,7 +69,8 @@ func Find(path, context string) (Source, error) {
 	return Source{Context: context, Server: cluster.Server, config: loaded}, nil
 }
 
-// Copy writes only the context to a file with access only for its owner. It does not rewrite a file with equal content.
+// Copy writes only the context to a file with access only for its owner. It does not rewrite a file
+// with equal content.
 func (s Source) Copy(path string) error {
 	data, err := clientcmd.Write(*s.config)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 type Part struct {
 	// Name is the path of the file below the folder of the export.
 	Name string
-	// Get writes the content of the file. It must return when ctx ends. If its error wraps ErrNothing, Write omits the file
-	// and does not report it.
+	// Get writes the content of the file. It must return when ctx ends. If its error wraps
+	// ErrNothing, Write omits the file and does not report it.
 	Get func(ctx context.Context, out io.Writer) error
 }
 
@@ -26,7 +26,8 @@ var ErrNothing = errors.New("nothing to export")
 
 // Limits are the limits of an export.
 type Limits struct {
-	// File is the maximum number of bytes of one file; Write keeps its end. Total is the maximum of all files; Write omits files above it.
+	// File is the maximum number of bytes of one file; Write keeps its end. Total is the maximum of
+	// all files; Write omits files above it.
 	File, Total int
 	// Part is the time limit of one part, All of the whole export.
 	Part, All time.Duration
@@ -41,8 +42,9 @@ var Brief = Limits{File: 1 << 20, Total: 24 << 20, Part: 4 * time.Second, All: 1
 // IncompleteFile is the file with the errors of an export. A complete export does not have it.
 const IncompleteFile = "incomplete.txt"
 
-// Write writes parts into dir, which must be empty or missing. It creates dir with access only for this user. It returns the number
-// of files and the errors of parts. It returns err and stops if it cannot write into the folder, or if ctx ends.
+// Write writes parts into dir, which must be empty or missing. It creates dir with access only for
+// this user. It returns the number of files and the errors of parts. It returns err and stops if it
+// cannot write into the folder, or if ctx ends.
 func Write(ctx context.Context, dir string, parts []Part, redact *Redactor, limits Limits) (files int, missing []error, err error) {
 	if err := ensureEmpty(dir); err != nil {
 		return 0, nil, fmt.Errorf("exporting into %s: %w", dir, err)

@@ -23,13 +23,15 @@ import (
 // pageSize is the number of objects per request.
 const pageSize = 250
 
-// Objects returns a part for each kind that the API server lists, named objects/RESOURCE.GROUP.yaml. It contains the objects of one
-// namespace, or of all namespaces for "". In Secrets, values are replaced by their size. Managed fields are omitted.
+// Objects returns a part for each kind that the API server lists, named
+// objects/RESOURCE.GROUP.yaml. It contains the objects of one namespace, or of all namespaces for
+// "". In Secrets, values are replaced by their size. Managed fields are omitted.
 func Objects(ctx context.Context, config *rest.Config, namespace string) ([]Part, error) {
 	return ObjectsWhere(ctx, config, namespace, nil)
 }
 
-// ObjectsWhere is like Objects, but only includes objects for which keep returns true. A nil keep includes all objects.
+// ObjectsWhere is like Objects, but only includes objects for which keep returns true. A nil keep
+// includes all objects.
 func ObjectsWhere(ctx context.Context, config *rest.Config, namespace string, keep func(*unstructured.Unstructured) bool) ([]Part, error) {
 	config = rest.CopyConfig(config)
 	config.WarningHandlerWithContext = rest.NoWarnings{} // Deprecated kinds cause warnings.
@@ -133,7 +135,8 @@ func hideAll(object map[string]any, field string) {
 	}
 }
 
-// hideVariables hides the values of environment variables with a telling name, anywhere in an object.
+// hideVariables hides the values of environment variables with a telling name, anywhere in an
+// object.
 func hideVariables(node any) {
 	switch n := node.(type) {
 	case map[string]any:
@@ -151,8 +154,8 @@ func hideVariables(node any) {
 	}
 }
 
-// SecretValues returns the values of all Secrets in the given namespaces for [NewRedactor]; without namespaces, of all Secrets of the
-// cluster. It omits certificates, which are public.
+// SecretValues returns the values of all Secrets in the given namespaces for [NewRedactor]; without
+// namespaces, of all Secrets of the cluster. It omits certificates, which are public.
 func SecretValues(ctx context.Context, config *rest.Config, namespaces ...string) ([]string, error) {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// answers are the answers of an API server. It lists Pods in two pages, Secrets, and no Nodes. Listing Events fails, and Bindings
-// cannot be listed.
+// answers are the answers of an API server. It lists Pods in two pages, Secrets, and no Nodes.
+// Listing Events fails, and Bindings cannot be listed.
 var answers = map[string]string{
 	"/api":  `{"kind":"APIVersions","versions":["v1"]}`,
 	"/apis": `{"kind":"APIGroupList","groups":[]}`,

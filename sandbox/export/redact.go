@@ -16,7 +16,8 @@ const Hidden = "[hidden]"
 var shapes = []*regexp.Regexp{
 	// Private keys in PEM, in plain text or as a JSON string.
 	regexp.MustCompile(`(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`),
-	// The same in base64, identified by the prefix: "-----BEGIN " and then EC, RSA, OPENSSH, ENCRYPTED or PRIVATE.
+	// The same in base64, identified by the prefix: "-----BEGIN " and then EC, RSA, OPENSSH,
+	// ENCRYPTED or PRIVATE.
 	regexp.MustCompile(`()LS0tLS1CRUdJTi(?:BFQy|BSU0|BPUE|BFTk|BQUk)[A-Za-z0-9+/=\r\n ]+`),
 	// JSON web tokens, for example of service accounts.
 	regexp.MustCompile(`()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`),
@@ -33,11 +34,12 @@ var shapes = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)(\b(?:password|passwd|token|api[_-]?key|access[_-]?key|client[_-]?secret)["']?[ \t]*[:=][ \t]*["']?)[^\s"',;&{}\[\]]{6,}`),
 }
 
-// Redactor removes known secrets, and text in the form of a secret. The zero Redactor has no known secrets.
+// Redactor removes known secrets, and text in the form of a secret. The zero Redactor has no known
+// secrets.
 type Redactor struct{ known *strings.Replacer }
 
-// NewRedactor returns a Redactor of values, in plain text and in base64, with and without padding. It ignores values of less than
-// 8 bytes, because they may be common words.
+// NewRedactor returns a Redactor of values, in plain text and in base64, with and without padding.
+// It ignores values of less than 8 bytes, because they may be common words.
 func NewRedactor(values []string) *Redactor {
 	const shortest = 8
 	var known []string
@@ -76,5 +78,6 @@ func (r *Redactor) Hide(text []byte) []byte {
 
 var tellingName = regexp.MustCompile(`(?i)passw|secret|token|credential|api_?key|access_?key|private_?key|headers|auth`)
 
-// Telling reports whether a variable with this name has a secret value: a password, a token, or headers with a token.
+// Telling reports whether a variable with this name has a secret value: a password, a token, or
+// headers with a token.
 func Telling(name string) bool { return tellingName.MatchString(name) }

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// awaitPoll is the interval between two readiness checks, and between two checks that the process runs.
+	// awaitPoll is the interval between two readiness checks, and between two checks that the
+	// process runs.
 	awaitPoll = 50 * time.Millisecond
 	// diedLines is the number of log lines in a DiedError: enough for a panic with its stack trace.
 	diedLines = 100
@@ -17,10 +18,11 @@ const (
 // errDied cancels the context of a readiness check when the process has ended.
 var errDied = errors.New("the process ended")
 
-// Await calls ready every 50 ms until it returns nil while the process called name runs. It returns a [*DiedError] when the process
-// has ended or if it does not run. When ctx ends, it returns an error that wraps the errors of ctx and of the last call of ready.
-// The context of ready is cancelled when the process ends. Await waits for the process that ran at the call: if another command
-// restarts it, Await returns a DiedError.
+// Await calls ready every 50 ms until it returns nil while the process called name runs. It returns
+// a [*DiedError] when the process has ended or if it does not run. When ctx ends, it returns an
+// error that wraps the errors of ctx and of the last call of ready. The context of ready is
+// cancelled when the process ends. Await waits for the process that ran at the call: if another
+// command restarts it, Await returns a DiedError.
 func (t Table) Await(ctx context.Context, name string, ready func(context.Context) error) error {
 	p, err := t.Find(name)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package process runs programs that outlive the command that starts them, and recognises them later.
+// Package process runs programs that outlive the command that starts them, and recognises them
+// later.
 //
 // A [Table] holds the processes of one sandbox. [Table.Ensure] starts a process as its [Spec]
 // describes. Any later command can find it with [Table.Find] and stop it with [Table.Stop].
@@ -17,10 +18,10 @@
 // log is larger than 10 MB at a start, it is renamed to NAME.log.1. It is not rotated while the
 // process runs.
 //
-// The record is written before the start with process id 0, and again after it. Each write is atomic.
-// If the command is killed between the two, the process is later found by its arguments. If the
-// second write fails, the process is stopped. So every running process has a record. The command that
-// started a process reaps it; after the command exits, the system does.
+// The record is written before the start with process id 0, and again after it. Each write is
+// atomic. If the command is killed between the two, the process is later found by its arguments. If
+// the second write fails, the process is stopped. So every running process has a record. The
+// command that started a process reaps it; after the command exits, the system does.
 //
 // # When a process belongs to the sandbox
 //
@@ -35,15 +36,16 @@
 //	does not lead its session                                     | no: a user ran the same command by hand
 //	anything else                                                 | no
 //
-// Boot and start distinguish a recognised process from any later process with the same pid. On Linux
-// the start is in clock ticks since the boot, which changes of the clock do not affect. On macOS it
-// is the time that the system recorded at the start. The arguments include argv[0]; paths in them
-// are compared as strings.
+// Boot and start distinguish a recognised process from any later process with the same pid. On
+// Linux the start is in clock ticks since the boot, which changes of the clock do not affect. On
+// macOS it is the time that the system recorded at the start. The arguments include argv[0]; paths
+// in them are compared as strings.
 //
-// A signal goes to the whole group. On Linux 6.9 and later it is sent through a handle that was opened
-// before the process was recognised, so it cannot reach another process. Processes that the leader
-// leaves behind in its group are killed too. On other systems the group is signalled by number right
-// after its leader was recognised, and processes that outlive their leader keep running.
+// A signal goes to the whole group. On Linux 6.9 and later it is sent through a handle that was
+// opened before the process was recognised, so it cannot reach another process. Processes that the
+// leader leaves behind in its group are killed too. On other systems the group is signalled by
+// number right after its leader was recognised, and processes that outlive their leader keep
+// running.
 //
 // # Concurrency
 //

@@ -13,9 +13,10 @@ import (
 // followPoll is the interval at which Follow reads a log.
 const followPoll = 100 * time.Millisecond
 
-// Follow copies the last lines of a log to out; a negative number means all lines. With follow it also copies new lines until ctx
-// ends, and then returns nil. It continues with the new log after a rotation, and waits for a log that does not exist yet. Without
-// follow, it returns an error that wraps fs.ErrNotExist if there is no log. The end of ctx does not interrupt a write to out.
+// Follow copies the last lines of a log to out; a negative number means all lines. With follow it
+// also copies new lines until ctx ends, and then returns nil. It continues with the new log after a
+// rotation, and waits for a log that does not exist yet. Without follow, it returns an error that
+// wraps fs.ErrNotExist if there is no log. The end of ctx does not interrupt a write to out.
 func (t Table) Follow(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -76,8 +77,8 @@ func (f *follower) rest(ctx context.Context) error {
 	}
 }
 
-// step copies the new lines. It checks for a new log before it reads the old log to its end, because no process writes to the
-// old log after the rename.
+// step copies the new lines. It checks for a new log before it reads the old log to its end,
+// because no process writes to the old log after the rename.
 func (f *follower) step() error {
 	now, err := os.Stat(f.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

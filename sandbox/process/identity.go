@@ -6,7 +6,8 @@ import "os"
 type identity struct {
 	// Boot is the id of the system's boot; empty if the system has none.
 	Boot string `json:"boot,omitempty"`
-	// Start is the start time: on Linux in clock ticks since the boot, elsewhere in microseconds by the wall clock of that time.
+	// Start is the start time: on Linux in clock ticks since the boot, elsewhere in microseconds by
+	// the wall clock of that time.
 	Start uint64 `json:"start,omitempty"`
 }
 
@@ -21,12 +22,14 @@ type seen struct {
 	stopped  bool
 }
 
-// live reports whether the process runs, belongs to this user and leads its session, as all processes of this package do.
+// live reports whether the process runs, belongs to this user and leads its session, as all
+// processes of this package do.
 func (s *seen) live() bool {
 	return !s.zombie && s.uid == os.Getuid() && s.session == s.pid
 }
 
-// each calls f with every live process. It omits processes that it cannot inspect, which belong to other users or have just ended.
+// each calls f with every live process. It omits processes that it cannot inspect, which belong to
+// other users or have just ended.
 func each(f func(*seen)) error {
 	pids, err := pids()
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bootID returns the id of the boot. It is empty on some systems that are not a full Linux, such as container sandboxes.
+// bootID returns the id of the boot. It is empty on some systems that are not a full Linux, such as
+// container sandboxes.
 var bootID = sync.OnceValues(func() (string, error) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -23,8 +24,8 @@ var bootID = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(id)), err
 })
 
-// look returns the process that has pid now, or nil. All files are read below one open folder. They disappear with the process,
-// and never show a later process with the same pid.
+// look returns the process that has pid now, or nil. All files are read below one open folder. They
+// disappear with the process, and never show a later process with the same pid.
 func look(pid int) (*seen, error) {
 	s, err := read(pid)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
@@ -72,8 +73,8 @@ func read(pid int) (*seen, error) {
 	return s, nil
 }
 
-// parseStat reads the state, session and start: the fields 3, 6 and 22 of proc_pid_stat(5). Field 2 is the name of the program in
-// parentheses. The name can contain any character.
+// parseStat reads the state, session and start: the fields 3, 6 and 22 of proc_pid_stat(5). Field 2
+// is the name of the program in parentheses. The name can contain any character.
 func (s *seen) parseStat(stat string) error {
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 20 {
@@ -125,8 +126,8 @@ func pids() ([]int, error) {
 	return found, nil
 }
 
-// signalGroup sends a signal through the handle of the leader to its whole group, even after the leader has ended. It returns
-// errors.ErrUnsupported if the system is older than Linux 6.9.
+// signalGroup sends a signal through the handle of the leader to its whole group, even after the
+// leader has ended. It returns errors.ErrUnsupported if the system is older than Linux 6.9.
 func signalGroup(leader *os.Process, signal syscall.Signal) error {
 	return withHandle(leader, func(handle int) error {
 		err := unix.PidfdSendSignal(handle, signal, nil, unix.PIDFD_SIGNAL_PROCESS_GROUP)
@@ -140,8 +141,9 @@ func signalGroup(leader *os.Process, signal syscall.Signal) error {
 	})
 }
 
-// ended reports whether all threads of the process have ended, so that its open files and ports are free. In /proc the process may
-// become a zombie earlier. It returns errors.ErrUnsupported if the system has no handles of processes.
+// ended reports whether all threads of the process have ended, so that its open files and ports are
+// free. In /proc the process may become a zombie earlier. It returns errors.ErrUnsupported if the
+// system has no handles of processes.
 func ended(leader *os.Process) (gone bool, err error) {
 	err = withHandle(leader, func(handle int) error {
 		poll := []unix.PollFd{{Fd: int32(handle), Events: unix.POLLIN}}

@@ -18,7 +18,8 @@ const (
 	maxTail = 64 << 10
 )
 
-// LogPath returns the path of the log of the process called name. The rotated log has the same path with ".1" appended.
+// LogPath returns the path of the log of the process called name. The rotated log has the same path
+// with ".1" appended.
 func (t Table) LogPath(name string) string { return filepath.Join(t.Logs, name+".log") }
 
 // openLog opens a log for appending, and returns its size.
@@ -44,8 +45,8 @@ func (t Table) openLog(name string) (*os.File, int64, error) {
 	return log, info.Size(), nil
 }
 
-// Tail returns the last lines of a log without the final newline: at most the given number of lines (all if negative) and at most
-// 64 KiB. It returns an empty string if the log cannot be read.
+// Tail returns the last lines of a log without the final newline: at most the given number of lines
+// (all if negative) and at most 64 KiB. It returns an empty string if the log cannot be read.
 func (t Table) Tail(name string, lines int) string {
 	if checkName(name) != nil {
 		return ""
@@ -78,7 +79,8 @@ func tail(path string, from int64, lines int) string {
 	return strings.TrimRight(string(data), "\n")
 }
 
-// lastLines returns the offset of the last lines of a file that ends at end, but at least from. A negative number means all lines.
+// lastLines returns the offset of the last lines of a file that ends at end, but at least from. A
+// negative number means all lines.
 func lastLines(file io.ReaderAt, from, end int64, lines int) (int64, error) {
 	if lines < 0 {
 		return from, nil
@@ -107,8 +109,9 @@ func lastLines(file io.ReaderAt, from, end int64, lines int) (int64, error) {
 	return from, nil
 }
 
-// Previous copies to out the last lines of the log of the previous process: the part of the log before the last start. A negative
-// number means all lines. The error wraps fs.ErrNotExist if there was no previous process.
+// Previous copies to out the last lines of the log of the previous process: the part of the log
+// before the last start. A negative number means all lines. The error wraps fs.ErrNotExist if the
+// previous process does not exist.
 func (t Table) Previous(out io.Writer, name string, lines int) error {
 	if err := checkName(name); err != nil {
 		return err

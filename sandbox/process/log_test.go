@@ -201,7 +201,8 @@ func TestFollowContinuesInTheNextLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the follower sees the empty log", func() bool {
-		// Write again each time: only lines after the follower's check show that it saw the empty log.
+		// Write again each time: only lines after the follower's check show that it saw the empty
+		// log.
 		if err := os.Truncate(table.LogPath("one"), 0); err != nil {
 			t.Fatal(err)
 		}

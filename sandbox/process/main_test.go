@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// play runs the test binary as a program. A role that keeps running prints "serving" when it is ready.
+// play runs the test binary as a program. A role that keeps running prints "serving" when it is
+// ready.
 func play(role string) int {
 	switch role {
 	case "serve":
@@ -90,7 +91,8 @@ func serve() int {
 	return 0
 }
 
-// newTable returns an empty table in a folder with a space in its name. Its processes are stopped after the test.
+// newTable returns an empty table in a folder with a space in its name. Its processes are stopped
+// after the test.
 func newTable(t *testing.T) Table {
 	t.Helper()
 	mark := filepath.Join(t.TempDir(), "state folder")
@@ -170,8 +172,8 @@ func awaitServing(t *testing.T, table Table, name string) {
 	}
 }
 
-// launch starts the test binary without a record, as a child of this test that leads a session if leads is set. It is killed
-// and reaped after the test.
+// launch starts the test binary without a record, as a child of this test that leads a session if
+// leads is set. It is killed and reaped after the test.
 func launch(t *testing.T, spec Spec, leads bool) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), spec.Path, spec.Args...)

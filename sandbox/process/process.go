@@ -15,17 +15,20 @@ const defaultGrace = 3 * time.Second
 
 // Spec describes a program that outlives the command that starts it.
 type Spec struct {
-	// Name is the name of the component, in lower-case letters, digits and dashes. It names the record and the log.
+	// Name is the name of the component, in lower-case letters, digits and dashes. It names the
+	// record and the log.
 	Name string `json:"name"`
-	// Path is the absolute path of the binary, and also argv[0]. It must not be a script, which would run as its interpreter.
+	// Path is the absolute path of the binary, and also argv[0]. It must not be a script, which
+	// would run as its interpreter.
 	Path string `json:"path"`
 	// Args are the arguments without argv[0], in UTF-8. Every user of the machine can read them.
 	Args []string `json:"args,omitempty"`
-	// Env is the whole environment, as NAME=VALUE. Nothing is inherited; nil is an empty environment. The record contains it
-	// unchanged, so it must not contain secrets. Put secrets into files.
+	// Env is the whole environment, as NAME=VALUE. Nothing is inherited; nil is an empty
+	// environment. The record contains it unchanged, so it must not contain secrets. Put secrets
+	// into files.
 	Env []string `json:"env,omitempty"`
-	// Revision changes if the process must restart although all the fields above are equal. Use a hash of the files that
-	// the program reads at its start.
+	// Revision changes if the process must restart although all the fields above are equal. Use a
+	// hash of the files that the program reads at its start.
 	Revision string `json:"revision,omitempty"`
 	// Grace is the time between SIGTERM and SIGKILL when the process is stopped (default 3 s).
 	Grace time.Duration `json:"grace,omitempty"`
@@ -69,7 +72,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// Process is a process of the sandbox that was running when it was found. It is safe for concurrent use.
+// Process is a process of the sandbox that was running when it was found. It is safe for concurrent
+// use.
 type Process struct {
 	// Name is the name of the component, or of the program if the process is a stray.
 	Name string
@@ -87,8 +91,8 @@ type Process struct {
 	searched bool  // found by its arguments, not by the pid in its record
 }
 
-// running reports whether the process still runs. It does not compare the arguments again, because a process that is about to
-// end has no arguments.
+// running reports whether the process still runs. It does not compare the arguments again, because
+// a process that is about to end has no arguments.
 func (p *Process) running() (bool, error) {
 	now, err := look(p.PID)
 	if err != nil {

@@ -70,7 +70,8 @@ func TestAnotherProgramWithThePidIsIgnored(t *testing.T) {
 			if !started || p.PID == s.pid {
 				t.Errorf("started %t, process %d", started, p.PID)
 			}
-			// If the record names the stranger, the sandbox's own process is found by its arguments.
+			// If the record names the stranger, the sandbox's own process is found by its
+			// arguments.
 			write(t, table, record{Spec: mine, PID: s.pid, Identity: s.identity})
 			if found := find(t, table); found == nil || found.PID != p.PID {
 				t.Errorf("Find = %+v, want process %d", found, p.PID)

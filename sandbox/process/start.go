@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// start runs the program of spec. It writes the record with save twice: before the start, and when the process id is known.
+// start runs the program of spec. It writes the record with save twice: before the start, and when
+// the process id is known.
 func (t Table) start(spec Spec, save func(record) error) (*Process, error) {
 	for _, folder := range []string{t.Records, t.Logs} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -42,13 +43,15 @@ func (t Table) start(spec Spec, save func(record) error) (*Process, error) {
 		abort(child)
 		return nil, errors.Join(fmt.Errorf("stopped %s again: %w", spec.Name, err), t.forget(spec.Name))
 	}
-	// The goroutine ends with the child or with this command. The log contains the reason for the child's exit.
+	// The goroutine ends with the child or with this command. The log contains the reason for the
+	// child's exit.
 	go func() { _, _ = child.Wait() }()
 	return r.process(s), nil
 }
 
-// firstLook inspects a child that was just started until the system shows its arguments. The system reports the start of the
-// program earlier; a search by arguments at that moment would not find the process.
+// firstLook inspects a child that was just started until the system shows its arguments. The system
+// reports the start of the program earlier; a search by arguments at that moment would not find the
+// process.
 func firstLook(pid int) (*seen, error) {
 	for deadline := time.Now().Add(firstLookLimit); ; {
 		s, err := look(pid)
@@ -87,9 +90,10 @@ func (t Table) spawn(spec Spec, log *os.File) (*os.Process, error) {
 	})
 }
 
-// keepFilesBack sets close-on-exec on all open files except the standard three. Go sets it on the files that it opens. Files
-// that this command inherited from a shell or from make do not have it: without this function, the reader of such a pipe would
-// wait until the last process of the sandbox ends.
+// keepFilesBack sets close-on-exec on all open files except the standard three. Go sets it on the
+// files that it opens. Files that this command inherited from a shell or from make do not have it:
+// without this function, the reader of such a pipe would wait until the last process of the sandbox
+// ends.
 func keepFilesBack() error {
 	folder, err := os.Open("/dev/fd")
 	if errors.Is(err, fs.ErrNotExist) {

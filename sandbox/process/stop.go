@@ -12,13 +12,14 @@ import (
 const (
 	// stopPoll is the interval between checks whether a process has ended.
 	stopPoll = 10 * time.Millisecond
-	// killWait is the time limit for the end of a killed process. A process that waits for a disk can take this long.
+	// killWait is the time limit for the end of a killed process. A process that waits for a disk
+	// can take this long.
 	killWait = 10 * time.Second
 )
 
-// Stop stops the process and its whole group: it sends SIGTERM, and SIGKILL after the Grace of the Spec. It returns when the
-// process has ended, and returns nil if it had ended before. It returns an error if ctx ends first. It keeps the record; see
-// [Table.Stop].
+// Stop stops the process and its whole group: it sends SIGTERM, and SIGKILL after the Grace of the
+// Spec. It returns when the process has ended, and returns nil if it had ended before. It returns
+// an error if ctx ends first. It keeps the record; see [Table.Stop].
 func (p *Process) Stop(ctx context.Context) error {
 	leader, err := os.FindProcess(p.PID) // On Linux this opens a handle to the process that has the pid now.
 	if err != nil {
@@ -86,7 +87,8 @@ func (p *Process) end(ctx context.Context, leader *os.Process, signal syscall.Si
 	}
 }
 
-// signalNumber sends a signal to the group by its number. The number belongs to the group while its leader runs.
+// signalNumber sends a signal to the group by its number. The number belongs to the group while its
+// leader runs.
 func (p *Process) signalNumber(signal syscall.Signal) error {
 	if running, err := p.running(); err != nil || !running {
 		return err

@@ -12,9 +12,10 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// Strays returns the processes of the sandbox without a record, the oldest first. They exist if records were lost or broken. A
-// stray belongs to this user, leads its session, runs a program below Programs and names Mark, or a path below it, in an argument.
-// Stop strays with [Process.Stop].
+// Strays returns the processes of the sandbox without a record, the oldest first. They exist if
+// records were lost or broken. A stray belongs to this user, leads its session, runs a program
+// below Programs and names Mark, or a path below it, in an argument. Stop strays with
+// [Process.Stop].
 func (t Table) Strays(ctx context.Context) ([]*Process, error) {
 	if !filepath.IsAbs(t.Mark) || !filepath.IsAbs(t.Programs) {
 		return nil, fmt.Errorf("finding stray processes: %q and %q must be absolute paths", t.Mark, t.Programs)
@@ -95,8 +96,9 @@ func namesPath(arg, path string) bool {
 	}
 }
 
-// Running returns the paths of the programs below a folder that any process runs, as given at its start. It omits processes that
-// it cannot inspect, such as processes of other users on a system that hides them.
+// Running returns the paths of the programs below a folder that any process runs, as given at its
+// start. It omits processes that it cannot inspect, such as processes of other users on a system
+// that hides them.
 func Running(folder string) ([]string, error) {
 	all, err := pids()
 	if err != nil {

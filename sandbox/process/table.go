@@ -15,18 +15,21 @@ import (
 
 // Table holds the processes of one sandbox. All its paths are absolute.
 type Table struct {
-	// Records and Logs are the folders of records and logs. Ensure creates both with access only for this user.
+	// Records and Logs are the folders of records and logs. Ensure creates both with access only
+	// for this user.
 	Records, Logs string
-	// Mark is the state folder of the sandbox. Each of its processes names it in an argument. Only Strays needs it.
+	// Mark is the state folder of the sandbox. Each of its processes names it in an argument. Only
+	// Strays needs it.
 	Mark string
 	// Programs is the folder that contains the programs. Only Strays needs it.
 	Programs string
 }
 
-// Ensure runs a process as spec describes, and reports whether it started one. A process with the same path, arguments, environment
-// (in the same order) and revision keeps running. Otherwise Ensure first stops the process of that name, and any process with the
-// same arguments but without a record; ctx limits the wait. A started process may have ended since: see [Table.Await]. The caller
-// must hold the lock of the sandbox.
+// Ensure runs a process as spec describes, and reports whether it started one. A process with the
+// same path, arguments, environment (in the same order) and revision keeps running. Otherwise
+// Ensure first stops the process of that name, and any process with the same arguments but without
+// a record; ctx limits the wait. A started process may have ended since: see [Table.Await]. The
+// caller must hold the lock of the sandbox.
 func (t Table) Ensure(ctx context.Context, spec Spec) (p *Process, started bool, err error) {
 	if err := spec.check(); err != nil {
 		return nil, false, err
@@ -65,8 +68,8 @@ func (t Table) adopt(p *Process, spec Spec) error {
 	return t.save(record{Spec: spec, PID: p.PID, Identity: p.identity, Started: p.Started, LogStart: p.logStart})
 }
 
-// Find returns the process called name. It returns nil without an error if the process does not run or has no valid record.
-// It changes nothing.
+// Find returns the process called name. It returns nil without an error if the process does not run
+// or has no valid record. It changes nothing.
 func (t Table) Find(name string) (*Process, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -88,7 +91,8 @@ func (t Table) Find(name string) (*Process, error) {
 	return search(*r)
 }
 
-// search returns the process with exactly the arguments of the record, or nil. If there are several, it returns the oldest.
+// search returns the process with exactly the arguments of the record, or nil. If there are
+// several, it returns the oldest.
 func search(r record) (*Process, error) {
 	argv := r.Spec.argv()
 	var found *seen
@@ -116,8 +120,9 @@ func (r record) process(s *seen) *Process {
 	}
 }
 
-// Stop stops the process called name like [Process.Stop], and deletes its record. It returns nil if the process does not run or
-// has no record. After an error it keeps the record. The caller must hold the lock of the sandbox.
+// Stop stops the process called name like [Process.Stop], and deletes its record. It returns nil if
+// the process does not run or has no record. After an error it keeps the record. The caller must
+// hold the lock of the sandbox.
 func (t Table) Stop(ctx context.Context, name string) error {
 	p, err := t.Find(name)
 	if err != nil {
@@ -146,7 +151,8 @@ const recordSuffix = ".json"
 
 func (t Table) recordPath(name string) string { return filepath.Join(t.Records, name+recordSuffix) }
 
-// load reads a record. It returns nil without an error if the file does not exist or was not written by save.
+// load reads a record. It returns nil without an error if the file does not exist or was not
+// written by save.
 func (t Table) load(name string) (*record, error) {
 	data, err := os.ReadFile(t.recordPath(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -189,8 +195,8 @@ func (t Table) forget(name string) error {
 	return nil
 }
 
-// Names returns the names of all records, sorted, whether their processes run or not. It includes invalid records, which
-// [Table.Stop] deletes. It returns nil if the folder does not exist.
+// Names returns the names of all records, sorted, whether their processes run or not. It includes
+// invalid records, which [Table.Stop] deletes. It returns nil if the folder does not exist.
 func (t Table) Names() ([]string, error) {
 	entries, err := os.ReadDir(t.Records)
 	if errors.Is(err, fs.ErrNotExist) {

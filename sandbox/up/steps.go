@@ -129,7 +129,7 @@ func (r *Run) EnsureCluster(ctx context.Context, report report) error {
 	outcome, err := r.cluster.Ensure(ctx, cluster.Spec{
 		Node: r.node, Ports: r.Ports,
 		OnNode: func() { close(r.nodeRuns) }, OnAPIServer: func() { close(r.apiServes) },
-	}, &r.Record, cluster.Report(report))
+	}, &r.Record, report)
 	if err != nil {
 		return err
 	}

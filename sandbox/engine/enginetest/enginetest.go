@@ -27,8 +27,8 @@ func New(t *testing.T) Fakes {
 	return f
 }
 
-// Engine adds an engine: a shell script that records its arguments and then runs body. In body, "$*" is the command line and $FAKE
-// is a folder of its own.
+// Engine adds an engine: a shell script that records its arguments and then runs body. In body,
+// "$*" is the command line and $FAKE is a folder of its own.
 func (f Fakes) Engine(name, body string) {
 	f.t.Helper()
 	own := filepath.Join(f.folder, "of-"+name)
