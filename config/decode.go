@@ -12,7 +12,8 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// Decode reads the objects of a YAML stream; documents without content are skipped.
+// Decode returns the objects of a YAML stream. It skips documents without content. It returns an
+// error for an object without a name.
 func Decode(text string) ([]*unstructured.Unstructured, error) {
 	reader := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	var objects []*unstructured.Unstructured
@@ -26,7 +27,7 @@ func Decode(text string) ([]*unstructured.Unstructured, error) {
 			document, err = sigsyaml.YAMLToJSON(document)
 		}
 		if err == nil && string(document) != "null" {
-			// Not json.Unmarshal, which makes every number a float64.
+			// json.Unmarshal would decode every number as float64.
 			err = obj.UnmarshalJSON(document)
 		}
 		switch {

@@ -1,12 +1,12 @@
 // Package config holds the manifests of the operator and renders them.
 //
-// The folder is a plain kustomize tree that users apply with kubectl or
-// kustomize. Build is the entry: the sandbox and the tests call it, so that all
-// of them get the same bytes. Files has the raw tree, for callers that need a
-// single file of it, such as the sample.
+// The folder is a plain kustomize tree that users can apply with kubectl or
+// kustomize. The sandbox and the tests call Build, so they get the same
+// objects. Files is the raw tree, for callers that need a single file, such as
+// the sample.
 //
-// The package never talks to a cluster and never reads from the disk: what it
-// renders is what it was compiled with.
+// The package never calls a cluster and never reads from the disk: it renders
+// the files that were compiled into the program.
 package config
 
 import (
@@ -22,15 +22,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// OperatorImage is the image that the manifests name and that Build replaces.
+// OperatorImage is the image in the manifests, which Build replaces.
 const OperatorImage = "ghcr.io/operator-tracing/operator"
 
 // SampleHead is the path within Files of the Head that the README applies.
 const SampleHead = "samples/dummy_v1alpha1_head.yaml"
 
-// JaegerConfig is the path within Files of Jaeger's configuration. It listens where JAEGER_HOST (all addresses if unset)
-// and JAEGER_{UI,QUERY,OTLP_GRPC,OTLP_HTTP,THRIFT,HEALTH}_PORT (Jaeger's usual ports) say, which Jaeger itself reads.
-// JAEGER_UI_ASSETS may name a folder whose index.html Jaeger is to serve instead of its own page.
+// JaegerConfig is the path within Files of Jaeger's configuration. Jaeger reads its addresses from
+// JAEGER_HOST (default all addresses) and JAEGER_{UI,QUERY,OTLP_GRPC,OTLP_HTTP,THRIFT,HEALTH}_PORT
+// (default Jaeger's usual ports). JAEGER_UI_ASSETS may name a folder with an index.html that Jaeger
+// serves instead of its own page.
 const JaegerConfig = "jaeger/config.yaml"
 
 // Files is the tree, rooted where this file is: "default/kustomization.yaml" and
@@ -39,11 +40,11 @@ const JaegerConfig = "jaeger/config.yaml"
 //go:embed certmanager crd default jaeger jaeger-shared manager node rbac samples webhook sandbox.yaml
 var Files embed.FS
 
-// Build renders an overlay ("crd", "default", "samples" or
-// any other folder with a kustomization) as kustomize would, with definitions and
-// namespaces first. A non-empty image, with tag or digest, takes the place of
-// the operator's. The objects are the caller's to change. An error names the
-// overlay. Safe for concurrent use; a call takes some tenths of a second.
+// Build renders an overlay ("crd", "default", "samples" or any other folder
+// with a kustomization) like kustomize, with definitions and namespaces first.
+// A non-empty image, with tag or digest, replaces the operator's image. The
+// caller may change the objects. Errors name the overlay. Build is safe for
+// concurrent use. A call takes several tenths of a second.
 func Build(overlay, image string) ([]*unstructured.Unstructured, error) {
 	objects, err := build(overlay, image)
 	if err != nil {
@@ -58,7 +59,7 @@ func build(overlay, image string) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A kustomization on top of the overlay swaps the image without changing it.
+	// A kustomization on top of the overlay replaces the image without a change of the overlay.
 	top := path.Join(root, "build")
 	kustomization, err := yaml.Marshal(types.Kustomization{
 		TypeMeta:    types.TypeMeta{APIVersion: types.KustomizationVersion, Kind: types.KustomizationKind},
@@ -76,18 +77,18 @@ func build(overlay, image string) ([]*unstructured.Unstructured, error) {
 	return Render(disk, top)
 }
 
-// Render renders a folder with a kustomization, as kustomize would. The objects are the
-// caller's to change. Safe for concurrent use.
+// Render renders a folder with a kustomization like kustomize. The caller may change the objects.
+// Render is safe for concurrent use.
 func Render(disk filesys.FileSystem, folder string) ([]*unstructured.Unstructured, error) {
 	options := krusty.MakeDefaultOptions()
-	options.Reorder = krusty.ReorderOptionUnspecified // The kustomization's own sortOptions say it; both would be a warning.
+	options.Reorder = krusty.ReorderOptionUnspecified // The kustomization has sortOptions; setting both causes a warning.
 	rendered, err := krusty.MakeKustomizer(options).Run(disk, folder)
 	if err != nil {
 		return nil, err
 	}
 	objects := make([]*unstructured.Unstructured, 0, rendered.Size())
 	for _, r := range rendered.Resources() {
-		// Through JSON, because kustomize's own map has Go ints, which unstructured objects must not hold.
+		// Use JSON: kustomize's map contains Go ints, which unstructured objects must not contain.
 		content, err := r.MarshalJSON()
 		if err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", r.CurId(), err)

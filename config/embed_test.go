@@ -20,7 +20,7 @@ const (
 	prefix    = "operator-tracing-"
 )
 
-// rendered has the objects of an overlay, by kind and name.
+// rendered contains the objects of an overlay by kind and name.
 type rendered map[string]*unstructured.Unstructured
 
 func render(t *testing.T, overlay, image string) rendered {
@@ -34,7 +34,7 @@ func render(t *testing.T, overlay, image string) rendered {
 		out[o.GetKind()+"/"+o.GetName()] = o
 	}
 	if len(out) != len(objects) {
-		t.Errorf("%d objects have %d names", len(objects), len(out))
+		t.Errorf("Build(%q): got %d objects with %d names", overlay, len(objects), len(out))
 	}
 	return out
 }
@@ -44,7 +44,7 @@ func as[T any](t *testing.T, r rendered, name string) *T {
 	t.Helper()
 	u, ok := r[name]
 	if !ok {
-		t.Fatalf("no %s was rendered", name)
+		t.Fatalf("got no %s", name)
 	}
 	obj := new(T)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(u.Object, obj, true); err != nil {
@@ -53,7 +53,8 @@ func as[T any](t *testing.T, r rendered, name string) *T {
 	return obj
 }
 
-func TestDefaultHasEverythingInOneNamespace(t *testing.T) {
+func TestDefaultUsesOneNamespace(t *testing.T) {
+	t.Parallel()
 	objects, err := config.Build("default", "")
 	if err != nil {
 		t.Fatal(err)
@@ -86,12 +87,13 @@ func TestDefaultHasEverythingInOneNamespace(t *testing.T) {
 	}
 }
 
-func TestCertificateFitsTheWebhook(t *testing.T) {
+func TestCertificateMatchesTheWebhook(t *testing.T) {
+	t.Parallel()
 	r := render(t, "default", "")
 	hook := as[admissionregistrationv1.MutatingWebhookConfiguration](t, r, "MutatingWebhookConfiguration/"+prefix+"mutating-webhook-configuration")
 	service := hook.Webhooks[0].ClientConfig.Service
 	if _, ok := r["Service/"+service.Name]; !ok || service.Namespace != namespace {
-		t.Errorf("the webhook calls Service %s/%s, which is not rendered", service.Namespace, service.Name)
+		t.Errorf("Service of the webhook = %s/%s, which is not rendered", service.Namespace, service.Name)
 	}
 
 	certificate := r["Certificate/"+prefix+"serving-cert"]
@@ -101,24 +103,25 @@ func TestCertificateFitsTheWebhook(t *testing.T) {
 		t.Errorf("DNS names of the certificate (-want +got):\n%s", diff)
 	}
 	if got, want := hook.Annotations["cert-manager.io/inject-ca-from"], namespace+"/"+certificate.GetName(); got != want {
-		t.Errorf("the CA is injected from %q, want %q", got, want)
+		t.Errorf("inject-ca-from = %q, want %q", got, want)
 	}
 	issuer, _, _ := unstructured.NestedString(certificate.Object, "spec", "issuerRef", "name")
 	if _, ok := r["Issuer/"+issuer]; !ok {
-		t.Errorf("the certificate names Issuer %q, which is not rendered", issuer)
+		t.Errorf("Issuer of the certificate = %q, which is not rendered", issuer)
 	}
 	secret, _, _ := unstructured.NestedString(certificate.Object, "spec", "secretName")
 	manager := as[appsv1.Deployment](t, r, "Deployment/"+prefix+"manager")
 	if got := manager.Spec.Template.Spec.Volumes[0].Secret.SecretName; got != secret {
-		t.Errorf("the manager mounts Secret %q, the certificate is in %q", got, secret)
+		t.Errorf("Secret of the manager = %q, want %q", got, secret)
 	}
 }
 
-func TestWebhookNeverStandsInTheWay(t *testing.T) {
+func TestWebhookNeverBlocksRequests(t *testing.T) {
+	t.Parallel()
 	configuration := as[admissionregistrationv1.MutatingWebhookConfiguration](t, render(t, "default", ""),
 		"MutatingWebhookConfiguration/"+prefix+"mutating-webhook-configuration")
 	if len(configuration.Webhooks) != 1 {
-		t.Fatalf("%d webhooks, want 1", len(configuration.Webhooks))
+		t.Fatalf("got %d webhooks, want 1", len(configuration.Webhooks))
 	}
 	hook := configuration.Webhooks[0]
 	hook.ClientConfig = admissionregistrationv1.WebhookClientConfig{}
@@ -142,12 +145,13 @@ func TestWebhookNeverStandsInTheWay(t *testing.T) {
 	}
 }
 
-func TestBindingsPointAtWhatIsRendered(t *testing.T) {
+func TestBindingsNameRenderedObjects(t *testing.T) {
+	t.Parallel()
 	r := render(t, "default", "")
 	manager := as[appsv1.Deployment](t, r, "Deployment/"+prefix+"manager")
 	account := rbacv1.Subject{Kind: "ServiceAccount", Namespace: namespace, Name: manager.Spec.Template.Spec.ServiceAccountName}
 	if _, ok := r["ServiceAccount/"+account.Name]; !ok {
-		t.Errorf("the manager runs as ServiceAccount %q, which is not rendered", account.Name)
+		t.Errorf("ServiceAccount of the manager = %q, which is not rendered", account.Name)
 	}
 	cluster := as[rbacv1.ClusterRoleBinding](t, r, "ClusterRoleBinding/"+prefix+"manager-rolebinding")
 	local := as[rbacv1.RoleBinding](t, r, "RoleBinding/"+prefix+"leader-election-rolebinding")
@@ -158,33 +162,35 @@ func TestBindingsPointAtWhatIsRendered(t *testing.T) {
 	}
 	for _, ref := range []rbacv1.RoleRef{cluster.RoleRef, local.RoleRef} {
 		if _, ok := r[ref.Kind+"/"+ref.Name]; !ok {
-			t.Errorf("a binding names %s %q, which is not rendered", ref.Kind, ref.Name)
+			t.Errorf("role of a binding = %s %q, which is not rendered", ref.Kind, ref.Name)
 		}
 	}
 }
 
 func TestManagerRunsAnywhere(t *testing.T) {
+	t.Parallel()
 	for _, overlay := range []string{"default"} {
 		pod := as[appsv1.Deployment](t, render(t, overlay, ""), "Deployment/"+prefix+"manager").Spec.Template.Spec
 		c := pod.Containers[0]
-		// A fixed user id would be outside the range of an OpenShift namespace.
+		// A fixed user id would be outside the range that OpenShift assigns to a namespace.
 		if pod.SecurityContext.RunAsUser != nil || pod.SecurityContext.FSGroup != nil || c.SecurityContext.RunAsUser != nil {
-			t.Errorf("overlay %s fixes a user or group", overlay)
+			t.Errorf("overlay %s sets a user or group", overlay)
 		}
 		restricted := *pod.SecurityContext.RunAsNonRoot &&
 			pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault &&
 			!*c.SecurityContext.AllowPrivilegeEscalation && *c.SecurityContext.ReadOnlyRootFilesystem &&
 			cmp.Equal(c.SecurityContext.Capabilities, &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}})
 		if !restricted {
-			t.Errorf("overlay %s does not fit the restricted profile: %+v %+v", overlay, pod.SecurityContext, c.SecurityContext)
+			t.Errorf("overlay %s violates the restricted profile: %+v %+v", overlay, pod.SecurityContext, c.SecurityContext)
 		}
 		if c.Resources.Limits.Memory().IsZero() || c.LivenessProbe == nil || c.ReadinessProbe == nil {
-			t.Errorf("overlay %s lacks a memory limit or a probe", overlay)
+			t.Errorf("overlay %s has no memory limit or no probe", overlay)
 		}
 	}
 }
 
-func TestBuildSetsTheImage(t *testing.T) {
+func TestBuildReplacesTheImage(t *testing.T) {
+	t.Parallel()
 	digest := "sha256:" + strings.Repeat("a", 64)
 	for given, want := range map[string]string{
 		"":                                    config.OperatorImage + ":latest",
@@ -197,23 +203,25 @@ func TestBuildSetsTheImage(t *testing.T) {
 	} {
 		got := as[appsv1.Deployment](t, render(t, "default", given), "Deployment/"+prefix+"manager").Spec.Template.Spec.Containers[0].Image
 		if got != want {
-			t.Errorf("Build(%q) has image %q, want %q", given, got, want)
+			t.Errorf("Build(%q): got image %q, want %q", given, got, want)
 		}
 	}
 }
 
 func TestEveryOverlayRenders(t *testing.T) {
+	t.Parallel()
 	for _, overlay := range []string{"crd", "rbac", "manager", "webhook", "certmanager", "default", "node", "samples", "jaeger"} {
 		if len(render(t, overlay, "")) == 0 {
 			t.Errorf("overlay %s is empty", overlay)
 		}
 	}
 	if _, err := config.Build("nowhere", ""); err == nil || !strings.Contains(err.Error(), `"nowhere"`) {
-		t.Errorf("rendering a missing overlay: error = %v, want one that names it", err)
+		t.Errorf("Build(nowhere): got error %v, want one with its name", err)
 	}
 }
 
 func TestSample(t *testing.T) {
+	t.Parallel()
 	head := render(t, "samples", "")["Head/head-sample"]
 	if head == nil {
 		t.Fatal("no Head called head-sample")

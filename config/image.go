@@ -6,7 +6,7 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 )
 
-// images is kustomize's way to say that the operator's image is to be ref.
+// images returns kustomize's description of the replacement of the operator's image by ref.
 func images(ref string) []types.Image {
 	if ref == "" {
 		return nil

@@ -12,8 +12,9 @@ import (
 	"github.com/operator-tracing/sandbox/config"
 )
 
-// TestJaegerListensAsBefore checks the default addresses of Jaeger, which have the ports of the Pod.
-func TestJaegerListensAsBefore(t *testing.T) {
+// Without variables, Jaeger listens on the ports of its Pod.
+func TestJaegerDefaultAddresses(t *testing.T) {
+	t.Parallel()
 	text, err := config.Files.ReadFile(config.JaegerConfig)
 	if err != nil {
 		t.Fatal(err)
@@ -34,33 +35,34 @@ func TestJaegerListensAsBefore(t *testing.T) {
 		t.Errorf("addresses (-want +got):\n%s", diff)
 	}
 	if all := strings.Count(string(text), "endpoint:"); all != len(want) {
-		t.Errorf("%d endpoints, of which %d can be chosen", all, len(want))
+		t.Errorf("got %d endpoints, of which %d have variables", all, len(want))
 	}
 }
 
 func TestNode(t *testing.T) {
+	t.Parallel()
 	r := render(t, "node", "")
 	node := as[corev1.Node](t, r, "Node/sandbox-node")
 	if node.Annotations["kwok.x-k8s.io/node"] != "fake" || node.Labels["kubernetes.io/hostname"] != node.Name {
-		t.Errorf("annotations %v, labels %v", node.Annotations, node.Labels)
+		t.Errorf("annotations = %v, labels = %v", node.Annotations, node.Labels)
 	}
-	if room := node.Status.Allocatable; room.Cpu().Value() != 32 || room.Memory().Value() != 256<<30 || room.Pods().Value() != 500 {
-		t.Errorf("allocatable %v", room)
+	if allocatable := node.Status.Allocatable; allocatable.Cpu().Value() != 32 || allocatable.Memory().Value() != 256<<30 || allocatable.Pods().Value() != 500 {
+		t.Errorf("allocatable = %v", allocatable)
 	}
 	user := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "system:kwok"}}
-	everywhere := as[rbacv1.ClusterRoleBinding](t, r, "ClusterRoleBinding/kwok")
+	cluster := as[rbacv1.ClusterRoleBinding](t, r, "ClusterRoleBinding/kwok")
 	leases := as[rbacv1.RoleBinding](t, r, "RoleBinding/kwok")
-	for _, subjects := range [][]rbacv1.Subject{everywhere.Subjects, leases.Subjects} {
+	for _, subjects := range [][]rbacv1.Subject{cluster.Subjects, leases.Subjects} {
 		if diff := cmp.Diff(user, subjects); diff != "" {
 			t.Errorf("subjects (-want +got):\n%s", diff)
 		}
 	}
 	if leases.Namespace != corev1.NamespaceNodeLease || r["Namespace/"+leases.Namespace] == nil {
-		t.Errorf("leases are allowed in namespace %q, which must be rendered", leases.Namespace)
+		t.Errorf("namespace of the leases = %q, want %q, rendered", leases.Namespace, corev1.NamespaceNodeLease)
 	}
-	for _, ref := range []rbacv1.RoleRef{everywhere.RoleRef, leases.RoleRef} {
+	for _, ref := range []rbacv1.RoleRef{cluster.RoleRef, leases.RoleRef} {
 		if r[ref.Kind+"/"+ref.Name] == nil {
-			t.Errorf("a binding names %s %q, which is not rendered", ref.Kind, ref.Name)
+			t.Errorf("role of a binding = %s %q, which is not rendered", ref.Kind, ref.Name)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func TestMirrorThatBreaksOff(t *testing.T) {
 	if err != nil {
 		t.Fatalf("up: %v\n%s", err, out)
 	}
-	s.wantOutcome(out, "created", "made anew")
+	s.wantOutcome(out, "created", "recreated")
 	if !strings.Contains(out, "connection lost") || !strings.Contains(out, "falling back to images from source") {
 		t.Errorf("up does not say why it went over to source:\n%s", out)
 	}

@@ -23,7 +23,7 @@ func TestKilledNode(t *testing.T) {
 	s.wantOutcome(s.up(), "created")
 	for range 2 {
 		s.killNode()
-		s.wantOutcome(s.up(), "made anew", "created", "restarted")
+		s.wantOutcome(s.up(), "recreated", "created", "restarted")
 		s.WantUp()
 	}
 	s.killNode()
@@ -71,7 +71,7 @@ func TestInterruptedUp(t *testing.T) {
 		t.Run(signal.String(), func(t *testing.T) {
 			s := newSandbox(t)
 			s.interruptWhileCreating(signal)
-			s.wantOutcome(s.up(), "made anew", "created")
+			s.wantOutcome(s.up(), "recreated", "created")
 			s.WantUp()
 		})
 	}

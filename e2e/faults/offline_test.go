@@ -25,7 +25,7 @@ func TestUpFromABundle(t *testing.T) {
 
 	half := filepath.Join(t.TempDir(), "half.tar")
 	copyHalf(t, file, half)
-	s.WantRefusal(nil, []string{"up", nowhere, "--bundle=" + half}, half, "cut off or altered")
+	s.WantRefusal(nil, []string{"up", nowhere, "--bundle=" + half}, half, "truncated or modified")
 	wantNothingLeft(t)
 	if record := s.Record(); record.Name != "" {
 		t.Errorf("a bundle that was refused left the record %+v", record)

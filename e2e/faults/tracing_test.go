@@ -43,7 +43,7 @@ func TestControlPlaneTracing(t *testing.T) {
 	s.wantOwnTraces("containerd")
 	s.WantNoSecrets(s.WantExport(nil))
 
-	s.wantOutcome(s.up("--control-plane-tracing=false"), "made anew")
+	s.wantOutcome(s.up("--control-plane-tracing=false"), "recreated")
 	if status := s.WantUp(); status.ControlPlaneTracing {
 		t.Error("status says that the control plane is traced, and it is off")
 	}

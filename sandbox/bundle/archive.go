@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Names in the archive. Everything else of it is of the OCI image layout, or below chartFolder.
+// Names in the archive. All other files belong to the OCI image layout or are below chartFolder.
 const (
 	recordName  = "sandbox-bundle.json"
 	layoutName  = "oci-layout"
@@ -21,7 +21,7 @@ const (
 	trailerName = "sandbox-bundle.sha256"
 )
 
-// header is that of a file in the archive. It has nothing of the day or of the user.
+// header returns the header of a file in the archive. It does not depend on the time or the user.
 func header(name string, size int64) *tar.Header {
 	return &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
 }
@@ -77,13 +77,13 @@ func (w *writer) end() ([]byte, error) {
 	return w.hash.Sum(nil), nil
 }
 
-// trailer is the end of an archive whose bytes before it have a hash: a last file, and what a tar archive ends with. Its size
-// is always the same.
+// trailer returns the end of an archive: a file with the hash of all preceding bytes, and the end
+// marker of a tar archive. Its size is constant.
 func trailer(sum []byte) []byte {
 	var out bytes.Buffer
 	archive := tar.NewWriter(&out)
 	text := fmt.Appendf(nil, "%x\n", sum)
-	// A buffer takes everything.
+	// Writing to a buffer returns no error.
 	_ = archive.WriteHeader(header(trailerName, int64(len(text))))
 	_, _ = archive.Write(text)
 	_ = archive.Close()
@@ -93,18 +93,19 @@ func trailer(sum []byte) []byte {
 // trailerSize is the size of every trailer.
 var trailerSize = int64(len(trailer(make([]byte, sha256.Size))))
 
-// errDamaged says that a file is not what was written.
-var errDamaged = errors.New("it was cut off or altered: copy it again, or make it anew")
+// errDamaged means that a file has changed since it was written.
+var errDamaged = errors.New("file is truncated or modified; copy it again or create a new bundle")
 
-// checkSum reads a whole file and holds it against its trailer. It returns the SHA-256 of the file.
-func checkSum(file io.ReaderAt, size int64, goOn func() error) ([]byte, error) {
+// checkSum reads a whole file, compares it with its trailer and returns the SHA-256 of the file. It
+// stops if canceled returns an error.
+func checkSum(file io.ReaderAt, size int64, canceled func() error) ([]byte, error) {
 	if size < trailerSize {
 		return nil, errDamaged
 	}
 	sum := sha256.New()
 	content := io.NewSectionReader(file, 0, size-trailerSize)
 	for {
-		if err := goOn(); err != nil {
+		if err := canceled(); err != nil {
 			return nil, err
 		}
 		if _, err := io.CopyN(sum, content, 16<<20); errors.Is(err, io.EOF) {
@@ -120,14 +121,14 @@ func checkSum(file io.ReaderAt, size int64, goOn func() error) ([]byte, error) {
 	if !bytes.Equal(end, trailer(sum.Sum(nil))) {
 		return nil, errDamaged
 	}
-	_, _ = sum.Write(end) // A hash takes everything.
+	_, _ = sum.Write(end) // A hash returns no error.
 	return sum.Sum(nil), nil
 }
 
-// place is where a file of the archive is.
+// place is the position of a file in the archive.
 type place struct{ offset, size int64 }
 
-// contents lists the files of an archive without reading them.
+// contents returns the positions of the files in an archive without reading them.
 func contents(file io.ReaderAt, size int64) (map[string]place, error) {
 	at := io.NewSectionReader(file, 0, size)
 	files := map[string]place{}

@@ -23,7 +23,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// layerOf is an uncompressed layer with one file.
+// layerOf returns an uncompressed layer with one file.
 func layerOf(t *testing.T, content string) v1.Layer {
 	t.Helper()
 	var data bytes.Buffer
@@ -52,7 +52,7 @@ func imageOf(t *testing.T, name string, layers ...v1.Layer) artifact.Image {
 	return artifact.New(content, "localhost/"+name+":v1", "localhost/"+name+":v2")
 }
 
-// some is the contents of a small bundle, in which several images share a layer.
+// some returns the contents of a small bundle with a layer that several images share.
 func some(t *testing.T) Contents {
 	t.Helper()
 	shared := layerOf(t, strings.Repeat("shared", 500))
@@ -90,15 +90,16 @@ func written(t *testing.T, c Contents) string {
 	return path
 }
 
-// wantWhole fails unless an image's parts fit together, and each layer, none of which is compressed, has its digest.
-func wantWhole(t *testing.T, content v1.Image) {
+// wantValid fails unless an image is valid and each layer has its digest. The layers must not be
+// compressed.
+func wantValid(t *testing.T, content v1.Image) {
 	t.Helper()
 	if err := validate.Image(content, validate.Fast); err != nil {
 		t.Error(err)
 	}
 	layers, err := content.Layers()
 	if err != nil || len(layers) == 0 {
-		t.Fatalf("%d layers, %v", len(layers), err)
+		t.Fatalf("got %d layers, %v, want some", len(layers), err)
 	}
 	for _, layer := range layers {
 		data, err := layer.Compressed()
@@ -107,7 +108,7 @@ func wantWhole(t *testing.T, content v1.Image) {
 		}
 		got, _, err := v1.SHA256(data)
 		if want, _ := layer.Digest(); err != nil || got != want {
-			t.Errorf("a layer has digest %s, %v; want %s", got, err, want)
+			t.Errorf("digest of a layer = %s, %v, want %s", got, err, want)
 		}
 	}
 }
@@ -124,8 +125,9 @@ func opened(t *testing.T, path string) *Bundle {
 	return b
 }
 
-// What goes in comes out, each image under its names and with its digest.
-func TestBundleHasWhatWasPutIn(t *testing.T) {
+// Open returns the images of Create with their names and digests.
+func TestBundleRoundTrip(t *testing.T) {
+	t.Parallel()
 	c := some(t)
 	b := opened(t, written(t, c))
 	one := func(i artifact.Image, err error) []artifact.Image {
@@ -154,26 +156,26 @@ func TestBundleHasWhatWasPutIn(t *testing.T) {
 		{"samples", all(b.Images(t.Context(), component.Sample, nil)), c.Images[component.Sample]},
 	} {
 		if len(pair.got) != len(pair.want) {
-			t.Fatalf("%s: %d images, want %d", pair.what, len(pair.got), len(pair.want))
+			t.Fatalf("%s: got %d images, want %d", pair.what, len(pair.got), len(pair.want))
 		}
 		for i, got := range pair.got {
 			if diff := cmp.Diff(pair.want[i].Names, got.Names); diff != "" {
 				t.Errorf("%s: names (-want +got):\n%s", pair.what, diff)
 			}
-			wantWhole(t, got.Content())
+			wantValid(t, got.Content())
 			gotDigest, _ := got.Digest()
 			wantDigest, _ := pair.want[i].Digest()
 			if gotDigest != wantDigest || wantDigest == "" {
-				t.Errorf("%s has digest %q, want %q", pair.what, gotDigest, wantDigest)
+				t.Errorf("digest of %s = %q, want %q", pair.what, gotDigest, wantDigest)
 			}
 		}
 	}
 	var archive bytes.Buffer
 	if err := artifact.Archive(&archive, all(b.Images(t.Context(), component.ControlPlane, nil))...); err != nil || archive.Len() == 0 {
-		t.Errorf("an archive of %d bytes, %v", archive.Len(), err)
+		t.Errorf("Archive: got %d bytes, error %v", archive.Len(), err)
 	}
 	if b.Origin() != "bundle" || b.Record.CertManager != "v1.21.2" || b.Record.Jaeger != "2.13.0" {
-		t.Errorf("origin %s, record %+v", b.Origin(), b.Record)
+		t.Errorf("Origin = %s, Record = %+v", b.Origin(), b.Record)
 	}
 	chart, err := b.Chart()
 	if err != nil {
@@ -182,13 +184,14 @@ func TestBundleHasWhatWasPutIn(t *testing.T) {
 	for _, name := range []string{"Chart.yaml", "templates/x.yaml"} {
 		want, _ := os.ReadFile(filepath.Join(c.ChartDir, name))
 		if got, err := os.ReadFile(filepath.Join(chart, name)); err != nil || string(got) != string(want) {
-			t.Errorf("the chart's %s: %q, %v; want %q", name, got, err, want)
+			t.Errorf("%s of the chart = %q, %v, want %q", name, got, err, want)
 		}
 	}
 }
 
-// Equal content makes equal bytes, whose hash the summary tells; layers that images share are there once.
-func TestBundleIsTheSameEachTime(t *testing.T) {
+// Equal content results in equal bytes. The summary has their hash. Shared layers occur once.
+func TestBundleIsReproducible(t *testing.T) {
+	t.Parallel()
 	c := some(t)
 	first, second := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
 	one, err := Create(t.Context(), first, c, nil)
@@ -208,25 +211,26 @@ func TestBundleIsTheSameEachTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(data, other) || one.SHA256 != two.SHA256 {
-		t.Error("the two are not the same")
+		t.Error("two bundles of equal content differ")
 	}
 	if info, err := os.Stat(first); err != nil || info.Mode() != 0o644 {
-		t.Errorf("the file is %v, %v; others are to read it", info.Mode(), err)
+		t.Errorf("mode = %v, %v, want 0644", info.Mode(), err)
 	}
 	hash, size, err := v1.SHA256(bytes.NewReader(data))
 	if err != nil || one.SHA256 != hash.Hex || one.Size != size {
-		t.Errorf("the summary says %s and %d bytes, the file has %s and %d, %v", one.SHA256, one.Size, hash.Hex, size, err)
+		t.Errorf("summary = %s and %d bytes, want %s and %d, %v", one.SHA256, one.Size, hash.Hex, size, err)
 	}
 	if diff := cmp.Diff(two, opened(t, second).Summary()); diff != "" {
-		t.Errorf("what is read is another summary (-written +read):\n%s", diff)
+		t.Errorf("Summary of the opened bundle (-want +got):\n%s", diff)
 	}
 	if count := bytes.Count(data, []byte(strings.Repeat("shared", 500))); count != 1 {
-		t.Errorf("the shared layer is there %d times", count)
+		t.Errorf("the shared layer occurs %d times, want once", count)
 	}
 }
 
-// Other programs read the images: the archive, unpacked, is an OCI image layout.
+// Other programs can read the images: the unpacked archive is an OCI image layout.
 func TestBundleIsAnImageLayout(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	file, err := os.Open(written(t, some(t)))
 	if err != nil {
@@ -242,7 +246,7 @@ func TestBundleIsAnImageLayout(t *testing.T) {
 			t.Fatal(err)
 		}
 		if h.ModTime.Unix() != 0 || h.Mode != 0o644 || h.Uid != 0 || h.Uname != "" {
-			t.Errorf("%s tells of the day or the user: %+v", h.Name, h)
+			t.Errorf("header of %s = %+v, want no time and no user", h.Name, h)
 		}
 		content, err := io.ReadAll(archive)
 		if err != nil {
@@ -273,11 +277,11 @@ func TestBundleIsAnImageLayout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantWhole(t, content)
+		wantValid(t, content)
 		names = append(names, m.Annotations["org.opencontainers.image.ref.name"])
 	}
 	if len(names) != 16 || names[0] != "localhost/probe:v1" || names[1] != "localhost/probe:v2" {
-		t.Errorf("names %q", names)
+		t.Errorf("names = %q", names)
 	}
 }
 

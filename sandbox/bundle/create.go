@@ -22,7 +22,7 @@ import (
 	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// Contents is what goes into a bundle.
+// Contents is the content of a new bundle.
 type Contents struct {
 	Platform  string // linux/amd64
 	Sandbox   string // version of this program
@@ -35,10 +35,10 @@ type Contents struct {
 	ChartDir string
 }
 
-// Summary is a bundle in a few words.
+// Summary is a short description of a bundle.
 type Summary struct {
 	File string `json:"file"`
-	// Size is the file's, in bytes, and SHA256 the hash of all of it, as sha256sum prints it.
+	// Size is the size of the file in bytes. SHA256 is its hash, as sha256sum prints it.
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	Record
@@ -64,8 +64,8 @@ func (c Contents) parts() []part {
 	return parts
 }
 
-// Create writes a bundle to path, in place of what is there, and only once it is whole. Report, which may be nil, is told how far
-// it is. When ctx ends, nothing is left.
+// Create writes a bundle to path. It replaces an existing file only when the bundle is complete.
+// report receives the progress and may be nil. When ctx ends, Create deletes the incomplete file.
 func Create(ctx context.Context, path string, c Contents, report artifact.Report) (Summary, error) {
 	summary, err := create(ctx, path, c, report)
 	if err != nil {
@@ -76,7 +76,7 @@ func Create(ctx context.Context, path string, c Contents, report artifact.Report
 
 func create(ctx context.Context, path string, c Contents, report artifact.Report) (summary Summary, err error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return summary, errors.New("it is there already, and no file: name another")
+		return summary, errors.New("path exists and is not a regular file; choose another path")
 	}
 	out, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -127,7 +127,7 @@ func write(ctx context.Context, out io.Writer, c Contents, report artifact.Repor
 	return Summary{Size: w.size, SHA256: fmt.Sprintf("%x", sum), Record: record}, err
 }
 
-// blob is one of the layout: bytes that are at hand, or a layer.
+// blob is a blob of the layout: a layer, or a small blob in memory.
 type blob struct {
 	size int64
 	open func() (io.ReadCloser, error)
@@ -137,7 +137,7 @@ func small(content []byte) blob {
 	return blob{int64(len(content)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }}
 }
 
-// describe makes the record, the layout's index, and the list of its blobs.
+// describe returns the record, the index of the layout, and its blobs.
 func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blob, err error) {
 	if len(c.Images[table.ControlPlane]) == 0 {
 		return record, nil, nil, errors.New("it has no image of the node")
@@ -162,7 +162,7 @@ func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blo
 			return record, nil, nil, fmt.Errorf("describing image %s: %w", p.image.Name(), err)
 		}
 		record.Images = append(record.Images, Entry{Role: p.role, Names: p.image.Names, Digest: descriptor.Digest})
-		for _, name := range p.image.Names { // As `podman load` and others want it.
+		for _, name := range p.image.Names { // `podman load` and other programs read these annotations.
 			named := *descriptor
 			named.Annotations = map[string]string{"org.opencontainers.image.ref.name": name, "io.containerd.image.name": name}
 			all = mutate.AppendManifests(all, mutate.IndexAddendum{Add: content, Descriptor: named})
@@ -172,7 +172,7 @@ func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blo
 	return record, index, blobs, err
 }
 
-// collect lists the blobs of an image.
+// collect adds the blobs of an image to blobs.
 func collect(content v1.Image, blobs map[v1.Hash]blob) error {
 	digest, err := content.Digest()
 	if err != nil {
@@ -209,16 +209,16 @@ func collect(content v1.Image, blobs map[v1.Hash]blob) error {
 	return nil
 }
 
-// blobs writes the blobs in the order of their digests, and holds each against its own.
+// blobs writes the blobs in the order of their digests, and verifies the digests.
 func (w *writer) blobs(ctx context.Context, blobs map[v1.Hash]blob, report artifact.Report) error {
-	var whole, done int64
+	var total, done int64
 	for _, b := range blobs {
-		whole += b.size
+		total += b.size
 	}
 	byDigest := func(a, b v1.Hash) int { return bytes.Compare([]byte(a.Hex), []byte(b.Hex)) }
 	for _, digest := range slices.SortedFunc(maps.Keys(blobs), byDigest) {
 		if report != nil {
-			report("%d of %d MB", done>>20, whole>>20)
+			report("%d of %d MB", done>>20, total>>20)
 		}
 		b := blobs[digest]
 		if err := w.blob(ctx, digest, b); err != nil {
@@ -243,14 +243,14 @@ func (w *writer) blob(ctx context.Context, digest v1.Hash, b blob) error {
 		return err
 	}
 	if got := fmt.Sprintf("%x", hasher.Sum(nil)); got != digest.Hex {
-		return fmt.Errorf("its digest is %s: the cache is damaged, remove it with `sandbox down --purge`", got)
+		return fmt.Errorf("got digest %s: the cache is damaged; delete it with `sandbox down --purge`", got)
 	}
 	return nil
 }
 
-// ending is a reader that ends with a context.
+// ending is a reader that returns an error when its context ends.
 type ending struct {
-	ctx  context.Context //nolint:containedctx // It is one call's.
+	ctx  context.Context //nolint:containedctx // The reader lives for one call.
 	from io.Reader
 }
 
@@ -262,7 +262,7 @@ func (e ending) Read(into []byte) (int, error) {
 	return e.from.Read(into)
 }
 
-// folder writes a folder's files.
+// folder writes the files of a folder.
 func (w *writer) folder(name, path string) error {
 	files := os.DirFS(path)
 	return fs.WalkDir(files, ".", func(file string, entry fs.DirEntry, err error) error {

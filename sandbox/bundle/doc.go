@@ -1,11 +1,13 @@
-// Package bundle keeps the images of a kind sandbox in one file, for machines without a network.
+// Package bundle stores the images of a kind sandbox in one file, for machines without a network.
 //
-// [Create] writes the images of an [artifact.Provider] and of a build.Builder to a file, and [Open] reads it. A [Bundle] is a Provider, and has
-// what a sandbox otherwise builds. The commands `sandbox bundle create` and `sandbox up --bundle` are their callers.
+// [Create] writes the images of an [artifact.Provider] and of a build.Builder to a file; [Open]
+// reads it. A [Bundle] is a Provider, and also has the images that a sandbox otherwise builds. The
+// commands `sandbox bundle create` and `sandbox up --bundle` call the package.
 //
-// The file is a tar archive with an OCI image layout, which other programs read too, layers shared. Before the layout it has a
-// [Record], which says what the bundle is for, and cert-manager's chart; at its end the SHA-256 of everything before it. Equal
-// content makes equal bytes. Open reads the whole file, and gives out nothing of one that was cut off or altered.
+// The file is a tar archive with an OCI image layout, which other programs can read. Images share
+// layers. The archive starts with a [Record], which describes the bundle, and the chart of
+// cert-manager. It ends with the SHA-256 of all preceding bytes. Equal content results in equal
+// bytes. Open reads the whole file, and returns an error if the file is truncated or modified.
 //
-// The package never talks to an engine, a cluster or a registry.
+// The package never calls an engine, a cluster or a registry.
 package bundle

@@ -18,13 +18,13 @@ import (
 	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// maxRecord bounds the record of a file that may be anything.
+// maxRecord limits the size of a record, because any file may be opened.
 const maxRecord = 1 << 20
 
-// Bundle is a file of images, all of which was read and found as it was written. It may be used by several goroutines. The file
-// must not change as long as it is open.
+// Bundle is an open bundle with a verified checksum. It is safe for concurrent use. The file must
+// not change while it is open.
 type Bundle struct {
-	// Record says what it is for.
+	// Record describes the bundle.
 	Record Record
 
 	file  *os.File
@@ -36,9 +36,10 @@ type Bundle struct {
 
 var _ artifact.Provider = (*Bundle)(nil)
 
-// Open opens a bundle and reads it whole, which takes a second or two. What must be a folder on disk is put into cache. A file that
-// is no bundle, was cut off or altered, or that check refuses, gives an error with a remedy; check sees the record before the
-// rest is read.
+// Open opens a bundle and verifies its checksum, which takes a second or two. Files that must be on
+// disk are written into cache. It returns an error with a remedy if the file is not a bundle, is
+// truncated or modified, or if check returns an error. It calls check with the record before it
+// reads the rest.
 func Open(ctx context.Context, path, cache string, check func(Record) error) (*Bundle, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -58,7 +59,7 @@ func (b *Bundle) read(ctx context.Context, check func(Record) error) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("it is no file: name one that `sandbox bundle create` wrote")
+		return errors.New("not a regular file; name a file from `sandbox bundle create`")
 	}
 	b.size = info.Size()
 	if b.Record, err = readRecord(io.NewSectionReader(b.file, 0, b.size)); err != nil {
@@ -80,7 +81,7 @@ func readRecord(from io.Reader) (Record, error) {
 	archive := tar.NewReader(from)
 	first, err := archive.Next()
 	if err != nil || first.Name != recordName || first.Size > maxRecord {
-		return record, errors.New("it is no bundle of the sandbox, or damaged: name a file that `sandbox bundle create` wrote")
+		return record, errors.New("not a bundle of the sandbox, or damaged; name a file from `sandbox bundle create`")
 	}
 	content, err := io.ReadAll(archive)
 	if err != nil {
@@ -92,10 +93,10 @@ func readRecord(from io.Reader) (Record, error) {
 	return record, nil
 }
 
-// Close closes the file. Images of the bundle can't be read any more then.
+// Close closes the file. Afterwards images of the bundle cannot be read.
 func (b *Bundle) Close() error { return b.file.Close() }
 
-// Summary is the bundle in a few words.
+// Summary returns the summary of the bundle.
 func (b *Bundle) Summary() Summary {
 	return Summary{File: b.file.Name(), Size: b.size, SHA256: fmt.Sprintf("%x", b.sum), Record: b.Record}
 }
@@ -104,13 +105,13 @@ func (b *Bundle) Summary() Summary {
 func (b *Bundle) blob(digest v1.Hash) (io.ReadCloser, error) {
 	at, found := b.files[blobFolder+digest.Hex]
 	if !found || digest.Algorithm != "sha256" {
-		return nil, fmt.Errorf("finding blob %s in the bundle: there is none", digest)
+		return nil, fmt.Errorf("finding blob %s in the bundle: not found", digest)
 	}
 	return io.NopCloser(io.NewSectionReader(b.file, at.offset, at.size)), nil
 }
 
-// images reads the images of a role.
-func (b *Bundle) images(role string, wanted int) ([]artifact.Image, error) {
+// images returns the images of a role, and an error if there are less than least.
+func (b *Bundle) images(role string, least int) ([]artifact.Image, error) {
 	var images []artifact.Image
 	for _, entry := range b.Record.Images {
 		if entry.Role != role {
@@ -118,15 +119,15 @@ func (b *Bundle) images(role string, wanted int) ([]artifact.Image, error) {
 		}
 		content, err := cache.ReadImage(b.blob, entry.Digest)
 		if err == nil && len(entry.Names) == 0 {
-			err = errors.New("it has no name")
+			err = errors.New("image has no name")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the image of the %s in the bundle: %w", role, err)
+			return nil, fmt.Errorf("reading an image of the %s in the bundle: %w", role, err)
 		}
 		images = append(images, artifact.New(content, entry.Names...))
 	}
-	if len(images) < wanted {
-		return nil, fmt.Errorf("reading the bundle: it has %d images of the %s, want %d", len(images), role, wanted)
+	if len(images) < least {
+		return nil, fmt.Errorf("reading the bundle: got %d images of the %s, want %d", len(images), role, least)
 	}
 	return images, nil
 }
@@ -157,7 +158,8 @@ func (b *Bundle) one(role string) (artifact.Image, error) {
 	return images[0], nil
 }
 
-// Chart returns the folder of cert-manager's chart, which it writes into the cache if it is not there.
+// Chart returns the folder of cert-manager's chart. It writes the chart into the cache if it is
+// missing.
 func (b *Bundle) Chart() (string, error) {
 	files := map[string][]byte{}
 	for name, at := range b.files {
@@ -166,7 +168,7 @@ func (b *Bundle) Chart() (string, error) {
 			continue
 		}
 		if !filepath.IsLocal(relative) {
-			return "", fmt.Errorf("reading cert-manager's chart in the bundle: the path %q leads out of it", relative)
+			return "", fmt.Errorf("reading cert-manager's chart in the bundle: path %q is outside the chart", relative)
 		}
 		content := make([]byte, at.size)
 		if _, err := b.file.ReadAt(content, at.offset); err != nil {

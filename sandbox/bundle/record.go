@@ -10,24 +10,27 @@ import (
 	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// Format is the layout of the files that this program writes, and the only one that it reads.
+// Format is the version of the file format that this program writes, and the only version that it
+// reads.
 const Format = 1
 
-// Record says what a bundle is for. It is the first file of the archive.
+// Record describes a bundle. It is the first file of the archive.
 type Record struct {
-	// Format is that of the archive.
+	// Format is the version of the file format.
 	Format int `json:"format"`
-	// Platform is what the images run on: linux/amd64.
+	// Platform is the platform of the images, for example linux/amd64.
 	Platform string `json:"platform"`
-	// Sandbox is the version of the program that wrote the bundle, as far as it knows it.
+	// Sandbox is the version of the program that wrote the bundle, if known.
 	Sandbox string `json:"sandbox"`
-	// Source is where the images came from: registry or source.
+	// Source is the source of the images: registry or source.
 	Source string `json:"source"`
-	// CertManager and Jaeger are their versions; Kubernetes is that of a node which the sandbox built, else empty.
+	// CertManager, Jaeger and Kubernetes are versions. Kubernetes is empty if the sandbox did not
+	// build the node.
 	CertManager string `json:"certManager"`
 	Jaeger      string `json:"jaeger"`
 	Kubernetes  string `json:"kubernetes,omitempty"`
-	// Manifests is the hash of the operator's manifests, which belong to its image and are not in the bundle.
+	// Manifests is the hash of the operator's manifests, which match its image. The bundle does not
+	// contain them.
 	Manifests string `json:"manifests"`
 	// Images are all images, in the order of their roles.
 	Images []Entry `json:"images"`
@@ -62,28 +65,28 @@ func versionOf(component string) string {
 	return version
 }
 
-// Readable finds out whether this program can read a bundle.
+// Readable returns an error if this program cannot read the bundle.
 func (r Record) Readable() error {
 	if r.Format != Format {
-		return fmt.Errorf("it has format %d, and this program reads format %d: use the program that wrote it", r.Format, Format)
+		return fmt.Errorf("unsupported format %d, want %d; use the program that wrote the bundle", r.Format, Format)
 	}
 	return nil
 }
 
-// Check finds out whether a bundle is for this program, for a platform, and for an operator's manifests, of which the empty
-// string is any.
+// Check returns an error if the bundle does not match this program, a platform or the manifests of
+// an operator. An empty string matches any manifests.
 func (r Record) Check(platform, manifests string) error {
 	if err := r.Readable(); err != nil {
 		return err
 	}
 	switch {
 	case r.Platform != platform:
-		return fmt.Errorf("it is for %s, and this is %s: make one on a machine of that kind", r.Platform, platform)
+		return fmt.Errorf("bundle is for %s, this machine is %s; create a bundle on such a machine", r.Platform, platform)
 	case r.CertManager != versionOf(table.CertManager) || r.Jaeger != versionOf(table.Jaeger):
-		return fmt.Errorf("it has cert-manager %s and Jaeger %s, and this program installs %s and %s: use the program that wrote it, or make it anew",
+		return fmt.Errorf("bundle has cert-manager %s and Jaeger %s, want %s and %s; use the program that wrote it or create a new bundle",
 			r.CertManager, r.Jaeger, versionOf(table.CertManager), versionOf(table.Jaeger))
 	case manifests != "" && r.Manifests != manifests:
-		return errors.New("its operator belongs to other manifests than this program has: use the program that wrote it, or make it anew")
+		return errors.New("operator of the bundle has other manifests than this program; use the program that wrote it or create a new bundle")
 	}
 	return nil
 }

@@ -3,80 +3,82 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/kubectl/pkg/scheme"
 	"sigs.k8s.io/kind/pkg/cluster"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// Report is told what a long job is at, in a few words. It may be nil.
-type Report func(format string, args ...any)
+// Report receives progress messages of a few words. It may be nil.
+type Report = artifact.Report
 
-func (r Report) say(format string, args ...any) {
-	if r != nil {
-		r(format, args...)
-	}
-}
-
-// Cluster is one kind cluster of one node on an engine. Methods that change it need the sandbox's lock.
+// Cluster is one kind cluster of one node on an engine. The caller of methods that change it must
+// hold the lock of the sandbox.
 type Cluster struct {
-	engine   *Engine
+	engine   *engine.Engine
 	name     string
 	dir      state.Dir
 	provider *cluster.Provider
 	log      *kindLogger
-	early    atomic.Pointer[rest.Config] // the way to an API server whose kubeconfig kind has not written yet
+	early    atomic.Pointer[rest.Config] // for an API server whose kubeconfig kind has not written yet
 }
 
-// New returns the cluster called name; whether it exists is not looked at. dir is the sandbox's folder.
-func New(engine *Engine, name string, dir state.Dir) (*Cluster, error) {
-	if err := engine.Use(); err != nil {
+// New returns the cluster called name. It does not check whether the cluster exists. dir is the
+// folder of the sandbox.
+func New(on *engine.Engine, name string, dir state.Dir) (*Cluster, error) {
+	if err := on.Use(); err != nil {
 		return nil, err
 	}
 	option := cluster.ProviderWithDocker()
-	switch engine.Name {
+	switch on.Name {
 	case "podman":
 		option = cluster.ProviderWithPodman()
 	case "nerdctl":
 		option = cluster.ProviderWithNerdctl("nerdctl")
 	}
-	// A network of its own can be removed with the cluster; kind's default one may be shared with other clusters.
+	// The cluster has its own network, which can be deleted with it. Other clusters may share
+	// kind's default network.
 	for _, variable := range []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK"} {
 		if err := os.Setenv(variable, name); err != nil {
-			return nil, fmt.Errorf("naming the cluster's network: %w", err)
+			return nil, fmt.Errorf("setting the name of the cluster's network: %w", err)
 		}
 	}
 	logger := &kindLogger{}
 	return &Cluster{
-		engine: engine, name: name, dir: dir, log: logger,
+		engine: on, name: name, dir: dir, log: logger,
 		provider: cluster.NewProvider(option, cluster.ProviderWithLogger(logger)),
 	}, nil
 }
 
-// node is the name of the node's container.
+// node returns the name of the node's container.
 func (c *Cluster) node() string { return c.name + "-control-plane" }
 
-// presence is what the engine has under the cluster's name.
+// presence describes what the engine has under the name of the cluster.
 type presence int
 
 const (
 	absent  presence = iota
-	foreign          // made by another program, or by another sandbox
+	foreign          // created by another program, or by another sandbox
 	own
 )
 
-// look finds out whether the cluster's node exists and whose it is.
+// look reports whether the node of the cluster exists, and whether it belongs to this sandbox.
 func (c *Cluster) look(ctx context.Context) (presence, error) {
-	out, err := c.engine.run(ctx, engineTimeout, nil, "ps", "--all", "--filter", "label=io.x-k8s.kind.cluster="+c.name, "--format", "{{.Names}}")
+	out, err := c.engine.Run(ctx, engine.Timeout, nil, "ps", "--all", "--filter", "label=io.x-k8s.kind.cluster="+c.name, "--format", "{{.Names}}")
 	if err != nil {
-		return absent, fmt.Errorf("looking for cluster %s: %w", c.name, err)
+		return absent, fmt.Errorf("finding cluster %s: %w", c.name, err)
 	}
 	names := strings.Fields(out)
 	switch {
@@ -92,18 +94,18 @@ func (c *Cluster) look(ctx context.Context) (presence, error) {
 	return own, nil
 }
 
-// owned tells whether the node has this sandbox's owner file mounted.
+// owned reports whether the node has mounted the owner file of this sandbox.
 func (c *Cluster) owned(ctx context.Context) (bool, error) {
-	out, err := c.engine.run(ctx, engineTimeout, nil, "inspect", "--type=container", "--format", "{{json .Mounts}}", c.node())
+	out, err := c.engine.Run(ctx, engine.Timeout, nil, "inspect", "--type=container", "--format", "{{json .Mounts}}", c.node())
 	if err != nil {
-		return false, fmt.Errorf("looking whose cluster %s is: %w", c.name, err)
+		return false, fmt.Errorf("finding the owner of cluster %s: %w", c.name, err)
 	}
 	var mounts []struct{ Source, Destination string }
 	if err := json.Unmarshal([]byte(out), &mounts); err != nil {
-		return false, fmt.Errorf("looking whose cluster %s is: %w", c.name, err)
+		return false, fmt.Errorf("finding the owner of cluster %s: %w", c.name, err)
 	}
 	for _, m := range mounts {
-		// Engines in a virtual machine put its own prefix before the path.
+		// An engine in a virtual machine adds a prefix to the path.
 		if m.Destination == ownerPath && strings.HasSuffix(m.Source, c.dir.Owner()) {
 			return true, nil
 		}
@@ -111,12 +113,12 @@ func (c *Cluster) owned(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// ForeignError says that the cluster's name is taken by one that the sandbox did not make.
+// ForeignError reports that a cluster of this name exists that the sandbox did not create.
 type ForeignError struct{ Name, Engine string }
 
-// Error names the cluster and what to do.
+// Error returns the name of the cluster and the remedy.
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("a kind cluster called %q exists in %s and this sandbox did not make it: it is left alone;"+
+	return fmt.Sprintf("a kind cluster called %q exists in %s, but this sandbox did not create it;"+
 		" choose another name with --name, or delete it with `kind delete cluster --name %s`", e.Name, e.Engine, e.Name)
 }
 
@@ -126,10 +128,11 @@ const (
 	pollEvery    = 100 * time.Millisecond
 )
 
-// Alive tells whether the node runs commands and its API server says it is ready. It asks these two themselves: after a
-// kill of the node and its monitor, an engine's own records are wrong. The error says what did not answer.
+// Alive returns nil if the node runs commands and its API server is ready. It does not use the
+// records of the engine, which are wrong after the node and its monitor were killed. The error
+// names the part that did not answer.
 func (c *Cluster) Alive(ctx context.Context) error {
-	if _, err := c.engine.run(ctx, execTimeout, nil, "exec", c.node(), "true"); err != nil {
+	if _, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "true"); err != nil {
 		return fmt.Errorf("running a command in node %s: %w", c.node(), err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, execTimeout)
@@ -137,7 +140,7 @@ func (c *Cluster) Alive(ctx context.Context) error {
 	return c.ready(ctx)
 }
 
-// ready asks the API server's /readyz once.
+// ready requests /readyz from the API server once.
 func (c *Cluster) ready(ctx context.Context) error {
 	config, err := c.RESTConfig()
 	if err != nil {
@@ -146,16 +149,23 @@ func (c *Cluster) ready(ctx context.Context) error {
 	config.Timeout = execTimeout
 	client, err := rest.UnversionedRESTClientFor(withCodec(config))
 	if err != nil {
-		return fmt.Errorf("asking cluster %s whether it is ready: %w", c.name, err)
+		return fmt.Errorf("checking readiness of cluster %s: %w", c.name, err)
 	}
 	answer, err := client.Get().AbsPath("/readyz").DoRaw(ctx)
 	if err != nil {
-		return fmt.Errorf("asking cluster %s whether it is ready: %w: %s", c.name, err, lastLine(string(answer)))
+		return fmt.Errorf("checking readiness of cluster %s: %w: %s", c.name, err, engine.LastLine(string(answer)))
 	}
 	return nil
 }
 
-// waitReady polls until the cluster is alive; the error holds the last reason why not.
+// withCodec completes a configuration for a client of paths, not of kinds.
+func withCodec(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	return config
+}
+
+// waitReady polls until the cluster is alive. The error wraps the last error of Alive.
 func (c *Cluster) waitReady(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -176,39 +186,52 @@ func (c *Cluster) waitReady(ctx context.Context, timeout time.Duration) error {
 	}
 }
 
-// RESTConfig is the way to the cluster's API server as its administrator.
+// RESTConfig returns the configuration of an administrator for clients of the cluster's API server.
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	if early := c.early.Load(); early != nil {
 		return rest.CopyConfig(early), nil
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w; `make sandbox-up` writes it again", c.name, err)
+		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w; run `sandbox up` to write it again", c.name, err)
 	}
-	return hurried(config), nil
+	return withRates(config), nil
 }
 
-// hurried takes a client's brakes off. One client installs everything: the default of five requests a second would be the slowest
-// part of it.
-func hurried(config *rest.Config) *rest.Config {
+// withRates raises the rate limits of a client. One client installs all components; the default
+// limit of five requests per second would delay it.
+func withRates(config *rest.Config) *rest.Config {
 	config.QPS, config.Burst = 200, 400
 	return config
 }
 
-// Images gives the names of the images that the node has.
+// Images returns the names of the images in the node.
 func (c *Cluster) Images(ctx context.Context) (map[string]bool, error) {
-	return c.engine.imagesOf(ctx, c.node())
+	return c.engine.NodeImages(ctx, c.node())
 }
 
-// Import streams an image archive into the node, whose containerd must run: see [Wanted.OnNode].
-func (c *Cluster) Import(ctx context.Context, write Archiver) error {
-	return c.engine.importInto(ctx, c.node(), write)
+// Import streams an image archive into the node. The containerd of the node must be running: see
+// [Spec.OnNode].
+func (c *Cluster) Import(ctx context.Context, write engine.Archiver) error {
+	return c.engine.ImportIntoNode(ctx, c.node(), write)
 }
 
-// CollectLogs writes the logs of kind, the node and its pods into dir, as `kind export logs` does.
+// CollectLogs writes the logs of kind, the node and its Pods into dir, like `kind export logs`.
 func (c *Cluster) CollectLogs(dir string) error {
 	if err := c.provider.CollectLogs(c.name, dir); err != nil {
 		return fmt.Errorf("collecting the logs of cluster %s: %w", c.name, err)
+	}
+	return nil
+}
+
+// validName matches the names that kind accepts for a cluster and that are short enough for the
+// host name of the node.
+var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,44}[a-z0-9])?$`)
+
+// ValidName returns an error unless kind accepts name as the name of a cluster.
+func ValidName(name string) error {
+	if !validName.MatchString(name) {
+		return errors.New("use at most 46 lower-case letters, digits, dots and dashes")
 	}
 	return nil
 }

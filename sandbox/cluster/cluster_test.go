@@ -17,12 +17,13 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// nodeOf is the body of an engine with a node. In its own folder the file names holds what ps prints, mounts what inspect
-// does; commands run in the node while the file alive is there.
+// nodeOf is the script of an engine with a node. ps prints the file names in the folder of the
+// engine, and inspect prints the file mounts. Commands run in the node while the file alive exists.
 const nodeOf = `case "$1" in
 ps) cat "$FAKE/names" 2>/dev/null || true;;
 inspect) cat "$FAKE/mounts";;
@@ -30,79 +31,71 @@ exec) [ -e "$FAKE/alive" ] || { echo 'container state improper' >&2; exit 255; }
 rm) rm -f "$FAKE/names";;
 esac`
 
-// withNode puts a podman there that lists these names, with a mount of this host path on the owner's place.
-func withNode(f fakes, names, owner string) {
-	f.t.Helper()
-	f.engine("podman", nodeOf)
-	f.write("names", names)
-	f.write("mounts", `[{"Source":"/lib/modules","Destination":"/lib/modules"},{"Source":"`+owner+`","Destination":"`+ownerPath+`"}]`)
-	f.write("alive", "")
-}
-
-func (f fakes) write(file, content string) {
-	f.t.Helper()
-	if err := os.WriteFile(f.file("podman", file), []byte(content), 0o644); err != nil {
-		f.t.Fatal(err)
-	}
+// withNode adds a podman that lists these names and mounts the host path owner as the owner file.
+func withNode(f enginetest.Fakes, names, owner string) {
+	f.Engine("podman", nodeOf)
+	f.Write("podman", "names", names)
+	f.Write("podman", "mounts", `[{"Source":"/lib/modules","Destination":"/lib/modules"},{"Source":"`+owner+`","Destination":"`+ownerPath+`"}]`)
+	f.Write("podman", "alive", "")
 }
 
 func TestLook(t *testing.T) {
 	for _, test := range []struct {
-		name, names, owner string // OWNER in owner is the sandbox's own file
+		name, names, owner string // OWNER in owner is replaced by the owner file of the sandbox
 		want               presence
 	}{
 		{"no node", "", "", absent},
-		{"an own one", "test-control-plane\n", "OWNER", own},
-		{"an own one of an engine in a virtual machine", "test-control-plane\n", "/host_mnt" + "OWNER", own},
-		{"of another sandbox", "test-control-plane\n", "/elsewhere/state/owner", foreign},
-		{"of another program", "test-control-plane\n", "", foreign},
+		{"own node", "test-control-plane\n", "OWNER", own},
+		{"own node of an engine in a virtual machine", "test-control-plane\n", "/host_mnt" + "OWNER", own},
+		{"node of another sandbox", "test-control-plane\n", "/elsewhere/state/owner", foreign},
+		{"node of another program", "test-control-plane\n", "", foreign},
 		{"with a worker", "test-control-plane\ntest-worker\n", "OWNER", foreign},
-		{"of other names", "kind-control-plane\n", "OWNER", foreign},
+		{"other name", "kind-control-plane\n", "OWNER", foreign},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f, c := newFakes(t), newCluster(t)
+			f, c := enginetest.New(t), newCluster(t)
 			withNode(f, test.names, strings.ReplaceAll(test.owner, "OWNER", c.dir.Owner()))
 			got, err := c.look(t.Context())
 			if got != test.want || err != nil {
-				t.Errorf("presence %d, %v; want %d", got, err, test.want)
+				t.Errorf("look = %d, %v, want %d", got, err, test.want)
 			}
 		})
 	}
 }
 
 func TestLookWithAnEngineThatDoesNotAnswer(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
-	f.engine("podman", `echo 'database is locked' >&2; exit 125`)
+	f, c := enginetest.New(t), newCluster(t)
+	f.Engine("podman", `echo 'database is locked' >&2; exit 125`)
 	_, err := c.look(t.Context())
-	oneLine(t, err, "looking for cluster test: running podman ps: exit status 125: database is locked")
-	f.engine("podman", `case "$1" in ps) echo test-control-plane;; inspect) echo nonsense;; esac`)
+	enginetest.WantError(t, err, "finding cluster test: running podman ps: exit status 125: database is locked")
+	f.Engine("podman", `case "$1" in ps) echo test-control-plane;; inspect) echo nonsense;; esac`)
 	_, err = c.look(t.Context())
-	oneLine(t, err, "looking whose cluster test is")
+	enginetest.WantError(t, err, "finding the owner of cluster test")
 }
 
-func TestForeignClustersAreLeftAlone(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
+func TestForeignClustersAreNotChanged(t *testing.T) {
+	f, c := enginetest.New(t), newCluster(t)
 	withNode(f, "test-control-plane\n", "/elsewhere/owner")
 	record := state.Record{}
-	_, err := c.Ensure(t.Context(), Wanted{
+	_, err := c.Ensure(t.Context(), Spec{
 		Node:   Node{Image: "node:1"},
-		OnNode: func() { t.Error("a cluster of somebody else was given as the node") }, OnAPIServer: func() { t.Error("and as the API server") },
+		OnNode: func() { t.Error("OnNode was called for a foreign cluster") }, OnAPIServer: func() { t.Error("OnAPIServer was called for a foreign cluster") },
 	}, &record, nil)
 	var taken *ForeignError
 	if !errors.As(err, &taken) {
-		t.Fatalf("Ensure: %v, want a *ForeignError", err)
+		t.Fatalf("Ensure: got error %v, want a *ForeignError", err)
 	}
-	oneLine(t, err, `"test"`, "podman", "--name", "kind delete cluster --name test")
+	enginetest.WantError(t, err, `"test"`, "podman", "--name", "kind delete cluster --name test")
 	if err := c.Delete(t.Context()); !errors.As(err, &taken) {
-		t.Errorf("Delete: %v, want a *ForeignError", err)
+		t.Errorf("Delete: got error %v, want a *ForeignError", err)
 	}
 	for _, change := range []string{"rm", "kill", "restart", "volume rm", "network rm", "run"} {
-		if f.called("podman", change) {
-			t.Errorf("podman %s was called: %q", change, f.calls("podman"))
+		if f.Called("podman", change) {
+			t.Errorf("calls = %q, want no podman %s", f.Calls("podman"), change)
 		}
 	}
 	if !cmp.Equal(record, state.Record{}) || fileExists(filepath.Join(c.dir.Path, "state.json")) {
-		t.Errorf("the record became %+v", record)
+		t.Errorf("record = %+v, want it empty and not saved", record)
 	}
 }
 
@@ -111,7 +104,7 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// serve makes an API server of which only /readyz is there, and c's kubeconfig for it.
+// serve starts an API server that has only /readyz, and writes the kubeconfig of c for it.
 func serve(t *testing.T, c *Cluster, ready http.HandlerFunc) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -128,8 +121,8 @@ func serve(t *testing.T, c *Cluster, ready http.HandlerFunc) {
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 }
 
-func TestEnsureAdoptsAClusterThatWorks(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
+func TestEnsureAdoptsAWorkingCluster(t *testing.T) {
+	f, c := enginetest.New(t), newCluster(t)
 	withNode(f, "test-control-plane\n", c.dir.Owner())
 	serve(t, c, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	node := Node{Image: "node:1"}
@@ -139,54 +132,55 @@ func TestEnsureAdoptsAClusterThatWorks(t *testing.T) {
 	}
 	record := state.Record{Name: "test", ConfigHash: hash}
 	var reached []string
-	outcome, err := c.Ensure(t.Context(), Wanted{
+	outcome, err := c.Ensure(t.Context(), Spec{
 		Node:   node,
 		OnNode: func() { reached = append(reached, "node") }, OnAPIServer: func() { reached = append(reached, "API server") },
 	}, &record, nil)
 	if outcome != Adopted || err != nil {
-		t.Errorf("outcome %q, %v; want %q", outcome, err, Adopted)
+		t.Errorf("Ensure = %q, %v, want %q", outcome, err, Adopted)
 	}
 	if diff := cmp.Diff([]string{"node", "API server"}, reached); diff != "" {
 		t.Errorf("milestones (-want +got):\n%s", diff)
 	}
 	for _, change := range []string{"rm", "kill", "restart"} {
-		if f.called("podman", change) {
-			t.Errorf("podman %s was called on a cluster that works", change)
+		if f.Called("podman", change) {
+			t.Errorf("Ensure called podman %s for a working cluster", change)
 		}
 	}
 }
 
 func TestAsRecorded(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	node, ports := Node{Image: "node:1"}, component.Ports{component.UI: 1, component.Query: 2, component.OTLPGRPC: 3, component.OTLPHTTP: 4, component.Thrift: 5}
 	hash, err := hashConfig(kindConfig(c.name, node, *c.engine.Host, ports, c.dir), node)
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := state.Record{Name: "test", Ports: ports, ConfigHash: hash}
-	halfMade := whole
-	halfMade.Creating = true
+	complete := state.Record{Name: "test", Ports: ports, ConfigHash: hash}
+	partial := complete
+	partial.Creating = true
 	for _, test := range []struct {
 		name   string
-		wanted Wanted
+		spec   Spec
 		record state.Record
 		want   bool
 	}{
-		{"the same", Wanted{Node: node}, whole, true},
-		{"a port that it has was asked for", Wanted{Node: node, Ports: component.Ports{component.UI: 1}}, whole, true},
-		{"another port was asked for", Wanted{Node: node, Ports: component.Ports{component.UI: 9}}, whole, false},
-		{"another image", Wanted{Node: Node{Image: "node:2"}}, whole, false},
-		{"half-made", Wanted{Node: node}, halfMade, false},
-		{"no record", Wanted{Node: node}, state.Record{}, false},
+		{"equal", Spec{Node: node}, complete, true},
+		{"requested port of the cluster", Spec{Node: node, Ports: component.Ports{component.UI: 1}}, complete, true},
+		{"another requested port", Spec{Node: node, Ports: component.Ports{component.UI: 9}}, complete, false},
+		{"another image", Spec{Node: Node{Image: "node:2"}}, complete, false},
+		{"partly created", Spec{Node: node}, partial, false},
+		{"no record", Spec{Node: node}, state.Record{}, false},
 	} {
-		if got, err := c.asRecorded(test.wanted, test.record); got != test.want || err != nil {
-			t.Errorf("%s: %t, %v", test.name, got, err)
+		if got, err := c.asRecorded(test.spec, test.record); got != test.want || err != nil {
+			t.Errorf("%s: asRecorded = %t, %v, want %t", test.name, got, err, test.want)
 		}
 	}
 }
 
-func TestEnsureWithAPortThatIsTakenMakesNothing(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
+func TestEnsureWithATakenPortCreatesNothing(t *testing.T) {
+	f, c := enginetest.New(t), newCluster(t)
 	withNode(f, "", "")
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -195,53 +189,53 @@ func TestEnsureWithAPortThatIsTakenMakesNothing(t *testing.T) {
 	defer listener.Close()
 	taken := listener.Addr().(*net.TCPAddr).Port
 	record := state.Record{}
-	_, err = c.Ensure(t.Context(), Wanted{Node: Node{Image: "node:1"}, Ports: component.Ports{component.UI: taken}}, &record, nil)
+	_, err = c.Ensure(t.Context(), Spec{Node: Node{Image: "node:1"}, Ports: component.Ports{component.UI: taken}}, &record, nil)
 	var busy *port.TakenError
 	if !errors.As(err, &busy) {
-		t.Fatalf("error %v, want a *port.TakenError", err)
+		t.Fatalf("Ensure: got error %v, want a *port.TakenError", err)
 	}
-	if f.called("podman", "run") || !cmp.Equal(record, state.Record{}) || fileExists(filepath.Join(c.dir.Path, "state.json")) {
-		t.Errorf("record %+v, calls %q", record, f.calls("podman"))
+	if f.Called("podman", "run") || !cmp.Equal(record, state.Record{}) || fileExists(filepath.Join(c.dir.Path, "state.json")) {
+		t.Errorf("record = %+v, calls = %q, want no change", record, f.Calls("podman"))
 	}
 }
 
-func TestAliveSaysWhatDoesNotAnswer(t *testing.T) {
+func TestAliveNamesTheFailedPart(t *testing.T) {
 	t.Run("the node", func(t *testing.T) {
-		f, c := newFakes(t), newCluster(t)
-		f.engine("podman", nodeOf)
-		oneLine(t, c.Alive(t.Context()), "running a command in node test-control-plane", "container state improper")
+		f, c := enginetest.New(t), newCluster(t)
+		f.Engine("podman", nodeOf)
+		enginetest.WantError(t, c.Alive(t.Context()), "running a command in node test-control-plane", "container state improper")
 	})
 	t.Run("the API server", func(t *testing.T) {
-		f, c := newFakes(t), newCluster(t)
+		f, c := enginetest.New(t), newCluster(t)
 		withNode(f, "test-control-plane\n", c.dir.Owner())
 		serve(t, c, func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "[+]ping ok\n[-]etcd failed: reason withheld", http.StatusInternalServerError)
 		})
-		oneLine(t, c.Alive(t.Context()), "asking cluster test whether it is ready", "[-]etcd failed")
+		enginetest.WantError(t, c.Alive(t.Context()), "checking readiness of cluster test", "[-]etcd failed")
 	})
 	t.Run("the kubeconfig", func(t *testing.T) {
-		f, c := newFakes(t), newCluster(t)
+		f, c := enginetest.New(t), newCluster(t)
 		withNode(f, "test-control-plane\n", c.dir.Owner())
-		oneLine(t, c.Alive(t.Context()), "reading the kubeconfig of cluster test")
+		enginetest.WantError(t, c.Alive(t.Context()), "reading the kubeconfig of cluster test")
 	})
 }
 
-func TestWaitReadyGivesUpWithTheLastReason(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
-	f.engine("podman", nodeOf)
-	oneLine(t, c.waitReady(t.Context(), 3*pollEvery), "waiting 300ms for cluster test", "container state improper")
+func TestWaitReadyReturnsTheLastError(t *testing.T) {
+	f, c := enginetest.New(t), newCluster(t)
+	f.Engine("podman", nodeOf)
+	enginetest.WantError(t, c.waitReady(t.Context(), 3*pollEvery), "waiting 300ms for cluster test", "container state improper")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := c.waitReady(ctx, readyTimeout); err == nil {
-		t.Error("no error though the caller gave up")
+		t.Error("waitReady with a cancelled context: got no error")
 	}
 }
 
 func TestDeleteRemovesNodeVolumesNetworkAndKubeconfig(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
+	f, c := enginetest.New(t), newCluster(t)
 	withNode(f, "test-control-plane\n", c.dir.Owner())
-	f.engine("podman", nodeOf+"\ncase \"$1 $2\" in 'volume ls') echo one; echo two;; esac")
+	f.Engine("podman", nodeOf+"\ncase \"$1 $2\" in 'volume ls') echo one; echo two;; esac")
 	for _, file := range []string{c.dir.Kubeconfig(), c.dir.Kubeconfig() + ".lock"} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -254,23 +248,23 @@ func TestDeleteRemovesNodeVolumesNetworkAndKubeconfig(t *testing.T) {
 		"rm --force --volumes test-control-plane", "volume ls --quiet --filter label=test-control-plane", "volume rm --force one",
 		"volume rm --force two", "network rm test",
 	} {
-		if !f.called("podman", call) {
-			t.Errorf("podman %s was not called: %q", call, f.calls("podman"))
+		if !f.Called("podman", call) {
+			t.Errorf("calls = %q, want podman %s", f.Calls("podman"), call)
 		}
 	}
 	if fileExists(c.dir.Kubeconfig()) || fileExists(c.dir.Kubeconfig()+".lock") {
-		t.Error("the kubeconfig or its lock is still there")
+		t.Error("the kubeconfig or its lock still exists")
 	}
 	if err := c.Delete(t.Context()); err != nil {
-		t.Errorf("deleting again: %v", err)
+		t.Errorf("second Delete: got error %v", err)
 	}
 }
 
-// After its monitor was killed, podman removes a container at the second try.
-func TestRemoveNodeTriesAgain(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
+// If the monitor of a container was killed, podman deletes the container on the second attempt.
+func TestRemoveNodeRetries(t *testing.T) {
+	f, c := enginetest.New(t), newCluster(t)
 	withNode(f, "test-control-plane\n", c.dir.Owner())
-	f.engine("podman", `case "$1" in
+	f.Engine("podman", `case "$1" in
 rm) if [ -e "$FAKE/tried" ]; then rm -f "$FAKE/names"; else touch "$FAKE/tried"; echo 'conmon is gone' >&2; exit 2; fi; exit 0;;
 esac
 `+nodeOf)
@@ -279,10 +273,22 @@ esac
 	}
 }
 
-func TestRemoveNodeGivesUpWithTheCommandToRun(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
+func TestRemoveNodeReturnsTheRemedy(t *testing.T) {
+	f, c := enginetest.New(t), newCluster(t)
 	withNode(f, "test-control-plane\n", c.dir.Owner())
-	f.engine("podman", `case "$1" in rm) echo 'device or resource busy' >&2; exit 2;; esac
+	f.Engine("podman", `case "$1" in rm) echo 'device or resource busy' >&2; exit 2;; esac
 `+nodeOf)
-	oneLine(t, c.removeNode(t.Context()), "device or resource busy", "podman rm -f -v test-control-plane")
+	enginetest.WantError(t, c.removeNode(t.Context()), "device or resource busy", "podman rm -f -v test-control-plane")
+}
+
+func TestValidName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"operator-tracing": true, "a": true, "a.b-c": true, "1": true, strings.Repeat("a", 46): true,
+		"": false, "A": false, "-a": false, "a-": false, "a_b": false, "a b": false, "a/b": false, strings.Repeat("a", 47): false, "a\n": false,
+	} {
+		if err := ValidName(name); (err == nil) != want {
+			t.Errorf("ValidName(%q): got error %v, want valid: %t", name, err, want)
+		}
+	}
 }

@@ -10,19 +10,20 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// ownerPath is where the node has the file that tells whose it is. kind can't set labels on a node, but a mount shows
-// in the engine's description even of a node that is stopped.
+// ownerPath is the path in the node of the file that identifies its sandbox. kind cannot set labels
+// on a node, but the engine lists the mounts of a node even if it is stopped.
 const ownerPath = "/kind/sandbox-owner"
 
-// schedulerPath is where the node has the scheduler's configuration.
+// schedulerPath is the path of the scheduler's configuration in the node.
 const schedulerPath = "/kind/sandbox-scheduler.yaml"
 
-// schedulerConfig has the scheduler fill its caches only once it is the leader, which it can be as soon as the API server has
-// its RBAC rules. Without it, the scheduler of a new cluster asks as soon as the API server answers, is told that it may not, and
-// asks again some three seconds later, for which all Pods wait.
+// schedulerConfig makes the scheduler fill its caches only when it is the leader, after the API
+// server has its RBAC rules. Without this setting, the first requests of the scheduler in a new
+// cluster are forbidden. It retries after about three seconds, and all Pods wait for it.
 const schedulerConfig = `apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
 clientConnection:
@@ -46,21 +47,23 @@ scheduler:
     pathType: File
 `
 
-// Node is what the cluster's one node runs.
+// Node describes the only node of the cluster.
 type Node struct {
-	// Image is the node image's name in the engine.
+	// Image is the name of the node image in the engine.
 	Image string
-	// Source says that the image was built by the sandbox: it has its own network plugin and no systemd.
+	// Source is true if the sandbox built the image. Such an image has its own network plugin and
+	// no systemd.
 	Source bool
 	// EtcdTag and CoreDNSTag are the tags of those images in a node built from source.
 	EtcdTag, CoreDNSTag string
-	// Tracing has the node's programs send spans to the Jaeger that runs on its network, see tracing.go.
+	// Tracing makes the programs of the node send spans to the Jaeger on its network; see
+	// tracing.go.
 	Tracing bool
 }
 
-// kindConfig is the configuration that kind makes the cluster from. Settings for a node built from source must not
-// reach kind's own image, which has systemd and kindnet.
-func kindConfig(name string, node Node, host Host, ports component.Ports, dir state.Dir) *v1alpha4.Cluster {
+// kindConfig returns the configuration from which kind creates the cluster. Settings for a node
+// built from source must not apply to kind's own image, which has systemd and kindnet.
+func kindConfig(name string, node Node, host engine.Host, ports component.Ports, dir state.Dir) *v1alpha4.Cluster {
 	config := &v1alpha4.Cluster{
 		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
 		Name:     name,
@@ -81,7 +84,7 @@ func kindConfig(name string, node Node, host Host, ports component.Ports, dir st
 		config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, dnsPatch(node), "kind: KubeletConfiguration\ncgroupDriver: cgroupfs\n")
 	}
 	if !host.CgroupV2 {
-		// The kubelet refuses cgroup v1 since 1.35 unless it is told otherwise (KEP-5573).
+		// Since 1.35 the kubelet rejects cgroup v1 by default (KEP-5573).
 		config.KubeadmConfigPatches = append(config.KubeadmConfigPatches, "kind: KubeletConfiguration\nfailCgroupV1: false\n")
 	}
 	if node.Tracing {
@@ -91,7 +94,7 @@ func kindConfig(name string, node Node, host Host, ports component.Ports, dir st
 	return config
 }
 
-// portMappings lead from 127.0.0.1 to components that listen on the node's own ports.
+// portMappings maps ports of 127.0.0.1 to components that listen on ports of the node.
 func portMappings(ports component.Ports) []v1alpha4.PortMapping {
 	var mappings []v1alpha4.PortMapping
 	for _, p := range component.AllPorts() {
@@ -102,10 +105,11 @@ func portMappings(ports component.Ports) []v1alpha4.PortMapping {
 	return mappings
 }
 
-// controllersPatch lets the controllers write as fast as the API server takes it: at their default of 20 requests a second, many
-// Deployments at once wait for nothing else. The one manager asks for its lease more often than every
-// two seconds, because all Pods of a new cluster wait for it. (Without a lease it would give up where the API server isn't ready
-// within ten seconds, and be started again only after twenty.)
+// controllersPatch raises the rate limit of the controllers: with the default of 20 requests per
+// second, many concurrent Deployments wait only for this limit. The controller manager also tries
+// to acquire its lease more often than every two seconds, because all Pods of a new cluster wait
+// for it. Without leader election it would exit if the API server is not ready within ten seconds,
+// and restart only after twenty.
 const controllersPatch = `kind: ClusterConfiguration
 controllerManager:
   extraArgs:
@@ -117,10 +121,10 @@ controllerManager:
     value: 500ms
 `
 
-// keysPatch spares the second that kubeadm takes for a dozen RSA keys.
+// keysPatch saves the second that kubeadm needs for a dozen RSA keys.
 const keysPatch = "kind: ClusterConfiguration\nencryptionAlgorithm: ECDSA-P256\n"
 
-// etcdPatch lets etcd leave its writes to the page cache: a sandbox that loses power is made anew.
+// etcdPatch disables fsync in etcd: after a power loss, a sandbox is created again.
 func etcdPatch(node Node) string {
 	patch := "kind: ClusterConfiguration\netcd:\n  local:\n"
 	if node.Source {
@@ -133,23 +137,24 @@ func dnsPatch(node Node) string {
 	return "kind: ClusterConfiguration\ndns:\n  imageTag: " + node.CoreDNSTag + "\n"
 }
 
-// hashConfig tells two configurations apart, those files included that the node has by them.
+// hashConfig returns a hash of the configuration and of the tracing files of the node.
 func hashConfig(config *v1alpha4.Cluster, node Node) (string, error) {
 	data, err := yaml.Marshal(config)
 	if err != nil {
 		return "", fmt.Errorf("hashing kind's configuration: %w", err)
 	}
 	if files := tracingFiles(node); len(files) > 0 {
-		data = fmt.Append(data, files) // Printed in the order of their names.
+		data = fmt.Append(data, files) // fmt prints maps in the order of their keys.
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])[:16], nil
 }
 
-// KindConfig is the YAML that `kind create cluster --config` would make the same node from, with ports that kind chooses,
-// without the mark of a sandbox, and with the scheduler as it is by default: for both, the node has files of the state folder. So
-// it has where it is one with Tracing: these files are written there.
-func KindConfig(name string, node Node, host Host, dir state.Dir) (string, error) {
+// KindConfig returns the YAML with which `kind create cluster --config` creates the same node. kind
+// chooses the ports. The owner file and the scheduler's configuration are omitted, because they are
+// files of the state folder. For a node with Tracing, KindConfig writes the tracing files to the
+// state folder, which the configuration mounts.
+func KindConfig(name string, node Node, host engine.Host, dir state.Dir) (string, error) {
 	if err := writeTracingFiles(node, dir); err != nil {
 		return "", err
 	}
@@ -161,7 +166,7 @@ func KindConfig(name string, node Node, host Host, dir state.Dir) (string, error
 	config.Nodes[0].ExtraPortMappings = nil
 	data, err := yaml.Marshal(config)
 	if err != nil {
-		return "", fmt.Errorf("printing kind's configuration: %w", err)
+		return "", fmt.Errorf("formatting kind's configuration: %w", err)
 	}
 	return string(data), nil
 }

@@ -12,11 +12,13 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// The golden files are what kind is given; -update writes them.
+// The golden files are the configurations for kind; -update writes them.
 func TestKindConfig(t *testing.T) {
+	t.Parallel()
 	ports := component.Ports{component.UI: 1, component.Query: 2, component.OTLPGRPC: 3, component.OTLPHTTP: 4, component.Thrift: 5}
 	registry := Node{Image: "docker.example.test/kindest/node:v1.37.0"}
 	source := Node{Image: "localhost/operator-tracing/node:v1.37.2-abc", Source: true, EtcdTag: "3.7.0-0", CoreDNSTag: "v1.14.0"}
@@ -24,16 +26,17 @@ func TestKindConfig(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		node Node
-		host Host
+		host engine.Host
 	}{
-		{"registry-cgroup-v1", registry, Host{}},
-		{"registry-cgroup-v2", registry, Host{CgroupV2: true}},
-		{"source-cgroup-v1", source, Host{}},
-		{"source-cgroup-v2", source, Host{CgroupV2: true}},
-		{"registry-traced", traced(registry), Host{CgroupV2: true}},
-		{"source-traced", traced(source), Host{CgroupV2: true}},
+		{"registry-cgroup-v1", registry, engine.Host{}},
+		{"registry-cgroup-v2", registry, engine.Host{CgroupV2: true}},
+		{"source-cgroup-v1", source, engine.Host{}},
+		{"source-cgroup-v2", source, engine.Host{CgroupV2: true}},
+		{"registry-traced", traced(registry), engine.Host{CgroupV2: true}},
+		{"source-traced", traced(source), engine.Host{CgroupV2: true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			got, err := yaml.Marshal(kindConfig("test", test.node, test.host, ports, state.Dir{Path: "/state"}))
 			if err != nil {
 				t.Fatal(err)
@@ -55,13 +58,14 @@ func TestKindConfig(t *testing.T) {
 	}
 }
 
-func TestHashConfigTellsSettingsApart(t *testing.T) {
+func TestHashConfigDistinguishesSettings(t *testing.T) {
+	t.Parallel()
 	seen := map[string]string{}
 	for name, node := range map[string]Node{
 		"one": {Image: "a"}, "other image": {Image: "b"}, "source": {Image: "a", Source: true}, "other etcd": {Image: "a", Source: true, EtcdTag: "1"},
 		"traced": {Image: "a", Tracing: true},
 	} {
-		for _, host := range []Host{{CgroupV2: true}, {}} {
+		for _, host := range []engine.Host{{CgroupV2: true}, {}} {
 			for _, port := range []int{1, 2} {
 				what := fmt.Sprintf("%s, %+v, port %d", name, host, port)
 				hash, err := hashConfig(kindConfig("test", node, host, component.Ports{component.UI: port}, state.Dir{Path: "/state"}), node)
@@ -69,16 +73,16 @@ func TestHashConfigTellsSettingsApart(t *testing.T) {
 					t.Fatal(err)
 				}
 				if other := seen[hash]; other != "" {
-					t.Errorf("%s has the hash of %s", what, other)
+					t.Errorf("hashConfig: %s has the same hash as %s", what, other)
 				}
 				seen[hash] = what
 			}
 		}
 	}
-	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 1}, component.Ports{}, state.Dir{Path: "/state"}), Node{})
-	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, Host{Memory: 2, Kernel: "6"}, component.Ports{}, state.Dir{Path: "/state"}), Node{})
+	one, _ := hashConfig(kindConfig("test", Node{Image: "a"}, engine.Host{Memory: 1}, component.Ports{}, state.Dir{Path: "/state"}), Node{})
+	other, _ := hashConfig(kindConfig("test", Node{Image: "a"}, engine.Host{Memory: 2, Kernel: "6"}, component.Ports{}, state.Dir{Path: "/state"}), Node{})
 	if one != other {
-		t.Error("the host's memory or kernel changes the hash, and would make a cluster anew")
+		t.Error("hashConfig depends on the memory or kernel of the host, which would recreate the cluster")
 	}
 }
 
@@ -99,18 +103,19 @@ func FuzzPlainWords(f *testing.F) {
 		words := plainWords(message)
 		for _, r := range words {
 			if unicode.IsControl(r) {
-				t.Errorf("plainWords(%q) = %q has a control character", message, words)
+				t.Errorf("plainWords(%q) = %q, want no control character", message, words)
 			}
 		}
 		if again := plainWords(words); again != words {
-			t.Errorf("plainWords(%q) = %q, and of that %q", message, words, again)
+			t.Errorf("plainWords(%q) = %q, but plainWords of the result = %q", message, words, again)
 		}
 	})
 }
 
-func TestKindLoggerShowsOnlyWhatKindIsAt(t *testing.T) {
-	var said []string
-	logger := &kindLogger{report: func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }}
+func TestKindLoggerReportsOnlyProgress(t *testing.T) {
+	t.Parallel()
+	var reported []string
+	logger := &kindLogger{report: func(format string, args ...any) { reported = append(reported, fmt.Sprintf(format, args...)) }}
 	logger.Warn("cgroup v1")
 	logger.Warnf("cgroup %d", 1)
 	logger.Error("failed")
@@ -119,12 +124,12 @@ func TestKindLoggerShowsOnlyWhatKindIsAt(t *testing.T) {
 	logger.V(0).Infof("Ensuring node image (%s) 🖼", "node:1")
 	logger.V(0).Info(" ... ")
 	logger.V(1).Info("a command line")
-	if diff := cmp.Diff([]string{"Preparing nodes", "Ensuring node image node:1"}, said); diff != "" {
+	if diff := cmp.Diff([]string{"Preparing nodes", "Ensuring node image node:1"}, reported); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if logger.V(1).Enabled() || !logger.V(0).Enabled() {
-		t.Error("the levels that are shown are wrong")
+		t.Error("Enabled: want only level 0")
 	}
 	var silent log.Logger = &kindLogger{}
-	silent.V(0).Info("nobody listens")
+	silent.V(0).Info("ignored")
 }

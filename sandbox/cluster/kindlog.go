@@ -8,8 +8,9 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 )
 
-// kindLogger turns kind's messages into a step's detail. It shows only what kind is at; warnings are about cgroup v1 and
-// experimental settings, which the sandbox chose on purpose, and errors come back as errors.
+// kindLogger reports the progress messages of kind as details of a step. It drops warnings, which
+// are about cgroup v1 and experimental settings that the sandbox uses on purpose, and errors, which
+// kind also returns.
 type kindLogger struct{ report Report }
 
 var (
@@ -23,13 +24,13 @@ func (*kindLogger) Warn(string) {}
 // Warnf drops the message.
 func (*kindLogger) Warnf(string, ...any) {}
 
-// Error drops the message: kind returns it as well.
+// Error drops the message: kind also returns it.
 func (*kindLogger) Error(string) {}
 
-// Errorf drops the message: kind returns it as well.
+// Errorf drops the message: kind also returns it.
 func (*kindLogger) Errorf(string, ...any) {}
 
-// V shows messages of level 0, kind's own progress.
+// V returns a logger that reports messages of level 0, kind's progress.
 func (l *kindLogger) V(level log.Level) log.InfoLogger {
 	if level > 0 {
 		return infoLogger{}
@@ -39,21 +40,21 @@ func (l *kindLogger) V(level log.Level) log.InfoLogger {
 
 type infoLogger struct{ report Report }
 
-// Info shows what kind is at.
+// Info reports the message.
 func (l infoLogger) Info(message string) {
 	if words := plainWords(message); words != "" {
-		l.report.say("%s", words)
+		l.report.Say("%s", words)
 	}
 }
 
-// Infof shows what kind is at.
+// Infof reports the message.
 func (l infoLogger) Infof(format string, args ...any) { l.Info(fmt.Sprintf(format, args...)) }
 
-// Enabled says whether messages of this level are shown.
+// Enabled reports whether messages of this level are shown.
 func (l infoLogger) Enabled() bool { return l.report != nil }
 
-// plainWords takes bullets, ticks, emoji and dots off a message of kind's: " • Preparing nodes 📦  ..." becomes
-// "Preparing nodes".
+// plainWords removes bullets, ticks, emoji and dots from a message of kind: " • Preparing nodes 📦
+// ..." becomes "Preparing nodes".
 func plainWords(message string) string {
 	plain := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" -_:/\"", r) {

@@ -11,30 +11,31 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// milestones is who wants to know how far the making of a cluster has come. Each function is called once.
+// milestones are the callbacks for the progress of a new cluster. Each function is called once.
 type milestones struct{ node, api func() }
 
-func (w Wanted) milestones() milestones {
+func (s Spec) milestones() milestones {
 	once := func(f func()) func() {
 		if f == nil {
 			return func() {}
 		}
 		return sync.OnceFunc(f)
 	}
-	return milestones{once(w.OnNode), once(w.OnAPIServer)}
+	return milestones{once(s.OnNode), once(s.OnAPIServer)}
 }
 
-// all says that the cluster is there.
+// all calls both functions.
 func (m milestones) all() {
 	m.node()
 	m.api()
 }
 
-// watch looks how far kind has come with a cluster, which kind itself does not say, until both milestones are reached or ctx ends.
-// kind creates objects that matter to it only, and waits for others, long after the API server takes requests.
+// watch polls the progress of a cluster that kind creates, until both milestones are reached or ctx
+// ends. kind does not report this progress, and continues for a long time after the API server
+// accepts requests.
 func (c *Cluster) watch(ctx context.Context, m milestones) {
 	if !poll(ctx, func() bool {
-		_, err := c.engine.run(ctx, execTimeout, nil, "exec", c.node(), "ctr", "version")
+		_, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "ctr", "version")
 		return err == nil
 	}) {
 		return
@@ -50,7 +51,7 @@ func (c *Cluster) watch(ctx context.Context, m milestones) {
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return // kind will say it of the kubeconfig that it writes.
+		return // kind returns the same error for the kubeconfig that it writes.
 	}
 	if !poll(ctx, func() bool {
 		_, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
@@ -62,7 +63,7 @@ func (c *Cluster) watch(ctx context.Context, m milestones) {
 	m.api()
 }
 
-// poll asks until the answer is true, and says false where ctx ended first.
+// poll calls done until it returns true. It returns false if ctx ends first.
 func poll(ctx context.Context, done func() bool) bool {
 	for !done() {
 		select {
@@ -74,8 +75,8 @@ func poll(ctx context.Context, done func() bool) bool {
 	return ctx.Err() == nil
 }
 
-// administrator reads the administrator's credentials out of the node. kubeadm writes them before there is an API server, and that
-// has to learn what an administrator may.
+// administrator reads the credentials of the administrator from the node. kubeadm writes them
+// before the API server starts and before the administrator has permissions.
 func (c *Cluster) administrator() (*rest.Config, error) {
 	text, err := c.provider.KubeConfig(c.name, false)
 	if err != nil {
@@ -85,5 +86,5 @@ func (c *Cluster) administrator() (*rest.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hurried(config), nil
+	return withRates(config), nil
 }

@@ -9,13 +9,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
 )
 
-// A node whose containerd answers at the second try, and which never gets an API server: the first milestone is reached, the
-// second is not, and watching ends with its context.
+// The containerd of the node answers on the second attempt, and no API server starts. watch reaches
+// the first milestone only, and ends with its context.
 func TestWatch(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
-	f.engine("podman", `case "$*" in
+	f, c := enginetest.New(t), newCluster(t)
+	f.Engine("podman", `case "$*" in
 *"ctr version") if [ ! -e "$FAKE/second" ]; then touch "$FAKE/second"; echo 'connection refused' >&2; exit 1; fi;;
 *) exit 1;;
 esac`)
@@ -27,22 +29,23 @@ esac`)
 	defer cancel()
 	c.watch(ctx, milestones{
 		node: func() {
-			if _, err := os.Stat(f.file("podman", "second")); err != nil {
-				t.Errorf("the node was there before containerd answered: %v", err)
+			if _, err := os.Stat(f.File("podman", "second")); err != nil {
+				t.Errorf("watch reached the node before containerd answered: %v", err)
 			}
 			cancel()
 		},
-		api: func() { t.Error("an API server was reached that is not there") },
+		api: func() { t.Error("watch reached an API server that does not exist") },
 	})
 	if !errors.Is(ctx.Err(), context.Canceled) {
-		t.Error("the node was not reached")
+		t.Error("watch did not reach the node")
 	}
 }
 
-// Who is told of a milestone twice would close a channel twice.
+// Callers close a channel in each callback, so a second call would panic.
 func TestMilestonesAreReachedOnce(t *testing.T) {
+	t.Parallel()
 	var reached []string
-	m := Wanted{
+	m := Spec{
 		OnNode: func() { reached = append(reached, "node") }, OnAPIServer: func() { reached = append(reached, "API server") },
 	}.milestones()
 	m.node()
@@ -51,14 +54,15 @@ func TestMilestonesAreReachedOnce(t *testing.T) {
 	if diff := cmp.Diff([]string{"node", "API server"}, reached); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	Wanted{}.milestones().all()
+	Spec{}.milestones().all()
 }
 
-// Until kind writes the kubeconfig, the way to the API server is what the node said.
+// Until kind writes the kubeconfig, RESTConfig uses the credentials from the node.
 func TestRESTConfigBeforeTheKubeconfig(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	if _, err := c.RESTConfig(); err == nil {
-		t.Fatal("there is a way to a cluster that is not there")
+		t.Fatal("RESTConfig without a kubeconfig: got no error")
 	}
 	var asked atomic.Bool
 	serve(t, c, func(http.ResponseWriter, *http.Request) { asked.Store(true) })
@@ -71,6 +75,6 @@ func TestRESTConfigBeforeTheKubeconfig(t *testing.T) {
 	}
 	c.early.Store(config)
 	if err := c.ready(t.Context()); err != nil || !asked.Load() {
-		t.Errorf("the API server was asked: %t, %v", asked.Load(), err)
+		t.Errorf("ready: request sent: %t, error %v", asked.Load(), err)
 	}
 }

@@ -11,21 +11,22 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// clockSlack is how far the clock of the engine's machine may be behind this one's.
+// clockSlack is the tolerance for a slow clock on the machine of the engine.
 const clockSlack = 2 * time.Second
 
-// waitForNews waits until the API server no longer says of any container that it runs since before the node was restarted.
-// Until the kubelet has looked again, everything that ran before the stop is still called ready.
-func (c *Cluster) waitForNews(ctx context.Context, restarted time.Time) error {
+// waitForStatus waits until the status of every running container is newer than the restart of the
+// node. Before the kubelet updates it, the status still reports all containers from before the
+// restart as ready.
+func (c *Cluster) waitForStatus(ctx context.Context, restarted time.Time) error {
 	config, err := c.RESTConfig()
 	if err != nil {
 		return err
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return fmt.Errorf("waiting for the kubelet's news: %w", err)
+		return fmt.Errorf("waiting for the kubelet's status updates: %w", err)
 	}
-	old := "nothing was heard"
+	old := "no answer"
 	err = wait.PollUntilContextTimeout(ctx, pollEvery, readyTimeout, true, func(ctx context.Context) (bool, error) {
 		pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -36,17 +37,18 @@ func (c *Cluster) waitForNews(ctx context.Context, restarted time.Time) error {
 		return old == "", nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the kubelet's news after the restart: %w: %s", err, old)
+		return fmt.Errorf("waiting for the kubelet's status updates after the restart: %w: %s", err, old)
 	}
 	return nil
 }
 
-// olderThan names a container that is said to run since before a time, or returns "".
+// olderThan returns a description of a container that is reported as running since before a time,
+// or "".
 func olderThan(pods []corev1.Pod, when time.Time) string {
 	for _, pod := range pods {
 		for _, status := range pod.Status.ContainerStatuses {
 			if running := status.State.Running; running != nil && running.StartedAt.Time.Before(when) {
-				return fmt.Sprintf("container %s of pod %s/%s is said to run since %s", status.Name, pod.Namespace, pod.Name,
+				return fmt.Sprintf("container %s of Pod %s/%s is reported as running since %s", status.Name, pod.Namespace, pod.Name,
 					running.StartedAt.Format(time.TimeOnly))
 			}
 		}

@@ -12,31 +12,36 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// A node with Tracing has its programs send spans to 127.0.0.1:4317: there is Jaeger, whose Pod is on the node's network, as they are.
-// Spans that are made before it is there are lost. kube-apiserver and etcd sample nothing by themselves, and follow the callers
-// that may decide; kubelet and containerd have no caller, and sample few of their own.
+// In a node with Tracing, programs send spans to Jaeger at 127.0.0.1:4317: its Pod uses the network
+// of the node, like these programs. Spans that end before Jaeger runs are lost. kube-apiserver and
+// etcd start no traces of their own and follow the sampling of trusted callers. kubelet and
+// containerd have no caller, and sample few of their own traces.
 const (
 	jaegerEndpoint = "127.0.0.1:4317"
-	// kubeletSampling is of a million: of the dozens of traces a second that the kubelet begins, which only look at Pods, all
-	// would push those of operators out of Jaeger's memory.
+	// kubeletSampling is the number of sampled traces per million. The kubelet starts dozens of
+	// traces per second that only inspect Pods. Together they would displace the traces of
+	// operators from Jaeger's memory.
 	kubeletSampling = "10000"
-	// containerdSampling is the same as a fraction. It is of what containerd begins; it follows the kubelet in what that asks for.
+	// containerdSampling is the same rate as a fraction, for the traces that containerd starts. For
+	// calls it follows the kubelet.
 	containerdSampling = "0.01"
-	// sendSoon makes OpenTelemetry's SDK send spans after 200 ms, as the operator does, and not after 5 s.
+	// sendSoon makes the OpenTelemetry SDK export spans every 200 ms, like the operator, instead of
+	// every 5 s.
 	sendSoon = "200"
 )
 
-// tracingFolder is where the node has [tracingFiles].
+// tracingFolder is the folder of [tracingFiles] in the node.
 const tracingFolder = "/kind/tracing"
 
-// The files that programs of the node want. That for containerd is known to the init of a node built from source, too.
+// The files for programs of the node. The init of a node built from source also uses the file for
+// containerd.
 const (
 	apiServerTracing  = "apiserver.yaml"
 	containerdTracing = "containerd.env"
 	containerdUnit    = "containerd.conf"
 )
 
-// tracingFiles are the content of those files, by name. A node without Tracing has none.
+// tracingFiles returns the content of the files by name. It returns nil for a node without Tracing.
 func tracingFiles(node Node) map[string]string {
 	if !node.Tracing {
 		return nil
@@ -54,15 +59,15 @@ func tracingFiles(node Node) map[string]string {
 	return files
 }
 
-// writeTracingFiles writes these files to the sandbox's folder. Those that are there keep their place: a node that runs may have them
-// mounted.
+// writeTracingFiles writes the files to the folder of the sandbox. It overwrites existing files in
+// place, because a running node may have mounted them.
 func writeTracingFiles(node Node, dir state.Dir) error {
 	files := tracingFiles(node)
 	if len(files) == 0 {
 		return nil
 	}
 	if err := os.MkdirAll(dir.Tracing(), 0o755); err != nil {
-		return fmt.Errorf("making a folder for files of the node: %w", state.Remedy(err))
+		return fmt.Errorf("creating the folder for files of the node: %w", state.Remedy(err))
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := os.WriteFile(filepath.Join(dir.Tracing(), name), []byte(files[name]), 0o644); err != nil {
@@ -72,7 +77,8 @@ func writeTracingFiles(node Node, dir state.Dir) error {
 	return nil
 }
 
-// tracingMounts bring these files into the node, and in kind's own image one of them to systemd, which starts containerd there.
+// tracingMounts returns the mounts of the files into the node. In kind's own image, one of them
+// configures systemd, which starts containerd.
 func tracingMounts(node Node, dir state.Dir) []v1alpha4.Mount {
 	mounts := []v1alpha4.Mount{{HostPath: dir.Tracing(), ContainerPath: tracingFolder, Readonly: true}}
 	if !node.Source {
@@ -84,7 +90,8 @@ func tracingMounts(node Node, dir state.Dir) []v1alpha4.Mount {
 	return mounts
 }
 
-// controlPlaneTracingPatch adds to the arguments that kind and other patches give: kind merges such lists by name.
+// controlPlaneTracingPatch adds arguments to the lists of kind and of other patches: kind merges
+// such lists by name.
 const controlPlaneTracingPatch = `kind: ClusterConfiguration
 apiServer:
   extraArgs:

@@ -75,7 +75,7 @@ type check struct {
 var checks = []check{
 	{"system", system},
 	{"sources", sources},
-	{"engine", engine},
+	{"engine", checkEngine},
 	{"privileges", privileges},
 	{"cgroups", cgroups},
 	{"open files", openFiles},

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
 // healthy returns the facts of a machine on which all modes can run and all components are built.
@@ -16,7 +16,7 @@ func healthy() Facts {
 	return Facts{
 		Wanted: Wanted{Cluster: "auto", Provider: "auto", Images: "auto", Fresh: true},
 		System: System{OS: "linux", Arch: "amd64", Distribution: "Debian GNU/Linux 12", Kernel: "6.1.0", Processors: 4, Root: true, Apt: true},
-		Engine: Engine{Looked: true, Installed: []string{"docker"}, Probed: true, Name: "docker", Host: &cluster.Host{
+		Engine: Engine{Looked: true, Installed: []string{"docker"}, Probed: true, Name: "docker", Host: &engine.Host{
 			Architecture: "amd64", Kernel: "6.1.0", CgroupV2: true, SysResource: true, NoFile: 1 << 20, Mount: true, Memory: 16 * gib,
 			Controllers: []string{"cpuset", "cpu", "io", "memory", "pids"}, InotifyInstances: 512, InotifyWatches: 524288, Free: 50 * gib,
 		}},

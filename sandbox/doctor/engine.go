@@ -4,11 +4,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
-// engine checks whether an engine can start containers.
-func engine(f Facts) []Finding {
+// checkEngine checks whether an engine can start containers.
+func checkEngine(f Facts) []Finding {
 	e := f.Engine
 	switch {
 	case !e.Looked:
@@ -115,7 +115,7 @@ func cgroups(f Facts) []Finding {
 
 // missingControllers returns the needed controllers that the host does not have. It returns nil if
 // the probe reported no controllers.
-func missingControllers(host *cluster.Host) []string {
+func missingControllers(host *engine.Host) []string {
 	if len(host.Controllers) == 0 {
 		return nil
 	}

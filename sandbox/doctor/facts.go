@@ -3,7 +3,7 @@ package doctor
 import (
 	"slices"
 
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
 // Wanted are the options that determine which modes are considered. The values are the values of
@@ -90,7 +90,7 @@ type Engine struct {
 	// Probed is true if the probe container was started, with the result in Host or Err.
 	Probed bool
 	Name   string
-	Host   *cluster.Host
+	Host   *engine.Host
 	Err    error
 }
 

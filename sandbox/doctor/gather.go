@@ -21,8 +21,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -48,7 +48,7 @@ type Subject struct {
 // Slow contains the functions that take seconds. Gather skips nil fields.
 type Slow struct {
 	// Engine returns an engine that can start a privileged container.
-	Engine func(context.Context) (*cluster.Engine, error)
+	Engine func(context.Context) (*engine.Engine, error)
 	// Registries are the hosts to check, and Answers checks one of them.
 	Registries []string
 	Answers    func(ctx context.Context, host string) error
@@ -68,7 +68,7 @@ func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
 	f.System = lookAtSystem()
 	f.Memory = lookAtMemory()
 	f.Limits = lookAtLimits()
-	f.Engine = Engine{Looked: true, Installed: cluster.InstalledEngines()}
+	f.Engine = Engine{Looked: true, Installed: engine.InstalledEngines()}
 	f.Proxy = lookAtProxy()
 	f.Ports = lookAtPorts(ctx, subject)
 	f.Go = lookAtGo(subject.Builder)
@@ -96,7 +96,7 @@ func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
 }
 
 // probe starts a container if an engine is installed.
-func (f *Facts) probe(ctx context.Context, find func(context.Context) (*cluster.Engine, error)) {
+func (f *Facts) probe(ctx context.Context, find func(context.Context) (*engine.Engine, error)) {
 	if len(f.Engine.Installed) == 0 {
 		return
 	}

@@ -14,8 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -77,10 +77,10 @@ func TestGatherProbesEngineAndRegistries(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", folder)
-	host := &cluster.Host{InotifyInstances: 7, InotifyWatches: 8, Free: 9}
+	host := &engine.Host{InotifyInstances: 7, InotifyWatches: 8, Free: 9}
 	facts := Gather(t.Context(), here(t), Slow{
-		Engine: func(context.Context) (*cluster.Engine, error) {
-			return &cluster.Engine{Name: "podman", Host: host}, nil
+		Engine: func(context.Context) (*engine.Engine, error) {
+			return &engine.Engine{Name: "podman", Host: host}, nil
 		},
 		Registries: []string{"good.example", "bad.example"},
 		Answers: func(ctx context.Context, host string) error {

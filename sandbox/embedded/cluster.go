@@ -16,45 +16,41 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// Report is told what a long job is at, in a few words. It may be nil.
-type Report func(format string, args ...any)
+// Report receives progress messages of a few words. It may be nil.
+type Report = artifact.Report
 
-func (r Report) say(format string, args ...any) {
-	if r != nil {
-		r(format, args...)
-	}
-}
-
-// Cluster is the processes of one sandbox. Its methods may be called from several goroutines, Prepare before all others.
+// Cluster holds the processes of one sandbox. It is safe for concurrent use after a call of
+// Prepare.
 type Cluster struct {
-	// OperatorPort is the port of the operator's webhook where it listens on that alone; 0 where it can be told another. It is set
-	// before Prepare.
+	// OperatorPort is the port of the operator's webhook if it is fixed; 0 if it can be configured.
+	// Set it before Prepare.
 	OperatorPort int
 
-	// Tracing has the API server and etcd send spans to Jaeger, of those requests alone whose callers are in system:monitoring and
-	// came with a sampled trace context, and makes the operator such a caller. It is set before anything is started, and Jaeger
-	// should be started before the API server.
+	// Tracing makes the API server and etcd send spans to Jaeger, only for requests with a sampled
+	// trace context from callers in system:monitoring. It also makes the operator such a caller.
+	// Set it before any process starts. Jaeger should start before the API server.
 	Tracing bool
 
 	dir   state.Dir
 	table process.Table
 
-	mu     sync.Mutex // guards record, which steps that run side by side change
+	mu     sync.Mutex // guards record, which concurrent steps change
 	record *state.Record
 
 	authorities authorities
-	aside       string          // where data was put that etcd could not read
-	wanted      component.Ports // those that the user asked for
+	aside       string          // path of data that etcd could not read
+	wanted      component.Ports // requested by the user
 }
 
-// New returns the cluster of a sandbox, which need not run. Programs is the folder below which its programs are. Record is
-// read and written; whoever else uses it must not do so while one of the methods runs.
+// New returns the cluster of a sandbox, running or not. programs is the folder that contains its
+// programs. The methods read and write record; the caller must not use it while a method runs.
 func New(dir state.Dir, programs string, record *state.Record) *Cluster {
 	return &Cluster{
 		dir:    dir,
@@ -73,44 +69,45 @@ func (c *Cluster) update(change func(*state.Record)) error {
 	return c.dir.Save(*c.record)
 }
 
-// ports is a copy of the record's ports.
+// ports returns a copy of the ports in the record.
 func (c *Cluster) ports() (state.ComponentPorts, component.Ports) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.record.ComponentPorts, c.record.Ports
 }
 
-// folder is where the files of one process are, made if it is missing.
+// folder returns the folder for the files of one process. It creates a missing folder.
 func (c *Cluster) folder(name string) (string, error) {
 	folder := filepath.Join(c.dir.Components(), name)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return "", fmt.Errorf("making the folder of %s: %w", name, state.Remedy(err))
+		return "", fmt.Errorf("creating the folder of %s: %w", name, state.Remedy(err))
 	}
 	return folder, nil
 }
 
-// RESTConfig is the way to the API server as the sandbox's administrator.
+// RESTConfig returns the configuration of the administrator for clients of the API server.
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
 	if err != nil {
-		return nil, fmt.Errorf("reading the sandbox's kubeconfig: %w; `make sandbox-up` writes it again", err)
+		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w; run `sandbox up` to write it again", err)
 	}
 	return config, nil
 }
 
-// grace is what each process gets between SIGTERM and SIGKILL: what is thrown away needs no more, and there are four groups of
-// them.
+// grace is the time between SIGTERM and SIGKILL for each process. It is short because the data is
+// disposable and four groups stop one after another.
 const grace = time.Second
 
-// Stop ends one process until it is started again.
+// Stop stops one process.
 func (c *Cluster) Stop(ctx context.Context, name string) error {
 	if err := c.table.Stop(ctx, name); err != nil {
-		return fmt.Errorf("ending %s: %w", name, state.Remedy(err))
+		return fmt.Errorf("stopping %s: %w", name, state.Remedy(err))
 	}
 	return nil
 }
 
-// Down ends every process, in order, and forgets them. It finds those that no record tells of, too.
+// Down stops all processes in order and deletes their records. It also stops processes without a
+// record.
 func (c *Cluster) Down(ctx context.Context) error {
 	return errors.Join(c.endAll(ctx), c.EndStrays(ctx))
 }
@@ -127,8 +124,8 @@ func stopOrder() [][]component.Program {
 	return groups
 }
 
-// endAll ends every process but those to keep, and leaves what they wrote. One that can't be ended, or forgotten, keeps no
-// other from its end.
+// endAll stops all processes except keep. It keeps their data. After an error it continues with the
+// other processes.
 func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 	var errs []error
 	for _, programs := range stopOrder() {
@@ -141,13 +138,13 @@ func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 		errs = append(errs, group.Wait())
 	}
 	if err := firstOf(errs); err != nil {
-		return fmt.Errorf("ending the processes of the sandbox: %w", state.Remedy(err))
+		return fmt.Errorf("stopping the processes of the sandbox: %w", state.Remedy(err))
 	}
 	return nil
 }
 
-// firstOf gives the first error and says how many others there are: what keeps one process from its end often keeps all, and
-// one line is enough to say so.
+// firstOf returns the first error and the number of other errors in one line, because the cause is
+// often the same.
 func firstOf(errs []error) error {
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	switch len(errs) {
@@ -160,12 +157,13 @@ func firstOf(errs []error) error {
 	}
 }
 
-// EndStrays ends processes of this sandbox that no record knows: those of a command that was killed, or of a state folder
-// that somebody removed. Of what the user runs himself there, kubectl for one, nothing is ended.
+// EndStrays stops processes of this sandbox that have no record: the command that started them was
+// killed, or the state folder was deleted. It does not stop programs that the user runs, for
+// example kubectl.
 func (c *Cluster) EndStrays(ctx context.Context) error {
 	strays, err := c.table.Strays(ctx)
 	if err != nil {
-		return fmt.Errorf("looking for processes that are left: %w", err)
+		return fmt.Errorf("finding stray processes: %w", err)
 	}
 	var errs []error
 	for _, programs := range stopOrder() {
@@ -182,8 +180,8 @@ func (c *Cluster) EndStrays(ctx context.Context) error {
 	return firstOf(errs)
 }
 
-// uses tells whether arguments name the folders that this sandbox's processes work with. Another sandbox's may be below the same
-// folder.
+// uses reports whether arguments name the folders of this sandbox's processes. Another sandbox may
+// have its folder below the same folder.
 func (c *Cluster) uses(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
 		return slices.ContainsFunc([]string{"components/", "pki/", "etcd"}, func(folder string) bool {
@@ -192,12 +190,13 @@ func (c *Cluster) uses(args []string) bool {
 	})
 }
 
-// address is a port on loopback as host:port.
+// address returns a port on loopback as host:port.
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// authorities are the cluster's, each for one purpose, so that a certificate of one is worth nothing elsewhere.
+// authorities are the certificate authorities of the cluster, each for one purpose: a certificate
+// is only valid for that purpose.
 type authorities struct {
 	cluster *pki.Authority // the API server and its clients
 	etcd    *pki.Authority // etcd and its only client
-	webhook *pki.Authority // the API server towards cert-manager's webhook
+	webhook *pki.Authority // the API server as client of cert-manager's webhook
 }

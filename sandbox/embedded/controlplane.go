@@ -19,49 +19,46 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// serviceRange is kind's own, so that both kinds of cluster look alike.
+// The ranges of kind clusters, so that both kinds of sandbox are alike.
 const (
 	serviceRange = "10.96.0.0/16"
 	podRange     = "10.244.0.0/16"
 )
 
-// ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits until the API server is
-// ready. paths has the paths of the programs, by name. It returns what it did.
+// ControlPlane starts etcd, the API server, the controller manager and the scheduler, and waits
+// until the API server is ready. paths has the paths of the programs, by name. It returns a description of the
+// outcome.
 func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, report Report) (outcome string, err error) {
-	etcdStarted, emptied, err := c.startEtcd(ctx, paths[component.Etcd], report)
+	started, emptied, err := c.startEtcd(ctx, paths[component.Etcd], report)
 	if err != nil {
 		return "", err
 	}
-	serverStarted, err := c.start(ctx, service{
-		name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(paths[component.APIServer]) },
-		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer} },
-		ready: c.apiServerReady,
-	}, report)
-	if err != nil {
-		return "", err
-	}
-	managerStarted, err := c.start(ctx, service{
-		name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(paths[component.ControllerManager]) },
-	}, report)
-	if err != nil {
-		return "", err
-	}
-	schedulerStarted, err := c.start(ctx, service{
-		name: component.Scheduler, spec: func() (process.Spec, error) { return c.scheduler(paths[component.Scheduler]) },
-	}, report)
-	if err != nil {
-		return "", err
+	for _, svc := range []service{
+		{
+			name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(paths[component.APIServer]) },
+			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer} },
+			ready: c.apiServerReady,
+		},
+		{name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(paths[component.ControllerManager]) }},
+		{name: component.Scheduler, spec: func() (process.Spec, error) { return c.scheduler(paths[component.Scheduler]) }},
+	} {
+		svcStarted, err := c.start(ctx, svc, report)
+		if err != nil {
+			return "", err
+		}
+		started = started || svcStarted
 	}
 	if emptied {
-		return "started empty: etcd can't read its data, which is in " + c.aside + " now", nil
+		return "started empty: etcd cannot read its data, which was moved to " + c.aside, nil
 	}
-	if etcdStarted || serverStarted || managerStarted || schedulerStarted {
+	if started {
 		return "started", nil
 	}
 	return "already up", nil
 }
 
-// apiServer is the API server as kubeadm would have it, as far as one on loopback needs that.
+// apiServer returns the process of the API server. Its flags are like kubeadm's, as far as a server
+// on loopback needs them.
 func (c *Cluster) apiServer(program string) (process.Spec, error) {
 	own, _ := c.ports()
 	serving, _, err := c.authorities.cluster.Certificate(pki.Request{
@@ -92,7 +89,7 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 		Path: program,
 		Args: []string{
 			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", own.APIServer),
-			"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", // No Pod looks for it, and loopback is no endpoint.
+			"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", // Pods do not use it, and a loopback address is not a valid endpoint.
 			"--tls-cert-file=" + serving.CertFile, "--tls-private-key-file=" + serving.KeyFile,
 			"--client-ca-file=" + ca.CertFile, "--anonymous-auth=false", "--authorization-mode=Node,RBAC",
 			"--etcd-servers=https://" + address(own.Etcd), "--etcd-cafile=" + c.authorities.etcd.CertFile,
@@ -111,8 +108,8 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 	return spec, nil
 }
 
-// admission writes the configuration by which the API server shows webhooks a certificate of its own: cert-manager's listens
-// on every address and lets nobody else in.
+// admission writes the configuration that makes the API server send a client certificate to
+// webhooks. cert-manager's webhook listens on every address and accepts only this client.
 func (c *Cluster) admission() (path, revision string, err error) {
 	folder, err := c.folder(component.APIServer)
 	if err != nil {
@@ -122,7 +119,8 @@ func (c *Cluster) admission() (path, revision string, err error) {
 	if err != nil {
 		return "", "", state.Remedy(err)
 	}
-	// The name of a user is the host of the webhooks that are shown it; the star is all of them. Server and CA are not read.
+	// The name of a user is the host of the webhooks that it is for; the star means all webhooks.
+	// Server and CA are not used.
 	users := filepath.Join(folder, "webhooks.kubeconfig")
 	_, err = credentials.WriteKubeconfig(users, credentials.Kubeconfig{
 		Server: "https://localhost", CAFile: c.authorities.webhook.CertFile, User: "*", CertFile: pair.CertFile, KeyFile: pair.KeyFile,
@@ -151,7 +149,7 @@ func (c *Cluster) apiServerReady(ctx context.Context) error {
 	}
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
-		return fmt.Errorf("making a client of the API server: %w", err)
+		return fmt.Errorf("creating a client of the API server: %w", err)
 	}
 	return answers(ctx, client, config.Host+"/readyz")
 }
@@ -176,8 +174,8 @@ func (c *Cluster) controllerManager(program string) (process.Spec, error) {
 			"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--use-service-account-credentials",
 			"--root-ca-file=" + ca.CertFile, "--service-account-private-key-file=" + signing,
 			"--cluster-signing-cert-file=" + ca.CertFile, "--cluster-signing-key-file=" + ca.KeyFile,
-			// It asks for an account and a token for each controller before it starts any: at its default of 20 requests a second,
-			// that alone takes four seconds.
+			// It requests an account and a token for each controller before it starts any. With the
+			// default of 20 requests per second this takes four seconds.
 			"--kube-api-qps=200", "--kube-api-burst=400",
 			"--cluster-cidr=" + podRange, "--service-cluster-ip-range=" + serviceRange, "--profiling=false",
 		},
@@ -193,29 +191,29 @@ func (c *Cluster) scheduler(program string) (process.Spec, error) {
 	}, err
 }
 
-// answerLimit bounds one question whether something is ready.
+// answerLimit is the time limit of one readiness check.
 const answerLimit = 2 * time.Second
 
-// answers asks a URL, and wants 200.
+// answers returns nil if a GET of url returns status 200.
 func answers(ctx context.Context, client *http.Client, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", url, err)
+		return fmt.Errorf("requesting %s: %w", url, err)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", url, err)
+		return fmt.Errorf("requesting %s: %w", url, err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("asking %s: it answers %s", url, response.Status)
+		return fmt.Errorf("requesting %s: got status %s", url, response.Status)
 	}
 	return nil
 }
 
-// write writes a file that only its owner may read.
+// write writes a file with access only for its owner.
 func write(path, content string) error {
 	if err := pki.WriteFile(path, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("writing a configuration: %w", state.Remedy(err))

@@ -1,15 +1,17 @@
-// Package embedded is a cluster without a container engine: a real control plane, cert-manager, Jaeger and the operator as
-// processes of this machine, and a node that kwok plays.
+// Package embedded runs a cluster without a container engine. A real control plane, cert-manager,
+// Jaeger and the operator run as processes of this machine; kwok simulates the node.
 //
-// The entry type is [Cluster]. Its methods start one part each: [Cluster.Prepare] chooses ports and makes certificates, then
-// come ControlPlane, Node, Jaeger, CertManager and Operator; [Cluster.Status] looks at the processes and [Cluster.Down] ends
-// them. Each may be called again at any time and does only what is missing. Package provider/embedded calls them.
+// The entry type is [Cluster]. [Cluster.Prepare] chooses ports and creates certificates. The
+// methods ControlPlane, Node, Jaeger, CertManager and Operator each start one part.
+// [Cluster.Status] inspects the processes and [Cluster.Down] stops them. All methods are
+// idempotent. Package provider/embedded calls them.
 //
-// Processes listen on 127.0.0.1 alone, but for cert-manager's webhook, which can't and demands a certificate of its
-// caller instead. Each has credentials of its own: certificates for the parts of Kubernetes, tokens of their service
-// accounts for cert-manager and the operator. The package applies no objects to the cluster; package apply does. It
-// never signals a process that it can't prove to be the sandbox's; package process does that part.
+// Processes listen only on 127.0.0.1, except cert-manager's webhook, which has no such option. It
+// requires a client certificate instead. Each process has its own credentials: certificates for the
+// parts of Kubernetes, service account tokens for cert-manager and the operator. The package does
+// not install objects into the cluster; package apply does. It never signals a process that it
+// cannot identify as a process of the sandbox; see package process.
 //
-// A launcher of its own, and not kwokctl's: that one has etcd listen without TLS, believes any process with the right
-// number to be its own, and doesn't renew its certificates.
+// The package does not use the launcher of kwokctl. With that launcher, etcd listens without TLS,
+// any process with a recorded pid counts as kwokctl's own, and certificates are not renewed.
 package embedded

@@ -17,28 +17,30 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// tailLines is how much of a log is looked at for why its process died: the reason of a panic stands far above its end.
+// tailLines is the number of log lines that are searched for the reason of a process's exit. The
+// message of a panic is far above its end.
 const tailLines = 100
 
-// etcdPatience is how long etcd may take to be ready with data that is there. With a log that lost its end it never is, and
-// says nothing.
+// etcdPatience is the time limit for etcd to become ready with existing data. With a truncated
+// write-ahead log it never becomes ready, and logs no error.
 const etcdPatience = time.Minute
 
-// unreadable are words by which etcd says, when it dies, that it can't read its data: of its log (wal), its snapshots and its
-// database.
+// unreadable are words in etcd's last messages if it cannot read its data: the write-ahead log
+// (wal), the snapshots or the database.
 var unreadable = []string{"panic:", `"level":"panic"`, "wal", "snap", "database", "corrupt", "crc", "freelist", "backend", "unmarshal", "unexpected EOF", "SIGBUS"}
 
-// startEtcd starts etcd. Data that it can't read is put aside, and the cluster begins empty: the sandbox makes anew what is
-// its own. Data is given up only for a reason: an etcd that was killed is started once more first.
+// startEtcd starts etcd. If etcd cannot read its data, startEtcd moves the data aside and the
+// cluster starts empty; the sandbox installs its objects again. An etcd that was killed gets a
+// second attempt with its data.
 func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started, emptied bool, err error) {
 	etcd := service{
 		name: component.Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
 		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.Etcd, &p.EtcdPeer} },
 		ready: c.etcdReady,
 	}
-	entries, readErr := os.ReadDir(c.etcdData())
+	entries, readErr := os.ReadDir(c.dir.Etcd())
 	if readErr != nil || len(entries) == 0 {
-		if err := c.endAll(ctx, component.Jaeger); err != nil { // See below. Nothing runs where the sandbox is new.
+		if err := c.endAll(ctx, component.Jaeger); err != nil { // See startEmpty. In a new sandbox no process runs.
 			return false, false, err
 		}
 		started, err = c.start(ctx, etcd, report)
@@ -54,35 +56,36 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 		case err == nil:
 			return started, false, nil
 		case hangs:
-			return c.beginEmpty(ctx, etcd, report)
+			return c.startEmpty(ctx, etcd, report)
 		case !errors.As(err, &died) || died.remedy != "":
 			return started, false, err
 		}
 	}
 	if tail := c.table.Tail(component.Etcd, tailLines); !slices.ContainsFunc(unreadable, func(words string) bool { return strings.Contains(tail, words) }) {
-		return started, false, fmt.Errorf("%w; if nothing else helps, `sandbox down` makes room for a new cluster", err)
+		return started, false, fmt.Errorf("%w; as a last resort, run `sandbox down` and create a new cluster", err)
 	}
-	return c.beginEmpty(ctx, etcd, report)
+	return c.startEmpty(ctx, etcd, report)
 }
 
-// beginEmpty puts etcd's data aside, beside what was put aside before, and starts it without.
-func (c *Cluster) beginEmpty(ctx context.Context, etcd service, report Report) (started, emptied bool, err error) {
-	report.say("etcd can't read its data: putting it aside and beginning empty")
-	// What the others have in memory is of a cluster that is no more. Jaeger has none of it, and may just be starting.
+// startEmpty moves the data of etcd aside and starts etcd without data. It keeps data that was
+// moved aside before.
+func (c *Cluster) startEmpty(ctx context.Context, etcd service, report Report) (started, emptied bool, err error) {
+	report.Say("etcd cannot read its data: moving it aside and starting empty")
+	// The other processes cache objects of the lost cluster. Jaeger does not, and may be starting
+	// at the moment.
 	if err := c.endAll(ctx, component.Jaeger); err != nil {
 		return false, false, err
 	}
-	c.aside = c.etcdData() + ".broken-" + time.Now().UTC().Format("20060102T150405.000")
-	if err := os.Rename(c.etcdData(), c.aside); err != nil {
-		return false, false, fmt.Errorf("putting etcd's data aside: %w", state.Remedy(err))
+	c.aside = c.dir.Etcd() + ".broken-" + time.Now().UTC().Format("20060102T150405.000")
+	if err := os.Rename(c.dir.Etcd(), c.aside); err != nil {
+		return false, false, fmt.Errorf("moving the data of etcd aside: %w", state.Remedy(err))
 	}
 	started, err = c.start(ctx, etcd, report)
 	return started, true, err
 }
 
-func (c *Cluster) etcdData() string { return c.dir.Etcd() }
-
-// etcd does without fsync, as the node of a kind sandbox does: a crash of the machine may cost the newest objects.
+// etcd returns the process of etcd. It runs without fsync, as in a kind sandbox: a crash of the
+// machine may lose the newest objects.
 func (c *Cluster) etcd(program string) (process.Spec, error) {
 	own, _ := c.ports()
 	server, _, err := c.authorities.etcd.Certificate(pki.Request{
@@ -95,7 +98,7 @@ func (c *Cluster) etcd(program string) (process.Spec, error) {
 	spec := process.Spec{
 		Path: program,
 		Args: []string{
-			"--name=sandbox", "--data-dir=" + c.etcdData(), "--unsafe-no-fsync", "--log-level=warn",
+			"--name=sandbox", "--data-dir=" + c.dir.Etcd(), "--unsafe-no-fsync", "--log-level=warn",
 			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
 			"--cert-file=" + server.CertFile, "--key-file=" + server.KeyFile, "--trusted-ca-file=" + ca, "--client-cert-auth",
 			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=sandbox=" + peer,
@@ -107,7 +110,7 @@ func (c *Cluster) etcd(program string) (process.Spec, error) {
 	return spec, nil
 }
 
-// etcdClient is the API server's certificate towards etcd.
+// etcdClient returns the certificate of the API server for etcd.
 func (c *Cluster) etcdClient() (*pki.Pair, error) {
 	pair, _, err := c.authorities.etcd.Certificate(pki.Request{Name: "apiserver-etcd-client", CommonName: component.APIServer, Client: true})
 	return pair, state.Remedy(err)
@@ -123,7 +126,7 @@ func (c *Cluster) etcdReady(ctx context.Context) error {
 		CAFile: c.authorities.etcd.CertFile, CertFile: pair.CertFile, KeyFile: pair.KeyFile,
 	}})
 	if err != nil {
-		return fmt.Errorf("making a client of etcd: %w", err)
+		return fmt.Errorf("creating a client of etcd: %w", err)
 	}
 	return answers(ctx, client, "https://"+address(own.Etcd)+"/health")
 }

@@ -14,15 +14,16 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// JaegerOptions are what may be chosen about Jaeger.
+// JaegerOptions are the options for Jaeger.
 type JaegerOptions struct {
-	// Program is its path.
+	// Program is the path of the program.
 	Program string
-	// Page is an index.html for Jaeger to serve instead of its own page, which its Go module lacks. Empty leaves Jaeger's.
+	// Page is an index.html that replaces Jaeger's own page, which its Go module lacks. If it is
+	// empty, Jaeger serves its own page.
 	Page []byte
 }
 
-// Jaeger starts Jaeger and waits until it takes spans and answers queries.
+// Jaeger starts Jaeger and waits until it accepts spans and queries.
 func (c *Cluster) Jaeger(ctx context.Context, options JaegerOptions, report Report) error {
 	_, err := c.start(ctx, service{
 		name: component.Jaeger, spec: func() (process.Spec, error) { return c.jaeger(options) },
@@ -32,13 +33,14 @@ func (c *Cluster) Jaeger(ctx context.Context, options JaegerOptions, report Repo
 	return err
 }
 
-// JaegerAnswers asks Jaeger whether it is ready.
+// JaegerAnswers returns nil if Jaeger is ready.
 func (c *Cluster) JaegerAnswers(ctx context.Context) error {
 	own, _ := c.ports()
 	return answers(ctx, http.DefaultClient, "http://"+address(own.JaegerHealth)+"/status")
 }
 
-// jaeger runs with the configuration that it has in a Pod; only the addresses come from its environment.
+// jaeger returns the process of Jaeger. It has the same configuration as in a Pod; the addresses
+// come from its environment.
 func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	own, ports := c.ports()
 	folder, err := c.folder(component.Jaeger)
@@ -47,11 +49,12 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	}
 	content, err := config.Files.ReadFile(config.JaegerConfig)
 	if err != nil {
-		return process.Spec{}, fmt.Errorf("reading component.Jaeger's configuration: %w", err)
+		return process.Spec{}, fmt.Errorf("reading the configuration of Jaeger: %w", err)
 	}
 	path := filepath.Join(folder, "config.yaml")
 	spec := process.Spec{Path: options.Program, Args: []string{"--config=" + path}, Revision: hash(slices.Concat(content, options.Page))}
-	// Jaeger would trace its own queries, to whatever listens on 4317, and hang for ten seconds when it ends.
+	// By default Jaeger would send traces of its own queries to port 4317, and hang for ten seconds
+	// when it stops.
 	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
 	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own.JaegerHealth))
 	jaeger, _ := component.Named(component.Jaeger)
@@ -61,7 +64,7 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	if len(options.Page) > 0 {
 		page := filepath.Join(folder, "page")
 		if err := os.MkdirAll(page, 0o700); err != nil {
-			return process.Spec{}, fmt.Errorf("making the folder of component.Jaeger's page: %w", state.Remedy(err))
+			return process.Spec{}, fmt.Errorf("creating the folder for the page of Jaeger: %w", state.Remedy(err))
 		}
 		if err := write(filepath.Join(page, "index.html"), string(options.Page)); err != nil {
 			return process.Spec{}, err

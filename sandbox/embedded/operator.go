@@ -17,17 +17,18 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// OperatorOptions are how the operator runs.
+// OperatorOptions are the options for the operator.
 type OperatorOptions struct {
-	// Program is its path.
+	// Program is the path of the program.
 	Program string
-	// Process says how it runs, for the ports that are chosen. It is asked again for each start.
+	// Process returns the process for the chosen ports. It is called for each start.
 	Process func(project.Place) (*project.Process, error)
-	// Env is added to its environment, or replaces what is there.
+	// Env is added to its environment, and overrides existing variables.
 	Env map[string]string
 }
 
-// OperatorWebhookAddress is where the API server reaches the operator's webhook, as host:port.
+// OperatorWebhookAddress returns the address of the operator's webhook for the API server, as
+// host:port.
 func (c *Cluster) OperatorWebhookAddress() string {
 	own, _ := c.ports()
 	return fmt.Sprintf("localhost:%d", own.OperatorHook)
@@ -60,8 +61,8 @@ func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report 
 	return err
 }
 
-// operator tells also whether the process answers at the address of its probes.
-func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (process.Spec, bool, error) {
+// operator returns the process of the operator. probed is true if it answers probes.
+func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (spec process.Spec, probed bool, err error) {
 	own, jaeger := c.ports()
 	folder, err := c.folder(component.Operator)
 	if err != nil {
@@ -75,7 +76,7 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (proces
 		return process.Spec{}, false, err
 	}
 	if err := os.MkdirAll(filepath.Join(folder, "tmp"), 0o700); err != nil { // TMPDIR
-		return process.Spec{}, false, fmt.Errorf("making the operator's folder: %w", state.Remedy(err))
+		return process.Spec{}, false, fmt.Errorf("creating the folder of the operator: %w", state.Remedy(err))
 	}
 	for _, place := range slices.Sorted(maps.Keys(p.Secrets)) {
 		if err := c.copySecret(ctx, p.Namespace, p.Secrets[place], place); err != nil {
@@ -86,15 +87,15 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (proces
 	if c.Tracing {
 		specOf = c.tracedAccountSpec
 	}
-	spec, err := specOf(ctx, component.Operator, p.Namespace, p.Account, options.Program, p.Args...)
+	spec, err = specOf(ctx, component.Operator, p.Namespace, p.Account, options.Program, p.Args...)
 	for _, v := range p.Env {
 		spec.Env = append(spec.Env, v.Name+"="+v.Value)
 	}
 	return spec, p.Probed, err
 }
 
-// copySecret writes a certificate that cert-manager issued where the operator reads it, as a kubelet would mount the Secret. The
-// operator sees when the files change.
+// copySecret copies a certificate of cert-manager to the folder where the operator reads it, as the
+// kubelet would mount the Secret. The operator watches the files.
 func (c *Cluster) copySecret(ctx context.Context, namespace, name, folder string) error {
 	client, err := c.clientset()
 	if err != nil {
@@ -102,12 +103,12 @@ func (c *Cluster) copySecret(ctx context.Context, namespace, name, folder string
 	}
 	secret, err := client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("reading the operator's certificate: %w", err)
+		return fmt.Errorf("reading the certificate of the operator: %w", err)
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("making the folder of the operator's certificate: %w", state.Remedy(err))
+		return fmt.Errorf("creating the folder for the certificate of the operator: %w", state.Remedy(err))
 	}
-	// The key first: a certificate that is new wakes the operator, which reads both.
+	// Write the key first: a new certificate makes the operator read both.
 	for _, key := range slices.Backward(slices.Sorted(maps.Keys(secret.Data))) {
 		if err := write(filepath.Join(folder, key), string(secret.Data[key])); err != nil {
 			return err

@@ -18,28 +18,29 @@ import (
 
 const (
 	certManagerNamespace = "cert-manager"
-	// nodeName is what config/node calls the node.
+	// nodeName is the name of the node in config/node.
 	nodeName = "sandbox-node"
 )
 
-// Node starts kwok, which plays the cluster's node and its Pods. Package manifest renders the Node object.
+// Node starts kwok, which simulates the node and its Pods. Package manifest renders the Node object.
 func (c *Cluster) Node(ctx context.Context, program string, report Report) error {
 	_, err := c.start(ctx, service{name: component.Kwok, spec: func() (process.Spec, error) {
-		// The name that config/node binds to what kwok may do.
+		// config/node binds the permissions of kwok to this user.
 		kubeconfig, revision, err := c.clientKubeconfig(component.Kwok, "system:kwok")
 		return process.Spec{Path: program, Args: []string{"--kubeconfig=" + kubeconfig, "--node=" + nodeName, "--pod-cidr=" + podRange}, Revision: revision}, err
 	}}, report)
 	return err
 }
 
-// CertManagerWebhookAddress is where the API server reaches cert-manager's webhook, as host:port.
+// CertManagerWebhookAddress returns the address of cert-manager's webhook for the API server, as
+// host:port.
 func (c *Cluster) CertManagerWebhookAddress() string {
 	own, _ := c.ports()
 	return fmt.Sprintf("localhost:%d", own.CertManagerHook)
 }
 
-// CertManager starts cert-manager's programs. paths has their paths, by name. The objects of package
-// manifest must exist: the accounts.
+// CertManager starts the programs of cert-manager. paths has their paths, by name. Their service
+// accounts must exist.
 func (c *Cluster) CertManager(ctx context.Context, paths map[string]string, report Report) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, svc := range []service{
@@ -76,11 +77,12 @@ func (c *Cluster) CertManager(ctx context.Context, paths map[string]string, repo
 	return group.Wait()
 }
 
-// certManagerWebhookAnswers only begins a connection: whether it judges objects is asked through the API server.
+// certManagerWebhookAnswers only opens a connection. Other code checks through the API server that
+// the webhook admits objects.
 func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // Nothing is sent to it, nor believed.
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // No data is exchanged.
 	connection, err := dialer.DialContext(ctx, "tcp", c.CertManagerWebhookAddress())
 	if err != nil {
 		return fmt.Errorf("connecting to cert-manager's webhook: %w", err)
@@ -88,7 +90,8 @@ func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
 	return connection.Close()
 }
 
-// certManagerWebhook lets only the API server in: it listens on every address, and knows no option against that.
+// certManagerWebhook returns the process of the webhook. It listens on every address, without an
+// option, and accepts only the API server.
 func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (process.Spec, error) {
 	own, _ := c.ports()
 	spec, err := c.accountSpec(ctx, component.CertManagerWebhook, certManagerNamespace, "cert-manager-webhook", program,
@@ -100,8 +103,25 @@ func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (proce
 	return spec, err
 }
 
-// accountSpec is a program that acts as a service account, by a token of that.
+// accountSpec returns the process of a program that acts as a service account, with a token.
 func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, program string, args ...string) (process.Spec, error) {
+	return c.specAs(name, program, args, func(issuer *credentials.Issuer, folder string) (credentials.Kubeconfig, string, error) {
+		token := filepath.Join(folder, "token")
+		if _, err := issuer.Token(ctx, token, namespace, account); err != nil {
+			return credentials.Kubeconfig{}, "", state.Remedy(err)
+		}
+		// client-go reads the file again once per minute. After an invalid token, the process
+		// should not wait for that.
+		revision, err := hashFile(token)
+		return credentials.Kubeconfig{User: account, TokenFile: token}, revision, err
+	})
+}
+
+// specAs returns the process of a program with the credentials that issue returns. It restarts when
+// their revision changes.
+func (c *Cluster) specAs(name, program string, args []string,
+	issue func(issuer *credentials.Issuer, folder string) (user credentials.Kubeconfig, revision string, err error),
+) (process.Spec, error) {
 	folder, err := c.folder(name)
 	if err != nil {
 		return process.Spec{}, err
@@ -114,19 +134,13 @@ func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, pro
 	if err != nil {
 		return process.Spec{}, err
 	}
-	token := filepath.Join(folder, "token")
-	if _, err := issuer.Token(ctx, token, namespace, account); err != nil {
-		return process.Spec{}, state.Remedy(err)
-	}
-	// client-go reads the file again once a minute; a process whose token was worth nothing should not wait for that.
-	revision, err := hashFile(token)
+	user, revision, err := issue(issuer, folder)
 	if err != nil {
 		return process.Spec{}, err
 	}
-	kubeconfig, err := c.kubeconfig(name, credentials.Kubeconfig{User: account, TokenFile: token})
+	kubeconfig, err := c.kubeconfig(name, user)
 	return process.Spec{
-		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...),
-		Revision: c.serverRevision() + revision,
+		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...), Revision: c.serverRevision() + revision,
 	}, err
 }
 
@@ -137,7 +151,7 @@ func (c *Cluster) clientset() (*kubernetes.Clientset, error) {
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client of the API server: %w", err)
+		return nil, fmt.Errorf("creating a client of the API server: %w", err)
 	}
 	return client, nil
 }

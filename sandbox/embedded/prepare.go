@@ -12,8 +12,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// Prepare ends processes that no record knows, chooses ports, and makes certificate authorities and the administrator's
-// kubeconfig. Ports that are chosen already stay, unless the user now asks for others of Jaeger's.
+// Prepare stops processes without a record, chooses ports, and creates certificate authorities and
+// the kubeconfig of the administrator. It keeps ports that were chosen before, unless the user
+// requests other ports for Jaeger.
 func (c *Cluster) Prepare(ctx context.Context, wanted component.Ports, report Report) error {
 	if err := c.EndStrays(ctx); err != nil {
 		return err
@@ -27,13 +28,13 @@ func (c *Cluster) Prepare(ctx context.Context, wanted component.Ports, report Re
 		return state.Remedy(err)
 	}
 	if renewed {
-		report.say("new certificate authorities")
+		report.Say("new certificate authorities")
 	}
 	return c.writeAdmin()
 }
 
-// choosePorts fills in what is missing. Jaeger's are chosen anew as a whole when the user asks for others than it has: it is
-// ended first, for its own must not count as taken.
+// choosePorts chooses the missing ports. If the user requests other ports for Jaeger, it chooses
+// all ports of Jaeger again. It stops Jaeger first, so that Jaeger's own ports are free.
 func (c *Cluster) choosePorts(ctx context.Context, wanted component.Ports) error {
 	own, jaeger := c.ports()
 	if !jaeger.Chosen() || !wanted.SatisfiedBy(jaeger) {
@@ -62,7 +63,7 @@ func (c *Cluster) choosePorts(ctx context.Context, wanted component.Ports) error
 	return c.update(func(r *state.Record) { r.ComponentPorts, r.Ports = own, jaeger })
 }
 
-// allPorts points at every port of an embedded cluster's own.
+// allPorts returns pointers to all ports that only an embedded cluster has.
 func allPorts(p *state.ComponentPorts) []*int {
 	return []*int{
 		&p.Etcd, &p.EtcdPeer, &p.APIServer, &p.CertManager, &p.CertManagerHook,
@@ -70,7 +71,7 @@ func allPorts(p *state.ComponentPorts) []*int {
 	}
 }
 
-// unused is a free port that the sandbox has not chosen for something else.
+// unused returns a free port that the sandbox has not chosen for another purpose.
 func unused(ctx context.Context, own state.ComponentPorts, jaeger component.Ports) (int, error) {
 	chosen := map[int]bool{}
 	for _, number := range jaeger {
@@ -79,36 +80,37 @@ func unused(ctx context.Context, own state.ComponentPorts, jaeger component.Port
 	for _, p := range allPorts(&own) {
 		chosen[*p] = true
 	}
-	const tries = 100 // The system gives them at random: two are enough.
+	const tries = 100 // The system chooses at random: two attempts should suffice.
 	for range tries {
 		free, err := port.Free(ctx, 0)
 		if err != nil || !chosen[free] {
 			return free, err
 		}
 	}
-	return 0, errors.New("choosing a port on 127.0.0.1: the system keeps giving the same ones")
+	return 0, errors.New("choosing a port on 127.0.0.1: the system repeats ports that are already chosen")
 }
 
-// store is the folder of certificates.
+// store returns the folder of certificates.
 func (c *Cluster) store() pki.Store { return pki.Store{Dir: c.dir.PKI()} }
 
-// ensureAuthorities makes the authorities, or reads them, and tells whether any is new.
+// ensureAuthorities creates or reads the authorities, and reports whether any is new.
 func (c *Cluster) ensureAuthorities() (bool, error) {
 	renewed := false
 	for _, a := range []struct {
 		name      string
 		authority **pki.Authority
 	}{{"ca", &c.authorities.cluster}, {"etcd-ca", &c.authorities.etcd}, {"webhook-ca", &c.authorities.webhook}} {
-		authority, made, err := c.store().Authority(a.name)
+		authority, created, err := c.store().Authority(a.name)
 		if err != nil {
 			return false, err
 		}
-		*a.authority, renewed = authority, renewed || made
+		*a.authority, renewed = authority, renewed || created
 	}
 	return renewed, nil
 }
 
-// writeAdmin writes the kubeconfig for the user, whole in itself, so that it can be copied.
+// writeAdmin writes the kubeconfig for the user. It contains all credentials, so that the user can
+// copy it.
 func (c *Cluster) writeAdmin() error {
 	own, _ := c.ports()
 	pair, _, err := c.authorities.cluster.Certificate(pki.Request{
@@ -124,8 +126,8 @@ func (c *Cluster) writeAdmin() error {
 	return state.Remedy(err)
 }
 
-// clientKubeconfig writes the kubeconfig of a process that proves itself by a certificate, and returns its path with what to
-// start the process anew for.
+// clientKubeconfig writes the kubeconfig of a process with a client certificate. It returns the
+// path, and a revision that changes if the process must restart.
 func (c *Cluster) clientKubeconfig(component, user string, groups ...string) (path, revision string, err error) {
 	pair, _, err := c.authorities.cluster.Certificate(pki.Request{Name: component, CommonName: user, Organizations: groups, Client: true})
 	if err != nil {
@@ -135,13 +137,14 @@ func (c *Cluster) clientKubeconfig(component, user string, groups ...string) (pa
 	return path, pair.Fingerprint() + c.serverRevision(), err
 }
 
-// serverRevision changes with the API server's address and authority, which its clients read when they start.
+// serverRevision returns a value that changes with the address and authority of the API server.
+// Clients read both when they start.
 func (c *Cluster) serverRevision() string {
 	own, _ := c.ports()
 	return c.authorities.cluster.Fingerprint() + ":" + strconv.Itoa(own.APIServer) + ":"
 }
 
-// kubeconfig writes the kubeconfig of a process: the given user at the cluster's API server.
+// kubeconfig writes the kubeconfig of a process, which acts as user.
 func (c *Cluster) kubeconfig(component string, user credentials.Kubeconfig) (string, error) {
 	folder, err := c.folder(component)
 	if err != nil {

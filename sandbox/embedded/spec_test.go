@@ -16,7 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// prepared is a cluster with ports and certificates, in which nothing runs.
+// prepared returns a cluster with ports and certificates and without processes.
 func prepared(t *testing.T) *Cluster {
 	t.Helper()
 	dir, err := state.Open(filepath.Join(t.TempDir(), "a state", "folder"))
@@ -30,7 +30,7 @@ func prepared(t *testing.T) *Cluster {
 	return c
 }
 
-// specs are those of the processes that need no API server for theirs.
+// specs returns the Specs of the processes that can be built without an API server.
 func specs(t *testing.T, c *Cluster) map[string]process.Spec {
 	t.Helper()
 	all := map[string]process.Spec{}
@@ -49,8 +49,9 @@ func specs(t *testing.T, c *Cluster) map[string]process.Spec {
 	return all
 }
 
-// Jaeger serves the page that it is given, and another page is another process.
+// Jaeger serves the given page. Another page requires a restart.
 func TestJaegerServesAPage(t *testing.T) {
+	t.Parallel()
 	c := prepared(t)
 	revisions := map[string]bool{}
 	for _, page := range []string{"", "<p>one", "<p>two"} {
@@ -70,24 +71,26 @@ func TestJaegerServesAPage(t *testing.T) {
 			}
 		}
 		if served != page {
-			t.Errorf("Jaeger would serve %q, want %q", served, page)
+			t.Errorf("page = %q, want %q", served, page)
 		}
 	}
 	if len(revisions) != 3 {
-		t.Errorf("three pages have the revisions %v", revisions)
+		t.Errorf("revisions of three pages = %v, want three", revisions)
 	}
 }
 
-// A process is known by an argument that names the sandbox's folder, and listens on loopback, whatever it listens on.
-func TestSpecsAreTheSandboxsOwnAndStayOnLoopback(t *testing.T) {
+// An argument of each process names the folder of the sandbox. All addresses are loopback
+// addresses.
+func TestSpecsNameTheFolderAndUseLoopback(t *testing.T) {
+	t.Parallel()
 	c := prepared(t)
 	address := regexp.MustCompile(`\b\d+\.\d+\.\d+\.\d+\b`)
 	for name, spec := range specs(t, c) {
 		if !slices.ContainsFunc(spec.Args, func(a string) bool { return strings.Contains(a, c.dir.Path+"/") }) {
-			t.Errorf("%s: no argument names %s: %q", name, c.dir.Path, spec.Args)
+			t.Errorf("%s: got arguments %q, want one with %s", name, spec.Args, c.dir.Path)
 		}
 		if spec.Revision == "" {
-			t.Errorf("%s has no revision", name)
+			t.Errorf("%s: got no revision", name)
 		}
 		for _, word := range slices.Concat(spec.Args, spec.Env) {
 			if strings.Contains(word, "cidr") || strings.Contains(word, "-range=") {
@@ -95,15 +98,16 @@ func TestSpecsAreTheSandboxsOwnAndStayOnLoopback(t *testing.T) {
 			}
 			for _, found := range address.FindAllString(word, -1) {
 				if !net.ParseIP(found).IsLoopback() {
-					t.Errorf("%s: %s", name, word)
+					t.Errorf("%s: got %s, want a loopback address", name, word)
 				}
 			}
 		}
 	}
 }
 
-// The second look at the same cluster must start nothing anew.
+// A second Prepare must not change a Spec, which would restart the process.
 func TestSpecsAreStable(t *testing.T) {
+	t.Parallel()
 	c := prepared(t)
 	first := specs(t, c)
 	again := New(c.dir, c.table.Programs, c.record)
@@ -112,12 +116,13 @@ func TestSpecsAreStable(t *testing.T) {
 	}
 	for name, spec := range specs(t, again) {
 		if !slices.Equal(spec.Args, first[name].Args) || !slices.Equal(spec.Env, first[name].Env) || spec.Revision != first[name].Revision {
-			t.Errorf("%s became\n%+v, it was\n%+v", name, spec, first[name])
+			t.Errorf("Spec of %s = %+v, want\n%+v", name, spec, first[name])
 		}
 	}
 }
 
-func TestPortsAreChosenOnceAndEachOnce(t *testing.T) {
+func TestPortsAreDistinctAndSaved(t *testing.T) {
+	t.Parallel()
 	c := prepared(t)
 	own, jaeger := c.ports()
 	seen := map[int]bool{}
@@ -127,16 +132,16 @@ func TestPortsAreChosenOnceAndEachOnce(t *testing.T) {
 	}
 	for _, number := range numbers {
 		if number == 0 || seen[number] {
-			t.Errorf("port %d is 0 or was chosen twice: %+v %+v", number, own, jaeger)
+			t.Errorf("port %d is 0 or not unique: %+v %+v", number, own, jaeger)
 		}
 		seen[number] = true
 	}
 	if saved, err := c.dir.Load(); err != nil || saved.ComponentPorts != own || !maps.Equal(saved.Ports, jaeger) {
-		t.Errorf("the record has %+v, %v", saved, err)
+		t.Errorf("saved record = %+v, %v", saved, err)
 	}
 }
 
-// A port that somebody else took is replaced; the others stay, and the kubeconfig follows.
+// move replaces a taken port, keeps other ports and updates the kubeconfig.
 func TestMove(t *testing.T) {
 	c := prepared(t)
 	before, _ := c.ports()
@@ -151,15 +156,16 @@ func TestMove(t *testing.T) {
 	}
 	after, _ := c.ports()
 	if after.APIServer == before.APIServer || after.Etcd != before.Etcd {
-		t.Errorf("ports %+v, before %+v", after, before)
+		t.Errorf("ports = %+v, before %+v", after, before)
 	}
 	config, err := c.RESTConfig()
 	if err != nil || config.Host != "https://"+address(after.APIServer) {
-		t.Errorf("the kubeconfig names %v, %v", config, err)
+		t.Errorf("RESTConfig = %v, %v, want port %d", config, err, after.APIServer)
 	}
 }
 
-func TestPrepareRefusesAPortThatIsTaken(t *testing.T) {
+func TestPrepareRejectsATakenPort(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -169,59 +175,63 @@ func TestPrepareRefusesAPortThatIsTaken(t *testing.T) {
 	c := prepared(t)
 	before, _ := c.ports()
 	err = c.Prepare(t.Context(), component.Ports{component.UI: taken}, nil)
-	if taken, is := err.(*port.TakenError); !is { //nolint:errorlint // It must be this error, as it is.
-		t.Errorf("error %v, %v", err, taken)
+	if taken, is := err.(*port.TakenError); !is { //nolint:errorlint // The error must not be wrapped.
+		t.Errorf("Prepare: got error %v, want a *port.TakenError, got %v", err, taken)
 	}
 	if after, _ := c.ports(); after != before {
-		t.Errorf("ports %+v, before %+v", after, before)
+		t.Errorf("ports = %+v, before %+v", after, before)
 	}
 }
 
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, tail, want string
-		blamed           bool
+		remedy           bool
 	}{
-		{"nothing", "", "etcd ended and wrote nothing", false},
-		{"its last line", "a\nb\n", "etcd ended: b; `sandbox logs etcd` has more", false},
-		{"the line that tells", "x\n{\"level\":\"fatal\",\"msg\":\"bad\"}\n\tgoroutine\n", `etcd ended: {"level":"fatal","msg":"bad"}; `, false},
-		{"a panic", "x\npanic: freepages\n\ngoroutine 1\n", "etcd ended: panic: freepages; ", false},
-		{"a long line", strings.Repeat("é", 500), "etcd ended: " + strings.Repeat("é", 300) + "…; ", false},
-		{"a full disk", "Error: write: no space left on device\n", "etcd ended: Error: write: no space left on device: make room there", true},
-		{"a port", "Error: listen: bind: address already in use", "etcd ended: Error: listen: bind: address already in use: end the program", true},
+		{"nothing", "", "etcd exited without output", false},
+		{"its last line", "a\nb\n", "etcd exited: b; see `sandbox logs etcd`", false},
+		{"the line of the error", "x\n{\"level\":\"fatal\",\"msg\":\"bad\"}\n\tgoroutine\n", `etcd exited: {"level":"fatal","msg":"bad"}; `, false},
+		{"a panic", "x\npanic: freepages\n\ngoroutine 1\n", "etcd exited: panic: freepages; ", false},
+		{"a long line", strings.Repeat("é", 500), "etcd exited: " + strings.Repeat("é", 300) + "…; ", false},
+		{"a full disk", "Error: write: no space left on device\n", "etcd exited: Error: write: no space left on device; make room there", true},
+		{"a port", "Error: listen: bind: address already in use", "etcd exited: Error: listen: bind: address already in use; stop the program", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			got := explain(&process.DiedError{Name: "etcd", Tail: test.tail})
-			if !strings.HasPrefix(got.Error(), test.want) || (got.remedy != "") != test.blamed {
-				t.Errorf("%q, remedy %q", got, got.remedy)
+			if !strings.HasPrefix(got.Error(), test.want) || (got.remedy != "") != test.remedy {
+				t.Errorf("explain = %q with remedy %q, want prefix %q", got, got.remedy, test.want)
 			}
 			if strings.Contains(got.Error(), "\n") {
-				t.Errorf("several lines: %q", got)
+				t.Errorf("explain = %q, want one line", got)
 			}
 		})
 	}
 }
 
-// Every process is ended, each once, and none before those that need it.
+// The order contains every process once.
 func TestStopOrderHasEveryProcess(t *testing.T) {
+	t.Parallel()
 	all := component.NamesOf(slices.Concat(stopOrder()...))
 	slices.Sort(all)
 	names := component.NamesOf(component.ProgramsOn(component.Embedded))
 	slices.Sort(names)
 	if !slices.Equal(all, names) {
-		t.Errorf("%q are ended, %q are there", all, names)
+		t.Errorf("stopOrder = %q, want %q", all, names)
 	}
 }
 
 func TestNothingRunsBeforeItIsStarted(t *testing.T) {
+	t.Parallel()
 	c := prepared(t)
 	all, err := c.Status()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range all {
-		if p.PID != 0 || p.Message != "does not run" {
-			t.Errorf("%+v", p)
+		if p.PID != 0 || p.Message != "is not running" {
+			t.Errorf("Status = %+v, want a process that is not running", p)
 		}
 	}
 	if err := c.Down(t.Context()); err != nil {

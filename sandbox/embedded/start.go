@@ -16,26 +16,28 @@ import (
 )
 
 const (
-	// patience is how long a process that runs already may take to answer, before it is started anew: one that hangs, or is
-	// stopped, never will.
+	// patience is the time limit for an answer of a process that is already running. Then it is
+	// restarted, because it hangs or is suspended.
 	patience = 15 * time.Second
-	// moves is how often a process may find its ports taken, one after another.
+	// moves is the maximum number of port changes for one process.
 	moves = 3
 )
 
-// service is one process: how it is started, and when it is ready.
+// service describes how to start one process and when it is ready.
 type service struct {
 	name string
-	// spec is asked again for each start, since ports may have changed.
+	// spec is called for each start, because ports may have changed.
 	spec func() (process.Spec, error)
-	// ports are those of the record that it listens on and that may be replaced when they turn out to be taken.
+	// ports returns the ports in the record on which the process listens, which are replaced if
+	// they are taken.
 	ports func(*state.ComponentPorts) []*int
-	// ready asks the process once. Nil means that it only has to run.
+	// ready checks the process once. If it is nil, the process only has to run.
 	ready func(context.Context) error
 }
 
-// start makes sure that a process runs as it should and is ready. A process that hangs is started anew, and one whose port
-// was taken between choosing it and listening gets another.
+// start makes a process run as specified and waits until it is ready. It restarts a process that
+// hangs. If another program took the port of the process before it listened, start chooses another
+// port.
 func (c *Cluster) start(ctx context.Context, svc service, report Report) (started bool, err error) {
 	for move := 0; ; move++ {
 		started, err = c.startOnce(ctx, svc)
@@ -46,7 +48,7 @@ func (c *Cluster) start(ctx context.Context, svc service, report Report) (starte
 		case !portTaken(died.Tail) || move == moves:
 			return started, c.explain(died)
 		}
-		report.say("%s: its port is taken, choosing another", svc.name)
+		report.Say("%s: its port is taken, choosing another", svc.name)
 		if err := c.move(ctx, svc); err != nil {
 			return started, err
 		}
@@ -64,7 +66,7 @@ func (c *Cluster) startOnce(ctx context.Context, svc service) (started bool, err
 		return started, fmt.Errorf("starting %s: %w", svc.name, state.Remedy(err))
 	}
 	if svc.ready == nil {
-		// Of one that nobody can ask, only this is known.
+		// Without a readiness check, a running process counts as ready.
 		svc.ready = func(context.Context) error { return nil }
 	}
 	if !started {
@@ -89,11 +91,11 @@ func (c *Cluster) startOnce(ctx context.Context, svc service) (started bool, err
 	return true, nil
 }
 
-// portTaken tells whether a process ended because another one listens on its port. The words are the system's, which
-// every program repeats (strerror of EADDRINUSE).
+// portTaken reports whether a process exited because another process listens on its port. Every
+// program prints the system's message (strerror of EADDRINUSE).
 func portTaken(log string) bool { return strings.Contains(log, "address already in use") }
 
-// move chooses other ports for a process in place of those that are taken now.
+// move replaces the ports of a process that are taken.
 func (c *Cluster) move(ctx context.Context, svc service) error {
 	if svc.name == component.Jaeger {
 		if err := c.moveJaeger(ctx); err != nil {
@@ -101,9 +103,10 @@ func (c *Cluster) move(ctx context.Context, svc service) error {
 		}
 	}
 	own, jaeger := c.ports()
-	var chosen []int // by position; 0 for a port that stays
+	var chosen []int // by position; 0 for an unchanged port
 	for _, p := range svc.ports(&own) {
-		// The one on every address may be taken on another than loopback.
+		// This webhook listens on every address, so its port may be taken on another address than
+		// loopback.
 		if _, err := port.Free(ctx, *p); err == nil && svc.name != component.CertManagerWebhook {
 			chosen = append(chosen, 0)
 			continue
@@ -114,7 +117,7 @@ func (c *Cluster) move(ctx context.Context, svc service) error {
 		}
 		*p, chosen = free, append(chosen, free)
 	}
-	// Others may move at the same time: only what is this process's changes.
+	// Other processes may move at the same time. Only the ports of this process change.
 	err := c.update(func(r *state.Record) {
 		for i, p := range svc.ports(&r.ComponentPorts) {
 			if chosen[i] != 0 {
@@ -128,8 +131,8 @@ func (c *Cluster) move(ctx context.Context, svc service) error {
 	return c.writeAdmin()
 }
 
-// moveJaeger does the same with Jaeger's ports for users. It returns an error if the user asked for
-// a port that is taken.
+// moveJaeger replaces Jaeger's ports for users that are taken. It returns an error if the user
+// requested such a port.
 func (c *Cluster) moveJaeger(ctx context.Context) error {
 	own, jaeger := c.ports()
 	for name, number := range jaeger {
@@ -149,36 +152,37 @@ func (c *Cluster) moveJaeger(ctx context.Context) error {
 	return c.update(func(r *state.Record) { r.Ports = jaeger })
 }
 
-// diedError is a process.DiedError in one line.
+// diedError is a process.DiedError with a message of one line.
 type diedError struct {
 	name, line string
-	// remedy is set where the machine is to blame, not what the process was given.
+	// remedy is set if the cause is the machine and not the configuration of the process.
 	remedy string
 }
 
-// Error says what the process wrote last and what to do.
+// Error returns the last message of the process and the remedy.
 func (e *diedError) Error() string {
 	switch {
 	case e.line == "":
-		return e.name + " ended and wrote nothing"
+		return e.name + " exited without output"
 	case e.remedy != "":
-		return fmt.Sprintf("%s ended: %s: %s", e.name, e.line, e.remedy)
+		return fmt.Sprintf("%s exited: %s; %s", e.name, e.line, e.remedy)
 	}
-	return fmt.Sprintf("%s ended: %s; `sandbox logs %s` has more", e.name, e.line, e.name)
+	return fmt.Sprintf("%s exited: %s; see `sandbox logs %s`", e.name, e.line, e.name)
 }
 
-// remedies are by the system's words for what is wrong with the machine.
+// remedies maps error messages of the system to remedies.
 var remedies = []struct{ words, remedy string }{
-	{"no space left on device", "make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR"},
-	{"disk quota exceeded", "make room there, or choose another folder with --state-dir or SANDBOX_STATE_DIR"},
-	{"read-only file system", "choose another folder with --state-dir or SANDBOX_STATE_DIR"},
-	{"permission denied", "choose another folder with --state-dir or SANDBOX_STATE_DIR"},
+	{"no space left on device", state.RoomRemedy},
+	{"disk quota exceeded", state.RoomRemedy},
+	{"read-only file system", state.FolderRemedy},
+	{"permission denied", state.FolderRemedy},
 	{"too many open files", "raise the limit (`ulimit -n`)"},
-	{"cannot allocate memory", "the sandbox needs 2 GiB of memory"},
-	{"address already in use", "end the program that listens there"},
+	{"cannot allocate memory", "free memory: the sandbox needs 2 GiB"},
+	{"address already in use", "stop the program that listens on that port"},
 }
 
-// explain says why a process died. On a disk that is full it can't have said so itself.
+// explain returns the reason for a process's exit. It also checks for a full disk, which the log
+// cannot mention.
 func (c *Cluster) explain(died *process.DiedError) *diedError {
 	e := explain(died)
 	if e.remedy != "" {
@@ -186,19 +190,19 @@ func (c *Cluster) explain(died *process.DiedError) *diedError {
 	}
 	probe := c.dir.Probe()
 	err := os.WriteFile(probe, make([]byte, probeSize), 0o600)
-	_ = os.Remove(probe) // It need not be there.
+	_ = os.Remove(probe) // It may not exist.
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) {
 		return explain(&process.DiedError{Name: died.Name, Tail: err.Error()})
 	}
 	return e
 }
 
-// probeSize is less than any of the processes needs.
+// probeSize is less than the need of each process.
 const probeSize = 1 << 20
 
-// explain picks from a log what says most about its end.
+// explain returns the reason for a process's exit as found in its log.
 func explain(died *process.DiedError) *diedError {
-	e := &diedError{name: died.Name, line: lastWords(died.Tail)}
+	e := &diedError{name: died.Name, line: cause(died.Tail)}
 	for _, r := range remedies {
 		if strings.Contains(died.Tail, r.words) {
 			e.remedy = r.remedy
@@ -208,8 +212,8 @@ func explain(died *process.DiedError) *diedError {
 	return e
 }
 
-// lastWords picks the line of a log's end that says most.
-func lastWords(tail string) string {
+// cause returns the last line of a log that looks like an error, or else the last line.
+func cause(tail string) string {
 	lines := strings.Split(strings.TrimSpace(tail), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
 		for _, word := range []string{"panic:", `"level":"fatal"`, `"level":"panic"`, `"level":"error"`, "Error:", "err=", "error"} {
@@ -221,7 +225,7 @@ func lastWords(tail string) string {
 	return shorten(lines[len(lines)-1])
 }
 
-// shorten cuts a line to what fits an error.
+// shorten cuts a line to a length that fits into an error.
 func shorten(line string) string {
 	const most = 300
 	line = strings.TrimSpace(line)

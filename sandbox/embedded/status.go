@@ -15,30 +15,31 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/process"
 )
 
-// Status is what one process is like now.
+// Status is the state of one process.
 type Status struct {
-	// Name is one of the names above.
+	// Name is the name of the program in package component.
 	Name string
-	// PID is the process id; 0 where it does not run.
+	// PID is the process id; 0 if the process is not running.
 	PID int
-	// Since is when it was started.
+	// Since is the start time.
 	Since time.Time
-	// Program is the path of what it runs; empty where it does not run.
+	// Program is the path of its program; empty if the process is not running.
 	Program string
 	// Log is the path of its log.
 	Log string
-	// Message says why it does not run: the last lines of its log; or that it was stopped. Empty where it runs.
+	// Message explains why the process is not running, with the last lines of its log, or reports
+	// that a signal suspended it. It is empty if the process is running.
 	Message string
 }
 
-// Status looks at every process.
+// Status returns the state of every process.
 func (c *Cluster) Status() ([]Status, error) {
 	var all []Status
 	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
 		s := Status{Name: name, Log: filepath.Join(c.table.Logs, name+".log")}
 		p, err := c.table.Find(name)
 		if err != nil {
-			return nil, fmt.Errorf("looking for %s: %w", name, err)
+			return nil, fmt.Errorf("finding %s: %w", name, err)
 		}
 		if p != nil {
 			s.PID, s.Since, s.Program = p.PID, p.Started, p.Spec.Path
@@ -46,38 +47,34 @@ func (c *Cluster) Status() ([]Status, error) {
 				s.Message = "was stopped by a signal"
 			}
 		} else {
-			s.Message = c.whyDead(name)
+			s.Message = "is not running"
+			if tail := strings.TrimSpace(c.table.Tail(name, deadLines)); tail != "" {
+				s.Message += "; end of its log:\n" + tail
+			}
 		}
 		all = append(all, s)
 	}
 	return all, nil
 }
 
-// deadLines is how much of its log tells why a process does not run.
+// deadLines is the number of log lines in the message about a process that is not running.
 const deadLines = 5
 
-func (c *Cluster) whyDead(name string) string {
-	tail := strings.TrimSpace(c.table.Tail(name, deadLines))
-	if tail == "" {
-		return "does not run"
-	}
-	return "does not run; the last lines of its log:\n" + tail
-}
-
-// Alive asks the API server whether it is ready.
+// Alive returns nil if the API server is ready.
 func (c *Cluster) Alive(ctx context.Context) error { return c.apiServerReady(ctx) }
 
-// Follow copies the last lines of a process's log to out; with follow, what comes later too, until ctx ends.
+// Follow copies the last lines of a process's log to out. With follow, it also copies new lines
+// until ctx ends.
 func (c *Cluster) Follow(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
 	return c.table.Follow(ctx, out, name, lines, follow)
 }
 
-// Previous copies the last lines of what was in a process's log before it was started last.
+// Previous copies the last lines of the log of the previous process with this name.
 func (c *Cluster) Previous(out io.Writer, name string, lines int) error {
 	return c.table.Previous(out, name, lines)
 }
 
-// Version is the API server's, as vMAJOR.MINOR.PATCH.
+// Version returns the version of the API server as vMAJOR.MINOR.PATCH.
 func (c *Cluster) Version(ctx context.Context) (string, error) {
 	client, err := c.clientset()
 	if err != nil {
@@ -85,21 +82,21 @@ func (c *Cluster) Version(ctx context.Context) (string, error) {
 	}
 	answer, err := client.Discovery().RESTClient().Get().AbsPath("/version").DoRaw(ctx)
 	if err != nil {
-		return "", fmt.Errorf("asking the API server for its version: %w", err)
+		return "", fmt.Errorf("requesting the version of the API server: %w", err)
 	}
 	var info version.Info
 	if err := json.Unmarshal(answer, &info); err != nil {
-		return "", fmt.Errorf("reading the API server's version: %w", err)
+		return "", fmt.Errorf("parsing the version of the API server: %w", err)
 	}
 	return info.GitVersion, nil
 }
 
-// WantAll finds a process that does not run. The error says in one line why.
+// WantAll returns an error if a process is not running, with the reason in one line.
 func (c *Cluster) WantAll() error {
 	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
 		p, err := c.table.Find(name)
 		if err != nil {
-			return fmt.Errorf("looking for %s: %w", name, err)
+			return fmt.Errorf("finding %s: %w", name, err)
 		}
 		if p == nil {
 			return c.explain(&process.DiedError{Name: name, Tail: c.table.Tail(name, tailLines)})

@@ -11,11 +11,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// sendSoon makes OpenTelemetry's SDK send spans after 200 ms, as the operator does, and not after 5 s.
+// sendSoon makes the OpenTelemetry SDK export spans every 200 ms, like the operator, instead of
+// every 5 s.
 const sendSoon = "OTEL_BSP_SCHEDULE_DELAY=200"
 
-// traceAPIServer has the API server send spans. At a sampling rate of 0 only those requests are traced whose callers may say
-// so, and do: of every request, they would push all others out of Jaeger's memory.
+// traceAPIServer makes the API server send spans. With a sampling rate of 0 it only traces requests
+// of trusted callers with a sampled trace context. Spans of all requests would displace other spans
+// from Jaeger's memory.
 func (c *Cluster) traceAPIServer(spec *process.Spec) error {
 	if !c.Tracing {
 		return nil
@@ -34,7 +36,7 @@ func (c *Cluster) traceAPIServer(spec *process.Spec) error {
 	return write(path, content)
 }
 
-// traceEtcd does the same with etcd, whose one caller is the API server.
+// traceEtcd makes etcd send spans. Its only caller is the API server.
 func (c *Cluster) traceEtcd(spec *process.Spec) {
 	if !c.Tracing {
 		return
@@ -45,28 +47,14 @@ func (c *Cluster) traceEtcd(spec *process.Spec) {
 	spec.Env = append(spec.Env, sendSoon)
 }
 
-// tracedAccountSpec is accountSpec by a certificate instead of a token: the same user in the same groups, and in
-// system:monitoring beside them, for only by a certificate one can be in that.
+// tracedAccountSpec is like accountSpec, but with a certificate instead of a token. The certificate
+// has the same user and groups, and the group system:monitoring, which a token cannot have.
 func (c *Cluster) tracedAccountSpec(ctx context.Context, name, namespace, account, program string, args ...string) (process.Spec, error) {
-	folder, err := c.folder(name)
-	if err != nil {
-		return process.Spec{}, err
-	}
-	config, err := c.RESTConfig()
-	if err != nil {
-		return process.Spec{}, err
-	}
-	issuer, err := credentials.NewIssuer(config)
-	if err != nil {
-		return process.Spec{}, err
-	}
-	pair, err := issuer.Certificate(ctx, filepath.Join(folder, "client"), credentials.TracedAccount(namespace, account))
-	if err != nil {
-		return process.Spec{}, fmt.Errorf("making %s a caller whose traces count: %w", name, state.Remedy(err))
-	}
-	kubeconfig, err := c.kubeconfig(name, credentials.Kubeconfig{User: account, CertFile: pair.CertFile, KeyFile: pair.KeyFile})
-	return process.Spec{
-		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...),
-		Revision: c.serverRevision() + pair.Fingerprint,
-	}, err
+	return c.specAs(name, program, args, func(issuer *credentials.Issuer, folder string) (credentials.Kubeconfig, string, error) {
+		pair, err := issuer.Certificate(ctx, filepath.Join(folder, "client"), credentials.TracedAccount(namespace, account))
+		if err != nil {
+			return credentials.Kubeconfig{}, "", fmt.Errorf("creating a certificate of a traced caller for %s: %w", name, state.Remedy(err))
+		}
+		return credentials.Kubeconfig{User: account, CertFile: pair.CertFile, KeyFile: pair.KeyFile}, pair.Fingerprint, nil
+	})
 }

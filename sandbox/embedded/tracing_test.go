@@ -12,8 +12,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// The API server and etcd send spans where that was asked for, and know nothing of it elsewhere.
+// The API server and etcd send spans only with Tracing.
 func TestTracing(t *testing.T) {
+	t.Parallel()
 	c := prepared(t)
 	off := specs(t, c)
 	c.Tracing = true
@@ -29,7 +30,7 @@ func TestTracing(t *testing.T) {
 	}
 	for _, want := range []string{"--distributed-tracing-address=" + endpoint, "--distributed-tracing-sampling-rate=0"} {
 		if !slices.Contains(on[component.Etcd].Args, want) {
-			t.Errorf("etcd lacks %s: %q", want, on[component.Etcd].Args)
+			t.Errorf("etcd: got arguments %q, want %s", on[component.Etcd].Args, want)
 		}
 	}
 	content, err := os.ReadFile(filepath.Join(c.dir.Path, "components", component.APIServer, "tracing.yaml"))
@@ -38,13 +39,14 @@ func TestTracing(t *testing.T) {
 	}
 	for _, want := range []string{"endpoint: " + endpoint + "\n", "samplingRatePerMillion: 0\n"} {
 		if !strings.Contains(string(content), want) {
-			t.Errorf("the API server's configuration lacks %q:\n%s", want, content)
+			t.Errorf("tracing configuration of the API server = %s, want %q in it", content, want)
 		}
 	}
 }
 
-// Another port of Jaeger's is another API server: it reads the file only when it starts.
+// The API server reads the file only when it starts, so another port of Jaeger must restart it.
 func TestTracingFollowsJaeger(t *testing.T) {
+	t.Parallel()
 	c := prepared(t)
 	c.Tracing = true
 	before := specs(t, c)
@@ -53,7 +55,7 @@ func TestTracingFollowsJaeger(t *testing.T) {
 	}
 	after := specs(t, c)
 	if before[component.APIServer].Revision == after[component.APIServer].Revision || slices.Equal(before[component.Etcd].Args, after[component.Etcd].Args) {
-		t.Error("the API server or etcd would go on sending spans to the old port")
+		t.Error("the API server or etcd would still send spans to the old port")
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package existing is the way to a cluster that a sandbox did not make: a copy of the part of the user's kubeconfig that leads
-// there, made by [Find] and [Source.Copy], and [Forward], which brings ports of a Pod to this machine.
+// Package existing connects to a cluster that the sandbox did not create. [Find] and [Source.Copy]
+// copy one context of the user's kubeconfig. [Forward] forwards ports of this machine to a Pod.
 //
-// Package up calls it. It never writes to the user's kubeconfig, and changes nothing in the cluster; package apply does.
+// Package provider/existing calls it. The package never writes the kubeconfig of the user, and never
+// changes the cluster; package apply does.
 package existing

@@ -18,21 +18,24 @@ import (
 	"k8s.io/streaming/pkg/httpstream"
 )
 
-// againAfter is how long a forward rests before it looks for a Pod again.
+// againAfter is the interval between two attempts of a forward.
 const againAfter = 250 * time.Millisecond
 
-// PodFinder finds the Pod that ports are forwarded to: another one after the first has gone.
+// PodFinder returns the Pod to forward ports to. After the Pod is deleted, it should return another
+// Pod.
 type PodFinder func(context.Context) (types.NamespacedName, error)
 
-// Forward brings ports of a Pod to 127.0.0.1, and goes on when the Pod is replaced. It is safe for concurrent use.
+// Forward forwards ports of 127.0.0.1 to a Pod, and reconnects when the Pod is replaced. It is safe
+// for concurrent use.
 type Forward struct {
 	local  map[int]int
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
 }
 
-// NewForward forwards free ports of 127.0.0.1 to ports of the Pod that find finds, until Close. It returns when the first
-// connection stands; ctx bounds that alone. The user needs the permission to create pods/portforward.
+// NewForward forwards free ports of 127.0.0.1 to ports of the Pod that find returns, until Close.
+// It returns when the first connection is open; ctx only limits this wait. The user needs
+// permission to create pods/portforward.
 func NewForward(ctx context.Context, config *rest.Config, find PodFinder, ports ...int) (*Forward, error) {
 	clientset, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -40,7 +43,7 @@ func NewForward(ctx context.Context, config *rest.Config, find PodFinder, ports 
 	}
 	f := &Forward{local: map[int]int{}}
 	for _, port := range ports {
-		f.local[port] = 0 // Any that is free.
+		f.local[port] = 0 // Any free port.
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f.cancel = cancel
@@ -58,10 +61,10 @@ func NewForward(ctx context.Context, config *rest.Config, find PodFinder, ports 
 	return f, nil
 }
 
-// Local is the port of 127.0.0.1 that leads to a port of the Pod.
+// Local returns the port of 127.0.0.1 that is forwarded to a port of the Pod.
 func (f *Forward) Local(port int) int { return f.local[port] }
 
-// Close ends the forward and waits until its goroutines have ended. It may be called more than once, and on nil.
+// Close stops the forward and waits for its goroutines. It is idempotent. A nil Forward is valid.
 func (f *Forward) Close() {
 	if f != nil {
 		f.cancel()
@@ -69,24 +72,25 @@ func (f *Forward) Close() {
 	}
 }
 
-// keep forwards, and forwards again after a connection was lost. First is told how the first attempt went.
+// keep forwards ports, and reconnects after a lost connection. first receives the result of the
+// first attempt.
 func (f *Forward) keep(ctx context.Context, clientset kubernetes.Interface, config *rest.Config, find PodFinder, first chan<- error) {
-	begun := false
+	started := false
 	for {
 		pod, err := find(ctx)
 		if err == nil {
 			err = f.once(ctx, clientset, config, pod, func(chosen []portforward.ForwardedPort) {
-				if begun {
-					return // They are the same: others may be reading them.
+				if started {
+					return // The ports are equal, and other goroutines may be reading them.
 				}
-				begun = true
+				started = true
 				for _, port := range chosen {
 					f.local[int(port.Remote)] = int(port.Local)
 				}
 				first <- nil
 			})
 		}
-		if !begun {
+		if !started {
 			first <- err
 			return
 		}
@@ -98,8 +102,8 @@ func (f *Forward) keep(ctx context.Context, clientset kubernetes.Interface, conf
 	}
 }
 
-// once forwards until the connection is lost or ctx ends.
-func (f *Forward) once(ctx context.Context, clientset kubernetes.Interface, config *rest.Config, pod types.NamespacedName, begun func([]portforward.ForwardedPort)) error {
+// once forwards ports until the connection is lost or ctx ends.
+func (f *Forward) once(ctx context.Context, clientset kubernetes.Interface, config *rest.Config, pod types.NamespacedName, started func([]portforward.ForwardedPort)) error {
 	dialer, err := dialTo(clientset, config, pod)
 	if err != nil {
 		return err
@@ -122,18 +126,18 @@ func (f *Forward) once(ctx context.Context, clientset kubernetes.Interface, conf
 	case <-ready:
 		var chosen []portforward.ForwardedPort
 		if chosen, err = forwarder.GetPorts(); err == nil {
-			begun(chosen)
+			started(chosen)
 			err = <-done
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("to Pod %s: %w", pod, err)
 	}
-	return errors.New("it ended")
+	return errors.New("connection ended")
 }
 
-// dialTo speaks SPDY within a WebSocket, and alone with API servers that are older than 1.30 or behind a proxy that knows no
-// WebSockets.
+// dialTo returns a dialer that tunnels SPDY through a WebSocket. It falls back to plain SPDY for
+// API servers before 1.30 and for proxies without support for WebSockets.
 func dialTo(clientset kubernetes.Interface, config *rest.Config, pod types.NamespacedName) (httpstream.Dialer, error) {
 	url := clientset.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
 	tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, config)

@@ -17,23 +17,24 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/near"
 )
 
-// Source is one context of a user's kubeconfig, whole in itself.
+// Source is one context of a user's kubeconfig, with all data that it needs.
 type Source struct {
-	// Context is its name, Server the address of its API server.
+	// Context is the name of the context, Server the address of its API server.
 	Context, Server string
 
 	config *clientcmdapi.Config
 }
 
-// ErrNoContext says that the kubeconfig has no context of that name.
-var ErrNoContext = errors.New("there is no such context")
+// ErrNoContext means that the kubeconfig has no context of this name.
+var ErrNoContext = errors.New("no such context")
 
-// Find reads a context from the kubeconfig at path, or for "" from where kubectl would: KUBECONFIG's files, or the one in the
-// user's home. The error is an ErrNoContext where it has none of that name.
+// Find reads a context from the kubeconfig at path. If path is empty, it uses the files of kubectl:
+// the files in KUBECONFIG, or the file in the home folder of the user. The error wraps ErrNoContext
+// if there is no context of this name.
 func Find(path, context string) (Source, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	if path != "" {
-		rules.ExplicitPath = path // Without such a file, Load fails.
+		rules.ExplicitPath = path // Load fails if the file does not exist.
 	}
 	where := strings.Join(rules.GetLoadingPrecedence(), ", ")
 	if path != "" {
@@ -47,28 +48,29 @@ func Find(path, context string) (Source, error) {
 	if !has {
 		names := slices.Sorted(maps.Keys(loaded.Contexts))
 		if !slices.ContainsFunc(rules.GetLoadingPrecedence(), isFile) {
-			return Source{}, fmt.Errorf("finding context %q: %w: there is no file %s; name another by KUBECONFIG or --kubeconfig", context, ErrNoContext, where)
+			return Source{}, fmt.Errorf("finding context %q: %w: file %s does not exist; set KUBECONFIG or --kubeconfig", context, ErrNoContext, where)
 		}
 		if len(names) == 0 {
-			return Source{}, fmt.Errorf("finding context %q: %w: the kubeconfig %s has none; name another by --kubeconfig", context, ErrNoContext, where)
+			return Source{}, fmt.Errorf("finding context %q: %w: the kubeconfig %s has no contexts; set --kubeconfig", context, ErrNoContext, where)
 		}
-		return Source{}, fmt.Errorf("finding context %q in %s: %w%s; there is %s", context, where, ErrNoContext, near.Hint(context, names), strings.Join(names, ", "))
+		return Source{}, fmt.Errorf("finding context %q in %s: %w%s; want one of %s", context, where, ErrNoContext, near.Hint(context, names), strings.Join(names, ", "))
 	}
 	cluster := loaded.Clusters[found.Cluster]
 	if cluster == nil || cluster.Server == "" {
-		return Source{}, fmt.Errorf("reading context %s of the kubeconfig %s: its cluster %q has no server", context, where, found.Cluster)
+		return Source{}, fmt.Errorf("reading context %s of the kubeconfig %s: cluster %q has no server", context, where, found.Cluster)
 	}
 	loaded.CurrentContext = context
 	if err := clientcmdapi.MinifyConfig(loaded); err != nil {
 		return Source{}, fmt.Errorf("reading context %s of the kubeconfig %s: %w", context, where, err)
 	}
 	if err := clientcmdapi.FlattenConfig(loaded); err != nil {
-		return Source{}, fmt.Errorf("reading the files that context %s of the kubeconfig %s names: %w", context, where, err)
+		return Source{}, fmt.Errorf("reading the files of context %s in the kubeconfig %s: %w", context, where, err)
 	}
 	return Source{Context: context, Server: cluster.Server, config: loaded}, nil
 }
 
-// Copy writes the context, and nothing else, to a file that only its owner may read. A file that says the same stays as it is.
+// Copy writes only the context to a file with access only for its owner. It does not rewrite a file
+// with equal content.
 func (s Source) Copy(path string) error {
 	data, err := clientcmd.Write(*s.config)
 	if err != nil {
@@ -80,7 +82,7 @@ func (s Source) Copy(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("copying the kubeconfig: %w", err)
 	}
-	// Written beside it first: a reader sees the old one or the new one, whole.
+	// The rename is atomic: a reader sees either the old or the new file.
 	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
 		return fmt.Errorf("copying the kubeconfig: %w", err)
 	}
@@ -90,16 +92,16 @@ func (s Source) Copy(path string) error {
 	return nil
 }
 
-// RESTConfig is the way to the API server that a copy leads to.
+// RESTConfig returns the configuration for clients of the API server in the copy at path.
 func RESTConfig(path string) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the sandbox's kubeconfig: %w; `sandbox up --cluster=existing --context=NAME` writes it again", err)
+		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w; run `sandbox up --cluster=existing --context=NAME` to write it again", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the sandbox's kubeconfig: %w", err)
+		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w", err)
 	}
-	config.QPS, config.Burst = 200, 400 // One client installs everything.
+	config.QPS, config.Burst = 200, 400 // One client installs all components.
 	return config, nil
 }
 

@@ -26,7 +26,7 @@ func write(t *testing.T) string {
 	return filepath.Join(dir, "config")
 }
 
-// TestCopy: the copy has the one context and nothing of the others, needs no other file, and is for its owner.
+// The copy only contains the context, needs no other file, and is only accessible by its owner.
 func TestCopy(t *testing.T) {
 	for name, find := range map[string]func(t *testing.T) (Source, error){
 		"by its path": func(t *testing.T) (Source, error) { return Find(write(t), "team-c") },
@@ -38,7 +38,7 @@ func TestCopy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			source, err := find(t)
 			if err != nil || source.Server != "https://c:6443" {
-				t.Fatalf("%+v, %v", source, err)
+				t.Fatalf("Find = %+v, %v", source, err)
 			}
 			path := filepath.Join(t.TempDir(), "copy")
 			if err := source.Copy(path); err != nil {
@@ -49,17 +49,17 @@ func TestCopy(t *testing.T) {
 				t.Fatal(err)
 			}
 			if copied.CurrentContext != "team-c" || len(copied.Contexts) != 1 || len(copied.AuthInfos) != 1 || string(copied.Clusters["c"].CertificateAuthorityData) != "certificate" {
-				t.Errorf("the copy is %+v", copied)
+				t.Errorf("copy = %+v", copied)
 			}
 			data, err := os.ReadFile(path)
 			if err != nil || strings.Contains(string(data), "secret") {
-				t.Errorf("the copy holds another's token: %v", err)
+				t.Errorf("the copy contains the token of another user: %v", err)
 			}
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-				t.Errorf("the copy's mode: %v, %v", info.Mode(), err)
+				t.Errorf("mode = %v, %v, want 0600", info.Mode(), err)
 			}
 			if config, err := RESTConfig(path); err != nil || config.BearerToken != "mine" {
-				t.Errorf("the way to the API server: %v", err)
+				t.Errorf("RESTConfig: got error %v or another token", err)
 			}
 		})
 	}
@@ -69,15 +69,15 @@ func TestNoContext(t *testing.T) {
 	path := write(t)
 	_, err := Find(path, "team-d")
 	if !errors.Is(err, ErrNoContext) || !strings.Contains(err.Error(), "did you mean team-c") || !strings.Contains(err.Error(), "broken, other, team-c") {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v", err)
 	}
-	if _, err := Find(path, "broken"); err == nil || !strings.Contains(err.Error(), `its cluster "gone" has no server`) {
-		t.Errorf("error %v", err)
+	if _, err := Find(path, "broken"); err == nil || !strings.Contains(err.Error(), `cluster "gone" has no server`) {
+		t.Errorf("got error %v", err)
 	}
 	if _, err := Find(filepath.Join(t.TempDir(), "none"), "a"); err == nil || !strings.Contains(err.Error(), "none") {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v", err)
 	}
-	for text, want := range map[string]string{"": "there is no file", "apiVersion: v1\nkind: Config\n": "has none; name another by --kubeconfig"} {
+	for text, want := range map[string]string{"": "does not exist", "apiVersion: v1\nkind: Config\n": "has no contexts; set --kubeconfig"} {
 		file := filepath.Join(t.TempDir(), "config")
 		if text != "" {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -86,10 +86,10 @@ func TestNoContext(t *testing.T) {
 		}
 		t.Setenv("KUBECONFIG", file)
 		if _, err := Find("", "a"); !errors.Is(err, ErrNoContext) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
-			t.Errorf("with a KUBECONFIG of %q: %v", text, err)
+			t.Errorf("Find with KUBECONFIG %q: got error %v", text, err)
 		}
 	}
 	if _, err := RESTConfig(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "sandbox up --cluster=existing") {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v", err)
 	}
 }

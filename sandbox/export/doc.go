@@ -1,7 +1,8 @@
-// Package export writes what is needed to understand a sandbox that is broken into a folder that may be shown to others.
+// Package export writes diagnostic data of a broken sandbox into a folder that users can share.
 //
-// [Write] gets a list of [Part]s, each a file, and writes them one after the other: bounded in size and time, and through a
-// [Hider], which takes out keys, tokens and passwords. A part that can't be gathered keeps no other from being written. [Objects]
-// lists everything that an API server has, Secrets without what they hold. Package up says what the parts of a sandbox are; the
-// end-to-end tests use the same for their artifacts. It never changes the sandbox.
+// [Write] takes a list of [Part]s and writes each into a file. It limits their size and time. A
+// [Redactor] removes keys, tokens and passwords. After the failure of a part, Write continues with
+// the other parts. [Objects] returns parts for all objects of an API server, with the data of
+// Secrets redacted. Package up defines the parts of a sandbox; the end-to-end tests use them for
+// their artifacts. The package never changes the sandbox.
 package export

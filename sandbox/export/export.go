@@ -14,37 +14,39 @@ import (
 
 // Part is one file of an export.
 type Part struct {
-	// Name is the file's path below the export's folder.
+	// Name is the path of the file below the folder of the export.
 	Name string
-	// Get writes the file's content. It is given up when ctx ends, at the latest. An error that wraps ErrNothing leaves the file
-	// out and is not complained of.
+	// Get writes the content of the file. It must return when ctx ends. If its error wraps
+	// ErrNothing, Write omits the file and does not report it.
 	Get func(ctx context.Context, out io.Writer) error
 }
 
-// ErrNothing says that there is nothing to export: a log that nobody wrote.
-var ErrNothing = errors.New("there is nothing to export")
+// ErrNothing means that there is nothing to export, for example because a log does not exist.
+var ErrNothing = errors.New("nothing to export")
 
-// Limits bound an export.
+// Limits are the limits of an export.
 type Limits struct {
-	// File is the most bytes of one file: what is kept is its end. Total is the most of all; what comes later is left out.
+	// File is the maximum number of bytes of one file; Write keeps its end. Total is the maximum of
+	// all files; Write omits files above it.
 	File, Total int
-	// Part is the time that one part may take, All that of the whole.
+	// Part is the time limit of one part, All of the whole export.
 	Part, All time.Duration
 }
 
-// Usual are the limits of an export that somebody asked for.
+// Usual are the limits of an export that the user requested.
 var Usual = Limits{File: 8 << 20, Total: 256 << 20, Part: 15 * time.Second, All: 2 * time.Minute}
 
-// Brief are those of one that nobody asked for, and waits for.
+// Brief are the limits of an automatic export, for which the user has to wait.
 var Brief = Limits{File: 1 << 20, Total: 24 << 20, Part: 4 * time.Second, All: 15 * time.Second}
 
-// IncompleteFile is the file in which an export says what it lacks; there is none where it lacks nothing.
+// IncompleteFile is the file with the errors of an export. A complete export does not have it.
 const IncompleteFile = "incomplete.txt"
 
-// Write writes parts into dir, which is made if it is missing, for this user alone, and must be empty. It returns how many
-// files it wrote, and what it could not gather. The error is that of the folder: nothing more can be written then.
-func Write(ctx context.Context, dir string, parts []Part, hide *Hider, limits Limits) (files int, missing []error, err error) {
-	if err := makeEmpty(dir); err != nil {
+// Write writes parts into dir, which must be empty or missing. It creates dir with access only for
+// this user. It returns the number of files and the errors of parts. It returns err and stops if it
+// cannot write into the folder, or if ctx ends.
+func Write(ctx context.Context, dir string, parts []Part, redact *Redactor, limits Limits) (files int, missing []error, err error) {
+	if err := ensureEmpty(dir); err != nil {
 		return 0, nil, fmt.Errorf("exporting into %s: %w", dir, err)
 	}
 	limited, cancel := context.WithTimeout(ctx, limits.All)
@@ -52,11 +54,11 @@ func Write(ctx context.Context, dir string, parts []Part, hide *Hider, limits Li
 	left := limits.Total
 	for _, part := range parts {
 		if ctx.Err() != nil {
-			return files, missing, ctx.Err() // Whoever waited does so no more.
+			return files, missing, ctx.Err() // The caller no longer waits.
 		}
 		content, err := gather(limited, part, limits)
 		if err == nil && len(content) > left {
-			err = fmt.Errorf("it is left out: the export has reached its limit of %d bytes", limits.Total)
+			err = fmt.Errorf("omitted: the export has reached its limit of %d bytes", limits.Total)
 		}
 		if err != nil && !errors.Is(err, ErrNothing) {
 			missing = append(missing, fmt.Errorf("%s: %w", part.Name, err))
@@ -64,7 +66,7 @@ func Write(ctx context.Context, dir string, parts []Part, hide *Hider, limits Li
 		if err != nil && len(content) == 0 || len(content) > left {
 			continue
 		}
-		content = hide.Hide(content)
+		content = redact.Hide(content)
 		left -= len(content)
 		if err := write(dir, part.Name, content); err != nil {
 			return files, missing, fmt.Errorf("exporting into %s: %w", dir, err)
@@ -76,27 +78,27 @@ func Write(ctx context.Context, dir string, parts []Part, hide *Hider, limits Li
 		for _, m := range missing {
 			fmt.Fprintln(&text, strings.Join(strings.Fields(m.Error()), " "))
 		}
-		err = write(dir, IncompleteFile, hide.Hide([]byte(text.String())))
+		err = write(dir, IncompleteFile, redact.Hide([]byte(text.String())))
 	}
 	return files, missing, err
 }
 
-// makeEmpty makes dir; one that has something in it is somebody else's.
-func makeEmpty(dir string) error {
+// ensureEmpty creates dir, or returns an error if it contains files.
+func ensureEmpty(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 {
-		err = errors.New("it is not empty: name another folder")
+		err = errors.New("folder is not empty; choose another folder")
 	}
 	return err
 }
 
-// gather gets a part's content. What was written before an error is kept.
+// gather returns the content of a part. It keeps output before an error.
 func gather(ctx context.Context, part Part, limits Limits) ([]byte, error) {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("not begun: the export has taken %s", limits.All)
+		return nil, fmt.Errorf("not started: the export has taken %s", limits.All)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.Part)
 	defer cancel()
@@ -113,7 +115,7 @@ func write(dir, name string, content []byte) error {
 	return os.WriteFile(path, content, 0o600)
 }
 
-// endOf keeps the end of what is written.
+// endOf keeps the end of its input.
 type endOf struct {
 	most    int
 	buffer  bytes.Buffer
@@ -126,14 +128,14 @@ func (e *endOf) Write(data []byte) (int, error) {
 		data, e.dropped = data[over:], true
 	}
 	e.buffer.Write(data)
-	if e.buffer.Len() > 2*e.most { // Not at every write: moving costs.
+	if e.buffer.Len() > 2*e.most { // Not at every write, because moving is expensive.
 		e.buffer.Next(e.buffer.Len() - e.most)
 		e.dropped = true
 	}
 	return written, nil
 }
 
-// bytes is the end, from the beginning of a line on where something was dropped.
+// bytes returns the end. If bytes were dropped, it starts with a full line.
 func (e *endOf) bytes() []byte {
 	if over := e.buffer.Len() - e.most; over > 0 {
 		e.buffer.Next(over)

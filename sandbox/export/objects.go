@@ -20,36 +20,38 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// pageSize is how many objects are asked for at a time.
+// pageSize is the number of objects per request.
 const pageSize = 250
 
-// Objects returns a part for each kind of objects that the API server lists, named objects/RESOURCE.GROUP.yaml, with those of one
-// namespace, or of all for "". Secrets have the names and sizes of what they hold, and nothing of it; managed fields are left out.
+// Objects returns a part for each kind that the API server lists, named
+// objects/RESOURCE.GROUP.yaml. It contains the objects of one namespace, or of all namespaces for
+// "". In Secrets, values are replaced by their size. Managed fields are omitted.
 func Objects(ctx context.Context, config *rest.Config, namespace string) ([]Part, error) {
 	return ObjectsWhere(ctx, config, namespace, nil)
 }
 
-// ObjectsWhere is Objects for those that keep keeps; nil keeps all.
+// ObjectsWhere is like Objects, but only includes objects for which keep returns true. A nil keep
+// includes all objects.
 func ObjectsWhere(ctx context.Context, config *rest.Config, namespace string, keep func(*unstructured.Unstructured) bool) ([]Part, error) {
 	config = rest.CopyConfig(config)
-	config.WarningHandlerWithContext = rest.NoWarnings{} // Old kinds are listed, too.
+	config.WarningHandlerWithContext = rest.NoWarnings{} // Deprecated kinds cause warnings.
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("exporting objects: %w", err)
 	}
-	asker, err := discovery.NewDiscoveryClientForConfig(config)
+	discoverer, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("exporting objects: %w", err)
 	}
-	lists, err := asker.ServerPreferredResourcesWithContext(ctx)
-	if len(lists) == 0 && err != nil { // What a part of the API server can't tell is no reason to leave out the rest.
-		return nil, fmt.Errorf("asking the API server for its kinds: %w", err)
+	lists, err := discoverer.ServerPreferredResourcesWithContext(ctx)
+	if len(lists) == 0 && err != nil { // If discovery of some groups fails, export the others.
+		return nil, fmt.Errorf("listing the kinds of the API server: %w", err)
 	}
 	var parts []Part
 	for _, list := range lists {
 		group, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil {
-			return nil, fmt.Errorf("asking the API server for its kinds: %w", err)
+			return nil, fmt.Errorf("listing the kinds of the API server: %w", err)
 		}
 		for _, resource := range list.APIResources {
 			if !slices.Contains(resource.Verbs, "list") || namespace != "" && !resource.Namespaced {
@@ -104,7 +106,7 @@ func writeObjects(ctx context.Context, client dynamic.ResourceInterface, kind st
 	return nil
 }
 
-// clean takes out of an object what nobody reads, and what nobody may.
+// clean removes secrets and irrelevant fields from an object.
 func clean(object *unstructured.Unstructured) {
 	object.SetManagedFields(nil)
 	annotations := object.GetAnnotations()
@@ -128,12 +130,13 @@ func hideAll(object map[string]any, field string) {
 		return
 	}
 	for key, value := range values {
-		text, _ := value.(string) // A Secret has no others.
+		text, _ := value.(string) // All values of a Secret are strings.
 		values[key] = fmt.Sprintf("%s, %d characters", Hidden, len(text))
 	}
 }
 
-// hideVariables hides the values of environment variables with a telling name, wherever in an object there is a list of such.
+// hideVariables hides the values of environment variables with a telling name, anywhere in an
+// object.
 func hideVariables(node any) {
 	switch n := node.(type) {
 	case map[string]any:
@@ -151,8 +154,8 @@ func hideVariables(node any) {
 	}
 }
 
-// SecretValues lists what the Secrets of a cluster hold, or of some of its namespaces, but for certificates, which are public: for
-// [NewHider]. No namespaces are all.
+// SecretValues returns the values of all Secrets in the given namespaces for [NewRedactor]; without
+// namespaces, of all Secrets of the cluster. It omits certificates, which are public.
 func SecretValues(ctx context.Context, config *rest.Config, namespaces ...string) ([]string, error) {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// answers are those of an API server with a kind that it lists in two pages, Secrets, one of which there are none, one that
-// can't be listed now, and one that can't be listed at all.
+// answers are the answers of an API server. It lists Pods in two pages, Secrets, and no Nodes.
+// Listing Events fails, and Bindings cannot be listed.
 var answers = map[string]string{
 	"/api":  `{"kind":"APIVersions","versions":["v1"]}`,
 	"/apis": `{"kind":"APIGroupList","groups":[]}`,
@@ -38,9 +38,9 @@ func serve(t *testing.T) *rest.Config {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		query := r.URL.Query()
-		query.Del("timeout") // Discovery has its own.
-		asked := strings.TrimSuffix(r.URL.Path+"?"+query.Encode(), "?")
-		answer := answers[asked]
+		query.Del("timeout") // Discovery sets its own timeout.
+		requested := strings.TrimSuffix(r.URL.Path+"?"+query.Encode(), "?")
+		answer := answers[requested]
 		if answer == "" {
 			w.WriteHeader(http.StatusInternalServerError)
 			answer = `{"kind":"Status","status":"Failure","message":"out of order","code":500}`
@@ -51,7 +51,7 @@ func serve(t *testing.T) *rest.Config {
 	return &rest.Config{Host: server.URL}
 }
 
-// contents are what the parts write, or their errors.
+// contents returns the output of each part, or its error.
 func contents(t *testing.T, parts []Part) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -70,13 +70,14 @@ func contents(t *testing.T, parts []Part) map[string]string {
 }
 
 func TestObjects(t *testing.T) {
+	t.Parallel()
 	parts, err := Objects(t.Context(), serve(t), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := contents(t, parts)
 	if text := got["objects/events.yaml"]; !strings.HasPrefix(text, "error ") || !strings.Contains(text, "out of order") {
-		t.Errorf("a kind that can't be listed now: %q", text)
+		t.Errorf("objects/events.yaml = %q, want an error", text)
 	}
 	delete(got, "objects/events.yaml")
 	want := map[string]string{
@@ -90,28 +91,31 @@ func TestObjects(t *testing.T) {
 }
 
 func TestObjectsOfANamespace(t *testing.T) {
+	t.Parallel()
 	parts, err := Objects(t.Context(), serve(t), "one")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := contents(t, parts)
 	if len(got) != 3 || !strings.Contains(got["objects/pods.yaml"], "name: c") {
-		t.Errorf("%q", got)
+		t.Errorf("Objects = %q, want the Pod c", got)
 	}
 }
 
-func TestObjectsOfNobody(t *testing.T) {
-	if _, err := Objects(t.Context(), &rest.Config{Host: "127.0.0.1:1"}, ""); err == nil || !strings.Contains(err.Error(), "asking the API server for its kinds") {
-		t.Errorf("error %v", err)
+func TestObjectsWithoutAServer(t *testing.T) {
+	t.Parallel()
+	if _, err := Objects(t.Context(), &rest.Config{Host: "127.0.0.1:1"}, ""); err == nil || !strings.Contains(err.Error(), "listing the kinds of the API server") {
+		t.Errorf("Objects: got error %v", err)
 	}
 }
 
 func TestSecretValues(t *testing.T) {
+	t.Parallel()
 	got, err := SecretValues(t.Context(), serve(t))
 	if diff := cmp.Diff([]string{"hunter2222"}, got); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+		t.Errorf("SecretValues: error %v (-want +got):\n%s", err, diff)
 	}
 	if _, err := SecretValues(t.Context(), &rest.Config{Host: "127.0.0.1:1"}); err == nil {
-		t.Error("no error")
+		t.Error("SecretValues without a server: got no error")
 	}
 }

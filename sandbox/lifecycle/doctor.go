@@ -6,9 +6,9 @@ import (
 
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/provider/kind"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -43,7 +43,7 @@ func Doctor(ctx context.Context, options session.Options, report report) (doctor
 	subject := s.subject()
 	subject.StateErr = unusable
 	slow := doctor.Slow{Registries: hosts, Answers: doctor.Reachable(nil)}
-	slow.Engine = func(ctx context.Context) (*cluster.Engine, error) {
+	slow.Engine = func(ctx context.Context) (*engine.Engine, error) {
 		if s.Bundled() { // It has the probe.
 			if err := s.OpenBundle(ctx, report); err != nil {
 				return nil, err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -57,7 +57,7 @@ func (s *Sandbox) recover(ctx context.Context) error {
 
 // removeCaches removes what was built or pulled, and the images in the engines.
 func removeCaches(ctx context.Context) error {
-	for _, engine := range cluster.Answering(ctx) {
+	for _, engine := range engine.RunningEngines(ctx) {
 		if err := engine.RemoveImages(ctx, artifact.LocalRepository); err != nil {
 			return fmt.Errorf("removing the sandbox's images from %s: %w", engine.Name, err)
 		}

@@ -92,7 +92,7 @@ func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, 
 		more, secrets := s.clusterParts(ctx, limits)
 		parts, values = append(parts, more...), append(values, secrets...)
 	}
-	files, missing, err := export.Write(ctx, dir, parts, export.NewHider(values), limits)
+	files, missing, err := export.Write(ctx, dir, parts, export.NewRedactor(values), limits)
 	return Exported{Dir: dir, Files: files, Missing: missing}, err
 }
 

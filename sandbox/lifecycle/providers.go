@@ -6,6 +6,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/provider/existing"
@@ -55,7 +56,8 @@ func factories() map[string]factory {
 				if err != nil {
 					return nil, err
 				}
-				return c, c.Prepare(ctx, report)
+				err = c.Prepare(ctx, report)
+				return c, err
 			},
 			recover: func(ctx context.Context, s *session.Session) error {
 				c, err := embedded.Attach(s)
@@ -79,7 +81,7 @@ func factories() map[string]factory {
 
 // recoverKind deletes clusters that carry the mark of the sandbox, in all engines that work.
 func recoverKind(ctx context.Context, s *session.Session) error {
-	for _, engine := range cluster.Answering(ctx) {
+	for _, engine := range engine.RunningEngines(ctx) {
 		c, err := cluster.New(engine, s.Name, s.Dir)
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 )
 
@@ -57,8 +57,8 @@ func (s *Sandbox) Prune(ctx context.Context, unused time.Duration, dryRun bool) 
 	since := cache.UnusedSince(unused)
 	pruned := Pruned{DryRun: dryRun, Removed: []PrunedThing{}, Cache: s.Builder.Cache}
 	first := s.pruneCache(since, &pruned)
-	for _, engine := range cluster.Answering(ctx) {
-		if err := s.pruneImages(ctx, engine, since, &pruned); err != nil && first == nil {
+	for _, running := range engine.RunningEngines(ctx) {
+		if err := s.pruneImages(ctx, running, since, &pruned); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -111,7 +111,7 @@ func (s *Sandbox) leftovers(since time.Time) ([]cache.Leftover, error) {
 	}), err
 }
 
-func (s *Sandbox) pruneImages(ctx context.Context, engine *cluster.Engine, since time.Time, pruned *Pruned) error {
+func (s *Sandbox) pruneImages(ctx context.Context, engine *engine.Engine, since time.Time, pruned *Pruned) error {
 	names, err := engine.UnusedImages(ctx, artifact.LocalRepository)
 	if err != nil {
 		return fmt.Errorf("looking for the sandbox's images in %s: %w", engine.Name, err)

@@ -23,7 +23,8 @@ func (s *Sandbox) Status(ctx context.Context) (provider.Status, error) {
 	if err != nil {
 		return status, err
 	}
-	return status, s.cluster.Status(ctx, &status)
+	err = s.cluster.Status(ctx, &status)
+	return status, err
 }
 
 // LogParts returns the logs that a name of the command line selects; see [provider.LogsNamed].

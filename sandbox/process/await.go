@@ -8,18 +8,21 @@ import (
 )
 
 const (
-	// awaitPoll is how often a process that is waited for is asked, and looked at.
+	// awaitPoll is the interval between two readiness checks, and between two checks that the
+	// process runs.
 	awaitPoll = 50 * time.Millisecond
-	// diedLines is how much of a log a DiedError shows: a panic's trace with the reason above it.
+	// diedLines is the number of log lines in a DiedError: enough for a panic with its stack trace.
 	diedLines = 100
 )
 
-// errDied ends the context of a question to a process that does not run any more.
+// errDied cancels the context of a readiness check when the process has ended.
 var errDied = errors.New("the process ended")
 
-// Await asks ready every 50 ms until it returns nil while the process called name runs. It returns a [*DiedError] as soon as the
-// process is gone, and at once if it does not run; when ctx ends, an error with ctx's and ready's last reason. The context that ready gets
-// ends with the process. The process is the one that ran when Await was called: a restart by another command is a death.
+// Await calls ready every 50 ms until it returns nil while the process called name runs. It returns
+// a [*DiedError] when the process has ended or if it does not run. When ctx ends, it returns an
+// error that wraps the errors of ctx and of the last call of ready. The context of ready is
+// cancelled when the process ends. Await waits for the process that ran at the call: if another
+// command restarts it, Await returns a DiedError.
 func (t Table) Await(ctx context.Context, name string, ready func(context.Context) error) error {
 	p, err := t.Find(name)
 	if err != nil {
@@ -38,7 +41,7 @@ func (t Table) Await(ctx context.Context, name string, ready func(context.Contex
 	cancel(nil)
 	<-watching
 	if err == nil {
-		// Somebody else may have answered on its port.
+		// Another process may have answered on its port.
 		running, err := p.running()
 		if err != nil {
 			return err
@@ -54,12 +57,12 @@ func (t Table) Await(ctx context.Context, name string, ready func(context.Contex
 	return err
 }
 
-// watch ends the context when the process does. It returns when the context ends.
+// watch cancels the context when the process ends. It returns when the context ends.
 func (p *Process) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 	tick := time.NewTicker(awaitPoll)
 	defer tick.Stop()
 	for {
-		// What can't be seen now may be seen next time.
+		// An error may be temporary: check again at the next tick.
 		if running, err := p.running(); err == nil && !running {
 			cancel(errDied)
 		}
@@ -71,7 +74,7 @@ func (p *Process) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// poll asks ready until it returns nil or the context ends.
+// poll calls ready until it returns nil or the context ends.
 func (p *Process) poll(ctx context.Context, ready func(context.Context) error) error {
 	tick := time.NewTicker(awaitPoll)
 	defer tick.Stop()
@@ -81,7 +84,7 @@ func (p *Process) poll(ctx context.Context, ready func(context.Context) error) e
 		if err == nil {
 			return nil
 		}
-		if last == nil || ctx.Err() == nil { // A question cut short says nothing new.
+		if last == nil || ctx.Err() == nil { // The error of a cancelled check adds nothing.
 			last = err
 		}
 		select {
@@ -89,12 +92,12 @@ func (p *Process) poll(ctx context.Context, ready func(context.Context) error) e
 		case <-tick.C:
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("waiting for %s, process %d: %w; the last reason: %w", p.Name, p.PID, context.Cause(ctx), last)
+			return fmt.Errorf("waiting for %s, process %d: %w; last error: %w", p.Name, p.PID, context.Cause(ctx), last)
 		}
 	}
 }
 
-// died is the error about a process that is gone.
+// died returns the error for a process that does not run.
 func (t Table) died(name string) error {
 	var start int64
 	r, err := t.load(name)

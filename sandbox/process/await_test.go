@@ -9,43 +9,46 @@ import (
 	"time"
 )
 
-func TestAwaitTellsOfAnEarlyDeath(t *testing.T) {
+func TestAwaitReportsAnEarlyExit(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	if err := os.MkdirAll(table.Logs, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(table.LogPath("one"), []byte("words of an earlier one\n"), 0o600); err != nil {
+	if err := os.WriteFile(table.LogPath("one"), []byte("output of an earlier process\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, started, err := table.Ensure(t.Context(), spec(t, table, "die")); err != nil || !started {
-		t.Fatalf("started %t, %v", started, err)
+		t.Fatalf("Ensure: started %t, error %v", started, err)
 	}
-	// The second time it does not run from the beginning.
+	// On the second pass the process does not run at the start of Await.
 	for range 2 {
 		err := table.Await(t.Context(), "one", func(context.Context) error { return errors.New("refused") })
 		var died *DiedError
 		if !errors.As(err, &died) {
-			t.Fatalf("error %v", err)
+			t.Fatalf("Await: got error %v, want a DiedError", err)
 		}
-		if died.Name != "one" || died.Tail != "first words\nlast words" {
-			t.Errorf("died %+v", died)
+		if died.Name != "one" || died.Tail != "first line\nlast line" {
+			t.Errorf("got %+v, want the two lines of one", died)
 		}
-		if !strings.Contains(err.Error(), "one does not run") || !strings.HasSuffix(err.Error(), "\nlast words") {
-			t.Errorf("it reads %q", err)
+		if !strings.Contains(err.Error(), "one is not running") || !strings.HasSuffix(err.Error(), "\nlast line") {
+			t.Errorf("got error %q, want the name and the log", err)
 		}
 	}
 }
 
-func TestAwaitOfWhatWasNeverStarted(t *testing.T) {
+func TestAwaitOfAProcessThatNeverStarted(t *testing.T) {
+	t.Parallel()
 	err := newTable(t).Await(t.Context(), "one", func(context.Context) error { return nil })
 	var died *DiedError
 	if !errors.As(err, &died) || died.Tail != "" {
-		t.Errorf("error %v", err)
+		t.Errorf("Await: got error %v", err)
 	}
 }
 
-// A question may hang for long; the death of the process ends it.
-func TestAwaitEndsAHangingQuestionWithTheProcess(t *testing.T) {
+// A readiness check may hang for a long time. The end of the process cancels it.
+func TestAwaitCancelsAHangingCheckWhenTheProcessEnds(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	p, _ := ensure(t, table, spec(t, table, "serve"))
 	err := table.Await(t.Context(), "one", func(ctx context.Context) error {
@@ -55,11 +58,12 @@ func TestAwaitEndsAHangingQuestionWithTheProcess(t *testing.T) {
 	})
 	var died *DiedError
 	if !errors.As(err, &died) || died.Tail != "serving" {
-		t.Errorf("error %v", err)
+		t.Errorf("Await: got error %v", err)
 	}
 }
 
-func TestAwaitDoesNotBelieveAnAnswerOfSomebodyElse(t *testing.T) {
+func TestAwaitIgnoresTheAnswerOfAnotherProcess(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	p, _ := ensure(t, table, spec(t, table, "serve"))
 	err := table.Await(t.Context(), "one", func(context.Context) error {
@@ -68,46 +72,47 @@ func TestAwaitDoesNotBelieveAnAnswerOfSomebodyElse(t *testing.T) {
 	})
 	var died *DiedError
 	if !errors.As(err, &died) {
-		t.Errorf("error %v", err)
+		t.Errorf("Await: got error %v", err)
 	}
 }
 
-func TestAwaitGivesUpWithTheLastReason(t *testing.T) {
+func TestAwaitReturnsTheLastErrorAtTheDeadline(t *testing.T) {
 	table := newTable(t)
 	ensure(t, table, spec(t, table, "serve"))
 	ctx, cancel := context.WithTimeout(t.Context(), 3*awaitPoll)
 	defer cancel()
 	refused := errors.New("refused")
-	asked := 0
+	calls := 0
 	err := table.Await(ctx, "one", func(ctx context.Context) error {
-		if asked++; asked == 1 {
+		if calls++; calls == 1 {
 			return refused
 		}
-		<-ctx.Done() // The next question is cut short.
+		<-ctx.Done() // The deadline cancels the second call.
 		return ctx.Err()
 	})
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, refused) || !strings.Contains(err.Error(), "waiting for one") {
-		t.Errorf("error %v", err)
+		t.Errorf("Await: got error %v", err)
 	}
-	if asked != 2 {
-		t.Errorf("it was asked %d times", asked)
+	if calls != 2 {
+		t.Errorf("got %d calls of ready, want 2", calls)
 	}
 }
 
 func TestAwaitReturnsAsSoonAsReady(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	ensure(t, table, spec(t, table, "serve"))
-	asked := 0
+	calls := 0
 	before := time.Now()
 	if err := table.Await(t.Context(), "one", func(context.Context) error {
-		if asked++; asked < 3 {
+		if calls++; calls < 3 {
 			return errors.New("not yet")
 		}
 		return nil
-	}); err != nil || asked != 3 {
-		t.Errorf("asked %d times, %v", asked, err)
+	}); err != nil || calls != 3 {
+		t.Errorf("got %d calls of ready and error %v, want 3 and nil", calls, err)
 	}
 	if took := time.Since(before); took < awaitPoll {
-		t.Errorf("it was asked thrice in %s", took)
+		t.Errorf("3 calls of ready took %s, want at least %s", took, awaitPoll)
 	}
 }

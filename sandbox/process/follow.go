@@ -10,24 +10,25 @@ import (
 	"time"
 )
 
-// followPoll is how often a log that is followed is looked at.
+// followPoll is the interval at which Follow reads a log.
 const followPoll = 100 * time.Millisecond
 
-// Follow copies the last lines of a log to out, all of it for a negative number, and with follow also what is written until
-// ctx ends; then it returns nil. It goes on in the new log when that takes the old one's place, and waits for one that does
-// not exist yet; without follow a missing log is an error that wraps fs.ErrNotExist. Writing to out is not interrupted by ctx.
+// Follow copies the last lines of a log to out; a negative number means all lines. With follow it
+// also copies new lines until ctx ends, and then returns nil. It continues with the new log after a
+// rotation, and waits for a log that does not exist yet. Without follow, it returns an error that
+// wraps fs.ErrNotExist if there is no log. The end of ctx does not interrupt a write to out.
 func (t Table) Follow(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	f := follower{path: t.LogPath(name), out: out}
 	defer f.close()
-	err := f.begin(lines)
+	err := f.first(lines)
 	if follow && errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	if err == nil && follow {
-		err = f.goOn(ctx)
+		err = f.rest(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("reading the log of %s: %w", name, err)
@@ -35,16 +36,16 @@ func (t Table) Follow(ctx context.Context, out io.Writer, name string, lines int
 	return nil
 }
 
-// follower copies a log that may be replaced meanwhile.
+// follower copies a log that may be rotated at any time.
 type follower struct {
 	path   string
 	out    io.Writer
-	file   *os.File // nil while there is none
-	offset int64    // how much of file was copied
+	file   *os.File // nil while the log does not exist
+	offset int64    // bytes of file that were copied
 }
 
-// begin copies the last lines of the log.
-func (f *follower) begin(lines int) error {
+// first copies the last lines of the log.
+func (f *follower) first(lines int) error {
 	file, err := os.Open(f.path)
 	if err != nil {
 		return err
@@ -60,8 +61,8 @@ func (f *follower) begin(lines int) error {
 	return f.copy()
 }
 
-// goOn copies what is new until ctx ends.
-func (f *follower) goOn(ctx context.Context) error {
+// rest copies new lines until ctx ends.
+func (f *follower) rest(ctx context.Context) error {
 	tick := time.NewTicker(followPoll)
 	defer tick.Stop()
 	for {
@@ -76,8 +77,8 @@ func (f *follower) goOn(ctx context.Context) error {
 	}
 }
 
-// step copies what is new now. Whether there is a new log is asked before the old one is read to its end: after the rename nobody
-// writes to that any more.
+// step copies the new lines. It checks for a new log before it reads the old log to its end,
+// because no process writes to the old log after the rename.
 func (f *follower) step() error {
 	now, err := os.Stat(f.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +93,7 @@ func (f *follower) step() error {
 		}
 		replaced = exists && !os.SameFile(held, now)
 		if held.Size() < f.offset {
-			f.offset = 0 // Somebody emptied it.
+			f.offset = 0 // The log was truncated.
 		}
 		if err := f.copy(); err != nil {
 			return err
@@ -103,7 +104,7 @@ func (f *follower) step() error {
 	}
 	next, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // Put aside again already; its successor comes.
+		return nil // Rotated again; the next log follows.
 	}
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func (f *follower) step() error {
 	return f.copy()
 }
 
-// copy writes the rest of the file to out.
+// copy copies the rest of the file to out.
 func (f *follower) copy() error {
 	if _, err := f.file.Seek(f.offset, io.SeekStart); err != nil {
 		return err

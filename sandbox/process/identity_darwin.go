@@ -3,35 +3,37 @@ package process
 import (
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 
 	"github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sys/unix"
 )
 
-// SSTOP and SZOMB of the system's sys/proc.h.
+// SSTOP and SZOMB in sys/proc.h.
 const (
 	stoppedState = 4
 	zombieState  = 5
 )
 
-// look returns what runs as pid now, or nil if nothing does.
+// look returns the process that has pid now, or nil.
 func look(pid int) (*seen, error) {
 	before, err := kernel(pid)
 	if before == nil || err != nil {
 		return nil, err
 	}
 	if before.zombie {
-		return before, nil // It has no arguments and no session any more.
+		return before, nil // A zombie has neither arguments nor a session.
 	}
 	argv, argvErr := (&process.Process{Pid: int32(pid)}).CmdlineSlice()
 	session, sessionErr := unix.Getsid(pid)
-	// The three were read one after the other: they are of one process only if it is still there.
+	// The three calls are not atomic. They describe one process only if it still exists.
 	after, err := kernel(pid)
 	if after == nil || err != nil {
 		return nil, err
 	}
 	if after.identity != before.identity {
-		return nil, nil // The one that was asked for has ended.
+		return nil, nil // The process has ended, and its pid was reused.
 	}
 	if after.zombie {
 		return after, nil
@@ -43,9 +45,9 @@ func look(pid int) (*seen, error) {
 	return after, nil
 }
 
-// kernel returns what the process table holds of pid, or nil.
+// kernel returns the entry of pid in the process table, or nil.
 func kernel(pid int) (*seen, error) {
-	// The slice's call, unlike the one for a single process, gives no error for a pid that does not run.
+	// Unlike the call for a single process, this one returns no error for a pid that does not run.
 	entries, err := unix.SysctlKinfoProcSlice("kern.proc.pid", pid)
 	if err != nil {
 		return nil, fmt.Errorf("reading the process table: %w", err)
@@ -63,11 +65,11 @@ func kernel(pid int) (*seen, error) {
 	}, nil
 }
 
-// pids lists all processes.
+// pids returns the ids of all processes.
 func pids() ([]int, error) {
 	entries, err := unix.SysctlKinfoProcSlice("kern.proc.all")
 	if err != nil {
-		return nil, fmt.Errorf("listing the processes: %w", err)
+		return nil, fmt.Errorf("listing processes: %w", err)
 	}
 	var found []int
 	for _, entry := range entries {
@@ -75,3 +77,8 @@ func pids() ([]int, error) {
 	}
 	return found, nil
 }
+
+// signalGroup and ended need handles of processes, which macOS does not have.
+func signalGroup(*os.Process, syscall.Signal) error { return errors.ErrUnsupported }
+
+func ended(*os.Process) (bool, error) { return false, errors.ErrUnsupported }

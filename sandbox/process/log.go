@@ -2,23 +2,27 @@ package process
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
 const (
-	// maxLog is the size above which a log is put aside when its process starts, in bytes.
+	// maxLog is the size in bytes above which a log is rotated when its process starts.
 	maxLog = 10 << 20
-	// maxTail is the most of a log that Tail reads, in bytes.
+	// maxTail is the maximum number of bytes that Tail reads.
 	maxTail = 64 << 10
 )
 
-// LogPath is the log of the process called name. What was in it when it had grown too large is beside it, with ".1" appended.
+// LogPath returns the path of the log of the process called name. The rotated log has the same path
+// with ".1" appended.
 func (t Table) LogPath(name string) string { return filepath.Join(t.Logs, name+".log") }
 
-// openLog opens a log to be appended to, and returns its size.
+// openLog opens a log for appending, and returns its size.
 func (t Table) openLog(name string) (*os.File, int64, error) {
 	path := t.LogPath(name)
 	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() > maxLog {
@@ -31,7 +35,7 @@ func (t Table) openLog(name string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	info, err := log.Stat()
-	if err == nil && info.Mode().Perm() != 0o600 { // The umask took something, or the file was there.
+	if err == nil && info.Mode().Perm() != 0o600 { // Because of the umask, or because the file existed.
 		err = log.Chmod(0o600)
 	}
 	if err != nil {
@@ -41,8 +45,8 @@ func (t Table) openLog(name string) (*os.File, int64, error) {
 	return log, info.Size(), nil
 }
 
-// Tail returns the last lines of a log, without the newline at its end: at most as many as asked for (a negative number is all), and
-// at most 64 KiB. It is empty where there is no log that can be read.
+// Tail returns the last lines of a log without the final newline: at most the given number of lines
+// (all if negative) and at most 64 KiB. It returns an empty string if the log cannot be read.
 func (t Table) Tail(name string, lines int) string {
 	if checkName(name) != nil {
 		return ""
@@ -50,7 +54,7 @@ func (t Table) Tail(name string, lines int) string {
 	return tail(t.LogPath(name), 0, lines)
 }
 
-// tail returns the last lines of what a file holds from an offset on.
+// tail returns the last lines of a file after the offset from.
 func tail(path string, from int64, lines int) string {
 	file, err := os.Open(path)
 	if err != nil {
@@ -62,7 +66,7 @@ func tail(path string, from int64, lines int) string {
 		return ""
 	}
 	if from > info.Size() {
-		from = 0 // Somebody emptied it.
+		from = 0 // The file was truncated.
 	}
 	start, err := lastLines(file, max(from, info.Size()-maxTail), info.Size(), lines)
 	if err != nil {
@@ -75,7 +79,8 @@ func tail(path string, from int64, lines int) string {
 	return strings.TrimRight(string(data), "\n")
 }
 
-// lastLines is where the last lines of a file begin that ends at end, but not before from. A negative number of lines is all.
+// lastLines returns the offset of the last lines of a file that ends at end, but at least from. A
+// negative number means all lines.
 func lastLines(file io.ReaderAt, from, end int64, lines int) (int64, error) {
 	if lines < 0 {
 		return from, nil
@@ -94,7 +99,7 @@ func lastLines(file io.ReaderAt, from, end int64, lines int) (int64, error) {
 		}
 		for i := bytes.LastIndexByte(part, '\n'); i >= 0; i = bytes.LastIndexByte(part[:i], '\n') {
 			if position+int64(i)+1 == end {
-				continue // The last line's own.
+				continue // The newline of the last line.
 			}
 			if newlines++; newlines == lines {
 				return position + int64(i) + 1, nil
@@ -102,4 +107,53 @@ func lastLines(file io.ReaderAt, from, end int64, lines int) (int64, error) {
 		}
 	}
 	return from, nil
+}
+
+// Previous copies to out the last lines of the log of the previous process: the part of the log
+// before the last start. A negative number means all lines. The error wraps fs.ErrNotExist if the
+// previous process does not exist.
+func (t Table) Previous(out io.Writer, name string, lines int) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	err := t.previous(out, name, lines)
+	if err != nil {
+		return fmt.Errorf("reading the log of the previous %s: %w", name, err)
+	}
+	return nil
+}
+
+func (t Table) previous(out io.Writer, name string, lines int) error {
+	r, err := t.load(name)
+	if err != nil {
+		return err
+	}
+	path, end := t.LogPath(name), int64(0)
+	switch {
+	case r != nil && r.LogStart > 0:
+		end = r.LogStart
+	default: // Rotated at the last start, or absent.
+		path += ".1"
+	}
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no previous process: %w", fs.ErrNotExist)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // It was only read.
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if end == 0 || end > info.Size() {
+		end = info.Size()
+	}
+	start, err := lastLines(file, 0, end, lines)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, io.NewSectionReader(file, start, end-start))
+	return err
 }

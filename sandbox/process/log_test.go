@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-func TestALargeLogIsPutAside(t *testing.T) {
+func TestALargeLogIsRotated(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	if err := os.MkdirAll(table.Logs, 0o700); err != nil {
 		t.Fatal(err)
@@ -27,14 +28,15 @@ func TestALargeLogIsPutAside(t *testing.T) {
 	}
 	ensure(t, table, spec(t, table, "serve"))
 	if got := table.Tail("one", -1); got != "serving" {
-		t.Errorf("the new log has %q", got)
+		t.Errorf("new log = %q, want serving", got)
 	}
 	if info, err := os.Stat(table.LogPath("one") + ".1"); err != nil || info.Size() != maxLog+1 {
-		t.Errorf("the old log is %+v, %v", info, err)
+		t.Errorf("old log: got %+v, %v", info, err)
 	}
 }
 
-func TestASmallLogIsContinuedAndMadeTheUsersAlone(t *testing.T) {
+func TestASmallLogIsAppendedToAndMadePrivate(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	if err := os.MkdirAll(table.Logs, 0o700); err != nil {
 		t.Fatal(err)
@@ -44,14 +46,14 @@ func TestASmallLogIsContinuedAndMadeTheUsersAlone(t *testing.T) {
 	}
 	p, _ := ensure(t, table, spec(t, table, "serve"))
 	if got := table.Tail("one", -1); got != "old\nserving" || p.logStart != 4 {
-		t.Errorf("the log has %q, the new part begins at %d", got, p.logStart)
+		t.Errorf("log = %q with the new part at %d, want it at 4", got, p.logStart)
 	}
 	if info, err := os.Stat(table.LogPath("one")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
+		t.Errorf("mode = %v, %v, want 0600", info.Mode(), err)
 	}
 }
 
-func TestALogCanBeReadWhateverTheUmask(t *testing.T) {
+func TestALogIsReadableWithAnyUmask(t *testing.T) {
 	table := newTable(t)
 	if err := os.MkdirAll(table.Logs, 0o700); err != nil {
 		t.Fatal(err)
@@ -64,11 +66,12 @@ func TestALogCanBeReadWhateverTheUmask(t *testing.T) {
 	}
 	defer log.Close()
 	if info, err := log.Stat(); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
+		t.Errorf("mode = %v, %v, want 0600", info.Mode(), err)
 	}
 }
 
 func TestTail(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	if err := os.MkdirAll(table.Logs, 0o700); err != nil {
 		t.Fatal(err)
@@ -94,25 +97,26 @@ func TestTail(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := table.Tail("one", c.lines); got != c.want {
-			t.Errorf("%s: %d bytes %.50q, want %d bytes %.50q", name, len(got), got, len(c.want), c.want)
+			t.Errorf("%s: got %d bytes %.50q, want %d bytes %.50q", name, len(got), got, len(c.want), c.want)
 		}
 	}
 	if got := table.Tail("other", 5); got != "" {
-		t.Errorf("of no log: %q", got)
+		t.Errorf("without a log: got %q", got)
 	}
 	if err := os.WriteFile(table.LogPath("one"), []byte("emptied\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := tail(table.LogPath("one"), 1000, 5); got != "emptied" {
-		t.Errorf("from behind the end: %q", got)
+		t.Errorf("from an offset after the end: got %q", got)
 	}
 }
 
 func TestFollowWithoutWaiting(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	var out bytes.Buffer
 	if err := table.Follow(t.Context(), &out, "one", 5, false); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "the log of one") {
-		t.Errorf("of no log: %v", err)
+		t.Errorf("without a log: got error %v", err)
 	}
 	if err := os.MkdirAll(table.Logs, 0o700); err != nil {
 		t.Fatal(err)
@@ -124,12 +128,12 @@ func TestFollowWithoutWaiting(t *testing.T) {
 	for lines, want := range map[int]string{-1: "first\n" + long, 0: "", 2: "a line\na line\n", 40_000: long[:40_000*len("a line\n")]} {
 		out.Reset()
 		if err := table.Follow(t.Context(), &out, "one", lines, false); err != nil || out.String() != want {
-			t.Errorf("%d lines: %d bytes, want %d; %v", lines, out.Len(), len(want), err)
+			t.Errorf("%d lines: got %d bytes, want %d; error %v", lines, out.Len(), len(want), err)
 		}
 	}
 }
 
-// shared is a buffer that is written and read at once.
+// shared is a buffer for concurrent reads and writes.
 type shared struct {
 	mutex  sync.Mutex
 	buffer bytes.Buffer
@@ -147,7 +151,7 @@ func (s *shared) String() string {
 	return s.buffer.String()
 }
 
-// follow follows the log of one until the function that it returns is called.
+// follow follows the log of one until the test calls the returned function.
 func follow(t *testing.T, table Table, lines int) (out *shared, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -162,20 +166,21 @@ func follow(t *testing.T, table Table, lines int) (out *shared, end func()) {
 	}
 }
 
-func TestFollowGoesOnInTheNextLog(t *testing.T) {
+func TestFollowContinuesInTheNextLog(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	out, end := follow(t, table, 5)
 	defer end()
 	shows := func(want string) {
 		t.Helper()
-		eventually(t, "it shows "+want, func() bool { return out.String() == want })
+		eventually(t, "the follower shows "+want, func() bool { return out.String() == want })
 	}
-	ensure(t, table, spec(t, table, "serve")) // Makes the log.
+	ensure(t, table, spec(t, table, "serve")) // Creates the log.
 	shows("serving\n")
 	if err := table.Stop(t.Context(), "one"); err != nil {
 		t.Fatal(err)
 	}
-	shows("serving\ntold to end\n")
+	shows("serving\nstopping\n")
 
 	log, err := os.OpenFile(table.LogPath("one"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -188,15 +193,16 @@ func TestFollowGoesOnInTheNextLog(t *testing.T) {
 	if _, err := log.WriteString("late\n"); err != nil {
 		t.Fatal(err)
 	}
-	shows("serving\ntold to end\nlate\n")
-	ensure(t, table, spec(t, table, "serve")) // Makes the next.
-	shows("serving\ntold to end\nlate\nserving\n")
+	shows("serving\nstopping\nlate\n")
+	ensure(t, table, spec(t, table, "serve")) // Creates the next log.
+	shows("serving\nstopping\nlate\nserving\n")
 
 	if err := os.Truncate(table.LogPath("one"), 0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the follower saw the empty log", func() bool {
-		// It is written to anew each time, as only what comes after the follower looked tells.
+	eventually(t, "the follower sees the empty log", func() bool {
+		// Write again each time: only lines after the follower's check show that it saw the empty
+		// log.
 		if err := os.Truncate(table.LogPath("one"), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +213,8 @@ func TestFollowGoesOnInTheNextLog(t *testing.T) {
 	})
 }
 
-func TestFollowBeginsWithTheLastLines(t *testing.T) {
+func TestFollowStartsWithTheLastLines(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	if err := os.MkdirAll(table.Logs, 0o700); err != nil {
 		t.Fatal(err)
@@ -216,19 +223,70 @@ func TestFollowBeginsWithTheLastLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, end := follow(t, table, 1)
-	eventually(t, "it shows the last line", func() bool { return out.String() == "c\n" })
+	eventually(t, "the follower shows the last line", func() bool { return out.String() == "c\n" })
 	end()
 }
 
-// failing is where nobody reads any more.
+// failing is a pipe whose reader is gone.
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-func TestFollowEndsWhenNobodyReads(t *testing.T) {
+func TestFollowEndsWithAWriteError(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	ensure(t, table, spec(t, table, "serve"))
 	if err := table.Follow(t.Context(), failing{}, "one", 1, true); !errors.Is(err, syscall.EPIPE) {
-		t.Errorf("error %v", err)
+		t.Errorf("Follow: got error %v, want EPIPE", err)
+	}
+}
+
+func TestPrevious(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	previous := func(lines int) (string, error) {
+		var out strings.Builder
+		err := table.Previous(&out, "one", lines)
+		return out.String(), err
+	}
+	if _, err := previous(-1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before the first start: got error %v", err)
+	}
+	ensure(t, table, spec(t, table, "serve"))
+	if got, err := previous(-1); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after one start: got %q, %v", got, err)
+	}
+	if err := table.Stop(t.Context(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(table.LogPath("one"), []byte("first\nsecond\nthird\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ensure(t, table, spec(t, table, "serve"))
+	for lines, want := range map[int]string{-1: "first\nsecond\nthird\n", 2: "second\nthird\n", 0: ""} {
+		if got, err := previous(lines); got != want || err != nil {
+			t.Errorf("Previous(%d lines) = %q, %v, want %q", lines, got, err, want)
+		}
+	}
+	if err := table.Previous(&strings.Builder{}, "../one", 1); err == nil {
+		t.Error("Previous(../one): got no error")
+	}
+}
+
+// A rotated log contains the output of the previous process.
+func TestPreviousInARotatedLog(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	if err := os.MkdirAll(table.Logs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", maxLog) + "\nlast\n"
+	if err := os.WriteFile(table.LogPath("one"), []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ensure(t, table, spec(t, table, "serve"))
+	var out strings.Builder
+	if err := table.Previous(&out, "one", 1); err != nil || out.String() != "last\n" {
+		t.Errorf("Previous = %q, %v, want the last line", out.String(), err)
 	}
 }

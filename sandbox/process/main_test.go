@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roleVariable makes this test binary play a program instead of running tests.
+// roleVariable makes this test binary run as a program of a role instead of running tests.
 const roleVariable = "PROCESS_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// play is what the test binary does as a program. Each role that stays prints "serving" when it is ready.
+// play runs the test binary as a program. A role that keeps running prints "serving" when it is
+// ready.
 func play(role string) int {
 	switch role {
 	case "serve":
@@ -40,8 +41,8 @@ func play(role string) int {
 		fmt.Println("serving")
 		<-ctx.Done()
 	case "die":
-		fmt.Println("first words")
-		fmt.Fprintln(os.Stderr, "last words")
+		fmt.Println("first line")
+		fmt.Fprintln(os.Stderr, "last line")
 		return 1
 	case "report":
 		folder, _ := os.Getwd()
@@ -54,7 +55,7 @@ func play(role string) int {
 		}
 		return serve()
 	case "family":
-		// The child stays in this one's group, and does not end with it.
+		// The child stays in the group of this process, and does not end with it.
 		child := exec.CommandContext(context.Background(), os.Args[0], os.Args[1:]...)
 		child.Env = []string{roleVariable + "=stubborn"}
 		child.Stdout = os.Stdout
@@ -86,11 +87,12 @@ func serve() int {
 	defer stop()
 	fmt.Println("serving")
 	<-ctx.Done()
-	fmt.Println("told to end")
+	fmt.Println("stopping")
 	return 0
 }
 
-// newTable returns an empty table in a folder with a space in its name; what it runs is ended after the test.
+// newTable returns an empty table in a folder with a space in its name. Its processes are stopped
+// after the test.
 func newTable(t *testing.T) Table {
 	t.Helper()
 	mark := filepath.Join(t.TempDir(), "state folder")
@@ -102,7 +104,7 @@ func newTable(t *testing.T) Table {
 		ctx := context.WithoutCancel(t.Context())
 		names, err := table.Names()
 		if err != nil {
-			return // The test broke the table; then nothing runs in it but strays.
+			return // The test broke the table; it has no processes.
 		}
 		for _, name := range names {
 			if err := table.Stop(ctx, name); err != nil {
@@ -122,7 +124,7 @@ func newTable(t *testing.T) Table {
 	return table
 }
 
-// program is this test binary.
+// program returns the path of this test binary.
 func program(t *testing.T) string {
 	t.Helper()
 	path, err := os.Executable()
@@ -132,7 +134,7 @@ func program(t *testing.T) string {
 	return path
 }
 
-// spec is the component "one" in a role.
+// spec returns the component "one" in a role.
 func spec(t *testing.T, table Table, role string) Spec {
 	t.Helper()
 	return Spec{
@@ -162,7 +164,7 @@ func awaitServing(t *testing.T, table Table, name string) {
 			return err
 		}
 		if !strings.Contains(tail(table.LogPath(name), r.LogStart, -1), "serving") {
-			return errors.New("it does not serve yet")
+			return errors.New("it is not serving yet")
 		}
 		return nil
 	}); err != nil {
@@ -170,8 +172,8 @@ func awaitServing(t *testing.T, table Table, name string) {
 	}
 }
 
-// launch starts the test binary without a record, as a child of this test that leads a session or does not. It is ended and
-// reaped after the test.
+// launch starts the test binary without a record, as a child of this test that leads a session if
+// leads is set. It is killed and reaped after the test.
 func launch(t *testing.T, spec Spec, leads bool) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), spec.Path, spec.Args...)
@@ -189,12 +191,12 @@ func launch(t *testing.T, spec Spec, leads bool) *exec.Cmd {
 		_ = cmd.Wait()         // It was killed.
 	})
 	if _, err := out.Read(make([]byte, 100)); err != nil {
-		t.Fatal("the program does not serve:", err)
+		t.Fatal("the program is not serving:", err)
 	}
 	return cmd
 }
 
-// eventually waits until something holds.
+// eventually waits until holds returns true.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -204,7 +206,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-timeout:
-			t.Fatal("it did not come about that ", what)
+			t.Fatal("timeout; want: ", what)
 		}
 	}
 }
@@ -218,7 +220,7 @@ func alive(t *testing.T, pid int) bool {
 	return s != nil && !s.zombie
 }
 
-// find is what Find returns for the component "one"; it must not fail.
+// find returns the component "one". An error fails the test.
 func find(t *testing.T, table Table) *Process {
 	t.Helper()
 	p, err := table.Find("one")

@@ -11,18 +11,19 @@ import (
 	"time"
 )
 
-// start runs spec's program and writes its record with save: once before it runs, and once when its process id is known.
+// start runs the program of spec. It writes the record with save twice: before the start, and when
+// the process id is known.
 func (t Table) start(spec Spec, save func(record) error) (*Process, error) {
 	for _, folder := range []string{t.Records, t.Logs} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
-			return nil, fmt.Errorf("starting %s: making its folder: %w", spec.Name, err)
+			return nil, fmt.Errorf("starting %s: creating its folder: %w", spec.Name, err)
 		}
 	}
 	log, size, err := t.openLog(spec.Name)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: opening its log: %w", spec.Name, err)
 	}
-	defer func() { _ = log.Close() }() // Nothing was written through it.
+	defer func() { _ = log.Close() }() // Nothing was written through this handle.
 	r := record{Spec: spec, Started: time.Now(), LogStart: size}
 	if err := save(r); err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func (t Table) start(spec Spec, save func(record) error) (*Process, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", spec.Name, err), t.forget(spec.Name))
 	}
-	// Until it is reaped, the child keeps its process id, even if it has ended already.
+	// The child keeps its process id until it is reaped, even if it has ended already.
 	s, err := firstLook(child.Pid)
 	if err != nil {
 		abort(child)
@@ -40,15 +41,17 @@ func (t Table) start(spec Spec, save func(record) error) (*Process, error) {
 	r.PID, r.Identity = child.Pid, s.identity
 	if err := save(r); err != nil {
 		abort(child)
-		return nil, errors.Join(fmt.Errorf("%s was stopped again: %w", spec.Name, err), t.forget(spec.Name))
+		return nil, errors.Join(fmt.Errorf("stopped %s again: %w", spec.Name, err), t.forget(spec.Name))
 	}
-	// The goroutine ends with the child, or with this command. How the child ended stands in its log.
+	// The goroutine ends with the child or with this command. The log contains the reason for the
+	// child's exit.
 	go func() { _, _ = child.Wait() }()
 	return r.process(s), nil
 }
 
-// firstLook looks at a child that was just started until the system shows its arguments. That its program was begun is known a
-// moment sooner, and who looked for it by its arguments then would take it for dead.
+// firstLook inspects a child that was just started until the system shows its arguments. The system
+// reports the start of the program earlier; a search by arguments at that moment would not find the
+// process.
 func firstLook(pid int) (*seen, error) {
 	for deadline := time.Now().Add(firstLookLimit); ; {
 		s, err := look(pid)
@@ -56,43 +59,45 @@ func firstLook(pid int) (*seen, error) {
 		case err != nil:
 			return nil, err
 		case s == nil:
-			return nil, errors.New("the system does not show it")
+			return nil, errors.New("the system does not list it")
 		case len(s.argv) > 0 || s.zombie:
 			return s, nil
 		case time.Now().After(deadline):
-			return nil, fmt.Errorf("the system does not show its arguments, after %s", firstLookLimit)
+			return nil, fmt.Errorf("the system does not show its arguments after %s", firstLookLimit)
 		}
 		<-time.After(time.Millisecond)
 	}
 }
 
-// firstLookLimit is much more than the system needs, even with a load that delays everything.
+// firstLookLimit is much longer than the system needs, even under high load.
 const firstLookLimit = 10 * time.Second
 
-// spawn starts the program with nothing of this command's but the null device and the log.
+// spawn starts the program. The child inherits only the null device and the log.
 func (t Table) spawn(spec Spec, log *os.File) (*os.Process, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = null.Close() }() // It was only opened.
+	defer func() { _ = null.Close() }() // It was not written to.
 	if err := keepFilesBack(); err != nil {
 		return nil, err
 	}
 	return os.StartProcess(spec.Path, spec.argv(), &os.ProcAttr{
 		Dir:   filepath.Dir(t.Records),
-		Env:   append([]string{}, spec.Env...), // nil would be this command's own.
+		Env:   append([]string{}, spec.Env...), // With nil the child would inherit the environment.
 		Files: []*os.File{null, log, log},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 }
 
-// keepFilesBack marks all open files but the standard three as not to be inherited. What Go opens is so marked anyway; what this
-// command was itself given by a shell or by make is not, and a reader of such a pipe would wait until the last of our processes ends.
+// keepFilesBack sets close-on-exec on all open files except the standard three. Go sets it on the
+// files that it opens. Files that this command inherited from a shell or from make do not have it:
+// without this function, the reader of such a pipe would wait until the last process of the sandbox
+// ends.
 func keepFilesBack() error {
 	folder, err := os.Open("/dev/fd")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // A bare /dev; then nothing is lost but what is said above.
+		return nil // A minimal /dev. The only effect is the one described above.
 	}
 	if err != nil {
 		return fmt.Errorf("listing the open files: %w", err)
@@ -110,8 +115,8 @@ func keepFilesBack() error {
 	return nil
 }
 
-// abort ends a child that was just started and not reaped yet, with its group.
+// abort kills the group of a child that was just started, and reaps the child.
 func abort(child *os.Process) {
-	_ = syscall.Kill(-child.Pid, syscall.SIGKILL) // It may have ended by itself.
+	_ = syscall.Kill(-child.Pid, syscall.SIGKILL) // It may have ended already.
 	_, _ = child.Wait()
 }

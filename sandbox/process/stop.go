@@ -10,20 +10,22 @@ import (
 )
 
 const (
-	// stopPoll is how often it is looked whether a process has ended.
+	// stopPoll is the interval between checks whether a process has ended.
 	stopPoll = 10 * time.Millisecond
-	// killWait is how long the system may take to end a process that was killed: one that waits for a disk takes as long as the disk.
+	// killWait is the time limit for the end of a killed process. A process that waits for a disk
+	// can take this long.
 	killWait = 10 * time.Second
 )
 
-// Stop ends the process and everything in its group: SIGTERM, and SIGKILL for what is left after the Spec's Grace. It returns when the
-// process is gone, nil at once if it was gone already, or an error when ctx ends before. The record stays, see [Table.Stop].
+// Stop stops the process and its whole group: it sends SIGTERM, and SIGKILL after the Grace of the
+// Spec. It returns when the process has ended, and returns nil if it had ended before. It returns
+// an error if ctx ends first. It keeps the record; see [Table.Stop].
 func (p *Process) Stop(ctx context.Context) error {
-	leader, err := os.FindProcess(p.PID) // On Linux this opens a handle, which stays with the process that has the pid now.
+	leader, err := os.FindProcess(p.PID) // On Linux this opens a handle to the process that has the pid now.
 	if err != nil {
 		return fmt.Errorf("stopping %s, process %d: %w", p.Name, p.PID, err)
 	}
-	defer func() { _ = leader.Release() }() // It gives the handle back, and can't fail in a way that matters.
+	defer func() { _ = leader.Release() }() // An error has no consequence.
 	if running, err := p.running(); err != nil || !running {
 		return err
 	}
@@ -42,17 +44,17 @@ func (p *Process) Stop(ctx context.Context) error {
 		return fmt.Errorf("stopping %s, process %d: %w", p.Name, p.PID, err)
 	}
 	if !gone {
-		return fmt.Errorf("stopping %s: process %d is still there %s after it was killed; see what it waits for with `ps -o stat,wchan -p %d`",
+		return fmt.Errorf("stopping %s: process %d still exists %s after SIGKILL; run `ps -o stat,wchan -p %d` to see why it waits",
 			p.Name, p.PID, killWait, p.PID)
 	}
-	err = signalGroup(leader, syscall.SIGKILL) // What ended without its helpers leaves them.
+	err = signalGroup(leader, syscall.SIGKILL) // The leader may have left child processes behind.
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return fmt.Errorf("stopping what %s, process %d, left behind: %w", p.Name, p.PID, err)
+		return fmt.Errorf("stopping the child processes of %s, process %d: %w", p.Name, p.PID, err)
 	}
 	return nil
 }
 
-// end sends a signal to the group and waits until its leader is gone, at most for the time given.
+// end sends a signal to the group and waits until its leader has ended, for at most atMost.
 func (p *Process) end(ctx context.Context, leader *os.Process, signal syscall.Signal, atMost time.Duration) (gone bool, err error) {
 	err = signalGroup(leader, signal)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -77,7 +79,7 @@ func (p *Process) end(ctx context.Context, leader *os.Process, signal syscall.Si
 		}
 		select {
 		case <-ctx.Done():
-			return false, fmt.Errorf("it was told to end and has not yet: %w", ctx.Err())
+			return false, fmt.Errorf("it has not ended after the signal: %w", ctx.Err())
 		case <-timer.C:
 			return false, nil
 		case <-tick.C:
@@ -85,7 +87,8 @@ func (p *Process) end(ctx context.Context, leader *os.Process, signal syscall.Si
 	}
 }
 
-// signalNumber sends a signal to the group by its number, which is the group's as long as its leader runs.
+// signalNumber sends a signal to the group by its number. The number belongs to the group while its
+// leader runs.
 func (p *Process) signalNumber(signal syscall.Signal) error {
 	if running, err := p.running(); err != nil || !running {
 		return err

@@ -12,12 +12,13 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// Strays finds processes of the sandbox that no record knows, the oldest first: live ones of this user that lead their session,
-// run a program below Programs and name Mark, or a path below it, in an argument. Records that were lost or broken leave them. End
-// them with [Process.Stop].
+// Strays returns the processes of the sandbox without a record, the oldest first. They exist if
+// records were lost or broken. A stray belongs to this user, leads its session, runs a program
+// below Programs and names Mark, or a path below it, in an argument. Stop strays with
+// [Process.Stop].
 func (t Table) Strays(ctx context.Context) ([]*Process, error) {
 	if !filepath.IsAbs(t.Mark) || !filepath.IsAbs(t.Programs) {
-		return nil, fmt.Errorf("looking for stray processes: %q and %q must be absolute paths", t.Mark, t.Programs)
+		return nil, fmt.Errorf("finding stray processes: %q and %q must be absolute paths", t.Mark, t.Programs)
 	}
 	known, err := t.known()
 	if err != nil {
@@ -33,7 +34,7 @@ func (t Table) Strays(ctx context.Context) ([]*Process, error) {
 			Name: filepath.Base(path), PID: s.pid, identity: s.identity,
 			Spec: Spec{Name: filepath.Base(path), Path: path, Args: s.argv[1:]},
 		}
-		if ms, err := (&process.Process{Pid: int32(s.pid)}).CreateTimeWithContext(ctx); err == nil { // For people only.
+		if ms, err := (&process.Process{Pid: int32(s.pid)}).CreateTimeWithContext(ctx); err == nil { // Only shown to users.
 			stray.Started = time.UnixMilli(ms)
 		}
 		strays = append(strays, stray)
@@ -42,13 +43,13 @@ func (t Table) Strays(ctx context.Context) ([]*Process, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking for stray processes: %w", err)
+		return nil, fmt.Errorf("finding stray processes: %w", err)
 	}
 	slices.SortStableFunc(strays, func(a, b *Process) int { return a.Started.Compare(b.Started) })
 	return strays, nil
 }
 
-// known lists the processes that records know.
+// known returns the ids of the processes that have a record.
 func (t Table) known() ([]int, error) {
 	names, err := t.Names()
 	if err != nil {
@@ -67,7 +68,7 @@ func (t Table) known() ([]int, error) {
 	return pids, nil
 }
 
-// marked tells whether a process with these arguments is the sandbox's.
+// marked reports whether a process with these arguments belongs to the sandbox.
 func (t Table) marked(argv []string) bool {
 	if len(argv) == 0 || !strings.HasPrefix(argv[0], filepath.Clean(t.Programs)+"/") {
 		return false
@@ -76,8 +77,8 @@ func (t Table) marked(argv []string) bool {
 	return slices.ContainsFunc(argv[1:], func(arg string) bool { return namesPath(arg, mark) })
 }
 
-// namesPath tells whether an argument holds path, or one below it, as a whole path: alone, or after "=", a comma, a colon or the
-// scheme of a URL, as in --config=/path/file or unix:///path/socket.
+// namesPath reports whether an argument contains path, or a path below it, as a whole path. The path is the whole argument, or
+// follows "=", a comma, a colon or the scheme of a URL, as in --config=/path/file or unix:///path/socket.
 func namesPath(arg, path string) bool {
 	for rest, before := arg, ""; ; {
 		i := strings.Index(rest, path)
@@ -86,11 +87,29 @@ func namesPath(arg, path string) bool {
 		}
 		before += rest[:i]
 		rest = rest[i+len(path):]
-		begins := before == "" || strings.ContainsRune("=,:", rune(before[len(before)-1])) || strings.HasSuffix(before, "://")
-		ends := rest == "" || strings.ContainsRune("/,:", rune(rest[0]))
-		if begins && ends {
+		start := before == "" || strings.ContainsRune("=,:", rune(before[len(before)-1])) || strings.HasSuffix(before, "://")
+		end := rest == "" || strings.ContainsRune("/,:", rune(rest[0]))
+		if start && end {
 			return true
 		}
 		before += path
 	}
+}
+
+// Running returns the paths of the programs below a folder that any process runs, as given at its
+// start. It omits processes that it cannot inspect, such as processes of other users on a system
+// that hides them.
+func Running(folder string) ([]string, error) {
+	all, err := pids()
+	if err != nil {
+		return nil, fmt.Errorf("listing the running programs of %s: %w", folder, err)
+	}
+	var found []string
+	for _, pid := range all {
+		s, err := look(pid)
+		if err == nil && s != nil && !s.zombie && len(s.argv) > 0 && strings.HasPrefix(s.argv[0], filepath.Clean(folder)+string(filepath.Separator)) {
+			found = append(found, s.argv[0])
+		}
+	}
+	return found, nil
 }

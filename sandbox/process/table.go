@@ -2,24 +2,34 @@ package process
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 )
 
-// Table is the processes of one sandbox. All its paths are absolute.
+// Table holds the processes of one sandbox. All its paths are absolute.
 type Table struct {
-	// Records is the folder of their records, Logs that of their logs. Ensure makes both, for this user alone.
+	// Records and Logs are the folders of records and logs. Ensure creates both with access only
+	// for this user.
 	Records, Logs string
-	// Mark is the sandbox's state folder: what an argument of each of our processes names. Only Strays needs it.
+	// Mark is the state folder of the sandbox. Each of its processes names it in an argument. Only
+	// Strays needs it.
 	Mark string
-	// Programs is the folder below which the programs are. Only Strays needs it.
+	// Programs is the folder that contains the programs. Only Strays needs it.
 	Programs string
 }
 
-// Ensure makes a process run as spec says, and tells whether it had to be started. One that runs with the same path, arguments,
-// environment (in the same order) and revision is left alone; one that runs with others is stopped first, for which ctx sets the
-// time, and so is one with the same arguments that no record knows. That it was started does not mean that it still runs: see
-// [Table.Await]. The caller holds the sandbox's lock.
+// Ensure runs a process as spec describes, and reports whether it started one. A process with the
+// same path, arguments, environment (in the same order) and revision keeps running. Otherwise
+// Ensure first stops the process of that name, and any process with the same arguments but without
+// a record; ctx limits the wait. A started process may have ended since: see [Table.Await]. The
+// caller must hold the lock of the sandbox.
 func (t Table) Ensure(ctx context.Context, spec Spec) (p *Process, started bool, err error) {
 	if err := spec.check(); err != nil {
 		return nil, false, err
@@ -32,7 +42,7 @@ func (t Table) Ensure(ctx context.Context, spec Spec) (p *Process, started bool,
 		return p, false, t.adopt(p, spec)
 	}
 	if p == nil {
-		// A record that was lost must not make a second process of the same.
+		// If the record was lost, the process must not run twice.
 		if p, err = search(record{Spec: spec}); err != nil {
 			return nil, false, err
 		}
@@ -49,7 +59,7 @@ func (t Table) Ensure(ctx context.Context, spec Spec) (p *Process, started bool,
 	return p, err == nil, err
 }
 
-// adopt brings the record of a process that is left alone up to date.
+// adopt updates the record of a process that keeps running.
 func (t Table) adopt(p *Process, spec Spec) error {
 	if !p.searched && p.Spec.Grace == spec.Grace {
 		return nil
@@ -58,8 +68,8 @@ func (t Table) adopt(p *Process, spec Spec) error {
 	return t.save(record{Spec: spec, PID: p.PID, Identity: p.identity, Started: p.Started, LogStart: p.logStart})
 }
 
-// Find returns the process called name, or nil without an error if it does not run or has no record that can be understood. It
-// changes nothing.
+// Find returns the process called name. It returns nil without an error if the process does not run
+// or has no valid record. It changes nothing.
 func (t Table) Find(name string) (*Process, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -73,7 +83,7 @@ func (t Table) Find(name string) (*Process, error) {
 	}
 	s, err := look(r.PID)
 	if err != nil {
-		return nil, fmt.Errorf("looking for %s, process %d: %w", name, r.PID, err)
+		return nil, fmt.Errorf("finding %s, process %d: %w", name, r.PID, err)
 	}
 	if s != nil && s.live() && s.identity == r.Identity && slices.Equal(s.argv, r.Spec.argv()) {
 		return r.process(s), nil
@@ -81,7 +91,8 @@ func (t Table) Find(name string) (*Process, error) {
 	return search(*r)
 }
 
-// search finds the process that has exactly the record's arguments, the oldest if there are several, or nil.
+// search returns the process with exactly the arguments of the record, or nil. If there are
+// several, it returns the oldest.
 func search(r record) (*Process, error) {
 	argv := r.Spec.argv()
 	var found *seen
@@ -91,7 +102,7 @@ func search(r record) (*Process, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("looking for %s: %w", r.Spec.Name, err)
+		return nil, fmt.Errorf("finding %s: %w", r.Spec.Name, err)
 	}
 	if found == nil {
 		return nil, nil
@@ -101,7 +112,7 @@ func search(r record) (*Process, error) {
 	return p, nil
 }
 
-// process is the one that r is about, as which s was recognised.
+// process returns the process of r, which was recognised in s.
 func (r record) process(s *seen) *Process {
 	return &Process{
 		Name: r.Spec.Name, PID: s.pid, Started: r.Started, Spec: r.Spec, Stopped: s.stopped,
@@ -109,8 +120,9 @@ func (r record) process(s *seen) *Process {
 	}
 }
 
-// Stop ends the process called name as [Process.Stop] does, and removes its record. It is no error if it does not run or has no
-// record. After an error the record is still there. The caller holds the sandbox's lock.
+// Stop stops the process called name like [Process.Stop], and deletes its record. It returns nil if
+// the process does not run or has no record. After an error it keeps the record. The caller must
+// hold the lock of the sandbox.
 func (t Table) Stop(ctx context.Context, name string) error {
 	p, err := t.Find(name)
 	if err != nil {
@@ -122,4 +134,82 @@ func (t Table) Stop(ctx context.Context, name string) error {
 		}
 	}
 	return t.forget(name)
+}
+
+// record is the stored description of one process.
+type record struct {
+	Spec Spec `json:"spec"`
+	// PID is 0 from before the start until the process runs.
+	PID      int       `json:"pid"`
+	Identity identity  `json:"identity,omitzero"`
+	Started  time.Time `json:"started,omitzero"`
+	// LogStart is the size of the log at the start of the process, in bytes.
+	LogStart int64 `json:"logStart"`
+}
+
+const recordSuffix = ".json"
+
+func (t Table) recordPath(name string) string { return filepath.Join(t.Records, name+recordSuffix) }
+
+// load reads a record. It returns nil without an error if the file does not exist or was not
+// written by save.
+func (t Table) load(name string) (*record, error) {
+	data, err := os.ReadFile(t.recordPath(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the record of %s: %w", name, err)
+	}
+	var r record
+	if json.Unmarshal(data, &r) != nil || r.Spec.Name != name || r.Spec.check() != nil || r.PID < 0 {
+		return nil, nil
+	}
+	return &r, nil
+}
+
+// save writes a record atomically: a reader sees either the old or the new record.
+func (t Table) save(r record) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing the record of %s: %w", r.Spec.Name, err)
+	}
+	path := t.recordPath(r.Spec.Name)
+	temporary := path + ".new"
+	err = os.WriteFile(temporary, append(data, '\n'), 0o600)
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		_ = os.Remove(temporary) // On a full disk a partial file remains. The first error matters.
+		return fmt.Errorf("writing the record of %s: %w", r.Spec.Name, err)
+	}
+	return nil
+}
+
+// forget deletes the record of name, if it exists.
+func (t Table) forget(name string) error {
+	if err := os.Remove(t.recordPath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("deleting the record of %s: %w", name, err)
+	}
+	return nil
+}
+
+// Names returns the names of all records, sorted, whether their processes run or not. It includes
+// invalid records, which [Table.Stop] deletes. It returns nil if the folder does not exist.
+func (t Table) Names() ([]string, error) {
+	entries, err := os.ReadDir(t.Records)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing process records: %w", err)
+	}
+	var found []string
+	for _, entry := range entries {
+		if name, ok := strings.CutSuffix(entry.Name(), recordSuffix); ok && checkName(name) == nil {
+			found = append(found, name)
+		}
+	}
+	return found, nil
 }

@@ -3,7 +3,6 @@ package process
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -17,107 +16,114 @@ import (
 )
 
 func TestEnsureStartsOnceAndKeeps(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	want := spec(t, table, "serve")
 	before := time.Now()
 	p, started := ensure(t, table, want)
 	if !started || p.PID == 0 || p.Name != "one" || p.Started.Before(before) || p.Started.After(time.Now()) {
-		t.Errorf("started %t: %+v", started, p)
+		t.Errorf("Ensure: got started %t, %+v", started, p)
 	}
 	again, started := ensure(t, table, want)
 	if started || again.PID != p.PID {
-		t.Errorf("the second time: started %t, process %d, before %d", started, again.PID, p.PID)
+		t.Errorf("second Ensure: got started %t, process %d, want process %d", started, again.PID, p.PID)
 	}
 	found := find(t, table)
 	if found == nil || found.PID != p.PID || !found.Started.Equal(p.Started) {
-		t.Fatalf("found %+v, want %+v", found, p)
+		t.Fatalf("Find = %+v, want %+v", found, p)
 	}
 	if diff := cmp.Diff(want, found.Spec); diff != "" {
-		t.Errorf("its spec (-want +got):\n%s", diff)
+		t.Errorf("spec (-want +got):\n%s", diff)
 	}
 	if names, err := table.Names(); err != nil || !cmp.Equal(names, []string{"one"}) {
-		t.Errorf("names %q, %v", names, err)
+		t.Errorf("Names = %q, %v, want one", names, err)
 	}
 }
 
-func TestEnsureStartsAnewWhatChanged(t *testing.T) {
+func TestEnsureRestartsAfterAChange(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*Spec){
 		"argument":    func(s *Spec) { s.Args = append(s.Args, "more") },
 		"environment": func(s *Spec) { s.Env = append(s.Env, "A=b") },
 		"revision":    func(s *Spec) { s.Revision = "new" },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			table := newTable(t)
 			want := spec(t, table, "serve")
 			old, _ := ensure(t, table, want)
 			change(&want)
 			p, started := ensure(t, table, want)
 			if !started || p.PID == old.PID {
-				t.Errorf("started %t, process %d, before %d", started, p.PID, old.PID)
+				t.Errorf("Ensure: got started %t, process %d; old process %d", started, p.PID, old.PID)
 			}
 			if alive(t, old.PID) {
-				t.Error("the old one still runs")
+				t.Error("the old process still runs")
 			}
 			if _, started := ensure(t, table, want); started {
-				t.Error("it was started again though nothing changed")
+				t.Error("Ensure restarted the process without a change")
 			}
 		})
 	}
 }
 
-func TestAChangedGraceIsWrittenDownAlone(t *testing.T) {
+func TestAChangedGraceOnlyChangesTheRecord(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	want := spec(t, table, "serve")
 	old, _ := ensure(t, table, want)
 	want.Grace = time.Minute
 	if p, started := ensure(t, table, want); started || p.PID != old.PID || p.Spec.Grace != time.Minute {
-		t.Errorf("started %t: %+v", started, p)
+		t.Errorf("Ensure: got started %t, %+v", started, p)
 	}
 	if p := find(t, table); p == nil || p.PID != old.PID || p.Spec.Grace != time.Minute {
-		t.Errorf("found %+v", p)
+		t.Errorf("Find = %+v", p)
 	}
 }
 
-func TestEnsureBringsBackWhatDied(t *testing.T) {
+func TestEnsureRestartsADeadProcess(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	want := spec(t, table, "serve")
 	old, _ := ensure(t, table, want)
 	kill(t, old)
 	if p := find(t, table); p != nil {
-		t.Errorf("a dead process was found: %+v", p)
+		t.Errorf("Find = %+v, want nil for a dead process", p)
 	}
-	eventually(t, "its starter reaped it", func() bool {
+	eventually(t, "the process was reaped", func() bool {
 		s, err := look(old.PID)
 		return err == nil && (s == nil || s.identity != old.identity)
 	})
 	if p, started := ensure(t, table, want); !started || p.PID == old.PID {
-		t.Errorf("started %t, process %d, before %d", started, p.PID, old.PID)
+		t.Errorf("Ensure: got started %t, process %d; old process %d", started, p.PID, old.PID)
 	}
 }
 
-func TestFindSeesThatAProcessWasStopped(t *testing.T) {
+func TestFindReportsASuspendedProcess(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	p, _ := ensure(t, table, spec(t, table, "serve"))
 	if p := find(t, table); p == nil || p.Stopped {
-		t.Errorf("a running process is found as %+v", p)
+		t.Errorf("Find = %+v, want a running process", p)
 	}
 	if err := syscall.Kill(p.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is seen as stopped", func() bool {
+	eventually(t, "Find reports a suspended process", func() bool {
 		p := find(t, table)
 		return p != nil && p.Stopped
 	})
 	if err := syscall.Kill(p.PID, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is seen as running", func() bool {
+	eventually(t, "Find reports a running process", func() bool {
 		p := find(t, table)
 		return p != nil && !p.Stopped
 	})
 }
 
-func TestEnsureDoesNotStartASecondWhereTheRecordWasLost(t *testing.T) {
+func TestEnsureReplacesAProcessWithALostRecord(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	want := spec(t, table, "serve")
 	old, _ := ensure(t, table, want)
@@ -126,12 +132,12 @@ func TestEnsureDoesNotStartASecondWhereTheRecordWasLost(t *testing.T) {
 	}
 	p, started := ensure(t, table, want)
 	if !started || alive(t, old.PID) {
-		t.Errorf("started %t, process %d; of the old one, %d: alive %t", started, p.PID, old.PID, alive(t, old.PID))
+		t.Errorf("Ensure: got started %t, process %d; old process %d alive: %t", started, p.PID, old.PID, alive(t, old.PID))
 	}
 }
 
-func TestTheProcessGetsWhatItsSpecSaysAndNothingElse(t *testing.T) {
-	t.Setenv("PROCESS_TEST_OTHER", "not for others")
+func TestTheProcessHasOnlyTheEnvironmentOfItsSpec(t *testing.T) {
+	t.Setenv("PROCESS_TEST_OTHER", "unexpected")
 	table := newTable(t)
 	want := spec(t, table, "report")
 	want.Env = append(want.Env, "LAST=a b")
@@ -139,11 +145,12 @@ func TestTheProcessGetsWhatItsSpecSaysAndNothingElse(t *testing.T) {
 	wanted := "folder " + table.Mark + "\nleads group true session true\nstdin 0 EOF\n" +
 		"environment " + roleVariable + "=report\nenvironment LAST=a b\nserving"
 	if diff := cmp.Diff(wanted, table.Tail("one", -1)); diff != "" {
-		t.Errorf("it said (-want +got):\n%s", diff)
+		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
 
-func TestNoEnvironmentIsAnEmptyOne(t *testing.T) {
+func TestANilEnvironmentIsEmpty(t *testing.T) {
+	t.Parallel()
 	env, err := exec.LookPath("env")
 	if err != nil {
 		t.Fatal(err)
@@ -155,52 +162,12 @@ func TestNoEnvironmentIsAnEmptyOne(t *testing.T) {
 	var died *DiedError
 	err = table.Await(t.Context(), "one", func(context.Context) error { return errors.New("never") })
 	if !errors.As(err, &died) || died.Tail != "" {
-		t.Errorf("it printed its environment, or did not end: %v", err)
+		t.Errorf("got error %v, want an exit without output", err)
 	}
 }
 
-// The starter is another process, which has ended when the test looks. It was given the end of a pipe, which must not live on.
-func TestAProcessOutlivesItsStarter(t *testing.T) {
-	table := newTable(t)
-	task, err := json.Marshal(map[string]any{"Table": table, "Spec": spec(t, table, "serve")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer read.Close()
-	starter := exec.CommandContext(t.Context(), program(t))
-	starter.Env = []string{roleVariable + "=starter"}
-	starter.Stdin = bytes.NewReader(task)
-	starter.ExtraFiles = []*os.File{write}
-	if out, err := starter.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if err := write.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := read.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := read.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the starter's pipe is still open: %d, %v", n, err)
-	}
-	awaitServing(t, table, "one")
-	p := find(t, table)
-	if p == nil {
-		t.Fatal("it was not found")
-	}
-	if q, started := ensure(t, table, p.Spec); started || q.PID != p.PID {
-		t.Errorf("started %t, process %d instead of %d", started, q.PID, p.PID)
-	}
-	if err := table.Stop(t.Context(), "one"); err != nil || alive(t, p.PID) {
-		t.Errorf("stopping it: %v, alive %t", err, alive(t, p.PID))
-	}
-}
-
-func TestEnsureRefusesWhatCouldNotBeRecognised(t *testing.T) {
+func TestEnsureRejectsAnInvalidSpec(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*Spec){
 		"no name":         func(s *Spec) { s.Name = "" },
 		"upper case":      func(s *Spec) { s.Name = "One" },
@@ -216,20 +183,22 @@ func TestEnsureRefusesWhatCouldNotBeRecognised(t *testing.T) {
 		"folder":          func(s *Spec) { s.Path = "/" },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			table := newTable(t)
 			bad := spec(t, table, "serve")
 			change(&bad)
 			if p, started, err := table.Ensure(t.Context(), bad); err == nil || started || p != nil {
-				t.Errorf("started %t %+v, error %v", started, p, err)
+				t.Errorf("Ensure = %+v, %t, %v, want an error", p, started, err)
 			}
 			if names, err := table.Names(); err != nil || len(names) > 0 {
-				t.Errorf("it left records: %q, %v", names, err)
+				t.Errorf("Names = %q, %v, want none", names, err)
 			}
 		})
 	}
 }
 
-func TestBadNamesAreRefusedEverywhere(t *testing.T) {
+func TestInvalidNamesAreRejected(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	for _, name := range []string{"", "A", "../x", "a/b", "a.b", "a b", "a\x00"} {
 		_, findErr := table.Find(name)
@@ -238,17 +207,18 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 			"Await":  table.Await(t.Context(), name, func(context.Context) error { return nil }),
 			"Follow": table.Follow(t.Context(), &bytes.Buffer{}, name, 1, false),
 		} {
-			if err == nil || !strings.Contains(err.Error(), "must be lower-case letters") {
-				t.Errorf("%s(%q): %v", what, name, err)
+			if err == nil || !strings.Contains(err.Error(), "want lower-case letters") {
+				t.Errorf("%s(%q): got error %v", what, name, err)
 			}
 		}
 		if got := table.Tail(name, 1); got != "" {
-			t.Errorf("Tail(%q) is %q", name, got)
+			t.Errorf("Tail(%q) = %q, want nothing", name, got)
 		}
 	}
 }
 
-func TestEnsureWithAnEndedContextChangesNothing(t *testing.T) {
+func TestEnsureWithACancelledContextChangesNothing(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	old, _ := ensure(t, table, spec(t, table, "serve"))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -256,21 +226,22 @@ func TestEnsureWithAnEndedContextChangesNothing(t *testing.T) {
 	other := spec(t, table, "serve")
 	other.Revision = "new"
 	if _, started, err := table.Ensure(ctx, other); !errors.Is(err, context.Canceled) || started {
-		t.Errorf("started %t, %v", started, err)
+		t.Errorf("Ensure: got started %t, error %v", started, err)
 	}
 	if p := find(t, table); p == nil || p.PID != old.PID {
-		t.Errorf("now runs %+v", p)
+		t.Errorf("Find = %+v, want process %d", p, old.PID)
 	}
 	fresh := newTable(t)
 	if _, _, err := fresh.Ensure(ctx, spec(t, fresh, "serve")); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
+		t.Errorf("Ensure: got error %v", err)
 	}
 	if names, err := fresh.Names(); err != nil || len(names) > 0 {
-		t.Errorf("records %q, %v", names, err)
+		t.Errorf("Names = %q, %v, want none", names, err)
 	}
 }
 
-func TestRecordsAndLogsAreTheUsersAlone(t *testing.T) {
+func TestRecordsAndLogsArePrivate(t *testing.T) {
+	t.Parallel()
 	table := newTable(t)
 	ensure(t, table, spec(t, table, "serve"))
 	for path, want := range map[string]os.FileMode{
@@ -281,39 +252,7 @@ func TestRecordsAndLogsAreTheUsersAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Mode().Perm() != want {
-			t.Errorf("%s: %v, want %v", filepath.Base(path), info.Mode().Perm(), want)
+			t.Errorf("mode of %s = %v, want %v", filepath.Base(path), info.Mode().Perm(), want)
 		}
 	}
-}
-
-func BenchmarkFind(b *testing.B) {
-	path, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
-	folder := b.TempDir()
-	table := Table{Records: filepath.Join(folder, "run"), Logs: filepath.Join(folder, "logs")}
-	role := Spec{Name: "one", Path: path, Args: []string{folder}, Env: []string{roleVariable + "=serve"}}
-	if _, _, err := table.Ensure(b.Context(), role); err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := table.Stop(b.Context(), "one"); err != nil {
-			b.Error(err)
-		}
-	}()
-	b.Run("by pid", func(b *testing.B) {
-		for b.Loop() {
-			if p, err := table.Find("one"); p == nil || err != nil {
-				b.Fatal(p, err)
-			}
-		}
-	})
-	b.Run("by arguments", func(b *testing.B) {
-		for b.Loop() {
-			if p, err := search(record{Spec: role}); p == nil || err != nil {
-				b.Fatal(p, err)
-			}
-		}
-	})
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
 // ChooseImages sets ImageSource: a bundle that was opened, the origin that the user chose, the
@@ -67,7 +67,7 @@ func (s *Session) Chart(ctx context.Context, report Report) (string, error) {
 }
 
 // Operator builds the operator's image, or gets it. engine, which can be nil, may have it.
-func (s *Session) Operator(ctx context.Context, engine *cluster.Engine, report Report) (artifact.Image, error) {
+func (s *Session) Operator(ctx context.Context, engine *engine.Engine, report Report) (artifact.Image, error) {
 	if s.bundle != nil {
 		return s.bundle.Operator()
 	}
@@ -82,7 +82,7 @@ func (s *Session) Operator(ctx context.Context, engine *cluster.Engine, report R
 }
 
 // OtherImages returns the images beside the operator's in its manifests and its sandbox.yaml.
-func (s *Session) OtherImages(ctx context.Context, engine *cluster.Engine, report Report) ([]artifact.Image, error) {
+func (s *Session) OtherImages(ctx context.Context, engine *engine.Engine, report Report) ([]artifact.Image, error) {
 	var images []artifact.Image
 	for _, name := range s.Manifests.OtherImages() {
 		image, err := s.givenImage(ctx, engine, name, report)
@@ -96,7 +96,7 @@ func (s *Session) OtherImages(ctx context.Context, engine *cluster.Engine, repor
 
 // givenImage gets an image of the user from the container engine, which may have built it, or else
 // from its registry.
-func (s *Session) givenImage(ctx context.Context, engine *cluster.Engine, name string, report Report) (artifact.Image, error) {
+func (s *Session) givenImage(ctx context.Context, engine *engine.Engine, name string, report Report) (artifact.Image, error) {
 	if engine != nil {
 		if id, has := engine.ImageID(ctx, name); has {
 			report("%s, from %s", name, engine.Name)

@@ -17,7 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -195,7 +195,7 @@ func (s *Session) built(component string, took time.Duration) {
 }
 
 // Archive writes images as an engine or a node reads them.
-func Archive(images ...artifact.Image) cluster.Archiver {
+func Archive(images ...artifact.Image) engine.Archiver {
 	return func(out io.Writer) error { return artifact.Archive(out, images...) }
 }
 

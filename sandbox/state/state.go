@@ -66,7 +66,7 @@ func Open(path string) (Dir, error) {
 		return Dir{}, fmt.Errorf("opening the state folder: %w", Remedy(err))
 	}
 	if len(others) > 0 && !d.used() {
-		return Dir{}, fmt.Errorf("opening the state folder %s: not a sandbox folder: it contains %s; %s", path, others[0], chooseOther)
+		return Dir{}, fmt.Errorf("opening the state folder %s: not a sandbox folder: it contains %s; %s", path, others[0], FolderRemedy)
 	}
 	return d, nil
 }
@@ -82,18 +82,18 @@ func (d Dir) used() bool {
 	return false
 }
 
-// chooseOther is the remedy for a folder that cannot be used.
-const chooseOther = "choose another folder with --state-dir or SANDBOX_STATE_DIR"
+// FolderRemedy is the remedy for a folder that cannot be used.
+const FolderRemedy = "choose another folder with --state-dir or SANDBOX_STATE_DIR"
 
 // RoomRemedy is the remedy for a full file system.
-const RoomRemedy = "make room there, or " + chooseOther
+const RoomRemedy = "make room there, or " + FolderRemedy
 
 // Remedy wraps an error with a remedy if the folder cannot be written; it returns other errors
 // unchanged.
 func Remedy(err error) error {
 	switch {
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%w; %s", err, chooseOther)
+		return fmt.Errorf("%w; %s", err, FolderRemedy)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w; %s", err, RoomRemedy)
 	}

@@ -27,7 +27,7 @@ func TestCorruptedEtcd(t *testing.T) {
 			s.up()
 			s.kill(s.wantWhole()[component.Etcd])
 			c.corrupt(t, s.Dir+"/etcd")
-			if out := s.up(); !strings.Contains(out, "etcd can't read its data, which is in "+s.Dir+"/etcd.broken") {
+			if out := s.up(); !strings.Contains(out, "etcd cannot read its data, which was moved to "+s.Dir+"/etcd.broken") {
 				t.Errorf("up does not say that it put the data aside:\n%s", out)
 			}
 			if aside, err := filepath.Glob(s.Dir + "/etcd.broken-*"); err != nil || len(aside) != 1 {

@@ -89,7 +89,7 @@ func TestFailedStepKeepsDiagnostics(t *testing.T) {
 func TestLogs(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
-	s.WantRefusal(nil, []string{"logs", "operator", "--previous"}, "there was none")
+	s.WantRefusal(nil, []string{"logs", "operator", "--previous"}, "no previous process")
 	s.WantExit(2, nil, []string{"logs", "operatr"}, "did you mean operator?")
 	s.WantExit(2, nil, []string{"logs", "operator", "--since=5m"}, "--tail")
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit+upLimit)

@@ -68,7 +68,7 @@ func (s *sandbox) wantAnew(before map[string]int, name string) {
 	}
 }
 
-// wantNamed fails unless status says that the process does not run, and what it wrote last.
+// wantNamed fails unless status reports that the process is not running, with the end of its log.
 func (s *sandbox) wantNamed(name string) {
 	s.T.Helper()
 	status, code := s.Status()
@@ -85,7 +85,7 @@ func (s *sandbox) wantNamed(name string) {
 	if err == nil {
 		s.T.Errorf("status ended with 0:\n%s", text)
 	}
-	if want := name + " does not run"; !strings.Contains(text, want) || !strings.Contains(text, strings.TrimSpace(last)) {
+	if want := name + " is not running"; !strings.Contains(text, want) || !strings.Contains(text, strings.TrimSpace(last)) {
 		s.T.Errorf("status does not say %q with the log's last line %q:\n%s", want, last, text)
 	}
 }

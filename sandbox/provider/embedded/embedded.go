@@ -66,7 +66,8 @@ func New(s *session.Session) (*Cluster, error) {
 		return nil, err
 	}
 	c.processes.OperatorPort = s.Manifests.WebhookPort()
-	return c, c.usePrograms()
+	err = c.usePrograms()
+	return c, err
 }
 
 // Builder returns a cluster that can only Fetch, from source.

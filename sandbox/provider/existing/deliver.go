@@ -10,6 +10,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/pods"
@@ -94,7 +95,7 @@ func (c *Cluster) Fetch(ctx context.Context, part component.Component, report pr
 	if part.Name == component.Sample && c.nodes == nil {
 		return nil // The cluster pulls the images of the sample.
 	}
-	var engine *cluster.Engine
+	var engine *engine.Engine
 	if c.nodes != nil {
 		engine = c.nodes.Engine
 	}

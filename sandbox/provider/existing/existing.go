@@ -103,7 +103,8 @@ func New(ctx context.Context, s *session.Session, report provider.Report) (*Clus
 // Load returns the cluster of a session that is up for a new build of its operator.
 func Load(ctx context.Context, s *session.Session, report provider.Report) (*Cluster, error) {
 	c := Attach(s)
-	return c, c.chooseDelivery(ctx, report)
+	err := c.chooseDelivery(ctx, report)
+	return c, err
 }
 
 // findContext returns the context that the options name, or the sandbox's. It returns nil if the

@@ -15,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/pods"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -25,7 +26,7 @@ import (
 type Cluster struct {
 	*cluster.Cluster
 	pods   pods.Pods
-	engine *cluster.Engine
+	engine *engine.Engine
 	node   cluster.Node
 	// Start of the control plane closes them.
 	nodeRuns, apiServes chan struct{}
@@ -52,31 +53,31 @@ func Find(ctx context.Context, s *session.Session) (*Cluster, error) {
 }
 
 // FindEngine returns a container engine that works. If none is installed, nothing is built.
-func FindEngine(ctx context.Context, s *session.Session) (*cluster.Engine, error) {
-	search := cluster.Search{Provider: s.Provider, ContainersConf: s.Dir.ContainersConf()}
-	if cluster.Installed() {
+func FindEngine(ctx context.Context, s *session.Session) (*engine.Engine, error) {
+	search := engine.Search{Provider: s.Provider, ContainersConf: s.Dir.ContainersConf()}
+	if engine.Installed() {
 		probe, err := s.Probe(ctx)
 		if err != nil {
 			return nil, err
 		}
 		cache.NoteImage(s.Builder.Cache, probe.Name())
-		search.Probe = cluster.Probe{Name: probe.Name(), Write: session.Archive(probe)}
+		search.Probe = engine.Probe{Name: probe.Name(), Write: session.Archive(probe)}
 	}
 	if s.Record.Provider != "" && (s.Provider == "" || s.Provider == "auto") {
 		search.Provider = s.Record.Provider
 	}
-	return cluster.Detect(ctx, search)
+	return engine.Detect(ctx, search)
 }
 
 // Attach returns the cluster of a session that is up.
 func Attach(s *session.Session) (*Cluster, error) {
-	return newCluster(s, &cluster.Engine{Name: s.Record.Provider, ContainersConf: s.Record.ContainersConf})
+	return newCluster(s, &engine.Engine{Name: s.Record.Provider, ContainersConf: s.Record.ContainersConf})
 }
 
 // Builder returns a cluster that can only Prepare and Fetch. It needs no engine.
 func Builder(s *session.Session) *Cluster { return &Cluster{pods: pods.Pods{Session: s}} }
 
-func newCluster(s *session.Session, engine *cluster.Engine) (*Cluster, error) {
+func newCluster(s *session.Session, engine *engine.Engine) (*Cluster, error) {
 	name := s.Name
 	if s.Record.Name != "" {
 		name = s.Record.Name
@@ -174,7 +175,7 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 	if s.TracingSwitched {
 		s.Notef("--control-plane-tracing=%t: kind's node is recreated for it, and the objects in the cluster are deleted with the old node.", s.TracesControlPlane())
 	}
-	outcome, err := c.Ensure(ctx, cluster.Wanted{
+	outcome, err := c.Ensure(ctx, cluster.Spec{
 		Node: c.node, Ports: s.Ports,
 		OnNode: func() { close(c.nodeRuns) }, OnAPIServer: func() { close(c.apiServes) },
 	}, &s.Record, cluster.Report(report))

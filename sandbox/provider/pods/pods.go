@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
-	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -57,7 +57,7 @@ func (p *Pods) SetImages(name string, images ...artifact.Image) {
 
 // Fetch gets a component's images from ImageSource. Images of the user may also come from engine,
 // which can be nil; others is false if the cluster pulls the operator's other images itself.
-func (p *Pods) Fetch(ctx context.Context, c component.Component, engine *cluster.Engine, others bool, report provider.Report) error {
+func (p *Pods) Fetch(ctx context.Context, c component.Component, engine *engine.Engine, others bool, report provider.Report) error {
 	images, err := p.fetch(ctx, c, engine, others, report)
 	if err == nil {
 		p.SetImages(c.Name, images...)
@@ -65,7 +65,7 @@ func (p *Pods) Fetch(ctx context.Context, c component.Component, engine *cluster
 	return err
 }
 
-func (p *Pods) fetch(ctx context.Context, c component.Component, engine *cluster.Engine, others bool, report provider.Report) ([]artifact.Image, error) {
+func (p *Pods) fetch(ctx context.Context, c component.Component, engine *engine.Engine, others bool, report provider.Report) ([]artifact.Image, error) {
 	if c.Name != component.Operator {
 		return p.ImageSource.Images(ctx, c.Name, report)
 	}

@@ -98,7 +98,7 @@ func TestHasCapability(t *testing.T) {
 	}
 }
 
-// The sandbox reads what the probe prints: sandbox/cluster.Host has the same names.
+// The sandbox reads what the probe prints: sandbox/engine.Host has the same names.
 func TestInspectHost(t *testing.T) {
 	h, err := inspectHost()
 	if err != nil {

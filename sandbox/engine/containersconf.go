@@ -1,4 +1,4 @@
-package cluster
+package engine
 
 import (
 	"bytes"
@@ -18,12 +18,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// writeContainersConf writes a containers.conf for a host on which podman cannot start a privileged container as it is:
-//   - podman asks for more open files and processes than the hard limits of a process without CAP_SYS_RESOURCE;
-//   - crun, podman's default runtime, refuses hosts with hybrid cgroup hierarchies; runc does not.
+// writeContainersConf writes a containers.conf for a host on which podman cannot start a privileged
+// container with its own settings:
+//   - podman requests more open files and processes than the hard limits of a process without CAP_SYS_RESOURCE;
+//   - crun, podman's default runtime, rejects hosts with hybrid cgroup hierarchies; runc accepts them.
 //
-// CONTAINERS_CONF replaces the system's and the user's files (podman 4 knows no override that adds to them), so what
-// these say is carried over.
+// CONTAINERS_CONF replaces the files of the system and of the user (podman 4 has no override that
+// adds to them), so writeContainersConf copies their settings.
 func writeContainersConf(path string) error {
 	merged := map[string]any{}
 	for _, file := range containersConfFiles() {
@@ -35,14 +36,14 @@ func writeContainersConf(path string) error {
 		}
 		merge(merged, settings)
 	}
-	ours, err := hostSettings()
+	adapted, err := hostSettings()
 	if err != nil {
 		return err
 	}
-	merge(merged, ours)
+	merge(merged, adapted)
 
 	var out bytes.Buffer
-	out.WriteString("# Written by the sandbox for this host: the user's settings, and limits that the host allows.\n")
+	out.WriteString("# Written by the sandbox: the settings of the user, with limits that this host allows.\n")
 	if err := toml.NewEncoder(&out).Encode(merged); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
@@ -52,7 +53,8 @@ func writeContainersConf(path string) error {
 	return nil
 }
 
-// containersConfFiles are the files that podman reads, the last one winning (containers.conf(5)).
+// containersConfFiles returns the files that podman reads, in order; later files override earlier
+// ones (containers.conf(5)).
 func containersConfFiles() []string {
 	files := []string{"/usr/share/containers/containers.conf", "/etc/containers/containers.conf"}
 	dirs := []string{"/etc/containers/containers.conf.d"}
@@ -61,17 +63,18 @@ func containersConfFiles() []string {
 		dirs = append(dirs, filepath.Join(config, "containers", "containers.conf.d"))
 	}
 	for _, dir := range dirs {
-		parts, _ := filepath.Glob(filepath.Join(dir, "*.conf")) // The pattern is well-formed, the only error there is.
+		parts, _ := filepath.Glob(filepath.Join(dir, "*.conf")) // The only possible error is a malformed pattern.
 		slices.Sort(parts)
 		files = append(files, parts...)
 	}
 	return files
 }
 
-// rlimitNProc is RLIMIT_NPROC, which package syscall does not name (getrlimit(2)); Linux on amd64 and arm64.
+// rlimitNProc is RLIMIT_NPROC of Linux on amd64 and arm64 (getrlimit(2)), which package syscall
+// does not define.
 const rlimitNProc = 6
 
-// hostSettings are the settings that this host needs.
+// hostSettings returns the settings that this host needs.
 func hostSettings() (map[string]any, error) {
 	var ulimits []string
 	for _, limit := range []struct {
@@ -86,7 +89,7 @@ func hostSettings() (map[string]any, error) {
 		if limit.resource == rlimitNProc {
 			most = min(most, maxPID())
 		}
-		// An int64 because unlimited, all bits set, is -1 to podman.
+		// As int64, unlimited (all bits set) is -1, as podman expects.
 		ulimits = append(ulimits, fmt.Sprintf("%s=%d:%d", limit.name, int64(most), int64(most)))
 	}
 	return map[string]any{
@@ -95,8 +98,8 @@ func hostSettings() (map[string]any, error) {
 	}, nil
 }
 
-// maxPID is the kernel's largest process id. podman lowers its own limit of processes to that number before it starts a
-// container, and can't raise it again for the container.
+// maxPID returns the largest process id of the kernel. podman lowers its own process limit to that
+// number before it starts a container, and cannot raise it again for the container.
 func maxPID() uint64 {
 	data, err := os.ReadFile("/proc/sys/kernel/pid_max")
 	if err != nil {
@@ -109,7 +112,7 @@ func maxPID() uint64 {
 	return most
 }
 
-// merge adds the settings in from to those in into; tables are merged, other values replaced.
+// merge adds the settings of from to into. It merges tables and replaces other values.
 func merge(into, from map[string]any) {
 	for key, value := range from {
 		table, isTable := value.(map[string]any)

@@ -18,14 +18,15 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// Whatever is cut off or altered, wherever, the bundle is refused in one line.
-func TestDamagedBundleIsRefused(t *testing.T) {
+// Open rejects a truncated or modified bundle with an error of one line.
+func TestOpenRejectsADamagedBundle(t *testing.T) {
+	t.Parallel()
 	data, err := os.ReadFile(written(t, some(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "damaged.tar")
-	refused := func(what string, at int, content []byte) {
+	reject := func(what string, at int, content []byte) {
 		t.Helper()
 		if err := os.WriteFile(path, content, 0o644); err != nil {
 			t.Fatal(err)
@@ -33,72 +34,74 @@ func TestDamagedBundleIsRefused(t *testing.T) {
 		b, err := Open(t.Context(), path, t.TempDir(), Record.Readable)
 		if err == nil {
 			_ = b.Close()
-			t.Fatalf("%s at byte %d: it was opened", what, at)
+			t.Fatalf("Open of a bundle %s at byte %d: got no error", what, at)
 		}
 		if !strings.HasPrefix(err.Error(), "reading bundle "+path+": ") || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s at byte %d: error %q", what, at, err)
+			t.Errorf("Open of a bundle %s at byte %d: got error %q", what, at, err)
 		}
 	}
 	for at := 0; at < len(data); at += 101 {
-		altered := bytes.Clone(data)
-		altered[at] ^= 0x20
-		refused("altered", at, altered)
-		refused("cut off", at, data[:at])
+		modified := bytes.Clone(data)
+		modified[at] ^= 0x20
+		reject("modified", at, modified)
+		reject("truncated", at, data[:at])
 	}
 	last := len(data) - 1
-	altered := bytes.Clone(data)
-	altered[last] ^= 1
-	refused("altered", last, altered)
-	refused("cut off", last, data[:last])
-	refused("longer", len(data), append(bytes.Clone(data), 0))
+	modified := bytes.Clone(data)
+	modified[last] ^= 1
+	reject("modified", last, modified)
+	reject("truncated", last, data[:last])
+	reject("longer", len(data), append(bytes.Clone(data), 0))
 	middle := len(data) / 2
-	refused("a block left out", middle, append(bytes.Clone(data[:middle]), data[middle+512:]...))
+	reject("without a block", middle, append(bytes.Clone(data[:middle]), data[middle+512:]...))
 }
 
-func TestOpenWhatIsNoBundle(t *testing.T) {
+func TestOpenRejectsOtherFiles(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	for _, test := range []struct{ name, content, want string }{
-		{"empty", "", "no bundle of the sandbox"},
-		{"text", strings.Repeat("text\n", 1000), "no bundle of the sandbox"},
-		{"page", "<html>Sign in</html>", "no bundle of the sandbox"},
+		{"empty", "", "not a bundle of the sandbox"},
+		{"text", strings.Repeat("text\n", 1000), "not a bundle of the sandbox"},
+		{"page", "<html>Sign in</html>", "not a bundle of the sandbox"},
 	} {
 		path := filepath.Join(folder, test.name)
 		if err := os.WriteFile(path, []byte(test.content), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := Open(t.Context(), path, folder, anything); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: error %v", test.name, err)
+			t.Errorf("Open(%s): got error %v, want %q", test.name, err, test.want)
 		}
 	}
-	if _, err := Open(t.Context(), folder, folder, anything); err == nil || !strings.Contains(err.Error(), "it is no file") {
-		t.Errorf("a folder: error %v", err)
+	if _, err := Open(t.Context(), folder, folder, anything); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a folder: got error %v", err)
 	}
 	if _, err := Open(t.Context(), filepath.Join(folder, "none"), folder, anything); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("nothing: error %v", err)
+		t.Errorf("Open of a missing file: got error %v", err)
 	}
 }
 
-// A bundle for something else is refused by its record, before the rest is read: here there is no rest.
-func TestBundleForSomethingElse(t *testing.T) {
+// Open rejects a bundle by its record before it reads the rest. Here there is no rest.
+func TestOpenRejectsBundlesOfOthers(t *testing.T) {
+	t.Parallel()
 	good := Record{
 		Format: Format, Platform: "linux/amd64", CertManager: versionOf(component.CertManager), Jaeger: versionOf(component.Jaeger), Manifests: "sha256:1",
 	}
 	if err := good.Check("linux/amd64", "sha256:1"); err != nil {
-		t.Errorf("a good one: %v", err)
+		t.Errorf("Check: got error %v", err)
 	}
 	if err := good.Check("linux/amd64", ""); err != nil {
-		t.Errorf("a good one for any operator: %v", err)
+		t.Errorf("Check for any operator: got error %v", err)
 	}
 	for _, test := range []struct {
 		change func(*Record)
 		want   string
 	}{
-		{func(r *Record) { r.Format = 2 }, "it has format 2, and this program reads format 1"},
-		{func(r *Record) { r.Format = 0 }, "it has format 0"},
-		{func(r *Record) { r.Platform = "linux/s390x" }, "it is for linux/s390x, and this is linux/amd64"},
-		{func(r *Record) { r.CertManager = "v9.9.9" }, "it has cert-manager v9.9.9"},
+		{func(r *Record) { r.Format = 2 }, "unsupported format 2, want 1"},
+		{func(r *Record) { r.Format = 0 }, "unsupported format 0"},
+		{func(r *Record) { r.Platform = "linux/s390x" }, "bundle is for linux/s390x, this machine is linux/amd64"},
+		{func(r *Record) { r.CertManager = "v9.9.9" }, "bundle has cert-manager v9.9.9"},
 		{func(r *Record) { r.Jaeger = "9.9.9" }, "Jaeger 9.9.9"},
-		{func(r *Record) { r.Manifests = "sha256:2" }, "its operator belongs to other manifests"},
+		{func(r *Record) { r.Manifests = "sha256:2" }, "operator of the bundle has other manifests"},
 	} {
 		record := good
 		test.change(&record)
@@ -117,13 +120,14 @@ func TestBundleForSomethingElse(t *testing.T) {
 		}
 		_, err = Open(t.Context(), path, t.TempDir(), func(r Record) error { return r.Check("linux/amd64", "sha256:1") })
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("error %v, want %q", err, test.want)
+			t.Errorf("got error %v, want %q", err, test.want)
 		}
 	}
 }
 
-// Checksums make no bundle one to trust: a chart must not lead out of its folder.
+// A bundle with a correct checksum is still untrusted: its chart must stay in its folder.
 func TestChartStaysInItsFolder(t *testing.T) {
+	t.Parallel()
 	var data bytes.Buffer
 	w := newWriter(&data)
 	text, err := json.Marshal(Record{Format: Format})
@@ -141,16 +145,17 @@ func TestChartStaysInItsFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := opened(t, path)
-	if _, err := b.Chart(); err == nil || !strings.Contains(err.Error(), "leads out") {
-		t.Errorf("error %v", err)
+	if _, err := b.Chart(); err == nil || !strings.Contains(err.Error(), "outside the chart") {
+		t.Errorf("got error %v", err)
 	}
 	if _, err := b.Operator(); err == nil || !strings.Contains(err.Error(), "0 images of the operator") {
-		t.Errorf("no operator: error %v", err)
+		t.Errorf("Operator: got error %v", err)
 	}
 }
 
-// A record is small: what is not is read by nobody.
-func TestLargeRecordIsRefused(t *testing.T) {
+// A record has a maximum size.
+func TestOpenRejectsALargeRecord(t *testing.T) {
+	t.Parallel()
 	var data bytes.Buffer
 	text, err := json.Marshal(Record{Format: Format, Sandbox: strings.Repeat("x", maxRecord)})
 	if err == nil {
@@ -159,37 +164,40 @@ func TestLargeRecordIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readRecord(&data); err == nil || !strings.Contains(err.Error(), "no bundle of the sandbox") {
-		t.Errorf("error %v", err)
+	if _, err := readRecord(&data); err == nil || !strings.Contains(err.Error(), "not a bundle of the sandbox") {
+		t.Errorf("got error %v", err)
 	}
 }
 
 func TestOpenEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	path := written(t, some(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Open(ctx, path, t.TempDir(), anything); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
+		t.Errorf("got error %v", err)
 	}
 }
 
-func TestImagesThatCantBe(t *testing.T) {
+func TestInvalidImages(t *testing.T) {
+	t.Parallel()
 	b := opened(t, written(t, some(t)))
 	digest := b.Record.Images[0].Digest
 	if _, err := b.blob(digest); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.blob(v1.Hash{Algorithm: "sha512", Hex: digest.Hex}); err == nil {
-		t.Error("a digest of another algorithm has a blob")
+		t.Error("blob with a digest of another algorithm: got no error")
 	}
 	b.Record.Images[0].Names = nil
-	if _, err := b.Probe(); err == nil || !strings.HasSuffix(err.Error(), "in the bundle: it has no name") {
-		t.Errorf("an image without a name: error %v", err)
+	if _, err := b.Probe(); err == nil || !strings.HasSuffix(err.Error(), "in the bundle: image has no name") {
+		t.Errorf("Probe without a name: got error %v", err)
 	}
 }
 
-// Who waits sees how far it is.
-func TestBlobsReportHowFarTheyAre(t *testing.T) {
+// The progress is reported before each blob.
+func TestBlobsReportProgress(t *testing.T) {
+	t.Parallel()
 	blobs := map[v1.Hash]blob{}
 	for _, letter := range []string{"a", "b", "c"} {
 		content := bytes.Repeat([]byte(letter), 1<<20)
@@ -199,17 +207,17 @@ func TestBlobsReportHowFarTheyAre(t *testing.T) {
 		}
 		blobs[digest] = small(content)
 	}
-	var said []string
-	report := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	var reported []string
+	report := func(format string, args ...any) { reported = append(reported, fmt.Sprintf(format, args...)) }
 	if err := newWriter(io.Discard).blobs(t.Context(), blobs, report); err != nil {
 		t.Fatal(err)
 	}
-	if want := "0 of 3 MB, 1 of 3 MB, 2 of 3 MB"; strings.Join(said, ", ") != want {
-		t.Errorf("it said %q, want %s", said, want)
+	if want := "0 of 3 MB, 1 of 3 MB, 2 of 3 MB"; strings.Join(reported, ", ") != want {
+		t.Errorf("reported %q, want %s", reported, want)
 	}
 }
 
-// lying is a layer that is not what its digest says.
+// lying is a layer with a wrong digest.
 type lying struct{ v1.Layer }
 
 func (l lying) Compressed() (io.ReadCloser, error) {
@@ -217,8 +225,9 @@ func (l lying) Compressed() (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(strings.Repeat("x", int(size)))), err
 }
 
-// A bundle that can't be written leaves what was there, and nothing else.
-func TestCreateLeavesNothingHalf(t *testing.T) {
+// After an error, Create keeps an existing file and leaves no other files.
+func TestCreateIsAtomic(t *testing.T) {
+	t.Parallel()
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	damaged := some(t)
@@ -228,7 +237,7 @@ func TestCreateLeavesNothingHalf(t *testing.T) {
 	noChart.ChartDir = filepath.Join(noChart.ChartDir, "none")
 	for _, test := range []struct {
 		name     string
-		ctx      context.Context //nolint:containedctx // It is the test's case.
+		ctx      context.Context //nolint:containedctx // A case of the test.
 		contents Contents
 		want     string
 	}{
@@ -237,6 +246,7 @@ func TestCreateLeavesNothingHalf(t *testing.T) {
 		{"no chart", t.Context(), noChart, "copying cert-manager's chart"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			folder := t.TempDir()
 			path := filepath.Join(folder, "sandbox.tar")
 			if err := os.WriteFile(path, []byte("before"), 0o644); err != nil {
@@ -244,23 +254,23 @@ func TestCreateLeavesNothingHalf(t *testing.T) {
 			}
 			_, err := Create(test.ctx, path, test.contents, nil)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "writing bundle "+path+": ") {
-				t.Errorf("error %v, want %q", err, test.want)
+				t.Errorf("got error %v, want %q", err, test.want)
 			}
 			entries, err := os.ReadDir(folder)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if data, _ := os.ReadFile(path); len(entries) != 1 || string(data) != "before" {
-				t.Errorf("the folder has %v, and the file %q", entries, data)
+				t.Errorf("folder = %v with content %q, want only the old file", entries, data)
 			}
 		})
 	}
-	if _, err := Create(t.Context(), t.TempDir(), some(t), nil); err == nil || !strings.Contains(err.Error(), "no file") {
-		t.Errorf("a folder: error %v", err)
+	if _, err := Create(t.Context(), t.TempDir(), some(t), nil); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a folder: got error %v", err)
 	}
 }
 
-// replaced is an image whose layers lie.
+// replaced is an image whose layers have wrong digests.
 type replaced struct{ v1.Image }
 
 func (r replaced) Layers() ([]v1.Layer, error) {

@@ -5,9 +5,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
 )
 
-func TestLogsCallsByNodeAndOptions(t *testing.T) {
+func TestLogsCommandLines(t *testing.T) {
 	for _, test := range []struct {
 		name, log string
 		source    bool
@@ -23,52 +25,53 @@ func TestLogsCallsByNodeAndOptions(t *testing.T) {
 		{"from source, all", ContainerdLog, true, LogOptions{Lines: -1}, "exec test-control-plane tail --lines=+1 /var/log/containerd.log"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f, c := newFakes(t), newCluster(t)
-			f.engine("podman", "echo out; echo err >&2")
+			f, c := enginetest.New(t), newCluster(t)
+			f.Engine("podman", "echo out; echo err >&2")
 			var out strings.Builder
 			if err := c.Logs(t.Context(), &out, test.log, test.source, test.options); err != nil {
 				t.Fatal(err)
 			}
-			if calls := f.calls("podman"); len(calls) != 1 || calls[0] != test.want {
-				t.Errorf("called %q, want %q", calls, test.want)
+			if calls := f.Calls("podman"); len(calls) != 1 || calls[0] != test.want {
+				t.Errorf("calls = %q, want %q", calls, test.want)
 			}
-			// A container writes its log to both; what a command in it says on stderr is not its log.
+			// The log of a container has both streams; the stderr of a command in it does not
+			// belong to the log.
 			if got := out.String(); !strings.Contains(got, "out\n") || strings.Contains(got, "err") != (test.log == NodeLog) {
-				t.Errorf("printed %q", got)
+				t.Errorf("Logs: got output %q", got)
 			}
 		})
 	}
 }
 
 func TestLogsErrors(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
-	f.engine("podman", `i=0; while [ $i -lt 500 ]; do echo "line $i of many words that fill the buffer" >&2; i=$((i+1)); done; echo 'container not running' >&2; exit 125`)
+	f, c := enginetest.New(t), newCluster(t)
+	f.Engine("podman", `i=0; while [ $i -lt 500 ]; do echo "line $i of many words that fill the buffer" >&2; i=$((i+1)); done; echo 'container not running' >&2; exit 125`)
 	err := c.Logs(t.Context(), &strings.Builder{}, KubeletLog, true, LogOptions{Lines: 1})
-	oneLine(t, err, "reading the log of kubelet in node test-control-plane", "container not running")
+	enginetest.WantError(t, err, "reading the log of kubelet in node test-control-plane", "container not running")
 
-	f.engine("podman", `exec sleep 60`)
+	f.Engine("podman", `exec sleep 60`)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := c.Logs(ctx, &strings.Builder{}, KubeletLog, true, LogOptions{Follow: true}); err != nil {
-		t.Errorf("the end of following: %v", err)
+		t.Errorf("Logs with Follow: got error %v at the end of the context", err)
 	}
 }
 
 func TestInspect(t *testing.T) {
-	f, c := newFakes(t), newCluster(t)
+	f, c := enginetest.New(t), newCluster(t)
 	digest := strings.Repeat("0a", 32)
 	started := time.Date(2026, 11, 23, 2, 20, 9, 5, time.UTC)
-	for _, image := range []string{digest, "sha256:" + digest} { // podman's form, and docker's.
-		f.engine("podman", `echo '{"image":"`+image+`","started":"2026-11-23T02:20:09.000000005Z"}'`)
+	for _, image := range []string{digest, "sha256:" + digest} { // As podman and docker print it.
+		f.Engine("podman", `echo '{"image":"`+image+`","started":"2026-11-23T02:20:09.000000005Z"}'`)
 		got, err := c.Inspect(t.Context())
 		if want := (Container{Image: "sha256:" + digest, Started: started}); err != nil || got != want {
-			t.Errorf("%+v, %v; want %+v", got, err, want)
+			t.Errorf("Inspect = %+v, %v, want %+v", got, err, want)
 		}
 	}
-	f.engine("podman", `echo 'no such container' >&2; exit 125`)
+	f.Engine("podman", `echo 'no such container' >&2; exit 125`)
 	_, err := c.Inspect(t.Context())
-	oneLine(t, err, "inspecting node test-control-plane", "no such container")
-	f.engine("podman", `echo none`)
+	enginetest.WantError(t, err, "inspecting node test-control-plane", "no such container")
+	f.Engine("podman", `echo none`)
 	_, err = c.Inspect(t.Context())
-	oneLine(t, err, "inspecting node test-control-plane", "invalid character")
+	enginetest.WantError(t, err, "inspecting node test-control-plane", "invalid character")
 }

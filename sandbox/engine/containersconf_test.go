@@ -1,4 +1,4 @@
-package cluster
+package engine
 
 import (
 	"os"
@@ -12,19 +12,21 @@ import (
 )
 
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	type m = map[string]any
 	for _, test := range []struct {
 		name             string
 		into, from, want m
 	}{
-		{"into nothing", m{}, m{"a": m{"b": 1}}, m{"a": m{"b": 1}}},
+		{"empty", m{}, m{"a": m{"b": 1}}, m{"a": m{"b": 1}}},
 		{"tables are merged", m{"a": m{"b": 1, "c": 2}}, m{"a": m{"c": 3, "d": 4}}, m{"a": m{"b": 1, "c": 3, "d": 4}}},
-		{"and those in them", m{"a": m{"b": m{"x": 1}}}, m{"a": m{"b": m{"y": 2}}}, m{"a": m{"b": m{"x": 1, "y": 2}}}},
+		{"nested tables are merged", m{"a": m{"b": m{"x": 1}}}, m{"a": m{"b": m{"y": 2}}}, m{"a": m{"b": m{"x": 1, "y": 2}}}},
 		{"lists are replaced", m{"a": []any{1, 2}}, m{"a": []any{3}}, m{"a": []any{3}}},
-		{"a value by a table", m{"a": 1}, m{"a": m{"b": 2}}, m{"a": m{"b": 2}}},
-		{"a table by a value", m{"a": m{"b": 2}}, m{"a": 1}, m{"a": 1}},
+		{"a table replaces a value", m{"a": 1}, m{"a": m{"b": 2}}, m{"a": m{"b": 2}}},
+		{"a value replaces a table", m{"a": m{"b": 2}}, m{"a": 1}, m{"a": 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			merge(test.into, test.from)
 			if diff := cmp.Diff(test.want, test.into); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -33,7 +35,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// userConf writes files of the user's containers settings.
+// userConf writes containers settings of the user.
 func userConf(t *testing.T, files map[string]string) {
 	t.Helper()
 	config := t.TempDir()
@@ -49,7 +51,7 @@ func userConf(t *testing.T, files map[string]string) {
 	}
 }
 
-func TestWriteContainersConfCarriesTheUsersSettingsOver(t *testing.T) {
+func TestWriteContainersConfKeepsSettingsOfTheUser(t *testing.T) {
 	userConf(t, map[string]string{
 		"containers.conf":           "[containers]\nhttp_proxy = false\n[engine]\nruntime = \"crun\"\nnum_locks = 7\n[network]\ndefault_subnet = \"10.1.0.0/16\"\n",
 		"containers.conf.d/20.conf": "[network]\ndefault_subnet = \"10.3.0.0/16\"\n",
@@ -76,23 +78,25 @@ func TestWriteContainersConfCarriesTheUsersSettingsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Containers.HTTPProxy == nil || *got.Containers.HTTPProxy || got.Engine.NumLocks != 7 || got.Network.DefaultSubnet != "10.3.0.0/16" {
-		t.Errorf("the user's settings became %+v", got)
+		t.Errorf("settings of the user = %+v", got)
 	}
 	if got.Engine.Runtime != "runc" || len(got.Containers.DefaultUlimits) != 2 {
-		t.Errorf("the host's settings are %+v", got)
+		t.Errorf("settings of the host = %+v", got)
 	}
 }
 
-func TestWriteContainersConfNamesABrokenFile(t *testing.T) {
+func TestWriteContainersConfReportsABrokenFile(t *testing.T) {
 	userConf(t, map[string]string{"containers.conf": "[containers\n"})
 	err := writeContainersConf(filepath.Join(t.TempDir(), "containers.conf"))
 	if err == nil || !strings.Contains(err.Error(), "containers/containers.conf") {
-		t.Errorf("error %v", err)
+		t.Errorf("writeContainersConf: got error %v", err)
 	}
 }
 
-// The limits must be ones that an unprivileged process may set: its own hard limits, and for processes pid_max too.
+// An unprivileged process must be able to set the limits: at most its hard limits, and pid_max for
+// processes.
 func TestHostSettingsFitTheHost(t *testing.T) {
+	t.Parallel()
 	settings, err := hostSettings()
 	if err != nil {
 		t.Fatal(err)
@@ -103,10 +107,10 @@ func TestHostSettingsFitTheHost(t *testing.T) {
 		soft, hard, _ := strings.Cut(rest, ":")
 		value, err := strconv.ParseInt(soft, 10, 64)
 		if !ok || soft != hard || err != nil || value == 0 || value < -1 {
-			t.Errorf("limit %q, %v", limits[i], err)
+			t.Errorf("limit = %q, %v", limits[i], err)
 		}
 		if name == "nproc" && (value < 0 || uint64(value) > maxPID()) {
-			t.Errorf("limit %q is above the largest process id %d", limits[i], maxPID())
+			t.Errorf("limit = %q, want at most the largest process id %d", limits[i], maxPID())
 		}
 	}
 }
