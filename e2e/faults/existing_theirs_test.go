@@ -101,7 +101,7 @@ func (e *existing) besideTheirs() {
 	before := e.objects()
 	endpoint := "jaeger." + observability + ".svc:4317"
 	out := e.run("up", theirContext, "--yes", "--jaeger-endpoint="+endpoint)
-	for _, word := range []string{"is there already: left alone", "yours at " + endpoint, "the namespace operator-tracing-system is there already", "Its trace can't be shown"} {
+	for _, word := range []string{"is already installed: not changed", "yours at " + endpoint, "the namespace operator-tracing-system is there already", "Its trace can't be shown"} {
 		if !strings.Contains(out, word) {
 			e.T.Errorf("up does not say %q:\n%s", word, out)
 		}

@@ -16,7 +16,7 @@ import (
 
 // Doctor examines this machine: it starts a container in each engine that is installed, until one
 // works, and asks the registries. It needs no sandbox and no usable state folder. The error is a
-// *settings.Error or that of ctx.
+// *settings.Error or the error of ctx.
 func Doctor(ctx context.Context, options session.Options, report report) (doctor.Report, error) {
 	if options.Cluster == component.Existing { // Doctor reports what could run here.
 		options.Cluster = "auto"

@@ -69,7 +69,7 @@ func removeCaches(ctx context.Context) error {
 	return cache.Remove(folder)
 }
 
-// ErrNoProcess means that the components of the cluster are no processes.
+// ErrNoProcess means that the components of the cluster run as Pods, not as processes.
 var ErrNoProcess = errors.New("stopping a component")
 
 // StopProcess ends one process of an embedded cluster until the next up. The caller holds the lock.

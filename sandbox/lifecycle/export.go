@@ -24,17 +24,19 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
-// Exported is what came of an export.
+// Exported is the result of an export.
 type Exported struct {
 	Dir   string
 	Files int
-	// Missing is what could not be gathered; the file export.IncompleteFile in Dir says the same.
+	// Missing lists the parts that could not be read. The file export.IncompleteFile in Dir has the
+	// same list.
 	Missing []error
 }
 
-// Export writes all that is known of the sandbox into dir, which must be empty or missing, without keys, tokens and passwords:
-// versions, options, status, the doctor's findings, objects, events, logs, and the sample's trace. It works on a sandbox that is
-// down or broken. The error is that dir can't be written.
+// Export writes a description of the sandbox into dir, which must be empty or missing: versions,
+// options, status, the findings of the doctor, objects, events, logs, and the trace of the sample. It
+// omits keys, tokens and passwords. It works if the sandbox is down or broken. It returns an error if
+// it cannot write dir.
 func (s *Sandbox) Export(ctx context.Context, dir string, limits export.Limits) (Exported, error) {
 	findings := func(ctx context.Context) (doctor.Report, error) {
 		return Doctor(ctx, s.Options, func(string, ...any) {})
@@ -42,11 +44,11 @@ func (s *Sandbox) Export(ctx context.Context, dir string, limits export.Limits) 
 	return s.export(ctx, dir, limits, findings)
 }
 
-// kept is how many diagnostics of failed commands are kept.
+// kept is the number of diagnostics of failed commands in the sandbox's folder.
 const kept = 3
 
-// Diagnose is a brief export into the sandbox's own folder, for a command that failed. It keeps the last three, and starts
-// nothing.
+// Diagnose writes a brief export into the sandbox's folder after a command failed. It keeps the last
+// three exports, and starts no container.
 func (s *Sandbox) Diagnose(ctx context.Context) (Exported, error) {
 	dir := filepath.Join(s.Dir.Diagnostics(), time.Now().UTC().Format("20060102T150405.000Z"))
 	findings := func(ctx context.Context) (doctor.Report, error) {
@@ -54,7 +56,7 @@ func (s *Sandbox) Diagnose(ctx context.Context) (Exported, error) {
 	}
 	exported, err := s.export(ctx, dir, export.Brief, findings)
 	if err != nil {
-		_ = os.RemoveAll(dir) // A full disk, say: half of it helps nobody.
+		_ = os.RemoveAll(dir) // For example because the disk is full. Half an export is useless.
 		return exported, err
 	}
 	entries, err := os.ReadDir(s.Dir.Diagnostics()) // By name, which is by time.
@@ -224,10 +226,10 @@ func (s *Sandbox) scope(ctx context.Context) (provider.Scope, error) {
 	return provider.Scope{}, nil
 }
 
-// exportedLines is how much of a log is exported, at most.
+// exportedLines is the maximum number of lines of a log in an export.
 const exportedLines = 20_000
 
-// logParts are the logs. Without an API server those of Pods can't be had.
+// logParts returns the logs. The logs of Pods need an API server that answers.
 func (s *Sandbox) logParts(answers bool) []export.Part {
 	var parts []export.Part
 	_, processes := s.cluster.(provider.Stopper)

@@ -79,7 +79,7 @@ func TestDiagnoseKeepsTheLastThree(t *testing.T) {
 	}
 }
 
-// Where there is no room, half of it helps nobody.
+// A folder that cannot be written leaves no partial export.
 func TestDiagnoseWithoutAFolder(t *testing.T) {
 	run := never(t)
 	if err := os.WriteFile(run.Dir.Diagnostics(), nil, 0o600); err != nil {

@@ -81,8 +81,8 @@ func (s *Sandbox) writeSampleTrace(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// secretValues are keys, tokens and passwords that the sandbox's folder holds, and those that options brought: an export must not
-// have them, wherever somebody printed them.
+// secretValues returns the keys, tokens and passwords in the sandbox's folder and in the options. An
+// export must not contain them, whichever program printed them.
 func (s *Sandbox) secretValues() []string {
 	var values []string
 	for _, variable := range slices.Concat(s.OperatorEnv, s.Record.OperatorEnv) {
@@ -93,7 +93,7 @@ func (s *Sandbox) secretValues() []string {
 	for _, place := range s.Dir.Secrets() {
 		_ = filepath.WalkDir(place, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
-				return nil //nolint:nilerr // What is not there, or can't be read, nobody prints either.
+				return nil //nolint:nilerr // A file that is missing or unreadable cannot be in a log either.
 			}
 			if data, err := os.ReadFile(path); err == nil {
 				values = append(values, secretsOf(path, data)...)

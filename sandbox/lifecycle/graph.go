@@ -18,20 +18,20 @@ import (
 
 // Step is one step of a plan.
 type Step struct {
-	// Name is what progress calls the step, and what other steps call it in Needs.
+	// Name identifies the step in progress output and in Needs.
 	Name string
-	// Needs are the names of the steps that must have ended before this one starts.
+	// Needs are the names of the steps that must succeed before this one starts.
 	Needs []string
-	// Limit bounds the step. Zero is a mistake: every wait has a limit.
+	// Limit is the maximum time of the step. It must be positive.
 	Limit time.Duration
-	// Run does the step. Doing it again when it is done already must be cheap and change nothing. It reports
-	// what it is at, and at the end what came of it.
+	// Run executes the step. A repeated run must be cheap and change nothing. It reports its progress,
+	// and its result last.
 	Run func(ctx context.Context, report func(format string, args ...any)) error
 }
 
-// Do runs steps, each as soon as what it needs has ended well. The first error ends them all and is returned with the
-// step's name. The steps' needs must have no cycle. Each step is a span below that of ctx, if selftrace made one, and what the step
-// reports are the span's events.
+// Do runs steps, each as soon as all steps that it needs have succeeded. The first error cancels the
+// others and is returned with the name of its step. Needs must have no cycle. Each step is a child of
+// the span in ctx, if selftrace started one. The reports of a step are events of its span.
 func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
 	if err := check(steps); err != nil {
 		return err
@@ -64,7 +64,7 @@ func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
 		select {
 		case <-done[s.Name]:
 		default:
-			return fmt.Errorf("%s: not begun: %w", s.Name, context.Cause(ctx))
+			return fmt.Errorf("%s: not started: %w", s.Name, context.Cause(ctx))
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// journal notes when steps begin and end.
+// journal notes when steps start and end.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -30,7 +30,7 @@ func (j *journal) note(line string) {
 // step takes a while and notes both its ends.
 func (j *journal) step(name string, takes time.Duration, needs ...string) Step {
 	return Step{Name: name, Needs: needs, Limit: time.Hour, Run: func(ctx context.Context, _ func(string, ...any)) error {
-		j.note("begin " + name)
+		j.note("start " + name)
 		select {
 		case <-time.After(takes):
 			j.note("end " + name)
@@ -64,8 +64,8 @@ func TestDoRunsAStepWhenItsNeedsHaveEnded(t *testing.T) {
 			t.Errorf("it took %s: steps that need nothing of each other did not run at the same time", took)
 		}
 		for _, order := range [][2]string{
-			{"end engine", "begin long"}, {"end engine", "begin short"}, {"end short", "begin after short"},
-			{"begin after short", "end long"}, {"end long", "begin last"}, {"end after short", "begin last"},
+			{"end engine", "start long"}, {"end engine", "start short"}, {"end short", "start after short"},
+			{"start after short", "end long"}, {"end long", "start last"}, {"end after short", "start last"},
 		} {
 			if slices.Index(j.lines, order[0]) > slices.Index(j.lines, order[1]) || !slices.Contains(j.lines, order[0]) {
 				t.Errorf("%q is not before %q in %q", order[0], order[1], j.lines)
@@ -104,7 +104,7 @@ func TestDoNamesTheStepThatRanWhenItsContextEnds(t *testing.T) {
 	})
 }
 
-func TestDoIsNoSuccessWhenStepsWereNotBegun(t *testing.T) {
+func TestDoIsNoSuccessIfStepsWereNotStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		deaf := Step{Name: "deaf", Limit: time.Hour, Run: func(context.Context, func(string, ...any)) error {
@@ -114,7 +114,7 @@ func TestDoIsNoSuccessWhenStepsWereNotBegun(t *testing.T) {
 		}}
 		j := &journal{}
 		err := Do(ctx, nil, []Step{deaf, j.step("waits", 0, "deaf")})
-		if !errors.Is(err, context.Canceled) || err.Error() != "waits: not begun: context canceled" {
+		if !errors.Is(err, context.Canceled) || err.Error() != "waits: not started: context canceled" {
 			t.Errorf("error %v", err)
 		}
 	})

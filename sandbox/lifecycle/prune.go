@@ -17,18 +17,18 @@ import (
 // DefaultUnused is how long something in the cache must have been unused for [Sandbox.Prune] to take it away, if nothing else is asked for.
 const DefaultUnused = 7 * 24 * time.Hour
 
-// hintAbove is the size of a cache, in bytes, of which [Sandbox.CacheNotice] says something.
+// hintAbove is the size of a cache, in bytes, above which [Sandbox.CacheNotice] returns a notice.
 const hintAbove = 10 << 30
 
-// Pruned is what [Sandbox.Prune] took away, or would have.
+// Pruned is the result of [Sandbox.Prune].
 type Pruned struct {
-	// DryRun tells that nothing was taken away.
+	// DryRun is true if nothing was removed.
 	DryRun bool `json:"dryRun"`
-	// Removed are the things, those of the cache first.
+	// Removed are the removed things; files of the cache come first.
 	Removed []PrunedThing `json:"removed"`
-	// Bytes is what they took.
+	// Bytes is their size.
 	Bytes int64 `json:"bytes"`
-	// CacheBytes is what the cache takes now.
+	// CacheBytes is the size of the cache after the removal.
 	CacheBytes int64 `json:"cacheBytes"`
 	// Cache is its folder.
 	Cache string `json:"cache"`
@@ -36,20 +36,21 @@ type Pruned struct {
 
 // PrunedThing is a file or folder of the cache, or an image of a container engine.
 type PrunedThing struct {
-	// Name is its path below the cache's folder, or the image's name.
+	// Name is the path below the cache's folder, or the image's name.
 	Name string `json:"name"`
-	// Engine is the container engine that had the image; empty for what is in the cache.
+	// Engine is the container engine that had the image; empty for a file.
 	Engine string `json:"engine,omitempty"`
-	// Bytes is what it took. Images share layers, so that they free less.
+	// Bytes is its size. Removing an image frees less, since images share layers.
 	Bytes int64 `json:"bytes"`
-	// LastUsed is missing where nobody noted it.
+	// LastUsed is nil if it is unknown.
 	LastUsed *time.Time `json:"lastUsed,omitempty"`
 }
 
-// Prune removes from the cache what this version of the sandbox does not ask for and nobody used for a time, and from the container
-// engines the images of the sandbox's own that no container uses and no up used for that time: they are loaded again from the cache.
-// What a process runs from is left, and so is what was used within the last hour. With dryRun it only looks. After an error the
-// rest is still removed; the first one is returned.
+// Prune removes files from the cache that this version of the sandbox does not need and that were not
+// used for a time, and removes images of the sandbox from the container engines that no container
+// uses and no up used for that time; up loads them again from the cache. It keeps programs that run,
+// and everything that was used within the last hour. With dryRun it removes nothing. After an error
+// it continues, and returns the first error.
 func (s *Sandbox) Prune(ctx context.Context, unused time.Duration, dryRun bool) (Pruned, error) {
 	if err := s.UseBuilder(); err != nil {
 		return Pruned{}, err
@@ -97,7 +98,7 @@ func (s *Sandbox) pruneCache(since time.Time, pruned *Pruned) error {
 	return first
 }
 
-// leftovers are those of the cache that no process runs from.
+// leftovers returns the unused files of the cache from which no process runs.
 func (s *Sandbox) leftovers(since time.Time) ([]cache.Leftover, error) {
 	running, err := process.Running(s.Builder.Cache)
 	if err != nil {

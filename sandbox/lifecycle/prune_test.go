@@ -16,8 +16,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// TestPrune has a cache with an old program, one that runs, and an engine with images of the sandbox's: one that was used, one that was not,
-// and one of which nobody knows.
+// The cache has an old program and one that runs. The engine has three images of the sandbox: one that
+// was used, one that was not, and one without a record.
 func TestPrune(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	folder := filepath.Join(os.Getenv("XDG_CACHE_HOME"), state.Product)

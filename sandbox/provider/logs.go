@@ -40,8 +40,7 @@ func LogNames(kind string) []string {
 }
 
 // LogsNamed returns the logs that a name of the command line selects on a kind of cluster: one of
-// [LogNames], those of all programs of a component, or all logs for "". The error is an
-// ErrNoComponent.
+// [LogNames], all programs of a component, or all logs for "". The error is an ErrNoComponent.
 func LogsNamed(kind, name string) ([]string, error) {
 	names := LogNames(kind)
 	switch {

@@ -77,8 +77,7 @@ type Consenting interface {
 	Changes() []string
 	// Where names the cluster.
 	Where() string
-	// Losses lists objects of others that Down would delete: those of kinds that the sandbox
-	// defined.
+	// Losses lists objects of others that Down would delete, because the sandbox defined their kinds.
 	Losses(ctx context.Context) ([]string, error)
 	// Scope returns the part of the cluster that belongs to the sandbox.
 	Scope(ctx context.Context) (Scope, error)

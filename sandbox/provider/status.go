@@ -15,40 +15,41 @@ import (
 // States of a sandbox.
 const (
 	StateUp       = "up"       // everything answers
-	StateDegraded = "degraded" // the cluster is there, something in it is not; up mends it
+	StateDegraded = "degraded" // the cluster exists, but a component is not ready; up repairs it
 	StateDown     = "down"     // there is no cluster
 )
 
-// Status is what a sandbox is like now. Its JSON form is what `sandbox status -o json` prints; docs/status.md describes it.
-// Fields are added to it, and none is renamed or taken away.
+// Status is the present state of a sandbox. `sandbox status -o json` prints it; docs/status.md
+// describes it. New versions add fields, but do not rename or remove any.
 type Status struct {
 	Name    string `json:"name"`
 	State   string `json:"state"`
 	Message string `json:"message,omitempty"` // why the state is not up
 	Cluster string `json:"cluster,omitempty"` // kind, embedded or existing
-	// Context and Server are those of an existing cluster.
+	// Context and Server identify an existing cluster.
 	Context string `json:"context,omitempty"`
 	Server  string `json:"server,omitempty"`
-	// JaegerEndpoint and JaegerQuery are a Jaeger's of the user's.
+	// JaegerEndpoint and JaegerQuery are the addresses of a Jaeger of the user.
 	JaegerEndpoint string `json:"jaegerEndpoint,omitempty"`
 	JaegerQuery    string `json:"jaegerQuery,omitempty"`
 	Provider       string `json:"provider,omitempty"`
 	Images         string `json:"images,omitempty"` // registry, source or bundle
 	Kubeconfig     string `json:"kubeconfig,omitempty"`
-	// OperatorEnv are the variables that the last up was given for the operator, as NAME=VALUE: an up that is to change
-	// nothing must be given them again.
+	// OperatorEnv are the operator's variables of the last up, as NAME=VALUE. An up without them changes
+	// the operator.
 	OperatorEnv []string `json:"operatorEnv,omitempty"`
-	// ControlPlaneTracing tells whether kube-apiserver and etcd take part in the traces.
+	// ControlPlaneTracing is true if kube-apiserver and etcd take part in the traces.
 	ControlPlaneTracing bool        `json:"controlPlaneTracing,omitempty"`
 	Node                *NodeStatus `json:"node,omitempty"`
 	Jaeger              Addresses   `json:"jaeger,omitempty"`
 	Components          []Component `json:"components,omitempty"`
 }
 
-// NodeStatus is what the cluster's node says of itself.
+// NodeStatus describes the node of the cluster.
 type NodeStatus struct {
 	Image string `json:"image"`
-	// Digest is that of the configuration of the image that its container really runs; empty for a node that is played.
+	// Digest is the digest of the configuration of the image that the container runs; empty for a
+	// simulated node.
 	Digest     string     `json:"digest,omitempty"`
 	Kubernetes string     `json:"kubernetes"`
 	Runtime    string     `json:"runtime"`
@@ -56,31 +57,32 @@ type NodeStatus struct {
 	Since      *time.Time `json:"since,omitempty"` // when it was started
 }
 
-// Addresses are how this machine reaches ports, by their names in the table: URLs, or host:port.
+// Addresses are the addresses of ports on this machine, by their names in the table: URLs, or
+// host:port.
 type Addresses map[string]string
 
-// Component is one thing that the sandbox installed.
+// Component is the state of one component.
 type Component struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	Image   string `json:"image,omitempty"` // names of the images, with spaces between
-	// Digest is what really runs, with spaces between where that is several: on kind what the node's runtime calls the images,
-	// on an embedded cluster the keys of the programs, hashes of all that they were built from.
+	Image   string `json:"image,omitempty"` // names of the images, separated by spaces
+	// Digest identifies the running images or programs, separated by spaces: on kind the digests of the
+	// node's runtime, on an embedded cluster the keys of the programs, which are hashes of their sources.
 	Digest string `json:"digest,omitempty"`
 	Ready  bool   `json:"ready"`
-	// Since is when it was started, the youngest of its containers or processes; the sample and a node that is played are
-	// as old as their objects.
+	// Since is the start of the youngest container or process, or the creation of the sample and of a
+	// simulated node.
 	Since    *time.Time `json:"since,omitempty"`
 	Restarts int        `json:"restarts,omitempty"` // of its containers
 	Message  string     `json:"message,omitempty"`  // why it is not ready
-	// Processes are those of a component of an embedded cluster.
+	// Processes are the processes of a component of an embedded cluster.
 	Processes []Process `json:"processes,omitempty"`
 }
 
 // Process is one process of an embedded cluster.
 type Process struct {
 	Name  string     `json:"name"`
-	PID   int        `json:"pid,omitempty"` // none where it does not run
+	PID   int        `json:"pid,omitempty"` // 0 if it is not running
 	Since *time.Time `json:"since,omitempty"`
 	Log   string     `json:"log"` // path
 }

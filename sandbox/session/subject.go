@@ -11,7 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// Subject is what the sandbox runs.
+// Subject describes the operator and the sample of the sandbox.
 func (s *Session) Subject() (project.Subject, error) {
 	if s.subject == nil {
 		subject, err := project.LoadSubject(s.Dir.Subject())
@@ -23,8 +23,8 @@ func (s *Session) Subject() (project.Subject, error) {
 	return *s.subject, nil
 }
 
-// OpenProject reads the sandbox.yaml that was asked for, or that of the operator that runs, or the built-in one. A sandbox that
-// is up keeps its operator: another's objects would stay beside it.
+// OpenProject reads the sandbox.yaml in the options, or the file of the operator that runs, or the
+// built-in file. A sandbox that is up keeps its operator: the objects of the old one would stay.
 func (s *Session) OpenProject() (*project.Project, error) {
 	running := s.Record.Name != ""
 	lost := running && s.Record.File != "" && missing(s.Record.File)
@@ -57,7 +57,7 @@ func missing(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// UseProject decides what the sandbox runs, and renders it, once.
+// UseProject opens the project and renders its manifests, once.
 func (s *Session) UseProject() (err error) {
 	if s.Manifests != nil {
 		return nil
@@ -73,15 +73,15 @@ func (s *Session) UseProject() (err error) {
 	return nil
 }
 
-// SaveSubject writes down what the sandbox is about to run, for the commands that look at it.
+// SaveSubject saves the subject for commands that only read.
 func (s *Session) SaveSubject() error {
 	return state.Remedy(project.SaveSubject(s.Dir.Subject(), *s.subject))
 }
 
-// Program is how the operator's program is built.
+// Program describes the build of the operator.
 func (s *Session) Program() build.Program { return s.ProgramOf(s.Project) }
 
-// ProgramOf is the zero Program where the operator is an image of somebody else's.
+// ProgramOf describes the build of a project's operator; the zero Program if it is not built.
 func (s *Session) ProgramOf(p *project.Project) build.Program {
 	b := p.File.Operator.Build
 	if b == nil {

@@ -25,7 +25,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
-// ChooseTracing decides whether the control plane takes part in the traces: as was asked for, or as it is.
+// ChooseTracing sets whether the control plane is traced: as in the options, or as it is.
 func (s *Session) ChooseTracing() {
 	if s.ControlPlaneTracing != nil {
 		s.TracingSwitched = s.Record.Name != "" && s.Record.ControlPlaneTracing != *s.ControlPlaneTracing
@@ -33,15 +33,15 @@ func (s *Session) ChooseTracing() {
 	}
 }
 
-// TracesControlPlane tells whether the control plane takes part in the traces. It is known once the kind of cluster is.
+// TracesControlPlane reports whether the control plane is traced, after ChooseTracing.
 func (s *Session) TracesControlPlane() bool { return s.Record.ControlPlaneTracing }
 
-// trustedWriters is the reference operator's variable for the users whose trace contexts it takes as they are.
+// trustedWriters is the variable of the reference operator for users whose trace contexts it trusts.
 const trustedWriters = "OPERATOR_TRUSTED_WRITERS"
 
-// OperatorEnvironment is the operator's environment. Where the control plane is traced, the reference operator continues the trace of who
-// applies the sample, in place of a link to it; of everybody else it does not. An operator of somebody else's has
-// other ways to be told.
+// OperatorEnvironment returns the operator's variables. If the control plane is traced, the reference
+// operator trusts the user that applies the sample: it continues this trace instead of linking to it.
+// Other operators have their own settings for that.
 func (s *Session) OperatorEnvironment() map[string]string {
 	env := Variables(s.OperatorEnv)
 	if _, set := env[trustedWriters]; set || !s.TracesControlPlane() || s.Record.File != "" {

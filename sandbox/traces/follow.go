@@ -11,20 +11,21 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
-// followEvery is the time between two looks at a trace that is followed: as soon as an eye sees.
+// followEvery is the time between two looks at a trace.
 const followEvery = 250 * time.Millisecond
 
-// Look is what a look at an object's current trace found.
+// Look is one observation of an object's current trace.
 type Look struct {
-	// Trace has no spans where there is none yet.
+	// Trace has no spans if there is no trace yet.
 	Trace jaeger.Trace
-	// Waiting says what the trace lacks to be complete; empty where it is complete.
+	// Waiting is the reason why the trace is incomplete; empty if it is complete.
 	Waiting string
 }
 
-// Follow looks at an object's current trace again and again and gives each look to show, until ctx ends or show returns an
-// error, which Follow returns; the end of ctx is its error. The object needn't exist yet, and when it changes, its next trace
-// is the current one. An API server or a Jaeger that doesn't answer is waited for.
+// Follow observes an object's current trace and passes each observation to show, until ctx ends or
+// show returns an error. It returns that error, or the error of ctx. The object need not exist yet.
+// When it changes, its next trace becomes the current one. Follow waits for an API server or a Jaeger
+// that does not answer.
 func (r *Reader) Follow(ctx context.Context, object Object, show func(Look) error) error {
 	reader, err := r.searcher(ctx)
 	if err != nil {
@@ -67,7 +68,7 @@ func (r *Reader) Follow(ctx context.Context, object Object, show func(Look) erro
 type follower struct {
 	subject string
 	get     func(context.Context) (*unstructured.Unstructured, error)
-	// ready says what an object lacks.
+	// ready returns an error if the object is not ready.
 	ready func(*unstructured.Unstructured) error
 	// find is [jaeger.FindCurrent], and noTrace words its ErrNotFound.
 	find    func(context.Context, *unstructured.Unstructured) (jaeger.Trace, error)
@@ -75,7 +76,7 @@ type follower struct {
 
 	trace jaeger.Trace
 	grew  time.Time
-	// readyAt is since when looks saw the object ready; zero where it isn't.
+	// readyAt is the time of the first look that saw the object ready; zero if it is not ready.
 	readyAt time.Time
 }
 
@@ -111,7 +112,8 @@ func (f *follower) current(ctx context.Context, live *unstructured.Unstructured)
 	return trace, f.noTrace(live, err)
 }
 
-// waiting words what is missing, in the same words as long as the same is missing. written is when the object was last written.
+// waiting returns the reason why the trace is incomplete. The text is stable while the reason is.
+// written is the time of the object's last write.
 func (f *follower) waiting(notReady, reading error, written time.Time) string {
 	switch {
 	case reading != nil:

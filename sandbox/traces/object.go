@@ -27,7 +27,7 @@ type Object struct {
 	types.NamespacedName
 }
 
-// String is KIND NAMESPACE/NAME, or KIND NAME where it has no namespace.
+// String returns KIND NAMESPACE/NAME, or KIND NAME without a namespace.
 func (o Object) String() string {
 	if o.Namespace == "" {
 		return o.Kind.Kind + " " + o.Name
@@ -35,10 +35,10 @@ func (o Object) String() string {
 	return o.Kind.Kind + " " + o.NamespacedName.String()
 }
 
-// Reference is what a user calls an object by on a command line: NAME, KIND/NAME or NAMESPACE/NAME. Only the cluster knows
+// Reference is an object on a command line: NAME, KIND/NAME or NAMESPACE/NAME. Only the cluster knows
 // whether Prefix is a kind.
 type Reference struct {
-	// Prefix is what is before the slash; empty where there is none.
+	// Prefix is the text before the slash; empty without a slash.
 	Prefix string
 	Name   string
 }
@@ -55,8 +55,8 @@ func ParseReference(argument string) (Reference, error) {
 	return Reference{Prefix: prefix, Name: name}, nil
 }
 
-// Find finds which object a reference means; that it exists is not asked. Without a kind it is of the sample's. Namespace is
-// what the user gave apart, or empty: default then.
+// Find resolves a reference. The object need not exist. Without a kind, the kind is the sample's.
+// namespace is the user's flag; empty means the default namespace.
 func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Object, error) {
 	target, err := r.session.Target()
 	if err != nil {
@@ -126,7 +126,7 @@ func (r *Reader) get(ctx context.Context, object Object) (*unstructured.Unstruct
 	}
 	var discovery *apiutil.ErrResourceDiscoveryFailed
 	if meta.IsNoMatchError(err) || errors.As(err, &discovery) {
-		return nil, fmt.Errorf("finding %s: the API server serves no such kind; `make sandbox-up` mends that", object)
+		return nil, fmt.Errorf("finding %s: the API server serves no such kind; run `make sandbox-up` to repair the sandbox", object)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finding %s: %w", object, err)
@@ -134,7 +134,8 @@ func (r *Reader) get(ctx context.Context, object Object) (*unstructured.Unstruct
 	return live, nil
 }
 
-// others is what may have been meant, for an error about an object that there is not, or else a few that there are.
+// others returns a similar name for an error about an object that does not exist, or a few names that
+// exist.
 func others(ctx context.Context, target *apply.Cluster, object Object) string {
 	const most, looked = 5, 500
 	list := &unstructured.UnstructuredList{}

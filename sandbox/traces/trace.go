@@ -14,15 +14,17 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 )
 
-// traceWait bounds the wait for a trace to be complete once its object is Ready: the operator sends spans after 200 ms.
+// traceWait limits the wait for a complete trace after its object is ready. The operator sends spans
+// every 200 ms.
 const traceWait = 30 * time.Second
 
-// settledTrace is the age of its last span and of its object's last write at which a trace needs no quiet second of watching:
-// that second, the 200 ms after which the operator sends spans, and the 50 ms after which Jaeger shows them.
+// settledTrace is the age of the last span and of the object's last write at which a trace is complete
+// without a quiet second: it covers that second, the 200 ms until the operator sends spans, and the
+// 50 ms until Jaeger returns them.
 const settledTrace = 1500 * time.Millisecond
 
-// SampleLost tells whether the sample exists but can't be shown as a trace: Jaeger, which keeps traces in memory, was
-// started anew since.
+// SampleLost reports whether the sample exists but its trace does not: Jaeger keeps traces in memory,
+// and restarted.
 func (r *Reader) SampleLost(ctx context.Context) (bool, error) {
 	subject, err := r.session.Subject()
 	if err != nil {
@@ -40,7 +42,7 @@ func (r *Reader) SampleLost(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if subject.Annotation != "" && live.GetAnnotations()[subject.Annotation] == "" {
-		return true, nil // The webhook was down when it was made.
+		return true, nil // The webhook was down when it was created.
 	}
 	if !r.Asks() {
 		return false, nil

@@ -51,7 +51,7 @@ func TestMistakes(t *testing.T) {
 	s.wait("the end of the kind Head", func() bool {
 		return apierrors.IsNotFound(s.client().Get(t.Context(), client.ObjectKeyFromObject(heads), heads))
 	})
-	s.WantRefusal(nil, []string{"trace", "head-sample"}, "serves no such kind", "`make sandbox-up` mends that")
+	s.WantRefusal(nil, []string{"trace", "head-sample"}, "serves no such kind", "run `make sandbox-up`")
 	s.up()
 	s.wantTrace("after-the-kind-was-lost")
 }

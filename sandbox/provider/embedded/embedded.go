@@ -308,7 +308,7 @@ func (c *Cluster) Stop(ctx context.Context, name string) error {
 	return c.processes.Stop(ctx, name)
 }
 
-// Down ends all processes, and those of a sandbox whose record was lost.
+// Down ends all processes, even if the record was lost.
 func (c *Cluster) Down(ctx context.Context, _ provider.Report) error { return c.processes.Down(ctx) }
 
 // RESTConfig implements [provider.Access].

@@ -59,8 +59,8 @@ func Attach(s *session.Session) *Cluster {
 	return c
 }
 
-// New connects to the cluster of the context that the options name, and compares its objects with
-// those that up applies. It does not change the cluster.
+// New connects to the cluster of the context in the options, and compares its objects with the
+// objects that up applies. It does not change the cluster.
 func New(ctx context.Context, s *session.Session, report provider.Report) (*Cluster, error) {
 	c := Attach(s)
 	source, err := c.findContext()
@@ -176,7 +176,7 @@ func (c *Cluster) Prepare(ctx context.Context, report provider.Report) error {
 	return nil
 }
 
-// Start installs a component, except those that the cluster has of its own.
+// Start installs a component, unless it belongs to the user.
 func (c *Cluster) Start(ctx context.Context, part component.Component, report provider.Report) error {
 	if about, own := c.own(part.Name); own {
 		report("%s", about)

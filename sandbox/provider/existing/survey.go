@@ -25,7 +25,7 @@ func (c *Cluster) Where() string {
 	return fmt.Sprintf("context %s (%s)", c.wanted.Context, c.wanted.Server)
 }
 
-// survey collects the changes. It returns an error if an object of somebody else is in the way.
+// survey collects the changes. It returns an error if an object that is not the sandbox's has the same name.
 func (c *Cluster) survey(ctx context.Context, target *apply.Cluster, report provider.Report) error {
 	c.changes = nil
 	if err := c.surveyCertManager(ctx, target, report); err != nil {
@@ -56,10 +56,10 @@ func (c *Cluster) surveyCertManager(ctx context.Context, target *apply.Cluster, 
 	c.wanted.CertManager = version
 	if version != "" {
 		if err := workload.Serves(ctx, target, component.CertManager); err != nil {
-			return fmt.Errorf("the cluster has a cert-manager, %s, that does not answer: mend or remove it: %w", version, err)
+			return fmt.Errorf("the cluster has a cert-manager, %s, that does not answer; repair or remove it: %w", version, err)
 		}
 		if c.session.Record.Name == "" {
-			c.changes = append(c.changes, line("cert-manager", version+" is there already: left alone"))
+			c.changes = append(c.changes, line("cert-manager", version+" is already installed: not changed"))
 		}
 		return nil
 	}
