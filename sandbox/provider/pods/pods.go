@@ -101,10 +101,15 @@ func (p *Pods) startFromTable(ctx context.Context, c component.Component, report
 	if err := p.install(ctx, manifest.FromTable(c, p.reference(images[0])), report); err != nil {
 		return err
 	}
+	return p.await(ctx, c)
+}
+
+// await waits until the check of a component succeeds.
+func (p *Pods) await(ctx context.Context, c component.Component) error {
 	if c.Check == nil {
 		return nil
 	}
-	last := error(nil)
+	var last error
 	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		last = c.Check(ctx, provider.AddressesOf(p.Record.Ports))
 		return last == nil, nil
