@@ -235,12 +235,18 @@ func TestEnvIsForAnyShell(t *testing.T) {
 	}
 }
 
-func TestShellWord(t *testing.T) {
-	for word, want := range map[string]string{
-		"/home/a/.local/state/x-1_y": "/home/a/.local/state/x-1_y", "/home/a b/c": "'/home/a b/c'", "/it's": `'/it'\''s'`, "$HOME": "'$HOME'", "/é/ü": "/é/ü",
+func TestLogsUsageErrors(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"logs", "a", "b"}, "expected one component at most, got 2"},
+		{[]string{"logs", "--tail=-2"}, "--tail=-2: use 0 or more"},
+		{[]string{"logs", "--since=-1s"}, "--since=-1s: use a time above 0"},
+		{[]string{"logs", "--since=soon"}, "--since=soon: use a time with its unit"},
 	} {
-		if got := shellWord(word); got != want {
-			t.Errorf("%s: %s, want %s", word, got, want)
+		if got := execute(t, nil, test.args...); got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
+			t.Errorf("%q: %+v, want %q", test.args, got, test.want)
 		}
 	}
 }

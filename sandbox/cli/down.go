@@ -2,18 +2,23 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
 // downTimeout bounds down, with the wait for another command's lock.
 const downTimeout = 5 * time.Minute
 
-func newDown(shared *shared, stderr *os.File) *cobra.Command {
+func newDown(shared *command.Shared, stderr *os.File) *cobra.Command {
 	var purge, yes bool
 	cmd := &cobra.Command{
 		Use:   "down",
@@ -27,9 +32,9 @@ is no error.
 From an existing cluster it removes what up added, by the labels that all of it bears, and nothing else: a cert-manager that was there
 stays, and so does a namespace in which others have something. The kinds that up defined go with all objects of theirs; where
 others have made such, it lists them and asks.`,
-		Args: exactArgs(0, "no argument"),
+		Args: command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			run, err := shared.open()
+			run, err := shared.Open()
 			if err != nil {
 				return err
 			}
@@ -62,4 +67,39 @@ others have made such, it lists them and asks.`,
 	cmd.Flags().BoolVar(&purge, "purge", false, "remove the caches and the engine's images too")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "on an existing cluster: remove the sandbox's kinds with others' objects of them, without asking")
 	return cmd
+}
+
+func newStop(shared *command.Shared) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop COMPONENT",
+		Short: "End one process of an embedded cluster until the next up",
+		Long: `stop ends one process of an embedded cluster in order; the next up brings it back. It shows what happens without that process,
+and makes room for a program of one's own, as make run does for the operator.
+
+The components are ` + strings.Join(provider.ProcessNames(), ", ") + `.`,
+		Example:   "  go run ./sandbox stop jaeger",
+		ValidArgs: provider.ProcessNames(),
+		Args:      command.ExactArgs(1, "the name of a component"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			run, err := shared.Open()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), downTimeout)
+			defer cancel()
+			unlock, err := run.Lock(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			if err := run.Attach(); err != nil {
+				return err
+			}
+			err = run.StopProcess(ctx, args[0])
+			if errors.Is(err, provider.ErrNoComponent) || errors.Is(err, lifecycle.ErrNoProcess) {
+				return command.Usage(err)
+			}
+			return err
+		},
+	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -103,16 +102,6 @@ func TestEnvironmentMistakesNameTheVariable(t *testing.T) {
 	if got.code != exitUsage || !strings.Contains(got.stderr, "reading options from SANDBOX_TIMEOUT: --timeout=soon: use a time") {
 		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
 	}
-}
-
-func Example_shellQuote() {
-	fmt.Println(shellQuote("/home/user/it's here"))
-	// Output: '/home/user/it'\''s here'
-}
-
-func Example_envName() {
-	fmt.Println(envName("otlp-grpc-port"))
-	// Output: SANDBOX_OTLP_GRPC_PORT
 }
 
 // --control-plane-tracing distinguishes "not set" from "false".

@@ -113,6 +113,13 @@ func writeFiles(t *testing.T, files map[string]string) string {
 	return folder
 }
 
+// importedTrace is a trace in the report of import.
+type importedTrace struct {
+	ID, State, URL  string
+	Spans           int
+	Services, Files []string
+}
+
 func TestImport(t *testing.T) {
 	folder := writeFiles(t, map[string]string{
 		"TestCreate/trace-1.json": otlp(trace1, "1", "2"), "TestCreate/lines.jsonl": otlp(trace2, "1") + "\n" + otlp(trace1, "2", "3") + "\n",
@@ -124,17 +131,20 @@ func TestImport(t *testing.T) {
 	if got.code != exitOK || got.stderr != "" {
 		t.Fatalf("%+v", got)
 	}
-	var report importReport
+	var report struct {
+		Endpoint string
+		Traces   []importedTrace
+	}
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil {
 		t.Fatalf("stdout %q: %v", got.stdout, err)
 	}
 	lines, first := filepath.Join(folder, "TestCreate", "lines.jsonl"), filepath.Join(folder, "TestCreate", "trace-1.json")
-	want := importReport{Endpoint: endpoint, Traces: []importedTrace{
-		{ID: trace2, State: stateLoaded, Spans: 1, Services: []string{"shop"}, Files: []string{lines}, URL: query + "/trace/" + trace2},
-		{ID: trace1, State: stateLoaded, Spans: 3, Services: []string{"shop"}, Files: []string{lines, first}, URL: query + "/trace/" + trace1},
-	}}
-	if diff := cmp.Diff(want, report, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".trace" }, cmp.Ignore())); diff != "" {
-		t.Errorf("report (-want +got):\n%s", diff)
+	want := []importedTrace{
+		{ID: trace2, State: "loaded", Spans: 1, Services: []string{"shop"}, Files: []string{lines}, URL: query + "/trace/" + trace2},
+		{ID: trace1, State: "loaded", Spans: 3, Services: []string{"shop"}, Files: []string{lines, first}, URL: query + "/trace/" + trace1},
+	}
+	if diff := cmp.Diff(want, report.Traces); diff != "" || report.Endpoint != endpoint {
+		t.Errorf("endpoint %q, want %q; traces (-want +got):\n%s", report.Endpoint, endpoint, diff)
 	}
 	if s.taken[trace1].SpanCount() != 3 || s.taken[trace2].SpanCount() != 1 || s.header != "acme" {
 		t.Errorf("taken %d and %d spans, header %q", s.taken[trace1].SpanCount(), s.taken[trace2].SpanCount(), s.header)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/scaffold"
 )
 
@@ -28,7 +29,7 @@ what it took from where. docs/sandbox-yaml.md tells what else the file may say.`
 		Example: "  cd my-operator && sandbox init && sandbox --source=CLONE up -f sandbox.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one folder at most, got %d", len(args))}
+				return command.Usagef("expected one folder at most, got %d", len(args))
 			}
 			return nil
 		},

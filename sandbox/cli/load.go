@@ -6,11 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-func newLoad(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
+func newLoad(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	load := &cobra.Command{
 		Use:   "load",
 		Short: "Give the cluster that is up a new build of its operator",
@@ -23,9 +25,9 @@ func newLoad(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
 		Long: `operator builds the operator of a sandbox that is up from its sources as they are now, applies its manifests, and waits until the
 new one serves: the fast way to try a change of it. What is not the operator's is left alone; "sandbox up" mends that.`,
 		Example: "  go run ./sandbox load operator\n  go run ./sandbox load operator --sample   # and see what it does about a new sample",
-		Args:    exactArgs(0, "no argument"),
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := shared.open()
+			run, err := shared.Open()
 			if err != nil {
 				return err
 			}
@@ -42,11 +44,11 @@ new one serves: the fast way to try a change of it. What is not the operator's i
 			if err != nil || !sample {
 				return err
 			}
-			return showSample(ctx, run, cmd.OutOrStdout())
+			return show.Sample(ctx, run, cmd.OutOrStdout())
 		},
 	}
 	operator.Flags().BoolVar(&sample, "sample", false, "delete the sample, apply it again, and print its trace")
-	shared.bindOperator(operator.Flags())
+	shared.BindOperator(operator.Flags())
 	load.AddCommand(operator)
 	return load
 }

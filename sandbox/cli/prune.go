@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -11,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 )
 
-func newPrune(shared *shared) *cobra.Command {
+func newPrune(shared *command.Shared) *cobra.Command {
 	var output string
 	var dryRun bool
 	var keepDays int
@@ -30,16 +30,16 @@ them again from the cache, in seconds.
 
 "sandbox down --purge" removes everything.`,
 		Example: "  go run ./sandbox prune --dry-run\n  go run ./sandbox prune --keep-days=1 -o json | jq .bytes",
-		Args:    exactArgs(0, "no argument"),
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
+			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
 			const most = 36500
 			if keepDays < 0 || keepDays > most {
-				return usageError{fmt.Errorf("--keep-days=%d: use 0 to %d", keepDays, most)}
+				return command.Usagef("--keep-days=%d: use 0 to %d", keepDays, most)
 			}
-			run, err := lifecycle.Open(shared.options)
+			run, err := lifecycle.Open(shared.Options)
 			if err != nil {
 				return err
 			}
@@ -63,9 +63,7 @@ them again from the cache, in seconds.
 
 func writePruned(out io.Writer, output string, p lifecycle.Pruned) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(p)
+		return command.WriteJSON(out, p)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	if len(p.Removed) > 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -14,10 +13,12 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/config/settings"
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
+	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
-	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
 // Plan is `sandbox up`.
@@ -39,9 +40,6 @@ const (
 	exitUsage   = 2
 )
 
-// usageError is a mistake in the command line; it gets exit code 2.
-type usageError struct{ error }
-
 // Execute runs the command line and returns the exit code. An error is printed in one line on stderr.
 func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, plan Plan) int {
 	ctrllog.SetLogger(logr.Discard()) // A library's log lines would tear the progress apart; its errors are returned.
@@ -49,36 +47,26 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	defer shared.close()
+	defer shared.Close()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "Error: %s\n", escapeLines(shared.options.Origins.Explain(err).Error()))
+	fmt.Fprintf(stderr, "Error: %s\n", command.EscapeLines(shared.Options.Origins.Explain(err).Error()))
 	var file *project.Error
 	if errors.As(err, &file) {
 		fmt.Fprintf(stderr, "See docs/sandbox-yaml.md.\n")
 		return exitUsage
 	}
-	var usage usageError
 	var option *settings.Error
-	if errors.As(err, &usage) || errors.As(err, &option) {
+	if command.IsUsage(err) || errors.As(err, &option) {
 		fmt.Fprintf(stderr, "See `sandbox --help`.\n")
 		return exitUsage
 	}
 	return exitFailure
 }
 
-// escapeLines escapes what a terminal would obey: errors quote what users, objects and servers say.
-func escapeLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = view.Escape(line)
-	}
-	return strings.Join(lines, "\n")
-}
-
-func newRoot(plan Plan, stderr *os.File) (*cobra.Command, *shared) {
+func newRoot(plan Plan, stderr *os.File) (*cobra.Command, *command.Shared) {
 	root := &cobra.Command{
 		Use:   "sandbox",
 		Short: "A Kubernetes cluster in which an operator's work can be seen as one trace",
@@ -94,10 +82,10 @@ by --config, whose keys are the flags' names.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	shared := bindShared(root)
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
-	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
-		newEnv(shared), newForward(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newPrune(shared),
+	shared := command.Bind(root)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
+	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared),
+		inspect.NewEnv(shared), inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()
@@ -116,13 +104,13 @@ func checkNames(cmd *cobra.Command) {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			named, rest, err := cmd.Root().Find(args)
 			if err != nil {
-				return usageError{err}
+				return command.Usage(err)
 			}
 			return onlyCommands(named, rest)
 		}
 	}
 	if cmd.HasParent() && cmd.Parent().Name() == "completion" {
-		cmd.Args = exactArgs(0, "no argument")
+		cmd.Args = command.ExactArgs(0, "no argument")
 	}
 	for _, c := range cmd.Commands() {
 		checkNames(c)
@@ -141,9 +129,9 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 	}
 	hint := near.Hint(args[0], names)
 	if hint == "" && cmd.HasParent() && len(names) > 0 { // The help that the next line names lists the others.
-		hint = ": use " + oneOf(names)
+		hint = ": use " + command.OneOf(names)
 	}
-	return usageError{errors.New(said + hint)}
+	return command.Usage(errors.New(said + hint))
 }
 
 func commandNames(cmd *cobra.Command) []string {
@@ -154,32 +142,13 @@ func commandNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// oneOf is a list for a reader: a, b or c.
-func oneOf(names []string) string {
-	last := len(names) - 1
-	if last < 1 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:last], ", ") + " or " + names[last]
-}
-
 // flagError is a mistake in a flag, with the flag that may have been meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		return usageError{fmt.Errorf("%w%s", err, near.Hint("--"+unknown.GetSpecifiedName(), names))}
+		return command.Usagef("%w%s", err, near.Hint("--"+unknown.GetSpecifiedName(), names))
 	}
-	return usageError{settings.Plain(err)}
-}
-
-// exactArgs is cobra.ExactArgs with a usage error.
-func exactArgs(n int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usageError{fmt.Errorf("expected %s, got %d", what, len(args))}
-		}
-		return nil
-	}
+	return command.Usage(settings.Plain(err))
 }

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,10 +46,9 @@ func TestRecordedTrace(t *testing.T) {
 		t.Errorf("exit code %d, the tree is\n%s", got.code, got.stdout)
 	}
 	// The standard input, and what -o json prints.
-	piped, err := recordedTrace(strings.NewReader(execute(t, nil, "trace", "--from", recording, "-o", "json").stdout), "-", "")
-	var again bytes.Buffer
-	if err := errors.Join(err, writeTree(&again, piped)); err != nil || again.String() != got.stdout {
-		t.Errorf("what -o json prints is shown as\n%s%v, want\n%s", &again, err, got.stdout)
+	pipe(t, execute(t, nil, "trace", "--from", recording, "-o", "json").stdout)
+	if again := execute(t, nil, "trace", "--from", "-"); again.stdout != got.stdout {
+		t.Errorf("what -o json prints is shown as\n%s%s, want\n%s", again.stdout, again.stderr, got.stdout)
 	}
 	if got := execute(t, nil, "trace", "--from", two, ones+"0"); got.code != exitOK || !strings.Contains(got.stdout, `\x1b[2J<b>$(reboot)`) || strings.Contains(got.stdout, "\x1b") {
 		t.Errorf("a trace of several: %+v", got)
@@ -131,6 +128,22 @@ func TestPageOfARecording(t *testing.T) {
 	}
 }
 
+// pipe replaces the standard input by a text until the end of the test.
+func pipe(t *testing.T, text string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "stdin")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := os.Stdin
+	os.Stdin = file
+	t.Cleanup(func() { os.Stdin = before; _ = file.Close() })
+}
+
 // full is a disk without room.
 type full struct{}
 
@@ -163,5 +176,21 @@ func TestResultsThatCantBeWritten(t *testing.T) {
 	said, err := os.ReadFile(stderr.Name())
 	if count := strings.Count(string(said), syscall.ENOSPC.Error()); err != nil || count != 7 {
 		t.Errorf("%d errors of writing, %v:\n%s", count, err, said)
+	}
+}
+
+func TestWatchUsage(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"web --until-complete", "--until-complete and --watch-timeout need --watch"},
+		{"web --watch-timeout=1s", "--until-complete and --watch-timeout need --watch"},
+		{"web --watch --watch-timeout=-1s", "--watch-timeout=-1s: use a positive duration"},
+		{"web -w -o html", "--watch draws a tree: it can't be used with --output=html"},
+		{"--from=x --watch", "--watch follows an object: it can't be used with --from"},
+		{"a/b/c -w", `reading the name of an object "a/b/c"`},
+	} {
+		got := execute(t, nil, append([]string{"trace"}, strings.Fields(test.args)...)...)
+		if got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
+			t.Errorf("trace %s: exit code %d, stderr %q; want %d and %q", test.args, got.code, got.stderr, exitUsage, test.want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/term"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/port"
@@ -19,7 +23,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-func newUp(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
+func newUp(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -40,18 +44,18 @@ that, and nothing else. docs/clusters.md tells all about it.`,
 		Example: `  go run ./sandbox up
   go run ./sandbox up --cluster=embedded
   go run ./sandbox up --cluster=existing --context=kind-mine --yes`,
-		Args: exactArgs(0, "no argument"),
+		Args: command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runUp(cmd.Context(), plan, shared, cmd, stderr, asker{in: cmd.InOrStdin(), out: stderr, yes: yes})
 		},
 	}
-	shared.bindUp(cmd.Flags())
+	shared.BindUp(cmd.Flags())
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "with --cluster=existing: change the cluster without asking")
 	return cmd
 }
 
-func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command, stderr *os.File, ask asker) error {
-	run, err := shared.open()
+func runUp(parent context.Context, plan Plan, shared *command.Shared, cmd *cobra.Command, stderr *os.File, ask asker) error {
+	run, err := shared.Open()
 	if err != nil {
 		return err
 	}
@@ -70,7 +74,7 @@ func runUp(parent context.Context, plan Plan, shared *shared, cmd *cobra.Command
 	if err != nil {
 		return err
 	}
-	if err := showSample(ctx, run, cmd.OutOrStdout()); err != nil {
+	if err := show.Sample(ctx, run, cmd.OutOrStdout()); err != nil {
 		return err
 	}
 	span.End()
@@ -140,4 +144,47 @@ func diagnose(ctx context.Context, run *lifecycle.Sandbox, failure error, progre
 	if kept, err := run.Diagnose(ctx); err == nil {
 		progress.Printf("   Diagnostics are in %s (the last three are kept; `sandbox export` writes more).", kept.Dir)
 	}
+}
+
+// errDeclined says that the user did not agree.
+var errDeclined = errors.New("nothing was changed: you did not agree")
+
+// asker asks the user to agree to something.
+type asker struct {
+	in  io.Reader
+	out io.Writer
+	// yes is that the user has agreed already.
+	yes bool
+}
+
+// agree says what is to be done, and asks whether it may be, unless the user has agreed. Where nobody can answer, that is a mistake
+// in the command line.
+func (a asker) agree(ctx context.Context, title string, changes []string, end string) error {
+	fmt.Fprintf(a.out, "\n%s\n\n", title)
+	for _, change := range changes {
+		fmt.Fprintf(a.out, "  %s\n", change)
+	}
+	fmt.Fprintf(a.out, "\n%s\n", end)
+	if a.yes {
+		fmt.Fprintln(a.out)
+		return nil
+	}
+	if file, ok := a.in.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
+		return command.Usage(errors.New("nothing was changed: it needs your agreement, and there is no terminal to ask on: look at what is listed above, and give --yes"))
+	}
+	fmt.Fprint(a.out, "Go on? [y/N] ")
+	answers := make(chan string, 1)
+	go func() { // Who presses Ctrl-C instead ends the program, and this with it.
+		answer, _ := bufio.NewReader(a.in).ReadString('\n') // An end without an answer is none.
+		answers <- strings.ToLower(strings.TrimSpace(answer))
+	}()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case answer := <-answers:
+		if answer != "y" && answer != "yes" {
+			return errDeclined
+		}
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
@@ -21,7 +22,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
-func newLogs(shared *shared) *cobra.Command {
+// NewLogs returns the command `sandbox logs`.
+func NewLogs(shared *command.Shared) *cobra.Command {
 	var o provider.LogOptions
 	cmd := &cobra.Command{
 		Use:   "logs [COMPONENT]",
@@ -39,7 +41,7 @@ cert-manager and control-plane mean all their programs.`,
 		ValidArgs: provider.LogNames(component.Kind),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one component at most, got %d", len(args))}
+				return command.Usagef("expected one component at most, got %d", len(args))
 			}
 			return nil
 		},
@@ -53,14 +55,14 @@ cert-manager and control-plane mean all their programs.`,
 	return cmd
 }
 
-func runLogs(cmd *cobra.Command, shared *shared, name string, o provider.LogOptions) error {
+func runLogs(cmd *cobra.Command, shared *command.Shared, name string, o provider.LogOptions) error {
 	if o.Lines < -1 {
-		return usageError{fmt.Errorf("--tail=%d: use 0 or more, or -1 for all", o.Lines)}
+		return command.Usagef("--tail=%d: use 0 or more, or -1 for all", o.Lines)
 	}
 	if o.Since < 0 {
-		return usageError{fmt.Errorf("--since=%s: use a time above 0, 5m say", o.Since)}
+		return command.Usagef("--since=%s: use a time above 0, 5m say", o.Since)
 	}
-	run, err := attach(shared)
+	run, err := shared.Attach()
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func runLogs(cmd *cobra.Command, shared *shared, name string, o provider.LogOpti
 		err = severalLogs(cmd.Context(), cmd.OutOrStdout(), run, names, o)
 	}
 	if errors.Is(err, provider.ErrNoComponent) || errors.Is(err, provider.ErrLogOption) {
-		return usageError{err}
+		return command.Usage(err)
 	}
 	if o.Follow && cmd.Context().Err() != nil {
 		return nil // Ctrl-C is how following ends.

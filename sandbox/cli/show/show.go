@@ -1,4 +1,4 @@
-package cli
+package show
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
@@ -27,19 +28,10 @@ var traceWriters = map[string]writeTrace{
 type writeTrace func(out io.Writer, trace jaeger.Trace, title string) error
 
 func traceWriter(output string) (writeTrace, error) {
-	if err := checkOutput(output, "tree", "html", "svg", "json"); err != nil {
+	if err := command.CheckOutput(output, "tree", "html", "svg", "json"); err != nil {
 		return nil, err
 	}
 	return traceWriters[output], nil
-}
-
-func checkOutput(output string, known ...string) error {
-	for _, k := range known {
-		if output == k {
-			return nil
-		}
-	}
-	return usageError{fmt.Errorf("--output=%s: use %s", output, oneOf(known))}
 }
 
 func writeJSONTrace(out io.Writer, trace jaeger.Trace) error {

@@ -1,8 +1,6 @@
-package cli
+package show
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,17 +10,13 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
-	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
-
-// storeTimeout bounds the wait for a trace that was sent to be readable.
-const storeTimeout = 30 * time.Second
 
 // What became of a trace that was to be imported.
 const (
@@ -38,7 +32,7 @@ type importOptions struct {
 	headers                 []string
 }
 
-func newImport(shared *shared) *cobra.Command {
+func newImport(shared *command.Shared) *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
 		Use:   "import FILE|FOLDER|-...",
@@ -62,7 +56,7 @@ names the Jaeger to read back from, in the same forms; without it traces are cal
   go run ./sandbox trace import --endpoint=http://127.0.0.1:4318 --query=http://127.0.0.1:16686 trace.json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{errors.New("expected files or folders with OTLP JSON, got none")}
+				return command.Usage(errors.New("expected files or folders with OTLP JSON, got none"))
 			}
 			return nil
 		},
@@ -93,14 +87,14 @@ names the Jaeger to read back from, in the same forms; without it traces are cal
 
 func (o importOptions) check() error {
 	if o.query != "" && o.endpoint == "" {
-		return usageError{errors.New("--query needs --endpoint: the sandbox's own Jaeger is read back from anyway")}
+		return command.Usage(errors.New("--query needs --endpoint: the sandbox's own Jaeger is read back from anyway"))
 	}
 	for _, header := range o.headers {
 		if name, _, found := strings.Cut(header, "="); !found || name == "" {
-			return usageError{fmt.Errorf("--header=%s: use NAME=VALUE", header)}
+			return command.Usagef("--header=%s: use NAME=VALUE", header)
 		}
 	}
-	return checkOutput(o.output, "text", "json")
+	return command.CheckOutput(o.output, "text", "json")
 }
 
 // importReport is what -o json prints.
@@ -190,96 +184,9 @@ func eachFile(stdin io.Reader, argument string, f func(name string, data []byte,
 	})
 }
 
-// loader sends traces and reads them back.
-type loader struct {
-	endpoint string
-	sender   *jaeger.Sender
-	reader   *jaeger.Client // nil: nobody is asked
-	ui       string         // Jaeger's web address; "" where it is not known
-}
-
-func newLoader(ctx context.Context, shared *shared, o importOptions) (*loader, error) {
-	l := &loader{endpoint: o.endpoint}
-	query := o.query
-	if o.endpoint == "" {
-		run, err := attach(shared)
-		if err != nil {
-			return nil, err
-		}
-		if err := run.Reach(ctx); err != nil {
-			return nil, err
-		}
-		addresses := run.Addresses()
-		if addresses[component.OTLPGRPC] == "" {
-			return nil, usageError{errors.New("traces go to a Jaeger of yours: name it by --endpoint")}
-		}
-		l.endpoint, l.ui, query = addresses[component.OTLPGRPC], addresses[component.UI], addresses[component.Query]
-	} else if strings.HasPrefix(query, "http://") || strings.HasPrefix(query, "https://") {
-		l.ui = strings.TrimSuffix(query, "/")
-	}
-	var options []jaeger.Option
-	for _, header := range o.headers {
-		name, value, _ := strings.Cut(header, "=")
-		options = append(options, jaeger.WithHeader(name, value))
-	}
-	var err error
-	if l.sender, err = jaeger.DialOTLP(l.endpoint, options...); err != nil {
-		return nil, usageError{err}
-	}
-	if query == "" {
-		return l, nil
-	}
-	if l.reader, err = jaeger.Dial(query, options...); err != nil {
-		l.close()
-		return nil, usageError{err}
-	}
-	return l, nil
-}
-
-func (l *loader) close() {
-	_ = l.sender.Close()
-	if l.reader != nil {
-		_ = l.reader.Close()
-	}
-}
-
-// load imports one trace after the other, up to the first that fails.
-func (l *loader) load(ctx context.Context, report *importReport) error {
-	report.Endpoint = l.endpoint
-	for i := range report.Traces {
-		t := &report.Traces[i]
-		if l.ui != "" {
-			t.URL = l.ui + "/trace/" + t.ID
-		}
-		var err error
-		if t.State, err = l.loadOne(ctx, t.trace); err != nil {
-			t.Error = err.Error()
-			return fmt.Errorf("importing trace %d of %d: %w", i+1, len(report.Traces), err)
-		}
-	}
-	return nil
-}
-
-func (l *loader) loadOne(ctx context.Context, trace jaeger.Trace) (string, error) {
-	if err := l.sender.Send(ctx, trace); err != nil {
-		return stateFailed, err
-	}
-	if l.reader == nil {
-		return stateSent, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	if err := jaeger.WaitStored(ctx, l.reader, trace, 0); err != nil {
-		return stateFailed, err
-	}
-	return stateLoaded, nil
-}
-
 func (r *importReport) write(out io.Writer, output string) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(r)
+		return command.WriteJSON(out, r)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	counts := map[string]int{}

@@ -1,4 +1,4 @@
-package cli
+package show
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
@@ -31,13 +32,13 @@ func (o *watchOptions) bind(cmd *cobra.Command) {
 func (o *watchOptions) check(trace traceOptions) error {
 	switch {
 	case !o.watch && (o.untilComplete || o.timeout != 0):
-		return usageError{errors.New("--until-complete and --watch-timeout need --watch")}
+		return command.Usage(errors.New("--until-complete and --watch-timeout need --watch"))
 	case o.timeout < 0:
-		return usageError{fmt.Errorf("--watch-timeout=%s: use a positive duration", o.timeout)}
+		return command.Usagef("--watch-timeout=%s: use a positive duration", o.timeout)
 	case o.watch && trace.output != "tree":
-		return usageError{fmt.Errorf("--watch draws a tree: it can't be used with --output=%s", trace.output)}
+		return command.Usagef("--watch draws a tree: it can't be used with --output=%s", trace.output)
 	case o.watch && trace.from != "":
-		return usageError{errors.New("--watch follows an object: it can't be used with --from")}
+		return command.Usage(errors.New("--watch follows an object: it can't be used with --from"))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package cli
+package show
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
@@ -119,18 +120,5 @@ func TestWatchFails(t *testing.T) {
 	}
 }
 
-func TestWatchUsage(t *testing.T) {
-	for _, test := range []struct{ args, want string }{
-		{"web --until-complete", "--until-complete and --watch-timeout need --watch"},
-		{"web --watch-timeout=1s", "--until-complete and --watch-timeout need --watch"},
-		{"web --watch --watch-timeout=-1s", "--watch-timeout=-1s: use a positive duration"},
-		{"web -w -o html", "--watch draws a tree: it can't be used with --output=html"},
-		{"--from=x --watch", "--watch follows an object: it can't be used with --from"},
-		{"a/b/c -w", `reading the name of an object "a/b/c"`},
-	} {
-		got := execute(t, nil, append([]string{"trace"}, strings.Fields(test.args)...)...)
-		if got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
-			t.Errorf("trace %s: exit code %d, stderr %q; want %d and %q", test.args, got.code, got.stderr, exitUsage, test.want)
-		}
-	}
-}
+// TestMain checks for goroutines that a test leaves.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"fmt"
@@ -6,12 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-func newExport(shared *shared, stderr *os.File) *cobra.Command {
+// NewExport returns the command `sandbox export`.
+func NewExport(shared *command.Shared, stderr *os.File) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export DIR",
 		Short: "Write all that is known of the sandbox into a folder, to show to others",
@@ -24,9 +26,9 @@ before you publish it all the same: names of machines, namespaces and images sta
 
 DIR must be empty, or not exist yet. A step of up that fails writes a brief form of this by itself, and says where.`,
 		Example: "  go run ./sandbox export /tmp/broken && tar -czf broken.tar.gz -C /tmp broken",
-		Args:    exactArgs(1, "a folder to write to"),
+		Args:    command.ExactArgs(1, "a folder to write to"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			run, err := shared.open()
+			run, err := shared.Open()
 			if err != nil {
 				return err
 			}

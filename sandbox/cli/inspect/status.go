@@ -1,8 +1,7 @@
-package cli
+package inspect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-func newStatus(shared *shared) *cobra.Command {
+// NewStatus returns the command `sandbox status`.
+func NewStatus(shared *command.Shared) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -29,16 +30,16 @@ half made, stopped or broken, and exits with 0 if the sandbox is up and whole, e
 
 The JSON form is for scripts: docs/status.md describes it.`,
 		Example: "  go run ./sandbox status\n  go run ./sandbox status -o json | jq -r .jaeger.ui",
-		Args:    exactArgs(0, "no argument"),
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
+			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			run, err := shared.open()
+			run, err := shared.Open()
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
+			ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
 			defer cancel()
 			status, err := run.Status(ctx)
 			if err != nil {
@@ -59,9 +60,7 @@ The JSON form is for scripts: docs/status.md describes it.`,
 
 func writeStatus(out io.Writer, output string, s provider.Status) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(s)
+		return command.WriteJSON(out, s)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(table, "sandbox\t%s, %s\n", s.Name, s.State)
@@ -89,7 +88,7 @@ func writeStatus(out io.Writer, output string, s provider.Status) error {
 	for _, c := range s.Components {
 		state := "ready"
 		if !c.Ready {
-			state = "NOT READY: " + escapeLines(c.Message)
+			state = "NOT READY: " + command.EscapeLines(c.Message)
 		}
 		state, details, _ := strings.Cut(state, "\n")
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s%s\n", c.Name, c.Version, shortDigest(c.Digest), age(c.Since), state, describeRunning(c))
@@ -100,7 +99,7 @@ func writeStatus(out io.Writer, output string, s provider.Status) error {
 		}
 	}
 	if s.Message != "" && s.State == provider.StateDegraded && len(s.Components) == 0 {
-		fmt.Fprintf(table, "%s\n", escapeLines(s.Message))
+		fmt.Fprintf(table, "%s\n", command.EscapeLines(s.Message))
 	}
 	return table.Flush()
 }

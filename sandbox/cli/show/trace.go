@@ -1,14 +1,14 @@
-package cli
+package show
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
@@ -16,9 +16,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
-
-// lookTimeout bounds commands that only look.
-const lookTimeout = time.Minute
 
 // traceOptions are the flags of trace.
 type traceOptions struct {
@@ -44,7 +41,8 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
   go run ./sandbox trace import trace.json`
 
-func newTrace(shared *shared) *cobra.Command {
+// NewTrace returns the command `sandbox trace`.
+func NewTrace(shared *command.Shared) *cobra.Command {
 	var o traceOptions
 	cmd := &cobra.Command{
 		Use:   "trace [KIND/|NAMESPACE/]NAME",
@@ -75,7 +73,7 @@ An object named like a subcommand is written with its namespace or kind: default
 			if o.from != "" && len(args) == 0 {
 				return nil
 			}
-			return exactArgs(1, "the name of an object")(cmd, args)
+			return command.ExactArgs(1, "the name of an object")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, err := traceWriter(o.output)
@@ -104,7 +102,7 @@ An object named like a subcommand is written with its namespace or kind: default
 }
 
 // follow shows the trace of an object while it grows.
-func follow(cmd *cobra.Command, shared *shared, o traceOptions, argument string) error {
+func follow(cmd *cobra.Command, shared *command.Shared, o traceOptions, argument string) error {
 	run, object, err := findObject(cmd.Context(), shared, argument, o.namespace)
 	if err != nil {
 		return err
@@ -115,23 +113,23 @@ func follow(cmd *cobra.Command, shared *shared, o traceOptions, argument string)
 }
 
 // findObject finds which object of a sandbox that is up an argument means.
-func findObject(ctx context.Context, shared *shared, argument, namespace string) (*lifecycle.Sandbox, traces.Object, error) {
+func findObject(ctx context.Context, shared *command.Shared, argument, namespace string) (*lifecycle.Sandbox, traces.Object, error) {
 	reference, err := traces.ParseReference(argument)
 	if err != nil {
-		return nil, traces.Object{}, usageError{err}
+		return nil, traces.Object{}, command.Usage(err)
 	}
-	run, err := attach(shared)
+	run, err := shared.Attach()
 	if err != nil {
 		return nil, traces.Object{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, command.LookTimeout)
 	defer cancel()
 	object, err := run.Find(ctx, reference, namespace)
 	return run, object, err
 }
 
 // findTrace reads a trace from where the flags say, and gives the name of what it is about, which a recording doesn't tell.
-func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string) (trace jaeger.Trace, name string, err error) {
+func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args []string) (trace jaeger.Trace, name string, err error) {
 	if o.from != "" {
 		trace, err = recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
 		return trace, "", err
@@ -140,26 +138,14 @@ func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string
 	if err != nil {
 		return jaeger.Trace{}, "", err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
+	ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
 	defer cancel()
 	trace, err = run.Trace(ctx, object)
 	return trace, object.String(), err
 }
 
-// attach opens a sandbox that is up.
-func attach(shared *shared) (*lifecycle.Sandbox, error) {
-	run, err := shared.open()
-	if err != nil {
-		return nil, err
-	}
-	if err := run.Attach(); err != nil {
-		return nil, err
-	}
-	return run, nil
-}
-
-// showSample ends up: it waits for the sample's trace to be complete and prints it with Jaeger's addresses.
-func showSample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
+// Sample ends up: it waits for the sample's trace to be complete and prints it with Jaeger's addresses.
+func Sample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
 	sample, err := run.Sample()
 	if err != nil {
 		return err
@@ -183,7 +169,7 @@ kubeconfig    %s
 
 Next: go run ./sandbox forward   # Jaeger's page and its other ports on this machine, until Ctrl-C
       make another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
-`, run.Where(), run.Dir.Kubeconfig(), sample.Kind.Kind, shellWord(run.Dir.Kubeconfig()), kubectlName(sample))
+`, run.Where(), run.Dir.Kubeconfig(), sample.Kind.Kind, command.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample))
 		return nil
 	}
 	addresses := run.Addresses()
@@ -195,7 +181,7 @@ kubeconfig    %s
 
 Next: make another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
 `, addresses[component.UI], trace.ID, addresses[component.Query], addresses[component.OTLPGRPC], addresses[component.OTLPHTTP], run.Dir.Kubeconfig(),
-		sample.Kind.Kind, shellWord(run.Dir.Kubeconfig()), kubectlName(sample))
+		sample.Kind.Kind, command.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample))
 	return nil
 }
 

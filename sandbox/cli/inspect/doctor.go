@@ -1,7 +1,6 @@
-package cli
+package inspect
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,11 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 )
 
-func newDoctor(shared *shared) *cobra.Command {
+// NewDoctor returns the command `sandbox doctor`.
+func NewDoctor(shared *command.Shared) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -26,12 +27,12 @@ container that prints what it is granted and ends.
 It takes the options of up, and exits with 0 if an up with the same options could run, else with 1. up runs the quick part of it
 by itself.`,
 		Example: "  go run ./sandbox doctor\n  go run ./sandbox doctor --cluster=kind -o json",
-		Args:    exactArgs(0, "no argument"),
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
+			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			report, err := lifecycle.Doctor(cmd.Context(), shared.options, func(string, ...any) {})
+			report, err := lifecycle.Doctor(cmd.Context(), shared.Options, func(string, ...any) {})
 			if err != nil {
 				return err
 			}
@@ -44,7 +45,7 @@ by itself.`,
 			return nil
 		},
 	}
-	shared.bindUp(cmd.Flags())
+	shared.BindUp(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -54,9 +55,7 @@ var marks = map[doctor.Severity]string{doctor.OK: "✓", doctor.Warning: "!", do
 
 func writeReport(out io.Writer, output string, report doctor.Report) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
+		return command.WriteJSON(out, report)
 	}
 	text := &strings.Builder{}
 	check := ""
