@@ -21,10 +21,10 @@ func newBuild(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build every component from source into the cache",
-		Long: `build does what a first up does where no registry answers, without a cluster: it compiles Kubernetes, containerd,
-CoreDNS, cert-manager, Jaeger, kwok and the operator, makes the node's root filesystem, and puts the images together.
+		Long: `build does the same as a first up without a registry, but needs no cluster: it compiles Kubernetes, containerd, CoreDNS,
+cert-manager, Jaeger, kwok and the operator, creates the node's root filesystem, and assembles the images.
 
-With --cluster=kind or --cluster=embedded it builds what that needs, and no more.`,
+With --cluster=kind or --cluster=embedded it builds only the parts of that kind of cluster.`,
 		Args: command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			run, err := shared.Open()
@@ -47,9 +47,9 @@ With --cluster=kind or --cluster=embedded it builds what that needs, and no more
 func newKindConfig(shared *command.Shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kind-config",
-		Short: "Print the configuration by which plain kind makes the same node",
-		Long: `kind-config gets the node image, gives it to the container engine, and prints a configuration for
-"kind create cluster --config": to compare, or to use the node without the sandbox.`,
+		Short: "Print a configuration for plain kind with the same node",
+		Long: `kind-config fetches the node image, loads it into the container engine, and prints a configuration for
+"kind create cluster --config". Use it to compare the node, or to run it without the sandbox.`,
 		Example: "  go run ./sandbox kind-config > kind.yaml && kind create cluster --config kind.yaml",
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -78,8 +78,8 @@ func newAssets(shared *command.Shared, stderr *os.File) *cobra.Command {
 	return &cobra.Command{
 		Use:   "envtest-assets",
 		Short: "Build kube-apiserver, etcd and kubectl, and print their folder",
-		Long: `envtest-assets builds the programs of a control plane from source, unless the cache has them, and prints the folder
-that envtest wants in KUBEBUILDER_ASSETS. They are the binaries that the sandbox's own node runs.`,
+		Long: `envtest-assets builds the programs of a control plane from source, unless the cache has them, and prints their folder for
+envtest's variable KUBEBUILDER_ASSETS. An embedded cluster runs the same binaries.`,
 		Example: `  KUBEBUILDER_ASSETS=$(go run ./sandbox envtest-assets) go test ./operator/...`,
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -106,7 +106,7 @@ func newManifests() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "manifests",
 		Short: "Print the operator's manifests",
-		Long:  `manifests renders an overlay of config/, as kustomize would, with the operator's image replaced. It needs no cluster.`,
+		Long:  `manifests renders an overlay of config/, as kustomize does, and replaces the operator's image. It needs no cluster.`,
 		Args:  command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if names := overlays(); !slices.Contains(names, overlay) {
@@ -128,16 +128,16 @@ func newManifests() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&overlay, "overlay", "default", "folder below config/")
-	cmd.Flags().StringVar(&image, "image", "", "the operator's image (default: the manifests' own)")
+	cmd.Flags().StringVar(&overlay, "overlay", "default", "folder in config/")
+	cmd.Flags().StringVar(&image, "image", "", "image of the operator (default the image in the manifests)")
 	return cmd
 }
 
-// overlays are the folders that can be rendered.
+// overlays lists the folders in config/ that have a kustomization.yaml.
 func overlays() []string {
 	found, err := fs.Glob(config.Files, "*/kustomization.yaml")
 	if err != nil {
-		panic(err) // Only for a bad pattern.
+		panic(err) // The only error is a malformed pattern.
 	}
 	for i, file := range found {
 		found[i] = path.Dir(file)

@@ -27,20 +27,20 @@ func newUp(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Make the sandbox, or repair it, and show the sample's trace",
-		Long: `up makes the sandbox and prints the trace of the sample: a Head, or what the sandbox.yaml that is named by -f says of an
-operator of your own (docs/sandbox-yaml.md; "sandbox init" writes one).
+		Short: "Create or repair the sandbox, and print the sample's trace",
+		Long: `up creates the sandbox and prints the trace of the sample: a Head, or the sample of your own operator if -f names its
+sandbox.yaml (docs/sandbox-yaml.md; "sandbox init" writes one).
 
-It can be run again at any time: what is there is kept, what is missing or broken is mended.
+You can run it again at any time: it keeps existing parts and repairs missing or broken parts.
 
-The cluster is kind's where a container engine works. Elsewhere, or with --cluster=embedded, it is a real control plane,
-cert-manager, Jaeger and the operator as processes of this machine, with a simulated node: no root, no containers, and up in
-seconds. Images and programs come from a registry or, if none answers, from source. A first build takes some 20 minutes and is
-kept in the cache.
+The cluster is a kind cluster if a container engine works. Otherwise, or with --cluster=embedded, a real control plane,
+cert-manager, Jaeger and the operator run as processes on this machine, with a simulated node: without root or containers, and
+within seconds. Images and programs come from a registry or, if no registry is reachable, from source. A first build takes about
+20 minutes. The cache keeps its result.
 
-With --cluster=existing --context=NAME it takes a cluster that is there: cert-manager, unless the cluster has it, Jaeger, unless
---jaeger-endpoint names yours, the operator and the sample are added to it. It says what it will add and asks; "sandbox down" removes
-that, and nothing else. docs/clusters.md tells all about it.`,
+With --cluster=existing --context=NAME it uses an existing cluster. It adds cert-manager, unless the cluster has it, Jaeger,
+unless --jaeger-endpoint names yours, the operator and the sample. It lists the changes and asks first. "sandbox down" deletes
+these objects, and nothing else. docs/clusters.md has the details.`,
 		Example: `  go run ./sandbox up
   go run ./sandbox up --cluster=embedded
   go run ./sandbox up --cluster=existing --context=kind-mine --yes`,
@@ -50,7 +50,7 @@ that, and nothing else. docs/clusters.md tells all about it.`,
 		},
 	}
 	shared.BindUp(cmd.Flags())
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "with --cluster=existing: change the cluster without asking")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "with --cluster=existing: no question before changes to the cluster")
 	return cmd
 }
 
@@ -85,32 +85,34 @@ func runUp(parent context.Context, plan Plan, shared *command.Shared, cmd *cobra
 	return nil
 }
 
-// runPlan runs the steps. What is known of one that failed is kept, unless the user has ended it, which patience tells.
-func runPlan(ctx, patience context.Context, plan Plan, run *lifecycle.Sandbox, progress *ui.Progress, ask asker) error {
+// runPlan runs the steps. If a step fails, it writes diagnostics, unless the user interrupted the
+// command, which cancels parent. The deadline of ctx does not cancel parent.
+func runPlan(ctx, parent context.Context, plan Plan, run *lifecycle.Sandbox, progress *ui.Progress, ask asker) error {
 	if err := lifecycle.Do(ctx, progress, plan.Choice(run)); err != nil {
 		return err
 	}
 	if changes := run.Changes(); len(changes) > 0 {
 		title := fmt.Sprintf("The sandbox %s will be added to the cluster of %s:", run.Name, run.Where())
-		if err := ask.agree(ctx, title, changes, "`sandbox down` removes all of it, and nothing else."); err != nil {
+		if err := ask.agree(ctx, title, changes, "`sandbox down` deletes all of it, and nothing else."); err != nil {
 			return err
 		}
 	}
 	err := lifecycle.Do(ctx, progress, plan.Steps(run))
 	if err != nil {
-		diagnose(patience, run, err, progress)
+		diagnose(parent, run, err, progress)
 	}
 	return err
 }
 
-// sendTimeout bounds the sending of the sandbox's own trace: nobody should wait for it long.
+// sendTimeout limits the export of the sandbox's own trace.
 const sendTimeout = 5 * time.Second
 
-// showTimes says where the time went, and sends the sandbox's own trace to its Jaeger. That it could not be sent is no failure of up.
+// showTimes prints the durations of the steps on the critical path, and sends the sandbox's own
+// trace to its Jaeger. It prints a failed export and does not return it.
 func showTimes(ctx context.Context, run *lifecycle.Sandbox, recorder *selftrace.Recorder, span trace.Span, stderr io.Writer) {
 	var parts []string
 	for _, s := range recorder.CriticalPath() {
-		if s.Took >= 50*time.Millisecond { // What would be shown as 0.0.
+		if s.Took >= 50*time.Millisecond { // A shorter time is printed as 0.0.
 			parts = append(parts, fmt.Sprintf("%s %.1f", s.Name, s.Took.Seconds()))
 		}
 	}
@@ -118,7 +120,7 @@ func showTimes(ctx context.Context, run *lifecycle.Sandbox, recorder *selftrace.
 		return
 	}
 	fmt.Fprintf(stderr, "\nWhere the time went: %s s\n", strings.Join(parts, ", "))
-	if run.Addresses()[component.OTLPGRPC] == "" { // Jaeger is the user's: what is sent there is the operator's alone.
+	if run.Addresses()[component.OTLPGRPC] == "" { // The user's own Jaeger receives only the operator's spans.
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
@@ -129,13 +131,14 @@ func showTimes(ctx context.Context, run *lifecycle.Sandbox, recorder *selftrace.
 	}
 	where := run.Addresses()[component.UI]
 	if run.Existing() {
-		where = "UI" // That address ends with this command; `sandbox forward` gives another.
+		where = "UI" // The address is valid until this command ends; `sandbox forward` prints another.
 	}
 	fmt.Fprintf(stderr, "As a trace: %s/trace/%s\n", where, span.SpanContext().TraceID())
 }
 
-// diagnose keeps what is known about a step that failed, and says where. Who pressed Ctrl-C knows why, and so does who asked for a
-// port that is taken. A folder that can't be written is what the failure is about, most often: nothing more is said of it.
+// diagnose writes diagnostics of a failed step, and prints their folder. It does nothing if the
+// user interrupted the command, or if a port is in use: the error is sufficient then. It does not
+// report a failed write, because the step usually failed for the same reason.
 func diagnose(ctx context.Context, run *lifecycle.Sandbox, failure error, progress *ui.Progress) {
 	var taken *port.TakenError
 	if ctx.Err() != nil || errors.As(failure, &taken) {
@@ -146,19 +149,19 @@ func diagnose(ctx context.Context, run *lifecycle.Sandbox, failure error, progre
 	}
 }
 
-// errDeclined says that the user did not agree.
-var errDeclined = errors.New("nothing was changed: you did not agree")
+// errDeclined means that the user answered no.
+var errDeclined = errors.New("declined; no changes were made")
 
-// asker asks the user to agree to something.
+// asker asks the user to confirm changes.
 type asker struct {
 	in  io.Reader
 	out io.Writer
-	// yes is that the user has agreed already.
+	// yes skips the question.
 	yes bool
 }
 
-// agree says what is to be done, and asks whether it may be, unless the user has agreed. Where nobody can answer, that is a mistake
-// in the command line.
+// agree prints the changes and waits for the user's confirmation. It returns errDeclined if the
+// user does not confirm, and a usage error if stdin is not a terminal.
 func (a asker) agree(ctx context.Context, title string, changes []string, end string) error {
 	fmt.Fprintf(a.out, "\n%s\n\n", title)
 	for _, change := range changes {
@@ -170,12 +173,12 @@ func (a asker) agree(ctx context.Context, title string, changes []string, end st
 		return nil
 	}
 	if file, ok := a.in.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
-		return command.Usage(errors.New("nothing was changed: it needs your agreement, and there is no terminal to ask on: look at what is listed above, and give --yes"))
+		return command.Usage(errors.New("confirmation required, but stdin is not a terminal; review the plan above and pass --yes"))
 	}
-	fmt.Fprint(a.out, "Go on? [y/N] ")
+	fmt.Fprint(a.out, "Continue? [y/N] ")
 	answers := make(chan string, 1)
-	go func() { // Who presses Ctrl-C instead ends the program, and this with it.
-		answer, _ := bufio.NewReader(a.in).ReadString('\n') // An end without an answer is none.
+	go func() { // After Ctrl-C, this goroutine runs until the program exits.
+		answer, _ := bufio.NewReader(a.in).ReadString('\n') // The end of the input counts as no.
 		answers <- strings.ToLower(strings.TrimSpace(answer))
 	}()
 	select {

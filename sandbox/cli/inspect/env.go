@@ -16,8 +16,8 @@ func NewEnv(shared *command.Shared) *cobra.Command {
 	return &cobra.Command{
 		Use:   "env",
 		Short: "Print shell commands that point programs at the sandbox",
-		Long: `env prints export commands for a shell: KUBECONFIG, and the standard variables by which a program with OpenTelemetry
-sends its traces to the sandbox's Jaeger. On an existing cluster it is KUBECONFIG alone: "sandbox forward" brings Jaeger's ports here.`,
+		Long: `env prints export commands for a shell: KUBECONFIG, and the standard variables that make a program with OpenTelemetry send
+its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECONFIG; use "sandbox forward" for Jaeger's ports.`,
 		Example: "  eval \"$(go run ./sandbox env)\"",
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -25,7 +25,7 @@ sends its traces to the sandbox's Jaeger. On an existing cluster it is KUBECONFI
 			if err != nil {
 				return err
 			}
-			if run.Existing() { // Jaeger has no ports here: see NewForward.
+			if run.Existing() { // Jaeger has no ports on this machine: see NewForward.
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", command.ShellQuote(run.Dir.Kubeconfig()))
 				return err
 			}
@@ -50,10 +50,10 @@ sends its traces to the sandbox's Jaeger. On an existing cluster it is KUBECONFI
 func NewForward(shared *command.Shared) *cobra.Command {
 	return &cobra.Command{
 		Use:   "forward",
-		Short: "Bring the ports of an existing cluster's Jaeger to this machine, until Ctrl-C",
-		Long: `forward prints where on this machine the sandbox's Jaeger can be reached, and keeps it so until Ctrl-C: its web page, its query
-API, and where it takes spans. It is for sandboxes on existing clusters (docs/clusters.md); on others Jaeger's ports are here anyway,
-and forward only prints them. It needs the permission to create pods/portforward.`,
+		Short: "Forward the ports of an existing cluster's Jaeger to this machine, until Ctrl-C",
+		Long: `forward makes the sandbox's Jaeger reachable from this machine until Ctrl-C, and prints the addresses: the web page, the query
+API, and the receivers of spans. It is for sandboxes on existing clusters (docs/clusters.md). On other clusters Jaeger's ports are
+always on this machine, and forward only prints them. It needs the permission to create pods/portforward.`,
 		Example: "  go run ./sandbox forward",
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,7 +66,7 @@ and forward only prints them. It needs the permission to create pods/portforward
 			}
 			addresses := run.Addresses()
 			if addresses[component.OTLPGRPC] == "" {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s, which is yours\n", addresses[component.UI])
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s (yours)\n", addresses[component.UI])
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s\nquery API     %s (gRPC)\nOTLP          %s (gRPC), %s (HTTP)\nThrift        %s\n",
@@ -74,7 +74,7 @@ and forward only prints them. It needs the permission to create pods/portforward
 			if err != nil || !run.Existing() {
 				return err
 			}
-			<-cmd.Context().Done() // Ctrl-C is how it ends.
+			<-cmd.Context().Done() // Until Ctrl-C.
 			return nil
 		},
 	}

@@ -16,15 +16,15 @@ import (
 func NewExport(shared *command.Shared, stderr *os.File) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export DIR",
-		Short: "Write all that is known of the sandbox into a folder, to show to others",
-		Long: `export writes what is needed to understand a sandbox that is broken: versions, options, status, the doctor's findings, all objects,
-events, the logs of all components and of the node, and the trace of the sample Head as OTLP JSON. It works while the sandbox is
-down or broken; the file ` + export.IncompleteFile + ` then says what could not be had.
+		Short: "Write the state of the sandbox into a folder, for a bug report",
+		Long: `export writes the information that is necessary to debug a sandbox: versions, options, status, the doctor's findings, all
+objects, events, the logs of all components and of the node, and the trace of the sample Head as OTLP JSON. It works if the
+sandbox is down or broken; the file ` + export.IncompleteFile + ` then lists the missing parts.
 
-Keys, tokens, passwords and what Secrets hold are left out, and taken out of logs where somebody printed them. Look through it
-before you publish it all the same: names of machines, namespaces and images stay.
+It omits keys, tokens, passwords and the data of Secrets, and redacts them in logs. Review the files before you publish them:
+they contain names of machines, namespaces and images.
 
-DIR must be empty, or not exist yet. A step of up that fails writes a brief form of this by itself, and says where.`,
+DIR must be empty or absent. If a step of up fails, up writes a short export automatically and prints its folder.`,
 		Example: "  go run ./sandbox export /tmp/broken && tar -czf broken.tar.gz -C /tmp broken",
 		Args:    command.ExactArgs(1, "a folder to write to"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,5 +52,5 @@ func describeExport(e lifecycle.Exported) string {
 	if len(e.Missing) == 0 {
 		return fmt.Sprintf("%d files", e.Files)
 	}
-	return fmt.Sprintf("%d files; %s says what could not be had", e.Files, export.IncompleteFile)
+	return fmt.Sprintf("%d files; %s lists the missing parts", e.Files, export.IncompleteFile)
 }

@@ -41,7 +41,7 @@ operator                                      NOT READY: operator does not run, 
 	}
 }
 
-// What an object's condition says may be meant for the terminal.
+// The message of a condition can contain terminal sequences.
 func TestStatusTextIsEscaped(t *testing.T) {
 	var out strings.Builder
 	s := provider.Status{State: provider.StateDegraded, Jaeger: provider.Addresses{}, Components: []provider.Component{{Name: "operator", Message: "denied: \x1b[2J\nPod \x1b]0;x\a"}}}

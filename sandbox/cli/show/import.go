@@ -18,12 +18,12 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
-// What became of a trace that was to be imported.
+// States of an imported trace.
 const (
-	stateLoaded  = "loaded"   // Jaeger has all of its spans: they were read back.
-	stateSent    = "sent"     // The receiver took all of its spans; nobody asked Jaeger.
-	stateFailed  = "failed"   // A part of it may be there.
-	stateNotSent = "not sent" // An earlier one failed.
+	stateLoaded  = "loaded"   // All spans were read back from Jaeger.
+	stateSent    = "sent"     // The receiver accepted all spans. They were not read back.
+	stateFailed  = "failed"   // Jaeger may have some of its spans.
+	stateNotSent = "not sent" // An earlier trace failed.
 )
 
 // importOptions are the flags of import.
@@ -37,19 +37,19 @@ func newImport(shared *command.Shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE|FOLDER|-...",
 		Short: "Load traces from OTLP JSON files into Jaeger",
-		Long: `import reads traces from OTLP JSON and sends them to the sandbox's Jaeger, ids and times unchanged, so that traces of another
-day or another machine can be looked at again.
+		Long: `import reads traces from OTLP JSON and sends them to the sandbox's Jaeger with the original IDs and times. Use it to view
+traces of another day or of another machine.
 
-FILE is what "sandbox trace NAME -o json" prints, what the end-to-end tests keep of a failure, what an OpenTelemetry collector
-writes (one document a line), or an answer of Jaeger's /api/v3/traces. A folder stands for the .json and .jsonl files in it and
-below that hold traces, and - for the standard input.
+FILE has the output of "sandbox trace NAME -o json", a trace that the end-to-end tests saved, the output of an OpenTelemetry
+Collector (one document per line), or a response of Jaeger's /api/v3/traces. A folder selects all .json and .jsonl files with
+traces in it and in its subfolders. A dash (-) selects the standard input.
 
-All files are read before anything is sent: one that is wrong is named with its line and byte, and nothing is loaded. A trace
-is called loaded when all of its spans could be read back from Jaeger. Loading it again does no harm:
-whoever reads it with this program, or with the package sandbox/jaeger, gets each span once.
+import reads all files before it sends a span. If a file is invalid, the error has its line and byte, and nothing is loaded. A
+trace is "loaded" after all of its spans were read back from Jaeger. You can load a trace repeatedly: this program and the
+package sandbox/jaeger read each span once.
 
---endpoint sends to another receiver of OTLP: HOST:PORT for gRPC, http://HOST:PORT or https://HOST:PORT for HTTP. Then --query
-names the Jaeger to read back from, in the same forms; without it traces are called sent, not loaded.`,
+--endpoint selects another OTLP receiver: HOST:PORT for gRPC, http://HOST:PORT or https://HOST:PORT for HTTP. --query then
+selects the Jaeger to read back from, in the same forms. Without --query, traces are "sent", not "loaded".`,
 		Example: `  go run ./sandbox trace head-sample -o json > trace.json
   go run ./sandbox trace import trace.json
   go run ./sandbox trace import artifacts/TestCreate
@@ -78,16 +78,16 @@ names the Jaeger to read back from, in the same forms; without it traces are cal
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.endpoint, "endpoint", "", "`address` of a receiver of OTLP (default: the sandbox's Jaeger)")
-	flags.StringVar(&o.query, "query", "", "`address` of the Jaeger to read back from (default: the sandbox's, without --endpoint)")
-	flags.StringArrayVar(&o.headers, "header", nil, "NAME=VALUE to send with every call, for credentials; may be repeated")
-	flags.StringVarP(&o.output, "output", "o", "text", "text or json")
+	flags.StringVar(&o.endpoint, "endpoint", "", "`address` of an OTLP receiver (default the sandbox's Jaeger)")
+	flags.StringVar(&o.query, "query", "", "`address` of the Jaeger to read back from (default the sandbox's Jaeger, without --endpoint)")
+	flags.StringArrayVar(&o.headers, "header", nil, "NAME=VALUE for each request, for example credentials; can be repeated")
+	flags.StringVarP(&o.output, "output", "o", "text", "output format: text or json")
 	return cmd
 }
 
 func (o importOptions) check() error {
 	if o.query != "" && o.endpoint == "" {
-		return command.Usage(errors.New("--query needs --endpoint: the sandbox's own Jaeger is read back from anyway"))
+		return command.Usage(errors.New("--query needs --endpoint; without both, traces are read back from the sandbox's Jaeger"))
 	}
 	for _, header := range o.headers {
 		if name, _, found := strings.Cut(header, "="); !found || name == "" {
@@ -97,9 +97,9 @@ func (o importOptions) check() error {
 	return command.CheckOutput(o.output, "text", "json")
 }
 
-// importReport is what -o json prints.
+// importReport is the JSON form of the result.
 type importReport struct {
-	// Endpoint took the spans.
+	// Endpoint is the receiver of the spans.
 	Endpoint string          `json:"endpoint"`
 	Traces   []importedTrace `json:"traces"`
 }
@@ -110,13 +110,13 @@ type importedTrace struct {
 	Spans    int      `json:"spans"`
 	Services []string `json:"services"`
 	Files    []string `json:"files"`
-	// URL is the trace's page; empty where Jaeger's web address is not known.
+	// URL is the address of the trace's page. It is empty if Jaeger's web address is unknown.
 	URL   string `json:"url,omitempty"`
 	Error string `json:"error,omitempty"`
 	trace jaeger.Trace
 }
 
-// readImports reads everything there is to import. A trace that is in several files is joined.
+// readImports reads all files. It merges the spans of a trace that is in several files.
 func readImports(stdin io.Reader, arguments []string) (*importReport, error) {
 	all, files := ptrace.NewTraces(), map[string][]string{}
 	for _, argument := range arguments {
@@ -124,7 +124,7 @@ func readImports(stdin io.Reader, arguments []string) (*importReport, error) {
 		err := eachFile(stdin, argument, func(name string, data []byte, optional bool) error {
 			traces, err := jaeger.ReadOTLP(name, data)
 			if optional && errors.Is(err, jaeger.ErrNoTraces) {
-				return nil // Other things are kept as JSON, too.
+				return nil // A folder can have other JSON files.
 			}
 			if err != nil {
 				return fmt.Errorf("reading traces: %w", err)
@@ -140,7 +140,7 @@ func readImports(stdin io.Reader, arguments []string) (*importReport, error) {
 			return nil, err
 		}
 		if found == 0 {
-			return nil, fmt.Errorf("reading traces: no .json or .jsonl file with OTLP traces is in %s", argument)
+			return nil, fmt.Errorf("reading traces: no .json or .jsonl file with OTLP traces in %s", argument)
 		}
 	}
 	report := &importReport{}
@@ -156,7 +156,8 @@ func readImports(stdin io.Reader, arguments []string) (*importReport, error) {
 	return report, nil
 }
 
-// eachFile calls f with the files that an argument names. Those of a folder are optional: it may hold other files, too.
+// eachFile calls f for each file of an argument. The files of a folder are optional, because a
+// folder can have other files.
 func eachFile(stdin io.Reader, argument string, f func(name string, data []byte, optional bool) error) error {
 	if argument == "-" {
 		data, err := io.ReadAll(stdin)

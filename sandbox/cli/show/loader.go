@@ -12,15 +12,15 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
 
-// storeTimeout bounds the wait for a trace that was sent to be readable.
+// storeTimeout limits the wait until a sent trace is readable.
 const storeTimeout = 30 * time.Second
 
 // loader sends traces and reads them back.
 type loader struct {
 	endpoint string
 	sender   *jaeger.Sender
-	reader   *jaeger.Client // nil: nobody is asked
-	ui       string         // Jaeger's web address; "" where it is not known
+	reader   *jaeger.Client // Nil if traces are not read back.
+	ui       string         // Jaeger's web address, or "" if unknown.
 }
 
 func newLoader(ctx context.Context, shared *command.Shared, o importOptions) (*loader, error) {
@@ -36,7 +36,7 @@ func newLoader(ctx context.Context, shared *command.Shared, o importOptions) (*l
 		}
 		addresses := run.Addresses()
 		if addresses[component.OTLPGRPC] == "" {
-			return nil, command.Usage(errors.New("traces go to a Jaeger of yours: name it by --endpoint"))
+			return nil, command.Usage(errors.New("the sandbox sends traces to your own Jaeger; pass its address with --endpoint"))
 		}
 		l.endpoint, l.ui, query = addresses[component.OTLPGRPC], addresses[component.UI], addresses[component.Query]
 	} else if strings.HasPrefix(query, "http://") || strings.HasPrefix(query, "https://") {
@@ -68,7 +68,7 @@ func (l *loader) close() {
 	}
 }
 
-// load imports one trace after the other, up to the first that fails.
+// load imports the traces in order. It stops at the first error.
 func (l *loader) load(ctx context.Context, report *importReport) error {
 	report.Endpoint = l.endpoint
 	for i := range report.Traces {

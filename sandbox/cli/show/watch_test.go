@@ -18,7 +18,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
-// looks gives what following would see, one look after the other, and then waits for the end.
+// looks returns a follow function that shows the looks and then waits until the context is
+// cancelled.
 func looks(all ...traces.Look) func(context.Context, func(traces.Look) error) error {
 	return func(ctx context.Context, show func(traces.Look) error) error {
 		for _, look := range all {
@@ -31,7 +32,7 @@ func looks(all ...traces.Look) func(context.Context, func(traces.Look) error) er
 	}
 }
 
-// growing is a trace of spans that are each below the one before, a second apart.
+// growing returns a trace whose spans are nested and start one second apart.
 func growing(t *testing.T, id string, names ...string) jaeger.Trace {
 	t.Helper()
 	text := ""
@@ -95,13 +96,13 @@ func TestWatchFails(t *testing.T) {
 	waiting := looks(traces.Look{Waiting: "there is none"})
 	var out bytes.Buffer
 	err := watchTrace(t.Context(), &out, &out, watchOptions{untilComplete: true, timeout: time.Millisecond}, waiting)
-	if want := "waiting for the trace to be complete: not within 1ms; the last thing seen: there is none"; err == nil || err.Error() != want {
+	if want := "waiting for the trace to be complete: not within 1ms; last state: there is none"; err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := watchTrace(ctx, &out, &out, watchOptions{untilComplete: true}, waiting); err == nil || !strings.Contains(err.Error(), "interrupted") {
-		t.Errorf("an interrupted wait gives %v", err)
+		t.Errorf("watchTrace() = %v, want an error that has the word interrupted", err)
 	}
 	broken := errors.New("broken")
 	if err := watchTrace(t.Context(), &out, &out, watchOptions{}, func(context.Context, func(traces.Look) error) error { return broken }); !errors.Is(err, broken) {
@@ -116,7 +117,7 @@ func TestWatchFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := watchTrace(t.Context(), write, &out, watchOptions{}, looks(traces.Look{Trace: growing(t, oneID, "a")})); err == nil {
-		t.Error("a reader that left is no error")
+		t.Error("watchTrace() with a closed reader = nil, want an error")
 	}
 }
 
