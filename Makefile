@@ -9,7 +9,7 @@ IMG ?= ghcr.io/operator-tracing/operator:latest
 ##@ The sandbox
 
 .PHONY: sandbox-up
-sandbox-up: ## Make the sandbox, or repair it, and print the sample's trace (ARGS="--images=source …").
+sandbox-up: ## Create or repair the sandbox, and print the sample's trace (ARGS="--images=source …").
 	@scripts/prerequisites.sh up $(ARGS)
 	@$(SANDBOX) up $(ARGS)
 
@@ -18,11 +18,11 @@ sandbox-down: ## Remove the sandbox (ARGS=--purge for the caches too).
 	@$(SANDBOX) down $(ARGS)
 
 .PHONY: sandbox-status
-sandbox-status: ## Say what runs in the sandbox and where Jaeger is.
+sandbox-status: ## Print the sandbox's components and Jaeger's address.
 	@$(SANDBOX) status $(ARGS)
 
 .PHONY: sandbox-doctor
-sandbox-doctor: ## Say what on this machine is in a sandbox's way, and what mends it.
+sandbox-doctor: ## Find problems of this machine that prevent a sandbox, with remedies.
 	@$(SANDBOX) doctor $(ARGS)
 
 .PHONY: sandbox-logs

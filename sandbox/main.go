@@ -1,5 +1,5 @@
-// Command sandbox makes a Kubernetes cluster in which an operator's work can be seen as one trace. `sandbox --help` tells
-// its commands; plan.go lists what `sandbox up` does.
+// Command sandbox creates a Kubernetes cluster that shows the work of an operator as one trace.
+// `sandbox --help` lists its commands; plan.go lists the steps of `sandbox up`.
 package main
 
 import (

@@ -31,7 +31,7 @@ func TestExistingCluster(t *testing.T) {
 
 	e.WantExit(2, nil, []string{"up"}, "--context")
 	e.WantExit(2, nil, []string{"up", "--context=kind-" + theirs + "s"}, "no such context", "did you mean", "kind-"+theirs)
-	e.WantExit(2, nil, []string{"up", theirContext}, "nothing was changed", "--yes")
+	e.WantExit(2, nil, []string{"up", theirContext}, "confirmation required", "--yes")
 	if added, lost := difference(before, e.objects()); len(added)+len(lost) > 0 {
 		t.Errorf("up without an agreement added %v and removed %v", added, lost)
 	}
@@ -159,7 +159,7 @@ func (e *existing) keepOthers() {
 	head.SetName("theirs")
 	e.must(e.client.Create(ctx, head))
 
-	e.WantExit(2, nil, []string{"down"}, "nothing was changed", "--yes")
+	e.WantExit(2, nil, []string{"down"}, "confirmation required", "--yes")
 	e.WantUp()
 	out := e.run("down", "--yes")
 	for _, word := range []string{"Head default/theirs", "namespace jaeger, which holds ConfigMap jaeger/theirs"} {

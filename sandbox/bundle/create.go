@@ -29,7 +29,7 @@ type Contents struct {
 	Source    string // see Record
 	Manifests string // hash of the operator's manifests
 
-	// Images are the images of each component, by its name in the table, and that of [Probe].
+	// Images are the images of each component, by its name in the table, and the image of [Probe].
 	Images map[string][]artifact.Image
 	// ChartDir is the folder of cert-manager's chart.
 	ChartDir string

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -13,16 +12,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-func newBundle(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
+func newBundle(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
-		Short: "Keep all images of a kind sandbox in one file, for machines without a network",
-		Long: `bundle keeps in one file what up needs for a kind cluster: the images of the node, cert-manager, Jaeger and the operator, and
-cert-manager's chart. With this program, the file and a container engine, a sandbox comes up without a network, a registry, Go or
-this repository. The file is a tar archive with an OCI image layout and a checksum.
+		Short: "Pack all images of a kind sandbox into one file, for machines without a network",
+		Long: `bundle packs all files that up needs for a kind cluster into one file: the images of the node, cert-manager, Jaeger and the
+operator, and cert-manager's chart. With this program, the file and a container engine, you can create a sandbox without a
+network, a registry, Go or this repository. The file is a tar archive with an OCI image layout and a checksum.
 
 Bundles are for kind: an embedded cluster runs programs, not images.`,
 		Example: `  go build -o sandbox ./sandbox && ./sandbox bundle create sandbox.tar
@@ -32,20 +32,20 @@ Bundles are for kind: an embedded cluster runs programs, not images.`,
 	return cmd
 }
 
-func newBundleCreate(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
+func newBundleCreate(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "create FILE",
 		Short: "Write a bundle for machines of this architecture",
-		Long: `create gets every image, as up does (--images, --registry-mirror), and writes the bundle. FILE appears once it is whole. The same
-images make the same bytes. It needs no container engine.`,
+		Long: `create fetches every image, as up does (--images, --registry-mirror), and writes the bundle. FILE is created after the bundle
+is complete. The same images result in the same bytes. No container engine is necessary.`,
 		Example: "  go run ./sandbox bundle create sandbox.tar\n  go run ./sandbox bundle create --images=source -o json sandbox.tar",
-		Args:    exactArgs(1, "the file to write"),
+		Args:    command.ExactArgs(1, "the file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
+			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			run, err := shared.open()
+			run, err := shared.Open()
 			if err != nil {
 				return err
 			}
@@ -61,9 +61,9 @@ images make the same bytes. It needs no container engine.`,
 			return writeSummary(cmd.OutOrStdout(), output, summary)
 		},
 	}
-	shared.bindFile(cmd.Flags())
-	shared.bindImages(cmd.Flags())
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	shared.BindFile(cmd.Flags())
+	shared.BindImages(cmd.Flags())
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
 	return cmd
 }
 
@@ -71,12 +71,12 @@ func newBundleShow() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:     "show FILE",
-		Short:   "Read a bundle whole, and say what is in it",
-		Long:    "show reads all of a bundle, fails if it was cut off or altered, and says what is in it. It changes nothing.",
+		Short:   "Verify a bundle and print its contents",
+		Long:    "show reads the whole bundle and prints its contents. It fails if the file is truncated or modified. It changes nothing.",
 		Example: "  ./sandbox bundle show sandbox.tar",
-		Args:    exactArgs(1, "the file to read"),
+		Args:    command.ExactArgs(1, "the file to read"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
+			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
 			b, err := bundle.Open(cmd.Context(), args[0], "", bundle.Record.Readable)
@@ -87,15 +87,13 @@ func newBundleShow() *cobra.Command {
 			return writeSummary(cmd.OutOrStdout(), output, b.Summary())
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
 	return cmd
 }
 
 func writeSummary(out io.Writer, output string, s bundle.Summary) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(s)
+		return command.WriteJSON(out, s)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "file\t%s\nsize\t%d MB\nsha256\t%s\nplatform\t%s\nsandbox\t%s\nimages from\t%s\n",

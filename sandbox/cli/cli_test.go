@@ -22,26 +22,26 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// TestMain takes the options away that CI or a developer has in the environment: the tests bring their own.
+// TestMain clears the options that CI or a developer set in the environment.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "SANDBOX_") {
-			_ = os.Unsetenv(name) // It fails for names that no environment can have.
+			_ = os.Unsetenv(name) // It fails only for invalid names.
 		}
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// result is what a command line came to.
+// result is the result of a command line.
 type result struct {
 	code           int
 	stdout, stderr string
 }
 
-// errStop ends the plan of tests: what comes after it needs a cluster.
+// errStop stops the plan of tests before the steps that need a cluster.
 var errStop = errors.New("the test's plan ends here")
 
-// execute runs a command line in a home of its own. Options that up is given are noted in seen.
+// execute runs a command line with an empty home folder. It stores the options of up in seen.
 func execute(t *testing.T, seen *session.Options, args ...string) result {
 	t.Helper()
 	home := t.TempDir()
@@ -92,7 +92,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"completion", "bsh"}, `unknown command "bsh" of completion (did you mean bash or zsh?)`},
 		{[]string{"completion", "bash", "x"}, "expected no argument, got 1"},
 		{[]string{"manifests", "--overlay=../../etc"}, "--overlay=../../etc: use certmanager, crd, default, "},
-		{[]string{"logs", "a", "b"}, "expected one component at most, got 2"},
+		{[]string{"logs", "a", "b"}, "expected at most one component, got 2"},
 		{[]string{"up", "--timeout=40"}, "--timeout=40: use a time with its unit, for example 90s or 5m"},
 		{[]string{"up", "--jaeger-ui-port=http"}, "--jaeger-ui-port=http: use a number"},
 		{[]string{"down", "--purge=all"}, "--purge=all: use true or false"},
@@ -209,7 +209,7 @@ func TestManifestsRenders(t *testing.T) {
 
 func TestEnvIsForAnyShell(t *testing.T) {
 	for _, variable := range []string{"KIND_EXPERIMENTAL_DOCKER_NETWORK", "KIND_EXPERIMENTAL_PODMAN_NETWORK", "CONTAINERS_CONF"} {
-		t.Setenv(variable, "") // Put back at the end: New sets them.
+		t.Setenv(variable, "") // Restores them after the test: New sets them.
 	}
 	folder := filepath.Join(t.TempDir(), "it's $HOME \"here\"")
 	dir, err := state.Open(folder)
@@ -235,12 +235,18 @@ func TestEnvIsForAnyShell(t *testing.T) {
 	}
 }
 
-func TestShellWord(t *testing.T) {
-	for word, want := range map[string]string{
-		"/home/a/.local/state/x-1_y": "/home/a/.local/state/x-1_y", "/home/a b/c": "'/home/a b/c'", "/it's": `'/it'\''s'`, "$HOME": "'$HOME'", "/é/ü": "/é/ü",
+func TestLogsUsageErrors(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"logs", "a", "b"}, "expected at most one component, got 2"},
+		{[]string{"logs", "--tail=-2"}, "--tail=-2: use 0 or more"},
+		{[]string{"logs", "--since=-1s"}, "--since=-1s: use a time above 0"},
+		{[]string{"logs", "--since=soon"}, "--since=soon: use a time with its unit"},
 	} {
-		if got := shellWord(word); got != want {
-			t.Errorf("%s: %s, want %s", word, got, want)
+		if got := execute(t, nil, test.args...); got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
+			t.Errorf("%q: %+v, want %q", test.args, got, test.want)
 		}
 	}
 }

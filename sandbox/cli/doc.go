@@ -1,6 +1,7 @@
-// Package cli is the sandbox's commands: flags, what they print, and exit codes.
+// Package cli defines the commands of the sandbox: their flags, output and exit codes.
 //
-// [Execute] runs the command line; main calls it with the plan. Each command is one file. What commands do is in package
-// up; progress goes to stderr, results to stdout, so that scripts can read them. No command touches a cluster other than
-// through package lifecycle.
+// [Execute] runs the command line; main calls it with the plan. This package has the commands that
+// change something. Packages show and inspect have the other commands, and package command has the
+// shared flags and errors. Package lifecycle does the work. Commands print progress on stderr and
+// results on stdout, so that scripts can read them.
 package cli

@@ -9,8 +9,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 )
 
-// alone hides engines and Go, and sends every request to a port where nobody listens: no test asks the network.
-func alone(t *testing.T) {
+// isolate hides engines and Go, and sends all requests to a closed port instead of the network.
+func isolate(t *testing.T) {
 	t.Helper()
 	t.Setenv("PATH", t.TempDir())
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
@@ -19,7 +19,7 @@ func alone(t *testing.T) {
 }
 
 func TestDoctorOfAMachineWithNothing(t *testing.T) {
-	alone(t)
+	isolate(t)
 	got := execute(t, nil, "doctor", "-o", "json")
 	var report doctor.Report
 	decoder := json.NewDecoder(strings.NewReader(got.stdout))
@@ -62,9 +62,9 @@ func TestDoctorsUsageErrors(t *testing.T) {
 	}
 }
 
-// A state folder that can't be made is a finding, not the end of the examination.
+// A state folder that can't be created is a finding. The other checks still run.
 func TestDoctorWithoutAStateFolder(t *testing.T) {
-	alone(t)
+	isolate(t)
 	got := execute(t, nil, "doctor", "--state-dir=/dev/null/state")
 	if got.code != exitFailure || !strings.Contains(got.stdout, "✗ disk") || !strings.Contains(got.stdout, "/dev/null") || !strings.Contains(got.stdout, "inotify") {
 		t.Errorf("%+v", got)

@@ -2,34 +2,39 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-// downTimeout bounds down, with the wait for another command's lock.
+// downTimeout limits down, including the wait for the lock of another command.
 const downTimeout = 5 * time.Minute
 
-func newDown(shared *shared, stderr *os.File) *cobra.Command {
+func newDown(shared *command.Shared, stderr *os.File) *cobra.Command {
 	var purge, yes bool
 	cmd := &cobra.Command{
 		Use:   "down",
-		Short: "Remove everything that up made",
-		Long: `down removes the cluster (a node with its volumes and network, or the processes of an embedded one), the kubeconfig and the
-sandbox's state.
+		Short: "Delete everything that up created",
+		Long: `down deletes the cluster (a node with its volumes and network, or the processes of an embedded cluster), the kubeconfig and
+the sandbox's state.
 
-What was built or pulled stays, so that the next up is fast; --purge removes that too. Running down when nothing is up
-is no error.
+It keeps the cache, so that the next up is fast; --purge deletes the cache too. If the sandbox is not running, down does
+nothing and succeeds.
 
-From an existing cluster it removes what up added, by the labels that all of it bears, and nothing else: a cert-manager that was there
-stays, and so does a namespace in which others have something. The kinds that up defined go with all objects of theirs; where
-others have made such, it lists them and asks.`,
-		Args: exactArgs(0, "no argument"),
+From an existing cluster it deletes the objects that up added, which it finds by their labels, and nothing else. It keeps a
+cert-manager that was installed before, and a namespace that has other objects. The CustomResourceDefinitions that up created
+are deleted with all their objects. If others created some of these objects, down lists them and asks first.`,
+		Args: command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			run, err := shared.open()
+			run, err := shared.Open()
 			if err != nil {
 				return err
 			}
@@ -49,7 +54,7 @@ others have made such, it lists them and asks.`,
 			}
 			if len(losses) > 0 {
 				ask := asker{in: cmd.InOrStdin(), out: stderr, yes: yes}
-				if err := ask.agree(ctx, "These objects, which the sandbox did not make, go with their kinds, which it did:", losses, "They can't be had back."); err != nil {
+				if err := ask.agree(ctx, "The sandbox will delete these objects, which it did not create, with their CustomResourceDefinitions, which it did:", losses, "The objects can't be restored."); err != nil {
 					return err
 				}
 			}
@@ -59,7 +64,42 @@ others have made such, it lists them and asks.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&purge, "purge", false, "remove the caches and the engine's images too")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "on an existing cluster: remove the sandbox's kinds with others' objects of them, without asking")
+	cmd.Flags().BoolVar(&purge, "purge", false, "deletion of the caches and of the engine's images too")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "on an existing cluster: no question before the sandbox's CustomResourceDefinitions are deleted with objects of others")
 	return cmd
+}
+
+func newStop(shared *command.Shared) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop COMPONENT",
+		Short: "Stop one process of an embedded cluster until the next up",
+		Long: `stop stops one process of an embedded cluster gracefully; the next up starts it again. Use it to see the cluster without that
+process, or to run your own program in its place, as make run does for the operator.
+
+The components are ` + strings.Join(provider.ProcessNames(), ", ") + `.`,
+		Example:   "  go run ./sandbox stop jaeger",
+		ValidArgs: provider.ProcessNames(),
+		Args:      command.ExactArgs(1, "the name of a component"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			run, err := shared.Open()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), downTimeout)
+			defer cancel()
+			unlock, err := run.Lock(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			if err := run.Attach(); err != nil {
+				return err
+			}
+			err = run.StopProcess(ctx, args[0])
+			if errors.Is(err, provider.ErrNoComponent) || errors.Is(err, lifecycle.ErrNoProcess) {
+				return command.Usage(err)
+			}
+			return err
+		},
+	}
 }

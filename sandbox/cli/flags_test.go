@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -75,7 +74,7 @@ func TestOptionsFileMistakesNameLineAndKey(t *testing.T) {
 	}
 }
 
-// A name or a number of lines may have many digits.
+// A name or a number of lines can have many digits.
 func TestNumbersInTheOptionsFileStayAsWritten(t *testing.T) {
 	var got session.Options
 	if r := execute(t, &got, "up", "--config="+optionsFile(t, "name: 20261123\njaeger-ui-port: 18888\n")); !strings.Contains(r.stderr, errStop.Error()) || got.Name != "20261123" {
@@ -86,7 +85,7 @@ func TestNumbersInTheOptionsFileStayAsWritten(t *testing.T) {
 	}
 }
 
-// A mistake may be found long after the option was read.
+// An option can be checked long after it was read.
 func TestMistakesNameWhereTheOptionComesFrom(t *testing.T) {
 	t.Setenv("SANDBOX_PROVIDER", "lxc")
 	if got := execute(t, nil, "up"); got.code != exitUsage || !strings.Contains(got.stderr, "--provider=lxc: use auto") || !strings.Contains(got.stderr, "(--provider comes from SANDBOX_PROVIDER)\n") {
@@ -103,16 +102,6 @@ func TestEnvironmentMistakesNameTheVariable(t *testing.T) {
 	if got.code != exitUsage || !strings.Contains(got.stderr, "reading options from SANDBOX_TIMEOUT: --timeout=soon: use a time") {
 		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
 	}
-}
-
-func Example_shellQuote() {
-	fmt.Println(shellQuote("/home/user/it's here"))
-	// Output: '/home/user/it'\''s here'
-}
-
-func Example_envName() {
-	fmt.Println(envName("otlp-grpc-port"))
-	// Output: SANDBOX_OTLP_GRPC_PORT
 }
 
 // --control-plane-tracing distinguishes "not set" from "false".
@@ -132,7 +121,7 @@ func TestControlPlaneTracing(t *testing.T) {
 	}
 }
 
-// Variables and files may be for sandboxes of several kinds.
+// Variables and files can have options for several kinds of clusters.
 func TestOptionsForAnotherKindOfCluster(t *testing.T) {
 	file := "--config=" + optionsFile(t, "context: kind-mine\nprovider: podman\n")
 	t.Setenv("SANDBOX_BUNDLE", "images.tar")

@@ -11,10 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/scaffold"
 )
 
-// projectFile is what init writes.
+// projectFile is the file that init writes.
 const projectFile = "sandbox.yaml"
 
 func newInit() *cobra.Command {
@@ -22,13 +23,13 @@ func newInit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Write the sandbox.yaml of a kubebuilder project",
-		Long: `init writes sandbox.yaml into the folder of a kubebuilder or operator-sdk project (default: the working folder), so that
-"sandbox up -f sandbox.yaml" runs its operator. It reads PROJECT, go.mod, the main package, config/default and config/samples, and says
-what it took from where. docs/sandbox-yaml.md tells what else the file may say.`,
+		Long: `init writes sandbox.yaml into the folder of a kubebuilder or operator-sdk project (default the working folder), so that
+"sandbox up -f sandbox.yaml" runs its operator. It reads PROJECT, go.mod, the main package, config/default and config/samples,
+and prints the source of each field. docs/sandbox-yaml.md describes all fields.`,
 		Example: "  cd my-operator && sandbox init && sandbox --source=CLONE up -f sandbox.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one folder at most, got %d", len(args))}
+				return command.Usagef("expected at most one folder, got %d", len(args))
 			}
 			return nil
 		},
@@ -52,21 +53,21 @@ what it took from where. docs/sandbox-yaml.md tells what else the file may say.`
 				return err
 			}
 			if guess.Missing != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "\nNot all is well yet: %s\n", strings.TrimSpace(guess.Missing.Error()))
+				fmt.Fprintf(cmd.ErrOrStderr(), "\nThe file is incomplete: %s\n", strings.TrimSpace(guess.Missing.Error()))
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", path)
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file if it is there")
+	cmd.Flags().BoolVar(&force, "force", false, "permission to overwrite an existing file")
 	return cmd
 }
 
 func existsError(path string) error {
-	return fmt.Errorf("writing %s: it is there already; --force overwrites it", path)
+	return fmt.Errorf("writing %s: the file exists; pass --force to overwrite it", path)
 }
 
-// writeNew writes a file, which must not be there unless force says so.
+// writeNew writes a file. Unless force is set, it returns an error if the file exists.
 func writeNew(path, text string, force bool) error {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if force {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestInit writes the file once, says what it guessed, and overwrites nothing that it was not told to.
+// init writes the file once, prints the source of each field, and overwrites it only with --force.
 func TestInit(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "project")
 	if err := os.CopyFS(folder, os.DirFS("../../operator/tracing/testdata/adopter")); err != nil {
@@ -26,7 +26,7 @@ func TestInit(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := execute(t, nil, "init", folder)
-	if again.code != exitFailure || again.stderr != "Error: writing "+path+": it is there already; --force overwrites it\n" {
+	if again.code != exitFailure || again.stderr != "Error: writing "+path+": the file exists; pass --force to overwrite it\n" {
 		t.Errorf("exit code %d: %s", again.code, again.stderr)
 	}
 	if kept, err := os.ReadFile(path); err != nil || string(kept) != "mine" {
@@ -49,7 +49,7 @@ func TestInitElsewhere(t *testing.T) {
 	}
 }
 
-// TestMistakesInAFile end with the place of it, and the document that helps.
+// A mistake in a file is reported with its position and the name of the document.
 func TestMistakesInAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), projectFile)
 	text := "apiVersion: sandbox.operator-tracing.dev/v1alpha1\nkind: Sandbox\noperator:\n  manifest: [x]\n"

@@ -6,26 +6,28 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-func newLoad(plan Plan, shared *shared, stderr *os.File) *cobra.Command {
+func newLoad(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	load := &cobra.Command{
 		Use:   "load",
-		Short: "Give the cluster that is up a new build of its operator",
-		Long:  `load gives a sandbox that is up something new, and leaves the rest of it alone.`,
+		Short: "Update a part of a running sandbox",
+		Long:  `load updates one part of a running sandbox and does not change the other parts.`,
 	}
 	var sample bool
 	operator := &cobra.Command{
 		Use:   "operator",
-		Short: "Build the operator anew, and run that",
-		Long: `operator builds the operator of a sandbox that is up from its sources as they are now, applies its manifests, and waits until the
-new one serves: the fast way to try a change of it. What is not the operator's is left alone; "sandbox up" mends that.`,
-		Example: "  go run ./sandbox load operator\n  go run ./sandbox load operator --sample   # and see what it does about a new sample",
-		Args:    exactArgs(0, "no argument"),
+		Short: "Rebuild the operator and run the new build",
+		Long: `operator builds the operator of a running sandbox from its current sources, applies its manifests, and waits until the
+new build is ready. It is the fast way to try a change. It does not change other components; "sandbox up" repairs those.`,
+		Example: "  go run ./sandbox load operator\n  go run ./sandbox load operator --sample   # and print the trace of a new sample",
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := shared.open()
+			run, err := shared.Open()
 			if err != nil {
 				return err
 			}
@@ -42,11 +44,11 @@ new one serves: the fast way to try a change of it. What is not the operator's i
 			if err != nil || !sample {
 				return err
 			}
-			return showSample(ctx, run, cmd.OutOrStdout())
+			return show.Sample(ctx, run, cmd.OutOrStdout())
 		},
 	}
-	operator.Flags().BoolVar(&sample, "sample", false, "delete the sample, apply it again, and print its trace")
-	shared.bindOperator(operator.Flags())
+	operator.Flags().BoolVar(&sample, "sample", false, "new sample: deletes the sample, applies it again and prints its trace")
+	shared.BindOperator(operator.Flags())
 	load.AddCommand(operator)
 	return load
 }

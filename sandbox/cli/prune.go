@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -11,35 +10,36 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 )
 
-func newPrune(shared *shared) *cobra.Command {
+func newPrune(shared *command.Shared) *cobra.Command {
 	var output string
 	var dryRun bool
 	var keepDays int
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove from the cache what other versions left and nobody uses any more",
-		Long: `prune removes programs, layers and images that were built or pulled into the cache for other versions of the sandbox, or for
-operators, and that no command used for a week, or for --keep-days. What this version needs stays, however old it is, and so does
-what a process runs from and what was used within the last hour: prune can run beside any other command.
+		Short: "Delete unused files of other versions from the cache",
+		Long: `prune deletes programs, layers and images from the cache that were built or pulled for other versions of the sandbox or for
+operators, if no command used them for a week, or for --keep-days. It keeps everything that this version needs, programs that
+are running, and entries that were used within the last hour. prune can run at the same time as any other command.
 
-It also removes the sandbox's own images from container engines where no container uses them and no up did for that time: up loads
-them again from the cache, in seconds.
+It also deletes the sandbox's own images from container engines, if no container uses them and no up used them for that time. up
+loads them again from the cache within seconds.
 
-"sandbox down --purge" removes everything.`,
+"sandbox down --purge" deletes everything.`,
 		Example: "  go run ./sandbox prune --dry-run\n  go run ./sandbox prune --keep-days=1 -o json | jq .bytes",
-		Args:    exactArgs(0, "no argument"),
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
+			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
 			const most = 36500
 			if keepDays < 0 || keepDays > most {
-				return usageError{fmt.Errorf("--keep-days=%d: use 0 to %d", keepDays, most)}
+				return command.Usagef("--keep-days=%d: use 0 to %d", keepDays, most)
 			}
-			run, err := lifecycle.Open(shared.options)
+			run, err := lifecycle.Open(shared.Options)
 			if err != nil {
 				return err
 			}
@@ -55,17 +55,15 @@ them again from the cache, in seconds.
 			return failure
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "remove nothing, and say what would be removed")
-	cmd.Flags().IntVar(&keepDays, "keep-days", int(lifecycle.DefaultUnused/(24*time.Hour)), "remove what was not used for this many days")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "preview: lists the entries and deletes nothing")
+	cmd.Flags().IntVar(&keepDays, "keep-days", int(lifecycle.DefaultUnused/(24*time.Hour)), "minimum `days` since the last use")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
 	return cmd
 }
 
 func writePruned(out io.Writer, output string, p lifecycle.Pruned) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(p)
+		return command.WriteJSON(out, p)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	if len(p.Removed) > 0 {

@@ -56,7 +56,7 @@ func TestWritePruned(t *testing.T) {
 	}
 }
 
-// TestPruneOfNothing removes nothing from a cache that is not there.
+// An absent cache is not an error.
 func TestPruneOfNothing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir()) // No engine.
 	got := execute(t, nil, "prune", "--source=../..", "-o", "json")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -14,21 +13,23 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/config/settings"
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
+	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
-	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
-// Plan is `sandbox up`.
+// Plan lists the steps of the commands that create or change a sandbox.
 type Plan struct {
-	// Choice are the steps that decide what the cluster is.
+	// Choice returns the first steps of `sandbox up`, which select the kind of cluster.
 	Choice func(*lifecycle.Sandbox) []lifecycle.Step
-	// Steps are those of the cluster that was chosen.
+	// Steps returns the steps of `sandbox up` on the selected kind of cluster.
 	Steps func(*lifecycle.Sandbox) []lifecycle.Step
-	// Fetches are those of `sandbox build` and `sandbox bundle create`.
+	// Fetches returns the steps of `sandbox build` and `sandbox bundle create`.
 	Fetches func(*lifecycle.Sandbox) []lifecycle.Step
-	// Load are those of `sandbox load operator`, with a new sample if that is asked for.
+	// Load returns the steps of `sandbox load operator`, optionally with a new sample.
 	Load func(run *lifecycle.Sandbox, sample bool) []lifecycle.Step
 }
 
@@ -39,65 +40,54 @@ const (
 	exitUsage   = 2
 )
 
-// usageError is a mistake in the command line; it gets exit code 2.
-type usageError struct{ error }
-
-// Execute runs the command line and returns the exit code. An error is printed in one line on stderr.
+// Execute runs the command line and returns the exit code. It prints an error in one line on
+// stderr.
 func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, plan Plan) int {
-	ctrllog.SetLogger(logr.Discard()) // A library's log lines would tear the progress apart; its errors are returned.
+	ctrllog.SetLogger(logr.Discard()) // Log lines of libraries would break the progress display; errors are returned.
 	root, shared := newRoot(plan, stderr)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	defer shared.close()
+	defer shared.Close()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "Error: %s\n", escapeLines(shared.options.Origins.Explain(err).Error()))
+	fmt.Fprintf(stderr, "Error: %s\n", command.EscapeLines(shared.Options.Origins.Explain(err).Error()))
 	var file *project.Error
 	if errors.As(err, &file) {
 		fmt.Fprintf(stderr, "See docs/sandbox-yaml.md.\n")
 		return exitUsage
 	}
-	var usage usageError
 	var option *settings.Error
-	if errors.As(err, &usage) || errors.As(err, &option) {
+	if command.IsUsage(err) || errors.As(err, &option) {
 		fmt.Fprintf(stderr, "See `sandbox --help`.\n")
 		return exitUsage
 	}
 	return exitFailure
 }
 
-// escapeLines escapes what a terminal would obey: errors quote what users, objects and servers say.
-func escapeLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = view.Escape(line)
-	}
-	return strings.Join(lines, "\n")
-}
-
-func newRoot(plan Plan, stderr *os.File) (*cobra.Command, *shared) {
+func newRoot(plan Plan, stderr *os.File) (*cobra.Command, *command.Shared) {
 	root := &cobra.Command{
 		Use:   "sandbox",
-		Short: "A Kubernetes cluster in which an operator's work can be seen as one trace",
-		Long: `sandbox makes a Kubernetes cluster with cert-manager, Jaeger and the reference operator of this repository, applies a Head
-object, and prints the trace of what the cluster did about it. The cluster is kind's, or one of processes of this machine.
+		Short: "A Kubernetes cluster that shows the work of an operator as one trace",
+		Long: `sandbox creates a Kubernetes cluster with cert-manager, Jaeger and the reference operator of this repository, applies a Head
+object, and prints the trace of the operator's work. The cluster is a kind cluster, or runs as processes on this machine.
 
-Options come from flags, then from the environment (SANDBOX_NAME for --name, and so on), then from the YAML file named
-by --config, whose keys are the flags' names.`,
-		Example: `  go run ./sandbox up            # make it, and see the first trace
-  go run ./sandbox trace NAME    # see the trace of any Head
-  go run ./sandbox down          # remove it`,
+Options come from flags, then from the environment (for example SANDBOX_NAME for --name), then from the YAML file that
+--config names. The keys of the file are the names of the flags.`,
+		Example: `  go run ./sandbox up            # create it, and print the first trace
+  go run ./sandbox trace NAME    # print the trace of any Head
+  go run ./sandbox down          # delete it`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	shared := bindShared(root)
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.fill(cmd) }
-	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr), newDoctor(shared), newStatus(shared), newTrace(shared),
-		newEnv(shared), newForward(shared), newLogs(shared), newExport(shared, stderr), newStop(shared), newPrune(shared),
+	shared := command.Bind(root)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
+	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr),
+		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), inspect.NewEnv(shared),
+		inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()
@@ -106,7 +96,8 @@ by --config, whose keys are the flags' names.`,
 	return root, shared
 }
 
-// checkNames has a name that is no command's be a mistake: cobra answers most of them with help and success.
+// checkNames makes unknown command names usage errors. For most of them cobra prints the help and
+// returns nil.
 func checkNames(cmd *cobra.Command) {
 	if cmd.HasSubCommands() && !cmd.Runnable() {
 		cmd.Args = onlyCommands
@@ -116,20 +107,20 @@ func checkNames(cmd *cobra.Command) {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			named, rest, err := cmd.Root().Find(args)
 			if err != nil {
-				return usageError{err}
+				return command.Usage(err)
 			}
 			return onlyCommands(named, rest)
 		}
 	}
 	if cmd.HasParent() && cmd.Parent().Name() == "completion" {
-		cmd.Args = exactArgs(0, "no argument")
+		cmd.Args = command.ExactArgs(0, "no argument")
 	}
 	for _, c := range cmd.Commands() {
 		checkNames(c)
 	}
 }
 
-// onlyCommands is for commands that do nothing but have others.
+// onlyCommands checks the arguments of commands that only have subcommands.
 func onlyCommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -140,10 +131,10 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 		said += " of " + cmd.Name()
 	}
 	hint := near.Hint(args[0], names)
-	if hint == "" && cmd.HasParent() && len(names) > 0 { // The help that the next line names lists the others.
-		hint = ": use " + oneOf(names)
+	if hint == "" && cmd.HasParent() && len(names) > 0 { // The help, which the next line names, lists the root's commands.
+		hint = ": use " + command.OneOf(names)
 	}
-	return usageError{errors.New(said + hint)}
+	return command.Usage(errors.New(said + hint))
 }
 
 func commandNames(cmd *cobra.Command) []string {
@@ -154,32 +145,13 @@ func commandNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// oneOf is a list for a reader: a, b or c.
-func oneOf(names []string) string {
-	last := len(names) - 1
-	if last < 1 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:last], ", ") + " or " + names[last]
-}
-
-// flagError is a mistake in a flag, with the flag that may have been meant.
+// flagError returns a usage error about a flag, with a hint if a known flag has a similar name.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		return usageError{fmt.Errorf("%w%s", err, near.Hint("--"+unknown.GetSpecifiedName(), names))}
+		return command.Usagef("%w%s", err, near.Hint("--"+unknown.GetSpecifiedName(), names))
 	}
-	return usageError{settings.Plain(err)}
-}
-
-// exactArgs is cobra.ExactArgs with a usage error.
-func exactArgs(n int, what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usageError{fmt.Errorf("expected %s, got %d", what, len(args))}
-		}
-		return nil
-	}
+	return command.Usage(settings.Plain(err))
 }

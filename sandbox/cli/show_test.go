@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,10 +13,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// recording is the sample Head's trace, as a sandbox on kind gave it.
+// recording is the sample Head's trace from a sandbox on kind.
 const recording = "../../docs/trace.json"
 
-// The README's picture is what trace makes of the recording.
+// The README's picture is the output of trace for the recording.
 func TestReadmePictureIsCurrent(t *testing.T) {
 	want, err := os.ReadFile("../../docs/trace.svg")
 	if err != nil {
@@ -29,7 +27,7 @@ func TestReadmePictureIsCurrent(t *testing.T) {
 		t.Fatalf("exit code %d, stderr %q", got.code, got.stderr)
 	}
 	if got.stdout != string(want) {
-		t.Error("docs/trace.svg is not what the program draws: go run ./sandbox trace --from=docs/trace.json -o svg --title='Head default/head-sample' > docs/trace.svg")
+		t.Error("docs/trace.svg is outdated; run: go run ./sandbox trace --from=docs/trace.json -o svg --title='Head default/head-sample' > docs/trace.svg")
 	}
 }
 
@@ -47,11 +45,10 @@ func TestRecordedTrace(t *testing.T) {
 	if lines := strings.Split(strings.TrimSpace(got.stdout), "\n"); got.code != exitOK || len(lines) != 2+1+12 || !strings.HasPrefix(lines[3], "admit Head head-sample ") {
 		t.Errorf("exit code %d, the tree is\n%s", got.code, got.stdout)
 	}
-	// The standard input, and what -o json prints.
-	piped, err := recordedTrace(strings.NewReader(execute(t, nil, "trace", "--from", recording, "-o", "json").stdout), "-", "")
-	var again bytes.Buffer
-	if err := errors.Join(err, writeTree(&again, piped)); err != nil || again.String() != got.stdout {
-		t.Errorf("what -o json prints is shown as\n%s%v, want\n%s", &again, err, got.stdout)
+	// The output of -o json, on the standard input.
+	pipe(t, execute(t, nil, "trace", "--from", recording, "-o", "json").stdout)
+	if again := execute(t, nil, "trace", "--from", "-"); again.stdout != got.stdout {
+		t.Errorf("the tree of the output of -o json is\n%s%s, want\n%s", again.stdout, again.stderr, got.stdout)
 	}
 	if got := execute(t, nil, "trace", "--from", two, ones+"0"); got.code != exitOK || !strings.Contains(got.stdout, `\x1b[2J<b>$(reboot)`) || strings.Contains(got.stdout, "\x1b") {
 		t.Errorf("a trace of several: %+v", got)
@@ -64,9 +61,9 @@ func TestRecordedTrace(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--from", two}, "has several; name one by its id, or the id's beginning: " + ones + zeros + ", " + ones + ones},
-		{[]string{"--from", two, "abc"}, `has none whose id begins with "abc"; it has ` + ones + zeros},
-		{[]string{"--from", t.TempDir()}, "is a folder; name one file of it"},
+		{[]string{"--from", two}, "has several traces; pass an ID or its first digits: " + ones + zeros + ", " + ones + ones},
+		{[]string{"--from", two, "abc"}, `starts with "abc"; the IDs are ` + ones + zeros},
+		{[]string{"--from", t.TempDir()}, "is a folder; pass one of its files"},
 		{[]string{"--from", "none.json"}, "none.json"},
 		{[]string{"--from", "\x1b[2Jnone.json"}, `\x1b[2Jnone.json`},
 	} {
@@ -76,7 +73,8 @@ func TestRecordedTrace(t *testing.T) {
 	}
 }
 
-// A file with a trace and the trace of another process that continues it is one tree, in every form.
+// A file with a trace and the trace of another process that continues it is one tree, in every
+// form.
 func TestRecordedTreeOfTwoTraces(t *testing.T) {
 	const first = "0123456789abcdef0123456789abcdef"
 	second := jaeger.Continuation("some-uid", 2)
@@ -106,13 +104,13 @@ func TestRecordedTreeOfTwoTraces(t *testing.T) {
 			t.Errorf("-o %s: exit code %d, no %q", output, got.code, want)
 		}
 	}
-	// What -o json prints has both traces as they were, and is the same tree again.
+	// The output of -o json has both traces unchanged, and results in the same tree.
 	again := filepath.Join(t.TempDir(), "again.json")
 	if err := os.WriteFile(again, []byte(execute(t, nil, "trace", "--from", file, "-o", "json").stdout), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := execute(t, nil, "trace", "--from", again); got.stdout != tree.stdout {
-		t.Errorf("what -o json prints is shown as\n%swant\n%s", got.stdout, tree.stdout)
+		t.Errorf("the tree of the output of -o json is\n%swant\n%s", got.stdout, tree.stdout)
 	}
 	data, err := os.ReadFile(again)
 	if err != nil {
@@ -120,7 +118,7 @@ func TestRecordedTreeOfTwoTraces(t *testing.T) {
 	}
 	traces, err := jaeger.ReadOTLP(again, data)
 	if err != nil || len(traces) != 2 || !traces[0].Spans()[0].IsRoot() || !traces[1].Spans()[0].IsRoot() {
-		t.Errorf("%d traces, error %v; want two of a root each", len(traces), err)
+		t.Errorf("%d traces, error %v; want two, each with one root", len(traces), err)
 	}
 }
 
@@ -131,12 +129,28 @@ func TestPageOfARecording(t *testing.T) {
 	}
 }
 
-// full is a disk without room.
+// pipe replaces the standard input by a text until the end of the test.
+func pipe(t *testing.T, text string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "stdin")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := os.Stdin
+	os.Stdin = file
+	t.Cleanup(func() { os.Stdin = before; _ = file.Close() })
+}
+
+// full is a writer without space.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
-// A result that could not be written is a failure: a script goes on with what it has otherwise.
+// A failed write of the result is an error, so that scripts can detect it.
 func TestResultsThatCantBeWritten(t *testing.T) {
 	folder := t.TempDir()
 	dir, err := state.Open(filepath.Join(folder, "state"))
@@ -163,5 +177,21 @@ func TestResultsThatCantBeWritten(t *testing.T) {
 	said, err := os.ReadFile(stderr.Name())
 	if count := strings.Count(string(said), syscall.ENOSPC.Error()); err != nil || count != 7 {
 		t.Errorf("%d errors of writing, %v:\n%s", count, err, said)
+	}
+}
+
+func TestWatchUsage(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"web --until-complete", "--until-complete and --watch-timeout need --watch"},
+		{"web --watch-timeout=1s", "--until-complete and --watch-timeout need --watch"},
+		{"web --watch --watch-timeout=-1s", "--watch-timeout=-1s: use a positive duration"},
+		{"web -w -o html", "--watch draws a tree and can't be combined with --output=html"},
+		{"--from=x --watch", "--watch follows an object and can't be combined with --from"},
+		{"a/b/c -w", `reading the name of an object "a/b/c"`},
+	} {
+		got := execute(t, nil, append([]string{"trace"}, strings.Fields(test.args)...)...)
+		if got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
+			t.Errorf("trace %s: exit code %d, stderr %q; want %d and %q", test.args, got.code, got.stderr, exitUsage, test.want)
+		}
 	}
 }

@@ -21,7 +21,7 @@ type Component struct {
 	LogName string
 	// Version is the version that the sandbox installs; empty if the user or the node decides it.
 	Version string
-	// Images are its published images, by tag and, if it is known, digest. Those of a component with
+	// Images are its published images, by tag and, if it is known, digest. The images of a component with
 	// several Deployments are in the order of Programs. A component of the table without built-in
 	// manifests has one image.
 	Images []string

@@ -83,7 +83,7 @@ func TestUselessCacheAsRoot(t *testing.T) {
 	empty := []string{"XDG_CACHE_HOME=" + mounted, "GOCACHE=" + filepath.Join(cache, "go-build")}
 	s := newSandbox(t)
 	s.WantRefusal(empty, []string{"up"}, "10 MiB free in the cache folder", mounted, "free some space, or set XDG_CACHE_HOME to another folder")
-	s.WantRefusal(empty, []string{"doctor"}, "no sandbox of the kind that was asked for can run here")
+	s.WantRefusal(empty, []string{"doctor"}, "no sandbox of the requested kind can run here")
 	s.remount(mounted, "ro")
 	s.WantRefusal(empty, []string{"up"}, mounted, "read-only file system", "make it writable, or set XDG_CACHE_HOME to another folder")
 	s.WantRefusal(empty, []string{"build", "--cluster=embedded"}, mounted, "read-only file system", "XDG_CACHE_HOME")

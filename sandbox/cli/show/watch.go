@@ -1,4 +1,4 @@
-package cli
+package show
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
@@ -23,38 +24,39 @@ type watchOptions struct {
 
 func (o *watchOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.BoolVarP(&o.watch, "watch", "w", false, "follow the object until Ctrl-C, its next traces included; it needn't exist yet")
-	flags.BoolVar(&o.untilComplete, "until-complete", false, "with --watch: end when the trace is complete and the object ready")
-	flags.DurationVar(&o.timeout, "watch-timeout", 0, "with --watch: end after this time; a failure with --until-complete (default: no limit)")
+	flags.BoolVarP(&o.watch, "watch", "w", false, "live view of the object and its next traces until Ctrl-C; the object can be created later")
+	flags.BoolVar(&o.untilComplete, "until-complete", false, "with --watch: exit when the trace is complete and the object ready")
+	flags.DurationVar(&o.timeout, "watch-timeout", 0, "with --watch: time limit; an error with --until-complete (default no limit)")
 }
 
 func (o *watchOptions) check(trace traceOptions) error {
 	switch {
 	case !o.watch && (o.untilComplete || o.timeout != 0):
-		return usageError{errors.New("--until-complete and --watch-timeout need --watch")}
+		return command.Usage(errors.New("--until-complete and --watch-timeout need --watch"))
 	case o.timeout < 0:
-		return usageError{fmt.Errorf("--watch-timeout=%s: use a positive duration", o.timeout)}
+		return command.Usagef("--watch-timeout=%s: use a positive duration", o.timeout)
 	case o.watch && trace.output != "tree":
-		return usageError{fmt.Errorf("--watch draws a tree: it can't be used with --output=%s", trace.output)}
+		return command.Usagef("--watch draws a tree and can't be combined with --output=%s", trace.output)
 	case o.watch && trace.from != "":
-		return usageError{errors.New("--watch follows an object: it can't be used with --from")}
+		return command.Usage(errors.New("--watch follows an object and can't be combined with --from"))
 	}
 	return nil
 }
 
-// errEnough ends following.
+// errEnough stops following.
 var errEnough = errors.New("the trace is complete")
 
-// watched shows what following sees.
+// watched displays the looks at a trace.
 type watched interface {
-	// show is called with every look.
+	// show displays a look.
 	show(traces.Look) error
-	// close is called at the end, with the last look.
+	// close ends the display. The argument is the last look.
 	close(traces.Look) error
 }
 
-// watchTrace shows an object's trace while it grows. follow is what lifecycle.Sandbox's Follow does. The end of ctx, which Ctrl-C is, is
-// how watching ends, and no failure unless the trace was to be complete.
+// watchTrace displays an object's trace until ctx is cancelled, for example by Ctrl-C. It returns
+// an error for a cancelled context only with untilComplete. The argument follow is
+// lifecycle.Sandbox.Follow.
 func watchTrace(ctx context.Context, out, progress io.Writer, o watchOptions, follow func(context.Context, func(traces.Look) error) error) error {
 	if o.timeout > 0 {
 		var cancel context.CancelFunc
@@ -85,7 +87,7 @@ func watchTrace(ctx context.Context, out, progress io.Writer, o watchOptions, fo
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			why = fmt.Sprintf("not within %s", o.timeout)
 		}
-		return errors.Join(fmt.Errorf("waiting for the trace to be complete: %s; the last thing seen: %s", why, last.Waiting), closing)
+		return errors.Join(fmt.Errorf("waiting for the trace to be complete: %s; last state: %s", why, last.Waiting), closing)
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return closing
 	}
@@ -100,7 +102,7 @@ func newWatched(out, progress io.Writer) (watched, error) {
 	return &watchedScreen{out: out, screen: screen}, err
 }
 
-// watchedScreen draws the tree in place, and leaves the last one on the terminal.
+// watchedScreen redraws the tree in place. The last tree stays on the terminal.
 type watchedScreen struct {
 	out    io.Writer
 	screen *ui.Screen
@@ -109,7 +111,7 @@ type watchedScreen struct {
 
 func (w *watchedScreen) show(look traces.Look) error {
 	columns, _ := ui.Size(w.out)
-	status := "complete; Ctrl-C ends"
+	status := "complete; press Ctrl-C to exit"
 	if look.Waiting != "" {
 		status = "waiting: " + look.Waiting
 	}
@@ -135,7 +137,7 @@ func (w *watchedScreen) close(last traces.Look) error {
 	return writeTree(w.out, last.Trace)
 }
 
-// watchedLines prints each span once, and what is waited for as progress.
+// watchedLines prints each span once, and the state of the wait as progress.
 type watchedLines struct {
 	out, progress   io.Writer
 	traceID, waited string

@@ -1,4 +1,4 @@
-package cli
+package show
 
 import (
 	"bytes"
@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
-// looks gives what following would see, one look after the other, and then waits for the end.
+// looks returns a follow function that shows the looks and then waits until the context is
+// cancelled.
 func looks(all ...traces.Look) func(context.Context, func(traces.Look) error) error {
 	return func(ctx context.Context, show func(traces.Look) error) error {
 		for _, look := range all {
@@ -30,7 +32,7 @@ func looks(all ...traces.Look) func(context.Context, func(traces.Look) error) er
 	}
 }
 
-// growing is a trace of spans that are each below the one before, a second apart.
+// growing returns a trace whose spans are nested and start one second apart.
 func growing(t *testing.T, id string, names ...string) jaeger.Trace {
 	t.Helper()
 	text := ""
@@ -94,13 +96,13 @@ func TestWatchFails(t *testing.T) {
 	waiting := looks(traces.Look{Waiting: "there is none"})
 	var out bytes.Buffer
 	err := watchTrace(t.Context(), &out, &out, watchOptions{untilComplete: true, timeout: time.Millisecond}, waiting)
-	if want := "waiting for the trace to be complete: not within 1ms; the last thing seen: there is none"; err == nil || err.Error() != want {
+	if want := "waiting for the trace to be complete: not within 1ms; last state: there is none"; err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := watchTrace(ctx, &out, &out, watchOptions{untilComplete: true}, waiting); err == nil || !strings.Contains(err.Error(), "interrupted") {
-		t.Errorf("an interrupted wait gives %v", err)
+		t.Errorf("watchTrace() = %v, want an error that has the word interrupted", err)
 	}
 	broken := errors.New("broken")
 	if err := watchTrace(t.Context(), &out, &out, watchOptions{}, func(context.Context, func(traces.Look) error) error { return broken }); !errors.Is(err, broken) {
@@ -115,22 +117,9 @@ func TestWatchFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := watchTrace(t.Context(), write, &out, watchOptions{}, looks(traces.Look{Trace: growing(t, oneID, "a")})); err == nil {
-		t.Error("a reader that left is no error")
+		t.Error("watchTrace() with a closed reader = nil, want an error")
 	}
 }
 
-func TestWatchUsage(t *testing.T) {
-	for _, test := range []struct{ args, want string }{
-		{"web --until-complete", "--until-complete and --watch-timeout need --watch"},
-		{"web --watch-timeout=1s", "--until-complete and --watch-timeout need --watch"},
-		{"web --watch --watch-timeout=-1s", "--watch-timeout=-1s: use a positive duration"},
-		{"web -w -o html", "--watch draws a tree: it can't be used with --output=html"},
-		{"--from=x --watch", "--watch follows an object: it can't be used with --from"},
-		{"a/b/c -w", `reading the name of an object "a/b/c"`},
-	} {
-		got := execute(t, nil, append([]string{"trace"}, strings.Fields(test.args)...)...)
-		if got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
-			t.Errorf("trace %s: exit code %d, stderr %q; want %d and %q", test.args, got.code, got.stderr, exitUsage, test.want)
-		}
-	}
-}
+// TestMain checks for goroutines that a test leaves.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

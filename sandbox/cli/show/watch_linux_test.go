@@ -1,4 +1,4 @@
-package cli
+package show
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
-// terminal is a pseudo terminal: what is written to it comes out of read as a terminal's user would get it.
+// terminal opens a pseudo terminal. The function read closes it and returns its output.
 func terminal(t *testing.T, columns, rows uint16) (file *os.File, resize func(columns, rows uint16), read func() string) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -40,7 +40,7 @@ func terminal(t *testing.T, columns, rows uint16) (file *os.File, resize func(co
 	resize(columns, rows)
 	all := make(chan string)
 	go func() {
-		data, _ := io.ReadAll(master) // The end of a terminal is an error of reading.
+		data, _ := io.ReadAll(master) // A closed terminal is a read error.
 		all <- string(data)
 	}()
 	return file, resize, func() string {
@@ -55,7 +55,7 @@ func terminal(t *testing.T, columns, rows uint16) (file *os.File, resize func(co
 	}
 }
 
-// On a terminal the tree is redrawn in place at the terminal's size, and the whole last one stays.
+// On a terminal the tree is redrawn in place at the terminal's size, and the last tree stays.
 func TestWatchOnATerminal(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	t.Setenv("NO_COLOR", "1")
@@ -98,10 +98,10 @@ func TestWatchOnATerminal(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(frames[2], "complete; Ctrl-C ends") || !strings.Contains(frames[2], " more lines") {
+	if !strings.Contains(frames[2], "complete; press Ctrl-C to exit") || !strings.Contains(frames[2], " more lines") {
 		t.Errorf("the last frame is %q", frames[2])
 	}
 	if !strings.Contains(final, "trace "+oneID) || !strings.Contains(final, `\x1b[2Jlast`) || strings.Contains(final, "\x1b") {
-		t.Errorf("what stays is %q", final)
+		t.Errorf("after the end, the terminal has %q", final)
 	}
 }

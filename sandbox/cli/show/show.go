@@ -1,4 +1,4 @@
-package cli
+package show
 
 import (
 	"errors"
@@ -7,13 +7,14 @@ import (
 	"os"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
-// traceWriters are the values of trace's --output.
+// traceWriters maps the values of --output to functions.
 var traceWriters = map[string]writeTrace{
 	"tree": func(out io.Writer, trace jaeger.Trace, _ string) error { return writeTree(out, trace) },
 	"svg": func(out io.Writer, trace jaeger.Trace, title string) error {
@@ -23,23 +24,14 @@ var traceWriters = map[string]writeTrace{
 	"json": func(out io.Writer, trace jaeger.Trace, _ string) error { return writeJSONTrace(out, trace) },
 }
 
-// writeTrace writes a trace in one form. The title may be empty.
+// writeTrace writes a trace in one form. The title can be empty.
 type writeTrace func(out io.Writer, trace jaeger.Trace, title string) error
 
 func traceWriter(output string) (writeTrace, error) {
-	if err := checkOutput(output, "tree", "html", "svg", "json"); err != nil {
+	if err := command.CheckOutput(output, "tree", "html", "svg", "json"); err != nil {
 		return nil, err
 	}
 	return traceWriters[output], nil
-}
-
-func checkOutput(output string, known ...string) error {
-	for _, k := range known {
-		if output == k {
-			return nil
-		}
-	}
-	return usageError{fmt.Errorf("--output=%s: use %s", output, oneOf(known))}
 }
 
 func writeJSONTrace(out io.Writer, trace jaeger.Trace) error {
@@ -59,11 +51,12 @@ func writeTree(out io.Writer, trace jaeger.Trace) error {
 	return waterfall(trace).WriteText(out, view.TextOptions{Color: ui.Colored(out), Width: columns})
 }
 
-// heading stands above a tree: the id of its trace, and whether the tree is whole. It ends with a newline.
+// heading returns the lines above a tree: the ID of its trace, and a note if the tree is
+// incomplete. It ends with a newline.
 func heading(trace jaeger.Trace, columns int) string {
 	text := view.Cut("trace "+trace.ID, columns) + "\n"
 	if trace.Cut() {
-		text += view.Cut(fmt.Sprintf("not all of it: a tree has at most %d traces and %d spans", jaeger.MaxTraces, jaeger.MaxSpans), columns) + "\n"
+		text += view.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", jaeger.MaxTraces, jaeger.MaxSpans), columns) + "\n"
 	}
 	return text
 }
@@ -76,13 +69,13 @@ func writePage(out io.Writer, trace jaeger.Trace, title string) error {
 	return waterfall(trace).WriteHTML(out, view.HTMLOptions{Title: title, OTLP: data})
 }
 
-// waterfall lays out a trace of the operator's.
+// waterfall returns the layout of a trace, with the sandbox's labels.
 func waterfall(trace jaeger.Trace) *view.Waterfall {
 	return view.New(trace.Forest(), view.Options{Labels: session.Labels()})
 }
 
-// recordedTrace reads a trace from a file, or from in where that is called -, with the traces there that continue it. An id, or the
-// beginning of one, chooses among several.
+// recordedTrace reads a trace from a file, or from in if the name is -, with the traces in the file
+// that continue it. The prefix of an ID selects one of several traces.
 func recordedTrace(in io.Reader, file, id string) (jaeger.Trace, error) {
 	data, err := readRecording(in, file)
 	if err != nil {
@@ -112,9 +105,9 @@ func recordedTrace(in io.Reader, file, id string) (jaeger.Trace, error) {
 		has += fmt.Sprintf(" and %d more", more)
 	}
 	if len(found) == 0 {
-		return jaeger.Trace{}, fmt.Errorf("reading a trace: %s has none whose id begins with %q; it has %s", file, id, has)
+		return jaeger.Trace{}, fmt.Errorf("reading a trace: no trace ID in %s starts with %q; the IDs are %s", file, id, has)
 	}
-	return jaeger.Trace{}, fmt.Errorf("reading a trace: %s has several; name one by its id, or the id's beginning: %s", file, has)
+	return jaeger.Trace{}, fmt.Errorf("reading a trace: %s has several traces; pass an ID or its first digits: %s", file, has)
 }
 
 func readRecording(in io.Reader, file string) ([]byte, error) {
@@ -126,7 +119,7 @@ func readRecording(in io.Reader, file string) ([]byte, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, errors.New(file + " is a folder; name one file of it")
+		return nil, errors.New(file + " is a folder; pass one of its files")
 	}
 	return os.ReadFile(file)
 }

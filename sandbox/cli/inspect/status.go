@@ -1,8 +1,7 @@
-package cli
+package inspect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,31 +13,33 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-func newStatus(shared *shared) *cobra.Command {
+// NewStatus returns the command `sandbox status`.
+func NewStatus(shared *command.Shared) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say what runs in the sandbox and where Jaeger is",
-		Long: `status looks at the cluster and everything in it now: each component with its version, the digest of what really runs
-(on an embedded cluster, the key under which its program was built), its age and whether it serves. It works on a sandbox that is
-half made, stopped or broken, and exits with 0 if the sandbox is up and whole, else with 1.
+		Short: "Print the sandbox's components and Jaeger's address",
+		Long: `status inspects the cluster and its components: the version of each component, the digest of the running image (on an
+embedded cluster, the cache key of the program), its age and whether it is ready. It works on an incomplete, stopped or broken
+sandbox. It exits with 0 if the sandbox is up and all components are ready, else with 1.
 
 The JSON form is for scripts: docs/status.md describes it.`,
 		Example: "  go run ./sandbox status\n  go run ./sandbox status -o json | jq -r .jaeger.ui",
-		Args:    exactArgs(0, "no argument"),
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
+			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			run, err := shared.open()
+			run, err := shared.Open()
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
+			ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
 			defer cancel()
 			status, err := run.Status(ctx)
 			if err != nil {
@@ -53,15 +54,13 @@ The JSON form is for scripts: docs/status.md describes it.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
 	return cmd
 }
 
 func writeStatus(out io.Writer, output string, s provider.Status) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(s)
+		return command.WriteJSON(out, s)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(table, "sandbox\t%s, %s\n", s.Name, s.State)
@@ -89,7 +88,7 @@ func writeStatus(out io.Writer, output string, s provider.Status) error {
 	for _, c := range s.Components {
 		state := "ready"
 		if !c.Ready {
-			state = "NOT READY: " + escapeLines(c.Message)
+			state = "NOT READY: " + command.EscapeLines(c.Message)
 		}
 		state, details, _ := strings.Cut(state, "\n")
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s%s\n", c.Name, c.Version, shortDigest(c.Digest), age(c.Since), state, describeRunning(c))
@@ -100,12 +99,12 @@ func writeStatus(out io.Writer, output string, s provider.Status) error {
 		}
 	}
 	if s.Message != "" && s.State == provider.StateDegraded && len(s.Components) == 0 {
-		fmt.Fprintf(table, "%s\n", escapeLines(s.Message))
+		fmt.Fprintf(table, "%s\n", command.EscapeLines(s.Message))
 	}
 	return table.Flush()
 }
 
-// shortDigest is what people compare: the beginning of a digest, and how many more there are.
+// shortDigest returns the first digits of the first digest, and the number of further digests.
 func shortDigest(digests string) string {
 	const enough = 12
 	all := strings.Fields(digests)
@@ -120,7 +119,7 @@ func shortDigest(digests string) string {
 	return first
 }
 
-// age is how long ago something was, as kubectl shows it.
+// age formats the time since an event as kubectl does.
 func age(since *time.Time) string {
 	if since == nil {
 		return ""
@@ -128,15 +127,15 @@ func age(since *time.Time) string {
 	return duration.HumanDuration(time.Since(*since))
 }
 
-// describeJaeger says how Jaeger is reached where it has no ports on this machine.
+// describeJaeger prints how to reach the Jaeger of an existing cluster.
 func describeJaeger(out io.Writer, s provider.Status) {
 	switch {
 	case s.JaegerEndpoint == "":
-		fmt.Fprintf(out, "Jaeger\tin the cluster; `sandbox forward` brings it here\n\n")
+		fmt.Fprintf(out, "Jaeger\tin the cluster; `sandbox forward` forwards its ports\n\n")
 	case s.JaegerQuery == "":
-		fmt.Fprintf(out, "Jaeger\tyours at %s; without --jaeger-query nobody asks it\n\n", s.JaegerEndpoint)
+		fmt.Fprintf(out, "Jaeger\tyours at %s; not queried without --jaeger-query\n\n", s.JaegerEndpoint)
 	default:
-		fmt.Fprintf(out, "Jaeger\tyours at %s, asked at %s\n\n", s.JaegerEndpoint, s.JaegerQuery)
+		fmt.Fprintf(out, "Jaeger\tyours at %s, queried at %s\n\n", s.JaegerEndpoint, s.JaegerQuery)
 	}
 }
 
@@ -163,7 +162,7 @@ func describeNode(n provider.NodeStatus) string {
 	return strings.Join(words, ", ")
 }
 
-// describeRunning tells restarts, and lists process ids, for who wants to look at them with other tools.
+// describeRunning returns the number of restarts and the process IDs of a component.
 func describeRunning(c provider.Component) string {
 	words := ""
 	if c.Restarts > 0 {

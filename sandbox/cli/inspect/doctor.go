@@ -1,7 +1,6 @@
-package cli
+package inspect
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,29 +8,30 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 )
 
-func newDoctor(shared *shared) *cobra.Command {
+// NewDoctor returns the command `sandbox doctor`.
+func NewDoctor(shared *command.Shared) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what on this machine keeps a sandbox from working, and what mends it",
-		Long: `doctor looks at the machine: the container engine, its privileges and cgroups, limits, memory, disks, ports, proxies, the
-registries that images are pulled from, Go, and what a node image is built with. For each problem it prints the command that
-mends it, and at the end which kinds of sandbox can run here. It needs no sandbox and changes nothing; it starts a
-container that prints what it is granted and ends.
+		Short: "Find problems of this machine that prevent a sandbox, with remedies",
+		Long: `doctor checks the machine: the container engine, its privileges and cgroups, limits, memory, disks, ports, proxies, the
+registries of the images, Go, and the build tools of a node image. It prints a remedy for each problem, and then the kinds of
+sandbox that can run here. It needs no sandbox and changes nothing. It runs one container that prints its privileges and exits.
 
-It takes the options of up, and exits with 0 if an up with the same options could run, else with 1. up runs the quick part of it
-by itself.`,
+It has the options of up. It exits with 0 if an up with the same options could run, else with 1. up runs the quick checks
+automatically.`,
 		Example: "  go run ./sandbox doctor\n  go run ./sandbox doctor --cluster=kind -o json",
-		Args:    exactArgs(0, "no argument"),
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output, "text", "json"); err != nil {
+			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			report, err := lifecycle.Doctor(cmd.Context(), shared.options, func(string, ...any) {})
+			report, err := lifecycle.Doctor(cmd.Context(), shared.Options, func(string, ...any) {})
 			if err != nil {
 				return err
 			}
@@ -39,31 +39,29 @@ by itself.`,
 				return err
 			}
 			if report.Chosen == "" {
-				return errors.New("no sandbox of the kind that was asked for can run here: see the problems")
+				return errors.New("no sandbox of the requested kind can run here; fix the problems above")
 			}
 			return nil
 		},
 	}
-	shared.bindUp(cmd.Flags())
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	shared.BindUp(cmd.Flags())
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
 	return cmd
 }
 
-// marks are how severities look.
+// marks are the symbols of severities.
 var marks = map[doctor.Severity]string{doctor.OK: "✓", doctor.Warning: "!", doctor.Problem: "✗"}
 
 func writeReport(out io.Writer, output string, report doctor.Report) error {
 	if output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
+		return command.WriteJSON(out, report)
 	}
 	text := &strings.Builder{}
 	check := ""
 	for _, f := range report.Findings {
 		name := f.Check
 		if name == check {
-			name = "" // It goes on.
+			name = "" // Another finding of the same check.
 		}
 		check = f.Check
 		summary := strings.Join(strings.Fields(f.Summary), " ")
@@ -77,7 +75,7 @@ func writeReport(out io.Writer, output string, report doctor.Report) error {
 		fmt.Fprintf(text, "%-19s %s\n", v.Mode, describeVerdict(v))
 	}
 	if report.Chosen != "" {
-		fmt.Fprintf(text, "\nsandbox up with these options takes: %s\n", report.Chosen)
+		fmt.Fprintf(text, "\nsandbox up with these options uses: %s\n", report.Chosen)
 	}
 	_, err := io.WriteString(out, text.String())
 	return err

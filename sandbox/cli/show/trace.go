@@ -1,14 +1,14 @@
-package cli
+package show
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
@@ -16,9 +16,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
-
-// lookTimeout bounds commands that only look.
-const lookTimeout = time.Minute
 
 // traceOptions are the flags of trace.
 type traceOptions struct {
@@ -28,10 +25,10 @@ type traceOptions struct {
 
 func (o *traceOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&o.output, "output", "o", "tree", "tree, html (a page), svg (a picture), or json (OTLP JSON)")
-	flags.StringVar(&o.from, "from", "", "`file` of OTLP JSON to show instead of an object's trace")
-	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default: default)")
-	flags.StringVar(&o.title, "title", "", "title of a page or picture (default: the object, or the trace's id)")
+	flags.StringVarP(&o.output, "output", "o", "tree", "output format: tree, html (a page), svg (a picture), or json (OTLP JSON)")
+	flags.StringVar(&o.from, "from", "", "`file` of OTLP JSON, instead of an object's trace")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default \"default\")")
+	flags.StringVar(&o.title, "title", "", "title of a page or picture (default the object, or the trace ID)")
 	o.follow.bind(cmd)
 }
 
@@ -44,38 +41,40 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
   go run ./sandbox trace import trace.json`
 
-func newTrace(shared *shared) *cobra.Command {
+// NewTrace returns the command `sandbox trace`.
+func NewTrace(shared *command.Shared) *cobra.Command {
 	var o traceOptions
 	cmd := &cobra.Command{
 		Use:   "trace [KIND/|NAMESPACE/]NAME",
 		Short: "Print the trace of an object",
-		Long: `trace prints the spans of an object's current trace as a tree on an axis of time: the trace that began with the last change of
-its spec. On a terminal it is as wide as that; elsewhere each span is one line, without colors.
+		Long: `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
+of the object's spec. On a terminal the tree has the terminal's width; elsewhere each span is one line without colors.
 
 If another process reacted to a write in that trace, for example a second operator whose object the first one updated, its own trace
-is shown as part of the tree, below the span of the write. The row says "continued in trace ID". If another process began the change
-of the object itself, the tree starts there.
+is shown as part of the tree, below the span of the write. The row says "continued in trace ID". If another process started the
+change of the object itself, the tree starts there.
 
-The kind is called as kubectl calls it: memcached, memcacheds, its short name, or memcacheds.cache.example.com. Without one the
-object is of the sample's kind, a Head where sandbox.yaml says nothing else; what stands before the slash may then be its namespace.
+The kind has one of the names that kubectl accepts: memcached, memcacheds, its short name, or memcacheds.cache.example.com. Without
+a kind, the object has the kind of the sample (a Head unless sandbox.yaml names another), and the part before the slash can be its
+namespace.
 
-With -o html it prints a page that is whole in itself, with all details of the spans; with -o svg a picture for a README or a
-pull request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load: the spans of all traces of the tree as
-Jaeger has them, each with the id of its own trace.
+With -o html it prints a self-contained page with all details of the spans; with -o svg a picture for a README or a pull
+request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load. The JSON has the spans of all traces of
+the tree as Jaeger has them, each with the ID of its own trace.
 
-With --watch it follows the object until Ctrl-C: on a terminal the tree is drawn in place; elsewhere each span is printed once, when
-it comes. A change of the object begins its next trace, which is followed then.
+With --watch it follows the object until Ctrl-C. On a terminal it redraws the tree in place; elsewhere it prints each span once,
+when it arrives. A change of the object starts its next trace, which is followed then.
 
-With --from=FILE it shows a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. Where the file
-has several, the argument names one by its id, or by the id's beginning.
+With --from=FILE it prints a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. If the file
+has several traces, the argument selects one by its ID or the first digits of the ID.
 
-An object named like a subcommand is written with its namespace or kind: default/import.`,
+If an object has the name of a subcommand, add its namespace or kind: default/import.`,
 		Example: traceExamples,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.from != "" && len(args) == 0 {
 				return nil
 			}
-			return exactArgs(1, "the name of an object")(cmd, args)
+			return command.ExactArgs(1, "the name of an object")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, err := traceWriter(o.output)
@@ -103,8 +102,8 @@ An object named like a subcommand is written with its namespace or kind: default
 	return cmd
 }
 
-// follow shows the trace of an object while it grows.
-func follow(cmd *cobra.Command, shared *shared, o traceOptions, argument string) error {
+// follow prints the trace of an object until it is complete or the user interrupts it.
+func follow(cmd *cobra.Command, shared *command.Shared, o traceOptions, argument string) error {
 	run, object, err := findObject(cmd.Context(), shared, argument, o.namespace)
 	if err != nil {
 		return err
@@ -114,24 +113,25 @@ func follow(cmd *cobra.Command, shared *shared, o traceOptions, argument string)
 	})
 }
 
-// findObject finds which object of a sandbox that is up an argument means.
-func findObject(ctx context.Context, shared *shared, argument, namespace string) (*lifecycle.Sandbox, traces.Object, error) {
+// findObject returns the object of a running sandbox that an argument names.
+func findObject(ctx context.Context, shared *command.Shared, argument, namespace string) (*lifecycle.Sandbox, traces.Object, error) {
 	reference, err := traces.ParseReference(argument)
 	if err != nil {
-		return nil, traces.Object{}, usageError{err}
+		return nil, traces.Object{}, command.Usage(err)
 	}
-	run, err := attach(shared)
+	run, err := shared.Attach()
 	if err != nil {
 		return nil, traces.Object{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, command.LookTimeout)
 	defer cancel()
 	object, err := run.Find(ctx, reference, namespace)
 	return run, object, err
 }
 
-// findTrace reads a trace from where the flags say, and gives the name of what it is about, which a recording doesn't tell.
-func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string) (trace jaeger.Trace, name string, err error) {
+// findTrace reads a trace from a file or from the sandbox, and returns the name of its object,
+// which is empty for a file.
+func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args []string) (trace jaeger.Trace, name string, err error) {
 	if o.from != "" {
 		trace, err = recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
 		return trace, "", err
@@ -140,26 +140,14 @@ func findTrace(cmd *cobra.Command, shared *shared, o traceOptions, args []string
 	if err != nil {
 		return jaeger.Trace{}, "", err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), lookTimeout)
+	ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
 	defer cancel()
 	trace, err = run.Trace(ctx, object)
 	return trace, object.String(), err
 }
 
-// attach opens a sandbox that is up.
-func attach(shared *shared) (*lifecycle.Sandbox, error) {
-	run, err := shared.open()
-	if err != nil {
-		return nil, err
-	}
-	if err := run.Attach(); err != nil {
-		return nil, err
-	}
-	return run, nil
-}
-
-// showSample ends up: it waits for the sample's trace to be complete and prints it with Jaeger's addresses.
-func showSample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
+// Sample waits until the sample's trace is complete, and prints it with Jaeger's addresses.
+func Sample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
 	sample, err := run.Sample()
 	if err != nil {
 		return err
@@ -181,9 +169,9 @@ func showSample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) erro
 cluster       %s
 kubeconfig    %s
 
-Next: go run ./sandbox forward   # Jaeger's page and its other ports on this machine, until Ctrl-C
-      make another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
-`, run.Where(), run.Dir.Kubeconfig(), sample.Kind.Kind, shellWord(run.Dir.Kubeconfig()), kubectlName(sample))
+Next: go run ./sandbox forward   # Jaeger's ports on this machine, until Ctrl-C
+      create another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
+`, run.Where(), run.Dir.Kubeconfig(), sample.Kind.Kind, command.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample))
 		return nil
 	}
 	addresses := run.Addresses()
@@ -193,13 +181,13 @@ query API     %s (gRPC)
 OTLP          %s (gRPC), %s (HTTP)
 kubeconfig    %s
 
-Next: make another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
+Next: create another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
 `, addresses[component.UI], trace.ID, addresses[component.Query], addresses[component.OTLPGRPC], addresses[component.OTLPHTTP], run.Dir.Kubeconfig(),
-		sample.Kind.Kind, shellWord(run.Dir.Kubeconfig()), kubectlName(sample))
+		sample.Kind.Kind, command.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample))
 	return nil
 }
 
-// kubectlName is how kubectl is told of an object.
+// kubectlName returns the arguments of kubectl that name an object.
 func kubectlName(o traces.Object) string {
 	name := strings.ToLower(o.Kind.Kind) + "/" + o.Name
 	if o.Namespace != "" && o.Namespace != project.DefaultNamespace {

@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"strings"
@@ -41,7 +41,7 @@ operator                                      NOT READY: operator does not run, 
 	}
 }
 
-// What an object's condition says may be meant for the terminal.
+// The message of a condition can contain terminal sequences.
 func TestStatusTextIsEscaped(t *testing.T) {
 	var out strings.Builder
 	s := provider.Status{State: provider.StateDegraded, Jaeger: provider.Addresses{}, Components: []provider.Component{{Name: "operator", Message: "denied: \x1b[2J\nPod \x1b]0;x\a"}}}
@@ -55,21 +55,5 @@ func TestStatusTextOfWhatCantBeAsked(t *testing.T) {
 	s := provider.Status{Name: "mine", State: provider.StateDegraded, Message: "the API server hangs", Cluster: "kind", Provider: "docker", Jaeger: provider.Addresses{}}
 	if err := writeStatus(&out, "text", s); err != nil || !strings.Contains(out.String(), "the API server hangs\n") {
 		t.Errorf("%v\n%s", err, out.String())
-	}
-}
-
-func TestLogsUsageErrors(t *testing.T) {
-	for _, test := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"logs", "a", "b"}, "expected one component at most, got 2"},
-		{[]string{"logs", "--tail=-2"}, "--tail=-2: use 0 or more"},
-		{[]string{"logs", "--since=-1s"}, "--since=-1s: use a time above 0"},
-		{[]string{"logs", "--since=soon"}, "--since=soon: use a time with its unit"},
-	} {
-		if got := execute(t, nil, test.args...); got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
-			t.Errorf("%q: %+v, want %q", test.args, got, test.want)
-		}
 	}
 }

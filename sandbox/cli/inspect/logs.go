@@ -1,4 +1,4 @@
-package cli
+package inspect
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
@@ -21,51 +22,52 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
-func newLogs(shared *shared) *cobra.Command {
+// NewLogs returns the command `sandbox logs`.
+func NewLogs(shared *command.Shared) *cobra.Command {
 	var o provider.LogOptions
 	cmd := &cobra.Command{
 		Use:   "logs [COMPONENT]",
 		Short: "Print the logs of the sandbox's components",
-		Long: `logs prints the last lines that a component wrote, or without an argument those of all, each line behind its component's name.
-On an embedded cluster it works while the sandbox is down or broken, too, as long as its state is there; on kind it asks the API
-server for the Pods' logs, and the container engine for the node's.
+		Long: `logs prints the last lines of a component's log. Without an argument it prints the logs of all components, with the
+component's name in front of each line. On an embedded cluster it also works while the sandbox is down or broken, if its state
+exists. On kind it gets the Pods' logs from the API server, and the node's logs from the container engine.
 
 The components of a kind cluster are ` + strings.Join(provider.LogNames(component.Kind), ", ") + `.
 
-Those of an embedded one are ` + strings.Join(provider.LogNames(component.Embedded), ", ") + `.
+The components of an embedded cluster are ` + strings.Join(provider.LogNames(component.Embedded), ", ") + `.
 
-cert-manager and control-plane mean all their programs.`,
+cert-manager and control-plane select all their programs.`,
 		Example:   "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5\n  go run ./sandbox logs operator --previous",
 		ValidArgs: provider.LogNames(component.Kind),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one component at most, got %d", len(args))}
+				return command.Usagef("expected at most one component, got %d", len(args))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return runLogs(cmd, shared, strings.Join(args, ""), o) },
 	}
 	flags := cmd.Flags()
-	flags.BoolVarP(&o.Follow, "follow", "f", false, "go on with what is written from now on, until Ctrl-C")
-	flags.IntVar(&o.Lines, "tail", 20, "`number` of last lines to begin with; -1 for all")
-	flags.DurationVar(&o.Since, "since", 0, "leave out what is older than that, 5m say (kind only)")
-	flags.BoolVarP(&o.Previous, "previous", "p", false, "what the one before wrote, that ended")
+	flags.BoolVarP(&o.Follow, "follow", "f", false, "new lines too, until Ctrl-C")
+	flags.IntVar(&o.Lines, "tail", 20, "`number` of last lines; -1 for all")
+	flags.DurationVar(&o.Since, "since", 0, "maximum age of a line, for example 5m (kind only)")
+	flags.BoolVarP(&o.Previous, "previous", "p", false, "log of the previous container or process")
 	return cmd
 }
 
-func runLogs(cmd *cobra.Command, shared *shared, name string, o provider.LogOptions) error {
+func runLogs(cmd *cobra.Command, shared *command.Shared, name string, o provider.LogOptions) error {
 	if o.Lines < -1 {
-		return usageError{fmt.Errorf("--tail=%d: use 0 or more, or -1 for all", o.Lines)}
+		return command.Usagef("--tail=%d: use 0 or more, or -1 for all", o.Lines)
 	}
 	if o.Since < 0 {
-		return usageError{fmt.Errorf("--since=%s: use a time above 0, 5m say", o.Since)}
+		return command.Usagef("--since=%s: use a time above 0, for example 5m", o.Since)
 	}
-	run, err := attach(shared)
+	run, err := shared.Attach()
 	if err != nil {
 		return err
 	}
 	names, err := run.LogParts(name)
-	if len(names) > 1 && o.Previous { // The node's own logs go on from run to run.
+	if len(names) > 1 && o.Previous { // The node appends to its own logs in every run.
 		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(cluster.NodeLogs(), n) })
 	}
 	if err == nil && len(names) == 1 {
@@ -74,21 +76,21 @@ func runLogs(cmd *cobra.Command, shared *shared, name string, o provider.LogOpti
 		err = severalLogs(cmd.Context(), cmd.OutOrStdout(), run, names, o)
 	}
 	if errors.Is(err, provider.ErrNoComponent) || errors.Is(err, provider.ErrLogOption) {
-		return usageError{err}
+		return command.Usage(err)
 	}
 	if o.Follow && cmd.Context().Err() != nil {
-		return nil // Ctrl-C is how following ends.
+		return nil // The user pressed Ctrl-C.
 	}
 	return err
 }
 
-// severalLogs prints several logs. Those that are followed are mixed, line by line. One that can't be read keeps no other from
-// being printed.
+// severalLogs prints several logs, one after another. With Follow it prints them at the same time,
+// line by line. If a log can't be read, it prints the others and returns the error.
 func severalLogs(ctx context.Context, out io.Writer, run *lifecycle.Sandbox, names []string, o provider.LogOptions) error {
 	var mu sync.Mutex
 	var group errgroup.Group
 	if !o.Follow {
-		group.SetLimit(1) // One after the other, in their order.
+		group.SetLimit(1) // One after another, in order.
 	}
 	errs := make([]error, len(names))
 	for i, name := range names {
@@ -96,7 +98,7 @@ func severalLogs(ctx context.Context, out io.Writer, run *lifecycle.Sandbox, nam
 			prefixed := &prefixed{mu: &mu, out: out, prefix: fmt.Sprintf("%-24s ", name)}
 			err := run.Logs(ctx, prefixed, name, o)
 			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, workload.ErrNoLog) {
-				err = nil // It never ran: what the others wrote tells why.
+				err = nil // The component never ran. The other logs show the reason.
 			}
 			if err == nil {
 				err = prefixed.flush()
@@ -105,7 +107,7 @@ func severalLogs(ctx context.Context, out io.Writer, run *lifecycle.Sandbox, nam
 			return nil
 		})
 	}
-	_ = group.Wait() // Each has put its error in its place.
+	_ = group.Wait() // The errors are in errs.
 	failed := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	switch {
 	case len(failed) == 0:
@@ -116,12 +118,12 @@ func severalLogs(ctx context.Context, out io.Writer, run *lifecycle.Sandbox, nam
 	return failed[0]
 }
 
-// prefixed writes whole lines, each behind a prefix, to a writer that it shares.
+// prefixed writes complete lines with a prefix to a shared writer.
 type prefixed struct {
 	mu     *sync.Mutex
 	out    io.Writer
 	prefix string
-	rest   []byte // of a line that has no end yet
+	rest   []byte // An incomplete line.
 }
 
 func (p *prefixed) Write(data []byte) (int, error) {
@@ -140,7 +142,7 @@ func (p *prefixed) Write(data []byte) (int, error) {
 	}
 }
 
-// flush writes a last line that had no end.
+// flush writes an incomplete last line.
 func (p *prefixed) flush() error {
 	if len(p.rest) == 0 {
 		return nil

@@ -1,0 +1,94 @@
+// Package command has the parts that all commands of the sandbox share: the flags that select a
+// sandbox, usage errors, argument checks and output helpers.
+package command
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/view"
+)
+
+// LookTimeout limits commands that only read.
+const LookTimeout = time.Minute
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+// Usage marks an error as a mistake in the command line, for which the exit code is 2.
+func Usage(err error) error { return usageError{err} }
+
+// Usagef formats an error as fmt.Errorf does and marks it as a mistake in the command line.
+func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// IsUsage reports whether an error is a mistake in the command line.
+func IsUsage(err error) bool {
+	var usage usageError
+	return errors.As(err, &usage)
+}
+
+// ExactArgs is cobra.ExactArgs with a usage error. The noun phrase what describes the arguments.
+func ExactArgs(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return Usagef("expected %s, got %d", what, len(args))
+		}
+		return nil
+	}
+}
+
+// CheckOutput returns a usage error if the value of --output is not a known form.
+func CheckOutput(output string, known ...string) error {
+	for _, k := range known {
+		if output == k {
+			return nil
+		}
+	}
+	return Usagef("--output=%s: use %s", output, OneOf(known))
+}
+
+// OneOf joins names for a reader: a, b or c.
+func OneOf(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
+// WriteJSON writes a value as indented JSON.
+func WriteJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// EscapeLines escapes the control characters in each line of a text. Errors quote users, objects
+// and servers, so their text can contain terminal sequences.
+func EscapeLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = view.Escape(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ShellWord quotes a word for a POSIX shell if it contains a special character.
+func ShellWord(word string) string {
+	if strings.IndexFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("/._-+=:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) < 0 {
+		return word
+	}
+	return ShellQuote(word)
+}
+
+// ShellQuote quotes a word for a POSIX shell.
+func ShellQuote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

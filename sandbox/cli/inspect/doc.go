@@ -1,0 +1,3 @@
+// Package inspect has the commands that read the state of a sandbox or of the machine and change
+// nothing: status, logs, env, forward, export and doctor.
+package inspect

@@ -1,0 +1,81 @@
+package inspect
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+)
+
+// NewEnv returns the command `sandbox env`.
+func NewEnv(shared *command.Shared) *cobra.Command {
+	return &cobra.Command{
+		Use:   "env",
+		Short: "Print shell commands that point programs at the sandbox",
+		Long: `env prints export commands for a shell: KUBECONFIG, and the standard variables that make a program with OpenTelemetry send
+its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECONFIG; use "sandbox forward" for Jaeger's ports.`,
+		Example: "  eval \"$(go run ./sandbox env)\"",
+		Args:    command.ExactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			run, err := shared.Attach()
+			if err != nil {
+				return err
+			}
+			if run.Existing() { // Jaeger has no ports on this machine: see NewForward.
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", command.ShellQuote(run.Dir.Kubeconfig()))
+				return err
+			}
+			addresses := run.Addresses()
+			var script strings.Builder
+			for _, v := range [][2]string{
+				{"KUBECONFIG", run.Dir.Kubeconfig()},
+				{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://" + addresses[component.OTLPGRPC]},
+				{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+				{"OTEL_EXPORTER_JAEGER_ENDPOINT", addresses[component.Thrift]},
+				{"OTEL_BSP_SCHEDULE_DELAY", "200"},
+			} {
+				fmt.Fprintf(&script, "export %s=%s\n", v[0], command.ShellQuote(v[1]))
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), script.String())
+			return err
+		},
+	}
+}
+
+// NewForward returns the command `sandbox forward`.
+func NewForward(shared *command.Shared) *cobra.Command {
+	return &cobra.Command{
+		Use:   "forward",
+		Short: "Forward the ports of an existing cluster's Jaeger to this machine, until Ctrl-C",
+		Long: `forward makes the sandbox's Jaeger reachable from this machine until Ctrl-C, and prints the addresses: the web page, the query
+API, and the receivers of spans. It is for sandboxes on existing clusters (docs/clusters.md). On other clusters Jaeger's ports are
+always on this machine, and forward only prints them. It needs the permission to create pods/portforward.`,
+		Example: "  go run ./sandbox forward",
+		Args:    command.ExactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			run, err := shared.Attach()
+			if err != nil {
+				return err
+			}
+			if err := run.Reach(cmd.Context()); err != nil {
+				return err
+			}
+			addresses := run.Addresses()
+			if addresses[component.OTLPGRPC] == "" {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s (yours)\n", addresses[component.UI])
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s\nquery API     %s (gRPC)\nOTLP          %s (gRPC), %s (HTTP)\nThrift        %s\n",
+				addresses[component.UI], addresses[component.Query], addresses[component.OTLPGRPC], addresses[component.OTLPHTTP], addresses[component.Thrift])
+			if err != nil || !run.Existing() {
+				return err
+			}
+			<-cmd.Context().Done() // Until Ctrl-C.
+			return nil
+		},
+	}
+}
