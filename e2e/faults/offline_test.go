@@ -1,13 +1,12 @@
 package faults
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -16,8 +15,8 @@ import (
 func TestUpFromABundle(t *testing.T) {
 	s := newSandbox(t)
 	file := s.bundle()
-	s.Env = append(s.Env, "SANDBOX_IMAGES=", "GOPROXY=off", "PATH="+withoutGo(t), "XDG_CACHE_HOME="+t.TempDir())
-	proxy, asked := closedProxy(t)
+	s.Env = append(s.Env, "SANDBOX_IMAGES=", "GOPROXY=off", "PATH="+rig.WithoutGo(t), "XDG_CACHE_HOME="+t.TempDir())
+	proxy, asked := rig.ClosedProxy(t)
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		s.Env = append(s.Env, name+"="+proxy)
 	}
@@ -89,54 +88,6 @@ func (s *sandbox) wantNoPulls() {
 	if count["Pulled"] == 0 || count["Pulling"] > 0 || count["Failed"] > 0 {
 		s.T.Errorf("events %v: want Pulled, which is said of images that are there, too, and no Pulling", count)
 	}
-}
-
-// withoutGo returns a folder with links to every program on PATH but Go's.
-func withoutGo(t *testing.T) string {
-	t.Helper()
-	links := t.TempDir()
-	for _, folder := range filepath.SplitList(os.Getenv("PATH")) {
-		entries, err := os.ReadDir(folder)
-		if err != nil {
-			continue // PATH may name what is not there.
-		}
-		for _, entry := range entries {
-			if name := entry.Name(); name != "go" && name != "gofmt" {
-				// Of programs of one name the first on PATH counts.
-				if err := os.Symlink(filepath.Join(folder, name), filepath.Join(links, name)); err != nil && !os.IsExist(err) {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
-	return links
-}
-
-// closedProxy is a proxy that hangs up, and counts how often.
-func closedProxy(t *testing.T) (address string, asked *atomic.Int64) {
-	t.Helper()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked = &atomic.Int64{}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			asked.Add(1)
-			_ = connection.Close() // Nobody talks to it.
-		}
-	}()
-	t.Cleanup(func() {
-		_ = listener.Close() // That is what ends the goroutine.
-		<-ended
-	})
-	return "http://" + listener.Addr().String(), asked
 }
 
 func copyHalf(t *testing.T, from, to string) {

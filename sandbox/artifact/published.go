@@ -23,6 +23,14 @@ import (
 
 const publishedInfix = "-published-"
 
+// BundledFolder returns the name of the cache's folder for a component's programs from a bundle.
+func BundledFolder(component, key string, published bool) string {
+	if published {
+		return component + publishedInfix + key
+	}
+	return component + "-" + key
+}
+
 // IsPublished reports whether a program in the cache is from a published image, by the program's
 // path.
 func IsPublished(path string) bool { return strings.Contains(path, publishedInfix) }

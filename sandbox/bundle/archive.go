@@ -18,7 +18,9 @@ const (
 	indexName   = "index.json"
 	blobFolder  = "blobs/sha256/"
 	chartFolder = "cert-manager-chart/"
-	trailerName = "sandbox-bundle.sha256"
+	// programFolder has the programs of an embedded cluster, by the SHA-256 of their content.
+	programFolder = "programs/"
+	trailerName   = "sandbox-bundle.sha256"
 )
 
 // header returns the header of a file in the archive. It does not depend on the time or the user.

@@ -31,6 +31,9 @@ type Contents struct {
 
 	// Images are the images of each component, by its name in the table, and the image of [Probe].
 	Images map[string][]artifact.Image
+	// Programs are the paths of the programs of an embedded cluster, by component and by the program's
+	// name in the table.
+	Programs map[string]map[string]string
 	// ChartDir is the folder of cert-manager's chart.
 	ChartDir string
 }
@@ -104,6 +107,10 @@ func write(ctx context.Context, out io.Writer, c Contents, report artifact.Repor
 	if err != nil {
 		return Summary{}, err
 	}
+	var files map[string]string
+	if record.Programs, files, err = c.describePrograms(); err != nil {
+		return Summary{}, err
+	}
 	w := newWriter(out)
 	text, err := json.MarshalIndent(record, "", "  ")
 	if err != nil {
@@ -119,6 +126,9 @@ func write(ctx context.Context, out io.Writer, c Contents, report artifact.Repor
 	}
 	if err := w.folder(chartFolder, c.ChartDir); err != nil {
 		return Summary{}, fmt.Errorf("copying cert-manager's chart: %w", err)
+	}
+	if err := w.programs(ctx, files); err != nil {
+		return Summary{}, err
 	}
 	if err := w.blobs(ctx, blobs, report); err != nil {
 		return Summary{}, err
@@ -139,12 +149,11 @@ func small(content []byte) blob {
 
 // describe returns the record, the index of the layout, and its blobs.
 func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blob, err error) {
-	if len(c.Images[table.ControlPlane]) == 0 {
-		return record, nil, nil, errors.New("it has no image of the node")
-	}
-	versions, _, err := c.Images[table.ControlPlane][0].NodeVersions()
-	if err != nil {
-		return record, nil, nil, err
+	var versions artifact.NodeVersions
+	if len(c.Images[table.ControlPlane]) > 0 {
+		if versions, _, err = c.Images[table.ControlPlane][0].NodeVersions(); err != nil {
+			return record, nil, nil, err
+		}
 	}
 	record = Record{
 		Format: Format, Platform: c.Platform, Sandbox: c.Sandbox, Source: c.Source,

@@ -1,8 +1,9 @@
-// Package bundle stores the images of a kind sandbox in one file, for machines without a network.
+// Package bundle stores the images of a kind sandbox and the programs of an embedded one in one
+// file, for machines without a network.
 //
-// [Create] writes the images of an [artifact.Provider] and of a build.Builder to a file; [Open]
-// reads it. A [Bundle] is a Provider, and also has the images that a sandbox otherwise builds. The
-// commands `sandbox bundle create` and `sandbox up --bundle` call the package.
+// [Create] writes images and programs to a file; [Open] reads it. A [Bundle] is an
+// [artifact.Provider], and also has the images that a sandbox otherwise builds; [Programs] has the
+// programs. The commands `sandbox bundle create` and `sandbox up --bundle` call the package.
 //
 // The file is a tar archive with an OCI image layout, which other programs can read. Images share
 // layers. The archive starts with a [Record], which describes the bundle, and the chart of

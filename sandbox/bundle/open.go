@@ -75,6 +75,16 @@ func (b *Bundle) read(ctx context.Context, check func(Record) error) error {
 	return err
 }
 
+// ReadRecord reads only the record of a bundle. It does not verify the bundle.
+func ReadRecord(path string) (Record, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Record{}, fmt.Errorf("opening the bundle: %w", err)
+	}
+	defer file.Close()
+	return readRecord(file)
+}
+
 // readRecord reads the first file of an archive, which must be the record.
 func readRecord(from io.Reader) (Record, error) {
 	var record Record

@@ -32,8 +32,18 @@ type Record struct {
 	// Manifests is the hash of the operator's manifests, which match its image. The bundle does not
 	// contain them.
 	Manifests string `json:"manifests"`
-	// Images are all images, in the order of their roles.
+	// Images are all images, in the order of their roles. A bundle of programs has none.
 	Images []Entry `json:"images"`
+	// Programs are the programs of an embedded cluster. A bundle of images has none.
+	Programs []Program `json:"programs,omitempty"`
+}
+
+// Supports reports whether the bundle has what a kind of cluster needs.
+func (r Record) Supports(kind string) bool {
+	if kind == table.Embedded {
+		return len(r.Programs) > 0
+	}
+	return len(r.Images) > 0
 }
 
 // Entry is an image of a bundle.
@@ -41,6 +51,18 @@ type Entry struct {
 	Role   string   `json:"role"`
 	Names  []string `json:"names"`
 	Digest v1.Hash  `json:"digest"`
+}
+
+// Program is a program of an embedded cluster in a bundle.
+type Program struct {
+	Component string `json:"component"`
+	Name      string `json:"name"` // in the table of components
+	// Binary is the base name by which it must be run. Several programs can be one file that behaves
+	// as the program of its name.
+	Binary string `json:"binary"`
+	SHA256 string `json:"sha256"`
+	// Published is true if it comes from a published image.
+	Published bool `json:"published,omitempty"`
 }
 
 // Probe is the role of the image that tests container engines.

@@ -19,12 +19,10 @@ import (
 func newBundle(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
-		Short: "Pack all images of a kind sandbox into one file, for machines without a network",
-		Long: `bundle packs all files that up needs for a kind cluster into one file: the images of the node, cert-manager, Jaeger and the
-operator, and cert-manager's chart. With this program, the file and a container engine, you can create a sandbox without a
-network, a registry, Go or this repository. The file is a tar archive with an OCI image layout and a checksum.
-
-Bundles are for kind: an embedded cluster runs programs, not images.`,
+		Short: "Pack all images and programs of a sandbox into one file, for machines without a network",
+		Long: `bundle packs all files that up needs into one file: the images of a kind cluster, the programs of an embedded cluster, or
+both. With this program and the file, you can create a sandbox without a network, a registry, Go or this repository; a kind
+cluster also needs a container engine. The file is a tar archive with an OCI image layout and a checksum.`,
 		Example: `  go build -o sandbox ./sandbox && ./sandbox bundle create sandbox.tar
   ./sandbox up --bundle=sandbox.tar    # on the other machine`,
 	}
@@ -37,8 +35,10 @@ func newBundleCreate(plan Plan, shared *command.Shared, stderr *os.File) *cobra.
 	cmd := &cobra.Command{
 		Use:   "create FILE",
 		Short: "Write a bundle for machines of this architecture",
-		Long: `create fetches every image, as up does (--images, --registry-mirror), and writes the bundle. FILE is created after the bundle
-is complete. The same images result in the same bytes. No container engine is necessary.`,
+		Long: `create fetches every image and program, as up does (--images, --registry-mirror), and writes the bundle. FILE is created after
+the bundle is complete. The same images and programs result in the same bytes. No container engine is necessary.
+
+With --cluster=kind the bundle has only images, with --cluster=embedded only programs.`,
 		Example: "  go run ./sandbox bundle create sandbox.tar\n  go run ./sandbox bundle create --images=source -o json sandbox.tar",
 		Args:    command.ExactArgs(1, "the file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -63,6 +63,7 @@ is complete. The same images result in the same bytes. No container engine is ne
 	}
 	shared.BindFile(cmd.Flags())
 	shared.BindImages(cmd.Flags())
+	shared.BindCluster(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
 	return cmd
 }
@@ -100,6 +101,9 @@ func writeSummary(out io.Writer, output string, s bundle.Summary) error {
 		s.File, s.Size>>20, s.SHA256, s.Platform, s.Sandbox, s.Source)
 	for _, image := range s.Images {
 		fmt.Fprintf(table, "%s\t%s\n", image.Role, strings.Join(image.Names, ", "))
+	}
+	for _, program := range s.Programs {
+		fmt.Fprintf(table, "%s\tprogram %s\n", program.Component, program.Name)
 	}
 	return table.Flush()
 }

@@ -124,16 +124,16 @@ func TestControlPlaneTracing(t *testing.T) {
 // Variables and files can have options for several kinds of clusters.
 func TestOptionsForAnotherKindOfCluster(t *testing.T) {
 	file := "--config=" + optionsFile(t, "context: kind-mine\nprovider: podman\n")
-	t.Setenv("SANDBOX_BUNDLE", "images.tar")
+	t.Setenv("SANDBOX_OPERATOR_REPLICAS", "3")
 	var got session.Options
 	if r := execute(t, &got, "up", "--cluster=embedded", file); !strings.Contains(r.stderr, errStop.Error()) {
 		t.Fatalf("up --cluster=embedded: %+v", r)
 	}
-	if got.Context != "" || got.Provider != "auto" || got.Bundle != "" {
+	if got.Context != "" || got.Provider != "auto" || got.OperatorReplicas != 0 {
 		t.Errorf("options for other kinds of cluster have an effect: %+v", got)
 	}
 	t.Setenv("SANDBOX_CLUSTER", "existing")
-	if r := execute(t, &got, "up", file); !strings.Contains(r.stderr, errStop.Error()) || got.Context != "kind-mine" || got.Provider != "auto" || got.Bundle != "" {
+	if r := execute(t, &got, "up", file); !strings.Contains(r.stderr, errStop.Error()) || got.Context != "kind-mine" || got.Provider != "auto" {
 		t.Errorf("up on an existing cluster: %+v, options %+v", r, got)
 	}
 	want := "Error: --cluster=existing --provider=podman: only a kind cluster runs in a container engine; omit --provider or use --cluster=kind (--cluster comes from SANDBOX_CLUSTER)\n"

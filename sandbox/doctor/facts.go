@@ -15,15 +15,22 @@ type Wanted struct {
 	// Fresh is true if the sandbox must be created. An existing sandbox already has its ports and
 	// disk space.
 	Fresh bool
+	// BundledPrograms is true if the bundle has the programs of an embedded cluster.
+	BundledPrograms bool
 }
 
 // FromBundle is the value of Wanted.Images for a bundle.
 const FromBundle = "bundle"
 
-// examined returns the modes that get a verdict: only KindFromBundle if there is a bundle,
+// examined returns the modes that get a verdict: only the modes of the bundle if there is one,
 // otherwise all others.
 func (w Wanted) examined() []Mode {
-	return slices.DeleteFunc(Modes(), func(m Mode) bool { return (m == KindFromBundle) != (w.Images == FromBundle) })
+	return slices.DeleteFunc(Modes(), func(m Mode) bool {
+		if w.Images == FromBundle {
+			return m != KindFromBundle && (m != Embedded || !w.BundledPrograms)
+		}
+		return m == KindFromBundle
+	})
 }
 
 // modes returns the modes that `sandbox up` would consider, most preferred first.

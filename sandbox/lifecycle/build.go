@@ -15,7 +15,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/provider/kind"
-	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
@@ -34,25 +33,44 @@ func (s *Sandbox) BuildAll(ctx context.Context, fetches Fetches, progress *ui.Pr
 		return err
 	}
 	s.ImageSource = build.NewSource(s.Builder)
-	kinds := []string{s.Cluster}
-	if s.Cluster == "auto" {
-		kinds = []string{component.Kind, component.Embedded}
-		if err := build.CanBuildNode(); err != nil {
-			progress.Printf("kind's node can't be built here: %v", err)
-			kinds = kinds[1:]
-		}
-	}
-	for _, name := range kinds {
-		if name == component.Embedded {
-			s.use(name, embedded.Builder(s.Session))
-		} else {
-			s.use(component.Kind, kind.Builder(s.Session))
+	s.Images = "source"
+	for _, name := range s.kindsToBuild(progress) {
+		if err := s.useToFetch(name); err != nil {
+			return err
 		}
 		if err := Do(ctx, progress, fetches(s)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// kindsToBuild returns the kinds of clusters whose components a command fetches: the one in the
+// options, or kind and embedded if this machine can provide both.
+func (s *Sandbox) kindsToBuild(progress *ui.Progress) []string {
+	if s.Cluster != "auto" {
+		return []string{s.Cluster}
+	}
+	if s.ImageSource.Origin() == "source" {
+		if err := build.CanBuildNode(); err != nil {
+			progress.Printf("kind's node can't be built here: %v", err)
+			return []string{component.Embedded}
+		}
+	}
+	return []string{component.Kind, component.Embedded}
+}
+
+// useToFetch uses a cluster that can only fetch.
+func (s *Sandbox) useToFetch(name string) error {
+	if name != component.Embedded {
+		s.use(component.Kind, kind.Builder(s.Session))
+		return nil
+	}
+	programs, err := embedded.Builder(s.Session)
+	if err == nil {
+		s.use(name, programs)
+	}
+	return err
 }
 
 func (s *Sandbox) useSources() error {
@@ -95,8 +113,8 @@ func (s *Sandbox) KindConfig(ctx context.Context, progress *ui.Progress) (string
 	return node.Config()
 }
 
-// CreateBundle writes a bundle with everything that up needs for a kind cluster on machines like
-// this one. It needs no engine.
+// CreateBundle writes a bundle with everything that up needs on machines like this one: the images of
+// a kind cluster, the programs of an embedded one, or both. It needs no engine.
 func (s *Sandbox) CreateBundle(ctx context.Context, path string, fetches Fetches, progress *ui.Progress) (bundle.Summary, error) {
 	var summary bundle.Summary
 	s.Record = state.Record{} // The bundle does not depend on the sandbox that is up.
@@ -110,46 +128,59 @@ func (s *Sandbox) CreateBundle(ctx context.Context, path string, fetches Fetches
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return summary, fmt.Errorf("writing bundle %s: there is no folder %s", path, filepath.Dir(path))
 	}
-	node := kind.Builder(s.Session)
-	s.use(component.Kind, node)
 	if err := Do(ctx, progress, []Step{{Name: "images", Limit: time.Minute, Run: s.ChooseImages}}); err != nil {
 		return summary, err
 	}
-	steps := fetches(s)
-	var all []string
-	for _, step := range steps {
-		all = append(all, step.Name)
+	contents := bundle.Contents{
+		Platform: "linux/" + runtime.GOARCH, Sandbox: Version(), Source: s.ImageSource.Origin(), Images: map[string][]artifact.Image{},
 	}
-	steps = append(steps, Step{Name: "bundle", Limit: 30 * time.Minute, Needs: all, Run: func(ctx context.Context, report report) error {
-		contents, err := contentsOf(ctx, s.Session, node, report)
-		if err != nil {
+	for _, name := range s.kindsToBuild(progress) {
+		if err := s.useToFetch(name); err != nil {
+			return summary, err
+		}
+		if err := Do(ctx, progress, fetches(s)); err != nil {
+			return summary, err
+		}
+		s.addFetched(&contents)
+	}
+	err := Do(ctx, progress, []Step{{Name: "bundle", Limit: buildLimit, Run: func(ctx context.Context, report report) error {
+		if err := s.completeContents(ctx, &contents, report); err != nil {
 			return err
 		}
+		var err error
 		summary, err = bundle.Create(ctx, path, contents, report)
 		report("%d MB", summary.Size>>20)
 		return err
-	}})
-	err := Do(ctx, progress, steps)
+	}}})
 	return summary, err
 }
 
-// contentsOf collects what a bundle holds after all components were fetched.
-func contentsOf(ctx context.Context, s *session.Session, node *kind.Cluster, report report) (contents bundle.Contents, err error) {
-	contents = bundle.Contents{
-		Platform: "linux/" + runtime.GOARCH, Sandbox: Version(), Source: s.ImageSource.Origin(), Images: map[string][]artifact.Image{},
+// addFetched adds what the cluster fetched.
+func (s *Sandbox) addFetched(contents *bundle.Contents) {
+	switch c := s.cluster.(type) {
+	case *kind.Cluster:
+		for _, row := range component.On(component.Kind) {
+			contents.Images[row.Name] = c.Images(row.Name)
+		}
+	case *embedded.Cluster:
+		contents.Programs = c.Programs()
 	}
-	for _, c := range component.On(component.Kind) {
-		contents.Images[c.Name] = node.Images(c.Name)
-	}
+}
+
+// completeContents adds the files that no component fetches.
+func (s *Sandbox) completeContents(ctx context.Context, contents *bundle.Contents, report report) (err error) {
 	if contents.Manifests, err = s.ManifestsHash(); err != nil {
-		return contents, err
+		return err
 	}
 	if contents.ChartDir, err = s.Chart(ctx, report); err != nil {
-		return contents, err
+		return err
+	}
+	if len(contents.Images) == 0 {
+		return nil
 	}
 	probe, err := s.Probe(ctx)
 	contents.Images[bundle.Probe] = []artifact.Image{probe}
-	return contents, err
+	return err
 }
 
 // Version returns the version of this program: of its module, or the commit, as far as Go recorded

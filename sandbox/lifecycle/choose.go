@@ -41,6 +41,10 @@ func (s *Sandbox) chooseCluster(ctx context.Context, report report) error {
 		}
 		wanted = made
 	}
+	wanted, err := s.FitBundle(wanted)
+	if err != nil {
+		return err
+	}
 	if err := s.Fit(wanted); err != nil {
 		return err
 	}
@@ -49,7 +53,7 @@ func (s *Sandbox) chooseCluster(ctx context.Context, report report) error {
 		return s.try(ctx, wanted, report)
 	}
 	var said string
-	err := s.try(ctx, component.Kind, func(format string, args ...any) { said = fmt.Sprintf(format, args...) })
+	err = s.try(ctx, component.Kind, func(format string, args ...any) { said = fmt.Sprintf(format, args...) })
 	if err == nil {
 		err = s.nodeImageHindrance(ctx, report)
 	}
@@ -57,7 +61,7 @@ func (s *Sandbox) chooseCluster(ctx context.Context, report report) error {
 		report("%s", said)
 		return nil
 	}
-	if s.Provider != "auto" || s.Images == "registry" || s.Bundled() || ctx.Err() != nil {
+	if s.Provider != "auto" || s.Images == "registry" || s.Bundled() && s.BundledPrograms() == nil || ctx.Err() != nil {
 		return err
 	}
 	if mistake := s.Fit(component.Embedded); mistake != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
@@ -87,6 +88,19 @@ func (s *Sandbox) CheckMachine(ctx context.Context, report report) error {
 	return nil
 }
 
+// wantBundle describes what a bundle supports, as far as it can be read.
+func (s *Sandbox) wantBundle(wanted *doctor.Wanted) {
+	wanted.Images = doctor.FromBundle
+	record, err := bundle.ReadRecord(s.BundlePath())
+	wanted.BundledPrograms = err == nil && record.Supports(component.Embedded)
+	switch {
+	case !wanted.BundledPrograms:
+		wanted.Cluster = component.Kind
+	case !record.Supports(component.Kind):
+		wanted.Cluster = component.Embedded
+	}
+}
+
 // subject returns what the doctor has to know about this sandbox.
 func (s *Sandbox) subject() doctor.Subject {
 	subject := doctor.Subject{
@@ -104,7 +118,7 @@ func (s *Sandbox) subject() doctor.Subject {
 		}
 	}
 	if s.Bundled() { // No registry is asked, and nothing is built.
-		wanted.Cluster, wanted.Images = component.Kind, doctor.FromBundle
+		s.wantBundle(wanted)
 		subject.Cache, _ = state.CachePath() // Without it, its disk is not examined.
 		return subject
 	}

@@ -11,26 +11,54 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// bundled is the origin of a bundle's images in the record.
-const bundled = "bundle"
+// FromBundle is the origin of a bundle's images in the record.
+const FromBundle = "bundle"
 
 // UseBundle selects the bundle that images come from: the one that the options name, or the one
 // that the sandbox was created from unless the options name another origin. It reports whether
 // there is one. Commands that build do not call it.
 func (s *Session) UseBundle() bool {
 	s.bundlePath = s.Options.Bundle
-	if s.Options.Bundle == "" && s.Options.Images == "auto" && s.RegistryMirror == "" && s.Record.Images == bundled {
+	if s.Options.Bundle == "" && s.Options.Images == "auto" && s.RegistryMirror == "" && s.Record.Images == FromBundle {
 		s.bundlePath = s.Record.Bundle
 	}
 	return s.bundlePath != ""
 }
 
+// BundledPrograms returns the programs of the bundle, or nil if there is none with programs.
+func (s *Session) BundledPrograms() *bundle.Programs {
+	if s.bundle == nil || !s.bundle.Record.Supports(component.Embedded) {
+		return nil
+	}
+	return s.bundle.Programs()
+}
+
+// FitBundle returns the kind of cluster that the bundle supports: the wanted one, or, for "auto", kind
+// if it can. It returns an error if the bundle does not support the wanted one.
+func (s *Session) FitBundle(wanted string) (string, error) {
+	if s.bundle == nil {
+		return wanted, nil
+	}
+	switch record := s.bundle.Record; {
+	case wanted == "auto" && !record.Supports(component.Kind):
+		return component.Embedded, nil
+	case wanted != "auto" && !record.Supports(wanted):
+		return "", settings.Given("cluster", wanted).And("bundle", s.bundlePath).Errorf("the bundle has nothing for this kind of cluster; create one by `sandbox bundle create --cluster=%s`", wanted)
+	}
+	return wanted, nil
+}
+
 // Bundled reports whether UseBundle selected a bundle.
 func (s *Session) Bundled() bool { return s.bundlePath != "" }
+
+// BundlePath returns the path of the selected bundle; empty if there is none.
+func (s *Session) BundlePath() string { return s.bundlePath }
 
 // OpenBundle reads and checks the whole bundle, before anything is changed.
 func (s *Session) OpenBundle(ctx context.Context, report Report) error {

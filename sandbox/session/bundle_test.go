@@ -11,7 +11,7 @@ import (
 
 // A sandbox stays with the bundle that it was made of, until images are asked for from elsewhere.
 func TestUseBundle(t *testing.T) {
-	made := state.Record{Name: DefaultName, Images: bundled, Bundle: "/made.tar"}
+	made := state.Record{Name: DefaultName, Images: FromBundle, Bundle: "/made.tar"}
 	for _, test := range []struct {
 		name    string
 		options Options
@@ -63,7 +63,7 @@ func TestOpenBundleThatCanNotBe(t *testing.T) {
 	if err := open(Options{Bundle: gone}, state.Record{}); err == nil || !strings.Contains(err.Error(), gone) || strings.Contains(err.Error(), "was made of it") {
 		t.Errorf("no file: error %v", err)
 	}
-	made := state.Record{Name: DefaultName, Images: bundled, Bundle: gone}
+	made := state.Record{Name: DefaultName, Images: FromBundle, Bundle: gone}
 	if err := open(Options{}, made); err == nil || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), "--bundle") {
 		t.Errorf("gone since: error %v", err)
 	}

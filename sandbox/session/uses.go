@@ -30,7 +30,7 @@ var uses = append([]use{
 		}
 		return text(&o.Images)
 	}},
-	{"bundle", []string{component.Kind}, "a bundle has the images of a kind cluster", func(o *Options) (string, func()) {
+	{"bundle", notExisting, "a bundle is for a cluster that the sandbox creates", func(o *Options) (string, func()) {
 		return text(&o.Bundle)
 	}},
 	{"context", onlyExisting, ofExisting, func(o *Options) (string, func()) { return text(&o.Context) }},

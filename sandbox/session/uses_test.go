@@ -34,7 +34,7 @@ func TestOptionsByKindOfCluster(t *testing.T) {
 	existing := []string{"context", "kubeconfig", "registry", "jaeger-endpoint", "jaeger-query"}
 	unused := map[string][]string{
 		component.Kind:     existing,
-		component.Embedded: slices.Concat([]string{"provider", "bundle", "jaeger-config", "operator-replicas"}, existing),
+		component.Embedded: slices.Concat([]string{"provider", "jaeger-config", "operator-replicas"}, existing),
 		component.Existing: {"provider", "bundle", "control-plane-tracing", "jaeger-ui-port", "jaeger-query-port", "otlp-grpc-port", "otlp-http-port", "thrift-port"},
 	}
 	if runtime.GOOS != "linux" {
@@ -128,7 +128,7 @@ func TestInvalidValuesForAnotherKindOfCluster(t *testing.T) {
 // The record of a sandbox that is up decides as --cluster does, as soon as the lock is held.
 func TestOptionsOfASandboxThatIsUp(t *testing.T) {
 	t.Parallel()
-	for kind, want := range map[string]string{component.Kind: "a.tar", component.Embedded: "", component.Existing: ""} {
+	for kind, want := range map[string]string{component.Kind: "a.tar", component.Embedded: "a.tar", component.Existing: ""} {
 		options := Options{StateDir: t.TempDir(), Bundle: "a.tar", Origins: settings.Origins{"bundle": "SANDBOX_BUNDLE"}}
 		dir, err := state.Open(options.StateDir)
 		if err != nil {

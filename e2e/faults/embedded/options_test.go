@@ -14,7 +14,7 @@ import (
 func TestOptionsThatCannotBe(t *testing.T) {
 	s := newSandbox(t)
 	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--provider=podman"}, "--provider=podman", "only a kind cluster")
-	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--bundle=images.tar"}, "--bundle=images.tar", "omit --bundle")
+	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--jaeger-config=none", "--operator-replicas=2"}, "--operator-replicas=2", "omit --operator-replicas")
 	s.WantExit(2, nil, []string{"up", "--cluster=foo"}, "--cluster=foo", "auto, kind, embedded")
 	s.wantNoProcess()
 	s.up()

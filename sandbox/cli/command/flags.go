@@ -71,7 +71,7 @@ func (s *Shared) BindUp(flags *pflag.FlagSet) {
 	s.BindOperator(flags)
 	s.BindImages(flags)
 	flags.StringVar(&o.Provider, "provider", "auto", "container engine: docker, podman, nerdctl, or auto")
-	flags.StringVar(&o.Bundle, "bundle", "", "`FILE` from \"sandbox bundle create\" with all images; needs no registry, Go or source code")
+	flags.StringVar(&o.Bundle, "bundle", "", "`FILE` from \"sandbox bundle create\" with all images or programs; needs no registry, Go or source code")
 	s.bindExisting(flags)
 	flags.StringVar(&o.JaegerConfig, "jaeger-config", "", "`FILE` with a configuration of Jaeger, for example of its storage, or \"none\" for the sandbox's own (default unchanged; see docs/clusters.md)")
 	flags.BoolVar(&s.tracing, tracingFlag, false, "spans of kube-apiserver and etcd in the traces (default unchanged, off in a new sandbox; see docs/control-plane-tracing.md)")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -28,7 +29,9 @@ import (
 type Cluster struct {
 	processes *embedded.Cluster
 	session   *session.Session
-	programs  *build.Programs
+	programs  programs
+	// origin is "source", "registry" or "bundle".
+	origin string
 
 	// paths are the programs' paths, by component and program, and version is the operator's. Fetch
 	// sets them.
@@ -37,6 +40,12 @@ type Cluster struct {
 	mu      sync.Mutex
 
 	renderedCertManager, renderedOperator rendered
+}
+
+// programs provides the components as programs of this machine: *build.Programs or *bundle.Programs.
+type programs interface {
+	Paths(context.Context, component.Component, artifact.Report) (map[string]string, error)
+	Operator(context.Context, build.Program, artifact.Report) (path, version string, err error)
 }
 
 var (
@@ -70,32 +79,49 @@ func New(s *session.Session) (*Cluster, error) {
 	return c, err
 }
 
-// Builder returns a cluster that can only Fetch, from source.
-func Builder(s *session.Session) *Cluster {
-	return &Cluster{session: s, programs: build.NewPrograms(s.Builder)}
+// Builder returns a cluster that can only Fetch, from the origin in the options.
+func Builder(s *session.Session) (*Cluster, error) {
+	c := &Cluster{session: s}
+	err := c.usePrograms()
+	return c, err
+}
+
+// Programs returns the paths of the programs that were fetched, by component and name.
+func (c *Cluster) Programs() map[string]map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.paths)
 }
 
 func (c *Cluster) usePrograms() error {
-	c.programs = build.NewPrograms(c.session.Builder)
-	if c.session.Images == "source" {
+	s := c.session
+	if bundled := s.BundledPrograms(); bundled != nil {
+		c.programs, c.origin = bundled, session.FromBundle
 		return nil
 	}
-	mirror, err := c.session.Mirror()
+	built := build.NewPrograms(s.Builder)
+	c.programs, c.origin = built, "source"
+	if s.Images == "source" {
+		return nil
+	}
+	mirror, err := s.Mirror()
 	if err != nil {
 		return err
 	}
-	c.programs.Published = artifact.NewRegistry(c.session.Builder.Cache, "", mirror)
+	built.Published = artifact.NewRegistry(s.Builder.Cache, "", mirror)
 	// A sandbox that is up keeps to the registry.
-	c.programs.PublishedOnly = c.session.Images == "registry" || c.session.Images == "auto" && c.session.Record.Images == "registry"
+	if s.Images == "registry" || s.Images == "auto" && s.Record.Images == "registry" {
+		built.PublishedOnly, c.origin = true, "registry"
+	}
 	return nil
 }
 
 // Prepare selects ports and creates certificates.
 func (c *Cluster) Prepare(ctx context.Context, report provider.Report) error {
 	record := &c.session.Record
-	record.Name, record.Cluster, record.Images = c.session.Name, component.Embedded, "source"
-	if c.programs.PublishedOnly {
-		record.Images = "registry"
+	record.Name, record.Cluster, record.Images = c.session.Name, component.Embedded, c.origin
+	if c.origin != session.FromBundle {
+		record.Bundle = ""
 	}
 	record.OperatorEnv = c.session.OperatorEnv
 	return c.processes.Prepare(ctx, c.session.Ports, report)

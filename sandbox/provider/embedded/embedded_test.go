@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -53,7 +54,8 @@ func TestProgramsOfAnEmbeddedCluster(t *testing.T) {
 		if err := c.Prepare(t.Context(), func(string, ...any) {}); err != nil {
 			t.Fatal(err)
 		}
-		if s.Record.Images != test.want || c.programs.PublishedOnly != test.only || (c.programs.Published == nil) != (test.options.Images == "source") {
+		programs := c.programs.(*build.Programs)
+		if s.Record.Images != test.want || programs.PublishedOnly != test.only || (programs.Published == nil) != (test.options.Images == "source") {
 			t.Errorf("%+v after images from %q: images from %q, programs %+v", test.options, test.before, s.Record.Images, c.programs)
 		}
 	}
