@@ -6,18 +6,25 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// Steps returns the steps that the output of an up reports as done, in the order in which they ended,
-// without the fetch steps: they only read the cache, and end at the same time. It fails if it finds
-// fewer steps than any kind of cluster has.
+// Steps returns the steps that the output of an up reports as done, in the order in which they ended.
+// It omits steps that end at the same time as others: those that fetch only read the cache, and of
+// those that deliver one component is enough. It fails if it finds fewer steps than any kind of
+// cluster has.
 func (s *Sandbox) Steps(out string) []string {
 	s.T.Helper()
 	var steps []string
 	for line := range strings.Lines(out) {
-		if step := StepOf(line); step != "" && !strings.HasPrefix(step, "fetch ") {
-			steps = append(steps, step)
+		step := StepOf(line)
+		_, delivered, _ := strings.Cut(step, "deliver ")
+		if step == "" || strings.HasPrefix(step, "fetch ") ||
+			delivered != "" && delivered != component.ControlPlane && delivered != component.Operator {
+			continue
 		}
+		steps = append(steps, step)
 	}
 	const fewest = 10
 	if len(steps) < fewest {
