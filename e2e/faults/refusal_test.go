@@ -56,6 +56,6 @@ func TestForeignCluster(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
 	other := sandboxIn(t, filepath.Join(t.TempDir(), "other"))
-	other.WantRefusal(nil, []string{"up"}, name, "did not make it", "--name")
+	other.WantRefusal(nil, []string{"up"}, name, "did not create it", "--name")
 	s.WantUp()
 }

@@ -60,7 +60,7 @@ type Facts struct {
 	Ports   []Port
 	Proxy   Proxy
 	Go      Go
-	Debian  error // the reason why this machine cannot build a node image; see build.CanBuildNode
+	Debian  error // the reason why this machine cannot build a node image; see build.Builder.CanBuildNode
 	Sources error // the reason why the repository was not found
 
 	Registries []Registry

@@ -64,7 +64,7 @@ const engineLimit = 2 * time.Minute
 // Gather collects facts. With a zero Slow, it takes some milliseconds, starts no process and sends
 // no request. Facts that it cannot determine remain unknown.
 func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
-	f := Facts{Wanted: subject.Wanted, Sources: subject.SourcesErr, Debian: build.CanBuildNode()}
+	f := Facts{Wanted: subject.Wanted, Sources: subject.SourcesErr, Debian: subject.Builder.CanBuildNode()}
 	f.System = lookAtSystem()
 	f.Memory = lookAtMemory()
 	f.Limits = lookAtLimits()

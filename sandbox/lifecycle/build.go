@@ -52,7 +52,7 @@ func (s *Sandbox) kindsToBuild(progress *ui.Progress) []string {
 		return []string{s.Cluster}
 	}
 	if s.ImageSource.Origin() == "source" {
-		if err := build.CanBuildNode(); err != nil {
+		if err := s.Builder.CanBuildNode(); err != nil {
 			progress.Printf("kind's node can't be built here: %v", err)
 			return []string{component.Embedded}
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
@@ -90,7 +89,7 @@ func (s *Sandbox) nodeImageHindrance(ctx context.Context, report report) error {
 	if err := s.ChooseImages(ctx, report); err != nil || s.ImageSource.Origin() != "source" {
 		return err
 	}
-	if err := build.CanBuildNode(); err != nil {
+	if err := s.Builder.CanBuildNode(); err != nil {
 		return fmt.Errorf("no registry answers, and %w", err)
 	}
 	return nil

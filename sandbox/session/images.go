@@ -32,7 +32,7 @@ func (s *Session) ChooseImages(ctx context.Context, report Report) error {
 	case "source":
 		s.ImageSource = source
 	default:
-		s.ImageSource = artifact.NewFallback(registry, source, build.CanBuildNode, s.Note)
+		s.ImageSource = artifact.NewFallback(registry, source, s.Builder.CanBuildNode, s.Note)
 		if err := registry.Answers(ctx); err != nil {
 			report("no registry answers (%s)", strings.Join(strings.Fields(err.Error()), " "))
 			s.ImageSource = source

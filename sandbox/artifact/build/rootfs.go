@@ -32,7 +32,7 @@ func (b *Builder) buildRootFS(ctx context.Context) (rootFS, error) {
 	dir, start := b.rootFSFolder(), time.Now()
 	fs := rootFS{archive: filepath.Join(dir, debian.Outputs[0])}
 	found, err := cache.Ensure(dir, debian.Outputs, func(temporary string) error {
-		if err := CanBuildNode(); err != nil {
+		if err := debian.Available(); err != nil {
 			return err
 		}
 		_, arch := b.platform()
@@ -54,5 +54,10 @@ func (b *Builder) buildRootFS(ctx context.Context) (rootFS, error) {
 }
 
 // CanBuildNode returns nil if this machine can build the node's image from source, and otherwise an
-// error with a remedy.
-func CanBuildNode() error { return debian.Available() }
+// error with a remedy. A root filesystem in the cache needs no Debian tools. b can be nil.
+func (b *Builder) CanBuildNode() error {
+	if b != nil && cache.Complete(b.rootFSFolder(), debian.Outputs) {
+		return nil
+	}
+	return debian.Available()
+}

@@ -10,6 +10,7 @@ import (
 
 	table "github.com/operator-tracing/sandbox/sandbox/component"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/debian"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
 )
 
@@ -22,6 +23,23 @@ func TestNodeWithoutBootstrapTools(t *testing.T) {
 	}
 	if _, err := NewSource(b).Images(t.Context(), table.ControlPlane, nil); err == nil || !strings.Contains(err.Error(), "needs debootstrap") {
 		t.Errorf("Node() = %v; want the cause before anything is built", err)
+	}
+	if err := (*Builder)(nil).CanBuildNode(); err == nil {
+		t.Error("CanBuildNode() without a builder returned nil")
+	}
+
+	// A root filesystem in the cache needs none of them.
+	for _, name := range debian.Outputs {
+		path := filepath.Join(b.rootFSFolder(), name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.CanBuildNode(); err != nil {
+		t.Errorf("CanBuildNode() with a root filesystem in the cache = %v", err)
 	}
 }
 

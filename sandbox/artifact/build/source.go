@@ -71,7 +71,7 @@ func (s *Source) Images(ctx context.Context, name string, report artifact.Report
 
 // nodeImage builds the root filesystem, containerd, Kubernetes and the other components of a node.
 func (s *Source) nodeImage(ctx context.Context, report artifact.Report) (artifact.Image, error) {
-	if err := CanBuildNode(); err != nil {
+	if err := s.CanBuildNode(); err != nil {
 		return artifact.Image{}, err
 	}
 	parts := nodeParts{}
