@@ -30,7 +30,7 @@ func TestTwoUps(t *testing.T) {
 		if r.err != nil {
 			t.Fatalf("up: %v\n%s", r.err, r.out)
 		}
-		if strings.Contains(r.out, "Another command is at work") {
+		if strings.Contains(r.out, "Waiting for another command") {
 			waited++
 		}
 		for line := range strings.Lines(r.out) {

@@ -34,7 +34,7 @@ func TestMistakes(t *testing.T) {
 	if err := os.Rename(kubeconfig, kubeconfig+".lost"); err != nil {
 		t.Fatal(err)
 	}
-	s.WantRefusal(nil, []string{"trace", "head-sample"}, kubeconfig, "no such file", "`make sandbox-up` writes it again")
+	s.WantRefusal(nil, []string{"trace", "head-sample"}, kubeconfig, "no such file", "run `sandbox up` to write it again")
 	if status, code := s.Status(); code != 1 || status.State != provider.StateDegraded {
 		t.Errorf("status without a kubeconfig: exit code %d, %+v", code, status)
 	}
