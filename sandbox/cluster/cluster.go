@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/kubectl/pkg/scheme"
 	"sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
