@@ -74,6 +74,10 @@ func TestChildDriftIsCorrected(t *testing.T) {
 		if f.child.Spec.Image != f.head.Spec.ChildA || f.child.Generation < 3 {
 			return fmt.Errorf("image is %s at generation %d", f.child.Spec.Image, f.child.Generation)
 		}
+		// Before that, the controller may still write the Deployment for an older spec.
+		if f.child.Status.ObservedGeneration != f.child.Generation {
+			return fmt.Errorf("observed generation is %d, want %d", f.child.Status.ObservedGeneration, f.child.Generation)
+		}
 		return nil
 	})
 	f.deploymentIs(t, "corrected too", func(*appsv1.Deployment) error {
