@@ -71,7 +71,7 @@ func (s *sandbox) wantArtifacts(folder string) string {
 		"triage-" + id + ".txt":          "FAILED  expected spans",
 		"README.txt":                     "sandbox trace import",
 		"heads.yaml":                     "traceparent",
-		"childas.yaml":                   id,
+		"childas.yaml":                   "kind: ChildA",
 		"events.yaml":                    "items:",
 	} {
 		if text := s.read(filepath.Join(folder, file)); !strings.Contains(text, word) {
