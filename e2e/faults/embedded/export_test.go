@@ -67,12 +67,12 @@ func TestFailedStepKeepsDiagnostics(t *testing.T) {
 	s := newSandbox(t)
 	for range 4 {
 		start := time.Now()
-		out, err := s.Run(t.Context(), upLimit, "up", "--operator-env=OTEL_TRACES_EXPORTER=carrier-pigeon", "--operator-env=API_TOKEN=squeamish-ossifrage")
+		out, err := s.Run(t.Context(), upLimit, "up", "--operator-env=OPERATOR_LOG_LEVEL=carrier-pigeon", "--operator-env=API_TOKEN=squeamish-ossifrage")
 		if err == nil {
-			t.Fatalf("an operator with an unknown exporter came up:\n%s", out)
+			t.Fatalf("an operator with an invalid log level started:\n%s", out)
 		}
 		dir := s.WantDiagnostics(out, map[string]string{
-			"status.json": `"degraded"`, "logs/operator.log": "carrier-pigeon", "doctor.json": `"check": "memory"`, "options.json": "OTEL_TRACES_EXPORTER",
+			"status.json": `"degraded"`, "logs/operator.log": "carrier-pigeon", "doctor.json": `"check": "memory"`, "options.json": "OPERATOR_LOG_LEVEL",
 			"objects/customresourcedefinitions.apiextensions.k8s.io.yaml": "heads",
 		})
 		s.WantNoSecrets(dir, "squeamish-ossifrage")
