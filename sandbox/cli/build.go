@@ -9,11 +9,13 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
 	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 
 	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
-	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
@@ -27,16 +29,9 @@ cert-manager, Jaeger, kwok and the operator, creates the node's root filesystem,
 With --cluster=kind or --cluster=embedded it builds only the parts of that kind of cluster.`,
 		Args: command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := shared.Open()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), session.DefaultTimeout)
-			defer cancel()
-			progress := ui.NewProgress(stderr)
-			run.Note = progress.Printf
-			defer progress.Close()
-			return run.BuildAll(ctx, plan.Fetches, progress)
+			return shared.WithProgress(cmd.Context(), stderr, func(ctx context.Context, run *lifecycle.Sandbox, progress *ui.Progress) error {
+				return run.BuildAll(ctx, plan.Fetches, progress)
+			})
 		},
 	}
 	shared.BindCluster(cmd.Flags())
@@ -53,21 +48,14 @@ func newKindConfig(shared *command.Shared, stderr *os.File) *cobra.Command {
 		Example: "  go run ./sandbox kind-config > kind.yaml && kind create cluster --config kind.yaml",
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := shared.Open()
-			if err != nil {
+			return shared.WithProgress(cmd.Context(), stderr, func(ctx context.Context, run *lifecycle.Sandbox, progress *ui.Progress) error {
+				config, err := run.KindConfig(ctx, progress)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprint(cmd.OutOrStdout(), config)
 				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), run.Timeout)
-			defer cancel()
-			progress := ui.NewProgress(stderr)
-			run.Note = progress.Printf
-			defer progress.Close()
-			config, err := run.KindConfig(ctx, progress)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprint(cmd.OutOrStdout(), config)
-			return err
+			})
 		},
 	}
 	shared.BindUp(cmd.Flags())

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
@@ -45,16 +47,11 @@ With --cluster=kind the bundle has only images, with --cluster=embedded only pro
 			if err := command.CheckOutput(output, "text", "json"); err != nil {
 				return err
 			}
-			run, err := shared.Open()
-			if err != nil {
+			var summary bundle.Summary
+			err := shared.WithProgress(cmd.Context(), stderr, func(ctx context.Context, run *lifecycle.Sandbox, progress *ui.Progress) (err error) {
+				summary, err = run.CreateBundle(ctx, filepath.Clean(args[0]), plan.Fetches, progress)
 				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), run.Timeout)
-			defer cancel()
-			progress := ui.NewProgress(stderr)
-			run.Note = progress.Printf
-			summary, err := run.CreateBundle(ctx, filepath.Clean(args[0]), plan.Fetches, progress)
-			progress.Close()
+			})
 			if err != nil {
 				return err
 			}

@@ -27,24 +27,18 @@ new build is ready. It is the fast way to try a change. It does not change other
 		Example: "  go run ./sandbox load operator\n  go run ./sandbox load operator --sample   # and print the trace of a new sample",
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run, err := shared.Open()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), run.Timeout)
-			defer cancel()
-			progress := ui.NewProgress(stderr)
-			run.Note = progress.Printf
-			unlock, err := run.Lock(ctx, progress.Printf)
-			if err == nil {
-				defer unlock()
-				err = lifecycle.Do(ctx, progress, plan.Load(run, sample))
-			}
-			progress.Close()
-			if err != nil || !sample {
-				return err
-			}
-			return show.Sample(ctx, run, cmd.OutOrStdout())
+			return shared.WithProgress(cmd.Context(), stderr, func(ctx context.Context, run *lifecycle.Sandbox, progress *ui.Progress) error {
+				unlock, err := run.Lock(ctx, progress.Printf)
+				if err == nil {
+					defer unlock()
+					err = lifecycle.Do(ctx, progress, plan.Load(run, sample))
+				}
+				progress.Close()
+				if err != nil || !sample {
+					return err
+				}
+				return show.Sample(ctx, run, cmd.OutOrStdout())
+			})
 		},
 	}
 	operator.Flags().BoolVar(&sample, "sample", false, "new sample: deletes the sample, applies it again and prints its trace")

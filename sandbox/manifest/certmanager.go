@@ -23,8 +23,6 @@ import (
 )
 
 const (
-	// CertManagerVersion is the version of cert-manager: the version of the module in go.mod.
-	CertManagerVersion = "v1.21.2"
 	// certManagerNamespace is also the name of the release, as in upstream's instructions.
 	certManagerNamespace = "cert-manager"
 	certManagerModule    = "github.com/cert-manager/cert-manager"
@@ -34,12 +32,15 @@ const (
 // kind removes the taint near the end.
 var controlPlaneToleration = map[string]any{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
 
+// certManagerVersion is the version in the table. The module in go.mod must have the same.
+var certManagerVersion = component.Get(component.CertManager).Version
+
 // CertManagerOptions configures [CertManager].
 type CertManagerOptions struct {
 	// ChartDir is the folder of the chart, as [ChartDir] returns it. Required.
 	ChartDir string
 	// Controller, CAInjector and Webhook are the images; a zero Image means the chart's own at
-	// CertManagerVersion. The chart runs them as non-root without a user, so an image must name a
+	// certManagerVersion. The chart runs them as non-root without a user, so an image must name a
 	// numeric user.
 	Controller, CAInjector, Webhook Image
 	// Shared is true if others use the cluster too. Pods then do not run on control plane nodes.
@@ -65,8 +66,8 @@ func ChartDir(ctx context.Context, dir string) (string, error) {
 	switch {
 	case module.Error != "":
 		return "", fmt.Errorf("finding module %s: %s", certManagerModule, module.Error)
-	case module.Version != CertManagerVersion:
-		return "", fmt.Errorf("finding module %s: go.mod has %s, want %s", certManagerModule, module.Version, CertManagerVersion)
+	case module.Version != certManagerVersion:
+		return "", fmt.Errorf("finding module %s: go.mod has %s, want %s", certManagerModule, module.Version, certManagerVersion)
 	}
 	return filepath.Join(module.Dir, "deploy", "charts", "cert-manager"), nil
 }
@@ -94,7 +95,7 @@ func CertManager(o CertManagerOptions) (*Component, error) {
 	if o.WebhookAddress != "" {
 		objects = withoutPods(objects)
 	}
-	return newComponent(component.CertManager, CertManagerVersion, objects), nil
+	return newComponent(component.CertManager, certManagerVersion, objects), nil
 }
 
 func renderCertManager(o CertManagerOptions) ([]*unstructured.Unstructured, error) {
@@ -104,7 +105,7 @@ func renderCertManager(o CertManagerOptions) ([]*unstructured.Unstructured, erro
 	}
 	// The chart in the module has the version v0.0.0. Upstream's release tool sets the version, which
 	// is the tag of the images.
-	chart.Metadata.Version, chart.Metadata.AppVersion = CertManagerVersion, CertManagerVersion
+	chart.Metadata.Version, chart.Metadata.AppVersion = certManagerVersion, certManagerVersion
 	chosen, err := certManagerValues(o)
 	if err != nil {
 		return nil, err

@@ -199,7 +199,7 @@ func testCertManagerAsProcesses(t *testing.T, c *apply.Cluster) {
 	checkVersion(t, c, component.CertManager, "")
 	rendered := certManager(t, CertManagerOptions{WebhookAddress: webhookAddress})
 	applyTwice(t, c, rendered)
-	checkVersion(t, c, component.CertManager, CertManagerVersion)
+	checkVersion(t, c, component.CertManager, certManagerVersion)
 	// No process listens yet. Wait waits only for the service.
 	waitFails(t, c, rendered, creationDelay+time.Second, "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: ")
 	if err := workload.Serves(t.Context(), c, component.CertManager); err == nil {

@@ -21,6 +21,7 @@ type Progress struct {
 	running []*Step
 	drawn   bool
 	stop    chan struct{}
+	closed  sync.Once
 	stopped sync.WaitGroup
 }
 
@@ -40,12 +41,12 @@ func NewProgress(out *os.File) *Progress {
 	return p
 }
 
-// Close stops drawing and erases the live line. Printed lines remain.
+// Close stops drawing and erases the live line. Printed lines remain. It can be called several times.
 func (p *Progress) Close() {
 	if p == nil {
 		return
 	}
-	close(p.stop)
+	p.closed.Do(func() { close(p.stop) })
 	p.stopped.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()

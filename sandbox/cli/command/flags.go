@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
 // Shared has the options of all commands, and the sandboxes that the command opened.
@@ -44,6 +46,21 @@ func (s *Shared) Attach() (*lifecycle.Sandbox, error) {
 		return nil, err
 	}
 	return run, nil
+}
+
+// WithProgress opens the sandbox, and calls run with a context that ends after the option --timeout.
+// The progress goes to stderr, and so do the sandbox's notes.
+func (s *Shared) WithProgress(parent context.Context, stderr *os.File, run func(context.Context, *lifecycle.Sandbox, *ui.Progress) error) error {
+	sandbox, err := s.Open()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(parent, sandbox.Timeout)
+	defer cancel()
+	progress := ui.NewProgress(stderr)
+	defer progress.Close()
+	sandbox.Note = progress.Printf
+	return run(ctx, sandbox, progress)
 }
 
 // Close closes the sandboxes that the command opened.

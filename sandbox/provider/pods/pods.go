@@ -155,11 +155,11 @@ func (p *Pods) startJaeger(ctx context.Context, report provider.Report) error {
 	if options.Config, err = p.ReadJaegerConfig(); err != nil {
 		return err
 	}
-	placeholder, err := image.FromSource()
+	built, err := image.FromSource()
 	if err != nil {
 		return err
 	}
-	if placeholder { // Its Go module has no web page.
+	if built { // The Go module of Jaeger has no web page.
 		if options.Page, err = session.JaegerPage(); err != nil {
 			return err
 		}

@@ -1,0 +1,89 @@
+package embedded
+
+import (
+	"context"
+	"maps"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/session"
+)
+
+// programs provides the components as programs of this machine: *build.Programs or *bundle.Programs.
+type programs interface {
+	Paths(context.Context, component.Component, artifact.Report) (map[string]string, error)
+	Operator(context.Context, build.Program, artifact.Report) (path, version string, err error)
+}
+
+// Builder returns a cluster that can only Fetch, from the origin in the options.
+func Builder(s *session.Session) (*Cluster, error) {
+	c := &Cluster{session: s}
+	err := c.usePrograms()
+	return c, err
+}
+
+// Programs returns the paths of the programs that were fetched, by component and name.
+func (c *Cluster) Programs() map[string]map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.paths)
+}
+
+func (c *Cluster) usePrograms() error {
+	s := c.session
+	if bundled := s.BundledPrograms(); bundled != nil {
+		c.programs, c.origin = bundled, session.FromBundle
+		return nil
+	}
+	built := build.NewPrograms(s.Builder)
+	c.programs, c.origin = built, "source"
+	if s.Images == "source" {
+		return nil
+	}
+	mirror, err := s.Mirror()
+	if err != nil {
+		return err
+	}
+	built.Published = artifact.NewRegistry(s.Builder.Cache, "", mirror)
+	// A sandbox that is up keeps to the registry.
+	if s.Images == "registry" || s.Images == "auto" && s.Record.Images == "registry" {
+		built.PublishedOnly, c.origin = true, "registry"
+	}
+	return nil
+}
+
+// Fetch gets a component's programs.
+func (c *Cluster) Fetch(ctx context.Context, part component.Component, report provider.Report) (err error) {
+	var paths map[string]string
+	if part.Name == component.Operator {
+		paths, err = c.buildOperator(ctx, report)
+	} else {
+		paths, err = c.programs.Paths(ctx, part, report)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paths == nil {
+		c.paths = map[string]map[string]string{}
+	}
+	c.paths[part.Name] = paths
+	return err
+}
+
+func (c *Cluster) buildOperator(ctx context.Context, report provider.Report) (map[string]string, error) {
+	if _, err := c.session.Manifests.Process(project.Place{}); err != nil {
+		return nil, err
+	}
+	path, version, err := c.programs.Operator(ctx, c.session.Program(), report)
+	c.version = version
+	return map[string]string{component.Operator: path}, err
+}
+
+// pathsOf returns the programs of a component that was fetched.
+func (c *Cluster) pathsOf(name string) map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paths[name]
+}
