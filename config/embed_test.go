@@ -130,7 +130,7 @@ func TestWebhookNeverBlocksRequests(t *testing.T) {
 		FailurePolicy:           new(admissionregistrationv1.Ignore),
 		MatchPolicy:             new(admissionregistrationv1.Equivalent),
 		SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
-		TimeoutSeconds:          new(int32(2)),
+		TimeoutSeconds:          new(int32(5)),
 		ReinvocationPolicy:      new(admissionregistrationv1.NeverReinvocationPolicy),
 		AdmissionReviewVersions: []string{"v1"},
 		Rules: []admissionregistrationv1.RuleWithOperations{{

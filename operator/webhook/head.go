@@ -15,7 +15,7 @@ import (
 // The API server must accept Heads while the webhook is down. The failure policy is therefore Ignore, and
 // the timeout is short.
 //
-// +kubebuilder:webhook:path=/mutate-dummy-example-com-v1alpha1-head,mutating=true,failurePolicy=ignore,sideEffects=None,timeoutSeconds=2,reinvocationPolicy=Never,matchPolicy=Equivalent,groups=dummy.example.com,resources=heads,verbs=create;update,versions=v1alpha1,name=head.dummy.example.com,admissionReviewVersions=v1
+// +kubebuilder:webhook:path=/mutate-dummy-example-com-v1alpha1-head,mutating=true,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,reinvocationPolicy=Never,matchPolicy=Equivalent,groups=dummy.example.com,resources=heads,verbs=create;update,versions=v1alpha1,name=head.dummy.example.com,admissionReviewVersions=v1
 
 // HeadDefaulter adds a finalizer to new Heads, so that the controller can delete their ChildA with them;
 // see package controller. If the controller added the finalizer, it would write each Head once more. The
