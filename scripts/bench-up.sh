@@ -13,20 +13,35 @@ export CGO_ENABLED=0 GOFLAGS=-trimpath
 rounds=${ROUNDS:-3}
 work=$(mktemp -d)
 name=operator-tracing-bench
-sandbox=("$work/sandbox" --name="$name" --state-dir="$work/state")
-embedded=("$work/sandbox" --name="$name-embedded" --state-dir="$work/embedded")
+# use names the version that the following functions measure: its program, its source, the sandbox's names and the prefix of the files.
+use() { # prefix, program, source
+  prefix=$1
+  sandbox=("$2" --name="$name" --state-dir="$work/$1state" --source="$3")
+  embedded=("$2" --name="$name-embedded" --state-dir="$work/$1embedded" --source="$3")
+}
+
+use "" "$work/sandbox" "$PWD"
 
 # The first version that could print the configuration of its node.
 first_version=41cde71
 first=("$work/first-sandbox" --name="$name-first" --state-dir="$work/first-state" --source="$work/first")
 
 cleanup() {
-  [[ ! -d $work/changed ]] || git worktree remove --force "$work/changed" || :
+  for tree in changed base-changed; do
+    [[ ! -d $work/$tree ]] || git worktree remove --force "$work/$tree" || :
+  done
+  if [[ -d $work/base ]]; then
+    use base- "$work/base-sandbox" "$work/base"
+    "${sandbox[@]}" down >/dev/null 2>&1 || :
+    "${embedded[@]}" down >/dev/null 2>&1 || :
+    git worktree remove --force "$work/base" || :
+  fi
   if [[ -d $work/first ]]; then
     "${first[@]}" down >/dev/null 2>&1 || :
     git worktree remove --force "$work/first" || :
   fi
   [[ -z ${provider:-} ]] || "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1 || :
+  use "" "$work/sandbox" "$PWD"
   "${sandbox[@]}" down >/dev/null 2>&1 || :
   "${embedded[@]}" down >/dev/null 2>&1 || :
   rm -rf "$work"
@@ -35,6 +50,10 @@ trap cleanup EXIT
 
 go build -o "$work/sandbox" ./sandbox
 go build -o "$work/kind" sigs.k8s.io/kind
+if [[ -n ${BASE:-} ]]; then
+  git worktree add --detach --quiet "$work/base" "$BASE"
+  (cd "$work/base" && go build -o "$work/base-sandbox" ./sandbox)
+fi
 
 echo "getting images and programs ready" >&2
 "${embedded[@]}" build --cluster=embedded 2>"$work/warm.log" || { cat "$work/warm.log" >&2; exit 1; }
@@ -82,10 +101,11 @@ median() { sort -n "$1" | awk '{v[NR]=$1} END {print (NR % 2) ? v[(NR + 1) / 2] 
 load() { # file, command…
   local file=$1
   shift
-  printf 'package controller\n\nimport "runtime"\n\nfunc init() { runtime.KeepAlive("%s") }\n' "$(date +%s%N)" >"$work/changed/operator/controller/changed.go"
-  timed "$file" "$@" load operator --sample --source="$work/changed"
+  printf 'package controller\n\nimport "runtime"\n\nfunc init() { runtime.KeepAlive("%s") }\n' "$(date +%s%N)" >"$work/${prefix}changed/operator/controller/changed.go"
+  timed "$file" "$@" load operator --sample --source="$work/${prefix}changed"
 }
 git worktree add --detach --quiet "$work/changed" HEAD
+[[ -z ${BASE:-} ]] || git worktree add --detach --quiet "$work/base-changed" "$BASE"
 
 # memory adds the megabytes that the embedded sandbox's processes have resident, each page counted once (Pss), and as top
 # counts them (Rss): the programs of Kubernetes share one binary.
@@ -95,8 +115,25 @@ memory() {
     read -r r p < <(awk '/^Rss:/ {r = $2} /^Pss:/ {p = $2} END {print r, p}' "/proc/$pid/smaps_rollup")
     pss=$((pss + p)) rss=$((rss + r))
   done
-  echo $((rss / 1024)) >>"$work/rss.mb"
-  echo $((pss / 1024)) >>"$work/pss.mb"
+  echo $((rss / 1024)) >>"$work/${prefix}rss.mb"
+  echo $((pss / 1024)) >>"$work/${prefix}pss.mb"
+}
+
+# measure times everything once with the version that use named.
+measure() {
+  if [[ -n $provider ]]; then
+    timed "$work/${prefix}up.ms" "${sandbox[@]}" up --cluster=kind
+    timed "$work/${prefix}again.ms" "${sandbox[@]}" up
+    load "$work/${prefix}first-load.ms" "${sandbox[@]}"
+    load "$work/${prefix}load.ms" "${sandbox[@]}"
+    timed "$work/${prefix}down.ms" "${sandbox[@]}" down
+  fi
+  timed "$work/${prefix}eup.ms" "${embedded[@]}" up --cluster=embedded
+  timed "$work/${prefix}eagain.ms" "${embedded[@]}" up
+  memory
+  load "$work/${prefix}first-eload.ms" "${embedded[@]}"
+  load "$work/${prefix}eload.ms" "${embedded[@]}"
+  timed "$work/${prefix}edown.ms" "${embedded[@]}" down
 }
 
 # cold prints how long an `up` with empty caches takes, and the sum of the builds that it reports.
@@ -119,39 +156,36 @@ for ((i = 1; i <= rounds; i++)); do
   if [[ -n $provider ]]; then
     bare "$work/kind.ms" "$work/kind.yaml"
     [[ ! -f $work/first.yaml ]] || bare "$work/first.ms" "$work/first.yaml"
-    timed "$work/up.ms" "${sandbox[@]}" up --cluster=kind
-    timed "$work/again.ms" "${sandbox[@]}" up
-    load "$work/first-load.ms" "${sandbox[@]}"
-    load "$work/load.ms" "${sandbox[@]}"
-    timed "$work/down.ms" "${sandbox[@]}" down
   fi
-  timed "$work/eup.ms" "${embedded[@]}" up --cluster=embedded
-  timed "$work/eagain.ms" "${embedded[@]}" up
-  memory
-  load "$work/first-eload.ms" "${embedded[@]}"
-  load "$work/eload.ms" "${embedded[@]}"
-  timed "$work/edown.ms" "${embedded[@]}" down
+  if [[ -n ${BASE:-} ]]; then
+    use base- "$work/base-sandbox" "$work/base"
+    measure
+  fi
+  use "" "$work/sandbox" "$PWD"
+  measure
 done
 
 row() { # text, file
-  [[ -f $2 ]] || return 0
-  awk -v text="$1" -v value="$(median "$2")" -v kind="$([[ -f $work/kind.ms ]] && median "$work/kind.ms" || echo 0)" \
-    'BEGIN {printf "%-54s %8.1f %9s\n", text, value / 1000, (kind > 0) ? sprintf("%.2f", value / kind) : ""}'
+  [[ -f $work/$2 ]] || return 0
+  awk -v text="$1" -v value="$(median "$work/$2")" -v kind="$([[ -f $work/kind.ms ]] && median "$work/kind.ms" || echo 0)" \
+    -v base="$([[ -f $work/base-$2 ]] && median "$work/base-$2" || echo 0)" \
+    'BEGIN {printf "%-54s %8.1f %9s %9s\n", text, value / 1000, (kind > 0) ? sprintf("%.2f", value / kind) : "", (base > 0) ? sprintf("%.2f", value / base) : ""}'
 }
-printf '%-54s %8s %9s\n' "median of $rounds" seconds "to kind"
-row "kind create cluster --wait, same node image" "$work/kind.ms"
-row "kind create cluster --wait, first version's image" "$work/first.ms"
-row "sandbox up, images cached, to complete trace" "$work/up.ms"
-row "sandbox up again" "$work/again.ms"
-row "sandbox load operator, code changed, in a new cluster" "$work/first-load.ms"
-row "sandbox load operator, code changed again" "$work/load.ms"
-row "sandbox down" "$work/down.ms"
-row "embedded: sandbox up, programs cached, to trace" "$work/eup.ms"
-row "embedded: sandbox up again" "$work/eagain.ms"
-row "embedded: load operator, code changed, new cluster" "$work/first-eload.ms"
-row "embedded: load operator, code changed again" "$work/eload.ms"
-row "embedded: sandbox down" "$work/edown.ms"
+printf '%-54s %8s %9s %9s\n' "median of $rounds" seconds "to kind" "${BASE:+to base}"
+row "kind create cluster --wait, same node image" kind.ms
+row "kind create cluster --wait, first version's image" first.ms
+row "sandbox up, images cached, to complete trace" up.ms
+row "sandbox up again" again.ms
+row "sandbox load operator, code changed, in a new cluster" first-load.ms
+row "sandbox load operator, code changed again" load.ms
+row "sandbox down" down.ms
+row "embedded: sandbox up, programs cached, to trace" eup.ms
+row "embedded: sandbox up again" eagain.ms
+row "embedded: load operator, code changed, new cluster" first-eload.ms
+row "embedded: load operator, code changed again" eload.ms
+row "embedded: sandbox down" edown.ms
 printf '\nembedded, all processes after two ups: %s MiB resident (Rss), %s MiB with shared pages counted once (Pss)\n' \
   "$(median "$work/rss.mb")" "$(median "$work/pss.mb")"
+[[ -z ${BASE:-} ]] || printf 'the same of %s: %s MiB (Rss), %s MiB (Pss)\n' "$BASE" "$(median "$work/base-rss.mb")" "$(median "$work/base-pss.mb")"
 printf 'machine: %s, %s cores, %s GiB, Linux %s, %s\n' "$(uname -m)" "$(nproc)" \
   "$(awk '/MemTotal/ {printf "%d", $2 / 1048576}' /proc/meminfo)" "$(uname -r | cut -d- -f1)" "${provider:-no container engine}"
