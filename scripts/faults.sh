@@ -2,9 +2,10 @@
 # Runs the tests that break sandboxes and mend them.
 #
 #   scripts/faults.sh all    those on kind, and those on embedded clusters
-#   scripts/faults.sh three  the life cycle of the end-to-end tests, and three of the others on embedded clusters: the commit
-#                            chooses, so that in time all have their turn
-#   scripts/faults.sh kind   three of those on kind
+#   scripts/faults.sh some   the life cycle of the end-to-end tests, and two of the others on embedded clusters: the commit
+#                            chooses, so that in time all run
+#   scripts/faults.sh kind   one of those on kind, chosen in the same way
+#   scripts/faults.sh other  one of the tests with another operator, chosen in the same way
 #
 # More arguments go to `go test`. Tests that mount file systems need root; without it they are left out, and named.
 set -euo pipefail
@@ -13,8 +14,9 @@ export GOFLAGS=-trimpath CGO_ENABLED=0
 
 readonly embedded=./e2e/faults/embedded
 readonly kind=./e2e/faults
+readonly other=./e2e/adopted
 readonly as_root='AsRoot$'
-# The life cycle of the end-to-end tests, and the part of it that every run of three has: on a sandbox of their own an end
+# The life cycle of the end-to-end tests, and the part of it that every run of `some` has: on a sandbox of their own an end
 # that waits for the guard, one that does not, and one before the first test; on one that was there, the first of these.
 readonly lifecycle='^(TestOwnedSandboxIsRemoved|TestFoundSandboxIsLeftAsItWas)$'
 readonly endings='^TestOwnedSandboxIsRemoved$/^(SIGINT|panic|failed_setup)$|^TestFoundSandboxIsLeftAsItWas$/^SIGINT$'
@@ -32,15 +34,15 @@ tests() {
 # list prints the tests whose names match.
 list() { go test -list="$1" "$embedded" | grep '^Test'; }
 
-# chosen runs three tests of a package that the commit chooses among those that are named, one a line.
-chosen() {
-  local package=$1 names=$2 all commit first pattern chosen=()
-  shift 2
+# chosen runs the number of tests of a package that the commit chooses among the named ones, one name a line.
+chosen() { # number, package, names
+  local number=$1 package=$2 names=$3 all commit first pattern i chosen=()
+  shift 3
   IFS=$'\n' read -r -d '' -a all <<<"$names" || : # macOS has a bash that knows no mapfile
   commit=$(git rev-parse HEAD)
   first=$((16#${commit:0:8} % ${#all[@]}))
-  for i in 0 1 2; do # far from each other: neighbours are of one file, and the longest are neighbours
-    chosen+=("${all[$(((first + i * ${#all[@]} / 3) % ${#all[@]}))]}")
+  for ((i = 0; i < number; i++)); do # far from each other: neighbours are of one file, and the longest are neighbours
+    chosen+=("${all[$(((first + i * ${#all[@]} / number) % ${#all[@]}))]}")
   done
   echo "faults: commit ${commit:0:8} chooses ${chosen[*]}, of ${#all[@]}"
   pattern=$(IFS='|' && echo "^(${chosen[*]})\$")
@@ -57,15 +59,18 @@ all)
   tests >/dev/null # It says what is left out.
   exec go test -p=1 -count=1 -timeout=60m -v "${skip[@]}" "$embedded" "$@"
   ;;
-three)
+some)
   go test -p=1 -count=1 -timeout=10m -v -run="$endings" "$embedded" "$@"
-  chosen "$embedded" "$(tests | grep -Ev "$lifecycle")" "$@"
+  chosen 2 "$embedded" "$(tests | grep -Ev "$lifecycle")" "$@"
   ;;
 kind)
-  chosen "$kind" "$(go test -list=. "$kind" | grep '^Test')" "$@"
+  chosen 1 "$kind" "$(go test -list=. "$kind" | grep '^Test')" "$@"
+  ;;
+other)
+  chosen 1 "$other" "$(go test -list=. "$other" | grep '^Test')" "$@"
   ;;
 *)
-  echo "usage: scripts/faults.sh all|three|kind [flags of go test]" >&2
+  echo "usage: scripts/faults.sh all|some|kind|other [flags of go test]" >&2
   exit 2
   ;;
 esac
