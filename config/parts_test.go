@@ -46,7 +46,7 @@ func TestNode(t *testing.T) {
 	if node.Annotations["kwok.x-k8s.io/node"] != "fake" || node.Labels["kubernetes.io/hostname"] != node.Name {
 		t.Errorf("annotations = %v, labels = %v", node.Annotations, node.Labels)
 	}
-	if allocatable := node.Status.Allocatable; allocatable.Cpu().Value() != 32 || allocatable.Memory().Value() != 256<<30 || allocatable.Pods().Value() != 500 {
+	if allocatable := node.Status.Allocatable; allocatable.Cpu().Value() != 1000 || allocatable.Memory().Value() != 4<<40 || allocatable.Pods().Value() != 50000 {
 		t.Errorf("allocatable = %v", allocatable)
 	}
 	user := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "system:kwok"}}

@@ -76,7 +76,7 @@ func kindConfig(name string, node Node, host engine.Host, ports component.Ports,
 			},
 			ExtraPortMappings: portMappings(ports),
 		}},
-		KubeadmConfigPatches: []string{etcdPatch(node), controllersPatch, schedulerPatch, keysPatch},
+		KubeadmConfigPatches: []string{etcdPatch(node), controllersPatch, schedulerPatch, keysPatch, podsPatch},
 	}
 	if node.Source {
 		config.Networking.DisableDefaultCNI = true
@@ -120,6 +120,9 @@ controllerManager:
   - name: leader-elect-retry-period
     value: 500ms
 `
+
+// podsPatch raises the kubelet's limit of 110 Pods. kind gives a node 254 addresses for Pods.
+const podsPatch = "kind: KubeletConfiguration\nmaxPods: 250\n"
 
 // keysPatch saves the second that kubeadm needs for a dozen RSA keys.
 const keysPatch = "kind: ClusterConfiguration\nencryptionAlgorithm: ECDSA-P256\n"

@@ -78,6 +78,7 @@ var checks = []check{
 	{"engine", checkEngine},
 	{"privileges", privileges},
 	{"cgroups", cgroups},
+	{"processes", processes},
 	{"open files", openFiles},
 	{"inotify", inotify},
 	{"memory", memory},

@@ -113,6 +113,22 @@ func cgroups(f Facts) []Finding {
 	return ok("cgroup v2 with the controllers of the kubelet")
 }
 
+// processes checks how many processes and threads a node can have.
+func processes(f Facts) []Finding {
+	host := f.Engine.Host
+	switch {
+	case host == nil:
+		return nil
+	case host.PIDs == 0 || host.PIDs >= engine.EnoughPIDs:
+		return ok("no limit of processes and threads that a node reaches")
+	}
+	remedy := "raise the limit in the settings of " + f.Engine.Name
+	if f.Engine.Name == "podman" {
+		remedy = "set pids_limit = 0 under [containers] in the file that CONTAINERS_CONF names, or unset CONTAINERS_CONF"
+	}
+	return warning(onKind, remedy, "a container can have %d processes and threads: enough for about %d Pods", host.PIDs, host.PIDs/35)
+}
+
 // missingControllers returns the needed controllers that the host does not have. It returns nil if
 // the probe reported no controllers.
 func missingControllers(host *engine.Host) []string {

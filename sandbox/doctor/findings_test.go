@@ -61,6 +61,9 @@ var engineFindings = []finding{
 	{"not delegated", func(f *Facts) { f.Engine.Host.Controllers, f.Engine.Host.Rootless = []string{"memory", "pids"}, true }, "cgroups", Problem,
 		"the cgroup controllers cpu", "Delegate=yes", onKind},
 	{"not enabled", func(f *Facts) { f.Engine.Host.Controllers = []string{"cpu"} }, "cgroups", Problem, "memory, pids", "echo +memory +pids", onKind},
+	{"few processes", func(f *Facts) { f.Engine.Host.PIDs = 2048 }, "processes", Warning, "about 58 Pods", "raise the limit", onKind},
+	{"few processes of podman", func(f *Facts) { f.Engine.Name, f.Engine.Host.PIDs = "podman", 2048 }, "processes", Warning, "2048", "pids_limit = 0", onKind},
+	{"many processes", func(f *Facts) { f.Engine.Host.PIDs = 32768 }, "processes", OK, "no limit", "", nil},
 	{"an old probe", func(f *Facts) { f.Engine.Host.Controllers = nil }, "cgroups", OK, "cgroup v2", "", nil},
 }
 

@@ -18,14 +18,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// writeContainersConf writes a containers.conf for a host on which podman cannot start a privileged
-// container with its own settings:
-//   - podman requests more open files and processes than the hard limits of a process without CAP_SYS_RESOURCE;
-//   - crun, podman's default runtime, rejects hosts with hybrid cgroup hierarchies; runc accepts them.
-//
-// CONTAINERS_CONF replaces the files of the system and of the user (podman 4 has no override that
-// adds to them), so writeContainersConf copies their settings.
-func writeContainersConf(path string) error {
+// EnoughPIDs is the number of processes and threads that a node with the maximum of Pods needs: about
+// 35 for each Pod, most of them of its shim. Under podman's default of 2,048, fork fails at 60 Pods.
+const EnoughPIDs = 16384
+
+// writeContainersConf writes a containers.conf with the settings of the system and of the user, changed
+// by settings. CONTAINERS_CONF replaces all other files, and podman 4 has no file that adds to them.
+func writeContainersConf(path string, settings map[string]any) error {
 	merged := map[string]any{}
 	for _, file := range containersConfFiles() {
 		var settings map[string]any
@@ -36,14 +35,10 @@ func writeContainersConf(path string) error {
 		}
 		merge(merged, settings)
 	}
-	adapted, err := hostSettings()
-	if err != nil {
-		return err
-	}
-	merge(merged, adapted)
+	merge(merged, settings)
 
 	var out bytes.Buffer
-	out.WriteString("# Written by the sandbox: the settings of the user, with limits that this host allows.\n")
+	out.WriteString("# Written by the sandbox: the settings of the user, with limits for a node.\n")
 	if err := toml.NewEncoder(&out).Encode(merged); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
@@ -74,7 +69,15 @@ func containersConfFiles() []string {
 // does not define.
 const rlimitNProc = 6
 
-// hostSettings returns the settings that this host needs.
+// nodeSettings returns the settings for nodes on any host.
+func nodeSettings() map[string]any {
+	return map[string]any{"containers": map[string]any{"pids_limit": 0}} // 0 is no limit (containers.conf(5))
+}
+
+// hostSettings returns the settings for a host on which podman cannot start a privileged container with
+// its own settings:
+//   - podman requests more open files and processes than the hard limits of a process without CAP_SYS_RESOURCE;
+//   - crun, podman's default runtime, rejects hosts with hybrid cgroup hierarchies; runc accepts them.
 func hostSettings() (map[string]any, error) {
 	var ulimits []string
 	for _, limit := range []struct {
@@ -92,10 +95,12 @@ func hostSettings() (map[string]any, error) {
 		// As int64, unlimited (all bits set) is -1, as podman expects.
 		ulimits = append(ulimits, fmt.Sprintf("%s=%d:%d", limit.name, int64(most), int64(most)))
 	}
-	return map[string]any{
+	settings := nodeSettings()
+	merge(settings, map[string]any{
 		"containers": map[string]any{"default_ulimits": ulimits},
 		"engine":     map[string]any{"runtime": "runc"},
-	}, nil
+	})
+	return settings, nil
 }
 
 // maxPID returns the largest process id of the kernel. podman lowers its own process limit to that

@@ -53,18 +53,23 @@ func userConf(t *testing.T, files map[string]string) {
 
 func TestWriteContainersConfKeepsSettingsOfTheUser(t *testing.T) {
 	userConf(t, map[string]string{
-		"containers.conf":           "[containers]\nhttp_proxy = false\n[engine]\nruntime = \"crun\"\nnum_locks = 7\n[network]\ndefault_subnet = \"10.1.0.0/16\"\n",
+		"containers.conf":           "[containers]\nhttp_proxy = false\npids_limit = 2048\n[engine]\nruntime = \"crun\"\nnum_locks = 7\n[network]\ndefault_subnet = \"10.1.0.0/16\"\n",
 		"containers.conf.d/20.conf": "[network]\ndefault_subnet = \"10.3.0.0/16\"\n",
 		"containers.conf.d/10.conf": "[network]\ndefault_subnet = \"10.2.0.0/16\"\n",
 	})
 	path := filepath.Join(t.TempDir(), "containers.conf")
-	if err := writeContainersConf(path); err != nil {
+	settings, err := hostSettings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeContainersConf(path, settings); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
 		Containers struct {
 			HTTPProxy      *bool    `toml:"http_proxy"`
 			DefaultUlimits []string `toml:"default_ulimits"`
+			PIDsLimit      *int     `toml:"pids_limit"`
 		}
 		Engine struct {
 			Runtime  string
@@ -80,14 +85,14 @@ func TestWriteContainersConfKeepsSettingsOfTheUser(t *testing.T) {
 	if got.Containers.HTTPProxy == nil || *got.Containers.HTTPProxy || got.Engine.NumLocks != 7 || got.Network.DefaultSubnet != "10.3.0.0/16" {
 		t.Errorf("settings of the user = %+v", got)
 	}
-	if got.Engine.Runtime != "runc" || len(got.Containers.DefaultUlimits) != 2 {
+	if got.Engine.Runtime != "runc" || len(got.Containers.DefaultUlimits) != 2 || got.Containers.PIDsLimit == nil || *got.Containers.PIDsLimit != 0 {
 		t.Errorf("settings of the host = %+v", got)
 	}
 }
 
 func TestWriteContainersConfReportsABrokenFile(t *testing.T) {
 	userConf(t, map[string]string{"containers.conf": "[containers\n"})
-	err := writeContainersConf(filepath.Join(t.TempDir(), "containers.conf"))
+	err := writeContainersConf(filepath.Join(t.TempDir(), "containers.conf"), nodeSettings())
 	if err == nil || !strings.Contains(err.Error(), "containers/containers.conf") {
 		t.Errorf("writeContainersConf: got error %v", err)
 	}

@@ -84,10 +84,17 @@ func try(ctx context.Context, name string, search Search) (*Engine, error) {
 	}
 	engine := &Engine{Name: name}
 	first := engine.probe(ctx, search.Probe.Name, search.Probe.Write)
-	if first == nil || name != "podman" || os.Getenv("CONTAINERS_CONF") != "" {
+	if name != "podman" || os.Getenv("CONTAINERS_CONF") != "" {
 		return engine, first
 	}
-	if err := writeContainersConf(search.ContainersConf); err != nil {
+	if first == nil {
+		return engine, engine.liftPIDs(search.ContainersConf)
+	}
+	settings, err := hostSettings()
+	if err == nil {
+		err = writeContainersConf(search.ContainersConf, settings)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w (adapting its settings to this host failed: %w)", first, err)
 	}
 	engine.ContainersConf = search.ContainersConf
@@ -95,6 +102,18 @@ func try(ctx context.Context, name string, search Search) (*Engine, error) {
 		return nil, fmt.Errorf("%w (with limits for this host: %w)", first, err)
 	}
 	return engine, nil
+}
+
+// liftPIDs lets nodes have more processes and threads than podman's default.
+func (e *Engine) liftPIDs(containersConf string) error {
+	if e.Host.PIDs == 0 || e.Host.PIDs >= EnoughPIDs {
+		return nil
+	}
+	if err := writeContainersConf(containersConf, nodeSettings()); err != nil {
+		return err
+	}
+	e.ContainersConf, e.Host.PIDs = containersConf, 0
+	return nil
 }
 
 // Use sets CONTAINERS_CONF in the environment of this process, because kind calls the engine with

@@ -18,6 +18,10 @@ const (
 image) exit 0;;
 run) echo '{"architecture":"arm64","kernel":"6.1","cgroupV2":true,"mount":true,"memory":4096}';;
 esac`
+	worksWithFewPIDs = `case "$1" in
+image) exit 0;;
+run) echo '{"architecture":"amd64","mount":true,"pids":2048}';;
+esac`
 	daemonDown = `echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2; exit 1`
 	runFails   = `case "$1" in
 image) exit 0;;
@@ -65,6 +69,7 @@ func TestDetectReturnsTheFirstWorkingEngine(t *testing.T) {
 		{name: "kind's variable", engines: map[string]string{"docker": works, "podman": works}, provider: "auto", variable: "podman", want: "podman"},
 		{name: "the option before kind's variable", engines: map[string]string{"docker": works, "podman": works}, provider: "docker", variable: "podman", want: "docker"},
 		{name: "podman with adapted limits", engines: map[string]string{"podman": worksWithConf}, want: "podman", conf: true},
+		{name: "podman with few processes", engines: map[string]string{"podman": worksWithFewPIDs}, want: "podman", conf: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := enginetest.New(t)

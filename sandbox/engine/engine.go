@@ -37,6 +37,8 @@ type Host struct {
 	Controllers []string `json:"controllers"`
 	// Rootless is true if root in the container is another user outside.
 	Rootless bool `json:"rootless"`
+	// PIDs is the limit of processes and threads in a container; 0 if there is none.
+	PIDs uint64 `json:"pids"`
 	// InotifyInstances and InotifyWatches are the limits for one user.
 	InotifyInstances uint64 `json:"inotifyInstances"`
 	InotifyWatches   uint64 `json:"inotifyWatches"`

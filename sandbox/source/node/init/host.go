@@ -30,6 +30,7 @@ type host struct {
 	Rootless     bool     `json:"rootless"`    // root here is another user outside
 	Free         uint64   `json:"free"`        // room in the engine's storage, in bytes
 
+	PIDs             uint64 `json:"pids"`             // limit of processes and threads; 0 if there is none
 	InotifyInstances uint64 `json:"inotifyInstances"` // for one user
 	InotifyWatches   uint64 `json:"inotifyWatches"`
 }
@@ -94,7 +95,9 @@ func inspectHost() (*host, error) {
 func (h *host) inspectLimits() {
 	h.InotifyInstances = number("/proc/sys/fs/inotify/max_user_instances")
 	h.InotifyWatches = number("/proc/sys/fs/inotify/max_user_watches")
+	h.PIDs = number("/sys/fs/cgroup/pids/pids.max")
 	if h.CgroupV2 {
+		h.PIDs = number("/sys/fs/cgroup/pids.max")
 		if data, err := os.ReadFile("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 			h.Controllers = strings.Fields(string(data))
 		}
@@ -114,7 +117,7 @@ func mapped(uidMap string) bool {
 	return len(fields) >= 2 && fields[0] == "0" && fields[1] != "0"
 }
 
-// number reads a file that holds one, or gives 0.
+// number reads a file that holds one. It returns 0 for other content, such as the "max" of cgroups.
 func number(path string) uint64 {
 	data, err := os.ReadFile(path)
 	if err != nil {
