@@ -71,7 +71,7 @@ const rlimitNProc = 6
 
 // nodeSettings returns the settings for nodes on any host.
 func nodeSettings() map[string]any {
-	return map[string]any{"containers": map[string]any{"pids_limit": 0}} // 0 is no limit (containers.conf(5))
+	return map[string]any{"containers": map[string]any{"pids_limit": 0}} // 0 removes the limit (containers.conf(5))
 }
 
 // hostSettings returns the settings for a host on which podman cannot start a privileged container with

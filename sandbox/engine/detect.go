@@ -88,7 +88,8 @@ func try(ctx context.Context, name string, search Search) (*Engine, error) {
 		return engine, first
 	}
 	if first == nil {
-		return engine, engine.liftPIDs(search.ContainersConf)
+		err := engine.liftPIDs(search.ContainersConf)
+		return engine, err
 	}
 	settings, err := hostSettings()
 	if err == nil {
