@@ -121,7 +121,7 @@ controllerManager:
     value: 500ms
 `
 
-// podsPatch raises the kubelet's limit of 110 Pods. kind gives a node 254 addresses for Pods.
+// podsPatch raises the kubelet's limit of 110 Pods. A node of kind has 254 addresses for Pods.
 const podsPatch = "kind: KubeletConfiguration\nmaxPods: 250\n"
 
 // keysPatch saves the second that kubeadm needs for a dozen RSA keys.
