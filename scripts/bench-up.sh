@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures, side by side in one run: `kind create cluster --wait` alone with the sandbox's node image, `sandbox up` with
-# images cached to the complete trace, `sandbox up` again, twice `sandbox load operator --sample` after a change of the operator's code
-# to the complete trace, and down; and the same of an embedded sandbox, with the memory of its processes. Prints the median of ROUNDS (default 3) and the ratios. Where no container engine works, only the embedded
-# one is measured. With FIRST=1, `kind create cluster --wait` is measured with the node image of this project's first version,
+# Measures in one run: `kind create cluster --wait` alone with the sandbox's node image, `sandbox up` with cached images to the
+# complete trace, `sandbox up` again, twice `sandbox load operator --sample` after a change of the operator's code to the complete
+# trace, and down; the same of an embedded sandbox, with the memory of its processes. Prints the median of ROUNDS (default 3) and
+# the ratios. Where no container engine works, it measures only the embedded sandbox. With FIRST=1, `kind create cluster --wait` is measured with the node image of this project's first version,
 # too: that version is taken from git's history and builds its image itself, with the user's cache. With COLD=1, an `up` that builds all
 # from source with empty caches (but for downloaded modules) is set against the sum of what its components' builds took: a quarter of
 # an hour, and 5 GB of disk for the time. Removes what it makes, and uses
@@ -13,11 +13,13 @@ export CGO_ENABLED=0 GOFLAGS=-trimpath
 rounds=${ROUNDS:-3}
 work=$(mktemp -d)
 name=operator-tracing-bench
-# use names the version that the following functions measure: its program, its source, the sandbox's names and the prefix of the files.
+
+# use sets the version that the following functions measure, and the prefix of its files. 815a7c5 and older versions refuse an engine for
+# an embedded cluster, so that one does not get the user's choice.
 use() { # prefix, program, source
   prefix=$1
   sandbox=("$2" --name="$name" --state-dir="$work/$1state" --source="$3")
-  embedded=("$2" --name="$name-embedded" --state-dir="$work/$1embedded" --source="$3")
+  embedded=(env -u SANDBOX_PROVIDER "$2" --name="$name-embedded" --state-dir="$work/$1embedded" --source="$3")
 }
 
 use "" "$work/sandbox" "$PWD"

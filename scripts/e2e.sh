@@ -10,4 +10,4 @@ if [[ -n ${JUNIT:-} ]]; then
   export NO_COLOR=1 # no escape sequences in the report
   test=("$(GOWORK=off go tool -n -modfile=scripts/tools.mod gotestsum)" --junitfile="$JUNIT" --format=standard-verbose --)
 fi
-exec "${test[@]}" -p=1 -count=1 -timeout=25m -v ./e2e "$@"
+exec "${test[@]}" -count=1 -timeout=25m -v ./e2e "$@"

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Runs the tests that break sandboxes and mend them.
+# Runs the tests that break and repair sandboxes, or those with another operator. CI runs some of them, which the commit chooses.
 #
 #   scripts/faults.sh all    those on kind, and those on embedded clusters
-#   scripts/faults.sh some   the life cycle of the end-to-end tests, and two of the others on embedded clusters: the commit
-#                            chooses, so that in time all run
-#   scripts/faults.sh kind   one of those on kind, chosen in the same way
-#   scripts/faults.sh other  one of the tests with another operator, chosen in the same way
+#   scripts/faults.sh some   the life cycle of the end-to-end tests, and two of the others on embedded clusters
+#   scripts/faults.sh kind   one of those on kind
+#   scripts/faults.sh other  one of the tests with another operator
 #
 # More arguments go to `go test`. Tests that mount file systems need root; without it they are left out, and named.
 set -euo pipefail
@@ -34,8 +33,8 @@ tests() {
 # list prints the tests whose names match.
 list() { go test -list="$1" "$embedded" | grep '^Test'; }
 
-# chosen runs the number of tests of a package that the commit chooses among the named ones, one name a line.
-chosen() { # number, package, names
+# chosen runs some tests of a package. The commit chooses them, so that in time all run.
+chosen() { # number, package, names of all, one on each line
   local number=$1 package=$2 names=$3 all commit first pattern i chosen=()
   shift 3
   IFS=$'\n' read -r -d '' -a all <<<"$names" || : # macOS has a bash that knows no mapfile

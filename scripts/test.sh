@@ -69,9 +69,9 @@ all)
   stage "controller-runtime" 1800 scripts/compat.sh
   stage "published modules" 1800 scripts/published.sh
   stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh
-  stage "another operator" 600 env SANDBOX_CLUSTER=kind scripts/faults.sh other
+  stage "other on kind" 600 env SANDBOX_CLUSTER=kind scripts/faults.sh other
   stage "embedded" 600 scripts/embedded.sh
-  stage "two on embedded" 600 "${embedded[@]}" go test -count=1 -timeout=9m -v ./e2e/adopted
+  stage "others on embedded" 600 "${embedded[@]}" go test -count=1 -timeout=9m -v ./e2e/adopted
   stage "browser" 600 scripts/browser.sh
   stage "faults" 900 "${embedded[@]}" scripts/faults.sh some
   stage "faults on kind" 900 env SANDBOX_CLUSTER=kind scripts/faults.sh kind

@@ -13,7 +13,7 @@ import (
 )
 
 // The API server must accept Heads while the webhook is down. The failure policy is therefore Ignore, and
-// the timeout is short.
+// the timeout is short. Under 5 s, a busy node would admit Heads without a trace context.
 //
 // +kubebuilder:webhook:path=/mutate-dummy-example-com-v1alpha1-head,mutating=true,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,reinvocationPolicy=Never,matchPolicy=Equivalent,groups=dummy.example.com,resources=heads,verbs=create;update,versions=v1alpha1,name=head.dummy.example.com,admissionReviewVersions=v1
 

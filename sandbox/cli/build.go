@@ -9,13 +9,11 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-
 	"sigs.k8s.io/yaml"
-
-	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 
 	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 

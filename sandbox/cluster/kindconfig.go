@@ -121,8 +121,8 @@ controllerManager:
     value: 500ms
 `
 
-// podsPatch raises the kubelet's limit of 110 Pods. A node of kind has 254 addresses for Pods.
-const podsPatch = "kind: KubeletConfiguration\nmaxPods: 250\n"
+// podsPatch raises the kubelet's limit of 110 Pods.
+var podsPatch = fmt.Sprintf("kind: KubeletConfiguration\nmaxPods: %d\n", engine.MaxPods)
 
 // keysPatch saves the second that kubeadm needs for a dozen RSA keys.
 const keysPatch = "kind: ClusterConfiguration\nencryptionAlgorithm: ECDSA-P256\n"

@@ -126,7 +126,7 @@ func processes(f Facts) []Finding {
 	if f.Engine.Name == "podman" {
 		remedy = "set pids_limit = 0 under [containers] in the file that CONTAINERS_CONF names, or unset CONTAINERS_CONF"
 	}
-	return warning(onKind, remedy, "a container can have %d processes and threads: enough for about %d Pods", host.PIDs, host.PIDs/35)
+	return warning(onKind, remedy, "a container can have %d processes and threads: enough for about %d Pods", host.PIDs, host.PIDs/engine.PIDsPerPod)
 }
 
 // missingControllers returns the needed controllers that the host does not have. It returns nil if

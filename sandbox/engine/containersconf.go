@@ -18,9 +18,16 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// EnoughPIDs is the number of processes and threads that a node with the maximum of Pods needs: about
-// 35 for each Pod, most of them of its shim. Under podman's default of 2,048, fork fails at 60 Pods.
-const EnoughPIDs = 16384
+// Under podman's default of 2,048 processes and threads, fork fails at about 60 Pods. A Pod
+// needs most of them for its shim.
+const (
+	// MaxPods is the number of Pods that the sandbox allows on a kind node, which has 254 addresses for Pods.
+	MaxPods = 250
+	// PIDsPerPod is the number of processes and threads that a node needs for each Pod.
+	PIDsPerPod = 35
+	// EnoughPIDs is the number that a node with MaxPods needs.
+	EnoughPIDs = MaxPods * PIDsPerPod
+)
 
 // writeContainersConf writes a containers.conf with the settings of the system and of the user, changed
 // by settings. CONTAINERS_CONF replaces all other files, and podman 4 has no file that adds to them.
