@@ -16,6 +16,8 @@ import (
 
 	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	away "github.com/operator-tracing/sandbox/sandbox/existing"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
@@ -46,10 +48,11 @@ func (e *existing) installTheirs(images map[string]manifest.Image) {
 	e.must(err)
 	cluster, err := apply.NewCluster(e.config, subject)
 	e.must(err)
-	chart, err := manifest.ChartDir(ctx, ".")
+	row := component.Get(component.CertManager)
+	chart, err := (&build.Builder{Root: "../..", Cache: e.T.TempDir()}).Chart(ctx, row, nil)
 	e.must(err)
-	manager, err := manifest.CertManager(manifest.CertManagerOptions{
-		ChartDir: chart, Controller: images["cert-manager"], CAInjector: images["cert-manager-cainjector"], Webhook: images["cert-manager-webhook"], Shared: true,
+	manager, err := manifest.FromTable(row, manifest.TableOptions{
+		ChartDir: chart, Images: []manifest.Image{images["cert-manager"], images["cert-manager-cainjector"], images["cert-manager-webhook"]}, Shared: true,
 	})
 	e.must(err)
 	storing := e.jaegerConfig("  jaeger_query:\n", "  remote_storage:\n    endpoint: 0.0.0.0:17271\n    storage: traces\n  jaeger_query:\n",
@@ -69,14 +72,14 @@ func (e *existing) installTheirs(images map[string]manifest.Image) {
 		}
 		obj.SetNamespace(observability)
 	}
-	for _, component := range []*manifest.Component{manager, jaeger} {
-		for _, obj := range component.Objects {
+	for _, theirs := range []*manifest.Component{manager, jaeger} {
+		for _, obj := range theirs.Objects {
 			labels := obj.GetLabels()
 			labels[apply.ManagedByLabel] = "somebody"
 			delete(labels, apply.ComponentLabel)
 			obj.SetLabels(labels)
 		}
-		e.must(component.Install(ctx, cluster))
+		e.must(theirs.Install(ctx, cluster))
 	}
 	e.must(e.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "operator-tracing-system"}}))
 }

@@ -16,8 +16,8 @@ import (
 // Until ctx ends, Apply retries failures that can pass: a kind or a webhook that is not served yet,
 // an API server that starts. It does not change the given objects. It does not write a live object
 // that needs no change, so its resourceVersion stays. One exception: if another manager applied to
-// the object later, as cert-manager's cainjector does, the API server may once write the managed
-// fields in a new order, because it sorts them by time. An object with an explicit zero value that
+// the object later, as a controller does that injects authorities into webhooks, the API server may once write the
+// managed fields in a new order, because it sorts them by time. An object with an explicit zero value that
 // the API server omits is sent again, and the API server writes nothing.
 //
 // On a shared cluster the error is a [*ForeignError] if an object belongs to another owner.

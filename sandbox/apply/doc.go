@@ -16,7 +16,7 @@
 //     k8s.io/utils and k8s.io/kube-openapi, with which everything else is compiled. The newest
 //     version that changes neither is 0.76.2, which was measured.
 //   - It finds drift by a dry run of every object. If nothing has changed, it sends 45 dry runs for
-//     the 45 objects of cert-manager, where this package sends 1 patch. That took 2.8 and 3.2 times
+//     the 45 objects of a component, where this package sends 1 patch. That took 2.8 and 3.2 times
 //     as long in two series on a local API server, for example 0.51 s instead of 0.18 s. A first
 //     apply needs 45 more requests, but its time did not differ measurably: the library was slower
 //     in one series and faster in the other.

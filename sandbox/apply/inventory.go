@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // resource is a kind whose objects can be listed and deleted.
@@ -210,8 +212,8 @@ func generated(obj *unstructured.Unstructured) bool {
 		return true // Its holder is another object.
 	case "Secret":
 		annotations := obj.GetAnnotations()
-		_, issued := annotations["cert-manager.io/certificate-name"]
-		_, injectable := annotations["cert-manager.io/allow-direct-injection"]
+		_, issued := annotations[component.CertificateName]
+		_, injectable := annotations[component.Injectable]
 		_, account := annotations[corev1.ServiceAccountNameKey]
 		return issued || injectable || account
 	}

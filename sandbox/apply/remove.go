@@ -30,9 +30,9 @@ type Removed struct {
 }
 
 // Remove deletes the inventory of a shared cluster and waits until it is gone. The order is:
-// webhook configurations, so that the API server calls no webhook that stops; then the sample, the
-// operator, Jaeger and cert-manager, each while the components that it needs still run; then
-// namespaces.
+// webhook configurations, so that the API server calls no webhook that stops; then the
+// components in the reverse order of the table, each while the components that it needs still run;
+// then namespaces.
 //
 // A namespace stays if another owner has objects in it. In namespaces that stay, Remove also
 // deletes the Secrets and Leases that Certificates and elections of the sandbox left. report
@@ -90,7 +90,11 @@ type part struct {
 // follow the sample.
 func inParts(inventory []*unstructured.Unstructured) []part {
 	const unknown = 1
-	parts := []part{{name: component.Sample}, {name: "other objects"}, {name: component.Operator}, {name: component.Jaeger}, {name: component.CertManager}}
+	var parts []part
+	for _, row := range slices.Backward(component.All()) {
+		parts = append(parts, part{name: row.Name})
+	}
+	parts = slices.Insert(parts, unknown, part{name: "other objects"})
 	for _, obj := range inventory {
 		if phaseOf(obj) == phaseNamespaces {
 			continue
@@ -130,7 +134,7 @@ func (c *Cluster) leftovers(ctx context.Context, inventory []*unstructured.Unstr
 			return nil, fmt.Errorf("listing Secrets: %w", err)
 		}
 		for i := range secrets.Items {
-			if slices.Contains(in.certificates, secrets.Items[i].Annotations["cert-manager.io/certificate-name"]) {
+			if slices.Contains(in.certificates, secrets.Items[i].Annotations[component.CertificateName]) {
 				found = append(found, &secrets.Items[i])
 			}
 		}

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// Names in the archive. All other files belong to the OCI image layout or are below chartFolder.
+// Names in the archive. All other files belong to the OCI image layout or are below the folder of a
+// component's chart.
 const (
-	recordName  = "sandbox-bundle.json"
-	layoutName  = "oci-layout"
-	indexName   = "index.json"
-	blobFolder  = "blobs/sha256/"
-	chartFolder = "cert-manager-chart/"
+	recordName = "sandbox-bundle.json"
+	layoutName = "oci-layout"
+	indexName  = "index.json"
+	blobFolder = "blobs/sha256/"
 	// programFolder has the programs of an embedded cluster, by the SHA-256 of their content.
 	programFolder = "programs/"
 	trailerName   = "sandbox-bundle.sha256"

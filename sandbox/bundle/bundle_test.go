@@ -57,7 +57,7 @@ func some(t *testing.T) Contents {
 	t.Helper()
 	shared := layerOf(t, strings.Repeat("shared", 500))
 	c := Contents{
-		Platform: "linux/amd64", Sandbox: "v1", Source: "source", Manifests: "sha256:1", ChartDir: t.TempDir(),
+		Platform: "linux/amd64", Sandbox: "v1", Source: "source", Manifests: "sha256:1", Charts: map[string]string{component.CertManager: t.TempDir()},
 		Images: map[string][]artifact.Image{
 			Probe:                  {imageOf(t, "probe", layerOf(t, "probe"))},
 			component.ControlPlane: {imageOf(t, "node", shared, layerOf(t, "node"))},
@@ -70,7 +70,7 @@ func some(t *testing.T) Contents {
 		c.Images[component.CertManager] = append(c.Images[component.CertManager], imageOf(t, program, shared))
 	}
 	for path, content := range map[string]string{"Chart.yaml": "name: chart\n", "templates/x.yaml": "kind: X\n"} {
-		full := filepath.Join(c.ChartDir, path)
+		full := filepath.Join(c.Charts[component.CertManager], path)
 		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -177,12 +177,12 @@ func TestBundleRoundTrip(t *testing.T) {
 	if b.Origin() != "bundle" || b.Record.CertManager != "v1.21.2" || b.Record.Jaeger != "2.13.0" {
 		t.Errorf("Origin = %s, Record = %+v", b.Origin(), b.Record)
 	}
-	chart, err := b.Chart()
+	chart, err := b.Chart(component.Get(component.CertManager))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"Chart.yaml", "templates/x.yaml"} {
-		want, _ := os.ReadFile(filepath.Join(c.ChartDir, name))
+		want, _ := os.ReadFile(filepath.Join(c.Charts[component.CertManager], name))
 		if got, err := os.ReadFile(filepath.Join(chart, name)); err != nil || string(got) != string(want) {
 			t.Errorf("%s of the chart = %q, %v, want %q", name, got, err, want)
 		}

@@ -34,8 +34,8 @@ type Contents struct {
 	// Programs are the paths of the programs of an embedded cluster, by component and by the program's
 	// name in the table.
 	Programs map[string]map[string]string
-	// ChartDir is the folder of cert-manager's chart.
-	ChartDir string
+	// Charts are the folders of the components' charts, by the components' names.
+	Charts map[string]string
 }
 
 // Summary is a short description of a bundle.
@@ -124,8 +124,13 @@ func write(ctx context.Context, out io.Writer, c Contents, report artifact.Repor
 			return Summary{}, err
 		}
 	}
-	if err := w.folder(chartFolder, c.ChartDir); err != nil {
-		return Summary{}, fmt.Errorf("copying cert-manager's chart: %w", err)
+	for _, row := range table.All() {
+		if row.Chart == nil {
+			continue
+		}
+		if err := w.folder(row.ChartName()+"/", c.Charts[row.Name]); err != nil {
+			return Summary{}, fmt.Errorf("copying %s's chart: %w", row.Name, err)
+		}
 	}
 	if err := w.programs(ctx, files); err != nil {
 		return Summary{}, err
@@ -155,10 +160,9 @@ func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blo
 			return record, nil, nil, err
 		}
 	}
-	record = Record{
-		Format: Format, Platform: c.Platform, Sandbox: c.Sandbox, Source: c.Source,
-		CertManager: versionOf(table.CertManager), Jaeger: versionOf(table.Jaeger), Kubernetes: versions.Kubernetes, Manifests: c.Manifests,
-	}
+	record = newRecord()
+	record.Platform, record.Sandbox, record.Source = c.Platform, c.Sandbox, c.Source
+	record.Kubernetes, record.Manifests = versions.Kubernetes, c.Manifests
 	blobs = map[v1.Hash]blob{}
 	var all v1.ImageIndex = empty.Index
 	for _, p := range c.parts() {

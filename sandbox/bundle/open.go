@@ -168,23 +168,23 @@ func (b *Bundle) one(role string) (artifact.Image, error) {
 	return images[0], nil
 }
 
-// Chart returns the folder of cert-manager's chart. It writes the chart into the cache if it is
+// Chart returns the folder of a component's chart. It writes the chart into the cache if it is
 // missing.
-func (b *Bundle) Chart() (string, error) {
+func (b *Bundle) Chart(c table.Component) (string, error) {
 	files := map[string][]byte{}
 	for name, at := range b.files {
-		relative, within := strings.CutPrefix(name, chartFolder)
+		relative, within := strings.CutPrefix(name, c.ChartName()+"/")
 		if !within {
 			continue
 		}
 		if !filepath.IsLocal(relative) {
-			return "", fmt.Errorf("reading cert-manager's chart in the bundle: path %q is outside the chart", relative)
+			return "", fmt.Errorf("reading %s's chart in the bundle: path %q is outside the chart", c.Name, relative)
 		}
 		content := make([]byte, at.size)
 		if _, err := b.file.ReadAt(content, at.offset); err != nil {
-			return "", fmt.Errorf("reading cert-manager's chart in the bundle: %w", err)
+			return "", fmt.Errorf("reading %s's chart in the bundle: %w", c.Name, err)
 		}
 		files[relative] = content
 	}
-	return cache.EnsureFiles(b.cache, "cert-manager-chart", files)
+	return cache.EnsureFiles(b.cache, c.ChartName(), files)
 }

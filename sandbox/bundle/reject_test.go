@@ -134,7 +134,7 @@ func TestChartStaysInItsFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(w.bytes(recordName, text), w.bytes(chartFolder+"../../x", []byte("x"))); err != nil {
+	if err := errors.Join(w.bytes(recordName, text), w.bytes(component.Get(component.CertManager).ChartName()+"/"+"../../x", []byte("x"))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.end(); err != nil {
@@ -145,7 +145,7 @@ func TestChartStaysInItsFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := opened(t, path)
-	if _, err := b.Chart(); err == nil || !strings.Contains(err.Error(), "outside the chart") {
+	if _, err := b.Chart(component.Get(component.CertManager)); err == nil || !strings.Contains(err.Error(), "outside the chart") {
 		t.Errorf("got error %v", err)
 	}
 	if _, err := b.Operator(); err == nil || !strings.Contains(err.Error(), "0 images of the operator") {
@@ -234,7 +234,7 @@ func TestCreateIsAtomic(t *testing.T) {
 	whole := damaged.Images[component.Operator][0]
 	damaged.Images[component.Operator] = []artifact.Image{artifact.New(replaced{whole.Content()}, whole.Names...)}
 	noChart := some(t)
-	noChart.ChartDir = filepath.Join(noChart.ChartDir, "none")
+	noChart.Charts[component.CertManager] += "/none"
 	for _, test := range []struct {
 		name     string
 		ctx      context.Context //nolint:containedctx // A case of the test.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
@@ -22,7 +23,7 @@ func newBuild(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command
 		Use:   "build",
 		Short: "Build every component from source into the cache",
 		Long: `build does the same as a first up without a registry, but needs no cluster: it compiles Kubernetes, containerd, CoreDNS,
-cert-manager, Jaeger, kwok and the operator, creates the node's root filesystem, and assembles the images.
+` + component.List(component.IsVersioned) + `, kwok and the operator, creates the node's root filesystem, and assembles the images.
 
 With --cluster=kind or --cluster=embedded it builds only the parts of that kind of cluster.`,
 		Args: command.ExactArgs(0, "no argument"),

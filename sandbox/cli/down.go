@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
@@ -30,7 +31,7 @@ It keeps the cache, so that the next up is fast; --purge deletes the cache too. 
 nothing and succeeds.
 
 From an existing cluster it deletes the objects that up added, which it finds by their labels, and nothing else. It keeps a
-cert-manager that was installed before, and a namespace that has other objects. The CustomResourceDefinitions that up created
+` + component.List(component.IsShared) + ` that was installed before, and a namespace that has other objects. The CustomResourceDefinitions that up created
 are deleted with all their objects. If others created some of these objects, down lists them and asks first.`,
 		Args: command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {

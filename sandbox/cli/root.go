@@ -16,6 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
@@ -71,7 +72,7 @@ func newRoot(plan Plan, stderr *os.File) (*cobra.Command, *command.Shared) {
 	root := &cobra.Command{
 		Use:   "sandbox",
 		Short: "A Kubernetes cluster that shows the work of an operator as one trace",
-		Long: `sandbox creates a Kubernetes cluster with cert-manager, Jaeger and the reference operator of this repository, applies a Head
+		Long: `sandbox creates a Kubernetes cluster with ` + component.List(component.IsVersioned) + ` and the reference operator of this repository, applies a Head
 object, and prints the trace of the operator's work. The cluster is a kind cluster, or runs as processes on this machine.
 
 Options come from flags, then from the environment (for example SANDBOX_NAME for --name), then from the YAML file that

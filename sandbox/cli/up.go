@@ -25,6 +25,7 @@ import (
 
 func newUp(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	var yes bool
+	versioned := component.List(component.IsVersioned)
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Create or repair the sandbox, and print the sample's trace",
@@ -34,11 +35,11 @@ sandbox.yaml (docs/sandbox-yaml.md; "sandbox init" writes one).
 You can run it again at any time: it keeps existing parts and repairs missing or broken parts.
 
 The cluster is a kind cluster if a container engine works. Otherwise, or with --cluster=embedded, a real control plane,
-cert-manager, Jaeger and the operator run as processes on this machine, with a simulated node: without root or containers, and
+` + versioned + ` and the operator run as processes on this machine, with a simulated node: without root or containers, and
 within seconds. Images and programs come from a registry or, if no registry is reachable, from source. A first build takes about
 20 minutes. The cache keeps its result.
 
-With --cluster=existing --context=NAME it uses an existing cluster. It adds cert-manager, unless the cluster has it, Jaeger,
+With --cluster=existing --context=NAME it uses an existing cluster. It adds ` + component.List(component.IsShared) + `, unless the cluster has it, Jaeger,
 unless --jaeger-endpoint names yours, the operator and the sample. It lists the changes and asks first. "sandbox down" deletes
 these objects, and nothing else. docs/clusters.md has the details.`,
 		Example: `  go run ./sandbox up

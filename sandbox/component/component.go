@@ -1,8 +1,10 @@
 package component
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -21,6 +23,10 @@ type Component struct {
 	LogName string
 	// Version is the version that the sandbox installs; empty if the user or the node decides it.
 	Version string
+	// Title is its name in sentences; empty for Name.
+	Title string
+	// Namespace is the namespace of its objects; empty if its manifests decide it.
+	Namespace string
 	// Images are its published images, by tag and, if it is known, digest. The images of a component with
 	// several Deployments are in the order of Programs. A component of the table without built-in
 	// manifests has one image.
@@ -37,13 +43,22 @@ type Component struct {
 	// Outside are the kinds of clusters on which it does not need the control plane.
 	Outside []string
 	// Objects, if not nil, returns the objects to apply, for the name by which the cluster knows the
-	// image. It is nil for components with an installer of their own, which have options.
+	// image. It is nil for components with a Chart or an installer of their own, which have options.
 	Objects func(image string) []map[string]any
+	// Chart, if not nil, installs the component.
+	Chart *Chart
+	// Source says how its programs are built.
+	Source Source
 	// Check, if not nil, returns an error unless the component serves its users at the addresses of its
 	// ports, by the ports' names. Its Deployments are available when it is called.
 	Check func(ctx context.Context, addresses map[string]string) error
 	// DefinesKinds is true if it has CustomResourceDefinitions.
 	DefinesKinds bool
+	// Group is the API group of kinds for other components, with its subgroups; empty if it has none.
+	Group string
+	// Definition is a CustomResourceDefinition that each of its installations has. A cluster of the
+	// user may have the component already. If Definition is empty, the sandbox does not look for one.
+	Definition string
 	// Optional is true if a sandbox is ready without it: a user may delete the sample.
 	Optional bool
 }
@@ -62,6 +77,18 @@ type Program struct {
 	// Stop is the group in which an embedded cluster stops it: smaller numbers first, since a
 	// program must stop before the programs that it needs.
 	Stop int
+	// Account is its service account in the component's Namespace, on an embedded cluster; empty for
+	// programs with another identity.
+	Account string
+	// Args are its arguments on an embedded cluster, after the kubeconfig. ${NAME} is the number of a
+	// port of Listens, or a file such as [WebhookClientCA].
+	Args []string
+	// Listens are its ports on an embedded cluster, without the component's Ports.
+	Listens []Listener
+	// Answers is an address for checks on an embedded cluster, with ${NAME} as in Args. An http URL
+	// must return status 200, and a tls address must accept a connection. If it is empty, the process
+	// only has to run.
+	Answers string
 	// Addon is true if the component is ready without it. An embedded cluster has no add-ons.
 	Addon bool
 }
@@ -192,6 +219,31 @@ func (c Component) Binaries() []string {
 	return names
 }
 
+// Owns reports whether an API group belongs to the component.
+func (c Component) Owns(group string) bool {
+	return c.Group != "" && (group == c.Group || strings.HasSuffix(group, "."+c.Group))
+}
+
+// Called returns the name of the component in sentences.
+func (c Component) Called() string { return cmp.Or(c.Title, c.Name) }
+
+// List returns the names of the components for which has returns true, for a sentence.
+func List(has func(Component) bool) string {
+	var names []string
+	for _, c := range All() {
+		if has(c) {
+			names = append(names, c.Called())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// IsVersioned reports whether the sandbox decides the version of a component.
+func IsVersioned(c Component) bool { return c.Version != "" }
+
+// IsShared reports whether a cluster of the user may have the component already.
+func IsShared(c Component) bool { return c.Definition != "" }
+
 // Get returns the component with a name of the table. It panics if there is none.
 func Get(name string) Component {
 	c, found := Named(name)
@@ -202,17 +254,7 @@ func Get(name string) Component {
 }
 
 // Executable is the file name of the program on an embedded cluster.
-func (p Program) Executable() string {
-	if p.Binary != "" {
-		return p.Binary
-	}
-	return p.Name
-}
+func (p Program) Executable() string { return cmp.Or(p.Binary, p.Name) }
 
 // LogGroup is the name by which `sandbox logs` finds all programs of the component.
-func (c Component) LogGroup() string {
-	if c.LogName != "" {
-		return c.LogName
-	}
-	return c.Name
-}
+func (c Component) LogGroup() string { return cmp.Or(c.LogName, c.Name) }

@@ -22,6 +22,9 @@ func TestNamesAreUnique(t *testing.T) {
 		unique("component", c.Name)
 		for _, p := range c.Programs {
 			unique("program", p.Name)
+			for _, l := range p.Listens {
+				unique("listener", l.Name)
+			}
 		}
 		for _, p := range c.Ports {
 			unique("port", p.Name)
@@ -48,6 +51,44 @@ func TestClusters(t *testing.T) {
 	}
 	if names := component.NamesOf(component.ProgramsOn(component.Embedded)); slices.Contains(names, "coredns") {
 		t.Errorf("an embedded cluster has the add-on coredns: %q", names)
+	}
+}
+
+func TestOwns(t *testing.T) {
+	t.Parallel()
+	c := component.Component{Group: "example.com"}
+	for group, want := range map[string]bool{"example.com": true, "acme.example.com": true, "notexample.com": false, "": false} {
+		if got := c.Owns(group); got != want {
+			t.Errorf("Owns(%q) = %v, want %v", group, got, want)
+		}
+	}
+	if (component.Component{}).Owns("") {
+		t.Error("a component without a group owns the core group")
+	}
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	if got, want := component.List(component.IsVersioned), "cert-manager, Jaeger"; got != want {
+		t.Errorf("List(IsVersioned) = %q, want %q", got, want)
+	}
+	if got, want := component.List(component.IsShared), "cert-manager"; got != want {
+		t.Errorf("List(IsShared) = %q, want %q", got, want)
+	}
+}
+
+// The values of a chart have the options that are set, and no others.
+func TestChartValues(t *testing.T) {
+	t.Parallel()
+	row := component.Get(component.CertManager)
+	image := map[string]any{"repository": "r"}
+	values := row.Chart.Values(component.ChartOptions{Images: []map[string]any{nil, image}, WebhookAddress: "localhost:1"})
+	injector, webhook := values["cainjector"].(map[string]any), values["webhook"].(map[string]any)
+	if values["image"] != nil || injector["image"] == nil || webhook["image"] != nil || webhook["url"] == nil || webhook["tolerations"] != nil {
+		t.Errorf("Values() = %v", values)
+	}
+	if row.Webhook() != component.CertManagerHook {
+		t.Errorf("Webhook() = %q", row.Webhook())
 	}
 }
 

@@ -14,11 +14,18 @@ const (
 	Scheduler         = "kube-scheduler"
 )
 
+// Ports of the control plane on an embedded cluster.
+const (
+	EtcdPort      = "etcd"
+	EtcdPeerPort  = "etcdPeer"
+	APIServerPort = "apiServer"
+)
+
 var controlPlane = Component{
 	Name: ControlPlane, LogName: "control-plane", Images: []string{defaults.Image}, Clusters: []string{Kind, Embedded},
 	Programs: []Program{
-		{Name: Etcd, System: true, Labels: map[string]string{"component": Etcd}, Stop: 3},
-		{Name: APIServer, System: true, Labels: map[string]string{"component": APIServer}, Stop: 2},
+		{Name: Etcd, System: true, Labels: map[string]string{"component": Etcd}, Stop: 3, Listens: []Listener{{Name: EtcdPort}, {Name: EtcdPeerPort}}},
+		{Name: APIServer, System: true, Labels: map[string]string{"component": APIServer}, Stop: 2, Listens: []Listener{{Name: APIServerPort}}},
 		{Name: ControllerManager, System: true, Labels: map[string]string{"component": ControllerManager}, Stop: 1},
 		{Name: Scheduler, System: true, Labels: map[string]string{"component": Scheduler}, Stop: 1},
 		{Name: "kube-proxy", System: true, Labels: map[string]string{"k8s-app": "kube-proxy"}, Addon: true},

@@ -16,19 +16,28 @@ const (
 // tags from v2 on are not versions of its Go module.
 const jaegerVersion = "v2.13.0"
 
+// JaegerHealth is Jaeger's port for probes on an embedded cluster.
+const JaegerHealth = "jaegerHealth"
+
 var jaeger = Component{
-	Name: Jaeger, Version: jaegerVersion,
+	Name: Jaeger, Title: "Jaeger", Version: jaegerVersion,
 	// Its digest is missing: this repository was written without access to a registry, and no public
 	// source states it.
 	Images:   []string{"docker.io/jaegertracing/jaeger:" + jaegerVersion[1:]},
 	Outside:  []string{Embedded},
-	Programs: []Program{{Name: Jaeger, Stop: 1}},
+	Programs: []Program{{Name: Jaeger, Stop: 1, Listens: []Listener{{Name: JaegerHealth}}}},
 	Ports: []Port{
-		{Name: UI, Number: 16686, Flag: "jaeger-ui-port", Use: "Jaeger's web interface", Env: "JAEGER_UI_PORT", Scheme: "http"},
-		{Name: Query, Number: 16685, Flag: "jaeger-query-port", Use: "Jaeger's gRPC query API", Env: "JAEGER_QUERY_PORT"},
-		{Name: OTLPGRPC, Number: 4317, Flag: "otlp-grpc-port", Use: "OTLP over gRPC", Env: "JAEGER_OTLP_GRPC_PORT"},
-		{Name: OTLPHTTP, Number: 4318, Flag: "otlp-http-port", Use: "OTLP over HTTP", Env: "JAEGER_OTLP_HTTP_PORT"},
+		{Name: UI, Number: 16686, Flag: "jaeger-ui-port", Use: "Jaeger's web interface", Env: "JAEGER_UI_PORT", Scheme: "http", Label: "Jaeger"},
+		{Name: Query, Number: 16685, Flag: "jaeger-query-port", Use: "Jaeger's gRPC query API", Env: "JAEGER_QUERY_PORT",
+			Label: "query API", Protocol: "gRPC"},
+		{Name: OTLPGRPC, Number: 4317, Flag: "otlp-grpc-port", Use: "OTLP over gRPC", Env: "JAEGER_OTLP_GRPC_PORT",
+			Label: "OTLP", Protocol: "gRPC", Variable: "OTEL_EXPORTER_OTLP_ENDPOINT"},
+		{Name: OTLPHTTP, Number: 4318, Flag: "otlp-http-port", Use: "OTLP over HTTP", Env: "JAEGER_OTLP_HTTP_PORT", Label: "OTLP", Protocol: "HTTP"},
 		{Name: Thrift, Number: 14268, Flag: "thrift-port", Use: "Jaeger Thrift over HTTP", Env: "JAEGER_THRIFT_PORT",
-			Scheme: "http", Path: "/api/traces"},
+			Scheme: "http", Path: "/api/traces", Label: "Thrift", Variable: "OTEL_EXPORTER_JAEGER_ENDPOINT"},
+	},
+	Source: Source{
+		Module: "sandbox/source/jaeger", Package: "tool", Output: Jaeger, User: "10001",
+		Stamp: "github.com/jaegertracing/jaeger/internal/version.latestVersion=" + jaegerVersion,
 	},
 }

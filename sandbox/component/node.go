@@ -7,4 +7,7 @@ const Node = "node"
 // Kwok is the program that simulates the node.
 const Kwok = "kwok"
 
-var node = Component{Name: Node, Clusters: []string{Embedded}, Programs: []Program{{Name: Kwok}}}
+var node = Component{
+	Name: Node, Clusters: []string{Embedded}, Programs: []Program{{Name: Kwok}},
+	Source: Source{Module: "sandbox/source/kwok", Package: ".", Output: Kwok},
+}

@@ -16,10 +16,43 @@ type Port struct {
 	Flag string
 	// Use says what the port is for, in the help of the flag.
 	Use string
+	// Label is its name in `sandbox forward`, followed by Protocol if that is not empty. Successive
+	// ports with the same label share a line.
+	Label, Protocol string
+	// Variable is the standard variable that makes programs send their spans to the port; empty for
+	// other ports.
+	Variable string
 	// Env is the variable by which an embedded cluster tells the program its port.
 	Env string
 	// Scheme and Path make a URL of the address; both are empty for gRPC.
 	Scheme, Path string
+}
+
+// Listener is a port on which a program of an embedded cluster listens, but not for the user.
+type Listener struct {
+	// Name is the key in records.
+	Name string
+	// Webhook is true if the API server calls the component's webhooks there.
+	Webhook bool
+	// Everywhere is true if the program listens on every address, not only on 127.0.0.1.
+	Everywhere bool
+}
+
+// WebhookClientCA is the name, in the arguments of a program, of the file with the authority of the
+// API server as a client of webhooks.
+const WebhookClientCA = "webhookClientCA"
+
+// Webhook returns the name of the port on which the component serves webhooks on an embedded
+// cluster; empty if it has none.
+func (c Component) Webhook() string {
+	for _, p := range c.Programs {
+		for _, l := range p.Listens {
+			if l.Webhook {
+				return l.Name
+			}
+		}
+	}
+	return ""
 }
 
 // AllPorts returns the ports of all components, in the order of the table.

@@ -60,7 +60,7 @@ func TestGatherWritesNothing(t *testing.T) {
 	if !strings.HasPrefix(facts.Go.Version, "go1.") || !strings.HasPrefix(facts.Go.Wanted, "go1.") {
 		t.Errorf("Go = %+v", facts.Go)
 	}
-	if diff := cmp.Diff([]string{"kubernetes", "cert-manager", "jaeger", "kwok", "operator", "cert-manager-chart"}, facts.Missing[Embedded]); diff != "" {
+	if diff := cmp.Diff([]string{"kubernetes", "kwok", "cert-manager", "jaeger", "operator", "cert-manager-chart"}, facts.Missing[Embedded]); diff != "" {
 		t.Errorf("Missing with an empty cache (-want +got):\n%s", diff)
 	}
 	if facts.Engine.Probed || len(facts.Registries) > 0 {

@@ -69,8 +69,9 @@ func (c *Cluster) update(change func(*state.Record)) error {
 	return c.dir.Save(*c.record)
 }
 
-// ports returns a copy of the ports in the record.
-func (c *Cluster) ports() (state.ComponentPorts, component.Ports) {
+// ports returns the ports in the record: the processes' own ports, and the user's. The maps are never
+// modified.
+func (c *Cluster) ports() (own, users component.Ports) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.record.ComponentPorts, c.record.Ports
@@ -198,5 +199,5 @@ func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 type authorities struct {
 	cluster *pki.Authority // the API server and its clients
 	etcd    *pki.Authority // etcd and its only client
-	webhook *pki.Authority // the API server as client of cert-manager's webhook
+	webhook *pki.Authority // the API server as client of webhooks
 }

@@ -36,7 +36,6 @@ func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, rep
 	for _, svc := range []service{
 		{
 			name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(paths[component.APIServer]) },
-			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer} },
 			ready: c.apiServerReady,
 		},
 		{name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(paths[component.ControllerManager]) }},
@@ -88,11 +87,11 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 	spec := process.Spec{
 		Path: program,
 		Args: []string{
-			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", own.APIServer),
+			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", own[component.APIServerPort]),
 			"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", // Pods do not use it, and a loopback address is not a valid endpoint.
 			"--tls-cert-file=" + serving.CertFile, "--tls-private-key-file=" + serving.KeyFile,
 			"--client-ca-file=" + ca.CertFile, "--anonymous-auth=false", "--authorization-mode=Node,RBAC",
-			"--etcd-servers=https://" + address(own.Etcd), "--etcd-cafile=" + c.authorities.etcd.CertFile,
+			"--etcd-servers=https://" + address(own[component.EtcdPort]), "--etcd-cafile=" + c.authorities.etcd.CertFile,
 			"--etcd-certfile=" + etcd.CertFile, "--etcd-keyfile=" + etcd.KeyFile,
 			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 			"--service-account-signing-key-file=" + signing, "--service-account-key-file=" + public,
@@ -109,7 +108,7 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 }
 
 // admission writes the configuration that makes the API server send a client certificate to
-// webhooks. cert-manager's webhook listens on every address and accepts only this client.
+// webhooks. A webhook that listens on every address accepts only this client.
 func (c *Cluster) admission() (path, revision string, err error) {
 	folder, err := c.folder(component.APIServer)
 	if err != nil {

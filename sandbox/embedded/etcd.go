@@ -35,7 +35,6 @@ var unreadable = []string{"panic:", `"level":"panic"`, "wal", "snap", "database"
 func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) (started, emptied bool, err error) {
 	etcd := service{
 		name: component.Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
-		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.Etcd, &p.EtcdPeer} },
 		ready: c.etcdReady,
 	}
 	entries, readErr := os.ReadDir(c.dir.Etcd())
@@ -94,7 +93,7 @@ func (c *Cluster) etcd(program string) (process.Spec, error) {
 	if err != nil {
 		return process.Spec{}, state.Remedy(err)
 	}
-	client, peer, ca := "https://"+address(own.Etcd), "https://"+address(own.EtcdPeer), c.authorities.etcd.CertFile
+	client, peer, ca := "https://"+address(own[component.EtcdPort]), "https://"+address(own[component.EtcdPeerPort]), c.authorities.etcd.CertFile
 	spec := process.Spec{
 		Path: program,
 		Args: []string{
@@ -128,5 +127,5 @@ func (c *Cluster) etcdReady(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("creating a client of etcd: %w", err)
 	}
-	return answers(ctx, client, "https://"+address(own.Etcd)+"/health")
+	return answers(ctx, client, "https://"+address(own[component.EtcdPort])+"/health")
 }

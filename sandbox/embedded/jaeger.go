@@ -27,7 +27,6 @@ type JaegerOptions struct {
 func (c *Cluster) Jaeger(ctx context.Context, options JaegerOptions, report Report) error {
 	_, err := c.start(ctx, service{
 		name: component.Jaeger, spec: func() (process.Spec, error) { return c.jaeger(options) },
-		ports: func(p *state.ComponentPorts) []*int { return []*int{&p.JaegerHealth} },
 		ready: c.JaegerAnswers,
 	}, report)
 	return err
@@ -36,7 +35,7 @@ func (c *Cluster) Jaeger(ctx context.Context, options JaegerOptions, report Repo
 // JaegerAnswers returns nil if Jaeger is ready.
 func (c *Cluster) JaegerAnswers(ctx context.Context) error {
 	own, _ := c.ports()
-	return answers(ctx, http.DefaultClient, "http://"+address(own.JaegerHealth)+"/status")
+	return answers(ctx, http.DefaultClient, "http://"+address(own[component.JaegerHealth])+"/status")
 }
 
 // jaeger returns the process of Jaeger. It has the same configuration as in a Pod; the addresses
@@ -56,7 +55,7 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	// By default Jaeger would send traces of its own queries to port 4317, and hang for ten seconds
 	// when it stops.
 	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
-	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own.JaegerHealth))
+	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own[component.JaegerHealth]))
 	jaeger, _ := component.Named(component.Jaeger)
 	for _, p := range jaeger.Ports {
 		spec.Env = append(spec.Env, fmt.Sprintf("%s=%d", p.Env, ports[p.Name]))

@@ -27,13 +27,6 @@ type OperatorOptions struct {
 	Env map[string]string
 }
 
-// OperatorWebhookAddress returns the address of the operator's webhook for the API server, as
-// host:port.
-func (c *Cluster) OperatorWebhookAddress() string {
-	own, _ := c.ports()
-	return fmt.Sprintf("localhost:%d", own.OperatorHook)
-}
-
 // Operator starts the operator with the service account and the flags of its Pod. The objects of
 // package manifest must exist, and the certificate of its webhook.
 func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report Report) error {
@@ -44,18 +37,12 @@ func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report 
 			probed = answers
 			return spec, err
 		},
-		ports: func(p *state.ComponentPorts) []*int {
-			if c.OperatorPort != 0 {
-				return []*int{&p.OperatorHealth}
-			}
-			return []*int{&p.OperatorHook, &p.OperatorHealth}
-		},
 		ready: func(ctx context.Context) error {
 			if !probed {
 				return nil
 			}
 			own, _ := c.ports()
-			return answers(ctx, http.DefaultClient, "http://"+address(own.OperatorHealth)+"/readyz")
+			return answers(ctx, http.DefaultClient, "http://"+address(own[component.OperatorHealth])+"/readyz")
 		},
 	}, report)
 	return err
@@ -69,7 +56,7 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (spec p
 		return process.Spec{}, false, err
 	}
 	p, err := options.Process(project.Place{
-		Folder: folder, WebhookPort: own.OperatorHook, ProbeAddress: address(own.OperatorHealth), Env: options.Env,
+		Folder: folder, WebhookPort: own[component.OperatorHook], ProbeAddress: address(own[component.OperatorHealth]), Env: options.Env,
 		Telemetry: project.Telemetry{Host: "127.0.0.1", Ports: jaeger},
 	})
 	if err != nil {
@@ -94,7 +81,7 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (spec p
 	return spec, p.Probed, err
 }
 
-// copySecret copies a certificate of cert-manager to the folder where the operator reads it, as the
+// copySecret copies a certificate in the cluster to the folder where the operator reads it, as the
 // kubelet would mount the Secret. The operator watches the files.
 func (c *Cluster) copySecret(ctx context.Context, namespace, name, folder string) error {
 	client, err := c.clientset()

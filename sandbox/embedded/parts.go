@@ -5,7 +5,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
@@ -16,11 +20,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-const (
-	certManagerNamespace = "cert-manager"
-	// nodeName is the name of the node in config/node.
-	nodeName = "sandbox-node"
-)
+// nodeName is the name of the node in config/node.
+const nodeName = "sandbox-node"
 
 // Node starts kwok, which simulates the node and its Pods. Package manifest renders the Node object.
 func (c *Cluster) Node(ctx context.Context, program string, report Report) error {
@@ -32,75 +33,77 @@ func (c *Cluster) Node(ctx context.Context, program string, report Report) error
 	return err
 }
 
-// CertManagerWebhookAddress returns the address of cert-manager's webhook for the API server, as
-// host:port.
-func (c *Cluster) CertManagerWebhookAddress() string {
+// WebhookAddress returns the address of a component's webhooks for the API server, as host:port. It
+// is empty if the component has none.
+func (c *Cluster) WebhookAddress(row component.Component) string {
+	name := row.Webhook()
+	if name == "" {
+		return ""
+	}
 	own, _ := c.ports()
-	return fmt.Sprintf("localhost:%d", own.CertManagerHook)
+	return fmt.Sprintf("localhost:%d", own[name])
 }
 
-// CertManager starts the programs of cert-manager. paths has their paths, by name. Their service
-// accounts must exist.
-func (c *Cluster) CertManager(ctx context.Context, paths map[string]string, report Report) error {
+// Programs starts the programs of a component as its row describes them, and waits until they are
+// ready. paths has their paths, by name. Their service accounts must exist.
+func (c *Cluster) Programs(ctx context.Context, row component.Component, paths map[string]string, report Report) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, svc := range []service{
-		{
-			name: component.CertManagerWebhook, spec: func() (process.Spec, error) { return c.certManagerWebhook(ctx, paths[component.CertManagerWebhook]) },
-			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManagerHook} },
-			ready: c.certManagerWebhookAnswers,
-		},
-		{
-			name: component.CertManagerCAInjector, spec: func() (process.Spec, error) {
-				return c.accountSpec(ctx, component.CertManagerCAInjector, certManagerNamespace, "cert-manager-cainjector", paths[component.CertManagerCAInjector],
-					"--v=2", "--leader-elect=false", "--leader-election-namespace="+certManagerNamespace, "--metrics-listen-address=0")
-			},
-		},
-		{
-			name: component.CertManagerController, spec: func() (process.Spec, error) {
-				own, _ := c.ports()
-				return c.accountSpec(ctx, component.CertManagerController, certManagerNamespace, "cert-manager", paths[component.CertManagerController],
-					"--v=2", "--leader-elect=false", "--leader-election-namespace="+certManagerNamespace, "--metrics-listen-address=0",
-					"--cluster-resource-namespace="+certManagerNamespace, "--internal-healthz-listen-address="+address(own.CertManager))
-			},
-			ports: func(p *state.ComponentPorts) []*int { return []*int{&p.CertManager} },
-			ready: func(ctx context.Context) error {
-				own, _ := c.ports()
-				return answers(ctx, http.DefaultClient, "http://"+address(own.CertManager)+"/livez")
-			},
-		},
-	} {
+	for _, p := range row.Main() {
 		group.Go(func() error {
-			_, err := c.start(ctx, svc, report)
+			_, err := c.start(ctx, service{
+				name:  p.Name,
+				spec:  func() (process.Spec, error) { return c.programSpec(ctx, row.Namespace, p, paths[p.Name]) },
+				ready: func(ctx context.Context) error { return c.programAnswers(ctx, p) },
+			}, report)
 			return err
 		})
 	}
 	return group.Wait()
 }
 
-// certManagerWebhookAnswers only opens a connection. Other code checks through the API server that
-// the webhook admits objects.
-func (c *Cluster) certManagerWebhookAnswers(ctx context.Context) error {
+// programSpec returns the process of a program that the table describes.
+func (c *Cluster) programSpec(ctx context.Context, namespace string, p component.Program, path string) (process.Spec, error) {
+	var args []string
+	for _, arg := range p.Args {
+		args = append(args, c.expand(arg))
+	}
+	spec, err := c.accountSpec(ctx, p.Name, namespace, p.Account, path, args...)
+	if slices.ContainsFunc(p.Listens, func(l component.Listener) bool { return l.Webhook }) {
+		spec.Revision += c.authorities.webhook.Fingerprint()
+	}
+	return spec, err
+}
+
+// expand replaces the names in an argument or address of the table.
+func (c *Cluster) expand(text string) string {
+	own, _ := c.ports()
+	return os.Expand(text, func(name string) string {
+		if name == component.WebhookClientCA {
+			return c.authorities.webhook.CertFile
+		}
+		return strconv.Itoa(own[name])
+	})
+}
+
+// programAnswers checks a program once at its address. It sends no data to a tls address: other code
+// checks through the API server that the component works.
+func (c *Cluster) programAnswers(ctx context.Context, p component.Program) error {
+	url := c.expand(p.Answers)
+	host, isTLS := strings.CutPrefix(url, "tls://")
+	switch {
+	case url == "":
+		return nil
+	case !isTLS:
+		return answers(ctx, http.DefaultClient, url)
+	}
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // No data is exchanged.
-	connection, err := dialer.DialContext(ctx, "tcp", c.CertManagerWebhookAddress())
+	connection, err := dialer.DialContext(ctx, "tcp", host)
 	if err != nil {
-		return fmt.Errorf("connecting to cert-manager's webhook: %w", err)
+		return fmt.Errorf("connecting to %s: %w", p.Name, err)
 	}
 	return connection.Close()
-}
-
-// certManagerWebhook returns the process of the webhook. It listens on every address, without an
-// option, and accepts only the API server.
-func (c *Cluster) certManagerWebhook(ctx context.Context, program string) (process.Spec, error) {
-	own, _ := c.ports()
-	spec, err := c.accountSpec(ctx, component.CertManagerWebhook, certManagerNamespace, "cert-manager-webhook", program,
-		"--v=2", fmt.Sprintf("--secure-port=%d", own.CertManagerHook), "--healthz-port=0",
-		"--dynamic-serving-ca-secret-namespace="+certManagerNamespace, "--dynamic-serving-ca-secret-name=cert-manager-webhook-ca",
-		"--dynamic-serving-dns-names=localhost", "--metrics-listen-address=0",
-		"--enable-client-verification", "--client-ca-path="+c.authorities.webhook.CertFile, "--client-subject-names="+component.APIServer)
-	spec.Revision += c.authorities.webhook.Fingerprint()
-	return spec, err
 }
 
 // accountSpec returns the process of a program that acts as a service account, with a token.

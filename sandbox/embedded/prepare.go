@@ -48,37 +48,30 @@ func (c *Cluster) choosePorts(ctx context.Context, wanted component.Ports) error
 		jaeger = chosen
 	}
 	if c.OperatorPort != 0 {
-		own.OperatorHook = c.OperatorPort
+		own = own.With(component.OperatorHook, c.OperatorPort)
 	}
-	for _, p := range allPorts(&own) {
-		if *p != 0 {
-			continue
+	for _, program := range component.ProgramsOn(component.Embedded) {
+		for _, p := range program.Listens {
+			if own[p.Name] != 0 {
+				continue
+			}
+			free, err := unused(ctx, own, jaeger)
+			if err != nil {
+				return err
+			}
+			own = own.With(p.Name, free)
 		}
-		free, err := unused(ctx, own, jaeger)
-		if err != nil {
-			return err
-		}
-		*p = free
 	}
 	return c.update(func(r *state.Record) { r.ComponentPorts, r.Ports = own, jaeger })
 }
 
-// allPorts returns pointers to all ports that only an embedded cluster has.
-func allPorts(p *state.ComponentPorts) []*int {
-	return []*int{
-		&p.Etcd, &p.EtcdPeer, &p.APIServer, &p.CertManager, &p.CertManagerHook,
-		&p.OperatorHook, &p.OperatorHealth, &p.JaegerHealth,
-	}
-}
-
 // unused returns a free port that the sandbox has not chosen for another purpose.
-func unused(ctx context.Context, own state.ComponentPorts, jaeger component.Ports) (int, error) {
+func unused(ctx context.Context, own, jaeger component.Ports) (int, error) {
 	chosen := map[int]bool{}
-	for _, number := range jaeger {
-		chosen[number] = true
-	}
-	for _, p := range allPorts(&own) {
-		chosen[*p] = true
+	for _, ports := range []component.Ports{own, jaeger} {
+		for _, number := range ports {
+			chosen[number] = true
+		}
 	}
 	const tries = 100 // The system chooses at random: two attempts should suffice.
 	for range tries {
@@ -120,7 +113,7 @@ func (c *Cluster) writeAdmin() error {
 		return state.Remedy(err)
 	}
 	_, err = credentials.WriteKubeconfig(c.dir.Kubeconfig(), credentials.Kubeconfig{
-		Server: "https://" + address(own.APIServer), User: "sandbox-admin", CAFile: c.authorities.cluster.CertFile,
+		Server: "https://" + address(own[component.APIServerPort]), User: "sandbox-admin", CAFile: c.authorities.cluster.CertFile,
 		CertFile: pair.CertFile, KeyFile: pair.KeyFile, Inline: true,
 	})
 	return state.Remedy(err)
@@ -128,12 +121,12 @@ func (c *Cluster) writeAdmin() error {
 
 // clientKubeconfig writes the kubeconfig of a process with a client certificate. It returns the
 // path, and a revision that changes if the process must restart.
-func (c *Cluster) clientKubeconfig(component, user string, groups ...string) (path, revision string, err error) {
-	pair, _, err := c.authorities.cluster.Certificate(pki.Request{Name: component, CommonName: user, Organizations: groups, Client: true})
+func (c *Cluster) clientKubeconfig(name, user string, groups ...string) (path, revision string, err error) {
+	pair, _, err := c.authorities.cluster.Certificate(pki.Request{Name: name, CommonName: user, Organizations: groups, Client: true})
 	if err != nil {
 		return "", "", state.Remedy(err)
 	}
-	path, err = c.kubeconfig(component, credentials.Kubeconfig{User: user, CertFile: pair.CertFile, KeyFile: pair.KeyFile})
+	path, err = c.kubeconfig(name, credentials.Kubeconfig{User: user, CertFile: pair.CertFile, KeyFile: pair.KeyFile})
 	return path, pair.Fingerprint() + c.serverRevision(), err
 }
 
@@ -141,17 +134,17 @@ func (c *Cluster) clientKubeconfig(component, user string, groups ...string) (pa
 // Clients read both when they start.
 func (c *Cluster) serverRevision() string {
 	own, _ := c.ports()
-	return c.authorities.cluster.Fingerprint() + ":" + strconv.Itoa(own.APIServer) + ":"
+	return c.authorities.cluster.Fingerprint() + ":" + strconv.Itoa(own[component.APIServerPort]) + ":"
 }
 
 // kubeconfig writes the kubeconfig of a process, which acts as user.
-func (c *Cluster) kubeconfig(component string, user credentials.Kubeconfig) (string, error) {
-	folder, err := c.folder(component)
+func (c *Cluster) kubeconfig(name string, user credentials.Kubeconfig) (string, error) {
+	folder, err := c.folder(name)
 	if err != nil {
 		return "", err
 	}
 	own, _ := c.ports()
-	user.Server, user.CAFile = "https://"+address(own.APIServer), c.authorities.cluster.CertFile
+	user.Server, user.CAFile = "https://"+address(own[component.APIServerPort]), c.authorities.cluster.CertFile
 	path := folder + "/kubeconfig"
 	if _, err := credentials.WriteKubeconfig(path, user); err != nil {
 		return "", state.Remedy(err)

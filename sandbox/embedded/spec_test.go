@@ -1,8 +1,11 @@
 package embedded
 
 import (
+	"fmt"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -127,8 +130,13 @@ func TestPortsAreDistinctAndSaved(t *testing.T) {
 	own, jaeger := c.ports()
 	seen := map[int]bool{}
 	numbers := slices.Collect(maps.Values(jaeger))
-	for _, p := range allPorts(&own) {
-		numbers = append(numbers, *p)
+	numbers = slices.AppendSeq(numbers, maps.Values(own))
+	for _, program := range component.ProgramsOn(component.Embedded) {
+		for _, p := range program.Listens {
+			if own[p.Name] == 0 {
+				t.Errorf("the port %s of %s is not chosen", p.Name, program.Name)
+			}
+		}
 	}
 	for _, number := range numbers {
 		if number == 0 || seen[number] {
@@ -136,7 +144,7 @@ func TestPortsAreDistinctAndSaved(t *testing.T) {
 		}
 		seen[number] = true
 	}
-	if saved, err := c.dir.Load(); err != nil || saved.ComponentPorts != own || !maps.Equal(saved.Ports, jaeger) {
+	if saved, err := c.dir.Load(); err != nil || !maps.Equal(saved.ComponentPorts, own) || !maps.Equal(saved.Ports, jaeger) {
 		t.Errorf("saved record = %+v, %v", saved, err)
 	}
 }
@@ -145,22 +153,63 @@ func TestPortsAreDistinctAndSaved(t *testing.T) {
 func TestMove(t *testing.T) {
 	c := prepared(t)
 	before, _ := c.ports()
-	listener, err := net.Listen("tcp4", address(before.APIServer))
+	listener, err := net.Listen("tcp4", address(before[component.APIServerPort]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	server := service{name: component.APIServer, ports: func(p *state.ComponentPorts) []*int { return []*int{&p.APIServer, &p.Etcd} }}
-	if err := c.move(t.Context(), server); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{component.APIServer, component.Etcd, component.CertManagerWebhook, component.CertManagerController} {
+		if err := c.move(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	after, _ := c.ports()
-	if after.APIServer == before.APIServer || after.Etcd != before.Etcd {
-		t.Errorf("ports = %+v, before %+v", after, before)
+	// The webhook's port may be taken on another address, so it always moves.
+	for name, number := range before {
+		if moved := name == component.APIServerPort || name == component.CertManagerHook; (after[name] != number) != moved {
+			t.Errorf("the port %s was %d and is %d, want another one: %v", name, number, after[name], moved)
+		}
 	}
 	config, err := c.RESTConfig()
-	if err != nil || config.Host != "https://"+address(after.APIServer) {
-		t.Errorf("RESTConfig = %v, %v, want port %d", config, err, after.APIServer)
+	if err != nil || config.Host != "https://"+address(after[component.APIServerPort]) {
+		t.Errorf("RESTConfig = %v, %v, want port %d", config, err, after[component.APIServerPort])
+	}
+}
+
+// Names in the arguments of the table become ports and files, and a program is checked at its address.
+func TestProgramsOfTheTable(t *testing.T) {
+	t.Parallel()
+	c := prepared(t)
+	own, _ := c.ports()
+	for _, row := range component.All() {
+		for _, p := range row.Programs {
+			for _, text := range append(slices.Clone(p.Args), p.Answers) {
+				if got := c.expand(text); strings.Contains(got, "$") || strings.Contains(got, ":0/") || strings.HasSuffix(got, "=") || strings.HasSuffix(got, ":0") {
+					t.Errorf("%s: %q expands to %q", p.Name, text, got)
+				}
+			}
+		}
+	}
+	hook := own[component.CertManagerHook]
+	if got := c.expand("${certManagerHook} ${webhookClientCA}"); got != fmt.Sprint(hook, " ", c.authorities.webhook.CertFile) {
+		t.Errorf("expand() = %q", got)
+	}
+	if got, want := c.WebhookAddress(component.Get(component.CertManager)), fmt.Sprintf("localhost:%d", hook); got != want {
+		t.Errorf("WebhookAddress(cert-manager) = %q, want %q", got, want)
+	}
+	if got := c.WebhookAddress(component.Get(component.Jaeger)); got != "" {
+		t.Errorf("WebhookAddress(jaeger) = %q, want none", got)
+	}
+
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	address := server.Listener.Addr().String()
+	for answers, want := range map[string]bool{"": true, "tls://" + address: true, "tls://" + plain.Listener.Addr().String(): false, plain.URL: false} {
+		if err := c.programAnswers(t.Context(), component.Program{Name: "a", Answers: answers}); (err == nil) != want {
+			t.Errorf("programAnswers(%q) = %v, want success: %v", answers, err, want)
+		}
 	}
 }
 
@@ -178,7 +227,7 @@ func TestPrepareRejectsATakenPort(t *testing.T) {
 	if taken, is := err.(*port.TakenError); !is { //nolint:errorlint // The error must not be wrapped.
 		t.Errorf("Prepare: got error %v, want a *port.TakenError, got %v", err, taken)
 	}
-	if after, _ := c.ports(); after != before {
+	if after, _ := c.ports(); !maps.Equal(after, before) {
 		t.Errorf("ports = %+v, before %+v", after, before)
 	}
 }

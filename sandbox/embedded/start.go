@@ -28,9 +28,6 @@ type service struct {
 	name string
 	// spec is called for each start, because ports may have changed.
 	spec func() (process.Spec, error)
-	// ports returns the ports in the record on which the process listens, which are replaced if
-	// they are taken.
-	ports func(*state.ComponentPorts) []*int
 	// ready checks the process once. If it is nil, the process only has to run.
 	ready func(context.Context) error
 }
@@ -49,7 +46,7 @@ func (c *Cluster) start(ctx context.Context, svc service, report Report) (starte
 			return started, c.explain(died)
 		}
 		report.Say("%s: its port is taken, choosing another", svc.name)
-		if err := c.move(ctx, svc); err != nil {
+		if err := c.move(ctx, svc.name); err != nil {
 			return started, err
 		}
 	}
@@ -96,36 +93,36 @@ func (c *Cluster) startOnce(ctx context.Context, svc service) (started bool, err
 func portTaken(log string) bool { return strings.Contains(log, "address already in use") }
 
 // move replaces the ports of a process that are taken.
-func (c *Cluster) move(ctx context.Context, svc service) error {
-	if svc.name == component.Jaeger {
+func (c *Cluster) move(ctx context.Context, name string) error {
+	if name == component.Jaeger {
 		if err := c.moveJaeger(ctx); err != nil {
 			return err
 		}
 	}
+	_, program, _ := component.ProgramNamed(name)
 	own, jaeger := c.ports()
-	var chosen []int // by position; 0 for an unchanged port
-	for _, p := range svc.ports(&own) {
-		// This webhook listens on every address, so its port may be taken on another address than
-		// loopback.
-		if _, err := port.Free(ctx, *p); err == nil && svc.name != component.CertManagerWebhook {
-			chosen = append(chosen, 0)
+	chosen := component.Ports{}
+	for _, p := range program.Listens {
+		if p.Name == component.OperatorHook && c.OperatorPort != 0 {
+			continue
+		}
+		// A port may be taken on another address than loopback.
+		if _, err := port.Free(ctx, own[p.Name]); err == nil && !p.Everywhere {
 			continue
 		}
 		free, err := unused(ctx, own, jaeger)
 		if err != nil {
 			return err
 		}
-		*p, chosen = free, append(chosen, free)
+		own, chosen[p.Name] = own.With(p.Name, free), free
 	}
 	// Other processes may move at the same time. Only the ports of this process change.
 	err := c.update(func(r *state.Record) {
-		for i, p := range svc.ports(&r.ComponentPorts) {
-			if chosen[i] != 0 {
-				*p = chosen[i]
-			}
+		for name, number := range chosen {
+			r.ComponentPorts = r.ComponentPorts.With(name, number)
 		}
 	})
-	if err != nil || svc.name != component.APIServer {
+	if err != nil || name != component.APIServer {
 		return err
 	}
 	return c.writeAdmin()

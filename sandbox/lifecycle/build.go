@@ -133,6 +133,7 @@ func (s *Sandbox) CreateBundle(ctx context.Context, path string, fetches Fetches
 	}
 	contents := bundle.Contents{
 		Platform: "linux/" + runtime.GOARCH, Sandbox: Version(), Source: s.ImageSource.Origin(), Images: map[string][]artifact.Image{},
+		Charts: map[string]string{},
 	}
 	for _, name := range s.kindsToBuild(progress) {
 		if err := s.useToFetch(name); err != nil {
@@ -172,8 +173,13 @@ func (s *Sandbox) completeContents(ctx context.Context, contents *bundle.Content
 	if contents.Manifests, err = s.ManifestsHash(); err != nil {
 		return err
 	}
-	if contents.ChartDir, err = s.Chart(ctx, report); err != nil {
-		return err
+	for _, row := range component.All() {
+		if row.Chart == nil {
+			continue
+		}
+		if contents.Charts[row.Name], err = s.Chart(ctx, row, report); err != nil {
+			return err
+		}
 	}
 	if len(contents.Images) == 0 {
 		return nil

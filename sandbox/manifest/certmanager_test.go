@@ -18,59 +18,67 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of this package")
 
-var sourceImages = CertManagerOptions{
-	Controller: Image{Ref: "sandbox.test/cert-manager-controller:v1.21.2", PullPolicy: corev1.PullNever},
-	CAInjector: Image{Ref: "sandbox.test:5000/cert-manager-cainjector:v1.21.2@sha256:" + strings.Repeat("a", 64)},
-	Webhook:    Image{Ref: "sandbox.test/cert-manager-webhook@sha256:" + strings.Repeat("b", 64)},
+var sourceImages = []Image{
+	{Ref: "sandbox.test/cert-manager-controller:v1.21.2", PullPolicy: corev1.PullNever},
+	{Ref: "sandbox.test:5000/cert-manager-cainjector:v1.21.2@sha256:" + strings.Repeat("a", 64)},
+	{Ref: "sandbox.test/cert-manager-webhook@sha256:" + strings.Repeat("b", 64)},
 }
 
 // chartDir returns the folder of the chart, once for all tests.
 var chartDir = sync.OnceValues(func() (string, error) {
 	// The result outlives the first test, so its context is not suitable.
-	return ChartDir(context.Background(), ".")
+	dir, err := os.MkdirTemp("", "chart")
+	if err != nil {
+		return "", err
+	}
+	b := &build.Builder{Root: "../..", Cache: dir}
+	return b.Chart(context.Background(), component.Get(component.CertManager), nil)
 })
 
-func certManager(t *testing.T, o CertManagerOptions) *Component {
+func certManager(t *testing.T, o TableOptions) *Component {
 	t.Helper()
 	dir, err := chartDir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.ChartDir = dir
-	component, err := CertManager(o)
+	rendered, err := FromTable(component.Get(component.CertManager), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return component
+	return rendered
 }
 
 // TestCertManagerObjects compares the list of objects, so that a new version of the chart cannot
 // add hooks, jobs or network policies unnoticed.
 func TestCertManagerObjects(t *testing.T) {
 	t.Parallel()
-	golden(t, "certmanager.txt", list(certManager(t, CertManagerOptions{}).Objects))
+	golden(t, "certmanager.txt", list(certManager(t, TableOptions{}).Objects))
 }
 
 func TestCertManagerImages(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
-		options CertManagerOptions
+		options TableOptions
 		want    map[string]string
 	}{
-		{"registry", CertManagerOptions{}, map[string]string{
+		{"registry", TableOptions{}, map[string]string{
 			"cert-manager":            "quay.io/jetstack/cert-manager-controller:v1.21.2 IfNotPresent",
 			"cert-manager-cainjector": "quay.io/jetstack/cert-manager-cainjector:v1.21.2 IfNotPresent",
 			"cert-manager-webhook":    "quay.io/jetstack/cert-manager-webhook:v1.21.2 IfNotPresent",
 		}},
-		{"source", sourceImages, map[string]string{
-			"cert-manager":            sourceImages.Controller.Ref + " Never",
-			"cert-manager-cainjector": sourceImages.CAInjector.Ref + " IfNotPresent",
-			"cert-manager-webhook":    sourceImages.Webhook.Ref + " IfNotPresent",
+		{"source", TableOptions{Images: sourceImages}, map[string]string{
+			"cert-manager":            sourceImages[0].Ref + " Never",
+			"cert-manager-cainjector": sourceImages[1].Ref + " IfNotPresent",
+			"cert-manager-webhook":    sourceImages[2].Ref + " IfNotPresent",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -89,7 +97,7 @@ func TestCertManagerImages(t *testing.T) {
 // TestCertManagerSpeed checks the values on which a quick start depends.
 func TestCertManagerSpeed(t *testing.T) {
 	t.Parallel()
-	for _, d := range deployments(t, certManager(t, CertManagerOptions{})) {
+	for _, d := range deployments(t, certManager(t, TableOptions{})) {
 		c := d.Spec.Template.Spec.Containers[0]
 		args := strings.Join(c.Args, " ")
 		if d.Name == "cert-manager-webhook" {
@@ -118,17 +126,21 @@ func TestCertManagerBadImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = CertManager(CertManagerOptions{ChartDir: dir, Webhook: Image{Ref: "sandbox.test:5000/webhook"}})
+	_, err = FromTable(component.Get(component.CertManager), TableOptions{ChartDir: dir, Images: []Image{{}, {}, {Ref: "sandbox.test:5000/webhook"}}})
 	if err == nil || !strings.Contains(err.Error(), `"sandbox.test:5000/webhook"`) {
-		t.Errorf("CertManager(image without tag or digest) = %v, want an error that names it", err)
+		t.Errorf("FromTable(image without tag or digest) = %v, want an error that names it", err)
 	}
 }
 
-func TestChartDirOutsideTheRepository(t *testing.T) {
+// A row needs a chart, or objects and one image.
+func TestRowsWithoutManifests(t *testing.T) {
 	t.Parallel()
-	if _, err := ChartDir(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), certManagerModule) {
-		t.Errorf("ChartDir(folder outside the repository) = %v, want an error that names the module", err)
-	}
+	row := component.Component{Name: "prometheus"}
+	_, err := FromTable(row, TableOptions{})
+	applytest.CheckError(t, err, "rendering prometheus: no manifests")
+	row.Objects = func(string) []map[string]any { return nil }
+	_, err = FromTable(row, TableOptions{Images: make([]Image, 2)})
+	applytest.CheckError(t, err, "rendering prometheus: got 2 images, want 1")
 }
 
 // list renders objects for a golden file, one a line.

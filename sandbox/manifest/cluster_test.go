@@ -38,7 +38,7 @@ func testCertManagerApplies(t *testing.T, c *apply.Cluster) {
 	if status, err := workload.StatusOf(t.Context(), c, component.CertManager); err != nil || status.Installed || status.Ready {
 		t.Fatalf("StatusOf() before Apply = %+v, %v", status, err)
 	}
-	rendered := certManager(t, sourceImages)
+	rendered := certManager(t, TableOptions{Images: sourceImages})
 	start := time.Now()
 	mustApply(t, c, rendered)
 	before := versions(t, c, rendered)
@@ -50,7 +50,7 @@ func testCertManagerApplies(t *testing.T, c *apply.Cluster) {
 	}
 
 	status, err := workload.StatusOf(t.Context(), c, component.CertManager)
-	if err != nil || !status.Installed || status.Ready || status.Version != certManagerVersion || len(status.Images) != 3 {
+	if err != nil || !status.Installed || status.Ready || status.Version != component.Get(component.CertManager).Version || len(status.Images) != 3 {
 		t.Errorf("StatusOf() = %+v, %v, want version and three images, not ready", status, err)
 	}
 	// The Deployments have the status of running ones. Only the check of the API finds that no webhook
@@ -165,7 +165,7 @@ func testSample(t *testing.T, c *apply.Cluster) {
 // testDeleteRemovesAll ignores Namespaces: no controller finalizes them here.
 func testDeleteRemovesAll(t *testing.T, c *apply.Cluster) {
 	var objects []*unstructured.Unstructured
-	for _, obj := range certManager(t, CertManagerOptions{}).Objects {
+	for _, obj := range certManager(t, TableOptions{}).Objects {
 		if obj.GetKind() != "Namespace" {
 			objects = append(objects, obj)
 		}

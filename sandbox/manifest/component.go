@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
-	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
@@ -22,15 +21,6 @@ type Component struct {
 	Version string
 	// Objects are the objects to apply, in the order in which they were rendered.
 	Objects []*unstructured.Unstructured
-}
-
-// FromTable renders a component that the table describes completely.
-func FromTable(row component.Component, image Image) *Component {
-	var objects []*unstructured.Unstructured
-	for _, object := range row.Objects(image.Ref) {
-		objects = append(objects, &unstructured.Unstructured{Object: object})
-	}
-	return newComponent(row.Name, row.Version, objects)
 }
 
 // newComponent labels objects in place as parts of the component.

@@ -41,7 +41,7 @@ type OperatorOptions struct {
 }
 
 // Operator renders the operator from its manifests. It adds the image, and the variables that send
-// spans to the sandbox's Jaeger. The operator may need cert-manager: Apply waits for a webhook's
+// spans to the sandbox's Jaeger. The operator may need certificates: Apply waits for a webhook's
 // certificate before it creates the Deployment. With a WebhookAddress the certificates are for
 // localhost, and their Secrets exist when Apply returns.
 func Operator(o OperatorOptions) (*Component, error) {

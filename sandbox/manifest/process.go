@@ -57,7 +57,7 @@ func callByURL(objects []*unstructured.Unstructured, address string) error {
 	return nil
 }
 
-// certificateDuration is a year instead of cert-manager's 90 days. `sandbox up` copies a
+// certificateDuration is a year instead of the default of 90 days. `sandbox up` copies a
 // certificate to files for the operator, and only the next `sandbox up` renews them.
 const certificateDuration = "8760h"
 

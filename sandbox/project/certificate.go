@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// certificates returns the names of the Secrets that cert-manager creates for the manifests, in the
+// certificates returns the names of the Secrets that Certificates of the manifests create, in the
 // manager's namespace.
 func (m *Manifests) certificates() map[string]bool {
 	secrets := map[string]bool{}

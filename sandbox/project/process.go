@@ -36,7 +36,7 @@ type Process struct {
 	// Env is its environment.
 	Env []Variable
 	// Secrets are the names of Secrets by folder. They are copied to the folders before the process
-	// starts. cert-manager creates them.
+	// starts. Their Certificates create them.
 	Secrets map[string]string
 	// Probed is true if the process serves /readyz at Place.ProbeAddress.
 	Probed bool
@@ -114,7 +114,7 @@ func (m *Manifests) checkProcess() error {
 		}
 	}
 	if len(m.webhookServices()) > 0 && m.certificateMount() == nil {
-		return m.cannot("it requires a mounted Secret of a cert-manager Certificate for the webhook")
+		return m.cannot("it requires a mounted Secret of a Certificate for the webhook")
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (m *Manifests) mounts(place Place, p *Process) ([]mount, error) {
 			p.Secrets[folder] = source.Secret.SecretName
 		case source.EmptyDir != nil:
 		default:
-			return nil, m.cannot("volume %s, mounted at %s, must be an emptyDir or the Secret of a cert-manager Certificate in the manifests", vm.Name, vm.MountPath)
+			return nil, m.cannot("volume %s, mounted at %s, must be an emptyDir or the Secret of a Certificate in the manifests", vm.Name, vm.MountPath)
 		}
 		all = append(all, mount{path.Clean(vm.MountPath), folder})
 	}

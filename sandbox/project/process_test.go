@@ -176,7 +176,7 @@ func TestUnsupportedFeatures(t *testing.T) {
 		"another workload":     {minimal, map[string]string{"config/job.yaml": "{apiVersion: batch/v1, kind: Job, metadata: {name: setup}}"}, "it cannot run Job setup"},
 		"an init container":    {minimal, replace("      containers:", "      initContainers: [{name: first}]\n      containers:"), "it cannot run init container first"},
 		"a sidecar":            {minimal, replace("      - name: manager", "      - {name: proxy}\n      - name: manager"), "it cannot run container proxy"},
-		"a ConfigMap's folder": {minimal, replace("secret: {secretName: webhook-server-cert}", "configMap: {name: c}"), "it requires a mounted Secret of a cert-manager Certificate"},
+		"a ConfigMap's folder": {minimal, replace("secret: {secretName: webhook-server-cert}", "configMap: {name: c}"), "it requires a mounted Secret of a Certificate"},
 		"a Secret of the user": {minimal, secret, "volume more, mounted at /more, must be an emptyDir or the Secret"},
 		"a variable":           {minimal, replace("fieldRef: {fieldPath: metadata.namespace}", "secretKeyRef: {name: s, key: k}"), "the value of variable NS is available only in a Pod; set it in operator.env"},
 		"a field of a Pod":     {minimal, replace("fieldPath: metadata.namespace", "fieldPath: metadata.uid"), "the value of variable NS is available only in a Pod"},

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Manifests are the objects of a project.
@@ -164,7 +165,7 @@ func (m *Manifests) checkKinds() error {
 	for field, objects := range map[string][]*unstructured.Unstructured{"operator.manifests": m.Objects, "sample.manifests": m.Samples} {
 		for _, obj := range objects {
 			gvk := obj.GroupVersionKind()
-			if !Custom(obj) || defined[gvk.Kind+"."+gvk.Group] || gvk.Group == certManager || strings.HasSuffix(gvk.Group, "."+certManager) {
+			if !Custom(obj) || defined[gvk.Kind+"."+gvk.Group] || slices.ContainsFunc(component.All(), func(c component.Component) bool { return c.Owns(gvk.Group) }) {
 				continue
 			}
 			return m.project.wrong(field, fmt.Errorf("no CustomResourceDefinition for %s %s (%s); remove it, or add the manifest of its definition to operator.manifests",
@@ -173,9 +174,6 @@ func (m *Manifests) checkKinds() error {
 	}
 	return nil
 }
-
-// certManager is the API group of cert-manager, whose kinds the sandbox installs.
-const certManager = "cert-manager.io"
 
 // scopes returns a function that reports whether the kind of an object is namespaced. It uses the
 // definitions in the manifests, then the scopes of Kubernetes' own kinds. Unknown kinds are treated

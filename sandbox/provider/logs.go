@@ -49,15 +49,24 @@ func LogsNamed(kind, name string) ([]string, error) {
 	case slices.Contains(names, name):
 		return []string{name}, nil
 	}
+	groups := LogGroups(kind)
+	if !slices.Contains(groups, name) {
+		return nil, Unknown(name, slices.Concat(names, groups))
+	}
+	i := slices.IndexFunc(component.On(kind), func(c component.Component) bool { return c.LogGroup() == name })
+	return component.NamesOf(component.On(kind)[i].Main()), nil
+}
+
+// LogGroups lists the names that select several logs on a kind of cluster: the components with
+// several programs.
+func LogGroups(kind string) []string {
+	var groups []string
 	for _, c := range component.On(kind) {
-		if programs := component.NamesOf(c.Main()); len(programs) > 1 {
-			if c.LogGroup() == name {
-				return programs, nil
-			}
-			names = append(names, c.LogGroup())
+		if len(c.Main()) > 1 {
+			groups = append(groups, c.LogGroup())
 		}
 	}
-	return nil, Unknown(name, names)
+	return groups
 }
 
 // LogOptions select a part of a log.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
@@ -58,12 +59,12 @@ func (s *Session) Probe(ctx context.Context) (artifact.Image, error) {
 	return s.Builder.Probe(ctx)
 }
 
-// Chart returns the folder of cert-manager's chart.
-func (s *Session) Chart(ctx context.Context, report Report) (string, error) {
+// Chart returns the folder of a component's chart.
+func (s *Session) Chart(ctx context.Context, c component.Component, report Report) (string, error) {
 	if s.bundle != nil {
-		return s.bundle.Chart()
+		return s.bundle.Chart(c)
 	}
-	return s.Builder.Chart(ctx, report)
+	return s.Builder.Chart(ctx, c, report)
 }
 
 // Operator builds the operator's image, or gets it. engine, which can be nil, may have it.

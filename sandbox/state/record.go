@@ -1,6 +1,11 @@
 package state
 
-import "github.com/operator-tracing/sandbox/sandbox/component"
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
+)
 
 // Record describes the cluster that `sandbox up` created. The zero value is a sandbox that was
 // never up.
@@ -46,8 +51,9 @@ type Record struct {
 	JaegerConfig string `json:"jaegerConfig,omitempty"`
 	// Target is the existing cluster, if Cluster is [component.Existing].
 	Target Target `json:"target,omitzero"`
-	// ComponentPorts are the ports of the processes of an embedded cluster on 127.0.0.1.
-	ComponentPorts ComponentPorts `json:"componentPorts,omitzero"`
+	// ComponentPorts are the other ports of an embedded cluster on 127.0.0.1, by the names of the
+	// table's listeners.
+	ComponentPorts component.Ports `json:"componentPorts,omitempty"`
 }
 
 // Target describes an existing cluster.
@@ -59,8 +65,9 @@ type Target struct {
 	// UID is the UID of the namespace kube-system. It identifies the cluster, because another
 	// cluster can have the same name.
 	UID string `json:"uid,omitempty"`
-	// CertManager is the version of an existing cert-manager; empty if the sandbox installed it.
-	CertManager string `json:"certManager,omitempty"`
+	// Found are the versions of components that the cluster had before, by their names. The sandbox
+	// does not change them.
+	Found map[string]string `json:"found,omitempty"`
 	// JaegerEndpoint is the OTLP gRPC address of the user's Jaeger, reachable from the cluster;
 	// empty for the sandbox's Jaeger.
 	JaegerEndpoint string `json:"jaegerEndpoint,omitempty"`
@@ -76,15 +83,19 @@ type Target struct {
 // older versions.
 const Format = 1
 
-// ComponentPorts are TCP ports on 127.0.0.1 of an embedded cluster, without the ports in [Ports].
-// Zero means not chosen yet.
-type ComponentPorts struct {
-	Etcd            int `json:"etcd,omitempty"`
-	EtcdPeer        int `json:"etcdPeer,omitempty"`
-	APIServer       int `json:"apiServer,omitempty"`
-	CertManager     int `json:"certManager,omitempty"`     // health of the controller
-	CertManagerHook int `json:"certManagerHook,omitempty"` // the webhook, on every address
-	OperatorHook    int `json:"operatorHook,omitempty"`
-	OperatorHealth  int `json:"operatorHealth,omitempty"`
-	JaegerHealth    int `json:"jaegerHealth,omitempty"`
+// UnmarshalJSON implements [json.Unmarshaler]. Older versions had a field for the only component that
+// they looked for.
+func (t *Target) UnmarshalJSON(data []byte) error {
+	type plain Target // without this method
+	old := struct {
+		*plain
+		CertManager string `json:"certManager"`
+	}{plain: (*plain)(t)}
+	if err := json.Unmarshal(data, &old); err != nil {
+		return fmt.Errorf("reading the existing cluster: %w", err)
+	}
+	if old.CertManager != "" {
+		t.Found = map[string]string{component.CertManager: old.CertManager}
+	}
+	return nil
 }

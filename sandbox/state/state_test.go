@@ -36,7 +36,8 @@ func TestLoadReturnsTheSavedRecord(t *testing.T) {
 	want := Record{
 		Format: Format, Name: "a", Cluster: component.Embedded, File: "/f", Provider: "podman", ContainersConf: "/c", Images: "source", NodeImage: "n", ConfigHash: "h", Creating: true,
 		Ports: component.Ports{component.UI: 1, component.Thrift: 5}, OperatorImage: "o", OperatorEnv: []string{"A=1"},
-		ComponentPorts: ComponentPorts{1, 2, 3, 4, 5, 6, 7, 8},
+		ComponentPorts: component.Ports{component.EtcdPort: 1, component.OperatorHook: 2},
+		Target:         Target{Context: "k", Found: map[string]string{component.CertManager: "v1.0.0"}},
 	}
 	if err := dir.Save(want); err != nil {
 		t.Fatal(err)
@@ -70,6 +71,15 @@ func TestLoadOfOtherFormats(t *testing.T) {
 	want := Record{Name: "old", Cluster: component.Kind, Provider: "podman", Ports: component.Ports{component.UI: 1}}
 	if got, err := dir.Load(); !cmp.Equal(got, want) || err != nil {
 		t.Errorf("Load of an old record = %+v, %v; want %+v", got, err, want)
+	}
+	write(`{"format": 1, "name": "old", "cluster": "existing", "componentPorts": {"etcd": 2379, "certManagerHook": 5},
+		"target": {"context": "mine", "certManager": "v1.2.3", "jaegerEndpoint": "j:4317"}}`)
+	want = Record{
+		Format: 1, Name: "old", Cluster: component.Existing, ComponentPorts: component.Ports{component.EtcdPort: 2379, component.CertManagerHook: 5},
+		Target: Target{Context: "mine", Found: map[string]string{component.CertManager: "v1.2.3"}, JaegerEndpoint: "j:4317"},
+	}
+	if got, err := dir.Load(); !cmp.Equal(got, want) || err != nil {
+		t.Errorf("Load of a record with older fields: (-want +got):\n%s%v", cmp.Diff(want, got), err)
 	}
 	write(`{"format": 99, "name": "new"}`)
 	if _, err := dir.Load(); err == nil || !strings.Contains(err.Error(), "newer sandbox") || !strings.Contains(err.Error(), "--name") {

@@ -14,23 +14,24 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// certManagerCRD is the definition that every cert-manager has.
-const certManagerCRD = "certificates.cert-manager.io"
-
-// ForeignCertManager returns the version of a cert-manager that is not the sandbox's, as its
-// definitions state it, or "of unknown version". It is empty if there is none, or only the
-// sandbox's. The error is an [*apply.ForeignError] if another sandbox owns it: it would be deleted
+// Foreign returns the version of an installed component that is not the sandbox's, as its
+// definition states it, or "of unknown version". It is empty if there is none, or only the
+// sandbox's, and for components without a Definition in the table. The error is an [*apply.ForeignError] if another sandbox owns it: it would be deleted
 // with that sandbox.
-func ForeignCertManager(ctx context.Context, c *apply.Cluster) (version string, err error) {
+func Foreign(ctx context.Context, c *apply.Cluster, row component.Component) (version string, err error) {
+	if row.Definition == "" {
+		return "", nil
+	}
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
-	if err := c.Client().Get(ctx, types.NamespacedName{Name: certManagerCRD}, live); err != nil {
+	if err := c.Client().Get(ctx, types.NamespacedName{Name: row.Definition}, live); err != nil {
 		if apply.Gone(err) {
 			return "", nil
 		}
-		return "", fmt.Errorf("looking for cert-manager: %w", err)
+		return "", fmt.Errorf("looking for %s: %w", row.Name, err)
 	}
 	if c.Owns(live) {
 		return "", nil

@@ -2,7 +2,7 @@
 // logs and leases.
 //
 // [StatusOf] reports on a component from the cluster only, without its manifests. A component is
-// ready if its Deployments are and if it [Serves]: cert-manager and the operator must answer
+// ready if its Deployments are and if it [Serves]: components with webhooks must answer
 // admission requests. If the programs of a component are processes beside the API server, the
 // cluster has no Deployment of them; then [VersionOf] and [Serves] replace StatusOf.
 //

@@ -107,17 +107,15 @@ func VersionOf(ctx context.Context, c *apply.Cluster, name string) (string, erro
 // versionedKinds returns the kinds that exist also without Pods. Webhooks are first: Apply writes
 // them last, so a component that is half applied still has the previous version.
 func versionedKinds(c *apply.Cluster, name string) []schema.GroupVersionKind {
-	mutating := admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration")
-	validating := admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingWebhookConfiguration")
-	switch name {
-	case component.CertManager:
-		return []schema.GroupVersionKind{mutating}
-	case component.Operator:
-		// Not every operator has webhooks, but each has permissions.
-		return []schema.GroupVersionKind{mutating, validating,
-			rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"), rbacv1.SchemeGroupVersion.WithKind("RoleBinding")}
+	if row, found := component.Named(name); !found || !row.DefinesKinds {
+		return []schema.GroupVersionKind{mainKind(c, name)}
 	}
-	return []schema.GroupVersionKind{mainKind(c, name)}
+	// Not every operator has webhooks, but each has permissions.
+	return []schema.GroupVersionKind{
+		admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration"),
+		admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingWebhookConfiguration"),
+		rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"), rbacv1.SchemeGroupVersion.WithKind("RoleBinding"),
+	}
 }
 
 // mainKind returns the kind of a component's main objects.

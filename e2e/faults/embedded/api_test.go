@@ -11,6 +11,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // spans are those that a complete trace of a new Head has.
@@ -59,7 +60,7 @@ func (s *sandbox) client() client.Client {
 	if err != nil {
 		s.T.Fatalf("reading the kubeconfig: %v", err)
 	}
-	if want := fmt.Sprintf("https://127.0.0.1:%d", s.Record().ComponentPorts.APIServer); config.Host != want {
+	if want := fmt.Sprintf("https://127.0.0.1:%d", s.Record().ComponentPorts[component.APIServerPort]); config.Host != want {
 		s.T.Fatalf("the kubeconfig names the server %s, the API server has %s", config.Host, want)
 	}
 	c, err := client.New(config, client.Options{})

@@ -23,9 +23,9 @@ func TestListensOnLoopback(t *testing.T) {
 	s.up()
 	own, jaeger := s.Record().ComponentPorts, s.Record().Ports
 	owners := map[int]string{
-		own.Etcd: component.Etcd, own.EtcdPeer: component.Etcd, own.APIServer: component.APIServer,
-		own.CertManager: component.CertManagerController, own.CertManagerHook: component.CertManagerWebhook,
-		own.OperatorHook: component.Operator, own.OperatorHealth: component.Operator, own.JaegerHealth: component.Jaeger,
+		own[component.EtcdPort]: component.Etcd, own[component.EtcdPeerPort]: component.Etcd, own[component.APIServerPort]: component.APIServer,
+		own[component.CertManagerHealth]: component.CertManagerController, own[component.CertManagerHook]: component.CertManagerWebhook,
+		own[component.OperatorHook]: component.Operator, own[component.OperatorHealth]: component.Operator, own[component.JaegerHealth]: component.Jaeger,
 		jaeger[component.UI]: component.Jaeger, jaeger[component.Query]: component.Jaeger,
 		jaeger[component.OTLPGRPC]: component.Jaeger, jaeger[component.OTLPHTTP]: component.Jaeger, jaeger[component.Thrift]: component.Jaeger,
 	}
@@ -37,7 +37,7 @@ func TestListensOnLoopback(t *testing.T) {
 			}
 			switch {
 			case socket.IP.Equal(net.IPv4(127, 0, 0, 1)):
-			case name == component.CertManagerWebhook && socket.Port == own.CertManagerHook:
+			case name == component.CertManagerWebhook && socket.Port == own[component.CertManagerHook]:
 				open++
 			default:
 				t.Errorf("%s, process %d, listens on %s, want 127.0.0.1 alone", name, pid, socket)
@@ -52,8 +52,8 @@ func TestListensOnLoopback(t *testing.T) {
 		t.Errorf("%s listens on %d sockets beyond loopback, want 1: can it be told to stay on loopback now?", component.CertManagerWebhook, open)
 	}
 	s.wantStrangerRefused()
-	s.wantCertificateDemanded(component.Etcd, own.Etcd)
-	s.wantCertificateDemanded(component.CertManagerWebhook, own.CertManagerHook)
+	s.wantCertificateDemanded(component.Etcd, own[component.EtcdPort])
+	s.wantCertificateDemanded(component.CertManagerWebhook, own[component.CertManagerHook])
 }
 
 // listening are the addresses on which a process accepts TCP connections.

@@ -22,16 +22,16 @@ func TestPortTaken(t *testing.T) {
 		what    string
 		port    func(state.Record) int
 	}{
-		{component.Etcd, "clients", func(r state.Record) int { return r.ComponentPorts.Etcd }},
-		{component.Etcd, "peers", func(r state.Record) int { return r.ComponentPorts.EtcdPeer }},
-		{component.APIServer, "", func(r state.Record) int { return r.ComponentPorts.APIServer }},
-		{component.Jaeger, "health", func(r state.Record) int { return r.ComponentPorts.JaegerHealth }},
+		{component.Etcd, "clients", func(r state.Record) int { return r.ComponentPorts[component.EtcdPort] }},
+		{component.Etcd, "peers", func(r state.Record) int { return r.ComponentPorts[component.EtcdPeerPort] }},
+		{component.APIServer, "", func(r state.Record) int { return r.ComponentPorts[component.APIServerPort] }},
+		{component.Jaeger, "health", func(r state.Record) int { return r.ComponentPorts[component.JaegerHealth] }},
 		{component.Jaeger, "web interface", func(r state.Record) int { return r.Ports[component.UI] }},
 		{component.Jaeger, "OTLP", func(r state.Record) int { return r.Ports[component.OTLPGRPC] }},
-		{component.CertManagerController, "", func(r state.Record) int { return r.ComponentPorts.CertManager }},
-		{component.CertManagerWebhook, "", func(r state.Record) int { return r.ComponentPorts.CertManagerHook }},
-		{component.Operator, "webhook", func(r state.Record) int { return r.ComponentPorts.OperatorHook }},
-		{component.Operator, "health", func(r state.Record) int { return r.ComponentPorts.OperatorHealth }},
+		{component.CertManagerController, "", func(r state.Record) int { return r.ComponentPorts[component.CertManagerHealth] }},
+		{component.CertManagerWebhook, "", func(r state.Record) int { return r.ComponentPorts[component.CertManagerHook] }},
+		{component.Operator, "webhook", func(r state.Record) int { return r.ComponentPorts[component.OperatorHook] }},
+		{component.Operator, "health", func(r state.Record) int { return r.ComponentPorts[component.OperatorHealth] }},
 	} {
 		t.Run(strings.TrimSpace(c.process+" "+c.what), func(t *testing.T) {
 			s := s.in(t)
@@ -54,7 +54,7 @@ func (s *sandbox) wantWebhooksFollow() {
 	s.T.Helper()
 	own := s.Record().ComponentPorts
 	urls := s.webhookURLs()
-	for _, port := range []int{own.CertManagerHook, own.OperatorHook} {
+	for _, port := range []int{own[component.CertManagerHook], own[component.OperatorHook]} {
 		base := fmt.Sprintf("https://localhost:%d/", port)
 		if !slices.ContainsFunc(urls, func(url string) bool { return strings.HasPrefix(url, base) }) {
 			s.T.Errorf("no webhook is at %s: %v", base, urls)

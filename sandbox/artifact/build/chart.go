@@ -23,21 +23,32 @@ type asset struct {
 	version string // the version in that go.mod
 	folder  string // in the module
 	holds   string // a file that the folder must have
-	of      string // the component that needs it
 }
 
-// chart is cert-manager's Helm chart, from the module of its programs.
-var chart = asset{
-	name: "cert-manager-chart", within: certManager.module,
-	module: "github.com/cert-manager/cert-manager", version: table.Get(table.CertManager).Version,
-	folder: "deploy/charts/cert-manager", holds: "Chart.yaml", of: certManager.name,
+// chartOf returns a component's Helm chart, from the module that the module of its programs requires.
+func chartOf(row table.Component) asset {
+	return asset{
+		name: row.ChartName(), within: row.Source.Module,
+		module: row.Chart.Module, version: row.Version, folder: row.Chart.Folder, holds: "Chart.yaml",
+	}
 }
 
-// Chart returns the folder of cert-manager's Helm chart, in the version of the images and programs.
-// It needs the Go command, and possibly the network, only if the chart is not in the cache. It
-// reports nothing if it is.
-func (b *Builder) Chart(ctx context.Context, report artifact.Report) (dir string, err error) {
-	return b.asset(ctx, chart, report)
+// charts returns the charts of all components.
+func charts() []asset {
+	var all []asset
+	for _, row := range table.All() {
+		if row.Chart != nil {
+			all = append(all, chartOf(row))
+		}
+	}
+	return all
+}
+
+// Chart returns the folder of a component's Helm chart, in the version of its images and programs. It
+// needs the Go command, and possibly the network, only if the chart is not in the cache. It reports
+// nothing if it is.
+func (b *Builder) Chart(ctx context.Context, row table.Component, report artifact.Report) (dir string, err error) {
+	return b.asset(ctx, chartOf(row), report)
 }
 
 // assetFolder returns the folder of an asset in the cache, and its outputs.

@@ -14,11 +14,19 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
 )
 
+// The rows that the tests of this package build.
+var (
+	certManager = fromTable(table.Get(table.CertManager))
+	jaeger      = fromTable(table.Get(table.Jaeger))
+	kwok        = fromTable(table.Get(table.Node))
+	chart       = chartOf(table.Get(table.CertManager))
+)
+
 func TestChartIsCached(t *testing.T) {
 	b := &Builder{Root: repository, Cache: t.TempDir()}
 	var said []string
 	note := func(format string, _ ...any) { said = append(said, format) }
-	dir, err := b.Chart(t.Context(), note)
+	dir, err := b.Chart(t.Context(), table.Get(table.CertManager), note)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +42,7 @@ func TestChartIsCached(t *testing.T) {
 	}
 
 	t.Setenv("PATH", t.TempDir())
-	again, err := b.Chart(t.Context(), note)
+	again, err := b.Chart(t.Context(), table.Get(table.CertManager), note)
 	if err != nil || again != dir || len(said) != 1 {
 		t.Errorf("second Chart() = %s, %v with progress %q; want %s and no progress", again, err, said, dir)
 	}
@@ -43,7 +51,7 @@ func TestChartIsCached(t *testing.T) {
 	if err := cache.Remove(b.Cache); err != nil || filetest.Exists(dir) {
 		t.Errorf("cache.Remove() = %v", err)
 	}
-	if _, err := b.Chart(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "getting cert-manager-chart: ") || !strings.Contains(err.Error(), "install Go") {
+	if _, err := b.Chart(t.Context(), table.Get(table.CertManager), nil); err == nil || !strings.Contains(err.Error(), "getting cert-manager-chart: ") || !strings.Contains(err.Error(), "install Go") {
 		t.Errorf("Chart() without a cache and Go = %v", err)
 	}
 }

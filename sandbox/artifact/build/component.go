@@ -71,31 +71,40 @@ var (
 		name: "coredns", module: "sandbox/source/node",
 		packages: []string{"./coredns"}, outputs: []string{"coredns"},
 	}
-	certManager = component{
-		name: "cert-manager", module: "sandbox/source/certmanager",
-		packages: []string{"."}, outputs: []string{"sandbox"}, links: table.Get(table.CertManager).Binaries(),
-		stamp:     []string{"github.com/cert-manager/cert-manager/pkg/util.AppVersion=" + table.Get(table.CertManager).Version},
-		published: publishedOf(table.Get(table.CertManager)),
-	}
-	jaeger = component{
-		name: "jaeger", module: "sandbox/source/jaeger",
-		packages: []string{"tool"}, outputs: []string{"jaeger"},
-		stamp:     []string{"github.com/jaegertracing/jaeger/internal/version.latestVersion=" + table.Get(table.Jaeger).Version},
-		published: publishedOf(table.Get(table.Jaeger)),
-	}
-	kwok = component{
-		name: "kwok", module: "sandbox/source/kwok",
-		packages: []string{"."}, outputs: []string{"kwok"},
-	}
 )
 
-// publishedOf returns the published images of a component's programs.
-func publishedOf(c table.Component) map[string]string {
-	images := map[string]string{}
-	for _, program := range c.Binaries() {
-		images[program] = c.Image(program)
+// fromTable returns the component of a row that has a Source. It has the name of the row, or of its
+// only program.
+func fromTable(row table.Component) component {
+	c := component{
+		name: row.Name, module: row.Source.Module, packages: []string{row.Source.Package}, outputs: []string{row.Source.Output},
+		published: map[string]string{},
 	}
-	return images
+	if row.Source.Stamp != "" {
+		c.stamp = []string{row.Source.Stamp}
+	}
+	if len(row.Programs) == 1 {
+		c.name = row.Programs[0].Name
+	} else {
+		c.links = row.Binaries()
+	}
+	for _, program := range row.Binaries() {
+		if image := row.Image(program); image != "" {
+			c.published[program] = image
+		}
+	}
+	return c
+}
+
+// rowsOn returns the components of the rows of a kind of cluster that have a Source.
+func rowsOn(cluster string) []component {
+	var built []component
+	for _, row := range table.On(cluster) {
+		if row.Source.Module != "" {
+			built = append(built, fromTable(row))
+		}
+	}
+	return built
 }
 
 // link creates c's links in the folder of its build. It keeps existing links, so that several

@@ -11,24 +11,25 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/debian"
+	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Parts are the builds that a kind of sandbox needs.
 type Parts struct {
 	components []component
 	published  bool // the programs in published images can replace builds
-	chart      bool
+	charts     bool
 	rootFS     bool
 }
 
 // The builds that the kinds of sandboxes need.
 var (
 	// RegistryParts are for kind with images from a registry: the engine's probe.
-	RegistryParts = Parts{components: []component{nodeInit}, chart: true}
+	RegistryParts = Parts{components: []component{nodeInit}, charts: true}
 	// SourceParts are for kind with images from source.
-	SourceParts = Parts{components: []component{nodeInit, kubernetes, nodeTools, coreDNS, certManager, jaeger}, chart: true, rootFS: true}
+	SourceParts = Parts{components: append([]component{nodeInit, kubernetes, nodeTools, coreDNS}, rowsOn(table.Kind)...), charts: true, rootFS: true}
 	// ProgramParts are for processes of this machine.
-	ProgramParts = Parts{components: []component{kubernetes, certManager, jaeger, kwok}, published: true, chart: true}
+	ProgramParts = Parts{components: append([]component{kubernetes}, rowsOn(table.Embedded)...), published: true, charts: true}
 )
 
 // Missing returns the names of the builds that are not in the cache; long are the builds among them
@@ -47,8 +48,10 @@ func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) 
 	if operator.Main != "" && (len(operator.Sources) == 0 || !b.cached(operator.component())) {
 		names = append(names, OperatorProgram)
 	}
-	if parts.chart && !cache.Complete(b.assetFolder(chart)) {
-		names = append(names, chart.name)
+	for _, chart := range charts() {
+		if parts.charts && !cache.Complete(b.assetFolder(chart)) {
+			names = append(names, chart.name)
+		}
 	}
 	if parts.rootFS && !cache.Complete(b.rootFSFolder(), debian.Outputs) {
 		names, long = append(names, root), append(long, root)
@@ -101,9 +104,12 @@ func (b *Builder) neededKeys() (map[string]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		chartDir, _ := builder.assetFolder(chart)
+		for _, chart := range charts() {
+			dir, _ := builder.assetFolder(chart)
+			keys[cache.KeyOf(dir)] = true
+		}
 		root := builder.rootFSFolder()
-		keys[cache.KeyOf(chartDir)], keys[cache.KeyOf(root)] = true, true
+		keys[cache.KeyOf(root)] = true
 		keys[systemKey(nodeParts{
 			initDir: built[nodeInit.name], kubernetesDir: built[kubernetes.name], toolsDir: built[nodeTools.name],
 			coreDNSDir: built[coreDNS.name], rootFS: rootFS{archive: filepath.Join(root, debian.Outputs[0])}, versions: versions,

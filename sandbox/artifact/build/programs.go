@@ -95,18 +95,21 @@ func (b *Builder) publishedCached(c component) bool {
 // by: do not resolve or rename them. Compiling the control plane takes about ten minutes on two
 // processors.
 func (p *Programs) Paths(ctx context.Context, row table.Component, report artifact.Report) (map[string]string, error) {
-	c, found := map[string]component{
-		table.ControlPlane: kubernetes, table.CertManager: certManager, table.Jaeger: jaeger, table.Node: kwok,
-	}[row.Name]
-	if !found {
+	var c component
+	switch {
+	case row.Name == table.ControlPlane:
+		c = kubernetes
+	case row.Source.Module != "":
+		c = fromTable(row)
+	default:
 		return nil, fmt.Errorf("building %s: no sources of it", row.Name)
 	}
 	dir, err := p.folder(ctx, c, report)
 	if err != nil {
 		return nil, err
 	}
-	if c.name == chart.of {
-		if _, err := p.source.Chart(ctx, report); err != nil {
+	if row.Chart != nil {
+		if _, err := p.source.Chart(ctx, row, report); err != nil {
 			return nil, err
 		}
 	}

@@ -38,7 +38,7 @@ func cachedPrograms(t *testing.T, components ...component) (*Programs, string) {
 			filetest.Put(t, b.Cache, "bin/"+c.name+"-"+key+"/"+output, c.name)
 		}
 	}
-	if _, err := b.Chart(t.Context(), nil); err != nil {
+	if _, err := b.Chart(t.Context(), table.Get(table.CertManager), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", t.TempDir())

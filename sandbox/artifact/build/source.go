@@ -59,14 +59,14 @@ func (s *Source) Images(ctx context.Context, name string, report artifact.Report
 	case table.ControlPlane:
 		node, err := s.nodeImage(ctx, report)
 		return []artifact.Image{node}, err
-	case table.CertManager:
-		return s.images(ctx, certManager, table.Get(name), v1.Config{User: "1000"}, report)
-	case table.Jaeger:
-		return s.images(ctx, jaeger, table.Get(name), v1.Config{User: "10001"}, report)
 	case table.Sample:
 		return s.samples(ctx, report)
 	}
-	return nil, fmt.Errorf("building %s: no sources of it", name)
+	row, _ := table.Named(name)
+	if row.Source.Module == "" {
+		return nil, fmt.Errorf("building %s: no sources of it", name)
+	}
+	return s.images(ctx, row, report)
 }
 
 // nodeImage builds the root filesystem, containerd, Kubernetes and the other components of a node.
@@ -107,14 +107,15 @@ func (s *Source) nodeImage(ctx context.Context, report artifact.Report) (artifac
 	return s.node(ctx, parts, report)
 }
 
-// images builds the programs of a component, and an image of each of them.
-func (s *Source) images(ctx context.Context, c component, row table.Component, config v1.Config, report artifact.Report) ([]artifact.Image, error) {
+// images builds the programs of a row with a Source, and an image of each of them.
+func (s *Source) images(ctx context.Context, row table.Component, report artifact.Report) ([]artifact.Image, error) {
+	c, config := fromTable(row), v1.Config{User: row.Source.User}
 	dir, err := s.inTurn(ctx, c, report)
 	if err != nil {
 		return nil, err
 	}
-	if c.name == chart.of {
-		if _, err := s.Chart(ctx, report); err != nil {
+	if row.Chart != nil {
+		if _, err := s.Chart(ctx, row, report); err != nil {
 			return nil, err
 		}
 	}

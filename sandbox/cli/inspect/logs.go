@@ -36,7 +36,7 @@ The components of a kind cluster are ` + strings.Join(provider.LogNames(componen
 
 The components of an embedded cluster are ` + strings.Join(provider.LogNames(component.Embedded), ", ") + `.
 
-cert-manager and control-plane select all their programs.`,
+` + strings.Join(provider.LogGroups(component.Embedded), " and ") + ` select all their programs.`,
 		Example:   "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5\n  go run ./sandbox logs operator --previous",
 		ValidArgs: provider.LogNames(component.Kind),
 		Args: func(_ *cobra.Command, args []string) error {

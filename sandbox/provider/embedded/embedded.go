@@ -1,5 +1,5 @@
-// Package embedded runs a sandbox as processes of this machine: a control plane, a simulated node,
-// cert-manager, Jaeger and the operator.
+// Package embedded runs a sandbox as processes of this machine: a control plane, a simulated node
+// and the other components of the table.
 package embedded
 
 import (
@@ -37,7 +37,7 @@ type Cluster struct {
 	version string
 	mu      sync.Mutex
 
-	renderedCertManager, renderedOperator rendered
+	rendered map[string]*rendered // by component
 }
 
 var (
@@ -54,7 +54,11 @@ func Attach(s *session.Session) (*Cluster, error) {
 	processes := embedded.New(s.Dir, filepath.Join(cache, "bin"), &s.Record)
 	processes.Tracing = s.TracesControlPlane()
 	s.Connect(processes.RESTConfig, false)
-	return &Cluster{processes: processes, session: s}, nil
+	c := &Cluster{processes: processes, session: s, rendered: map[string]*rendered{}}
+	for _, row := range component.All() {
+		c.rendered[row.Name] = &rendered{}
+	}
+	return c, nil
 }
 
 // New returns the cluster for an up. It returns an error if the operator cannot be a process.
@@ -96,23 +100,21 @@ func (c *Cluster) Deliver(ctx context.Context, part component.Component, _ provi
 	return apply.Apply(ctx, target, rendered.Definitions())
 }
 
-// render renders cert-manager and the operator once, unless the port of their webhook changed.
+// render renders a component once, unless the port of its webhook changed.
 func (c *Cluster) render(ctx context.Context, part component.Component) (*manifest.Component, error) {
-	switch part.Name {
-	case component.CertManager:
-		return c.renderedCertManager.get(c.processes.CertManagerWebhookAddress(), func(address string) (*manifest.Component, error) {
-			chart, err := c.session.Chart(ctx, nil)
-			if err != nil {
-				return nil, err
-			}
-			return manifest.CertManager(manifest.CertManagerOptions{ChartDir: chart, WebhookAddress: address})
-		})
-	case component.Operator:
-		return c.renderedOperator.get(c.processes.OperatorWebhookAddress(), func(address string) (*manifest.Component, error) {
-			return manifest.Operator(manifest.OperatorOptions{Manifests: c.session.Manifests, WebhookAddress: address, Version: c.version})
-		})
+	if part.Name != component.Operator && part.Chart == nil {
+		return nil, fmt.Errorf("rendering %s: no manifests", part.Name)
 	}
-	return nil, fmt.Errorf("rendering %s: no manifests", part.Name)
+	return c.rendered[part.Name].get(c.processes.WebhookAddress(part), func(address string) (*manifest.Component, error) {
+		if part.Name == component.Operator {
+			return manifest.Operator(manifest.OperatorOptions{Manifests: c.session.Manifests, WebhookAddress: address, Version: c.version})
+		}
+		chart, err := c.session.Chart(ctx, part, nil)
+		if err != nil {
+			return nil, err
+		}
+		return manifest.FromTable(part, manifest.TableOptions{ChartDir: chart, Processes: true, WebhookAddress: address})
+	})
 }
 
 // rendered is a component as it was rendered last, for one address of its webhook.
@@ -144,12 +146,8 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 		return c.startNode(ctx, report)
 	case component.Jaeger:
 		return c.startJaeger(ctx, report)
-	case component.CertManager:
-		return c.startWithWebhook(ctx, part, c.processes.CertManagerWebhookAddress, func() error {
-			return c.processes.CertManager(ctx, c.pathsOf(part.Name), embedded.Report(report))
-		}, report)
 	case component.Operator:
-		return c.startWithWebhook(ctx, part, c.processes.OperatorWebhookAddress, func() error {
+		return c.startWithObjects(ctx, part, func() error {
 			return c.processes.Operator(ctx, embedded.OperatorOptions{
 				Program: c.pathsOf(part.Name)[component.Operator], Process: c.session.Manifests.Process, Env: c.session.OperatorEnvironment(),
 			}, embedded.Report(report))
@@ -160,7 +158,9 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 		}
 		return c.processes.WantAll() // A process may have crashed after its start.
 	}
-	return fmt.Errorf("starting %s: no program", part.Name)
+	return c.startWithObjects(ctx, part, func() error {
+		return c.processes.Programs(ctx, part, c.pathsOf(part.Name), embedded.Report(report))
+	}, report)
 }
 
 func (c *Cluster) startControlPlane(ctx context.Context, report provider.Report) error {
@@ -206,16 +206,16 @@ func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error
 	return nil
 }
 
-// startWithWebhook applies the objects of a component without its kinds, starts its processes, and
+// startWithObjects applies the objects of a component without its kinds, starts its processes, and
 // waits until it serves. It repeats this if the port of the webhook was taken: the API server needs
 // the new one.
-func (c *Cluster) startWithWebhook(ctx context.Context, part component.Component, address func() string, start func() error, report provider.Report) error {
+func (c *Cluster) startWithObjects(ctx context.Context, part component.Component, start func() error, report provider.Report) error {
 	target, err := c.session.Target()
 	if err != nil {
 		return err
 	}
 	for {
-		before := address()
+		before := c.processes.WebhookAddress(part)
 		rendered, err := c.render(ctx, part)
 		if err != nil {
 			return err
@@ -226,7 +226,7 @@ func (c *Cluster) startWithWebhook(ctx context.Context, part component.Component
 		if err := start(); err != nil {
 			return err
 		}
-		if before != address() {
+		if before != c.processes.WebhookAddress(part) {
 			continue
 		}
 		if err := rendered.Wait(ctx, target); err != nil {

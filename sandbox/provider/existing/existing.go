@@ -195,8 +195,8 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 // own reports whether a component is the user's.
 func (c *Cluster) own(name string) (about string, own bool) {
 	switch {
-	case name == component.CertManager && c.wanted.CertManager != "":
-		return c.wanted.CertManager + ", as it is", true
+	case c.wanted.Found[name] != "":
+		return c.wanted.Found[name] + ", as it is", true
 	case name == component.Jaeger && c.wanted.JaegerEndpoint != "":
 		return "yours at " + c.wanted.JaegerEndpoint, true
 	}

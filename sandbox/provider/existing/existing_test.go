@@ -83,7 +83,7 @@ func TestChooseJaeger(t *testing.T) {
 // Components of the user are neither fetched nor started.
 func TestComponentsOfTheUser(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, session.Options{}, state.Record{Name: "a", Target: state.Target{CertManager: "v1.20.0", JaegerEndpoint: "j:4317"}})
+	c := newCluster(t, session.Options{}, state.Record{Name: "a", Target: state.Target{Found: map[string]string{component.CertManager: "v1.20.0"}, JaegerEndpoint: "j:4317"}})
 	for _, name := range []string{component.CertManager, component.Jaeger} {
 		var said string
 		report := func(format string, args ...any) { said = format }

@@ -54,8 +54,8 @@ func (c *Cluster) status(ctx context.Context, target *apply.Cluster, part compon
 	name := part.Name
 	t := c.session.Record.Target
 	switch {
-	case name == component.CertManager && t.CertManager != "":
-		shown := provider.Component{Name: name, Version: t.CertManager + ", yours"}
+	case t.Found[name] != "":
+		shown := provider.Component{Name: name, Version: t.Found[name] + ", yours"}
 		if err := workload.Serves(ctx, target, name); err != nil {
 			shown.Message = err.Error()
 		}

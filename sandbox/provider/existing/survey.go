@@ -27,20 +27,35 @@ func (c *Cluster) Where() string {
 
 // survey collects the changes. It returns an error if an object that is not the sandbox's has the same name.
 func (c *Cluster) survey(ctx context.Context, target *apply.Cluster, report provider.Report) error {
-	c.changes = nil
-	if err := c.surveyCertManager(ctx, target, report); err != nil {
-		return err
+	c.changes, c.wanted.Found = nil, map[string]string{}
+	for _, part := range component.On(component.Existing) {
+		var err error
+		switch part.Name {
+		case component.Jaeger:
+			err = c.surveyJaeger(ctx, target)
+		case component.Operator:
+			err = c.surveyOperator(ctx, target)
+		case component.Sample:
+			err = c.surveySample(ctx, target)
+		default:
+			err = c.surveyFromTable(ctx, target, part, report)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err := c.surveyJaeger(ctx, target); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (c *Cluster) surveyOperator(ctx context.Context, target *apply.Cluster) error {
 	operator, err := manifest.Operator(manifest.OperatorOptions{Manifests: c.session.Manifests, Image: notYet, Version: "new"})
 	if err != nil {
 		return err
 	}
-	if err := c.lookFor(ctx, target, operator, "operator", fmt.Sprintf("%s, %s", c.session.Project.Name(), c.describeDelivery())); err != nil {
-		return err
-	}
+	return c.lookFor(ctx, target, operator, "operator", fmt.Sprintf("%s, %s", c.session.Project.Name(), c.describeDelivery()))
+}
+
+func (c *Cluster) surveySample(ctx context.Context, target *apply.Cluster) error {
 	subject, err := c.session.Subject()
 	if err != nil {
 		return err
@@ -48,30 +63,33 @@ func (c *Cluster) survey(ctx context.Context, target *apply.Cluster, report prov
 	return c.lookFor(ctx, target, manifest.Sample(subject), "sample", "")
 }
 
-func (c *Cluster) surveyCertManager(ctx context.Context, target *apply.Cluster, report provider.Report) error {
-	version, err := workload.ForeignCertManager(ctx, target)
+// surveyFromTable looks for a component that the table describes, which the cluster may have already.
+func (c *Cluster) surveyFromTable(ctx context.Context, target *apply.Cluster, part component.Component, report provider.Report) error {
+	version, err := workload.Foreign(ctx, target, part)
 	if err != nil {
 		return err
 	}
-	c.wanted.CertManager = version
 	if version != "" {
-		if err := workload.Serves(ctx, target, component.CertManager); err != nil {
-			return fmt.Errorf("the cluster has a cert-manager, %s, that does not answer; repair or remove it: %w", version, err)
+		c.wanted.Found[part.Name] = version
+		if err := workload.Serves(ctx, target, part.Name); err != nil {
+			return fmt.Errorf("the cluster has a %s, %s, that does not answer; repair or remove it: %w", part.Called(), version, err)
 		}
 		if c.session.Record.Name == "" {
-			c.changes = append(c.changes, line("cert-manager", version+" is already installed: not changed"))
+			c.changes = append(c.changes, line(part.Called(), version+" is already installed: not changed"))
 		}
 		return nil
 	}
-	chart, err := c.session.Chart(ctx, report)
+	options := manifest.TableOptions{Images: []manifest.Image{notYet}, Shared: true}
+	if part.Chart != nil {
+		if options.ChartDir, err = c.session.Chart(ctx, part, report); err != nil {
+			return err
+		}
+	}
+	rendered, err := manifest.FromTable(part, options)
 	if err != nil {
 		return err
 	}
-	rendered, err := manifest.CertManager(manifest.CertManagerOptions{ChartDir: chart, Shared: true})
-	if err != nil {
-		return err
-	}
-	return c.lookFor(ctx, target, rendered, "cert-manager", rendered.Version)
+	return c.lookFor(ctx, target, rendered, part.Called(), rendered.Version)
 }
 
 func (c *Cluster) surveyJaeger(ctx context.Context, target *apply.Cluster) error {

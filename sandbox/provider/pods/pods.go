@@ -80,8 +80,6 @@ func (p *Pods) fetch(ctx context.Context, c component.Component, engine *engine.
 // Start installs a component and waits until it is ready.
 func (p *Pods) Start(ctx context.Context, c component.Component, report provider.Report) error {
 	switch c.Name {
-	case component.CertManager:
-		return p.startCertManager(ctx, report)
 	case component.Jaeger:
 		return p.startJaeger(ctx, report)
 	case component.Operator:
@@ -94,11 +92,21 @@ func (p *Pods) Start(ctx context.Context, c component.Component, report provider
 
 // startFromTable installs a component that the table describes completely.
 func (p *Pods) startFromTable(ctx context.Context, c component.Component, report provider.Report) error {
-	images := p.Images(c.Name)
-	if c.Objects == nil || len(images) != 1 {
-		return fmt.Errorf("starting %s: want objects and one image, got %d images", c.Name, len(images))
+	options := manifest.TableOptions{Shared: p.Shared}
+	for _, image := range p.Images(c.Name) {
+		options.Images = append(options.Images, p.reference(image))
 	}
-	if err := p.install(ctx, manifest.FromTable(c, p.reference(images[0])), report); err != nil {
+	var err error
+	if c.Chart != nil {
+		if options.ChartDir, err = p.Chart(ctx, c, report); err != nil {
+			return err
+		}
+	}
+	rendered, err := manifest.FromTable(c, options)
+	if err != nil {
+		return err
+	}
+	if err := p.install(ctx, rendered, report); err != nil {
 		return err
 	}
 	return p.await(ctx, c)
@@ -130,22 +138,6 @@ func (p *Pods) reference(i artifact.Image) manifest.Image {
 		return p.Reference(i)
 	}
 	return Local(i)
-}
-
-func (p *Pods) startCertManager(ctx context.Context, report provider.Report) error {
-	chart, err := p.Chart(ctx, report)
-	if err != nil {
-		return err
-	}
-	images := p.Images(component.CertManager)
-	rendered, err := manifest.CertManager(manifest.CertManagerOptions{
-		ChartDir: chart, Shared: p.Shared,
-		Controller: p.reference(images[0]), CAInjector: p.reference(images[1]), Webhook: p.reference(images[2]),
-	})
-	if err != nil {
-		return err
-	}
-	return p.install(ctx, rendered, report)
 }
 
 func (p *Pods) startJaeger(ctx context.Context, report provider.Report) error {
