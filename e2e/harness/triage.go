@@ -246,7 +246,4 @@ func (p *processes) operatorState(ctx context.Context) (triage.Operator, error) 
 	return operator, nil
 }
 
-func (p *processes) receivers(status Status) []string {
-	thrift, _, _ := strings.Cut(strings.TrimPrefix(status.Jaeger.Thrift, "http://"), "/")
-	return []string{status.Jaeger.OTLPGRPC, status.Jaeger.OTLPHTTP, thrift}
-}
+func (p *processes) receivers(status Status) []string { return status.receivers() }

@@ -75,7 +75,7 @@ const (
 	variableExporter       = "OTEL_TRACES_EXPORTER"
 	variableTracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 	variableEndpoint       = "OTEL_EXPORTER_OTLP_ENDPOINT"
-	variableThriftEndpoint = "OTEL_EXPORTER_JAEGER_ENDPOINT"
+	variableJaegerEndpoint = "OTEL_EXPORTER_JAEGER_ENDPOINT"
 )
 
 // endpoint gives the variable that names where the operator's spans go, and its
@@ -83,7 +83,7 @@ const (
 func (o Operator) endpoint() (variable, value string) {
 	names := []string{variableTracesEndpoint, variableEndpoint}
 	if o.Env[variableExporter] == "jaeger" {
-		names = []string{variableThriftEndpoint}
+		names = []string{variableJaegerEndpoint}
 	}
 	for _, name := range names {
 		if o.Env[name] != "" {

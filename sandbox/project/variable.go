@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -34,21 +35,14 @@ func (t Telemetry) Variables(serviceName string) []Variable {
 	if t.Host == "" {
 		host.FieldPath = "status.hostIP"
 	}
-	url := func(name string) string {
-		p := component.PortNamed(name)
-		number := p.Number
-		if t.Ports[name] != 0 {
-			number = t.Ports[name]
-		}
-		return "http://$(" + NodeAddress + "):" + itoa(number) + p.Path
+	url := func(p component.Port) string {
+		return "http://$(" + NodeAddress + "):" + itoa(cmp.Or(t.Ports[p.Name], p.Number)) + p.Path
 	}
-	return []Variable{
+	variables := []Variable{
 		host,
-		{Name: "SANDBOX_OTLP_HTTP", Value: url(component.OTLPHTTP)}, // For values of the user, if an exporter supports only HTTP.
+		{Name: "SANDBOX_OTLP_HTTP", Value: url(component.PortNamed(component.OTLPHTTP))}, // For values of the user, if an exporter supports only HTTP.
 		{Name: "OTEL_SERVICE_NAME", Value: serviceName},
-		{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: url(component.OTLPGRPC)},
 		{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Value: "grpc"},
-		{Name: "OTEL_EXPORTER_JAEGER_ENDPOINT", Value: url(component.Thrift)},
 		// Milliseconds. The first spans can wait this long for a starting cluster.
 		{Name: "OTEL_EXPORTER_OTLP_TIMEOUT", Value: "25000"},
 		// Milliseconds. Short, because the user waits for the trace.
@@ -57,6 +51,12 @@ func (t Telemetry) Variables(serviceName string) []Variable {
 		// accumulate if processors are scarce.
 		{Name: "OTEL_BSP_MAX_QUEUE_SIZE", Value: "8192"},
 	}
+	for _, p := range component.AllPorts() {
+		if p.Variable != "" {
+			variables = append(variables, Variable{Name: p.Variable, Value: url(p)})
+		}
+	}
+	return variables
 }
 
 // setVariable adds a variable, or replaces the variable with its name in place, because later

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -31,13 +32,13 @@ its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECO
 			}
 			addresses := run.Addresses()
 			var script strings.Builder
-			for _, v := range [][2]string{
-				{"KUBECONFIG", run.Dir.Kubeconfig()},
-				{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://" + addresses[component.OTLPGRPC]},
-				{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
-				{"OTEL_EXPORTER_JAEGER_ENDPOINT", addresses[component.Thrift]},
-				{"OTEL_BSP_SCHEDULE_DELAY", "200"},
-			} {
+			variables := [][2]string{{"KUBECONFIG", run.Dir.Kubeconfig()}, {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}, {"OTEL_BSP_SCHEDULE_DELAY", "200"}}
+			for _, p := range component.AllPorts() {
+				if p.Variable != "" {
+					variables = append(variables, [2]string{p.Variable, "http://" + strings.TrimPrefix(addresses[p.Name], "http://")})
+				}
+			}
+			for _, v := range variables {
 				fmt.Fprintf(&script, "export %s=%s\n", v[0], command.ShellQuote(v[1]))
 			}
 			_, err = io.WriteString(cmd.OutOrStdout(), script.String())
@@ -69,8 +70,7 @@ always on this machine, and forward only prints them. It needs the permission to
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s (yours)\n", addresses[component.UI])
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Jaeger        %s\nquery API     %s (gRPC)\nOTLP          %s (gRPC), %s (HTTP)\nThrift        %s\n",
-				addresses[component.UI], addresses[component.Query], addresses[component.OTLPGRPC], addresses[component.OTLPHTTP], addresses[component.Thrift])
+			_, err = io.WriteString(cmd.OutOrStdout(), describePorts(addresses))
 			if err != nil || !run.Existing() {
 				return err
 			}
@@ -78,4 +78,22 @@ always on this machine, and forward only prints them. It needs the permission to
 			return nil
 		},
 	}
+}
+
+// describePorts returns the addresses of the table's ports, a line for each label.
+func describePorts(addresses map[string]string) string {
+	var lines []string
+	last := ""
+	for _, p := range component.AllPorts() {
+		label, text := cmp.Or(p.Label, p.Name), addresses[p.Name]
+		if p.Protocol != "" {
+			text += " (" + p.Protocol + ")"
+		}
+		if label == last {
+			lines[len(lines)-1] += ", " + text
+			continue
+		}
+		lines, last = append(lines, fmt.Sprintf("%-13s %s", label, text)), label
+	}
+	return strings.Join(lines, "\n") + "\n"
 }
