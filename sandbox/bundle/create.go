@@ -124,10 +124,7 @@ func write(ctx context.Context, out io.Writer, c Contents, report artifact.Repor
 			return Summary{}, err
 		}
 	}
-	for _, row := range table.All() {
-		if row.Chart == nil {
-			continue
-		}
+	for _, row := range table.WithChart() {
 		if err := w.folder(row.ChartName()+"/", c.Charts[row.Name]); err != nil {
 			return Summary{}, fmt.Errorf("copying %s's chart: %w", row.Name, err)
 		}

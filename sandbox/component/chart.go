@@ -1,5 +1,7 @@
 package component
 
+import "slices"
+
 // Chart is a Helm chart in a Go module, which installs a component in its Namespace.
 type Chart struct {
 	// Module is the Go module that has the chart in Folder. The component's Source requires the
@@ -19,6 +21,11 @@ type ChartOptions struct {
 	// WebhookAddress is "localhost:PORT" if the API server calls the webhooks of a process; empty if
 	// it calls a Service.
 	WebhookAddress string
+}
+
+// WithChart returns the components that a chart installs.
+func WithChart() []Component {
+	return slices.DeleteFunc(All(), func(c Component) bool { return c.Chart == nil })
 }
 
 // ChartName is the name of the component's chart in caches and bundles.

@@ -173,10 +173,7 @@ func (s *Sandbox) completeContents(ctx context.Context, contents *bundle.Content
 	if contents.Manifests, err = s.ManifestsHash(); err != nil {
 		return err
 	}
-	for _, row := range component.All() {
-		if row.Chart == nil {
-			continue
-		}
+	for _, row := range component.WithChart() {
 		if contents.Charts[row.Name], err = s.Chart(ctx, row, report); err != nil {
 			return err
 		}

@@ -33,17 +33,6 @@ func chartOf(row table.Component) asset {
 	}
 }
 
-// charts returns the charts of all components.
-func charts() []asset {
-	var all []asset
-	for _, row := range table.All() {
-		if row.Chart != nil {
-			all = append(all, chartOf(row))
-		}
-	}
-	return all
-}
-
 // Chart returns the folder of a component's Helm chart, in the version of its images and programs. It
 // needs the Go command, and possibly the network, only if the chart is not in the cache. It reports
 // nothing if it is.

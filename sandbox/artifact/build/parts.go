@@ -48,9 +48,9 @@ func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) 
 	if operator.Main != "" && (len(operator.Sources) == 0 || !b.cached(operator.component())) {
 		names = append(names, OperatorProgram)
 	}
-	for _, chart := range charts() {
-		if parts.charts && !cache.Complete(b.assetFolder(chart)) {
-			names = append(names, chart.name)
+	for _, row := range table.WithChart() {
+		if parts.charts && !cache.Complete(b.assetFolder(chartOf(row))) {
+			names = append(names, row.ChartName())
 		}
 	}
 	if parts.rootFS && !cache.Complete(b.rootFSFolder(), debian.Outputs) {
@@ -104,8 +104,8 @@ func (b *Builder) neededKeys() (map[string]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, chart := range charts() {
-			dir, _ := builder.assetFolder(chart)
+		for _, row := range table.WithChart() {
+			dir, _ := builder.assetFolder(chartOf(row))
 			keys[cache.KeyOf(dir)] = true
 		}
 		root := builder.rootFSFolder()

@@ -95,13 +95,11 @@ func (b *Builder) publishedCached(c component) bool {
 // by: do not resolve or rename them. Compiling the control plane takes about ten minutes on two
 // processors.
 func (p *Programs) Paths(ctx context.Context, row table.Component, report artifact.Report) (map[string]string, error) {
-	var c component
-	switch {
-	case row.Name == table.ControlPlane:
-		c = kubernetes
-	case row.Source.Module != "":
+	c := kubernetes
+	if row.Name != table.ControlPlane {
 		c = fromTable(row)
-	default:
+	}
+	if c.module == "" {
 		return nil, fmt.Errorf("building %s: no sources of it", row.Name)
 	}
 	dir, err := p.folder(ctx, c, report)
