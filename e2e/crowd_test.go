@@ -17,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 const (
@@ -67,7 +68,7 @@ func TestCrowd(t *testing.T) {
 			}
 		}).
 		assess("there is no other trace about them", func(ctx context.Context, s *step) {
-			traces, err := s.Jaeger.FindTraces(ctx, jaeger.Query{
+			traces, err := s.Jaeger.FindTraces(ctx, tracetree.Query{
 				Service: harness.Service, Tags: map[string]string{"k8s.namespace.name": s.Namespace}, Limit: 2 * crowdSize,
 			})
 			if err != nil {
@@ -115,7 +116,7 @@ func (c *crowd) create(ctx context.Context, s *step) error {
 			if m.head, err = s.CreateHead(ctx, fmt.Sprintf("head-%d", i), nil); err != nil {
 				return err
 			}
-			if m.traceID, _, err = jaeger.TraceIDOf(m.head.Annotations); err != nil {
+			if m.traceID, _, err = tracetree.TraceIDOf(m.head.Annotations); err != nil {
 				return fmt.Errorf("finding the trace of Head %s: %w", m.head.Name, err)
 			}
 			m.tree, err = harness.Golden("create.tree", map[string]string{"NAMESPACE": s.Namespace, "HEAD": m.head.Name})
@@ -166,7 +167,7 @@ func (c *crowd) look(ctx context.Context, s *step) error {
 // look notes whether the trace is the expected tree by now.
 func (m *member) look(ctx context.Context, from *jaeger.Client) error {
 	trace, err := from.GetTrace(ctx, m.traceID)
-	if errors.Is(err, jaeger.ErrNotFound) {
+	if errors.Is(err, tracetree.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -179,7 +180,7 @@ func (m *member) look(ctx context.Context, from *jaeger.Client) error {
 }
 
 // check wants each span to be about the Head and what was made for it.
-func (m *member) check(t *testing.T, trace jaeger.Trace) {
+func (m *member) check(t *testing.T, trace tracetree.Trace) {
 	t.Helper()
 	for _, span := range trace.Spans() {
 		name, namespace := span.Attributes["operator.object.name"], span.Attributes["k8s.namespace.name"]

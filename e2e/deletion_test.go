@@ -14,12 +14,12 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 func TestHeadDeletion(t *testing.T) {
 	var created creation
-	var deletion jaeger.Trace
+	var deletion tracetree.Trace
 	created.assess(newFeature("a deleted Head has a trace of its own", needPods)).
 		assess("the trace of its last generation is the expected forest", func(ctx context.Context, s *step) {
 			if err := s.Client.Delete(ctx, created.head.DeepCopy()); err != nil {
@@ -57,7 +57,7 @@ func TestHeadDeletion(t *testing.T) {
 
 // linkedRoots wants each root of a trace to be linked to a span, and beyond that at most
 // to others of that one's trace: those of the events that woke the reconcile.
-func linkedRoots(t *testing.T, trace jaeger.Trace, to spantree.Link) {
+func linkedRoots(t *testing.T, trace tracetree.Trace, to spantree.Link) {
 	t.Helper()
 	for _, root := range trace.Forest().Roots {
 		links := root.Span.Links
@@ -73,7 +73,7 @@ func TestChildDeletedLate(t *testing.T) {
 	const age = 3 * time.Second // The test waits for it.
 	var created creation
 	var child v1alpha1.ChildA
-	var repair jaeger.Trace
+	var repair tracetree.Trace
 	f := newFeature("a repair long after the change has a trace of its own", needPods).
 		assess("objects are old after "+age.String(), func(ctx context.Context, s *step) {
 			if err := s.ChangeOperator(ctx, map[string]string{harness.ConvergedAgeVariable: age.String()}); err != nil {
@@ -95,7 +95,7 @@ func TestChildDeletedLate(t *testing.T) {
 		assess("the repair's trace is the expected tree", func(ctx context.Context, s *step) {
 			var id string
 			err := harness.Eventually(ctx, time.Minute, "a trace of the new ChildA", func(ctx context.Context) error {
-				tree, _, err := jaeger.FindCurrent(ctx, s.Jaeger, &child)
+				tree, _, err := tracetree.FindCurrent(ctx, s.Jaeger, &child)
 				id = tree.ID
 				return err
 			})
@@ -124,7 +124,7 @@ func TestChildDeletedLate(t *testing.T) {
 }
 
 // count tells how many spans have a name.
-func count(trace jaeger.Trace, name string) int {
+func count(trace tracetree.Trace, name string) int {
 	n := 0
 	for _, span := range trace.Spans() {
 		if span.Name == name {

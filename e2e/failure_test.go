@@ -16,7 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // deploymentLimit is how long a Deployment may take to come into being.
@@ -47,11 +47,11 @@ func TestUnpullableImage(t *testing.T) {
 			}
 		}).
 		assess("its trace is the expected tree, and the Head repeats what the Deployment says", func(ctx context.Context, s *step) {
-			id, _, err := jaeger.TraceIDOf(created.head.Annotations)
+			id, _, err := tracetree.TraceIDOf(created.head.Annotations)
 			if err != nil {
 				s.Fatal(err)
 			}
-			failed := func(ctx context.Context) (jaeger.Readiness, error) {
+			failed := func(ctx context.Context) (tracetree.Readiness, error) {
 				is, err := s.ReadyCheck(s.Namespace, created.head.Name)(ctx)
 				is.Ready = !is.Ready && strings.Contains(is.State, v1alpha1.ReasonDeploymentFailed) && strings.Contains(is.State, "ProgressDeadlineExceeded")
 				return is, err
@@ -75,7 +75,7 @@ func TestUnpullableImage(t *testing.T) {
 }
 
 // conditionEvents words the changes of conditions that a trace tells of.
-func conditionEvents(trace jaeger.Trace) []string {
+func conditionEvents(trace tracetree.Trace) []string {
 	var events []string
 	for _, span := range trace.Spans() {
 		for _, event := range span.Events {
@@ -101,7 +101,7 @@ func TestWebhookDown(t *testing.T) {
 			if err != nil {
 				s.Fatal(err)
 			}
-			if value, there := head.Annotations[jaeger.TraceparentAnnotation]; there {
+			if value, there := head.Annotations[tracetree.TraceparentAnnotation]; there {
 				s.Errorf("the Head has the trace context %q", value)
 			}
 			created.head = head

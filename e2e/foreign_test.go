@@ -8,13 +8,13 @@ import (
 
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // What is the default, a link, is tested with what else may come from outside.
 func TestUntrustedContexts(t *testing.T) {
 	f := newFeature("a context from outside becomes what the operator was told", needPods)
-	foreign := func(policy, golden string, check func(s *step, trace jaeger.Trace, outside spantree.Link)) {
+	foreign := func(policy, golden string, check func(s *step, trace tracetree.Trace, outside spantree.Link)) {
 		f.assess(policy, func(ctx context.Context, s *step) {
 			if err := s.ChangeOperator(ctx, map[string]string{harness.UntrustedContextVariable: policy}); err != nil {
 				s.Fatal(err)
@@ -24,7 +24,7 @@ func TestUntrustedContexts(t *testing.T) {
 			if err != nil {
 				s.Fatal(err)
 			}
-			head, err := s.CreateHead(ctx, policy, annotate(jaeger.TraceparentAnnotation, value))
+			head, err := s.CreateHead(ctx, policy, annotate(tracetree.TraceparentAnnotation, value))
 			if err != nil {
 				s.Fatal(err)
 			}
@@ -35,12 +35,12 @@ func TestUntrustedContexts(t *testing.T) {
 			check(s, trace, outside)
 		})
 	}
-	foreign("parent", "parent.tree", func(s *step, trace jaeger.Trace, outside spantree.Link) {
+	foreign("parent", "parent.tree", func(s *step, trace tracetree.Trace, outside spantree.Link) {
 		if top := root(s.T, trace); trace.ID != outside.TraceID || top.SpanID != outside.SpanID {
 			s.Errorf("the root is span %s of trace %s, want the user's own: %v", top.SpanID, trace.ID, outside)
 		}
 	})
-	foreign("ignore", "create.tree", func(s *step, trace jaeger.Trace, outside spantree.Link) {
+	foreign("ignore", "create.tree", func(s *step, trace tracetree.Trace, outside spantree.Link) {
 		if trace.ID == outside.TraceID {
 			s.Errorf("the Head is in the user's trace %s", trace.ID)
 		}

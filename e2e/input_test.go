@@ -14,7 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 func TestBadHeads(t *testing.T) {
@@ -65,21 +65,21 @@ func TestContextsFromOutside(t *testing.T) {
 		"something long": strings.Repeat("x", 10_000), "nothing": "",
 	} {
 		f.assess(what+" is replaced", func(ctx context.Context, s *step) {
-			head, err := s.CreateHead(ctx, "malformed-"+strings.ReplaceAll(what, " ", "-"), annotate(jaeger.TraceparentAnnotation, value))
+			head, err := s.CreateHead(ctx, "malformed-"+strings.ReplaceAll(what, " ", "-"), annotate(tracetree.TraceparentAnnotation, value))
 			if err != nil {
 				s.Fatal(err)
 			}
-			if _, _, err := jaeger.TraceIDOf(head.Annotations); err != nil {
+			if _, _, err := tracetree.TraceIDOf(head.Annotations); err != nil {
 				s.Errorf("the Head that the API server gave back has %v", err)
 			}
 		})
 	}
 	f.assess("a valid one starts no trace of that id", func(ctx context.Context, s *step) {
-		head, err := s.CreateHead(ctx, "head", annotate(jaeger.TraceparentAnnotation, outside))
+		head, err := s.CreateHead(ctx, "head", annotate(tracetree.TraceparentAnnotation, outside))
 		if err != nil {
 			s.Fatal(err)
 		}
-		traceID, _, err := jaeger.TraceIDOf(head.Annotations)
+		traceID, _, err := tracetree.TraceIDOf(head.Annotations)
 		if err != nil || strings.Contains(outside, traceID) {
 			s.Fatalf("the Head names trace %q (%v), want one of its own", traceID, err)
 		}
@@ -97,8 +97,8 @@ func TestContextsFromOutside(t *testing.T) {
 		}
 	})
 	for what, tamper := range map[string]func(*v1alpha1.Head){
-		"change it":         annotate(jaeger.TraceparentAnnotation, outside),
-		"break it":          annotate(jaeger.TraceparentAnnotation, "garbage"),
+		"change it":         annotate(tracetree.TraceparentAnnotation, outside),
+		"break it":          annotate(tracetree.TraceparentAnnotation, "garbage"),
 		"change its origin": annotate(originAnnotation, "b7ad6b7169203331-0-1"),
 		"add to it":         annotate("tracing.k8s.io/tracestate", "vendor=1"),
 	} {
@@ -116,7 +116,7 @@ func TestContextsFromOutside(t *testing.T) {
 		if err != nil {
 			s.Fatal(err)
 		}
-		if _, _, err := jaeger.TraceIDOf(head.Annotations); err == nil {
+		if _, _, err := tracetree.TraceIDOf(head.Annotations); err == nil {
 			s.Errorf("the Head has annotations %v, want none of a context", head.Annotations)
 		}
 	}).assess("none of that is in a trace", func(ctx context.Context, s *step) {

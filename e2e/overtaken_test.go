@@ -13,7 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 const (
@@ -57,7 +57,7 @@ type overtaker struct {
 	name string
 	// first and second are the contexts of the two changes.
 	first, second spantree.Link
-	final         jaeger.Trace // of the second, complete
+	final         tracetree.Trace // of the second, complete
 }
 
 // changeTwice makes some Heads, changes them, and waits for the traces of the second
@@ -104,7 +104,7 @@ func (o *overtaker) change(ctx context.Context, s *step, image string) (spantree
 		return spantree.Link{}, fmt.Errorf("changing Head %s: %w", o.name, err)
 	}
 	var context spantree.Link
-	context.TraceID, context.SpanID, err = jaeger.TraceIDOf(head.Annotations)
+	context.TraceID, context.SpanID, err = tracetree.TraceIDOf(head.Annotations)
 	return context, err
 }
 
@@ -115,7 +115,7 @@ func (o *overtaker) superseded(s *step) bool {
 }
 
 // trace reads that of the first change. It is older than the second, which is complete.
-func (o *overtaker) trace(s *step) jaeger.Trace {
+func (o *overtaker) trace(s *step) tracetree.Trace {
 	s.Helper()
 	trace, err := s.Jaeger.GetTrace(s.Context(), o.first.TraceID)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // queries is a trace as both of Jaeger's query interfaces have it.
@@ -51,7 +52,7 @@ func (q *queries) sameSpans(ctx context.Context, s *step) {
 }
 
 func (q *queries) sameSearch(ctx context.Context, s *step) {
-	query := jaeger.Query{
+	query := tracetree.Query{
 		Service: harness.Service, Operation: "admit Head", Limit: 1000, MaxDuration: time.Minute,
 		Tags: map[string]string{"operator.object.name": q.created.head.Name, "k8s.namespace.name": q.created.head.Namespace},
 	}
@@ -105,7 +106,7 @@ func (q *queries) loadAgain(ctx context.Context, s *step) {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // It never fails.
 	data = bytes.ReplaceAll(data, []byte(trace.ID), []byte(hex.EncodeToString(id)))
-	kept, err := jaeger.ReadOTLP("the kept trace", data)
+	kept, err := tracetree.ReadOTLP("the kept trace", data)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // leaseLimit is how long an operator may take to follow one that was killed, whose
@@ -91,11 +91,11 @@ func (h *halfway) assess(f *feature) *feature {
 			s.Fatal(err)
 		}
 		h.head = head
-		id, _, err := jaeger.TraceIDOf(head.Annotations)
+		id, _, err := tracetree.TraceIDOf(head.Annotations)
 		if err != nil {
 			s.Fatal(err)
 		}
-		waiting := func(ctx context.Context) (jaeger.Readiness, error) {
+		waiting := func(ctx context.Context) (tracetree.Readiness, error) {
 			is, err := s.ReadyCheck(s.Namespace, head.Name)(ctx)
 			is.Ready = strings.Contains(is.State, "Ready is False")
 			return is, err

@@ -14,7 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 func TestHeadTrace(t *testing.T) {
@@ -56,8 +56,8 @@ func TestHeadTraceOTLPOverHTTP(t *testing.T) {
 
 // creation creates a Head and keeps what became of it.
 type creation struct {
-	head  *v1alpha1.Head // as admission left it
-	trace jaeger.Trace   // complete
+	head  *v1alpha1.Head  // as admission left it
+	trace tracetree.Trace // complete
 }
 
 // assess adds what holds for every new Head, whatever the exporter.
@@ -67,7 +67,7 @@ func (c *creation) assess(f *feature) *feature {
 		if err != nil {
 			s.Fatal(err)
 		}
-		if _, _, err := jaeger.TraceIDOf(head.Annotations); err != nil {
+		if _, _, err := tracetree.TraceIDOf(head.Annotations); err != nil {
 			s.Fatalf("the Head that the API server gave back has %v", err)
 		}
 		c.head = head
@@ -78,7 +78,7 @@ func (c *creation) assess(f *feature) *feature {
 		}
 		c.trace = trace
 		checkTimes(s.T, trace)
-		if _, admitted, _ := jaeger.TraceIDOf(c.head.Annotations); root(s.T, trace).SpanID != admitted {
+		if _, admitted, _ := tracetree.TraceIDOf(c.head.Annotations); root(s.T, trace).SpanID != admitted {
 			s.Errorf("the root is span %s, and the annotation names span %s", root(s.T, trace).SpanID, admitted)
 		}
 		if links := root(s.T, trace).Links; len(links) != 0 {
@@ -89,7 +89,7 @@ func (c *creation) assess(f *feature) *feature {
 
 // find looks for the trace as a user does who has no annotation.
 func (c *creation) find(ctx context.Context, s *step) {
-	traces, err := s.Jaeger.FindTraces(ctx, jaeger.Query{
+	traces, err := s.Jaeger.FindTraces(ctx, tracetree.Query{
 		Service: harness.Service, Operation: "admit Head",
 		Tags: map[string]string{"operator.object.name": c.head.Name, "k8s.namespace.name": c.head.Namespace},
 	})
@@ -119,7 +119,7 @@ func (c *creation) unchanged(ctx context.Context, s *step) {
 // context is the Head's, as a span that others link to.
 func (c *creation) context(t *testing.T) spantree.Link {
 	t.Helper()
-	traceID, spanID, err := jaeger.TraceIDOf(c.head.Annotations)
+	traceID, spanID, err := tracetree.TraceIDOf(c.head.Annotations)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func (c *creation) context(t *testing.T) spantree.Link {
 }
 
 // root gives the only root of a trace that matched its tree.
-func root(t *testing.T, trace jaeger.Trace) spantree.Span {
+func root(t *testing.T, trace tracetree.Trace) spantree.Span {
 	t.Helper()
 	roots := trace.Forest().Roots
 	if len(roots) != 1 {
@@ -138,7 +138,7 @@ func root(t *testing.T, trace jaeger.Trace) spantree.Span {
 
 // checkTimes wants every span to have ended after its start, and the root before
 // anything that followed from what it admitted.
-func checkTimes(t *testing.T, trace jaeger.Trace) {
+func checkTimes(t *testing.T, trace tracetree.Trace) {
 	t.Helper()
 	admission := root(t, trace)
 	for _, span := range trace.Spans() {
@@ -160,7 +160,7 @@ func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
 			s.Fatal(err)
 		}
 		second.head = head
-		traceID, _, err := jaeger.TraceIDOf(head.Annotations)
+		traceID, _, err := tracetree.TraceIDOf(head.Annotations)
 		if err != nil || traceID == first.trace.ID {
 			s.Fatalf("the updated Head names trace %q (%v), want another than %s", traceID, err, first.trace.ID)
 		}
@@ -203,7 +203,7 @@ func updateHead(ctx context.Context, s *harness.Scene, name string, change func(
 	return head, err
 }
 
-func sorted(trace jaeger.Trace) []spantree.Span {
+func sorted(trace tracetree.Trace) []spantree.Span {
 	spans := trace.Spans()
 	slices.SortFunc(spans, func(a, b spantree.Span) int { return strings.Compare(a.SpanID, b.SpanID) })
 	return spans

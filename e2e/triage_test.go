@@ -11,7 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // tracelessLimit is how long a wait goes on that shall fail: failed exports are in the
@@ -77,7 +77,7 @@ func TestTriage(t *testing.T) {
 			name:   "a parent that nobody sent",
 			object: "orphaned",
 			env:    func(*step) map[string]string { return map[string]string{harness.UntrustedContextVariable: "parent"} },
-			head:   annotate(jaeger.TraceparentAnnotation, "00-0123456789abcdef0123456789abcdef-00000000000000aa-01"),
+			head:   annotate(tracetree.TraceparentAnnotation, "00-0123456789abcdef0123456789abcdef-00000000000000aa-01"),
 			cause:  triage.ParentMissing,
 			says:   []string{"FAILED  no missing parents", "wants parent 00000000000000aa", "came from outside", `"admit Head"`},
 		},

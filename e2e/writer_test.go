@@ -16,7 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing"
 	"github.com/operator-tracing/sandbox/operator/tracing/provider"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // TestTwoOperators: the test's process is a second operator, which changes the spec of a Head that
@@ -44,7 +44,7 @@ func TestTwoOperators(t *testing.T) {
 		if err := s.Get(ctx, changed.Name, changed); err != nil {
 			s.Fatal(err)
 		}
-		tree, known, err := jaeger.FindCurrent(ctx, s.Jaeger, changed)
+		tree, known, err := tracetree.FindCurrent(ctx, s.Jaeger, changed)
 		if err != nil || !known || tree.ID != writer {
 			s.Errorf("FindCurrent(%s) = trace %s, %t, %v; want trace %s", changed.Name, tree.ID, known, err, writer)
 		}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // Limits of the commands.
@@ -63,7 +63,7 @@ func TestOperatorWithoutWebhook(t *testing.T) {
 	must(s, upLimit, "up", "--file="+p.file())
 	s.WantUp()
 	wantTree(s, filepath.Join(testdata, "adopter.tree"))
-	if cache := read(s); cache.GetAnnotations()[jaeger.TraceparentAnnotation] != "" {
+	if cache := read(s); cache.GetAnnotations()[tracetree.TraceparentAnnotation] != "" {
 		t.Errorf("the Cache has a context: nobody but a webhook writes one, so the wrong way to its trace was tried")
 	}
 
@@ -98,7 +98,7 @@ func TestOperatorWithWebhook(t *testing.T) {
 	must(s, upLimit, "up", "--file="+p.file())
 	s.WantUp()
 	wantTree(s, "testdata/admitted.tree")
-	if annotations := read(s).GetAnnotations(); annotations[jaeger.TraceparentAnnotation] == "" {
+	if annotations := read(s).GetAnnotations(); annotations[tracetree.TraceparentAnnotation] == "" {
 		t.Errorf("the webhook wrote no context: annotations %v", annotations)
 	}
 }
@@ -116,7 +116,7 @@ func wantTree(s *rig.Sandbox, golden string) {
 	}
 	for _, name := range []string{"sample", "cache/sample", "caches.cache.example.com/sample"} {
 		out := must(s, rig.AskLimit, "trace", name, "--namespace=default", "--output=json")
-		traces, err := jaeger.ReadOTLP(name, []byte(out))
+		traces, err := tracetree.ReadOTLP(name, []byte(out))
 		if err != nil || len(traces) != 1 {
 			s.T.Fatalf("trace %s: %d traces, %v\n%s", name, len(traces), err, one(out))
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -55,7 +56,7 @@ func remove(s *rig.Sandbox) {
 }
 
 // send loads traces into Jaeger, and waits until it has them.
-func send(t *testing.T, client *jaeger.Client, address string, traces ...jaeger.Trace) {
+func send(t *testing.T, client *jaeger.Client, address string, traces ...tracetree.Trace) {
 	t.Helper()
 	sender, err := jaeger.DialOTLP(address)
 	if err != nil {
@@ -66,7 +67,7 @@ func send(t *testing.T, client *jaeger.Client, address string, traces ...jaeger.
 		if err := sender.Send(t.Context(), trace); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := jaeger.WaitComplete(t.Context(), client, trace.ID, jaeger.Conditions{Quiet: time.Millisecond}); err != nil {
+		if _, err := tracetree.WaitComplete(t.Context(), client, trace.ID, tracetree.Conditions{Quiet: time.Millisecond}); err != nil {
 			t.Fatal(err)
 		}
 	}

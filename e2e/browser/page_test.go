@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
@@ -23,7 +23,7 @@ const rowsJS = `[...document.querySelectorAll("[role=treegrid] tbody tr")].map((
 	r.querySelector(".note")?.textContent.trim() ?? ""].join(" | "))`
 
 // wantRows is what the page should show of a trace, by the model in Go.
-func wantRows(trace jaeger.Trace) []string {
+func wantRows(trace tracetree.Trace) []string {
 	w := view.New(trace.Forest(), labels)
 	siblings, position := map[int]int{}, make([]int, len(w.Rows))
 	for i, row := range w.Rows {
@@ -53,7 +53,7 @@ func TestPageShowsWhatTheTerminalDoes(t *testing.T) {
 	for seed := range uint64(8) {
 		traces[fmt.Sprintf("random %d", seed)] = random(seed, 60)
 	}
-	check := func(t *testing.T, trace jaeger.Trace) {
+	check := func(t *testing.T, trace tracetree.Trace) {
 		t.Helper()
 		p := open(t, pageOf(t, trace))
 		if diff := cmp.Diff(wantRows(trace), eval[[]string](p, rowsJS)); diff != "" {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
@@ -18,7 +18,7 @@ import (
 var labels = view.Options{Labels: []string{"operator.object.name"}}
 
 // recorded is the recording that the README's picture is made of.
-func recorded(t *testing.T) jaeger.Trace {
+func recorded(t *testing.T) tracetree.Trace {
 	t.Helper()
 	data, err := os.ReadFile("../../docs/trace.json")
 	if err != nil {
@@ -27,9 +27,9 @@ func recorded(t *testing.T) jaeger.Trace {
 	return parsed(t, string(data))
 }
 
-func parsed(t *testing.T, otlp string) jaeger.Trace {
+func parsed(t *testing.T, otlp string) tracetree.Trace {
 	t.Helper()
-	traces, err := jaeger.ReadOTLP("the test's trace", []byte(otlp))
+	traces, err := tracetree.ReadOTLP("the test's trace", []byte(otlp))
 	if err != nil || len(traces) != 1 {
 		t.Fatalf("reading a trace gives %d: %v", len(traces), err)
 	}
@@ -37,7 +37,7 @@ func parsed(t *testing.T, otlp string) jaeger.Trace {
 }
 
 // pageOf writes a trace's page and gives its address.
-func pageOf(t *testing.T, trace jaeger.Trace) string {
+func pageOf(t *testing.T, trace tracetree.Trace) string {
 	t.Helper()
 	otlp, err := trace.JSON()
 	if err != nil {
@@ -86,22 +86,22 @@ func tangled() string {
 }
 
 // continued is a trace that two other processes continue, with spans of equal ids and one whose parent is missing.
-func continued(t *testing.T) jaeger.Trace {
+func continued(t *testing.T) tracetree.Trace {
 	t.Helper()
 	writes := func(uid string) (continuation, more string) {
-		continuation = jaeger.Continuation(uid, 2)
+		continuation = tracetree.Continuation(uid, 2)
 		return continuation, fmt.Sprintf(`,"attributes":[{"key":"operator.object.uid","value":{"stringValue":%q}},{"key":"operator.object.generation","value":{"intValue":"2"}}],
 			"links":[{"traceId":%q,"spanId":"00000000000000ff"}]`, uid, continuation)
 	}
 	in := func(trace string, span string) string { return strings.Replace(span, testTrace, trace, 1) }
 	first, toFirst := writes("first")
 	second, toSecond := writes("second")
-	traces, err := jaeger.ReadOTLP("the test's traces", []byte(traceJSON(
+	traces, err := tracetree.ReadOTLP("the test's traces", []byte(traceJSON(
 		in(second, spanJSON(1, 0, "reconcile second", 40, 50, "")), in(first, spanJSON(1, 0, "reconcile first", 20, 60, "")),
 		in(first, spanJSON(2, 1, "update second", 30, 35, toSecond)), in(first, spanJSON(3, 99, "lost", 25, 26, "")),
 		spanJSON(1, 0, "admit", 0, 100, ""), spanJSON(2, 1, "update first", 10, 15, toFirst), spanJSON(3, 2, "note", 22, 23, ""),
 	)))
-	trees := jaeger.Join(traces)
+	trees := tracetree.Join(traces)
 	if err != nil || len(trees) != 1 || len(trees[0].TraceIDs()) != 3 {
 		t.Fatalf("reading a tree of three traces = %d trees, %v; want one", len(trees), err)
 	}

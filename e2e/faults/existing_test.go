@@ -15,7 +15,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -88,7 +88,7 @@ func (e *existing) wantTree() {
 	tree, err := spantree.Parse(golden, strings.NewReplacer("$HEAD", "head-sample", "$NAMESPACE", "default").Replace(string(text)))
 	e.must(err)
 	out := e.run("trace", "head-sample", "--output=json")
-	traces, err := jaeger.ReadOTLP("trace", []byte(out))
+	traces, err := tracetree.ReadOTLP("trace", []byte(out))
 	if err != nil || len(traces) != 1 {
 		e.T.Fatalf("reading what trace printed: %d traces, %v", len(traces), err)
 	}

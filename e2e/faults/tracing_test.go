@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // nodeLimit bounds the wait for a trace that kubelet or containerd begins: of a hundred, they send one.
@@ -89,9 +89,9 @@ func (s *sandbox) wantOwnTraces(service string) {
 	s.T.Helper()
 	reader := s.Jaeger()
 	s.Wait(nodeLimit, "a trace of "+service, func() bool {
-		traces, err := reader.FindTraces(s.T.Context(), jaeger.Query{Service: service})
+		traces, err := reader.FindTraces(s.T.Context(), tracetree.Query{Service: service})
 		s.must(err)
-		return slices.ContainsFunc(traces, func(trace jaeger.Trace) bool {
+		return slices.ContainsFunc(traces, func(trace tracetree.Trace) bool {
 			roots := trace.Forest().Roots
 			return len(roots) == 1 && roots[0].Span.IsRoot() && roots[0].Span.Service == service
 		})

@@ -18,6 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // maxLog bounds a log that is kept or looked through, in bytes from its end.
@@ -64,13 +65,13 @@ type writeFunc func(name string, data []byte, err error)
 // they are now if they can still be read, and how all are loaded again.
 func (s *Scene) keepTraces(ctx context.Context, write writeFunc) {
 	write("README.txt", []byte(reload), nil)
-	now := func(string) (jaeger.Trace, error) { return jaeger.Trace{}, errors.New("no reader of Jaeger") }
+	now := func(string) (tracetree.Trace, error) { return tracetree.Trace{}, errors.New("no reader of Jaeger") }
 	// Over HTTP: links have no attributes in the answers over gRPC.
 	if reader, err := jaeger.Dial(s.Status.Jaeger.UI); err != nil {
 		s.t.Logf("keeping the traces: %v", err)
 	} else {
 		defer reader.Close()
-		now = func(id string) (jaeger.Trace, error) { return reader.GetTrace(ctx, id) }
+		now = func(id string) (tracetree.Trace, error) { return reader.GetTrace(ctx, id) }
 	}
 	for _, id := range s.named(ctx) {
 		if _, looked := s.traces[id]; !looked {
@@ -108,7 +109,7 @@ func (s *Scene) named(ctx context.Context) []string {
 		}
 		_ = meta.EachListItem(list, func(item runtime.Object) error {
 			if object, ok := item.(client.Object); ok {
-				if id, _, err := jaeger.TraceIDOf(object.GetAnnotations()); err == nil {
+				if id, _, err := tracetree.TraceIDOf(object.GetAnnotations()); err == nil {
 					ids = append(ids, id)
 				}
 			}

@@ -14,7 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // This file has what tests do to the cluster as a whole. Each has an opposite, which
@@ -69,7 +69,7 @@ func (c *Cluster) BreakWebhook(ctx context.Context) error {
 	}
 	return Eventually(ctx, rolloutLimit, "Heads to be admitted without the webhook", func(ctx context.Context) error {
 		head, err := c.dryRun(ctx)
-		if err == nil && head.Annotations[jaeger.TraceparentAnnotation] != "" {
+		if err == nil && head.Annotations[tracetree.TraceparentAnnotation] != "" {
 			err = errors.New("a Head created in a dry run has a trace context")
 		}
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // ForeignService is the service of spans from outside.
@@ -40,7 +41,7 @@ func (c *Cluster) SendForeignSpan(ctx context.Context, name string) (traceparent
 		return "", spantree.Link{}, err
 	}
 	defer func() { _ = sender.Close() }() // Nothing is under way.
-	if err := sender.Send(ctx, jaeger.FromOTLP(traces)[0]); err != nil {
+	if err := sender.Send(ctx, tracetree.FromOTLP(traces)[0]); err != nil {
 		return "", spantree.Link{}, fmt.Errorf("sending span %q: %w", name, err)
 	}
 	link = spantree.Link{TraceID: traceID.String(), SpanID: spanID.String()}

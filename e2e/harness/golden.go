@@ -8,7 +8,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // update has the tests write the expected trees rather than wait for them.
@@ -45,8 +45,8 @@ func headValues(head *v1alpha1.Head) map[string]string {
 
 // record brings an expected tree up to what a trace has become once it is quiet and the
 // Head is where it must come to. A file that the trace matches stays as it is.
-func (s *Scene) record(ctx context.Context, head *v1alpha1.Head, traceID, golden string, conditions jaeger.Conditions) (jaeger.Completion, error) {
-	completion, err := jaeger.Complete(ctx, s.Jaeger, traceID, conditions)
+func (s *Scene) record(ctx context.Context, head *v1alpha1.Head, traceID, golden string, conditions tracetree.Conditions) (tracetree.Completion, error) {
+	completion, err := tracetree.Complete(ctx, s.Jaeger, traceID, conditions)
 	if err != nil {
 		return completion, fmt.Errorf("recording %s: %w", golden, err)
 	}

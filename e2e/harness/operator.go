@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // What the sandbox installs.
@@ -140,7 +140,7 @@ func (c *Cluster) WaitAdmission(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, _, err := jaeger.TraceIDOf(head.Annotations); err != nil {
+		if _, _, err := tracetree.TraceIDOf(head.Annotations); err != nil {
 			return fmt.Errorf("a Head created in a dry run has %w", err)
 		}
 		return nil
@@ -179,38 +179,38 @@ func HeadReady(head *v1alpha1.Head) (ready bool, state string) {
 	return ready, state
 }
 
-// ReadinessCheck looks at an object, in the form that waiting for its trace wants, see [jaeger.Conditions].
-type ReadinessCheck = func(context.Context) (jaeger.Readiness, error)
+// ReadinessCheck looks at an object, in the form that waiting for its trace wants, see [tracetree.Conditions].
+type ReadinessCheck = func(context.Context) (tracetree.Readiness, error)
 
 // ReadyCheck reports the readiness of a Head.
 func (c *Cluster) ReadyCheck(namespace, name string) ReadinessCheck {
-	return func(ctx context.Context) (jaeger.Readiness, error) {
+	return func(ctx context.Context) (tracetree.Readiness, error) {
 		head := &v1alpha1.Head{}
 		err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, head)
 		if apierrors.IsNotFound(err) {
-			return jaeger.Readiness{State: fmt.Sprintf("Head %s/%s does not exist", namespace, name)}, nil
+			return tracetree.Readiness{State: fmt.Sprintf("Head %s/%s does not exist", namespace, name)}, nil
 		}
 		if err != nil {
-			return jaeger.Readiness{}, fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
+			return tracetree.Readiness{}, fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
 		}
 		ready, state := HeadReady(head)
-		return jaeger.Readiness{Ready: ready, State: state, Since: jaeger.LastWrite(head)}, nil
+		return tracetree.Readiness{Ready: ready, State: state, Since: tracetree.LastWrite(head)}, nil
 	}
 }
 
 // GoneCheck is [Cluster.ReadyCheck] for a Head that shall be gone.
 func (c *Cluster) GoneCheck(namespace, name string) ReadinessCheck {
-	return func(ctx context.Context) (jaeger.Readiness, error) {
+	return func(ctx context.Context) (tracetree.Readiness, error) {
 		head := &v1alpha1.Head{}
 		err := c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, head)
 		switch {
 		case apierrors.IsNotFound(err):
-			return jaeger.Readiness{Ready: true}, nil
+			return tracetree.Readiness{Ready: true}, nil
 		case err != nil:
-			return jaeger.Readiness{}, fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
+			return tracetree.Readiness{}, fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
 		}
 		state := fmt.Sprintf("Head %s/%s is there: deleted at %v, finalizers %v", namespace, name, head.DeletionTimestamp, head.Finalizers)
-		return jaeger.Readiness{State: state}, nil
+		return tracetree.Readiness{State: state}, nil
 	}
 }
 

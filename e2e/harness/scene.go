@@ -15,7 +15,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 const (
@@ -49,7 +49,7 @@ type Scene struct {
 // seen is a trace that was looked at, what it was compared with, and how. The last two
 // may be nil.
 type seen struct {
-	trace    jaeger.Trace
+	trace    tracetree.Trace
 	expected *spantree.Tree
 	result   *spantree.Result
 }
@@ -155,23 +155,23 @@ func (s *Scene) WaitAge(ctx context.Context, name string, age time.Duration) err
 
 // WaitTrace waits until the trace that a Head's annotation names is complete: it
 // matches an expected tree, has all its parents, is quiet, and the Head is ready.
-func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden string) (jaeger.Trace, error) {
-	traceID, _, err := jaeger.TraceIDOf(head.Annotations)
+func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden string) (tracetree.Trace, error) {
+	traceID, _, err := tracetree.TraceIDOf(head.Annotations)
 	if err != nil {
-		return jaeger.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
+		return tracetree.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
 	}
 	return s.WaitTraceID(ctx, head, traceID, golden, s.ReadyCheck(head.Namespace, head.Name))
 }
 
 // WaitTraceID is WaitTrace for any trace about a Head, and for any state that the Head
-// must have come to, see [jaeger.Conditions]. The error about a trace that did not become
+// must have come to, see [tracetree.Conditions]. The error about a trace that did not become
 // complete is a *[triage.Report].
-func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled ReadinessCheck) (jaeger.Trace, error) {
+func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled ReadinessCheck) (tracetree.Trace, error) {
 	limit := s.TraceLimit
 	if limit == 0 {
 		limit = *traceLimit
 	}
-	conditions := jaeger.Conditions{Ready: settled, Settled: settledTrace, Timeout: limit}
+	conditions := tracetree.Conditions{Ready: settled, Settled: settledTrace, Timeout: limit}
 	if *update {
 		completion, err := s.record(ctx, head, traceID, golden, conditions)
 		s.traces[traceID] = seen{trace: completion.Trace}
@@ -179,10 +179,10 @@ func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, g
 	}
 	tree, err := Golden(golden, headValues(head))
 	if err != nil {
-		return jaeger.Trace{}, err
+		return tracetree.Trace{}, err
 	}
 	conditions.Tree = tree
-	completion, err := jaeger.Complete(ctx, s.Jaeger, traceID, conditions)
+	completion, err := tracetree.Complete(ctx, s.Jaeger, traceID, conditions)
 	trace := completion.Trace
 	kept := seen{trace: trace, expected: tree}
 	if err != nil {
@@ -198,12 +198,12 @@ func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, g
 
 // FirstSpans waits until Jaeger has any span of the trace that a Head's
 // annotation names.
-func (s *Scene) FirstSpans(ctx context.Context, head *v1alpha1.Head, limit time.Duration) (jaeger.Trace, error) {
-	traceID, _, err := jaeger.TraceIDOf(head.Annotations)
+func (s *Scene) FirstSpans(ctx context.Context, head *v1alpha1.Head, limit time.Duration) (tracetree.Trace, error) {
+	traceID, _, err := tracetree.TraceIDOf(head.Annotations)
 	if err != nil {
-		return jaeger.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
+		return tracetree.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
 	}
-	var trace jaeger.Trace
+	var trace tracetree.Trace
 	err = Eventually(ctx, limit, "a span of trace "+traceID, func(ctx context.Context) error {
 		trace, err = s.Jaeger.GetTrace(ctx, traceID)
 		return err

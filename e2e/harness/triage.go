@@ -18,7 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -33,13 +33,13 @@ const (
 
 // explain makes the report about a wait for a Head's trace that failed, and keeps it
 // among the artifacts. It asks the cluster, and takes its time: only failures need it.
-func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen jaeger.Completion, err error) *triage.Report {
+func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen tracetree.Completion, err error) *triage.Report {
 	// The end of the wait may be that of ctx.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherLimit)
 	defer cancel()
 	e := triage.Evidence{
 		Completion: seen, Object: fmt.Sprintf("Head %s/%s", head.Namespace, head.Name),
-		Traceparent: head.Annotations[jaeger.TraceparentAnnotation], Service: Service, Receivers: s.parts.receivers(s.Status),
+		Traceparent: head.Annotations[tracetree.TraceparentAnnotation], Service: Service, Receivers: s.parts.receivers(s.Status),
 	}
 	if at, noted := s.applied.Load(head.Name); noted {
 		e.Applied, _ = at.(time.Time)

@@ -26,7 +26,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/provider"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -77,7 +77,7 @@ func TestExplain(t *testing.T) {
 		return fmt.Sprintf("{\"time\":%q,\"msg\":%q}\n", at.Format(time.RFC3339Nano), text)
 	}
 	head := NewHead("ns", "web")
-	head.Annotations = map[string]string{jaeger.TraceparentAnnotation: "00-0123456789abcdef0123456789abcdef-00000000000000aa-01"}
+	head.Annotations = map[string]string{tracetree.TraceparentAnnotation: "00-0123456789abcdef0123456789abcdef-00000000000000aa-01"}
 	head.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: metav1.ConditionFalse, Reason: "ChildNotReady", Message: "wait"}}
 	child, other := &v1alpha1.ChildA{}, &v1alpha1.ChildA{}
 	child.Namespace, child.Name = "ns", "web-child-a"
@@ -94,15 +94,15 @@ func TestExplain(t *testing.T) {
 	}}
 	s.applied.Store("web", now)
 	waited := errors.New("time is over")
-	seen := jaeger.Completion{TraceID: "0123456789abcdef0123456789abcdef", Begun: now.Add(time.Second), Reading: jaeger.ErrNotFound, States: []jaeger.State{
-		{Condition: jaeger.ConditionSpans, Asked: true, Reason: "no span"}, {Condition: jaeger.ConditionReady, Asked: true, Reason: "Ready is False"},
+	seen := tracetree.Completion{TraceID: "0123456789abcdef0123456789abcdef", Begun: now.Add(time.Second), Reading: tracetree.ErrNotFound, States: []tracetree.State{
+		{Condition: tracetree.ConditionSpans, Asked: true, Reason: "no span"}, {Condition: tracetree.ConditionReady, Asked: true, Reason: "Ready is False"},
 	}}
 	ended, end := context.WithCancel(t.Context())
 	end() // as after a wait
 	report := s.explain(ended, head, seen, waited)
 
 	want := triage.Evidence{
-		Completion: seen, Applied: now, Object: "Head ns/web", Traceparent: head.Annotations[jaeger.TraceparentAnnotation], Service: Service,
+		Completion: seen, Applied: now, Object: "Head ns/web", Traceparent: head.Annotations[tracetree.TraceparentAnnotation], Service: Service,
 		Receivers: []string{"jaeger:4317"},
 		Operator: triage.Operator{
 			Env:      map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4317"},

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // Evidence is what is known after a wait for a trace has failed. What could not be
 // found out is left empty, and Unknown says so; nothing is concluded from it.
 type Evidence struct {
 	// Completion is what the wait saw.
-	Completion jaeger.Completion
+	Completion tracetree.Completion
 	// Applied is when the object was created or changed. Zero where nobody noted it:
 	// times are then counted from the beginning of the wait.
 	Applied time.Time

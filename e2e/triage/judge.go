@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // Cause is why a trace is not complete.
@@ -52,7 +52,7 @@ func Judge(e Evidence) []Verdict {
 	if v, found := judgeTrace(e); found {
 		verdicts = append(verdicts, v)
 	}
-	if ready := e.Completion.State(jaeger.ConditionReady); ready.Asked && !ready.Holds {
+	if ready := e.Completion.State(tracetree.ConditionReady); ready.Asked && !ready.Holds {
 		verdicts = append(verdicts, neverReady(e, ready))
 	}
 	if len(verdicts) > 0 {
@@ -65,7 +65,7 @@ func Judge(e Evidence) []Verdict {
 // single spans.
 func judgeTrace(e Evidence) (Verdict, bool) {
 	c := e.Completion
-	if c.Reading != nil && !errors.Is(c.Reading, jaeger.ErrNotFound) && !errors.Is(c.Reading, jaeger.ErrTruncated) {
+	if c.Reading != nil && !errors.Is(c.Reading, tracetree.ErrNotFound) && !errors.Is(c.Reading, tracetree.ErrTruncated) {
 		return Verdict{
 			Cause: Unreadable, Because: "the last reading of the trace failed: " + c.Reading.Error(),
 			Remedy: "see whether Jaeger runs (sandbox status); the trace may well be whole",
@@ -126,7 +126,7 @@ func wrongEndpoint(e Evidence) (Verdict, bool) {
 
 func exporterFailing(e Evidence) (Verdict, bool) {
 	failures := e.Operator.Failures
-	spans := e.Completion.State(jaeger.ConditionSpans)
+	spans := e.Completion.State(tracetree.ConditionSpans)
 	if len(failures) == 0 || spans.Holds {
 		return Verdict{}, false
 	}
@@ -187,7 +187,7 @@ func parentMissing(e Evidence) (Verdict, bool) {
 	return v, true
 }
 
-func neverReady(e Evidence, ready jaeger.State) Verdict {
+func neverReady(e Evidence, ready tracetree.State) Verdict {
 	details := append([]string{}, e.Conditions...)
 	return Verdict{
 		Cause: NeverReady, Because: fmt.Sprintf("%s did not come to the state that was waited for: %s", e.Object, ready.Reason),
@@ -198,7 +198,7 @@ func neverReady(e Evidence, ready jaeger.State) Verdict {
 func unexplained(e Evidence) Verdict {
 	c := e.Completion
 	v := Verdict{Cause: Unexplained, Details: slices.Concat(e.Unknown, e.Operator.lost())}
-	switch spans, quiet := c.State(jaeger.ConditionSpans), c.State(jaeger.ConditionQuiet); {
+	switch spans, quiet := c.State(tracetree.ConditionSpans), c.State(tracetree.ConditionQuiet); {
 	case c.Trace.Len() == 0:
 		v.Because = "Jaeger has no span of the trace; the context is sampled, the endpoint is Jaeger's, and the operator's log has no failed export"
 		v.Remedy = "see whether the operator reconciles at all: its log, and its lease"

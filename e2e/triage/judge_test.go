@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 const operatorService = "operator"
@@ -21,12 +21,12 @@ var begun = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // should be and a Head that is ready.
 func evidence() Evidence {
 	return Evidence{
-		Completion: jaeger.Completion{
-			TraceID: strings.Repeat("ab", 16), Begun: begun.Add(time.Second), Waited: 5 * time.Second, Reading: jaeger.ErrNotFound,
-			States: []jaeger.State{
-				{Condition: jaeger.ConditionSpans, Asked: true, Reason: "no span"},
-				{Condition: jaeger.ConditionParents}, {Condition: jaeger.ConditionQuiet},
-				{Condition: jaeger.ConditionReady, Asked: true, Holds: true, Since: begun.Add(1500 * time.Millisecond)},
+		Completion: tracetree.Completion{
+			TraceID: strings.Repeat("ab", 16), Begun: begun.Add(time.Second), Waited: 5 * time.Second, Reading: tracetree.ErrNotFound,
+			States: []tracetree.State{
+				{Condition: tracetree.ConditionSpans, Asked: true, Reason: "no span"},
+				{Condition: tracetree.ConditionParents}, {Condition: tracetree.ConditionQuiet},
+				{Condition: tracetree.ConditionReady, Asked: true, Holds: true, Since: begun.Add(1500 * time.Millisecond)},
 			},
 		},
 		Applied: begun, Object: "Head ns/head", Traceparent: "00-" + strings.Repeat("ab", 16) + "-0000000000000001-01",
@@ -49,7 +49,7 @@ func with(e *Evidence, spans ...[3]string) {
 			span.SetParentSpanID(pcommon.SpanID{7: s[1][0] - '0'})
 		}
 	}
-	e.Completion.Trace = jaeger.FromOTLP(traces)[0]
+	e.Completion.Trace = tracetree.FromOTLP(traces)[0]
 	e.Completion.Reading = nil
 	e.Completion.Defective = e.Completion.Trace.Forest().Defective()
 }
@@ -60,7 +60,7 @@ func TestJudge(t *testing.T) {
 		return func(e *Evidence) { e.Operator.Env[name] = value }
 	}
 	unready := func(e *Evidence) {
-		e.Completion.States[3] = jaeger.State{Condition: jaeger.ConditionReady, Asked: true, Reason: "Ready is False"}
+		e.Completion.States[3] = tracetree.State{Condition: tracetree.ConditionReady, Asked: true, Reason: "Ready is False"}
 		e.Conditions, e.Events = []string{"Pod p: waits: ImagePullBackOff"}, []string{"event of Pod p: Failed"}
 	}
 	tests := map[string]struct {
@@ -103,7 +103,7 @@ func TestJudge(t *testing.T) {
 			with(e, [3]string{"2", "9", operatorService})
 			e.Operator.Started, e.Operator.Restarts = begun.Add(2*time.Second), 3
 		}, []Cause{ParentMissing}, "started anew 2s after the object was applied"},
-		"unreachable":           {func(e *Evidence) { e.Completion.Reading = jaeger.ErrUnreachable }, []Cause{Unreadable}, "the last reading of the trace failed"},
+		"unreachable":           {func(e *Evidence) { e.Completion.Reading = tracetree.ErrUnreachable }, []Cause{Unreadable}, "the last reading of the trace failed"},
 		"not ready":             {unready, []Cause{NeverReady}, "| Pod p: waits: ImagePullBackOff\n  | event of Pod p: Failed"},
 		"not ready nor sampled": {func(e *Evidence) { unready(e); set(variableSampler, "always_off")(e) }, []Cause{NeverSampled, NeverReady}, ""},
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -77,7 +77,7 @@ func TestRecordedTrace(t *testing.T) {
 // form.
 func TestRecordedTreeOfTwoTraces(t *testing.T) {
 	const first = "0123456789abcdef0123456789abcdef"
-	second := jaeger.Continuation("some-uid", 2)
+	second := tracetree.Continuation("some-uid", 2)
 	line := func(trace, span, name, more string, second int) string {
 		return fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":%q,"spanId":%q,"name":%q,"startTimeUnixNano":"%[5]d000000000","endTimeUnixNano":"%[5]d500000000"%[4]s}]}]}]}`+"\n",
 			trace, span, name, more, second)
@@ -116,7 +116,7 @@ func TestRecordedTreeOfTwoTraces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces, err := jaeger.ReadOTLP(again, data)
+	traces, err := tracetree.ReadOTLP(again, data)
 	if err != nil || len(traces) != 2 || !traces[0].Spans()[0].IsRoot() || !traces[1].Spans()[0].IsRoot() {
 		t.Errorf("%d traces, error %v; want two, each with one root", len(traces), err)
 	}

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 func TestGetTrace(t *testing.T) {
@@ -51,7 +53,7 @@ func TestCodec(t *testing.T) {
 		t.Errorf("with the codec: %v", err)
 	}
 
-	conn, err := grpc.NewClient(client.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(client.settings.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,11 +90,11 @@ func TestErrors(t *testing.T) {
 		want    error
 		message string
 	}{
-		"unknown trace":      {&server{}, testTraceID, ErrNotFound, "reading trace " + testTraceID},
-		"breaks midway":      {&server{spans: []model.Span{span}, fail: status.Error(codes.Unavailable, "gone")}, testTraceID, ErrTruncated, "gone"},
-		"fails midway":       {&server{spans: []model.Span{span}, fail: status.Error(codes.Internal, "bug")}, testTraceID, ErrTruncated, "bug"},
-		"chunk is too large": {&server{fail: status.Error(codes.ResourceExhausted, "larger than max")}, testTraceID, ErrTruncated, "larger"},
-		"unavailable":        {&server{fail: status.Error(codes.Unavailable, "starting")}, testTraceID, ErrUnreachable, "starting"},
+		"unknown trace":      {&server{}, testTraceID, tracetree.ErrNotFound, "reading trace " + testTraceID},
+		"breaks midway":      {&server{spans: []model.Span{span}, fail: status.Error(codes.Unavailable, "gone")}, testTraceID, tracetree.ErrTruncated, "gone"},
+		"fails midway":       {&server{spans: []model.Span{span}, fail: status.Error(codes.Internal, "bug")}, testTraceID, tracetree.ErrTruncated, "bug"},
+		"chunk is too large": {&server{fail: status.Error(codes.ResourceExhausted, "larger than max")}, testTraceID, tracetree.ErrTruncated, "larger"},
+		"unavailable":        {&server{fail: status.Error(codes.Unavailable, "starting")}, testTraceID, tracetree.ErrUnreachable, "starting"},
 		"storage fails":      {&server{fail: status.Error(codes.Internal, "disk")}, testTraceID, nil, "disk"},
 		"no id":              {&server{}, "xyz", nil, `reading trace "xyz": parsing its id`},
 		"zero id":            {&server{}, "00", nil, "the id is zero"},
@@ -108,7 +110,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%d spans beside the error", trace.Len())
 			}
 			var got []error
-			for _, sentinel := range []error{ErrNotFound, ErrTruncated, ErrUnreachable} {
+			for _, sentinel := range []error{tracetree.ErrNotFound, tracetree.ErrTruncated, tracetree.ErrUnreachable} {
 				if errors.Is(err, sentinel) {
 					got = append(got, sentinel)
 				}
@@ -122,15 +124,15 @@ func TestErrors(t *testing.T) {
 
 func TestDeadlines(t *testing.T) {
 	s := &server{hang: true}
-	address := start(t, s).endpoint
+	address := start(t, s).settings.endpoint
 	client := dial(t, address, WithTimeout(50*time.Millisecond))
-	if _, err := client.GetTrace(t.Context(), testTraceID); !errors.Is(err, ErrUnreachable) {
+	if _, err := client.GetTrace(t.Context(), testTraceID); !errors.Is(err, tracetree.ErrUnreachable) {
 		t.Errorf("call to a server without a response = %v, want ErrUnreachable", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := dial(t, address, WithTimeout(time.Minute)).GetTrace(ctx, testTraceID)
-	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
+	if !errors.Is(err, context.Canceled) || errors.Is(err, tracetree.ErrUnreachable) {
 		t.Errorf("cancelled call = %v, want only the error of the context", err)
 	}
 }
@@ -148,7 +150,7 @@ func TestReconnect(t *testing.T) {
 	}
 	stop()
 	for range 5 {
-		if _, err := client.Services(t.Context()); !errors.Is(err, ErrUnreachable) {
+		if _, err := client.Services(t.Context()); !errors.Is(err, tracetree.ErrUnreachable) {
 			t.Fatalf("error is %v, want ErrUnreachable", err)
 		}
 	}
@@ -180,7 +182,7 @@ func TestFindTraces(t *testing.T) {
 	client := start(t, s)
 
 	from := time.Unix(900, 0).UTC()
-	q := Query{Service: "demo", Operation: "a", Tags: map[string]string{"k": "v"}, From: from, To: from.Add(time.Hour), Limit: 4}
+	q := tracetree.Query{Service: "demo", Operation: "a", Tags: map[string]string{"k": "v"}, From: from, To: from.Add(time.Hour), Limit: 4}
 	traces, err := client.FindTraces(t.Context(), q)
 	if err != nil || len(traces) != 4 {
 		t.Fatalf("%d traces, %v; want 4", len(traces), err)
@@ -196,13 +198,13 @@ func TestFindTraces(t *testing.T) {
 	}
 
 	q.Limit = 3
-	if traces, err = client.FindTraces(t.Context(), q); !errors.Is(err, ErrTruncated) || len(traces) != 3 {
+	if traces, err = client.FindTraces(t.Context(), q); !errors.Is(err, tracetree.ErrTruncated) || len(traces) != 3 {
 		t.Errorf("%d traces, %v; want 3 and ErrTruncated", len(traces), err)
 	}
-	if traces, err = client.FindTraces(t.Context(), Query{Service: "unknown"}); err != nil || len(traces) != 0 {
+	if traces, err = client.FindTraces(t.Context(), tracetree.Query{Service: "unknown"}); err != nil || len(traces) != 0 {
 		t.Errorf("%d traces, %v; want none and no error", len(traces), err)
 	}
-	if s.lastFind.SearchDepth != DefaultLimit+1 || time.Since(s.lastFind.StartTimeMin) < 59*time.Minute || time.Until(s.lastFind.StartTimeMax) <= 0 {
+	if s.lastFind.SearchDepth != defaultLimit+1 || time.Since(s.lastFind.StartTimeMin) < 59*time.Minute || time.Until(s.lastFind.StartTimeMax) <= 0 {
 		t.Errorf("defaults of the search are %v", s.lastFind)
 	}
 }

@@ -1,6 +1,7 @@
 package jaeger
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // Defaults of clients and senders.
@@ -28,11 +32,18 @@ const (
 // Option configures [Dial] and [DialOTLP].
 type Option func(*settings)
 
+// settings are the options and the parsed address of a client or a sender.
 type settings struct {
 	timeout time.Duration
-	tls     *tls.Config
-	headers [][2]string
+	tls     *tls.Config // Nil for the defaults.
+	headers []string    // Alternating lower-case names and values.
 	maxSize int
+	// endpoint is the address as passed by the caller, for messages.
+	endpoint string
+	// base is the base URL of the API over HTTP; nil means gRPC to target.
+	base   *url.URL
+	target string
+	secure bool
 }
 
 // WithTimeout sets the timeout of each call, in addition to its context (default [DefaultTimeout]).
@@ -54,63 +65,19 @@ func WithBearerToken(token string) Option { return WithHeader("Authorization", "
 // WithHeader sends a header with every call (metadata in gRPC), for example x-tenant for a Jaeger
 // with several tenants. Repeated options accumulate.
 func WithHeader(name, value string) Option {
-	return func(s *settings) { s.headers = append(s.headers, [2]string{name, value}) }
+	return func(s *settings) { s.headers = append(s.headers, strings.ToLower(name), value) }
 }
 
 // WithMaxSize sets the maximum size of a response in bytes (default [DefaultMaxSize]). A larger
-// response returns [ErrTruncated].
+// response returns [tracetree.ErrTruncated].
 func WithMaxSize(bytes int) Option {
 	return func(s *settings) { s.maxSize = bytes }
 }
 
-// address is the address and the protocol of a server.
-type address struct {
-	// given is the address as passed by the caller, for messages.
-	given string
-	// base is the base URL of the API over HTTP; nil means gRPC to target.
-	base   *url.URL
-	target string
-	secure bool
-}
-
-// parseAddress parses host:port, which means gRPC, or a URL with the scheme grpc, grpcs, http or
-// https.
-func parseAddress(given string, withTLS bool) (address, error) {
-	a := address{given: given, target: given, secure: withTLS}
-	if scheme, rest, isURL := strings.Cut(given, "://"); isURL {
-		switch scheme {
-		case "http", "https":
-			base, err := url.Parse(given)
-			if err != nil {
-				return a, fmt.Errorf("parsing the URL: %w", err)
-			}
-			if base.Host == "" || base.RawQuery != "" || base.Fragment != "" || base.User != nil {
-				return a, errors.New("use http://host:port, with the base path of Jaeger if it has one")
-			}
-			if scheme == "http" && withTLS {
-				return a, errors.New("TLS is configured, but the address starts with http: use https")
-			}
-			a.base, a.secure = base, scheme == "https"
-			return a, nil
-		case "grpc":
-			if withTLS {
-				return a, errors.New("TLS is configured, but the address starts with grpc: use grpcs")
-			}
-			a.target = rest
-		case "grpcs":
-			a.target, a.secure = rest, true
-		default:
-			return a, fmt.Errorf("unknown scheme %q: use host:port or grpcs://host:port for gRPC, http://host:port or https://host:port for HTTP", scheme)
-		}
-	}
-	if _, port, err := net.SplitHostPort(a.target); err != nil || port == "" {
-		return a, errors.New("use host:port for gRPC, http://host:port for HTTP")
-	}
-	return a, nil
-}
-
-func newSettings(options []Option) settings {
-	s := settings{}
+// newSettings applies the options and parses the address: host:port, which means gRPC, or a URL
+// with the scheme grpc, grpcs, http or https.
+func newSettings(endpoint string, options []Option) (settings, error) {
+	s := settings{endpoint: endpoint, target: endpoint}
 	for _, option := range options {
 		option(&s)
 	}
@@ -120,49 +87,80 @@ func newSettings(options []Option) settings {
 	if s.maxSize <= 0 {
 		s.maxSize = DefaultMaxSize
 	}
-	return s
+	s.secure = s.tls != nil
+	scheme, rest, isURL := strings.Cut(endpoint, "://")
+	switch {
+	case !isURL:
+	case scheme == "http", scheme == "https", scheme == "grpc", scheme == "grpcs":
+		if s.secure && !strings.HasSuffix(scheme, "s") {
+			return s, fmt.Errorf("TLS is configured, but the address starts with %s: use %[1]ss", scheme)
+		}
+		s.secure, s.target = strings.HasSuffix(scheme, "s"), rest
+	default:
+		return s, fmt.Errorf("unknown scheme %q: use host:port or grpcs://host:port for gRPC, http://host:port or https://host:port for HTTP", scheme)
+	}
+	if isURL && strings.HasPrefix(scheme, "http") {
+		base, err := url.Parse(endpoint)
+		if err != nil {
+			return s, fmt.Errorf("parsing the URL: %w", err)
+		}
+		if base.Host == "" || base.RawQuery != "" || base.Fragment != "" || base.User != nil {
+			return s, errors.New("use http://host:port, with the base path of Jaeger if it has one")
+		}
+		s.base = base
+	} else if _, port, err := net.SplitHostPort(s.target); err != nil || port == "" {
+		return s, errors.New("use host:port for gRPC, http://host:port for HTTP")
+	}
+	return s, nil
 }
 
 // connection creates a gRPC client connection, which connects at the first call.
-func (s settings) connection(a address, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+func (s settings) connection(options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	transport := insecure.NewCredentials()
-	if a.secure {
-		transport = credentials.NewTLS(s.tlsConfig())
+	if s.secure {
+		transport = credentials.NewTLS(s.tls)
 	}
 	// gRPC's default backoff grows to two minutes.
 	retry := backoff.DefaultConfig
 	retry.BaseDelay, retry.MaxDelay = 100*time.Millisecond, time.Second
-	return grpc.NewClient(a.target, append(options,
+	return grpc.NewClient(s.target, append(options,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: retry, MinConnectTimeout: time.Second}),
 	)...)
 }
 
-// metadata returns the headers as key-value pairs for gRPC.
-func (s settings) metadata() []string {
-	var pairs []string
-	for _, h := range s.headers {
-		pairs = append(pairs, strings.ToLower(h[0]), h[1])
-	}
-	return pairs
+// withHeaders returns a context for calls over gRPC with the headers.
+func (s settings) withHeaders(ctx context.Context) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, s.headers...)
 }
 
 // httpClient returns a client that does not follow redirects, which could send credentials to
 // another server.
 func (s settings) httpClient() *http.Client {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: s.tlsConfig(), ForceAttemptHTTP2: true}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: s.tls, ForceAttemptHTTP2: true}
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-func (s settings) tlsConfig() *tls.Config {
-	if s.tls == nil {
-		return &tls.Config{MinVersion: tls.VersionTLS12}
+// do sends a request and returns the type and the body of a response with status 200. The error has
+// the kind of another status. unreachable is the remedy if the server is not reachable.
+func (s settings) do(client *http.Client, request *http.Request, unreachable string) (contentType string, body []byte, err error) {
+	for i := 0; i < len(s.headers); i += 2 {
+		request.Header.Add(s.headers[i], s.headers[i+1])
 	}
-	return s.tls.Clone()
-}
-
-func (s settings) setHeaders(header http.Header) {
-	for _, h := range s.headers {
-		header.Add(h[0], h[1])
+	response, err := client.Do(request)
+	if err != nil {
+		// The message of a url.Error contains the address with all parameters.
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			err = outer.Err
+		}
+		return "", nil, &Error{Kind: tracetree.ErrUnreachable, Err: err, Remedy: tlsRemedy(err, unreachable)}
 	}
+	defer response.Body.Close()
+	if body, err = readBody(response.Body, s.maxSize); err != nil {
+		return "", nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return "", nil, refused(response, body, unreachable)
+	}
+	return response.Header.Get("Content-Type"), body, nil
 }

@@ -10,19 +10,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-)
 
-// The kinds of errors. An error of a [Client] or a [Sender] wraps at most one of them.
-var (
-	// ErrUnreachable: no response within the timeout, or a response from another server than
-	// Jaeger.
-	ErrUnreachable = errors.New("jaeger is unreachable")
-	// ErrUnauthorized: Jaeger, or a proxy, rejected the credentials.
-	ErrUnauthorized = errors.New("not authorized")
-	// ErrNotFound: Jaeger has no span of the trace (yet).
-	ErrNotFound = errors.New("trace not found")
-	// ErrTruncated: the response is incomplete or too large.
-	ErrTruncated = errors.New("answer is truncated")
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // Error is the error of a call. Its message is one line.
@@ -31,7 +20,7 @@ type Error struct {
 	Doing string
 	// Endpoint is the address that was passed to [Dial] or [DialOTLP].
 	Endpoint string
-	// Kind is one of the package's Err values, or nil.
+	// Kind is one of the Err values of package tracetree, or nil.
 	Kind error
 	// Err is the error of the transport; never nil.
 	Err error
@@ -74,27 +63,34 @@ const (
 	remedyDepth        = "the limit is too high for this Jaeger: request fewer traces"
 )
 
-// finish completes an error of a transport. If the caller's context is done, the error has no kind.
-// If only within, which has the client's timeout, is done, the kind is ErrUnreachable.
-func finish(ctx, within context.Context, doing, endpoint string, timeout time.Duration, err error) error {
+// bounded calls a transport with the timeout of the settings and completes its error. If the
+// caller's context is done, the error has no kind. If only the timeout has passed, the kind is
+// tracetree.ErrUnreachable, unless the transport determined another one.
+func bounded[T any](ctx context.Context, s settings, doing string, call func(context.Context) (T, error)) (T, error) {
+	within, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	result, err := call(within)
+	if err == nil {
+		return result, nil
+	}
 	failure := &Error{Err: err}
 	var inner *Error
 	if errors.As(err, &inner) {
 		*failure = *inner
 	}
-	failure.Doing, failure.Endpoint = doing, endpoint
-	switch {
-	case ended(ctx, err) != nil:
+	failure.Doing, failure.Endpoint = doing, s.endpoint
+	if end := ended(ctx, err); end != nil {
 		failure.Kind, failure.Remedy = nil, ""
-		failure.Err = fmt.Errorf("%w: %w", ended(ctx, err), failure.Err)
-	case ended(within, err) != nil:
+		failure.Err = fmt.Errorf("%w: %w", end, failure.Err)
+	} else if ended(within, err) != nil {
 		if failure.Kind == nil {
-			failure.Kind = ErrUnreachable
+			failure.Kind = tracetree.ErrUnreachable
 		}
 		// Do not wrap the cause, because the caller's deadline is not exceeded.
-		failure.Err = errors.New(fmt.Sprintf("no complete response within %s: ", timeout) + failure.Err.Error())
+		failure.Err = fmt.Errorf("no complete response within %s: %s", s.timeout, failure.Err.Error())
 	}
-	return failure
+	var none T
+	return none, failure
 }
 
 // ended returns the error of a context if err results from its end, and nil otherwise. gRPC has
@@ -109,11 +105,6 @@ func ended(ctx context.Context, err error) error {
 		return context.DeadlineExceeded
 	}
 	return nil
-}
-
-// interrupted reports whether an error of a client only means that the caller's context is done.
-func interrupted(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // tlsRemedy returns the remedy for a TLS error, or other for another error. It also compares texts,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // orderTree is the expected tree of an order in a shop. In a test it is a file.
@@ -55,48 +56,13 @@ func Example() {
 	const traceID = "5b8efff798038103d269b633813fc60c" // The id in the traceparent header.
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	trace, err := jaeger.WaitComplete(ctx, client, traceID, jaeger.Conditions{Tree: tree, Quiet: 10 * time.Millisecond})
+	trace, err := tracetree.WaitComplete(ctx, client, traceID, tracetree.Conditions{Tree: tree, Quiet: 10 * time.Millisecond})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(trace.Len(), "spans, as expected")
 	// Output: 6 spans, as expected
-}
-
-// An IncompleteError contains the failed conditions and the differences to the expected tree.
-func ExampleWaitComplete() {
-	server := shopJaeger()
-	defer server.Close()
-	client, err := jaeger.Dial(server.URL)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer client.Close()
-	tree, err := spantree.Parse("order.tree", "POST /orders\n  charge card\n  ...")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	_, err = jaeger.WaitComplete(context.Background(), client, "5b8efff798038103d269b633813fc60c", jaeger.Conditions{
-		Tree: tree, Quiet: time.Millisecond, Poll: time.Millisecond, Timeout: 100 * time.Millisecond,
-	})
-	var incomplete *jaeger.IncompleteError
-	if errors.As(err, &incomplete) {
-		for _, state := range incomplete.States {
-			fmt.Println(state.Condition, "holds:", state.Holds)
-		}
-		for _, difference := range incomplete.Result.Differences() {
-			fmt.Println(difference.Type, difference.Want)
-		}
-	}
-	// Output:
-	// expected spans holds: false
-	// no missing parents holds: true
-	// quiet period holds: true
-	// object ready holds: false
-	// missing charge card
 }
 
 // Use errors.Is to distinguish the kinds of errors. Their messages contain a remedy.
@@ -111,9 +77,9 @@ func ExampleClient_GetTrace() {
 	defer client.Close()
 	_, err = client.GetTrace(context.Background(), "0af7651916cd43dd8448eb211c80319c")
 	switch {
-	case errors.Is(err, jaeger.ErrNotFound):
+	case errors.Is(err, tracetree.ErrNotFound):
 		fmt.Println("no span of it has come yet")
-	case errors.Is(err, jaeger.ErrUnreachable), errors.Is(err, jaeger.ErrUnauthorized), errors.Is(err, jaeger.ErrTruncated):
+	case errors.Is(err, tracetree.ErrUnreachable), errors.Is(err, tracetree.ErrUnauthorized), errors.Is(err, tracetree.ErrTruncated):
 		fmt.Println("that is another matter:", err)
 	}
 	// Output: no span of it has come yet
@@ -127,44 +93,17 @@ func ExampleClient_FindTraces() {
 		return
 	}
 	defer client.Close()
-	traces, err := client.FindTraces(context.Background(), jaeger.Query{
+	traces, err := client.FindTraces(context.Background(), tracetree.Query{
 		Service: "shop", Operation: "POST /orders", Tags: map[string]string{"error": "true"},
 		From: time.Now().Add(-time.Hour), MinDuration: 100 * time.Millisecond, Limit: 20,
 	})
-	if err != nil && !errors.Is(err, jaeger.ErrTruncated) {
+	if err != nil && !errors.Is(err, tracetree.ErrTruncated) {
 		fmt.Println(err)
 		return
 	}
 	for _, trace := range traces {
 		fmt.Print(trace.Forest())
 	}
-}
-
-// A trace in a file needs no Jaeger to be compared.
-func ExampleReadOTLP() {
-	name := filepath.Join("testdata", "shop.otlp.json")
-	data, err := os.ReadFile(name)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	traces, err := jaeger.ReadOTLP(name, data)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	tree, err := spantree.Parse("order.tree", orderTree)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(spantree.Match(tree, traces[0].Forest()).OK())
-
-	_, err = jaeger.ReadOTLP("cut.json", data[:200])
-	fmt.Println(err)
-	// Output:
-	// true
-	// cut.json:14: at byte 200: incomplete JSON; the file may be truncated
 }
 
 // Send a trace from a file to Jaeger.
@@ -174,7 +113,7 @@ func ExampleSender_Send() {
 		fmt.Println(err)
 		return
 	}
-	traces, err := jaeger.ReadOTLP("trace.json", data)
+	traces, err := tracetree.ReadOTLP("trace.json", data)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -19,13 +19,15 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // limit is the maximum duration of a failure. The clients' timeout is 5 seconds, and the timeout of
 // a gRPC connection is one second.
 const limit = 8 * time.Second
 
-var kindsOfErrors = []error{ErrUnreachable, ErrUnauthorized, ErrNotFound, ErrTruncated}
+var kindsOfErrors = []error{tracetree.ErrUnreachable, tracetree.ErrUnauthorized, tracetree.ErrNotFound, tracetree.ErrTruncated}
 
 // wantFailure fails unless err is one line with a text and has the given kind (nil for none).
 func wantFailure(t *testing.T, begun time.Time, err, kind error, text string) {
@@ -105,7 +107,7 @@ func TestBrokenServers(t *testing.T) {
 	serve(t, &server{services: []string{"a"}}, secure, grpc.Creds(credentials.NewTLS(serverTLS)))
 	secureHTTP := httptest.NewTLSServer(gateway{"services": `{"services":["a"]}`})
 	t.Cleanup(secureHTTP.Close)
-	plain := start(t, &server{services: []string{"a"}}).endpoint
+	plain := start(t, &server{services: []string{"a"}}).settings.endpoint
 	plainHTTP := httptest.NewServer(gateway{"services": `{"services":["a"]}`})
 	t.Cleanup(plainHTTP.Close)
 	bare := listen(t)
@@ -119,35 +121,35 @@ func TestBrokenServers(t *testing.T) {
 		want    error
 		text    string
 	}{
-		"gRPC: nothing listens":             {closed(t), nil, ErrUnreachable, "16685"},
-		"HTTP: nothing listens":             {"http://" + closed(t), nil, ErrUnreachable, "16686"},
-		"gRPC: a web server":                {talk(t, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", false), nil, ErrUnreachable, "http://"},
-		"gRPC: another gRPC server":         {bare.Addr().String(), nil, ErrUnreachable, "unknown service"},
-		"gRPC: garbage":                     {talk(t, strings.Repeat("garbage\x00", 40), false), nil, ErrUnreachable, "its query service"},
-		"gRPC: accepts and closes":          {talk(t, "", false), nil, ErrUnreachable, "its query service"},
-		"gRPC: accepts and hangs":           {talk(t, "", true), nil, ErrUnreachable, "its query service"},
-		"gRPC: TLS against none":            {plain, []Option{WithTLS(trust)}, ErrUnreachable, "does not use TLS"},
-		"gRPC: none against TLS":            {secure.Addr().String(), nil, ErrUnreachable, "requires TLS"},
-		"gRPC: an unknown authority":        {"grpcs://" + secure.Addr().String(), nil, ErrUnreachable, "is not trusted"},
-		"HTTP: another web server":          {"http://" + talk(t, head+"\r\n<html>Welcome</html>", false), nil, ErrUnreachable, `not a response of Jaeger's query API: "<html>Welcome</html>"`},
-		"HTTP: a wrong base path":           {plainHTTP.URL + "/jaeger", nil, ErrUnreachable, "base path"},
-		"HTTP: garbage":                     {"http://" + talk(t, strings.Repeat("garbage\x00", 40), false), nil, ErrUnreachable, "malformed"},
-		"HTTP: accepts and closes":          {"http://" + talk(t, "", false), nil, ErrUnreachable, "EOF"},
-		"HTTP: a gRPC server":               {"http://" + plain, nil, ErrUnreachable, "omit http://"},
-		"HTTP: TLS against none":            {strings.Replace(plainHTTP.URL, "http:", "https:", 1), nil, ErrUnreachable, "does not use TLS"},
-		"HTTP: none against TLS":            {strings.Replace(secureHTTP.URL, "https:", "http:", 1), nil, ErrUnreachable, "requires TLS"},
-		"HTTP: an unknown authority":        {secureHTTP.URL, nil, ErrUnreachable, "is not trusted"},
-		"HTTP: stops in the body":           {"http://" + talk(t, head+"Content-Length: 1000\r\n\r\n{\"serv", false), nil, ErrTruncated, "after 6 bytes"},
-		"HTTP: stops in a chunk":            {"http://" + talk(t, head+"Transfer-Encoding: chunked\r\n\r\n6\r\n{\"serv\r\n", false), nil, ErrTruncated, "after 6 bytes"},
-		"HTTP: ends within the JSON":        {"http://" + talk(t, head+"Content-Length: 6\r\n\r\n{\"serv", false), nil, ErrTruncated, "incomplete JSON"},
-		"HTTP: an empty answer":             {"http://" + talk(t, head+"Content-Length: 0\r\n\r\n", false), nil, ErrTruncated, "after 0 bytes"},
+		"gRPC: nothing listens":             {closed(t), nil, tracetree.ErrUnreachable, "16685"},
+		"HTTP: nothing listens":             {"http://" + closed(t), nil, tracetree.ErrUnreachable, "16686"},
+		"gRPC: a web server":                {talk(t, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", false), nil, tracetree.ErrUnreachable, "http://"},
+		"gRPC: another gRPC server":         {bare.Addr().String(), nil, tracetree.ErrUnreachable, "unknown service"},
+		"gRPC: garbage":                     {talk(t, strings.Repeat("garbage\x00", 40), false), nil, tracetree.ErrUnreachable, "its query service"},
+		"gRPC: accepts and closes":          {talk(t, "", false), nil, tracetree.ErrUnreachable, "its query service"},
+		"gRPC: accepts and hangs":           {talk(t, "", true), nil, tracetree.ErrUnreachable, "its query service"},
+		"gRPC: TLS against none":            {plain, []Option{WithTLS(trust)}, tracetree.ErrUnreachable, "does not use TLS"},
+		"gRPC: none against TLS":            {secure.Addr().String(), nil, tracetree.ErrUnreachable, "requires TLS"},
+		"gRPC: an unknown authority":        {"grpcs://" + secure.Addr().String(), nil, tracetree.ErrUnreachable, "is not trusted"},
+		"HTTP: another web server":          {"http://" + talk(t, head+"\r\n<html>Welcome</html>", false), nil, tracetree.ErrUnreachable, `not a response of Jaeger's query API: "<html>Welcome</html>"`},
+		"HTTP: a wrong base path":           {plainHTTP.URL + "/jaeger", nil, tracetree.ErrUnreachable, "base path"},
+		"HTTP: garbage":                     {"http://" + talk(t, strings.Repeat("garbage\x00", 40), false), nil, tracetree.ErrUnreachable, "malformed"},
+		"HTTP: accepts and closes":          {"http://" + talk(t, "", false), nil, tracetree.ErrUnreachable, "EOF"},
+		"HTTP: a gRPC server":               {"http://" + plain, nil, tracetree.ErrUnreachable, "omit http://"},
+		"HTTP: TLS against none":            {strings.Replace(plainHTTP.URL, "http:", "https:", 1), nil, tracetree.ErrUnreachable, "does not use TLS"},
+		"HTTP: none against TLS":            {strings.Replace(secureHTTP.URL, "https:", "http:", 1), nil, tracetree.ErrUnreachable, "requires TLS"},
+		"HTTP: an unknown authority":        {secureHTTP.URL, nil, tracetree.ErrUnreachable, "is not trusted"},
+		"HTTP: stops in the body":           {"http://" + talk(t, head+"Content-Length: 1000\r\n\r\n{\"serv", false), nil, tracetree.ErrTruncated, "after 6 bytes"},
+		"HTTP: stops in a chunk":            {"http://" + talk(t, head+"Transfer-Encoding: chunked\r\n\r\n6\r\n{\"serv\r\n", false), nil, tracetree.ErrTruncated, "after 6 bytes"},
+		"HTTP: ends within the JSON":        {"http://" + talk(t, head+"Content-Length: 6\r\n\r\n{\"serv", false), nil, tracetree.ErrTruncated, "incomplete JSON"},
+		"HTTP: an empty answer":             {"http://" + talk(t, head+"Content-Length: 0\r\n\r\n", false), nil, tracetree.ErrTruncated, "after 0 bytes"},
 		"HTTP: JSON of another shape":       {"http://" + talk(t, head+"\r\n{\"services\":{}}", false), nil, nil, "decoding the response"},
-		"HTTP: more than the limit":         {plainHTTP.URL, []Option{WithMaxSize(10)}, ErrTruncated, "more than 10 bytes"},
-		"gRPC: a message beyond the limit":  {plain, []Option{WithMaxSize(2)}, ErrTruncated, "size limit"},
-		"HTTP: sends to a page to log in":   {"http://" + talk(t, "HTTP/1.1 302 Found\r\nLocation: https://example.com/login\r\n\r\n", false), nil, ErrUnreachable, "example.com/login"},
-		"HTTP: a proxy without its Jaeger":  {"http://" + talk(t, "HTTP/1.1 502 Bad Gateway\r\n\r\nno upstream", false), nil, ErrUnreachable, "502"},
-		"HTTP: accepts and does not answer": {"http://" + talk(t, "", true), []Option{WithTimeout(50 * time.Millisecond)}, ErrUnreachable, "within 50ms"},
-		"HTTP: hangs in the body":           {"http://" + talk(t, head+"\r\n{\"serv", true), []Option{WithTimeout(50 * time.Millisecond)}, ErrTruncated, "within 50ms"},
+		"HTTP: more than the limit":         {plainHTTP.URL, []Option{WithMaxSize(10)}, tracetree.ErrTruncated, "more than 10 bytes"},
+		"gRPC: a message beyond the limit":  {plain, []Option{WithMaxSize(2)}, tracetree.ErrTruncated, "size limit"},
+		"HTTP: sends to a page to log in":   {"http://" + talk(t, "HTTP/1.1 302 Found\r\nLocation: https://example.com/login\r\n\r\n", false), nil, tracetree.ErrUnreachable, "example.com/login"},
+		"HTTP: a proxy without its Jaeger":  {"http://" + talk(t, "HTTP/1.1 502 Bad Gateway\r\n\r\nno upstream", false), nil, tracetree.ErrUnreachable, "502"},
+		"HTTP: accepts and does not answer": {"http://" + talk(t, "", true), []Option{WithTimeout(50 * time.Millisecond)}, tracetree.ErrUnreachable, "within 50ms"},
+		"HTTP: hangs in the body":           {"http://" + talk(t, head+"\r\n{\"serv", true), []Option{WithTimeout(50 * time.Millisecond)}, tracetree.ErrTruncated, "within 50ms"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -175,8 +177,8 @@ func TestBrokenServers(t *testing.T) {
 // The kind of an error corresponds to the response of the server.
 func TestRefusals(t *testing.T) {
 	grpcCodes := map[codes.Code]error{
-		codes.Unauthenticated: ErrUnauthorized, codes.PermissionDenied: ErrUnauthorized, codes.NotFound: ErrNotFound,
-		codes.Unavailable: ErrUnreachable, codes.Internal: nil, codes.ResourceExhausted: nil, codes.InvalidArgument: nil,
+		codes.Unauthenticated: tracetree.ErrUnauthorized, codes.PermissionDenied: tracetree.ErrUnauthorized, codes.NotFound: tracetree.ErrNotFound,
+		codes.Unavailable: tracetree.ErrUnreachable, codes.Internal: nil, codes.ResourceExhausted: nil, codes.InvalidArgument: nil,
 	}
 	for code, want := range grpcCodes {
 		t.Run("gRPC "+code.String(), func(t *testing.T) {
@@ -190,7 +192,7 @@ func TestRefusals(t *testing.T) {
 	}
 	const said = `{"error":{"httpCode":500,"message":"said the server"}}`
 	for code, want := range map[int]error{
-		401: ErrUnauthorized, 403: ErrUnauthorized, 404: ErrNotFound, 400: nil, 429: nil, 500: nil, 503: ErrUnreachable,
+		401: tracetree.ErrUnauthorized, 403: tracetree.ErrUnauthorized, 404: tracetree.ErrNotFound, 400: nil, 429: nil, 500: nil, 503: tracetree.ErrUnreachable,
 	} {
 		t.Run("HTTP "+http.StatusText(code), func(t *testing.T) {
 			begun := time.Now()
@@ -211,7 +213,7 @@ func TestSearchDepth(t *testing.T) {
 		http.Error(w, `{"error":{"httpCode":500,"message":"`+message+`"}}`, http.StatusInternalServerError)
 	}))
 	for _, client := range []*Client{overGRPC, overHTTP} {
-		_, err := client.FindTraces(t.Context(), Query{Service: "demo", Limit: 1 << 30})
+		_, err := client.FindTraces(t.Context(), tracetree.Query{Service: "demo", Limit: 1 << 30})
 		wantFailure(t, time.Now(), err, nil, "request fewer")
 	}
 }
@@ -227,7 +229,7 @@ func TestStreamedAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, two := `{"result":`+string(first)+`}`, `{"result":`+string(second)+`}`
-	read := func(body string) (Trace, error) {
+	read := func(body string) (tracetree.Trace, error) {
 		return startHTTP(t, gateway{"traces/" + testTraceID: body}).GetTrace(t.Context(), testTraceID)
 	}
 	for _, body := range []string{one + "\n" + two + "\n", one + two} {
@@ -239,10 +241,10 @@ func TestStreamedAnswers(t *testing.T) {
 		kind error
 		text string
 	}{
-		one + "\n" + `{"error":{"httpCode":500,"message":"disk"}}`: {ErrTruncated, "disk"},
-		one + "\n" + two[:100]: {ErrTruncated, "incomplete JSON"},
+		one + "\n" + `{"error":{"httpCode":500,"message":"disk"}}`: {tracetree.ErrTruncated, "disk"},
+		one + "\n" + two[:100]: {tracetree.ErrTruncated, "incomplete JSON"},
 		one + "\n}":            {nil, "decoding the response"},
-		`{"result":{}}`:        {ErrNotFound, "no span of the trace"},
+		`{"result":{}}`:        {tracetree.ErrNotFound, "no span of the trace"},
 		`{}`:                   {nil, "neither a result nor an error"},
 		`{"result":{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz"}]}]}]}}`: {nil, "decoding OTLP JSON"},
 	} {
@@ -281,7 +283,7 @@ func TestCancelledHTTP(t *testing.T) {
 func TestCredentialsAreSent(t *testing.T) {
 	options := []Option{WithBearerToken("secret"), WithHeader("X-Tenant", "acme"), WithHeader("X-Tenant", "other")}
 	s := &server{}
-	client := dial(t, start(t, s).endpoint, options...)
+	client := dial(t, start(t, s).settings.endpoint, options...)
 	if _, err := client.Operations(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +311,7 @@ func TestWholeAnswerIsBounded(t *testing.T) {
 		spans = append(spans, modelSpan(i+1, 0, strings.Repeat("x", 100)))
 	}
 	s.set(spans...)
-	client := dial(t, start(t, s).endpoint, WithMaxSize(2000))
+	client := dial(t, start(t, s).settings.endpoint, WithMaxSize(2000))
 	_, err := client.GetTrace(t.Context(), testTraceID)
-	wantFailure(t, time.Now(), err, ErrTruncated, "more than 2000 bytes")
+	wantFailure(t, time.Now(), err, tracetree.ErrTruncated, "more than 2000 bytes")
 }

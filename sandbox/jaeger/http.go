@@ -1,6 +1,7 @@
 package jaeger
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,19 +13,16 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
+	"github.com/jaegertracing/jaeger-idl/model/v1"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // httpTransport is api_v3 over HTTP.
 type httpTransport struct {
-	base     *url.URL
 	settings settings
 	client   *http.Client
-}
-
-func newHTTPTransport(a address, s settings) *httpTransport {
-	return &httpTransport{base: a.base, settings: s, client: s.httpClient()}
 }
 
 func (t *httpTransport) close() error {
@@ -32,48 +30,52 @@ func (t *httpTransport) close() error {
 	return nil
 }
 
-func (t *httpTransport) trace(ctx context.Context, id pcommon.TraceID) (ptrace.Traces, error) {
-	return t.traces(ctx, parameters{}.add("raw_traces", "true"), "traces", id.String())
+func (t *httpTransport) trace(ctx context.Context, id model.TraceID) (ptrace.Traces, error) {
+	return t.traces(ctx, parameters("raw_traces", "true"), "traces", digits(id))
 }
 
-func (t *httpTransport) search(ctx context.Context, q Query, depth int) (ptrace.Traces, error) {
-	p := parameters{}.add("query.service_name", q.Service).
-		add("query.start_time_min", q.From.UTC().Format(time.RFC3339Nano)).
-		add("query.start_time_max", q.To.UTC().Format(time.RFC3339Nano)).
-		add("query.search_depth", strconv.Itoa(depth)).
-		add("query.raw_traces", "true")
-	p["query.num_traces"] = p["query.search_depth"] // The name up to v2.13.
+func (t *httpTransport) search(ctx context.Context, q tracetree.Query, depth int) (ptrace.Traces, error) {
+	pairs := []string{
+		"query.service_name", q.Service,
+		"query.start_time_min", q.From.UTC().Format(time.RFC3339Nano),
+		"query.start_time_max", q.To.UTC().Format(time.RFC3339Nano),
+		"query.search_depth", strconv.Itoa(depth),
+		"query.raw_traces", "true",
+	}
 	if q.Operation != "" {
-		p.add("query.operation_name", q.Operation)
+		pairs = append(pairs, "query.operation_name", q.Operation)
 	}
 	if q.MinDuration > 0 {
-		p.add("query.duration_min", q.MinDuration.String())
+		pairs = append(pairs, "query.duration_min", q.MinDuration.String())
 	}
 	if q.MaxDuration > 0 {
-		p.add("query.duration_max", q.MaxDuration.String())
+		pairs = append(pairs, "query.duration_max", q.MaxDuration.String())
 	}
 	if len(q.Tags) > 0 {
 		tags, err := json.Marshal(q.Tags)
 		if err != nil {
 			return ptrace.Traces{}, err
 		}
-		p.add("query.attributes", string(tags))
+		pairs = append(pairs, "query.attributes", string(tags))
 	}
-	return t.traces(ctx, p, "traces")
+	values := parameters(pairs...)
+	values.Set("query.num_traces", strconv.Itoa(depth)) // The name up to v2.13.
+	return t.traces(ctx, values, "traces")
 }
 
-// parameters are the parameters of a query string, with one value each.
-type parameters map[string]string
-
-// add sets a parameter with both of its names. Old versions of Jaeger accept only snake_case, and
-// new versions also accept camelCase.
-func (p parameters) add(name, value string) parameters {
-	words := strings.Split(name, "_")
-	for i, word := range words[1:] {
-		words[i+1] = strings.ToUpper(word[:1]) + word[1:]
+// parameters returns parameters, each with both of its names. Old versions of Jaeger accept only
+// snake_case, and new versions also accept camelCase.
+func parameters(pairs ...string) url.Values {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		words := strings.Split(pairs[i], "_")
+		for i, word := range words[1:] {
+			words[i+1] = strings.ToUpper(word[:1]) + word[1:]
+		}
+		values.Set(pairs[i], pairs[i+1])
+		values.Set(strings.Join(words, ""), pairs[i+1])
 	}
-	p[name], p[strings.Join(words, "")] = value, value
-	return p
+	return values
 }
 
 func (t *httpTransport) services(ctx context.Context) ([]string, error) {
@@ -85,23 +87,13 @@ func (t *httpTransport) services(ctx context.Context) ([]string, error) {
 
 func (t *httpTransport) operations(ctx context.Context, service string) ([]Operation, error) {
 	var answer struct {
-		Operations []struct {
-			Name     string `json:"name"`
-			SpanKind string `json:"spanKind"`
-		} `json:"operations"`
+		Operations []Operation `json:"operations"`
 	}
-	if err := t.object(ctx, &answer, parameters{}.add("service", service), "operations"); err != nil {
-		return nil, err
-	}
-	operations := make([]Operation, 0, len(answer.Operations))
-	for _, o := range answer.Operations {
-		operations = append(operations, Operation{Name: o.Name, Kind: kindName(o.SpanKind)})
-	}
-	return operations, nil
+	return answer.Operations, t.object(ctx, &answer, parameters("service", service), "operations")
 }
 
 // object reads a response that is one JSON object.
-func (t *httpTransport) object(ctx context.Context, into any, p parameters, path ...string) error {
+func (t *httpTransport) object(ctx context.Context, into any, p url.Values, path ...string) error {
 	body, err := t.get(ctx, p, path...)
 	if err != nil {
 		return err
@@ -118,77 +110,48 @@ type envelope struct {
 	} `json:"error"`
 }
 
-func (t *httpTransport) traces(ctx context.Context, p parameters, path ...string) (ptrace.Traces, error) {
+func (t *httpTransport) traces(ctx context.Context, p url.Values, path ...string) (ptrace.Traces, error) {
 	body, err := t.get(ctx, p, path...)
 	if err != nil {
 		return ptrace.Traces{}, err
 	}
 	all := ptrace.NewTraces()
-	documents, err := eachDocument(body, func(document []byte, _ int64) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	for documents := 0; ; documents++ {
 		var answer envelope
-		if err := json.Unmarshal(document, &answer); err != nil {
-			return err
-		}
+		err := decoder.Decode(&answer)
 		switch {
+		case errors.Is(err, io.EOF) && documents > 0:
+			return all, nil
+		case errors.Is(err, io.EOF):
+			return all, malformed(body, io.ErrUnexpectedEOF)
+		case err != nil:
+			return all, malformed(body, err)
 		case answer.Error != nil:
 			// Jaeger had already sent the status when it failed.
-			return &Error{Kind: ErrTruncated, Err: fmt.Errorf("the response stopped: %s", answer.Error.Message)}
+			return all, &Error{Kind: tracetree.ErrTruncated, Err: fmt.Errorf("the response stopped: %s", answer.Error.Message)}
 		case len(answer.Result) == 0:
-			return errors.New("the response has neither a result nor an error")
+			return all, malformed(body, errors.New("the response has neither a result nor an error"))
 		}
-		traces, err := unmarshalTraces(answer.Result)
+		traces, err := new(ptrace.JSONUnmarshaler).UnmarshalTraces(answer.Result)
 		if err != nil {
-			return err
+			return all, malformed(body, fmt.Errorf("decoding OTLP JSON: %w", err))
 		}
 		traces.ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
-		return nil
-	})
-	if err == nil && documents == 0 {
-		err = io.ErrUnexpectedEOF
 	}
-	return all, malformed(body, err)
 }
 
-// get sends a request and returns the complete body, or an error with the kind of the status.
-func (t *httpTransport) get(ctx context.Context, p parameters, path ...string) ([]byte, error) {
-	target := t.base.JoinPath(append([]string{"api", "v3"}, path...)...)
-	target.RawQuery = p.encode()
+// get sends a request and returns the body of the response.
+func (t *httpTransport) get(ctx context.Context, p url.Values, path ...string) ([]byte, error) {
+	target := t.settings.base.JoinPath(append([]string{"api", "v3"}, path...)...)
+	target.RawQuery = p.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
-	t.settings.setHeaders(request.Header)
-	response, err := t.client.Do(request)
-	if err != nil {
-		return nil, unanswered(err, remedyHTTP)
-	}
-	defer response.Body.Close()
-	body, err := readBody(response.Body, t.settings.maxSize)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, refused(response, body, remedyHTTP)
-	}
-	return body, nil
-}
-
-func (p parameters) encode() string {
-	values := url.Values{}
-	for name, value := range p {
-		values.Set(name, value)
-	}
-	return values.Encode()
-}
-
-// unanswered returns the error of a request without a response.
-func unanswered(err error, remedy string) error {
-	// The message of a url.Error contains the address with all parameters.
-	if outer := (*url.Error)(nil); errors.As(err, &outer) {
-		err = outer.Err
-	}
-	return &Error{Kind: ErrUnreachable, Err: err, Remedy: tlsRemedy(err, remedy)}
+	_, body, err := t.settings.do(t.client, request, remedyHTTP)
+	return body, err
 }
 
 // readBody returns the complete body or an error.
@@ -196,11 +159,11 @@ func readBody(from io.Reader, limit int) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(from, int64(limit)+1))
 	switch {
 	case len(body) > limit:
-		return nil, &Error{Kind: ErrTruncated, Err: tooLarge(limit), Remedy: remedySize}
+		return nil, &Error{Kind: tracetree.ErrTruncated, Err: tooLarge(limit), Remedy: remedySize}
 	case err != nil && len(body) == 0:
-		return nil, &Error{Kind: ErrUnreachable, Err: fmt.Errorf("the response ended after its header: %w", err)}
+		return nil, &Error{Kind: tracetree.ErrUnreachable, Err: fmt.Errorf("the response ended after its header: %w", err)}
 	case err != nil:
-		return nil, &Error{Kind: ErrTruncated, Err: fmt.Errorf("the response ended after %d bytes: %w", len(body), err)}
+		return nil, &Error{Kind: tracetree.ErrTruncated, Err: fmt.Errorf("the response ended after %d bytes: %w", len(body), err)}
 	}
 	return body, nil
 }
@@ -215,17 +178,17 @@ func refused(response *http.Response, body []byte, remedy string) error {
 	}
 	switch code := response.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		failure.Kind, failure.Remedy = ErrUnauthorized, remedyUnauthorized
+		failure.Kind, failure.Remedy = tracetree.ErrUnauthorized, remedyUnauthorized
 	case code == http.StatusNotFound && fromJaeger:
-		failure.Kind, failure.Remedy = ErrNotFound, remedyNotFound
+		failure.Kind, failure.Remedy = tracetree.ErrNotFound, remedyNotFound
 	case code == http.StatusBadRequest && strings.Contains(string(body), "HTTP request to an HTTPS server"):
-		failure.Kind, failure.Remedy = ErrUnreachable, remedyWantsTLS
+		failure.Kind, failure.Remedy = tracetree.ErrUnreachable, remedyWantsTLS
 	case code >= 300 && code < 400:
-		failure.Kind, failure.Remedy = ErrUnreachable, remedy
+		failure.Kind, failure.Remedy = tracetree.ErrUnreachable, remedy
 		failure.Err = fmt.Errorf("the server returned %s to %s, a login page or another address of Jaeger", response.Status, response.Header.Get("Location"))
 	case code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout,
 		code == http.StatusNotFound, code == http.StatusMethodNotAllowed:
-		failure.Kind, failure.Remedy = ErrUnreachable, remedy
+		failure.Kind, failure.Remedy = tracetree.ErrUnreachable, remedy
 	case searchDepthRefused(string(body)):
 		failure.Remedy = remedyDepth
 	}
@@ -240,9 +203,9 @@ func malformed(body []byte, err error) error {
 	case err == nil, errors.As(err, &known):
 		return err
 	case !strings.HasPrefix(strings.TrimSpace(string(body[:min(len(body), 64)])), "{") && len(body) > 0:
-		return &Error{Kind: ErrUnreachable, Err: fmt.Errorf("not a response of Jaeger's query API: %s", excerpt(body)), Remedy: remedyHTTP}
+		return &Error{Kind: tracetree.ErrUnreachable, Err: fmt.Errorf("not a response of Jaeger's query API: %s", excerpt(body)), Remedy: remedyHTTP}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
-		return &Error{Kind: ErrTruncated, Err: fmt.Errorf("incomplete JSON in the response, after %d bytes", len(body))}
+		return &Error{Kind: tracetree.ErrTruncated, Err: fmt.Errorf("incomplete JSON in the response, after %d bytes", len(body))}
 	}
 	return &Error{Err: fmt.Errorf("decoding the response: %w", err)}
 }

@@ -12,13 +12,15 @@ import (
 	"github.com/jaegertracing/jaeger-idl/model/v1"
 	"github.com/jaegertracing/jaeger-idl/proto-gen/api_v2"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // searching is an api_v3 that returns the same traces for every search, as Jaeger up to v2.13 does
 // for tags.
 type searching struct {
 	t      *testing.T
-	traces []Trace
+	traces []tracetree.Trace
 	query  url.Values
 }
 
@@ -36,8 +38,8 @@ func (s *searching) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // tracesWith returns a trace for each set of tags.
-func tracesWith(tags ...[]model.KeyValue) []Trace {
-	var traces []Trace
+func tracesWith(tags ...[]model.KeyValue) []tracetree.Trace {
+	var traces []tracetree.Trace
 	for i, set := range tags {
 		span := modelSpan(1, 0, "a", set...)
 		span.TraceID = model.NewTraceID(1, uint64(i+1))
@@ -54,9 +56,9 @@ func TestFindTracesOverHTTP(t *testing.T) {
 	)}
 	client := startHTTP(t, s)
 	from := time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
-	q := Query{Service: "demo", Operation: "a b", Tags: map[string]string{"user": "x", "n": "1"}, From: from, To: from.Add(time.Hour),
+	q := tracetree.Query{Service: "demo", Operation: "a b", Tags: map[string]string{"user": "x", "n": "1"}, From: from, To: from.Add(time.Hour),
 		MinDuration: time.Millisecond, MaxDuration: 90 * time.Second, Limit: 3}
-	found := func(q Query) []string {
+	found := func(q tracetree.Query) []string {
 		t.Helper()
 		traces, err := client.FindTraces(t.Context(), q)
 		if err != nil {
@@ -86,25 +88,25 @@ func TestFindTracesOverHTTP(t *testing.T) {
 		{"user", "x"}: {"1", "3"}, {"user", "z"}: nil, {"k8s.pod.name", "pod-0"}: {"1", "2", "3"}, {"error", "true"}: {"3"}, {"error", "false"}: {"1", "2"},
 		{"span.kind", "server"}: {"3"}, {"span.kind", "internal"}: {"1", "2"},
 	} {
-		if diff := cmp.Diff(want, found(Query{Service: "demo", Tags: map[string]string{tags[0]: tags[1]}})); diff != "" {
+		if diff := cmp.Diff(want, found(tracetree.Query{Service: "demo", Tags: map[string]string{tags[0]: tags[1]}})); diff != "" {
 			t.Errorf("traces with %v (-want +got):\n%s", tags, diff)
 		}
 	}
 
 	// Jaeger returned as many traces as requested, so there can be more with the tag.
-	traces, err := client.FindTraces(t.Context(), Query{Service: "demo", Tags: map[string]string{"user": "y"}, Limit: 2})
-	if !errors.Is(err, ErrTruncated) || len(traces) != 1 {
+	traces, err := client.FindTraces(t.Context(), tracetree.Query{Service: "demo", Tags: map[string]string{"user": "y"}, Limit: 2})
+	if !errors.Is(err, tracetree.ErrTruncated) || len(traces) != 1 {
 		t.Errorf("%d traces, %v; want 1 and ErrTruncated", len(traces), err)
 	}
 	// An empty result is valid.
-	if traces, err := startHTTP(t, gateway{}).FindTraces(t.Context(), Query{Service: "demo"}); err != nil || len(traces) != 0 {
+	if traces, err := startHTTP(t, gateway{}).FindTraces(t.Context(), tracetree.Query{Service: "demo"}); err != nil || len(traces) != 0 {
 		t.Errorf("%d traces, %v; want none", len(traces), err)
 	}
 }
 
 func TestInvalidQueries(t *testing.T) {
 	now := time.Now()
-	for want, q := range map[string]Query{
+	for want, q := range map[string]tracetree.Query{
 		"service is empty":                         {},
 		"before it starts":                         {Service: "a", From: now, To: now.Add(-time.Second)},
 		"invalid range of durations from 2s to 1s": {Service: "a", MinDuration: 2 * time.Second, MaxDuration: time.Second},
@@ -142,9 +144,9 @@ func TestPaths(t *testing.T) {
 		http.Error(w, `{"error":{"httpCode":404}}`, http.StatusNotFound)
 	})
 	client := startHTTP(t, handler)
-	below := dial(t, client.endpoint+"/jaeger/")
+	below := dial(t, client.settings.endpoint+"/jaeger/")
 	_, err := below.GetTrace(t.Context(), "AB")
-	wantFailure(t, time.Now(), err, ErrNotFound, "reading trace AB")
+	wantFailure(t, time.Now(), err, tracetree.ErrNotFound, "reading trace AB")
 	if want := "/jaeger/api/v3/traces/000000000000000000000000000000ab"; path != want {
 		t.Errorf("path %s, want %s", path, want)
 	}

@@ -2,7 +2,6 @@ package jaeger
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"flag"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/apiv2"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // record contains the addresses of a Jaeger whose responses replace the files in testdata: its two
@@ -44,9 +45,9 @@ func readFile(t *testing.T, name string) []byte {
 }
 
 // shop returns the original trace.
-func shop(t *testing.T) Trace {
+func shop(t *testing.T) tracetree.Trace {
 	t.Helper()
-	traces, err := ReadOTLP(shopFile, readFile(t, shopFile))
+	traces, err := tracetree.ReadOTLP(shopFile, readFile(t, shopFile))
 	if err != nil || len(traces) != 1 {
 		t.Fatalf("%d traces, %v", len(traces), err)
 	}
@@ -127,17 +128,16 @@ func TestRecordedIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alone := func(trace Trace) map[string]string {
+	alone := func(trace tracetree.Trace) map[string]string {
 		spans := map[string]string{}
-		for _, e := range trace.elements {
-			one := Trace{ID: trace.ID, elements: []element{e}}.OTLP()
+		for _, one := range trace.Split(1) {
 			one.ResourceSpans().At(0).SetSchemaUrl("")
 			one.ResourceSpans().At(0).ScopeSpans().At(0).SetSchemaUrl("")
 			data, err := new(ptrace.JSONMarshaler).MarshalTraces(one)
 			if err != nil {
 				t.Fatal(err)
 			}
-			spans[e.span.SpanID().String()] = string(data)
+			spans[one.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).SpanID().String()] = string(data)
 		}
 		return spans
 	}
@@ -151,9 +151,9 @@ func TestRecordedIsWhole(t *testing.T) {
 
 // A trace that was read over api_v2, written to a file and sent to Jaeger again has no duplicates.
 func TestLoadingAgain(t *testing.T) {
-	all := fromModel(recordedSpans(t))
+	all := apiv2.Traces(recordedSpans(t))
 	shop(t).OTLP().ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
-	traces := FromOTLP(all)
+	traces := tracetree.FromOTLP(all)
 	if len(traces) != 1 || traces[0].Len() != 6 {
 		t.Errorf("%d traces, %d spans of the first; want 1 and 6", len(traces), traces[0].Len())
 	}
@@ -177,17 +177,16 @@ func recordAnswers(t *testing.T, addresses []string) {
 	if err := WaitStored(t.Context(), grpcClient, shop(t), 0); err != nil {
 		t.Fatal(err)
 	}
-	id, err := parseTraceID(shopID)
+	id, err := model.TraceIDFromString(shopID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := httpClient.transport.(*httpTransport).get(t.Context(), parameters{"raw_traces": "true"}, "traces", id.String())
+	body, err := httpClient.transport.(*httpTransport).get(t.Context(), parameters("raw_traces", "true"), "traces", digits(id))
 	if err != nil {
 		t.Fatal(err)
 	}
-	high, low := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
 	stream, err := grpcClient.transport.(*grpcTransport).query.GetTrace(t.Context(),
-		&api_v2.GetTraceRequest{TraceID: model.NewTraceID(high, low), RawTraces: true})
+		&api_v2.GetTraceRequest{TraceID: id, RawTraces: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // receiver receives OTLP over gRPC and HTTP.
@@ -94,7 +96,7 @@ func newSender(t *testing.T, address string, options ...Option) *Sender {
 }
 
 // large returns a trace that requires several requests.
-func large() Trace {
+func large() tracetree.Trace {
 	var spans []model.Span
 	for i := range uint64(50) {
 		spans = append(spans, modelSpan(i+1, 0, "a", model.String("big", strings.Repeat("x", 200<<10))))
@@ -104,14 +106,14 @@ func large() Trace {
 
 // The receiver gets all spans, regardless of the size of the trace.
 func TestSend(t *testing.T) {
-	for _, sent := range []Trace{shop(t), large()} {
+	for _, sent := range []tracetree.Trace{shop(t), large()} {
 		r := &receiver{}
 		for name, address := range startReceiver(t, r) {
 			r.taken, r.requests = ptrace.NewTraces(), 0
 			if err := newSender(t, address).Send(t.Context(), sent); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			if diff := cmp.Diff(sent.Spans(), FromOTLP(r.taken)[0].Spans()); diff != "" {
+			if diff := cmp.Diff(sent.Spans(), tracetree.FromOTLP(r.taken)[0].Spans()); diff != "" {
 				t.Errorf("%s (-sent +taken):\n%s", name, diff)
 			}
 			if sent.Len() == 50 && r.requests != 5 {
@@ -131,14 +133,14 @@ func TestSendFails(t *testing.T) {
 			if reject {
 				wantFailure(t, start, err, nil, "rejected 1 of 10 spans: too old")
 			} else {
-				wantFailure(t, start, err, ErrUnauthorized, "(10 of 50 spans accepted)")
+				wantFailure(t, start, err, tracetree.ErrUnauthorized, "(10 of 50 spans accepted)")
 			}
 		}
 	}
 	huge := traceOf(modelSpan(1, 0, "a", model.String("big", strings.Repeat("x", 5<<20))))
 	err := newSender(t, startReceiver(t, &receiver{})["gRPC"]).Send(t.Context(), huge)
-	wantFailure(t, time.Now(), err, ErrTruncated, "larger than max")
-	if err := newSender(t, closed(t)).Send(t.Context(), Trace{ID: testTraceID}); err == nil || !strings.Contains(err.Error(), "no spans") {
+	wantFailure(t, time.Now(), err, tracetree.ErrTruncated, "larger than max")
+	if err := newSender(t, closed(t)).Send(t.Context(), tracetree.Trace{ID: testTraceID}); err == nil || !strings.Contains(err.Error(), "no spans") {
 		t.Errorf("Send of a trace without spans = %v, want ErrNoTraces", err)
 	}
 	for address, want := range map[string]string{
@@ -146,16 +148,16 @@ func TestSendFails(t *testing.T) {
 		"http://" + closed(t): "4318",
 		"http://" + talk(t, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", false): "not an OTLP receiver",
 		"http://" + talk(t, "HTTP/1.1 404 Not Found\r\n\r\nnothing here", false):               "nothing here",
-		start(t, &server{}).endpoint: "unknown service",
+		start(t, &server{}).settings.endpoint:                                                  "unknown service",
 	} {
 		start := time.Now()
 		err := newSender(t, address).Send(t.Context(), shop(t))
-		wantFailure(t, start, err, ErrUnreachable, want)
+		wantFailure(t, start, err, tracetree.ErrUnreachable, want)
 	}
 	for _, address := range []string{talk(t, "", true), "http://" + talk(t, "", true)} {
 		start := time.Now()
 		err := newSender(t, address, WithTimeout(50*time.Millisecond)).Send(t.Context(), shop(t))
-		wantFailure(t, start, err, ErrUnreachable, "within 50ms")
+		wantFailure(t, start, err, tracetree.ErrUnreachable, "within 50ms")
 	}
 }
 
@@ -179,5 +181,5 @@ func TestWaitStored(t *testing.T) {
 	}
 	refusing := start(t, &server{fail: status.Error(codes.PermissionDenied, "no")})
 	start := time.Now()
-	wantFailure(t, start, WaitStored(t.Context(), refusing, sent, 0), ErrUnauthorized, "no")
+	wantFailure(t, start, WaitStored(t.Context(), refusing, sent, 0), tracetree.ErrUnauthorized, "no")
 }

@@ -14,6 +14,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/apiv2"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -159,11 +162,11 @@ func dial(t *testing.T, address string, options ...Option) *Client {
 }
 
 // traceOf returns spans of the test's trace as a client returns them.
-func traceOf(spans ...model.Span) Trace {
-	for _, trace := range FromOTLP(fromModel(spans)) {
+func traceOf(spans ...model.Span) tracetree.Trace {
+	for _, trace := range tracetree.FromOTLP(apiv2.Traces(spans)) {
 		return trace
 	}
-	return Trace{}
+	return tracetree.Trace{}
 }
 
 var testTrace = model.NewTraceID(0x0123456789abcdef, 0x00000000000000aa)

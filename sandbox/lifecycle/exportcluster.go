@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/operator-tracing/sandbox/sandbox/export"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
@@ -68,7 +68,7 @@ func (s *Sandbox) writeSampleTrace(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	trace, err := s.Trace(ctx, name)
-	if errors.Is(err, traces.ErrNoObject) || errors.Is(err, jaeger.ErrNotFound) {
+	if errors.Is(err, traces.ErrNoObject) || errors.Is(err, tracetree.ErrNotFound) {
 		return fmt.Errorf("%w: %w", export.ErrNothing, err)
 	}
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // finder waits until it is known which trace is an object's.
@@ -17,8 +17,8 @@ type finder struct {
 	get func(context.Context) (*unstructured.Unstructured, error)
 	// ready returns what the object lacks.
 	ready func(*unstructured.Unstructured) error
-	// find is [jaeger.FindCurrent], and noTrace words its ErrNotFound.
-	find    func(context.Context, *unstructured.Unstructured) (trace jaeger.Trace, known bool, err error)
+	// find is [tracetree.FindCurrent], and noTrace words its ErrNotFound.
+	find    func(context.Context, *unstructured.Unstructured) (trace tracetree.Trace, known bool, err error)
 	noTrace func(*unstructured.Unstructured, error) error
 
 	traceID string
@@ -32,7 +32,7 @@ type finder struct {
 // for the quiet period: if the server stored an update unchanged, the reconciles are elsewhere. At the end of ctx the last trace is
 // returned, if there was one: waiting for that to be complete tells what it lacks.
 func (f *finder) wait(ctx context.Context) (traceID string, err error) {
-	err = wait.PollUntilContextCancel(ctx, jaeger.DefaultPoll, true, f.look)
+	err = wait.PollUntilContextCancel(ctx, tracetree.DefaultPoll, true, f.look)
 	late := errors.Is(ctx.Err(), context.DeadlineExceeded)
 	switch {
 	case err == nil, late && f.traceID != "":
@@ -59,13 +59,13 @@ func (f *finder) look(ctx context.Context) (found bool, err error) {
 		f.traceID = trace.ID
 	}
 	switch {
-	case errors.Is(err, jaeger.ErrNotFound):
+	case errors.Is(err, tracetree.ErrNotFound):
 		f.last = f.noTrace(live, err)
-	case errors.Is(err, jaeger.ErrUnreachable):
+	case errors.Is(err, tracetree.ErrUnreachable):
 		f.last = err
 	case err != nil && ctx.Err() == nil:
 		return false, err
 	}
-	settled := !f.readySince.IsZero() && time.Since(f.readySince) >= jaeger.DefaultQuiet
+	settled := !f.readySince.IsZero() && time.Since(f.readySince) >= tracetree.DefaultQuiet
 	return f.traceID != "" && (known || settled), nil
 }

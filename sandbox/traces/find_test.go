@@ -10,7 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 func TestFinderWaits(t *testing.T) {
@@ -20,20 +20,20 @@ func TestFinderWaits(t *testing.T) {
 		// readyAfter and knownAfter are when the object is ready, and when its trace has a span about the present generation.
 		readyAfter, knownAfter time.Duration
 		// unknown is the result of a search before that.
-		unknown jaeger.Trace
+		unknown tracetree.Trace
 		err     error
 		take    time.Duration
 		want    string
 		failure error
 	}{
-		"known at once":                      {never, 0, jaeger.Trace{}, nil, 0, secondTrace, nil},
-		"known later":                        {never, 5 * time.Second, jaeger.Trace{ID: firstTrace}, nil, 5 * time.Second, secondTrace, nil},
-		"only a lone webhook's span":         {2 * time.Second, never, jaeger.Trace{ID: firstTrace}, nil, 2*time.Second + jaeger.DefaultQuiet, firstTrace, nil},
-		"a lone webhook's span, never ready": {never, never, jaeger.Trace{ID: firstTrace}, nil, traceWait, firstTrace, nil},
-		"spans that are still to come":       {time.Second, 1500 * time.Millisecond, jaeger.Trace{ID: firstTrace}, jaeger.ErrNotFound, 1500 * time.Millisecond, secondTrace, nil},
-		"Jaeger is down at first":            {0, 3 * time.Second, jaeger.Trace{}, jaeger.ErrUnreachable, 3 * time.Second, secondTrace, nil},
-		"no trace":                           {0, never, jaeger.Trace{}, jaeger.ErrNotFound, traceWait, "", jaeger.ErrNotFound},
-		"Jaeger refuses":                     {0, never, jaeger.Trace{ID: firstTrace}, broken, 0, "", broken},
+		"known at once":                      {never, 0, tracetree.Trace{}, nil, 0, secondTrace, nil},
+		"known later":                        {never, 5 * time.Second, tracetree.Trace{ID: firstTrace}, nil, 5 * time.Second, secondTrace, nil},
+		"only a lone webhook's span":         {2 * time.Second, never, tracetree.Trace{ID: firstTrace}, nil, 2*time.Second + tracetree.DefaultQuiet, firstTrace, nil},
+		"a lone webhook's span, never ready": {never, never, tracetree.Trace{ID: firstTrace}, nil, traceWait, firstTrace, nil},
+		"spans that are still to come":       {time.Second, 1500 * time.Millisecond, tracetree.Trace{ID: firstTrace}, tracetree.ErrNotFound, 1500 * time.Millisecond, secondTrace, nil},
+		"Jaeger is down at first":            {0, 3 * time.Second, tracetree.Trace{}, tracetree.ErrUnreachable, 3 * time.Second, secondTrace, nil},
+		"no trace":                           {0, never, tracetree.Trace{}, tracetree.ErrNotFound, traceWait, "", tracetree.ErrNotFound},
+		"Jaeger refuses":                     {0, never, tracetree.Trace{ID: firstTrace}, broken, 0, "", broken},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -46,11 +46,11 @@ func TestFinderWaits(t *testing.T) {
 						}
 						return nil
 					},
-					find: func(context.Context, *unstructured.Unstructured) (jaeger.Trace, bool, error) {
+					find: func(context.Context, *unstructured.Unstructured) (tracetree.Trace, bool, error) {
 						if time.Since(start) < test.knownAfter {
 							return test.unknown, false, test.err
 						}
-						return jaeger.Trace{ID: secondTrace}, true, nil
+						return tracetree.Trace{ID: secondTrace}, true, nil
 					},
 					noTrace: func(_ *unstructured.Unstructured, err error) error { return fmt.Errorf("worded: %w", err) },
 				}

@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // followEvery is the time between two looks at a trace.
@@ -17,7 +17,7 @@ const followEvery = 250 * time.Millisecond
 // Look is one observation of an object's current trace.
 type Look struct {
 	// Trace has no spans if there is no trace yet.
-	Trace jaeger.Trace
+	Trace tracetree.Trace
 	// Waiting is the reason why the trace is incomplete; empty if it is complete.
 	Waiting string
 }
@@ -39,8 +39,8 @@ func (r *Reader) Follow(ctx context.Context, object Object, show func(Look) erro
 	f := follower{
 		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
 		ready: func(live *unstructured.Unstructured) error { return target.ReachedCondition(live) },
-		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
-			trace, _, err := jaeger.FindCurrent(ctx, reader, live)
+		find: func(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
+			trace, _, err := tracetree.FindCurrent(ctx, reader, live)
 			return trace, err
 		},
 		noTrace: r.noTrace,
@@ -70,11 +70,11 @@ type follower struct {
 	get     func(context.Context) (*unstructured.Unstructured, error)
 	// ready returns an error if the object is not ready.
 	ready func(*unstructured.Unstructured) error
-	// find is [jaeger.FindCurrent], and noTrace words its ErrNotFound.
-	find    func(context.Context, *unstructured.Unstructured) (jaeger.Trace, error)
+	// find is [tracetree.FindCurrent], and noTrace words its ErrNotFound.
+	find    func(context.Context, *unstructured.Unstructured) (tracetree.Trace, error)
 	noTrace func(*unstructured.Unstructured, error) error
 
-	trace jaeger.Trace
+	trace tracetree.Trace
 	grew  time.Time
 	// readyAt is the time of the first look that saw the object ready; zero if it is not ready.
 	readyAt time.Time
@@ -97,14 +97,14 @@ func (f *follower) look(ctx context.Context) Look {
 	if err == nil && (trace.ID != f.trace.ID || trace.Len() != f.trace.Len()) {
 		f.trace, f.grew = trace, time.Now()
 	}
-	return Look{Trace: f.trace, Waiting: f.waiting(notReady, err, jaeger.LastWrite(live))}
+	return Look{Trace: f.trace, Waiting: f.waiting(notReady, err, tracetree.LastWrite(live))}
 }
 
 // current reads the object's trace, which has no spans until Jaeger has some. If Jaeger had spans and has none now, that is an error.
-func (f *follower) current(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+func (f *follower) current(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
 	trace, err := f.find(ctx, live)
 	switch {
-	case !errors.Is(err, jaeger.ErrNotFound):
+	case !errors.Is(err, tracetree.ErrNotFound):
 		return trace, err
 	case trace.ID != "" && (trace.ID != f.trace.ID || f.trace.Len() == 0):
 		return trace, nil
@@ -127,7 +127,7 @@ func (f *follower) waiting(notReady, reading error, written time.Time) string {
 	switch {
 	case missing > 0:
 		return fmt.Sprintf("spans without their place in the tree yet: %d", missing)
-	case time.Since(later(f.grew, f.readyAt)) < jaeger.DefaultQuiet &&
+	case time.Since(later(f.grew, f.readyAt)) < tracetree.DefaultQuiet &&
 		(written.IsZero() || time.Since(later(f.trace.End(), written)) < settledTrace):
 		return "whether more spans come"
 	}

@@ -11,13 +11,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 const firstTrace, secondTrace = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
 
 // grown is a trace whose spans ended now. Each span is below the one before; orphan leaves out the first.
-func grown(t *testing.T, id string, count int, orphan bool) jaeger.Trace {
+func grown(t *testing.T, id string, count int, orphan bool) tracetree.Trace {
 	t.Helper()
 	text := ""
 	for i := range count {
@@ -27,7 +27,7 @@ func grown(t *testing.T, id string, count int, orphan bool) jaeger.Trace {
 		text += fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":%q,"spanId":"%016x","parentSpanId":"%016x","name":"s","startTimeUnixNano":"%d","endTimeUnixNano":"%[4]d"}]}]}]}`,
 			id, i+1, i, time.Now().UnixNano())
 	}
-	traces, err := jaeger.ReadOTLP("test", []byte(text))
+	traces, err := tracetree.ReadOTLP("test", []byte(text))
 	if err != nil || len(traces) != 1 {
 		t.Fatalf("%d traces, %v", len(traces), err)
 	}
@@ -41,10 +41,10 @@ func TestFollowerLooks(t *testing.T) {
 			live             = &unstructured.Unstructured{Object: map[string]any{}}
 			missing, unready error
 			reading          error
-			trace            jaeger.Trace
+			trace            tracetree.Trace
 		)
 		annotate := func(id string) {
-			live.SetAnnotations(map[string]string{jaeger.TraceparentAnnotation: "00-" + id + "-0123456789abcdef-01"})
+			live.SetAnnotations(map[string]string{tracetree.TraceparentAnnotation: "00-" + id + "-0123456789abcdef-01"})
 		}
 		write := func(ago time.Duration) {
 			at := metav1.NewTime(time.Now().Add(-ago))
@@ -54,10 +54,10 @@ func TestFollowerLooks(t *testing.T) {
 			subject: "Head default/web",
 			get:     func(context.Context) (*unstructured.Unstructured, error) { return live, missing },
 			ready:   func(*unstructured.Unstructured) error { return unready },
-			find: func(_ context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
-				id, _, _ := jaeger.TraceIDOf(live.GetAnnotations())
+			find: func(_ context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
+				id, _, _ := tracetree.TraceIDOf(live.GetAnnotations())
 				if reading == nil && (id == "" || id != trace.ID) {
-					return jaeger.Trace{ID: id}, jaeger.ErrNotFound
+					return tracetree.Trace{ID: id}, tracetree.ErrNotFound
 				}
 				return trace, reading
 			},
@@ -77,13 +77,13 @@ func TestFollowerLooks(t *testing.T) {
 			{"ready before its trace", func() { unready = nil }, "Jaeger has no span of Head default/web yet", 0, firstTrace},
 			{"a span without its parent", func() { trace = grown(t, firstTrace, 2, true) }, "spans without their place in the tree yet: 1", 1, firstTrace},
 			{"all spans", func() { trace = grown(t, firstTrace, 2, false) }, "whether more spans come", 2, firstTrace},
-			{"half a second later", func() { <-time.After(jaeger.DefaultQuiet / 2) }, "whether more spans come", 2, firstTrace},
+			{"half a second later", func() { <-time.After(tracetree.DefaultQuiet / 2) }, "whether more spans come", 2, firstTrace},
 			{"one more span", func() { trace = grown(t, firstTrace, 3, false) }, "whether more spans come", 3, firstTrace},
-			{"a quiet second", func() { <-time.After(jaeger.DefaultQuiet) }, "", 3, firstTrace},
+			{"a quiet second", func() { <-time.After(tracetree.DefaultQuiet) }, "", 3, firstTrace},
 			{"not ready again", func() { unready = errors.New("no Pod") }, "Head default/web is not ready: no Pod", 3, firstTrace},
 			{"ready, and what made it so has no span yet", func() { unready = nil }, "whether more spans come", 3, firstTrace},
-			{"another quiet second", func() { <-time.After(jaeger.DefaultQuiet) }, "", 3, firstTrace},
-			{"Jaeger down", func() { reading = jaeger.ErrUnreachable }, jaeger.ErrUnreachable.Error(), 3, firstTrace},
+			{"another quiet second", func() { <-time.After(tracetree.DefaultQuiet) }, "", 3, firstTrace},
+			{"Jaeger down", func() { reading = tracetree.ErrUnreachable }, tracetree.ErrUnreachable.Error(), 3, firstTrace},
 			{"the next change", func() { reading = nil; annotate(secondTrace) }, "Jaeger has no span of Head default/web yet", 0, secondTrace},
 			{"a trace", func() { trace = grown(t, secondTrace, 1, false) }, "whether more spans come", 1, secondTrace},
 			{"an old trace", func() { trace = grown(t, secondTrace, 2, false); <-time.After(settledTrace) }, "whether more spans come", 2, secondTrace},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
@@ -61,7 +62,7 @@ type searcher struct {
 	search *jaeger.Client
 }
 
-func (s searcher) FindTraces(ctx context.Context, q jaeger.Query) ([]jaeger.Trace, error) {
+func (s searcher) FindTraces(ctx context.Context, q tracetree.Query) ([]tracetree.Trace, error) {
 	return s.search.FindTraces(ctx, q)
 }
 

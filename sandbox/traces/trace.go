@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 )
 
@@ -48,7 +48,7 @@ func (r *Reader) SampleLost(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	_, err = r.traceOf(ctx, live)
-	if errors.Is(err, jaeger.ErrNotFound) {
+	if errors.Is(err, tracetree.ErrNotFound) {
 		return true, nil
 	}
 	return false, err
@@ -63,35 +63,35 @@ func (r *Reader) Sample() (Object, error) {
 	return Object{Kind: subject.Kind(), NamespacedName: subject.Sample()}, nil
 }
 
-// WaitTrace waits until the current trace of an object is complete and returns it. The error is a *jaeger.IncompleteError
+// WaitTrace waits until the current trace of an object is complete and returns it. The error is a *tracetree.IncompleteError
 // where the time was over first.
-func (r *Reader) WaitTrace(ctx context.Context, object Object) (jaeger.Trace, error) {
+func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace, error) {
 	ctx, span := selftrace.Tracer(ctx).Start(ctx, "trace", trace.WithAttributes(selftrace.NeedsKey.StringSlice(nil)))
 	defer span.End()
 	traceID, err := r.waitTraceID(ctx, object)
 	if err != nil {
-		return jaeger.Trace{}, err
+		return tracetree.Trace{}, err
 	}
 	reader, err := r.reader(ctx)
 	if err != nil {
-		return jaeger.Trace{}, err
+		return tracetree.Trace{}, err
 	}
 	defer reader.Close()
 	target, err := r.session.Target()
 	if err != nil {
-		return jaeger.Trace{}, err
+		return tracetree.Trace{}, err
 	}
-	return jaeger.WaitComplete(ctx, reader, traceID, jaeger.Conditions{
+	return tracetree.WaitComplete(ctx, reader, traceID, tracetree.Conditions{
 		Timeout: traceWait, Settled: settledTrace,
-		Ready: func(ctx context.Context) (jaeger.Readiness, error) {
+		Ready: func(ctx context.Context) (tracetree.Readiness, error) {
 			live, err := r.get(ctx, object)
 			if err != nil {
-				return jaeger.Readiness{}, err
+				return tracetree.Readiness{}, err
 			}
 			if err := target.ReachedCondition(live); err != nil {
-				return jaeger.Readiness{State: err.Error()}, nil
+				return tracetree.Readiness{State: err.Error()}, nil
 			}
-			return jaeger.Readiness{Ready: true, Since: jaeger.LastWrite(live)}, nil
+			return tracetree.Readiness{Ready: true, Since: tracetree.LastWrite(live)}, nil
 		},
 	})
 }
@@ -112,8 +112,8 @@ func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string
 	f := finder{
 		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
 		ready: func(live *unstructured.Unstructured) error { return target.ReachedCondition(live) },
-		find: func(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, bool, error) {
-			return jaeger.FindCurrent(ctx, reader, live)
+		find: func(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, bool, error) {
+			return tracetree.FindCurrent(ctx, reader, live)
 		},
 		noTrace: r.noTrace,
 	}
@@ -124,30 +124,30 @@ func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string
 }
 
 // Trace returns the current trace of an object as Jaeger has it now, with the traces that continue it.
-func (r *Reader) Trace(ctx context.Context, object Object) (jaeger.Trace, error) {
+func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, error) {
 	live, err := r.get(ctx, object)
 	if err != nil {
-		return jaeger.Trace{}, err
+		return tracetree.Trace{}, err
 	}
 	trace, err := r.traceOf(ctx, live)
 	switch {
-	case errors.Is(err, jaeger.ErrNotFound):
+	case errors.Is(err, tracetree.ErrNotFound):
 		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when it restarts", err)
-	case errors.Is(err, jaeger.ErrUnreachable):
+	case errors.Is(err, tracetree.ErrUnreachable):
 		return trace, fmt.Errorf("%w; `make sandbox-up` repairs the sandbox", err)
 	}
 	return trace, err
 }
 
-// traceOf reads the current trace of an object, see [jaeger.FindCurrent].
-func (r *Reader) traceOf(ctx context.Context, live *unstructured.Unstructured) (jaeger.Trace, error) {
+// traceOf reads the current trace of an object, see [tracetree.FindCurrent].
+func (r *Reader) traceOf(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
 	reader, err := r.searcher(ctx)
 	if err != nil {
-		return jaeger.Trace{}, err
+		return tracetree.Trace{}, err
 	}
 	defer reader.Close()
-	trace, _, err := jaeger.FindCurrent(ctx, reader, live)
-	if errors.Is(err, jaeger.ErrNotFound) {
+	trace, _, err := tracetree.FindCurrent(ctx, reader, live)
+	if errors.Is(err, tracetree.ErrNotFound) {
 		err = r.noTrace(live, err)
 	}
 	return trace, err
@@ -156,7 +156,7 @@ func (r *Reader) traceOf(ctx context.Context, live *unstructured.Unstructured) (
 // noTrace adds a remedy to the error about an object that has no trace: if it carries no context, no webhook wrote one when it was
 // created.
 func (r *Reader) noTrace(live *unstructured.Unstructured, err error) error {
-	if _, _, noContext := jaeger.TraceIDOf(live.GetAnnotations()); noContext == nil {
+	if _, _, noContext := tracetree.TraceIDOf(live.GetAnnotations()); noContext == nil {
 		return err
 	}
 	name := Object{Kind: live.GroupVersionKind(), NamespacedName: types.NamespacedName{Namespace: live.GetNamespace(), Name: live.GetName()}}

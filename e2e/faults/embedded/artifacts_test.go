@@ -13,6 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // headTrace is the end-to-end test that is run here, and how its artifacts' folder is called.
@@ -88,7 +89,7 @@ func (s *sandbox) wantArtifacts(folder string) string {
 func (s *sandbox) wantLoaded(folder, id string) {
 	s.T.Helper()
 	file := filepath.Join(folder, "trace-"+id+".json")
-	kept, err := jaeger.ReadOTLP(file, []byte(s.read(file)))
+	kept, err := tracetree.ReadOTLP(file, []byte(s.read(file)))
 	if err != nil || len(kept) != 1 {
 		s.T.Fatalf("%s has %d traces, %v", file, len(kept), err)
 	}
@@ -122,7 +123,7 @@ func (s *sandbox) trace(id string) map[string]spantree.Span {
 	return byID(trace)
 }
 
-func byID(trace jaeger.Trace) map[string]spantree.Span {
+func byID(trace tracetree.Trace) map[string]spantree.Span {
 	spans := map[string]spantree.Span{}
 	for _, span := range trace.Spans() {
 		spans[span.SpanID] = span

@@ -16,6 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // Services of the control plane, which take part in traces where --control-plane-tracing is on.
@@ -53,7 +54,7 @@ func (s *Sandbox) TraceOf(c client.Client, name string) string {
 	if err := c.Get(s.T.Context(), types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: name}, head); err != nil {
 		s.T.Fatal(err)
 	}
-	id, _, err := jaeger.TraceIDOf(head.GetAnnotations())
+	id, _, err := tracetree.TraceIDOf(head.GetAnnotations())
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func (s *Sandbox) WantTracedRequests(ids ...string) {
 	slices.Sort(ids)
 	reader := s.Jaeger()
 	for _, service := range []string{apiServerService, etcdService} {
-		traces, err := reader.FindTraces(s.T.Context(), jaeger.Query{Service: service})
+		traces, err := reader.FindTraces(s.T.Context(), tracetree.Query{Service: service})
 		if err != nil {
 			s.T.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // States of an imported trace.
@@ -113,7 +113,7 @@ type importedTrace struct {
 	// URL is the address of the trace's page. It is empty if Jaeger's web address is unknown.
 	URL   string `json:"url,omitempty"`
 	Error string `json:"error,omitempty"`
-	trace jaeger.Trace
+	trace tracetree.Trace
 }
 
 // readImports reads all files. It merges the spans of a trace that is in several files.
@@ -122,8 +122,8 @@ func readImports(stdin io.Reader, arguments []string) (*importReport, error) {
 	for _, argument := range arguments {
 		found := 0
 		err := eachFile(stdin, argument, func(name string, data []byte, optional bool) error {
-			traces, err := jaeger.ReadOTLP(name, data)
-			if optional && errors.Is(err, jaeger.ErrNoTraces) {
+			traces, err := tracetree.ReadOTLP(name, data)
+			if optional && errors.Is(err, tracetree.ErrNoTraces) {
 				return nil // A folder can have other JSON files.
 			}
 			if err != nil {
@@ -144,7 +144,7 @@ func readImports(stdin io.Reader, arguments []string) (*importReport, error) {
 		}
 	}
 	report := &importReport{}
-	for _, trace := range jaeger.FromOTLP(all) {
+	for _, trace := range tracetree.FromOTLP(all) {
 		imported := importedTrace{ID: trace.ID, State: stateNotSent, Spans: trace.Len(), Files: slices.Compact(files[trace.ID]), trace: trace}
 		for _, span := range trace.Spans() {
 			imported.Services = append(imported.Services, span.Service)

@@ -10,6 +10,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // storeTimeout limits the wait until a sent trace is readable.
@@ -85,7 +86,7 @@ func (l *loader) load(ctx context.Context, report *importReport) error {
 	return nil
 }
 
-func (l *loader) loadOne(ctx context.Context, trace jaeger.Trace) (string, error) {
+func (l *loader) loadOne(ctx context.Context, trace tracetree.Trace) (string, error) {
 	if err := l.sender.Send(ctx, trace); err != nil {
 		return stateFailed, err
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
@@ -16,16 +16,16 @@ import (
 
 // traceWriters maps the values of --output to functions.
 var traceWriters = map[string]writeTrace{
-	"tree": func(out io.Writer, trace jaeger.Trace, _ string) error { return writeTree(out, trace) },
-	"svg": func(out io.Writer, trace jaeger.Trace, title string) error {
+	"tree": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeTree(out, trace) },
+	"svg": func(out io.Writer, trace tracetree.Trace, title string) error {
 		return waterfall(trace).WriteSVG(out, view.SVGOptions{Title: title})
 	},
 	"html": writePage,
-	"json": func(out io.Writer, trace jaeger.Trace, _ string) error { return writeJSONTrace(out, trace) },
+	"json": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeJSONTrace(out, trace) },
 }
 
 // writeTrace writes a trace in one form. The title can be empty.
-type writeTrace func(out io.Writer, trace jaeger.Trace, title string) error
+type writeTrace func(out io.Writer, trace tracetree.Trace, title string) error
 
 func traceWriter(output string) (writeTrace, error) {
 	if err := command.CheckOutput(output, "tree", "html", "svg", "json"); err != nil {
@@ -34,7 +34,7 @@ func traceWriter(output string) (writeTrace, error) {
 	return traceWriters[output], nil
 }
 
-func writeJSONTrace(out io.Writer, trace jaeger.Trace) error {
+func writeJSONTrace(out io.Writer, trace tracetree.Trace) error {
 	data, err := trace.JSON()
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func writeJSONTrace(out io.Writer, trace jaeger.Trace) error {
 	return err
 }
 
-func writeTree(out io.Writer, trace jaeger.Trace) error {
+func writeTree(out io.Writer, trace tracetree.Trace) error {
 	if _, err := fmt.Fprintln(out, heading(trace, 0)); err != nil {
 		return err
 	}
@@ -53,15 +53,15 @@ func writeTree(out io.Writer, trace jaeger.Trace) error {
 
 // heading returns the lines above a tree: the ID of its trace, and a note if the tree is
 // incomplete. It ends with a newline.
-func heading(trace jaeger.Trace, columns int) string {
+func heading(trace tracetree.Trace, columns int) string {
 	text := view.Cut("trace "+trace.ID, columns) + "\n"
 	if trace.Cut() {
-		text += view.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", jaeger.MaxTraces, jaeger.MaxSpans), columns) + "\n"
+		text += view.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", tracetree.MaxTraces, tracetree.MaxSpans), columns) + "\n"
 	}
 	return text
 }
 
-func writePage(out io.Writer, trace jaeger.Trace, title string) error {
+func writePage(out io.Writer, trace tracetree.Trace, title string) error {
 	data, err := trace.JSON()
 	if err != nil {
 		return err
@@ -70,26 +70,26 @@ func writePage(out io.Writer, trace jaeger.Trace, title string) error {
 }
 
 // waterfall returns the layout of a trace, with the sandbox's labels.
-func waterfall(trace jaeger.Trace) *view.Waterfall {
+func waterfall(trace tracetree.Trace) *view.Waterfall {
 	return view.New(trace.Forest(), view.Options{Labels: session.Labels()})
 }
 
 // recordedTrace reads a trace from a file, or from in if the name is -, with the traces in the file
 // that continue it. The prefix of an ID selects one of several traces.
-func recordedTrace(in io.Reader, file, id string) (jaeger.Trace, error) {
+func recordedTrace(in io.Reader, file, id string) (tracetree.Trace, error) {
 	data, err := readRecording(in, file)
 	if err != nil {
-		return jaeger.Trace{}, fmt.Errorf("reading a trace: %w", err)
+		return tracetree.Trace{}, fmt.Errorf("reading a trace: %w", err)
 	}
-	traces, err := jaeger.ReadOTLP(file, data)
+	traces, err := tracetree.ReadOTLP(file, data)
 	if err != nil {
-		return jaeger.Trace{}, fmt.Errorf("reading a trace: %w", err)
+		return tracetree.Trace{}, fmt.Errorf("reading a trace: %w", err)
 	}
-	var found []jaeger.Trace
+	var found []tracetree.Trace
 	var ids []string
 	all := traces
 	if id == "" {
-		traces = jaeger.Join(traces)
+		traces = tracetree.Join(traces)
 	}
 	for _, trace := range traces {
 		if ids = append(ids, trace.ID); strings.HasPrefix(trace.ID, strings.ToLower(id)) {
@@ -105,9 +105,9 @@ func recordedTrace(in io.Reader, file, id string) (jaeger.Trace, error) {
 		has += fmt.Sprintf(" and %d more", more)
 	}
 	if len(found) == 0 {
-		return jaeger.Trace{}, fmt.Errorf("reading a trace: no trace ID in %s starts with %q; the IDs are %s", file, id, has)
+		return tracetree.Trace{}, fmt.Errorf("reading a trace: no trace ID in %s starts with %q; the IDs are %s", file, id, has)
 	}
-	return jaeger.Trace{}, fmt.Errorf("reading a trace: %s has several traces; pass an ID or its first digits: %s", file, has)
+	return tracetree.Trace{}, fmt.Errorf("reading a trace: %s has several traces; pass an ID or its first digits: %s", file, has)
 }
 
 func readRecording(in io.Reader, file string) ([]byte, error) {

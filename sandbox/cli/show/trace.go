@@ -10,7 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -131,14 +131,14 @@ func findObject(ctx context.Context, shared *command.Shared, argument, namespace
 
 // findTrace reads a trace from a file or from the sandbox, and returns the name of its object,
 // which is empty for a file.
-func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args []string) (trace jaeger.Trace, name string, err error) {
+func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args []string) (trace tracetree.Trace, name string, err error) {
 	if o.from != "" {
 		trace, err = recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
 		return trace, "", err
 	}
 	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)
 	if err != nil {
-		return jaeger.Trace{}, "", err
+		return tracetree.Trace{}, "", err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
 	defer cancel()

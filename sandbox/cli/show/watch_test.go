@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
@@ -33,7 +33,7 @@ func looks(all ...traces.Look) func(context.Context, func(traces.Look) error) er
 }
 
 // growing returns a trace whose spans are nested and start one second apart.
-func growing(t *testing.T, id string, names ...string) jaeger.Trace {
+func growing(t *testing.T, id string, names ...string) tracetree.Trace {
 	t.Helper()
 	text := ""
 	for i, name := range names {
@@ -44,7 +44,7 @@ func growing(t *testing.T, id string, names ...string) jaeger.Trace {
 		text += fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":%q,"spanId":"%016x","parentSpanId":"%016x","name":%s,"startTimeUnixNano":"%d000000000","endTimeUnixNano":"%d500000000"}]}]}]}`,
 			id, i+1, i, quoted, i+1, i+1)
 	}
-	traces, err := jaeger.ReadOTLP("test", []byte(text))
+	traces, err := tracetree.ReadOTLP("test", []byte(text))
 	if err != nil || len(traces) != 1 {
 		t.Fatalf("%d traces, %v", len(traces), err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	remote "github.com/operator-tracing/sandbox/sandbox/existing"
-	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -91,5 +91,5 @@ func (c *Cluster) jaegerPod(ctx context.Context) (types.NamespacedName, error) {
 			return types.NamespacedName{Namespace: pods[i].Namespace, Name: pods[i].Name}, nil
 		}
 	}
-	return types.NamespacedName{}, fmt.Errorf("%w: no Pod of Jaeger's is ready", jaeger.ErrUnreachable)
+	return types.NamespacedName{}, fmt.Errorf("%w: no Pod of Jaeger's is ready", tracetree.ErrUnreachable)
 }

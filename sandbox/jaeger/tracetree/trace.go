@@ -1,8 +1,9 @@
-package jaeger
+package tracetree
 
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -59,36 +60,24 @@ func (t Trace) End() time.Time {
 	return last
 }
 
-// Forest returns the spans as trees. The roots of continuations are children of the spans that they
-// continue.
-func (t Trace) Forest() *spantree.Forest {
-	forest := spantree.Build(t.Spans())
-	t.attach(forest)
-	return forest
-}
-
 const (
+	attributeService = "service.name"
+	attributeError   = "error"
 	// attributeWarnings is an attribute that Jaeger adds to spans with warnings.
 	attributeWarnings = "@jaeger@warnings"
 	// attributeRefType is an attribute that Jaeger adds to links from references.
 	attributeRefType = "opentracing.ref_type"
 )
 
-var kinds = map[ptrace.SpanKind]string{
-	ptrace.SpanKindUnspecified: spantree.KindInternal, ptrace.SpanKindInternal: spantree.KindInternal,
-	ptrace.SpanKindServer: spantree.KindServer, ptrace.SpanKindClient: spantree.KindClient,
-	ptrace.SpanKindProducer: spantree.KindProducer, ptrace.SpanKindConsumer: spantree.KindConsumer,
+// kindName converts Jaeger's or OpenTelemetry's name of a span kind to spantree's.
+func kindName(kind string) string {
+	if kind == "" || kind == ptrace.SpanKindUnspecified.String() {
+		return spantree.KindInternal
+	}
+	return strings.ToUpper(kind)
 }
 
-var kindOf = map[string]ptrace.SpanKind{
-	spantree.KindInternal: ptrace.SpanKindInternal, spantree.KindServer: ptrace.SpanKindServer,
-	spantree.KindClient: ptrace.SpanKindClient, spantree.KindProducer: ptrace.SpanKindProducer,
-	spantree.KindConsumer: ptrace.SpanKindConsumer,
-}
-
-var statusCodes = map[ptrace.StatusCode]string{
-	ptrace.StatusCodeOk: spantree.StatusOK, ptrace.StatusCodeError: spantree.StatusError,
-}
+func (e element) kind() string { return kindName(e.span.Kind().String()) }
 
 // Spans converts the spans to package spantree's model, in their order.
 //
@@ -109,22 +98,24 @@ func convert(e element) spantree.Span {
 	s := e.span
 	span := spantree.Span{
 		TraceID: s.TraceID().String(), SpanID: s.SpanID().String(), ParentSpanID: s.ParentSpanID().String(),
-		Name: s.Name(), Kind: kinds[s.Kind()], Service: e.service(),
+		Name: s.Name(), Kind: e.kind(), Service: e.service(),
 		Start: s.StartTimestamp().AsTime(), End: s.EndTimestamp().AsTime(),
-		Status:     spantree.Status{Code: statusCodes[s.Status().Code()], Message: s.Status().Message()},
+		Status:     spantree.Status{Message: s.Status().Message()},
 		Attributes: plain(s.Attributes()),
 	}
+	if code := s.Status().Code(); code != ptrace.StatusCodeUnset {
+		span.Status.Code = code.String()
+	}
 	delete(span.Attributes, attributeWarnings)
-	if failed, _ := span.Attributes[tagError].(bool); failed {
+	if failed, _ := span.Attributes[attributeError].(bool); failed {
 		span.Status.Code = spantree.StatusError
-		delete(span.Attributes, tagError)
+		delete(span.Attributes, attributeError)
 	}
 	for _, l := range s.Links().All() {
 		link := spantree.Link{TraceID: l.TraceID().String(), SpanID: l.SpanID().String()}
-		if attributes := plain(l.Attributes()); len(attributes) > 0 {
-			if delete(attributes, attributeRefType); len(attributes) > 0 {
-				link.Attributes = attributes
-			}
+		attributes := plain(l.Attributes())
+		if delete(attributes, attributeRefType); len(attributes) > 0 {
+			link.Attributes = attributes
 		}
 		span.Links = append(span.Links, link)
 	}
@@ -157,48 +148,4 @@ func plain(attributes pcommon.Map) map[string]any {
 		}
 	}
 	return values
-}
-
-// tagged reports whether a span of the trace matches a query. Over HTTP, not every version of
-// Jaeger compares the tags. The result must be the same as in versions that do, which treat the
-// tags error and span.kind specially.
-func (t Trace) tagged(q Query) bool {
-	if len(q.Tags) == 0 {
-		return true
-	}
-	for _, e := range t.elements {
-		if e.service() == q.Service && (q.Operation == "" || e.span.Name() == q.Operation) && e.hasAll(q.Tags) {
-			return true
-		}
-	}
-	return false
-}
-
-func (e element) hasAll(tags map[string]string) bool {
-	for key, want := range tags {
-		if !e.has(key, want) {
-			return false
-		}
-	}
-	return true
-}
-
-func (e element) has(key, want string) bool {
-	failed := e.span.Status().Code() == ptrace.StatusCodeError
-	switch {
-	case key == tagError && want == "true" && failed, key == tagError && want == "false" && !failed:
-		return true
-	case key == tagKind && kindName(want) == kinds[e.span.Kind()]:
-		return true
-	}
-	places := []pcommon.Map{e.span.Attributes(), e.resource.Resource().Attributes(), e.scope.Scope().Attributes()}
-	for _, event := range e.span.Events().All() {
-		places = append(places, event.Attributes())
-	}
-	for _, place := range places {
-		if value, found := place.Get(key); found && value.AsString() == want {
-			return true
-		}
-	}
-	return false
 }

@@ -1,4 +1,4 @@
-package jaeger
+package tracetree
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ func object(g generation, trace string) metav1.Object {
 
 var (
 	lone, inProcess, newer = model.NewTraceID(0xaaaa<<48, 1), model.NewTraceID(0xbbbb<<48, 1), model.NewTraceID(0xcccc<<48, 1)
-	loneID                 = traceID(lone).String()
+	loneID                 = lone.String()
 )
 
 // admit is a webhook's span, which names the object, and in versions to come perhaps its
@@ -126,7 +126,7 @@ func TestFindCurrentErrors(t *testing.T) {
 		"the continuation":                {object(childA, loneID), childA.id(), broken, broken, loneID},
 		"the services":                    {object(childA, loneID), "services", broken, broken, loneID},
 		"the search":                      {object(childA, loneID), "search", broken, broken, loneID},
-		"more traces than a search finds": {object(childA, loneID), "search", ErrTruncated, nil, traceID(newer).String()},
+		"more traces than a search finds": {object(childA, loneID), "search", ErrTruncated, nil, newer.String()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -153,29 +153,17 @@ func TestOrigin(t *testing.T) {
 		"no continuation":               {[]model.Span{reconcile(lone, 1, 0, 0, childA), writes(newer, 1, 0, 0, childA)}, loneID, loneID},
 		"no writer":                     {[]model.Span{reconcile(childA.traceID(), 1, 0, 0, childA)}, childA.id(), childA.id()},
 		"the earliest of the writers":   {[]model.Span{writes(newer, 1, 0, 0, childA), writes(lone, 1, 0, -ms, childA), reconcile(childA.traceID(), 1, 0, 0, childA)}, childA.id(), loneID},
-		"clocks that differ a little":   {[]model.Span{writes(lone, 1, 0, ClockSkew, childA), reconcile(childA.traceID(), 1, 0, 0, childA)}, childA.id(), loneID},
-		"a writer that came afterwards": {[]model.Span{writes(lone, 1, 0, ClockSkew+ms, childA), reconcile(childA.traceID(), 1, 0, 0, childA)}, childA.id(), childA.id()},
+		"clocks that differ a little":   {[]model.Span{writes(lone, 1, 0, clockSkew, childA), reconcile(childA.traceID(), 1, 0, 0, childA)}, childA.id(), loneID},
+		"a writer that came afterwards": {[]model.Span{writes(lone, 1, 0, clockSkew+ms, childA), reconcile(childA.traceID(), 1, 0, 0, childA)}, childA.id(), childA.id()},
 		"a cycle":                       {cycle, childA.id(), head.id()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			jaeger := newStore(test.spans...)
-			origin, err := Origin(t.Context(), jaeger, jaeger.traces[test.from])
+			origin, err := originOf(t.Context(), jaeger, jaeger.traces[test.from])
 			if err != nil || origin.ID != test.want {
 				t.Errorf("origin %s, error %v; want %s", origin.ID, err, test.want)
 			}
 		})
-	}
-}
-
-// A client searches over both interfaces.
-func TestFindCurrentOverGRPC(t *testing.T) {
-	t.Parallel()
-	client := start(t, &server{services: []string{"demo"}, spans: []model.Span{
-		writes(lone, 1, 0, 0, childA), reconcile(childA.traceID(), 2, 0, ms, childA),
-	}})
-	tree, known, err := FindCurrent(t.Context(), client, object(childA, ""))
-	if want := "update child-a in aaaa\n  reconcile child-a in " + childA.id()[:4] + "\n"; err != nil || !known || shape(tree.Forest()) != want {
-		t.Errorf("known: %t, error %v, tree\n%swant\n%s", known, err, shape(tree.Forest()), want)
 	}
 }

@@ -1,8 +1,10 @@
-package jaeger
+package tracetree
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +15,8 @@ import (
 
 // Defaults of [Conditions].
 const (
-	DefaultQuiet        = time.Second
-	DefaultPoll         = 100 * time.Millisecond
-	DefaultCompleteWait = time.Minute
+	DefaultQuiet = time.Second
+	DefaultPoll  = 100 * time.Millisecond
 )
 
 // Conditions define when a trace is complete. The zero value requires at least one span, no missing
@@ -35,20 +36,14 @@ type Conditions struct {
 	Settled time.Duration
 	// Poll is the interval between reads (default DefaultPoll).
 	Poll time.Duration
-	// Timeout is the timeout of the wait, in addition to the context (default DefaultCompleteWait).
+	// Timeout is the timeout of the wait, in addition to the context (default one minute).
 	Timeout time.Duration
 }
 
 func (c Conditions) withDefaults() Conditions {
-	if c.Quiet <= 0 {
-		c.Quiet = DefaultQuiet
-	}
-	if c.Poll <= 0 {
-		c.Poll = DefaultPoll
-	}
-	if c.Timeout <= 0 {
-		c.Timeout = DefaultCompleteWait
-	}
+	c.Quiet = cmp.Or(max(c.Quiet, 0), DefaultQuiet)
+	c.Poll = cmp.Or(max(c.Poll, 0), DefaultPoll)
+	c.Timeout = cmp.Or(max(c.Timeout, 0), time.Minute)
 	return c
 }
 
@@ -114,9 +109,6 @@ type Completion struct {
 	// Begun is the start of the wait, and Waited its duration.
 	Begun  time.Time
 	Waited time.Duration
-	// FirstSpan is when the trace first had a span, and LastSpan when its spans last changed. Both
-	// are zero if it never had a span.
-	FirstSpan, LastSpan time.Time
 	// States has the four conditions, in the order of the constants.
 	States []State
 	// Result is the comparison with the expected tree; nil without a tree or without spans.
@@ -125,13 +117,8 @@ type Completion struct {
 	Defective []*spantree.Node
 	// Reading is the error of the last read, with its kind; nil if it succeeded.
 	Reading error
-	// Services are all services with spans in Jaeger, if the trace was not found. ServicesErr is
-	// the error of listing them.
-	Services    []string
-	ServicesErr error
-	// ReadyState and ReadyErr are the last results of Conditions.Ready.
-	ReadyState string
-	ReadyErr   error
+	// Services are all services with spans in Jaeger, if the trace was not found.
+	Services []string
 }
 
 // State returns the state of a condition.
@@ -149,21 +136,9 @@ func (c Completion) Complete() bool {
 	return len(c.States) > 0 && len(c.Failures()) == 0 && c.State(ConditionSpans).Holds
 }
 
-// Failure is a false condition with its reason.
-type Failure struct {
-	Condition Condition
-	Reason    string
-}
-
 // Failures returns the evaluated conditions that are false.
-func (c Completion) Failures() []Failure {
-	var failures []Failure
-	for _, s := range c.States {
-		if s.Asked && !s.Holds {
-			failures = append(failures, Failure{s.Condition, s.Reason})
-		}
-	}
-	return failures
+func (c Completion) Failures() []State {
+	return slices.DeleteFunc(slices.Clone(c.States), func(s State) bool { return !s.Asked || s.Holds })
 }
 
 // String returns a line for each evaluated condition: the time at which it became true, relative to
@@ -185,8 +160,6 @@ func (c Completion) String() string {
 type IncompleteError struct {
 	// Completion is the result of the wait; it has at least one failure.
 	Completion
-	// Failures are the failures of Completion.
-	Failures []Failure
 	// Cause is the error of the context.
 	Cause error
 }
@@ -195,7 +168,7 @@ type IncompleteError struct {
 func (e *IncompleteError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "waiting for trace %s to be complete: timeout after %s (%v): %d of 4 conditions failed\n%s",
-		e.TraceID, e.Waited.Round(time.Millisecond), e.Cause, len(e.Failures), e.Completion)
+		e.TraceID, e.Waited.Round(time.Millisecond), e.Cause, len(e.Failures()), e.Completion)
 	switch {
 	case e.Result != nil && !e.Result.OK():
 		b.WriteString("\n" + e.Result.Explain())

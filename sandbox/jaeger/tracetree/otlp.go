@@ -1,4 +1,4 @@
-package jaeger
+package tracetree
 
 import (
 	"fmt"
@@ -43,21 +43,20 @@ func FromOTLP(traces ptrace.Traces) []Trace {
 		return nil
 	}
 	var found []Trace
-	index := map[pcommon.TraceID]int{}
-	bySpan := map[pcommon.TraceID]map[pcommon.SpanID][]element{}
+	index, seen := map[pcommon.TraceID]int{}, map[string][]element{}
 	for e := range elements(traces) {
 		id := e.span.TraceID()
 		at, known := index[id]
 		if !known {
 			at = len(found)
-			index[id], bySpan[id] = at, map[pcommon.SpanID][]element{}
+			index[id] = at
 			found = append(found, Trace{ID: id.String()})
 		}
-		same := bySpan[id][e.span.SpanID()]
-		if slices.ContainsFunc(same, e.equal) {
+		key := found[at].ID + e.span.SpanID().String()
+		if slices.ContainsFunc(seen[key], e.equal) {
 			continue
 		}
-		bySpan[id][e.span.SpanID()] = append(same, e)
+		seen[key] = append(seen[key], e)
 		found[at].elements = append(found[at].elements, e)
 	}
 	return found
@@ -75,17 +74,25 @@ func (e element) equal(other element) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// encoded returns the encoding of only this span, for its size.
-func (e element) encoded() []byte {
-	one := ptrace.NewTraces()
-	copyTo(newScope(newResource(one, e), e), e.span)
-	return encode(one)
+// Split returns the trace in OpenTelemetry's protocol, in parts of at most limit bytes. A larger
+// span is a part of its own. The resource and the scope count for each span.
+func (t Trace) Split(limit int) []ptrace.Traces {
+	var parts []ptrace.Traces
+	first, size := 0, 0
+	for i, e := range t.elements {
+		own := len(encode(join([]element{e})))
+		if size += own; size > limit && i > first {
+			parts = append(parts, join(t.elements[first:i]))
+			first, size = i, own
+		}
+	}
+	return append(parts, join(t.elements[first:]))
 }
 
-func encode(traces ptrace.Traces) []byte {
+func encode(traces ptrace.Traces) string {
 	// Encoding to protobuf never fails.
 	data, _ := new(ptrace.ProtoMarshaler).MarshalTraces(traces)
-	return data
+	return string(data)
 }
 
 func newResource(in ptrace.Traces, e element) ptrace.ResourceSpans {
@@ -102,13 +109,6 @@ func newScope(in ptrace.ResourceSpans, e element) ptrace.ScopeSpans {
 	return scope
 }
 
-// copyTo appends a span without the attribute that Jaeger added.
-func copyTo(scope ptrace.ScopeSpans, span ptrace.Span) {
-	added := scope.Spans().AppendEmpty()
-	span.CopyTo(added)
-	added.Attributes().Remove(attributeWarnings)
-}
-
 // OTLP returns a copy of the trace in OpenTelemetry's protocol, with equal resources and scopes
 // merged. It is complete if the trace is from Jaeger's api_v3 or a file. api_v2 loses the
 // attributes of scopes and links and the dropped counts, and replaces arrays and maps with their
@@ -117,31 +117,29 @@ func (t Trace) OTLP() ptrace.Traces { return join(t.elements) }
 
 func join(spans []element) ptrace.Traces {
 	traces := ptrace.NewTraces()
-	// Cache the encodings of resources, because Jaeger sends one for each span.
-	resourceKeys, scopeKeys := map[ptrace.ResourceSpans]string{}, map[ptrace.ScopeSpans]string{}
+	// Encode each resource and scope once, because Jaeger sends one of each for every span.
+	keys := map[any]string{}
+	key := func(of any, alone func(ptrace.Traces)) string {
+		if _, known := keys[of]; !known {
+			single := ptrace.NewTraces()
+			alone(single)
+			keys[of] = encode(single)
+		}
+		return keys[of]
+	}
 	resources, scopes := map[string]ptrace.ResourceSpans{}, map[string]ptrace.ScopeSpans{}
 	for _, e := range spans {
-		if _, known := resourceKeys[e.resource]; !known {
-			single := ptrace.NewTraces()
-			newResource(single, e)
-			resourceKeys[e.resource] = string(encode(single))
+		resourceKey := key(e.resource, func(in ptrace.Traces) { newResource(in, e) })
+		scopeKey := key(e.scope, func(in ptrace.Traces) { newScope(newResource(in, e), e) })
+		if _, known := resources[resourceKey]; !known {
+			resources[resourceKey] = newResource(traces, e)
 		}
-		if _, known := scopeKeys[e.scope]; !known {
-			single := ptrace.NewTraces()
-			newScope(newResource(single, e), e)
-			scopeKeys[e.scope] = string(encode(single))
+		if _, known := scopes[scopeKey]; !known {
+			scopes[scopeKey] = newScope(resources[resourceKey], e)
 		}
-		resource, known := resources[resourceKeys[e.resource]]
-		if !known {
-			resource = newResource(traces, e)
-			resources[resourceKeys[e.resource]] = resource
-		}
-		scope, known := scopes[scopeKeys[e.scope]]
-		if !known {
-			scope = newScope(resource, e)
-			scopes[scopeKeys[e.scope]] = scope
-		}
-		copyTo(scope, e.span)
+		added := scopes[scopeKey].Spans().AppendEmpty()
+		e.span.CopyTo(added)
+		added.Attributes().Remove(attributeWarnings)
 	}
 	return traces
 }

@@ -1,4 +1,4 @@
-package jaeger
+package tracetree
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,9 +28,9 @@ const (
 	maxLookups = 1024
 )
 
-// ClockSkew is the tolerated difference between the clocks of two processes. A span that started at
+// clockSkew is the tolerated difference between the clocks of two processes. A span that started at
 // most this long before a write can be its effect.
-const ClockSkew = time.Second
+const clockSkew = time.Second
 
 // The attributes that identify the generation of an object.
 const (
@@ -51,7 +52,7 @@ func continuation(uid string, generation int64) pcommon.TraceID {
 // ReadTree reads a trace and its continuations at any depth, and returns them as one trace. In its
 // [Trace.Forest], the roots of a continuation and its spans with a missing parent are children of
 // the span that wrote the generation. If a generation has several writers, the earliest is the
-// parent. ReadTree omits roots that started more than [ClockSkew] before the writer, with their
+// parent. ReadTree omits roots that started more than one second before the writer, with their
 // descendants. If a webhook of another process admitted the write, the continuation is the trace of
 // the webhook. Only a [Searcher] finds it.
 //
@@ -69,13 +70,13 @@ func ReadTree(ctx context.Context, from Reader, traceID string) (Trace, error) {
 // Join merges each trace that continues another one into that one, like [ReadTree]. It is for the
 // traces of a file, and preserves their order.
 func Join(traces []Trace) []Trace {
-	file := newArchive(traces)
+	follow := archive(traces)
 	continued := map[string]bool{}
 	for _, t := range traces {
 		for _, w := range writers(t.elements) {
 			continued[w.continuation] = true
-			if admitted, err := file.admitted(w); err == nil {
-				continued[admitted.ID] = true
+			if next, err := follow(w, false); err == nil {
+				continued[next.ID] = true
 			}
 		}
 	}
@@ -87,7 +88,7 @@ func Join(traces []Trace) []Trace {
 			if continued[t.ID] != rest || taken[t.ID] {
 				continue
 			}
-			trees[i], _ = t.grow(file.follow) // An archive never fails.
+			trees[i], _ = t.grow(follow) // An archive never fails.
 			taken[t.ID] = true
 			for id := range trees[i].writers {
 				taken[id] = true
@@ -100,7 +101,7 @@ func Join(traces []Trace) []Trace {
 // Continued returns the trace with its continuations among the given traces, like [ReadTree]. It
 // does not add continuations that the trace already has.
 func (t Trace) Continued(among []Trace) Trace {
-	tree, _ := t.grow(newArchive(among).follow) // An archive never fails.
+	tree, _ := t.grow(archive(among)) // An archive never fails.
 	return tree
 }
 
@@ -111,12 +112,7 @@ func (t Trace) Cut() bool { return t.cut }
 // TraceIDs returns the ids of the traces of the spans: the trace's own id first, then the sorted
 // ids of its continuations.
 func (t Trace) TraceIDs() []string {
-	ids := make([]string, 0, 1+len(t.writers))
-	for id := range t.writers {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return append([]string{t.ID}, ids...)
+	return append([]string{t.ID}, slices.Sorted(maps.Keys(t.writers))...)
 }
 
 // writer is a span that wrote a generation of an object, with its continuation.
@@ -160,7 +156,7 @@ func (t Trace) grow(read follow) (Trace, error) {
 				return Trace{}, fmt.Errorf("following trace %s: %w", t.ID, err)
 			}
 			asked[part.ID] = true
-			part = part.since(w.start.Add(-ClockSkew))
+			part = part.since(w.start.Add(-clockSkew))
 			switch {
 			case part.Len() == 0:
 				continue
@@ -177,6 +173,15 @@ func (t Trace) grow(read follow) (Trace, error) {
 	return tree, nil
 }
 
+// noteReconciled adds the generations of reconcile spans.
+func noteReconciled(of map[wanted]bool, spans []element) {
+	for _, e := range spans {
+		if o, known := e.object(); known && e.isConsumer() {
+			of[o] = true
+		}
+	}
+}
+
 // writers returns the earliest writer of each continuation, ordered by start.
 func writers(spans []element) []writer {
 	var found []writer
@@ -190,7 +195,7 @@ func writers(spans []element) []writer {
 			start: e.span.StartTimestamp().AsTime(),
 		}
 		_, w.kind, _ = strings.Cut(e.span.Name(), " ")
-		w.of.uid, w.of.generation, _ = e.object()
+		w.of, _ = e.object()
 		found = append(found, w)
 	}
 	slices.SortFunc(found, func(a, b writer) int {
@@ -204,8 +209,8 @@ func (e element) continuation() (id pcommon.TraceID, ok bool) {
 	if e.span.Links().Len() == 0 {
 		return id, false
 	}
-	uid, generation, known := e.object()
-	if id = continuation(uid, generation); !known || id == e.span.TraceID() {
+	o, known := e.object()
+	if id = continuation(o.uid, o.generation); !known || id == e.span.TraceID() {
 		return id, false
 	}
 	for _, link := range e.span.Links().All() {
@@ -218,13 +223,13 @@ func (e element) continuation() (id pcommon.TraceID, ok bool) {
 
 // object returns the generation of an object in the attributes of the span, if any. Values of other
 // types count as empty or 0.
-func (e element) object() (uid string, generation int64, known bool) {
-	id, hasID := e.span.Attributes().Get(attributeUID)
-	number, hasNumber := e.span.Attributes().Get(attributeGeneration)
-	if !hasID || !hasNumber || id.Str() == "" || number.Int() <= 0 {
-		return "", 0, false
+func (e element) object() (o wanted, known bool) {
+	uid, hasUID := e.span.Attributes().Get(attributeUID)
+	generation, hasGeneration := e.span.Attributes().Get(attributeGeneration)
+	if !hasUID || !hasGeneration || uid.Str() == "" || generation.Int() <= 0 {
+		return wanted{}, false
 	}
-	return id.Str(), number.Int(), true
+	return wanted{uid: uid.Str(), generation: generation.Int()}, true
 }
 
 // since returns the trace without the trees whose root started before a time.
@@ -235,15 +240,16 @@ func (t Trace) since(moment time.Time) Trace {
 	for _, span := range forest.Spans() {
 		early[span.SpanID] = true
 	}
-	kept := t
-	kept.elements = slices.DeleteFunc(slices.Clone(t.elements), func(e element) bool { return early[e.span.SpanID().String()] })
-	return kept
+	t.elements = slices.DeleteFunc(slices.Clone(t.elements), func(e element) bool { return early[e.span.SpanID().String()] })
+	return t
 }
 
-// attach adds the roots of each continuation as children of its writer.
-func (t Trace) attach(forest *spantree.Forest) {
+// Forest returns the spans as trees. The roots of continuations are children of the spans that they
+// continue.
+func (t Trace) Forest() *spantree.Forest {
+	forest := spantree.Build(t.Spans())
 	if len(t.writers) == 0 {
-		return
+		return forest
 	}
 	nodes := map[[2]string]*spantree.Node{}
 	forest.Walk(func(n *spantree.Node, _ int) bool {
@@ -259,12 +265,10 @@ func (t Trace) attach(forest *spantree.Forest) {
 		}
 		parent := nodes[[2]string{w.traceID, w.spanID}]
 		parent.Children = append(parent.Children, root)
-		slices.SortStableFunc(parent.Children, compareNodes)
+		slices.SortStableFunc(parent.Children, func(a, b *spantree.Node) int { // In the order of spantree.
+			return cmp.Or(a.Span.Start.Compare(b.Span.Start), cmp.Compare(a.Span.Name, b.Span.Name), cmp.Compare(a.Span.SpanID, b.Span.SpanID))
+		})
 		return true
 	})
-}
-
-// compareNodes compares siblings in the order of spantree.
-func compareNodes(a, b *spantree.Node) int {
-	return cmp.Or(a.Span.Start.Compare(b.Span.Start), cmp.Compare(a.Span.Name, b.Span.Name), cmp.Compare(a.Span.SpanID, b.Span.SpanID))
+	return forest
 }

@@ -1,4 +1,5 @@
-package jaeger
+// Package apiv2 converts spans of Jaeger's api_v2 to OpenTelemetry's model.
+package apiv2
 
 import (
 	"encoding/binary"
@@ -9,26 +10,18 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// Tags in which Jaeger's model stores fields of OpenTelemetry.
-const (
-	tagKind          = "span.kind"
-	tagError         = "error"
-	tagStatusCode    = "otel.status_code"
-	tagStatusMessage = "otel.status_description"
-	tagScopeName     = "otel.scope.name"
-	tagScopeVersion  = "otel.scope.version"
-	tagLibrary       = "otel.library.name"
-	tagLibraryVer    = "otel.library.version"
-	tagTraceState    = "w3c.tracestate"
-	tagFormat        = "internal.span.format"
-	fieldEvent       = "event"
-	attributeService = "service.name"
-)
+var kinds = map[string]ptrace.SpanKind{
+	"INTERNAL": ptrace.SpanKindInternal, "SERVER": ptrace.SpanKindServer, "CLIENT": ptrace.SpanKindClient,
+	"PRODUCER": ptrace.SpanKindProducer, "CONSUMER": ptrace.SpanKindConsumer,
+}
 
-// fromModel converts spans of api_v2 to OpenTelemetry's model. It moves values that Jaeger stores
+var statusCodes = map[string]ptrace.StatusCode{"OK": ptrace.StatusCodeOk, "ERROR": ptrace.StatusCodeError}
+
+// Traces converts spans, each with its process as the resource. It moves values that Jaeger stores
 // as tags back to their fields: the kind, the status, the scope, the trace state and the names of
-// events.
-func fromModel(spans []model.Span) ptrace.Traces {
+// events. The translator of the OpenTelemetry Collector cannot replace this function: it also
+// derives a status from HTTP status codes, which api_v3 does not.
+func Traces(spans []model.Span) ptrace.Traces {
 	traces := ptrace.NewTraces()
 	resources := map[*model.Process]ptrace.ResourceSpans{}
 	for _, s := range spans {
@@ -39,8 +32,8 @@ func fromModel(spans []model.Span) ptrace.Traces {
 			resources[s.Process] = resource
 		}
 		scope := resource.ScopeSpans().AppendEmpty()
-		scope.Scope().SetName(stringTag(s.Tags, tagScopeName, tagLibrary))
-		scope.Scope().SetVersion(stringTag(s.Tags, tagScopeVersion, tagLibraryVer))
+		scope.Scope().SetName(stringTag(s.Tags, "otel.scope.name", "otel.library.name"))
+		scope.Scope().SetVersion(stringTag(s.Tags, "otel.scope.version", "otel.library.version"))
 		fillSpan(scope.Spans().AppendEmpty(), s)
 	}
 	return traces
@@ -50,10 +43,8 @@ func fillResource(to pcommon.Resource, from *model.Process) {
 	if from == nil {
 		return
 	}
-	to.Attributes().PutStr(attributeService, from.ServiceName)
-	for _, tag := range from.Tags {
-		putValue(to.Attributes(), tag)
-	}
+	to.Attributes().PutStr("service.name", from.ServiceName)
+	putValues(to.Attributes(), from.Tags...)
 }
 
 func fillSpan(to ptrace.Span, from model.Span) {
@@ -70,39 +61,36 @@ func fillSpan(to ptrace.Span, from model.Span) {
 		event := to.Events().AppendEmpty()
 		event.SetTimestamp(pcommon.NewTimestampFromTime(log.Timestamp))
 		for _, field := range log.Fields {
-			if field.Key == fieldEvent {
+			if field.Key == "event" {
 				event.SetName(field.VStr)
 				continue
 			}
-			putValue(event.Attributes(), field)
+			putValues(event.Attributes(), field)
 		}
 	}
 }
 
 func fillTag(to ptrace.Span, tag model.KeyValue) {
 	switch tag.Key {
-	case tagKind:
-		to.SetKind(kindOf[strings.ToUpper(tag.VStr)])
-	case tagStatusCode:
-		switch strings.ToUpper(tag.VStr) {
-		case "OK":
-			to.Status().SetCode(ptrace.StatusCodeOk)
-		case "ERROR":
-			to.Status().SetCode(ptrace.StatusCodeError)
+	case "span.kind":
+		to.SetKind(kinds[strings.ToUpper(tag.VStr)])
+	case "otel.status_code":
+		if code, known := statusCodes[strings.ToUpper(tag.VStr)]; known {
+			to.Status().SetCode(code)
 		}
-	case tagStatusMessage:
+	case "otel.status_description":
 		to.Status().SetMessage(tag.VStr)
-	case tagError:
+	case "error":
 		if tag.VType == model.BoolType && tag.VBool {
 			to.Status().SetCode(ptrace.StatusCodeError)
 			return
 		}
-		putValue(to.Attributes(), tag)
-	case tagTraceState:
+		putValues(to.Attributes(), tag)
+	case "w3c.tracestate":
 		to.TraceState().FromRaw(tag.VStr)
-	case tagScopeName, tagScopeVersion, tagLibrary, tagLibraryVer, tagFormat:
+	case "otel.scope.name", "otel.scope.version", "otel.library.name", "otel.library.version", "internal.span.format":
 	default:
-		putValue(to.Attributes(), tag)
+		putValues(to.Attributes(), tag)
 	}
 }
 
@@ -121,18 +109,10 @@ func fillReferences(to ptrace.Span, from model.Span) {
 	}
 }
 
-func putValue(to pcommon.Map, tag model.KeyValue) {
-	switch tag.VType {
-	case model.BoolType:
-		to.PutBool(tag.Key, tag.VBool)
-	case model.Int64Type:
-		to.PutInt(tag.Key, tag.VInt64)
-	case model.Float64Type:
-		to.PutDouble(tag.Key, tag.VFloat64)
-	case model.BinaryType:
-		to.PutEmptyBytes(tag.Key).FromRaw(tag.VBinary)
-	default:
-		to.PutStr(tag.Key, tag.VStr)
+func putValues(to pcommon.Map, tags ...model.KeyValue) {
+	for _, tag := range tags {
+		// FromRaw supports all types of tags.
+		_ = to.PutEmpty(tag.Key).FromRaw(tag.Value())
 	}
 }
 

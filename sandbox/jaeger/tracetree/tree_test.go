@@ -1,4 +1,4 @@
-package jaeger
+package tracetree
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/jaegertracing/jaeger-idl/model/v1"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/apiv2"
 )
 
 func TestContinuation(t *testing.T) {
@@ -74,13 +75,13 @@ func TestReadTree(t *testing.T) {
 			"admit in 0123\n  update child-a\n    reconcile child-a in " + b + "\n  update child-a\n",
 		},
 		"clocks that differ a little": {
-			[]model.Span{writes(testTrace, 1, 0, ClockSkew, childA), reconcile(childA.traceID(), 1, 0, 0, childA)},
+			[]model.Span{writes(testTrace, 1, 0, clockSkew, childA), reconcile(childA.traceID(), 1, 0, 0, childA)},
 			"update child-a in 0123\n  reconcile child-a in " + b + "\n",
 		},
 		"roots before the write": {
 			[]model.Span{
-				writes(testTrace, 1, 0, ClockSkew+ms, childA), reconcile(childA.traceID(), 1, 0, 0, childA), placed(childA.traceID(), 2, 1, "create", 2*ClockSkew),
-				reconcile(childA.traceID(), 3, 0, 2*ClockSkew, childA),
+				writes(testTrace, 1, 0, clockSkew+ms, childA), reconcile(childA.traceID(), 1, 0, 0, childA), placed(childA.traceID(), 2, 1, "create", 2*clockSkew),
+				reconcile(childA.traceID(), 3, 0, 2*clockSkew, childA),
 			},
 			"update child-a in 0123\n  reconcile child-a in " + b + "\n",
 		},
@@ -104,7 +105,7 @@ func TestReadTree(t *testing.T) {
 		},
 		"a webhook before the write": {
 			[]model.Span{
-				writes(testTrace, 2, 0, ClockSkew+ms, childA), admit(lone, 0, childA), reconcile(lone, 2, 1, 20*ms, childA),
+				writes(testTrace, 2, 0, clockSkew+ms, childA), admit(lone, 0, childA), reconcile(lone, 2, 1, 20*ms, childA),
 			},
 			"update child-a in 0123\n",
 		},
@@ -158,29 +159,6 @@ func TestReadTree(t *testing.T) {
 				t.Errorf("%d trees in the file, want one:\n%s", len(joined), test.want)
 			}
 		})
-	}
-}
-
-// A trace is the same over both interfaces: api_v2 has links without attributes.
-func TestReadTreeOverBothInterfaces(t *testing.T) {
-	t.Parallel()
-	spans := []model.Span{
-		placed(testTrace, 1, 0, "admit", 0), writes(testTrace, 2, 1, 10*ms, childA), sentBy("other", reconcile(childA.traceID(), 3, 0, 20*ms, childA)),
-	}
-	answers := gateway{}
-	for _, trace := range FromOTLP(fromModel(spans)) {
-		document, err := trace.JSON()
-		if err != nil {
-			t.Fatal(err)
-		}
-		answers["traces/"+trace.ID] = `{"result":` + string(document) + `}`
-	}
-	want := "admit in 0123\n  update child-a\n    reconcile child-a in " + childA.id()[:4] + "\n"
-	for name, client := range map[string]*Client{"api_v2": start(t, &server{spans: spans}), "api_v3": startHTTP(t, answers)} {
-		tree, err := ReadTree(t.Context(), client, testTraceID)
-		if err != nil || shape(tree.Forest()) != want {
-			t.Errorf("%s: error %v, tree\n%swant\n%s", name, err, shape(tree.Forest()), want)
-		}
 	}
 }
 
@@ -242,7 +220,7 @@ func TestReadTreeIsBounded(t *testing.T) {
 // Join keeps every trace that is not part of another tree, and each once.
 func TestJoin(t *testing.T) {
 	t.Parallel()
-	traces := FromOTLP(fromModel([]model.Span{
+	traces := FromOTLP(apiv2.Traces([]model.Span{
 		reconcile(childA.traceID(), 1, 0, 20*ms, childA), placed(model.NewTraceID(7, 7), 1, 0, "single", 0), writes(testTrace, 1, 0, 0, childA),
 		reconcile(head.traceID(), 1, 0, 0, head), writes(head.traceID(), 2, 1, 10*ms, childB),
 		reconcile(childB.traceID(), 1, 0, 20*ms, childB), writes(childB.traceID(), 2, 1, 30*ms, head),
@@ -294,22 +272,4 @@ func (g *growing) GetTrace(ctx context.Context, id string) (Trace, error) {
 		}
 	}
 	return newStore(spans...).GetTrace(ctx, id)
-}
-
-// A tree that was sent is stored when the spans of all its traces are.
-func TestWaitStoredTree(t *testing.T) {
-	t.Parallel()
-	spans := []model.Span{writes(testTrace, 1, 0, 0, childA), reconcile(childA.traceID(), 2, 0, ms, childA)}
-	sent, err := ReadTree(t.Context(), newStore(spans...), testTraceID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := WaitStored(t.Context(), newStore(spans...), sent, 0); err != nil {
-		t.Error(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*ms)
-	defer cancel()
-	if err := WaitStored(ctx, newStore(spans[0]), sent, ms); err == nil || !strings.Contains(err.Error(), "1 of 2 spans are missing") {
-		t.Errorf("error is %v, want a missing span", err)
-	}
 }

@@ -1,4 +1,4 @@
-package jaeger
+package tracetree
 
 import (
 	"context"
@@ -8,14 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
-
-// Reader is the part of a [Client] that waiting for a trace requires.
-type Reader interface {
-	GetTrace(ctx context.Context, traceID string) (Trace, error)
-	Services(ctx context.Context) ([]string, error)
-}
 
 // WaitComplete reads a trace until it is complete: the expected tree matches, no parent is missing,
 // no new span arrived in the quiet period, and the object is ready. Its continuations are part of
@@ -28,28 +24,24 @@ func WaitComplete(ctx context.Context, from Reader, traceID string, conditions C
 
 // Complete is like [WaitComplete], but also returns when each condition became true.
 func Complete(ctx context.Context, from Reader, traceID string, conditions Conditions) (Completion, error) {
-	w := newWatch(from, traceID, conditions.withDefaults())
+	w := &watch{from: from, asked: conditions.withDefaults(), completion: Completion{TraceID: traceID, Begun: time.Now()}}
 	ctx, cancel := context.WithTimeout(ctx, w.asked.Timeout)
 	defer cancel()
-	ticker := time.NewTicker(w.asked.Poll)
-	defer ticker.Stop()
-	for {
-		seen, err := w.look(ctx)
+	var refused error
+	err := wait.PollUntilContextCancel(ctx, w.asked.Poll, true, func(ctx context.Context) (bool, error) {
+		var seen Completion
+		seen, refused = w.look(ctx)
 		// Ignore an interrupted poll, which contains no information about the trace.
 		if !interrupted(ctx, seen.Reading) || w.completion.States == nil {
 			w.completion = seen
 		}
-		w.completion.Waited = time.Since(w.completion.Begun)
-		if err != nil || w.completion.Complete() {
-			return w.completion, err
-		}
-		select {
-		case <-ctx.Done():
-			w.completion.Waited = time.Since(w.completion.Begun)
-			return w.completion, &IncompleteError{Completion: w.completion, Failures: w.completion.Failures(), Cause: ctx.Err()}
-		case <-ticker.C:
-		}
+		return w.completion.Complete(), refused
+	})
+	w.completion.Waited = time.Since(w.completion.Begun)
+	if err != nil && refused == nil {
+		err = &IncompleteError{Completion: w.completion, Cause: ctx.Err()}
 	}
+	return w.completion, err
 }
 
 // watch is the state of one wait.
@@ -58,73 +50,55 @@ type watch struct {
 	asked Conditions
 	// completion is the result of the last poll that was not interrupted.
 	completion Completion
+	// lastSpan is when the spans last changed; zero if the trace never had one.
+	lastSpan time.Time
 	// readiness is the readiness at the last poll, and readyAt the time of the first poll since
 	// which the object has been ready; zero if it is not ready.
 	readiness Readiness
 	readyAt   time.Time
 }
 
-func newWatch(from Reader, traceID string, asked Conditions) *watch {
-	return &watch{from: from, asked: asked, completion: Completion{TraceID: traceID, Begun: time.Now()}}
-}
-
 // look reads the trace once and evaluates the conditions. It returns an error that retries cannot
 // resolve.
-func (w *watch) look(ctx context.Context) (Completion, error) {
-	before := w.completion
-	now := Completion{
-		TraceID: before.TraceID, Begun: before.Begun, Trace: before.Trace, Result: before.Result, Defective: before.Defective,
-		FirstSpan: before.FirstSpan, LastSpan: before.LastSpan,
-	}
+func (w *watch) look(ctx context.Context) (now Completion, refused error) {
+	now = w.completion
+	now.Services = nil
 	// Check readiness first. The spans that made the object ready are then in the trace, or arrive
 	// in the quiet period.
-	ready := w.lookReady(ctx, &now)
+	ready := w.lookReady(ctx)
 	spans, parents, quiet := State{Asked: true}, State{}, State{}
 	var trace Trace
 	trace, now.Reading = ReadTree(ctx, w.from, now.TraceID)
 	switch {
 	case now.Reading == nil:
 		spans, parents = w.lookTrace(&now, trace)
-		quiet = w.lookQuiet(now, ready)
-	case interrupted(ctx, now.Reading), passing(now.Reading):
+		quiet = w.lookQuiet(trace, ready)
+	case Retryable(ctx, now.Reading):
 		spans.Reason = w.whyNoTrace(ctx, &now)
 	default:
-		spans.Reason = now.Reading.Error()
-		now.States = since(before, []State{spans, parents, quiet, ready})
-		return now, now.Reading
+		spans.Reason, refused = now.Reading.Error(), now.Reading
 	}
-	now.States = since(before, []State{spans, parents, quiet, ready})
-	return now, nil
-}
-
-// passing reports whether a retry can resolve an error of reading.
-func passing(err error) bool {
-	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreachable) || errors.Is(err, ErrTruncated)
-}
-
-// since sets the names of the states and the times at which they became true.
-func since(before Completion, states []State) []State {
-	for i := range states {
-		states[i].Condition = conditions[i]
-		if !states[i].Holds {
+	now.States = []State{spans, parents, quiet, ready}
+	for i := range now.States {
+		state := &now.States[i]
+		state.Condition = conditions[i]
+		if !state.Holds {
 			continue
 		}
-		states[i].Since = time.Now()
-		if was := before.State(conditions[i]); was.Holds {
-			states[i].Since = was.Since
+		state.Since = time.Now()
+		if before := w.completion.State(state.Condition); before.Holds {
+			state.Since = before.Since
 		}
 	}
-	return states
+	return now, refused
 }
 
 // lookTrace evaluates the conditions on spans and parents.
 func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents State) {
-	spans, parents = State{Asked: true}, State{Asked: true}
-	if now.FirstSpan.IsZero() {
-		now.FirstSpan = time.Now()
-	}
-	if now.LastSpan.IsZero() || !sameSpans(now.Trace, trace) {
-		now.LastSpan = time.Now()
+	spans.Asked = true
+	// A finished span does not change, so compare only the ids.
+	if w.lastSpan.IsZero() || !slices.Equal(spanIDs(now.Trace), spanIDs(trace)) {
+		w.lastSpan = time.Now()
 	}
 	now.Trace = trace
 	forest := trace.Forest()
@@ -138,22 +112,19 @@ func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents State) {
 		}
 	}
 	now.Defective = forest.Defective()
-	if parents.Holds = len(now.Defective) == 0; !parents.Holds {
-		parents.Reason = describe(now.Defective)
-	}
-	return spans, parents
+	return spans, State{Asked: true, Holds: len(now.Defective) == 0, Reason: describe(now.Defective)}
 }
 
 // lookQuiet evaluates the quiet period. It starts at the last span or when the object became ready,
 // because the spans of the last steps arrive afterwards.
-func (w *watch) lookQuiet(now Completion, ready State) State {
+func (w *watch) lookQuiet(trace Trace, ready State) State {
 	quiet := State{Asked: true}
-	start, since := now.LastSpan, "the last span arrived"
+	start, since := w.lastSpan, "the last span arrived"
 	if ready.Holds && w.readyAt.After(start) {
 		start, since = w.readyAt, "the object became ready"
 	}
 	silence := time.Since(start)
-	if quiet.Holds = silence >= w.asked.Quiet || w.settled(now.Trace); !quiet.Holds {
+	if quiet.Holds = silence >= w.asked.Quiet || w.settled(trace); !quiet.Holds {
 		quiet.Reason = fmt.Sprintf("%s %s ago, want %s", since, silence.Round(time.Millisecond), w.asked.Quiet)
 	}
 	return quiet
@@ -171,23 +142,22 @@ func (w *watch) settled(trace Trace) bool {
 	return time.Since(last) > w.asked.Settled
 }
 
-func (w *watch) lookReady(ctx context.Context, now *Completion) State {
+func (w *watch) lookReady(ctx context.Context) State {
 	if w.asked.Ready == nil {
 		return State{}
 	}
-	state := State{Asked: true}
-	w.readiness, now.ReadyErr = w.asked.Ready(ctx)
-	now.ReadyState, state.Holds = w.readiness.State, w.readiness.Ready && now.ReadyErr == nil
+	var err error
+	w.readiness, err = w.asked.Ready(ctx)
+	state := State{Asked: true, Holds: w.readiness.Ready && err == nil}
 	switch {
-	case now.ReadyErr != nil:
-		state.Reason = now.ReadyErr.Error()
+	case err != nil:
+		state.Reason = err.Error()
 	case !state.Holds:
-		state.Reason = now.ReadyState
+		state.Reason = w.readiness.State
 	}
-	switch {
-	case !state.Holds:
+	if !state.Holds {
 		w.readyAt = time.Time{}
-	case w.readyAt.IsZero():
+	} else if w.readyAt.IsZero() {
 		w.readyAt = time.Now()
 	}
 	return state
@@ -200,14 +170,15 @@ func (w *watch) whyNoTrace(ctx context.Context, now *Completion) string {
 	if !errors.Is(err, ErrNotFound) {
 		return err.Error()
 	}
-	now.Services, now.ServicesErr = w.from.Services(ctx)
+	services, listing := w.from.Services(ctx)
+	now.Services = services
 	switch {
-	case now.ServicesErr != nil:
+	case listing != nil:
 		return err.Error()
-	case len(now.Services) == 0:
+	case len(services) == 0:
 		return err.Error() + "; Jaeger has no services; check that the exporter sends to it"
 	}
-	return fmt.Sprintf("%v; Jaeger has other traces of the services %s", err, strings.Join(now.Services, ", "))
+	return fmt.Sprintf("%v; Jaeger has other traces of the services %s", err, strings.Join(services, ", "))
 }
 
 func describe(defective []*spantree.Node) string {
@@ -217,9 +188,6 @@ func describe(defective []*spantree.Node) string {
 	}
 	return strings.Join(parts, "; ")
 }
-
-// sameSpans compares by ids, because a finished span does not change.
-func sameSpans(a, b Trace) bool { return slices.Equal(spanIDs(a), spanIDs(b)) }
 
 func spanIDs(t Trace) []string {
 	ids := make([]string, 0, len(t.elements))

@@ -1,4 +1,4 @@
-package jaeger
+package tracetree
 
 import (
 	"context"
@@ -8,12 +8,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/jaegertracing/jaeger-idl/model/v1"
+	"go.uber.org/goleak"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/apiv2"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // store is a Jaeger in memory. It counts the reads of each trace.
 type store struct {
@@ -25,7 +30,7 @@ type store struct {
 
 func newStore(spans ...model.Span) *store {
 	s := &store{traces: map[string]Trace{}, reads: map[string]int{}, err: map[string]error{}}
-	for _, trace := range FromOTLP(fromModel(spans)) {
+	for _, trace := range FromOTLP(apiv2.Traces(spans)) {
 		s.traces[trace.ID] = trace
 	}
 	for _, span := range spans {
@@ -52,7 +57,7 @@ func (s *store) Services(context.Context) ([]string, error) { return s.services,
 func (s *store) FindTraces(_ context.Context, q Query) ([]Trace, error) {
 	var found []Trace
 	for _, id := range slices.Sorted(maps.Keys(s.traces)) {
-		if trace := s.traces[id]; trace.tagged(q) {
+		if trace := s.traces[id]; q.Matches(trace) {
 			found = append(found, trace)
 		}
 	}
@@ -131,3 +136,28 @@ var (
 	otherA = generation{"child-a", 5}
 	ms     = time.Millisecond
 )
+
+// traceOf returns spans of the test's trace as a client returns them.
+func traceOf(spans ...model.Span) Trace {
+	for _, trace := range FromOTLP(apiv2.Traces(spans)) {
+		return trace
+	}
+	return Trace{}
+}
+
+var testTrace = model.NewTraceID(0x0123456789abcdef, 0x00000000000000aa)
+
+const testTraceID = "0123456789abcdef00000000000000aa"
+
+// modelSpan returns a span of the test's trace; parent 0 means none.
+func modelSpan(id, parent uint64, name string, tags ...model.KeyValue) model.Span {
+	s := model.Span{
+		TraceID: testTrace, SpanID: model.NewSpanID(id), OperationName: name, Tags: tags,
+		StartTime: time.Unix(1000, int64(id)*1000).UTC(), Duration: time.Millisecond,
+		Process: &model.Process{ServiceName: "demo", Tags: []model.KeyValue{model.String("k8s.pod.name", "pod-0")}},
+	}
+	if parent != 0 {
+		s.References = []model.SpanRef{model.NewChildOfRef(testTrace, model.NewSpanID(parent))}
+	}
+	return s
+}

@@ -1,9 +1,10 @@
-package jaeger
+package tracetree
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -11,20 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-const (
-	// maxServices is the maximum number of services in a search for an object or a writer, because
-	// Jaeger searches one service at a time.
-	maxServices = 64
-	// writtenBefore is the maximum time between the start of a writer's trace and the first span of
-	// its continuation.
-	writtenBefore = 24 * time.Hour
-)
-
-// Searcher is a [Reader] that can also search. [Client] implements it.
-type Searcher interface {
-	Reader
-	FindTraces(ctx context.Context, q Query) ([]Trace, error)
-}
+// writtenBefore is the maximum time between the start of a writer's trace and the first span of its
+// continuation.
+const writtenBefore = 24 * time.Hour
 
 // FindCurrent returns the current trace of an object with its continuations, like [ReadTree]. The
 // current trace is the trace in which the current generation is reconciled. FindCurrent tries, in
@@ -37,10 +27,10 @@ type Searcher interface {
 //   - without an annotation, the trace with the latest reconcile of the object;
 //   - the trace in the annotation.
 //
-// If another process started the change, FindCurrent returns the tree of [Origin]. known is true if
-// the trace has a span about the current generation; if not, a later call can find another trace.
-// If there is no trace, FindCurrent returns [ErrNotFound] and a trace without spans, with the id in
-// the annotation.
+// If another process started the change, the tree starts with the trace of that process. known is
+// true if the current trace has a span about the current generation; if not, a later call can find
+// another trace. If there is no trace, FindCurrent returns [ErrNotFound] and a trace without spans,
+// with the id in the annotation.
 func FindCurrent(ctx context.Context, from Searcher, object metav1.Object) (tree Trace, known bool, err error) {
 	o := wanted{string(object.GetUID()), object.GetGeneration(), object.GetCreationTimestamp().Time}
 	annotated, err := o.annotated(ctx, from, object)
@@ -57,7 +47,7 @@ func FindCurrent(ctx context.Context, from Searcher, object metav1.Object) (tree
 			return annotated, false, err
 		}
 	}
-	origin, err := Origin(ctx, from, current)
+	origin, err := originOf(ctx, from, current)
 	if err != nil {
 		return current, known, err
 	}
@@ -125,9 +115,10 @@ func (o wanted) newest(ctx context.Context, from Searcher) (id string, err error
 	if !o.created.IsZero() {
 		q.From = o.created.Add(-time.Minute)
 	}
+	traces, err := searchAll(ctx, from, q)
 	var reconciled bool
 	var latest time.Time
-	err = searchAll(ctx, from, q, func(found Trace) {
+	for _, found := range traces {
 		for _, e := range found.elements {
 			start, reconciles := e.span.StartTimestamp().AsTime(), e.isConsumer()
 			better := reconciles && !reconciled || reconciles == reconciled && start.After(latest)
@@ -135,15 +126,15 @@ func (o wanted) newest(ctx context.Context, from Searcher) (id string, err error
 				id, reconciled, latest = found.ID, reconciles, start
 			}
 		}
-	})
+	}
 	return id, err
 }
 
-// Origin returns the trace in which the change started that caused a trace. This is the trace
+// originOf returns the trace in which the change started that caused a trace. This is the trace
 // itself, unless it continues a write of a generation and Jaeger has the span of that write,
 // possibly from another service. Then it is the origin of the trace of that span, through at most
-// [MaxTraces]. A span that started more than [ClockSkew] after the trace is not its cause.
-func Origin(ctx context.Context, from Searcher, trace Trace) (Trace, error) {
+// [MaxTraces]. A span that started more than one second after the trace is not its cause.
+func originOf(ctx context.Context, from Searcher, trace Trace) (Trace, error) {
 	seen := map[string]bool{}
 	for range MaxTraces {
 		seen[trace.ID] = true
@@ -173,17 +164,15 @@ func (t Trace) writtenIn(ctx context.Context, from Searcher) (traceID string, er
 		return "", nil
 	}
 	start := t.start()
-	q := Query{From: start.Add(-writtenBefore), Tags: o.tags()}
-	written := Continuation(o.uid, o.generation)
+	traces, err := searchAll(ctx, from, Query{From: start.Add(-writtenBefore), Tags: o.tags()})
 	var first time.Time
-	err = searchAll(ctx, from, q, func(found Trace) {
+	for _, found := range traces {
 		for _, w := range writers(found.elements) {
-			if w.traceID == t.ID || w.continuation != written || w.start.After(start.Add(ClockSkew)) || traceID != "" && !w.start.Before(first) {
-				continue
+			if w.traceID != t.ID && w.of == o && !w.start.After(start.Add(clockSkew)) && (traceID == "" || w.start.Before(first)) {
+				traceID, first = w.traceID, w.start
 			}
-			traceID, first = w.traceID, w.start
 		}
-	})
+	}
 	return traceID, err
 }
 
@@ -191,8 +180,8 @@ func (t Trace) writtenIn(ctx context.Context, from Searcher) (traceID string, er
 // its id, or which a webhook admitted at its root.
 func (t Trace) continues() (o wanted, ok bool) {
 	for _, e := range t.elements {
-		if uid, generation, known := e.object(); known && Continuation(uid, generation) == t.ID {
-			return wanted{uid: uid, generation: generation}, true
+		if o, ok := e.object(); ok && Continuation(o.uid, o.generation) == t.ID {
+			return o, true
 		}
 	}
 	return t.admitted()
@@ -211,42 +200,11 @@ func (t Trace) start() time.Time {
 
 // reacts reports whether the trace has a span about the generation that is not a webhook's.
 func (t Trace) reacts(o wanted) bool {
-	for _, e := range t.elements {
-		if e.reactsTo(o) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.elements, func(e element) bool { return e.reactsTo(o) })
 }
 
-func (e element) reactsTo(o wanted) bool {
-	if e.isServer() || !e.has(attributeUID, o.uid) {
-		return false
-	}
-	return o.generation == 0 || e.has(attributeGeneration, strconv.FormatInt(o.generation, 10))
-}
+func (e element) reactsTo(o wanted) bool { return !e.isServer() && e.hasAll(o.tags()) }
 
 // isServer reports whether the span is a webhook call, and isConsumer whether it is a reconcile.
 func (e element) isServer() bool   { return e.span.Kind() == ptrace.SpanKindServer }
 func (e element) isConsumer() bool { return e.span.Kind() == ptrace.SpanKindConsumer }
-
-// searchAll searches every service and visits the found traces. It ignores the limit of a search.
-func searchAll(ctx context.Context, from Searcher, q Query, visit func(Trace)) error {
-	services, err := from.Services(ctx)
-	if err != nil {
-		return err
-	}
-	for _, q.Service = range services[:min(maxServices, len(services))] {
-		if q.Service == "" {
-			continue
-		}
-		found, err := from.FindTraces(ctx, q)
-		if err != nil && !errors.Is(err, ErrTruncated) {
-			return err
-		}
-		for _, trace := range found {
-			visit(trace)
-		}
-	}
-	return nil
-}

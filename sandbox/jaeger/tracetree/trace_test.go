@@ -1,4 +1,4 @@
-package jaeger
+package tracetree
 
 import (
 	"testing"

@@ -1,0 +1,133 @@
+package tracetree
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+// The kinds of errors of reading. An error wraps at most one of them.
+var (
+	// ErrUnreachable: no response within the timeout, or a response from another server than
+	// Jaeger.
+	ErrUnreachable = errors.New("jaeger is unreachable")
+	// ErrUnauthorized: Jaeger, or a proxy, rejected the credentials.
+	ErrUnauthorized = errors.New("not authorized")
+	// ErrNotFound: Jaeger has no span of the trace (yet).
+	ErrNotFound = errors.New("trace not found")
+	// ErrTruncated: the response is incomplete or too large.
+	ErrTruncated = errors.New("answer is truncated")
+)
+
+// Reader reads traces. An error of GetTrace has one of the package's kinds, or cannot be resolved
+// by a retry. It is [ErrNotFound] for a trace without spans.
+type Reader interface {
+	GetTrace(ctx context.Context, traceID string) (Trace, error)
+	Services(ctx context.Context) ([]string, error)
+}
+
+// Searcher is a [Reader] that can also search. The client in package jaeger implements it.
+type Searcher interface {
+	Reader
+	FindTraces(ctx context.Context, q Query) ([]Trace, error)
+}
+
+// Query describes a search.
+type Query struct {
+	// Service is required, because Jaeger searches within one service.
+	Service string
+	// Operation is the name of a span in the trace; empty for any.
+	Operation string
+	// Tags are attributes of one span in the trace, including its resource, scope and events; nil
+	// for any. Values are compared as texts. Over HTTP, Jaeger up to v2.13 ignores Tags. The client
+	// then compares them itself, among at most Limit traces.
+	Tags map[string]string
+	// MinDuration and MaxDuration limit the duration of a span in the trace; 0 means no limit.
+	MinDuration, MaxDuration time.Duration
+	// From and To limit the start of the trace. The defaults are one hour ago and one minute ahead,
+	// which tolerates clock skew.
+	From, To time.Time
+	// Limit is the maximum number of traces (default 100). Each storage of Jaeger has its own
+	// limit: the capacity of the memory storage, or 10,000. The memory storage refuses a higher
+	// limit; others may silently return fewer traces.
+	Limit int
+}
+
+// Matches reports whether a span of the trace has the service, the operation and the tags. It is
+// true without tags. Jaeger treats the tags error and span.kind specially, and so does Matches.
+func (q Query) Matches(t Trace) bool {
+	if len(q.Tags) == 0 {
+		return true
+	}
+	for _, e := range t.elements {
+		if e.service() == q.Service && (q.Operation == "" || e.span.Name() == q.Operation) && e.hasAll(q.Tags) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e element) hasAll(tags map[string]string) bool {
+	for key, want := range tags {
+		if !e.has(key, want) {
+			return false
+		}
+	}
+	return true
+}
+
+func (e element) has(key, want string) bool {
+	failed := e.span.Status().Code() == ptrace.StatusCodeError
+	switch {
+	case key == attributeError && want == "true" && failed, key == attributeError && want == "false" && !failed,
+		key == "span.kind" && kindName(want) == e.kind():
+		return true
+	}
+	places := []pcommon.Map{e.span.Attributes(), e.resource.Resource().Attributes(), e.scope.Scope().Attributes()}
+	for _, event := range e.span.Events().All() {
+		places = append(places, event.Attributes())
+	}
+	for _, place := range places {
+		if value, found := place.Get(key); found && value.AsString() == want {
+			return true
+		}
+	}
+	return false
+}
+
+// maxServices is the maximum number of services in a search for an object or a writer, because
+// Jaeger searches one service at a time.
+const maxServices = 64
+
+// searchAll searches every service. It ignores the limit of a search.
+func searchAll(ctx context.Context, from Searcher, q Query) (all []Trace, err error) {
+	services, err := from.Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, q.Service = range services[:min(maxServices, len(services))] {
+		if q.Service == "" {
+			continue
+		}
+		found, err := from.FindTraces(ctx, q)
+		if err != nil && !errors.Is(err, ErrTruncated) {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// Retryable reports whether a retry can resolve an error of a [Reader]. It is also true if the error
+// only means that the caller's context is done.
+func Retryable(ctx context.Context, err error) bool {
+	return interrupted(ctx, err) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreachable) || errors.Is(err, ErrTruncated)
+}
+
+// interrupted reports whether an error of a reader only means that the caller's context is done.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
