@@ -61,7 +61,7 @@ func TestWriteReportsFailedParts(t *testing.T) {
 		text("d.txt", "", fmt.Errorf("never written: %w", ErrNothing)),
 		text("e.txt", "the word is swordfish1\n", nil),
 		text("empty.txt", "", nil),
-	}, NewRedactor([]string{"swordfish1"}), large)
+	}, NewRedactor([]Known{{Value: "swordfish1", Sure: true}}), large)
 	if err != nil || n != 4 || len(missing) != 2 {
 		t.Errorf("Write = %d files, errors %v, %v", n, missing, err)
 	}

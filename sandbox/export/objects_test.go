@@ -26,7 +26,6 @@ var answers = map[string]string{
 	"/api/v1/nodes?limit=250":                 `{"kind":"NodeList","apiVersion":"v1","items":[]}`,
 	"/api/v1/namespaces/one/pods?limit=250":   `{"kind":"PodList","apiVersion":"v1","items":[{"metadata":{"name":"c"}}]}`,
 	"/api/v1/secrets?limit=250":               secrets,
-	"/api/v1/secrets":                         secrets,
 	"/api/v1/namespaces/one/events?limit=250": "",
 }
 
@@ -109,13 +108,13 @@ func TestObjectsWithoutAServer(t *testing.T) {
 	}
 }
 
-func TestSecretValues(t *testing.T) {
+func TestKnownValues(t *testing.T) {
 	t.Parallel()
-	got, err := SecretValues(t.Context(), serve(t))
-	if diff := cmp.Diff([]string{"hunter2222"}, got); diff != "" || err != nil {
-		t.Errorf("SecretValues: error %v (-want +got):\n%s", err, diff)
+	got, err := KnownValues(t.Context(), serve(t))
+	if diff := cmp.Diff([]Known{{Name: "password", Value: "hunter2222", Sure: true}}, got); diff != "" || err != nil {
+		t.Errorf("KnownValues: error %v (-want +got):\n%s", err, diff)
 	}
-	if _, err := SecretValues(t.Context(), &rest.Config{Host: "127.0.0.1:1"}); err == nil {
-		t.Error("SecretValues without a server: got no error")
+	if _, err := KnownValues(t.Context(), &rest.Config{Host: "127.0.0.1:1"}); err == nil {
+		t.Error("KnownValues without a server: got no error")
 	}
 }

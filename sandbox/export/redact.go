@@ -2,82 +2,153 @@ package export
 
 import (
 	"bytes"
-	"encoding/base64"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Hidden replaces a secret in an export.
 const Hidden = "[hidden]"
 
-// shapes match secrets by their form. Hide keeps the first group of a match.
-var shapes = []*regexp.Regexp{
-	// Private keys in PEM, in plain text or as a JSON string.
-	regexp.MustCompile(`(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`),
-	// The same in base64, identified by the prefix: "-----BEGIN " and then EC, RSA, OPENSSH,
-	// ENCRYPTED or PRIVATE.
-	regexp.MustCompile(`()LS0tLS1CRUdJTi(?:BFQy|BSU0|BPUE|BFTk|BQUk)[A-Za-z0-9+/=\r\n ]+`),
-	// JSON web tokens, for example of service accounts.
-	regexp.MustCompile(`()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`),
-	// The end of a key, if the start of the file was cut off.
-	regexp.MustCompile(`()\A[A-Za-z0-9+/=\r\n]*-----END [A-Z0-9 ]*PRIVATE KEY-----`),
-	// Arguments of commands, for example of kubeadm.
-	regexp.MustCompile(`(?i)(--(?:token|password)[ =]["']?)[^\s"']+`),
-	// Headers.
-	regexp.MustCompile(`(?i)(\bauthorization["']?[ \t]*[:=][ \t]*\[?["']?)(?:[a-z]+[ \t]+)?[^\s"'\],]+`),
-	regexp.MustCompile(`(?i)(\bbearer[ \t]+)[a-z0-9._~+/=-]{8,}`),
-	// Addresses with a name and a password.
-	regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@:"']*:[^\s/@"']+@`),
-	// Settings with the name of a secret.
-	regexp.MustCompile(`(?i)(\b(?:password|passwd|token|api[_-]?key|access[_-]?key|client[_-]?secret)["']?[ \t]*[:=][ \t]*["']?)[^\s"',;&{}\[\]]{6,}`),
+// shape matches secrets by their form. Hide keeps the groups of a match.
+type shape struct {
+	pattern *regexp.Regexp
+	hint    string // The pattern can only match lines, or texts, with this part.
+	to      string
 }
+
+// blocks match secrets over several lines.
+var blocks = []shape{
+	// Keys and messages in PEM and PGP, in plain text or as a JSON string.
+	{regexp.MustCompile(`(?s)-----BEGIN (?:[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----.*?(?:-----END [A-Z0-9 ]*(?:PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----|\z)`), "-----BEGIN ", Hidden},
+	{regexp.MustCompile(`(?s)---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----.*?(?:---- END SSH2 ENCRYPTED PRIVATE KEY ----|\z)`), "---- BEGIN SSH2", Hidden},
+	{regexp.MustCompile(`(?is)(PuTTY-User-Key-File-\d+:[^\n]*\n).*?(?:\nPrivate-MAC: [0-9a-f]+|\z)`), "PuTTY-User-Key-File", "${1}" + Hidden},
+	// The end of a key, if the start of the file was cut off.
+	{regexp.MustCompile(`\A[A-Za-z0-9+/=\r\n]*-----END (?:[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----`), "-----END ", Hidden},
+}
+
+// shapes match secrets in a line.
+var shapes = []shape{
+	// JSON web tokens, for example of service accounts.
+	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,3}`), "eyJ", Hidden},
+	{regexp.MustCompile(`(?i)(\b(?:bearer|basic)[ \t]+)(?:[a-z0-9._~+/-]{8,}[0-9._~+/=-][a-z0-9._~+/=-]*|[a-z0-9._~+/-]{24,}=*)`), "", "${1}" + Hidden},
+	// Addresses with a name and a password, which may contain slashes and @, or with a token.
+	{regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/@:"'<>\\]*:(?:[^\s"'0-9/<>\\][^\s"'<>\\]*|\d+[^\s"'0-9/<>\\][^\s"'<>\\]*|\d+)|[^\s/@:"'<>\\]+)@([A-Za-z0-9\[.-])`), "://", "${1}" + Hidden + "@${2}"},
+	{regexp.MustCompile(`((?:^|[\s"'=(])[A-Za-z0-9._-]+:)[^\s:@/"'=]{3,}(@(?:tcp|udp|unix)\(|@(?:[A-Za-z0-9-]+\.)*[A-Za-z][A-Za-z0-9-]*(?::\d+|/|\s|["']|$))`), "@", "${1}" + Hidden + "${2}"},
+}
+
+// publicUser matches an image or a module with a digest, which look like an address with a password.
+var publicUser = regexp.MustCompile(`@(?:sha256|sha512|v\d)`)
 
 // Redactor removes known secrets, and text in the form of a secret. The zero Redactor has no known
-// secrets.
-type Redactor struct{ known *strings.Replacer }
+// secrets. Its methods can be called at the same time.
+type Redactor struct{ known *matcher }
 
-// NewRedactor returns a Redactor of values, in plain text and in base64, with and without padding.
-// It ignores values of less than 8 bytes, because they may be common words.
-func NewRedactor(values []string) *Redactor {
-	const shortest = 8
-	var known []string
+// encodedKeys are the parts of keys and credentials that reveal them in base64.
+var encodedKeys = []string{"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----", `{"auths":`, `"auth":"`}
+
+// NewRedactor returns a Redactor of values, in plain text, in JSON, in base64 of any alignment, in
+// hexadecimal, and as a part of addresses; also if line breaks split them. It finds the secrets in
+// values, such as the passwords in a dockerconfigjson. Values of less than 8 bytes are only hidden
+// as whole words, and those that are common words not at all.
+func NewRedactor(values []Known) *Redactor {
+	const depth = 3
+	var all []form
 	for _, value := range values {
-		value = strings.TrimSpace(value)
-		if len(value) < shortest {
-			continue
-		}
-		encoded := base64.StdEncoding.EncodeToString([]byte(value))
-		known = append(known, encoded, strings.TrimRight(encoded, "="), base64.RawURLEncoding.EncodeToString([]byte(value)))
-		if utf8.ValidString(value) {
-			known = append(known, value)
+		for _, k := range append([]Known{value}, derived(value, depth)...) {
+			k.Value = strings.TrimSpace(k.Value)
+			if k.wanted() {
+				all = append(all, forms(k.Value)...)
+			}
 		}
 	}
-	// The replacer uses the first match, so longer values must be first.
-	slices.SortFunc(known, func(a, b string) int { return len(b) - len(a) })
-	var pairs []string
-	for _, value := range slices.Compact(known) {
-		pairs = append(pairs, value, Hidden)
-	}
-	return &Redactor{strings.NewReplacer(pairs...)}
+	all = slices.AppendSeq(all, maps.Keys(encodedForms()))
+	return &Redactor{newMatcher(all)}
 }
 
-// Hide returns text without secrets. A nil Redactor has no known secrets.
+// Hide returns text without secrets. A nil Redactor has no known secrets. Its memory is a small
+// multiple of the text, which [Limits] bounds.
 func (r *Redactor) Hide(text []byte) []byte {
+	known := keysOnly()
 	if r != nil && r.known != nil {
-		text = []byte(r.known.Replace(string(text)))
+		known = r.known
 	}
-	for _, shape := range shapes {
-		if shape.Match(text) {
-			text = shape.ReplaceAll(text, []byte("${1}"+Hidden))
-		}
-	}
-	return bytes.ToValidUTF8(text, []byte("�"))
+	return hideText(text, known, nested)
 }
 
-var tellingName = regexp.MustCompile(`(?i)passw|secret|token|credential|api_?key|access_?key|private_?key|headers|auth`)
+// hideText hides secrets in a text and, to a depth, in the strings that it contains.
+func hideText(text []byte, known *matcher, depth int) []byte {
+	text = known.hide(text)
+	text = bytes.ToValidUTF8(text, []byte("�"))
+	for _, b := range blocks {
+		if bytes.Contains(text, []byte(b.hint)) {
+			text = b.pattern.ReplaceAll(text, []byte(b.to))
+		}
+	}
+	if depth > 0 {
+		text = hideLiterals(text, func(inner []byte) []byte { return hideText(inner, known, depth-1) })
+	}
+	text = hideSettings(text)
+	return hideLines(text)
+}
 
-// Telling reports whether a variable with this name has a secret value: a password, a token, or
-// headers with a token.
-func Telling(name string) bool { return tellingName.MatchString(name) }
+// hideLines hides secrets that are known by their form, in each line.
+func hideLines(text []byte) []byte {
+	var out []byte
+	for start := 0; start < len(text); {
+		end := len(text)
+		if i := bytes.IndexByte(text[start:], '\n'); i >= 0 {
+			end = start + i + 1
+		}
+		line := text[start:end]
+		if hidden := hideLine(line); !bytes.Equal(hidden, line) {
+			if out == nil {
+				out = append(make([]byte, 0, len(text)), text[:start]...)
+			}
+			out = append(out, hidden...)
+		} else if out != nil {
+			out = append(out, line...)
+		}
+		start = end
+	}
+	if out != nil {
+		return out
+	}
+	return text
+}
+
+// hideLine hides secrets by their form until nothing changes, because a hidden part can end another
+// match.
+func hideLine(line []byte) []byte {
+	const most = 4
+	for range most {
+		before := line
+		for _, s := range shapes {
+			if s.hint != "" && !bytes.Contains(line, []byte(s.hint)) {
+				continue
+			}
+			line = s.hide(line)
+		}
+		line = hideByRules(line)
+		if bytes.Equal(line, before) {
+			break
+		}
+	}
+	return line
+}
+
+// hide replaces the matches of a shape, but not hidden text, digests and versions.
+func (s shape) hide(line []byte) []byte {
+	if s.hint == "" && !bearer.Match(line) {
+		return line
+	}
+	return s.pattern.ReplaceAllFunc(line, func(match []byte) []byte {
+		if bytes.Contains(match, []byte(Hidden)) || s.hint == "@" && publicUser.Match(match) {
+			return match
+		}
+		return s.pattern.ReplaceAll(match, []byte(s.to))
+	})
+}
+
+var bearer = regexp.MustCompile(`[Bb](?:earer|asic|EARER|ASIC)[ \t]`)

@@ -35,7 +35,7 @@ func TestHideSecretsByForm(t *testing.T) {
 		"Authorization: Bearer abcdefgh12345678":                 "Authorization: [hidden]",
 		`"Authorization":["Basic dXNlcjpwYXNz"]`:                 `"Authorization":["[hidden]"]`,
 		"sent bearer abcdefgh12345678":                           "sent bearer [hidden]",
-		"HTTPS_PROXY=http://me:pa55@proxy.test:80":               "HTTPS_PROXY=http://[hidden]proxy.test:80",
+		"HTTPS_PROXY=http://me:pa55@proxy.test:80":               "HTTPS_PROXY=http://[hidden]@proxy.test:80",
 		"password=hunter2222 next":                               "password=[hidden] next",
 		`{"token":"abcdef123456"}`:                               `{"token":"[hidden]"}`,
 		"kubeadm join --token abcdef.0123456789ab":               "kubeadm join --token [hidden]",
@@ -66,7 +66,11 @@ func TestHideKeepsPublicText(t *testing.T) {
 func TestHideKnownValues(t *testing.T) {
 	t.Parallel()
 	const value, longer = "correct horse", "correct horse battery"
-	redact := NewRedactor([]string{value, longer, "short", "", "\xff\xfe binary value"})
+	var known []Known
+	for _, value := range []string{value, longer, "short", "", "\xff\xfe binary value"} {
+		known = append(known, Known{Name: "word", Value: value, Sure: true})
+	}
+	redact := NewRedactor(known)
 	for text, want := range map[string]string{
 		"a correct horse battery staple": "a [hidden] staple", "correct horse": "[hidden]", "short": "short",
 		"x " + base64.StdEncoding.EncodeToString([]byte(value)) + " y":                "x [hidden] y",

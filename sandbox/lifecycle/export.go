@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -35,7 +34,7 @@ type Exported struct {
 
 // Export writes a description of the sandbox into dir, which must be empty or missing: versions,
 // options, status, the findings of the doctor, objects, events, logs, and the trace of the sample. It
-// omits keys, tokens and passwords. It works if the sandbox is down or broken. It returns an error if
+// hides the keys, tokens and passwords that package export recognizes. It works if the sandbox is down or broken. It returns an error if
 // it cannot write dir.
 func (s *Sandbox) Export(ctx context.Context, dir string, limits export.Limits) (Exported, error) {
 	findings := func(ctx context.Context) (doctor.Report, error) {
@@ -75,12 +74,12 @@ func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, 
 		{Name: "options.json", Get: func(_ context.Context, out io.Writer) error { return writeJSON(out, s.shownOptions()) }},
 		{Name: "state.json", Get: func(_ context.Context, out io.Writer) error {
 			record := s.Record
-			record.OperatorEnv = shownVariables(record.OperatorEnv)
+			record.OperatorEnv, _ = export.Variables(record.OperatorEnv)
 			return writeJSON(out, record)
 		}},
 		{Name: "status.json", Get: func(ctx context.Context, out io.Writer) error {
 			status, err := s.Status(ctx)
-			status.OperatorEnv = shownVariables(status.OperatorEnv)
+			status.OperatorEnv, _ = export.Variables(status.OperatorEnv)
 			return errors.Join(err, writeJSON(out, status))
 		}},
 		{Name: "doctor.json", Get: func(ctx context.Context, out io.Writer) error {
@@ -117,19 +116,8 @@ func writeVersions(_ context.Context, out io.Writer) error {
 // shownOptions are the options without the values of variables that may be secret.
 func (s *Sandbox) shownOptions() session.Options {
 	o := s.Options
-	o.OperatorEnv = shownVariables(o.OperatorEnv)
+	o.OperatorEnv, _ = export.Variables(o.OperatorEnv)
 	return o
-}
-
-// shownVariables is a list of NAME=VALUE without the values that may be secret.
-func shownVariables(list []string) []string {
-	list = slices.Clone(list)
-	for i, variable := range list {
-		if name, _, _ := strings.Cut(variable, "="); export.Telling(name) {
-			list[i] = name + "=" + export.Hidden
-		}
-	}
-	return list
 }
 
 // stateParts are files of the sandbox's folder: what its processes were started with, and what kind collected of a node that it
@@ -151,6 +139,10 @@ func (s *Sandbox) stateParts() []export.Part {
 	return parts
 }
 
+// largestRecord is the maximum number of bytes of a JSON file whose structure is known.
+const largestRecord = 8 << 20
+
+// copyFile copies a file. It hides the values of variables and arguments in JSON.
 func copyFile(path string) func(context.Context, io.Writer) error {
 	return func(_ context.Context, out io.Writer) error {
 		file, err := os.Open(path)
@@ -158,14 +150,22 @@ func copyFile(path string) func(context.Context, io.Writer) error {
 			return err
 		}
 		defer func() { _ = file.Close() }() // It was only read.
-		_, err = io.Copy(out, file)
+		if filepath.Ext(path) != ".json" {
+			_, err = io.Copy(out, file)
+			return err
+		}
+		data, err := io.ReadAll(io.LimitReader(file, largestRecord))
+		if err == nil {
+			data, _ = export.JSON(data)
+			_, err = out.Write(data)
+		}
 		return err
 	}
 }
 
 // clusterParts are what the cluster and its engine tell, and what its Secrets hold. Where the API server does not answer, that is
 // said once.
-func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts []export.Part, secrets []string) {
+func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts []export.Part, secrets []export.Known) {
 	if err := s.Attach(); err != nil {
 		return lacking("cluster", err), nil
 	}
@@ -192,7 +192,7 @@ func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts
 	if err != nil {
 		objects = lacking("objects", err)
 	}
-	secrets, err = export.SecretValues(ctx, config, scope.Namespaces...)
+	secrets, err = export.KnownValues(ctx, config, scope.Namespaces...)
 	if err != nil {
 		// What can't be recognised can't be hidden: rather no objects and logs than a password in them.
 		return lacking("cluster", err), nil

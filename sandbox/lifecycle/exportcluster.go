@@ -83,11 +83,22 @@ func (s *Sandbox) writeSampleTrace(ctx context.Context, out io.Writer) error {
 
 // secretValues returns the keys, tokens and passwords in the sandbox's folder and in the options. An
 // export must not contain them, whichever program printed them.
-func (s *Sandbox) secretValues() []string {
-	var values []string
-	for _, variable := range slices.Concat(s.OperatorEnv, s.Record.OperatorEnv) {
-		if name, value, _ := strings.Cut(variable, "="); export.Telling(name) {
-			values = append(values, value)
+func (s *Sandbox) secretValues() []export.Known {
+	variables := slices.Concat(s.OperatorEnv, s.Record.OperatorEnv)
+	if s.Project != nil {
+		for name, value := range s.Project.File.Operator.Env {
+			variables = append(variables, name+"="+value)
+		}
+	}
+	_, known := export.Variables(variables)
+	for i := range known {
+		known[i].Sure = true // The user set it, and it is no well-known setting.
+	}
+	records, _ := filepath.Glob(filepath.Join(s.Dir.Records(), "*.json")) // The pattern is valid.
+	for _, path := range records {
+		if data, err := os.ReadFile(path); err == nil {
+			_, more := export.JSON(data)
+			known = append(known, more...)
 		}
 	}
 	for _, place := range s.Dir.Secrets() {
@@ -96,12 +107,14 @@ func (s *Sandbox) secretValues() []string {
 				return nil //nolint:nilerr // A file that is missing or unreadable cannot be in a log either.
 			}
 			if data, err := os.ReadFile(path); err == nil {
-				values = append(values, secretsOf(path, data)...)
+				for _, value := range secretsOf(path, data) {
+					known = append(known, export.Known{Value: value, Sure: true})
+				}
 			}
 			return nil
 		})
 	}
-	return values
+	return known
 }
 
 // secretsOf are the secrets in one file of the sandbox's.

@@ -1,0 +1,176 @@
+package export
+
+import (
+	"bytes"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/BurntSushi/toml"
+	"github.com/zricethezav/gitleaks/v8/config"
+)
+
+// ownRules are rules of gitleaks that this package replaces: names and blocks have patterns here.
+var ownRules = []string{"generic-api-key", "private-key", "jwt", "jwt-base64"}
+
+// rule is a rule of gitleaks, for example for tokens of a code hosting site.
+type rule struct {
+	ID          string
+	Regex       string
+	Path        string
+	Keywords    []string
+	Entropy     float64
+	SecretGroup int
+	Allowlists  []struct {
+		Regexes     []string
+		StopWords   []string
+		RegexTarget string
+	}
+	compiled func() *regexp.Regexp
+}
+
+// ruleSet are the rules by their keywords.
+type ruleSet struct {
+	always []*rule
+	heads  [1 << 16]bool       // The first two bytes of keywords.
+	byHead map[uint16][]hinted // The keywords by their first two bytes.
+}
+
+type hinted struct {
+	keyword string
+	rule    *rule
+}
+
+// loadRules reads the rules at the first use. A rule is compiled at its first use, because all of
+// them take most of a second.
+var loadRules = sync.OnceValue(func() *ruleSet {
+	var document struct{ Rules []*rule }
+	if _, err := toml.Decode(config.DefaultConfig, &document); err != nil {
+		panic("the rules of gitleaks are not TOML: " + err.Error()) // A test would find it.
+	}
+	set := &ruleSet{byHead: map[uint16][]hinted{}}
+	for _, r := range document.Rules {
+		if r.Path != "" || r.Regex == "" || slices.Contains(ownRules, r.ID) {
+			continue
+		}
+		r.compiled = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(r.Regex) })
+		if len(r.Keywords) == 0 {
+			set.always = append(set.always, r)
+		}
+		for _, keyword := range r.Keywords {
+			keyword = strings.ToLower(keyword)
+			if len(keyword) < 2 {
+				set.always = append(set.always, r)
+				continue
+			}
+			head := uint16(keyword[0])<<8 | uint16(keyword[1])
+			set.heads[head] = true
+			set.byHead[head] = append(set.byHead[head], hinted{keyword, r})
+		}
+	}
+	return set
+})
+
+// hideByRules hides the secrets in a line that a rule finds.
+func hideByRules(line []byte) []byte {
+	set := loadRules()
+	candidates := set.candidates(line)
+	for _, r := range candidates {
+		line = r.hide(line)
+	}
+	return line
+}
+
+// candidates returns the rules with a keyword in the line.
+func (s *ruleSet) candidates(line []byte) []*rule {
+	found := slices.Clone(s.always)
+	previous := byte(0)
+	for i, b := range line {
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		head := uint16(previous)<<8 | uint16(b)
+		previous = b
+		if i == 0 || !s.heads[head] {
+			continue
+		}
+		for _, h := range s.byHead[head] {
+			if end := i - 1 + len(h.keyword); end <= len(line) && bytes.EqualFold(line[i-1:end], []byte(h.keyword)) && !slices.Contains(found, h.rule) {
+				found = append(found, h.rule)
+			}
+		}
+	}
+	return found
+}
+
+func (r *rule) hide(line []byte) []byte {
+	var out []byte
+	kept := 0
+	for _, m := range r.compiled().FindAllSubmatchIndex(line, -1) {
+		group := r.SecretGroup
+		for group == 0 && len(m) > 2 { // As gitleaks: the first group that is not empty.
+			for g := 1; g < len(m)/2 && group == 0; g++ {
+				if m[2*g] >= 0 && m[2*g+1] > m[2*g] {
+					group = g
+				}
+			}
+			break
+		}
+		start, end := m[2*group], m[2*group+1]
+		if start < kept || start < 0 {
+			continue
+		}
+		secret := string(line[start:end])
+		if entropy(secret) <= r.Entropy || r.allows(secret, string(line[m[0]:m[1]]), string(line)) || strings.Contains(secret, Hidden) {
+			continue
+		}
+		out = append(append(out, line[kept:start]...), Hidden...)
+		kept = end
+	}
+	if kept == 0 {
+		return line
+	}
+	return append(out, line[kept:]...)
+}
+
+// allows reports whether a match is a known exception.
+func (r *rule) allows(secret, match, line string) bool {
+	for _, list := range r.Allowlists {
+		target := secret
+		switch list.RegexTarget {
+		case "match":
+			target = match
+		case "line":
+			target = line
+		}
+		for _, pattern := range list.Regexes {
+			if regexp.MustCompile(pattern).MatchString(target) {
+				return true
+			}
+		}
+		for _, word := range list.StopWords {
+			if strings.Contains(strings.ToLower(secret), word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// entropy returns the bits per byte of a text.
+func entropy(text string) float64 {
+	var counts [256]int
+	for i := range len(text) {
+		counts[text[i]]++
+	}
+	bits := 0.0
+	for _, n := range counts {
+		if n > 0 {
+			share := float64(n) / float64(len(text))
+			bits -= share * math.Log2(share)
+		}
+	}
+	return bits
+}
