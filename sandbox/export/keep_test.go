@@ -90,7 +90,7 @@ bypassed: 12 passed: 340 tests
 PWD=/home/me/src
 kubelet_runtime_operations_duration_seconds_bucket{operation_type="exec_sync",le="0.005"} 3
 {"level":"info","ts":"2026-11-30T05:18:19.123Z","caller":"auth/store.go:1241","msg":"simple token is not cryptographically signed"}
-{"level":"info","caller":"embed/etcd.go:310","max-request-bytes":1572864,"auth-token":"","initial-cluster-token":"etcd-cluster","quota-backend-bytes":2147483648}
+{"level":"info","caller":"embed/etcd.go:310","max-request-bytes":1572864,"auth-token":"","quota-backend-bytes":2147483648}
 {"level":"warn","caller":"v3rpc/interceptor.go:197","msg":"request stats","request content":"key:\"/registry/secrets/default/a\" ","remote":"127.0.0.1:5001"}
 --feature-gates=ServiceAccountTokenNodeBinding=true,SecretManager=false
 `

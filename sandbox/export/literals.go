@@ -3,7 +3,6 @@ package export
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -11,8 +10,13 @@ import (
 // nested is the depth to which strings in strings are read, for example JSON in a field of a log.
 const nested = 4
 
-// startsSetting matches a string that is a setting itself.
-var startsSetting = regexp.MustCompile(`^\s*` + tellingName + `["']?[ \t]*[:=]`)
+// startsSetting reports whether a string is a setting itself.
+func startsSetting(text []byte) bool {
+	const longest = 80
+	text = bytes.TrimLeft(text[:min(len(text), longest)], " \t")
+	start, end := nextName(text, 0)
+	return start == 0 && end > 0 && assigned.Match(text[end:])
+}
 
 // hideLiterals hides secrets in quoted strings with escapes, in the form without escapes.
 func hideLiterals(text []byte, hide func([]byte) []byte) []byte {
@@ -66,7 +70,7 @@ func inLiteral(literal []byte, hide func([]byte) []byte) []byte {
 	inner := literal[1 : len(literal)-1]
 	quote := literal[0]
 	escaped := quote == '"' && bytes.IndexByte(inner, '\\') >= 0 || quote == '\'' && bytes.Contains(inner, []byte("''"))
-	if !escaped && !startsSetting.Match(inner) {
+	if !escaped && !startsSetting(inner) {
 		return nil
 	}
 	var content string

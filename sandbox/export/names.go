@@ -14,7 +14,7 @@ var tellingParts = []string{
 }
 
 // tellingWords are names of secrets, but only as a whole word.
-var tellingWords = []string{"pass", "pwd", "pw", "passw", "jwt", "cookie", "cookies", "bearer", "dsn", "headers", "sessionid", "jsessionid"}
+var tellingWords = []string{"pass", "pwd", "pw", "passw", "jwt", "cookie", "cookies", "bearer", "dsn", "sessionid", "jsessionid"}
 
 // keyOwners precede the word key in the name of a secret, as in signing_key.
 var keyOwners = []string{
@@ -22,13 +22,16 @@ var keyOwners = []string{
 	"private", "root", "rsa", "secret", "server", "service", "session", "shared", "signing", "ssh", "storage", "symmetric", "tls", "webhook",
 }
 
+// headerOwners precede the word headers in the name of a setting with headers of requests.
+var headerOwners = []string{"otlp", "traces", "metrics", "logs", "jaeger", "exporter", "http", "custom", "extra", "auth", "api"}
+
 // publicEnds end the names of settings that describe a secret, as in tokenExpirationSeconds.
 var publicEnds = strings.Fields(`name names namespace namespaces ref refs reference file files path paths dir directory type types url uri host addr
 	address endpoint seconds minutes ttl expiry expiration expires expired duration timeout count size length len limit max min audience audiences
 	issuer mode policy policies method enabled enable disabled required algorithm version provider providers class kind field label annotation
 	selector format prefix time timestamp status error errors reason controller manager lister informer review reviews request requests mount rotation
 	source id uid usage bytes interval signer store resource index revision present found exists list watch sync go generator requested webhook is
-	was plugin service client server handler cache reconciler group groups verb verbs changed created updated deleted missing`)
+	was plugin service client server handler cache reconciler group groups verb verbs changed created updated deleted missing strategy detection`)
 
 // words splits a name into lower-case words: at separators, and at the humps of camel case.
 func words(name string) []string {
@@ -80,17 +83,26 @@ func Telling(name string) bool {
 		return true
 	case "id": // glued is sessionid or secretid
 		return true
+	case "headers":
+		return len(parts) > 1 && slices.Contains(headerOwners, parts[len(parts)-2])
 	case "key", "keys":
 		return len(parts) > 1 && slices.Contains(keyOwners, parts[len(parts)-2])
 	}
 	return false
 }
 
+// namesObject reports whether the value of a setting can be the name of a Secret, as in
+// secret="namespace/name".
+func namesObject(name string) bool {
+	parts := words(name)
+	return len(parts) > 0 && parts[len(parts)-1] == "secret"
+}
+
 var (
 	// harmless are values that are no secret even under a telling name: switches, short numbers,
 	// references to variables, paths, and values that are already hidden.
 	harmless = regexp.MustCompile(`^(?:(?i:true|false|null|nil|none|yes|no|on|off|unset|empty|undefined|redacted|optional|required|<[a-z -]*>)|` +
-		`\*+|\d{0,3}|\$\([A-Za-z_]\w*\)|\$\{[A-Za-z_]\w*\}|\{\{.*\}\}|(?:/[a-z0-9._-]+){2,}/?|\[hidden\](?:, \d+ characters)?|[{[].?|[|>][+-]?|&\w*\{?)$`)
+		`\*+|\d{0,3}|\d+(?:\.\d+){2}|\$\([A-Za-z_]\w*\)|\$\{[A-Za-z_]\w*\}|\{\{.*\}\}|(?:/[a-z0-9._-]+){2,}/?|\[hidden\](?:, \d+ characters)?|[{[].?|[|>][+-]?|&\w*\{?)$`)
 	// plain are values that are no secret under a name that tells nothing.
 	plain = regexp.MustCompile(`^(?:-?\d{1,6}(?:\.\d{1,3})?(?:[numkKMGTP]i?|[smhd]|ms|us|%)?|(?:\d+(?:ms|[hms]))+|v?\d+(?:\.\d+){1,3}|` +
 		`[a-z][a-z+]*://[A-Za-z0-9.-]+(?::\d+)?(?:/[a-z0-9]{0,12}){0,4}|(?:[a-z0-9.-]+\.[a-z0-9.-]+|localhost|\[[0-9a-f:]*\])?:\d{1,5}|` +

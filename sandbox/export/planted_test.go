@@ -49,7 +49,7 @@ var guessable = []string{"Zq7xW2pLmN9", "hunter", "s3cr", "p#ss-w0rd", "cGxhbnRl
 // spaced are lines with a quoted secret, which contains blanks.
 var spaced = map[string]string{
 	"JSON": `{"password":"%s"}`, "YAML": `password: "%s"`, "single": `password: '%s'`, "env": `export DB_PASSWORD="%s"`, "arg": `--password "%s"`, "args": `["--password","%s"]`,
-"escaped": `{"m":"password=\"%s\" x"}`, "attribute": `{"key":"password","value":{"stringValue":"%s"}}`,
+	"escaped": `{"m":"password=\"%s\" x"}`, "attribute": `{"key":"password","value":{"stringValue":"%s"}}`,
 }
 
 // secretValue is the value of a Secret. It needs escapes in JSON and in addresses.
@@ -201,18 +201,8 @@ func TestNoPlantedSecretSurvives(t *testing.T) {
 		}
 	}
 	for file, place := range places {
-		var parts []Part
-		for i, p := range all {
-			parts = append(parts, text(fmt.Sprint(i, "/", file), place(p.text), fmt.Errorf("broken: %s", p.text)))
-		}
-		dir := t.TempDir()
-		limits := Limits{File: 1 << 20, Total: 1 << 28, Part: large.Part, All: large.All}
-		if _, _, err := Write(t.Context(), dir, parts, redact, limits); err != nil {
-			t.Fatal(err)
-		}
-		found := files(t, dir)
-		for i, p := range all {
-			leaks(t, file+": "+p.name, found[fmt.Sprint(i, "/", file)], p.gone)
+		for _, p := range all {
+			leaks(t, file+": "+p.name, string(redact.Hide([]byte(place(p.text)))), p.gone)
 		}
 	}
 	t.Logf("%d secrets in %d files", len(all), len(all)*len(places))

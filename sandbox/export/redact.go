@@ -28,11 +28,13 @@ var blocks = []shape{
 	{regexp.MustCompile(`\A[A-Za-z0-9+/=\r\n]*-----END (?:[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----`), "-----END ", Hidden},
 }
 
+var bearer = regexp.MustCompile(`(?i)(\b(?:bearer|basic)[ \t]+)(?:[a-z0-9._~+/-]{8,}[0-9._~+/=-][a-z0-9._~+/=-]*|[a-z0-9._~+/-]{24,}=*)`)
+
 // shapes match secrets in a line.
 var shapes = []shape{
 	// JSON web tokens, for example of service accounts.
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,3}`), "eyJ", Hidden},
-	{regexp.MustCompile(`(?i)(\b(?:bearer|basic)[ \t]+)(?:[a-z0-9._~+/-]{8,}[0-9._~+/=-][a-z0-9._~+/=-]*|[a-z0-9._~+/-]{24,}=*)`), "", "${1}" + Hidden},
+	{bearer, "earer", "${1}" + Hidden}, {bearer, "asic", "${1}" + Hidden}, {bearer, "EARER", "${1}" + Hidden}, {bearer, "ASIC", "${1}" + Hidden},
 	// Addresses with a name and a password, which may contain slashes and @, or with a token.
 	{regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/@:"'<>\\]*:(?:[^\s"'0-9/<>\\][^\s"'<>\\]*|\d+[^\s"'0-9/<>\\][^\s"'<>\\]*|\d+)|[^\s/@:"'<>\\]+)@([A-Za-z0-9\[.-])`), "://", "${1}" + Hidden + "@${2}"},
 	{regexp.MustCompile(`((?:^|[\s"'=(])[A-Za-z0-9._-]+:)[^\s:@/"'=]{3,}(@(?:tcp|udp|unix)\(|@(?:[A-Za-z0-9-]+\.)*[A-Za-z][A-Za-z0-9-]*(?::\d+|/|\s|["']|$))`), "@", "${1}" + Hidden + "${2}"},
@@ -125,7 +127,7 @@ func hideLine(line []byte) []byte {
 	for range most {
 		before := line
 		for _, s := range shapes {
-			if s.hint != "" && !bytes.Contains(line, []byte(s.hint)) {
+			if !bytes.Contains(line, []byte(s.hint)) {
 				continue
 			}
 			line = s.hide(line)
@@ -140,9 +142,6 @@ func hideLine(line []byte) []byte {
 
 // hide replaces the matches of a shape, but not hidden text, digests and versions.
 func (s shape) hide(line []byte) []byte {
-	if s.hint == "" && !bearer.Match(line) {
-		return line
-	}
 	return s.pattern.ReplaceAllFunc(line, func(match []byte) []byte {
 		if bytes.Contains(match, []byte(Hidden)) || s.hint == "@" && publicUser.Match(match) {
 			return match
@@ -150,5 +149,3 @@ func (s shape) hide(line []byte) []byte {
 		return s.pattern.ReplaceAll(match, []byte(s.to))
 	})
 }
-
-var bearer = regexp.MustCompile(`[Bb](?:earer|asic|EARER|ASIC)[ \t]`)

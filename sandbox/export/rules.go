@@ -1,7 +1,7 @@
 package export
 
 import (
-	"bytes"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -31,16 +31,11 @@ type rule struct {
 	compiled func() *regexp.Regexp
 }
 
-// ruleSet are the rules by their keywords.
+// ruleSet are the rules with their keywords.
 type ruleSet struct {
-	always []*rule
-	heads  [1 << 16]bool       // The first two bytes of keywords.
-	byHead map[uint16][]hinted // The keywords by their first two bytes.
-}
-
-type hinted struct {
-	keyword string
-	rule    *rule
+	always   []*rule
+	rules    map[string][]*rule // By keyword.
+	keywords *keywords
 }
 
 // loadRules reads the rules at the first use. A rule is compiled at its first use, because all of
@@ -50,7 +45,7 @@ var loadRules = sync.OnceValue(func() *ruleSet {
 	if _, err := toml.Decode(config.DefaultConfig, &document); err != nil {
 		panic("the rules of gitleaks are not TOML: " + err.Error()) // A test would find it.
 	}
-	set := &ruleSet{byHead: map[uint16][]hinted{}}
+	set := &ruleSet{rules: map[string][]*rule{}}
 	for _, r := range document.Rules {
 		if r.Path != "" || r.Regex == "" || slices.Contains(ownRules, r.ID) {
 			continue
@@ -61,15 +56,10 @@ var loadRules = sync.OnceValue(func() *ruleSet {
 		}
 		for _, keyword := range r.Keywords {
 			keyword = strings.ToLower(keyword)
-			if len(keyword) < 2 {
-				set.always = append(set.always, r)
-				continue
-			}
-			head := uint16(keyword[0])<<8 | uint16(keyword[1])
-			set.heads[head] = true
-			set.byHead[head] = append(set.byHead[head], hinted{keyword, r})
+			set.rules[keyword] = append(set.rules[keyword], r)
 		}
 	}
+	set.keywords = newKeywords(slices.Collect(maps.Keys(set.rules)))
 	return set
 })
 
@@ -86,22 +76,14 @@ func hideByRules(line []byte) []byte {
 // candidates returns the rules with a keyword in the line.
 func (s *ruleSet) candidates(line []byte) []*rule {
 	found := slices.Clone(s.always)
-	previous := byte(0)
-	for i, b := range line {
-		if 'A' <= b && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		head := uint16(previous)<<8 | uint16(b)
-		previous = b
-		if i == 0 || !s.heads[head] {
-			continue
-		}
-		for _, h := range s.byHead[head] {
-			if end := i - 1 + len(h.keyword); end <= len(line) && bytes.EqualFold(line[i-1:end], []byte(h.keyword)) && !slices.Contains(found, h.rule) {
-				found = append(found, h.rule)
+	s.keywords.each(line, 0, func(_ int, keyword string) bool {
+		for _, r := range s.rules[keyword] {
+			if !slices.Contains(found, r) {
+				found = append(found, r)
 			}
 		}
-	}
+		return true
+	})
 	return found
 }
 

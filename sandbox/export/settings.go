@@ -6,32 +6,69 @@ import (
 	"strings"
 )
 
-const tellingName = `[A-Za-z0-9_.-]*(?i:passw|passphrase|passcode|secret|token|credential|key|pass|pwd|pw|jwt|cookie|auth|dsn|session|headers|sig|connection)[A-Za-z0-9_.-]*`
+// nameParts are parts of the names for which Telling can report true. It looks only at names with
+// one of them.
+var nameParts = newKeywords([]string{
+	"pass", "secret", "token", "credential", "key", "pwd", "pw", "jwt", "cookie", "auth", "dsn", "bearer", "session", "headers", "sig", "connection",
+})
 
 var (
-	// setting is a name and a separator; the value follows.
-	setting = regexp.MustCompile(`(` + tellingName + `)(\\*["'` + "`" + `]?\]?[ \t]*(?:=>|:=|=|:)[ \t]*)`)
-	// flagged is a flag with its value as the next argument, also in a list of JSON or YAML.
-	flagged = regexp.MustCompile(`(?:^|[\s"'\[=,(` + "`" + `])(--?` + tellingName + `)(\\*["']?[ \t]*,\s*|["']?\s*\n\s*-[ \t]+|[ \t]+)`)
-	// pair is an attribute or variable whose value is beside its name, in JSON, YAML or Go.
-	pair = regexp.MustCompile(`(?i:\b(?:name|key)\\*["']?\s*:\s*)\\*["']?(` + tellingName + `)(\\*["']?\s*(?:,|\\?n)?\s*\\*["']?(?i:value)\\*["']?\s*:\s*(?:\{\s*\\*"?[a-zA-Z]+Value\\*"?\s*:\s*)?)`)
+	// assigned is a separator between a name and its value.
+	assigned = regexp.MustCompile(`^\\*["'` + "`" + `]?\]?[ \t]*(?:=>|:=|=|:)[ \t]*`)
+	// passed separates a flag from its value in the next argument, also in a list of JSON or YAML.
+	passed = regexp.MustCompile(`^(?:\\*["']?[ \t]*,\s*|["']?\s*\n\s*-[ \t]+|[ \t]+)`)
+	// named and valued are around the name of an attribute or variable, in JSON, YAML or Go.
+	named  = regexp.MustCompile(`(?i)\b(?:name|key)\\*["']?\s*:\s*\\*["']?$`)
+	valued = regexp.MustCompile(`^\\*["']?\s*,?\s*\\*["']?(?i:value)\\*["']?\s*:\s*(?:\{\s*\\*"?[a-zA-Z]+Value\\*"?\s*:\s*)?`)
 	// prose are words that follow the name of a flag or a secret in a sentence.
 	prose = regexp.MustCompile(`^(?:[a-z]+[.,;:!?]?|.*:)$`)
 	stops = regexp.MustCompile(`^(?:to|is|or|and|for|flags?|must|with|when|from|in|of|on|as|not|cannot|has|was|if|instead|may|can|the|a|an)$`)
 	// objectName is the name of an object, which logs show as secret="namespace/name".
 	objectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
-	sentence   = regexp.MustCompile(`[A-Za-z]+[ \t]+$`)
+	sentence   = regexp.MustCompile(`[A-Za-z]+[ \t]+\*?$`)
 	keyLine    = regexp.MustCompile(`(?:^|\n)[ \t]*(?:-[ \t]+|export[ \t]+)?["']?$`)
 )
 
 // hideSettings hides the values of settings with a telling name.
 func hideSettings(text []byte) []byte {
-	if bytes.Contains(text, []byte("--")) {
-		text = hideAfter(text, flagged, inFlag)
+	var out []byte
+	kept := 0
+	for from := 0; ; {
+		nameStart, nameEnd := nextName(text, from)
+		if nameEnd == 0 {
+			break
+		}
+		from = nameEnd
+		name := string(text[nameStart:nameEnd])
+		if !Telling(name) {
+			continue
+		}
+		v := value{text: text, name: name, nameStart: nameStart}
+		if start, end := v.after(nameEnd); end > start {
+			out = append(append(out, text[kept:start]...), Hidden...)
+			kept, from = end, end
+		}
 	}
-	text = hideAfter(text, pair, inPair)
-	return hideAfter(text, setting, inSetting)
+	if kept == 0 {
+		return text
+	}
+	return append(out, text[kept:]...)
 }
+
+// nextName returns the range of the next name that Telling has to see, or 0 for the end.
+func nextName(text []byte, from int) (start, end int) {
+	at := nameParts.next(text, from)
+	if at < 0 {
+		return 0, 0
+	}
+	for start = at; start > from && nameByte(text[start-1]); start-- {
+	}
+	for end = at; end < len(text) && nameByte(text[end]); end++ {
+	}
+	return start, end
+}
+
+func nameByte(b byte) bool { return wordByte(b) || b == '-' || b == '.' }
 
 type place int
 
@@ -41,33 +78,26 @@ const (
 	inPair
 )
 
-// hideAfter hides the values that follow the matches of a pattern.
-func hideAfter(text []byte, pattern *regexp.Regexp, where place) []byte {
-	var out []byte
-	kept := 0
-	for from := 0; from < len(text); {
-		m := pattern.FindSubmatchIndex(text[from:])
-		if m == nil {
-			break
-		}
-		name, nameStart, at := string(text[from+m[2]:from+m[3]]), from+m[2], from+m[5]
-		from = at
-		if !Telling(name) {
-			from = max(nameStart+len(name), at-1)
-			continue
-		}
-		v := value{text: text, name: name, nameStart: nameStart, at: at, where: where, separator: string(text[nameStart+len(name) : at])}
-		start, end := v.find()
-		if end <= start {
-			continue
-		}
-		out = append(append(out, text[kept:start]...), Hidden...)
-		kept, from = end, end
+// after returns the range of the value after a name, which is empty if there is none.
+func (v value) after(nameEnd int) (start, end int) {
+	const near = 200
+	rest := v.text[nameEnd:min(len(v.text), nameEnd+near)]
+	before := v.text[max(0, v.nameStart-near):v.nameStart]
+	try := func(where place, separator []byte) bool {
+		v.where, v.separator, v.at = where, string(separator), nameEnd+len(separator)
+		start, end = v.find()
+		return end > start
 	}
-	if kept == 0 {
-		return text
+	if separator := valued.Find(rest); separator != nil && named.Match(before) && try(inPair, separator) {
+		return start, end
 	}
-	return append(out, text[kept:]...)
+	if separator := passed.Find(rest); separator != nil && v.name[0] == '-' && try(inFlag, separator) {
+		return start, end
+	}
+	if separator := assigned.Find(rest); separator != nil && try(inSetting, separator) {
+		return start, end
+	}
+	return 0, 0
 }
 
 // value finds the value of a setting in a text.
@@ -110,8 +140,8 @@ func (v value) find() (start, end int) {
 		line = i + n
 	}
 	before := v.text[max(0, v.nameStart-200):v.nameStart]
-	alone := keyLine.Match(before) && v.where == inSetting
-	yaml := alone && strings.HasPrefix(strings.TrimLeft(v.separator, `"'`), ": ")
+	alone := keyLine.Match(before) && v.where == inSetting && v.separator[0] != '"' // The rest of a line in JSON is no value.
+	yaml := alone && strings.HasPrefix(strings.TrimLeft(v.separator, "'"), ": ")
 	if yaml {
 		if block := strings.TrimSpace(string(v.text[i:line])); block != "" && len(block) < 3 && strings.ContainsAny(block[:1], "|>") {
 			return v.block(i, line)
@@ -157,7 +187,7 @@ var lineNumber = regexp.MustCompile(`^\d{1,5}(?:[:\]].*)?$`)
 // unless returns a range, or none if its text is certainly no secret.
 func (v value) unless(start, end int) (int, int) {
 	text := string(v.text[start:end])
-	if harmless.MatchString(text) || strings.EqualFold(v.name, "secret") && objectName.MatchString(text) {
+	if harmless.MatchString(text) || namesObject(v.name) && objectName.MatchString(text) {
 		return 0, 0
 	}
 	return start, end

@@ -80,7 +80,7 @@ func (c *cleaner) walk(node any) {
 		for key, child := range n {
 			switch value := child.(type) {
 			case string:
-				if Telling(key) && !harmless.MatchString(value) && !(key == "secret" && objectName.MatchString(value)) {
+				if Telling(key) && !harmless.MatchString(value) && !(namesObject(key) && objectName.MatchString(value)) {
 					n[key] = Hidden
 					c.known = append(c.known, Known{Name: key, Value: value, Sure: true})
 				}
