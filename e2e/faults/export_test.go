@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -24,7 +25,7 @@ func TestExport(t *testing.T) {
 	}
 	always := map[string]string{"versions.txt": "github.com/operator-tracing/sandbox", "state.json": `"kind"`, "doctor.json": `"check": "cgroups"`, "node/version.txt": "ersion", "node/inspect.txt": name}
 	whole := map[string]string{
-		"status.json": `"state": "up"`, "events.txt": "Pod default/head-sample", "traces/sample.json": "resourceSpans", "objects/secrets.yaml": export.Hidden,
+		"status.json": `"state": "up"`, "events.txt": "Pod default/head-sample", "traces/sample.json": "resourceSpans", "objects/secrets.yaml": redact.Hidden,
 		"objects/heads.dummy.example.com.yaml": "name: head-sample", "logs/operator.log": "{", "logs/kube-apiserver.log": "", "logs/kubelet.log": "", "node/images.txt": "pause",
 	}
 	for file, word := range always {

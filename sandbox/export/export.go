@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 )
 
 // Part is one file of an export.
@@ -45,7 +47,7 @@ const IncompleteFile = "incomplete.txt"
 // Write writes parts into dir, which must be empty or missing. It creates dir with access only for
 // this user. It returns the number of files and the errors of parts. It returns err and stops if it
 // cannot write into the folder, or if ctx ends.
-func Write(ctx context.Context, dir string, parts []Part, redact *Redactor, limits Limits) (files int, missing []error, err error) {
+func Write(ctx context.Context, dir string, parts []Part, redactor *redact.Redactor, limits Limits) (files int, missing []error, err error) {
 	if err := ensureEmpty(dir); err != nil {
 		return 0, nil, fmt.Errorf("exporting into %s: %w", dir, err)
 	}
@@ -66,7 +68,7 @@ func Write(ctx context.Context, dir string, parts []Part, redact *Redactor, limi
 		if err != nil && len(content) == 0 || len(content) > left {
 			continue
 		}
-		content = redact.Hide(content)
+		content = redactor.Hide(content)
 		left -= len(content)
 		if err := write(dir, part.Name, content); err != nil {
 			return files, missing, fmt.Errorf("exporting into %s: %w", dir, err)
@@ -78,7 +80,7 @@ func Write(ctx context.Context, dir string, parts []Part, redact *Redactor, limi
 		for _, m := range missing {
 			fmt.Fprintln(&text, strings.Join(strings.Fields(m.Error()), " "))
 		}
-		err = write(dir, IncompleteFile, redact.Hide([]byte(text.String())))
+		err = write(dir, IncompleteFile, redactor.Hide([]byte(text.String())))
 	}
 	return files, missing, err
 }

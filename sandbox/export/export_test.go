@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -61,7 +63,7 @@ func TestWriteReportsFailedParts(t *testing.T) {
 		text("d.txt", "", fmt.Errorf("never written: %w", ErrNothing)),
 		text("e.txt", "the word is swordfish1\n", nil),
 		text("empty.txt", "", nil),
-	}, NewRedactor([]Known{{Value: "swordfish1", Sure: true}}), large)
+	}, redact.New([]redact.Known{{Value: "swordfish1", Sure: true}}), large)
 	if err != nil || n != 4 || len(missing) != 2 {
 		t.Errorf("Write = %d files, errors %v, %v", n, missing, err)
 	}
@@ -161,5 +163,17 @@ func TestEndOf(t *testing.T) {
 	_, _ = io.WriteString(short, "all")
 	if got := string(short.bytes()); got != "all" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestWriteHidesErrors(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	broken := Part{"a", func(context.Context, io.Writer) error { return errors.New("dial postgres://app:pl4nted@db: refused") }}
+	if _, _, err := Write(t.Context(), dir, []Part{broken}, nil, large); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, dir)[IncompleteFile]; strings.Contains(got, "pl4nted") || !strings.Contains(got, "refused") {
+		t.Errorf("%s = %q, want it without the password", IncompleteFile, got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -14,6 +15,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 )
 
 // pageSize is the number of objects per request.
@@ -93,4 +96,35 @@ func writeObjects(ctx context.Context, client dynamic.ResourceInterface, kind st
 		return fmt.Errorf("%w: no %s", ErrNothing, kind)
 	}
 	return nil
+}
+
+// clean removes secrets and irrelevant fields from an object. It returns the removed settings, but
+// not the data of Secrets.
+func clean(object *unstructured.Unstructured) []redact.Known {
+	object.SetManagedFields(nil)
+	annotations := object.GetAnnotations()
+	delete(annotations, corev1.LastAppliedConfigAnnotation)
+	if len(annotations) == 0 {
+		annotations = nil
+	}
+	object.SetAnnotations(annotations)
+	if object.GroupVersionKind().GroupKind() == (schema.GroupKind{Kind: "Secret"}) {
+		for _, field := range []string{"data", "stringData"} {
+			hideAll(object.Object, field)
+		}
+		return nil
+	}
+	return redact.Tree(object.Object, object.GetNamespace() != "kube-system")
+}
+
+// hideAll replaces the values of a map by their sizes.
+func hideAll(object map[string]any, field string) {
+	values, found := object[field].(map[string]any)
+	if !found {
+		return
+	}
+	for key, value := range values {
+		text, _ := value.(string) // All values of a Secret are strings.
+		values[key] = fmt.Sprintf("%s, %d characters", redact.Hidden, len(text))
+	}
 }

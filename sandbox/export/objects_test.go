@@ -1,6 +1,7 @@
 package export
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,7 +10,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 )
 
 // answers are the answers of an API server. It lists Pods in two pages, Secrets, and no Nodes.
@@ -111,10 +116,91 @@ func TestObjectsWithoutAServer(t *testing.T) {
 func TestKnownValues(t *testing.T) {
 	t.Parallel()
 	got, err := KnownValues(t.Context(), serve(t))
-	if diff := cmp.Diff([]Known{{Name: "password", Value: "hunter2222", Sure: true}}, got); diff != "" || err != nil {
+	if diff := cmp.Diff([]redact.Known{{Name: "password", Value: "hunter2222", Sure: true}}, got); diff != "" || err != nil {
 		t.Errorf("KnownValues: error %v (-want +got):\n%s", err, diff)
 	}
 	if _, err := KnownValues(t.Context(), &rest.Config{Host: "127.0.0.1:1"}); err == nil {
 		t.Error("KnownValues without a server: got no error")
+	}
+}
+
+func TestCleanObjects(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, object, want string }{
+		{"a Secret", `
+apiVersion: v1
+kind: Secret
+metadata:
+  name: a
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: '{"data":{"password":"aHVudGVy"}}'}
+  managedFields: [{manager: x}]
+data: {password: aHVudGVy}
+stringData: {more: hunter}
+`, `
+apiVersion: v1
+kind: Secret
+metadata: {name: a}
+data: {password: "[hidden], 8 characters"}
+stringData: {more: "[hidden], 6 characters"}
+`},
+		{"a Pod", `
+apiVersion: v1
+kind: Pod
+metadata: {name: a, annotations: {keep: this}}
+spec:
+  containers:
+  - name: one
+    env: [{name: TOKEN, value: hunter}, {name: HOME, value: /}, {name: PASSWORD, valueFrom: {secretKeyRef: {name: a, key: b}}}]
+`, `
+apiVersion: v1
+kind: Pod
+metadata: {name: a, annotations: {keep: this}}
+spec:
+  containers:
+  - name: one
+    env: [{name: TOKEN, value: "[hidden]"}, {name: HOME, value: /}, {name: PASSWORD, valueFrom: {secretKeyRef: {name: a, key: b}}}]
+`},
+		{"data of another kind", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var object, want map[string]any
+			if err := yaml.Unmarshal([]byte(test.object), &object); err != nil {
+				t.Fatal(err)
+			}
+			if err := yaml.Unmarshal([]byte(test.want), &want); err != nil {
+				t.Fatal(err)
+			}
+			clean(&unstructured.Unstructured{Object: object})
+			if diff := cmp.Diff(want, object); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if text, _ := json.Marshal(object); strings.Contains(string(text), "aHVudGVy") || strings.Contains(string(text), "hunter") {
+				t.Errorf("object = %s, want no secret value", text)
+			}
+		})
+	}
+}
+
+// TestCleanHidesPlantedSecrets plants secrets into objects and records.
+func TestCleanHidesPlantedSecrets(t *testing.T) {
+	t.Parallel()
+	const object = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"a","namespace":"b","managedFields":[{"manager":"planted-00"}],
+	"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"planted-01"}},"spec":{"dbPassword":"planted-02","template":{"spec":{"containers":[
+	{"command":["/manager","run","planted-03"],"args":["--leader-elect","--x","planted-04","--y=planted-05","--metrics-bind-address=:8080"],
+	"env":[{"name":"X","value":"planted-06"},{"name":"LOG_LEVEL","value":"debug"},{"name":"DB_PASSWORD","value":"planted-07"}]}]}}}}`
+	tree := &unstructured.Unstructured{}
+	if err := tree.UnmarshalJSON([]byte(object)); err != nil {
+		t.Fatal(err)
+	}
+	known := clean(tree)
+	data, err := tree.MarshalJSON()
+	if err != nil || strings.Contains(string(data), "planted") || len(known) != 6 {
+		t.Errorf("clean: %v, %d known values, object %s", err, len(known), data)
+	}
+	for _, kept := range []string{"--leader-elect", ":8080", "debug", "/manager", `"run"`} {
+		if !strings.Contains(string(data), kept) {
+			t.Errorf("the object lacks %q: %s", kept, data)
+		}
 	}
 }

@@ -16,8 +16,10 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
@@ -74,12 +76,12 @@ func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, 
 		{Name: "options.json", Get: func(_ context.Context, out io.Writer) error { return writeJSON(out, s.shownOptions()) }},
 		{Name: "state.json", Get: func(_ context.Context, out io.Writer) error {
 			record := s.Record
-			record.OperatorEnv, _ = export.Variables(record.OperatorEnv)
+			record.OperatorEnv, _ = redact.Variables(record.OperatorEnv)
 			return writeJSON(out, record)
 		}},
 		{Name: "status.json", Get: func(ctx context.Context, out io.Writer) error {
 			status, err := s.Status(ctx)
-			status.OperatorEnv, _ = export.Variables(status.OperatorEnv)
+			status.OperatorEnv, _ = redact.Variables(status.OperatorEnv)
 			return errors.Join(err, writeJSON(out, status))
 		}},
 		{Name: "doctor.json", Get: func(ctx context.Context, out io.Writer) error {
@@ -93,7 +95,7 @@ func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, 
 		more, secrets := s.clusterParts(ctx, limits)
 		parts, values = append(parts, more...), append(values, secrets...)
 	}
-	files, missing, err := export.Write(ctx, dir, parts, export.NewRedactor(values), limits)
+	files, missing, err := export.Write(ctx, dir, parts, redact.New(values), limits)
 	return Exported{Dir: dir, Files: files, Missing: missing}, err
 }
 
@@ -116,7 +118,7 @@ func writeVersions(_ context.Context, out io.Writer) error {
 // shownOptions are the options without the values of variables that may be secret.
 func (s *Sandbox) shownOptions() session.Options {
 	o := s.Options
-	o.OperatorEnv, _ = export.Variables(o.OperatorEnv)
+	o.OperatorEnv, _ = redact.Variables(o.OperatorEnv)
 	return o
 }
 
@@ -142,6 +144,9 @@ func (s *Sandbox) stateParts() []export.Part {
 // largestRecord is the maximum number of bytes of a JSON file whose structure is known.
 const largestRecord = 8 << 20
 
+// ofOperator reports whether a file is the record of the operator, whose arguments are the user's.
+func ofOperator(path string) bool { return filepath.Base(path) == component.Operator+".json" }
+
 // copyFile copies a file. It hides the values of variables and arguments in JSON.
 func copyFile(path string) func(context.Context, io.Writer) error {
 	return func(_ context.Context, out io.Writer) error {
@@ -156,7 +161,7 @@ func copyFile(path string) func(context.Context, io.Writer) error {
 		}
 		data, err := io.ReadAll(io.LimitReader(file, largestRecord))
 		if err == nil {
-			data, _ = export.JSON(data)
+			data, _ = redact.JSON(data, ofOperator(path))
 			_, err = out.Write(data)
 		}
 		return err
@@ -165,7 +170,7 @@ func copyFile(path string) func(context.Context, io.Writer) error {
 
 // clusterParts are what the cluster and its engine tell, and what its Secrets hold. Where the API server does not answer, that is
 // said once.
-func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts []export.Part, secrets []export.Known) {
+func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts []export.Part, secrets []redact.Known) {
 	if err := s.Attach(); err != nil {
 		return lacking("cluster", err), nil
 	}

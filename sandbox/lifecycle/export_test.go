@@ -12,7 +12,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
-	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -70,11 +70,11 @@ func TestDiagnoseKeepsTheLastThree(t *testing.T) {
 	readJSON(t, filepath.Join(last, "doctor.json"), &report)
 	var options session.Options
 	readJSON(t, filepath.Join(last, "options.json"), &options)
-	if status.State != provider.StateDown || len(report.Findings) == 0 || strings.Join(options.OperatorEnv, " ") != "DB_PASSWORD="+export.Hidden+" MODE=fast" {
+	if status.State != provider.StateDown || len(report.Findings) == 0 || strings.Join(options.OperatorEnv, " ") != "DB_PASSWORD="+redact.Hidden+" MODE=fast" {
 		t.Errorf("status %+v, %d findings, options %+v", status, len(report.Findings), options)
 	}
 	log, err := os.ReadFile(filepath.Join(last, "kind-logs", "node", "serial.log"))
-	if err != nil || string(log) != "DB_PASSWORD is "+export.Hidden+"\n" {
+	if err != nil || string(log) != "DB_PASSWORD is "+redact.Hidden+"\n" {
 		t.Errorf("%q, %v", log, err)
 	}
 }
@@ -99,7 +99,7 @@ func TestDiagnoseWhatCantBeReached(t *testing.T) {
 	}
 	var record state.Record
 	readJSON(t, filepath.Join(exported.Dir, "state.json"), &record)
-	if len(record.OperatorEnv) != 1 || record.OperatorEnv[0] != "API_TOKEN="+export.Hidden || run.Record.OperatorEnv[0] != "API_TOKEN=squeamish-ossifrage" {
+	if len(record.OperatorEnv) != 1 || record.OperatorEnv[0] != "API_TOKEN="+redact.Hidden || run.Record.OperatorEnv[0] != "API_TOKEN=squeamish-ossifrage" {
 		t.Errorf("exported %q, and the record has %q", record.OperatorEnv, run.Record.OperatorEnv)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
@@ -83,21 +84,21 @@ func (s *Sandbox) writeSampleTrace(ctx context.Context, out io.Writer) error {
 
 // secretValues returns the keys, tokens and passwords in the sandbox's folder and in the options. An
 // export must not contain them, whichever program printed them.
-func (s *Sandbox) secretValues() []export.Known {
+func (s *Sandbox) secretValues() []redact.Known {
 	variables := slices.Concat(s.OperatorEnv, s.Record.OperatorEnv)
 	if s.Project != nil {
 		for name, value := range s.Project.File.Operator.Env {
 			variables = append(variables, name+"="+value)
 		}
 	}
-	_, known := export.Variables(variables)
+	_, known := redact.Variables(variables)
 	for i := range known {
 		known[i].Sure = true // The user set it, and it is no well-known setting.
 	}
 	records, _ := filepath.Glob(filepath.Join(s.Dir.Records(), "*.json")) // The pattern is valid.
 	for _, path := range records {
 		if data, err := os.ReadFile(path); err == nil {
-			_, more := export.JSON(data)
+			_, more := redact.JSON(data, ofOperator(path))
 			known = append(known, more...)
 		}
 	}
@@ -108,7 +109,7 @@ func (s *Sandbox) secretValues() []export.Known {
 			}
 			if data, err := os.ReadFile(path); err == nil {
 				for _, value := range secretsOf(path, data) {
-					known = append(known, export.Known{Value: value, Sure: true})
+					known = append(known, redact.Known{Value: value, Sure: true})
 				}
 			}
 			return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -29,7 +30,7 @@ func TestExport(t *testing.T) {
 	}
 	whole := with(always, map[string]string{
 		"status.json": `"state": "up"`, "events.txt": "Deployment default/head-sample", "traces/sample.json": "resourceSpans",
-		"objects/heads.dummy.example.com.yaml": "name: head-sample", "objects/secrets.yaml": export.Hidden, "objects/pods.yaml": "kind: Pod",
+		"objects/heads.dummy.example.com.yaml": "name: head-sample", "objects/secrets.yaml": redact.Hidden, "objects/pods.yaml": "kind: Pod",
 	})
 	dir := s.WantExport(whole)
 	s.WantNoSecrets(dir, "squeamish-ossifrage")

@@ -21,8 +21,9 @@ func NewExport(shared *command.Shared, stderr *os.File) *cobra.Command {
 objects, events, the logs of all components and of the node, and the trace of the sample Head as OTLP JSON. It works if the
 sandbox is down or broken; the file ` + export.IncompleteFile + ` then lists the missing parts.
 
-It omits keys, tokens, passwords and the data of Secrets, and redacts them in logs. Review the files before you publish them:
-they contain names of machines, namespaces and images.
+It hides the data of Secrets, unknown variables and arguments of workloads, and these values in logs, also if they are encoded. It
+also hides text that looks like a key, token or password. It cannot recognize every secret. Review the files before you publish
+them; they also contain names of machines, namespaces and images.
 
 DIR must be empty or absent. If a step of up fails, up writes a short export automatically and prints its folder.`,
 		Example: "  go run ./sandbox export /tmp/broken && tar -czf broken.tar.gz -C /tmp broken",

@@ -1,4 +1,4 @@
-package export
+package redact
 
 import (
 	"bytes"
@@ -50,11 +50,11 @@ type Redactor struct{ known *matcher }
 // encodedKeys are the parts of keys and credentials that reveal them in base64.
 var encodedKeys = []string{"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----", `{"auths":`, `"auth":"`}
 
-// NewRedactor returns a Redactor of values, in plain text, in JSON, in base64 of any alignment, in
+// New returns a Redactor of values, in plain text, in JSON, in base64 of any alignment, in
 // hexadecimal, and as a part of addresses; also if line breaks split them. It finds the secrets in
 // values, such as the passwords in a dockerconfigjson. Values of less than 8 bytes are only hidden
 // as whole words, and those that are common words not at all.
-func NewRedactor(values []Known) *Redactor {
+func New(values []Known) *Redactor {
 	const depth = 3
 	var all []form
 	for _, value := range values {
@@ -70,7 +70,7 @@ func NewRedactor(values []Known) *Redactor {
 }
 
 // Hide returns text without secrets. A nil Redactor has no known secrets. Its memory is a small
-// multiple of the text, which [Limits] bounds.
+// multiple of the text, which the caller must limit.
 func (r *Redactor) Hide(text []byte) []byte {
 	known := keysOnly()
 	if r != nil && r.known != nil {

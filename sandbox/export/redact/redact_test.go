@@ -1,14 +1,9 @@
-package export
+package redact
 
 import (
 	"encoding/base64"
 	"encoding/json"
-	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 )
 
 // start and end are split so that secret scanners do not find a key in this file.
@@ -70,7 +65,7 @@ func TestHideKnownValues(t *testing.T) {
 	for _, value := range []string{value, longer, "short", "", "\xff\xfe binary value"} {
 		known = append(known, Known{Name: "word", Value: value, Sure: true})
 	}
-	redact := NewRedactor(known)
+	redact := New(known)
 	for text, want := range map[string]string{
 		"a correct horse battery staple": "a [hidden] staple", "correct horse": "[hidden]", "short": "short",
 		"x " + base64.StdEncoding.EncodeToString([]byte(value)) + " y":                "x [hidden] y",
@@ -92,63 +87,5 @@ func TestTelling(t *testing.T) {
 		if got := Telling(name); got != want {
 			t.Errorf("Telling(%s) = %t, want %t", name, got, want)
 		}
-	}
-}
-
-func TestCleanObjects(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ name, object, want string }{
-		{"a Secret", `
-apiVersion: v1
-kind: Secret
-metadata:
-  name: a
-  annotations: {kubectl.kubernetes.io/last-applied-configuration: '{"data":{"password":"aHVudGVy"}}'}
-  managedFields: [{manager: x}]
-data: {password: aHVudGVy}
-stringData: {more: hunter}
-`, `
-apiVersion: v1
-kind: Secret
-metadata: {name: a}
-data: {password: "[hidden], 8 characters"}
-stringData: {more: "[hidden], 6 characters"}
-`},
-		{"a Pod", `
-apiVersion: v1
-kind: Pod
-metadata: {name: a, annotations: {keep: this}}
-spec:
-  containers:
-  - name: one
-    env: [{name: TOKEN, value: hunter}, {name: HOME, value: /}, {name: PASSWORD, valueFrom: {secretKeyRef: {name: a, key: b}}}]
-`, `
-apiVersion: v1
-kind: Pod
-metadata: {name: a, annotations: {keep: this}}
-spec:
-  containers:
-  - name: one
-    env: [{name: TOKEN, value: "[hidden]"}, {name: HOME, value: /}, {name: PASSWORD, valueFrom: {secretKeyRef: {name: a, key: b}}}]
-`},
-		{"data of another kind", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			var object, want map[string]any
-			if err := yaml.Unmarshal([]byte(test.object), &object); err != nil {
-				t.Fatal(err)
-			}
-			if err := yaml.Unmarshal([]byte(test.want), &want); err != nil {
-				t.Fatal(err)
-			}
-			clean(&unstructured.Unstructured{Object: object})
-			if diff := cmp.Diff(want, object); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-			if text, _ := json.Marshal(object); strings.Contains(string(text), "aHVudGVy") || strings.Contains(string(text), "hunter") {
-				t.Errorf("object = %s, want no secret value", text)
-			}
-		})
 	}
 }

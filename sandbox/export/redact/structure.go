@@ -1,64 +1,39 @@
-package export
+package redact
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
-
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
-
-// clean removes secrets and irrelevant fields from an object. It returns the removed settings, but
-// not the data of Secrets.
-func clean(object *unstructured.Unstructured) []Known {
-	object.SetManagedFields(nil)
-	annotations := object.GetAnnotations()
-	delete(annotations, corev1.LastAppliedConfigAnnotation)
-	if len(annotations) == 0 {
-		annotations = nil
-	}
-	object.SetAnnotations(annotations)
-	if object.GroupVersionKind().GroupKind() == (schema.GroupKind{Kind: "Secret"}) {
-		for _, field := range []string{"data", "stringData"} {
-			hideAll(object.Object, field)
-		}
-		return nil
-	}
-	c := cleaner{arguments: object.GetNamespace() != "kube-system"}
-	c.walk(object.Object)
-	return c.known
-}
-
-// hideAll replaces the values of a map by their sizes.
-func hideAll(object map[string]any, field string) {
-	values, found := object[field].(map[string]any)
-	if !found {
-		return
-	}
-	for key, value := range values {
-		text, _ := value.(string) // All values of a Secret are strings.
-		values[key] = fmt.Sprintf("%s, %d characters", Hidden, len(text))
-	}
-}
 
 // JSON returns a JSON document in which the values of variables, arguments and settings are hidden
 // that may be secret, and the hidden values. It returns other text unchanged. It knows lists named
-// env of NAME=VALUE, lists named args, and the objects of Kubernetes.
-func JSON(data []byte) ([]byte, []Known) {
+// env of NAME=VALUE, lists named args, and the objects of Kubernetes. In lists of arguments it hides
+// all unknown values if foreign is true, otherwise only those with a telling name.
+func JSON(data []byte, foreign bool) ([]byte, []Known) {
 	var document any
-	if json.Unmarshal(data, &document) != nil {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // Times in nanoseconds are no floating point numbers.
+	if decoder.Decode(&document) != nil {
 		return data, nil
 	}
-	c := cleaner{arguments: true}
+	known := Tree(document, foreign)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(document); err != nil {
+		return data, nil
+	}
+	return out.Bytes(), known
+}
+
+// Tree hides secrets in a tree of JSON, in place, as [JSON] does. It returns the hidden values.
+func Tree(document any, foreign bool) []Known {
+	c := cleaner{arguments: foreign}
 	c.walk(document)
-	clean, err := json.MarshalIndent(document, "", "  ")
-	if err != nil {
-		return data, nil
-	}
-	return append(clean, '\n'), c.known
+	return c.known
 }
 
 // cleaner hides secrets in a tree of JSON.

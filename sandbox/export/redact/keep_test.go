@@ -1,4 +1,4 @@
-package export
+package redact
 
 import (
 	"strings"
@@ -102,7 +102,7 @@ func TestHideKeepsOrdinaryText(t *testing.T) {
 	if len(lines) < fewest {
 		t.Fatalf("got %d lines, want at least %d", len(lines), fewest)
 	}
-	redact := NewRedactor(knownSecrets())
+	redact := New(knownSecrets())
 	for _, line := range lines {
 		if got := string(redact.Hide([]byte(line))); got != line {
 			t.Errorf("Hide(%s) = %s, want it unchanged", line, got)

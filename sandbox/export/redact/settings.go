@@ -1,4 +1,4 @@
-package export
+package redact
 
 import (
 	"bytes"
@@ -175,6 +175,8 @@ func (v value) find() (start, end int) {
 	case v.where == inSetting && strings.HasSuffix(v.separator, " ") && strings.Contains(v.separator, ":") && sentence.Match(before) && prose.MatchString(word):
 		return 0, 0
 	case strings.HasPrefix(word, "{") || strings.HasPrefix(word, "&") || strings.HasPrefix(word, "<") || strings.HasSuffix(word, "()"):
+		return 0, 0
+	case strings.EqualFold(v.name, "auth") && strings.Contains(word, " "): // A heading.
 		return 0, 0
 	case v.separator == ":" && lineNumber.MatchString(word):
 		return 0, 0
