@@ -93,7 +93,7 @@ func (s *Sandbox) secretValues() []redact.Known {
 	}
 	_, known := redact.Variables(variables)
 	for i := range known {
-		known[i].Sure = true // The user set it, and it is no well-known setting.
+		known[i].Sure = true // The user set it, and its name is unknown.
 	}
 	records, _ := filepath.Glob(filepath.Join(s.Dir.Records(), "*.json")) // The pattern is valid.
 	for _, path := range records {

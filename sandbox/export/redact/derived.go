@@ -61,7 +61,7 @@ func ofLines(lines []string) (parts []Known) {
 	for _, line := range lines {
 		line = strings.TrimSpace(line)
 		switch match := assignment.FindStringSubmatch(line); {
-		case match != nil && Telling(match[1]):
+		case len(match) > 0 && Telling(match[1]):
 			value := strings.Trim(match[2], `"'`)
 			parts = append(parts, Known{Name: match[1], Value: value, Sure: true})
 			if plainText, err := url.PathUnescape(value); err == nil {

@@ -3,15 +3,15 @@
 // Secrets are hidden in three steps:
 //
 //   - By structure. [Tree], [JSON], [Variables] and [Arguments] hide settings with a telling name in
-//     objects and records. They also hide the values of environment variables and arguments that are
-//     no well-known settings, numbers, switches or addresses.
+//     objects and records. They also hide the values of environment variables and arguments, except for
+//     well-known settings, numbers, switches and addresses.
 //   - By value. They return the hidden values. A [Redactor] finds these and other [Known] values in
 //     text: plain, escaped for JSON, HTML and addresses, in base64 and hexadecimal, inside larger
 //     base64, and split by line breaks.
 //   - By form. A Redactor hides settings with a telling name, headers, addresses with a password, keys,
 //     and the tokens of well-known services.
 //
-// A redactor cannot find everything. It does not find a secret that is no known value and has no form,
+// A redactor cannot find everything. It does not find a secret that is not a known value and has no form,
 // a part of a secret, or an encoding that is not listed above, such as compressed data. Documentation
 // must ask users to review the result.
 //

@@ -18,8 +18,8 @@ import (
 type Known struct {
 	// Name is the name of the setting with this value. It can be empty.
 	Name, Value string
-	// Sure is true for values that are certainly secret, for example those of Secrets. Other values,
-	// such as those of unknown environment variables, are hidden outside of their object only if they
+	// Sure is true for values that are certainly secret, for example the data of Secrets. Other values,
+	// such as unknown environment variables, are hidden outside of their object only if they
 	// do not look like a name or a word.
 	Sure bool
 }

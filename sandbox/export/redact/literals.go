@@ -23,17 +23,25 @@ func hideLiterals(text []byte, hide func([]byte) []byte) []byte {
 	if bytes.IndexByte(text, '\\') < 0 && !bytes.Contains(text, []byte("''")) && !bytes.ContainsAny(text, ":=") {
 		return text
 	}
+	const most = 32 // Of unmatched quotes in a line. Each takes time for the rest of the line.
 	var out []byte
-	kept := 0
+	kept, unmatched := 0, 0
 	for i := 0; i < len(text); {
-		n := bytes.IndexAny(text[i:], `"'`)
+		n := bytes.IndexAny(text[i:], "\"'\n")
 		if n < 0 {
 			break
 		}
 		start := i + n
-		end := literalEnd(text, start)
+		if text[start] == '\n' {
+			unmatched = 0
+		}
+		end := 0
+		if text[start] != '\n' && unmatched < most {
+			end = literalEnd(text, start)
+		}
 		if end == 0 {
 			i = start + 1
+			unmatched++
 			continue
 		}
 		if changed := inLiteral(text[start:end], hide); changed != nil {

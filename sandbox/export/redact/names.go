@@ -99,11 +99,11 @@ func namesObject(name string) bool {
 }
 
 var (
-	// harmless are values that are no secret even under a telling name: switches, short numbers,
+	// harmless are values that are public even under a telling name: switches, short numbers,
 	// references to variables, paths, and values that are already hidden.
 	harmless = regexp.MustCompile(`^(?:(?i:true|false|null|nil|none|yes|no|on|off|unset|empty|undefined|redacted|optional|required|<[a-z -]*>)|` +
 		`\*+|\d{0,3}|\d+(?:\.\d+){2}|\$\([A-Za-z_]\w*\)|\$\{[A-Za-z_]\w*\}|\{\{.*\}\}|(?:/[a-z0-9._-]+){2,}/?|\[hidden\](?:, \d+ characters)?|[{[].?|[|>][+-]?|&\w*\{?)$`)
-	// plain are values that are no secret under a name that tells nothing.
+	// plain are values that are public under a name that tells nothing.
 	plain = regexp.MustCompile(`^(?:-?\d{1,6}(?:\.\d{1,3})?(?:[numkKMGTP]i?|[smhd]|ms|us|%)?|(?:\d+(?:ms|[hms]))+|v?\d+(?:\.\d+){1,3}|` +
 		`[a-z][a-z+]*://[A-Za-z0-9.-]+(?::\d+)?(?:/[a-z0-9]{0,12}){0,4}|(?:[a-z0-9.-]+\.[a-z0-9.-]+|localhost|\[[0-9a-f:]*\])?:\d{1,5}|` +
 		`\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?|(?:/[A-Za-z0-9._@-]+)+/?|` +

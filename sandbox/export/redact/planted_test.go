@@ -140,7 +140,7 @@ func formed() (all []plant) {
 	} {
 		all = append(all, plant{name + " token", "using " + token + " now\n", []string{token}}, plant{name + " token in JSON", `{"m":"using ` + token + `"}`, []string{token}})
 	}
-	auth := base64.StdEncoding.EncodeToString([]byte(`{"auths":{"r":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("me:tigers-and-bears")) + `"}}}`))
+	auth := base64.StdEncoding.EncodeToString([]byte(`{"auths":{"r":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("me:tigers-and-lions")) + `"}}}`))
 	return append(all, plant{"dockerconfigjson in base64", "x: " + auth, []string{auth[len(auth)-30:]}})
 }
 
@@ -216,7 +216,7 @@ func TestJSON(t *testing.T) {
 // Secrets contain other secrets, for example the password of a dockerconfigjson.
 func TestDerivedSecrets(t *testing.T) {
 	t.Parallel()
-	auth := base64.StdEncoding.EncodeToString([]byte("me:tigers-and-bears"))
+	auth := base64.StdEncoding.EncodeToString([]byte("me:tigers-and-lions"))
 	redact := New([]Known{
 		{Name: ".dockerconfigjson", Value: `{"auths":{"r":{"auth":"` + auth + `"}}}`, Sure: true},
 		{Name: "uri", Value: "postgres://app:lions%21roar@db/x", Sure: true},
@@ -224,7 +224,7 @@ func TestDerivedSecrets(t *testing.T) {
 		{Name: "OTEL_EXPORTER_OTLP_HEADERS", Value: "x=1,authorization=Bearer%20squeamish-ossifrage", Sure: true},
 		{Name: "config", Value: `{"db":{"password":"wicked"}}`, Sure: true},
 	})
-	for _, secret := range []string{auth, "tigers-and-bears", "lions%21roar", "lions!roar", "oh-my-goodness", "wicked", "squeamish-ossifrage"} {
+	for _, secret := range []string{auth, "tigers-and-lions", "lions%21roar", "lions!roar", "oh-my-goodness", "wicked", "squeamish-ossifrage"} {
 		for name, text := range encodings(secret) {
 			leaks(t, name, string(redact.Hide([]byte("it is ("+text+")"))), []string{secret, text})
 		}

@@ -53,7 +53,7 @@ var encodedKeys = []string{"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----", `{"auth
 // New returns a Redactor of values, in plain text, in JSON, in base64 of any alignment, in
 // hexadecimal, and as a part of addresses; also if line breaks split them. It finds the secrets in
 // values, such as the passwords in a dockerconfigjson. Values of less than 8 bytes are only hidden
-// as whole words, and those that are common words not at all.
+// as whole words, and common words not at all.
 func New(values []Known) *Redactor {
 	const depth = 3
 	var all []form

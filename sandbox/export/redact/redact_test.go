@@ -3,7 +3,9 @@ package redact
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 )
 
 // start and end are split so that secret scanners do not find a key in this file.
@@ -86,6 +88,19 @@ func TestTelling(t *testing.T) {
 	} {
 		if got := Telling(name); got != want {
 			t.Errorf("Telling(%s) = %t, want %t", name, got, want)
+		}
+	}
+}
+
+// The time must not grow with the square of a line.
+func TestHideOfLongLines(t *testing.T) {
+	t.Parallel()
+	const n = 1 << 20
+	for _, part := range []string{`\"`, `'`, `"`, `"token":1,`, `token=`, "token: ", "eyJ", "----BEGIN ", "://a:", "LS0tLS1C", `\\\\n`, `{"a":"`, "password: |", "--token "} {
+		start := time.Now()
+		(&Redactor{}).Hide([]byte(strings.Repeat(part, n/len(part))))
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("Hide of a line of %q took %s", part, took)
 		}
 	}
 }

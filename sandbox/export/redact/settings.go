@@ -25,6 +25,7 @@ var (
 	stops = regexp.MustCompile(`^(?:to|is|or|and|for|flags?|must|with|when|from|in|of|on|as|not|cannot|has|was|if|instead|may|can|the|a|an)$`)
 	// objectName is the name of an object, which logs show as secret="namespace/name".
 	objectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	blockStart = regexp.MustCompile(`^[|>][+-]?\d?[ \t]*$`)
 	sentence   = regexp.MustCompile(`[A-Za-z]+[ \t]+\*?$`)
 	keyLine    = regexp.MustCompile(`(?:^|\n)[ \t]*(?:-[ \t]+|export[ \t]+)?["']?$`)
 )
@@ -61,9 +62,12 @@ func nextName(text []byte, from int) (start, end int) {
 	if at < 0 {
 		return 0, 0
 	}
-	for start = at; start > from && nameByte(text[start-1]); start-- {
+	start, end = at, at
+	for start > from && nameByte(text[start-1]) {
+		start--
 	}
-	for end = at; end < len(text) && nameByte(text[end]); end++ {
+	for end < len(text) && nameByte(text[end]) {
+		end++
 	}
 	return start, end
 }
@@ -135,53 +139,55 @@ func (v value) find() (start, end int) {
 	if start, end, quoted := quotedAt(v.text, i); quoted {
 		return v.unless(start, end)
 	}
-	line := len(v.text)
-	if n := bytes.IndexAny(v.text[i:], "\n\r"); n >= 0 {
-		line = i + n
-	}
 	before := v.text[max(0, v.nameStart-200):v.nameStart]
-	alone := keyLine.Match(before) && v.where == inSetting && v.separator[0] != '"' // The rest of a line in JSON is no value.
+	alone := keyLine.Match(before) && v.where == inSetting && v.separator[0] != '"' // In JSON, the line continues after the value.
 	yaml := alone && strings.HasPrefix(strings.TrimLeft(v.separator, "'"), ": ")
-	if yaml {
-		if block := strings.TrimSpace(string(v.text[i:line])); block != "" && len(block) < 3 && strings.ContainsAny(block[:1], "|>") {
-			return v.block(i, line)
-		}
-	}
 	var most string
 	switch {
 	case list:
-		most = "]{\n"
+		most = "]{"
 	case v.header():
 		most = "\"'`]\\"
 	case yaml:
-		most = "\n"
+		most = "" // The whole line.
 	case alone:
 		most = " \t\"'`"
 	default:
 		most = " \t\"'`,;&)}]\\<"
 	}
-	end = line
-	if n := bytes.IndexAny(v.text[i+hidden:line], most); n >= 0 {
+	end = len(v.text)
+	if n := bytes.IndexAny(v.text[i+hidden:], most+"\n\r"); n >= 0 {
 		end = i + hidden + n
+	}
+	if yaml && blockStart.Match(v.text[i:end]) {
+		return v.block(i, end)
 	}
 	if list && end < len(v.text) && v.text[end] == '{' || list && v.where != inSetting {
 		return 0, 0
 	}
 	end = i + len(bytes.TrimRight(v.text[i:end], " \t\r"))
-	word := string(v.text[i:end])
-	switch {
-	case v.where == inFlag && (strings.HasPrefix(word, "-") || stops.MatchString(word)):
-		return 0, 0
-	case v.where == inSetting && strings.HasSuffix(v.separator, " ") && strings.Contains(v.separator, ":") && sentence.Match(before) && prose.MatchString(word):
-		return 0, 0
-	case strings.HasPrefix(word, "{") || strings.HasPrefix(word, "&") || strings.HasPrefix(word, "<") || strings.HasSuffix(word, "()"):
-		return 0, 0
-	case strings.EqualFold(v.name, "auth") && strings.Contains(word, " "): // A heading.
-		return 0, 0
-	case v.separator == ":" && lineNumber.MatchString(word):
+	if v.public(string(v.text[i:end]), before) {
 		return 0, 0
 	}
 	return v.unless(i, end)
+}
+
+// public reports whether the word without quotes after the name is no value, for example because it
+// belongs to a sentence. Before is the text before the name.
+func (v value) public(word string, before []byte) bool {
+	switch {
+	case v.where == inFlag && (strings.HasPrefix(word, "-") || stops.MatchString(word)):
+		return true
+	case v.where == inSetting && strings.HasSuffix(v.separator, " ") && strings.Contains(v.separator, ":") && sentence.Match(before) && prose.MatchString(word):
+		return true
+	case strings.HasPrefix(word, "{") || strings.HasPrefix(word, "&") || strings.HasPrefix(word, "<") || strings.HasSuffix(word, "()"):
+		return true
+	case strings.EqualFold(v.name, "auth") && strings.Contains(word, " "): // A heading.
+		return true
+	case v.separator == ":" && lineNumber.MatchString(word):
+		return true
+	}
+	return false
 }
 
 var lineNumber = regexp.MustCompile(`^\d{1,5}(?:[:\]].*)?$`)

@@ -14,7 +14,7 @@ import (
 func JSON(data []byte, foreign bool) ([]byte, []Known) {
 	var document any
 	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber() // Times in nanoseconds are no floating point numbers.
+	decoder.UseNumber() // A floating point number cannot hold nanoseconds.
 	if decoder.Decode(&document) != nil {
 		return data, nil
 	}
@@ -99,7 +99,7 @@ func (c *cleaner) list(key string, list []any) {
 		}
 		var arguments []string
 		arguments, known = Arguments(texts[first:])
-		clean = append(texts[:first:first], arguments...)
+		clean = slices.Concat(texts[:first], arguments)
 	case key == "env" || key == "operatorenv":
 		clean, known = Variables(texts)
 	}
