@@ -25,6 +25,7 @@ password authentication failed for user "app"
 flag --token is deprecated, use --token-file=/var/run/secrets/tokens/a
 --service-account-key-file=/etc/kubernetes/pki/sa.pub --tls-private-key-file=/etc/kubernetes/pki/apiserver.key
 --enable-bootstrap-token-auth=true --authorization-mode=Node,RBAC --anonymous-auth=false
+["--client-cert-auth","--initial-advertise-peer-urls=https://127.0.0.1:39627","--use-service-account-credentials","--v=2"]
 --oidc-client-id=kubernetes --token-ttl=24h0m0s --leader-elect=false
 automountServiceAccountToken: false
 serviceAccountToken:

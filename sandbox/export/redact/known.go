@@ -145,10 +145,11 @@ func addAligned(set map[form]bool, alphabet *base64.Encoding, text string, neste
 // lineBreak returns the length of the line break at text[i], with the blanks of the next line. It
 // knows line breaks in JSON and in YAML, too.
 func lineBreak[T string | []byte](text T, i int) int {
+	const most = 16 // Backslashes, which double with each JSON string around them.
 	start := i
 	for i < len(text) {
 		j := i
-		for j < len(text) && text[j] == '\\' {
+		for j < len(text) && j-i < most && text[j] == '\\' {
 			j++
 		}
 		switch {

@@ -172,7 +172,7 @@ func (v value) find() (start, end int) {
 	return v.unless(i, end)
 }
 
-// public reports whether the word without quotes after the name is no value, for example because it
+// public reports whether the word without quotes after the name is not a value, for example because it
 // belongs to a sentence. Before is the text before the name.
 func (v value) public(word string, before []byte) bool {
 	switch {
@@ -195,6 +195,9 @@ var lineNumber = regexp.MustCompile(`^\d{1,5}(?:[:\]].*)?$`)
 // unless returns a range, or none if its text is certainly no secret.
 func (v value) unless(start, end int) (int, int) {
 	text := string(v.text[start:end])
+	if v.where == inFlag && strings.HasPrefix(text, "-") { // The flag before it is a switch.
+		return 0, 0
+	}
 	if harmless.MatchString(text) || namesObject(v.name) && objectName.MatchString(text) {
 		return 0, 0
 	}
