@@ -16,17 +16,18 @@ const (
 	apiServerWait = time.Minute
 )
 
-// awaitAPIServer waits until the API server answers. When a node starts, its pods run before kube-proxy has made Services
-// reachable: a program that gives up then is started again only after the kubelet's back-off, ten seconds and more.
+// awaitAPIServer waits until the API server responds, for at most a minute. When a node starts, its
+// pods start before kube-proxy has made Services reachable. If a program exited at that point, the
+// kubelet would restart it only after a back-off of ten seconds or more.
 func awaitAPIServer(ctx context.Context, host, kubeconfig string) error {
 	config, err := kube.BuildClientConfig(host, kubeconfig)
 	if err != nil {
-		return fmt.Errorf("finding the API server: %w", err)
+		return fmt.Errorf("building the client configuration: %w", err)
 	}
 	config.Timeout = 5 * time.Second
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		return fmt.Errorf("connecting to the API server: %w", err)
+		return fmt.Errorf("creating the discovery client: %w", err)
 	}
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, apiServerPoll, apiServerWait, true, func(context.Context) (bool, error) {

@@ -28,7 +28,7 @@ import (
 	"github.com/cert-manager/cert-manager/pkg/util/configfile"
 )
 
-// cainjectorLease is the one lease that the chart's Role lets the cainjector update.
+// cainjectorLease is the only lease that the chart's Role allows the cainjector to update.
 const cainjectorLease = "cert-manager-cainjector-leader-election"
 
 var cainjectorProgram = program[config.CAInjectorConfiguration]{
@@ -54,22 +54,23 @@ func cainjectorDefaults() (*config.CAInjectorConfiguration, error) {
 }
 
 func bindCAInjector(flags *pflag.FlagSet, c *config.CAInjectorConfiguration) {
-	flags.StringVar(&c.KubeConfig, "kubeconfig", c.KubeConfig, "path of a kubeconfig; inside a cluster none is needed")
-	flags.StringVar(&c.Namespace, "namespace", c.Namespace, "only namespace to take certificates from; empty means all")
-	flags.StringSliceVar(&c.IgnoreNamespaces, "ignore-namespaces", c.IgnoreNamespaces, "namespaces not to take certificates from")
+	flags.StringVar(&c.KubeConfig, "kubeconfig", c.KubeConfig, "path of a kubeconfig file; not needed inside a cluster")
+	flags.StringVar(&c.Namespace, "namespace", c.Namespace, "only namespace to read certificates from; empty means all namespaces")
+	flags.StringSliceVar(&c.IgnoreNamespaces, "ignore-namespaces", c.IgnoreNamespaces, "namespaces from which no certificates are read")
 	bindLeaderElection(flags, &c.LeaderElectionConfig)
-	flags.BoolVar(&c.EnableDataSourceConfig.Certificates, "enable-certificates-data-source", c.EnableDataSourceConfig.Certificates, "take CAs from Certificates")
+	flags.BoolVar(&c.EnableDataSourceConfig.Certificates, "enable-certificates-data-source", c.EnableDataSourceConfig.Certificates, "read CA certificates from Certificate objects")
 	flags.BoolVar(&c.EnableInjectableConfig.ValidatingWebhookConfigurations, "enable-validatingwebhookconfigurations-injectable", c.EnableInjectableConfig.ValidatingWebhookConfigurations, "inject into ValidatingWebhookConfigurations")
 	flags.BoolVar(&c.EnableInjectableConfig.MutatingWebhookConfigurations, "enable-mutatingwebhookconfigurations-injectable", c.EnableInjectableConfig.MutatingWebhookConfigurations, "inject into MutatingWebhookConfigurations")
 	flags.BoolVar(&c.EnableInjectableConfig.CustomResourceDefinitions, "enable-customresourcedefinitions-injectable", c.EnableInjectableConfig.CustomResourceDefinitions, "inject into CustomResourceDefinitions")
 	flags.BoolVar(&c.EnableInjectableConfig.APIServices, "enable-apiservices-injectable", c.EnableInjectableConfig.APIServices, "inject into APIServices")
-	flags.StringVar(&c.MetricsListenAddress, "metrics-listen-address", c.MetricsListenAddress, "address to serve metrics on; 0 turns them off")
+	flags.StringVar(&c.MetricsListenAddress, "metrics-listen-address", c.MetricsListenAddress, "address to serve metrics on; 0 disables metrics")
 	bindMetricsTLS(flags, &c.MetricsTLSConfig)
 	bindFeatureGates(flags, &c.FeatureGates)
 	logf.AddFlags(&c.Logging, flags)
 }
 
-// runCAInjector fills in the CA bundles of webhooks, CRD conversions and API services until ctx ends.
+// runCAInjector injects CA bundles into webhook configurations, CRD conversions and APIServices
+// until ctx is cancelled.
 func runCAInjector(ctx context.Context, args []string) error {
 	cfg, err := cainjectorProgram.configure(args)
 	if err != nil {
@@ -86,7 +87,7 @@ func runCAInjector(ctx context.Context, args []string) error {
 	}
 	mgr, err := newCAInjectorManager(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("building the cainjector: %w", err)
+		return fmt.Errorf("creating the cainjector's manager: %w", err)
 	}
 	inject := cfg.EnableInjectableConfig
 	err = cainjector.RegisterAllInjectors(ctx, mgr, cainjector.SetupOptions{
@@ -112,7 +113,7 @@ func runCAInjector(ctx context.Context, args []string) error {
 func newCAInjectorManager(ctx context.Context, cfg *config.CAInjectorConfiguration) (ctrl.Manager, error) {
 	restConfig, err := kube.BuildClientConfig("", cfg.KubeConfig)
 	if err != nil {
-		return nil, fmt.Errorf("finding the API server: %w", err)
+		return nil, fmt.Errorf("building the client configuration: %w", err)
 	}
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -125,8 +126,9 @@ func newCAInjectorManager(ctx context.Context, cfg *config.CAInjectorConfigurati
 	options := ctrl.Options{
 		Scheme: s,
 		Logger: logf.FromContext(ctx),
-		// The injectors watch the metadata of Secrets and read the few that matter from the API server. With full
-		// Secrets in the cache every one of the cluster's would be in memory.
+		// The injectors watch only the metadata of Secrets, and read the few Secrets that they need
+		// from the API server. A cache of full Secrets would hold all Secrets of the cluster in
+		// memory.
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metricsserver.Options{BindAddress: cfg.MetricsListenAddress},
 		LeaderElection:                cfg.LeaderElectionConfig.Enabled,

@@ -33,7 +33,8 @@ const (
 	limit = 60 * time.Second
 )
 
-// TestMain lets the test binary be the program under test: started under one of the three names it is that program.
+// TestMain runs the program under test if the test binary is started with the name of one of the
+// three programs.
 func TestMain(m *testing.M) {
 	if _, program := programs[filepath.Base(os.Args[0])]; program {
 		os.Exit(run(os.Args))
@@ -41,8 +42,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestIssue runs the three programs against a real API server and follows a Certificate from its creation, through
-// the admission webhook, to a signed Secret and a CA bundle in somebody's webhook configuration.
+// TestIssue runs the three programs against a real API server. It follows a Certificate from its
+// creation through the admission webhook to a signed Secret. It also expects the CA bundle in a
+// webhook configuration.
 func TestIssue(t *testing.T) {
 	env, c := startAPIServer(t)
 	kubeconfig := writeFile(t, env.KubeConfig)
@@ -50,7 +52,7 @@ func TestIssue(t *testing.T) {
 	create(t, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
 
 	webhookPort, webhookHealth, controllerHealth := freePort(t), freePort(t), freePort(t)
-	// The flags are those of the rendered chart, with leader election on for the controller so that it is exercised too.
+	// These are the flags of the rendered chart, except that leader election of the controller is on.
 	startProgram(t, "webhook", "--kubeconfig="+kubeconfig, "--v=2",
 		fmt.Sprintf("--secure-port=%d", webhookPort), fmt.Sprintf("--healthz-port=%d", webhookHealth),
 		"--dynamic-serving-ca-secret-namespace="+ns, "--dynamic-serving-ca-secret-name=cert-manager-webhook-ca",
@@ -76,7 +78,8 @@ func TestIssue(t *testing.T) {
 	stopController()
 }
 
-// issueThroughCA makes a self-signed root, a CA issuer from it and a leaf from that, and waits for what each must cause.
+// issueThroughCA creates a self-signed root, a CA issuer with the root's key and a leaf from that
+// issuer. It waits until the Certificates are ready and the leaf's CA is injected.
 func issueThroughCA(t *testing.T, c client.Client) {
 	t.Helper()
 	const ns = "team"
@@ -105,21 +108,21 @@ func issueThroughCA(t *testing.T, c client.Client) {
 	}
 	ca := string(leaf.Data[cmmeta.TLSCAKey])
 	if ca == "" || ca != string(root.Data[corev1.TLSCertKey]) {
-		t.Errorf("ca.crt of the leaf is %q, want the root's certificate", ca)
+		t.Errorf("ca.crt of the leaf = %q, want the root's certificate", ca)
 	}
 	eventually(t, "the CA bundle of webhook configuration target", func(ctx context.Context) error {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(target), target); err != nil {
 			return err
 		}
 		if got := string(target.Webhooks[0].ClientConfig.CABundle); got != ca {
-			return fmt.Errorf("caBundle is %q", got)
+			return fmt.Errorf("caBundle = %q, want %q", got, ca)
 		}
 		return nil
 	})
 	invalid := certificate(ns, "invalid", "ca", false)
 	invalid.Spec.DNSNames = nil
 	if err := c.Create(t.Context(), invalid); err == nil || !strings.Contains(err.Error(), "denied the request") {
-		t.Errorf("creating a Certificate without names: %v, want a denial by the webhook", err)
+		t.Errorf("creating a Certificate without names: got error %v, want a denial by the webhook", err)
 	}
 }
 
@@ -147,7 +150,8 @@ func certificateReady(ctx context.Context, c client.Client, ns, name string) err
 	return fmt.Errorf("not ready: %+v", cert.Status.Conditions)
 }
 
-// registerWebhooks does what the chart does, but by URL. The cainjector fills in the webhook's own CA.
+// registerWebhooks registers the webhooks as the chart does, but by URL. The cainjector injects the
+// webhook's own CA.
 func registerWebhooks(t *testing.T, c client.Client, ns string, port int) {
 	t.Helper()
 	inject := map[string]string{cmapi.WantInjectFromSecretAnnotation: ns + "/cert-manager-webhook-ca"}
@@ -185,7 +189,7 @@ func rules(resource string, operations ...admissionregistrationv1.OperationType)
 func startAPIServer(t *testing.T) (*envtest.Environment, client.Client) {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Fatal("KUBEBUILDER_ASSETS is unset: run `make envtest-assets` and set it to the folder that prints, or use `make test-short`")
+		t.Fatal("KUBEBUILDER_ASSETS is not set; set it to the output of `make envtest-assets`, or run `make test-short`")
 	}
 	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join(moduleDir(t), "deploy", "crds")}, ErrorIfCRDPathMissing: true}
 	if _, err := env.Start(); err != nil {
@@ -216,8 +220,8 @@ func moduleDir(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-// startProgram runs this test binary as the named program. The returned function sends SIGTERM and checks that the
-// program exits with 0; it runs at the end of the test if the test doesn't call it.
+// startProgram runs this test binary as the named program. The returned function sends SIGTERM and
+// checks that the program exits with 0. If the test does not call it, a cleanup does.
 func startProgram(t *testing.T, name string, args ...string) (stop func()) {
 	t.Helper()
 	self, err := os.Executable()
@@ -228,7 +232,7 @@ func startProgram(t *testing.T, name string, args ...string) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self) // stop ends it, and looks at how it ends
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self) // stop sends SIGTERM and checks the exit code.
 	cmd.Args = append([]string{name}, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -244,14 +248,14 @@ func startProgram(t *testing.T, name string, args ...string) (stop func()) {
 			t.Errorf("stopping %s: %v", name, err)
 		}
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("%s after SIGTERM: %v", name, err)
+			t.Errorf("%s after SIGTERM: got error %v, want exit code 0", name, err)
 		}
 	}
 	t.Cleanup(func() {
 		stop()
 		if t.Failed() {
 			text, _ := os.ReadFile(log.Name())
-			t.Logf("%s:\n%s", name, text)
+			t.Logf("output of %s:\n%s", name, text)
 		}
 		_ = log.Close()
 	})
@@ -282,7 +286,7 @@ func eventually(t *testing.T, what string, check func(context.Context) error) {
 		return last == nil, nil
 	})
 	if err != nil {
-		t.Fatalf("waiting for %s: %v: last: %v", what, err, last)
+		t.Fatalf("waiting for %s: %v; last error: %v", what, err, last)
 	}
 }
 

@@ -20,22 +20,24 @@ import (
 	utilfeature "github.com/cert-manager/cert-manager/pkg/util/feature"
 )
 
-// program is what the three programs differ in while they are configured. C is cert-manager's own configuration type.
+// program describes how one of the three programs is configured. C is cert-manager's own type for
+// the configuration.
 type program[C any] struct {
 	name     string
 	defaults func() (*C, error)
 	bind     func(*pflag.FlagSet, *C)
 	validate func(*C, *field.Path) field.ErrorList
-	// file decodes a configuration file; nil means the program takes none.
+	// file decodes a configuration file; nil means that the program does not support one.
 	file func() (configfile.ConfigFile, func() *C)
 }
 
-// configure returns the configuration that args and, if they name one, a configuration file ask for. A flag wins over
-// the file, and the file over the defaults.
+// configure returns the validated configuration. Flags in args override the configuration file that
+// args may name, and the file overrides the defaults. It returns a usageError if args or the file
+// are invalid, and pflag.ErrHelp after --help.
 func (p program[C]) configure(args []string) (*C, error) {
 	config, err := p.defaults()
 	if err != nil {
-		return nil, fmt.Errorf("making the default configuration: %w", err)
+		return nil, fmt.Errorf("creating the default configuration: %w", err)
 	}
 	path, err := p.parse(args, config)
 	if err != nil {
@@ -45,21 +47,21 @@ func (p program[C]) configure(args []string) (*C, error) {
 		if config, err = p.load(path); err != nil {
 			return nil, usageError{err}
 		}
-		// The flags were bound to the defaults; bind them to what the file says, so that they win.
+		// The flags were bound to the defaults. Parse them again so that they override the file.
 		if _, err := p.parse(args, config); err != nil {
 			return nil, err
 		}
 	}
 	if invalid := p.validate(config, nil).ToAggregate(); invalid != nil {
-		return nil, usageError{fmt.Errorf("checking the configuration: %w", invalid)}
+		return nil, usageError{fmt.Errorf("validating the configuration: %w", invalid)}
 	}
 	return config, nil
 }
 
-// parse sets the fields of config that args name, and returns the path of the configuration file, if any.
+// parse sets the fields of config from the flags in args. It returns the path of the configuration
+// file, or "" if args do not name one.
 func (p program[C]) parse(args []string, config *C) (path string, err error) {
 	flags := pflag.NewFlagSet(p.name, pflag.ContinueOnError)
-	flags.SortFlags = true
 	if p.file != nil {
 		flags.StringVar(&path, "config", "", "path of a configuration file")
 	}
@@ -80,15 +82,15 @@ func (p program[C]) load(path string) (*C, error) {
 	file, result := p.file()
 	loader, err := configfile.NewConfigurationFSLoader(os.ReadFile, path)
 	if err != nil {
-		return nil, fmt.Errorf("opening configuration %s: %w", path, err)
+		return nil, fmt.Errorf("opening configuration file %s: %w", path, err)
 	}
 	if err := loader.Load(file); err != nil {
-		return nil, fmt.Errorf("reading configuration %s: %w", path, err)
+		return nil, fmt.Errorf("reading configuration file %s: %w", path, err)
 	}
 	return result(), nil
 }
 
-// start applies what the three programs have in common, features and logging, and returns a context with the logger.
+// start sets up feature gates and logging. It returns a context that contains the logger.
 func start(ctx context.Context, name string, logging *logsapi.LoggingConfiguration, features map[string]bool) (context.Context, error) {
 	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(features); err != nil {
 		return nil, usageError{fmt.Errorf("setting feature gates: %w", err)}
@@ -106,16 +108,16 @@ func start(ctx context.Context, name string, logging *logsapi.LoggingConfigurati
 }
 
 func bindLeaderElection(flags *pflag.FlagSet, c *shared.LeaderElectionConfig) {
-	flags.BoolVar(&c.Enabled, "leader-elect", c.Enabled, "work only while holding the lease")
+	flags.BoolVar(&c.Enabled, "leader-elect", c.Enabled, "run the controllers only while this process holds the lease")
 	flags.StringVar(&c.Namespace, "leader-election-namespace", c.Namespace, "namespace of the lease")
-	flags.DurationVar(&c.LeaseDuration, "leader-election-lease-duration", c.LeaseDuration, "time after which an unrenewed lease may be taken over")
-	flags.DurationVar(&c.RenewDeadline, "leader-election-renew-deadline", c.RenewDeadline, "time after which a leader that can't renew gives up")
-	flags.DurationVar(&c.RetryPeriod, "leader-election-retry-period", c.RetryPeriod, "time between attempts to get or renew the lease")
+	flags.DurationVar(&c.LeaseDuration, "leader-election-lease-duration", c.LeaseDuration, "time after which another process can acquire a lease that was not renewed")
+	flags.DurationVar(&c.RenewDeadline, "leader-election-renew-deadline", c.RenewDeadline, "time after which a leader that cannot renew the lease stops")
+	flags.DurationVar(&c.RetryPeriod, "leader-election-retry-period", c.RetryPeriod, "time between attempts to acquire or renew the lease")
 }
 
 func bindMetricsTLS(flags *pflag.FlagSet, c *shared.TLSConfig) {
-	flags.StringVar(&c.Filesystem.CertFile, "metrics-tls-cert-file", c.Filesystem.CertFile, "certificate to serve metrics with")
-	flags.StringVar(&c.Filesystem.KeyFile, "metrics-tls-private-key-file", c.Filesystem.KeyFile, "private key to serve metrics with")
+	flags.StringVar(&c.Filesystem.CertFile, "metrics-tls-cert-file", c.Filesystem.CertFile, "path of the certificate for the metrics server")
+	flags.StringVar(&c.Filesystem.KeyFile, "metrics-tls-private-key-file", c.Filesystem.KeyFile, "path of the private key for the metrics server")
 }
 
 func bindFeatureGates(flags *pflag.FlagSet, gates *map[string]bool) {

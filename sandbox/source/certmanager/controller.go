@@ -19,7 +19,7 @@ import (
 	"github.com/cert-manager/cert-manager/pkg/healthz"
 	logf "github.com/cert-manager/cert-manager/pkg/logs"
 
-	// Each of these registers its controller, or its kind of issuer, when it is linked.
+	// Each package registers its controller, or its kind of issuer, in an init function.
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/selfsigned"
@@ -36,13 +36,14 @@ import (
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
 )
 
-// controllerLease is the one lease that the chart's Role lets the controller update.
+// controllerLease is the only lease that the chart's Role allows the controller to update.
 const controllerLease = "cert-manager-controller"
 
-// errLostLease ends the process: another one may be working by now, and a fresh start is the safe way back.
+// errLostLease is returned if another process may hold the lease. The process must then exit. After
+// a restart it tries to acquire the lease again.
 var errLostLease = errors.New("lost the lease " + controllerLease)
 
-// runController issues certificates until ctx ends.
+// runController issues certificates until ctx is cancelled.
 func runController(ctx context.Context, args []string) error {
 	cfg, err := controllerProgram.configure(args)
 	if err != nil {
@@ -62,7 +63,7 @@ func runController(ctx context.Context, args []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	factory, err := controller.NewContextFactory(ctx, contextOptions(cfg))
 	if err != nil {
-		return fmt.Errorf("connecting to the API server: %w", err)
+		return fmt.Errorf("creating the factory of the controllers' context: %w", err)
 	}
 	root, err := factory.Build()
 	if err != nil {
@@ -85,7 +86,7 @@ func runController(ctx context.Context, args []string) error {
 	return group.Wait()
 }
 
-// runControllers runs every enabled controller until ctx ends or one of them fails.
+// runControllers runs every enabled controller until ctx is cancelled or a controller fails.
 func runControllers(ctx context.Context, cfg *config.ControllerConfiguration, factory *controller.ContextFactory, root *controller.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	running := make(map[string]controller.Interface)
@@ -96,7 +97,8 @@ func runControllers(ctx context.Context, cfg *config.ControllerConfiguration, fa
 		}
 		running[name] = c
 	}
-	// The server registers the collectors that the controllers' constructors set, so it comes after them.
+	// The constructors of the controllers set collectors, and the server registers them. So the
+	// server is created after the controllers.
 	if err := serveMetrics(ctx, group, cfg.MetricsListenAddress, root); err != nil {
 		return err
 	}
@@ -108,14 +110,17 @@ func runControllers(ctx context.Context, cfg *config.ControllerConfiguration, fa
 			return nil
 		})
 	}
-	// Building a controller asks the factories for the informers it needs; only now are all of them known.
+	// The constructor of a controller requests its informers from the factories. The factories
+	// start after all constructors, because they start only the informers that were requested
+	// before.
 	root.SharedInformerFactory.Start(ctx.Done())
 	root.KubeSharedInformerFactory.Start(ctx.Done())
 	root.HTTP01ResourceMetadataInformersFactory.Start(ctx.Done())
 	return group.Wait()
 }
 
-// serveMetrics serves Prometheus metrics in group until ctx ends. Address 0 turns them off.
+// serveMetrics serves Prometheus metrics in group until ctx is cancelled. Address 0 disables
+// metrics.
 func serveMetrics(ctx context.Context, group *errgroup.Group, address string, root *controller.Context) error {
 	if address == "0" {
 		return nil
@@ -140,18 +145,19 @@ func serveMetrics(ctx context.Context, group *errgroup.Group, address string, ro
 	return nil
 }
 
-// lead waits for the lease and runs work while holding it. The lease is given back when ctx ends, so that a
-// successor needn't wait for it to run out.
+// lead acquires the lease and runs work while this process holds it. It releases the lease when ctx
+// is cancelled, so that a successor does not wait until the lease expires. It returns errLostLease
+// if the lease was lost before that.
 func lead(ctx context.Context, cfg *config.ControllerConfiguration, root *controller.Context, watchdog *leaderelection.HealthzAdaptor, work func(context.Context) error) error {
 	host, err := os.Hostname()
 	if err != nil {
-		return fmt.Errorf("naming this process for leader election: %w", err)
+		return fmt.Errorf("reading the host name for leader election: %w", err)
 	}
 	identity := fmt.Sprintf("%s-%d", host, os.Getpid())
 	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, cfg.LeaderElectionConfig.Namespace, controllerLease,
 		resourcelock.ResourceLockConfig{Identity: identity, EventRecorder: root.Recorder}, root.RESTConfig, cfg.LeaderElectionConfig.RenewDeadline)
 	if err != nil {
-		return fmt.Errorf("making the lease %s/%s: %w", cfg.LeaderElectionConfig.Namespace, controllerLease, err)
+		return fmt.Errorf("creating the lock for lease %s/%s: %w", cfg.LeaderElectionConfig.Namespace, controllerLease, err)
 	}
 
 	running, cancel := context.WithCancel(ctx)

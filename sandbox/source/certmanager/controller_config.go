@@ -19,9 +19,9 @@ import (
 	logf "github.com/cert-manager/cert-manager/pkg/logs"
 )
 
-// controllerProgram takes no configuration file: the package that decodes it, like the ones that default and
-// validate it, imports every controller there is, ACME's and Venafi's included. The chart passes flags unless it is given
-// a file to pass.
+// controllerProgram does not support a configuration file. cert-manager's packages that decode,
+// default and validate the file import every controller, including ACME and Venafi. The chart
+// passes flags unless its values contain a configuration.
 var controllerProgram = program[config.ControllerConfiguration]{
 	name:     "controller",
 	defaults: controllerDefaults,
@@ -29,7 +29,8 @@ var controllerProgram = program[config.ControllerConfiguration]{
 	validate: validateController,
 }
 
-// controllerDefaults gives the documented defaults of the fields that the linked controllers read.
+// controllerDefaults returns the documented defaults of the fields that the linked controllers
+// read.
 func controllerDefaults() (*config.ControllerConfiguration, error) {
 	limits := pem.DefaultSizeLimits()
 	c := &config.ControllerConfiguration{
@@ -66,28 +67,29 @@ func controllerDefaults() (*config.ControllerConfiguration, error) {
 }
 
 func bindController(flags *pflag.FlagSet, c *config.ControllerConfiguration) {
-	flags.StringVar(&c.KubeConfig, "kubeconfig", c.KubeConfig, "path of a kubeconfig; inside a cluster none is needed")
-	flags.Float32Var(&c.KubernetesAPIQPS, "kube-api-qps", c.KubernetesAPIQPS, "requests a second to an API server without priority and fairness")
+	flags.StringVar(&c.KubeConfig, "kubeconfig", c.KubeConfig, "path of a kubeconfig file; not needed inside a cluster")
+	flags.Float32Var(&c.KubernetesAPIQPS, "kube-api-qps", c.KubernetesAPIQPS, "requests per second to an API server without priority and fairness")
 	flags.IntVar(&c.KubernetesAPIBurst, "kube-api-burst", c.KubernetesAPIBurst, "burst of requests to an API server without priority and fairness")
-	flags.StringVar(&c.Namespace, "namespace", c.Namespace, "only namespace to work in; empty means all, and ClusterIssuers")
+	flags.StringVar(&c.Namespace, "namespace", c.Namespace, "only namespace to work in; empty means all namespaces and ClusterIssuers")
 	flags.StringVar(&c.ClusterResourceNamespace, "cluster-resource-namespace", c.ClusterResourceNamespace, "namespace of the Secrets of ClusterIssuers")
 	bindLeaderElection(flags, &c.LeaderElectionConfig.LeaderElectionConfig)
-	flags.StringSliceVar(&c.Controllers, "controllers", c.Controllers, "controllers to run: * for all, -NAME for all but that one")
-	flags.BoolVar(&c.EnableCertificateOwnerRef, "enable-certificate-owner-ref", c.EnableCertificateOwnerRef, "make a Certificate the owner of its Secret")
-	flags.StringSliceVar(&c.CopiedAnnotationPrefixes, "copied-annotation-prefixes", c.CopiedAnnotationPrefixes, "annotations that a CertificateRequest gets from its Certificate")
-	flags.IntVar(&c.NumberOfConcurrentWorkers, "concurrent-workers", c.NumberOfConcurrentWorkers, "workers of each controller")
-	flags.DurationVar(&c.CertificateRequestMinimumBackoffDuration, "certificate-request-minimum-backoff-duration", c.CertificateRequestMinimumBackoffDuration, "wait after the first failed request")
-	flags.DurationVar(&c.CertificateRequestMaximumBackoffDuration, "certificate-request-maximum-backoff-duration", c.CertificateRequestMaximumBackoffDuration, "longest wait after a failed request")
-	flags.StringVar(&c.MetricsListenAddress, "metrics-listen-address", c.MetricsListenAddress, "address to serve metrics on; 0 turns them off")
+	flags.StringSliceVar(&c.Controllers, "controllers", c.Controllers, "controllers to run: * for all; -NAME excludes a controller")
+	flags.BoolVar(&c.EnableCertificateOwnerRef, "enable-certificate-owner-ref", c.EnableCertificateOwnerRef, "set the Certificate as the owner of its Secret")
+	flags.StringSliceVar(&c.CopiedAnnotationPrefixes, "copied-annotation-prefixes", c.CopiedAnnotationPrefixes, "prefixes of annotations to copy from a Certificate to its CertificateRequests; -PREFIX excludes a prefix")
+	flags.IntVar(&c.NumberOfConcurrentWorkers, "concurrent-workers", c.NumberOfConcurrentWorkers, "number of workers of each controller")
+	flags.DurationVar(&c.CertificateRequestMinimumBackoffDuration, "certificate-request-minimum-backoff-duration", c.CertificateRequestMinimumBackoffDuration, "back-off after the first failed request")
+	flags.DurationVar(&c.CertificateRequestMaximumBackoffDuration, "certificate-request-maximum-backoff-duration", c.CertificateRequestMaximumBackoffDuration, "longest back-off after a failed request")
+	flags.StringVar(&c.MetricsListenAddress, "metrics-listen-address", c.MetricsListenAddress, "address to serve metrics on; 0 disables metrics")
 	flags.StringVar(&c.HealthzListenAddress, "internal-healthz-listen-address", c.HealthzListenAddress, "address to serve /livez on")
 	bindFeatureGates(flags, &c.FeatureGates)
 	bindUnlinked(flags, c)
 	logf.AddFlags(&c.Logging, flags)
 }
 
-// bindUnlinked accepts the chart's flags for controllers that aren't linked, so that the chart needs no changes.
+// bindUnlinked defines the chart's flags for controllers that are not linked, so that the chart
+// works without changes.
 func bindUnlinked(flags *pflag.FlagSet, c *config.ControllerConfiguration) {
-	const unlinked = "accepted without effect: ACME and the Ingress shim are not in this binary"
+	const unlinked = "no effect; this binary does not contain ACME or the Ingress shim"
 	http01, dns01, shim := &c.ACMEHTTP01Config, &c.ACMEDNS01Config, &c.IngressShimConfig
 	flags.StringVar(&http01.SolverImage, "acme-http01-solver-image", "", unlinked)
 	flags.StringVar(&http01.SolverRuntimeClassName, "acme-http01-solver-runtime-class-name", "", unlinked)
@@ -108,7 +110,7 @@ func validateController(c *config.ControllerConfiguration, path *field.Path) fie
 	}
 	if low, high := c.CertificateRequestMinimumBackoffDuration, c.CertificateRequestMaximumBackoffDuration; low < 0 || high < low {
 		errs = append(errs, field.Invalid(path.Child("certificateRequestMaximumBackoffDuration"), high.String(),
-			fmt.Sprintf("must be at least the minimum, %s, which must not be negative", low)))
+			fmt.Sprintf("must be at least the minimum, %s; the minimum must not be negative", low)))
 	}
 	known := controller.Known()
 	for i, name := range c.Controllers {
@@ -119,7 +121,8 @@ func validateController(c *config.ControllerConfiguration, path *field.Path) fie
 	return errs
 }
 
-// enabledControllers returns the names of the controllers that c turns on, sorted.
+// enabledControllers returns the sorted names of the controllers that c enables. If c names a
+// namespace, the controller of ClusterIssuers is disabled.
 func enabledControllers(c *config.ControllerConfiguration) []string {
 	named := sets.New(c.Controllers...)
 	enabled := sets.New[string]()

@@ -25,7 +25,7 @@ var webhookProgram = program[config.WebhookConfiguration]{
 	},
 }
 
-// runWebhook serves admission of cert-manager's kinds until ctx ends.
+// runWebhook serves the admission webhooks of cert-manager's kinds until ctx is cancelled.
 func runWebhook(ctx context.Context, args []string) error {
 	cfg, err := webhookProgram.configure(args)
 	if err != nil {
@@ -39,7 +39,7 @@ func runWebhook(ctx context.Context, args []string) error {
 
 	webhookServer, err := webhook.NewCertManagerWebhookServer(logf.FromContext(ctx), *cfg, withoutHealth(cfg.HealthzPort))
 	if err != nil {
-		return fmt.Errorf("building the webhook server: %w", err)
+		return fmt.Errorf("creating the webhook server: %w", err)
 	}
 	if err := webhookServer.Run(ctx); err != nil {
 		return fmt.Errorf("serving webhooks: %w", err)
@@ -47,8 +47,9 @@ func runWebhook(ctx context.Context, args []string) error {
 	return nil
 }
 
-// withoutHealth turns health checks off where their port is 0, as 0 does for metrics. Upstream would take any free port, and
-// listen there on every address without asking who calls; a process that isn't in a Pod has no kubelet to ask.
+// withoutHealth disables health checks if port is 0, as 0 disables metrics. Upstream would listen
+// on a random port of every address, without authentication. A process outside a Pod does not need
+// health checks, because no kubelet probes it.
 func withoutHealth(port int32) func(*server.Server) {
 	return func(s *server.Server) {
 		if port == 0 {

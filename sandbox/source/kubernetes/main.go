@@ -1,8 +1,10 @@
-// Command kubernetes is every Kubernetes program of a sandbox cluster, and etcd, in one binary. What runs or makes a node,
-// kubelet, kube-proxy and kubeadm, is there on Linux alone; the control plane builds for every system that Go knows.
+// Command kubernetes contains every Kubernetes program of a sandbox cluster, and etcd, in one
+// binary. The programs of a node (kubelet, kube-proxy and kubeadm) exist only on Linux. The control
+// plane and kubectl build for every operating system that Go supports.
 //
-// The name it is called by (argv[0], so a link per program) chooses the program, as busybox does. One binary
-// links the code that the programs share once: about 180 MB stripped against over 700 MB for eight of them.
+// As in busybox, the last element of argv[0] selects the program, so each program has its own link
+// to the binary. One binary contains the shared code once. Its stripped size is about 180 MB; eight
+// separate binaries have more than 700 MB.
 package main
 
 import (
@@ -14,7 +16,8 @@ import (
 	"strings"
 )
 
-// programs maps the name of a program to its main function. Each ends the process itself or returns its exit code.
+// programs maps the name of a program to its main function, which returns the exit code or exits
+// the process.
 var programs = map[string]func() int{
 	"etcd":                    etcd,
 	"kube-apiserver":          kubeAPIServer,
@@ -28,7 +31,7 @@ func main() {
 	program, known := programs[name]
 	if !known {
 		names := slices.Sorted(maps.Keys(programs))
-		fmt.Fprintf(os.Stderr, "%s: call this binary through a link named %s\n", name, strings.Join(names, ", "))
+		fmt.Fprintf(os.Stderr, "%s: not the name of a program; run this binary through a link with one of the names %s\n", name, strings.Join(names, ", "))
 		os.Exit(2)
 	}
 	os.Exit(program())

@@ -2,7 +2,7 @@ package main
 
 import (
 	"os"
-	_ "time/tzdata" // CronJob time zones: the images have no zoneinfo.
+	_ "time/tzdata" // Time zones of CronJobs; the images do not contain zoneinfo.
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // kubectl's credential plugins.
@@ -29,7 +29,8 @@ func kubeControllerManager() int { return cli.Run(kubecontrollermanager.NewContr
 
 func kubeScheduler() int { return cli.Run(kubescheduler.NewSchedulerCommand()) }
 
-// kubectl sets the log level before it builds the command, because plugin and kuberc handling log already then.
+// kubectl sets the log level before it creates the command, because the constructor already logs
+// while it handles plugins and kuberc.
 func kubectl() int {
 	if _, err := logs.GlogSetter(kubectlcmd.GetLogVerbosity(os.Args)); err != nil {
 		return 1

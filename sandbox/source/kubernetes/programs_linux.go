@@ -23,6 +23,6 @@ func kubeadm() int {
 	return 0
 }
 
-// kubelet gets a plain context: NewKubeletCommand sets up signals itself, and a second
+// kubelet passes a plain context. NewKubeletCommand handles signals itself, and a second call of
 // SetupSignalContext panics with "close of closed channel".
 func kubelet() int { return cli.Run(kubeletapp.NewKubeletCommand(context.Background())) }

@@ -17,13 +17,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// The Node's name and the user are those of config/node.
+// config/node contains the Node's name and the user.
 const (
 	nodeName = "sandbox-node"
 	user     = "system:kwok"
 )
 
-// leaseDuration is short, so that a test outlives it.
+// leaseDuration is short, so that a test can wait until a lease expires.
 const leaseDuration = 4 * time.Second
 
 var podRange = netip.MustParsePrefix("10.99.0.0/24")
@@ -31,15 +31,16 @@ var podRange = netip.MustParsePrefix("10.99.0.0/24")
 // cluster is a control plane with the Node, RBAC and namespace of config/node.
 type cluster struct {
 	kubernetes.Interface
-	kubeconfig string // kwok's
+	kubeconfig string // credentials of kwok's user
 }
 
-// newCluster starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler, which end with the test.
+// newCluster starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler. They stop at
+// the end of the test.
 func newCluster(t *testing.T) cluster {
 	t.Helper()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
-		t.Fatal("KUBEBUILDER_ASSETS is not set: set it to what `make envtest-assets` prints, or run `make test-short`")
+		t.Fatal("KUBEBUILDER_ASSETS is not set; set it to the output of `make envtest-assets`, or run `make test-short`")
 	}
 	environment := &envtest.Environment{}
 	admin, err := environment.Start()
@@ -58,7 +59,7 @@ func newCluster(t *testing.T) cluster {
 		}
 		data, err := u.KubeConfig()
 		if err != nil {
-			t.Fatalf("making the kubeconfig of %s: %v", name, err)
+			t.Fatalf("creating the kubeconfig of %s: %v", name, err)
 		}
 		file := filepath.Join(t.TempDir(), "kubeconfig")
 		if err := os.WriteFile(file, data, 0o600); err != nil {
@@ -75,7 +76,7 @@ func newCluster(t *testing.T) cluster {
 	background(t, filepath.Join(assets, "kube-scheduler"), common...)
 	background(t, filepath.Join(assets, "kube-controller-manager"), append(common,
 		fmt.Sprintf("--node-monitor-grace-period=%s", leaseDuration), "--node-monitor-period=500ms")...)
-	admin.QPS = -1 // Conditions are polled often.
+	admin.QPS = -1 // The test polls conditions often.
 	client, err := kubernetes.NewForConfig(admin)
 	if err != nil {
 		t.Fatal(err)
@@ -83,33 +84,34 @@ func newCluster(t *testing.T) cluster {
 	return cluster{Interface: client, kubeconfig: kubeconfig(user)}
 }
 
-// background runs a program until the test ends, and shows what it said if the test failed.
+// background runs a program until the test ends. If the test fails, it logs the program's last
+// lines.
 func background(t *testing.T, program string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cmd := exec.CommandContext(ctx, program, args...)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting %s: %v", program, err)
 	}
 	t.Cleanup(func() {
 		cancel()
-		_ = cmd.Wait() // It was killed.
+		_ = cmd.Wait() // The cancel killed the program.
 		if t.Failed() {
-			lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+			lines := strings.Split(strings.TrimSpace(output.String()), "\n")
 			t.Logf("last lines of %s:\n%s", filepath.Base(program), strings.Join(lines[max(0, len(lines)-15):], "\n"))
 		}
 	})
 }
 
-// start plays the node until the returned function is called or the test ends.
+// start runs kwok until the test calls the returned function or ends.
 func (c cluster) start(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
+	exited := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{
+		exited <- run(ctx, []string{
 			"--kubeconfig", c.kubeconfig, "--node", nodeName,
 			"--pod-cidr", podRange.String(), "--node-lease-duration", leaseDuration.String(),
 		})
@@ -122,23 +124,23 @@ func (c cluster) start(t *testing.T) (stop func()) {
 		}
 		stopped = true
 		cancel()
-		if err := <-ended; exitCode(ctx, err) != 0 {
-			t.Errorf("kwok ended: %v", err)
+		if err := <-exited; exitCode(ctx, err) != 0 {
+			t.Errorf("run() = %v, want exit code 0", err)
 		}
 	}
 	t.Cleanup(stop)
 	return stop
 }
 
-// eventually waits until look finds nothing to complain about.
-func eventually(t *testing.T, limit time.Duration, look func(context.Context) (complaint string)) {
+// eventually waits until check returns an empty string, and fails the test after limit.
+func eventually(t *testing.T, limit time.Duration, check func(context.Context) (problem string)) {
 	t.Helper()
 	var last string
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
-		last = look(ctx)
+		last = check(ctx)
 		return last == "", nil
 	})
 	if err != nil {
-		t.Fatalf("not within %s: %s", limit, last)
+		t.Fatalf("after %s: %s", limit, last)
 	}
 }

@@ -18,37 +18,40 @@ import (
 
 const limit = 15 * time.Second
 
-// TestNode runs kwok, with the permissions that config/node gives it, beside a real control plane. Its parts use one
-// cluster, which takes seconds to start, and build on each other.
+// TestNode runs kwok with a real control plane and the permissions of config/node. The subtests
+// share one cluster, because its start takes seconds. They depend on each other and run in order.
 func TestNode(t *testing.T) {
 	c := newCluster(t)
-	whole := t // what is started for it outlives the parts
+	whole := t // A kwok that is started with this T outlives the subtests.
 	stop := c.start(whole)
 	eventually(t, limit, c.nodeProblem)
 	ready := c.readyCondition(t)
 
-	t.Run("Deployment becomes available, changes its image and goes", c.testDeployment)
-	t.Run("an image of invalid.example is not pulled", c.testUnpullable)
+	t.Run("Deployment becomes available, changes its image and is deleted", c.testDeployment)
+	t.Run("image of invalid.example cannot be pulled", c.testUnpullable)
 	t.Run("Job completes", c.testJob)
 	t.Run("init containers and sidecars", c.testInitContainers)
 
-	t.Run("addresses stay unique when kwok starts again", func(t *testing.T) {
+	t.Run("addresses stay unique after a restart of kwok", func(t *testing.T) {
 		c.create(t, deployment("before", "registry.k8s.io/pause:3.10.2", 3))
 		eventually(t, limit, c.available("before"))
 		stop()
-		// Enough to come across the addresses of those that were there.
+		// Without the check for used addresses, these Pods would get the addresses of existing
+		// Pods.
 		c.create(t, deployment("after", "registry.k8s.io/pause:3.10.2", 15))
 		eventually(t, limit, c.scheduled("after", 15))
 		c.start(whole)
-		// Pods are served at once, not when a lease of the first kwok has expired.
+		// The new kwok handles Pods immediately. It does not wait until the lease of the first
+		// expires.
 		eventually(t, leaseDuration/2, c.available("after"))
 		c.checkAddresses(t)
 	})
 	t.Run("node stays ready beyond its lease", func(t *testing.T) {
 		pass(t, time.Until(ready.LastTransitionTime.Add(2*leaseDuration)))
-		// kwok would mend it at once, but not without a trace.
+		// kwok would immediately repair a node that is not ready, but the transition time would
+		// change.
 		if now := c.readyCondition(t); now.Status != corev1.ConditionTrue || now.LastTransitionTime != ready.LastTransitionTime {
-			t.Errorf("the node was not ready in between: its condition was %+v and is %+v", ready, now)
+			t.Errorf("condition Ready = %+v, want True since %s", now, ready.LastTransitionTime)
 		}
 	})
 	t.Run("node recovers", func(t *testing.T) {
@@ -60,7 +63,7 @@ func TestNode(t *testing.T) {
 		eventually(t, limit, c.nodeProblem)
 	})
 	t.Run("Pods recover", func(t *testing.T) {
-		// The controller manager does this to the Pods of a node that it calls not ready.
+		// The controller manager sets this condition if it marks the node as not ready.
 		pod := c.pods(t, "app=before")[0].Name
 		patch := `{"status":{"conditions":[{"type":"Ready","status":"False","reason":"NodeNotReady"}]}}`
 		_, err := c.CoreV1().Pods("default").Patch(t.Context(), pod, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
@@ -98,11 +101,11 @@ func (c cluster) testDeployment(t *testing.T) {
 		pods := c.pods(t, "app=web")
 		for i := range pods {
 			if got := pods[i].Status.ContainerStatuses[0].Image; got != "registry.k8s.io/pause:3.10.1" {
-				return fmt.Sprintf("Pod %s runs %s", pods[i].Name, got)
+				return fmt.Sprintf("image of Pod %s = %s, want the new one", pods[i].Name, got)
 			}
 		}
 		if len(pods) != 2 {
-			return fmt.Sprintf("%d Pods, want 2", len(pods))
+			return fmt.Sprintf("got %d Pods, want 2", len(pods))
 		}
 		return ""
 	})
@@ -115,7 +118,7 @@ func (c cluster) testDeployment(t *testing.T) {
 	eventually(t, limit, func(ctx context.Context) string {
 		_, err := c.CoreV1().Pods("default").Get(ctx, victim.Name, metav1.GetOptions{})
 		if !apierrors.IsNotFound(err) {
-			return fmt.Sprintf("getting the deleted Pod %s: %v", victim.Name, err)
+			return fmt.Sprintf("getting the deleted Pod %s: got error %v, want not found", victim.Name, err)
 		}
 		return c.available("web")(ctx)
 	})
@@ -124,7 +127,7 @@ func (c cluster) testDeployment(t *testing.T) {
 	}
 	eventually(t, limit, func(context.Context) string {
 		if pods := c.pods(t, "app=web"); len(pods) > 0 {
-			return fmt.Sprintf("Pod %s is still there, in phase %s", pods[0].Name, pods[0].Status.Phase)
+			return fmt.Sprintf("Pod %s still exists in phase %s", pods[0].Name, pods[0].Status.Phase)
 		}
 		return ""
 	})
@@ -136,19 +139,19 @@ func (c cluster) testUnpullable(t *testing.T) {
 	eventually(t, limit, func(context.Context) string {
 		pods := c.pods(t, "app=bad")
 		if len(pods) != 1 || len(pods[0].Status.ContainerStatuses) != 1 {
-			return fmt.Sprintf("%d Pods, want one with a container", len(pods))
+			return fmt.Sprintf("got %d Pods, want one with a container status", len(pods))
 		}
 		pod = pods[0]
 		if why := pod.Status.ContainerStatuses[0].State.Waiting; why == nil || why.Reason != reasonBackOff || !strings.Contains(why.Message, "invalid.example/x:1") {
-			return fmt.Sprintf("waiting: %v, want %s that names the image", why, reasonBackOff)
+			return fmt.Sprintf("waiting state = %v, want reason %s and a message with the image", why, reasonBackOff)
 		}
 		return ""
 	})
 	if pod.Status.Phase != corev1.PodPending {
-		t.Errorf("Pod is in phase %s, want Pending", pod.Status.Phase)
+		t.Errorf("phase of the Pod = %s, want Pending", pod.Status.Phase)
 	}
 	if c.available("bad")(t.Context()) == "" {
-		t.Error("Deployment is available though its image can't be pulled")
+		t.Error("Deployment is available, but its image cannot be pulled")
 	}
 	eventually(t, limit, func(ctx context.Context) string {
 		selector := fields.Set{"involvedObject.uid": string(pod.UID), "type": corev1.EventTypeWarning}.String()
@@ -157,13 +160,13 @@ func (c cluster) testUnpullable(t *testing.T) {
 			return err.Error()
 		}
 		if len(events.Items) == 0 || !strings.Contains(events.Items[0].Message, pullMessage) {
-			return fmt.Sprintf("%d warning events, want one that says %q", len(events.Items), pullMessage)
+			return fmt.Sprintf("got warning events %+v, want one with %q", events.Items, pullMessage)
 		}
 		return ""
 	})
-	// A Pod's image may be mended in place.
-	mend := `{"spec":{"containers":[{"name":"main","image":"registry.k8s.io/pause:3.10.2"}]}}`
-	if _, err := c.CoreV1().Pods("default").Patch(t.Context(), pod.Name, types.StrategicMergePatchType, []byte(mend), metav1.PatchOptions{}); err != nil {
+	// A user can correct the image of an existing Pod.
+	fix := `{"spec":{"containers":[{"name":"main","image":"registry.k8s.io/pause:3.10.2"}]}}`
+	if _, err := c.CoreV1().Pods("default").Patch(t.Context(), pod.Name, types.StrategicMergePatchType, []byte(fix), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, limit, c.available("bad"))
@@ -184,7 +187,7 @@ func (c cluster) testJob(t *testing.T) {
 			return err.Error()
 		}
 		if job.Status.Succeeded != 1 || job.Status.CompletionTime == nil {
-			return fmt.Sprintf("Job's status: %+v", job.Status)
+			return fmt.Sprintf("status of the Job = %+v, want one success", job.Status)
 		}
 		return ""
 	})
@@ -207,7 +210,7 @@ func (c cluster) testInitContainers(t *testing.T) {
 		}
 		s := pod.Status.InitContainerStatuses
 		if pod.Status.Phase != corev1.PodRunning || len(s) != 2 || s[0].State.Terminated == nil || s[1].State.Running == nil {
-			return fmt.Sprintf("Pod's status: %+v", pod.Status)
+			return fmt.Sprintf("status of the Pod = %+v, want a completed init container and a running sidecar", pod.Status)
 		}
 		return ""
 	})
@@ -230,7 +233,7 @@ func deployment(name, image string, replicas int32) *appsv1.Deployment {
 	return d
 }
 
-// pass lets time pass that is the subject of a test.
+// pass waits for d. Tests use it only if the duration itself is under test.
 func pass(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// nodeProblem returns an empty string if the node is ready.
 func (c cluster) nodeProblem(ctx context.Context) string {
 	node, err := c.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
 	if err != nil {
@@ -20,7 +21,7 @@ func (c cluster) nodeProblem(ctx context.Context) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("the node is not ready: %+v", node.Status.Conditions)
+	return fmt.Sprintf("node is not ready: %+v", node.Status.Conditions)
 }
 
 func (c cluster) readyCondition(t *testing.T) corev1.NodeCondition {
@@ -34,10 +35,11 @@ func (c cluster) readyCondition(t *testing.T) corev1.NodeCondition {
 			return node.Status.Conditions[i]
 		}
 	}
-	t.Fatalf("node %s has no condition Ready", nodeName)
+	t.Fatalf("node %s does not have the condition Ready", nodeName)
 	return corev1.NodeCondition{}
 }
 
+// available returns a check that the Deployment is completely available.
 func (c cluster) available(name string) func(context.Context) string {
 	return func(ctx context.Context) string {
 		d, err := c.AppsV1().Deployments("default").Get(ctx, name, metav1.GetOptions{})
@@ -46,12 +48,13 @@ func (c cluster) available(name string) func(context.Context) string {
 		}
 		s := d.Status
 		if s.ObservedGeneration != d.Generation || s.AvailableReplicas != *d.Spec.Replicas || s.UpdatedReplicas != *d.Spec.Replicas || s.UnavailableReplicas != 0 {
-			return fmt.Sprintf("Deployment %s: %+v", name, s)
+			return fmt.Sprintf("Deployment %s is not available: %+v", name, s)
 		}
 		return ""
 	}
 }
 
+// scheduled returns a check that want Pods of app are scheduled to the node.
 func (c cluster) scheduled(app string, want int) func(context.Context) string {
 	return func(ctx context.Context) string {
 		pods, err := c.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "app=" + app, FieldSelector: "spec.nodeName=" + nodeName})
@@ -59,7 +62,7 @@ func (c cluster) scheduled(app string, want int) func(context.Context) string {
 			return err.Error()
 		}
 		if len(pods.Items) != want {
-			return fmt.Sprintf("%d Pods of %s are scheduled, want %d", len(pods.Items), app, want)
+			return fmt.Sprintf("got %d scheduled Pods of %s, want %d", len(pods.Items), app, want)
 		}
 		return ""
 	}
@@ -74,7 +77,8 @@ func (c cluster) pods(t *testing.T, selector string) []corev1.Pod {
 	return pods.Items
 }
 
-// checkAddresses fails if two Pods have one address, or one that is not of the range.
+// checkAddresses fails the test if two Pods share an address, or if an address is outside the
+// range.
 func (c cluster) checkAddresses(t *testing.T) {
 	t.Helper()
 	owner := make(map[string]string)
@@ -82,10 +86,10 @@ func (c cluster) checkAddresses(t *testing.T) {
 	for i := range pods {
 		ip, name := pods[i].Status.PodIP, pods[i].Name
 		if address, err := netip.ParseAddr(ip); err != nil || !podRange.Contains(address) {
-			t.Errorf("Pod %s has address %q, want one of %s", name, ip, podRange)
+			t.Errorf("address of Pod %s = %q, want one in %s", name, ip, podRange)
 		}
 		if other, taken := owner[ip]; taken {
-			t.Errorf("Pods %s and %s have the same address %s", name, other, ip)
+			t.Errorf("Pods %s and %s share the address %s", name, other, ip)
 		}
 		owner[ip] = name
 	}

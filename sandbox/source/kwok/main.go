@@ -1,17 +1,21 @@
-// Command kwok is the node of a sandbox that has no container engine: it tells the API server what a kubelet would tell it,
-// and runs nothing.
+// Command kwok simulates the node of a sandbox that has no container engine. It reports to the API
+// server as a kubelet does, but runs no containers.
 //
-// The controllers are kwok's own, from its module. What is written here is what a single-purpose node needs around them:
-// the stages that Pods and the node go through (stages.go), what their statuses say then (status.go), Pod addresses that
-// stay unique when the program is started anew (addresses.go), and the node's lease (node.go). Containers start at once,
-// run until their Pod is deleted, and can't be looked into: there are no logs, no exec and no port to ask for them, and
-// nothing answers at a Pod's address. Pods of Jobs succeed. Images below invalid.example can't be pulled, which gives tests
-// a Pod that doesn't start.
+// The controllers come from kwok's module. This package adds the parts that a single node needs:
 //
-// The sandbox starts it with a kubeconfig; it waits until its Node exists, which somebody else has to make. It listens
-// nowhere and ends on SIGTERM. It needs the permissions that config/node gives it: for its Node, get, list, watch and patch
-// of the status; for Pods also delete; leases in kube-node-lease; and events. It never writes a Pod's or the node's
-// metadata or spec.
+//   - the stages of Pods and the node (stages.go), and their statuses (status.go)
+//   - Pod addresses that stay unique after a restart of the program (addresses.go)
+//   - the lease of the node (node.go)
+//
+// Containers start immediately and run until their Pod is deleted. Logs, exec and port-forward do
+// not work, and no process listens on a Pod address. Pods of Jobs succeed. Images of the registry
+// invalid.example cannot be pulled, so that tests can use a Pod that does not start.
+//
+// The sandbox starts kwok with a kubeconfig. kwok waits until its Node exists, but does not create
+// the Node. It does not listen on any port, and exits on SIGTERM. config/node contains its
+// permissions: to read its Node, to list, watch and delete Pods, to patch the status of both, to
+// renew the node's lease, and to create events. It never writes the metadata or the spec of a Pod
+// or the node.
 package main
 
 import (
@@ -42,27 +46,25 @@ func main() {
 	os.Exit(code)
 }
 
-// exitCode is 0 also after SIGTERM and --help, 2 for wrong usage.
+// exitCode prints err and returns the exit code: 0 after success, SIGTERM or --help, 2 after a
+// usage error, 1 after any other error.
 func exitCode(ctx context.Context, err error) int {
-	var usage usageError
-	switch {
-	case err == nil, errors.Is(err, pflag.ErrHelp), ctx.Err() != nil && errors.Is(err, context.Canceled):
+	if err == nil || errors.Is(err, pflag.ErrHelp) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "kwok: %v\n", err)
-		return 2
-	default:
-		fmt.Fprintf(os.Stderr, "kwok: %v\n", err)
-		return 1
 	}
+	fmt.Fprintf(os.Stderr, "kwok: %v\n", err)
+	if usage := (usageError{}); errors.As(err, &usage) {
+		return 2
+	}
+	return 1
 }
 
-// usageError is a wrong flag or value, as opposed to something that failed while running.
+// usageError is an invalid argument or flag. Other errors occur at run time.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// options is what the flags say.
+// options are the values of the flags.
 type options struct {
 	kubeconfig string
 	node       string
@@ -76,9 +78,9 @@ func parse(args []string) (options, error) {
 	var pods string
 	flags := pflag.NewFlagSet("kwok", pflag.ContinueOnError)
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "path of the kubeconfig file; required")
-	flags.StringVar(&o.node, "node", "", "name of the Node to play; required")
-	flags.StringVar(&pods, "pod-cidr", "10.244.0.0/16", "range of the addresses that Pods are given; none of them answers")
-	flags.DurationVar(&o.lease, "node-lease-duration", 40*time.Second, "time after which the unrenewed lease of the node expires; it is renewed in a quarter of that")
+	flags.StringVar(&o.node, "node", "", "name of the Node to simulate; required")
+	flags.StringVar(&pods, "pod-cidr", "10.244.0.0/16", "range of the Pod addresses; no process listens on them")
+	flags.DurationVar(&o.lease, "node-lease-duration", 40*time.Second, "duration of the node's lease; kwok renews it after a quarter of the duration")
 	flags.BoolVar(&o.version, "version", false, "print kwok's version and exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -88,7 +90,7 @@ func parse(args []string) (options, error) {
 	}
 	var err error
 	if o.pods, err = netip.ParsePrefix(pods); err != nil {
-		return o, usageError{fmt.Errorf("reading --pod-cidr: %w", err)}
+		return o, usageError{fmt.Errorf("parsing --pod-cidr: %w", err)}
 	}
 	switch {
 	case flags.NArg() > 0:
@@ -99,14 +101,14 @@ func parse(args []string) (options, error) {
 	case o.node == "":
 		return o, usageError{errors.New("--node is required")}
 	case o.lease < time.Second:
-		return o, usageError{fmt.Errorf("--node-lease-duration is %s, but leases count whole seconds", o.lease)}
+		return o, usageError{fmt.Errorf("invalid --node-lease-duration %s: want at least 1s", o.lease)}
 	case o.pods.Bits() > o.pods.Addr().BitLen()-2:
-		return o, usageError{fmt.Errorf("--pod-cidr is %s, which has no room for Pods", o.pods)}
+		return o, usageError{fmt.Errorf("invalid --pod-cidr %s: want a prefix length of at most %d", o.pods, o.pods.Addr().BitLen()-2)}
 	}
 	return o, nil
 }
 
-// run plays the node until ctx is done.
+// run simulates the node until ctx is cancelled.
 func run(ctx context.Context, args []string) error {
 	o, err := parse(args)
 	if err != nil {
@@ -121,12 +123,12 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("reading kubeconfig %s: %w", o.kubeconfig, err)
 	}
 	config.UserAgent = "kwok/" + version()
-	config.QPS = -1 // A burst of Pods is answered at once; the API server defends itself.
+	config.QPS = -1 // Without a limit, a burst of Pods starts immediately. The API server limits requests itself.
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return fmt.Errorf("making a client from kubeconfig %s: %w", o.kubeconfig, err)
+		return fmt.Errorf("creating a client from kubeconfig %s: %w", o.kubeconfig, err)
 	}
 	logger := log.NewLogger(os.Stderr, log.LevelInfo)
 	ctx = log.NewContext(ctx, logger)
@@ -134,7 +136,8 @@ func run(ctx context.Context, args []string) error {
 	return play(ctx, client, o)
 }
 
-// play starts kwok's controllers once the node exists.
+// play waits until the node exists, runs kwok's controllers and renews the lease until ctx is
+// cancelled.
 func play(ctx context.Context, client kubernetes.Interface, o options) error {
 	if err := waitForNode(ctx, client, o.node); err != nil {
 		return err
@@ -148,14 +151,15 @@ func play(ctx context.Context, client kubernetes.Interface, o options) error {
 		CIDR:             o.pods.String(),
 		NodeIP:           nodeAddress,
 		NodeName:         o.node,
-		// No lease of kwok's, whose holder is another at every start: it would have to expire before Pods are served again.
+		// 0 disables kwok's own lease. Its holder identity changes at every start, so a restarted
+		// kwok would not handle Pods until the old lease expires.
 		NodeLeaseDurationSeconds:  0,
 		NodePlayStageParallelism:  1,
 		PodPlayStageParallelism:   4,
 		PodsOnNodeSyncParallelism: 1,
 	})
 	if err != nil {
-		return fmt.Errorf("making kwok's controllers: %w", err)
+		return fmt.Errorf("creating kwok's controllers: %w", err)
 	}
 	if err := controller.Start(ctx); err != nil {
 		return fmt.Errorf("starting kwok's controllers: %w", err)
@@ -164,7 +168,7 @@ func play(ctx context.Context, client kubernetes.Interface, o options) error {
 	return nil
 }
 
-// version is that of kwok's module, from which everything that matters comes.
+// version returns the version of kwok's module, or "unknown".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/kwok/pkg/log"
 )
 
-// waitForNode waits, without a limit of its own, for the Node and for the permission to read it. What it waits for is
-// logged whenever that changes.
+// waitForNode waits until the Node exists and kwok may read it, without a time limit. It logs the
+// reason whenever the reason changes.
 func waitForNode(ctx context.Context, client kubernetes.Interface, name string) error {
 	logger := log.FromContext(ctx)
 	var last string
@@ -37,8 +37,8 @@ func waitForNode(ctx context.Context, client kubernetes.Interface, name string) 
 	return nil
 }
 
-// renewLease keeps the node's lease fresh until ctx is done, as a kubelet does and with the same code. Without it the
-// node would be marked as not ready soon.
+// renewLease renews the node's lease until ctx is cancelled, with the code of the kubelet. Without
+// the lease, the controller manager would mark the node as not ready.
 func renewLease(ctx context.Context, client kubernetes.Interface, node string, duration time.Duration) {
 	owned := func(l *coordinationv1.Lease) error {
 		if len(l.OwnerReferences) > 0 {
@@ -52,12 +52,12 @@ func renewLease(ctx context.Context, client kubernetes.Interface, node string, d
 		return nil
 	}
 	logger := log.FromContext(ctx)
-	failing := func() { logger.Warn("Renewing the node's lease fails again and again", "node", node) }
+	failing := func() { logger.Warn("Repeatedly failed to renew the lease of the node", "node", node) }
 	lease.NewController(clock.RealClock{}, client, node, int32(duration/time.Second), failing, duration/4,
 		node, corev1.NamespaceNodeLease, owned).Run(ctx)
 }
 
-// podAddresses lists the addresses of the node's Pods.
+// podAddresses returns the addresses of the node's Pods, except Pods in the host network.
 func podAddresses(ctx context.Context, client kubernetes.Interface, node string) (map[types.UID]netip.Addr, error) {
 	selector := fields.OneTermEqualSelector("spec.nodeName", node).String()
 	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: selector})

@@ -9,7 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// podPlaced is what every Pod on the node has: addresses, and the time it came. A Pod that has them keeps them.
+// podPlaced returns a status with the fields that every Pod on the node has: addresses and start
+// time. It keeps the values that the Pod already has.
 func (s statuses) podPlaced(pod *corev1.Pod) (corev1.PodStatus, error) {
 	status := corev1.PodStatus{
 		ObservedGeneration: pod.Generation,
@@ -36,15 +37,16 @@ func (s statuses) podPlaced(pod *corev1.Pod) (corev1.PodStatus, error) {
 	return status, nil
 }
 
-// podConditions are those of a Pod whose containers are ready, if reason is empty, or are not for that reason. A condition
-// that stays what it was keeps its time. Readiness gates are taken for passed.
+// podConditions returns the conditions of a Pod. If reason is empty, the containers are ready;
+// otherwise reason explains why they are not. A condition with unchanged status keeps its
+// transition time. Readiness gates count as passed.
 func (s statuses) podConditions(pod *corev1.Pod, reason, message string) []corev1.PodCondition {
 	now := metav1.NewTime(s.now())
-	condition := func(kind corev1.PodConditionType, unless, message string) corev1.PodCondition {
+	condition := func(kind corev1.PodConditionType, reason, message string) corev1.PodCondition {
 		c := corev1.PodCondition{
-			Type: kind, Status: corev1.ConditionTrue, ObservedGeneration: pod.Generation, LastTransitionTime: now, Reason: unless, Message: message,
+			Type: kind, Status: corev1.ConditionTrue, ObservedGeneration: pod.Generation, LastTransitionTime: now, Reason: reason, Message: message,
 		}
-		if unless != "" {
+		if reason != "" {
 			c.Status = corev1.ConditionFalse
 		}
 		for i := range pod.Status.Conditions {
@@ -62,8 +64,9 @@ func (s statuses) podConditions(pod *corev1.Pod, reason, message string) []corev
 	}
 }
 
-// containerStatus is that of a container in state. One that waits has no identity yet; one that runs goes on if it has the
-// same image as before, and else was started again.
+// containerStatus returns the status of a container in state. A waiting container does not have an
+// id yet. A running container keeps its state if its image is unchanged. If the image has changed,
+// the restart count increases.
 func containerStatus(pod *corev1.Pod, container *corev1.Container, state corev1.ContainerState, ready bool) corev1.ContainerStatus {
 	status := corev1.ContainerStatus{
 		Name: container.Name, Image: container.Image, State: state, Ready: ready, Started: new(state.Running != nil),
@@ -93,7 +96,7 @@ func containerStatus(pod *corev1.Pod, container *corev1.Container, state corev1.
 	return status
 }
 
-// isSidecar tells whether an init container goes on while the Pod runs.
+// isSidecar reports whether an init container runs as long as its Pod.
 func isSidecar(container *corev1.Container) bool {
 	return container.RestartPolicy != nil && *container.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }

@@ -7,18 +7,21 @@ import (
 	"sigs.k8s.io/kwok/pkg/apis/internalversion"
 )
 
-// unpullable begins the names of images that can't be pulled: the host is one that never exists (RFC 6761).
+// unpullable is the prefix of images that cannot be pulled. RFC 6761 guarantees that the host never
+// exists.
 const unpullable = "invalid.example/"
 
-// Questions that stages ask of a Pod or node, in jq.
+// jq expressions by which a stage selects a Pod or node.
 const (
 	deleting = `.metadata.deletionTimestamp != null`
 	running  = `.status.phase == "Running"`
-	removing = `.metadata.deletionGracePeriodSeconds == 0` // It is gone, or waits for finalizers.
+	removing = `.metadata.deletionGracePeriodSeconds == 0` // The Pod is deleted or waits for finalizers.
 	finished = `.status.phase == "Succeeded" or .status.phase == "Failed"`
-	// observed tells whether the status answers the present spec. An image that is changed in place makes a new generation.
+	// observed is true if the status describes the current spec. A change of an image increments
+	// the generation.
 	observed = `.status.observedGeneration == .metadata.generation`
-	// served is no longer true of Pods that the controller manager called not ready, as it does while the node is silent.
+	// served is false for a Pod that the controller manager has marked as not ready. It does so if
+	// the node's lease has expired.
 	served  = observed + ` and ` + ready
 	ofJob   = `any(.metadata.ownerReferences[]?; .kind == "Job")`
 	refused = `any(.spec.containers[], .spec.initContainers[]?; (.image // "") | startswith("` + unpullable + `"))`
@@ -26,24 +29,26 @@ const (
 	ready   = `any(.status.conditions[]?; .type == "Ready" and .status == "True")`
 )
 
-// The delays are short, because tests wait for them, and longer than a watcher needs to see what was before.
+// The delays are short because tests wait for them, but long enough for a watch to see the earlier
+// state.
 const (
 	backOffDelay  = 2 * time.Second
 	completeDelay = 500 * time.Millisecond
 )
 
-// stages returns what happens to the node and to Pods. No two stages of a kind match the same object at the same time, or
-// kwok would choose one by chance.
+// stages returns the stages of the node and of Pods. No two stages of a kind may match the same
+// object at the same time, because kwok would then select one at random.
 func stages() map[internalversion.StageResourceRef][]*internalversion.Stage {
 	return map[internalversion.StageResourceRef][]*internalversion.Stage{
 		{APIGroup: "v1", Kind: "Node"}: {
-			// Also after the controller manager called it unknown, because the machine slept.
+			// This stage also runs after the controller manager has set the condition Ready to
+			// Unknown, for example because the machine was suspended.
 			stage("node-ready", 0, when(no(ready)), report("NodeReady")),
 		},
 		{APIGroup: "v1", Kind: "Pod"}: {
 			stage("pod-start", 0, when(no(deleting), no(finished), no(served), no(refused)),
 				report("PodStarted"),
-				event(corev1.EventTypeNormal, "Started", "Containers are reported as started; nothing runs")),
+				event(corev1.EventTypeNormal, "Started", "Containers are reported as started, but no container runs")),
 			stage("pod-pull-failed", 0, when(no(deleting), no(finished), no(observed), yes(refused)),
 				report("PodPullFailed"),
 				event(corev1.EventTypeWarning, "Failed", "Failed to pull an image: "+pullMessage)),
@@ -52,7 +57,7 @@ func stages() map[internalversion.StageResourceRef][]*internalversion.Stage {
 				event(corev1.EventTypeNormal, "BackOff", "Back-off pulling an image of "+unpullable)),
 			stage("pod-complete", completeDelay, when(no(deleting), yes(running), yes(served), no(refused), yes(ofJob)),
 				report("PodCompleted")),
-			// A Job counts a Pod that was deleted as failed only when it says so itself.
+			// The Job controller counts a deleted Pod as failed only if its phase is Failed.
 			stage("pod-stop", 0, when(yes(deleting), yes(running)),
 				report("PodStopped"),
 				event(corev1.EventTypeNormal, "Killing", "Containers are reported as stopped")),
@@ -75,19 +80,21 @@ func when(expressions ...internalversion.MatchExpression) *internalversion.Stage
 	return &internalversion.StageSelector{MatchExpressions: expressions}
 }
 
-func yes(question string) internalversion.MatchExpression {
-	return answer(question, internalversion.SelectorOpIn)
+// yes matches an object for which the jq expression is true.
+func yes(expression string) internalversion.MatchExpression {
+	return match(expression, internalversion.SelectorOpIn)
 }
 
-func no(question string) internalversion.MatchExpression {
-	return answer(question, internalversion.SelectorOpNotIn)
+// no matches an object for which the jq expression is not true.
+func no(expression string) internalversion.MatchExpression {
+	return match(expression, internalversion.SelectorOpNotIn)
 }
 
-func answer(question string, operator internalversion.SelectorOperator) internalversion.MatchExpression {
-	return internalversion.MatchExpression{JQ: &internalversion.SelectorJQ{Key: question, Operator: operator, Values: []string{"true"}}}
+func match(expression string, operator internalversion.SelectorOperator) internalversion.MatchExpression {
+	return internalversion.MatchExpression{JQ: &internalversion.SelectorJQ{Key: expression, Operator: operator, Values: []string{"true"}}}
 }
 
-// report writes the status that a function of [statuses] returns.
+// report writes the status that the named function of [statuses.functions] returns.
 func report(function string) internalversion.StageStep {
 	return internalversion.StageStep{Patch: &internalversion.StagePatch{
 		Subresource: "status", Root: "status", Template: "{{ " + function + " . }}",

@@ -60,7 +60,7 @@ func isOfJob(pod *corev1.Pod) {
 
 func isRemoved(pod *corev1.Pod) { pod.DeletionGracePeriodSeconds = new(int64(0)) }
 
-func isCalledNotReady(pod *corev1.Pod) { pod.Status.Conditions[0].Status = corev1.ConditionFalse }
+func isMarkedNotReady(pod *corev1.Pod) { pod.Status.Conditions[0].Status = corev1.ConditionFalse }
 
 func TestStagesOfPods(t *testing.T) {
 	const bad = unpullable + "x:1"
@@ -72,7 +72,7 @@ func TestStagesOfPods(t *testing.T) {
 		"new":                           {newPod(goodImage), "pod-start"},
 		"running":                       {newPod(goodImage, isRunning), ""},
 		"running, changed":              {newPod(goodImage, isRunning, isChanged), "pod-start"},
-		"running, called not ready":     {newPod(goodImage, isRunning, isCalledNotReady), "pod-start"},
+		"running, marked not ready":     {newPod(goodImage, isRunning, isMarkedNotReady), "pod-start"},
 		"running, deleted":              {newPod(goodImage, isRunning, isDeleted), "pod-stop"},
 		"pending, deleted":              {newPod(goodImage, isDeleted), "pod-remove"},
 		"finished":                      {newPod(goodImage, isRunning, isFinished), ""},
@@ -88,14 +88,14 @@ func TestStagesOfPods(t *testing.T) {
 		"bad, pull failed":              {newPod(bad, isWaiting(reasonPullFailed)), "pod-back-off"},
 		"bad, backing off":              {newPod(bad, isWaiting(reasonBackOff)), ""},
 		"bad, backing off, deleted":     {newPod(bad, isWaiting(reasonBackOff), isDeleted), "pod-remove"},
-		"bad, mended":                   {newPod(goodImage, isWaiting(reasonBackOff), isChanged), "pod-start"},
+		"bad, fixed":                    {newPod(goodImage, isWaiting(reasonBackOff), isChanged), "pod-start"},
 		"running, changed to bad":       {newPod(bad, isRunning, isChanged), "pod-pull-failed"},
 		"no image":                      {newPod(""), "pod-start"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			if got := matching(t, podKind, test.pod, test.pod.ObjectMeta); got != test.want {
-				t.Errorf("stages %q match, want %q", got, test.want)
+				t.Errorf("matching stages = %q, want %q", got, test.want)
 			}
 		})
 	}
@@ -108,12 +108,13 @@ func TestStagesOfNode(t *testing.T) {
 			node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: status}}
 		}
 		if got := matching(t, nodeKind, node, node.ObjectMeta); got != want {
-			t.Errorf("Ready=%q: stages %q match, want %q", status, got, want)
+			t.Errorf("matching stages with Ready=%q = %q, want %q", status, got, want)
 		}
 	}
 }
 
-// matching names the stage that matches the object. All of them are asked, since kwok takes one by chance.
+// matching returns the concatenated names of all stages that match the object. At most one stage
+// may match, because kwok selects one at random.
 func matching(t *testing.T, kind internalversion.StageResourceRef, object any, meta metav1.ObjectMeta) string {
 	t.Helper()
 	all, err := lifecycle.NewLifecycle(stages()[kind])
@@ -131,7 +132,8 @@ func matching(t *testing.T, kind internalversion.StageResourceRef, object any, m
 	return names
 }
 
-// TestTemplates renders every stage with an object that it may meet: the names of functions are looked up only then.
+// TestTemplates renders the templates of all stages, because an unknown function is detected only
+// by rendering.
 func TestTemplates(t *testing.T) {
 	renderer := gotpl.NewRenderer(gotpl.FuncMap(newStatuses().functions()))
 	for kind, all := range stages() {
@@ -149,7 +151,7 @@ func TestTemplates(t *testing.T) {
 					t.Errorf("%s: %v", stage.Name, err)
 				}
 				if status := make(map[string]any); json.Unmarshal(data, &status) != nil || len(status) == 0 {
-					t.Errorf("%s makes %s, want a status", stage.Name, data)
+					t.Errorf("template of %s = %s, want a status", stage.Name, data)
 				}
 			}
 		}

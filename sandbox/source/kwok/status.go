@@ -15,10 +15,12 @@ import (
 )
 
 const (
-	// nodeAddress is the node's, and so that of Pods in the host's network. Like everything of the sandbox it is on loopback.
+	// nodeAddress is the address of the node and of Pods in the host network. It is a loopback
+	// address, as all addresses of the sandbox.
 	nodeAddress = "127.0.0.1"
-	// kubeletPort is where the API server asks for logs. Nothing listens there: `kubectl logs` fails at once, and
-	// never asks a kubelet that this machine may run for another cluster.
+	// kubeletPort is the port from which the API server requests logs. No process listens on it, so
+	// `kubectl logs` fails immediately. With the default port, it could reach the kubelet of
+	// another cluster on this machine.
 	kubeletPort = 1
 
 	reasonPullFailed = "ErrImagePull"
@@ -27,14 +29,15 @@ const (
 	stoppedBySIGTERM = 128 + 15
 )
 
-// statuses makes what a kubelet would write into a status, for the stages to call from their templates.
+// statuses creates the statuses that a kubelet would write. The templates of the stages call it.
 type statuses struct {
 	addresses *addresses
 	now       func() time.Time
 }
 
-// functions are those that the stages name. Each takes the object as a template has it, decoded from JSON, and returns the
-// status as JSON, which is YAML too.
+// functions returns the functions that the stages name. Each function receives the object as the
+// template does, decoded from JSON, and returns the status as JSON. JSON is also valid YAML, which
+// kwok expects.
 func (s statuses) functions() template.FuncMap {
 	return template.FuncMap{
 		"NodeReady":     typed(s.nodeReady),
@@ -48,7 +51,7 @@ func (s statuses) functions() template.FuncMap {
 	}
 }
 
-// typed lets a template call a function of a typed object.
+// typed adapts a function of a typed object to the signature that templates call.
 func typed[T any](function func(*T) (any, error)) func(any) (string, error) {
 	return func(decoded any) (string, error) {
 		data, err := json.Marshal(decoded)
@@ -70,31 +73,32 @@ func typed[T any](function func(*T) (any, error)) func(any) (string, error) {
 	}
 }
 
-// nodeReady keeps the room that the node was made with.
+// nodeReady returns the status of a ready node. It keeps the node's capacity; a node without
+// capacity gets 32 CPUs, 256 GiB of memory and 110 Pods.
 func (s statuses) nodeReady(node *corev1.Node) (any, error) {
 	now := metav1.NewTime(s.now())
 	condition := func(kind corev1.NodeConditionType, status corev1.ConditionStatus, message string) corev1.NodeCondition {
 		return corev1.NodeCondition{Type: kind, Status: status, Reason: "PlayedByKwok", Message: message, LastHeartbeatTime: now, LastTransitionTime: now}
 	}
-	room := corev1.ResourceList{
+	capacity := corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("32"), corev1.ResourceMemory: resource.MustParse("256Gi"), corev1.ResourcePods: resource.MustParse("110"),
 	}
 	if len(node.Status.Capacity) > 0 {
-		room = node.Status.Capacity
+		capacity = node.Status.Capacity
 	}
 	allocatable := node.Status.Allocatable
 	if len(allocatable) == 0 {
-		allocatable = room
+		allocatable = capacity
 	}
 	return corev1.NodeStatus{
-		Capacity:    room,
+		Capacity:    capacity,
 		Allocatable: allocatable,
 		Conditions: []corev1.NodeCondition{
-			condition(corev1.NodeReady, corev1.ConditionTrue, "kwok plays this node"),
-			condition(corev1.NodeMemoryPressure, corev1.ConditionFalse, "nothing runs here"),
-			condition(corev1.NodeDiskPressure, corev1.ConditionFalse, "nothing runs here"),
-			condition(corev1.NodePIDPressure, corev1.ConditionFalse, "nothing runs here"),
-			condition(corev1.NodeNetworkUnavailable, corev1.ConditionFalse, "Pods have addresses that don't answer"),
+			condition(corev1.NodeReady, corev1.ConditionTrue, "kwok simulates this node"),
+			condition(corev1.NodeMemoryPressure, corev1.ConditionFalse, "no process runs on this node"),
+			condition(corev1.NodeDiskPressure, corev1.ConditionFalse, "no process runs on this node"),
+			condition(corev1.NodePIDPressure, corev1.ConditionFalse, "no process runs on this node"),
+			condition(corev1.NodeNetworkUnavailable, corev1.ConditionFalse, "no process listens on the Pod addresses"),
 		},
 		Addresses: []corev1.NodeAddress{
 			{Type: corev1.NodeInternalIP, Address: nodeAddress},
@@ -103,13 +107,14 @@ func (s statuses) nodeReady(node *corev1.Node) (any, error) {
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: kubeletPort}},
 		NodeInfo: corev1.NodeSystemInfo{
 			KubeletVersion: "kwok-" + version(), ContainerRuntimeVersion: "kwok://" + version(),
-			// What manifests select nodes by, whatever this machine is.
+			// Manifests select nodes by operating system. The node is a Linux node on any machine.
 			OperatingSystem: "linux", Architecture: runtime.GOARCH,
 		},
 	}, nil
 }
 
-// podStarted has all containers running, and init containers done.
+// podStarted returns a status in which all containers and sidecars run, and init containers
+// completed.
 func (s statuses) podStarted(pod *corev1.Pod) (any, error) {
 	status, err := s.podPlaced(pod)
 	if err != nil {
@@ -137,7 +142,8 @@ func (s statuses) podStarted(pod *corev1.Pod) (any, error) {
 	return status, nil
 }
 
-// podWaiting has the containers whose images can't be pulled wait for reason, and the others for them.
+// podWaiting returns a status in which all containers wait: containers with unpullable images
+// because of reason, the others because the Pod is being created.
 func (s statuses) podWaiting(pod *corev1.Pod, reason string) (any, error) {
 	status, err := s.podPlaced(pod)
 	if err != nil {
@@ -174,7 +180,8 @@ func pullProblem(reason, image string) string {
 	return fmt.Sprintf("failed to pull image %q: %s", image, pullMessage)
 }
 
-// podEnded has all containers that run end with code.
+// podEnded returns a status in which all containers are terminated. Containers that were not
+// terminated before get the exit code and the reason.
 func (s statuses) podEnded(pod *corev1.Pod, phase corev1.PodPhase, code int32, reason string) any {
 	status := corev1.PodStatus{Phase: phase, ObservedGeneration: pod.Generation}
 	conditionReason := "PodCompleted"

@@ -43,9 +43,9 @@ func TestPodStarted(t *testing.T) {
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
 		}},
 	}
-	// It need only look like one; that it changes is tested below.
+	// Any id of the right form is valid. The subtest checks that the id changes.
 	if id := status.ContainerStatuses[0].ContainerID; len(id) != len("kwok://")+64 || !strings.HasPrefix(id, "kwok://") {
-		t.Errorf("container has the id %q", id)
+		t.Errorf("ContainerID = %q, want kwok:// and 64 digits", id)
 	} else {
 		want.ContainerStatuses[0].ContainerID = id
 	}
@@ -53,7 +53,7 @@ func TestPodStarted(t *testing.T) {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 
-	t.Run("the image changes", func(t *testing.T) {
+	t.Run("image changes", func(t *testing.T) {
 		before := status.ContainerStatuses[0]
 		changed := newPod("registry.k8s.io/pause:3.10.1", isChanged)
 		changed.Status = *status.DeepCopy()
@@ -66,10 +66,10 @@ func TestPodStarted(t *testing.T) {
 		after := got.(corev1.PodStatus)
 		container := after.ContainerStatuses[0]
 		if container.RestartCount != 1 || container.ContainerID == before.ContainerID || container.State.Running.StartedAt == now {
-			t.Errorf("container was not started again: %+v", container)
+			t.Errorf("container = %+v, want a restarted one", container)
 		}
 		if after.PodIP != status.PodIP || !after.StartTime.Equal(&now) || after.Conditions[3].LastTransitionTime != now {
-			t.Errorf("Pod did not stay what it was: %+v", after)
+			t.Errorf("status = %+v, want the address and times of the Pod unchanged", after)
 		}
 	})
 }
@@ -89,7 +89,7 @@ func TestPodWaiting(t *testing.T) {
 		}
 		ready := status.Conditions[3]
 		if ready.Status != corev1.ConditionFalse || ready.Message != "containers with unready status: [main bad]" {
-			t.Errorf("%s: Ready is %+v", reason, ready)
+			t.Errorf("%s: condition Ready = %+v, want False with the names of both containers", reason, ready)
 		}
 	}
 	want := map[string]string{

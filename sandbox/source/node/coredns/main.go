@@ -1,5 +1,6 @@
-// Command coredns is CoreDNS with only the plugins that kubeadm's Corefile names; the others' dependencies
-// (cloud DNS services, etcd) would take longer to build than everything else in it.
+// Command coredns is CoreDNS with only the plugins that kubeadm's Corefile uses. The dependencies
+// of the other plugins (cloud DNS services, etcd) would take longer to build than the rest of the
+// program.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/reload"
 )
 
-// init sets the plugins' order in the chain, which CoreDNS otherwise generates from its plugin.cfg.
+// init sets the order of the plugins in the chain. CoreDNS itself generates it from its plugin.cfg.
 func init() {
 	dnsserver.Directives = []string{
 		"reload", "ready", "health", "prometheus", "errors", "loop", "cache", "loadbalance", "kubernetes", "forward",

@@ -22,18 +22,20 @@ const (
 	baseSpec         = "/etc/containerd/cri-base.json"
 	imagesDir        = "/kind/images"
 	importedMark     = "/var/lib/containerd/sandbox-imported"
-	// containerdEnv is mounted where containerd is to have more variables (sandbox/cluster/tracing.go).
+	// containerdEnv contains additional environment variables for containerd. The sandbox mounts it
+	// (sandbox/cluster/tracing.go).
 	containerdEnv = "/kind/tracing/containerd.env"
 )
 
-// configureContainerd adapts the configuration that the node image carries to what this host grants.
+// configureContainerd adapts the configuration in the node image to the capabilities of this host.
 //
-// Without CAP_SYS_RESOURCE a container runtime can neither lower oom_score_adj nor raise limits, and every pod would
-// fail while starting ("can't get final child's PID from pipe"): such hosts get a base spec without rlimits.
+// Without CAP_SYS_RESOURCE, a container runtime can neither lower oom_score_adj nor raise limits.
+// Every pod would fail to start ("can't get final child's PID from pipe"). On such hosts, the base
+// spec contains no rlimits.
 func configureContainerd(ctx context.Context, h *host) error {
 	spec, err := exec.CommandContext(ctx, "ctr", "oci", "spec").Output()
 	if err != nil {
-		return fmt.Errorf("asking ctr for the default container spec: %w", err)
+		return fmt.Errorf("reading the default container spec from ctr: %w", err)
 	}
 	if !h.SysResource {
 		if spec, err = withoutRlimits(spec); err != nil {
@@ -51,6 +53,7 @@ func configureContainerd(ctx context.Context, h *host) error {
 	return os.WriteFile(containerdConfig, []byte(config), 0o644)
 }
 
+// containerdCommand returns containerd with the environment of this process and containerdEnv.
 func containerdCommand() (*exec.Cmd, error) {
 	more, err := variables(containerdEnv)
 	if err != nil {
@@ -61,14 +64,14 @@ func containerdCommand() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// variables reads NAME=VALUE, one a line. There are none where there is no file.
+// variables returns the NAME=VALUE lines of a file, or nil if the file does not exist.
 func variables(path string) ([]string, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading containerd's variables: %w", err)
+		return nil, fmt.Errorf("reading the environment of containerd: %w", err)
 	}
 	var all []string
 	for line := range strings.Lines(string(data)) {
@@ -82,7 +85,7 @@ func variables(path string) ([]string, error) {
 func withoutRlimits(spec []byte) ([]byte, error) {
 	var parsed map[string]any
 	if err := json.Unmarshal(spec, &parsed); err != nil {
-		return nil, fmt.Errorf("reading the default container spec: %w", err)
+		return nil, fmt.Errorf("decoding the default container spec: %w", err)
 	}
 	if process, ok := parsed["process"].(map[string]any); ok {
 		delete(process, "rlimits")
@@ -90,7 +93,8 @@ func withoutRlimits(spec []byte) ([]byte, error) {
 	return json.Marshal(parsed)
 }
 
-// importImages loads the archives that the node image carries, once in the life of the node's /var.
+// importImages imports the archives in the node image into containerd. A mark in the node's /var
+// records the import, so a restarted node does not repeat it.
 func importImages(ctx context.Context) error {
 	if exists(importedMark) {
 		return nil
@@ -104,7 +108,7 @@ func importImages(ctx context.Context) error {
 	}
 	start := time.Now()
 	for _, archive := range archives {
-		// --local: through containerd's transfer service, the archive's bytes take twice as long.
+		// Without --local, ctr uses containerd's transfer service, which takes twice as long.
 		if out, err := exec.CommandContext(ctx, "ctr", "--namespace=k8s.io", "images", "import", "--local", archive).CombinedOutput(); err != nil {
 			return fmt.Errorf("importing %s: %w: %s", archive, err, out)
 		}
@@ -113,7 +117,7 @@ func importImages(ctx context.Context) error {
 	if err := placeUnpacked(snapshotsDir, unpackedDir, stacks); err != nil {
 		return err
 	}
-	logf("imported %d image archives in %s, their layers linked: %t", len(archives), time.Since(start).Round(10*time.Millisecond), stacks)
+	logf("imported %d image archives in %s (layers linked: %t)", len(archives), time.Since(start).Round(10*time.Millisecond), stacks)
 	return os.WriteFile(importedMark, nil, 0o644)
 }
 
@@ -126,13 +130,14 @@ func waitForContainerd(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("waiting for containerd: %w; it last said %q", ctx.Err(), out)
+			return fmt.Errorf("waiting for containerd: %w; last output: %q", ctx.Err(), out)
 		}
 		pause(ctx, 100*time.Millisecond)
 	}
 }
 
-// writeMachineID gives every start of the node an id of its own (machine-id(5)): the kubelet tells nodes apart by it.
+// writeMachineID writes a new machine-id(5) at every start of the node. Each node needs its own id,
+// which the kubelet reports as the machine ID.
 func writeMachineID() error {
 	id := make([]byte, 16)
 	if _, err := rand.Read(id); err != nil {

@@ -12,12 +12,13 @@ import (
 
 const (
 	dnsTimeout = 5 * time.Second
-	dnsPacket  = 65535 // the largest UDP payload: EDNS0 lets a client ask for more than 512 bytes
+	dnsPacket  = 65535 // the largest UDP payload; with EDNS0, a message can be larger than 512 bytes
 )
 
 var dnsDialer = net.Dialer{Timeout: dnsTimeout}
 
-// relayDNS answers DNS queries on listen by asking upstream, over UDP and TCP, until ctx ends. It looks into nothing.
+// relayDNS forwards DNS queries from the address listen to upstream, over UDP and TCP, until ctx is
+// cancelled. It returns after both listeners have started. It does not inspect the messages.
 func relayDNS(ctx context.Context, listen, upstream string) error {
 	var config net.ListenConfig
 	packets, err := config.ListenPacket(ctx, "udp", listen)
@@ -26,11 +27,11 @@ func relayDNS(ctx context.Context, listen, upstream string) error {
 	}
 	streams, err := config.Listen(ctx, "tcp", listen)
 	if err != nil {
-		_ = packets.Close() // The other error is the one to tell.
+		_ = packets.Close() // The error of the second listener is more useful.
 		return fmt.Errorf("listening for DNS on %s: %w", listen, err)
 	}
 	context.AfterFunc(ctx, func() {
-		_, _ = packets.Close(), streams.Close() // The node stops.
+		_, _ = packets.Close(), streams.Close() // The errors do not matter, because the node stops.
 	})
 	go relayPackets(ctx, packets, upstream)
 	go relayStreams(ctx, streams, upstream)
@@ -45,14 +46,15 @@ func relayPackets(ctx context.Context, packets net.PacketConn, upstream string) 
 			return // The listener was closed.
 		}
 		go func() {
-			if answer, err := askUDP(ctx, upstream, query[:n]); err == nil {
-				_, _ = packets.WriteTo(answer, client) // A lost answer is UDP's everyday: the client asks again.
+			if answer, err := queryUDP(ctx, upstream, query[:n]); err == nil {
+				_, _ = packets.WriteTo(answer, client) // UDP may lose an answer; the client then retries.
 			}
 		}()
 	}
 }
 
-func askUDP(ctx context.Context, upstream string, query []byte) ([]byte, error) {
+// queryUDP sends one query to upstream and returns the answer.
+func queryUDP(ctx context.Context, upstream string, query []byte) ([]byte, error) {
 	conn, err := dnsDialer.DialContext(ctx, "udp", upstream)
 	if err != nil {
 		return nil, err

@@ -14,11 +14,12 @@ import (
 	"time"
 )
 
-// upstream is a resolver that answers every query with "re:" and the query, over UDP and TCP on one port.
+// upstream starts a resolver on one port, over UDP and TCP, and returns its address. It answers
+// every query with "re:" and the query.
 func upstream(t *testing.T) string {
 	t.Helper()
-	packets, streams := bothOn(t)
-	t.Cleanup(func() { end(t, packets, streams) })
+	packets, streams := listenBoth(t)
+	t.Cleanup(func() { closeAll(t, packets, streams) })
 	go func() {
 		for {
 			query := make([]byte, dnsPacket)
@@ -57,7 +58,7 @@ func listenUDP(t *testing.T, address string) (net.PacketConn, error) {
 	return (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", address)
 }
 
-func end(t *testing.T, connections ...io.Closer) {
+func closeAll(t *testing.T, connections ...io.Closer) {
 	t.Helper()
 	for _, c := range connections {
 		if err := c.Close(); err != nil {
@@ -66,8 +67,8 @@ func end(t *testing.T, connections ...io.Closer) {
 	}
 }
 
-// bothOn listens on one port over UDP and TCP.
-func bothOn(t *testing.T) (net.PacketConn, net.Listener) {
+// listenBoth listens on a free port over UDP and TCP.
+func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
 	t.Helper()
 	for range 100 {
 		packets, err := listenUDP(t, "127.0.0.1:0")
@@ -78,18 +79,18 @@ func bothOn(t *testing.T) (net.PacketConn, net.Listener) {
 		if err == nil {
 			return packets, streams
 		}
-		end(t, packets)
+		closeAll(t, packets)
 	}
-	t.Fatal("no port is free over UDP and TCP")
+	t.Fatal("found no port that is free over UDP and TCP")
 	return nil, nil
 }
 
-// relay starts a relay to upstream that ends with ctx, and returns its address.
+// relay starts a relay to upstream and returns its address. The relay stops when ctx is cancelled.
 func relay(t *testing.T, ctx context.Context, upstream string) string {
 	t.Helper()
-	packets, streams := bothOn(t)
+	packets, streams := listenBoth(t)
 	address := packets.LocalAddr().String()
-	end(t, packets, streams)
+	closeAll(t, packets, streams)
 	if err := relayDNS(ctx, address, upstream); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func dial(t *testing.T, network, address string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { end(t, conn) })
+	t.Cleanup(func() { closeAll(t, conn) })
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestRelayDNSOverUDP(t *testing.T) {
 			answer := make([]byte, dnsPacket)
 			n, err := conn.Read(answer)
 			if err != nil || string(answer[:n]) != "re:"+query {
-				t.Errorf("answer of %d bytes, %v, to a query of %d", n, err, len(query))
+				t.Errorf("answer to a query of %d bytes: got %d bytes, %v, want re: and the query", len(query), n, err)
 			}
 		})
 	}
@@ -137,54 +138,54 @@ func TestRelayDNSOverTCP(t *testing.T) {
 		}
 		answer := make([]byte, len("re:")+len(query))
 		if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "re:"+query {
-			t.Errorf("answer %q, %v", answer, err)
+			t.Errorf("answer to %q = %q, %v", query, answer, err)
 		}
 	}
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {
-		t.Errorf("after the last answer: %q, %v", rest, err)
+		t.Errorf("data after the last answer = %q, %v, want none", rest, err)
 	}
 }
 
 func TestRelayDNSWithoutUpstreamClosesTheConnection(t *testing.T) {
-	packets, streams := bothOn(t)
-	end(t, packets, streams)
+	packets, streams := listenBoth(t)
+	closeAll(t, packets, streams)
 	conn := dial(t, "tcp", relay(t, t.Context(), streams.Addr().String()))
 	if answer, err := io.ReadAll(conn); len(answer) > 0 || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("answer %q, %v", answer, err)
+		t.Errorf("answer = %q, %v, want a closed connection", answer, err)
 	}
 }
 
-func TestRelayDNSEndsWithItsContext(t *testing.T) {
+func TestRelayDNSStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	address := relay(t, ctx, upstream(t))
 	if err := relayDNS(ctx, address, "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "listening for DNS on "+address) {
-		t.Errorf("a second relay on %s: %v", address, err)
+		t.Errorf("second relayDNS on %s: got error %v", address, err)
 	}
 	cancel()
-	freed := within10s(func() bool {
+	released := within10s(func() bool {
 		packets, err := listenUDP(t, address)
 		if err != nil {
 			return false
 		}
-		end(t, packets)
+		closeAll(t, packets)
 		streams, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
 		if err != nil {
 			return false
 		}
 		return streams.Close() == nil
 	})
-	if !freed {
-		t.Error("the relay's port is still taken")
+	if !released {
+		t.Error("the relay still listens after the context was cancelled")
 	}
 }
 
 func TestLoopbackNameserver(t *testing.T) {
 	for config, want := range map[string]string{
-		"nameserver 127.0.0.11\nsearch example.test\n":          "127.0.0.11",
-		"# words\nnameserver 10.0.0.1\nnameserver 127.0.0.53\n": "127.0.0.53",
+		"nameserver 127.0.0.11\nsearch example.test\n":            "127.0.0.11",
+		"# comment\nnameserver 10.0.0.1\nnameserver 127.0.0.53\n": "127.0.0.53",
 		"nameserver ::1\n":       "::1",
 		"nameserver\t127.0.0.11": "127.0.0.11",
 		"nameserver 10.89.0.1\n": "",
@@ -193,7 +194,7 @@ func TestLoopbackNameserver(t *testing.T) {
 		"":                                                       "",
 	} {
 		if got := loopbackNameserver(config); got != want {
-			t.Errorf("%q: %q, want %q", config, got, want)
+			t.Errorf("loopbackNameserver(%q) = %q, want %q", config, got, want)
 		}
 	}
 }
@@ -206,7 +207,7 @@ func FuzzLoopbackNameserver(f *testing.F) {
 			return
 		}
 		if ip := net.ParseIP(found); ip == nil || !ip.IsLoopback() || !bytes.Contains([]byte(config), []byte(found)) {
-			t.Errorf("%q: %q", config, found)
+			t.Errorf("loopbackNameserver(%q) = %q, want a loopback address of the input", config, found)
 		}
 	})
 }

@@ -9,10 +9,14 @@ import (
 	"strings"
 )
 
-// fenceRules refuse traffic to addresses of Services that kube-proxy has not translated. Until kube-proxy has written its
-// rules, a pod's call of the API server would leave the node by the default route, and whatever answers there under the
-// same private address would be talked to. Refused, the caller tries again at once. 10.96.0.0/16 is kind's default service
-// subnet; translated packets have another destination by the time these chains see them.
+// fenceRules reject packets to the addresses of Services that kube-proxy has not translated.
+//
+// Before kube-proxy has written its rules, a request from a pod to the API server would leave the
+// node by the default route. It could then reach a foreign host with the same private address.
+// After a rejection, the client can retry immediately.
+//
+// 10.96.0.0/16 is kind's default subnet of Services. Translated packets have a different
+// destination when they reach these chains.
 const fenceRules = `
 table inet sandbox-fence {
 	chain output {

@@ -15,29 +15,30 @@ import (
 	"syscall"
 )
 
-// host is what the machine under the engine grants a privileged container. It is read here, inside a container,
-// because the engine may live in a virtual machine of its own.
+// host describes the limits and capabilities of a privileged container on the engine's machine.
+// Init reads them inside a container, because the engine may run in a virtual machine.
 type host struct {
 	Architecture string   `json:"architecture"` // GOARCH
 	Kernel       string   `json:"kernel"`
-	CgroupV2     bool     `json:"cgroupV2"`    // the unified hierarchy alone, no hybrid
+	CgroupV2     bool     `json:"cgroupV2"`    // only the unified hierarchy, not hybrid
 	Hierarchies  []string `json:"hierarchies"` // cgroup v1 mount points
-	SysResource  bool     `json:"sysResource"` // CAP_SYS_RESOURCE: may raise limits and lower oom_score_adj
+	SysResource  bool     `json:"sysResource"` // CAP_SYS_RESOURCE: can raise limits and lower oom_score_adj
 	NoFile       uint64   `json:"noFile"`      // hard limit of open files
-	Mount        bool     `json:"mount"`       // can mount a tmpfs: the engine really gave privileges
+	Mount        bool     `json:"mount"`       // can mount a tmpfs, so the container is privileged
 	Memory       uint64   `json:"memory"`      // bytes
-	Controllers  []string `json:"controllers"` // of cgroup v2
-	Rootless     bool     `json:"rootless"`    // root here is another user outside
-	Free         uint64   `json:"free"`        // room in the engine's storage, in bytes
+	Controllers  []string `json:"controllers"` // controllers of cgroup v2
+	Rootless     bool     `json:"rootless"`    // root in the container is another user on the host
+	Free         uint64   `json:"free"`        // free bytes in the engine's storage
 
-	PIDs             uint64 `json:"pids"`             // limit of processes and threads; 0 if there is none
-	InotifyInstances uint64 `json:"inotifyInstances"` // for one user
-	InotifyWatches   uint64 `json:"inotifyWatches"`
+	PIDs             uint64 `json:"pids"`             // limit of processes and threads; 0 means unlimited or unknown
+	InotifyInstances uint64 `json:"inotifyInstances"` // limit per user
+	InotifyWatches   uint64 `json:"inotifyWatches"`   // limit per user
 }
 
-// capSysResource is CAP_SYS_RESOURCE's bit in /proc/self/status (capabilities(7)).
+// capSysResource is the bit of CAP_SYS_RESOURCE in /proc/self/status (capabilities(7)).
 const capSysResource = 24
 
+// probe writes the description of the host to out as JSON.
 func probe(out io.Writer) error {
 	h, err := inspectHost()
 	if err != nil {
@@ -46,7 +47,7 @@ func probe(out io.Writer) error {
 	h.inspectLimits()
 	dir, err := os.MkdirTemp("/", "probe-")
 	if err != nil {
-		return fmt.Errorf("making a mount point: %w", err)
+		return fmt.Errorf("creating a mount point: %w", err)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, ""); err == nil {
 		h.Mount = syscall.Unmount(dir, 0) == nil
@@ -54,12 +55,13 @@ func probe(out io.Writer) error {
 	return json.NewEncoder(out).Encode(h)
 }
 
+// inspectHost returns the fields of the host that a node needs to start.
 func inspectHost() (*host, error) {
 	h := &host{Architecture: runtime.GOARCH}
 
 	var name syscall.Utsname
 	if err := syscall.Uname(&name); err != nil {
-		return nil, fmt.Errorf("reading the kernel's version: %w", err)
+		return nil, fmt.Errorf("reading the kernel version: %w", err)
 	}
 	for _, c := range name.Release {
 		if c == 0 {
@@ -76,7 +78,7 @@ func inspectHost() (*host, error) {
 
 	var info syscall.Sysinfo_t
 	if err := syscall.Sysinfo(&info); err != nil {
-		return nil, fmt.Errorf("reading the size of memory: %w", err)
+		return nil, fmt.Errorf("reading the memory size: %w", err)
 	}
 	h.Memory = uint64(info.Totalram) * uint64(info.Unit) //nolint:unconvert // Totalram is 32 bits wide on 32-bit systems.
 
@@ -91,7 +93,8 @@ func inspectHost() (*host, error) {
 	return h, err
 }
 
-// inspectLimits adds what a doctor wants to know. What can't be read stays zero: no node is refused for it.
+// inspectLimits sets the fields that `sandbox doctor` reports. A value that cannot be read stays
+// zero, because a node can start without it.
 func (h *host) inspectLimits() {
 	h.InotifyInstances = number("/proc/sys/fs/inotify/max_user_instances")
 	h.InotifyWatches = number("/proc/sys/fs/inotify/max_user_watches")
@@ -111,13 +114,15 @@ func (h *host) inspectLimits() {
 	}
 }
 
-// mapped tells whether the user 0 of a user namespace is another one outside (user_namespaces(7), /proc/PID/uid_map).
+// mapped reports whether user 0 of a user namespace is a different user outside. Its argument is
+// the content of /proc/PID/uid_map (user_namespaces(7)).
 func mapped(uidMap string) bool {
 	fields := strings.Fields(uidMap)
 	return len(fields) >= 2 && fields[0] == "0" && fields[1] != "0"
 }
 
-// number reads a file that holds one. It returns 0 for other content, such as the "max" of cgroups.
+// number returns the number in a file. It returns 0 if the file cannot be read or has other
+// content, such as the "max" of cgroups.
 func number(path string) uint64 {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -130,6 +135,8 @@ func number(path string) uint64 {
 	return value
 }
 
+// hasCapability reports whether the capability with this bit is in the effective set of this
+// process.
 func hasCapability(bit uint) (bool, error) {
 	value, err := fieldOf("/proc/self/status", "CapEff:")
 	if err != nil {
@@ -137,12 +144,12 @@ func hasCapability(bit uint) (bool, error) {
 	}
 	set, err := strconv.ParseUint(value, 16, 64)
 	if err != nil {
-		return false, fmt.Errorf("reading effective capabilities %q: %w", value, err)
+		return false, fmt.Errorf("parsing effective capabilities %q: %w", value, err)
 	}
 	return set&(1<<bit) != 0, nil
 }
 
-// fieldOf returns what follows name on its line in file.
+// fieldOf returns the rest of the first line in file that starts with name.
 func fieldOf(file, name string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -157,7 +164,7 @@ func fieldOf(file, name string) (string, error) {
 	return "", fmt.Errorf("finding %s in %s: no such line", name, file)
 }
 
-// cgroupV1Mounts lists the mount points of cgroup v1 hierarchies in a mounts file (proc(5)).
+// cgroupV1Mounts returns the mount points of cgroup v1 hierarchies in a mounts file (proc(5)).
 func cgroupV1Mounts(file string) ([]string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"unsafe"
 )
 
-// put writes a file below folder, with the folders above it, and returns its path.
+// put writes a file below folder, creates missing folders, and returns the path of the file.
 func put(t *testing.T, folder, path, content string) string {
 	t.Helper()
 	full := filepath.Join(folder, path)
@@ -54,17 +54,17 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
 cgroup /sys/fs/cgroup/memory/kubelet cgroup rw 0 0
 cgroup
 `, nil},
-		{"nothing", "", nil},
+		{"empty", "", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := cgroupV1Mounts(put(t, t.TempDir(), "mounts", test.mounts))
 			if err != nil || !slices.Equal(got, test.want) {
-				t.Errorf("%q, %v; want %q", got, err, test.want)
+				t.Errorf("cgroupV1Mounts() = %q, %v, want %q", got, err, test.want)
 			}
 		})
 	}
 	if _, err := cgroupV1Mounts(filepath.Join(t.TempDir(), "none")); err == nil || !strings.HasPrefix(err.Error(), "reading mounts: ") {
-		t.Errorf("error of a missing file: %v", err)
+		t.Errorf("cgroupV1Mounts(missing file): got error %v", err)
 	}
 }
 
@@ -72,15 +72,15 @@ func TestFieldOf(t *testing.T) {
 	file := put(t, t.TempDir(), "status", "Name:\tinit\nCapPrm:\t0000000000000001\nCapEff:\t000001ffffffffff\nEmpty:\n")
 	for name, want := range map[string]string{"CapEff:": "000001ffffffffff", "Name:": "init", "Empty:": ""} {
 		if got, err := fieldOf(file, name); got != want || err != nil {
-			t.Errorf("%s %q, %v; want %q", name, got, err, want)
+			t.Errorf("fieldOf(%q) = %q, %v, want %q", name, got, err, want)
 		}
 	}
 	if _, err := fieldOf(file, "CapBnd:"); err == nil || !strings.Contains(err.Error(), "finding CapBnd: in "+file) {
-		t.Errorf("error of a missing field: %v", err)
+		t.Errorf("fieldOf(missing field): got error %v", err)
 	}
 }
 
-// capget(2) tells the same as the file that hasCapability reads.
+// TestHasCapability compares the file that hasCapability reads with the result of capget(2).
 func TestHasCapability(t *testing.T) {
 	header := struct {
 		version uint32
@@ -93,22 +93,23 @@ func TestHasCapability(t *testing.T) {
 	for bit := range uint(41) {
 		want := sets[bit/32].effective&(1<<(bit%32)) != 0
 		if got, err := hasCapability(bit); got != want || err != nil {
-			t.Errorf("capability %d: %t, %v; want %t", bit, got, err, want)
+			t.Errorf("hasCapability(%d) = %t, %v, want %t", bit, got, err, want)
 		}
 	}
 }
 
-// The sandbox reads what the probe prints: sandbox/engine.Host has the same names.
+// The sandbox decodes the output of the probe into sandbox/engine.Host, which has the same JSON
+// names.
 func TestInspectHost(t *testing.T) {
 	h, err := inspectHost()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if h.Architecture != runtime.GOARCH || h.NoFile == 0 || h.Memory < 1<<20 || h.Kernel == "" || strings.ContainsRune(h.Kernel, 0) {
-		t.Errorf("host %+v", h)
+		t.Errorf("inspectHost() = %+v, want all values set", h)
 	}
 	if h.CgroupV2 && len(h.Hierarchies) > 0 {
-		t.Errorf("both versions of cgroups: %+v", h)
+		t.Errorf("inspectHost() = %+v, want only one version of cgroups", h)
 	}
 	data, err := json.Marshal(h)
 	if err != nil {
@@ -116,7 +117,7 @@ func TestInspectHost(t *testing.T) {
 	}
 	for _, key := range []string{"architecture", "kernel", "cgroupV2", "sysResource", "noFile", "mount", "memory"} {
 		if !strings.Contains(string(data), `"`+key+`":`) {
-			t.Errorf("%s lacks %s", data, key)
+			t.Errorf("JSON %s does not contain the key %s", data, key)
 		}
 	}
 }
@@ -126,7 +127,7 @@ func TestMapped(t *testing.T) {
 		"         0          0 4294967295\n": false, "         0       1000          1\n         1     100000      65536\n": true, "": false, "1 2 3": false,
 	} {
 		if got := mapped(uidMap); got != want {
-			t.Errorf("%q: %t", uidMap, got)
+			t.Errorf("mapped(%q) = %t, want %t", uidMap, got, want)
 		}
 	}
 }
@@ -135,11 +136,11 @@ func TestNumber(t *testing.T) {
 	folder := t.TempDir()
 	for content, want := range map[string]uint64{"128\n": 128, "max\n": 0, "": 0} {
 		if got := number(put(t, folder, "limit", content)); got != want {
-			t.Errorf("%q: %d, want %d", content, got, want)
+			t.Errorf("number(file with %q) = %d, want %d", content, got, want)
 		}
 	}
 	if got := number(filepath.Join(folder, "none")); got != 0 {
-		t.Errorf("a missing file: %d", got)
+		t.Errorf("number(missing file) = %d, want 0", got)
 	}
 }
 
@@ -147,6 +148,6 @@ func TestInspectLimits(t *testing.T) {
 	h := &host{}
 	h.inspectLimits()
 	if h.Free == 0 || h.InotifyInstances == 0 || h.InotifyWatches == 0 {
-		t.Errorf("%+v", h)
+		t.Errorf("inspectLimits() = %+v, want free space and inotify limits", h)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// kubeletCommand is what kubeadm's systemd unit for the kubelet would run. It fails until kubeadm has written the
-// kubelet's configuration; keepRunning then tries again.
+// kubeletCommand returns the command line of kubeadm's systemd unit for the kubelet. It returns
+// errNotYet until kubeadm has written the kubelet's configuration; keepRunning then retries.
 func kubeletCommand() (*exec.Cmd, error) {
 	const config = "/var/lib/kubelet/config.yaml"
 	if !exists(config) {
@@ -18,7 +18,7 @@ func kubeletCommand() (*exec.Cmd, error) {
 	}
 	flags, err := os.ReadFile("/var/lib/kubelet/kubeadm-flags.env")
 	if err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("reading kubeadm's kubelet flags: %w", err)
+		return nil, fmt.Errorf("reading kubeadm's flags for the kubelet: %w", err)
 	}
 	args := []string{
 		"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
@@ -28,8 +28,8 @@ func kubeletCommand() (*exec.Cmd, error) {
 	return exec.Command("kubelet", append(args, parseKubeadmFlags(string(flags))...)...), nil
 }
 
-// parseKubeadmFlags reads the flags from KUBELET_KUBEADM_ARGS="--a=b --c=d", the one line of kubeadm's file. No value
-// that kubeadm writes holds a space.
+// parseKubeadmFlags returns the flags in KUBELET_KUBEADM_ARGS="--a=b --c=d", the only line of
+// kubeadm's file. The values that kubeadm writes do not contain spaces.
 func parseKubeadmFlags(env string) []string {
 	_, value, _ := strings.Cut(env, "KUBELET_KUBEADM_ARGS=")
 	return strings.Fields(strings.Trim(strings.TrimSpace(value), `"`))

@@ -1,14 +1,16 @@
 //go:build linux
 
-// Command init is PID 1 of a sandbox node that was built from source, and the probe of a container engine.
+// Command init is PID 1 of a sandbox node that is built from source. It is also the program that
+// probes the host of a container engine.
 //
-// It stands where kind's node image has systemd and kind's entrypoint: it prepares mounts, cgroups and the network,
-// runs containerd and the kubelet, imports the images that the node image carries, and reaps orphans. It never
-// configures Kubernetes: kind and kubeadm do, through files that this program only waits for.
+// It replaces systemd and the entrypoint in kind's node image. It prepares mounts, cgroups and the
+// network, runs containerd and the kubelet, imports the images in the node image, and reaps
+// orphans. It does not configure Kubernetes. kind and kubeadm write the configuration, and init
+// only waits for the files.
 //
 //	init            as PID 1: reap orphans and forward signals to "init supervise"
 //	init supervise  prepare the node, then run containerd and the kubelet until SIGTERM
-//	init probe      print what a privileged container gets on this host, as JSON, and exit
+//	init probe      print the limits and capabilities of a privileged container on this host as JSON
 package main
 
 import (
@@ -37,6 +39,6 @@ func run(args []string) error {
 	case args[0] == "probe":
 		return probe(os.Stdout)
 	default:
-		return fmt.Errorf("unknown argument %q: call it with none, supervise or probe", args[0])
+		return fmt.Errorf("invalid argument %q: want supervise, probe or no argument", args[0])
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// The test binary plays the programs that init starts and is. What it plays never gets to the real supervise, which
-// ends every process that it can.
+// With one of these variables, the test binary acts as init or as the supervisor that init starts.
+// It never calls the real supervise, which stops every process that it can signal.
 const (
 	playInit       = "SANDBOX_TEST_PLAY_INIT"
 	playSupervisor = "SANDBOX_TEST_PLAY_SUPERVISOR"
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// adoptOrphans makes this process the parent of orphans, as PID 1 is.
+// adoptOrphans makes this process a subreaper, the parent of orphans, as PID 1 is.
 func adoptOrphans() {
 	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER (prctl(2)).
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
@@ -44,14 +44,14 @@ func adoptOrphans() {
 	}
 }
 
-// supervisor is what init starts in these tests; it returns its exit code.
+// supervisor acts as the supervisor that init starts. It returns the exit code.
 func supervisor(role string) int {
 	switch role {
 	case "orphans":
 		for range 3 {
 			pid, err := exec.Command("/bin/sh", "-c", "sleep 0.05 >/dev/null 2>&1 & echo $!").Output()
 			if err != nil || !within10s(func() bool { return !exists("/proc/" + strings.TrimSpace(string(pid))) }) {
-				fmt.Fprintf(os.Stderr, "orphan %s was not reaped, %v\n", pid, err)
+				fmt.Fprintf(os.Stderr, "orphan %s was not reaped: %v\n", pid, err)
 				return 3
 			}
 		}
@@ -73,7 +73,7 @@ func supervisor(role string) int {
 	return 6
 }
 
-// within10s polls until condition holds and tells whether it did in time.
+// within10s polls until condition is true, and reports whether this happened within 10 s.
 func within10s(condition func() bool) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -88,7 +88,7 @@ func within10s(condition func() bool) bool {
 
 func TestRunRefusesUnknownArguments(t *testing.T) {
 	err := run([]string{"start"})
-	if err == nil || err.Error() != `unknown argument "start": call it with none, supervise or probe` {
-		t.Errorf("error %v", err)
+	if err == nil || err.Error() != `invalid argument "start": want supervise, probe or no argument` {
+		t.Errorf("run(start): got error %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// errNotYet says that something which kubeadm writes is not there yet.
+// errNotYet is returned if kubeadm has not written the kubelet's configuration yet.
 var errNotYet = errors.New("kubeadm has not configured the node yet")
 
 const (
@@ -25,7 +25,8 @@ const (
 	resolvConfSaved = "/etc/resolv.conf.original"
 )
 
-// addressFiles are the files in which kubeadm wrote the node's address.
+// addressFiles are the files that contain the node's address: kubeadm's configuration and its
+// output.
 var addressFiles = []string{
 	"/etc/kubernetes/manifests/etcd.yaml",
 	"/etc/kubernetes/manifests/kube-apiserver.yaml",
@@ -38,8 +39,9 @@ var addressFiles = []string{
 	kubeadmConfig,
 }
 
-// followAddress makes a node that was restarted live with the address that the engine gave it this time: another
-// container may have taken the old one. The API server's certificate names the address, so it is made anew.
+// followAddress updates the configuration if the node's address has changed. When a node restarts,
+// the engine assigns an address again, and another container may have the old one. The API server's
+// certificate contains the address, so followAddress also renews the certificate.
 func followAddress(ctx context.Context) error {
 	now, err := nodeAddress()
 	if err != nil {
@@ -47,7 +49,7 @@ func followAddress(ctx context.Context) error {
 	}
 	before, err := os.ReadFile(oldAddressFile)
 	if err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("reading the last address: %w", err)
+		return fmt.Errorf("reading the previous address: %w", err)
 	}
 	if old := strings.TrimSpace(string(before)); old != "" && old != now {
 		logf("address changed from %s to %s", old, now)
@@ -61,6 +63,7 @@ func followAddress(ctx context.Context) error {
 	return os.WriteFile(oldAddressFile, []byte(now), 0o644)
 }
 
+// replaceAddress replaces the address in all addressFiles that exist.
 func replaceAddress(old, now string) error {
 	whole := regexp.MustCompile(`\b` + regexp.QuoteMeta(old) + `\b`)
 	for _, file := range addressFiles {
@@ -78,9 +81,10 @@ func replaceAddress(old, now string) error {
 	return nil
 }
 
+// renewCertificate replaces the API server's certificate and key, if the certificate exists.
 func renewCertificate(ctx context.Context) error {
 	if !exists(apiServerCert) {
-		return nil // The node stopped before kubeadm came this far.
+		return nil // The node stopped before kubeadm created the certificate.
 	}
 	for _, file := range []string{apiServerCert, apiServerKey} {
 		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
@@ -94,7 +98,8 @@ func renewCertificate(ctx context.Context) error {
 	return nil
 }
 
-// nodeAddress is the first global IPv4 address of an interface that is up and no bridge of the CNI's.
+// nodeAddress returns the first global IPv4 address of a network interface that is up. It ignores
+// the loopback interface and the bridge of the CNI.
 func nodeAddress() (string, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -117,17 +122,18 @@ func nodeAddress() (string, error) {
 	return "", errors.New("finding the node's address: no interface with an IPv4 address")
 }
 
-// cniBridge is the bridge that the node image's CNI configuration names.
+// cniBridge is the name of the bridge in the node image's CNI configuration.
 const cniBridge = "cni0"
 
-// prepareDNS makes the node's resolver usable from pods. Docker's embedded one answers on 127.0.0.11, which inside
-// a pod is the pod itself: the node then relays DNS from its own address to it, and names that address instead.
+// prepareDNS returns a function that makes the node's resolver reachable from pods. Docker's
+// embedded resolver listens on 127.0.0.11, which in a pod is the pod itself. In this case the node
+// relays DNS from its own address until ctx is cancelled, and writes that address to resolv.conf.
 func prepareDNS(ctx context.Context) func() error {
 	return func() error {
 		if !exists(resolvConfSaved) {
 			original, err := os.ReadFile(resolvConf)
 			if err != nil {
-				return fmt.Errorf("reading the resolver's configuration: %w", err)
+				return fmt.Errorf("reading the resolver configuration: %w", err)
 			}
 			if err := os.WriteFile(resolvConfSaved, original, 0o644); err != nil {
 				return err
@@ -148,12 +154,13 @@ func prepareDNS(ctx context.Context) func() error {
 		if err := relayDNS(ctx, net.JoinHostPort(address, "53"), net.JoinHostPort(upstream, "53")); err != nil {
 			return err
 		}
-		// Written in place: the engine mounts the file, so it can't be replaced by renaming another.
+		// The engine mounts the file, so a rename cannot replace it.
 		return os.WriteFile(resolvConf, []byte(strings.ReplaceAll(string(original), upstream, address)), 0o644)
 	}
 }
 
-// loopbackNameserver returns the first nameserver of a resolv.conf(5) that only the node itself can reach, or "".
+// loopbackNameserver returns the first nameserver with a loopback address in a resolv.conf(5), or
+// "" if it contains none. Only the node itself can reach such a nameserver.
 func loopbackNameserver(config string) string {
 	for line := range strings.Lines(config) {
 		fields := strings.Fields(line)

@@ -14,24 +14,25 @@ import (
 func TestParseKubeadmFlags(t *testing.T) {
 	for env, want := range map[string][]string{
 		"KUBELET_KUBEADM_ARGS=\"--node-ip=10.89.0.2 --pod-infra-container-image=pause:3.10\"\n": {"--node-ip=10.89.0.2", "--pod-infra-container-image=pause:3.10"},
-		"KUBELET_KUBEADM_ARGS=--a=b":              {"--a=b"},
-		"KUBELET_KUBEADM_ARGS=\"\"\n":             nil,
-		"# words\nKUBELET_KUBEADM_ARGS=\"--a=b\"": {"--a=b"},
-		"OTHER=\"--a=b\"\n":                       nil,
-		"":                                        nil,
+		"KUBELET_KUBEADM_ARGS=--a=b":                {"--a=b"},
+		"KUBELET_KUBEADM_ARGS=\"\"\n":               nil,
+		"# comment\nKUBELET_KUBEADM_ARGS=\"--a=b\"": {"--a=b"},
+		"OTHER=\"--a=b\"\n":                         nil,
+		"":                                          nil,
 	} {
 		if got := parseKubeadmFlags(env); !slices.Equal(got, want) {
-			t.Errorf("%q: %q, want %q", env, got, want)
+			t.Errorf("parseKubeadmFlags(%q) = %q, want %q", env, got, want)
 		}
 	}
 }
 
-// in makes files with this content the ones in which kubeadm wrote the address.
-func in(t *testing.T, contents ...string) []string {
+// setAddressFiles writes files with these contents and returns their paths. During the test,
+// addressFiles contains these files and a missing one.
+func setAddressFiles(t *testing.T, contents ...string) []string {
 	t.Helper()
 	before := addressFiles
 	t.Cleanup(func() { addressFiles = before })
-	addressFiles = []string{filepath.Join(t.TempDir(), "missing")} // A node that stopped early has not all of them.
+	addressFiles = []string{filepath.Join(t.TempDir(), "missing")} // A node that stopped early does not have all files.
 	for _, content := range contents {
 		addressFiles = append(addressFiles, put(t, t.TempDir(), "file", content))
 	}
@@ -49,27 +50,27 @@ func TestReplaceAddress(t *testing.T) {
 		{"10x89y0z2", "10x89y0z2"},
 		{"no address", "no address"},
 	} {
-		files := in(t, test.before)
+		files := setAddressFiles(t, test.before)
 		if err := replaceAddress("10.89.0.2", "10.89.0.77"); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(t, files[0]); got != test.want {
-			t.Errorf("%q became %q, want %q", test.before, got, test.want)
+			t.Errorf("replaceAddress in %q = %q, want %q", test.before, got, test.want)
 		}
 	}
 }
 
 func TestReplaceAddressInEveryFile(t *testing.T) {
-	files := in(t, "a 10.0.0.1", "b 10.0.0.1")
+	files := setAddressFiles(t, "a 10.0.0.1", "b 10.0.0.1")
 	if err := replaceAddress("10.0.0.1", "10.0.0.2"); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, files[0]) + read(t, files[1]); got != "a 10.0.0.2b 10.0.0.2" {
-		t.Errorf("%q", got)
+		t.Errorf("both files = %q, want the new address in each", got)
 	}
 	addressFiles = []string{t.TempDir()}
 	if err := replaceAddress("10.0.0.2", "10.0.0.3"); err == nil || !strings.Contains(err.Error(), addressFiles[0]) {
-		t.Errorf("error of a file that can't be read: %v", err)
+		t.Errorf("replaceAddress with an unreadable file: got error %v", err)
 	}
 }
 
@@ -87,27 +88,27 @@ func TestWithoutRlimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, there := got.Process["rlimits"]; there || got.Process["cwd"] != "/" || got.OCIVersion != "1.2.0" || got.Linux["rlimits"] != "kept" {
-		t.Errorf("%s", spec)
+		t.Errorf("withoutRlimits() = %s, want only process.rlimits removed", spec)
 	}
 	if _, err := withoutRlimits([]byte(`{}`)); err != nil {
-		t.Errorf("a spec without a process: %v", err)
+		t.Errorf("withoutRlimits(spec without a process): %v", err)
 	}
-	if _, err := withoutRlimits([]byte(`ctr: no such command`)); err == nil || !strings.Contains(err.Error(), "reading the default container spec") {
-		t.Errorf("error of nonsense: %v", err)
+	if _, err := withoutRlimits([]byte(`ctr: no such command`)); err == nil || !strings.Contains(err.Error(), "decoding the default container spec") {
+		t.Errorf("withoutRlimits(invalid JSON): got error %v", err)
 	}
 }
 
-func TestPrepareV1GivesACpusetItsParentsValues(t *testing.T) {
+func TestPrepareV1CopiesTheCpusetOfTheParent(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, "cpuset.cpus", "0-3\n")
 	put(t, root, "cpuset.mems", "0\n")
-	for range 2 { // A node that is started again has the cgroup.
+	for range 2 { // On a restarted node, the cgroup exists.
 		if err := prepareV1(root); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if cpus, mems := read(t, root, kubeletCgroup, "cpuset.cpus"), read(t, root, kubeletCgroup, "cpuset.mems"); cpus != "0-3\n" || mems != "0\n" {
-		t.Errorf("cpus %q, mems %q", cpus, mems)
+		t.Errorf("cpuset.cpus = %q, cpuset.mems = %q, want the parent's values", cpus, mems)
 	}
 }
 
@@ -119,10 +120,10 @@ func TestPrepareV1OfAnotherHierarchy(t *testing.T) {
 	}
 	entries, err := os.ReadDir(filepath.Join(root, kubeletCgroup))
 	if err != nil || len(entries) > 0 {
-		t.Errorf("entries %v, %v", entries, err)
+		t.Errorf("entries = %v, %v, want none", entries, err)
 	}
-	if err := prepareV1(put(t, root, "file", "")); err == nil || !strings.HasPrefix(err.Error(), "making cgroup ") {
-		t.Errorf("error of a hierarchy that is none: %v", err)
+	if err := prepareV1(put(t, root, "file", "")); err == nil || !strings.HasPrefix(err.Error(), "creating cgroup ") {
+		t.Errorf("prepareV1(file): got error %v", err)
 	}
 }
 
@@ -133,16 +134,16 @@ func TestPrepareUnified(t *testing.T) {
 	if err := prepareUnified(root); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(t, root, "init", "cgroup.procs"); got != "17" { // Each write moves one process: the last one stays in a plain file.
-		t.Errorf("the leaf was given process %q", got)
+	if got := read(t, root, "init", "cgroup.procs"); got != "17" { // Each write moves one process. A plain file keeps the last write.
+		t.Errorf("last process of the leaf = %q, want 17", got)
 	}
 	for _, dir := range []string{root, filepath.Join(root, kubeletCgroup)} {
 		if got := read(t, dir, "cgroup.subtree_control"); got != "+cpuset +cpu +memory +pids" {
-			t.Errorf("controllers %q in %s", got, dir)
+			t.Errorf("cgroup.subtree_control of %s = %q, want all controllers", dir, got)
 		}
 	}
 	if err := prepareUnified(t.TempDir()); err == nil || !strings.Contains(err.Error(), "listing processes") {
-		t.Errorf("error of a folder that is no cgroup: %v", err)
+		t.Errorf("prepareUnified(empty folder): got error %v", err)
 	}
 }
 
@@ -154,13 +155,13 @@ func TestVariables(t *testing.T) {
 	} {
 		got, err := variables(put(t, t.TempDir(), "containerd.env", content))
 		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: %q, %v; want %q", content, got, err, want)
+			t.Errorf("variables(file with %q) = %q, %v, want %q", content, got, err, want)
 		}
 	}
 	if got, err := variables(filepath.Join(t.TempDir(), "missing")); got != nil || err != nil {
-		t.Errorf("without a file: %q, %v", got, err)
+		t.Errorf("variables(missing file) = %q, %v, want nil and no error", got, err)
 	}
 	if _, err := variables(t.TempDir()); err == nil {
-		t.Error("a folder in place of the file: no error")
+		t.Error("variables(folder): got no error, want one")
 	}
 }

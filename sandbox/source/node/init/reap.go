@@ -11,12 +11,14 @@ import (
 	"syscall"
 )
 
-// reap is the whole of PID 1: it starts the supervisor, hands SIGTERM on to it, waits for every orphan, and ends
-// with the supervisor. The two are apart because wait4(-1) in one process with os/exec would steal its children.
+// reap does all the work of PID 1. It starts the supervisor, forwards SIGTERM to it, waits for
+// every orphan, and returns when the supervisor exits. It returns an error unless the supervisor
+// exits with 0. The supervisor is a separate process, because wait4(-1) would reap the children of
+// os/exec.
 func reap() error {
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("finding the own binary: %w", err)
+		return fmt.Errorf("finding the path of this program: %w", err)
 	}
 	supervisor := exec.Command(self, "supervise")
 	supervisor.Stdout, supervisor.Stderr = os.Stdout, os.Stderr
@@ -25,10 +27,12 @@ func reap() error {
 	}
 
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.Signal(37)) // 37 is SIGRTMIN+3, systemd's "halt", which engines send to images that ask for it.
+	// 37 is SIGRTMIN+3. systemd halts on it, and engines send it if an image declares it as its
+	// stop signal.
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.Signal(37))
 	go func() {
 		for range signals {
-			_ = supervisor.Process.Signal(syscall.SIGTERM) // It may just have ended; then there is nothing to stop.
+			_ = supervisor.Process.Signal(syscall.SIGTERM) // The supervisor may have exited already.
 		}
 	}()
 
@@ -43,7 +47,7 @@ func reap() error {
 		case pid == supervisor.Process.Pid && status.ExitStatus() == 0:
 			return nil
 		case pid == supervisor.Process.Pid:
-			return fmt.Errorf("supervisor ended with status %d", status.ExitStatus())
+			return fmt.Errorf("supervisor exited with status %d", status.ExitStatus())
 		}
 	}
 }

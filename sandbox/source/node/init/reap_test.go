@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// initWith is the test binary as PID 1 with a supervisor of this role.
+// initWith returns the test binary as init, with a supervisor that has this role.
 func initWith(t *testing.T, role string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -25,19 +25,20 @@ func initWith(t *testing.T, role string) *exec.Cmd {
 
 func TestReapWaitsForOrphans(t *testing.T) {
 	if out, err := initWith(t, "orphans").CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
+		t.Errorf("init = %v, want exit code 0: %s", err, out)
 	}
 }
 
-func TestReapEndsWithTheSupervisorsStatus(t *testing.T) {
+func TestReapReturnsTheStatusOfTheSupervisor(t *testing.T) {
 	out, err := initWith(t, "fails").CombinedOutput()
-	if err == nil || string(out) != "supervisor ended with status 5\n" {
-		t.Errorf("it ended with %v and said %q", err, out)
+	if err == nil || string(out) != "supervisor exited with status 5\n" {
+		t.Errorf("init = %v with output %q, want an error with status 5", err, out)
 	}
 }
 
-// Engines stop a node by SIGTERM, or by SIGRTMIN+3 where an image was made for systemd; a terminal by SIGINT.
-func TestReapHandsSignalsOn(t *testing.T) {
+// Engines stop a node with SIGTERM, or with SIGRTMIN+3 if its image was built for systemd. A
+// terminal sends SIGINT.
+func TestReapForwardsSignals(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, 37} {
 		cmd := initWith(t, "stops")
 		var stderr bytes.Buffer
@@ -51,13 +52,13 @@ func TestReapHandsSignalsOn(t *testing.T) {
 		}
 		lines := bufio.NewScanner(stdout)
 		if !lines.Scan() || lines.Text() != "ready" {
-			t.Fatalf("the supervisor said %q", lines.Text())
+			t.Fatalf("output of the supervisor = %q, want ready", lines.Text())
 		}
 		if err := cmd.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 		if !lines.Scan() || lines.Text() != "stopped" {
-			t.Errorf("after signal %d the supervisor said %q", s, lines.Text())
+			t.Errorf("output of the supervisor after signal %d = %q, want stopped", s, lines.Text())
 		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("after signal %d: %v: %s", s, err, stderr.String())

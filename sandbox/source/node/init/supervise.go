@@ -14,11 +14,12 @@ import (
 	"time"
 )
 
-// stopGrace is how long pods' processes have after SIGTERM before they are killed. Engines kill the whole node
-// 10 s after their own SIGTERM, and etcd should have written its state by then.
+// stopGrace is the time between SIGTERM and SIGKILL for the processes of pods. Engines kill the
+// whole node 10 s after their own SIGTERM, and etcd should write its state before that.
 const stopGrace = 6 * time.Second
 
-// supervise prepares the node and runs its two daemons until ctx ends.
+// supervise prepares the node and runs its two daemons until ctx is cancelled. Then it stops all
+// processes.
 func supervise(ctx context.Context) error {
 	host, err := inspectHost()
 	if err != nil {
@@ -30,10 +31,10 @@ func supervise(ctx context.Context) error {
 	}{
 		{"preparing mounts", prepareMounts},
 		{"preparing cgroups", host.prepareCgroups},
-		{"making a machine id", writeMachineID},
-		{"pointing DNS at an address that pods reach", prepareDNS(ctx)},
-		{"following a changed node address", func() error { return followAddress(ctx) }},
-		{"fencing service addresses", func() error { return fenceServices(ctx) }},
+		{"creating a machine id", writeMachineID},
+		{"configuring DNS", prepareDNS(ctx)},
+		{"updating the node address", func() error { return followAddress(ctx) }},
+		{"rejecting traffic to untranslated Service addresses", func() error { return fenceServices(ctx) }},
 		{"configuring containerd", func() error { return configureContainerd(ctx, host) }},
 	} {
 		if err := step.run(); err != nil {
@@ -52,8 +53,9 @@ func supervise(ctx context.Context) error {
 		keepRunning(ctx, "kubelet", kubeletCommand)
 	})
 
-	// kind waits for this line of systemd's before it goes on. It does not mean that the images are there:
-	// kubeadm needs seconds until it wants them, and the kubelet starts only when they are.
+	// kind waits for this line, which systemd prints, before it continues. The images may not be
+	// imported yet. kubeadm needs them only some seconds later, and the kubelet starts only after
+	// the import.
 	fmt.Println("Reached target Multi-User System.")
 
 	<-ctx.Done()
@@ -62,11 +64,12 @@ func supervise(ctx context.Context) error {
 	return nil
 }
 
-// keepRunning starts a daemon again and again until ctx ends, with its output in /var/log/NAME.log.
+// keepRunning runs a daemon and restarts it until ctx is cancelled. The output goes to
+// /var/log/NAME.log.
 func keepRunning(ctx context.Context, name string, command func() (*exec.Cmd, error)) {
 	for ctx.Err() == nil {
 		if err := runOnce(name, command); err != nil && !errors.Is(err, errNotYet) && ctx.Err() == nil {
-			logf("%s: %v; starting it again", name, err)
+			logf("%s: %v; restarting it", name, err)
 		}
 		pause(ctx, 200*time.Millisecond)
 	}
@@ -86,22 +89,23 @@ func runOnce(name string, command func() (*exec.Cmd, error)) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
-	logf("%s runs as process %d", name, cmd.Process.Pid)
+	logf("started %s as process %d", name, cmd.Process.Pid)
 	return cmd.Wait()
 }
 
-// stopEverything ends every process in the node but PID 1 and this one, within stopGrace and a second.
-// kill(-1) is right here, and only here: the node's PID namespace holds nothing but the node.
+// stopEverything stops every process in the node, except PID 1 and this process. It returns after
+// at most stopGrace plus a second. kill(-1) is safe only here, because the PID namespace contains
+// only the processes of the node.
 func stopEverything() {
 	_ = syscall.Kill(-1, syscall.SIGTERM)
 	for end := time.Now().Add(stopGrace); time.Now().Before(end) && othersRun(); {
-		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // a condition on processes that aren't children can only be polled
+		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // The kernel does not report the exit of processes that are not children.
 	}
 	_ = syscall.Kill(-1, syscall.SIGKILL)
 }
 
-// othersRun tells whether any process but PID 1, this one and containerd's shims still runs. Shims ignore SIGTERM; they have
-// nothing to save once their containers are gone.
+// othersRun reports whether any process still runs, except PID 1, this process and containerd's
+// shims. Shims ignore SIGTERM, and can be killed safely after their containers have exited.
 func othersRun() bool {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -120,7 +124,7 @@ func othersRun() bool {
 	return false
 }
 
-// pause waits for d or for the end of ctx.
+// pause waits for d or until ctx is cancelled.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -130,11 +134,13 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// exists reports whether path exists. It also returns true if the check fails for another reason.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, os.ErrNotExist)
 }
 
+// logf prints a line to standard error, which is the log of the node.
 func logf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "init: "+format+"\n", args...)
 }

@@ -16,9 +16,10 @@ const (
 	snapshotsDir = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots"
 )
 
-// placeUnpacked puts folders that the node image carries in the place of unpacked layers that hold nothing but a mark: a file which names
-// the folder. A layer becomes a link where overlay file systems can be stacked, as in most engines, and else a copy. A node that is
-// killed meanwhile has no cluster yet, and is made anew.
+// placeUnpacked replaces marked layers with folders of the node image. A marked layer contains only
+// the mark, a file with the name of the folder. If stacks is true, the layer becomes a link to the
+// folder, otherwise a copy. If the node is killed during the replacement, it has no cluster yet,
+// and the sandbox creates it again.
 func placeUnpacked(snapshots, folders string, stacks bool) error {
 	marks, err := filepath.Glob(filepath.Join(snapshots, "*", "fs", unpackedMark))
 	if err != nil {
@@ -27,15 +28,16 @@ func placeUnpacked(snapshots, folders string, stacks bool) error {
 	for _, mark := range marks {
 		name, err := os.ReadFile(mark)
 		if err != nil {
-			return fmt.Errorf("reading which layer to place: %w", err)
+			return fmt.Errorf("reading the mark of a layer: %w", err)
 		}
 		if err := placeLayer(filepath.Dir(mark), filepath.Join(folders, filepath.Base(strings.TrimSpace(string(name)))), stacks); err != nil {
-			return fmt.Errorf("placing layer %s: %w", name, err)
+			return fmt.Errorf("replacing the layer with %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
+// placeLayer replaces layer with a link to folder, or with a copy of it.
 func placeLayer(layer, folder string, stacks bool) error {
 	if _, err := os.Stat(folder); err != nil {
 		return err
@@ -49,8 +51,10 @@ func placeLayer(layer, folder string, stacks bool) error {
 	return os.CopyFS(layer, os.DirFS(folder))
 }
 
-// overlaysStack tells whether a folder of the node's root can be below one of its /var in an overlay file system, as containerd will
-// mount them. The kernel stacks two, and refuses where the engine's own storage is one already.
+// overlaysStack reports whether the folder lower can be the lower layer of an overlay file system
+// with its upper layer in state. containerd mounts linked layers in this way. The kernel allows two
+// levels of overlay file systems, and the node's root is the first. The mount fails if the engine's
+// own storage is an overlay file system too.
 func overlaysStack(lower, state string) bool {
 	dir, err := os.MkdirTemp(state, "stack-")
 	if err != nil {

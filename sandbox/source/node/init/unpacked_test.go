@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// marked makes a snapshot that holds a mark, one that holds an ordinary layer, and the folder that the mark names.
+// marked creates a snapshot with a mark, a snapshot with an ordinary layer, and the folder dns-1.
+// The mark contains name.
 func marked(t *testing.T, name string) (snapshots, folders string) {
 	t.Helper()
 	snapshots, folders = t.TempDir(), t.TempDir()
@@ -35,7 +36,7 @@ func marked(t *testing.T, name string) (snapshots, folders string) {
 func TestPlaceUnpacked(t *testing.T) {
 	for _, stacks := range []bool{true, false} {
 		snapshots, folders := marked(t, "dns-1")
-		for range 2 { // The second time there is nothing left to place.
+		for range 2 { // The second call finds no mark.
 			if err := placeUnpacked(snapshots, folders, stacks); err != nil {
 				t.Fatal(err)
 			}
@@ -46,30 +47,30 @@ func TestPlaceUnpacked(t *testing.T) {
 			t.Fatal(err)
 		}
 		if linked := info.Mode()&os.ModeSymlink != 0; linked != stacks {
-			t.Errorf("the layer is a link: %t, want %t", linked, stacks)
+			t.Errorf("layer is a link = %t, want %t", linked, stacks)
 		}
 		if got := read(t, filepath.Join(layer, "bin", "alias")); got != "elf" {
-			t.Errorf("the program is %q", got)
+			t.Errorf("content of the program = %q, want elf", got)
 		}
 		if info, err := os.Stat(filepath.Join(layer, "bin", "coredns")); err != nil || info.Mode().Perm() != 0o755 {
-			t.Errorf("the program can't be run: %v (%v)", info, err)
+			t.Errorf("Stat(program) = %v, %v, want mode 0755", info, err)
 		}
 		if _, err := os.Stat(filepath.Join(layer, unpackedMark)); !os.IsNotExist(err) {
-			t.Errorf("the mark is there still: %v", err)
+			t.Errorf("Stat(mark): got error %v, want that it does not exist", err)
 		}
 		if got := read(t, filepath.Join(snapshots, "2", "fs", "pause")); got != "pause" {
-			t.Errorf("another layer became %q", got)
+			t.Errorf("content of the other layer = %q, want pause", got)
 		}
 	}
 }
 
-func TestPlaceUnpackedNamesTheFolderThatIsMissing(t *testing.T) {
+func TestPlaceUnpackedReportsAMissingFolder(t *testing.T) {
 	snapshots, folders := marked(t, "../other-2")
 	err := placeUnpacked(snapshots, folders, true)
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), filepath.Join(folders, "other-2")) {
-		t.Errorf("error %v", err)
+		t.Errorf("placeUnpacked(missing folder): got error %v", err)
 	}
 	if got := read(t, filepath.Join(snapshots, "1", "fs", unpackedMark)); got != "../other-2" {
-		t.Errorf("the mark became %q", got)
+		t.Errorf("mark = %q, want it unchanged", got)
 	}
 }

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Command pause holds a pod's namespaces open: it waits for a signal to end and reaps what its pod orphans.
-// It takes the place of Kubernetes' own pause, a C program that no Go module carries.
+// Command pause keeps the namespaces of a pod alive. It reaps the orphans of the pod and exits on
+// SIGINT or SIGTERM. It replaces Kubernetes' own pause, a C program that is not available as a Go
+// module.
 package main
 
 import (

@@ -14,14 +14,15 @@ import (
 	"time"
 )
 
-// play makes the test binary be pause, with an orphan that lives as long as its standard input is open.
+// With this variable, the test binary acts as pause. It has an orphan that runs as long as its
+// standard input is open.
 const play = "SANDBOX_TEST_PLAY_PAUSE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(play) == "" {
 		os.Exit(m.Run())
 	}
-	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER (prctl(2)): orphans become this process's, as they do PID 1's.
+	const setChildSubreaper = 36 // PR_SET_CHILD_SUBREAPER (prctl(2)): this process becomes the parent of orphans, as PID 1 is.
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
 		panic(errno)
 	}
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-func TestPauseReapsOrphansAndEndsOnASignal(t *testing.T) {
+func TestPauseReapsOrphansAndExitsOnASignal(t *testing.T) {
 	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		self, err := os.Executable()
 		if err != nil {
@@ -61,12 +62,12 @@ func TestPauseReapsOrphansAndEndsOnASignal(t *testing.T) {
 		}
 		orphan := "/proc/" + strings.TrimSpace(line)
 		if _, err := os.Stat(orphan); err != nil {
-			t.Errorf("the orphan ended by itself: %v", err)
+			t.Errorf("Stat(%s): got error %v, want a running orphan", orphan, err)
 		}
 		if err := stdin.Close(); err != nil {
 			t.Fatal(err)
 		}
-		// The kernel's own SIGCHLD may come before pause listens, so it is sent again.
+		// The kernel's SIGCHLD may arrive before pause handles signals, so the test repeats it.
 		ticks := time.NewTicker(5 * time.Millisecond)
 		for range 2000 {
 			if _, err = os.Stat(orphan); os.IsNotExist(err) {
