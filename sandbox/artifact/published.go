@@ -119,7 +119,10 @@ func extractFrom(layer v1.Layer, program, to string) (found bool, err error) {
 		if header.Typeflag != tar.TypeReg || header.Mode&0o111 == 0 || base != program && !strings.HasPrefix(base, program+"-linux") {
 			continue
 		}
-		if err := writeProgram(to, reader); err != nil {
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return false, err
+		}
+		if err := cache.WriteProgram(to, reader, os.O_TRUNC); err != nil {
 			return false, err
 		}
 		found = true
@@ -132,18 +135,6 @@ func extractFrom(layer v1.Layer, program, to string) (found bool, err error) {
 		err = fmt.Errorf("the digest of layer %s is %s", want, got)
 	}
 	return found, err
-}
-
-func writeProgram(to string, content io.Reader) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, content)
-	return errors.Join(err, out.Close())
 }
 
 // checkProgram returns an error unless a file is a static program for the registry's architecture.

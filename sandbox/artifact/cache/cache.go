@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -203,6 +204,16 @@ func EnsureFiles(folder, name string, files map[string][]byte) (string, error) {
 		return "", fmt.Errorf("writing %s to the cache: %w", name, err)
 	}
 	return dir, nil
+}
+
+// WriteProgram writes an executable file. flag is os.O_EXCL or os.O_TRUNC.
+func WriteProgram(path string, content io.Reader, flag int) error {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|flag, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, content)
+	return errors.Join(err, out.Close())
 }
 
 var blobBeingWritten = regexp.MustCompile(`^[0-9a-f]{64}.`)

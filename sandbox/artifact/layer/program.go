@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 )
 
 // WithLibraries returns the files of a dynamically linked program and of all libraries that it
@@ -44,7 +46,7 @@ func WithLibraries(archive, program, dir string) ([]File, error) {
 			}
 		}
 		source := filepath.Join(dir, name)
-		if err := copyTo(source, content); err != nil {
+		if err := cache.WriteProgram(source, content, os.O_TRUNC); err != nil {
 			return nil, fmt.Errorf("copying %s from the root filesystem: %w", name, err)
 		}
 		files = append(files, File{Path: imagePath(name, root.paths[name]), Source: source})
@@ -140,13 +142,4 @@ func imagePath(name, place string) string {
 		return "lib/" + name
 	}
 	return place
-}
-
-func copyTo(file string, content io.Reader) error {
-	out, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, content)
-	return errors.Join(err, out.Close())
 }
