@@ -3,7 +3,7 @@ package artifact
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
@@ -15,9 +15,8 @@ type Fallback struct {
 	canBuildNode  func() error
 	note          func(format string, args ...any)
 
-	mu     sync.Mutex
-	failed bool // the first provider
-	node   bool // the second provider provided the node
+	failed atomic.Bool // the first provider
+	node   atomic.Bool // the second provider provided the node
 }
 
 var _ Provider = (*Fallback)(nil)
@@ -31,9 +30,7 @@ func NewFallback(first, second Provider, canBuildNode func() error, note func(fo
 
 // Origin returns the origin of the node, as far as it is known. The other images fit both.
 func (f *Fallback) Origin() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.node {
+	if f.node.Load() {
 		return f.second.Origin()
 	}
 	return f.first.Origin()
@@ -41,11 +38,8 @@ func (f *Fallback) Origin() string {
 
 // Images implements Provider. It falls back for the node only if this machine can build a node.
 func (f *Fallback) Images(ctx context.Context, name string, report Report) ([]Image, error) {
-	f.mu.Lock()
-	failed := f.failed
-	f.mu.Unlock()
 	var failure error
-	if !failed {
+	if !f.failed.Load() {
 		var images []Image
 		if images, failure = f.first.Images(ctx, name, report); failure == nil || ctx.Err() != nil {
 			return images, failure
@@ -58,17 +52,13 @@ func (f *Fallback) Images(ctx context.Context, name string, report Report) ([]Im
 			return nil, err
 		}
 	}
-	f.mu.Lock()
-	f.failed = true
-	f.mu.Unlock()
+	f.failed.Store(true)
 	if f.note != nil && failure != nil {
 		f.note(" ! %v: falling back to images from %s", failure, f.second.Origin())
 	}
 	images, err := f.second.Images(ctx, name, report)
 	if err == nil && name == component.ControlPlane {
-		f.mu.Lock()
-		f.node = true
-		f.mu.Unlock()
+		f.node.Store(true)
 	}
 	return images, err
 }

@@ -88,10 +88,10 @@ type Mirror struct {
 // YAML map of every tagged name to a digest. pins is the path of that file, or empty.
 func NewMirror(address, pins string) (Mirror, error) {
 	folder, err := folderOf("registry mirror", address)
-	if err != nil || pins == "" {
-		return Mirror{folder: folder}, err
-	}
 	m := Mirror{folder: folder}
+	if err != nil || pins == "" {
+		return m, err
+	}
 	if m.pins, err = readPins(pins); err != nil {
 		return Mirror{}, fmt.Errorf("reading the pins of the registry mirror from %s: %w", pins, err)
 	}

@@ -36,7 +36,7 @@ func TestMirrorAddresses(t *testing.T) {
 			continue
 		}
 		r := NewRegistry("", "", m)
-		r.digests = unpinned(t)
+		r.mirror.pins = unpinned(t)
 		got, err := r.reference(test.wanted)
 		if err != nil || got.Name() != test.want || got.Context().Scheme() != test.scheme {
 			t.Errorf("%s at %s: %v by %s, %v; want %s by %s", test.wanted, test.address, got, got.Context().Scheme(), err, test.want, test.scheme)

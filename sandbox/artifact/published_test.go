@@ -173,7 +173,7 @@ func TestProgramsFromAMirrorNeedPins(t *testing.T) {
 		t.Errorf("Programs() without a pin = %v", err)
 	}
 	digest := remoteDigest(t, transport, "mirror.example.com/program:v1")
-	r.digests = map[string]string{"registry.k8s.io/program:v1": digest.String()}
+	r.mirror.pins = map[string]string{"registry.k8s.io/program:v1": digest.String()}
 	if _, err := r.Programs(t.Context(), nil, "kubernetes", programs); err != nil {
 		t.Errorf("Programs() with a pin = %v", err)
 	}

@@ -28,7 +28,6 @@ type Registry struct {
 	folder    string // the cache
 	arch      string
 	mirror    Mirror
-	digests   map[string]string // of a mirror: full tagged name to required digest
 	transport http.RoundTripper // tests replace registries here
 	wait      func(*http.Request, time.Duration) error
 	backoff   remote.Backoff
@@ -45,9 +44,6 @@ func NewRegistry(folder, arch string, mirror Mirror) *Registry {
 	}
 	if arch == "" {
 		r.arch = runtime.GOARCH
-	}
-	if mirror.pins != nil {
-		r.digests = mirror.pins
 	}
 	return r
 }
@@ -197,7 +193,7 @@ func (r *Registry) pinned(wanted string) (tagged name.Tag, digest string, err er
 	if err != nil {
 		return tagged, "", fmt.Errorf("reading the image name %q: %w", wanted, err)
 	}
-	if pin, found := r.digests[tagged.Name()]; found {
+	if pin, found := r.mirror.pins[tagged.Name()]; found {
 		digest = pin
 	}
 	return tagged, digest, nil

@@ -118,7 +118,7 @@ func TestPullFromAFaultyRegistry(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := puller(t, transport, "amd64")
-			r.digests = map[string]string{component.Pause: digest.String()}
+			r.mirror.pins = map[string]string{component.Pause: digest.String()}
 			registry.turn(test.bad)
 			_, err = r.pull(t.Context(), nil, component.Pause)
 			if err == nil {
@@ -215,7 +215,7 @@ func TestPinnedImageIsCached(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := puller(t, transport, "amd64")
-	r.digests = map[string]string{component.Pause: digest.String()}
+	r.mirror.pins = map[string]string{component.Pause: digest.String()}
 	first, err := r.pull(t.Context(), nil, component.Pause)
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func TestPinnedImageIsCached(t *testing.T) {
 		t.Errorf("digest from the cache = %s, want %s", b, a)
 	}
 	other := puller(t, transport, "arm64")
-	other.folder, other.digests = r.folder, r.digests
+	other.folder, other.mirror.pins = r.folder, r.mirror.pins
 	if _, _, found := other.stored(component.Pause); found {
 		t.Error("stored() found the image of a platform that was not pulled")
 	}

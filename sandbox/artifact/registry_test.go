@@ -62,7 +62,7 @@ func answeredBy(t *testing.T, handler http.Handler) http.RoundTripper {
 func puller(t *testing.T, transport http.RoundTripper, arch string) *Registry {
 	t.Helper()
 	r := NewRegistry(t.TempDir(), arch, Mirror{})
-	r.digests, r.transport, r.backoff.Duration = unpinned(t), transport, time.Millisecond
+	r.mirror.pins, r.transport, r.backoff.Duration = unpinned(t), transport, time.Millisecond
 	r.wait = func(*http.Request, time.Duration) error { return nil }
 	return r
 }
@@ -257,7 +257,7 @@ func TestPullRequestsThePinnedDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := puller(t, transport, "amd64")
-	r.digests = map[string]string{component.Pause: digest.String()}
+	r.mirror.pins = map[string]string{component.Pause: digest.String()}
 	image, err := r.pull(t.Context(), nil, component.Pause)
 	if err != nil {
 		t.Fatal(err)
@@ -265,7 +265,7 @@ func TestPullRequestsThePinnedDigest(t *testing.T) {
 	if image.Name() != component.Pause {
 		t.Errorf("Name() = %s, want %s", image.Name(), component.Pause)
 	}
-	r.digests[component.Pause] = "sha256:" + strings.Repeat("0", 64)
+	r.mirror.pins[component.Pause] = "sha256:" + strings.Repeat("0", 64)
 	if _, err := r.pull(t.Context(), nil, component.Pause); err == nil {
 		t.Error("pull() succeeded with another digest than the pinned one")
 	}
