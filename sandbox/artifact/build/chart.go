@@ -14,79 +14,59 @@ import (
 	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// asset is a folder of a Go module without Go code. It is copied to the cache, so that the Go
-// command is needed only once.
-type asset struct {
-	name    string // in the cache
-	within  string // folder of the module whose go.mod requires it, below the repository's root
-	module  string
-	version string // the version in that go.mod
-	folder  string // in the module
-	holds   string // a file that the folder must have
-}
-
-// chartOf returns a component's Helm chart, from the module that the module of its programs requires.
-func chartOf(row table.Component) asset {
-	return asset{
-		name: row.ChartName(), within: row.Source.Module,
-		module: row.Chart.Module, version: row.Version, folder: row.Chart.Folder, holds: "Chart.yaml",
-	}
-}
-
 // Chart returns the folder of a component's Helm chart, in the version of its images and programs. It
 // needs the Go command, and possibly the network, only if the chart is not in the cache. It reports
 // nothing if it is.
-func (b *Builder) Chart(ctx context.Context, row table.Component, report artifact.Report) (dir string, err error) {
-	return b.asset(ctx, chartOf(row), report)
-}
-
-// assetFolder returns the folder of an asset in the cache, and its outputs.
-func (b *Builder) assetFolder(a asset) (dir string, outputs []string) {
-	key := cache.Key([]byte(a.module + "@" + a.version + " " + a.folder))
-	return b.built(a.name, key), []string{filepath.Join(filepath.Base(a.folder), a.holds)}
-}
-
-// asset returns the folder with a's files. It copies them from the Go module cache if necessary.
-func (b *Builder) asset(ctx context.Context, a asset, report artifact.Report) (string, error) {
-	dir, outputs := b.assetFolder(a)
+func (b *Builder) Chart(ctx context.Context, row table.Component, report artifact.Report) (string, error) {
+	dir, outputs := b.chartFolder(row)
+	folder := row.Chart.Folder
 	_, err := cache.Ensure(dir, outputs, func(temporary string) error {
-		report.Say("copying %s from its module", a.name)
-		module, err := b.moduleFolder(ctx, a)
+		report.Say("copying %s from its module", row.ChartName())
+		module, err := b.moduleFolder(ctx, row)
 		if err != nil {
 			return err
 		}
-		if err := os.CopyFS(filepath.Join(temporary, filepath.Base(a.folder)), os.DirFS(filepath.Join(module, a.folder))); err != nil {
-			return fmt.Errorf("copying %s of the module: %w", a.folder, err)
+		if err := os.CopyFS(filepath.Join(temporary, filepath.Base(folder)), os.DirFS(filepath.Join(module, folder))); err != nil {
+			return fmt.Errorf("copying %s of the module: %w", folder, err)
 		}
 		if !cache.Complete(temporary, outputs) {
-			return fmt.Errorf("the module has no %s/%s", a.folder, a.holds)
+			return fmt.Errorf("the module has no %s/%s", folder, chartFile)
 		}
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("getting %s: %w", a.name, err)
+		return "", fmt.Errorf("getting %s: %w", row.ChartName(), err)
 	}
-	return filepath.Join(dir, filepath.Base(a.folder)), nil
+	return filepath.Join(dir, filepath.Base(folder)), nil
 }
 
-// moduleFolder returns the folder of a's module in the Go module cache. It downloads the module if
-// necessary.
-func (b *Builder) moduleFolder(ctx context.Context, a asset) (string, error) {
+// chartFile is a file that every chart has.
+const chartFile = "Chart.yaml"
+
+// chartFolder returns the folder of a component's chart in the cache, and its outputs.
+func (b *Builder) chartFolder(row table.Component) (dir string, outputs []string) {
+	key := cache.Key([]byte(row.Chart.Module + "@" + row.Version + " " + row.Chart.Folder))
+	return b.built(row.ChartName(), key), []string{filepath.Join(filepath.Base(row.Chart.Folder), chartFile)}
+}
+
+// moduleFolder returns the folder of the chart's module in the Go module cache. It downloads the
+// module if necessary. The module of the component's programs requires it.
+func (b *Builder) moduleFolder(ctx context.Context, row table.Component) (string, error) {
 	// "go mod download -json" also prints the folder of a downloaded module, without using the
 	// network.
-	out, err := b.goCommand(ctx, a.within, "mod", "download", "-json", a.module).Output()
+	out, err := b.goCommand(ctx, row.Source.Module, "mod", "download", "-json", row.Chart.Module).Output()
 	if err := gocmd.NoGo(err); err != nil {
 		return "", err
 	}
 	var module struct{ Dir, Version, Error string }
 	if decodeErr := json.Unmarshal(out, &module); decodeErr != nil {
-		return "", fmt.Errorf("finding module %s: %w", a.module, errors.Join(err, gocmd.ExitText(err), decodeErr))
+		return "", fmt.Errorf("finding module %s: %w", row.Chart.Module, errors.Join(err, gocmd.ExitText(err), decodeErr))
 	}
 	switch {
 	case module.Error != "":
-		return "", fmt.Errorf("finding module %s: %s", a.module, module.Error)
-	case module.Version != a.version:
-		return "", fmt.Errorf("finding module %s: go.mod has %s, want %s", a.module, module.Version, a.version)
+		return "", fmt.Errorf("finding module %s: %s", row.Chart.Module, module.Error)
+	case module.Version != row.Version:
+		return "", fmt.Errorf("finding module %s: go.mod has %s, want %s", row.Chart.Module, module.Version, row.Version)
 	}
 	return module.Dir, nil
 }

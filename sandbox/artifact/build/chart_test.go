@@ -19,7 +19,7 @@ var (
 	certManager = fromTable(table.Get(table.CertManager))
 	jaeger      = fromTable(table.Get(table.Jaeger))
 	kwok        = fromTable(table.Get(table.Node))
-	chart       = chartOf(table.Get(table.CertManager))
+	chart       = table.Get(table.CertManager)
 )
 
 func TestChartIsCached(t *testing.T) {
@@ -34,7 +34,7 @@ func TestChartIsCached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(tree(t, filepath.Join(module, chart.folder)), tree(t, dir)); diff != "" {
+	if diff := cmp.Diff(tree(t, filepath.Join(module, chart.Chart.Folder)), tree(t, dir)); diff != "" {
 		t.Errorf("the chart's files (-module +cache):\n%s", diff)
 	}
 	if len(said) != 1 {
@@ -72,25 +72,26 @@ func tree(t *testing.T, folder string) map[string]string {
 	return files
 }
 
-func TestAssetErrors(t *testing.T) {
+func TestChartErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
-		change func(b *Builder, a *asset)
+		change func(b *Builder, c *table.Component)
 		want   string
 	}{
-		{"another version", func(_ *Builder, a *asset) { a.version = "v1.0.0" }, "finding module github.com/cert-manager/cert-manager: go.mod has " + table.Get(table.CertManager).Version + ", want v1.0.0"},
-		{"no such module", func(_ *Builder, a *asset) { a.module = "example.test/none" }, "finding module example.test/none: "},
-		{"no such folder", func(_ *Builder, a *asset) { a.folder = "deploy/none" }, "deploy/none"},
-		{"a folder without a chart", func(_ *Builder, a *asset) { a.folder = "deploy/charts" }, "the module has no deploy/charts/Chart.yaml"},
-		{"outside the repository", func(b *Builder, _ *asset) { b.Root = filepath.Join(b.Cache, "none") }, "none"},
+		{"another version", func(_ *Builder, c *table.Component) { c.Version = "v1.0.0" }, "finding module github.com/cert-manager/cert-manager: go.mod has " + table.Get(table.CertManager).Version + ", want v1.0.0"},
+		{"no such module", func(_ *Builder, c *table.Component) { c.Chart.Module = "example.test/none" }, "finding module example.test/none: "},
+		{"no such folder", func(_ *Builder, c *table.Component) { c.Chart.Folder = "deploy/none" }, "deploy/none"},
+		{"a folder without a chart", func(_ *Builder, c *table.Component) { c.Chart.Folder = "deploy/charts" }, "the module has no deploy/charts/Chart.yaml"},
+		{"outside the repository", func(b *Builder, _ *table.Component) { b.Root = filepath.Join(b.Cache, "none") }, "none"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b, a := &Builder{Root: repository, Cache: t.TempDir()}, chart
-			test.change(b, &a)
-			_, err := b.asset(t.Context(), a, nil)
+			b, row, own := &Builder{Root: repository, Cache: t.TempDir()}, chart, *chart.Chart
+			row.Chart = &own
+			test.change(b, &row)
+			_, err := b.Chart(t.Context(), row, nil)
 			if err == nil || !strings.Contains(err.Error(), "getting cert-manager-chart: ") || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("asset() = %v, want %q", err, test.want)
+				t.Errorf("Chart() = %v, want %q", err, test.want)
 			}
 			if left := filetest.Names(t, filepath.Join(b.Cache, "bin")); len(left) > 0 {
 				t.Errorf("the cache has %v, want nothing", left)

@@ -71,6 +71,8 @@ var (
 		name: "coredns", module: "sandbox/source/node",
 		packages: []string{"./coredns"}, outputs: []string{"coredns"},
 	}
+	// onNode are the builds of a node.
+	onNode = []component{nodeInit, kubernetes, nodeTools, coreDNS}
 )
 
 // fromTable returns the component of a row that has a Source. It has the name of the row, or of its
@@ -152,22 +154,24 @@ func required(goMod []byte, folder, module string) (string, error) {
 // them.
 func (b *Builder) Versions() (artifact.NodeVersions, error) {
 	var versions artifact.NodeVersions
-	var err error
-	version := func(c component, module string) string {
-		folder := b.folder(c.module)
-		goMod, readErr := os.ReadFile(filepath.Join(folder, "go.mod"))
-		if readErr != nil {
-			err = fmt.Errorf("reading pinned versions: %w", readErr)
-			return ""
+	for _, pin := range []struct {
+		version *string
+		of      component
+		module  string
+	}{
+		{&versions.Kubernetes, kubernetes, "k8s.io/kubernetes"},
+		{&versions.CoreDNSTag, coreDNS, "github.com/coredns/coredns"},
+		{&versions.EtcdTag, kubernetes, "go.etcd.io/etcd/server/v3"},
+	} {
+		folder := b.folder(pin.of.module)
+		goMod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+		if err != nil {
+			return versions, fmt.Errorf("reading pinned versions: %w", err)
 		}
-		found, findErr := required(goMod, folder, module)
-		if findErr != nil {
-			err = findErr
+		if *pin.version, err = required(goMod, folder, pin.module); err != nil {
+			return versions, err
 		}
-		return found
 	}
-	versions.Kubernetes = version(kubernetes, "k8s.io/kubernetes")
-	versions.CoreDNSTag = version(coreDNS, "github.com/coredns/coredns")
-	versions.EtcdTag = strings.TrimPrefix(version(kubernetes, "go.etcd.io/etcd/server/v3"), "v") + "-0"
-	return versions, err
+	versions.EtcdTag = strings.TrimPrefix(versions.EtcdTag, "v") + "-0"
+	return versions, nil
 }

@@ -29,11 +29,12 @@ var storageManifest string
 // binPath is the PATH of images with more than one program.
 const binPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// nodeParts are the components of a node: folders of builds, and the root filesystem.
+// nodeParts are the components of a node: the folders of the builds in onNode by their names, and the
+// root filesystem.
 type nodeParts struct {
-	initDir, kubernetesDir, toolsDir, coreDNSDir string
-	rootFS                                       rootFS
-	versions                                     artifact.NodeVersions
+	dirs     map[string]string
+	rootFS   rootFS
+	versions artifact.NodeVersions
 }
 
 // unpackedLayer is a layer of an image in the node image. The node image has its files unpacked in
@@ -53,7 +54,7 @@ const (
 // control is the layer of the control plane's image: the node's own programs, and nft for
 // kube-proxy.
 func (p nodeParts) control() unpackedLayer {
-	name := "kubernetes-" + cache.KeyOf(p.kubernetesDir) + "-" + cache.KeyOf(filepath.Dir(p.rootFS.archive))
+	name := "kubernetes-" + cache.KeyOf(p.dirs[kubernetes.name]) + "-" + cache.KeyOf(filepath.Dir(p.rootFS.archive))
 	return unpackedLayer{name, func(scratch string) ([]layer.File, error) {
 		files := []layer.File{{Path: "usr/local/bin/kubernetes", Same: "usr/local/bin/kubernetes"}}
 		for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"} {
@@ -66,8 +67,8 @@ func (p nodeParts) control() unpackedLayer {
 
 // dns is the layer of CoreDNS's image.
 func (p nodeParts) dns() unpackedLayer {
-	return unpackedLayer{"coredns-" + cache.KeyOf(p.coreDNSDir), func(string) ([]layer.File, error) {
-		return []layer.File{{Path: "coredns", Source: filepath.Join(p.coreDNSDir, "coredns")}}, nil
+	return unpackedLayer{"coredns-" + cache.KeyOf(p.dirs[coreDNS.name]), func(string) ([]layer.File, error) {
+		return []layer.File{{Path: "coredns", Source: filepath.Join(p.dirs[coreDNS.name], "coredns")}}, nil
 	}}
 }
 
@@ -106,7 +107,7 @@ func (b *Builder) controlPlane(parts nodeParts) ([]artifact.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	pause, err := b.pause(parts.initDir)
+	pause, err := b.pause(parts.dirs[nodeInit.name])
 	if err != nil {
 		return nil, err
 	}
@@ -157,10 +158,12 @@ func (b *Builder) node(ctx context.Context, parts nodeParts, report artifact.Rep
 
 // systemKey returns the key of the layer above the root filesystem, from the keys of its parts.
 func systemKey(parts nodeParts) string {
-	return cache.Key([]byte(strings.Join([]string{
-		cache.KeyOf(parts.initDir), cache.KeyOf(parts.kubernetesDir), cache.KeyOf(parts.toolsDir), cache.KeyOf(parts.coreDNSDir),
-		cache.KeyOf(filepath.Dir(parts.rootFS.archive)), containerdConfig, cniConfig, storageManifest, fmt.Sprint(parts.versions),
-	}, "\n")))
+	var keys []string
+	for _, c := range onNode {
+		keys = append(keys, cache.KeyOf(parts.dirs[c.name]))
+	}
+	keys = append(keys, cache.KeyOf(filepath.Dir(parts.rootFS.archive)), containerdConfig, cniConfig, storageManifest, fmt.Sprint(parts.versions))
+	return cache.Key([]byte(strings.Join(keys, "\n")))
 }
 
 // nodeFiles returns all files above the root filesystem.
@@ -178,7 +181,7 @@ func nodeFiles(ctx context.Context, parts nodeParts, images []artifact.Image, sc
 		return nil, ctx.Err()
 	}
 	files := []layer.File{
-		{Path: "usr/local/bin/init", Source: filepath.Join(parts.initDir, "init")},
+		{Path: "usr/local/bin/init", Source: filepath.Join(parts.dirs[nodeInit.name], "init")},
 		{Path: "etc/containerd/config.toml.in", Content: strings.ReplaceAll(containerdConfig, "@PAUSE@", table.Pause), Mode: 0o644},
 		{Path: "etc/cni/net.d/10-sandbox.conflist", Content: cniConfig, Mode: 0o644},
 		{Path: "kind/version", Content: parts.versions.Kubernetes, Mode: 0o644},
@@ -186,12 +189,12 @@ func nodeFiles(ctx context.Context, parts nodeParts, images []artifact.Image, sc
 		{Path: "kind/images/control-plane.tar", Source: archive, Mode: 0o644},
 	}
 	for _, program := range []string{"containerd", "containerd-shim-runc-v2", "ctr"} {
-		files = append(files, layer.File{Path: "usr/local/bin/" + program, Source: filepath.Join(parts.toolsDir, program)})
+		files = append(files, layer.File{Path: "usr/local/bin/" + program, Source: filepath.Join(parts.dirs[nodeTools.name], program)})
 	}
 	for _, plugin := range []string{"bridge", "host-local", "loopback", "portmap"} {
-		files = append(files, layer.File{Path: "opt/cni/bin/" + plugin, Source: filepath.Join(parts.toolsDir, plugin)})
+		files = append(files, layer.File{Path: "opt/cni/bin/" + plugin, Source: filepath.Join(parts.dirs[nodeTools.name], plugin)})
 	}
-	files = append(files, linked(filepath.Join(parts.kubernetesDir, "kubernetes"), "usr/local/bin", "kubernetes", "kubeadm", "kubectl", "kubelet")...)
+	files = append(files, linked(filepath.Join(parts.dirs[kubernetes.name], "kubernetes"), "usr/local/bin", "kubernetes", "kubeadm", "kubectl", "kubelet")...)
 	for _, unpacked := range []unpackedLayer{parts.control(), parts.dns()} {
 		more, err := unpacked.placed(scratch)
 		if err != nil {

@@ -25,7 +25,8 @@ func TestUnpackedLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := nodeParts{
-		kubernetesDir: "/bin/kubernetes-0123456789abcdef", coreDNSDir: "/bin/coredns-fedcba9876543210", rootFS: rootFS{archive: archive},
+		dirs:   map[string]string{kubernetes.name: "/bin/kubernetes-0123456789abcdef", coreDNS.name: "/bin/coredns-fedcba9876543210"},
+		rootFS: rootFS{archive: archive},
 	}
 	b := &Builder{Cache: t.TempDir(), Arch: "amd64"}
 	for _, test := range []struct {

@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/gocmd"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 // OperatorProgram is the name of the operator's program, for any package name, and its path in its
@@ -30,23 +30,13 @@ const (
 	keptImages    = 3
 )
 
-// Program is an operator's program.
-type Program struct {
-	// Module is the folder of its module, and Main its main package in the module ("./cmd").
-	Module, Main string
-	// Flags are further flags of go build.
-	Flags []string
-	// Sources are the folders of the module, nested modules included, whose Go files determine the
-	// build, besides go.mod and go.sum. A build of the same files is then found in the cache
-	// without running Go, and only a go.work of Module is used.
-	//
-	// If Sources is empty, Go runs every time, with the user's own settings. It detects all
-	// changes, also of embedded files and of other modules in a workspace.
-	Sources []string
-}
+// Program is an operator's program. Its Module is the path of a folder. A build of the same Sources
+// is found in the cache without running Go. If Sources is empty, Go runs every time, with the user's
+// own settings. It detects all changes, also of embedded files and of other modules in a workspace.
+type Program = project.Build
 
-// component returns p as a component. Sources must not be empty.
-func (p Program) component() component {
+// operatorOf returns the component of an operator that has Sources.
+func operatorOf(p Program) component {
 	return component{
 		name: OperatorProgram, module: p.Module, sources: p.Sources, packages: []string{p.Main}, flags: p.Flags,
 		outputs: []string{OperatorProgram}, rename: true, keep: keptOperators,
@@ -57,17 +47,23 @@ func (p Program) component() component {
 // the program and the certificates of the authorities that this machine trusts: operators call
 // services.
 func (b *Builder) Operator(ctx context.Context, p Program, report artifact.Report) (artifact.Image, error) {
-	var dir string
-	var err error
-	if len(p.Sources) > 0 {
-		dir, err = b.build(ctx, p.component(), report)
-	} else {
-		dir, err = b.runGo(ctx, p, report)
-	}
+	dir, err := b.program(ctx, p, report)
 	if err != nil {
 		return artifact.Image{}, err
 	}
 	return b.operatorImage(dir)
+}
+
+// program builds an operator, unless the build is in the cache. It returns its folder.
+func (b *Builder) program(ctx context.Context, p Program, report artifact.Report) (string, error) {
+	if len(p.Sources) > 0 {
+		return b.build(ctx, operatorOf(p), report)
+	}
+	dir, err := b.runGo(ctx, p, report)
+	if err != nil {
+		return "", fmt.Errorf("building %s of %s: %w", p.Main, p.Module, err)
+	}
+	return dir, nil
 }
 
 // operatorImage returns an image of the program in a folder of the cache. Its name contains the
@@ -92,14 +88,6 @@ func (b *Builder) operatorImage(dir string) (artifact.Image, error) {
 // runGo runs Go in the same place as for the previous build, which takes less than a second if
 // nothing changed. It returns a folder of the cache that is named after the hash of the program.
 func (b *Builder) runGo(ctx context.Context, p Program, report artifact.Report) (string, error) {
-	dir, err := b.buildLatest(ctx, p, report)
-	if err != nil {
-		return "", fmt.Errorf("building %s of %s: %w", p.Main, p.Module, err)
-	}
-	return dir, nil
-}
-
-func (b *Builder) buildLatest(ctx context.Context, p Program, report artifact.Report) (string, error) {
 	start := time.Now()
 	goos, goarch := b.platform()
 	place := cache.Key(fmt.Appendf(nil, "%q", slices.Concat([]string{p.Module, p.Main, goos, goarch}, p.Flags)))
@@ -133,25 +121,16 @@ func (b *Builder) buildLatest(ctx context.Context, p Program, report artifact.Re
 	dir := b.built(OperatorProgram, hash.Hex[:16])
 	found, err := cache.Ensure(dir, []string{OperatorProgram}, func(temporary string) error {
 		// A copy: Go will overwrite the latest build, and a process can run from this one.
-		return copyFile(program, filepath.Join(temporary, OperatorProgram))
+		if _, err := program.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		return cache.WriteProgram(filepath.Join(temporary, OperatorProgram), program, os.O_TRUNC)
 	})
 	if err != nil {
 		return "", err
 	}
 	b.finished(OperatorProgram, found, keptOperators, start, report)
 	return dir, nil
-}
-
-func copyFile(from io.ReadSeeker, to string) error {
-	if _, err := from.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, from)
-	return errors.Join(err, out.Close())
 }
 
 // Given returns an image of the user's from a container engine. id is the engine's identifier of

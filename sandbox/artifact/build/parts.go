@@ -27,7 +27,7 @@ var (
 	// RegistryParts are for kind with images from a registry: the engine's probe.
 	RegistryParts = Parts{components: []component{nodeInit}, charts: true}
 	// SourceParts are for kind with images from source.
-	SourceParts = Parts{components: append([]component{nodeInit, kubernetes, nodeTools, coreDNS}, rowsOn(table.Kind)...), charts: true, rootFS: true}
+	SourceParts = Parts{components: slices.Concat(onNode, rowsOn(table.Kind)), charts: true, rootFS: true}
 	// ProgramParts are for processes of this machine.
 	ProgramParts = Parts{components: append([]component{kubernetes}, rowsOn(table.Embedded)...), published: true, charts: true}
 )
@@ -45,11 +45,11 @@ func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) 
 			long = append(long, c.name)
 		}
 	}
-	if operator.Main != "" && (len(operator.Sources) == 0 || !b.cached(operator.component())) {
+	if operator.Main != "" && (len(operator.Sources) == 0 || !b.cached(operatorOf(operator))) {
 		names = append(names, OperatorProgram)
 	}
 	for _, row := range table.WithChart() {
-		if parts.charts && !cache.Complete(b.assetFolder(chartOf(row))) {
+		if parts.charts && !cache.Complete(b.chartFolder(row)) {
 			names = append(names, row.ChartName())
 		}
 	}
@@ -105,14 +105,13 @@ func (b *Builder) neededKeys() (map[string]bool, error) {
 			return nil, err
 		}
 		for _, row := range table.WithChart() {
-			dir, _ := builder.assetFolder(chartOf(row))
+			dir, _ := builder.chartFolder(row)
 			keys[cache.KeyOf(dir)] = true
 		}
 		root := builder.rootFSFolder()
 		keys[cache.KeyOf(root)] = true
 		keys[systemKey(nodeParts{
-			initDir: built[nodeInit.name], kubernetesDir: built[kubernetes.name], toolsDir: built[nodeTools.name],
-			coreDNSDir: built[coreDNS.name], rootFS: rootFS{archive: filepath.Join(root, debian.Outputs[0])}, versions: versions,
+			dirs: built, rootFS: rootFS{archive: filepath.Join(root, debian.Outputs[0])}, versions: versions,
 		})] = true
 	}
 	return keys, nil

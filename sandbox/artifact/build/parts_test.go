@@ -31,7 +31,7 @@ func TestLeftovers(t *testing.T) {
 	if want := len(SourceParts.components) + 4; len(needed) < want { // of kwok, the node, the root filesystem and the chart
 		t.Errorf("neededKeys() = %v, want at least %d", needed, want)
 	}
-	chartDir, _ := b.assetFolder(chart)
+	chartDir, _ := b.chartFolder(chart)
 	var want []string
 	for path, c := range map[string]struct {
 		ago  time.Duration

@@ -117,4 +117,4 @@ func TestRequiredReportsAnInvalidFile(t *testing.T) {
 // config/sandbox.yaml.
 var reference = Program{Module: ".", Main: "./operator", Sources: []string{"operator", "config/settings"}}
 
-var operator = reference.component()
+var operator = operatorOf(reference)

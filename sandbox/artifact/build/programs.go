@@ -121,12 +121,8 @@ func (p *Programs) Paths(ctx context.Context, row table.Component, report artifa
 // Operator builds an operator. It returns the program's path and the key of its build: equal
 // sources have equal keys.
 func (p *Programs) Operator(ctx context.Context, program Program, report artifact.Report) (path, key string, err error) {
-	var dir string
-	if len(program.Sources) > 0 {
-		dir, err = p.source.inTurn(ctx, program.component(), report)
-	} else {
-		dir, err = p.source.exclusively(ctx, report, func() (string, error) { return p.source.runGo(ctx, program, report) })
-	}
+	cached := len(program.Sources) > 0 && p.source.cached(operatorOf(program))
+	dir, err := p.source.exclusively(ctx, cached, report, func() (string, error) { return p.source.program(ctx, program, report) })
 	if err != nil {
 		return "", "", err
 	}

@@ -32,16 +32,16 @@ func NewSource(b *Builder) *Source { return &Source{Builder: b} }
 // Origin returns "source".
 func (s *Source) Origin() string { return "source" }
 
-// inTurn builds a component while no other build runs. Cached builds do not wait.
+// inTurn builds a component while no other build runs.
 func (s *Source) inTurn(ctx context.Context, c component, report artifact.Report) (string, error) {
-	if ctx.Err() == nil && s.cached(c) {
-		return s.build(ctx, c, report)
-	}
-	return s.exclusively(ctx, report, func() (string, error) { return s.build(ctx, c, report) })
+	return s.exclusively(ctx, s.cached(c), report, func() (string, error) { return s.build(ctx, c, report) })
 }
 
-// exclusively runs a build while no other build runs.
-func (s *Source) exclusively(ctx context.Context, report artifact.Report, build func() (string, error)) (string, error) {
+// exclusively runs a build while no other build runs. Cached builds do not wait.
+func (s *Source) exclusively(ctx context.Context, cached bool, report artifact.Report, build func() (string, error)) (string, error) {
+	if cached && ctx.Err() == nil {
+		return build()
+	}
 	if !s.compiling.TryLock() {
 		report.Say("waiting for another build")
 		s.compiling.Lock()
@@ -74,25 +74,21 @@ func (s *Source) nodeImage(ctx context.Context, report artifact.Report) (artifac
 	if err := s.CanBuildNode(); err != nil {
 		return artifact.Image{}, err
 	}
-	parts := nodeParts{}
+	parts := nodeParts{dirs: map[string]string{}}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		parts.rootFS, err = s.buildRootFS(groupCtx)
 		return err
 	})
 	group.Go(func() error {
-		components := []struct {
-			component component
-			dir       *string
-		}{{nodeInit, &parts.initDir}, {kubernetes, &parts.kubernetesDir}, {nodeTools, &parts.toolsDir}, {coreDNS, &parts.coreDNSDir}}
-		for i, c := range components {
-			dir, err := s.inTurn(groupCtx, c.component, func(format string, args ...any) {
-				report.Say("%s, %d to build: %s", c.component.name, len(components)-i, fmt.Sprintf(format, args...))
+		for i, c := range onNode {
+			dir, err := s.inTurn(groupCtx, c, func(format string, args ...any) {
+				report.Say("%s, %d to build: %s", c.name, len(onNode)-i, fmt.Sprintf(format, args...))
 			})
 			if err != nil {
 				return err
 			}
-			*c.dir = dir
+			parts.dirs[c.name] = dir
 		}
 		report.Say("waiting for the root filesystem")
 		return nil
