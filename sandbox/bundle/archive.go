@@ -3,6 +3,7 @@ package bundle
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -33,23 +34,13 @@ type writer struct {
 	archive *tar.Writer
 	out     io.Writer
 	hash    hash.Hash
-	size    int64
 }
 
 func newWriter(out io.Writer) *writer {
 	w := &writer{hash: sha256.New()}
-	w.out = io.MultiWriter(out, w.hash, (*counter)(&w.size))
+	w.out = io.MultiWriter(out, w.hash)
 	w.archive = tar.NewWriter(w.out)
 	return w
-}
-
-// counter counts bytes.
-type counter int64
-
-// Write implements io.Writer.
-func (c *counter) Write(data []byte) (int, error) {
-	*c += counter(len(data))
-	return len(data), nil
 }
 
 // file writes a file of the archive.
@@ -98,23 +89,14 @@ var trailerSize = int64(len(trailer(make([]byte, sha256.Size))))
 // errDamaged means that a file has changed since it was written.
 var errDamaged = errors.New("file is truncated or modified; copy it again or create a new bundle")
 
-// checkSum reads a whole file, compares it with its trailer and returns the SHA-256 of the file. It
-// stops if canceled returns an error.
-func checkSum(file io.ReaderAt, size int64, canceled func() error) ([]byte, error) {
+// checkSum reads a whole file, compares it with its trailer and returns the SHA-256 of the file.
+func checkSum(ctx context.Context, file io.ReaderAt, size int64) ([]byte, error) {
 	if size < trailerSize {
 		return nil, errDamaged
 	}
 	sum := sha256.New()
-	content := io.NewSectionReader(file, 0, size-trailerSize)
-	for {
-		if err := canceled(); err != nil {
-			return nil, err
-		}
-		if _, err := io.CopyN(sum, content, 16<<20); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return nil, err
-		}
+	if _, err := io.Copy(sum, ending{ctx, io.NewSectionReader(file, 0, size-trailerSize)}); err != nil {
+		return nil, err
 	}
 	end := make([]byte, trailerSize)
 	if _, err := file.ReadAt(end, size-trailerSize); err != nil && !errors.Is(err, io.EOF) {

@@ -1,8 +1,8 @@
 package bundle
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,11 +12,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	table "github.com/operator-tracing/sandbox/sandbox/component"
@@ -47,37 +50,14 @@ type Summary struct {
 	Record
 }
 
-// part is an image and its role.
-type part struct {
-	role  string
-	image artifact.Image
-}
-
-func (c Contents) parts() []part {
-	names := []string{Probe}
-	for _, row := range table.All() {
-		names = append(names, row.Name)
-	}
-	var parts []part
-	for _, name := range names {
-		for _, image := range c.Images[name] {
-			parts = append(parts, part{roleOf(name), image})
-		}
-	}
-	return parts
-}
-
 // Create writes a bundle to path. It replaces an existing file only when the bundle is complete.
 // report receives the progress and may be nil. When ctx ends, Create deletes the incomplete file.
-func Create(ctx context.Context, path string, c Contents, report artifact.Report) (Summary, error) {
-	summary, err := create(ctx, path, c, report)
-	if err != nil {
-		return Summary{}, fmt.Errorf("writing bundle %s: %w", path, err)
-	}
-	return summary, nil
-}
-
-func create(ctx context.Context, path string, c Contents, report artifact.Report) (summary Summary, err error) {
+func Create(ctx context.Context, path string, c Contents, report artifact.Report) (summary Summary, err error) {
+	defer func() {
+		if err != nil {
+			summary, err = Summary{}, fmt.Errorf("writing bundle %s: %w", path, err)
+		}
+	}()
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return summary, errors.New("path exists and is not a regular file; choose another path")
 	}
@@ -95,6 +75,9 @@ func create(ctx context.Context, path string, c Contents, report artifact.Report
 		return summary, err
 	}
 	summary.File = path
+	if summary.Size, err = out.Seek(0, io.SeekCurrent); err != nil {
+		return summary, err
+	}
 	err = errors.Join(out.Sync(), out.Chmod(0o644), out.Close())
 	if err == nil {
 		err = os.Rename(out.Name(), path)
@@ -136,46 +119,43 @@ func write(ctx context.Context, out io.Writer, c Contents, report artifact.Repor
 		return Summary{}, err
 	}
 	sum, err := w.end()
-	return Summary{Size: w.size, SHA256: fmt.Sprintf("%x", sum), Record: record}, err
-}
-
-// blob is a blob of the layout: a layer, or a small blob in memory.
-type blob struct {
-	size int64
-	open func() (io.ReadCloser, error)
-}
-
-func small(content []byte) blob {
-	return blob{int64(len(content)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }}
+	return Summary{SHA256: fmt.Sprintf("%x", sum), Record: record}, err
 }
 
 // describe returns the record, the index of the layout, and its blobs.
-func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blob, err error) {
+func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]v1.Layer, err error) {
 	var versions artifact.NodeVersions
 	if len(c.Images[table.ControlPlane]) > 0 {
 		if versions, _, err = c.Images[table.ControlPlane][0].NodeVersions(); err != nil {
 			return record, nil, nil, err
 		}
 	}
-	record = newRecord()
-	record.Platform, record.Sandbox, record.Source = c.Platform, c.Sandbox, c.Source
-	record.Kubernetes, record.Manifests = versions.Kubernetes, c.Manifests
-	blobs = map[v1.Hash]blob{}
+	record = Record{
+		Format: Format, Platform: c.Platform, Sandbox: c.Sandbox, Source: c.Source, Manifests: c.Manifests,
+		CertManager: versionOf(table.CertManager), Jaeger: versionOf(table.Jaeger), Kubernetes: versions.Kubernetes,
+	}
+	blobs = map[v1.Hash]v1.Layer{}
 	var all v1.ImageIndex = empty.Index
-	for _, p := range c.parts() {
-		content := p.image.Content()
-		descriptor, err := partial.Descriptor(content)
-		if err != nil {
-			return record, nil, nil, fmt.Errorf("describing image %s: %w", p.image.Name(), err)
-		}
-		if err := collect(content, blobs); err != nil {
-			return record, nil, nil, fmt.Errorf("describing image %s: %w", p.image.Name(), err)
-		}
-		record.Images = append(record.Images, Entry{Role: p.role, Names: p.image.Names, Digest: descriptor.Digest})
-		for _, name := range p.image.Names { // `podman load` and other programs read these annotations.
-			named := *descriptor
-			named.Annotations = map[string]string{"org.opencontainers.image.ref.name": name, "io.containerd.image.name": name}
-			all = mutate.AppendManifests(all, mutate.IndexAddendum{Add: content, Descriptor: named})
+	components := []string{Probe}
+	for _, row := range table.All() {
+		components = append(components, row.Name)
+	}
+	for _, component := range components {
+		for _, image := range c.Images[component] {
+			content := image.Content()
+			descriptor, err := partial.Descriptor(content)
+			if err == nil {
+				err = collect(content, blobs)
+			}
+			if err != nil {
+				return record, nil, nil, fmt.Errorf("describing image %s: %w", image.Name(), err)
+			}
+			record.Images = append(record.Images, Entry{Role: roleOf(component), Names: image.Names, Digest: descriptor.Digest})
+			for _, name := range image.Names { // `podman load` and other programs read these annotations.
+				named := *descriptor
+				named.Annotations = map[string]string{"org.opencontainers.image.ref.name": name, "io.containerd.image.name": name}
+				all = mutate.AppendManifests(all, mutate.IndexAddendum{Add: content, Descriptor: named})
+			}
 		}
 	}
 	index, err = all.RawManifest()
@@ -183,76 +163,63 @@ func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]blo
 }
 
 // collect adds the blobs of an image to blobs.
-func collect(content v1.Image, blobs map[v1.Hash]blob) error {
-	digest, err := content.Digest()
-	if err != nil {
-		return err
-	}
+func collect(content v1.Image, blobs map[v1.Hash]v1.Layer) error {
 	manifest, err := content.RawManifest()
 	if err != nil {
 		return err
 	}
-	configName, err := content.ConfigName()
+	config, err := partial.ConfigLayer(content)
 	if err != nil {
 		return err
 	}
-	config, err := content.RawConfigFile()
-	if err != nil {
-		return err
-	}
-	blobs[digest], blobs[configName] = small(manifest), small(config)
 	layers, err := content.Layers()
 	if err != nil {
 		return err
 	}
-	for _, layer := range layers {
-		digest, err := layer.Digest()
+	for _, blob := range append(layers, config, static.NewLayer(manifest, types.OCIManifestSchema1)) {
+		digest, err := blob.Digest()
 		if err != nil {
 			return err
 		}
-		size, err := layer.Size()
-		if err != nil {
-			return err
-		}
-		blobs[digest] = blob{size, layer.Compressed}
+		blobs[digest] = blob
 	}
 	return nil
 }
 
 // blobs writes the blobs in the order of their digests, and verifies the digests.
-func (w *writer) blobs(ctx context.Context, blobs map[v1.Hash]blob, report artifact.Report) error {
+func (w *writer) blobs(ctx context.Context, blobs map[v1.Hash]v1.Layer, report artifact.Report) error {
 	var total, done int64
-	for _, b := range blobs {
-		total += b.size
-	}
-	byDigest := func(a, b v1.Hash) int { return bytes.Compare([]byte(a.Hex), []byte(b.Hex)) }
-	for _, digest := range slices.SortedFunc(maps.Keys(blobs), byDigest) {
-		if report != nil {
-			report("%d of %d MB", done>>20, total>>20)
-		}
-		b := blobs[digest]
-		if err := w.blob(ctx, digest, b); err != nil {
+	sizes := map[v1.Hash]int64{}
+	for digest, blob := range blobs {
+		size, err := blob.Size()
+		if err != nil {
 			return fmt.Errorf("writing blob %s: %w", digest, err)
 		}
-		done += b.size
+		sizes[digest] = size
+		total += size
+	}
+	byDigest := func(a, b v1.Hash) int { return strings.Compare(a.Hex, b.Hex) }
+	for _, digest := range slices.SortedFunc(maps.Keys(blobs), byDigest) {
+		report.Say("%d of %d MB", done>>20, total>>20)
+		if err := w.blob(ctx, digest, blobs[digest], sizes[digest]); err != nil {
+			return fmt.Errorf("writing blob %s: %w", digest, err)
+		}
+		done += sizes[digest]
 	}
 	return nil
 }
 
-func (w *writer) blob(ctx context.Context, digest v1.Hash, b blob) error {
-	content, err := b.open()
+func (w *writer) blob(ctx context.Context, digest v1.Hash, blob v1.Layer, size int64) error {
+	content, err := blob.Compressed()
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	hasher, err := v1.Hasher(digest.Algorithm)
-	if err != nil {
+	sum := sha256.New()
+	if err := w.file(blobFolder+digest.Hex, size, io.TeeReader(ending{ctx, content}, sum)); err != nil {
 		return err
 	}
-	if err := w.file(blobFolder+digest.Hex, b.size, io.TeeReader(ending{ctx, content}, hasher)); err != nil {
-		return err
-	}
-	if got := fmt.Sprintf("%x", hasher.Sum(nil)); got != digest.Hex {
+	if got := fmt.Sprintf("%x", sum.Sum(nil)); got != digest.Hex {
 		return fmt.Errorf("got digest %s: the cache is damaged; delete it with `sandbox down --purge`", got)
 	}
 	return nil

@@ -68,7 +68,7 @@ func (b *Bundle) read(ctx context.Context, check func(Record) error) error {
 	if err := check(b.Record); err != nil {
 		return err
 	}
-	if b.sum, err = checkSum(b.file, b.size, ctx.Err); err != nil {
+	if b.sum, err = checkSum(ctx, b.file, b.size); err != nil {
 		return err
 	}
 	b.files, err = contents(b.file, b.size)

@@ -2,13 +2,14 @@ package bundle
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
@@ -83,24 +84,12 @@ func (p *Programs) write(dir string, programs []Program) error {
 		if !found {
 			return fmt.Errorf("no program %s", program.SHA256)
 		}
-		if err := writeFile(path, io.NewSectionReader(p.bundle.file, at.offset, at.size)); err != nil {
+		if err := cache.WriteProgram(path, io.NewSectionReader(p.bundle.file, at.offset, at.size), os.O_EXCL); err != nil {
 			return err
 		}
 		written[program.SHA256] = program.Binary
 	}
 	return nil
-}
-
-func writeFile(path string, content io.Reader) error {
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, content)
-	if closeErr := out.Close(); err == nil {
-		err = closeErr
-	}
-	return err
 }
 
 // describePrograms returns the programs of a bundle, in the order of the table, and a file for each
@@ -129,11 +118,8 @@ func hashFile(path string) (string, error) {
 		return "", err
 	}
 	defer file.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%x", sum.Sum(nil)), nil
+	hash, _, err := v1.SHA256(file)
+	return hash.Hex, err
 }
 
 // programs writes the files of the programs.

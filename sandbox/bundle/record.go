@@ -38,11 +38,6 @@ type Record struct {
 	Programs []Program `json:"programs,omitempty"`
 }
 
-// newRecord returns a record of this version.
-func newRecord() Record {
-	return Record{Format: Format, CertManager: versionOf(table.CertManager), Jaeger: versionOf(table.Jaeger)}
-}
-
 // Supports reports whether the bundle has what a kind of cluster needs.
 func (r Record) Supports(kind string) bool {
 	if kind == table.Embedded {

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -198,14 +200,14 @@ func TestInvalidImages(t *testing.T) {
 // The progress is reported before each blob.
 func TestBlobsReportProgress(t *testing.T) {
 	t.Parallel()
-	blobs := map[v1.Hash]blob{}
+	blobs := map[v1.Hash]v1.Layer{}
 	for _, letter := range []string{"a", "b", "c"} {
 		content := bytes.Repeat([]byte(letter), 1<<20)
 		digest, _, err := v1.SHA256(bytes.NewReader(content))
 		if err != nil {
 			t.Fatal(err)
 		}
-		blobs[digest] = small(content)
+		blobs[digest] = static.NewLayer(content, types.OCILayer)
 	}
 	var reported []string
 	report := func(format string, args ...any) { reported = append(reported, fmt.Sprintf(format, args...)) }
