@@ -7,43 +7,33 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// certificates returns the names of the Secrets that Certificates of the manifests create, in the
-// manager's namespace.
-func (m *Manifests) certificates() map[string]bool {
-	secrets := map[string]bool{}
-	for _, obj := range m.Objects {
-		if obj.GetKind() == "Certificate" && obj.GetNamespace() == m.Deployment.Namespace {
-			name, _, _ := unstructured.NestedString(obj.Object, "spec", "secretName")
-			secrets[name] = true
+// volume returns the Secret of a volume of the manager, if a Certificate of the manifests creates it
+// in the manager's namespace, and reports whether the volume is an emptyDir.
+func (m *Manifests) volume(name string) (secret string, empty bool) {
+	for _, v := range m.Deployment.Spec.Template.Spec.Volumes {
+		if v.Name != name {
+			continue
 		}
+		for _, obj := range m.Objects {
+			issued, _, _ := unstructured.NestedString(obj.Object, "spec", "secretName")
+			if obj.GetKind() == "Certificate" && obj.GetNamespace() == m.Deployment.Namespace && v.Secret != nil && v.Secret.SecretName == issued {
+				secret = issued
+			}
+		}
+		empty = v.EmptyDir != nil
 	}
-	return secrets
+	return secret, empty
 }
 
 // certificateMount returns the volume mount of the webhook's certificate, or nil. If there are
 // several certificates, it prefers one with "webhook" in its names.
 func (m *Manifests) certificateMount() *corev1.VolumeMount {
-	issued := m.certificates()
-	secrets := map[string]string{}
-	for _, v := range m.Deployment.Spec.Template.Spec.Volumes {
-		if v.Secret != nil && issued[v.Secret.SecretName] {
-			secrets[v.Name] = v.Secret.SecretName
-		}
-	}
 	var found *corev1.VolumeMount
 	for _, vm := range m.container().VolumeMounts {
-		secret, ok := secrets[vm.Name]
-		if ok && (found == nil || strings.Contains(secret+vm.Name+vm.MountPath, "webhook")) {
+		secret, _ := m.volume(vm.Name)
+		if secret != "" && (found == nil || strings.Contains(secret+vm.Name+vm.MountPath, "webhook")) {
 			found = &vm
 		}
 	}
 	return found
-}
-
-// certificateFolder returns the folder of the webhook's certificate for the process, or "".
-func (m *Manifests) certificateFolder(place Place) string {
-	if vm := m.certificateMount(); vm != nil {
-		return folderOf(place, *vm)
-	}
-	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,6 +46,11 @@ func (e *Error) Error() string {
 }
 
 // decoder decodes one file and records the positions of its fields.
+//
+// goccy/go-yaml v1.19.2 in strict mode does not replace it. Of 19 kinds of mistakes it reports 12
+// with a position. It accepts four, since it converts numbers and booleans to text: a variable with
+// the value 010 becomes 8, and 1.10 becomes 1.1. Its messages do not name the path of the field, the
+// fields that exist or the closest one, and the checks of values would still need positions.
 type decoder struct {
 	path   string
 	places places
@@ -110,11 +116,9 @@ func (d *decoder) syntax(err error) error {
 func (d *decoder) version(top *yaml.Node) error {
 	for _, want := range []struct{ key, value string }{{"apiVersion", APIVersion}, {"kind", Kind}} {
 		found := &yaml.Node{}
-		if top.Kind == yaml.MappingNode {
-			for i := 0; i < len(top.Content); i += 2 {
-				if top.Content[i].Value == want.key {
-					found = top.Content[i+1]
-				}
+		for i := 0; top.Kind == yaml.MappingNode && i < len(top.Content); i += 2 {
+			if top.Content[i].Value == want.key {
+				found = top.Content[i+1]
 			}
 		}
 		switch found.Value {
@@ -197,11 +201,7 @@ func (d *decoder) checkFields(node *yaml.Node, want reflect.Type, field string) 
 			d.check(value, known, name)
 			return
 		}
-		var names []string
-		for known := range types {
-			names = append(names, known)
-		}
-		slices.Sort(names)
+		names := slices.Sorted(maps.Keys(types))
 		if hint := near.Hint(key.Value, names); hint != "" {
 			d.fail(key, name, "unknown field%s", hint)
 			return
@@ -237,23 +237,13 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return types
 }
 
+// described has words for kinds and tags of nodes.
+var described = map[any]string{
+	yaml.MappingNode: "fields", yaml.SequenceNode: "a list",
+	"!!str": "text", "!!int": "a number", "!!float": "a number", "!!bool": "true or false", "!!timestamp": "a date",
+}
+
 // describe returns the type of a node for messages.
 func describe(node *yaml.Node) string {
-	switch node.Kind {
-	case yaml.MappingNode:
-		return "fields"
-	case yaml.SequenceNode:
-		return "a list"
-	}
-	switch node.Tag {
-	case "!!str":
-		return "text"
-	case "!!int", "!!float":
-		return "a number"
-	case "!!bool":
-		return "true or false"
-	case "!!timestamp":
-		return "a date"
-	}
-	return node.Tag
+	return cmp.Or(described[node.Kind], described[node.Tag], node.Tag)
 }

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -11,8 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // Place describes the resources of a process on this machine.
 type Place struct {
@@ -60,7 +59,10 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 	}
 	values := map[string]string{
 		"NAMESPACE": p.Namespace, "SERVICE_ACCOUNT": p.Account, "PROBE_ADDRESS": place.ProbeAddress,
-		"WEBHOOK_PORT": itoa(place.WebhookPort), "WEBHOOK_CERT_DIR": m.certificateFolder(place),
+		"WEBHOOK_PORT": strconv.Itoa(place.WebhookPort), "WEBHOOK_CERT_DIR": "",
+	}
+	if vm := m.certificateMount(); vm != nil {
+		values["WEBHOOK_CERT_DIR"] = folderOf(place, *vm)
 	}
 	if p.Env, err = m.environment(place, p, mounts); err != nil {
 		return nil, err
@@ -79,10 +81,7 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 
 // Account returns the service account of the operator.
 func (m *Manifests) Account() (namespace, name string) {
-	if name = m.Deployment.Spec.Template.Spec.ServiceAccountName; name == "" {
-		name = "default"
-	}
-	return m.Deployment.Namespace, name
+	return m.Deployment.Namespace, cmp.Or(m.Deployment.Spec.Template.Spec.ServiceAccountName, "default")
 }
 
 // cannot returns an error about a feature that embedded does not support.
@@ -113,7 +112,7 @@ func (m *Manifests) checkProcess() error {
 			return m.cannot("it cannot run container %s", c.Name)
 		}
 	}
-	if len(m.webhookServices()) > 0 && m.certificateMount() == nil {
+	if m.HasWebhook() && m.certificateMount() == nil {
 		return m.cannot("it requires a mounted Secret of a Certificate for the webhook")
 	}
 	return nil
@@ -171,19 +170,12 @@ type mount struct{ from, to string }
 
 // mounts returns the folder of the process for each volume mount of the manager.
 func (m *Manifests) mounts(place Place, p *Process) ([]mount, error) {
-	issued := m.certificates()
-	volumes := map[string]corev1.VolumeSource{}
-	for _, v := range m.Deployment.Spec.Template.Spec.Volumes {
-		volumes[v.Name] = v.VolumeSource
-	}
 	var all []mount
 	for _, vm := range m.container().VolumeMounts {
-		source, folder := volumes[vm.Name], folderOf(place, vm)
-		switch {
-		case source.Secret != nil && issued[source.Secret.SecretName]:
-			p.Secrets[folder] = source.Secret.SecretName
-		case source.EmptyDir != nil:
-		default:
+		folder := folderOf(place, vm)
+		if secret, empty := m.volume(vm.Name); secret != "" {
+			p.Secrets[folder] = secret
+		} else if !empty {
 			return nil, m.cannot("volume %s, mounted at %s, must be an emptyDir or the Secret of a Certificate in the manifests", vm.Name, vm.MountPath)
 		}
 		all = append(all, mount{path.Clean(vm.MountPath), folder})
@@ -261,10 +253,8 @@ func (m *Manifests) downward(source *corev1.EnvVarSource, p *Process) (string, b
 
 // Env returns the manager's variables in sandbox.yaml, overridden by more.
 func (m *Manifests) Env(more map[string]string) map[string]string {
-	env := maps.Clone(m.project.File.Operator.Env)
-	if env == nil {
-		env = map[string]string{}
-	}
+	env := map[string]string{}
+	maps.Copy(env, m.project.File.Operator.Env)
 	maps.Copy(env, more)
 	return env
 }

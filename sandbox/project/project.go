@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -28,20 +29,19 @@ type Project struct {
 	root   string // the folder on disk to which paths in the file are relative
 }
 
-// defaultName is the path of the built-in file in package config.
-const defaultName = "sandbox.yaml"
+// defaultName is the path of the built-in file in package config, and builtIn its name in messages.
+const (
+	defaultName = "sandbox.yaml"
+	builtIn     = "the built-in " + defaultName
+)
 
 // Load reads and validates a sandbox.yaml, including the existence of the files that it names. It
 // returns an [Error] with the position of the first mistake.
 func Load(path string) (*Project, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	if info, err := os.Stat(absolute); err == nil && info.IsDir() {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, &Error{Path: path, Problem: "is a folder; pass the path of a file"}
 	}
-	data, err := os.ReadFile(absolute)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		var cause *os.PathError
 		if errors.As(err, &cause) {
@@ -49,7 +49,7 @@ func Load(path string) (*Project, error) {
 		}
 		return nil, &Error{Path: path, Problem: err.Error() + "; `sandbox init` creates it for a kubebuilder project"}
 	}
-	return parse(path, absolute, data)
+	return Parse(path, data)
 }
 
 // Parse is like Load with the given content. The file need not exist.
@@ -58,12 +58,8 @@ func Parse(path string, data []byte) (*Project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return parse(path, absolute, data)
-}
-
-func parse(name, absolute string, data []byte) (*Project, error) {
 	dir := filepath.Dir(absolute)
-	return newProject(name, data, &Project{Path: absolute, Dir: dir, disk: filesys.MakeFsOnDisk(), root: dir})
+	return newProject(path, data, &Project{Path: absolute, Dir: dir, disk: filesys.MakeFsOnDisk(), root: dir})
 }
 
 // Default returns the Project of the reference operator, whose manifests are built into the
@@ -78,7 +74,7 @@ func Default() (*Project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the built-in sandbox.yaml: %w", err)
 	}
-	return newProject("the built-in "+defaultName, data, &Project{disk: disk, root: root})
+	return newProject(builtIn, data, &Project{disk: disk, root: root})
 }
 
 func newProject(name string, data []byte, p *Project) (*Project, error) {
@@ -115,10 +111,7 @@ func (p *Project) Module(repository string) string {
 
 // Name returns a name of the project for messages.
 func (p *Project) Name() string {
-	if p.Path == "" {
-		return "the reference operator"
-	}
-	return p.Path
+	return cmp.Or(p.Path, "the reference operator")
 }
 
 // Built reports whether the sandbox builds the operator. If not, it runs an existing image.

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -55,11 +57,7 @@ func (p *Project) Render() (*Manifests, error) {
 		return nil, err
 	}
 	scope := scopes(m.Objects)
-	operatorNamespace := DefaultNamespace
-	if p.File.Operator.Namespace != "" {
-		operatorNamespace = p.File.Operator.Namespace
-	}
-	setNamespaces(m.Objects, operatorNamespace, scope)
+	setNamespaces(m.Objects, cmp.Or(p.File.Operator.Namespace, DefaultNamespace), scope)
 	setNamespaces(m.Samples, DefaultNamespace, scope)
 	// The trace of a custom resource is shown, even if other objects precede it.
 	slices.SortStableFunc(m.Samples, func(a, b *unstructured.Unstructured) int {
@@ -68,20 +66,13 @@ func (p *Project) Render() (*Manifests, error) {
 	if err := m.findManager(); err != nil {
 		return nil, err
 	}
-	m.ServiceName = p.File.Operator.ServiceName
-	if m.ServiceName == "" {
-		m.ServiceName = m.Deployment.Name
-	}
+	m.ServiceName = cmp.Or(p.File.Operator.ServiceName, m.Deployment.Name)
 	return m, nil
 }
 
 // wrong returns an Error about the value of a field.
 func (p *Project) wrong(field string, err error) error {
-	name := p.Path
-	if name == "" {
-		name = "the built-in " + defaultName
-	}
-	e := &Error{Path: name, Field: field, Problem: strings.Join(strings.Fields(err.Error()), " ")}
+	e := &Error{Path: cmp.Or(p.Path, builtIn), Field: field, Problem: strings.Join(strings.Fields(err.Error()), " ")}
 	if field != "" {
 		at := p.places.of(field)
 		e.Line, e.Column = at.Line, at.Column
@@ -154,18 +145,12 @@ func (p *Project) readFile(path string) ([]*unstructured.Unstructured, error) {
 // checkKinds returns an error if an object has an undefined kind. Otherwise the sandbox would wait
 // for its definition without success.
 func (m *Manifests) checkKinds() error {
-	defined := map[string]bool{}
-	for _, obj := range m.Objects {
-		if obj.GetKind() == "CustomResourceDefinition" {
-			group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
-			kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
-			defined[kind+"."+group] = true
-		}
-	}
+	defined := definitions(m.Objects)
 	for field, objects := range map[string][]*unstructured.Unstructured{"operator.manifests": m.Objects, "sample.manifests": m.Samples} {
 		for _, obj := range objects {
 			gvk := obj.GroupVersionKind()
-			if !Custom(obj) || defined[gvk.Kind+"."+gvk.Group] || slices.ContainsFunc(component.All(), func(c component.Component) bool { return c.Owns(gvk.Group) }) {
+			_, found := defined[gvk.GroupKind()]
+			if !Custom(obj) || found || slices.ContainsFunc(component.All(), func(c component.Component) bool { return c.Owns(gvk.Group) }) {
 				continue
 			}
 			return m.project.wrong(field, fmt.Errorf("no CustomResourceDefinition for %s %s (%s); remove it, or add the manifest of its definition to operator.manifests",
@@ -175,24 +160,28 @@ func (m *Manifests) checkKinds() error {
 	return nil
 }
 
+// definitions returns the scopes of the kinds that CustomResourceDefinitions define.
+func definitions(objects []*unstructured.Unstructured) map[schema.GroupKind]string {
+	defined := map[schema.GroupKind]string{}
+	for _, obj := range objects {
+		if obj.GetKind() == "CustomResourceDefinition" {
+			group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
+			kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
+			defined[schema.GroupKind{Group: group, Kind: kind}], _, _ = unstructured.NestedString(obj.Object, "spec", "scope")
+		}
+	}
+	return defined
+}
+
 // scopes returns a function that reports whether the kind of an object is namespaced. It uses the
 // definitions in the manifests, then the scopes of Kubernetes' own kinds. Unknown kinds are treated
 // as namespaced, because most are.
 func scopes(objects []*unstructured.Unstructured) func(*unstructured.Unstructured) bool {
-	cluster := map[string]bool{} // by group and kind
-	for _, obj := range objects {
-		if obj.GetKind() != "CustomResourceDefinition" {
-			continue
-		}
-		group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
-		kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
-		scope, _, _ := unstructured.NestedString(obj.Object, "spec", "scope")
-		cluster[group+"/"+kind] = scope == "Cluster"
-	}
+	defined := definitions(objects)
 	return func(obj *unstructured.Unstructured) bool {
 		gvk := obj.GroupVersionKind()
-		if is, defined := cluster[gvk.Group+"/"+gvk.Kind]; defined {
-			return !is
+		if scope, found := defined[gvk.GroupKind()]; found {
+			return scope != "Cluster"
 		}
 		namespaced, known := openapi.IsNamespaceScoped(yaml.TypeMeta{APIVersion: obj.GetAPIVersion(), Kind: gvk.Kind})
 		return namespaced || !known && gvk.Kind != "ClusterIssuer"
@@ -257,13 +246,7 @@ const defaultContainer = "kubectl.kubernetes.io/default-container"
 
 func (m *Manifests) findContainer() error {
 	containers := m.Deployment.Spec.Template.Spec.Containers
-	name := m.project.File.Operator.Container
-	if name == "" {
-		name = m.Deployment.Spec.Template.Annotations[defaultContainer]
-	}
-	if name == "" {
-		name = "manager"
-	}
+	name := cmp.Or(m.project.File.Operator.Container, m.Deployment.Spec.Template.Annotations[defaultContainer], "manager")
 	m.Container = slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == name })
 	if m.Container < 0 && len(containers) == 1 && m.project.File.Operator.Container == "" {
 		m.Container = 0

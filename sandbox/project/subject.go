@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // Subject describes an installed operator for later commands, which check its readiness and find
@@ -61,14 +63,7 @@ func (s Subject) Sample() types.NamespacedName {
 
 // SaveSubject writes a Subject to a file atomically.
 func SaveSubject(path string, s Subject) error {
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err == nil {
-		err = os.WriteFile(path+".new", append(data, '\n'), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
+	if err := state.Write(path, s); err != nil {
 		return fmt.Errorf("writing the description of the operator: %w", err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package project
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
@@ -36,7 +37,7 @@ func (t Telemetry) Variables(serviceName string) []Variable {
 		host.FieldPath = "status.hostIP"
 	}
 	url := func(p component.Port) string {
-		return "http://$(" + NodeAddress + "):" + itoa(cmp.Or(t.Ports[p.Name], p.Number)) + p.Path
+		return "http://$(" + NodeAddress + "):" + strconv.Itoa(cmp.Or(t.Ports[p.Name], p.Number)) + p.Path
 	}
 	variables := []Variable{
 		host,

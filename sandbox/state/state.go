@@ -166,16 +166,21 @@ func (d Dir) Load() (Record, error) {
 // Save writes the record atomically: a reader sees either the old or the new record.
 func (d Dir) Save(r Record) error {
 	r.Format = Format
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
-	}
-	temporary := d.file(recordFile + ".new")
-	if err := os.WriteFile(temporary, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
-	}
-	if err := os.Rename(temporary, d.file(recordFile)); err != nil {
+	if err := Write(d.file(recordFile), r); err != nil {
 		return fmt.Errorf("writing the sandbox's state: %w", Remedy(err))
 	}
 	return nil
+}
+
+// Write writes a value to a file in JSON, atomically and for the user alone. The error has no
+// context.
+func Write(path string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err == nil {
+		err = os.WriteFile(path+".new", append(data, '\n'), 0o600)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	return err
 }
