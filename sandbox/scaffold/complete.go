@@ -15,29 +15,25 @@ import (
 
 // complete parses the generated file like the sandbox does, renders the manifests, and adds the
 // fields that the manifests require.
-func (r *reader) complete() error {
+func (r *reader) complete() {
 	manifests, err := r.render()
-	if err != nil {
-		r.Missing = err
-		return r.write()
-	}
-	r.note("operator.deployment", manifests.Deployment.Namespace+"/"+manifests.Deployment.Name, "from the rendered manifests")
-	r.embeddedArgs(manifests)
-	if err := r.write(); err != nil {
-		return err
-	}
-	if manifests, err = r.render(); err == nil {
-		_, err = manifests.Process(project.Place{})
+	if err == nil {
+		r.note("operator.deployment", manifests.Deployment.Namespace+"/"+manifests.Deployment.Name, "from the rendered manifests")
+		r.embeddedArgs(manifests)
+		if manifests, err = r.render(); err == nil {
+			_, err = manifests.Process(project.Place{})
+		}
 	}
 	r.Missing = err
-	return nil
 }
 
-// render parses the current text of the file and renders its manifests.
+// render generates the text of the file, parses it and renders its manifests.
 func (r *reader) render() (*project.Manifests, error) {
-	if err := r.write(); err != nil {
-		return nil, err
+	var out bytes.Buffer
+	if err := text.Execute(&out, r.File); err != nil {
+		return nil, fmt.Errorf("writing sandbox.yaml: %w", err)
 	}
+	r.Text = out.String()
 	p, err := project.Parse(filepath.Join(r.folder, "sandbox.yaml"), []byte(r.Text))
 	if err != nil {
 		return nil, err
@@ -108,16 +104,6 @@ sample:
 {{- end}}
   condition: {{value .Sample.Condition}}
 `))
-
-// write generates the text of the file.
-func (r *reader) write() error {
-	var out bytes.Buffer
-	if err := text.Execute(&out, r.File); err != nil {
-		return fmt.Errorf("writing sandbox.yaml: %w", err)
-	}
-	r.Text = out.String()
-	return nil
-}
 
 // value encodes a text as YAML.
 func value(text string) (string, error) {

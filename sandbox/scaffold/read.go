@@ -55,9 +55,7 @@ func Read(folder string) (*Guess, error) {
 			return nil, fmt.Errorf("reading the project in %s: %w", folder, err)
 		}
 	}
-	if err := r.complete(); err != nil {
-		return nil, err
-	}
+	r.complete()
 	return &r.Guess, nil
 }
 
