@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"path/filepath"
 
 	"github.com/operator-tracing/sandbox/sandbox/view"
@@ -32,10 +33,7 @@ func (s *Session) KeepJaegerConfig() (err error) {
 
 // ReadJaegerConfig returns the user's configuration of Jaeger, or nil for the sandbox's.
 func (s *Session) ReadJaegerConfig() ([]byte, error) {
-	path := s.JaegerConfig
-	if path == "" {
-		path = s.Record.JaegerConfig
-	}
+	path := cmp.Or(s.JaegerConfig, s.Record.JaegerConfig)
 	if path == "" || path == NoJaegerConfig {
 		return nil, nil
 	}
@@ -43,9 +41,4 @@ func (s *Session) ReadJaegerConfig() ([]byte, error) {
 }
 
 // Replicas returns how many Pods of the operator are wanted; 0 means the number in its manifests.
-func (s *Session) Replicas() int {
-	if s.OperatorReplicas > 0 {
-		return s.OperatorReplicas
-	}
-	return s.Record.OperatorReplicas
-}
+func (s *Session) Replicas() int { return cmp.Or(s.OperatorReplicas, s.Record.OperatorReplicas) }

@@ -55,8 +55,5 @@ func readJaegerConfig(path string) ([]byte, error) {
 	if err == nil {
 		err = manifest.CheckJaegerConfig(data)
 	}
-	if err != nil {
-		return nil, settings.Given("jaeger-config", path).Errorf("%w", err)
-	}
-	return data, nil
+	return data, invalid("jaeger-config", path, err)
 }

@@ -124,26 +124,31 @@ func oneOf(option, value string, values []string) error {
 
 // check returns the first mistake that does not depend on the kind of cluster.
 func (o Options) check() error {
-	if err := cluster.ValidName(o.Name); err != nil {
-		return settings.Given("name", o.Name).Errorf("%w", err)
+	return cmp.Or(
+		invalid("name", o.Name, cluster.ValidName(o.Name)),
+		oneOf("images", o.Images, imageOrigins), oneOf("provider", o.Provider, providers),
+		o.checkRegistry(), o.checkMirror(), o.checkBundle(), o.checkOperator(), o.checkJaeger(), o.checkPorts(),
+	)
+}
+
+// invalid returns the error of an option's value, or nil if there is none.
+func invalid(option, value string, err error) error {
+	if err == nil {
+		return nil
 	}
-	if err := oneOf("images", o.Images, imageOrigins); err != nil {
-		return err
+	return settings.Given(option, value).Errorf("%w", err)
+}
+
+func (o Options) checkRegistry() error {
+	if o.Registry == "" {
+		return nil
 	}
-	if err := oneOf("provider", o.Provider, providers); err != nil {
-		return err
-	}
-	if o.Registry != "" {
-		if _, err := artifact.NewFolder(o.Registry); err != nil {
-			return settings.Given("registry", o.Registry).Errorf("%w", err)
-		}
-	}
-	if err := o.checkMirror(); err != nil {
-		return err
-	}
-	if err := o.checkBundle(); err != nil {
-		return err
-	}
+	_, err := artifact.NewFolder(o.Registry)
+	return invalid("registry", o.Registry, err)
+}
+
+// checkOperator checks the options of the operator, and the timeout.
+func (o Options) checkOperator() error {
 	if o.OperatorReplicas < 0 {
 		return settings.Given("operator-replicas", o.OperatorReplicas).Errorf("use 1 or more")
 	}
@@ -155,10 +160,7 @@ func (o Options) check() error {
 	if o.Timeout < 0 {
 		return settings.Given("timeout", o.Timeout).Errorf("use a time above 0, for example 40m")
 	}
-	if err := o.checkJaeger(); err != nil {
-		return err
-	}
-	return o.checkPorts()
+	return nil
 }
 
 func (o Options) checkPorts() error {
@@ -186,10 +188,8 @@ func (o Options) checkMirror() error {
 	case o.Images == "source":
 		return settings.Given("images", o.Images).And("registry-mirror", o.RegistryMirror).Errorf("a mirror is not used to build from source")
 	}
-	if _, err := artifact.NewMirror(o.RegistryMirror, o.RegistryPins); err != nil {
-		return settings.Given("registry-mirror", o.RegistryMirror).Errorf("%w", err)
-	}
-	return nil
+	_, err := artifact.NewMirror(o.RegistryMirror, o.RegistryPins)
+	return invalid("registry-mirror", o.RegistryMirror, err)
 }
 
 // checkBundle checks that nothing else provides the images too.

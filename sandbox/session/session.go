@@ -4,6 +4,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -151,18 +152,10 @@ func (s *Session) Target() (*apply.Cluster, error) {
 		return nil, err
 	}
 	if s.shared {
-		target.Share(s.recordedName())
+		target.Share(cmp.Or(s.Record.Name, s.Name))
 	}
 	s.target = target
 	return target, nil
-}
-
-// recordedName is the name that the sandbox's objects carry.
-func (s *Session) recordedName() string {
-	if s.Record.Name != "" {
-		return s.Record.Name
-	}
-	return s.Name
 }
 
 // UseBuilder finds the sources and the cache. With a bundle there are no sources.
@@ -178,11 +171,7 @@ func (s *Session) UseBuilder() error {
 		s.Builder = &build.Builder{Cache: cache}
 		return nil
 	}
-	folder := s.Source
-	if folder == "" {
-		folder = "."
-	}
-	root, err := findSource(folder)
+	root, err := findSource(cmp.Or(s.Source, "."))
 	if err != nil {
 		return err
 	}

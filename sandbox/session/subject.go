@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,10 +44,7 @@ func (s *Session) OpenProject() (*project.Project, error) {
 		return nil, err
 	}
 	if running && !lost && p.Path != s.Record.File {
-		name := s.Record.File
-		if name == "" {
-			name = "this repository"
-		}
+		name := cmp.Or(s.Record.File, "this repository")
 		return nil, fmt.Errorf("the sandbox %s runs the operator of %s: take it down first (`sandbox down`), or choose another --name", s.Name, name)
 	}
 	return p, nil
@@ -83,9 +81,10 @@ func (s *Session) Program() build.Program { return s.ProgramOf(s.Project) }
 
 // ProgramOf describes the build of a project's operator; the zero Program if it is not built.
 func (s *Session) ProgramOf(p *project.Project) build.Program {
-	b := p.File.Operator.Build
-	if b == nil {
+	if p.File.Operator.Build == nil {
 		return build.Program{}
 	}
-	return build.Program{Module: p.Module(s.Builder.Root), Main: b.Main, Flags: b.Flags, Sources: b.Sources}
+	program := *p.File.Operator.Build
+	program.Module = p.Module(s.Builder.Root)
+	return program
 }

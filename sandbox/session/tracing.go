@@ -14,7 +14,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/transport"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -151,7 +150,7 @@ func (s *Session) tracedTarget(ctx context.Context) (*apply.Cluster, error) {
 	}
 	config := rest.AnonymousClientConfig(admin)
 	config.CertFile, config.KeyFile = pair.CertFile, pair.KeyFile
-	config.Wrap(propagated)
+	config.Wrap(func(inner http.RoundTripper) http.RoundTripper { return propagator{inner} })
 	return apply.NewCluster(config, *s.subject)
 }
 
@@ -169,12 +168,8 @@ func (s *Session) Untrace(ctx context.Context) error {
 	return manifest.WithoutApplier().Delete(ctx, target)
 }
 
-// propagated tells the API server of which span a request is.
-func propagated(inner http.RoundTripper) http.RoundTripper { return propagator{inner} }
-
+// propagator tells the API server of which span a request is.
 type propagator struct{ inner http.RoundTripper }
-
-var _ transport.WrapperFunc = propagated
 
 // RoundTrip implements http.RoundTripper.
 func (p propagator) RoundTrip(request *http.Request) (*http.Response, error) {

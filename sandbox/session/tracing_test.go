@@ -27,7 +27,7 @@ func TestPropagated(t *testing.T) {
 	if own.TraceID() == span.SpanContext().TraceID() {
 		t.Error("an apply is part of the command's own trace, want one of its own")
 	}
-	client := http.Client{Transport: propagated(http.DefaultTransport)}
+	client := http.Client{Transport: propagator{http.DefaultTransport}}
 	for name, ctx := range map[string]struct {
 		request *http.Request
 		want    string
