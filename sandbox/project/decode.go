@@ -194,7 +194,10 @@ func (d *decoder) check(node *yaml.Node, want reflect.Type, field string) {
 }
 
 func (d *decoder) checkFields(node *yaml.Node, want reflect.Type, field string) {
-	types := fieldsOf(want)
+	types := map[string]reflect.Type{}
+	for i := range want.NumField() {
+		types[want.Field(i).Tag.Get("yaml")] = want.Field(i).Type
+	}
 	d.eachKey(node, field, func(key, value *yaml.Node) {
 		name := strings.TrimPrefix(field+"."+key.Value, ".")
 		if known, ok := types[key.Value]; ok {
@@ -226,15 +229,6 @@ func (d *decoder) eachKey(node *yaml.Node, field string, visit func(key, value *
 		lines[key.Value] = key.Line
 		visit(key, node.Content[i+1])
 	}
-}
-
-// fieldsOf returns the types of the fields of a struct by their YAML names.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
-	types := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		types[t.Field(i).Tag.Get("yaml")] = t.Field(i).Type
-	}
-	return types
 }
 
 // described has words for kinds and tags of nodes.

@@ -85,17 +85,7 @@ func (p *Project) wrong(field string, err error) error {
 func (p *Project) read(paths []string) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
 	for _, name := range paths {
-		path := p.path(name)
-		var objects []*unstructured.Unstructured
-		var err error
-		switch {
-		case !p.disk.IsDir(path):
-			objects, err = p.readFile(path)
-		case p.hasKustomization(path):
-			objects, err = config.Render(p.disk, path)
-		default:
-			objects, err = p.readFolder(path)
-		}
+		objects, err := p.readPath(p.path(name))
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
@@ -104,42 +94,37 @@ func (p *Project) read(paths []string) ([]*unstructured.Unstructured, error) {
 	return all, nil
 }
 
-func (p *Project) hasKustomization(folder string) bool {
-	return slices.ContainsFunc(konfig.RecognizedKustomizationFileNames(), func(name string) bool {
-		return p.disk.Exists(filepath.Join(folder, name))
-	})
-}
-
-func (p *Project) readFolder(folder string) ([]*unstructured.Unstructured, error) {
-	names, err := p.disk.ReadDir(folder)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	var all []*unstructured.Unstructured
-	for _, name := range names {
-		if ext := filepath.Ext(name); ext != ".yaml" && ext != ".yml" && ext != ".json" {
-			continue
+func (p *Project) readPath(path string) (all []*unstructured.Unstructured, err error) {
+	files := []string{path}
+	if p.disk.IsDir(path) {
+		if slices.ContainsFunc(konfig.RecognizedKustomizationFileNames(), func(name string) bool {
+			return p.disk.Exists(filepath.Join(path, name))
+		}) {
+			return config.Render(p.disk, path)
 		}
-		objects, err := p.readFile(filepath.Join(folder, name))
+		if files, err = p.disk.ReadDir(path); err != nil {
+			return nil, err
+		}
+		files = slices.DeleteFunc(files, func(name string) bool {
+			return !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name))
+		})
+		slices.Sort(files)
+		for i, name := range files {
+			files[i] = filepath.Join(path, name)
+		}
+	}
+	for _, file := range files {
+		data, err := p.disk.ReadFile(file)
 		if err != nil {
 			return nil, err
+		}
+		objects, err := config.Decode(string(data))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)
 		}
 		all = append(all, objects...)
 	}
 	return all, nil
-}
-
-func (p *Project) readFile(path string) ([]*unstructured.Unstructured, error) {
-	data, err := p.disk.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	objects, err := config.Decode(string(data))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
-	}
-	return objects, nil
 }
 
 // checkKinds returns an error if an object has an undefined kind. Otherwise the sandbox would wait
