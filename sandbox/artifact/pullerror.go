@@ -27,17 +27,8 @@ func (r *Registry) pullError(ctx context.Context, image string, reference name.R
 		return fmt.Errorf("writing %s from %s to the cache: %w", image, host, cache.Remedy(err))
 	}
 	cause, remedy := r.explain(err, host)
-	return &pullFailure{fmt.Sprintf("pulling %s from %s: %s; %s", image, host, strings.Join(strings.Fields(cause), " "), remedy), err}
+	return fmt.Errorf("pulling %s from %s: %s; %s", image, host, strings.Join(strings.Fields(cause), " "), remedy)
 }
-
-// pullFailure replaces the text of an error.
-type pullFailure struct {
-	text string
-	err  error
-}
-
-func (e *pullFailure) Error() string { return e.text }
-func (e *pullFailure) Unwrap() error { return e.err }
 
 // explain returns the cause of a pull error in a few words, and a remedy.
 func (r *Registry) explain(err error, host string) (cause, remedy string) {
