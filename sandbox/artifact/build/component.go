@@ -116,20 +116,14 @@ func (c component) link(dir string) error {
 	for _, name := range c.links {
 		path := filepath.Join(dir, name)
 		target, err := filepath.Rel(filepath.Dir(path), filepath.Join(dir, c.outputs[0]))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(path), 0o755)
+		}
 		if err != nil {
 			return fmt.Errorf("linking %s: %w", name, err)
 		}
-		isLink := func() bool {
-			got, err := os.Readlink(path)
-			return err == nil && got == target
-		}
-		if isLink() {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("linking %s: %w", name, err)
-		}
-		if err := os.Symlink(target, path); err != nil && !isLink() {
+		err = os.Symlink(target, path)
+		if existing, _ := os.Readlink(path); err != nil && existing != target {
 			return fmt.Errorf("linking %s: %w; remove the file", name, err)
 		}
 	}

@@ -18,18 +18,17 @@ import (
 type Parts struct {
 	components []component
 	published  bool // the programs in published images can replace builds
-	charts     bool
 	rootFS     bool
 }
 
 // The builds that the kinds of sandboxes need.
 var (
 	// RegistryParts are for kind with images from a registry: the engine's probe.
-	RegistryParts = Parts{components: []component{nodeInit}, charts: true}
+	RegistryParts = Parts{components: []component{nodeInit}}
 	// SourceParts are for kind with images from source.
-	SourceParts = Parts{components: slices.Concat(onNode, rowsOn(table.Kind)), charts: true, rootFS: true}
+	SourceParts = Parts{components: slices.Concat(onNode, rowsOn(table.Kind)), rootFS: true}
 	// ProgramParts are for processes of this machine.
-	ProgramParts = Parts{components: append([]component{kubernetes}, rowsOn(table.Embedded)...), published: true, charts: true}
+	ProgramParts = Parts{components: append([]component{kubernetes}, rowsOn(table.Embedded)...), published: true}
 )
 
 // Missing returns the names of the builds that are not in the cache; long are the builds among them
@@ -37,7 +36,10 @@ var (
 func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) {
 	const root = "root filesystem"
 	for _, c := range parts.components {
-		if b.cached(c) || parts.published && b.publishedCached(c) {
+		if b.cached(c) {
+			continue
+		}
+		if dir, programs, err := b.publishedFolder(c); parts.published && err == nil && len(programs) > 0 && cache.Complete(dir, programs) {
 			continue
 		}
 		names = append(names, c.name)
@@ -49,7 +51,7 @@ func (b *Builder) Missing(parts Parts, operator Program) (names, long []string) 
 		names = append(names, OperatorProgram)
 	}
 	for _, row := range table.WithChart() {
-		if parts.charts && !cache.Complete(b.chartFolder(row)) {
+		if !cache.Complete(b.chartFolder(row)) {
 			names = append(names, row.ChartName())
 		}
 	}

@@ -85,11 +85,6 @@ func (b *Builder) publishedFolder(c component) (dir string, programs []string, e
 	return dir, slices.Collect(maps.Keys(images)), nil
 }
 
-func (b *Builder) publishedCached(c component) bool {
-	dir, programs, err := b.publishedFolder(c)
-	return err == nil && len(programs) > 0 && cache.Complete(dir, programs)
-}
-
 // Paths returns the paths of a component's programs, by their names in the table. Programs that were
 // built from source can be links to one binary, which behaves as the program whose name it is run
 // by: do not resolve or rename them. Compiling the control plane takes about ten minutes on two

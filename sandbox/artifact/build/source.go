@@ -60,7 +60,12 @@ func (s *Source) Images(ctx context.Context, name string, report artifact.Report
 		node, err := s.nodeImage(ctx, report)
 		return []artifact.Image{node}, err
 	case table.Sample:
-		return s.samples(ctx, report)
+		dir, err := s.inTurn(ctx, nodeInit, report)
+		if err != nil {
+			return nil, err
+		}
+		pause, err := s.pause(dir)
+		return []artifact.Image{pause}, err
 	}
 	row, _ := table.Named(name)
 	if row.Source.Module == "" {
@@ -142,16 +147,6 @@ func (s *Source) images(ctx context.Context, row table.Component, report artifac
 func tagOf(image string) string {
 	tagged, _, _ := strings.Cut(image, "@")
 	return tagged[strings.LastIndexByte(tagged, ':')+1:]
-}
-
-// samples returns the pause image, which the node image has too.
-func (s *Source) samples(ctx context.Context, report artifact.Report) ([]artifact.Image, error) {
-	dir, err := s.inTurn(ctx, nodeInit, report)
-	if err != nil {
-		return nil, err
-	}
-	image, err := s.pause(dir)
-	return []artifact.Image{image}, err
 }
 
 // Probe builds a small image whose program prints what a privileged container can do on the

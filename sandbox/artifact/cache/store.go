@@ -20,9 +20,10 @@ import (
 // Store keeps pulled images: the blobs of an OCI image layout, found by their digests. It verifies
 // blobs when it writes them, and verifies small blobs again when it reads them.
 //
-// The layout has no index.json, so layout.Path.GarbageCollect can't replace [Leftovers]: it needs
-// that file, which concurrent commands would overwrite, and it fails if an index names the manifest
-// of a platform that was not pulled, or if a killed command left part of a blob.
+// The layout has no index.json, so layout.Path.GarbageCollect, which is deprecated, can't replace
+// [Leftovers]: it needs that file, which concurrent commands would overwrite, and it fails if an index
+// names the manifest of a platform that was not pulled, or if a killed command left part of a blob.
+// It would replace only needed and its caller.
 type Store struct{ path layout.Path }
 
 // NewStore returns the store of a cache folder. The folder need not exist.
