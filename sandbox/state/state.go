@@ -172,8 +172,8 @@ func (d Dir) Save(r Record) error {
 	return nil
 }
 
-// Write writes a value to a file in JSON, atomically and for the user alone. The error has no
-// context.
+// Write writes a value to a file in JSON, atomically. Only the user can read the file. The error has
+// no context.
 func Write(path string, value any) error {
 	data, err := json.MarshalIndent(value, "", "  ")
 	if err == nil {
