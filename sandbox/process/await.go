@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -32,69 +35,40 @@ func (t Table) Await(ctx context.Context, name string, ready func(context.Contex
 		return t.died(name)
 	}
 	watched, cancel := context.WithCancelCause(ctx)
-	watching := make(chan struct{})
-	go func() {
-		defer close(watching)
-		p.watch(watched, cancel)
-	}()
-	err = p.poll(watched, ready)
-	cancel(nil)
-	<-watching
-	if err == nil {
-		// Another process may have answered on its port.
-		running, err := p.running()
-		if err != nil {
-			return err
-		}
-		if !running {
-			return t.died(name)
-		}
-		return nil
-	}
-	if errors.Is(err, errDied) {
-		return t.died(name)
-	}
-	return err
-}
-
-// watch cancels the context when the process ends. It returns when the context ends.
-func (p *Process) watch(ctx context.Context, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(awaitPoll)
-	defer tick.Stop()
-	for {
-		// An error may be temporary: check again at the next tick.
-		if running, err := p.running(); err == nil && !running {
-			cancel(errDied)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// poll calls ready until it returns nil or the context ends.
-func (p *Process) poll(ctx context.Context, ready func(context.Context) error) error {
-	tick := time.NewTicker(awaitPoll)
-	defer tick.Stop()
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		_ = wait.PollUntilContextCancel(watched, awaitPoll, true, func(context.Context) (bool, error) { // It ends with watched.
+			// An error may be temporary: check again at the next tick.
+			if running, err := p.running(); err == nil && !running {
+				cancel(errDied)
+			}
+			return false, nil
+		})
+	})
 	var last error
-	for {
+	err = wait.PollUntilContextCancel(watched, awaitPoll, true, func(ctx context.Context) (bool, error) {
 		err := ready(ctx)
-		if err == nil {
-			return nil
-		}
 		if last == nil || ctx.Err() == nil { // The error of a cancelled check adds nothing.
 			last = err
 		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("waiting for %s, process %d: %w; last error: %w", p.Name, p.PID, context.Cause(ctx), last)
-		}
+		return err == nil, nil
+	})
+	if err != nil {
+		err = fmt.Errorf("waiting for %s, process %d: %w; last error: %w", p.Name, p.PID, context.Cause(watched), last)
 	}
+	cancel(nil)
+	watching.Wait()
+	if errors.Is(err, errDied) {
+		return t.died(name)
+	}
+	if err != nil {
+		return err
+	}
+	// Another process may have answered on its port.
+	if running, err := p.running(); err != nil || running {
+		return err
+	}
+	return t.died(name)
 }
 
 // died returns the error for a process that does not run.

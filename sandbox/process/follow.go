@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // followPoll is the interval at which Follow reads a log.
@@ -28,7 +30,10 @@ func (t Table) Follow(ctx context.Context, out io.Writer, name string, lines int
 		err = nil
 	}
 	if err == nil && follow {
-		err = f.rest(ctx)
+		err = wait.PollUntilContextCancel(ctx, followPoll, true, func(context.Context) (bool, error) { return false, f.step() })
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("reading the log of %s: %w", name, err)
@@ -59,22 +64,6 @@ func (f *follower) first(lines int) error {
 		return err
 	}
 	return f.copy()
-}
-
-// rest copies new lines until ctx ends.
-func (f *follower) rest(ctx context.Context) error {
-	tick := time.NewTicker(followPoll)
-	defer tick.Stop()
-	for {
-		if err := f.step(); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
 }
 
 // step copies the new lines. It checks for a new log before it reads the old log to its end,

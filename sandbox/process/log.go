@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,27 +57,37 @@ func (t Table) Tail(name string, lines int) string {
 
 // tail returns the last lines of a file after the offset from.
 func tail(path string, from int64, lines int) string {
+	var out strings.Builder
+	if err := copyLines(&out, path, from, 0, maxTail, lines); err != nil {
+		return ""
+	}
+	return strings.TrimRight(out.String(), "\n")
+}
+
+// copyLines copies to out the last lines of the part of a file from an offset to end, and at most most
+// bytes. If an offset is behind the end of the file, the file was truncated: it has no effect, like 0.
+func copyLines(out io.Writer, path string, from, end, most int64, lines int) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return ""
+		return err
 	}
 	defer func() { _ = file.Close() }() // It was only read.
 	info, err := file.Stat()
 	if err != nil {
-		return ""
+		return err
 	}
 	if from > info.Size() {
-		from = 0 // The file was truncated.
+		from = 0
 	}
-	start, err := lastLines(file, max(from, info.Size()-maxTail), info.Size(), lines)
+	if end == 0 || end > info.Size() {
+		end = info.Size()
+	}
+	start, err := lastLines(file, max(from, end-most), end, lines)
 	if err != nil {
-		return ""
+		return err
 	}
-	data, err := io.ReadAll(io.NewSectionReader(file, start, info.Size()-start))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimRight(string(data), "\n")
+	_, err = io.Copy(out, io.NewSectionReader(file, start, end-start))
+	return err
 }
 
 // lastLines returns the offset of the last lines of a file that ends at end, but at least from. A
@@ -117,6 +128,9 @@ func (t Table) Previous(out io.Writer, name string, lines int) error {
 		return err
 	}
 	err := t.previous(out, name, lines)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("no previous process: %w", fs.ErrNotExist)
+	}
 	if err != nil {
 		return fmt.Errorf("reading the log of the previous %s: %w", name, err)
 	}
@@ -128,32 +142,9 @@ func (t Table) previous(out io.Writer, name string, lines int) error {
 	if err != nil {
 		return err
 	}
-	path, end := t.LogPath(name), int64(0)
-	switch {
-	case r != nil && r.LogStart > 0:
-		end = r.LogStart
-	default: // Rotated at the last start, or absent.
-		path += ".1"
+	if r != nil && r.LogStart > 0 {
+		return copyLines(out, t.LogPath(name), 0, r.LogStart, math.MaxInt64, lines)
 	}
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no previous process: %w", fs.ErrNotExist)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }() // It was only read.
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if end == 0 || end > info.Size() {
-		end = info.Size()
-	}
-	start, err := lastLines(file, 0, end, lines)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, io.NewSectionReader(file, start, end-start))
-	return err
+	// Rotated at the last start, or absent.
+	return copyLines(out, t.LogPath(name)+".1", 0, 0, math.MaxInt64, lines)
 }

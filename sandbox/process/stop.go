@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -63,28 +65,22 @@ func (p *Process) end(ctx context.Context, leader *os.Process, signal syscall.Si
 	if err != nil {
 		return false, err
 	}
-	timer := time.NewTimer(atMost)
-	defer timer.Stop()
-	tick := time.NewTicker(stopPoll)
-	defer tick.Stop()
-	for {
-		gone, err := ended(leader)
+	err = wait.PollUntilContextTimeout(ctx, stopPoll, atMost, true, func(context.Context) (bool, error) {
+		gone, err = ended(leader)
 		if errors.Is(err, errors.ErrUnsupported) {
 			var running bool
 			running, err = p.running()
 			gone = !running
 		}
-		if err != nil || gone {
-			return gone, err
-		}
-		select {
-		case <-ctx.Done():
-			return false, fmt.Errorf("it has not ended after the signal: %w", ctx.Err())
-		case <-timer.C:
-			return false, nil
-		case <-tick.C:
+		return gone, err
+	})
+	if wait.Interrupted(err) {
+		err = nil
+		if ctx.Err() != nil {
+			err = fmt.Errorf("it has not ended after the signal: %w", ctx.Err())
 		}
 	}
+	return gone, err
 }
 
 // signalNumber sends a signal to the group by its number. The number belongs to the group while its
