@@ -12,19 +12,13 @@ import (
 // Archiver writes an image archive that an engine can load.
 type Archiver func(io.Writer) error
 
-// load loads an image into the engine.
-func (e *Engine) load(ctx context.Context, write Archiver) error {
+// pipe calls the engine with an image archive as its stdin.
+func (e *Engine) pipe(ctx context.Context, write Archiver, args ...string) error {
 	reader, writer := io.Pipe()
 	go func() { writer.CloseWithError(write(writer)) }()
 	defer reader.Close()
-	_, err := e.Run(ctx, LoadTimeout, reader, "load")
+	_, err := e.Run(ctx, LoadTimeout, reader, args...)
 	return err
-}
-
-// hasImage reports whether the engine has an image of this name.
-func (e *Engine) hasImage(ctx context.Context, name string) bool {
-	_, err := e.Run(ctx, Timeout, nil, "image", "inspect", name)
-	return err == nil
 }
 
 // ImageID returns the engine's id of an image; has is false if it has no image of that name.
@@ -43,10 +37,10 @@ func (e *Engine) SaveImage(ctx context.Context, name, path string) error {
 
 // EnsureImage loads an image if the engine has none of that name.
 func (e *Engine) EnsureImage(ctx context.Context, name string, write Archiver) (loaded bool, err error) {
-	if e.hasImage(ctx, name) {
+	if _, has := e.ImageID(ctx, name); has {
 		return false, nil
 	}
-	if err := e.load(ctx, write); err != nil {
+	if err := e.pipe(ctx, write, "load"); err != nil {
 		return false, fmt.Errorf("loading image %s into %s: %w", name, e.Name, err)
 	}
 	return true, nil
@@ -123,11 +117,8 @@ func (e *Engine) NodeImages(ctx context.Context, node string) (map[string]bool, 
 
 // ImportIntoNode streams an image archive into a node. The containerd of the node must be running.
 func (e *Engine) ImportIntoNode(ctx context.Context, node string, write Archiver) error {
-	reader, writer := io.Pipe()
-	go func() { writer.CloseWithError(write(writer)) }()
-	defer reader.Close()
 	// --local: an import through containerd's transfer service takes twice as long.
-	_, err := e.Run(ctx, LoadTimeout, reader, "exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--local", "-")
+	err := e.pipe(ctx, write, "exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--local", "-")
 	if err != nil {
 		return fmt.Errorf("importing images into node %s: %w", node, err)
 	}

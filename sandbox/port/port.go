@@ -59,7 +59,7 @@ func Free(ctx context.Context, port int) (int, error) {
 	number, err := listen(ctx, port)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return 0, &TakenError{Port: port, Holder: holderOf(port)}
+		return 0, &TakenError{Port: port, Holder: holderOf(ctx, port)}
 	case errors.Is(err, errDiverted):
 		return 0, &TakenError{Port: port, Holder: "a packet filter rule, for example of a container that publishes the port or was killed while it did"}
 	}

@@ -83,7 +83,7 @@ func TestFreeOfAnInvalidPort(t *testing.T) {
 }
 
 func TestHolderOfAFreePort(t *testing.T) {
-	if holder := holderOf(free(t)); holder != "" {
+	if holder := holderOf(t.Context(), free(t)); holder != "" {
 		t.Errorf("holderOf(free port) = %q, want none", holder)
 	}
 }
