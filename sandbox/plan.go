@@ -83,12 +83,10 @@ func fetches(s *lifecycle.Sandbox) []lifecycle.Step {
 
 // loadPlan lists the steps of `sandbox load operator`, for a sandbox that is up.
 func loadPlan(s *lifecycle.Sandbox, sample bool) []lifecycle.Step {
-	operator, _ := component.Named(component.Operator)
-	steps := append([]lifecycle.Step{{Name: prepare, Limit: time.Minute, Run: s.AttachToLoad}}, phases(s, operator)...)
+	steps := append([]lifecycle.Step{{Name: prepare, Limit: time.Minute, Run: s.AttachToLoad}}, phases(s, component.Named(component.Operator))...)
 	if sample {
-		object, _ := component.Named(component.Sample)
 		s.RenewSample = true
-		steps = append(steps, lifecycle.Step{Name: component.Sample, Limit: stepLimit, Run: s.Start(object), Needs: []string{component.Operator}})
+		steps = append(steps, lifecycle.Step{Name: component.Sample, Limit: stepLimit, Run: s.Start(component.Named(component.Sample)), Needs: []string{component.Operator}})
 	}
 	return lifecycle.Planned(steps)
 }

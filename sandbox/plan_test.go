@@ -12,7 +12,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
-	"github.com/operator-tracing/sandbox/sandbox/provider/fake"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -30,18 +29,24 @@ var kinds = map[string]struct {
 }
 
 // newFake returns a sandbox on a fake cluster.
-func newFake(t *testing.T, kind string, traced bool) (*lifecycle.Sandbox, *fake.Cluster) {
+func newFake(t *testing.T, kind string, traced bool) (*lifecycle.Sandbox, *fakeCluster) {
 	t.Helper()
 	s := &session.Session{
 		Record: state.Record{Name: "a", Cluster: kind, ControlPlaneTracing: traced},
 		Dir:    state.Dir{Path: filepath.Join(t.TempDir(), "state")},
 	}
+	gated := &fakeGated{fakeCluster{Kind: kind}}
+	var used provider.Cluster = &gated.fakeCluster
 	if kind == component.Kind {
-		gated := &fake.Gated{Cluster: fake.Cluster{Kind: kind}}
-		return lifecycle.On(s, kind, gated), &gated.Cluster
+		used = gated
 	}
-	cluster := &fake.Cluster{Kind: kind}
-	return lifecycle.On(s, kind, cluster), cluster
+	sandbox := lifecycle.New(s, map[string]lifecycle.Factory{kind: {
+		Attach: func(*session.Session) (provider.Cluster, error) { return used, nil },
+	}})
+	if err := sandbox.Attach(); err != nil {
+		t.Fatal(err)
+	}
+	return sandbox, &gated.fakeCluster
 }
 
 // before reports whether a call succeeded before another one.
@@ -137,7 +142,7 @@ func TestPlanRepeatedChangesNothing(t *testing.T) {
 // the repair, the same plan succeeds.
 func TestPlanWithAFailingStep(t *testing.T) {
 	t.Parallel()
-	eachCall(t, func(t *testing.T, s *lifecycle.Sandbox, cluster *fake.Cluster, call string) {
+	eachCall(t, func(t *testing.T, s *lifecycle.Sandbox, cluster *fakeCluster, call string) {
 		failure := errors.New("no space left on device")
 		cluster.Before = func(_ context.Context, begun string) error {
 			if begun == call {
@@ -164,7 +169,7 @@ func TestPlanWithAFailingStep(t *testing.T) {
 // A plan that is cancelled in any step ends with the context's error, and starts nothing more.
 func TestPlanCancelledInEachStep(t *testing.T) {
 	t.Parallel()
-	eachCall(t, func(t *testing.T, s *lifecycle.Sandbox, cluster *fake.Cluster, call string) {
+	eachCall(t, func(t *testing.T, s *lifecycle.Sandbox, cluster *fakeCluster, call string) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		cluster.Before = func(ctx context.Context, begun string) error {
@@ -184,7 +189,7 @@ func TestPlanCancelledInEachStep(t *testing.T) {
 }
 
 // eachCall runs a test for each call of each plan.
-func eachCall(t *testing.T, run func(*testing.T, *lifecycle.Sandbox, *fake.Cluster, string)) {
+func eachCall(t *testing.T, run func(*testing.T, *lifecycle.Sandbox, *fakeCluster, string)) {
 	t.Helper()
 	for name, test := range kinds {
 		s, cluster := newFake(t, test.kind, test.traced)

@@ -18,9 +18,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	away "github.com/operator-tracing/sandbox/sandbox/existing"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	away "github.com/operator-tracing/sandbox/sandbox/provider/existing"
 )
 
 // observability is the namespace of a Jaeger that is not the sandbox's.
@@ -48,7 +48,7 @@ func (e *existing) installTheirs(images map[string]manifest.Image) {
 	e.must(err)
 	cluster, err := apply.NewCluster(e.config, subject)
 	e.must(err)
-	row := component.Get(component.CertManager)
+	row := component.Named(component.CertManager)
 	chart, err := (&build.Builder{Root: "../..", Cache: e.T.TempDir()}).Chart(ctx, row, nil)
 	e.must(err)
 	manager, err := manifest.FromTable(row, manifest.TableOptions{

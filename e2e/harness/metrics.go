@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/provider"
-	"github.com/operator-tracing/sandbox/sandbox/existing"
+	"github.com/operator-tracing/sandbox/sandbox/provider/existing"
 )
 
 // metricsPort is the one of the operator's --metrics-bind-address, which is on the loopback of its Pod.

@@ -85,13 +85,13 @@ func TestNewFolder(t *testing.T) {
 func TestPublic(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{component.CertManager, component.Sample} {
-		for _, image := range component.Get(name).Images {
+		for _, image := range component.Named(name).Images {
 			if _, err := ref.NewDigest(image); err != nil {
 				t.Errorf("%s: %v", image, err)
 			}
 		}
 	}
-	if _, err := ref.NewTag(component.Get(component.Jaeger).Images[0]); err != nil {
+	if _, err := ref.NewTag(component.Named(component.Jaeger).Images[0]); err != nil {
 		t.Error(err)
 	}
 }

@@ -204,7 +204,7 @@ func TestPullFromAWebServer(t *testing.T) {
 
 // pinOf returns the digest of an image in the table.
 func pinOf(image string) string {
-	for _, reference := range component.Get(component.Sample).Images {
+	for _, reference := range component.Named(component.Sample).Images {
 		if tagged, digest, _ := strings.Cut(reference, "@"); tagged == image {
 			return digest
 		}

@@ -67,7 +67,7 @@ func TestRegistryHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, image := range []string{component.Get(component.CertManager).Images[0], component.Get(component.Jaeger).Images[0], component.Pause} {
+	for _, image := range []string{component.Named(component.CertManager).Images[0], component.Named(component.Jaeger).Images[0], component.Pause} {
 		host, _, _ := strings.Cut(strings.Replace(image, "docker.io/", "index.docker.io/", 1), "/")
 		if !slices.Contains(got, host) {
 			t.Errorf("RegistryHosts() = %q, want %s", got, host)

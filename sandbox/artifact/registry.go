@@ -51,7 +51,7 @@ func NewRegistry(folder, arch string, mirror Mirror) *Registry {
 // Answers returns nil if the registry of kind's node image answers, or if that image is in the
 // cache.
 func (r *Registry) Answers(ctx context.Context) error {
-	return r.answers(ctx, component.Get(component.ControlPlane).Images[0], answerTimeout)
+	return r.answers(ctx, component.Named(component.ControlPlane).Images[0], answerTimeout)
 }
 
 func (r *Registry) answers(ctx context.Context, image string, timeout time.Duration) error {
@@ -91,7 +91,7 @@ func (r *Registry) Origin() string { return "registry" }
 // Images pulls the published images of a component. If a mirror has a node image that the sandbox
 // built, the image gets the same name as on the machine that built it.
 func (r *Registry) Images(ctx context.Context, name string, report Report) ([]Image, error) {
-	c, _ := component.Named(name)
+	c := component.Named(name)
 	if len(c.Images) == 0 {
 		return nil, fmt.Errorf("pulling %s: it has no published images", name)
 	}

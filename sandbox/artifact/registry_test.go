@@ -237,7 +237,7 @@ func TestPullErrorNamesImageAndRemedy(t *testing.T) {
 	transport := answeredBy(t, quietRegistry())
 	r := puller(t, transport, "amd64")
 	for name, want := range map[string]string{
-		component.Jaeger:       "pulling " + component.Get(component.Jaeger).Images[0] + " from index.docker.io: no such image (404 Not Found); ",
+		component.Jaeger:       "pulling " + component.Named(component.Jaeger).Images[0] + " from index.docker.io: no such image (404 Not Found); ",
 		component.ControlPlane: "kindest/node",
 		component.CertManager:  "cert-manager-controller",
 		component.Operator:     "it has no published images",

@@ -149,7 +149,7 @@ func (b *Bundle) Origin() string { return "bundle" }
 func (b *Bundle) Images(_ context.Context, component string, _ artifact.Report) ([]artifact.Image, error) {
 	wanted := 1
 	if component != table.ControlPlane { // All its programs are in the node's image.
-		wanted = max(wanted, len(table.Get(component).Programs))
+		wanted = max(wanted, len(table.Named(component).Programs))
 	}
 	return b.images(roleOf(component), wanted)
 }

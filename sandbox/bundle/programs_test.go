@@ -34,7 +34,7 @@ func withPrograms(t *testing.T, images bool) Contents {
 	}
 	kubernetes := write("kubernetes", "all in one")
 	c.Programs = map[string]map[string]string{component.ControlPlane: {}}
-	for _, program := range component.Get(component.ControlPlane).Main() {
+	for _, program := range component.Named(component.ControlPlane).Main() {
 		link := filepath.Join(folder, program.Name)
 		if err := os.Symlink(kubernetes, link); err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("Supports: embedded %t, kind %t", b.Record.Supports(component.Embedded), b.Record.Supports(component.Kind))
 		}
 		for range 2 { // From the bundle, and then from the cache.
-			paths, err := b.Programs().Paths(t.Context(), component.Get(component.ControlPlane), nil)
+			paths, err := b.Programs().Paths(t.Context(), component.Named(component.ControlPlane), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,11 +76,11 @@ func TestPrograms(t *testing.T) {
 					t.Errorf("program %s at %s: %q, %v, %v", name, path, content, err, readErr)
 				}
 			}
-			if len(paths) != len(component.Get(component.ControlPlane).Main()) {
+			if len(paths) != len(component.Named(component.ControlPlane).Main()) {
 				t.Errorf("Paths(control plane) = %v", paths)
 			}
 		}
-		jaeger, err := b.Programs().Paths(t.Context(), component.Get(component.Jaeger), nil)
+		jaeger, err := b.Programs().Paths(t.Context(), component.Named(component.Jaeger), nil)
 		if err != nil || !artifact.IsPublished(jaeger[component.Jaeger]) {
 			t.Errorf("Paths(jaeger) = %v, %v; want a published program", jaeger, err)
 		}
@@ -88,7 +88,7 @@ func TestPrograms(t *testing.T) {
 		if err != nil || filepath.Base(path) != "manager" || artifact.IsPublished(path) || len(version) != 16 {
 			t.Errorf("Operator() = %s, %q, %v", path, version, err)
 		}
-		if _, err := b.Programs().Paths(t.Context(), component.Get(component.Node), nil); err == nil || !strings.Contains(err.Error(), "no programs of the node; create the bundle with") {
+		if _, err := b.Programs().Paths(t.Context(), component.Named(component.Node), nil); err == nil || !strings.Contains(err.Error(), "no programs of the node; create the bundle with") {
 			t.Errorf("Paths(node) = %v", err)
 		}
 	}

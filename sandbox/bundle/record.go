@@ -80,7 +80,7 @@ func roleOf(component string) string {
 // versionOf returns the version of a component in the form of [Record]: cert-manager's has a v,
 // Jaeger's has none.
 func versionOf(component string) string {
-	version := table.Get(component).Version
+	version := table.Named(component).Version
 	if component == table.Jaeger {
 		return strings.TrimPrefix(version, "v")
 	}

@@ -136,7 +136,7 @@ func TestChartStaysInItsFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(w.bytes(recordName, text), w.bytes(component.Get(component.CertManager).ChartName()+"/"+"../../x", []byte("x"))); err != nil {
+	if err := errors.Join(w.bytes(recordName, text), w.bytes(component.Named(component.CertManager).ChartName()+"/"+"../../x", []byte("x"))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.end(); err != nil {
@@ -147,7 +147,7 @@ func TestChartStaysInItsFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := opened(t, path)
-	if _, err := b.Chart(component.Get(component.CertManager)); err == nil || !strings.Contains(err.Error(), "outside the chart") {
+	if _, err := b.Chart(component.Named(component.CertManager)); err == nil || !strings.Contains(err.Error(), "outside the chart") {
 		t.Errorf("got error %v", err)
 	}
 	if _, err := b.Operator(); err == nil || !strings.Contains(err.Error(), "0 images of the operator") {

@@ -33,6 +33,8 @@ type Cluster struct {
 	provider *cluster.Provider
 	log      *kindLogger
 	early    atomic.Pointer[rest.Config] // for an API server whose kubeconfig kind has not written yet
+
+	nodeRuns, apiServes milestone
 }
 
 // New returns the cluster called name. It does not check whether the cluster exists. dir is the
@@ -59,6 +61,7 @@ func New(on *engine.Engine, name string, dir state.Dir) (*Cluster, error) {
 	return &Cluster{
 		engine: on, name: name, dir: dir, log: logger,
 		provider: cluster.NewProvider(option, cluster.ProviderWithLogger(logger)),
+		nodeRuns: newMilestone(), apiServes: newMilestone(),
 	}, nil
 }
 
@@ -167,23 +170,10 @@ func withCodec(config *rest.Config) *rest.Config {
 
 // waitReady polls until the cluster is alive. The error wraps the last error of Alive.
 func (c *Cluster) waitReady(ctx context.Context, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	var last error
-	for {
-		err := c.Alive(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil || last == nil {
-			last = err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting %s for cluster %s: %w", timeout, c.name, last)
-		case <-time.After(pollEvery):
-		}
+	if err := poll(ctx, timeout, c.Alive); err != nil {
+		return fmt.Errorf("waiting %s for cluster %s: %w", timeout, c.name, err)
 	}
+	return nil
 }
 
 // RESTConfig returns the configuration of an administrator for clients of the cluster's API server.
@@ -211,7 +201,7 @@ func (c *Cluster) Images(ctx context.Context) (map[string]bool, error) {
 }
 
 // Import streams an image archive into the node. The containerd of the node must be running: see
-// [Spec.OnNode].
+// [Cluster.AwaitNode].
 func (c *Cluster) Import(ctx context.Context, write engine.Archiver) error {
 	return c.engine.ImportIntoNode(ctx, c.node(), write)
 }

@@ -77,10 +77,9 @@ func TestForeignClustersAreNotChanged(t *testing.T) {
 	f, c := enginetest.New(t), newCluster(t)
 	withNode(f, "test-control-plane\n", "/elsewhere/owner")
 	record := state.Record{}
-	_, err := c.Ensure(t.Context(), Spec{
-		Node:   Node{Image: "node:1"},
-		OnNode: func() { t.Error("OnNode was called for a foreign cluster") }, OnAPIServer: func() { t.Error("OnAPIServer was called for a foreign cluster") },
-	}, &record, nil)
+	c.nodeRuns.reach = func() { t.Error("the node of a foreign cluster counts as running") }
+	c.apiServes.reach = func() { t.Error("the API server of a foreign cluster counts as running") }
+	_, err := c.Ensure(t.Context(), Spec{Node: Node{Image: "node:1"}}, &record, nil)
 	var taken *ForeignError
 	if !errors.As(err, &taken) {
 		t.Fatalf("Ensure: got error %v, want a *ForeignError", err)
@@ -132,10 +131,9 @@ func TestEnsureAdoptsAWorkingCluster(t *testing.T) {
 	}
 	record := state.Record{Name: "test", ConfigHash: hash}
 	var reached []string
-	outcome, err := c.Ensure(t.Context(), Spec{
-		Node:   node,
-		OnNode: func() { reached = append(reached, "node") }, OnAPIServer: func() { reached = append(reached, "API server") },
-	}, &record, nil)
+	c.nodeRuns.reach = func() { reached = append(reached, "node") }
+	c.apiServes.reach = func() { reached = append(reached, "API server") }
+	outcome, err := c.Ensure(t.Context(), Spec{Node: node}, &record, nil)
 	if outcome != Adopted || err != nil {
 		t.Errorf("Ensure = %q, %v, want %q", outcome, err, Adopted)
 	}

@@ -36,23 +36,14 @@ type Spec struct {
 	Node Node
 	// Ports are the ports that the user requested; see port.Choose. Other ports are chosen freely.
 	Ports component.Ports
-	// OnNode, if not nil, is called when images can be imported into the node. For a new node this
-	// is before its API server runs.
-	OnNode func()
-	// OnAPIServer, if not nil, is called when the API server accepts requests of the administrator
-	// and [Cluster.RESTConfig] returns its configuration. For a new cluster this is before the
-	// cluster is complete. It is called after OnNode. Both are called before Ensure returns nil,
-	// possibly from another goroutine. They may not be called if Ensure fails.
-	OnAPIServer func()
 }
 
 // Ensure makes the cluster run as described by spec. It creates a missing cluster, keeps a working
 // one and restarts a stopped one. It recreates a cluster that does not restart, was only partly
 // created, or has other settings. It saves record after each change. When ctx ends, the next Ensure
-// or Delete can handle the remains.
+// or Delete can handle the remains. When it returns nil, AwaitNode and AwaitAPIServer return too.
 func (c *Cluster) Ensure(ctx context.Context, spec Spec, record *state.Record, report Report) (Outcome, error) {
 	c.log.report = report
-	reached := spec.milestones()
 	found, err := c.look(ctx)
 	if err != nil {
 		return "", err
@@ -61,14 +52,14 @@ func (c *Cluster) Ensure(ctx context.Context, spec Spec, record *state.Record, r
 	case foreign:
 		return "", &ForeignError{Name: c.name, Engine: c.engine.Name}
 	case absent:
-		return Created, c.create(ctx, spec, record, reached)
+		return Created, c.create(ctx, spec, record)
 	}
 	if same, err := c.asRecorded(spec, *record); err != nil {
 		return "", err
 	} else if same {
 		outcome, err := c.revive(ctx, report)
 		if err == nil {
-			reached.all()
+			c.allReached()
 		}
 		if err == nil || ctx.Err() != nil {
 			return outcome, err
@@ -78,7 +69,7 @@ func (c *Cluster) Ensure(ctx context.Context, spec Spec, record *state.Record, r
 	if err := c.Delete(ctx); err != nil {
 		return "", err
 	}
-	return Remade, c.create(ctx, spec, record, reached)
+	return Remade, c.create(ctx, spec, record)
 }
 
 // asRecorded reports whether the recorded cluster is complete and has the settings of spec.
@@ -92,7 +83,7 @@ func (c *Cluster) asRecorded(spec Spec, record state.Record) (bool, error) {
 
 // create creates a missing cluster. It chooses the ports at this point: another program may have
 // taken the ports of a killed node, and the ports of a deleted node are free again.
-func (c *Cluster) create(ctx context.Context, spec Spec, record *state.Record, reached milestones) error {
+func (c *Cluster) create(ctx context.Context, spec Spec, record *state.Record) error {
 	ports, err := port.Choose(ctx, component.AllPorts(), spec.Ports)
 	if err != nil {
 		return err
@@ -111,7 +102,7 @@ func (c *Cluster) create(ctx context.Context, spec Spec, record *state.Record, r
 	if err := writeTracingFiles(spec.Node, c.dir); err != nil {
 		return err
 	}
-	if err := c.runKind(ctx, cluster.CreateWithV1Alpha4Config(config), reached); err != nil {
+	if err := c.runKind(ctx, cluster.CreateWithV1Alpha4Config(config)); err != nil {
 		return err
 	}
 	record.Creating = false
@@ -135,7 +126,11 @@ func (c *Cluster) revive(ctx context.Context, report Report) (Outcome, error) {
 	}
 	// If the engine did not notice that the node was killed, the restart returns no error but the
 	// node stays dead.
-	if err := c.waitExec(ctx, execTimeout); err != nil {
+	err := poll(ctx, execTimeout, func(ctx context.Context) error {
+		_, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "true")
+		return err
+	})
+	if err != nil {
 		return "", err
 	}
 	if err := c.exportKubeconfig(); err != nil {
@@ -147,20 +142,9 @@ func (c *Cluster) revive(ctx context.Context, report Report) (Outcome, error) {
 	return Restarted, c.waitForStatus(ctx, restarted)
 }
 
-func (c *Cluster) waitExec(ctx context.Context, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	for {
-		_, err := c.engine.Run(ctx, timeout, nil, "exec", c.node(), "true")
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pollEvery):
-		}
-	}
+func (c *Cluster) allReached() {
+	c.nodeRuns.reach()
+	c.apiServes.reach()
 }
 
 // exportKubeconfig writes the kubeconfig of the sandbox. An existing lock file is a leftover: kind
@@ -176,7 +160,7 @@ func (c *Cluster) exportKubeconfig() error {
 
 // runKind creates the cluster with kind, which takes no context. If ctx ends first, it deletes the
 // node, so that kind's next command fails, and waits for kind to return.
-func (c *Cluster) runKind(ctx context.Context, config cluster.CreateOption, reached milestones) error {
+func (c *Cluster) runKind(ctx context.Context, config cluster.CreateOption) error {
 	_ = os.Remove(c.dir.Kubeconfig() + ".lock") // See exportKubeconfig.
 	if err := ensureModulesFolder(); err != nil {
 		return err
@@ -199,7 +183,7 @@ func (c *Cluster) runKind(ctx context.Context, config cluster.CreateOption, reac
 	defer watcher.Wait()
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	watcher.Go(func() { c.watch(watching, reached) })
+	watcher.Go(func() { c.watch(watching) })
 	select {
 	case err := <-done:
 		if err != nil {
@@ -208,7 +192,7 @@ func (c *Cluster) runKind(ctx context.Context, config cluster.CreateOption, reac
 		if err := c.waitReady(ctx, readyTimeout); err != nil {
 			return err
 		}
-		reached.all()
+		c.allReached()
 		return nil
 	case <-ctx.Done():
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), engine.Timeout)

@@ -11,29 +11,16 @@ import (
 // kindLogger reports the progress messages of kind as details of a step. It drops warnings, which
 // are about cgroup v1 and experimental settings that the sandbox uses on purpose, and errors, which
 // kind also returns.
-type kindLogger struct{ report Report }
+type kindLogger struct {
+	log.NoopLogger
 
-var (
-	_ log.Logger     = (*kindLogger)(nil)
-	_ log.InfoLogger = infoLogger{}
-)
-
-// Warn drops the message.
-func (*kindLogger) Warn(string) {}
-
-// Warnf drops the message.
-func (*kindLogger) Warnf(string, ...any) {}
-
-// Error drops the message: kind also returns it.
-func (*kindLogger) Error(string) {}
-
-// Errorf drops the message: kind also returns it.
-func (*kindLogger) Errorf(string, ...any) {}
+	report Report
+}
 
 // V returns a logger that reports messages of level 0, kind's progress.
 func (l *kindLogger) V(level log.Level) log.InfoLogger {
 	if level > 0 {
-		return infoLogger{}
+		return l.NoopLogger.V(level)
 	}
 	return infoLogger{report: l.report}
 }

@@ -25,5 +25,5 @@ func newCluster(t *testing.T) *Cluster {
 		t.Fatal(err)
 	}
 	podman := &engine.Engine{Name: "podman", Host: &engine.Host{CgroupV2: true, Mount: true}}
-	return &Cluster{engine: podman, name: "test", dir: dir, log: &kindLogger{}}
+	return &Cluster{engine: podman, name: "test", dir: dir, log: &kindLogger{}, nodeRuns: newMilestone(), apiServes: newMilestone()}
 }

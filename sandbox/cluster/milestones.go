@@ -6,73 +6,92 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// milestones are the callbacks for the progress of a new cluster. Each function is called once.
-type milestones struct{ node, api func() }
-
-func (s Spec) milestones() milestones {
-	once := func(f func()) func() {
-		if f == nil {
-			return func() {}
-		}
-		return sync.OnceFunc(f)
-	}
-	return milestones{once(s.OnNode), once(s.OnAPIServer)}
+// milestone is a stage of the start for which other steps wait.
+type milestone struct {
+	reached chan struct{}
+	reach   func() // It can be called several times.
 }
 
-// all calls both functions.
-func (m milestones) all() {
-	m.node()
-	m.api()
+func newMilestone() milestone {
+	reached := make(chan struct{})
+	return milestone{reached, sync.OnceFunc(func() { close(reached) })}
+}
+
+func (m milestone) await(ctx context.Context) error {
+	select {
+	case <-m.reached:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// AwaitNode waits until images can be imported into the node. For a new node this is before its API
+// server runs.
+func (c *Cluster) AwaitNode(ctx context.Context, _ func(string, ...any)) error {
+	return c.nodeRuns.await(ctx)
+}
+
+// AwaitAPIServer waits until the API server accepts requests of the administrator and
+// [Cluster.RESTConfig] returns its configuration. For a new cluster this is before the cluster is
+// complete.
+func (c *Cluster) AwaitAPIServer(ctx context.Context, _ func(string, ...any)) error {
+	return c.apiServes.await(ctx)
 }
 
 // watch polls the progress of a cluster that kind creates, until both milestones are reached or ctx
 // ends. kind does not report this progress, and continues for a long time after the API server
 // accepts requests.
-func (c *Cluster) watch(ctx context.Context, m milestones) {
-	if !poll(ctx, func() bool {
+func (c *Cluster) watch(ctx context.Context) {
+	if poll(ctx, createTimeout, func(ctx context.Context) error {
 		_, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "ctr", "version")
-		return err == nil
-	}) {
+		return err
+	}) != nil {
 		return
 	}
-	m.node()
+	c.nodeRuns.reach()
 	var config *rest.Config
-	if !poll(ctx, func() bool {
-		var err error
+	if poll(ctx, createTimeout, func(context.Context) (err error) {
 		config, err = c.administrator()
-		return err == nil
-	}) {
+		return err
+	}) != nil {
 		return
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return // kind returns the same error for the kubeconfig that it writes.
 	}
-	if !poll(ctx, func() bool {
+	if poll(ctx, createTimeout, func(ctx context.Context) error {
 		_, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
-		return err == nil
-	}) {
+		return err
+	}) != nil {
 		return
 	}
 	c.early.Store(config)
-	m.api()
+	c.apiServes.reach()
 }
 
-// poll calls done until it returns true. It returns false if ctx ends first.
-func poll(ctx context.Context, done func() bool) bool {
-	for !done() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(pollEvery):
+// poll calls ready until it returns nil, for at most limit. It returns the last error that is not a
+// consequence of the end of ctx.
+func poll(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, pollEvery, limit, true, func(ctx context.Context) (bool, error) {
+		err := ready(ctx)
+		if ctx.Err() == nil || last == nil {
+			last = err
 		}
+		return err == nil, nil
+	})
+	if err != nil {
+		return last
 	}
-	return ctx.Err() == nil
+	return nil
 }
 
 // administrator reads the credentials of the administrator from the node. kubeadm writes them

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
 )
 
@@ -27,34 +25,38 @@ esac`)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c.watch(ctx, milestones{
-		node: func() {
-			if _, err := os.Stat(f.File("podman", "second")); err != nil {
-				t.Errorf("watch reached the node before containerd answered: %v", err)
-			}
-			cancel()
-		},
-		api: func() { t.Error("watch reached an API server that does not exist") },
-	})
+	c.nodeRuns.reach = func() {
+		if _, err := os.Stat(f.File("podman", "second")); err != nil {
+			t.Errorf("watch reached the node before containerd answered: %v", err)
+		}
+		cancel()
+	}
+	c.apiServes.reach = func() { t.Error("watch reached an API server that does not exist") }
+	c.watch(ctx)
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		t.Error("watch did not reach the node")
 	}
 }
 
-// Callers close a channel in each callback, so a second call would panic.
-func TestMilestonesAreReachedOnce(t *testing.T) {
+// The waits end with their milestone or with the context. A milestone can be reached several times.
+func TestMilestones(t *testing.T) {
 	t.Parallel()
-	var reached []string
-	m := Spec{
-		OnNode: func() { reached = append(reached, "node") }, OnAPIServer: func() { reached = append(reached, "API server") },
-	}.milestones()
-	m.node()
-	m.all()
-	m.all()
-	if diff := cmp.Diff([]string{"node", "API server"}, reached); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	c := newCluster(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c.nodeRuns.reach()
+	c.nodeRuns.reach()
+	if err := c.AwaitNode(ctx, nil); err != nil {
+		t.Errorf("AwaitNode() = %v", err)
 	}
-	Spec{}.milestones().all()
+	stopped := errors.New("stopped")
+	cancel(stopped)
+	if err := c.AwaitAPIServer(ctx, nil); !errors.Is(err, stopped) {
+		t.Errorf("AwaitAPIServer() = %v, want %v", err, stopped)
+	}
+	c.allReached()
+	if err := c.AwaitAPIServer(t.Context(), nil); err != nil {
+		t.Errorf("AwaitAPIServer() after allReached = %v", err)
+	}
 }
 
 // Until kind writes the kubeconfig, RESTConfig uses the credentials from the node.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/engine"
+	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // The logs of the node.
@@ -24,87 +26,56 @@ const (
 // NodeLogs returns the names of the logs of the node.
 func NodeLogs() []string { return []string{KubeletLog, ContainerdLog, NodeLog} }
 
-// LogOptions select a part of a log.
-type LogOptions struct {
-	// Lines is the number of last lines to start with; a negative number means all lines.
-	Lines int
-	// Since omits older lines, if the lines have timestamps: in [NodeLog], and in kind's own node.
-	// 0 omits nothing.
-	Since time.Duration
-	// Follow also copies new lines until the context ends.
-	Follow bool
-}
-
 // Logs copies one of [NodeLogs] to out. Source is true if the node was built from source. With
-// Follow, it returns nil when ctx ends.
-func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, source bool, o LogOptions) error {
-	args := append([]string{"exec", c.node()}, unitLog(name, source, o)...)
-	if name == NodeLog {
-		args = append(append([]string{"logs"}, ownLog(o)...), c.node())
-	}
-	if err := c.engine.Stream(ctx, out, args...); err != nil && (!o.Follow || ctx.Err() == nil) {
+// Follow, it returns nil when ctx ends. Since applies to lines with timestamps: in [NodeLog], and in
+// kind's own node. No log has a part for Previous.
+func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, source bool, o workload.LogOptions) error {
+	if err := c.engine.Stream(ctx, out, c.logCommand(name, source, o)...); err != nil && (!o.Follow || ctx.Err() == nil) {
 		return fmt.Errorf("reading the log of %s in node %s: %w", name, c.node(), err)
 	}
 	return nil
 }
 
-// ownLog returns the engine's arguments for the log of the container.
-func ownLog(o LogOptions) []string {
-	var args []string
-	if o.Lines >= 0 {
-		args = append(args, "--tail="+strconv.Itoa(o.Lines))
+// logCommand returns the engine's arguments for a log: the log of the container, the log of a systemd
+// unit in the node, or a file in a node built from source, which has no systemd.
+func (c *Cluster) logCommand(name string, source bool, o workload.LogOptions) []string {
+	args, lines, since, follow := []string{"exec", c.node(), "journalctl", "--no-pager", "--unit=" + name}, "--lines=", "", []string{"--follow"}
+	var last []string
+	switch {
+	case name == NodeLog:
+		args, lines, since, last = []string{"logs"}, "--tail=", "--since="+o.Since.String(), []string{c.node()}
+	case source:
+		args, follow, last = []string{"exec", c.node(), "tail"}, []string{"--follow=name", "--retry"}, []string{"/var/log/" + name + ".log"}
+		if o.Lines < 0 {
+			args = append(args, "--lines=+1") // From the first line.
+		}
+	default:
+		since = fmt.Sprintf("--since=-%ds", int(o.Since.Seconds()))
 	}
-	if o.Since > 0 {
-		args = append(args, "--since="+o.Since.String())
+	if o.Lines >= 0 {
+		args = append(args, lines+strconv.Itoa(o.Lines))
+	}
+	if o.Since > 0 && since != "" {
+		args = append(args, since)
 	}
 	if o.Follow {
-		args = append(args, "--follow")
+		args = append(args, follow...)
 	}
-	return args
-}
-
-// unitLog returns the command that prints the log of a systemd unit in the node. A node built from
-// source has no systemd; there the command prints the log file.
-func unitLog(name string, source bool, o LogOptions) []string {
-	if source {
-		lines := "+1" // From the first line.
-		if o.Lines >= 0 {
-			lines = strconv.Itoa(o.Lines)
-		}
-		args := []string{"tail", "--lines=" + lines}
-		if o.Follow {
-			args = append(args, "--follow=name", "--retry")
-		}
-		return append(args, "/var/log/"+name+".log")
-	}
-	args := []string{"journalctl", "--no-pager", "--unit=" + name}
-	if o.Lines >= 0 {
-		args = append(args, "--lines="+strconv.Itoa(o.Lines))
-	}
-	if o.Since > 0 {
-		args = append(args, fmt.Sprintf("--since=-%ds", int(o.Since.Seconds())))
-	}
-	if o.Follow {
-		args = append(args, "--follow")
-	}
-	return args
+	return append(args, last...)
 }
 
 // Container is the engine's description of the node's container.
 type Container struct {
 	// Image is the digest of the image's configuration, which the engine uses as the id of the
 	// image.
-	Image string
+	Image string `json:"image"`
 	// Started is the time of the last start.
-	Started time.Time
+	Started time.Time `json:"started"`
 }
 
 // Inspect returns the engine's description of the node's container, running or stopped.
 func (c *Cluster) Inspect(ctx context.Context) (Container, error) {
-	var answer struct {
-		Image   string    `json:"image"`
-		Started time.Time `json:"started"`
-	}
+	var answer Container
 	out, err := c.engine.Run(ctx, engine.Timeout, nil, "inspect", "--type=container",
 		"--format", `{"image":{{json .Image}},"started":{{json .State.StartedAt}}}`, c.node())
 	if err == nil {
@@ -117,27 +88,27 @@ func (c *Cluster) Inspect(ctx context.Context) (Container, error) {
 	if len(answer.Image) == bare {
 		answer.Image = "sha256:" + answer.Image
 	}
-	return Container{Image: answer.Image, Started: answer.Started}, nil
+	return answer, nil
 }
 
-// Descriptions returns the names of the descriptions that [Cluster.Describe] writes.
-func Descriptions() []string {
-	return []string{"version", "info", "container", "inspect", "images"}
-}
-
-// Describe writes a description of the engine (version, info), of the node (container, inspect) or
-// of the images in the node. It does not describe other containers. The output may contain
+// Descriptions returns parts of an export that describe the engine (version, info), the node (container,
+// inspect) and the images in the node. They do not describe other containers. The output may contain
 // addresses of proxies with passwords.
-func (c *Cluster) Describe(ctx context.Context, out io.Writer, what string) error {
-	args, known := map[string][]string{
-		"version":   {"version"},
-		"info":      {"info"},
-		"container": {"ps", "--all", "--filter", "label=io.x-k8s.kind.cluster=" + c.name},
-		"inspect":   {"inspect", "--type=container", c.node()},
-		"images":    {"exec", c.node(), "ctr", "--namespace=k8s.io", "images", "list"},
-	}[what]
-	if !known {
-		return fmt.Errorf("describing cluster %s: unknown description %q", c.name, what)
+func (c *Cluster) Descriptions() []export.Part {
+	var parts []export.Part
+	for _, d := range []struct {
+		name string
+		args []string
+	}{
+		{"version", []string{"version"}},
+		{"info", []string{"info"}},
+		{"container", []string{"ps", "--all", "--filter", "label=io.x-k8s.kind.cluster=" + c.name}},
+		{"inspect", []string{"inspect", "--type=container", c.node()}},
+		{"images", []string{"exec", c.node(), "ctr", "--namespace=k8s.io", "images", "list"}},
+	} {
+		parts = append(parts, export.Part{Name: "node/" + d.name + ".txt", Get: func(ctx context.Context, out io.Writer) error {
+			return c.engine.Stream(ctx, out, d.args...)
+		}})
 	}
-	return c.engine.Stream(ctx, out, args...)
+	return parts
 }

@@ -7,22 +7,23 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 func TestLogsCommandLines(t *testing.T) {
 	for _, test := range []struct {
 		name, log string
 		source    bool
-		options   LogOptions
+		options   workload.LogOptions
 		want      string
 	}{
-		{"own", NodeLog, true, LogOptions{Lines: -1}, "logs test-control-plane"},
-		{"own, all options", NodeLog, false, LogOptions{Lines: 5, Since: time.Minute, Follow: true}, "logs --tail=5 --since=1m0s --follow test-control-plane"},
-		{"systemd", KubeletLog, false, LogOptions{Lines: 3, Since: time.Minute, Follow: true},
+		{"own", NodeLog, true, workload.LogOptions{Lines: -1}, "logs test-control-plane"},
+		{"own, all options", NodeLog, false, workload.LogOptions{Lines: 5, Since: time.Minute, Follow: true}, "logs --tail=5 --since=1m0s --follow test-control-plane"},
+		{"systemd", KubeletLog, false, workload.LogOptions{Lines: 3, Since: time.Minute, Follow: true},
 			"exec test-control-plane journalctl --no-pager --unit=kubelet --lines=3 --since=-60s --follow"},
-		{"systemd, all", ContainerdLog, false, LogOptions{Lines: -1}, "exec test-control-plane journalctl --no-pager --unit=containerd"},
-		{"from source", KubeletLog, true, LogOptions{Lines: 3, Follow: true}, "exec test-control-plane tail --lines=3 --follow=name --retry /var/log/kubelet.log"},
-		{"from source, all", ContainerdLog, true, LogOptions{Lines: -1}, "exec test-control-plane tail --lines=+1 /var/log/containerd.log"},
+		{"systemd, all", ContainerdLog, false, workload.LogOptions{Lines: -1}, "exec test-control-plane journalctl --no-pager --unit=containerd"},
+		{"from source", KubeletLog, true, workload.LogOptions{Lines: 3, Follow: true}, "exec test-control-plane tail --lines=3 --follow=name --retry /var/log/kubelet.log"},
+		{"from source, all", ContainerdLog, true, workload.LogOptions{Lines: -1}, "exec test-control-plane tail --lines=+1 /var/log/containerd.log"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f, c := enginetest.New(t), newCluster(t)
@@ -46,13 +47,13 @@ func TestLogsCommandLines(t *testing.T) {
 func TestLogsErrors(t *testing.T) {
 	f, c := enginetest.New(t), newCluster(t)
 	f.Engine("podman", `i=0; while [ $i -lt 500 ]; do echo "line $i of many words that fill the buffer" >&2; i=$((i+1)); done; echo 'container not running' >&2; exit 125`)
-	err := c.Logs(t.Context(), &strings.Builder{}, KubeletLog, true, LogOptions{Lines: 1})
+	err := c.Logs(t.Context(), &strings.Builder{}, KubeletLog, true, workload.LogOptions{Lines: 1})
 	enginetest.WantError(t, err, "reading the log of kubelet in node test-control-plane", "container not running")
 
 	f.Engine("podman", `exec sleep 60`)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := c.Logs(ctx, &strings.Builder{}, KubeletLog, true, LogOptions{Follow: true}); err != nil {
+	if err := c.Logs(ctx, &strings.Builder{}, KubeletLog, true, workload.LogOptions{Follow: true}); err != nil {
 		t.Errorf("Logs with Follow: got error %v at the end of the context", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // Kinds of clusters, as the record of a sandbox names them.
@@ -94,30 +93,10 @@ type Program struct {
 }
 
 // table has the rows in the order in which status shows them.
-var (
-	table   = []Component{controlPlane, node, certManager, jaeger, operator, sample}
-	tableMu sync.RWMutex
-)
+var table = []Component{controlPlane, node, certManager, jaeger, operator, sample}
 
 // All returns the table, in the order in which status shows it.
-func All() []Component {
-	tableMu.RLock()
-	defer tableMu.RUnlock()
-	return slices.Clone(table)
-}
-
-// Add adds a row to the table, before the sample, until remove is called. Tests use it: a component
-// of the program is in the table.
-func Add(c Component) (remove func()) {
-	tableMu.Lock()
-	defer tableMu.Unlock()
-	table = slices.Insert(table, len(table)-1, c)
-	return func() {
-		tableMu.Lock()
-		defer tableMu.Unlock()
-		table = slices.DeleteFunc(table, func(row Component) bool { return row.Name == c.Name })
-	}
-}
+func All() []Component { return slices.Clone(table) }
 
 // On returns the components that a sandbox has on a kind of cluster.
 func On(cluster string) []Component {
@@ -126,14 +105,14 @@ func On(cluster string) []Component {
 	})
 }
 
-// Named returns the component with a name.
-func Named(name string) (c Component, found bool) {
-	all := All()
-	i := slices.IndexFunc(all, func(c Component) bool { return c.Name == name })
-	if i < 0 {
-		return Component{}, false
+// Named returns the component with a name of the table; the zero Component if there is none.
+func Named(name string) Component {
+	for _, c := range table {
+		if c.Name == name {
+			return c
+		}
 	}
-	return all[i], true
+	return Component{}
 }
 
 // ProgramsOn returns the programs of all components on a kind of cluster.
@@ -243,15 +222,6 @@ func IsVersioned(c Component) bool { return c.Version != "" }
 
 // IsShared reports whether a cluster of the user may have the component already.
 func IsShared(c Component) bool { return c.Definition != "" }
-
-// Get returns the component with a name of the table. It panics if there is none.
-func Get(name string) Component {
-	c, found := Named(name)
-	if !found {
-		panic("no component " + name)
-	}
-	return c
-}
 
 // Executable is the file name of the program on an embedded cluster.
 func (p Program) Executable() string { return cmp.Or(p.Binary, p.Name) }

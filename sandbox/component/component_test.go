@@ -80,7 +80,7 @@ func TestList(t *testing.T) {
 // The values of a chart have the options that are set, and no others.
 func TestChartValues(t *testing.T) {
 	t.Parallel()
-	row := component.Get(component.CertManager)
+	row := component.Named(component.CertManager)
 	image := map[string]any{"repository": "r"}
 	values := row.Chart.Values(component.ChartOptions{Images: []map[string]any{nil, image}, WebhookAddress: "localhost:1"})
 	injector, webhook := values["cainjector"].(map[string]any), values["webhook"].(map[string]any)

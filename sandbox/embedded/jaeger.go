@@ -56,8 +56,7 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	// when it stops.
 	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
 	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own[component.JaegerHealth]))
-	jaeger, _ := component.Named(component.Jaeger)
-	for _, p := range jaeger.Ports {
+	for _, p := range component.Named(component.Jaeger).Ports {
 		spec.Env = append(spec.Env, fmt.Sprintf("%s=%d", p.Env, ports[p.Name]))
 	}
 	if len(options.Page) > 0 {

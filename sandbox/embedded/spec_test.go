@@ -194,10 +194,10 @@ func TestProgramsOfTheTable(t *testing.T) {
 	if got := c.expand("${certManagerHook} ${webhookClientCA}"); got != fmt.Sprint(hook, " ", c.authorities.webhook.CertFile) {
 		t.Errorf("expand() = %q", got)
 	}
-	if got, want := c.WebhookAddress(component.Get(component.CertManager)), fmt.Sprintf("localhost:%d", hook); got != want {
+	if got, want := c.WebhookAddress(component.Named(component.CertManager)), fmt.Sprintf("localhost:%d", hook); got != want {
 		t.Errorf("WebhookAddress(cert-manager) = %q, want %q", got, want)
 	}
-	if got := c.WebhookAddress(component.Get(component.Jaeger)); got != "" {
+	if got := c.WebhookAddress(component.Named(component.Jaeger)); got != "" {
 		t.Errorf("WebhookAddress(jaeger) = %q, want none", got)
 	}
 

@@ -34,6 +34,11 @@ func (s *Sandbox) BuildAll(ctx context.Context, fetches Fetches, progress *ui.Pr
 	}
 	s.ImageSource = build.NewSource(s.Builder)
 	s.Images = "source"
+	return s.fetchAll(ctx, fetches, progress, func() {})
+}
+
+// fetchAll fetches the components of each kind of cluster, and calls fetched after each.
+func (s *Sandbox) fetchAll(ctx context.Context, fetches Fetches, progress *ui.Progress, fetched func()) error {
 	for _, name := range s.kindsToBuild(progress) {
 		if err := s.useToFetch(name); err != nil {
 			return err
@@ -41,6 +46,7 @@ func (s *Sandbox) BuildAll(ctx context.Context, fetches Fetches, progress *ui.Pr
 		if err := Do(ctx, progress, fetches(s)); err != nil {
 			return err
 		}
+		fetched()
 	}
 	return nil
 }
@@ -101,7 +107,7 @@ func (s *Sandbox) KindConfig(ctx context.Context, progress *ui.Progress) (string
 		return "", err
 	}
 	s.use(component.Kind, node)
-	controlPlane, _ := component.Named(component.ControlPlane)
+	controlPlane := component.Named(component.ControlPlane)
 	err = Do(ctx, progress, []Step{
 		{Name: "images", Limit: time.Minute, Run: s.Prepare},
 		{Name: "fetch control plane", Limit: buildLimit, Needs: []string{"images"}, Run: s.Fetch(controlPlane)},
@@ -135,20 +141,14 @@ func (s *Sandbox) CreateBundle(ctx context.Context, path string, fetches Fetches
 		Platform: "linux/" + runtime.GOARCH, Sandbox: Version(), Source: s.ImageSource.Origin(), Images: map[string][]artifact.Image{},
 		Charts: map[string]string{},
 	}
-	for _, name := range s.kindsToBuild(progress) {
-		if err := s.useToFetch(name); err != nil {
-			return summary, err
-		}
-		if err := Do(ctx, progress, fetches(s)); err != nil {
-			return summary, err
-		}
-		s.addFetched(&contents)
+	if err := s.fetchAll(ctx, fetches, progress, func() { s.addFetched(&contents) }); err != nil {
+		return summary, err
 	}
 	err := Do(ctx, progress, []Step{{Name: "bundle", Limit: buildLimit, Run: func(ctx context.Context, report report) error {
-		if err := s.completeContents(ctx, &contents, report); err != nil {
+		err := s.completeContents(ctx, &contents, report)
+		if err != nil {
 			return err
 		}
-		var err error
 		summary, err = bundle.Create(ctx, path, contents, report)
 		report("%d MB", summary.Size>>20)
 		return err

@@ -13,15 +13,12 @@ import (
 // kind if a container engine works and the node's image is available, or else embedded. It reports
 // which one, and why.
 func (s *Sandbox) ChooseCluster(ctx context.Context, report report) error {
-	if err := s.UseBuilder(); err != nil {
-		return err
-	}
-	if err := s.UseProject(); err != nil {
+	if err := s.useSources(); err != nil {
 		return err
 	}
 	if s.Record.Name == "" {
 		// The record of an embedded cluster may be lost. No other command would end its processes.
-		if err := s.providers[component.Embedded].recover(ctx, s.Session); err != nil {
+		if err := s.providers[component.Embedded].Clean(ctx, s.Session); err != nil {
 			return err
 		}
 	}
@@ -76,7 +73,7 @@ func (s *Sandbox) chooseCluster(ctx context.Context, report report) error {
 
 // try uses a kind of cluster if its provider can.
 func (s *Sandbox) try(ctx context.Context, kind string, report report) error {
-	cluster, err := s.providers[kind].choose(ctx, s.Session, report)
+	cluster, err := s.providers[kind].Choose(ctx, s.Session, report)
 	if err == nil {
 		s.use(kind, cluster)
 	}
@@ -100,14 +97,11 @@ func (s *Sandbox) AttachToLoad(ctx context.Context, report report) error {
 	if s.Record.Name == "" {
 		return session.ErrDown
 	}
-	if err := s.UseBuilder(); err != nil {
-		return err
-	}
-	if err := s.UseProject(); err != nil {
+	if err := s.useSources(); err != nil {
 		return err
 	}
 	kind := s.Record.Cluster
-	cluster, err := s.providers[kind].load(ctx, s.Session, report)
+	cluster, err := s.providers[kind].Load(ctx, s.Session, report)
 	if err != nil {
 		return err
 	}

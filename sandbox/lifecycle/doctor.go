@@ -33,7 +33,7 @@ func Doctor(ctx context.Context, options session.Options, report report) (doctor
 		if err != nil {
 			return doctor.Report{}, err
 		}
-		s = newSandbox(&session.Session{Options: completed, Dir: state.Dir{Path: completed.StateDir}})
+		s = New(&session.Session{Options: completed, Dir: state.Dir{Path: completed.StateDir}}, Providers())
 	}
 	var hosts []string
 	if !s.UseBundle() {

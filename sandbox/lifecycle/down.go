@@ -20,8 +20,14 @@ import (
 func (s *Sandbox) Down(ctx context.Context, purge bool, report func(format string, args ...any)) error {
 	switch err := s.Attach(); {
 	case errors.Is(err, session.ErrDown): // The record may be lost.
-		if err := s.recover(ctx); err != nil {
-			return err
+		// Clusters of others are ignored.
+		for _, p := range s.providers {
+			if p.Clean == nil {
+				continue
+			}
+			if err := p.Clean(ctx, s.Session); err != nil {
+				return err
+			}
 		}
 	case err != nil:
 		return err
@@ -40,19 +46,6 @@ func (s *Sandbox) Down(ctx context.Context, purge bool, report func(format strin
 		s.Notef("%s is not removed: it holds %s, which is not the sandbox's.", s.Dir.Path, left[0])
 	}
 	return err
-}
-
-// recover removes the clusters of this sandbox whose record is lost. Clusters of others are ignored.
-func (s *Sandbox) recover(ctx context.Context) error {
-	for _, p := range s.providers {
-		if p.recover == nil {
-			continue
-		}
-		if err := p.recover(ctx, s.Session); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // removeCaches removes what was built or pulled, and the images in the engines.

@@ -21,7 +21,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
-	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
@@ -73,7 +72,11 @@ func (s *Sandbox) Diagnose(ctx context.Context) (Exported, error) {
 func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, findings func(context.Context) (doctor.Report, error)) (Exported, error) {
 	parts := []export.Part{
 		{Name: "versions.txt", Get: writeVersions},
-		{Name: "options.json", Get: func(_ context.Context, out io.Writer) error { return writeJSON(out, s.shownOptions()) }},
+		{Name: "options.json", Get: func(_ context.Context, out io.Writer) error {
+			options := s.Options
+			options.OperatorEnv, _ = redact.Variables(options.OperatorEnv)
+			return writeJSON(out, options)
+		}},
 		{Name: "state.json", Get: func(_ context.Context, out io.Writer) error {
 			record := s.Record
 			record.OperatorEnv, _ = redact.Variables(record.OperatorEnv)
@@ -115,30 +118,31 @@ func writeVersions(_ context.Context, out io.Writer) error {
 	return err
 }
 
-// shownOptions are the options without the values of variables that may be secret.
-func (s *Sandbox) shownOptions() session.Options {
-	o := s.Options
-	o.OperatorEnv, _ = redact.Variables(o.OperatorEnv)
-	return o
-}
-
 // stateParts are files of the sandbox's folder: what its processes were started with, and what kind collected of a node that it
 // could not make.
 func (s *Sandbox) stateParts() []export.Part {
 	var parts []export.Part
-	for _, folder := range []string{s.Dir.Records(), s.Dir.KindLogs()} {
-		_ = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.Type().IsRegular() {
-				return nil //nolint:nilerr // What is not there, or can't be read, is not exported.
-			}
-			name, err := filepath.Rel(s.Dir.Path, path)
-			if err == nil {
-				parts = append(parts, export.Part{Name: filepath.ToSlash(name), Get: copyFile(path)})
-			}
-			return nil
-		})
+	for _, path := range files(s.Dir.Records(), s.Dir.KindLogs()) {
+		if name, err := filepath.Rel(s.Dir.Path, path); err == nil {
+			parts = append(parts, export.Part{Name: filepath.ToSlash(name), Get: copyFile(path)})
+		}
 	}
 	return parts
+}
+
+// files returns the regular files below folders. It omits what is missing or unreadable: it cannot be
+// exported, and cannot be in a log.
+func files(folders ...string) []string {
+	var found []string
+	for _, folder := range folders {
+		_ = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() {
+				found = append(found, path)
+			}
+			return nil //nolint:nilerr // See above.
+		})
+	}
+	return found
 }
 
 // largestRecord is the maximum number of bytes of a JSON file whose structure is known.
@@ -175,15 +179,15 @@ func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts
 		return lacking("cluster", err), nil
 	}
 	if node, ok := s.cluster.(provider.Describer); ok {
-		for _, what := range node.Descriptions() {
-			parts = append(parts, export.Part{Name: "node/" + what + ".txt", Get: func(ctx context.Context, out io.Writer) error {
-				return node.Describe(ctx, out, what)
-			}})
-		}
+		parts = append(parts, node.Descriptions()...)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.Part)
 	defer cancel()
-	config, err := s.askable(ctx)
+	var config *rest.Config
+	err := s.cluster.Alive(ctx)
+	if err == nil {
+		config, err = s.cluster.RESTConfig()
+	}
 	if err != nil {
 		return append(append(parts, lacking("objects", err)...), s.logParts(false)...), nil
 	}
@@ -208,19 +212,6 @@ func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts
 // lacking is a part that only says why there is none.
 func lacking(name string, err error) []export.Part {
 	return []export.Part{{Name: name, Get: func(context.Context, io.Writer) error { return err }}}
-}
-
-// askable returns the configuration of a client of an API server that answers.
-func (s *Sandbox) askable(ctx context.Context) (*rest.Config, error) {
-	if err := s.cluster.Alive(ctx); err != nil {
-		return nil, err
-	}
-	config, err := s.cluster.RESTConfig()
-	if err != nil {
-		return nil, err
-	}
-	config.QPS, config.Burst = 200, 400
-	return config, nil
 }
 
 // scope returns the part of the cluster that is exported.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,18 +101,12 @@ func (s *Sandbox) secretValues() []redact.Known {
 			known = append(known, more...)
 		}
 	}
-	for _, place := range s.Dir.Secrets() {
-		_ = filepath.WalkDir(place, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.Type().IsRegular() {
-				return nil //nolint:nilerr // A file that is missing or unreadable cannot be in a log either.
+	for _, path := range files(s.Dir.Secrets()...) {
+		if data, err := os.ReadFile(path); err == nil {
+			for _, value := range secretsOf(path, data) {
+				known = append(known, redact.Known{Value: value, Sure: true})
 			}
-			if data, err := os.ReadFile(path); err == nil {
-				for _, value := range secretsOf(path, data) {
-					known = append(known, redact.Known{Value: value, Sure: true})
-				}
-			}
-			return nil
-		})
+		}
 	}
 	return known
 }

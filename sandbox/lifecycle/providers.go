@@ -14,24 +14,24 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
-// factory creates the provider of one kind of cluster.
-type factory struct {
-	// attach returns the cluster that is on record.
-	attach func(*session.Session) (provider.Cluster, error)
-	// choose returns a cluster for an up.
-	choose func(context.Context, *session.Session, report) (provider.Cluster, error)
-	// load returns a cluster that is up for a new build of its operator.
-	load func(context.Context, *session.Session, report) (provider.Cluster, error)
-	// recover removes what a sandbox without a record left; nil if it leaves nothing on this machine.
-	recover func(context.Context, *session.Session) error
+// Factory creates the provider of one kind of cluster.
+type Factory struct {
+	// Attach returns the cluster that is on record.
+	Attach func(*session.Session) (provider.Cluster, error)
+	// Choose returns a cluster for an up.
+	Choose func(context.Context, *session.Session, report) (provider.Cluster, error)
+	// Load returns a cluster that is up for a new build of its operator.
+	Load func(context.Context, *session.Session, report) (provider.Cluster, error)
+	// Clean removes the remains of a sandbox without a record. It is nil if there are none on this machine.
+	Clean func(context.Context, *session.Session) error
 }
 
-// factories is the table of providers.
-func factories() map[string]factory {
-	return map[string]factory{
+// Providers is the table of providers by kind of cluster.
+func Providers() map[string]Factory {
+	return map[string]Factory{
 		component.Kind: {
-			attach: func(s *session.Session) (provider.Cluster, error) { return kind.Attach(s) },
-			choose: func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
+			Attach: func(s *session.Session) (provider.Cluster, error) { return kind.Attach(s) },
+			Choose: func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
 				c, err := kind.Find(ctx, s)
 				if err != nil {
 					return nil, err
@@ -40,26 +40,25 @@ func factories() map[string]factory {
 				report("kind, as %s works here (linux/%s)", name, arch)
 				return c, nil
 			},
-			load: func(ctx context.Context, s *session.Session, _ report) (provider.Cluster, error) {
+			Load: func(ctx context.Context, s *session.Session, _ report) (provider.Cluster, error) {
 				return kind.Find(ctx, s)
 			},
-			recover: recoverKind,
+			Clean: cleanKind,
 		},
 		component.Embedded: {
-			attach: func(s *session.Session) (provider.Cluster, error) { return embedded.Attach(s) },
-			choose: func(_ context.Context, s *session.Session, report report) (provider.Cluster, error) {
+			Attach: func(s *session.Session) (provider.Cluster, error) { return embedded.Attach(s) },
+			Choose: func(_ context.Context, s *session.Session, report report) (provider.Cluster, error) {
 				report("embedded: processes of this machine")
 				return embedded.New(s)
 			},
-			load: func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
+			Load: func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
 				c, err := embedded.New(s)
-				if err != nil {
-					return nil, err
+				if err == nil {
+					err = c.Prepare(ctx, report)
 				}
-				err = c.Prepare(ctx, report)
 				return c, err
 			},
-			recover: func(ctx context.Context, s *session.Session) error {
+			Clean: func(ctx context.Context, s *session.Session) error {
 				c, err := embedded.Attach(s)
 				if err != nil {
 					return err
@@ -68,19 +67,19 @@ func factories() map[string]factory {
 			},
 		},
 		component.Existing: {
-			attach: func(s *session.Session) (provider.Cluster, error) { return existing.Attach(s), nil },
-			choose: func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
+			Attach: func(s *session.Session) (provider.Cluster, error) { return existing.Attach(s), nil },
+			Choose: func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
 				return existing.New(ctx, s, report)
 			},
-			load: func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
+			Load: func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
 				return existing.Load(ctx, s, report)
 			},
 		},
 	}
 }
 
-// recoverKind deletes clusters that carry the mark of the sandbox, in all engines that work.
-func recoverKind(ctx context.Context, s *session.Session) error {
+// cleanKind deletes clusters that carry the mark of the sandbox, in all engines that work.
+func cleanKind(ctx context.Context, s *session.Session) error {
 	for _, engine := range engine.RunningEngines(ctx) {
 		c, err := cluster.New(engine, s.Name, s.Dir)
 		if err != nil {

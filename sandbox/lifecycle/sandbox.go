@@ -20,7 +20,7 @@ type Sandbox struct {
 	*session.Session
 	*traces.Reader
 
-	providers map[string]factory
+	providers map[string]Factory
 	// kind and cluster are set by Attach, ChooseCluster and AttachToLoad.
 	kind    string
 	cluster provider.Cluster
@@ -32,11 +32,12 @@ func Open(options session.Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSandbox(s), nil
+	return New(s, Providers()), nil
 }
 
-func newSandbox(s *session.Session) *Sandbox {
-	sandbox := &Sandbox{Session: s, providers: factories()}
+// New returns the sandbox of a session on clusters of the providers.
+func New(s *session.Session, providers map[string]Factory) *Sandbox {
+	sandbox := &Sandbox{Session: s, providers: providers}
 	sandbox.Reader = traces.NewReader(s, func() (provider.Access, error) {
 		if sandbox.cluster == nil {
 			return nil, session.ErrDown
@@ -57,7 +58,7 @@ func (s *Sandbox) Attach() error {
 	if kind == "" { // Records of old versions know only kind.
 		kind = component.Kind
 	}
-	cluster, err := s.providers[kind].attach(s.Session)
+	cluster, err := s.providers[kind].Attach(s.Session)
 	if err == nil {
 		s.use(kind, cluster)
 	}
@@ -144,17 +145,4 @@ func (s *Sandbox) Losses(ctx context.Context) ([]string, error) {
 		return c.Losses(ctx)
 	}
 	return nil, nil
-}
-
-// On returns a sandbox on a cluster of a kind. It is for tests, which have no provider.
-func On(s *session.Session, kind string, cluster provider.Cluster) *Sandbox {
-	sandbox := newSandbox(s)
-	row := factory{
-		attach: func(*session.Session) (provider.Cluster, error) { return cluster, nil },
-		choose: func(context.Context, *session.Session, report) (provider.Cluster, error) { return cluster, nil },
-		load:   func(context.Context, *session.Session, report) (provider.Cluster, error) { return cluster, nil },
-	}
-	sandbox.providers = map[string]factory{kind: row}
-	sandbox.use(kind, cluster)
-	return sandbox
 }

@@ -85,7 +85,7 @@ func TestLogsRefusesOptions(t *testing.T) {
 		{component.Kind, "kubelet", provider.LogOptions{Previous: true}, "goes on from run to run"},
 		{component.Embedded, "operator", provider.LogOptions{Since: time.Minute}, "use --tail"},
 	} {
-		s := newSandbox(&session.Session{Record: state.Record{Name: "a", Cluster: test.kind, Provider: "podman"}, Dir: state.Dir{Path: t.TempDir()}})
+		s := New(&session.Session{Record: state.Record{Name: "a", Cluster: test.kind, Provider: "podman"}, Dir: state.Dir{Path: t.TempDir()}}, Providers())
 		if err := s.Attach(); err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ var chartDir = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	b := &build.Builder{Root: "../..", Cache: dir}
-	return b.Chart(context.Background(), component.Get(component.CertManager), nil)
+	return b.Chart(context.Background(), component.Named(component.CertManager), nil)
 })
 
 func certManager(t *testing.T, o TableOptions) *Component {
@@ -49,7 +49,7 @@ func certManager(t *testing.T, o TableOptions) *Component {
 		t.Fatal(err)
 	}
 	o.ChartDir = dir
-	rendered, err := FromTable(component.Get(component.CertManager), o)
+	rendered, err := FromTable(component.Named(component.CertManager), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestCertManagerBadImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = FromTable(component.Get(component.CertManager), TableOptions{ChartDir: dir, Images: []Image{{}, {}, {Ref: "sandbox.test:5000/webhook"}}})
+	_, err = FromTable(component.Named(component.CertManager), TableOptions{ChartDir: dir, Images: []Image{{}, {}, {Ref: "sandbox.test:5000/webhook"}}})
 	if err == nil || !strings.Contains(err.Error(), `"sandbox.test:5000/webhook"`) {
 		t.Errorf("FromTable(image without tag or digest) = %v, want an error that names it", err)
 	}

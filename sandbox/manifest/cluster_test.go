@@ -50,7 +50,7 @@ func testCertManagerApplies(t *testing.T, c *apply.Cluster) {
 	}
 
 	status, err := workload.StatusOf(t.Context(), c, component.CertManager)
-	if err != nil || !status.Installed || status.Ready || status.Version != component.Get(component.CertManager).Version || len(status.Images) != 3 {
+	if err != nil || !status.Installed || status.Ready || status.Version != component.Named(component.CertManager).Version || len(status.Images) != 3 {
 		t.Errorf("StatusOf() = %+v, %v, want version and three images, not ready", status, err)
 	}
 	// The Deployments have the status of running ones. Only the check of the API finds that no webhook

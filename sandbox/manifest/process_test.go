@@ -137,7 +137,7 @@ func TestWebhookAddressMustMatchTheCertificate(t *testing.T) {
 		_, err := Operator(OperatorOptions{Manifests: manifests, Version: "v1", WebhookAddress: address})
 		applytest.CheckError(t, err, want)
 		applytest.CheckError(t, err, address)
-		_, err = FromTable(component.Get(component.CertManager), TableOptions{ChartDir: "unread", WebhookAddress: address})
+		_, err = FromTable(component.Named(component.CertManager), TableOptions{ChartDir: "unread", WebhookAddress: address})
 		applytest.CheckError(t, err, want)
 	}
 	_, err := Operator(OperatorOptions{Manifests: manifests, WebhookAddress: webhookAddress})
@@ -201,7 +201,7 @@ func testCertManagerAsProcesses(t *testing.T, c *apply.Cluster) {
 	checkVersion(t, c, component.CertManager, "")
 	rendered := certManager(t, TableOptions{Processes: true, WebhookAddress: webhookAddress})
 	applyTwice(t, c, rendered)
-	checkVersion(t, c, component.CertManager, component.Get(component.CertManager).Version)
+	checkVersion(t, c, component.CertManager, component.Named(component.CertManager).Version)
 	// No process listens yet. Wait waits only for the service.
 	waitFails(t, c, rendered, creationDelay+time.Second, "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: ")
 	if err := workload.Serves(t.Context(), c, component.CertManager); err == nil {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // ErrNoComponent means that no component has that name.
@@ -69,14 +69,6 @@ func LogGroups(kind string) []string {
 	return groups
 }
 
-// LogOptions select a part of a log.
-type LogOptions struct {
-	// Lines is the number of last lines to start with; a negative number means all lines.
-	Lines int
-	// Since omits older lines; 0 omits none. The logs of an embedded cluster have no times.
-	Since time.Duration
-	// Follow copies new lines until the context ends.
-	Follow bool
-	// Previous selects the log of the previous run. The node has none.
-	Previous bool
-}
+// LogOptions select a part of a log. The logs of an embedded cluster have no times, and the node has no
+// previous run.
+type LogOptions = workload.LogOptions

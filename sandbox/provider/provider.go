@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
@@ -91,9 +92,7 @@ type Stopper interface {
 
 // Describer is implemented by a provider that knows more about its node than Kubernetes.
 type Describer interface {
-	// Describe writes one of the subjects in Descriptions.
-	Describe(ctx context.Context, out io.Writer, what string) error
-	Descriptions() []string
+	Descriptions() []export.Part
 }
 
 // Scope is a part of a cluster. The zero value is the whole cluster.

@@ -108,7 +108,7 @@ const AskLimit = 5 * time.Second
 func (s *Status) Judge() {
 	var missing []string
 	for _, c := range s.Components {
-		if part, _ := component.Named(c.Name); !c.Ready && !part.Optional {
+		if !c.Ready && !component.Named(c.Name).Optional {
 			missing = append(missing, c.Name)
 		}
 	}

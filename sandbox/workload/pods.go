@@ -22,7 +22,7 @@ import (
 func Pods(ctx context.Context, c *apply.Cluster, name string) ([]corev1.Pod, error) {
 	of, program, isProgram := component.ProgramNamed(name)
 	programs := []component.Program{program}
-	if named, found := component.Named(name); found {
+	if named := component.Named(name); named.Name != "" {
 		of, programs = named, named.Main()
 	} else if !isProgram {
 		of.Name, programs = name, nil // a component that is not in the table, as the applier

@@ -107,7 +107,7 @@ func VersionOf(ctx context.Context, c *apply.Cluster, name string) (string, erro
 // versionedKinds returns the kinds that exist also without Pods. Webhooks are first: Apply writes
 // them last, so a component that is half applied still has the previous version.
 func versionedKinds(c *apply.Cluster, name string) []schema.GroupVersionKind {
-	if row, found := component.Named(name); !found || !row.DefinesKinds {
+	if !component.Named(name).DefinesKinds {
 		return []schema.GroupVersionKind{mainKind(c, name)}
 	}
 	// Not every operator has webhooks, but each has permissions.

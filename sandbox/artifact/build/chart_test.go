@@ -16,17 +16,17 @@ import (
 
 // The rows that the tests of this package build.
 var (
-	certManager = fromTable(table.Get(table.CertManager))
-	jaeger      = fromTable(table.Get(table.Jaeger))
-	kwok        = fromTable(table.Get(table.Node))
-	chart       = table.Get(table.CertManager)
+	certManager = fromTable(table.Named(table.CertManager))
+	jaeger      = fromTable(table.Named(table.Jaeger))
+	kwok        = fromTable(table.Named(table.Node))
+	chart       = table.Named(table.CertManager)
 )
 
 func TestChartIsCached(t *testing.T) {
 	b := &Builder{Root: repository, Cache: t.TempDir()}
 	var said []string
 	note := func(format string, _ ...any) { said = append(said, format) }
-	dir, err := b.Chart(t.Context(), table.Get(table.CertManager), note)
+	dir, err := b.Chart(t.Context(), table.Named(table.CertManager), note)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestChartIsCached(t *testing.T) {
 	}
 
 	t.Setenv("PATH", t.TempDir())
-	again, err := b.Chart(t.Context(), table.Get(table.CertManager), note)
+	again, err := b.Chart(t.Context(), table.Named(table.CertManager), note)
 	if err != nil || again != dir || len(said) != 1 {
 		t.Errorf("second Chart() = %s, %v with progress %q; want %s and no progress", again, err, said, dir)
 	}
@@ -51,7 +51,7 @@ func TestChartIsCached(t *testing.T) {
 	if err := cache.Remove(b.Cache); err != nil || filetest.Exists(dir) {
 		t.Errorf("cache.Remove() = %v", err)
 	}
-	if _, err := b.Chart(t.Context(), table.Get(table.CertManager), nil); err == nil || !strings.Contains(err.Error(), "getting cert-manager-chart: ") || !strings.Contains(err.Error(), "install Go") {
+	if _, err := b.Chart(t.Context(), table.Named(table.CertManager), nil); err == nil || !strings.Contains(err.Error(), "getting cert-manager-chart: ") || !strings.Contains(err.Error(), "install Go") {
 		t.Errorf("Chart() without a cache and Go = %v", err)
 	}
 }
@@ -79,7 +79,7 @@ func TestChartErrors(t *testing.T) {
 		change func(b *Builder, c *table.Component)
 		want   string
 	}{
-		{"another version", func(_ *Builder, c *table.Component) { c.Version = "v1.0.0" }, "finding module github.com/cert-manager/cert-manager: go.mod has " + table.Get(table.CertManager).Version + ", want v1.0.0"},
+		{"another version", func(_ *Builder, c *table.Component) { c.Version = "v1.0.0" }, "finding module github.com/cert-manager/cert-manager: go.mod has " + table.Named(table.CertManager).Version + ", want v1.0.0"},
 		{"no such module", func(_ *Builder, c *table.Component) { c.Chart.Module = "example.test/none" }, "finding module example.test/none: "},
 		{"no such folder", func(_ *Builder, c *table.Component) { c.Chart.Folder = "deploy/none" }, "deploy/none"},
 		{"a folder without a chart", func(_ *Builder, c *table.Component) { c.Chart.Folder = "deploy/charts" }, "the module has no deploy/charts/Chart.yaml"},

@@ -37,10 +37,10 @@ func TestPins(t *testing.T) {
 	t.Parallel()
 	const certManagerModule, kubernetesModule = "github.com/cert-manager/cert-manager", "k8s.io/kubernetes"
 	for _, pin := range []struct{ what, got, want string }{
-		{"cert-manager built from source", requiredBy(t, certManager.module, certManagerModule), table.Get(table.CertManager).Version},
-		{"cert-manager's API that the sandbox waits with", requiredBy(t, ".", certManagerModule), table.Get(table.CertManager).Version},
-		// Two names of one commit: see table.Get(table.Jaeger).Version.
-		{"Jaeger's module for " + table.Get(table.Jaeger).Version, requiredBy(t, jaeger.module, "github.com/jaegertracing/jaeger"), "v1.76.0"},
+		{"cert-manager built from source", requiredBy(t, certManager.module, certManagerModule), table.Named(table.CertManager).Version},
+		{"cert-manager's API that the sandbox waits with", requiredBy(t, ".", certManagerModule), table.Named(table.CertManager).Version},
+		// Two names of one commit: see table.Named(table.Jaeger).Version.
+		{"Jaeger's module for " + table.Named(table.Jaeger).Version, requiredBy(t, jaeger.module, "github.com/jaegertracing/jaeger"), "v1.76.0"},
 	} {
 		if pin.got != pin.want {
 			t.Errorf("version of %s = %s, want %s", pin.what, pin.got, pin.want)

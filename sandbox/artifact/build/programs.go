@@ -127,7 +127,7 @@ func (p *Programs) Operator(ctx context.Context, program Program, report artifac
 // ControlPlaneBinaries compiles kube-apiserver, etcd and kubectl for this machine. It returns their
 // folder, for envtest's KUBEBUILDER_ASSETS.
 func (b *Builder) ControlPlaneBinaries(ctx context.Context, report artifact.Report) (string, error) {
-	paths, err := NewPrograms(b).Paths(ctx, table.Get(table.ControlPlane), report)
+	paths, err := NewPrograms(b).Paths(ctx, table.Named(table.ControlPlane), report)
 	if err != nil {
 		return "", err
 	}

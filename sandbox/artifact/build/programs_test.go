@@ -38,7 +38,7 @@ func cachedPrograms(t *testing.T, components ...component) (*Programs, string) {
 			filetest.Put(t, b.Cache, "bin/"+c.name+"-"+key+"/"+output, c.name)
 		}
 	}
-	if _, err := b.Chart(t.Context(), table.Get(table.CertManager), nil); err != nil {
+	if _, err := b.Chart(t.Context(), table.Named(table.CertManager), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", t.TempDir())
@@ -52,7 +52,7 @@ func TestCachedProgramsNeedNoGo(t *testing.T) {
 	p, cache := cachedPrograms(t, kubernetes, certManager, jaeger, kwok, operator)
 	paths := map[string]string{}
 	for _, name := range []string{table.ControlPlane, table.CertManager, table.Jaeger, table.Node} {
-		got, err := p.Paths(t.Context(), table.Get(name), nil)
+		got, err := p.Paths(t.Context(), table.Named(name), nil)
 		if err != nil {
 			t.Error(err)
 		}
@@ -82,10 +82,10 @@ func TestCachedProgramsNeedNoGo(t *testing.T) {
 func TestMissingProgramsNeedGo(t *testing.T) {
 	p, _ := cachedPrograms(t)
 	for name, build := range map[string]func() error{
-		"kubernetes":   func() error { _, err := p.Paths(t.Context(), table.Get(table.ControlPlane), nil); return err },
-		"cert-manager": func() error { _, err := p.Paths(t.Context(), table.Get(table.CertManager), nil); return err },
-		"jaeger":       func() error { _, err := p.Paths(t.Context(), table.Get(table.Jaeger), nil); return err },
-		"kwok":         func() error { _, err := p.Paths(t.Context(), table.Get(table.Node), nil); return err },
+		"kubernetes":   func() error { _, err := p.Paths(t.Context(), table.Named(table.ControlPlane), nil); return err },
+		"cert-manager": func() error { _, err := p.Paths(t.Context(), table.Named(table.CertManager), nil); return err },
+		"jaeger":       func() error { _, err := p.Paths(t.Context(), table.Named(table.Jaeger), nil); return err },
+		"kwok":         func() error { _, err := p.Paths(t.Context(), table.Named(table.Node), nil); return err },
 		"operator":     func() error { _, _, err := p.Operator(t.Context(), reference, nil); return err },
 	} {
 		if err := build(); err == nil || !strings.HasPrefix(err.Error(), "building "+name+": ") || !strings.Contains(err.Error(), "install Go") {
@@ -121,7 +121,7 @@ func TestControlPlaneBinaries(t *testing.T) {
 	if diff := cmp.Diff(want, filetest.Names(t, folder)); diff != "" {
 		t.Errorf("programs (-want +got):\n%s", diff)
 	}
-	if programs, err := p.Paths(t.Context(), table.Get(table.ControlPlane), nil); err != nil || filepath.Dir(programs[table.Etcd]) != folder {
+	if programs, err := p.Paths(t.Context(), table.Named(table.ControlPlane), nil); err != nil || filepath.Dir(programs[table.Etcd]) != folder {
 		t.Errorf("Paths(control plane) = %+v, %v; want programs in %s", programs, err, folder)
 	}
 }
@@ -188,7 +188,7 @@ func TestPublishedPrograms(t *testing.T) {
 	p, cached := cachedPrograms(t, jaeger)
 	registry := &published{dir: "/published"}
 	p.Published = registry
-	controlPlane, err := p.Paths(t.Context(), table.Get(table.ControlPlane), nil)
+	controlPlane, err := p.Paths(t.Context(), table.Named(table.ControlPlane), nil)
 	if err != nil || controlPlane[table.APIServer] != "/published/assets/kube-apiserver" || controlPlane[table.Etcd] != "/published/assets/etcd" {
 		t.Errorf("Paths(control plane) = %+v, %v; want the published programs", controlPlane, err)
 	}
@@ -205,27 +205,27 @@ func TestPublishedPrograms(t *testing.T) {
 	if diff := cmp.Diff(want, registry.programs); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
-	if paths, err := p.Paths(t.Context(), table.Get(table.CertManager), nil); err != nil || paths[table.CertManagerWebhook] != "/published/webhook" {
+	if paths, err := p.Paths(t.Context(), table.Named(table.CertManager), nil); err != nil || paths[table.CertManagerWebhook] != "/published/webhook" {
 		t.Errorf("Paths(cert-manager) = %+v, %v; want the published programs", paths, err)
 	}
-	if paths, err := p.Paths(t.Context(), table.Get(table.Jaeger), nil); err != nil || !strings.HasPrefix(paths[table.Jaeger], cached) {
+	if paths, err := p.Paths(t.Context(), table.Named(table.Jaeger), nil); err != nil || !strings.HasPrefix(paths[table.Jaeger], cached) {
 		t.Errorf("Paths(jaeger) = %s, %v; want the cached build", paths, err)
 	}
 
 	var said []string
 	registry.err = errors.New("no response in time")
-	_, err = p.Paths(t.Context(), table.Get(table.ControlPlane), func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	_, err = p.Paths(t.Context(), table.Named(table.ControlPlane), func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
 	if err == nil || !strings.Contains(err.Error(), "install Go") || !strings.Contains(strings.Join(said, ";"), "no response in time") {
 		t.Errorf("ControlPlane() without a registry = %v with progress %q; want to build", err, said)
 	}
 	p.PublishedOnly = true
-	if _, err := p.Paths(t.Context(), table.Get(table.Jaeger), nil); !errors.Is(err, registry.err) {
+	if _, err := p.Paths(t.Context(), table.Named(table.Jaeger), nil); !errors.Is(err, registry.err) {
 		t.Errorf("Paths(jaeger) with PublishedOnly = %v, want %v though a build is in the cache", err, registry.err)
 	}
 	p.PublishedOnly = false
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Paths(ctx, table.Get(table.ControlPlane), nil); !errors.Is(err, registry.err) {
+	if _, err := p.Paths(ctx, table.Named(table.ControlPlane), nil); !errors.Is(err, registry.err) {
 		t.Errorf("Paths() after cancellation = %v, want %v", err, registry.err)
 	}
 }

@@ -67,7 +67,7 @@ func (s *Source) Images(ctx context.Context, name string, report artifact.Report
 		pause, err := s.pause(dir)
 		return []artifact.Image{pause}, err
 	}
-	row, _ := table.Named(name)
+	row := table.Named(name)
 	if row.Source.Module == "" {
 		return nil, fmt.Errorf("building %s: no sources of it", name)
 	}

@@ -202,7 +202,7 @@ func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error
 	if err := c.processes.Jaeger(ctx, options, embedded.Report(report)); err != nil {
 		return err
 	}
-	report("%s", component.Get(component.Jaeger).Version)
+	report("%s", component.Named(component.Jaeger).Version)
 	return nil
 }
 

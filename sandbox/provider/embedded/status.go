@@ -99,7 +99,7 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 func (c *Cluster) versionOf(ctx context.Context, target *apply.Cluster, name string) (string, error) {
 	switch name {
 	case component.Jaeger:
-		return component.Get(name).Version, nil
+		return component.Named(name).Version, nil
 	case component.ControlPlane:
 		return c.processes.Version(ctx)
 	}

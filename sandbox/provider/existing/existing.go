@@ -1,5 +1,6 @@
 // Package existing runs a sandbox on a cluster that a kubeconfig of the user names. It adds what the
-// cluster lacks, after the user agreed, and Down removes exactly that.
+// cluster lacks, after the user agreed, and Down removes exactly that. It never writes the kubeconfig of
+// the user: [Find] and [Source.Copy] copy one context of it.
 package existing
 
 import (
@@ -10,13 +11,10 @@ import (
 	"os"
 	"sync"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	remote "github.com/operator-tracing/sandbox/sandbox/existing"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/pods"
@@ -41,7 +39,7 @@ type Cluster struct {
 	pushed   map[string]manifest.Image
 	pushedMu sync.Mutex
 
-	forward   *remote.Forward
+	forward   *Forward
 	ports     component.Ports
 	forwardMu sync.Mutex
 }
@@ -109,7 +107,7 @@ func Load(ctx context.Context, s *session.Session, report provider.Report) (*Clu
 
 // findContext returns the context that the options name, or the sandbox's. It returns nil if the
 // user's kubeconfig no longer has the sandbox's: the sandbox's copy is used then.
-func (c *Cluster) findContext() (*remote.Source, error) {
+func (c *Cluster) findContext() (*Source, error) {
 	s := c.session
 	name := s.Context
 	if name == "" {
@@ -121,14 +119,14 @@ func (c *Cluster) findContext() (*remote.Source, error) {
 	if on := s.Record.Target.Context; on != "" && on != name {
 		return nil, fmt.Errorf("the sandbox %s is on the context %s: take it down first (`sandbox down`), or choose another --name", s.Name, on)
 	}
-	source, err := remote.Find(s.Kubeconfig, name)
+	source, err := Find(s.Kubeconfig, name)
 	if err == nil {
 		return &source, nil
 	}
 	if _, missing := os.Stat(s.Dir.Kubeconfig()); missing == nil && s.Record.Name != "" && s.Context == "" && s.Kubeconfig == "" {
 		return nil, nil
 	}
-	if errors.Is(err, remote.ErrNoContext) {
+	if errors.Is(err, ErrNoContext) {
 		err = settings.Given("context", name).Errorf("%w", err)
 	}
 	return nil, err
@@ -209,12 +207,7 @@ func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provid
 	if err != nil {
 		return err
 	}
-	return workload.Logs(ctx, target, out, name, workload.LogOptions(o))
-}
-
-// RESTConfig returns the configuration of the user that the kubeconfig names.
-func (c *Cluster) RESTConfig() (*rest.Config, error) {
-	return remote.RESTConfig(c.session.Dir.Kubeconfig())
+	return workload.Logs(ctx, target, out, name, o)
 }
 
 // Alive implements [provider.Access].

@@ -87,7 +87,7 @@ func TestComponentsOfTheUser(t *testing.T) {
 	for _, name := range []string{component.CertManager, component.Jaeger} {
 		var said string
 		report := func(format string, args ...any) { said = format }
-		part := component.Get(name)
+		part := component.Named(name)
 		if err := errors.Join(c.Fetch(t.Context(), part, report), c.Deliver(t.Context(), part, report), c.Start(t.Context(), part, report)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -103,7 +103,7 @@ func TestPublicImages(t *testing.T) {
 	c := newCluster(t, session.Options{}, state.Record{})
 	c.public = true
 	report := func(string, ...any) {}
-	part := component.Get(component.CertManager)
+	part := component.Named(component.CertManager)
 	if err := errors.Join(c.Fetch(t.Context(), part, report), c.Deliver(t.Context(), part, report)); err != nil {
 		t.Fatal(err)
 	}

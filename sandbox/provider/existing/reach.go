@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	remote "github.com/operator-tracing/sandbox/sandbox/existing"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -47,7 +46,7 @@ func (c *Cluster) Reach(ctx context.Context) error {
 	for _, p := range component.AllPorts() {
 		inPod = append(inPod, p.Number)
 	}
-	forward, err := remote.NewForward(ctx, config, c.jaegerPod, inPod...)
+	forward, err := NewForward(ctx, config, c.jaegerPod, inPod...)
 	if err != nil {
 		return fmt.Errorf("reaching Jaeger: %w", err)
 	}

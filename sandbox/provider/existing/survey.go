@@ -103,7 +103,7 @@ func (c *Cluster) surveyJaeger(ctx context.Context, target *apply.Cluster) error
 	if err != nil {
 		return err
 	}
-	rendered, err := manifest.Jaeger(manifest.JaegerOptions{Image: notYet, Version: component.Get(component.Jaeger).Version, Config: data, Shared: true})
+	rendered, err := manifest.Jaeger(manifest.JaegerOptions{Image: notYet, Version: component.Named(component.Jaeger).Version, Config: data, Shared: true})
 	if err != nil {
 		return err
 	}
@@ -148,21 +148,21 @@ func describeFound(found apply.Found) []string {
 	for _, kept := range found.Kept {
 		parts = append(parts, fmt.Sprintf("the namespace %s is there already and is used", kept.GetName()))
 	}
-	for _, kind := range []struct{ kind, one, many string }{
-		{"Namespace", "namespace", "namespaces"}, {"CustomResourceDefinition", "kind", "kinds"},
-		{"MutatingWebhookConfiguration", "mutating webhook configuration", "mutating webhook configurations"},
-		{"ValidatingWebhookConfiguration", "validating webhook configuration", "validating webhook configurations"},
-		{"ClusterRole", "cluster role", "cluster roles"},
+	for _, kind := range []struct{ kind, name string }{
+		{"Namespace", "namespace"}, {"CustomResourceDefinition", "kind"},
+		{"MutatingWebhookConfiguration", "mutating webhook configuration"},
+		{"ValidatingWebhookConfiguration", "validating webhook configuration"},
+		{"ClusterRole", "cluster role"},
 	} {
 		names := named[kind.kind]
 		delete(named, kind.kind)
 		switch {
 		case len(names) == 1:
-			parts = append(parts, kind.one+" "+names[0])
+			parts = append(parts, kind.name+" "+names[0])
 		case kind.kind == "ClusterRole" && len(names) > 0:
-			parts = append(parts, fmt.Sprintf("%d %s", len(names), kind.many))
+			parts = append(parts, fmt.Sprintf("%d %ss", len(names), kind.name))
 		case len(names) > 0:
-			parts = append(parts, kind.many+" "+strings.Join(names, ", "))
+			parts = append(parts, kind.name+"s "+strings.Join(names, ", "))
 		}
 	}
 	for kind, names := range named {

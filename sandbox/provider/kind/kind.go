@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
@@ -28,8 +26,6 @@ type Cluster struct {
 	pods   pods.Pods
 	engine *engine.Engine
 	node   cluster.Node
-	// Start of the control plane closes them.
-	nodeRuns, apiServes chan struct{}
 }
 
 var (
@@ -86,10 +82,7 @@ func newCluster(s *session.Session, engine *engine.Engine) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{
-		Cluster: made, engine: engine, pods: pods.Pods{Session: s},
-		nodeRuns: make(chan struct{}), apiServes: make(chan struct{}),
-	}
+	c := &Cluster{Cluster: made, engine: engine, pods: pods.Pods{Session: s}}
 	s.Connect(c.RESTConfig, false)
 	return c, nil
 }
@@ -175,34 +168,12 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 	if s.TracingSwitched {
 		s.Notef("--control-plane-tracing=%t: kind's node is recreated for it, and the objects in the cluster are deleted with the old node.", s.TracesControlPlane())
 	}
-	outcome, err := c.Ensure(ctx, cluster.Spec{
-		Node: c.node, Ports: s.Ports,
-		OnNode: func() { close(c.nodeRuns) }, OnAPIServer: func() { close(c.apiServes) },
-	}, &s.Record, cluster.Report(report))
+	outcome, err := c.Ensure(ctx, cluster.Spec{Node: c.node, Ports: s.Ports}, &s.Record, report)
 	if err != nil {
 		return err
 	}
 	report("%s", outcome)
 	return nil
-}
-
-// AwaitNode implements [provider.Gated].
-func (c *Cluster) AwaitNode(ctx context.Context, _ provider.Report) error {
-	return await(ctx, c.nodeRuns)
-}
-
-// AwaitAPIServer implements [provider.Gated].
-func (c *Cluster) AwaitAPIServer(ctx context.Context, _ provider.Report) error {
-	return await(ctx, c.apiServes)
-}
-
-func await(ctx context.Context, reached <-chan struct{}) error {
-	select {
-	case <-reached:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // Config returns the configuration by which plain kind creates the same node, after Deliver of the
@@ -218,13 +189,13 @@ func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provid
 			return fmt.Errorf("%w: --previous: the log of the node's %s goes on from run to run", provider.ErrLogOption, name)
 		}
 		built := strings.HasPrefix(c.pods.Record.NodeImage, artifact.LocalRepository)
-		return c.Cluster.Logs(ctx, out, name, built, cluster.LogOptions{Lines: o.Lines, Since: o.Since, Follow: o.Follow})
+		return c.Cluster.Logs(ctx, out, name, built, o)
 	}
 	target, err := c.pods.Target()
 	if err != nil {
 		return err
 	}
-	err = workload.Logs(ctx, target, out, name, workload.LogOptions(o))
+	err = workload.Logs(ctx, target, out, name, o)
 	if err != nil && !errors.Is(err, workload.ErrNoLog) {
 		return fmt.Errorf("%w; the log of %s may still be read", err, strings.Join(cluster.NodeLogs(), ", "))
 	}
@@ -234,9 +205,6 @@ func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provid
 // Down deletes the cluster.
 func (c *Cluster) Down(ctx context.Context, _ provider.Report) error { return c.Delete(ctx) }
 
-// RESTConfig implements [provider.Access].
-func (c *Cluster) RESTConfig() (*rest.Config, error) { return c.Cluster.RESTConfig() }
-
 // Reach does nothing: kind maps the ports to this machine.
 func (c *Cluster) Reach(context.Context) error { return nil }
 
@@ -245,6 +213,3 @@ func (c *Cluster) Addresses() provider.Addresses { return provider.AddressesOf(c
 
 // Close implements [provider.Access].
 func (c *Cluster) Close() {}
-
-// Descriptions implements [provider.Describer].
-func (c *Cluster) Descriptions() []string { return cluster.Descriptions() }

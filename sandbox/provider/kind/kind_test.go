@@ -45,7 +45,7 @@ func TestFetch(t *testing.T) {
 	t.Parallel()
 	c := newBuilder(t, images{})
 	for _, name := range []string{component.ControlPlane, component.CertManager, component.Jaeger, component.Sample} {
-		if err := c.Fetch(t.Context(), component.Get(name), func(string, ...any) {}); err != nil {
+		if err := c.Fetch(t.Context(), component.Named(name), func(string, ...any) {}); err != nil {
 			t.Errorf("Fetch(%s) = %v", name, err)
 		}
 		if got := c.Images(name); len(got) != 1 || got[0].Name() != "registry.test/"+name+":v1" {
@@ -62,25 +62,9 @@ func TestFetchFails(t *testing.T) {
 	failure := errors.New("no such image")
 	c := newBuilder(t, images{failure})
 	for _, name := range []string{component.ControlPlane, component.Jaeger} {
-		if err := c.Fetch(t.Context(), component.Get(name), func(string, ...any) {}); !errors.Is(err, failure) || len(c.Images(name)) != 0 {
+		if err := c.Fetch(t.Context(), component.Named(name), func(string, ...any) {}); !errors.Is(err, failure) || len(c.Images(name)) != 0 {
 			t.Errorf("Fetch(%s) = %v, with the images %v", name, err, c.Images(name))
 		}
-	}
-}
-
-// The gates open when the control plane reaches them, and end with the context.
-func TestGates(t *testing.T) {
-	t.Parallel()
-	c := &Cluster{nodeRuns: make(chan struct{}), apiServes: make(chan struct{})}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	close(c.nodeRuns)
-	if err := c.AwaitNode(ctx, nil); err != nil {
-		t.Errorf("AwaitNode() = %v", err)
-	}
-	stopped := errors.New("stopped")
-	cancel(stopped)
-	if err := c.AwaitAPIServer(ctx, nil); !errors.Is(err, stopped) {
-		t.Errorf("AwaitAPIServer() = %v, want %v", err, stopped)
 	}
 }
 

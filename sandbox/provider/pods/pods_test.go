@@ -109,7 +109,7 @@ func TestStartFromTheTable(t *testing.T) {
 	if status := Status(t.Context(), target, part, nil); status.Ready || status.Message != "no metrics yet" {
 		t.Errorf("Status() with a check that fails = %+v", status)
 	}
-	if status := Status(t.Context(), target, component.Get(component.Jaeger), nil); status.Ready || status.Message != "not installed" {
+	if status := Status(t.Context(), target, component.Named(component.Jaeger), nil); status.Ready || status.Message != "not installed" {
 		t.Errorf("Status() of a component that is not installed = %+v", status)
 	}
 }

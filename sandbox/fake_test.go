@@ -1,5 +1,4 @@
-// Package fake is a provider for tests of plans. It keeps components in memory.
-package fake
+package main
 
 import (
 	"context"
@@ -14,8 +13,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-// Cluster implements [provider.Cluster]. Its methods can be called by several goroutines.
-type Cluster struct {
+// fakeCluster is a provider that keeps components in memory. Its methods can be called by several goroutines.
+type fakeCluster struct {
 	// Kind is the kind of cluster of the components.
 	Kind string
 	// Config is the way to an API server; nil if there is none.
@@ -28,33 +27,25 @@ type Cluster struct {
 	calls   []string
 	done    map[string]bool
 	changes int
-	closed  int
 }
 
-var _ provider.Cluster = (*Cluster)(nil)
+var _ provider.Cluster = (*fakeCluster)(nil)
 
 // Calls returns the calls that succeeded, in their order.
-func (c *Cluster) Calls() []string {
+func (c *fakeCluster) Calls() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.calls)
 }
 
 // Changes returns the number of calls that changed something. A repeated call changes nothing.
-func (c *Cluster) Changes() int {
+func (c *fakeCluster) Changes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.changes
 }
 
-// Closed returns the number of calls of Close.
-func (c *Cluster) Closed() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closed
-}
-
-func (c *Cluster) do(ctx context.Context, call string, report provider.Report) error {
+func (c *fakeCluster) do(ctx context.Context, call string, report provider.Report) error {
 	if c.Before != nil {
 		if err := c.Before(ctx, call); err != nil {
 			return err
@@ -75,27 +66,27 @@ func (c *Cluster) do(ctx context.Context, call string, report provider.Report) e
 }
 
 // Prepare implements [provider.Provider].
-func (c *Cluster) Prepare(ctx context.Context, report provider.Report) error {
+func (c *fakeCluster) Prepare(ctx context.Context, report provider.Report) error {
 	return c.do(ctx, "prepare", report)
 }
 
 // Fetch implements [provider.Provider].
-func (c *Cluster) Fetch(ctx context.Context, part component.Component, report provider.Report) error {
+func (c *fakeCluster) Fetch(ctx context.Context, part component.Component, report provider.Report) error {
 	return c.do(ctx, "fetch "+part.Name, report)
 }
 
 // Deliver implements [provider.Provider].
-func (c *Cluster) Deliver(ctx context.Context, part component.Component, report provider.Report) error {
+func (c *fakeCluster) Deliver(ctx context.Context, part component.Component, report provider.Report) error {
 	return c.do(ctx, "deliver "+part.Name, report)
 }
 
 // Start implements [provider.Provider].
-func (c *Cluster) Start(ctx context.Context, part component.Component, report provider.Report) error {
+func (c *fakeCluster) Start(ctx context.Context, part component.Component, report provider.Report) error {
 	return c.do(ctx, "start "+part.Name, report)
 }
 
 // Status implements [provider.Provider]: a component is ready once it was started.
-func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
+func (c *fakeCluster) Status(ctx context.Context, s *provider.Status) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Cluster = c.Kind
@@ -115,13 +106,13 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 }
 
 // Logs implements [provider.Provider]: a log is one line with its name.
-func (c *Cluster) Logs(_ context.Context, out io.Writer, name string, _ provider.LogOptions) error {
+func (c *fakeCluster) Logs(_ context.Context, out io.Writer, name string, _ provider.LogOptions) error {
 	_, err := fmt.Fprintf(out, "log of %s\n", name)
 	return err
 }
 
 // Down implements [provider.Provider].
-func (c *Cluster) Down(ctx context.Context, report provider.Report) error {
+func (c *fakeCluster) Down(ctx context.Context, report provider.Report) error {
 	if err := c.do(ctx, "down", report); err != nil {
 		return err
 	}
@@ -132,7 +123,7 @@ func (c *Cluster) Down(ctx context.Context, report provider.Report) error {
 }
 
 // RESTConfig implements [provider.Access].
-func (c *Cluster) RESTConfig() (*rest.Config, error) {
+func (c *fakeCluster) RESTConfig() (*rest.Config, error) {
 	if c.Config == nil {
 		return nil, fmt.Errorf("connecting: no API server")
 	}
@@ -140,35 +131,31 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 }
 
 // Alive implements [provider.Access].
-func (c *Cluster) Alive(context.Context) error {
+func (c *fakeCluster) Alive(context.Context) error {
 	_, err := c.RESTConfig()
 	return err
 }
 
 // Reach implements [provider.Access].
-func (c *Cluster) Reach(context.Context) error { return nil }
+func (c *fakeCluster) Reach(context.Context) error { return nil }
 
 // Addresses implements [provider.Access].
-func (c *Cluster) Addresses() provider.Addresses { return nil }
+func (c *fakeCluster) Addresses() provider.Addresses { return nil }
 
 // Close implements [provider.Access].
-func (c *Cluster) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed++
-}
+func (c *fakeCluster) Close() {}
 
-// Gated is a Cluster whose control plane starts in stages, as kind's.
-type Gated struct{ Cluster }
+// fakeGated is a fakeCluster whose control plane starts in stages, as kind's.
+type fakeGated struct{ fakeCluster }
 
-var _ provider.Gated = (*Gated)(nil)
+var _ provider.Gated = (*fakeGated)(nil)
 
 // AwaitNode implements [provider.Gated].
-func (g *Gated) AwaitNode(ctx context.Context, report provider.Report) error {
+func (g *fakeGated) AwaitNode(ctx context.Context, report provider.Report) error {
 	return g.do(ctx, "node runs", report)
 }
 
 // AwaitAPIServer implements [provider.Gated].
-func (g *Gated) AwaitAPIServer(ctx context.Context, report provider.Report) error {
+func (g *fakeGated) AwaitAPIServer(ctx context.Context, report provider.Report) error {
 	return g.do(ctx, "API server", report)
 }

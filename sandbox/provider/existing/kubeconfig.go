@@ -92,9 +92,9 @@ func (s Source) Copy(path string) error {
 	return nil
 }
 
-// RESTConfig returns the configuration for clients of the API server in the copy at path.
-func RESTConfig(path string) (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", path)
+// RESTConfig returns the configuration of the user in the copy of the context.
+func (c *Cluster) RESTConfig() (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.session.Dir.Kubeconfig())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w; run `sandbox up --cluster=existing --context=NAME` to write it again", err)
 	}

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 const two = `{apiVersion: v1, kind: Config, current-context: other, clusters: [
@@ -40,7 +43,8 @@ func TestCopy(t *testing.T) {
 			if err != nil || source.Server != "https://c:6443" {
 				t.Fatalf("Find = %+v, %v", source, err)
 			}
-			path := filepath.Join(t.TempDir(), "copy")
+			c := newCluster(t, session.Options{}, state.Record{})
+			path := c.session.Dir.Kubeconfig()
 			if err := source.Copy(path); err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +62,7 @@ func TestCopy(t *testing.T) {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("mode = %v, %v, want 0600", info.Mode(), err)
 			}
-			if config, err := RESTConfig(path); err != nil || config.BearerToken != "mine" {
+			if config, err := c.RESTConfig(); err != nil || config.BearerToken != "mine" {
 				t.Errorf("RESTConfig: got error %v or another token", err)
 			}
 		})
@@ -89,7 +93,7 @@ func TestNoContext(t *testing.T) {
 			t.Errorf("Find with KUBECONFIG %q: got error %v", text, err)
 		}
 	}
-	if _, err := RESTConfig(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "sandbox up --cluster=existing") {
+	if _, err := newCluster(t, session.Options{}, state.Record{}).RESTConfig(); err == nil || !strings.Contains(err.Error(), "sandbox up --cluster=existing") {
 		t.Errorf("got error %v", err)
 	}
 }
