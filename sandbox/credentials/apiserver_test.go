@@ -272,7 +272,7 @@ func testKubeconfigs(t *testing.T, c *cluster, account string) {
 		want       string
 	}{
 		"files":            {Kubeconfig{CAFile: ca, CertFile: cert, KeyFile: key}, "user"},
-		"data":             {Kubeconfig{CAData: certificate.CAData, CertData: certificate.CertData, KeyData: certificate.KeyData}, "user"},
+		"data":             {Kubeconfig{CAData: certificate.CAData, CertFile: cert, KeyFile: key}, "user"},
 		"inline":           {Kubeconfig{CAFile: ca, CertFile: cert, KeyFile: key, Inline: true}, "user"},
 		"token":            {Kubeconfig{CAFile: ca, TokenFile: token}, "system:serviceaccount:default:kubeconfigs"},
 		"token and inline": {Kubeconfig{CAFile: ca, TokenFile: token, Inline: true}, "system:serviceaccount:default:kubeconfigs"},

@@ -65,8 +65,6 @@ type ClientPair struct {
 	CertFile, KeyFile string
 	// Fingerprint is the SHA-256 hash of the certificate, in hexadecimal digits.
 	Fingerprint string
-	// Expires is the expiry of the certificate.
-	Expires time.Time
 }
 
 // Certificate ensures that the files base.crt and base.key are a certificate and key that the API
@@ -90,7 +88,7 @@ func (i *Issuer) Certificate(ctx context.Context, base string, client Client) (C
 		}
 	}
 	sum := sha256.Sum256(leaf.Raw)
-	pair.Fingerprint, pair.Expires = hex.EncodeToString(sum[:]), leaf.NotAfter
+	pair.Fingerprint = hex.EncodeToString(sum[:])
 	return pair, nil
 }
 

@@ -18,22 +18,16 @@ const private = 0o600
 
 // Kubeconfig is the content of a kubeconfig with one cluster, one user and one context.
 type Kubeconfig struct {
-	// Name is the name of the cluster and the context (default "sandbox").
-	Name string
-	// User is the name of the user in the file (default Name).
+	// User is the name of the user in the file (default "sandbox").
 	User string
-	// Namespace is the namespace of the context; empty means Kubernetes' default.
-	Namespace string
 	// Server is the URL of the API server.
 	Server string
 
 	// The certificate authority of the server: either CAData as PEM or CAFile.
 	CAFile string
 	CAData []byte
-	// The certificate and key of the client: either CertData and KeyData as PEM, or CertFile and
-	// KeyFile.
+	// The certificate and key of the client.
 	CertFile, KeyFile string
-	CertData, KeyData []byte
 	// TokenFile is a file with the token of the client, which client-go re-reads every minute. A
 	// client has either a certificate or a token.
 	TokenFile string
@@ -62,51 +56,35 @@ func WriteKubeconfig(path string, k Kubeconfig) (changed bool, err error) {
 // Text returns the kubeconfig as YAML. Paths in it must be absolute. If Inline is set, Text reads
 // the files; otherwise they need not exist.
 func (k Kubeconfig) Text() ([]byte, error) {
-	config, err := k.config()
-	if err != nil {
-		return nil, err
-	}
-	return clientcmd.Write(*config)
-}
-
-func (k Kubeconfig) config() (*clientcmdapi.Config, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
-	name := cmp.Or(k.Name, "sandbox")
+	const name = "sandbox"
 	user := cmp.Or(k.User, name)
 	config := clientcmdapi.NewConfig()
 	config.CurrentContext = name
-	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: user, Namespace: k.Namespace}
-	config.Clusters[name] = &clientcmdapi.Cluster{
-		Server: k.Server, CertificateAuthority: k.CAFile, CertificateAuthorityData: k.CAData,
-	}
-	config.AuthInfos[user] = &clientcmdapi.AuthInfo{
-		ClientCertificate: k.CertFile, ClientCertificateData: k.CertData,
-		ClientKey: k.KeyFile, ClientKeyData: k.KeyData,
-		TokenFile: k.TokenFile,
-	}
+	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: user}
+	config.Clusters[name] = &clientcmdapi.Cluster{Server: k.Server, CertificateAuthority: k.CAFile, CertificateAuthorityData: k.CAData}
+	config.AuthInfos[user] = &clientcmdapi.AuthInfo{ClientCertificate: k.CertFile, ClientKey: k.KeyFile, TokenFile: k.TokenFile}
 	if k.Inline {
 		if err := clientcmdapi.FlattenConfig(config); err != nil {
 			return nil, err
 		}
 	}
-	return config, nil
+	return clientcmd.Write(*config)
 }
 
 func (k Kubeconfig) check() error {
-	certificate := len(k.CertData) > 0 || k.CertFile != ""
-	key := len(k.KeyData) > 0 || k.KeyFile != ""
 	switch {
 	case k.Server == "":
 		return errors.New("server is empty")
 	case len(k.CAData) == 0 && k.CAFile == "":
 		return errors.New("certificate authority is empty")
-	case len(k.CAData) > 0 && k.CAFile != "", len(k.CertData) > 0 && k.CertFile != "", len(k.KeyData) > 0 && k.KeyFile != "":
-		return errors.New("a certificate authority, certificate or key must be either data or a file")
-	case certificate != key:
+	case len(k.CAData) > 0 && k.CAFile != "":
+		return errors.New("the certificate authority must be either data or a file")
+	case (k.CertFile != "") != (k.KeyFile != ""):
 		return errors.New("a client certificate requires a key, and a key requires a certificate")
-	case certificate == (k.TokenFile != ""):
+	case (k.CertFile != "") == (k.TokenFile != ""):
 		return errors.New("the client requires either a certificate or a token file")
 	}
 	for _, file := range []string{k.CAFile, k.CertFile, k.KeyFile, k.TokenFile} {

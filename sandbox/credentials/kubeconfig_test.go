@@ -66,7 +66,7 @@ func TestWriteKubeconfigReportsChanges(t *testing.T) {
 	writeKubeconfig(t, path, k, true)
 	writeFile(t, path+".new", data[:len(data)/2])
 	writeKubeconfig(t, path, k, false)
-	k.Namespace = "n"
+	k.User = "n"
 	writeKubeconfig(t, path, k, true)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -80,7 +80,7 @@ func TestWriteKubeconfigReportsChanges(t *testing.T) {
 func TestWriteKubeconfigWithEverythingInline(t *testing.T) {
 	dir := t.TempDir()
 	k := Kubeconfig{
-		Name: "trace", User: "admin", Namespace: "demo", Server: "https://127.0.0.1:1", Inline: true,
+		User: "admin", Server: "https://127.0.0.1:1", Inline: true,
 		CAFile:   writeFile(t, filepath.Join(dir, "ca.crt"), []byte("authority")),
 		CertFile: writeFile(t, filepath.Join(dir, "c.crt"), []byte("certificate")),
 		KeyFile:  writeFile(t, filepath.Join(dir, "c.key"), []byte("key")),
@@ -91,11 +91,11 @@ func TestWriteKubeconfigWithEverythingInline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	user, cluster, current := got.AuthInfos["admin"], got.Clusters["trace"], got.Contexts[got.CurrentContext]
+	user, cluster, current := got.AuthInfos["admin"], got.Clusters["sandbox"], got.Contexts[got.CurrentContext]
 	if user == nil || cluster == nil || current == nil {
-		t.Fatalf("kubeconfig = %+v, want user admin and cluster trace", got)
+		t.Fatalf("kubeconfig = %+v, want user admin and cluster sandbox", got)
 	}
-	want := []string{"authority", "certificate", "key", "", "", "", "trace", "admin", "demo", "https://127.0.0.1:1"}
+	want := []string{"authority", "certificate", "key", "", "", "", "sandbox", "admin", "", "https://127.0.0.1:1"}
 	have := []string{
 		string(cluster.CertificateAuthorityData), string(user.ClientCertificateData), string(user.ClientKeyData),
 		cluster.CertificateAuthority, user.ClientCertificate, user.ClientKey,
@@ -117,7 +117,6 @@ func TestWriteKubeconfigErrors(t *testing.T) {
 		"no server":         {func(k *Kubeconfig) { k.Server = "" }, "server is empty"},
 		"no CA":             {func(k *Kubeconfig) { k.CAFile = "" }, "certificate authority is empty"},
 		"two CAs":           {func(k *Kubeconfig) { k.CAData = []byte("ca") }, "must be either data or a file"},
-		"two keys":          {func(k *Kubeconfig) { k.KeyData = []byte("key") }, "must be either data or a file"},
 		"no key":            {func(k *Kubeconfig) { k.KeyFile = "" }, "a client certificate requires a key"},
 		"two credentials":   {func(k *Kubeconfig) { k.TokenFile = "/token" }, "either a certificate or a token file"},
 		"no credentials":    {func(k *Kubeconfig) { k.CertFile, k.KeyFile = "", "" }, "either a certificate or a token file"},
