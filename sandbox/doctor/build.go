@@ -32,7 +32,6 @@ func goCommand(f Facts) []Finding {
 	return ok("%s is older than go.mod's %s; all components are already built", g.Version, g.Wanted)
 }
 
-// lacks names the components of modes that are not in the cache.
 func lacks(f Facts, modes []Mode) string {
 	const most = 3
 	var names []string

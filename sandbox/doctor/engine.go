@@ -25,7 +25,6 @@ func checkEngine(f Facts) []Finding {
 	return ok("%s starts privileged containers (linux/%s, kernel %s)", e.Name, e.Host.Architecture, e.Host.Kernel)
 }
 
-// installRemedy returns instructions for installing an engine.
 func installRemedy(s System) string {
 	switch {
 	case s.OS == "darwin":

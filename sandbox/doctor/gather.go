@@ -5,7 +5,6 @@ import (
 	"debug/buildinfo"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -18,7 +17,6 @@ import (
 
 	"golang.org/x/mod/modfile"
 
-	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -95,7 +93,6 @@ func Gather(ctx context.Context, subject Subject, slow Slow) Facts {
 	return f
 }
 
-// probe starts a container if an engine is installed.
 func (f *Facts) probe(ctx context.Context, find func(context.Context) (*engine.Engine, error)) {
 	if len(f.Engine.Installed) == 0 {
 		return
@@ -239,10 +236,4 @@ func lookAtGo(b *build.Builder) Go {
 	toolchain := os.Getenv("GOTOOLCHAIN")
 	g.Downloads = toolchain == "" || strings.Contains(toolchain, "auto") || strings.Contains(toolchain, "path")
 	return g
-}
-
-// Reachable returns a function that sends a registry the first request of the registry protocol,
-// which requires no credentials.
-func Reachable(client *http.Client) func(ctx context.Context, host string) error {
-	return func(ctx context.Context, host string) error { return artifact.Ping(ctx, client, host) }
 }

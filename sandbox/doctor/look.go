@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/shirou/gopsutil/v4/disk"
 	"github.com/shirou/gopsutil/v4/mem"
+	"github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +33,6 @@ func lookAtSystem() System {
 	return s
 }
 
-// osName returns PRETTY_NAME from the text of an os-release file.
 func osName(text string) string {
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); found {
@@ -89,43 +88,20 @@ func lookAtLimits() Limits {
 
 // inotifyInUse counts the inotify instances of this user. It skips processes that it cannot read.
 func inotifyInUse() uint64 {
-	processes, _ := filepath.Glob("/proc/[0-9]*") // The only possible error is an invalid pattern.
+	processes, _ := process.Processes() // Without a list, none is counted.
 	var used uint64
-	for _, process := range processes {
-		if userOf(process) != os.Geteuid() {
+	for _, p := range processes {
+		if ids, err := p.Uids(); err != nil || len(ids) < 2 || int(ids[1]) != os.Geteuid() {
 			continue
 		}
-		entries, err := os.ReadDir(filepath.Join(process, "fd"))
-		if err != nil {
-			continue // The process has exited or is not readable.
-		}
-		for _, entry := range entries {
-			if target, err := os.Readlink(filepath.Join(process, "fd", entry.Name())); err == nil && target == "anon_inode:inotify" {
+		files, _ := p.OpenFiles() // The process has exited or is not readable.
+		for _, file := range files {
+			if file.Path == "anon_inode:inotify" {
 				used++
 			}
 		}
 	}
 	return used
-}
-
-// userOf returns the effective user of the process with a folder in /proc, or -1.
-func userOf(process string) int {
-	file, err := os.Open(filepath.Join(process, "status"))
-	if err != nil {
-		return -1
-	}
-	defer func() { _ = file.Close() }() // The file was only read.
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if rest, found := strings.CutPrefix(lines.Text(), "Uid:"); found {
-			if ids := strings.Fields(rest); len(ids) > 1 {
-				if id, err := strconv.Atoi(ids[1]); err == nil {
-					return id
-				}
-			}
-			return -1
-		}
-	}
-	return -1
 }
 
 // lookAtDisk inspects the file system of path, or of its nearest existing parent folder. It writes
@@ -149,7 +125,6 @@ func lookAtDisk(what, path string, remedy func(error) error) Disk {
 	return d
 }
 
-// existing returns path or its nearest existing parent folder.
 func existing(path string) (string, error) {
 	for {
 		info, err := os.Stat(path)

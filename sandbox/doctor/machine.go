@@ -22,7 +22,6 @@ func problem(modes []Mode, remedy, format string, args ...any) []Finding {
 	return []Finding{{Severity: Problem, Summary: fmt.Sprintf(format, args...), Remedy: remedy, Modes: modes}}
 }
 
-// size formats a number of bytes.
 func size(bytes uint64) string {
 	if bytes < gib {
 		return fmt.Sprintf("%d MiB", bytes/mib)

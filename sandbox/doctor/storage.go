@@ -43,7 +43,6 @@ func disks(f Facts) []Finding {
 	return found
 }
 
-// the returns the use of a disk with its article.
 func the(what string) string {
 	if what == BuildDisk {
 		return what

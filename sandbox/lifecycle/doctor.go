@@ -43,7 +43,9 @@ func Doctor(ctx context.Context, options session.Options, report report) (doctor
 	}
 	subject := s.subject()
 	subject.StateErr = unusable
-	slow := doctor.Slow{Registries: hosts, Answers: doctor.Reachable(nil)}
+	slow := doctor.Slow{Registries: hosts, Answers: func(ctx context.Context, host string) error {
+		return artifact.Ping(ctx, nil, host)
+	}}
 	slow.Engine = func(ctx context.Context) (*engine.Engine, error) {
 		if s.Bundled() { // It has the probe.
 			if err := s.OpenBundle(ctx, report); err != nil {
@@ -59,7 +61,6 @@ func Doctor(ctx context.Context, options session.Options, report report) (doctor
 	return found, ctx.Err()
 }
 
-// registryHosts returns the registries from which up pulls.
 func (s *Sandbox) registryHosts() ([]string, error) {
 	mirror, err := s.Mirror()
 	if err != nil {
