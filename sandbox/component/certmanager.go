@@ -65,7 +65,6 @@ var certManager = Component{
 	Chart: &Chart{Module: "github.com/cert-manager/cert-manager", Folder: "deploy/charts/cert-manager", Values: certManagerValues},
 }
 
-// certManagerLabels are the labels of a program's Pods in the chart.
 func certManagerLabels(program string) map[string]string {
 	return map[string]string{"app.kubernetes.io/component": program}
 }

@@ -18,8 +18,6 @@ const (
 type Component struct {
 	// Name is the name in status, in labels and in the names of steps.
 	Name string
-	// LogName is the name by which `sandbox logs` finds all its programs; empty for Name.
-	LogName string
 	// Version is the version that the sandbox installs; empty if the user or the node decides it.
 	Version string
 	// Title is its name in sentences; empty for Name.
@@ -119,17 +117,13 @@ func Named(name string) Component {
 func ProgramsOn(cluster string) []Program {
 	var programs []Program
 	for _, c := range On(cluster) {
-		programs = append(programs, c.ProgramsOn(cluster)...)
+		if cluster == Embedded {
+			programs = append(programs, c.Main()...)
+		} else {
+			programs = append(programs, c.Programs...)
+		}
 	}
 	return programs
-}
-
-// ProgramsOn returns the component's programs on a kind of cluster.
-func (c Component) ProgramsOn(cluster string) []Program {
-	if cluster == Embedded {
-		return c.Main()
-	}
-	return c.Programs
 }
 
 // Main returns the programs without add-ons.
@@ -227,4 +221,4 @@ func IsShared(c Component) bool { return c.Definition != "" }
 func (p Program) Executable() string { return cmp.Or(p.Binary, p.Name) }
 
 // LogGroup is the name by which `sandbox logs` finds all programs of the component.
-func (c Component) LogGroup() string { return cmp.Or(c.LogName, c.Name) }
+func (c Component) LogGroup() string { return strings.ReplaceAll(c.Name, " ", "-") }

@@ -22,7 +22,7 @@ const (
 )
 
 var controlPlane = Component{
-	Name: ControlPlane, LogName: "control-plane", Images: []string{defaults.Image}, Clusters: []string{Kind, Embedded},
+	Name: ControlPlane, Images: []string{defaults.Image}, Clusters: []string{Kind, Embedded},
 	Programs: []Program{
 		{Name: Etcd, System: true, Labels: map[string]string{"component": Etcd}, Stop: 3, Listens: []Listener{{Name: EtcdPort}, {Name: EtcdPeerPort}}},
 		{Name: APIServer, System: true, Labels: map[string]string{"component": APIServer}, Stop: 2, Listens: []Listener{{Name: APIServerPort}}},

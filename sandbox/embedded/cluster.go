@@ -61,7 +61,6 @@ func New(dir state.Dir, programs string, record *state.Record) *Cluster {
 	}
 }
 
-// update changes the record and saves it.
 func (c *Cluster) update(change func(*state.Record)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,8 +112,10 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return errors.Join(c.endAll(ctx), c.EndStrays(ctx))
 }
 
-// stopOrder returns groups of programs in the order in which they are stopped.
-func stopOrder() [][]component.Program {
+// inStopOrder calls stop for each program of a group at the same time, and for the groups one after
+// another. After an error it continues. It returns the first error and the number of other errors in
+// one line, because the cause is often the same.
+func inStopOrder(stop func(component.Program) error) error {
 	var groups [][]component.Program
 	for _, p := range component.ProgramsOn(component.Embedded) {
 		for len(groups) <= p.Stop {
@@ -122,40 +123,34 @@ func stopOrder() [][]component.Program {
 		}
 		groups[p.Stop] = append(groups[p.Stop], p)
 	}
-	return groups
-}
-
-// endAll stops all processes except keep. It keeps their data. After an error it continues with the
-// other processes.
-func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
 	var errs []error
-	for _, programs := range stopOrder() {
+	for _, programs := range groups {
 		var group errgroup.Group
 		for _, p := range programs {
-			if !slices.Contains(keep, p.Name) {
-				group.Go(func() error { return c.table.Stop(ctx, p.Name) })
-			}
+			group.Go(func() error { return stop(p) })
 		}
-		errs = append(errs, group.Wait())
+		if err := group.Wait(); err != nil {
+			errs = append(errs, err)
+		}
 	}
-	if err := firstOf(errs); err != nil {
+	if len(errs) > 1 {
+		return fmt.Errorf("%w (and %d more)", errs[0], len(errs)-1)
+	}
+	return errors.Join(errs...)
+}
+
+// endAll stops all processes except keep. It keeps their data.
+func (c *Cluster) endAll(ctx context.Context, keep ...string) error {
+	err := inStopOrder(func(p component.Program) error {
+		if slices.Contains(keep, p.Name) {
+			return nil
+		}
+		return c.table.Stop(ctx, p.Name)
+	})
+	if err != nil {
 		return fmt.Errorf("stopping the processes of the sandbox: %w", state.Remedy(err))
 	}
 	return nil
-}
-
-// firstOf returns the first error and the number of other errors in one line, because the cause is
-// often the same.
-func firstOf(errs []error) error {
-	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	switch len(errs) {
-	case 0:
-		return nil
-	case 1:
-		return errs[0]
-	default:
-		return fmt.Errorf("%w (and %d more)", errs[0], len(errs)-1)
-	}
 }
 
 // EndStrays stops processes of this sandbox that have no record: the command that started them was
@@ -166,19 +161,16 @@ func (c *Cluster) EndStrays(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("finding stray processes: %w", err)
 	}
-	var errs []error
-	for _, programs := range stopOrder() {
+	return inStopOrder(func(p component.Program) error {
 		var group errgroup.Group
 		for _, stray := range strays {
-			known := slices.ContainsFunc(programs, func(p component.Program) bool { return p.Executable() == stray.Name })
-			if known && c.uses(stray.Spec.Args) {
+			if stray.Name == p.Executable() && c.uses(stray.Spec.Args) {
 				stray.Spec.Grace = grace
 				group.Go(func() error { return stray.Stop(ctx) })
 			}
 		}
-		errs = append(errs, group.Wait())
-	}
-	return firstOf(errs)
+		return group.Wait()
+	})
 }
 
 // uses reports whether arguments name the folders of this sandbox's processes. Another sandbox may
@@ -191,7 +183,6 @@ func (c *Cluster) uses(args []string) bool {
 	})
 }
 
-// address returns a port on loopback as host:port.
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 // authorities are the certificate authorities of the cluster, each for one purpose: a certificate

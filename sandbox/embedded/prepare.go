@@ -83,7 +83,6 @@ func unused(ctx context.Context, own, jaeger component.Ports) (int, error) {
 	return 0, errors.New("choosing a port on 127.0.0.1: the system repeats ports that are already chosen")
 }
 
-// store returns the folder of certificates.
 func (c *Cluster) store() pki.Store { return pki.Store{Dir: c.dir.PKI()} }
 
 // ensureAuthorities creates or reads the authorities, and reports whether any is new.

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -262,12 +264,26 @@ func TestExplain(t *testing.T) {
 // The order contains every process once.
 func TestStopOrderHasEveryProcess(t *testing.T) {
 	t.Parallel()
-	all := component.NamesOf(slices.Concat(stopOrder()...))
+	var mu sync.Mutex
+	var all []string
+	stopped := errors.New("stopped")
+	err := inStopOrder(func(p component.Program) error {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, p.Name)
+		return stopped
+	})
+	if !errors.Is(err, stopped) || err.Error() != "stopped (and 3 more)" {
+		t.Errorf("inStopOrder() = %v, want the first of four errors", err)
+	}
+	if last := all[len(all)-1]; last != component.Etcd {
+		t.Errorf("the last is %s, want %s", last, component.Etcd)
+	}
 	slices.Sort(all)
 	names := component.NamesOf(component.ProgramsOn(component.Embedded))
 	slices.Sort(names)
 	if !slices.Equal(all, names) {
-		t.Errorf("stopOrder = %q, want %q", all, names)
+		t.Errorf("inStopOrder stops %q, want %q", all, names)
 	}
 }
 

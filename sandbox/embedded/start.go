@@ -222,7 +222,6 @@ func cause(tail string) string {
 	return shorten(lines[len(lines)-1])
 }
 
-// shorten cuts a line to a length that fits into an error.
 func shorten(line string) string {
 	const most = 300
 	line = strings.TrimSpace(line)

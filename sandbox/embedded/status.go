@@ -5,28 +5,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/version"
 
-	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
 // Status is the state of one process.
 type Status struct {
-	// Name is the name of the program in package component.
-	Name string
-	// PID is the process id; 0 if the process is not running.
-	PID int
-	// Since is the start time.
-	Since time.Time
+	provider.Process
+
 	// Program is the path of its program; empty if the process is not running.
 	Program string
-	// Log is the path of its log.
-	Log string
 	// Message explains why the process is not running, with the last lines of its log, or reports
 	// that a signal suspended it. It is empty if the process is running.
 	Message string
@@ -35,21 +27,21 @@ type Status struct {
 // Status returns the state of every process.
 func (c *Cluster) Status() ([]Status, error) {
 	var all []Status
-	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
-		s := Status{Name: name, Log: filepath.Join(c.table.Logs, name+".log")}
+	for _, name := range provider.ProcessNames() {
+		s := Status{Process: provider.Process{Name: name, Log: c.table.LogPath(name)}}
 		p, err := c.table.Find(name)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("finding %s: %w", name, err)
-		}
-		if p != nil {
-			s.PID, s.Since, s.Program = p.PID, p.Started, p.Spec.Path
-			if p.Stopped {
-				s.Message = "was stopped by a signal"
-			}
-		} else {
+		case p == nil:
 			s.Message = "is not running"
 			if tail := strings.TrimSpace(c.table.Tail(name, deadLines)); tail != "" {
 				s.Message += "; end of its log:\n" + tail
+			}
+		default:
+			s.PID, s.Since, s.Program = p.PID, &p.Started, p.Spec.Path
+			if p.Stopped {
+				s.Message = "was stopped by a signal"
 			}
 		}
 		all = append(all, s)
@@ -93,7 +85,7 @@ func (c *Cluster) Version(ctx context.Context) (string, error) {
 
 // WantAll returns an error if a process is not running, with the reason in one line.
 func (c *Cluster) WantAll() error {
-	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
+	for _, name := range provider.ProcessNames() {
 		p, err := c.table.Find(name)
 		if err != nil {
 			return fmt.Errorf("finding %s: %w", name, err)

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -25,9 +23,10 @@ import (
 
 // Cluster implements [provider.Cluster].
 type Cluster struct {
-	processes *embedded.Cluster
-	session   *session.Session
-	programs  programs
+	*embedded.Cluster
+
+	session  *session.Session
+	programs programs
 	// origin is "source", "registry" or "bundle".
 	origin string
 
@@ -54,7 +53,7 @@ func Attach(s *session.Session) (*Cluster, error) {
 	processes := embedded.New(s.Dir, filepath.Join(cache, "bin"), &s.Record)
 	processes.Tracing = s.TracesControlPlane()
 	s.Connect(processes.RESTConfig, false)
-	c := &Cluster{processes: processes, session: s, rendered: map[string]*rendered{}}
+	c := &Cluster{Cluster: processes, session: s, rendered: map[string]*rendered{}}
 	for _, row := range component.All() {
 		c.rendered[row.Name] = &rendered{}
 	}
@@ -70,7 +69,7 @@ func New(s *session.Session) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.processes.OperatorPort = s.Manifests.WebhookPort()
+	c.Cluster.OperatorPort = s.Manifests.WebhookPort()
 	err = c.usePrograms()
 	return c, err
 }
@@ -83,7 +82,7 @@ func (c *Cluster) Prepare(ctx context.Context, report provider.Report) error {
 		record.Bundle = ""
 	}
 	record.OperatorEnv = c.session.OperatorEnv
-	return c.processes.Prepare(ctx, c.session.Ports, report)
+	return c.Cluster.Prepare(ctx, c.session.Ports, report)
 }
 
 // Deliver defines a component's kinds. The API server delays requests for objects of a kind that
@@ -105,7 +104,7 @@ func (c *Cluster) render(ctx context.Context, part component.Component) (*manife
 	if part.Name != component.Operator && part.Chart == nil {
 		return nil, fmt.Errorf("rendering %s: no manifests", part.Name)
 	}
-	return c.rendered[part.Name].get(c.processes.WebhookAddress(part), func(address string) (*manifest.Component, error) {
+	return c.rendered[part.Name].get(c.Cluster.WebhookAddress(part), func(address string) (*manifest.Component, error) {
 		if part.Name == component.Operator {
 			return manifest.Operator(manifest.OperatorOptions{Manifests: c.session.Manifests, WebhookAddress: address, Version: c.version})
 		}
@@ -148,7 +147,7 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 		return c.startJaeger(ctx, report)
 	case component.Operator:
 		return c.startWithObjects(ctx, part, func() error {
-			return c.processes.Operator(ctx, embedded.OperatorOptions{
+			return c.Cluster.Operator(ctx, embedded.OperatorOptions{
 				Program: c.pathsOf(part.Name)[component.Operator], Process: c.session.Manifests.Process, Env: c.session.OperatorEnvironment(),
 			}, embedded.Report(report))
 		}, report)
@@ -156,15 +155,15 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 		if err := c.session.StartSample(ctx, report); err != nil {
 			return err
 		}
-		return c.processes.WantAll() // A process may have crashed after its start.
+		return c.Cluster.WantAll() // A process may have crashed after its start.
 	}
 	return c.startWithObjects(ctx, part, func() error {
-		return c.processes.Programs(ctx, part, c.pathsOf(part.Name), embedded.Report(report))
+		return c.Cluster.Programs(ctx, part, c.pathsOf(part.Name), embedded.Report(report))
 	}, report)
 }
 
 func (c *Cluster) startControlPlane(ctx context.Context, report provider.Report) error {
-	outcome, err := c.processes.ControlPlane(ctx, c.pathsOf(component.ControlPlane), embedded.Report(report))
+	outcome, err := c.Cluster.ControlPlane(ctx, c.pathsOf(component.ControlPlane), embedded.Report(report))
 	if err != nil {
 		return err
 	}
@@ -185,7 +184,7 @@ func (c *Cluster) startNode(ctx context.Context, report provider.Report) error {
 	if err := node.Apply(ctx, target); err != nil {
 		return err
 	}
-	if err := c.processes.Node(ctx, c.pathsOf(component.Node)[component.Kwok], embedded.Report(report)); err != nil {
+	if err := c.Cluster.Node(ctx, c.pathsOf(component.Node)[component.Kwok], embedded.Report(report)); err != nil {
 		return err
 	}
 	return node.Wait(ctx, target)
@@ -199,7 +198,7 @@ func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error
 			return err
 		}
 	}
-	if err := c.processes.Jaeger(ctx, options, embedded.Report(report)); err != nil {
+	if err := c.Cluster.Jaeger(ctx, options, embedded.Report(report)); err != nil {
 		return err
 	}
 	report("%s", component.Named(component.Jaeger).Version)
@@ -215,7 +214,7 @@ func (c *Cluster) startWithObjects(ctx context.Context, part component.Component
 		return err
 	}
 	for {
-		before := c.processes.WebhookAddress(part)
+		before := c.Cluster.WebhookAddress(part)
 		rendered, err := c.render(ctx, part)
 		if err != nil {
 			return err
@@ -226,7 +225,7 @@ func (c *Cluster) startWithObjects(ctx context.Context, part component.Component
 		if err := start(); err != nil {
 			return err
 		}
-		if before != c.processes.WebhookAddress(part) {
+		if before != c.Cluster.WebhookAddress(part) {
 			continue
 		}
 		if err := rendered.Wait(ctx, target); err != nil {
@@ -243,9 +242,9 @@ func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provid
 	case o.Since > 0:
 		return fmt.Errorf("%w: --since: the logs of an embedded cluster's processes have no times in common: use --tail", provider.ErrLogOption)
 	case o.Previous:
-		return c.processes.Previous(out, name, o.Lines)
+		return c.Cluster.Previous(out, name, o.Lines)
 	}
-	return c.processes.Follow(ctx, out, name, o.Lines, o.Follow)
+	return c.Cluster.Follow(ctx, out, name, o.Lines, o.Follow)
 }
 
 // Stop implements [provider.Stopper].
@@ -253,17 +252,11 @@ func (c *Cluster) Stop(ctx context.Context, name string) error {
 	if !slices.Contains(provider.ProcessNames(), name) {
 		return provider.Unknown(name, provider.ProcessNames())
 	}
-	return c.processes.Stop(ctx, name)
+	return c.Cluster.Stop(ctx, name)
 }
 
 // Down ends all processes, even if the record was lost.
-func (c *Cluster) Down(ctx context.Context, _ provider.Report) error { return c.processes.Down(ctx) }
-
-// RESTConfig implements [provider.Access].
-func (c *Cluster) RESTConfig() (*rest.Config, error) { return c.processes.RESTConfig() }
-
-// Alive implements [provider.Access].
-func (c *Cluster) Alive(ctx context.Context) error { return c.processes.Alive(ctx) }
+func (c *Cluster) Down(ctx context.Context, _ provider.Report) error { return c.Cluster.Down(ctx) }
 
 // Reach does nothing: the processes listen on this machine.
 func (c *Cluster) Reach(context.Context) error { return nil }

@@ -81,7 +81,6 @@ func (c *Cluster) buildOperator(ctx context.Context, report provider.Report) (ma
 	return map[string]string{component.Operator: path}, err
 }
 
-// pathsOf returns the programs of a component that was fetched.
 func (c *Cluster) pathsOf(name string) map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

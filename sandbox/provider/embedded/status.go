@@ -16,7 +16,7 @@ import (
 // Status examines the processes first: their services need the API server.
 func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 	s.Cluster, s.Images, s.Kubeconfig, s.Jaeger = component.Embedded, c.session.Record.Images, c.session.Dir.Kubeconfig(), c.Addresses()
-	running, err := c.processes.Status()
+	running, err := c.Cluster.Status()
 	if err != nil {
 		return err
 	}
@@ -53,20 +53,16 @@ func processesOf(part component.Component, running []embedded.Status) provider.C
 		if !slices.Contains(wanted, p.Name) {
 			continue
 		}
-		shown := provider.Process{Name: p.Name, PID: p.PID, Log: p.Log}
 		if digest := build.KeyOfProgram(p.Program); digest != "" && !slices.Contains(digests, digest) {
 			digests = append(digests, digest)
 		}
 		if p.Message != "" {
 			dead = append(dead, p.Name+" "+p.Message)
 		}
-		if p.PID != 0 {
-			shown.Since = &p.Since
-			if c.Since == nil || p.Since.After(*c.Since) {
-				c.Since = &p.Since
-			}
+		if p.Since != nil && (c.Since == nil || p.Since.After(*c.Since)) {
+			c.Since = p.Since
 		}
-		c.Processes = append(c.Processes, shown)
+		c.Processes = append(c.Processes, p.Process)
 	}
 	c.Digest = strings.Join(digests, " ")
 	c.Message = strings.Join(dead, "\n")
@@ -89,7 +85,7 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 		err = workload.Serves(ctx, target, shown.Name)
 	}
 	if err == nil && shown.Name == component.Jaeger {
-		err = c.processes.JaegerAnswers(ctx) // The API server does not know it.
+		err = c.Cluster.JaegerAnswers(ctx) // The API server does not know it.
 	}
 	if err != nil && shown.Message == "" {
 		shown.Message = err.Error()
@@ -101,7 +97,7 @@ func (c *Cluster) versionOf(ctx context.Context, target *apply.Cluster, name str
 	case component.Jaeger:
 		return component.Named(name).Version, nil
 	case component.ControlPlane:
-		return c.processes.Version(ctx)
+		return c.Cluster.Version(ctx)
 	}
 	return workload.VersionOf(ctx, target, name)
 }
