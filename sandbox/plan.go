@@ -45,7 +45,6 @@ func plan(s *lifecycle.Sandbox) []lifecycle.Step {
 	return lifecycle.Planned(steps)
 }
 
-// phases lists the steps of one component.
 func phases(s *lifecycle.Sandbox, c component.Component) []lifecycle.Step {
 	fetch, deliver := "fetch "+c.Name, "deliver "+c.Name
 	started := slices.Concat([]string{prepare, fetch, deliver}, c.Needs)

@@ -65,7 +65,6 @@ func New(on *engine.Engine, name string, dir state.Dir) (*Cluster, error) {
 	}, nil
 }
 
-// node returns the name of the node's container.
 func (c *Cluster) node() string { return c.name + "-control-plane" }
 
 // presence describes what the engine has under the name of the cluster.

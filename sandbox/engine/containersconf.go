@@ -76,7 +76,6 @@ func containersConfFiles() []string {
 // does not define.
 const rlimitNProc = 6
 
-// nodeSettings returns the settings for nodes on any host.
 func nodeSettings() map[string]any {
 	return map[string]any{"containers": map[string]any{"pids_limit": 0}} // 0 removes the limit (containers.conf(5))
 }

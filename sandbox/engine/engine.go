@@ -93,7 +93,6 @@ func (e *Engine) Stream(ctx context.Context, out io.Writer, args ...string) erro
 	return nil
 }
 
-// command returns a call of the engine with its settings.
 func (e *Engine) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, e.Name, args...)
 	if e.ContainersConf != "" {

@@ -108,7 +108,6 @@ func writeJSON(out io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-// writeVersions writes what this program was built from.
 func writeVersions(_ context.Context, out io.Writer) error {
 	info, found := debug.ReadBuildInfo()
 	if !found {
@@ -209,12 +208,10 @@ func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts
 	return append(parts, objects...), secrets
 }
 
-// lacking is a part that only says why there is none.
 func lacking(name string, err error) []export.Part {
 	return []export.Part{{Name: name, Get: func(context.Context, io.Writer) error { return err }}}
 }
 
-// scope returns the part of the cluster that is exported.
 func (s *Sandbox) scope(ctx context.Context) (provider.Scope, error) {
 	if c, ok := s.cluster.(provider.Consenting); ok {
 		return c.Scope(ctx)

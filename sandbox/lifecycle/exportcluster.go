@@ -111,7 +111,6 @@ func (s *Sandbox) secretValues() []redact.Known {
 	return known
 }
 
-// secretsOf are the secrets in one file of the sandbox's.
 func secretsOf(path string, data []byte) []string {
 	switch {
 	case filepath.Base(path) == "token" || bytes.Contains(data, []byte("PRIVATE KEY-----")):

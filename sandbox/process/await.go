@@ -71,7 +71,6 @@ func (t Table) Await(ctx context.Context, name string, ready func(context.Contex
 	return t.died(name)
 }
 
-// died returns the error for a process that does not run.
 func (t Table) died(name string) error {
 	var start int64
 	r, err := t.load(name)

@@ -49,7 +49,6 @@ type follower struct {
 	offset int64    // bytes of file that were copied
 }
 
-// first copies the last lines of the log.
 func (f *follower) first(lines int) error {
 	file, err := os.Open(f.path)
 	if err != nil {
@@ -103,7 +102,6 @@ func (f *follower) step() error {
 	return f.copy()
 }
 
-// copy copies the rest of the file to out.
 func (f *follower) copy() error {
 	if _, err := f.file.Seek(f.offset, io.SeekStart); err != nil {
 		return err

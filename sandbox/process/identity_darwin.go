@@ -65,7 +65,6 @@ func kernel(pid int) (*seen, error) {
 	}, nil
 }
 
-// pids returns the ids of all processes.
 func pids() ([]int, error) {
 	entries, err := unix.SysctlKinfoProcSlice("kern.proc.all")
 	if err != nil {

@@ -106,7 +106,6 @@ func (s *seen) parseStatus(status string) error {
 	return nil
 }
 
-// pids returns the ids of all processes.
 func pids() ([]int, error) {
 	proc, err := os.Open("/proc")
 	if err != nil {

@@ -23,7 +23,6 @@ const (
 // with ".1" appended.
 func (t Table) LogPath(name string) string { return filepath.Join(t.Logs, name+".log") }
 
-// openLog opens a log for appending, and returns its size.
 func (t Table) openLog(name string) (*os.File, int64, error) {
 	path := t.LogPath(name)
 	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() > maxLog {

@@ -49,7 +49,6 @@ func (t Table) Strays(ctx context.Context) ([]*Process, error) {
 	return strays, nil
 }
 
-// known returns the ids of the processes that have a record.
 func (t Table) known() ([]int, error) {
 	names, err := t.Names()
 	if err != nil {

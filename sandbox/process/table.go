@@ -59,7 +59,6 @@ func (t Table) Ensure(ctx context.Context, spec Spec) (p *Process, started bool,
 	return p, err == nil, err
 }
 
-// adopt updates the record of a process that keeps running.
 func (t Table) adopt(p *Process, spec Spec) error {
 	if !p.searched && p.Spec.Grace == spec.Grace {
 		return nil
@@ -187,7 +186,6 @@ func (t Table) save(r record) error {
 	return nil
 }
 
-// forget deletes the record of name, if it exists.
 func (t Table) forget(name string) error {
 	if err := os.Remove(t.recordPath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("deleting the record of %s: %w", name, err)

@@ -190,7 +190,6 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 	return c.pods.Start(ctx, part, report)
 }
 
-// own reports whether a component is the user's.
 func (c *Cluster) own(name string) (about string, own bool) {
 	switch {
 	case c.wanted.Found[name] != "":

@@ -102,7 +102,6 @@ func (f *Forward) keep(ctx context.Context, clientset kubernetes.Interface, conf
 	}
 }
 
-// once forwards ports until the connection is lost or ctx ends.
 func (f *Forward) once(ctx context.Context, clientset kubernetes.Interface, config *rest.Config, pod types.NamespacedName, started func([]portforward.ForwardedPort)) error {
 	dialer, err := dialTo(clientset, config, pod)
 	if err != nil {

@@ -193,7 +193,6 @@ func (p *Pods) startOperator(ctx context.Context, report provider.Report) error 
 	return p.Save()
 }
 
-// tagOf returns the tag in an image's name.
 func tagOf(i artifact.Image) string {
 	return i.Name()[strings.LastIndexByte(i.Name(), ':')+1:]
 }
