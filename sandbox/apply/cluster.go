@@ -92,15 +92,6 @@ func (c *Cluster) OnApply(start func(ctx context.Context, obj *unstructured.Unst
 // customresource_handler.go of k8s.io/apiextensions-apiserver; it helps several API servers.
 const creationDelay = 2 * time.Second
 
-// noteEstablished records when a definition was established.
-func (c *Cluster) noteEstablished(at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at.After(c.established) {
-		c.established = at
-	}
-}
-
 // Settle waits until the API server no longer delays the creation of objects, at most 2 s: a
 // request that is sent earlier would return later. The error is ctx's.
 func (c *Cluster) Settle(ctx context.Context) error {

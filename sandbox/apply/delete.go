@@ -31,11 +31,7 @@ var deletion = [phaseCount]int{phaseDefinitions, phaseWorkloads, phaseCustom, ph
 func Delete(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
 	ordered := phases(objects)
 	for _, number := range deletion {
-		err := each(ctx, ordered[number], func(ctx context.Context, obj *unstructured.Unstructured) error {
-			_, err := deleteOne(ctx, c, obj)
-			return err
-		})
-		if err != nil {
+		if _, err := each(ctx, ordered[number], c.deleteOne); err != nil {
 			return err
 		}
 	}
@@ -44,7 +40,7 @@ func Delete(ctx context.Context, c *Cluster, objects []*unstructured.Unstructure
 
 // deleteOne deletes an object and waits until it is gone. It returns the UID of the object, or ""
 // if the object is absent or has another owner.
-func deleteOne(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) (types.UID, error) {
+func (c *Cluster) deleteOne(ctx context.Context, obj *unstructured.Unstructured) (types.UID, error) {
 	var uid types.UID
 	err := retry(ctx, "deleting "+Describe(obj), func(ctx context.Context) error {
 		live, err := read(ctx, c, obj)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -21,13 +21,9 @@ import (
 // (garbagecollector.Sync in Kubernetes' controller manager). In a new cluster, a deletion in the
 // foreground takes that long.
 func DeleteWithDependents(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
-	owners := &deletedOwners{uids: map[types.UID]bool{}}
-	err := each(ctx, objects, func(ctx context.Context, obj *unstructured.Unstructured) error {
-		uid, err := deleteOne(ctx, c, obj)
-		owners.add(uid)
-		return err
-	})
-	if err != nil || len(owners.uids) == 0 {
+	deleted, err := each(ctx, objects, c.deleteOne)
+	owners := sets.New(deleted...).Delete("")
+	if err != nil || owners.Len() == 0 {
 		return err
 	}
 	resources, err := c.resources()
@@ -35,7 +31,7 @@ func DeleteWithDependents(ctx context.Context, c *Cluster, objects []*unstructur
 		return err
 	}
 	namespaces := namespacesOf(objects)
-	if !slices.Contains(namespaces, client.InNamespace("")) {
+	if namespaces[0] != "" {
 		resources = slices.DeleteFunc(resources, func(r resource) bool { return !r.namespaced })
 	}
 	// The controller of an object creates its dependents again until the object is gone. So
@@ -45,12 +41,10 @@ func DeleteWithDependents(ctx context.Context, c *Cluster, objects []*unstructur
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		if err := each(ctx, found, c.deleteDependent); err != nil {
+		if deleted, err = each(ctx, found, c.deleteDependent); err != nil {
 			return err
 		}
-		for _, obj := range found {
-			owners.add(obj.GetUID())
-		}
+		owners.Insert(deleted...)
 	}
 }
 
@@ -69,48 +63,30 @@ func namespacesOf(objects []*unstructured.Unstructured) []client.InNamespace {
 	return namespaces
 }
 
-// dependents returns the objects that the owners own.
-func (c *Cluster) dependents(ctx context.Context, resources []resource, namespaces []client.InNamespace, owners *deletedOwners) ([]*unstructured.Unstructured, error) {
+// dependents returns the objects with owners of which all are deleted.
+func (c *Cluster) dependents(ctx context.Context, resources []resource, namespaces []client.InNamespace, deleted sets.Set[types.UID]) ([]*unstructured.Unstructured, error) {
 	var found []*unstructured.Unstructured
 	for _, namespace := range namespaces {
 		objects, err := c.list(ctx, resources, namespace)
 		if err != nil {
 			return nil, fmt.Errorf("looking for dependents: %w", err)
 		}
-		found = append(found, slices.DeleteFunc(objects, func(obj *unstructured.Unstructured) bool { return !owners.own(obj) })...)
+		found = append(found, slices.DeleteFunc(objects, func(obj *unstructured.Unstructured) bool {
+			owners := obj.GetOwnerReferences()
+			return len(owners) == 0 || slices.ContainsFunc(owners, func(r metav1.OwnerReference) bool { return !deleted.Has(r.UID) })
+		})...)
 	}
 	return found, nil
 }
 
 // deleteDependent deletes an object, even without the sandbox's labels, and waits until it is gone.
-func (c *Cluster) deleteDependent(ctx context.Context, obj *unstructured.Unstructured) error {
+func (c *Cluster) deleteDependent(ctx context.Context, obj *unstructured.Unstructured) (types.UID, error) {
 	err := retry(ctx, "deleting "+Describe(obj), func(ctx context.Context) error {
 		// A conflict is about the UID: another object has its name already.
 		return ignore(func(err error) bool { return Gone(err) || apierrors.IsConflict(err) }, c.delete(ctx, obj))
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	return waitGone(ctx, c, obj, obj.GetUID())
-}
-
-// deletedOwners are the UIDs of deleted objects. It is safe for concurrent additions.
-type deletedOwners struct {
-	mu   sync.Mutex
-	uids map[types.UID]bool
-}
-
-func (d *deletedOwners) add(uid types.UID) {
-	if uid == "" {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.uids[uid] = true
-}
-
-// own reports whether an object has owners and all of them are deleted.
-func (d *deletedOwners) own(obj *unstructured.Unstructured) bool {
-	references := obj.GetOwnerReferences()
-	return len(references) > 0 && !slices.ContainsFunc(references, func(r metav1.OwnerReference) bool { return !d.uids[r.UID] })
+	return obj.GetUID(), waitGone(ctx, c, obj, obj.GetUID())
 }

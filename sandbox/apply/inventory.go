@@ -6,9 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,29 +56,21 @@ func (c *Cluster) resources() ([]resource, error) {
 // list returns the metadata of objects of some kinds, sorted by kind and name. It ignores kinds
 // that were deleted meanwhile.
 func (c *Cluster) list(ctx context.Context, resources []resource, options ...client.ListOption) ([]*unstructured.Unstructured, error) {
-	var mu sync.Mutex
-	var found []*unstructured.Unstructured
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallelism)
-	for _, r := range resources {
-		group.Go(func() error {
-			list := &metav1.PartialObjectMetadataList{}
-			list.SetGroupVersionKind(r.kind.GroupVersion().WithKind(r.kind.Kind + "List"))
-			if err := c.client.List(ctx, list, options...); err != nil {
-				if Gone(err) || apierrors.IsMethodNotSupported(err) {
-					return nil
-				}
-				return fmt.Errorf("listing objects of kind %s: %w", r.kind.Kind, err)
+	lists, err := each(ctx, resources, func(ctx context.Context, r resource) (found []*unstructured.Unstructured, err error) {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(r.kind.GroupVersion().WithKind(r.kind.Kind + "List"))
+		if err := c.client.List(ctx, list, options...); err != nil {
+			if Gone(err) || apierrors.IsMethodNotSupported(err) {
+				return nil, nil
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			for i := range list.Items {
-				found = append(found, metadataOf(r.kind, &list.Items[i]))
-			}
-			return nil
-		})
-	}
-	err := group.Wait()
+			return nil, fmt.Errorf("listing objects of kind %s: %w", r.kind.Kind, err)
+		}
+		for i := range list.Items {
+			found = append(found, metadataOf(r.kind, &list.Items[i]))
+		}
+		return found, nil
+	})
+	found := slices.Concat(lists...)
 	slices.SortFunc(found, func(a, b *unstructured.Unstructured) int { return strings.Compare(Describe(a), Describe(b)) })
 	return found, err
 }
@@ -120,17 +110,7 @@ func Losses(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructu
 		return nil, err
 	}
 	resources = slices.DeleteFunc(resources, func(r resource) bool { return !defined[r.kind.GroupKind()] })
-	objects, err := c.list(ctx, resources)
-	if err != nil {
-		return nil, err
-	}
-	var lost []string
-	for _, obj := range objects {
-		if !c.Owns(obj) && len(obj.GetOwnerReferences()) == 0 {
-			lost = append(lost, Describe(obj))
-		}
-	}
-	return lost, nil
+	return c.guests(ctx, resources, func(*unstructured.Unstructured) bool { return false })
 }
 
 // defined returns the kinds that an inventory defines.
@@ -181,17 +161,16 @@ func (s Scope) Has(obj *unstructured.Unstructured) bool {
 	return s.cluster.Owns(obj) || s.namespaces[obj.GetNamespace()] || s.kinds[obj.GroupVersionKind().GroupKind()]
 }
 
-// guests lists the objects of users in a namespace. It leaves out the sandbox's objects, objects
-// that have an owner, and objects that a controller created.
-func (c *Cluster) guests(ctx context.Context, resources []resource, namespace string) ([]string, error) {
-	inside := slices.DeleteFunc(slices.Clone(resources), func(r resource) bool { return !r.namespaced })
-	objects, err := c.list(ctx, inside, client.InNamespace(namespace))
+// guests lists the objects of users. It leaves out the sandbox's objects, objects that have an
+// owner, and objects for which ignore returns true.
+func (c *Cluster) guests(ctx context.Context, resources []resource, ignore func(*unstructured.Unstructured) bool, options ...client.ListOption) ([]string, error) {
+	objects, err := c.list(ctx, resources, options...)
 	if err != nil {
 		return nil, err
 	}
 	var found []string
 	for _, obj := range objects {
-		if !c.Owns(obj) && len(obj.GetOwnerReferences()) == 0 && !generated(obj) {
+		if !c.Owns(obj) && len(obj.GetOwnerReferences()) == 0 && !ignore(obj) {
 			found = append(found, Describe(obj))
 		}
 	}

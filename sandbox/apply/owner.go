@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,27 +25,20 @@ const (
 // them without a version.
 func Label(objects []*unstructured.Unstructured, component, version string) {
 	for _, obj := range objects {
-		setLabel(obj, ManagedByLabel, FieldManager)
-		setLabel(obj, ComponentLabel, component)
-		if version == "" {
-			continue
+		obj.SetLabels(with(with(obj.GetLabels(), ManagedByLabel, FieldManager), ComponentLabel, component))
+		if version != "" {
+			obj.SetAnnotations(with(obj.GetAnnotations(), VersionAnnotation, version))
 		}
-		annotations := obj.GetAnnotations()
-		if annotations == nil {
-			annotations = make(map[string]string)
-		}
-		annotations[VersionAnnotation] = version
-		obj.SetAnnotations(annotations)
 	}
 }
 
-func setLabel(obj *unstructured.Unstructured, key, value string) {
-	labels := obj.GetLabels()
-	if labels == nil {
-		labels = make(map[string]string)
+// with adds a key to labels or annotations, which can be nil.
+func with(values map[string]string, key, value string) map[string]string {
+	if values == nil {
+		values = make(map[string]string)
 	}
-	labels[key] = value
-	obj.SetLabels(labels)
+	values[key] = value
+	return values
 }
 
 // Share declares that the cluster existed before the sandbox and that others use it too. Every
@@ -63,21 +55,6 @@ func (c *Cluster) Shared() bool { return c.sandbox != "" }
 func (c *Cluster) Owns(live client.Object) bool {
 	labels := live.GetLabels()
 	return labels[ManagedByLabel] == FieldManager && (c.sandbox == "" || labels[SandboxLabel] == c.sandbox)
-}
-
-// mayWrite reports whether the sandbox may change a live object.
-func (c *Cluster) mayWrite(live *unstructured.Unstructured) bool {
-	return c.sandbox == "" || c.Owns(live)
-}
-
-// signed returns obj with the sandbox's name on a shared cluster.
-func (c *Cluster) signed(obj *unstructured.Unstructured) *unstructured.Unstructured {
-	if c.sandbox == "" {
-		return obj
-	}
-	out := obj.DeepCopy()
-	setLabel(out, SandboxLabel, c.sandbox)
-	return out
 }
 
 // LabelsOf returns the labels of the sandbox's objects of a component; of all its objects for "".
@@ -137,15 +114,18 @@ type Found struct {
 // has another owner.
 func Look(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) (Found, error) {
 	var found Found
-	var mu sync.Mutex
-	err := each(ctx, objects, func(ctx context.Context, obj *unstructured.Unstructured) error {
+	lives, err := each(ctx, objects, func(ctx context.Context, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		live, err := read(ctx, c, obj)
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", Describe(obj), err)
+			return nil, fmt.Errorf("reading %s: %w", Describe(obj), err)
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
+		return live, nil
+	})
+	if err != nil {
+		return found, err
+	}
+	for i, obj := range objects {
+		switch live := lives[i]; {
 		case live == nil:
 			found.Missing = append(found.Missing, obj)
 		case c.Owns(live):
@@ -153,9 +133,8 @@ func Look(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured)
 		case phaseOf(obj) == phaseNamespaces:
 			found.Kept = append(found.Kept, obj)
 		default:
-			return Foreign(live)
+			return found, Foreign(live)
 		}
-		return nil
-	})
-	return found, err
+	}
+	return found, nil
 }

@@ -88,7 +88,11 @@ func TestOwns(t *testing.T) {
 	t.Parallel()
 	const text = `{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: team}}`
 	appliedBy := func(sandbox string) *unstructured.Unstructured {
-		return (&Cluster{sandbox: sandbox}).signed(labelled(applytest.Object(t, text))[0])
+		obj, err := (&Cluster{sandbox: sandbox}).marked(labelled(applytest.Object(t, text))[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return obj
 	}
 	for _, test := range []struct {
 		name    string

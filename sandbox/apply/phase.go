@@ -53,12 +53,17 @@ func Split(objects []*unstructured.Unstructured) (definitions, others []*unstruc
 	return ordered[phaseDefinitions], slices.Concat(ordered[phaseDefinitions+1:]...)
 }
 
-// each calls do for all objects, several at once. It returns the first error.
-func each(ctx context.Context, objects []*unstructured.Unstructured, do func(context.Context, *unstructured.Unstructured) error) error {
+// each calls do for all items, several at once. It returns the results in the order of the items,
+// and the first error.
+func each[T, R any](ctx context.Context, items []T, do func(context.Context, T) (R, error)) ([]R, error) {
+	results := make([]R, len(items))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelism)
-	for _, obj := range objects {
-		group.Go(func() error { return do(ctx, obj) })
+	for i, item := range items {
+		group.Go(func() (err error) {
+			results[i], err = do(ctx, item)
+			return err
+		})
 	}
-	return group.Wait()
+	return results, group.Wait()
 }

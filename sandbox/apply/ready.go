@@ -21,9 +21,10 @@ import (
 // with its last condition. No status is final: a Deployment past its progress deadline may still
 // recover.
 func WaitReady(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
-	return each(ctx, objects, func(ctx context.Context, obj *unstructured.Unstructured) error {
-		return Poll(ctx, "waiting for "+Describe(obj), func(ctx context.Context) error { return ready(ctx, c, obj) })
+	_, err := each(ctx, objects, func(ctx context.Context, obj *unstructured.Unstructured) (struct{}, error) {
+		return struct{}{}, Poll(ctx, "waiting for "+Describe(obj), func(ctx context.Context) error { return ready(ctx, c, obj) })
 	})
+	return err
 }
 
 func ready(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) error {
@@ -56,9 +57,11 @@ func served(ctx context.Context, c *Cluster, definition *unstructured.Unstructur
 			return fmt.Errorf("listing %s: %w", crd.Name, err)
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, condition := range crd.Status.Conditions {
-		if condition.Type == apiextensionsv1.Established {
-			c.noteEstablished(condition.LastTransitionTime.Time)
+		if at := condition.LastTransitionTime.Time; condition.Type == apiextensionsv1.Established && at.After(c.established) {
+			c.established = at
 		}
 	}
 	return nil

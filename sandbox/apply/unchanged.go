@@ -15,20 +15,18 @@ import (
 // AppliedAnnotation is on every applied object, with a hash of the object as it was applied.
 const AppliedAnnotation = "operator-tracing-sandbox/applied"
 
-// marked returns a copy of obj with its own hash.
-func marked(obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	text, err := json.Marshal(obj.Object) // Marshal sorts the keys of maps.
+// marked returns a copy of obj with the sandbox's name on a shared cluster, and with its own hash.
+func (c *Cluster) marked(obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	out := obj.DeepCopy()
+	if c.Shared() {
+		out.SetLabels(with(out.GetLabels(), SandboxLabel, c.sandbox))
+	}
+	text, err := json.Marshal(out.Object) // Marshal sorts the keys of maps.
 	if err != nil {
 		return nil, fmt.Errorf("hashing: %w", err)
 	}
 	sum := sha256.Sum256(text)
-	out := obj.DeepCopy()
-	annotations := out.GetAnnotations()
-	if annotations == nil {
-		annotations = make(map[string]string)
-	}
-	annotations[AppliedAnnotation] = hex.EncodeToString(sum[:16])
-	out.SetAnnotations(annotations)
+	out.SetAnnotations(with(out.GetAnnotations(), AppliedAnnotation, hex.EncodeToString(sum[:16])))
 	return out, nil
 }
 
@@ -40,13 +38,6 @@ func read(ctx context.Context, c *Cluster, obj *unstructured.Unstructured) (*uns
 		return nil, ignore(Gone, err)
 	}
 	return live, nil
-}
-
-// unchanged reports whether applying obj, which is marked, would change nothing. The equal hash
-// shows that apply need not remove a field; the comparison shows that all fields have their values.
-// For the API server a read costs a tenth of an apply.
-func unchanged(live, obj *unstructured.Unstructured) bool {
-	return live.GetDeletionTimestamp() == nil && contains(live.Object, obj.Object)
 }
 
 // contains reports whether live has everything that wanted has. Maps may have more keys, because
