@@ -23,16 +23,10 @@ import (
 const pageSize = 250
 
 // Objects returns a part for each kind that the API server lists, named
-// objects/RESOURCE.GROUP.yaml. It contains the objects of one namespace, or of all namespaces for
-// "". In Secrets, values are replaced by their size; elsewhere, secret settings are hidden. Managed
-// fields are omitted.
-func Objects(ctx context.Context, config *rest.Config, namespace string) ([]Part, error) {
-	return ObjectsWhere(ctx, config, namespace, nil)
-}
-
-// ObjectsWhere is like Objects, but only includes objects for which keep returns true. A nil keep
-// includes all objects.
-func ObjectsWhere(ctx context.Context, config *rest.Config, namespace string, keep func(*unstructured.Unstructured) bool) ([]Part, error) {
+// objects/RESOURCE.GROUP.yaml. It contains the objects for which keep returns true. In Secrets,
+// values are replaced by their size; elsewhere, secret settings are hidden. Managed fields are
+// omitted.
+func Objects(ctx context.Context, config *rest.Config, keep func(*unstructured.Unstructured) bool) ([]Part, error) {
 	config = rest.CopyConfig(config)
 	config.WarningHandlerWithContext = rest.NoWarnings{} // Deprecated kinds cause warnings.
 	client, err := dynamic.NewForConfig(config)
@@ -54,14 +48,14 @@ func ObjectsWhere(ctx context.Context, config *rest.Config, namespace string, ke
 			return nil, fmt.Errorf("listing the kinds of the API server: %w", err)
 		}
 		for _, resource := range list.APIResources {
-			if !slices.Contains(resource.Verbs, "list") || namespace != "" && !resource.Namespaced {
+			if !slices.Contains(resource.Verbs, "list") {
 				continue
 			}
 			target := group.WithResource(resource.Name)
 			parts = append(parts, Part{
 				Name: "objects/" + target.GroupResource().String() + ".yaml",
 				Get: func(ctx context.Context, out io.Writer) error {
-					return writeObjects(ctx, client.Resource(target).Namespace(namespace), resource.Kind, keep, out)
+					return writeObjects(ctx, client.Resource(target), resource.Kind, keep, out)
 				},
 			})
 		}
@@ -74,7 +68,7 @@ func ObjectsWhere(ctx context.Context, config *rest.Config, namespace string, ke
 func writeObjects(ctx context.Context, client dynamic.ResourceInterface, kind string, keep func(*unstructured.Unstructured) bool, out io.Writer) error {
 	written := 0
 	err := each(ctx, client, func(object *unstructured.Unstructured) error {
-		if keep != nil && !keep(object) {
+		if !keep(object) {
 			return nil
 		}
 		clean(object)

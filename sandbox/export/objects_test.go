@@ -75,7 +75,7 @@ func contents(t *testing.T, parts []Part) map[string]string {
 
 func TestObjects(t *testing.T) {
 	t.Parallel()
-	parts, err := Objects(t.Context(), serve(t), "")
+	parts, err := Objects(t.Context(), serve(t), func(*unstructured.Unstructured) bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,21 +94,9 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-func TestObjectsOfANamespace(t *testing.T) {
-	t.Parallel()
-	parts, err := Objects(t.Context(), serve(t), "one")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := contents(t, parts)
-	if len(got) != 3 || !strings.Contains(got["objects/pods.yaml"], "name: c") {
-		t.Errorf("Objects = %q, want the Pod c", got)
-	}
-}
-
 func TestObjectsWithoutAServer(t *testing.T) {
 	t.Parallel()
-	if _, err := Objects(t.Context(), &rest.Config{Host: "127.0.0.1:1"}, ""); err == nil || !strings.Contains(err.Error(), "listing the kinds of the API server") {
+	if _, err := Objects(t.Context(), &rest.Config{Host: "127.0.0.1:1"}, nil); err == nil || !strings.Contains(err.Error(), "listing the kinds of the API server") {
 		t.Errorf("Objects: got error %v", err)
 	}
 }

@@ -196,7 +196,7 @@ func (s *Sandbox) clusterParts(ctx context.Context, limits export.Limits) (parts
 	if err != nil {
 		return lacking("cluster", err), nil
 	}
-	objects, err := export.ObjectsWhere(ctx, config, "", scope.Has)
+	objects, err := export.Objects(ctx, config, scope.Has)
 	if err != nil {
 		objects = lacking("objects", err)
 	}

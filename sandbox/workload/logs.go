@@ -107,9 +107,9 @@ func follow(ctx context.Context, c *apply.Cluster, out io.Writer, name string, o
 					part.Lines, part.Since = -1, 0 // Copy all lines of a new container.
 				}
 				group.Go(func() error {
-					lines := &lineWriter{mu: &mu, out: out}
+					lines := &LineWriter{Mutex: &mu, Out: out}
 					_ = copyLog(ctx, c, lines, &pods[i], status.Name, part) // It ends with its container.
-					return lines.flush()
+					return lines.Flush()
 				})
 			}
 		}
@@ -121,30 +121,33 @@ func follow(ctx context.Context, c *apply.Cluster, out io.Writer, name string, o
 	}
 }
 
-// lineWriter writes whole lines to a writer that several lineWriters share.
-type lineWriter struct {
-	mu   *sync.Mutex
-	out  io.Writer
-	rest []byte // of an incomplete line
+// LineWriter writes whole lines, each after a prefix, to a writer that several LineWriters share.
+type LineWriter struct {
+	Mutex  *sync.Mutex // of Out
+	Out    io.Writer
+	Prefix string
+	rest   []byte // of an incomplete line
 }
 
-func (w *lineWriter) Write(data []byte) (int, error) {
+// Write writes the lines that are complete. The error is that of Out.
+func (w *LineWriter) Write(data []byte) (int, error) {
+	w.Mutex.Lock()
+	defer w.Mutex.Unlock()
 	w.rest = append(w.rest, data...)
-	end := bytes.LastIndexByte(w.rest, '\n') + 1
-	if end == 0 {
-		return len(data), nil
+	for {
+		line, rest, found := bytes.Cut(w.rest, []byte("\n"))
+		if !found {
+			return len(data), nil
+		}
+		if _, err := fmt.Fprintf(w.Out, "%s%s\n", w.Prefix, line); err != nil {
+			return 0, err
+		}
+		w.rest = rest
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, err := w.out.Write(w.rest[:end]); err != nil {
-		return 0, err
-	}
-	w.rest = append(w.rest[:0], w.rest[end:]...)
-	return len(data), nil
 }
 
-// flush writes an incomplete last line.
-func (w *lineWriter) flush() error {
+// Flush writes an incomplete last line.
+func (w *LineWriter) Flush() error {
 	if len(w.rest) == 0 {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -95,13 +94,13 @@ func severalLogs(ctx context.Context, out io.Writer, run *lifecycle.Sandbox, nam
 	errs := make([]error, len(names))
 	for i, name := range names {
 		group.Go(func() error {
-			prefixed := &prefixed{mu: &mu, out: out, prefix: fmt.Sprintf("%-24s ", name)}
-			err := run.Logs(ctx, prefixed, name, o)
+			lines := &workload.LineWriter{Mutex: &mu, Out: out, Prefix: fmt.Sprintf("%-24s ", name)}
+			err := run.Logs(ctx, lines, name, o)
 			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, workload.ErrNoLog) {
 				err = nil // The component never ran. The other logs show the reason.
 			}
 			if err == nil {
-				err = prefixed.flush()
+				err = lines.Flush()
 			}
 			errs[i] = err
 			return nil
@@ -116,37 +115,4 @@ func severalLogs(ctx context.Context, out io.Writer, run *lifecycle.Sandbox, nam
 		return fmt.Errorf("%w (and %d more)", failed[0], len(failed)-1)
 	}
 	return failed[0]
-}
-
-// prefixed writes complete lines with a prefix to a shared writer.
-type prefixed struct {
-	mu     *sync.Mutex
-	out    io.Writer
-	prefix string
-	rest   []byte // An incomplete line.
-}
-
-func (p *prefixed) Write(data []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rest = append(p.rest, data...)
-	for {
-		line, rest, found := bytes.Cut(p.rest, []byte("\n"))
-		if !found {
-			return len(data), nil
-		}
-		if _, err := fmt.Fprintf(p.out, "%s%s\n", p.prefix, line); err != nil {
-			return 0, err
-		}
-		p.rest = rest
-	}
-}
-
-// flush writes an incomplete last line.
-func (p *prefixed) flush() error {
-	if len(p.rest) == 0 {
-		return nil
-	}
-	_, err := p.Write([]byte("\n"))
-	return err
 }
