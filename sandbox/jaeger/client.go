@@ -26,9 +26,6 @@ const (
 type Client struct {
 	settings  settings
 	transport transport
-	// compareTags is true if the client must compare the tags of a search, because Jaeger may
-	// ignore them.
-	compareTags bool
 }
 
 // transport is one of the two interfaces of the query service. Errors with a known kind are *Error
@@ -59,7 +56,7 @@ func Dial(endpoint string, options ...Option) (*Client, error) {
 		return nil, fmt.Errorf("creating a client of Jaeger at %q: %w", endpoint, err)
 	}
 	if s.base != nil {
-		return &Client{settings: s, transport: &httpTransport{s, s.httpClient()}, compareTags: true}, nil
+		return &Client{settings: s, transport: &httpTransport{s, s.httpClient()}}, nil
 	}
 	transport, err := newGRPCTransport(s)
 	if err != nil {
@@ -143,7 +140,7 @@ func (c *Client) FindTraces(ctx context.Context, q tracetree.Query) ([]tracetree
 		return nil, err
 	}
 	truncated := len(found) > q.Limit
-	if c.compareTags {
+	if c.settings.base != nil { // Over HTTP, Jaeger may ignore the tags.
 		found = slices.DeleteFunc(found, func(t tracetree.Trace) bool { return !q.Matches(t) })
 	}
 	if !truncated {

@@ -105,8 +105,7 @@ func (t *httpTransport) object(ctx context.Context, into any, p url.Values, path
 type envelope struct {
 	Result json.RawMessage `json:"result"`
 	Error  *struct {
-		HTTPCode int    `json:"httpCode"`
-		Message  string `json:"message"`
+		Message string `json:"message"`
 	} `json:"error"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
@@ -42,11 +41,9 @@ const (
 // generation of an object, in hexadecimal digits: the first 16 bytes of SHA-256 over
 // "{uid}/{generation}". The span that wrote the generation has both as attributes and a link to
 // that trace. The span id of the link is a placeholder that no span has.
-func Continuation(uid string, generation int64) string { return continuation(uid, generation).String() }
-
-func continuation(uid string, generation int64) pcommon.TraceID {
+func Continuation(uid string, generation int64) string {
 	sum := sha256.Sum256([]byte(uid + "/" + strconv.FormatInt(generation, 10)))
-	return pcommon.TraceID(sum[:16])
+	return hex.EncodeToString(sum[:16])
 }
 
 // ReadTree reads a trace and its continuations at any depth, and returns them as one trace. In its
@@ -138,7 +135,11 @@ func (t Trace) grow(read follow) (Trace, error) {
 	reconciled := map[wanted]bool{}
 	for added := t.elements; len(added) > 0; {
 		var next []element
-		noteReconciled(reconciled, added)
+		for _, e := range added {
+			if o, known := e.object(); known && e.isConsumer() {
+				reconciled[o] = true
+			}
+		}
 		for _, w := range writers(added) {
 			if asked[w.continuation] {
 				continue
@@ -173,52 +174,30 @@ func (t Trace) grow(read follow) (Trace, error) {
 	return tree, nil
 }
 
-// noteReconciled adds the generations of reconcile spans.
-func noteReconciled(of map[wanted]bool, spans []element) {
-	for _, e := range spans {
-		if o, known := e.object(); known && e.isConsumer() {
-			of[o] = true
-		}
-	}
-}
-
 // writers returns the earliest writer of each continuation, ordered by start.
 func writers(spans []element) []writer {
 	var found []writer
 	for _, e := range spans {
-		id, ok := e.continuation()
-		if !ok {
+		o, known := e.object()
+		if !known || e.span.Links().Len() == 0 {
 			continue
 		}
 		w := writer{
-			traceID: e.span.TraceID().String(), spanID: e.span.SpanID().String(), continuation: id.String(),
-			start: e.span.StartTimestamp().AsTime(),
+			traceID: e.span.TraceID().String(), spanID: e.span.SpanID().String(), continuation: Continuation(o.uid, o.generation),
+			of: o, start: e.span.StartTimestamp().AsTime(),
 		}
 		_, w.kind, _ = strings.Cut(e.span.Name(), " ")
-		w.of, _ = e.object()
-		found = append(found, w)
+		for _, link := range e.span.Links().All() {
+			if link.TraceID().String() == w.continuation && w.continuation != w.traceID {
+				found = append(found, w)
+				break
+			}
+		}
 	}
 	slices.SortFunc(found, func(a, b writer) int {
 		return cmp.Or(a.start.Compare(b.start), cmp.Compare(a.traceID+a.spanID, b.traceID+b.spanID))
 	})
 	return found
-}
-
-// continuation returns the trace that continues at the span, if any.
-func (e element) continuation() (id pcommon.TraceID, ok bool) {
-	if e.span.Links().Len() == 0 {
-		return id, false
-	}
-	o, known := e.object()
-	if id = continuation(o.uid, o.generation); !known || id == e.span.TraceID() {
-		return id, false
-	}
-	for _, link := range e.span.Links().All() {
-		if link.TraceID() == id {
-			return id, true
-		}
-	}
-	return id, false
 }
 
 // object returns the generation of an object in the attributes of the span, if any. Values of other
