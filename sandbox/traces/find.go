@@ -12,18 +12,49 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// finder waits until it is known which trace is an object's.
-type finder struct {
+// subject is an object whose current trace is observed.
+type subject struct {
 	get func(context.Context) (*unstructured.Unstructured, error)
-	// ready returns what the object lacks.
+	// ready returns an error if the object is not ready.
 	ready func(*unstructured.Unstructured) error
 	// find is [tracetree.FindCurrent], and noTrace words its ErrNotFound.
 	find    func(context.Context, *unstructured.Unstructured) (trace tracetree.Trace, known bool, err error)
 	noTrace func(*unstructured.Unstructured, error) error
 
-	traceID string
 	// readySince is when the object was first seen ready; zero if it is not.
 	readySince time.Time
+}
+
+func (r *Reader) subject(object Object, reader searcher) subject {
+	return subject{
+		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
+		ready: r.ready,
+		find: func(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, bool, error) {
+			return tracetree.FindCurrent(ctx, reader, live)
+		},
+		noTrace: r.noTrace,
+	}
+}
+
+// read reads the object. notReady is the reason why it is not ready.
+func (s *subject) read(ctx context.Context) (live *unstructured.Unstructured, notReady, err error) {
+	if live, err = s.get(ctx); err != nil {
+		return nil, nil, err
+	}
+	notReady = s.ready(live)
+	switch {
+	case notReady != nil:
+		s.readySince = time.Time{}
+	case s.readySince.IsZero():
+		s.readySince = time.Now()
+	}
+	return live, notReady, nil
+}
+
+// finder waits until it is known which trace is an object's.
+type finder struct {
+	subject
+	traceID string
 	// last is why there is no trace yet.
 	last error
 }
@@ -44,15 +75,9 @@ func (f *finder) wait(ctx context.Context) (traceID string, err error) {
 }
 
 func (f *finder) look(ctx context.Context) (found bool, err error) {
-	live, err := f.get(ctx)
+	live, _, err := f.read(ctx)
 	if err != nil {
 		return false, err
-	}
-	switch ready := f.ready(live) == nil; {
-	case !ready:
-		f.readySince = time.Time{}
-	case f.readySince.IsZero():
-		f.readySince = time.Now()
 	}
 	trace, known, err := f.find(ctx, live)
 	if trace.ID != "" {

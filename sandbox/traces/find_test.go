@@ -38,7 +38,7 @@ func TestFinderWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				f := finder{
+				f := finder{subject: subject{
 					get: func(context.Context) (*unstructured.Unstructured, error) { return &unstructured.Unstructured{}, nil },
 					ready: func(*unstructured.Unstructured) error {
 						if time.Since(start) < test.readyAfter {
@@ -53,7 +53,7 @@ func TestFinderWaits(t *testing.T) {
 						return tracetree.Trace{ID: secondTrace}, true, nil
 					},
 					noTrace: func(_ *unstructured.Unstructured, err error) error { return fmt.Errorf("worded: %w", err) },
-				}
+				}}
 				ctx, cancel := context.WithTimeout(t.Context(), traceWait)
 				defer cancel()
 				got, err := f.wait(ctx)

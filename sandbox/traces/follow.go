@@ -32,20 +32,7 @@ func (r *Reader) Follow(ctx context.Context, object Object, show func(Look) erro
 		return err
 	}
 	defer reader.Close()
-	target, err := r.session.Target()
-	if err != nil {
-		return err
-	}
-	f := follower{
-		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
-		ready: func(live *unstructured.Unstructured) error { return target.ReachedCondition(live) },
-		find: func(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
-			trace, _, err := tracetree.FindCurrent(ctx, reader, live)
-			return trace, err
-		},
-		noTrace: r.noTrace,
-		subject: object.String(),
-	}
+	f := follower{subject: r.subject(object, reader), name: object.String()}
 	ticks := time.NewTicker(followEvery)
 	defer ticks.Stop()
 	for {
@@ -66,32 +53,17 @@ func (r *Reader) Follow(ctx context.Context, object Object, show func(Look) erro
 
 // follower keeps what tells whether a trace still grows.
 type follower struct {
-	subject string
-	get     func(context.Context) (*unstructured.Unstructured, error)
-	// ready returns an error if the object is not ready.
-	ready func(*unstructured.Unstructured) error
-	// find is [tracetree.FindCurrent], and noTrace words its ErrNotFound.
-	find    func(context.Context, *unstructured.Unstructured) (tracetree.Trace, error)
-	noTrace func(*unstructured.Unstructured, error) error
-
+	subject
+	name  string
 	trace tracetree.Trace
 	grew  time.Time
-	// readyAt is the time of the first look that saw the object ready; zero if it is not ready.
-	readyAt time.Time
 }
 
 func (f *follower) look(ctx context.Context) Look {
-	live, err := f.get(ctx)
+	// Before the trace is read: the spans that made the object ready are then in it, or come within the quiet period.
+	live, notReady, err := f.read(ctx)
 	if err != nil {
 		return Look{Trace: f.trace, Waiting: err.Error()}
-	}
-	// Before the trace is read: the spans that made the object ready are then in it, or come within the quiet period.
-	notReady := f.ready(live)
-	switch {
-	case notReady != nil:
-		f.readyAt = time.Time{}
-	case f.readyAt.IsZero():
-		f.readyAt = time.Now()
 	}
 	trace, err := f.current(ctx, live)
 	if err == nil && (trace.ID != f.trace.ID || trace.Len() != f.trace.Len()) {
@@ -102,7 +74,7 @@ func (f *follower) look(ctx context.Context) Look {
 
 // current reads the object's trace, which has no spans until Jaeger has some. If Jaeger had spans and has none now, that is an error.
 func (f *follower) current(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
-	trace, err := f.find(ctx, live)
+	trace, _, err := f.find(ctx, live)
 	switch {
 	case !errors.Is(err, tracetree.ErrNotFound):
 		return trace, err
@@ -119,15 +91,15 @@ func (f *follower) waiting(notReady, reading error, written time.Time) string {
 	case reading != nil:
 		return reading.Error()
 	case notReady != nil:
-		return fmt.Sprintf("%s is not ready: %v", f.subject, notReady)
+		return fmt.Sprintf("%s is not ready: %v", f.name, notReady)
 	case f.trace.Len() == 0:
-		return fmt.Sprintf("Jaeger has no span of %s yet", f.subject)
+		return fmt.Sprintf("Jaeger has no span of %s yet", f.name)
 	}
 	missing := len(f.trace.Forest().Defective())
 	switch {
 	case missing > 0:
 		return fmt.Sprintf("spans without their place in the tree yet: %d", missing)
-	case time.Since(later(f.grew, f.readyAt)) < tracetree.DefaultQuiet &&
+	case time.Since(later(f.grew, f.readySince)) < tracetree.DefaultQuiet &&
 		(written.IsZero() || time.Since(later(f.trace.End(), written)) < settledTrace):
 		return "whether more spans come"
 	}

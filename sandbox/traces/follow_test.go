@@ -50,19 +50,18 @@ func TestFollowerLooks(t *testing.T) {
 			at := metav1.NewTime(time.Now().Add(-ago))
 			live.SetManagedFields([]metav1.ManagedFieldsEntry{{Time: &at}})
 		}
-		f := follower{
-			subject: "Head default/web",
-			get:     func(context.Context) (*unstructured.Unstructured, error) { return live, missing },
-			ready:   func(*unstructured.Unstructured) error { return unready },
-			find: func(_ context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
+		f := follower{name: "Head default/web", subject: subject{
+			get:   func(context.Context) (*unstructured.Unstructured, error) { return live, missing },
+			ready: func(*unstructured.Unstructured) error { return unready },
+			find: func(_ context.Context, live *unstructured.Unstructured) (tracetree.Trace, bool, error) {
 				id, _, _ := tracetree.TraceIDOf(live.GetAnnotations())
 				if reading == nil && (id == "" || id != trace.ID) {
-					return tracetree.Trace{ID: id}, tracetree.ErrNotFound
+					return tracetree.Trace{ID: id}, false, tracetree.ErrNotFound
 				}
-				return trace, reading
+				return trace, true, reading
 			},
 			noTrace: func(_ *unstructured.Unstructured, err error) error { return fmt.Errorf("searched: %w", err) },
-		}
+		}}
 		missing, unready = errors.New("there is none"), errors.New("no condition Ready")
 		for _, step := range []struct {
 			what    string

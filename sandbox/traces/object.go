@@ -62,10 +62,7 @@ func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Obj
 	if err != nil {
 		return Object{}, err
 	}
-	subject, err := r.session.Subject()
-	if err != nil {
-		return Object{}, err
-	}
+	subject := target.Subject()
 	object := Object{Kind: subject.Kind(), NamespacedName: types.NamespacedName{Namespace: namespace, Name: ref.Name}}
 	namespaced := subject.Sample().Namespace != ""
 	if ref.Prefix != "" {
@@ -132,6 +129,15 @@ func (r *Reader) get(ctx context.Context, object Object) (*unstructured.Unstruct
 		return nil, fmt.Errorf("finding %s: %w", object, err)
 	}
 	return live, nil
+}
+
+// ready returns an error if an object, as it was read, does not have the condition of the sample's kind.
+func (r *Reader) ready(live *unstructured.Unstructured) error {
+	target, err := r.session.Target()
+	if err != nil {
+		return err
+	}
+	return target.ReachedCondition(live)
 }
 
 // others returns a similar name for an error about an object that does not exist, or a few names that

@@ -77,10 +77,6 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 		return tracetree.Trace{}, err
 	}
 	defer reader.Close()
-	target, err := r.session.Target()
-	if err != nil {
-		return tracetree.Trace{}, err
-	}
 	return tracetree.WaitComplete(ctx, reader, traceID, tracetree.Conditions{
 		Timeout: traceWait, Settled: settledTrace,
 		Ready: func(ctx context.Context) (tracetree.Readiness, error) {
@@ -88,7 +84,7 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 			if err != nil {
 				return tracetree.Readiness{}, err
 			}
-			if err := target.ReachedCondition(live); err != nil {
+			if err := r.ready(live); err != nil {
 				return tracetree.Readiness{State: err.Error()}, nil
 			}
 			return tracetree.Readiness{Ready: true, Since: tracetree.LastWrite(live)}, nil
@@ -105,18 +101,7 @@ func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string
 		return "", err
 	}
 	defer reader.Close()
-	target, err := r.session.Target()
-	if err != nil {
-		return "", err
-	}
-	f := finder{
-		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
-		ready: func(live *unstructured.Unstructured) error { return target.ReachedCondition(live) },
-		find: func(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, bool, error) {
-			return tracetree.FindCurrent(ctx, reader, live)
-		},
-		noTrace: r.noTrace,
-	}
+	f := finder{subject: r.subject(object, reader)}
 	if traceID, err = f.wait(ctx); err != nil {
 		return "", fmt.Errorf("finding the trace of %s: %w", object, err)
 	}
