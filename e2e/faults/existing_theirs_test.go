@@ -57,7 +57,7 @@ func (e *existing) installTheirs(images map[string]manifest.Image) {
 	e.must(err)
 	storing := e.jaegerConfig("  jaeger_query:\n", "  remote_storage:\n    endpoint: 0.0.0.0:17271\n    storage: traces\n  jaeger_query:\n",
 		"extensions: [", "extensions: [remote_storage, ")
-	jaeger, err := manifest.Jaeger(manifest.JaegerOptions{Image: images["jaeger"], Version: "v0", Config: storing, Shared: true})
+	jaeger, err := manifest.Jaeger(manifest.JaegerOptions{Image: images["jaeger"], Config: storing, Shared: true})
 	e.must(err)
 	for _, obj := range jaeger.Objects {
 		switch obj.GetKind() {

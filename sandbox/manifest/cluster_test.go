@@ -63,7 +63,7 @@ func testCertManagerApplies(t *testing.T, c *apply.Cluster) {
 }
 
 func testJaegerRollsOut(t *testing.T, c *apply.Cluster) {
-	rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0"})
+	rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}})
 	if err != nil {
 		t.Fatal(err)
 	}

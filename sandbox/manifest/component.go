@@ -86,11 +86,6 @@ func (p *Component) Install(ctx context.Context, c *apply.Cluster) error {
 	return p.Wait(ctx, c)
 }
 
-// Look returns which of the component's objects exist; see [apply.Look].
-func (p *Component) Look(ctx context.Context, c *apply.Cluster) (apply.Found, error) {
-	return apply.Look(ctx, c, p.Objects)
-}
-
 // Delete deletes the component's objects and waits until they are gone; see [apply.Delete].
 func (p *Component) Delete(ctx context.Context, c *apply.Cluster) error {
 	if err := apply.Delete(ctx, c, p.Objects); err != nil {

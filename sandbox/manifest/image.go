@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -40,6 +39,17 @@ func (i Image) split() (repository, tag, digest string, err error) {
 	return repository, tag, digest, nil
 }
 
+// deploymentOf returns a Deployment among objects, for changes in place, and its container.
+func deploymentOf(objects []*unstructured.Unstructured, namespace, name, containerName string) (deployment *unstructured.Unstructured, found map[string]any, err error) {
+	for _, obj := range objects {
+		if obj.GetKind() == "Deployment" && obj.GetNamespace() == namespace && obj.GetName() == name {
+			found, err = container(obj, containerName)
+			return obj, found, err
+		}
+	}
+	return nil, nil, fmt.Errorf("no Deployment %s/%s", namespace, name)
+}
+
 // container returns the container of a Deployment with a name, for changes in place.
 func container(deployment *unstructured.Unstructured, name string) (map[string]any, error) {
 	// NestedFieldNoCopy returns the field itself, so a change reaches the object.
@@ -56,38 +66,11 @@ func container(deployment *unstructured.Unstructured, name string) (map[string]a
 	return nil, fmt.Errorf("%s: no container %s", apply.Describe(deployment), name)
 }
 
-// onlyContainer returns the named container of the only Deployment among objects, for changes in
-// place.
-func onlyContainer(objects []*unstructured.Unstructured, name string) (map[string]any, error) {
-	var found map[string]any
-	for _, obj := range objects {
-		if obj.GetKind() != "Deployment" {
-			continue
-		}
-		if found != nil {
-			return nil, fmt.Errorf("%s: want only one Deployment", apply.Describe(obj))
-		}
-		c, err := container(obj, name)
-		if err != nil {
-			return nil, err
-		}
-		found = c
-	}
-	if found == nil {
-		return nil, errors.New("no Deployment")
-	}
-	return found, nil
-}
-
-// setImage sets the image of the named container of the only Deployment among objects.
-func setImage(objects []*unstructured.Unstructured, name string, image Image) error {
-	if _, _, _, err := image.split(); err != nil {
+// set sets the image of a container.
+func (i Image) set(container map[string]any) error {
+	if _, _, _, err := i.split(); err != nil {
 		return err
 	}
-	c, err := onlyContainer(objects, name)
-	if err != nil {
-		return err
-	}
-	c["image"], c["imagePullPolicy"] = image.Ref, string(image.pullPolicy())
+	container["image"], container["imagePullPolicy"] = i.Ref, string(i.pullPolicy())
 	return nil
 }

@@ -64,27 +64,20 @@ func (c collectorConfig) checkOTLP() error {
 
 // setJaegerConfig replaces the configuration in the ConfigMap. The name of the ConfigMap has a hash
 // of it, so a new configuration creates a new Pod.
-func setJaegerConfig(objects []*unstructured.Unstructured, data []byte) error {
+func setJaegerConfig(objects []*unstructured.Unstructured, deployment *unstructured.Unstructured, data []byte) error {
 	sum := sha256.Sum256(data)
-	name := "jaeger-" + hex.EncodeToString(sum[:5])
-	old := ""
+	field, _, _ := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "template", "spec", "volumes")
+	volumes, _ := field.([]any)
 	for _, obj := range objects {
-		if _, has, _ := unstructured.NestedString(obj.Object, "data", jaegerConfigFile); has && obj.GetKind() == "ConfigMap" {
-			old = obj.GetName()
-			obj.SetName(name)
-			obj.Object["data"] = map[string]any{jaegerConfigFile: string(data)}
-		}
-	}
-	for _, obj := range objects {
-		if obj.GetKind() != "Deployment" {
+		if _, has, _ := unstructured.NestedString(obj.Object, "data", jaegerConfigFile); !has || obj.GetKind() != "ConfigMap" {
 			continue
 		}
-		field, _, _ := unstructured.NestedFieldNoCopy(obj.Object, "spec", "template", "spec", "volumes")
-		volumes, _ := field.([]any)
 		for _, v := range volumes {
 			volume, _ := v.(map[string]any)
-			if source, ok := volume["configMap"].(map[string]any); ok && old != "" && source["name"] == old {
-				source["name"] = name
+			if source, ok := volume["configMap"].(map[string]any); ok && source["name"] == obj.GetName() {
+				obj.SetName("jaeger-" + hex.EncodeToString(sum[:5]))
+				obj.Object["data"] = map[string]any{jaegerConfigFile: string(data)}
+				source["name"] = obj.GetName()
 				return nil
 			}
 		}

@@ -50,7 +50,7 @@ func TestJaegerWithAConfig(t *testing.T) {
 	names := map[string]bool{}
 	for _, traces := range []string{"max_traces: 5", "max_traces: 6"} {
 		text := ownConfig(t, "max_traces: 100000", traces)
-		component, err := Jaeger(JaegerOptions{Image: Image{Ref: "jaeger:1"}, Version: "v1", Config: text})
+		component, err := Jaeger(JaegerOptions{Image: Image{Ref: "jaeger:1"}, Config: text})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestJaegerWithAConfig(t *testing.T) {
 // TestSharedJaeger: Jaeger must not use the node's network, or a user that OpenShift denies.
 func TestSharedJaeger(t *testing.T) {
 	t.Parallel()
-	component, err := Jaeger(JaegerOptions{Image: Image{Ref: "jaeger:1"}, Version: "v1", Shared: true})
+	component, err := Jaeger(JaegerOptions{Image: Image{Ref: "jaeger:1"}, Shared: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,13 @@
 package manifest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -57,17 +59,17 @@ func Operator(o OperatorOptions) (*Component, error) {
 }
 
 func operatorPod(o OperatorOptions) (*Component, error) {
-	if _, _, _, err := o.Image.split(); err != nil {
-		return nil, err
-	}
 	objects := copies(o.Manifests.Objects)
-	manager, err := managerContainer(objects, o.Manifests)
+	original := o.Manifests.Deployment
+	deployment, manager, err := deploymentOf(objects, original.Namespace, original.Name, original.Spec.Template.Spec.Containers[o.Manifests.Container].Name)
 	if err != nil {
 		return nil, err
 	}
-	manager["image"], manager["imagePullPolicy"] = o.Image.Ref, "Never"
-	if o.Image.PullPolicy != "" {
-		manager["imagePullPolicy"] = string(o.Image.PullPolicy)
+	if o.Image.PullPolicy == "" {
+		o.Image.PullPolicy = corev1.PullNever
+	}
+	if err := o.Image.set(manager); err != nil {
+		return nil, err
 	}
 	if command, _ := manager["command"].([]any); len(command) > 0 && o.Manifests.Built() {
 		command[0] = "/" + operatorProgram // The project's own image may have another name.
@@ -79,22 +81,18 @@ func operatorPod(o OperatorOptions) (*Component, error) {
 	addEnv(manager, o.Telemetry.Variables(o.Manifests.ServiceName))
 	setEnv(manager, o.Manifests.Env(o.Env))
 	if o.Replicas > 0 {
-		if err := setReplicas(objects, o.Manifests, o.Replicas); err != nil {
+		if err := unstructured.SetNestedField(deployment.Object, int64(o.Replicas), "spec", "replicas"); err != nil {
 			return nil, err
 		}
 	}
 	if o.Client != nil {
-		secret, err := o.Client.mount(objects, o.Manifests)
+		secret, err := o.Client.mount(deployment, manager)
 		if err != nil {
 			return nil, err
 		}
 		objects = append(objects, secret)
 	}
-	version := o.Version
-	if version == "" {
-		version = o.Image.Ref
-	}
-	return newComponent(component.Operator, version, objects), nil
+	return newComponent(component.Operator, cmp.Or(o.Version, o.Image.Ref), objects), nil
 }
 
 func operatorProcess(o OperatorOptions) (*Component, error) {
@@ -120,34 +118,6 @@ func copies(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
 		out = append(out, obj.DeepCopy())
 	}
 	return out
-}
-
-// setReplicas sets the number of Pods of the manager's Deployment.
-func setReplicas(objects []*unstructured.Unstructured, m *project.Manifests, replicas int) error {
-	deployment, err := managerDeployment(objects, m)
-	if err != nil {
-		return err
-	}
-	return unstructured.SetNestedField(deployment.Object, int64(replicas), "spec", "replicas")
-}
-
-// managerContainer returns the manager's container among objects, for changes in place.
-func managerContainer(objects []*unstructured.Unstructured, m *project.Manifests) (map[string]any, error) {
-	deployment, err := managerDeployment(objects, m)
-	if err != nil {
-		return nil, err
-	}
-	return container(deployment, m.Deployment.Spec.Template.Spec.Containers[m.Container].Name)
-}
-
-// managerDeployment returns the manager's Deployment among objects, for changes in place.
-func managerDeployment(objects []*unstructured.Unstructured, m *project.Manifests) (*unstructured.Unstructured, error) {
-	for _, obj := range objects {
-		if obj.GetKind() == "Deployment" && obj.GetNamespace() == m.Deployment.Namespace && obj.GetName() == m.Deployment.Name {
-			return obj, nil
-		}
-	}
-	return nil, fmt.Errorf("no Deployment %s/%s", m.Deployment.Namespace, m.Deployment.Name)
 }
 
 // addEnv adds variables that a container does not have. They are first, so that the container's own

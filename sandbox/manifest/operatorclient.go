@@ -35,18 +35,10 @@ type OperatorClient struct {
 	Revision string
 }
 
-// mount changes the operator's Deployment among objects so that its manager uses this certificate,
-// and returns the Secret with it. The manager finds its kubeconfig by the environment, unless its
-// manifests name another one.
-func (o *OperatorClient) mount(objects []*unstructured.Unstructured, m *project.Manifests) (*unstructured.Unstructured, error) {
-	deployment, err := managerDeployment(objects, m)
-	if err != nil {
-		return nil, err
-	}
-	manager, err := managerContainer(objects, m)
-	if err != nil {
-		return nil, err
-	}
+// mount changes the operator's Deployment so that its manager uses this certificate, and returns the
+// Secret with it. The manager finds its kubeconfig by the environment, unless its manifests name
+// another one.
+func (o *OperatorClient) mount(deployment *unstructured.Unstructured, manager map[string]any) (*unstructured.Unstructured, error) {
 	addEnv(manager, []project.Variable{{Name: "KUBECONFIG", Value: clientFolder + "/" + kubeconfigKey}})
 	mounts, _ := manager["volumeMounts"].([]any)
 	manager["volumeMounts"] = append(mounts, map[string]any{"name": clientVolume, "mountPath": clientFolder, "readOnly": true})

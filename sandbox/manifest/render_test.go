@@ -17,7 +17,7 @@ const operatorImage = "sandbox.test/operator:dev"
 
 func TestJaeger(t *testing.T) {
 	t.Parallel()
-	rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0", PullPolicy: corev1.PullNever}, Version: "v2.13.0"})
+	rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0", PullPolicy: corev1.PullNever}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestJaegerPage(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, page := range []string{"<p>one", "<p>two"} {
-		rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0", Page: []byte(page)})
+		rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Page: []byte(page)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestJaegerPage(t *testing.T) {
 	if len(seen) != 2 {
 		t.Errorf("the sums of two pages = %v, want two", seen)
 	}
-	plain, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Version: "v2.13.0"})
+	plain, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,11 +210,8 @@ func TestMissingOptions(t *testing.T) {
 	if _, err := Operator(OperatorOptions{Manifests: applytest.Manifests(t)}); err == nil {
 		t.Error("Operator without an image = nil, want an error")
 	}
-	if _, err := Jaeger(JaegerOptions{Version: "v2"}); err == nil {
+	if _, err := Jaeger(JaegerOptions{}); err == nil {
 		t.Error("Jaeger without an image = nil, want an error")
-	}
-	if _, err := Jaeger(JaegerOptions{Image: Image{Ref: "a:b"}}); err == nil {
-		t.Error("Jaeger without a version = nil, want an error")
 	}
 }
 

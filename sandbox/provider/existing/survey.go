@@ -103,7 +103,7 @@ func (c *Cluster) surveyJaeger(ctx context.Context, target *apply.Cluster) error
 	if err != nil {
 		return err
 	}
-	rendered, err := manifest.Jaeger(manifest.JaegerOptions{Image: notYet, Version: component.Named(component.Jaeger).Version, Config: data, Shared: true})
+	rendered, err := manifest.Jaeger(manifest.JaegerOptions{Image: notYet, Config: data, Shared: true})
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (c *Cluster) surveyJaeger(ctx context.Context, target *apply.Cluster) error
 
 // lookFor adds a change if the cluster has no object of the component.
 func (c *Cluster) lookFor(ctx context.Context, target *apply.Cluster, rendered *manifest.Component, name, about string) error {
-	found, err := rendered.Look(ctx, target)
+	found, err := apply.Look(ctx, target, rendered.Objects)
 	if err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (p *Pods) reference(i artifact.Image) manifest.Image {
 
 func (p *Pods) startJaeger(ctx context.Context, report provider.Report) error {
 	image := p.Images(component.Jaeger)[0]
-	options := manifest.JaegerOptions{Image: p.reference(image), Version: component.Named(component.Jaeger).Version, Shared: p.Shared}
+	options := manifest.JaegerOptions{Image: p.reference(image), Shared: p.Shared}
 	var err error
 	if options.Config, err = p.ReadJaegerConfig(); err != nil {
 		return err
