@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -21,8 +20,7 @@ const operatorProgram = "operator"
 type OperatorOptions struct {
 	// Manifests install the operator. [Operator] does not change them. Required.
 	Manifests *project.Manifests
-	// Image is the image of the manager. Required unless WebhookAddress is set. An empty pull policy
-	// means Never, because the node has the image.
+	// Image is the image of the manager. Required unless WebhookAddress is set.
 	Image Image
 	// Version is the version that status reports; empty means the image reference.
 	Version string
@@ -64,9 +62,6 @@ func operatorPod(o OperatorOptions) (*Component, error) {
 	deployment, manager, err := deploymentOf(objects, original.Namespace, original.Name, original.Spec.Template.Spec.Containers[o.Manifests.Container].Name)
 	if err != nil {
 		return nil, err
-	}
-	if o.Image.PullPolicy == "" {
-		o.Image.PullPolicy = corev1.PullNever
 	}
 	if err := o.Image.set(manager); err != nil {
 		return nil, err

@@ -109,8 +109,8 @@ func TestOperator(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := deployments(t, rendered)[0].Spec.Template.Spec.Containers[0]
-	if c.Image != operatorImage || c.ImagePullPolicy != corev1.PullNever {
-		t.Errorf("image = %s, policy = %s, want %s and Never", c.Image, c.ImagePullPolicy, operatorImage)
+	if c.Image != operatorImage || c.ImagePullPolicy != corev1.PullIfNotPresent {
+		t.Errorf("image = %s, policy = %s, want %s and IfNotPresent", c.Image, c.ImagePullPolicy, operatorImage)
 	}
 	if probe := c.ReadinessProbe; probe.PeriodSeconds != 1 || probe.InitialDelaySeconds != 0 {
 		t.Errorf("readiness probe = %v, want no delay and a period of 1 s", probe)
