@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -63,7 +64,7 @@ type form struct {
 	run  bool // It is a part of a longer text in base64, all of which is hidden.
 }
 
-// forms returns the encodings of a value that are searched.
+// forms returns the encodings of a value that are searched. newMatcher ignores short ones.
 func forms(value string) []form {
 	set := map[form]bool{}
 	add := func(text string) {
@@ -88,13 +89,7 @@ func forms(value string) []form {
 		add(strings.Trim(text, "[]"))
 		add(strings.ToUpper(text))
 	}
-	found := make([]form, 0, len(set))
-	for f := range set {
-		if len(f.text) >= shortest {
-			found = append(found, f)
-		}
-	}
-	return found
+	return slices.Collect(maps.Keys(set))
 }
 
 // escaped returns a value as it is, and as strings of JSON, Go, HTML and URLs contain it. Logs

@@ -24,8 +24,8 @@ func hideLiterals(text []byte, hide func([]byte) []byte) []byte {
 		return text
 	}
 	const most = 32 // Of unmatched quotes in a line. Each takes time for the rest of the line.
-	var out []byte
-	kept, unmatched := 0, 0
+	e := edits{text: text}
+	unmatched := 0
 	for i := 0; i < len(text); {
 		n := bytes.IndexAny(text[i:], "\"'\n")
 		if n < 0 {
@@ -45,15 +45,11 @@ func hideLiterals(text []byte, hide func([]byte) []byte) []byte {
 			continue
 		}
 		if changed := inLiteral(text[start:end], hide); changed != nil {
-			out = append(append(out, text[kept:start]...), changed...)
-			kept = end
+			e.replace(start, end, changed)
 		}
 		i = end
 	}
-	if kept == 0 {
-		return text
-	}
-	return append(out, text[kept:]...)
+	return e.result()
 }
 
 // literalEnd returns the end of the string in quotes that starts at text[start], or 0 if it has none

@@ -40,27 +40,21 @@ func (m *matcher) hide(text []byte) []byte {
 	if m == nil || len(m.forms) == 0 {
 		return text
 	}
-	var out []byte
-	kept := 0 // The text before it is in out.
+	e := edits{text: text}
 	for i := 0; i < len(text); i++ {
-		if text[i] == Hidden[0] && bytes.HasPrefix(text[i:], []byte(Hidden)) {
+		if text[i] == Hidden[0] && bytes.HasPrefix(text[i:], hiddenBytes) {
 			i += len(Hidden) - 1
 			continue
 		}
 		if !m.heads[text[i]] {
 			continue
 		}
-		start, end := m.at(text, i)
-		if end == 0 {
-			continue
+		if start, end := m.at(text, i); end > 0 {
+			e.replace(start, end, hiddenBytes)
+			i = end - 1
 		}
-		out = append(append(out, text[kept:max(kept, start)]...), Hidden...)
-		kept, i = end, end-1
 	}
-	if kept == 0 {
-		return text
-	}
-	return append(out, text[kept:]...)
+	return e.result()
 }
 
 // at returns the range to hide because of a form at text[i]; end is 0 if there is none.
@@ -70,8 +64,7 @@ func (m *matcher) at(text []byte, i int) (start, end int) {
 	if second >= len(text) {
 		return 0, 0
 	}
-	candidates := m.forms[[2]byte{text[i], text[second]}]
-	for _, f := range candidates {
+	for _, f := range m.forms[[2]byte{text[i], text[second]}] {
 		if end := f.end(text, i); end > 0 {
 			if f.run {
 				return runAround(text, i, end)

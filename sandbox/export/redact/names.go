@@ -79,9 +79,7 @@ func Telling(name string) bool {
 		return true
 	}
 	switch last {
-	case "auth", "sig":
-		return true
-	case "id": // glued is sessionid or secretid
+	case "auth", "sig", "id": // With id, glued is sessionid or secretid.
 		return true
 	case "headers":
 		return len(parts) > 1 && slices.Contains(headerOwners, parts[len(parts)-2])

@@ -11,6 +11,8 @@ import (
 // Hidden replaces a secret in an export.
 const Hidden = "[hidden]"
 
+var hiddenBytes = []byte(Hidden)
+
 // shape matches secrets by their form. Hide keeps the groups of a match.
 type shape struct {
 	pattern *regexp.Regexp
@@ -97,27 +99,34 @@ func hideText(text []byte, known *matcher, depth int) []byte {
 
 // hideLines hides secrets that are known by their form, in each line.
 func hideLines(text []byte) []byte {
-	var out []byte
-	for start := 0; start < len(text); {
-		end := len(text)
-		if i := bytes.IndexByte(text[start:], '\n'); i >= 0 {
-			end = start + i + 1
-		}
-		line := text[start:end]
+	e := edits{text: text}
+	start := 0
+	for line := range bytes.Lines(text) {
 		if hidden := hideLine(line); !bytes.Equal(hidden, line) {
-			if out == nil {
-				out = append(make([]byte, 0, len(text)), text[:start]...)
-			}
-			out = append(out, hidden...)
-		} else if out != nil {
-			out = append(out, line...)
+			e.replace(start, start+len(line), hidden)
 		}
-		start = end
+		start += len(line)
 	}
-	if out != nil {
-		return out
+	return e.result()
+}
+
+// edits are replacements of parts of a text, in their order.
+type edits struct {
+	text, out []byte
+	kept      int // The text before it is in out.
+}
+
+func (e *edits) replace(start, end int, by []byte) {
+	e.out = append(append(e.out, e.text[e.kept:max(e.kept, start)]...), by...)
+	e.kept = end
+}
+
+// result returns the text itself if nothing was replaced.
+func (e *edits) result() []byte {
+	if e.kept == 0 {
+		return e.text
 	}
-	return text
+	return append(e.out, e.text[e.kept:]...)
 }
 
 // hideLine hides secrets by their form until nothing changes, because a hidden part can end another

@@ -65,9 +65,7 @@ var loadRules = sync.OnceValue(func() *ruleSet {
 
 // hideByRules hides the secrets in a line that a rule finds.
 func hideByRules(line []byte) []byte {
-	set := loadRules()
-	candidates := set.candidates(line)
-	for _, r := range candidates {
+	for _, r := range loadRules().candidates(line) {
 		line = r.hide(line)
 	}
 	return line
@@ -88,33 +86,25 @@ func (s *ruleSet) candidates(line []byte) []*rule {
 }
 
 func (r *rule) hide(line []byte) []byte {
-	var out []byte
-	kept := 0
+	e := edits{text: line}
 	for _, m := range r.compiled().FindAllSubmatchIndex(line, -1) {
 		group := r.SecretGroup
-		for group == 0 && len(m) > 2 { // As gitleaks: the first group that is not empty.
-			for g := 1; g < len(m)/2 && group == 0; g++ {
-				if m[2*g] >= 0 && m[2*g+1] > m[2*g] {
-					group = g
-				}
+		for g := 1; g < len(m)/2 && group == 0; g++ { // As gitleaks: the first group that is not empty.
+			if m[2*g+1] > m[2*g] {
+				group = g
 			}
-			break
 		}
 		start, end := m[2*group], m[2*group+1]
-		if start < kept || start < 0 {
+		if start < e.kept {
 			continue
 		}
 		secret := string(line[start:end])
 		if entropy(secret) <= r.Entropy || r.allows(secret, string(line[m[0]:m[1]]), string(line)) || strings.Contains(secret, Hidden) {
 			continue
 		}
-		out = append(append(out, line[kept:start]...), Hidden...)
-		kept = end
+		e.replace(start, end, hiddenBytes)
 	}
-	if kept == 0 {
-		return line
-	}
-	return append(out, line[kept:]...)
+	return e.result()
 }
 
 // allows reports whether a match is a known exception.

@@ -32,12 +32,11 @@ var (
 
 // hideSettings hides the values of settings with a telling name.
 func hideSettings(text []byte) []byte {
-	var out []byte
-	kept := 0
+	e := edits{text: text}
 	for from := 0; ; {
 		nameStart, nameEnd := nextName(text, from)
 		if nameEnd == 0 {
-			break
+			return e.result()
 		}
 		from = nameEnd
 		name := string(text[nameStart:nameEnd])
@@ -46,14 +45,10 @@ func hideSettings(text []byte) []byte {
 		}
 		v := value{text: text, name: name, nameStart: nameStart}
 		if start, end := v.after(nameEnd); end > start {
-			out = append(append(out, text[kept:start]...), Hidden...)
-			kept, from = end, end
+			e.replace(start, end, hiddenBytes)
+			from = end
 		}
 	}
-	if kept == 0 {
-		return text
-	}
-	return append(out, text[kept:]...)
 }
 
 // nextName returns the range of the next name that Telling has to see, or 0 for the end.
