@@ -60,7 +60,7 @@ func TestWatch(t *testing.T) {
 		if lines[0] != "trace "+trace.ID || len(lines) != 1+trace.Len() {
 			s.Errorf("%d lines, the first is %q; want 1+%d, and the id of %s\n%s", len(lines), lines[0], trace.Len(), trace.ID, &out)
 		}
-		for _, row := range view.New(trace.Forest(), view.Options{}).Rows {
+		for _, row := range view.New(trace.Forest()).Rows {
 			if !strings.Contains(out.String(), "  "+row.Name+" ") {
 				s.Errorf("the span %s was not printed:\n%s", row.Name, &out)
 			}

@@ -24,7 +24,7 @@ const rowsJS = `[...document.querySelectorAll("[role=treegrid] tbody tr")].map((
 
 // wantRows is what the page should show of a trace, by the model in Go.
 func wantRows(trace tracetree.Trace) []string {
-	w := view.New(trace.Forest(), labels)
+	w := view.New(trace.Forest(), label)
 	siblings, position := map[int]int{}, make([]int, len(w.Rows))
 	for i, row := range w.Rows {
 		siblings[row.Parent]++
@@ -60,7 +60,7 @@ func TestPageShowsWhatTheTerminalDoes(t *testing.T) {
 			t.Errorf("rows (-terminal +page):\n%s", diff)
 		}
 		var ticks []string
-		for _, tick := range view.New(trace.Forest(), labels).Ticks(4) {
+		for _, tick := range view.New(trace.Forest(), label).Ticks(4) {
 			ticks = append(ticks, fmt.Sprint(tick.Nanoseconds()))
 		}
 		if got := eval[int](p, `document.querySelectorAll(".axis span").length`); got != len(ticks) {
@@ -120,7 +120,7 @@ func TestPageWithoutScripts(t *testing.T) {
 	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	p.do(chromedp.Navigate(pageOf(t, trace)))
 	var want bytes.Buffer
-	if err := view.New(trace.Forest(), labels).WriteText(&want, view.TextOptions{}); err != nil {
+	if err := view.New(trace.Forest(), label).WriteText(&want, view.TextOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := eval[string](p, `document.querySelector("noscript pre").textContent`); got != want.String() {

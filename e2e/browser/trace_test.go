@@ -14,8 +14,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
-// labels are the attributes that stand behind names in these tests, as they do in `sandbox trace`.
-var labels = view.Options{Labels: []string{"operator.object.name"}}
+// label is the attribute that stands behind names in these tests, as it does in `sandbox trace`.
+const label = "operator.object.name"
 
 // recorded is the recording that the README's picture is made of.
 func recorded(t *testing.T) tracetree.Trace {
@@ -44,7 +44,7 @@ func pageOf(t *testing.T, trace tracetree.Trace) string {
 		t.Fatal(err)
 	}
 	var page bytes.Buffer
-	if err := view.New(trace.Forest(), labels).WriteHTML(&page, view.HTMLOptions{OTLP: otlp}); err != nil {
+	if err := view.New(trace.Forest(), label).WriteHTML(&page, "", otlp); err != nil {
 		t.Fatal(err)
 	}
 	return fileOf(t, "trace.html", page.Bytes())

@@ -15,7 +15,7 @@ func Labels() []string { return []string{"operator.object.name"} }
 // placeholder.
 func JaegerPage() ([]byte, error) {
 	var page bytes.Buffer
-	err := view.WriteJaegerPage(&page, view.Options{Labels: Labels()})
+	err := view.WriteJaegerPage(&page, Labels()...)
 	return page.Bytes(), err
 }
 

@@ -23,7 +23,7 @@ func continuedTrace() *Waterfall {
 	root.Status = spantree.Status{Code: spantree.StatusError, Message: "conflict"}
 	writer := forest.Roots[0].Children[0]
 	writer.Children = spantree.Build([]spantree.Span{root, below}).Roots
-	return New(forest, Options{})
+	return New(forest)
 }
 
 func TestContinuedRows(t *testing.T) {
@@ -50,7 +50,7 @@ func TestContinuedInWords(t *testing.T) {
 	if err := w.WriteNew(&lines, map[string]bool{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.WriteSVG(&svg, SVGOptions{}); err != nil {
+	if err := w.WriteSVG(&svg, ""); err != nil {
 		t.Fatal(err)
 	}
 	for name, form := range map[string]struct{ text, want string }{
@@ -71,7 +71,7 @@ func TestContinuedInWords(t *testing.T) {
 func TestContinuedPage(t *testing.T) {
 	t.Parallel()
 	var page bytes.Buffer
-	if err := continuedTrace().WriteHTML(&page, HTMLOptions{OTLP: []byte("{}")}); err != nil {
+	if err := continuedTrace().WriteHTML(&page, "", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	if want := `data-continued="{&#34;` + otherTrace + `&#34;:{&#34;trace&#34;:&#34;1&#34;,&#34;span&#34;:&#34;2&#34;}}"`; !strings.Contains(page.String(), want) {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -51,26 +52,15 @@ type page struct {
 	Text string
 }
 
-// HTMLOptions configures [Waterfall.WriteHTML].
-type HTMLOptions struct {
-	// Title is the title of the page (default "Trace" and the trace's id).
-	Title string
-	// OTLP is the same trace as OTLP JSON, with all details of its spans and with the traces that
-	// continue it. Required.
-	OTLP []byte
-}
-
 // WriteHTML writes the trace as a self-contained page. The page loads nothing, and its content
 // security policy makes browsers refuse to. It works with a keyboard and a screen reader, supports
-// light and dark colors, and shows plain text in browsers without scripts. WriteHTML returns an
-// error if the OTLP is not valid JSON or if writing fails.
-func (w *Waterfall) WriteHTML(out io.Writer, options HTMLOptions) error {
-	if !json.Valid(options.OTLP) {
+// light and dark colors, and shows plain text in browsers without scripts. An empty title means
+// "Trace" and the trace's id. The OTLP is the same trace as OTLP JSON, with all details of its spans
+// and with the traces that continue it. WriteHTML returns an error if it is not valid JSON or if
+// writing fails.
+func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
+	if !json.Valid(otlp) {
 		return fmt.Errorf("writing the page of trace %s: its OTLP is not valid JSON", w.TraceID)
-	}
-	title := options.Title
-	if title == "" {
-		title = "Trace " + w.TraceID
 	}
 	var text strings.Builder
 	if err := w.WriteText(&text, TextOptions{}); err != nil {
@@ -81,7 +71,7 @@ func (w *Waterfall) WriteHTML(out io.Writer, options HTMLOptions) error {
 		return err
 	}
 	p := page{
-		Title: Escape(title), OTLP: options.OTLP, Labels: strings.Join(w.options.Labels, " "), Continued: string(continued), Text: text.String(),
+		Title: Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: otlp, Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
 	}
 	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
 }
@@ -106,10 +96,10 @@ func (w *Waterfall) continued() map[string]spanOf {
 
 // WriteJaegerPage writes a page for Jaeger to serve instead of its own UI, as the index.html of its
 // ui.assets_path. The page searches traces with Jaeger's API and shows them as
-// [Waterfall.WriteHTML] does. Jaeger inserts its base path. The page uses only the Labels of
-// options. The same program always writes the same bytes.
-func WriteJaegerPage(out io.Writer, options Options) error {
-	p := page{Title: "Traces", Base: true, Labels: strings.Join(options.Labels, " "), Text: "This page needs JavaScript to read traces from Jaeger. To see traces in a terminal, run `sandbox trace NAME`."}
+// [Waterfall.WriteHTML] does. Jaeger inserts its base path. Labels are as in [New].
+// The same program always writes the same bytes.
+func WriteJaegerPage(out io.Writer, labels ...string) error {
+	p := page{Title: "Traces", Base: true, Labels: strings.Join(labels, " "), Text: "This page needs JavaScript to read traces from Jaeger. To see traces in a terminal, run `sandbox trace NAME`."}
 	return p.write(out, "connect-src 'self'; base-uri 'self'; form-action 'self'", jaegerScript)
 }
 

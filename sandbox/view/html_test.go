@@ -46,13 +46,13 @@ func wantPolicy(t *testing.T, page, more string) {
 func TestWriteHTML(t *testing.T) {
 	const evil = `</script><script>alert(1)</script><!-- & "'` + "\u2028\x1b"
 	s := span("1", "", evil, "SERVER", 0, ms)
-	w := New(spantree.Build([]spantree.Span{s}), Options{Labels: []string{"a", `"><b>`}})
+	w := New(spantree.Build([]spantree.Span{s}), "a", `"><b>`)
 	otlp, err := json.Marshal(map[string]any{"resourceSpans": []any{}, evil: evil})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := w.WriteHTML(&out, HTMLOptions{Title: evil, OTLP: otlp}); err != nil {
+	if err := w.WriteHTML(&out, evil, otlp); err != nil {
 		t.Fatal(err)
 	}
 	page := out.String()
@@ -73,7 +73,7 @@ func TestWriteHTML(t *testing.T) {
 	if !strings.Contains(page, `data-labels="a &#34;&gt;&lt;b&gt;"`) {
 		t.Error("the page has no data-labels with the labels")
 	}
-	if err := w.WriteHTML(&out, HTMLOptions{OTLP: []byte("{")}); err == nil || !strings.Contains(err.Error(), "writing the page of trace 1: ") {
+	if err := w.WriteHTML(&out, "", []byte("{")); err == nil || !strings.Contains(err.Error(), "writing the page of trace 1: ") {
 		t.Errorf("WriteHTML(invalid OTLP) = %v, want an error about the page of trace 1", err)
 	}
 }
@@ -81,7 +81,7 @@ func TestWriteHTML(t *testing.T) {
 func TestWriteJaegerPage(t *testing.T) {
 	var one, two bytes.Buffer
 	for _, out := range []*bytes.Buffer{&one, &two} {
-		if err := WriteJaegerPage(out, Options{Labels: []string{"a"}}); err != nil {
+		if err := WriteJaegerPage(out, "a"); err != nil {
 			t.Fatal(err)
 		}
 	}

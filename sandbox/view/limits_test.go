@@ -22,7 +22,7 @@ func chain(length int) *Waterfall {
 		}
 		spans = append(spans, span(fmt.Sprint(i+1), parent, fmt.Sprint("step ", i+1), "CLIENT", time.Duration(i), time.Duration(length-i)))
 	}
-	return New(spantree.Build(spans), Options{})
+	return New(spantree.Build(spans))
 }
 
 // Below the maximum depth, rows and the text under them are no longer indented further.
@@ -105,7 +105,7 @@ func TestLimitsOfAPicture(t *testing.T) {
 	long := strings.Repeat("n", maxName+1)
 	svg = drawn(t, New(spantree.Build([]spantree.Span{
 		span("1", "", "whole", "", 0, time.Second), span("2", "1", "short", "", 0, 1), span("3", "1", long, "", 0, 1),
-	}), Options{}))
+	})))
 	texts, _ = elements(t, svg)
 	if all := strings.Join(texts["text"], "\n"); strings.Contains(all, long) || !strings.Contains(all, long[:maxName-1]+"…") {
 		t.Errorf("texts do not contain the truncated name:\n%s", all)
@@ -121,7 +121,7 @@ func TestLimitsOfAPicture(t *testing.T) {
 func TestPageHasTheTreeAsText(t *testing.T) {
 	var out bytes.Buffer
 	w := sampleTrace()
-	if err := w.WriteHTML(&out, HTMLOptions{OTLP: []byte("{}")}); err != nil {
+	if err := w.WriteHTML(&out, "", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	_, page, _ := strings.Cut(out.String(), "<noscript>")

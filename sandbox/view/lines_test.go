@@ -22,7 +22,7 @@ func TestWriteNew(t *testing.T) {
 	seen := map[string]bool{}
 	write := func(count int) string {
 		var out bytes.Buffer
-		if err := New(spantree.Build(spans[:count]), Options{Labels: []string{"name"}}).WriteNew(&out, seen); err != nil {
+		if err := New(spantree.Build(spans[:count]), "name").WriteNew(&out, seen); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()
@@ -42,7 +42,7 @@ func TestWriteNew(t *testing.T) {
 	}
 	broken := errors.New("pipe")
 	clear(seen)
-	if err := New(spantree.Build(spans), Options{}).WriteNew(failingWriter{broken}, seen); !errors.Is(err, broken) || len(seen) != 0 {
+	if err := New(spantree.Build(spans)).WriteNew(failingWriter{broken}, seen); !errors.Is(err, broken) || len(seen) != 0 {
 		t.Errorf("WriteNew = %v with %d spans in seen, want %v and none", err, len(seen), broken)
 	}
 }

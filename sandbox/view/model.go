@@ -22,13 +22,13 @@ type Waterfall struct {
 	// Rows are the spans, parents before children and siblings ordered by start.
 	Rows []Row
 
-	options Options
+	labels []string
 }
 
 // Row describes one span. Its texts are escaped by [Escape].
 type Row struct {
 	Name, Kind, Service string
-	// Labels are the values of the attributes in [Options].
+	// Labels are the values of the attributes that were passed to [New].
 	Labels []string
 	// Depth is 0 for a root.
 	Depth int
@@ -37,8 +37,6 @@ type Row struct {
 	// Guides is the prefix of the row that draws its branch of the tree. Below is the prefix of
 	// text under the row.
 	Guides, Below string
-	// Last is true if no sibling follows.
-	Last bool
 	// Offset is the start of the span relative to Begin. Duration is never negative, even if a
 	// clock was set back.
 	Offset, Duration time.Duration
@@ -55,21 +53,14 @@ type Row struct {
 	failure string
 }
 
-// Options configures what a [Waterfall] shows in addition to the spans. The zero value adds
-// nothing.
-type Options struct {
-	// Labels are attribute keys. Their values follow the names of the spans that have them, in this
-	// order.
-	Labels []string
-}
-
 // maxDepth limits the indentation. Without a limit, the size of the output would be quadratic in
 // the length of a chain of spans.
 const maxDepth = 50
 
-// New lays out a trace. The result has no rows if the forest is nil or has no spans.
-func New(forest *spantree.Forest, options Options) *Waterfall {
-	w := &Waterfall{Total: 1, options: options}
+// New lays out a trace. The result has no rows if the forest is nil or has no spans. Labels are
+// attribute keys. Their values follow the names of the spans that have them, in this order.
+func New(forest *spantree.Forest, labels ...string) *Waterfall {
+	w := &Waterfall{Total: 1, labels: labels}
 	var last time.Time
 	forest.Walk(func(n *spantree.Node, _ int) bool {
 		if w.TraceID == "" || n.Span.Start.Before(w.Begin) {
@@ -84,14 +75,14 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 		return true
 	})
 	w.Total = max(w.Total, last.Sub(w.Begin))
-	isLast := lastChildren(forest)
-	// For each depth on the path to the current row: the index of its row, and the prefix of the
-	// rows below it.
+	// For each depth on the path to the current row: its node, the index of its row, and the prefix
+	// of the rows below it.
+	var nodes []*spantree.Node
 	var path []int
 	below := []string{""}
 	forest.Walk(func(n *spantree.Node, depth int) bool {
-		row := newRow(n, options)
-		row.Depth, row.Parent, row.Last = depth, -1, isLast[n]
+		row := newRow(n, labels)
+		row.Depth, row.Parent = depth, -1
 		row.Offset = n.Span.Start.Sub(w.Begin)
 		if depth > 0 {
 			row.Parent = path[depth-1]
@@ -103,7 +94,7 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 		under := ""
 		if shown > 0 {
 			row.Guides, under = below[shown-1]+"├─ ", below[shown-1]+"│  "
-			if row.Last {
+			if siblings := nodes[depth-1].Children; siblings[len(siblings)-1] == n {
 				row.Guides, under = below[shown-1]+"└─ ", below[shown-1]+"   "
 			}
 		}
@@ -111,7 +102,7 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 		if len(n.Children) > 0 && shown < maxDepth {
 			row.Below = under + "│  "
 		}
-		path, below = append(path[:depth], len(w.Rows)), append(below[:shown], under)
+		nodes, path, below = append(nodes[:depth], n), append(path[:depth], len(w.Rows)), append(below[:shown], under)
 		w.Rows = append(w.Rows, row)
 		return true
 	})
@@ -119,13 +110,13 @@ func New(forest *spantree.Forest, options Options) *Waterfall {
 }
 
 // newRow returns the fields of a row that depend only on its span.
-func newRow(n *spantree.Node, options Options) Row {
+func newRow(n *spantree.Node, labels []string) Row {
 	row := Row{
 		Name: shownName(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), traceID: n.Span.TraceID, spanID: n.Span.SpanID,
 		Duration: max(0, n.Span.Duration()),
 		Failed:   n.Span.Code() == spantree.StatusError || n.Defect != "",
 	}
-	for _, key := range options.Labels {
+	for _, key := range labels {
 		if value, found := n.Span.Attributes[key]; found {
 			row.Labels = append(row.Labels, Escape(spantree.FormatValue(value)))
 		}
@@ -147,13 +138,8 @@ func newRow(n *spantree.Node, options Options) Row {
 	return row
 }
 
-// continued returns a note with the trace of the row, or "" if it is the trace of the parent.
-func (r Row) continued() string {
-	if r.Trace == "" {
-		return ""
-	}
-	return "continued in trace " + r.Trace
-}
+// continued returns a note with the trace of the row.
+func (r Row) continued() string { return "continued in trace " + r.Trace }
 
 // shownName returns the escaped name of a span, or a placeholder: every row has a non-empty name.
 func shownName(name string) string {
@@ -161,35 +147,6 @@ func shownName(name string) string {
 		return name
 	}
 	return "(no name)"
-}
-
-// lastChildren returns the set of nodes without a following sibling.
-func lastChildren(forest *spantree.Forest) map[*spantree.Node]bool {
-	last := map[*spantree.Node]bool{}
-	forest.Walk(func(n *spantree.Node, _ int) bool {
-		if count := len(n.Children); count > 0 {
-			last[n.Children[count-1]] = true
-		}
-		return true
-	})
-	return last
-}
-
-// Span returns the start and the end of a row as fractions of the axis.
-func (w *Waterfall) Span(row Row) (from, to float64) {
-	from = float64(row.Offset) / float64(w.Total)
-	return from, from + float64(row.Duration)/float64(w.Total)
-}
-
-// Failed returns the number of failed rows.
-func (w *Waterfall) Failed() int {
-	count := 0
-	for _, row := range w.Rows {
-		if row.Failed {
-			count++
-		}
-	}
-	return count
 }
 
 // Ticks returns round times on the axis, starting with zero, that divide it into at most steps

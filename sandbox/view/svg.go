@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/xml"
 	"fmt"
@@ -13,13 +14,6 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
-
-// SVGOptions configures [Waterfall.WriteSVG]. The zero value suits a README.
-type SVGOptions struct {
-	// Title is the heading of the picture, also for screen readers (default "Trace" and the trace's
-	// id).
-	Title string
-}
 
 // The dimensions of the picture in pixels. A monospaced character is 0.6 times as wide as the text
 // size.
@@ -51,12 +45,10 @@ var svgStyle string
 
 // WriteSVG draws the trace as a self-contained picture: no scripts, nothing to load, colors for
 // light and dark, and a title and a description for screen readers. The same trace always results
-// in the same bytes. WriteSVG returns the error of out.
-func (w *Waterfall) WriteSVG(out io.Writer, options SVGOptions) error {
-	title := options.Title
-	if title == "" {
-		title = "Trace " + w.TraceID
-	}
+// in the same bytes. The title is the heading of the picture, also for screen readers (default
+// "Trace" and the trace's id). WriteSVG returns the error of out.
+func (w *Waterfall) WriteSVG(out io.Writer, title string) error {
+	title = cmp.Or(title, "Trace "+w.TraceID)
 	p := &picture{Waterfall: w, axisAt: margin + w.treeWidth() + margin}
 	p.width = p.axisAt + axisWidth + durationRoom + margin
 	p.top = margin + titleLine + rowHeight
@@ -126,7 +118,13 @@ func (w *Waterfall) summary() string {
 	if len(w.Rows) == 1 {
 		text = "1 span, " + FormatDuration(w.Total)
 	}
-	if failed := w.Failed(); failed > 0 {
+	failed := 0
+	for _, row := range w.Rows {
+		if row.Failed {
+			failed++
+		}
+	}
+	if failed > 0 {
 		text += fmt.Sprintf(", %d failed", failed)
 	}
 	return text

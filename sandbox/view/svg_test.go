@@ -14,7 +14,7 @@ import (
 func drawn(t *testing.T, w *Waterfall) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := w.WriteSVG(&out, SVGOptions{Title: `Head "web" & <co>` + "\x1b"}); err != nil {
+	if err := w.WriteSVG(&out, `Head "web" & <co>`+"\x1b"); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -97,7 +97,7 @@ func FuzzWriteSVG(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, kind string) {
 		s := span("1", "", name, kind, 0, 1)
 		s.Status = spantree.Status{Code: spantree.StatusError, Message: name}
-		_, count := elements(t, drawn(t, New(spantree.Build([]spantree.Span{s}), Options{})))
+		_, count := elements(t, drawn(t, New(spantree.Build([]spantree.Span{s}))))
 		if count["text"] != 6 || count["script"] != 0 {
 			t.Errorf("elements = %v, want 6 texts and no script", count)
 		}

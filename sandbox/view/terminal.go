@@ -245,7 +245,8 @@ var eighths = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
 // starts at a full column, because no block character fills a column from the right. It is never
 // empty.
 func (w *Waterfall) bar(row Row, columns int) (before int, bar string) {
-	from, to := w.Span(row)
+	from := float64(row.Offset) / float64(w.Total)
+	to := from + float64(row.Duration)/float64(w.Total)
 	before = min(columns-1, int(from*float64(columns)))
 	filled := max(1, int(math.Round((to-from)*float64(columns)*8)))
 	filled = min(filled, (columns-before)*8)

@@ -33,7 +33,7 @@ func sampleTrace() *Waterfall {
 		failed,
 		span("7", "unknown", "lost", "", 1500*ms, 500*ms),
 		span("8", "7", "backwards", "", 1600*ms, -100*ms),
-	}), Options{Labels: []string{"name", "count", "none"}})
+	}), "name", "count", "none")
 }
 
 func written(t *testing.T, w *Waterfall, options TextOptions) string {
@@ -105,28 +105,28 @@ func TestWriteTextOnTerminals(t *testing.T) {
 }
 
 func TestWriteTextEdges(t *testing.T) {
-	if got := written(t, New(nil, Options{}), TextOptions{}); got != "" {
+	if got := written(t, New(nil), TextOptions{}); got != "" {
 		t.Errorf("WriteText of no spans wrote %q, want nothing", got)
 	}
 	broken := errors.New("pipe")
-	one := New(spantree.Build([]spantree.Span{span("1", "", "a", "", 0, 0)}), Options{})
+	one := New(spantree.Build([]spantree.Span{span("1", "", "a", "", 0, 0)}))
 	if err := one.WriteText(failingWriter{broken}, TextOptions{}); !errors.Is(err, broken) {
 		t.Errorf("error = %v, want %v", err, broken)
 	}
-	if err := one.WriteSVG(failingWriter{broken}, SVGOptions{}); !errors.Is(err, broken) {
+	if err := one.WriteSVG(failingWriter{broken}, ""); !errors.Is(err, broken) {
 		t.Errorf("error = %v, want %v", err, broken)
 	}
 	var chain []spantree.Span
 	for i := range 20_000 {
 		chain = append(chain, span(fmt.Sprint(i+1), fmt.Sprint(i), "step", "", 0, 0))
 	}
-	long := New(spantree.Build(chain), Options{})
+	long := New(spantree.Build(chain))
 	for _, width := range []int{0, 80} {
 		if got := written(t, long, TextOptions{Width: width}); strings.Count(got, "\n") != 20_001 {
 			t.Errorf("width %d: a chain of 20000 spans has %d lines, want 20001", width, strings.Count(got, "\n"))
 		}
 	}
-	wide := New(spantree.Build([]spantree.Span{span("1", "", strings.Repeat("漢字", 30), "", 0, ms), span("2", "1", "e\u0301", "", 0, ms)}), Options{})
+	wide := New(spantree.Build([]spantree.Span{span("1", "", strings.Repeat("漢字", 30), "", 0, ms), span("2", "1", "e\u0301", "", 0, ms)}))
 	for _, line := range strings.Split(written(t, wide, TextOptions{Width: 80}), "\n") {
 		if cells(line) > 80 {
 			t.Errorf("width 80: line of %d columns: %q", cells(line), line)

@@ -15,20 +15,12 @@ import (
 // terminal control sequences and marks that change the text direction. Escape does not escape for a
 // markup language.
 func Escape(text string) string {
-	var b strings.Builder
-	for i, r := range text {
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case strconv.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-	}
-	return b.String()
+	quoted := strconv.Quote(text)
+	return unquoted.Replace(quoted[1 : len(quoted)-1])
 }
+
+// unquoted removes the escapes of the characters that are printable.
+var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
 
 // FormatDuration formats a duration with about three significant digits.
 func FormatDuration(d time.Duration) string {

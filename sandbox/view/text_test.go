@@ -30,7 +30,7 @@ func TestEscape(t *testing.T) {
 // Every row has a non-empty name.
 func TestNameOfASpanWithoutOne(t *testing.T) {
 	for _, name := range []string{"", "  "} {
-		w := New(spantree.Build([]spantree.Span{span("1", "", name, "", 0, ms)}), Options{})
+		w := New(spantree.Build([]spantree.Span{span("1", "", name, "", 0, ms)}))
 		if got := w.Rows[0].Name; got != "(no name)" {
 			t.Errorf("name of a span named %q = %q, want (no name)", name, got)
 		}

@@ -18,7 +18,7 @@ import (
 var traceWriters = map[string]writeTrace{
 	"tree": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeTree(out, trace) },
 	"svg": func(out io.Writer, trace tracetree.Trace, title string) error {
-		return waterfall(trace).WriteSVG(out, view.SVGOptions{Title: title})
+		return waterfall(trace).WriteSVG(out, title)
 	},
 	"html": writePage,
 	"json": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeJSONTrace(out, trace) },
@@ -66,12 +66,12 @@ func writePage(out io.Writer, trace tracetree.Trace, title string) error {
 	if err != nil {
 		return err
 	}
-	return waterfall(trace).WriteHTML(out, view.HTMLOptions{Title: title, OTLP: data})
+	return waterfall(trace).WriteHTML(out, title, data)
 }
 
 // waterfall returns the layout of a trace, with the sandbox's labels.
 func waterfall(trace tracetree.Trace) *view.Waterfall {
-	return view.New(trace.Forest(), view.Options{Labels: session.Labels()})
+	return view.New(trace.Forest(), session.Labels()...)
 }
 
 // recordedTrace reads a trace from a file, or from in if the name is -, with the traces in the file
