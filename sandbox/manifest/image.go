@@ -66,7 +66,6 @@ func container(deployment *unstructured.Unstructured, name string) (map[string]a
 	return nil, fmt.Errorf("%s: no container %s", apply.Describe(deployment), name)
 }
 
-// set sets the image of a container.
 func (i Image) set(container map[string]any) error {
 	if _, _, _, err := i.split(); err != nil {
 		return err

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,10 +48,9 @@ func (o *OperatorClient) mount(deployment *unstructured.Unstructured, manager ma
 		return nil, fmt.Errorf("%s: %w", apply.Describe(deployment), err)
 	}
 	volumes = append(volumes, map[string]any{"name": clientVolume, "secret": map[string]any{"secretName": clientSecret}})
-	if err := unstructured.SetNestedSlice(deployment.Object, volumes, "spec", "template", "spec", "volumes"); err != nil {
-		return nil, fmt.Errorf("%s: %w", apply.Describe(deployment), err)
-	}
-	if err := unstructured.SetNestedField(deployment.Object, o.Revision, "spec", "template", "metadata", "annotations", clientAnnotation); err != nil {
+	err = errors.Join(unstructured.SetNestedSlice(deployment.Object, volumes, "spec", "template", "spec", "volumes"),
+		unstructured.SetNestedField(deployment.Object, o.Revision, "spec", "template", "metadata", "annotations", clientAnnotation))
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", apply.Describe(deployment), err)
 	}
 	return o.secret(deployment.GetNamespace())

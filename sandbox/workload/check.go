@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -102,16 +103,21 @@ func operatorServes(ctx context.Context, c *apply.Cluster) error {
 
 // sampleReady checks every object of the sample's kind that the sandbox applied.
 func sampleReady(ctx context.Context, c *apply.Cluster) error {
-	kind := mainKind(c, component.Sample)
-	list, err := objectsOf(ctx, c, component.Sample, kind)
+	return allReady(ctx, c, component.Sample, "sample ", c.ReachedCondition)
+}
+
+// allReady checks all main objects of a component, of which there must be one.
+func allReady(ctx context.Context, c *apply.Cluster, name, adjective string, ready func(*unstructured.Unstructured) error) error {
+	kind := mainKind(c, name)
+	list, err := objectsOf(ctx, c, name, kind)
 	if err != nil {
 		return err
 	}
 	if len(list) == 0 {
-		return errors.New("no sample " + kind.Kind)
+		return errors.New("no " + adjective + kind.Kind)
 	}
 	for i := range list {
-		if err := c.ReachedCondition(&list[i]); err != nil {
+		if err := ready(&list[i]); err != nil {
 			return fmt.Errorf("%s: %w", apply.Describe(&list[i]), err)
 		}
 	}
@@ -121,17 +127,9 @@ func sampleReady(ctx context.Context, c *apply.Cluster) error {
 // nodeReady checks the Node, which kwok updates, and that kube-controller-manager has created the
 // ServiceAccount that Pods need. It ignores the conditions that only a kubelet sets.
 func nodeReady(ctx context.Context, c *apply.Cluster) error {
-	nodes, err := objectsOf(ctx, c, component.Node, mainKind(c, component.Node))
-	if err != nil {
+	ready := func(node *unstructured.Unstructured) error { return apply.HasCondition(node, project.Ready) }
+	if err := allReady(ctx, c, component.Node, "", ready); err != nil {
 		return err
-	}
-	if len(nodes) == 0 {
-		return errors.New("no Node")
-	}
-	for i := range nodes {
-		if err := apply.HasCondition(&nodes[i], project.Ready); err != nil {
-			return fmt.Errorf("%s: %w", apply.Describe(&nodes[i]), err)
-		}
 	}
 	key := types.NamespacedName{Namespace: project.DefaultNamespace, Name: "default"}
 	if err := c.Client().Get(ctx, key, &corev1.ServiceAccount{}); err != nil {

@@ -60,7 +60,6 @@ func Logs(ctx context.Context, c *apply.Cluster, out io.Writer, name string, o L
 	return nil
 }
 
-// copyLog copies the log of one container.
 func copyLog(ctx context.Context, c *apply.Cluster, out io.Writer, pod *corev1.Pod, container string, o LogOptions) error {
 	options := &corev1.PodLogOptions{Container: container, Follow: o.Follow, Previous: o.Previous}
 	if o.Lines >= 0 {

@@ -45,7 +45,6 @@ func Pods(ctx context.Context, c *apply.Cluster, name string) ([]corev1.Pod, err
 	return found, nil
 }
 
-// systemPods lists the Pods of programs in kube-system.
 func systemPods(ctx context.Context, c *apply.Cluster, programs []component.Program) ([]corev1.Pod, error) {
 	var found []corev1.Pod
 	for _, p := range programs {
@@ -58,7 +57,6 @@ func systemPods(ctx context.Context, c *apply.Cluster, programs []component.Prog
 	return found, nil
 }
 
-// componentPods lists the Pods of a component's Deployments.
 func componentPods(ctx context.Context, c *apply.Cluster, name string) ([]corev1.Pod, error) {
 	deployments := &appsv1.DeploymentList{}
 	if err := c.Client().List(ctx, deployments, c.LabelsOf(name)); err != nil {

@@ -20,8 +20,6 @@ import (
 
 // Status is the state of a component in the cluster.
 type Status struct {
-	// Name is the component's name.
-	Name string
 	// Installed is true if any of its main objects exists: a Deployment, an object of the sample,
 	// or the Node.
 	Installed bool
@@ -40,7 +38,7 @@ type Status struct {
 // StatusOf returns the status of a component from the cluster only; it needs no chart and no
 // manifests. It returns no error for an absent component. The error is the API server's.
 func StatusOf(ctx context.Context, c *apply.Cluster, name string) (Status, error) {
-	status := Status{Name: name}
+	var status Status
 	list, err := objectsOf(ctx, c, name, mainKind(c, name))
 	if err != nil {
 		return status, fmt.Errorf("reading the status of %s: %w", name, err)
@@ -118,12 +116,10 @@ func versionedKinds(c *apply.Cluster, name string) []schema.GroupVersionKind {
 	}
 }
 
-// mainKind returns the kind of a component's main objects.
 func mainKind(c *apply.Cluster, name string) schema.GroupVersionKind {
 	switch name {
 	case component.Sample:
-		subject := c.Subject()
-		return subject.Kind()
+		return c.Subject().Kind()
 	case component.Node:
 		return corev1.SchemeGroupVersion.WithKind("Node")
 	default:
@@ -142,7 +138,6 @@ func objectsOf(ctx context.Context, c *apply.Cluster, name string, kind schema.G
 	return list.Items, err
 }
 
-// images returns the images of a Deployment's containers.
 func images(obj *unstructured.Unstructured) []string {
 	containers, _, err := unstructured.NestedSlice(obj.Object, "spec", "template", "spec", "containers")
 	if err != nil {

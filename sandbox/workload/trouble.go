@@ -56,7 +56,6 @@ func deploymentTrouble(ctx context.Context, c *apply.Cluster, key client.ObjectK
 	return errors.Join(troubles...)
 }
 
-// podsOf lists the Pods that a Deployment selects.
 func podsOf(ctx context.Context, c *apply.Cluster, d *appsv1.Deployment) ([]corev1.Pod, error) {
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil || selector.Empty() {
