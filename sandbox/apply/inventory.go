@@ -113,7 +113,6 @@ func Losses(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructu
 	return c.guests(ctx, resources, func(*unstructured.Unstructured) bool { return false })
 }
 
-// defined returns the kinds that an inventory defines.
 func (c *Cluster) defined(ctx context.Context, inventory []*unstructured.Unstructured) (map[schema.GroupKind]bool, error) {
 	defined := map[schema.GroupKind]bool{}
 	for _, obj := range phases(inventory)[phaseDefinitions] {

@@ -15,7 +15,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/scaffold"
 )
 
-// projectFile is the file that init writes.
 const projectFile = "sandbox.yaml"
 
 func newInit() *cobra.Command {

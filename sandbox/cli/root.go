@@ -126,7 +126,10 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	names := commandNames(cmd)
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
 	said := fmt.Sprintf("unknown command %q", args[0])
 	if cmd.HasParent() {
 		said += " of " + cmd.Name()
@@ -136,14 +139,6 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 		hint = ": use " + command.OneOf(names)
 	}
 	return command.Usage(errors.New(said + hint))
-}
-
-func commandNames(cmd *cobra.Command) []string {
-	var names []string
-	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
-	}
-	return names
 }
 
 // flagError returns a usage error about a flag, with a hint if a known flag has a similar name.

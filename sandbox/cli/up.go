@@ -150,10 +150,8 @@ func diagnose(ctx context.Context, run *lifecycle.Sandbox, failure error, progre
 	}
 }
 
-// errDeclined means that the user answered no.
 var errDeclined = errors.New("declined; no changes were made")
 
-// asker asks the user to confirm changes.
 type asker struct {
 	in  io.Reader
 	out io.Writer

@@ -19,7 +19,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 )
 
-// pageSize is the number of objects per request.
 const pageSize = 250
 
 // Objects returns a part for each kind that the API server lists, named

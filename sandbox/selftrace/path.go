@@ -14,9 +14,7 @@ const NeedsKey = attribute.Key("sandbox.step.needs")
 
 // Stretch is a step on the critical path.
 type Stretch struct {
-	// Name is the name of the step.
 	Name string
-	// Took is the duration of the step.
 	Took time.Duration
 }
 

@@ -109,7 +109,6 @@ func noKind(target *apply.Cluster, name, format string) error {
 // ErrNoObject says that there is no object of that name.
 var ErrNoObject = errors.New("there is none of that name")
 
-// get reads an object.
 func (r *Reader) get(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
 	target, err := r.session.Target()
 	if err != nil {

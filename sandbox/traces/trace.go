@@ -30,11 +30,7 @@ func (r *Reader) SampleLost(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	sample, err := r.Sample()
-	if err != nil {
-		return false, err
-	}
-	live, err := r.get(ctx, sample)
+	live, err := r.get(ctx, Object{Kind: subject.Kind(), NamespacedName: subject.Sample()})
 	if errors.Is(err, ErrNoObject) {
 		return false, nil
 	}
@@ -92,7 +88,6 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 	})
 }
 
-// waitTraceID waits until it is known which trace is an object's.
 func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, traceWait)
 	defer cancel()

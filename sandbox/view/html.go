@@ -33,7 +33,6 @@ var (
 	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 )
 
-// page is the data of the template.
 type page struct {
 	Title  string
 	Policy string

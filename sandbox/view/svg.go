@@ -83,7 +83,6 @@ func (w *Waterfall) WriteSVG(out io.Writer, title string) error {
 	return err
 }
 
-// picture holds the positions of the parts.
 type picture struct {
 	*Waterfall
 	width, height, top, bottom, axisAt float64
@@ -112,7 +111,6 @@ func pictureName(row Row) string {
 	return name
 }
 
-// summary returns the number of spans, the length of the trace and the number of failed spans.
 func (w *Waterfall) summary() string {
 	text := fmt.Sprintf("%d spans, %s", len(w.Rows), FormatDuration(w.Total))
 	if len(w.Rows) == 1 {
@@ -180,7 +178,6 @@ func (p *picture) drawLegend(root *element) {
 	}
 }
 
-// at returns the horizontal position of a time on the axis.
 func (p *picture) at(offset time.Duration) float64 {
 	return p.axisAt + axisWidth*float64(offset)/float64(p.Total)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -46,10 +47,8 @@ func ExactArgs(n int, what string) cobra.PositionalArgs {
 
 // CheckOutput returns a usage error if the value of --output is not a known form.
 func CheckOutput(output string, known ...string) error {
-	for _, k := range known {
-		if output == k {
-			return nil
-		}
+	if slices.Contains(known, output) {
+		return nil
 	}
 	return Usagef("--output=%s: use %s", output, OneOf(known))
 }

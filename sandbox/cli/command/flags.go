@@ -97,7 +97,6 @@ func (s *Shared) BindUp(flags *pflag.FlagSet) {
 	}
 }
 
-// portFlag is the flag of one port.
 type portFlag struct {
 	ports *component.Ports
 	name  string
@@ -116,7 +115,6 @@ func (f *portFlag) Set(text string) error {
 	return nil
 }
 
-// bindExisting adds the flags for existing clusters.
 func (s *Shared) bindExisting(flags *pflag.FlagSet) {
 	o := &s.Options
 	flags.StringVar(&o.Context, "context", "", "with --cluster=existing: `NAME` of the cluster's context in your kubeconfig (default the context of the running sandbox)")

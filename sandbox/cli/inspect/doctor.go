@@ -49,7 +49,6 @@ automatically.`,
 	return cmd
 }
 
-// marks are the symbols of severities.
 var marks = map[doctor.Severity]string{doctor.OK: "✓", doctor.Warning: "!", doctor.Problem: "✗"}
 
 func writeReport(out io.Writer, output string, report doctor.Report) error {

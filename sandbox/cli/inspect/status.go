@@ -127,7 +127,6 @@ func age(since *time.Time) string {
 	return duration.HumanDuration(time.Since(*since))
 }
 
-// describeJaeger prints how to reach the Jaeger of an existing cluster.
 func describeJaeger(out io.Writer, s provider.Status) {
 	switch {
 	case s.JaegerEndpoint == "":

@@ -26,7 +26,6 @@ const (
 	stateNotSent = "not sent" // An earlier trace failed.
 )
 
-// importOptions are the flags of import.
 type importOptions struct {
 	endpoint, query, output string
 	headers                 []string

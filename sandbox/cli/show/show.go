@@ -14,14 +14,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
-// traceWriters maps the values of --output to functions.
 var traceWriters = map[string]writeTrace{
 	"tree": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeTree(out, trace) },
 	"svg": func(out io.Writer, trace tracetree.Trace, title string) error {
 		return waterfall(trace).WriteSVG(out, title)
 	},
 	"html": writePage,
-	"json": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeJSONTrace(out, trace) },
+	"json": writeJSONTrace,
 }
 
 // writeTrace writes a trace in one form. The title can be empty.
@@ -34,7 +33,7 @@ func traceWriter(output string) (writeTrace, error) {
 	return traceWriters[output], nil
 }
 
-func writeJSONTrace(out io.Writer, trace tracetree.Trace) error {
+func writeJSONTrace(out io.Writer, trace tracetree.Trace, _ string) error {
 	data, err := trace.JSON()
 	if err != nil {
 		return err
@@ -69,7 +68,6 @@ func writePage(out io.Writer, trace tracetree.Trace, title string) error {
 	return waterfall(trace).WriteHTML(out, title, data)
 }
 
-// waterfall returns the layout of a trace, with the sandbox's labels.
 func waterfall(trace tracetree.Trace) *view.Waterfall {
 	return view.New(trace.Forest(), session.Labels()...)
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
-// traceOptions are the flags of trace.
 type traceOptions struct {
 	output, from, namespace, title string
 	follow                         watchOptions

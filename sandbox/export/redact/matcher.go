@@ -35,7 +35,6 @@ func newMatcher(all []form) *matcher {
 	return m
 }
 
-// hide replaces all forms in a text.
 func (m *matcher) hide(text []byte) []byte {
 	if m == nil || len(m.forms) == 0 {
 		return text

@@ -31,7 +31,6 @@ type rule struct {
 	compiled func() *regexp.Regexp
 }
 
-// ruleSet are the rules with their keywords.
 type ruleSet struct {
 	always   []*rule
 	rules    map[string][]*rule // By keyword.
@@ -63,7 +62,6 @@ var loadRules = sync.OnceValue(func() *ruleSet {
 	return set
 })
 
-// hideByRules hides the secrets in a line that a rule finds.
 func hideByRules(line []byte) []byte {
 	for _, r := range loadRules().candidates(line) {
 		line = r.hide(line)

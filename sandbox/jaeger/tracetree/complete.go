@@ -44,7 +44,6 @@ func Complete(ctx context.Context, from Reader, traceID string, conditions Condi
 	return w.completion, err
 }
 
-// watch is the state of one wait.
 type watch struct {
 	from  Reader
 	asked Conditions

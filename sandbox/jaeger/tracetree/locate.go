@@ -187,7 +187,6 @@ func (t Trace) continues() (o wanted, ok bool) {
 	return t.admitted()
 }
 
-// start returns the start of the earliest span.
 func (t Trace) start() time.Time {
 	var first time.Time
 	for _, e := range t.elements {

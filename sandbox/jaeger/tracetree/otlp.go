@@ -19,7 +19,6 @@ type element struct {
 	span     ptrace.Span
 }
 
-// elements returns all spans, in their order.
 func elements(traces ptrace.Traces) iter.Seq[element] {
 	return func(yield func(element) bool) {
 		for _, resource := range traces.ResourceSpans().All() {

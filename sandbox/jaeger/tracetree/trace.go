@@ -127,7 +127,6 @@ func convert(e element) spantree.Span {
 	return span
 }
 
-// service returns the name of the service that sent the span.
 func (e element) service() string {
 	name, found := e.resource.Resource().Attributes().Get(attributeService)
 	if !found {
