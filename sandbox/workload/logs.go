@@ -128,7 +128,7 @@ type LineWriter struct {
 	rest   []byte // of an incomplete line
 }
 
-// Write writes the lines that are complete. The error is that of Out.
+// Write writes the lines that are complete. It returns the error of Out.
 func (w *LineWriter) Write(data []byte) (int, error) {
 	w.Mutex.Lock()
 	defer w.Mutex.Unlock()
