@@ -63,9 +63,9 @@ func tail(path string, from int64, lines int) string {
 	return strings.TrimRight(out.String(), "\n")
 }
 
-// copyLines copies to out the last lines of the part of a file from an offset to end, and at most most
-// bytes. If an offset is behind the end of the file, the file was truncated: it has no effect, like 0.
-func copyLines(out io.Writer, path string, from, end, most int64, lines int) error {
+// copyLines copies to out the last lines between two offsets of a file, limited to a number of bytes.
+// An offset of 0 or behind the end has no effect: in the latter case the file was truncated.
+func copyLines(out io.Writer, path string, from, end, limit int64, lines int) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func copyLines(out io.Writer, path string, from, end, most int64, lines int) err
 	if end == 0 || end > info.Size() {
 		end = info.Size()
 	}
-	start, err := lastLines(file, max(from, end-most), end, lines)
+	start, err := lastLines(file, max(from, end-limit), end, lines)
 	if err != nil {
 		return err
 	}
