@@ -129,7 +129,7 @@ func (s *Sandbox) stateParts() []export.Part {
 	return parts
 }
 
-// files returns the regular files below folders. It omits what is missing or unreadable: it cannot be
+// files returns the regular files below folders. It omits missing and unreadable files: they cannot be
 // exported, and cannot be in a log.
 func files(folders ...string) []string {
 	var found []string
