@@ -3,11 +3,12 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,14 +23,18 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-// A component that exists only in this test needs one row: it is in up, status, logs, export, build,
-// the flags and bundles. No program can change the table, so the tests of the row run in programs that
-// are compiled with testdata/row.go in package component.
+// A component that exists only in this test needs one row: it is in up, status, logs, export, build
+// and the flags. Package bundle has a test of its own. The test is not parallel: the table is shared.
 func TestOneRowAddsAComponent(t *testing.T) {
-	if component.Named("prometheus").Name == "" {
-		runWithRow(t)
-		return
-	}
+	var broken error
+	t.Cleanup(component.Add(component.Component{
+		Name: "prometheus", Version: "v3.7.3",
+		Images:   []string{"quay.io/prometheus/prometheus:v3.7.3"},
+		Programs: []component.Program{{Name: "prometheus"}},
+		Ports:    []component.Port{{Name: "metrics", Number: 9090, Flag: "prometheus-port", Use: "Prometheus", Scheme: "http"}},
+		Clusters: []string{component.Kind, component.Existing},
+		Check:    func(context.Context, map[string]string) error { return broken },
+	}))
 	s, cluster := newFake(t, component.Kind, false)
 
 	if err := lifecycle.Do(t.Context(), nil, plan(s)); err != nil {
@@ -44,15 +49,15 @@ func TestOneRowAddsAComponent(t *testing.T) {
 		t.Error("build and bundle do not fetch it")
 	}
 
-	for _, failure := range []string{"", "no metrics"} {
-		t.Setenv("BROKEN_METRICS", failure)
+	for _, failure := range []error{nil, errors.New("no metrics")} {
+		broken = failure
 		status, err := s.Status(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		i := slices.IndexFunc(status.Components, func(c provider.Component) bool { return c.Name == "prometheus" })
-		if i < 0 || status.Components[i].Ready != (failure == "") || (status.State == provider.StateUp) != (failure == "") {
-			t.Errorf("status with the check %q: %+v", failure, status)
+		if i < 0 || status.Components[i].Ready != (failure == nil) || (status.State == provider.StateUp) != (failure == nil) {
+			t.Errorf("status with the check %v: %+v", failure, status)
 		}
 	}
 
@@ -83,31 +88,5 @@ func TestOneRowAddsAComponent(t *testing.T) {
 	out.Reset()
 	if code := cli.Execute(t.Context(), []string{"up", "--help"}, &out, os.Stderr, cli.Plan{}); code != 0 || !strings.Contains(out.String(), "--prometheus-port") {
 		t.Errorf("up --help has no --prometheus-port: code %d", code)
-	}
-}
-
-// runWithRow runs the tests of the row, also the one of package bundle.
-func runWithRow(t *testing.T) {
-	t.Parallel()
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay := filepath.Join(t.TempDir(), "overlay.json")
-	files := fmt.Sprintf(`{"Replace": {%q: %q}}`, filepath.Join(root, "sandbox/component/row.go"), filepath.Join(root, "sandbox/testdata/row.go"))
-	if err := os.WriteFile(overlay, []byte(files), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	tests := []string{"TestOneRowAddsAComponent", "TestBundleHasAComponentOfTheTable"}
-	command := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-overlay="+overlay, "-v", "-run=^("+strings.Join(tests, "|")+")$", ".", "./bundle")
-	command.Env = append(command.Environ(), "CGO_ENABLED=0") // The race detector would compile everything once more.
-	out, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	for _, test := range tests {
-		if !bytes.Contains(out, []byte("--- PASS: "+test)) {
-			t.Errorf("%s did not run: %s", test, out)
-		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Kinds of clusters, as the record of a sandbox names them.
@@ -91,10 +92,30 @@ type Program struct {
 }
 
 // table has the rows in the order in which status shows them.
-var table = []Component{controlPlane, node, certManager, jaeger, operator, sample}
+var (
+	table   = []Component{controlPlane, node, certManager, jaeger, operator, sample}
+	tableMu sync.RWMutex
+)
 
 // All returns the table, in the order in which status shows it.
-func All() []Component { return slices.Clone(table) }
+func All() []Component {
+	tableMu.RLock()
+	defer tableMu.RUnlock()
+	return slices.Clone(table)
+}
+
+// Add adds a row to the table, before the sample, until remove is called. Only tests call it: the
+// rows of the program are in the table. The alternative is a table that every package is given.
+func Add(c Component) (remove func()) {
+	tableMu.Lock()
+	defer tableMu.Unlock()
+	table = slices.Insert(table, len(table)-1, c)
+	return func() {
+		tableMu.Lock()
+		defer tableMu.Unlock()
+		table = slices.DeleteFunc(table, func(row Component) bool { return row.Name == c.Name })
+	}
+}
 
 // On returns the components that a sandbox has on a kind of cluster.
 func On(cluster string) []Component {
@@ -105,7 +126,7 @@ func On(cluster string) []Component {
 
 // Named returns the component with a name of the table; the zero Component if there is none.
 func Named(name string) Component {
-	for _, c := range table {
+	for _, c := range All() {
 		if c.Name == name {
 			return c
 		}
