@@ -105,6 +105,17 @@ func (r *rule) hide(line []byte) []byte {
 	return e.result()
 }
 
+var patterns sync.Map // By text.
+
+// compiled compiles a pattern of a known exception once.
+func compiled(pattern string) *regexp.Regexp {
+	if found, ok := patterns.Load(pattern); ok {
+		return found.(*regexp.Regexp)
+	}
+	found, _ := patterns.LoadOrStore(pattern, regexp.MustCompile(pattern))
+	return found.(*regexp.Regexp)
+}
+
 // allows reports whether a match is a known exception.
 func (r *rule) allows(secret, match, line string) bool {
 	for _, list := range r.Allowlists {
@@ -116,7 +127,7 @@ func (r *rule) allows(secret, match, line string) bool {
 			target = line
 		}
 		for _, pattern := range list.Regexes {
-			if regexp.MustCompile(pattern).MatchString(target) {
+			if compiled(pattern).MatchString(target) {
 				return true
 			}
 		}
