@@ -1,12 +1,14 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,12 +19,13 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// maxLog bounds a log that is kept or looked through, in bytes from its end.
-const maxLog = 4 << 20
+// maxLines limits the lines of a log that the tests keep or search.
+const maxLines = 20_000
 
 // keepArtifacts writes what is needed to understand a failure: the traces as OTLP
 // JSON and as trees, their differences, the objects, events, and logs. What can't
@@ -43,7 +46,7 @@ func (s *Scene) keepArtifacts(ctx context.Context) {
 	}
 	s.keepTraces(ctx, write)
 	s.keepObjects(ctx, write)
-	s.parts.keepLogs(ctx, s.Namespace, write)
+	s.keepLogs(ctx, write)
 	s.t.Logf("artifacts are in %s; Jaeger is at %s", folder, s.Status.Jaeger.UI)
 }
 
@@ -143,13 +146,30 @@ func (s *Scene) keepObjects(ctx context.Context, write writeFunc) {
 	}
 }
 
+// keepLogs writes the logs of the operator and of Jaeger. The export of the sandbox has all others.
+func (s *Scene) keepLogs(ctx context.Context, write writeFunc) {
+	for _, name := range []string{component.Operator, component.Jaeger} {
+		data, err := s.log(ctx, name)
+		write("log-"+name+".txt", data, err)
+	}
+}
+
+// log returns the last lines of a component's log, as `sandbox logs` prints them.
+func (c *Cluster) log(ctx context.Context, name string) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	if err := c.Sandbox(ctx, &stdout, &stderr, "logs", name, "--tail="+strconv.Itoa(maxLines)); err != nil {
+		return nil, fmt.Errorf("reading the log of %s: %w: %s", name, err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return stdout.Bytes(), nil
+}
+
 // exportFailure is in each of the operator's log lines about lost spans.
 const exportFailure = "Exporting traces failed"
 
 // ExportFailures gives the lines of the operator's log about spans that could not
 // be sent, each with the time at which it was written, the oldest first.
 func (c *Cluster) ExportFailures(ctx context.Context) ([]string, error) {
-	log, err := c.parts.operatorLog(ctx)
+	log, err := c.log(ctx, component.Operator)
 	if err != nil {
 		return nil, err
 	}

@@ -6,18 +6,17 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/e2e-framework/pkg/env"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 
-	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 )
@@ -40,51 +39,13 @@ type Cluster struct {
 	Jaeger *jaeger.Client
 
 	program   *program
-	parts     parts
 	artifacts string
 	config    *envconf.Config
-}
+	metrics   podMetrics        // of the operator's Pods on kind
+	given     map[string]string // the operator's variables that the user of the sandbox set
 
-// parts is how the operator and Jaeger run on one kind of cluster, and where logs
-// are.
-type parts interface {
-	operatorParts
-	jaegerParts
-	logParts
-}
-
-type operatorParts interface {
-	// setOperatorEnv gives the operator these variables of operatorVariables and no
-	// others of them, and waits until only operators with them run.
-	setOperatorEnv(ctx context.Context, env map[string]string) error
-	// killOperator ends the operator that reconciles with SIGKILL, and waits until it
-	// is gone.
-	killOperator(ctx context.Context) error
-	// startOperator waits until as many operators run as should, and starts them
-	// where nobody else does.
-	startOperator(ctx context.Context) error
-	// operatorState reads the variables of the operator, when it started, and how many
-	// spans it lost. With an error, what it has is true.
-	operatorState(ctx context.Context) (triage.Operator, error)
-	// otlpHTTP is where the operator reaches Jaeger by OTLP over HTTP.
-	otlpHTTP(status Status) string
-}
-
-type jaegerParts interface {
-	// stopJaeger ends Jaeger and waits until it is gone.
-	stopJaeger(ctx context.Context) error
-	// receivers are Jaeger's addresses as the operator's variables write them.
-	receivers(status Status) []string
-	// startJaeger starts Jaeger, if it doesn't run, and waits until it runs.
-	startJaeger(ctx context.Context) error
-}
-
-type logParts interface {
-	// operatorLog reads the log of the operator that runs; it may begin earlier.
-	operatorLog(ctx context.Context) ([]byte, error)
-	// keepLogs writes the logs of the operator, of Jaeger, and of what runs in a
-	// namespace.
-	keepLogs(ctx context.Context, namespace string, write writeFunc)
+	upMu sync.Mutex        // Only one up runs at a time. It also guards env.
+	env  map[string]string // the operator's variables that tests set
 }
 
 // connect makes the clients of a sandbox that is up. The program is the sandbox's.
@@ -99,22 +60,10 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("making the scheme: %w", err)
 	}
-	c := &Cluster{Status: status, program: p, artifacts: artifacts}
+	c := &Cluster{Status: status, program: p, artifacts: artifacts, metrics: forwardedMetrics(config)}
+	c.given, _ = splitEnvironment(status.OperatorEnv)
 	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("making a client of the cluster: %w", err)
-	}
-	switch status.Cluster {
-	case clusterKind:
-		clientset, err := kubernetes.NewForConfig(config)
-		if err != nil {
-			return nil, fmt.Errorf("making a client of the cluster: %w", err)
-		}
-		c.parts = &deployments{client: c.Client, clientset: clientset, name: status.Name, provider: status.Provider, metrics: forwardedMetrics(config)}
-	case clusterEmbedded:
-		given, _ := splitEnvironment(status.OperatorEnv)
-		c.parts = &processes{program: p, given: given}
-	default:
-		return nil, fmt.Errorf("connecting to the cluster: %q is no known kind of cluster", status.Cluster)
 	}
 	if c.Jaeger, err = jaeger.Dial(status.Jaeger.Query); err != nil {
 		return nil, err

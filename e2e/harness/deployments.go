@@ -4,21 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/util/retry"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/kind/pkg/cluster"
+
+	"github.com/operator-tracing/sandbox/e2e/triage"
 )
+
+// This file has what the tests do to the Deployments of a kind cluster beyond the sandbox's commands.
 
 const (
 	operatorNamespace = "operator-tracing-system"
 	jaegerNamespace   = "jaeger"
 	managerContainer  = "manager"
+	// leaseName is the lease that the operator that reconciles holds.
+	leaseName = "operator-tracing.dummy.example.com"
 )
 
 // managerLabels are the operator's own: its Deployment's name depends on the
@@ -27,57 +35,25 @@ var managerLabels = client.MatchingLabels{
 	"app.kubernetes.io/name": "operator-tracing", "app.kubernetes.io/component": "manager",
 }
 
-// deployments are the operator and Jaeger of a kind cluster.
-type deployments struct {
-	client    client.Client
-	clientset kubernetes.Interface // for logs of pods
-	name      string               // of the cluster
-	provider  string
-	metrics   podMetrics
-}
-
-var _ parts = (*deployments)(nil)
-
-func (d *deployments) stopJaeger(ctx context.Context) error { return d.scaleJaeger(ctx, 0) }
-
-func (d *deployments) startJaeger(ctx context.Context) error { return d.scaleJaeger(ctx, 1) }
-
-func (d *deployments) scaleJaeger(ctx context.Context, replicas int32) error {
-	return d.scale(ctx, replicas, func(ctx context.Context) (*appsv1.Deployment, error) {
-		jaeger := &appsv1.Deployment{}
-		return jaeger, d.client.Get(ctx, client.ObjectKey{Namespace: jaegerNamespace, Name: "jaeger"}, jaeger)
-	})
-}
-
-// scale sets the number of a Deployment's pods, and waits until that many run.
-func (d *deployments) scale(ctx context.Context, replicas int32, get func(context.Context) (*appsv1.Deployment, error)) error {
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		deployment, err := get(ctx)
-		if err != nil || ptr.Deref(deployment.Spec.Replicas, 1) == replicas {
-			return err
-		}
-		deployment.Spec.Replicas = &replicas
-		return d.client.Update(ctx, deployment)
-	})
-	if err != nil {
-		return fmt.Errorf("scaling to %d: %w", replicas, err)
+// operatorDeployment returns the operator's Deployment.
+func (c *Cluster) operatorDeployment(ctx context.Context) (*appsv1.Deployment, error) {
+	list := &appsv1.DeploymentList{}
+	if err := c.Client.List(ctx, list, client.InNamespace(operatorNamespace), managerLabels); err != nil {
+		return nil, fmt.Errorf("finding the operator's Deployment: %w", err)
 	}
-	return Eventually(ctx, rolloutLimit, fmt.Sprintf("%d pods", replicas), func(ctx context.Context) error {
-		deployment, err := get(ctx)
-		if err != nil {
-			return err
-		}
-		return d.settled(ctx, deployment)
-	})
+	if len(list.Items) != 1 {
+		return nil, fmt.Errorf("finding the operator's Deployment: %d in namespace %s have its labels, want 1", len(list.Items), operatorNamespace)
+	}
+	return &list.Items[0], nil
 }
 
 // settled is rolledOut, and that no pod of another template is left: an operator
 // that is ending may still hold the lease, and answer the webhook's calls.
-func (d *deployments) settled(ctx context.Context, deployment *appsv1.Deployment) error {
+func (c *Cluster) settled(ctx context.Context, deployment *appsv1.Deployment) error {
 	if err := rolledOut(deployment); err != nil {
 		return err
 	}
-	pods, err := d.podsOf(ctx, deployment)
+	pods, err := c.podsOf(ctx, deployment)
 	if err != nil {
 		return err
 	}
@@ -103,66 +79,127 @@ func rolledOut(d *appsv1.Deployment) error {
 }
 
 // podsOf lists the pods of a Deployment, those on their way out too.
-func (d *deployments) podsOf(ctx context.Context, deployment *appsv1.Deployment) ([]corev1.Pod, error) {
+func (c *Cluster) podsOf(ctx context.Context, deployment *appsv1.Deployment) ([]corev1.Pod, error) {
 	pods := &corev1.PodList{}
-	err := d.client.List(ctx, pods, client.InNamespace(deployment.Namespace), client.MatchingLabels(deployment.Spec.Selector.MatchLabels))
+	err := c.Client.List(ctx, pods, client.InNamespace(deployment.Namespace), client.MatchingLabels(deployment.Spec.Selector.MatchLabels))
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods of Deployment %s/%s: %w", deployment.Namespace, deployment.Name, err)
 	}
 	return pods.Items, nil
 }
 
-func (d *deployments) operatorLog(ctx context.Context) ([]byte, error) {
-	operator, err := d.operator(ctx)
-	if err != nil {
-		return nil, err
+// removeJaegerPods scales Jaeger to 0 and waits until its Pods are gone. up scales it back.
+func (c *Cluster) removeJaegerPods(ctx context.Context) error {
+	jaeger := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: jaegerNamespace, Name: "jaeger"}}
+	if err := c.Client.Patch(ctx, jaeger, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicas":0}}`))); err != nil {
+		return err
 	}
-	pods, err := d.podsOf(ctx, operator)
-	if err != nil {
-		return nil, err
-	}
-	var log []byte
-	for _, pod := range pods {
-		data, err := d.podLog(ctx, &pod, managerContainer, false)
-		if err != nil {
-			return nil, err
+	return Eventually(ctx, rolloutLimit, "the end of Jaeger's Pods", func(ctx context.Context) error {
+		if err := c.Client.Get(ctx, client.ObjectKeyFromObject(jaeger), jaeger); err != nil {
+			return err
 		}
-		log = append(log, data...)
-	}
-	return log, nil
+		return c.settled(ctx, jaeger)
+	})
 }
 
-// keepLogs writes those of a container's last end too, where there was one.
-func (d *deployments) keepLogs(ctx context.Context, namespace string, write writeFunc) {
-	for _, namespace := range []string{operatorNamespace, jaegerNamespace, namespace} {
-		pods := &corev1.PodList{}
-		if err := d.client.List(ctx, pods, client.InNamespace(namespace)); err != nil {
-			write("logs of namespace "+namespace, nil, err)
-			continue
+// killLeader kills the leader's process on the node: the API server only ever asks
+// a kubelet to end a container, and that asks the process. The kubelet starts it again.
+func (c *Cluster) killLeader(ctx context.Context) error {
+	pod, err := c.leader(ctx)
+	if err != nil {
+		return err
+	}
+	key := client.ObjectKeyFromObject(pod)
+	at := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == managerContainer })
+	if at < 0 {
+		return fmt.Errorf("pod %s has no container %s", key, managerContainer)
+	}
+	container := pod.Status.ContainerStatuses[at].ContainerID
+	if err := c.killContainer(ctx, strings.TrimPrefix(container, "containerd://")); err != nil {
+		return fmt.Errorf("killing container %s of pod %s: %w", container, key, err)
+	}
+	return Eventually(ctx, rolloutLimit, "the end of container "+container, func(ctx context.Context) error {
+		if err := c.Client.Get(ctx, key, pod); err != nil {
+			return err
 		}
-		for _, pod := range pods.Items {
-			for _, status := range pod.Status.ContainerStatuses {
-				name := fmt.Sprintf("log-%s-%s-%s", namespace, pod.Name, status.Name)
-				data, err := d.podLog(ctx, &pod, status.Name, false)
-				write(name+".txt", data, err)
-				if status.RestartCount > 0 {
-					data, err := d.podLog(ctx, &pod, status.Name, true)
-					write(name+".previous.txt", data, err)
-				}
+		for _, s := range pod.Status.ContainerStatuses {
+			if s.Name == managerContainer && s.ContainerID == container && s.State.Running != nil {
+				return errors.New("the kubelet says that it runs")
+			}
+		}
+		return nil
+	})
+}
+
+// leader gives the pod that holds the operator's lease.
+func (c *Cluster) leader(ctx context.Context) (*corev1.Pod, error) {
+	lease := &coordinationv1.Lease{}
+	if err := c.Client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: leaseName}, lease); err != nil {
+		return nil, fmt.Errorf("reading the operator's lease: %w", err)
+	}
+	// The holder is the pod's name, and an id after an underscore.
+	name, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), "_")
+	pod := &corev1.Pod{}
+	if err := c.Client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: name}, pod); err != nil {
+		return nil, fmt.Errorf("reading pod %q, which holds the operator's lease: %w", name, err)
+	}
+	return pod, nil
+}
+
+func (c *Cluster) killContainer(ctx context.Context, id string) error {
+	engine, err := c.engine()
+	if err != nil {
+		return err
+	}
+	nodes, err := cluster.NewProvider(engine).ListNodes(c.Status.Name)
+	if err != nil || len(nodes) != 1 {
+		return fmt.Errorf("finding the node of cluster %s: there are %d: %w", c.Status.Name, len(nodes), err)
+	}
+	return nodes[0].CommandContext(ctx, "ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", id).Run()
+}
+
+// engine is what the node runs on.
+func (c *Cluster) engine() (cluster.ProviderOption, error) {
+	option := map[string]cluster.ProviderOption{
+		"docker": cluster.ProviderWithDocker(), "podman": cluster.ProviderWithPodman(), "nerdctl": cluster.ProviderWithNerdctl("nerdctl"),
+	}[c.Status.Provider]
+	if option == nil {
+		return nil, fmt.Errorf("finding the node's engine: unknown engine %q", c.Status.Provider)
+	}
+	return option, nil
+}
+
+// deployedState reads the variables from the Deployment: what its manifest takes from
+// elsewhere stays unknown, and references to it stay as they are written.
+func (c *Cluster) deployedState(ctx context.Context) (triage.Operator, error) {
+	deployment, err := c.operatorDeployment(ctx)
+	if err != nil {
+		return triage.Operator{}, err
+	}
+	operator := triage.Operator{Env: map[string]string{}}
+	for _, container := range deployment.Spec.Template.Spec.Containers {
+		for _, variable := range container.Env {
+			if container.Name == managerContainer && variable.ValueFrom == nil {
+				operator.Env[variable.Name] = variable.Value
 			}
 		}
 	}
-}
-
-func (d *deployments) podLog(ctx context.Context, pod *corev1.Pod, container string, previous bool) ([]byte, error) {
-	options := &corev1.PodLogOptions{Container: container, Previous: previous, Timestamps: true, LimitBytes: ptr.To[int64](maxLog), TailLines: ptr.To[int64](20_000)}
-	stream, err := d.clientset.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
-	if apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) {
-		return []byte("no log: " + err.Error() + "\n"), nil // not started, or gone
-	}
+	pods, err := c.podsOf(ctx, deployment)
 	if err != nil {
-		return nil, fmt.Errorf("reading the log of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		return operator, err
 	}
-	data, err := io.ReadAll(stream)
-	return data, errors.Join(err, stream.Close())
+	operator.Lost = map[string]int{}
+	var errs []error
+	for _, pod := range pods {
+		families, err := c.metrics(ctx, client.ObjectKeyFromObject(&pod))
+		addLost(operator.Lost, families)
+		errs = append(errs, err)
+		for _, s := range pod.Status.ContainerStatuses {
+			operator.Restarts += int(s.RestartCount)
+			if r := s.State.Running; r != nil && r.StartedAt.After(operator.Started) {
+				operator.Started = r.StartedAt.Time
+			}
+		}
+	}
+	return operator, errors.Join(errs...)
 }

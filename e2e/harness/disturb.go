@@ -41,7 +41,7 @@ func (c *Cluster) reset(ctx context.Context, env map[string]string) error {
 	if err := c.mendWebhook(ctx); err != nil {
 		return err
 	}
-	if err := c.SetOperatorReplicas(ctx, 1); err != nil && !errors.Is(err, ErrNoReplicas) {
+	if err := c.SetOperatorReplicas(ctx, 1); err != nil {
 		return err
 	}
 	if err := c.SetOperatorEnv(ctx, env); err != nil {

@@ -1,12 +1,15 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -16,7 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 // What the sandbox installs.
@@ -58,20 +63,82 @@ func (c *Cluster) SetOperatorEnv(ctx context.Context, env map[string]string) err
 			return fmt.Errorf("setting %s of the operator: it is none of %v", name, operatorVariables)
 		}
 	}
-	if err := c.parts.setOperatorEnv(ctx, env); err != nil {
+	if err := c.setOperatorEnv(ctx, env); err != nil {
 		return fmt.Errorf("setting %v of the operator: %w", env, err)
 	}
 	return nil
 }
 
+// setOperatorEnv changes nothing if the sandbox is up with these variables: up would also restore
+// what its user removed.
+func (c *Cluster) setOperatorEnv(ctx context.Context, env map[string]string) error {
+	c.upMu.Lock()
+	c.env = maps.Clone(env)
+	want := c.variables()
+	c.upMu.Unlock()
+	status, err := c.program.status(ctx)
+	if err != nil {
+		return err
+	}
+	if status.State == StateUp && slices.Equal(slices.Sorted(slices.Values(status.OperatorEnv)), want) {
+		return nil
+	}
+	return c.up(ctx)
+}
+
+// up repairs the sandbox as a user does, and waits until only operators of the current template run:
+// one that is ending may still hold the lease and answer the API server. Its error has the output.
+func (c *Cluster) up(ctx context.Context, args ...string) error {
+	c.upMu.Lock()
+	defer c.upMu.Unlock()
+	var output bytes.Buffer
+	if err := c.program.up(ctx, &output, append(operatorEnvArgs(c.variables()), args...)...); err != nil {
+		return fmt.Errorf("%w; its output:\n%s", err, bytes.TrimSpace(output.Bytes()))
+	}
+	if !c.RunsContainers() {
+		return nil
+	}
+	return Eventually(ctx, rolloutLimit, "the operator's rollout", func(ctx context.Context) error {
+		operator, err := c.operatorDeployment(ctx)
+		if err != nil {
+			return err
+		}
+		return c.settled(ctx, operator)
+	})
+}
+
+// variables returns all variables that every up needs, as NAME=VALUE: the user's and those of tests.
+func (c *Cluster) variables() []string {
+	all := map[string]string{}
+	maps.Copy(all, c.given)
+	maps.Copy(all, c.env)
+	return environment(all)
+}
+
 // OTLPHTTPEndpoint is the URL by which the operator reaches Jaeger's receiver of
 // traces by OTLP over HTTP.
-func (c *Cluster) OTLPHTTPEndpoint() string { return c.parts.otlpHTTP(c.Status) }
+func (c *Cluster) OTLPHTTPEndpoint() string { return "http://" + c.receivers()[1] + "/v1/traces" }
+
+// receivers are the addresses of Jaeger's receivers, as the operator's variables write them: OTLP
+// over gRPC and over HTTP, and Thrift.
+func (c *Cluster) receivers() []string {
+	if c.RunsContainers() {
+		const node = "$(" + project.NodeAddress + "):"
+		return []string{node + "4317", node + "4318", node + "14268"}
+	}
+	j := c.Status.Jaeger
+	thrift, _, _ := strings.Cut(strings.TrimPrefix(j.Thrift, "http://"), "/")
+	return []string{j.OTLPGRPC, j.OTLPHTTP, thrift}
+}
 
 // KillOperator ends the operator that reconciles with SIGKILL, so that it can tell
 // nobody, and waits until it is gone. On kind, its node brings it back.
 func (c *Cluster) KillOperator(ctx context.Context) error {
-	if err := c.parts.killOperator(ctx); err != nil {
+	kill := c.killLeader
+	if !c.RunsContainers() {
+		kill = func(ctx context.Context) error { return c.end(ctx, component.Operator, syscall.SIGKILL) }
+	}
+	if err := kill(ctx); err != nil {
 		return fmt.Errorf("killing the operator: %w", err)
 	}
 	return nil
@@ -79,23 +146,27 @@ func (c *Cluster) KillOperator(ctx context.Context) error {
 
 // StartOperator is the opposite, and waits until the webhook answers.
 func (c *Cluster) StartOperator(ctx context.Context) error {
-	if err := c.parts.startOperator(ctx); err != nil {
+	if err := c.up(ctx); err != nil {
 		return fmt.Errorf("starting the operator: %w", err)
 	}
 	return c.WaitAdmission(ctx)
 }
 
-// ErrNoReplicas says that this kind of cluster runs one operator only.
-var ErrNoReplicas = errors.New("an embedded cluster runs one operator")
-
-// SetOperatorReplicas has so many operators run, one of which leads, and waits until
-// they do. It is an error that wraps [ErrNoReplicas] but on kind.
+// SetOperatorReplicas runs that many operators, one of which leads, and waits for them. An embedded
+// cluster can only have one.
 func (c *Cluster) SetOperatorReplicas(ctx context.Context, replicas int32) error {
-	d, ok := c.parts.(*deployments)
-	if !ok {
-		return fmt.Errorf("scaling the operator to %d: %w", replicas, ErrNoReplicas)
+	if c.RunsContainers() {
+		operator, err := c.operatorDeployment(ctx)
+		if err != nil {
+			return err
+		}
+		if ptr.Deref(operator.Spec.Replicas, 1) == replicas {
+			return nil
+		}
+	} else if replicas == 1 {
+		return nil
 	}
-	if err := d.scaleOperator(ctx, replicas); err != nil {
+	if err := c.up(ctx, fmt.Sprintf("--operator-replicas=%d", replicas)); err != nil {
 		return fmt.Errorf("scaling the operator to %d: %w", replicas, err)
 	}
 	return nil
@@ -114,7 +185,11 @@ func (c *Cluster) Leader(ctx context.Context) (string, error) {
 // StopJaeger ends Jaeger, and waits until it is gone. It keeps traces in memory:
 // they are lost.
 func (c *Cluster) StopJaeger(ctx context.Context) error {
-	if err := c.parts.stopJaeger(ctx); err != nil {
+	stop := c.removeJaegerPods
+	if !c.RunsContainers() {
+		stop = func(ctx context.Context) error { return c.end(ctx, component.Jaeger, syscall.SIGTERM) }
+	}
+	if err := stop(ctx); err != nil {
 		return fmt.Errorf("stopping Jaeger: %w", err)
 	}
 	return nil
@@ -123,7 +198,10 @@ func (c *Cluster) StopJaeger(ctx context.Context) error {
 // StartJaeger is the opposite, and waits until Jaeger answers. One that runs is
 // left alone.
 func (c *Cluster) StartJaeger(ctx context.Context) error {
-	if err := c.parts.startJaeger(ctx); err != nil {
+	if _, err := c.Jaeger.Services(ctx); err == nil {
+		return nil
+	}
+	if err := c.up(ctx); err != nil {
 		return fmt.Errorf("starting Jaeger: %w", err)
 	}
 	return Eventually(ctx, rolloutLimit, "Jaeger to answer", func(ctx context.Context) error {

@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // fakeEmbedded is a sandbox that keeps a diary of up. Its Jaeger is a process of the
 // test's own; where there is a file called broken, up and export fail.
-func fakeEmbedded(t *testing.T) (p *processes, folder string, diary func() string) {
+func fakeEmbedded(t *testing.T) (c *Cluster, folder string, diary func() string) {
 	t.Helper()
 	jaeger := exec.CommandContext(t.Context(), "sleep", "600")
 	if err := jaeger.Start(); err != nil {
@@ -37,6 +39,10 @@ if [ "$1" = export ]; then
   mkdir -p "$2" && echo all >"$2/exported"
   exit
 fi
+if [ "$1" = logs ]; then
+  cat "$2.log"
+  exit
+fi
 if [ "$1" = up ]; then
   echo "$*" >>diary
   [ ! -e broken ] || { echo "no room" >&2; exit 1; }
@@ -44,55 +50,52 @@ if [ "$1" = up ]; then
 fi
 pid=$(cat pid)
 kill -0 $pid 2>/dev/null || pid=0
-echo '{"state":"up","components":[{"processes":[{"name":"jaeger","pid":'$pid',"log":"` + in("jaeger.log") + `"}]},
-  {"name":"sample"},{"processes":[{"name":"operator","pid":1,"log":"` + in("operator.log") + `"}]}]}'
+echo '{"state":"up","components":[{"processes":[{"name":"jaeger","pid":'$pid'}]},
+  {"name":"sample"},{"processes":[{"name":"operator","pid":1}]}]}'
 `} {
 		if err := os.WriteFile(in(name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return &processes{program: &program{path: in("sandbox"), root: folder}}, folder, func() string {
+	c = &Cluster{
+		program: &program{path: in("sandbox"), root: folder}, artifacts: filepath.Join(folder, "artifacts"), Status: Status{Cluster: clusterEmbedded},
+	}
+	return c, folder, func() string {
 		data, _ := os.ReadFile(in("diary"))
 		return strings.ReplaceAll(strings.TrimSpace(string(data)), "\n", ", ")
 	}
 }
 
-func TestProcessesJaeger(t *testing.T) {
-	p, _, diary := fakeEmbedded(t)
-	if err := p.startJaeger(t.Context()); err != nil || diary() != "" {
-		t.Errorf("starting what runs: %v, the diary is %q, want nothing in it", err, diary())
-	}
-	before, err := p.find(t.Context(), jaegerProcess)
+func TestStopJaegerProcess(t *testing.T) {
+	c, _, _ := fakeEmbedded(t)
+	before, err := c.find(t.Context(), component.Jaeger)
 	if err != nil || before.PID == 0 {
 		t.Fatalf("Jaeger is %+v, %v", before, err)
 	}
 	for range 2 { // The second time there is nothing to do.
-		if err := p.stopJaeger(t.Context()); err != nil {
+		if err := c.StopJaeger(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if now, err := p.find(t.Context(), jaegerProcess); err != nil || now.PID != 0 {
+		if now, err := c.find(t.Context(), component.Jaeger); err != nil || now.PID != 0 {
 			t.Errorf("after the stop Jaeger is %+v, %v", now, err)
 		}
 	}
-	if err := p.startJaeger(t.Context()); err != nil || diary() != "up" {
-		t.Errorf("starting it: %v, the diary is %q, want an up", err, diary())
-	}
-	if _, err := p.find(t.Context(), "nothing"); err == nil {
-		t.Error("a process that status doesn't name is found")
+	if _, err := c.find(t.Context(), "nothing"); err == nil {
+		t.Error("found a process that is not in the status")
 	}
 }
 
-func TestProcessesOperatorEnv(t *testing.T) {
-	p, folder, diary := fakeEmbedded(t)
-	p.given = map[string]string{"USERS": "1"}
+func TestOperatorEnv(t *testing.T) {
+	c, folder, diary := fakeEmbedded(t)
+	c.given = map[string]string{"USERS": "1"}
 	for want, env := range map[string]map[string]string{
 		"up --operator-env=A=jaeger --operator-env=B=x=y --operator-env=USERS=1": {"A": "jaeger", "B": "x=y"}, "up --operator-env=USERS=1": nil,
 	} {
 		// An operator that has to be started again has the same variables.
 		for what, do := range map[string]func() error{
-			"setting": func() error { return p.setOperatorEnv(t.Context(), env) },
+			"setting": func() error { return c.setOperatorEnv(t.Context(), env) },
 			"starting": func() error {
-				return errors.Join(p.setOperatorEnv(t.Context(), env), os.Remove(filepath.Join(folder, "diary")), p.startOperator(t.Context()))
+				return errors.Join(c.setOperatorEnv(t.Context(), env), os.Remove(filepath.Join(folder, "diary")), c.up(t.Context()))
 			},
 		} {
 			if err := do(); err != nil || diary() != want {
@@ -104,31 +107,30 @@ func TestProcessesOperatorEnv(t *testing.T) {
 		}
 	}
 	// The fake's status names no variables: what has none already is left alone.
-	p.given = nil
-	if err := p.setOperatorEnv(t.Context(), nil); err != nil {
+	c.given = nil
+	if err := c.setOperatorEnv(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "diary")); err == nil {
 		t.Errorf("where nothing has to change the diary is %q, want nothing in it", diary())
 	}
-	p.given = map[string]string{"USERS": "1"}
+	c.given = map[string]string{"USERS": "1"}
 	if err := os.WriteFile(filepath.Join(folder, "broken"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.setOperatorEnv(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no room") {
+	if err := c.setOperatorEnv(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no room") {
 		t.Errorf("error is %v, want what up said", err)
 	}
 }
 
-func TestProcessesLogs(t *testing.T) {
-	p, folder, _ := fakeEmbedded(t)
-	c := &Cluster{program: p.program, parts: p, artifacts: filepath.Join(folder, "artifacts"), Status: Status{Cluster: clusterEmbedded}}
+func TestLogs(t *testing.T) {
+	c, folder, _ := fakeEmbedded(t)
 	failures, err := c.ExportFailures(t.Context())
 	if want := []string{exportFailure + ": first", exportFailure + ": second"}; err != nil || fmt.Sprint(failures) != fmt.Sprint(want) {
 		t.Errorf("failures are %q, %v, want %q", failures, err, want)
 	}
 	kept := map[string]string{}
-	p.keepLogs(t.Context(), "ns", func(name string, data []byte, err error) {
+	(&Scene{Cluster: c}).keepLogs(t.Context(), func(name string, data []byte, err error) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -148,16 +150,5 @@ func TestProcessesLogs(t *testing.T) {
 	}
 	if err := c.export(t.Context()); err == nil || !strings.Contains(err.Error(), "no room") {
 		t.Errorf("error is %v, want what export said", err)
-	}
-}
-
-func TestTail(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, []byte("lost"+strings.Repeat("x", maxLog)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	data, err := tail(path)
-	if err != nil || len(data) != maxLog || data[0] != 'x' {
-		t.Errorf("%d bytes, %v, want the last %d", len(data), err, maxLog)
 	}
 }

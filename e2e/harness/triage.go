@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/triage"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
-	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 const (
@@ -39,7 +37,7 @@ func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen tracetree
 	defer cancel()
 	e := triage.Evidence{
 		Completion: seen, Object: fmt.Sprintf("Head %s/%s", head.Namespace, head.Name),
-		Traceparent: head.Annotations[tracetree.TraceparentAnnotation], Service: Service, Receivers: s.parts.receivers(s.Status),
+		Traceparent: head.Annotations[tracetree.TraceparentAnnotation], Service: Service, Receivers: s.receivers(),
 	}
 	if at, noted := s.applied.Load(head.Name); noted {
 		e.Applied, _ = at.(time.Time)
@@ -58,7 +56,11 @@ func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen tracetree
 }
 
 func (s *Scene) addOperator(ctx context.Context, e *triage.Evidence) (err error) {
-	e.Operator, err = s.parts.operatorState(ctx)
+	if s.RunsContainers() {
+		e.Operator, err = s.deployedState(ctx)
+	} else {
+		e.Operator, err = s.processState(ctx)
+	}
 	return err
 }
 
@@ -181,69 +183,3 @@ func eventTime(e corev1.Event) time.Time {
 	}
 	return e.CreationTimestamp.Time
 }
-
-// operatorState reads the variables from the Deployment: what its manifest takes from
-// elsewhere stays unknown, and references to it stay as they are written.
-func (d *deployments) operatorState(ctx context.Context) (triage.Operator, error) {
-	deployment, err := d.operator(ctx)
-	if err != nil {
-		return triage.Operator{}, err
-	}
-	operator := triage.Operator{Env: map[string]string{}}
-	for _, c := range deployment.Spec.Template.Spec.Containers {
-		for _, variable := range c.Env {
-			if c.Name == managerContainer && variable.ValueFrom == nil {
-				operator.Env[variable.Name] = variable.Value
-			}
-		}
-	}
-	pods, err := d.podsOf(ctx, deployment)
-	if err != nil {
-		return operator, err
-	}
-	operator.Lost = map[string]int{}
-	var errs []error
-	for _, pod := range pods {
-		families, err := d.metrics(ctx, client.ObjectKeyFromObject(&pod))
-		addLost(operator.Lost, families)
-		errs = append(errs, err)
-		for _, c := range pod.Status.ContainerStatuses {
-			operator.Restarts += int(c.RestartCount)
-			if r := c.State.Running; r != nil && r.StartedAt.After(operator.Started) {
-				operator.Started = r.StartedAt.Time
-			}
-		}
-	}
-	return operator, errors.Join(errs...)
-}
-
-func (d *deployments) receivers(Status) []string {
-	const node = "$(" + project.NodeAddress + "):"
-	return []string{node + "4317", node + "4318", node + "14268"}
-}
-
-// operatorState reads the variables of the process that runs. Where the system shows
-// none, they are those that it was given by tests. Its metrics are off.
-func (p *processes) operatorState(ctx context.Context) (triage.Operator, error) {
-	process, err := p.find(ctx, operatorProcess)
-	if err != nil {
-		return triage.Operator{}, err
-	}
-	operator := triage.Operator{Started: process.Since}
-	if process.PID == 0 {
-		return operator, errors.New("reading the operator's variables: it does not run")
-	}
-	data, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(process.PID), "environ"))
-	if err != nil {
-		return operator, fmt.Errorf("reading the operator's variables: %w", err)
-	}
-	operator.Env = map[string]string{}
-	for variable := range strings.SplitSeq(string(data), "\x00") {
-		if name, value, found := strings.Cut(variable, "="); found {
-			operator.Env[name] = value
-		}
-	}
-	return operator, nil
-}
-
-func (p *processes) receivers(status Status) []string { return status.receivers() }

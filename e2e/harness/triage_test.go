@@ -58,18 +58,6 @@ func TestPodState(t *testing.T) {
 	}
 }
 
-// fakeParts is an operator that is as it should be, but for what its log says.
-type fakeParts struct {
-	parts
-	log string
-}
-
-func (fakeParts) operatorState(context.Context) (triage.Operator, error) {
-	return triage.Operator{Env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4317"}}, nil
-}
-func (fakeParts) receivers(Status) []string                     { return []string{"jaeger:4317"} }
-func (p fakeParts) operatorLog(context.Context) ([]byte, error) { return []byte(p.log), nil }
-
 // What is gathered of a Head that doesn't become ready, and whose spans are lost.
 func TestExplain(t *testing.T) {
 	now := time.Now().UTC()
@@ -88,9 +76,18 @@ func TestExplain(t *testing.T) {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	parts := fakeParts{log: line(now.Add(-time.Hour), exportFailure+": long ago") + line(now.Add(time.Second), exportFailure+": refused")}
+	log := line(now.Add(-time.Hour), exportFailure+": long ago") + line(now.Add(time.Second), exportFailure+": refused")
+	script := filepath.Join(t.TempDir(), "sandbox")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\ncat <<'EOF'\n"+log+"EOF\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	operator := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "manager", Labels: managerLabels}}
+	operator.Spec.Selector = &metav1.LabelSelector{MatchLabels: managerLabels}
+	const endpoint = "http://$(" + project.NodeAddress + "):4317"
+	operator.Spec.Template.Spec.Containers = []corev1.Container{{Name: managerContainer, Env: []corev1.EnvVar{{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: endpoint}}}}
 	s := &Scene{t: t, Namespace: "ns", Cluster: &Cluster{
-		Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(head, child, other, event).Build(), parts: parts, artifacts: t.TempDir(),
+		Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(head, child, other, event, operator).Build(), artifacts: t.TempDir(),
+		program: &program{path: script}, Status: Status{Cluster: clusterKind},
 	}}
 	s.applied.Store("web", now)
 	waited := errors.New("time is over")
@@ -103,9 +100,10 @@ func TestExplain(t *testing.T) {
 
 	want := triage.Evidence{
 		Completion: seen, Applied: now, Object: "Head ns/web", Traceparent: head.Annotations[tracetree.TraceparentAnnotation], Service: Service,
-		Receivers: []string{"jaeger:4317"},
+		Receivers: s.receivers(),
 		Operator: triage.Operator{
-			Env:      map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4317"},
+			Env:      map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint},
+			Lost:     map[string]int{},
 			Failures: []string{strings.TrimSpace(line(now.Add(time.Second), exportFailure+": refused"))},
 		},
 		Conditions: []string{"Head web: Ready=False ChildNotReady: wait", "ChildA web-child-a: no conditions"},
@@ -151,8 +149,8 @@ func TestOperatorStateOfDeployment(t *testing.T) {
 	}))
 	defer server.Close()
 	path := "/metrics"
-	d := &deployments{
-		client: fake.NewClientBuilder().WithObjects(deployment, pod, second).Build(),
+	c := &Cluster{
+		Client: fake.NewClientBuilder().WithObjects(deployment, pod, second).Build(),
 		metrics: func(ctx context.Context, pod types.NamespacedName) (map[string]*dto.MetricFamily, error) {
 			if pod.Name == "q" {
 				return readMetrics(ctx, server.URL+path)
@@ -160,7 +158,7 @@ func TestOperatorStateOfDeployment(t *testing.T) {
 			return readMetrics(ctx, server.URL)
 		},
 	}
-	got, err := d.operatorState(t.Context())
+	got, err := c.deployedState(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +167,7 @@ func TestOperatorStateOfDeployment(t *testing.T) {
 		t.Errorf("operator (-want +got):\n%s", diff)
 	}
 	path = "/broken"
-	got, err = d.operatorState(t.Context())
+	got, err = c.deployedState(t.Context())
 	want.Lost = map[string]int{"timeout": 2}
 	if diff := cmp.Diff(want, got); diff != "" || err == nil || !strings.Contains(err.Error(), "418") {
 		t.Errorf("with a broken one: error %v, operator (-want +got):\n%s", err, diff)
