@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
@@ -26,6 +27,9 @@ type Cluster struct {
 	pods   pods.Pods
 	engine *engine.Engine
 	node   cluster.Node
+
+	mu  sync.Mutex
+	has map[string]bool // the images of the node
 }
 
 var (
@@ -141,7 +145,7 @@ func (c *Cluster) Deliver(ctx context.Context, part component.Component, report 
 
 // load streams the images into the node that it does not have.
 func (c *Cluster) load(ctx context.Context, images []artifact.Image, report provider.Report) error {
-	has, err := c.Cluster.Images(ctx)
+	has, err := c.nodeImages(ctx)
 	if err != nil {
 		return err
 	}
@@ -157,6 +161,17 @@ func (c *Cluster) load(ctx context.Context, images []artifact.Image, report prov
 	}
 	report("%d loaded", len(missing))
 	return nil
+}
+
+// nodeImages lists the images that the node had at the first call. A list takes half a second, and
+// components are delivered at the same time.
+func (c *Cluster) nodeImages(ctx context.Context) (has map[string]bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.has == nil {
+		c.has, err = c.Cluster.Images(ctx)
+	}
+	return c.has, err
 }
 
 // Start creates, adopts or repairs the cluster, or installs a component in it.
