@@ -22,7 +22,7 @@ import (
 const pageSize = 250
 
 // Objects returns a part for each kind that the API server lists, named
-// objects/RESOURCE.GROUP.yaml. It contains the objects for which keep returns true. In Secrets,
+// objects/RESOURCE.GROUP.yaml. It contains the objects for which keep returns true; nil keeps all. In Secrets,
 // values are replaced by their size; elsewhere, secret settings are hidden. Managed fields are
 // omitted.
 func Objects(ctx context.Context, config *rest.Config, keep func(*unstructured.Unstructured) bool) ([]Part, error) {
@@ -67,7 +67,7 @@ func Objects(ctx context.Context, config *rest.Config, keep func(*unstructured.U
 func writeObjects(ctx context.Context, client dynamic.ResourceInterface, kind string, keep func(*unstructured.Unstructured) bool, out io.Writer) error {
 	written := 0
 	err := each(ctx, client, func(object *unstructured.Unstructured) error {
-		if !keep(object) {
+		if keep != nil && !keep(object) {
 			return nil
 		}
 		clean(object)

@@ -75,7 +75,7 @@ func contents(t *testing.T, parts []Part) map[string]string {
 
 func TestObjects(t *testing.T) {
 	t.Parallel()
-	parts, err := Objects(t.Context(), serve(t), func(*unstructured.Unstructured) bool { return true })
+	parts, err := Objects(t.Context(), serve(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
