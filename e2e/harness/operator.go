@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -120,15 +119,13 @@ func (c *Cluster) variables() []string {
 func (c *Cluster) OTLPHTTPEndpoint() string { return "http://" + c.receivers()[1] + "/v1/traces" }
 
 // receivers are the addresses of Jaeger's receivers, as the operator's variables write them: OTLP
-// over gRPC and over HTTP, and Thrift.
+// over gRPC and over HTTP, and the one of old clients.
 func (c *Cluster) receivers() []string {
 	if c.RunsContainers() {
 		const node = "$(" + project.NodeAddress + "):"
 		return []string{node + "4317", node + "4318", node + "14268"}
 	}
-	j := c.Status.Jaeger
-	thrift, _, _ := strings.Cut(strings.TrimPrefix(j.Thrift, "http://"), "/")
-	return []string{j.OTLPGRPC, j.OTLPHTTP, thrift}
+	return c.Status.receivers()
 }
 
 // KillOperator ends the operator that reconciles with SIGKILL, so that it can tell

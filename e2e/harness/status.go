@@ -79,6 +79,12 @@ func parseStatus(data []byte) (Status, error) {
 	return Status{}, fmt.Errorf("unknown state %q", status.State)
 }
 
+// receivers are the addresses of Jaeger's receivers of spans on this machine, as host:port.
+func (s Status) receivers() []string {
+	thrift, _, _ := strings.Cut(strings.TrimPrefix(s.Jaeger.Thrift, "http://"), "/")
+	return []string{s.Jaeger.OTLPGRPC, s.Jaeger.OTLPHTTP, thrift}
+}
+
 // processes lists those of all components.
 func (s Status) processes() []Process {
 	var all []Process
