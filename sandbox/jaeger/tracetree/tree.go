@@ -135,11 +135,7 @@ func (t Trace) grow(read follow) (Trace, error) {
 	reconciled := map[wanted]bool{}
 	for added := t.elements; len(added) > 0; {
 		var next []element
-		for _, e := range added {
-			if o, known := e.object(); known && e.isConsumer() {
-				reconciled[o] = true
-			}
-		}
+		addReconciled(reconciled, added)
 		for _, w := range writers(added) {
 			if asked[w.continuation] {
 				continue
@@ -172,6 +168,15 @@ func (t Trace) grow(read follow) (Trace, error) {
 		added = next
 	}
 	return tree, nil
+}
+
+// addReconciled adds the generations whose reconciles are among the spans.
+func addReconciled(generations map[wanted]bool, spans []element) {
+	for _, e := range spans {
+		if o, known := e.object(); known && e.isConsumer() {
+			generations[o] = true
+		}
+	}
 }
 
 // writers returns the earliest writer of each continuation, ordered by start.
