@@ -19,21 +19,22 @@ import (
 	"google.golang.org/grpc/status"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 func TestGetTrace(t *testing.T) {
-	other := modelSpan(9, 0, "other")
+	other := jaegertest.Span(9, 0, "other")
 	other.TraceID = model.NewTraceID(0, 7)
 	s := &server{}
-	s.set(modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(3, 1, "c"), other, modelSpan(2, 1, "b"))
+	s.set(jaegertest.Span(1, 0, "a"), jaegertest.Span(2, 1, "b"), jaegertest.Span(3, 1, "c"), other, jaegertest.Span(2, 1, "b"))
 	client := start(t, s)
-	trace, err := client.GetTrace(t.Context(), testTraceID)
+	trace, err := client.GetTrace(t.Context(), jaegertest.TraceID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if trace.ID != testTraceID || trace.Len() != 3 {
-		t.Errorf("trace %s of %d spans, want %s of 3: a span sent again counts once", trace.ID, trace.Len(), testTraceID)
+	if trace.ID != jaegertest.TraceID || trace.Len() != 3 {
+		t.Errorf("trace %s of %d spans, want %s of 3: a span sent again counts once", trace.ID, trace.Len(), jaegertest.TraceID)
 	}
 	if diff := cmp.Diff("a [INTERNAL service=demo]\n  b [INTERNAL]\n  c [INTERNAL]\n", trace.Forest().String()); diff != "" {
 		t.Errorf("forest (-want +got):\n%s", diff)
@@ -47,9 +48,9 @@ func TestGetTrace(t *testing.T) {
 // no longer needed.
 func TestCodec(t *testing.T) {
 	s := &server{}
-	s.set(modelSpan(1, 0, "a"))
+	s.set(jaegertest.Span(1, 0, "a"))
 	client := start(t, s)
-	if _, err := client.GetTrace(t.Context(), testTraceID); err != nil {
+	if _, err := client.GetTrace(t.Context(), jaegertest.TraceID); err != nil {
 		t.Errorf("with the codec: %v", err)
 	}
 
@@ -69,7 +70,7 @@ func TestCodec(t *testing.T) {
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	stream, err := api_v2.NewQueryServiceClient(conn).GetTrace(ctx, &api_v2.GetTraceRequest{TraceID: testTrace})
+	stream, err := api_v2.NewQueryServiceClient(conn).GetTrace(ctx, &api_v2.GetTraceRequest{TraceID: jaegertest.Trace})
 	t.Logf("no panic: stream %v, error %v", stream, err)
 }
 
@@ -83,19 +84,19 @@ func TestCodecRefusesOthers(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	span := modelSpan(1, 0, "a")
+	span := jaegertest.Span(1, 0, "a")
 	tests := map[string]struct {
 		server  *server
 		id      string
 		want    error
 		message string
 	}{
-		"unknown trace":      {&server{}, testTraceID, tracetree.ErrNotFound, "reading trace " + testTraceID},
-		"breaks midway":      {&server{spans: []model.Span{span}, fail: status.Error(codes.Unavailable, "gone")}, testTraceID, tracetree.ErrTruncated, "gone"},
-		"fails midway":       {&server{spans: []model.Span{span}, fail: status.Error(codes.Internal, "bug")}, testTraceID, tracetree.ErrTruncated, "bug"},
-		"chunk is too large": {&server{fail: status.Error(codes.ResourceExhausted, "larger than max")}, testTraceID, tracetree.ErrTruncated, "larger"},
-		"unavailable":        {&server{fail: status.Error(codes.Unavailable, "starting")}, testTraceID, tracetree.ErrUnreachable, "starting"},
-		"storage fails":      {&server{fail: status.Error(codes.Internal, "disk")}, testTraceID, nil, "disk"},
+		"unknown trace":      {&server{}, jaegertest.TraceID, tracetree.ErrNotFound, "reading trace " + jaegertest.TraceID},
+		"breaks midway":      {&server{spans: []model.Span{span}, fail: status.Error(codes.Unavailable, "gone")}, jaegertest.TraceID, tracetree.ErrTruncated, "gone"},
+		"fails midway":       {&server{spans: []model.Span{span}, fail: status.Error(codes.Internal, "bug")}, jaegertest.TraceID, tracetree.ErrTruncated, "bug"},
+		"chunk is too large": {&server{fail: status.Error(codes.ResourceExhausted, "larger than max")}, jaegertest.TraceID, tracetree.ErrTruncated, "larger"},
+		"unavailable":        {&server{fail: status.Error(codes.Unavailable, "starting")}, jaegertest.TraceID, tracetree.ErrUnreachable, "starting"},
+		"storage fails":      {&server{fail: status.Error(codes.Internal, "disk")}, jaegertest.TraceID, nil, "disk"},
 		"no id":              {&server{}, "xyz", nil, `reading trace "xyz": parsing its id`},
 		"zero id":            {&server{}, "00", nil, "the id is zero"},
 		"empty id":           {&server{}, "", nil, "parsing its id"},
@@ -126,12 +127,12 @@ func TestDeadlines(t *testing.T) {
 	s := &server{hang: true}
 	address := start(t, s).settings.endpoint
 	client := dial(t, address, WithTimeout(50*time.Millisecond))
-	if _, err := client.GetTrace(t.Context(), testTraceID); !errors.Is(err, tracetree.ErrUnreachable) {
+	if _, err := client.GetTrace(t.Context(), jaegertest.TraceID); !errors.Is(err, tracetree.ErrUnreachable) {
 		t.Errorf("call to a server without a response = %v, want ErrUnreachable", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := dial(t, address, WithTimeout(time.Minute)).GetTrace(ctx, testTraceID)
+	_, err := dial(t, address, WithTimeout(time.Minute)).GetTrace(ctx, jaegertest.TraceID)
 	if !errors.Is(err, context.Canceled) || errors.Is(err, tracetree.ErrUnreachable) {
 		t.Errorf("cancelled call = %v, want only the error of the context", err)
 	}
@@ -172,11 +173,11 @@ func TestFindTraces(t *testing.T) {
 	s := &server{}
 	var spans []model.Span
 	for i := range uint64(4) {
-		span := modelSpan(1, 0, "a")
+		span := jaegertest.Span(1, 0, "a")
 		span.TraceID = model.NewTraceID(1, i+1)
 		spans = append(spans, span, span)
 	}
-	foreign := modelSpan(5, 0, "x")
+	foreign := jaegertest.Span(5, 0, "x")
 	foreign.Process = &model.Process{ServiceName: "other"}
 	s.set(append(spans, foreign)...)
 	client := start(t, s)

@@ -65,6 +65,41 @@ func Example() {
 	// Output: 6 spans, as expected
 }
 
+// An IncompleteError contains the failed conditions and the differences to the expected tree.
+func Example_incomplete() {
+	server := shopJaeger()
+	defer server.Close()
+	client, err := jaeger.Dial(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	tree, err := spantree.Parse("order.tree", "POST /orders\n  charge card\n  ...")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = tracetree.WaitComplete(context.Background(), client, "5b8efff798038103d269b633813fc60c", tracetree.Conditions{
+		Tree: tree, Quiet: time.Millisecond, Poll: time.Millisecond, Timeout: 100 * time.Millisecond,
+	})
+	var incomplete *tracetree.IncompleteError
+	if errors.As(err, &incomplete) {
+		for _, state := range incomplete.States {
+			fmt.Println(state.Condition, "holds:", state.Holds)
+		}
+		for _, difference := range incomplete.Result.Differences() {
+			fmt.Println(difference.Type, difference.Want)
+		}
+	}
+	// Output:
+	// expected spans holds: false
+	// no missing parents holds: true
+	// quiet period holds: true
+	// object ready holds: false
+	// missing charge card
+}
+
 // Use errors.Is to distinguish the kinds of errors. Their messages contain a remedy.
 func ExampleClient_GetTrace() {
 	server := shopJaeger()

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
@@ -184,7 +185,7 @@ func TestRefusals(t *testing.T) {
 		t.Run("gRPC "+code.String(), func(t *testing.T) {
 			begun := time.Now()
 			client := start(t, &server{fail: status.Error(code, "said the server")})
-			_, err := client.GetTrace(t.Context(), testTraceID)
+			_, err := client.GetTrace(t.Context(), jaegertest.TraceID)
 			wantFailure(t, begun, err, want, "said the server")
 			_, err = client.Operations(t.Context(), "a")
 			wantFailure(t, begun, err, want, "said the server")
@@ -197,7 +198,7 @@ func TestRefusals(t *testing.T) {
 		t.Run("HTTP "+http.StatusText(code), func(t *testing.T) {
 			begun := time.Now()
 			client := startHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, said, code) }))
-			_, err := client.GetTrace(t.Context(), testTraceID)
+			_, err := client.GetTrace(t.Context(), jaegertest.TraceID)
 			wantFailure(t, begun, err, want, "said the server")
 			_, err = client.Operations(t.Context(), "a")
 			wantFailure(t, begun, err, want, "said the server")
@@ -220,17 +221,17 @@ func TestSearchDepth(t *testing.T) {
 
 // A stream over HTTP can fail after its first results.
 func TestStreamedAnswers(t *testing.T) {
-	first, err := traceOf(modelSpan(1, 0, "a"), modelSpan(2, 1, "b")).JSON()
+	first, err := traceOf(jaegertest.Span(1, 0, "a"), jaegertest.Span(2, 1, "b")).JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := traceOf(modelSpan(3, 1, "c"), modelSpan(2, 1, "b")).JSON()
+	second, err := traceOf(jaegertest.Span(3, 1, "c"), jaegertest.Span(2, 1, "b")).JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
 	one, two := `{"result":`+string(first)+`}`, `{"result":`+string(second)+`}`
 	read := func(body string) (tracetree.Trace, error) {
-		return startHTTP(t, gateway{"traces/" + testTraceID: body}).GetTrace(t.Context(), testTraceID)
+		return startHTTP(t, gateway{"traces/" + jaegertest.TraceID: body}).GetTrace(t.Context(), jaegertest.TraceID)
 	}
 	for _, body := range []string{one + "\n" + two + "\n", one + two} {
 		if trace, err := read(body); err != nil || trace.Len() != 3 {
@@ -273,7 +274,7 @@ func TestCancelledHTTP(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	client := startHTTP(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }))
 	begun := time.Now()
-	_, err := client.GetTrace(ctx, testTraceID)
+	_, err := client.GetTrace(ctx, jaegertest.TraceID)
 	wantFailure(t, begun, err, nil, "context canceled")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want context.Canceled without a kind", err)
@@ -308,10 +309,10 @@ func TestWholeAnswerIsBounded(t *testing.T) {
 	s := &server{}
 	var spans []model.Span
 	for i := range uint64(50) {
-		spans = append(spans, modelSpan(i+1, 0, strings.Repeat("x", 100)))
+		spans = append(spans, jaegertest.Span(i+1, 0, strings.Repeat("x", 100)))
 	}
 	s.set(spans...)
 	client := dial(t, start(t, s).settings.endpoint, WithMaxSize(2000))
-	_, err := client.GetTrace(t.Context(), testTraceID)
+	_, err := client.GetTrace(t.Context(), jaegertest.TraceID)
 	wantFailure(t, time.Now(), err, tracetree.ErrTruncated, "more than 2000 bytes")
 }

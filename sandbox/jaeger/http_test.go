@@ -13,6 +13,7 @@ import (
 	"github.com/jaegertracing/jaeger-idl/proto-gen/api_v2"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
@@ -41,7 +42,7 @@ func (s *searching) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func tracesWith(tags ...[]model.KeyValue) []tracetree.Trace {
 	var traces []tracetree.Trace
 	for i, set := range tags {
-		span := modelSpan(1, 0, "a", set...)
+		span := jaegertest.Span(1, 0, "a", set...)
 		span.TraceID = model.NewTraceID(1, uint64(i+1))
 		traces = append(traces, traceOf(span))
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/apiv2"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
@@ -26,28 +27,16 @@ import (
 //	go test ./sandbox/jaeger -run TestRecorded -record=127.0.0.1:16685,http://127.0.0.1:16686,127.0.0.1:4317
 var record = flag.String("record", "", "addresses of a Jaeger to record: QUERY,HTTP,OTLP")
 
-// shopID is the id of the trace in testdata/shop.otlp.json, which uses all OTLP fields of a span.
-const shopID = "5b8efff798038103d269b633813fc60c"
-
 const (
 	shopFile = "testdata/shop.otlp.json"
 	v2File   = "testdata/shop.api_v2.base64"
 	v3File   = "testdata/shop.api_v3.json"
 )
 
-func readFile(t *testing.T, name string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 // shop returns the original trace.
 func shop(t *testing.T) tracetree.Trace {
 	t.Helper()
-	traces, err := tracetree.ReadOTLP(shopFile, readFile(t, shopFile))
+	traces, err := tracetree.ReadOTLP(shopFile, jaegertest.ReadFile(t, shopFile))
 	if err != nil || len(traces) != 1 {
 		t.Fatalf("%d traces, %v", len(traces), err)
 	}
@@ -58,7 +47,7 @@ func shop(t *testing.T) tracetree.Trace {
 func recordedSpans(t *testing.T) []model.Span {
 	t.Helper()
 	var spans []model.Span
-	for line := range strings.Lines(string(readFile(t, v2File))) { // a span each
+	for line := range strings.Lines(string(jaegertest.ReadFile(t, v2File))) { // a span each
 		data, err := base64.StdEncoding.DecodeString(strings.TrimSpace(line))
 		if err != nil {
 			t.Fatal(err)
@@ -105,9 +94,9 @@ func TestRecorded(t *testing.T) {
 	}
 	sent := shop(t).Spans()
 	overGRPC := start(t, &server{spans: recordedSpans(t)})
-	overHTTP := startHTTP(t, gateway{"traces/" + shopID: string(readFile(t, v3File))})
+	overHTTP := startHTTP(t, gateway{"traces/" + jaegertest.ShopID: string(jaegertest.ReadFile(t, v3File))})
 	for name, client := range map[string]*Client{"api_v2": overGRPC, "api_v3": overHTTP} {
-		trace, err := client.GetTrace(t.Context(), shopID)
+		trace, err := client.GetTrace(t.Context(), jaegertest.ShopID)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -124,7 +113,7 @@ func TestRecorded(t *testing.T) {
 
 // api_v3 returns all original fields except the schema URLs, which Jaeger's memory storage drops.
 func TestRecordedIsWhole(t *testing.T) {
-	trace, err := startHTTP(t, gateway{"traces/" + shopID: string(readFile(t, v3File))}).GetTrace(t.Context(), shopID)
+	trace, err := startHTTP(t, gateway{"traces/" + jaegertest.ShopID: string(jaegertest.ReadFile(t, v3File))}).GetTrace(t.Context(), jaegertest.ShopID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +166,7 @@ func recordAnswers(t *testing.T, addresses []string) {
 	if err := WaitStored(t.Context(), grpcClient, shop(t), 0); err != nil {
 		t.Fatal(err)
 	}
-	id, err := model.TraceIDFromString(shopID)
+	id, err := model.TraceIDFromString(jaegertest.ShopID)
 	if err != nil {
 		t.Fatal(err)
 	}

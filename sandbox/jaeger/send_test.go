@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
@@ -99,7 +100,7 @@ func newSender(t *testing.T, address string, options ...Option) *Sender {
 func large() tracetree.Trace {
 	var spans []model.Span
 	for i := range uint64(50) {
-		spans = append(spans, modelSpan(i+1, 0, "a", model.String("big", strings.Repeat("x", 200<<10))))
+		spans = append(spans, jaegertest.Span(i+1, 0, "a", model.String("big", strings.Repeat("x", 200<<10))))
 	}
 	return traceOf(spans...)
 }
@@ -137,10 +138,10 @@ func TestSendFails(t *testing.T) {
 			}
 		}
 	}
-	huge := traceOf(modelSpan(1, 0, "a", model.String("big", strings.Repeat("x", 5<<20))))
+	huge := traceOf(jaegertest.Span(1, 0, "a", model.String("big", strings.Repeat("x", 5<<20))))
 	err := newSender(t, startReceiver(t, &receiver{})["gRPC"]).Send(t.Context(), huge)
 	wantFailure(t, time.Now(), err, tracetree.ErrTruncated, "larger than max")
-	if err := newSender(t, closed(t)).Send(t.Context(), tracetree.Trace{ID: testTraceID}); err == nil || !strings.Contains(err.Error(), "no spans") {
+	if err := newSender(t, closed(t)).Send(t.Context(), tracetree.Trace{ID: jaegertest.TraceID}); err == nil || !strings.Contains(err.Error(), "no spans") {
 		t.Errorf("Send of a trace without spans = %v, want ErrNoTraces", err)
 	}
 	for address, want := range map[string]string{
@@ -164,10 +165,10 @@ func TestSendFails(t *testing.T) {
 func TestWaitStored(t *testing.T) {
 	s := &server{}
 	client := start(t, s)
-	sent := traceOf(modelSpan(1, 0, "a"), modelSpan(2, 1, "b"))
+	sent := traceOf(jaegertest.Span(1, 0, "a"), jaegertest.Span(2, 1, "b"))
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	s.set(modelSpan(1, 0, "a"))
+	s.set(jaegertest.Span(1, 0, "a"))
 	err := WaitStored(ctx, client, sent, time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "1 of 2 spans are missing") {
 		t.Errorf("error is %v", err)
@@ -175,7 +176,7 @@ func TestWaitStored(t *testing.T) {
 	done := make(chan error)
 	s.set()
 	go func() { done <- WaitStored(t.Context(), client, sent, time.Millisecond) }()
-	s.set(modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(3, 1, "more"))
+	s.set(jaegertest.Span(1, 0, "a"), jaegertest.Span(2, 1, "b"), jaegertest.Span(3, 1, "more"))
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

@@ -168,20 +168,3 @@ func traceOf(spans ...model.Span) tracetree.Trace {
 	}
 	return tracetree.Trace{}
 }
-
-var testTrace = model.NewTraceID(0x0123456789abcdef, 0x00000000000000aa)
-
-const testTraceID = "0123456789abcdef00000000000000aa"
-
-// modelSpan returns a span of the test's trace; parent 0 means none.
-func modelSpan(id, parent uint64, name string, tags ...model.KeyValue) model.Span {
-	s := model.Span{
-		TraceID: testTrace, SpanID: model.NewSpanID(id), OperationName: name, Tags: tags,
-		StartTime: time.Unix(1000, int64(id)*1000).UTC(), Duration: time.Millisecond,
-		Process: &model.Process{ServiceName: "demo", Tags: []model.KeyValue{model.String("k8s.pod.name", "pod-0")}},
-	}
-	if parent != 0 {
-		s.References = []model.SpanRef{model.NewChildOfRef(testTrace, model.NewSpanID(parent))}
-	}
-	return s
-}

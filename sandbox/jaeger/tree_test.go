@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/apiv2"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
@@ -31,9 +32,9 @@ func twoProcesses(t *testing.T) []model.Span {
 	}
 	continuation := model.NewTraceID(binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:]))
 	object := []model.KeyValue{model.String("operator.object.uid", childUID), model.Int64("operator.object.generation", childGeneration)}
-	write := modelSpan(1, 0, "update Child", append(object, model.String("span.kind", "client"))...)
+	write := jaegertest.Span(1, 0, "update Child", append(object, model.String("span.kind", "client"))...)
 	write.References = []model.SpanRef{model.NewFollowsFromRef(continuation, model.NewSpanID(0xdead))}
-	reconcile := modelSpan(2, 0, "reconcile Child", append(object, model.String("span.kind", "consumer"))...)
+	reconcile := jaegertest.Span(2, 0, "reconcile Child", append(object, model.String("span.kind", "consumer"))...)
 	reconcile.TraceID = continuation
 	return []model.Span{write, reconcile}
 }
@@ -54,7 +55,7 @@ func TestReadTreeOverBothInterfaces(t *testing.T) {
 		answers["traces/"+trace.ID] = `{"result":` + string(document) + `}`
 	}
 	for name, client := range map[string]*Client{"api_v2": start(t, &server{spans: spans}), "api_v3": startHTTP(t, answers)} {
-		tree, err := tracetree.ReadTree(t.Context(), client, testTraceID)
+		tree, err := tracetree.ReadTree(t.Context(), client, jaegertest.TraceID)
 		if err != nil || tree.Forest().String() != twoProcessesTree {
 			t.Errorf("%s: error %v, tree\n%swant\n%s", name, err, tree.Forest(), twoProcessesTree)
 		}
@@ -76,7 +77,7 @@ func TestWaitStoredTree(t *testing.T) {
 	t.Parallel()
 	spans := twoProcesses(t)
 	client := start(t, &server{spans: spans})
-	sent, err := tracetree.ReadTree(t.Context(), client, testTraceID)
+	sent, err := tracetree.ReadTree(t.Context(), client, jaegertest.TraceID)
 	if err != nil {
 		t.Fatal(err)
 	}

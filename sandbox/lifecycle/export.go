@@ -138,7 +138,7 @@ func files(folders ...string) []string {
 			if err == nil && entry.Type().IsRegular() {
 				found = append(found, path)
 			}
-			return nil //nolint:nilerr // See above.
+			return nil //nolint:nilerr // A file that cannot be read is omitted.
 		})
 	}
 	return found

@@ -57,7 +57,7 @@ goroutine 1 [running]:
 main.main()
 	/home/me/go/src/example.com/operator/main.go:42 +0x1d
 k8s.io/client-go/tools/cache.(*Reflector).ListAndWatch(0xc0001a2000, 0xc000090060)
-	/root/go/pkg/mod/k8s.io/client-go@v0.37.2/tools/cache/reflector.go:349 +0x1cf
+	/home/me/go/pkg/mod/k8s.io/client-go@v0.37.2/tools/cache/reflector.go:349 +0x1cf
 k8s.io/apiserver/pkg/authentication/token/cache.(*cachedTokenAuthenticator).AuthenticateToken(0xc000a)
 	k8s.io/apiserver/pkg/authentication/token/cache/cached_token_authenticator.go:145 +0x85
 panic: runtime error: invalid memory address or nil pointer dereference [recovered]

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 )
 
 // timeline is a Jaeger that receives spans at given times after its start.
@@ -64,7 +65,7 @@ func TestWaitComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b, c := modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(3, 1, "c")
+	a, b, c := jaegertest.Span(1, 0, "a"), jaegertest.Span(2, 1, "b"), jaegertest.Span(3, 1, "c")
 	const never = time.Hour
 	tests := map[string]struct {
 		timeline timeline
@@ -107,7 +108,7 @@ func TestWaitComplete(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				test.timeline.start = start
-				trace, err := WaitComplete(t.Context(), &test.timeline, testTraceID, Conditions{
+				trace, err := WaitComplete(t.Context(), &test.timeline, jaegertest.TraceID, Conditions{
 					Tree: test.tree, Ready: readyAfter(start, test.ready), Timeout: 10 * time.Second,
 				})
 				took := time.Since(start)
@@ -145,7 +146,7 @@ func TestCompletionStates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b, c := modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(3, 9, "c")
+	a, b, c := jaegertest.Span(1, 0, "a"), jaegertest.Span(2, 1, "b"), jaegertest.Span(3, 9, "c")
 	type state struct {
 		asked, holds bool
 		since        time.Duration
@@ -205,7 +206,7 @@ func TestCompletionStates(t *testing.T) {
 				if test.ready != nil {
 					asked.Ready = test.ready(time.Now())
 				}
-				got, err := Complete(t.Context(), &test.timeline, testTraceID, asked)
+				got, err := Complete(t.Context(), &test.timeline, jaegertest.TraceID, asked)
 				since := func(at time.Time) time.Duration {
 					if at.IsZero() {
 						return -1
@@ -258,7 +259,7 @@ func TestWaitCompleteOfASettledTrace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				span := modelSpan(1, 0, "a")
+				span := jaegertest.Span(1, 0, "a")
 				span.StartTime, span.Duration = start.Add(-test.age-time.Second), time.Second
 				asked := Conditions{Settled: 2 * time.Second}
 				if test.since != ready {
@@ -270,7 +271,7 @@ func TestWaitCompleteOfASettledTrace(t *testing.T) {
 						return is, nil
 					}
 				}
-				_, err := WaitComplete(t.Context(), &timeline{start: start, spans: map[time.Duration]model.Span{0: span}}, testTraceID, asked)
+				_, err := WaitComplete(t.Context(), &timeline{start: start, spans: map[time.Duration]model.Span{0: span}}, jaegertest.TraceID, asked)
 				if took := time.Since(start); err != nil || took != test.want {
 					t.Errorf("it took %s, error %v; want %s", took, err, test.want)
 				}
@@ -297,9 +298,9 @@ func TestLastWrite(t *testing.T) {
 
 // endless returns a timeline with a new child every 900 ms.
 func endless(until time.Duration) map[time.Duration]model.Span {
-	spans := map[time.Duration]model.Span{0: modelSpan(1, 0, "a")}
+	spans := map[time.Duration]model.Span{0: jaegertest.Span(1, 0, "a")}
 	for at := time.Duration(0); at < min(until, 20*time.Second); at += 900 * time.Millisecond {
-		spans[at+1] = modelSpan(uint64(at)+2, 1, "b")
+		spans[at+1] = jaegertest.Span(uint64(at)+2, 1, "b")
 	}
 	return spans
 }
@@ -308,13 +309,13 @@ func TestWaitCompleteStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("no such method")
 		start := time.Now()
-		if _, err := WaitComplete(t.Context(), &timeline{err: broken}, testTraceID, Conditions{}); !errors.Is(err, broken) || time.Since(start) != 0 {
+		if _, err := WaitComplete(t.Context(), &timeline{err: broken}, jaegertest.TraceID, Conditions{}); !errors.Is(err, broken) || time.Since(start) != 0 {
 			t.Errorf("WaitComplete with a permanent error = %v after %s, want the error at once", err, time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		failing := func(context.Context) (Readiness, error) { return Readiness{}, errors.New("reading Head: refused") }
-		_, err := WaitComplete(ctx, &timeline{start: start}, testTraceID, Conditions{Ready: failing})
+		_, err := WaitComplete(ctx, &timeline{start: start}, jaegertest.TraceID, Conditions{Ready: failing})
 		if time.Since(start) != time.Second || !strings.Contains(err.Error(), "reading Head: refused") {
 			t.Errorf("WaitComplete with a cancelled context = %v after %s, want an IncompleteError at once", err, time.Since(start))
 		}

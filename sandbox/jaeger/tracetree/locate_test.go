@@ -8,6 +8,8 @@ import (
 	"github.com/jaegertracing/jaeger-idl/model/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 )
 
 // object returns an object with a generation and, unless trace is empty, an annotation.
@@ -121,7 +123,7 @@ func TestFindCurrentErrors(t *testing.T) {
 		id     string
 	}{
 		"nothing":                         {object(childB, ""), "", nil, ErrNotFound, ""},
-		"nothing of the annotation":       {object(childB, testTraceID), "", nil, ErrNotFound, testTraceID},
+		"nothing of the annotation":       {object(childB, jaegertest.TraceID), "", nil, ErrNotFound, jaegertest.TraceID},
 		"the annotation's trace":          {object(childA, loneID), loneID, broken, broken, loneID},
 		"the continuation":                {object(childA, loneID), childA.id(), broken, broken, loneID},
 		"the services":                    {object(childA, loneID), "services", broken, broken, loneID},

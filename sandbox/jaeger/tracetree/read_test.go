@@ -8,26 +8,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 )
 
-// shopID is the id of the trace in shopFile, which uses all OTLP fields of a span.
-const (
-	shopID   = "5b8efff798038103d269b633813fc60c"
-	shopFile = "../testdata/shop.otlp.json"
-)
-
-func readFile(t *testing.T, name string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
+// shopFile has the trace jaegertest.ShopID.
+const shopFile = "../testdata/shop.otlp.json"
 
 func shop(t *testing.T) Trace {
 	t.Helper()
-	traces, err := ReadOTLP(shopFile, readFile(t, shopFile))
+	traces, err := ReadOTLP(shopFile, jaegertest.ReadFile(t, shopFile))
 	if err != nil || len(traces) != 1 {
 		t.Fatalf("%d traces, %v", len(traces), err)
 	}
@@ -46,7 +36,7 @@ func asJSON(t *testing.T, traces ptrace.Traces) string {
 
 // A file with all OTLP fields is unchanged after reading and writing it.
 func TestOTLPRoundTrip(t *testing.T) {
-	file := readFile(t, shopFile)
+	file := jaegertest.ReadFile(t, shopFile)
 	original, err := new(ptrace.JSONUnmarshaler).UnmarshalTraces(file)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +73,7 @@ func TestReadOTLPForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := traceOf(modelSpan(1, 0, "a"), modelSpan(2, 1, "b"), modelSpan(2, 1, "b"), modelSpan(2, 1, "c")).JSON()
+	other, err := traceOf(jaegertest.Span(1, 0, "a"), jaegertest.Span(2, 1, "b"), jaegertest.Span(2, 1, "b"), jaegertest.Span(2, 1, "c")).JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,14 +85,14 @@ func TestReadOTLPForms(t *testing.T) {
 		"twice":           string(line) + string(other) + string(line) + string(other),
 	} {
 		traces, err := ReadOTLP(name, []byte(data))
-		if err != nil || len(traces) != 2 || traces[0].ID != shopID || traces[0].Len() != 6 || traces[1].ID != testTraceID || traces[1].Len() != 3 {
+		if err != nil || len(traces) != 2 || traces[0].ID != jaegertest.ShopID || traces[0].Len() != 6 || traces[1].ID != jaegertest.TraceID || traces[1].Len() != 3 {
 			t.Errorf("%s: %d traces, %v", name, len(traces), err)
 		}
 	}
 }
 
 func TestReadOTLPErrors(t *testing.T) {
-	good, err := traceOf(modelSpan(1, 0, "a")).JSON()
+	good, err := traceOf(jaegertest.Span(1, 0, "a")).JSON()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/apiv2"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -83,7 +84,7 @@ func (g generation) tags(more ...model.KeyValue) []model.KeyValue {
 
 // placed returns a span of a trace that starts some time after a fixed time. Parent 0 means none.
 func placed(trace model.TraceID, id, parent uint64, name string, at time.Duration, tags ...model.KeyValue) model.Span {
-	s := modelSpan(id, 0, name, tags...)
+	s := jaegertest.Span(id, 0, name, tags...)
 	s.TraceID, s.StartTime = trace, time.Unix(1000, 0).UTC().Add(at)
 	if parent != 0 {
 		s.References = []model.SpanRef{model.NewChildOfRef(trace, model.NewSpanID(parent))}
@@ -143,21 +144,4 @@ func traceOf(spans ...model.Span) Trace {
 		return trace
 	}
 	return Trace{}
-}
-
-var testTrace = model.NewTraceID(0x0123456789abcdef, 0x00000000000000aa)
-
-const testTraceID = "0123456789abcdef00000000000000aa"
-
-// modelSpan returns a span of the test's trace; parent 0 means none.
-func modelSpan(id, parent uint64, name string, tags ...model.KeyValue) model.Span {
-	s := model.Span{
-		TraceID: testTrace, SpanID: model.NewSpanID(id), OperationName: name, Tags: tags,
-		StartTime: time.Unix(1000, int64(id)*1000).UTC(), Duration: time.Millisecond,
-		Process: &model.Process{ServiceName: "demo", Tags: []model.KeyValue{model.String("k8s.pod.name", "pod-0")}},
-	}
-	if parent != 0 {
-		s.References = []model.SpanRef{model.NewChildOfRef(testTrace, model.NewSpanID(parent))}
-	}
-	return s
 }

@@ -9,11 +9,12 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 )
 
 // fullSpan uses all fields of a span that Jaeger stores.
 func fullSpan() model.Span {
-	s := modelSpan(0xb, 0xa, "update Head",
+	s := jaegertest.Span(0xb, 0xa, "update Head",
 		model.String("span.kind", "producer"), model.Bool("error", true), model.String("otel.status_code", "ERROR"),
 		model.String("otel.status_description", "conflict"), model.String("otel.scope.name", "tracing"),
 		model.String("otel.scope.version", "v1"), model.String("w3c.tracestate", "a=b"), model.String("internal.span.format", "otlp"),
@@ -21,8 +22,8 @@ func fullSpan() model.Span {
 	)
 	s.References = append(s.References,
 		model.NewFollowsFromRef(model.NewTraceID(0, 5), model.NewSpanID(6)),
-		model.NewFollowsFromRef(testTrace, model.NewSpanID(7)),
-		model.NewChildOfRef(testTrace, model.NewSpanID(8)),
+		model.NewFollowsFromRef(jaegertest.Trace, model.NewSpanID(7)),
+		model.NewChildOfRef(jaegertest.Trace, model.NewSpanID(8)),
 	)
 	s.Logs = []model.Log{{Timestamp: time.Unix(1001, 0).UTC(), Fields: []model.KeyValue{model.String("event", "Ready"), model.String("reason", "x")}}}
 	return s
@@ -32,14 +33,14 @@ func TestSpans(t *testing.T) {
 	got := traceOf(fullSpan()).Spans()
 	start := time.Unix(1000, 11_000).UTC()
 	want := []spantree.Span{{
-		TraceID: testTraceID, SpanID: "000000000000000b", ParentSpanID: "000000000000000a",
+		TraceID: jaegertest.TraceID, SpanID: "000000000000000b", ParentSpanID: "000000000000000a",
 		Name: "update Head", Kind: spantree.KindProducer, Service: "demo", Start: start, End: start.Add(time.Millisecond),
 		Status:     spantree.Status{Code: spantree.StatusError, Message: "conflict"},
 		Attributes: map[string]any{"text": "t", "flag": true, "number": int64(7), "ratio": 0.5, "raw": []byte{1}},
 		Links: []spantree.Link{
 			{TraceID: "00000000000000000000000000000005", SpanID: "0000000000000006"},
-			{TraceID: testTraceID, SpanID: "0000000000000007"},
-			{TraceID: testTraceID, SpanID: "0000000000000008"},
+			{TraceID: jaegertest.TraceID, SpanID: "0000000000000007"},
+			{TraceID: jaegertest.TraceID, SpanID: "0000000000000008"},
 		},
 		Events: []spantree.Event{{Name: "Ready", Time: time.Unix(1001, 0).UTC(), Attributes: map[string]any{"reason": "x"}}},
 	}}
@@ -59,7 +60,7 @@ func TestSpanStatusAndKind(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := traceOf(modelSpan(1, 0, "a", test.tags...)).Spans()[0]
+			s := traceOf(jaegertest.Span(1, 0, "a", test.tags...)).Spans()[0]
 			if s.Kind != test.kind || s.Code() != test.code || len(s.Attributes) != 0 {
 				t.Errorf("kind %s, status %s, attributes %v; want %s, %s and none", s.Kind, s.Code(), s.Attributes, test.kind, test.code)
 			}
@@ -69,8 +70,8 @@ func TestSpanStatusAndKind(t *testing.T) {
 
 // The collector's own decoder reads the JSON.
 func TestJSON(t *testing.T) {
-	root := modelSpan(0xa, 0, "root")
-	noProcess := modelSpan(0xc, 0xa, "bare")
+	root := jaegertest.Span(0xa, 0, "root")
+	noProcess := jaegertest.Span(0xc, 0xa, "bare")
 	noProcess.Process = nil
 	trace := traceOf(root, fullSpan(), noProcess)
 	data, err := trace.JSON()
@@ -97,7 +98,7 @@ func TestJSON(t *testing.T) {
 		t.Fatalf("%d scopes, want one without a name, and tracing", resource.ScopeSpans().Len())
 	}
 	span := resource.ScopeSpans().At(1).Spans().At(0)
-	if span.TraceID().String() != testTraceID || span.ParentSpanID().String() != "000000000000000a" || span.Kind() != ptrace.SpanKindProducer ||
+	if span.TraceID().String() != jaegertest.TraceID || span.ParentSpanID().String() != "000000000000000a" || span.Kind() != ptrace.SpanKindProducer ||
 		span.Status().Code() != ptrace.StatusCodeError || span.Status().Message() != "conflict" || span.TraceState().AsRaw() != "a=b" {
 		t.Errorf("span is %s of %s, %s, %s %q, %s", span.ParentSpanID(), span.TraceID(), span.Kind(), span.Status().Code(), span.Status().Message(), span.TraceState().AsRaw())
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/apiv2"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/jaegertest"
 )
 
 func TestContinuation(t *testing.T) {
@@ -31,9 +32,9 @@ func TestContinuation(t *testing.T) {
 func TestReadTree(t *testing.T) {
 	t.Parallel()
 	a, b, c := head.id()[:4], childA.id()[:4], second.id()[:4]
-	stringly := writes(testTrace, 2, 1, 10*ms, childA)
+	stringly := writes(jaegertest.Trace, 2, 1, 10*ms, childA)
 	stringly.Tags[len(stringly.Tags)-1] = model.String(attributeGeneration, "3")
-	elsewhere := writes(testTrace, 2, 1, 10*ms, childA)
+	elsewhere := writes(jaegertest.Trace, 2, 1, 10*ms, childA)
 	elsewhere.Tags[len(elsewhere.Tags)-1] = model.Int64(attributeGeneration, 4)
 	zero := generation{"child-a", 0}
 	for name, test := range map[string]struct {
@@ -41,12 +42,12 @@ func TestReadTree(t *testing.T) {
 		want  string
 	}{
 		"no continuation": {
-			[]model.Span{placed(testTrace, 1, 0, "admit", 0), writes(testTrace, 2, 1, 10*ms, childA)},
+			[]model.Span{placed(jaegertest.Trace, 1, 0, "admit", 0), writes(jaegertest.Trace, 2, 1, 10*ms, childA)},
 			"admit in 0123\n  update child-a\n",
 		},
 		"another process": {
 			[]model.Span{
-				placed(testTrace, 1, 0, "admit", 0), writes(testTrace, 2, 1, 10*ms, childA), placed(testTrace, 3, 2, "note", 50*ms),
+				placed(jaegertest.Trace, 1, 0, "admit", 0), writes(jaegertest.Trace, 2, 1, 10*ms, childA), placed(jaegertest.Trace, 3, 2, "note", 50*ms),
 				reconcile(childA.traceID(), 2, 0, 20*ms, childA), placed(childA.traceID(), 3, 2, "create", 30*ms),
 				reconcile(childA.traceID(), 4, 0, 60*ms, childA), placed(childA.traceID(), 5, 99, "late", 55*ms),
 			},
@@ -54,7 +55,7 @@ func TestReadTree(t *testing.T) {
 		},
 		"several processes": {
 			[]model.Span{
-				writes(testTrace, 1, 0, 0, head), reconcile(head.traceID(), 1, 0, 10*ms, head), writes(head.traceID(), 2, 1, 20*ms, childA),
+				writes(jaegertest.Trace, 1, 0, 0, head), reconcile(head.traceID(), 1, 0, 10*ms, head), writes(head.traceID(), 2, 1, 20*ms, childA),
 				reconcile(childA.traceID(), 1, 0, 30*ms, childA), writes(childA.traceID(), 2, 1, 40*ms, second),
 				reconcile(second.traceID(), 1, 0, 50*ms, second),
 			},
@@ -69,61 +70,61 @@ func TestReadTree(t *testing.T) {
 		},
 		"the earliest of several writers": {
 			[]model.Span{
-				placed(testTrace, 1, 0, "admit", 0), writes(testTrace, 3, 1, 20*ms, childA), writes(testTrace, 2, 1, 10*ms, childA),
+				placed(jaegertest.Trace, 1, 0, "admit", 0), writes(jaegertest.Trace, 3, 1, 20*ms, childA), writes(jaegertest.Trace, 2, 1, 10*ms, childA),
 				reconcile(childA.traceID(), 2, 0, 30*ms, childA),
 			},
 			"admit in 0123\n  update child-a\n    reconcile child-a in " + b + "\n  update child-a\n",
 		},
 		"clocks that differ a little": {
-			[]model.Span{writes(testTrace, 1, 0, clockSkew, childA), reconcile(childA.traceID(), 1, 0, 0, childA)},
+			[]model.Span{writes(jaegertest.Trace, 1, 0, clockSkew, childA), reconcile(childA.traceID(), 1, 0, 0, childA)},
 			"update child-a in 0123\n  reconcile child-a in " + b + "\n",
 		},
 		"roots before the write": {
 			[]model.Span{
-				writes(testTrace, 1, 0, clockSkew+ms, childA), reconcile(childA.traceID(), 1, 0, 0, childA), placed(childA.traceID(), 2, 1, "create", 2*clockSkew),
+				writes(jaegertest.Trace, 1, 0, clockSkew+ms, childA), reconcile(childA.traceID(), 1, 0, 0, childA), placed(childA.traceID(), 2, 1, "create", 2*clockSkew),
 				reconcile(childA.traceID(), 3, 0, 2*clockSkew, childA),
 			},
 			"update child-a in 0123\n  reconcile child-a in " + b + "\n",
 		},
 		"all of it before the write": {
-			[]model.Span{writes(testTrace, 1, 0, time.Minute, childA), reconcile(childA.traceID(), 1, 0, 0, childA)},
+			[]model.Span{writes(jaegertest.Trace, 1, 0, time.Minute, childA), reconcile(childA.traceID(), 1, 0, 0, childA)},
 			"update child-a in 0123\n",
 		},
 		"the operator's own update raised the generation": {
 			[]model.Span{
-				placed(testTrace, 1, 0, "admit", 0), reconcile(testTrace, 2, 1, 10*ms, childA), writes(testTrace, 3, 2, 20*ms, second),
+				placed(jaegertest.Trace, 1, 0, "admit", 0), reconcile(jaegertest.Trace, 2, 1, 10*ms, childA), writes(jaegertest.Trace, 3, 2, 20*ms, second),
 				reconcile(second.traceID(), 1, 0, 30*ms, second),
 			},
 			"admit in 0123\n  reconcile child-a\n    update child-a\n      reconcile child-a in " + c + "\n",
 		},
 		"a webhook of another process": {
 			[]model.Span{
-				placed(testTrace, 1, 0, "admit", 0), writes(testTrace, 2, 1, 10*ms, childA),
+				placed(jaegertest.Trace, 1, 0, "admit", 0), writes(jaegertest.Trace, 2, 1, 10*ms, childA),
 				admit(lone, 11*ms, childA), reconcile(lone, 2, 1, 20*ms, childA), reconcile(lone, 3, 1, 30*ms, second),
 			},
 			"admit in 0123\n  update child-a\n    admit in aaaa\n      reconcile child-a\n      reconcile child-a\n",
 		},
 		"a webhook before the write": {
 			[]model.Span{
-				writes(testTrace, 2, 0, clockSkew+ms, childA), admit(lone, 0, childA), reconcile(lone, 2, 1, 20*ms, childA),
+				writes(jaegertest.Trace, 2, 0, clockSkew+ms, childA), admit(lone, 0, childA), reconcile(lone, 2, 1, 20*ms, childA),
 			},
 			"update child-a in 0123\n",
 		},
 		"a webhook of another generation": {
 			[]model.Span{
-				writes(testTrace, 2, 0, 0, childA), admit(lone, ms, second), reconcile(lone, 2, 1, 20*ms, second), reconcile(lone, 3, 1, 30*ms, childA),
+				writes(jaegertest.Trace, 2, 0, 0, childA), admit(lone, ms, second), reconcile(lone, 2, 1, 20*ms, second), reconcile(lone, 3, 1, 30*ms, childA),
 			},
 			"update child-a in 0123\n",
 		},
-		"no link":                 {[]model.Span{reconcile(testTrace, 1, 0, 0, childA), reconcile(childA.traceID(), 1, 0, ms, childA)}, "reconcile child-a in 0123\n"},
-		"an invalid generation":   {[]model.Span{placed(testTrace, 1, 0, "admit", 0), stringly, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
-		"a link to another trace": {[]model.Span{placed(testTrace, 1, 0, "admit", 0), elsewhere, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
-		"generation 0":            {[]model.Span{writes(testTrace, 1, 0, 0, zero), reconcile(zero.traceID(), 1, 0, ms, zero)}, "update child-a in 0123\n"},
+		"no link":                 {[]model.Span{reconcile(jaegertest.Trace, 1, 0, 0, childA), reconcile(childA.traceID(), 1, 0, ms, childA)}, "reconcile child-a in 0123\n"},
+		"an invalid generation":   {[]model.Span{placed(jaegertest.Trace, 1, 0, "admit", 0), stringly, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
+		"a link to another trace": {[]model.Span{placed(jaegertest.Trace, 1, 0, "admit", 0), elsewhere, reconcile(childA.traceID(), 1, 0, 20*ms, childA)}, "admit in 0123\n  update child-a\n"},
+		"generation 0":            {[]model.Span{writes(jaegertest.Trace, 1, 0, 0, zero), reconcile(zero.traceID(), 1, 0, ms, zero)}, "update child-a in 0123\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			jaeger := newStore(test.spans...)
-			first := testTraceID
+			first := jaegertest.TraceID
 			if jaeger.traces[first].Len() == 0 {
 				first = head.id()
 			}
@@ -164,12 +165,12 @@ func TestReadTree(t *testing.T) {
 
 func TestReadTreeErrors(t *testing.T) {
 	t.Parallel()
-	jaeger := newStore(writes(testTrace, 1, 0, 0, childA))
+	jaeger := newStore(writes(jaegertest.Trace, 1, 0, 0, childA))
 	if _, err := ReadTree(t.Context(), jaeger, childB.id()); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a trace that Jaeger does not have: error %v, want ErrNotFound", err)
 	}
 	jaeger.err[childA.id()] = ErrUnreachable
-	if _, err := ReadTree(t.Context(), jaeger, testTraceID); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), testTraceID) {
+	if _, err := ReadTree(t.Context(), jaeger, jaegertest.TraceID); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), jaegertest.TraceID) {
 		t.Errorf("a continuation that can't be read: error %v, want ErrUnreachable and the trace", err)
 	}
 }
@@ -186,11 +187,11 @@ func TestReadTreeIsBounded(t *testing.T) {
 	for number := range int64(MaxTraces) + 10 {
 		chain = append(chain, link(number+1)...)
 	}
-	many = append(many, placed(testTrace, 1, 0, "admit", 0))
+	many = append(many, placed(jaegertest.Trace, 1, 0, "admit", 0))
 	for id := range uint64(maxLookups) + 10 {
-		many = append(many, writes(testTrace, id+2, 1, ms, generation{fmt.Sprint(id), 1}))
+		many = append(many, writes(jaegertest.Trace, id+2, 1, ms, generation{fmt.Sprint(id), 1}))
 	}
-	wide = append(wide, writes(testTrace, 1, 0, 0, childA), writes(testTrace, 2, 0, ms, childB), reconcile(childB.traceID(), 1, 0, 2*ms, childB))
+	wide = append(wide, writes(jaegertest.Trace, 1, 0, 0, childA), writes(jaegertest.Trace, 2, 0, ms, childB), reconcile(childB.traceID(), 1, 0, 2*ms, childB))
 	for id := range uint64(MaxSpans) {
 		wide = append(wide, placed(childA.traceID(), id+1, 0, "x", ms))
 	}
@@ -200,8 +201,8 @@ func TestReadTreeIsBounded(t *testing.T) {
 		traces, spanN int
 	}{
 		"traces":  {chain, generation{"fight", 1}.id(), MaxTraces, 2 * MaxTraces},
-		"lookups": {many, testTraceID, 1, maxLookups + 11},
-		"spans":   {wide, testTraceID, 2, 3},
+		"lookups": {many, jaegertest.TraceID, 1, maxLookups + 11},
+		"spans":   {wide, jaegertest.TraceID, 2, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -221,7 +222,7 @@ func TestReadTreeIsBounded(t *testing.T) {
 func TestJoin(t *testing.T) {
 	t.Parallel()
 	traces := FromOTLP(apiv2.Traces([]model.Span{
-		reconcile(childA.traceID(), 1, 0, 20*ms, childA), placed(model.NewTraceID(7, 7), 1, 0, "single", 0), writes(testTrace, 1, 0, 0, childA),
+		reconcile(childA.traceID(), 1, 0, 20*ms, childA), placed(model.NewTraceID(7, 7), 1, 0, "single", 0), writes(jaegertest.Trace, 1, 0, 0, childA),
 		reconcile(head.traceID(), 1, 0, 0, head), writes(head.traceID(), 2, 1, 10*ms, childB),
 		reconcile(childB.traceID(), 1, 0, 20*ms, childB), writes(childB.traceID(), 2, 1, 30*ms, head),
 		reconcile(otherA.traceID(), 1, 0, 0, otherA), writes(model.NewTraceID(7, 8), 1, 0, time.Minute, otherA),
@@ -245,8 +246,8 @@ func TestCompleteTree(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		root, create := reconcile(childA.traceID(), 1, 0, 20*ms, childA), placed(childA.traceID(), 2, 1, "create", 30*ms)
-		jaeger := &growing{start: time.Now(), spans: map[time.Duration]model.Span{0: writes(testTrace, 1, 0, 0, childA), 2 * time.Second: create, 3 * time.Second: root}}
-		completion, err := Complete(t.Context(), jaeger, testTraceID, Conditions{Tree: tree, Timeout: time.Minute})
+		jaeger := &growing{start: time.Now(), spans: map[time.Duration]model.Span{0: writes(jaegertest.Trace, 1, 0, 0, childA), 2 * time.Second: create, 3 * time.Second: root}}
+		completion, err := Complete(t.Context(), jaeger, jaegertest.TraceID, Conditions{Tree: tree, Timeout: time.Minute})
 		if took := time.Since(jaeger.start); err != nil || took != 4*time.Second {
 			t.Fatalf("complete after %s, error %v; want 4s", took, err)
 		}
