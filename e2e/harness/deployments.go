@@ -19,18 +19,17 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/triage"
 )
 
-// This file has what the tests do to the Deployments of a kind cluster beyond the sandbox's commands.
+// This file changes Deployments and containers of a kind cluster where no command of the sandbox does it.
 
 const (
 	operatorNamespace = "operator-tracing-system"
 	jaegerNamespace   = "jaeger"
 	managerContainer  = "manager"
-	// leaseName is the lease that the operator that reconciles holds.
+	// leaseName is the lease for the election of the operator's leader.
 	leaseName = "operator-tracing.dummy.example.com"
 )
 
-// managerLabels are the operator's own: its Deployment's name depends on the
-// prefix of the manifests.
+// managerLabels select the operator. The name of its Deployment depends on the prefix of the manifests.
 var managerLabels = client.MatchingLabels{
 	"app.kubernetes.io/name": "operator-tracing", "app.kubernetes.io/component": "manager",
 }
@@ -47,8 +46,8 @@ func (c *Cluster) operatorDeployment(ctx context.Context) (*appsv1.Deployment, e
 	return &list.Items[0], nil
 }
 
-// settled is rolledOut, and that no pod of another template is left: an operator
-// that is ending may still hold the lease, and answer the webhook's calls.
+// settled returns nil if a Deployment is rolled out and no Pod of an earlier template exists. A
+// terminating operator can still hold the lease and answer admission requests.
 func (c *Cluster) settled(ctx context.Context, deployment *appsv1.Deployment) error {
 	if err := rolledOut(deployment); err != nil {
 		return err
@@ -58,13 +57,13 @@ func (c *Cluster) settled(ctx context.Context, deployment *appsv1.Deployment) er
 		return err
 	}
 	if len(pods) != int(deployment.Status.Replicas) {
-		return fmt.Errorf("deployment %s/%s: %d pods are there, want %d", deployment.Namespace, deployment.Name, len(pods), deployment.Status.Replicas)
+		return fmt.Errorf("Deployment %s/%s: found %d Pods, want %d", deployment.Namespace, deployment.Name, len(pods), deployment.Status.Replicas)
 	}
 	return nil
 }
 
-// rolledOut says why a Deployment isn't what its template says, all of it and
-// nothing else; nil if it is.
+// rolledOut returns nil if all wanted Pods of a Deployment are available, and all are of the current
+// template.
 func rolledOut(d *appsv1.Deployment) error {
 	want := int32(1)
 	if d.Spec.Replicas != nil {
@@ -74,11 +73,11 @@ func rolledOut(d *appsv1.Deployment) error {
 	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.Replicas == want && s.AvailableReplicas == want && s.ReadyReplicas == want {
 		return nil
 	}
-	return fmt.Errorf("deployment %s/%s: %d wanted, %d there, %d updated, %d available, generation %d of %d observed",
+	return fmt.Errorf("Deployment %s/%s: want %d Pods, got %d, %d updated, %d available; generation %d of %d observed",
 		d.Namespace, d.Name, want, s.Replicas, s.UpdatedReplicas, s.AvailableReplicas, s.ObservedGeneration, d.Generation)
 }
 
-// podsOf lists the pods of a Deployment, those on their way out too.
+// podsOf returns the Pods of a Deployment, terminating Pods included.
 func (c *Cluster) podsOf(ctx context.Context, deployment *appsv1.Deployment) ([]corev1.Pod, error) {
 	pods := &corev1.PodList{}
 	err := c.Client.List(ctx, pods, client.InNamespace(deployment.Namespace), client.MatchingLabels(deployment.Spec.Selector.MatchLabels))
@@ -88,7 +87,7 @@ func (c *Cluster) podsOf(ctx context.Context, deployment *appsv1.Deployment) ([]
 	return pods.Items, nil
 }
 
-// removeJaegerPods scales Jaeger to 0 and waits until its Pods are gone. up scales it back.
+// removeJaegerPods scales Jaeger to 0 and waits until its Pods are gone. `sandbox up` scales it back.
 func (c *Cluster) removeJaegerPods(ctx context.Context) error {
 	jaeger := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: jaegerNamespace, Name: "jaeger"}}
 	if err := c.Client.Patch(ctx, jaeger, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicas":0}}`))); err != nil {
@@ -102,8 +101,8 @@ func (c *Cluster) removeJaegerPods(ctx context.Context) error {
 	})
 }
 
-// killLeader kills the leader's process on the node: the API server only ever asks
-// a kubelet to end a container, and that asks the process. The kubelet starts it again.
+// killLeader sends SIGKILL to the leader's process, on the node: the deletion of a Pod would send
+// SIGTERM first. The kubelet restarts the container.
 func (c *Cluster) killLeader(ctx context.Context) error {
 	pod, err := c.leader(ctx)
 	if err != nil {
@@ -112,11 +111,11 @@ func (c *Cluster) killLeader(ctx context.Context) error {
 	key := client.ObjectKeyFromObject(pod)
 	at := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == managerContainer })
 	if at < 0 {
-		return fmt.Errorf("pod %s has no container %s", key, managerContainer)
+		return fmt.Errorf("Pod %s has no container %s", key, managerContainer)
 	}
 	container := pod.Status.ContainerStatuses[at].ContainerID
 	if err := c.killContainer(ctx, strings.TrimPrefix(container, "containerd://")); err != nil {
-		return fmt.Errorf("killing container %s of pod %s: %w", container, key, err)
+		return fmt.Errorf("killing container %s of Pod %s: %w", container, key, err)
 	}
 	return Eventually(ctx, rolloutLimit, "the end of container "+container, func(ctx context.Context) error {
 		if err := c.Client.Get(ctx, key, pod); err != nil {
@@ -124,24 +123,24 @@ func (c *Cluster) killLeader(ctx context.Context) error {
 		}
 		for _, s := range pod.Status.ContainerStatuses {
 			if s.Name == managerContainer && s.ContainerID == container && s.State.Running != nil {
-				return errors.New("the kubelet says that it runs")
+				return errors.New("it is running")
 			}
 		}
 		return nil
 	})
 }
 
-// leader gives the pod that holds the operator's lease.
+// leader returns the Pod that holds the operator's lease.
 func (c *Cluster) leader(ctx context.Context) (*corev1.Pod, error) {
 	lease := &coordinationv1.Lease{}
 	if err := c.Client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: leaseName}, lease); err != nil {
 		return nil, fmt.Errorf("reading the operator's lease: %w", err)
 	}
-	// The holder is the pod's name, and an id after an underscore.
+	// client-go's identity is the name of the Pod, an underscore and a random suffix.
 	name, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), "_")
 	pod := &corev1.Pod{}
 	if err := c.Client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: name}, pod); err != nil {
-		return nil, fmt.Errorf("reading pod %q, which holds the operator's lease: %w", name, err)
+		return nil, fmt.Errorf("reading Pod %q, which holds the operator's lease: %w", name, err)
 	}
 	return pod, nil
 }
@@ -153,12 +152,12 @@ func (c *Cluster) killContainer(ctx context.Context, id string) error {
 	}
 	nodes, err := cluster.NewProvider(engine).ListNodes(c.Status.Name)
 	if err != nil || len(nodes) != 1 {
-		return fmt.Errorf("finding the node of cluster %s: there are %d: %w", c.Status.Name, len(nodes), err)
+		return fmt.Errorf("finding the node of cluster %s: got %d nodes, want 1: %w", c.Status.Name, len(nodes), err)
 	}
 	return nodes[0].CommandContext(ctx, "ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", id).Run()
 }
 
-// engine is what the node runs on.
+// engine returns kind's option for the engine of the node's container.
 func (c *Cluster) engine() (cluster.ProviderOption, error) {
 	option := map[string]cluster.ProviderOption{
 		"docker": cluster.ProviderWithDocker(), "podman": cluster.ProviderWithPodman(), "nerdctl": cluster.ProviderWithNerdctl("nerdctl"),
@@ -169,8 +168,8 @@ func (c *Cluster) engine() (cluster.ProviderOption, error) {
 	return option, nil
 }
 
-// deployedState reads the variables from the Deployment: what its manifest takes from
-// elsewhere stays unknown, and references to it stay as they are written.
+// deployedState returns the state of the operator's Deployment and Pods. Variables with a valueFrom are
+// missing, and references to them are not expanded.
 func (c *Cluster) deployedState(ctx context.Context) (triage.Operator, error) {
 	deployment, err := c.operatorDeployment(ctx)
 	if err != nil {

@@ -53,13 +53,12 @@ const (
 // name, so taking one back restores what was.
 var operatorVariables = []string{ExporterVariable, ProtocolVariable, EndpointVariable, ConvergedAgeVariable, UntrustedContextVariable, SamplerVariable, ServiceVariable}
 
-// SetOperatorEnv gives the operator these variables, takes back others that were set
-// so, and waits until one with them runs and all others are gone. Only the variables
-// that this package names can be set.
+// SetOperatorEnv sets variables of the operator, removes the variables of earlier calls, and waits until
+// only operators with them run. env may only contain the variables that this package names.
 func (c *Cluster) SetOperatorEnv(ctx context.Context, env map[string]string) error {
 	for name := range env {
 		if !slices.Contains(operatorVariables, name) {
-			return fmt.Errorf("setting %s of the operator: it is none of %v", name, operatorVariables)
+			return fmt.Errorf("setting %s of the operator: use one of %v", name, operatorVariables)
 		}
 	}
 	if err := c.setOperatorEnv(ctx, env); err != nil {
@@ -114,12 +113,11 @@ func (c *Cluster) variables() []string {
 	return environment(all)
 }
 
-// OTLPHTTPEndpoint is the URL by which the operator reaches Jaeger's receiver of
-// traces by OTLP over HTTP.
+// OTLPHTTPEndpoint returns the URL of Jaeger's receiver of traces by OTLP over HTTP, for the operator.
 func (c *Cluster) OTLPHTTPEndpoint() string { return "http://" + c.receivers()[1] + "/v1/traces" }
 
-// receivers are the addresses of Jaeger's receivers, as the operator's variables write them: OTLP
-// over gRPC and over HTTP, and the one of old clients.
+// receivers returns the addresses of Jaeger's receivers, as the operator's variables contain them: OTLP
+// over gRPC, OTLP over HTTP, and Jaeger's own protocol.
 func (c *Cluster) receivers() []string {
 	if c.RunsContainers() {
 		const node = "$(" + project.NodeAddress + "):"
@@ -128,8 +126,8 @@ func (c *Cluster) receivers() []string {
 	return c.Status.receivers()
 }
 
-// KillOperator ends the operator that reconciles with SIGKILL, so that it can tell
-// nobody, and waits until it is gone. On kind, its node brings it back.
+// KillOperator ends the leading operator with SIGKILL, so that it cannot export its last spans, and waits
+// for its exit. On kind, the kubelet restarts it.
 func (c *Cluster) KillOperator(ctx context.Context) error {
 	kill := c.killLeader
 	if !c.RunsContainers() {
@@ -141,7 +139,7 @@ func (c *Cluster) KillOperator(ctx context.Context) error {
 	return nil
 }
 
-// StartOperator is the opposite, and waits until the webhook answers.
+// StartOperator starts the operator if it does not run, and waits until its webhook answers.
 func (c *Cluster) StartOperator(ctx context.Context) error {
 	if err := c.up(ctx); err != nil {
 		return fmt.Errorf("starting the operator: %w", err)
@@ -169,8 +167,7 @@ func (c *Cluster) SetOperatorReplicas(ctx context.Context, replicas int32) error
 	return nil
 }
 
-// Leader names the operator that holds the lease, as the lease does. It is empty
-// where nobody holds it.
+// Leader returns the holder of the operator's lease; empty if there is none.
 func (c *Cluster) Leader(ctx context.Context) (string, error) {
 	lease := &coordinationv1.Lease{}
 	if err := c.Client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: leaseName}, lease); err != nil {
@@ -179,8 +176,7 @@ func (c *Cluster) Leader(ctx context.Context) (string, error) {
 	return ptr.Deref(lease.Spec.HolderIdentity, ""), nil
 }
 
-// StopJaeger ends Jaeger, and waits until it is gone. It keeps traces in memory:
-// they are lost.
+// StopJaeger ends Jaeger and waits for its exit. Its traces are lost, because they are in memory.
 func (c *Cluster) StopJaeger(ctx context.Context) error {
 	stop := c.removeJaegerPods
 	if !c.RunsContainers() {
@@ -192,8 +188,7 @@ func (c *Cluster) StopJaeger(ctx context.Context) error {
 	return nil
 }
 
-// StartJaeger is the opposite, and waits until Jaeger answers. One that runs is
-// left alone.
+// StartJaeger starts Jaeger if it does not answer, and waits until it does.
 func (c *Cluster) StartJaeger(ctx context.Context) error {
 	if _, err := c.Jaeger.Services(ctx); err == nil {
 		return nil

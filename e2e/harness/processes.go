@@ -13,10 +13,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// This file has what the tests do to the processes of an embedded cluster beyond the sandbox's
-// commands.
+// This file ends and examines processes of an embedded cluster.
 
-// end sends a signal to a process, if it runs, and waits until it is gone.
+// end sends a signal to a process and waits for its exit. It does nothing if the process does not run.
 func (c *Cluster) end(ctx context.Context, name string, signal syscall.Signal) error {
 	process, err := c.find(ctx, name)
 	if err != nil || process.PID == 0 {
@@ -28,12 +27,13 @@ func (c *Cluster) end(ctx context.Context, name string, signal syscall.Signal) e
 	return Eventually(ctx, rolloutLimit, "the end of "+name, func(ctx context.Context) error {
 		now, err := c.find(ctx, name)
 		if err == nil && now.PID != 0 {
-			err = fmt.Errorf("process %d runs", now.PID)
+			err = fmt.Errorf("process %d is running", now.PID)
 		}
 		return err
 	})
 }
 
+// find returns a process as the status of the sandbox describes it.
 func (c *Cluster) find(ctx context.Context, name string) (Process, error) {
 	status, err := c.program.status(ctx)
 	if err != nil {
@@ -44,11 +44,10 @@ func (c *Cluster) find(ctx context.Context, name string) (Process, error) {
 			return process, nil
 		}
 	}
-	return Process{}, fmt.Errorf("finding the process %s: the sandbox's status doesn't name it", name)
+	return Process{}, fmt.Errorf("finding process %s: it is not in the status of the sandbox", name)
 }
 
-// processState reads the variables of the process that runs. Where the system shows
-// none, they are those that it was given by tests. Its metrics are off.
+// processState returns the start and the environment of the operator's process. It has no metrics.
 func (c *Cluster) processState(ctx context.Context) (triage.Operator, error) {
 	process, err := c.find(ctx, component.Operator)
 	if err != nil {
@@ -56,7 +55,7 @@ func (c *Cluster) processState(ctx context.Context) (triage.Operator, error) {
 	}
 	operator := triage.Operator{Started: process.Since}
 	if process.PID == 0 {
-		return operator, errors.New("reading the operator's variables: it does not run")
+		return operator, errors.New("reading the operator's variables: the operator is not running")
 	}
 	data, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(process.PID), "environ"))
 	if err != nil {
