@@ -57,7 +57,7 @@ func (c *Cluster) settled(ctx context.Context, deployment *appsv1.Deployment) er
 		return err
 	}
 	if len(pods) != int(deployment.Status.Replicas) {
-		return fmt.Errorf("Deployment %s/%s: found %d Pods, want %d", deployment.Namespace, deployment.Name, len(pods), deployment.Status.Replicas)
+		return fmt.Errorf("deployment %s/%s: found %d Pods, want %d", deployment.Namespace, deployment.Name, len(pods), deployment.Status.Replicas)
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func rolledOut(d *appsv1.Deployment) error {
 	if s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.Replicas == want && s.AvailableReplicas == want && s.ReadyReplicas == want {
 		return nil
 	}
-	return fmt.Errorf("Deployment %s/%s: want %d Pods, got %d, %d updated, %d available; generation %d of %d observed",
+	return fmt.Errorf("deployment %s/%s: want %d Pods, got %d, %d updated, %d available; generation %d of %d observed",
 		d.Namespace, d.Name, want, s.Replicas, s.UpdatedReplicas, s.AvailableReplicas, s.ObservedGeneration, d.Generation)
 }
 
@@ -111,7 +111,7 @@ func (c *Cluster) killLeader(ctx context.Context) error {
 	key := client.ObjectKeyFromObject(pod)
 	at := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == managerContainer })
 	if at < 0 {
-		return fmt.Errorf("Pod %s has no container %s", key, managerContainer)
+		return fmt.Errorf("pod %s has no container %s", key, managerContainer)
 	}
 	container := pod.Status.ContainerStatuses[at].ContainerID
 	if err := c.killContainer(ctx, strings.TrimPrefix(container, "containerd://")); err != nil {
