@@ -18,6 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -182,7 +183,7 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w; run `sandbox up` to write it again", c.name, err)
+		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w; run %s to write it again", c.name, err, hint.Run("up"))
 	}
 	return withRates(config), nil
 }

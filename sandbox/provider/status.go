@@ -10,6 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
 // States of a sandbox.
@@ -98,8 +99,8 @@ func AddressesOf(ports component.Ports) Addresses {
 	return addresses
 }
 
-// Repairs is the remedy for a sandbox with a broken component.
-const Repairs = "; `make sandbox-up` repairs it"
+// Repairs returns the remedy for a sandbox with a broken component.
+func Repairs() string { return "; " + hint.Run("up") + " repairs it" }
 
 // AskLimit limits the time of all requests of Status: status must report a cluster that hangs.
 const AskLimit = 5 * time.Second
@@ -115,7 +116,7 @@ func (s *Status) Judge() {
 	s.State = StateUp
 	if len(missing) > 0 {
 		s.State = StateDegraded
-		s.Message = "not ready: " + strings.Join(missing, ", ") + Repairs
+		s.Message = "not ready: " + strings.Join(missing, ", ") + Repairs()
 	}
 }
 

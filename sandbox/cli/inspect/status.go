@@ -15,6 +15,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -130,7 +131,7 @@ func age(since *time.Time) string {
 func describeJaeger(out io.Writer, s provider.Status) {
 	switch {
 	case s.JaegerEndpoint == "":
-		fmt.Fprintf(out, "Jaeger\tin the cluster; `sandbox forward` forwards its ports\n\n")
+		fmt.Fprintf(out, "Jaeger\tin the cluster; %s forwards its ports\n\n", hint.Run("forward"))
 	case s.JaegerQuery == "":
 		fmt.Fprintf(out, "Jaeger\tyours at %s; not queried without --jaeger-query\n\n", s.JaegerEndpoint)
 	default:

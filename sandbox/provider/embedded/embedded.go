@@ -136,8 +136,13 @@ func (r *rendered) get(address string, render func(address string) (*manifest.Co
 	return fresh, err
 }
 
-// Start starts the processes of a component, or applies the sample.
+// Start starts the processes of a component, or applies the sample. It fails if a process exits that
+// was ready before.
 func (c *Cluster) Start(ctx context.Context, part component.Component, report provider.Report) error {
+	return c.Cluster.Guard(ctx, func(ctx context.Context) error { return c.start(ctx, part, report) })
+}
+
+func (c *Cluster) start(ctx context.Context, part component.Component, report provider.Report) error {
 	switch part.Name {
 	case component.ControlPlane:
 		return c.startControlPlane(ctx, report)
