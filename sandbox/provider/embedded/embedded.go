@@ -192,7 +192,7 @@ func (c *Cluster) startNode(ctx context.Context, report provider.Report) error {
 	if err := c.Cluster.Node(ctx, c.pathsOf(component.Node)[component.Kwok], embedded.Report(report)); err != nil {
 		return err
 	}
-	return node.Wait(ctx, target)
+	return node.Wait(ctx, target, report)
 }
 
 func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error {
@@ -233,7 +233,7 @@ func (c *Cluster) startWithObjects(ctx context.Context, part component.Component
 		if before != c.Cluster.WebhookAddress(part) {
 			continue
 		}
-		if err := rendered.Wait(ctx, target); err != nil {
+		if err := rendered.Wait(ctx, target, report); err != nil {
 			return err
 		}
 		report("%s", rendered.Version)

@@ -206,7 +206,7 @@ func (p *Pods) install(ctx context.Context, rendered *manifest.Component, report
 		return err
 	}
 	report("installing %s", rendered.Version)
-	if err := rendered.Install(ctx, target); err != nil {
+	if err := rendered.Install(ctx, target, report); err != nil {
 		return err
 	}
 	report("%s", rendered.Version)
