@@ -11,6 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // States of a sandbox.
@@ -44,6 +45,9 @@ type Status struct {
 	Node                *NodeStatus `json:"node,omitempty"`
 	Jaeger              Addresses   `json:"jaeger,omitempty"`
 	Components          []Component `json:"components,omitempty"`
+	// Notices are problems that concern no component: Pods without room, and failures of webhooks that
+	// the API server ignored.
+	Notices []string `json:"notices,omitempty"`
 }
 
 // NodeStatus describes the node of the cluster.
@@ -117,6 +121,14 @@ func (s *Status) Judge() {
 	if len(missing) > 0 {
 		s.State = StateDegraded
 		s.Message = "not ready: " + strings.Join(missing, ", ") + Repairs()
+	}
+}
+
+// Notice adds the notices of a cluster that answers; see [workload.Notices].
+func (s *Status) Notice(ctx context.Context, target *apply.Cluster) {
+	var err error
+	if s.Notices, err = workload.Notices(ctx, target); err != nil {
+		s.Notices = append(s.Notices, err.Error())
 	}
 }
 

@@ -102,6 +102,9 @@ func writeStatus(out io.Writer, output string, s provider.Status) error {
 	if s.Message != "" && s.State == provider.StateDegraded && len(s.Components) == 0 {
 		fmt.Fprintf(table, "%s\n", command.EscapeLines(s.Message))
 	}
+	for _, notice := range s.Notices {
+		fmt.Fprintf(table, "NOTICE: %s\n", command.EscapeLines(notice))
+	}
 	return table.Flush()
 }
 

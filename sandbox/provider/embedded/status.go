@@ -39,6 +39,7 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 	}
 	if target, err := c.session.Target(); alive == nil && err == nil {
 		s.Node, _ = provider.NodeOf(ctx, target, "") // The component node reports a missing node.
+		s.Notice(ctx, target)
 	}
 	s.Judge()
 	return nil

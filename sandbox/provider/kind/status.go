@@ -41,6 +41,7 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 		}
 		s.Components = append(s.Components, shown)
 	}
+	s.Notice(ctx, target)
 	s.Judge()
 	return nil
 }

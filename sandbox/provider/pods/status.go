@@ -36,13 +36,14 @@ func Status(ctx context.Context, target *apply.Cluster, part component.Component
 		switch {
 		case err != nil && c.Message == "":
 			c.Message = err.Error()
-		case c.Message == "" && len(running.Crashing) > 0:
-			c.Message = strings.Join(running.Crashing, "\n")
 		case name == component.ControlPlane:
 			c.Image, c.Message = strings.Join(running.Images, " "), strings.Join(running.Unready, "\n")
 			if len(pods) == 0 {
 				c.Message = "it has no Pods"
 			}
+		}
+		if c.Message == "" {
+			c.Message = strings.Join(running.Crashing, "\n")
 		}
 	}
 	if c.Message == "" && part.Check != nil {
