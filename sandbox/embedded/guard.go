@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -59,23 +58,17 @@ func (c *Cluster) guard(name string, ready bool) {
 	c.guarded[name] = ready
 }
 
-func (c *Cluster) isGuarded(name string) bool {
+func (c *Cluster) allGuarded() map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.guarded[name]
+	return maps.Clone(c.guarded)
 }
 
 // wantGuarded returns a [*cause.Exit] if a process that was ready exited. Other errors may be temporary.
 func (c *Cluster) wantGuarded() error {
-	c.mu.Lock()
-	names := slices.Sorted(maps.Keys(c.guarded))
-	c.mu.Unlock()
-	for _, name := range names {
-		// A process that restarts is not guarded, before it is looked for or after.
-		if !c.isGuarded(name) {
-			continue
-		}
-		if p, err := c.table.Find(name); err == nil && p == nil && c.isGuarded(name) {
+	for name, ready := range c.allGuarded() {
+		// A process may have restarted in the meantime.
+		if p, err := c.table.Find(name); ready && err == nil && p == nil && c.allGuarded()[name] {
 			return c.died(name)
 		}
 	}
@@ -94,13 +87,8 @@ func (c *Cluster) died(name string) error {
 // hasSettled returns nil if a process runs long enough to be ready without a readiness check.
 func (c *Cluster) hasSettled(name string) error {
 	p, err := c.table.Find(name)
-	switch {
-	case err != nil:
-		return err
-	case p == nil:
-		return fmt.Errorf("%s is not running", name)
-	case time.Since(p.Started) < settled:
-		return fmt.Errorf("%s runs for less than %s", name, settled)
+	if err == nil && (p == nil || time.Since(p.Started) < settled) {
+		err = fmt.Errorf("%s does not run for %s yet", name, settled)
 	}
-	return nil
+	return err
 }

@@ -51,7 +51,7 @@ func TestGuard(t *testing.T) {
 	t.Parallel()
 	c := prepared(t)
 	for _, name := range []string{component.Operator, component.Jaeger} {
-		if _, err := c.start(t.Context(), newService(t, c, name, "echo 'Error: the end' >&2; exec sleep 600"), nil); err != nil {
+		if _, err := c.start(t.Context(), newService(t, c, name, "echo 'Error: the end' >&2; while :; do sleep 0.1; done # "+name), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
