@@ -16,6 +16,9 @@ var ranks = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)\berror|\bfailed\b|cannot |unable to |permission denied`),
 }
 
+// mild matches JSON log lines below the level error, which may mention errors.
+var mild = regexp.MustCompile(`"level":"(?i:debug|info|warn|warning)"`)
+
 // most is the maximum number of characters of a line.
 const most = 300
 
@@ -29,7 +32,7 @@ func Of(log string) string {
 	})
 	for _, rank := range ranks {
 		for _, line := range slices.Backward(said) {
-			if rank.MatchString(line) {
+			if rank.MatchString(line) && !mild.MatchString(line) {
 				return shorten(line)
 			}
 		}

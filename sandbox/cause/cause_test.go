@@ -22,6 +22,8 @@ func TestOf(t *testing.T) {
 		"a command":              {"Error: unknown command \"x\" for \"manager\"\nRun 'manager --help' for usage.\n", "Error: unknown command \"x\" for \"manager\""},
 		"zap in JSON":            {"x\n{\"level\":\"fatal\",\"msg\":\"bad\"}\n\tgoroutine\n", `{"level":"fatal","msg":"bad"}`},
 		"a fatal after errors":   {"{\"level\":\"fatal\",\"msg\":\"bad\"}\n{\"level\":\"error\",\"msg\":\"later\"}\n", `{"level":"fatal","msg":"bad"}`},
+		"an error in a warning":  {"panic: no CRD\n{\"level\":\"warn\",\"error\":\"not found\"}\nbye\n", "panic: no CRD"},
+		"only a warning":         {"{\"level\":\"warn\",\"error\":\"not found\"}\nbye\n", "bye"},
 		"zap on a console":       {"2026-11-30T10:00:00Z\tERROR\tsetup\tunable to start manager\t{\"error\": \"no\"}\nmain.main\n\t/src/main.go:1\n", "2026-11-30T10:00:00Z\tERROR\tsetup\tunable to start manager\t{\"error\": \"no\"}"},
 		"klog":                   {"I1130 10:00:00.0 1 a.go:1] x\nF1130 10:00:00.0 1 a.go:1] no leases\n", "F1130 10:00:00.0 1 a.go:1] no leases"},
 		"a panic":                {"x\npanic: freepages\n\ngoroutine 1 [running]:\nerrors.New(0x1)\n\t/go/errors.go:2\n", "panic: freepages"},

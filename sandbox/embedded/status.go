@@ -36,7 +36,7 @@ func (c *Cluster) Status() ([]Status, error) {
 		case p == nil:
 			s.Message = "is not running"
 			tail := strings.TrimSpace(c.table.Tail(name, deadLines))
-			if last := cause.Of(c.table.Tail(name, tailLines)); !strings.Contains(tail, last) {
+			if last := cause.Of(c.table.Tail(name, tailLines)); !strings.Contains(tail, strings.TrimSuffix(last, "…")) {
 				s.Message += "; last error: " + last
 			}
 			if tail != "" {
