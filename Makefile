@@ -1,7 +1,7 @@
 # Every target calls one script or command; `make help` lists them.
 
 export CGO_ENABLED ?= 0
-SANDBOX := scripts/sandbox.sh
+SANDBOX := OPERATOR_TRACING_MAKE=1 scripts/sandbox.sh
 IMG ?= ghcr.io/operator-tracing/operator:latest
 
 .DEFAULT_GOAL := help

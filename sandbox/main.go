@@ -9,9 +9,11 @@ import (
 	"syscall"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
 func main() {
+	hint.Start()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Execute(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Plan{Choice: choice, Steps: plan, Load: loadPlan, Fetches: fetches})
 	stop()

@@ -79,7 +79,7 @@ func (e *existing) installTheirs(images map[string]manifest.Image) {
 			delete(labels, apply.ComponentLabel)
 			obj.SetLabels(labels)
 		}
-		e.must(theirs.Install(ctx, cluster))
+		e.must(theirs.Install(ctx, cluster, nil))
 	}
 	e.must(e.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "operator-tracing-system"}}))
 }

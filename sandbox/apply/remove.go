@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
 // removalLimit limits the deletion of a component. It takes longer only if the controller of a
@@ -75,7 +76,7 @@ func (c *Cluster) removePart(ctx context.Context, p part) error {
 	defer cancel()
 	err := remove(limited, c, p.objects)
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w; the controller of its finalizer is not running: run `sandbox up`, then retry `sandbox down`", err)
+		return fmt.Errorf("%w; the controller of its finalizer is not running: run %s, then retry %s", err, hint.Run("up"), hint.Run("down"))
 	}
 	return err
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	table "github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
 // Contents is the content of a new bundle.
@@ -220,7 +221,7 @@ func (w *writer) blob(ctx context.Context, digest v1.Hash, blob v1.Layer, size i
 		return err
 	}
 	if got := fmt.Sprintf("%x", sum.Sum(nil)); got != digest.Hex {
-		return fmt.Errorf("got digest %s: the cache is damaged; delete it with `sandbox down --purge`", got)
+		return fmt.Errorf("got digest %s: the cache is damaged; delete it with %s", got, hint.Run("down", "--purge"))
 	}
 	return nil
 }

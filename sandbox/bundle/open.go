@@ -16,6 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	table "github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
 // maxRecord limits the size of a record, because any file may be opened.
@@ -59,7 +60,7 @@ func (b *Bundle) read(ctx context.Context, check func(Record) error) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("not a regular file; name a file from `sandbox bundle create`")
+		return fmt.Errorf("not a regular file; name a file from %s", hint.Run("bundle", "create"))
 	}
 	b.size = info.Size()
 	if b.Record, err = readRecord(io.NewSectionReader(b.file, 0, b.size)); err != nil {
@@ -91,7 +92,7 @@ func readRecord(from io.Reader) (Record, error) {
 	archive := tar.NewReader(from)
 	first, err := archive.Next()
 	if err != nil || first.Name != recordName || first.Size > maxRecord {
-		return record, errors.New("not a bundle of the sandbox, or damaged; name a file from `sandbox bundle create`")
+		return record, fmt.Errorf("not a bundle of the sandbox, or damaged; name a file from %s", hint.Run("bundle", "create"))
 	}
 	content, err := io.ReadAll(archive)
 	if err != nil {

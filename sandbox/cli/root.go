@@ -17,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
@@ -62,7 +63,7 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	}
 	var option *settings.Error
 	if command.IsUsage(err) || errors.As(err, &option) {
-		fmt.Fprintf(stderr, "See `sandbox --help`.\n")
+		fmt.Fprintf(stderr, "See `%s --help`.\n", hint.Program())
 		return exitUsage
 	}
 	return exitFailure

@@ -17,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
@@ -94,7 +95,7 @@ func runPlan(ctx, parent context.Context, plan Plan, run *lifecycle.Sandbox, pro
 	}
 	if changes := run.Changes(); len(changes) > 0 {
 		title := fmt.Sprintf("The sandbox %s will be added to the cluster of %s:", run.Name, run.Where())
-		if err := ask.agree(ctx, title, changes, "`sandbox down` deletes all of it, and nothing else."); err != nil {
+		if err := ask.agree(ctx, title, changes, hint.Run("down")+" deletes all of it, and nothing else."); err != nil {
 			return err
 		}
 	}
@@ -146,7 +147,7 @@ func diagnose(ctx context.Context, run *lifecycle.Sandbox, failure error, progre
 		return
 	}
 	if kept, err := run.Diagnose(ctx); err == nil {
-		progress.Printf("   Diagnostics are in %s (the last three are kept; `sandbox export` writes more).", kept.Dir)
+		progress.Printf("   Diagnostics are in %s (the last three are kept; %s writes more).", kept.Dir, hint.Run("export"))
 	}
 }
 

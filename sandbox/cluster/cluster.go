@@ -18,6 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -130,16 +131,22 @@ const (
 	pollEvery    = 100 * time.Millisecond
 )
 
-// Alive returns nil if the node runs commands and its API server is ready. It does not use the
+// Alive returns nil if the node runs commands, its container runtime answers, and its API server is ready. It does not use the
 // records of the engine, which are wrong after the node and its monitor were killed. The error
 // names the part that did not answer.
 func (c *Cluster) Alive(ctx context.Context) error {
-	if _, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "true"); err != nil {
-		return fmt.Errorf("running a command in node %s: %w", c.node(), err)
+	if err := c.runtimeAnswers(ctx); err != nil {
+		return fmt.Errorf("asking the container runtime of node %s: %w", c.node(), err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, execTimeout)
 	defer cancel()
 	return c.ready(ctx)
+}
+
+// runtimeAnswers asks the node's containerd once.
+func (c *Cluster) runtimeAnswers(ctx context.Context) error {
+	_, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "ctr", "version")
+	return err
 }
 
 // ready requests /readyz from the API server once.
@@ -182,7 +189,7 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w; run `sandbox up` to write it again", c.name, err)
+		return nil, fmt.Errorf("reading the kubeconfig of cluster %s: %w; run %s to write it again", c.name, err, hint.Run("up"))
 	}
 	return withRates(config), nil
 }

@@ -201,7 +201,7 @@ func TestAliveNamesTheFailedPart(t *testing.T) {
 	t.Run("the node", func(t *testing.T) {
 		f, c := enginetest.New(t), newCluster(t)
 		f.Engine("podman", nodeOf)
-		enginetest.WantError(t, c.Alive(t.Context()), "running a command in node test-control-plane", "container state improper")
+		enginetest.WantError(t, c.Alive(t.Context()), "asking the container runtime of node test-control-plane", "container state improper")
 	})
 	t.Run("the API server", func(t *testing.T) {
 		f, c := enginetest.New(t), newCluster(t)

@@ -49,10 +49,7 @@ func (c *Cluster) AwaitAPIServer(ctx context.Context, _ func(string, ...any)) er
 // ends. kind does not report this progress, and continues for a long time after the API server
 // accepts requests.
 func (c *Cluster) watch(ctx context.Context) {
-	if poll(ctx, createTimeout, func(ctx context.Context) error {
-		_, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "ctr", "version")
-		return err
-	}) != nil {
+	if poll(ctx, createTimeout, c.runtimeAnswers) != nil {
 		return
 	}
 	c.nodeRuns.reach()

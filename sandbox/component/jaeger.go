@@ -1,5 +1,14 @@
 package component
 
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	client "github.com/operator-tracing/sandbox/sandbox/jaeger"
+)
+
 // Jaeger stores the traces. It is also the name of its program.
 const Jaeger = "jaeger"
 
@@ -25,6 +34,7 @@ var jaeger = Component{
 	// source states it.
 	Images:   []string{"docker.io/jaegertracing/jaeger:" + jaegerVersion[1:]},
 	Outside:  []string{Embedded},
+	Check:    jaegerServes,
 	Programs: []Program{{Name: Jaeger, Stop: 1, Listens: []Listener{{Name: JaegerHealth}}}},
 	Ports: []Port{
 		{Name: UI, Number: 16686, Flag: "jaeger-ui-port", Use: "Jaeger's web interface", Env: "JAEGER_UI_PORT", Scheme: "http", Label: "Jaeger"},
@@ -40,4 +50,47 @@ var jaeger = Component{
 		Module: "sandbox/source/jaeger", Package: "tool", Output: Jaeger, User: "10001",
 		Stamp: "github.com/jaegertracing/jaeger/internal/version.latestVersion=" + jaegerVersion,
 	},
+}
+
+// jaegerServes asks both query APIs for the services, and sends no spans to both receivers. A port
+// without an address is not asked.
+func jaegerServes(ctx context.Context, addresses map[string]string) error {
+	var group errgroup.Group
+	for port, ask := range map[string]func(context.Context, string) error{
+		UI: asksServices, Query: asksServices, OTLPGRPC: takesSpans, OTLPHTTP: takesSpans,
+	} {
+		address := addresses[port]
+		if address == "" {
+			continue
+		}
+		if port == OTLPHTTP {
+			address = "http://" + address
+		}
+		group.Go(func() error {
+			if err := ask(ctx, address); err != nil {
+				return fmt.Errorf("checking Jaeger's port %s: %w", port, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func asksServices(ctx context.Context, address string) error {
+	reader, err := client.Dial(address)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	_, err = reader.Services(ctx)
+	return err
+}
+
+func takesSpans(ctx context.Context, address string) error {
+	sender, err := client.DialOTLP(address)
+	if err != nil {
+		return err
+	}
+	defer sender.Close()
+	return sender.Ping(ctx)
 }

@@ -3,6 +3,8 @@ package doctor
 import (
 	"strconv"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
 // ports checks whether the ports of Jaeger are free. Only requested ports must be.
@@ -21,7 +23,7 @@ func ports(f Facts) []Finding {
 	switch {
 	case len(f.Ports) == 0 || len(found) > 0:
 	case len(taken) > 0:
-		found = ok("%s in use on 127.0.0.1: Jaeger gets other ports; see `sandbox status`", join(taken))
+		found = ok("%s in use on 127.0.0.1: Jaeger gets other ports; see %s", join(taken), hint.Run("status"))
 	default:
 		found = ok("the ports of Jaeger are free")
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -41,8 +42,9 @@ type Cluster struct {
 	dir   state.Dir
 	table process.Table
 
-	mu     sync.Mutex // guards record, which concurrent steps change
-	record *state.Record
+	mu      sync.Mutex // guards record and guarded, which concurrent steps change
+	record  *state.Record
+	guarded map[string]bool // the processes that start found ready
 
 	authorities authorities
 	aside       string          // path of data that etcd could not read
@@ -89,7 +91,7 @@ func (c *Cluster) folder(name string) (string, error) {
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.dir.Kubeconfig())
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w; run `sandbox up` to write it again", err)
+		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w; run %s to write it again", err, hint.Run("up"))
 	}
 	return config, nil
 }

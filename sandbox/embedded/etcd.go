@@ -11,7 +11,9 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/cause"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -50,18 +52,18 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 		started, err = c.start(patient, etcd, report)
 		hangs := err != nil && patient.Err() != nil && ctx.Err() == nil
 		cancel()
-		var died *diedError
+		var died *cause.Exit
 		switch {
 		case err == nil:
 			return started, false, nil
 		case hangs:
 			return c.startEmpty(ctx, etcd, report)
-		case !errors.As(err, &died) || died.remedy != "":
+		case !errors.As(err, &died) || died.Remedy != "":
 			return started, false, err
 		}
 	}
 	if tail := c.table.Tail(component.Etcd, tailLines); !slices.ContainsFunc(unreadable, func(words string) bool { return strings.Contains(tail, words) }) {
-		return started, false, fmt.Errorf("%w; as a last resort, run `sandbox down` and create a new cluster", err)
+		return started, false, fmt.Errorf("%w; as a last resort, run %s and create a new cluster", err, hint.Run("down"))
 	}
 	return c.startEmpty(ctx, etcd, report)
 }

@@ -39,7 +39,7 @@ func (c *Cluster) Operator(ctx context.Context, options OperatorOptions, report 
 		},
 		ready: func(ctx context.Context) error {
 			if !probed {
-				return nil
+				return c.hasSettled(component.Operator)
 			}
 			own, _ := c.ports()
 			return answers(ctx, http.DefaultClient, "http://"+address(own[component.OperatorHealth])+"/readyz")

@@ -234,33 +234,6 @@ func TestPrepareRejectsATakenPort(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name, tail, want string
-		remedy           bool
-	}{
-		{"nothing", "", "etcd exited without output", false},
-		{"its last line", "a\nb\n", "etcd exited: b; see `sandbox logs etcd`", false},
-		{"the line of the error", "x\n{\"level\":\"fatal\",\"msg\":\"bad\"}\n\tgoroutine\n", `etcd exited: {"level":"fatal","msg":"bad"}; `, false},
-		{"a panic", "x\npanic: freepages\n\ngoroutine 1\n", "etcd exited: panic: freepages; ", false},
-		{"a long line", strings.Repeat("é", 500), "etcd exited: " + strings.Repeat("é", 300) + "…; ", false},
-		{"a full disk", "Error: write: no space left on device\n", "etcd exited: Error: write: no space left on device; make room there", true},
-		{"a port", "Error: listen: bind: address already in use", "etcd exited: Error: listen: bind: address already in use; stop the program", true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			got := explain(&process.DiedError{Name: "etcd", Tail: test.tail})
-			if !strings.HasPrefix(got.Error(), test.want) || (got.remedy != "") != test.remedy {
-				t.Errorf("explain = %q with remedy %q, want prefix %q", got, got.remedy, test.want)
-			}
-			if strings.Contains(got.Error(), "\n") {
-				t.Errorf("explain = %q, want one line", got)
-			}
-		})
-	}
-}
-
 // The order contains every process once.
 func TestStopOrderHasEveryProcess(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/cause"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -36,6 +37,8 @@ type service struct {
 // hangs. If another program took the port of the process before it listened, start chooses another
 // port.
 func (c *Cluster) start(ctx context.Context, svc service, report Report) (started bool, err error) {
+	c.guard(svc.name, false) // It may restart.
+	defer func() { c.guard(svc.name, err == nil) }()
 	for move := 0; ; move++ {
 		started, err = c.startOnce(ctx, svc)
 		var died *process.DiedError
@@ -149,84 +152,21 @@ func (c *Cluster) moveJaeger(ctx context.Context) error {
 	return c.update(func(r *state.Record) { r.Ports = jaeger })
 }
 
-// diedError is a process.DiedError with a message of one line.
-type diedError struct {
-	name, line string
-	// remedy is set if the cause is the machine and not the configuration of the process.
-	remedy string
-}
-
-// Error returns the last message of the process and the remedy.
-func (e *diedError) Error() string {
-	switch {
-	case e.line == "":
-		return e.name + " exited without output"
-	case e.remedy != "":
-		return fmt.Sprintf("%s exited: %s; %s", e.name, e.line, e.remedy)
-	}
-	return fmt.Sprintf("%s exited: %s; see `sandbox logs %s`", e.name, e.line, e.name)
-}
-
-// remedies maps error messages of the system to remedies.
-var remedies = []struct{ words, remedy string }{
-	{"no space left on device", state.RoomRemedy},
-	{"disk quota exceeded", state.RoomRemedy},
-	{"read-only file system", state.FolderRemedy},
-	{"permission denied", state.FolderRemedy},
-	{"too many open files", "raise the limit (`ulimit -n`)"},
-	{"cannot allocate memory", "free memory: the sandbox needs 2 GiB"},
-	{"address already in use", "stop the program that listens on that port"},
-}
-
 // explain returns the reason for a process's exit. It also checks for a full disk, which the log
 // cannot mention.
-func (c *Cluster) explain(died *process.DiedError) *diedError {
-	e := explain(died)
-	if e.remedy != "" {
+func (c *Cluster) explain(died *process.DiedError) *cause.Exit {
+	e := cause.Explain(died.Name, died.Tail)
+	if e.Remedy != "" {
 		return e
 	}
 	probe := c.dir.Probe()
 	err := os.WriteFile(probe, make([]byte, probeSize), 0o600)
 	_ = os.Remove(probe) // It may not exist.
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS) {
-		return explain(&process.DiedError{Name: died.Name, Tail: err.Error()})
+		return cause.Explain(died.Name, err.Error())
 	}
 	return e
 }
 
 // probeSize is less than the need of each process.
 const probeSize = 1 << 20
-
-// explain returns the reason for a process's exit as found in its log.
-func explain(died *process.DiedError) *diedError {
-	e := &diedError{name: died.Name, line: cause(died.Tail)}
-	for _, r := range remedies {
-		if strings.Contains(died.Tail, r.words) {
-			e.remedy = r.remedy
-			break
-		}
-	}
-	return e
-}
-
-// cause returns the last line of a log that looks like an error, or else the last line.
-func cause(tail string) string {
-	lines := strings.Split(strings.TrimSpace(tail), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		for _, word := range []string{"panic:", `"level":"fatal"`, `"level":"panic"`, `"level":"error"`, "Error:", "err=", "error"} {
-			if strings.Contains(lines[i], word) {
-				return shorten(lines[i])
-			}
-		}
-	}
-	return shorten(lines[len(lines)-1])
-}
-
-func shorten(line string) string {
-	const most = 300
-	line = strings.TrimSpace(line)
-	if letters := []rune(line); len(letters) > most {
-		return string(letters[:most]) + "…"
-	}
-	return line
-}

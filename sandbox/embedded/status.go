@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/version"
 
-	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/cause"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -35,7 +35,11 @@ func (c *Cluster) Status() ([]Status, error) {
 			return nil, fmt.Errorf("finding %s: %w", name, err)
 		case p == nil:
 			s.Message = "is not running"
-			if tail := strings.TrimSpace(c.table.Tail(name, deadLines)); tail != "" {
+			tail := strings.TrimSpace(c.table.Tail(name, deadLines))
+			if last := cause.Of(c.table.Tail(name, tailLines)); !strings.Contains(tail, strings.TrimSuffix(last, "…")) {
+				s.Message += "; last error: " + last
+			}
+			if tail != "" {
 				s.Message += "; end of its log:\n" + tail
 			}
 		default:
@@ -91,7 +95,7 @@ func (c *Cluster) WantAll() error {
 			return fmt.Errorf("finding %s: %w", name, err)
 		}
 		if p == nil {
-			return c.explain(&process.DiedError{Name: name, Tail: c.table.Tail(name, tailLines)})
+			return c.died(name)
 		}
 	}
 	return nil

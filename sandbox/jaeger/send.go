@@ -84,6 +84,15 @@ func (s *Sender) Send(ctx context.Context, trace tracetree.Trace) error {
 	return nil
 }
 
+// Ping sends a request without spans, and returns an error unless the receiver accepts it. It stores
+// nothing.
+func (s *Sender) Ping(ctx context.Context) error {
+	_, err := bounded(ctx, s.settings, "sending no spans", func(ctx context.Context) (ptraceotlp.ExportResponse, error) {
+		return s.export(ctx, ptrace.NewTraces())
+	})
+	return err
+}
+
 // export sends one request. It returns an error if the receiver rejected some spans.
 func (s *Sender) export(ctx context.Context, part ptrace.Traces) (response ptraceotlp.ExportResponse, err error) {
 	request := ptraceotlp.NewExportRequestFromTraces(part)

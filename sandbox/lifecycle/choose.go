@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
@@ -32,8 +33,8 @@ func (s *Sandbox) chooseCluster(ctx context.Context, report report) error {
 	wanted := s.Cluster
 	if made := s.Record.Cluster; s.Record.Name != "" {
 		if wanted != "auto" && wanted != made {
-			return fmt.Errorf("the sandbox %s is up, and it is %s, not %s: take it down first (`make sandbox-down`), or choose another --name",
-				s.Name, made, wanted)
+			return fmt.Errorf("the sandbox %s is up, and it is %s, not %s: take it down first (%s), or choose another --name",
+				s.Name, made, wanted, hint.Run("down"))
 		}
 		wanted = made
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -69,7 +70,7 @@ var ErrNoProcess = errors.New("stopping a component")
 func (s *Sandbox) StopProcess(ctx context.Context, name string) error {
 	stopper, ok := s.cluster.(provider.Stopper)
 	if !ok {
-		return fmt.Errorf("%w: only an embedded cluster's are; on others they are Pods: use kubectl scale, with the kubeconfig that `sandbox env` names", ErrNoProcess)
+		return fmt.Errorf("%w: only an embedded cluster's are; on others they are Pods: use kubectl scale, with the kubeconfig that %s names", ErrNoProcess, hint.Run("env"))
 	}
 	return stopper.Stop(ctx, name)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 )
 
@@ -165,5 +166,5 @@ func cacheNotice(size, free int64) string {
 	if size <= hintAbove || free < gib {
 		return ""
 	}
-	return fmt.Sprintf("The cache takes %.1f GiB, %.1f of them unused for a week: `sandbox prune` removes these.", float64(size)/gib, float64(free)/gib)
+	return fmt.Sprintf("The cache takes %.1f GiB, %.1f of them unused for a week: %s removes these.", float64(size)/gib, float64(free)/gib, hint.Run("prune"))
 }

@@ -59,7 +59,7 @@ func testCertManagerApplies(t *testing.T, c *apply.Cluster) {
 	deleteWebhooks(t, c, rendered)
 	ctx, cancel := context.WithTimeout(t.Context(), creationDelay+3*time.Second)
 	defer cancel()
-	applytest.CheckError(t, rendered.Wait(ctx, c), "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: the cert-manager mutation webhook did not mutate")
+	applytest.CheckError(t, rendered.Wait(ctx, c, nil), "waiting for cert-manager: context deadline exceeded: last: checking cert-manager's API: the cert-manager mutation webhook did not mutate")
 }
 
 func testJaegerRollsOut(t *testing.T, c *apply.Cluster) {
@@ -82,13 +82,13 @@ func testJaegerRollsOut(t *testing.T, c *apply.Cluster) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	err = rendered.Wait(ctx, c)
+	err = rendered.Wait(ctx, c, nil)
 	for _, want := range []string{"waiting for Deployment jaeger/jaeger", "InProgress", "pod jaeger/jaeger-0: container jaeger: ErrImageNeverPull: not on the node"} {
 		applytest.CheckError(t, err, want)
 	}
 
 	rollOut(t, c, rendered)
-	if err := rendered.Wait(t.Context(), c); err != nil {
+	if err := rendered.Wait(t.Context(), c, nil); err != nil {
 		t.Error(err)
 	}
 	status, err := workload.StatusOf(t.Context(), c, component.Jaeger)
@@ -138,9 +138,9 @@ func testOperatorOrderAndReadiness(t *testing.T, c *apply.Cluster) {
 	// The webhook's Service has no address, so the API server first waits for its timeout of 2 s.
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	applytest.CheckError(t, rendered.Wait(ctx, c), "the operator's webhook added no annotation")
+	applytest.CheckError(t, rendered.Wait(ctx, c, nil), "the operator's webhook added no annotation")
 	pointWebhook(t, c, only(t, rendered, "MutatingWebhookConfiguration"))
-	if err := rendered.Wait(t.Context(), c); err != nil {
+	if err := rendered.Wait(t.Context(), c, nil); err != nil {
 		t.Error(err)
 	}
 	if status, err := workload.StatusOf(t.Context(), c, component.Operator); err != nil || !status.Ready || status.Version != operatorImage {
@@ -155,9 +155,9 @@ func testSample(t *testing.T, c *apply.Cluster) {
 	mustApply(t, c, rendered)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	applytest.CheckError(t, rendered.Wait(ctx, c), "Head default/head-sample: no condition Ready yet")
+	applytest.CheckError(t, rendered.Wait(ctx, c, nil), "Head default/head-sample: no condition Ready yet")
 	setReady(t, c, rendered.Objects[0])
-	if err := rendered.Wait(t.Context(), c); err != nil {
+	if err := rendered.Wait(t.Context(), c, nil); err != nil {
 		t.Error(err)
 	}
 }

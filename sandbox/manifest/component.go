@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -56,9 +55,14 @@ func (p *Component) applyObjects(ctx context.Context, c *apply.Cluster, objects 
 }
 
 // Wait waits until the Deployments are ready and the component serves its users; see
-// [workload.Serves]. It polls until ctx ends. The error then names an object that is not ready, the
-// last failure, and the reasons of its Pods.
-func (p *Component) Wait(ctx context.Context, c *apply.Cluster) error {
+// [workload.Serves]. It polls until ctx ends, and reports why Pods do not become ready; see
+// [workload.Explain]. The error then names an object that is not ready, the last failure, and the
+// reasons of its Pods. report may be nil.
+func (p *Component) Wait(ctx context.Context, c *apply.Cluster, report func(string, ...any)) error {
+	return workload.Explain(ctx, c, p.Name, report, func(ctx context.Context) error { return p.wait(ctx, c) })
+}
+
+func (p *Component) wait(ctx context.Context, c *apply.Cluster) error {
 	var workloads []*unstructured.Unstructured
 	for _, obj := range p.Objects {
 		if obj.GroupVersionKind().Group == appsv1.GroupName {
@@ -66,7 +70,7 @@ func (p *Component) Wait(ctx context.Context, c *apply.Cluster) error {
 		}
 	}
 	if err := apply.WaitReady(ctx, c, workloads); err != nil {
-		return fmt.Errorf("waiting for %s: %w", p.Name, errors.Join(err, workload.PodTrouble(ctx, c, workloads)))
+		return fmt.Errorf("waiting for %s: %w", p.Name, err)
 	}
 	serves, err := workload.CheckOf(c, p.Name)
 	if err != nil {
@@ -78,12 +82,12 @@ func (p *Component) Wait(ctx context.Context, c *apply.Cluster) error {
 	return apply.Poll(ctx, "waiting for "+p.Name, serves)
 }
 
-// Install applies the component and waits for it.
-func (p *Component) Install(ctx context.Context, c *apply.Cluster) error {
+// Install applies the component and waits for it; see [Component.Wait].
+func (p *Component) Install(ctx context.Context, c *apply.Cluster, report func(string, ...any)) error {
 	if err := p.Apply(ctx, c); err != nil {
 		return err
 	}
-	return p.Wait(ctx, c)
+	return p.Wait(ctx, c, report)
 }
 
 // Delete deletes the component's objects and waits until they are gone; see [apply.Delete].

@@ -187,7 +187,7 @@ func testNode(t *testing.T, c *apply.Cluster) {
 	if err := c.Client().Create(t.Context(), account); err != nil {
 		t.Fatal(err)
 	}
-	if err := rendered.Wait(t.Context(), c); err != nil {
+	if err := rendered.Wait(t.Context(), c, nil); err != nil {
 		t.Error(err)
 	}
 	// Another Apply, as in every `up`, keeps the status from kwok.
@@ -243,7 +243,7 @@ func testOperatorAsProcess(t *testing.T, c *apply.Cluster) {
 	// The API server retries a webhook that refuses connections until the timeout of 2 s.
 	waitFails(t, c, rendered, 5*time.Second, "the operator's webhook added no annotation")
 	pointWebhook(t, c, configuration)
-	if err := rendered.Wait(t.Context(), c); err != nil {
+	if err := rendered.Wait(t.Context(), c, nil); err != nil {
 		t.Error(err)
 	}
 	if err := workload.Serves(t.Context(), c, component.Operator); err != nil {
@@ -281,7 +281,7 @@ func waitFails(t *testing.T, c *apply.Cluster, rendered *Component, limit time.D
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	err := rendered.Wait(ctx, c)
+	err := rendered.Wait(ctx, c, nil)
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Wait(%s) = %v, want %q", rendered.Name, err, want)
 	}

@@ -32,7 +32,7 @@ func (t Table) Await(ctx context.Context, name string, ready func(context.Contex
 		return err
 	}
 	if p == nil {
-		return t.died(name)
+		return t.Died(name)
 	}
 	watched, cancel := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
@@ -59,7 +59,7 @@ func (t Table) Await(ctx context.Context, name string, ready func(context.Contex
 	cancel(nil)
 	watching.Wait()
 	if errors.Is(err, errDied) {
-		return t.died(name)
+		return t.Died(name)
 	}
 	if err != nil {
 		return err
@@ -68,10 +68,12 @@ func (t Table) Await(ctx context.Context, name string, ready func(context.Contex
 	if running, err := p.running(); err != nil || running {
 		return err
 	}
-	return t.died(name)
+	return t.Died(name)
 }
 
-func (t Table) died(name string) error {
+// Died returns a [*DiedError] with the log of the last process called name since its start. The
+// caller knows that it does not run. Another error means that its record cannot be read.
+func (t Table) Died(name string) error {
 	var start int64
 	r, err := t.load(name)
 	if err != nil {

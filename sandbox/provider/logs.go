@@ -8,6 +8,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
@@ -19,7 +20,7 @@ var ErrNoComponent = errors.New("no such component")
 var ErrLogOption = errors.New("reading logs")
 
 // ErrNoQuery means that spans go to a Jaeger of the user whose query URL is unknown.
-var ErrNoQuery = errors.New("traces go to a Jaeger of yours that the sandbox was not told how to ask: run `sandbox up --jaeger-query=URL`, with the URL of its web page")
+var ErrNoQuery error = &hint.Error{Format: "traces go to a Jaeger of yours that the sandbox was not told how to ask: run %s, with the URL of its web page", Commands: []string{"up --jaeger-query=URL"}}
 
 // Unknown returns an ErrNoComponent with the known names.
 func Unknown(name string, known []string) error {

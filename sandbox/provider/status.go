@@ -10,6 +10,8 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // States of a sandbox.
@@ -43,6 +45,9 @@ type Status struct {
 	Node                *NodeStatus `json:"node,omitempty"`
 	Jaeger              Addresses   `json:"jaeger,omitempty"`
 	Components          []Component `json:"components,omitempty"`
+	// Notices are problems that concern no component: Pods without room, and failures of webhooks that
+	// the API server ignored.
+	Notices []string `json:"notices,omitempty"`
 }
 
 // NodeStatus describes the node of the cluster.
@@ -98,8 +103,8 @@ func AddressesOf(ports component.Ports) Addresses {
 	return addresses
 }
 
-// Repairs is the remedy for a sandbox with a broken component.
-const Repairs = "; `make sandbox-up` repairs it"
+// Repairs returns the remedy for a sandbox with a broken component.
+func Repairs() string { return "; " + hint.Run("up") + " repairs it" }
 
 // AskLimit limits the time of all requests of Status: status must report a cluster that hangs.
 const AskLimit = 5 * time.Second
@@ -115,7 +120,15 @@ func (s *Status) Judge() {
 	s.State = StateUp
 	if len(missing) > 0 {
 		s.State = StateDegraded
-		s.Message = "not ready: " + strings.Join(missing, ", ") + Repairs
+		s.Message = "not ready: " + strings.Join(missing, ", ") + Repairs()
+	}
+}
+
+// Notice adds the notices of a cluster that answers; see [workload.Notices].
+func (s *Status) Notice(ctx context.Context, target *apply.Cluster) {
+	var err error
+	if s.Notices, err = workload.Notices(ctx, target); err != nil {
+		s.Notices = append(s.Notices, err.Error())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -49,7 +50,7 @@ func (s *Session) FitBundle(wanted string) (string, error) {
 	case wanted == "auto" && !record.Supports(component.Kind):
 		return component.Embedded, nil
 	case wanted != "auto" && !record.Supports(wanted):
-		return "", settings.Given("cluster", wanted).And("bundle", s.bundlePath).Errorf("the bundle has nothing for this kind of cluster; create one by `sandbox bundle create --cluster=%s`", wanted)
+		return "", settings.Given("cluster", wanted).And("bundle", s.bundlePath).Errorf("the bundle has nothing for this kind of cluster; create one by %s", hint.Run("bundle", "create", "--cluster="+wanted))
 	}
 	return wanted, nil
 }

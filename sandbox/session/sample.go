@@ -39,7 +39,7 @@ func (s *Session) StartSample(ctx context.Context, report Report) error {
 	if err != nil {
 		return err
 	}
-	if err := sample.Install(ctx, target); err != nil { // Applied objects are not written again.
+	if err := sample.Install(ctx, target, report); err != nil { // Applied objects are not written again.
 		return fmt.Errorf("starting the sample: %w", err)
 	}
 	report("%s", sample.Version)

@@ -6,7 +6,6 @@ package session
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -121,7 +121,7 @@ func (s *Session) Lock(ctx context.Context, notice Report) (unlock func(), err e
 func (s *Session) Save() error { return s.Dir.Save(s.Record) }
 
 // ErrDown means that the sandbox was never created, or was deleted.
-var ErrDown = errors.New("the sandbox is not up: run `make sandbox-up`")
+var ErrDown error = &hint.Error{Format: "the sandbox is not up: run %s", Commands: []string{"up"}}
 
 // Connect sets how Target reaches the API server. Objects on a shared cluster carry the name of the
 // sandbox.

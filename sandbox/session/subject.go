@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -32,7 +33,7 @@ func (s *Session) OpenProject() (*project.Project, error) {
 	file := s.File
 	switch {
 	case file == "" && lost:
-		return nil, fmt.Errorf("the sandbox %s runs the operator of %s, which is gone: name where it is now by -f, or take the sandbox down (`sandbox down`)", s.Name, s.Record.File)
+		return nil, fmt.Errorf("the sandbox %s runs the operator of %s, which is gone: name where it is now by -f, or take the sandbox down (%s)", s.Name, s.Record.File, hint.Run("down"))
 	case file == "" && running:
 		file = s.Record.File
 	}
@@ -45,7 +46,7 @@ func (s *Session) OpenProject() (*project.Project, error) {
 	}
 	if running && !lost && p.Path != s.Record.File {
 		name := cmp.Or(s.Record.File, "this repository")
-		return nil, fmt.Errorf("the sandbox %s runs the operator of %s: take it down first (`sandbox down`), or choose another --name", s.Name, name)
+		return nil, fmt.Errorf("the sandbox %s runs the operator of %s: take it down first (%s), or choose another --name", s.Name, name, hint.Run("down"))
 	}
 	return p, nil
 }

@@ -137,7 +137,7 @@ func (s *Session) tracedTarget(ctx context.Context) (*apply.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := applier.Install(ctx, target); err != nil {
+	if err := applier.Install(ctx, target, nil); err != nil {
 		return nil, err
 	}
 	pair, err := s.certificate(ctx, "apply", credentials.Client{User: workload.ApplierUser, Groups: []string{credentials.TracingGroup}})

@@ -74,7 +74,7 @@ func publishedPrograms() []string {
 // portUses has the ports of Jaeger.
 func portUses() (ports []use) {
 	for _, p := range component.AllPorts() {
-		ports = append(ports, use{p.Flag, notExisting, "Jaeger has no fixed port on this machine; `sandbox trace` and `sandbox forward` choose one",
+		ports = append(ports, use{p.Flag, notExisting, "Jaeger has no fixed port on this machine; the commands trace and forward choose one",
 			func(o *Options) (string, func()) {
 				if o.Ports[p.Name] == 0 {
 					return "", nil

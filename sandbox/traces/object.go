@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
@@ -122,7 +123,7 @@ func (r *Reader) get(ctx context.Context, object Object) (*unstructured.Unstruct
 	}
 	var discovery *apiutil.ErrResourceDiscoveryFailed
 	if meta.IsNoMatchError(err) || errors.As(err, &discovery) {
-		return nil, fmt.Errorf("finding %s: the API server serves no such kind; run `make sandbox-up` to repair the sandbox", object)
+		return nil, fmt.Errorf("finding %s: the API server serves no such kind; run %s to repair the sandbox", object, hint.Run("up"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("finding %s: %w", object, err)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 )
@@ -114,7 +115,7 @@ func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, err
 	case errors.Is(err, tracetree.ErrNotFound):
 		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when it restarts", err)
 	case errors.Is(err, tracetree.ErrUnreachable):
-		return trace, fmt.Errorf("%w; `make sandbox-up` repairs the sandbox", err)
+		return trace, fmt.Errorf("%w; %s repairs the sandbox", err, hint.Run("up"))
 	}
 	return trace, err
 }

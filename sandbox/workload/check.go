@@ -80,8 +80,8 @@ func certManagerCheck(c *apply.Cluster) (Check, error) {
 
 // operatorServes creates an object like the sample as a dry run, which leaves no span. It fails if
 // the webhook is unreachable. If the webhook's failure policy is Ignore, the annotation that the
-// webhook adds must be there, if the subject names one. A denial, by a webhook or by the schema, is
-// an answer.
+// webhook adds must be there, if the subject names one; otherwise the API server must not have
+// ignored a failure. A denial, by a webhook or by the schema, is an answer.
 func operatorServes(ctx context.Context, c *apply.Cluster) error {
 	subject := c.Subject()
 	sample := subject.Samples[0]
@@ -89,8 +89,15 @@ func operatorServes(ctx context.Context, c *apply.Cluster) error {
 	obj.SetName("")
 	obj.SetGenerateName("sandbox-check-")
 	what := fmt.Sprintf("creating a %s as a dry run", sample.GetKind())
-	err := c.Client().Create(ctx, obj, client.DryRunAll)
 	annotation := subject.Annotation
+	wantAnswers := func() error { return nil }
+	if annotation == "" {
+		var err error
+		if wantAnswers, err = watchLenient(ctx, c, component.Operator); err != nil {
+			return err
+		}
+	}
+	err := c.Client().Create(ctx, obj, client.DryRunAll)
 	denied := apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
 	switch {
 	case err != nil && (annotation != "" || apply.Transient(err) || !denied):
@@ -98,7 +105,32 @@ func operatorServes(ctx context.Context, c *apply.Cluster) error {
 	case annotation != "" && obj.GetAnnotations()[annotation] == "":
 		return fmt.Errorf("%s: the operator's webhook added no annotation %s", what, annotation)
 	}
-	return nil
+	return wantAnswers()
+}
+
+// watchLenient returns a function that fails if the API server ignored a failure of a component's
+// webhook since the call. Without such webhooks it asks nothing.
+func watchLenient(ctx context.Context, c *apply.Cluster, name string) (want func() error, err error) {
+	webhooks, err := lenientWebhooks(ctx, c, name)
+	if err != nil || len(webhooks) == 0 {
+		return func() error { return nil }, err
+	}
+	before, err := IgnoredFailures(ctx, c)
+	if apierrors.IsForbidden(err) { // The user of an existing cluster may have no access to the metrics.
+		return func() error { return nil }, nil
+	}
+	return func() error {
+		after, err := IgnoredFailures(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, webhook := range webhooks {
+			if after[webhook] > before[webhook] {
+				return fmt.Errorf("the webhook %s of the %s does not answer, and the API server ignores that (failurePolicy: Ignore)", webhook, name)
+			}
+		}
+		return nil
+	}, err
 }
 
 // sampleReady checks every object of the sample's kind that the sandbox applied.

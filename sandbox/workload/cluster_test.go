@@ -29,6 +29,8 @@ func TestCluster(t *testing.T) {
 	t.Run("Kinds", func(t *testing.T) { testKindCalled(t, c) })
 	t.Run("Foreign", func(t *testing.T) { testForeign(t, c) })
 	t.Run("Leases", func(t *testing.T) { testLeases(t, c) })
+	t.Run("Notices", func(t *testing.T) { testNotices(t, c) })
+	t.Run("Explain", func(t *testing.T) { testExplain(t, c) })
 }
 
 // testForeign looks for components by their definitions.

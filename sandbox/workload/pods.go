@@ -90,6 +90,8 @@ type Running struct {
 	Since time.Time
 	// Restarts is the number of restarts of all containers.
 	Restarts int
+	// Crashing names each container that crashes again and again, even if it runs at the moment.
+	Crashing []string
 	// Unready names each container that is not ready, one a line. It leaves out containers that run
 	// and wait for their startup probe: kubeadm's static Pods get the first probe after ten seconds,
 	// although their programs answer long before.
@@ -112,6 +114,9 @@ func RunningOf(pods []corev1.Pod) Running {
 			if running := s.State.Running; running != nil && running.StartedAt.After(r.Since) {
 				r.Since = running.StartedAt.Time
 			}
+			if isCrashing(s, time.Now()) {
+				r.Crashing = append(r.Crashing, fmt.Sprintf("Pod %s/%s: container %s crashes again and again: %d restarts", pod.Namespace, pod.Name, s.Name, s.RestartCount))
+			}
 			if starting := s.State.Running != nil && s.Started != nil && !*s.Started; !s.Ready && !starting {
 				r.Unready = append(r.Unready, fmt.Sprintf("Pod %s/%s: container %s is not ready", pod.Namespace, pod.Name, s.Name))
 			}
@@ -121,4 +126,31 @@ func RunningOf(pods []corev1.Pod) Running {
 	slices.Sort(r.Digests)
 	r.Images, r.Digests = slices.Compact(r.Images), slices.Compact(r.Digests)
 	return r
+}
+
+func podsOf(ctx context.Context, c *apply.Cluster, d *appsv1.Deployment) ([]corev1.Pod, error) {
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil || selector.Empty() {
+		return nil, err
+	}
+	pods := &corev1.PodList{}
+	err = c.Client().List(ctx, pods, client.InNamespace(d.Namespace), client.MatchingLabelsSelector{Selector: selector})
+	return pods.Items, err
+}
+
+// isCrashing reports whether a container waits for its restart after several crashes, or runs since
+// less time than the kubelet waited for that restart.
+func isCrashing(s corev1.ContainerStatus, now time.Time) bool {
+	if s.State.Waiting != nil {
+		return s.State.Waiting.Reason == crashLoop
+	}
+	last := s.LastTerminationState.Terminated
+	if s.State.Running == nil || last == nil || s.RestartCount < 3 || !slices.Contains([]string{"Error", "OOMKilled", "StartError"}, last.Reason) {
+		return false
+	}
+	// The pause starts at 10 s, doubles with each crash up to five minutes, and starts again after a
+	// run of ten minutes.
+	const longest, reset = 5 * time.Minute, 10 * time.Minute
+	pause := min(10*time.Second<<min(s.RestartCount-1, 5), longest)
+	return last.FinishedAt.Sub(last.StartedAt.Time) < reset && now.Sub(s.State.Running.StartedAt.Time) < pause
 }

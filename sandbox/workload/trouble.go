@@ -4,72 +4,196 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/cause"
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
-// diagnosisTimeout limits [PodTrouble], which runs when the context of a wait has ended.
-const diagnosisTimeout = 5 * time.Second
+const (
+	// diagnosisTimeout limits a look at Pods, also after the context of a wait has ended.
+	diagnosisTimeout = 5 * time.Second
+	// troubleInterval is the pause between two looks at Pods during a wait.
+	troubleInterval = 2 * time.Second
+	// loopBackOff is the pause of the kubelet from which crashes are a loop: after the third one in
+	// a row.
+	loopBackOff = 40 * time.Second
+)
 
-// PodTrouble explains why Pods of Deployments are not ready, with one error for each Pod. It
-// ignores other objects and returns nil if all Pods are ready or no reason is known. It works
-// although ctx has ended, for at most 5 s.
-func PodTrouble(ctx context.Context, c *apply.Cluster, objects []*unstructured.Unstructured) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnosisTimeout)
-	defer cancel()
-	var troubles []error
-	for _, obj := range objects {
-		if obj.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment") {
-			troubles = append(troubles, deploymentTrouble(ctx, c, client.ObjectKeyFromObject(obj)))
-		}
-	}
-	return errors.Join(troubles...)
-}
-
-func deploymentTrouble(ctx context.Context, c *apply.Cluster, key client.ObjectKey) error {
-	deployment := &appsv1.Deployment{}
-	if err := c.Client().Get(ctx, key, deployment); err != nil {
-		return nil
-	}
-	pods, err := podsOf(ctx, c, deployment)
-	if err != nil {
-		return nil
-	}
-	var troubles []error
-	for i := range pods {
-		pod := &pods[i]
-		if text, container := trouble(pod); text != "" {
-			if container != "" {
-				text += lastLogLine(ctx, c, pod, container)
+// Explain calls run, and reports meanwhile why Pods of a component do not become ready. It ends the
+// context of run if they cannot recover: a container of the component, or for the sample of the
+// operator, crashes again and again or has an image that no node can have. The error of run then
+// explains the Pods too. report may be nil.
+func Explain(ctx context.Context, c *apply.Cluster, name string, report func(string, ...any), run func(context.Context) error) error {
+	running, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		said := ""
+		var before []trouble                                                                                      // A container may have crashed before for a reason that has gone.
+		_ = wait.PollUntilContextCancel(running, troubleInterval, true, func(ctx context.Context) (bool, error) { // It ends with running.
+			found := troubles(ctx, c, name)
+			if before == nil {
+				before = append([]trouble{{}}, found...)
 			}
-			troubles = append(troubles, fmt.Errorf("pod %s/%s: %s", pod.Namespace, pod.Name, text))
+			text := describe(found, func(t trouble) bool { return t.stuck })
+			hopeless := describe(found, func(t trouble) bool {
+				crashedBefore := t.crash != "" && slices.ContainsFunc(before, func(b trouble) bool { return b.crash == t.crash })
+				return t.hopeless && !crashedBefore && isCurrent(ctx, c, t.pod)
+			})
+			if text != said && text != "" && report != nil {
+				report("%s", strings.ReplaceAll(text, "\n", "; "))
+			}
+			said = text
+			if hopeless != "" {
+				cancel(&hopelessError{hopeless, name})
+			}
+			return hopeless != "", nil
+		})
+	}()
+	err := run(running)
+	cancel(nil)
+	<-watched
+	if hopeless := (*hopelessError)(nil); err != nil && errors.As(context.Cause(running), &hopeless) {
+		return hopeless
+	}
+	if err != nil {
+		err = errors.Join(err, PodTrouble(ctx, c, name))
+	}
+	return err
+}
+
+// hopelessError means that Pods cannot recover.
+type hopelessError struct{ text, name string }
+
+func (e *hopelessError) Error() string {
+	return fmt.Sprintf("%s; see %s", e.text, hint.Run("logs", component.Operator, "--previous"))
+}
+
+// PodTrouble explains why Pods of a component are not ready, with one line for each Pod. It returns
+// nil if all Pods are ready or no reason is known. It works although ctx has ended, for at most 5 s.
+func PodTrouble(ctx context.Context, c *apply.Cluster, name string) error {
+	if text := describe(troubles(context.WithoutCancel(ctx), c, name), func(trouble) bool { return true }); text != "" {
+		return errors.New(text)
+	}
+	return nil
+}
+
+func describe(troubles []trouble, has func(trouble) bool) string {
+	var lines []string
+	for _, t := range troubles {
+		if has(t) {
+			lines = append(lines, t.text)
 		}
 	}
-	return errors.Join(troubles...)
+	return strings.Join(lines, "\n")
 }
 
-func podsOf(ctx context.Context, c *apply.Cluster, d *appsv1.Deployment) ([]corev1.Pod, error) {
-	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
-	if err != nil || selector.Empty() {
-		return nil, err
+// troubles returns the troubles of a component's Pods. For the sample these are the Pods that its
+// operator created for it, and the Pods of the operator. A request that fails adds nothing.
+func troubles(ctx context.Context, c *apply.Cluster, name string) []trouble {
+	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout)
+	defer cancel()
+	from := name
+	var found []trouble
+	if name == component.Sample {
+		from = component.Operator
+		found = sampleTroubles(ctx, c)
 	}
-	pods := &corev1.PodList{}
-	err = c.Client().List(ctx, pods, client.InNamespace(d.Namespace), client.MatchingLabelsSelector{Selector: selector})
-	return pods.Items, err
+	pods, err := Pods(ctx, c, from)
+	if err != nil {
+		return found
+	}
+	return append(found, troublesOf(ctx, c, pods)...)
 }
 
-// trouble explains why a Pod is not ready; "" if it is. If the reason is a container that exited or
-// fails its probe, container is its name: its log may contain the cause.
-func trouble(pod *corev1.Pod) (text, container string) {
-	for _, s := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+func troublesOf(ctx context.Context, c *apply.Cluster, pods []corev1.Pod) []trouble {
+	var found []trouble
+	for i := range pods {
+		t := troubleOf(&pods[i])
+		if t.text == "" {
+			continue
+		}
+		if t.container != "" {
+			t.text += lastLogLine(ctx, c, &pods[i], t.container)
+		}
+		t.text, t.pod = fmt.Sprintf("pod %s/%s: %s", pods[i].Namespace, pods[i].Name, t.text), &pods[i]
+		found = append(found, t)
+	}
+	return found
+}
+
+// sampleTroubles returns the troubles of Pods whose owners lead to an object of the sample. The
+// operator is not the cause, so they may pass.
+func sampleTroubles(ctx context.Context, c *apply.Cluster) []trouble {
+	samples := map[types.UID]bool{}
+	var namespaces []string
+	for _, sample := range c.Subject().Samples {
+		live := &unstructured.Unstructured{}
+		live.SetGroupVersionKind(sample.GroupVersionKind())
+		if c.Client().Get(ctx, client.ObjectKeyFromObject(sample), live) == nil {
+			samples[live.GetUID()] = true
+			namespaces = append(namespaces, live.GetNamespace())
+		}
+	}
+	slices.Sort(namespaces)
+	var found []trouble
+	for _, namespace := range slices.Compact(namespaces) {
+		pods := &corev1.PodList{}
+		if c.Client().List(ctx, pods, client.InNamespace(namespace)) != nil {
+			continue
+		}
+		pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool {
+			return troubleOf(&p).text == "" || !leadsTo(ctx, c, p.Namespace, p.OwnerReferences, samples)
+		})
+		for _, t := range troublesOf(ctx, c, pods.Items) {
+			t.hopeless = false
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+// leadsTo reports whether owners are among some objects, or their owners are.
+func leadsTo(ctx context.Context, c *apply.Cluster, namespace string, owners []metav1.OwnerReference, wanted map[types.UID]bool) bool {
+	return slices.ContainsFunc(owners, func(r metav1.OwnerReference) bool {
+		if wanted[r.UID] {
+			return true
+		}
+		owner := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: r.APIVersion, Kind: r.Kind}}
+		err := c.Client().Get(ctx, types.NamespacedName{Namespace: namespace, Name: r.Name}, owner)
+		return err == nil && owner.UID == r.UID && leadsTo(ctx, c, namespace, owner.OwnerReferences, wanted)
+	})
+}
+
+// trouble is the reason why a Pod is not ready.
+type trouble struct {
+	pod  *corev1.Pod
+	text string // empty if the Pod is ready
+	// container is the container that exited or fails its probe: its log may contain the cause.
+	container string
+	// crash identifies the run of a container that exited.
+	crash string
+	// stuck is false for the normal stages of a start. hopeless is true if waiting does not help.
+	stuck, hopeless bool
+}
+
+func troubleOf(pod *corev1.Pod) trouble {
+	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		ended := s.State.Terminated
 		if ended == nil {
 			ended = s.LastTerminationState.Terminated
@@ -78,35 +202,90 @@ func trouble(pod *corev1.Pod) (text, container string) {
 		case s.Ready || s.State.Terminated != nil && s.State.Terminated.ExitCode == 0:
 			continue
 		case ended != nil:
+			t := trouble{container: s.Name, crash: ended.ContainerID, stuck: true}
 			reason := ended.Reason
 			if waiting != nil {
 				reason = waiting.Reason
+				t.hopeless = isLoop(waiting)
 			}
-			return fmt.Sprintf("container %s: %s: exit code %d", s.Name, reason, ended.ExitCode), s.Name
+			t.text = fmt.Sprintf("container %s: %s: exit code %d", s.Name, reason, ended.ExitCode)
+			return t
 		case waiting != nil && waiting.Reason != "":
-			return strings.TrimSuffix(fmt.Sprintf("container %s: %s: %s", s.Name, waiting.Reason, waiting.Message), ": "), ""
+			text := strings.TrimSuffix(fmt.Sprintf("container %s: %s: %s", s.Name, waiting.Reason, waiting.Message), ": ")
+			return trouble{text: text, stuck: !slices.Contains(starting, waiting.Reason), hopeless: slices.Contains(imageless, waiting.Reason)}
 		case s.State.Running != nil:
-			return fmt.Sprintf("container %s: running, readiness probe not passed", s.Name), s.Name
+			return trouble{text: fmt.Sprintf("container %s: running, readiness probe not passed", s.Name), container: s.Name}
 		}
 	}
+	if reason, message := unscheduled(pod); reason != "" {
+		return trouble{text: reason + ": " + message, stuck: true}
+	}
+	if len(pod.Status.ContainerStatuses) == 0 && pod.Status.Phase != corev1.PodSucceeded {
+		return trouble{text: "phase " + string(pod.Status.Phase) + ", no container yet"}
+	}
+	return trouble{}
+}
+
+// Reasons for which a container waits.
+const crashLoop = "CrashLoopBackOff"
+
+var (
+	starting  = []string{"ContainerCreating", "PodInitializing"}
+	imageless = []string{"ErrImageNeverPull", "InvalidImageName"}
+)
+
+// backOff is the message of the kubelet about a container that crashed. Its pause starts at 10 s,
+// doubles with each crash, and starts again after a run of ten minutes.
+var backOff = regexp.MustCompile(`^back-off (\S+) restarting`)
+
+func isLoop(waiting *corev1.ContainerStateWaiting) bool {
+	match := backOff.FindStringSubmatch(waiting.Message)
+	if waiting.Reason != crashLoop || match == nil {
+		return false
+	}
+	pause, err := time.ParseDuration(match[1])
+	return err == nil && pause >= loopBackOff
+}
+
+// isCurrent reports whether a Pod has the present template of its Deployment. A Pod of an earlier
+// one is replaced.
+func isCurrent(ctx context.Context, c *apply.Cluster, pod *corev1.Pod) bool {
+	set, deployment := &appsv1.ReplicaSet{}, &appsv1.Deployment{}
+	return getOwner(ctx, c, pod, set) && getOwner(ctx, c, set, deployment) &&
+		deployment.Status.ObservedGeneration == deployment.Generation && set.Annotations[revision] == deployment.Annotations[revision]
+}
+
+const revision = "deployment.kubernetes.io/revision"
+
+func getOwner(ctx context.Context, c *apply.Cluster, of, owner client.Object) bool {
+	reference := metav1.GetControllerOf(of)
+	return reference != nil && c.Client().Get(ctx, types.NamespacedName{Namespace: of.GetNamespace(), Name: reference.Name}, owner) == nil &&
+		owner.GetUID() == reference.UID
+}
+
+// unscheduled returns why no node takes a Pod; empty if one does.
+func unscheduled(pod *corev1.Pod) (reason, message string) {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled && condition.Status != corev1.ConditionTrue {
-			return fmt.Sprintf("%s: %s", condition.Reason, condition.Message), ""
+			return condition.Reason, condition.Message
 		}
 	}
-	if len(pod.Status.ContainerStatuses) == 0 {
-		return "phase " + string(pod.Status.Phase) + ", no container yet", ""
+	if pod.Status.Phase == corev1.PodFailed && strings.HasPrefix(pod.Status.Reason, "OutOf") {
+		return pod.Status.Reason, pod.Status.Message
 	}
 	return "", ""
 }
 
-// lastLogLine returns the last line that a container logged, as a suffix for a message, or "".
+// lastLogLine returns the line of a container's log that explains its trouble, as a suffix for a
+// message, or "".
 func lastLogLine(ctx context.Context, c *apply.Cluster, pod *corev1.Pod, container string) string {
-	options := &corev1.PodLogOptions{Container: container, TailLines: new(int64(1)), LimitBytes: new(int64(2048))}
+	options := &corev1.PodLogOptions{Container: container, TailLines: new(int64(100)), LimitBytes: new(int64(64 << 10))}
 	raw, err := c.Clientset().CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).DoRaw(ctx)
-	line := strings.TrimSpace(string(raw))
-	if err != nil || line == "" {
+	if err != nil {
 		return ""
 	}
-	return ": last log line: " + line
+	if line := cause.Of(string(raw)); line != "" {
+		return ": log: " + line
+	}
+	return ""
 }

@@ -34,7 +34,7 @@ func TestMistakes(t *testing.T) {
 	if err := os.Rename(kubeconfig, kubeconfig+".lost"); err != nil {
 		t.Fatal(err)
 	}
-	s.WantRefusal(nil, []string{"trace", "head-sample"}, kubeconfig, "no such file", "run `sandbox up` to write it again")
+	s.WantRefusal(nil, []string{"trace", "head-sample"}, kubeconfig, "no such file", " up", "to write it again")
 	if status, code := s.Status(); code != 1 || status.State != provider.StateDegraded {
 		t.Errorf("status without a kubeconfig: exit code %d, %+v", code, status)
 	}
@@ -51,7 +51,7 @@ func TestMistakes(t *testing.T) {
 	s.wait("the end of the kind Head", func() bool {
 		return apierrors.IsNotFound(s.client().Get(t.Context(), client.ObjectKeyFromObject(heads), heads))
 	})
-	s.WantRefusal(nil, []string{"trace", "head-sample"}, "serves no such kind", "run `make sandbox-up`")
+	s.WantRefusal(nil, []string{"trace", "head-sample"}, "serves no such kind", " up", "to repair the sandbox")
 	s.up()
 	s.wantTrace("after-the-kind-was-lost")
 }

@@ -71,7 +71,7 @@ func (s *Sandbox) WantExit(code int, env, args []string, words ...string) {
 	text := string(out)
 	_, message, found := strings.Cut(text, "Error: ")
 	if code == 2 {
-		message, _, _ = strings.Cut(message, "\nSee `sandbox --help`.")
+		message, _, _ = strings.Cut(message, "\nSee `")
 	}
 	if !found || strings.Count(strings.TrimSpace(message), "\n") > 0 {
 		s.T.Errorf("%s: want an error of one line:\n%s", strings.Join(args, " "), text)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -78,16 +77,3 @@ func EscapeLines(text string) string {
 	}
 	return strings.Join(lines, "\n")
 }
-
-// ShellWord quotes a word for a POSIX shell if it contains a special character.
-func ShellWord(word string) string {
-	if strings.IndexFunc(word, func(r rune) bool {
-		return !strings.ContainsRune("/._-+=:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}) < 0 {
-		return word
-	}
-	return ShellQuote(word)
-}
-
-// ShellQuote quotes a word for a POSIX shell.
-func ShellQuote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -32,6 +33,9 @@ func (s *Shared) Open() (*lifecycle.Sandbox, error) {
 	run, err := lifecycle.Open(s.Options)
 	if err == nil {
 		s.opened = append(s.opened, run)
+		if run.Name != session.DefaultName {
+			hint.Select(run.Name, s.Options.StateDir) // Its record may have named it.
+		}
 	}
 	return run, err
 }
@@ -159,6 +163,7 @@ func (s *Shared) Fill(cmd *cobra.Command) (err error) {
 	if cmd.Flags().Changed(tracingFlag) {
 		s.Options.ControlPlaneTracing = &s.tracing
 	}
+	hint.Select(s.Options.Name, s.Options.StateDir)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
 // NewEnv returns the command `sandbox env`.
@@ -27,7 +28,7 @@ its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECO
 				return err
 			}
 			if run.Existing() { // Jaeger has no ports on this machine: see NewForward.
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", command.ShellQuote(run.Dir.Kubeconfig()))
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", hint.ShellQuote(run.Dir.Kubeconfig()))
 				return err
 			}
 			addresses := run.Addresses()
@@ -39,7 +40,7 @@ its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECO
 				}
 			}
 			for _, v := range variables {
-				fmt.Fprintf(&script, "export %s=%s\n", v[0], command.ShellQuote(v[1]))
+				fmt.Fprintf(&script, "export %s=%s\n", v[0], hint.ShellQuote(v[1]))
 			}
 			_, err = io.WriteString(cmd.OutOrStdout(), script.String())
 			return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -101,6 +102,9 @@ func writeStatus(out io.Writer, output string, s provider.Status) error {
 	if s.Message != "" && s.State == provider.StateDegraded && len(s.Components) == 0 {
 		fmt.Fprintf(table, "%s\n", command.EscapeLines(s.Message))
 	}
+	for _, notice := range s.Notices {
+		fmt.Fprintf(table, "NOTICE: %s\n", command.EscapeLines(notice))
+	}
 	return table.Flush()
 }
 
@@ -130,7 +134,7 @@ func age(since *time.Time) string {
 func describeJaeger(out io.Writer, s provider.Status) {
 	switch {
 	case s.JaegerEndpoint == "":
-		fmt.Fprintf(out, "Jaeger\tin the cluster; `sandbox forward` forwards its ports\n\n")
+		fmt.Fprintf(out, "Jaeger\tin the cluster; %s forwards its ports\n\n", hint.Run("forward"))
 	case s.JaegerQuery == "":
 		fmt.Fprintf(out, "Jaeger\tyours at %s; not queried without --jaeger-query\n\n", s.JaegerEndpoint)
 	default:

@@ -22,6 +22,7 @@ func TestStatusText(t *testing.T) {
 			{Name: "jaeger", Version: "v2", Digest: "sha256:fedcba9876543210 sha256:00", Ready: true, Since: &short, Restarts: 2},
 			{Name: "operator", Message: "operator does not run\nlast line", Processes: []provider.Process{{Name: "operator"}, {Name: "b", PID: 7}}},
 		},
+		Notices: []string{"no room for 2 Pods: Unschedulable: \x1b"},
 	})
 	want := `sandbox      mine, degraded
 cluster      kind on podman, images from source
@@ -35,6 +36,7 @@ COMPONENT   VERSION   DIGEST            AGE   STATE
 jaeger      v2        fedcba987654 +1   90s   ready, 2 restarts
 operator                                      NOT READY: operator does not run, process 7
                                                 last line
+NOTICE: no room for 2 Pods: Unschedulable: \x1b
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/project"
@@ -168,9 +169,10 @@ func Sample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
 cluster       %s
 kubeconfig    %s
 
-Next: go run ./sandbox forward   # Jaeger's ports on this machine, until Ctrl-C
-      create another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
-`, run.Where(), run.Dir.Kubeconfig(), sample.Kind.Kind, command.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample))
+Next: %s   # Jaeger's ports on this machine, until Ctrl-C
+      create another %s, or change this one (kubectl --kubeconfig %s edit %s), then %s
+`, run.Where(), run.Dir.Kubeconfig(), hint.Command("forward"),
+			sample.Kind.Kind, hint.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample), hint.Command("trace", "NAME"))
 		return nil
 	}
 	addresses := run.Addresses()
@@ -180,9 +182,9 @@ query API     %s (gRPC)
 OTLP          %s (gRPC), %s (HTTP)
 kubeconfig    %s
 
-Next: create another %s, or change this one (kubectl --kubeconfig %s edit %s), then go run ./sandbox trace NAME
+Next: create another %s, or change this one (kubectl --kubeconfig %s edit %s), then %s
 `, addresses[component.UI], trace.ID, addresses[component.Query], addresses[component.OTLPGRPC], addresses[component.OTLPHTTP], run.Dir.Kubeconfig(),
-		sample.Kind.Kind, command.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample))
+		sample.Kind.Kind, hint.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample), hint.Command("trace", "NAME"))
 	return nil
 }
 

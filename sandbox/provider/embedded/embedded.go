@@ -136,8 +136,13 @@ func (r *rendered) get(address string, render func(address string) (*manifest.Co
 	return fresh, err
 }
 
-// Start starts the processes of a component, or applies the sample.
+// Start starts the processes of a component, or applies the sample. It fails if a process exits that
+// was ready before.
 func (c *Cluster) Start(ctx context.Context, part component.Component, report provider.Report) error {
+	return c.Cluster.Guard(ctx, func(ctx context.Context) error { return c.start(ctx, part, report) })
+}
+
+func (c *Cluster) start(ctx context.Context, part component.Component, report provider.Report) error {
 	switch part.Name {
 	case component.ControlPlane:
 		return c.startControlPlane(ctx, report)
@@ -187,7 +192,7 @@ func (c *Cluster) startNode(ctx context.Context, report provider.Report) error {
 	if err := c.Cluster.Node(ctx, c.pathsOf(component.Node)[component.Kwok], embedded.Report(report)); err != nil {
 		return err
 	}
-	return node.Wait(ctx, target)
+	return node.Wait(ctx, target, report)
 }
 
 func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error {
@@ -228,7 +233,7 @@ func (c *Cluster) startWithObjects(ctx context.Context, part component.Component
 		if before != c.Cluster.WebhookAddress(part) {
 			continue
 		}
-		if err := rendered.Wait(ctx, target); err != nil {
+		if err := rendered.Wait(ctx, target, report); err != nil {
 			return err
 		}
 		report("%s", rendered.Version)

@@ -34,11 +34,12 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 		s.Components = append(s.Components, shown)
 	}
 	if alive != nil && !slices.ContainsFunc(running, func(p embedded.Status) bool { return p.PID != 0 }) {
-		s.Message = "none of its processes runs" + provider.Repairs // For example after a reboot.
+		s.Message = "none of its processes runs" + provider.Repairs() // For example after a reboot.
 		return nil
 	}
 	if target, err := c.session.Target(); alive == nil && err == nil {
 		s.Node, _ = provider.NodeOf(ctx, target, "") // The component node reports a missing node.
+		s.Notice(ctx, target)
 	}
 	s.Judge()
 	return nil
@@ -84,8 +85,8 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 	if err == nil && shown.Message == "" {
 		err = workload.Serves(ctx, target, shown.Name)
 	}
-	if err == nil && shown.Name == component.Jaeger {
-		err = c.Cluster.JaegerAnswers(ctx) // The API server does not know it.
+	if check := component.Named(shown.Name).Check; err == nil && shown.Message == "" && check != nil {
+		err = check(ctx, c.Addresses())
 	}
 	if err != nil && shown.Message == "" {
 		shown.Message = err.Error()

@@ -15,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/provider/pods"
@@ -117,7 +118,7 @@ func (c *Cluster) findContext() (*Source, error) {
 		return nil, settings.Given("cluster", component.Existing).Errorf("name the cluster by --context=NAME, a context of your kubeconfig; `kubectl config get-contexts` lists them")
 	}
 	if on := s.Record.Target.Context; on != "" && on != name {
-		return nil, fmt.Errorf("the sandbox %s is on the context %s: take it down first (`sandbox down`), or choose another --name", s.Name, on)
+		return nil, fmt.Errorf("the sandbox %s is on the context %s: take it down first (%s), or choose another --name", s.Name, on, hint.Run("down"))
 	}
 	source, err := Find(s.Kubeconfig, name)
 	if err == nil {
@@ -139,7 +140,7 @@ func (c *Cluster) chooseJaeger() error {
 	switch {
 	case s.JaegerEndpoint == "":
 	case s.Record.Name != "" && was == "":
-		return settings.Given("jaeger-endpoint", s.JaegerEndpoint).Errorf("the sandbox %s has a Jaeger of its own; run `sandbox down` first", s.Name)
+		return settings.Given("jaeger-endpoint", s.JaegerEndpoint).Errorf("the sandbox %s has a Jaeger of its own; run %s first", s.Name, hint.Run("down"))
 	default:
 		c.wanted.JaegerEndpoint = s.JaegerEndpoint
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 )
 
@@ -96,7 +97,7 @@ func (s Source) Copy(path string) error {
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.session.Dir.Kubeconfig())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w; run `sandbox up --cluster=existing --context=NAME` to write it again", err)
+		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w; run %s to write it again", err, hint.Run("up", "--cluster=existing", "--context=NAME"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig of the sandbox: %w", err)

@@ -163,7 +163,10 @@ func (p *Pods) startJaeger(ctx context.Context, report provider.Report) error {
 	if err := p.KeepJaegerConfig(); err != nil {
 		return err
 	}
-	return p.install(ctx, rendered, report)
+	if err := p.install(ctx, rendered, report); err != nil {
+		return err
+	}
+	return p.await(ctx, component.Named(component.Jaeger))
 }
 
 func (p *Pods) startOperator(ctx context.Context, report provider.Report) error {
@@ -203,7 +206,7 @@ func (p *Pods) install(ctx context.Context, rendered *manifest.Component, report
 		return err
 	}
 	report("installing %s", rendered.Version)
-	if err := rendered.Install(ctx, target); err != nil {
+	if err := rendered.Install(ctx, target, report); err != nil {
 		return err
 	}
 	report("%s", rendered.Version)

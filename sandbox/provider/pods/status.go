@@ -42,6 +42,9 @@ func Status(ctx context.Context, target *apply.Cluster, part component.Component
 				c.Message = "it has no Pods"
 			}
 		}
+		if c.Message == "" {
+			c.Message = strings.Join(running.Crashing, "\n")
+		}
 	}
 	if c.Message == "" && part.Check != nil {
 		if err := part.Check(ctx, addresses); err != nil {

@@ -1,0 +1,58 @@
+// Package cause finds the line of a program's log that explains why the program exited.
+package cause
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// ranks are the forms of lines that explain an exit, the most certain first.
+var ranks = []*regexp.Regexp{
+	regexp.MustCompile(`^panic: |^fatal error: |"level":"(?i:fatal|panic)"|^F\d{4} `),
+	// A wrong command line. The usage follows it, often with the word "error".
+	regexp.MustCompile(`unknown (shorthand )?flag|flag provided but not defined|flag needs an argument|invalid (boolean )?(value|argument) ".*" for |unknown command "`),
+	regexp.MustCompile(`"level":"(?i:error)"|^(?i:error|fatal)\b|\b(?:Error:|ERROR\b|FATAL\b|level=(?:error|fatal))|^E\d{4} |err=`),
+	regexp.MustCompile(`(?i)\berror|\bfailed\b|cannot |unable to |permission denied`),
+}
+
+// mild matches JSON log lines below the level error, which may mention errors.
+var mild = regexp.MustCompile(`"level":"(?i:debug|info|warn|warning)"`)
+
+// most is the maximum number of characters of a line.
+const most = 300
+
+// Of returns the last line that looks most like the reason for an exit, or else the last line. It
+// ignores indented lines, which are usages and stack traces, and shortens long lines. The result is
+// empty if the log is.
+func Of(log string) string {
+	lines := strings.Split(strings.Trim(log, "\n"), "\n")
+	said := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		return strings.TrimSpace(line) == "" || strings.ContainsAny(line[:1], " \t") || isFrame(line) || strings.HasPrefix(line, "Usage")
+	})
+	for _, rank := range ranks {
+		for _, line := range slices.Backward(said) {
+			if rank.MatchString(line) && !mild.MatchString(line) {
+				return shorten(line)
+			}
+		}
+	}
+	if len(said) > 0 {
+		lines = said
+	}
+	return shorten(lines[len(lines)-1])
+}
+
+// isFrame reports whether a line is a function of a stack trace: it has no blank, or is the header.
+func isFrame(line string) bool {
+	function := strings.HasPrefix(line, "created by ") || strings.HasSuffix(line, ")") && !strings.Contains(line, " ")
+	return function || strings.HasPrefix(line, "goroutine ")
+}
+
+func shorten(line string) string {
+	line = strings.TrimSpace(line)
+	if letters := []rune(line); len(letters) > most {
+		return string(letters[:most]) + "…"
+	}
+	return line
+}

@@ -1,0 +1,33 @@
+package cause
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, tail, want string
+		remedy           bool
+	}{
+		{"nothing", "", "etcd exited without output", false},
+		{"its last line", "a\nb\n", "etcd exited: b; see `sandbox logs etcd`", false},
+		{"the line of the error", "x\n{\"level\":\"fatal\",\"msg\":\"bad\"}\n\tgoroutine\n", `etcd exited: {"level":"fatal","msg":"bad"}; `, false},
+		{"a panic", "x\npanic: freepages\n\ngoroutine 1\n", "etcd exited: panic: freepages; ", false},
+		{"a long line", strings.Repeat("é", 500), "etcd exited: " + strings.Repeat("é", 300) + "…; ", false},
+		{"a full disk", "Error: write: no space left on device\n", "etcd exited: Error: write: no space left on device; make room there", true},
+		{"a port", "Error: listen: bind: address already in use", "etcd exited: Error: listen: bind: address already in use; stop the program", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := Explain("etcd", test.tail)
+			if !strings.HasPrefix(got.Error(), test.want) || (got.Remedy != "") != test.remedy {
+				t.Errorf("Explain = %q with remedy %q, want prefix %q", got, got.Remedy, test.want)
+			}
+			if strings.Contains(got.Error(), "\n") {
+				t.Errorf("Explain = %q, want one line", got)
+			}
+		})
+	}
+}
