@@ -10,6 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
 // NewEnv returns the command `sandbox env`.
@@ -26,8 +27,9 @@ its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECO
 			if err != nil {
 				return err
 			}
-			if run.Existing() { // Jaeger has no ports on this machine: see NewForward.
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", command.ShellQuote(run.Dir.Kubeconfig()))
+			out := ui.Raw(cmd.OutOrStdout()) // A shell reads it.
+			if run.Existing() {              // Jaeger has no ports on this machine: see NewForward.
+				_, err := fmt.Fprintf(out, "export KUBECONFIG=%s\n", command.ShellQuote(run.Dir.Kubeconfig()))
 				return err
 			}
 			addresses := run.Addresses()
@@ -41,7 +43,7 @@ its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECO
 			for _, v := range variables {
 				fmt.Fprintf(&script, "export %s=%s\n", v[0], command.ShellQuote(v[1]))
 			}
-			_, err = io.WriteString(cmd.OutOrStdout(), script.String())
+			_, err = io.WriteString(out, script.String())
 			return err
 		},
 	}

@@ -192,7 +192,7 @@ func (r *importReport) write(out io.Writer, output string) error {
 	counts := map[string]int{}
 	for _, t := range r.Traces {
 		counts[t.State]++
-		fmt.Fprintf(table, "%s\ttrace %s\t%d spans of %s\t%s\n", t.State, t.ID, t.Spans, strings.Join(t.Services, ", "), t.URL)
+		command.Row(table, t.State, "trace "+t.ID, fmt.Sprintf("%d spans of %s", t.Spans, strings.Join(t.Services, ", ")), t.URL)
 	}
 	if err := table.Flush(); err != nil {
 		return err
