@@ -69,7 +69,7 @@ func TestRecordedTrace(t *testing.T) {
 	}{
 		{[]string{"--from", two}, "has several traces; pass an ID or its first digits: " + ones + zeros + ", " + ones + ones},
 		{[]string{"--from", two, "abc"}, `starts with "abc"; the IDs are ` + ones + zeros},
-		{[]string{"--from", t.TempDir()}, "is a folder; pass one of its files"},
+		{[]string{"--from", t.TempDir()}, "is a folder; pass the path of a file"},
 		{[]string{"--from", "none.json"}, "none.json"},
 		{[]string{"--from", "\x1b[2Jnone.json"}, `\x1b[2Jnone.json`},
 	} {

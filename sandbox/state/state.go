@@ -1,6 +1,8 @@
 package state
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -144,7 +146,7 @@ func sameFile(lock *flock.Flock, path string) bool {
 // Load reads the record. It returns the zero Record and no error if the sandbox was never up.
 func (d Dir) Load() (Record, error) {
 	var r Record
-	data, err := os.ReadFile(d.file(recordFile))
+	data, err := input.ReadOwn(d.file(recordFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}

@@ -1,10 +1,10 @@
 package show
 
 import (
-	"errors"
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
@@ -109,14 +109,7 @@ func recordedTrace(in io.Reader, file, id string) (tracetree.Trace, error) {
 
 func readRecording(in io.Reader, file string) ([]byte, error) {
 	if file == "-" {
-		return io.ReadAll(in)
+		return input.Read(in, input.MaxTraces)
 	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, errors.New(file + " is a folder; pass one of its files")
-	}
-	return os.ReadFile(file)
+	return input.ReadFile(file, input.MaxTraces)
 }
