@@ -31,7 +31,7 @@ const SampleHead = "samples/dummy_v1alpha1_head.yaml"
 // JaegerConfig is the path within Files of Jaeger's configuration. Jaeger reads its addresses from
 // JAEGER_HOST (default all addresses) and JAEGER_{UI,QUERY,OTLP_GRPC,OTLP_HTTP,THRIFT,HEALTH}_PORT
 // (default Jaeger's usual ports). JAEGER_UI_ASSETS may name a folder with an index.html that Jaeger
-// serves instead of its own page.
+// serves instead of its own page, and JAEGER_MEMORY_MIB limits its memory (default 400).
 const JaegerConfig = "jaeger/config.yaml"
 
 // Files is the tree, rooted where this file is: "default/kustomization.yaml" and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"slices"
 	"time"
@@ -165,11 +166,23 @@ func managerOptions(opts options, scheme *runtime.Scheme, logger logr.Logger) ct
 		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
 		Metrics:                       metricsserver.Options{BindAddress: opts.metricsAddress},
 		HealthProbeBindAddress:        opts.probeAddress,
-		WebhookServer:                 ctrlwebhook.NewServer(ctrlwebhook.Options{Host: opts.webhookHost, Port: opts.webhookPort, CertDir: opts.webhookCertDir}),
+		WebhookServer:                 webhookServer(opts),
 		LeaderElection:                opts.leaderElect,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       opts.namespace,
 		LeaderElectionReleaseOnCancel: true, // after Start returns, the process only exports spans
 		GracefulShutdownTimeout:       ptr.To(drainLimit),
 	}
+}
+
+// webhookServer returns the server of the webhook. A review has the name of a user, whose trace
+// contexts may be trusted, so only the API server should be able to send one.
+func webhookServer(opts options) ctrlwebhook.Server {
+	o := ctrlwebhook.Options{Host: opts.webhookHost, Port: opts.webhookPort, CertDir: opts.webhookCertDir}
+	if opts.webhookClients != nil {
+		o.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
+			c.ClientCAs, c.ClientAuth = opts.webhookClients, tls.RequireAndVerifyClientCert
+		}}
+	}
+	return ctrlwebhook.NewServer(o)
 }

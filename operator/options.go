@@ -1,12 +1,14 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +31,7 @@ type options struct {
 	webhookHost      string
 	webhookPort      int
 	webhookCertDir   string
+	webhookClients   *x509.CertPool // nil accepts all clients
 	untrustedContext tracing.UntrustedContext
 	relation         tracing.Relation
 	trustedWriters   []string
@@ -69,6 +72,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.webhookHost, "webhook-host", "", "`host` name or IP address of the webhook (default all addresses)")
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "`port` of the webhook")
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "`folder` of the webhook's tls.crt and tls.key, which are reloaded when they change")
+	fs.Func("webhook-client-ca", "`file` with the CA of the API server's client certificate; reviews of other clients are refused (default all clients)", o.setWebhookClientCA)
 	fs.Func("untrusted-context", "`use` of a trace context from an untrusted user: link, parent or ignore (default link)", o.setUntrustedContext)
 	fs.Func("relation", "`relation` of a reconcile to the trace context of its object: child, link, or auto to decide by the age of the context (default auto)", o.setRelation)
 	fs.Func("trusted-writers", "comma-separated `users` whose trace contexts are trusted, in addition to the operator's own user (default none)", o.setTrustedWriters)
@@ -136,6 +140,18 @@ func (o *options) validate(origins settings.Origins) error {
 	check(o.convergedAge > 0, "converged-age", o.convergedAge, "want a duration > 0")
 	check(o.webhookPort >= 1 && o.webhookPort <= 65535, "webhook-port", o.webhookPort, "want 1 to 65535")
 	return errors.Join(errs...)
+}
+
+func (o *options) setWebhookClientCA(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	o.webhookClients = x509.NewCertPool()
+	if !o.webhookClients.AppendCertsFromPEM(data) {
+		return fmt.Errorf("no certificate in %s", path)
+	}
+	return nil
 }
 
 func (o *options) setUntrustedContext(word string) (err error) {

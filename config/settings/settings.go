@@ -28,6 +28,8 @@ type Sources struct {
 	Known []string
 	// Hint, if not nil, returns a suffix for the error about an unknown key.
 	Hint func(key string, known []string) string
+	// Read reads the file; default [os.ReadFile].
+	Read func(path string) ([]byte, error)
 }
 
 // Fill sets the flags that the command line has not set: from the environment, then from the file
@@ -54,7 +56,11 @@ func (s Sources) Fill(flags *pflag.FlagSet) (Origins, error) {
 }
 
 func (s Sources) fillFromFile(flags *pflag.FlagSet, path string, origins Origins) error {
-	data, err := os.ReadFile(path)
+	read := s.Read
+	if read == nil {
+		read = os.ReadFile
+	}
+	data, err := read(path)
 	if err != nil {
 		return fmt.Errorf("reading options from --%s: %w", FileFlag, err)
 	}

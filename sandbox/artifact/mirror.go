@@ -1,11 +1,12 @@
 package artifact
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -108,7 +109,7 @@ func (m Mirror) repository(of name.Repository) name.Repository {
 
 // readPins reads a file of pins. It must have all images, and no others.
 func readPins(path string) (map[string]string, error) {
-	data, err := os.ReadFile(path)
+	data, err := input.ReadFile(path, input.MaxConfig)
 	if err != nil {
 		return nil, err
 	}

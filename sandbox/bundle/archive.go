@@ -128,6 +128,9 @@ func contents(file io.ReaderAt, size int64) (map[string]place, error) {
 		if err != nil {
 			return nil, err
 		}
+		if h.Typeflag != tar.TypeReg || h.Size > size-offset { // A sparse file can claim any size.
+			return nil, errDamaged
+		}
 		files[h.Name] = place{offset, h.Size}
 	}
 }

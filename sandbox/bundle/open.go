@@ -1,6 +1,8 @@
 package bundle
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"archive/tar"
 	"context"
 	"encoding/json"
@@ -42,7 +44,7 @@ var _ artifact.Provider = (*Bundle)(nil)
 // truncated or modified, or if check returns an error. It calls check with the record before it
 // reads the rest.
 func Open(ctx context.Context, path, cache string, check func(Record) error) (*Bundle, error) {
-	file, err := os.Open(path)
+	file, err := input.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the bundle: %w", err)
 	}
@@ -58,9 +60,6 @@ func (b *Bundle) read(ctx context.Context, check func(Record) error) error {
 	info, err := b.file.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("not a regular file; name a file from %s", hint.Run("bundle", "create"))
 	}
 	b.size = info.Size()
 	if b.Record, err = readRecord(io.NewSectionReader(b.file, 0, b.size)); err != nil {
@@ -78,7 +77,7 @@ func (b *Bundle) read(ctx context.Context, check func(Record) error) error {
 
 // ReadRecord reads only the record of a bundle. It does not verify the bundle.
 func ReadRecord(path string) (Record, error) {
-	file, err := os.Open(path)
+	file, err := input.Open(path)
 	if err != nil {
 		return Record{}, fmt.Errorf("opening the bundle: %w", err)
 	}

@@ -1,8 +1,10 @@
 package bundle
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,7 +76,7 @@ func TestOpenRejectsOtherFiles(t *testing.T) {
 			t.Errorf("Open(%s): got error %v, want %q", test.name, err, test.want)
 		}
 	}
-	if _, err := Open(t.Context(), folder, folder, anything); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := Open(t.Context(), folder, folder, anything); err == nil || !strings.Contains(err.Error(), "is a folder; pass the path of a file") {
 		t.Errorf("a folder: got error %v", err)
 	}
 	if _, err := Open(t.Context(), filepath.Join(folder, "none"), folder, anything); !errors.Is(err, os.ErrNotExist) {
@@ -281,4 +283,66 @@ func (r replaced) Layers() ([]v1.Layer, error) {
 		layers[i] = lying{layers[i]}
 	}
 	return layers, err
+}
+
+// A sparse file can claim any size: Open must neither allocate it nor read beyond the bundle.
+func TestOpenRejectsSparseAndSpecialFiles(t *testing.T) {
+	t.Parallel()
+	for name, entry := range map[string][]byte{
+		"2^60 bytes": special(t, tar.TypeGNUSparse, 1<<60), "4 GB": special(t, tar.TypeGNUSparse, 4<<30), "64 KB": special(t, tar.TypeGNUSparse, 64<<10),
+		"symbolic link": special(t, tar.TypeSymlink, 0), "hard link": special(t, tar.TypeLink, 0), "folder": special(t, tar.TypeDir, 0), "device": special(t, tar.TypeChar, 0), "pipe": special(t, tar.TypeFifo, 0),
+	} {
+		var data bytes.Buffer
+		w := newWriter(&data)
+		text, err := json.Marshal(Record{Format: Format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.bytes(recordName, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.archive.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.out.Write(entry); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.end(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "hostile.tar")
+		if err := os.WriteFile(path, data.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b, err := Open(t.Context(), path, t.TempDir(), anything)
+		if err == nil {
+			_ = b.Close()
+		}
+		if !errors.Is(err, errDamaged) {
+			t.Errorf("Open of a bundle with a %s = %v, want %v", name, err, errDamaged)
+		}
+	}
+}
+
+// special returns the header of an entry in GNU's format, without content. A sparse file claims a
+// size.
+func special(t *testing.T, kind byte, size uint64) []byte {
+	t.Helper()
+	block := make([]byte, 512)
+	copy(block, "cert-manager-v1/values.yaml")
+	copy(block[100:], "0000644\x00")
+	copy(block[124:], "00000000000\x00")
+	block[156] = kind
+	copy(block[257:], "ustar  \x00")
+	block[386+0], block[483] = 0x80, 0x80 // Numbers in base 256.
+	binary.BigEndian.PutUint64(block[386+4:], size)
+	copy(block[386+12:], "00000000000\x00")
+	binary.BigEndian.PutUint64(block[483+4:], size)
+	copy(block[148:], "        ")
+	sum := 0
+	for _, b := range block {
+		sum += int(b)
+	}
+	copy(block[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return block
 }

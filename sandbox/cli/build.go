@@ -52,7 +52,7 @@ func newKindConfig(shared *command.Shared, stderr *os.File) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprint(cmd.OutOrStdout(), config)
+				_, err = fmt.Fprint(ui.Raw(cmd.OutOrStdout()), config)
 				return err
 			})
 		},
@@ -108,7 +108,7 @@ func newManifests() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("printing %s %s: %w", object.GetKind(), object.GetName(), err)
 				}
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "---\n%s", text); err != nil {
+				if _, err := fmt.Fprintf(ui.Raw(cmd.OutOrStdout()), "---\n%s", text); err != nil {
 					return err
 				}
 			}

@@ -93,13 +93,16 @@ func writeSummary(out io.Writer, output string, s bundle.Summary) error {
 		return command.WriteJSON(out, s)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "file\t%s\nsize\t%d MB\nsha256\t%s\nplatform\t%s\nsandbox\t%s\nimages from\t%s\n",
-		s.File, s.Size>>20, s.SHA256, s.Platform, s.Sandbox, s.Source)
+	for _, row := range [][]string{
+		{"file", s.File}, {"size", fmt.Sprintf("%d MB", s.Size>>20)}, {"sha256", s.SHA256}, {"platform", s.Platform}, {"sandbox", s.Sandbox}, {"images from", s.Source},
+	} {
+		command.Row(table, row...)
+	}
 	for _, image := range s.Images {
-		fmt.Fprintf(table, "%s\t%s\n", image.Role, strings.Join(image.Names, ", "))
+		command.Row(table, image.Role, strings.Join(image.Names, ", "))
 	}
 	for _, program := range s.Programs {
-		fmt.Fprintf(table, "%s\tprogram %s\n", program.Component, program.Name)
+		command.Row(table, program.Component, "program "+program.Name)
 	}
 	return table.Flush()
 }

@@ -46,7 +46,7 @@ and prints the source of each field. docs/sandbox-yaml.md describes all fields.`
 			}
 			table := tabwriter.NewWriter(cmd.ErrOrStderr(), 0, 0, 2, ' ', 0)
 			for _, n := range guess.Notes {
-				fmt.Fprintf(table, "%s\t%s\t%s\n", n.Field, n.Value, n.From)
+				command.Row(table, n.Field, n.Value, n.From)
 			}
 			if err := table.Flush(); err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -78,7 +79,7 @@ func writePruned(out io.Writer, output string, p lifecycle.Pruned) error {
 		if thing.Engine != "" {
 			what += " in " + thing.Engine
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\n", thing.Bytes>>20, unused, what)
+		command.Row(table, strconv.FormatInt(thing.Bytes>>20, 10), unused, what)
 	}
 	if err := table.Flush(); err != nil {
 		return err

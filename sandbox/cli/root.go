@@ -21,6 +21,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
 // Plan lists the steps of the commands that create or change a sandbox.
@@ -48,22 +49,22 @@ func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.Fi
 	ctrllog.SetLogger(logr.Discard()) // Log lines of libraries would break the progress display; errors are returned.
 	root, shared := newRoot(plan, stderr)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(ui.NewPrinter(stdout))
+	root.SetErr(ui.NewPrinter(stderr))
 	defer shared.Close()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "Error: %s\n", command.EscapeLines(shared.Options.Origins.Explain(err).Error()))
+	root.PrintErrf("Error: %s\n", shared.Options.Origins.Explain(err))
 	var file *project.Error
 	if errors.As(err, &file) {
-		fmt.Fprintf(stderr, "See docs/sandbox-yaml.md.\n")
+		root.PrintErrln("See docs/sandbox-yaml.md.")
 		return exitUsage
 	}
 	var option *settings.Error
 	if command.IsUsage(err) || errors.As(err, &option) {
-		fmt.Fprintf(stderr, "See `%s --help`.\n", hint.Program())
+		root.PrintErrf("See `%s --help`.\n", hint.Program())
 		return exitUsage
 	}
 	return exitFailure

@@ -4,13 +4,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
 // recording is the sample Head's trace from a sandbox on kind.
@@ -63,7 +69,7 @@ func TestRecordedTrace(t *testing.T) {
 	}{
 		{[]string{"--from", two}, "has several traces; pass an ID or its first digits: " + ones + zeros + ", " + ones + ones},
 		{[]string{"--from", two, "abc"}, `starts with "abc"; the IDs are ` + ones + zeros},
-		{[]string{"--from", t.TempDir()}, "is a folder; pass one of its files"},
+		{[]string{"--from", t.TempDir()}, "is a folder; pass the path of a file"},
 		{[]string{"--from", "none.json"}, "none.json"},
 		{[]string{"--from", "\x1b[2Jnone.json"}, `\x1b[2Jnone.json`},
 	} {
@@ -193,5 +199,47 @@ func TestWatchUsage(t *testing.T) {
 		if got.code != exitUsage || !strings.Contains(got.stderr, test.want) {
 			t.Errorf("trace %s: exit code %d, stderr %q; want %d and %q", test.args, got.code, got.stderr, exitUsage, test.want)
 		}
+	}
+}
+
+// Names in files are printed as text. Traces and bundles come from other people.
+func TestNamesFromFilesAreEscaped(t *testing.T) {
+	endpoint, query := startStore(t, &store{taken: map[string]ptrace.Traces{}})
+	for _, name := range []string{"\\u001b[2J", "\\u001b]0;t\\u0007", "\\u009b31m", "\\u202eabc", "\\u2066abc", "a\\r\\nloaded  trace 00", "\\u007f\\b", "\xff\xfe", "\\u2028"} {
+		file := filepath.Join(t.TempDir(), "trace.json")
+		document := strings.NewReplacer(`"a"`, `"`+name+`"`, "shop", name).Replace(otlp(trace1, "1"))
+		if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{
+			{"trace", "--from=" + file}, {"trace", "--from=" + file, "-o", "json"}, {"trace", "--from=" + file, "-o", "svg"}, {"trace", "--from=" + file, "-o", "html"},
+			{"trace", "import", "--endpoint=" + endpoint, "--query=" + query, file}, {"trace", "--from=" + file, name},
+		} {
+			r := execute(t, nil, args...)
+			for line := range strings.Lines(r.stdout + r.stderr) {
+				if !utf8.ValidString(line) || strings.ContainsFunc(line, func(c rune) bool { return !strconv.IsPrint(c) && c != '\n' && c != '\t' }) {
+					t.Errorf("%s of a span named %s printed %q, want escapes", args[:2], name, line)
+				}
+				if strings.HasPrefix(line, "loaded  trace 00") {
+					t.Errorf("%s printed a row from a name: %q", args[:2], line)
+				}
+			}
+		}
+	}
+}
+
+func TestRecordOfABundleIsEscaped(t *testing.T) {
+	hostile := "v1\x1b[2J\u202e\nsha256  00\t"
+	s := bundle.Summary{File: hostile, Record: bundle.Record{
+		Platform: hostile, Sandbox: hostile, Source: hostile,
+		Images:   []bundle.Entry{{Role: hostile, Names: []string{hostile}}},
+		Programs: []bundle.Program{{Component: hostile, Name: hostile}},
+	}}
+	var out strings.Builder
+	if err := writeSummary(ui.NewPrinter(&out), "text", s); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\u202e\t") || strings.Count(out.String(), "\n") != 8 || strings.Count(out.String(), `v1\x1b[2J\u202e\nsha256  00\t`) != 8 {
+		t.Errorf("printed %q, want 8 rows with escapes", out.String())
 	}
 }

@@ -54,7 +54,7 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	spec := process.Spec{Path: options.Program, Args: []string{"--config=" + path}, Revision: hash(slices.Concat(content, options.Page))}
 	// By default Jaeger would send traces of its own queries to port 4317, and hang for ten seconds
 	// when it stops.
-	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "OTEL_TRACES_SAMPLER=always_off"}
+	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "JAEGER_MEMORY_MIB=2048", "OTEL_TRACES_SAMPLER=always_off"}
 	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own[component.JaegerHealth]))
 	for _, p := range component.Named(component.Jaeger).Ports {
 		spec.Env = append(spec.Env, fmt.Sprintf("%s=%d", p.Env, ports[p.Name]))

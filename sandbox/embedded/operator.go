@@ -57,7 +57,7 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (spec p
 	}
 	p, err := options.Process(project.Place{
 		Folder: folder, WebhookPort: own[component.OperatorHook], ProbeAddress: address(own[component.OperatorHealth]), Env: options.Env,
-		Telemetry: project.Telemetry{Host: "127.0.0.1", Ports: jaeger},
+		WebhookClientCA: c.authorities.webhook.CertFile, Telemetry: project.Telemetry{Host: "127.0.0.1", Ports: jaeger},
 	})
 	if err != nil {
 		return process.Spec{}, false, err
@@ -75,6 +75,7 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (spec p
 		specOf = c.tracedAccountSpec
 	}
 	spec, err = specOf(ctx, component.Operator, p.Namespace, p.Account, options.Program, p.Args...)
+	spec.Revision += c.authorities.webhook.Fingerprint()
 	for _, v := range p.Env {
 		spec.Env = append(spec.Env, v.Name+"="+v.Value)
 	}

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -153,7 +155,7 @@ func (t Table) recordPath(name string) string { return filepath.Join(t.Records, 
 // load reads a record. It returns nil without an error if the file does not exist or was not
 // written by save.
 func (t Table) load(name string) (*record, error) {
-	data, err := os.ReadFile(t.recordPath(name))
+	data, err := input.ReadOwn(t.recordPath(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

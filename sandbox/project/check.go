@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/input"
+	"github.com/operator-tracing/sandbox/sandbox/project/goflags"
 )
 
 // Condition is the type and status of a condition that an object must reach.
@@ -23,7 +26,7 @@ var (
 )
 
 // variables are the names that Embedded.Args can contain as $(NAME).
-var variables = []string{"NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_PORT"}
+var variables = []string{"NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_CLIENT_CA", "WEBHOOK_PORT"}
 
 // parseCondition parses TYPE=STATUS. An empty text means Ready.
 func parseCondition(text string) (Condition, bool) {
@@ -78,8 +81,8 @@ func (d *decoder) judgeBuild(b Build, p *Project) {
 		d.failField("operator.build.main", "invalid folder %q: want a path in the module that starts with ./", b.Main)
 	}
 	for i, flag := range b.Flags {
-		if !strings.HasPrefix(flag, "-") {
-			d.failField(item("operator.build.flags", i), "invalid flag %q: want a flag of go build with its value, for example -tags=NAME", flag)
+		if err := goflags.Check(flag); err != nil {
+			d.failField(item("operator.build.flags", i), "%v", err)
 		}
 	}
 	if p.Dir == "" {
@@ -105,6 +108,12 @@ func (d *decoder) judgePaths(field string, paths []string, p *Project) {
 			d.failField(item(field, i), "invalid path %q: want a folder or file on this machine", path)
 		case !p.disk.Exists(p.path(path)):
 			d.failField(item(field, i), "%s does not exist", p.path(path))
+		default:
+			if disk, ok := p.disk.(*input.Disk); ok {
+				if err := disk.Within(p.path(path)); err != nil {
+					d.failField(item(field, i), "%v", err)
+				}
+			}
 		}
 	}
 }

@@ -20,6 +20,8 @@ type Place struct {
 	// WebhookPort and ProbeAddress are free, for processes whose addresses are configurable.
 	WebhookPort  int
 	ProbeAddress string
+	// WebhookClientCA is the file of the CA of the client certificate that the API server sends.
+	WebhookClientCA string
 	// Telemetry is the destination of spans.
 	Telemetry Telemetry
 	// Env are environment variables of the user, which override all others.
@@ -59,7 +61,7 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 	}
 	values := map[string]string{
 		"NAMESPACE": p.Namespace, "SERVICE_ACCOUNT": p.Account, "PROBE_ADDRESS": place.ProbeAddress,
-		"WEBHOOK_PORT": strconv.Itoa(place.WebhookPort), "WEBHOOK_CERT_DIR": "",
+		"WEBHOOK_PORT": strconv.Itoa(place.WebhookPort), "WEBHOOK_CERT_DIR": "", "WEBHOOK_CLIENT_CA": place.WebhookClientCA,
 	}
 	if vm := m.certificateMount(); vm != nil {
 		values["WEBHOOK_CERT_DIR"] = folderOf(place, *vm)

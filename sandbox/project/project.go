@@ -1,9 +1,12 @@
 package project
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,29 +40,41 @@ const (
 
 // Load reads and validates a sandbox.yaml, including the existence of the files that it names. It
 // returns an [Error] with the position of the first mistake.
-func Load(path string) (*Project, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, &Error{Path: path, Problem: "is a folder; pass the path of a file"}
-	}
-	data, err := os.ReadFile(path)
+func Load(path string) (*Project, error) { return load(path, false) }
+
+// LoadTrusted is [Load] for a project whose manifests can be anywhere, also remote; see [input.Disk].
+func LoadTrusted(path string) (*Project, error) { return load(path, true) }
+
+func load(path string, trusted bool) (*Project, error) {
+	data, err := input.ReadFile(path, input.MaxConfig)
 	if err != nil {
 		var cause *os.PathError
 		if errors.As(err, &cause) {
 			err = cause.Err // The error below already contains the path.
 		}
-		return nil, &Error{Path: path, Problem: err.Error() + "; `sandbox init` creates it for a kubebuilder project"}
+		problem := err.Error()
+		if errors.Is(err, fs.ErrNotExist) {
+			problem += "; `sandbox init` creates it for a kubebuilder project"
+		}
+		return nil, &Error{Path: path, Problem: problem}
 	}
-	return Parse(path, data)
+	return parse(path, data, trusted)
 }
 
 // Parse is like Load with the given content. The file need not exist.
-func Parse(path string, data []byte) (*Project, error) {
+func Parse(path string, data []byte) (*Project, error) { return parse(path, data, false) }
+
+func parse(path string, data []byte, trusted bool) (*Project, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	dir := filepath.Dir(absolute)
-	return newProject(path, data, &Project{Path: absolute, Dir: dir, disk: filesys.MakeFsOnDisk(), root: dir})
+	disk, err := input.NewDisk(dir, trusted)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return newProject(path, data, &Project{Path: absolute, Dir: dir, disk: disk, root: dir})
 }
 
 // Default returns the Project of the reference operator, whose manifests are built into the

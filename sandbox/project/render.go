@@ -18,6 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
 // Manifests are the objects of a project.
@@ -100,6 +101,9 @@ func (p *Project) readPath(path string) (all []*unstructured.Unstructured, err e
 		if slices.ContainsFunc(konfig.RecognizedKustomizationFileNames(), func(name string) bool {
 			return p.disk.Exists(filepath.Join(path, name))
 		}) {
+			if disk, ok := p.disk.(*input.Disk); ok {
+				return disk.Render(path)
+			}
 			return config.Render(p.disk, path)
 		}
 		if files, err = p.disk.ReadDir(path); err != nil {

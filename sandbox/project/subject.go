@@ -1,11 +1,12 @@
 package project
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -72,7 +73,7 @@ func SaveSubject(path string, s Subject) error {
 // LoadSubject reads the file that SaveSubject wrote. If the file does not exist, it returns the
 // [DefaultSubject], because old versions supported only the reference operator and wrote no file.
 func LoadSubject(path string) (Subject, error) {
-	data, err := os.ReadFile(path)
+	data, err := input.ReadOwn(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return DefaultSubject()
 	}

@@ -1,6 +1,8 @@
 package scaffold
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"errors"
 	"fmt"
 	"io/fs"
@@ -70,7 +72,7 @@ func (r *reader) exists(names ...string) bool {
 
 // readProject reads PROJECT and go.mod.
 func (r *reader) readProject() error {
-	data, err := os.ReadFile(filepath.Join(r.folder, "PROJECT"))
+	data, err := input.ReadFile(filepath.Join(r.folder, "PROJECT"), input.MaxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("no PROJECT file of kubebuilder or operator-sdk; run this command in the folder of the project, or write sandbox.yaml by hand (see docs/sandbox-yaml.md)")
 	}
@@ -80,7 +82,7 @@ func (r *reader) readProject() error {
 	if err := yaml.Unmarshal(data, &r.project); err != nil {
 		return fmt.Errorf("reading PROJECT: %s", strings.Join(strings.Fields(err.Error()), " "))
 	}
-	data, err = os.ReadFile(filepath.Join(r.folder, "go.mod"))
+	data, err = input.ReadFile(filepath.Join(r.folder, "go.mod"), input.MaxConfig)
 	if err != nil {
 		return fmt.Errorf("reading go.mod: %w", err)
 	}

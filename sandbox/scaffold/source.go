@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
 // source contains the findings in the Go files of a project.
@@ -38,7 +40,11 @@ func readSource(folder, main string) (source, error) {
 		if filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "zz_generated") {
 			return nil
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		text, err := input.ReadFile(path, input.MaxConfig)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.SkipObjectResolution)
 		if err != nil {
 			return nil //nolint:nilerr // The compiler will report it.
 		}

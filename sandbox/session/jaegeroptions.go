@@ -1,9 +1,10 @@
 package session
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 
 	"github.com/operator-tracing/sandbox/config/settings"
@@ -51,7 +52,7 @@ func TelemetryAt(endpoint string) (project.Telemetry, error) {
 }
 
 func readJaegerConfig(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
+	data, err := input.ReadFile(path, input.MaxConfig)
 	if err == nil {
 		err = manifest.CheckJaegerConfig(data)
 	}

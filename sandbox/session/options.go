@@ -33,6 +33,8 @@ type Options struct {
 	Source string
 	// File is the sandbox.yaml of the operator to run; default the file of the operator that runs, or the reference operator's.
 	File string
+	// TrustProject lets the manifests of File be outside its folder, and remote.
+	TrustProject bool
 	// Cluster is kind, embedded, existing, or auto: kind if a container engine works, else embedded.
 	Cluster string
 	// Provider is docker, podman, nerdctl, or auto.
@@ -106,12 +108,19 @@ func (o Options) Complete() (Options, error) {
 		err = o.check()
 	}
 	if err == nil && o.File != "" {
-		_, err = project.Load(o.File) // Its error names the place in the file.
+		_, err = o.loadProject(o.File) // Its error names the place in the file.
 	}
 	if err == nil && o.StateDir == "" {
 		o.StateDir, err = state.DefaultPath(o.Name)
 	}
 	return o, err
+}
+
+func (o Options) loadProject(file string) (*project.Project, error) {
+	if o.TrustProject {
+		return project.LoadTrusted(file)
+	}
+	return project.Load(file)
 }
 
 // oneOf returns an error unless an option has one of some values.

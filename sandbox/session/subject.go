@@ -40,7 +40,7 @@ func (s *Session) OpenProject() (*project.Project, error) {
 	if file == "" {
 		return project.Default()
 	}
-	p, err := project.Load(file)
+	p, err := s.loadProject(file)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func TestOneSandboxHasOneOperator(t *testing.T) {
 		"one that never was there": {lost, "", false, "", "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := &Session{Options: Options{Name: "x", File: test.asked}, Record: state.Record{File: test.running}}
+			run := &Session{Options: Options{Name: "x", File: test.asked, TrustProject: true}, Record: state.Record{File: test.running}}
 			if test.up {
 				run.Record.Name = "x"
 			}

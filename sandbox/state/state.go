@@ -1,6 +1,8 @@
 package state
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,20 +43,29 @@ func DefaultPath(name string) (string, error) {
 }
 
 // CachePath returns the folder for everything that can be built or fetched again: the product below
-// $XDG_CACHE_HOME (default the cache folder of the system).
+// $XDG_CACHE_HOME (default the cache folder of the system). It returns an error if other users can
+// change the folder, from which programs are run.
 func CachePath() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("finding the cache folder: %w; set XDG_CACHE_HOME", err)
 	}
-	return filepath.Join(base, Product), nil
+	path := filepath.Join(base, Product)
+	if err := trust(path, "set XDG_CACHE_HOME to a folder of yours"); err != nil {
+		return "", fmt.Errorf("opening the cache folder: %w", err)
+	}
+	return path, nil
 }
 
-// Open returns the folder at path and creates it if necessary. Open returns an error if the folder
+// Open returns the folder at path and creates it if necessary. It returns an error, before it reads
+// anything, if other users can change the folder. Open returns an error if the folder
 // contains other files and no sandbox, because `sandbox down` removes the folder.
 func Open(path string) (Dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
+		return Dir{}, fmt.Errorf("opening the state folder: %w", err)
+	}
+	if err := trust(path, FolderRemedy); err != nil {
 		return Dir{}, fmt.Errorf("opening the state folder: %w", err)
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -144,7 +155,7 @@ func sameFile(lock *flock.Flock, path string) bool {
 // Load reads the record. It returns the zero Record and no error if the sandbox was never up.
 func (d Dir) Load() (Record, error) {
 	var r Record
-	data, err := os.ReadFile(d.file(recordFile))
+	data, err := input.ReadOwn(d.file(recordFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}

@@ -7,12 +7,14 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
 // Progress shows long steps, several at a time. On a terminal, one live line shows the running
 // steps. For each step that ended, a line shows a check mark, the name and the seconds. On other
 // outputs, Progress writes plain lines and repeats the running steps every 30 seconds. It is safe
-// for concurrent use. A nil Progress shows nothing.
+// for concurrent use. It escapes all texts; see [Printer]. A nil Progress shows nothing.
 type Progress struct {
 	mu      sync.Mutex
 	out     io.Writer
@@ -61,13 +63,13 @@ func (p *Progress) Printf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	fmt.Fprintf(p.out, format+"\n", args...)
+	fmt.Fprintln(p.out, view.EscapeText(fmt.Sprintf(format, args...)))
 	p.draw()
 }
 
 // Step adds a running step.
 func (p *Progress) Step(name string) *Step {
-	s := &Step{progress: p, name: name, start: time.Now()}
+	s := &Step{progress: p, name: view.Escape(name), start: time.Now()}
 	s.reported = s.start
 	if p == nil {
 		return s
@@ -153,7 +155,7 @@ func (s *Step) Detail(format string, args ...any) {
 	}
 	s.progress.mu.Lock()
 	defer s.progress.mu.Unlock()
-	s.detail = fmt.Sprintf(format, args...)
+	s.detail = view.Escape(fmt.Sprintf(format, args...))
 }
 
 // End prints the last line of the step, with a check mark, or a cross if err is not nil. It does

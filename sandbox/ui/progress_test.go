@@ -60,6 +60,19 @@ message 1
 	})
 }
 
+// Names and details can be from a cluster.
+func TestProgressEscapes(t *testing.T) {
+	got := onFile(t, func(p *Progress) {
+		step := p.Step("a\x1b[2J")
+		step.Detail("%s", "b\n\u202e")
+		p.Printf("%s", "c\a\nd")
+		step.End(nil)
+	})
+	if want := `c\a` + "\n" + `d` + "\n" + ` ✓ a\x1b[2J                              0.0 s   b\n\u202e` + "\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
 // A log shows that a long step is still running, without too many lines.
 func TestAliveLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

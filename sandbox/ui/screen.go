@@ -15,12 +15,13 @@ type Screen struct {
 
 // OpenScreen switches a [Drawable] output to its alternate screen.
 func OpenScreen(out io.Writer) (*Screen, error) {
+	out = Raw(out)
 	s := &Screen{out: out, size: func() (int, int) { return Size(out) }}
 	_, err := io.WriteString(out, "\x1b[?1049h\x1b[?25l\x1b[H\x1b[2J")
 	return s, err
 }
 
-// Draw replaces the content of the screen. No line may be wider than the terminal. If there are
+// Draw replaces the content of the screen. The text must be escaped. No line may be wider than the terminal. If there are
 // more lines than rows, the last row has the number of hidden lines.
 func (s *Screen) Draw(text string) error {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")

@@ -70,7 +70,7 @@ func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
 		return err
 	}
 	p := page{
-		Title: Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: otlp, Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
+		Title: Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: EscapeJSON(otlp), Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
 	}
 	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
 }

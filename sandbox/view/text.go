@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/width"
@@ -17,6 +18,42 @@ import (
 func Escape(text string) string {
 	quoted := strconv.Quote(text)
 	return unquoted.Replace(quoted[1 : len(quoted)-1])
+}
+
+// EscapeText is [Escape] for a text of several lines: it keeps line feeds and tabs.
+func EscapeText(text string) string {
+	var b strings.Builder
+	for text != "" {
+		end := strings.IndexAny(text, "\n\t")
+		if end < 0 {
+			end = len(text)
+		}
+		b.WriteString(Escape(text[:end]))
+		b.WriteString(text[end:min(end+1, len(text))])
+		text = text[min(end+1, len(text)):]
+	}
+	return b.String()
+}
+
+// EscapeJSON escapes the same characters in a JSON text, which keeps its meaning. Bytes that are
+// not UTF-8 become U+FFFD. The text must be valid JSON.
+func EscapeJSON(data []byte) []byte {
+	escaped := make([]byte, 0, len(data))
+	for len(data) > 0 {
+		r, size := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			escaped = append(escaped, `\ufffd`...)
+		case r < ' ' || strconv.IsPrint(r): // Outside of strings, JSON has line feeds and tabs.
+			escaped = append(escaped, data[:size]...)
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				escaped = fmt.Appendf(escaped, `\u%04x`, unit)
+			}
+		}
+		data = data[size:]
+	}
+	return escaped
 }
 
 // unquoted removes the escapes of the characters that are printable.

@@ -1,9 +1,13 @@
 package view
 
 import (
+	"encoding/json"
+	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
@@ -23,6 +27,58 @@ func TestEscape(t *testing.T) {
 	for in, want := range tests {
 		if got := Escape(in); got != want {
 			t.Errorf("Escape(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// FuzzEscapeText checks that a text for a terminal has only printable characters, line feeds and
+// tabs, and that a second call changes nothing. A JSON text keeps its value.
+func FuzzEscapeText(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := EscapeText("a" + text + "\n\tb")
+		if !harmless(got) || EscapeText(got) != got || !strings.HasSuffix(got, "\n\tb") {
+			t.Errorf("EscapeText(%q) = %q, want only printable characters", text, got)
+		}
+		data, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, value string
+		if err := errors.Join(json.Unmarshal(data, &want), json.Unmarshal(EscapeJSON(data), &value)); err != nil || value != want || !harmless(string(EscapeJSON(data))) {
+			t.Errorf("EscapeJSON(%q) = %q, %v; want the value %q", data, EscapeJSON(data), err, want)
+		}
+		if raw := EscapeJSON([]byte(`{"` + "\n" + text)); !harmless(strings.ReplaceAll(string(raw), "\r", "")) && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+			t.Errorf("EscapeJSON of raw %q = %q, want only printable characters", text, raw)
+		}
+	})
+}
+
+// hostile has characters that a terminal interprets, or that change the direction of a text.
+var hostile = []string{
+	"", "\x1b[2J", "\x1b]0;title\a", "\x1b]52;c;eA==\x1b\\", "\x1bP0;1|17/ab\x1b\\", "\x9b31m", "\u009b31m", "\u0090q\u009c", "\r", "\b\b", "\v\f", "\x00", "\x0e", "\x7f", "\u0085",
+	"\u200e", "\u200f", "\u061c", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\u2028", "\u2029", "\ufeff", "\U000e0041",
+	"\xff", "\xc3", "\xe2\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "ünï\ufffd",
+}
+
+func harmless(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) && r != '\n' && r != '\t' })
+}
+
+// Pictures and pages of hostile names are valid UTF-8 without control characters.
+func TestDocumentsOfHostileNames(t *testing.T) {
+	for _, name := range hostile {
+		s := span("1", "", name, name, 0, ms)
+		s.Service, s.Attributes = name, map[string]any{"k": name}
+		w := New(spantree.Build([]spantree.Span{s}), "k")
+		var page, picture strings.Builder
+		if err := errors.Join(w.WriteHTML(&page, name, []byte(`{"a":"`+"\u202e\u009b\x7f\xff"+`"}`)), w.WriteSVG(&picture, name)); err != nil {
+			t.Fatal(err)
+		}
+		if !harmless(page.String()) || !harmless(picture.String()) {
+			t.Errorf("the page or the picture of a span named %q has control characters or invalid UTF-8", name)
 		}
 	}
 }

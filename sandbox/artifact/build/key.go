@@ -5,10 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
 // goWork is the file name of a workspace.
@@ -20,7 +21,7 @@ const goWork = "go.work"
 // without Go.
 func (b *Builder) key(c component) (key string, stamps []string, err error) {
 	folder := b.folder(c.module)
-	goMod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+	goMod, err := input.ReadFile(filepath.Join(folder, "go.mod"), input.MaxManifest)
 	if err != nil {
 		return "", nil, fmt.Errorf("reading the module: %w; run the sandbox inside the repository, or set --source", err)
 	}
@@ -45,7 +46,7 @@ func (b *Builder) key(c component) (key string, stamps []string, err error) {
 		return "", nil, fmt.Errorf("listing the sources: %w", err)
 	}
 	for _, name := range files {
-		data, err := os.ReadFile(filepath.Join(folder, name))
+		data, err := input.ReadFile(filepath.Join(folder, name), input.MaxManifest)
 		if err != nil {
 			return "", nil, fmt.Errorf("reading the sources: %w", err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
@@ -63,17 +64,28 @@ func OneOf(names []string) string {
 
 // WriteJSON writes a value as indented JSON.
 func WriteJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return PrintJSON(out, data)
+}
+
+// PrintJSON writes a line of JSON, in which control and bidi characters are escaped as JSON does.
+func PrintJSON(out io.Writer, data []byte) error {
+	_, err := ui.Raw(out).Write(append(view.EscapeJSON(data), '\n'))
+	return err
+}
+
+// Row writes a row of a table for a tabwriter. It escapes the cells, so that none can break out of
+// its row.
+func Row(table io.Writer, cells ...string) {
+	for i, cell := range cells {
+		cells[i] = view.Escape(cell)
+	}
+	fmt.Fprintln(table, strings.Join(cells, "\t")) // Flush returns the error.
 }
 
 // EscapeLines escapes the control characters in each line of a text. Errors quote users, objects
 // and servers, so their text can contain terminal sequences.
-func EscapeLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = view.Escape(line)
-	}
-	return strings.Join(lines, "\n")
-}
+func EscapeLines(text string) string { return view.EscapeText(text) }

@@ -13,6 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -138,6 +139,7 @@ func (s *Shared) BindOperator(flags *pflag.FlagSet) {
 // BindFile adds the flag that names the sandbox.yaml.
 func (s *Shared) BindFile(flags *pflag.FlagSet) {
 	flags.StringVarP(&s.Options.File, "file", "f", "", "`sandbox.yaml` of the operator (default the file of the running operator, or of the reference operator)")
+	flags.BoolVar(&s.Options.TrustProject, "trust-project", false, "permission for manifests outside the folder of sandbox.yaml and for remote kustomizations, which run git")
 }
 
 // BindImages adds the flags for the sources of images, and the timeout.
@@ -156,7 +158,8 @@ func (s *Shared) BindCluster(flags *pflag.FlagSet) {
 
 // Fill sets the flags that are not on the command line: from the environment, then from the file.
 func (s *Shared) Fill(cmd *cobra.Command) (err error) {
-	sources := settings.Sources{Variable: envName, Lookup: os.LookupEnv, Known: flagNames(cmd.Root()), Hint: near.Hint}
+	sources := settings.Sources{Variable: envName, Lookup: os.LookupEnv, Known: flagNames(cmd.Root()), Hint: near.Hint,
+		Read: func(path string) ([]byte, error) { return input.ReadFile(path, input.MaxConfig) }}
 	if s.Options.Origins, err = sources.Fill(cmd.Flags()); err != nil {
 		return Usage(err)
 	}

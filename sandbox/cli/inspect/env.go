@@ -11,6 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
 // NewEnv returns the command `sandbox env`.
@@ -27,8 +28,9 @@ its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECO
 			if err != nil {
 				return err
 			}
-			if run.Existing() { // Jaeger has no ports on this machine: see NewForward.
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%s\n", hint.ShellQuote(run.Dir.Kubeconfig()))
+			out := ui.Raw(cmd.OutOrStdout()) // A shell reads it.
+			if run.Existing() {              // Jaeger has no ports on this machine: see NewForward.
+				_, err := fmt.Fprintf(out, "export KUBECONFIG=%s\n", hint.ShellQuote(run.Dir.Kubeconfig()))
 				return err
 			}
 			addresses := run.Addresses()
@@ -42,7 +44,7 @@ its traces to the sandbox's Jaeger. On an existing cluster it prints only KUBECO
 			for _, v := range variables {
 				fmt.Fprintf(&script, "export %s=%s\n", v[0], hint.ShellQuote(v[1]))
 			}
-			_, err = io.WriteString(cmd.OutOrStdout(), script.String())
+			_, err = io.WriteString(out, script.String())
 			return err
 		},
 	}

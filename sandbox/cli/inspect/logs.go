@@ -18,6 +18,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
@@ -65,14 +66,15 @@ func runLogs(cmd *cobra.Command, shared *command.Shared, name string, o provider
 	if err != nil {
 		return err
 	}
+	out := ui.Raw(cmd.OutOrStdout()) // Logs can have colors.
 	names, err := run.LogParts(name)
 	if len(names) > 1 && o.Previous { // The node appends to its own logs in every run.
 		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(cluster.NodeLogs(), n) })
 	}
 	if err == nil && len(names) == 1 {
-		err = run.Logs(cmd.Context(), cmd.OutOrStdout(), names[0], o)
+		err = run.Logs(cmd.Context(), out, names[0], o)
 	} else if err == nil {
-		err = severalLogs(cmd.Context(), cmd.OutOrStdout(), run, names, o)
+		err = severalLogs(cmd.Context(), out, run, names, o)
 	}
 	if errors.Is(err, provider.ErrNoComponent) || errors.Is(err, provider.ErrLogOption) {
 		return command.Usage(err)

@@ -1,6 +1,8 @@
 package show
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"errors"
 	"fmt"
 	"io"
@@ -159,7 +161,7 @@ func readImports(stdin io.Reader, arguments []string) (*importReport, error) {
 // folder can have other files.
 func eachFile(stdin io.Reader, argument string, f func(name string, data []byte, optional bool) error) error {
 	if argument == "-" {
-		data, err := io.ReadAll(stdin)
+		data, err := input.Read(stdin, input.MaxTraces)
 		if err != nil {
 			return fmt.Errorf("reading traces from the standard input: %w", err)
 		}
@@ -176,7 +178,7 @@ func eachFile(stdin io.Reader, argument string, f func(name string, data []byte,
 		if info.IsDir() && (!entry.Type().IsRegular() || filepath.Ext(path) != ".json" && filepath.Ext(path) != ".jsonl") {
 			return nil
 		}
-		data, err := os.ReadFile(path)
+		data, err := input.ReadFile(path, input.MaxTraces)
 		if err != nil {
 			return fmt.Errorf("reading traces: %w", err)
 		}
@@ -192,7 +194,7 @@ func (r *importReport) write(out io.Writer, output string) error {
 	counts := map[string]int{}
 	for _, t := range r.Traces {
 		counts[t.State]++
-		fmt.Fprintf(table, "%s\ttrace %s\t%d spans of %s\t%s\n", t.State, t.ID, t.Spans, strings.Join(t.Services, ", "), t.URL)
+		command.Row(table, t.State, "trace "+t.ID, fmt.Sprintf("%d spans of %s", t.Spans, strings.Join(t.Services, ", ")), t.URL)
 	}
 	if err := table.Flush(); err != nil {
 		return err

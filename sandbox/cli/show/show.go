@@ -1,10 +1,10 @@
 package show
 
 import (
-	"errors"
+	"github.com/operator-tracing/sandbox/sandbox/input"
+
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
@@ -17,7 +17,7 @@ import (
 var traceWriters = map[string]writeTrace{
 	"tree": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeTree(out, trace) },
 	"svg": func(out io.Writer, trace tracetree.Trace, title string) error {
-		return waterfall(trace).WriteSVG(out, title)
+		return waterfall(trace).WriteSVG(ui.Raw(out), title)
 	},
 	"html": writePage,
 	"json": writeJSONTrace,
@@ -38,8 +38,7 @@ func writeJSONTrace(out io.Writer, trace tracetree.Trace, _ string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s\n", data)
-	return err
+	return command.PrintJSON(out, data)
 }
 
 func writeTree(out io.Writer, trace tracetree.Trace) error {
@@ -47,7 +46,7 @@ func writeTree(out io.Writer, trace tracetree.Trace) error {
 		return err
 	}
 	columns, _ := ui.Size(out)
-	return waterfall(trace).WriteText(out, view.TextOptions{Color: ui.Colored(out), Width: columns})
+	return waterfall(trace).WriteText(ui.Raw(out), view.TextOptions{Color: ui.Colored(out), Width: columns})
 }
 
 // heading returns the lines above a tree: the ID of its trace, and a note if the tree is
@@ -65,7 +64,7 @@ func writePage(out io.Writer, trace tracetree.Trace, title string) error {
 	if err != nil {
 		return err
 	}
-	return waterfall(trace).WriteHTML(out, title, data)
+	return waterfall(trace).WriteHTML(ui.Raw(out), title, data)
 }
 
 func waterfall(trace tracetree.Trace) *view.Waterfall {
@@ -110,14 +109,7 @@ func recordedTrace(in io.Reader, file, id string) (tracetree.Trace, error) {
 
 func readRecording(in io.Reader, file string) ([]byte, error) {
 	if file == "-" {
-		return io.ReadAll(in)
+		return input.Read(in, input.MaxTraces)
 	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, errors.New(file + " is a folder; pass one of its files")
-	}
-	return os.ReadFile(file)
+	return input.ReadFile(file, input.MaxTraces)
 }

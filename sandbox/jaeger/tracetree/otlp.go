@@ -1,15 +1,12 @@
 package tracetree
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"iter"
-	"reflect"
-	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-
-	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
 // element is a span with its resource and scope. It refers to the traces that contain it.
@@ -42,7 +39,7 @@ func FromOTLP(traces ptrace.Traces) []Trace {
 		return nil
 	}
 	var found []Trace
-	index, seen := map[pcommon.TraceID]int{}, map[string][]element{}
+	index, seen := map[pcommon.TraceID]int{}, map[string]*sameID{}
 	for e := range elements(traces) {
 		id := e.span.TraceID()
 		at, known := index[id]
@@ -52,25 +49,41 @@ func FromOTLP(traces ptrace.Traces) []Trace {
 			found = append(found, Trace{ID: id.String()})
 		}
 		key := found[at].ID + e.span.SpanID().String()
-		if slices.ContainsFunc(seen[key], e.equal) {
+		if seen[key] == nil {
+			seen[key] = &sameID{first: e}
+		} else if seen[key].has(e) {
 			continue
 		}
-		seen[key] = append(seen[key], e)
 		found[at].elements = append(found[at].elements, e)
 	}
 	return found
 }
 
-// equal compares the fields that both query interfaces transmit, so that a trace from api_v2 equals
-// its original.
-func (e element) equal(other element) bool {
-	a, b := convert(e), convert(other)
-	for _, links := range [][]spantree.Link{a.Links, b.Links} {
-		for i := range links {
-			links[i].Attributes = nil
-		}
+// sameID has the different spans of one id. A file can have any number of them.
+type sameID struct {
+	first    element
+	contents map[[sha256.Size]byte]bool // nil while there is only the first
+}
+
+// has reports whether a span is a duplicate, and adds it.
+func (s *sameID) has(e element) bool {
+	if s.contents == nil {
+		s.contents = map[[sha256.Size]byte]bool{s.first.content(): true}
 	}
-	return reflect.DeepEqual(a, b)
+	content := e.content()
+	found := s.contents[content]
+	s.contents[content] = true
+	return found
+}
+
+// content returns the hash of the fields that both query interfaces transmit, so that a trace from
+// api_v2 equals its original.
+func (e element) content() [sha256.Size]byte {
+	span := convert(e)
+	for i := range span.Links {
+		span.Links[i].Attributes = nil
+	}
+	return sha256.Sum256(fmt.Appendf(nil, "%#v", span)) // In the order of the keys.
 }
 
 // Split returns the trace in OpenTelemetry's protocol, in parts of at most limit bytes. A larger

@@ -52,12 +52,13 @@ func ReadOTLP(name string, data []byte) ([]Trace, error) {
 
 // readDocument decodes one document of a file and checks the ids of its spans.
 func readDocument(document []byte) (ptrace.Traces, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(document, &fields); err != nil {
-		return ptrace.Traces{}, fmt.Errorf("%w: want an object with resourceSpans: %w", ErrNoTraces, err)
+	fields, err := fieldsOf(document)
+	if result, wrapped := fields["result"]; wrapped { // Once: each level would be read again.
+		document = result
+		fields, err = fieldsOf(document)
 	}
-	if result, wrapped := fields["result"]; wrapped {
-		return readDocument(result)
+	if err != nil {
+		return ptrace.Traces{}, fmt.Errorf("%w: want an object with resourceSpans: %w", ErrNoTraces, err)
 	}
 	_, camel := fields["resourceSpans"]
 	_, snake := fields["resource_spans"]
@@ -81,4 +82,9 @@ func readDocument(document []byte) (ptrace.Traces, error) {
 		}
 	}
 	return traces, nil
+}
+
+func fieldsOf(document []byte) (fields map[string]json.RawMessage, err error) {
+	err = json.Unmarshal(document, &fields)
+	return fields, err
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -183,4 +184,42 @@ func FuzzReadOTLP(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Files from other people must not take long: no part is read once per level, or compared with all
+// others.
+func TestReadOTLPOfHostileFiles(t *testing.T) {
+	t.Parallel()
+	const many = 200_000
+	var spans strings.Builder
+	for i := range many / 4 {
+		fmt.Fprintf(&spans, `,{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"%d"}`, i)
+	}
+	sameID := `{"resourceSpans":[{"scopeSpans":[{"spans":[` + spans.String()[1:] + `]}]}]}`
+	nested := func(open, end string, depth int) string {
+		return strings.Repeat(open, depth) + `{"resourceSpans":[]}` + strings.Repeat(end, depth)
+	}
+	attribute := strings.Repeat(`{"arrayValue":{"values":[`, 3000) + strings.Repeat(`]}}`, 3000)
+	for name, file := range map[string]string{
+		"results":   nested(`{"result":`, "}", 4000),
+		"deeper":    nested(`{"result":`, "}", many),
+		"siblings":  nested(`{"a":1,"result":`, "}", 4000),
+		"lists":     nested("[", "]", many),
+		"documents": strings.Repeat(`{"resourceSpans":[]}`, many),
+		"unclosed":  strings.Repeat(`{"result":`, many),
+		"same id":   sameID,
+		"values":    `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","attributes":[{"key":"a","value":` + attribute + `}]}]}]}]}`,
+	} {
+		start := time.Now()
+		traces, err := ReadOTLP(name, []byte(file))
+		if took := time.Since(start); took > 15*time.Second {
+			t.Errorf("ReadOTLP of %s (%d bytes) took %s", name, len(file), took)
+		}
+		if name == "same id" && (err != nil || len(traces) != 1 || traces[0].Len() != many/4) {
+			t.Errorf("ReadOTLP of %s = %d traces, %v; want one with all spans", name, len(traces), err)
+		}
+	}
+	if traces, err := ReadOTLP("wrapped", []byte(`{"result":`+string(readFile(t, shopFile))+`}`)); err != nil || len(traces) != 1 {
+		t.Errorf("ReadOTLP of a result = %d traces, %v; want one", len(traces), err)
+	}
 }
