@@ -3,10 +3,11 @@ package apply
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // parallelism limits the concurrent requests; a small API server only queues more.
@@ -40,7 +41,7 @@ func phaseOf(obj *unstructured.Unstructured) int {
 		return phaseNamespaces
 	case group == "apps", group == "batch", group == "admissionregistration.k8s.io", group == "" && gvk.Kind == "Pod":
 		return phaseWorkloads
-	case !strings.Contains(group, "."), strings.HasSuffix(group, ".k8s.io"):
+	case !kinds.Custom(group):
 		return phaseSupport
 	default:
 		return phaseCustom

@@ -62,6 +62,9 @@ func (d *decoder) judge(f *File, p *Project) {
 			}
 		}
 	}
+	if by := f.Sample.DefinedBy; by != "" && by != "operator" {
+		d.failField("sample.definedBy", "invalid value %q: want operator, or nothing", by)
+	}
 	if _, ok := parseCondition(f.Sample.Condition); !ok {
 		d.failField("sample.condition", "invalid condition %q: want TYPE=STATUS, for example Ready=True; the status is True, False or Unknown", f.Sample.Condition)
 	}
@@ -74,7 +77,8 @@ func (d *decoder) judgeBuild(b Build, p *Project) {
 		d.failField("operator.build.main", "required: set the folder of the main package in the module, for example ./cmd")
 		return
 	}
-	if !strings.HasPrefix(b.Main, "./") && b.Main != "." {
+	relative := strings.HasPrefix(b.Main, "./") || b.Main == "."
+	if !relative {
 		d.failField("operator.build.main", "invalid folder %q: want a path in the module that starts with ./", b.Main)
 	}
 	for i, flag := range b.Flags {
@@ -88,7 +92,7 @@ func (d *decoder) judgeBuild(b Build, p *Project) {
 	module := p.path(b.Module)
 	if !p.disk.Exists(filepath.Join(module, "go.mod")) {
 		d.failField("operator.build.module", "no go.mod in %s", module)
-	} else if main := filepath.Join(module, b.Main); !p.disk.IsDir(main) {
+	} else if main := filepath.Join(module, b.Main); relative && !p.disk.IsDir(main) {
 		d.failField("operator.build.main", "folder %s does not exist", main)
 	}
 }

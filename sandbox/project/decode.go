@@ -72,7 +72,7 @@ func (p places) of(field string) *yaml.Node {
 }
 
 // decode decodes a file strictly. It returns an error for unknown fields, wrong types and duplicate
-// fields. If there are several mistakes, it returns the first.
+// fields: all mistakes, one in a line.
 func decode(path string, data []byte) (*File, *decoder, error) {
 	d := &decoder{path: path, places: places{}}
 	documents := yaml.NewDecoder(bytes.NewReader(data))
@@ -91,7 +91,7 @@ func decode(path string, data []byte) (*File, *decoder, error) {
 		return nil, nil, err
 	}
 	d.check(top, reflect.TypeFor[File](), "")
-	if err := d.first(); err != nil {
+	if err := d.all(); err != nil {
 		return nil, nil, err
 	}
 	file := &File{}
@@ -144,19 +144,16 @@ func (d *decoder) failField(field, format string, args ...any) {
 	d.fail(d.places.of(field), field, format, args...)
 }
 
-// first returns the recorded mistake with the first position, or nil.
-func (d *decoder) first() error {
-	if len(d.wrong) == 0 {
-		return nil
-	}
+// all returns the recorded mistakes in the order of their positions, or nil.
+func (d *decoder) all() error {
 	slices.SortStableFunc(d.wrong, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	e := *d.wrong[0]
-	if more := len(d.wrong) - 1; more > 0 {
-		e.Problem += fmt.Sprintf(" (and %d more)", more)
+	var all []error
+	for _, e := range d.wrong {
+		all = append(all, e)
 	}
-	return &e
+	return errors.Join(all...)
 }
 
 // check compares a value with its required type, and records the positions of fields.

@@ -111,7 +111,6 @@ func TestMistakes(t *testing.T) {
 		"text for fields":         {replace("{main: ./cmd}", "./cmd"), ":4:10: operator.build: want fields, found text"},
 		"a number":                {replace("manifests: [config]", "env: {A: 1}\n  manifests: [config]"), ":5:12: operator.env.A: want text, found a number; put 1 in quotes"},
 		"a truth":                 {replace("manifests: [config]", "env: {A: true}\n  manifests: [config]"), ":5:12: operator.env.A: want text, found true or false; put true in quotes"},
-		"several":                 {replace("{main: ./cmd}", "{man: 1, mian: 2}"), ":4:11: operator.build.man: unknown field (did you mean main?) (and 1 more)"},
 		"no source":               {replace("  build: {main: ./cmd}\n", ""), ":4:3: operator: either build or image is required"},
 		"two sources":             {replace("  manifests: [config]", "  image: x\n  manifests: [config]"), ":5:10: operator.image: build is also set"},
 		"no main":                 {replace("main: ./cmd", "module: ."), ":4:10: operator.build.main: required"},

@@ -36,7 +36,7 @@ const (
 )
 
 // Load reads and validates a sandbox.yaml, including the existence of the files that it names. It
-// returns an [Error] with the position of the first mistake.
+// returns an [Error] with the position of each mistake.
 func Load(path string) (*Project, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil, &Error{Path: path, Problem: "is a folder; pass the path of a file"}
@@ -83,7 +83,7 @@ func newProject(name string, data []byte, p *Project) (*Project, error) {
 		return nil, err
 	}
 	d.judge(file, p)
-	if err := d.first(); err != nil {
+	if err := d.all(); err != nil {
 		return nil, err
 	}
 	p.File, p.places = *file, d.places
