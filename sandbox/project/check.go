@@ -23,7 +23,7 @@ var (
 )
 
 // variables are the names that Embedded.Args can contain as $(NAME).
-var variables = []string{"NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_PORT"}
+var variables = []string{"KUBECONFIG", "NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_PORT"}
 
 // parseCondition parses TYPE=STATUS. An empty text means Ready.
 func parseCondition(text string) (Condition, bool) {

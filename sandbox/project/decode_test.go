@@ -123,7 +123,7 @@ func TestMistakes(t *testing.T) {
 		"a URL":                   {replace("[config]", "[https://example.com/x]"), "operator.manifests[0]: invalid path \"https://example.com/x\": want a folder or file on this machine"},
 		"no such manifests":       {replace("[samples]", "[samples, sample]"), ":7:24: sample.manifests[1]: "},
 		"no sample":               {strings.Replace(minimal, "sample:\n  manifests: [samples]\n", "", 1), "sample.manifests: required"},
-		"an unknown reference":    {replace("  manifests: [config]", "  embedded: {args: [--port=$(PORT)]}\n  manifests: [config]"), "operator.embedded.args[0]: unknown variable $(PORT); want one of NAMESPACE, "},
+		"an unknown reference":    {replace("  manifests: [config]", "  embedded: {args: [--port=$(PORT)]}\n  manifests: [config]"), "operator.embedded.args[0]: unknown variable $(PORT); want one of KUBECONFIG, NAMESPACE, "},
 		"an invalid variable":     {replace("  manifests: [config]", "  env: {a b: c}\n  manifests: [config]"), "operator.env.a b: invalid variable name"},
 		"an unreadable condition": {minimal + "  condition: Ready\n", `:8:14: sample.condition: invalid condition "Ready": want TYPE=STATUS`},
 		"an unknown status":       {minimal + "  condition: Ready=true\n", `sample.condition: invalid condition "Ready=true"`},

@@ -29,7 +29,7 @@ type Manifests struct {
 	// Skipped are objects of the manifests that are not applied; see [Operator.Skip].
 	Skipped []*unstructured.Unstructured
 	// Deployment is the manager's Deployment, converted from Objects, and Container the index of
-	// the manager's container.
+	// the manager's container. If its Kind is StatefulSet, it is converted from a StatefulSet.
 	Deployment *appsv1.Deployment
 	Container  int
 	// ServiceName is the service.name of the operator's spans.
@@ -181,14 +181,15 @@ func rank(obj *unstructured.Unstructured) int {
 	return 1
 }
 
-// findManager finds the manager's Deployment and container.
+// findManager finds the manager's Deployment or StatefulSet, and its container.
 func (m *Manifests) findManager() error {
 	o := m.project.File.Operator
 	var found []*unstructured.Unstructured
 	var names []string
-	for _, obj := range m.Objects {
-		if obj.GetKind() != "Deployment" || obj.GroupVersionKind().Group != appsv1.GroupName {
-			continue
+	// A Deployment precedes a StatefulSet, which is often a database.
+	for _, obj := range slices.Concat(ofKind(m.Objects, "Deployment"), ofKind(m.Objects, "StatefulSet")) {
+		if len(found) > 0 && obj.GetKind() != found[0].GetKind() {
+			break
 		}
 		names = append(names, obj.GetNamespace()+"/"+obj.GetName())
 		if (o.Deployment == "" || obj.GetName() == o.Deployment) && (o.Namespace == "" || obj.GetNamespace() == o.Namespace) {
@@ -197,7 +198,7 @@ func (m *Manifests) findManager() error {
 	}
 	switch {
 	case len(names) == 0:
-		return m.project.wrong("operator.manifests", fmt.Errorf("no Deployment of the manager in the manifests"))
+		return m.project.wrong("operator.manifests", fmt.Errorf("no Deployment or StatefulSet of the manager in the manifests"))
 	case len(found) == 0 && o.Deployment == "":
 		return m.project.wrong("operator.namespace", fmt.Errorf("no Deployment in this namespace; found %s", strings.Join(names, ", ")))
 	case len(found) == 0:
@@ -207,9 +208,15 @@ func (m *Manifests) findManager() error {
 	}
 	m.Deployment = &appsv1.Deployment{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found[0].Object, m.Deployment); err != nil {
-		return m.project.wrong("operator.manifests", fmt.Errorf("reading Deployment %s: %w", found[0].GetName(), err))
+		return m.project.wrong("operator.manifests", fmt.Errorf("reading %s %s: %w", found[0].GetKind(), found[0].GetName(), err))
 	}
 	return m.findContainer()
+}
+
+func ofKind(objects []*unstructured.Unstructured, kind string) []*unstructured.Unstructured {
+	return slices.DeleteFunc(slices.Clone(objects), func(obj *unstructured.Unstructured) bool {
+		return obj.GroupVersionKind().GroupKind() != schema.GroupKind{Group: appsv1.GroupName, Kind: kind}
+	})
 }
 
 // defaultContainer is the annotation with which kubectl chooses a container.

@@ -58,13 +58,13 @@ func systemPods(ctx context.Context, c *apply.Cluster, programs []component.Prog
 }
 
 func componentPods(ctx context.Context, c *apply.Cluster, name string) ([]corev1.Pod, error) {
-	deployments := &appsv1.DeploymentList{}
-	if err := c.Client().List(ctx, deployments, c.LabelsOf(name)); err != nil {
+	deployments, err := objectsOf(ctx, c, name, appsv1.SchemeGroupVersion.WithKind("Deployment"))
+	if err != nil {
 		return nil, err
 	}
 	var found []corev1.Pod
-	for i := range deployments.Items {
-		pods, err := podsOf(ctx, c, &deployments.Items[i])
+	for i := range deployments {
+		pods, err := podsOf(ctx, c, &deployments[i])
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
@@ -27,19 +28,19 @@ func PodTrouble(ctx context.Context, c *apply.Cluster, objects []*unstructured.U
 	defer cancel()
 	var troubles []error
 	for _, obj := range objects {
-		if obj.GroupVersionKind() == appsv1.SchemeGroupVersion.WithKind("Deployment") {
-			troubles = append(troubles, deploymentTrouble(ctx, c, client.ObjectKeyFromObject(obj)))
+		if obj.GroupVersionKind().Group == appsv1.GroupName {
+			troubles = append(troubles, deploymentTrouble(ctx, c, obj))
 		}
 	}
 	return errors.Join(troubles...)
 }
 
-func deploymentTrouble(ctx context.Context, c *apply.Cluster, key client.ObjectKey) error {
-	deployment := &appsv1.Deployment{}
-	if err := c.Client().Get(ctx, key, deployment); err != nil {
+func deploymentTrouble(ctx context.Context, c *apply.Cluster, obj *unstructured.Unstructured) error {
+	live := obj.DeepCopy()
+	if err := c.Client().Get(ctx, client.ObjectKeyFromObject(obj), live); err != nil {
 		return nil
 	}
-	pods, err := podsOf(ctx, c, deployment)
+	pods, err := podsOf(ctx, c, live)
 	if err != nil {
 		return nil
 	}
@@ -56,7 +57,12 @@ func deploymentTrouble(ctx context.Context, c *apply.Cluster, key client.ObjectK
 	return errors.Join(troubles...)
 }
 
-func podsOf(ctx context.Context, c *apply.Cluster, d *appsv1.Deployment) ([]corev1.Pod, error) {
+// podsOf lists the Pods that the selector of a Deployment or StatefulSet selects.
+func podsOf(ctx context.Context, c *apply.Cluster, obj *unstructured.Unstructured) ([]corev1.Pod, error) {
+	d := &appsv1.Deployment{} // The selector of a StatefulSet is at the same place.
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, d); err != nil {
+		return nil, err
+	}
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil || selector.Empty() {
 		return nil, err
