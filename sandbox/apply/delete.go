@@ -23,7 +23,7 @@ const (
 // deletion is the order of phases in which [Delete] works. Definitions are first, because the
 // objects of their kinds are deleted with them and may have finalizers, which need a controller
 // that still runs.
-var deletion = [phaseCount]int{phaseDefinitions, phaseWorkloads, phaseCustom, phaseSupport, phaseNamespaces}
+var deletion = [phaseCount]int{phaseDefinitions, phaseIntrusive, phaseWorkloads, phaseCustom, phaseSupport, phaseNamespaces}
 
 // Delete deletes objects and waits until each is gone: definitions with all objects of their kinds,
 // then workloads and webhooks, then the others. It ignores absent objects, and objects that do not

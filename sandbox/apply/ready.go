@@ -52,8 +52,9 @@ func served(ctx context.Context, c *Cluster, definition *unstructured.Unstructur
 			continue
 		}
 		path := []string{"/apis", crd.Spec.Group, version.Name, crd.Spec.Names.Plural}
+		// If a version needs the operator's conversion webhook, the operator may not run yet.
 		result := c.clientset.Discovery().RESTClient().Get().AbsPath(path...).Param("limit", "1").MaxRetries(0).Do(ctx)
-		if err := result.Error(); err != nil {
+		if err := result.Error(); err != nil && !strings.Contains(err.Error(), "conversion webhook") {
 			return fmt.Errorf("listing %s: %w", crd.Name, err)
 		}
 	}

@@ -21,7 +21,7 @@ func TestCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	definitions, _ := apply.Split(manifests.Objects)
+	definitions, _, _ := apply.Split(manifests.Objects)
 	if err := apply.Apply(t.Context(), c, definitions); err != nil {
 		t.Fatal(err)
 	}
