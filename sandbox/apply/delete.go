@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
 const (
@@ -75,7 +77,7 @@ func waitGone(ctx context.Context, c *Cluster, obj *unstructured.Unstructured, d
 				return ignore(Gone, err)
 			}
 		}
-		text := fmt.Sprintf("still exists, finalizers %q, %s", live.GetFinalizers(), lastCondition(live))
+		text := fmt.Sprintf("still exists, finalizers %q, %s", live.GetFinalizers(), condition.Last(live))
 		return errors.New(strings.TrimSuffix(text, ", "))
 	})
 }

@@ -6,36 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
-// Condition is the type and status of a condition that an object must reach.
-type Condition struct{ Type, Status string }
-
-// String returns TYPE=STATUS.
-func (c Condition) String() string { return c.Type + "=" + c.Status }
-
-// Ready is the default condition.
-var Ready = Condition{Type: "Ready", Status: "True"}
-
-var (
-	conditionPattern = regexp.MustCompile(`^([A-Za-z0-9][-A-Za-z0-9_./]*)=(True|False|Unknown)$`)
-	variablePattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
-)
+var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
 // variables are the names that Embedded.Args can contain as $(NAME).
 var variables = []string{"KUBECONFIG", "NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_PORT"}
-
-// parseCondition parses TYPE=STATUS. An empty text means Ready.
-func parseCondition(text string) (Condition, bool) {
-	if text == "" {
-		return Ready, true
-	}
-	match := conditionPattern.FindStringSubmatch(text)
-	if match == nil {
-		return Condition{}, false
-	}
-	return Condition{Type: match[1], Status: match[2]}, true
-}
 
 // judge reports values that have the right type but are invalid.
 func (d *decoder) judge(f *File, p *Project) {
@@ -65,8 +43,8 @@ func (d *decoder) judge(f *File, p *Project) {
 	if by := f.Sample.DefinedBy; by != "" && by != "operator" {
 		d.failField("sample.definedBy", "invalid value %q: want operator, or nothing", by)
 	}
-	if _, ok := parseCondition(f.Sample.Condition); !ok {
-		d.failField("sample.condition", "invalid condition %q: want TYPE=STATUS, for example Ready=True; the status is True, False or Unknown", f.Sample.Condition)
+	if _, ok := condition.Parse(f.Sample.Condition); !ok {
+		d.failField("sample.condition", "invalid condition %q: want TYPE=STATUS, for example Ready=True, with the status True, False or Unknown; or .PATH=VALUE, for example .status.phase=Running; or none", f.Sample.Condition)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
 const repository = "../.."
@@ -63,7 +65,7 @@ func TestDefaultIsAnOrdinaryFile(t *testing.T) {
 	}
 	subject := m.Subject()
 	want := Subject{
-		ServiceName: "demo-services-for-tracing", Annotation: "tracing.k8s.io/traceparent", Condition: Condition{"Ready", "True"}, Samples: m.Samples,
+		ServiceName: "demo-services-for-tracing", Annotation: "tracing.k8s.io/traceparent", Condition: condition.Condition{Type: "Ready", Status: "True"}, Samples: m.Samples,
 	}
 	if diff := cmp.Diff(want, subject); diff != "" {
 		t.Errorf("subject (-want +got):\n%s", diff)
