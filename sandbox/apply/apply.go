@@ -3,15 +3,25 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Apply applies objects with [FieldManager] and takes over fields that other managers own. The
 // order is: definitions of kinds, Namespaces, objects that Pods refer to, custom resources, then
 // workloads and webhooks. Within such a phase the order is undefined. Apply waits until definitions
-// are ready, and until custom resources are ready if workloads follow.
+// are ready, and until certificates are ready if workloads follow. Webhooks that can reject Pods are
+// last, after the workloads are ready: they may be served by these.
+//
+// If an immutable field of an object differs, Apply deletes the sandbox's object and creates it
+// again, unless users have data in it.
 //
 // Until ctx ends, Apply retries failures that can pass: a kind or a webhook that is not served yet,
 // an API server that starts. It does not change the given objects. It does not write a live object
@@ -23,19 +33,45 @@ import (
 // On a shared cluster the error is a [*ForeignError] if an object belongs to another owner.
 func Apply(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured) error {
 	ordered := phases(objects)
+	if len(ordered[phaseIntrusive]) > 0 && len(ordered[phaseWorkloads]) > 0 {
+		if err := FreeWebhooks(ctx, c); err != nil {
+			return err
+		}
+	}
 	for number, phase := range ordered {
 		if _, err := each(ctx, phase, c.applyOne); err != nil {
 			return err
 		}
 		// A Pod that mounts the Secret of a Certificate starts sooner if the Secret exists: the
 		// kubelet doubles the pause between its attempts.
-		if number == phaseDefinitions || number == phaseCustom && len(ordered[phaseWorkloads]) > 0 {
-			if err := WaitReady(ctx, c, phase); err != nil {
-				return err
-			}
+		switch {
+		case number == phaseCustom && len(ordered[phaseWorkloads]) > 0:
+			phase = issued(phase)
+		case number == phaseWorkloads && len(ordered[phaseIntrusive]) > 0:
+			phase = rolledOut(phase)
+		case number != phaseDefinitions:
+			continue
+		}
+		if err := WaitReady(ctx, c, phase); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// issued returns the objects of cert-manager. Other custom resources may need the operator, which
+// does not run yet.
+func issued(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	return slices.DeleteFunc(slices.Clone(objects), func(obj *unstructured.Unstructured) bool {
+		return !component.Named(component.CertManager).Owns(obj.GroupVersionKind().Group)
+	})
+}
+
+// rolledOut returns the objects that can serve webhooks.
+func rolledOut(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	return slices.DeleteFunc(slices.Clone(objects), func(obj *unstructured.Unstructured) bool {
+		return obj.GroupVersionKind().Group != appsv1.GroupName
+	})
 }
 
 // applyOne returns the object that it wanted, with the sandbox's marks.
@@ -59,7 +95,26 @@ func (c *Cluster) applyOne(ctx context.Context, obj *unstructured.Unstructured) 
 			// fields have their values. For the API server a read costs a tenth of an apply.
 			return nil
 		}
+		err = c.write(ctx, wanted)
+		if live == nil || !c.Owns(live) || !immutable(err, wanted) {
+			return err
+		}
+		if _, err := c.deleteOne(ctx, wanted); err != nil {
+			return err
+		}
 		return c.write(ctx, wanted)
+	})
+}
+
+// immutable reports whether a write failed because it changes an immutable field, and whether the
+// object can be created again without a loss.
+func immutable(err error, obj *unstructured.Unstructured) bool {
+	switch phase := phaseOf(obj); {
+	case phase == phaseDefinitions, phase == phaseNamespaces, phase == phaseCustom, strings.HasPrefix(obj.GetKind(), "PersistentVolume"):
+		return false
+	}
+	return apierrors.IsInvalid(err) && slices.ContainsFunc([]string{"immutable", "cannot change roleRef", "updates to statefulset spec"}, func(text string) bool {
+		return strings.Contains(err.Error(), text)
 	})
 }
 

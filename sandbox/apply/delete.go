@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 // deletion is the order of phases in which [Delete] works. Definitions are first, because the
 // objects of their kinds are deleted with them and may have finalizers, which need a controller
 // that still runs.
-var deletion = [phaseCount]int{phaseDefinitions, phaseWorkloads, phaseCustom, phaseSupport, phaseNamespaces}
+var deletion = [phaseCount]int{phaseDefinitions, phaseIntrusive, phaseWorkloads, phaseCustom, phaseSupport, phaseNamespaces}
 
 // Delete deletes objects and waits until each is gone: definitions with all objects of their kinds,
 // then workloads and webhooks, then the others. It ignores absent objects, and objects that do not
@@ -75,7 +77,7 @@ func waitGone(ctx context.Context, c *Cluster, obj *unstructured.Unstructured, d
 				return ignore(Gone, err)
 			}
 		}
-		text := fmt.Sprintf("still exists, finalizers %q, %s", live.GetFinalizers(), lastCondition(live))
+		text := fmt.Sprintf("still exists, finalizers %q, %s", live.GetFinalizers(), condition.Last(live))
 		return errors.New(strings.TrimSuffix(text, ", "))
 	})
 }

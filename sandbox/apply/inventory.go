@@ -98,6 +98,46 @@ func Inventory(ctx context.Context, c *Cluster) ([]*unstructured.Unstructured, e
 	return c.list(ctx, resources, c.LabelsOf(""))
 }
 
+// Prune deletes the objects of a component that were applied earlier and are not among objects. It
+// keeps definitions, whose deletion would delete objects of users, and Namespaces. Custom resources,
+// except cert-manager's, are pruned only with custom and in the groups of objects, because listing them
+// can need webhooks; dependents are then deleted, too. Prune returns the names of the deleted objects.
+func Prune(ctx context.Context, c *Cluster, component string, objects []*unstructured.Unstructured, custom bool) ([]string, error) {
+	resources, err := c.resources()
+	if err != nil {
+		return nil, err
+	}
+	resources = slices.DeleteFunc(resources, func(r resource) bool {
+		obj := &unstructured.Unstructured{}
+		obj.SetGroupVersionKind(r.kind)
+		listed := len(issued([]*unstructured.Unstructured{obj})) > 0 || custom && slices.ContainsFunc(objects, func(obj *unstructured.Unstructured) bool {
+			return obj.GroupVersionKind().Group == r.kind.Group
+		})
+		phase := phaseOf(obj)
+		return phase == phaseDefinitions || phase == phaseNamespaces || phase == phaseCustom && !listed
+	})
+	old, err := c.list(ctx, resources, c.LabelsOf(component))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	old = slices.DeleteFunc(old, func(live *unstructured.Unstructured) bool {
+		keep := live.GetAnnotations()[AppliedAnnotation] == "" || len(live.GetOwnerReferences()) > 0 || slices.ContainsFunc(objects, func(obj *unstructured.Unstructured) bool {
+			// The namespace of an object is a guess if its kind is unknown before the operator runs.
+			return obj.GroupVersionKind().GroupKind() == live.GroupVersionKind().GroupKind() && obj.GetName() == live.GetName() &&
+				(live.GetNamespace() == "" || obj.GetNamespace() == live.GetNamespace())
+		})
+		if !keep {
+			names = append(names, Describe(live))
+		}
+		return keep
+	})
+	if custom {
+		return names, DeleteWithDependents(ctx, c, old)
+	}
+	return names, Delete(ctx, c, old)
+}
+
 // Losses lists objects of other owners that would be deleted together with the inventory: objects
 // of the kinds that it defines. It leaves out objects that have an owner.
 func Losses(ctx context.Context, c *Cluster, inventory []*unstructured.Unstructured) ([]string, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -13,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
 // WaitReady waits until every object exists and is ready; see [Ready]. The objects of a definition
@@ -52,15 +51,16 @@ func served(ctx context.Context, c *Cluster, definition *unstructured.Unstructur
 			continue
 		}
 		path := []string{"/apis", crd.Spec.Group, version.Name, crd.Spec.Names.Plural}
+		// If a version needs the operator's conversion webhook, the operator may not run yet.
 		result := c.clientset.Discovery().RESTClient().Get().AbsPath(path...).Param("limit", "1").MaxRetries(0).Do(ctx)
-		if err := result.Error(); err != nil {
+		if err := result.Error(); err != nil && !strings.Contains(err.Error(), "conversion webhook") {
 			return fmt.Errorf("listing %s: %w", crd.Name, err)
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, condition := range crd.Status.Conditions {
-		if at := condition.LastTransitionTime.Time; condition.Type == apiextensionsv1.Established && at.After(c.established) {
+	for _, is := range crd.Status.Conditions {
+		if at := is.LastTransitionTime.Time; is.Type == apiextensionsv1.Established && at.After(c.established) {
 			c.established = at
 		}
 	}
@@ -77,12 +77,12 @@ func Ready(live *unstructured.Unstructured) error {
 	}
 	if result.Status == status.CurrentStatus {
 		if phaseOf(live) == phaseCustom {
-			return HasCondition(live, project.Ready)
+			return condition.Ready.Met(live)
 		}
 		return nil
 	}
 	message := fmt.Sprintf("%s: %s", result.Status, result.Message)
-	if last := lastCondition(live); last != "" {
+	if last := condition.Last(live); last != "" {
 		message += "; " + last
 	}
 	return errors.New(message)
@@ -91,57 +91,8 @@ func Ready(live *unstructured.Unstructured) error {
 // ReachedCondition returns nil if an object of the sample, as it was read, has the condition of the
 // subject. For the kinds of Kubernetes it is [Ready].
 func (c *Cluster) ReachedCondition(live *unstructured.Unstructured) error {
-	if phaseOf(live) != phaseCustom || c.subject.Condition == project.Ready {
+	if phaseOf(live) != phaseCustom || c.subject.Condition == condition.Ready {
 		return Ready(live)
 	}
-	return HasCondition(live, c.subject.Condition)
-}
-
-// HasCondition returns nil if an object has a condition with a status, for its generation. kstatus
-// accepts an object without conditions, because not every kind has them; the kinds of a sandbox do.
-func HasCondition(live *unstructured.Unstructured, want project.Condition) error {
-	conditions, _, err := unstructured.NestedSlice(live.Object, "status", "conditions")
-	if err != nil {
-		return err
-	}
-	for _, item := range conditions {
-		condition, _ := item.(map[string]any)
-		if condition["type"] != want.Type {
-			continue
-		}
-		observed, known := condition["observedGeneration"].(int64)
-		switch {
-		case condition["status"] != want.Status:
-			return errors.New(lastCondition(live))
-		case known && observed != live.GetGeneration():
-			return fmt.Errorf("condition %s is for generation %d, the object has generation %d", want.Type, observed, live.GetGeneration())
-		}
-		return nil
-	}
-	return errors.New("no condition " + want.Type + " yet")
-}
-
-// lastCondition renders the condition of obj that changed last; "" if it has none.
-func lastCondition(obj *unstructured.Unstructured) string {
-	conditions, _, err := unstructured.NestedSlice(obj.Object, "status", "conditions")
-	if err != nil || len(conditions) == 0 {
-		return ""
-	}
-	field := func(condition any, name string) string {
-		m, _ := condition.(map[string]any)
-		text, _ := m[name].(string)
-		return text
-	}
-	// Times are RFC 3339 in UTC, so they sort as text.
-	last := slices.MaxFunc(conditions, func(a, b any) int {
-		return strings.Compare(field(a, "lastTransitionTime"), field(b, "lastTransitionTime"))
-	})
-	text := fmt.Sprintf("condition %s=%s", field(last, "type"), field(last, "status"))
-	if reason := field(last, "reason"); reason != "" {
-		text += " (" + reason + ")"
-	}
-	if message := field(last, "message"); message != "" {
-		text += ": " + message
-	}
-	return text
+	return c.subject.Condition.Met(live)
 }

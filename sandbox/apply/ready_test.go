@@ -70,6 +70,8 @@ func TestPhaseOf(t *testing.T) {
 		{"apps/v1", "Deployment", phaseWorkloads},
 		{"admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", phaseWorkloads},
 		{"v1", "Pod", phaseWorkloads},
+		{"demo.k8s.io/v1", "Cache", phaseCustom},
+		{"rbac.authorization.k8s.io/v1", "Role", phaseSupport},
 	} {
 		obj := &unstructured.Unstructured{}
 		obj.SetAPIVersion(test.apiVersion)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -95,13 +96,14 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	checkNames(root)
+	complete(root)
 	return root, shared
 }
 
-// checkNames makes unknown command names usage errors. For most of them cobra prints the help and
-// returns nil.
-func checkNames(cmd *cobra.Command) {
+// complete names this program in the examples as it was started, and makes unknown command names
+// usage errors: for most of them cobra prints the help and returns nil.
+func complete(cmd *cobra.Command) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "go run ./sandbox", hint.Program())
 	if cmd.HasSubCommands() && !cmd.Runnable() {
 		cmd.Args = onlyCommands
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -119,7 +121,7 @@ func checkNames(cmd *cobra.Command) {
 		cmd.Args = command.ExactArgs(0, "no argument")
 	}
 	for _, c := range cmd.Commands() {
-		checkNames(c)
+		complete(c)
 	}
 }
 

@@ -133,7 +133,7 @@ func showTimes(ctx context.Context, run *lifecycle.Sandbox, recorder *selftrace.
 	}
 	where := run.Addresses()[component.UI]
 	if run.Existing() {
-		where = "UI" // The address is valid until this command ends; `sandbox forward` prints another.
+		where = "UI" // The address is valid until this command ends; `forward` prints another.
 	}
 	fmt.Fprintf(stderr, "As a trace: %s/trace/%s\n", where, span.SpanContext().TraceID())
 }

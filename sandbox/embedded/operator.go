@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -62,13 +63,13 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (spec p
 	if err != nil {
 		return process.Spec{}, false, err
 	}
-	if err := os.MkdirAll(filepath.Join(folder, "tmp"), 0o700); err != nil { // TMPDIR
-		return process.Spec{}, false, fmt.Errorf("creating the folder of the operator: %w", state.Remedy(err))
-	}
-	for _, place := range slices.Sorted(maps.Keys(p.Secrets)) {
-		if err := c.copySecret(ctx, p.Namespace, p.Secrets[place], place); err != nil {
-			return process.Spec{}, false, err
+	for _, folder := range p.Folders {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return process.Spec{}, false, fmt.Errorf("creating a folder of the operator: %w", state.Remedy(err))
 		}
+	}
+	if err := c.copyVolumes(ctx, p); err != nil {
+		return process.Spec{}, false, err
 	}
 	specOf := c.accountSpec
 	if c.Tracing {
@@ -82,23 +83,39 @@ func (c *Cluster) operator(ctx context.Context, options OperatorOptions) (spec p
 	return spec, p.Probed, err
 }
 
-// copySecret copies a certificate in the cluster to the folder where the operator reads it, as the
-// kubelet would mount the Secret. The operator watches the files.
-func (c *Cluster) copySecret(ctx context.Context, namespace, name, folder string) error {
+// copyVolumes copies Secrets and ConfigMaps to the folders where the operator reads them, as the
+// kubelet would mount them. The operator watches the files of certificates.
+func (c *Cluster) copyVolumes(ctx context.Context, p *project.Process) error {
 	client, err := c.clientset()
 	if err != nil {
 		return err
 	}
-	secret, err := client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return fmt.Errorf("reading the certificate of the operator: %w", err)
+	for folder, name := range p.Secrets {
+		secret, err := client.CoreV1().Secrets(p.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("reading a volume of the operator: %w", err)
+		}
+		if err := writeAll(folder, secret.Data); err != nil {
+			return err
+		}
 	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("creating the folder for the certificate of the operator: %w", state.Remedy(err))
+	for folder, name := range p.ConfigMaps {
+		configMap, err := client.CoreV1().ConfigMaps(p.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("reading a volume of the operator: %w", err)
+		}
+		if err := errors.Join(writeAll(folder, configMap.Data), writeAll(folder, configMap.BinaryData)); err != nil {
+			return err
+		}
 	}
-	// Write the key first: a new certificate makes the operator read both.
-	for _, key := range slices.Backward(slices.Sorted(maps.Keys(secret.Data))) {
-		if err := write(filepath.Join(folder, key), string(secret.Data[key])); err != nil {
+	return nil
+}
+
+// writeAll writes the key of a certificate before the certificate: a new certificate makes the
+// operator read both.
+func writeAll[T string | []byte](folder string, data map[string]T) error {
+	for _, key := range slices.Backward(slices.Sorted(maps.Keys(data))) {
+		if err := write(filepath.Join(folder, key), string(data[key])); err != nil {
 			return err
 		}
 	}

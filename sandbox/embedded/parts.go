@@ -63,7 +63,7 @@ func (c *Cluster) Programs(ctx context.Context, row component.Component, paths m
 
 // programSpec returns the process of a program that the table describes.
 func (c *Cluster) programSpec(ctx context.Context, namespace string, p component.Program, path string) (process.Spec, error) {
-	var args []string
+	args := []string{"--kubeconfig=" + c.kubeconfigOf(p.Name)}
 	for _, arg := range p.Args {
 		args = append(args, c.expand(arg))
 	}
@@ -120,8 +120,8 @@ func (c *Cluster) accountSpec(ctx context.Context, name, namespace, account, pro
 	})
 }
 
-// specAs returns the process of a program with the credentials that issue returns. It restarts when
-// their revision changes.
+// specAs returns the process of a program, and writes its kubeconfig with the credentials that issue
+// returns. It restarts when their revision changes.
 func (c *Cluster) specAs(name, program string, args []string,
 	issue func(issuer *credentials.Issuer, folder string) (user credentials.Kubeconfig, revision string, err error),
 ) (process.Spec, error) {
@@ -141,10 +141,8 @@ func (c *Cluster) specAs(name, program string, args []string,
 	if err != nil {
 		return process.Spec{}, err
 	}
-	kubeconfig, err := c.kubeconfig(name, user)
-	return process.Spec{
-		Path: program, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...), Revision: c.serverRevision() + revision,
-	}, err
+	_, err = c.kubeconfig(name, user)
+	return process.Spec{Path: program, Args: args, Revision: c.serverRevision() + revision}, err
 }
 
 func (c *Cluster) clientset() (*kubernetes.Clientset, error) {

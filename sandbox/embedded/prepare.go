@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strconv"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -136,15 +137,19 @@ func (c *Cluster) serverRevision() string {
 	return c.authorities.cluster.Fingerprint() + ":" + strconv.Itoa(own[component.APIServerPort]) + ":"
 }
 
+// kubeconfigOf returns the path of a process's kubeconfig.
+func (c *Cluster) kubeconfigOf(name string) string {
+	return filepath.Join(c.dir.Components(), name, "kubeconfig")
+}
+
 // kubeconfig writes the kubeconfig of a process, which acts as user.
 func (c *Cluster) kubeconfig(name string, user credentials.Kubeconfig) (string, error) {
-	folder, err := c.folder(name)
-	if err != nil {
+	if _, err := c.folder(name); err != nil {
 		return "", err
 	}
 	own, _ := c.ports()
 	user.Server, user.CAFile = "https://"+address(own[component.APIServerPort]), c.authorities.cluster.CertFile
-	path := folder + "/kubeconfig"
+	path := c.kubeconfigOf(name)
 	if _, err := credentials.WriteKubeconfig(path, user); err != nil {
 		return "", state.Remedy(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
@@ -37,14 +38,29 @@ func (p *Component) Apply(ctx context.Context, c *apply.Cluster) error {
 // objects, with the definitions of other components, the API server accepts objects of their kinds
 // without a delay.
 func (p *Component) Definitions() []*unstructured.Unstructured {
-	definitions, _ := apply.Split(p.Objects)
+	definitions, _, _ := apply.Split(p.Objects)
 	return definitions
 }
 
-// ApplyWithoutDefinitions applies all objects except [Component.Definitions], which must exist.
-func (p *Component) ApplyWithoutDefinitions(ctx context.Context, c *apply.Cluster) error {
-	_, others := apply.Split(p.Objects)
+// ApplyBeforeStart applies all objects except [Component.Definitions], which must exist, and webhooks
+// that could reject what the component needs to start.
+func (p *Component) ApplyBeforeStart(ctx context.Context, c *apply.Cluster) error {
+	_, others, _ := apply.Split(p.Objects)
 	return p.applyObjects(ctx, c, others)
+}
+
+// ApplyAfterStart applies the other webhooks. The component runs.
+func (p *Component) ApplyAfterStart(ctx context.Context, c *apply.Cluster) error {
+	_, _, intrusive := apply.Split(p.Objects)
+	return p.applyObjects(ctx, c, intrusive)
+}
+
+// Prune deletes objects that an earlier version of the component had; see [apply.Prune].
+func (p *Component) Prune(ctx context.Context, c *apply.Cluster) error {
+	if _, err := apply.Prune(ctx, c, p.Name, p.Objects, p.Name == component.Sample); err != nil {
+		return fmt.Errorf("deleting leftovers of %s: %w", p.Name, err)
+	}
+	return nil
 }
 
 func (p *Component) applyObjects(ctx context.Context, c *apply.Cluster, objects []*unstructured.Unstructured) error {
@@ -82,8 +98,15 @@ func (p *Component) wait(ctx context.Context, c *apply.Cluster) error {
 	return apply.Poll(ctx, "waiting for "+p.Name, serves)
 }
 
-// Install applies the component and waits for it; see [Component.Wait].
+// Install applies the component, prunes the operator or the sample, and waits for the component;
+// see [Component.Wait].
 func (p *Component) Install(ctx context.Context, c *apply.Cluster, report func(string, ...any)) error {
+	if p.Name == component.Operator || p.Name == component.Sample {
+		// First: a webhook without a server would reject objects.
+		if err := p.Prune(ctx, c); err != nil {
+			return err
+		}
+	}
 	if err := p.Apply(ctx, c); err != nil {
 		return err
 	}

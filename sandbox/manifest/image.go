@@ -39,10 +39,11 @@ func (i Image) split() (repository, tag, digest string, err error) {
 	return repository, tag, digest, nil
 }
 
-// deploymentOf returns a Deployment among objects, for changes in place, and its container.
+// deploymentOf returns a Deployment or StatefulSet among objects, for changes in place, and its
+// container.
 func deploymentOf(objects []*unstructured.Unstructured, namespace, name, containerName string) (deployment *unstructured.Unstructured, found map[string]any, err error) {
 	for _, obj := range objects {
-		if obj.GetKind() == "Deployment" && obj.GetNamespace() == namespace && obj.GetName() == name {
+		if kind := obj.GetKind(); (kind == "Deployment" || kind == "StatefulSet") && obj.GetNamespace() == namespace && obj.GetName() == name {
 			found, err = container(obj, containerName)
 			return obj, found, err
 		}

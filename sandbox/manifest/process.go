@@ -32,7 +32,7 @@ func withoutPods(objects []*unstructured.Unstructured) []*unstructured.Unstructu
 	var out []*unstructured.Unstructured
 	for _, obj := range objects {
 		switch obj.GetKind() {
-		case "Deployment", "Service":
+		case "Deployment", "StatefulSet", "Service":
 		default:
 			out = append(out, obj)
 		}

@@ -1,28 +1,55 @@
 package project
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// volume returns the Secret of a volume of the manager, if a Certificate of the manifests creates it
-// in the manager's namespace, and reports whether the volume is an emptyDir.
-func (m *Manifests) volume(name string) (secret string, empty bool) {
-	for _, v := range m.Deployment.Spec.Template.Spec.Volumes {
-		if v.Name != name {
-			continue
-		}
-		for _, obj := range m.Objects {
-			issued, _, _ := unstructured.NestedString(obj.Object, "spec", "secretName")
-			if obj.GetKind() == "Certificate" && obj.GetNamespace() == m.Deployment.Namespace && v.Secret != nil && v.Secret.SecretName == issued {
-				secret = issued
-			}
-		}
-		empty = v.EmptyDir != nil
+// volume is the origin of the files in a volume of the manager. Without a Secret and a ConfigMap, it
+// starts empty.
+type volume struct {
+	secret, configMap string
+	// issued is true if a Certificate of the manifests creates the Secret.
+	issued bool
+}
+
+// volume returns a volume of the manager. ok is false if a process can't have it.
+func (m *Manifests) volume(name string) (v volume, ok bool) {
+	volumes := m.Deployment.Spec.Template.Spec.Volumes
+	i := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return v.Name == name })
+	if i < 0 {
+		return v, m.Deployment.Kind == "StatefulSet" // Its claims are volumes, too.
 	}
-	return secret, empty
+	switch source := volumes[i].VolumeSource; {
+	case source.EmptyDir != nil, source.PersistentVolumeClaim != nil:
+		return v, true
+	case source.Secret != nil && len(source.Secret.Items) == 0:
+		v.issued = m.has(source.Secret.SecretName, "Certificate", "spec", "secretName")
+		if v.issued || m.has(source.Secret.SecretName, "Secret", "metadata", "name") {
+			v.secret = source.Secret.SecretName
+		}
+		return v, v.secret != "" || is(source.Secret.Optional)
+	case source.ConfigMap != nil && len(source.ConfigMap.Items) == 0:
+		if m.has(source.ConfigMap.Name, "ConfigMap", "metadata", "name") {
+			v.configMap = source.ConfigMap.Name
+		}
+		return v, v.configMap != "" || is(source.ConfigMap.Optional)
+	}
+	return v, false
+}
+
+func is(optional *bool) bool { return optional != nil && *optional }
+
+// has reports whether the manifests have an object of a kind in the manager's namespace that has a
+// value in a field.
+func (m *Manifests) has(value, kind string, field ...string) bool {
+	return slices.ContainsFunc(m.Objects, func(obj *unstructured.Unstructured) bool {
+		found, _, _ := unstructured.NestedString(obj.Object, field...)
+		return obj.GetKind() == kind && obj.GetNamespace() == m.Deployment.Namespace && found == value
+	})
 }
 
 // certificateMount returns the volume mount of the webhook's certificate, or nil. If there are
@@ -30,8 +57,8 @@ func (m *Manifests) volume(name string) (secret string, empty bool) {
 func (m *Manifests) certificateMount() *corev1.VolumeMount {
 	var found *corev1.VolumeMount
 	for _, vm := range m.container().VolumeMounts {
-		secret, _ := m.volume(vm.Name)
-		if secret != "" && (found == nil || strings.Contains(secret+vm.Name+vm.MountPath, "webhook")) {
+		v, _ := m.volume(vm.Name)
+		if v.issued && (found == nil || strings.Contains(v.secret+vm.Name+vm.MountPath, "webhook")) {
 			found = &vm
 		}
 	}

@@ -8,37 +8,14 @@ import (
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/input"
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/project/goflags"
 )
 
-// Condition is the type and status of a condition that an object must reach.
-type Condition struct{ Type, Status string }
-
-// String returns TYPE=STATUS.
-func (c Condition) String() string { return c.Type + "=" + c.Status }
-
-// Ready is the default condition.
-var Ready = Condition{Type: "Ready", Status: "True"}
-
-var (
-	conditionPattern = regexp.MustCompile(`^([A-Za-z0-9][-A-Za-z0-9_./]*)=(True|False|Unknown)$`)
-	variablePattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
-)
+var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
 // variables are the names that Embedded.Args can contain as $(NAME).
-var variables = []string{"NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_CLIENT_CA", "WEBHOOK_PORT"}
-
-// parseCondition parses TYPE=STATUS. An empty text means Ready.
-func parseCondition(text string) (Condition, bool) {
-	if text == "" {
-		return Ready, true
-	}
-	match := conditionPattern.FindStringSubmatch(text)
-	if match == nil {
-		return Condition{}, false
-	}
-	return Condition{Type: match[1], Status: match[2]}, true
-}
+var variables = []string{"KUBECONFIG", "NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_CLIENT_CA", "WEBHOOK_PORT"}
 
 // judge reports values that have the right type but are invalid.
 func (d *decoder) judge(f *File, p *Project) {
@@ -65,8 +42,11 @@ func (d *decoder) judge(f *File, p *Project) {
 			}
 		}
 	}
-	if _, ok := parseCondition(f.Sample.Condition); !ok {
-		d.failField("sample.condition", "invalid condition %q: want TYPE=STATUS, for example Ready=True; the status is True, False or Unknown", f.Sample.Condition)
+	if by := f.Sample.DefinedBy; by != "" && by != "operator" {
+		d.failField("sample.definedBy", "invalid value %q: want operator, or nothing", by)
+	}
+	if _, ok := condition.Parse(f.Sample.Condition); !ok {
+		d.failField("sample.condition", "invalid condition %q: want TYPE=STATUS, for example Ready=True, with the status True, False or Unknown; or .PATH=VALUE, for example .status.phase=Running; or none", f.Sample.Condition)
 	}
 }
 
@@ -77,7 +57,8 @@ func (d *decoder) judgeBuild(b Build, p *Project) {
 		d.failField("operator.build.main", "required: set the folder of the main package in the module, for example ./cmd")
 		return
 	}
-	if !strings.HasPrefix(b.Main, "./") && b.Main != "." {
+	relative := strings.HasPrefix(b.Main, "./") || b.Main == "."
+	if !relative {
 		d.failField("operator.build.main", "invalid folder %q: want a path in the module that starts with ./", b.Main)
 	}
 	for i, flag := range b.Flags {
@@ -91,7 +72,7 @@ func (d *decoder) judgeBuild(b Build, p *Project) {
 	module := p.path(b.Module)
 	if !p.disk.Exists(filepath.Join(module, "go.mod")) {
 		d.failField("operator.build.module", "no go.mod in %s", module)
-	} else if main := filepath.Join(module, b.Main); !p.disk.IsDir(main) {
+	} else if main := filepath.Join(module, b.Main); relative && !p.disk.IsDir(main) {
 		d.failField("operator.build.main", "folder %s does not exist", main)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 )
 
@@ -72,13 +73,13 @@ func (p places) of(field string) *yaml.Node {
 }
 
 // decode decodes a file strictly. It returns an error for unknown fields, wrong types and duplicate
-// fields. If there are several mistakes, it returns the first.
+// fields: all mistakes, one in a line.
 func decode(path string, data []byte) (*File, *decoder, error) {
 	d := &decoder{path: path, places: places{}}
 	documents := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
 	if err := documents.Decode(&root); errors.Is(err, io.EOF) {
-		return nil, nil, &Error{Path: path, Problem: "empty file; run `sandbox init` to create it, or see the example in docs/sandbox-yaml.md"}
+		return nil, nil, &Error{Path: path, Problem: "empty file; run " + hint.Run("init") + " to create it, or see the example in docs/sandbox-yaml.md"}
 	} else if err != nil {
 		return nil, nil, d.syntax(err)
 	}
@@ -91,7 +92,7 @@ func decode(path string, data []byte) (*File, *decoder, error) {
 		return nil, nil, err
 	}
 	d.check(top, reflect.TypeFor[File](), "")
-	if err := d.first(); err != nil {
+	if err := d.all(); err != nil {
 		return nil, nil, err
 	}
 	file := &File{}
@@ -144,19 +145,16 @@ func (d *decoder) failField(field, format string, args ...any) {
 	d.fail(d.places.of(field), field, format, args...)
 }
 
-// first returns the recorded mistake with the first position, or nil.
-func (d *decoder) first() error {
-	if len(d.wrong) == 0 {
-		return nil
-	}
+// all returns the recorded mistakes in the order of their positions, or nil.
+func (d *decoder) all() error {
 	slices.SortStableFunc(d.wrong, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	e := *d.wrong[0]
-	if more := len(d.wrong) - 1; more > 0 {
-		e.Problem += fmt.Sprintf(" (and %d more)", more)
+	var all []error
+	for _, e := range d.wrong {
+		all = append(all, e)
 	}
-	return &e
+	return errors.Join(all...)
 }
 
 // check compares a value with its required type, and records the positions of fields.
@@ -205,8 +203,8 @@ func (d *decoder) checkFields(node *yaml.Node, want reflect.Type, field string) 
 			return
 		}
 		names := slices.Sorted(maps.Keys(types))
-		if hint := near.Hint(key.Value, names); hint != "" {
-			d.fail(key, name, "unknown field%s", hint)
+		if similar := near.Hint(key.Value, names); similar != "" {
+			d.fail(key, name, "unknown field%s", similar)
 			return
 		}
 		d.fail(key, name, "unknown field; want one of %s", strings.Join(names, ", "))

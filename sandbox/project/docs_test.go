@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
 // leaves returns the fields of a type without subfields, with the names of their types in the
@@ -67,7 +69,7 @@ func TestDocumentsExampleIsValid(t *testing.T) {
 		"config/default/all.yaml":                      scaffolded + "---" + crd,
 		"config/samples/cache_v1alpha1_memcached.yaml": "{apiVersion: cache.example.com/v1, kind: Cache, metadata: {name: sample}}",
 	}))
-	if m.ServiceName != "memcached-operator" || m.Subject().Condition != (Condition{"Available", "True"}) {
+	if m.ServiceName != "memcached-operator" || m.Subject().Condition != (condition.Condition{Type: "Available", Status: "True"}) {
 		t.Errorf("ServiceName = %s, Condition = %s", m.ServiceName, m.Subject().Condition)
 	}
 	for _, name := range variables {

@@ -39,6 +39,8 @@ type Operator struct {
 	// Images are additional images of the operator's Pods, or of Pods that the operator creates.
 	// Nodes never pull images.
 	Images []string `yaml:"images"`
+	// Skip are kinds, as KIND.GROUP, whose objects in the manifests are not applied.
+	Skip []string `yaml:"skip"`
 	// Webhook describes the admission webhook.
 	Webhook Webhook `yaml:"webhook"`
 	// Embedded configures the operator as a process.
@@ -83,4 +85,7 @@ type Sample struct {
 	// Condition is the condition that every custom resource in Manifests must reach, as TYPE=STATUS
 	// (default Ready=True).
 	Condition string `yaml:"condition"`
+	// DefinedBy is "operator" if the operator defines the kinds of Manifests when it starts; empty
+	// if the operator's manifests define them.
+	DefinedBy string `yaml:"definedBy"`
 }

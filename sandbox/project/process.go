@@ -2,6 +2,7 @@ package project
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -15,7 +16,7 @@ import (
 
 // Place describes the resources of a process on this machine.
 type Place struct {
-	// Folder is the absolute path of the process's own folder.
+	// Folder is the absolute path of the process's own folder, which has its kubeconfig.
 	Folder string
 	// WebhookPort and ProbeAddress are free, for processes whose addresses are configurable.
 	WebhookPort  int
@@ -32,13 +33,15 @@ type Place struct {
 type Process struct {
 	// Namespace and Account identify the service account of the process.
 	Namespace, Account string
-	// Args are its arguments, without the kubeconfig.
+	// Args are its arguments.
 	Args []string
 	// Env is its environment.
 	Env []Variable
-	// Secrets are the names of Secrets by folder. They are copied to the folders before the process
-	// starts. Their Certificates create them.
-	Secrets map[string]string
+	// Folders must exist when the process starts.
+	Folders []string
+	// Secrets and ConfigMaps are names of objects by folder. They are copied to the folders before
+	// the process starts.
+	Secrets, ConfigMaps map[string]string
 	// Probed is true if the process serves /readyz at Place.ProbeAddress.
 	Probed bool
 }
@@ -50,15 +53,10 @@ const temporary = "/tmp"
 // Process returns the operator as a process. It returns an error if the operator uses features of
 // Pods that a process cannot have.
 func (m *Manifests) Process(place Place) (*Process, error) {
-	if err := m.checkProcess(); err != nil {
-		return nil, err
-	}
-	p := &Process{Secrets: map[string]string{}}
+	p := &Process{Secrets: map[string]string{}, ConfigMaps: map[string]string{}}
 	p.Namespace, p.Account = m.Account()
 	mounts, err := m.mounts(place, p)
-	if err != nil {
-		return nil, err
-	}
+	err = errors.Join(m.checkProcess(), err)
 	values := map[string]string{
 		"NAMESPACE": p.Namespace, "SERVICE_ACCOUNT": p.Account, "PROBE_ADDRESS": place.ProbeAddress,
 		"WEBHOOK_PORT": strconv.Itoa(place.WebhookPort), "WEBHOOK_CERT_DIR": "", "WEBHOOK_CLIENT_CA": place.WebhookClientCA,
@@ -66,9 +64,11 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 	if vm := m.certificateMount(); vm != nil {
 		values["WEBHOOK_CERT_DIR"] = folderOf(place, *vm)
 	}
-	if p.Env, err = m.environment(place, p, mounts); err != nil {
+	env, wrong := m.environment(place, p, mounts)
+	if err = errors.Join(err, wrong); err != nil {
 		return nil, err
 	}
+	p.Env = env
 	known := maps.Clone(values)
 	for i, v := range p.Env {
 		p.Env[i].Value = expand(v.Value, known)
@@ -91,33 +91,35 @@ func (m *Manifests) cannot(format string, args ...any) error {
 	return m.project.wrong("", fmt.Errorf("--cluster=embedded runs the operator as a process: %s; use --cluster=kind, or change the manifests", fmt.Sprintf(format, args...)))
 }
 
-// checkProcess returns an error if the operator uses features that only Pods have.
+// checkProcess returns an error for each feature of the operator that only Pods have.
 func (m *Manifests) checkProcess() error {
+	var wrong []error
+	cannot := func(format string, args ...any) { wrong = append(wrong, m.cannot(format, args...)) }
 	if m.project.File.Operator.Build == nil {
-		return m.cannot("it cannot run the image %s, only a program from operator.build", m.project.File.Operator.Image)
+		cannot("it cannot run the image %s, only a program from operator.build", m.project.File.Operator.Image)
 	}
 	for _, obj := range m.Objects {
 		switch obj.GetKind() {
 		case "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod":
 			if obj.GetName() != m.Deployment.Name || obj.GetNamespace() != m.Deployment.Namespace {
-				return m.cannot("it cannot run %s %s", obj.GetKind(), obj.GetName())
+				cannot("it cannot run %s %s", obj.GetKind(), obj.GetName())
 			}
 		}
 	}
 	spec := m.Deployment.Spec.Template.Spec
-	if len(spec.InitContainers) > 0 {
-		return m.cannot("it cannot run init container %s", spec.InitContainers[0].Name)
+	for _, c := range spec.InitContainers {
+		cannot("it cannot run init container %s", c.Name)
 	}
 	for i, c := range spec.Containers {
 		// kube-rbac-proxy only protects the metrics, which the process does not serve.
 		if i != m.Container && c.Name != "kube-rbac-proxy" {
-			return m.cannot("it cannot run container %s", c.Name)
+			cannot("it cannot run container %s", c.Name)
 		}
 	}
 	if m.HasWebhook() && m.certificateMount() == nil {
-		return m.cannot("it requires a mounted Secret of a Certificate for the webhook")
+		cannot("it requires a mounted Secret of a Certificate for the webhook")
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // container returns the manager's container.
@@ -132,8 +134,8 @@ var adjusted = map[string]string{
 	"metrics-bind-address": "0", "metrics-addr": "0",
 	"webhook-port": "$(WEBHOOK_PORT)", "webhook-bind-port": "$(WEBHOOK_PORT)",
 	// A single process needs no leader election, and outside a Pod the namespace of its lease is
-	// unknown.
-	"leader-elect": "", "enable-leader-election": "", "leader-election-namespace": "", "leader-election-id": "",
+	// unknown. Some operators elect by default.
+	"leader-elect": "false", "enable-leader-election": "false", "leader-election-namespace": "", "leader-election-id": "",
 	// Metrics are disabled.
 	"metrics-secure": "", "metrics-cert-path": "", "metrics-cert-name": "", "metrics-cert-key": "",
 }
@@ -173,18 +175,23 @@ type mount struct{ from, to string }
 // mounts returns the folder of the process for each volume mount of the manager.
 func (m *Manifests) mounts(place Place, p *Process) ([]mount, error) {
 	var all []mount
+	var wrong []error
 	for _, vm := range m.container().VolumeMounts {
 		folder := folderOf(place, vm)
-		if secret, empty := m.volume(vm.Name); secret != "" {
-			p.Secrets[folder] = secret
-		} else if !empty {
-			return nil, m.cannot("volume %s, mounted at %s, must be an emptyDir or the Secret of a Certificate in the manifests", vm.Name, vm.MountPath)
+		switch v, ok := m.volume(vm.Name); {
+		case !ok || vm.SubPath != "":
+			wrong = append(wrong, m.cannot("volume %s, mounted at %s, must be an emptyDir, a claim, or a whole Secret or ConfigMap of the manifests", vm.Name, vm.MountPath))
+		case v.secret != "":
+			p.Secrets[folder] = v.secret
+		case v.configMap != "":
+			p.ConfigMaps[folder] = v.configMap
 		}
+		p.Folders = append(p.Folders, folder)
 		all = append(all, mount{path.Clean(vm.MountPath), folder})
 	}
 	// Longest first, because a folder can contain another one.
 	slices.SortFunc(all, func(a, b mount) int { return len(b.from) - len(a.from) })
-	return all, nil
+	return all, errors.Join(wrong...)
 }
 
 // folderOf returns the folder of the process for a volume mount. A folder below /tmp is moved below
@@ -218,7 +225,12 @@ func (m *Manifests) environment(place Place, p *Process, mounts []mount) ([]Vari
 	for _, v := range place.Telemetry.Variables(m.ServiceName) {
 		env = setVariable(env, v)
 	}
-	env = setVariable(env, Variable{Name: "TMPDIR", Value: filepath.Join(place.Folder, "tmp")})
+	tmp, home := filepath.Join(place.Folder, "tmp"), filepath.Join(place.Folder, "home")
+	p.Folders = append(p.Folders, tmp, home)
+	for _, v := range []Variable{{Name: "TMPDIR", Value: tmp}, {Name: "HOME", Value: home}, {Name: "KUBECONFIG", Value: filepath.Join(place.Folder, "kubeconfig")}} {
+		env = setVariable(env, v)
+	}
+	var wrong []error
 	for _, v := range c.Env {
 		value := v.Value
 		if v.ValueFrom != nil {
@@ -227,18 +239,18 @@ func (m *Manifests) environment(place Place, p *Process, mounts []mount) ([]Vari
 			}
 			var ok bool
 			if value, ok = m.downward(v.ValueFrom, p); !ok {
-				return nil, m.cannot("the value of variable %s is available only in a Pod; set it in operator.env", v.Name)
+				wrong = append(wrong, m.cannot("the value of variable %s is available only in a Pod; set it in operator.env", v.Name))
 			}
 		}
 		env = setVariable(env, Variable{Name: v.Name, Value: relocate(value, mounts)})
 	}
 	if len(c.EnvFrom) > 0 {
-		return nil, m.cannot("it does not support envFrom")
+		wrong = append(wrong, m.cannot("it does not support envFrom"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(user)) {
 		env = setVariable(env, Variable{Name: name, Value: user[name]})
 	}
-	return env, nil
+	return env, errors.Join(wrong...)
 }
 
 // downward returns the value of a Pod's field for a process.

@@ -76,7 +76,7 @@ func TestProcess(t *testing.T) {
 	}
 	certs := "/state/op/tmp/k8s-webhook-server/serving-certs"
 	wantArgs := []string{
-		"--metrics-bind-address=0", "--health-probe-bind-address=127.0.0.1:5678", "--webhook-cert-path=" + certs, "--zap-log-level=debug", "--namespace=op-system",
+		"--metrics-bind-address=0", "--leader-elect=false", "--health-probe-bind-address=127.0.0.1:5678", "--webhook-cert-path=" + certs, "--zap-log-level=debug", "--namespace=op-system",
 	}
 	if diff := cmp.Diff(wantArgs, p.Args); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
@@ -99,7 +99,7 @@ func TestProcess(t *testing.T) {
 		"OTEL_BSP_SCHEDULE_DELAY": "7", "OTEL_SERVICE_NAME": "op", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
 		"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://127.0.0.1:3/api/traces", "SANDBOX_OTLP_HTTP": "http://127.0.0.1:2",
 		"FROM_FILE": "f", "BOTH": "u",
-		"TMPDIR": "/state/op/tmp", // The default location of certificates is below it.
+		"HOME": "/state/op/home", "KUBECONFIG": "/state/op/kubeconfig", "TMPDIR": "/state/op/tmp", // The default location of certificates is below it.
 	} {
 		if env[name] != want {
 			t.Errorf("%s = %q, want %q", name, env[name], want)
@@ -151,7 +151,7 @@ func TestProcessOfTheMinimalFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.Args) != 0 || p.Probed || len(p.Secrets) != 0 || p.Account != "op" {
+	if len(p.Args) != 0 || p.Probed || !slices.Equal(p.Folders, []string{"/state/op/tmp", "/state/op/home"}) || len(p.Secrets) != 0 || p.Account != "op" {
 		t.Errorf("Process = %+v, want no arguments, probe and Secrets", p)
 	}
 }
@@ -177,7 +177,7 @@ func TestUnsupportedFeatures(t *testing.T) {
 		"an init container":    {minimal, replace("      containers:", "      initContainers: [{name: first}]\n      containers:"), "it cannot run init container first"},
 		"a sidecar":            {minimal, replace("      - name: manager", "      - {name: proxy}\n      - name: manager"), "it cannot run container proxy"},
 		"a ConfigMap's folder": {minimal, replace("secret: {secretName: webhook-server-cert}", "configMap: {name: c}"), "it requires a mounted Secret of a Certificate"},
-		"a Secret of the user": {minimal, secret, "volume more, mounted at /more, must be an emptyDir or the Secret"},
+		"a Secret of the user": {minimal, secret, "volume more, mounted at /more, must be an emptyDir, a claim, or a whole Secret or ConfigMap"},
 		"a variable":           {minimal, replace("fieldRef: {fieldPath: metadata.namespace}", "secretKeyRef: {name: s, key: k}"), "the value of variable NS is available only in a Pod; set it in operator.env"},
 		"a field of a Pod":     {minimal, replace("fieldPath: metadata.namespace", "fieldPath: metadata.uid"), "the value of variable NS is available only in a Pod"},
 		"many variables":       {minimal, replace("        env:", "        envFrom: [{configMapRef: {name: c}}]\n        env:"), "envFrom"},
@@ -232,10 +232,96 @@ func TestVariablesAreDefined(t *testing.T) {
 		got[variables[i]] = arg
 	}
 	want := map[string]string{
-		"NAMESPACE": "op-system", "SERVICE_ACCOUNT": "op-manager", "PROBE_ADDRESS": "127.0.0.1:5678", "WEBHOOK_PORT": "1234",
+		"KUBECONFIG": "/state/op/kubeconfig", "NAMESPACE": "op-system", "SERVICE_ACCOUNT": "op-manager", "PROBE_ADDRESS": "127.0.0.1:5678", "WEBHOOK_PORT": "1234",
 		"WEBHOOK_CERT_DIR": "/state/op/tmp/k8s-webhook-server/serving-certs",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !slices.Equal(slices.Sorted(maps.Keys(want)), variables) {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A process has a folder for each volume that needs no Pod.
+func TestVolumes(t *testing.T) {
+	configMap := "{apiVersion: v1, kind: ConfigMap, metadata: {name: mine, namespace: op-system}}"
+	for name, test := range map[string]struct {
+		volume            string
+		secret, configMap string
+		refused           bool
+	}{
+		"an emptyDir":                    {volume: "emptyDir: {}"},
+		"a claim":                        {volume: "persistentVolumeClaim: {claimName: c}"},
+		"an optional ConfigMap":          {volume: "configMap: {name: absent, optional: true}"},
+		"an optional Secret":             {volume: "secret: {secretName: absent, optional: true}"},
+		"a ConfigMap of the manifests":   {volume: "configMap: {name: mine}", configMap: "mine"},
+		"a certificate":                  {volume: "secret: {secretName: webhook-server-cert}", secret: "webhook-server-cert"},
+		"a required ConfigMap of others": {volume: "configMap: {name: absent}", refused: true},
+		"a required Secret of others":    {volume: "secret: {secretName: absent, optional: false}", refused: true},
+		"chosen keys":                    {volume: "configMap: {name: mine, items: [{key: a, path: b}]}", refused: true},
+		"a folder of the node":           {volume: "hostPath: {path: /}", refused: true},
+		"several sources":                {volume: "projected: {sources: []}", refused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deployment := strings.Replace(scaffolded, "        volumeMounts:", "        volumeMounts:\n        - {name: more, mountPath: /more}", 1)
+			deployment = strings.Replace(deployment, "      volumes:", "      volumes:\n      - {name: more, "+test.volume+"}", 1)
+			p, err := rendered(t, write(t, minimal, map[string]string{"config/deployment.yaml": deployment, "config/c.yaml": configMap})).Process(place)
+			if test.refused {
+				if err == nil || !strings.Contains(err.Error(), "volume more, mounted at /more, must be") {
+					t.Errorf("Process = %v, want an error about the volume", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			const folder = "/state/op/volumes/more"
+			if p.Secrets[folder] != test.secret || p.ConfigMaps[folder] != test.configMap || !slices.Contains(p.Folders, folder) {
+				t.Errorf("Process = %+v, want Secret %q and ConfigMap %q", p, test.secret, test.configMap)
+			}
+		})
+	}
+}
+
+// All unsupported features are reported at once.
+func TestAllUnsupportedFeatures(t *testing.T) {
+	deployment := strings.Replace(scaffolded, "      containers:", "      initContainers: [{name: first}, {name: second}]\n      containers:", 1)
+	deployment = strings.Replace(deployment, "        env:", "        envFrom: [{configMapRef: {name: c}}]\n        env:\n        - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}", 1)
+	_, err := rendered(t, write(t, minimal, map[string]string{"config/deployment.yaml": deployment, "config/job.yaml": "{apiVersion: batch/v1, kind: Job, metadata: {name: setup}}"})).Process(place)
+	if err == nil || strings.Count(err.Error(), "--cluster=embedded runs") != 5 {
+		t.Errorf("Process = %v, want five errors", err)
+	}
+}
+
+// Arguments that a process can't have are replaced, and references to variables are resolved.
+func TestArguments(t *testing.T) {
+	for argument, want := range map[string]string{
+		"--leader-elect": "--leader-elect=false", "--leader-elect=true": "--leader-elect=false", "-enable-leader-election": "-enable-leader-election=false",
+		"--namespace=$(NS)": "--namespace=op-system", "$(MINE)": "kept, $(NS)", "--x=$$(NS)": "--x=$(NS)", "--y=$(NONE)": "--y=$(NONE)", "--home=$(HOME)": "--home=/state/op/home",
+		"--kubeconfig=$(KUBECONFIG)": "--kubeconfig=/state/op/kubeconfig",
+	} {
+		p, err := rendered(t, write(t, minimal, map[string]string{"config/deployment.yaml": strings.Replace(scaffolded, "--leader-elect", argument, 1)})).Process(place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Args[1] != want {
+			t.Errorf("argument %q became %q, want %q", argument, p.Args[1], want)
+		}
+	}
+}
+
+// The manager can be a StatefulSet, with claims. A Deployment beside a StatefulSet is the manager.
+func TestStatefulSet(t *testing.T) {
+	set := strings.Replace(scaffolded, "kind: Deployment", "kind: StatefulSet", 1)
+	set = strings.Replace(set, "        volumeMounts:", "        volumeMounts:\n        - {name: claimed, mountPath: /data}", 1)
+	p, err := rendered(t, write(t, minimal, map[string]string{"config/deployment.yaml": set})).Process(place)
+	if err != nil || !slices.Contains(p.Folders, "/state/op/volumes/claimed") {
+		t.Errorf("Process = %+v, %v; want a folder for the claim", p, err)
+	}
+	m := rendered(t, write(t, minimal, map[string]string{"config/set.yaml": strings.ReplaceAll(set, "name: op,", "name: database,")}))
+	if m.Deployment.Name != "op" || m.Deployment.Kind != "Deployment" {
+		t.Errorf("manager = %s %s, want the Deployment", m.Deployment.Kind, m.Deployment.Name)
+	}
+	m = rendered(t, write(t, strings.Replace(minimal, "  manifests: [config]", "  deployment: database\n  manifests: [config]", 1), map[string]string{"config/set.yaml": strings.ReplaceAll(set, "name: op,", "name: database,")}))
+	if m.Deployment.Name != "database" || m.Deployment.Kind != "StatefulSet" {
+		t.Errorf("manager = %s %s, want the named StatefulSet", m.Deployment.Kind, m.Deployment.Name)
 	}
 }

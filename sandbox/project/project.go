@@ -1,6 +1,7 @@
 package project
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 
 	"cmp"
@@ -39,7 +40,7 @@ const (
 )
 
 // Load reads and validates a sandbox.yaml, including the existence of the files that it names. It
-// returns an [Error] with the position of the first mistake.
+// returns an [Error] with the position of each mistake.
 func Load(path string) (*Project, error) { return load(path, false) }
 
 // LoadTrusted is [Load] for a project whose manifests can be anywhere, also remote; see [input.Disk].
@@ -54,7 +55,7 @@ func load(path string, trusted bool) (*Project, error) {
 		}
 		problem := err.Error()
 		if errors.Is(err, fs.ErrNotExist) {
-			problem += "; `sandbox init` creates it for a kubebuilder project"
+			problem += "; " + hint.Run("init") + " creates it for a kubebuilder project"
 		}
 		return nil, &Error{Path: path, Problem: problem}
 	}
@@ -98,7 +99,7 @@ func newProject(name string, data []byte, p *Project) (*Project, error) {
 		return nil, err
 	}
 	d.judge(file, p)
-	if err := d.first(); err != nil {
+	if err := d.all(); err != nil {
 		return nil, err
 	}
 	p.File, p.places = *file, d.places

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
 const repository = "../.."
@@ -63,7 +65,7 @@ func TestDefaultIsAnOrdinaryFile(t *testing.T) {
 	}
 	subject := m.Subject()
 	want := Subject{
-		ServiceName: "demo-services-for-tracing", Annotation: "tracing.k8s.io/traceparent", Condition: Condition{"Ready", "True"}, Samples: m.Samples,
+		ServiceName: "demo-services-for-tracing", Annotation: "tracing.k8s.io/traceparent", Condition: condition.Condition{Type: "Ready", Status: "True"}, Samples: m.Samples,
 	}
 	if diff := cmp.Diff(want, subject); diff != "" {
 		t.Errorf("subject (-want +got):\n%s", diff)
@@ -129,8 +131,10 @@ func TestRenderMistakes(t *testing.T) {
 		"no such container":      {strings.Replace(minimal, "  manifests: [config]", "  container: x\n  manifests: [config]", 1), nil, "operator.container: no container x in Deployment op; found op"},
 		"a broken manifest":      {minimal, map[string]string{"config/crd.yaml": "kind: [\n"}, "operator.manifests: reading config: crd.yaml: decoding document 1: "},
 		"a broken overlay":       {minimal, map[string]string{"config/kustomization.yaml": "resources: [nowhere.yaml]\n"}, "operator.manifests: reading config: "},
-		"an unknown kind": {minimal, map[string]string{"config/m.yaml": "{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: m}}"},
-			"operator.manifests: no CustomResourceDefinition for ServiceMonitor m (monitoring.coreos.com/v1); remove it"},
+		"an unknown kind": {minimal, map[string]string{"config/m.yaml": "{apiVersion: monitoring.googleapis.com/v1, kind: PodMonitoring, metadata: {name: m}}"},
+			"operator.manifests: no CustomResourceDefinition for PodMonitoring m (monitoring.googleapis.com/v1); remove it"},
+		"a skipped kind that is not there": {strings.Replace(minimal, "  manifests: [config]", "  skip: [PodMonitoring]\n  manifests: [config]", 1), nil,
+			`operator.skip[0]: no object of kind "PodMonitoring" in the manifests; want KIND.GROUP`},
 		"an unknown sample": {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: other.example.com/v1, kind: Other, metadata: {name: m}}"}, "sample.manifests: no CustomResourceDefinition for Other m"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -190,5 +194,50 @@ func TestSaveAndLoadSubject(t *testing.T) {
 	}
 	if _, err := LoadSubject(write(t, "no JSON", nil)); err == nil || !strings.Contains(err.Error(), "run `sandbox up` to replace it") {
 		t.Errorf("LoadSubject of an invalid file = %v, want the remedy", err)
+	}
+}
+
+// Objects of unknown kinds are skipped by default or by the file, lists are expanded, generated names
+// are fixed, and a kind of the user's in a group of k8s.io is custom.
+func TestRenderRealProjects(t *testing.T) {
+	monitor := "{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: m}}"
+	skipped := strings.Replace(minimal, "  manifests: [config]", "  skip: [Probe.other.example.com]\n  manifests: [config]", 1)
+	for name, test := range map[string]struct {
+		text          string
+		files         map[string]string
+		sample        string
+		kept, skipped int
+	}{
+		"a ServiceMonitor":         {minimal, map[string]string{"config/m.yaml": monitor}, "Cache sample", 2, 1},
+		"a monitoring kind":        {minimal, map[string]string{"config/m.yaml": strings.Replace(monitor, "ServiceMonitor", "PrometheusRule", 1)}, "Cache sample", 2, 1},
+		"a listed kind":            {skipped, map[string]string{"config/m.yaml": "{apiVersion: other.example.com/v1, kind: Probe, metadata: {name: m}}"}, "Cache sample", 2, 1},
+		"a List":                   {minimal, map[string]string{"config/l.yaml": "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}, {apiVersion: v1, kind: SecretList, items: [{apiVersion: v1, kind: Secret, metadata: {name: b}}]}]}"}, "Cache sample", 4, 0},
+		"generateName":             {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: cache.example.com/v1, kind: Cache, metadata: {generateName: mine-}}"}, "Cache mine-sandbox", 2, 0},
+		"defined by the operator":  {minimal + "  definedBy: operator\n", map[string]string{"samples/cache.yaml": "{apiVersion: late.example.com/v1, kind: Late, metadata: {name: x}}"}, "Late x", 2, 0},
+		"a group of k8s.io":        {minimal, map[string]string{"config/d.yaml": strings.ReplaceAll(crd, "cache.example.com", "demo.k8s.io"), "samples/cache.yaml": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: first}}\n---\n{apiVersion: demo.k8s.io/v1, kind: Cache, metadata: {name: mine}}"}, "Cache mine", 3, 0},
+		"a kind called as a known": {minimal, map[string]string{"config/d.yaml": strings.ReplaceAll(crd, "kind: Cache,", "kind: Deployment,"), "samples/cache.yaml": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: first}}\n---\n{apiVersion: cache.example.com/v1, kind: Deployment, metadata: {name: mine}}"}, "Deployment mine", 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := rendered(t, write(t, test.text, test.files))
+			if sample := m.Samples[0].GetKind() + " " + m.Samples[0].GetName(); sample != test.sample || len(m.Objects) != test.kept || len(m.Skipped) != test.skipped {
+				t.Errorf("sample %s, %d objects, %d skipped; want %s, %d, %d", sample, len(m.Objects), len(m.Skipped), test.sample, test.kept, test.skipped)
+			}
+		})
+	}
+}
+
+// All mistakes of the manifests are reported, not only the first.
+func TestAllMistakes(t *testing.T) {
+	unknown := "{apiVersion: other.example.com/v1, kind: Other, metadata: {name: m}}"
+	path := write(t, strings.Replace(minimal, "  manifests: [config]", "  skip: [A.b]\n  manifests: [config]", 1), map[string]string{"config/m.yaml": unknown, "samples/n.yaml": unknown})
+	p, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = p.Render(); err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("Render = %v, want three mistakes", err)
+	}
+	if _, err = Load(write(t, strings.Replace(minimal, "{main: ./cmd}", "{man: 1, mian: 2}", 1), nil)); err == nil || strings.Count(err.Error(), "\n") != 1 {
+		t.Errorf("Load = %v, want two mistakes", err)
 	}
 }

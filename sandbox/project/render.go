@@ -2,6 +2,7 @@ package project
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -13,12 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/kustomize/api/konfig"
-	"sigs.k8s.io/kustomize/kyaml/openapi"
-	"sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/input"
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // Manifests are the objects of a project.
@@ -27,8 +27,10 @@ type Manifests struct {
 	Objects []*unstructured.Unstructured
 	// Samples are applied when the operator is ready. The trace of the first one is shown.
 	Samples []*unstructured.Unstructured
+	// Skipped are objects of the manifests that are not applied; see [Operator.Skip].
+	Skipped []*unstructured.Unstructured
 	// Deployment is the manager's Deployment, converted from Objects, and Container the index of
-	// the manager's container.
+	// the manager's container. If its Kind is StatefulSet, it is converted from a StatefulSet.
 	Deployment *appsv1.Deployment
 	Container  int
 	// ServiceName is the service.name of the operator's spans.
@@ -51,15 +53,17 @@ func (p *Project) Render() (*Manifests, error) {
 	if m.Samples, err = p.read(p.File.Sample.Manifests); err != nil {
 		return nil, p.wrong("sample.manifests", err)
 	}
+	defined := kinds.Definitions(m.Objects)
+	if err := errors.Join(m.skip(), m.checkKinds(defined)); err != nil {
+		return nil, err
+	}
 	if len(m.Samples) == 0 {
 		return nil, p.wrong("sample.manifests", fmt.Errorf("no objects in the manifests"))
 	}
-	if err := m.checkKinds(); err != nil {
-		return nil, err
-	}
-	scope := scopes(m.Objects)
-	setNamespaces(m.Objects, cmp.Or(p.File.Operator.Namespace, DefaultNamespace), scope)
-	setNamespaces(m.Samples, DefaultNamespace, scope)
+	kinds.SetNames(m.Objects)
+	kinds.SetNames(m.Samples)
+	kinds.SetNamespaces(m.Objects, cmp.Or(p.File.Operator.Namespace, DefaultNamespace), defined)
+	kinds.SetNamespaces(m.Samples, DefaultNamespace, defined)
 	// The trace of a custom resource is shown, even if other objects precede it.
 	slices.SortStableFunc(m.Samples, func(a, b *unstructured.Unstructured) int {
 		return rank(a) - rank(b)
@@ -131,82 +135,65 @@ func (p *Project) readPath(path string) (all []*unstructured.Unstructured, err e
 	return all, nil
 }
 
-// checkKinds returns an error if an object has an undefined kind. Otherwise the sandbox would wait
+// skip removes the objects of kinds that sandbox.yaml skips, and of kinds that most clusters lack.
+func (m *Manifests) skip() error {
+	var skip []schema.GroupKind
+	var wrong []error
+	all := slices.Concat(m.Objects, m.Samples)
+	for i, name := range m.project.File.Operator.Skip {
+		kind := schema.ParseGroupKind(name)
+		skip = append(skip, kind)
+		if !slices.ContainsFunc(all, func(obj *unstructured.Unstructured) bool { return obj.GroupVersionKind().GroupKind() == kind }) {
+			wrong = append(wrong, m.project.wrong(item("operator.skip", i), fmt.Errorf("no object of kind %q in the manifests; want KIND.GROUP, for example ServiceMonitor.monitoring.coreos.com", name)))
+		}
+	}
+	defined := kinds.Definitions(m.Objects)
+	var more []*unstructured.Unstructured
+	m.Objects, m.Skipped = kinds.Split(m.Objects, skip, defined)
+	m.Samples, more = kinds.Split(m.Samples, skip, defined)
+	m.Skipped = append(m.Skipped, more...)
+	return errors.Join(wrong...)
+}
+
+// checkKinds returns an error for each object of an undefined kind. Otherwise the sandbox would wait
 // for its definition without success.
-func (m *Manifests) checkKinds() error {
-	defined := definitions(m.Objects)
-	for field, objects := range map[string][]*unstructured.Unstructured{"operator.manifests": m.Objects, "sample.manifests": m.Samples} {
+func (m *Manifests) checkKinds(defined map[schema.GroupKind]string) error {
+	var wrong []error
+	check := func(field, remedy string, objects []*unstructured.Unstructured) {
 		for _, obj := range objects {
 			gvk := obj.GroupVersionKind()
 			_, found := defined[gvk.GroupKind()]
-			if !Custom(obj) || found || slices.ContainsFunc(component.All(), func(c component.Component) bool { return c.Owns(gvk.Group) }) {
+			if !kinds.Custom(gvk.Group) || found || slices.ContainsFunc(component.All(), func(c component.Component) bool { return c.Owns(gvk.Group) }) {
 				continue
 			}
-			return m.project.wrong(field, fmt.Errorf("no CustomResourceDefinition for %s %s (%s); remove it, or add the manifest of its definition to operator.manifests",
-				gvk.Kind, obj.GetName(), gvk.GroupVersion()))
+			wrong = append(wrong, m.project.wrong(field, fmt.Errorf("no CustomResourceDefinition for %s %s (%s); remove it, add the manifest of its definition to operator.manifests, or %s",
+				gvk.Kind, obj.GetName(), gvk.GroupVersion(), remedy)))
 		}
 	}
-	return nil
-}
-
-// definitions returns the scopes of the kinds that CustomResourceDefinitions define.
-func definitions(objects []*unstructured.Unstructured) map[schema.GroupKind]string {
-	defined := map[schema.GroupKind]string{}
-	for _, obj := range objects {
-		if obj.GetKind() == "CustomResourceDefinition" {
-			group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
-			kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
-			defined[schema.GroupKind{Group: group, Kind: kind}], _, _ = unstructured.NestedString(obj.Object, "spec", "scope")
-		}
+	check("operator.manifests", "list its kind in operator.skip", m.Objects)
+	if m.project.File.Sample.DefinedBy == "" {
+		check("sample.manifests", "set sample.definedBy to operator if the operator defines the kind when it starts", m.Samples)
 	}
-	return defined
-}
-
-// scopes returns a function that reports whether the kind of an object is namespaced. It uses the
-// definitions in the manifests, then the scopes of Kubernetes' own kinds. Unknown kinds are treated
-// as namespaced, because most are.
-func scopes(objects []*unstructured.Unstructured) func(*unstructured.Unstructured) bool {
-	defined := definitions(objects)
-	return func(obj *unstructured.Unstructured) bool {
-		gvk := obj.GroupVersionKind()
-		if scope, found := defined[gvk.GroupKind()]; found {
-			return scope != "Cluster"
-		}
-		namespaced, known := openapi.IsNamespaceScoped(yaml.TypeMeta{APIVersion: obj.GetAPIVersion(), Kind: gvk.Kind})
-		return namespaced || !known && gvk.Kind != "ClusterIssuer"
-	}
-}
-
-func setNamespaces(objects []*unstructured.Unstructured, namespace string, namespaced func(*unstructured.Unstructured) bool) {
-	for _, obj := range objects {
-		if obj.GetNamespace() == "" && namespaced(obj) {
-			obj.SetNamespace(namespace)
-		}
-	}
+	return errors.Join(wrong...)
 }
 
 // rank sorts custom resources before Kubernetes' own kinds.
 func rank(obj *unstructured.Unstructured) int {
-	if Custom(obj) {
+	if kinds.Custom(obj.GroupVersionKind().Group) {
 		return 0
 	}
 	return 1
 }
 
-// Custom reports whether the kind of an object is a custom resource.
-func Custom(obj *unstructured.Unstructured) bool {
-	group := obj.GroupVersionKind().Group
-	return strings.Contains(group, ".") && !strings.HasSuffix(group, ".k8s.io")
-}
-
-// findManager finds the manager's Deployment and container.
+// findManager finds the manager's Deployment or StatefulSet, and its container.
 func (m *Manifests) findManager() error {
 	o := m.project.File.Operator
 	var found []*unstructured.Unstructured
 	var names []string
-	for _, obj := range m.Objects {
-		if obj.GetKind() != "Deployment" || obj.GroupVersionKind().Group != appsv1.GroupName {
-			continue
+	// A Deployment precedes a StatefulSet, which is often a database.
+	for _, obj := range slices.Concat(ofKind(m.Objects, "Deployment"), ofKind(m.Objects, "StatefulSet")) {
+		if len(found) > 0 && obj.GetKind() != found[0].GetKind() {
+			break
 		}
 		names = append(names, obj.GetNamespace()+"/"+obj.GetName())
 		if (o.Deployment == "" || obj.GetName() == o.Deployment) && (o.Namespace == "" || obj.GetNamespace() == o.Namespace) {
@@ -215,7 +202,7 @@ func (m *Manifests) findManager() error {
 	}
 	switch {
 	case len(names) == 0:
-		return m.project.wrong("operator.manifests", fmt.Errorf("no Deployment of the manager in the manifests"))
+		return m.project.wrong("operator.manifests", fmt.Errorf("no Deployment or StatefulSet of the manager in the manifests"))
 	case len(found) == 0 && o.Deployment == "":
 		return m.project.wrong("operator.namespace", fmt.Errorf("no Deployment in this namespace; found %s", strings.Join(names, ", ")))
 	case len(found) == 0:
@@ -225,9 +212,15 @@ func (m *Manifests) findManager() error {
 	}
 	m.Deployment = &appsv1.Deployment{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found[0].Object, m.Deployment); err != nil {
-		return m.project.wrong("operator.manifests", fmt.Errorf("reading Deployment %s: %w", found[0].GetName(), err))
+		return m.project.wrong("operator.manifests", fmt.Errorf("reading %s %s: %w", found[0].GetKind(), found[0].GetName(), err))
 	}
 	return m.findContainer()
+}
+
+func ofKind(objects []*unstructured.Unstructured, kind string) []*unstructured.Unstructured {
+	return slices.DeleteFunc(slices.Clone(objects), func(obj *unstructured.Unstructured) bool {
+		return obj.GroupVersionKind().GroupKind() != schema.GroupKind{Group: appsv1.GroupName, Kind: kind}
+	})
 }
 
 // defaultContainer is the annotation with which kubectl chooses a container.

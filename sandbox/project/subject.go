@@ -1,6 +1,7 @@
 package project
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -26,17 +28,17 @@ type Subject struct {
 	// [Webhook].
 	Annotation string `json:"annotation,omitempty"`
 	// Condition is the condition that its custom resources reach.
-	Condition Condition `json:"condition"`
+	Condition condition.Condition `json:"condition"`
 	// Samples are the sample objects as applied; at least one.
 	Samples []*unstructured.Unstructured `json:"samples"`
 }
 
 // Subject returns the Subject of the manifests.
 func (m *Manifests) Subject() Subject {
-	condition, _ := parseCondition(m.project.File.Sample.Condition) // The decoder has validated it.
+	reached, _ := condition.Parse(m.project.File.Sample.Condition) // The decoder has validated it.
 	return Subject{
 		File: m.project.Path, ServiceName: m.ServiceName, Annotation: m.project.File.Operator.Webhook.Annotation,
-		Condition: condition, Samples: m.Samples,
+		Condition: reached, Samples: m.Samples,
 	}
 }
 
@@ -85,7 +87,7 @@ func LoadSubject(path string) (Subject, error) {
 		err = errors.New("samples are empty")
 	}
 	if err != nil {
-		return Subject{}, fmt.Errorf("reading the description of the operator from %s: %w; run `sandbox up` to replace it", path, err)
+		return Subject{}, fmt.Errorf("reading the description of the operator from %s: %w; run %s to replace it", path, err, hint.Run("up"))
 	}
 	return s, nil
 }

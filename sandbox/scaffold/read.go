@@ -161,7 +161,7 @@ func (r *reader) findSample() error {
 	}
 	r.File.Sample.Manifests = []string{chosen}
 	r.note("sample.manifests", chosen, "%s", from)
-	condition, why := project.Ready.String(), "default"
+	condition, why := "Ready=True", "default"
 	switch {
 	case r.source.conditions["Ready"] != "":
 		why = r.source.conditions["Ready"] + " contains \"Ready\""

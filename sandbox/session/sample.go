@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 )
 
@@ -27,6 +28,10 @@ func (s *Session) StartSample(ctx context.Context, report Report) error {
 		}
 	}
 	if renew {
+		// An object of another owner with the name of the sample would be taken over.
+		if _, err := apply.Look(ctx, target, sample.Objects); err != nil {
+			return fmt.Errorf("recreating the sample: %w", err)
+		}
 		if err := sample.DeleteWithDependents(ctx, target); err != nil {
 			return err
 		}

@@ -67,6 +67,9 @@ func (s *Session) UseProject() (err error) {
 	if s.Manifests, err = s.Project.Render(); err != nil {
 		return err
 	}
+	for _, obj := range s.Manifests.Skipped {
+		s.Notef("   skipped %s %s (%s)", obj.GetKind(), obj.GetName(), obj.GetAPIVersion())
+	}
 	subject := s.Manifests.Subject()
 	s.subject, s.Record.File = &subject, subject.File
 	return nil

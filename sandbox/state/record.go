@@ -47,6 +47,8 @@ type Record struct {
 	// OperatorReplicas is the requested number of operator Pods; zero keeps the number in its
 	// manifests.
 	OperatorReplicas int `json:"operatorReplicas,omitempty"`
+	// TracedSample is the UID of the sample whose trace an up showed.
+	TracedSample string `json:"tracedSample,omitempty"`
 	// JaegerConfig is the path of Jaeger's configuration; empty for the sandbox's own.
 	JaegerConfig string `json:"jaegerConfig,omitempty"`
 	// Target is the existing cluster, if Cluster is [component.Existing].

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 
 	"context"
@@ -163,7 +164,7 @@ func (d Dir) Load() (Record, error) {
 		return r, fmt.Errorf("reading the sandbox's state: %w", err)
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("reading the sandbox's state in %s: %w; remove the file and run `sandbox down`", d.file(recordFile), err)
+		return r, fmt.Errorf("reading the sandbox's state in %s: %w; remove the file and run %s", d.file(recordFile), err, hint.Run("down"))
 	}
 	if r.Format > Format {
 		return r, fmt.Errorf("reading the sandbox's state in %s: it was written by a newer sandbox (format %d, this version supports %d); use the newer version, or choose another --name", d.Path, r.Format, Format)

@@ -17,7 +17,7 @@ type subject struct {
 	get func(context.Context) (*unstructured.Unstructured, error)
 	// ready returns an error if the object is not ready.
 	ready func(*unstructured.Unstructured) error
-	// find is [tracetree.FindCurrent], and noTrace words its ErrNotFound.
+	// find is findCurrent, and noTrace words its ErrNotFound.
 	find    func(context.Context, *unstructured.Unstructured) (trace tracetree.Trace, known bool, err error)
 	noTrace func(*unstructured.Unstructured, error) error
 
@@ -30,7 +30,7 @@ func (r *Reader) subject(object Object, reader searcher) subject {
 		get:   func(ctx context.Context) (*unstructured.Unstructured, error) { return r.get(ctx, object) },
 		ready: r.ready,
 		find: func(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, bool, error) {
-			return tracetree.FindCurrent(ctx, reader, live)
+			return findCurrent(ctx, reader, live)
 		},
 		noTrace: r.noTrace,
 	}
@@ -86,6 +86,9 @@ func (f *finder) look(ctx context.Context) (found bool, err error) {
 	switch {
 	case errors.Is(err, tracetree.ErrNotFound):
 		f.last = f.noTrace(live, err)
+		if _, _, untraced := tracetree.TraceIDOf(live.GetAnnotations()); untraced != nil && !f.readySince.IsZero() && time.Since(f.readySince) >= untracedWait {
+			return false, f.last
+		}
 	case errors.Is(err, tracetree.ErrUnreachable):
 		f.last = err
 	case err != nil && ctx.Err() == nil:

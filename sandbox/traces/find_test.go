@@ -32,7 +32,7 @@ func TestFinderWaits(t *testing.T) {
 		"a lone webhook's span, never ready": {never, never, tracetree.Trace{ID: firstTrace}, nil, traceWait, firstTrace, nil},
 		"spans that are still to come":       {time.Second, 1500 * time.Millisecond, tracetree.Trace{ID: firstTrace}, tracetree.ErrNotFound, 1500 * time.Millisecond, secondTrace, nil},
 		"Jaeger is down at first":            {0, 3 * time.Second, tracetree.Trace{}, tracetree.ErrUnreachable, 3 * time.Second, secondTrace, nil},
-		"no trace":                           {0, never, tracetree.Trace{}, tracetree.ErrNotFound, traceWait, "", tracetree.ErrNotFound},
+		"no trace":                           {0, never, tracetree.Trace{}, tracetree.ErrNotFound, untracedWait, "", tracetree.ErrNotFound},
 		"Jaeger refuses":                     {0, never, tracetree.Trace{ID: firstTrace}, broken, 0, "", broken},
 	} {
 		t.Run(name, func(t *testing.T) {

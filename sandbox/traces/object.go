@@ -36,6 +36,20 @@ func (o Object) String() string {
 	return o.Kind.Kind + " " + o.NamespacedName.String()
 }
 
+// KubectlName returns the arguments of kubectl that name an object. The kind has its group if another
+// group has a kind of the same name.
+func (r *Reader) KubectlName(ctx context.Context, o Object) (string, error) {
+	target, err := r.session.Target()
+	if err != nil {
+		return "", err
+	}
+	name := workload.NameOf(ctx, target, o.Kind) + "/" + o.Name
+	if o.Namespace != "" && o.Namespace != project.DefaultNamespace {
+		name += " --namespace " + o.Namespace
+	}
+	return name, nil
+}
+
 // Reference is an object on a command line: NAME, KIND/NAME or NAMESPACE/NAME. Only the cluster knows
 // whether Prefix is a kind.
 type Reference struct {
@@ -69,6 +83,8 @@ func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Obj
 	if ref.Prefix != "" {
 		kind, err := workload.KindCalled(ctx, target, ref.Prefix)
 		switch {
+		case err == nil && strings.EqualFold(kind.Kind, subject.Kind().Kind) && !strings.Contains(ref.Prefix, "."):
+			// The kind of the sample precedes a kind of another group with the same name.
 		case err == nil:
 			object.Kind, namespaced = kind.GroupVersionKind, kind.Namespaced
 		case !meta.IsNoMatchError(err):

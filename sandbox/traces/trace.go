@@ -19,13 +19,17 @@ import (
 // every 200 ms.
 const traceWait = 30 * time.Second
 
+// untracedWait limits the wait for a first span of a ready object without a context: its operator may
+// have no tracing. The default of OpenTelemetry is to send spans every 5 s.
+const untracedWait = 8 * time.Second
+
 // settledTrace is the age of the last span and of the object's last write at which a trace is complete
 // without a quiet second: it covers that second, the 200 ms until the operator sends spans, and the
 // 50 ms until Jaeger returns them.
 const settledTrace = 1500 * time.Millisecond
 
-// SampleLost reports whether the sample exists but its trace does not: Jaeger keeps traces in memory,
-// and restarted.
+// SampleLost reports whether the sample exists but its trace no longer does: Jaeger keeps traces in
+// memory, and restarted. It returns false if the sample never had a trace.
 func (r *Reader) SampleLost(ctx context.Context) (bool, error) {
 	subject, err := r.session.Subject()
 	if err != nil {
@@ -46,7 +50,8 @@ func (r *Reader) SampleLost(ctx context.Context) (bool, error) {
 	}
 	_, err = r.traceOf(ctx, live)
 	if errors.Is(err, tracetree.ErrNotFound) {
-		return true, nil
+		_, _, untraced := tracetree.TraceIDOf(live.GetAnnotations())
+		return untraced == nil || r.session.Record.TracedSample == string(live.GetUID()), nil
 	}
 	return false, err
 }
@@ -60,8 +65,8 @@ func (r *Reader) Sample() (Object, error) {
 	return Object{Kind: subject.Kind(), NamespacedName: subject.Sample()}, nil
 }
 
-// WaitTrace waits until the current trace of an object is complete and returns it. The error is a *tracetree.IncompleteError
-// where the time was over first.
+// WaitTrace waits until the current trace of the sample is complete, returns it, and records that the sample has one. The error is a
+// *tracetree.IncompleteError if the time was over first. The caller holds the lock of the sandbox.
 func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace, error) {
 	ctx, span := selftrace.Tracer(ctx).Start(ctx, "trace", trace.WithAttributes(selftrace.NeedsKey.StringSlice(nil)))
 	defer span.End()
@@ -74,7 +79,8 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 		return tracetree.Trace{}, err
 	}
 	defer reader.Close()
-	return tracetree.WaitComplete(ctx, reader, traceID, tracetree.Conditions{
+	var uid types.UID
+	complete, err := tracetree.WaitComplete(ctx, reader, traceID, tracetree.Conditions{
 		Timeout: traceWait, Settled: settledTrace,
 		Ready: func(ctx context.Context) (tracetree.Readiness, error) {
 			live, err := r.get(ctx, object)
@@ -84,9 +90,26 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 			if err := r.ready(live); err != nil {
 				return tracetree.Readiness{State: err.Error()}, nil
 			}
+			uid = live.GetUID()
 			return tracetree.Readiness{Ready: true, Since: tracetree.LastWrite(live)}, nil
 		},
 	})
+	if err == nil && r.session.Record.TracedSample != string(uid) {
+		r.session.Record.TracedSample = string(uid)
+		err = r.session.Save()
+	}
+	return complete, err
+}
+
+// TraceWithID returns a trace by its ID, which can lack leading zeros, with the traces that continue
+// it. Its object need not exist.
+func (r *Reader) TraceWithID(ctx context.Context, id string) (tracetree.Trace, error) {
+	reader, err := r.searcher(ctx)
+	if err != nil {
+		return tracetree.Trace{}, err
+	}
+	defer reader.Close()
+	return tracetree.ReadTree(ctx, reader, id)
 }
 
 func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string, err error) {
@@ -120,14 +143,14 @@ func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, err
 	return trace, err
 }
 
-// traceOf reads the current trace of an object, see [tracetree.FindCurrent].
+// traceOf reads the current trace of an object, see findCurrent.
 func (r *Reader) traceOf(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
 	reader, err := r.searcher(ctx)
 	if err != nil {
 		return tracetree.Trace{}, err
 	}
 	defer reader.Close()
-	trace, _, err := tracetree.FindCurrent(ctx, reader, live)
+	trace, _, err := findCurrent(ctx, reader, live)
 	if errors.Is(err, tracetree.ErrNotFound) {
 		err = r.noTrace(live, err)
 	}

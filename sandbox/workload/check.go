@@ -17,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
 const (
@@ -98,9 +99,14 @@ func operatorServes(ctx context.Context, c *apply.Cluster) error {
 		}
 	}
 	err := c.Client().Create(ctx, obj, client.DryRunAll)
-	denied := apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
+	if denied(err) { // Some kinds allow only certain names.
+		obj = sample.DeepCopy()
+		err = c.Client().Create(ctx, obj, client.DryRunAll)
+	}
 	switch {
-	case err != nil && (annotation != "" || apply.Transient(err) || !denied):
+	case apierrors.IsAlreadyExists(err):
+		// The object was admitted before, and the name of the first attempt was denied.
+	case err != nil && (annotation != "" || apply.Transient(err) || !denied(err)):
 		return fmt.Errorf("%s: %w", what, err)
 	case annotation != "" && obj.GetAnnotations()[annotation] == "":
 		return fmt.Errorf("%s: the operator's webhook added no annotation %s", what, annotation)
@@ -133,6 +139,10 @@ func watchLenient(ctx context.Context, c *apply.Cluster, name string) (want func
 	}, err
 }
 
+func denied(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
+}
+
 // sampleReady checks every object of the sample's kind that the sandbox applied.
 func sampleReady(ctx context.Context, c *apply.Cluster) error {
 	return allReady(ctx, c, component.Sample, "sample ", c.ReachedCondition)
@@ -159,7 +169,7 @@ func allReady(ctx context.Context, c *apply.Cluster, name, adjective string, rea
 // nodeReady checks the Node, which kwok updates, and that kube-controller-manager has created the
 // ServiceAccount that Pods need. It ignores the conditions that only a kubelet sets.
 func nodeReady(ctx context.Context, c *apply.Cluster) error {
-	ready := func(node *unstructured.Unstructured) error { return apply.HasCondition(node, project.Ready) }
+	ready := func(node *unstructured.Unstructured) error { return condition.Ready.Met(node) }
 	if err := allReady(ctx, c, component.Node, "", ready); err != nil {
 		return err
 	}

@@ -6,10 +6,12 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
 // TestCluster uses one API server with the kinds of the reference operator. The subtests are
@@ -21,13 +23,14 @@ func TestCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	definitions, _ := apply.Split(manifests.Objects)
+	definitions, _, _ := apply.Split(manifests.Objects)
 	if err := apply.Apply(t.Context(), c, definitions); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("Logs", func(t *testing.T) { testPodsAndLogs(t, c) })
 	t.Run("Kinds", func(t *testing.T) { testKindCalled(t, c) })
 	t.Run("Foreign", func(t *testing.T) { testForeign(t, c) })
+	t.Run("Singleton", func(t *testing.T) { testSingleton(t, c) })
 	t.Run("Leases", func(t *testing.T) { testLeases(t, c) })
 	t.Run("Notices", func(t *testing.T) { testNotices(t, c) })
 	t.Run("Explain", func(t *testing.T) { testExplain(t, c) })
@@ -60,6 +63,41 @@ func testForeign(t *testing.T, c *apply.Cluster) {
 	} {
 		if got, err := Foreign(t.Context(), c, component.Component{Name: "a", Definition: definition}); got != want || err != nil {
 			t.Errorf("Foreign(%q) = %q, %v, want %q", definition, got, err, want)
+		}
+	}
+}
+
+// testSingleton checks an operator whose kind allows one name only, before and after the sample
+// exists, and one whose kind allows none.
+func testSingleton(t *testing.T, c *apply.Cluster) {
+	t.Parallel()
+	const definition = `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: ones.demo.example.test}, spec: {group: demo.example.test, scope: Namespaced,
+  names: {kind: One, plural: ones}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-validations: [{rule: self.metadata.name == 'only'}]}}}]}}`
+	if err := apply.Apply(t.Context(), c, []*unstructured.Unstructured{applytest.Object(t, definition)}); err != nil {
+		t.Fatal(err)
+	}
+	one := func(name string) *unstructured.Unstructured {
+		return applytest.Object(t, "{apiVersion: demo.example.test/v1, kind: One, metadata: {name: "+name+", namespace: default}}")
+	}
+	serves := func(name, annotation string) error {
+		of, err := apply.NewCluster(c.Config(), project.Subject{Annotation: annotation, Samples: []*unstructured.Unstructured{one(name)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Serves(t.Context(), of, component.Operator)
+	}
+	if err := serves("only", "added"); err == nil || !strings.Contains(err.Error(), "no annotation added") {
+		t.Errorf("Serves() without a webhook = %v, want an error about the annotation", err)
+	}
+	if err := serves("other", "added"); err == nil || !strings.Contains(err.Error(), "Invalid value") {
+		t.Errorf("Serves() of a sample that is denied = %v, want the denial", err)
+	}
+	if err := c.Client().Create(t.Context(), one("only")); err != nil {
+		t.Fatal(err)
+	}
+	for _, annotation := range []string{"", "added"} {
+		if err := serves("only", annotation); err != nil {
+			t.Errorf("Serves() of an existing sample = %v", err)
 		}
 	}
 }

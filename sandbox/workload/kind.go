@@ -63,6 +63,16 @@ func mappingOf(mapper meta.RESTMapper, name string) (*meta.RESTMapping, error) {
 	return mapper.RESTMapping(group)
 }
 
+// NameOf returns the shortest name of a kind for kubectl: memcached, or cronjob.batch.example.com if
+// the API server has that kind in several groups, or cannot be asked.
+func NameOf(ctx context.Context, c *apply.Cluster, kind schema.GroupVersionKind) string {
+	name := strings.ToLower(kind.Kind)
+	if found, err := KindCalled(ctx, c, name); err != nil || found.Group != kind.Group {
+		return strings.TrimSuffix(name+"."+kind.Group, ".")
+	}
+	return name
+}
+
 // KindNames returns the sorted names of the served kinds in lower case, for errors about unknown
 // kinds. It ignores errors: a part of the names is enough.
 func KindNames(c *apply.Cluster) []string {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 )
@@ -31,6 +32,16 @@ func testKindCalled(t *testing.T, c *apply.Cluster) {
 	for _, name := range []string{"hed", "deployments.example.com", "pods.v9"} {
 		if got, err := KindCalled(t.Context(), c, name); !meta.IsNoMatchError(err) {
 			t.Errorf("KindCalled(%s) = %v, %v, want no match", name, got, err)
+		}
+	}
+	for kind, want := range map[schema.GroupVersionKind]string{
+		{Group: "dummy.example.com", Version: "v1alpha1", Kind: "Head"}: "head", {Version: "v1", Kind: "ConfigMap"}: "configmap",
+		// A kind of that name is in another group, too, or the API server does not serve it.
+		{Group: "apps.example.com", Version: "v1", Kind: "Deployment"}: "deployment.apps.example.com",
+		{Group: "other.example.com", Version: "v1", Kind: "Late"}:      "late.other.example.com",
+	} {
+		if got := NameOf(t.Context(), c, kind); got != want {
+			t.Errorf("NameOf(%s) = %s, want %s", kind, got, want)
 		}
 	}
 	if names := KindNames(c); !slices.Contains(names, "head") || !slices.Contains(names, "deployment") || !slices.IsSorted(names) {

@@ -10,7 +10,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
@@ -58,13 +60,13 @@ func systemPods(ctx context.Context, c *apply.Cluster, programs []component.Prog
 }
 
 func componentPods(ctx context.Context, c *apply.Cluster, name string) ([]corev1.Pod, error) {
-	deployments := &appsv1.DeploymentList{}
-	if err := c.Client().List(ctx, deployments, c.LabelsOf(name)); err != nil {
+	deployments, err := objectsOf(ctx, c, name, appsv1.SchemeGroupVersion.WithKind("Deployment"))
+	if err != nil {
 		return nil, err
 	}
 	var found []corev1.Pod
-	for i := range deployments.Items {
-		pods, err := podsOf(ctx, c, &deployments.Items[i])
+	for i := range deployments {
+		pods, err := podsOf(ctx, c, &deployments[i])
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +130,12 @@ func RunningOf(pods []corev1.Pod) Running {
 	return r
 }
 
-func podsOf(ctx context.Context, c *apply.Cluster, d *appsv1.Deployment) ([]corev1.Pod, error) {
+// podsOf lists the Pods that the selector of a Deployment or StatefulSet selects.
+func podsOf(ctx context.Context, c *apply.Cluster, obj *unstructured.Unstructured) ([]corev1.Pod, error) {
+	d := &appsv1.Deployment{} // The selector of a StatefulSet is at the same place.
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, d); err != nil {
+		return nil, err
+	}
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil || selector.Empty() {
 		return nil, err

@@ -55,7 +55,11 @@ func StatusOf(ctx context.Context, c *apply.Cluster, name string) (Status, error
 		if made := obj.GetCreationTimestamp().Time; status.Since.IsZero() || made.Before(status.Since) {
 			status.Since = made
 		}
-		if err := apply.Ready(obj); err != nil && status.Message == "" {
+		ready := apply.Ready
+		if name == component.Sample {
+			ready = c.ReachedCondition
+		}
+		if err := ready(obj); err != nil && status.Message == "" {
 			status.Message = fmt.Sprintf("%s: %v", apply.Describe(obj), err)
 		}
 	}
@@ -127,13 +131,17 @@ func mainKind(c *apply.Cluster, name string) schema.GroupVersionKind {
 	}
 }
 
-// objectsOf lists a component's objects of a kind; none if the kind is not served.
+// objectsOf lists a component's objects of a kind; none if the kind is not served. If there is no
+// Deployment, it lists StatefulSets: few operators are one.
 func objectsOf(ctx context.Context, c *apply.Cluster, name string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	err := c.Client().List(ctx, list, c.LabelsOf(name))
 	if meta.IsNoMatchError(err) {
 		return nil, nil
+	}
+	if deployments := appsv1.SchemeGroupVersion.WithKind("Deployment"); err == nil && kind == deployments && len(list.Items) == 0 && name == component.Operator {
+		return objectsOf(ctx, c, name, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))
 	}
 	return list.Items, err
 }

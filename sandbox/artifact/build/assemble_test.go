@@ -27,8 +27,7 @@ func TestOperatorImageHasTrustedCertificates(t *testing.T) {
 	system := certificateFiles
 	t.Cleanup(func() { certificateFiles = system })
 	b := &Builder{Cache: t.TempDir()}
-	const key = "0123456789abcdef"
-	dir := filepath.Dir(filetest.Put(t, b.Cache, "bin/operator-"+key+"/operator", "program"))
+	dir := filepath.Dir(filetest.Put(t, b.Cache, "bin/operator-0123456789abcdef/operator", "program"))
 	first, second := authority(t), authority(t)
 
 	seen := map[string]bool{}
@@ -62,9 +61,6 @@ func TestOperatorImageHasTrustedCertificates(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, files); diff != "" {
 			t.Errorf("%s: files of the image (-want +got):\n%s", c.name, diff)
-		}
-		if plain := image.Name() == artifact.LocalRepository+"operator:"+key; plain != (c.want == nil) {
-			t.Errorf("%s: Name() = %s", c.name, image.Name())
 		}
 		seen[image.Name()] = true
 		if c.want != nil && !x509.NewCertPool().AppendCertsFromPEM([]byte(files[certificatesPath])) {

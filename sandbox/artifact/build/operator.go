@@ -17,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/gocmd"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/layer"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -66,6 +67,9 @@ func (b *Builder) program(ctx context.Context, p Program, report artifact.Report
 	return dir, nil
 }
 
+// operatorConfig is the configuration of an operator's image.
+var operatorConfig = v1.Config{User: "65532:65532", Env: []string{"HOME=/tmp"}}
+
 // operatorImage returns an image of the program in a folder of the cache. Its name contains the
 // hash of its content.
 func (b *Builder) operatorImage(dir string) (artifact.Image, error) {
@@ -73,12 +77,18 @@ func (b *Builder) operatorImage(dir string) (artifact.Image, error) {
 	if err != nil {
 		return artifact.Image{}, err
 	}
-	key := cache.KeyOf(dir)
-	var below []v1.Layer
-	if certificates != nil {
-		below, key = []v1.Layer{certificates}, cache.Key([]byte(key+trust))
+	temporary, err := b.layer("tmp", "1", func(string) ([]layer.File, error) {
+		return []layer.File{{Path: "tmp", Mode: 0o1777}}, nil // As in every base image.
+	})
+	if err != nil {
+		return artifact.Image{}, err
 	}
-	image, err := b.single(OperatorProgram, dir, OperatorProgram, v1.Config{User: "65532:65532"}, below...)
+	key := cache.Key([]byte(cache.KeyOf(dir) + trust + "tmp"))
+	below := []v1.Layer{temporary}
+	if certificates != nil {
+		below = append(below, certificates)
+	}
+	image, err := b.single(OperatorProgram, dir, OperatorProgram, operatorConfig, below...)
 	if err != nil {
 		return artifact.Image{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/internal/filetest"
 )
 
 // module writes a module of one program with an embedded file.
@@ -96,6 +97,18 @@ func TestOperatorImage(t *testing.T) {
 	config, err := built.Content().ConfigFile()
 	if err != nil || config.Config.Entrypoint[0] != "/operator" || config.Config.User != "65532:65532" || config.OS != "linux" {
 		t.Errorf("ConfigFile() = %+v, %v", config, err)
+	}
+	bottom, err := built.Content().Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := bottom[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer content.Close()
+	if got := filetest.Entries(t, content); len(got) != 1 || got[0].Name != "tmp/" || got[0].Mode != 0o1777 || config.Config.Env[0] != "HOME=/tmp" {
+		t.Errorf("entries of the first layer = %+v, want a writable /tmp", got)
 	}
 	if !strings.HasPrefix(built.Name(), artifact.LocalRepository+"operator:") {
 		t.Errorf("Name() = %s", built.Name())

@@ -2,6 +2,7 @@ package show
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -13,20 +14,20 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
-	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
 type traceOptions struct {
-	output, from, namespace, title string
-	follow                         watchOptions
+	output, from, namespace, title, id string
+	follow                             watchOptions
 }
 
 func (o *traceOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.output, "output", "o", "tree", "output format: tree, html (a page), svg (a picture), or json (OTLP JSON)")
 	flags.StringVar(&o.from, "from", "", "`file` of OTLP JSON, instead of an object's trace")
+	flags.StringVar(&o.id, "id", "", "`ID` of any trace in the sandbox's Jaeger, instead of an object's trace")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default \"default\")")
 	flags.StringVar(&o.title, "title", "", "title of a page or picture (default the object, or the trace ID)")
 	o.follow.bind(cmd)
@@ -38,6 +39,7 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace web --watch --until-complete --watch-timeout=2m
   go run ./sandbox trace team-a/web -o json > trace.json
   go run ./sandbox trace head-sample -o html > trace.html
+  go run ./sandbox trace --id=4bf92f3577b34da6a3ce929d0e0e4736
   go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
   go run ./sandbox trace import trace.json`
 
@@ -58,6 +60,9 @@ The kind has one of the names that kubectl accepts: memcached, memcacheds, its s
 a kind, the object has the kind of the sample (a Head unless sandbox.yaml names another), and the part before the slash can be its
 namespace.
 
+If the operator has tracing of its own, the trace is the first one after the object's last change with the object's name in an
+attribute. With --id it prints any trace.
+
 With -o html it prints a self-contained page with all details of the spans; with -o svg a picture for a README or a pull
 request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load. The JSON has the spans of all traces of
 the tree as Jaeger has them, each with the ID of its own trace.
@@ -71,6 +76,9 @@ has several traces, the argument selects one by its ID or the first digits of th
 If an object has the name of a subcommand, add its namespace or kind: default/import.`,
 		Example: traceExamples,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if o.id != "" {
+				return command.ExactArgs(0, "no argument with --id")(cmd, args)
+			}
 			if o.from != "" && len(args) == 0 {
 				return nil
 			}
@@ -136,6 +144,16 @@ func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args 
 		trace, err = recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
 		return trace, "", err
 	}
+	if o.id != "" {
+		run, err := shared.Attach()
+		if err != nil {
+			return tracetree.Trace{}, "", err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
+		defer cancel()
+		trace, err = run.TraceWithID(ctx, o.id)
+		return trace, "", err
+	}
 	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)
 	if err != nil {
 		return tracetree.Trace{}, "", err
@@ -157,42 +175,49 @@ func Sample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
 		return err
 	}
 	trace, err := run.WaitTrace(ctx, sample)
+	switch {
+	case errors.Is(err, tracetree.ErrNotFound):
+		fmt.Fprintf(out, "\n%s is ready. There is no trace of it yet: the operator sends no spans about it. See docs/adopting.md to trace it.\n", sample)
+	case err != nil:
+		return err
+	default:
+		fmt.Fprintf(out, "\n%s, ", sample)
+		if err := writeTree(out, trace); err != nil {
+			return err
+		}
+	}
+	return addresses(ctx, run, out, sample, trace.ID)
+}
+
+// addresses prints how to reach the cluster and Jaeger. The trace ID can be empty.
+func addresses(ctx context.Context, run *lifecycle.Sandbox, out io.Writer, sample traces.Object, traceID string) error {
+	name, err := run.KubectlName(ctx, sample)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%s, ", sample)
-	if err := writeTree(out, trace); err != nil {
-		return err
-	}
+	edit := hint.ShellWord(run.Dir.Kubeconfig()) + " edit " + name
 	if run.Existing() {
-		fmt.Fprintf(out, `
+		_, err := fmt.Fprintf(out, `
 cluster       %s
 kubeconfig    %s
 
 Next: %s   # Jaeger's ports on this machine, until Ctrl-C
-      create another %s, or change this one (kubectl --kubeconfig %s edit %s), then %s
-`, run.Where(), run.Dir.Kubeconfig(), hint.Command("forward"),
-			sample.Kind.Kind, hint.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample), hint.Command("trace", "NAME"))
-		return nil
+      create another %s, or change this one (kubectl --kubeconfig %s), then %s
+`, run.Where(), run.Dir.Kubeconfig(), hint.Command("forward"), sample.Kind.Kind, edit, hint.Command("trace", "NAME"))
+		return err
 	}
-	addresses := run.Addresses()
-	fmt.Fprintf(out, `
-Jaeger        %s/trace/%s
+	page := run.Addresses()[component.UI]
+	if traceID != "" {
+		page += "/trace/" + traceID
+	}
+	_, err = fmt.Fprintf(out, `
+Jaeger        %s
 query API     %s (gRPC)
 OTLP          %s (gRPC), %s (HTTP)
 kubeconfig    %s
 
-Next: create another %s, or change this one (kubectl --kubeconfig %s edit %s), then %s
-`, addresses[component.UI], trace.ID, addresses[component.Query], addresses[component.OTLPGRPC], addresses[component.OTLPHTTP], run.Dir.Kubeconfig(),
-		sample.Kind.Kind, hint.ShellWord(run.Dir.Kubeconfig()), kubectlName(sample), hint.Command("trace", "NAME"))
-	return nil
-}
-
-// kubectlName returns the arguments of kubectl that name an object.
-func kubectlName(o traces.Object) string {
-	name := strings.ToLower(o.Kind.Kind) + "/" + o.Name
-	if o.Namespace != "" && o.Namespace != project.DefaultNamespace {
-		name += " --namespace " + o.Namespace
-	}
-	return name
+Next: create another %s, or change this one (kubectl --kubeconfig %s), then %s
+`, page, run.Addresses()[component.Query], run.Addresses()[component.OTLPGRPC], run.Addresses()[component.OTLPHTTP], run.Dir.Kubeconfig(),
+		sample.Kind.Kind, edit, hint.Command("trace", "NAME"))
+	return err
 }

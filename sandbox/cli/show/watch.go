@@ -37,6 +37,8 @@ func (o *watchOptions) check(trace traceOptions) error {
 		return command.Usagef("--watch-timeout=%s: use a positive duration", o.timeout)
 	case o.watch && trace.output != "tree":
 		return command.Usagef("--watch draws a tree and can't be combined with --output=%s", trace.output)
+	case trace.id != "" && (o.watch || trace.from != ""):
+		return command.Usage(errors.New("--id can't be combined with --watch and --from"))
 	case o.watch && trace.from != "":
 		return command.Usage(errors.New("--watch follows an object and can't be combined with --from"))
 	}

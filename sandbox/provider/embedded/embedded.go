@@ -173,8 +173,11 @@ func (c *Cluster) startControlPlane(ctx context.Context, report provider.Report)
 		return err
 	}
 	report("%s", outcome)
-	_, err = c.session.Target()
-	return err
+	target, err := c.session.Target()
+	if err != nil {
+		return err
+	}
+	return apply.FreeWebhooks(ctx, target)
 }
 
 func (c *Cluster) startNode(ctx context.Context, report provider.Report) error {
@@ -224,7 +227,12 @@ func (c *Cluster) startWithObjects(ctx context.Context, part component.Component
 		if err != nil {
 			return err
 		}
-		if err := rendered.ApplyWithoutDefinitions(ctx, target); err != nil {
+		if part.Name == component.Operator {
+			if err := rendered.Prune(ctx, target); err != nil {
+				return err
+			}
+		}
+		if err := rendered.ApplyBeforeStart(ctx, target); err != nil {
 			return err
 		}
 		if err := start(); err != nil {
@@ -232,6 +240,9 @@ func (c *Cluster) startWithObjects(ctx context.Context, part component.Component
 		}
 		if before != c.Cluster.WebhookAddress(part) {
 			continue
+		}
+		if err := rendered.ApplyAfterStart(ctx, target); err != nil {
+			return err
 		}
 		if err := rendered.Wait(ctx, target, report); err != nil {
 			return err
