@@ -13,7 +13,7 @@ import (
 
 // place is an example.
 var place = Place{
-	Folder: "/state/op", WebhookPort: 1234, ProbeAddress: "127.0.0.1:5678",
+	Folder: "/state/op", WebhookPort: 1234, ProbeAddress: "127.0.0.1:5678", WebhookClientCA: "/state/client-ca.crt",
 	Telemetry: Telemetry{Host: "127.0.0.1", Ports: component.Ports{component.OTLPGRPC: 1, component.OTLPHTTP: 2, component.Thrift: 3}},
 }
 
@@ -233,7 +233,7 @@ func TestVariablesAreDefined(t *testing.T) {
 	}
 	want := map[string]string{
 		"KUBECONFIG": "/state/op/kubeconfig", "NAMESPACE": "op-system", "SERVICE_ACCOUNT": "op-manager", "PROBE_ADDRESS": "127.0.0.1:5678", "WEBHOOK_PORT": "1234",
-		"WEBHOOK_CERT_DIR": "/state/op/tmp/k8s-webhook-server/serving-certs",
+		"WEBHOOK_CERT_DIR": "/state/op/tmp/k8s-webhook-server/serving-certs", "WEBHOOK_CLIENT_CA": "/state/client-ca.crt",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !slices.Equal(slices.Sorted(maps.Keys(want)), variables) {
 		t.Errorf("(-want +got):\n%s", diff)
