@@ -84,8 +84,7 @@ func (c *Cluster) setOperatorEnv(ctx context.Context, env map[string]string) err
 	return c.up(ctx)
 }
 
-// up repairs the sandbox as a user does, and waits until only operators of the current template run:
-// one that is ending may still hold the lease and answer the API server. Its error has the output.
+// up repairs the sandbox as a user does. Its error has the output.
 func (c *Cluster) up(ctx context.Context, args ...string) error {
 	c.upMu.Lock()
 	defer c.upMu.Unlock()
@@ -93,16 +92,7 @@ func (c *Cluster) up(ctx context.Context, args ...string) error {
 	if err := c.program.up(ctx, &output, append(operatorEnvArgs(c.variables()), args...)...); err != nil {
 		return fmt.Errorf("%w; its output:\n%s", err, bytes.TrimSpace(output.Bytes()))
 	}
-	if !c.RunsContainers() {
-		return nil
-	}
-	return Eventually(ctx, rolloutLimit, "the operator's rollout", func(ctx context.Context) error {
-		operator, err := c.operatorDeployment(ctx)
-		if err != nil {
-			return err
-		}
-		return c.settled(ctx, operator)
-	})
+	return nil
 }
 
 // variables returns all variables that every up needs, as NAME=VALUE: the user's and those of tests.

@@ -95,7 +95,14 @@ func (p *Component) wait(ctx context.Context, c *apply.Cluster) error {
 	if err := c.Settle(ctx); err != nil {
 		return fmt.Errorf("waiting for %s: %w", p.Name, err)
 	}
-	return apply.Poll(ctx, "waiting for "+p.Name, serves)
+	return apply.Poll(ctx, "waiting for "+p.Name, func(ctx context.Context) error {
+		if p.Name == component.Operator {
+			if err := workload.Ended(ctx, c, p.Name); err != nil {
+				return err
+			}
+		}
+		return serves(ctx)
+	})
 }
 
 // Install applies the component, prunes the operator or the sample, and waits for the component;

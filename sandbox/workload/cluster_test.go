@@ -33,6 +33,7 @@ func TestCluster(t *testing.T) {
 	t.Run("Singleton", func(t *testing.T) { testSingleton(t, c) })
 	t.Run("Leases", func(t *testing.T) { testLeases(t, c) })
 	t.Run("Notices", func(t *testing.T) { testNotices(t, c) })
+	t.Run("Ended", func(t *testing.T) { testEnded(t, c) })
 	t.Run("Explain", func(t *testing.T) { testExplain(t, c) })
 }
 

@@ -171,6 +171,46 @@ func testExplain(t *testing.T, c *apply.Cluster) {
 	}
 }
 
+// testEnded deletes a Pod that has a grace period, and one whose grace period is over.
+func testEnded(t *testing.T, c *apply.Cluster) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		grace   time.Duration
+		deleted bool
+		want    string
+	}{
+		"runs":      {},
+		"ending":    {time.Hour, true, "pod default/explain-ending of the previous version is still ending"},
+		"long-gone": {time.Second, true, ""},
+	} {
+		pod, _ := deployed(t, c, name, "1", corev1.ContainerStateWaiting{})
+		if test.deleted {
+			bind(t, c, pod)
+			if err := c.Client().Delete(t.Context(), pod, client.GracePeriodSeconds(int64(test.grace.Seconds()))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if name == "long-gone" {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := apply.Poll(ctx, "waiting for the end of the grace period", func(ctx context.Context) error { return Ended(ctx, c, name) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Ended(t.Context(), c, name); (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
+			t.Errorf("Ended(%s) = %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// bind assigns a Pod to a node without a kubelet: otherwise the API server deletes it at once.
+func bind(t *testing.T, c *apply.Cluster, pod *corev1.Pod) {
+	t.Helper()
+	if err := c.Client().SubResource("binding").Create(t.Context(), pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "none"}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // deployed creates a Pod of a Deployment that is at revision 2.
 func deployed(t *testing.T, c *apply.Cluster, name, revision string, waiting corev1.ContainerStateWaiting) (*corev1.Pod, corev1.PodStatus) {
 	t.Helper()

@@ -75,6 +75,22 @@ func componentPods(ctx context.Context, c *apply.Cluster, name string) ([]corev1
 	return found, nil
 }
 
+// Ended returns an error while Pods of a component that are being deleted may still run: they can
+// hold the operator's lease and answer the API server. It ignores Pods whose grace period is over: a
+// node that is gone keeps them forever.
+func Ended(ctx context.Context, c *apply.Cluster, name string) error {
+	pods, err := Pods(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		if p.DeletionTimestamp != nil && time.Now().Before(p.DeletionTimestamp.Time) {
+			return fmt.Errorf("pod %s/%s of the previous version is still ending", p.Namespace, p.Name)
+		}
+	}
+	return nil
+}
+
 // PodReady reports whether a Pod is ready and is not being deleted.
 func PodReady(pod *corev1.Pod) bool {
 	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
