@@ -19,7 +19,7 @@ func newService(t *testing.T, c *Cluster, name, script string) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.table.Stop(context.Background(), name) }) // It may have exited.
+	t.Cleanup(func() { _ = c.table.Stop(context.WithoutCancel(t.Context()), name) }) // It may have exited.
 	return service{
 		name:  name,
 		spec:  func() (process.Spec, error) { return process.Spec{Path: shell, Args: []string{"-c", script}}, nil },

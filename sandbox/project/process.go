@@ -65,7 +65,7 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 		values["WEBHOOK_CERT_DIR"] = folderOf(place, *vm)
 	}
 	env, wrong := m.environment(place, p, mounts)
-	if err = errors.Join(err, wrong); err != nil {
+	if err := errors.Join(err, wrong); err != nil {
 		return nil, err
 	}
 	p.Env = env
