@@ -13,7 +13,7 @@ import (
 
 // place is an example.
 var place = Place{
-	Folder: "/state/op", WebhookPort: 1234, ProbeAddress: "127.0.0.1:5678",
+	Folder: "/state/op", WebhookPort: 1234, ProbeAddress: "127.0.0.1:5678", WebhookClientCA: "/state/ca.crt",
 	Telemetry: Telemetry{Host: "127.0.0.1", Ports: component.Ports{component.OTLPGRPC: 1, component.OTLPHTTP: 2, component.Thrift: 3}},
 }
 
@@ -233,7 +233,7 @@ func TestVariablesAreDefined(t *testing.T) {
 	}
 	want := map[string]string{
 		"KUBECONFIG": "/state/op/kubeconfig", "NAMESPACE": "op-system", "SERVICE_ACCOUNT": "op-manager", "PROBE_ADDRESS": "127.0.0.1:5678", "WEBHOOK_PORT": "1234",
-		"WEBHOOK_CERT_DIR": "/state/op/tmp/k8s-webhook-server/serving-certs",
+		"WEBHOOK_CERT_DIR": "/state/op/tmp/k8s-webhook-server/serving-certs", "WEBHOOK_CLIENT_CA": "/state/ca.crt",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || !slices.Equal(slices.Sorted(maps.Keys(want)), variables) {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -256,6 +256,7 @@ func TestVolumes(t *testing.T) {
 		"a certificate":                  {volume: "secret: {secretName: webhook-server-cert}", secret: "webhook-server-cert"},
 		"a required ConfigMap of others": {volume: "configMap: {name: absent}", refused: true},
 		"a required Secret of others":    {volume: "secret: {secretName: absent, optional: false}", refused: true},
+		"keys of a certificate":          {volume: "secret: {secretName: webhook-server-cert, items: [{key: ca.crt, path: ca.crt}]}", secret: "webhook-server-cert"},
 		"chosen keys":                    {volume: "configMap: {name: mine, items: [{key: a, path: b}]}", refused: true},
 		"a folder of the node":           {volume: "hostPath: {path: /}", refused: true},
 		"several sources":                {volume: "projected: {sources: []}", refused: true},
@@ -323,5 +324,22 @@ func TestStatefulSet(t *testing.T) {
 	m = rendered(t, write(t, strings.Replace(minimal, "  manifests: [config]", "  deployment: database\n  manifests: [config]", 1), map[string]string{"config/set.yaml": strings.ReplaceAll(set, "name: op,", "name: database,")}))
 	if m.Deployment.Name != "database" || m.Deployment.Kind != "StatefulSet" {
 		t.Errorf("manager = %s %s, want the named StatefulSet", m.Deployment.Kind, m.Deployment.Name)
+	}
+}
+
+// A variable can have the value of a label or annotation of the Pod.
+func TestLabelsAndAnnotations(t *testing.T) {
+	deployment := strings.Replace(scaffolded, "        env:", `        env:
+        - {name: APP, valueFrom: {fieldRef: {fieldPath: "metadata.labels['app.example.com/name']"}}}
+        - {name: WATCH, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['olm.targetNamespaces']"}}}`, 1)
+	deployment = strings.Replace(deployment, "metadata: {labels: {app: op}}", "metadata: {labels: {app: op, app.example.com/name: shop}}", 1)
+	p, err := rendered(t, write(t, minimal, map[string]string{"config/deployment.yaml": deployment})).Process(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Variable{{Name: "APP", Value: "shop"}, {Name: "WATCH"}} {
+		if !slices.Contains(p.Env, want) {
+			t.Errorf("Env = %v, want %v", p.Env, want)
+		}
 	}
 }
