@@ -19,8 +19,9 @@ func (r *reader) complete() {
 	manifests, err := r.render()
 	if err == nil {
 		r.note("operator.deployment", manifests.Deployment.Namespace+"/"+manifests.Deployment.Name, "from the rendered manifests")
-		r.embeddedArgs(manifests)
-		manifests, err = r.render()
+		if r.embeddedArgs(manifests); len(r.File.Operator.Embedded.Args) > 0 {
+			manifests, err = r.render()
+		}
 	}
 	if r.Missing = err; err == nil {
 		_, r.Embedded = manifests.Process(project.Place{})

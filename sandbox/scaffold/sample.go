@@ -16,8 +16,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
-// sampleFolders are the folders of samples. Samples without a spec are worse than those of a later
-// folder.
+// sampleFolders are the folders of samples, the usual ones first. A sample with a spec in a later
+// folder is better than a sample without one.
 var sampleFolders = []string{"config/samples", "config/testdata", "config/examples", "samples", "examples", "example", "docs/examples"}
 
 // maxSamples limits the number of files that findSample reads.
@@ -66,8 +66,8 @@ func (r *reader) findSample() error {
 	return nil
 }
 
-// readSamples reads the manifests below a folder, which can be a symbolic link. It ignores files that
-// are no manifests.
+// readSamples reads the manifests below a folder, which can be a symbolic link. It ignores other
+// files.
 func (r *reader) readSamples(folder string, order int) (all []*sample) {
 	root, err := filepath.EvalSymlinks(filepath.Join(r.folder, folder))
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *reader) readSamples(folder string, order int) (all []*sample) {
 		}
 		data, err := input.ReadFile(name, input.MaxConfig)
 		if err != nil || input.CheckYAML(data) != nil {
-			return nil //nolint:nilerr // It is no sample.
+			return nil //nolint:nilerr // Not a sample.
 		}
 		objects, err := config.Decode(string(data))
 		relative, wrong := filepath.Rel(r.folder, name)

@@ -215,7 +215,7 @@ func TestReadIgnoresOtherFiles(t *testing.T) {
 	}
 	m, err := Read(folder)
 	if err != nil || len(m.files) != 1 || m.files[0].path != "main.go" {
-		t.Errorf("Read = %d files, %v, want main.go alone", len(m.files), err)
+		t.Errorf("Read = %d files, %v, want only main.go", len(m.files), err)
 	}
 	if _, err := Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "reading go.mod: ") {
 		t.Errorf("Read of an empty folder = %v, want an error about go.mod", err)
