@@ -19,6 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/embedded/guard"
+	"github.com/operator-tracing/sandbox/sandbox/embedded/snapshot"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -39,6 +40,10 @@ type Cluster struct {
 	// trace context from callers in system:monitoring. It also makes the operator such a caller.
 	// Set it before any process starts. Jaeger should start before the API server.
 	Tracing bool
+
+	// Restore, if not nil, is called when etcd runs without data and the API server does not run yet.
+	// It returns true if it wrote objects.
+	Restore func(context.Context, snapshot.Etcd) bool
 
 	dir   state.Dir
 	table process.Table

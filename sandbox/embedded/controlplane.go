@@ -5,9 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -29,9 +34,18 @@ const (
 // until the API server is ready. paths has the paths of the programs, by name. It returns a description of the
 // outcome.
 func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, report Report) (outcome string, err error) {
+	isNew := c.isNew()
 	started, emptied, err := c.startEtcd(ctx, paths[component.Etcd], report)
 	if err != nil {
 		return "", err
+	}
+	restored := false
+	if (isNew || emptied) && c.Restore != nil {
+		etcd, err := c.Etcd()
+		if err != nil {
+			return "", err
+		}
+		restored = c.Restore(ctx, etcd)
 	}
 	for _, svc := range []service{
 		{
@@ -49,6 +63,9 @@ func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, rep
 	}
 	if emptied {
 		return "started empty: etcd cannot read its data, which was moved to " + c.aside, nil
+	}
+	if restored {
+		return "started from a snapshot", nil
 	}
 	if started {
 		return "started", nil
@@ -105,6 +122,33 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 		return process.Spec{}, err
 	}
 	return spec, nil
+}
+
+var number = regexp.MustCompile(`\b\d+\b`)
+
+// StorageInputs returns the arguments of etcd and the API server, on which the objects depend that
+// the API server creates for itself. They are independent of the sandbox's folder and ports.
+func (c *Cluster) StorageInputs(paths map[string]string) ([]string, error) {
+	etcd, err := c.etcd(paths[component.Etcd])
+	if err != nil {
+		return nil, err
+	}
+	server, err := c.apiServer(paths[component.APIServer])
+	if err != nil {
+		return nil, err
+	}
+	own, jaeger := c.ports()
+	chosen := slices.Concat(slices.Collect(maps.Values(own)), slices.Collect(maps.Values(jaeger)))
+	inputs := slices.Concat([]string{etcd.Path, server.Path}, etcd.Args, server.Args, server.Env)
+	for i, input := range inputs {
+		inputs[i] = number.ReplaceAllStringFunc(strings.ReplaceAll(input, c.dir.Path, ""), func(text string) string {
+			if n, err := strconv.Atoi(text); err == nil && slices.Contains(chosen, n) {
+				return "PORT"
+			}
+			return text
+		})
+	}
+	return inputs, nil
 }
 
 // admission writes the configuration that makes the API server send a client certificate to
