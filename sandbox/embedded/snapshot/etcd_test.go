@@ -35,9 +35,6 @@ func etcd(t *testing.T) snapshot.Etcd {
 
 // What is read from the etcd of an API server has no secret, and comes whole into another etcd.
 func TestEtcd(t *testing.T) {
-	if testing.Short() {
-		return
-	}
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Fatal("KUBEBUILDER_ASSETS is not set; set it to the output of `make envtest-assets`, or run `make test-short`")
 	}
