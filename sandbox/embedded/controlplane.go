@@ -229,7 +229,12 @@ func (c *Cluster) controllerManager(program string) (process.Spec, error) {
 func (c *Cluster) scheduler(program string) (process.Spec, error) {
 	kubeconfig, revision, err := c.clientKubeconfig(component.Scheduler, "system:kube-scheduler")
 	return process.Spec{
-		Path: program, Args: []string{"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--profiling=false"},
+		Path: program,
+		Args: []string{
+			"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--profiling=false",
+			// With the default of 50 requests per second, thousands of Pods wait only for this limit.
+			"--kube-api-qps=200", "--kube-api-burst=400",
+		},
 		Revision: revision,
 	}, err
 }
