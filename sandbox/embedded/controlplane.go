@@ -5,20 +5,17 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
+	"github.com/operator-tracing/sandbox/sandbox/embedded/snapshot"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -124,8 +121,6 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 	return spec, nil
 }
 
-var number = regexp.MustCompile(`\b\d+\b`)
-
 // StorageInputs returns the arguments of etcd and the API server, on which the objects depend that
 // the API server creates for itself. They are independent of the sandbox's folder and ports.
 func (c *Cluster) StorageInputs(paths map[string]string) ([]string, error) {
@@ -138,17 +133,7 @@ func (c *Cluster) StorageInputs(paths map[string]string) ([]string, error) {
 		return nil, err
 	}
 	own, jaeger := c.ports()
-	chosen := slices.Concat(slices.Collect(maps.Values(own)), slices.Collect(maps.Values(jaeger)))
-	inputs := slices.Concat([]string{etcd.Path, server.Path}, etcd.Args, server.Args, server.Env)
-	for i, input := range inputs {
-		inputs[i] = number.ReplaceAllStringFunc(strings.ReplaceAll(input, c.dir.Path, ""), func(text string) string {
-			if n, err := strconv.Atoi(text); err == nil && slices.Contains(chosen, n) {
-				return "PORT"
-			}
-			return text
-		})
-	}
-	return inputs, nil
+	return snapshot.Neutral(slices.Concat([]string{etcd.Path, server.Path}, etcd.Args, server.Args, server.Env), c.dir.Path, own, jaeger), nil
 }
 
 // admission writes the configuration that makes the API server send a client certificate to

@@ -113,7 +113,7 @@ func (c *Cluster) move(ctx context.Context, name string) error {
 		if _, err := port.Free(ctx, own[p.Name]); err == nil && !p.Everywhere {
 			continue
 		}
-		free, err := unused(ctx, own, jaeger)
+		free, err := port.Unused(ctx, own, jaeger)
 		if err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (c *Cluster) moveJaeger(ctx context.Context) error {
 		if c.wanted[name] != 0 {
 			return err
 		}
-		free, err := unused(ctx, own, jaeger)
+		free, err := port.Unused(ctx, own, jaeger)
 		if err != nil {
 			return err
 		}

@@ -22,9 +22,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
@@ -68,11 +72,32 @@ func Key(inputs ...any) (string, error) {
 	return cache.Key(content), nil
 }
 
+var number = regexp.MustCompile(`\b\d+\b`)
+
+// Neutral returns arguments of programs as an input of [Key]: without the folder and the ports, which
+// differ between sandboxes with equal objects.
+func Neutral(arguments []string, folder string, ports ...component.Ports) []string {
+	neutral := make([]string, 0, len(arguments))
+	for _, argument := range arguments {
+		neutral = append(neutral, number.ReplaceAllStringFunc(strings.ReplaceAll(argument, folder, ""), func(text string) string {
+			for _, chosen := range ports {
+				for _, port := range chosen {
+					if text == strconv.Itoa(port) {
+						return "PORT"
+					}
+				}
+			}
+			return text
+		}))
+	}
+	return neutral
+}
+
 const (
 	// form is the version of the file's form.
 	form = 1
-	// component and file name the folder in the cache, and the file in it.
-	component, file = "etcd", "objects.json"
+	// prefix and file name the folder in the cache, and the file in it.
+	prefix, file = "etcd", "objects.json"
 	// limit is the size of the largest snapshot, in bytes: fifty times the one of the reference operator.
 	limit = 128 << 20
 	// kept is the number of recently used snapshots that a new one does not displace.
@@ -80,7 +105,7 @@ const (
 )
 
 func (s Store) folder() string {
-	return filepath.Join(s.Cache, cache.Snapshots, component+"-"+s.Key)
+	return filepath.Join(s.Cache, cache.Snapshots, prefix+"-"+s.Key)
 }
 
 // content is the second line of the file. The first line is its SHA-256 hash.
@@ -144,6 +169,6 @@ func (s Store) Save(entries []Entry) error {
 	if err != nil {
 		return fmt.Errorf("saving the snapshot of the cluster: %w", err)
 	}
-	cache.Prune(filepath.Join(s.Cache, cache.Snapshots), component, kept)
+	cache.Prune(filepath.Join(s.Cache, cache.Snapshots), prefix, kept)
 	return nil
 }

@@ -43,8 +43,10 @@ func TestSnapshotKey(t *testing.T) {
 		t.Errorf("the key of an equal sandbox is %s, want %s", again, same)
 	}
 	for name, change := range map[string]func(*Cluster){
-		"etcd":       func(c *Cluster) { c.paths[component.ControlPlane][component.Etcd] = "/cache/kubernetes-2/etcd" },
-		"API server": func(c *Cluster) { c.paths[component.ControlPlane][component.APIServer] = "/cache/kubernetes-2/kube-apiserver" },
+		"etcd": func(c *Cluster) { c.paths[component.ControlPlane][component.Etcd] = "/cache/kubernetes-2/etcd" },
+		"API server": func(c *Cluster) {
+			c.paths[component.ControlPlane][component.APIServer] = "/cache/kubernetes-2/kube-apiserver"
+		},
 		"tracing":    func(c *Cluster) { c.Cluster.Tracing = true },
 		"a manifest": func(c *Cluster) { c.session.Manifests.Objects[0].SetAnnotations(map[string]string{"a": "b"}) },
 		"fewer manifests": func(c *Cluster) {
