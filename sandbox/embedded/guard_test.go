@@ -82,7 +82,7 @@ func TestGuard(t *testing.T) {
 			t.Errorf("%s: Guard() = %v, want the reason for the exit", test.name, err)
 		}
 	}
-	c.guard(component.Operator, false)
+	c.guard.Mark(component.Operator, false)
 	if err := c.Guard(t.Context(), func(context.Context) error { return nil }); err != nil {
 		t.Errorf("Guard() = %v without that process", err)
 	}
