@@ -128,7 +128,7 @@ func (c *crowd) others(ctx context.Context) error {
 		}
 	}
 	if len(found) != len(own) {
-		return fmt.Errorf("Jaeger has %d of %d traces", len(found), len(own))
+		return fmt.Errorf("finding the traces: Jaeger has %d of %d", len(found), len(own))
 	}
 	return nil
 }

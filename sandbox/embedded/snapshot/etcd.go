@@ -19,7 +19,7 @@ type Etcd struct {
 }
 
 // Limits of a transaction. By default etcd accepts 128 operations and 1.5 MiB. A larger object is
-// written alone, as the API server wrote it.
+// written in a request of its own, as the API server wrote it.
 const (
 	maxOperations = 100
 	maxBytes      = 1 << 20

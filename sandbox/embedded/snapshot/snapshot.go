@@ -5,7 +5,7 @@
 // A snapshot has no secret, and nothing that must differ between two sandboxes: no Secret, no
 // ConfigMap with an authority, no webhook with an authority or a port, no Namespace, because its UID
 // in kube-system identifies a cluster. Each sandbox still creates its own authorities and its own
-// key for service account tokens. So a snapshot that another program reads or copies gives it no
+// key for service account tokens. So a program that reads or copies a snapshot gets no
 // access to any sandbox.
 //
 // A snapshot only saves time. The up that used it applies all manifests afterwards, like any other

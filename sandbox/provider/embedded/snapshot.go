@@ -55,7 +55,7 @@ func (c *Cluster) keepSnapshot(ctx context.Context, report provider.Report) {
 
 // snapshotStore returns the place of the snapshot for everything that the objects depend on: the
 // programs and arguments of the control plane, the charts and their values, and the operator's
-// manifests. Authorities are no input, because no object in a snapshot has one.
+// manifests. Authorities are not part of the key, because no object in a snapshot has one.
 func (c *Cluster) snapshotStore() (snapshot.Store, error) {
 	folder, err := state.CachePath()
 	if err != nil {
