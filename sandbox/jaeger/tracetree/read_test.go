@@ -83,6 +83,7 @@ func TestReadOTLPForms(t *testing.T) {
 		"Windows lines":   string(line) + "\r\n\r\n" + string(other) + "\r\n",
 		"nothing between": string(line) + string(other),
 		"Jaeger's answer": `{"result":` + string(line) + `}` + "\n" + `{"result":` + string(other) + `}`,
+		"other signals":   `{"resourceLogs":[]}` + "\n" + string(line) + "\n" + `{"resourceMetrics":[{"resource":{}}]}` + "\n" + string(other) + "\n" + `{"result":{"resource_profiles":[]}}`,
 		"twice":           string(line) + string(other) + string(line) + string(other),
 	} {
 		traces, err := ReadOTLP(name, []byte(data))
