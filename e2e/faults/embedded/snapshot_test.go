@@ -76,14 +76,14 @@ func cacheWithoutSnapshots(t *testing.T) string {
 }
 
 // comparable are the names of all objects, and the content of the objects that a snapshot has.
-// Names of Pods and EndpointSlices are random.
+// Names of Pods and EndpointSlices are random, and the names of trust bundles have a hash of the authority.
 func (s *sandbox) comparable() map[string]any {
 	s.T.Helper()
 	found := map[string]any{}
 	for name, content := range s.objects() {
 		kind, _, _ := strings.Cut(name, " ")
 		switch kind {
-		case "pods", "endpointslices":
+		case "pods", "endpointslices", "clustertrustbundles":
 		case "customresourcedefinitions", "apiservices", "clusterroles", "clusterrolebindings", "roles", "rolebindings",
 			"flowschemas", "priorityclasses", "prioritylevelconfigurations", "serviceaccounts":
 			found[name] = s.withoutIdentity(content)
