@@ -1,8 +1,6 @@
 package artifact
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +13,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
 // Folder is a folder of a registry, for example "registry.example.com:5000/team". Images can be

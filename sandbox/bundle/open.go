@@ -1,8 +1,6 @@
 package bundle
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"archive/tar"
 	"context"
 	"encoding/json"
@@ -19,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	table "github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
 // maxRecord limits the size of a record, because any file may be opened.

@@ -19,7 +19,7 @@ func CheckYAML(data []byte) error {
 	for documents := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var document yaml.Node
 		if err := documents.Decode(&document); errors.Is(err, io.EOF) || err != nil {
-			return nil //nolint:nilerr // See above.
+			return nil //nolint:nilerr // The reader of the text reports it, with a better position.
 		}
 		if size := (sizes{}).of(&document); size > MaxManifest {
 			return fmt.Errorf("%w: its YAML aliases expand to more than %d MB", ErrTooLarge, MaxManifest>>20)

@@ -1,8 +1,6 @@
 package process
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
 // Table holds the processes of one sandbox. All its paths are absolute.

@@ -1,9 +1,6 @@
 package project
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/hint"
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"cmp"
 	"errors"
 	"fmt"
@@ -15,6 +12,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
 // Project is a valid sandbox.yaml with access to the files that it names. It is immutable and safe

@@ -1,9 +1,6 @@
 package project
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/hint"
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )

@@ -1,14 +1,13 @@
 package session
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"net"
 	"net/url"
 	"strconv"
 
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )

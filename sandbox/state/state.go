@@ -1,9 +1,6 @@
 package state
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/hint"
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +14,8 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 )
 
 // Product is the name of the folders below the user's cache and state folders.

@@ -122,7 +122,7 @@ func testExplain(t *testing.T, c *apply.Cluster) {
 	for name, test := range map[string]struct {
 		revision string
 		waiting  corev1.ContainerStateWaiting
-		want     string // of the error before the end of the wait
+		want     string // a part of the error with which Explain ends the wait
 		report   string
 	}{
 		"loop":      {"2", corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 40s restarting failed container"}, "CrashLoopBackOff: exit code 1", ""},

@@ -1,8 +1,6 @@
 package show
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 

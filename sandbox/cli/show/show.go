@@ -1,13 +1,12 @@
 package show
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/ui"

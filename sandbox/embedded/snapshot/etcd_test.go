@@ -33,7 +33,7 @@ func etcd(t *testing.T) snapshot.Etcd {
 	return snapshot.Etcd{Client: http.DefaultClient, URL: server.URL.String()}
 }
 
-// What is read from the etcd of an API server has no secret, and comes whole into another etcd.
+// A snapshot of an API server's etcd has no secret, and another etcd can store all of it.
 func TestEtcd(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Fatal("KUBEBUILDER_ASSETS is not set; set it to the output of `make envtest-assets`, or run `make test-short`")
