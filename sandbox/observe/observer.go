@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
 // Options are the options of an [Observer]. The zero value is usable.
@@ -18,9 +20,12 @@ type Options struct {
 	Export func(context.Context, ptrace.Traces) error
 	// Wrote is called with each write after its cause was decided, in the order of
 	// resourceVersions. nil ignores them. The Write must not be changed.
-	Wrote func(*Write)
+	Wrote func(*writes.Write)
 	// ExportDelay is how long a span waits for Events about it. Default: one second.
 	ExportDelay time.Duration
+	// Alone is true if the spans of operators that trace themselves are not shown with those of the
+	// observer: it then has spans for their writes, too.
+	Alone bool
 	// Failed receives errors of Export and of watches. nil ignores them.
 	Failed func(error)
 }
@@ -29,9 +34,9 @@ type Options struct {
 // safe for concurrent use; [Watch] calls them from one goroutine.
 type Observer struct {
 	options Options
-	store   *store
-	waiting []*pending
-	events  []Change
+	store   *writes.Store
+	waiting []*writes.Pending
+	events  []writes.Change
 	starts  map[types.UID]*start
 	// ready are the spans to be exported, with the time when they were finished.
 	ready []finished
@@ -51,18 +56,18 @@ func New(o Options) *Observer {
 	if o.ExportDelay == 0 {
 		o.ExportDelay = time.Second
 	}
-	return &Observer{options: o, store: newStore(), starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{}}
+	return &Observer{options: o, store: writes.NewStore(o.Alone), starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{}}
 }
 
 // Add adds a change that a watch delivered. Spans of it are exported by later calls of Advance.
-func (o *Observer) Add(c Change) {
+func (o *Observer) Add(c writes.Change) {
 	if isEvent(c.Object) {
 		if !c.Deleted && !c.Listed && len(o.events) < maxEvents {
 			o.events = append(o.events, c)
 		}
 		return
 	}
-	if p := o.store.put(digest(c.Object), c); p != nil {
+	if p := o.store.Put(c); p != nil {
 		o.waiting = append(o.waiting, p)
 	}
 }
@@ -72,7 +77,7 @@ func (o *Observer) Add(c Change) {
 func (o *Observer) Advance(ctx context.Context, now time.Time) {
 	o.resolve(now.Add(-reorder))
 	o.export(ctx, now.Add(-o.options.ExportDelay))
-	o.store.sweep(now)
+	o.store.Sweep(now)
 }
 
 // Flush decides all causes and exports everything, also the starts of Pods that are not ready.
@@ -90,30 +95,30 @@ func (o *Observer) Flush(ctx context.Context, now time.Time) {
 // resolve decides the causes of writes that arrived until a time, in the order of their
 // resourceVersions.
 func (o *Observer) resolve(until time.Time) {
-	slices.SortStableFunc(o.waiting, func(a, b *pending) int {
+	slices.SortStableFunc(o.waiting, func(a, b *writes.Pending) int {
 		switch {
-		case a.write.After < b.write.After:
+		case a.Write.After < b.Write.After:
 			return -1
-		case a.write.After > b.write.After:
+		case a.Write.After > b.Write.After:
 			return 1
 		}
 		return 0
 	})
 	// A write is as old as any later one: its watch was slower.
 	for i := len(o.waiting) - 2; i >= 0; i-- {
-		if later := o.waiting[i+1].write.At; later.Before(o.waiting[i].write.At) {
-			o.waiting[i].write.At = later
+		if later := o.waiting[i+1].Write.At; later.Before(o.waiting[i].Write.At) {
+			o.waiting[i].Write.At = later
 		}
 	}
 	n := 0
-	for n < len(o.waiting) && !o.waiting[n].write.At.After(until) {
+	for n < len(o.waiting) && !o.waiting[n].Write.At.After(until) {
 		n++
 	}
 	for _, p := range o.waiting[:n] {
 		o.decide(p)
 	}
 	o.waiting = slices.Delete(o.waiting, 0, n)
-	o.events = slices.DeleteFunc(o.events, func(c Change) bool {
+	o.events = slices.DeleteFunc(o.events, func(c writes.Change) bool {
 		if c.At.After(until) {
 			return false
 		}
@@ -122,16 +127,15 @@ func (o *Observer) resolve(until time.Time) {
 	})
 }
 
-func (o *Observer) decide(p *pending) {
-	w := p.write
-	o.store.resolve(w, p.after, p.before)
+func (o *Observer) decide(p *writes.Pending) {
+	w := o.store.Resolve(p)
 	var spans []*span
 	if start := o.startOf(w); start != nil && !w.Traced {
 		spans = o.kubeletWrote(start, w)
 	} else if !w.Traced {
 		spans = []*span{spanOf(w)}
 	}
-	if w.Verb == verbRemove {
+	if w.Verb == writes.VerbRemove {
 		o.endStart(w)
 	}
 	if o.options.Wrote != nil {
@@ -141,7 +145,7 @@ func (o *Observer) decide(p *pending) {
 }
 
 // endStart exports the start of a Pod that was deleted before it was ready.
-func (o *Observer) endStart(w *Write) {
+func (o *Observer) endStart(w *writes.Write) {
 	s := o.starts[w.Object.UID]
 	if s == nil {
 		return
@@ -202,7 +206,7 @@ func isEvent(u *unstructured.Unstructured) bool {
 
 // addEvent adds an Event to the start of a Pod, or to the last span of its object that is not
 // exported yet.
-func (o *Observer) addEvent(c Change) {
+func (o *Observer) addEvent(c writes.Change) {
 	text := func(fields ...string) string {
 		value, _, _ := unstructured.NestedString(c.Object.Object, fields...)
 		return value
@@ -217,12 +221,12 @@ func (o *Observer) addEvent(c Change) {
 		message = text("note")
 	}
 	if s := o.starts[uid]; s != nil {
-		if step, ok := stepOf(reason, text(about, "fieldPath"), message, c.At); ok && len(s.steps) < maxWrites {
+		if step, ok := stepOf(reason, text(about, "fieldPath"), message, c.At); ok && len(s.steps) < maxParts {
 			s.steps = append(s.steps, step)
 			return
 		}
 	}
-	if s := o.latest[uid]; s != nil && len(s.events) < maxWrites {
+	if s := o.latest[uid]; s != nil && len(s.events) < maxParts {
 		s.events = append(s.events, event{c.At, reason, map[string]any{"k8s.event.type": text("type"), "k8s.event.message": message}})
 	}
 }

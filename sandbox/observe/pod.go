@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
 // start is the kubelet's work on a Pod, from its binding until it is ready: one span, whose
 // children are the kubelet's writes and the phases of each container.
 type start struct {
-	pod     Object
-	cause   Cause
+	pod     writes.Object
+	cause   writes.Cause
 	context trace.SpanContext
 	last    time.Time // of the kubelet's last write
 	sandbox time.Time // when the Pod's sandbox was ready; zero before
@@ -34,28 +36,28 @@ const (
 
 // startOf returns the start of the Pod that a write of the kubelet belongs to, or nil. It begins
 // with the first write after the binding.
-func (o *Observer) startOf(w *Write) *start {
-	if w.loop.manager != kubelet || w.Verb == verbRemove {
+func (o *Observer) startOf(w *writes.Write) *start {
+	if w.Writer != writes.Kubelet || w.Verb == writes.VerbRemove {
 		return nil
 	}
 	if s := o.starts[w.Object.UID]; s != nil {
 		return s
 	}
-	if w.Cause.Verb != verbBind {
+	if w.Cause.Verb != writes.VerbBind {
 		return nil
 	}
-	s := &start{pod: w.Object, cause: w.Cause, last: w.Cause.At, context: contextIn(w.Span.TraceID(), spanID(w.Object.UID, "start"))}
+	s := &start{pod: w.Object, cause: w.Cause, last: w.Cause.At, context: writes.SpanOf(w.Span.TraceID(), w.Object.UID, "start")}
 	o.starts[w.Object.UID] = s
 	return s
 }
 
 // kubeletWrote adds a write of the kubelet to the Pod's start, and returns its span. The write that
 // makes the Pod ready is the end of the start: reactions to it are children of the start's span.
-func (o *Observer) kubeletWrote(s *start, w *Write) []*span {
+func (o *Observer) kubeletWrote(s *start, w *writes.Write) []*span {
 	written := spanOf(w)
 	written.parent = s.context
-	ready := slices.ContainsFunc(w.Transitions, func(t Transition) bool { return t.Type == conditionReady && t.To == "True" })
-	if slices.ContainsFunc(w.Transitions, func(t Transition) bool { return t.Type == conditionSandbox && t.To == "True" }) {
+	ready := slices.ContainsFunc(w.Transitions, func(t writes.Transition) bool { return t.Type == conditionReady && t.To == "True" })
+	if slices.ContainsFunc(w.Transitions, func(t writes.Transition) bool { return t.Type == conditionSandbox && t.To == "True" }) {
 		s.sandbox, written.name = w.At, "sandbox Pod"
 	}
 	s.last = w.At
@@ -77,7 +79,7 @@ func (o *Observer) kubeletWrote(s *start, w *Write) []*span {
 // span returns the span of the whole start.
 func (s *start) span(end time.Time) *span {
 	return &span{
-		context: s.context, parent: s.cause.Span, service: kubelet, name: "start Pod", start: s.cause.At, end: end, attributes: objectAttributes(s.pod),
+		context: s.context, parent: s.cause.Span, service: writes.Kubelet, name: "start Pod", start: s.cause.At, end: end, attributes: objectAttributes(s.pod),
 	}
 }
 
@@ -114,7 +116,7 @@ func (s *start) phase(name, container string, from, to time.Time) *span {
 	attributes := objectAttributes(s.pod)
 	attributes["k8s.container.name"] = container
 	return &span{
-		context: contextIn(s.context.TraceID(), spanID(s.pod.UID, name+"/"+container)), parent: s.context, service: kubelet,
+		context: writes.SpanOf(s.context.TraceID(), s.pod.UID, name+"/"+container), parent: s.context, service: writes.Kubelet,
 		name: name + " container", start: from, end: to, attributes: attributes,
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
 // Scope is the name of the instrumentation scope of all spans.
@@ -22,7 +24,7 @@ const (
 	// AttributeManager is the field manager, AttributeFields lists the changed fields.
 	AttributeManager = "operator.write.manager"
 	AttributeFields  = "operator.write.fields"
-	// AttributeCertainty is the [Certainty] of the cause; absent without a cause.
+	// AttributeCertainty is the [writes.Certainty] of the cause; absent without a cause.
 	AttributeCertainty = "operator.cause.certainty"
 	// AttributeLost is true if versions before the write may be missing.
 	AttributeLost = "operator.observer.lost"
@@ -49,7 +51,7 @@ type event struct {
 }
 
 // spanOf returns the span of a write.
-func spanOf(w *Write) *span {
+func spanOf(w *writes.Write) *span {
 	start := w.Cause.At
 	if start.IsZero() {
 		start = w.At
@@ -95,7 +97,7 @@ func spanOf(w *Write) *span {
 }
 
 // transitionEvent has the name that package operator/tracing gives to events of conditions.
-func transitionEvent(t Transition, at time.Time) event {
+func transitionEvent(t writes.Transition, at time.Time) event {
 	e := event{at: at, name: t.Type + ": " + orNone(t.From) + "→" + t.To}
 	if t.Reason != "" {
 		e.attributes = map[string]any{"operator.condition.reason": t.Reason}
@@ -110,7 +112,7 @@ func orNone(status string) string {
 	return status
 }
 
-func objectAttributes(o Object) map[string]any {
+func objectAttributes(o writes.Object) map[string]any {
 	a := map[string]any{"operator.object.kind": o.Kind, "operator.object.name": o.Name, "operator.object.uid": string(o.UID)}
 	if o.Group != "" {
 		a["operator.object.group"] = o.Group

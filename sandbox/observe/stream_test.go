@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
 // kinds are the API versions of the kinds in streams.
@@ -31,7 +33,7 @@ type stream struct {
 	objects  map[string]*unstructured.Unstructured
 	start    time.Time
 	last     time.Time
-	writes   []*Write
+	writes   []*writes.Write
 	spans    []ptrace.Span
 	services map[string]string // by span id
 }
@@ -39,7 +41,7 @@ type stream struct {
 func newStream(t *testing.T) *stream {
 	s := &stream{t: t, objects: map[string]*unstructured.Unstructured{}, start: time.Unix(1_000_000, 0), services: map[string]string{}}
 	s.observer = New(Options{
-		Wrote: func(w *Write) { s.writes = append(s.writes, w) },
+		Wrote: func(w *writes.Write) { s.writes = append(s.writes, w) },
 		Export: func(_ context.Context, traces ptrace.Traces) error {
 			for _, resource := range traces.ResourceSpans().All() {
 				service, _ := resource.Resource().Attributes().Get("service.name")
@@ -95,7 +97,7 @@ func (s *stream) event(line string) {
 		field, value, _ := strings.Cut(word, "=")
 		s.set(o, field, value)
 	}
-	c := Change{Object: o.DeepCopy(), At: at, Deleted: words[2] == "DELETED", Listed: words[2] == "LISTED"}
+	c := writes.Change{Object: o.DeepCopy(), At: at, Deleted: words[2] == "DELETED", Listed: words[2] == "LISTED"}
 	if c.Deleted {
 		delete(s.objects, key)
 	}
@@ -132,7 +134,7 @@ func (s *stream) set(o *unstructured.Unstructured, field, value string) {
 		}
 		o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, owner.GroupVersionKind())})
 	case field == "context":
-		o.SetAnnotations(map[string]string{contextAnnotation: value})
+		o.SetAnnotations(map[string]string{"tracing.k8s.io/traceparent": value})
 	case field == "generation":
 		o.SetGeneration(o.GetGeneration() + 1)
 	case field == "deleting":

@@ -21,6 +21,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
 const (
@@ -66,7 +68,7 @@ func (w *Watcher) Run(ctx context.Context, o *Observer) error {
 	}
 	r := &run{
 		Watcher: w, client: client, discovery: discover, observer: o, began: time.Now(),
-		changes: make(chan Change, 1024), kinds: make(chan struct{}, 1), reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{},
+		changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1), reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{},
 	}
 	return r.run(ctx)
 }
@@ -84,7 +86,7 @@ type run struct {
 	discovery  discovery.DiscoveryInterface
 	observer   *Observer
 	began      time.Time
-	changes    chan Change
+	changes    chan writes.Change
 	kinds      chan struct{} // has an element if kinds may have changed
 	reflectors map[target]context.CancelFunc
 	group      sync.WaitGroup
@@ -131,7 +133,7 @@ func (r *run) drain() {
 	}
 }
 
-func (r *run) add(c Change) {
+func (r *run) add(c writes.Change) {
 	if kind := c.Object.GetKind(); !c.Listed && (kind == "CustomResourceDefinition" || kind == "APIService") {
 		select {
 		case r.kinds <- struct{}{}:
@@ -283,7 +285,7 @@ func (s *sink) listed() {
 	})
 }
 
-func (s *sink) send(c Change) {
+func (s *sink) send(c writes.Change) {
 	c.At = time.Now()
 	select {
 	case s.run.changes <- c:
@@ -291,7 +293,7 @@ func (s *sink) send(c Change) {
 	}
 }
 
-func (s *sink) put(obj any, c Change) error {
+func (s *sink) put(obj any, c writes.Change) error {
 	u, ok := obj.(*unstructured.Unstructured)
 	if !ok {
 		return fmt.Errorf("got %T, want an unstructured object", obj)
@@ -320,13 +322,13 @@ func identity(u *unstructured.Unstructured) *unstructured.Unstructured {
 }
 
 // Add implements [cache.ReflectorStore].
-func (s *sink) Add(obj any) error { return s.put(obj, Change{}) }
+func (s *sink) Add(obj any) error { return s.put(obj, writes.Change{}) }
 
 // Update implements [cache.ReflectorStore].
-func (s *sink) Update(obj any) error { return s.put(obj, Change{}) }
+func (s *sink) Update(obj any) error { return s.put(obj, writes.Change{}) }
 
 // Delete implements [cache.ReflectorStore].
-func (s *sink) Delete(obj any) error { return s.put(obj, Change{Deleted: true}) }
+func (s *sink) Delete(obj any) error { return s.put(obj, writes.Change{Deleted: true}) }
 
 // Resync implements [cache.ReflectorStore].
 func (s *sink) Resync() error { return nil }
@@ -349,12 +351,12 @@ func (s *sink) Replace(list []any, _ string) error {
 			s.known[u.GetUID()] = before
 			continue
 		}
-		if err := s.put(u, Change{Listed: !isNew, Lost: isNew}); err != nil {
+		if err := s.put(u, writes.Change{Listed: !isNew, Lost: isNew}); err != nil {
 			return err
 		}
 	}
 	for _, gone := range missing {
-		s.send(Change{Object: gone, Deleted: true, Lost: true})
+		s.send(writes.Change{Object: gone, Deleted: true, Lost: true})
 	}
 	s.listed()
 	return nil

@@ -1,4 +1,4 @@
-package observe
+package writes
 
 import (
 	"slices"
@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// store has the objects of a cluster and their latest writes. It is not safe for concurrent use.
-type store struct {
+// Store has the objects of a cluster and their latest writes. It is not safe for concurrent use.
+type Store struct {
 	objects map[types.UID]*known
 	// owned has the objects that name an owner, named all objects by their place, mentioning those
 	// that mention a name, and objectsIn those of a namespace.
@@ -20,6 +20,7 @@ type store struct {
 	controls map[controls]bool
 	// instrumented has the managers that trace their own writes.
 	instrumented map[string]bool
+	alone bool
 	// loops has the latest writes of each loop.
 	loops map[loop]*Write
 	// deleted has the objects that are gone, the oldest first.
@@ -38,15 +39,18 @@ type known struct {
 	creator string // the manager that created it, or wrote it first before it was watched
 }
 
-func newStore() *store {
-	return &store{
+// NewStore returns an empty store. If alone is true, it ignores the contexts that operators put on
+// objects: their own spans are not shown with those of the store.
+func NewStore(alone bool) *Store {
+	return &Store{
 		objects: map[types.UID]*known{}, owned: map[types.UID]map[types.UID]bool{}, named: map[place]map[types.UID]bool{},
-		mentioning: map[string]map[types.UID]bool{}, objectsIn: map[string]map[types.UID]bool{}, controls: map[controls]bool{}, loops: map[loop]*Write{}, instrumented: map[string]bool{},
+		mentioning: map[string]map[types.UID]bool{}, objectsIn: map[string]map[types.UID]bool{}, controls: map[controls]bool{}, loops: map[loop]*Write{}, instrumented: map[string]bool{}, alone: alone,
 	}
 }
 
-// put adds a version. It returns the write that made it; nil if it is not new, or existed before.
-func (s *store) put(v *version, c Change) *pending {
+// Put adds a version. It returns the write that made it; nil if it is not new, or existed before.
+func (s *Store) Put(c Change) *Pending {
+	v := digest(c.Object)
 	uid := v.object.UID
 	o := s.objects[uid]
 	if o == nil && c.Deleted { // It was created and deleted while no watch was open.
@@ -77,7 +81,7 @@ func (s *store) put(v *version, c Change) *pending {
 	if c.Deleted {
 		s.bury(buried{uid, c.At})
 	}
-	return &pending{compare(before, v, c), v, before}
+	return &Pending{compare(before, v, c), v, before}
 }
 
 // buried is a deleted object.
@@ -86,14 +90,15 @@ type buried struct {
 	at  time.Time
 }
 
-// pending is a write whose cause is not decided. before is nil for a create.
-type pending struct {
-	write         *Write
-	after, before *version
+// Pending is a write whose cause is not decided.
+type Pending struct {
+	// Write has no Writer, Cause and Span yet. Its time can be changed to an earlier one.
+	Write         *Write
+	after, before *version // before is nil for a create
 }
 
 // learn remembers which kinds a manager writes the status of.
-func (s *store) learn(v *version) {
+func (s *Store) learn(v *version) {
 	for m := range v.managers {
 		if m.subresource == "status" {
 			s.controls[controls{m.name, v.object.Group, v.object.Kind}] = true
@@ -116,16 +121,17 @@ func creatorOf(v *version) string {
 	return names[0]
 }
 
-// resolve decides the loop and the cause of a write, and keeps it as the cause of later writes.
+// Resolve decides the loop and the cause of a write, and keeps it as the cause of later writes.
 // Writes must be resolved in the order of their resourceVersions.
-func (s *store) resolve(w *Write, v, before *version) {
+func (s *Store) Resolve(p *Pending) *Write {
+	w, v := p.Write, p.after
 	w.loop = s.loopOf(w, v)
 	w.Writer = writerOf(w)
 	w.Cause = s.causeOf(w, v)
 	if w.Cause.At.After(w.At) {
 		w.At = w.Cause.At
 	}
-	s.assign(w, v, before)
+	s.assign(w, v, p.before)
 	if o := s.objects[w.Object.UID]; o != nil {
 		o.writes = append(o.writes, w)
 		if len(o.writes) > maxWrites {
@@ -135,17 +141,18 @@ func (s *store) resolve(w *Write, v, before *version) {
 	if w.loop != (loop{}) {
 		s.loops[w.loop] = w
 	}
+	return w
 }
 
 // lastOf returns the last write of a loop before a revision.
-func (s *store) lastOf(l loop, revision uint64) *Write {
+func (s *Store) lastOf(l loop, revision uint64) *Write {
 	if w := s.loops[l]; w != nil && w.After < revision {
 		return w
 	}
 	return nil
 }
 
-func (s *store) object(uid types.UID) (Object, bool) {
+func (s *Store) object(uid types.UID) (Object, bool) {
 	if o := s.objects[uid]; o != nil {
 		return o.now.object, true
 	}
@@ -153,7 +160,7 @@ func (s *store) object(uid types.UID) (Object, bool) {
 }
 
 // referrer returns an object that names another and has a status that the manager writes.
-func (s *store) referrer(v *version, manager string) (Object, bool) {
+func (s *Store) referrer(v *version, manager string) (Object, bool) {
 	best := Certainty("")
 	var found Object
 	for uid := range s.mentioning[v.object.Name] {
@@ -175,7 +182,7 @@ func (s *store) referrer(v *version, manager string) (Object, bool) {
 }
 
 // bury keeps a deleted object for the causes of later writes, and forgets the oldest at the bound.
-func (s *store) bury(b buried) {
+func (s *Store) bury(b buried) {
 	s.deleted = append(s.deleted, b)
 	for len(s.deleted) > maxDeleted {
 		s.forget(s.deleted[0].uid)
@@ -183,8 +190,8 @@ func (s *store) bury(b buried) {
 	}
 }
 
-// sweep forgets deleted objects and loops whose last write can be no cause any more.
-func (s *store) sweep(now time.Time) {
+// Sweep forgets deleted objects and loops whose last write can be no cause any more.
+func (s *Store) Sweep(now time.Time) {
 	for l, w := range s.loops {
 		if now.Sub(w.At) > maxPause {
 			delete(s.loops, l)
@@ -196,17 +203,17 @@ func (s *store) sweep(now time.Time) {
 	}
 }
 
-func (s *store) forget(uid types.UID) {
+func (s *Store) forget(uid types.UID) {
 	if o := s.objects[uid]; o != nil {
 		s.unindex(o.now)
 		delete(s.objects, uid)
 	}
 }
 
-func (s *store) index(v *version)   { s.eachIndex(v, add[types.UID], add[place], add[string]) }
-func (s *store) unindex(v *version) { s.eachIndex(v, remove[types.UID], remove[place], remove[string]) }
+func (s *Store) index(v *version)   { s.eachIndex(v, add[types.UID], add[place], add[string]) }
+func (s *Store) unindex(v *version) { s.eachIndex(v, remove[types.UID], remove[place], remove[string]) }
 
-func (s *store) eachIndex(v *version, byUID indexer[types.UID], byPlace indexer[place], byName indexer[string]) {
+func (s *Store) eachIndex(v *version, byUID indexer[types.UID], byPlace indexer[place], byName indexer[string]) {
 	uid := v.object.UID
 	for _, o := range v.owners {
 		byUID(s.owned, o.uid, uid)

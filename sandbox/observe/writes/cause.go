@@ -1,4 +1,4 @@
-package observe
+package writes
 
 import (
 	"slices"
@@ -50,12 +50,12 @@ func (c Certainty) IsCertain() bool {
 }
 
 // loopOf returns the loop of a write; the zero value if a user made it.
-func (s *store) loopOf(w *Write, v *version) loop {
-	if w.Manager == "" && w.Verb != verbBind && w.Verb != verbDelete && w.Verb != verbRemove && w.node == "" {
+func (s *Store) loopOf(w *Write, v *version) loop {
+	if w.Manager == "" && w.Verb != VerbBind && w.Verb != VerbDelete && w.Verb != VerbRemove && w.node == "" {
 		return loop{} // managedFields were stripped.
 	}
 	switch w.Verb {
-	case verbBind:
+	case VerbBind:
 		return loop{kubeScheduler, w.Object}
 	case "create":
 		if o, found := s.object(v.controller()); found {
@@ -68,13 +68,13 @@ func (s *store) loopOf(w *Write, v *version) loop {
 			return loop{w.Manager, referrer}
 		}
 		return loop{}
-	case verbDelete, verbRemove:
+	case VerbDelete, VerbRemove:
 		return s.deleterOf(w, v)
 	case "update", "apply":
 		return s.updaterOf(w, v)
 	}
 	if w.Manager == "" && w.node != "" {
-		return loop{kubelet, w.Object}
+		return loop{Kubelet, w.Object}
 	}
 	if w.Manager != "" {
 		s.controls[controls{w.Manager, w.Object.Group, w.Object.Kind}] = true
@@ -85,7 +85,7 @@ func (s *store) loopOf(w *Write, v *version) loop {
 // updaterOf returns the loop of a write of the desired state: the owner's if the same manager wrote
 // the object when it was created, or the object's own if the manager also writes the status of such
 // objects.
-func (s *store) updaterOf(w *Write, v *version) loop {
+func (s *Store) updaterOf(w *Write, v *version) loop {
 	if known := s.objects[w.Object.UID]; known != nil && known.creator == w.Manager {
 		if o, found := s.object(v.controller()); found {
 			return loop{w.Manager, o}
@@ -102,10 +102,10 @@ func (s *store) updaterOf(w *Write, v *version) loop {
 
 // deleterOf returns the loop of a delete. managedFields do not name its writer: it is the garbage
 // collector if an owner is gone or ends, and the controller of a Pod's removal is the kubelet.
-func (s *store) deleterOf(w *Write, v *version) loop {
-	if w.Verb == verbRemove && v.deleting {
+func (s *Store) deleterOf(w *Write, v *version) loop {
+	if w.Verb == VerbRemove && v.deleting {
 		if w.node != "" {
-			return loop{kubelet, w.Object}
+			return loop{Kubelet, w.Object}
 		}
 		return loop{w.Manager, w.Object} // The last finalizer was removed.
 	}
@@ -122,7 +122,7 @@ func (s *store) deleterOf(w *Write, v *version) loop {
 }
 
 // causeOf returns the cause of a write: the latest earlier write that its loop reacts to.
-func (s *store) causeOf(w *Write, v *version) Cause {
+func (s *Store) causeOf(w *Write, v *version) Cause {
 	if w.loop == (loop{}) {
 		return Cause{}
 	}
@@ -153,7 +153,7 @@ func (s *store) causeOf(w *Write, v *version) Cause {
 			consider(s.objects[uid].writes, Owner)
 		}
 	}
-	if own != nil && (best == nil || own.After > best.After && (w.loop.manager == kubelet || w.At.Sub(own.At) > burst)) {
+	if own != nil && (best == nil || own.After > best.After && (w.loop.manager == Kubelet || w.At.Sub(own.At) > burst)) {
 		best, relation = own, Sequence // The kubelet works on a Pod without pauses.
 	}
 	if best == nil || w.At.Sub(best.At) > pauseOf(w) {
@@ -165,14 +165,14 @@ func (s *store) causeOf(w *Write, v *version) Cause {
 // pauseOf returns how long before a write its cause can be. A delete has no writer, so a late one is
 // a user's.
 func pauseOf(w *Write) time.Duration {
-	if w.Manager == "" && (w.Verb == verbDelete || w.Verb == verbRemove) && w.loop.manager != garbage && w.loop.manager != kubelet {
+	if w.Manager == "" && (w.Verb == VerbDelete || w.Verb == VerbRemove) && w.loop.manager != garbage && w.loop.manager != Kubelet {
 		return maxDeletePause
 	}
 	return maxPause
 }
 
 // watchedBy returns the objects whose writes a controller of an object reacts to, except the object.
-func (s *store) watchedBy(reconciled types.UID) map[types.UID]Certainty {
+func (s *Store) watchedBy(reconciled types.UID) map[types.UID]Certainty {
 	found := map[types.UID]Certainty{}
 	known := s.objects[reconciled]
 	if known == nil {
@@ -206,7 +206,7 @@ func (s *store) watchedBy(reconciled types.UID) map[types.UID]Certainty {
 
 // selected returns the objects that an object selects by labels, unless its own objects own them:
 // a Deployment reacts to its ReplicaSet, not to each change of their Pods.
-func (s *store) selected(of *version) []types.UID {
+func (s *Store) selected(of *version) []types.UID {
 	if len(of.selector) == 0 || len(s.owned[of.object.UID]) > 0 && of.object.Kind != "Service" {
 		return nil
 	}
@@ -229,7 +229,7 @@ func matches(selector, labels map[string]string) bool {
 	return true
 }
 
-func (s *store) ownersOf(uid types.UID) map[types.UID]bool {
+func (s *Store) ownersOf(uid types.UID) map[types.UID]bool {
 	found := map[types.UID]bool{}
 	if known := s.objects[uid]; known != nil {
 		for _, o := range known.now.owners {

@@ -1,4 +1,4 @@
-package observe
+package writes
 
 import (
 	"maps"
@@ -53,9 +53,9 @@ type loop struct {
 
 // Verbs that have no field manager.
 const (
-	verbBind   = "bind"
-	verbDelete = "delete"
-	verbRemove = "remove"
+	VerbBind   = "bind"
+	VerbDelete = "delete"
+	VerbRemove = "remove"
 )
 
 // compare returns the write between two versions of an object; before is nil for a create.
@@ -69,7 +69,7 @@ func compare(before, after *version, c Change) *Write {
 	w.Fields = changedFields(old.fields, after.fields)
 	w.Transitions = transitions(old.conditions, after.conditions)
 	if c.Deleted {
-		w.Verb, w.Fields, w.Transitions = verbRemove, nil, nil
+		w.Verb, w.Fields, w.Transitions = VerbRemove, nil, nil
 		return w
 	}
 	m, known := changedManager(old.managers, after.managers)
@@ -83,9 +83,9 @@ func verbOf(before, after *version, m manager, known bool) string {
 	case before == nil:
 		return "create"
 	case after.deleting && !before.deleting:
-		return verbDelete
+		return VerbDelete
 	case after.object.Kind == "Pod" && after.object.Group == "" && before.node == "" && after.node != "":
-		return verbBind
+		return VerbBind
 	case known && m.subresource != "":
 		return strings.ToLower(m.operation) + "_" + m.subresource
 	case known && m.operation == "Apply":
@@ -174,22 +174,23 @@ var kubeControllers = map[string]string{
 
 const (
 	kubeScheduler = "kube-scheduler"
-	kubelet       = "kubelet"
-	garbage       = "garbage-collector-controller"
-	kubeManager   = "kube-controller-manager"
+	// Kubelet is the writer of Pods on their node.
+	Kubelet     = "kubelet"
+	garbage     = "garbage-collector-controller"
+	kubeManager = "kube-controller-manager"
 )
 
 // writerOf returns the service of a write's span.
 func writerOf(w *Write) string {
 	switch {
-	case w.Verb == verbBind:
+	case w.Verb == VerbBind:
 		return kubeScheduler
 	case w.Manager == kubeManager:
 		if name := kubeControllers[w.loop.object.Kind]; name != "" {
 			return name
 		}
 	case w.Manager == "" && w.Object.Kind == "Pod" && w.Object.Group == "" && w.node != "":
-		return kubelet // Without managedFields, and the last delete of a Pod.
+		return Kubelet // Without managedFields, and the last delete of a Pod.
 	}
 	return w.Manager
 }

@@ -1,4 +1,4 @@
-package observe
+package writes
 
 import (
 	"crypto/sha256"
@@ -9,10 +9,10 @@ import (
 )
 
 // assign decides the trace and the span of a write.
-func (s *store) assign(w *Write, v, before *version) {
-	put := v.context.IsSampled() && (before == nil || !sameSpan(before.context, v.context))
+func (s *Store) assign(w *Write, v, before *version) {
+	put := !s.alone && v.context.IsSampled() && (before == nil || !sameSpan(before.context, v.context))
 	switch cause := w.Cause.Span; {
-	case put && w.Verb != verbRemove:
+	case put && w.Verb != VerbRemove:
 		w.Traced, w.Span = true, v.context
 		if w.loop != (loop{}) {
 			s.instrumented[w.Manager] = true
@@ -44,14 +44,12 @@ func rootTrace(w *Write, before *version) trace.TraceID {
 
 // spanIn returns the context of a write's span, which is the same in all observers.
 func spanIn(id trace.TraceID, w *Write) trace.SpanContext {
-	return contextIn(id, spanID(w.Object.UID, w.Verb[:1]+strconv.FormatUint(w.After, 10)))
+	return SpanOf(id, w.Object.UID, w.Verb[:1]+strconv.FormatUint(w.After, 10))
 }
 
-func contextIn(id trace.TraceID, span trace.SpanID) trace.SpanContext {
-	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span, TraceFlags: trace.FlagsSampled, Remote: true})
-}
-
-func spanID(uid types.UID, of string) trace.SpanID {
-	sum := sha256.Sum256([]byte(string(uid) + "#" + of))
-	return trace.SpanID(sum[:8])
+// SpanOf returns the context of a span about a part of an object's life: the first eight bytes of
+// SHA-256 over "{uid}#{part}".
+func SpanOf(id trace.TraceID, uid types.UID, part string) trace.SpanContext {
+	sum := sha256.Sum256([]byte(string(uid) + "#" + part))
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: trace.SpanID(sum[:8]), TraceFlags: trace.FlagsSampled, Remote: true})
 }
