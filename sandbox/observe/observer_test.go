@@ -1,11 +1,16 @@
 package observe
 
 import (
+	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+var update = flag.Bool("update", false, "write testdata/*.tree")
 
 // head is what a watch delivered of a Head of the reference operator (docs/observing.md).
 const head = `
@@ -95,6 +100,41 @@ cert-manager-certificates-readiness update_status Certificate@17293 <- owner Sec
 			s.end()
 			if diff := cmp.Diff(strings.TrimSpace(test.want), strings.TrimSpace(s.causes())); diff != "" {
 				t.Errorf("causes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The streams' trees are in testdata.
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-"
+	for name, lines := range map[string]string{
+		"head":        head,
+		"certificate": certificate,
+		// The library's contexts are the parents, and its writes have no spans here.
+		"head-joined": strings.NewReplacer(
+			"ADDED Head h kubectl", "ADDED Head h kubectl context="+trace+"00000000000000aa-01",
+			"ADDED ChildA a operator", "ADDED ChildA a operator context="+trace+"00000000000000bb-01",
+			"ADDED Deployment d operator", "ADDED Deployment d operator context="+trace+"00000000000000cc-01").Replace(head),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStream(t)
+			s.play(lines)
+			s.end()
+			file := filepath.Join("testdata", name+".tree")
+			if *update {
+				if err := os.WriteFile(file, []byte(s.tree()), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), s.tree()); diff != "" {
+				t.Errorf("spans (-want +got):\n%s", diff)
 			}
 		})
 	}

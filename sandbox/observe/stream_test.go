@@ -1,8 +1,10 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,5 +173,34 @@ func (s *stream) causes() string {
 		}
 		lines.WriteString("\n")
 	}
+	return lines.String()
+}
+
+// tree describes the spans as a tree, in the order of their starts: SERVICE NAME (START-END ms).
+func (s *stream) tree() string {
+	var lines strings.Builder
+	known := map[string]bool{}
+	for _, span := range s.spans {
+		known[span.SpanID().String()] = true
+	}
+	var write func(parent string, depth int)
+	write = func(parent string, depth int) {
+		var children []ptrace.Span
+		for _, span := range s.spans {
+			id := span.ParentSpanID().String()
+			if id == parent || parent == "" && !known[id] {
+				children = append(children, span)
+			}
+		}
+		slices.SortStableFunc(children, func(a, b ptrace.Span) int {
+			return cmp.Or(cmp.Compare(a.StartTimestamp(), b.StartTimestamp()), cmp.Compare(a.EndTimestamp(), b.EndTimestamp()))
+		})
+		for _, span := range children {
+			fmt.Fprintf(&lines, "%s%s %s (%s-%s)\n", strings.Repeat("  ", depth), s.services[span.SpanID().String()], span.Name(),
+				span.StartTimestamp().AsTime().Sub(s.start).Round(time.Millisecond), span.EndTimestamp().AsTime().Sub(s.start).Round(time.Millisecond))
+			write(span.SpanID().String(), depth+1)
+		}
+	}
+	write("", 0)
 	return lines.String()
 }

@@ -298,8 +298,8 @@ func (s *observation) wrote(w *writes.Write) {
 	defer s.mu.Unlock()
 	named := s.target
 	named.UID = w.Object.UID
-	isTarget := named == w.Object || s.target.Kind == "" && w.Cause.Certainty == ""
-	if isTarget && w.Cause.Certainty == "" {
+	isTarget := named == w.Object || s.target.Kind == ""
+	if isTarget && w.ByUser() {
 		s.target, s.traceID, s.spans = w.Object, w.Span.TraceID().String(), ptrace.NewTraces()
 		s.target.UID = ""
 	}

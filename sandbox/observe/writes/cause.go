@@ -51,9 +51,6 @@ func (c Certainty) IsCertain() bool {
 
 // loopOf returns the loop of a write; the zero value if a user made it.
 func (s *Store) loopOf(w *Write, v *version) loop {
-	if w.Manager == "" && w.Verb != VerbBind && w.Verb != VerbDelete && w.Verb != VerbRemove && w.node == "" {
-		return loop{} // managedFields were stripped.
-	}
 	switch w.Verb {
 	case VerbBind:
 		return loop{kubeScheduler, w.Object}
@@ -73,7 +70,7 @@ func (s *Store) loopOf(w *Write, v *version) loop {
 	case "update", "apply":
 		return s.updaterOf(w, v)
 	}
-	if w.Manager == "" && w.node != "" {
+	if w.Manager == "" && w.node != "" { // managedFields were stripped.
 		return loop{Kubelet, w.Object}
 	}
 	if w.Manager != "" {
@@ -122,44 +119,71 @@ func (s *Store) deleterOf(w *Write, v *version) loop {
 }
 
 // causeOf returns the cause of a write: the latest earlier write that its loop reacts to.
-func (s *Store) causeOf(w *Write, v *version) Cause {
+//
+// A loop reacts to the newest write of the object or of its dependents since its own last write. It
+// reacts to objects that are only referred to if there is no such write. Without any, the write
+// belongs to the reconcile of the loop's last write, and has its cause; after a pause, that write is
+// the cause.
+func (s *Store) causeOf(w *Write) Cause {
 	if w.loop == (loop{}) {
 		return Cause{}
 	}
-	var best *Write
-	var relation Certainty
-	consider := func(candidates []*Write, certainty Certainty) {
-		for _, c := range slices.Backward(candidates) {
-			if c.After >= w.After || c.loop == w.loop && c.loop != (loop{}) {
-				continue
-			}
-			if best == nil || c.After > best.After {
-				best, relation = c, certainty
-			}
-			return
-		}
-	}
+	var firm, loose candidate
 	reconciled := w.loop.object.UID
 	if known := s.objects[reconciled]; known != nil {
-		consider(known.writes, Same)
+		firm.consider(w, known.writes, Same)
 	}
 	for uid, certainty := range s.watchedBy(reconciled) {
-		consider(s.objects[uid].writes, certainty)
-	}
-	own := s.lastOf(w.loop, w.After)
-	if best == nil && own == nil {
-		// Only then: a controller seldom watches the owners of its objects.
-		for uid := range s.ownersOf(reconciled) {
-			consider(s.objects[uid].writes, Owner)
+		if certainty == Owner {
+			firm.consider(w, s.objects[uid].writes, certainty)
+		} else {
+			loose.consider(w, s.objects[uid].writes, certainty)
 		}
 	}
-	if own != nil && (best == nil || own.After > best.After && (w.loop.manager == Kubelet || w.At.Sub(own.At) > burst)) {
-		best, relation = own, Sequence // The kubelet works on a Pod without pauses.
+	own := s.lastOf(w.loop, w.After)
+	var best candidate
+	switch {
+	case firm.isAfter(own):
+		best = firm
+	case loose.isAfter(own):
+		best = loose
+	case own == nil:
+		// Only then: a controller seldom watches the owners of its objects.
+		for uid := range s.ownersOf(reconciled) {
+			best.consider(w, s.objects[uid].writes, Owner)
+		}
+	case w.loop.manager != Kubelet && w.At.Sub(own.At) <= burst && own.Cause.Certainty != "":
+		return own.Cause
+	default: // The kubelet works on a Pod without pauses.
+		best = candidate{own, Sequence}
 	}
-	if best == nil || w.At.Sub(best.At) > pauseOf(w) {
+	if best.write == nil || w.At.Sub(best.write.At) > pauseOf(w) {
 		return Cause{}
 	}
-	return causedBy(best, relation)
+	return causedBy(best.write, best.certainty)
+}
+
+// candidate is the latest of the writes that may be a cause.
+type candidate struct {
+	write     *Write
+	certainty Certainty
+}
+
+// consider adds the latest write before w, except those of its own loop.
+func (c *candidate) consider(w *Write, among []*Write, certainty Certainty) {
+	for _, earlier := range slices.Backward(among) {
+		if earlier.After >= w.After || earlier.loop == w.loop {
+			continue
+		}
+		if c.write == nil || earlier.After > c.write.After {
+			*c = candidate{earlier, certainty}
+		}
+		return
+	}
+}
+
+func (c *candidate) isAfter(own *Write) bool {
+	return c.write != nil && (own == nil || c.write.After > own.After)
 }
 
 // pauseOf returns how long before a write its cause can be. A delete has no writer, so a late one is

@@ -127,7 +127,7 @@ func (s *Store) Resolve(p *Pending) *Write {
 	w, v := p.Write, p.after
 	w.loop = s.loopOf(w, v)
 	w.Writer = writerOf(w)
-	w.Cause = s.causeOf(w, v)
+	w.Cause = s.causeOf(w)
 	if w.Cause.At.After(w.At) {
 		w.At = w.Cause.At
 	}
@@ -166,7 +166,7 @@ func (s *Store) referrer(v *version, manager string) (Object, bool) {
 	for uid := range s.mentioning[v.object.Name] {
 		o := s.objects[uid]
 		certainty := o.now.mentionOf(v.object)
-		if uid == v.object.UID || o.gone || certainty == "" || best == Reference {
+		if uid == v.object.UID || o.gone || certainty == "" || best == Reference || !s.controls[controls{manager, o.now.object.Group, o.now.object.Kind}] {
 			continue
 		}
 		best, found = certainty, o.now.object

@@ -42,6 +42,9 @@ type Write struct {
 	node string // the node of a Pod
 }
 
+// ByUser reports whether no controller is known to have made the write.
+func (w *Write) ByUser() bool { return w.loop == (loop{}) }
+
 // Transition is the change of a condition. From is empty for a new condition.
 type Transition struct{ Type, From, To, Reason string }
 
