@@ -92,6 +92,71 @@ cert-manager-certificates-issuing update_status Certificate@17290 <- owner Certi
  remove Secret@17292 <- same Certificate@17290
 cert-manager-certificates-readiness update_status Certificate@17293 <- owner Secret@17292
 `},
+		"the user changes a dependent": {`
+   0.0 1 LISTED Head h kubectl
+   0.0 2 LISTED ChildA a operator owner=Head/h
+   0.0 3 LISTED Deployment d operator owner=ChildA/a
+  10.0 5 MODIFIED Deployment d kubectl-edit spec.replicas=2 generation=+
+  20.0 6 MODIFIED Deployment d operator spec.replicas=1 generation=+
+  30.0 7 MODIFIED ChildA a operator:status Ready=False
+`, `
+kubectl-edit update Deployment@5
+operator update Deployment@6 <- owner Deployment@5
+operator update_status ChildA@7 <- owner Deployment@5
+`},
+		"the user deletes an object with a finalizer": {`
+   0.0 1 LISTED Head h kubectl
+   0.0 2 LISTED ChildA a operator owner=Head/h
+  10.0 4 MODIFIED Head h - deleting=+ generation=+
+  20.0 5 MODIFIED Head h operator:status Ready=False
+  30.0 6 DELETED Head h operator
+  40.0 7 DELETED ChildA a -
+`, `
+ delete Head@4
+operator update_status Head@5 <- same Head@4
+ remove Head@6 <- same Head@5
+garbage-collector-controller remove ChildA@7 <- same Head@6
+`},
+		"a requeue": {`
+   0.0 1 ADDED Head h kubectl
+  10.0 2 MODIFIED Head h operator:status Ready=False
+33010.0 3 MODIFIED Head h operator:status Ready=True
+`, `
+kubectl create Head@1
+operator update_status Head@2 <- same Head@1
+operator update_status Head@3 <- sequence Head@2
+`},
+		"managedFields are stripped": {`
+   0.0 1 ADDED Head h -
+  10.0 2 ADDED ChildA a - owner=Head/h
+  20.0 3 MODIFIED ChildA a - Ready=True
+  30.0 4 MODIFIED Head h - Ready=True
+`, `
+ create Head@1
+ create ChildA@2 <- same Head@1
+ update_status ChildA@3 <- same ChildA@2
+ update_status Head@4 <- owner ChildA@3
+`},
+		"the watch of one kind is slow": {`
+   0.0 1 ADDED Head h kubectl
+  30.0 3 MODIFIED Head h operator:status Ready=False
+  35.0 2 ADDED ChildA a operator owner=Head/h
+`, `
+kubectl create Head@1
+operator create ChildA@2 <- same Head@1
+operator update_status Head@3 <- same Head@1
+`},
+		"an object is created again": {`
+   0.0 1 ADDED Head h kubectl
+   1.0 2 DELETED Head h -
+   2.0 3 ADDED Head h kubectl
+   3.0 4 MODIFIED Head h operator:status Ready=True
+`, `
+kubectl create Head@1
+ remove Head@2
+kubectl create Head@3
+operator update_status Head@4 <- same Head@3
+`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -188,6 +188,8 @@ func writerOf(w *Write) string {
 	switch {
 	case w.Verb == VerbBind:
 		return kubeScheduler
+	case w.loop.manager == garbage:
+		return garbage
 	case w.Manager == kubeManager:
 		if name := kubeControllers[w.loop.object.Kind]; name != "" {
 			return name
