@@ -114,7 +114,7 @@ func (s *stream) setManager(o *unstructured.Unstructured, word, revision string)
 		return
 	}
 	entries := o.GetManagedFields()
-	fields := &metav1.FieldsV1{Raw: []byte(`{"f:revision":{"f:` + revision + `":{}}}`)}
+	fields := metav1.NewFieldsV1(`{"f:revision":{"f:` + revision + `":{}}}`)
 	for i, e := range entries {
 		if e.Manager == name && e.Subresource == subresource {
 			entries[i].FieldsV1 = fields

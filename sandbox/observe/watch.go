@@ -113,13 +113,18 @@ func (r *run) run(ctx context.Context) error {
 		case now := <-ticker.C:
 			r.observer.Advance(ctx, now)
 		case <-ctx.Done():
-			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer cancel()
-			r.drain()
-			r.observer.Flush(end, time.Now())
+			r.end(ctx)
 			return nil
 		}
 	}
+}
+
+// end exports what has arrived.
+func (r *run) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	r.drain()
+	r.observer.Flush(ctx, time.Now())
 }
 
 func (r *run) drain() {

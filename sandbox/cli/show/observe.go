@@ -130,7 +130,7 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 	return errors.Join(write(cmd.OutOrStdout(), trace, s.target.String()), err)
 }
 
-// cluster returns the cluster that the flags name, and sets the namespace to that of its context.
+// cluster returns the cluster that the flags name, and sets the namespace from its context.
 func (o *observeOptions) cluster(shared *command.Shared) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	if o.kubeconfig != "" {
@@ -192,7 +192,7 @@ func (o *observeOptions) object(ctx context.Context, c *apply.Cluster, argument 
 	}
 	kind, name, found := strings.Cut(argument, "/")
 	if !found || kind == "" || name == "" {
-		return writes.Object{}, command.Usagef("%q is no object; use KIND/NAME, for example deployment/web", argument)
+		return writes.Object{}, command.Usagef("%q does not name an object; use KIND/NAME, for example deployment/web", argument)
 	}
 	known, err := workload.KindCalled(ctx, c, kind)
 	if err != nil {

@@ -20,7 +20,7 @@ type Store struct {
 	controls map[controls]bool
 	// instrumented has the managers that trace their own writes.
 	instrumented map[string]bool
-	alone bool
+	alone        bool
 	// loops has the latest writes of each loop.
 	loops map[loop]*Write
 	// deleted has the objects that are gone, the oldest first.

@@ -111,7 +111,7 @@ func hashEntry(e metav1.ManagedFieldsEntry) uint64 {
 		_, _ = h.WriteString(e.Time.String()) // It never fails.
 	}
 	if e.FieldsV1 != nil {
-		_, _ = h.Write(e.FieldsV1.Raw)
+		_, _ = h.Write(e.FieldsV1.GetRawBytes())
 	}
 	return h.Sum64()
 }
