@@ -240,6 +240,7 @@ func (r *run) reflect(ctx context.Context, t target, first bool) {
 		},
 	}
 	logger := klog.Logger(logr.Discard())
+	ctx = klog.NewContext(ctx, logger) // The reflector also logs to it; see note.
 	cache.NewReflectorWithOptions(listWatch, &unstructured.Unstructured{}, s, cache.ReflectorOptions{Logger: &logger, Name: t.resource.String()}).RunWithContext(ctx)
 	s.listed()
 }
