@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// pair writes a certificate for 127.0.0.1 with its key to dir, signed by a parent or by itself.
+// pair writes a certificate for 127.0.0.1 with its key to dir, self-signed without a parent.
 func pair(t *testing.T, dir string, parent *tls.Certificate) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -96,7 +96,11 @@ func TestWebhookAcceptsTheAPIServerOnly(t *testing.T) {
 				config.Certificates = []tls.Certificate{*client}
 			}
 			transport := &http.Transport{TLSClientConfig: config}
-			response, err := (&http.Client{Transport: transport}).Get("https://127.0.0.1:" + strconv.Itoa(port) + "/")
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://127.0.0.1:"+strconv.Itoa(port)+"/", http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := (&http.Client{Transport: transport}).Do(request)
 			if err == nil {
 				_ = response.Body.Close()
 			}

@@ -21,10 +21,11 @@ func newInit() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
-		Short: "Write the sandbox.yaml of a kubebuilder project",
-		Long: `init writes sandbox.yaml into the folder of a kubebuilder or operator-sdk project (default the working folder), so that
-"sandbox up -f sandbox.yaml" runs its operator. It reads PROJECT, go.mod, the main package, config/default and config/samples,
-and prints the source of each field. docs/sandbox-yaml.md describes all fields.`,
+		Short: "Write the sandbox.yaml of an operator",
+		Long: `init writes sandbox.yaml into the folder of an operator's project (default the working folder), so that
+"sandbox up -f sandbox.yaml" runs the operator. It supports the layouts of kubebuilder and operator-sdk, and similar ones
+without a PROJECT file. It reads the Go files, the manifests in config and the samples, chooses a sample and the condition that
+the controller of its kind sets, and prints the source of each field. It builds nothing. docs/sandbox-yaml.md describes all fields.`,
 		Example: "  cd my-operator && sandbox init && sandbox --source=CLONE up -f sandbox.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -53,6 +54,9 @@ and prints the source of each field. docs/sandbox-yaml.md describes all fields.`
 			}
 			if guess.Missing != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "\nThe file is incomplete: %s\n", strings.TrimSpace(guess.Missing.Error()))
+			}
+			if guess.Embedded != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "\nThe operator needs --cluster=kind: %s\n", strings.TrimSpace(guess.Embedded.Error()))
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", path)
 			return err

@@ -15,7 +15,7 @@ func TestInit(t *testing.T) {
 	}
 	path := filepath.Join(folder, projectFile)
 	first := execute(t, nil, "init", folder)
-	if first.code != exitOK || first.stdout != path+"\n" || !strings.Contains(first.stderr, "operator.build.main") || !strings.Contains(first.stderr, "cmd/main.go exists") {
+	if first.code != exitOK || first.stdout != path+"\n" || !strings.Contains(first.stderr, "operator.build.main") || !strings.Contains(first.stderr, "cmd/main.go") {
 		t.Errorf("exit code %d\n%s%s", first.code, first.stdout, first.stderr)
 	}
 	written, err := os.ReadFile(path)

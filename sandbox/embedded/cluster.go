@@ -18,6 +18,8 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/embedded/guard"
+	"github.com/operator-tracing/sandbox/sandbox/embedded/snapshot"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -39,12 +41,17 @@ type Cluster struct {
 	// Set it before any process starts. Jaeger should start before the API server.
 	Tracing bool
 
+	// Restore, if not nil, is called when etcd runs without data and the API server does not run yet.
+	// It returns true if it wrote objects.
+	Restore func(context.Context, snapshot.Etcd) bool
+
 	dir   state.Dir
 	table process.Table
 
-	mu      sync.Mutex // guards record and guarded, which concurrent steps change
-	record  *state.Record
-	guarded map[string]bool // the processes that start found ready
+	mu     sync.Mutex // guards record, which concurrent steps change
+	record *state.Record
+
+	guard guard.Guard // the processes that start found ready
 
 	authorities authorities
 	aside       string          // path of data that etcd could not read
@@ -54,13 +61,20 @@ type Cluster struct {
 // New returns the cluster of a sandbox, running or not. programs is the folder that contains its
 // programs. The methods read and write record; the caller must not use it while a method runs.
 func New(dir state.Dir, programs string, record *state.Record) *Cluster {
-	return &Cluster{
+	c := &Cluster{
 		dir:    dir,
 		record: record,
 		table: process.Table{
 			Records: dir.Records(), Logs: dir.Logs(), Mark: dir.Path, Programs: programs,
 		},
 	}
+	c.guard.Exited = c.exited
+	return c
+}
+
+// Guard calls run and ends it if a process exits that was ready before; see [guard.Guard.Run].
+func (c *Cluster) Guard(ctx context.Context, run func(context.Context) error) error {
+	return c.guard.Run(ctx, run)
 }
 
 func (c *Cluster) update(change func(*state.Record)) error {

@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
+	"github.com/operator-tracing/sandbox/sandbox/embedded/snapshot"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -29,9 +31,18 @@ const (
 // until the API server is ready. paths has the paths of the programs, by name. It returns a description of the
 // outcome.
 func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, report Report) (outcome string, err error) {
+	isNew := c.isNew()
 	started, emptied, err := c.startEtcd(ctx, paths[component.Etcd], report)
 	if err != nil {
 		return "", err
+	}
+	restored := false
+	if (isNew || emptied) && c.Restore != nil {
+		etcd, err := c.Etcd()
+		if err != nil {
+			return "", err
+		}
+		restored = c.Restore(ctx, etcd)
 	}
 	for _, svc := range []service{
 		{
@@ -49,6 +60,9 @@ func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, rep
 	}
 	if emptied {
 		return "started empty: etcd cannot read its data, which was moved to " + c.aside, nil
+	}
+	if restored {
+		return "started from a snapshot", nil
 	}
 	if started {
 		return "started", nil
@@ -105,6 +119,21 @@ func (c *Cluster) apiServer(program string) (process.Spec, error) {
 		return process.Spec{}, err
 	}
 	return spec, nil
+}
+
+// StorageInputs returns the arguments of etcd and the API server, on which the objects depend that
+// the API server creates for itself. They are independent of the sandbox's folder and ports.
+func (c *Cluster) StorageInputs(paths map[string]string) ([]string, error) {
+	etcd, err := c.etcd(paths[component.Etcd])
+	if err != nil {
+		return nil, err
+	}
+	server, err := c.apiServer(paths[component.APIServer])
+	if err != nil {
+		return nil, err
+	}
+	own, jaeger := c.ports()
+	return snapshot.Neutral(slices.Concat([]string{etcd.Path, server.Path}, etcd.Args, server.Args, server.Env), c.dir.Path, own, jaeger), nil
 }
 
 // admission writes the configuration that makes the API server send a client certificate to
@@ -185,7 +214,12 @@ func (c *Cluster) controllerManager(program string) (process.Spec, error) {
 func (c *Cluster) scheduler(program string) (process.Spec, error) {
 	kubeconfig, revision, err := c.clientKubeconfig(component.Scheduler, "system:kube-scheduler")
 	return process.Spec{
-		Path: program, Args: []string{"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--profiling=false"},
+		Path: program,
+		Args: []string{
+			"--kubeconfig=" + kubeconfig, "--secure-port=0", "--leader-elect=false", "--profiling=false",
+			// With the default of 50 requests per second, thousands of Pods wait only for this limit.
+			"--kube-api-qps=200", "--kube-api-burst=400",
+		},
 		Revision: revision,
 	}, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cause"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/embedded/snapshot"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -39,8 +40,7 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 		name: component.Etcd, spec: func() (process.Spec, error) { return c.etcd(program) },
 		ready: c.etcdReady,
 	}
-	entries, readErr := os.ReadDir(c.dir.Etcd())
-	if readErr != nil || len(entries) == 0 {
+	if c.isNew() {
 		if err := c.endAll(ctx, component.Jaeger); err != nil { // See startEmpty. In a new sandbox no process runs.
 			return false, false, err
 		}
@@ -66,6 +66,12 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 		return started, false, fmt.Errorf("%w; as a last resort, run %s and create a new cluster", err, hint.Run("down"))
 	}
 	return c.startEmpty(ctx, etcd, report)
+}
+
+// isNew reports whether etcd has no data yet.
+func (c *Cluster) isNew() bool {
+	entries, err := os.ReadDir(c.dir.Etcd())
+	return err != nil || len(entries) == 0
 }
 
 // startEmpty moves the data of etcd aside and starts etcd without data. It keeps data that was
@@ -118,16 +124,25 @@ func (c *Cluster) etcdClient() (*pki.Pair, error) {
 }
 
 func (c *Cluster) etcdReady(ctx context.Context) error {
+	etcd, err := c.Etcd()
+	if err != nil {
+		return err
+	}
+	return answers(ctx, etcd.Client, etcd.URL+"/health")
+}
+
+// Etcd returns etcd as the API server reaches it.
+func (c *Cluster) Etcd() (snapshot.Etcd, error) {
 	own, _ := c.ports()
 	pair, err := c.etcdClient()
 	if err != nil {
-		return err
+		return snapshot.Etcd{}, err
 	}
 	client, err := rest.HTTPClientFor(&rest.Config{TLSClientConfig: rest.TLSClientConfig{
 		CAFile: c.authorities.etcd.CertFile, CertFile: pair.CertFile, KeyFile: pair.KeyFile,
 	}})
 	if err != nil {
-		return fmt.Errorf("creating a client of etcd: %w", err)
+		return snapshot.Etcd{}, fmt.Errorf("creating a client of etcd: %w", err)
 	}
-	return answers(ctx, client, "https://"+address(own[component.EtcdPort])+"/health")
+	return snapshot.Etcd{Client: client, URL: "https://" + address(own[component.EtcdPort])}, nil
 }

@@ -19,7 +19,7 @@ func newService(t *testing.T, c *Cluster, name, script string) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.table.Stop(context.Background(), name) }) // It may have exited.
+	t.Cleanup(func() { _ = c.table.Stop(context.WithoutCancel(t.Context()), name) }) // It may have exited.
 	return service{
 		name:  name,
 		spec:  func() (process.Spec, error) { return process.Spec{Path: shell, Args: []string{"-c", script}}, nil },
@@ -82,7 +82,7 @@ func TestGuard(t *testing.T) {
 			t.Errorf("%s: Guard() = %v, want the reason for the exit", test.name, err)
 		}
 	}
-	c.guard(component.Operator, false)
+	c.guard.Mark(component.Operator, false)
 	if err := c.Guard(t.Context(), func(context.Context) error { return nil }); err != nil {
 		t.Errorf("Guard() = %v without that process", err)
 	}

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"strconv"
 
@@ -56,7 +55,7 @@ func (c *Cluster) choosePorts(ctx context.Context, wanted component.Ports) error
 			if own[p.Name] != 0 {
 				continue
 			}
-			free, err := unused(ctx, own, jaeger)
+			free, err := port.Unused(ctx, own, jaeger)
 			if err != nil {
 				return err
 			}
@@ -64,24 +63,6 @@ func (c *Cluster) choosePorts(ctx context.Context, wanted component.Ports) error
 		}
 	}
 	return c.update(func(r *state.Record) { r.ComponentPorts, r.Ports = own, jaeger })
-}
-
-// unused returns a free port that the sandbox has not chosen for another purpose.
-func unused(ctx context.Context, own, jaeger component.Ports) (int, error) {
-	chosen := map[int]bool{}
-	for _, ports := range []component.Ports{own, jaeger} {
-		for _, number := range ports {
-			chosen[number] = true
-		}
-	}
-	const tries = 100 // The system chooses at random: two attempts should suffice.
-	for range tries {
-		free, err := port.Free(ctx, 0)
-		if err != nil || !chosen[free] {
-			return free, err
-		}
-	}
-	return 0, errors.New("choosing a port on 127.0.0.1: the system repeats ports that are already chosen")
 }
 
 func (c *Cluster) store() pki.Store { return pki.Store{Dir: c.dir.PKI()} }

@@ -37,8 +37,8 @@ type service struct {
 // hangs. If another program took the port of the process before it listened, start chooses another
 // port.
 func (c *Cluster) start(ctx context.Context, svc service, report Report) (started bool, err error) {
-	c.guard(svc.name, false) // It may restart.
-	defer func() { c.guard(svc.name, err == nil) }()
+	c.guard.Mark(svc.name, false) // It may restart.
+	defer func() { c.guard.Mark(svc.name, err == nil) }()
 	for move := 0; ; move++ {
 		started, err = c.startOnce(ctx, svc)
 		var died *process.DiedError
@@ -113,7 +113,7 @@ func (c *Cluster) move(ctx context.Context, name string) error {
 		if _, err := port.Free(ctx, own[p.Name]); err == nil && !p.Everywhere {
 			continue
 		}
-		free, err := unused(ctx, own, jaeger)
+		free, err := port.Unused(ctx, own, jaeger)
 		if err != nil {
 			return err
 		}
@@ -143,13 +143,42 @@ func (c *Cluster) moveJaeger(ctx context.Context) error {
 		if c.wanted[name] != 0 {
 			return err
 		}
-		free, err := unused(ctx, own, jaeger)
+		free, err := port.Unused(ctx, own, jaeger)
 		if err != nil {
 			return err
 		}
 		jaeger = jaeger.With(name, free)
 	}
 	return c.update(func(r *state.Record) { r.Ports = jaeger })
+}
+
+// exited returns the reason for the exit of a process, or nil if it runs.
+func (c *Cluster) exited(name string) error {
+	p, err := c.table.Find(name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("finding %s: %w", name, err)
+	case p != nil:
+		return nil
+	}
+	err = c.table.Died(name)
+	if died := (*process.DiedError)(nil); errors.As(err, &died) {
+		return c.explain(died)
+	}
+	return err
+}
+
+// settled is how long a process without a readiness check must run before it is ready. A wrong
+// flag or a missing permission ends most programs earlier.
+const settled = time.Second
+
+// hasSettled returns nil if a process runs long enough to be ready without a readiness check.
+func (c *Cluster) hasSettled(name string) error {
+	p, err := c.table.Find(name)
+	if err == nil && (p == nil || time.Since(p.Started) < settled) {
+		err = fmt.Errorf("%s does not run for %s yet", name, settled)
+	}
+	return err
 }
 
 // explain returns the reason for a process's exit. It also checks for a full disk, which the log

@@ -90,12 +90,8 @@ func (c *Cluster) Version(ctx context.Context) (string, error) {
 // WantAll returns an error if a process is not running, with the reason in one line.
 func (c *Cluster) WantAll() error {
 	for _, name := range provider.ProcessNames() {
-		p, err := c.table.Find(name)
-		if err != nil {
-			return fmt.Errorf("finding %s: %w", name, err)
-		}
-		if p == nil {
-			return c.died(name)
+		if err := c.exited(name); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -46,11 +46,11 @@ func NewDisk(folder string, trusted bool) (*Disk, error) {
 // Within returns an error if a path, after all symbolic links, is not in the project's folder. A
 // path that does not exist is within it: nothing can be read there.
 func (d *Disk) Within(path string) error {
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if d.root == "" || err != nil {
 		return nil //nolint:nilerr // See above.
 	}
-	if relative, err := filepath.Rel(d.root, real); err != nil || !filepath.IsLocal(relative) {
+	if relative, err := filepath.Rel(d.root, resolved); err != nil || !filepath.IsLocal(relative) {
 		return fmt.Errorf("%s is outside the project's folder %s; %w", path, d.root, ErrUntrusted)
 	}
 	return nil

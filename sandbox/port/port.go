@@ -69,6 +69,24 @@ func Free(ctx context.Context, port int) (int, error) {
 	return number, nil
 }
 
+// Unused returns a free port that none of the sandbox's ports has.
+func Unused(ctx context.Context, ports ...component.Ports) (int, error) {
+	chosen := map[int]bool{}
+	for _, named := range ports {
+		for _, number := range named {
+			chosen[number] = true
+		}
+	}
+	const tries = 100 // The system chooses at random: two attempts should suffice.
+	for range tries {
+		free, err := Free(ctx, 0)
+		if err != nil || !chosen[free] {
+			return free, err
+		}
+	}
+	return 0, errors.New("choosing a port on 127.0.0.1: the system repeats ports that are already chosen")
+}
+
 // Available returns nil if a port is free. Unlike [Free], it does not search for the holder of the
 // port, which can take 0.1 seconds.
 func Available(ctx context.Context, port int) error {

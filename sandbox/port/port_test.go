@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -85,5 +86,22 @@ func TestFreeOfAnInvalidPort(t *testing.T) {
 func TestHolderOfAFreePort(t *testing.T) {
 	if holder := holderOf(t.Context(), free(t)); holder != "" {
 		t.Errorf("holderOf(free port) = %q, want none", holder)
+	}
+}
+
+func TestUnusedIsNoPortOfTheSandbox(t *testing.T) {
+	t.Parallel()
+	own := component.Ports{}
+	for i := range 50 {
+		free, err := Unused(t.Context(), own, component.Ports{"other": 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, number := range own {
+			if number == free {
+				t.Errorf("Unused = %d, which is the port of %s", free, name)
+			}
+		}
+		own = own.With(strconv.Itoa(i), free)
 	}
 }

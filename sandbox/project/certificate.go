@@ -26,19 +26,25 @@ func (m *Manifests) volume(name string) (v volume, ok bool) {
 	switch source := volumes[i].VolumeSource; {
 	case source.EmptyDir != nil, source.PersistentVolumeClaim != nil:
 		return v, true
-	case source.Secret != nil && len(source.Secret.Items) == 0:
+	case source.Secret != nil && whole(source.Secret.Items):
 		v.issued = m.has(source.Secret.SecretName, "Certificate", "spec", "secretName")
 		if v.issued || m.has(source.Secret.SecretName, "Secret", "metadata", "name") {
 			v.secret = source.Secret.SecretName
 		}
 		return v, v.secret != "" || is(source.Secret.Optional)
-	case source.ConfigMap != nil && len(source.ConfigMap.Items) == 0:
+	case source.ConfigMap != nil && whole(source.ConfigMap.Items):
 		if m.has(source.ConfigMap.Name, "ConfigMap", "metadata", "name") {
 			v.configMap = source.ConfigMap.Name
 		}
 		return v, v.configMap != "" || is(source.ConfigMap.Optional)
 	}
 	return v, false
+}
+
+// whole reports whether the files of a volume are called like their keys, so that more keys do no
+// harm.
+func whole(items []corev1.KeyToPath) bool {
+	return !slices.ContainsFunc(items, func(i corev1.KeyToPath) bool { return i.Key != i.Path })
 }
 
 func is(optional *bool) bool { return optional != nil && *optional }

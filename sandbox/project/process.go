@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +66,7 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 		values["WEBHOOK_CERT_DIR"] = folderOf(place, *vm)
 	}
 	env, wrong := m.environment(place, p, mounts)
-	if err = errors.Join(err, wrong); err != nil {
+	if err := errors.Join(err, wrong); err != nil {
 		return nil, err
 	}
 	p.Env = env
@@ -130,7 +131,7 @@ func (m *Manifests) container() corev1.Container {
 // adjusted maps flags to their values for a process. Flags with an empty value are removed. The
 // flags are from kubebuilder's main.go and controller-runtime.
 var adjusted = map[string]string{
-	"health-probe-bind-address": "$(PROBE_ADDRESS)", "health-probe-addr": "$(PROBE_ADDRESS)",
+	"health-probe-bind-address": "$(PROBE_ADDRESS)", "health-probe-addr": "$(PROBE_ADDRESS)", "health-addr": "$(PROBE_ADDRESS)",
 	"metrics-bind-address": "0", "metrics-addr": "0",
 	"webhook-port": "$(WEBHOOK_PORT)", "webhook-bind-port": "$(WEBHOOK_PORT)",
 	// A single process needs no leader election, and outside a Pod the namespace of its lease is
@@ -253,10 +254,15 @@ func (m *Manifests) environment(place Place, p *Process, mounts []mount) ([]Vari
 	return env, errors.Join(wrong...)
 }
 
-// downward returns the value of a Pod's field for a process.
+// downward returns the value of a Pod's field for a process. A label or annotation that the Pod does
+// not have is empty, as in a Pod.
 func (m *Manifests) downward(source *corev1.EnvVarSource, p *Process) (string, bool) {
 	if source.FieldRef == nil {
 		return "", false
+	}
+	template := m.Deployment.Spec.Template
+	if match := keyedField.FindStringSubmatch(source.FieldRef.FieldPath); match != nil {
+		return map[string]map[string]string{"labels": template.Labels, "annotations": template.Annotations}[match[1]][match[2]], true
 	}
 	value, ok := map[string]string{
 		"metadata.name": m.Deployment.Name, "metadata.namespace": p.Namespace, "spec.serviceAccountName": p.Account,
@@ -264,6 +270,9 @@ func (m *Manifests) downward(source *corev1.EnvVarSource, p *Process) (string, b
 	}[source.FieldRef.FieldPath]
 	return value, ok
 }
+
+// keyedField matches the path of one label or annotation.
+var keyedField = regexp.MustCompile(`^metadata\.(labels|annotations)\['(.+)'\]$`)
 
 // Env returns the manager's variables in sandbox.yaml, overridden by more.
 func (m *Manifests) Env(more map[string]string) map[string]string {

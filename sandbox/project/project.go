@@ -55,7 +55,7 @@ func load(path string, trusted bool) (*Project, error) {
 		}
 		problem := err.Error()
 		if errors.Is(err, fs.ErrNotExist) {
-			problem += "; " + hint.Run("init") + " creates it for a kubebuilder project"
+			problem += "; " + hint.Run("init") + " creates it"
 		}
 		return nil, &Error{Path: path, Problem: problem}
 	}

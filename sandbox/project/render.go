@@ -75,6 +75,20 @@ func (p *Project) Render() (*Manifests, error) {
 	return m, nil
 }
 
+// ReadManifests reads manifests of a project without a sandbox.yaml. The paths are relative to its
+// folder; see [Operator.Manifests].
+func ReadManifests(folder string, paths []string) ([]*unstructured.Unstructured, error) {
+	root, err := filepath.Abs(folder)
+	if err != nil {
+		return nil, err
+	}
+	disk, err := input.NewDisk(root, false)
+	if err != nil {
+		return nil, err
+	}
+	return (&Project{disk: disk, root: root}).read(paths)
+}
+
 // wrong returns an Error about the value of a field.
 func (p *Project) wrong(field string, err error) error {
 	e := &Error{Path: cmp.Or(p.Path, builtIn), Field: field, Problem: strings.Join(strings.Fields(err.Error()), " ")}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -106,8 +107,28 @@ func AddressesOf(ports component.Ports) Addresses {
 // Repairs returns the remedy for a sandbox with a broken component.
 func Repairs() string { return "; " + hint.Run("up") + " repairs it" }
 
-// AskLimit limits the time of all requests of Status: status must report a cluster that hangs.
-const AskLimit = 5 * time.Second
+// AskLimit limits the time of the requests about one component: status must report a cluster that
+// hangs. Thirty commands at the same time on two cores take half of it.
+const AskLimit = 15 * time.Second
+
+// Ask asks for all components at the same time, each for at most [AskLimit], so that a component that
+// hangs does not take the time of the others. ask is called by several goroutines.
+func (s *Status) Ask(ctx context.Context, parts []component.Component, ask func(context.Context, component.Component) Component) {
+	s.Components = make([]Component, len(parts))
+	var asking sync.WaitGroup
+	for i, part := range parts {
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, AskLimit)
+			defer cancel()
+			shown := ask(ctx, part)
+			if !shown.Ready && ctx.Err() != nil {
+				shown.Message = fmt.Sprintf("no answer within %s; it hangs, or this machine is overloaded: %s", AskLimit, shown.Message)
+			}
+			s.Components[i] = shown
+		})
+	}
+	asking.Wait()
+}
 
 // Judge sets the state of a cluster that answers, from its components.
 func (s *Status) Judge() {

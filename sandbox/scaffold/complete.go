@@ -19,12 +19,13 @@ func (r *reader) complete() {
 	manifests, err := r.render()
 	if err == nil {
 		r.note("operator.deployment", manifests.Deployment.Namespace+"/"+manifests.Deployment.Name, "from the rendered manifests")
-		r.embeddedArgs(manifests)
-		if manifests, err = r.render(); err == nil {
-			_, err = manifests.Process(project.Place{})
+		if r.embeddedArgs(manifests); len(r.File.Operator.Embedded.Args) > 0 {
+			manifests, err = r.render()
 		}
 	}
-	r.Missing = err
+	if r.Missing = err; err == nil {
+		_, r.Embedded = manifests.Process(project.Place{})
+	}
 }
 
 // render generates the text of the file, parses it and renders its manifests.
@@ -45,7 +46,9 @@ func (r *reader) render() (*project.Manifests, error) {
 // the manager's container does not set them, because the sandbox changes existing flags itself.
 var listenFlags = []struct{ flag, value, why string }{
 	{"health-probe-bind-address", "$(PROBE_ADDRESS)", "its default port can be in use on this machine"},
+	{"health-addr", "$(PROBE_ADDRESS)", "its default port can be in use on this machine"},
 	{"metrics-bind-address", "0", "the sandbox does not read its metrics"},
+	{"metrics-addr", "0", "the sandbox does not read its metrics"},
 	{"webhook-port", "$(WEBHOOK_PORT)", "its default port can be in use on this machine"},
 	{"webhook-cert-path", "$(WEBHOOK_CERT_DIR)", "the sandbox writes the certificate"},
 	{"webhook-cert-dir", "$(WEBHOOK_CERT_DIR)", "the sandbox writes the certificate"},
@@ -60,7 +63,7 @@ func (r *reader) embeddedArgs(m *project.Manifests) {
 		})
 	}
 	for _, t := range listenFlags {
-		if strings.HasPrefix(t.flag, "webhook-") && !m.HasWebhook() || !slices.Contains(r.source.flags, t.flag) || named(t.flag) {
+		if strings.HasPrefix(t.flag, "webhook-") && !m.HasWebhook() || !slices.Contains(r.program.Flags, t.flag) || named(t.flag) {
 			continue
 		}
 		arg := "--" + t.flag + "=" + t.value
@@ -74,11 +77,19 @@ var text = template.Must(template.New("sandbox.yaml").Funcs(template.FuncMap{"va
 apiVersion: {{value .APIVersion}}
 kind: {{value .Kind}}
 operator:
+{{- with .Operator.Build}}
   build:
-    main: {{value .Operator.Build.Main}}
+    main: {{value .Main}}
+{{- end}}
+{{- with .Operator.Image}}
+  image: {{value .}}
+{{- end}}
   manifests:
 {{- range .Operator.Manifests}}
   - {{value .}}
+{{- end}}
+{{- with .Operator.Deployment}}
+  deployment: {{value .}}
 {{- end}}
 {{- with .Operator.ServiceName}}
   serviceName: {{value .}}

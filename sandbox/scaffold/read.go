@@ -1,8 +1,6 @@
 package scaffold
 
 import (
-	"github.com/operator-tracing/sandbox/sandbox/input"
-
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,10 +9,12 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/modfile"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/scaffold/source"
 )
 
 // Guess is the sandbox.yaml derived from the files of a project.
@@ -26,6 +26,8 @@ type Guess struct {
 	Notes []Note
 	// Missing is the reason why the sandbox cannot use the file yet; nil if it can.
 	Missing error
+	// Embedded is the reason why an embedded cluster cannot run the operator; nil if it can.
+	Embedded error
 }
 
 // Note describes the value of one field and its origin.
@@ -33,10 +35,10 @@ type Note struct{ Field, Value, From string }
 
 // kubebuilder is the relevant part of a PROJECT file.
 type kubebuilder struct {
-	ProjectName string `json:"projectName"`
+	ProjectName string   `json:"projectName"`
+	Layout      []string `json:"layout"`
 	Resources   []struct {
-		Group, Version, Kind string
-		Controller           bool
+		Group, Domain, Kind string
 	} `json:"resources"`
 }
 
@@ -44,15 +46,17 @@ type kubebuilder struct {
 type reader struct {
 	folder  string
 	project kubebuilder
-	source  source
+	module  *source.Module // nil for an operator without a Go program
+	program source.Program
+	objects []*unstructured.Unstructured // the operator's manifests; nil if they are invalid
 	Guess
 }
 
-// Read reads the kubebuilder project in a folder. It returns an error if a required part of the
-// project is missing.
+// Read reads the project in a folder. It returns an error if a required part of the project is
+// missing.
 func Read(folder string) (*Guess, error) {
 	r := &reader{folder: folder, Guess: Guess{File: project.File{APIVersion: project.APIVersion, Kind: project.Kind}}}
-	for _, step := range []func() error{r.readProject, r.findMain, r.findManifests, r.findService, r.findWebhook, r.findSample} {
+	for _, step := range []func() error{r.readProject, r.findMain, r.findManifests, r.findImage, r.findService, r.findWebhook, r.findSample} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("reading the project in %s: %w", folder, err)
 		}
@@ -70,60 +74,126 @@ func (r *reader) exists(names ...string) bool {
 	return err == nil
 }
 
-// readProject reads PROJECT and go.mod.
-func (r *reader) readProject() error {
+// readProject reads PROJECT, if it exists, and the Go files.
+func (r *reader) readProject() (err error) {
 	data, err := input.ReadFile(filepath.Join(r.folder, "PROJECT"), input.MaxConfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("no PROJECT file of kubebuilder or operator-sdk; run this command in the folder of the project, or write sandbox.yaml by hand (see docs/sandbox-yaml.md)")
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		if err := yaml.Unmarshal(data, &r.project); err != nil {
+			return fmt.Errorf("reading PROJECT: %s", strings.Join(strings.Fields(err.Error()), " "))
+		}
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
+	case !r.exists("go.mod"):
+		return errors.New("no go.mod and no PROJECT file of kubebuilder or operator-sdk; run this command in the folder of the project, or write sandbox.yaml by hand (see docs/sandbox-yaml.md)")
 	}
-	if err := yaml.Unmarshal(data, &r.project); err != nil {
-		return fmt.Errorf("reading PROJECT: %s", strings.Join(strings.Fields(err.Error()), " "))
+	if r.runtime() == "" {
+		r.module, err = source.Read(r.folder)
 	}
-	data, err = input.ReadFile(filepath.Join(r.folder, "go.mod"), input.MaxConfig)
-	if err != nil {
-		return fmt.Errorf("reading go.mod: %w", err)
-	}
-	if modfile.ModulePath(data) == "" {
-		return errors.New("reading go.mod: no module directive")
-	}
-	return nil
-}
-
-// findMain finds the main package. kubebuilder generates it in cmd, or before version 4 in the root
-// folder.
-func (r *reader) findMain() (err error) {
-	places := []string{"cmd", "."}
-	if nested, err := filepath.Glob(filepath.Join(r.folder, "cmd", "*", "main.go")); err == nil && len(nested) == 1 {
-		places = append(places, filepath.Join("cmd", filepath.Base(filepath.Dir(nested[0]))))
-	}
-	at := slices.IndexFunc(places, func(place string) bool { return r.exists(place, "main.go") })
-	if at < 0 {
-		return errors.New("no main package: neither cmd/main.go nor main.go exists")
-	}
-	main := "./" + filepath.ToSlash(places[at])
-	if places[at] == "." {
-		main = "."
-	}
-	r.File.Operator.Build = &project.Build{Main: main}
-	r.note("operator.build.main", main, "%s exists", filepath.ToSlash(filepath.Join(places[at], "main.go")))
-	r.source, err = readSource(r.folder, filepath.Join(r.folder, places[at]))
 	return err
 }
 
-func (r *reader) findManifests() error {
-	if !r.exists("config", "default") {
-		return errors.New("no config/default, which installs the operator")
+// runtimes are the types of the conditions of operators without a Go program, by the prefix of their
+// layout in PROJECT.
+var runtimes = map[string]string{"helm": "Deployed", "ansible": "Successful"}
+
+// runtime returns helm or ansible for a project whose operator is a program of operator-sdk; empty
+// otherwise.
+func (r *reader) runtime() string {
+	for _, layout := range r.project.Layout {
+		if name, _, _ := strings.Cut(layout, "."); runtimes[name] != "" {
+			return name
+		}
 	}
-	r.File.Operator.Manifests = []string{"config/default"}
-	r.note("operator.manifests", "config/default", "used by `make deploy`")
+	return ""
+}
+
+// findMain finds the main package.
+func (r *reader) findMain() error {
+	if r.module == nil {
+		return nil
+	}
+	programs := r.module.Programs()
+	if len(programs) == 0 {
+		return errors.New("no main package in the module")
+	}
+	r.program = programs[0]
+	main := "./" + r.program.Dir
+	if r.program.Dir == "." {
+		main = "."
+	}
+	r.File.Operator.Build = &project.Build{Main: main}
+	r.note("operator.build.main", main, "%s", r.program.File)
 	return nil
 }
 
+// findManifests finds the manifests that install the operator.
+func (r *reader) findManifests() error {
+	manifests, from := []string{"config/default"}, "used by `make deploy`"
+	if !r.exists("config", "default") {
+		manifests, from = []string{"config/crd", "config/rbac", "config/manager"}, "no config/default exists"
+		manifests = slices.DeleteFunc(manifests, func(path string) bool { return !r.exists(path) })
+		if !slices.Contains(manifests, "config/manager") {
+			return errors.New("no manifests that install the operator: neither config/default nor config/manager exists")
+		}
+	}
+	r.File.Operator.Manifests = manifests
+	r.note("operator.manifests", strings.Join(manifests, ", "), "%s", from)
+	r.objects, r.Missing = project.ReadManifests(r.folder, manifests)
+	if manager, several := r.manager(); several && manager != nil {
+		r.File.Operator.Deployment = manager.GetName()
+	}
+	return nil
+}
+
+// findImage finds the image of an operator without a Go program.
+func (r *reader) findImage() error {
+	if r.module != nil {
+		return nil
+	}
+	manager, _ := r.manager()
+	if r.Missing != nil {
+		return r.Missing
+	}
+	if manager == nil {
+		return fmt.Errorf("a %s operator needs its image in operator.image, and the manifests have no Deployment with one; write sandbox.yaml by hand (see docs/sandbox-yaml.md)", r.runtime())
+	}
+	containers, _, _ := unstructured.NestedSlice(manager.Object, "spec", "template", "spec", "containers")
+	for _, c := range containers {
+		container, _ := c.(map[string]any)
+		if image, _ := container["image"].(string); image != "" && (len(containers) == 1 || container["name"] == "manager") {
+			r.File.Operator.Image = image
+			r.note("operator.image", image, "Deployment of the %s operator; first build it: make docker-build IMG=%s", r.runtime(), image)
+		}
+	}
+	return nil
+}
+
+// manager returns the Deployment of the manager: the only one or, if there are several, the one that
+// is called controller-manager.
+func (r *reader) manager() (manager *unstructured.Unstructured, several bool) {
+	var all, named []*unstructured.Unstructured
+	for _, obj := range r.objects {
+		if obj.GetKind() != "Deployment" {
+			continue
+		}
+		all = append(all, obj)
+		if strings.HasSuffix(obj.GetName(), "controller-manager") {
+			named = append(named, obj)
+		}
+	}
+	several = len(all) > 1
+	if several {
+		all = named
+	}
+	if len(all) != 1 {
+		return nil, several
+	}
+	return all[0], several
+}
+
 func (r *reader) findService() error {
-	name, from := r.source.serviceName, "WithServiceName in main.go"
+	name, from := r.program.ServiceName, "WithServiceName in main.go"
 	if name == "" {
 		name, from = r.project.ProjectName, "project name in PROJECT"
 	}
@@ -139,38 +209,12 @@ func (r *reader) findService() error {
 const traceparent = "tracing.k8s.io/traceparent"
 
 func (r *reader) findWebhook() error {
-	if r.source.tracedWebhook != "" {
+	if r.module == nil {
+		return nil
+	}
+	if file := r.module.TracedWebhook(); file != "" {
 		r.File.Operator.Webhook.Annotation = traceparent
-		r.note("operator.webhook.annotation", traceparent, "%s wraps a webhook with the tracing library", r.source.tracedWebhook)
+		r.note("operator.webhook.annotation", traceparent, "%s wraps a webhook with the tracing library", file)
 	}
-	return nil
-}
-
-// findSample chooses the sample of the first kind with a controller.
-func (r *reader) findSample() error {
-	if !r.exists("config", "samples") {
-		return errors.New("no config/samples; add an object that shows the work of the operator")
-	}
-	chosen, from := "config/samples", "all samples: none has the file name of a kind in PROJECT"
-	for _, resource := range r.project.Resources {
-		file := fmt.Sprintf("%s_%s_%s.yaml", resource.Group, resource.Version, strings.ToLower(resource.Kind))
-		if resource.Controller && r.exists("config", "samples", file) {
-			chosen, from = "config/samples/"+file, "first kind with a controller in PROJECT is "+resource.Kind
-			break
-		}
-	}
-	r.File.Sample.Manifests = []string{chosen}
-	r.note("sample.manifests", chosen, "%s", from)
-	condition, why := "Ready=True", "default"
-	switch {
-	case r.source.conditions["Ready"] != "":
-		why = r.source.conditions["Ready"] + " contains \"Ready\""
-	case r.source.conditions["Available"] != "":
-		condition, why = "Available=True", r.source.conditions["Available"]+" contains \"Available\", and no file contains \"Ready\""
-	default:
-		why += "; no source file contains it, so check that the operator sets this condition"
-	}
-	r.File.Sample.Condition = condition
-	r.note("sample.condition", condition, "%s", why)
 	return nil
 }

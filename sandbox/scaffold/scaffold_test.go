@@ -65,7 +65,7 @@ func TestRead(t *testing.T) {
 			Build: &project.Build{Main: "./cmd"}, Manifests: []string{"config/default"}, ServiceName: "cache-operator",
 			Embedded: project.Embedded{Args: []string{"--metrics-bind-address=0"}},
 		},
-		Sample: project.Sample{Manifests: []string{"config/samples"}, Condition: "Ready=True"},
+		Sample: project.Sample{Manifests: []string{"config/samples/cache.yaml"}, Condition: "Ready=True"},
 	}
 	if diff := cmp.Diff(want, g.File); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -127,12 +127,8 @@ func TestReadFindsEachField(t *testing.T) {
 			func(f project.File) string { return f.Operator.ServiceName }, "shop-caches",
 		},
 		"sample of the first kind": {
-			map[string]string{"config/samples/cache_v1alpha1_cache.yaml": "{apiVersion: cache.example.com/v1alpha1, kind: Cache, metadata: {name: first}}"},
+			map[string]string{"config/samples/cache_v1alpha1_cache.yaml": "{apiVersion: cache.example.com/v1alpha1, kind: Cache, metadata: {name: first}, spec: {replicas: 1}}", "config/samples/cache.yaml": ""},
 			func(f project.File) string { return f.Sample.Manifests[0] }, "config/samples/cache_v1alpha1_cache.yaml",
-		},
-		"condition in the code": {
-			map[string]string{"internal/controller/cache_controller.go": "package controller\n\nconst typeAvailable = \"Available\"\n"},
-			func(f project.File) string { return f.Sample.Condition }, "Available=True",
 		},
 		"traced webhook": {
 			map[string]string{"internal/webhook/cache.go": "package webhook\n\nvar d = tracing.WrapDefaulter[*v1.Cache](nil)\n"},
@@ -156,13 +152,15 @@ func TestNoProject(t *testing.T) {
 		changes map[string]string
 		want    string
 	}{
-		"no PROJECT":      {map[string]string{"PROJECT": ""}, "no PROJECT file of kubebuilder"},
-		"invalid PROJECT": {map[string]string{"PROJECT": "a: [\n"}, "reading PROJECT: "},
-		"no module":       {map[string]string{"go.mod": ""}, "reading go.mod: "},
-		"no main":         {map[string]string{"cmd": ""}, "neither cmd/main.go nor main.go exists"},
-		"no manifests":    {map[string]string{"config/default": ""}, "no config/default"},
-		"no sample":       {map[string]string{"config/samples": ""}, "no config/samples"},
-		"no folder":       {map[string]string{"": ""}, "no PROJECT file"},
+		"no Go and no PROJECT":         {map[string]string{"PROJECT": "", "go.mod": ""}, "no PROJECT file of kubebuilder"},
+		"invalid PROJECT":              {map[string]string{"PROJECT": "a: [\n"}, "reading PROJECT: "},
+		"no module":                    {map[string]string{"go.mod": ""}, "reading go.mod: "},
+		"no main":                      {map[string]string{"cmd": ""}, "no main package in the module"},
+		"no manifests":                 {map[string]string{"config/default": "", "config/manager": ""}, "neither config/default nor config/manager exists"},
+		"no sample":                    {map[string]string{"config/samples": ""}, "no sample in config/samples, config/testdata or examples"},
+		"a sample of a kind of others": {map[string]string{"config/samples/cache.yaml": "{apiVersion: shop.example.com/v1, kind: Shop, metadata: {name: a}}"}, "no sample in config/samples"},
+		"a version that is not served": {map[string]string{"config/samples/cache.yaml": "{apiVersion: cache.example.com/v9, kind: Cache, metadata: {name: a}}"}, "no sample in config/samples"},
+		"no folder":                    {map[string]string{"": ""}, "no go.mod and no PROJECT file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := copyProject(t, test.changes)

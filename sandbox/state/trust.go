@@ -18,7 +18,7 @@ const checkedDepth = 2
 
 // trust returns an error if other users can change the files in a folder: the folder or a file in
 // it is of another user, or others may write to it, or to a folder above it. A kubeconfig or a
-// program that somebody else put there would run with the user's rights. Files of root are
+// program that another user put there would run with the user's rights. Files of root are
 // trusted. The folder need not exist.
 func trust(folder, remedy string) error {
 	err := trustAbove(folder)
@@ -60,11 +60,11 @@ func trustAbove(folder string) error {
 // folder above that exists.
 func existing(folder string) string {
 	for dir := folder; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
+		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
 			if dir == folder {
-				return real
+				return resolved
 			}
-			return filepath.Join(real, "below")
+			return filepath.Join(resolved, "below")
 		}
 	}
 	return folder

@@ -192,8 +192,9 @@ func testEnded(t *testing.T, c *apply.Cluster) {
 		}
 		if name == "long-gone" {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			if err := apply.Poll(ctx, "waiting for the end of the grace period", func(ctx context.Context) error { return Ended(ctx, c, name) }); err != nil {
+			err := apply.Poll(ctx, "waiting for the end of the grace period", func(ctx context.Context) error { return Ended(ctx, c, name) })
+			cancel()
+			if err != nil {
 				t.Fatal(err)
 			}
 		}

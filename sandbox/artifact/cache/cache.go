@@ -31,6 +31,8 @@ const (
 	Layers   = "layers"   // layers of images that were built
 	Operator = "operator" // the latest build of each operator, which Go updates in place
 	RootFS   = "rootfs"   // root filesystems of nodes
+	// Snapshots holds objects of new embedded clusters; see package snapshot.
+	Snapshots = "snapshots"
 )
 
 const (
@@ -38,7 +40,7 @@ const (
 	registryFolder = "registry"
 )
 
-var keyedFolders = []string{Programs, Given, Layers, Operator, RootFS}
+var keyedFolders = []string{Programs, Given, Layers, Operator, RootFS, Snapshots}
 
 const (
 	// making is the prefix of folders that are being filled or deleted.

@@ -75,15 +75,7 @@ has several traces, the argument selects one by its ID or the first digits of th
 
 If an object has the name of a subcommand, add its namespace or kind: default/import.`,
 		Example: traceExamples,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if o.id != "" {
-				return command.ExactArgs(0, "no argument with --id")(cmd, args)
-			}
-			if o.from != "" && len(args) == 0 {
-				return nil
-			}
-			return command.ExactArgs(1, "the name of an object")(cmd, args)
-		},
+		Args:    o.checkArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, err := traceWriter(o.output)
 			if err != nil {
@@ -108,6 +100,16 @@ If an object has the name of a subcommand, add its namespace or kind: default/im
 	o.bind(cmd)
 	cmd.AddCommand(newImport(shared))
 	return cmd
+}
+
+func (o *traceOptions) checkArgs(cmd *cobra.Command, args []string) error {
+	switch {
+	case o.id != "":
+		return command.ExactArgs(0, "no argument with --id")(cmd, args)
+	case o.from != "" && len(args) == 0:
+		return nil
+	}
+	return command.ExactArgs(1, "the name of an object")(cmd, args)
 }
 
 // follow prints the trace of an object until it is complete or the user interrupts it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
@@ -15,7 +16,8 @@ var ErrNoTraces = errors.New("no spans")
 
 // ReadOTLP reads OTLP JSON and returns the traces in the order of their first spans. The data is
 // one document with resourceSpans or several in sequence, as the collector writes them line by
-// line. Each can also be the result of an object, as in a response of Jaeger.
+// line. Each can also be the result of an object, as in a response of Jaeger. Documents with other
+// signals (metrics, logs and profiles) are ignored: the collector's file exporter mixes them.
 //
 // ReadOTLP returns an error and no traces if any part is invalid: invalid JSON, spans without ids,
 // ids that are not hexadecimal, or no spans at all ([ErrNoTraces]). The error starts with the name
@@ -33,6 +35,8 @@ func ReadOTLP(name string, data []byte) ([]Trace, error) {
 		err := decoder.Decode(&document)
 		syntax := (*json.SyntaxError)(nil)
 		switch {
+		case errors.Is(err, io.EOF) && all.SpanCount() == 0 && decoder.InputOffset() > 0:
+			return nil, fail(0, fmt.Errorf("%w: want an object with resourceSpans", ErrNoTraces))
 		case errors.Is(err, io.EOF) && all.SpanCount() == 0:
 			return nil, fail(0, ErrNoTraces)
 		case errors.Is(err, io.EOF):
@@ -50,6 +54,9 @@ func ReadOTLP(name string, data []byte) ([]Trace, error) {
 	}
 }
 
+// otherSignals are the fields of OTLP's other signals (opentelemetry-proto, *_service.proto).
+var otherSignals = []string{"resourceMetrics", "resource_metrics", "resourceLogs", "resource_logs", "resourceProfiles", "resource_profiles"}
+
 // readDocument decodes one document of a file and checks the ids of its spans.
 func readDocument(document []byte) (ptrace.Traces, error) {
 	fields, err := fieldsOf(document)
@@ -63,6 +70,11 @@ func readDocument(document []byte) (ptrace.Traces, error) {
 	_, camel := fields["resourceSpans"]
 	_, snake := fields["resource_spans"]
 	if !camel && !snake {
+		for field := range fields {
+			if slices.Contains(otherSignals, field) {
+				return ptrace.NewTraces(), nil
+			}
+		}
 		if _, own := fields["data"]; own {
 			return ptrace.Traces{}, fmt.Errorf("%w: this is the JSON of Jaeger's UI, not OTLP; get OTLP from /api/v3/traces/ID", ErrNoTraces)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/embedded/snapshot"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -37,6 +38,8 @@ type Cluster struct {
 	mu      sync.Mutex
 
 	rendered map[string]*rendered // by component
+
+	keep *snapshot.Store // where to keep the objects of the new cluster, or nil
 }
 
 var (
@@ -70,6 +73,7 @@ func New(s *session.Session) (*Cluster, error) {
 		return nil, err
 	}
 	c.Cluster.OperatorPort = s.Manifests.WebhookPort()
+	c.Cluster.Restore = c.restoreSnapshot
 	err = c.usePrograms()
 	return c, err
 }
@@ -151,6 +155,7 @@ func (c *Cluster) start(ctx context.Context, part component.Component, report pr
 	case component.Jaeger:
 		return c.startJaeger(ctx, report)
 	case component.Operator:
+		c.keepSnapshot(ctx, report)
 		return c.startWithObjects(ctx, part, func() error {
 			return c.Cluster.Operator(ctx, embedded.OperatorOptions{
 				Program: c.pathsOf(part.Name)[component.Operator], Process: c.session.Manifests.Process, Env: c.session.OperatorEnvironment(),

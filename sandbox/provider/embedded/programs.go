@@ -63,6 +63,11 @@ func (c *Cluster) Fetch(ctx context.Context, part component.Component, report pr
 	} else {
 		paths, err = c.programs.Paths(ctx, part, report)
 	}
+	if err == nil && part.Chart != nil && c.Cluster != nil {
+		// Deliver would render it when the API server is ready, on the critical path. It also reports
+		// the error.
+		_, _ = c.render(ctx, part)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.paths == nil {

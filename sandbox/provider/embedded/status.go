@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -20,10 +21,8 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, provider.AskLimit)
-	defer cancel()
-	alive := c.Alive(ctx)
-	for _, part := range component.On(component.Embedded) {
+	alive := c.answers(ctx)
+	s.Ask(ctx, component.On(component.Embedded), func(ctx context.Context, part component.Component) provider.Component {
 		shown := processesOf(part, running)
 		if alive == nil {
 			c.askService(ctx, &shown)
@@ -31,18 +30,32 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 			shown.Message = "the API server does not answer: " + alive.Error()
 		}
 		shown.Ready = shown.Message == ""
-		s.Components = append(s.Components, shown)
-	}
+		return shown
+	})
 	if alive != nil && !slices.ContainsFunc(running, func(p embedded.Status) bool { return p.PID != 0 }) {
 		s.Message = "none of its processes runs" + provider.Repairs() // For example after a reboot.
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, provider.AskLimit)
+	defer cancel()
 	if target, err := c.session.Target(); alive == nil && err == nil {
 		s.Node, _ = provider.NodeOf(ctx, target, "") // The component node reports a missing node.
 		s.Notice(ctx, target)
 	}
 	s.Judge()
 	return nil
+}
+
+// answers returns nil if the API server is ready. It repeats a request that takes too long, because an
+// overloaded machine can be the reason.
+func (c *Cluster) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, provider.AskLimit)
+	defer cancel()
+	err := c.Alive(ctx)
+	for errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = c.Alive(ctx)
+	}
+	return err
 }
 
 // processesOf returns a component with its processes, and with the reason why one does not run.

@@ -18,16 +18,16 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 	t := record.Target
 	s.Cluster, s.Images, s.Kubeconfig, s.Context, s.Server = component.Existing, record.Images, c.session.Dir.Kubeconfig(), t.Context, t.Server
 	s.JaegerEndpoint, s.JaegerQuery = t.JaegerEndpoint, t.JaegerQuery
-	ctx, cancel := context.WithTimeout(ctx, provider.AskLimit)
+	soon, cancel := context.WithTimeout(ctx, provider.AskLimit)
 	defer cancel()
-	target, err := c.ask(ctx)
+	target, err := c.ask(soon)
 	if err != nil {
 		s.Message = err.Error()
 		return nil
 	}
-	for _, part := range component.On(component.Existing) {
-		s.Components = append(s.Components, c.status(ctx, target, part))
-	}
+	s.Ask(ctx, component.On(component.Existing), func(ctx context.Context, part component.Component) provider.Component {
+		return c.status(ctx, target, part)
+	})
 	s.Judge()
 	return nil
 }

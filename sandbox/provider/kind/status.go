@@ -9,7 +9,7 @@ import (
 )
 
 // Status asks the engine for the node and the API server for the components.
-func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
+func (c *Cluster) Status(parent context.Context, s *provider.Status) error {
 	record := c.pods.Record
 	s.Cluster, s.Provider, s.Images, s.Kubeconfig = component.Kind, record.Provider, record.Images, c.pods.Dir.Kubeconfig()
 	s.Jaeger = c.Addresses()
@@ -17,11 +17,11 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 		s.Message = "an up that created the cluster did not finish" + provider.Repairs()
 		return nil
 	}
-	if err := c.Alive(ctx); err != nil {
+	if err := c.Alive(parent); err != nil {
 		s.Message = err.Error() + provider.Repairs()
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, provider.AskLimit)
+	ctx, cancel := context.WithTimeout(parent, provider.AskLimit)
 	defer cancel()
 	target, err := c.pods.Target()
 	if err == nil {
@@ -34,14 +34,14 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 	if container, err := c.Inspect(ctx); err == nil {
 		s.Node.Digest, s.Node.Since = container.Image, &container.Started
 	}
-	for _, part := range component.On(component.Kind) {
+	s.Notice(ctx, target)
+	s.Ask(parent, component.On(component.Kind), func(ctx context.Context, part component.Component) provider.Component {
 		shown := pods.Status(ctx, target, part, s.Jaeger)
 		if part.Name == component.ControlPlane {
 			shown.Version = s.Node.Kubernetes
 		}
-		s.Components = append(s.Components, shown)
-	}
-	s.Notice(ctx, target)
+		return shown
+	})
 	s.Judge()
 	return nil
 }
