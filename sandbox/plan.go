@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
@@ -43,6 +44,8 @@ func plan(s *lifecycle.Sandbox) []graph.Step {
 			graph.Step{Name: "node runs", Limit: stepLimit, Run: gated.AwaitNode, Needs: delivered},
 			graph.Step{Name: "API server", Limit: stepLimit, Run: gated.AwaitAPIServer, Needs: delivered})
 	}
+	// It must have listed the objects before the sample exists.
+	steps = append(steps, graph.Step{Name: companion.Name, Limit: time.Minute, Run: s.Observe, Needs: []string{component.ControlPlane, component.Jaeger}})
 	return graph.Planned(steps)
 }
 
@@ -50,6 +53,9 @@ func phases(s *lifecycle.Sandbox, c component.Component) []graph.Step {
 	fetch, deliver := "fetch "+c.Name, "deliver "+c.Name
 	started := slices.Concat([]string{prepare, fetch, deliver}, c.Needs)
 	delivered := []string{fetch}
+	if c.Name == component.Sample {
+		started = append(started, companion.Name)
+	}
 	switch _, gated := s.Gated(); {
 	case c.Name == component.ControlPlane && s.TracesControlPlane():
 		started = append(started, component.NamesOutside(s.Kind())...) // Their ports are certain only then.

@@ -14,6 +14,10 @@ const (
 	// maxTraces is the number of traces whose spans are counted. At the bound the oldest are
 	// forgotten.
 	maxTraces = 10_000
+	// exportPause is the pause after a failed export, and maxUnsent the number of spans that are kept
+	// for the next one. Further spans are dropped.
+	exportPause = time.Second
+	maxUnsent   = 20_000
 	// maxParts is the number of steps of a Pod's start, and of Events of a span.
 	maxParts = 64
 )

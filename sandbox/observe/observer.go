@@ -16,7 +16,8 @@ import (
 // Options are the options of an [Observer]. The zero value is usable.
 type Options struct {
 	// Export receives finished spans, from one goroutine. nil discards them. Spans of one call can
-	// belong to several traces. An error does not stop the observer.
+	// belong to several traces. After an error the observer exports the same spans again a second
+	// later, with the next ones; receivers accept a span twice.
 	Export func(context.Context, ptrace.Traces) error
 	// Wrote is called with each write after its cause was decided, in the order of
 	// resourceVersions. nil ignores them. The Write must not be changed.
@@ -42,6 +43,8 @@ type Observer struct {
 	ready []finished
 	// latest has the last span of each object, for Events about it.
 	latest map[types.UID]*span
+	// again is the earliest time of the next export after an error.
+	again time.Time
 	// counts has the number of spans of each trace.
 	counts map[trace.TraceID]int
 }
@@ -76,7 +79,9 @@ func (o *Observer) Add(c writes.Change) {
 // exports finished spans. Call it several times a second.
 func (o *Observer) Advance(ctx context.Context, now time.Time) {
 	o.resolve(now.Add(-reorder))
-	o.export(ctx, now.Add(-o.options.ExportDelay))
+	if !now.Before(o.again) {
+		o.export(ctx, now, now.Add(-o.options.ExportDelay))
+	}
 	o.store.Sweep(now)
 }
 
@@ -89,7 +94,7 @@ func (o *Observer) Flush(ctx context.Context, now time.Time) {
 		o.finish(now, append(s.phases(now), whole)...)
 	}
 	clear(o.starts)
-	o.export(ctx, now)
+	o.export(ctx, now, now)
 }
 
 // resolve decides the causes of writes that arrived until a time, in the order of their
@@ -173,7 +178,8 @@ func (o *Observer) finish(at time.Time, spans ...*span) {
 	}
 }
 
-func (o *Observer) export(ctx context.Context, until time.Time) {
+// export exports the spans that were finished until a time.
+func (o *Observer) export(ctx context.Context, now, until time.Time) {
 	var spans []*span
 	o.ready = slices.DeleteFunc(o.ready, func(f finished) bool {
 		if f.at.After(until) {
@@ -193,7 +199,15 @@ func (o *Observer) export(ctx context.Context, until time.Time) {
 	if o.options.Export == nil {
 		return
 	}
-	if err := o.options.Export(ctx, otlp(spans)); err != nil && o.options.Failed != nil {
+	err := o.options.Export(ctx, otlp(spans))
+	if err == nil {
+		return
+	}
+	o.again = now.Add(exportPause)
+	for _, s := range spans[:min(len(spans), maxUnsent)] {
+		o.ready = append(o.ready, finished{s, until})
+	}
+	if o.options.Failed != nil {
 		o.options.Failed(err)
 	}
 }

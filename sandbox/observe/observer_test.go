@@ -1,13 +1,18 @@
 package observe
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.tree")
@@ -202,5 +207,29 @@ func TestSpans(t *testing.T) {
 				t.Errorf("spans (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Spans whose export failed are exported again, a second later.
+func TestExportAgain(t *testing.T) {
+	t.Parallel()
+	var exported []int
+	failures := 0
+	o := New(Options{
+		Export: func(_ context.Context, traces ptrace.Traces) error {
+			if exported = append(exported, traces.SpanCount()); len(exported) == 1 {
+				return errors.New("down")
+			}
+			return nil
+		},
+		Failed: func(error) { failures++ },
+	})
+	s := &stream{t: t, observer: o, objects: map[string]*unstructured.Unstructured{}, start: time.Unix(1_000_000, 0)}
+	s.play("0 1 ADDED Head h kubectl\n1 2 MODIFIED Head h operator:status Ready=True")
+	for _, after := range []time.Duration{time.Second, 2 * time.Second, 2500 * time.Millisecond, 3500 * time.Millisecond, time.Minute} {
+		o.Advance(t.Context(), s.start.Add(after))
+	}
+	if diff := cmp.Diff([]int{2, 2}, exported); diff != "" || failures != 1 {
+		t.Errorf("exported %v with %d failures, want two spans twice and one failure", exported, failures)
 	}
 }

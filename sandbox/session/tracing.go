@@ -26,6 +26,9 @@ import (
 
 // ChooseTracing sets whether the control plane is traced: as in the options, or as it is.
 func (s *Session) ChooseTracing() {
+	if s.Observe != nil {
+		s.Record.NotObserved = !*s.Observe
+	}
 	if s.ControlPlaneTracing != nil {
 		s.TracingSwitched = s.Record.Name != "" && s.Record.ControlPlaneTracing != *s.ControlPlaneTracing
 		s.Record.ControlPlaneTracing = *s.ControlPlaneTracing
