@@ -226,7 +226,7 @@ func TestExportAgain(t *testing.T) {
 	})
 	s := &stream{t: t, observer: o, objects: map[string]*unstructured.Unstructured{}, start: time.Unix(1_000_000, 0)}
 	s.play("0 1 ADDED Head h kubectl\n1 2 MODIFIED Head h operator:status Ready=True")
-	for _, after := range []time.Duration{time.Second, 2 * time.Second, 2500 * time.Millisecond, 3500 * time.Millisecond, time.Minute} {
+	for _, after := range []time.Duration{1500 * time.Millisecond, 2 * time.Second, 2500 * time.Millisecond, time.Minute} {
 		o.Advance(t.Context(), s.start.Add(after))
 	}
 	if diff := cmp.Diff([]int{2, 2}, exported); diff != "" || failures != 1 {
