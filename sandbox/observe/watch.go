@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -236,13 +237,17 @@ func (r *run) reflect(ctx context.Context, t target, first bool) {
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w, err := resource.Watch(ctx, o)
+			if err == nil {
+				s.watches.Store(true)
+				s.listed()
+			}
 			return w, r.note(t, s, err)
 		},
 	}
 	logger := klog.Logger(logr.Discard())
 	ctx = klog.NewContext(ctx, logger) // The reflector also logs to it; see note.
 	cache.NewReflectorWithOptions(listWatch, &unstructured.Unstructured{}, s, cache.ReflectorOptions{Logger: &logger, Name: t.resource.String()}).RunWithContext(ctx)
-	s.listed()
+	s.skip()
 }
 
 // note reports a resource that the user may not read, and other errors. The reflector tries again.
@@ -250,7 +255,7 @@ func (r *run) note(t target, s *sink, err error) error {
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
 	case apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err):
-		s.listed()
+		s.skip()
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if !r.skipped[t.resource] && r.Skipped != nil {
@@ -258,7 +263,7 @@ func (r *run) note(t target, s *sink, err error) error {
 		}
 		r.skipped[t.resource] = true
 	default:
-		s.listed() // An API server that is not reached later does not delay the others.
+		s.skip() // An API server that is not reached later does not delay the others.
 		r.fail(fmt.Errorf("watching %s: %w", t.resource.GroupResource(), err))
 	}
 	return err
@@ -270,13 +275,23 @@ type sink struct {
 	ctx   context.Context
 	first bool // the resource is one of the first discovery
 	once  sync.Once
-	known map[types.UID]*unstructured.Unstructured // identity and resourceVersion only; nil before the first list
+	// replaced and watches are true after the first list, and after the first watch.
+	replaced, watches atomic.Bool
+	known             map[types.UID]*unstructured.Unstructured // identity and resourceVersion only; nil before the first list
 }
 
 var _ cache.ReflectorStore = (*sink)(nil)
 
-// listed counts the resource as listed.
+// listed counts the resource as ready if it was listed and its watch is open: without the watch, all
+// changes would arrive at once, when it opens.
 func (s *sink) listed() {
+	if s.replaced.Load() && s.watches.Load() {
+		s.skip()
+	}
+}
+
+// skip counts the resource as ready, or as one that is not waited for.
+func (s *sink) skip() {
 	s.once.Do(func() {
 		if !s.first {
 			return
@@ -364,6 +379,7 @@ func (s *sink) Replace(list []any, _ string) error {
 	for _, gone := range missing {
 		s.send(writes.Change{Object: gone, Deleted: true, Lost: true})
 	}
+	s.replaced.Store(true)
 	s.listed()
 	return nil
 }

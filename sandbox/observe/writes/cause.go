@@ -175,6 +175,9 @@ func (c *candidate) consider(w *Write, among []*Write, certainty Certainty) {
 		if earlier.After >= w.After || earlier.loop == w.loop {
 			continue
 		}
+		if w.loop.manager == garbage && earlier.Verb != VerbDelete && earlier.Verb != VerbRemove {
+			continue // The collector reacts only to deletes.
+		}
 		if c.write == nil || earlier.After > c.write.After {
 			*c = candidate{earlier, certainty}
 		}

@@ -2,7 +2,9 @@ package writes
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"hash/maphash"
 	"maps"
 	"slices"
@@ -45,8 +47,8 @@ type version struct {
 	finalizers []string
 	labels     map[string]string
 	selector   map[string]string
-	managers   map[manager]uint64 // a hash of its entry in managedFields
-	fields     map[string]uint64  // a hash of each field, as spec.replicas or status.phase
+	managers   map[manager]entry
+	fields     map[string]uint64 // a hash of each field, as spec.replicas or status.phase
 	conditions map[string]condition
 	mentions   []mention
 	node       string // spec.nodeName
@@ -60,6 +62,9 @@ type owner struct {
 
 // manager is a field manager, as one entry in managedFields names it.
 type manager struct{ name, operation, subresource string }
+
+// entry has hashes of an entry in managedFields, and of the values that the manager owns.
+type entry struct{ entry, values uint64 }
 
 type condition struct{ status, reason string }
 
@@ -79,14 +84,14 @@ func digest(u *unstructured.Unstructured) *version {
 		object:     Object{Group: gvk.Group, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID()},
 		generation: u.GetGeneration(), deleting: u.GetDeletionTimestamp() != nil,
 		finalizers: u.GetFinalizers(), labels: u.GetLabels(), conditions: conditionsOf(u.Object), context: contextOf(u.GetAnnotations()),
-		managers: map[manager]uint64{}, fields: map[string]uint64{},
+		managers: map[manager]entry{}, fields: map[string]uint64{},
 	}
 	v.revision, _ = strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 if it is no number: it never is the cause then.
 	for _, r := range u.GetOwnerReferences() {
 		v.owners = append(v.owners, owner{uid: r.UID, controller: r.Controller != nil && *r.Controller})
 	}
 	for _, e := range u.GetManagedFields() {
-		v.managers[manager{e.Manager, string(e.Operation), e.Subresource}] = hashEntry(e)
+		v.managers[manager{e.Manager, string(e.Operation), e.Subresource}] = entry{hashEntry(e), hashOwned(e, u.Object)}
 	}
 	v.hashFields(u.Object)
 	v.node, _, _ = unstructured.NestedString(u.Object, "spec", "nodeName")
@@ -114,6 +119,61 @@ func hashEntry(e metav1.ManagedFieldsEntry) uint64 {
 		_, _ = h.Write(e.FieldsV1.GetRawBytes())
 	}
 	return h.Sum64()
+}
+
+// hashOwned hashes the values of the fields that a manager owns. If a manager changes only values of
+// its own fields, the API server leaves its entry as it is.
+func hashOwned(e metav1.ManagedFieldsEntry, object map[string]any) uint64 {
+	var fields map[string]any
+	if e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields) != nil {
+		return 0
+	}
+	var h maphash.Hash
+	h.SetSeed(seed)
+	addOwned(&h, fields, object)
+	return h.Sum64()
+}
+
+// addOwned adds the values at the paths of a FieldsV1
+// (k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1) to a hash.
+func addOwned(h *maphash.Hash, fields map[string]any, value any) {
+	if len(fields) == 0 {
+		sum := hashOf(value)
+		_ = binary.Write(h, binary.LittleEndian, sum) // It never fails.
+		return
+	}
+	for _, path := range slices.Sorted(maps.Keys(fields)) {
+		inner, _ := fields[path].(map[string]any)
+		kind, name, _ := strings.Cut(path, ":")
+		switch kind {
+		case "f":
+			object, _ := value.(map[string]any)
+			addOwned(h, inner, object[name])
+		case "k":
+			addOwned(h, inner, itemWith(value, name))
+		}
+	}
+}
+
+// itemWith returns the item of a list whose keys have the values of a JSON object; nil if there is
+// none.
+func itemWith(list any, keys string) any {
+	var wanted map[string]any
+	items, _ := list.([]any)
+	if json.Unmarshal([]byte(keys), &wanted) != nil {
+		return nil
+	}
+	for _, item := range items {
+		object, _ := item.(map[string]any)
+		matches := true
+		for key, value := range wanted {
+			matches = matches && fmt.Sprint(object[key]) == fmt.Sprint(value)
+		}
+		if matches {
+			return item
+		}
+	}
+	return nil
 }
 
 // hashFields hashes the fields of the first two levels, and of metadata only labels, annotations,

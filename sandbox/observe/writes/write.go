@@ -108,14 +108,21 @@ func onlyStatus(before, after *version) bool {
 	return len(changed) > 0 && !slices.ContainsFunc(changed, func(f string) bool { return !strings.HasPrefix(f, "status.") })
 }
 
-// changedManager returns the manager whose entry changed. Of several it returns the one with a
-// subresource, because updates of a status rewrite no other entry; a Pod's binding changes none.
-func changedManager(before, after map[manager]uint64) (m manager, found bool) {
-	var changed []manager
-	for m, sum := range after {
-		if old, had := before[m]; !had || old != sum {
+// changedManager returns the manager whose entry changed or, if there is none, whose values did. Of
+// several it returns the one with a subresource, because updates of a status rewrite no other entry.
+// A Pod's binding changes none.
+func changedManager(before, after map[manager]entry) (m manager, found bool) {
+	var changed, values []manager
+	for m, now := range after {
+		old, had := before[m]
+		if !had || old.entry != now.entry {
 			changed = append(changed, m)
+		} else if old.values != now.values {
+			values = append(values, m)
 		}
+	}
+	if len(changed) == 0 {
+		changed = values
 	}
 	if len(changed) == 0 {
 		return manager{}, false
