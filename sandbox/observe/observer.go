@@ -19,6 +19,10 @@ type Options struct {
 	// belong to several traces. After an error the observer exports the same spans again a second
 	// later, with the next ones; receivers accept a span twice.
 	Export func(context.Context, ptrace.Traces) error
+	// Recorded returns the spans that operators sent of their own writes in a trace, by the
+	// resourceVersion after the write. Those writes get no other span, and reactions to them are
+	// children of the operators' spans. nil means none. After an error all writes get spans.
+	Recorded func(context.Context, trace.TraceID) (map[string]trace.SpanContext, error)
 	// Wrote is called with each write after its cause was decided, in the order of
 	// resourceVersions. nil ignores them. The Write must not be changed.
 	Wrote func(*writes.Write)
@@ -45,6 +49,8 @@ type Observer struct {
 	latest map[types.UID]*span
 	// again is the earliest time of the next export after an error.
 	again time.Time
+	// joined has the operators' spans, by the span that the write would have had.
+	joined map[trace.SpanID]trace.SpanContext
 	// counts has the number of spans of each trace.
 	counts map[trace.TraceID]int
 }
@@ -59,7 +65,7 @@ func New(o Options) *Observer {
 	if o.ExportDelay == 0 {
 		o.ExportDelay = time.Second
 	}
-	return &Observer{options: o, store: writes.NewStore(o.Alone), starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{}}
+	return &Observer{options: o, store: writes.NewStore(o.Alone), starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{}, joined: map[trace.SpanID]trace.SpanContext{}}
 }
 
 // Add adds a change that a watch delivered. Spans of it are exported by later calls of Advance.
@@ -199,6 +205,7 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) {
 	if o.options.Export == nil {
 		return
 	}
+	spans = o.join(ctx, spans)
 	err := o.options.Export(ctx, otlp(spans))
 	if err == nil {
 		return
@@ -210,6 +217,43 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) {
 	if o.options.Failed != nil {
 		o.options.Failed(err)
 	}
+}
+
+// join removes the spans of writes that operators recorded, and makes the operators' spans the
+// parents of the reactions to them.
+func (o *Observer) join(ctx context.Context, spans []*span) []*span {
+	if o.options.Recorded == nil {
+		return spans
+	}
+	recorded := map[trace.TraceID]map[string]trace.SpanContext{}
+	for _, s := range spans {
+		id := s.context.TraceID()
+		if _, asked := recorded[id]; asked {
+			continue
+		}
+		found, err := o.options.Recorded(ctx, id)
+		if err != nil && o.options.Failed != nil {
+			o.options.Failed(err)
+		}
+		recorded[id] = found
+	}
+	if len(o.joined) > maxUnsent {
+		clear(o.joined)
+	}
+	spans = slices.DeleteFunc(spans, func(s *span) bool {
+		revision, _ := s.attributes[AttributeAfter].(string)
+		own, found := recorded[s.context.TraceID()][revision]
+		if found {
+			o.joined[s.context.SpanID()] = own
+		}
+		return found
+	})
+	for _, s := range spans {
+		if own, found := o.joined[s.parent.SpanID()]; found {
+			s.parent = own
+		}
+	}
+	return spans
 }
 
 // isEvent reports whether an object is an Event of one of its two APIs.

@@ -18,6 +18,8 @@ const Scope = "github.com/operator-tracing/sandbox/sandbox/observe"
 
 // The attributes of reactions, beside those that package operator/tracing has for objects.
 const (
+	// AttributeObserved is true for all spans of an observer.
+	AttributeObserved = "operator.observed"
 	// AttributeBefore and AttributeAfter are the resourceVersions before and after the write.
 	AttributeBefore = "operator.write.resource_version.before"
 	AttributeAfter  = "operator.write.resource_version"
@@ -113,7 +115,7 @@ func orNone(status string) string {
 }
 
 func objectAttributes(o writes.Object) map[string]any {
-	a := map[string]any{"operator.object.kind": o.Kind, "operator.object.name": o.Name, "operator.object.uid": string(o.UID)}
+	a := map[string]any{AttributeObserved: true, "operator.object.kind": o.Kind, "operator.object.name": o.Name, "operator.object.uid": string(o.UID)}
 	if o.Group != "" {
 		a["operator.object.group"] = o.Group
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
@@ -47,6 +48,11 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 		return err
 	}
 	defer sender.Close()
+	reader, err := jaeger.Dial(run.Addresses()[component.Query])
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
 	var mu sync.Mutex // of out
 	say := func(format string, args ...any) {
 		mu.Lock()
@@ -61,7 +67,8 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 			}
 			return errors.Join(errs...)
 		},
-		Failed: func(err error) { say("%v", err) },
+		Recorded: recordedBy(reader),
+		Failed:   func(err error) { say("%v", err) },
 	})
 	watcher := observe.Watcher{
 		Config: cluster.Config(),
@@ -71,4 +78,24 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 		},
 	}
 	return watcher.Run(ctx, observer)
+}
+
+// recordedBy returns a function that finds the writes in a trace whose operators sent spans of them.
+func recordedBy(reader *jaeger.Client) func(context.Context, trace.TraceID) (map[string]trace.SpanContext, error) {
+	return func(ctx context.Context, id trace.TraceID) (map[string]trace.SpanContext, error) {
+		found, err := reader.GetTrace(ctx, id.String())
+		if errors.Is(err, tracetree.ErrNotFound) {
+			return nil, nil
+		}
+		recorded := map[string]trace.SpanContext{}
+		for _, s := range found.Spans() {
+			revision, _ := s.Attributes[observe.AttributeAfter].(string)
+			span, parseErr := trace.SpanIDFromHex(s.SpanID)
+			if _, observed := s.Attributes[observe.AttributeObserved]; observed || revision == "" || parseErr != nil {
+				continue
+			}
+			recorded[revision] = trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span, TraceFlags: trace.FlagsSampled})
+		}
+		return recorded, err
+	}
 }
