@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -153,6 +154,16 @@ func (o Observer) Status() (provider.Component, error) {
 	shown.Since = &p.Started
 	shown.Processes = []provider.Process{{Name: Name, PID: p.PID, Since: &p.Started, Log: o.table().LogPath(Name)}}
 	return shown, nil
+}
+
+// SetProgress records the resourceVersion up to which the observer has sent spans. Only the observer
+// calls it.
+func (o Observer) SetProgress(revision uint64) error {
+	path := o.session.Dir.Observed()
+	if err := os.WriteFile(path+".new", strconv.AppendUint(nil, revision, 10), 0o600); err != nil {
+		return fmt.Errorf("recording the progress: %w", err)
+	}
+	return os.Rename(path+".new", path)
 }
 
 // Logs copies the log of the observer.

@@ -26,6 +26,9 @@ type Options struct {
 	// Wrote is called with each write after its cause was decided, in the order of
 	// resourceVersions. nil ignores them. The Write must not be changed.
 	Wrote func(*writes.Write)
+	// Exported is called after an export with the highest resourceVersion up to which all spans were
+	// exported. nil ignores it.
+	Exported func(revision uint64)
 	// ExportDelay is how long a span waits for Events about it. Default: one second.
 	ExportDelay time.Duration
 	// Alone is true if the spans of operators that trace themselves are not shown with those of the
@@ -47,6 +50,8 @@ type Observer struct {
 	ready []finished
 	// latest has the last span of each object, for Events about it.
 	latest map[types.UID]*span
+	// decided are the writes that are not reported to Exported.
+	decided []*writes.Write
 	// again is the earliest time of the next export after an error.
 	again time.Time
 	// joined has the operators' spans, by the span that the write would have had.
@@ -87,6 +92,9 @@ func (o *Observer) Advance(ctx context.Context, now time.Time) {
 	o.resolve(now.Add(-reorder))
 	if !now.Before(o.again) {
 		o.export(ctx, now, now.Add(-o.options.ExportDelay))
+	}
+	if !now.Before(o.again) { // The export succeeded.
+		o.report(now.Add(-o.options.ExportDelay))
 	}
 	o.store.Sweep(now)
 }
@@ -152,7 +160,21 @@ func (o *Observer) decide(p *writes.Pending) {
 	if o.options.Wrote != nil {
 		o.options.Wrote(w)
 	}
-	o.finish(w.At, spans...)
+	if o.finish(w.At, spans...); o.options.Exported != nil {
+		o.decided = append(o.decided, w)
+	}
+}
+
+// report reports the writes whose spans were exported.
+func (o *Observer) report(until time.Time) {
+	n := 0
+	for n < len(o.decided) && !o.decided[n].At.After(until) {
+		n++
+	}
+	if n > 0 {
+		o.options.Exported(o.decided[n-1].After)
+		o.decided = slices.Delete(o.decided, 0, n)
+	}
 }
 
 // endStart exports the start of a Pod that was deleted before it was ready.

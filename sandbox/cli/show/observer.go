@@ -68,7 +68,12 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 			return errors.Join(errs...)
 		},
 		Recorded: recordedBy(reader),
-		Failed:   func(err error) { say("%v", err) },
+		Exported: func(revision uint64) {
+			if err := companion.Of(run.Session).SetProgress(revision); err != nil {
+				say("%v", err)
+			}
+		},
+		Failed: func(err error) { say("%v", err) },
 	})
 	watcher := observe.Watcher{
 		Config: cluster.Config(),
