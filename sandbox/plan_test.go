@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -61,7 +62,7 @@ func TestPlanStartsEachComponent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, cluster := newFake(t, test.kind, test.traced)
-			if err := lifecycle.Do(t.Context(), nil, plan(s)); err != nil {
+			if err := graph.Do(t.Context(), nil, plan(s)); err != nil {
 				t.Fatal(err)
 			}
 			calls := cluster.Calls()
@@ -108,7 +109,7 @@ func TestPlanOrder(t *testing.T) {
 		t.Run(test.kind+": "+test.first+", "+test.second, func(t *testing.T) {
 			t.Parallel()
 			s, cluster := newFake(t, kinds[test.kind].kind, kinds[test.kind].traced)
-			if err := lifecycle.Do(t.Context(), nil, plan(s)); err != nil {
+			if err := graph.Do(t.Context(), nil, plan(s)); err != nil {
 				t.Fatal(err)
 			}
 			if calls := cluster.Calls(); !before(calls, test.first, test.second) {
@@ -124,11 +125,11 @@ func TestPlanRepeatedChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, cluster := newFake(t, test.kind, test.traced)
-			if err := lifecycle.Do(t.Context(), nil, plan(s)); err != nil {
+			if err := graph.Do(t.Context(), nil, plan(s)); err != nil {
 				t.Fatal(err)
 			}
 			changes := cluster.Changes()
-			if err := lifecycle.Do(t.Context(), nil, plan(s)); err != nil {
+			if err := graph.Do(t.Context(), nil, plan(s)); err != nil {
 				t.Fatal(err)
 			}
 			if again := cluster.Changes(); again != changes || changes == 0 {
@@ -150,7 +151,7 @@ func TestPlanWithAFailingStep(t *testing.T) {
 			}
 			return nil
 		}
-		err := lifecycle.Do(t.Context(), nil, plan(s))
+		err := graph.Do(t.Context(), nil, plan(s))
 		step := strings.TrimPrefix(call, "start ")
 		if !errors.Is(err, failure) || !strings.HasPrefix(err.Error(), step+": ") {
 			t.Fatalf("Do() = %v, want an error of the step %q", err, step)
@@ -160,7 +161,7 @@ func TestPlanWithAFailingStep(t *testing.T) {
 			t.Errorf("calls after %s failed: %q", call, calls)
 		}
 		cluster.Before = nil
-		if err := lifecycle.Do(t.Context(), nil, plan(s)); err != nil {
+		if err := graph.Do(t.Context(), nil, plan(s)); err != nil {
 			t.Errorf("after the repair: %v", err)
 		}
 	})
@@ -179,7 +180,7 @@ func TestPlanCancelledInEachStep(t *testing.T) {
 			}
 			return ctx.Err()
 		}
-		if err := lifecycle.Do(ctx, nil, plan(s)); !errors.Is(err, context.Canceled) {
+		if err := graph.Do(ctx, nil, plan(s)); !errors.Is(err, context.Canceled) {
 			t.Errorf("Do() = %v, want %v", err, context.Canceled)
 		}
 		if calls := cluster.Calls(); slices.Contains(calls, "start sample") {
@@ -193,7 +194,7 @@ func eachCall(t *testing.T, run func(*testing.T, *lifecycle.Sandbox, *fakeCluste
 	t.Helper()
 	for name, test := range kinds {
 		s, cluster := newFake(t, test.kind, test.traced)
-		if err := lifecycle.Do(t.Context(), nil, plan(s)); err != nil {
+		if err := graph.Do(t.Context(), nil, plan(s)); err != nil {
 			t.Fatal(err)
 		}
 		for _, call := range cluster.Calls() {
@@ -222,7 +223,7 @@ func TestLoadPlan(t *testing.T) {
 			s, cluster := newFake(t, test.kind, false)
 			steps := loadPlan(s, test.sample)
 			steps[0].Run = func(context.Context, func(string, ...any)) error { return nil } // It needs the sources.
-			if err := lifecycle.Do(t.Context(), nil, steps); err != nil {
+			if err := graph.Do(t.Context(), nil, steps); err != nil {
 				t.Fatal(err)
 			}
 			if calls := cluster.Calls(); !slices.Equal(calls, test.want) || s.RenewSample != test.sample {
@@ -241,7 +242,7 @@ func TestFetches(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			s, cluster := newFake(t, kind, false)
-			if err := lifecycle.Do(t.Context(), nil, fetches(s)); err != nil {
+			if err := graph.Do(t.Context(), nil, fetches(s)); err != nil {
 				t.Fatal(err)
 			}
 			if calls := slices.Sorted(slices.Values(cluster.Calls())); !slices.Equal(calls, want) {

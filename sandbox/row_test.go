@@ -19,7 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/export"
-	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -37,7 +37,7 @@ func TestOneRowAddsAComponent(t *testing.T) {
 	}))
 	s, cluster := newFake(t, component.Kind, false)
 
-	if err := lifecycle.Do(t.Context(), nil, plan(s)); err != nil {
+	if err := graph.Do(t.Context(), nil, plan(s)); err != nil {
 		t.Fatal(err)
 	}
 	for _, call := range []string{"fetch prometheus", "deliver prometheus", "start prometheus"} {
@@ -45,7 +45,7 @@ func TestOneRowAddsAComponent(t *testing.T) {
 			t.Errorf("up did not %s: %q", call, cluster.Calls())
 		}
 	}
-	if !slices.ContainsFunc(fetches(s), func(step lifecycle.Step) bool { return step.Name == "fetch prometheus" }) {
+	if !slices.ContainsFunc(fetches(s), func(step graph.Step) bool { return step.Name == "fetch prometheus" }) {
 		t.Error("build and bundle do not fetch it")
 	}
 

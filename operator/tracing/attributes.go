@@ -87,6 +87,8 @@ const (
 	// WriteUnchangedKey is true for a write that changed nothing: the API server returned a
 	// resourceVersion that was known before.
 	WriteUnchangedKey = attribute.Key("operator.write.unchanged")
+	// WriteVersionKey is the object's resourceVersion after a write that changed it.
+	WriteVersionKey = attribute.Key("operator.write.resource_version")
 	// WriteLimiterWaitKey is the time, in seconds, that a write waited for the client's rate
 	// limiter.
 	WriteLimiterWaitKey = attribute.Key("operator.write.rate_limiter_wait")

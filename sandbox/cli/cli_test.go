@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -53,14 +54,14 @@ func execute(t *testing.T, seen *session.Options, args ...string) result {
 		t.Fatal(err)
 	}
 	defer stderr.Close()
-	choice := func(r *lifecycle.Sandbox) []lifecycle.Step {
+	choice := func(r *lifecycle.Sandbox) []graph.Step {
 		if seen != nil {
 			*seen = r.Options
 		}
-		return []lifecycle.Step{{Name: "stop", Limit: time.Minute, Run: func(context.Context, func(string, ...any)) error { return errStop }}}
+		return []graph.Step{{Name: "stop", Limit: time.Minute, Run: func(context.Context, func(string, ...any)) error { return errStop }}}
 	}
 	var stdout bytes.Buffer
-	code := Execute(t.Context(), args, &stdout, stderr, Plan{Choice: choice, Steps: func(*lifecycle.Sandbox) []lifecycle.Step { return nil }})
+	code := Execute(t.Context(), args, &stdout, stderr, Plan{Choice: choice, Steps: func(*lifecycle.Sandbox) []graph.Step { return nil }})
 	said, err := os.ReadFile(stderr.Name())
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
+	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
@@ -31,7 +32,7 @@ new build is ready. It is the fast way to try a change. It does not change other
 				unlock, err := run.Lock(ctx, progress.Printf)
 				if err == nil {
 					defer unlock()
-					err = lifecycle.Do(ctx, progress, plan.Load(run, sample))
+					err = graph.Do(ctx, progress, plan.Load(run, sample))
 				}
 				progress.Close()
 				if err != nil || !sample {

@@ -18,6 +18,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/near"
@@ -28,13 +29,13 @@ import (
 // Plan lists the steps of the commands that create or change a sandbox.
 type Plan struct {
 	// Choice returns the first steps of `sandbox up`, which select the kind of cluster.
-	Choice func(*lifecycle.Sandbox) []lifecycle.Step
+	Choice func(*lifecycle.Sandbox) []graph.Step
 	// Steps returns the steps of `sandbox up` on the selected kind of cluster.
-	Steps func(*lifecycle.Sandbox) []lifecycle.Step
+	Steps func(*lifecycle.Sandbox) []graph.Step
 	// Fetches returns the steps of `sandbox build` and `sandbox bundle create`.
-	Fetches func(*lifecycle.Sandbox) []lifecycle.Step
+	Fetches func(*lifecycle.Sandbox) []graph.Step
 	// Load returns the steps of `sandbox load operator`, optionally with a new sample.
-	Load func(run *lifecycle.Sandbox, sample bool) []lifecycle.Step
+	Load func(run *lifecycle.Sandbox, sample bool) []graph.Step
 }
 
 // Exit codes.
@@ -90,7 +91,7 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 	shared := command.Bind(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr),
-		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), inspect.NewEnv(shared),
+		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), show.NewObserver(shared), inspect.NewEnv(shared),
 		inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())

@@ -17,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/port"
@@ -90,7 +91,7 @@ func runUp(parent context.Context, plan Plan, shared *command.Shared, cmd *cobra
 // runPlan runs the steps. If a step fails, it writes diagnostics, unless the user interrupted the
 // command, which cancels parent. The deadline of ctx does not cancel parent.
 func runPlan(ctx, parent context.Context, plan Plan, run *lifecycle.Sandbox, progress *ui.Progress, ask asker) error {
-	if err := lifecycle.Do(ctx, progress, plan.Choice(run)); err != nil {
+	if err := graph.Do(ctx, progress, plan.Choice(run)); err != nil {
 		return err
 	}
 	if changes := run.Changes(); len(changes) > 0 {
@@ -99,7 +100,7 @@ func runPlan(ctx, parent context.Context, plan Plan, run *lifecycle.Sandbox, pro
 			return err
 		}
 	}
-	err := lifecycle.Do(ctx, progress, plan.Steps(run))
+	err := graph.Do(ctx, progress, plan.Steps(run))
 	if err != nil {
 		diagnose(parent, run, err, progress)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/bundle"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/provider/embedded"
 	"github.com/operator-tracing/sandbox/sandbox/provider/kind"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -24,7 +25,7 @@ import (
 const buildLimit = 35 * time.Minute
 
 // Fetches returns the steps that fetch all components of a kind of cluster.
-type Fetches = func(s *Sandbox) []Step
+type Fetches = func(s *Sandbox) []graph.Step
 
 // BuildAll builds everything from source for this machine's architecture; with --cluster=embedded
 // only programs, with --cluster=kind only images.
@@ -43,7 +44,7 @@ func (s *Sandbox) fetchAll(ctx context.Context, fetches Fetches, progress *ui.Pr
 		if err := s.useToFetch(name); err != nil {
 			return err
 		}
-		if err := Do(ctx, progress, fetches(s)); err != nil {
+		if err := graph.Do(ctx, progress, fetches(s)); err != nil {
 			return err
 		}
 		fetched()
@@ -99,7 +100,7 @@ func (s *Sandbox) ControlPlaneBinaries(ctx context.Context, report report) (stri
 func (s *Sandbox) KindConfig(ctx context.Context, progress *ui.Progress) (string, error) {
 	s.ChooseTracing()
 	var node *kind.Cluster
-	err := Do(ctx, progress, []Step{{Name: "container engine", Limit: buildLimit, Run: func(ctx context.Context, report report) (err error) {
+	err := graph.Do(ctx, progress, []graph.Step{{Name: "container engine", Limit: buildLimit, Run: func(ctx context.Context, report report) (err error) {
 		node, err = kind.Find(ctx, s.Session)
 		return err
 	}}})
@@ -108,7 +109,7 @@ func (s *Sandbox) KindConfig(ctx context.Context, progress *ui.Progress) (string
 	}
 	s.use(component.Kind, node)
 	controlPlane := component.Named(component.ControlPlane)
-	err = Do(ctx, progress, []Step{
+	err = graph.Do(ctx, progress, []graph.Step{
 		{Name: "images", Limit: time.Minute, Run: s.Prepare},
 		{Name: "fetch control plane", Limit: buildLimit, Needs: []string{"images"}, Run: s.Fetch(controlPlane)},
 		{Name: "deliver control plane", Limit: buildLimit, Needs: []string{"fetch control plane"}, Run: s.Deliver(controlPlane)},
@@ -134,7 +135,7 @@ func (s *Sandbox) CreateBundle(ctx context.Context, path string, fetches Fetches
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return summary, fmt.Errorf("writing bundle %s: there is no folder %s", path, filepath.Dir(path))
 	}
-	if err := Do(ctx, progress, []Step{{Name: "images", Limit: time.Minute, Run: s.ChooseImages}}); err != nil {
+	if err := graph.Do(ctx, progress, []graph.Step{{Name: "images", Limit: time.Minute, Run: s.ChooseImages}}); err != nil {
 		return summary, err
 	}
 	contents := bundle.Contents{
@@ -144,7 +145,7 @@ func (s *Sandbox) CreateBundle(ctx context.Context, path string, fetches Fetches
 	if err := s.fetchAll(ctx, fetches, progress, func() { s.addFetched(&contents) }); err != nil {
 		return summary, err
 	}
-	err := Do(ctx, progress, []Step{{Name: "bundle", Limit: buildLimit, Run: func(ctx context.Context, report report) error {
+	err := graph.Do(ctx, progress, []graph.Step{{Name: "bundle", Limit: buildLimit, Run: func(ctx context.Context, report report) error {
 		err := s.completeContents(ctx, &contents, report)
 		if err != nil {
 			return err

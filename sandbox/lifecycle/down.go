@@ -7,6 +7,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -33,7 +34,7 @@ func (s *Sandbox) Down(ctx context.Context, purge bool, report func(format strin
 	case err != nil:
 		return err
 	default:
-		if err := s.cluster.Down(ctx, report); err != nil {
+		if err := errors.Join(companion.Of(s.Session).Stop(ctx), s.cluster.Down(ctx, report)); err != nil {
 			return err
 		}
 	}

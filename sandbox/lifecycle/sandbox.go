@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -91,6 +92,11 @@ func (s *Sandbox) Deliver(c component.Component) func(context.Context, report) e
 // Start returns a step's function; see [provider.Provider].
 func (s *Sandbox) Start(c component.Component) func(context.Context, report) error {
 	return func(ctx context.Context, report report) error { return s.cluster.Start(ctx, c, report) }
+}
+
+// Observe is the step that starts the observer; see package companion.
+func (s *Sandbox) Observe(ctx context.Context, report report) error {
+	return companion.Of(s.Session).Start(ctx, report)
 }
 
 // Gated returns the stages of the control plane, if the provider has stages.

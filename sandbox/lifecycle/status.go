@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
@@ -23,19 +24,41 @@ func (s *Sandbox) Status(ctx context.Context) (provider.Status, error) {
 	if err != nil {
 		return status, err
 	}
-	err = s.cluster.Status(ctx, &status)
-	return status, err
+	if err := s.cluster.Status(ctx, &status); err != nil {
+		return status, err
+	}
+	if o := companion.Of(s.Session); o.Wanted() {
+		shown, err := o.Status()
+		if err != nil {
+			return status, err
+		}
+		status.Components = append(status.Components, shown)
+		if status.State != provider.StateDown && len(status.Components) > 1 {
+			status.Judge()
+		}
+	}
+	return status, nil
 }
 
 // LogParts returns the logs that a name of the command line selects; see [provider.LogsNamed].
 func (s *Sandbox) LogParts(name string) ([]string, error) {
-	return provider.LogsNamed(s.Record.Cluster, name)
+	switch parts, err := provider.LogsNamed(s.Record.Cluster, name); {
+	case name == companion.Name:
+		return []string{name}, nil
+	case name == "" && companion.Of(s.Session).Wanted():
+		return append(parts, companion.Name), err
+	default:
+		return parts, err
+	}
 }
 
 // Logs copies a log to out; see [provider.Provider].
 func (s *Sandbox) Logs(ctx context.Context, out io.Writer, name string, o provider.LogOptions) error {
 	if o.Previous && o.Follow {
 		return fmt.Errorf("%w: what --previous shows has ended: --follow makes no sense", provider.ErrLogOption)
+	}
+	if name == companion.Name {
+		return companion.Of(s.Session).Logs(ctx, out, o)
 	}
 	return s.cluster.Logs(ctx, out, name, o)
 }

@@ -69,6 +69,8 @@ type Options struct {
 	// ControlPlaneTracing says whether the API server and etcd take part in the traces; nil changes nothing in a sandbox that is up,
 	// and is false for a new one.
 	ControlPlaneTracing *bool
+	// Observe says whether the sandbox has an observer; nil changes nothing, and is true for a new sandbox.
+	Observe *bool
 	// Timeout bounds the whole of up; default 40 minutes, as a first build takes half of that.
 	Timeout time.Duration
 	// Origins has the options that the environment or a file set; nil if the caller set all of them.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -18,6 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -26,10 +28,28 @@ import (
 
 // ChooseTracing sets whether the control plane is traced: as in the options, or as it is.
 func (s *Session) ChooseTracing() {
+	if s.Observe != nil {
+		s.Record.NotObserved = !*s.Observe
+	}
 	if s.ControlPlaneTracing != nil {
 		s.TracingSwitched = s.Record.Name != "" && s.Record.ControlPlaneTracing != *s.ControlPlaneTracing
 		s.Record.ControlPlaneTracing = *s.ControlPlaneTracing
 	}
+}
+
+// IsObserved reports whether the observer has sent the spans of all writes up to a resourceVersion. It
+// is true if the sandbox has no observer.
+func (s *Session) IsObserved(revision string) bool {
+	if s.Record.NotObserved {
+		return true
+	}
+	data, err := input.ReadOwn(s.Dir.Observed())
+	if err != nil {
+		return false
+	}
+	sent, err := strconv.ParseUint(string(data), 10, 64)
+	want, wrong := strconv.ParseUint(revision, 10, 64)
+	return wrong != nil || err == nil && sent >= want
 }
 
 // TracesControlPlane reports whether the control plane is traced, after ChooseTracing.

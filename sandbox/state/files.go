@@ -58,6 +58,13 @@ func (d Dir) Etcd() string { return d.file("etcd") }
 // PKI returns the folder for the keys and certificates of an embedded cluster.
 func (d Dir) PKI() string { return d.file("pki") }
 
+// Programs returns the folder of the copy of this program that the observer runs.
+func (d Dir) Programs() string { return d.file("bin") }
+
+// Observed returns the path of the file with the resourceVersion up to which the observer has sent
+// spans.
+func (d Dir) Observed() string { return d.file("observed") }
+
 // Probe returns the path of a file that is written only to test if the folder is writable.
 func (d Dir) Probe() string { return d.file("probe") }
 
@@ -73,7 +80,7 @@ func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 func (d Dir) contents() []string {
 	record := d.file(recordFile)
 	return []string{
-		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Tracing(), d.Diagnostics(), d.KindLogs(), d.Probe(),
+		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Tracing(), d.Programs(), d.Observed(), d.Observed()+".new", d.Diagnostics(), d.KindLogs(), d.Probe(),
 		d.Subject(), d.Subject() + ".new", d.ContainersConf(), d.Owner(), d.Scheduler(), d.Kubeconfig(), d.Kubeconfig() + ".lock", d.Kubeconfig() + ".new",
 		record + ".new", record, d.file(lockFile),
 	}

@@ -44,6 +44,8 @@ type Record struct {
 	OperatorEnv []string `json:"operatorEnv,omitempty"`
 	// ControlPlaneTracing is true if the API server and etcd send spans to the sandbox's Jaeger.
 	ControlPlaneTracing bool `json:"controlPlaneTracing,omitempty"`
+	// NotObserved is true if the sandbox has no observer.
+	NotObserved bool `json:"notObserved,omitempty"`
 	// OperatorReplicas is the requested number of operator Pods; zero keeps the number in its
 	// manifests.
 	OperatorReplicas int `json:"operatorReplicas,omitempty"`

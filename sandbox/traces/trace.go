@@ -23,6 +23,9 @@ const traceWait = 30 * time.Second
 // have no tracing. The default of OpenTelemetry is to send spans every 5 s.
 const untracedWait = 8 * time.Second
 
+// observedWait limits the wait for the observer, which sends spans after a second.
+const observedWait = 5 * time.Second
+
 // settledTrace is the age of the last span and of the object's last write at which a trace is complete
 // without a quiet second: it covers that second, the 200 ms until the operator sends spans, and the
 // 50 ms until Jaeger returns them.
@@ -80,6 +83,7 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 	}
 	defer reader.Close()
 	var uid types.UID
+	began := time.Now()
 	complete, err := tracetree.WaitComplete(ctx, reader, traceID, tracetree.Conditions{
 		Timeout: traceWait, Settled: settledTrace,
 		Ready: func(ctx context.Context) (tracetree.Readiness, error) {
@@ -89,6 +93,9 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 			}
 			if err := r.ready(live); err != nil {
 				return tracetree.Readiness{State: err.Error()}, nil
+			}
+			if !r.session.IsObserved(live.GetResourceVersion()) && time.Since(began) < observedWait {
+				return tracetree.Readiness{State: "the observer has not sent all spans"}, nil
 			}
 			uid = live.GetUID()
 			return tracetree.Readiness{Ready: true, Since: tracetree.LastWrite(live)}, nil

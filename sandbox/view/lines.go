@@ -22,7 +22,11 @@ func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
 	slices.SortStableFunc(fresh, func(a, b Row) int { return int(min(1, max(-1, a.Offset-b.Offset))) })
 	var b strings.Builder
 	for _, row := range fresh {
-		fmt.Fprintf(&b, "%s  %7s  %-8s  %s", w.Begin.Add(row.Offset).UTC().Format("15:04:05.000Z"), FormatDuration(row.Duration), row.Kind,
+		by := row.Kind
+		if w.services > 1 {
+			by = row.Service
+		}
+		fmt.Fprintf(&b, "%s  %7s  %-8s  %s", w.Begin.Add(row.Offset).UTC().Format("15:04:05.000Z"), FormatDuration(row.Duration), by,
 			strings.Join(append([]string{row.Name}, row.Labels...), " "))
 		if row.Parent >= 0 {
 			fmt.Fprintf(&b, "  below %s", w.Rows[row.Parent].Name)

@@ -22,7 +22,8 @@ type Waterfall struct {
 	// Rows are the spans, parents before children and siblings ordered by start.
 	Rows []Row
 
-	labels []string
+	labels   []string
+	services int // the number of services
 }
 
 // Row describes one span. Its texts are escaped by [Escape].
@@ -79,7 +80,7 @@ func New(forest *spantree.Forest, labels ...string) *Waterfall {
 	// of the rows below it.
 	var nodes []*spantree.Node
 	var path []int
-	below := []string{""}
+	below, services := []string{""}, map[string]bool{}
 	forest.Walk(func(n *spantree.Node, depth int) bool {
 		row := newRow(n, labels)
 		row.Depth, row.Parent = depth, -1
@@ -104,8 +105,10 @@ func New(forest *spantree.Forest, labels ...string) *Waterfall {
 		}
 		nodes, path, below = append(nodes[:depth], n), append(path[:depth], len(w.Rows)), append(below[:shown], under)
 		w.Rows = append(w.Rows, row)
+		services[row.Service] = true
 		return true
 	})
+	w.services = len(services)
 	return w
 }
 

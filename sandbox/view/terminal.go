@@ -54,7 +54,7 @@ type layout struct {
 	notesBelow int
 }
 
-// WriteText draws the trace: name, kind, time since the first span's start, duration, and a bar on
+// WriteText draws the trace: name, kind (or the service, if there are several), time since the first span's start, duration, and a bar on
 // a time axis. Without a width, each span takes one line that ends with its notes. WriteText
 // returns the error of out.
 func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
@@ -118,6 +118,9 @@ func writeLine(b *strings.Builder, pieces []piece, options TextOptions) {
 // axis shows it too), the axis, and the duration. The tree gets the remaining width.
 func (w *Waterfall) layout(width int) layout {
 	kind := column{title: "KIND", text: func(r Row) string { return r.Kind }}
+	if w.services > 1 {
+		kind = column{title: "SERVICE", text: func(r Row) string { return r.Service }}
+	}
 	start := column{title: "START", right: true, text: func(r Row) string { return "+" + FormatDuration(r.Offset) }}
 	duration := column{title: "TIME", right: true, text: func(r Row) string { return FormatDuration(r.Duration) }}
 	l := layout{tree: cells("SPAN"), axis: plainAxis}

@@ -24,10 +24,14 @@ import (
 type Shared struct {
 	Options session.Options
 	tracing bool // The value of tracingFlag.
+	observe bool // The value of observeFlag.
 	opened  []*lifecycle.Sandbox
 }
 
-const tracingFlag = "control-plane-tracing"
+const (
+	tracingFlag = "control-plane-tracing"
+	observeFlag = "observe"
+)
 
 // Open opens the sandbox that the options name. Close closes it.
 func (s *Shared) Open() (*lifecycle.Sandbox, error) {
@@ -96,6 +100,7 @@ func (s *Shared) BindUp(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Bundle, "bundle", "", "`FILE` from \"sandbox bundle create\" with all images or programs; needs no registry, Go or source code")
 	s.bindExisting(flags)
 	flags.StringVar(&o.JaegerConfig, "jaeger-config", "", "`FILE` with a configuration of Jaeger, for example of its storage, or \"none\" for the sandbox's own (default unchanged; see docs/clusters.md)")
+	flags.BoolVar(&s.observe, observeFlag, true, "observer, which shows the work of all controllers in the traces (default unchanged, on in a new sandbox; see docs/observing.md)")
 	flags.BoolVar(&s.tracing, tracingFlag, false, "spans of kube-apiserver and etcd in the traces (default unchanged, off in a new sandbox; see docs/control-plane-tracing.md)")
 	for _, p := range component.AllPorts() {
 		flags.Var(&portFlag{&o.Ports, p.Name}, p.Flag, "port on 127.0.0.1 for "+p.Use+" (default the usual port, or a free port if it is in use)")
@@ -165,6 +170,9 @@ func (s *Shared) Fill(cmd *cobra.Command) (err error) {
 	}
 	if cmd.Flags().Changed(tracingFlag) {
 		s.Options.ControlPlaneTracing = &s.tracing
+	}
+	if cmd.Flags().Changed(observeFlag) {
+		s.Options.Observe = &s.observe
 	}
 	hint.Select(s.Options.Name, s.Options.StateDir)
 	return nil

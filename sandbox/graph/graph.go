@@ -1,4 +1,5 @@
-package lifecycle
+// Package graph runs the steps of a plan, each as soon as the steps that it needs have succeeded.
+package graph
 
 import (
 	"context"

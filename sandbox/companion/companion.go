@@ -1,0 +1,178 @@
+// Package companion runs the observer of a sandbox: a process of this machine, on every kind of
+// cluster. It watches the cluster and sends the reactions of its controllers to Jaeger as spans; see
+// package observe.
+package companion
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/session"
+)
+
+const (
+	// Name is the name of the observer in status and logs, and of its command.
+	Name = "observer"
+	// Ready starts the line of its log that says that it has listed all objects.
+	Ready = "observing "
+	// tailLines is the number of lines of the log that are searched and shown.
+	tailLines = 20
+)
+
+// Observer is the observer of one sandbox. Its methods can be called in several commands, but only
+// the holder of the sandbox's lock can call Start and Stop.
+type Observer struct{ session *session.Session }
+
+// Of returns the observer of a sandbox.
+func Of(s *session.Session) Observer { return Observer{s} }
+
+// Wanted reports whether the sandbox has an observer.
+func (o Observer) Wanted() bool { return !o.session.Record.NotObserved }
+
+func (o Observer) table() process.Table {
+	dir := o.session.Dir
+	return process.Table{Records: dir.Records(), Logs: dir.Logs(), Mark: dir.Path, Programs: dir.Programs()}
+}
+
+// Start starts the observer, or lets it run if it is up to date, and waits until it has listed the
+// objects of the cluster. Without Wanted it stops it.
+func (o Observer) Start(ctx context.Context, report session.Report) error {
+	if !o.Wanted() {
+		report("off")
+		return o.Stop(ctx)
+	}
+	program, err := o.program()
+	if err != nil {
+		return fmt.Errorf("copying the program of the observer: %w", err)
+	}
+	spec := process.Spec{
+		Name: Name, Path: program, Args: []string{Name, "--name=" + o.session.Name, "--state-dir=" + o.session.Dir.Path}, Env: environment(),
+	}
+	table := o.table()
+	_, started, err := table.Ensure(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if started {
+		err = table.Await(ctx, Name, func(context.Context) error { return o.hasListed() })
+	}
+	return err
+}
+
+// hasListed returns nil if the log says that the observer has listed the objects.
+func (o Observer) hasListed() error {
+	last := "it wrote nothing"
+	for line := range strings.Lines(o.table().Tail(Name, tailLines)) {
+		if strings.HasPrefix(line, Ready) {
+			return nil
+		}
+		last = strings.TrimSpace(line)
+	}
+	return errors.New("it has not listed the objects yet: " + last)
+}
+
+// environment returns the variables that a kubeconfig's credential plugins and the sandbox need.
+func environment() []string {
+	var env []string
+	for _, name := range []string{"HOME", "PATH", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "KUBECONFIG", "CONTAINERS_CONF", "SSL_CERT_FILE"} {
+		if value, set := os.LookupEnv(name); set {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// program copies this program into the sandbox's folder, because `go run` deletes its own. The name
+// has the content's hash, so that a new build replaces the process.
+func (o Observer) program() (string, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	source, err := os.Open(executable)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = source.Close() }() // It was only read.
+	sum := sha256.New()
+	if _, err := io.Copy(sum, source); err != nil {
+		return "", err
+	}
+	folder := o.session.Dir.Programs()
+	path := filepath.Join(folder, "sandbox-"+hex.EncodeToString(sum.Sum(nil))[:16])
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if _, err := source.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	// The last version may still run: deleting its file does not end it.
+	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o700)); err != nil {
+		return "", err
+	}
+	return path, install(source, path)
+}
+
+// install writes a program so that it exists complete or not at all.
+func install(source io.Reader, path string) error {
+	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o700)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, source)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// Status returns the state of the observer.
+func (o Observer) Status() (provider.Component, error) {
+	shown := provider.Component{Name: Name}
+	p, err := o.table().Find(Name)
+	switch {
+	case err != nil:
+		return shown, err
+	case p == nil:
+		shown.Message = "is not running; end of its log: " + strings.TrimSpace(o.table().Tail(Name, tailLines))
+		return shown, nil
+	case p.Stopped:
+		shown.Message = "was stopped by a signal"
+	default:
+		shown.Ready = true
+	}
+	shown.Since = &p.Started
+	shown.Processes = []provider.Process{{Name: Name, PID: p.PID, Since: &p.Started, Log: o.table().LogPath(Name)}}
+	return shown, nil
+}
+
+// SetProgress records the resourceVersion up to which the observer has sent spans. Only the observer
+// calls it.
+func (o Observer) SetProgress(revision uint64) error {
+	path := o.session.Dir.Observed()
+	if err := os.WriteFile(path+".new", strconv.AppendUint(nil, revision, 10), 0o600); err != nil {
+		return fmt.Errorf("recording the progress: %w", err)
+	}
+	return os.Rename(path+".new", path)
+}
+
+// Logs copies the log of the observer.
+func (o Observer) Logs(ctx context.Context, out io.Writer, options provider.LogOptions) error {
+	if options.Previous {
+		return o.table().Previous(out, Name, options.Lines)
+	}
+	return o.table().Follow(ctx, out, Name, options.Lines, options.Follow)
+}
+
+// Stop ends the observer. It returns nil if it does not run.
+func (o Observer) Stop(ctx context.Context) error { return o.table().Stop(ctx, Name) }

@@ -1,0 +1,23 @@
+package observe
+
+import "time"
+
+// Bounds of what an observer keeps, beside those of package writes.
+const (
+	// reorder is how long a write waits for writes with lower resourceVersions. Watches of different
+	// resources delivered writes up to 20 ms late on a busy machine.
+	reorder = 250 * time.Millisecond
+	// maxEvents is the number of Events that wait for their objects' writes.
+	maxEvents = 10_000
+	// maxSpans is the number of spans of one trace. Later reactions of that trace are dropped.
+	maxSpans = 10_000
+	// maxTraces is the number of traces whose spans are counted. At the bound the oldest are
+	// forgotten.
+	maxTraces = 10_000
+	// exportPause is the pause after a failed export, and maxUnsent the number of spans that are kept
+	// for the next one. Further spans are dropped.
+	exportPause = time.Second
+	maxUnsent   = 20_000
+	// maxParts is the number of steps of a Pod's start, and of Events of a span.
+	maxParts = 64
+)

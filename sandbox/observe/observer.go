@@ -1,0 +1,312 @@
+package observe
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
+)
+
+// Options are the options of an [Observer]. The zero value is usable.
+type Options struct {
+	// Export receives finished spans, from one goroutine. nil discards them. Spans of one call can
+	// belong to several traces. After an error the observer exports the same spans again a second
+	// later, with the next ones; receivers accept a span twice.
+	Export func(context.Context, ptrace.Traces) error
+	// Recorded returns the spans that operators sent of their own writes in a trace, by the
+	// resourceVersion after the write. Those writes get no other span, and reactions to them are
+	// children of the operators' spans. nil means none. After an error all writes get spans.
+	Recorded func(context.Context, trace.TraceID) (map[string]trace.SpanContext, error)
+	// Wrote is called with each write after its cause was decided, in the order of
+	// resourceVersions. nil ignores them. The Write must not be changed.
+	Wrote func(*writes.Write)
+	// Exported is called after an export with the highest resourceVersion up to which all spans were
+	// exported. nil ignores it.
+	Exported func(revision uint64)
+	// ExportDelay is how long a span waits for Events about it. Default: one second.
+	ExportDelay time.Duration
+	// Alone is true if the spans of operators that trace themselves are not shown with those of the
+	// observer: it then has spans for their writes, too.
+	Alone bool
+	// Failed receives errors of Export and of watches. nil ignores them.
+	Failed func(error)
+}
+
+// Observer derives writes, causes and spans from changes. Create it with [New]. Its methods are not
+// safe for concurrent use; [Watch] calls them from one goroutine.
+type Observer struct {
+	options Options
+	store   *writes.Store
+	waiting []*writes.Pending
+	events  []writes.Change
+	starts  map[types.UID]*start
+	// ready are the spans to be exported, with the time when they were finished.
+	ready []finished
+	// latest has the last span of each object, for Events about it.
+	latest map[types.UID]*span
+	// decided are the writes that are not reported to Exported.
+	decided []*writes.Write
+	// again is the earliest time of the next export after an error.
+	again time.Time
+	// joined has the operators' spans, by the span that the write would have had.
+	joined map[trace.SpanID]trace.SpanContext
+	// counts has the number of spans of each trace.
+	counts map[trace.TraceID]int
+}
+
+type finished struct {
+	span *span
+	at   time.Time
+}
+
+// New returns an observer.
+func New(o Options) *Observer {
+	if o.ExportDelay == 0 {
+		o.ExportDelay = time.Second
+	}
+	return &Observer{options: o, store: writes.NewStore(o.Alone), starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{}, joined: map[trace.SpanID]trace.SpanContext{}}
+}
+
+// Add adds a change that a watch delivered. Spans of it are exported by later calls of Advance.
+func (o *Observer) Add(c writes.Change) {
+	if isEvent(c.Object) {
+		if !c.Deleted && !c.Listed && len(o.events) < maxEvents {
+			o.events = append(o.events, c)
+		}
+		return
+	}
+	if p := o.store.Put(c); p != nil {
+		o.waiting = append(o.waiting, p)
+	}
+}
+
+// Advance decides the causes of the writes that have waited long enough for earlier ones, and
+// exports finished spans. Call it several times a second.
+func (o *Observer) Advance(ctx context.Context, now time.Time) {
+	o.resolve(now.Add(-reorder))
+	if !now.Before(o.again) {
+		o.export(ctx, now, now.Add(-o.options.ExportDelay))
+	}
+	if !now.Before(o.again) { // The export succeeded.
+		o.report(now.Add(-o.options.ExportDelay))
+	}
+	o.store.Sweep(now)
+}
+
+// Flush decides all causes and exports everything, also the starts of Pods that are not ready.
+func (o *Observer) Flush(ctx context.Context, now time.Time) {
+	o.resolve(now)
+	for _, s := range o.starts {
+		whole := s.span(now)
+		whole.attributes[AttributeUnfinished] = true
+		o.finish(now, append(s.phases(now), whole)...)
+	}
+	clear(o.starts)
+	o.export(ctx, now, now)
+}
+
+// resolve decides the causes of writes that arrived until a time, in the order of their
+// resourceVersions.
+func (o *Observer) resolve(until time.Time) {
+	slices.SortStableFunc(o.waiting, func(a, b *writes.Pending) int {
+		switch {
+		case a.Write.After < b.Write.After:
+			return -1
+		case a.Write.After > b.Write.After:
+			return 1
+		}
+		return 0
+	})
+	// A write is as old as any later one: its watch was slower.
+	for i := len(o.waiting) - 2; i >= 0; i-- {
+		if later := o.waiting[i+1].Write.At; later.Before(o.waiting[i].Write.At) {
+			o.waiting[i].Write.At = later
+		}
+	}
+	n := 0
+	for n < len(o.waiting) && !o.waiting[n].Write.At.After(until) {
+		n++
+	}
+	for _, p := range o.waiting[:n] {
+		o.decide(p)
+	}
+	o.waiting = slices.Delete(o.waiting, 0, n)
+	o.events = slices.DeleteFunc(o.events, func(c writes.Change) bool {
+		if c.At.After(until) {
+			return false
+		}
+		o.addEvent(c)
+		return true
+	})
+}
+
+func (o *Observer) decide(p *writes.Pending) {
+	w := o.store.Resolve(p)
+	var spans []*span
+	if start := o.startOf(w); start != nil && !w.Traced {
+		spans = o.kubeletWrote(start, w)
+	} else if !w.Traced {
+		spans = []*span{spanOf(w)}
+	}
+	if w.Verb == writes.VerbRemove {
+		o.endStart(w)
+	}
+	if o.options.Wrote != nil {
+		o.options.Wrote(w)
+	}
+	if o.finish(w.At, spans...); o.options.Exported != nil {
+		o.decided = append(o.decided, w)
+	}
+}
+
+// report reports the writes whose spans were exported.
+func (o *Observer) report(until time.Time) {
+	n := 0
+	for n < len(o.decided) && !o.decided[n].At.After(until) {
+		n++
+	}
+	if n > 0 {
+		o.options.Exported(o.decided[n-1].After)
+		o.decided = slices.Delete(o.decided, 0, n)
+	}
+}
+
+// endStart exports the start of a Pod that was deleted before it was ready.
+func (o *Observer) endStart(w *writes.Write) {
+	s := o.starts[w.Object.UID]
+	if s == nil {
+		return
+	}
+	delete(o.starts, w.Object.UID)
+	whole := s.span(w.At)
+	whole.failed = true
+	o.finish(w.At, append(s.phases(w.At), whole)...)
+}
+
+// finish keeps spans until they are exported.
+func (o *Observer) finish(at time.Time, spans ...*span) {
+	for _, s := range spans {
+		id := s.context.TraceID()
+		if o.counts[id] >= maxSpans {
+			continue
+		}
+		if o.counts[id]++; len(o.counts) > maxTraces {
+			o.counts = map[trace.TraceID]int{id: o.counts[id]}
+		}
+		o.ready = append(o.ready, finished{s, at})
+		if uid, ok := s.attributes["operator.object.uid"].(string); ok {
+			o.latest[types.UID(uid)] = s
+		}
+	}
+}
+
+// export exports the spans that were finished until a time.
+func (o *Observer) export(ctx context.Context, now, until time.Time) {
+	var spans []*span
+	o.ready = slices.DeleteFunc(o.ready, func(f finished) bool {
+		if f.at.After(until) {
+			return false
+		}
+		spans = append(spans, f.span)
+		return true
+	})
+	if len(spans) == 0 {
+		return
+	}
+	for _, s := range spans {
+		if uid, ok := s.attributes["operator.object.uid"].(string); ok && o.latest[types.UID(uid)] == s {
+			delete(o.latest, types.UID(uid))
+		}
+	}
+	if o.options.Export == nil {
+		return
+	}
+	spans = o.join(ctx, spans)
+	err := o.options.Export(ctx, otlp(spans))
+	if err == nil {
+		return
+	}
+	o.again = now.Add(exportPause)
+	for _, s := range spans[:min(len(spans), maxUnsent)] {
+		o.ready = append(o.ready, finished{s, until})
+	}
+	if o.options.Failed != nil {
+		o.options.Failed(err)
+	}
+}
+
+// join removes the spans of writes that operators recorded, and makes the operators' spans the
+// parents of the reactions to them.
+func (o *Observer) join(ctx context.Context, spans []*span) []*span {
+	if o.options.Recorded == nil {
+		return spans
+	}
+	recorded := map[trace.TraceID]map[string]trace.SpanContext{}
+	for _, s := range spans {
+		id := s.context.TraceID()
+		if _, asked := recorded[id]; asked {
+			continue
+		}
+		found, err := o.options.Recorded(ctx, id)
+		if err != nil && o.options.Failed != nil {
+			o.options.Failed(err)
+		}
+		recorded[id] = found
+	}
+	if len(o.joined) > maxUnsent {
+		clear(o.joined)
+	}
+	spans = slices.DeleteFunc(spans, func(s *span) bool {
+		revision, _ := s.attributes[AttributeAfter].(string)
+		own, found := recorded[s.context.TraceID()][revision]
+		if found {
+			o.joined[s.context.SpanID()] = own
+		}
+		return found
+	})
+	for _, s := range spans {
+		if own, found := o.joined[s.parent.SpanID()]; found {
+			s.parent = own
+		}
+	}
+	return spans
+}
+
+// isEvent reports whether an object is an Event of one of its two APIs.
+func isEvent(u *unstructured.Unstructured) bool {
+	group := u.GroupVersionKind().Group
+	return u.GetKind() == "Event" && (group == "" || group == "events.k8s.io")
+}
+
+// addEvent adds an Event to the start of a Pod, or to the last span of its object that is not
+// exported yet.
+func (o *Observer) addEvent(c writes.Change) {
+	text := func(fields ...string) string {
+		value, _, _ := unstructured.NestedString(c.Object.Object, fields...)
+		return value
+	}
+	about := "involvedObject"
+	if _, found := c.Object.Object["regarding"]; found {
+		about = "regarding"
+	}
+	uid, reason := types.UID(text(about, "uid")), text("reason")
+	message := text("message")
+	if message == "" {
+		message = text("note")
+	}
+	if s := o.starts[uid]; s != nil {
+		if step, ok := stepOf(reason, text(about, "fieldPath"), message, c.At); ok && len(s.steps) < maxParts {
+			s.steps = append(s.steps, step)
+			return
+		}
+	}
+	if s := o.latest[uid]; s != nil && len(s.events) < maxParts {
+		s.events = append(s.events, event{c.At, reason, map[string]any{"k8s.event.type": text("type"), "k8s.event.message": message}})
+	}
+}

@@ -1,0 +1,385 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
+)
+
+const (
+	// tick is the interval of [Observer.Advance].
+	tick = 50 * time.Millisecond
+	// rediscovery is the interval at which new kinds are searched, beside after each change of a
+	// CustomResourceDefinition.
+	rediscovery = time.Minute
+	// settle is how long a new CustomResourceDefinition gets until its kind is served.
+	settle = 200 * time.Millisecond
+)
+
+// ignored are the resources that are never watched: they change all the time, or repeat others.
+var ignored = []schema.GroupResource{
+	{Resource: "nodes"}, {Resource: "endpoints"}, {Resource: "componentstatuses"}, {Group: "events.k8s.io", Resource: "events"},
+	{Group: "coordination.k8s.io", Resource: "leases"}, {Group: "discovery.k8s.io", Resource: "endpointslices"},
+	{Group: "metrics.k8s.io", Resource: "pods"}, {Group: "metrics.k8s.io", Resource: "nodes"},
+}
+
+// Watcher watches a cluster, and passes each change to an [Observer]. It sends only list and watch
+// requests, and discovery.
+type Watcher struct {
+	// Config is the API server, with a user who may list and watch. Required.
+	Config *rest.Config
+	// Namespaces limits the watches of namespaced objects. Empty: all.
+	Namespaces []string
+	// Synced is called once, when all resources that can be watched have been listed. nil ignores it.
+	Synced func()
+	// Skipped is called for each resource that the user may not list or watch, once. nil ignores it.
+	Skipped func(schema.GroupVersionResource, error)
+}
+
+// Run watches until ctx ends, and returns nil then. Writes that arrive until the end are exported,
+// within five seconds. It returns an error if the API server cannot be reached at the start.
+func (w *Watcher) Run(ctx context.Context, o *Observer) error {
+	client, err := dynamic.NewForConfig(w.Config)
+	if err != nil {
+		return fmt.Errorf("creating a client: %w", err)
+	}
+	discover, err := discovery.NewDiscoveryClientForConfig(w.Config)
+	if err != nil {
+		return fmt.Errorf("creating a discovery client: %w", err)
+	}
+	r := &run{
+		Watcher: w, client: client, discovery: discover, observer: o, began: time.Now(),
+		changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1), reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{},
+	}
+	return r.run(ctx)
+}
+
+// target is a resource in a namespace; "" is all.
+type target struct {
+	resource  schema.GroupVersionResource
+	namespace string
+}
+
+// run is one call of Run.
+type run struct {
+	*Watcher
+	client     dynamic.Interface
+	discovery  discovery.DiscoveryInterface
+	observer   *Observer
+	began      time.Time
+	changes    chan writes.Change
+	kinds      chan struct{} // has an element if kinds may have changed
+	reflectors map[target]context.CancelFunc
+	group      sync.WaitGroup
+
+	mu      sync.Mutex
+	skipped map[schema.GroupVersionResource]bool
+	pending int // the number of resources of the first discovery that are not listed
+}
+
+func (r *run) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer r.group.Wait()
+	defer cancel()
+	if err := r.discover(ctx, true); err != nil {
+		return err
+	}
+	r.group.Go(func() { r.rediscover(ctx) })
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case c := <-r.changes:
+			r.add(c)
+		case now := <-ticker.C:
+			r.observer.Advance(ctx, now)
+		case <-ctx.Done():
+			r.end(ctx)
+			return nil
+		}
+	}
+}
+
+// end exports what has arrived.
+func (r *run) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	r.drain()
+	r.observer.Flush(ctx, time.Now())
+}
+
+func (r *run) drain() {
+	for {
+		select {
+		case c := <-r.changes:
+			r.add(c)
+		default:
+			return
+		}
+	}
+}
+
+func (r *run) add(c writes.Change) {
+	if kind := c.Object.GetKind(); !c.Listed && (kind == "CustomResourceDefinition" || kind == "APIService") {
+		select {
+		case r.kinds <- struct{}{}:
+		default: // It will be searched anyway.
+		}
+	}
+	r.observer.Add(c)
+}
+
+// rediscover searches for kinds until ctx ends.
+func (r *run) rediscover(ctx context.Context) {
+	timer := time.NewTimer(rediscovery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.kinds:
+			timer.Reset(settle)
+			continue
+		case <-timer.C:
+		}
+		if err := r.discover(ctx, false); err != nil {
+			r.fail(err)
+		}
+		timer.Reset(rediscovery)
+	}
+}
+
+func (r *run) fail(err error) {
+	if r.observer.options.Failed != nil {
+		r.observer.options.Failed(err)
+	}
+}
+
+// discover starts a reflector for each new resource, and ends those of resources that are gone.
+func (r *run) discover(ctx context.Context, first bool) error {
+	lists, err := r.discovery.ServerPreferredResources()
+	if err != nil && len(lists) == 0 {
+		return fmt.Errorf("listing the kinds of the API server: %w", err)
+	}
+	partial := err != nil // Some groups do not answer: an aggregated API that is down.
+	wanted := r.targets(lists)
+	if first {
+		r.pending = len(wanted)
+	}
+	for _, t := range wanted {
+		if r.reflectors[t] == nil {
+			reflecting, cancel := context.WithCancel(ctx)
+			r.reflectors[t] = cancel
+			r.group.Go(func() { r.reflect(reflecting, t, first) })
+		}
+	}
+	for t, cancel := range r.reflectors {
+		if !partial && !slices.Contains(wanted, t) {
+			cancel()
+			delete(r.reflectors, t)
+		}
+	}
+	return nil
+}
+
+func (r *run) targets(lists []*metav1.APIResourceList) []target {
+	var wanted []target
+	for _, list := range lists {
+		version, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			continue // No resource can be requested from it.
+		}
+		for _, resource := range list.APIResources {
+			gvr := version.WithResource(resource.Name)
+			if slices.Contains(ignored, gvr.GroupResource()) || !slices.Contains(resource.Verbs, "watch") || !slices.Contains(resource.Verbs, "list") {
+				continue
+			}
+			namespaces := []string{""}
+			if resource.Namespaced && len(r.Namespaces) > 0 {
+				namespaces = r.Namespaces
+			}
+			for _, namespace := range namespaces {
+				wanted = append(wanted, target{gvr, namespace})
+			}
+		}
+	}
+	return wanted
+}
+
+// reflect lists and watches a resource until ctx ends.
+func (r *run) reflect(ctx context.Context, t target, first bool) {
+	resource := r.client.Resource(t.resource).Namespace(t.namespace)
+	s := &sink{run: r, ctx: ctx, first: first}
+	listWatch := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			list, err := resource.List(ctx, o)
+			return list, r.note(t, s, err)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			w, err := resource.Watch(ctx, o)
+			if err == nil {
+				s.watches.Store(true)
+				s.listed()
+			}
+			return w, r.note(t, s, err)
+		},
+	}
+	logger := klog.Logger(logr.Discard())
+	ctx = klog.NewContext(ctx, logger) // The reflector also logs to it; see note.
+	cache.NewReflectorWithOptions(listWatch, &unstructured.Unstructured{}, s, cache.ReflectorOptions{Logger: &logger, Name: t.resource.String()}).RunWithContext(ctx)
+	s.skip()
+}
+
+// note reports a resource that the user may not read, and other errors. The reflector tries again.
+func (r *run) note(t target, s *sink, err error) error {
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+	case apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err):
+		s.skip()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.skipped[t.resource] && r.Skipped != nil {
+			r.Skipped(t.resource, err)
+		}
+		r.skipped[t.resource] = true
+	default:
+		s.skip() // An API server that is not reached later does not delay the others.
+		r.fail(fmt.Errorf("watching %s: %w", t.resource.GroupResource(), err))
+	}
+	return err
+}
+
+// sink passes the objects of one reflector on. The reflector calls it from one goroutine.
+type sink struct {
+	run   *run
+	ctx   context.Context
+	first bool // the resource is one of the first discovery
+	once  sync.Once
+	// replaced and watches are true after the first list, and after the first watch.
+	replaced, watches atomic.Bool
+	known             map[types.UID]*unstructured.Unstructured // identity and resourceVersion only; nil before the first list
+}
+
+var _ cache.ReflectorStore = (*sink)(nil)
+
+// listed counts the resource as ready if it was listed and its watch is open: without the watch, all
+// changes would arrive at once, when it opens.
+func (s *sink) listed() {
+	if s.replaced.Load() && s.watches.Load() {
+		s.skip()
+	}
+}
+
+// skip counts the resource as ready, or as one that is not waited for.
+func (s *sink) skip() {
+	s.once.Do(func() {
+		if !s.first {
+			return
+		}
+		s.run.mu.Lock()
+		s.run.pending--
+		last := s.run.pending == 0
+		s.run.mu.Unlock()
+		if last && s.run.Synced != nil {
+			s.run.Synced()
+		}
+	})
+}
+
+func (s *sink) send(c writes.Change) {
+	c.At = time.Now()
+	select {
+	case s.run.changes <- c:
+	case <-s.ctx.Done():
+	}
+}
+
+func (s *sink) put(obj any, c writes.Change) error {
+	u, ok := obj.(*unstructured.Unstructured)
+	if !ok {
+		return fmt.Errorf("got %T, want an unstructured object", obj)
+	}
+	if !isEvent(u) {
+		if c.Deleted {
+			delete(s.known, u.GetUID())
+		} else {
+			s.known[u.GetUID()] = identity(u)
+		}
+	}
+	c.Object = u
+	s.send(c)
+	return nil
+}
+
+// identity returns an object with what identifies it.
+func identity(u *unstructured.Unstructured) *unstructured.Unstructured {
+	id := &unstructured.Unstructured{Object: map[string]any{}}
+	id.SetGroupVersionKind(u.GroupVersionKind())
+	id.SetNamespace(u.GetNamespace())
+	id.SetName(u.GetName())
+	id.SetUID(u.GetUID())
+	id.SetResourceVersion(u.GetResourceVersion())
+	return id
+}
+
+// Add implements [cache.ReflectorStore].
+func (s *sink) Add(obj any) error { return s.put(obj, writes.Change{}) }
+
+// Update implements [cache.ReflectorStore].
+func (s *sink) Update(obj any) error { return s.put(obj, writes.Change{}) }
+
+// Delete implements [cache.ReflectorStore].
+func (s *sink) Delete(obj any) error { return s.put(obj, writes.Change{Deleted: true}) }
+
+// Resync implements [cache.ReflectorStore].
+func (s *sink) Resync() error { return nil }
+
+// Replace implements [cache.ReflectorStore]. The first list has objects that existed before, unless
+// their kind is new. A later one follows a watch that broke: versions may be lost.
+func (s *sink) Replace(list []any, _ string) error {
+	again := s.known != nil
+	missing := s.known
+	s.known = map[types.UID]*unstructured.Unstructured{}
+	for _, obj := range list {
+		u, ok := obj.(*unstructured.Unstructured)
+		if !ok {
+			return fmt.Errorf("got %T, want an unstructured object", obj)
+		}
+		before := missing[u.GetUID()]
+		delete(missing, u.GetUID())
+		isNew := again || !s.first && !u.GetCreationTimestamp().Time.Before(s.run.began.Truncate(time.Second))
+		if before != nil && before.GetResourceVersion() == u.GetResourceVersion() {
+			s.known[u.GetUID()] = before
+			continue
+		}
+		if err := s.put(u, writes.Change{Listed: !isNew, Lost: isNew}); err != nil {
+			return err
+		}
+	}
+	for _, gone := range missing {
+		s.send(writes.Change{Object: gone, Deleted: true, Lost: true})
+	}
+	s.replaced.Store(true)
+	s.listed()
+	return nil
+}

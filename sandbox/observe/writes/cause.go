@@ -1,0 +1,269 @@
+package writes
+
+import (
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Cause is why a write was made. The zero value means that a user made it.
+type Cause struct {
+	Certainty Certainty
+	// Object, Verb, Writer, Revision and At are of the write that is the cause.
+	Object       Object
+	Verb, Writer string
+	Revision     uint64
+	At           time.Time
+	// Span is the context of its span, see [Write].
+	Span trace.SpanContext
+}
+
+func causedBy(w *Write, c Certainty) Cause {
+	return Cause{Certainty: c, Object: w.Object, Verb: w.Verb, Writer: w.Writer, Revision: w.After, At: w.At, Span: w.Span}
+}
+
+// Certainty is how the written object of a cause is related to the object that the loop reconciles.
+type Certainty string
+
+// The relations, the most certain first.
+const (
+	// Recorded means that the operator recorded the cause.
+	Recorded Certainty = "recorded"
+	// Same means that the cause is another writer's write of the reconciled object.
+	Same Certainty = "same"
+	// Owner means that one of both objects owns the other.
+	Owner Certainty = "owner"
+	// Reference means that the spec of one names the other, in a field with the name of its kind, or
+	// selects it by labels.
+	Reference Certainty = "reference"
+	// Name means that a label of one has the name of the other.
+	Name Certainty = "name"
+	// Sequence means that no related write is known, and the cause is the loop's own previous write.
+	Sequence Certainty = "sequence"
+)
+
+// IsCertain reports whether the relation is in the objects and does not depend on names or time.
+func (c Certainty) IsCertain() bool {
+	return c == Recorded || c == Same || c == Owner || c == Reference
+}
+
+// loopOf returns the loop of a write; the zero value if a user made it.
+func (s *Store) loopOf(w *Write, v *version) loop {
+	switch w.Verb {
+	case VerbBind:
+		return loop{kubeScheduler, w.Object}
+	case "create":
+		if o, found := s.object(v.controller()); found {
+			return loop{w.Manager, o}
+		}
+		if v.controller() != "" { // The owner was not watched.
+			return loop{w.Manager, Object{UID: v.controller()}}
+		}
+		if referrer, found := s.referrer(v, w.Manager); found {
+			return loop{w.Manager, referrer}
+		}
+		return loop{}
+	case VerbDelete, VerbRemove:
+		return s.deleterOf(w, v)
+	case "update", "apply":
+		return s.updaterOf(w, v)
+	}
+	if w.Manager == "" && w.node != "" { // managedFields were stripped.
+		return loop{Kubelet, w.Object}
+	}
+	if w.Manager != "" {
+		s.controls[controls{w.Manager, w.Object.Group, w.Object.Kind}] = true
+	}
+	return loop{w.Manager, w.Object}
+}
+
+// updaterOf returns the loop of a write of the desired state: the owner's if the same manager wrote
+// the object when it was created, or the object's own if the manager also writes the status of such
+// objects.
+func (s *Store) updaterOf(w *Write, v *version) loop {
+	if known := s.objects[w.Object.UID]; known != nil && known.creator == w.Manager {
+		if o, found := s.object(v.controller()); found {
+			return loop{w.Manager, o}
+		}
+		if o, found := s.referrer(v, w.Manager); found {
+			return loop{w.Manager, o}
+		}
+	}
+	if s.controls[controls{w.Manager, w.Object.Group, w.Object.Kind}] {
+		return loop{w.Manager, w.Object}
+	}
+	return loop{}
+}
+
+// deleterOf returns the loop of a delete. managedFields do not name its writer: it is the garbage
+// collector if an owner is gone or ends, and the controller of a Pod's removal is the kubelet.
+func (s *Store) deleterOf(w *Write, v *version) loop {
+	if w.Verb == VerbRemove && v.deleting {
+		if w.node != "" {
+			return loop{Kubelet, w.Object}
+		}
+		return loop{w.Manager, w.Object} // The last finalizer was removed.
+	}
+	for _, o := range v.owners {
+		if known := s.objects[o.uid]; known != nil && (known.gone || known.now.deleting) {
+			return loop{garbage, known.now.object}
+		}
+	}
+	self := s.objects[w.Object.UID]
+	if o, found := s.object(v.controller()); found && self != nil {
+		return loop{self.creator, o}
+	}
+	return loop{}
+}
+
+// causeOf returns the cause of a write: the latest earlier write that its loop reacts to.
+//
+// A loop reacts to the newest write of the object or of its dependents since its own last write. It
+// reacts to objects that are only referred to if there is no such write. Without any, the write
+// belongs to the reconcile of the loop's last write, and has its cause; after a pause, that write is
+// the cause.
+func (s *Store) causeOf(w *Write) Cause {
+	if w.loop == (loop{}) {
+		return Cause{}
+	}
+	var firm, loose candidate
+	reconciled := w.loop.object.UID
+	if known := s.objects[reconciled]; known != nil {
+		firm.consider(w, known.writes, Same)
+	}
+	for uid, certainty := range s.watchedBy(reconciled) {
+		if certainty == Owner {
+			firm.consider(w, s.objects[uid].writes, certainty)
+		} else {
+			loose.consider(w, s.objects[uid].writes, certainty)
+		}
+	}
+	own := s.lastOf(w.loop, w.After)
+	var best candidate
+	switch {
+	case firm.isAfter(own):
+		best = firm
+	case loose.isAfter(own):
+		best = loose
+	case own == nil:
+		// Only then: a controller seldom watches the owners of its objects.
+		for uid := range s.ownersOf(reconciled) {
+			best.consider(w, s.objects[uid].writes, Owner)
+		}
+	case w.loop.manager != Kubelet && w.At.Sub(own.At) <= burst && own.Cause.Certainty != "":
+		return own.Cause
+	default: // The kubelet works on a Pod without pauses.
+		best = candidate{own, Sequence}
+	}
+	if best.write == nil || w.At.Sub(best.write.At) > pauseOf(w) {
+		return Cause{}
+	}
+	return causedBy(best.write, best.certainty)
+}
+
+// candidate is the latest of the writes that may be a cause.
+type candidate struct {
+	write     *Write
+	certainty Certainty
+}
+
+// consider adds the latest write before w, except those of its own loop.
+func (c *candidate) consider(w *Write, among []*Write, certainty Certainty) {
+	for _, earlier := range slices.Backward(among) {
+		if earlier.After >= w.After || earlier.loop == w.loop {
+			continue
+		}
+		if w.loop.manager == garbage && earlier.Verb != VerbDelete && earlier.Verb != VerbRemove {
+			continue // The collector reacts only to deletes.
+		}
+		if c.write == nil || earlier.After > c.write.After {
+			*c = candidate{earlier, certainty}
+		}
+		return
+	}
+}
+
+func (c *candidate) isAfter(own *Write) bool {
+	return c.write != nil && (own == nil || c.write.After > own.After)
+}
+
+// pauseOf returns how long before a write its cause can be. A delete has no writer, so a late one is
+// a user's.
+func pauseOf(w *Write) time.Duration {
+	if w.Manager == "" && (w.Verb == VerbDelete || w.Verb == VerbRemove) && w.loop.manager != garbage && w.loop.manager != Kubelet {
+		return maxDeletePause
+	}
+	return maxPause
+}
+
+// watchedBy returns the objects whose writes a controller of an object reacts to, except the object.
+func (s *Store) watchedBy(reconciled types.UID) map[types.UID]Certainty {
+	found := map[types.UID]Certainty{}
+	known := s.objects[reconciled]
+	if known == nil {
+		return found
+	}
+	of := known.now
+	for _, uid := range s.selected(of) {
+		found[uid] = Reference
+	}
+	add := func(uid types.UID, certainty Certainty) {
+		if certainty != "" && found[uid] != Reference {
+			found[uid] = certainty
+		}
+	}
+	for _, m := range of.mentions {
+		for _, namespace := range []string{of.object.Namespace, ""} {
+			for uid := range s.named[place{namespace, m.name}] {
+				add(uid, of.mentionOf(s.objects[uid].now.object))
+			}
+		}
+	}
+	for uid := range s.mentioning[of.object.Name] {
+		add(uid, s.objects[uid].now.mentionOf(of.object))
+	}
+	for uid := range s.owned[reconciled] {
+		found[uid] = Owner
+	}
+	delete(found, reconciled)
+	return found
+}
+
+// selected returns the objects that an object selects by labels, unless its own objects own them:
+// a Deployment reacts to its ReplicaSet, not to each change of their Pods.
+func (s *Store) selected(of *version) []types.UID {
+	if len(of.selector) == 0 || len(s.owned[of.object.UID]) > 0 && of.object.Kind != "Service" {
+		return nil
+	}
+	var found []types.UID
+	for uid := range s.objectsIn[of.object.Namespace] {
+		o := s.objects[uid]
+		if o.now.object.Kind == "Pod" && matches(of.selector, o.now.labels) {
+			found = append(found, uid)
+		}
+	}
+	return found
+}
+
+func matches(selector, labels map[string]string) bool {
+	for key, value := range selector {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Store) ownersOf(uid types.UID) map[types.UID]bool {
+	found := map[types.UID]bool{}
+	if known := s.objects[uid]; known != nil {
+		for _, o := range known.now.owners {
+			if s.objects[o.uid] != nil {
+				found[o.uid] = true
+			}
+		}
+	}
+	return found
+}

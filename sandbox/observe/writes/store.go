@@ -1,0 +1,242 @@
+package writes
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Store has the objects of a cluster and their latest writes. It is not safe for concurrent use.
+type Store struct {
+	objects map[types.UID]*known
+	// owned has the objects that name an owner, named all objects by their place, mentioning those
+	// that mention a name, and objectsIn those of a namespace.
+	owned      map[types.UID]map[types.UID]bool
+	named      map[place]map[types.UID]bool
+	mentioning map[string]map[types.UID]bool
+	objectsIn  map[string]map[types.UID]bool
+	// controls has the kinds whose status a manager writes.
+	controls map[controls]bool
+	// instrumented has the managers that trace their own writes.
+	instrumented map[string]bool
+	alone        bool
+	// loops has the latest writes of each loop.
+	loops map[loop]*Write
+	// deleted has the objects that are gone, the oldest first.
+	deleted []buried
+}
+
+type place struct{ namespace, name string }
+
+type controls struct{ manager, group, kind string }
+
+// known is an object with its latest writes, the oldest first.
+type known struct {
+	now     *version
+	gone    bool
+	writes  []*Write
+	creator string // the manager that created it, or wrote it first before it was watched
+}
+
+// NewStore returns an empty store. If alone is true, it ignores the contexts that operators put on
+// objects: their own spans are not shown with those of the store.
+func NewStore(alone bool) *Store {
+	return &Store{
+		objects: map[types.UID]*known{}, owned: map[types.UID]map[types.UID]bool{}, named: map[place]map[types.UID]bool{},
+		mentioning: map[string]map[types.UID]bool{}, objectsIn: map[string]map[types.UID]bool{}, controls: map[controls]bool{}, loops: map[loop]*Write{}, instrumented: map[string]bool{}, alone: alone,
+	}
+}
+
+// Put adds a version. It returns the write that made it; nil if it is not new, or existed before.
+func (s *Store) Put(c Change) *Pending {
+	v := digest(c.Object)
+	uid := v.object.UID
+	o := s.objects[uid]
+	if o == nil && c.Deleted { // It was created and deleted while no watch was open.
+		return nil
+	}
+	if o != nil && (o.gone || !c.Deleted && v.revision <= o.now.revision) {
+		return nil
+	}
+	var before *version
+	if c.Deleted && c.Lost { // Its last version is not known.
+		last := *o.now
+		last.revision, last.node = v.revision, ""
+		v = &last
+	}
+	if o == nil {
+		o = &known{creator: creatorOf(v)}
+		s.objects[uid] = o
+	} else {
+		before = o.now
+		s.unindex(before)
+	}
+	o.now, o.gone = v, c.Deleted
+	s.index(v)
+	s.learn(v)
+	if c.Listed && before == nil {
+		return nil
+	}
+	if c.Deleted {
+		s.bury(buried{uid, c.At})
+	}
+	return &Pending{compare(before, v, c), v, before}
+}
+
+// buried is a deleted object.
+type buried struct {
+	uid types.UID
+	at  time.Time
+}
+
+// Pending is a write whose cause is not decided.
+type Pending struct {
+	// Write has no Writer, Cause and Span yet. Its time can be changed to an earlier one.
+	Write         *Write
+	after, before *version // before is nil for a create
+}
+
+// learn remembers which kinds a manager writes the status of.
+func (s *Store) learn(v *version) {
+	for m := range v.managers {
+		if m.subresource == "status" {
+			s.controls[controls{m.name, v.object.Group, v.object.Kind}] = true
+		}
+	}
+}
+
+// creatorOf returns the manager of the desired state; of several, the first by name.
+func creatorOf(v *version) string {
+	var names []string
+	for m := range v.managers {
+		if m.subresource == "" {
+			names = append(names, m.name)
+		}
+	}
+	slices.Sort(names)
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+// Resolve decides the loop and the cause of a write, and keeps it as the cause of later writes.
+// Writes must be resolved in the order of their resourceVersions.
+func (s *Store) Resolve(p *Pending) *Write {
+	w, v := p.Write, p.after
+	w.loop = s.loopOf(w, v)
+	w.Writer = writerOf(w)
+	w.Cause = s.causeOf(w)
+	if w.Cause.At.After(w.At) {
+		w.At = w.Cause.At
+	}
+	s.assign(w, v, p.before)
+	if o := s.objects[w.Object.UID]; o != nil {
+		o.writes = append(o.writes, w)
+		if len(o.writes) > maxWrites {
+			o.writes = slices.Delete(o.writes, 0, len(o.writes)-maxWrites)
+		}
+	}
+	if w.loop != (loop{}) {
+		s.loops[w.loop] = w
+	}
+	return w
+}
+
+// lastOf returns the last write of a loop before a revision.
+func (s *Store) lastOf(l loop, revision uint64) *Write {
+	if w := s.loops[l]; w != nil && w.After < revision {
+		return w
+	}
+	return nil
+}
+
+func (s *Store) object(uid types.UID) (Object, bool) {
+	if o := s.objects[uid]; o != nil {
+		return o.now.object, true
+	}
+	return Object{}, false
+}
+
+// referrer returns an object that names another and has a status that the manager writes.
+func (s *Store) referrer(v *version, manager string) (Object, bool) {
+	best := Certainty("")
+	var found Object
+	for uid := range s.mentioning[v.object.Name] {
+		o := s.objects[uid]
+		certainty := o.now.mentionOf(v.object)
+		if uid == v.object.UID || o.gone || certainty == "" || best == Reference || !s.controls[controls{manager, o.now.object.Group, o.now.object.Kind}] {
+			continue
+		}
+		best, found = certainty, o.now.object
+	}
+	for _, m := range v.mentions { // A label with the name of the object that it was created for.
+		for uid := range s.named[place{v.object.Namespace, m.name}] {
+			if o := s.objects[uid]; m.certainty == Name && best == "" && uid != v.object.UID && v.mentionOf(o.now.object) != "" {
+				best, found = Name, o.now.object
+			}
+		}
+	}
+	return found, best != ""
+}
+
+// bury keeps a deleted object for the causes of later writes, and forgets the oldest at the bound.
+func (s *Store) bury(b buried) {
+	s.deleted = append(s.deleted, b)
+	for len(s.deleted) > maxDeleted {
+		s.forget(s.deleted[0].uid)
+		s.deleted = s.deleted[1:]
+	}
+}
+
+// Sweep forgets deleted objects and loops whose last write can be no cause any more.
+func (s *Store) Sweep(now time.Time) {
+	for l, w := range s.loops {
+		if now.Sub(w.At) > maxPause {
+			delete(s.loops, l)
+		}
+	}
+	for len(s.deleted) > 0 && now.Sub(s.deleted[0].at) > maxPause {
+		s.forget(s.deleted[0].uid)
+		s.deleted = s.deleted[1:]
+	}
+}
+
+func (s *Store) forget(uid types.UID) {
+	if o := s.objects[uid]; o != nil {
+		s.unindex(o.now)
+		delete(s.objects, uid)
+	}
+}
+
+func (s *Store) index(v *version)   { s.eachIndex(v, add[types.UID], add[place], add[string]) }
+func (s *Store) unindex(v *version) { s.eachIndex(v, remove[types.UID], remove[place], remove[string]) }
+
+func (s *Store) eachIndex(v *version, byUID indexer[types.UID], byPlace indexer[place], byName indexer[string]) {
+	uid := v.object.UID
+	for _, o := range v.owners {
+		byUID(s.owned, o.uid, uid)
+	}
+	byPlace(s.named, place{v.object.Namespace, v.object.Name}, uid)
+	byName(s.objectsIn, v.object.Namespace, uid)
+	for _, m := range v.mentions {
+		byName(s.mentioning, m.name, uid)
+	}
+}
+
+type indexer[K comparable] func(index map[K]map[types.UID]bool, key K, uid types.UID)
+
+func add[K comparable](index map[K]map[types.UID]bool, key K, uid types.UID) {
+	if index[key] == nil {
+		index[key] = map[types.UID]bool{}
+	}
+	index[key][uid] = true
+}
+
+func remove[K comparable](index map[K]map[types.UID]bool, key K, uid types.UID) {
+	delete(index[key], uid)
+	if len(index[key]) == 0 {
+		delete(index, key)
+	}
+}

@@ -1,0 +1,326 @@
+package writes
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// contextAnnotation is where package operator/tracing writes the context of an object's last change.
+const contextAnnotation = "tracing.k8s.io/traceparent"
+
+// Object identifies an object.
+type Object struct {
+	Group, Kind, Namespace, Name string
+	UID                          types.UID
+}
+
+// String returns KIND NAMESPACE/NAME.
+func (o Object) String() string {
+	if o.Namespace == "" {
+		return o.Kind + " " + o.Name
+	}
+	return o.Kind + " " + o.Namespace + "/" + o.Name
+}
+
+// version is a digest of one version of an object. It has no values of fields, except names of
+// other objects.
+type version struct {
+	object     Object
+	revision   uint64 // of the resourceVersion
+	generation int64
+	deleting   bool
+	owners     []owner
+	finalizers []string
+	labels     map[string]string
+	selector   map[string]string
+	managers   map[manager]entry
+	fields     map[string]uint64 // a hash of each field, as spec.replicas or status.phase
+	conditions map[string]condition
+	mentions   []mention
+	node       string // spec.nodeName
+	context    trace.SpanContext
+}
+
+type owner struct {
+	uid        types.UID
+	controller bool
+}
+
+// manager is a field manager, as one entry in managedFields names it.
+type manager struct{ name, operation, subresource string }
+
+// entry has hashes of an entry in managedFields, and of the values that the manager owns.
+type entry struct{ entry, values uint64 }
+
+type condition struct{ status, reason string }
+
+// mention is a name in an object's spec or labels. hint has the names of the fields around it, and
+// the kind beside it, in lower case.
+type mention struct {
+	name, hint string
+	certainty  Certainty // Reference, or Name for a label
+}
+
+var seed = maphash.MakeSeed()
+
+// digest returns the digest of an object.
+func digest(u *unstructured.Unstructured) *version {
+	gvk := u.GroupVersionKind()
+	v := &version{
+		object:     Object{Group: gvk.Group, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID()},
+		generation: u.GetGeneration(), deleting: u.GetDeletionTimestamp() != nil,
+		finalizers: u.GetFinalizers(), labels: u.GetLabels(), conditions: conditionsOf(u.Object), context: contextOf(u.GetAnnotations()),
+		managers: map[manager]entry{}, fields: map[string]uint64{},
+	}
+	v.revision, _ = strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 if it is no number: it never is the cause then.
+	for _, r := range u.GetOwnerReferences() {
+		v.owners = append(v.owners, owner{uid: r.UID, controller: r.Controller != nil && *r.Controller})
+	}
+	for _, e := range u.GetManagedFields() {
+		v.managers[manager{e.Manager, string(e.Operation), e.Subresource}] = entry{hashEntry(e), hashOwned(e, u.Object)}
+	}
+	v.hashFields(u.Object)
+	v.node, _, _ = unstructured.NestedString(u.Object, "spec", "nodeName")
+	v.selector = selectorOf(u.Object)
+	for field, value := range u.Object {
+		if field != "status" && field != "metadata" {
+			v.addMentions(value, "", 0)
+		}
+	}
+	for key, value := range v.labels {
+		if isName(value) && len(v.mentions) < maxMentions {
+			v.mentions = append(v.mentions, mention{value, strings.ToLower(key), Name})
+		}
+	}
+	return v
+}
+
+func hashEntry(e metav1.ManagedFieldsEntry) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	if e.Time != nil {
+		_, _ = h.WriteString(e.Time.String()) // It never fails.
+	}
+	if e.FieldsV1 != nil {
+		_, _ = h.Write(e.FieldsV1.GetRawBytes())
+	}
+	return h.Sum64()
+}
+
+// hashOwned hashes the values of the fields that a manager owns. If a manager changes only values of
+// its own fields, the API server leaves its entry as it is.
+func hashOwned(e metav1.ManagedFieldsEntry, object map[string]any) uint64 {
+	var fields map[string]any
+	if e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields) != nil {
+		return 0
+	}
+	var h maphash.Hash
+	h.SetSeed(seed)
+	addOwned(&h, fields, object)
+	return h.Sum64()
+}
+
+// addOwned adds the values at the paths of a FieldsV1
+// (k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1) to a hash.
+func addOwned(h *maphash.Hash, fields map[string]any, value any) {
+	if len(fields) == 0 {
+		sum := hashOf(value)
+		_ = binary.Write(h, binary.LittleEndian, sum) // It never fails.
+		return
+	}
+	for _, path := range slices.Sorted(maps.Keys(fields)) {
+		inner, _ := fields[path].(map[string]any)
+		kind, name, _ := strings.Cut(path, ":")
+		switch kind {
+		case "f":
+			object, _ := value.(map[string]any)
+			addOwned(h, inner, object[name])
+		case "k":
+			addOwned(h, inner, itemWith(value, name))
+		}
+	}
+}
+
+// itemWith returns the item of a list whose keys have the values of a JSON object; nil if there is
+// none.
+func itemWith(list any, keys string) any {
+	var wanted map[string]any
+	items, _ := list.([]any)
+	if json.Unmarshal([]byte(keys), &wanted) != nil {
+		return nil
+	}
+	for _, item := range items {
+		object, _ := item.(map[string]any)
+		matches := true
+		for key, value := range wanted {
+			matches = matches && fmt.Sprint(object[key]) == fmt.Sprint(value)
+		}
+		if matches {
+			return item
+		}
+	}
+	return nil
+}
+
+// hashFields hashes the fields of the first two levels, and of metadata only labels, annotations,
+// owners and finalizers.
+func (v *version) hashFields(object map[string]any) {
+	for field, value := range object {
+		inner, nested := value.(map[string]any)
+		switch {
+		case field == "metadata":
+			for _, name := range []string{"labels", "annotations", "ownerReferences", "finalizers"} {
+				if inner[name] != nil {
+					v.fields[field+"."+name] = hashOf(inner[name])
+				}
+			}
+		case field == "apiVersion" || field == "kind":
+		case nested:
+			for name, value := range inner {
+				v.fields[field+"."+name] = hashOf(value)
+			}
+		default:
+			v.fields[field] = hashOf(value)
+		}
+	}
+}
+
+// hashOf hashes the JSON text of a value, in which the keys of maps are sorted.
+func hashOf(value any) uint64 {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return 0 // Values of the API are JSON.
+	}
+	return maphash.Bytes(seed, text)
+}
+
+func contextOf(annotations map[string]string) trace.SpanContext {
+	carrier := propagation.MapCarrier{"traceparent": annotations[contextAnnotation]}
+	// Extract uses the context only for its result.
+	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
+}
+
+func conditionsOf(object map[string]any) map[string]condition {
+	list, _, _ := unstructured.NestedSlice(object, "status", "conditions")
+	found := map[string]condition{}
+	for _, item := range list {
+		c, _ := item.(map[string]any)
+		kind, _ := c["type"].(string)
+		status, _ := c["status"].(string)
+		reason, _ := c["reason"].(string)
+		if kind != "" && status != "" {
+			found[kind] = condition{status, reason}
+		}
+	}
+	return found
+}
+
+// selectorOf returns the labels that a spec.selector requires; nil if it has none or other rules.
+func selectorOf(object map[string]any) map[string]string {
+	selector, _, _ := unstructured.NestedMap(object, "spec", "selector")
+	if labels, found := selector["matchLabels"].(map[string]any); found {
+		selector = labels
+	}
+	labels := map[string]string{}
+	for key, value := range selector {
+		text, ok := value.(string)
+		if !ok {
+			return nil
+		}
+		labels[key] = text
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	return labels
+}
+
+const maxMentionDepth = 12
+
+// addMentions collects the strings that can be names of objects.
+func (v *version) addMentions(value any, hint string, depth int) {
+	if depth > maxMentionDepth || len(v.mentions) >= maxMentions {
+		return
+	}
+	switch value := value.(type) {
+	case string:
+		if isName(value) && hint != "" {
+			v.mentions = append(v.mentions, mention{value, hint, Reference})
+		}
+	case []any:
+		for _, item := range value {
+			v.addMentions(item, hint, depth+1)
+		}
+	case map[string]any:
+		kind, _ := value["kind"].(string)
+		for _, field := range slices.Sorted(maps.Keys(value)) {
+			v.addMentions(value[field], strings.ToLower(lastWords(hint)+" "+field+" "+kind), depth+1)
+		}
+	}
+}
+
+// lastWords returns the last two words of a hint, which bounds it.
+func lastWords(hint string) string {
+	words := strings.Fields(hint)
+	return strings.Join(words[max(0, len(words)-2):], " ")
+}
+
+func isName(text string) bool {
+	return len(text) > 0 && len(text) <= 253 && strings.IndexFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	}) < 0
+}
+
+// mentionOf returns how a version refers to an object by its name, in a field or label that names
+// its kind; "" if it does not.
+func (v *version) mentionOf(o Object) Certainty {
+	if o.Namespace != "" && v.object.Namespace != "" && o.Namespace != v.object.Namespace {
+		return ""
+	}
+	kind, found := strings.ToLower(o.Kind), Certainty("")
+	for _, m := range v.mentions {
+		if m.name == o.Name && strings.Contains(m.hint, kind) && found != Reference {
+			found = m.certainty
+		}
+	}
+	return found
+}
+
+func (v *version) controller() types.UID {
+	for _, o := range v.owners {
+		if o.controller {
+			return o.uid
+		}
+	}
+	if len(v.owners) > 0 {
+		return v.owners[0].uid
+	}
+	return ""
+}
+
+// Change is what a watch delivered about an object.
+type Change struct {
+	// Deleted is true if the object does not exist any more. Object is its last version then.
+	Deleted bool
+	Object  *unstructured.Unstructured
+	// At is when the watch delivered it.
+	At time.Time
+	// Listed is true for objects that existed before the watch. They are no writes.
+	Listed bool
+	// Lost is true if versions before this one may not have been delivered: the watch broke.
+	Lost bool
+}
