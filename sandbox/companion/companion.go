@@ -37,7 +37,7 @@ type Observer struct{ session *session.Session }
 func Of(s *session.Session) Observer { return Observer{s} }
 
 // Wanted reports whether the sandbox has an observer.
-func (o Observer) Wanted() bool { return !o.session.Record.NotObserved }
+func (o Observer) Wanted() bool { return o.session.HasObserver() }
 
 func (o Observer) table() process.Table {
 	dir := o.session.Dir

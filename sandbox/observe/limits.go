@@ -18,6 +18,9 @@ const (
 	// for the next one. Further spans are dropped.
 	exportPause = time.Second
 	maxUnsent   = 20_000
+	// recordWait is how long the span of a write by an operator that traces its writes waits for the
+	// operator's own span. In a sandbox, operators send spans every 200 ms.
+	recordWait = 2 * time.Second
 	// maxParts is the number of steps of a Pod's start, and of Events of a span.
 	maxParts = 64
 )

@@ -56,6 +56,10 @@ type Observer struct {
 	again time.Time
 	// joined has the operators' spans, by the span that the write would have had.
 	joined map[trace.SpanID]trace.SpanContext
+	// traced are the managers that recorded a write.
+	traced map[string]bool
+	// held is the time of the first write that waits for its operator's span; zero if none waits.
+	held time.Time
 	// counts has the number of spans of each trace.
 	counts map[trace.TraceID]int
 }
@@ -70,7 +74,7 @@ func New(o Options) *Observer {
 	if o.ExportDelay == 0 {
 		o.ExportDelay = time.Second
 	}
-	return &Observer{options: o, store: writes.NewStore(o.Alone), starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{}, joined: map[trace.SpanID]trace.SpanContext{}}
+	return &Observer{options: o, store: writes.NewStore(o.Alone), starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{}, joined: map[trace.SpanID]trace.SpanContext{}, traced: map[string]bool{}}
 }
 
 // Add adds a change that a watch delivered. Spans of it are exported by later calls of Advance.
@@ -108,7 +112,7 @@ func (o *Observer) Flush(ctx context.Context, now time.Time) {
 		o.finish(now, append(s.phases(now), whole)...)
 	}
 	clear(o.starts)
-	o.export(ctx, now, now)
+	o.export(ctx, now.Add(recordWait), now) // Nothing waits any more.
 }
 
 // resolve decides the causes of writes that arrived until a time, in the order of their
@@ -168,7 +172,7 @@ func (o *Observer) decide(p *writes.Pending) {
 // report reports the writes whose spans were exported.
 func (o *Observer) report(until time.Time) {
 	n := 0
-	for n < len(o.decided) && !o.decided[n].At.After(until) {
+	for n < len(o.decided) && !o.decided[n].At.After(until) && (o.held.IsZero() || o.decided[n].At.Before(o.held)) {
 		n++
 	}
 	if n > 0 {
@@ -227,7 +231,11 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) {
 	if o.options.Export == nil {
 		return
 	}
-	spans = o.join(ctx, spans)
+	spans, held := o.join(ctx, now, spans)
+	o.hold(held)
+	if len(spans) == 0 {
+		return
+	}
 	err := o.options.Export(ctx, otlp(spans))
 	if err == nil {
 		return
@@ -241,11 +249,25 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) {
 	}
 }
 
+// hold keeps spans for the next export.
+func (o *Observer) hold(spans []*span) {
+	o.held = time.Time{}
+	if len(spans) > 0 {
+		o.held = spans[0].end
+	}
+	held := make([]finished, len(spans), len(spans)+len(o.ready))
+	for i, s := range spans {
+		held[i] = finished{s, s.end}
+	}
+	o.ready = append(held, o.ready...)
+}
+
 // join removes the spans of writes that operators recorded, and makes the operators' spans the
-// parents of the reactions to them.
-func (o *Observer) join(ctx context.Context, spans []*span) []*span {
+// parents of the reactions to them. It returns the spans to send, and those that must wait for the
+// spans of an operator that is known to trace its writes.
+func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send, held []*span) {
 	if o.options.Recorded == nil {
-		return spans
+		return spans, nil
 	}
 	recorded := map[trace.TraceID]map[string]trace.SpanContext{}
 	for _, s := range spans {
@@ -262,20 +284,29 @@ func (o *Observer) join(ctx context.Context, spans []*span) []*span {
 	if len(o.joined) > maxUnsent {
 		clear(o.joined)
 	}
-	spans = slices.DeleteFunc(spans, func(s *span) bool {
-		revision, _ := s.attributes[AttributeAfter].(string)
-		own, found := recorded[s.context.TraceID()][revision]
-		if found {
-			o.joined[s.context.SpanID()] = own
-		}
-		return found
-	})
+	waits := map[trace.TraceID]bool{}
 	for _, s := range spans {
+		id := s.context.TraceID()
+		manager, _ := s.attributes[AttributeManager].(string)
+		revision, _ := s.attributes[AttributeAfter].(string)
+		own, found := recorded[id][revision]
+		switch {
+		case found:
+			o.joined[s.context.SpanID()] = own
+			o.traced[manager] = true
+		case waits[id] || o.traced[manager] && now.Sub(s.end) < recordWait:
+			waits[id] = true // The later ones can be reactions to it.
+			held = append(held, s)
+		default:
+			send = append(send, s)
+		}
+	}
+	for _, s := range send {
 		if own, found := o.joined[s.parent.SpanID()]; found {
 			s.parent = own
 		}
 	}
-	return spans
+	return send, held
 }
 
 // isEvent reports whether an object is an Event of one of its two APIs.

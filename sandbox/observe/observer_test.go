@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -231,5 +234,66 @@ func TestExportAgain(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{2, 2}, exported); diff != "" || failures != 1 {
 		t.Errorf("exported %v with %d failures, want two spans twice and one failure", exported, failures)
+	}
+}
+
+// A write of an operator that traces its writes waits for the operator's span, and later spans of its
+// trace with it: their parent would be one that is never sent.
+func TestLateRecord(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		recorded time.Duration // after which the operator's second span is found
+		want     []string
+	}{
+		"in time": {recorded: 2500 * time.Millisecond, want: []string{"create Head", "update_status Head <- operator's 3"}},
+		"never":   {recorded: time.Hour, want: []string{"create Head", "update_status ChildA <- operator's 2", "update_status Head <- observer"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var now time.Duration
+			var sent []string
+			var progress []uint64
+			o := New(Options{
+				ExportDelay: 500 * time.Millisecond,
+				Recorded: func(_ context.Context, id trace.TraceID) (map[string]trace.SpanContext, error) {
+					own := func(span byte) trace.SpanContext {
+						return trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: trace.SpanID{span}})
+					}
+					found := map[string]trace.SpanContext{"2": own(2)}
+					if now >= test.recorded {
+						found["3"] = own(3)
+					}
+					return found, nil
+				},
+				Export: func(_ context.Context, traces ptrace.Traces) error {
+					for _, resource := range traces.ResourceSpans().All() {
+						for _, span := range resource.ScopeSpans().At(0).Spans().All() {
+							line := span.Name()
+							switch parent := trace.SpanID(span.ParentSpanID()); {
+							case parent == trace.SpanID{2} || parent == trace.SpanID{3}:
+								line += fmt.Sprintf(" <- operator's %d", parent[0])
+							case parent.IsValid():
+								line += " <- observer"
+							}
+							sent = append(sent, line)
+						}
+					}
+					return nil
+				},
+				Exported: func(revision uint64) { progress = append(progress, revision) },
+			})
+			s := &stream{t: t, observer: o, objects: map[string]*unstructured.Unstructured{}, start: time.Unix(1_000_000, 0)}
+			s.play("0 1 ADDED Head h kubectl\n100 2 ADDED ChildA a operator owner=Head/h\n1500 3 MODIFIED ChildA a operator:status Ready=True\n1600 4 MODIFIED Head h other:status Ready=True")
+			for now = 1700 * time.Millisecond; now < 10*time.Second; now += 50 * time.Millisecond {
+				o.Advance(t.Context(), s.start.Add(now))
+			}
+			slices.Sort(sent)
+			if diff := cmp.Diff(test.want, sent); diff != "" {
+				t.Errorf("sent (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]uint64{2, 4}, progress); diff != "" {
+				t.Errorf("progress (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

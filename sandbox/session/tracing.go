@@ -37,10 +37,13 @@ func (s *Session) ChooseTracing() {
 	}
 }
 
+// HasObserver reports whether the sandbox has an observer.
+func (s *Session) HasObserver() bool { return !s.Record.NotObserved }
+
 // IsObserved reports whether the observer has sent the spans of all writes up to a resourceVersion. It
 // is true if the sandbox has no observer.
 func (s *Session) IsObserved(revision string) bool {
-	if s.Record.NotObserved {
+	if !s.HasObserver() {
 		return true
 	}
 	data, err := input.ReadOwn(s.Dir.Observed())

@@ -23,8 +23,12 @@ const traceWait = 30 * time.Second
 // have no tracing. The default of OpenTelemetry is to send spans every 5 s.
 const untracedWait = 8 * time.Second
 
-// observedWait limits the wait for the observer, which sends spans after a second.
+// observedWait limits the wait for the observer, which sends spans after half a second.
 const observedWait = 5 * time.Second
+
+// observedQuiet is the quiet period after the observer has sent the spans of the object's last write.
+// Half a second has then passed since that write, in which the operator has sent its spans.
+const observedQuiet = 100 * time.Millisecond
 
 // settledTrace is the age of the last span and of the object's last write at which a trace is complete
 // without a quiet second: it covers that second, the 200 ms until the operator sends spans, and the
@@ -84,8 +88,12 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 	defer reader.Close()
 	var uid types.UID
 	began := time.Now()
+	quiet := tracetree.DefaultQuiet
+	if r.session.HasObserver() {
+		quiet = observedQuiet
+	}
 	complete, err := tracetree.WaitComplete(ctx, reader, traceID, tracetree.Conditions{
-		Timeout: traceWait, Settled: settledTrace,
+		Timeout: traceWait, Settled: settledTrace, Quiet: quiet,
 		Ready: func(ctx context.Context) (tracetree.Readiness, error) {
 			live, err := r.get(ctx, object)
 			if err != nil {

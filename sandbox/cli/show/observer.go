@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -19,6 +20,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
 )
+
+// exportDelay is enough for Events and for the spans of operators, which come every 200 ms in a
+// sandbox: `up` waits for it before it shows a trace.
+const exportDelay = 500 * time.Millisecond
 
 // NewObserver returns the hidden command that runs the observer of a sandbox until it is stopped;
 // see package companion.
@@ -60,6 +65,7 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 		fmt.Fprintf(out, format+"\n", args...)
 	}
 	observer := observe.New(observe.Options{
+		ExportDelay: exportDelay,
 		Export: func(ctx context.Context, all ptrace.Traces) error {
 			var errs []error
 			for _, trace := range tracetree.FromOTLP(all) {
