@@ -129,6 +129,7 @@ const (
 	execTimeout  = 10 * time.Second
 	readyTimeout = 90 * time.Second
 	pollEvery    = 100 * time.Millisecond
+	nodePoll     = 500 * time.Millisecond // until a new node exists
 )
 
 // Alive returns nil if the node runs commands, its container runtime answers, and its API server is ready. It does not use the

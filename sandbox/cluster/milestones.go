@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -49,13 +50,13 @@ func (c *Cluster) AwaitAPIServer(ctx context.Context, _ func(string, ...any)) er
 // ends. kind does not report this progress, and continues for a long time after the API server
 // accepts requests.
 func (c *Cluster) watch(ctx context.Context) {
-	if poll(ctx, createTimeout, c.runtimeAnswers) != nil {
+	if c.await(ctx, containerdSocket) != nil || poll(ctx, createTimeout, c.runtimeAnswers) != nil {
 		return
 	}
 	c.nodeRuns.reach()
 	var config *rest.Config
-	if poll(ctx, createTimeout, func(context.Context) (err error) {
-		config, err = c.administrator()
+	if c.await(ctx, adminConfig) != nil || poll(ctx, createTimeout, func(context.Context) (err error) {
+		config, err = c.administrator() // kubeadm may still write the file.
 		return err
 	}) != nil {
 		return
@@ -72,6 +73,23 @@ func (c *Cluster) watch(ctx context.Context) {
 	}
 	c.early.Store(config)
 	c.apiServes.reach()
+}
+
+// Files of the node that a new cluster waits for.
+const (
+	containerdSocket = "/run/containerd/containerd.sock"
+	adminConfig      = "/etc/kubernetes/admin.conf"
+)
+
+// await waits until the node exists and has a file. The node's shell polls, because each command of
+// the engine takes a quarter of a second of a processor, which the new cluster needs. The shell ends
+// with the node, or after createTimeout.
+func (c *Cluster) await(ctx context.Context, path string) error {
+	script := fmt.Sprintf("for i in $(seq %d); do [ -e %s ] && exit; sleep 0.1; done; exit 1", createTimeout/pollEvery, path)
+	return wait.PollUntilContextTimeout(ctx, nodePoll, createTimeout, true, func(ctx context.Context) (bool, error) {
+		_, err := c.engine.Run(ctx, createTimeout, nil, "exec", c.node(), "sh", "-c", script)
+		return err == nil, nil
+	})
 }
 
 // poll calls ready until it returns nil, for at most limit. It returns the last error that is not a

@@ -11,11 +11,12 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
 )
 
-// The containerd of the node answers on the second attempt, and no API server starts. watch reaches
-// the first milestone only, and ends with its context.
+// The node exists at the second attempt, its containerd answers at the second attempt, and no API
+// server starts. watch reaches the first milestone only, and ends with its context.
 func TestWatch(t *testing.T) {
 	f, c := enginetest.New(t), newCluster(t)
 	f.Engine("podman", `case "$*" in
+*containerd.sock*) if [ ! -e "$FAKE/first" ]; then touch "$FAKE/first"; echo 'no such container' >&2; exit 125; fi;;
 *"ctr version") if [ ! -e "$FAKE/second" ]; then touch "$FAKE/second"; echo 'connection refused' >&2; exit 1; fi;;
 *) exit 1;;
 esac`)

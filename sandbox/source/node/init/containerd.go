@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 const (
 	containerdConfig = "/etc/containerd/config.toml"
+	containerdSocket = "/run/containerd/containerd.sock"
 	baseSpec         = "/etc/containerd/cri-base.json"
 	imagesDir        = "/kind/images"
 	importedMark     = "/var/lib/containerd/sandbox-imported"
@@ -121,18 +123,20 @@ func importImages(ctx context.Context) error {
 	return os.WriteFile(importedMark, nil, 0o644)
 }
 
+// waitForContainerd waits until containerd accepts connections, which it does when it is ready. A
+// start of ctr at each attempt would take as much of the processor as containerd itself.
 func waitForContainerd(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		out, err := exec.CommandContext(ctx, "ctr", "version").CombinedOutput()
+		connection, err := (&net.Dialer{}).DialContext(ctx, "unix", containerdSocket)
 		if err == nil {
-			return nil
+			return connection.Close()
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("waiting for containerd: %w; last output: %q", ctx.Err(), out)
+			return fmt.Errorf("waiting for containerd: %w; last error: %w", ctx.Err(), err)
 		}
-		pause(ctx, 100*time.Millisecond)
+		pause(ctx, 50*time.Millisecond)
 	}
 }
 
