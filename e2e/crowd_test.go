@@ -32,9 +32,7 @@ func TestCrowd(t *testing.T) {
 	var c crowd
 	newFeature("200 Heads at once have a trace each", needPods).
 		assess("they are created", func(ctx context.Context, s *step) {
-			if err := s.MakeRoom(ctx); err != nil {
-				s.Fatal(err)
-			}
+			s.Empty(ctx)
 			lines, err := s.ExportFailures(ctx)
 			if err != nil {
 				s.Fatal(err)

@@ -35,7 +35,7 @@ func (c *Cluster) reset(ctx context.Context, env map[string]string) error {
 	if err := c.StartJaeger(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(c.removePlayedNode(ctx), c.Uncordon(ctx)); err != nil {
+	if err := c.Uncordon(ctx); err != nil {
 		return err
 	}
 	if err := c.mendWebhook(ctx); err != nil {
@@ -134,26 +134,20 @@ func (c *Cluster) changeWebhook(ctx context.Context, change func(*admissionregis
 
 // Cordon lets the nodes take no more Pods: new ones wait, and what is to become ready
 // does not.
-func (c *Cluster) Cordon(ctx context.Context) error { return c.cordonExcept(ctx, "") }
-
-// cordonExcept leaves one node open.
-func (c *Cluster) cordonExcept(ctx context.Context, open string) error {
-	return c.setUnschedulable(ctx, func(node string) bool { return node != open })
-}
+func (c *Cluster) Cordon(ctx context.Context) error { return c.setUnschedulable(ctx, true) }
 
 // Uncordon is the opposite. Pods that wait are scheduled at once.
 func (c *Cluster) Uncordon(ctx context.Context) error {
-	return c.setUnschedulable(ctx, func(string) bool { return false })
+	return c.setUnschedulable(ctx, false)
 }
 
-func (c *Cluster) setUnschedulable(ctx context.Context, of func(node string) bool) error {
+func (c *Cluster) setUnschedulable(ctx context.Context, want bool) error {
 	nodes := &corev1.NodeList{}
 	if err := c.Client.List(ctx, nodes); err != nil {
 		return fmt.Errorf("listing the nodes: %w", err)
 	}
 	for i := range nodes.Items {
 		node := &nodes.Items[i]
-		want := of(node.Name)
 		if node.Spec.Unschedulable == want {
 			continue
 		}
