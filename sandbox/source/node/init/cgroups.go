@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -13,6 +14,9 @@ import (
 // kubeletCgroup is the kubelet's root cgroup, which kind sets as cgroupRoot in its kubeadm
 // template.
 const kubeletCgroup = "kubelet"
+
+// daemonsCgroup is the cgroup of containerd, the kubelet and what they start outside of pods.
+const daemonsCgroup = "init"
 
 func prepareMounts() error {
 	// systemd's container interface requires a read-only /sys, and cAdvisor and the kubelet rely on
@@ -40,11 +44,27 @@ func (h *host) prepareCgroups() error {
 	return nil
 }
 
-// prepareV1 creates the kubelet's cgroup in one hierarchy. A new cpuset is empty, and a process
-// that joins an empty cpuset fails with ENOSPC. So prepareV1 copies the processors and memory nodes
-// of the parent.
+// prepareV1 creates the kubelet's cgroup in one hierarchy. Where the processor is shared, it also moves
+// this process, and with it the daemons, into a cgroup: otherwise each of their processes would count
+// as much as all pods together, and the API server would starve while many pods start.
 func prepareV1(hierarchy string) error {
-	dir := filepath.Join(hierarchy, kubeletCgroup)
+	if err := makeV1(hierarchy, kubeletCgroup); err != nil || !exists(filepath.Join(hierarchy, "cpu.shares")) {
+		return err
+	}
+	if err := makeV1(hierarchy, daemonsCgroup); err != nil {
+		return err
+	}
+	procs := filepath.Join(hierarchy, daemonsCgroup, "cgroup.procs")
+	if err := os.WriteFile(procs, []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+		return fmt.Errorf("moving init into cgroup %s: %w", filepath.Dir(procs), err)
+	}
+	return nil
+}
+
+// makeV1 creates a cgroup in one hierarchy. A new cpuset is empty, and a process that joins an empty
+// cpuset fails with ENOSPC. So makeV1 copies the processors and memory nodes of the parent.
+func makeV1(hierarchy, name string) error {
+	dir := filepath.Join(hierarchy, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("creating cgroup %s: %w", dir, err)
 	}
@@ -64,7 +84,7 @@ func prepareV1(hierarchy string) error {
 // cannot enable controllers for its children ("no internal process constraint" of cgroup v2). So
 // prepareUnified first moves every process of the namespace's root cgroup into a leaf.
 func prepareUnified(root string) error {
-	leaf := filepath.Join(root, "init")
+	leaf := filepath.Join(root, daemonsCgroup)
 	if err := os.MkdirAll(leaf, 0o755); err != nil {
 		return fmt.Errorf("creating cgroup %s: %w", leaf, err)
 	}

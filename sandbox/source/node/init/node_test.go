@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -112,6 +113,18 @@ func TestPrepareV1CopiesTheCpusetOfTheParent(t *testing.T) {
 	}
 }
 
+// Only the hierarchy of the processor's shares has the daemons' cgroup.
+func TestPrepareV1MovesTheDaemons(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "cpu.shares", "1024\n")
+	if err := prepareV1(root); err != nil {
+		t.Fatal(err)
+	}
+	if pid := read(t, root, daemonsCgroup, "cgroup.procs"); pid != strconv.Itoa(os.Getpid()) {
+		t.Errorf("cgroup.procs = %q, want this process", pid)
+	}
+}
+
 func TestPrepareV1OfAnotherHierarchy(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, "memory.limit_in_bytes", "1")
@@ -121,6 +134,9 @@ func TestPrepareV1OfAnotherHierarchy(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join(root, kubeletCgroup))
 	if err != nil || len(entries) > 0 {
 		t.Errorf("entries = %v, %v, want none", entries, err)
+	}
+	if exists(filepath.Join(root, daemonsCgroup)) {
+		t.Error("prepareV1 moved the daemons in a hierarchy without shares of the processor")
 	}
 	if err := prepareV1(put(t, root, "file", "")); err == nil || !strings.HasPrefix(err.Error(), "creating cgroup ") {
 		t.Errorf("prepareV1(file): got error %v", err)
