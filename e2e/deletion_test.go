@@ -95,7 +95,7 @@ func TestChildDeletedLate(t *testing.T) {
 		assess("the repair's trace is the expected tree", func(ctx context.Context, s *step) {
 			var id string
 			err := harness.Eventually(ctx, time.Minute, "a trace of the new ChildA", func(ctx context.Context) error {
-				tree, _, err := tracetree.FindCurrent(ctx, s.Jaeger, &child)
+				tree, _, err := tracetree.FindCurrent(ctx, s.Observed, &child)
 				id = tree.ID
 				return err
 			})

@@ -44,7 +44,7 @@ func TestTwoOperators(t *testing.T) {
 		if err := s.Get(ctx, changed.Name, changed); err != nil {
 			s.Fatal(err)
 		}
-		tree, known, err := tracetree.FindCurrent(ctx, s.Jaeger, changed)
+		tree, known, err := tracetree.FindCurrent(ctx, s.Observed, changed)
 		if err != nil || !known || tree.ID != writer {
 			s.Errorf("FindCurrent(%s) = trace %s, %t, %v; want trace %s", changed.Name, tree.ID, known, err, writer)
 		}

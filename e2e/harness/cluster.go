@@ -19,6 +19,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
+	"github.com/operator-tracing/sandbox/sandbox/observe"
 )
 
 const (
@@ -35,8 +36,8 @@ type Cluster struct {
 	Status Status
 	// Client reads and writes without a cache, so that tests see what is there.
 	Client client.Client
-	// Jaeger reads traces.
-	Jaeger *jaeger.Client
+	// Jaeger reads traces without the spans of the sandbox's observer, and Observed reads them whole.
+	Jaeger, Observed *jaeger.Client
 
 	program   *program
 	artifacts string
@@ -65,10 +66,11 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("making a client of the cluster: %w", err)
 	}
-	if c.Jaeger, err = jaeger.Dial(status.Jaeger.Query); err != nil {
+	if c.Jaeger, err = jaeger.Dial(status.Jaeger.Query, jaeger.WithoutScopes(observe.Scope)); err != nil {
 		return nil, err
 	}
-	return c, nil
+	c.Observed, err = jaeger.Dial(status.Jaeger.Query)
+	return c, err
 }
 
 // RunsContainers tells whether a kubelet runs the cluster's Pods.
@@ -81,7 +83,7 @@ func (c *Cluster) Sandbox(ctx context.Context, stdout, stderr io.Writer, args ..
 	return cmd.Run()
 }
 
-func (c *Cluster) close() { _ = c.Jaeger.Close() }
+func (c *Cluster) close() { _, _ = c.Jaeger.Close(), c.Observed.Close() }
 
 // Environment is e2e-framework's, on this cluster, with its flags that choose features: --feature, --assess, --labels and their
 // opposites. It has no life cycle of its own.

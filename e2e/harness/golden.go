@@ -44,13 +44,13 @@ func headValues(head *v1alpha1.Head) map[string]string {
 }
 
 // record brings an expected tree up to what a trace has become once it is quiet and the
-// Head is where it must come to. A file that the trace matches stays as it is.
-func (s *Scene) record(ctx context.Context, head *v1alpha1.Head, traceID, golden string, conditions tracetree.Conditions) (tracetree.Completion, error) {
-	completion, err := tracetree.Complete(ctx, s.Jaeger, traceID, conditions)
+// object is where it must come to. A file that the trace matches stays as it is.
+func record(ctx context.Context, from tracetree.Reader, traceID, golden string, values map[string]string, conditions tracetree.Conditions) (tracetree.Completion, error) {
+	completion, err := tracetree.Complete(ctx, from, traceID, conditions)
 	if err != nil {
 		return completion, fmt.Errorf("recording %s: %w", golden, err)
 	}
-	file, err := goldenFile(golden, headValues(head))
+	file, err := goldenFile(golden, values)
 	if err != nil {
 		return completion, err
 	}

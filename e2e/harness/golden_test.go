@@ -5,13 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-var values = map[string]string{"NAMESPACE": "ns", "HEAD": "head"}
+var values = map[string]string{"NAMESPACE": "ns", "HEAD": "head", "FIRST": "first", "SECOND": "second"}
 
 // goldens are all expected trees that are committed.
 func goldens(t *testing.T) map[string]*spantree.Tree {
@@ -99,10 +100,12 @@ func shortest(tree *spantree.Tree) []spantree.Span {
 				s.Service = line.Service
 			}
 			for _, c := range line.Conditions {
-				switch c.Operator {
-				case spantree.Equals:
+				switch {
+				case c.Subject == spantree.SubjectEvent && c.Operator == spantree.Matches:
+					s.Events = append(s.Events, spantree.Event{Name: strings.ReplaceAll(c.Value, ".*", "")})
+				case c.Operator == spantree.Equals:
 					s.Attributes[c.Key] = c.Value
-				case spantree.Present:
+				case c.Operator == spantree.Present:
 					s.Attributes[c.Key] = "any"
 				}
 			}

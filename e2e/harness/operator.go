@@ -47,11 +47,12 @@ const (
 	UntrustedContextVariable = "OPERATOR_UNTRUSTED_CONTEXT"
 	SamplerVariable          = "OTEL_TRACES_SAMPLER"
 	ServiceVariable          = "OTEL_SERVICE_NAME"
+	DisabledVariable         = "OTEL_SDK_DISABLED"
 )
 
 // operatorVariables are all of them. The sandbox sets none of these but the service's
 // name, so taking one back restores what was.
-var operatorVariables = []string{ExporterVariable, ProtocolVariable, EndpointVariable, ConvergedAgeVariable, UntrustedContextVariable, SamplerVariable, ServiceVariable}
+var operatorVariables = []string{ExporterVariable, ProtocolVariable, EndpointVariable, ConvergedAgeVariable, UntrustedContextVariable, SamplerVariable, ServiceVariable, DisabledVariable}
 
 // SetOperatorEnv sets variables of the operator, removes the variables of earlier calls, and waits until
 // only operators with them run. env may only contain the variables that this package names.

@@ -1,9 +1,11 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -167,13 +169,9 @@ func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden strin
 // must have come to, see [tracetree.Conditions]. The error about a trace that did not become
 // complete is a *[triage.Report].
 func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled ReadinessCheck) (tracetree.Trace, error) {
-	limit := s.TraceLimit
-	if limit == 0 {
-		limit = *traceLimit
-	}
-	conditions := tracetree.Conditions{Ready: settled, Settled: settledTrace, Timeout: limit}
+	conditions := tracetree.Conditions{Ready: settled, Settled: settledTrace, Timeout: cmp.Or(s.TraceLimit, *traceLimit)}
 	if *update {
-		completion, err := s.record(ctx, head, traceID, golden, conditions)
+		completion, err := record(ctx, s.Jaeger, traceID, golden, headValues(head), conditions)
 		s.traces[traceID] = seen{trace: completion.Trace}
 		return completion.Trace, err
 	}
@@ -194,6 +192,28 @@ func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, g
 	}
 	s.traces[traceID] = kept
 	return trace, err
+}
+
+// observedQuiet is longer than the observer waits for Events and for the spans of operators.
+const observedQuiet = 2 * time.Second
+
+// WaitObserved waits until a trace about an object of any kind is complete, the observer's spans
+// included. $HEAD in the expected tree is the object's name; more has the values of others and may be nil.
+func (s *Scene) WaitObserved(ctx context.Context, object client.Object, traceID, golden string, more map[string]string, settled ReadinessCheck) (tracetree.Trace, error) {
+	values := map[string]string{"NAMESPACE": object.GetNamespace(), "HEAD": object.GetName()}
+	maps.Copy(values, more)
+	conditions := tracetree.Conditions{Ready: settled, Quiet: observedQuiet, Timeout: cmp.Or(s.TraceLimit, *traceLimit)}
+	if *update {
+		completion, err := record(ctx, s.Observed, traceID, golden, values, conditions)
+		return completion.Trace, err
+	}
+	var err error
+	if conditions.Tree, err = Golden(golden, values); err != nil {
+		return tracetree.Trace{}, err
+	}
+	completion, err := tracetree.Complete(ctx, s.Observed, traceID, conditions)
+	s.traces[traceID] = seen{trace: completion.Trace, expected: conditions.Tree, result: completion.Result}
+	return completion.Trace, err
 }
 
 // FirstSpans waits until Jaeger has any span of the trace that a Head's

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // Status is what `sandbox status -o json` says, as far as the tests need it.
@@ -149,20 +152,22 @@ func (s Status) check(env func(string) string) error {
 // automatic tells whether the value of an option leaves the choice to the sandbox.
 func automatic(value string) bool { return value == "" || value == "auto" }
 
-// embeddedProcesses is how many processes an embedded cluster has.
-const embeddedProcesses = 10
-
-// checkProcesses wants each process of an embedded cluster to run.
+// checkProcesses wants each process of an embedded cluster to run, and each of the status's to be another.
 func (s Status) checkProcesses() error {
-	running := map[int]bool{}
+	running, names := map[int]bool{}, []string{}
 	for _, p := range s.processes() {
 		if p.PID == 0 {
 			return fmt.Errorf("process %s does not run", p.Name)
 		}
-		running[p.PID] = true
+		if running[p.PID] {
+			return fmt.Errorf("the process %d of %s is another one's, too", p.PID, p.Name)
+		}
+		running[p.PID], names = true, append(names, p.Name)
 	}
-	if len(running) != embeddedProcesses {
-		return fmt.Errorf("%d processes run, want %d", len(running), embeddedProcesses)
+	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("the status has no process %s", name)
+		}
 	}
 	return nil
 }

@@ -1,9 +1,10 @@
 package harness
 
 import (
-	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 func TestParseStatus(t *testing.T) {
@@ -19,6 +20,9 @@ func TestParseStatus(t *testing.T) {
 	}
 }
 
+// embeddedProcesses are all that must run, and another one.
+var embeddedProcesses = append(component.NamesOf(component.ProgramsOn(component.Embedded)), "another")
+
 // goodStatus is that of a sandbox in which nothing is wrong.
 func goodStatus(cluster string) Status {
 	s := Status{Cluster: cluster, Images: "source", Kubeconfig: "/k"}
@@ -29,9 +33,9 @@ func goodStatus(cluster string) Status {
 	case clusterEmbedded:
 		s.Node.Runtime = "kwok://v0.8.0"
 		s.Components = []Component{{Name: "control plane"}, {Name: "sample"}, {Name: "rest"}}
-		for i := range embeddedProcesses {
+		for i, name := range embeddedProcesses {
 			c := &s.Components[i/4%2*2]
-			c.Processes = append(c.Processes, Process{Name: fmt.Sprintf("p%d", i), PID: 100 + i})
+			c.Processes = append(c.Processes, Process{Name: name, PID: 100 + i})
 		}
 	}
 	return s
@@ -70,9 +74,9 @@ func TestCheck(t *testing.T) {
 		"not kind":                 {embedded, env{"SANDBOX_CLUSTER": "kind"}, `names kind, the sandbox has "embedded"`},
 		"no engine at all":         {embedded, env{"SANDBOX_PROVIDER": "podman"}, `names podman, the sandbox has ""`},
 		"a real node":              {spoiled(clusterEmbedded, func(s *Status) { s.Node.Runtime = "containerd://2.1" }), nil, `runtime "containerd://2.1", want "kwok://"`},
-		"a dead process":           {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes[1].PID = 0 }), nil, "process p5 does not run"},
-		"a process less":           {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes = s.Components[2].Processes[1:] }), nil, "9 processes run, want 10"},
-		"one process twice":        {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes[1].PID = 100 }), nil, "9 processes run, want 10"},
+		"a dead process":           {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes[1].PID = 0 }), nil, "process " + embeddedProcesses[5] + " does not run"},
+		"a process less":           {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes = s.Components[2].Processes[1:] }), nil, "the status has no process " + embeddedProcesses[4]},
+		"one process twice":        {spoiled(clusterEmbedded, func(s *Status) { s.Components[2].Processes[1].PID = 100 }), nil, "the process 100 of " + embeddedProcesses[5] + " is another one's, too"},
 
 		"another kind of cluster": {Status{Cluster: "k3s", Kubeconfig: "/k"}, nil, "k3s"},
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
+	"github.com/operator-tracing/sandbox/sandbox/observe"
 )
 
 const (
@@ -65,7 +66,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	reader, err := jaeger.Dial(*query)
+	reader, err := jaeger.Dial(*query, jaeger.WithoutScopes(observe.Scope))
 	if err != nil {
 		return err
 	}

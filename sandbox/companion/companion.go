@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -58,6 +59,9 @@ func (o Observer) Start(ctx context.Context, report session.Report) error {
 	spec := process.Spec{
 		Name: Name, Path: program, Args: []string{Name, "--name=" + o.session.Name, "--state-dir=" + o.session.Dir.Path}, Env: environment(),
 	}
+	if spec.Revision, err = o.revision(); err != nil {
+		return err
+	}
 	table := o.table()
 	_, started, err := table.Ensure(ctx, spec)
 	if err != nil {
@@ -67,6 +71,17 @@ func (o Observer) Start(ctx context.Context, report session.Report) error {
 		err = table.Await(ctx, Name, func(context.Context) error { return o.hasListed() })
 	}
 	return err
+}
+
+// revision identifies what the observer reads only when it starts: the kubeconfig, and the ports of
+// Jaeger. Another cluster of the same name, or a port that another program took, changes them.
+func (o Observer) revision() (string, error) {
+	kubeconfig, err := input.ReadOwn(o.session.Dir.Kubeconfig())
+	if err != nil {
+		return "", fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	sum := sha256.Sum256(fmt.Append(kubeconfig, o.session.Record.Ports))
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 // hasListed returns nil if the log says that the observer has listed the objects.
@@ -174,5 +189,15 @@ func (o Observer) Logs(ctx context.Context, out io.Writer, options provider.LogO
 	return o.table().Follow(ctx, out, Name, options.Lines, options.Follow)
 }
 
-// Stop ends the observer. It returns nil if it does not run.
-func (o Observer) Stop(ctx context.Context) error { return o.table().Stop(ctx, Name) }
+// Stop ends the observer, also if its record was lost. It returns nil if it does not run.
+func (o Observer) Stop(ctx context.Context) error {
+	table := o.table()
+	if err := table.Stop(ctx, Name); err != nil {
+		return err
+	}
+	strays, err := table.Strays(ctx)
+	for _, p := range strays {
+		err = errors.Join(err, p.Stop(ctx))
+	}
+	return err
+}

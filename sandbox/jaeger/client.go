@@ -85,7 +85,7 @@ func (c *Client) GetTrace(ctx context.Context, traceID string) (tracetree.Trace,
 			return tracetree.Trace{}, err
 		}
 		for _, trace := range tracetree.FromOTLP(spans) {
-			if trace.ID == digits(id) {
+			if trace = trace.Without(c.settings.without...); trace.ID == digits(id) && trace.Len() > 0 {
 				return trace, nil
 			}
 		}
@@ -140,7 +140,11 @@ func (c *Client) FindTraces(ctx context.Context, q tracetree.Query) ([]tracetree
 		return nil, err
 	}
 	truncated := len(found) > q.Limit
-	if c.settings.base != nil { // Over HTTP, Jaeger may ignore the tags.
+	for i, trace := range found {
+		found[i] = trace.Without(c.settings.without...)
+	}
+	found = slices.DeleteFunc(found, func(t tracetree.Trace) bool { return t.Len() == 0 })
+	if c.settings.base != nil || len(c.settings.without) > 0 { // Over HTTP, Jaeger may ignore the tags.
 		found = slices.DeleteFunc(found, func(t tracetree.Trace) bool { return !q.Matches(t) })
 	}
 	if !truncated {

@@ -38,6 +38,7 @@ type settings struct {
 	tls     *tls.Config // Nil for the defaults.
 	headers []string    // Alternating lower-case names and values.
 	maxSize int
+	without []string // Names of instrumentation scopes.
 	// endpoint is the address as passed by the caller, for messages.
 	endpoint string
 	// base is the base URL of the API over HTTP; nil means gRPC to target.
@@ -72,6 +73,14 @@ func WithHeader(name, value string) Option {
 // response returns [tracetree.ErrTruncated].
 func WithMaxSize(bytes int) Option {
 	return func(s *settings) { s.maxSize = bytes }
+}
+
+// WithoutScopes omits the spans of instrumentation scopes, see [tracetree.Trace.Without]. A trace
+// without other spans counts as not found. Repeated options accumulate. For example, a test that
+// compares only the spans of an operator omits those of the sandbox's observer, whose scope is
+// "github.com/operator-tracing/sandbox/sandbox/observe".
+func WithoutScopes(names ...string) Option {
+	return func(s *settings) { s.without = append(s.without, names...) }
 }
 
 // newSettings applies the options and parses the address: host:port, which means gRPC, or a URL

@@ -113,11 +113,11 @@ func (s *server) GetOperations(ctx context.Context, _ *api_v2.GetOperationsReque
 }
 
 // start serves on loopback until the test ends, and returns a client.
-func start(t *testing.T, s *server) *Client {
+func start(t *testing.T, s *server, options ...Option) *Client {
 	t.Helper()
 	listener := listen(t)
 	serve(t, s, listener)
-	return dial(t, listener.Addr().String())
+	return dial(t, listener.Addr().String(), options...)
 }
 
 func listen(t *testing.T) net.Listener {

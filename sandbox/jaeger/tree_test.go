@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -89,5 +90,43 @@ func TestWaitStoredTree(t *testing.T) {
 	err = WaitStored(ctx, start(t, &server{spans: spans[:1]}), sent, time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "1 of 2 spans are missing") {
 		t.Errorf("error is %v, want a missing span", err)
+	}
+}
+
+// Spans of a scope, and traces that have no others, do not exist for a client with WithoutScopes.
+func TestWithoutScopes(t *testing.T) {
+	t.Parallel()
+	scoped := func(id, parent uint64, name, scope string) model.Span {
+		return jaegertest.Span(id, parent, name, model.String("otel.scope.name", scope), model.String("kind", name))
+	}
+	alone := scoped(9, 0, "alone", "watcher")
+	alone.TraceID = model.NewTraceID(0, 7)
+	spans := []model.Span{scoped(1, 0, "create", "library"), scoped(2, 1, "start", "watcher"), scoped(3, 2, "probe", "watcher"), scoped(4, 1, "update", "library"), alone}
+	answers, all := gateway{}, ""
+	for _, trace := range tracetree.FromOTLP(apiv2.Traces(spans)) {
+		document, err := trace.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers["traces/"+trace.ID] = `{"result":` + string(document) + `}`
+		all += answers["traces/"+trace.ID]
+	}
+	answers["traces"] = all
+	for name, client := range map[string]*Client{
+		"api_v2": start(t, &server{spans: spans}, WithoutScopes("other"), WithoutScopes("watcher")), "api_v3": startHTTP(t, answers, WithoutScopes("watcher")),
+	} {
+		trace, err := client.GetTrace(t.Context(), jaegertest.TraceID)
+		if got, want := trace.Forest().String(), "create [INTERNAL service=demo]\n  update [INTERNAL]\n"; err != nil || got != want {
+			t.Errorf("%s: error %v, forest\n%swant\n%s", name, err, got, want)
+		}
+		if _, err := client.GetTrace(t.Context(), "7"); !errors.Is(err, tracetree.ErrNotFound) {
+			t.Errorf("%s: GetTrace(7) = %v, want %v", name, err, tracetree.ErrNotFound)
+		}
+		for tag, want := range map[string]int{"create": 1, "start": 0, "alone": 0} {
+			found, err := client.FindTraces(t.Context(), tracetree.Query{Service: "demo", Tags: map[string]string{"kind": tag}})
+			if err != nil || len(found) != want || want > 0 && found[0].Len() != 2 {
+				t.Errorf("%s: FindTraces(kind=%s) = %d traces, %v; want %d", name, tag, len(found), err, want)
+			}
+		}
 	}
 }

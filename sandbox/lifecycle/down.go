@@ -22,6 +22,9 @@ import (
 func (s *Sandbox) Down(ctx context.Context, purge bool, report func(format string, args ...any)) error {
 	switch err := s.Attach(); {
 	case errors.Is(err, session.ErrDown): // The record may be lost.
+		if err := companion.Of(s.Session).Stop(ctx); err != nil {
+			return err
+		}
 		// Clusters of others are ignored.
 		for _, p := range s.providers {
 			if p.Clean == nil {

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -20,7 +21,7 @@ type Options struct {
 	// later, with the next ones; receivers accept a span twice.
 	Export func(context.Context, ptrace.Traces) error
 	// Recorded returns the spans that operators sent of their own writes in a trace, by the
-	// resourceVersion after the write. Those writes get no other span, and reactions to them are
+	// resourceVersion after the write, or by [DeleteOf]. Those writes get no other span, and reactions to them are
 	// children of the operators' spans. nil means none. After an error all writes get spans.
 	Recorded func(context.Context, trace.TraceID) (map[string]trace.SpanContext, error)
 	// Wrote is called with each write after its cause was decided, in the order of
@@ -290,10 +291,14 @@ func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send
 		manager, _ := s.attributes[AttributeManager].(string)
 		revision, _ := s.attributes[AttributeAfter].(string)
 		own, found := recorded[id][revision]
+		if !found && strings.HasPrefix(s.name, writes.VerbDelete+" ") {
+			uid, _ := s.attributes["operator.object.uid"].(string)
+			own, found = recorded[id][DeleteOf(uid)]
+		}
 		switch {
 		case found:
 			o.joined[s.context.SpanID()] = own
-			o.traced[manager] = true
+			o.traced[manager] = manager != "" // A delete has none, and neither has a binding.
 		case waits[id] || o.traced[manager] && now.Sub(s.end) < recordWait:
 			waits[id] = true // The later ones can be reactions to it.
 			held = append(held, s)
@@ -308,6 +313,10 @@ func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send
 	}
 	return send, held
 }
+
+// DeleteOf returns the key of a recorded delete of an object: its resourceVersion is not in the
+// answer to the operator.
+func DeleteOf(uid string) string { return writes.VerbDelete + " " + uid }
 
 // isEvent reports whether an object is an Event of one of its two APIs.
 func isEvent(u *unstructured.Unstructured) bool {

@@ -37,8 +37,11 @@ func (s *Session) ChooseTracing() {
 	}
 }
 
-// HasObserver reports whether the sandbox has an observer.
-func (s *Session) HasObserver() bool { return !s.Record.NotObserved }
+// HasObserver reports whether the sandbox has an observer. It has none if spans go to a Jaeger of the
+// user: this machine may not reach the endpoint.
+func (s *Session) HasObserver() bool {
+	return !s.Record.NotObserved && s.Record.Target.JaegerEndpoint == ""
+}
 
 // IsObserved reports whether the observer has sent the spans of all writes up to a resourceVersion. It
 // is true if the sandbox has no observer.

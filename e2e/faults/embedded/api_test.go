@@ -14,14 +14,14 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// spans are those that a complete trace of a new Head has.
+// spans are those that a complete trace of a new Head has: the operator's, and some of the observer's.
 var spans = []string{
 	"admit Head", "converge Head", "reconcile Head", "create ChildA", "reconcile ChildA", "create Deployment",
-	"update_status ChildA", "update_status Head",
+	"update_status ChildA", "update_status Head", "create ReplicaSet", "bind Pod",
 }
 
 // wantTrace makes a Head by that name and fails unless its trace becomes complete: API server, webhook, operator, controllers,
-// node and Jaeger all work.
+// node, observer and Jaeger all work.
 func (s *sandbox) wantTrace(name string) {
 	s.T.Helper()
 	head := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"child_a": "example.com/app:1"}}}

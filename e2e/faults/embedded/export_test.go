@@ -26,7 +26,7 @@ func TestExport(t *testing.T) {
 	}
 	always := map[string]string{
 		"versions.txt": "github.com/operator-tracing/sandbox", "state.json": `"embedded"`, "doctor.json": `"check": "memory"`,
-		"options.json": `"Name": "faults"`, "logs/etcd.log": "{", "logs/operator.log": "{", "run/operator.json": "KUBECONFIG=",
+		"options.json": `"Name": "faults"`, "logs/etcd.log": "{", "logs/operator.log": "{", "logs/observer.log": "observing ", "run/operator.json": "KUBECONFIG=",
 	}
 	whole := with(always, map[string]string{
 		"status.json": `"state": "up"`, "events.txt": "Deployment default/head-sample", "traces/sample.json": "resourceSpans",

@@ -16,7 +16,6 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
-	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
@@ -139,7 +138,7 @@ func (s *sandbox) up() string {
 func (s *sandbox) wantWhole() map[string]int {
 	s.T.Helper()
 	pids := pidsOf(s.WantUp())
-	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
+	for _, name := range supervised() {
 		if pids[name] == 0 {
 			s.T.Fatalf("status names no process %s: %v", name, pids)
 		}

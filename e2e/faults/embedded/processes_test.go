@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
@@ -33,7 +34,7 @@ func TestUpAgainTouchesNothing(t *testing.T) {
 func TestKilledProcess(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
-	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
+	for _, name := range supervised() {
 		t.Run(name, func(t *testing.T) {
 			s := s.in(t)
 			before := s.wantWhole()
@@ -44,6 +45,11 @@ func TestKilledProcess(t *testing.T) {
 			s.wantTrace("killed-" + name)
 		})
 	}
+}
+
+// supervised are the names of all processes of a sandbox.
+func supervised() []string {
+	return append(component.NamesOf(component.ProgramsOn(component.Embedded)), companion.Name)
 }
 
 // in is the sandbox in a part of its test. What the part before could not mend is tried once more, so that each part tests
@@ -94,7 +100,7 @@ func (s *sandbox) wantNamed(name string) {
 func TestStoppedProcess(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
-	for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
+	for _, name := range supervised() {
 		t.Run(name, func(t *testing.T) {
 			s := s.in(t)
 			before := s.wantWhole()
@@ -123,7 +129,7 @@ func TestStrangersProcess(t *testing.T) {
 			s.up()
 			before := s.wantWhole()
 			s.kill(before[component.Operator])
-			for _, name := range component.NamesOf(component.ProgramsOn(component.Embedded)) {
+			for _, name := range supervised() {
 				s.falsify(name, stranger, c.start)
 			}
 			s.up()

@@ -17,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
+	"github.com/operator-tracing/sandbox/sandbox/observe"
 )
 
 // Services of the control plane, which take part in traces where --control-plane-tracing is on.
@@ -69,10 +70,10 @@ func newHead(name string) *unstructured.Unstructured {
 	return head
 }
 
-// Jaeger reads the sandbox's traces.
+// Jaeger reads the sandbox's traces without the spans of its observer: some have the services of others, such as kubelet.
 func (s *Sandbox) Jaeger() *jaeger.Client {
 	s.T.Helper()
-	reader, err := jaeger.Dial(s.WantUp().Jaeger[component.Query])
+	reader, err := jaeger.Dial(s.WantUp().Jaeger[component.Query], jaeger.WithoutScopes(observe.Scope))
 	if err != nil {
 		s.T.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,6 +102,9 @@ func recordedBy(reader *jaeger.Client) func(context.Context, trace.TraceID) (map
 		recorded := map[string]trace.SpanContext{}
 		for _, s := range found.Spans() {
 			revision, _ := s.Attributes[observe.AttributeAfter].(string)
+			if uid, _ := s.Attributes["operator.object.uid"].(string); uid != "" && strings.HasPrefix(s.Name, "delete ") {
+				revision = observe.DeleteOf(uid)
+			}
 			span, parseErr := trace.SpanIDFromHex(s.SpanID)
 			if _, observed := s.Attributes[observe.AttributeObserved]; observed || revision == "" || parseErr != nil {
 				continue

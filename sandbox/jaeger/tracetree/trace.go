@@ -3,6 +3,7 @@ package tracetree
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,13 @@ type Trace struct {
 
 // Len returns the number of spans.
 func (t Trace) Len() int { return len(t.elements) }
+
+// Without returns the trace without the spans of instrumentation scopes. A remaining span whose
+// parent was omitted has a missing parent, and a continuation of an omitted span has its own roots.
+func (t Trace) Without(scopes ...string) Trace {
+	t.elements = slices.DeleteFunc(slices.Clone(t.elements), func(e element) bool { return slices.Contains(scopes, e.scope.Scope().Name()) })
+	return t
+}
 
 // End returns the latest end of a span, or the zero time if there are no spans.
 func (t Trace) End() time.Time {

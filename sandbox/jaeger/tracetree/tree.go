@@ -243,11 +243,11 @@ func (t Trace) Forest() *spantree.Forest {
 		return true
 	})
 	forest.Roots = slices.DeleteFunc(forest.Roots, func(root *spantree.Node) bool {
-		w, continues := t.writers[root.Span.TraceID]
-		if !continues {
+		w := t.writers[root.Span.TraceID]
+		parent := nodes[[2]string{w.traceID, w.spanID}]
+		if parent == nil {
 			return false
 		}
-		parent := nodes[[2]string{w.traceID, w.spanID}]
 		parent.Children = append(parent.Children, root)
 		slices.SortStableFunc(parent.Children, func(a, b *spantree.Node) int { // In the order of spantree.
 			return cmp.Or(a.Span.Start.Compare(b.Span.Start), cmp.Compare(a.Span.Name, b.Span.Name), cmp.Compare(a.Span.SpanID, b.Span.SpanID))

@@ -274,3 +274,24 @@ func (g *growing) GetTrace(ctx context.Context, id string) (Trace, error) {
 	}
 	return newStore(spans...).GetTrace(ctx, id)
 }
+
+// A continuation of a span that is omitted has its own roots.
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	write := writes(jaegertest.Trace, 2, 1, 10*ms, childA)
+	write.Tags = append(write.Tags, model.String("otel.scope.name", "omitted"))
+	tree, err := ReadTree(t.Context(), newStore(
+		placed(jaegertest.Trace, 1, 0, "admit", 0), write, placed(jaegertest.Trace, 3, 2, "note", 50*ms), reconcile(childA.traceID(), 1, 0, 20*ms, childA),
+	), jaegertest.TraceID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := shape(tree.Forest())
+	got, want := shape(tree.Without("omitted").Forest()), "admit in 0123\nreconcile child-a in "+childA.id()[:4]+"\nnote in 0123 (orphan)\n"
+	if got != want {
+		t.Errorf("Without(omitted) =\n%swant\n%s", got, want)
+	}
+	if now := shape(tree.Without("other").Forest()); now != all || shape(tree.Forest()) != all {
+		t.Errorf("Without(other) =\n%swant\n%s", now, all)
+	}
+}
