@@ -134,6 +134,17 @@ kubectl create Head@1
 operator update_status Head@2 <- same Head@1
 operator update_status Head@3 <- sequence Head@2
 `},
+		"the operator deletes a dependent of an object that is being deleted": {`
+   0.0 1 LISTED Head h kubectl
+   0.0 2 LISTED ChildA a operator owner=Head/h
+  10.0 4 MODIFIED Head h - deleting=+ generation=+
+  20.0 5 DELETED ChildA a -
+  30.0 6 DELETED Head h -
+`, `
+ delete Head@4
+ remove ChildA@5 <- same Head@4
+ remove Head@6 <- owner ChildA@5
+`},
 		"managedFields are stripped": {`
    0.0 1 ADDED Head h -
   10.0 2 ADDED ChildA a - owner=Head/h

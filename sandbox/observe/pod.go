@@ -78,9 +78,11 @@ func (o *Observer) kubeletWrote(s *start, w *writes.Write) []*span {
 
 // span returns the span of the whole start.
 func (s *start) span(end time.Time) *span {
-	return &span{
+	whole := &span{
 		context: s.context, parent: s.cause.Span, service: writes.Kubelet, name: "start Pod", start: s.cause.At, end: end, attributes: objectAttributes(s.pod),
 	}
+	addCause(whole.attributes, s.cause)
+	return whole
 }
 
 // phases returns the spans of the containers: pull, create, start, and probe until the Pod is ready.

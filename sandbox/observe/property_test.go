@@ -7,6 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
 // Random streams, with owner cycles, lost and repeated versions, and late watches: the observer
@@ -26,6 +32,7 @@ func TestProperties(t *testing.T) {
 			}
 			made[w.After] = &at
 		}
+		checkStarts(t, seed, s)
 		ids := map[string]bool{}
 		for _, span := range s.spans {
 			if span.EndTimestamp() < span.StartTimestamp() || span.Name() == "" {
@@ -36,6 +43,28 @@ func TestProperties(t *testing.T) {
 			} else {
 				ids[id] = true
 			}
+		}
+	}
+}
+
+// checkStarts checks that no span starts before its parent, and that a reaction starts when its cause ended.
+func checkStarts(t *testing.T, seed uint64, s *stream) {
+	t.Helper()
+	known := map[pcommon.SpanID]ptrace.Span{}
+	for _, span := range s.spans {
+		known[span.SpanID()] = span
+	}
+	for _, span := range s.spans {
+		cause, found := known[span.ParentSpanID()]
+		if !found {
+			continue
+		}
+		earliest := cause.EndTimestamp()
+		if s.services[span.SpanID().String()] == writes.Kubelet && cause.Name() == "start Pod" {
+			earliest = cause.StartTimestamp() // The kubelet's writes are parts of the start.
+		}
+		if span.StartTimestamp() < earliest {
+			t.Fatalf("seed %d: %q starts %s before its cause %q", seed, span.Name(), time.Duration(earliest-span.StartTimestamp()), cause.Name())
 		}
 	}
 }

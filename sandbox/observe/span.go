@@ -82,20 +82,25 @@ func spanOf(w *writes.Write) *span {
 	if w.Lost {
 		a[AttributeLost] = true
 	}
-	if c := w.Cause; c.Certainty != "" {
-		a[AttributeCertainty] = string(c.Certainty)
-		a["operator.reconcile.cause.kind"] = c.Object.Kind
-		a["operator.reconcile.cause.name"] = c.Object.Name
-		if c.Object.Namespace != "" {
-			a["operator.reconcile.cause.namespace"] = c.Object.Namespace
-		}
-		a["operator.reconcile.cause.uid"] = string(c.Object.UID)
-		a["operator.reconcile.cause.resource_version"] = strconv.FormatUint(c.Revision, 10)
-	}
+	addCause(a, w.Cause)
 	for _, t := range w.Transitions {
 		s.events = append(s.events, transitionEvent(t, w.At))
 	}
 	return s
+}
+
+func addCause(a map[string]any, c writes.Cause) {
+	if c.Certainty == "" {
+		return
+	}
+	a[AttributeCertainty] = string(c.Certainty)
+	a["operator.reconcile.cause.kind"] = c.Object.Kind
+	a["operator.reconcile.cause.name"] = c.Object.Name
+	if c.Object.Namespace != "" {
+		a["operator.reconcile.cause.namespace"] = c.Object.Namespace
+	}
+	a["operator.reconcile.cause.uid"] = string(c.Object.UID)
+	a["operator.reconcile.cause.resource_version"] = strconv.FormatUint(c.Revision, 10)
 }
 
 // transitionEvent has the name that package operator/tracing gives to events of conditions.

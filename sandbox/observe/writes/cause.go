@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -98,7 +99,8 @@ func (s *Store) updaterOf(w *Write, v *version) loop {
 }
 
 // deleterOf returns the loop of a delete. managedFields do not name its writer: it is the garbage
-// collector if an owner is gone or ends, and the controller of a Pod's removal is the kubelet.
+// collector if an owner is gone or waits for its dependents, and the controller of a Pod's removal is
+// the kubelet.
 func (s *Store) deleterOf(w *Write, v *version) loop {
 	if w.Verb == VerbRemove && v.deleting {
 		if w.node != "" {
@@ -107,7 +109,12 @@ func (s *Store) deleterOf(w *Write, v *version) loop {
 		return loop{w.Manager, w.Object} // The last finalizer was removed.
 	}
 	for _, o := range v.owners {
-		if known := s.objects[o.uid]; known != nil && (known.gone || known.now.deleting) {
+		known := s.objects[o.uid]
+		if known == nil {
+			continue
+		}
+		gone := known.gone && known.now.revision < w.After // A later removal may have arrived.
+		if gone || known.now.deleting && slices.Contains(known.now.finalizers, metav1.FinalizerDeleteDependents) {
 			return loop{garbage, known.now.object}
 		}
 	}
