@@ -107,7 +107,7 @@ func (s *Store) deleterOf(w *Write, v *version) loop {
 		return loop{w.Manager, w.Object} // The last finalizer was removed.
 	}
 	for _, o := range v.owners {
-		if known := s.objects[o.uid]; known != nil && (known.gone || known.now.deleting) {
+		if known := s.objects[o.uid]; known != nil && known.ended != 0 && known.ended < w.After {
 			return loop{garbage, known.now.object}
 		}
 	}
