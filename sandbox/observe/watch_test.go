@@ -71,7 +71,7 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 	})
 	select {
 	case <-synced:
-	case <-time.After(2*time.Minute):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the watcher has not listed the objects within two minutes")
 	}
 	return w
