@@ -11,8 +11,7 @@ const (
 	maxEvents = 10_000
 	// maxSpans is the number of spans of one trace. Later reactions of that trace are dropped.
 	maxSpans = 10_000
-	// maxTraces is the number of traces whose spans are counted. At the bound the oldest are
-	// forgotten.
+	// maxTraces is the number of traces whose spans are counted. At the bound all counts start again.
 	maxTraces = 10_000
 	// exportPause is the pause after a failed export, and maxUnsent the number of spans that are kept
 	// for the next one. Further spans are dropped.
@@ -21,6 +20,21 @@ const (
 	// recordWait is how long the span of a write by an operator that traces its writes waits for the
 	// operator's own span. In a sandbox, operators send spans every 200 ms.
 	recordWait = 2 * time.Second
+	// exportLimit is the limit of one export, with the search for recorded spans.
+	exportLimit = 10 * time.Second
+	// maxStarts is the number of Pods whose start is one span. Writes of the kubelet to further ones
+	// have spans of their own.
+	maxStarts = 10_000
+	// maxMessage is the length in bytes of an Event's text, and of its reason.
+	maxMessage = 1024
+	// syncLimit is how long a resource is waited for at the start. An aggregated API can accept a
+	// request and never answer.
+	syncLimit = 15 * time.Second
+	// maxCut is how long causes are not decided while the API server is not reached: the watches open
+	// again one after the other.
+	maxCut = 30 * time.Second
+	// maxRetry is the longest pause between two requests for a resource that fail.
+	maxRetry = 10 * time.Second
 	// maxParts is the number of steps of a Pod's start, and of Events of a span.
 	maxParts = 64
 )

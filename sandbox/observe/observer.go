@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -51,8 +52,10 @@ type Observer struct {
 	ready []finished
 	// latest has the last span of each object, for Events about it.
 	latest map[types.UID]*span
-	// decided are the writes that are not reported to Exported.
-	decided []*writes.Write
+	// decided are the writes that are not reported to Exported; at the bound the latest.
+	decided []decided
+	// full is true after the store had no room for an object.
+	full bool
 	// again is the earliest time of the next export after an error.
 	again time.Time
 	// joined has the operators' spans, by the span that the write would have had.
@@ -63,6 +66,11 @@ type Observer struct {
 	held time.Time
 	// counts has the number of spans of each trace.
 	counts map[trace.TraceID]int
+}
+
+type decided struct {
+	revision uint64
+	at       time.Time
 }
 
 type finished struct {
@@ -88,6 +96,16 @@ func (o *Observer) Add(c writes.Change) {
 	}
 	if p := o.store.Put(c); p != nil {
 		o.waiting = append(o.waiting, p)
+	}
+	if o.store.Full() && !o.full {
+		o.full = true
+		o.fail(errors.New("too many objects: further ones are not observed"))
+	}
+}
+
+func (o *Observer) fail(err error) {
+	if o.options.Failed != nil {
+		o.options.Failed(err)
 	}
 }
 
@@ -166,18 +184,19 @@ func (o *Observer) decide(p *writes.Pending) {
 		o.options.Wrote(w)
 	}
 	if o.finish(w.At, spans...); o.options.Exported != nil {
-		o.decided = append(o.decided, w)
+		o.decided = append(o.decided, decided{w.After, w.At})
+		o.decided = slices.Delete(o.decided, 0, max(0, len(o.decided)-maxUnsent))
 	}
 }
 
 // report reports the writes whose spans were exported.
 func (o *Observer) report(until time.Time) {
 	n := 0
-	for n < len(o.decided) && !o.decided[n].At.After(until) && (o.held.IsZero() || o.decided[n].At.Before(o.held)) {
+	for n < len(o.decided) && !o.decided[n].at.After(until) && (o.held.IsZero() || o.decided[n].at.Before(o.held)) {
 		n++
 	}
 	if n > 0 {
-		o.options.Exported(o.decided[n-1].After)
+		o.options.Exported(o.decided[n-1].revision)
 		o.decided = slices.Delete(o.decided, 0, n)
 	}
 }
@@ -232,6 +251,8 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) {
 	if o.options.Export == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, exportLimit)
+	defer cancel()
 	spans, held := o.join(ctx, now, spans)
 	o.hold(held)
 	if len(spans) == 0 {
@@ -245,9 +266,7 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) {
 	for _, s := range spans[:min(len(spans), maxUnsent)] {
 		o.ready = append(o.ready, finished{s, until})
 	}
-	if o.options.Failed != nil {
-		o.options.Failed(err)
-	}
+	o.fail(err)
 }
 
 // hold keeps spans for the next export.
@@ -277,8 +296,8 @@ func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send
 			continue
 		}
 		found, err := o.options.Recorded(ctx, id)
-		if err != nil && o.options.Failed != nil {
-			o.options.Failed(err)
+		if err != nil {
+			o.fail(err)
 		}
 		recorded[id] = found
 	}
@@ -329,7 +348,7 @@ func isEvent(u *unstructured.Unstructured) bool {
 func (o *Observer) addEvent(c writes.Change) {
 	text := func(fields ...string) string {
 		value, _, _ := unstructured.NestedString(c.Object.Object, fields...)
-		return value
+		return strings.Clone(strings.ToValidUTF8(value[:min(len(value), maxMessage)], ""))
 	}
 	about := "involvedObject"
 	if _, found := c.Object.Object["regarding"]; found {

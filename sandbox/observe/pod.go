@@ -43,7 +43,7 @@ func (o *Observer) startOf(w *writes.Write) *start {
 	if s := o.starts[w.Object.UID]; s != nil {
 		return s
 	}
-	if w.Cause.Verb != writes.VerbBind {
+	if w.Cause.Verb != writes.VerbBind || len(o.starts) >= maxStarts {
 		return nil
 	}
 	s := &start{pod: w.Object, cause: w.Cause, last: w.Cause.At, context: writes.SpanOf(w.Span.TraceID(), w.Object.UID, "start")}

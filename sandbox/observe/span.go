@@ -72,7 +72,9 @@ func spanOf(w *writes.Write) *span {
 	if w.Before > 0 {
 		a[AttributeBefore] = strconv.FormatUint(w.Before, 10)
 	}
-	a[AttributeAfter] = strconv.FormatUint(w.After, 10)
+	if !w.Lost || w.Verb != writes.VerbRemove { // Else only a later resourceVersion is known.
+		a[AttributeAfter] = strconv.FormatUint(w.After, 10)
+	}
 	if w.Manager != "" {
 		a[AttributeManager] = w.Manager
 	}
@@ -161,8 +163,9 @@ func (s *span) write(to ptrace.Span) {
 	}
 	to.SetName(s.name)
 	to.SetKind(ptrace.SpanKindInternal)
-	to.SetStartTimestamp(pcommon.NewTimestampFromTime(s.start))
-	to.SetEndTimestamp(pcommon.NewTimestampFromTime(s.end))
+	start := pcommon.NewTimestampFromTime(s.start)
+	to.SetStartTimestamp(start)
+	to.SetEndTimestamp(max(start, pcommon.NewTimestampFromTime(s.end))) // The clock can be set back in between.
 	put(to.Attributes(), s.attributes)
 	if s.failed {
 		to.Status().SetCode(ptrace.StatusCodeError)

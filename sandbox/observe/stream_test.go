@@ -27,8 +27,9 @@ var kinds = map[string]string{
 //
 //	MILLISECONDS RV EVENT KIND NAME MANAGER[:SUBRESOURCE] [key=value]…
 //
-// MANAGER - is none. The keys are owner=KIND/NAME, CONDITION=STATUS, and paths of fields, as
-// spec.nodeName=a. Objects keep their fields from line to line.
+// MANAGER - is none, and stripped is the loss of all. The keys are owner=KIND/NAME, namespace=NAME,
+// CONDITION=STATUS, and paths of fields, as spec.nodeName=a. Objects keep their fields from line to
+// line.
 type stream struct {
 	t        *testing.T
 	observer *Observer
@@ -38,6 +39,8 @@ type stream struct {
 	writes   []*writes.Write
 	spans    []ptrace.Span
 	services map[string]string // by span id
+	// change changes objects before the observer gets them; nil changes nothing.
+	change func(*unstructured.Unstructured)
 }
 
 func newStream(t *testing.T) *stream {
@@ -99,7 +102,10 @@ func (s *stream) event(line string) {
 		field, value, _ := strings.Cut(word, "=")
 		s.set(o, field, value)
 	}
-	c := writes.Change{Object: o.DeepCopy(), At: at, Deleted: words[2] == "DELETED", Listed: words[2] == "LISTED"}
+	c := writes.Change{Object: o.DeepCopy(), At: at, Deleted: words[2] == "DELETED", Listed: words[2] == "LISTED", Lost: words[2] == "LOST"}
+	if s.change != nil {
+		s.change(c.Object)
+	}
 	if c.Deleted {
 		delete(s.objects, key)
 	}
@@ -110,7 +116,11 @@ func (s *stream) event(line string) {
 
 func (s *stream) setManager(o *unstructured.Unstructured, word, revision string) {
 	name, subresource, _ := strings.Cut(word, ":")
-	if name == "-" {
+	switch name {
+	case "-":
+		return
+	case "stripped":
+		o.SetManagedFields(nil)
 		return
 	}
 	entries := o.GetManagedFields()
@@ -137,6 +147,8 @@ func (s *stream) set(o *unstructured.Unstructured, field, value string) {
 		o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, owner.GroupVersionKind())})
 	case field == "context":
 		o.SetAnnotations(map[string]string{"tracing.k8s.io/traceparent": value})
+	case field == "namespace":
+		o.SetNamespace(value)
 	case field == "generation":
 		o.SetGeneration(o.GetGeneration() + 1)
 	case field == "deleting":

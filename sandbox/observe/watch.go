@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
@@ -59,17 +61,21 @@ type Watcher struct {
 // Run watches until ctx ends, and returns nil then. Writes that arrive until the end are exported,
 // within five seconds. It returns an error if the API server cannot be reached at the start.
 func (w *Watcher) Run(ctx context.Context, o *Observer) error {
-	client, err := dynamic.NewForConfig(w.Config)
+	r := &run{
+		Watcher: w, observer: o, changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1),
+		reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{}, cut: map[target]time.Time{},
+	}
+	config := rest.CopyConfig(w.Config)
+	config.QPS = -1 // After a cut, all watches must open again at once. The API server limits requests itself.
+	config.Wrap(r.readClock)
+	var err error
+	r.client, err = dynamic.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("creating a client: %w", err)
 	}
-	discover, err := discovery.NewDiscoveryClientForConfig(w.Config)
+	r.discovery, err = discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return fmt.Errorf("creating a discovery client: %w", err)
-	}
-	r := &run{
-		Watcher: w, client: client, discovery: discover, observer: o, began: time.Now(),
-		changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1), reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{},
 	}
 	return r.run(ctx)
 }
@@ -84,17 +90,18 @@ type target struct {
 type run struct {
 	*Watcher
 	client     dynamic.Interface
-	discovery  discovery.DiscoveryInterface
+	discovery  *discovery.DiscoveryClient
 	observer   *Observer
-	began      time.Time
 	changes    chan writes.Change
 	kinds      chan struct{} // has an element if kinds may have changed
 	reflectors map[target]context.CancelFunc
 	group      sync.WaitGroup
 
 	mu      sync.Mutex
+	began   time.Time // by the clock of the API server
 	skipped map[schema.GroupVersionResource]bool
-	pending int // the number of resources of the first discovery that are not listed
+	pending int                  // the number of resources of the first discovery that are not listed
+	cut     map[target]time.Time // the watches that do not reach the API server, with their first failure
 }
 
 func (r *run) run(ctx context.Context) error {
@@ -112,7 +119,9 @@ func (r *run) run(ctx context.Context) error {
 		case c := <-r.changes:
 			r.add(c)
 		case now := <-ticker.C:
-			r.observer.Advance(ctx, now)
+			if !r.isCut() {
+				r.observer.Advance(ctx, now)
+			}
 		case <-ctx.Done():
 			r.end(ctx)
 			return nil
@@ -153,35 +162,39 @@ func (r *run) add(c writes.Change) {
 func (r *run) rediscover(ctx context.Context) {
 	timer := time.NewTimer(rediscovery)
 	defer timer.Stop()
+	soon := false // Further changes do not delay the search.
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.kinds:
-			timer.Reset(settle)
+			if !soon {
+				timer.Reset(settle)
+			}
+			soon = true
 			continue
 		case <-timer.C:
 		}
-		if err := r.discover(ctx, false); err != nil {
+		if err := r.discover(ctx, false); err != nil && ctx.Err() == nil {
 			r.fail(err)
 		}
+		soon = false
 		timer.Reset(rediscovery)
 	}
 }
 
 func (r *run) fail(err error) {
-	if r.observer.options.Failed != nil {
-		r.observer.options.Failed(err)
-	}
+	r.observer.fail(err)
 }
 
 // discover starts a reflector for each new resource, and ends those of resources that are gone.
 func (r *run) discover(ctx context.Context, first bool) error {
-	lists, err := r.discovery.ServerPreferredResources()
+	lists, err := r.discovery.ServerPreferredResourcesWithContext(ctx)
 	if err != nil && len(lists) == 0 {
 		return fmt.Errorf("listing the kinds of the API server: %w", err)
 	}
-	partial := err != nil // Some groups do not answer: an aggregated API that is down.
+	silent, partial := discovery.GroupDiscoveryFailedErrorGroups(err) // Aggregated APIs that do not answer.
+	unknown := func(t target) bool { return err != nil && (!partial || silent[t.resource.GroupVersion()] != nil) }
 	wanted := r.targets(lists)
 	if first {
 		r.pending = len(wanted)
@@ -194,7 +207,7 @@ func (r *run) discover(ctx context.Context, first bool) error {
 		}
 	}
 	for t, cancel := range r.reflectors {
-		if !partial && !slices.Contains(wanted, t) {
+		if !unknown(t) && !slices.Contains(wanted, t) {
 			cancel()
 			delete(r.reflectors, t)
 		}
@@ -230,6 +243,8 @@ func (r *run) targets(lists []*metav1.APIResourceList) []target {
 func (r *run) reflect(ctx context.Context, t target, first bool) {
 	resource := r.client.Resource(t.resource).Namespace(t.namespace)
 	s := &sink{run: r, ctx: ctx, first: first}
+	defer time.AfterFunc(syncLimit, s.skip).Stop()
+	defer r.reached(t, true)
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			list, err := resource.List(ctx, o)
@@ -246,12 +261,17 @@ func (r *run) reflect(ctx context.Context, t target, first bool) {
 	}
 	logger := klog.Logger(logr.Discard())
 	ctx = klog.NewContext(ctx, logger) // The reflector also logs to it; see note.
-	cache.NewReflectorWithOptions(listWatch, &unstructured.Unstructured{}, s, cache.ReflectorOptions{Logger: &logger, Name: t.resource.String()}).RunWithContext(ctx)
+	options := cache.ReflectorOptions{Logger: &logger, Name: t.resource.String(), Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 10, Cap: maxRetry}}
+	cache.NewReflectorWithOptions(listWatch, &unstructured.Unstructured{}, s, options).RunWithContext(ctx)
 	s.skip()
 }
 
 // note reports a resource that the user may not read, and other errors. The reflector tries again.
 func (r *run) note(t target, s *sink, err error) error {
+	first := !s.failing // Each outage is one message.
+	s.failing = err != nil
+	status := apierrors.APIStatus(nil)
+	r.reached(t, err == nil || errors.As(err, &status))
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
 	case apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err):
@@ -262,9 +282,12 @@ func (r *run) note(t target, s *sink, err error) error {
 			r.Skipped(t.resource, err)
 		}
 		r.skipped[t.resource] = true
+	case apierrors.IsResourceExpired(err): // The reflector lists again.
 	default:
 		s.skip() // An API server that is not reached later does not delay the others.
-		r.fail(fmt.Errorf("watching %s: %w", t.resource.GroupResource(), err))
+		if first {
+			r.fail(fmt.Errorf("watching %s: %w", t.resource.GroupResource(), err))
+		}
 	}
 	return err
 }
@@ -277,7 +300,10 @@ type sink struct {
 	once  sync.Once
 	// replaced and watches are true after the first list, and after the first watch.
 	replaced, watches atomic.Bool
-	known             map[types.UID]*unstructured.Unstructured // identity and resourceVersion only; nil before the first list
+	failing           bool // the last request failed
+	kind              schema.GroupVersionKind
+	known             map[types.UID]string // the resourceVersions of objects; nil before the first list
+	latest            uint64               // the highest resourceVersion
 }
 
 var _ cache.ReflectorStore = (*sink)(nil)
@@ -319,27 +345,21 @@ func (s *sink) put(obj any, c writes.Change) error {
 	if !ok {
 		return fmt.Errorf("got %T, want an unstructured object", obj)
 	}
-	if !isEvent(u) {
-		if c.Deleted {
-			delete(s.known, u.GetUID())
-		} else {
-			s.known[u.GetUID()] = identity(u)
-		}
+	s.kind, s.latest = u.GroupVersionKind(), max(s.latest, revisionOf(u))
+	if c.Deleted || isEvent(u) {
+		delete(s.known, u.GetUID())
+	} else if u.GetUID() != "" { // Some aggregated APIs have objects without a UID, which no store keeps.
+		s.known[u.GetUID()] = u.GetResourceVersion()
 	}
 	c.Object = u
 	s.send(c)
 	return nil
 }
 
-// identity returns an object with what identifies it.
-func identity(u *unstructured.Unstructured) *unstructured.Unstructured {
-	id := &unstructured.Unstructured{Object: map[string]any{}}
-	id.SetGroupVersionKind(u.GroupVersionKind())
-	id.SetNamespace(u.GetNamespace())
-	id.SetName(u.GetName())
-	id.SetUID(u.GetUID())
-	id.SetResourceVersion(u.GetResourceVersion())
-	return id
+// revisionOf returns the resourceVersion as a number; 0 if it is none.
+func revisionOf(u *unstructured.Unstructured) uint64 {
+	revision, _ := strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 on an error.
+	return revision
 }
 
 // Add implements [cache.ReflectorStore].
@@ -354,12 +374,25 @@ func (s *sink) Delete(obj any) error { return s.put(obj, writes.Change{Deleted: 
 // Resync implements [cache.ReflectorStore].
 func (s *sink) Resync() error { return nil }
 
+// gone returns what is known of an object that a list does not have any more: the resourceVersion
+// of its removal is at most the list's.
+func (s *sink) gone(uid types.UID, revision string) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: map[string]any{}}
+	u.SetGroupVersionKind(s.kind)
+	u.SetUID(uid)
+	u.SetResourceVersion(revision)
+	return u
+}
+
 // Replace implements [cache.ReflectorStore]. The first list has objects that existed before, unless
 // their kind is new. A later one follows a watch that broke: versions may be lost.
-func (s *sink) Replace(list []any, _ string) error {
-	again := s.known != nil
+func (s *sink) Replace(list []any, revision string) error {
+	again, latest := s.known != nil, s.latest
 	missing := s.known
-	s.known = map[types.UID]*unstructured.Unstructured{}
+	s.known = map[types.UID]string{}
+	s.run.mu.Lock()
+	began := s.run.began
+	s.run.mu.Unlock()
 	for _, obj := range list {
 		u, ok := obj.(*unstructured.Unstructured)
 		if !ok {
@@ -367,17 +400,20 @@ func (s *sink) Replace(list []any, _ string) error {
 		}
 		before := missing[u.GetUID()]
 		delete(missing, u.GetUID())
-		isNew := again || !s.first && !u.GetCreationTimestamp().Time.Before(s.run.began.Truncate(time.Second))
-		if before != nil && before.GetResourceVersion() == u.GetResourceVersion() {
+		isNew := again || !s.first && !u.GetCreationTimestamp().Time.Before(began)
+		if before != "" && before == u.GetResourceVersion() {
 			s.known[u.GetUID()] = before
+			continue
+		}
+		if again && isEvent(u) && revisionOf(u) <= latest { // It was delivered before the watch broke.
 			continue
 		}
 		if err := s.put(u, writes.Change{Listed: !isNew, Lost: isNew}); err != nil {
 			return err
 		}
 	}
-	for _, gone := range missing {
-		s.send(writes.Change{Object: gone, Deleted: true, Lost: true})
+	for uid := range missing {
+		s.send(writes.Change{Object: s.gone(uid, revision), Deleted: true, Lost: true})
 	}
 	s.replaced.Store(true)
 	s.listed()

@@ -26,6 +26,7 @@ import (
 type watching struct {
 	mu      sync.Mutex
 	writes  []string
+	lost    []string // those of writes that are marked
 	skipped []string
 	errors  []error
 }
@@ -43,6 +44,9 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 				cause = string(write.Cause.Certainty) + " " + write.Cause.Object.Kind
 			}
 			w.writes = append(w.writes, fmt.Sprintf("%s %s %s/%s because of %s", write.Writer, write.Verb, write.Object.Kind, write.Object.Name, cause))
+			if write.Lost {
+				w.lost = append(w.lost, fmt.Sprintf("%s %s", write.Verb, write.Object.Name))
+			}
 		},
 		Failed: func(err error) {
 			w.mu.Lock()
@@ -67,8 +71,8 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 	})
 	select {
 	case <-synced:
-	case <-time.After(time.Minute):
-		t.Fatal("the watcher has not listed the objects within a minute")
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the watcher has not listed the objects within two minutes")
 	}
 	return w
 }
@@ -76,7 +80,7 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 // wait waits for a write.
 func (w *watching) wait(t *testing.T, want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for ticker := time.NewTicker(20 * time.Millisecond); ; {
 		w.mu.Lock()
@@ -160,7 +164,7 @@ func TestWatcher(t *testing.T) {
 // eventually calls do until it returns nil.
 func eventually(t *testing.T, do func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for ticker := time.NewTicker(50 * time.Millisecond); ; {
 		err := do()

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -113,8 +112,8 @@ func (s *Store) deleterOf(w *Write, v *version) loop {
 		if known == nil {
 			continue
 		}
-		gone := known.gone && known.now.revision < w.After // A later removal may have arrived.
-		if gone || known.now.deleting && slices.Contains(known.now.finalizers, metav1.FinalizerDeleteDependents) {
+		gone := known.ended != 0 && known.ended < w.After // A later removal may have arrived.
+		if gone || known.now.deleting && known.now.foreground {
 			return loop{garbage, known.now.object}
 		}
 	}

@@ -16,6 +16,25 @@ const (
 	maxDeleted = 4096
 	// maxMentions is the number of names that are kept of an object's references.
 	maxMentions = 128
+	// maxObjects is the number of objects that are known. At the bound the oldest deleted one is
+	// forgotten and, without one, further objects are ignored.
+	maxObjects = 100_000
+	// maxLoops and maxManagers are the numbers of loops, and of managers with the kinds that they
+	// write. At the bound any one is forgotten.
+	maxLoops    = 100_000
+	maxManagers = 10_000
+	// maxEntries is the number of labels, owners, conditions, and field managers that are kept of an
+	// object each; of managers the latest.
+	maxEntries = 64
+	// maxNames is the number of fields that are hashed one by one. maxText is the length in bytes of
+	// names that an object chooses freely, which are clipped.
+	maxNames = 256
+	maxText  = 256
+	// maxComparisons is the number of items of a list times the number of those that a manager owns.
+	// Beyond it the manager's values are the whole list.
+	maxComparisons = 10_000
+	// sweep is the interval at which old writes are forgotten.
+	sweep = 10 * time.Second
 	// maxFields is the number of changed fields that a write names.
 	maxFields = 32
 )

@@ -25,6 +25,8 @@ type Store struct {
 	loops map[loop]*Write
 	// deleted has the objects that are gone, the oldest first.
 	deleted []buried
+	swept   time.Time
+	room    int // maxObjects
 }
 
 type place struct{ namespace, name string }
@@ -35,6 +37,7 @@ type controls struct{ manager, group, kind string }
 type known struct {
 	now     *version
 	gone    bool
+	ended   uint64 // the revision since which it is deleted or being deleted; 0 before
 	writes  []*Write
 	creator string // the manager that created it, or wrote it first before it was watched
 }
@@ -44,18 +47,22 @@ type known struct {
 func NewStore(alone bool) *Store {
 	return &Store{
 		objects: map[types.UID]*known{}, owned: map[types.UID]map[types.UID]bool{}, named: map[place]map[types.UID]bool{},
-		mentioning: map[string]map[types.UID]bool{}, objectsIn: map[string]map[types.UID]bool{}, controls: map[controls]bool{}, loops: map[loop]*Write{}, instrumented: map[string]bool{}, alone: alone,
+		mentioning: map[string]map[types.UID]bool{}, objectsIn: map[string]map[types.UID]bool{}, controls: map[controls]bool{}, loops: map[loop]*Write{}, instrumented: map[string]bool{}, alone: alone, room: maxObjects,
 	}
 }
 
-// Put adds a version. It returns the write that made it; nil if it is not new, or existed before.
+// Full reports whether new objects are ignored, because too many are known.
+func (s *Store) Full() bool { return len(s.objects) >= s.room && len(s.deleted) == 0 }
+
+// Put adds a version. It returns the write that made it; nil if it is not new, existed before, or
+// has no UID, as objects of some aggregated APIs.
 func (s *Store) Put(c Change) *Pending {
-	v := digest(c.Object)
-	uid := v.object.UID
+	uid := c.Object.GetUID()
 	o := s.objects[uid]
-	if o == nil && c.Deleted { // It was created and deleted while no watch was open.
+	if uid == "" || o == nil && (c.Deleted || !s.hasRoom()) { // It was created and deleted while no watch was open.
 		return nil
 	}
+	v := digest(c.Object)
 	if o != nil && (o.gone || !c.Deleted && v.revision <= o.now.revision) {
 		return nil
 	}
@@ -72,7 +79,9 @@ func (s *Store) Put(c Change) *Pending {
 		before = o.now
 		s.unindex(before)
 	}
-	o.now, o.gone = v, c.Deleted
+	if o.now, o.gone = v, c.Deleted; o.ended == 0 && (v.deleting || c.Deleted) {
+		o.ended = v.revision
+	}
 	s.index(v)
 	s.learn(v)
 	if c.Listed && before == nil {
@@ -82,6 +91,15 @@ func (s *Store) Put(c Change) *Pending {
 		s.bury(buried{uid, c.At})
 	}
 	return &Pending{compare(before, v, c), v, before}
+}
+
+// hasRoom reports whether another object can be added. It forgets the oldest deleted one if it must.
+func (s *Store) hasRoom() bool {
+	for len(s.objects) >= s.room && len(s.deleted) > 0 {
+		s.forget(s.deleted[0].uid)
+		s.deleted = s.deleted[1:]
+	}
+	return len(s.objects) < s.room
 }
 
 // buried is a deleted object.
@@ -103,6 +121,17 @@ func (s *Store) learn(v *version) {
 		if m.subresource == "status" {
 			s.controls[controls{m.name, v.object.Group, v.object.Kind}] = true
 		}
+	}
+	limit(s.controls, maxManagers)
+}
+
+// limit forgets any elements of a table beyond its bound.
+func limit[K comparable, V any](table map[K]V, bound int) {
+	for key := range table {
+		if len(table) <= bound {
+			return
+		}
+		delete(table, key)
 	}
 }
 
@@ -140,6 +169,9 @@ func (s *Store) Resolve(p *Pending) *Write {
 	}
 	if w.loop != (loop{}) {
 		s.loops[w.loop] = w
+		limit(s.loops, maxLoops)
+		limit(s.instrumented, maxManagers)
+		limit(s.controls, maxManagers)
 	}
 	return w
 }
@@ -190,8 +222,21 @@ func (s *Store) bury(b buried) {
 	}
 }
 
-// Sweep forgets deleted objects and loops whose last write can be no cause any more.
+// Sweep forgets deleted objects, and writes that can be no cause any more.
 func (s *Store) Sweep(now time.Time) {
+	if now.Sub(s.swept) < sweep {
+		return
+	}
+	s.swept = now
+	for _, o := range s.objects {
+		n := 0
+		for n < len(o.writes) && now.Sub(o.writes[n].At) > maxPause {
+			n++
+		}
+		if o.writes = slices.Delete(o.writes, 0, n); len(o.writes) == 0 {
+			o.writes = nil
+		}
+	}
 	for l, w := range s.loops {
 		if now.Sub(w.At) > maxPause {
 			delete(s.loops, l)

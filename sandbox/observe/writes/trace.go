@@ -44,7 +44,7 @@ func rootTrace(w *Write, before *version) trace.TraceID {
 
 // spanIn returns the context of a write's span, which is the same in all observers.
 func spanIn(id trace.TraceID, w *Write) trace.SpanContext {
-	return SpanOf(id, w.Object.UID, w.Verb[:1]+strconv.FormatUint(w.After, 10))
+	return SpanOf(id, w.Object.UID, w.Verb+strconv.FormatUint(w.After, 10))
 }
 
 // SpanOf returns the context of a span about a part of an object's life: the first eight bytes of

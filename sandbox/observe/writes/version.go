@@ -44,14 +44,15 @@ type version struct {
 	generation int64
 	deleting   bool
 	owners     []owner
-	finalizers []string
+	finalizers int  // their number
+	foreground bool // one of them waits for the dependents
 	labels     map[string]string
 	selector   map[string]string
 	managers   map[manager]entry
 	fields     map[string]uint64 // a hash of each field, as spec.replicas or status.phase
 	conditions map[string]condition
 	mentions   []mention
-	node       string // spec.nodeName
+	node       string // spec.nodeName of a Pod
 	context    trace.SpanContext
 }
 
@@ -60,8 +61,9 @@ type owner struct {
 	controller bool
 }
 
-// manager is a field manager, as one entry in managedFields names it.
-type manager struct{ name, operation, subresource string }
+// manager is a field manager, as one entry in managedFields names it. It can have entries of several
+// API versions.
+type manager struct{ name, operation, subresource, version string }
 
 // entry has hashes of an entry in managedFields, and of the values that the manager owns.
 type entry struct{ entry, values uint64 }
@@ -83,18 +85,20 @@ func digest(u *unstructured.Unstructured) *version {
 	v := &version{
 		object:     Object{Group: gvk.Group, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID()},
 		generation: u.GetGeneration(), deleting: u.GetDeletionTimestamp() != nil,
-		finalizers: u.GetFinalizers(), labels: u.GetLabels(), conditions: conditionsOf(u.Object), context: contextOf(u.GetAnnotations()),
+		finalizers: len(u.GetFinalizers()), foreground: slices.Contains(u.GetFinalizers(), metav1.FinalizerDeleteDependents), labels: labelsOf(u), conditions: conditionsOf(u.Object), context: contextOf(u.GetAnnotations()),
 		managers: map[manager]entry{}, fields: map[string]uint64{},
 	}
 	v.revision, _ = strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 if it is no number: it never is the cause then.
 	for _, r := range u.GetOwnerReferences() {
-		v.owners = append(v.owners, owner{uid: r.UID, controller: r.Controller != nil && *r.Controller})
+		if isController := r.Controller != nil && *r.Controller; isController || len(v.owners) < maxEntries {
+			v.owners = append(v.owners, owner{uid: r.UID, controller: isController})
+		}
 	}
-	for _, e := range u.GetManagedFields() {
-		v.managers[manager{e.Manager, string(e.Operation), e.Subresource}] = entry{hashEntry(e), hashOwned(e, u.Object)}
-	}
+	v.addManagers(u.Object)
 	v.hashFields(u.Object)
-	v.node, _, _ = unstructured.NestedString(u.Object, "spec", "nodeName")
+	if gvk.Kind == "Pod" && gvk.Group == "" {
+		v.node, _, _ = unstructured.NestedString(u.Object, "spec", "nodeName")
+	}
 	v.selector = selectorOf(u.Object)
 	for field, value := range u.Object {
 		if field != "status" && field != "metadata" {
@@ -109,23 +113,28 @@ func digest(u *unstructured.Unstructured) *version {
 	return v
 }
 
-func hashEntry(e metav1.ManagedFieldsEntry) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	if e.Time != nil {
-		_, _ = h.WriteString(e.Time.String()) // It never fails.
+// addManagers adds the entries of managedFields, of which an object can have any form: its
+// GetManagedFields logs an error then.
+func (v *version) addManagers(object map[string]any) {
+	metadata, _ := object["metadata"].(map[string]any)
+	entries, _ := metadata["managedFields"].([]any)
+	// The API server sorts entries of updates by time, the latest last.
+	for _, item := range entries[max(0, len(entries)-maxEntries):] {
+		e, _ := item.(map[string]any)
+		text := func(field string) string {
+			value, _ := e[field].(string)
+			return clip(value)
+		}
+		fields, _ := e["fieldsV1"].(map[string]any)
+		m := manager{text("manager"), text("operation"), text("subresource"), text("apiVersion")}
+		v.managers[m] = entry{hashOf([]any{e["time"], e["fieldsV1"]}), hashOwned(fields, object)}
 	}
-	if e.FieldsV1 != nil {
-		_, _ = h.Write(e.FieldsV1.GetRawBytes())
-	}
-	return h.Sum64()
 }
 
 // hashOwned hashes the values of the fields that a manager owns. If a manager changes only values of
 // its own fields, the API server leaves its entry as it is.
-func hashOwned(e metav1.ManagedFieldsEntry, object map[string]any) uint64 {
-	var fields map[string]any
-	if e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields) != nil {
+func hashOwned(fields, object map[string]any) uint64 {
+	if len(fields) == 0 {
 		return 0
 	}
 	var h maphash.Hash
@@ -140,6 +149,10 @@ func addOwned(h *maphash.Hash, fields map[string]any, value any) {
 	if len(fields) == 0 {
 		sum := hashOf(value)
 		_ = binary.Write(h, binary.LittleEndian, sum) // It never fails.
+		return
+	}
+	if items, _ := value.([]any); len(items)*len(fields) > maxComparisons {
+		addOwned(h, nil, value)
 		return
 	}
 	for _, path := range slices.Sorted(maps.Keys(fields)) {
@@ -177,26 +190,39 @@ func itemWith(list any, keys string) any {
 }
 
 // hashFields hashes the fields of the first two levels, and of metadata only labels, annotations,
-// owners and finalizers.
+// owners and finalizers. It hashes fields as a whole that have too many inner ones.
 func (v *version) hashFields(object map[string]any) {
-	for field, value := range object {
-		inner, nested := value.(map[string]any)
+	for _, field := range slices.Sorted(maps.Keys(object)) {
+		inner, nested := object[field].(map[string]any)
 		switch {
 		case field == "metadata":
 			for _, name := range []string{"labels", "annotations", "ownerReferences", "finalizers"} {
 				if inner[name] != nil {
-					v.fields[field+"."+name] = hashOf(inner[name])
+					v.addField(field+"."+name, inner[name])
 				}
 			}
 		case field == "apiVersion" || field == "kind":
-		case nested:
+		case nested && len(v.fields)+len(inner) <= maxNames:
 			for name, value := range inner {
-				v.fields[field+"."+name] = hashOf(value)
+				v.addField(field+"."+clip(name), value)
 			}
+		case len(v.fields) < maxNames:
+			v.addField(clip(field), object[field])
 		default:
-			v.fields[field] = hashOf(value)
+			v.addField("others", object[field])
 		}
 	}
+}
+
+// addField adds the hash of a value. Clipped names can be equal.
+func (v *version) addField(name string, value any) { v.fields[name] += hashOf(value) }
+
+// clip returns the beginning of a name, which bounds what an object costs.
+func clip(name string) string {
+	if len(name) <= maxText {
+		return name
+	}
+	return strings.Clone(strings.ToValidUTF8(name[:maxText], "")) // A substring would keep the whole.
 }
 
 // hashOf hashes the JSON text of a value, in which the keys of maps are sorted.
@@ -222,11 +248,24 @@ func conditionsOf(object map[string]any) map[string]condition {
 		kind, _ := c["type"].(string)
 		status, _ := c["status"].(string)
 		reason, _ := c["reason"].(string)
-		if kind != "" && status != "" {
-			found[kind] = condition{status, reason}
+		if kind != "" && status != "" && len(found) < maxEntries {
+			found[clip(kind)] = condition{clip(status), clip(reason)}
 		}
 	}
 	return found
+}
+
+// labelsOf returns the labels of an object; at the bound the first by name.
+func labelsOf(u *unstructured.Unstructured) map[string]string {
+	labels := u.GetLabels()
+	if len(labels) <= maxEntries {
+		return labels
+	}
+	some := map[string]string{} // A map does not shrink.
+	for _, key := range slices.Sorted(maps.Keys(labels))[:maxEntries] {
+		some[key] = labels[key]
+	}
+	return some
 }
 
 // selectorOf returns the labels that a spec.selector requires; nil if it has none or other rules.
@@ -235,10 +274,13 @@ func selectorOf(object map[string]any) map[string]string {
 	if labels, found := selector["matchLabels"].(map[string]any); found {
 		selector = labels
 	}
+	if len(selector) > maxEntries {
+		return nil
+	}
 	labels := map[string]string{}
 	for key, value := range selector {
 		text, ok := value.(string)
-		if !ok {
+		if !ok || len(key)+len(text) > 2*maxText {
 			return nil
 		}
 		labels[key] = text
@@ -268,7 +310,7 @@ func (v *version) addMentions(value any, hint string, depth int) {
 	case map[string]any:
 		kind, _ := value["kind"].(string)
 		for _, field := range slices.Sorted(maps.Keys(value)) {
-			v.addMentions(value[field], strings.ToLower(lastWords(hint)+" "+field+" "+kind), depth+1)
+			v.addMentions(value[field], strings.ToLower(lastWords(hint)+" "+clip(field)+" "+clip(kind)), depth+1)
 		}
 	}
 }

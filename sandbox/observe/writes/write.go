@@ -1,6 +1,7 @@
 package writes
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -20,7 +21,8 @@ type Write struct {
 	// Writer is the service.name of the write's span: the manager, or the controller of
 	// kube-controller-manager that writes such objects.
 	Writer string
-	// Before and After are the resourceVersions; Before is 0 for a create.
+	// Before and After are the resourceVersions; Before is 0 for a create. After of a lost remove is
+	// of the list that did not have the object any more: the object was removed before.
 	Before, After uint64
 	Generation    int64
 	// At is when a watch delivered the write, but not later than any later write.
@@ -93,9 +95,9 @@ func verbOf(before, after *version, m manager, known bool) string {
 		return strings.ToLower(m.operation) + "_" + m.subresource
 	case known && m.operation == "Apply":
 		return "apply"
-	case len(after.finalizers) > len(before.finalizers):
+	case after.finalizers > before.finalizers:
 		return "add_finalizer"
-	case len(after.finalizers) < len(before.finalizers):
+	case after.finalizers < before.finalizers:
 		return "remove_finalizer"
 	case !known && onlyStatus(before, after):
 		return "update_status"
@@ -105,7 +107,7 @@ func verbOf(before, after *version, m manager, known bool) string {
 
 func onlyStatus(before, after *version) bool {
 	changed := changedFields(before.fields, after.fields)
-	return len(changed) > 0 && !slices.ContainsFunc(changed, func(f string) bool { return !strings.HasPrefix(f, "status.") })
+	return len(changed) > 0 && !slices.ContainsFunc(changed, func(f string) bool { return f != "status" && !strings.HasPrefix(f, "status.") })
 }
 
 // changedManager returns the manager whose entry changed or, if there is none, whose values did. Of
@@ -138,12 +140,18 @@ func changedManager(before, after map[manager]entry) (m manager, found bool) {
 			}
 			return -1
 		}
-		if c := strings.Compare(b.subresource, a.subresource); c != 0 {
-			return c
-		}
-		return strings.Compare(a.name, b.name)
+		return cmp.Or(isUntracked(a)-isUntracked(b), strings.Compare(b.subresource, a.subresource), strings.Compare(a.name, b.name), strings.Compare(a.version, b.version))
 	})
 	return changed[0], true
+}
+
+// isUntracked returns 1 for the entry that the API server adds for fields that had no manager, and 0
+// for others.
+func isUntracked(m manager) int {
+	if m.name == "before-first-apply" {
+		return 1
+	}
+	return 0
 }
 
 func changedFields(before, after map[string]uint64) []string {
