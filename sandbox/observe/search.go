@@ -154,3 +154,46 @@ func isSince(u *unstructured.Unstructured, revision uint64) bool {
 	n, err := strconv.ParseUint(u.GetResourceVersion(), 10, 64)
 	return err != nil || n > revision
 }
+
+// isListing reports whether causes wait for the objects of a kind that is watched later: an owner, for
+// example, may have been created before its dependent.
+func (r *run) isListing(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.synced || r.pending == 0 {
+		r.held = time.Time{}
+		return false
+	}
+	if r.held.IsZero() {
+		r.held = now
+	}
+	return now.Sub(r.held) < maxListing
+}
+
+// start starts the reflectors of resources that have none. The caller holds mu.
+func (r *run) start(wanted []related.Resource) {
+	for _, resource := range wanted {
+		for _, namespace := range r.namespaces(resource) {
+			t := target{resource.GroupVersionResource, namespace}
+			if r.reflectors[t] != nil || r.ctx.Err() != nil {
+				continue
+			}
+			reflecting, cancel := context.WithCancel(r.ctx)
+			r.reflectors[t] = cancel
+			r.pending++
+			first := !r.synced
+			r.group.Go(func() { r.reflect(reflecting, t, first) })
+			if r.Watching != nil {
+				r.Watching(t.resource)
+			}
+		}
+	}
+}
+
+// namespaces returns the namespaces in which a resource is watched.
+func (r *run) namespaces(resource related.Resource) []string {
+	if resource.Namespaced && len(r.Namespaces) > 0 {
+		return r.Namespaces
+	}
+	return []string{""}
+}

@@ -34,8 +34,8 @@ const (
 	rediscovery = time.Minute
 	// settle is how long a new CustomResourceDefinition gets until its kind is served.
 	settle = 200 * time.Millisecond
-	// maxHold is how long causes wait for the objects of a kind that is watched later.
-	maxHold = 2 * time.Second
+	// maxListing is how long causes wait for the objects of a kind that is watched later.
+	maxListing = 2 * time.Second
 )
 
 // Watcher watches a cluster, and passes each change to an [Observer]. It sends only list and watch
@@ -130,7 +130,7 @@ func (r *run) run(ctx context.Context) error {
 		case c := <-r.changes:
 			r.add(c)
 		case now := <-ticker.C:
-			if !r.holds(now) {
+			if !r.isListing(now) {
 				r.drain() // Of a kind that causes have waited for.
 				r.observer.Advance(ctx, now)
 			}
@@ -139,21 +139,6 @@ func (r *run) run(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// holds reports whether causes wait for the objects of a kind that is watched later: an owner, for
-// example, may have been created before its dependent.
-func (r *run) holds(now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.synced || r.pending == 0 {
-		r.held = time.Time{}
-		return false
-	}
-	if r.held.IsZero() {
-		r.held = now
-	}
-	return now.Sub(r.held) < maxHold
 }
 
 // end exports what has arrived.
@@ -241,34 +226,6 @@ func (r *run) discover() error {
 		}
 	}
 	return nil
-}
-
-// start starts the reflectors of resources that have none. The caller holds mu.
-func (r *run) start(wanted []related.Resource) {
-	for _, resource := range wanted {
-		for _, namespace := range r.namespaces(resource) {
-			t := target{resource.GroupVersionResource, namespace}
-			if r.reflectors[t] != nil || r.ctx.Err() != nil {
-				continue
-			}
-			reflecting, cancel := context.WithCancel(r.ctx)
-			r.reflectors[t] = cancel
-			r.pending++
-			first := !r.synced
-			r.group.Go(func() { r.reflect(reflecting, t, first) })
-			if r.Watching != nil {
-				r.Watching(t.resource)
-			}
-		}
-	}
-}
-
-// namespaces returns the namespaces in which a resource is watched.
-func (r *run) namespaces(resource related.Resource) []string {
-	if resource.Namespaced && len(r.Namespaces) > 0 {
-		return r.Namespaces
-	}
-	return []string{""}
 }
 
 // listed counts a resource as listed, or the first search as done.
