@@ -49,17 +49,17 @@ const (
 // stderr.
 func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, plan Plan) int {
 	root, shared := newRoot(plan, stderr)
-	return execute(ctx, root, shared, args, stdout, stderr)
+	return run(ctx, root, shared, args, stdout, stderr)
 }
 
 // ExecutePlugin is Execute for the kubectl plugin `kubectl observe`, which needs no plan.
 func ExecutePlugin(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, _ Plan) int {
 	defer hint.Plugin()()
 	plugin, shared := newPlugin()
-	return execute(ctx, plugin, shared, args, stdout, stderr)
+	return run(ctx, plugin, shared, args, stdout, stderr)
 }
 
-func execute(ctx context.Context, root *cobra.Command, shared *command.Shared, args []string, stdout io.Writer, stderr *os.File) int {
+func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args []string, stdout io.Writer, stderr *os.File) int {
 	ctrllog.SetLogger(logr.Discard()) // Log lines of libraries would break the progress display; errors are returned.
 	root.SetArgs(args)
 	root.SetOut(ui.NewPrinter(stdout))
