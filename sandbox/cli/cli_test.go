@@ -104,6 +104,12 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"prune", "--keep-days=-1"}, "--keep-days=-1: use 0 to 36500"},
 		{[]string{"prune", "--keep-days=week"}, "--keep-days=week: use a number"},
 		{[]string{"prune", "-o", "yaml"}, "--output=yaml: use text or json"},
+		{[]string{"observe", "a/b/c"}, `"a/b/c" does not name an object; use KIND/NAME`},
+		{[]string{"observe", "web"}, `"web" does not name an object; use KIND/NAME`},
+		{[]string{"observe", "deployment", "web"}, "expected at most one object, KIND/NAME, got 2 arguments"},
+		{[]string{"observe", "head/a", "-o", "yaml"}, "--output=yaml: use tree, html, svg or json"},
+		{[]string{"observe", "head/a", "--condition=Ready"}, "--condition=Ready: use TYPE=STATUS, .PATH=VALUE or none"},
+		{[]string{"observe", "head/a", "--timeout=0s"}, "--timeout=0s: use a positive duration"},
 		{[]string{"trace"}, "expected the name of an object, got 0"},
 		{[]string{"trace", "a/b/c"}, `reading the name of an object "a/b/c"`},
 		{[]string{"trace", "a", "-o", "yaml"}, "--output=yaml: use tree, html, svg or json"},
@@ -188,6 +194,56 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 		}
 		if own := execute(t, nil, c.Name(), "--help"); own.code != exitOK || !strings.Contains(own.stdout, c.Long) {
 			t.Errorf("help of %s: %+v", c.Name(), own)
+		}
+	}
+}
+
+// The plugin is the command observe with kubectl's words.
+func TestPlugin(t *testing.T) {
+	plugin := func(args ...string) result {
+		t.Helper()
+		t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+		stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stderr.Close()
+		var stdout bytes.Buffer
+		code := ExecutePlugin(t.Context(), args, &stdout, stderr, Plan{})
+		said, err := os.ReadFile(stderr.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result{code, stdout.String(), string(said)}
+	}
+	help := plugin("--help")
+	if help.code != exitOK || help.stderr != "" {
+		t.Errorf("--help: %+v", help)
+	}
+	for _, want := range []string{"kubectl observe [KIND/NAME] [flags]", "  kubectl observe deployment/web ", "kubectl's, or the one that --context", "--namespace namespace"} {
+		if !strings.Contains(help.stdout, want) {
+			t.Errorf("--help lacks %q:\n%s", want, help.stdout)
+		}
+	}
+	for _, unwanted := range []string{"sandbox observe", "go run", "--state-dir", "running sandbox, or with"} {
+		if strings.Contains(help.stdout, unwanted) {
+			t.Errorf("--help contains %q:\n%s", unwanted, help.stdout)
+		}
+	}
+	t.Setenv("SANDBOX_TIMEOUT", "0s")
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"web"}, exitUsage, "Error: --timeout=0s: use a positive duration (--timeout comes from SANDBOX_TIMEOUT)\nSee `kubectl observe --help`.\n"},
+		{[]string{"web", "--timeout=1m"}, exitUsage, "Error: \"web\" does not name an object; use KIND/NAME, for example deployment/web, and -n NAMESPACE\nSee `kubectl observe --help`.\n"},
+		{[]string{"--contxt=a"}, exitUsage, "Error: unknown flag: --contxt (did you mean --context?)\nSee `kubectl observe --help`.\n"},
+		{[]string{"deployment/web", "--timeout=1m"}, exitFailure, "name a cluster with --context or --kubeconfig\n"},
+		{[]string{"deployment/web", "--timeout=1m", "--context=none"}, exitUsage, "set KUBECONFIG or --kubeconfig\nSee `kubectl observe --help`.\n"},
+	} {
+		if got := plugin(test.args...); got.code != test.code || got.stdout != "" || !strings.HasSuffix(got.stderr, test.want) {
+			t.Errorf("%q: %+v, want %d and %q", test.args, got, test.code, test.want)
 		}
 	}
 }

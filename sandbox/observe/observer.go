@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -56,6 +57,8 @@ type Observer struct {
 	decided []decided
 	// full is true after the store had no room for an object.
 	full bool
+	// past has the times of the latest resolved writes, in the order of their resourceVersions.
+	past []moment
 	// again is the earliest time of the next export after an error.
 	again time.Time
 	// joined has the operators' spans, by the span that the write would have had.
@@ -71,6 +74,11 @@ type Observer struct {
 type decided struct {
 	revision uint64
 	at       time.Time
+}
+
+type moment struct {
+	after uint64
+	at    time.Time
 }
 
 type finished struct {
@@ -137,15 +145,7 @@ func (o *Observer) Flush(ctx context.Context, now time.Time) {
 // resolve decides the causes of writes that arrived until a time, in the order of their
 // resourceVersions.
 func (o *Observer) resolve(until time.Time) {
-	slices.SortStableFunc(o.waiting, func(a, b *writes.Pending) int {
-		switch {
-		case a.Write.After < b.Write.After:
-			return -1
-		case a.Write.After > b.Write.After:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(o.waiting, func(a, b *writes.Pending) int { return cmp.Compare(a.Write.After, b.Write.After) })
 	// A write is as old as any later one: its watch was slower.
 	for i := len(o.waiting) - 2; i >= 0; i-- {
 		if later := o.waiting[i+1].Write.At; later.Before(o.waiting[i].Write.At) {
@@ -157,6 +157,7 @@ func (o *Observer) resolve(until time.Time) {
 		n++
 	}
 	for _, p := range o.waiting[:n] {
+		o.limit(p.Write)
 		o.decide(p)
 	}
 	o.waiting = slices.Delete(o.waiting, 0, n)
@@ -167,6 +168,21 @@ func (o *Observer) resolve(until time.Time) {
 		o.addEvent(c)
 		return true
 	})
+}
+
+// limit moves the time of a write that arrived after later writes were resolved: the watch of its
+// kind started later.
+func (o *Observer) limit(w *writes.Write) {
+	i, _ := slices.BinarySearchFunc(o.past, w.After+1, func(m moment, after uint64) int { return cmp.Compare(m.after, after) })
+	if i < len(o.past) {
+		if o.past[i].at.Before(w.At) {
+			w.At = o.past[i].at
+		}
+		return
+	}
+	if o.past = append(o.past, moment{w.After, w.At}); len(o.past) > maxPast {
+		o.past = slices.Delete(o.past, 0, maxPast/2)
+	}
 }
 
 func (o *Observer) decide(p *writes.Pending) {

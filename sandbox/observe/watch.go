@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
@@ -36,14 +37,9 @@ const (
 	rediscovery = time.Minute
 	// settle is how long a new CustomResourceDefinition gets until its kind is served.
 	settle = 200 * time.Millisecond
+	// maxListing is how long causes wait for the objects of a kind that is watched later.
+	maxListing = 2 * time.Second
 )
-
-// ignored are the resources that are never watched: they change all the time, or repeat others.
-var ignored = []schema.GroupResource{
-	{Resource: "nodes"}, {Resource: "endpoints"}, {Resource: "componentstatuses"}, {Group: "events.k8s.io", Resource: "events"},
-	{Group: "coordination.k8s.io", Resource: "leases"}, {Group: "discovery.k8s.io", Resource: "endpointslices"},
-	{Group: "metrics.k8s.io", Resource: "pods"}, {Group: "metrics.k8s.io", Resource: "nodes"},
-}
 
 // Watcher watches a cluster, and passes each change to an [Observer]. It sends only list and watch
 // requests, and discovery.
@@ -52,17 +48,25 @@ type Watcher struct {
 	Config *rest.Config
 	// Namespaces limits the watches of namespaced objects. Empty: all.
 	Namespaces []string
+	// About limits the watches to the kinds of these objects and to related kinds, which are added as
+	// they appear; see package related. An empty name is any object of the kind. Empty: all kinds.
+	About []writes.Object
 	// Synced is called once, when all resources that can be watched have been listed. nil ignores it.
 	Synced func()
+	// Watching is called when the watch of a resource starts, once for each namespace. nil ignores it.
+	Watching func(schema.GroupVersionResource)
 	// Skipped is called for each resource that the user may not list or watch, once. nil ignores it.
 	Skipped func(schema.GroupVersionResource, error)
+	// Unsearched is called, once, for each resource that the user may not list to find dependents of
+	// the objects in About. nil ignores it.
+	Unsearched func(schema.GroupVersionResource, error)
 }
 
 // Run watches until ctx ends, and returns nil then. Writes that arrive until the end are exported,
 // within five seconds. It returns an error if the API server cannot be reached at the start.
 func (w *Watcher) Run(ctx context.Context, o *Observer) error {
 	r := &run{
-		Watcher: w, observer: o, changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1),
+		Watcher: w, observer: o, pending: 1, changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1),
 		reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{}, cut: map[target]time.Time{},
 	}
 	config := rest.CopyConfig(w.Config)
@@ -77,6 +81,11 @@ func (w *Watcher) Run(ctx context.Context, o *Observer) error {
 	if err != nil {
 		return fmt.Errorf("creating a discovery client: %w", err)
 	}
+	if len(w.About) > 0 {
+		if r.search, err = newSearch(w); err != nil {
+			return err
+		}
+	}
 	return r.run(ctx)
 }
 
@@ -89,29 +98,39 @@ type target struct {
 // run is one call of Run.
 type run struct {
 	*Watcher
-	client     dynamic.Interface
-	discovery  *discovery.DiscoveryClient
-	observer   *Observer
-	changes    chan writes.Change
-	kinds      chan struct{} // has an element if kinds may have changed
-	reflectors map[target]context.CancelFunc
-	group      sync.WaitGroup
+	client    dynamic.Interface
+	discovery *discovery.DiscoveryClient
+	observer  *Observer
+	changes   chan writes.Change
+	kinds     chan struct{} // has an element if kinds may have changed
+	group     sync.WaitGroup
+	held      time.Time // since when causes wait for lists
 
-	mu      sync.Mutex
-	began   time.Time // by the clock of the API server
-	skipped map[schema.GroupVersionResource]bool
-	pending int                  // the number of resources of the first discovery that are not listed
-	cut     map[target]time.Time // the watches that do not reach the API server, with their first failure
+	mu         sync.Mutex
+	ctx        context.Context // of the reflectors
+	began      time.Time       // by the clock of the API server
+	reflectors map[target]context.CancelFunc
+	search     *search // nil if all kinds are watched
+	skipped    map[schema.GroupVersionResource]bool
+	pending    int // the number of resources that are not listed, and one for the first search
+	synced     bool
+	revision   uint64               // of the first lists
+	cut        map[target]time.Time // the watches that do not reach the API server, with their first failure
 }
 
 func (r *run) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer r.group.Wait()
 	defer cancel()
-	if err := r.discover(ctx, true); err != nil {
+	r.ctx = ctx
+	if err := r.discover(); err != nil {
 		return err
 	}
-	r.group.Go(func() { r.rediscover(ctx) })
+	r.group.Go(func() {
+		r.searchDependents(ctx)
+		r.listed()
+		r.rediscover(ctx)
+	})
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -119,7 +138,8 @@ func (r *run) run(ctx context.Context) error {
 		case c := <-r.changes:
 			r.add(c)
 		case now := <-ticker.C:
-			if !r.isCut() {
+			if !r.isCut() && !r.isListing(now) {
+				r.drain() // Of a kind that causes have waited for.
 				r.observer.Advance(ctx, now)
 			}
 		case <-ctx.Done():
@@ -160,9 +180,11 @@ func (r *run) add(c writes.Change) {
 
 // rediscover searches for kinds until ctx ends.
 func (r *run) rediscover(ctx context.Context) {
-	timer := time.NewTimer(rediscovery)
+	timer := time.NewTimer(r.interval())
 	defer timer.Stop()
 	soon := false // Further changes do not delay the search.
+	ticker := time.NewTicker(searchInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -173,13 +195,18 @@ func (r *run) rediscover(ctx context.Context) {
 			}
 			soon = true
 			continue
+		case now := <-ticker.C:
+			if r.isSearchDue(now) {
+				r.searchDependents(ctx)
+			}
+			continue
 		case <-timer.C:
 		}
-		if err := r.discover(ctx, false); err != nil && ctx.Err() == nil {
+		if err := r.discover(); err != nil && ctx.Err() == nil {
 			r.fail(err)
 		}
 		soon = false
-		timer.Reset(rediscovery)
+		timer.Reset(r.interval())
 	}
 }
 
@@ -188,26 +215,27 @@ func (r *run) fail(err error) {
 }
 
 // discover starts a reflector for each new resource, and ends those of resources that are gone.
-func (r *run) discover(ctx context.Context, first bool) error {
-	lists, err := r.discovery.ServerPreferredResourcesWithContext(ctx)
+func (r *run) discover() error {
+	lists, err := r.discovery.ServerPreferredResourcesWithContext(r.ctx)
 	if err != nil && len(lists) == 0 {
 		return fmt.Errorf("listing the kinds of the API server: %w", err)
 	}
 	silent, partial := discovery.GroupDiscoveryFailedErrorGroups(err) // Aggregated APIs that do not answer.
-	unknown := func(t target) bool { return err != nil && (!partial || silent[t.resource.GroupVersion()] != nil) }
-	wanted := r.targets(lists)
-	if first {
-		r.pending = len(wanted)
+	served := related.Served(lists)
+	known := func(t target) bool {
+		return err != nil && (!partial || silent[t.resource.GroupVersion()] != nil) ||
+			slices.ContainsFunc(served, func(s related.Resource) bool { return s.GroupVersionResource == t.resource })
 	}
-	for _, t := range wanted {
-		if r.reflectors[t] == nil {
-			reflecting, cancel := context.WithCancel(ctx)
-			r.reflectors[t] = cancel
-			r.group.Go(func() { r.reflect(reflecting, t, first) })
-		}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wanted := served
+	if r.search != nil {
+		r.search.Serve(served)
+		wanted = r.search.Wanted()
 	}
+	r.start(wanted)
 	for t, cancel := range r.reflectors {
-		if !unknown(t) && !slices.Contains(wanted, t) {
+		if !known(t) {
 			cancel()
 			delete(r.reflectors, t)
 		}
@@ -215,34 +243,22 @@ func (r *run) discover(ctx context.Context, first bool) error {
 	return nil
 }
 
-func (r *run) targets(lists []*metav1.APIResourceList) []target {
-	var wanted []target
-	for _, list := range lists {
-		version, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			continue // No resource can be requested from it.
-		}
-		for _, resource := range list.APIResources {
-			gvr := version.WithResource(resource.Name)
-			if slices.Contains(ignored, gvr.GroupResource()) || !slices.Contains(resource.Verbs, "watch") || !slices.Contains(resource.Verbs, "list") {
-				continue
-			}
-			namespaces := []string{""}
-			if resource.Namespaced && len(r.Namespaces) > 0 {
-				namespaces = r.Namespaces
-			}
-			for _, namespace := range namespaces {
-				wanted = append(wanted, target{gvr, namespace})
-			}
-		}
+// listed counts a resource as listed, or the first search as done.
+func (r *run) listed() {
+	r.mu.Lock()
+	r.pending--
+	first := r.pending == 0 && !r.synced
+	r.synced = r.synced || first
+	r.mu.Unlock()
+	if first && r.Synced != nil {
+		r.Synced()
 	}
-	return wanted
 }
 
 // reflect lists and watches a resource until ctx ends.
 func (r *run) reflect(ctx context.Context, t target, first bool) {
 	resource := r.client.Resource(t.resource).Namespace(t.namespace)
-	s := &sink{run: r, ctx: ctx, first: first}
+	s := &sink{run: r, ctx: ctx, first: first, isCore: t.resource.Group == ""}
 	defer time.AfterFunc(syncLimit, s.skip).Stop()
 	defer r.reached(t, true)
 	listWatch := &cache.ListWatch{
@@ -274,7 +290,7 @@ func (r *run) note(t target, s *sink, err error) error {
 	r.reached(t, err == nil || errors.As(err, &status))
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
-	case apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err):
+	case isRefused(err):
 		s.skip()
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -294,10 +310,11 @@ func (r *run) note(t target, s *sink, err error) error {
 
 // sink passes the objects of one reflector on. The reflector calls it from one goroutine.
 type sink struct {
-	run   *run
-	ctx   context.Context
-	first bool // the resource is one of the first discovery
-	once  sync.Once
+	run    *run
+	ctx    context.Context
+	first  bool // the resource is one of the first, before Synced
+	isCore bool // of the core group
+	once   sync.Once
 	// replaced and watches are true after the first list, and after the first watch.
 	replaced, watches atomic.Bool
 	failing           bool // the last request failed
@@ -318,18 +335,7 @@ func (s *sink) listed() {
 
 // skip counts the resource as ready, or as one that is not waited for.
 func (s *sink) skip() {
-	s.once.Do(func() {
-		if !s.first {
-			return
-		}
-		s.run.mu.Lock()
-		s.run.pending--
-		last := s.run.pending == 0
-		s.run.mu.Unlock()
-		if last && s.run.Synced != nil {
-			s.run.Synced()
-		}
-	})
+	s.once.Do(s.run.listed)
 }
 
 func (s *sink) send(c writes.Change) {
@@ -352,6 +358,7 @@ func (s *sink) put(obj any, c writes.Change) error {
 		s.known[u.GetUID()] = u.GetResourceVersion()
 	}
 	c.Object = u
+	s.run.see(c)
 	s.send(c)
 	return nil
 }
@@ -388,6 +395,7 @@ func (s *sink) gone(uid types.UID, revision string) *unstructured.Unstructured {
 // their kind is new. A later one follows a watch that broke: versions may be lost.
 func (s *sink) Replace(list []any, revision string) error {
 	again, latest := s.known != nil, s.latest
+	first := s.run.listedAt(revision, s.first && s.isCore)
 	missing := s.known
 	s.known = map[types.UID]string{}
 	s.run.mu.Lock()
@@ -400,7 +408,7 @@ func (s *sink) Replace(list []any, revision string) error {
 		}
 		before := missing[u.GetUID()]
 		delete(missing, u.GetUID())
-		isNew := again || !s.first && !u.GetCreationTimestamp().Time.Before(began)
+		isNew := again || !s.first && isSince(u, first) && !u.GetCreationTimestamp().Time.Before(began)
 		if before != "" && before == u.GetResourceVersion() {
 			s.known[u.GetUID()] = before
 			continue
