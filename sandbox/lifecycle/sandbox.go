@@ -45,8 +45,19 @@ func New(s *session.Session, providers map[string]Factory) *Sandbox {
 		}
 		return sandbox.cluster, nil
 	})
-	s.SampleLost = sandbox.Reader.SampleLost
+	s.SampleLost, s.Receiver = sandbox.Reader.SampleLost, sandbox.receiver
 	return sandbox
+}
+
+// receiver returns the address of the sandbox's Jaeger for OTLP over gRPC; "" if there is none.
+func (s *Sandbox) receiver(ctx context.Context) (string, error) {
+	if s.Record.Target.JaegerEndpoint != "" { // The user's own Jaeger receives only the operator's spans.
+		return "", nil
+	}
+	if err := s.Reach(ctx); err != nil {
+		return "", err
+	}
+	return s.Addresses()[component.OTLPGRPC], nil
 }
 
 // Attach connects to the cluster that an earlier up created. The error is session.ErrDown if there
