@@ -162,8 +162,8 @@ func TestWatcherAbout(t *testing.T) {
 		if watched := w.kinds(); !slices.Contains(watched, "monitors.monitoring.test") {
 			t.Errorf("watched are %v, want also monitors", watched)
 		}
-		create(t, c, "op", nil, "{apiVersion: monitoring.test/v1, kind: Monitor, metadata: {name: n, namespace: default}}")
-		w.wait(t, "op create Monitor/n because of the user")
+		create(t, c, "op", nil, "{apiVersion: monitoring.test/v1, kind: Monitor, metadata: {name: m2, namespace: default}, spec: {a: 1}}")
+		w.wait(t, "op create Monitor/m2 because of the user")
 	})
 	t.Run("groups of one operator", func(t *testing.T) {
 		w := watchAbout(t, config, writes.Object{Group: "cm.test", Kind: "Certificate", Namespace: "default", Name: "web"})
@@ -178,7 +178,7 @@ func TestWatcherAbout(t *testing.T) {
 		if got, want := strings.Join(w.kinds(), " "), "deployments.apps events pods replicasets.apps"; got != want {
 			t.Errorf("watched are %s, want %s", got, want)
 		}
-		rollout := create(t, c, "kubectl", nil, "{apiVersion: roll.test/v1, kind: Rollout, metadata: {name: r2, namespace: default}}")
+		rollout := create(t, c, "kubectl", nil, "{apiVersion: roll.test/v1, kind: Rollout, metadata: {name: r2, namespace: default}, spec: {a: 1}}")
 		create(t, c, "op", rollout, "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d2, namespace: default}, spec: {"+labels+"}}")
 		w.wait(t, "kubectl create Rollout/r2 because of the user, lost")
 		w.wait(t, "op create Deployment/d2 because of same Rollout")
@@ -186,7 +186,7 @@ func TestWatcherAbout(t *testing.T) {
 	t.Run("a kind that is defined later", func(t *testing.T) {
 		w := watchAbout(t, config, writes.Object{Group: "late.test", Kind: "Late", Namespace: "default"})
 		define(t, c, "Late.late.test")
-		create(t, c, "kubectl", nil, "{apiVersion: late.test/v1, kind: Late, metadata: {name: l, namespace: default}}")
+		create(t, c, "kubectl", nil, "{apiVersion: late.test/v1, kind: Late, metadata: {name: l, namespace: default}, spec: {a: 1}}")
 		eventually(t, func() error {
 			if watched := w.kinds(); !slices.Contains(watched, "lates.late.test") {
 				return fmt.Errorf("watched are %v", watched)
