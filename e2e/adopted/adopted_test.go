@@ -52,8 +52,8 @@ func must(s *rig.Sandbox, limit time.Duration, args ...string) string {
 	return out
 }
 
-// TestOperatorWithoutWebhook: nobody writes a context onto the Cache; its trace is found by what its spans say. Afterwards the
-// operator is changed, and the new one is what makes the next trace.
+// TestOperatorWithoutWebhook: the sandbox writes a context onto the Cache when it applies it, and the operator continues it. Afterwards
+// the operator is changed, and the new one is what makes the next trace.
 func TestOperatorWithoutWebhook(t *testing.T) {
 	p := adopt(t, "adopter.patch")
 	s := sandbox(t)
@@ -64,8 +64,8 @@ func TestOperatorWithoutWebhook(t *testing.T) {
 	must(s, upLimit, "up", "--file="+p.file())
 	s.WantUp()
 	wantTree(s, filepath.Join(testdata, "adopter.tree"))
-	if cache := read(s); cache.GetAnnotations()[tracetree.TraceparentAnnotation] != "" {
-		t.Errorf("the Cache has a context: nobody but a webhook writes one, so the wrong way to its trace was tried")
+	if annotations := read(s).GetAnnotations(); annotations[tracetree.TraceparentAnnotation] == "" {
+		t.Errorf("the sandbox wrote no context: annotations %v", annotations)
 	}
 
 	p.replace("internal/controller/cache_controller.go", "all servers run", "every server runs")
@@ -111,13 +111,14 @@ func wantTree(s *rig.Sandbox, golden string) {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	tree, err := spantree.Parse(golden, strings.NewReplacer("$NAMESPACE", "default", "$NAME", "sample").Replace(string(text)))
+	tree, err := spantree.Parse(golden, strings.NewReplacer("$NAMESPACE", "default", "$NAME", "sample").Replace(rig.Applied("Cache", string(text))))
 	if err != nil {
 		s.T.Fatal(err)
 	}
 	for _, name := range []string{"sample", "cache/sample", "caches.cache.example.com/sample"} {
 		out := must(s, rig.AskLimit, "trace", name, "--namespace=default", "--output=json")
 		traces, err := tracetree.ReadOTLP(name, []byte(out))
+		traces = tracetree.Join(traces) // The webhook links to the trace of the apply.
 		if err != nil || len(traces) != 1 {
 			s.T.Fatalf("trace %s: %d traces, %v\n%s", name, len(traces), err, one(out))
 		}

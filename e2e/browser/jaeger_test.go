@@ -147,7 +147,7 @@ func searchAndOpen(t *testing.T, addresses provider.Addresses, client *jaeger.Cl
 	p.choose("service", operatorService)
 	p.waitFor(`new URLSearchParams(location.search).get("service") === "` + operatorService + `" && document.querySelectorAll("table.found a").length > 0`)
 	id := eval[string](p, `document.querySelector("table.found a").href.split("/").pop()`)
-	if got := eval[string](p, `document.querySelector("table.found .root").textContent`); got != "admit Head head-sample" {
+	if got := eval[string](p, `document.querySelector("table.found .root").textContent`); got != "apply Head head-sample" {
 		t.Errorf("the trace is listed as %q", got)
 	}
 	p.do(chromedp.Focus(chromedp.CSS("table.found a")))

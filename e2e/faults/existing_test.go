@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -48,7 +49,7 @@ func TestExistingCluster(t *testing.T) {
 		t.Errorf("status %+v", status)
 	}
 	e.wantCopy(users)
-	e.wantTree()
+	e.wantTree(true)
 	e.wantReplicas(2)
 
 	images := e.imagesOf()
@@ -80,16 +81,21 @@ func (e *existing) wantCopy(users []byte) {
 	}
 }
 
-// wantTree compares the sample's trace with the tree of a new Head.
-func (e *existing) wantTree() {
+// wantTree compares the sample's trace with the tree of a new Head. It starts with the sandbox's apply, unless the spans go to a Jaeger
+// of the user.
+func (e *existing) wantTree(applied bool) {
 	e.T.Helper()
 	const golden = "../testdata/create.tree"
 	text, err := os.ReadFile(golden)
 	e.must(err)
+	if applied {
+		text = []byte(rig.Applied("Head", string(text)))
+	}
 	tree, err := spantree.Parse(golden, strings.NewReplacer("$HEAD", "head-sample", "$NAMESPACE", "default").Replace(string(text)))
 	e.must(err)
 	out := e.run("trace", "head-sample", "--output=json")
 	traces, err := tracetree.ReadOTLP("trace", []byte(out))
+	traces = tracetree.Join(traces) // The webhook links to the trace of the apply.
 	if err != nil || len(traces) != 1 {
 		e.T.Fatalf("reading what trace printed: %d traces, %v", len(traces), err)
 	}

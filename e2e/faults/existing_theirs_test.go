@@ -122,7 +122,7 @@ func (e *existing) besideTheirs() {
 	if out := e.run("up", "--jaeger-query="+query); strings.Contains(out, "will be added") || !strings.Contains(out, "admit Head") {
 		e.T.Errorf("up with a Jaeger that can be asked says:\n%s", out)
 	}
-	e.wantTree()
+	e.wantTree(false)
 	e.run("down")
 	e.wantObjects(before)
 }
@@ -149,7 +149,7 @@ func (e *existing) remoteStorage() {
 	backend := fmt.Sprintf("grpc:\n          endpoint: jaeger.%[1]s.svc:17271\n          tls: {insecure: true}\n          writer:\n            endpoint: jaeger.%[1]s.svc:4317\n            tls: {insecure: true}\n", observability)
 	e.must(os.WriteFile(file, e.jaegerConfig("memory:\n          max_traces: 100000\n", backend), 0o600))
 	e.run("up", theirContext, "--yes", "--jaeger-config="+file)
-	e.wantTree()
+	e.wantTree(false)
 
 	pods := &corev1.PodList{}
 	e.must(e.client.List(e.T.Context(), pods, client.InNamespace("jaeger")))
@@ -159,7 +159,7 @@ func (e *existing) remoteStorage() {
 	if out := e.run("up"); strings.Contains(out, "Jaeger lost its trace") {
 		e.T.Errorf("the trace is gone with Jaeger's Pod:\n%s", out)
 	}
-	e.wantTree()
+	e.wantTree(false)
 	e.run("down")
 	e.wantObjects(before)
 }

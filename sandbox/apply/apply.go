@@ -95,14 +95,14 @@ func (c *Cluster) applyOne(ctx context.Context, obj *unstructured.Unstructured) 
 			// fields have their values. For the API server a read costs a tenth of an apply.
 			return nil
 		}
-		err = c.write(ctx, wanted)
+		err = c.write(ctx, live, wanted)
 		if live == nil || !c.Owns(live) || !immutable(err, wanted) {
 			return err
 		}
 		if _, err := c.deleteOne(ctx, wanted); err != nil {
 			return err
 		}
-		return c.write(ctx, wanted)
+		return c.write(ctx, nil, wanted)
 	})
 }
 
@@ -118,14 +118,16 @@ func immutable(err error, obj *unstructured.Unstructured) bool {
 	})
 }
 
-func (c *Cluster) write(ctx context.Context, obj *unstructured.Unstructured) error {
-	done := func(error) {}
+// write applies a copy of obj. live is the object before, or nil.
+func (c *Cluster) write(ctx context.Context, live, obj *unstructured.Unstructured) error {
 	if c.onApply != nil {
-		ctx, done = c.onApply(ctx, obj)
+		return c.onApply(ctx, live, obj.DeepCopy(), c.send)
 	}
-	// The client writes the response into the object that it sends.
-	sent := client.ApplyConfigurationFromUnstructured(obj.DeepCopy())
-	err := c.client.Apply(ctx, sent, client.FieldOwner(FieldManager), client.ForceOwnership)
-	done(err)
-	return err
+	return c.send(ctx, obj.DeepCopy())
+}
+
+// send applies obj, and stores the response in it.
+func (c *Cluster) send(ctx context.Context, obj *unstructured.Unstructured, options ...client.ApplyOption) error {
+	options = append(options, client.FieldOwner(FieldManager), client.ForceOwnership)
+	return c.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), options...)
 }

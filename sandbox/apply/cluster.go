@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/operator-tracing/sandbox/sandbox/applytrace"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
@@ -26,7 +27,7 @@ type Cluster struct {
 
 	// sandbox is the name of the sandbox on a shared cluster; see [Cluster.Share].
 	sandbox string
-	onApply func(context.Context, *unstructured.Unstructured) (context.Context, func(error))
+	onApply func(ctx context.Context, live, obj *unstructured.Unstructured, send applytrace.Send) error
 
 	mu          sync.Mutex
 	established time.Time // when the newest definition that WaitReady saw was established
@@ -79,12 +80,11 @@ func (c *Cluster) Config() *rest.Config { return c.config }
 // Subject returns the operator that the cluster runs or will run.
 func (c *Cluster) Subject() project.Subject { return c.subject }
 
-// OnApply sets a hook that [Apply] calls before each write; objects that need no change need no
-// write. The request has the context that start returns, and done receives its result. Several
-// goroutines may call start at once. OnApply must be called before the first use of the cluster.
-// Nil removes the hook.
-func (c *Cluster) OnApply(start func(ctx context.Context, obj *unstructured.Unstructured) (_ context.Context, done func(error))) {
-	c.onApply = start
+// OnApply sets a hook for the writes of [Apply]; objects that need no change need no write. The hook
+// sends obj itself, and can change it; live is the object before, or nil. Several goroutines may call
+// the hook at once. OnApply must be called before the first use of the cluster. Nil removes the hook.
+func (c *Cluster) OnApply(hook func(ctx context.Context, live, obj *unstructured.Unstructured, send applytrace.Send) error) {
+	c.onApply = hook
 }
 
 // creationDelay is how long the API server delays each creation of an object if its definition is

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
+	"github.com/operator-tracing/sandbox/sandbox/applytrace"
 )
 
 // TestCluster uses one API server. The subtests are parallel and have objects of their own.
@@ -54,9 +55,11 @@ func testOnApply(t *testing.T, direct *Cluster) {
 	}
 	var begun []string
 	var results []error
-	c.OnApply(func(ctx context.Context, obj *unstructured.Unstructured) (context.Context, func(error)) {
+	c.OnApply(func(ctx context.Context, _, obj *unstructured.Unstructured, send applytrace.Send) error {
 		begun = append(begun, Describe(obj))
-		return ctx, func(err error) { results = append(results, err) }
+		err := send(ctx, obj)
+		results = append(results, err)
+		return err
 	})
 	good := labelled(configMap(t, "hooked"))
 	mustApply(t, c, good)

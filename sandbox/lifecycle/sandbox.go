@@ -4,6 +4,7 @@ package lifecycle
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 
 	"github.com/operator-tracing/sandbox/sandbox/companion"
@@ -45,8 +46,19 @@ func New(s *session.Session, providers map[string]Factory) *Sandbox {
 		}
 		return sandbox.cluster, nil
 	})
-	s.SampleLost = sandbox.Reader.SampleLost
+	s.SampleLost, s.Receiver = sandbox.Reader.SampleLost, sandbox.receiver
 	return sandbox
+}
+
+// receiver returns the address of the sandbox's Jaeger for OTLP over gRPC; "" if there is none.
+func (s *Sandbox) receiver(ctx context.Context) (string, error) {
+	if s.Record.Target.JaegerEndpoint != "" { // The user's own Jaeger receives only the operator's spans.
+		return "", nil
+	}
+	if err := s.Reach(ctx); err != nil {
+		return "", err
+	}
+	return s.Addresses()[component.OTLPGRPC], nil
 }
 
 // Attach connects to the cluster that an earlier up created. The error is session.ErrDown if there
@@ -76,7 +88,19 @@ func (s *Sandbox) Existing() bool { return s.kind == component.Existing }
 
 // Prepare is the first step of a plan; see [provider.Provider].
 func (s *Sandbox) Prepare(ctx context.Context, report report) error {
-	return s.cluster.Prepare(ctx, report)
+	gate := companion.GateOf(s.Session)
+	if !s.Ports.SatisfiedBy(s.Record.Ports) { // Its port may be chosen again.
+		if err := gate.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Record.JaegerPassword == "" {
+		s.Record.JaegerPassword = rand.Text() // The provider saves it.
+	}
+	if err := s.cluster.Prepare(ctx, report); err != nil {
+		return err
+	}
+	return gate.Reserve(ctx)
 }
 
 // Fetch returns a step's function; see [provider.Provider].
@@ -91,7 +115,12 @@ func (s *Sandbox) Deliver(c component.Component) func(context.Context, report) e
 
 // Start returns a step's function; see [provider.Provider].
 func (s *Sandbox) Start(c component.Component) func(context.Context, report) error {
-	return func(ctx context.Context, report report) error { return s.cluster.Start(ctx, c, report) }
+	return func(ctx context.Context, report report) error {
+		if err := s.cluster.Start(ctx, c, report); err != nil || c.Name != component.Jaeger {
+			return err
+		}
+		return companion.GateOf(s.Session).Start(ctx)
+	}
 }
 
 // Observe is the step that starts the observer; see package companion.

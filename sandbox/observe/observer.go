@@ -37,6 +37,10 @@ type Options struct {
 	// Alone is true if the spans of operators that trace themselves are not shown with those of the
 	// observer: it then has spans for their writes, too.
 	Alone bool
+	// Applied returns the context of a write that the caller made itself, and whose span it shows with
+	// those of the observer; an invalid one for others. context is on the object. It is used only with
+	// Alone. nil means none.
+	Applied func(uid types.UID, revision uint64, context trace.SpanContext) trace.SpanContext
 	// Failed receives errors of Export and of watches. nil ignores them.
 	Failed func(error)
 }
@@ -91,7 +95,12 @@ func New(o Options) *Observer {
 	if o.ExportDelay == 0 {
 		o.ExportDelay = time.Second
 	}
-	return &Observer{options: o, store: writes.NewStore(o.Alone), starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{}, joined: map[trace.SpanID]trace.SpanContext{}, traced: map[string]bool{}}
+	store := writes.NewStore(o.Alone)
+	store.Applied = o.Applied
+	return &Observer{
+		options: o, store: store, starts: map[types.UID]*start{}, latest: map[types.UID]*span{}, counts: map[trace.TraceID]int{},
+		joined: map[trace.SpanID]trace.SpanContext{}, traced: map[string]bool{},
+	}
 }
 
 // Add adds a change that a watch delivered. Spans of it are exported by later calls of Advance.

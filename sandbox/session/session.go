@@ -50,6 +50,9 @@ type Session struct {
 	RenewSample bool
 	// SampleLost, if not nil, reports whether the sample has to be recreated.
 	SampleLost func(context.Context) (bool, error)
+	// Receiver, if not nil, returns the address of the sandbox's Jaeger for OTLP over gRPC; "" if spans
+	// go to a Jaeger of the user.
+	Receiver func(context.Context) (string, error)
 
 	subject *project.Subject
 	// bundlePath is the bundle to use, or empty. bundle is its content once it was read.

@@ -9,19 +9,13 @@ import (
 	"strconv"
 	"strings"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
-	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
-	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
@@ -64,16 +58,26 @@ func (s *Session) TracesControlPlane() bool { return s.Record.ControlPlaneTracin
 // trustedWriters is the variable of the reference operator for users whose trace contexts it trusts.
 const trustedWriters = "OPERATOR_TRUSTED_WRITERS"
 
-// OperatorEnvironment returns the operator's variables. If the control plane is traced, the reference
-// operator trusts the user that applies the sample: it continues this trace instead of linking to it.
-// Other operators have their own settings for that.
+// OperatorEnvironment returns the operator's variables. The reference operator trusts the user that
+// applies the sample: it continues this trace instead of linking to it. Other operators have their own
+// settings for that.
 func (s *Session) OperatorEnvironment() map[string]string {
 	env := Variables(s.OperatorEnv)
-	if _, set := env[trustedWriters]; set || !s.TracesControlPlane() || s.Record.File != "" {
-		return env
+	switch {
+	case !s.trustsApplier():
+	case s.TracesControlPlane():
+		env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(s.Manifests.Account()).User, workload.ApplierUser}, ",")
+	default:
+		env[trustedWriters] = workload.ApplierUser
 	}
-	env[trustedWriters] = strings.Join([]string{credentials.TracedAccount(s.Manifests.Account()).User, workload.ApplierUser}, ",")
 	return env
+}
+
+// trustsApplier reports whether the operator trusts [workload.ApplierUser]. On a cluster of the user
+// the sandbox has the user's own name.
+func (s *Session) trustsApplier() bool {
+	_, set := Variables(s.OperatorEnv)[trustedWriters]
+	return !set && s.Record.File == "" && !s.shared
 }
 
 // certificate makes sure of a client's certificate in the sandbox's folder, under a name there.
@@ -118,39 +122,6 @@ func (s *Session) OperatorClient(ctx context.Context) (*manifest.OperatorClient,
 	}
 	client.Server, err = workload.ServerForPods(ctx, target)
 	return client, err
-}
-
-// ApplyTraced applies the sample as a user whose trace contexts the API server continues, each object that has to be written below
-// a span of its own, and sends these spans. What is as it should be is not written and has no span.
-func (s *Session) ApplyTraced(ctx context.Context, sample *manifest.Component) error {
-	target, err := s.tracedTarget(ctx)
-	if err != nil {
-		return err
-	}
-	recorder := selftrace.NewRecorder()
-	target.OnApply(func(ctx context.Context, obj *unstructured.Unstructured) (context.Context, func(error)) {
-		return beginApply(ctx, recorder, obj)
-	})
-	// Looking at what is there is a part of this command's own trace, which the API server need not continue.
-	untraced := trace.ContextWithSpanContext(ctx, trace.SpanContext{})
-	if err := sample.Apply(untraced, target); err != nil {
-		return err
-	}
-	return recorder.Send(ctx, component.PortNamed(component.OTLPGRPC).Address(s.Record.Ports[component.OTLPGRPC]))
-}
-
-func beginApply(ctx context.Context, recorder *selftrace.Recorder, obj *unstructured.Unstructured) (context.Context, func(error)) {
-	ctx, span := recorder.Start(ctx, "apply "+obj.GetKind(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("k8s.namespace.name", obj.GetNamespace()),
-		attribute.String("operator.object.kind", obj.GetKind()), attribute.String("operator.object.name", obj.GetName()),
-	))
-	return ctx, func(err error) {
-		if err != nil {
-			span.RecordError(err)
-			span.SetStatus(codes.Error, err.Error())
-		}
-		span.End()
-	}
 }
 
 // tracedTarget is the API server as seen by that user, which it makes sure of.

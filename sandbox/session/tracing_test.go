@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/operator-tracing/sandbox/sandbox/selftrace"
+	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
 // A request below the span of an apply names that span as its parent; one that has no span names none.
@@ -17,16 +17,9 @@ func TestPropagated(t *testing.T) {
 	var got string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("traceparent") }))
 	defer server.Close()
-	recorder := selftrace.NewRecorder()
-	command, span := recorder.Start(t.Context(), "sandbox up")
-	defer span.End()
-	untraced := trace.ContextWithSpanContext(command, trace.SpanContext{})
-	applying, done := beginApply(untraced, recorder, &unstructured.Unstructured{Object: map[string]any{"kind": "Head"}})
-	defer done(nil)
-	own := trace.SpanContextFromContext(applying)
-	if own.TraceID() == span.SpanContext().TraceID() {
-		t.Error("an apply is part of the command's own trace, want one of its own")
-	}
+	untraced := trace.ContextWithSpanContext(t.Context(), trace.SpanContext{})
+	own := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+	applying := trace.ContextWithSpanContext(untraced, own)
 	client := http.Client{Transport: propagator{http.DefaultTransport}}
 	for name, ctx := range map[string]struct {
 		request *http.Request
@@ -53,4 +46,26 @@ func mustRequest(t *testing.T, url string) *http.Request {
 		t.Fatal(err)
 	}
 	return request
+}
+
+// The reference operator trusts the user that applies the sample, unless its user says whom it trusts,
+// or the cluster is a user's.
+func TestTrustedApplier(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		session *Session
+		want    string
+	}{
+		"reference operator": {&Session{}, workload.ApplierUser},
+		"set by the user":    {&Session{Options: Options{OperatorEnv: []string{"OPERATOR_TRUSTED_WRITERS=me"}}}, "me"},
+		"another operator":   {&Session{Record: state.Record{File: "sandbox.yaml"}}, ""},
+		"a user's cluster":   {&Session{shared: true}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := test.session.OperatorEnvironment()[trustedWriters]; got != test.want {
+				t.Errorf("trusted writers = %q, want %q", got, test.want)
+			}
+		})
+	}
 }

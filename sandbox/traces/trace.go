@@ -142,7 +142,8 @@ func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string
 	return traceID, nil
 }
 
-// Trace returns the current trace of an object as Jaeger has it now, with the traces that continue it.
+// Trace returns the current trace of an object as Jaeger has it now, with the traces that continue it. If
+// Jaeger has none, the trace is reconstructed from the API server's objects; see [Reconstructed].
 func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, error) {
 	live, err := r.get(ctx, object)
 	if err != nil {
@@ -151,6 +152,11 @@ func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, err
 	trace, err := r.traceOf(ctx, live)
 	switch {
 	case errors.Is(err, tracetree.ErrNotFound):
+		if found, failed := r.reconstruct(ctx, live); failed != nil {
+			return trace, fmt.Errorf("%w; %w", err, failed)
+		} else if found.Len() > 0 {
+			return found, nil
+		}
 		return trace, fmt.Errorf("%w; the sandbox's Jaeger keeps traces in memory: they are gone when it restarts", err)
 	case errors.Is(err, tracetree.ErrUnreachable):
 		return trace, fmt.Errorf("%w; %s repairs the sandbox", err, hint.Run("up"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // The expected tree.
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -169,4 +170,9 @@ func (s *Sandbox) WantUntrusted(c client.Client) string {
 		return len(roots) == 1 && roots[0].Span.Name == "admit Head" && roots[0].Span.IsRoot()
 	})
 	return id
+}
+
+// Applied returns an expected tree below the span of the sandbox's apply of an object.
+func Applied(kind, tree string) string {
+	return "apply " + kind + " [CLIENT service=sandbox]\n  " + strings.ReplaceAll(tree, "\n", "\n  ")
 }

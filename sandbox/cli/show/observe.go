@@ -21,6 +21,7 @@ import (
 	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/applytrace"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
@@ -133,7 +134,7 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 	if err != nil {
 		return err
 	}
-	s := &observation{options: o, cluster: c, condition: wanted, progress: cmd.ErrOrStderr(), objects: objects}
+	s := &observation{options: o, cluster: c, condition: wanted, progress: cmd.ErrOrStderr(), objects: objects, tracer: applytrace.New(applyManager)}
 	if s.target, err = o.target(ctx, c, argument, objects); err != nil {
 		return err
 	}
@@ -187,6 +188,7 @@ type observation struct {
 	objects   []*unstructured.Unstructured
 	target    writes.Object
 	send      *jaeger.Sender
+	tracer    *applytrace.Tracer
 
 	mu      sync.Mutex
 	traceID string
@@ -209,7 +211,7 @@ func (s *observation) observe(ctx context.Context, out io.Writer) (tracetree.Tra
 	s.spans, s.sent = ptrace.NewTraces(), map[pcommon.SpanID]bool{}
 	synced := make(chan struct{})
 	observer := observe.New(observe.Options{
-		Alone: s.send == nil, ExportDelay: drawInterval, Export: s.export, Wrote: s.wrote, Failed: s.failed,
+		Alone: s.send == nil, Applied: s.tracer.SpanOf, ExportDelay: drawInterval, Export: s.export, Wrote: s.wrote, Failed: s.failed,
 	})
 	watcher := &observe.Watcher{Config: s.cluster.Config(), Synced: func() { close(synced) }, Skipped: s.skip, Unsearched: s.unsearch}
 	watcher.Namespaces, watcher.About = s.scope()
@@ -238,14 +240,34 @@ func (s *observation) observe(ctx context.Context, out io.Writer) (tracetree.Tra
 	return s.traceLocked(), errors.Join(err, s.unsent)
 }
 
-// apply applies the manifests, with the namespace of the observation if they name none.
+// apply applies the manifests. Each object that this changes has a context, and a span "apply KIND".
 func (s *observation) apply(ctx context.Context) error {
+	s.tracer.Refused = func(obj *unstructured.Unstructured, err error) {
+		fmt.Fprintf(s.progress, "applied %s without a trace context: %v\n", apply.Describe(obj), err)
+	}
 	for _, obj := range s.objects {
-		if err := s.cluster.Client().Patch(ctx, obj, client.Apply, client.FieldOwner(applyManager), client.ForceOwnership); err != nil { //nolint:staticcheck // Client.Apply takes no unstructured object.
+		live := &unstructured.Unstructured{}
+		live.SetGroupVersionKind(obj.GroupVersionKind())
+		err := s.cluster.Client().Get(ctx, client.ObjectKeyFromObject(obj), live)
+		if apierrors.IsNotFound(err) {
+			live, err = nil, nil
+		}
+		if err == nil {
+			err = s.tracer.Apply(ctx, live, obj, s.sendApply)
+		}
+		if err != nil {
 			return fmt.Errorf("applying %s: %w", apply.Describe(obj), err)
 		}
 	}
-	return nil
+	if s.send == nil {
+		return nil
+	}
+	return s.tracer.Send(ctx, s.options.otlp)
+}
+
+func (s *observation) sendApply(ctx context.Context, obj *unstructured.Unstructured, options ...client.ApplyOption) error {
+	options = append(options, client.FieldOwner(applyManager), client.ForceOwnership)
+	return s.cluster.Client().Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), options...)
 }
 
 func (s *observation) failed(err error) {
@@ -325,6 +347,7 @@ func (s *observation) trace() tracetree.Trace {
 func (s *observation) traceLocked() tracetree.Trace {
 	copied := ptrace.NewTraces()
 	s.spans.CopyTo(copied)
+	s.tracer.Traces().ResourceSpans().MoveAndAppendTo(copied.ResourceSpans())
 	for _, found := range tracetree.FromOTLP(copied) {
 		if found.ID == s.traceID {
 			return found

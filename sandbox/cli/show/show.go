@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
@@ -16,7 +18,7 @@ import (
 var traceWriters = map[string]writeTrace{
 	"tree": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeTree(out, trace) },
 	"svg": func(out io.Writer, trace tracetree.Trace, title string) error {
-		return waterfall(trace).WriteSVG(ui.Raw(out), title)
+		return waterfall(trace).WriteSVG(ui.Raw(out), titleOf(trace, title))
 	},
 	"html": writePage,
 	"json": writeJSONTrace,
@@ -52,6 +54,9 @@ func writeTree(out io.Writer, trace tracetree.Trace) error {
 // incomplete. It ends with a newline.
 func heading(trace tracetree.Trace, columns int) string {
 	text := view.Cut("trace "+trace.ID, columns) + "\n"
+	if traces.Reconstructed(trace) {
+		text += view.Cut("reconstructed from objects and Events, times have a resolution of 1 s", columns) + "\n"
+	}
 	if trace.Cut() {
 		text += view.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", tracetree.MaxTraces, tracetree.MaxSpans), columns) + "\n"
 	}
@@ -63,7 +68,15 @@ func writePage(out io.Writer, trace tracetree.Trace, title string) error {
 	if err != nil {
 		return err
 	}
-	return waterfall(trace).WriteHTML(ui.Raw(out), title, data)
+	return waterfall(trace).WriteHTML(ui.Raw(out), titleOf(trace, title), data)
+}
+
+// titleOf returns the title of a page or picture, which says if the trace is reconstructed.
+func titleOf(trace tracetree.Trace, title string) string {
+	if traces.Reconstructed(trace) {
+		title = cmp.Or(title, "Trace "+trace.ID) + " (reconstructed, resolution 1 s)"
+	}
+	return title
 }
 
 func waterfall(trace tracetree.Trace) *view.Waterfall {

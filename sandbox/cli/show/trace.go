@@ -60,6 +60,9 @@ The kind has one of the names that kubectl accepts: memcached, memcacheds, its s
 a kind, the object has the kind of the sample (a Head unless sandbox.yaml names another), and the part before the slash can be its
 namespace.
 
+If there is no trace, for example because the object changed before the sandbox observed it, the trace is reconstructed from the
+objects that are there, their managed fields and conditions, and Events. It then says so, and its times have a resolution of a second.
+
 If the operator has tracing of its own, the trace is the first one after the object's last change with the object's name in an
 attribute. With --id it prints any trace.
 

@@ -4,11 +4,16 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/types"
 )
 
 // Store has the objects of a cluster and their latest writes. It is not safe for concurrent use.
 type Store struct {
+	// Applied returns the context of a write if the caller made it and has a span of it. context is
+	// on the object. Only a store that is alone calls it; nil ignores it.
+	Applied func(uid types.UID, revision uint64, context trace.SpanContext) trace.SpanContext
+
 	objects map[types.UID]*known
 	// owned has the objects that name an owner, named all objects by their place, mentioning those
 	// that mention a name, and objectsIn those of a namespace.

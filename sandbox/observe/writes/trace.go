@@ -10,10 +10,17 @@ import (
 
 // assign decides the trace and the span of a write.
 func (s *Store) assign(w *Write, v, before *version) {
-	put := !s.alone && v.context.IsSampled() && (before == nil || !sameSpan(before.context, v.context))
+	context := v.context
+	if s.alone {
+		context = trace.SpanContext{}
+		if s.Applied != nil {
+			context = s.Applied(w.Object.UID, w.After, v.context)
+		}
+	}
+	put := context.IsSampled() && (before == nil || !sameSpan(before.context, context))
 	switch cause := w.Cause.Span; {
 	case put && w.Verb != VerbRemove:
-		w.Traced, w.Span = true, v.context
+		w.Traced, w.Span = true, context
 		if w.loop != (loop{}) {
 			s.instrumented[w.Manager] = true
 		}
