@@ -91,7 +91,7 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 	shared := command.Bind(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr),
-		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), show.NewObserver(shared), inspect.NewEnv(shared),
+		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), show.NewObserver(shared), show.NewGate(shared), inspect.NewEnv(shared),
 		inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())

@@ -158,6 +158,8 @@ func TestAsRecorded(t *testing.T) {
 	complete := state.Record{Name: "test", Ports: ports, ConfigHash: hash}
 	partial := complete
 	partial.Creating = true
+	gated := complete
+	gated.Ports, gated.ComponentPorts = ports.With(component.UI, 9), component.Ports{component.JaegerPage: 1}
 	for _, test := range []struct {
 		name   string
 		spec   Spec
@@ -169,6 +171,8 @@ func TestAsRecorded(t *testing.T) {
 		{"another requested port", Spec{Node: node, Ports: component.Ports{component.UI: 9}}, complete, false},
 		{"another image", Spec{Node: Node{Image: "node:2"}}, complete, false},
 		{"partly created", Spec{Node: node}, partial, false},
+		{"a gate on the user's port", Spec{Node: node}, gated, true},
+		{"a gate on the requested port", Spec{Node: node, Ports: component.Ports{component.UI: 9}}, gated, true},
 		{"no record", Spec{Node: node}, state.Record{}, false},
 	} {
 		if got, err := c.asRecorded(test.spec, test.record); got != test.want || err != nil {

@@ -36,6 +36,9 @@ type Spec struct {
 	Node Node
 	// Ports are the ports that the user requested; see port.Choose. Other ports are chosen freely.
 	Ports component.Ports
+	// Release, if not nil, is called before ports are chosen. It ends processes of the sandbox that
+	// listen on its ports.
+	Release func(context.Context) error
 }
 
 // Ensure makes the cluster run as described by spec. It creates a missing cluster, keeps a working
@@ -77,25 +80,44 @@ func (c *Cluster) asRecorded(spec Spec, record state.Record) (bool, error) {
 	if record.Creating || !spec.Ports.SatisfiedBy(record.Ports) {
 		return false, nil
 	}
-	hash, err := hashConfig(kindConfig(c.name, spec.Node, *c.engine.Host, record.Ports, c.dir), spec.Node)
+	hash, err := hashConfig(kindConfig(c.name, spec.Node, *c.engine.Host, mapped(record), c.dir), spec.Node)
 	return hash == record.ConfigHash, err
+}
+
+// mapped returns the ports of 127.0.0.1 that kind maps to the node. The gate of Jaeger's page
+// listens on the user's port; a node of an old version has no gate.
+func mapped(record state.Record) component.Ports {
+	if page := record.ComponentPorts[component.JaegerPage]; page != 0 {
+		return record.Ports.With(component.UI, page)
+	}
+	return record.Ports
 }
 
 // create creates a missing cluster. It chooses the ports at this point: another program may have
 // taken the ports of a killed node, and the ports of a deleted node are free again.
 func (c *Cluster) create(ctx context.Context, spec Spec, record *state.Record) error {
+	if spec.Release != nil {
+		if err := spec.Release(ctx); err != nil {
+			return err
+		}
+	}
 	ports, err := port.Choose(ctx, component.AllPorts(), spec.Ports)
 	if err != nil {
 		return err
 	}
-	config := kindConfig(c.name, spec.Node, *c.engine.Host, ports, c.dir)
+	page, err := port.Unused(ctx, ports)
+	if err != nil {
+		return err
+	}
+	record.Ports, record.ComponentPorts = ports, component.Ports{component.JaegerPage: page}
+	config := kindConfig(c.name, spec.Node, *c.engine.Host, mapped(*record), c.dir)
 	hash, err := hashConfig(config, spec.Node)
 	if err != nil {
 		return err
 	}
 	record.Name, record.Cluster = c.name, component.Kind
 	record.Provider, record.ContainersConf = c.engine.Name, c.engine.ContainersConf
-	record.NodeImage, record.ConfigHash, record.Ports, record.Creating = spec.Node.Image, hash, ports, true
+	record.NodeImage, record.ConfigHash, record.Creating = spec.Node.Image, hash, true
 	if err := c.dir.Save(*record); err != nil {
 		return err
 	}

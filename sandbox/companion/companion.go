@@ -1,5 +1,6 @@
-// Package companion runs the observer of a sandbox: a process of this machine, on every kind of
-// cluster. It watches the cluster and sends the reactions of its controllers to Jaeger as spans; see
+// Package companion runs the processes of the sandbox program that belong to one sandbox: the
+// observer, on every kind of cluster, and the gate of Jaeger, on clusters that the sandbox created.
+// The observer watches the cluster and sends the reactions of its controllers to Jaeger as spans; see
 // package observe.
 package companion
 
@@ -168,10 +169,14 @@ func (o Observer) SetProgress(revision uint64) error {
 
 // Logs copies the log of the observer.
 func (o Observer) Logs(ctx context.Context, out io.Writer, options provider.LogOptions) error {
+	return copyLog(ctx, o.table(), out, Name, options)
+}
+
+func copyLog(ctx context.Context, table process.Table, out io.Writer, name string, options provider.LogOptions) error {
 	if options.Previous {
-		return o.table().Previous(out, Name, options.Lines)
+		return table.Previous(out, name, options.Lines)
 	}
-	return o.table().Follow(ctx, out, Name, options.Lines, options.Follow)
+	return table.Follow(ctx, out, name, options.Lines, options.Follow)
 }
 
 // Stop ends the observer. It returns nil if it does not run.

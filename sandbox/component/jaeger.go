@@ -25,8 +25,21 @@ const (
 // tags from v2 on are not versions of its Go module.
 const jaegerVersion = "v2.13.0"
 
-// JaegerHealth is Jaeger's port for probes on an embedded cluster.
-const JaegerHealth = "jaegerHealth"
+// Ports of Jaeger that are not for the user.
+const (
+	// JaegerHealth is Jaeger's port for probes on an embedded cluster.
+	JaegerHealth = "jaegerHealth"
+	// JaegerPage is Jaeger's own port for its page and HTTP query API, behind the gate on the user's
+	// port; see package companion. A kind node of an old version has none.
+	JaegerPage = "jaegerPage"
+)
+
+const (
+	// JaegerUser is the name of the only user of Jaeger's page, which config/jaeger sets.
+	JaegerUser = "sandbox"
+	// JaegerAuth is the value of JAEGER_UI_AUTH with which Jaeger's page requires a password.
+	JaegerAuth = "{authenticator: basicauth}"
+)
 
 var jaeger = Component{
 	Name: Jaeger, Title: "Jaeger", Version: jaegerVersion,
@@ -35,7 +48,7 @@ var jaeger = Component{
 	Images:   []string{"docker.io/jaegertracing/jaeger:" + jaegerVersion[1:]},
 	Outside:  []string{Embedded},
 	Check:    jaegerServes,
-	Programs: []Program{{Name: Jaeger, Stop: 1, Listens: []Listener{{Name: JaegerHealth}}}},
+	Programs: []Program{{Name: Jaeger, Stop: 1, Listens: []Listener{{Name: JaegerHealth}, {Name: JaegerPage}}}},
 	Ports: []Port{
 		{Name: UI, Number: 16686, Flag: "jaeger-ui-port", Use: "Jaeger's web interface", Env: "JAEGER_UI_PORT", Scheme: "http", Label: "Jaeger"},
 		{Name: Query, Number: 16685, Flag: "jaeger-query-port", Use: "Jaeger's gRPC query API", Env: "JAEGER_QUERY_PORT",

@@ -21,6 +21,8 @@ type JaegerOptions struct {
 	// Page is an index.html that replaces Jaeger's own page, which its Go module lacks. If it is
 	// empty, Jaeger serves its own page.
 	Page []byte
+	// Password is required by its page and HTTP query API.
+	Password string
 }
 
 // Jaeger starts Jaeger and waits until it accepts spans and queries.
@@ -56,6 +58,8 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	// when it stops.
 	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "JAEGER_MEMORY_MIB=2048", "OTEL_TRACES_SAMPLER=always_off"}
 	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own[component.JaegerHealth]))
+	spec.Env = append(spec.Env, "JAEGER_UI_AUTH="+component.JaegerAuth, "JAEGER_UI_PASSWORD="+options.Password)
+	ports = ports.With(component.UI, own[component.JaegerPage]) // The gate has the user's.
 	for _, p := range component.Named(component.Jaeger).Ports {
 		spec.Env = append(spec.Env, fmt.Sprintf("%s=%d", p.Env, ports[p.Name]))
 	}

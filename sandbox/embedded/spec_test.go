@@ -110,6 +110,25 @@ func TestSpecsNameTheFolderAndUseLoopback(t *testing.T) {
 	}
 }
 
+// Jaeger's page listens behind its gate, which has the user's port, and requires a password.
+func TestJaegerIsBehindItsGate(t *testing.T) {
+	t.Parallel()
+	c := prepared(t)
+	spec, err := c.jaeger(JaegerOptions{Program: "/bin/jaeger", Password: "squeamish"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, users := c.ports()
+	if own[component.JaegerPage] == users[component.UI] {
+		t.Errorf("Jaeger and its gate have the same port %d", users[component.UI])
+	}
+	for _, want := range []string{fmt.Sprintf("JAEGER_UI_PORT=%d", own[component.JaegerPage]), "JAEGER_UI_AUTH={authenticator: basicauth}", "JAEGER_UI_PASSWORD=squeamish"} {
+		if !slices.Contains(spec.Env, want) {
+			t.Errorf("environment %q lacks %s", spec.Env, want)
+		}
+	}
+}
+
 // A second Prepare must not change a Spec, which would restart the process.
 func TestSpecsAreStable(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,9 @@ import (
 // messages. Down returns nil if the sandbox is not up. Files of others in the sandbox's folder are
 // left, and Note is called.
 func (s *Sandbox) Down(ctx context.Context, purge bool, report func(format string, args ...any)) error {
+	if err := errors.Join(companion.Of(s.Session).Stop(ctx), companion.GateOf(s.Session).Stop(ctx)); err != nil {
+		return err
+	}
 	switch err := s.Attach(); {
 	case errors.Is(err, session.ErrDown): // The record may be lost.
 		// Clusters of others are ignored.
@@ -34,7 +37,7 @@ func (s *Sandbox) Down(ctx context.Context, purge bool, report func(format strin
 	case err != nil:
 		return err
 	default:
-		if err := errors.Join(companion.Of(s.Session).Stop(ctx), s.cluster.Down(ctx, report)); err != nil {
+		if err := s.cluster.Down(ctx, report); err != nil {
 			return err
 		}
 	}

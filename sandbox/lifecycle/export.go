@@ -93,7 +93,7 @@ func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, 
 		}},
 	}
 	parts = append(parts, s.stateParts()...)
-	values := s.secretValues()
+	values := append(s.secretValues(), redact.Known{Name: "jaegerPassword", Value: s.Record.JaegerPassword, Sure: true})
 	if s.Record.Name != "" {
 		more, secrets := s.clusterParts(ctx, limits)
 		parts, values = append(parts, more...), append(values, secrets...)

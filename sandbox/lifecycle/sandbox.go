@@ -4,6 +4,7 @@ package lifecycle
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 
 	"github.com/operator-tracing/sandbox/sandbox/companion"
@@ -76,7 +77,19 @@ func (s *Sandbox) Existing() bool { return s.kind == component.Existing }
 
 // Prepare is the first step of a plan; see [provider.Provider].
 func (s *Sandbox) Prepare(ctx context.Context, report report) error {
-	return s.cluster.Prepare(ctx, report)
+	gate := companion.GateOf(s.Session)
+	if !s.Ports.SatisfiedBy(s.Record.Ports) { // Its port may be chosen again.
+		if err := gate.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Record.JaegerPassword == "" {
+		s.Record.JaegerPassword = rand.Text() // The provider saves it.
+	}
+	if err := s.cluster.Prepare(ctx, report); err != nil {
+		return err
+	}
+	return gate.Reserve(ctx)
 }
 
 // Fetch returns a step's function; see [provider.Provider].
@@ -91,7 +104,12 @@ func (s *Sandbox) Deliver(c component.Component) func(context.Context, report) e
 
 // Start returns a step's function; see [provider.Provider].
 func (s *Sandbox) Start(c component.Component) func(context.Context, report) error {
-	return func(ctx context.Context, report report) error { return s.cluster.Start(ctx, c, report) }
+	return func(ctx context.Context, report report) error {
+		if err := s.cluster.Start(ctx, c, report); err != nil || c.Name != component.Jaeger {
+			return err
+		}
+		return companion.GateOf(s.Session).Start(ctx)
+	}
 }
 
 // Observe is the step that starts the observer; see package companion.

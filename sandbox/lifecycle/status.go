@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/operator-tracing/sandbox/sandbox/companion"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
@@ -27,6 +28,13 @@ func (s *Sandbox) Status(ctx context.Context) (provider.Status, error) {
 	if err := s.cluster.Status(ctx, &status); err != nil {
 		return status, err
 	}
+	for i := range status.Components {
+		if c := &status.Components[i]; c.Name == component.Jaeger {
+			if err := companion.GateOf(s.Session).Describe(c); err != nil {
+				return status, err
+			}
+		}
+	}
 	if o := companion.Of(s.Session); o.Wanted() {
 		shown, err := o.Status()
 		if err != nil {
@@ -43,7 +51,7 @@ func (s *Sandbox) Status(ctx context.Context) (provider.Status, error) {
 // LogParts returns the logs that a name of the command line selects; see [provider.LogsNamed].
 func (s *Sandbox) LogParts(name string) ([]string, error) {
 	switch parts, err := provider.LogsNamed(s.Record.Cluster, name); {
-	case name == companion.Name:
+	case name == companion.Name || name == companion.GateName:
 		return []string{name}, nil
 	case name == "" && companion.Of(s.Session).Wanted():
 		return append(parts, companion.Name), err
@@ -59,6 +67,9 @@ func (s *Sandbox) Logs(ctx context.Context, out io.Writer, name string, o provid
 	}
 	if name == companion.Name {
 		return companion.Of(s.Session).Logs(ctx, out, o)
+	}
+	if name == companion.GateName {
+		return companion.GateOf(s.Session).Logs(ctx, out, o)
 	}
 	return s.cluster.Logs(ctx, out, name, o)
 }

@@ -23,6 +23,8 @@ type JaegerOptions struct {
 	// Page is an index.html that replaces Jaeger's own page, which is absent if Jaeger is built as a
 	// Go module. Empty means Jaeger's page.
 	Page []byte
+	// Password is required by Jaeger's page and HTTP query API. Empty means that they require none.
+	Password string
 }
 
 // Jaeger renders Jaeger, all in one. It stores traces in memory unless its configuration has
@@ -52,6 +54,9 @@ func jaegerObjects(o JaegerOptions) ([]*unstructured.Unstructured, error) {
 		if err := setJaegerConfig(objects, deployment, o.Config); err != nil {
 			return nil, err
 		}
+	}
+	if o.Password != "" {
+		setEnv(container, map[string]string{"JAEGER_UI_AUTH": component.JaegerAuth, "JAEGER_UI_PASSWORD": o.Password})
 	}
 	if len(o.Page) > 0 {
 		objects = append(objects, jaegerPage(container, deployment.GetNamespace(), o.Page))

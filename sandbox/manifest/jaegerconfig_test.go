@@ -31,7 +31,7 @@ func TestCheckJaegerConfig(t *testing.T) {
 		{"several pipelines", "    traces:\n      receivers", "    traces/all:\n      receivers", ""},
 		{"no YAML", "service:", "service: [", "yaml"},
 		{"a list", "extensions: [jaeger_storage", "extensions: {jaeger_storage: [", "yaml"},
-		{"no query", "[jaeger_storage, jaeger_query, ", "[jaeger_storage, ", "service.extensions lacks jaeger_query"},
+		{"no query", "[jaeger_storage, basicauth, jaeger_query, ", "[jaeger_storage, ", "service.extensions lacks jaeger_query"},
 		{"no health", ", healthcheckv2]", "]", "service.extensions lacks healthcheckv2"},
 		{"query is only named", "  jaeger_query:\n", "  jaeger_other:\n", "extensions lacks jaeger_query"},
 		{"no OTLP", "receivers: [otlp, jaeger]", "receivers: [jaeger]", "no pipeline traces with the receiver otlp"},

@@ -98,6 +98,27 @@ func TestJaegerPage(t *testing.T) {
 	}
 }
 
+// The variables are those of Jaeger's configuration.
+func TestJaegerRequiresAPassword(t *testing.T) {
+	t.Parallel()
+	rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Password: "squeamish"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{}
+	for _, e := range deployments(t, rendered)[0].Spec.Template.Spec.Containers[0].Env {
+		env[e.Name] = e.Value
+	}
+	for name, want := range map[string]string{"JAEGER_UI_AUTH": "{authenticator: basicauth}", "JAEGER_UI_PASSWORD": "squeamish"} {
+		if env[name] != want || !strings.Contains(string(ownConfig(t, "", "")), "${env:"+name+":-}") {
+			t.Errorf("%s = %q, want %q, and config.yaml must use it", name, env[name], want)
+		}
+	}
+	if !strings.Contains(string(ownConfig(t, "", "")), "inline: "+component.JaegerUser+":$") {
+		t.Errorf("config.yaml does not name the user %s", component.JaegerUser)
+	}
+}
+
 func TestOperator(t *testing.T) {
 	t.Parallel()
 	manifests := applytest.Manifests(t)

@@ -53,10 +53,12 @@ type Record struct {
 	TracedSample string `json:"tracedSample,omitempty"`
 	// JaegerConfig is the path of Jaeger's configuration; empty for the sandbox's own.
 	JaegerConfig string `json:"jaegerConfig,omitempty"`
+	// JaegerPassword is the password of Jaeger's page behind its gate; see package companion.
+	JaegerPassword string `json:"jaegerPassword,omitempty"`
 	// Target is the existing cluster, if Cluster is [component.Existing].
 	Target Target `json:"target,omitzero"`
-	// ComponentPorts are the other ports of an embedded cluster on 127.0.0.1, by the names of the
-	// table's listeners.
+	// ComponentPorts are the other ports on 127.0.0.1, by the names of the table's listeners. A kind
+	// cluster has only [component.JaegerPage].
 	ComponentPorts component.Ports `json:"componentPorts,omitempty"`
 }
 

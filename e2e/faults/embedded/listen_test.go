@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
@@ -26,7 +27,7 @@ func TestListensOnLoopback(t *testing.T) {
 		own[component.EtcdPort]: component.Etcd, own[component.EtcdPeerPort]: component.Etcd, own[component.APIServerPort]: component.APIServer,
 		own[component.CertManagerHealth]: component.CertManagerController, own[component.CertManagerHook]: component.CertManagerWebhook,
 		own[component.OperatorHook]: component.Operator, own[component.OperatorHealth]: component.Operator, own[component.JaegerHealth]: component.Jaeger,
-		jaeger[component.UI]: component.Jaeger, jaeger[component.Query]: component.Jaeger,
+		own[component.JaegerPage]: component.Jaeger, jaeger[component.UI]: companion.GateName, jaeger[component.Query]: component.Jaeger,
 		jaeger[component.OTLPGRPC]: component.Jaeger, jaeger[component.OTLPHTTP]: component.Jaeger, jaeger[component.Thrift]: component.Jaeger,
 	}
 	open := 0

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -26,7 +27,8 @@ func TestPortTaken(t *testing.T) {
 		{component.Etcd, "peers", func(r state.Record) int { return r.ComponentPorts[component.EtcdPeerPort] }},
 		{component.APIServer, "", func(r state.Record) int { return r.ComponentPorts[component.APIServerPort] }},
 		{component.Jaeger, "health", func(r state.Record) int { return r.ComponentPorts[component.JaegerHealth] }},
-		{component.Jaeger, "web interface", func(r state.Record) int { return r.Ports[component.UI] }},
+		{component.Jaeger, "web interface", func(r state.Record) int { return r.ComponentPorts[component.JaegerPage] }},
+		{companion.GateName, "", func(r state.Record) int { return r.Ports[component.UI] }},
 		{component.Jaeger, "OTLP", func(r state.Record) int { return r.Ports[component.OTLPGRPC] }},
 		{component.CertManagerController, "", func(r state.Record) int { return r.ComponentPorts[component.CertManagerHealth] }},
 		{component.CertManagerWebhook, "", func(r state.Record) int { return r.ComponentPorts[component.CertManagerHook] }},
@@ -86,7 +88,7 @@ func TestPortAskedForIsTaken(t *testing.T) {
 
 	s.up()
 	asked := strconv.Itoa(s.Record().Ports[component.UI])
-	s.kill(s.wantWhole()[component.Jaeger])
+	s.kill(s.wantWhole()[companion.GateName])
 	s.listen(s.Record().Ports[component.UI])
 	s.WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + asked}, append(holder, "port "+asked)...)
 	s.up()

@@ -31,6 +31,21 @@ func NewObserver(shared *command.Shared) *cobra.Command {
 	}
 }
 
+// NewGate returns the hidden command that runs the gate of a sandbox's Jaeger until it is stopped; see
+// package companion.
+func NewGate(shared *command.Shared) *cobra.Command {
+	return &cobra.Command{
+		Use: companion.GateName, Hidden: true, Short: "Check the Host header of requests to the sandbox's Jaeger until SIGTERM", Args: command.ExactArgs(0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			run, err := shared.Attach()
+			if err != nil {
+				return err
+			}
+			return companion.GateOf(run.Session).Serve(cmd.Context())
+		},
+	}
+}
+
 func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) error {
 	run, err := shared.Attach()
 	if err != nil {

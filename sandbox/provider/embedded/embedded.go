@@ -204,7 +204,7 @@ func (c *Cluster) startNode(ctx context.Context, report provider.Report) error {
 }
 
 func (c *Cluster) startJaeger(ctx context.Context, report provider.Report) error {
-	options := embedded.JaegerOptions{Program: c.pathsOf(component.Jaeger)[component.Jaeger]}
+	options := embedded.JaegerOptions{Program: c.pathsOf(component.Jaeger)[component.Jaeger], Password: c.session.Record.JaegerPassword}
 	if !artifact.IsPublished(options.Program) {
 		var err error
 		if options.Page, err = session.JaegerPage(); err != nil {

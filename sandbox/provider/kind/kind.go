@@ -13,6 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -183,7 +184,7 @@ func (c *Cluster) Start(ctx context.Context, part component.Component, report pr
 	if s.TracingSwitched {
 		s.Notef("--control-plane-tracing=%t: kind's node is recreated for it, and the objects in the cluster are deleted with the old node.", s.TracesControlPlane())
 	}
-	outcome, err := c.Ensure(ctx, cluster.Spec{Node: c.node, Ports: s.Ports}, &s.Record, report)
+	outcome, err := c.Ensure(ctx, cluster.Spec{Node: c.node, Ports: s.Ports, Release: companion.GateOf(s).Stop}, &s.Record, report)
 	if err != nil {
 		return err
 	}

@@ -119,7 +119,9 @@ func (p *Pods) await(ctx context.Context, c component.Component) error {
 	}
 	var last error
 	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		last = c.Check(ctx, provider.AddressesOf(p.Record.Ports))
+		addresses := provider.AddressesOf(p.Record.Ports)
+		delete(addresses, component.UI) // Its gate starts later, and checks it.
+		last = c.Check(ctx, addresses)
 		return last == nil, nil
 	})
 	if err != nil {
@@ -143,6 +145,9 @@ func (p *Pods) reference(i artifact.Image) manifest.Image {
 func (p *Pods) startJaeger(ctx context.Context, report provider.Report) error {
 	image := p.Images(component.Jaeger)[0]
 	options := manifest.JaegerOptions{Image: p.reference(image), Shared: p.Shared}
+	if p.Record.ComponentPorts[component.JaegerPage] != 0 {
+		options.Password = p.Record.JaegerPassword
+	}
 	var err error
 	if options.Config, err = p.ReadJaegerConfig(); err != nil {
 		return err

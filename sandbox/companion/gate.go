@@ -1,0 +1,168 @@
+package companion
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/hostcheck"
+	"github.com/operator-tracing/sandbox/sandbox/port"
+	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/session"
+)
+
+const (
+	// GateName is the name of the gate in logs, and of its command.
+	GateName = "jaeger-gate"
+	// patience is the time limit for an answer of a gate that is already running.
+	patience = 10 * time.Second
+)
+
+// Gate is the process between users and the web page and HTTP query API of a sandbox's Jaeger. It
+// listens on the user's port and checks the Host header; see package hostcheck. Behind it, Jaeger
+// requires a password, so that its own port cannot be used instead.
+type Gate struct{ session *session.Session }
+
+// GateOf returns the gate of a sandbox.
+func GateOf(s *session.Session) Gate { return Gate{s} }
+
+func (g Gate) table() process.Table { return Observer(g).table() }
+
+// ports returns the user's port, and Jaeger's. Both are 0 if the sandbox has no gate: on an existing
+// cluster, and on a kind node of an old version, whose own port is the user's.
+func (g Gate) ports() (users, jaegers int) {
+	record := &g.session.Record
+	if jaegers = record.ComponentPorts[component.JaegerPage]; jaegers == 0 {
+		return 0, 0
+	}
+	return record.Ports[component.UI], jaegers
+}
+
+// Reserve replaces the user's port if another program took it while the gate did not run. It returns
+// an error if the user requested that port.
+func (g Gate) Reserve(ctx context.Context) error {
+	users, _ := g.ports()
+	if users == 0 {
+		return nil
+	}
+	if p, err := g.table().Find(GateName); p != nil || err != nil {
+		return err
+	}
+	_, err := port.Free(ctx, users)
+	if err == nil || g.session.Ports[component.UI] != 0 {
+		return err
+	}
+	record := &g.session.Record
+	free, err := port.Unused(ctx, record.Ports, record.ComponentPorts)
+	if err != nil {
+		return err
+	}
+	record.Ports = record.Ports.With(component.UI, free)
+	return g.session.Save()
+}
+
+// Start starts the gate, or lets it run if it is up to date and answers, and waits until Jaeger
+// answers through it. It does nothing if the sandbox has no gate.
+func (g Gate) Start(ctx context.Context) error {
+	users, jaegers := g.ports()
+	if users == 0 {
+		return nil
+	}
+	program, err := Observer(g).program()
+	if err != nil {
+		return fmt.Errorf("copying the program of the gate: %w", err)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %s", users, jaegers, g.session.Record.JaegerPassword))
+	spec := process.Spec{
+		Name: GateName, Path: program, Args: []string{GateName, "--name=" + g.session.Name, "--state-dir=" + g.session.Dir.Path},
+		Env: environment(), Revision: hex.EncodeToString(sum[:8]),
+	}
+	table := g.table()
+	p, started, err := table.Ensure(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if !started {
+		patient, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if !p.Stopped && table.Await(patient, GateName, g.answers) == nil {
+			return nil
+		}
+		if err := table.Stop(ctx, GateName); err != nil {
+			return err
+		}
+		if _, _, err := table.Ensure(ctx, spec); err != nil {
+			return err
+		}
+	}
+	return table.Await(ctx, GateName, g.answers)
+}
+
+// answers returns nil if Jaeger answers through the gate.
+func (g Gate) answers(ctx context.Context) error {
+	users, _ := g.ports()
+	return component.Named(component.Jaeger).Check(ctx, map[string]string{component.UI: component.PortNamed(component.UI).Address(users)})
+}
+
+// Serve runs the gate until ctx ends.
+func (g Gate) Serve(ctx context.Context) error {
+	users, jaegers := g.ports()
+	if users == 0 {
+		return errors.New("the sandbox has no port for the page of Jaeger")
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", address(users))
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           hostcheck.Proxy(&url.URL{Scheme: "http", Host: address(jaegers)}, component.JaegerUser, g.session.Record.JaegerPassword),
+		ReadHeaderTimeout: time.Minute,
+	}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })() // Requests end with the process.
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Describe adds the gate to the status of Jaeger. It adds nothing if the sandbox has no gate.
+func (g Gate) Describe(jaeger *provider.Component) error {
+	if users, _ := g.ports(); users == 0 {
+		return nil
+	}
+	p, err := g.table().Find(GateName)
+	if err != nil {
+		return err
+	}
+	shown := provider.Process{Name: GateName, Log: g.table().LogPath(GateName)}
+	if p != nil {
+		shown.PID, shown.Since = p.PID, &p.Started
+	} else {
+		jaeger.Ready = false
+		jaeger.Message = strings.TrimSpace(GateName + " is not running; end of its log: " + g.table().Tail(GateName, tailLines) + "\n" + jaeger.Message)
+	}
+	jaeger.Processes = append(jaeger.Processes, shown)
+	return nil
+}
+
+// Logs copies the log of the gate.
+func (g Gate) Logs(ctx context.Context, out io.Writer, options provider.LogOptions) error {
+	return copyLog(ctx, g.table(), out, GateName, options)
+}
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// Stop ends the gate. It returns nil if it does not run.
+func (g Gate) Stop(ctx context.Context) error { return g.table().Stop(ctx, GateName) }
