@@ -34,13 +34,12 @@ const (
 	JaegerPage = "jaegerPage"
 )
 
-// JaegerUser is the name of the only user of Jaeger's page, which config/jaeger sets.
-const JaegerUser = "sandbox"
-
-// JaegerAuth returns the environment by which Jaeger's page requires a password.
-func JaegerAuth(password string) map[string]string {
-	return map[string]string{"JAEGER_UI_AUTH": "{authenticator: basicauth}", "JAEGER_UI_PASSWORD": password}
-}
+const (
+	// JaegerUser is the name of the only user of Jaeger's page, which config/jaeger sets.
+	JaegerUser = "sandbox"
+	// JaegerAuth is the value of JAEGER_UI_AUTH with which Jaeger's page requires a password.
+	JaegerAuth = "{authenticator: basicauth}"
+)
 
 var jaeger = Component{
 	Name: Jaeger, Title: "Jaeger", Version: jaegerVersion,

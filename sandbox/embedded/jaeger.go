@@ -58,9 +58,7 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 	// when it stops.
 	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "JAEGER_MEMORY_MIB=2048", "OTEL_TRACES_SAMPLER=always_off"}
 	spec.Env = append(spec.Env, fmt.Sprintf("JAEGER_HEALTH_PORT=%d", own[component.JaegerHealth]))
-	for name, value := range component.JaegerAuth(options.Password) {
-		spec.Env = append(spec.Env, name+"="+value)
-	}
+	spec.Env = append(spec.Env, "JAEGER_UI_AUTH="+component.JaegerAuth, "JAEGER_UI_PASSWORD="+options.Password)
 	ports = ports.With(component.UI, own[component.JaegerPage]) // The gate has the user's.
 	for _, p := range component.Named(component.Jaeger).Ports {
 		spec.Env = append(spec.Env, fmt.Sprintf("%s=%d", p.Env, ports[p.Name]))

@@ -56,7 +56,7 @@ func jaegerObjects(o JaegerOptions) ([]*unstructured.Unstructured, error) {
 		}
 	}
 	if o.Password != "" {
-		setEnv(container, component.JaegerAuth(o.Password))
+		setEnv(container, map[string]string{"JAEGER_UI_AUTH": component.JaegerAuth, "JAEGER_UI_PASSWORD": o.Password})
 	}
 	if len(o.Page) > 0 {
 		objects = append(objects, jaegerPage(container, deployment.GetNamespace(), o.Page))
