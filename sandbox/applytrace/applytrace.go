@@ -77,7 +77,7 @@ func New(manager string) *Tracer {
 // The error is that of send. A failed request has a span only with HeaderOnly.
 func (t *Tracer) Apply(ctx context.Context, live, obj *unstructured.Unstructured, send Send) error {
 	if t.HeaderOnly {
-		return t.sendTraced(ctx, nil, obj, newContext(), send)
+		return t.sendTraced(ctx, nil, obj, newContext(), time.Now(), send)
 	}
 	if obj.GetAnnotations()[traceparent] != "" {
 		return send(ctx, obj)
@@ -90,13 +90,13 @@ func (t *Tracer) Apply(ctx context.Context, live, obj *unstructured.Unstructured
 			return send(ctx, kept) // Some webhooks allow no dry runs; the object then keeps its context.
 		}
 	}
-	own := newContext()
+	own, began := newContext(), time.Now()
 	traced := obj.DeepCopy()
-	annotate(traced, annotations(own, live))
+	annotate(traced, annotations(own, live, began))
 	t.mu.Lock()
 	t.created[own.SpanID()] = true // Before the request: a watch can be faster than its answer.
 	t.mu.Unlock()
-	err := t.sendTraced(ctx, live, traced, own, send)
+	err := t.sendTraced(ctx, live, traced, own, began, send)
 	if !refused(err) {
 		return err
 	}
@@ -114,8 +114,7 @@ func (t *Tracer) differs(live, obj *unstructured.Unstructured) bool {
 	return t.Unchanged != "" && live.GetAnnotations()[t.Unchanged] != obj.GetAnnotations()[t.Unchanged]
 }
 
-func (t *Tracer) sendTraced(ctx context.Context, live, obj *unstructured.Unstructured, own trace.SpanContext, send Send) error {
-	began := time.Now()
+func (t *Tracer) sendTraced(ctx context.Context, live, obj *unstructured.Unstructured, own trace.SpanContext, began time.Time, send Send) error {
 	err := send(trace.ContextWithSpanContext(ctx, own), obj)
 	if err == nil && live != nil && live.GetResourceVersion() == obj.GetResourceVersion() {
 		return nil // The API server ignored the change.
@@ -214,8 +213,9 @@ func newContext() trace.SpanContext {
 	return trace.NewSpanContext(config)
 }
 
-// annotations returns the annotations of package operator/tracing for a context.
-func annotations(own trace.SpanContext, live *unstructured.Unstructured) map[string]string {
+// annotations returns the annotations of package operator/tracing for the context of a span, which
+// starts at began: no span of the change starts earlier.
+func annotations(own trace.SpanContext, live *unstructured.Unstructured, began time.Time) map[string]string {
 	generation := int64(0)
 	values := map[string]string{traceparent: "00-" + own.TraceID().String() + "-" + own.SpanID().String() + "-01"}
 	if live != nil {
@@ -224,7 +224,7 @@ func annotations(own trace.SpanContext, live *unstructured.Unstructured) map[str
 			values[tracestate] = "" // It is of another context.
 		}
 	}
-	values[origin] = strings.Join([]string{own.SpanID().String(), strconv.FormatInt(generation, 10), strconv.FormatInt(time.Now().UnixNano(), 10)}, "-")
+	values[origin] = strings.Join([]string{own.SpanID().String(), strconv.FormatInt(generation, 10), strconv.FormatInt(began.UnixNano(), 10)}, "-")
 	return values
 }
 

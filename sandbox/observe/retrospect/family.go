@@ -35,7 +35,7 @@ type member struct {
 func newFamily(objects []*unstructured.Unstructured) *family {
 	f := &family{byUID: map[types.UID]*member{}, controllers: map[string]bool{}}
 	for _, u := range objects {
-		m := &member{object: u, created: earliest(u)}
+		m := &member{object: trimmed(u), created: earliest(u)}
 		if f.byUID[u.GetUID()] != nil || u.GetUID() == "" || m.created.IsZero() {
 			continue
 		}
@@ -61,6 +61,17 @@ func newFamily(objects []*unstructured.Unstructured) *family {
 		}
 	}
 	return f
+}
+
+// trimmed returns the object with at most maxConditions conditions.
+func trimmed(u *unstructured.Unstructured) *unstructured.Unstructured {
+	list, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	if len(list) <= maxConditions {
+		return u
+	}
+	u = u.DeepCopy()
+	_ = unstructured.SetNestedSlice(u.Object, list[:maxConditions], "status", "conditions") // The path exists.
+	return u
 }
 
 // name orders objects of one depth.
@@ -116,13 +127,13 @@ func timeOf(value any) time.Time {
 }
 
 // maxConditions is the number of conditions of an object that are read.
-const maxConditions = 256
+const maxConditions = 128
 
 func conditionsOf(u *unstructured.Unstructured) []map[string]any {
 	status, _ := u.Object["status"].(map[string]any)
 	list, _ := status["conditions"].([]any)
 	var found []map[string]any
-	for _, item := range list[:min(len(list), maxConditions)] {
+	for _, item := range list {
 		if c, ok := item.(map[string]any); ok {
 			found = append(found, c)
 		}

@@ -22,7 +22,7 @@ type moment struct {
 const noManager = -1
 
 // maxMoments is the number of known writes of one object. Later ones are left out.
-const maxMoments = 256
+const maxMoments = 128
 
 // points returns the known writes of an object.
 func (m *member) points() []point {

@@ -352,8 +352,8 @@ func TestManyEvents(t *testing.T) {
 	for _, resource := range traces.ResourceSpans().All() {
 		for _, scope := range resource.ScopeSpans().All() {
 			for _, span := range scope.Spans().All() {
-				if n := span.Events().Len(); n > 400 {
-					t.Errorf("span %q has %d events, want at most 400", span.Name(), n)
+				if n := span.Events().Len(); n > 200 {
+					t.Errorf("span %q has %d events, want at most 200", span.Name(), n)
 				}
 			}
 		}

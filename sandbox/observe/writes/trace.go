@@ -2,6 +2,7 @@ package writes
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/otel/trace"
@@ -17,7 +18,7 @@ func (s *Store) assign(w *Write, v, before *version) {
 			context = s.Applied(w.Object.UID, w.After, v.context)
 		}
 	}
-	put := context.IsSampled() && (before == nil || !sameSpan(before.context, context))
+	put := context.IsSampled() && (before == nil || !sameSpan(before.context, context)) && !s.isCopy(w, v, context)
 	switch cause := w.Cause.Span; {
 	case put && w.Verb != VerbRemove:
 		w.Traced, w.Span = true, context
@@ -31,6 +32,15 @@ func (s *Store) assign(w *Write, v, before *version) {
 	default:
 		w.Span = spanIn(cause.TraceID(), w)
 	}
+}
+
+// isCopy reports whether a context was copied from the object that caused the write, or from an owner:
+// the Deployment controller copies annotations to ReplicaSets.
+func (s *Store) isCopy(w *Write, v *version, context trace.SpanContext) bool {
+	return sameSpan(context, w.Cause.Span) || slices.ContainsFunc(v.owners, func(o owner) bool {
+		known := s.objects[o.uid]
+		return known != nil && sameSpan(context, known.now.context)
+	})
 }
 
 func sameSpan(a, b trace.SpanContext) bool {
