@@ -66,7 +66,11 @@ func (s *Sandbox) Attach() error {
 	return err
 }
 
-func (s *Sandbox) use(kind string, cluster provider.Cluster) { s.kind, s.cluster = kind, cluster }
+// use replaces the cluster, whose forwarded ports nothing else would close.
+func (s *Sandbox) use(kind string, cluster provider.Cluster) {
+	s.Close()
+	s.kind, s.cluster = kind, cluster
+}
 
 // Kind returns the kind of the cluster; empty before Attach and ChooseCluster.
 func (s *Sandbox) Kind() string { return s.kind }
