@@ -5,6 +5,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -56,10 +57,11 @@ func (s *Sandbox) Attach() error {
 		return session.ErrDown
 	}
 	kind := s.Record.Cluster
-	if kind == "" { // Records of old versions know only kind.
-		kind = component.Kind
+	factory, known := s.providers[kind]
+	if !known {
+		return fmt.Errorf("attaching to the sandbox %s: this version knows no clusters of the kind %q; use the version that created it", s.Name, kind)
 	}
-	cluster, err := s.providers[kind].Attach(s.Session)
+	cluster, err := factory.Attach(s.Session)
 	if err == nil {
 		s.use(kind, cluster)
 	}
