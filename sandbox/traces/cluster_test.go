@@ -156,7 +156,7 @@ func testGet(t *testing.T, f fixture) {
 		want   string
 		kind   error
 	}{
-		"misspelt":   {func(o *Object) { o.Name = "similer" }, "finding Head default/similer: there is none of that name (did you mean default/similar?)", ErrNoObject},
+		"misspelt":   {func(o *Object) { o.Name = "similer" }, "finding Head default/similer: there is none of that name (did you mean default/similar", ErrNoObject},
 		"unlike any": {func(o *Object) { o.Name = "x" }, "finding Head default/x: there is none of that name; there is ", ErrNoObject},
 		"none of its kind": {func(o *Object) {
 			o.Kind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "DaemonSet"}
