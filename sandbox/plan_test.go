@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
@@ -29,11 +33,12 @@ var kinds = map[string]struct {
 	"existing":         {component.Existing, false},
 }
 
-// newFake returns a sandbox on a fake cluster.
+// newFake returns a sandbox on a fake cluster. It has no observer, which would be a process of this
+// test's program.
 func newFake(t *testing.T, kind string, traced bool) (*lifecycle.Sandbox, *fakeCluster) {
 	t.Helper()
 	s := &session.Session{
-		Record: state.Record{Name: "a", Cluster: kind, ControlPlaneTracing: traced},
+		Record: state.Record{Name: "a", Cluster: kind, ControlPlaneTracing: traced, NotObserved: true},
 		Dir:    state.Dir{Path: filepath.Join(t.TempDir(), "state")},
 	}
 	gated := &fakeGated{fakeCluster{Kind: kind}}
@@ -185,6 +190,207 @@ func TestPlanCancelledInEachStep(t *testing.T) {
 		}
 		if calls := cluster.Calls(); slices.Contains(calls, "start sample") {
 			t.Errorf("calls after the end of the context: %q", calls)
+		}
+	})
+}
+
+// Whatever a step takes, it starts after all steps that it needs have ended, and every step runs once.
+func TestPlanOrderWithAnySpeed(t *testing.T) {
+	t.Parallel()
+	for name, test := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newFake(t, test.kind, test.traced)
+			for seed := range 20 {
+				random := rand.New(rand.NewPCG(1, uint64(seed)))
+				var mu sync.Mutex
+				ended := map[string]bool{}
+				steps := plan(s)
+				for i, step := range steps {
+					pause := time.Duration(random.IntN(1000)) * time.Microsecond
+					steps[i].Run = func(context.Context, func(string, ...any)) error {
+						mu.Lock()
+						for _, need := range step.Needs {
+							if !ended[need] {
+								t.Errorf("seed %d: %s started before the end of %s", seed, step.Name, need)
+							}
+						}
+						mu.Unlock()
+						<-time.After(pause)
+						mu.Lock()
+						defer mu.Unlock()
+						if ended[step.Name] {
+							t.Errorf("seed %d: %s ran twice", seed, step.Name)
+						}
+						ended[step.Name] = true
+						return nil
+					}
+				}
+				if err := graph.Do(t.Context(), nil, steps); err != nil || len(ended) != len(steps) {
+					t.Fatalf("seed %d: Do() = %v after %d of %d steps", seed, err, len(ended), len(steps))
+				}
+			}
+		})
+	}
+}
+
+// needs returns all steps that a step needs, directly or not.
+func needs(steps []graph.Step, name string) (all []string) {
+	for _, step := range steps {
+		if step.Name != name {
+			continue
+		}
+		for _, need := range step.Needs {
+			all = append(append(all, need), needs(steps, need)...)
+		}
+	}
+	return all
+}
+
+// What every plan guarantees: everything is prepared first, a component starts after its phases and
+// the components that it needs, and the observer has listed the objects before the sample exists.
+func TestPlanNeeds(t *testing.T) {
+	t.Parallel()
+	for name, test := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newFake(t, test.kind, test.traced)
+			steps := plan(s)
+			has := func(name string) bool {
+				return slices.ContainsFunc(steps, func(step graph.Step) bool { return step.Name == name })
+			}
+			for _, step := range steps {
+				if step.Name != prepare && !slices.Contains(needs(steps, step.Name), prepare) {
+					t.Errorf("%s does not need %s", step.Name, prepare)
+				}
+				if step.Limit <= 0 {
+					t.Errorf("%s has no limit", step.Name)
+				}
+			}
+			for _, c := range component.On(test.kind) {
+				wanted := append([]string{"fetch " + c.Name, "deliver " + c.Name}, c.Needs...)
+				if c.Name != component.ControlPlane && !c.IsOutside(test.kind) && test.kind != component.Existing && test.kind != component.Kind {
+					wanted = append(wanted, component.ControlPlane)
+				}
+				all := needs(steps, c.Name)
+				for _, want := range wanted {
+					if has(want) && !slices.Contains(all, want) {
+						t.Errorf("%s does not need %s: %q", c.Name, want, all)
+					}
+				}
+				if has("fetch "+c.Name) && has("deliver "+c.Name) && !slices.Contains(needs(steps, "deliver "+c.Name), "fetch "+c.Name) {
+					t.Errorf("%s is delivered before it is fetched", c.Name)
+				}
+			}
+			if !slices.Contains(needs(steps, component.Sample), companion.Name) {
+				t.Errorf("%s does not need the observer", component.Sample)
+			}
+		})
+	}
+}
+
+// A load fails and ends as an up does, and can be repeated after each failure.
+func TestLoadPlanFails(t *testing.T) {
+	t.Parallel()
+	for name, test := range kinds {
+		for _, call := range []string{"fetch operator", "deliver operator", "start operator", "start sample"} {
+			for _, how := range []string{"fails", "is cancelled"} {
+				t.Run(fmt.Sprintf("%s, %s %s", name, call, how), func(t *testing.T) {
+					t.Parallel()
+					s, cluster := newFake(t, test.kind, test.traced)
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					failure := errors.New("no space left on device")
+					want := failure
+					if how == "is cancelled" {
+						want = context.Canceled
+					}
+					cluster.Before = func(ctx context.Context, begun string) error {
+						switch {
+						case begun != call:
+							return ctx.Err()
+						case want == failure:
+							return failure
+						}
+						cancel()
+						<-ctx.Done()
+						return ctx.Err()
+					}
+					load := func(ctx context.Context) error {
+						steps := loadPlan(s, true)
+						steps[0].Run = func(context.Context, func(string, ...any)) error { return nil } // It needs the sources.
+						return graph.Do(ctx, nil, steps)
+					}
+					if err := load(ctx); !errors.Is(err, want) {
+						t.Errorf("Do() = %v, want %v", err, want)
+					}
+					if calls := cluster.Calls(); slices.Contains(calls, call) {
+						t.Errorf("%s is among the calls that succeeded: %q", call, calls)
+					}
+					cluster.Before = nil
+					if err := load(t.Context()); err != nil || !slices.Contains(cluster.Calls(), "start sample") {
+						t.Errorf("after the repair: %v, calls %q", err, cluster.Calls())
+					}
+				})
+			}
+		}
+	}
+}
+
+// A fetch that fails ends a build, and the next build completes it.
+func TestFetchesFail(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{component.Kind, component.Embedded} {
+		s, _ := newFake(t, kind, false)
+		for _, step := range fetches(s) {
+			t.Run(kind+", "+step.Name, func(t *testing.T) {
+				t.Parallel()
+				s, cluster := newFake(t, kind, false)
+				failure := errors.New("no such image")
+				cluster.Before = func(_ context.Context, begun string) error {
+					if begun == step.Name {
+						return failure
+					}
+					return nil
+				}
+				if err := graph.Do(t.Context(), nil, fetches(s)); !errors.Is(err, failure) || !strings.HasPrefix(err.Error(), step.Name+": ") {
+					t.Errorf("Do() = %v, want an error of the step %q", err, step.Name)
+				}
+				cluster.Before = nil
+				if err := graph.Do(t.Context(), nil, fetches(s)); err != nil || cluster.Changes() != len(fetches(s)) {
+					t.Errorf("after the repair: %v, %d changes, want %d", err, cluster.Changes(), len(fetches(s)))
+				}
+			})
+		}
+	}
+}
+
+// Down ends in the same state however often it is repeated, from each state that an up can leave.
+func TestDownFromEachState(t *testing.T) {
+	t.Parallel()
+	eachCall(t, func(t *testing.T, s *lifecycle.Sandbox, cluster *fakeCluster, call string) {
+		cluster.Before = func(_ context.Context, begun string) error {
+			if begun == call {
+				return errors.New("no space left on device")
+			}
+			return nil
+		}
+		if err := graph.Do(t.Context(), nil, plan(s)); err == nil {
+			t.Fatal("the plan succeeded")
+		}
+		for range 2 {
+			if err := s.Down(t.Context(), false, func(string, ...any) {}); err != nil {
+				t.Errorf("Down() after %s failed = %v", call, err)
+			}
+		}
+		status := provider.Status{State: provider.StateDown}
+		if err := cluster.Status(t.Context(), &status); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range status.Components {
+			if c.Ready {
+				t.Errorf("after Down, %s is ready", c.Name)
+			}
 		}
 	})
 }

@@ -41,9 +41,7 @@ func (s *Sandbox) BuildAll(ctx context.Context, fetches Fetches, progress *ui.Pr
 // fetchAll fetches the components of each kind of cluster, and calls fetched after each.
 func (s *Sandbox) fetchAll(ctx context.Context, fetches Fetches, progress *ui.Progress, fetched func()) error {
 	for _, name := range s.kindsToBuild(progress) {
-		if err := s.useToFetch(name); err != nil {
-			return err
-		}
+		s.useToFetch(name)
 		if err := graph.Do(ctx, progress, fetches(s)); err != nil {
 			return err
 		}
@@ -68,16 +66,12 @@ func (s *Sandbox) kindsToBuild(progress *ui.Progress) []string {
 }
 
 // useToFetch uses a cluster that can only fetch.
-func (s *Sandbox) useToFetch(name string) error {
-	if name != component.Embedded {
+func (s *Sandbox) useToFetch(name string) {
+	if name == component.Embedded {
+		s.use(name, embedded.Builder(s.Session))
+	} else {
 		s.use(component.Kind, kind.Builder(s.Session))
-		return nil
 	}
-	programs, err := embedded.Builder(s.Session)
-	if err == nil {
-		s.use(name, programs)
-	}
-	return err
 }
 
 func (s *Sandbox) useSources() error {

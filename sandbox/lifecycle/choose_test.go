@@ -1,14 +1,20 @@
 package lifecycle
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -91,5 +97,125 @@ func TestChooseClusterWithoutAnEngine(t *testing.T) {
 				t.Errorf("it says several lines: %q", said)
 			}
 		})
+	}
+}
+
+// choosers returns providers that fail with errors, or succeed.
+func choosers(errs map[string]error, tried *[]string) map[string]Factory {
+	providers := map[string]Factory{}
+	for kind, err := range errs {
+		providers[kind] = Factory{
+			Choose: func(_ context.Context, _ *session.Session, report report) (provider.Cluster, error) {
+				*tried = append(*tried, kind)
+				report("%s works", kind)
+				return &fakeCluster{}, err
+			},
+			Load: func(_ context.Context, s *session.Session, _ report) (provider.Cluster, error) {
+				*tried = append(*tried, "load "+kind)
+				s.Connect(func() (*rest.Config, error) { return &rest.Config{Host: "https://127.0.0.1:1"}, nil }, false)
+				return &fakeCluster{}, err
+			},
+			Clean: func(context.Context, *session.Session) error {
+				*tried = append(*tried, "clean "+kind)
+				return nil
+			},
+		}
+	}
+	return providers
+}
+
+// The automatic choice prefers kind, falls back to embedded, and says why. Nothing falls back from a
+// choice of the user.
+func TestAutomaticChoice(t *testing.T) {
+	noEngine, noProgram := errors.New("no\nengine"), errors.New("no program")
+	for name, test := range map[string]struct {
+		options        session.Options
+		kind, embedded error
+		origin         origin
+		want           string
+		tried          []string
+		says           string
+	}{
+		"kind works":      {session.Options{}, nil, nil, "registry", component.Kind, []string{"clean embedded", "kind"}, "kind works"},
+		"kind fails":      {session.Options{}, noEngine, nil, "registry", component.Embedded, []string{"clean embedded", "kind", "embedded"}, "embedded, processes of this machine, as kind can't run here: no engine"},
+		"both fail":       {session.Options{}, noEngine, noProgram, "registry", "", []string{"clean embedded", "kind", "embedded"}, "no program"},
+		"kind as asked":   {session.Options{Cluster: component.Kind}, noEngine, nil, "registry", "", []string{"clean embedded", "kind"}, "no\nengine"},
+		"embedded":        {session.Options{Cluster: component.Embedded}, nil, nil, "registry", component.Embedded, []string{"clean embedded", "embedded"}, "embedded works"},
+		"an engine":       {session.Options{Provider: "podman"}, noEngine, nil, "registry", "", []string{"clean embedded", "kind"}, "no\nengine"},
+		"registry images": {session.Options{Images: "registry"}, noEngine, nil, "registry", "", []string{"clean embedded", "kind"}, "no\nengine"},
+	} {
+		s := builder(t, test.options)
+		var tried []string
+		s.providers = choosers(map[string]error{component.Kind: test.kind, component.Embedded: test.embedded}, &tried)
+		s.ImageSource = test.origin
+		var said strings.Builder
+		err := s.ChooseCluster(t.Context(), func(format string, args ...any) { fmt.Fprintf(&said, format+"\n", args...) })
+		text := said.String()
+		if err != nil {
+			text = err.Error()
+		}
+		if s.Kind() != test.want || (err == nil) != (test.want != "") || !slices.Equal(tried, test.tried) || !strings.Contains(text, test.says) {
+			t.Errorf("%s: ChooseCluster() = %v, kind %q, tried %q, report %q; want %q, %q, %q", name, err, s.Kind(), tried, said.String(), test.want, test.tried, test.says)
+		}
+		if _, missing := os.Stat(s.Dir.Subject()); (missing == nil) != (err == nil) {
+			t.Errorf("%s: after %v, the description of the operator: %v", name, err, missing)
+		}
+	}
+}
+
+// The image of kind's node that no registry has and this machine cannot build is a reason against kind.
+func TestNodeImageHindrance(t *testing.T) {
+	s := builder(t, session.Options{})
+	if err := s.useSources(); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []origin{"registry", "bundle", "source"} {
+		s.ImageSource = from
+		err := s.nodeImageHindrance(t.Context(), noReport)
+		cannot := s.Builder.CanBuildNode()
+		if want := from == "source" && cannot != nil; (err != nil) != want || want && err.Error() != "no registry answers, and "+cannot.Error() {
+			t.Errorf("nodeImageHindrance() with images from %s = %v, want an error: %t", from, err, want)
+		}
+	}
+}
+
+// The choice of a sandbox that is up is made: nothing is cleaned, and no other kind is tried.
+func TestChoiceOfASandboxThatIsUp(t *testing.T) {
+	for _, kind := range []string{component.Kind, component.Embedded} {
+		s := builder(t, session.Options{})
+		s.Record = quiet(kind)
+		var tried []string
+		failure := errors.New("broken")
+		s.providers = choosers(map[string]error{component.Kind: failure, component.Embedded: failure}, &tried)
+		if err := s.ChooseCluster(t.Context(), noReport); !errors.Is(err, failure) || !slices.Equal(tried, []string{kind}) {
+			t.Errorf("ChooseCluster() of a sandbox on %s = %v, tried %q", kind, err, tried)
+		}
+	}
+}
+
+// A load connects to the cluster on record, and describes the operator for later commands.
+func TestAttachToLoad(t *testing.T) {
+	failure := errors.New("no nodes")
+	for name, test := range map[string]struct {
+		record state.Record
+		load   error
+		want   error
+	}{
+		"down":   {state.Record{}, nil, session.ErrDown},
+		"up":     {quiet(component.Embedded), nil, nil},
+		"broken": {quiet(component.Embedded), failure, failure},
+	} {
+		s := builder(t, session.Options{})
+		s.Record = test.record
+		var tried []string
+		s.providers = choosers(map[string]error{component.Embedded: test.load}, &tried)
+		var said strings.Builder
+		err := s.AttachToLoad(t.Context(), func(format string, args ...any) { fmt.Fprintf(&said, format, args...) })
+		if !errors.Is(err, test.want) || (s.Kind() != "") != (err == nil) {
+			t.Errorf("%s: AttachToLoad() = %v, kind %q; want %v", name, err, s.Kind(), test.want)
+		}
+		if _, missing := os.Stat(s.Dir.Subject()); (missing == nil) != (err == nil) || (said.Len() > 0) != (err == nil) {
+			t.Errorf("%s: after %v, the description of the operator: %v, report %q", name, err, missing, said.String())
+		}
 	}
 }

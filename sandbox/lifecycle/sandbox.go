@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 
 	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -68,17 +69,22 @@ func (s *Sandbox) Attach() error {
 		return session.ErrDown
 	}
 	kind := s.Record.Cluster
-	if kind == "" { // Records of old versions know only kind.
-		kind = component.Kind
+	factory, known := s.providers[kind]
+	if !known {
+		return fmt.Errorf("attaching to the sandbox %s: this version knows no clusters of the kind %q; use the version that created it", s.Name, kind)
 	}
-	cluster, err := s.providers[kind].Attach(s.Session)
+	cluster, err := factory.Attach(s.Session)
 	if err == nil {
 		s.use(kind, cluster)
 	}
 	return err
 }
 
-func (s *Sandbox) use(kind string, cluster provider.Cluster) { s.kind, s.cluster = kind, cluster }
+// use replaces the cluster, whose forwarded ports nothing else would close.
+func (s *Sandbox) use(kind string, cluster provider.Cluster) {
+	s.Close()
+	s.kind, s.cluster = kind, cluster
+}
 
 // Kind returns the kind of the cluster; empty before Attach and ChooseCluster.
 func (s *Sandbox) Kind() string { return s.kind }

@@ -18,11 +18,7 @@ func (s *Session) ChooseImages(ctx context.Context, report Report) error {
 		report("from %s", s.ImageSource.Origin())
 		return nil
 	}
-	mirror, err := s.Mirror()
-	if err != nil {
-		return err
-	}
-	registry, source := artifact.NewRegistry(s.Builder.Cache, s.Builder.Arch, mirror), build.NewSource(s.Builder)
+	registry, source := artifact.NewRegistry(s.Builder.Cache, s.Builder.Arch, s.Builder.Mirror), build.NewSource(s.Builder)
 	origin := s.Options.Images
 	if origin == "auto" && s.Record.Images != "" && s.Record.Name == s.Name && !s.Record.Creating {
 		origin = s.Record.Images // A change would recreate the cluster. An unfinished one is recreated anyway.
@@ -104,11 +100,7 @@ func (s *Session) givenImage(ctx context.Context, engine *engine.Engine, name st
 			return s.Builder.Given(name, id, func(path string) error { return engine.SaveImage(ctx, name, path) })
 		}
 	}
-	mirror, err := s.Mirror()
-	if err != nil {
-		return artifact.Image{}, err
-	}
-	pulled, err := artifact.NewRegistry(s.Builder.Cache, s.Builder.Arch, mirror).Pull(ctx, name, report)
+	pulled, err := artifact.NewRegistry(s.Builder.Cache, s.Builder.Arch, s.Builder.Mirror).Pull(ctx, name, report)
 	if err != nil && engine != nil {
 		return artifact.Image{}, fmt.Errorf("getting image %s, which %s does not have: %w", name, engine.Name, err)
 	}

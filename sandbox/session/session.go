@@ -178,8 +178,9 @@ func (s *Session) UseBuilder() error {
 	if err != nil {
 		return err
 	}
-	s.Builder = &build.Builder{Root: root, Cache: cache, Built: s.built}
-	return nil
+	mirror, err := s.Mirror()
+	s.Builder = &build.Builder{Root: root, Cache: cache, Mirror: mirror, Built: s.built}
+	return err
 }
 
 func (s *Session) built(component string, took time.Duration) {

@@ -35,6 +35,8 @@ type Builder struct {
 	Cache string
 	// OS and Arch are the target's GOOS (default linux) and GOARCH (default this machine's).
 	OS, Arch string
+	// Mirror is the registry that published programs come from; its pins are a part of their keys.
+	Mirror artifact.Mirror
 	// Built, if not nil, is called for every component that was not found in the cache.
 	Built func(component string, took time.Duration)
 }

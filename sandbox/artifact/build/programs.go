@@ -81,7 +81,7 @@ func (b *Builder) publishedFolder(c component) (dir string, programs []string, e
 		return "", nil, err
 	}
 	_, arch := b.platform()
-	dir = artifact.NewRegistry(b.Cache, arch, artifact.Mirror{}).ProgramsFolder(c.name, images)
+	dir = artifact.NewRegistry(b.Cache, arch, b.Mirror).ProgramsFolder(c.name, images)
 	return dir, slices.Collect(maps.Keys(images)), nil
 }
 

@@ -254,3 +254,40 @@ func TestPublishedProgramsInTheCache(t *testing.T) {
 		t.Errorf("neededKeys() = %v, %v; want %s", keys, err, cache.KeyOf(dir))
 	}
 }
+
+// Programs from a mirror with pins of its own have keys of their own, so that they are neither
+// missing nor leftovers either.
+func TestPublishedProgramsByPins(t *testing.T) {
+	t.Parallel()
+	b := &Builder{Root: repository, Cache: t.TempDir()}
+	folders := map[string]string{}
+	var lines strings.Builder
+	for i, reference := range artifact.References() {
+		fmt.Fprintf(&lines, "%s: sha256:%064d\n", reference, i)
+	}
+	for name, pins := range map[string]string{"no mirror": "", "pins": filetest.Put(t, t.TempDir(), "pins.yaml", lines.String())} {
+		if pins != "" {
+			mirror, err := artifact.NewMirror("mirror.example.com", pins)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Mirror = mirror
+		}
+		dir, _, err := b.publishedFolder(fromTable(table.Named(table.CertManager)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		images, err := b.published(fromTable(table.Named(table.CertManager)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := artifact.NewRegistry(b.Cache, "", b.Mirror).ProgramsFolder(table.CertManager, images); dir != want {
+			t.Errorf("%s: publishedFolder() = %s, want the folder of the registry, %s", name, dir, want)
+		}
+		folders[dir] = name
+		b.Mirror = artifact.Mirror{}
+	}
+	if len(folders) != 2 {
+		t.Errorf("folders = %q, want one for each set of digests", folders)
+	}
+}

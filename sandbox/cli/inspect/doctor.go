@@ -10,6 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 )
 
@@ -74,7 +75,7 @@ func writeReport(out io.Writer, output string, report doctor.Report) error {
 		fmt.Fprintf(text, "%-19s %s\n", v.Mode, describeVerdict(v))
 	}
 	if report.Chosen != "" {
-		fmt.Fprintf(text, "\nsandbox up with these options uses: %s\n", report.Chosen)
+		fmt.Fprintf(text, "\n%s with these options uses: %s\n", hint.Command("up"), report.Chosen)
 	}
 	_, err := io.WriteString(out, text.String())
 	return err

@@ -74,8 +74,8 @@ func New(s *session.Session) (*Cluster, error) {
 	}
 	c.Cluster.OperatorPort = s.Manifests.WebhookPort()
 	c.Cluster.Restore = c.restoreSnapshot
-	err = c.usePrograms()
-	return c, err
+	c.usePrograms()
+	return c, nil
 }
 
 // Prepare selects ports and creates certificates.

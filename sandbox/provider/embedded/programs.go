@@ -19,10 +19,10 @@ type programs interface {
 }
 
 // Builder returns a cluster that can only Fetch, from the origin in the options.
-func Builder(s *session.Session) (*Cluster, error) {
+func Builder(s *session.Session) *Cluster {
 	c := &Cluster{session: s}
-	err := c.usePrograms()
-	return c, err
+	c.usePrograms()
+	return c
 }
 
 // Programs returns the paths of the programs that were fetched, by component and name.
@@ -32,27 +32,22 @@ func (c *Cluster) Programs() map[string]map[string]string {
 	return maps.Clone(c.paths)
 }
 
-func (c *Cluster) usePrograms() error {
+func (c *Cluster) usePrograms() {
 	s := c.session
 	if bundled := s.BundledPrograms(); bundled != nil {
 		c.programs, c.origin = bundled, session.FromBundle
-		return nil
+		return
 	}
 	built := build.NewPrograms(s.Builder)
 	c.programs, c.origin = built, "source"
 	if s.Images == "source" {
-		return nil
+		return
 	}
-	mirror, err := s.Mirror()
-	if err != nil {
-		return err
-	}
-	built.Published = artifact.NewRegistry(s.Builder.Cache, "", mirror)
+	built.Published = artifact.NewRegistry(s.Builder.Cache, "", s.Builder.Mirror)
 	// A sandbox that is up keeps to the registry.
 	if s.Images == "registry" || s.Images == "auto" && s.Record.Images == "registry" {
 		built.PublishedOnly, c.origin = true, "registry"
 	}
-	return nil
 }
 
 // Fetch gets a component's programs.
