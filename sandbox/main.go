@@ -1,5 +1,6 @@
 // Command sandbox creates a Kubernetes cluster that shows the work of an operator as one trace.
-// `sandbox --help` lists its commands; plan.go lists the steps of `sandbox up`.
+// `sandbox --help` lists its commands; plan.go lists the steps of `sandbox up`. With the name
+// kubectl-observe it is the kubectl plugin `kubectl observe`.
 package main
 
 import (
@@ -13,9 +14,13 @@ import (
 )
 
 func main() {
-	hint.Start()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := cli.Execute(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Plan{Choice: choice, Steps: plan, Load: loadPlan, Fetches: fetches})
+	execute := cli.ExecutePlugin
+	if !hint.IsPlugin(os.Args[0]) {
+		hint.Start()
+		execute = cli.Execute
+	}
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Plan{Choice: choice, Steps: plan, Load: loadPlan, Fetches: fetches})
 	stop()
 	os.Exit(code)
 }

@@ -113,6 +113,56 @@ func eachCommand(t *testing.T, parent *cobra.Command, f func(t *testing.T, c *co
 	}
 }
 
+// The plugin is the command observe with kubectl's words.
+func TestPlugin(t *testing.T) {
+	plugin := func(args ...string) result {
+		t.Helper()
+		t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+		stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stderr.Close()
+		var stdout bytes.Buffer
+		code := ExecutePlugin(t.Context(), args, &stdout, stderr, Plan{})
+		said, err := os.ReadFile(stderr.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result{code, stdout.String(), string(said)}
+	}
+	help := plugin("--help")
+	if help.code != exitOK || help.stderr != "" {
+		t.Errorf("--help: %+v", help)
+	}
+	for _, want := range []string{"kubectl observe [KIND/NAME] [flags]", "  kubectl observe deployment/web ", "kubectl's, or the one that --context", "--namespace namespace"} {
+		if !strings.Contains(help.stdout, want) {
+			t.Errorf("--help lacks %q:\n%s", want, help.stdout)
+		}
+	}
+	for _, unwanted := range []string{"sandbox observe", "go run", "--state-dir", "running sandbox, or with"} {
+		if strings.Contains(help.stdout, unwanted) {
+			t.Errorf("--help contains %q:\n%s", unwanted, help.stdout)
+		}
+	}
+	t.Setenv("SANDBOX_TIMEOUT", "0s")
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"web"}, exitUsage, "Error: --timeout=0s: use a positive duration (--timeout comes from SANDBOX_TIMEOUT)\nSee `kubectl observe --help`.\n"},
+		{[]string{"web", "--timeout=1m"}, exitUsage, "Error: \"web\" does not name an object; use KIND/NAME, for example deployment/web, and -n NAMESPACE\nSee `kubectl observe --help`.\n"},
+		{[]string{"--contxt=a"}, exitUsage, "Error: unknown flag: --contxt (did you mean --context?)\nSee `kubectl observe --help`.\n"},
+		{[]string{"deployment/web", "--timeout=1m"}, exitFailure, "name a cluster with --context or --kubeconfig\n"},
+		{[]string{"deployment/web", "--timeout=1m", "--context=none"}, exitUsage, "set KUBECONFIG or --kubeconfig\nSee `kubectl observe --help`.\n"},
+	} {
+		if got := plugin(test.args...); got.code != test.code || got.stdout != "" || !strings.HasSuffix(got.stderr, test.want) {
+			t.Errorf("%q: %+v, want %d and %q", test.args, got, test.code, test.want)
+		}
+	}
+}
+
 // wrong are values that a type of flags does not take.
 var wrong = map[string]string{"bool": "maybe", "int": "many", "duration": "soon"}
 

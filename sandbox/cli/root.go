@@ -48,8 +48,19 @@ const (
 // Execute runs the command line and returns the exit code. It prints an error in one line on
 // stderr.
 func Execute(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, plan Plan) int {
-	ctrllog.SetLogger(logr.Discard()) // Log lines of libraries would break the progress display; errors are returned.
 	root, shared := newRoot(plan, stderr)
+	return run(ctx, root, shared, args, stdout, stderr)
+}
+
+// ExecutePlugin is Execute for the kubectl plugin `kubectl observe`, which needs no plan.
+func ExecutePlugin(ctx context.Context, args []string, stdout io.Writer, stderr *os.File, _ Plan) int {
+	defer hint.Plugin()()
+	plugin, shared := newPlugin()
+	return run(ctx, plugin, shared, args, stdout, stderr)
+}
+
+func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args []string, stdout io.Writer, stderr *os.File) int {
+	ctrllog.SetLogger(logr.Discard()) // Log lines of libraries would break the progress display; errors are returned.
 	root.SetArgs(args)
 	root.SetOut(ui.NewPrinter(stdout))
 	root.SetErr(ui.NewPrinter(stderr))
@@ -91,7 +102,7 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 	shared := command.Bind(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr),
-		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), show.NewObserver(shared), inspect.NewEnv(shared),
+		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), inspect.NewObserver(shared), inspect.NewEnv(shared),
 		inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
@@ -99,6 +110,18 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 	root.InitDefaultCompletionCmd()
 	complete(root)
 	return root, shared
+}
+
+// newPlugin returns the command observe as the root of the kubectl plugin.
+func newPlugin() (*cobra.Command, *command.Shared) {
+	plugin, shared := show.NewObserve(nil), &command.Shared{}
+	plugin.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: hint.Program()}
+	plugin.Example = strings.ReplaceAll(plugin.Example, "go run ./sandbox observe", hint.Program())
+	plugin.Flags().String(settings.FileFlag, "", "YAML file with options; its keys are the names of flags")
+	plugin.SilenceErrors, plugin.SilenceUsage = true, true
+	plugin.SetFlagErrorFunc(flagError)
+	plugin.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
+	return plugin, shared
 }
 
 // complete names this program in the examples as it was started, and makes wrong arguments and unknown

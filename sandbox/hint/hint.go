@@ -27,6 +27,7 @@ var makeTargets = []string{"up", "down", "status", "doctor", "logs", "export"}
 type style struct {
 	program, flags string
 	made           bool // started by make
+	plugin         bool // started by kubectl, as the plugin observe
 }
 
 var current atomic.Pointer[style]
@@ -42,6 +43,19 @@ func Start() {
 	found, _ := exec.LookPath(filepath.Base(os.Args[0])) // Empty if it is not in PATH.
 	s := style{program: programOf(os.Args[0], executable, found, module), made: os.Getenv(MakeVariable) != ""}
 	current.Store(&s)
+}
+
+// IsPlugin reports whether a program's name is the kubectl plugin's: kubectl starts it for
+// `kubectl observe`.
+func IsPlugin(argv0 string) bool {
+	return strings.TrimSuffix(filepath.Base(argv0), ".exe") == "kubectl-observe"
+}
+
+// Plugin names the command observe as kubectl starts it, until the caller calls restore. Other
+// commands are named as those of an installed program.
+func Plugin() (restore func()) {
+	before := current.Swap(&style{program: "kubectl observe", plugin: true})
+	return func() { current.Store(before) }
 }
 
 // Select sets the flags of suggested commands. An empty name or folder is the default, which needs
@@ -76,6 +90,12 @@ func Program() string { return get().name() }
 func Run(args ...string) string { return "`" + Command(args...) + "`" }
 
 func (s style) command(args ...string) string {
+	if s.plugin {
+		if args[0] == "observe" {
+			return strings.Join(append([]string{s.program}, args[1:]...), " ")
+		}
+		s.program = ""
+	}
 	if s.made && slices.Contains(makeTargets, args[0]) {
 		more := strings.TrimSpace(strings.Join(args[1:], " ") + s.flags)
 		if more != "" {

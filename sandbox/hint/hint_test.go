@@ -75,6 +75,25 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// Plugin changes the process, so this test does not run in parallel.
+func TestPlugin(t *testing.T) {
+	t.Cleanup(Plugin())
+	Select("", "")
+	for want, args := range map[string][]string{"kubectl observe deployment/web": {"observe", "deployment/web"}, "kubectl observe": {"observe"}, "sandbox up": {"up"}} {
+		if got := Command(args...); got != want {
+			t.Errorf("Command(%q) = %s, want %s", args, got, want)
+		}
+	}
+	if got := Program(); got != "kubectl observe" {
+		t.Errorf("Program() = %s", got)
+	}
+	for name, want := range map[string]bool{"kubectl-observe": true, "/opt/bin/kubectl-observe": true, "kubectl-observe.exe": true, "sandbox": false, "kubectl-observer": false, "": false} {
+		if got := IsPlugin(name); got != want {
+			t.Errorf("IsPlugin(%q) = %t, want %t", name, got, want)
+		}
+	}
+}
+
 func TestShellWord(t *testing.T) {
 	for word, want := range map[string]string{
 		"/home/a/.local/state/x-1_y": "/home/a/.local/state/x-1_y", "/home/a b/c": "'/home/a b/c'", "/it's": `'/it'\''s'`, "$HOME": "'$HOME'", "/é/ü": "/é/ü",

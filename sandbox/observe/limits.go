@@ -7,6 +7,8 @@ const (
 	// reorder is how long a write waits for writes with lower resourceVersions. Watches of different
 	// resources delivered writes up to 20 ms late on a busy machine.
 	reorder = 250 * time.Millisecond
+	// maxPast is the number of resolved writes whose times are kept, for writes that arrive later.
+	maxPast = 8192
 	// maxEvents is the number of Events that wait for their objects' writes.
 	maxEvents = 10_000
 	// maxSpans is the number of spans of one trace. Later reactions of that trace are dropped.

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -52,6 +53,8 @@ type Observer struct {
 	latest map[types.UID]*span
 	// decided are the writes that are not reported to Exported.
 	decided []*writes.Write
+	// past has the times of the latest resolved writes, in the order of their resourceVersions.
+	past []moment
 	// again is the earliest time of the next export after an error.
 	again time.Time
 	// joined has the operators' spans, by the span that the write would have had.
@@ -62,6 +65,11 @@ type Observer struct {
 	held time.Time
 	// counts has the number of spans of each trace.
 	counts map[trace.TraceID]int
+}
+
+type moment struct {
+	after uint64
+	at    time.Time
 }
 
 type finished struct {
@@ -118,15 +126,7 @@ func (o *Observer) Flush(ctx context.Context, now time.Time) {
 // resolve decides the causes of writes that arrived until a time, in the order of their
 // resourceVersions.
 func (o *Observer) resolve(until time.Time) {
-	slices.SortStableFunc(o.waiting, func(a, b *writes.Pending) int {
-		switch {
-		case a.Write.After < b.Write.After:
-			return -1
-		case a.Write.After > b.Write.After:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(o.waiting, func(a, b *writes.Pending) int { return cmp.Compare(a.Write.After, b.Write.After) })
 	// A write is as old as any later one: its watch was slower.
 	for i := len(o.waiting) - 2; i >= 0; i-- {
 		if later := o.waiting[i+1].Write.At; later.Before(o.waiting[i].Write.At) {
@@ -138,6 +138,7 @@ func (o *Observer) resolve(until time.Time) {
 		n++
 	}
 	for _, p := range o.waiting[:n] {
+		o.limit(p.Write)
 		o.decide(p)
 	}
 	o.waiting = slices.Delete(o.waiting, 0, n)
@@ -148,6 +149,21 @@ func (o *Observer) resolve(until time.Time) {
 		o.addEvent(c)
 		return true
 	})
+}
+
+// limit moves the time of a write that arrived after later writes were resolved: the watch of its
+// kind started later.
+func (o *Observer) limit(w *writes.Write) {
+	i, _ := slices.BinarySearchFunc(o.past, w.After+1, func(m moment, after uint64) int { return cmp.Compare(m.after, after) })
+	if i < len(o.past) {
+		if o.past[i].at.Before(w.At) {
+			w.At = o.past[i].at
+		}
+		return
+	}
+	if o.past = append(o.past, moment{w.After, w.At}); len(o.past) > maxPast {
+		o.past = slices.Delete(o.past, 0, maxPast/2)
+	}
 }
 
 func (o *Observer) decide(p *writes.Pending) {

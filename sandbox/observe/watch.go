@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
@@ -34,14 +34,9 @@ const (
 	rediscovery = time.Minute
 	// settle is how long a new CustomResourceDefinition gets until its kind is served.
 	settle = 200 * time.Millisecond
+	// maxListing is how long causes wait for the objects of a kind that is watched later.
+	maxListing = 2 * time.Second
 )
-
-// ignored are the resources that are never watched: they change all the time, or repeat others.
-var ignored = []schema.GroupResource{
-	{Resource: "nodes"}, {Resource: "endpoints"}, {Resource: "componentstatuses"}, {Group: "events.k8s.io", Resource: "events"},
-	{Group: "coordination.k8s.io", Resource: "leases"}, {Group: "discovery.k8s.io", Resource: "endpointslices"},
-	{Group: "metrics.k8s.io", Resource: "pods"}, {Group: "metrics.k8s.io", Resource: "nodes"},
-}
 
 // Watcher watches a cluster, and passes each change to an [Observer]. It sends only list and watch
 // requests, and discovery.
@@ -50,10 +45,18 @@ type Watcher struct {
 	Config *rest.Config
 	// Namespaces limits the watches of namespaced objects. Empty: all.
 	Namespaces []string
+	// About limits the watches to the kinds of these objects and to related kinds, which are added as
+	// they appear; see package related. An empty name is any object of the kind. Empty: all kinds.
+	About []writes.Object
 	// Synced is called once, when all resources that can be watched have been listed. nil ignores it.
 	Synced func()
+	// Watching is called when the watch of a resource starts, once for each namespace. nil ignores it.
+	Watching func(schema.GroupVersionResource)
 	// Skipped is called for each resource that the user may not list or watch, once. nil ignores it.
 	Skipped func(schema.GroupVersionResource, error)
+	// Unsearched is called, once, for each resource that the user may not list to find dependents of
+	// the objects in About. nil ignores it.
+	Unsearched func(schema.GroupVersionResource, error)
 }
 
 // Run watches until ctx ends, and returns nil then. Writes that arrive until the end are exported,
@@ -68,8 +71,13 @@ func (w *Watcher) Run(ctx context.Context, o *Observer) error {
 		return fmt.Errorf("creating a discovery client: %w", err)
 	}
 	r := &run{
-		Watcher: w, client: client, discovery: discover, observer: o, began: time.Now(),
+		Watcher: w, client: client, discovery: discover, observer: o, began: time.Now(), pending: 1,
 		changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1), reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{},
+	}
+	if len(w.About) > 0 {
+		if r.search, err = newSearch(w); err != nil {
+			return err
+		}
 	}
 	return r.run(ctx)
 }
@@ -83,28 +91,38 @@ type target struct {
 // run is one call of Run.
 type run struct {
 	*Watcher
-	client     dynamic.Interface
-	discovery  discovery.DiscoveryInterface
-	observer   *Observer
-	began      time.Time
-	changes    chan writes.Change
-	kinds      chan struct{} // has an element if kinds may have changed
-	reflectors map[target]context.CancelFunc
-	group      sync.WaitGroup
+	client    dynamic.Interface
+	discovery discovery.DiscoveryInterface
+	observer  *Observer
+	began     time.Time
+	changes   chan writes.Change
+	kinds     chan struct{} // has an element if kinds may have changed
+	group     sync.WaitGroup
+	held      time.Time // since when causes wait
 
-	mu      sync.Mutex
-	skipped map[schema.GroupVersionResource]bool
-	pending int // the number of resources of the first discovery that are not listed
+	mu         sync.Mutex
+	ctx        context.Context // of the reflectors
+	reflectors map[target]context.CancelFunc
+	search     *search // nil if all kinds are watched
+	skipped    map[schema.GroupVersionResource]bool
+	pending    int // the number of resources that are not listed, and one for the first search
+	synced     bool
+	revision   uint64 // of the first lists
 }
 
 func (r *run) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer r.group.Wait()
 	defer cancel()
-	if err := r.discover(ctx, true); err != nil {
+	r.ctx = ctx
+	if err := r.discover(); err != nil {
 		return err
 	}
-	r.group.Go(func() { r.rediscover(ctx) })
+	r.group.Go(func() {
+		r.searchDependents(ctx)
+		r.listed()
+		r.rediscover(ctx)
+	})
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -112,7 +130,10 @@ func (r *run) run(ctx context.Context) error {
 		case c := <-r.changes:
 			r.add(c)
 		case now := <-ticker.C:
-			r.observer.Advance(ctx, now)
+			if !r.isListing(now) {
+				r.drain() // Of a kind that causes have waited for.
+				r.observer.Advance(ctx, now)
+			}
 		case <-ctx.Done():
 			r.end(ctx)
 			return nil
@@ -151,8 +172,10 @@ func (r *run) add(c writes.Change) {
 
 // rediscover searches for kinds until ctx ends.
 func (r *run) rediscover(ctx context.Context) {
-	timer := time.NewTimer(rediscovery)
+	timer := time.NewTimer(r.interval())
 	defer timer.Stop()
+	ticker := time.NewTicker(searchInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,12 +183,17 @@ func (r *run) rediscover(ctx context.Context) {
 		case <-r.kinds:
 			timer.Reset(settle)
 			continue
+		case now := <-ticker.C:
+			if r.isSearchDue(now) {
+				r.searchDependents(ctx)
+			}
+			continue
 		case <-timer.C:
 		}
-		if err := r.discover(ctx, false); err != nil {
+		if err := r.discover(); err != nil {
 			r.fail(err)
 		}
-		timer.Reset(rediscovery)
+		timer.Reset(r.interval())
 	}
 }
 
@@ -176,25 +204,23 @@ func (r *run) fail(err error) {
 }
 
 // discover starts a reflector for each new resource, and ends those of resources that are gone.
-func (r *run) discover(ctx context.Context, first bool) error {
+func (r *run) discover() error {
 	lists, err := r.discovery.ServerPreferredResources()
 	if err != nil && len(lists) == 0 {
 		return fmt.Errorf("listing the kinds of the API server: %w", err)
 	}
 	partial := err != nil // Some groups do not answer: an aggregated API that is down.
-	wanted := r.targets(lists)
-	if first {
-		r.pending = len(wanted)
+	served := related.Served(lists)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wanted := served
+	if r.search != nil {
+		r.search.Serve(served)
+		wanted = r.search.Wanted()
 	}
-	for _, t := range wanted {
-		if r.reflectors[t] == nil {
-			reflecting, cancel := context.WithCancel(ctx)
-			r.reflectors[t] = cancel
-			r.group.Go(func() { r.reflect(reflecting, t, first) })
-		}
-	}
+	r.start(wanted)
 	for t, cancel := range r.reflectors {
-		if !partial && !slices.Contains(wanted, t) {
+		if !partial && !slices.ContainsFunc(served, func(s related.Resource) bool { return s.GroupVersionResource == t.resource }) {
 			cancel()
 			delete(r.reflectors, t)
 		}
@@ -202,34 +228,22 @@ func (r *run) discover(ctx context.Context, first bool) error {
 	return nil
 }
 
-func (r *run) targets(lists []*metav1.APIResourceList) []target {
-	var wanted []target
-	for _, list := range lists {
-		version, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			continue // No resource can be requested from it.
-		}
-		for _, resource := range list.APIResources {
-			gvr := version.WithResource(resource.Name)
-			if slices.Contains(ignored, gvr.GroupResource()) || !slices.Contains(resource.Verbs, "watch") || !slices.Contains(resource.Verbs, "list") {
-				continue
-			}
-			namespaces := []string{""}
-			if resource.Namespaced && len(r.Namespaces) > 0 {
-				namespaces = r.Namespaces
-			}
-			for _, namespace := range namespaces {
-				wanted = append(wanted, target{gvr, namespace})
-			}
-		}
+// listed counts a resource as listed, or the first search as done.
+func (r *run) listed() {
+	r.mu.Lock()
+	r.pending--
+	first := r.pending == 0 && !r.synced
+	r.synced = r.synced || first
+	r.mu.Unlock()
+	if first && r.Synced != nil {
+		r.Synced()
 	}
-	return wanted
 }
 
 // reflect lists and watches a resource until ctx ends.
 func (r *run) reflect(ctx context.Context, t target, first bool) {
 	resource := r.client.Resource(t.resource).Namespace(t.namespace)
-	s := &sink{run: r, ctx: ctx, first: first}
+	s := &sink{run: r, ctx: ctx, first: first, isCore: t.resource.Group == ""}
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			list, err := resource.List(ctx, o)
@@ -254,7 +268,7 @@ func (r *run) reflect(ctx context.Context, t target, first bool) {
 func (r *run) note(t target, s *sink, err error) error {
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
-	case apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err):
+	case isRefused(err):
 		s.skip()
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -271,10 +285,11 @@ func (r *run) note(t target, s *sink, err error) error {
 
 // sink passes the objects of one reflector on. The reflector calls it from one goroutine.
 type sink struct {
-	run   *run
-	ctx   context.Context
-	first bool // the resource is one of the first discovery
-	once  sync.Once
+	run    *run
+	ctx    context.Context
+	first  bool // the resource is one of the first, before Synced
+	isCore bool // of the core group
+	once   sync.Once
 	// replaced and watches are true after the first list, and after the first watch.
 	replaced, watches atomic.Bool
 	known             map[types.UID]*unstructured.Unstructured // identity and resourceVersion only; nil before the first list
@@ -292,18 +307,7 @@ func (s *sink) listed() {
 
 // skip counts the resource as ready, or as one that is not waited for.
 func (s *sink) skip() {
-	s.once.Do(func() {
-		if !s.first {
-			return
-		}
-		s.run.mu.Lock()
-		s.run.pending--
-		last := s.run.pending == 0
-		s.run.mu.Unlock()
-		if last && s.run.Synced != nil {
-			s.run.Synced()
-		}
-	})
+	s.once.Do(s.run.listed)
 }
 
 func (s *sink) send(c writes.Change) {
@@ -327,6 +331,7 @@ func (s *sink) put(obj any, c writes.Change) error {
 		}
 	}
 	c.Object = u
+	s.run.see(c)
 	s.send(c)
 	return nil
 }
@@ -356,8 +361,9 @@ func (s *sink) Resync() error { return nil }
 
 // Replace implements [cache.ReflectorStore]. The first list has objects that existed before, unless
 // their kind is new. A later one follows a watch that broke: versions may be lost.
-func (s *sink) Replace(list []any, _ string) error {
+func (s *sink) Replace(list []any, revision string) error {
 	again := s.known != nil
+	began := s.run.listedAt(revision, s.first && s.isCore)
 	missing := s.known
 	s.known = map[types.UID]*unstructured.Unstructured{}
 	for _, obj := range list {
@@ -367,7 +373,7 @@ func (s *sink) Replace(list []any, _ string) error {
 		}
 		before := missing[u.GetUID()]
 		delete(missing, u.GetUID())
-		isNew := again || !s.first && !u.GetCreationTimestamp().Time.Before(s.run.began.Truncate(time.Second))
+		isNew := again || !s.first && isSince(u, began) && !u.GetCreationTimestamp().Time.Before(s.run.began.Truncate(time.Second))
 		if before != nil && before.GetResourceVersion() == u.GetResourceVersion() {
 			s.known[u.GetUID()] = before
 			continue

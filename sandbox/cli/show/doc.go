@@ -1,3 +1,4 @@
 // Package show has the commands that print traces: `sandbox trace` prints or follows the trace of
-// an object, and `sandbox trace import` loads recorded traces into Jaeger.
+// an object, `sandbox trace import` loads recorded traces into Jaeger, and `sandbox observe` derives
+// a trace from the changes of any cluster.
 package show

@@ -5,20 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/input"
@@ -29,7 +30,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
-	"github.com/operator-tracing/sandbox/sandbox/workload"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
 const (
@@ -37,6 +38,8 @@ const (
 	observedQuiet = 1500 * time.Millisecond
 	// applyManager is the field manager of --apply.
 	applyManager = "sandbox-observe"
+	// maxObserved is the number of spans that are kept.
+	maxObserved = 20_000
 	// drawInterval is the pause between two looks at the observed trace.
 	drawInterval = 250 * time.Millisecond
 )
@@ -48,7 +51,9 @@ type observeOptions struct {
 	condition                      string
 	timeout                        time.Duration
 	output, otlp                   string
-	allNamespaces                  bool
+	all, allNamespaces             bool
+	// anywhere is true if the namespace is the context's, and not the user's choice.
+	anywhere bool
 }
 
 // NewObserve returns the command `sandbox observe`.
@@ -57,30 +62,43 @@ func NewObserve(shared *command.Shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "observe [KIND/NAME]",
 		Short: "Show the work of any operator on any cluster as a trace",
-		Long: `observe watches a cluster, waits for the next change of an object, and draws as a trace what all controllers do about it until the
-object is ready. It only reads: the operator needs no change, and the cluster no configuration. It needs the permissions get, list
-and watch; it skips and lists resources that it may not read. Without KIND/NAME it shows the first object that a user changes.
+		Long: `observe waits for the next change of an object, and draws as a trace what all controllers do about it until the object is ready.
+It only reads: the operator needs no change, and the cluster no configuration. It needs the permissions get, list and watch in the
+object's namespace; it skips and lists resources that it may not read.
 
-The cluster is the running sandbox, or with --context or --kubeconfig any other. Each row is the reaction of a controller: it starts
-when its cause was written and ends with the controller's own write. See docs/observing.md.
+It watches the kind of the object and related kinds, which it adds as they appear: dependents, owners and references. --all watches
+every kind. Without KIND/NAME it watches every kind of the namespace, and shows the first object that a user changes.
 
-The exit code is 1 if the object is not ready in time.`,
-		Example: `  go run ./sandbox observe --context=kind-mine deployment/web
-  go run ./sandbox observe --context=kind-mine --apply=sample.yaml
-  go run ./sandbox observe certificate/web -n team-a --timeout=5m -o html > web.html
-  go run ./sandbox observe head/web --otlp=127.0.0.1:4317`,
-		Args: cobra.MaximumNArgs(1),
+The cluster is ` + clusterOf(shared) + `. Each row is the reaction of a controller: it starts when its cause was
+written and ends with the controller's own write. See docs/observing.md.
+
+An object is ready with the condition Ready, and an object of Kubernetes itself when kubectl counts it as rolled out; --condition
+names another state. The exit code is 0 if the object is ready, 1 if not in time, and 2 for mistakes in the command line.`,
+		Example: `  go run ./sandbox observe deployment/web                     # then change it, or in another terminal
+  go run ./sandbox observe deployment/web --context=kind-mine
+  go run ./sandbox observe certificates.cert-manager.io/web -n team-a --timeout=2m
+  go run ./sandbox observe --apply=sample.yaml                # apply it, and observe its first object
+  go run ./sandbox observe head/web --condition=.status.phase=Running
+  go run ./sandbox observe head/web -o html > web.html
+  go run ./sandbox observe head/web --otlp=127.0.0.1:4317     # also send it to Jaeger, Tempo or a collector`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return command.Usagef("expected at most one object, KIND/NAME, got %d arguments", len(args))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, shared, strings.Join(args, "")) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.context, "context", "", "`NAME` of a context in your kubeconfig (default the running sandbox, else kubectl's current context)")
+	flags.StringVar(&o.context, "context", "", "`NAME` of a context in your kubeconfig (default kubectl's current context, or the running sandbox)")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` (default the files that kubectl reads)")
-	flags.StringVarP(&o.namespace, "namespace", "n", "", "namespace of the object, and of the watches (default the context's)")
-	flags.BoolVarP(&o.allNamespaces, "all", "A", false, "watch all namespaces, for operators that write into others")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object, and of the watches (default the context's)")
+	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "watches in all namespaces, for operators that write into others")
+	flags.BoolVar(&o.all, "all", false, "watches of every kind, in every namespace unless --namespace names one")
 	flags.StringVar(&o.apply, "apply", "", "`FILE` of manifests to apply; the first object is observed if none is named")
-	flags.StringVar(&o.condition, "condition", "Ready=True", "state to wait for, as in sandbox.yaml: TYPE=STATUS, .PATH=VALUE or none")
+	flags.StringVar(&o.condition, "condition", "", "`STATE` to wait for, as in sandbox.yaml: TYPE=STATUS, .PATH=VALUE or none (default Ready=True, or for a kind of Kubernetes itself its own rules)")
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit of the whole observation")
-	flags.StringVarP(&o.output, "output", "o", "tree", "form: tree, json (OTLP), html or svg")
+	flags.StringVarP(&o.output, "output", "o", "tree", "output format: tree, html (a page), svg (a picture), or json (OTLP JSON)")
 	flags.StringVar(&o.otlp, "otlp", "", "`ENDPOINT` of an OTLP receiver that gets the trace, too: HOST:PORT (gRPC) or a URL (HTTP)")
 	return cmd
 }
@@ -92,11 +110,15 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 	}
 	wanted, ok := condition.Parse(o.condition)
 	if !ok {
-		return command.Usagef("--condition=%s: use TYPE=STATUS, .PATH=VALUE or none", o.condition)
+		return settings.Given("condition", o.condition).Errorf("use TYPE=STATUS, .PATH=VALUE or none")
 	}
 	if o.timeout <= 0 {
-		return command.Usagef("--timeout=%s: use a positive duration", o.timeout)
+		return settings.Given("timeout", o.timeout).Errorf("use a positive duration")
 	}
+	if err := checkObject(argument); err != nil {
+		return err
+	}
+	o.anywhere = o.namespace == ""
 	ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
 	defer cancel()
 	cluster, err := o.cluster(shared)
@@ -112,7 +134,7 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 		return err
 	}
 	s := &observation{options: o, cluster: c, condition: wanted, progress: cmd.ErrOrStderr(), objects: objects}
-	if s.target, err = o.object(ctx, c, argument, objects); err != nil {
+	if s.target, err = o.target(ctx, c, argument, objects); err != nil {
 		return err
 	}
 	if o.otlp != "" {
@@ -128,29 +150,6 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 		return err
 	}
 	return errors.Join(write(cmd.OutOrStdout(), trace, s.target.String()), err)
-}
-
-// cluster returns the cluster that the flags name, and sets the namespace from its context.
-func (o *observeOptions) cluster(shared *command.Shared) (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	if o.kubeconfig != "" {
-		rules.ExplicitPath = o.kubeconfig
-	} else if o.context == "" {
-		if run, err := shared.Attach(); err == nil {
-			rules.ExplicitPath = run.Dir.Kubeconfig()
-		}
-	}
-	loaded := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.context})
-	cluster, err := loaded.ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w; name a cluster with --context or --kubeconfig", err)
-	}
-	if o.namespace == "" {
-		if o.namespace, _, err = loaded.Namespace(); err != nil {
-			return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-		}
-	}
-	return cluster, nil
 }
 
 func (o *observeOptions) manifests(c *apply.Cluster) ([]*unstructured.Unstructured, error) {
@@ -179,32 +178,6 @@ func (o *observeOptions) manifests(c *apply.Cluster) ([]*unstructured.Unstructur
 	return objects, nil
 }
 
-// object returns the object that the argument names, else the first one to apply; the zero value is
-// any object.
-func (o *observeOptions) object(ctx context.Context, c *apply.Cluster, argument string, objects []*unstructured.Unstructured) (writes.Object, error) {
-	if argument == "" {
-		if len(objects) == 0 {
-			return writes.Object{}, nil
-		}
-		first := objects[0]
-		gvk := first.GroupVersionKind()
-		return writes.Object{Group: gvk.Group, Kind: gvk.Kind, Namespace: first.GetNamespace(), Name: first.GetName()}, nil
-	}
-	kind, name, found := strings.Cut(argument, "/")
-	if !found || kind == "" || name == "" {
-		return writes.Object{}, command.Usagef("%q does not name an object; use KIND/NAME, for example deployment/web", argument)
-	}
-	known, err := workload.KindCalled(ctx, c, kind)
-	if err != nil {
-		return writes.Object{}, err
-	}
-	target := writes.Object{Group: known.Group, Kind: known.Kind, Namespace: o.namespace, Name: name}
-	if !known.Namespaced {
-		target.Namespace = ""
-	}
-	return target, nil
-}
-
 // observation is one run of observe.
 type observation struct {
 	options   *observeOptions
@@ -217,26 +190,29 @@ type observation struct {
 
 	mu      sync.Mutex
 	traceID string
-	version string // the API version of the target's kind; empty until it was written
-	spans   ptrace.Traces
+	version string        // the API version of the target's kind; empty until it was written
+	spans   ptrace.Traces // of the chosen trace, and before it is chosen of all
+	sent    map[pcommon.SpanID]bool
 	grew    time.Time
-	skipped []string
 	failure error
+	unsent  error // why spans could not be sent
+	// skipped are the resources that may not be watched, of which some are reported, and unsearched is
+	// the number of those that may not be listed.
+	skipped              []string
+	reported, unsearched int
 }
 
 // observe watches until the object is ready and nothing more is written, or ctx ends.
 func (s *observation) observe(ctx context.Context, out io.Writer) (tracetree.Trace, error) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	s.spans = ptrace.NewTraces()
+	s.spans, s.sent = ptrace.NewTraces(), map[pcommon.SpanID]bool{}
 	synced := make(chan struct{})
 	observer := observe.New(observe.Options{
 		Alone: s.send == nil, ExportDelay: drawInterval, Export: s.export, Wrote: s.wrote, Failed: s.failed,
 	})
-	watcher := &observe.Watcher{Config: s.cluster.Config(), Synced: func() { close(synced) }, Skipped: s.skip}
-	if !s.options.allNamespaces {
-		watcher.Namespaces = []string{s.options.namespace}
-	}
+	watcher := &observe.Watcher{Config: s.cluster.Config(), Synced: func() { close(synced) }, Skipped: s.skip, Unsearched: s.unsearch}
+	watcher.Namespaces, watcher.About = s.scope()
 	ended := make(chan error, 1)
 	go func() { ended <- watcher.Run(watching, observer) }()
 	select {
@@ -246,13 +222,20 @@ func (s *observation) observe(ctx context.Context, out io.Writer) (tracetree.Tra
 	case <-ctx.Done():
 		return tracetree.Trace{}, errors.Join(fmt.Errorf("listing the objects of the cluster: not done within %s", s.options.timeout), s.failure)
 	}
-	s.greet()
+	if err := s.refused(); err != nil {
+		return tracetree.Trace{}, err
+	}
+	s.greet(ctx)
 	err := s.apply(ctx)
 	if err == nil {
 		err = s.wait(ctx, out)
 	}
 	stop()
-	return s.trace(), errors.Join(err, <-ended)
+	err = errors.Join(err, <-ended)
+	s.report()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.traceLocked(), errors.Join(err, s.unsent)
 }
 
 // apply applies the manifests, with the namespace of the observation if they name none.
@@ -265,42 +248,22 @@ func (s *observation) apply(ctx context.Context) error {
 	return nil
 }
 
-func (s *observation) greet() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.skipped) > 0 {
-		fmt.Fprintf(s.progress, "not observed, for lack of permissions: %s\n", strings.Join(s.skipped, ", "))
-	}
-	what := "an object"
-	if s.target.Kind != "" {
-		what = s.target.String()
-	}
-	if len(s.objects) == 0 {
-		fmt.Fprintf(s.progress, "waiting for a change of %s (Ctrl-C ends it)\n", what)
-	}
-}
-
-func (s *observation) skip(resource schema.GroupVersionResource, _ error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.skipped = append(s.skipped, resource.GroupResource().String())
-}
-
 func (s *observation) failed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failure = err
 }
 
-// wrote chooses the trace: the last one that starts with a change of the target.
+// wrote chooses the trace: the last one that starts with a change of the target, or the first one
+// in which a controller changes what it is to be.
 func (s *observation) wrote(w *writes.Write) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	named := s.target
 	named.UID = w.Object.UID
 	isTarget := named == w.Object || s.target.Kind == ""
-	if isTarget && w.ByUser() {
-		s.target, s.traceID, s.spans = w.Object, w.Span.TraceID().String(), ptrace.NewTraces()
+	if isTarget && (w.ByUser() || s.target.Kind != "" && s.traceID == "" && isDesired(w)) {
+		s.target, s.traceID = w.Object, w.Span.TraceID().String()
 		s.target.UID = ""
 	}
 	if w.Span.TraceID().String() == s.traceID {
@@ -308,57 +271,83 @@ func (s *observation) wrote(w *writes.Write) {
 	}
 }
 
-// export keeps the spans of the chosen trace.
+// isDesired reports whether a write changed the desired state of an object.
+func isDesired(w *writes.Write) bool {
+	return w.Verb == "create" || w.Verb == writes.VerbDelete || w.Verb == writes.VerbRemove ||
+		slices.ContainsFunc(w.Fields, func(field string) bool { return strings.HasPrefix(field, "spec") })
+}
+
+// export keeps the spans of the chosen trace, and sends those that were not sent. After an error it is
+// called again.
 func (s *observation) export(ctx context.Context, all ptrace.Traces) error {
 	s.mu.Lock()
-	for _, resource := range all.ResourceSpans().All() {
-		for _, scope := range resource.ScopeSpans().All() {
-			scope.Spans().RemoveIf(func(span ptrace.Span) bool { return span.TraceID().String() != s.traceID })
-		}
+	if s.spans.SpanCount() < maxObserved {
+		all.ResourceSpans().MoveAndAppendTo(s.spans.ResourceSpans())
+	}
+	id := s.traceID
+	if id != "" {
+		removeSpans(s.spans, func(span ptrace.Span) bool { return span.TraceID().String() != id })
 	}
 	chosen := ptrace.NewTraces()
-	all.CopyTo(chosen)
-	all.ResourceSpans().MoveAndAppendTo(s.spans.ResourceSpans())
+	s.spans.CopyTo(chosen)
 	s.mu.Unlock()
-	if s.send == nil || chosen.SpanCount() == 0 {
+	if s.send == nil || id == "" {
 		return nil
 	}
+	removeSpans(chosen, func(span ptrace.Span) bool { return s.sent[span.SpanID()] })
+	var err error
 	for _, trace := range tracetree.FromOTLP(chosen) {
-		if err := s.send.Send(ctx, trace); err != nil {
-			return err
+		err = errors.Join(err, s.send.Send(ctx, trace))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unsent = err; err == nil {
+		removeSpans(chosen, func(span ptrace.Span) bool { s.sent[span.SpanID()] = true; return false })
+	}
+	return err
+}
+
+func removeSpans(all ptrace.Traces, remove func(ptrace.Span) bool) {
+	for _, resource := range all.ResourceSpans().All() {
+		for _, scope := range resource.ScopeSpans().All() {
+			scope.Spans().RemoveIf(remove)
 		}
 	}
-	return nil
 }
 
 // trace returns the spans of the chosen trace so far.
 func (s *observation) trace() tracetree.Trace {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.traceLocked()
+}
+
+func (s *observation) traceLocked() tracetree.Trace {
 	copied := ptrace.NewTraces()
 	s.spans.CopyTo(copied)
-	found := tracetree.FromOTLP(copied)
-	if len(found) == 0 {
-		return tracetree.Trace{}
+	for _, found := range tracetree.FromOTLP(copied) {
+		if found.ID == s.traceID {
+			return found
+		}
 	}
-	return found[0]
+	return tracetree.Trace{}
 }
 
 // wait draws the trace until the object is ready and quiet, or ctx ends.
 func (s *observation) wait(ctx context.Context, out io.Writer) error {
-	display, err := newWatched(out, s.progress)
+	display, err := s.display(out)
 	if err != nil {
 		return err
-	}
-	if s.options.output != "tree" {
-		display = &watchedLines{out: io.Discard, progress: s.progress}
 	}
 	ticker := time.NewTicker(drawInterval)
 	defer ticker.Stop()
 	look := traces.Look{Waiting: "nothing was changed"}
 	for {
-		look = traces.Look{Trace: s.trace(), Waiting: s.waiting(ctx)}
-		if look.Waiting == "" || ctx.Err() != nil {
+		why := s.waiting(ctx)
+		if ctx.Err() != nil { // The last state is the reason.
+			break
+		}
+		if look = (traces.Look{Trace: s.trace(), Waiting: why}); why == "" {
 			break
 		}
 		if err := display.show(look); err != nil {
@@ -377,9 +366,18 @@ func (s *observation) wait(ctx context.Context, out io.Writer) error {
 	if look.Waiting == "" {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return errors.Join(fmt.Errorf("%s is not ready within %s: %s", s.target, s.options.timeout, look.Waiting), s.failure)
+	return s.notReady(ctx, look.Waiting)
+}
+
+// display returns the display of the growing trace. The result goes to stdout when it is complete.
+func (s *observation) display(out io.Writer) (watched, error) {
+	switch {
+	case s.options.output != "tree":
+		return &watchedLines{out: io.Discard, progress: s.progress}, nil
+	case !ui.Drawable(out):
+		return &watchedLines{out: s.progress, progress: s.progress}, nil
+	}
+	return newWatched(out, s.progress)
 }
 
 // waiting returns why the trace is incomplete; "" if it is complete.
@@ -397,7 +395,7 @@ func (s *observation) waiting(ctx context.Context) string {
 	case err == nil && live.GetDeletionTimestamp() != nil:
 		err = fmt.Errorf("it is being deleted; finalizers: %s", strings.Join(live.GetFinalizers(), ", "))
 	case err == nil:
-		err = s.condition.Met(live)
+		err = s.ready(live)
 	}
 	switch quiet := time.Since(grew); {
 	case err != nil:

@@ -76,6 +76,9 @@ func compare(before, after *version, c Change) *Write {
 		return w
 	}
 	m, known := changedManager(old.managers, after.managers)
+	if name := creatorOf(after); before == nil && name != "" { // Versions after the create may be lost.
+		m.name = name
+	}
 	w.Manager = m.name
 	w.Verb = verbOf(before, after, m, known)
 	return w
