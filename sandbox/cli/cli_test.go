@@ -40,9 +40,9 @@ type result struct {
 	stdout, stderr string
 }
 
-// run runs a command line. Its plan of up prints the options as JSON, and fails before the steps that
+// runLine runs a command line. Its plan of up prints the options as JSON, and fails before the steps that
 // need a cluster. The argument check fails the test if an error is not nil.
-func run(check func(error), args []string) result {
+func runLine(check func(error), args []string) result {
 	stderr, err := os.CreateTemp("", "stderr")
 	check(err)
 	defer os.Remove(stderr.Name()) //nolint:errcheck // A temporary file.
@@ -67,7 +67,7 @@ func execute(t *testing.T, args ...string) result {
 	for _, variable := range []string{"XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME"} {
 		t.Setenv(variable, filepath.Join(home, variable))
 	}
-	return run(func(err error) {
+	return runLine(func(err error) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,7 +97,7 @@ func runScripted(ts *testscript.TestScript, args []string) (got result) {
 		defer func(before *os.File) { os.Stdin = before }(os.Stdin)
 		os.Stdin, args = file, args[:last]
 	}
-	got = run(ts.Check, args)
+	got = runLine(ts.Check, args)
 	_, _ = ts.Stdout().Write([]byte(got.stdout)) // Builders return no error.
 	_, _ = ts.Stderr().Write([]byte(got.stderr))
 	return got
