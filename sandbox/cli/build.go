@@ -26,7 +26,8 @@ func newBuild(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command
 ` + component.List(component.IsVersioned) + `, kwok and the operator, creates the node's root filesystem, and assembles the images.
 
 With --cluster=kind or --cluster=embedded it builds only the parts of that kind of cluster.`,
-		Args: command.ExactArgs(0, "no argument"),
+		Example: "  go run ./sandbox build\n  go run ./sandbox build --cluster=embedded",
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return shared.WithProgress(cmd.Context(), stderr, func(ctx context.Context, run *lifecycle.Sandbox, progress *ui.Progress) error {
 				return run.BuildAll(ctx, plan.Fetches, progress)
@@ -91,10 +92,11 @@ envtest's variable KUBEBUILDER_ASSETS. An embedded cluster runs the same binarie
 func newManifests() *cobra.Command {
 	var overlay, image string
 	cmd := &cobra.Command{
-		Use:   "manifests",
-		Short: "Print the operator's manifests",
-		Long:  `manifests renders an overlay of config/, as kustomize does, and replaces the operator's image. It needs no cluster.`,
-		Args:  command.ExactArgs(0, "no argument"),
+		Use:     "manifests",
+		Short:   "Print the operator's manifests",
+		Long:    `manifests renders an overlay of config/, as kustomize does, and replaces the operator's image. It needs no cluster.`,
+		Example: "  go run ./sandbox manifests --image=registry.example/operator:v1 | kubectl apply -f -",
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if names := overlays(); !slices.Contains(names, overlay) {
 				return command.Usagef("--overlay=%s: use %s", overlay, command.OneOf(names))

@@ -20,7 +20,7 @@ func isolate(t *testing.T) {
 
 func TestDoctorOfAMachineWithNothing(t *testing.T) {
 	isolate(t)
-	got := execute(t, nil, "doctor", "-o", "json")
+	got := execute(t, "doctor", "-o", "json")
 	var report doctor.Report
 	decoder := json.NewDecoder(strings.NewReader(got.stdout))
 	decoder.DisallowUnknownFields()
@@ -46,7 +46,7 @@ func TestDoctorOfAMachineWithNothing(t *testing.T) {
 			t.Errorf("a problem with no remedy: %+v", f)
 		}
 	}
-	text := execute(t, nil, "doctor")
+	text := execute(t, "doctor")
 	for _, want := range []string{" ✗ engine       no container engine", "   →", "kind from source    can't run: see engine", "embedded            can't run: see Go"} {
 		if !strings.Contains(strings.ReplaceAll(text.stdout, "                → ", "   → "), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.stdout)
@@ -54,18 +54,10 @@ func TestDoctorOfAMachineWithNothing(t *testing.T) {
 	}
 }
 
-func TestDoctorsUsageErrors(t *testing.T) {
-	for _, args := range [][]string{{"doctor", "now"}, {"doctor", "-o", "xml"}, {"doctor", "--cluster=docker"}} {
-		if got := execute(t, nil, args...); got.code != exitUsage || got.stdout != "" {
-			t.Errorf("%q: %+v", args, got)
-		}
-	}
-}
-
 // A state folder that can't be created is a finding. The other checks still run.
 func TestDoctorWithoutAStateFolder(t *testing.T) {
 	isolate(t)
-	got := execute(t, nil, "doctor", "--state-dir=/dev/null/state")
+	got := execute(t, "doctor", "--state-dir=/dev/null/state")
 	if got.code != exitFailure || !strings.Contains(got.stdout, "✗ disk") || !strings.Contains(got.stdout, "/dev/null") || !strings.Contains(got.stdout, "inotify") {
 		t.Errorf("%+v", got)
 	}

@@ -33,7 +33,8 @@ nothing and succeeds.
 From an existing cluster it deletes the objects that up added, which it finds by their labels, and nothing else. It keeps a
 ` + component.List(component.IsShared) + ` that was installed before, and a namespace that has other objects. The CustomResourceDefinitions that up created
 are deleted with all their objects. If others created some of these objects, down lists them and asks first.`,
-		Args: command.ExactArgs(0, "no argument"),
+		Example: "  go run ./sandbox down\n  go run ./sandbox down --purge   # with the caches",
+		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			run, err := shared.Open()
 			if err != nil {

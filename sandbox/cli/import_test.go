@@ -18,8 +18,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
 // trace1 and trace2 are the ids of the tests' traces.
@@ -127,7 +125,7 @@ func TestImport(t *testing.T) {
 	})
 	s := &store{}
 	endpoint, query := startStore(t, s)
-	got := execute(t, nil, "trace", "import", folder, "--endpoint", endpoint, "--query", query, "--header=x-tenant=acme", "-o", "json")
+	got := execute(t, "trace", "import", folder, "--endpoint", endpoint, "--query", query, "--header=x-tenant=acme", "-o", "json")
 	if got.code != exitOK || got.stderr != "" {
 		t.Fatalf("%+v", got)
 	}
@@ -150,7 +148,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("taken %d and %d spans, header %q", s.taken[trace1].SpanCount(), s.taken[trace2].SpanCount(), s.header)
 	}
 
-	got = execute(t, nil, "trace", "import", first, "--endpoint", endpoint)
+	got = execute(t, "trace", "import", first, "--endpoint", endpoint)
 	if got.code != exitOK || !strings.Contains(got.stdout, "sent  trace "+trace1+"  2 spans of shop") || strings.Contains(got.stdout, "loaded") {
 		t.Errorf("without --query: %+v", got)
 	}
@@ -167,7 +165,7 @@ func TestImportThatFails(t *testing.T) {
 		{&store{lost: trace2}, "storage is full"},
 	} {
 		endpoint, query := startStore(t, test.store)
-		got := execute(t, nil, "trace", "import", file, "--endpoint", endpoint, "--query", query)
+		got := execute(t, "trace", "import", file, "--endpoint", endpoint, "--query", query)
 		if got.code != exitFailure || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 {
 			t.Errorf("exit code %d, stderr %q; want one line with %q", got.code, got.stderr, test.want)
 		}
@@ -176,52 +174,6 @@ func TestImportThatFails(t *testing.T) {
 		}
 		if _, taken := test.store.taken[trace1[:31]+"3"]; taken {
 			t.Error("a trace was sent after a failure")
-		}
-	}
-}
-
-// An invalid file is an error before the sandbox is opened.
-func TestImportOfBadFiles(t *testing.T) {
-	folder := writeFiles(t, map[string]string{
-		"good.json": otlp(trace1, "1"), "broken.json": "{\"resourceSpans\":\n[}", "other/objects.json": `{"kind":"Head"}`, "empty/notes.txt": "", "half/t.json": `{"resourceSpans":[`,
-	})
-	for _, test := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"good.json", "broken.json"}, "broken.json:2: at byte 19: invalid JSON: invalid character '}'"},
-		{[]string{"good.json", "none.json"}, "none.json: no such file"},
-		{[]string{"other/objects.json"}, "objects.json:1: at byte 0: no spans: want an object with resourceSpans"},
-		{[]string{"other"}, "no .json or .jsonl file with OTLP traces in"},
-		{[]string{"empty"}, "no .json or .jsonl file with OTLP traces in"},
-		{[]string{"half"}, "t.json:1: at byte 18: incomplete JSON; the file may be truncated"},
-		{[]string{"empty/notes.txt"}, "notes.txt:1: at byte 0: no spans"},
-		{[]string{"good.json"}, session.ErrDown.Error()},
-	} {
-		args := []string{"trace", "import"}
-		for _, name := range test.args {
-			args = append(args, filepath.Join(folder, name))
-		}
-		got := execute(t, nil, args...)
-		if got.code != exitFailure || !strings.Contains(got.stderr, test.want) || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 {
-			t.Errorf("%v: %+v; want one line with %q", test.args, got, test.want)
-		}
-	}
-}
-
-func TestImportUsage(t *testing.T) {
-	file := filepath.Join(writeFiles(t, map[string]string{"t.json": otlp(trace1, "1")}), "t.json")
-	for want, args := range map[string][]string{
-		"expected files or folders":       {},
-		"--query needs --endpoint":        {file, "--query=127.0.0.1:1"},
-		"--header=a: use NAME=VALUE":      {file, "--header=a"},
-		"--output=tree: use text or json": {file, "--output=tree"},
-		"use host:port for gRPC":          {file, "--endpoint=localhost"},
-		`unknown scheme "ftp"`:            {file, "--endpoint=127.0.0.1:1", "--query=ftp://x"},
-		"unknown flag: --endpoints":       {file, "--endpoints=a"},
-	} {
-		if got := execute(t, nil, append([]string{"trace", "import"}, args...)...); got.code != exitUsage || !strings.Contains(got.stderr, want) {
-			t.Errorf("%v: exit code %d, stderr %q; want %d and %q", args, got.code, got.stderr, exitUsage, want)
 		}
 	}
 }

@@ -15,9 +15,10 @@ import (
 
 func newLoad(plan Plan, shared *command.Shared, stderr *os.File) *cobra.Command {
 	load := &cobra.Command{
-		Use:   "load",
-		Short: "Update a part of a running sandbox",
-		Long:  `load updates one part of a running sandbox and does not change the other parts.`,
+		Use:     "load",
+		Short:   "Update a part of a running sandbox",
+		Long:    `load updates one part of a running sandbox and does not change the other parts.`,
+		Example: "  go run ./sandbox load operator",
 	}
 	var sample bool
 	operator := &cobra.Command{

@@ -55,12 +55,3 @@ func TestWritePruned(t *testing.T) {
 		t.Errorf("JSON (-want +got):\n%s", diff)
 	}
 }
-
-// An absent cache is not an error.
-func TestPruneOfNothing(t *testing.T) {
-	t.Setenv("PATH", t.TempDir()) // No engine.
-	got := execute(t, nil, "prune", "--source=../..", "-o", "json")
-	if got.code != exitOK || got.stderr != "" || !strings.Contains(got.stdout, `"removed": []`) || !strings.Contains(got.stdout, `"bytes": 0`) {
-		t.Errorf("exit code %d, stderr %q, stdout %s", got.code, got.stderr, got.stdout)
-	}
-}

@@ -124,8 +124,8 @@ func newPlugin() (*cobra.Command, *command.Shared) {
 	return plugin, shared
 }
 
-// complete names this program in the examples as it was started, and makes unknown command names
-// usage errors: for most of them cobra prints the help and returns nil.
+// complete names this program in the examples as it was started, and makes wrong arguments and unknown
+// command names usage errors: for most of the latter cobra prints the help and returns nil.
 func complete(cmd *cobra.Command) {
 	cmd.Example = strings.ReplaceAll(cmd.Example, "go run ./sandbox", hint.Program())
 	if cmd.HasSubCommands() && !cmd.Runnable() {
@@ -143,6 +143,14 @@ func complete(cmd *cobra.Command) {
 	}
 	if cmd.HasParent() && cmd.Parent().Name() == "completion" {
 		cmd.Args = command.ExactArgs(0, "no argument")
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return command.Usage(err)
+			}
+			return nil
+		}
 	}
 	for _, c := range cmd.Commands() {
 		complete(c)
