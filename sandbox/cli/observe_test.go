@@ -49,7 +49,7 @@ func TestObserve(t *testing.T) {
 		return "--apply=" + path
 	}
 	observe := func(args ...string) result {
-		return execute(t, nil, append([]string{"observe", "--kubeconfig=" + kubeconfig, "--timeout=30s"}, args...)...)
+		return execute(t, append([]string{"observe", "--kubeconfig=" + kubeconfig, "--timeout=30s"}, args...)...)
 	}
 	settings := func(value string) string {
 		return manifest("{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {a: " + value + "}}")

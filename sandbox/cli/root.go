@@ -116,7 +116,7 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 func newPlugin() (*cobra.Command, *command.Shared) {
 	plugin, shared := show.NewObserve(nil), &command.Shared{}
 	plugin.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: hint.Program()}
-	plugin.Example = strings.ReplaceAll(plugin.Example, "go run ./sandbox observe", hint.Program())
+	plugin.Example = strings.ReplaceAll(plugin.Example, "go run ./sandbox "+plugin.Name(), hint.Program())
 	plugin.Flags().String(settings.FileFlag, "", "YAML file with options; its keys are the names of flags")
 	plugin.SilenceErrors, plugin.SilenceUsage = true, true
 	plugin.SetFlagErrorFunc(flagError)

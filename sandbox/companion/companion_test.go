@@ -69,7 +69,7 @@ func newSession(t *testing.T, lines string) *session.Session {
 	if err := s.Save(); err != nil { // It creates the folder.
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir.Path, script), []byte(lines), 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir.Path, script), []byte(lines), 0o600), os.WriteFile(dir.Kubeconfig(), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -112,7 +112,7 @@ func (s *Store) deleterOf(w *Write, v *version) loop {
 		if known == nil {
 			continue
 		}
-		gone := known.ended != 0 && known.ended < w.After // A later removal may have arrived.
+		gone := known.gone && known.now.revision < w.After // A later removal may have arrived.
 		if gone || known.now.deleting && known.now.foreground {
 			return loop{garbage, known.now.object}
 		}

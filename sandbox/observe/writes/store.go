@@ -42,7 +42,6 @@ type controls struct{ manager, group, kind string }
 type known struct {
 	now     *version
 	gone    bool
-	ended   uint64 // the revision since which it is deleted or being deleted; 0 before
 	writes  []*Write
 	creator string // the manager that created it, or wrote it first before it was watched
 }
@@ -84,9 +83,7 @@ func (s *Store) Put(c Change) *Pending {
 		before = o.now
 		s.unindex(before)
 	}
-	if o.now, o.gone = v, c.Deleted; o.ended == 0 && (v.deleting || c.Deleted) {
-		o.ended = v.revision
-	}
+	o.now, o.gone = v, c.Deleted
 	s.index(v)
 	s.learn(v)
 	if c.Listed && before == nil {
