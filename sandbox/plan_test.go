@@ -309,7 +309,7 @@ func TestLoadPlanFails(t *testing.T) {
 						switch {
 						case begun != call:
 							return ctx.Err()
-						case want == failure:
+						case errors.Is(want, failure):
 							return failure
 						}
 						cancel()

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,17 +75,23 @@ func runScripted(ts *testscript.TestScript, args []string) (got result) {
 	for len(args) > 0 && assignment.MatchString(args[0]) {
 		variables, args = append(variables, args[0]), args[1:]
 	}
+	var restore []func()
+	defer func() {
+		for _, do := range slices.Backward(restore) {
+			do()
+		}
+	}()
 	for _, v := range variables {
 		name, value, _ := strings.Cut(v, "=")
 		before, set := os.LookupEnv(name)
 		ts.Check(os.Setenv(name, value))
-		defer func() {
+		restore = append(restore, func() {
 			if set {
 				ts.Check(os.Setenv(name, before))
 			} else {
 				ts.Check(os.Unsetenv(name))
 			}
-		}()
+		})
 	}
 	folder, err := os.Getwd()
 	ts.Check(err)

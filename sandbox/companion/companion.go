@@ -146,7 +146,7 @@ func install(source io.Reader, path string) error {
 		return err
 	}
 	_, err = io.Copy(file, source)
-	if err = errors.Join(err, file.Close()); err != nil {
+	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)

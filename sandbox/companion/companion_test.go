@@ -73,8 +73,8 @@ func newSession(t *testing.T, lines string) *session.Session {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// The test's own context has ended.
-		if err := errors.Join(Of(s).Stop(context.Background()), GateOf(s).Stop(context.Background())); err != nil {
+		ctx := context.WithoutCancel(t.Context()) // It has ended.
+		if err := errors.Join(Of(s).Stop(ctx), GateOf(s).Stop(ctx)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -65,9 +65,9 @@ func gated(t *testing.T, password *atomic.Value) *session.Session {
 	return s
 }
 
-func passwordOf(text string) *atomic.Value {
+func newPassword() *atomic.Value {
 	password := &atomic.Value{}
-	password.Store(text)
+	password.Store("a")
 	return password
 }
 
@@ -102,7 +102,7 @@ func gateProcess(t *testing.T, g Gate) provider.Process {
 
 func TestGateChecksTheHost(t *testing.T) {
 	t.Parallel()
-	s := gated(t, passwordOf("a"))
+	s := gated(t, newPassword())
 	g := GateOf(s)
 	if err := g.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestGateChecksTheHost(t *testing.T) {
 
 func TestGateIsReplaced(t *testing.T) {
 	t.Parallel()
-	password := passwordOf("a")
+	password := newPassword()
 	s := gated(t, password)
 	g := GateOf(s)
 	for _, change := range []struct {
@@ -167,7 +167,7 @@ func TestGateIsReplaced(t *testing.T) {
 
 func TestGateThatCannotListen(t *testing.T) {
 	t.Parallel()
-	g := GateOf(gated(t, passwordOf("a")))
+	g := GateOf(gated(t, newPassword()))
 	users, _ := g.ports()
 	var config net.ListenConfig
 	listener, err := config.Listen(t.Context(), "tcp4", address(users))
@@ -202,7 +202,7 @@ func TestReserve(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := gated(t, passwordOf("a"))
+			s := gated(t, newPassword())
 			users, _ := GateOf(s).ports()
 			if test.requested {
 				s.Ports = component.Ports{component.UI: users}
@@ -234,7 +234,7 @@ func TestReserve(t *testing.T) {
 // A running gate keeps its port.
 func TestReserveWhileTheGateRuns(t *testing.T) {
 	t.Parallel()
-	g := GateOf(gated(t, passwordOf("a")))
+	g := GateOf(gated(t, newPassword()))
 	if err := g.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -151,10 +151,10 @@ func textOf(t *testing.T, path ...string) string {
 	return string(data)
 }
 
-func event(name, kind, namespace, last, message string) map[string]any {
+func event(name, namespace, last, message string) map[string]any {
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Event", "metadata": map[string]any{"name": name, "namespace": namespace},
-		"involvedObject": map[string]any{"kind": kind, "namespace": namespace, "name": "web", "apiVersion": "v1"},
+		"involvedObject": map[string]any{"kind": "Pod", "namespace": namespace, "name": "web", "apiVersion": "v1"},
 		"type":           "Normal", "reason": "Test", "message": message, "lastTimestamp": last,
 	}
 }
@@ -171,7 +171,7 @@ func TestExport(t *testing.T) {
 		"/api/v1/secrets":    {secret},
 		"/api/v1/configmaps": {map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "c", "namespace": "team"}, "data": map[string]any{"a": "b"}}},
 		"/api/v1/events": {
-			event("second", "Pod", "team", "2026-01-01T00:00:02Z", "a\nb squeamish-ossifrage"), event("first", "Pod", "team", "2026-01-01T00:00:01Z", "first"),
+			event("second", "team", "2026-01-01T00:00:02Z", "a\nb squeamish-ossifrage"), event("first", "team", "2026-01-01T00:00:01Z", "first"),
 		},
 	})}}
 	s := newSandbox(t, quiet(component.Embedded), cluster)
@@ -229,7 +229,7 @@ func TestExportWithoutTheRightToReadSecrets(t *testing.T) {
 func TestExportOfACluster(t *testing.T) {
 	t.Parallel()
 	cluster := &fakeShared{fakeCluster{config: api(t, map[string][]any{
-		"/api/v1/events": {event("own", "Pod", "team", "2026-01-01T00:00:01Z", "own"), event("other", "Pod", "theirs", "2026-01-01T00:00:01Z", "other")},
+		"/api/v1/events": {event("own", "team", "2026-01-01T00:00:01Z", "own"), event("other", "theirs", "2026-01-01T00:00:01Z", "other")},
 	})}}
 	cluster.scope = provider.Scope{Namespaces: []string{"team"}, Has: func(o *unstructured.Unstructured) bool { return o.GetNamespace() == "team" }}
 	s := newSandbox(t, quiet(component.Existing), cluster)

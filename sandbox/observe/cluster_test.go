@@ -32,7 +32,7 @@ type cluster struct {
 	audit    string // a file
 }
 
-func startCluster(t testing.TB) *cluster {
+func startCluster(t *testing.T) *cluster {
 	t.Helper()
 	policy := filepath.Join(t.TempDir(), "policy.yaml")
 	c := &cluster{audit: filepath.Join(t.TempDir(), "audit.log")}
@@ -68,14 +68,14 @@ func startCluster(t testing.TB) *cluster {
 	return c
 }
 
-func (c *cluster) create(t testing.TB, name string) {
+func (c *cluster) create(t *testing.T, name string) {
 	t.Helper()
 	if err := c.admin.Create(t.Context(), settings(name), client.FieldOwner("kubectl")); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (c *cluster) update(t testing.TB, name, value string) {
+func (c *cluster) update(t *testing.T, name, value string) {
 	t.Helper()
 	changed := settings(name)
 	changed.Data = map[string]string{"value": value}

@@ -213,20 +213,27 @@ func TestClockSkew(t *testing.T) {
 }
 
 // A kubelet can claim that a pull took longer than the Pod exists.
+// The writes of head before the Pod's sandbox is ready, and since its container is.
+var (
+	headStart, _, _ = strings.Cut(head, "539.3")
+	_, headRest, _  = strings.Cut(head, "705.1")
+	headEnd         = "705.1" + headRest
+)
+
 func TestPullTimeFromMessage(t *testing.T) {
 	t.Parallel()
 	for _, message := range []string{
 		"Successfully pulled image in 3s", "Successfully pulled image in 999999h", "pulled in 99999999999999999999999h", "pulled in 1.2.3s", "pulled in ", "pulled in .", "",
 	} {
 		s := newStream(t)
-		s.play(head[:strings.Index(head, "539.3")])
+		s.play(headStart)
 		pod := s.objects["Pod/p"].GetUID()
 		for i, reason := range []string{"Pulling", "Pulled", "Created", "Started"} {
 			at := s.start.Add(time.Duration(200+100*i) * time.Millisecond)
 			s.observer.Add(writes.Change{Object: eventAbout(pod, reason, message), At: at})
 			s.last = at
 		}
-		s.play(head[strings.Index(head, "705.1"):])
+		s.play(headEnd)
 		s.end()
 		found := 0
 		for _, span := range s.spans {
@@ -336,7 +343,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add("{metadata: text, regarding: {uid: 1}, note: text}")
 	f.Fuzz(func(t *testing.T, text string) {
 		s := newStream(t)
-		s.play(head[:strings.Index(head, "539.3")])
+		s.play(headStart)
 		u := &unstructured.Unstructured{}
 		if yaml.Unmarshal([]byte(text), &u.Object) != nil || u.Object == nil {
 			return

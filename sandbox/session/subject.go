@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strconv"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
@@ -13,7 +15,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// Subject describes the operator and the sample of the sandbox.
+// Subject describes the operator and the sample of the sandbox. It has no Annotation if the operator's
+// variables turn OpenTelemetry off: nothing can wait for the annotation then.
 func (s *Session) Subject() (project.Subject, error) {
 	if s.subject == nil {
 		subject, err := project.LoadSubject(s.Dir.Subject())
@@ -22,7 +25,11 @@ func (s *Session) Subject() (project.Subject, error) {
 		}
 		s.subject = &subject
 	}
-	return *s.subject, nil
+	subject := *s.subject
+	if off, _ := strconv.ParseBool(Variables(slices.Concat(s.Record.OperatorEnv, s.OperatorEnv))["OTEL_SDK_DISABLED"]); off {
+		subject.Annotation = ""
+	}
+	return subject, nil
 }
 
 // OpenProject reads the sandbox.yaml in the options, or the file of the operator that runs, or the

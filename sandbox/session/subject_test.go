@@ -92,3 +92,26 @@ func TestSubjectThatCantBeWritten(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// An operator that is told to trace nothing adds no annotation, so nothing waits for it.
+func TestSubjectOfAnOperatorWithoutTracing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before, now string
+		annotated   bool
+	}{
+		"traced":              {"A=b", "OTEL_SDK_DISABLED=false", true},
+		"off":                 {"A=b", "OTEL_SDK_DISABLED=true", false},
+		"off since before":    {"OTEL_SDK_DISABLED=true", "A=b", false},
+		"on again":            {"OTEL_SDK_DISABLED=true", "OTEL_SDK_DISABLED=false", true},
+		"a value of no sense": {"A=b", "OTEL_SDK_DISABLED=perhaps", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &Session{Dir: state.Dir{Path: t.TempDir()}, Options: Options{OperatorEnv: []string{test.now}}, Record: state.Record{OperatorEnv: []string{test.before}}}
+			if subject, err := s.Subject(); err != nil || subject.Annotation != "" != test.annotated {
+				t.Errorf("Subject() = %+v, %v, want an annotation: %t", subject, err, test.annotated)
+			}
+		})
+	}
+}

@@ -80,7 +80,7 @@ func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 func (d Dir) contents() []string {
 	record := d.file(recordFile)
 	return []string{
-		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Tracing(), d.Programs(), d.Observed(), d.Observed()+".new", d.Diagnostics(), d.KindLogs(), d.Probe(),
+		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Tracing(), d.Programs(), d.Observed(), d.Observed() + ".new", d.Diagnostics(), d.KindLogs(), d.Probe(),
 		d.Subject(), d.Subject() + ".new", d.ContainersConf(), d.Owner(), d.Scheduler(), d.Kubeconfig(), d.Kubeconfig() + ".lock", d.Kubeconfig() + ".new",
 		record + ".new", record, d.file(lockFile),
 	}

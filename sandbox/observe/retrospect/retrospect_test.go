@@ -325,7 +325,8 @@ func randomObjects(random *rand.Rand) string {
 			fmt.Fprintf(&out, " %s=%s%s", one("Ready", "PodScheduled", "PodReadyToStartContainers", "Available"), one("True", "False"), one("", "@"+at(), "@"+at()))
 		}
 		if random.IntN(2) == 0 {
-			fmt.Fprintf(&out, " node=n event=%s@%s event=%s@%s", one("Pulling", "Pulled", "BackOff"), at(), one("Created", "Started"), at())
+			fmt.Fprintf(&out, " node=n event=%s@%s", one("Pulling", "Pulled", "BackOff"), at())
+			fmt.Fprintf(&out, " event=%s@%s", one("Created", "Started"), at())
 		}
 		if random.IntN(8) == 0 {
 			fmt.Fprintf(&out, " deleted=%s", at())

@@ -177,13 +177,34 @@ func resourcesOf(d discovery.DiscoveryInterface) ([]resource, error) {
 	return found, nil
 }
 
-// addDependents reads the dependents of an object. It lists metadata only.
+type dependent struct {
+	kind schema.GroupVersionKind
+	key  client.ObjectKey
+	uid  types.UID
+}
+
+// addDependents reads the dependents of an object.
 func (r *reader) addDependents(ctx context.Context, root types.UID, resources []resource, namespaces []string) error {
-	type dependent struct {
-		kind schema.GroupVersionKind
-		key  client.ObjectKey
-		uid  types.UID
+	owned, err := r.dependents(ctx, resources, namespaces)
+	if err != nil {
+		return err
 	}
+	for next := []types.UID{root}; len(next) > 0; next = next[1:] {
+		for _, d := range owned[next[0]] {
+			u, err := r.add(ctx, d.kind, d.key, d.uid)
+			if err != nil {
+				return err
+			}
+			if u != nil {
+				next = append(next, d.uid)
+			}
+		}
+	}
+	return nil
+}
+
+// dependents returns the dependents of each object. It lists metadata only.
+func (r *reader) dependents(ctx context.Context, resources []resource, namespaces []string) (map[types.UID][]dependent, error) {
 	owned := map[types.UID][]dependent{}
 	for _, one := range resources {
 		for _, namespace := range namespaces {
@@ -201,22 +222,11 @@ func (r *reader) addDependents(ctx context.Context, root types.UID, resources []
 				}
 			})
 			if err != nil && !r.skips(err, one.GroupVersionKind) {
-				return fmt.Errorf("listing objects of kind %s: %w", one.Kind, err)
+				return nil, fmt.Errorf("listing objects of kind %s: %w", one.Kind, err)
 			}
 		}
 	}
-	for next := []types.UID{root}; len(next) > 0; next = next[1:] {
-		for _, d := range owned[next[0]] {
-			u, err := r.add(ctx, d.kind, d.key, d.uid)
-			if err != nil {
-				return err
-			}
-			if u != nil {
-				next = append(next, d.uid)
-			}
-		}
-	}
-	return nil
+	return owned, nil
 }
 
 // list lists objects by pages, and calls each after each page.
