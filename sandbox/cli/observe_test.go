@@ -106,7 +106,7 @@ func testObserveForbidden(t *testing.T, config *rest.Config, observe func(...str
 	}
 	got := observe("--context=reader", settings("reader"))
 	if got.code != exitOK || !strings.Contains(got.stderr, "not observed, for lack of permissions: events\n") || !strings.Contains(got.stderr, "not searched for dependents, for lack of permissions: ") {
-		t.Errorf("a user who may read ConfigMaps: %+v", got)
+		t.Errorf("a user that may read ConfigMaps: %+v", got)
 	}
 	if got := observe("--context=reader", "secret/a"); got.code != exitFailure || !strings.Contains(got.stderr, "Error: no permission to list and watch secrets in namespace default; use another namespace (-n) or credentials that may\n") {
 		t.Errorf("a kind that may not be read: %+v", got)

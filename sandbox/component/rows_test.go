@@ -146,7 +146,7 @@ func TestArguments(t *testing.T) {
 					}
 				}
 				if strings.Count(text, "$") != len(name.FindAllString(text, -1)) {
-					t.Errorf("%s: %q has a $ that is no name", p.Name, text)
+					t.Errorf("%s: %q has a $ without a name", p.Name, text)
 				}
 			}
 			if p.Answers == "" {
@@ -157,7 +157,7 @@ func TestArguments(t *testing.T) {
 			}
 			for _, l := range p.Listens {
 				if l.Everywhere && !l.Webhook {
-					t.Errorf("%s listens for %s on every address, and is no webhook", p.Name, l.Name)
+					t.Errorf("%s listens for %s on every address, but is not a webhook", p.Name, l.Name)
 				}
 			}
 		}
@@ -210,7 +210,7 @@ func TestSatisfiedBy(t *testing.T) {
 				}
 			}
 			if !wanted.SatisfiedBy(wanted) || !component.Ports(nil).SatisfiedBy(wanted) {
-				t.Errorf("%v is not satisfied by itself, or satisfies no ports", wanted)
+				t.Errorf("%v does not satisfy itself or an empty set of ports", wanted)
 			}
 		}
 	}

@@ -77,7 +77,7 @@ func WithMaxSize(bytes int) Option {
 
 // WithoutScopes omits the spans of instrumentation scopes, see [tracetree.Trace.Without]. A trace
 // without other spans counts as not found. Repeated options accumulate. For example, a test that
-// compares only the spans of an operator omits those of the sandbox's observer, whose scope is
+// compares only the spans of an operator omits the spans of the sandbox's observer. Their scope is
 // "github.com/operator-tracing/sandbox/sandbox/observe".
 func WithoutScopes(names ...string) Option {
 	return func(s *settings) { s.without = append(s.without, names...) }

@@ -99,7 +99,7 @@ func TestWithoutScopes(t *testing.T) {
 	scoped := func(id, parent uint64, name, scope string) model.Span {
 		return jaegertest.Span(id, parent, name, model.String("otel.scope.name", scope), model.String("kind", name))
 	}
-	alone := scoped(9, 0, "alone", "watcher")
+	alone := scoped(9, 0, "single", "watcher")
 	alone.TraceID = model.NewTraceID(0, 7)
 	spans := []model.Span{scoped(1, 0, "create", "library"), scoped(2, 1, "start", "watcher"), scoped(3, 2, "probe", "watcher"), scoped(4, 1, "update", "library"), alone}
 	answers, all := gateway{}, ""
@@ -122,7 +122,7 @@ func TestWithoutScopes(t *testing.T) {
 		if _, err := client.GetTrace(t.Context(), "7"); !errors.Is(err, tracetree.ErrNotFound) {
 			t.Errorf("%s: GetTrace(7) = %v, want %v", name, err, tracetree.ErrNotFound)
 		}
-		for tag, want := range map[string]int{"create": 1, "start": 0, "alone": 0} {
+		for tag, want := range map[string]int{"create": 1, "start": 0, "single": 0} {
 			found, err := client.FindTraces(t.Context(), tracetree.Query{Service: "demo", Tags: map[string]string{"kind": tag}})
 			if err != nil || len(found) != want || want > 0 && found[0].Len() != 2 {
 				t.Errorf("%s: FindTraces(kind=%s) = %d traces, %v; want %d", name, tag, len(found), err, want)

@@ -71,7 +71,7 @@ func TestSubjectOfTheDoctor(t *testing.T) {
 	}
 }
 
-// The doctor works where a sandbox cannot: it reports what is wrong with the folder or the options.
+// The doctor works even if a sandbox cannot: it reports problems of the folder and the options.
 func TestDoctor(t *testing.T) {
 	silent := httptest.NewServer(nil)
 	silent.Close()

@@ -251,7 +251,7 @@ func TestExportOfACluster(t *testing.T) {
 	}
 }
 
-// Logs of Pods need an API server; those of processes and of the node do not.
+// Logs of Pods need an API server; logs of processes and of the node do not.
 func TestLogPartsOfAnExport(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

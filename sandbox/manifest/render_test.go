@@ -98,7 +98,7 @@ func TestJaegerPage(t *testing.T) {
 	}
 }
 
-// The variables are those of Jaeger's configuration.
+// Jaeger's configuration uses the same variables.
 func TestJaegerRequiresAPassword(t *testing.T) {
 	t.Parallel()
 	rendered, err := Jaeger(JaegerOptions{Image: Image{Ref: "sandbox.test/jaeger:v2.13.0"}, Password: "squeamish"})

@@ -94,7 +94,7 @@ func TestStartSample(t *testing.T) {
 		{"again", func() {}, true, "", nil},
 		{"its trace is there", func() { s.SampleLost = func(context.Context) (bool, error) { return false, nil } }, true, "", nil},
 		{"its trace is lost", func() { s.SampleLost = func(context.Context) (bool, error) { return true, nil } }, false, "recreating it, since Jaeger lost its trace", nil},
-		{"nobody knows", func() { s.SampleLost = func(context.Context) (bool, error) { return true, failure } }, true, "", failure},
+		{"Jaeger is down", func() { s.SampleLost = func(context.Context) (bool, error) { return true, failure } }, true, "", failure},
 		{"as asked", func() { s.RenewSample = true }, false, "", nil},
 	} {
 		step.change()

@@ -314,7 +314,8 @@ func TestChooseTracing(t *testing.T) {
 	}
 }
 
-// Only the reference operator of a traced control plane is told whom to trust, unless the user did.
+// Only the reference operator of a traced control plane gets default trusted writers, unless the
+// user sets them.
 func TestOperatorEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -93,7 +93,7 @@ func TestSubjectThatCantBeWritten(t *testing.T) {
 	}
 }
 
-// An operator that is told to trace nothing adds no annotation, so nothing waits for it.
+// An operator with disabled tracing adds no annotation, so nothing waits for it.
 func TestSubjectOfAnOperatorWithoutTracing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -48,8 +48,8 @@ func mustRequest(t *testing.T, url string) *http.Request {
 	return request
 }
 
-// The reference operator trusts the user that applies the sample, unless its user says whom it trusts,
-// or the cluster is a user's.
+// The reference operator trusts the user that applies the sample, unless the user sets its trusted
+// writers, or the cluster is a user's.
 func TestTrustedApplier(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

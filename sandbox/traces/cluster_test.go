@@ -200,7 +200,7 @@ func testSampleLost(t *testing.T, f fixture) {
 	jaeger.setDown(true)
 	check("Jaeger is down", false, tracetree.ErrUnreachable)
 	s.Record.Target.JaegerEndpoint = "j:4317"
-	check("a Jaeger that nobody can ask", false, nil)
+	check("a Jaeger without a query address", false, nil)
 
 	// An operator without a webhook has a trace only if an up has seen it.
 	s.Record.Target.JaegerEndpoint = ""

@@ -112,7 +112,7 @@ func (s brokenStore) FindTraces(ctx context.Context, q tracetree.Query) ([]trace
 	return s.foreignStore.FindTraces(ctx, q)
 }
 
-// A search that fails is no reason to say that Jaeger is broken: the error stays ErrNotFound. The
+// If a search fails, Jaeger is not reported as broken: the error stays ErrNotFound. The
 // number of searched services is limited.
 func TestFindCurrentOfABrokenStore(t *testing.T) {
 	t.Parallel()

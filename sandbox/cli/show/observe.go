@@ -199,7 +199,7 @@ type observation struct {
 	failure error
 	unsent  error // why spans could not be sent
 	// skipped are the resources that may not be watched, of which some are reported, and unsearched is
-	// the number of those that may not be listed.
+	// the number of resources that may not be listed.
 	skipped              []string
 	reported, unsearched int
 }
@@ -299,8 +299,8 @@ func isDesired(w *writes.Write) bool {
 		slices.ContainsFunc(w.Fields, func(field string) bool { return strings.HasPrefix(field, "spec") })
 }
 
-// export keeps the spans of the chosen trace, and sends those that were not sent. After an error it is
-// called again.
+// export keeps the spans of the chosen trace, and sends the ones that were not sent. After an
+// error it is called again.
 func (s *observation) export(ctx context.Context, all ptrace.Traces) error {
 	s.mu.Lock()
 	if s.spans.SpanCount() < maxObserved {

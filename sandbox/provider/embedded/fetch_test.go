@@ -159,7 +159,8 @@ func TestPrepareWritesTheRecord(t *testing.T) {
 	c.Close()
 }
 
-// Options that the logs of processes do not have are usage errors; an unknown process is told its kind.
+// Options that the logs of processes do not have are usage errors. For an unknown component, the
+// error suggests a name.
 func TestLogsAndStop(t *testing.T) {
 	s := newSession(t, session.Options{Images: "source"}, state.Record{Name: "a", Cluster: component.Embedded})
 	c, err := Attach(s)

@@ -51,7 +51,7 @@ func TestOnCluster(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what the sandbox added is no change", func(t *testing.T) {
+	t.Run("objects of the sandbox are not changes", func(t *testing.T) {
 		create(t, `{apiVersion: v1, kind: Namespace, metadata: {name: jaeger}}`)
 		apply.Label([]*unstructured.Unstructured{service}, component.Jaeger, "v2")
 		if err := apply.Apply(t.Context(), target, []*unstructured.Unstructured{service}); err != nil {

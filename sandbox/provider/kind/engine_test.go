@@ -192,7 +192,7 @@ func TestNameOfTheCluster(t *testing.T) {
 	}
 }
 
-// The logs of Pods need an API server. Those of the node may still be read.
+// The logs of Pods need an API server. The node's logs may still be read.
 func TestLogsWithoutAnAPIServer(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	c := onEngine(t, "podman")

@@ -168,7 +168,7 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// Without an API server nothing is installed, and the error is that of the connection.
+// Without an API server nothing is installed, and the connection's error is returned.
 func TestStartWithoutAnAPIServer(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("no kubeconfig")
