@@ -101,7 +101,7 @@ func shortest(tree *spantree.Tree) []spantree.Span {
 			}
 			for _, c := range line.Conditions {
 				switch {
-				case c.Subject == spantree.SubjectEvent && c.Operator == spantree.Matches:
+				case c.Subject == spantree.SubjectEvent && (c.Operator == spantree.Matches || c.Operator == spantree.Equals):
 					s.Events = append(s.Events, spantree.Event{Name: strings.ReplaceAll(c.Value, ".*", "")})
 				case c.Operator == spantree.Equals:
 					s.Attributes[c.Key] = c.Value
