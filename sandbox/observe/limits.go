@@ -15,6 +15,9 @@ const (
 	maxSpans = 10_000
 	// maxTraces is the number of traces whose spans are counted. At the bound all counts start again.
 	maxTraces = 10_000
+	// exportInterval is the shortest time between two exports, each of which asks for the spans that
+	// operators recorded in all of its traces.
+	exportInterval = 200 * time.Millisecond
 	// exportPause is the pause after a failed export, and maxUnsent the number of spans that are kept
 	// for the next one. Further spans are dropped.
 	exportPause = time.Second

@@ -63,8 +63,8 @@ type Observer struct {
 	full bool
 	// past has the times of the latest resolved writes, in the order of their resourceVersions.
 	past []moment
-	// again is the earliest time of the next export after an error.
-	again time.Time
+	// next is the earliest time of the next export.
+	next time.Time
 	// joined has the operators' spans, by the span that the write would have had.
 	joined map[trace.SpanID]trace.SpanContext
 	// traced are the managers that recorded a write.
@@ -130,11 +130,8 @@ func (o *Observer) fail(err error) {
 // exports finished spans. Call it several times a second.
 func (o *Observer) Advance(ctx context.Context, now time.Time) {
 	o.resolve(now.Add(-reorder))
-	if !now.Before(o.again) {
-		o.export(ctx, now, now.Add(-o.options.ExportDelay))
-	}
-	if !now.Before(o.again) { // The export succeeded.
-		o.report(now.Add(-o.options.ExportDelay))
+	if until := now.Add(-o.options.ExportDelay); !now.Before(o.next) && o.export(ctx, now, until) {
+		o.report(until)
 	}
 	o.store.Sweep(now)
 }
@@ -255,8 +252,8 @@ func (o *Observer) finish(at time.Time, spans ...*span) {
 	}
 }
 
-// export exports the spans that were finished until a time.
-func (o *Observer) export(ctx context.Context, now, until time.Time) {
+// export exports the spans that were finished until a time, and reports whether that succeeded.
+func (o *Observer) export(ctx context.Context, now, until time.Time) bool {
 	var spans []*span
 	o.ready = slices.DeleteFunc(o.ready, func(f finished) bool {
 		if f.at.After(until) {
@@ -266,7 +263,7 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) {
 		return true
 	})
 	if len(spans) == 0 {
-		return
+		return true
 	}
 	for _, s := range spans {
 		if uid, ok := s.attributes["operator.object.uid"].(string); ok && o.latest[types.UID(uid)] == s {
@@ -274,24 +271,26 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) {
 		}
 	}
 	if o.options.Export == nil {
-		return
+		return true
 	}
+	o.next = now.Add(exportInterval)
 	ctx, cancel := context.WithTimeout(ctx, exportLimit)
 	defer cancel()
 	spans, held := o.join(ctx, now, spans)
 	o.hold(held)
 	if len(spans) == 0 {
-		return
+		return true
 	}
 	err := o.options.Export(ctx, otlp(spans))
 	if err == nil {
-		return
+		return true
 	}
-	o.again = now.Add(exportPause)
+	o.next = now.Add(exportPause)
 	for _, s := range spans[:min(len(spans), maxUnsent)] {
 		o.ready = append(o.ready, finished{s, until})
 	}
 	o.fail(err)
+	return false
 }
 
 // hold keeps spans for the next export.
