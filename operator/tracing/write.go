@@ -166,7 +166,9 @@ func (w *write) end(obj client.Object, err error) {
 		w.span.SetAttributes(WriteUnchangedKey.Bool(true))
 	} else {
 		raised = w.changed(obj, &after)
-		w.span.SetAttributes(WriteVersionKey.String(after.version))
+		if after.version != w.prior.version { // Not of the removal of the last finalizer, see above.
+			w.span.SetAttributes(WriteVersionKey.String(after.version))
+		}
 	}
 	w.session.intends(w.intent(unchanged, raised, after.generation))
 	w.recordStatus(obj, &after, raised)
