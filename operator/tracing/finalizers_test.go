@@ -144,6 +144,9 @@ func TestLastFinalizerOfADeletedObject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, known := spanNamed(t, spans, "remove_finalizer Deployment").Attribute(WriteVersionKey); known {
+		t.Error("the removal of the last finalizer has the resourceVersion that the object had before")
+	}
 	if _, unchanged := spanNamed(t, spans, "remove_finalizer Deployment").Attribute(WriteUnchangedKey); unchanged {
 		t.Error("the removal of the last finalizer counts as unchanged")
 	}
