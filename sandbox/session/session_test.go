@@ -314,8 +314,7 @@ func TestChooseTracing(t *testing.T) {
 	}
 }
 
-// Only the reference operator of a traced control plane gets default trusted writers, unless the
-// user sets them.
+// Only the reference operator gets default trusted writers, unless the user sets them.
 func TestOperatorEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -323,9 +322,9 @@ func TestOperatorEnvironment(t *testing.T) {
 		record state.Record
 		want   map[string]string
 	}{
-		"none":             {nil, state.Record{}, map[string]string{}},
-		"the user's":       {[]string{"A=b=c", "B="}, state.Record{}, map[string]string{"A": "b=c", "B": ""}},
-		"the last counts":  {[]string{"A=1", "A=2"}, state.Record{}, map[string]string{"A": "2"}},
+		"none":             {nil, state.Record{}, map[string]string{trustedWriters: workload.ApplierUser}},
+		"the user's":       {[]string{"A=b=c", "B="}, state.Record{}, map[string]string{"A": "b=c", "B": "", trustedWriters: workload.ApplierUser}},
+		"the last counts":  {[]string{"A=1", "A=2"}, state.Record{}, map[string]string{"A": "2", trustedWriters: workload.ApplierUser}},
 		"traced":           {nil, state.Record{ControlPlaneTracing: true}, nil},
 		"traced, as asked": {[]string{trustedWriters + "=me"}, state.Record{ControlPlaneTracing: true}, map[string]string{trustedWriters: "me"}},
 		"traced, another":  {nil, state.Record{ControlPlaneTracing: true, File: "/sandbox.yaml"}, map[string]string{}},
