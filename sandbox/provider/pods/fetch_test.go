@@ -148,22 +148,23 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// A component without a check is ready when its objects are. A check sees the ports on record.
+// A component without a check is ready when its objects are. A check sees the ports on record, except the
+// page's, whose gate starts later.
 func TestAwait(t *testing.T) {
 	t.Parallel()
-	p := &Pods{Session: &session.Session{Record: state.Record{Ports: component.Ports{component.UI: 5}}}}
+	p := &Pods{Session: &session.Session{Record: state.Record{Ports: component.Ports{component.UI: 5, component.Query: 6}}}}
 	if err := p.await(t.Context(), component.Component{Name: "a"}); err != nil {
 		t.Errorf("await() without a check = %v", err)
 	}
 	var seen []string
 	err := p.await(t.Context(), component.Component{Name: "a", Check: func(_ context.Context, addresses map[string]string) error {
-		seen = append(seen, addresses[component.UI])
+		seen = append(seen, addresses[component.Query]+addresses[component.UI])
 		if len(seen) < 2 {
 			return errors.New("starting")
 		}
 		return nil
 	}})
-	if want := provider.AddressesOf(p.Record.Ports)[component.UI]; err != nil || !slices.Equal(seen, []string{want, want}) {
+	if want := provider.AddressesOf(p.Record.Ports)[component.Query]; err != nil || !slices.Equal(seen, []string{want, want}) {
 		t.Errorf("await() = %v after checks of %q, want two of %q", err, seen, want)
 	}
 }
