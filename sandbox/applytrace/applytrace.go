@@ -162,7 +162,7 @@ func (t *Tracer) record(own trace.SpanContext, obj *unstructured.Unstructured, b
 	if parseErr == nil {
 		link := span.Links().AppendEmpty()
 		link.SetTraceID(pcommon.TraceID(continuation))
-		link.SetSpanID(pcommon.SpanID(own.SpanID())) // A placeholder, see tracetree.Continuation.
+		link.SetSpanID(pcommon.SpanID(own.SpanID())) // OTLP requires one; readers ignore it.
 	}
 }
 

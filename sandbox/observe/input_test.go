@@ -159,11 +159,7 @@ operator update_status Head@10 <- owner ChildA@8
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStream(t)
-			s.play(test.stream)
-			s.end()
-			if diff := cmp.Diff(strings.TrimSpace(test.want), strings.TrimSpace(s.causes())); diff != "" {
-				t.Errorf("causes (-want +got):\n%s", diff)
-			}
+			s.wantCauses(test.stream, test.want)
 			for _, span := range s.spans {
 				_, lost := span.Attributes().Get(AttributeLost)
 				if after, _ := span.Attributes().Get(AttributeAfter); lost != (after.Str() == "8" || after.Str() == "9") {

@@ -180,11 +180,7 @@ operator update_status Head@4 <- same Head@3
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStream(t)
-			s.play(test.stream)
-			s.end()
-			if diff := cmp.Diff(strings.TrimSpace(test.want), strings.TrimSpace(s.causes())); diff != "" {
-				t.Errorf("causes (-want +got):\n%s", diff)
-			}
+			s.wantCauses(test.stream, test.want)
 		})
 	}
 }

@@ -1,12 +1,10 @@
 package observe_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -60,25 +58,11 @@ func watchAbout(t *testing.T, config *rest.Config, target writes.Object) *about 
 			w.errors = append(w.errors, err)
 		},
 	})
-	synced := make(chan struct{})
 	watcher := observe.Watcher{
-		Config: config, Namespaces: []string{target.Namespace}, About: []writes.Object{target}, Synced: func() { close(synced) },
+		Config: config, Namespaces: []string{target.Namespace}, About: []writes.Object{target},
 		Watching: func(r schema.GroupVersionResource) { note(&w.watched)(r, nil) }, Skipped: note(&w.skipped), Unsearched: note(&w.unsearched),
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- watcher.Run(ctx, observer) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run() = %v", err)
-		}
-	})
-	select {
-	case <-synced:
-	case <-time.After(time.Minute):
-		t.Fatal("the watcher has not listed the objects within a minute")
-	}
+	run(t, &watcher, observer)
 	return w
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -172,6 +173,16 @@ func (s *stream) set(o *unstructured.Unstructured, field, value string) {
 	}
 	if err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// wantCauses plays lines of events and compares the writes and their causes.
+func (s *stream) wantCauses(lines, want string) {
+	s.t.Helper()
+	s.play(lines)
+	s.end()
+	if diff := gocmp.Diff(strings.TrimSpace(want), strings.TrimSpace(s.causes())); diff != "" {
+		s.t.Errorf("causes (-want +got):\n%s", diff)
 	}
 }
 

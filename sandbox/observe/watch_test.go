@@ -54,12 +54,20 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 			w.errors = append(w.errors, err)
 		},
 	})
-	synced := make(chan struct{})
-	watcher := observe.Watcher{Config: config, Namespaces: namespaces, Synced: func() { close(synced) }, Skipped: func(r schema.GroupVersionResource, _ error) {
+	watcher := observe.Watcher{Config: config, Namespaces: namespaces, Skipped: func(r schema.GroupVersionResource, _ error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.skipped = append(w.skipped, r.Resource)
 	}}
+	run(t, &watcher, observer)
+	return w
+}
+
+// run runs a watcher until the end of the test, and waits until it has listed the objects.
+func run(t *testing.T, watcher *observe.Watcher, observer *observe.Observer) {
+	t.Helper()
+	synced := make(chan struct{})
+	watcher.Synced = func() { close(synced) }
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- watcher.Run(ctx, observer) }()
@@ -74,7 +82,6 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 	case <-time.After(2 * time.Minute):
 		t.Fatal("the watcher has not listed the objects within two minutes")
 	}
-	return w
 }
 
 // wait waits for a write.

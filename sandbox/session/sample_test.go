@@ -148,17 +148,11 @@ func testCancelledSample(t *testing.T, s *Session) {
 // A folder that cannot be deleted is an error: its keys would stay.
 func TestUntraceFails(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() == 0 {
-		t.Skip("root may delete everything")
-	}
-	s := &Session{Dir: state.Dir{Path: t.TempDir()}}
-	if err := os.MkdirAll(filepath.Join(s.Dir.Clients(), "a"), 0o700); err != nil {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(s.Dir.Clients(), 0o500); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Chmod(s.Dir.Clients(), 0o700) }) // For the end of the test.
+	s := &Session{Dir: state.Dir{Path: file}} // Root could delete any folder, but none in a file.
 	if err := s.Untrace(t.Context()); err == nil || !strings.Contains(err.Error(), "removing what the tracing of the control plane had") {
 		t.Errorf("Untrace() = %v, want an error", err)
 	}

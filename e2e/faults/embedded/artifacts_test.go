@@ -86,8 +86,8 @@ func (s *sandbox) wantArtifacts(folder string) string {
 	return id
 }
 
-// wantLoaded starts Jaeger anew, which forgets everything, and loads the artifacts into it as their README says. The observer may send
-// spans of the trace meanwhile, which are left out.
+// wantLoaded restarts Jaeger, which loses its traces, and loads the artifacts as their README says. It ignores spans that the observer
+// sends at the same time.
 func (s *sandbox) wantLoaded(folder, id string) {
 	s.T.Helper()
 	file := filepath.Join(folder, "trace-"+id+".json")
