@@ -1,4 +1,4 @@
-// Command scale creates many Heads at once on an embedded sandbox that is up, and prints a row of a
+// Command scale creates many Heads at once on a sandbox that is up, and prints a row of a
 // Markdown table: the times until the Heads are ready and their traces complete, and the memory of
 // the processes. It fails if a trace is lost, incomplete, or has spans about another Head.
 // scripts/bench-scale.sh runs it.
