@@ -34,7 +34,7 @@ func TestManyPods(t *testing.T) {
 	scale := exec.CommandContext(ctx, "go", "run", "./e2e/scale", "--heads=200", "--limit=9m", "--kubeconfig="+status.Kubeconfig, "--jaeger="+status.Jaeger[component.Query])
 	scale.Dir = root
 	out, err := scale.CombinedOutput()
-	t.Logf("%s", out)
+	t.Logf("%s", out) // The times, and what was late.
 	if err != nil {
 		t.Fatalf("creating 200 Heads: %v", err)
 	}

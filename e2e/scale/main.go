@@ -102,15 +102,15 @@ func (c *crowd) measure(ctx context.Context, count int) error {
 		name := fmt.Sprintf("head-%d", i)
 		c.heads[name] = &head{name: name}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	watching, stop := context.WithCancel(ctx)
+	group, working := errgroup.WithContext(ctx)
+	watching, stop := context.WithCancel(working)
 	group.Go(func() error { return c.watch(watching) })
 	group.Go(func() error {
 		defer stop()
-		if err := c.create(ctx); err != nil {
+		if err := c.create(working); err != nil {
 			return err
 		}
-		return c.await(ctx)
+		return c.await(working)
 	})
 	if err := group.Wait(); err != nil {
 		return err
