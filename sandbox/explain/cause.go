@@ -53,16 +53,16 @@ func (w *walk) requeued(n *node, asked time.Time) *node {
 	// became ready after the last of them ended that.
 	if wait.Reason == ReasonRequeue {
 		if polled := w.becameReady(n, asked.Add(-requeueTolerance), w.now); polled != nil {
-			wait.Object, wait.Detail = polled.object, "polling until ready"
+			wait.Detail = "until the poll after " + polled.object.String() + " was ready"
 			w.back(polled.span.End, wait)
 			return polled
 		}
 	}
-	w.back(asked, wait)
 	if wait.Reason == ReasonRequeue && before.text(attributeResult) == "requeue_after" {
 		wait.Detail = "polling by reconciles that changed nothing"
 		w.back(before.span.End, wait)
 	}
+	w.back(asked, wait)
 	w.back(before.span.End, w.unknown("earlier reconciles have no span", n.object))
 	return before
 }
@@ -122,9 +122,10 @@ func (w *walk) cause(n *node) (cause *node, exact bool) {
 	if found := w.versions[key]; found != nil && found != n {
 		return found, true
 	}
-	number := parseVersion(key.number)
+	number, deleted := parseVersion(key.number), strings.HasPrefix(n.text(attributeTrigger), "delete ")
 	for _, write := range slices.Backward(w.writes[key.uid]) {
-		if at := write.version(); at > 0 && at < number && write != n {
+		at := write.version() // A delete has none.
+		if write != n && (at > 0 && at < number || deleted && strings.HasPrefix(write.span.Name, "delete ")) {
 			return write, false
 		}
 	}
@@ -195,14 +196,22 @@ func (w *walk) unschedulable(n *node) *node {
 
 // blocked returns the segment of an object that waits until a condition is no longer False.
 func blocked(n, refused *node) Segment {
-	event := refused.transition("", "False")
-	kind, _, _ := strings.Cut(event.Name, ": ")
-	s := segment(n, ReasonWaiting, kind+"=False")
-	if reason, _ := event.Attributes["operator.condition.reason"].(string); reason != "" {
-		s.Detail += ", " + reason
-	}
+	s := segment(n, ReasonWaiting, refused.refusal())
 	s.Object, s.Span = refused.object, refused.ref()
 	return s
+}
+
+// refusal describes the condition that a write made False; empty if there is none.
+func (n *node) refusal() string {
+	event := n.transition("", "False")
+	if event == nil {
+		return ""
+	}
+	kind, _, _ := strings.Cut(event.Name, ": ")
+	if reason, _ := event.Attributes["operator.condition.reason"].(string); reason != "" {
+		return kind + "=False, " + reason
+	}
+	return kind + "=False"
 }
 
 // phaseOf describes a part of a Pod's start.

@@ -148,6 +148,9 @@ type Explanation struct {
 	// object, or with the last span of the trace, because the object did not become ready.
 	Object    Object `json:"object"`
 	Condition string `json:"condition,omitempty"`
+	// Blocked is the condition that the last span made False, with its reason, if the object did not
+	// become ready.
+	Blocked string `json:"blocked,omitempty"`
 	// Start is the start of the change, and Total the time from it to the end of the last span.
 	Start time.Time     `json:"start"`
 	Total time.Duration `json:"totalNanoseconds"`
@@ -203,6 +206,9 @@ func Of(forest *spantree.Forest, options Options) (Explanation, error) {
 		if s.Reason == ReasonUnknown {
 			e.Unknown += s.Duration
 		}
+	}
+	if goal.condition == "" {
+		e.Blocked = goal.node.refusal()
 	}
 	e.Inputs = g.inputs(goal, w.chain)
 	e.OffPath = g.offPath(w)

@@ -89,6 +89,11 @@ func set(tb testing.TB, s *spantree.Span, pair string) {
 		s.Attributes[map[string]string{"lost": "operator.observer.lost", "unchanged": "operator.write.unchanged"}[key]] = true
 	case "cause.span":
 		s.Attributes["operator.reconcile.cause.span_id"], s.Attributes["operator.reconcile.cause.trace_id"] = value, traceID
+	case "kind", "ns":
+		delete(s.Attributes, strings.TrimSuffix(full(key), "="))
+		if value != "" {
+			s.Attributes[strings.TrimSuffix(full(key), "=")] = value
+		}
 	default:
 		s.Attributes[strings.TrimSuffix(full(key), "=")] = value
 	}
