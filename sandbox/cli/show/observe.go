@@ -23,6 +23,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/applytrace"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -150,7 +151,11 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 	if trace.Len() == 0 {
 		return err
 	}
-	return errors.Join(write(cmd.OutOrStdout(), trace, s.target.String()), err)
+	written := write(cmd.OutOrStdout(), trace, s.target.String())
+	if written == nil && o.output == "tree" {
+		written = writeSummary(cmd.OutOrStdout(), trace, explain.Object{Kind: s.target.Kind, Namespace: s.target.Namespace, Name: s.target.Name})
+	}
+	return errors.Join(written, err)
 }
 
 func (o *observeOptions) manifests(c *apply.Cluster) ([]*unstructured.Unstructured, error) {

@@ -50,7 +50,7 @@ func Lines(e explain.Explanation, width int) []string {
 func Summary(e explain.Explanation, width int) []string {
 	var shares []string
 	for _, s := range e.Shares() {
-		if len(shares) == 3 {
+		if len(shares) == 3 || s.Duration < e.Total/100 {
 			break
 		}
 		shares = append(shares, fmt.Sprintf("%s %s %s", percent(s.Duration, e.Total), actor(s), words(s)))
