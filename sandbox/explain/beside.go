@@ -35,11 +35,18 @@ func (n *node) madeReady() bool {
 // becameReady returns the last span within a time in which an object became ready that a reconcile
 // is about, or nil.
 func (w *walk) becameReady(n *node, from, to time.Time) *node {
-	for _, ready := range slices.Backward(w.readyOf(n.object)) {
-		switch {
-		case ready.span.End.Before(from):
-			return nil
-		case !ready.span.End.After(to) && !w.visited[ready]:
+	all := w.readyOf(n.object)
+	after, _ := slices.BinarySearchFunc(all, to, func(n *node, to time.Time) int {
+		if n.span.End.After(to) {
+			return 1
+		}
+		return -1
+	})
+	for _, ready := range slices.Backward(all[:after]) {
+		if ready.span.End.Before(from) {
+			break
+		}
+		if !w.visited[ready] {
 			return ready
 		}
 	}

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,8 @@ const (
 	// requeueTolerance is the time that may pass between the end of a reconcile and its requeue. A
 	// twentieth of the delay is added.
 	requeueTolerance = 10 * time.Millisecond
+	// maxScheduling is the number of writes of a Pod that are searched for a failed scheduling.
+	maxScheduling = 256
 )
 
 // released returns the reconcile that asked for a reconcile, or the write that triggered it, and
@@ -122,12 +125,13 @@ func (w *walk) cause(n *node) (cause *node, exact bool) {
 	if found := w.versions[key]; found != nil && found != n {
 		return found, true
 	}
-	number, deleted := parseVersion(key.number), strings.HasPrefix(n.text(attributeTrigger), "delete ")
-	for _, write := range slices.Backward(w.writes[key.uid]) {
-		at := write.version() // A delete has none.
-		if write != n && (at > 0 && at < number || deleted && strings.HasPrefix(write.span.Name, "delete ")) {
-			return write, false
-		}
+	if strings.HasPrefix(n.text(attributeTrigger), "delete ") && w.deletes[key.uid] != nil {
+		return w.deletes[key.uid], false
+	}
+	writes := w.writes[key.uid]
+	at, _ := slices.BinarySearchFunc(writes, parseVersion(key.number), func(n *node, number uint64) int { return cmp.Compare(n.version(), number) })
+	if at > 0 && writes[at-1] != n && writes[at-1].version() > 0 {
+		return writes[at-1], false
 	}
 	return nil, false
 }
@@ -186,7 +190,8 @@ func (w *walk) unschedulable(n *node) *node {
 	if n.span.Name != "bind Pod" {
 		return nil
 	}
-	for _, write := range slices.Backward(w.writes[n.text(attributeUID)]) {
+	writes := w.writes[n.text(attributeUID)]
+	for _, write := range slices.Backward(writes[max(0, len(writes)-maxScheduling):]) {
 		if write != n && write.transition("PodScheduled", "False") != nil && write.span.End.After(n.span.Start) && write.span.End.Before(w.now) {
 			return write
 		}

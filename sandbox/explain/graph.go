@@ -74,7 +74,8 @@ type graph struct {
 	roots      []*node
 	spans      map[spanID]*node
 	versions   map[version]*node
-	writes     map[string][]*node         // by UID, in the order of resourceVersions
+	writes     map[string][]*node         // by UID, in the order of resourceVersions; unknown ones first
+	deletes    map[string]*node           // the last delete by UID
 	reconciles map[loop][]*node           // by start
 	converged  map[Object]time.Time       // the first end of a converge span
 	related    map[Object]map[string]bool // the UIDs of the objects that a loop writes and reacts to
@@ -86,7 +87,7 @@ type graph struct {
 
 func newGraph(forest *spantree.Forest) *graph {
 	g := &graph{
-		spans: map[spanID]*node{}, versions: map[version]*node{}, writes: map[string][]*node{}, reconciles: map[loop][]*node{},
+		spans: map[spanID]*node{}, versions: map[version]*node{}, writes: map[string][]*node{}, deletes: map[string]*node{}, reconciles: map[loop][]*node{},
 		converged: map[Object]time.Time{}, related: map[Object]map[string]bool{}, readiness: map[Object][]*node{},
 	}
 	var path []*node
@@ -146,14 +147,15 @@ func (g *graph) add(n *node, duplicate bool) {
 	if uid == "" || n.role != roleWrite && n.role != roleReaction {
 		return
 	}
-	if number != "" {
-		key := version{uid, number}
-		// The writer's own span says more than the observer's.
-		if known := g.versions[key]; known == nil || known.role == roleReaction && n.role == roleWrite {
-			g.versions[key] = n
-		}
-	}
 	g.writes[uid] = append(g.writes[uid], n)
+	if strings.HasPrefix(n.span.Name, "delete ") {
+		g.deletes[uid] = n
+	}
+	key := version{uid, number}
+	// The writer's own span says more than the observer's.
+	if known := g.versions[key]; number != "" && (known == nil || known.role == roleReaction && n.role == roleWrite) {
+		g.versions[key] = n
+	}
 }
 
 // relate records that the loop of an object writes another object, or reacts to it.

@@ -21,6 +21,7 @@ const (
 // Lines of parts of a report.
 const (
 	maxChain  = 3
+	maxSteps  = 50
 	minRows   = 3
 	chainCols = 120 // of a line of the chain without a width
 
@@ -182,7 +183,7 @@ func chain(e explain.Explanation, width int) []string {
 		width = chainCols
 	}
 	steps := chainSteps(e.Chain)
-	for omitted := 0; ; omitted++ {
+	for omitted := max(0, len(steps)-maxSteps); ; omitted++ {
 		shown := steps
 		if omitted > 0 {
 			at := (len(steps) - omitted) / 2
