@@ -35,7 +35,7 @@ func TestCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := explained(t, parse(t, string(archive.Files[0].Data)), explain.Options{})
+			e := explained(t, parse(t, string(archive.Files[0].Data)))
 			result := map[string]string{"path": pathOf(e), "why": strings.Join(report.Lines(e, 0), "\n") + "\n", "summary": strings.Join(report.Summary(e, 0), "\n") + "\n"}
 			got := &txtar.Archive{Comment: archive.Comment, Files: archive.Files[:1]}
 			for _, name := range []string{"path", "why", "summary"} {
@@ -131,7 +131,7 @@ func TestLongTraces(t *testing.T) {
 			for i := range size {
 				spans = append(spans, make(i+1))
 			}
-			e := explained(t, spans, explain.Options{})
+			e := explained(t, spans)
 			if lines := report.Lines(e, 80); len(lines) > report.MaxLines {
 				t.Errorf("%d lines, want at most %d", len(lines), report.MaxLines)
 			}

@@ -129,12 +129,12 @@ func TestSegmentsAddUp(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(seeds) {
 		spans := generate(seed, 60)
-		e := explained(t, spans, explain.Options{})
+		e := explained(t, spans)
 		if share := float64(e.Unknown) / float64(e.Total); share > 0.05 {
 			t.Errorf("seed %d: %.0f %% are unknown:\n%s", seed, 100*share, pathOf(e))
 		}
 		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
-		if diff := cmp.Diff(e, explained(t, spans, explain.Options{})); diff != "" {
+		if diff := cmp.Diff(e, explained(t, spans)); diff != "" {
 			t.Fatalf("seed %d: another order of the spans changes the explanation:\n%s", seed, diff)
 		}
 		total := time.Duration(0)
@@ -153,7 +153,7 @@ func TestOtherSpansDoNotMatter(t *testing.T) {
 	removed := 0
 	for seed := range uint64(seeds) {
 		spans := generate(seed, 40)
-		e := explained(t, spans, explain.Options{})
+		e := explained(t, spans)
 		critical, parents := map[string]bool{}, map[string]bool{}
 		for _, s := range e.Path {
 			critical[s.Span.SpanID] = true
@@ -169,7 +169,7 @@ func TestOtherSpansDoNotMatter(t *testing.T) {
 				continue
 			}
 			removed++
-			without := explained(t, slices.Delete(slices.Clone(spans), i, i+1), explain.Options{})
+			without := explained(t, slices.Delete(slices.Clone(spans), i, i+1))
 			if diff := cmp.Diff(pathOf(e), pathOf(without)); diff != "" {
 				t.Fatalf("seed %d: without %s %s, which is not on the path:\n%s", seed, s.SpanID, s.Name, diff)
 			}
@@ -204,7 +204,7 @@ func TestClocks(t *testing.T) {
 	}
 	for seed := range uint64(seeds) {
 		spans := generate(seed, 60)
-		e := explained(t, spans, explain.Options{})
+		e := explained(t, spans)
 		for _, shift := range []time.Duration{-time.Hour, -time.Second, -9 * time.Millisecond, 9 * time.Millisecond, time.Second, time.Hour} {
 			shifted := slices.Clone(spans)
 			for i, s := range shifted {
@@ -212,7 +212,7 @@ func TestClocks(t *testing.T) {
 					shifted[i].Start, shifted[i].End = s.Start.Add(shift), s.End.Add(shift)
 				}
 			}
-			got := explained(t, shifted, explain.Options{})
+			got := explained(t, shifted)
 			if diff := cmp.Diff(chainOf(e), chainOf(got)); diff != "" {
 				t.Fatalf("seed %d: a clock that is wrong by %s changes the chain:\n%s", seed, shift, diff)
 			}

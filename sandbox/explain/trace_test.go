@@ -118,9 +118,9 @@ func at(tb testing.TB, text string) time.Time {
 }
 
 // explained returns the explanation of a trace, after checks that hold for each one.
-func explained(tb testing.TB, spans []spantree.Span, options explain.Options) explain.Explanation {
+func explained(tb testing.TB, spans []spantree.Span) explain.Explanation {
 	tb.Helper()
-	e, err := explain.Of(spantree.Build(spans), options)
+	e, err := explain.Of(spantree.Build(spans), explain.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,7 +1,9 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,7 +50,7 @@ func (w *walk) step(n *node) *node {
 	case roleWrite:
 		w.write(n)
 	default:
-		w.whole(n)
+		w.whole(n, ReasonCode)
 	}
 	return w.enclosing(n)
 }
@@ -123,7 +125,7 @@ func (w *walk) cover(n *node, own Segment) {
 		}
 		w.visited[c] = true
 		w.back(c.span.End, own)
-		w.whole(c)
+		w.whole(c, own.Reason)
 	}
 	w.back(n.span.Start, own)
 }
@@ -134,28 +136,33 @@ func (n *node) encloses(c *node) bool {
 		return c.span.Service == n.span.Service && (c.role == rolePhase || c.role == roleReaction)
 	}
 	switch c.role {
-	case roleAdmit:
-		return n.role == roleWrite
-	case roleOther, roleRead, roleWrite:
+	case roleAdmit, roleOther: // Also of kube-apiserver in a write.
+		return n.role == roleWrite || n.role == roleRead || n.role == roleOther || n.role == roleReconcile
+	case roleRead, roleWrite:
 		return n.role == roleReconcile || n.role == roleOther
 	}
 	return false
 }
 
-// whole attributes the time back to the start of a span that is not a cause.
-func (w *walk) whole(n *node) {
+// whole attributes the time back to the start of a span that is not a cause. Spans of other
+// instrumentation have the reason of the span around them, except calls of webhooks by kube-apiserver.
+func (w *walk) whole(n *node, why Reason) {
 	switch n.role {
 	case roleWrite:
 		w.write(n)
 	case roleRead:
-		w.back(n.span.Start, segment(n, ReasonRead, n.span.Name))
+		w.cover(n, segment(n, ReasonRead, n.span.Name))
 	case roleAdmit:
 		w.back(n.span.Start, segment(n, ReasonWebhook, n.span.Name))
 	case roleReaction, rolePhase:
 		w.back(n.span.Start, segment(n, ReasonWaiting, phaseOf(n)))
 	case roleConverge:
 	default:
-		w.cover(n, segment(n, ReasonCode, n.span.Name))
+		detail := n.span.Name
+		if strings.HasPrefix(detail, "Call ") && strings.HasSuffix(detail, " webhook") {
+			why, detail = ReasonWebhook, cmp.Or(n.text("webhook"), detail)
+		}
+		w.cover(n, segment(n, why, detail))
 	}
 }
 
