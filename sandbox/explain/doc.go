@@ -1,5 +1,5 @@
 // Package explain says why a change of an object took as long as it did. [Of] computes the critical
-// path of a trace: who took which part of the time, and why. It reads the spans of package
+// path of a trace: which actor took which part of the time, and for which reason. It reads the spans of package
 // operator/tracing and of an observer, and treats spans of other programs as time of their parents.
 //
 // # Definition
@@ -64,5 +64,5 @@
 //
 // A reconcile that changes nothing has no span, so it can't be a cause. Where in a reconcile a read
 // waited for a cache is not recorded: the wait counts for the earliest reads and own code. The
-// latency of a write in which an effect already began counts until that began.
+// latency of a write counts until its effect starts, which can be before the response.
 package explain

@@ -226,7 +226,7 @@ func (n *node) text(key string) string {
 func (n *node) version() uint64 { return parseVersion(n.text(attributeVersion)) }
 
 func parseVersion(text string) uint64 {
-	number, _ := strconv.ParseUint(text, 10, 64) // 0 if it is no number.
+	number, _ := strconv.ParseUint(text, 10, 64) // 0 for other texts.
 	return number
 }
 

@@ -186,8 +186,8 @@ func (w *walk) reconcile(n *node) *node {
 	return w.released(n, ready)
 }
 
-// carve gives a part of the segments from an index on another reason: the earliest of them whose
-// reason is one of some. Where in the span a wait was is not recorded.
+// carve changes the reason of a part of the segments from an index on: of the earliest ones whose
+// reason is one of some. The place of a wait in its span is not recorded.
 func (w *walk) carve(first int, wait time.Duration, to Reason, of ...Reason) {
 	for i := len(w.segments) - 1; i >= first && wait > 0; i-- {
 		s := w.segments[i]
