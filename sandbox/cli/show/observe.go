@@ -15,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -135,7 +136,12 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 	if trace.Len() == 0 {
 		return err
 	}
-	return errors.Join(write(cmd.OutOrStdout(), trace, session.Target().String()), err)
+	observed := session.Target()
+	written := write(cmd.OutOrStdout(), trace, observed.String())
+	if written == nil && o.output == "tree" {
+		written = writeSummary(cmd.OutOrStdout(), trace, explain.Object{Kind: observed.Kind, Namespace: observed.Namespace, Name: observed.Name})
+	}
+	return errors.Join(written, err)
 }
 
 // show runs a session and displays its growing trace. Stdout gets only the result.
