@@ -166,8 +166,6 @@ func words(s explain.Share) string {
 		if detail != "" {
 			detail += " " + s.Object.Name
 		}
-	case explain.ReasonWebhook:
-		detail = ""
 	}
 	if detail != "" {
 		text += ": " + detail
