@@ -90,6 +90,18 @@ refuse https://127.0.0.1:9999/ Ignore
 sleep 2
 create slow
 save slow webhook-slow
+kubectl delete head,childa slow >&2
+
+# The API server says that it waits for the webhook.
+kill -TERM "$operator"
+wait "$operator" || :
+"$sandbox" up --control-plane-tracing >&2
+"$sandbox" stop operator >&2
+OTEL_SERVICE_NAME=scenarios "$home/operator" >"$home/log" 2>&1 &
+operator=$!
+sleep 5
+create slow
+save slow control-plane
 kubectl delete validatingwebhookconfiguration slow >&2
 
 # Jaeger keeps traces in memory.

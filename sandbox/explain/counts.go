@@ -62,8 +62,8 @@ func (g *graph) counts() Counts {
 }
 
 func (r *Reconciles) add(n *node) {
-	switch intent := n.text(attributeIntent); {
-	case n.failed():
+	switch intent, result := n.text(attributeIntent), n.text(attributeResult); {
+	case n.failed() || result == "error" || result == "terminal_error" || result == "panic": // A span with a conflict has no error.
 		r.Failed++
 	case intent == "none" || intent == "" && len(n.children) == 0:
 		r.NoOp++

@@ -221,3 +221,15 @@ func latest(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// Spans has the ids of the spans of the path: of each, its trace id followed by its span id.
+func (e Explanation) Spans() map[string]bool {
+	spans := map[string]bool{}
+	for _, s := range e.Path {
+		spans[s.Span.TraceID+s.Span.SpanID] = true
+	}
+	for _, s := range e.Chain {
+		spans[s.TraceID+s.SpanID] = true
+	}
+	return spans
+}

@@ -31,7 +31,7 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 	flags.StringVar(&o.id, "id", "", "`ID` of any trace in the sandbox's Jaeger, instead of an object's trace")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default \"default\")")
 	flags.StringVar(&o.title, "title", "", "title of a page or picture (default the object, or the trace ID)")
-	flags.BoolVar(&o.why, "why", false, "explanation of the time until the object was ready, instead of the spans; with --output=json for programs")
+	flags.BoolVar(&o.why, "why", false, "explanation of the time until the object was ready, instead of the spans; with --output=json for programs, with svg the path in the picture")
 	o.follow.bind(cmd)
 }
 
@@ -74,7 +74,8 @@ request; with -o json OTLP JSON, which "sandbox trace import" and other tools ca
 the tree as Jaeger has them, each with the ID of its own trace.
 
 With --why it prints instead, in at most 15 lines, why the object took so long to become ready: the critical path by controller and
-reason, the chain of causes, and how many reconciles and writes there were. With -o json it prints that for programs. See docs/why.md.
+reason, the chain of causes, and how many reconciles and writes there were. With -o json it prints that for programs, and with -o svg it
+marks the path in the picture. A page always has it. See docs/why.md.
 
 With --watch it follows the object until Ctrl-C. On a terminal it redraws the tree in place; elsewhere it prints each span once,
 when it arrives. A change of the object starts its next trace, which is followed then.
@@ -100,12 +101,12 @@ If an object has the name of a subcommand, add its namespace or kind: default/im
 			if err != nil {
 				return err
 			}
-			if o.why {
-				return writeWhy(cmd.OutOrStdout(), trace, objectOf(object), o.output)
-			}
 			title := o.title
 			if title == "" && object.Name != "" {
 				title = object.String()
+			}
+			if o.why {
+				return writeWhy(cmd.OutOrStdout(), trace, objectOf(object), o.output, title)
 			}
 			return write(cmd.OutOrStdout(), trace, title)
 		},

@@ -11,15 +11,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
-// checkWhy returns a usage error if --why is combined with flags of other forms of a trace.
+// checkWhy returns a usage error if --why is combined with --watch.
 func (o *traceOptions) checkWhy() error {
-	switch {
-	case o.why && o.follow.watch:
+	if o.why && o.follow.watch {
 		return command.Usagef("--why explains a finished trace and can't be combined with --watch")
-	case o.why && o.output != "tree" && o.output != "json":
-		return command.Usagef("--why prints text, or JSON with --output=json; it can't be combined with --output=%s", o.output)
 	}
 	return nil
 }
@@ -42,13 +40,28 @@ func explained(trace tracetree.Trace, object explain.Object) (explain.Explanatio
 	return e, nil
 }
 
-func writeWhy(out io.Writer, trace tracetree.Trace, object explain.Object, output string) error {
+// marked returns the waterfall with the critical path of an object, if the trace has spans.
+func marked(trace tracetree.Trace, object explain.Object) *view.Waterfall {
+	e, err := explained(trace, object)
+	if err != nil {
+		return waterfall(trace)
+	}
+	on := e.Spans()
+	return waterfall(trace).WithPath(report.Lines(e, 0), func(traceID, spanID string) bool { return on[traceID+spanID] })
+}
+
+func writeWhy(out io.Writer, trace tracetree.Trace, object explain.Object, output, title string) error {
 	e, err := explained(trace, object)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
+	switch output {
+	case "json":
 		return command.WriteJSON(out, e)
+	case "html":
+		return writePage(out, trace, title)
+	case "svg":
+		return marked(trace, object).WriteSVG(ui.Raw(out), titleOf(trace, title))
 	}
 	columns, _ := ui.Size(out)
 	return writeLines(out, report.Lines(e, columns))

@@ -166,8 +166,6 @@ func words(s explain.Share) string {
 		if detail != "" {
 			detail += " " + s.Object.Name
 		}
-	case explain.ReasonWebhook:
-		detail = ""
 	}
 	if detail != "" {
 		text += ": " + detail
@@ -231,7 +229,11 @@ func chainSteps(all []explain.Step) []string {
 		if g.count > 1 {
 			text += fmt.Sprintf(" ×%d", g.count)
 		}
-		steps = append(steps, text+" +"+strings.Replace(view.FormatDuration(max(0, g.end)), "0ns", "0s", 1))
+		end := "0s"
+		if g.end >= time.Microsecond {
+			end = view.FormatDuration(g.end)
+		}
+		steps = append(steps, text+" +"+end)
 	}
 	return steps
 }
