@@ -26,6 +26,8 @@ func TestRecorded(t *testing.T) {
 		least  time.Duration
 	}{
 		"head":          {"", "", 0}, // Nothing in it is slow.
+		"certificate":   {explain.ReasonReaction, "", 0},
+		"deployment":    {explain.ReasonReaction, "", 0},
 		"unschedulable": {explain.ReasonWaiting, "PodScheduled=False, Unschedulable", 4 * time.Second},
 		"webhook-down":  {explain.ReasonBackoff, `failed calling webhook "slow.example.com"`, 4 * time.Second},
 		"restarted":     {explain.ReasonDown, "", 4 * time.Second},

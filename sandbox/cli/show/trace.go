@@ -46,13 +46,7 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
   go run ./sandbox trace import trace.json`
 
-// NewTrace returns the command `sandbox trace`.
-func NewTrace(shared *command.Shared) *cobra.Command {
-	var o traceOptions
-	cmd := &cobra.Command{
-		Use:   "trace [KIND/|NAMESPACE/]NAME",
-		Short: "Print the trace of an object",
-		Long: `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
+const traceHelp = `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
 of the object's spec. On a terminal the tree has the terminal's width; elsewhere each span is one line without colors.
 
 If another process reacted to a write in that trace, for example a second operator whose object the first one updated, its own trace
@@ -83,7 +77,15 @@ when it arrives. A change of the object starts its next trace, which is followed
 With --from=FILE it prints a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. If the file
 has several traces, the argument selects one by its ID or the first digits of the ID.
 
-If an object has the name of a subcommand, add its namespace or kind: default/import.`,
+If an object has the name of a subcommand, add its namespace or kind: default/import.`
+
+// NewTrace returns the command `sandbox trace`.
+func NewTrace(shared *command.Shared) *cobra.Command {
+	var o traceOptions
+	cmd := &cobra.Command{
+		Use:     "trace [KIND/|NAMESPACE/]NAME",
+		Short:   "Print the trace of an object",
+		Long:    traceHelp,
 		Example: traceExamples,
 		Args:    o.checkArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
