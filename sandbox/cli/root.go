@@ -43,6 +43,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitVerdict = 3
 )
 
 // Execute runs the command line and returns the exit code. It prints an error in one line on
@@ -79,6 +80,9 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 	if command.IsUsage(err) || errors.As(err, &option) {
 		root.PrintErrf("See `%s --help`.\n", hint.Program())
 		return exitUsage
+	}
+	if command.IsVerdict(err) {
+		return exitVerdict
 	}
 	return exitFailure
 }

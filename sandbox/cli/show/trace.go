@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/assess"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
@@ -21,6 +23,7 @@ import (
 type traceOptions struct {
 	output, from, namespace, title, id string
 	follow                             watchOptions
+	judge                              assess.Options
 }
 
 func (o *traceOptions) bind(cmd *cobra.Command) {
@@ -31,6 +34,7 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default \"default\")")
 	flags.StringVar(&o.title, "title", "", "title of a page or picture (default the object, or the trace ID)")
 	o.follow.bind(cmd)
+	o.judge.Bind(flags)
 }
 
 const traceExamples = `  go run ./sandbox trace head-sample
@@ -41,6 +45,8 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace head-sample -o html > trace.html
   go run ./sandbox trace --id=4bf92f3577b34da6a3ce929d0e0e4736
   go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
+  go run ./sandbox trace memcached/sample --findings
+  go run ./sandbox trace --from=trace.json --fail-on=any
   go run ./sandbox trace import trace.json`
 
 // NewTrace returns the command `sandbox trace`.
@@ -76,6 +82,9 @@ when it arrives. A change of the object starts its next trace, which is followed
 With --from=FILE it prints a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. If the file
 has several traces, the argument selects one by its ID or the first digits of the ID.
 
+With --findings it prints typical defects of the operator that the trace shows, with the IDs of the spans that show them; see
+docs/findings.md. With --fail-on it also exits with 3 if one of the named findings occurs.
+
 If an object has the name of a subcommand, add its namespace or kind: default/import.`,
 		Example: traceExamples,
 		Args:    o.checkArgs,
@@ -87,12 +96,18 @@ If an object has the name of a subcommand, add its namespace or kind: default/im
 			if err := o.follow.check(o); err != nil {
 				return err
 			}
+			if err := o.judge.Validate(o.output, o.follow.watch); err != nil {
+				return err
+			}
 			if o.follow.watch {
 				return follow(cmd, shared, o, args[0])
 			}
 			trace, title, err := findTrace(cmd, shared, o, args)
 			if err != nil {
 				return err
+			}
+			if o.judge.Wanted() {
+				return o.judge.Run(cmd.OutOrStdout(), trace, o.output, o.now())
 			}
 			if o.title != "" {
 				title = o.title
@@ -113,6 +128,14 @@ func (o *traceOptions) checkArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return command.ExactArgs(1, "the name of an object")(cmd, args)
+}
+
+// now returns the time of a live trace; zero for a file.
+func (o *traceOptions) now() time.Time {
+	if o.from != "" {
+		return time.Time{}
+	}
+	return time.Now()
 }
 
 // follow prints the trace of an object until it is complete or the user interrupts it.
