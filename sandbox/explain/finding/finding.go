@@ -41,6 +41,8 @@ const MaxEvidence = 20
 const (
 	// MinUnchanged is the number of unchanged writes of one object.
 	MinUnchanged = 2
+	// MinDuplicates is the number of creates of an existing object, if no reconcile failed by one.
+	MinDuplicates = 2
 	// MinLoop is the number of reconciles of one object in a hot loop or in a requeue storm.
 	MinLoop = 10
 	// MaxLoopPause is the longest time between the starts of two reconciles of a requeue storm.

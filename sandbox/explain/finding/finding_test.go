@@ -169,8 +169,16 @@ var tests = []struct {
 	}},
 	{name: "a second create", build: func(b *builder) {
 		b.write(b.reconcile(-1, nil), "create", "Deployment", nil)
-		b.write(b.reconcile(-1, nil), "create", "Deployment", nil, "already_exists")
+		b.write(b.reconcile(-1, nil, "already_exists"), "create", "Deployment", nil, "already_exists")
 	}, want: []string{"duplicate-create Deployment default/web: 1 more create of an object that the operator had created [2 4]"}},
+	{name: "a tolerated second create", build: func(b *builder) {
+		b.write(b.reconcile(-1, nil), "create", "Deployment", nil)
+		b.write(b.reconcile(-1, nil), "create", "Deployment", nil, "already_exists")
+	}},
+	{name: "two tolerated creates", build: func(b *builder) {
+		b.write(b.reconcile(-1, nil), "create", "Deployment", nil)
+		repeat(b, 2, 0, nil, func(b *builder, _, r int) { b.write(r, "create", "Deployment", nil, "already_exists") })
+	}, want: []string{"duplicate-create Deployment default/web: 2 more creates of an object that the operator had created [2 4 6]"}},
 	{name: "a create of the object of another", build: func(b *builder) {
 		b.write(b.reconcile(-1, nil), "create", "Deployment", nil, "already_exists")
 	}},

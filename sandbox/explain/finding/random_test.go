@@ -17,9 +17,9 @@ import (
 func randomSpans(r *rand.Rand) []spantree.Span {
 	pick := func(values ...string) string { return values[r.IntN(len(values))] }
 	b := &builder{}
-	for range r.IntN(80) {
+	for range r.IntN(150) {
 		parent := r.IntN(len(b.spans)+1) - 1
-		span := b.add(parent, pick("reconcile", "create", "update_status", "update", "delete", "admit", ""), pick("Cache", "Deployment"),
+		span := b.add(parent, pick("reconcile", "create", "create", "update_status", "update", "delete", "admit", ""), pick("Cache", "Deployment"),
 			pick(spantree.KindClient, spantree.KindConsumer, spantree.KindProducer, spantree.KindServer, ""), nil, pick("conflict", "already_exists", "stale_read", "Ready: →True", "Ready: →False", "→", ": ", "", "", ""))
 		s := &b.spans[span]
 		if r.IntN(2) == 0 {

@@ -140,6 +140,7 @@ var duplicateCreate = Detector{
 
 func findDuplicateCreate(w *work, _ Options) []Finding {
 	created := map[object]*spantree.Node{}
+	failed := map[object]bool{}
 	deleted := map[object]bool{}
 	refused := map[object][]*spantree.Node{}
 	var order []object
@@ -156,10 +157,16 @@ func findDuplicateCreate(w *work, _ Options) []Finding {
 				refused[o], order = []*spantree.Node{created[o]}, append(order, o)
 			}
 			refused[o] = append(refused[o], n)
+			if r := w.writer[n]; r != nil && r.failed() != "" {
+				failed[o] = true
+			}
 		}
 	}
 	var found []Finding
 	for _, o := range order {
+		if len(refused[o])-1 < MinDuplicates && !failed[o] {
+			continue
+		}
 		times := plural(len(refused[o])-1, "more create")
 		found = append(found, newFinding(o.String(), times+" of an object that the operator had created", refused[o]...))
 	}
