@@ -19,7 +19,8 @@ const (
 	CountFailed     Count = "failed"
 	// CountRequeues is the number of reconciles that an earlier reconcile asked for.
 	CountRequeues Count = "requeues"
-	// CountWrites is the number of writes. CountUnchanged, CountConflicts and CountAlreadyExists
+	// CountWrites is the number of writes in reconciles, so that the write of the user does not
+	// count. CountUnchanged, CountConflicts and CountAlreadyExists
 	// count the writes that changed nothing for that reason.
 	CountWrites        Count = "writes"
 	CountUnchanged     Count = "unchanged"
@@ -69,7 +70,7 @@ func (f *Forest) Counts(service string) Counts {
 		if service != "" && n.Span.Service != service {
 			return true
 		}
-		counts.add(&n.Span, role)
+		counts.add(&n.Span, role, reconcile != nil)
 		if reconcile != nil && !useful[reconcile] && n.Span.Changed() {
 			useful[reconcile] = true
 			counts[CountUseful]++
@@ -79,7 +80,7 @@ func (f *Forest) Counts(service string) Counts {
 	return counts
 }
 
-func (c Counts) add(span *Span, role Role) {
+func (c Counts) add(span *Span, role Role, reconciles bool) {
 	c[CountSpans]++
 	if span.Status.Code == StatusError {
 		c[CountErrors]++
@@ -94,7 +95,9 @@ func (c Counts) add(span *Span, role Role) {
 	case RoleReconcile:
 		c.addReconcile(span)
 	case RoleWrite:
-		c.addWrite(span)
+		if reconciles {
+			c.addWrite(span)
+		}
 	}
 }
 

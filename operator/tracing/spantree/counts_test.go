@@ -54,7 +54,8 @@ func TestRole(t *testing.T) {
 
 func ExampleForest_Counts() {
 	forest := spantree.Build([]spantree.Span{
-		work("a", "", "reconcile Cache", spantree.KindConsumer, nil, "stale_read", "stale_read"),
+		work("u", "", "apply Cache", spantree.KindClient, nil), // The user.
+		work("a", "u", "reconcile Cache", spantree.KindConsumer, nil, "stale_read", "stale_read"),
 		work("b", "a", "create Deployment", spantree.KindProducer, nil),
 		work("c", "a", "update_status Cache", spantree.KindClient, nil, "conflict"),
 		work("d", "", "reconcile Cache", spantree.KindConsumer, map[string]any{"operator.reconcile.requeue_reason": "conflict"}),
@@ -67,5 +68,5 @@ func ExampleForest_Counts() {
 			fmt.Print(name, "=", counts[name], " ")
 		}
 	}
-	// Output: reconciles=2 useful=1 requeues=1 writes=3 unchanged=1 conflicts=1 stale_reads=2 spans=6 observed=1
+	// Output: reconciles=2 useful=1 requeues=1 writes=3 unchanged=1 conflicts=1 stale_reads=2 spans=7 observed=1
 }

@@ -14,16 +14,15 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
-
-// failOnAny is the value of --fail-on for all findings.
-const failOnAny = "any"
 
 // Options are the flags of trace that judge it.
 type Options struct {
 	findings  bool
 	failOn    []string
 	detectors finding.Options
+	check     checkOptions
 }
 
 // Bind adds the flags.
@@ -32,24 +31,25 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.failOn, "fail-on", nil, "`ID`s of findings, separated by commas, or any: print the findings and exit with 3 if one of them occurs")
 	flags.DurationVar(&o.detectors.WebhookBudget, "webhook-budget", finding.DefaultWebhookBudget, "with --findings: time that a webhook may take")
 	flags.StringSliceVar(&o.detectors.Conditions, "condition", nil, "with --findings: `TYPE` of the condition that the object must reach (default Ready, then Available)")
+	o.check.bind(flags)
 }
 
 // Wanted reports whether the trace is to be judged.
-func (o *Options) Wanted() bool { return o.findings || len(o.failOn) > 0 }
+func (o *Options) Wanted() bool { return o.findings || len(o.failOn) > 0 || o.check.file != "" }
 
 // Validate returns a usage error for options that do not fit together.
 func (o *Options) Validate(output string, watch bool) error {
-	if !o.Wanted() {
-		return nil
+	if err := o.check.validate(); err != nil || !o.Wanted() {
+		return err
 	}
 	for _, id := range o.failOn {
-		if id != failOnAny && !slices.Contains(finding.IDs(), id) {
-			return command.Usagef("--fail-on=%s: use %s", id, command.OneOf(append(finding.IDs(), failOnAny)))
+		if known := append(finding.IDs(), finding.Any); !slices.Contains(known, id) {
+			return command.Usagef("--fail-on=%s: use %s", id, command.OneOf(known))
 		}
 	}
 	switch {
 	case watch:
-		return command.Usagef("--findings can't be combined with --watch")
+		return command.Usagef("--findings, --fail-on and --check can't be combined with --watch")
 	case o.detectors.WebhookBudget <= 0:
 		return command.Usagef("--webhook-budget=%s: use a positive duration", o.detectors.WebhookBudget)
 	}
@@ -58,8 +58,10 @@ func (o *Options) Validate(output string, watch bool) error {
 
 // report is the result of judging a trace.
 type report struct {
-	TraceID  string            `json:"traceId"`
-	Findings []finding.Finding `json:"findings"`
+	TraceID string `json:"traceId"`
+	// Findings are nil if they were not asked for.
+	Findings []finding.Finding `json:"findings,omitzero"`
+	Check    *checkReport      `json:"check,omitempty"`
 }
 
 // Run judges a trace and prints the result. now is the time of a live trace, and zero for a
@@ -67,9 +69,16 @@ type report struct {
 func (o *Options) Run(out io.Writer, trace tracetree.Trace, output string, now time.Time) error {
 	detectors := o.detectors
 	detectors.Now, detectors.Incomplete = now, trace.Cut()
-	r := report{TraceID: trace.ID, Findings: finding.Find(trace.Forest(), detectors)}
-	if r.Findings == nil {
-		r.Findings = []finding.Finding{} // Not null in JSON.
+	found := finding.Find(trace.Forest(), detectors)
+	r := report{TraceID: trace.ID}
+	if o.findings || len(o.failOn) > 0 {
+		r.Findings = append([]finding.Finding{}, found...) // Not nil.
+	}
+	if o.check.file != "" {
+		var err error
+		if r.Check, err = o.check.run(out, trace, found); err != nil {
+			return err
+		}
 	}
 	if err := r.write(out, output); err != nil {
 		return err
@@ -81,14 +90,20 @@ func (r report) write(out io.Writer, output string) error {
 	if output == "json" {
 		return command.WriteJSON(out, r)
 	}
-	_, err := io.WriteString(out, command.EscapeLines(r.String()))
+	if _, err := io.WriteString(out, command.EscapeLines(r.String())); err != nil || r.Check == nil {
+		return err
+	}
+	_, err := io.WriteString(ui.Raw(out), r.Check.text) // It has colors, and is escaped already.
 	return err
 }
 
 // String returns the findings as text: for each a line, its explanation, and the spans.
 func (r report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "trace %s\n%s\n", r.TraceID, count(len(r.Findings), "finding"))
+	fmt.Fprintf(&b, "trace %s\n", r.TraceID)
+	if r.Findings != nil {
+		fmt.Fprintf(&b, "%s\n", count(len(r.Findings), "finding"))
+	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "\n%s  %s\n", f.ID, join(": ", oneLine(f.Object), oneLine(f.Summary)))
 		for line := range strings.SplitSeq(f.Explanation, "\n") {
@@ -105,18 +120,19 @@ func (r report) String() string {
 	return b.String()
 }
 
-// verdict returns an error if a finding must not occur.
+// verdict returns an error if a finding must not occur, or the trace is not as expected.
 func (o *Options) verdict(r report) error {
 	var failures []string
-	for _, f := range r.Findings {
-		if (slices.Contains(o.failOn, failOnAny) || slices.Contains(o.failOn, f.ID)) && !slices.Contains(failures, f.ID) {
-			failures = append(failures, f.ID)
-		}
+	for _, f := range finding.Select(r.Findings, o.failOn) {
+		failures = append(failures, f.ID)
 	}
-	if len(failures) == 0 {
-		return nil
+	switch {
+	case len(failures) > 0:
+		return command.Verdictf("judging trace %s: found %s", r.TraceID, strings.Join(slices.Compact(failures), ", "))
+	case r.Check != nil && !r.Check.OK:
+		return command.Verdictf("judging trace %s: it is not as %s expects: %s", r.TraceID, r.Check.File, count(len(r.Check.Differences), "difference"))
 	}
-	return command.Verdictf("judging trace %s: found %s", r.TraceID, strings.Join(failures, ", "))
+	return nil
 }
 
 // count returns a number with a noun: no findings, 1 finding, 2 findings.

@@ -34,6 +34,16 @@ type Evidence struct {
 	Name    string `json:"name"`
 }
 
+// Any stands for the IDs of all detectors in lists of findings that must not occur.
+const Any = "any"
+
+// Select returns the findings whose IDs are in a list, which can contain [Any].
+func Select(found []Finding, ids []string) []Finding {
+	return slices.DeleteFunc(slices.Clone(found), func(f Finding) bool {
+		return !slices.Contains(ids, Any) && !slices.Contains(ids, f.ID)
+	})
+}
+
 // MaxEvidence is the maximum number of spans of a finding.
 const MaxEvidence = 20
 
