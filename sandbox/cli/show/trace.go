@@ -116,7 +116,7 @@ If an object has the name of a subcommand, add its namespace or kind: default/im
 		},
 	}
 	o.bind(cmd)
-	cmd.AddCommand(newImport(shared))
+	cmd.AddCommand(newImport(shared), assess.NewDiff(sandboxReader{shared}))
 	return cmd
 }
 
@@ -173,13 +173,7 @@ func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args 
 		return trace, "", err
 	}
 	if o.id != "" {
-		run, err := shared.Attach()
-		if err != nil {
-			return tracetree.Trace{}, "", err
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
-		defer cancel()
-		trace, err = run.TraceWithID(ctx, o.id)
+		trace, err = sandboxReader{shared}.ID(cmd, o.id)
 		return trace, "", err
 	}
 	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)

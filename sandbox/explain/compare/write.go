@@ -12,7 +12,7 @@ import (
 // WriteText writes the report as a table with all measurements, and the structure.
 func (r Report) WriteText(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", r.headline())
+	fmt.Fprintf(&b, "%s\n\n", r.Headline())
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\tA MEDIAN\tP95\tB MEDIAN\tP95\tCHANGE\tP\tVERDICT\n")
 	for _, m := range r.Metrics {
@@ -32,7 +32,7 @@ func (r Report) WriteText(out io.Writer) error {
 // and the others folded.
 func (r Report) WriteMarkdown(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n", markdown(r.headline()))
+	fmt.Fprintf(&b, "### %s\n\n", markdown(r.Headline()))
 	var changed, rest []Metric
 	for _, m := range r.Metrics {
 		if m.Verdict == Same || m.Verdict == Unknown && m.Name != SegmentTotal {
@@ -76,7 +76,8 @@ func markdown(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "_", `\_`, "*", `\*`, "`", "\\`", "[", `\[`, "\n", " ").Replace(text)
 }
 
-func (r Report) headline() string {
+// Headline returns the verdict in one line.
+func (r Report) Headline() string {
 	runs := fmt.Sprintf("%s and %s", plural(r.RunsA, "run"), plural(r.RunsB, "run"))
 	switch r.Verdict {
 	case Unknown:
@@ -176,4 +177,29 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// WriteSummary writes the median and the 95th percentile of the measurements of one set, as a table
+// of text or Markdown.
+func WriteSummary(out io.Writer, s Set, asMarkdown bool) error {
+	metrics := Compare(Set{}, s).Metrics
+	var b strings.Builder
+	if asMarkdown {
+		fmt.Fprintf(&b, "### %s: %s\n\n| | median | p95 |\n|---|--:|--:|\n", markdown(s.Name), plural(len(s.Runs), "run"))
+		for _, m := range metrics {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdown(m.Name), m.format(m.B.Median), m.format(m.B.P95))
+		}
+	} else {
+		fmt.Fprintf(&b, "%s: %s\n\n", s.Name, plural(len(s.Runs), "run"))
+		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "\tMEDIAN\tP95")
+		for _, m := range metrics {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", m.Name, m.format(m.B.Median), m.format(m.B.P95))
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
 }
