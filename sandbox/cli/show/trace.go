@@ -49,13 +49,7 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace --from=trace.json --fail-on=any
   go run ./sandbox trace import trace.json`
 
-// NewTrace returns the command `sandbox trace`.
-func NewTrace(shared *command.Shared) *cobra.Command {
-	var o traceOptions
-	cmd := &cobra.Command{
-		Use:   "trace [KIND/|NAMESPACE/]NAME",
-		Short: "Print the trace of an object",
-		Long: `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
+const traceLong = `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
 of the object's spec. On a terminal the tree has the terminal's width; elsewhere each span is one line without colors.
 
 If another process reacted to a write in that trace, for example a second operator whose object the first one updated, its own trace
@@ -85,7 +79,15 @@ has several traces, the argument selects one by its ID or the first digits of th
 With --findings it prints typical defects of the operator that the trace shows, with the IDs of the spans that show them; see
 docs/findings.md. With --fail-on it also exits with 3 if one of the named findings occurs.
 
-If an object has the name of a subcommand, add its namespace or kind: default/import.`,
+If an object has the name of a subcommand, add its namespace or kind: default/import.`
+
+// NewTrace returns the command `sandbox trace`.
+func NewTrace(shared *command.Shared) *cobra.Command {
+	var o traceOptions
+	cmd := &cobra.Command{
+		Use:     "trace [KIND/|NAMESPACE/]NAME",
+		Short:   "Print the trace of an object",
+		Long:    traceLong,
 		Example: traceExamples,
 		Args:    o.checkArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -22,7 +22,7 @@ func ExampleCompare() {
 		return s
 	}
 	report := compare.Compare(set("main", 6, 310, 290, 305, 298, 312, 301), set("branch", 7, 309, 295, 300, 303, 296, 315))
-	if err := report.WriteText(os.Stdout); err != nil { //nolint:forbidigo // An example.
+	if err := report.WriteText(os.Stdout); err != nil {
 		return
 	}
 	// Output:

@@ -78,7 +78,7 @@ func markdown(text string) string {
 
 // Headline returns the verdict in one line.
 func (r Report) Headline() string {
-	runs := fmt.Sprintf("%s and %s", plural(r.RunsA, "run"), plural(r.RunsB, "run"))
+	runs := fmt.Sprintf("%s and %s", countRuns(r.RunsA), countRuns(r.RunsB))
 	switch r.Verdict {
 	case Unknown:
 		return fmt.Sprintf("No verdict: %s, and a claim needs at least %d of each side", runs, MinRuns)
@@ -99,7 +99,7 @@ func (r Report) Headline() string {
 func (r Report) notes() []string {
 	lines := []string{"", fmt.Sprintf("A: %s", r.A), fmt.Sprintf("B: %s", r.B)}
 	s := r.Structure
-	lines = append(lines, fmt.Sprintf("structure: %d of %s of B occur in A", s.Known, plural(r.RunsB, "run")))
+	lines = append(lines, fmt.Sprintf("structure: %d of %s of B occur in A", s.Known, countRuns(r.RunsB)))
 	for _, part := range []struct {
 		what  string
 		names []string
@@ -172,11 +172,11 @@ func (m Metric) change() string {
 	return fmt.Sprintf("%+.0f%%", 100*difference/m.A.Median)
 }
 
-func plural(n int, noun string) string {
+func countRuns(n int) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 run"
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d runs", n)
 }
 
 // WriteSummary writes the median and the 95th percentile of the measurements of one set, as a table
@@ -185,12 +185,12 @@ func WriteSummary(out io.Writer, s Set, asMarkdown bool) error {
 	metrics := Compare(Set{}, s).Metrics
 	var b strings.Builder
 	if asMarkdown {
-		fmt.Fprintf(&b, "### %s: %s\n\n| | median | p95 |\n|---|--:|--:|\n", markdown(s.Name), plural(len(s.Runs), "run"))
+		fmt.Fprintf(&b, "### %s: %s\n\n| | median | p95 |\n|---|--:|--:|\n", markdown(s.Name), countRuns(len(s.Runs)))
 		for _, m := range metrics {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdown(m.Name), m.format(m.B.Median), m.format(m.B.P95))
 		}
 	} else {
-		fmt.Fprintf(&b, "%s: %s\n\n", s.Name, plural(len(s.Runs), "run"))
+		fmt.Fprintf(&b, "%s: %s\n\n", s.Name, countRuns(len(s.Runs)))
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "\tMEDIAN\tP95")
 		for _, m := range metrics {
