@@ -82,7 +82,7 @@ type Options struct {
 	// DefaultSettle) ago may still converge. The zero value means that the trace is finished.
 	Now    time.Time
 	Settle time.Duration
-	// Incomplete is true if the trace is known to be cut. Missing spans are no finding then.
+	// Incomplete is true if the trace is known to be cut. Missing spans are not reported then.
 	Incomplete bool
 }
 

@@ -74,7 +74,7 @@ func findConstantError(w *work, _ Options) []Finding {
 var unboundedGrowth = Detector{
 	ID: "unbounded-growth", Title: "Unbounded growth",
 	Explanation: "Each reconcile adds something that never ends: another object, or another version of an object that is ready.\n" +
-		"Give dependents fixed names and delete those that are no longer needed; write the status only if it changed.",
+		"Derive the names of dependents from the object, delete old dependents, and write the status only if it changed.",
 	find: findUnboundedGrowth,
 }
 
