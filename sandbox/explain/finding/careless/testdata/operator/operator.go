@@ -38,7 +38,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if len(head.Status.Conditions) == 0 {
-		if err := r.begin(ctx, head); err != nil {
+		if err := r.start(ctx, head); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -68,9 +68,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{}, nil
 }
 
-// begin sets the first condition.
-func (r *Reconciler) begin(ctx context.Context, head *v1alpha1.Head) error {
-	meta.SetStatusCondition(&head.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionUnknown, Reason: "Starting", Message: "the work begins"})
+// start sets the first condition.
+func (r *Reconciler) start(ctx context.Context, head *v1alpha1.Head) error {
+	meta.SetStatusCondition(&head.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionUnknown, Reason: "Starting", Message: "the work has started"})
 	if err := r.Status().Update(ctx, head); err != nil {
 		return fmt.Errorf("writing the first status: %w", err)
 	}
