@@ -185,8 +185,8 @@ func TestMistakesOfEveryCommand(t *testing.T) {
 		if c.HasSubCommands() && c.Name() != "trace" {
 			return // Only its subcommands have flags.
 		}
-		if c.ValidateArgs(nil) != nil {
-			words = append(words, "a") // Variables and files are read after the arguments.
+		for args := []string(nil); c.ValidateArgs(args) != nil && len(args) < 2; { // Variables and files are read after the arguments.
+			args, words = append(args, "a"), append(words, "a")
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			value := wrong[f.Value.Type()]
