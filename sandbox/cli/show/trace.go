@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/assess"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
@@ -22,6 +24,7 @@ type traceOptions struct {
 	output, from, namespace, title, id string
 	why                                bool
 	follow                             watchOptions
+	judge                              assess.Options
 }
 
 func (o *traceOptions) bind(cmd *cobra.Command) {
@@ -33,6 +36,7 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 	flags.StringVar(&o.title, "title", "", "title of a page or picture (default the object, or the trace ID)")
 	flags.BoolVar(&o.why, "why", false, "explanation of the time until the object was ready, instead of the spans; with --output=json for programs, with svg the path in the picture")
 	o.follow.bind(cmd)
+	o.judge.Bind(flags)
 }
 
 const traceExamples = `  go run ./sandbox trace head-sample
@@ -44,6 +48,8 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace head-sample -o html > trace.html
   go run ./sandbox trace --id=4bf92f3577b34da6a3ce929d0e0e4736
   go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
+  go run ./sandbox trace memcached/sample --findings
+  go run ./sandbox trace --from=trace.json --fail-on=any
   go run ./sandbox trace import trace.json`
 
 const traceHelp = `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
@@ -77,6 +83,9 @@ when it arrives. A change of the object starts its next trace, which is followed
 With --from=FILE it prints a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. If the file
 has several traces, the argument selects one by its ID or the first digits of the ID.
 
+With --findings it prints typical defects of the operator that the trace shows, with the IDs of the spans that show them; see
+docs/findings.md. With --fail-on it also exits with 3 if one of the named findings occurs.
+
 If an object has the name of a subcommand, add its namespace or kind: default/import.`
 
 // NewTrace returns the command `sandbox trace`.
@@ -96,12 +105,18 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 			if err := errors.Join(o.follow.check(o), o.checkWhy()); err != nil {
 				return err
 			}
+			if err := o.judge.Validate(o.output, o.follow.watch); err != nil {
+				return err
+			}
 			if o.follow.watch {
 				return follow(cmd, shared, o, args[0])
 			}
 			trace, object, err := findTrace(cmd, shared, o, args)
 			if err != nil {
 				return err
+			}
+			if o.judge.Wanted() {
+				return o.judge.Run(cmd.OutOrStdout(), trace, o.output, o.now())
 			}
 			title := o.title
 			if title == "" && object.Name != "" {
@@ -114,7 +129,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 		},
 	}
 	o.bind(cmd)
-	cmd.AddCommand(newImport(shared))
+	cmd.AddCommand(newImport(shared), assess.NewDiff(sandboxReader{shared}))
 	return cmd
 }
 
@@ -126,6 +141,14 @@ func (o *traceOptions) checkArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return command.ExactArgs(1, "the name of an object")(cmd, args)
+}
+
+// now returns the time of a live trace; zero for a file.
+func (o *traceOptions) now() time.Time {
+	if o.from != "" {
+		return time.Time{}
+	}
+	return time.Now()
 }
 
 // follow prints the trace of an object until it is complete or the user interrupts it.
@@ -163,13 +186,7 @@ func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args 
 		return trace, object, err
 	}
 	if o.id != "" {
-		run, err := shared.Attach()
-		if err != nil {
-			return trace, object, err
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
-		defer cancel()
-		trace, err = run.TraceWithID(ctx, o.id)
+		trace, err = sandboxReader{shared}.ID(cmd, o.id)
 		return trace, object, err
 	}
 	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)
