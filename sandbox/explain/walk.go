@@ -106,7 +106,7 @@ func (w *walk) before(n *node) *node {
 // it, and its latency.
 func (w *walk) write(n *node) {
 	why := ReasonWrite
-	if n.hasEvent("conflict") {
+	if n.span.HasEvent("conflict") {
 		why = ReasonConflict
 	}
 	first := len(w.segments)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
@@ -36,7 +37,7 @@ func Lines(e explain.Explanation, width int) []string {
 	lines := []string{headline(e)}
 	var after []string
 	after = append(after, chain(e, width)...)
-	for _, line := range []string{needed(e), beside(e), reconciles(e.Counts), writes(e.Counts)} {
+	for _, line := range []string{needed(e), beside(e), reconciles(e), writes(e.Counts)} {
 		if line != "" {
 			after = append(after, line)
 		}
@@ -64,19 +65,19 @@ func Summary(e explain.Explanation, width int) []string {
 }
 
 // counts returns the counts in a line.
-func counts(c explain.Counts) string {
+func counts(c spantree.Counts) string {
 	parts := []string{}
-	if c.Reconciles.Total() > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%d failed)", count(c.Reconciles.Total(), "reconcile"), c.Reconciles.Failed))
+	if n := c[spantree.CountReconciles]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%s (%d failed)", count(n, "reconcile"), c[spantree.CountFailed]))
 	}
-	if c.Writes.Total() > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%d unchanged, %s)", count(c.Writes.Total(), "write"), c.Writes.Unchanged, count(c.Writes.Conflicts, "conflict")))
+	if n := c[spantree.CountWrites]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%s (%d unchanged, %s)", count(n, "write"), c[spantree.CountUnchanged], count(c[spantree.CountConflicts], "conflict")))
 	}
-	if c.Observed > 0 {
-		parts = append(parts, fmt.Sprintf("%s of observed controllers", count(c.Observed, "write")))
+	if n := c[spantree.CountObserved]; n > 0 {
+		parts = append(parts, count(n, "span")+" of observed controllers")
 	}
 	if len(parts) == 0 {
-		parts = append(parts, count(c.Spans, "span"))
+		parts = append(parts, count(c[spantree.CountSpans], "span"))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -270,14 +271,15 @@ func beside(e explain.Explanation) string {
 	return "beside it   " + view.Escape(strings.Join(spans, ", "))
 }
 
-func reconciles(c explain.Counts) string {
-	if c.Reconciles.Total() == 0 {
+func reconciles(e explain.Explanation) string {
+	total, useful, failed := e.Counts[spantree.CountReconciles], e.Counts[spantree.CountUseful], e.Counts[spantree.CountFailed]
+	if total == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("reconciles  %d useful, %d without a write, %d failed", c.Reconciles.Useful, c.Reconciles.NoOp, c.Reconciles.Failed)
+	text := fmt.Sprintf("reconciles  %d: %d useful, %d failed, %d others", total, useful, failed, max(0, total-useful-failed))
 	var requeues []string
-	for _, reason := range slices.Sorted(maps.Keys(c.Requeues)) {
-		requeues = append(requeues, fmt.Sprintf("%d %s", c.Requeues[reason], view.Escape(reason)))
+	for _, reason := range slices.Sorted(maps.Keys(e.Requeues)) {
+		requeues = append(requeues, fmt.Sprintf("%d %s", e.Requeues[reason], view.Escape(reason)))
 	}
 	if len(requeues) > 0 {
 		text += "; requeues: " + strings.Join(requeues, ", ")
@@ -285,16 +287,16 @@ func reconciles(c explain.Counts) string {
 	return text
 }
 
-func writes(c explain.Counts) string {
+func writes(c spantree.Counts) string {
 	var parts []string
-	if w := c.Writes; w.Total() > 0 {
-		parts = append(parts, fmt.Sprintf("%d useful, %d unchanged, %s, %d failed", w.Useful, w.Unchanged, count(w.Conflicts, "conflict"), w.Failed))
+	if n := c[spantree.CountWrites]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d: %d unchanged, %s, %d already existing", n, c[spantree.CountUnchanged], count(c[spantree.CountConflicts], "conflict"), c[spantree.CountAlreadyExists]))
 	}
-	if c.Observed > 0 {
-		parts = append(parts, fmt.Sprintf("%d observed", c.Observed))
+	if n := c[spantree.CountObserved]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d observed spans", n))
 	}
-	if c.Reads > 0 {
-		parts = append(parts, fmt.Sprintf("%s with a span", count(c.Reads, "read")))
+	if n := c[spantree.CountReads]; n > 0 {
+		parts = append(parts, count(n, "read")+" with a span")
 	}
 	if len(parts) == 0 {
 		return ""
