@@ -106,7 +106,7 @@ func (w *walk) before(n *node) *node {
 // it, and its latency.
 func (w *walk) write(n *node) {
 	why := ReasonWrite
-	if n.hasEvent("conflict") {
+	if n.span.HasEvent("conflict") {
 		why = ReasonConflict
 	}
 	first := len(w.segments)
@@ -210,10 +210,11 @@ func (w *walk) carve(first int, wait time.Duration, to Reason, of ...Reason) {
 	}
 }
 
-// path returns the segments in the order of time. It joins equal neighbors.
+// path returns the segments in the order of time. It joins equal neighbors. The walk must have ended.
 func (w *walk) path() []Segment {
-	path := make([]Segment, 0, len(w.segments))
-	for _, s := range slices.Backward(w.segments) {
+	slices.Reverse(w.segments)
+	path := w.segments[:0]
+	for _, s := range w.segments {
 		last := len(path) - 1
 		if last >= 0 && path[last].Reason == s.Reason && path[last].Detail == s.Detail && path[last].Span == s.Span && path[last].Object == s.Object {
 			path[last].Duration += s.Duration
