@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func TestQueryInterfaces(t *testing.T) {
 		assess("searches by tags find the same", q.sameSearch).
 		assess("services and operations are the same", q.sameLists).
 		assess("the trace loads again from its JSON", q.loadAgain).
+		assess("the page refuses the Host of another site", refusesHosts).
 		runBeside(t)
 }
 
@@ -90,6 +92,25 @@ func (q *queries) sameLists(ctx context.Context, s *step) {
 		})
 		if err != nil {
 			s.Error(err)
+		}
+	}
+}
+
+// A page of another site can resolve its own name to this machine (DNS rebinding): only the Host header shows that.
+func refusesHosts(ctx context.Context, s *step) {
+	for host, want := range map[string]int{"": http.StatusOK, "localhost": http.StatusOK, "evil.example": http.StatusMisdirectedRequest} {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Status.Jaeger.UI+"/api/v3/services", nil)
+		if err != nil {
+			s.Fatal(err)
+		}
+		request.Host = host
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			s.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			s.Errorf("status with Host %q = %d, want %d", host, response.StatusCode, want)
 		}
 	}
 }

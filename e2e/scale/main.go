@@ -1,4 +1,4 @@
-// Command scale creates many Heads at once on an embedded sandbox that is up, and prints a row of a
+// Command scale creates many Heads at once on a sandbox that is up, and prints a row of a
 // Markdown table: the times until the Heads are ready and their traces complete, and the memory of
 // the processes. It fails if a trace is lost, incomplete, or has spans about another Head.
 // scripts/bench-scale.sh runs it.
@@ -102,15 +102,15 @@ func (c *crowd) measure(ctx context.Context, count int) error {
 		name := fmt.Sprintf("head-%d", i)
 		c.heads[name] = &head{name: name}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	watching, stop := context.WithCancel(ctx)
+	group, working := errgroup.WithContext(ctx)
+	watching, stop := context.WithCancel(working)
 	group.Go(func() error { return c.watch(watching) })
 	group.Go(func() error {
 		defer stop()
-		if err := c.create(ctx); err != nil {
+		if err := c.create(working); err != nil {
 			return err
 		}
-		return c.await(ctx)
+		return c.await(working)
 	})
 	if err := group.Wait(); err != nil {
 		return err

@@ -146,9 +146,9 @@ func (s *Status) Judge() {
 }
 
 // Notice adds the notices of a cluster that answers; see [workload.Notices].
-func (s *Status) Notice(ctx context.Context, target *apply.Cluster) {
+func (s *Status) Notice(ctx context.Context, target *apply.Cluster, before map[string]int) {
 	var err error
-	if s.Notices, err = workload.Notices(ctx, target); err != nil {
+	if s.Notices, err = workload.Notices(ctx, target, before); err != nil {
 		s.Notices = append(s.Notices, err.Error())
 	}
 }

@@ -108,7 +108,7 @@ func TestNodeOf(t *testing.T) {
 func TestNotice(t *testing.T) {
 	t.Parallel()
 	s := Status{}
-	s.Notice(t.Context(), target(t, http.StatusInternalServerError, ""))
+	s.Notice(t.Context(), target(t, http.StatusInternalServerError, ""), nil)
 	if len(s.Notices) == 0 {
 		t.Error("Notice() of an API server that fails says nothing")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/otel/trace"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 
@@ -21,6 +22,12 @@ import (
 func (s *Session) StartSample(ctx context.Context, report Report) error {
 	target, err := s.Target()
 	if err != nil {
+		return err
+	}
+	if s.Record.IgnoredFailures, err = workload.IgnoredFailures(ctx, target); err != nil && !apierrors.IsForbidden(err) {
+		return fmt.Errorf("starting the sample: %w", err)
+	}
+	if err := s.Save(); err != nil {
 		return err
 	}
 	sample := manifest.Sample(*s.subject)

@@ -49,6 +49,9 @@ type Record struct {
 	// OperatorReplicas is the requested number of operator Pods; zero keeps the number in its
 	// manifests.
 	OperatorReplicas int `json:"operatorReplicas,omitempty"`
+	// IgnoredFailures counts, by webhook, the failures that the API server had ignored when the
+	// operator was ready. The checks of the last up caused most of them.
+	IgnoredFailures map[string]int `json:"ignoredFailures,omitempty"`
 	// TracedSample is the UID of the sample whose trace an up showed.
 	TracedSample string `json:"tracedSample,omitempty"`
 	// JaegerConfig is the path of Jaeger's configuration; empty for the sandbox's own.

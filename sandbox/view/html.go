@@ -47,6 +47,8 @@ type page struct {
 	// Continued is a JSON object that maps the id of each continuing trace in OTLP to the span it
 	// continues.
 	Continued string
+	// Why explains the critical path, and Path is a JSON object with its spans, as TRACE/SPAN.
+	Why, Path string
 	// Text is shown by browsers without scripts.
 	Text string
 }
@@ -62,6 +64,10 @@ func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
 		return fmt.Errorf("writing the page of trace %s: its OTLP is not valid JSON", w.TraceID)
 	}
 	var text strings.Builder
+	for _, line := range w.why {
+		text.WriteString(Escape(line) + "\n")
+	}
+	why := text.String()
 	if err := w.WriteText(&text, TextOptions{}); err != nil {
 		return err
 	}
@@ -69,8 +75,13 @@ func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
 	if err != nil {
 		return err
 	}
+	path, err := json.Marshal(w.path())
+	if err != nil {
+		return err
+	}
 	p := page{
 		Title: Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: EscapeJSON(otlp), Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
+		Why: why, Path: string(path),
 	}
 	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
 }
@@ -88,6 +99,17 @@ func (w *Waterfall) continued() map[string]spanOf {
 		if row.Trace != "" {
 			parent := w.Rows[row.Parent]
 			spans[row.traceID] = spanOf{parent.traceID, parent.spanID}
+		}
+	}
+	return spans
+}
+
+// path has the spans of the critical path.
+func (w *Waterfall) path() map[string]bool {
+	spans := map[string]bool{}
+	for _, row := range w.Rows {
+		if row.OnPath {
+			spans[row.traceID+"/"+row.spanID] = true
 		}
 	}
 	return spans

@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,19 @@ type Waterfall struct {
 
 	labels   []string
 	services int // the number of services
+	why      []string
+}
+
+// WithPath returns a copy with the critical path of the trace: on reports whether a span is on it, and
+// the lines of why explain it. Pages and pictures mark the spans, and pages show the lines.
+func (w *Waterfall) WithPath(why []string, on func(traceID, spanID string) bool) *Waterfall {
+	marked := *w
+	marked.why, marked.Rows = why, slices.Clone(w.Rows)
+	for i := range marked.Rows {
+		row := &marked.Rows[i]
+		row.OnPath = on(row.traceID, row.spanID)
+	}
+	return &marked
 }
 
 // Row describes one span. Its texts are escaped by [Escape].
@@ -45,6 +59,8 @@ type Row struct {
 	// describe each failure briefly.
 	Failed bool
 	Notes  []string
+	// OnPath is true for spans of the critical path, see [Waterfall.WithPath].
+	OnPath bool
 	// Trace is the id of the span's trace if it differs from the trace of its parent; otherwise
 	// empty. Another process continued the trace at such a row.
 	Trace string

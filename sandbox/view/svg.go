@@ -105,6 +105,9 @@ func pictureName(row Row) string {
 	if row.Failed {
 		name = "✗ " + name
 	}
+	if row.OnPath {
+		name = "● " + name
+	}
 	if row.Trace != "" {
 		name += " (continued in trace " + cut(row.Trace, shortID+1) + ")"
 	}

@@ -19,15 +19,26 @@ import (
 )
 
 // Notices describes problems of a cluster that concern no component, one line each: Pods for which
-// there is no room, and webhooks whose failures the API server ignored. The error is the API
-// server's; the result is then incomplete.
-func Notices(ctx context.Context, c *apply.Cluster) ([]string, error) {
+// there is no room, and webhooks whose failures the API server ignored, except the failures of
+// before, which counts them by webhook; nil is none. The error is the API server's; the result is
+// then incomplete.
+func Notices(ctx context.Context, c *apply.Cluster, before map[string]int) ([]string, error) {
 	notices, err := homeless(ctx, c)
 	ignored, failure := IgnoredFailures(ctx, c)
+	return append(notices, ignoredNotices(ignored, before)...), errors.Join(err, failure)
+}
+
+func ignoredNotices(ignored, before map[string]int) (notices []string) {
 	for _, name := range slices.Sorted(maps.Keys(ignored)) {
-		notices = append(notices, fmt.Sprintf("the API server ignored %s of the webhook %s since its start (failurePolicy: Ignore)", count(ignored[name], "failure"), name))
+		failures := ignored[name]
+		if failures >= before[name] { // Otherwise the API server restarted, and counts from zero.
+			failures -= before[name]
+		}
+		if failures > 0 {
+			notices = append(notices, fmt.Sprintf("the API server ignored %s of the webhook %s (failurePolicy: Ignore)", count(failures, "failure"), name))
+		}
 	}
-	return notices, errors.Join(err, failure)
+	return notices
 }
 
 // homeless returns the number of Pods that no node takes, for each reason.

@@ -45,6 +45,28 @@ func TestParseFailOpen(t *testing.T) {
 	}
 }
 
+func TestIgnoredNotices(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		now, before map[string]int
+		want        string
+	}{
+		"the checks of up":              {map[string]int{"a": 3}, map[string]int{"a": 3}, ""},
+		"a failure after up":            {map[string]int{"a": 4}, map[string]int{"a": 3}, "ignored 1 failure of the webhook a"},
+		"a restart of the API server":   {map[string]int{"a": 2}, map[string]int{"a": 3}, "ignored 2 failures of the webhook a"},
+		"a record of an older version":  {map[string]int{"a": 2}, nil, "ignored 2 failures of the webhook a"},
+		"another webhook in the record": {map[string]int{"a": 2}, map[string]int{"b": 3}, "ignored 2 failures of the webhook a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := strings.Join(ignoredNotices(test.now, test.before), "\n")
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+				t.Errorf("ignoredNotices(%v, %v) = %q, want %q", test.now, test.before, got, test.want)
+			}
+		})
+	}
+}
+
 func FuzzParseFailOpen(f *testing.F) {
 	f.Add([]byte(`apiserver_admission_webhook_fail_open_count{name="a",type="admit"} 1`))
 	f.Fuzz(func(_ *testing.T, metrics []byte) { parseFailOpen(metrics) })
@@ -101,14 +123,14 @@ func testNotices(t *testing.T, c *apply.Cluster) {
 	if err := want(); err == nil || !strings.Contains(err.Error(), "lenient.example.com of the lenient does not answer") {
 		t.Errorf("after a request: %v", err)
 	}
-	notices, err := Notices(t.Context(), c)
+	notices, err := Notices(t.Context(), c, map[string]int{"lenient.example.com": 1_000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(notices, "\n")
 	for _, want := range []string{
 		"no room for 2 Pods: Unschedulable: 0/1 nodes: Too many pods", "no room for 1 Pod: OutOfpods: Node has no room",
-		"of the webhook lenient.example.com since its start (failurePolicy: Ignore)",
+		"of the webhook lenient.example.com (failurePolicy: Ignore)",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("Notices() = %q, want %q", notices, want)

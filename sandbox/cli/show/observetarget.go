@@ -7,11 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -109,12 +107,11 @@ func identityOf(obj *unstructured.Unstructured) writes.Object {
 }
 
 // scope returns the namespaces to watch, and the objects whose related kinds are watched. Nil is all.
-func (s *observation) scope() (namespaces []string, about []writes.Object) {
-	o := s.options
-	if s.target.Kind != "" {
-		about = append(about, s.target)
+func (o *observeOptions) scope(target writes.Object, objects []*unstructured.Unstructured) (namespaces []string, about []writes.Object) {
+	if target.Kind != "" {
+		about = append(about, target)
 	}
-	for _, obj := range s.objects {
+	for _, obj := range objects {
 		about = append(about, identityOf(obj))
 	}
 	for _, object := range about {
@@ -132,99 +129,4 @@ func (s *observation) scope() (namespaces []string, about []writes.Object) {
 		about = nil
 	}
 	return namespaces, about
-}
-
-// greet says what is awaited, and which resources are not observed.
-func (s *observation) greet(ctx context.Context) {
-	s.report()
-	s.mu.Lock()
-	unsearched := s.unsearched
-	s.mu.Unlock()
-	if unsearched > 0 {
-		fmt.Fprintf(s.progress, "not searched for dependents, for lack of permissions: %d other kinds; --all lists them\n", unsearched)
-	}
-	if len(s.objects) > 0 {
-		return
-	}
-	namespaces, _ := s.scope()
-	where := "in all namespaces"
-	if namespaces != nil {
-		where = "in namespace " + strings.Join(namespaces, ", ")
-	}
-	if s.target.Kind == "" {
-		fmt.Fprintf(s.progress, "watching every kind %s, for the first change by a user (Ctrl-C ends it); name an object, for example deployment/web, to watch only related kinds\n", where)
-		return
-	}
-	absent := ""
-	if _, err := s.read(ctx, s.target); apierrors.IsNotFound(err) {
-		absent = ", which does not exist yet"
-	}
-	fmt.Fprintf(s.progress, "waiting for a change of %s%s (Ctrl-C ends it)\n", s.target, absent)
-}
-
-// report lists the resources that are not observed, and that were not reported.
-func (s *observation) report() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if fresh := s.skipped[s.reported:]; len(fresh) > 0 {
-		slices.Sort(fresh)
-		fmt.Fprintf(s.progress, "not observed, for lack of permissions: %s\n", strings.Join(fresh, ", "))
-	}
-	s.reported = len(s.skipped)
-}
-
-func (s *observation) skip(resource schema.GroupVersionResource, _ error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.skipped = append(s.skipped, resource.GroupResource().String())
-}
-
-func (s *observation) unsearch(schema.GroupVersionResource, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unsearched++
-}
-
-// refused returns an error if the target's own kind may not be watched.
-func (s *observation) refused() error {
-	if s.target.Kind == "" {
-		return nil
-	}
-	mapping, err := s.cluster.Client().RESTMapper().RESTMapping(schema.GroupKind{Group: s.target.Group, Kind: s.target.Kind})
-	if err != nil {
-		return nil // The manifests define the kind.
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name := mapping.Resource.GroupResource().String()
-	if !slices.Contains(s.skipped, name) {
-		return nil
-	}
-	where := "in all namespaces; name one with -n NAMESPACE, or use credentials that may"
-	if namespaces, _ := s.scope(); namespaces != nil {
-		where = "in namespace " + strings.Join(namespaces, ", ") + "; use another namespace (-n) or credentials that may"
-	}
-	return fmt.Errorf("no permission to list and watch %s %s", name, where)
-}
-
-// ready returns an error if an object has not reached the state to wait for.
-func (s *observation) ready(live *unstructured.Unstructured) error {
-	if s.options.condition == "" {
-		return apply.Ready(live)
-	}
-	return s.condition.Met(live)
-}
-
-// notReady returns the error at the end of ctx.
-func (s *observation) notReady(ctx context.Context, why string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	what, within := s.target.String(), "within "+s.options.timeout.String()
-	if s.target.Kind == "" {
-		what = "the object"
-	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		within = "when it was interrupted"
-	}
-	return errors.Join(fmt.Errorf("%s is not ready %s: %s", what, within, why), s.failure)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -68,7 +69,7 @@ func writePage(out io.Writer, trace tracetree.Trace, title string) error {
 	if err != nil {
 		return err
 	}
-	return waterfall(trace).WriteHTML(ui.Raw(out), titleOf(trace, title), data)
+	return marked(trace, explain.Object{}).WriteHTML(ui.Raw(out), titleOf(trace, title), data)
 }
 
 // titleOf returns the title of a page or picture, which says if the trace is reconstructed.

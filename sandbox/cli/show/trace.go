@@ -22,6 +22,7 @@ import (
 
 type traceOptions struct {
 	output, from, namespace, title, id string
+	why                                bool
 	follow                             watchOptions
 	judge                              assess.Options
 }
@@ -33,12 +34,14 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 	flags.StringVar(&o.id, "id", "", "`ID` of any trace in the sandbox's Jaeger, instead of an object's trace")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default \"default\")")
 	flags.StringVar(&o.title, "title", "", "title of a page or picture (default the object, or the trace ID)")
+	flags.BoolVar(&o.why, "why", false, "explanation of the time until the object was ready, instead of the spans; with --output=json for programs, with svg the path in the picture")
 	o.follow.bind(cmd)
 	o.judge.Bind(flags)
 }
 
 const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace memcached/sample -n team-a
+  go run ./sandbox trace web --why
   go run ./sandbox trace web --watch
   go run ./sandbox trace web --watch --until-complete --watch-timeout=2m
   go run ./sandbox trace team-a/web -o json > trace.json
@@ -49,7 +52,7 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace --from=trace.json --fail-on=any
   go run ./sandbox trace import trace.json`
 
-const traceLong = `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
+const traceHelp = `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
 of the object's spec. On a terminal the tree has the terminal's width; elsewhere each span is one line without colors.
 
 If another process reacted to a write in that trace, for example a second operator whose object the first one updated, its own trace
@@ -70,6 +73,10 @@ With -o html it prints a self-contained page with all details of the spans; with
 request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load. The JSON has the spans of all traces of
 the tree as Jaeger has them, each with the ID of its own trace.
 
+With --why it prints instead, in at most 15 lines, why the object took so long to become ready: the critical path by controller and
+reason, the chain of causes, and how many reconciles and writes there were. With -o json it prints that for programs, and with -o svg it
+marks the path in the picture. A page always has it. See docs/why.md.
+
 With --watch it follows the object until Ctrl-C. On a terminal it redraws the tree in place; elsewhere it prints each span once,
 when it arrives. A change of the object starts its next trace, which is followed then.
 
@@ -87,7 +94,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "trace [KIND/|NAMESPACE/]NAME",
 		Short:   "Print the trace of an object",
-		Long:    traceLong,
+		Long:    traceHelp,
 		Example: traceExamples,
 		Args:    o.checkArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -95,7 +102,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := o.follow.check(o); err != nil {
+			if err := errors.Join(o.follow.check(o), o.checkWhy()); err != nil {
 				return err
 			}
 			if err := o.judge.Validate(o.output, o.follow.watch); err != nil {
@@ -104,15 +111,19 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 			if o.follow.watch {
 				return follow(cmd, shared, o, args[0])
 			}
-			trace, title, err := findTrace(cmd, shared, o, args)
+			trace, object, err := findTrace(cmd, shared, o, args)
 			if err != nil {
 				return err
 			}
 			if o.judge.Wanted() {
 				return o.judge.Run(cmd.OutOrStdout(), trace, o.output, o.now())
 			}
-			if o.title != "" {
-				title = o.title
+			title := o.title
+			if title == "" && object.Name != "" {
+				title = object.String()
+			}
+			if o.why {
+				return writeWhy(cmd.OutOrStdout(), trace, objectOf(object), o.output, title)
 			}
 			return write(cmd.OutOrStdout(), trace, title)
 		},
@@ -167,25 +178,25 @@ func findObject(ctx context.Context, shared *command.Shared, argument, namespace
 	return run, object, err
 }
 
-// findTrace reads a trace from a file or from the sandbox, and returns the name of its object,
-// which is empty for a file.
-func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args []string) (trace tracetree.Trace, name string, err error) {
+// findTrace reads a trace from a file or from the sandbox, and returns its object, which is the
+// zero value for a file or an ID.
+func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args []string) (trace tracetree.Trace, object traces.Object, err error) {
 	if o.from != "" {
 		trace, err = recordedTrace(cmd.InOrStdin(), o.from, strings.Join(args, ""))
-		return trace, "", err
+		return trace, object, err
 	}
 	if o.id != "" {
 		trace, err = sandboxReader{shared}.ID(cmd, o.id)
-		return trace, "", err
+		return trace, object, err
 	}
 	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)
 	if err != nil {
-		return tracetree.Trace{}, "", err
+		return trace, object, err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
 	defer cancel()
 	trace, err = run.Trace(ctx, object)
-	return trace, object.String(), err
+	return trace, object, err
 }
 
 // Sample waits until the sample's trace is complete, and prints it with Jaeger's addresses.
@@ -206,7 +217,7 @@ func Sample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
 		return err
 	default:
 		fmt.Fprintf(out, "\n%s, ", sample)
-		if err := writeTree(out, trace); err != nil {
+		if err := errors.Join(writeTree(out, trace), writeSummary(out, trace, objectOf(sample))); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 	defer cancel()
 	if target, err := c.session.Target(); alive == nil && err == nil {
 		s.Node, _ = provider.NodeOf(ctx, target, "") // The component node reports a missing node.
-		s.Notice(ctx, target)
+		s.Notice(ctx, target, c.session.Record.IgnoredFailures)
 	}
 	s.Judge()
 	return nil

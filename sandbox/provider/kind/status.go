@@ -34,7 +34,7 @@ func (c *Cluster) Status(parent context.Context, s *provider.Status) error {
 	if container, err := c.Inspect(ctx); err == nil {
 		s.Node.Digest, s.Node.Since = container.Image, &container.Started
 	}
-	s.Notice(ctx, target)
+	s.Notice(ctx, target, record.IgnoredFailures)
 	s.Ask(parent, component.On(component.Kind), func(ctx context.Context, part component.Component) provider.Component {
 		shown := pods.Status(ctx, target, part, s.Jaeger)
 		if part.Name == component.ControlPlane {

@@ -74,6 +74,12 @@ function wallTime(ns) {
     date.toLocaleTimeString(undefined, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "short" });
 }
 
+// whyPanel returns the explanation of the critical path, or null.
+function whyPanel() {
+  const why = document.querySelector("main").dataset.why;
+  return why ? el("details", { class: "why" }, el("summary", {}, why.split("\n")[0]), el("pre", {}, why.slice(why.indexOf("\n") + 1) + "● spans on the critical path")) : null;
+}
+
 // tracePage returns the page of a trace: the summary, the legend and the waterfall.
 function tracePage(trace, title, linkTo) {
   const model = layOut(trace);
@@ -89,6 +95,7 @@ function tracePage(trace, title, linkTo) {
   return [
     el("header", { class: "top" }, el("h1", {}, escapeText(title)), el("p", { class: "summary" }, summary.filter(Boolean).join(" · ")),
       el("div", { class: "tools" }, button("Expand all", true), button("Collapse all", false), legend)),
+    whyPanel(),
     waterfall.element,
-  ];
+  ].filter((e) => e != null);
 }

@@ -18,6 +18,9 @@ function labelsOf(node) {
   return LABELS.map((key) => node.raw.attributes?.find((a) => a.key === key)).filter(Boolean).map((a) => valueText(a.value));
 }
 
+// PATH has the spans of the critical path, as TRACE/SPAN.
+const PATH = JSON.parse(document.querySelector("main").dataset.path ?? "{}");
+
 class Waterfall {
   // linkTo returns the address of another trace, if it has a page.
   constructor(model, linkTo) {
@@ -61,8 +64,10 @@ class Waterfall {
   makeRow(node) {
     const parent = node.children.length > 0;
     const notes = notesOf(node);
+    const critical = Object.hasOwn(PATH, placeOf(node.raw.traceId, node.id));
     const name = el("td", { class: "name", role: "gridcell" },
       el("span", { class: "toggle", "aria-hidden": "true" }),
+      critical ? el("span", { class: "critical", title: "on the critical path" }, "● ") : null,
       notes.length > 0 ? el("span", { class: "mark" }, "✗ ") : null,
       el("span", { class: "label" }, shownName(node)),
       labelsOf(node).map((label) => el("span", { class: "text" }, " " + escapeText(label))),

@@ -1,0 +1,56 @@
+package faults
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
+)
+
+// manyLimit bounds the start of 200 Pods, each of which costs about a second of a processor, and their deletion.
+const manyLimit = 10 * time.Minute
+
+// TestManyPods starts 200 Pods at once. On a node with few process ids, or whose daemons get no processor time, containerd and
+// the control plane crash. Each Head must become ready with its own trace, and no daemon of the node may restart.
+func TestManyPods(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	status := s.WantUp()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), manyLimit)
+	defer cancel()
+	// The program has a limit of its own, and then says which Heads are late.
+	scale := exec.CommandContext(ctx, "go", "run", "./e2e/scale", "--heads=200", "--limit=9m", "--kubeconfig="+status.Kubeconfig, "--jaeger="+status.Jaeger[component.Query])
+	scale.Dir = root
+	out, err := scale.CombinedOutput()
+	t.Logf("%s", out) // The times, and what was late.
+	if err != nil {
+		t.Fatalf("creating 200 Heads: %v", err)
+	}
+	s.WantUp()
+	for _, daemon := range []string{"containerd", "kubelet"} {
+		if restarts := s.engine("exec", node, "systemctl", "show", "--property=NRestarts", "--value", daemon); restarts != "0" {
+			t.Errorf("restarts of %s = %s, want 0", daemon, restarts)
+		}
+	}
+	c := s.client()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "scale"}}
+	if err := c.Delete(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	s.Wait(manyLimit, "the namespace to be gone", func() bool {
+		return apierrors.IsNotFound(c.Get(t.Context(), client.ObjectKeyFromObject(namespace), namespace))
+	})
+	s.WantUp()
+}

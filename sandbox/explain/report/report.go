@@ -1,0 +1,328 @@
+// Package report writes the explanation of a trace as text of a few lines.
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/explain"
+	"github.com/operator-tracing/sandbox/sandbox/view"
+)
+
+// MaxLines is the number of lines of a report, and MaxSummary of a summary.
+const (
+	MaxLines   = 15
+	MaxSummary = 3
+)
+
+// Lines of parts of a report.
+const (
+	maxChain  = 3
+	maxSteps  = 50
+	minRows   = 3
+	chainCols = 120 // of a line of the chain without a width
+
+	// negligible shares take less than this part of the total.
+	negligible = 200
+)
+
+// Lines returns a report of at most [MaxLines] lines: the total, the shares of the critical path,
+// the chain of causes, and the counts. It escapes all texts of spans. A width cuts lines to that
+// number of columns; 0 cuts none.
+func Lines(e explain.Explanation, width int) []string {
+	lines := []string{headline(e)}
+	var after []string
+	after = append(after, chain(e, width)...)
+	for _, line := range []string{needed(e), beside(e), reconciles(e.Counts), writes(e.Counts)} {
+		if line != "" {
+			after = append(after, line)
+		}
+	}
+	notes := notes(e)
+	after = append(after, notes[:min(len(notes), MaxLines-minRows-1-len(after))]...)
+	lines = append(lines, table(e, MaxLines-1-len(after))...)
+	return cut(append(lines, after...), width)
+}
+
+// Summary returns the total, the largest shares, and the counts in [MaxSummary] lines.
+func Summary(e explain.Explanation, width int) []string {
+	var shares []string
+	for _, s := range e.Shares() {
+		if len(shares) == 3 || s.Duration < e.Total/100 {
+			break
+		}
+		shares = append(shares, fmt.Sprintf("%s %s %s", percent(s.Duration, e.Total), actor(s), words(s)))
+	}
+	lines := []string{headline(e)}
+	if len(shares) > 0 {
+		lines = append(lines, strings.Join(shares, "; "))
+	}
+	return cut(append(lines, counts(e.Counts)), width)
+}
+
+// counts returns the counts in a line.
+func counts(c explain.Counts) string {
+	parts := []string{}
+	if c.Reconciles.Total() > 0 {
+		parts = append(parts, fmt.Sprintf("%s (%d failed)", count(c.Reconciles.Total(), "reconcile"), c.Reconciles.Failed))
+	}
+	if c.Writes.Total() > 0 {
+		parts = append(parts, fmt.Sprintf("%s (%d unchanged, %s)", count(c.Writes.Total(), "write"), c.Writes.Unchanged, count(c.Writes.Conflicts, "conflict")))
+	}
+	if c.Observed > 0 {
+		parts = append(parts, fmt.Sprintf("%s of observed controllers", count(c.Observed, "write")))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, count(c.Spans, "span"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func cut(lines []string, width int) []string {
+	for i, line := range lines {
+		lines[i] = view.Cut(line, width)
+	}
+	return lines
+}
+
+// headline says what became ready, and when.
+func headline(e explain.Explanation) string {
+	total, object := view.FormatDuration(e.Total), e.Object.String()
+	switch last := e.Chain[len(e.Chain)-1]; {
+	case e.Condition != "":
+		return view.Escape(fmt.Sprintf("%s: %s after %s", object, e.Condition, total))
+	case e.Object == explain.Object{}:
+		return view.Escape(fmt.Sprintf("%s until the end of %s", total, last.Name))
+	case last.Object == e.Object && e.Blocked == "":
+		return view.Escape(fmt.Sprintf("%s: %s until the end of %s", object, total, last.Name))
+	case e.Blocked != "":
+		return view.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s (%s)", object, total, named(last.Span), e.Blocked))
+	default:
+		return view.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s", object, total, named(last.Span)))
+	}
+}
+
+// named returns the name of a span with the name of its object.
+func named(s explain.Span) string { return strings.TrimSpace(s.Name + " " + s.Object.Name) }
+
+// table returns a row for each share, and one for the smallest.
+func table(e explain.Explanation, rows int) []string {
+	shares := e.Shares()
+	shown := min(rows, len(shares))
+	for shown > 0 && shares[shown-1].Duration < e.Total/negligible {
+		shown--
+	}
+	if shown < len(shares) && shown == rows || shown == len(shares)-1 && shown < rows {
+		shown = min(len(shares), rows-1, shown+1)
+	}
+	columns := 0
+	for _, s := range shares[:shown] {
+		columns = max(columns, len([]rune(actor(s))))
+	}
+	var lines []string
+	for _, s := range shares[:shown] {
+		lines = append(lines, fmt.Sprintf("  %5s %8s  %-*s  %s", percent(s.Duration, e.Total), view.FormatDuration(s.Duration), columns, actor(s), words(s)))
+	}
+	if hidden := shares[shown:]; len(hidden) > 0 {
+		var others time.Duration
+		for _, s := range hidden {
+			others += s.Duration
+		}
+		lines = append(lines, fmt.Sprintf("  %5s %8s  %d others", percent(others, e.Total), view.FormatDuration(others), len(hidden)))
+	}
+	return lines
+}
+
+func percent(part, whole time.Duration) string {
+	if whole <= 0 {
+		return "0 %"
+	}
+	return fmt.Sprintf("%.0f %%", 100*float64(part)/float64(whole))
+}
+
+func actor(s explain.Share) string {
+	if s.Actor == "" {
+		return "?"
+	}
+	return view.Escape(s.Actor)
+}
+
+// words returns the reason of a share with its object and detail.
+func words(s explain.Share) string {
+	text, object, detail := s.Reason.String(), s.Object.String(), s.Detail
+	switch s.Reason {
+	case explain.ReasonWaiting:
+		text = "waiting for " + object
+	case explain.ReasonUnknown:
+		if object != "" {
+			detail = object + ", " + detail
+		}
+	case explain.ReasonRequeue:
+		text += " of " + object
+	case explain.ReasonWrite, explain.ReasonReaction, explain.ReasonRead:
+		if detail != "" {
+			detail += " " + s.Object.Name
+		}
+	}
+	if detail != "" {
+		text += ": " + detail
+	}
+	return view.Escape(strings.TrimSpace(text))
+}
+
+// chain returns the spans that caused each other, with the time of their ends. It omits the middle
+// of a chain that is too long.
+func chain(e explain.Explanation, width int) []string {
+	const label, indent = "chain       ", "            "
+	if width <= 0 {
+		width = chainCols
+	}
+	steps := chainSteps(e.Chain)
+	for omitted := max(0, len(steps)-maxSteps); ; omitted++ {
+		shown := steps
+		if omitted > 0 {
+			at := (len(steps) - omitted) / 2
+			shown = slices.Concat(steps[:at], []string{fmt.Sprintf("… %d more", omitted)}, steps[at+omitted:])
+		}
+		lines := []string{label + shown[0]}
+		for _, step := range shown[1:] {
+			last := &lines[len(lines)-1]
+			if joined := *last + " → " + step; len([]rune(joined)) <= width {
+				*last = joined
+				continue
+			}
+			lines = append(lines, indent+"→ "+step)
+		}
+		if len(lines) <= maxChain || omitted >= len(steps)-2 {
+			return lines[:min(len(lines), maxChain)]
+		}
+	}
+}
+
+// chainSteps returns the writes of a chain, and the reconciles that others asked for. Several in
+// sequence with one name are one step.
+func chainSteps(all []explain.Step) []string {
+	type group struct {
+		name  string
+		count int
+		end   time.Duration
+	}
+	var groups []group
+	for i, s := range all {
+		inner := i+1 < len(all) && strings.HasPrefix(s.Name, "reconcile") && !strings.HasPrefix(all[i+1].Name, "reconcile")
+		if inner || strings.HasPrefix(s.Name, "admit ") && i > 0 {
+			continue
+		}
+		if last := len(groups) - 1; last >= 0 && groups[last].name == s.Name {
+			groups[last].count++
+			groups[last].end = s.End
+			continue
+		}
+		groups = append(groups, group{s.Name, 1, s.End})
+	}
+	var steps []string
+	for _, g := range groups {
+		text := view.Escape(g.name)
+		if g.count > 1 {
+			text += fmt.Sprintf(" ×%d", g.count)
+		}
+		end := "0s"
+		if g.end >= time.Microsecond {
+			end = view.FormatDuration(g.end)
+		}
+		steps = append(steps, text+" +"+end)
+	}
+	return steps
+}
+
+// needed says which of several objects was the last.
+func needed(e explain.Explanation) string {
+	if len(e.Inputs) < 2 {
+		return ""
+	}
+	var names, slack []string
+	for i, input := range e.Inputs {
+		if names = append(names, input.Object.String()); i > 0 {
+			slack = append(slack, input.Object.String()+" "+view.FormatDuration(input.Slack))
+		}
+	}
+	const most = 3
+	if more := len(slack) - most; more > 0 {
+		slack = append(slack[:most], fmt.Sprintf("%d more", more))
+		names = append(names[:most+1], fmt.Sprintf("%d more", more))
+	}
+	last := len(names) - 1
+	return view.Escape(fmt.Sprintf("%s needed %s and %s; %s was last (slack: %s)", e.Condition, strings.Join(names[:last], ", "), names[last], names[0], strings.Join(slack, ", ")))
+}
+
+// beside names the longest spans that are not on the path.
+func beside(e explain.Explanation) string {
+	if len(e.OffPath) == 0 {
+		return ""
+	}
+	var spans []string
+	for _, b := range e.OffPath[:min(3, len(e.OffPath))] {
+		spans = append(spans, fmt.Sprintf("%s %s %s", b.Actor, b.Name, view.FormatDuration(b.Duration)))
+	}
+	return "beside it   " + view.Escape(strings.Join(spans, ", "))
+}
+
+func reconciles(c explain.Counts) string {
+	if c.Reconciles.Total() == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("reconciles  %d useful, %d without a write, %d failed", c.Reconciles.Useful, c.Reconciles.NoOp, c.Reconciles.Failed)
+	var requeues []string
+	for _, reason := range slices.Sorted(maps.Keys(c.Requeues)) {
+		requeues = append(requeues, fmt.Sprintf("%d %s", c.Requeues[reason], view.Escape(reason)))
+	}
+	if len(requeues) > 0 {
+		text += "; requeues: " + strings.Join(requeues, ", ")
+	}
+	return text
+}
+
+func writes(c explain.Counts) string {
+	var parts []string
+	if w := c.Writes; w.Total() > 0 {
+		parts = append(parts, fmt.Sprintf("%d useful, %d unchanged, %s, %d failed", w.Useful, w.Unchanged, count(w.Conflicts, "conflict"), w.Failed))
+	}
+	if c.Observed > 0 {
+		parts = append(parts, fmt.Sprintf("%d observed", c.Observed))
+	}
+	if c.Reads > 0 {
+		parts = append(parts, fmt.Sprintf("%s with a span", count(c.Reads, "read")))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "writes      " + strings.Join(parts, "; ")
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// notes say how accurate the report is, the most important note first.
+func notes(e explain.Explanation) []string {
+	var notes []string
+	if e.Resolution != "" {
+		notes = append(notes, "note: reconstructed; times have a resolution of "+view.Escape(e.Resolution))
+	}
+	if e.Unknown > 0 && !e.Observed {
+		notes = append(notes, "note: other controllers were not observed; use the sandbox's observer or `sandbox observe`")
+	}
+	if e.Missing > 0 {
+		notes = append(notes, fmt.Sprintf("note: %s with a missing parent", count(e.Missing, "span")))
+	}
+	if e.Skew > time.Millisecond {
+		notes = append(notes, "note: the clocks of the services differ by at least "+view.FormatDuration(e.Skew))
+	}
+	return notes
+}

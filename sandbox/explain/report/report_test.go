@@ -1,0 +1,68 @@
+package report_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/operator-tracing/sandbox/sandbox/explain"
+	"github.com/operator-tracing/sandbox/sandbox/explain/report"
+)
+
+// full returns an explanation with something in each part, more of it than a report has room for.
+func full(name string) explain.Explanation {
+	object := explain.Object{Kind: name, Namespace: name, Name: name}
+	span := explain.Span{Name: name, Actor: name, Object: object}
+	e := explain.Explanation{
+		Object: object, Condition: name, Total: 40 * time.Second, Unknown: time.Second, Resolution: name, Missing: 3, Skew: time.Second,
+		Counts: explain.Counts{
+			Reconciles: explain.Reconciles{Useful: 1, NoOp: 2, Failed: 3}, Writes: explain.Writes{Useful: 1, Conflicts: 1}, Reads: 1, Observed: 1,
+			Requeues: map[string]int{name: 1, "error": 2},
+		},
+	}
+	for i := range 40 {
+		e.Path = append(e.Path, explain.Segment{Offset: time.Duration(i) * time.Second, Duration: time.Second, Actor: name, Reason: explain.ReasonWaiting, Object: explain.Object{Name: strings.Repeat("x", i)}, Detail: name})
+		span.Name += "x"
+		e.Chain = append(e.Chain, explain.Step{Span: span, End: time.Duration(i) * time.Second})
+		e.Inputs = append(e.Inputs, explain.Input{Object: object, Slack: time.Second})
+		e.OffPath = append(e.OffPath, explain.Branch{Span: span, Duration: time.Second})
+	}
+	return e
+}
+
+// A report has few lines of printable text, and each fits the terminal.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a", "\x1b[2J", "\u202eabc", "a\r\nb", strings.Repeat("long ", 300), ""} {
+		for _, width := range []int{0, 1, 20, 80, 200} {
+			for limit, lines := range map[int][]string{
+				report.MaxLines: report.Lines(full(name), width), report.MaxSummary: report.Summary(full(name), width),
+			} {
+				if len(lines) > limit {
+					t.Errorf("%d lines for %q in %d columns, want at most %d", len(lines), name, width, limit)
+				}
+				for _, line := range lines {
+					if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+						t.Errorf("line %q for the name %q, want escapes", line, name)
+					}
+					if width > 0 && len([]rune(line)) > width {
+						t.Errorf("line %q has %d columns, want at most %d", line, len([]rune(line)), width)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The smallest explanation has one span and no time.
+func TestEmpty(t *testing.T) {
+	t.Parallel()
+	e := explain.Explanation{Chain: []explain.Step{{Span: explain.Span{Name: "a"}}}, Counts: explain.Counts{Spans: 1}}
+	if got, want := strings.Join(report.Lines(e, 0), "\n"), "0ns until the end of a\nchain       a +0s"; got != want {
+		t.Errorf("Lines() = %q, want %q", got, want)
+	}
+	if got, want := strings.Join(report.Summary(e, 0), "\n"), "0ns until the end of a\n1 span"; got != want {
+		t.Errorf("Summary() = %q, want %q", got, want)
+	}
+}

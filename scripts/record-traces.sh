@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Records the traces in sandbox/explain/testdata/recorded on an embedded sandbox. Each has one cause of slowness. The scenarios
+# take about two minutes. Then run: go test ./sandbox/explain -update
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export GOFLAGS=-trimpath CGO_ENABLED=0
+
+home=$(mktemp -d) operator=
+# shellcheck disable=SC2317,SC2329 # a trap calls it
+clean() {
+  [[ -z $operator ]] || kill -TERM "$operator" 2>/dev/null || :
+  "$home/sandbox" down >&2 || :
+  rm -rf "$home"
+}
+trap clean EXIT
+export XDG_STATE_HOME=$home/state OTEL_BSP_SCHEDULE_DELAY=200
+go build -o "$home/sandbox" ./sandbox
+go build -o "$home/operator" ./sandbox/explain/testdata/operator
+sandbox=$home/sandbox
+"$sandbox" up --cluster=embedded >&2
+variables=$("$sandbox" env)
+eval "$variables"
+assets=$("$sandbox" envtest-assets)
+kubectl() { "$assets/kubectl" "$@"; }
+
+create() { # name
+  kubectl create -f - <<<"{apiVersion: dummy.example.com/v1alpha1, kind: Head, metadata: {name: $1}, spec: {child_a: registry.k8s.io/pause:3.10.2}}" >&2
+}
+
+# save writes the trace of a Head when it is ready and its trace is complete.
+save() { # name, file
+  kubectl wait --for=condition=Ready "head/$1" --timeout=1m >&2
+  "$sandbox" trace "$1" --watch --until-complete --watch-timeout=1m >/dev/null
+  "$sandbox" trace "$1" -o json >"sandbox/explain/testdata/recorded/$2.json"
+  echo "recorded $2" >&2
+}
+
+# refuse has the API server call a webhook that does not answer, or that nothing serves, for each new ChildA.
+refuse() { # URL, failure policy
+  kubectl apply -f - >&2 <<EOF
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: slow}
+webhooks:
+- name: slow.example.com
+  clientConfig: {url: "$1"}
+  rules: [{apiGroups: [dummy.example.com], apiVersions: [v1alpha1], operations: [CREATE], resources: [childas]}]
+  failurePolicy: $2
+  timeoutSeconds: 2
+  sideEffects: None
+  admissionReviewVersions: [v1]
+EOF
+}
+
+save head-sample head
+
+# Without a line of tracing: cert-manager, and Kubernetes alone.
+kubectl apply -f - >&2 <<'EOF'
+{apiVersion: cert-manager.io/v1, kind: Issuer, metadata: {name: self}, spec: {selfSigned: {}}}
+---
+{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: web}, spec: {secretName: web, dnsNames: [web.example.com], issuerRef: {name: self}}}
+EOF
+kubectl wait --for=condition=Ready certificate/web --timeout=1m >&2
+sleep 2 # until the observer sends the last spans
+"$sandbox" trace certificates.cert-manager.io/web -o json >sandbox/explain/testdata/recorded/certificate.json
+cat >"$home/deployment.yaml" <<'EOF'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: registry.k8s.io/pause:3.10.2}]}
+EOF
+"$sandbox" observe --apply="$home/deployment.yaml" -o json >sandbox/explain/testdata/recorded/deployment.json
+
+node=$(kubectl get nodes -o name)
+kubectl cordon "$node" >&2
+create unschedulable
+sleep 4
+kubectl uncordon "$node" >&2
+save unschedulable unschedulable
+
+refuse https://127.0.0.1:1/ Fail
+sleep 2 # until the API server calls it
+create refused
+sleep 4
+kubectl delete validatingwebhookconfiguration slow >&2
+save refused webhook-down
+
+"$sandbox" stop operator >&2
+create late
+sleep 4
+"$sandbox" up >&2
+save late restarted
+
+"$sandbox" stop operator >&2
+OTEL_SERVICE_NAME=scenarios "$home/operator" >"$home/log" 2>&1 &
+operator=$!
+kubectl cordon "$node" >&2
+create poll
+sleep 7
+kubectl uncordon "$node" >&2
+save poll polling
+
+create conflict
+save conflict conflict
+
+refuse https://127.0.0.1:9999/ Ignore
+sleep 2
+create slow
+save slow webhook-slow
+kubectl delete head,childa slow >&2
+
+# The API server says that it waits for the webhook.
+kill -TERM "$operator"
+wait "$operator" || :
+"$sandbox" up --control-plane-tracing >&2
+"$sandbox" stop operator >&2
+OTEL_SERVICE_NAME=scenarios "$home/operator" >"$home/log" 2>&1 &
+operator=$!
+sleep 5
+create slow
+save slow control-plane
+kubectl delete validatingwebhookconfiguration slow >&2
+
+# Jaeger keeps traces in memory.
+"$sandbox" stop jaeger >&2
+"$sandbox" up >/dev/null 2>&1
+"$sandbox" trace unschedulable -o json >sandbox/explain/testdata/recorded/reconstructed.json
