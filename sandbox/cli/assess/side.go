@@ -27,12 +27,9 @@ type Reader interface {
 	ID(cmd *cobra.Command, id string) (tracetree.Trace, error)
 }
 
-// segments divides traces into durations.
-var segments compare.Segments = compare.Sums
-
 // newRun measures a trace.
 func newRun(trace tracetree.Trace) (compare.Run, error) {
-	return compare.NewRun(trace.ID, trace.Forest(), trace.Without(observe.Scope).Forest(), segments)
+	return compare.NewRun(trace.ID, trace.Forest(), trace.Without(observe.Scope).Forest())
 }
 
 var traceID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
