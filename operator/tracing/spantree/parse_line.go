@@ -116,7 +116,7 @@ func (p *lineParser) end() error {
 
 // mark reads the mark before a name, if any.
 func (p *lineParser) mark() (Repeat, error) {
-	mark := Once
+	var mark Repeat
 	switch start := p.pos; {
 	case p.take("{"):
 		length := strings.IndexByte(p.rest(), '}')

@@ -10,12 +10,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
-	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/explain/compare"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -30,20 +27,9 @@ type Reader interface {
 	ID(cmd *cobra.Command, id string) (tracetree.Trace, error)
 }
 
-// segments divides traces into durations: the sums of all spans, and the critical path by reason.
-func segments(forest *spantree.Forest) map[string]time.Duration {
-	durations := compare.Sums(forest)
-	if e, err := explain.Of(forest, explain.Options{}); err == nil {
-		for reason, took := range e.ByReason() {
-			durations["path: "+reason.String()] = took
-		}
-	}
-	return durations
-}
-
 // newRun measures a trace.
 func newRun(trace tracetree.Trace) (compare.Run, error) {
-	return compare.NewRun(trace.ID, trace.Forest(), trace.Without(observe.Scope).Forest(), segments)
+	return compare.NewRun(trace.ID, trace.Forest(), trace.Without(observe.Scope).Forest())
 }
 
 var traceID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)

@@ -33,8 +33,8 @@ func sample(r *rand.Rand, name string, runs int, total time.Duration, writes int
 			TraceID: fmt.Sprintf("%032x", i+1), Tree: tree,
 			Counts: spantree.Counts{spantree.CountWrites: writes, spantree.CountReconciles: 3 + r.IntN(2), spantree.CountSpans: 10},
 			Durations: map[string]time.Duration{
-				SegmentTotal: time.Duration(float64(total) * noise), SegmentQueue: time.Duration(r.Int64N(int64(10 * time.Millisecond))),
-				SegmentReconciles: time.Duration(float64(50*time.Millisecond) * (1 + r.Float64())),
+				SegmentTotal: time.Duration(float64(total) * noise), "operator: queue": time.Duration(r.Int64N(int64(10 * time.Millisecond))),
+				"operator: own code": time.Duration(float64(50*time.Millisecond) * (1 + r.Float64())),
 			},
 		})
 	}

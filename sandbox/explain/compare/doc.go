@@ -16,7 +16,8 @@
 // A significant change of a duration must also be at least [MinChange] of the median and
 // [MinDuration]. Counts have no such limit: one write more in each run is worse.
 //
-// # Segments
+// # Durations
 //
-// [Segments] is how a trace's time is divided. [Sums] is the default.
+// The durations of a run are its total and the parts of its critical path, by actor and reason; see
+// package explain.
 package compare

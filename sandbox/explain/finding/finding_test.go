@@ -142,3 +142,35 @@ func (s *sketch) add(parent, service string, expected []*spantree.Expected) {
 		s.add(span.SpanID, service, line.Children)
 	}
 }
+
+// TestRecordedTraces: of the recorded scenarios, only the webhook that is down shows a defect.
+func TestRecordedTraces(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../testdata/recorded/*.json")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("Glob = %d files, %v, want the recorded scenarios", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		traces, err := tracetree.ReadOTLP(file, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		if filepath.Base(file) == "webhook-down.json" {
+			want = "constant-error"
+		}
+		var got []string
+		for _, trace := range tracetree.Join(traces) {
+			for _, f := range Find(trace.Forest(), Options{}) {
+				got = append(got, f.ID)
+			}
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: Find = %q, want %q", filepath.Base(file), got, want)
+		}
+	}
+}
