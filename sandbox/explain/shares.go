@@ -6,15 +6,6 @@ import (
 	"time"
 )
 
-// ByReason adds up the segments by reason. Its sum is Total.
-func (e Explanation) ByReason() map[Reason]time.Duration {
-	sums := map[Reason]time.Duration{}
-	for _, s := range e.Path {
-		sums[s.Reason] += s.Duration
-	}
-	return sums
-}
-
 // Share is the time that an actor took for a reason.
 type Share struct {
 	Actor  string
