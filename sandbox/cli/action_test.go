@@ -23,7 +23,7 @@ func TestAction(t *testing.T) {
 		inputs  []string // Variables of run.sh, with $R for the folder of sandbox/explain.
 		code    int
 		stderr  string
-		more    string // Files besides those that every run writes.
+		more    string // Files that only some runs write.
 		comment []string
 	}{
 		"default": {

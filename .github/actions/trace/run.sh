@@ -51,13 +51,21 @@ judge() { # file, command…
   esac
 }
 
-# live starts the sandbox and saves the trace of the object. An object that does not become ready has a trace, too.
+# live starts the sandbox and saves the trace of the object. An object that does not become ready has a trace, too. After a
+# failed apply it can be the trace of an older change, so the verdict is negative.
+note=''
 live() {
   "$sandbox" up --cluster="${TRACE_CLUSTER:-embedded}" ${project[@]+"${project[@]}"} >&2
   if [[ -n ${TRACE_APPLY:-} ]]; then
-    "$sandbox" observe --apply="$TRACE_APPLY" >&2 || (($? == 1)) || exit 2
+    "$sandbox" observe --apply="$TRACE_APPLY" >&2 || {
+      (($? == 1)) || exit 2
+      verdict=failed note="Applying $TRACE_APPLY failed, or its object is not ready."
+    }
   fi
-  "$sandbox" trace "$object" --watch --until-complete --watch-timeout=2m >&2 || (($? == 1)) || exit 2
+  "$sandbox" trace "$object" --watch --until-complete --watch-timeout=2m >&2 || {
+    (($? == 1)) || exit 2
+    note="${note:-The object is not ready after 2 minutes, or its trace is not complete.}"
+  }
   "$sandbox" trace "$object" --output=json >"$output/trace.json"
   if ((runs > 0)); then
     "$sandbox" bench ${project[@]+"${project[@]}"} --runs="$runs" --save="$output/measurements.json" >&2
@@ -86,6 +94,7 @@ section() { # title, file
 
 comment() {
   printf '### Operator trace: %s\n\n' "$verdict"
+  [[ -z $note ]] || printf '%s\n\n' "$note"
   sed 's/^/    /' "$output/why.txt"
   section Findings "$output/findings.txt"
   [[ -z $check ]] || section Budget "$output/check.txt"

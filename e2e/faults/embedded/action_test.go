@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,7 @@ func TestActionLive(t *testing.T) {
 		},
 		{
 			[]string{"TRACE_OUTPUT=" + second, "TRACE_APPLY=" + manifest, "TRACE_OBJECT=other", "TRACE_BASELINE=" + first + "/measurements.json"},
-			[]string{"    Head other: Ready after", "### No verdict: 2 runs and 1 run"},
+			[]string{"### Operator trace: passed", "    Head other: Ready after", "### No verdict: 2 runs and 1 run"},
 		},
 	} {
 		out, err := s.runAction(t.Context(), run.inputs)
@@ -47,6 +48,15 @@ func TestActionLive(t *testing.T) {
 				t.Errorf("the comment lacks %q:\n%s", want, comment)
 			}
 		}
+	}
+	const invalid = "apiVersion: dummy.example.com/v1alpha1\nkind: Head\nmetadata: {name: other}\nspec: {child_a: 1}\n"
+	if err := os.WriteFile(manifest, []byte(invalid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.runAction(t.Context(), []string{"TRACE_OUTPUT=" + second, "TRACE_APPLY=" + manifest, "TRACE_OBJECT=other"})
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 3 {
+		t.Errorf("run.sh with an invalid manifest: %v, want exit code 3\n%s", err, out)
 	}
 	s.WantUp()
 }
