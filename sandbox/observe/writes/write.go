@@ -41,7 +41,9 @@ type Write struct {
 	Span trace.SpanContext
 
 	loop loop
-	node string // the node of a Pod
+	// reaction is the time from the cause to the first write of the same reconcile.
+	reaction time.Duration
+	node     string // the node of a Pod
 }
 
 // ByUser reports whether no controller is known to have made the write.
@@ -212,7 +214,7 @@ func writerOf(w *Write) string {
 		if name := kubeControllers[w.loop.object.Kind]; name != "" {
 			return name
 		}
-	case w.Manager == "" && w.Object.Kind == "Pod" && w.Object.Group == "" && w.node != "":
+	case w.Manager == "" && w.Verb != VerbDelete && w.Object.Kind == "Pod" && w.Object.Group == "" && w.node != "":
 		return Kubelet // Without managedFields, and the last delete of a Pod.
 	}
 	return w.Manager
