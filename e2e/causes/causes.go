@@ -63,14 +63,19 @@ func (r *Recording) fail(err error) {
 	r.failed = errors.Join(r.failed, err)
 }
 
-// Compare compares the causes of the writes in a namespace with those that operators recorded in traces.
-// It returns an error if a write of a field manager is in no trace.
-func (r *Recording) Compare(namespace, manager string, traces []tracetree.Trace) (Result, error) {
+// Writes returns the writes in a namespace, in the order of their resourceVersions.
+func (r *Recording) Writes(namespace string) []*writes.Write {
 	r.mu.Lock()
-	observed := slices.Clone(r.writes)
-	r.mu.Unlock()
-	observed = slices.DeleteFunc(observed, func(w *writes.Write) bool { return w.Object.Namespace != namespace })
-	all := recorded(traces)
+	defer r.mu.Unlock()
+	all := slices.Clone(r.writes)
+	return slices.DeleteFunc(all, func(w *writes.Write) bool { return w.Object.Namespace != namespace })
+}
+
+// Compare compares the causes of the writes in a namespace with those that operators recorded in traces.
+// It returns an error if a write of a field manager is in no trace, or a recorded write was not observed
+// yet: a caller waits until there is none.
+func (r *Recording) Compare(namespace, manager string, traces []tracetree.Trace) (Result, error) {
+	observed, all := r.Writes(namespace), recorded(traces)
 	known := map[string]bool{}
 	for _, w := range all {
 		known[w.key] = true
@@ -82,8 +87,8 @@ func (r *Recording) Compare(namespace, manager string, traces []tracetree.Trace)
 		}
 	}
 	result := compare(observed, all)
-	if missing > 0 {
-		return result, fmt.Errorf("%d of %d writes have no span of %s", missing, len(observed), manager)
+	if unseen := result.count(Unseen); missing+unseen > 0 {
+		return result, fmt.Errorf("%d of %d writes have no span of %s, and %d spans no write", missing, len(observed), manager, unseen)
 	}
 	return result, nil
 }

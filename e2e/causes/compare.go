@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -37,23 +38,34 @@ type Miss struct {
 
 // Result is a comparison. The zero value compared nothing.
 type Result struct {
-	// Equal is the number of writes whose causes are equal, Misses are the others.
-	Equal  int
-	Misses []Miss
+	// Equal is the number of writes whose inferred cause is the recorded one. Merged is the number of
+	// those whose inferred cause is a later event that the queue merged with the recorded one, so that
+	// both caused the reconcile. Misses are the others.
+	Equal, Merged int
+	Misses        []Miss
 	// Unrecorded is the number of writes whose operator recorded no cause, for example after a requeue.
 	Unrecorded int
 }
 
-// Share returns the share of equal causes, from 0 to 1.
-func (r Result) Share() float64 { return float64(r.Equal) / float64(max(1, r.Compared())) }
+// Share returns the share of causes that are equal or merged, from 0 to 1.
+func (r Result) Share() float64 { return float64(r.Equal+r.Merged) / float64(max(1, r.Compared())) }
 
 // Compared returns the number of compared writes.
-func (r Result) Compared() int { return r.Equal + len(r.Misses) }
+func (r Result) Compared() int { return r.Equal + r.Merged + len(r.Misses) }
+
+func (r Result) count(class Class) (n int) {
+	for _, m := range r.Misses {
+		if m.Class == class {
+			n++
+		}
+	}
+	return n
+}
 
 // String lists the shares and the misses by their class.
 func (r Result) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d of %d causes are equal: %.1f %%; %d have no recorded cause\n", r.Equal, r.Compared(), 100*r.Share(), r.Unrecorded)
+	fmt.Fprintf(&text, "%d of %d causes are the recorded ones, and %d were merged with them: %.1f %%; %d have no recorded cause\n", r.Equal, r.Compared(), r.Merged, 100*r.Share(), r.Unrecorded)
 	byClass := map[Class][]Miss{}
 	for _, m := range r.Misses {
 		byClass[m.Class] = append(byClass[m.Class], m)
@@ -88,6 +100,10 @@ func compare(observed []*writes.Write, all []write) Result {
 			result.Equal++
 			continue
 		}
+		if w != nil && r.reconcile.merged(w.Cause) {
+			result.Merged++
+			continue
+		}
 		m := Miss{Class: classOf(w, r.reconcile, made), Write: r.text + " in reconcile of " + r.reconcile.text, Inferred: "none", Recorded: r.reconcile.trigger + "@" + r.reconcile.cause}
 		if w != nil && w.Cause.Certainty != "" {
 			m.Inferred = fmt.Sprintf("%s %s %s@%d, %s earlier", w.Cause.Certainty, w.Cause.Verb, w.Cause.Object, w.Cause.Revision, w.At.Sub(w.Cause.At))
@@ -95,6 +111,13 @@ func compare(observed []*writes.Write, all []write) Result {
 		result.Misses = append(result.Misses, m)
 	}
 	return result
+}
+
+// merged reports whether a cause is an event that the queue merged with the recorded one: it is later,
+// and arrived before the reconcile started. An operator records the first event, and how many there
+// were.
+func (r reconcile) merged(c writes.Cause) bool {
+	return c.Certainty != "" && r.events > 1 && isNewer(fmt.Sprint(c.Revision), r.cause) && !c.At.After(r.start)
 }
 
 func classOf(w *writes.Write, r reconcile, made map[string]reconcile) Class {
@@ -106,11 +129,14 @@ func classOf(w *writes.Write, r reconcile, made map[string]reconcile) Class {
 		return Echo
 	case w.Cause.Certainty == "":
 		return None
-	case len(causeOf(w)) > len(r.cause) || len(causeOf(w)) == len(r.cause) && causeOf(w) > r.cause:
+	case isNewer(causeOf(w), r.cause):
 		return Newer
 	}
 	return Older
 }
+
+// isNewer compares two resourceVersions (KEP-5504).
+func isNewer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
 
 func causeOf(w *writes.Write) string {
 	if w.Cause.Certainty == "" {
@@ -125,8 +151,13 @@ type write struct {
 	reconcile reconcile
 }
 
-// reconcile is a reconcile with the resourceVersion of its cause; empty if it recorded none.
-type reconcile struct{ object, cause, trigger, text string }
+// reconcile is a reconcile with the resourceVersion of its cause, the first event that queued it;
+// empty if it recorded none.
+type reconcile struct {
+	object, cause, trigger, text string
+	start                        time.Time
+	events                       int64 // that the queue merged
+}
 
 // recorded returns the writes of operators that have a reconcile as parent.
 func recorded(traces []tracetree.Trace) []write {
@@ -139,7 +170,7 @@ func recorded(traces []tracetree.Trace) []write {
 		if strings.HasPrefix(s.Name, "reconcile ") {
 			reconciles[s.SpanID] = reconcile{
 				object: text(s, "operator.object.uid"), cause: text(s, "operator.reconcile.cause.resource_version"),
-				trigger: text(s, "operator.reconcile.trigger"), text: nameOf(s),
+				trigger: text(s, "operator.reconcile.trigger"), text: nameOf(s), start: s.Start, events: eventsOf(s),
 			}
 		}
 	}
@@ -179,6 +210,11 @@ func keyOfSpan(s spantree.Span) string {
 		return writes.VerbRemove + " " + nameOf(s)
 	}
 	return ""
+}
+
+func eventsOf(s spantree.Span) int64 {
+	n, _ := s.Attributes["operator.reconcile.events"].(int64)
+	return n
 }
 
 func nameOf(s spantree.Span) string {
