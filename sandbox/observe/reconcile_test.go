@@ -37,13 +37,6 @@ operator update_status Head@9 <- owner ChildA@8
 `, learnedCauses + `other update_status ChildA@6 <- same ChildA@5
 operator update_status Head@7 <- owner ChildA@6
 `},
-		"no habit of a slow controller after a pause": {learned + `
-3110.0 5 ADDED ChildA b operator owner=Head/i
-3112.0 6 MODIFIED ChildA b other:status Seen=True
-5115.0 7 MODIFIED Head i operator:status Ready=False
-`, learnedCauses + `other update_status ChildA@6 <- same ChildA@5
-operator update_status Head@7 <- owner ChildA@6
-`},
 		"no habit of another controller": {learned + `
  110.0 5 ADDED ChildA b operator owner=Head/i
  111.0 6 ADDED Secret s second owner=ChildA/b
@@ -56,17 +49,6 @@ operator update_status ChildA@7 <- owner Secret@6
 operator update_status Head@8 <- same Head@4
 second update Secret@9 <- same ChildA@7
 second update_status ChildA@10 <- same ChildA@7
-`},
-		"a slow controller pauses": {`
-   0.0 1 ADDED Head h kubectl
-3000.0 2 ADDED ChildA a operator owner=Head/h
-5000.0 3 MODIFIED Head h operator:status Ready=False
-9000.0 4 MODIFIED Head h operator:status Ready=True
-`, `
-kubectl create Head@1
-operator create ChildA@2 <- same Head@1
-operator update_status Head@3 <- same Head@1
-operator update_status Head@4 <- sequence Head@3
 `},
 		"the user deletes a dependent right after a change": {`
    0.0 1 LISTED Head h kubectl

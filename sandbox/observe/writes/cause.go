@@ -148,7 +148,6 @@ func (s *Store) causeOf(w *Write) Cause {
 		if best.write == nil {
 			s.learnHabit(w, own)
 		}
-		w.reaction = own.reaction
 		return own.Cause
 	case best.write != nil:
 	case own == nil:
@@ -162,7 +161,6 @@ func (s *Store) causeOf(w *Write) Cause {
 	if best.write == nil || w.At.Sub(best.write.At) > pauseOf(w) {
 		return Cause{}
 	}
-	w.reaction = w.At.Sub(best.write.At)
 	return causedBy(best.write, best.certainty)
 }
 

@@ -8,17 +8,16 @@ func habitOf(first, next *Write) habit {
 }
 
 // continues reports whether a write can belong to the reconcile of the loop's last write, which may
-// be nil. The reconcile may pause for as long as it took to react: a busy controller, or one that
-// limits its requests, is slow in both.
+// be nil.
 func (w *Write) continues(own *Write) bool {
-	return own != nil && own.Cause.Certainty != "" && w.loop.manager != Kubelet && w.At.Sub(own.At) <= max(burst, own.reaction)
+	return own != nil && own.Cause.Certainty != "" && w.loop.manager != Kubelet && w.At.Sub(own.At) <= burst
 }
 
 // isHabit reports whether a write belongs to the reconcile of the loop's last write although its
 // objects were written in between: the controller has made both writes in one reconcile before. A
 // status ends a reconcile, so nothing follows it by habit.
 func (s *Store) isHabit(w, own *Write) bool {
-	return w.At.Sub(own.At) <= burst && own.isDesired() && s.habits[habitOf(own, w)]
+	return own.isDesired() && s.habits[habitOf(own, w)]
 }
 
 // learnHabit remembers that a write belongs to the reconcile of the loop's last one: nothing else

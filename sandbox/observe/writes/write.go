@@ -41,9 +41,7 @@ type Write struct {
 	Span trace.SpanContext
 
 	loop loop
-	// reaction is the time from the cause to the first write of the same reconcile.
-	reaction time.Duration
-	node     string // the node of a Pod
+	node string // the node of a Pod
 }
 
 // ByUser reports whether no controller is known to have made the write.
