@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -69,6 +70,12 @@ func (r *Recording) Writes(namespace string) []*writes.Write {
 	defer r.mu.Unlock()
 	all := slices.Clone(r.writes)
 	return slices.DeleteFunc(all, func(w *writes.Write) bool { return w.Object.Namespace != namespace })
+}
+
+// Quiet reports whether there was a write in a namespace, and none for a while.
+func (r *Recording) Quiet(namespace string, period time.Duration) bool {
+	all := r.Writes(namespace)
+	return len(all) > 0 && time.Since(all[len(all)-1].At) > period
 }
 
 // Compare compares the causes of the writes in a namespace with those that operators recorded in traces.
