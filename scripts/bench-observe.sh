@@ -25,12 +25,19 @@ cpu() { awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); printf "%d", ($12 + $
 # median prints the median of numbers.
 median() { printf '%s\n' "$@" | sort -n | awk '{a[NR] = $1} END {print NR % 2 ? a[(NR + 1) / 2] : (a[NR / 2] + a[NR / 2 + 1]) / 2}'; }
 
+# settle waits until a process uses less than 6 % of a core: its start is over.
+settle() {
+  local before
+  while before=$(cpu "$1") && sleep 1 && (($(cpu "$1") - before > 60)); do :; done
+}
+
 # run creates the Heads, waits for the rest of the window, and prints the CPU time of kube-apiserver, that of the observer,
 # and the time until all Heads were ready and traced, each in milliseconds.
 run() { # true or false
   local api observer before own=0 began took left
   "${sandbox[@]}" up --cluster=embedded --observe="$1" >/dev/null 2>"$work/up.log" || { cat "$work/up.log" >&2; exit 1; }
   api=$(pid kube-apiserver)
+  settle "$api"
   [[ $1 == false ]] || { observer=$(pid observer) && own=$(cpu "$observer"); }
   before=$(cpu "$api")
   began=$(date +%s%3N)

@@ -65,6 +65,15 @@ other update_status Deployment@4 <- same Deployment@3
 operator create Deployment@6 <- owner Deployment@5
 operator update_status ChildA@7 <- owner Deployment@5
 `},
+		"the same status again, because of a write during the last reconcile": {learned + `
+ 110.0 5 ADDED ChildA b operator owner=Head/i
+ 112.0 6 MODIFIED ChildA b other:status Ready=True
+ 115.0 7 MODIFIED Head i operator:status Ready=False
+ 118.0 8 MODIFIED Head i operator:status Ready=True
+`, learnedCauses + `other update_status ChildA@6 <- same ChildA@5
+operator update_status Head@7 <- same Head@4
+operator update_status Head@8 <- owner ChildA@6
+`},
 		"the node deletes a Pod for the second time": {`
    0.0 1 LISTED ReplicaSet r kube-controller-manager
    0.0 2 LISTED Pod p kube-controller-manager owner=ReplicaSet/r spec.nodeName=node

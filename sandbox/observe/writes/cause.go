@@ -166,6 +166,7 @@ func (s *Store) causeOf(w *Write) Cause {
 
 // newest returns the newest write that a loop reacts to since its own last write, which may be nil.
 func (s *Store) newest(w, own *Write) candidate {
+	since := w.since(own)
 	var firm, loose candidate
 	reconciled := w.loop.object.UID
 	if known := s.objects[reconciled]; known != nil {
@@ -179,9 +180,9 @@ func (s *Store) newest(w, own *Write) candidate {
 		}
 	}
 	switch {
-	case firm.isAfter(own):
+	case firm.isAfter(since):
 		return firm
-	case loose.isAfter(own):
+	case loose.isAfter(since):
 		return loose
 	}
 	return candidate{}
@@ -209,8 +210,8 @@ func (c *candidate) consider(w *Write, among []*Write, certainty Certainty) {
 	}
 }
 
-func (c *candidate) isAfter(own *Write) bool {
-	return c.write != nil && (own == nil || c.write.After > own.After)
+func (c *candidate) isAfter(revision uint64) bool {
+	return c.write != nil && c.write.After > revision
 }
 
 // pauseOf returns how long before a write its cause can be. A delete has no writer, so a late one is

@@ -13,6 +13,19 @@ func (w *Write) continues(own *Write) bool {
 	return own != nil && own.Cause.Certainty != "" && w.loop.manager != Kubelet && w.At.Sub(own.At) <= burst
 }
 
+// since returns the resourceVersion after which a cause was written: that of the loop's last write,
+// which may be nil. A reconcile writes a status only once. If a write repeats the last one, it belongs to
+// a later reconcile, which reacts to anything newer than the cause of the last one.
+func (w *Write) since(own *Write) uint64 {
+	switch {
+	case own == nil:
+		return 0
+	case own.Cause.Certainty != "" && own.Verb == w.Verb && own.Object.UID == w.Object.UID:
+		return own.Cause.Revision
+	}
+	return own.After
+}
+
 // isHabit reports whether a write belongs to the reconcile of the loop's last write although its
 // objects were written in between: the controller has made both writes in one reconcile before. A
 // status ends a reconcile, so nothing follows it by habit.
