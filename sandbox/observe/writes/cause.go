@@ -129,10 +129,10 @@ func (s *Store) deleterOf(w *Write, v *version) loop {
 
 // causeOf returns the cause of a write: the latest earlier write that its loop reacts to.
 //
-// A loop reacts to the newest write of the object or of its dependents since its own last write. It
-// reacts to objects that are only referred to if there is no such write. Without any, or if the
-// controller has the habit, the write belongs to the reconcile of the loop's last write, and has its
-// cause; after a pause, that write is the cause.
+// A loop reacts to the newest write of the object or of its dependents since its own last write, or
+// since that write's cause if it repeats it. It reacts to objects that are only referred to if there is
+// no such write. Without any, or if the controller has the habit, the write belongs to the reconcile of
+// the loop's last write, and has its cause; after a pause, that write is the cause.
 func (s *Store) causeOf(w *Write) Cause {
 	if w.loop == (loop{}) {
 		return Cause{}
