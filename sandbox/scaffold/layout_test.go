@@ -76,7 +76,7 @@ var layouts = map[string]struct {
 	},
 	"several groups with one kind": {
 		map[string]string{
-			"PROJECT": "multigroup: true\n", "cmd/main.go": mainFile,
+			"PROJECT": "layout: go.kubebuilder.io/v4\nmultigroup: true\n", "cmd/main.go": mainFile,
 			"config/default/all.yaml":    deployment + crd("fiz.example.com", "Bar", conditions, "v1") + crd("foo.example.com", "Bar", conditions, "v1"),
 			"controller/fiz/bar.go":      controller("Bar", "fiz/v1", "log()"),
 			"controller/foo/bar.go":      controller("Bar", "foo/v1", sets("Ready")),
@@ -180,9 +180,9 @@ func TestLayouts(t *testing.T) {
 // An operator without a Go program runs as an image, which the user builds.
 func TestWithoutGo(t *testing.T) {
 	t.Parallel()
-	for layout, condition := range map[string]string{"helm.sdk.operatorframework.io/v1": "Deployed=True", "ansible.sdk.operatorframework.io/v1": "Successful=True"} {
+	for layout, condition := range map[string]string{"[helm.sdk.operatorframework.io/v1]": "Deployed=True", "kustomize.common.kubebuilder.io/v2,ansible.sdk.operatorframework.io/v1": "Successful=True"} {
 		g, err := Read(writeLayout(t, map[string]string{
-			"PROJECT": "projectName: op\nlayout: [" + layout + "]\n", "watches.yaml": "[]\n",
+			"PROJECT": "projectName: op\nlayout: " + layout + "\n", "watches.yaml": "[]\n",
 			"config/default/all.yaml":   deployment + crd("a.example.com", "Cache", "", "v1"),
 			"config/samples/cache.yaml": object("a.example.com/v1", "Cache", "a", "{size: 1}"),
 		}))
