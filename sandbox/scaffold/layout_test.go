@@ -109,6 +109,27 @@ var layouts = map[string]struct {
 			"config/samples/secret.yaml":  "apiVersion: v1\nkind: Secret\nmetadata: {name: password}\n",
 		}, []string{"config/samples/b-user.yaml", "config/samples/secret.yaml"}, "Ready=True",
 	},
+	"a custom resource that the sample needs": {
+		map[string]string{
+			"main.go":                     mainFile,
+			"config/default/all.yaml":     deployment + crd("a.example.com", "App", conditions, "v1") + crd("a.example.com", "AppExecutor", conditions, "v1"),
+			"controller/app.go":           controller("App", "v1", sets("Ready")),
+			"config/samples/app.yaml":     object("a.example.com/v1", "App", "a", "{executor: fast, image: other}"),
+			"config/samples/default.yaml": object("a.example.com/v1", "AppExecutor", "other", "{size: 1}"),
+			"config/samples/fast.yaml":    object("a.example.com/v1", "AppExecutor", "fast", "{size: 1}"),
+		}, []string{"config/samples/app.yaml", "config/samples/fast.yaml"}, "Ready=True",
+	},
+	"the sample among examples": {
+		map[string]string{
+			"PROJECT": "resources: [{group: a, domain: example.com, kind: App}]\n", "main.go": mainFile,
+			"config/default/all.yaml":            deployment + crd("a.example.com", "App", conditions, "v1"),
+			"controller/a.go":                    controller("App", "v1", "log()"),
+			"controller/b.go":                    strings.ReplaceAll(controller("App", "v1", sets("Ready")), "AppReconciler", "MainReconciler"),
+			"config/samples/app.volcano.yaml":    object("a.example.com/v1", "App", "a", "{size: 1}"),
+			"config/samples/my-app.sample.yaml":  object("a.example.com/v1", "App", "a", "{size: 1, more: 2}"),
+			"config/samples/my-app.complete.yml": object("a.example.com/v1", "App", "a", "{size: 1, more: 2}"),
+		}, []string{"config/samples/my-app.sample.yaml"}, "Ready=True",
+	},
 	"a phase": {
 		map[string]string{
 			"main.go":                 mainFile,
