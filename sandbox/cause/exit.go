@@ -14,13 +14,16 @@ type Exit struct {
 	Name string
 	// Line is the line of the log that explains the exit; empty if the log is.
 	Line string
-	// Remedy is set if the cause is the machine and not the configuration of the program.
+	// Remedy is set if it is known: for causes in the machine, and for kinds that are not defined.
 	Remedy string
 }
 
 // Explain returns the reason for an exit as found in the log of the program.
 func Explain(name, log string) *Exit {
 	e := &Exit{Name: name, Line: Of(log)}
+	if e.Remedy = UndefinedKind(e.Line); e.Remedy != "" {
+		return e
+	}
 	for _, r := range remedies {
 		if strings.Contains(log, r.words) {
 			e.Remedy = r.remedy

@@ -285,7 +285,11 @@ func lastLogLine(ctx context.Context, c *apply.Cluster, pod *corev1.Pod, contain
 		return ""
 	}
 	if line := cause.Of(string(raw)); line != "" {
-		return ": log: " + line
+		text := ": log: " + line
+		if remedy := cause.UndefinedKind(line); remedy != "" {
+			text += "; " + remedy
+		}
+		return text
 	}
 	return ""
 }
