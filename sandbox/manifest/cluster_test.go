@@ -155,7 +155,12 @@ func testSample(t *testing.T, c *apply.Cluster) {
 	mustApply(t, c, rendered)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	applytest.CheckError(t, rendered.Wait(ctx, c, nil), "Head default/head-sample: no condition Ready yet")
+	var reports []string
+	report := func(format string, args ...any) { reports = append(reports, fmt.Sprintf(format, args...)) }
+	applytest.CheckError(t, rendered.Wait(ctx, c, report), "Head default/head-sample: no condition Ready yet")
+	if len(reports) != 1 || !strings.Contains(reports[0], "Head default/head-sample: no condition Ready yet") {
+		t.Errorf("Wait reports %q, want the condition once", reports)
+	}
 	setReady(t, c, rendered.Objects[0])
 	if err := rendered.Wait(t.Context(), c, nil); err != nil {
 		t.Error(err)

@@ -72,13 +72,13 @@ func (p *Component) applyObjects(ctx context.Context, c *apply.Cluster, objects 
 
 // Wait waits until the Deployments are ready and the component serves its users; see
 // [workload.Serves]. It polls until ctx ends, and reports why Pods do not become ready; see
-// [workload.Explain]. The error then names an object that is not ready, the last failure, and the
+// [workload.Explain]. For the sample it also reports the state of its condition. The error then names an object that is not ready, the last failure, and the
 // reasons of its Pods. report may be nil.
 func (p *Component) Wait(ctx context.Context, c *apply.Cluster, report func(string, ...any)) error {
-	return workload.Explain(ctx, c, p.Name, report, func(ctx context.Context) error { return p.wait(ctx, c) })
+	return workload.Explain(ctx, c, p.Name, report, func(ctx context.Context) error { return p.wait(ctx, c, report) })
 }
 
-func (p *Component) wait(ctx context.Context, c *apply.Cluster) error {
+func (p *Component) wait(ctx context.Context, c *apply.Cluster, report func(string, ...any)) error {
 	var workloads []*unstructured.Unstructured
 	for _, obj := range p.Objects {
 		if obj.GroupVersionKind().Group == appsv1.GroupName {
@@ -95,13 +95,19 @@ func (p *Component) wait(ctx context.Context, c *apply.Cluster) error {
 	if err := c.Settle(ctx); err != nil {
 		return fmt.Errorf("waiting for %s: %w", p.Name, err)
 	}
+	said := ""
 	return apply.Poll(ctx, "waiting for "+p.Name, func(ctx context.Context) error {
 		if p.Name == component.Operator {
 			if err := workload.Ended(ctx, c, p.Name); err != nil {
 				return err
 			}
 		}
-		return serves(ctx)
+		err := serves(ctx)
+		if p.Name == component.Sample && err != nil && err.Error() != said && report != nil {
+			said = err.Error()
+			report("%s", said)
+		}
+		return err
 	})
 }
 
