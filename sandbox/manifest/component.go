@@ -29,9 +29,16 @@ func newComponent(name, version string, objects []*unstructured.Unstructured) *C
 	return &Component{Name: name, Version: version, Objects: objects}
 }
 
-// Apply applies the component's objects; see [apply.Apply]. A second call changes nothing.
+// Apply applies the component's objects; see [apply.Apply]. A second call changes nothing. The first
+// object of the sample is last: a webhook can require the objects that it refers to.
 func (p *Component) Apply(ctx context.Context, c *apply.Cluster) error {
-	return p.applyObjects(ctx, c, p.Objects)
+	if p.Name != component.Sample || len(p.Objects) < 2 {
+		return p.applyObjects(ctx, c, p.Objects)
+	}
+	if err := p.applyObjects(ctx, c, p.Objects[1:]); err != nil {
+		return err
+	}
+	return p.applyObjects(ctx, c, p.Objects[:1])
 }
 
 // Definitions returns the component's definitions of kinds. If they are applied before the other
@@ -103,7 +110,7 @@ func (p *Component) wait(ctx context.Context, c *apply.Cluster, report func(stri
 			}
 		}
 		err := serves(ctx)
-		if p.Name == component.Sample && err != nil && err.Error() != said && report != nil {
+		if p.Name == component.Sample && report != nil && err != nil && ctx.Err() == nil && err.Error() != said {
 			said = err.Error()
 			report("%s", said)
 		}
