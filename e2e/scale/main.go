@@ -102,15 +102,15 @@ func (c *crowd) measure(ctx context.Context, count int) error {
 		name := fmt.Sprintf("head-%d", i)
 		c.heads[name] = &head{name: name}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	watching, stop := context.WithCancel(ctx)
+	group, running := errgroup.WithContext(ctx) // It is cancelled when Wait returns.
+	watching, stop := context.WithCancel(running)
 	group.Go(func() error { return c.watch(watching) })
 	group.Go(func() error {
 		defer stop()
-		if err := c.create(ctx); err != nil {
+		if err := c.create(running); err != nil {
 			return err
 		}
-		return c.await(ctx)
+		return c.await(running)
 	})
 	if err := group.Wait(); err != nil {
 		return err
