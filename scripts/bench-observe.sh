@@ -54,9 +54,11 @@ printf '| pair | kube-apiserver without, ms | with, ms | ratio | observer, ms | 
 ratios=() shares=()
 for ((pair = 1; pair <= ${PAIRS:-5}; pair++)); do
   if ((pair % 2)); then
-    without=$(run false) with=$(run true)
+    without=$(run false)
+    with=$(run true)
   else
-    with=$(run true) without=$(run false)
+    with=$(run true)
+    without=$(run false)
   fi
   read -r api own took <<<"$with"
   read -r alone _ _ <<<"$without"
