@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -81,11 +80,14 @@ func Ready(live *unstructured.Unstructured) error {
 		}
 		return nil
 	}
-	message := fmt.Sprintf("%s: %s", result.Status, result.Message)
-	if last := condition.Last(live); last != "" {
-		message += "; " + last
+	last := condition.Last(live)
+	switch {
+	case last == "":
+		return fmt.Errorf("%s: %s", result.Status, result.Message)
+	case strings.HasSuffix(last, result.Message): // The message of the condition is the reason of kstatus, too.
+		return fmt.Errorf("%s: %s", result.Status, last)
 	}
-	return errors.New(message)
+	return fmt.Errorf("%s: %s; %s", result.Status, result.Message, last)
 }
 
 // ReachedCondition returns nil if an object of the sample, as it was read, has the condition of the

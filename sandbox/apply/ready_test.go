@@ -45,7 +45,7 @@ func TestReadyCustomResource(t *testing.T) {
 		{"ready before the change", head + `, status: {observedGeneration: 1, conditions: [{type: Ready, status: "True", observedGeneration: 1}]}}`, "generation"},
 		{"condition before the change", head + `, status: {observedGeneration: 2, conditions: [{type: Ready, status: "True", observedGeneration: 1}]}}`, "condition Ready is for generation 1, the object has generation 2"},
 		{"ready, status of the old generation", head + `, status: {observedGeneration: 1, conditions: [{type: Ready, status: "True"}]}}`, "generation"},
-		{"not ready", head + `, status: {conditions: [{type: Ready, status: "False", reason: ChildNotReady, message: waits}]}}`, "Ready=False (ChildNotReady): waits"},
+		{"not ready", head + `, status: {conditions: [{type: Ready, status: "False", reason: ChildNotReady, message: waits}]}}`, "InProgress: condition Ready=False (ChildNotReady): waits"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
