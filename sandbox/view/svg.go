@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,19 +19,25 @@ import (
 const (
 	textSize   = 12
 	textColumn = 7.2
-	rowHeight  = 20
-	margin     = 16
-	titleLine  = 24
-	axisWidth  = 420
-	indent     = 14
+	// smallColumn is the width of a character of quiet text.
+	smallColumn = 6.6
+	rowHeight   = 20
+	margin      = 16
+	titleLine   = 24
+	axisWidth   = 420
+	indent      = 14
 	// maxIndents limits the indentation of rows, and maxName the length of names.
 	maxIndents = 24
 	maxName    = 48
 	// shortID is the number of digits that the picture shows of a trace id.
 	shortID = 8
 	minBar  = 2
-	// durationRoom is the space to the right of the axis for the duration of a bar that ends there.
+	// durationRoom is the space to the right of the axis for the duration of a bar that ends there,
+	// and wordRoom the most space for words.
 	durationRoom = 64
+	wordRoom     = 320
+	// tickRoom is the least distance of a tick from the length of a folded gap.
+	tickRoom = 48
 	// maxDescribed limits the number of spans in the description for screen readers.
 	maxDescribed = 100
 )
@@ -50,7 +55,7 @@ var svgStyle string
 func (w *Waterfall) WriteSVG(out io.Writer, title string) error {
 	title = cmp.Or(title, "Trace "+w.TraceID)
 	p := &picture{Waterfall: w, axisAt: margin + w.treeWidth() + margin}
-	p.width = p.axisAt + axisWidth + durationRoom + margin
+	p.width = p.axisAt + axisWidth + p.roomRight() + margin
 	p.top = margin + titleLine + rowHeight
 	p.bottom = p.top + float64(len(w.Rows)*rowHeight)
 	p.height = p.bottom + rowHeight + margin
@@ -143,20 +148,37 @@ func (w *Waterfall) describe() string {
 		}
 		fmt.Fprintf(&b, ": %s after %s", FormatDuration(row.Duration), FormatDuration(row.Offset))
 		for _, note := range notesOf(row) {
-			b.WriteString(", " + note.text)
+			b.WriteString(", " + note.Text)
+		}
+		for _, word := range row.Words {
+			b.WriteString(", " + word.Text)
 		}
 		b.WriteString(".")
+	}
+	for _, f := range w.folds {
+		fmt.Fprintf(&b, " The time axis is shorter by %s after %s.", FormatDuration(f.to-f.from), FormatDuration(f.from))
 	}
 	return b.String()
 }
 
+// drawAxis draws the ticks, and a strip with its length for each folded gap.
 func (p *picture) drawAxis(root *element) {
-	for _, tick := range p.Ticks(4) {
-		x := p.at(tick)
+	var strips []float64
+	for _, f := range p.folds {
+		from, to := p.place(f.from), p.place(f.to)
+		strips = append(strips, (from+to)/2)
 		root.add(
-			el("path", "class", "grid", "d", "M"+number(x)+" "+number(p.top-4)+"V"+number(p.bottom)),
-			p.text("quiet", x, p.top-9, formatTick(tick)).with("text-anchor", "middle"),
+			el("rect", "class", "fold", "x", number(from), "y", number(p.top-4), "width", number(to-from), "height", number(p.bottom-p.top+4)),
+			p.text("quiet", (from+to)/2, p.top-9, foldText(f)).with("text-anchor", "middle"),
 		)
+	}
+	for _, tick := range p.Ticks(4) {
+		x := p.place(tick)
+		root.add(el("path", "class", "grid", "d", "M"+number(x)+" "+number(p.top-4)+"V"+number(p.bottom)))
+		if !slices.ContainsFunc(strips, func(strip float64) bool { return math.Abs(strip-x) < tickRoom }) {
+			root.add(p.text("quiet", x, p.top-9, formatTick(tick)).with("text-anchor", "middle"))
+			strips = append(strips, x)
+		}
 	}
 }
 
@@ -178,16 +200,34 @@ func (p *picture) drawLegend(root *element) {
 	}
 }
 
-func (p *picture) at(offset time.Duration) float64 {
-	return p.axisAt + axisWidth*float64(offset)/float64(p.Total)
+func (p *picture) place(offset time.Duration) float64 { return p.axisAt + axisWidth*p.at(offset) }
+
+// barEnd returns the place where the text after the bar of a row starts.
+func (p *picture) barEnd(row Row) float64 {
+	from := p.place(row.Offset)
+	return from + max(minBar, p.place(row.Offset+row.Duration)-from) + 4
 }
 
-// row draws a span: the branch from its parent, its name, its bar and its duration.
+// roomRight returns the space that durations and words need to the right of the axis.
+func (p *picture) roomRight() float64 {
+	room := 0.0
+	for _, row := range p.Rows {
+		if len(row.Words) > 0 {
+			room = max(room, p.barEnd(row)+smallColumn*float64(cells(FormatDuration(row.Duration))+3+wordsWidth(row.Words))-p.axisAt-axisWidth)
+		}
+	}
+	return min(wordRoom, max(durationRoom, room))
+}
+
+// row draws a span: the branch from its parent, its name, its bar, its duration and its words.
 func (p *picture) row(i int, row Row) *element {
 	top := p.top + float64(i*rowHeight)
 	middle, base := top+rowHeight/2, top+rowHeight/2+textSize/3
 	class := "span " + strings.ToLower(row.Kind)
-	if row.Failed {
+	switch {
+	case row.Wait:
+		class = "wait"
+	case row.Failed:
 		class = "span failed"
 	}
 	group := el("g", "class", class)
@@ -196,48 +236,38 @@ func (p *picture) row(i int, row Row) *element {
 		from := p.top + float64(row.Parent*rowHeight) + rowHeight - 3
 		group.add(el("path", "class", "branch", "d", "M"+number(x-indent+4)+" "+number(from)+"V"+number(middle)+"H"+number(x-2)))
 	}
-	from, to := p.at(row.Offset), p.at(row.Offset+row.Duration)
-	length := max(minBar, to-from)
+	from, end := p.place(row.Offset), p.barEnd(row)
+	duration := FormatDuration(row.Duration)
 	group.add(
 		p.text("name", x, base, pictureName(row)),
-		el("rect", "class", "bar", "x", number(from), "y", number(middle-5), "width", number(length), "height", "10", "rx", "1.5"),
-		p.text("quiet", from+length+4, base, FormatDuration(row.Duration)),
+		el("rect", "class", "bar", "x", number(from), "y", number(middle-5), "width", number(end-4-from), "height", "10", "rx", "1.5"),
+		p.text("quiet", end, base, duration),
 	)
+	for _, f := range p.folds {
+		if !row.Wait && row.Offset <= f.from && row.Offset+row.Duration >= f.to {
+			group.add(el("rect", "class", "fold", "x", number(p.place(f.from)), "y", number(middle-5), "width", number(p.place(f.to)-p.place(f.from)), "height", "10"))
+		}
+	}
+	end += smallColumn * float64(cells(duration)+2)
+	right, left := int((p.width-margin-end)/smallColumn), int((from-p.axisAt)/smallColumn)-1
+	pieces, hidden := fit(row.Words, right)
+	if short := shortened(row.Words); len(hidden) > 0 && wordsWidth(short) <= left {
+		pieces, _ = fit(short, left)
+		end = from - smallColumn*float64(1+wordsWidth(short))
+	}
+	for _, piece := range pieces {
+		class := "quiet"
+		if piece.style == red {
+			class = "quiet bad"
+		}
+		if text := strings.TrimLeft(piece.text, " "); text != "" {
+			group.add(p.text(class, end+smallColumn*float64(len(piece.text)-len(text)), base, text))
+		}
+		end += smallColumn * float64(cells(piece.text))
+	}
 	return group
 }
 
 func (p *picture) text(class string, x, y float64, text string) *element {
 	return textEl("text", text, "class", class, "x", number(x), "y", number(y))
 }
-
-// element is an XML element. The encoder escapes its texts and attributes.
-type element struct {
-	XMLName  xml.Name
-	Attrs    []xml.Attr `xml:",any,attr"`
-	Text     string     `xml:",chardata"`
-	Children []*element
-}
-
-// el creates an element. The attributes are alternating names and values.
-func el(name string, attributes ...string) *element {
-	e := &element{XMLName: xml.Name{Local: name}}
-	return e.with(attributes...)
-}
-
-func textEl(name, text string, attributes ...string) *element {
-	e := el(name, attributes...)
-	e.Text = text
-	return e
-}
-
-func (e *element) with(attributes ...string) *element {
-	for i := 0; i+1 < len(attributes); i += 2 {
-		e.Attrs = append(e.Attrs, xml.Attr{Name: xml.Name{Local: attributes[i]}, Value: attributes[i+1]})
-	}
-	return e
-}
-
-func (e *element) add(children ...*element) { e.Children = append(e.Children, children...) }
-
-// number formats a value with one decimal place, which is precise enough for pixels.
-func number(value float64) string { return strconv.FormatFloat(math.Round(value*10)/10, 'f', -1, 64) }

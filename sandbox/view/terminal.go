@@ -3,7 +3,9 @@ package view
 import (
 	"io"
 	"math"
+	"slices"
 	"strings"
+	"time"
 )
 
 // TextOptions configures [Waterfall.WriteText]. The zero value suits pipes and files: plain text
@@ -50,13 +52,16 @@ type layout struct {
 	columns []column
 	// axis is the width of the bars; 0 if there is no room for them.
 	axis int
-	// notesBelow is the width of notes on separate lines; 0 appends notes to the line of the span.
-	notesBelow int
+	// width is the width of a line; 0 means no limit.
+	width int
+	// room is the width of the bars and words of a row.
+	room int
 }
 
-// WriteText draws the trace: name, kind (or the service, if there are several), time since the first span's start, duration, and a bar on
-// a time axis. Without a width, each span takes one line that ends with its notes. WriteText
-// returns the error of out.
+// WriteText draws the trace: name, kind (or the service, if there are several), time since the first span's start, duration, a bar on
+// a time axis, and words. Without a width, a line has all notes and words of its span. In a
+// terminal, words without room are marks, and a last line has the meanings of the marks; only notes that don't fit have lines of
+// their own. WriteText returns the error of out.
 func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 	if len(w.Rows) == 0 {
 		return nil
@@ -64,17 +69,25 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 	l := w.layout(options.Width)
 	var b strings.Builder
 	writeLine(&b, []piece{{text: w.header(l), style: dim}}, options)
+	marks := map[string]bool{}
 	for _, row := range w.Rows {
-		writeLine(&b, w.line(l, row), options)
-		if l.notesBelow == 0 {
-			continue
+		line, hidden := w.line(l, row)
+		writeLine(&b, line, options)
+		for _, word := range hidden {
+			marks[word.Mark] = true
 		}
 		for _, note := range notesOf(row) {
-			prefix := cutLeft(row.Below, l.notesBelow/2)
-			for _, part := range wrap(note.text, max(minAxis, l.notesBelow-cells(prefix))) {
-				writeLine(&b, []piece{{text: prefix}, {text: part, style: note.style}}, options)
+			if !slices.Contains(hidden, note) {
+				continue
+			}
+			prefix := cutLeft(row.Below, l.width/2)
+			for _, part := range wrap(note.Text, max(minAxis, l.width-cells(prefix))) {
+				writeLine(&b, []piece{{text: prefix}, {part, style(note)}}, options)
 			}
 		}
+	}
+	if legend := legendOf(marks); legend != "" {
+		writeLine(&b, []piece{{cut(legend, l.width), dim}}, options)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -84,15 +97,22 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 type piece struct{ text, style string }
 
 // notesOf returns the notes of a row: its failures, and the trace that continues there.
-func notesOf(row Row) []piece {
-	var notes []piece
+func notesOf(row Row) []Word {
+	var notes []Word
 	for _, note := range row.Notes {
-		notes = append(notes, piece{note, red})
+		notes = append(notes, Word{Text: note, Mark: markFailure, Bad: true})
 	}
 	if row.Trace != "" {
-		notes = append(notes, piece{row.continued(), dim})
+		notes = append(notes, Word{Text: row.continued(), Mark: markTrace})
 	}
 	return notes
+}
+
+func style(w Word) string {
+	if w.Bad {
+		return red
+	}
+	return dim
 }
 
 // writeLine writes a line without trailing spaces and without styles around blank text.
@@ -137,7 +157,8 @@ func (w *Waterfall) layout(width int) layout {
 		l.columns = []column{kind, start, duration}
 		return l
 	}
-	l.notesBelow = width
+	l.width = width
+	gutter := w.gutter()
 	natural := l.tree
 	for _, try := range []struct {
 		columns []column
@@ -147,7 +168,7 @@ func (w *Waterfall) layout(width int) layout {
 		{[]column{duration}, false}, {nil, false},
 	} {
 		l.columns, l.axis = try.columns, 0
-		rest := width
+		rest := width - gutter
 		for _, c := range try.columns {
 			rest -= columnGap + c.width
 		}
@@ -159,8 +180,10 @@ func (w *Waterfall) layout(width int) layout {
 			continue
 		}
 		l.tree = max(1, min(natural, rest))
+		l.room = gutter + max(0, rest-l.tree)
 		if try.axis {
 			l.axis = min(maxAxis, minAxis+rest-l.tree)
+			l.room += minAxis
 		}
 		break
 	}
@@ -182,23 +205,29 @@ func (w *Waterfall) header(l layout) string {
 	return line + strings.Repeat(" ", columnGap) + w.axis(l.axis)
 }
 
-// axis returns a line with the times of the ticks at their positions. It omits ticks that do not
-// fit.
+// axis returns a line with the lengths of folded gaps and the times of the ticks at their
+// positions. It omits times that do not fit.
 func (w *Waterfall) axis(columns int) string {
-	line := ""
-	for _, tick := range w.Ticks(max(3, columns/tickDistance)) {
-		at := int(float64(tick) / float64(w.Total) * float64(columns))
-		text := formatTick(tick)
-		if at+cells(text) > columns {
-			break
+	line := []rune(strings.Repeat(" ", columns))
+	place := func(at time.Duration, text string) {
+		column, runes := int(w.at(at)*float64(columns)), []rune(text)
+		end := column + len(runes)
+		if end > columns || strings.TrimSpace(string(line[max(0, column-1):min(columns, end+1)])) != "" {
+			return
 		}
-		if line != "" && cells(line) >= at {
-			continue
-		}
-		line = pad(line, at) + text
+		copy(line[column:], runes)
 	}
-	return line
+	for _, f := range w.folds {
+		place(f.from, foldText(f))
+	}
+	for _, tick := range w.Ticks(max(3, columns/tickDistance)) {
+		place(tick, formatTick(tick))
+	}
+	return strings.TrimRight(string(line), " ")
 }
+
+// foldText returns the length of a folded gap for the axis.
+func foldText(f fold) string { return "⋯" + FormatDuration(f.to-f.from) + "⋯" }
 
 func align(c column, text string) string {
 	if c.right {
@@ -207,18 +236,22 @@ func align(c column, text string) string {
 	return pad(text, c.width)
 }
 
-func (w *Waterfall) line(l layout, row Row) []piece {
+// line returns the line of a row, and the words that it shows only as marks or not at all.
+func (w *Waterfall) line(l layout, row Row) (pieces []piece, hidden []Word) {
 	guides := row.Guides
 	if cells(treeText(row)) > l.tree {
 		guides = cutLeft(guides, l.tree/2)
 	}
 	name := cut(row.Name, l.tree-cells(guides))
 	labels := cut(strings.TrimPrefix(treeText(row), row.Guides+row.Name), l.tree-cells(guides)-cells(name))
-	text, barStyle := "", kindColors[row.Kind]
-	if row.Failed {
-		text, barStyle = red, red
+	text := ""
+	switch {
+	case row.Failed:
+		text = red
+	case row.Wait:
+		text = dim
 	}
-	pieces := []piece{
+	pieces = []piece{
 		{guides, dim}, {name, text},
 		{labels, dim}, {text: strings.Repeat(" ", max(0, l.tree-cells(guides+name+labels)))},
 	}
@@ -227,18 +260,18 @@ func (w *Waterfall) line(l layout, row Row) []piece {
 		rest += strings.Repeat(" ", columnGap) + align(c, c.text(row))
 	}
 	pieces = append(pieces, piece{rest, text})
-	if l.axis > 0 {
-		before, bar := w.bar(row, l.axis)
-		after := l.axis - before - cells(bar)
-		pieces = append(pieces, piece{text: strings.Repeat(" ", columnGap+before)}, piece{bar, barStyle}, piece{text: strings.Repeat(" ", max(0, after))})
+	words := append(notesOf(row), row.Words...)
+	if l.width > 0 {
+		lane, hidden := w.lane(l, row, words)
+		return append(pieces, lane...), hidden
 	}
-	if l.notesBelow == 0 {
-		before := "  "
-		for _, note := range notesOf(row) {
-			pieces, before = append(pieces, piece{before + note.text, note.style}), ", "
-		}
+	before, bar := w.bar(row, l.axis)
+	pieces = append(pieces, piece{text: strings.Repeat(" ", columnGap+before)}, piece{bar, barStyle(row)}, piece{text: strings.Repeat(" ", max(0, l.axis-before-cells(bar)))})
+	separator := "  "
+	for _, word := range words {
+		pieces, separator = append(pieces, piece{separator + word.Text, style(word)}), ", "
 	}
-	return pieces
+	return pieces, nil
 }
 
 // eighths are the block characters, indexed by the eighths of a column that they fill.
@@ -246,12 +279,21 @@ var eighths = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
 
 // bar returns the bar of a span on an axis, and the number of blank columns before it. The bar
 // starts at a full column, because no block character fills a column from the right. It is never
-// empty.
+// empty. A wait is a line, and a bar is a line in folded gaps.
 func (w *Waterfall) bar(row Row, columns int) (before int, bar string) {
-	from := float64(row.Offset) / float64(w.Total)
-	to := from + float64(row.Duration)/float64(w.Total)
+	from, to := w.at(row.Offset), w.at(row.Offset+row.Duration)
 	before = min(columns-1, int(from*float64(columns)))
 	filled := max(1, int(math.Round((to-from)*float64(columns)*8)))
 	filled = min(filled, (columns-before)*8)
-	return before, strings.Repeat("█", filled/8) + eighths[filled%8]
+	if row.Wait {
+		return before, strings.Repeat(waitBar, max(1, filled/8))
+	}
+	runes := []rune(strings.Repeat("█", filled/8) + eighths[filled%8])
+	for _, f := range w.folds {
+		start, end := int(math.Ceil(w.at(f.from)*float64(columns))), int(w.at(f.to)*float64(columns))
+		for at := max(start, before); at < min(end, before+len(runes)); at++ {
+			runes[at-before] = []rune(waitBar)[0]
+		}
+	}
+	return before, string(runes)
 }

@@ -77,8 +77,8 @@ lost                                     +1.50s   500ms                         
 // in order.
 func TestWriteTextOnTerminals(t *testing.T) {
 	w := sampleTrace()
-	if got := written(t, w, TextOptions{Width: 100}); !strings.Contains(got, "\n      error: conflict\\nretry\n") || !strings.Contains(got, "\n│  parent unknown is missing\n") {
-		t.Errorf("notes are not below their spans:\n%s", got)
+	if got := written(t, w, TextOptions{Width: 100}); !strings.Contains(got, " ✗\n      error: conflict\\nretry\n") || !strings.Contains(got, " 500ms      parent unknown is missing ██████████▎\n") {
+		t.Errorf("notes are not below their spans or in their lines:\n%s", got)
 	}
 	for width := 1; width <= 200; width++ {
 		got := written(t, w, TextOptions{Width: width})
