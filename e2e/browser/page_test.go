@@ -14,6 +14,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // rowsJS lists the rows of the page's tree as the model in Go would print them.
@@ -41,7 +42,7 @@ func wantRows(trace tracetree.Trace) []string {
 		}
 		rows = append(rows, strings.Join([]string{
 			fmt.Sprint(row.Depth + 1), fmt.Sprintf("%d/%d", position[i], siblings[row.Parent]), row.Name, label, row.Service, row.Kind,
-			"+" + view.FormatDuration(row.Offset), view.FormatDuration(row.Duration), strings.Join(row.Notes, ", "),
+			"+" + format.Duration(row.Offset), format.Duration(row.Duration), strings.Join(row.Notes, ", "),
 		}, " | "))
 	}
 	return rows

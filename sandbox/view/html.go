@@ -10,6 +10,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // The parts of the page. The scripts are joined in dependency order inside one function, so they
@@ -70,7 +72,7 @@ func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
 		return err
 	}
 	p := page{
-		Title: Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: EscapeJSON(otlp), Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
+		Title: format.Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: format.EscapeJSON(otlp), Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
 	}
 	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
 }

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/view/fact"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // waitBar is the bar of a wait, and of a span in a folded gap.
@@ -35,12 +38,12 @@ func barStyle(row Row) string {
 
 // lane returns the bar of a row with its words: to the right of the bar, or else to the left of it,
 // or else the last of them as marks.
-func (w *Waterfall) lane(l layout, row Row, words []Word) (pieces []piece, hidden []Word) {
+func (w *Waterfall) lane(l layout, row Row, words []fact.Word) (pieces []piece, hidden []fact.Word) {
 	before, bar := 0, ""
 	if l.axis > 0 {
 		before, bar = w.bar(row, l.axis)
 	}
-	right, left := l.room-before-cells(bar)-1, before-1
+	right, left := l.room-before-format.Cells(bar)-1, before-1
 	if l.axis == 0 {
 		right = l.room - columnGap
 	}
@@ -49,7 +52,7 @@ func (w *Waterfall) lane(l layout, row Row, words []Word) (pieces []piece, hidde
 		fitted, _ = fit(words, left)
 		used := 0
 		for _, p := range fitted {
-			used += cells(p.text)
+			used += format.Cells(p.text)
 		}
 		pieces = append([]piece{{text: strings.Repeat(" ", columnGap+left-used)}}, fitted...)
 		return append(pieces, piece{text: " "}, piece{bar, barStyle(row)}), nil
@@ -62,16 +65,16 @@ func (w *Waterfall) lane(l layout, row Row, words []Word) (pieces []piece, hidde
 }
 
 // wordsWidth returns the columns of words.
-func wordsWidth(words []Word) int {
+func wordsWidth(words []fact.Word) int {
 	columns := 0
 	for _, word := range words {
-		columns += cells(word.Text)
+		columns += format.Cells(word.Text)
 	}
 	return columns + 2*max(0, len(words)-1)
 }
 
 // shortened returns the words without details.
-func shortened(words []Word) []Word {
+func shortened(words []fact.Word) []fact.Word {
 	short := slices.Clone(words)
 	for i, word := range short {
 		short[i].Text = cmp.Or(word.Short, word.Text)
@@ -81,7 +84,7 @@ func shortened(words []Word) []Word {
 
 // fit returns as many words as fit into a number of columns, if necessary without their details,
 // and marks for the others, which it also returns.
-func fit(words []Word, columns int) (pieces []piece, hidden []Word) {
+func fit(words []fact.Word, columns int) (pieces []piece, hidden []fact.Word) {
 	if wordsWidth(words) > columns {
 		words = shortened(words)
 	}
@@ -112,9 +115,9 @@ func fit(words []Word, columns int) (pieces []piece, hidden []Word) {
 // legendOf returns the meanings of marks.
 func legendOf(marks map[string]bool) string {
 	var texts []string
-	for _, m := range markTexts {
-		if marks[m.mark] {
-			texts = append(texts, m.mark+" "+m.text)
+	for _, m := range fact.Marks {
+		if marks[m.Mark] {
+			texts = append(texts, m.Mark+" "+m.Text)
 		}
 	}
 	if len(texts) == 0 {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // WriteNew writes a line for each row that is not in seen, ordered by start, and adds those rows
@@ -26,7 +28,7 @@ func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
 		if w.services > 1 {
 			by = row.Service
 		}
-		fmt.Fprintf(&b, "%s  %7s  %-8s  %s", w.Begin.Add(row.Offset).UTC().Format("15:04:05.000Z"), FormatDuration(row.Duration), by,
+		fmt.Fprintf(&b, "%s  %7s  %-8s  %s", w.Begin.Add(row.Offset).UTC().Format("15:04:05.000Z"), format.Duration(row.Duration), by,
 			strings.Join(append([]string{row.Name}, row.Labels...), " "))
 		if row.Parent >= 0 {
 			fmt.Fprintf(&b, "  below %s", w.Rows[row.Parent].Name)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/fact"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // Waterfall is a trace laid out for drawing: a row for each span and for each long wait, all on one
@@ -28,7 +30,7 @@ type Waterfall struct {
 	folds    []fold
 }
 
-// Row describes a span, or a wait before it. Its texts are escaped by [Escape].
+// Row describes a span, or a wait before it. Its texts are escaped by [format.Escape].
 type Row struct {
 	Name, Kind, Service string
 	// Labels are the values of the attributes that were passed to [New].
@@ -48,7 +50,7 @@ type Row struct {
 	Failed bool
 	Notes  []string
 	// Words are further facts about the span, the most important first.
-	Words []Word
+	Words []fact.Word
 	// Wait is true for a wait, for example in a queue. Its name says why.
 	Wait bool
 	// Trace is the id of the span's trace if it differs from the trace of its parent; otherwise
@@ -94,11 +96,11 @@ func New(forest *spantree.Forest, labels ...string) *Waterfall {
 		if depth > 0 {
 			row.Parent, parent = path[depth-1], &nodes[depth-1].Span
 			if w.Rows[row.Parent].traceID != row.traceID {
-				row.Trace = Escape(row.traceID)
+				row.Trace = format.Escape(row.traceID)
 			}
 		}
-		row.Words = wordsOf(&n.Span, parent)
-		for _, wait := range waitsOf(&n.Span) {
+		row.Words = fact.Of(&n.Span, parent)
+		for _, wait := range fact.Waits(&n.Span) {
 			w.addWait(&row, wait)
 		}
 		nodes, path = append(nodes[:depth], n), append(path[:depth], len(w.Rows))
@@ -107,6 +109,22 @@ func New(forest *spantree.Forest, labels ...string) *Waterfall {
 	})
 	w.connect()
 	return w
+}
+
+// waitPart is the part of the axis that a wait must have to be a row. Shorter ones are words.
+const waitPart = 50
+
+// addWait adds a wait before a row that is added next: as a row, or as a word of that row.
+func (w *Waterfall) addWait(row *Row, wait fact.Wait) {
+	from, to := max(0, row.Offset-wait.End-wait.Duration), row.Offset-wait.End
+	if to-from < max(fact.MinWait, w.Total/waitPart) {
+		row.Words = append(row.Words, fact.Word{Text: wait.String(), Mark: fact.MarkWait})
+		return
+	}
+	w.Rows = append(w.Rows, Row{
+		Name: fact.MarkWait + " " + wait.String(), Service: row.Service, Depth: row.Depth, Parent: row.Parent, Offset: from, Duration: to - from, Wait: true,
+		traceID: row.traceID, spanID: row.spanID,
+	})
 }
 
 // connect draws the branches of the tree, and lays out the axis.
@@ -148,26 +166,26 @@ func (w *Waterfall) connect() {
 // newRow returns the fields of a row that depend only on its span.
 func newRow(n *spantree.Node, labels []string) Row {
 	row := Row{
-		Name: shownName(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), traceID: n.Span.TraceID, spanID: n.Span.SpanID,
+		Name: shownName(n.Span.Name), Kind: format.Escape(n.Span.Kind), Service: format.Escape(n.Span.Service), traceID: n.Span.TraceID, spanID: n.Span.SpanID,
 		Duration: max(0, n.Span.Duration()),
-		Failed:   n.Span.Code() == spantree.StatusError || n.Defect != "", writes: isWrite(&n.Span),
+		Failed:   n.Span.Code() == spantree.StatusError || n.Defect != "", writes: fact.IsWrite(&n.Span),
 	}
 	for _, key := range labels {
 		if value, found := n.Span.Attributes[key]; found {
-			row.Labels = append(row.Labels, Escape(spantree.FormatValue(value)))
+			row.Labels = append(row.Labels, format.Escape(spantree.FormatValue(value)))
 		}
 	}
 	if n.Span.Code() == spantree.StatusError {
 		row.failure = "error"
-		if cause := cmp.Or(n.Span.Status.Message, text(&n.Span, "error.type")); cause != "" {
-			row.failure += ": " + Escape(cause)
+		if cause := cmp.Or(n.Span.Status.Message, fact.Text(&n.Span, "error.type")); cause != "" {
+			row.failure += ": " + format.Escape(cause)
 		}
 		row.Notes = append(row.Notes, row.failure)
 	}
 	switch n.Defect {
 	case "":
 	case spantree.DefectOrphan:
-		row.Notes = append(row.Notes, "parent "+Escape(n.Span.ParentSpanID)+" is missing")
+		row.Notes = append(row.Notes, "parent "+format.Escape(n.Span.ParentSpanID)+" is missing")
 	default:
 		row.Notes = append(row.Notes, string(n.Defect))
 	}
@@ -179,7 +197,7 @@ func (r Row) continued() string { return "continued in trace " + r.Trace }
 
 // shownName returns the escaped name of a span, or a placeholder: every row has a non-empty name.
 func shownName(name string) string {
-	if name = Escape(name); strings.Trim(name, " ") != "" {
+	if name = format.Escape(name); strings.Trim(name, " ") != "" {
 		return name
 	}
 	return "(no name)"

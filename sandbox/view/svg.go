@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // The dimensions of the picture in pixels. A monospaced character is 0.6 times as wide as the text
@@ -63,11 +64,11 @@ func (w *Waterfall) WriteSVG(out io.Writer, title string) error {
 	root := el("svg", "xmlns", "http://www.w3.org/2000/svg", "width", number(p.width), "height", number(p.height),
 		"viewBox", "0 0 "+number(p.width)+" "+number(p.height), "role", "img", "aria-labelledby", "title description")
 	root.add(
-		textEl("title", Escape(title), "id", "title"),
+		textEl("title", format.Escape(title), "id", "title"),
 		textEl("desc", w.describe(), "id", "description"),
 		textEl("style", "\n"+svgStyle),
 		el("rect", "class", "card", "x", "0.5", "y", "0.5", "width", number(p.width-1), "height", number(p.height-1), "rx", "8"),
-		p.text("heading", margin, margin+textSize, cut(Escape(title), int((p.width-2*margin)/textColumn)-cells(w.summary())-2)),
+		p.text("heading", margin, margin+textSize, format.Limit(format.Escape(title), int((p.width-2*margin)/textColumn)-format.Cells(w.summary())-2)),
 	)
 	summary := p.text("quiet", p.width-margin, margin+textSize, w.summary())
 	root.add(summary.with("text-anchor", "end"))
@@ -97,7 +98,7 @@ type picture struct {
 func (w *Waterfall) treeWidth() float64 {
 	widest := 0.0
 	for _, row := range w.Rows {
-		widest = max(widest, indented(row)+textColumn*float64(cells(pictureName(row))))
+		widest = max(widest, indented(row)+textColumn*float64(format.Cells(pictureName(row))))
 	}
 	return widest
 }
@@ -106,20 +107,20 @@ func indented(row Row) float64 { return float64(min(row.Depth, maxIndents) * ind
 
 // pictureName returns the text of a row in the tree. A failure is marked by more than its color.
 func pictureName(row Row) string {
-	name := cut(row.Name, maxName)
+	name := format.Limit(row.Name, maxName)
 	if row.Failed {
 		name = "✗ " + name
 	}
 	if row.Trace != "" {
-		name += " (continued in trace " + cut(row.Trace, shortID+1) + ")"
+		name += " (continued in trace " + format.Limit(row.Trace, shortID+1) + ")"
 	}
 	return name
 }
 
 func (w *Waterfall) summary() string {
-	text := fmt.Sprintf("%d spans, %s", len(w.Rows), FormatDuration(w.Total))
+	text := fmt.Sprintf("%d spans, %s", len(w.Rows), format.Duration(w.Total))
 	if len(w.Rows) == 1 {
-		text = "1 span, " + FormatDuration(w.Total)
+		text = "1 span, " + format.Duration(w.Total)
 	}
 	failed := 0
 	for _, row := range w.Rows {
@@ -146,7 +147,7 @@ func (w *Waterfall) describe() string {
 		if row.Parent >= 0 {
 			fmt.Fprintf(&b, " below %s", w.Rows[row.Parent].Name)
 		}
-		fmt.Fprintf(&b, ": %s after %s", FormatDuration(row.Duration), FormatDuration(row.Offset))
+		fmt.Fprintf(&b, ": %s after %s", format.Duration(row.Duration), format.Duration(row.Offset))
 		for _, note := range notesOf(row) {
 			b.WriteString(", " + note.Text)
 		}
@@ -156,7 +157,7 @@ func (w *Waterfall) describe() string {
 		b.WriteString(".")
 	}
 	for _, f := range w.folds {
-		fmt.Fprintf(&b, " The time axis is shorter by %s after %s.", FormatDuration(f.to-f.from), FormatDuration(f.from))
+		fmt.Fprintf(&b, " The time axis is shorter by %s after %s.", format.Duration(f.to-f.from), format.Duration(f.from))
 	}
 	return b.String()
 }
@@ -176,7 +177,7 @@ func (p *picture) drawAxis(root *element) {
 		x := p.place(tick)
 		root.add(el("path", "class", "grid", "d", "M"+number(x)+" "+number(p.top-4)+"V"+number(p.bottom)))
 		if !slices.ContainsFunc(strips, func(strip float64) bool { return math.Abs(strip-x) < tickRoom }) {
-			root.add(p.text("quiet", x, p.top-9, formatTick(tick)).with("text-anchor", "middle"))
+			root.add(p.text("quiet", x, p.top-9, format.Tick(tick)).with("text-anchor", "middle"))
 			strips = append(strips, x)
 		}
 	}
@@ -213,7 +214,7 @@ func (p *picture) roomRight() float64 {
 	room := 0.0
 	for _, row := range p.Rows {
 		if len(row.Words) > 0 {
-			room = max(room, p.barEnd(row)+smallColumn*float64(cells(FormatDuration(row.Duration))+3+wordsWidth(row.Words))-p.axisAt-axisWidth)
+			room = max(room, p.barEnd(row)+smallColumn*float64(format.Cells(format.Duration(row.Duration))+3+wordsWidth(row.Words))-p.axisAt-axisWidth)
 		}
 	}
 	return min(wordRoom, max(durationRoom, room))
@@ -237,7 +238,7 @@ func (p *picture) row(i int, row Row) *element {
 		group.add(el("path", "class", "branch", "d", "M"+number(x-indent+4)+" "+number(from)+"V"+number(middle)+"H"+number(x-2)))
 	}
 	from, end := p.place(row.Offset), p.barEnd(row)
-	duration := FormatDuration(row.Duration)
+	duration := format.Duration(row.Duration)
 	group.add(
 		p.text("name", x, base, pictureName(row)),
 		el("rect", "class", "bar", "x", number(from), "y", number(middle-5), "width", number(end-4-from), "height", "10", "rx", "1.5"),
@@ -248,7 +249,7 @@ func (p *picture) row(i int, row Row) *element {
 			group.add(el("rect", "class", "fold", "x", number(p.place(f.from)), "y", number(middle-5), "width", number(p.place(f.to)-p.place(f.from)), "height", "10"))
 		}
 	}
-	end += smallColumn * float64(cells(duration)+2)
+	end += smallColumn * float64(format.Cells(duration)+2)
 	right, left := int((p.width-margin-end)/smallColumn), int((from-p.axisAt)/smallColumn)-1
 	pieces, hidden := fit(row.Words, right)
 	if short := shortened(row.Words); len(hidden) > 0 && wordsWidth(short) <= left {
@@ -263,7 +264,7 @@ func (p *picture) row(i int, row Row) *element {
 		if text := strings.TrimLeft(piece.text, " "); text != "" {
 			group.add(p.text(class, end+smallColumn*float64(len(piece.text)-len(text)), base, text))
 		}
-		end += smallColumn * float64(cells(piece.text))
+		end += smallColumn * float64(format.Cells(piece.text))
 	}
 	return group
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/view/fact"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // TextOptions configures [Waterfall.WriteText]. The zero value suits pipes and files: plain text
@@ -80,14 +83,14 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 			if !slices.Contains(hidden, note) {
 				continue
 			}
-			prefix := cutLeft(row.Below, l.width/2)
-			for _, part := range wrap(note.Text, max(minAxis, l.width-cells(prefix))) {
+			prefix := format.CutLeft(row.Below, l.width/2)
+			for _, part := range format.Wrap(note.Text, max(minAxis, l.width-format.Cells(prefix))) {
 				writeLine(&b, []piece{{text: prefix}, {part, style(note)}}, options)
 			}
 		}
 	}
 	if legend := legendOf(marks); legend != "" {
-		writeLine(&b, []piece{{cut(legend, l.width), dim}}, options)
+		writeLine(&b, []piece{{format.Limit(legend, l.width), dim}}, options)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -97,18 +100,18 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 type piece struct{ text, style string }
 
 // notesOf returns the notes of a row: its failures, and the trace that continues there.
-func notesOf(row Row) []Word {
-	var notes []Word
+func notesOf(row Row) []fact.Word {
+	var notes []fact.Word
 	for _, note := range row.Notes {
-		notes = append(notes, Word{Text: note, Mark: markFailure, Bad: true})
+		notes = append(notes, fact.Word{Text: note, Mark: fact.MarkFailure, Bad: true})
 	}
 	if row.Trace != "" {
-		notes = append(notes, Word{Text: row.continued(), Mark: markTrace})
+		notes = append(notes, fact.Word{Text: row.continued(), Mark: fact.MarkTrace})
 	}
 	return notes
 }
 
-func style(w Word) string {
+func style(w fact.Word) string {
 	if w.Bad {
 		return red
 	}
@@ -141,16 +144,16 @@ func (w *Waterfall) layout(width int) layout {
 	if w.services > 1 {
 		kind = column{title: "SERVICE", text: func(r Row) string { return r.Service }}
 	}
-	start := column{title: "START", right: true, text: func(r Row) string { return "+" + FormatDuration(r.Offset) }}
-	duration := column{title: "TIME", right: true, text: func(r Row) string { return FormatDuration(r.Duration) }}
-	l := layout{tree: cells("SPAN"), axis: plainAxis}
+	start := column{title: "START", right: true, text: func(r Row) string { return "+" + format.Duration(r.Offset) }}
+	duration := column{title: "TIME", right: true, text: func(r Row) string { return format.Duration(r.Duration) }}
+	l := layout{tree: format.Cells("SPAN"), axis: plainAxis}
 	for i := range w.Rows {
-		l.tree = max(l.tree, cells(treeText(w.Rows[i])))
+		l.tree = max(l.tree, format.Cells(treeText(w.Rows[i])))
 	}
 	for _, c := range []*column{&kind, &start, &duration} {
-		c.width = cells(c.title)
+		c.width = format.Cells(c.title)
 		for _, row := range w.Rows {
-			c.width = max(c.width, cells(c.text(row)))
+			c.width = max(c.width, format.Cells(c.text(row)))
 		}
 	}
 	if width <= 0 {
@@ -195,7 +198,7 @@ func treeText(row Row) string {
 }
 
 func (w *Waterfall) header(l layout) string {
-	line := pad(cut("SPAN", l.tree), l.tree)
+	line := format.Pad(format.Limit("SPAN", l.tree), l.tree)
 	for _, c := range l.columns {
 		line += strings.Repeat(" ", columnGap) + align(c, c.title)
 	}
@@ -221,29 +224,29 @@ func (w *Waterfall) axis(columns int) string {
 		place(f.from, foldText(f))
 	}
 	for _, tick := range w.Ticks(max(3, columns/tickDistance)) {
-		place(tick, formatTick(tick))
+		place(tick, format.Tick(tick))
 	}
 	return strings.TrimRight(string(line), " ")
 }
 
 // foldText returns the length of a folded gap for the axis.
-func foldText(f fold) string { return "⋯" + FormatDuration(f.to-f.from) + "⋯" }
+func foldText(f fold) string { return "⋯" + format.Duration(f.to-f.from) + "⋯" }
 
 func align(c column, text string) string {
 	if c.right {
-		return padLeft(text, c.width)
+		return format.PadLeft(text, c.width)
 	}
-	return pad(text, c.width)
+	return format.Pad(text, c.width)
 }
 
 // line returns the line of a row, and the words that it shows only as marks or not at all.
-func (w *Waterfall) line(l layout, row Row) (pieces []piece, hidden []Word) {
+func (w *Waterfall) line(l layout, row Row) (pieces []piece, hidden []fact.Word) {
 	guides := row.Guides
-	if cells(treeText(row)) > l.tree {
-		guides = cutLeft(guides, l.tree/2)
+	if format.Cells(treeText(row)) > l.tree {
+		guides = format.CutLeft(guides, l.tree/2)
 	}
-	name := cut(row.Name, l.tree-cells(guides))
-	labels := cut(strings.TrimPrefix(treeText(row), row.Guides+row.Name), l.tree-cells(guides)-cells(name))
+	name := format.Limit(row.Name, l.tree-format.Cells(guides))
+	labels := format.Limit(strings.TrimPrefix(treeText(row), row.Guides+row.Name), l.tree-format.Cells(guides)-format.Cells(name))
 	text := ""
 	switch {
 	case row.Failed:
@@ -253,7 +256,7 @@ func (w *Waterfall) line(l layout, row Row) (pieces []piece, hidden []Word) {
 	}
 	pieces = []piece{
 		{guides, dim}, {name, text},
-		{labels, dim}, {text: strings.Repeat(" ", max(0, l.tree-cells(guides+name+labels)))},
+		{labels, dim}, {text: strings.Repeat(" ", max(0, l.tree-format.Cells(guides+name+labels)))},
 	}
 	rest := ""
 	for _, c := range l.columns {
@@ -266,7 +269,7 @@ func (w *Waterfall) line(l layout, row Row) (pieces []piece, hidden []Word) {
 		return append(pieces, lane...), hidden
 	}
 	before, bar := w.bar(row, l.axis)
-	pieces = append(pieces, piece{text: strings.Repeat(" ", columnGap+before)}, piece{bar, barStyle(row)}, piece{text: strings.Repeat(" ", max(0, l.axis-before-cells(bar)))})
+	pieces = append(pieces, piece{text: strings.Repeat(" ", columnGap+before)}, piece{bar, barStyle(row)}, piece{text: strings.Repeat(" ", max(0, l.axis-before-format.Cells(bar)))})
 	separator := "  "
 	for _, word := range words {
 		pieces, separator = append(pieces, piece{separator + word.Text, style(word)}), ", "

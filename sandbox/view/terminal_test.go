@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 const ms = time.Millisecond
@@ -83,7 +84,7 @@ func TestWriteTextOnTerminals(t *testing.T) {
 	for width := 1; width <= 200; width++ {
 		got := written(t, w, TextOptions{Width: width})
 		for _, line := range strings.Split(got, "\n") {
-			if columns := cells(line); columns > max(width, minAxis+width/2) {
+			if columns := format.Cells(line); columns > max(width, minAxis+width/2) {
 				t.Fatalf("width %d: line of %d columns: %q", width, columns, line)
 			}
 		}
@@ -128,8 +129,8 @@ func TestWriteTextEdges(t *testing.T) {
 	}
 	wide := New(spantree.Build([]spantree.Span{span("1", "", strings.Repeat("漢字", 30), "", 0, ms), span("2", "1", "e\u0301", "", 0, ms)}))
 	for _, line := range strings.Split(written(t, wide, TextOptions{Width: 80}), "\n") {
-		if cells(line) > 80 {
-			t.Errorf("width 80: line of %d columns: %q", cells(line), line)
+		if format.Cells(line) > 80 {
+			t.Errorf("width 80: line of %d columns: %q", format.Cells(line), line)
 		}
 	}
 }

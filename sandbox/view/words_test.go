@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/fact"
 )
 
 // about returns a span with attributes, which are alternating keys and values. Keys without a dot
@@ -30,12 +31,7 @@ func about(s spantree.Span, attributes ...any) spantree.Span {
 	return s
 }
 
-func happened(s spantree.Span, events ...spantree.Event) spantree.Span {
-	s.Events = events
-	return s
-}
-
-func textsOf(words []Word) string {
+func textsOf(words []fact.Word) string {
 	var texts []string
 	for _, word := range words {
 		mark := word.Mark
@@ -45,43 +41,6 @@ func textsOf(words []Word) string {
 		texts = append(texts, mark+" "+word.Text)
 	}
 	return strings.Join(texts, "; ")
-}
-
-func TestWords(t *testing.T) {
-	t.Parallel()
-	reconcile := span("2", "1", "reconcile Head", "CONSUMER", 0, ms)
-	ready := spantree.Event{Name: "Ready: False→True", Attributes: map[string]any{"operator.condition.reason": "Up"}}
-	parent := about(span("1", "", "create Head", "PRODUCER", 0, ms), "object.kind", "Head", "object.name", "web", "write.resource_version", "7")
-	for name, test := range map[string]struct {
-		span spantree.Span
-		want string
-	}{
-		"none":             {about(reconcile, "result", "success", "attempt", int64(1)), ""},
-		"a result":         {about(reconcile, "result", "terminal_error"), "✗! terminal error"},
-		"a hidden error":   {about(reconcile, "result", "error"), "✗! error"},
-		"a retry":          {happened(about(reconcile, "result", "error", "attempt", int64(3)), spantree.Event{Name: "conflict"}, spantree.Event{Name: "conflict"}), "≠! conflict; ↻ attempt 3"},
-		"a requeue":        {about(reconcile, "result", "requeue_after", "requeue_after", 33.1), "↻ requeue after 33.10s"},
-		"a request":        {happened(reconcile, spantree.Event{Name: "already_exists"}, spantree.Event{Name: "other"}), "!! already exists"},
-		"a denial":         {happened(reconcile, spantree.Event{Name: "denied", Attributes: map[string]any{"operator.admission.message": "no\x1b"}}), `✗! denied: no\x1b`},
-		"unchanged":        {about(reconcile, "write.unchanged", true), "= unchanged"},
-		"lost":             {about(reconcile, "observer.lost", true, "observer.unfinished", true), "? versions lost; ? unfinished"},
-		"conditions":       {happened(reconcile, spantree.Event{Name: "Synced: none→True"}, ready), "● Ready: False→True (Up); ● Synced: none→True"},
-		"not a condition":  {happened(reconcile, spantree.Event{Name: ": a→b"}, spantree.Event{Name: "note: a"}), ""},
-		"a cause":          {about(reconcile, "trigger", "update Pod", "cause.kind", "Pod", "cause.name", "web-0"), "← ← update Pod/web-0"},
-		"a cause's kind":   {about(reconcile, "trigger", "update Pod"), "← ← update Pod"},
-		"an observed one":  {about(reconcile, "cause.kind", "Pod", "cause.name", "web-0"), "← ← Pod/web-0"},
-		"its own status":   {about(reconcile, "trigger", "update Head", "cause.kind", "Head", "cause.name", "web", "cause.resource_version", "8"), "← ← update Head/web"},
-		"the parent":       {about(reconcile, "trigger", "create Head", "cause.kind", "Head", "cause.name", "web"), ""},
-		"its version":      {about(reconcile, "trigger", "update Head", "cause.resource_version", "7"), ""},
-		"its span":         {about(reconcile, "trigger", "update Pod", "cause.span_id", "1"), ""},
-		"a timer":          {about(reconcile, "trigger", "requeue"), ""},
-		"waits":            {about(reconcile, "read_wait", 0.05, "rate_limiter_wait", 0.0009, "write.rate_limiter_wait", int64(2)), "… read-your-own-writes wait 50.0ms; … rate limiter 2.00s"},
-		"impossible waits": {about(reconcile, "read_wait", math.Inf(1), "rate_limiter_wait", math.NaN()), ""},
-	} {
-		if diff := cmp.Diff(test.want, textsOf(wordsOf(&test.span, &parent))); diff != "" {
-			t.Errorf("words of %s (-want +got):\n%s", name, diff)
-		}
-	}
 }
 
 // waitingTrace returns a trace with a long scheduled requeue, a short back-off, and a queue.
@@ -133,7 +92,7 @@ func TestWordsOnTerminals(t *testing.T) {
 			t.Errorf("width %d: no %q in\n%s", width, want, got)
 		}
 	}
-	words := []Word{{Text: "Ready: False→True (Available)", Short: "Ready: False→True", Mark: markState}, {Text: "unchanged", Mark: markSame}}
+	words := []fact.Word{{Text: "Ready: False→True (Available)", Short: "Ready: False→True", Mark: fact.MarkState}, {Text: "unchanged", Mark: fact.MarkSame}}
 	for columns, want := range map[int]string{
 		40: "Ready: False→True (Available), unchanged", 39: "Ready: False→True, unchanged", 27: "Ready: False→True =", 18: "●=", 1: "●", 0: "", -3: "",
 	} {

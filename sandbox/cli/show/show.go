@@ -13,6 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 var traceWriters = map[string]writeTrace{
@@ -53,12 +54,12 @@ func writeTree(out io.Writer, trace tracetree.Trace) error {
 // heading returns the lines above a tree: the ID of its trace, and a note if the tree is
 // incomplete. It ends with a newline.
 func heading(trace tracetree.Trace, columns int) string {
-	text := view.Cut("trace "+trace.ID, columns) + "\n"
+	text := format.Cut("trace "+trace.ID, columns) + "\n"
 	if traces.Reconstructed(trace) {
-		text += view.Cut("reconstructed from objects and Events, times have a resolution of 1 s", columns) + "\n"
+		text += format.Cut("reconstructed from objects and Events, times have a resolution of 1 s", columns) + "\n"
 	}
 	if trace.Cut() {
-		text += view.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", tracetree.MaxTraces, tracetree.MaxSpans), columns) + "\n"
+		text += format.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", tracetree.MaxTraces, tracetree.MaxSpans), columns) + "\n"
 	}
 	return text
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/explain"
-	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // MaxLines is the number of lines of a report, and MaxSummary of a summary.
@@ -83,25 +83,25 @@ func counts(c explain.Counts) string {
 
 func cut(lines []string, width int) []string {
 	for i, line := range lines {
-		lines[i] = view.Cut(line, width)
+		lines[i] = format.Cut(line, width)
 	}
 	return lines
 }
 
 // headline says what became ready, and when.
 func headline(e explain.Explanation) string {
-	total, object := view.FormatDuration(e.Total), e.Object.String()
+	total, object := format.Duration(e.Total), e.Object.String()
 	switch last := e.Chain[len(e.Chain)-1]; {
 	case e.Condition != "":
-		return view.Escape(fmt.Sprintf("%s: %s after %s", object, e.Condition, total))
+		return format.Escape(fmt.Sprintf("%s: %s after %s", object, e.Condition, total))
 	case e.Object == explain.Object{}:
-		return view.Escape(fmt.Sprintf("%s until the end of %s", total, last.Name))
+		return format.Escape(fmt.Sprintf("%s until the end of %s", total, last.Name))
 	case last.Object == e.Object && e.Blocked == "":
-		return view.Escape(fmt.Sprintf("%s: %s until the end of %s", object, total, last.Name))
+		return format.Escape(fmt.Sprintf("%s: %s until the end of %s", object, total, last.Name))
 	case e.Blocked != "":
-		return view.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s (%s)", object, total, named(last.Span), e.Blocked))
+		return format.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s (%s)", object, total, named(last.Span), e.Blocked))
 	default:
-		return view.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s", object, total, named(last.Span)))
+		return format.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s", object, total, named(last.Span)))
 	}
 }
 
@@ -124,14 +124,14 @@ func table(e explain.Explanation, rows int) []string {
 	}
 	var lines []string
 	for _, s := range shares[:shown] {
-		lines = append(lines, fmt.Sprintf("  %5s %8s  %-*s  %s", percent(s.Duration, e.Total), view.FormatDuration(s.Duration), columns, actor(s), words(s)))
+		lines = append(lines, fmt.Sprintf("  %5s %8s  %-*s  %s", percent(s.Duration, e.Total), format.Duration(s.Duration), columns, actor(s), words(s)))
 	}
 	if hidden := shares[shown:]; len(hidden) > 0 {
 		var others time.Duration
 		for _, s := range hidden {
 			others += s.Duration
 		}
-		lines = append(lines, fmt.Sprintf("  %5s %8s  %d others", percent(others, e.Total), view.FormatDuration(others), len(hidden)))
+		lines = append(lines, fmt.Sprintf("  %5s %8s  %d others", percent(others, e.Total), format.Duration(others), len(hidden)))
 	}
 	return lines
 }
@@ -147,7 +147,7 @@ func actor(s explain.Share) string {
 	if s.Actor == "" {
 		return "?"
 	}
-	return view.Escape(s.Actor)
+	return format.Escape(s.Actor)
 }
 
 // words returns the reason of a share with its object and detail.
@@ -172,7 +172,7 @@ func words(s explain.Share) string {
 	if detail != "" {
 		text += ": " + detail
 	}
-	return view.Escape(strings.TrimSpace(text))
+	return format.Escape(strings.TrimSpace(text))
 }
 
 // chain returns the spans that caused each other, with the time of their ends. It omits the middle
@@ -227,11 +227,11 @@ func chainSteps(all []explain.Step) []string {
 	}
 	var steps []string
 	for _, g := range groups {
-		text := view.Escape(g.name)
+		text := format.Escape(g.name)
 		if g.count > 1 {
 			text += fmt.Sprintf(" ×%d", g.count)
 		}
-		steps = append(steps, text+" +"+strings.Replace(view.FormatDuration(max(0, g.end)), "0ns", "0s", 1))
+		steps = append(steps, text+" +"+strings.Replace(format.Duration(max(0, g.end)), "0ns", "0s", 1))
 	}
 	return steps
 }
@@ -244,7 +244,7 @@ func needed(e explain.Explanation) string {
 	var names, slack []string
 	for i, input := range e.Inputs {
 		if names = append(names, input.Object.String()); i > 0 {
-			slack = append(slack, input.Object.String()+" "+view.FormatDuration(input.Slack))
+			slack = append(slack, input.Object.String()+" "+format.Duration(input.Slack))
 		}
 	}
 	const most = 3
@@ -253,7 +253,7 @@ func needed(e explain.Explanation) string {
 		names = append(names[:most+1], fmt.Sprintf("%d more", more))
 	}
 	last := len(names) - 1
-	return view.Escape(fmt.Sprintf("%s needed %s and %s; %s was last (slack: %s)", e.Condition, strings.Join(names[:last], ", "), names[last], names[0], strings.Join(slack, ", ")))
+	return format.Escape(fmt.Sprintf("%s needed %s and %s; %s was last (slack: %s)", e.Condition, strings.Join(names[:last], ", "), names[last], names[0], strings.Join(slack, ", ")))
 }
 
 // beside names the longest spans that are not on the path.
@@ -263,9 +263,9 @@ func beside(e explain.Explanation) string {
 	}
 	var spans []string
 	for _, b := range e.OffPath[:min(3, len(e.OffPath))] {
-		spans = append(spans, fmt.Sprintf("%s %s %s", b.Actor, b.Name, view.FormatDuration(b.Duration)))
+		spans = append(spans, fmt.Sprintf("%s %s %s", b.Actor, b.Name, format.Duration(b.Duration)))
 	}
-	return "beside it   " + view.Escape(strings.Join(spans, ", "))
+	return "beside it   " + format.Escape(strings.Join(spans, ", "))
 }
 
 func reconciles(c explain.Counts) string {
@@ -275,7 +275,7 @@ func reconciles(c explain.Counts) string {
 	text := fmt.Sprintf("reconciles  %d useful, %d without a write, %d failed", c.Reconciles.Useful, c.Reconciles.NoOp, c.Reconciles.Failed)
 	var requeues []string
 	for _, reason := range slices.Sorted(maps.Keys(c.Requeues)) {
-		requeues = append(requeues, fmt.Sprintf("%d %s", c.Requeues[reason], view.Escape(reason)))
+		requeues = append(requeues, fmt.Sprintf("%d %s", c.Requeues[reason], format.Escape(reason)))
 	}
 	if len(requeues) > 0 {
 		text += "; requeues: " + strings.Join(requeues, ", ")
@@ -311,7 +311,7 @@ func count(n int, noun string) string {
 func notes(e explain.Explanation) []string {
 	var notes []string
 	if e.Resolution != "" {
-		notes = append(notes, "note: reconstructed; times have a resolution of "+view.Escape(e.Resolution))
+		notes = append(notes, "note: reconstructed; times have a resolution of "+format.Escape(e.Resolution))
 	}
 	if e.Unknown > 0 && !e.Observed {
 		notes = append(notes, "note: other controllers were not observed; use the sandbox's observer or `sandbox observe`")
@@ -320,7 +320,7 @@ func notes(e explain.Explanation) []string {
 		notes = append(notes, fmt.Sprintf("note: %s with a missing parent", count(e.Missing, "span")))
 	}
 	if e.Skew > time.Millisecond {
-		notes = append(notes, "note: the clocks of the services differ by at least "+view.FormatDuration(e.Skew))
+		notes = append(notes, "note: the clocks of the services differ by at least "+format.Duration(e.Skew))
 	}
 	return notes
 }
