@@ -11,6 +11,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
@@ -49,15 +50,27 @@ type page struct {
 	// Continued is a JSON object that maps the id of each continuing trace in OTLP to the span it
 	// continues.
 	Continued string
+	// Why explains the trace to the script; empty without an explanation.
+	Why json.RawMessage
+	// Only is the selection of rows at first.
+	Only string
 	// Text is shown by browsers without scripts.
 	Text string
+}
+
+// whyOf is the explanation of a trace for the script of the page.
+type whyOf struct {
+	Summary string              `json:"summary"`
+	Lines   []string            `json:"lines"`
+	Path    explain.Explanation `json:"explanation"`
 }
 
 // WriteHTML writes the trace as a self-contained page. The page loads nothing, and its content
 // security policy makes browsers refuse to. It works with a keyboard and a screen reader, supports
 // light and dark colors, and shows plain text in browsers without scripts. An empty title means
 // "Trace" and the trace's id. The OTLP is the same trace as OTLP JSON, with all details of its spans
-// and with the traces that continue it. WriteHTML returns an error if it is not valid JSON or if
+// and with the traces that continue it. A page of a selection has all spans, and shows the selection
+// first. WriteHTML returns an error if it is not valid JSON or if
 // writing fails.
 func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
 	if !json.Valid(otlp) {
@@ -67,12 +80,20 @@ func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
 	if err := w.WriteText(&text, TextOptions{}); err != nil {
 		return err
 	}
-	continued, err := json.Marshal(w.continued())
+	continued, err := json.Marshal(cmp.Or(w.whole, w).continued())
 	if err != nil {
 		return err
 	}
 	p := page{
+		Only:  w.only,
 		Title: format.Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: format.EscapeJSON(otlp), Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
+	}
+	if w.why != nil {
+		data, err := json.Marshal(whyOf{w.why.summary, w.why.lines, w.why.raw})
+		if err != nil {
+			return err
+		}
+		p.Why = format.EscapeJSON(data)
 	}
 	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
 }

@@ -27,7 +27,11 @@ type Waterfall struct {
 
 	labels   []string
 	services int // the number of services
+	spans    int // the number of spans of the trace
 	folds    []fold
+	why      *why       // nil without an explanation
+	only     string     // the selection of rows; empty for all
+	whole    *Waterfall // the trace with all rows, of a selection
 }
 
 // Row describes a span, or a wait before it. Its texts are escaped by [format.Escape].
@@ -61,6 +65,7 @@ type Row struct {
 	// failure is the note about the status; empty unless the status is Error.
 	failure string
 	writes  bool // the span is a write of an object
+	onPath  bool // the row is on the critical path
 }
 
 // maxDepth limits the indentation. Without a limit, the size of the output would be quadratic in
@@ -107,8 +112,20 @@ func New(forest *spantree.Forest, labels ...string) *Waterfall {
 		w.Rows = append(w.Rows, row)
 		return true
 	})
+	w.spans = w.shown()
 	w.connect()
 	return w
+}
+
+// shown returns the number of rows that are spans.
+func (w *Waterfall) shown() int {
+	count := 0
+	for _, row := range w.Rows {
+		if !row.Wait {
+			count++
+		}
+	}
+	return count
 }
 
 // waitPart is the part of the axis that a wait must have to be a row. Shorter ones are words.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // fold is an idle gap of the time axis that is drawn shorter than it is.
@@ -110,3 +112,27 @@ func roundStep(atLeast time.Duration) time.Duration {
 	const day = 24 * time.Hour
 	return ((atLeast-1)/day + 1) * day
 }
+
+// axis returns a line with the lengths of folded gaps and the times of the ticks at their
+// positions. It omits times that do not fit.
+func (w *Waterfall) axis(columns int) string {
+	line := []rune(strings.Repeat(" ", columns))
+	place := func(at time.Duration, text string) {
+		column, runes := int(w.at(at)*float64(columns)), []rune(text)
+		end := column + len(runes)
+		if end > columns || strings.TrimSpace(string(line[max(0, column-1):min(columns, end+1)])) != "" {
+			return
+		}
+		copy(line[column:], runes)
+	}
+	for _, f := range w.folds {
+		place(f.from, foldText(f))
+	}
+	for _, tick := range w.Ticks(max(3, columns/tickDistance)) {
+		place(tick, format.Tick(tick))
+	}
+	return strings.TrimRight(string(line), " ")
+}
+
+// foldText returns the length of a folded gap for the axis.
+func foldText(f fold) string { return "⋯" + format.Duration(f.to-f.from) + "⋯" }

@@ -49,7 +49,7 @@ func TestDocumentsOfHostileNames(t *testing.T) {
 		s.Service, s.Attributes = name, map[string]any{"k": name}
 		w := New(spantree.Build([]spantree.Span{s}), "k")
 		var page, picture strings.Builder
-		if err := errors.Join(w.WriteHTML(&page, name, []byte(`{"a":"`+"\u202e\u009b\x7f\xff"+`"}`)), w.WriteSVG(&picture, name)); err != nil {
+		if err := errors.Join(w.WriteHTML(&page, name, []byte(`{"a":"`+"\u202e\u009b\x7f\xff"+`"}`)), w.WriteSVG(&picture, SVGOptions{Title: name})); err != nil {
 			t.Fatal(err)
 		}
 		if !harmless(page.String()) || !harmless(picture.String()) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	_ "embed"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -49,15 +48,26 @@ const (
 //go:embed assets/picture.css
 var svgStyle string
 
+// SVGOptions configures [Waterfall.WriteSVG].
+type SVGOptions struct {
+	// Title is the heading of the picture, also for screen readers (default "Trace" and the trace's
+	// id).
+	Title string
+	// Path draws the critical path, if the trace is explained.
+	Path bool
+}
+
 // WriteSVG draws the trace as a self-contained picture: no scripts, nothing to load, colors for
 // light and dark, and a title and a description for screen readers. The same trace always results
-// in the same bytes. The title is the heading of the picture, also for screen readers (default
-// "Trace" and the trace's id). WriteSVG returns the error of out.
-func (w *Waterfall) WriteSVG(out io.Writer, title string) error {
-	title = cmp.Or(title, "Trace "+w.TraceID)
+// in the same bytes. WriteSVG returns the error of out.
+func (w *Waterfall) WriteSVG(out io.Writer, options SVGOptions) error {
+	title := cmp.Or(options.Title, "Trace "+w.TraceID)
 	p := &picture{Waterfall: w, axisAt: margin + w.treeWidth() + margin}
 	p.width = p.axisAt + axisWidth + p.roomRight() + margin
 	p.top = margin + titleLine + rowHeight
+	if w.why != nil {
+		p.top += rowHeight
+	}
 	p.bottom = p.top + float64(len(w.Rows)*rowHeight)
 	p.height = p.bottom + rowHeight + margin
 
@@ -72,9 +82,15 @@ func (w *Waterfall) WriteSVG(out io.Writer, title string) error {
 	)
 	summary := p.text("quiet", p.width-margin, margin+textSize, w.summary())
 	root.add(summary.with("text-anchor", "end"))
+	if w.why != nil {
+		root.add(p.text("quiet", margin, margin+titleLine+textSize, format.Limit(format.Escape(w.why.summary), int((p.width-2*margin)/smallColumn))))
+	}
 	p.drawAxis(root)
 	for i, row := range w.Rows {
 		root.add(p.row(i, row))
+	}
+	if options.Path && w.why != nil {
+		root.add(p.path())
 	}
 	p.drawLegend(root)
 	if _, err := io.WriteString(out, xml.Header); err != nil {
@@ -115,51 +131,6 @@ func pictureName(row Row) string {
 		name += " (continued in trace " + format.Limit(row.Trace, shortID+1) + ")"
 	}
 	return name
-}
-
-func (w *Waterfall) summary() string {
-	text := fmt.Sprintf("%d spans, %s", len(w.Rows), format.Duration(w.Total))
-	if len(w.Rows) == 1 {
-		text = "1 span, " + format.Duration(w.Total)
-	}
-	failed := 0
-	for _, row := range w.Rows {
-		if row.Failed {
-			failed++
-		}
-	}
-	if failed > 0 {
-		text += fmt.Sprintf(", %d failed", failed)
-	}
-	return text
-}
-
-// describe returns the description of the trace for screen readers.
-func (w *Waterfall) describe() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Trace %s: %s.", w.TraceID, w.summary())
-	for i, row := range w.Rows {
-		if i == maxDescribed {
-			fmt.Fprintf(&b, " And %d more.", len(w.Rows)-i)
-			break
-		}
-		fmt.Fprintf(&b, " %s", row.Name)
-		if row.Parent >= 0 {
-			fmt.Fprintf(&b, " below %s", w.Rows[row.Parent].Name)
-		}
-		fmt.Fprintf(&b, ": %s after %s", format.Duration(row.Duration), format.Duration(row.Offset))
-		for _, note := range notesOf(row) {
-			b.WriteString(", " + note.Text)
-		}
-		for _, word := range row.Words {
-			b.WriteString(", " + word.Text)
-		}
-		b.WriteString(".")
-	}
-	for _, f := range w.folds {
-		fmt.Fprintf(&b, " The time axis is shorter by %s after %s.", format.Duration(f.to-f.from), format.Duration(f.from))
-	}
-	return b.String()
 }
 
 // drawAxis draws the ticks, and a strip with its length for each folded gap.
@@ -267,6 +238,29 @@ func (p *picture) row(i int, row Row) *element {
 		end += smallColumn * float64(format.Cells(piece.text))
 	}
 	return group
+}
+
+// path draws the critical path as a line below the bars, from row to row.
+func (p *picture) path() *element {
+	line := ""
+	rows := map[place]int{}
+	for i, row := range p.Rows {
+		if !row.Wait {
+			rows[place{row.traceID, row.spanID}] = i
+		}
+	}
+	for _, s := range p.why.steps {
+		i, found := rows[s.place]
+		if !found {
+			continue
+		}
+		verb := "V"
+		if line == "" {
+			verb = "M" + number(p.place(max(0, s.from))) + " "
+		}
+		line += verb + number(p.top+float64(i+1)*rowHeight-3) + "H" + number(p.place(s.to))
+	}
+	return el("path", "class", "critical", "d", line)
 }
 
 func (p *picture) text(class string, x, y float64, text string) *element {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/view/fact"
 	"github.com/operator-tracing/sandbox/sandbox/view/format"
@@ -207,30 +206,6 @@ func (w *Waterfall) header(l layout) string {
 	}
 	return line + strings.Repeat(" ", columnGap) + w.axis(l.axis)
 }
-
-// axis returns a line with the lengths of folded gaps and the times of the ticks at their
-// positions. It omits times that do not fit.
-func (w *Waterfall) axis(columns int) string {
-	line := []rune(strings.Repeat(" ", columns))
-	place := func(at time.Duration, text string) {
-		column, runes := int(w.at(at)*float64(columns)), []rune(text)
-		end := column + len(runes)
-		if end > columns || strings.TrimSpace(string(line[max(0, column-1):min(columns, end+1)])) != "" {
-			return
-		}
-		copy(line[column:], runes)
-	}
-	for _, f := range w.folds {
-		place(f.from, foldText(f))
-	}
-	for _, tick := range w.Ticks(max(3, columns/tickDistance)) {
-		place(tick, format.Tick(tick))
-	}
-	return strings.TrimRight(string(line), " ")
-}
-
-// foldText returns the length of a folded gap for the axis.
-func foldText(f fold) string { return "⋯" + format.Duration(f.to-f.from) + "⋯" }
 
 func align(c column, text string) string {
 	if c.right {

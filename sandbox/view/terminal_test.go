@@ -114,7 +114,7 @@ func TestWriteTextEdges(t *testing.T) {
 	if err := one.WriteText(failingWriter{broken}, TextOptions{}); !errors.Is(err, broken) {
 		t.Errorf("error = %v, want %v", err, broken)
 	}
-	if err := one.WriteSVG(failingWriter{broken}, ""); !errors.Is(err, broken) {
+	if err := one.WriteSVG(failingWriter{broken}, SVGOptions{}); !errors.Is(err, broken) {
 		t.Errorf("error = %v, want %v", err, broken)
 	}
 	var chain []spantree.Span

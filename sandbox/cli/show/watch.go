@@ -137,7 +137,7 @@ func (w *watchedScreen) close(last traces.Look) error {
 	if err := w.screen.Close(); err != nil || last.Trace.Len() == 0 {
 		return err
 	}
-	return writeTree(w.out, last.Trace)
+	return writeTree(w.out, last.Trace, form{})
 }
 
 // watchedLines prints each span once, and the state of the wait as progress.

@@ -63,6 +63,11 @@ func Summary(e explain.Explanation, width int) []string {
 	return cut(append(lines, counts(e.Counts)), width)
 }
 
+// Line returns a summary in one line.
+func Line(e explain.Explanation, width int) string {
+	return format.Cut(strings.Join(Summary(e, 0), "; "), width)
+}
+
 // counts returns the counts in a line.
 func counts(c explain.Counts) string {
 	parts := []string{}
