@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/view/format"
@@ -24,6 +25,10 @@ var (
 	pageStyle string
 	//go:embed assets/model.js
 	modelScript string
+	//go:embed assets/facts.js
+	factsScript string
+	//go:embed assets/scale.js
+	scaleScript string
 	//go:embed assets/waterfall.js
 	waterfallScript string
 	//go:embed assets/details.js
@@ -63,6 +68,8 @@ type whyOf struct {
 	Summary string              `json:"summary"`
 	Lines   []string            `json:"lines"`
 	Path    explain.Explanation `json:"explanation"`
+	// Shift is the start of the explained change on the axis.
+	Shift time.Duration `json:"shift"`
 }
 
 // WriteHTML writes the trace as a self-contained page. The page loads nothing, and its content
@@ -89,7 +96,7 @@ func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
 		Title: format.Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: format.EscapeJSON(otlp), Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
 	}
 	if w.why != nil {
-		data, err := json.Marshal(whyOf{w.why.summary, w.why.lines, w.why.raw})
+		data, err := json.Marshal(whyOf{w.why.summary, w.why.lines, w.why.raw, w.why.raw.Start.Sub(w.Begin)})
 		if err != nil {
 			return err
 		}
@@ -127,7 +134,7 @@ func WriteJaegerPage(out io.Writer, labels ...string) error {
 
 // write adds the style, the scripts, and a policy that allows only them and the sources in policy.
 func (p page) write(out io.Writer, policy, script string) error {
-	all := "\"use strict\";\n(() => {\n" + strings.Join([]string{modelScript, waterfallScript, detailsScript, script}, "\n") + "})();\n"
+	all := "\"use strict\";\n(() => {\n" + strings.Join([]string{modelScript, factsScript, scaleScript, waterfallScript, detailsScript, script}, "\n") + "})();\n"
 	p.Style, p.Script = template.CSS(pageStyle), template.JS(all)
 	p.Policy = fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; %s", hashOf(all), hashOf(pageStyle), policy)
 	return pageTemplate.Execute(out, p)
