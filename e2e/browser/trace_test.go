@@ -140,7 +140,7 @@ func eventful() string {
 			`,"events":[`+event("Synced: none→True", "k", "v")+","+event("Ready: False→True", "operator.condition.reason", "Up")+"]"),
 		spanJSON(15, 17, "get Secret", 1058*ms, 1059*ms, attributes("object.kind", text("Secret"))+failed),
 		spanJSON(12, 3, "converge Head", 0, 1060*ms, attributes("object.kind", text("Head"))),
-		spanJSON(21, 3, "admit Head", 5*ms, 6*ms, `,"events":[`+event("denied", "operator.admission.message", "no\x1b")+"]"),
+		spanJSON(21, 3, "admit Head", 5*ms, 6*ms, `,"events":[`+event("denied", "operator.admission.message", "no")+"]"),
 	)
 }
 

@@ -1,6 +1,9 @@
 package browser
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -28,7 +31,7 @@ func observed(t *testing.T) tracetree.Trace {
 }
 
 func namesOf(w *view.Waterfall) []string {
-	var names []string
+	names := []string{}
 	for _, row := range w.Rows {
 		names = append(names, row.Name)
 	}
@@ -65,6 +68,61 @@ func TestWhyInThePage(t *testing.T) {
 				wantContrast(p, "body *", "behind(e)", "color")
 			}
 			p.wantQuiet("file://")
+		})
+	}
+}
+
+// jaegerPage serves the page for Jaeger with an API that has one trace, and returns the page's
+// address.
+func jaegerPage(t *testing.T, trace tracetree.Trace) string {
+	t.Helper()
+	otlp, err := trace.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v3/traces/"+trace.ID {
+			fmt.Fprintf(w, `{"result":%s}`, otlp)
+			return
+		}
+		if err := view.WriteJaegerPage(w, label); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + "/trace/" + trace.ID
+}
+
+// Jaeger's page explains traces in JavaScript: the summary, the waits and the path are those of
+// package explain.
+func TestWhyInJaegersPage(t *testing.T) {
+	traces := map[string]tracetree.Trace{
+		"recorded": recorded(t), "observed": observed(t), "eventful": parsed(t, eventful()), "tangled": parsed(t, tangled()), "hostile": parsed(t, hostile()),
+	}
+	for seed := range uint64(4) {
+		traces[fmt.Sprintf("random %d", seed)] = parsed(t, random(seed, 60))
+	}
+	for name, trace := range traces {
+		t.Run(name, func(t *testing.T) {
+			e, err := explain.Of(trace.Forest(), explain.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := jaegerPage(t, trace)
+			p := open(t, address)
+			p.waitFor(`document.querySelector(".why") !== null`)
+			if got, want := eval[string](p, `document.querySelector(".why summary").textContent`), report.Line(e, 0); got != want {
+				t.Errorf("the summary is\n%s\nwant\n%s", got, want)
+			}
+			w := explained(t, trace)
+			if diff := cmp.Diff(rowsOf(w), eval[[]string](p, rowsJS)); diff != "" {
+				t.Errorf("rows (-terminal +page):\n%s", diff)
+			}
+			p.selectRows(view.OnlyPath)
+			if diff := cmp.Diff(namesOf(w.Only(view.OnlyPath)), eval[[]string](p, shownJS)); diff != "" {
+				t.Errorf("path (-terminal +page):\n%s", diff)
+			}
+			p.wantQuiet(strings.TrimSuffix(address, "trace/"+trace.ID))
 		})
 	}
 }

@@ -35,6 +35,12 @@ var (
 	detailsScript string
 	//go:embed assets/file.js
 	fileScript string
+	//go:embed assets/graph.js
+	graphScript string
+	//go:embed assets/walk.js
+	walkScript string
+	//go:embed assets/why.js
+	whyScript string
 	//go:embed assets/jaeger.js
 	jaegerScript string
 
@@ -125,11 +131,11 @@ func (w *Waterfall) continued() map[string]spanOf {
 
 // WriteJaegerPage writes a page for Jaeger to serve instead of its own UI, as the index.html of its
 // ui.assets_path. The page searches traces with Jaeger's API and shows them as
-// [Waterfall.WriteHTML] does. Jaeger inserts its base path. Labels are as in [New].
+// [Waterfall.WriteHTML] does, with an explanation that the page computes itself. Jaeger inserts its base path. Labels are as in [New].
 // The same program always writes the same bytes.
 func WriteJaegerPage(out io.Writer, labels ...string) error {
 	p := page{Title: "Traces", Base: true, Labels: strings.Join(labels, " "), Text: "This page needs JavaScript to read traces from Jaeger. To see traces in a terminal, run `sandbox trace NAME`."}
-	return p.write(out, "connect-src 'self'; base-uri 'self'; form-action 'self'", jaegerScript)
+	return p.write(out, "connect-src 'self'; base-uri 'self'; form-action 'self'", strings.Join([]string{graphScript, walkScript, whyScript, jaegerScript}, "\n"))
 }
 
 // write adds the style, the scripts, and a policy that allows only them and the sources in policy.

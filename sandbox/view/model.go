@@ -66,6 +66,8 @@ type Row struct {
 	failure string
 	writes  bool // the span is a write of an object
 	onPath  bool // the row is on the critical path
+	// duplicate is true if an earlier row has the same id.
+	duplicate bool
 }
 
 // maxDepth limits the indentation. Without a limit, the size of the output would be quadratic in
@@ -93,6 +95,7 @@ func New(forest *spantree.Forest, labels ...string) *Waterfall {
 	// For each depth on the path to the current row: its node, and the index of its row.
 	var nodes []*spantree.Node
 	var path []int
+	seen := map[place]bool{}
 	forest.Walk(func(n *spantree.Node, depth int) bool {
 		row := newRow(n, labels)
 		row.Depth, row.Parent = depth, -1
@@ -104,6 +107,8 @@ func New(forest *spantree.Forest, labels ...string) *Waterfall {
 				row.Trace = format.Escape(row.traceID)
 			}
 		}
+		at := place{row.traceID, row.spanID}
+		row.duplicate, seen[at] = seen[at], true
 		row.Words = fact.Of(&n.Span, parent)
 		for _, wait := range fact.Waits(&n.Span) {
 			w.addWait(&row, wait)
@@ -140,7 +145,7 @@ func (w *Waterfall) addWait(row *Row, wait fact.Wait) {
 	}
 	w.Rows = append(w.Rows, Row{
 		Name: fact.MarkWait + " " + wait.String(), Service: row.Service, Depth: row.Depth, Parent: row.Parent, Offset: from, Duration: to - from, Wait: true,
-		traceID: row.traceID, spanID: row.spanID,
+		traceID: row.traceID, spanID: row.spanID, duplicate: row.duplicate,
 	})
 }
 

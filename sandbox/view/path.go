@@ -60,11 +60,13 @@ func (w *Waterfall) Explained(e explain.Explanation, summary string, lines []str
 		if row.Parent >= 0 {
 			row.Parent = index[row.Parent]
 		}
-		for _, wait := range waits[at] {
-			wait.Depth, wait.Parent = row.Depth, row.Parent
-			out.Rows = append(out.Rows, wait)
+		if !row.duplicate {
+			for _, wait := range waits[at] {
+				wait.Depth, wait.Parent = row.Depth, row.Parent
+				out.Rows = append(out.Rows, wait)
+			}
+			delete(waits, at)
 		}
-		delete(waits, at)
 		index[i] = len(out.Rows)
 		out.Rows = append(out.Rows, row)
 	}

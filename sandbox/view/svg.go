@@ -245,7 +245,7 @@ func (p *picture) path() *element {
 	line := ""
 	rows := map[place]int{}
 	for i, row := range p.Rows {
-		if !row.Wait {
+		if !row.Wait && !row.duplicate {
 			rows[place{row.traceID, row.spanID}] = i
 		}
 	}

@@ -100,9 +100,9 @@ function tracePage(trace, title, linkTo, { why = null, selection = "" } = {}) {
   const summary = [title.includes(model.id) ? null : "trace " + model.id, plural(model.spans, "span"), formatDuration(model.total), plural(model.services.length, "service"), model.failed ? model.failed + " failed" : null, wallTime(model.begin)];
   const kinds = ["SERVER", "CONSUMER", "PRODUCER", "CLIENT", "INTERNAL"].filter((kind) => model.rows.some((n) => n.kind === kind && !n.failed));
   const legend = el("ul", { class: "legend", "aria-label": "Colors" }, kinds.map((kind) => el("li", { class: kind.toLowerCase() }, el("span", { class: "bar" }), kind.toLowerCase())),
-    why ? el("li", {}, el("span", { class: "critical" }), "critical path") : null);
+    model.why ? el("li", {}, el("span", { class: "critical" }), "critical path") : null);
   return [
-    el("header", { class: "top" }, el("h1", {}, escapeText(title)), el("p", { class: "summary" }, summary.filter(Boolean).join(" · ")), whyPanel(why),
+    el("header", { class: "top" }, el("h1", {}, escapeText(title)), el("p", { class: "summary" }, summary.filter(Boolean).join(" · ")), whyPanel(model.why),
       el("div", { class: "tools" }, button("Expand all", true), button("Collapse all", false), selectionOf(waterfall, selection), legend)),
     waterfall.element,
   ];

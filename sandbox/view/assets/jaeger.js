@@ -37,7 +37,7 @@ async function showTrace(id) {
     main.replaceChildren(el("h1", { class: "message" }, document.title), say("alert", "Jaeger has no trace with this id. It keeps traces in memory and loses them when it restarts."), searchLink());
     return;
   }
-  main.replaceChildren(searchLink(), ...tracePage(trace, document.title, linkTo));
+  main.replaceChildren(searchLink(), ...tracePage(trace, document.title, linkTo, { why: explainTrace }));
 }
 
 const LOOKBACKS = [["15", "15 minutes"], ["60", "hour"], ["360", "6 hours"], ["1440", "day"], ["10080", "week"]];

@@ -181,13 +181,13 @@ const atLeast = (total) => (total / WAIT_PART > MIN_WAIT ? total / WAIT_PART : M
 // span, and those that its attributes record.
 function withWaits(node, model, path) {
   const row = (name, offset, duration, facts, service) => ({
-    ...node, wait: true, of: node, name: "… " + name, kind: "", status: "Unset", defect: "", continues: false, children: [], start: model.begin + offset, end: model.begin + offset + duration, facts, service,
+    ...node, wait: true, of: node, name: "… " + name, kind: "", status: "Unset", defect: "", continues: false, children: [], steps: [], start: model.begin + offset, end: model.begin + offset + duration, facts, service,
   });
   node.facts = factsOf(node);
   const rows = [];
-  for (const s of path?.steps.get(placeOf(node.raw.traceId, node.id)) ?? []) {
-    if ((s.reason !== "unknown" && s.reason !== "down") || s.to - s.from < atLeast(model.total) || path.drawn.has(s)) continue;
-    path.drawn.add(s);
+  node.steps = node.duplicate ? [] : path?.steps.get(placeOf(node.raw.traceId, node.id)) ?? [];
+  for (const s of node.steps) {
+    if ((s.reason !== "unknown" && s.reason !== "down") || s.to - s.from < atLeast(model.total)) continue;
     const text = (s.reason === "down" ? "controller not running" : "unknown") + " " + formatDuration(s.to - s.from);
     rows.push(row(text, s.from, s.to - s.from, s.detail ? [{ text: s.detail, mark: "?", bad: false }] : [], s.actor ?? ""));
   }
@@ -203,15 +203,18 @@ function withWaits(node, model, path) {
 }
 
 // layOut returns the nodes of a trace as rows on one time axis, parents before children, with the
-// waits before them. The explanation of the trace is optional.
-function layOut(trace, why) {
-  const model = { id: trace.id, begin: 0n, total: 1n, rows: [], services: [], spans: trace.nodes.length, failed: 0, why };
+// waits before them. The explanation of the trace is optional; a function computes it.
+function layOut(trace, explanation) {
+  const model = { id: trace.id, begin: 0n, total: 1n, rows: [], services: [], spans: trace.nodes.length, failed: 0 };
   const roots = joinNodes(trace.nodes, trace.continued ?? {});
   for (const [i, node] of trace.nodes.entries()) if (i === 0 || node.start < model.begin) model.begin = node.start;
   for (const node of trace.nodes) {
     for (const moment of [node.start, node.end]) if (moment - model.begin > model.total) model.total = moment - model.begin;
   }
+  const why = typeof explanation === "function" ? explanation(roots, model.begin) : explanation;
+  model.why = why ?? null;
   const path = why && pathOf(why);
+  markDuplicates(roots);
   const stack = roots.flatMap((node) => withWaits(node, model, path)).reverse().map((node) => ({ node, depth: 0 }));
   const services = new Set();
   while (stack.length > 0) {
@@ -221,7 +224,6 @@ function layOut(trace, why) {
     node.duration = node.end > node.start ? node.end - node.start : 0n;
     node.failed = node.status === "Error" || node.defect !== "";
     node.onPath = path?.spans.has(placeOf(node.raw.traceId, node.id)) ?? false;
-    node.steps = node.wait ? [] : path?.steps.get(placeOf(node.raw.traceId, node.id)) ?? [];
     if (node.failed) model.failed++;
     if (!node.wait) services.add(node.service);
     model.rows.push(node);
@@ -237,10 +239,22 @@ function layOut(trace, why) {
   return model;
 }
 
+// markDuplicates marks nodes with the id of an earlier row.
+function markDuplicates(roots) {
+  const seen = new Set();
+  for (const stack = [...roots].reverse(); stack.length > 0;) {
+    const node = stack.pop();
+    const place = placeOf(node.raw.traceId, node.id);
+    node.duplicate = seen.has(place);
+    seen.add(place);
+    for (const child of [...node.children].reverse()) stack.push(child);
+  }
+}
+
 // pathOf returns the spans on the critical path, and the parts of the path by span, on the axis of
 // the trace.
 function pathOf({ shift, explanation }) {
-  const path = { spans: new Set(explanation.chain.map((s) => placeOf(s.traceId, s.spanId))), steps: new Map(), drawn: new Set() };
+  const path = { spans: new Set(explanation.chain.map((s) => placeOf(s.traceId, s.spanId))), steps: new Map() };
   for (const s of explanation.path) {
     const place = placeOf(s.span.traceId, s.span.spanId);
     const from = BigInt(shift) + BigInt(s.offsetNanoseconds);

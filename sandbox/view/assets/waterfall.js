@@ -15,6 +15,7 @@ const plural = (count, word) => count + " " + word + (count === 1 ? "" : "s");
 // labelsOf returns the values of the label attributes, which follow the name of the span.
 const LABELS = (document.querySelector("main").dataset.labels ?? "").split(" ").filter(Boolean);
 function labelsOf(node) {
+  if (node.wait) return [];
   return LABELS.map((key) => node.raw.attributes?.find((a) => a.key === key)).filter(Boolean).map((a) => valueText(a.value));
 }
 
