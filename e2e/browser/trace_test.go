@@ -19,10 +19,10 @@ import (
 // label is the attribute that stands behind names in these tests, as it does in `sandbox trace`.
 const label = "operator.object.name"
 
-// recorded is the recording that the README's picture is made of.
+// recorded is a trace of the reference operator without an observer.
 func recorded(t *testing.T) tracetree.Trace {
 	t.Helper()
-	data, err := os.ReadFile("../../docs/trace.json")
+	data, err := os.ReadFile("testdata/head.json")
 	if err != nil {
 		t.Fatal(err)
 	}
