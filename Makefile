@@ -65,6 +65,10 @@ test-browser: ## Test the sandbox's pages in headless Chromium.
 test-faults: ## Break sandboxes in every way that is known, and mend them; takes half an hour.
 	@scripts/faults.sh all
 
+.PHONY: test-metrics
+test-metrics: ## Test the example of metrics from traces with the OpenTelemetry Collector's library.
+	@scripts/test.sh metrics
+
 .PHONY: test-compat
 test-compat: ## Test the library with each supported minor of controller-runtime.
 	@scripts/compat.sh

@@ -14,6 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
@@ -78,6 +79,9 @@ func (c *creation) assess(f *feature) *feature {
 		}
 		c.trace = trace
 		checkTimes(s.T, trace)
+		for _, f := range finding.Find(trace.Forest(), finding.Options{}) {
+			s.Errorf("the trace of a healthy operator has the finding %s: %s: %s", f.ID, f.Object, f.Summary)
+		}
 		if _, admitted, _ := tracetree.TraceIDOf(c.head.Annotations); root(s.T, trace).SpanID != admitted {
 			s.Errorf("the root is span %s, and the annotation names span %s", root(s.T, trace).SpanID, admitted)
 		}

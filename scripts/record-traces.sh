@@ -54,6 +54,27 @@ EOF
 
 save head-sample head
 
+# Without a line of tracing: cert-manager, and Kubernetes alone.
+kubectl apply -f - >&2 <<'EOF'
+{apiVersion: cert-manager.io/v1, kind: Issuer, metadata: {name: self}, spec: {selfSigned: {}}}
+---
+{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: web}, spec: {secretName: web, dnsNames: [web.example.com], issuerRef: {name: self}}}
+EOF
+kubectl wait --for=condition=Ready certificate/web --timeout=1m >&2
+sleep 2 # until the observer sends the last spans
+"$sandbox" trace certificates.cert-manager.io/web -o json >sandbox/explain/testdata/recorded/certificate.json
+cat >"$home/deployment.yaml" <<'EOF'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: registry.k8s.io/pause:3.10.2}]}
+EOF
+"$sandbox" observe --apply="$home/deployment.yaml" -o json >sandbox/explain/testdata/recorded/deployment.json
+
 node=$(kubectl get nodes -o name)
 kubectl cordon "$node" >&2
 create unschedulable
@@ -90,6 +111,18 @@ refuse https://127.0.0.1:9999/ Ignore
 sleep 2
 create slow
 save slow webhook-slow
+kubectl delete head,childa slow >&2
+
+# The API server says that it waits for the webhook.
+kill -TERM "$operator"
+wait "$operator" || :
+"$sandbox" up --control-plane-tracing >&2
+"$sandbox" stop operator >&2
+OTEL_SERVICE_NAME=scenarios "$home/operator" >"$home/log" 2>&1 &
+operator=$!
+sleep 5
+create slow
+save slow control-plane
 kubectl delete validatingwebhookconfiguration slow >&2
 
 # Jaeger keeps traces in memory.

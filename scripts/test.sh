@@ -6,6 +6,7 @@
 #   scripts/test.sh e2e       the tests on the sandbox that is up, or on one of their own
 #   scripts/test.sh embedded  the tests on an embedded sandbox alone, as an ordinary user
 #   scripts/test.sh browser   the tests of the pages in headless Chromium
+#   scripts/test.sh metrics   the tests of config/metrics with the collector's library, which compiles for minutes at first
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -91,8 +92,12 @@ browser)
   stage "source builds" 2400 scripts/sandbox.sh build --cluster=embedded
   stage "browser" 600 scripts/browser.sh
   ;;
+metrics)
+  # The module is outside of the workspace.
+  stage "metrics" 1800 env GOWORK=off go -C config/metrics/collector test -count=1 -timeout=5m ./...
+  ;;
 *)
-  echo "usage: scripts/test.sh all|short|e2e|embedded|browser" >&2
+  echo "usage: scripts/test.sh all|short|e2e|embedded|browser|metrics" >&2
   exit 2
   ;;
 esac

@@ -81,7 +81,7 @@ tidy() (
     *) go -C "$folder" mod tidy || status=1 ;;
     esac
   done < <(find . -name go.mod)
-  for file in scripts/tools scripts/lint scripts/vale; do
+  for file in scripts/tools scripts/lint scripts/vale scripts/actionlint; do
     tidy_tools "$file" || status=1
   done
   exit $status
@@ -150,6 +150,7 @@ check "one set of versions" unchanged in_copy sync
 check "gofmt" formatted
 check "go vet" go vet "${packages[@]}"
 check "golangci-lint" lint
+check "actionlint" scripts/actionlint.sh
 check "language" language
 
 if ((${#failed[@]} > 0)); then

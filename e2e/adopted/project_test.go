@@ -22,9 +22,18 @@ type project struct {
 // clone of this repository, and patches.
 func adopt(t *testing.T, patches ...string) *project {
 	t.Helper()
+	p := adoptIn(t, "adopter", patches...)
+	// An image that every node has.
+	p.replace("config/samples/cache.yaml", "registry.example.com/cache:1", "registry.k8s.io/pause:3.10.2")
+	return p
+}
+
+// adoptIn is adopt for any operator in the library's tests.
+func adoptIn(t *testing.T, operator string, patches ...string) *project {
+	t.Helper()
 	root := t.TempDir()
 	p := &project{t: t, folder: filepath.Join(root, "cache-operator")}
-	if err := os.CopyFS(p.folder, os.DirFS(filepath.Join(testdata, "adopter"))); err != nil {
+	if err := os.CopyFS(p.folder, os.DirFS(filepath.Join(testdata, operator))); err != nil {
 		t.Fatal(err)
 	}
 	library, err := filepath.Abs("../../operator/tracing")
@@ -35,8 +44,6 @@ func adopt(t *testing.T, patches ...string) *project {
 	for _, patch := range patches {
 		p.run("GIT_CEILING_DIRECTORIES="+root, "git", "apply", filepath.Join(library, "testdata", patch))
 	}
-	// An image that every node has.
-	p.replace("config/samples/cache.yaml", "registry.example.com/cache:1", "registry.k8s.io/pause:3.10.2")
 	return p
 }
 

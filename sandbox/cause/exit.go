@@ -14,13 +14,16 @@ type Exit struct {
 	Name string
 	// Line is the line of the log that explains the exit; empty if the log is.
 	Line string
-	// Remedy is set if the cause is the machine and not the configuration of the program.
+	// Remedy is set if it is known: for causes in the machine and in sandbox.yaml.
 	Remedy string
 }
 
 // Explain returns the reason for an exit as found in the log of the program.
 func Explain(name, log string) *Exit {
 	e := &Exit{Name: name, Line: Of(log)}
+	if e.Remedy = UndefinedKind(e.Line); e.Remedy != "" {
+		return e
+	}
 	for _, r := range remedies {
 		if strings.Contains(log, r.words) {
 			e.Remedy = r.remedy
@@ -41,7 +44,7 @@ func (e *Exit) Error() string {
 	return fmt.Sprintf("%s exited: %s; see %s", e.Name, e.Line, hint.Run("logs", e.Name))
 }
 
-// remedies maps error messages of the system to remedies.
+// remedies maps error messages of the system and of controller-runtime to remedies.
 var remedies = []struct{ words, remedy string }{
 	{"no space left on device", state.RoomRemedy},
 	{"disk quota exceeded", state.RoomRemedy},
@@ -49,5 +52,6 @@ var remedies = []struct{ words, remedy string }{
 	{"permission denied", state.FolderRemedy},
 	{"too many open files", "raise the limit (`ulimit -n`)"},
 	{"cannot allocate memory", "free memory: the sandbox needs 2 GiB"},
+	{"unable to find leader election namespace", "disable leader election in operator.embedded.args in sandbox.yaml, for example with --leader-elect=false"},
 	{"address already in use", "stop the program that listens on that port"},
 }

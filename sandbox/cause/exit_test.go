@@ -17,6 +17,8 @@ func TestExplain(t *testing.T) {
 		{"a panic", "x\npanic: freepages\n\ngoroutine 1\n", "etcd exited: panic: freepages; ", false},
 		{"a long line", strings.Repeat("é", 500), "etcd exited: " + strings.Repeat("é", 300) + "…; ", false},
 		{"a full disk", "Error: write: no space left on device\n", "etcd exited: Error: write: no space left on device; make room there", true},
+		{"a kind", "ERROR setup failed: no matches for kind \"Backup\" in version \"a.example.com/v1\"\n", `etcd exited: ERROR setup failed: no matches for kind "Backup" in version "a.example.com/v1"; the operator requires a kind`, true},
+		{"a leader election", `{"level":"error","error":"unable to find leader election namespace: not running in-cluster"}`, `etcd exited: {"level":"error","error":"unable to find leader election namespace: not running in-cluster"}; disable leader election`, true},
 		{"a port", "Error: listen: bind: address already in use", "etcd exited: Error: listen: bind: address already in use; stop the program", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -24,8 +24,12 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// TestMain clears the options that CI or a developer set in the environment.
+// TestMain clears the options that CI or a developer set in the environment. The processes that
+// TestAction starts run the command line.
 func TestMain(m *testing.M) {
+	if os.Getenv(actionProgram) != "" {
+		os.Exit(Execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr, Plan{}))
+	}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "SANDBOX_") {
 			_ = os.Unsetenv(name) // It fails only for invalid names.
@@ -185,8 +189,8 @@ func TestMistakesOfEveryCommand(t *testing.T) {
 		if c.HasSubCommands() && c.Name() != "trace" {
 			return // Only its subcommands have flags.
 		}
-		if c.ValidateArgs(nil) != nil {
-			words = append(words, "a") // Variables and files are read after the arguments.
+		for args := []string(nil); c.ValidateArgs(args) != nil && len(args) < 2; { // Variables and files are read after the arguments.
+			args, words = append(args, "a"), append(words, "a")
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			value := wrong[f.Value.Type()]

@@ -14,6 +14,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/config/settings"
+	"github.com/operator-tracing/sandbox/sandbox/cli/assess"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
@@ -43,6 +44,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitVerdict = 3
 )
 
 // Execute runs the command line and returns the exit code. It prints an error in one line on
@@ -80,6 +82,9 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 		root.PrintErrf("See `%s --help`.\n", hint.Program())
 		return exitUsage
 	}
+	if command.IsVerdict(err) {
+		return exitVerdict
+	}
 	return exitFailure
 }
 
@@ -103,7 +108,7 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr),
 		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), inspect.NewObserver(shared), inspect.NewGate(shared), inspect.NewEnv(shared),
-		inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
+		assess.NewBench(shared, stderr), inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()

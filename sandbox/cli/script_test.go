@@ -14,7 +14,7 @@ import (
 
 // The scripts show what users see of the command line: messages, results and exit codes. Besides the
 // commands of testscript they have sandbox, which must exit with 0 (after !, with another code), and
-// usage, fails and reports: see exits. REPO is the repository.
+// usage, fails, reports and judges: see exits. REPO is the repository.
 func TestScripts(t *testing.T) {
 	repository, err := filepath.Abs("../..")
 	if err != nil {
@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 				}
 			},
 			"usage": exits(exitUsage, 2), "fails": exits(exitFailure, 1), "reports": exits(exitFailure, 0),
+			"judges": exits(exitVerdict, 0),
 		},
 	})
 }

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -56,8 +57,8 @@ func (w *walk) becameReady(n *node, from, to time.Time) *node {
 // inputs returns the objects that the explained object needed. The last one is on the chain.
 func (g *graph) inputs(goal goal, chain []*node) []Input {
 	at := slices.IndexFunc(chain, func(n *node) bool { return n.object != goal.object && n.object.Name != "" })
-	if at < 0 || goal.condition == "" {
-		return nil
+	if at < 0 || goal.condition == "" || strings.HasPrefix(chain[at].span.Name, "remove ") {
+		return nil // Without other objects, or the last of them was not needed.
 	}
 	last := chain[at]
 	inputs, seen := []Input{{Object: last.object}}, map[Object]bool{last.object: true}

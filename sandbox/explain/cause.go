@@ -21,8 +21,9 @@ const (
 // released returns the reconcile that asked for a reconcile, or the write that triggered it, and
 // attributes the time from then until the request was ready.
 func (w *walk) released(n *node, ready time.Time) *node {
-	delay := n.wait(attributeDelay)
-	if n.text(attributeRequeue) != "" && (delay > 0 || n.text(attributeTrigger) == "requeue") {
+	delay, reason := n.wait(attributeDelay), n.text(attributeRequeue)
+	// After a conflict, the event of the other write is often faster than the delay.
+	if reason != "" && (delay > 0 || n.text(attributeTrigger) == "requeue") || reason == "conflict" && w.previous(n) != nil {
 		return w.requeued(n, ready.Add(-delay))
 	}
 	if delay > 0 {
@@ -48,20 +49,19 @@ func (w *walk) requeued(n *node, asked time.Time) *node {
 		w.back(asked, wait)
 		return w.enclosing(n)
 	}
-	if gap := asked.Sub(before.span.End); gap <= requeueTolerance+n.wait(attributeDelay)/20 {
+	// Failed reconciles always have a span.
+	if gap := asked.Sub(before.span.End); wait.Reason != ReasonRequeue || gap <= requeueTolerance+n.wait(attributeDelay)/20 {
 		w.back(before.span.End, wait)
 		return before
 	}
 	// Reconciles that changed nothing came between, and have no span. They polled: the object that
 	// became ready after the last of them ended that.
-	if wait.Reason == ReasonRequeue {
-		if polled := w.becameReady(n, asked.Add(-requeueTolerance), w.now); polled != nil {
-			wait.Detail = "until the poll after " + polled.object.String() + " was ready"
-			w.back(polled.span.End, wait)
-			return polled
-		}
+	if polled := w.becameReady(n, asked.Add(-requeueTolerance), w.now); polled != nil {
+		wait.Detail = "until the poll after " + polled.object.String() + " was ready"
+		w.back(polled.span.End, wait)
+		return polled
 	}
-	if wait.Reason == ReasonRequeue && before.text(attributeResult) == "requeue_after" {
+	if before.text(attributeResult) == "requeue_after" {
 		wait.Detail = "polling by reconciles that changed nothing"
 		w.back(before.span.End, wait)
 	}
@@ -75,6 +75,9 @@ func (w *walk) requeued(n *node, asked time.Time) *node {
 func (w *walk) caused(n *node, ready time.Time) *node {
 	cause, exact := w.cause(n)
 	about := n.causeObject()
+	if !exact && n.text(attributeRequeue) != "" && about.matches(n.object) && w.previous(n) != nil {
+		return w.requeued(n, ready) // An unknown write of the object only ended the delay.
+	}
 	if !exact {
 		before := w.before(n)
 		if before != nil && n.follows(before) {

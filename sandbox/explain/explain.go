@@ -166,7 +166,11 @@ type Explanation struct {
 	Inputs []Input `json:"inputs,omitempty"`
 	// OffPath has the longest spans beside the path.
 	OffPath []Branch `json:"offPath,omitempty"`
-	Counts  Counts   `json:"counts"`
+	// Counts has the numbers of the spans. A reconcile that does nothing has no span.
+	Counts spantree.Counts `json:"counts"`
+	// Requeues has the number of reconciles that an earlier one asked for, by reason: error,
+	// conflict, requeue or requeue_after.
+	Requeues map[string]int `json:"requeues,omitempty"`
 	// Resolution is the resolution of the times, if the trace was reconstructed.
 	Resolution string `json:"resolution,omitempty"`
 	// Missing is the number of spans whose parent is not in the trace.
@@ -200,7 +204,7 @@ func Of(forest *spantree.Forest, options Options) (Explanation, error) {
 	w.from(goal.node)
 	e := Explanation{
 		Object: goal.object, Condition: goal.condition, Start: start, Total: end.Sub(start), Path: w.path(), Chain: w.steps(),
-		Counts: g.counts(), Resolution: g.resolution, Missing: g.missing, Skew: w.skew, Observed: g.observed,
+		Counts: forest.Counts(""), Requeues: g.requeues(), Resolution: g.resolution, Missing: g.missing, Skew: w.skew, Observed: g.observed,
 	}
 	for _, s := range e.Path {
 		if s.Reason == ReasonUnknown {
@@ -220,4 +224,16 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// Spans has the ids of the spans of the path: of each, its trace id followed by its span id.
+func (e Explanation) Spans() map[string]bool {
+	spans := map[string]bool{}
+	for _, s := range e.Path {
+		spans[s.Span.TraceID+s.Span.SpanID] = true
+	}
+	for _, s := range e.Chain {
+		spans[s.TraceID+s.SpanID] = true
+	}
+	return spans
 }

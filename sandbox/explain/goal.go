@@ -55,7 +55,7 @@ func (g *graph) goal(options Options) (goal, error) {
 // subject returns the object of the first root. A webhook does not know a generated name, so the
 // name can be of a later span.
 func (g *graph) subject() Object {
-	kind := g.roots[0].object.Kind
+	kind := g.roots[0].object.Kind // A converge root, too, is about the object.
 	for _, n := range g.nodes {
 		if n.object.Name != "" && (kind == "" || n.object.Kind == kind) {
 			return n.object
@@ -119,13 +119,12 @@ func (g *graph) last(writes []*node, wanted []string) *node {
 	return best
 }
 
-// start returns the start of the earliest root.
+// start returns the start of the earliest root. A converge span can start with the creationTimestamp,
+// which has no fraction of a second, and so counts only without other roots.
 func (g *graph) start() time.Time {
-	start := g.roots[0].span.Start
-	for _, root := range g.roots {
-		if root.span.Start.Before(start) {
-			start = root.span.Start
-		}
+	roots := slices.DeleteFunc(slices.Clone(g.roots), func(n *node) bool { return n.role == roleConverge })
+	if len(roots) == 0 {
+		roots = g.roots
 	}
-	return start
+	return slices.MinFunc(roots, byStart).span.Start
 }

@@ -13,7 +13,6 @@ import (
 
 // Attributes of docs/spans.md and of package observe.
 const (
-	attributeObserved     = "operator.observed"
 	attributeUID          = "operator.object.uid"
 	attributeVersion      = "operator.write.resource_version"
 	attributeCauseUID     = "operator.reconcile.cause.uid"
@@ -26,11 +25,9 @@ const (
 	attributeRequeue      = "operator.reconcile.requeue_reason"
 	attributeResult       = "operator.reconcile.result"
 	attributeCertainty    = "operator.cause.certainty"
-	attributeIntent       = "operator.reconcile.write_intent"
 	attributeReadWait     = "operator.reconcile.read_wait"
 	attributeLimiter      = "operator.reconcile.rate_limiter_wait"
 	attributeWriteLimiter = "operator.write.rate_limiter_wait"
-	attributeUnchanged    = "operator.write.unchanged"
 	attributeLost         = "operator.observer.lost"
 	attributeResolution   = "operator.observer.resolution"
 )
@@ -178,26 +175,25 @@ func byEnd(a, b *node) int {
 }
 
 func roleOf(n *node) role {
-	verb, _, _ := strings.Cut(n.span.Name, " ")
-	_, about := n.span.Attributes["operator.object.kind"]
-	switch {
-	case n.span.Attributes[attributeObserved] == true:
+	switch n.span.Role() {
+	case spantree.RoleObserved:
 		if n.text("k8s.container.name") != "" {
 			return rolePhase
 		}
 		return roleReaction
-	case n.span.Kind == spantree.KindConsumer && verb == "reconcile":
+	case spantree.RoleReconcile:
 		return roleReconcile
-	case n.span.Kind == spantree.KindInternal && verb == "converge" && about:
-		return roleConverge
-	case n.span.Kind == spantree.KindServer && verb == "admit" && about:
-		return roleAdmit
-	case !about || n.span.Kind != spantree.KindClient && n.span.Kind != spantree.KindProducer:
-		return roleOther
-	case verb == "get" || verb == "list" || strings.HasPrefix(verb, "get_"):
+	case spantree.RoleWrite:
+		return roleWrite
+	case spantree.RoleRead:
 		return roleRead
+	case spantree.RoleWebhook:
+		return roleAdmit
 	}
-	return roleWrite
+	if n.span.Kind == spantree.KindInternal && strings.HasPrefix(n.span.Name, "converge ") && n.text("operator.object.kind") != "" {
+		return roleConverge
+	}
+	return roleOther
 }
 
 func objectOf(n *node) Object {
@@ -245,10 +241,6 @@ func (n *node) wait(key string) time.Duration {
 	return time.Duration(math.Min(seconds, maxTotal.Seconds()) * float64(time.Second))
 }
 
-func (n *node) hasEvent(name string) bool {
-	return slices.ContainsFunc(n.span.Events, func(e spantree.Event) bool { return e.Name == name })
-}
-
 // transition returns the event of a condition that became a status, or nil.
 func (n *node) transition(condition, status string) *spantree.Event {
 	for i, e := range n.span.Events {
@@ -267,6 +259,19 @@ func (n *node) failure() string { return cmp.Or(n.span.Status.Message, n.text("e
 
 func (n *node) ref() Span {
 	return Span{TraceID: n.span.TraceID, SpanID: n.span.SpanID, Name: n.span.Name, Actor: n.span.Service, Object: n.object}
+}
+
+// requeues counts the reconciles that an earlier one asked for.
+func (g *graph) requeues() map[string]int {
+	requeues := map[string]int{}
+	for _, list := range g.reconciles {
+		for _, n := range list {
+			if reason := n.text(attributeRequeue); reason != "" {
+				requeues[reason]++
+			}
+		}
+	}
+	return requeues
 }
 
 // previous returns the reconcile of the same object before one, or nil.

@@ -10,16 +10,20 @@ import (
 type Share struct {
 	Actor  string
 	Reason Reason
-	// Object and Detail are of the segments, if all of the share have the same. Waits, delays and
+	// Object and Detail are of the longest segment, if it is most of the share. Waits, delays and
 	// unknown times for different objects or details are different shares.
 	Object   Object
 	Detail   string
 	Duration time.Duration
 }
 
+// mostOf is the part of a share that one segment must have to describe it.
+const mostOf = 0.8
+
 // Shares adds up the segments by actor and reason, the longest first. Their sum is Total.
 func (e Explanation) Shares() []Share {
 	var shares []Share
+	var longest []time.Duration
 	index := map[Share]int{}
 	for _, s := range e.Path {
 		key := Share{Actor: s.Actor, Reason: s.Reason}
@@ -33,15 +37,25 @@ func (e Explanation) Shares() []Share {
 		if !known {
 			at = len(shares)
 			index[key] = at
-			shares = append(shares, Share{Actor: s.Actor, Reason: s.Reason, Object: s.Object, Detail: s.Detail})
+			shares, longest = append(shares, key), append(longest, 0)
 		}
-		share := &shares[at]
-		share.Duration += s.Duration
-		if share.Object != s.Object {
+		shares[at].Duration += s.Duration
+		if s.Duration > longest[at] {
+			longest[at] = s.Duration
+			shares[at].Object, shares[at].Detail = s.Object, s.Detail
+		}
+	}
+	for i := range shares {
+		share := &shares[i]
+		if float64(longest[i]) >= mostOf*float64(share.Duration) {
+			continue
+		}
+		switch share.Reason {
+		case ReasonWaiting, ReasonUnknown, ReasonRequeue:
+		case ReasonBackoff, ReasonCode:
 			share.Object = Object{}
-		}
-		if share.Detail != s.Detail {
-			share.Detail = ""
+		default:
+			share.Object, share.Detail = Object{}, ""
 		}
 	}
 	slices.SortStableFunc(shares, func(a, b Share) int { return cmp.Compare(b.Duration, a.Duration) })

@@ -50,7 +50,7 @@ func (w *walk) step(n *node) *node {
 	case roleWrite:
 		w.write(n)
 	default:
-		w.whole(n, ReasonCode)
+		w.whole(n, Segment{Reason: ReasonCode})
 	}
 	return w.enclosing(n)
 }
@@ -106,7 +106,7 @@ func (w *walk) before(n *node) *node {
 // it, and its latency.
 func (w *walk) write(n *node) {
 	why := ReasonWrite
-	if n.hasEvent("conflict") {
+	if n.span.HasEvent("conflict") {
 		why = ReasonConflict
 	}
 	first := len(w.segments)
@@ -125,7 +125,7 @@ func (w *walk) cover(n *node, own Segment) {
 		}
 		w.visited[c] = true
 		w.back(c.span.End, own)
-		w.whole(c, own.Reason)
+		w.whole(c, own)
 	}
 	w.back(n.span.Start, own)
 }
@@ -146,7 +146,7 @@ func (n *node) encloses(c *node) bool {
 
 // whole attributes the time back to the start of a span that is not a cause. Spans of other
 // instrumentation have the reason of the span around them, except calls of webhooks by kube-apiserver.
-func (w *walk) whole(n *node, why Reason) {
+func (w *walk) whole(n *node, around Segment) {
 	switch n.role {
 	case roleWrite:
 		w.write(n)
@@ -158,11 +158,14 @@ func (w *walk) whole(n *node, why Reason) {
 		w.back(n.span.Start, segment(n, ReasonWaiting, phaseOf(n)))
 	case roleConverge:
 	default:
-		detail := n.span.Name
-		if strings.HasPrefix(detail, "Call ") && strings.HasSuffix(detail, " webhook") {
-			why, detail = ReasonWebhook, cmp.Or(n.text("webhook"), detail)
+		own := segment(n, around.Reason, n.span.Name)
+		switch {
+		case around.Reason == ReasonWebhook:
+			own.Detail = around.Detail
+		case strings.HasPrefix(n.span.Name, "Call ") && strings.HasSuffix(n.span.Name, " webhook"):
+			own.Reason, own.Detail = ReasonWebhook, cmp.Or(n.text("webhook"), n.span.Name)
 		}
-		w.cover(n, segment(n, why, detail))
+		w.cover(n, own)
 	}
 }
 
@@ -207,10 +210,11 @@ func (w *walk) carve(first int, wait time.Duration, to Reason, of ...Reason) {
 	}
 }
 
-// path returns the segments in the order of time. It joins equal neighbors.
+// path returns the segments in the order of time. It joins equal neighbors. The walk must have ended.
 func (w *walk) path() []Segment {
-	path := make([]Segment, 0, len(w.segments))
-	for _, s := range slices.Backward(w.segments) {
+	slices.Reverse(w.segments)
+	path := w.segments[:0]
+	for _, s := range w.segments {
 		last := len(path) - 1
 		if last >= 0 && path[last].Reason == s.Reason && path[last].Detail == s.Detail && path[last].Span == s.Span && path[last].Object == s.Object {
 			path[last].Duration += s.Duration

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,13 +10,16 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
+	"github.com/operator-tracing/sandbox/sandbox/applytrace"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
@@ -29,6 +33,7 @@ func TestCluster(t *testing.T) {
 	t.Run("Jaeger", func(t *testing.T) { testJaegerRollsOut(t, c) })
 	t.Run("Operator", func(t *testing.T) { testOperatorOrderAndReadiness(t, c) })
 	t.Run("Sample", func(t *testing.T) { testSample(t, c) })
+	t.Run("SampleNeedsOthers", func(t *testing.T) { testSampleNeedsOthers(t, c) })
 	t.Run("Delete", func(t *testing.T) { testDeleteRemovesAll(t, c) })
 }
 
@@ -155,10 +160,42 @@ func testSample(t *testing.T, c *apply.Cluster) {
 	mustApply(t, c, rendered)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	applytest.CheckError(t, rendered.Wait(ctx, c, nil), "Head default/head-sample: no condition Ready yet")
+	var reports []string
+	report := func(format string, args ...any) { reports = append(reports, fmt.Sprintf(format, args...)) }
+	applytest.CheckError(t, rendered.Wait(ctx, c, report), "Head default/head-sample: no condition Ready yet")
+	if len(reports) != 1 || !strings.Contains(reports[0], "Head default/head-sample: no condition Ready yet") {
+		t.Errorf("Wait reports %q, want the condition once", reports)
+	}
 	setReady(t, c, rendered.Objects[0])
 	if err := rendered.Wait(t.Context(), c, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// testSampleNeedsOthers has a webhook that denies a Head until the other one exists.
+func testSampleNeedsOthers(t *testing.T, c *apply.Cluster) {
+	subject := c.Subject()
+	for _, name := range []string{"needs-other", "other"} {
+		head := subject.Samples[0].DeepCopy()
+		head.SetName(name)
+		subject.Samples = append(subject.Samples, head)
+	}
+	subject.Samples = subject.Samples[1:]
+	strict, err := apply.NewCluster(c.Config(), subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exists := false
+	strict.OnApply(func(ctx context.Context, _, obj *unstructured.Unstructured, send applytrace.Send) error {
+		if obj.GetName() == "needs-other" && !exists {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "heads"}, obj.GetName(), errors.New("other does not exist"))
+		}
+		err := send(ctx, obj)
+		exists = err == nil
+		return err
+	})
+	if err := Sample(subject).Apply(t.Context(), strict); err != nil {
+		t.Errorf("Apply() = %v, want the other object first", err)
 	}
 }
 

@@ -29,9 +29,16 @@ func newComponent(name, version string, objects []*unstructured.Unstructured) *C
 	return &Component{Name: name, Version: version, Objects: objects}
 }
 
-// Apply applies the component's objects; see [apply.Apply]. A second call changes nothing.
+// Apply applies the component's objects; see [apply.Apply]. A second call changes nothing. The first
+// object of the sample is last: a webhook can require the objects that it refers to.
 func (p *Component) Apply(ctx context.Context, c *apply.Cluster) error {
-	return p.applyObjects(ctx, c, p.Objects)
+	if p.Name != component.Sample || len(p.Objects) < 2 {
+		return p.applyObjects(ctx, c, p.Objects)
+	}
+	if err := p.applyObjects(ctx, c, p.Objects[1:]); err != nil {
+		return err
+	}
+	return p.applyObjects(ctx, c, p.Objects[:1])
 }
 
 // Definitions returns the component's definitions of kinds. If they are applied before the other
@@ -72,13 +79,13 @@ func (p *Component) applyObjects(ctx context.Context, c *apply.Cluster, objects 
 
 // Wait waits until the Deployments are ready and the component serves its users; see
 // [workload.Serves]. It polls until ctx ends, and reports why Pods do not become ready; see
-// [workload.Explain]. The error then names an object that is not ready, the last failure, and the
+// [workload.Explain]. For the sample it also reports the state of its condition. The error then names an object that is not ready, the last failure, and the
 // reasons of its Pods. report may be nil.
 func (p *Component) Wait(ctx context.Context, c *apply.Cluster, report func(string, ...any)) error {
-	return workload.Explain(ctx, c, p.Name, report, func(ctx context.Context) error { return p.wait(ctx, c) })
+	return workload.Explain(ctx, c, p.Name, report, func(ctx context.Context) error { return p.wait(ctx, c, report) })
 }
 
-func (p *Component) wait(ctx context.Context, c *apply.Cluster) error {
+func (p *Component) wait(ctx context.Context, c *apply.Cluster, report func(string, ...any)) error {
 	var workloads []*unstructured.Unstructured
 	for _, obj := range p.Objects {
 		if obj.GroupVersionKind().Group == appsv1.GroupName {
@@ -95,13 +102,19 @@ func (p *Component) wait(ctx context.Context, c *apply.Cluster) error {
 	if err := c.Settle(ctx); err != nil {
 		return fmt.Errorf("waiting for %s: %w", p.Name, err)
 	}
+	said := ""
 	return apply.Poll(ctx, "waiting for "+p.Name, func(ctx context.Context) error {
 		if p.Name == component.Operator {
 			if err := workload.Ended(ctx, c, p.Name); err != nil {
 				return err
 			}
 		}
-		return serves(ctx)
+		err := serves(ctx)
+		if p.Name == component.Sample && report != nil && err != nil && ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			report("%s", said)
+		}
+		return err
 	})
 }
 

@@ -1,13 +1,17 @@
 package project
 
 import (
+	"errors"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
 	"github.com/operator-tracing/sandbox/sandbox/input"
+	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/project/goflags"
 )
@@ -42,11 +46,27 @@ func (d *decoder) judge(f *File, p *Project) {
 			}
 		}
 	}
+	d.judgeBudget(f.Budget)
 	if by := f.Sample.DefinedBy; by != "" && by != "operator" {
 		d.failField("sample.definedBy", "invalid value %q: want operator, or nothing", by)
 	}
 	if _, ok := condition.Parse(f.Sample.Condition); !ok {
 		d.failField("sample.condition", "invalid condition %q: want TYPE=STATUS, for example Ready=True, with the status True, False or Unknown; or .PATH=VALUE, for example .status.phase=Running; or none", f.Sample.Condition)
+	}
+}
+
+// judgeBudget reports mistakes in budget.
+func (d *decoder) judgeBudget(b Budget) {
+	for i, limit := range b.Limits {
+		var problem *spantree.ParseError
+		if _, err := spantree.ParseBudget(d.path, 1, limit); errors.As(err, &problem) {
+			d.failField(item("budget.limits", i), "%s", problem.Problem)
+		}
+	}
+	for i, id := range b.Findings {
+		if known := append(finding.IDs(), finding.Any); !slices.Contains(known, id) {
+			d.failField(item("budget.findings", i), "unknown finding %q%s; want any or an ID in docs/findings.md", id, near.Hint(id, known))
+		}
 	}
 }
 

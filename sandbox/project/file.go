@@ -13,6 +13,7 @@ type File struct {
 	Kind       string   `yaml:"kind"`
 	Operator   Operator `yaml:"operator"`
 	Sample     Sample   `yaml:"sample"`
+	Budget     Budget   `yaml:"budget"`
 }
 
 // Operator is the operator that the sandbox runs.
@@ -88,4 +89,12 @@ type Sample struct {
 	// DefinedBy is "operator" if the operator defines the kinds of Manifests when it starts; empty
 	// if the operator's manifests define them.
 	DefinedBy string `yaml:"definedBy"`
+}
+
+// Budget limits the trace of an object. `sandbox trace --check=sandbox.yaml` checks it.
+type Budget struct {
+	// Limits are limits of counts, as in the budget of an expected tree, for example "writes<=6".
+	Limits []string `yaml:"limits"`
+	// Findings are the IDs of findings that must not occur, or "any".
+	Findings []string `yaml:"findings"`
 }

@@ -106,7 +106,7 @@ func TestScopes(t *testing.T) {
 	}
 	want := map[string]string{
 		"Deployment": "op-system", "CustomResourceDefinition": "", "ClusterRole": "", "ServiceAccount": "default", "Issuer": "default",
-		"ClusterIssuer": "", "Cache": "",
+		"ClusterIssuer": "", "Cache": "", "Namespace": "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
@@ -208,14 +208,14 @@ func TestRenderRealProjects(t *testing.T) {
 		sample        string
 		kept, skipped int
 	}{
-		"a ServiceMonitor":         {minimal, map[string]string{"config/m.yaml": monitor}, "Cache sample", 2, 1},
-		"a monitoring kind":        {minimal, map[string]string{"config/m.yaml": strings.Replace(monitor, "ServiceMonitor", "PrometheusRule", 1)}, "Cache sample", 2, 1},
-		"a listed kind":            {skipped, map[string]string{"config/m.yaml": "{apiVersion: other.example.com/v1, kind: Probe, metadata: {name: m}}"}, "Cache sample", 2, 1},
-		"a List":                   {minimal, map[string]string{"config/l.yaml": "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}, {apiVersion: v1, kind: SecretList, items: [{apiVersion: v1, kind: Secret, metadata: {name: b}}]}]}"}, "Cache sample", 4, 0},
-		"generateName":             {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: cache.example.com/v1, kind: Cache, metadata: {generateName: mine-}}"}, "Cache mine-sandbox", 2, 0},
-		"defined by the operator":  {minimal + "  definedBy: operator\n", map[string]string{"samples/cache.yaml": "{apiVersion: late.example.com/v1, kind: Late, metadata: {name: x}}"}, "Late x", 2, 0},
-		"a group of k8s.io":        {minimal, map[string]string{"config/d.yaml": strings.ReplaceAll(crd, "cache.example.com", "demo.k8s.io"), "samples/cache.yaml": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: first}}\n---\n{apiVersion: demo.k8s.io/v1, kind: Cache, metadata: {name: mine}}"}, "Cache mine", 3, 0},
-		"a kind called as a known": {minimal, map[string]string{"config/d.yaml": strings.ReplaceAll(crd, "kind: Cache,", "kind: Deployment,"), "samples/cache.yaml": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: first}}\n---\n{apiVersion: cache.example.com/v1, kind: Deployment, metadata: {name: mine}}"}, "Deployment mine", 3, 0},
+		"a ServiceMonitor":         {minimal, map[string]string{"config/m.yaml": monitor}, "Cache sample", 3, 1},
+		"a monitoring kind":        {minimal, map[string]string{"config/m.yaml": strings.Replace(monitor, "ServiceMonitor", "PrometheusRule", 1)}, "Cache sample", 3, 1},
+		"a listed kind":            {skipped, map[string]string{"config/m.yaml": "{apiVersion: other.example.com/v1, kind: Probe, metadata: {name: m}}"}, "Cache sample", 3, 1},
+		"a List":                   {minimal, map[string]string{"config/l.yaml": "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}, {apiVersion: v1, kind: SecretList, items: [{apiVersion: v1, kind: Secret, metadata: {name: b}}]}]}"}, "Cache sample", 5, 0},
+		"generateName":             {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: cache.example.com/v1, kind: Cache, metadata: {generateName: mine-}}"}, "Cache mine-sandbox", 3, 0},
+		"defined by the operator":  {minimal + "  definedBy: operator\n", map[string]string{"samples/cache.yaml": "{apiVersion: late.example.com/v1, kind: Late, metadata: {name: x}}"}, "Late x", 3, 0},
+		"a group of k8s.io":        {minimal, map[string]string{"config/d.yaml": strings.ReplaceAll(crd, "cache.example.com", "demo.k8s.io"), "samples/cache.yaml": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: first}}\n---\n{apiVersion: demo.k8s.io/v1, kind: Cache, metadata: {name: mine}}"}, "Cache mine", 4, 0},
+		"a kind called as a known": {minimal, map[string]string{"config/d.yaml": strings.ReplaceAll(crd, "kind: Cache,", "kind: Deployment,"), "samples/cache.yaml": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: first}}\n---\n{apiVersion: cache.example.com/v1, kind: Deployment, metadata: {name: mine}}"}, "Deployment mine", 4, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := rendered(t, write(t, test.text, test.files))

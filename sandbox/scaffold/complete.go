@@ -42,13 +42,16 @@ func (r *reader) render() (*project.Manifests, error) {
 	return p.Render()
 }
 
-// listenFlags are flags for the addresses and certificates of a process. complete adds them only if
-// the manager's container does not set them, because the sandbox changes existing flags itself.
-var listenFlags = []struct{ flag, value, why string }{
+// processFlags are flags for the addresses, the certificates and the leader election of a process.
+// complete adds them only if the manager's container does not set them, because the sandbox changes
+// existing flags itself. Some operators elect a leader by default.
+var processFlags = []struct{ flag, value, why string }{
 	{"health-probe-bind-address", "$(PROBE_ADDRESS)", "its default port can be in use on this machine"},
 	{"health-addr", "$(PROBE_ADDRESS)", "its default port can be in use on this machine"},
 	{"metrics-bind-address", "0", "the sandbox does not read its metrics"},
 	{"metrics-addr", "0", "the sandbox does not read its metrics"},
+	{"leader-elect", "false", "a process outside a Pod has no namespace for a lease"},
+	{"enable-leader-election", "false", "a process outside a Pod has no namespace for a lease"},
 	{"webhook-port", "$(WEBHOOK_PORT)", "its default port can be in use on this machine"},
 	{"webhook-cert-path", "$(WEBHOOK_CERT_DIR)", "the sandbox writes the certificate"},
 	{"webhook-cert-dir", "$(WEBHOOK_CERT_DIR)", "the sandbox writes the certificate"},
@@ -62,7 +65,7 @@ func (r *reader) embeddedArgs(m *project.Manifests) {
 			return name == flag
 		})
 	}
-	for _, t := range listenFlags {
+	for _, t := range processFlags {
 		if strings.HasPrefix(t.flag, "webhook-") && !m.HasWebhook() || !slices.Contains(r.program.Flags, t.flag) || named(t.flag) {
 			continue
 		}

@@ -76,7 +76,7 @@ var layouts = map[string]struct {
 	},
 	"several groups with one kind": {
 		map[string]string{
-			"PROJECT": "multigroup: true\n", "cmd/main.go": mainFile,
+			"PROJECT": "layout: go.kubebuilder.io/v4\nmultigroup: true\n", "cmd/main.go": mainFile,
 			"config/default/all.yaml":    deployment + crd("fiz.example.com", "Bar", conditions, "v1") + crd("foo.example.com", "Bar", conditions, "v1"),
 			"controller/fiz/bar.go":      controller("Bar", "fiz/v1", "log()"),
 			"controller/foo/bar.go":      controller("Bar", "foo/v1", sets("Ready")),
@@ -108,6 +108,27 @@ var layouts = map[string]struct {
 			"config/samples/b-user.yaml":  object("a.example.com/v1", "User", "a", "{auth: [{passwordSecretKeyRef: {name: password, key: p}}, {secretKeyRef: {name: c, optional: true}}]}"),
 			"config/samples/secret.yaml":  "apiVersion: v1\nkind: Secret\nmetadata: {name: password}\n",
 		}, []string{"config/samples/b-user.yaml", "config/samples/secret.yaml"}, "Ready=True",
+	},
+	"a custom resource that the sample needs": {
+		map[string]string{
+			"main.go":                     mainFile,
+			"config/default/all.yaml":     deployment + crd("a.example.com", "App", conditions, "v1") + crd("a.example.com", "AppExecutor", conditions, "v1"),
+			"controller/app.go":           controller("App", "v1", sets("Ready")),
+			"config/samples/app.yaml":     object("a.example.com/v1", "App", "a", "{executor: fast, image: other}"),
+			"config/samples/default.yaml": object("a.example.com/v1", "AppExecutor", "other", "{size: 1}"),
+			"config/samples/fast.yaml":    object("a.example.com/v1", "AppExecutor", "fast", "{size: 1}"),
+		}, []string{"config/samples/app.yaml", "config/samples/fast.yaml"}, "Ready=True",
+	},
+	"the sample among examples": {
+		map[string]string{
+			"PROJECT": "resources: [{group: a, domain: example.com, kind: App}]\n", "main.go": mainFile,
+			"config/default/all.yaml":            deployment + crd("a.example.com", "App", conditions, "v1"),
+			"controller/a.go":                    controller("App", "v1", "log()"),
+			"controller/b.go":                    strings.ReplaceAll(controller("App", "v1", sets("Ready")), "AppReconciler", "MainReconciler"),
+			"config/samples/app.volcano.yaml":    object("a.example.com/v1", "App", "a", "{size: 1}"),
+			"config/samples/my-app.sample.yaml":  object("a.example.com/v1", "App", "a", "{size: 1, more: 2}"),
+			"config/samples/my-app.complete.yml": object("a.example.com/v1", "App", "a", "{size: 1, more: 2}"),
+		}, []string{"config/samples/my-app.sample.yaml"}, "Ready=True",
 	},
 	"a phase": {
 		map[string]string{
@@ -180,9 +201,9 @@ func TestLayouts(t *testing.T) {
 // An operator without a Go program runs as an image, which the user builds.
 func TestWithoutGo(t *testing.T) {
 	t.Parallel()
-	for layout, condition := range map[string]string{"helm.sdk.operatorframework.io/v1": "Deployed=True", "ansible.sdk.operatorframework.io/v1": "Successful=True"} {
+	for layout, condition := range map[string]string{"[helm.sdk.operatorframework.io/v1]": "Deployed=True", "kustomize.common.kubebuilder.io/v2,ansible.sdk.operatorframework.io/v1": "Successful=True"} {
 		g, err := Read(writeLayout(t, map[string]string{
-			"PROJECT": "projectName: op\nlayout: [" + layout + "]\n", "watches.yaml": "[]\n",
+			"PROJECT": "projectName: op\nlayout: " + layout + "\n", "watches.yaml": "[]\n",
 			"config/default/all.yaml":   deployment + crd("a.example.com", "Cache", "", "v1"),
 			"config/samples/cache.yaml": object("a.example.com/v1", "Cache", "a", "{size: 1}"),
 		}))

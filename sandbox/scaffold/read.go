@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,11 +36,24 @@ type Note struct{ Field, Value, From string }
 
 // kubebuilder is the relevant part of a PROJECT file.
 type kubebuilder struct {
-	ProjectName string   `json:"projectName"`
-	Layout      []string `json:"layout"`
+	ProjectName string `json:"projectName"`
+	Layout      layout `json:"layout"`
 	Resources   []struct {
 		Group, Domain, Kind string
 	} `json:"resources"`
+}
+
+// layout is a list of plugins. kubebuilder also accepts a text in which commas separate them.
+type layout []string
+
+// UnmarshalJSON decodes a text or a list of texts.
+func (l *layout) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*l = strings.Split(text, ",")
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(l))
 }
 
 // reader reads one project.

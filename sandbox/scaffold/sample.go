@@ -129,9 +129,17 @@ func (r *reader) rate(s *sample, all []*sample) {
 	}
 	s.rank = [10]int{
 		-s.kind.score, number(len(spec(first)) == 0), s.folder, s.rank[3] + missing, s.kind.order, len(more), number(!s.kind.stored),
-		number(!strings.HasSuffix(strings.TrimSuffix(s.path, path.Ext(s.path)), strings.ToLower(first.GetKind()))),
-		strings.Count(s.path, "/"), s.size,
+		number(!namedAfter(s.path, first.GetKind())), strings.Count(s.path, "/"), s.size,
 	}
+}
+
+// separators are the characters between the words of a file's name.
+var separators = strings.NewReplacer("-", "", "_", "", ".", "")
+
+// namedAfter reports whether a file's name ends with a kind, or with a kind and "sample".
+func namedAfter(name, kind string) bool {
+	name = separators.Replace(strings.TrimSuffix(path.Base(name), path.Ext(name)))
+	return strings.HasSuffix(strings.TrimSuffix(name, "sample"), strings.ToLower(kind))
 }
 
 // first returns the first custom resource.
@@ -177,8 +185,9 @@ func required(s *sample, all []*sample) (more []*sample, missing int) {
 			for _, ref := range references(spec(obj)) {
 				at := slices.IndexFunc(slices.Concat(queue, all), func(other *sample) bool { return other.has(ref) })
 				switch {
-				case at < 0:
+				case at < 0 && ref.field == "":
 					missing++
+				case at < 0:
 				case at >= len(queue):
 					queue = append(queue, all[at-len(queue)])
 				}
@@ -190,15 +199,18 @@ func required(s *sample, all []*sample) (more []*sample, missing int) {
 
 func (s *sample) has(ref reference) bool {
 	return slices.ContainsFunc(s.objects, func(obj *unstructured.Unstructured) bool {
-		return obj.GetName() == ref.name && (ref.kind == "" || obj.GetKind() == ref.kind)
+		custom := kinds.Custom(obj.GroupVersionKind().Group) && strings.HasSuffix(strings.ToLower(obj.GetKind()), strings.ToLower(ref.field))
+		return obj.GetName() == ref.name && (ref.kind == "" || obj.GetKind() == ref.kind) && (ref.field == "" || custom)
 	})
 }
 
-// reference is the name of an object, and its kind if it is known.
-type reference struct{ kind, name string }
+// reference is the name of an object, and its kind if it is known. If field is not empty, the text
+// of a field with this name is a reference only if the object's kind ends with the name.
+type reference struct{ kind, name, field string }
 
 // references returns the objects to which the fields of a spec refer by their usual names:
-// secretRef: {name: x}, providerRef: {kind: y, name: x}, secretName: x.
+// secretRef: {name: x}, providerRef: {kind: y, name: x}, secretName: x. It also returns the other
+// texts, which can be names: executor: x.
 func references(value any) (all []reference) {
 	list, _ := value.([]any)
 	for _, item := range list {
@@ -216,6 +228,8 @@ func references(value any) (all []reference) {
 		switch text, _ := field.(string); {
 		case known.kind != "" && strings.HasSuffix(name, "Name") && text != "":
 			known.name = text
+		case text != "":
+			known.name, known.field = text, name
 		case strings.HasSuffix(name, "Ref") || strings.HasSuffix(name, "Reference") || strings.HasSuffix(name, "Selector") && known.kind != "":
 			known.name, _ = inner["name"].(string)
 			known.kind, _ = cmp.Or[any](inner["kind"], known.kind).(string)
@@ -226,6 +240,8 @@ func references(value any) (all []reference) {
 		}
 		all = append(all, references(field)...)
 	}
-	slices.SortFunc(all, func(a, b reference) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name)) })
+	slices.SortFunc(all, func(a, b reference) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name), cmp.Compare(a.field, b.field))
+	})
 	return slices.Compact(all)
 }

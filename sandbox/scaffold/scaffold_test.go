@@ -130,6 +130,10 @@ func TestReadFindsEachField(t *testing.T) {
 			map[string]string{"config/samples/cache_v1alpha1_cache.yaml": "{apiVersion: cache.example.com/v1alpha1, kind: Cache, metadata: {name: first}, spec: {replicas: 1}}", "config/samples/cache.yaml": ""},
 			func(f project.File) string { return f.Sample.Manifests[0] }, "config/samples/cache_v1alpha1_cache.yaml",
 		},
+		"leader election that the Deployment does not set": {
+			map[string]string{"cmd/main.go": strings.Replace(string(mainText), `"leader-elect", false`, `"enable-leader-election", true`, 1)},
+			func(f project.File) string { return strings.Join(f.Operator.Embedded.Args, " ") }, "--metrics-bind-address=0 --enable-leader-election=false",
+		},
 		"traced webhook": {
 			map[string]string{"internal/webhook/cache.go": "package webhook\n\nvar d = tracing.WrapDefaulter[*v1.Cache](nil)\n"},
 			func(f project.File) string { return f.Operator.Webhook.Annotation }, "tracing.k8s.io/traceparent",

@@ -39,13 +39,9 @@ type why struct {
 func (w *Waterfall) Explained(e explain.Explanation, summary string, lines []string) *Waterfall {
 	out, shift := *w, e.Start.Sub(w.Begin)
 	out.why = &why{summary: summary, lines: lines, raw: e}
-	on, waits := map[place]bool{}, map[place][]Row{}
-	for _, s := range e.Chain {
-		on[place{s.TraceID, s.SpanID}] = true
-	}
+	on, waits := e.Spans(), map[place][]Row{}
 	for _, s := range e.Path {
 		at := place{s.Span.TraceID, s.Span.SpanID}
-		on[at] = true
 		from := shift + s.Offset
 		out.why.steps = append(out.why.steps, step{at, from, from + s.Duration})
 		if waited(s) && s.Duration >= max(fact.MinWait, w.Total/waitPart) {
@@ -56,7 +52,7 @@ func (w *Waterfall) Explained(e explain.Explanation, summary string, lines []str
 	out.Rows = make([]Row, 0, len(w.Rows))
 	for i, row := range w.Rows {
 		at := place{row.traceID, row.spanID}
-		row.onPath = on[at]
+		row.onPath = on[row.traceID+row.spanID]
 		if row.Parent >= 0 {
 			row.Parent = index[row.Parent]
 		}

@@ -107,7 +107,7 @@ func TestWordsOnTerminals(t *testing.T) {
 	}
 }
 
-// A wait that begins before the trace starts with it.
+// A wait from before the trace is cut at its start.
 func TestWaitBeforeTheTrace(t *testing.T) {
 	t.Parallel()
 	w := New(spantree.Build([]spantree.Span{about(span("1", "", "reconcile Head", "CONSUMER", 0, ms), "delay", 60.0, "requeue_reason", "error")}))

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/cause"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/project/condition"
@@ -143,9 +144,17 @@ func denied(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
 }
 
-// sampleReady checks every object of the sample's kind that the sandbox applied.
+// sampleReady checks every object of the sample's kind that the sandbox applied. The operator's
+// message about a kind that is not defined gets the remedy.
 func sampleReady(ctx context.Context, c *apply.Cluster) error {
-	return allReady(ctx, c, component.Sample, "sample ", c.ReachedCondition)
+	err := allReady(ctx, c, component.Sample, "sample ", c.ReachedCondition)
+	if err == nil {
+		return nil
+	}
+	if remedy := cause.UndefinedKind(err.Error()); remedy != "" {
+		return fmt.Errorf("%w; %s", err, remedy)
+	}
+	return err
 }
 
 // allReady checks all main objects of a component, of which there must be one.

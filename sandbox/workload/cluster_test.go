@@ -12,6 +12,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 )
 
 // TestCluster uses one API server with the kinds of the reference operator. The subtests are
@@ -31,6 +32,7 @@ func TestCluster(t *testing.T) {
 	t.Run("Kinds", func(t *testing.T) { testKindCalled(t, c) })
 	t.Run("Foreign", func(t *testing.T) { testForeign(t, c) })
 	t.Run("Singleton", func(t *testing.T) { testSingleton(t, c) })
+	t.Run("UndefinedKind", func(t *testing.T) { testUndefinedKind(t, c) })
 	t.Run("Leases", func(t *testing.T) { testLeases(t, c) })
 	t.Run("Notices", func(t *testing.T) { testNotices(t, c) })
 	t.Run("Ended", func(t *testing.T) { testEnded(t, c) })
@@ -100,5 +102,28 @@ func testSingleton(t *testing.T, c *apply.Cluster) {
 		if err := serves("only", annotation); err != nil {
 			t.Errorf("Serves() of an existing sample = %v", err)
 		}
+	}
+}
+
+// testUndefinedKind checks the message about an operator that requires a kind of another project.
+func testUndefinedKind(t *testing.T, c *apply.Cluster) {
+	t.Parallel()
+	const definition = `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: plans.demo.example.test}, spec: {group: demo.example.test, scope: Namespaced,
+  names: {kind: Plan, plural: plans}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`
+	if err := apply.Apply(t.Context(), c, []*unstructured.Unstructured{applytest.Object(t, definition)}); err != nil {
+		t.Fatal(err)
+	}
+	plan := applytest.Object(t, `{apiVersion: demo.example.test/v1, kind: Plan, metadata: {name: plan, namespace: default},
+  status: {conditions: [{type: Ready, status: "False", reason: Error, message: 'no matches for kind "Backup" in version "storage.example.test/v1"'}]}}`)
+	of, err := apply.NewCluster(c.Config(), project.Subject{Samples: []*unstructured.Unstructured{plan}, Condition: condition.Ready})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.SetLabels(of.LabelsOf(component.Sample))
+	if err := c.Client().Create(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if err := Serves(t.Context(), of, component.Sample); err == nil || !strings.Contains(err.Error(), "add the CustomResourceDefinition of Backup.storage.example.test to operator.manifests") {
+		t.Errorf("Serves() = %v, want the remedy", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -60,6 +61,29 @@ func homeless(ctx context.Context, c *apply.Cluster) ([]string, error) {
 		notices = append(notices, fmt.Sprintf("no room for %s: %s", count(reasons[reason], "Pod"), reason))
 	}
 	return notices, nil
+}
+
+const (
+	// unbound is part of the scheduler's message about a Pod whose claims have no volumes.
+	unbound       = "unbound immediate PersistentVolumeClaims"
+	storageRemedy = "; an embedded cluster has no volumes for claims: remove the storage from the object, or use --cluster=kind"
+)
+
+// unscheduled returns why no node takes a Pod; empty if one does.
+func unscheduled(pod *corev1.Pod) (reason, message string) {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status != corev1.ConditionTrue {
+			message = condition.Message
+			if strings.Contains(message, unbound) {
+				message += storageRemedy
+			}
+			return condition.Reason, message
+		}
+	}
+	if pod.Status.Phase == corev1.PodFailed && strings.HasPrefix(pod.Status.Reason, "OutOf") {
+		return pod.Status.Reason, pod.Status.Message
+	}
+	return "", ""
 }
 
 func count(n int, noun string) string {

@@ -263,19 +263,6 @@ func getOwner(ctx context.Context, c *apply.Cluster, of, owner client.Object) bo
 		owner.GetUID() == reference.UID
 }
 
-// unscheduled returns why no node takes a Pod; empty if one does.
-func unscheduled(pod *corev1.Pod) (reason, message string) {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status != corev1.ConditionTrue {
-			return condition.Reason, condition.Message
-		}
-	}
-	if pod.Status.Phase == corev1.PodFailed && strings.HasPrefix(pod.Status.Reason, "OutOf") {
-		return pod.Status.Reason, pod.Status.Message
-	}
-	return "", ""
-}
-
 // lastLogLine returns the line of a container's log that explains its trouble, as a suffix for a
 // message, or "".
 func lastLogLine(ctx context.Context, c *apply.Cluster, pod *corev1.Pod, container string) string {
@@ -285,7 +272,11 @@ func lastLogLine(ctx context.Context, c *apply.Cluster, pod *corev1.Pod, contain
 		return ""
 	}
 	if line := cause.Of(string(raw)); line != "" {
-		return ": log: " + line
+		text := ": log: " + line
+		if remedy := cause.UndefinedKind(line); remedy != "" {
+			text += "; " + remedy
+		}
+		return text
 	}
 	return ""
 }

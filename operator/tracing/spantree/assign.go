@@ -34,7 +34,7 @@ func (a *assignment) complete() bool {
 		}
 	}
 	for i, l := range a.lines.lines {
-		if l.Repeat.required() && a.used[i] == 0 {
+		if least, _ := l.Repeat.Bounds(); a.used[i] < least {
 			return false
 		}
 	}
@@ -85,9 +85,8 @@ func (f *flow) saturate(lines *siblings) {
 	f.fill()
 }
 
-// distribute gives the spans of each group to its lines: one to each line that
-// needs one, then one to each other line, then what is left to a line that takes
-// any number.
+// distribute gives the spans of each group to its lines: to each as many as it
+// needs, then to each as many as it takes.
 func (a *assignment) distribute(f *flow) {
 	spansOf := make([][]int, len(a.lines.groups))
 	for span, g := range f.groupOf {
@@ -96,22 +95,17 @@ func (a *assignment) distribute(f *flow) {
 		}
 	}
 	for g, spans := range spansOf {
-		lines := a.lines.groups[g].lines
-		last := none
 		for _, needed := range []bool{true, false} {
-			for _, line := range lines {
-				repeat := a.lines.lines[line].Repeat
-				if repeat.unbounded() {
-					last = line
+			for _, line := range a.lines.groups[g].lines {
+				least, most := a.lines.lines[line].Repeat.Bounds()
+				if needed {
+					most = least
 				}
-				if repeat.required() == needed && len(spans) > 0 {
+				for len(spans) > 0 && (most < 0 || a.used[line] < most) {
 					a.give(spans[0], line)
 					spans = spans[1:]
 				}
 			}
-		}
-		for _, span := range spans {
-			a.give(span, last)
 		}
 	}
 }

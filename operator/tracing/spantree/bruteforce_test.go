@@ -12,38 +12,25 @@ import (
 // explains itself exactly where it fails.
 func TestMatchAgreesWithTryingAll(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	for name, ordered := range map[string]bool{"unordered": false, "ordered": true} {
-		passed := 0
-		const rounds = 20_000
-		for range rounds {
-			want := &spantree.Tree{Open: random.IntN(8) == 0, Ordered: ordered && random.IntN(2) == 0}
-			want.Roots = randomLines(random, 3, ordered)
-			got := spantree.Build(randomSpans(random))
-			r := spantree.Match(want, got)
-			if all := tryAll(want.Roots, got.Roots, want.Open, want.Ordered); r.OK() != all {
-				t.Fatalf("match is %t, trying all assignments gives %t\nexpected:\n%sactual:\n%s", r.OK(), all, want, starts(got))
-			}
-			if r.OK() == (len(r.Differences()) > 0) {
-				t.Fatalf("match is %t with %d differences\nexpected:\n%sactual:\n%s", r.OK(), len(r.Differences()), want, starts(got))
-			}
-			if r.OK() {
-				passed++
-			}
+	passed := 0
+	const rounds = 20_000
+	for range rounds {
+		want := &spantree.Tree{Open: random.IntN(8) == 0, Roots: randomLines(random, 3)}
+		got := spantree.Build(randomSpans(random))
+		r := spantree.Match(want, got)
+		if all := tryAll(want.Roots, got.Roots, want.Open); r.OK() != all {
+			t.Fatalf("match is %t, trying all assignments gives %t\nexpected:\n%sactual:\n%s", r.OK(), all, want, got)
 		}
-		if passed < rounds/100 || passed > rounds*9/10 {
-			t.Errorf("%d of %d random trees match, %s: the test says little", passed, rounds, name)
+		if r.OK() == (len(r.Differences()) > 0) {
+			t.Fatalf("match is %t with %d differences\nexpected:\n%sactual:\n%s", r.OK(), len(r.Differences()), want, got)
+		}
+		if r.OK() {
+			passed++
 		}
 	}
-}
-
-// starts prints a forest with the starts of its spans.
-func starts(forest *spantree.Forest) string {
-	text := ""
-	forest.Walk(func(n *spantree.Node, depth int) bool {
-		text += fmt.Sprintf("%*s%s %d\n", 2*depth, "", n.Span.Name, n.Span.Start.Unix())
-		return true
-	})
-	return text
+	if passed < rounds/100 || passed > rounds*9/10 {
+		t.Errorf("%d of %d random trees match: the test says little", passed, rounds)
+	}
 }
 
 // Many siblings of one name, so that lines are looked up by what they must have.
@@ -53,12 +40,12 @@ func TestMatchAgreesWithTryingAllOfManyLines(t *testing.T) {
 	for range 20_000 {
 		want := &spantree.Tree{Open: random.IntN(8) == 0}
 		for i := range 9 + random.IntN(4) {
-			e := spantree.Expect("a", []spantree.Repeat{spantree.Optional, spantree.AnyNumber, spantree.Optional, spantree.Once}[random.IntN(3+i%9/8)])
+			e := &spantree.Expected{Name: "a", Repeat: []spantree.Repeat{spantree.Optional, spantree.AnyNumber, "{0,2}", spantree.Once}[random.IntN(3+i%9/8)]}
 			for range random.IntN(3) {
-				e.Children = append(e.Children, spantree.Expect(string(rune('a'+random.IntN(4))), spantree.Repeat([]string{"", "", "?"}[random.IntN(3)])))
+				e.Children = append(e.Children, &spantree.Expected{Name: string(rune('a' + random.IntN(4))), Repeat: spantree.Repeat([]string{"", "", "?"}[random.IntN(3)])})
 			}
 			if random.IntN(2) == 0 {
-				e.Conditions = append(e.Conditions, spantree.Attr("k", random.IntN(3)))
+				e.Conditions = append(e.Conditions, spantree.Condition{Key: "k", Value: fmt.Sprint(random.IntN(3))})
 			}
 			want.Roots = append(want.Roots, e)
 		}
@@ -73,7 +60,7 @@ func TestMatchAgreesWithTryingAllOfManyLines(t *testing.T) {
 		}
 		got := spantree.Build(spans)
 		r := spantree.Match(want, got)
-		if all := tryAll(want.Roots, got.Roots, want.Open, false); r.OK() != all {
+		if all := tryAll(want.Roots, got.Roots, want.Open); r.OK() != all {
 			t.Fatalf("match is %t, trying all assignments gives %t\nexpected:\n%sactual:\n%s", r.OK(), all, want, got)
 		}
 		if r.OK() {
@@ -85,7 +72,7 @@ func TestMatchAgreesWithTryingAllOfManyLines(t *testing.T) {
 	}
 }
 
-func randomLines(random *rand.Rand, depth int, ordered bool) []*spantree.Expected {
+func randomLines(random *rand.Rand, depth int) []*spantree.Expected {
 	if depth == 0 {
 		return nil
 	}
@@ -93,10 +80,9 @@ func randomLines(random *rand.Rand, depth int, ordered bool) []*spantree.Expecte
 	for i := range lines {
 		lines[i] = &spantree.Expected{
 			Name:     string(rune('a' + random.IntN(2))),
-			Repeat:   []spantree.Repeat{spantree.Once, spantree.Optional, spantree.AnyNumber, spantree.OnceOrMore}[random.IntN(4)],
-			Children: randomLines(random, depth-1, ordered),
+			Repeat:   []spantree.Repeat{spantree.Once, spantree.Optional, spantree.AnyNumber, spantree.OnceOrMore, "{0,2}", "{2}", "{1,3}"}[random.IntN(7)],
+			Children: randomLines(random, depth-1),
 			Open:     random.IntN(4) == 0,
-			Ordered:  ordered && random.IntN(2) == 0,
 		}
 	}
 	return lines
@@ -117,30 +103,28 @@ func randomSpans(random *rand.Rand) []spantree.Span {
 
 // tryAll decides the match of names, and of the attribute k, by trying every line
 // for every span.
-func tryAll(lines []*spantree.Expected, spans []*spantree.Node, open, ordered bool) bool {
-	lineOf := make([]int, len(spans))
+func tryAll(lines []*spantree.Expected, spans []*spantree.Node, open bool) bool {
 	counts := make([]int, len(lines))
 	var try func(i int) bool
 	try = func(i int) bool {
 		if i == len(spans) {
 			for l, line := range lines {
-				if counts[l] == 0 && (line.Repeat == spantree.Once || line.Repeat == spantree.OnceOrMore) {
+				if least, _ := line.Repeat.Bounds(); counts[l] < least {
 					return false
 				}
 			}
-			return !ordered || inOrder(spans, lineOf)
+			return true
 		}
-		lineOf[i] = -1
 		if open && try(i+1) {
 			return true
 		}
 		for l, line := range lines {
-			full := counts[l] > 0 && (line.Repeat == spantree.Once || line.Repeat == spantree.Optional)
-			if full || !alone(line, spans[i]) || !tryAll(line.Children, spans[i].Children, line.Open, line.Ordered) {
+			_, most := line.Repeat.Bounds()
+			full := most >= 0 && counts[l] == most
+			if full || !alone(line, spans[i]) || !tryAll(line.Children, spans[i].Children, line.Open) {
 				continue
 			}
 			counts[l]++
-			lineOf[i] = l
 			ok := try(i + 1)
 			counts[l]--
 			if ok {
@@ -159,16 +143,4 @@ func alone(line *spantree.Expected, n *spantree.Node) bool {
 		}
 	}
 	return line.Name == n.Span.Name
-}
-
-// inOrder reports whether no span starts before one of an earlier line.
-func inOrder(spans []*spantree.Node, lineOf []int) bool {
-	for i, s := range spans {
-		for j, other := range spans {
-			if lineOf[i] >= 0 && lineOf[j] >= 0 && s.Span.Start.Before(other.Span.Start) && lineOf[i] > lineOf[j] {
-				return false
-			}
-		}
-	}
-	return true
 }

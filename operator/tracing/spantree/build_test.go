@@ -139,8 +139,7 @@ func TestBadTraces(t *testing.T) {
 		"two roots":              {[]spantree.Span{span("a", "", "a", 1), span("b", "", "b", 2)}, "b\na", true, nil, ""},
 		"two roots, one wanted":  {[]spantree.Span{span("a", "", "a", 1), span("b", "", "b", 2)}, "a", false, nil, "found as a root"},
 		"child before parent":    {skewed, "root\n  a [duration<0s]\n    b", true, nil, ""},
-		"skewed, out of order":   {append(skewed[:2:2], span("b", "r", "b", -50)), "root\n  (ordered)\n  a\n  b", false, nil, "want it after a, and it starts before it"},
-		"no times at all":        {[]spantree.Span{{SpanID: "a", Name: "a"}, {SpanID: "b", ParentSpanID: "a", Name: "b"}}, "(ordered)\na [duration=0s]\n  b", true, nil, ""},
+		"no times at all":        {[]spantree.Span{{SpanID: "a", Name: "a"}, {SpanID: "b", ParentSpanID: "a", Name: "b"}}, "a [duration=0s]\n  b", true, nil, ""},
 		"no names, kinds or ids": {[]spantree.Span{{}, {}}, `+ ""`, true, nil, ""},
 	}
 	for name, test := range tests {
@@ -191,7 +190,7 @@ func TestHugeTraces(t *testing.T) {
 		differences int
 	}{
 		"wide":                  {wide, "root\n  + step", true, 0},
-		"wide, in order":        {wide, "root\n  (ordered)\n  * step\n  step\n  ? step\n  + step", true, 0},
+		"wide, in bounds":       {wide, "root\n  {0,99999} step\n  step", true, 0},
 		"wide, one extra":       {wide, "root\n  + step\n    more", false, n},
 		"chain, others let in":  {chain, "root\n  ...", true, 0},
 		"chain":                 {chain, "root\n  step", false, n - 1},

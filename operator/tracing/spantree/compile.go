@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -22,9 +21,8 @@ type line struct {
 
 // siblings are the lines below one line, or the roots.
 type siblings struct {
-	lines   []*line
-	open    bool
-	ordered bool
+	lines []*line
+	open  bool
 	// groups are equal lines taken together: any span of one may be another's.
 	groups []group
 	// byName has the groups of each name.
@@ -49,8 +47,6 @@ type test struct {
 	problem    string
 	pattern    *regexp.Regexp
 	duration   time.Duration
-	count      int
-	target     *line // of a link to a label
 	attributes []test
 	// last and matched are the value that the pattern was asked about last, and
 	// the answer: many spans have the same.
@@ -72,27 +68,19 @@ func (t *test) matches(value string) bool {
 // compiler makes an expected tree ready for matching.
 type compiler struct {
 	patterns map[string]*regexp.Regexp
-	labels   map[string]*line
-	// links are the tests of links to labels, which may stand further below.
-	links []*test
 	// classes numbers the lines that are equal with all that is below them.
 	classes map[string]int
 }
 
 func compile(t *Tree) *siblings {
-	c := &compiler{patterns: map[string]*regexp.Regexp{}, labels: map[string]*line{}, classes: map[string]int{}}
-	roots, _ := c.siblings(nil, t.Roots, t.Open, t.Ordered)
-	for _, link := range c.links {
-		if link.target = c.labels[link.Value[1:]]; link.target == nil {
-			link.problem = fmt.Sprintf("no line has the label %s", link.Value)
-		}
-	}
+	c := &compiler{patterns: map[string]*regexp.Regexp{}, classes: map[string]int{}}
+	roots, _ := c.siblings(nil, t.Roots, t.Open)
 	return roots
 }
 
 // siblings gives the lines, and their classes with their marks.
-func (c *compiler) siblings(parent *line, lines []*Expected, open, ordered bool) (*siblings, []string) {
-	s := &siblings{open: open, ordered: ordered}
+func (c *compiler) siblings(parent *line, lines []*Expected, open bool) (*siblings, []string) {
+	s := &siblings{open: open}
 	if open {
 		s.most = -1
 	}
@@ -134,13 +122,12 @@ func (c *compiler) siblings(parent *line, lines []*Expected, open, ordered bool)
 
 func (g *group) add(index int, repeat Repeat) {
 	g.lines = append(g.lines, index)
-	if repeat.required() {
-		g.least++
-	}
-	if repeat.unbounded() || g.most < 0 {
+	least, most := repeat.Bounds()
+	g.least += least
+	if most < 0 || g.most < 0 {
 		g.most = -1
 	} else {
-		g.most++
+		g.most += most
 	}
 }
 
@@ -151,22 +138,14 @@ func (c *compiler) line(parent *line, e *Expected) (*line, int) {
 	}
 	for i, condition := range e.Conditions {
 		l.tests[i] = c.test(condition)
-		if condition.Subject == SubjectLink && strings.HasPrefix(condition.Value, "@") {
-			c.links = append(c.links, &l.tests[i])
-		}
-	}
-	if e.Label != "" && c.labels[e.Label] == nil {
-		c.labels[e.Label] = l
 	}
 	var below []string
-	l.children, below = c.siblings(l, e.Children, e.Open, e.Ordered)
-	if !e.Ordered {
-		slices.Sort(below)
-	}
+	l.children, below = c.siblings(l, e.Children, e.Open)
+	slices.Sort(below)
 	// The mark is left out: it counts in the bounds of the group.
 	once := *e
 	once.Repeat = Once
-	key := fmt.Sprintf("%s %t %t %q", &once, e.Open, e.Ordered, below)
+	key := fmt.Sprintf("%s %t %q", &once, e.Open, below)
 	class, found := c.classes[key]
 	if !found {
 		class = len(c.classes)
@@ -179,14 +158,12 @@ func (c *compiler) test(condition Condition) test {
 	t := test{Condition: condition}
 	var err error
 	switch {
-	case condition.Subject < 0 || condition.Subject > SubjectEventCount:
+	case condition.Subject < 0 || condition.Subject > SubjectEvent:
 		err = errors.New("there is no subject of that number")
 	case condition.Operator == Matches:
 		t.pattern, err = c.pattern(condition.Value)
 	case condition.Subject == SubjectDuration:
 		t.duration, err = time.ParseDuration(condition.Value)
-	case condition.Subject == SubjectLinkCount || condition.Subject == SubjectEventCount:
-		t.count, err = condition.number()
 	}
 	if err != nil {
 		t.problem = err.Error()

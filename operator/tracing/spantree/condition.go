@@ -2,7 +2,6 @@ package spantree
 
 import (
 	"slices"
-	"strconv"
 )
 
 // Subject is the part of a span that a [Condition] is about.
@@ -16,25 +15,20 @@ const (
 	SubjectDuration
 	// SubjectLink is a link of the span, whichever fits.
 	SubjectLink
-	// SubjectLinkCount is the number of links.
-	SubjectLinkCount
 	// SubjectEvent is an event of the span, whichever fits.
 	SubjectEvent
-	// SubjectEventCount is the number of events.
-	SubjectEventCount
 )
 
 // The words of the text format for subjects that aren't attributes.
 var subjectWords = map[Subject]string{
-	SubjectDuration: "duration", SubjectLink: "link", SubjectLinkCount: "links",
-	SubjectEvent: "event", SubjectEventCount: "events",
+	SubjectDuration: "duration", SubjectLink: "link", SubjectEvent: "event",
 }
 
 // Operator is how a [Condition] compares.
 type Operator int
 
-// The operators. Attributes and events take the first four, links the first,
-// Present and Absent; durations and numbers take Equals and the last four.
+// The operators. Attributes and events take the first four, links Present and
+// Absent; durations take Equals and the last four.
 const (
 	// Equals compares the whole value.
 	Equals Operator = iota
@@ -57,10 +51,8 @@ const (
 // The signs of the text format for operators between a key and a value.
 var operatorSigns = map[Operator]string{Equals: "=", Matches: "=~", Below: "<", AtMost: "<=", Above: ">", AtLeast: ">="}
 
-// Condition is a condition on one part of a span. [Attr], [DurationBelow],
-// [LinkTo], [HasEvent] and others make it; it is an [Option] of [Expect]. A
-// condition that makes no sense, such as a duration of "soon", never holds, and
-// the failed match says why.
+// Condition is a condition on one part of a span. A condition that makes no sense,
+// such as a duration of "soon", never holds, and the failed match says why.
 type Condition struct {
 	// Subject is an attribute in the zero value.
 	Subject Subject
@@ -68,10 +60,8 @@ type Condition struct {
 	Key      string
 	Operator Operator
 	// Value is what the subject is compared with, as it is in the text: a value,
-	// a regular expression, a duration such as 1.5s, a number, the name of an
-	// event, a label after an @, or the ids of a trace and a span with a slash
-	// between. It is empty for Present, and for Absent except that of an event
-	// of one name.
+	// a regular expression, a duration such as 1.5s, or the name of an event. It is
+	// empty for Present, and for Absent except that of an event of one name.
 	Value string
 	// Attributes are conditions on the attributes of an event; nil for other
 	// subjects.
@@ -107,7 +97,7 @@ func (c Condition) text(quote func(string) string) string {
 		text = "!" + key + "=" + quote(c.Value)
 	case c.Operator == Absent:
 		text = "!" + key
-	case c.Subject == SubjectDuration || c.Subject == SubjectLink:
+	case c.Subject == SubjectDuration:
 		text = key + operatorSigns[c.Operator] + c.Value
 	default:
 		text = key + operatorSigns[c.Operator] + quote(c.Value)
@@ -133,7 +123,7 @@ func joinConditions(conditions []Condition, quote func(string) string) string {
 // attribute.
 func reservedWord(word string) bool {
 	switch word {
-	case "service", "status", "duration", "link", "links", "event", "events":
+	case "service", "status", "duration", "link", "event":
 		return true
 	}
 	return isKind(word)
@@ -147,5 +137,10 @@ func isKind(word string) bool {
 	return false
 }
 
-// number reads the value of a condition on a count.
-func (c Condition) number() (int, error) { return strconv.Atoi(c.Value) }
+func attr(key string, value any) Condition { return Condition{Key: key, Value: FormatValue(value)} }
+
+func hasAttr(key string) Condition { return Condition{Key: key, Operator: Present} }
+
+func hasLink() Condition { return Condition{Subject: SubjectLink, Operator: Present} }
+
+func hasEvent(name string) Condition { return Condition{Subject: SubjectEvent, Value: name} }

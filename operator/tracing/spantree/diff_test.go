@@ -59,7 +59,9 @@ func clearLines(tree *spantree.Tree) {
 
 func TestDiff(t *testing.T) {
 	t.Parallel()
-	a := spantree.NewTree(spantree.Expect("a"))
+	tree := func(name string) *spantree.Tree {
+		return &spantree.Tree{Roots: []*spantree.Expected{{Name: name}}}
+	}
 	for name, test := range map[string]struct {
 		want, got any
 		diff      string
@@ -67,8 +69,8 @@ func TestDiff(t *testing.T) {
 		"equal text":      {"a\nb", "a\nb", ""},
 		"another line":    {"a\nb", "a\nc", "line 2:\n-\"b\"\n+\"c\""},
 		"a line less":     {"a\nb", "a", "line 2:\n-\"b\"\n+(no line)"},
-		"equal trees":     {a, spantree.NewTree(spantree.Expect("a")), ""},
-		"another tree":    {a, spantree.NewTree(spantree.Expect("b")), "line 4:\n-\"      \\\"Name\\\": \\\"a\\\",\"\n+\"      \\\"Name\\\": \\\"b\\\",\""},
+		"equal trees":     {tree("a"), tree("a"), ""},
+		"another tree":    {tree("a"), tree("b"), "line 4:\n-\"      \\\"Name\\\": \\\"a\\\",\"\n+\"      \\\"Name\\\": \\\"b\\\",\""},
 		"same text":       {1, int64(1), "-1\n+1"},
 		"nil or no items": {[]string(nil), []string{}, "line 1:\n-\"null\"\n+\"[]\""},
 	} {

@@ -39,6 +39,8 @@ type differ struct {
 type missing struct {
 	*line
 	parent *vertex
+	// found is how many spans there are of a line that needs several.
+	found int
 }
 
 // place words where the line wants its span.
@@ -46,7 +48,7 @@ func (l missing) place() string {
 	switch {
 	case l.line.parent == nil:
 		return "as a root"
-	case l.parent != nil && l.line.parent.Repeat.unbounded():
+	case l.parent != nil && l.line.parent.Repeat.several():
 		return fmt.Sprintf("below %s span %s", quoteName(l.line.parent.Name), l.parent.Span.SpanID)
 	}
 	return "below " + quoteName(l.line.parent.Name)
@@ -88,23 +90,14 @@ func (d *differ) add(difference DifferenceType, l *line, v *vertex, details ...s
 // that match with everything below them, then the closest of equal name, then
 // those of another name with something equal below.
 func (d *differ) siblings(lines *siblings, parent *vertex, spans []*vertex) {
-	var a *assignment
-	if lines.ordered {
-		a = d.assignInOrder(lines, spans)
-	}
-	if a == nil {
-		a = d.assign(lines, spans)
-		if !a.complete() {
-			d.pairClosest(a)
-			d.pairRenamed(a)
-		}
-		if lines.ordered {
-			d.outOfOrder(a)
-		}
+	a := d.assign(lines, spans)
+	if !a.complete() {
+		d.pairClosest(a)
+		d.pairRenamed(a)
 	}
 	for i, l := range lines.lines {
-		if l.Repeat.required() && a.used[i] == 0 {
-			d.missing = append(d.missing, missing{l, parent})
+		if least, _ := l.Repeat.Bounds(); a.used[i] < least {
+			d.missing = append(d.missing, missing{l, parent, a.used[i]})
 		}
 	}
 	for i, v := range spans {
@@ -160,9 +153,11 @@ func (d *differ) pairClosest(a *assignment) {
 // takes reports whether a line has room for a span that has no line. Where ...
 // would let the span in, only a line that still needs a span is worth it.
 func (a *assignment) takes(line, span int) bool {
-	repeat := a.lines.lines[line].Repeat
-	room := a.used[line] == 0 || (repeat.unbounded() && a.extra(span))
-	return room && (a.extra(span) || repeat.required())
+	least, most := a.lines.lines[line].Repeat.Bounds()
+	if a.used[line] < least {
+		return true
+	}
+	return (most < 0 || a.used[line] < most) && a.extra(span)
 }
 
 // distance weighs how far a span is from what a line expects.
@@ -208,70 +203,4 @@ func similar(l *line, v *vertex) bool {
 		}
 	}
 	return false
-}
-
-// outOfOrder lists the spans that stand in the way of the order: those outside a
-// longest sequence that is in order.
-func (d *differ) outOfOrder(a *assignment) {
-	var spans []int
-	for i, line := range a.lineOf {
-		if line != none {
-			spans = append(spans, i)
-		}
-	}
-	slices.SortStableFunc(spans, func(x, y int) int {
-		return cmp.Or(a.spans[x].Span.Start.Compare(a.spans[y].Span.Start), cmp.Compare(a.lineOf[x], a.lineOf[y]))
-	})
-	lines := make([]int, len(spans))
-	for i, span := range spans {
-		lines[i] = a.lineOf[span]
-	}
-	inOrder := longestInOrder(lines)
-	name := func(i int) string { return a.lines.lines[lines[i]].String() }
-	for i, span := range spans {
-		if inOrder[i] {
-			continue
-		}
-		var detail string
-		for j := range spans {
-			if inOrder[j] && j < i && lines[j] > lines[i] {
-				detail = fmt.Sprintf("want it before %s, and it starts after it", name(j))
-				break
-			} else if inOrder[j] && j > i && lines[j] < lines[i] {
-				detail = fmt.Sprintf("want it after %s, and it starts before it", name(j))
-			}
-		}
-		l := a.lines.lines[lines[i]]
-		d.add(Moved, l, a.spans[span], append([]string{detail}, d.mismatches(l, a.spans[span])...)...)
-	}
-}
-
-// longestInOrder marks a longest subsequence that never falls.
-func longestInOrder(values []int) []bool {
-	var tails []int // the index of the least last value of a subsequence of each length
-	previous := make([]int, len(values))
-	for i, value := range values {
-		length, _ := slices.BinarySearchFunc(tails, value, func(tail, value int) int {
-			if values[tail] <= value {
-				return -1
-			}
-			return 1
-		})
-		previous[i] = none
-		if length > 0 {
-			previous[i] = tails[length-1]
-		}
-		if length == len(tails) {
-			tails = append(tails, i)
-		} else {
-			tails[length] = i
-		}
-	}
-	marks := make([]bool, len(values))
-	if len(tails) > 0 {
-		for i := tails[len(tails)-1]; i != none; i = previous[i] {
-			marks[i] = true
-		}
-	}
-	return marks
 }

@@ -16,9 +16,10 @@ const (
 	Missing DifferenceType = "missing"
 	// Extra: no line accounts for the span.
 	Extra DifferenceType = "extra"
-	// Moved: the span that the line expects has another parent, or starts before
-	// or after siblings that it should not.
+	// Moved: the span that the line expects has another parent.
 	Moved DifferenceType = "moved"
+	// OverBudget: a limit of the budget does not hold.
+	OverBudget DifferenceType = "over budget"
 	// Differing: the span is in its place, but a condition fails.
 	Differing DifferenceType = "different"
 )
@@ -34,6 +35,8 @@ func (t DifferenceType) mark() string {
 		return ">"
 	case Differing:
 		return "~"
+	case OverBudget:
+		return "!"
 	}
 	return " "
 }
@@ -41,9 +44,9 @@ func (t DifferenceType) mark() string {
 // Difference is one thing that is wrong.
 type Difference struct {
 	Type DifferenceType
-	// Want is the line; nil for Extra.
+	// Want is the line; nil for Extra and OverBudget.
 	Want *Expected
-	// Got is the span; nil for Missing.
+	// Got is the span; nil for Missing and OverBudget.
 	Got *Node
 	// Details say where it was expected and found, and which conditions fail.
 	Details []string
@@ -55,7 +58,7 @@ func (d Difference) String() string {
 }
 
 func (d Difference) what() string {
-	what := ""
+	what := "the forest"
 	switch {
 	case d.Want != nil && d.Want.Line > 0:
 		what = fmt.Sprintf("%s (line %d)", d.Want, d.Want.Line)

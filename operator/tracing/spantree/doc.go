@@ -3,8 +3,7 @@
 // Spans come from anywhere: a recorder in a unit test, or a trace backend in
 // an end-to-end test. A caller converts them to [Span], joins them with
 // [Build] into a [Forest], reads the expectation with [Parse] from a text
-// file or writes it in Go with [Expect], and calls [Match]. A failed match
-// explains itself: [Result.Explain] prints the expected and the actual tree side
+// file, and calls [Match]. A failed match explains itself: [Result.Explain] prints the expected and the actual tree side
 // by side and marks what is missing, extra, moved or different. [Record] makes a
 // text of spans, [Update] brings one up to date without losing what was written by
 // hand, and [Golden] does all of this for a file.
@@ -15,29 +14,25 @@
 // level) is the depth. Several roots are several trees, of one trace or of more:
 //
 //	# The change of one object.
-//	admit Head [SERVER @change service=demo operator.object.kind=Head]
+//	(budget writes<=6 unchanged=0 duration<30s)
+//	admit Head [SERVER service=demo operator.object.kind=Head]
 //	  reconcile Head [CONSUMER]
 //	    create ChildA [PRODUCER operator.object.name=~head-.+ operator.object.uid]
 //	  ? converge Head [INTERNAL !error.type duration<2s]  # at most once
+//	  {1,3} reconcile Head                                # one to three times
 //	  * reconcile Head                                    # any number of times
+//	    update_status Head [CLIENT event="Ready: False→True"(operator.condition.reason=Available)]
 //	  ...                                                 # and other children
-//
-//	# The next change is linked to the first.
-//	admit Head [SERVER link=@change]
-//	  (ordered)
-//	  update ChildA [PRODUCER]
-//	  update_status Head [CLIENT event="Ready: False→True"(operator.condition.reason=Available)]
 //
 // A line is an optional mark, a name, an optional list of conditions in
 // brackets, and an optional comment that starts with a # after a blank. The
-// marks are ? (may be missing), * (any number) and + (one or more); a line
-// without a mark is exactly one span. Two kinds of lines are no spans:
+// marks are ? (may be missing), * (any number), + (one or more), and bounds: {0,3},
+// {2} and {2,}. A line without a mark is exactly one span. Two kinds of lines are
+// no spans:
 //
-//	...          allows other children, with whatever is below them; without it
-//	             a span that no line accounts for fails the match
-//	(ordered)    the first of some siblings: they start in the order of their
-//	             lines, and such that start at the same moment in any order;
-//	             without it the order of siblings has no meaning
+//	...              allows other children, with whatever is below them; without it
+//	                 a span that no line accounts for fails the match
+//	(budget LIMITS)  limits numbers of the whole forest; at the left, at most once
 //
 // The conditions are, in any order:
 //
@@ -53,21 +48,20 @@
 //	duration<2s      how long the span lasts: < <= > >= or =, and two of them for a
 //	                 range, as in duration>=10ms duration<2s
 //
-//	link             some link; !link is none, and links=2 or links>=1 is their number
-//	link=@LABEL      a link to a span that is as the line with @LABEL says, and so
-//	                 is everything below it; what the two say of links is left aside
-//	link=TRACE       a link to a span of the trace with this id, in hexadecimal;
-//	                 link=TRACE/SPAN is to one span. Neither need be in the forest
-//	@LABEL           names the line for links of others
+//	link             some link; !link is none
 //
 //	event=NAME       some event of the name; event=~REGEXP too, and event alone
 //	event=NAME(...)  with conditions on its attributes, as those of a span
 //	!event=NAME      no event of the name; !event is no event at all
-//	events=2         the number of events, compared as that of links
+//
+// The limits of a budget compare a [Count] in the same way, as in writes<=6, or the
+// duration from the first start to the last end of a span. With service=NAME only
+// the spans of that service count. Counts hardly depend on the machine; bounds on
+// durations should be generous.
 //
 // Names, keys and values that hold blanks, brackets or other special characters
 // are written as quoted Go strings, and so is an attribute whose key is one of the
-// words above or starts with an @. The span names ... and (ordered) are quoted too.
+// words above. The span name ... is quoted too, and one that starts with (budget.
 //
 // $NAME and ${NAME} in names and values are variables. Parsing leaves them as they
 // are, and [Tree.Fill] puts values in their place; $$ is a dollar sign then.

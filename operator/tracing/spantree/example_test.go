@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
@@ -27,9 +26,9 @@ func shop() []spantree.Span {
 
 func ExampleParse() {
 	want, err := spantree.Parse("order.tree", `
+(budget spans<=6 errors=0 duration<1s)
 POST /orders [SERVER service=shop http.response.status_code=201 duration<100ms]
-  (ordered)
-  + INSERT orders [CLIENT]
+  {1,3} INSERT orders [CLIENT]
   publish order [PRODUCER]
     send mail [CONSUMER service=mail event=retry]
 `)
@@ -39,28 +38,6 @@ POST /orders [SERVER service=shop http.response.status_code=201 duration<100ms]
 	}
 	fmt.Println(spantree.Match(want, spantree.Build(shop())).OK())
 	// Output: true
-}
-
-func ExampleExpect() {
-	want := spantree.NewTree(
-		spantree.Expect("POST /orders", spantree.Server, spantree.InService("shop"),
-			spantree.Attr("http.response.status_code", 201), spantree.DurationBelow(100*time.Millisecond),
-			spantree.Ordered, spantree.Children(
-				spantree.Expect("INSERT orders", spantree.Client, spantree.OnceOrMore),
-				spantree.Expect("publish order", spantree.Producer, spantree.Children(
-					spantree.Expect("send mail", spantree.Consumer, spantree.InService("mail"), spantree.HasEvent("retry")),
-				)),
-			)),
-	)
-	fmt.Println(spantree.Match(want, spantree.Build(shop())).OK())
-	fmt.Print(want)
-	// Output:
-	// true
-	// POST /orders [SERVER service=shop http.response.status_code=201 duration<100ms]
-	//   (ordered)
-	//   + INSERT orders [CLIENT]
-	//   publish order [PRODUCER]
-	//     send mail [CONSUMER service=mail event=retry]
 }
 
 func ExampleResult_Explain() {
@@ -159,39 +136,16 @@ func ExampleGolden_Check() {
 	//     send mail [CONSUMER service=mail]
 }
 
-// What is written in Go is what is written as text.
-func TestExpectEqualsParsed(t *testing.T) {
-	want := parse(t, `(ordered)
-admit Head [SERVER @first service=demo status=Ok k=1 !m n re=~a.* links=1 link=ab/cd link=ef !link duration<2s duration>=1ms]
-  * reconcile Head [CONSUMER status=any]
-  ? converge Head [INTERNAL link=@first link events=2 event=done event=failed(reason=~x|y code=5 !z) !event !event=other]
-    read [CLIENT]
-    write [PRODUCER]
-  ...
-+ other
-...
-`)
-	got := spantree.NewTree(
-		spantree.Expect("admit Head", spantree.Server, spantree.Labelled("first"), spantree.InService("demo"), spantree.WithStatus(spantree.StatusOK),
-			spantree.Attr("k", 1), spantree.NoAttr("m"), spantree.HasAttr("n"), spantree.AttrMatches("re", "a.*"), spantree.LinkCount(1),
-			spantree.LinkToTrace("ab", "cd"), spantree.LinkToTrace("ef", ""), spantree.NoLink(),
-			spantree.DurationBelow(2*time.Second), spantree.DurationAtLeast(time.Millisecond),
-			spantree.Children(spantree.Expect("reconcile Head", spantree.AnyNumber, spantree.Consumer, spantree.WithStatus(spantree.StatusAny))),
-			spantree.OthersAllowed,
-			spantree.Children(spantree.Expect("converge Head", spantree.Optional, spantree.Internal, spantree.LinkTo("first"), spantree.HasLink(),
-				spantree.EventCount(2), spantree.HasEvent("done"),
-				spantree.HasEvent("failed", spantree.AttrMatches("reason", "x|y"), spantree.Attr("code", int64(5)), spantree.NoAttr("z")),
-				spantree.NoEvent(""), spantree.NoEvent("other"),
-				spantree.Children(spantree.Expect("read", spantree.Client), spantree.Expect("write", spantree.Producer)))),
-		),
-		spantree.Expect("other", spantree.OnceOrMore),
-	)
-	got.Open, got.Ordered = true, true
-	clearLines(want)
-	if diff := diff(want, got); diff != "" {
-		t.Errorf("tree (-parsed +of Go values):\n%s", diff)
+func ExampleBudget_Check() {
+	budget, err := spantree.ParseBudget("sandbox.yaml", 1, "service=shop spans<=2 errors=0 duration<50ms")
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	if want.String() != got.String() {
-		t.Errorf("printed\n%swant\n%s", got, want)
+	for _, e := range budget.Check(spantree.Build(shop())) {
+		fmt.Println(e)
 	}
+	// Output:
+	// spans is 3, want spans<=2
+	// duration is 80ms, want duration<50ms
 }

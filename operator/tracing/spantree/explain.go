@@ -63,7 +63,7 @@ type explanation struct {
 }
 
 // The colours of differences; others have none.
-var colors = map[DifferenceType]string{Missing: "\x1b[31m", Extra: "\x1b[32m", Moved: "\x1b[35m", Differing: "\x1b[33m"}
+var colors = map[DifferenceType]string{Missing: "\x1b[31m", Extra: "\x1b[32m", Moved: "\x1b[35m", Differing: "\x1b[33m", OverBudget: "\x1b[31m"}
 
 const colorOff = "\x1b[0m"
 

@@ -68,7 +68,7 @@ func explainCases() map[string]explainCase {
 		"lost_span": {want: "a\n  b\n    c\n      d", spans: []spantree.Span{span("1", "", "a", 0), span("3", "2", "c", 2), span("4", "3", "d", 3)}},
 		"renamed": {want: "a\n  create ChildA\n    x\n  other", spans: []spantree.Span{
 			span("1", "", "a", 0), span("2", "1", "create childA", 1), span("3", "2", "x", 2), span("4", "1", "other", 3)}},
-		"conditions": {want: `update [name=b uid !k duration<1ms links=2 link=ab/ce !event=exception event=~Ready.*(reason=y)]`, spans: detailed()},
+		"conditions": {want: `update [name=b uid !k duration<1ms !link !event=exception event=~Ready.*(reason=y)]`, spans: detailed()},
 		"repeated": {want: "root\n  + s\n    leaf", spans: append(flat(3, func(int) string { return "s" }),
 			span("x", "s1", "more", 8), span("y", "r", "s", 9))},
 		"closest": {want: "root\n  s [k=1 m=1]\n  s [k=2 m=2]", spans: func() []spantree.Span {
@@ -77,8 +77,10 @@ func explainCases() map[string]explainCase {
 			two.Status.Code = spantree.StatusError
 			return []spantree.Span{span("r", "", "root", 0), one, two}
 		}()},
-		"order": {want: "root\n  (ordered)\n  a\n  ? b\n  c", spans: []spantree.Span{
-			span("r", "", "root", 0), span("1", "r", "a", 2), span("2", "r", "c", 3), span("3", "r", "b", 1)}},
+		"budget": {want: "(budget spans<=2 errors=0)\nroot\n  * a\n", spans: []spantree.Span{
+			span("r", "", "root", 0), span("1", "r", "a", 1), span("2", "r", "a", 2)}},
+		"bounds": {want: "root\n  {2,3} a\n  {0,1} b\n", spans: []spantree.Span{
+			span("r", "", "root", 0), span("1", "r", "a", 1), span("2", "r", "b", 2), span("3", "r", "b", 3)}},
 		"others": {want: "root\n  a\n    b\n  ...", spans: []spantree.Span{
 			span("r", "", "root", 0), span("1", "r", "a", 1), span("2", "r", "x", 2), span("3", "2", "y", 3), span("4", "3", "b", 4), span("5", "r", "z", 5)}},
 		"defects": {want: "root\n  a", spans: []spantree.Span{

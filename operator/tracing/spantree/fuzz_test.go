@@ -14,8 +14,8 @@ func FuzzPrintParse(f *testing.F) {
 	for _, seed := range []string{
 		"a", "a [SERVER service=x]\n  ? b [k=~v !w]\n  ...\n* c", `"..." ["service"="a b"]`, "+ a b  c [x=\"\\n\"] # end",
 		"... [", "a [x=]]", "é \"x\" [k=\xff]", "a\n...", "a [#=#] #", "a[b] [c]",
-		"(ordered)\na [@x duration<1.5s link=@x links>2 event=\"a b\"(k=~v !w) !event=c events<=1]\n  (ordered)\n  ? b [!link !event link=ab/12 link=$T]",
-		"a [event=x(\"y\"=\")\")]", "a [\"@k\"=\"=x\" \"a<b\"]", "\"(ordered)\"\n\"...\"", "a\r\n\tb", "a [event=\"\"() k=()]",
+		"(budget service=x writes<=6 duration<1.5s)\n{0,3} a [duration<1.5s link event=\"a b\"(k=~v !w) !event=c]\n  {2} b [!link !event]\n  {2,} c",
+		"a [event=x(\"y\"=\")\")]", "a [\"@k\"=\"=x\" \"a<b\"]", "\"(budget x)\"\n\"...\"\n\"{1}\"", "a\r\n\tb", "a [event=\"\"() k=()]",
 	} {
 		f.Add(seed)
 	}
@@ -44,7 +44,7 @@ func FuzzPrintParse(f *testing.F) {
 func FuzzMatch(f *testing.F) {
 	f.Add("a\n  b\n  ...", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1})
 	f.Add("* a\n  + b\n    ? a", []byte{1, 1, 0, 2, 3, 1, 3, 2, 0})
-	f.Add("(ordered)\na [@x duration<1ms]\n  (ordered)\n  b [link=@x links=1]\n  ...\n* c [event=a(k=1) k=~1|2]\n...", []byte{1, 0, 0, 2, 129, 1, 35, 1, 1})
+	f.Add("(budget spans<3)\na [duration<1ms]\n  {0,2} b [link]\n  ...\n* c [event=a(k=1) k=~1|2]\n...", []byte{1, 0, 0, 2, 129, 1, 35, 1, 1})
 	f.Fuzz(func(t *testing.T, text string, data []byte) {
 		want, err := spantree.Parse("fuzz", text)
 		if err != nil || len(text) > 1000 || len(data) > 300 {
@@ -86,14 +86,14 @@ func fuzzSpans(data []byte) []spantree.Span {
 func FuzzRecord(f *testing.F) {
 	f.Add("a\n  b\n  ...", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1}, uint8(0))
 	f.Add("# head\n\n+ a  # first\n  # second\n  b [k=1 m]\n  ? c", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1}, uint8(3))
-	f.Add("(ordered)\n* a\n  + b [link=@x event=a(k=1)]\n    ? a [@x]", []byte{1, 129, 0, 2, 131, 1, 3, 2, 0}, uint8(7))
-	f.Add("a [duration>=1s]\r\n  b [links=1 !event]", []byte{1, 0, 0, 2, 1, 1}, uint8(1))
+	f.Add("(budget spans<9)\n* a\n  {1,2} b [link event=a(k=1)]\n    ? a", []byte{1, 129, 0, 2, 131, 1, 3, 2, 0}, uint8(7))
+	f.Add("a [duration>=1s]\r\n  b [!event]", []byte{1, 0, 0, 2, 1, 1}, uint8(1))
 	f.Fuzz(func(t *testing.T, text string, data []byte, flags uint8) {
 		if len(text) > 500 || len(data) > 100 {
 			return
 		}
 		got := spantree.Build(fuzzSpans(data))
-		options := spantree.RecordOptions{Fold: flags&1 > 0, Ordered: flags&2 > 0, Variables: map[string]string{"K": "1", "T": "a"}}
+		options := spantree.RecordOptions{Fold: flags&1 > 0, Variables: map[string]string{"K": "1", "T": "a"}}
 		if flags&4 > 0 {
 			options.Attributes, options.Events = []spantree.Rule{{Pattern: "*", Keep: spantree.KeepValue}}, []string{"*"}
 		}

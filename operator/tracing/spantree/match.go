@@ -31,8 +31,7 @@ func (r *Result) Differences() []Difference {
 // Match compares a forest with an expected tree.
 //
 // Every span must be accounted for by one line, and every line without a mark
-// by one span, with parents and children alike; siblings have no order unless
-// they are marked as ordered. Where a span could stand for several lines, any
+// by one span, with parents and children alike; siblings have no order. Where a span could stand for several lines, any
 // assignment that works is taken: the answer doesn't depend on the order of
 // lines or spans. A node with a [Defect] fails the match even where a line or
 // ... would accept it; only what is below a span that ... lets in is not looked
@@ -51,14 +50,19 @@ func Match(want *Tree, got *Forest) *Result {
 	}
 	lines := compile(want)
 	m := &matcher{roots: vertices(got)}
-	r := &Result{want: want, got: got, ok: m.fits(lines, m.roots)}
+	exceeded := want.Budget.Check(got)
+	r := &Result{want: want, got: got, ok: m.fits(lines, m.roots) && len(exceeded) == 0}
 	r.compared = sync.OnceValue(func() *comparison {
 		if r.ok {
 			return &comparison{}
 		}
 		// The differ asks for a pair more than once.
 		m.memo = map[pair]bool{}
-		return compare(m, lines)
+		c := compare(m, lines)
+		for _, e := range exceeded {
+			c.differences = append(c.differences, Difference{Type: OverBudget, Details: []string{e.String()}})
+		}
+		return c
 	})
 	return r
 }
@@ -74,11 +78,6 @@ type matcher struct {
 	// memo remembers pairs of which both have children; nil where each pair is
 	// asked for once.
 	memo map[pair]bool
-	// byID has the spans that links may point to, and linkless is a matcher that
-	// takes all links for right. Both are made at the first link to a label.
-	byID       map[spanKey]*vertex
-	linkless   *matcher
-	isLinkless bool
 
 	scratch scratch
 }
@@ -119,9 +118,6 @@ func (m *matcher) fits(lines *siblings, spans []*vertex) bool {
 	if len(lines.lines) == 0 || len(spans) == 0 {
 		return len(spans) == 0 || allSound(spans)
 	}
-	if lines.ordered {
-		return m.assignInOrder(lines, spans) != nil
-	}
 	return m.feasible(lines, spans)
 }
 
@@ -133,30 +129,4 @@ func allSound(spans []*vertex) bool {
 		}
 	}
 	return true
-}
-
-// spans finds the spans that are somebody's parent or may be linked to.
-func (m *matcher) spans() map[spanKey]*vertex {
-	if m.byID != nil {
-		return m.byID
-	}
-	m.byID = map[spanKey]*vertex{}
-	stack := append([]*vertex(nil), m.roots...)
-	for len(stack) > 0 {
-		v := stack[len(stack)-1]
-		stack = append(stack[:len(stack)-1], v.children...)
-		if v.Defect != DefectDuplicate && !zeroID(v.Span.SpanID) {
-			m.byID[spanKey{v.Span.TraceID, v.Span.SpanID}] = v
-		}
-	}
-	return m.byID
-}
-
-// withoutLinks is a matcher for what links point to. It leaves links aside, so
-// that lines that link to each other don't ask in a circle.
-func (m *matcher) withoutLinks() *matcher {
-	if m.linkless == nil {
-		m.linkless = &matcher{isLinkless: true, memo: map[pair]bool{}}
-	}
-	return m.linkless
 }

@@ -22,10 +22,16 @@ func (d *differ) findMoved() {
 			d.pair(l.line, v)
 			continue
 		}
-		d.add(Missing, l.line, nil, "want it "+l.place())
+		details := []string{"want it " + l.place()}
+		if l.found > 0 {
+			details = append(details, fmt.Sprintf("found %d of them, want %s", l.found, l.Repeat))
+			d.add(Missing, l.line, nil, details...)
+			continue // The lines below it are compared with the spans that were found.
+		}
+		d.add(Missing, l.line, nil, details...)
 		for _, child := range l.children.lines {
 			if child.Repeat.required() {
-				d.missing = append(d.missing, missing{child, nil})
+				d.missing = append(d.missing, missing{line: child})
 			}
 		}
 	}

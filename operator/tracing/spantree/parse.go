@@ -47,9 +47,11 @@ type layout struct {
 	// comments are those at the ends of lines, by line number, with the blanks
 	// before them.
 	comments map[int]string
-	// open and ordered are the line numbers of ... and (ordered), by the line
-	// number of the parent; 0 stands for the roots'.
-	open, ordered map[int]int
+	// open are the line numbers of ..., by the line number of the parent; 0 stands for
+	// the roots'.
+	open map[int]int
+	// budget is the line number of the budget; 0 without one.
+	budget int
 }
 
 // parser reads a text line by line.
@@ -58,18 +60,18 @@ type parser struct {
 	// path[d] is the node that lines of depth d are children of.
 	path   []*Expected
 	layout *layout
-	labels labels
+	budget Budget
 }
 
 func parse(file, text string) (*Tree, *layout, error) {
 	root := &Expected{}
-	l := &layout{comments: map[int]string{}, open: map[int]int{}, ordered: map[int]int{}}
-	p := &parser{file: file, path: []*Expected{root}, layout: l, labels: labels{defined: map[string]bool{}}}
+	l := &layout{comments: map[int]string{}, open: map[int]int{}}
+	p := &parser{file: file, path: []*Expected{root}, layout: l}
 	something := false
 	for raw := range strings.SplitSeq(strings.TrimPrefix(text, byteOrderMark), "\n") {
 		raw = strings.TrimSuffix(raw, "\r")
 		l.lines = append(l.lines, raw)
-		found, err := p.line(&lineParser{file: file, line: len(l.lines), text: strings.TrimRight(raw, " \t"), labels: &p.labels})
+		found, err := p.line(&lineParser{file: file, line: len(l.lines), text: strings.TrimRight(raw, " \t")})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -78,10 +80,7 @@ func parse(file, text string) (*Tree, *layout, error) {
 	if !something {
 		return nil, nil, &ParseError{File: file, Line: 1, Column: 1, Problem: "no expected span in the text"}
 	}
-	if err := p.labels.check(); err != nil {
-		return nil, nil, err
-	}
-	return &Tree{Roots: root.Children, Open: root.Open, Ordered: root.Ordered}, l, nil
+	return &Tree{Roots: root.Children, Open: root.Open, Budget: p.budget}, l, nil
 }
 
 // line adds what a line says to the tree, and reports whether it says anything.
@@ -105,12 +104,15 @@ func (p *parser) line(l *lineParser) (bool, error) {
 		}
 		parent.Open = true
 		p.layout.open[parent.Line] = l.line
-	case l.takeWord(orderedLine):
-		if parent.Ordered || parent.Open || len(parent.Children) > 0 {
-			return false, l.errorf("(ordered) stands once, before the lines that it orders")
+	case depth == 0 && l.take(budgetLine+" "):
+		if p.layout.budget > 0 {
+			return false, l.errorf("a second budget")
 		}
-		parent.Ordered = true
-		p.layout.ordered[parent.Line] = l.line
+		p.layout.budget = l.line
+		if p.budget, err = l.budget(); err != nil {
+			return false, err
+		}
+		return false, l.end()
 	default:
 		e, err := l.expected()
 		if err != nil {

@@ -1,7 +1,6 @@
 package spantree
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
@@ -52,9 +51,6 @@ func (p *lineParser) list(closing string, item func() error) error {
 // condition reads one condition into the node and gives what it is about, for
 // finding a second one.
 func (p *lineParser) condition(e *Expected) (string, error) {
-	if p.take("@") {
-		return "label", p.label(e)
-	}
 	k, err := p.key(topStops)
 	if err != nil {
 		return "", err
@@ -180,7 +176,7 @@ func (p *lineParser) serviceOrStatus(e *Expected, k key) error {
 	return p.errorAt(k.start, "unknown status %q; there are Unset, Ok, Error and any", value)
 }
 
-// special reads the rest of a condition on a duration, links or events.
+// special reads the rest of a condition on a duration, a link or an event.
 func (p *lineParser) special(k key) (c Condition, err error) {
 	for subject, word := range subjectWords {
 		if word == k.name {
@@ -189,40 +185,31 @@ func (p *lineParser) special(k key) (c Condition, err error) {
 	}
 	switch c.Subject {
 	case SubjectLink:
-		if c.Operator, err = p.operator(k, Equals); err == nil && c.Operator == Equals {
-			err = p.link(k, &c)
+		if c.Operator, err = p.operator(k); err != nil {
+			err = p.errorAt(k.start, "link and !link stand alone; an attribute of that name must be quoted")
 		}
 	case SubjectEvent:
 		err = p.event(k, &c)
 	default:
 		if c.Operator, err = p.operator(k, Equals, Below, AtMost, Above, AtLeast); err == nil {
-			err = p.quantity(k, &c)
+			err = p.duration(k, &c)
 		}
 	}
 	return c, err
 }
 
-// quantity reads a duration or a number.
-func (p *lineParser) quantity(k key, c *Condition) (err error) {
+func (p *lineParser) duration(k key, c *Condition) (err error) {
 	if k.sign == "" {
 		return p.errorAt(k.start, "%s needs a value, as in %s>=VALUE; an attribute of that name must be quoted", k.name, k.name)
 	}
 	if c.Value, err = p.word("a value", topStops); err != nil {
 		return err
 	}
-	if c.Subject == SubjectDuration {
-		d, err := time.ParseDuration(c.Value)
-		if err != nil {
-			return p.errorAt(k.start, "%q is no duration; durations are written as 10ms, 1.5s or 2m30s", c.Value)
-		}
-		c.Value = d.String()
-		return nil
+	d, err := time.ParseDuration(c.Value)
+	if err != nil {
+		return p.errorAt(k.start, "%q is no duration; durations are written as 10ms, 1.5s or 2m30s", c.Value)
 	}
-	n, err := strconv.Atoi(c.Value)
-	if err != nil || n < 0 {
-		return p.errorAt(k.start, "%q is no number of %s", c.Value, k.name)
-	}
-	c.Value = strconv.Itoa(n)
+	c.Value = d.String()
 	return nil
 }
 

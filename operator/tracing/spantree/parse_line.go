@@ -8,11 +8,10 @@ import (
 
 // lineParser reads one line from left to right.
 type lineParser struct {
-	file   string
-	line   int
-	text   string
-	pos    int
-	labels *labels
+	file string
+	line int
+	text string
+	pos  int
 }
 
 // maxProblem bounds what an error quotes: a line may be megabytes long.
@@ -87,15 +86,9 @@ func (p *lineParser) takeWord(word string) bool {
 // expected reads a line from its mark to its comment.
 func (p *lineParser) expected() (*Expected, error) {
 	e := &Expected{Line: p.line}
-	for _, mark := range []Repeat{Optional, AnyNumber, OnceOrMore} {
-		if p.take(string(mark)) {
-			e.Repeat = mark
-			if !p.take(" ") {
-				return nil, p.errorf("no space after the mark %s", mark)
-			}
-			p.skipBlanks()
-			break
-		}
+	var err error
+	if e.Repeat, err = p.mark(); err != nil {
+		return nil, err
 	}
 	name, err := p.name()
 	if err != nil {
@@ -109,10 +102,47 @@ func (p *lineParser) expected() (*Expected, error) {
 		}
 		p.skipBlanks()
 	}
+	return e, p.end()
+}
+
+// end wants nothing but a comment after the conditions.
+func (p *lineParser) end() error {
+	p.skipBlanks()
 	if !p.done() && !p.atComment() {
-		return nil, p.errorf("unexpected %q; after the conditions there may be a comment that starts with #", p.rest())
+		return p.errorf("unexpected %q; after the conditions there may be a comment that starts with #", p.rest())
 	}
-	return e, nil
+	return nil
+}
+
+// mark reads the mark before a name, if any.
+func (p *lineParser) mark() (Repeat, error) {
+	var mark Repeat
+	switch start := p.pos; {
+	case p.take("{"):
+		length := strings.IndexByte(p.rest(), '}')
+		if length < 0 {
+			return "", p.errorAt(start, "no } after the bounds")
+		}
+		p.pos += length + 1
+		least, most, ok := parseBounds(p.text[start:p.pos])
+		if !ok {
+			return "", p.errorAt(start, "unknown bounds %s; bounds are written as {0,3}, {2} or {2,}", p.text[start:start+length+2])
+		}
+		mark = Between(least, most)
+	case p.take(string(Optional)):
+		mark = Optional
+	case p.take(string(AnyNumber)):
+		mark = AnyNumber
+	case p.take(string(OnceOrMore)):
+		mark = OnceOrMore
+	default:
+		return Once, nil
+	}
+	if !p.take(" ") {
+		return "", p.errorf("no space after the mark %s", mark)
+	}
+	p.skipBlanks()
+	return mark, nil
 }
 
 // name reads a quoted name, or a bare one up to " [", " #" or the end.
@@ -130,12 +160,12 @@ func (p *lineParser) name() (string, error) {
 	switch {
 	case name == "":
 		return "", p.errorf("no span name")
-	case strings.ContainsAny(name[:1], "?*+#["):
+	case strings.ContainsAny(name[:1], "?*+#[{"):
 		return "", p.errorf("a name that starts with %q must be quoted", name[:1])
+	case strings.HasPrefix(name, budgetLine):
+		return "", p.errorf("a span whose name starts with (budget must be quoted; a budget is a line of its own, at the left")
 	case name == openLine:
 		return "", p.errorf("a span named ... must be quoted, and ... takes neither mark nor conditions")
-	case name == orderedLine:
-		return "", p.errorf("a span named (ordered) must be quoted, and (ordered) takes neither mark nor conditions")
 	case strings.Contains(name, "\t"):
 		p.pos += strings.Index(name, "\t")
 		return "", p.errorf("a tab; use spaces, or quote a name that has one")

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
@@ -96,22 +95,25 @@ func TestParseErrors(t *testing.T) {
 		"duration without a unit":  {"a [duration<2]", `x.tree:1:4: "2" is no duration; durations are written as 10ms, 1.5s or 2m30s`},
 		"duration by expression":   {"a [duration=~2s]", "x.tree:1:4: unknown matcher =~; duration takes = < <= > >=, and a value that starts with one of =~!<> is quoted"},
 		"two equal bounds":         {"a [duration<2s duration<2000ms]", "x.tree:1:16: a second condition on duration <2s"},
-		"number of links":          {"a [links=some]", `x.tree:1:4: "some" is no number of links`},
-		"negative number":          {"a [events>-1]", `x.tree:1:4: "-1" is no number of events`},
-		"link to a name":           {`a [link="admit Head"]`, `x.tree:1:4: a link to "admit Head"; want the label of a line as in link=@first, or ids in hexadecimal as in link=TRACE or link=TRACE/SPAN`},
-		"link to no id":            {"a [link=xyz/1]", `x.tree:1:4: a link to "xyz/1"; want the label of a line as in link=@first, or ids in hexadecimal as in link=TRACE or link=TRACE/SPAN`},
-		"link by expression":       {"a [link=~ab]", "x.tree:1:4: unknown matcher =~; link takes =, and a value that starts with one of =~!<> is quoted"},
-		"link to no line":          {"a [link=@first]\nb", "x.tree:1:4: no line has the label @first"},
-		"label twice":              {"a [@x]\nb [@x]", "x.tree:2:4: a second line with the label @x"},
-		"two labels":               {"a [@x @y]", "x.tree:1:7: a second condition on label"},
-		"label of signs":           {"a [@x=1]", "x.tree:1:4: a label is made of letters, digits, points, dashes and underscores; an attribute of that name must be quoted"},
+		"link to an id":            {"a [link=ab]", "x.tree:1:4: link and !link stand alone; an attribute of that name must be quoted"},
+		"bounds without an end":    {"{1 a", "x.tree:1:1: no } after the bounds"},
+		"bounds of nothing":        {"{0} a", "x.tree:1:1: unknown bounds {0}; bounds are written as {0,3}, {2} or {2,}"},
+		"bounds in disorder":       {"a\n  {3,2} b", "x.tree:2:3: unknown bounds {3,2}; bounds are written as {0,3}, {2} or {2,}"},
+		"bounds of letters":        {"{a} b", "x.tree:1:1: unknown bounds {a}; bounds are written as {0,3}, {2} or {2,}"},
+		"bounds without a space":   {"{1}a", "x.tree:1:4: no space after the mark {1}"},
+		"two budgets":              {"(budget spans<9)\n(budget spans<8)\na", "x.tree:2:9: a second budget"},
+		"budget without a limit":   {"(budget service=a)\na", "x.tree:1:19: a budget without a limit, as in (budget writes<=6)"},
+		"budget of a line":         {"a\n  (budget spans<9)", "x.tree:2:3: a span whose name starts with (budget must be quoted; a budget is a line of its own, at the left"},
+		"budget without an end":    {"(budget spans<9", "x.tree:1:16: no ) at the end of the conditions"},
+		"unknown count":            {"(budget x<9)\na", `x.tree:1:9: unknown count "x"; counts are service=NAME, duration, reconciles, useful, failed, requeues, writes, unchanged, conflicts, already_exists, stale_reads, reads, webhooks, errors, spans, observed`},
+		"count without a limit":    {"(budget spans)\na", "x.tree:1:9: spans needs a limit, as in spans<=6"},
+		"count of no number":       {"(budget spans<2s)\na", `x.tree:1:9: "2s" is no number of spans`},
+		"text after a budget":      {"(budget spans<2) x\na", `x.tree:1:18: unexpected "x"; after the conditions there may be a comment that starts with #`},
+		"only a budget":            {"(budget spans<2)", "x.tree:1:1: no expected span in the text"},
 		"event attributes alone":   {"a [event(k=v)]", "x.tree:1:4: the attributes of an event without a name"},
 		"event without an end":     {"a [event=x(k=v]", `x.tree:1:15: unexpected "]" after a condition, want a space or )`},
 		"event in an event":        {"a [event=x(k=(y)]", `x.tree:1:14: a value is missing; an empty one is written ""`},
 		"event without a name":     {`a [!event=""]`, "x.tree:1:4: no name; that there is no event at all is written !event"},
-		"ordered twice":            {"a\n  (ordered)\n  (ordered)", "x.tree:3:3: (ordered) stands once, before the lines that it orders"},
-		"ordered too late":         {"a\n  b\n  (ordered)", "x.tree:3:3: (ordered) stands once, before the lines that it orders"},
-		"ordered with a mark":      {"* (ordered)", "x.tree:1:3: a span named (ordered) must be quoted, and (ordered) takes neither mark nor conditions"},
 		"tab after a name":         {"a\t[SERVER]", "x.tree:1:2: a tab; use spaces, or quote a name that has one"},
 		"tab between conditions":   {"a [k\tSERVER]", "x.tree:1:5: a tab; separate conditions by spaces"},
 		"tab after spaces":         {"a\n  \tb", "x.tree:2:3: a tab in the indentation; a level is two spaces"},
@@ -140,32 +142,38 @@ func TestParseErrors(t *testing.T) {
 
 // What was added to the format: parsing, and printing again.
 func TestParseConditions(t *testing.T) {
-	text := "\uFEFF(ordered)\r\n" +
-		"admit Head [@first duration<2s duration>=1ms !link links=0 !event events=0]\r\n" +
+	text := "\uFEFF(budget service=demo writes<=6 unchanged=0 duration<30s)  # generous\r\n" +
+		"admit Head [duration<2s duration>=1ms !link !event]\r\n" +
 		"\t# a comment may be indented by tabs\r\n" +
-		"admit Head [SERVER @second link link=@first link=4bf9/00f0 link=$FIRST links>=1 link=${A}/$B]\t \r\n" +
-		"  (ordered)  # by start\r\n" +
-		"  reconcile [event=\"Ready: False→True\"(reason=~Min.* !x \"y z\"=\"(\") event=~exc.* !event=no events<=3 event]\r\n" +
-		"  \"(ordered)\" [\"@k\" \"a<b\" k=a(b) \"link\"=x]\r\n"
-	want := &spantree.Tree{Ordered: true, Roots: []*spantree.Expected{
-		{Name: "admit Head", Label: "first", Line: 2, Conditions: []spantree.Condition{
-			spantree.DurationBelow(2 * time.Second), spantree.DurationAtLeast(time.Millisecond), spantree.NoLink(),
-			spantree.LinkCount(0), spantree.NoEvent(""), spantree.EventCount(0),
+		"{0,3} admit Head [SERVER link]\t \r\n" +
+		"  {2,2} reconcile [event=\"Ready: False→True\"(reason=~Min.* !x \"y z\"=\"(\") event=~exc.* !event=no event]\r\n" +
+		"  {1,} \"(budget)\" [@k \"a<b\" k=a(b) \"link\"=x]\r\n"
+	event := func(operator spantree.Operator, name string, attributes ...spantree.Condition) spantree.Condition {
+		return spantree.Condition{Subject: spantree.SubjectEvent, Operator: operator, Value: name, Attributes: attributes}
+	}
+	duration := func(operator spantree.Operator, value string) spantree.Condition {
+		return spantree.Condition{Subject: spantree.SubjectDuration, Operator: operator, Value: value}
+	}
+	want := &spantree.Tree{
+		Budget: spantree.Budget{Service: "demo", Limits: []spantree.Limit{
+			{Count: spantree.CountWrites, Operator: spantree.AtMost, Value: 6}, {Count: spantree.CountUnchanged}, {Count: spantree.CountDuration, Operator: spantree.Below, Value: 30_000_000_000},
 		}},
-		{Name: "admit Head", Kind: "SERVER", Label: "second", Line: 4, Ordered: true, Conditions: []spantree.Condition{
-			spantree.HasLink(), spantree.LinkTo("first"), spantree.LinkToTrace("4bf9", "00f0"), spantree.LinkToTrace("$FIRST", ""),
-			{Subject: spantree.SubjectLinkCount, Operator: spantree.AtLeast, Value: "1"}, spantree.LinkToTrace("${A}", "$B"),
-		}, Children: []*spantree.Expected{
-			{Name: "reconcile", Line: 6, Conditions: []spantree.Condition{
-				spantree.HasEvent("Ready: False→True", spantree.AttrMatches("reason", "Min.*"), spantree.NoAttr("x"), spantree.Attr("y z", "(")),
-				{Subject: spantree.SubjectEvent, Operator: spantree.Matches, Value: "exc.*"}, spantree.NoEvent("no"),
-				{Subject: spantree.SubjectEventCount, Operator: spantree.AtMost, Value: "3"}, {Subject: spantree.SubjectEvent, Operator: spantree.Present},
+		Roots: []*spantree.Expected{
+			{Name: "admit Head", Line: 2, Conditions: []spantree.Condition{
+				duration(spantree.Below, "2s"), duration(spantree.AtLeast, "1ms"), {Subject: spantree.SubjectLink, Operator: spantree.Absent}, event(spantree.Absent, ""),
 			}},
-			{Name: "(ordered)", Line: 7, Conditions: []spantree.Condition{
-				spantree.HasAttr("@k"), spantree.HasAttr("a<b"), spantree.Attr("k", "a(b)"), spantree.Attr("link", "x"),
+			{Name: "admit Head", Kind: "SERVER", Repeat: spantree.Between(0, 3), Line: 4, Conditions: []spantree.Condition{{Subject: spantree.SubjectLink, Operator: spantree.Present}}, Children: []*spantree.Expected{
+				{Name: "reconcile", Repeat: spantree.Between(2, 2), Line: 5, Conditions: []spantree.Condition{
+					event(spantree.Equals, "Ready: False→True", spantree.Condition{Key: "reason", Operator: spantree.Matches, Value: "Min.*"},
+						spantree.Condition{Key: "x", Operator: spantree.Absent}, spantree.Condition{Key: "y z", Value: "("}),
+					event(spantree.Matches, "exc.*"), event(spantree.Absent, "no"), event(spantree.Present, ""),
+				}},
+				{Name: "(budget)", Repeat: spantree.Between(1, -1), Line: 6, Conditions: []spantree.Condition{
+					{Key: "@k", Operator: spantree.Present}, {Key: "a<b", Operator: spantree.Present}, {Key: "k", Value: "a(b)"}, {Key: "link", Value: "x"},
+				}},
 			}},
-		}},
-	}}
+		},
+	}
 	got, err := spantree.Parse("x.tree", text)
 	if err != nil {
 		t.Fatal(err)
@@ -173,12 +181,11 @@ func TestParseConditions(t *testing.T) {
 	if diff := diff(want, got); diff != "" {
 		t.Errorf("tree (-want +got):\n%s", diff)
 	}
-	printed := `(ordered)
-admit Head [@first duration<2s duration>=1ms !link links=0 !event events=0]
-admit Head [SERVER @second link link=@first link=4bf9/00f0 link=$FIRST links>=1 link=${A}/$B]
-  (ordered)
-  reconcile [event="Ready: False→True"(reason=~Min.* !x "y z"="(") event=~exc.* !event=no events<=3 event]
-  "(ordered)" ["@k" "a<b" k=a(b) "link"=x]
+	printed := `(budget service=demo writes<=6 unchanged=0 duration<30s)
+admit Head [duration<2s duration>=1ms !link !event]
+{0,3} admit Head [SERVER link]
+  {2} reconcile [event="Ready: False→True"(reason=~Min.* !x "y z"="(") event=~exc.* !event=no event]
+  {1,} "(budget)" [@k "a<b" k=a(b) "link"=x]
 `
 	if diff := diff(printed, got.String()); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)
@@ -203,7 +210,7 @@ func TestDocumentation(t *testing.T) {
 	example, _, found := strings.Cut(rest, "//\n// A line is")
 	example = strings.ReplaceAll(strings.ReplaceAll(example, "//\t", ""), "//\n", "\n")
 	tree, err := spantree.Parse("doc.go", example)
-	if err != nil || !found || len(tree.Roots) != 2 || len(tree.Roots[0].Children) != 3 || !tree.Roots[0].Open || !tree.Roots[1].Ordered {
+	if err != nil || !found || len(tree.Roots) != 1 || len(tree.Roots[0].Children) != 4 || !tree.Roots[0].Open || len(tree.Budget.Limits) != 3 {
 		t.Errorf("the example is %v, error %v", tree, err)
 	}
 }

@@ -7,28 +7,27 @@ import (
 
 // The lines of the text format that are no spans.
 const (
-	openLine    = "..."
-	orderedLine = "(ordered)"
+	openLine = "..."
 )
 
 // String prints the tree in the text format. Parsing the result gives an equal
 // tree; comments and quotes that aren't needed are gone.
 func (t *Tree) String() string {
 	var b strings.Builder
-	printLines(&b, t.Roots, t.Open, t.Ordered, 0)
+	if line := t.Budget.String(); line != "" {
+		b.WriteString(line + "\n")
+	}
+	printLines(&b, t.Roots, t.Open, 0)
 	return b.String()
 }
 
 // printLines recurses as deep as the text was indented, which the parser
 // bounds.
-func printLines(b *strings.Builder, lines []*Expected, open, ordered bool, depth int) {
+func printLines(b *strings.Builder, lines []*Expected, open bool, depth int) {
 	indent := strings.Repeat(indentation, depth)
-	if ordered {
-		b.WriteString(indent + orderedLine + "\n")
-	}
 	for _, e := range lines {
 		b.WriteString(indent + e.String() + "\n")
-		printLines(b, e.Children, e.Open, e.Ordered, depth+1)
+		printLines(b, e.Children, e.Open, depth+1)
 	}
 	if open {
 		b.WriteString(indent + openLine + "\n")
@@ -45,9 +44,6 @@ func (e *Expected) String() string {
 	var conditions []string
 	if e.Kind != "" {
 		conditions = append(conditions, e.Kind)
-	}
-	if e.Label != "" {
-		conditions = append(conditions, "@"+e.Label)
 	}
 	if e.Service != "" {
 		conditions = append(conditions, "service="+quoteWord(e.Service))
@@ -67,8 +63,8 @@ func (e *Expected) String() string {
 // quoteName gives a span's name as it may stand in a line: bare, or quoted
 // where a bare one would be read as something else.
 func quoteName(name string) string {
-	plain := name != "" && name != openLine && name != orderedLine && name == strings.TrimSpace(name) && graphic(name) &&
-		!strings.ContainsAny(name[:1], `?*+#"[`) &&
+	plain := name != "" && name != openLine && !strings.HasPrefix(name, budgetLine) && name == strings.TrimSpace(name) && graphic(name) &&
+		!strings.ContainsAny(name[:1], `?*+#"[{`) &&
 		!strings.Contains(name, " [") && !strings.Contains(name, " #")
 	if plain {
 		return name
@@ -100,7 +96,7 @@ func quoteInner(word string) string {
 
 // quoteKey does it for the keys of attributes.
 func quoteKey(key string) string {
-	if reservedWord(key) || strings.HasPrefix(key, "@") || strings.ContainsAny(key, operatorRunes) {
+	if reservedWord(key) || strings.ContainsAny(key, operatorRunes) {
 		return strconv.Quote(key)
 	}
 	return quoteInner(key)

@@ -55,21 +55,17 @@ type RecordOptions struct {
 	// event of the same name is kept once a span. Nil keeps none.
 	Events []string
 	// Variables are the values that differ from run to run. Where one stands in a
-	// name, a value or the id of a link, as a whole word, $ and the name of the
+	// name or a value, as a whole word, $ and the name of the
 	// variable stand in its place.
 	Variables map[string]string
 	// Fold makes one line with the mark + of equal siblings.
 	Fold bool
-	// Ordered wants all siblings to start in the order recorded. Equal siblings
-	// are folded only where they follow each other.
-	Ordered bool
 }
 
 // Record makes an expected tree of spans, as one could have written it by hand:
 // names, kinds, services where they change, statuses other than Unset, and the
-// attributes and events that are chosen. Ids, times and durations are left out. A
-// link is kept where its target is a span of the forest, which gets a label, or a
-// variable has its id; any other link is only noted to be there.
+// attributes and events that are chosen. Ids, times and durations are left out. Of
+// links it is only noted that there are some.
 //
 // Siblings are ordered by start, and by what is recorded of them where that is
 // equal, so that ids have no influence. Filled in with the variables, the tree
@@ -81,9 +77,8 @@ func Record(got *Forest, options RecordOptions) (*Tree, error) {
 	}
 	r := newRecorder(got, options)
 	top := r.build(got)
-	tree := &Tree{Roots: top.Children, Ordered: top.Ordered}
+	tree := &Tree{Roots: top.Children}
 	r.leaveOutServices(tree.Roots, "")
-	r.linkLines(tree)
 	return tree, nil
 }
 
@@ -96,10 +91,10 @@ func (r *recorder) build(got *Forest) *recordedLine {
 		return true
 	})
 	for _, n := range slices.Backward(nodes) {
-		r.recorded[n].take(r.siblings(n.Children), r.options.Ordered)
+		r.recorded[n].take(r.siblings(n.Children))
 	}
 	top := &recordedLine{Expected: &Expected{}}
-	top.take(r.siblings(got.Roots), r.options.Ordered)
+	top.take(r.siblings(got.Roots))
 	return top
 }
 
@@ -125,29 +120,26 @@ func recordable(got *Forest) error {
 // recordedLine is the line of a node while it is made.
 type recordedLine struct {
 	*Expected
-	// order is the text of the line and what stands for everything below it. Equal
-	// nodes may be folded where equal is equal too, which tells links apart.
+	// order is the text of the line and what stands for everything below it. Nodes
+	// where it is equal may be folded, whatever the order of those below: equal.
 	order, equal string
 }
 
 // take puts lines below the line, and sums them up.
-func (l *recordedLine) take(lines []*recordedLine, ordered bool) {
-	l.Ordered = ordered && len(lines) > 1
+func (l *recordedLine) take(lines []*recordedLine) {
 	var orders, equals []string
 	for _, child := range lines {
 		l.Children = append(l.Children, child.Expected)
 		orders = append(orders, string(child.Repeat)+child.order)
 		equals = append(equals, string(child.Repeat)+child.equal)
 	}
-	if !l.Ordered {
-		slices.Sort(equals)
-	}
-	l.equal = sum(l.order, l.equal, equals)
-	l.order += sum("", "", orders)
+	slices.Sort(equals)
+	l.equal = sum(l.order, equals)
+	l.order += sum("", orders)
 }
 
-func sum(own, links string, below []string) string {
-	digest := sha256.Sum256(fmt.Appendf(nil, "%q", append(below, own, links)))
+func sum(own string, below []string) string {
+	digest := sha256.Sum256(fmt.Appendf(nil, "%q", append(below, own)))
 	return hex.EncodeToString(digest[:])
 }
 
@@ -155,10 +147,8 @@ type recorder struct {
 	options RecordOptions
 	unfill  unfiller
 	// recorded has the line of each node; where several are folded into one, that
-	// one. nodes has the first node of each line.
+	// one.
 	recorded map[*Node]*recordedLine
-	nodes    map[*Expected]*Node
-	byID     map[spanKey]*Node
 	// noService says that some span has none: then none is recorded, because a line
 	// can't say so.
 	noService bool
@@ -169,21 +159,16 @@ func newRecorder(got *Forest, options RecordOptions) *recorder {
 		options.Attributes = OperatorRules()
 	}
 	r := &recorder{
-		options: options, unfill: newUnfiller(options.Variables),
-		recorded: map[*Node]*recordedLine{}, nodes: map[*Expected]*Node{}, byID: map[spanKey]*Node{},
+		options: options, unfill: newUnfiller(options.Variables), recorded: map[*Node]*recordedLine{},
 	}
 	got.Walk(func(n *Node, _ int) bool {
-		if !zeroID(n.Span.SpanID) {
-			r.byID[spanKey{n.Span.TraceID, n.Span.SpanID}] = n
-		}
 		r.noService = r.noService || n.Span.Service == ""
 		return true
 	})
 	got.Walk(func(n *Node, _ int) bool {
 		l := &recordedLine{Expected: r.line(&n.Span)}
-		l.order, l.equal = l.String(), r.linkText(n, true)
-		l.order += r.linkText(n, false)
-		r.recorded[n], r.nodes[l.Expected] = l, n
+		l.order = l.String()
+		r.recorded[n] = l
 		return true
 	})
 	return r
@@ -212,6 +197,9 @@ func (r *recorder) line(span *Span) *Expected {
 	}
 	slices.SortFunc(e.Conditions, func(a, b Condition) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Key, b.Key)) })
 	e.Conditions = append(e.Conditions, r.events(span.Events)...)
+	if len(span.Links) > 0 {
+		e.Conditions = append(e.Conditions, hasLink())
+	}
 	return e
 }
 
@@ -229,9 +217,9 @@ func (r *recorder) attribute(key string, value any) (Condition, bool) {
 		}
 		switch rule.Keep {
 		case KeepKey:
-			return HasAttr(key), true
+			return hasAttr(key), true
 		case KeepValue:
-			return Attr(key, r.unfill.text(FormatValue(value))), true
+			return attr(key, r.unfill.text(FormatValue(value))), true
 		}
 		break
 	}
@@ -245,7 +233,7 @@ func (r *recorder) events(events []Event) []Condition {
 		fits := func(pattern string) bool { return fitsPattern(pattern, e.Name) }
 		if !seen[e.Name] && slices.ContainsFunc(r.options.Events, fits) {
 			seen[e.Name] = true
-			kept = append(kept, HasEvent(r.unfill.text(e.Name)))
+			kept = append(kept, hasEvent(r.unfill.text(e.Name)))
 		}
 	}
 	return kept
@@ -266,9 +254,6 @@ func (r *recorder) siblings(nodes []*Node) []*recordedLine {
 			equal.Repeat = OnceOrMore
 			r.recorded[n] = equal
 			continue
-		}
-		if r.options.Ordered {
-			clear(first)
 		}
 		first[l.equal] = l
 		kept = append(kept, l)

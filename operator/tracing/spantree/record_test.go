@@ -46,33 +46,31 @@ func operatorSpans() []spantree.Span {
 }
 
 func TestRecord(t *testing.T) {
-	variables := map[string]string{"HEAD": "web", "NAMESPACE": "ns-1", "FIRST": "b0b", "EMPTY": ""}
+	variables := map[string]string{"HEAD": "web", "NAMESPACE": "ns-1", "EMPTY": ""}
 	tests := map[string]struct {
 		options spantree.RecordOptions
 		want    string
 	}{
 		"operator": {spantree.RecordOptions{Variables: variables}, `
-admit Head [SERVER @1 service=demo operator.object.uid operator.object.generation=1 operator.object.kind=Head operator.object.name=$HEAD k8s.namespace.name=$NAMESPACE]
+admit Head [SERVER service=demo operator.object.uid operator.object.generation=1 operator.object.kind=Head operator.object.name=$HEAD k8s.namespace.name=$NAMESPACE]
   reconcile Head [CONSUMER operator.reconcile.id operator.reconcile.result]
     create ChildA [PRODUCER operator.object.uid operator.object.generation=1 operator.object.kind=ChildA operator.object.name=$HEAD-child-a k8s.namespace.name=$NAMESPACE]
   reconcile Head [CONSUMER]
     update_status Head [CLIENT status=Error]
   reconcile Head [CONSUMER]
     update_status Head [CLIENT status=Error]
-admit Head [SERVER service=demo operator.object.uid operator.object.generation=2 operator.object.kind=Head operator.object.name=$HEAD k8s.namespace.name=$NAMESPACE link=$FIRST link=@1]
+admit Head [SERVER service=demo operator.object.uid operator.object.generation=2 operator.object.kind=Head operator.object.name=$HEAD k8s.namespace.name=$NAMESPACE link]
   store [SERVER service=api status=Ok link]
 `},
-		"folded, in order, chosen": {spantree.RecordOptions{Fold: true, Ordered: true, Events: []string{"Ready: *"}, Attributes: []spantree.Rule{
+		"folded, chosen": {spantree.RecordOptions{Fold: true, Events: []string{"Ready: *"}, Attributes: []spantree.Rule{
 			{Pattern: "operator.object.name", Keep: spantree.KeepNothing}, {Pattern: "*.kind", Keep: spantree.KeepKey}, {Pattern: "operator.*.queue_wait", Keep: spantree.KeepValue},
 		}}, `
-(ordered)
-admit Head [SERVER @1 service=demo operator.object.kind operator.reconcile.queue_wait=0.25]
-  (ordered)
+admit Head [SERVER service=demo operator.object.kind operator.reconcile.queue_wait=0.25]
   reconcile Head [CONSUMER]
     create ChildA [PRODUCER operator.object.kind operator.reconcile.queue_wait=0.25]
   + reconcile Head [CONSUMER]
     update_status Head [CLIENT status=Error event="Ready: False→True"]
-admit Head [SERVER service=demo operator.object.kind operator.reconcile.queue_wait=0.25 link=@1]
+admit Head [SERVER service=demo operator.object.kind operator.reconcile.queue_wait=0.25 link]
   store [SERVER service=api status=Ok link]
 `},
 	}

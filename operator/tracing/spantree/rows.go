@@ -41,9 +41,6 @@ func (m *rowMaker) add(r row, depth int) int {
 // spans, then spans of no line or of one elsewhere, then those that ... lets in.
 // Below the second span of a line the left side is empty, but for what is missing.
 func (m *rowMaker) siblings(lines *siblings, spans []*vertex, depth, parent int, left bool) {
-	if lines.ordered && left {
-		m.add(row{want: orderedLine, parent: parent}, depth)
-	}
 	spansOf := map[*line][]*vertex{}
 	var strangers, others []*vertex
 	for _, v := range spans {
@@ -74,6 +71,9 @@ func (m *rowMaker) line(l *line, spans []*vertex, depth, parent int, left bool) 
 		r := row{got: m.actual(l, v), gotType: m.gots[v], parent: parent}
 		if i == 0 && left {
 			r.want, r.wantType = l.String(), m.gots[v]
+			if least, _ := l.Repeat.Bounds(); len(spans) < least {
+				r.wantType = Missing
+			}
 		}
 		at := m.add(r, depth)
 		m.siblings(l.children, v.children, depth+1, at, i == 0 && left)
@@ -87,9 +87,6 @@ func (m *rowMaker) unmatched(l *line, depth, parent int) {
 		r.wantType = t
 	}
 	at := m.add(r, depth)
-	if l.Ordered {
-		m.add(row{want: orderedLine, parent: at}, depth+1)
-	}
 	for _, child := range l.children.lines {
 		m.unmatched(child, depth+1, at)
 	}
@@ -178,7 +175,7 @@ func interesting(l *line, span *Span) []Condition {
 	var found []Condition
 	seen := map[string]bool{}
 	for _, c := range l.Conditions {
-		what := strings.TrimSuffix(subjectWords[c.Subject], "s") + " " + c.Key
+		what := subjectWords[c.Subject] + " " + c.Key
 		if seen[what] {
 			continue
 		}
@@ -186,14 +183,14 @@ func interesting(l *line, span *Span) []Condition {
 		value, there := span.Attributes[c.Key]
 		switch {
 		case c.Subject == SubjectAttribute && there:
-			found = append(found, Attr(c.Key, value))
+			found = append(found, attr(c.Key, value))
 		case c.Subject == SubjectDuration:
 			found = append(found, Condition{Subject: SubjectDuration, Value: span.Duration().String()})
-		case c.Subject == SubjectLink || c.Subject == SubjectLinkCount:
-			found = append(found, LinkCount(len(span.Links)))
-		case c.Subject == SubjectEvent || c.Subject == SubjectEventCount:
+		case c.Subject == SubjectLink && len(span.Links) > 0:
+			found = append(found, hasLink())
+		case c.Subject == SubjectEvent:
 			for _, e := range span.Events[:min(len(span.Events), maxWorded)] {
-				found = append(found, HasEvent(e.Name))
+				found = append(found, hasEvent(e.Name))
 			}
 		}
 	}

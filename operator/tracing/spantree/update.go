@@ -12,8 +12,7 @@ import (
 // A text that matches is given back as it is. Else lines whose spans are as they
 // say stay as they were written, with their comments; in others the conditions
 // that fail are recorded anew, and the rest stay. Lines without a span go, with the
-// comments right above them, and new spans get lines as [Record] makes them, but
-// without links; so do spans that have moved. Where
+// comments right above them, and new spans get lines as [Record] makes them; so do spans that have moved. Where
 // that comes to no tree that matches, as with a repeated line whose spans no longer
 // have anything in common, and where the text has no line yet, everything is
 // recorded, below the comment at the head of the text.
@@ -27,7 +26,7 @@ func Update(file, text string, got *Forest, options RecordOptions) (string, erro
 	}
 	head, body := splitHead(strings.TrimPrefix(text, byteOrderMark))
 	if body == "" {
-		return recordBelow(head, got, options)
+		return recordBelow(head, got, options, Budget{})
 	}
 	tree, l, err := parse(file, text)
 	if err != nil {
@@ -45,6 +44,12 @@ func Update(file, text string, got *Forest, options RecordOptions) (string, erro
 	u.build(got)
 	walkLines(tree.Roots, func(e *Expected) { u.written[e.Line] = e })
 	u.writeHead()
+	if number := l.budget; number > 0 {
+		u.write(number, 0, u.source(number))
+	}
+	for _, e := range filled.Budget.Check(got) {
+		u.problems = append(u.problems, fmt.Errorf("line %d: %s; a budget is changed by hand", l.budget, e))
+	}
 	u.siblings(0, u.comparison.lines, [][]*vertex{u.roots}, 0)
 	if err := errors.Join(u.problems...); err != nil {
 		return "", fmt.Errorf("updating %s: %w", file, err)
@@ -53,7 +58,7 @@ func Update(file, text string, got *Forest, options RecordOptions) (string, erro
 	if matches(file, updated, got, options) {
 		return updated, nil
 	}
-	return recordBelow(head, got, options)
+	return recordBelow(head, got, options, tree.Budget)
 }
 
 func matches(file, text string, got *Forest, options RecordOptions) bool {
@@ -78,11 +83,12 @@ func splitHead(text string) (head, body string) {
 	return text[:at], text[at:]
 }
 
-func recordBelow(head string, got *Forest, options RecordOptions) (string, error) {
+func recordBelow(head string, got *Forest, options RecordOptions, budget Budget) (string, error) {
 	tree, err := Record(got, options)
 	if err != nil {
 		return "", err
 	}
+	tree.Budget = budget
 	text, end := tree.String(), "\n"
 	if strings.Contains(head, "\r\n") {
 		text, end = strings.ReplaceAll(text, "\n", "\r\n"), "\r\n"
@@ -174,9 +180,6 @@ func (u *update) source(number int) string { return strings.TrimSpace(u.layout.l
 // siblings writes the lines below a line, of which there are several spans where
 // the line is repeated.
 func (u *update) siblings(parent int, lines *siblings, instances [][]*vertex, depth int) {
-	if number := u.ordered[parent]; number > 0 {
-		u.write(number, depth, u.source(number))
-	}
 	for _, e := range u.entries(lines, instances) {
 		if e.line == nil {
 			for _, l := range e.lines(len(instances)) {
@@ -194,9 +197,6 @@ func (u *update) siblings(parent int, lines *siblings, instances [][]*vertex, de
 // record writes a recorded line and those below it.
 func (u *update) record(l *Expected, depth int) {
 	u.write(0, depth, l.String())
-	if l.Ordered {
-		u.write(0, depth+1, orderedLine)
-	}
 	for _, child := range l.Children {
 		u.record(child, depth+1)
 	}
@@ -214,8 +214,11 @@ func (u *update) line(e entry, depth int) {
 	}
 	written := u.written[l.Line]
 	changed := u.change(l, written, all)
-	if len(all) > 0 {
-		changed.Repeat = repeatOf(l.Repeat.required() && least > 0, l.Repeat.unbounded() || most > 1)
+	switch low, high := l.Repeat.Bounds(); {
+	case l.Repeat.bounded() && (least < low || high >= 0 && most > high):
+		u.problems = append(u.problems, fmt.Errorf("line %d: %s occurs %d to %d times, want %s; bounds are changed by hand", l.Line, quoteName(l.Name), least, most, l.Repeat))
+	case len(all) > 0 && !l.Repeat.bounded():
+		changed.Repeat = repeatOf(l.Repeat.required() && least > 0, high < 0 || most > 1)
 	}
 	text := u.source(l.Line)
 	if changed.String() != written.String() {
@@ -235,9 +238,6 @@ func (u *update) line(e entry, depth int) {
 
 // keep writes everything below an optional line that has no span, as it is.
 func (u *update) keep(e *Expected, depth int) {
-	if number := u.ordered[e.Line]; number > 0 {
-		u.write(number, depth, u.source(number))
-	}
 	for _, child := range e.Children {
 		u.write(child.Line, depth, u.source(child.Line))
 		u.keep(child, depth+1)

@@ -24,7 +24,7 @@ func (e entry) lines(parents int) []*Expected {
 		for _, n := range f.counts {
 			most = max(most, n)
 		}
-		f.line.Repeat = repeatOf(len(f.counts) == parents, most > 1 || f.line.Repeat.unbounded())
+		f.line.Repeat = repeatOf(len(f.counts) == parents, most > 1 || f.line.Repeat.several())
 		lines = append(lines, f.line)
 	}
 	return lines

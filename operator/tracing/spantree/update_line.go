@@ -56,20 +56,14 @@ func same(spans []*vertex, get func(*Span) string) bool {
 // condition gives what takes the place of a condition that fails, if anything
 // does.
 func (u *update) condition(l *line, c Condition, spans []*vertex) (Condition, bool) {
-	links := func(s *Span) string { return fmt.Sprint(len(s.Links)) }
-	events := func(s *Span) string { return fmt.Sprint(len(s.Events)) }
 	switch c.Subject {
 	case SubjectAttribute:
 		return u.attributeOf(c, spans)
 	case SubjectDuration:
 		u.problems = append(u.problems, fmt.Errorf("line %d: %s lasts %s, want %s; a bound on time is changed by hand",
 			l.Line, spans[0].Span.Name, spans[0].Span.Duration(), c))
-	case SubjectLinkCount:
-		return LinkCount(len(spans[0].Span.Links)), same(spans, links)
 	case SubjectLink:
-		return HasLink(), !fails(spans, func(s *Span) bool { return len(s.Links) > 0 })
-	case SubjectEventCount:
-		return EventCount(len(spans[0].Span.Events)), same(spans, events)
+		return hasLink(), !fails(spans, func(s *Span) bool { return len(s.Links) > 0 })
 	}
 	return Condition{}, false
 }
@@ -83,10 +77,10 @@ func (u *update) attributeOf(c Condition, spans []*vertex) (Condition, bool) {
 	value := spans[0].Span.Attributes[c.Key]
 	kept, ok := u.attribute(c.Key, value)
 	if c.Operator == Equals || c.Operator == Matches {
-		kept, ok = Attr(c.Key, u.unfill.text(FormatValue(value))), true
+		kept, ok = attr(c.Key, u.unfill.text(FormatValue(value))), true
 	}
 	if kept.Operator == Equals && !same(spans, func(s *Span) string { return FormatValue(s.Attributes[c.Key]) }) {
-		kept = HasAttr(c.Key)
+		kept = hasAttr(c.Key)
 	}
 	return kept, ok
 }

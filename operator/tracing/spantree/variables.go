@@ -29,6 +29,8 @@ func (t *Tree) Fill(values map[string]string) (*Tree, error) {
 		f.fill(&e.Service, false)
 		f.conditions(e.Conditions)
 	})
+	f.line = 0
+	f.fill(&filled.Budget.Service, false)
 	return filled, errors.Join(f.problems...)
 }
 
@@ -42,9 +44,6 @@ func (f *filler) conditions(conditions []Condition) {
 	for i := range conditions {
 		c := &conditions[i]
 		f.fill(&c.Value, c.Operator == Matches)
-		if c.Subject == SubjectLink && c.Value != "" && c.Value[0] != '@' && !validIDs(c.Value) {
-			f.problems = append(f.problems, fmt.Errorf("line %d: a link to %q, which is no id of a trace or span", f.line, c.Value))
-		}
 		f.conditions(c.Attributes)
 	}
 }

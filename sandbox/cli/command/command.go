@@ -35,6 +35,22 @@ func IsUsage(err error) bool {
 	return errors.As(err, &usage)
 }
 
+// verdictError is a negative result of a command that judges.
+type verdictError struct{ error }
+
+// Verdict marks an error as the negative result of a command that judges a trace or measurements,
+// for which the exit code is 3. So scripts can distinguish it from a failure of the command.
+func Verdict(err error) error { return verdictError{err} }
+
+// Verdictf formats an error as fmt.Errorf does and marks it as a negative result.
+func Verdictf(format string, args ...any) error { return verdictError{fmt.Errorf(format, args...)} }
+
+// IsVerdict reports whether an error is the negative result of a command that judges.
+func IsVerdict(err error) bool {
+	var verdict verdictError
+	return errors.As(err, &verdict)
+}
+
 // ExactArgs is cobra.ExactArgs with a usage error. The noun phrase what describes the arguments.
 func ExactArgs(n int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/operator-tracing/sandbox/sandbox/cli/assess"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
@@ -23,6 +25,7 @@ type traceOptions struct {
 	why                                bool
 	draw                               drawOptions
 	follow                             watchOptions
+	judge                              assess.Options
 }
 
 func (o *traceOptions) bind(cmd *cobra.Command) {
@@ -32,9 +35,10 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 	flags.StringVar(&o.id, "id", "", "`ID` of any trace in the sandbox's Jaeger, instead of an object's trace")
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default \"default\")")
 	flags.StringVar(&o.title, "title", "", "title of a page or picture (default the object, or the trace ID)")
-	flags.BoolVar(&o.why, "why", false, "explanation of the time until the object was ready, instead of the spans; with --output=json for programs")
+	flags.BoolVar(&o.why, "why", false, "explanation of the time until the object was ready, instead of the spans; with --output=json for programs, with svg the path in the picture")
 	o.draw.bind(flags)
 	o.follow.bind(cmd)
+	o.judge.Bind(flags)
 }
 
 const traceExamples = `  go run ./sandbox trace head-sample
@@ -47,15 +51,11 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace head-sample -o html > trace.html
   go run ./sandbox trace --id=4bf92f3577b34da6a3ce929d0e0e4736
   go run ./sandbox trace --from=trace.json -o svg --title="Head web" > trace.svg
+  go run ./sandbox trace memcached/sample --findings
+  go run ./sandbox trace --from=trace.json --fail-on=any
   go run ./sandbox trace import trace.json`
 
-// NewTrace returns the command `sandbox trace`.
-func NewTrace(shared *command.Shared) *cobra.Command {
-	var o traceOptions
-	cmd := &cobra.Command{
-		Use:   "trace [KIND/|NAMESPACE/]NAME",
-		Short: "Print the trace of an object",
-		Long: `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
+const traceHelp = `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
 of the object's spec. On a terminal the tree has the terminal's width; elsewhere each span is one line without colors.
 
 If another process reacted to a write in that trace, for example a second operator whose object the first one updated, its own trace
@@ -80,7 +80,8 @@ Above the tree is a summary of the time. Rows end with results, conflicts, attem
 marks. Waits are rows of their own, and idle gaps of the time axis are shortened. --only selects spans. See docs/seeing.md.
 
 With --why it prints instead, in at most 15 lines, why the object took so long to become ready: the critical path by controller and
-reason, the chain of causes, and how many reconciles and writes there were. With -o json it prints that for programs. See docs/why.md.
+reason, the chain of causes, and how many reconciles and writes there were. With -o json it prints that for programs, and with -o svg it
+marks the path in the picture. A page always has it. See docs/why.md.
 
 With --watch it follows the object until Ctrl-C. On a terminal it redraws the tree in place; elsewhere it prints each span once,
 when it arrives. A change of the object starts its next trace, which is followed then.
@@ -88,7 +89,18 @@ when it arrives. A change of the object starts its next trace, which is followed
 With --from=FILE it prints a trace of a file of OTLP JSON instead (- for the standard input), and needs no sandbox. If the file
 has several traces, the argument selects one by its ID or the first digits of the ID.
 
-If an object has the name of a subcommand, add its namespace or kind: default/import.`,
+With --findings it prints typical defects of the operator that the trace shows, with the IDs of the spans that show them; see
+docs/findings.md. With --fail-on it also exits with 3 if one of the named findings occurs.
+
+If an object has the name of a subcommand, add its namespace or kind: default/import.`
+
+// NewTrace returns the command `sandbox trace`.
+func NewTrace(shared *command.Shared) *cobra.Command {
+	var o traceOptions
+	cmd := &cobra.Command{
+		Use:     "trace [KIND/|NAMESPACE/]NAME",
+		Short:   "Print the trace of an object",
+		Long:    traceHelp,
 		Example: traceExamples,
 		Args:    o.checkArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -99,6 +111,9 @@ If an object has the name of a subcommand, add its namespace or kind: default/im
 			if err := errors.Join(o.follow.check(o), o.checkWhy(), o.draw.check(&o)); err != nil {
 				return err
 			}
+			if err := o.judge.Validate(o.output, o.follow.watch); err != nil {
+				return err
+			}
 			if o.follow.watch {
 				return follow(cmd, shared, o, args[0])
 			}
@@ -106,18 +121,21 @@ If an object has the name of a subcommand, add its namespace or kind: default/im
 			if err != nil {
 				return err
 			}
-			if o.why {
-				return writeWhy(cmd.OutOrStdout(), trace, objectOf(object), o.output)
+			if o.judge.Wanted() {
+				return o.judge.Run(cmd.OutOrStdout(), trace, o.output, o.now())
 			}
 			title := o.title
 			if title == "" && object.Name != "" {
 				title = object.String()
 			}
+			if o.why {
+				return writeWhy(cmd.OutOrStdout(), trace, objectOf(object), o.output, title)
+			}
 			return write(cmd.OutOrStdout(), trace, o.draw.form(title, object))
 		},
 	}
 	o.bind(cmd)
-	cmd.AddCommand(newImport(shared))
+	cmd.AddCommand(newImport(shared), assess.NewDiff(sandboxReader{shared}))
 	return cmd
 }
 
@@ -129,6 +147,14 @@ func (o *traceOptions) checkArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return command.ExactArgs(1, "the name of an object")(cmd, args)
+}
+
+// now returns the time of a live trace; zero for a file.
+func (o *traceOptions) now() time.Time {
+	if o.from != "" {
+		return time.Time{}
+	}
+	return time.Now()
 }
 
 // follow prints the trace of an object until it is complete or the user interrupts it.
@@ -166,13 +192,7 @@ func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args 
 		return trace, object, err
 	}
 	if o.id != "" {
-		run, err := shared.Attach()
-		if err != nil {
-			return trace, object, err
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), command.LookTimeout)
-		defer cancel()
-		trace, err = run.TraceWithID(ctx, o.id)
+		trace, err = sandboxReader{shared}.ID(cmd, o.id)
 		return trace, object, err
 	}
 	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)

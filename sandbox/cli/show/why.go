@@ -13,13 +13,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-// checkWhy returns a usage error if --why is combined with flags of other forms of a trace.
+// checkWhy returns a usage error if --why is combined with --watch.
 func (o *traceOptions) checkWhy() error {
-	switch {
-	case o.why && o.follow.watch:
+	if o.why && o.follow.watch {
 		return command.Usagef("--why explains a finished trace and can't be combined with --watch")
-	case o.why && o.output != "tree" && o.output != "json":
-		return command.Usagef("--why prints text, or JSON with --output=json; it can't be combined with --output=%s", o.output)
 	}
 	return nil
 }
@@ -42,13 +39,16 @@ func explained(trace tracetree.Trace, object explain.Object) (explain.Explanatio
 	return e, nil
 }
 
-func writeWhy(out io.Writer, trace tracetree.Trace, object explain.Object, output string) error {
+func writeWhy(out io.Writer, trace tracetree.Trace, object explain.Object, output, title string) error {
 	e, err := explained(trace, object)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
+	switch output {
+	case "json":
 		return command.WriteJSON(out, e)
+	case "html", "svg":
+		return traceWriters[output](out, trace, form{title: title, object: object, highlight: true})
 	}
 	columns, _ := ui.Size(out)
 	return writeLines(out, report.Lines(e, columns))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
@@ -18,13 +19,8 @@ const (
 	MaxSummary = 3
 )
 
-// Lines of parts of a report.
 const (
-	maxChain  = 3
-	maxSteps  = 50
-	minRows   = 3
-	chainCols = 120 // of a line of the chain without a width
-
+	minRows = 3
 	// negligible shares take less than this part of the total.
 	negligible = 200
 )
@@ -36,7 +32,7 @@ func Lines(e explain.Explanation, width int) []string {
 	lines := []string{headline(e)}
 	var after []string
 	after = append(after, chain(e, width)...)
-	for _, line := range []string{needed(e), beside(e), reconciles(e.Counts), writes(e.Counts)} {
+	for _, line := range []string{needed(e), beside(e), reconciles(e), writes(e.Counts)} {
 		if line != "" {
 			after = append(after, line)
 		}
@@ -69,19 +65,19 @@ func Line(e explain.Explanation, width int) string {
 }
 
 // counts returns the counts in a line.
-func counts(c explain.Counts) string {
+func counts(c spantree.Counts) string {
 	parts := []string{}
-	if c.Reconciles.Total() > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%d failed)", count(c.Reconciles.Total(), "reconcile"), c.Reconciles.Failed))
+	if n := c[spantree.CountReconciles]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%s (%d failed)", count(n, "reconcile"), c[spantree.CountFailed]))
 	}
-	if c.Writes.Total() > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%d unchanged, %s)", count(c.Writes.Total(), "write"), c.Writes.Unchanged, count(c.Writes.Conflicts, "conflict")))
+	if n := c[spantree.CountWrites]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%s (%d unchanged, %s)", count(n, "write"), c[spantree.CountUnchanged], count(c[spantree.CountConflicts], "conflict")))
 	}
-	if c.Observed > 0 {
-		parts = append(parts, fmt.Sprintf("%s of observed controllers", count(c.Observed, "write")))
+	if n := c[spantree.CountObserved]; n > 0 {
+		parts = append(parts, count(n, "span")+" of observed controllers")
 	}
 	if len(parts) == 0 {
-		parts = append(parts, count(c.Spans, "span"))
+		parts = append(parts, count(c[spantree.CountSpans], "span"))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -171,74 +167,11 @@ func words(s explain.Share) string {
 		if detail != "" {
 			detail += " " + s.Object.Name
 		}
-	case explain.ReasonWebhook:
-		detail = ""
 	}
 	if detail != "" {
 		text += ": " + detail
 	}
 	return format.Escape(strings.TrimSpace(text))
-}
-
-// chain returns the spans that caused each other, with the time of their ends. It omits the middle
-// of a chain that is too long.
-func chain(e explain.Explanation, width int) []string {
-	const label, indent = "chain       ", "            "
-	if width <= 0 {
-		width = chainCols
-	}
-	steps := chainSteps(e.Chain)
-	for omitted := max(0, len(steps)-maxSteps); ; omitted++ {
-		shown := steps
-		if omitted > 0 {
-			at := (len(steps) - omitted) / 2
-			shown = slices.Concat(steps[:at], []string{fmt.Sprintf("… %d more", omitted)}, steps[at+omitted:])
-		}
-		lines := []string{label + shown[0]}
-		for _, step := range shown[1:] {
-			last := &lines[len(lines)-1]
-			if joined := *last + " → " + step; len([]rune(joined)) <= width {
-				*last = joined
-				continue
-			}
-			lines = append(lines, indent+"→ "+step)
-		}
-		if len(lines) <= maxChain || omitted >= len(steps)-2 {
-			return lines[:min(len(lines), maxChain)]
-		}
-	}
-}
-
-// chainSteps returns the writes of a chain, and the reconciles that others asked for. Several in
-// sequence with one name are one step.
-func chainSteps(all []explain.Step) []string {
-	type group struct {
-		name  string
-		count int
-		end   time.Duration
-	}
-	var groups []group
-	for i, s := range all {
-		inner := i+1 < len(all) && strings.HasPrefix(s.Name, "reconcile") && !strings.HasPrefix(all[i+1].Name, "reconcile")
-		if inner || strings.HasPrefix(s.Name, "admit ") && i > 0 {
-			continue
-		}
-		if last := len(groups) - 1; last >= 0 && groups[last].name == s.Name {
-			groups[last].count++
-			groups[last].end = s.End
-			continue
-		}
-		groups = append(groups, group{s.Name, 1, s.End})
-	}
-	var steps []string
-	for _, g := range groups {
-		text := format.Escape(g.name)
-		if g.count > 1 {
-			text += fmt.Sprintf(" ×%d", g.count)
-		}
-		steps = append(steps, text+" +"+strings.Replace(format.Duration(max(0, g.end)), "0ns", "0s", 1))
-	}
-	return steps
 }
 
 // needed says which of several objects was the last.
@@ -273,14 +206,15 @@ func beside(e explain.Explanation) string {
 	return "beside it   " + format.Escape(strings.Join(spans, ", "))
 }
 
-func reconciles(c explain.Counts) string {
-	if c.Reconciles.Total() == 0 {
+func reconciles(e explain.Explanation) string {
+	total, useful, failed := e.Counts[spantree.CountReconciles], e.Counts[spantree.CountUseful], e.Counts[spantree.CountFailed]
+	if total == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("reconciles  %d useful, %d without a write, %d failed", c.Reconciles.Useful, c.Reconciles.NoOp, c.Reconciles.Failed)
+	text := fmt.Sprintf("reconciles  %d: %d useful, %d failed, %d others", total, useful, failed, max(0, total-useful-failed))
 	var requeues []string
-	for _, reason := range slices.Sorted(maps.Keys(c.Requeues)) {
-		requeues = append(requeues, fmt.Sprintf("%d %s", c.Requeues[reason], format.Escape(reason)))
+	for _, reason := range slices.Sorted(maps.Keys(e.Requeues)) {
+		requeues = append(requeues, fmt.Sprintf("%d %s", e.Requeues[reason], format.Escape(reason)))
 	}
 	if len(requeues) > 0 {
 		text += "; requeues: " + strings.Join(requeues, ", ")
@@ -288,16 +222,16 @@ func reconciles(c explain.Counts) string {
 	return text
 }
 
-func writes(c explain.Counts) string {
+func writes(c spantree.Counts) string {
 	var parts []string
-	if w := c.Writes; w.Total() > 0 {
-		parts = append(parts, fmt.Sprintf("%d useful, %d unchanged, %s, %d failed", w.Useful, w.Unchanged, count(w.Conflicts, "conflict"), w.Failed))
+	if n := c[spantree.CountWrites]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d: %d unchanged, %s, %d already existing", n, c[spantree.CountUnchanged], count(c[spantree.CountConflicts], "conflict"), c[spantree.CountAlreadyExists]))
 	}
-	if c.Observed > 0 {
-		parts = append(parts, fmt.Sprintf("%d observed", c.Observed))
+	if n := c[spantree.CountObserved]; n > 0 {
+		parts = append(parts, count(n, "observed span"))
 	}
-	if c.Reads > 0 {
-		parts = append(parts, fmt.Sprintf("%s with a span", count(c.Reads, "read")))
+	if n := c[spantree.CountReads]; n > 0 {
+		parts = append(parts, count(n, "read")+" with a span")
 	}
 	if len(parts) == 0 {
 		return ""

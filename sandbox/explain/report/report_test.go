@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/explain/report"
 )
@@ -16,10 +17,10 @@ func full(name string) explain.Explanation {
 	span := explain.Span{Name: name, Actor: name, Object: object}
 	e := explain.Explanation{
 		Object: object, Condition: name, Total: 40 * time.Second, Unknown: time.Second, Resolution: name, Missing: 3, Skew: time.Second,
-		Counts: explain.Counts{
-			Reconciles: explain.Reconciles{Useful: 1, NoOp: 2, Failed: 3}, Writes: explain.Writes{Useful: 1, Conflicts: 1}, Reads: 1, Observed: 1,
-			Requeues: map[string]int{name: 1, "error": 2},
-		},
+		Counts: spantree.Counts{}, Requeues: map[string]int{name: 1, "error": 2},
+	}
+	for _, c := range spantree.AllCounts() {
+		e.Counts[c] = 3
 	}
 	for i := range 40 {
 		e.Path = append(e.Path, explain.Segment{Offset: time.Duration(i) * time.Second, Duration: time.Second, Actor: name, Reason: explain.ReasonWaiting, Object: explain.Object{Name: strings.Repeat("x", i)}, Detail: name})
@@ -58,7 +59,7 @@ func TestBounds(t *testing.T) {
 // The smallest explanation has one span and no time.
 func TestEmpty(t *testing.T) {
 	t.Parallel()
-	e := explain.Explanation{Chain: []explain.Step{{Span: explain.Span{Name: "a"}}}, Counts: explain.Counts{Spans: 1}}
+	e := explain.Explanation{Chain: []explain.Step{{Span: explain.Span{Name: "a"}}}, Counts: spantree.Counts{spantree.CountSpans: 1}}
 	if got, want := strings.Join(report.Lines(e, 0), "\n"), "0ns until the end of a\nchain       a +0s"; got != want {
 		t.Errorf("Lines() = %q, want %q", got, want)
 	}

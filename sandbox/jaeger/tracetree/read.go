@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/internal/foreign"
 )
 
 // ErrNoTraces is returned for a file that is valid JSON but has no spans.
@@ -16,7 +18,8 @@ var ErrNoTraces = errors.New("no spans")
 
 // ReadOTLP reads OTLP JSON and returns the traces in the order of their first spans. The data is
 // one document with resourceSpans or several in sequence, as the collector writes them line by
-// line. Each can also be the result of an object, as in a response of Jaeger. Documents with other
+// line. Each can also be the result of an object, as in a response of Jaeger, or of Grafana Tempo, and
+// have ids in base64. Documents with other
 // signals (metrics, logs and profiles) are ignored: the collector's file exporter mixes them.
 //
 // ReadOTLP returns an error and no traces if any part is invalid: invalid JSON, spans without ids,
@@ -57,7 +60,7 @@ func ReadOTLP(name string, data []byte) ([]Trace, error) {
 // otherSignals are the fields of OTLP's other signals (opentelemetry-proto, *_service.proto).
 var otherSignals = []string{"resourceMetrics", "resource_metrics", "resourceLogs", "resource_logs", "resourceProfiles", "resource_profiles"}
 
-// readDocument decodes one document of a file and checks the ids of its spans.
+// readDocument decodes one document of a file.
 func readDocument(document []byte) (ptrace.Traces, error) {
 	fields, err := fieldsOf(document)
 	if result, wrapped := fields["result"]; wrapped { // Once: each level would be read again.
@@ -70,6 +73,9 @@ func readDocument(document []byte) (ptrace.Traces, error) {
 	_, camel := fields["resourceSpans"]
 	_, snake := fields["resource_spans"]
 	if !camel && !snake {
+		if otlp, known := foreign.Normalize(document); known {
+			return decode(otlp)
+		}
 		for field := range fields {
 			if slices.Contains(otherSignals, field) {
 				return ptrace.NewTraces(), nil
@@ -80,10 +86,21 @@ func readDocument(document []byte) (ptrace.Traces, error) {
 		}
 		return ptrace.Traces{}, fmt.Errorf("%w: want an object with resourceSpans", ErrNoTraces)
 	}
+	return decode(document)
+}
+
+// decode decodes OTLP JSON, whose ids are hexadecimal or in base64, and checks the ids.
+func decode(document []byte) (ptrace.Traces, error) {
 	// protojson would decode the hexadecimal ids as base64.
 	traces, err := new(ptrace.JSONUnmarshaler).UnmarshalTraces(document)
 	if err != nil {
-		return traces, fmt.Errorf("decoding OTLP JSON: %w", err)
+		otlp, known := foreign.Normalize(document)
+		if !known {
+			return traces, fmt.Errorf("decoding OTLP JSON: %w", err)
+		}
+		if traces, err = new(ptrace.JSONUnmarshaler).UnmarshalTraces(otlp); err != nil {
+			return traces, fmt.Errorf("decoding OTLP JSON: %w", err)
+		}
 	}
 	for e := range elements(traces) {
 		switch {

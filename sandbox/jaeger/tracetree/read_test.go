@@ -93,6 +93,28 @@ func TestReadOTLPForms(t *testing.T) {
 	}
 }
 
+// Tempo names fields as OTLP did before version 1, and encodes ids in base64.
+func TestReadTempo(t *testing.T) {
+	t.Parallel()
+	const span = `{"traceId":"ASNFZ4mrze8AAAAAAAAAqg==","spanId":"AAAAAAAAAAE=","parentSpanId":"AAAAAAAAAAI=","name":"a","kind":"SPAN_KIND_SERVER",` +
+		`"startTimeUnixNano":"1795389600000000001","endTimeUnixNano":"1795389600000000002","status":{"code":"STATUS_CODE_ERROR"},"attributes":[{"key":"n","value":{"intValue":"9007199254740993"}}]}`
+	for name, data := range map[string]string{
+		"v1":     `{"batches":[{"resource":{},"instrumentationLibrarySpans":[{"instrumentationLibrary":{"name":"x"},"spans":[` + span + `]}]}]}`,
+		"v2":     `{"trace":{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"x"},"spans":[` + span + `]}]}]}}`,
+		"base64": `{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"x"},"spans":[` + span + `]}]}]}`,
+	} {
+		traces, err := ReadOTLP(name, []byte(data))
+		if err != nil || len(traces) != 1 || traces[0].ID != "0123456789abcdef00000000000000aa" {
+			t.Errorf("%s: %v, %v, want the trace", name, traces, err)
+			continue
+		}
+		s := traces[0].Spans()[0]
+		if s.SpanID != "0000000000000001" || s.ParentSpanID != "0000000000000002" || s.Kind != "SERVER" || s.Code() != "Error" || s.Duration() != 1 || s.Attributes["n"] != int64(9007199254740993) {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
 func TestReadOTLPErrors(t *testing.T) {
 	good, err := traceOf(jaegertest.Span(1, 0, "a")).JSON()
 	if err != nil {
@@ -118,7 +140,7 @@ func TestReadOTLPErrors(t *testing.T) {
 		"the second has no id":  {string(good) + "\n" + span(ids), 2, int64(len(good)) + 1, `span "a" of trace 0123456789abcdef00000000000000aa has no id`},
 		"no trace id":           {span(`"spanId":"0000000000000001"`), 1, 0, `span "a" has no trace id`},
 		"a trace id of zeros":   {span(`"traceId":"00000000000000000000000000000000","spanId":"0000000000000001"`), 1, 0, "no trace id"},
-		"an id in base64":       {span(`"traceId":"ASNFZ4mrze8AAAAAAAAAqg==","spanId":"AAAAAAAAAAE="`), 1, 0, "decoding OTLP JSON"},
+		"a short id in base64":  {span(`"traceId":"ASNFZ4mrze8AAAAAAAA=","spanId":"0000000000000001"`), 1, 0, "decoding OTLP JSON"},
 		"a short id":            {span(`"traceId":"ab","spanId":"01"`), 1, 0, "decoding OTLP JSON"},
 		"a time that is none":   {span(ids + `,"spanId":"0000000000000001","startTimeUnixNano":"yesterday"`), 1, 0, "decoding OTLP JSON"},
 		"a list":                {"\n\n[1]", 3, 2, "want an object with resourceSpans"},

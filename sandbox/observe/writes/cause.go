@@ -83,6 +83,9 @@ func (s *Store) loopOf(w *Write, v *version) loop {
 // the object when it was created, or the object's own if the manager also writes the status of such
 // objects.
 func (s *Store) updaterOf(w *Write, v *version) loop {
+	if w.Manager == "" && v.deleting && w.node != "" {
+		return loop{Kubelet, w.Object} // The second delete of a Pod, without a grace period.
+	}
 	if known := s.objects[w.Object.UID]; known != nil && known.creator == w.Manager {
 		if o, found := s.object(v.controller()); found {
 			return loop{w.Manager, o}
@@ -126,14 +129,44 @@ func (s *Store) deleterOf(w *Write, v *version) loop {
 
 // causeOf returns the cause of a write: the latest earlier write that its loop reacts to.
 //
-// A loop reacts to the newest write of the object or of its dependents since its own last write. It
-// reacts to objects that are only referred to if there is no such write. Without any, the write
-// belongs to the reconcile of the loop's last write, and has its cause; after a pause, that write is
-// the cause.
+// A loop reacts to the newest write of the object or of its dependents since its own last write, or
+// since that write's cause if it repeats it. It reacts to objects that are only referred to if there is
+// no such write. Without any, or if the controller has the habit, the write belongs to the reconcile of
+// the loop's last write, and has its cause; after a pause, that write is the cause.
 func (s *Store) causeOf(w *Write) Cause {
 	if w.loop == (loop{}) {
 		return Cause{}
 	}
+	own := s.lastOf(w.loop, w.After)
+	if w.replaces(own) {
+		return causedBy(own, Owner)
+	}
+	best := s.newest(w, own)
+	continues := w.continues(own)
+	switch {
+	case continues && (best.write == nil || s.isHabit(w, own)):
+		if best.write == nil {
+			s.learnHabit(w, own)
+		}
+		return own.Cause
+	case best.write != nil:
+	case own == nil:
+		// Only then: a controller seldom watches the owners of its objects.
+		for uid := range s.ownersOf(w.loop.object.UID) {
+			best.consider(w, s.objects[uid].writes, Owner)
+		}
+	default: // The kubelet works on a Pod without pauses.
+		best = candidate{own, Sequence}
+	}
+	if best.write == nil || w.At.Sub(best.write.At) > pauseOf(w) {
+		return Cause{}
+	}
+	return causedBy(best.write, best.certainty)
+}
+
+// newest returns the newest write that a loop reacts to since its own last write, which may be nil.
+func (s *Store) newest(w, own *Write) candidate {
+	since := w.since(own)
 	var firm, loose candidate
 	reconciled := w.loop.object.UID
 	if known := s.objects[reconciled]; known != nil {
@@ -146,27 +179,13 @@ func (s *Store) causeOf(w *Write) Cause {
 			loose.consider(w, s.objects[uid].writes, certainty)
 		}
 	}
-	own := s.lastOf(w.loop, w.After)
-	var best candidate
 	switch {
-	case firm.isAfter(own):
-		best = firm
-	case loose.isAfter(own):
-		best = loose
-	case own == nil:
-		// Only then: a controller seldom watches the owners of its objects.
-		for uid := range s.ownersOf(reconciled) {
-			best.consider(w, s.objects[uid].writes, Owner)
-		}
-	case w.loop.manager != Kubelet && w.At.Sub(own.At) <= burst && own.Cause.Certainty != "":
-		return own.Cause
-	default: // The kubelet works on a Pod without pauses.
-		best = candidate{own, Sequence}
+	case firm.isAfter(since):
+		return firm
+	case loose.isAfter(since):
+		return loose
 	}
-	if best.write == nil || w.At.Sub(best.write.At) > pauseOf(w) {
-		return Cause{}
-	}
-	return causedBy(best.write, best.certainty)
+	return candidate{}
 }
 
 // candidate is the latest of the writes that may be a cause.
@@ -191,8 +210,8 @@ func (c *candidate) consider(w *Write, among []*Write, certainty Certainty) {
 	}
 }
 
-func (c *candidate) isAfter(own *Write) bool {
-	return c.write != nil && (own == nil || c.write.After > own.After)
+func (c *candidate) isAfter(revision uint64) bool {
+	return c.write != nil && c.write.After > revision
 }
 
 // pauseOf returns how long before a write its cause can be. A delete has no writer, so a late one is

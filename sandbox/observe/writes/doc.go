@@ -13,8 +13,10 @@
 //
 // The cause of a write is the latest earlier write that its loop reacts to: of the reconciled
 // object, of an object that it owns, or of an object that it refers to; see [Certainty]. Writes of
-// the loop itself are excluded. If the loop has written after that and then paused, the cause is
-// its own previous write. A write without a cause is a change by a user, and starts a trace.
+// the loop itself are excluded. The second write of a reconcile has the cause of the first: if
+// nothing else was written in between, or if the controller made such a pair of writes before. If the
+// loop has written after that and then paused, the cause is its own previous write. A write without a
+// cause is a change by a user, and starts a trace.
 //
 // A reaction is the span of a write. It starts when the cause was written and ends with the write.
 // So along a chain of causes, the durations add up to the whole time.

@@ -212,7 +212,7 @@ func writerOf(w *Write) string {
 		if name := kubeControllers[w.loop.object.Kind]; name != "" {
 			return name
 		}
-	case w.Manager == "" && w.Object.Kind == "Pod" && w.Object.Group == "" && w.node != "":
+	case w.Manager == "" && w.Verb != VerbDelete && w.Object.Kind == "Pod" && w.Object.Group == "" && w.node != "":
 		return Kubelet // Without managedFields, and the last delete of a Pod.
 	}
 	return w.Manager

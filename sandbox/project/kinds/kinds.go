@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -53,6 +55,30 @@ func namespaced(obj *unstructured.Unstructured, defined map[schema.GroupKind]str
 	}
 	namespaced, known := openapi.IsNamespaceScoped(yaml.TypeMeta{APIVersion: obj.GetAPIVersion(), Kind: gvk.Kind})
 	return namespaced || !known && gvk.Kind != "ClusterIssuer"
+}
+
+// provided are namespaces of every cluster.
+var provided = []string{metav1.NamespaceDefault, metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease}
+
+// Namespaces returns the Namespaces of objects that are neither among the objects, nor in every
+// cluster, nor in existing. It requires the namespaces that [SetNamespaces] sets.
+func Namespaces(objects []*unstructured.Unstructured, existing []string) (missing []*unstructured.Unstructured) {
+	known := slices.Concat(provided, existing)
+	for _, obj := range objects {
+		if obj.GroupVersionKind() == corev1.SchemeGroupVersion.WithKind("Namespace") {
+			known = append(known, obj.GetName())
+		}
+	}
+	for _, obj := range objects {
+		if name := obj.GetNamespace(); name != "" && !slices.Contains(known, name) {
+			known = append(known, name)
+			namespace := &unstructured.Unstructured{}
+			namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+			namespace.SetName(name)
+			missing = append(missing, namespace)
+		}
+	}
+	return missing
 }
 
 // SetNames replaces generateName by a name, which every apply of the same manifests finds again:

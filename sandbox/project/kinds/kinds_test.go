@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,6 +70,38 @@ func TestSplit(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" || len(kept)+len(skipped) != len(objects) {
 			t.Errorf("%s: skipped (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	t.Parallel()
+	in := func(namespace string) *unstructured.Unstructured {
+		obj := object("v1", "ConfigMap", "c", "")
+		obj.SetNamespace(namespace)
+		return obj
+	}
+	for name, test := range map[string]struct {
+		objects []*unstructured.Unstructured
+		want    []string
+	}{
+		"nothing":                   {nil, nil},
+		"no namespace":              {[]*unstructured.Unstructured{in("")}, nil},
+		"one of every cluster":      {[]*unstructured.Unstructured{in("default"), in("kube-system")}, nil},
+		"one that exists":           {[]*unstructured.Unstructured{in("theirs")}, nil},
+		"one that is defined":       {[]*unstructured.Unstructured{in("own"), object("v1", "Namespace", "own", "")}, nil},
+		"another kind of Namespace": {[]*unstructured.Unstructured{in("own"), object("a.example.com/v1", "Namespace", "own", "")}, []string{"own"}},
+		"several":                   {[]*unstructured.Unstructured{in("b"), in("a"), in("b")}, []string{"b", "a"}},
+	} {
+		var got []string
+		for _, obj := range Namespaces(test.objects, []string{"theirs"}) {
+			if obj.GetAPIVersion() != "v1" || obj.GetKind() != "Namespace" {
+				t.Errorf("%s: Namespaces returns a %s %s", name, obj.GetAPIVersion(), obj.GetKind())
+			}
+			got = append(got, obj.GetName())
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: Namespaces() = %v, want %v", name, got, test.want)
 		}
 	}
 }

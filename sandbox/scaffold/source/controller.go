@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Controller is the code that reconciles one kind: the methods of its reconciler, and the functions
+// Controller is the code that reconciles one kind: the methods of its reconcilers, and the functions
 // of the module that they use directly or indirectly.
 type Controller struct {
-	// File is the path of the file that registers the controller.
+	// File is the path of the file that registers the first reconciler.
 	File string
 
 	module    *Module
@@ -19,7 +19,8 @@ type Controller struct {
 // Controller returns the controller of a kind. The groups of kinds with the same name are in others,
 // so that their controllers are not taken for this one. It returns nil if the module has none.
 func (m *Module) Controller(group, kind string, others []string) *Controller {
-	var found *function
+	var found []*function
+	sameGroup := false
 	for _, f := range m.files {
 		for _, d := range f.syntax.Decls {
 			declared, ok := d.(*ast.FuncDecl)
@@ -29,16 +30,22 @@ func (m *Module) Controller(group, kind string, others []string) *Controller {
 			for _, imported := range registered(f, declared.Body, kind) {
 				switch {
 				case slices.ContainsFunc(others, func(other string) bool { return hasGroup(imported, other) }) && !hasGroup(imported, group):
-				case found == nil, hasGroup(imported, group):
-					found = m.functionOf(f, declared)
+				case hasGroup(imported, group) && !sameGroup:
+					found, sameGroup = []*function{m.functionOf(f, declared)}, true
+				case hasGroup(imported, group) == sameGroup:
+					found = append(found, m.functionOf(f, declared))
 				}
 			}
 		}
 	}
-	if found == nil {
+	if len(found) == 0 {
 		return nil
 	}
-	return &Controller{File: found.file.path, module: m, functions: m.reach(found)}
+	c := &Controller{File: found[0].file.path, module: m}
+	for _, registers := range found {
+		c.functions = append(c.functions, m.reach(registers)...)
+	}
+	return c
 }
 
 func (m *Module) functionOf(f *file, d *ast.FuncDecl) *function {
@@ -67,7 +74,8 @@ func registered(f *file, body *ast.BlockStmt, kind string) (imports []string) {
 		}
 		_, name := typeName(call.Fun)
 		imported, hasKind := typeIn(f, call.Args, kind)
-		if hasKind && (name == "For" || name == "Watch" && mentions(call.Args, "EnqueueRequestForObject")) {
+		isWebhook := mentions([]ast.Expr{call.Fun}, "NewWebhookManagedBy")
+		if hasKind && (name == "For" && !isWebhook || name == "Watch" && mentions(call.Args, "EnqueueRequestForObject")) {
 			imports = append(imports, imported)
 		}
 		return true

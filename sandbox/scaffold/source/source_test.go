@@ -152,6 +152,7 @@ func TestController(t *testing.T) {
 		"Watch":                {map[string]string{"a.go": setup("example.com/op/api/v1", "c.Watch(source.Kind(cache, &v1.Bar{}, &handler.TypedEnqueueRequestForObject[*v1.Bar]{}))")}, "a.go"},
 		"Watch for an owner":   {map[string]string{"a.go": setup("example.com/op/api/v1", "c.Watch(source.Kind(cache, &v1.Bar{}), handler.EnqueueRequestsFromMapFunc(f))")}, ""},
 		"another kind":         {map[string]string{"a.go": setup("example.com/op/api/v1", "b.For(&v1.Foo{}).Owns(&v1.Bar{})")}, ""},
+		"a webhook":            {map[string]string{"a.go": setup("example.com/op/api/v1", "ctrl.NewWebhookManagedBy(mgr).For(&v1.Bar{})")}, ""},
 		"groups in folders":    {map[string]string{"a.go": setup("example.com/op/api/fiz/v1", "b.For(&v1.Bar{})"), "b.go": setup("example.com/op/api/foo/v1", "b.For(&v1.Bar{})")}, "b.go"},
 		"only the other group": {map[string]string{"a.go": setup("example.com/op/api/fiz/v1", "b.For(&v1.Bar{})")}, ""},
 	} {

@@ -11,17 +11,6 @@ function compareBy(a, b, keys) {
   return 0;
 }
 
-function roleOf(n) {
-  const [verb] = cutAt(n.name, " ");
-  const about = valueOf(n.raw, "operator.object.kind") !== undefined;
-  if (isTrue(n.raw, "operator.observed")) return textOf(n.raw, "k8s.container.name") ? "phase" : "reaction";
-  if (n.kind === "CONSUMER" && verb === "reconcile") return "reconcile";
-  if (n.kind === "INTERNAL" && verb === "converge" && about) return "converge";
-  if (n.kind === "SERVER" && verb === "admit" && about) return "admit";
-  if (!about || (n.kind !== "CLIENT" && n.kind !== "PRODUCER")) return "other";
-  return verb === "get" || verb === "list" || verb.startsWith("get_") ? "read" : "write";
-}
-
 // An object is a kind, a namespace and a name. Objects are equal if their keys are.
 const objectOf = (kind, namespace, name) => ({ kind, namespace, name, key: JSON.stringify([kind, namespace, name]) });
 const NO_OBJECT = objectOf("", "", "");

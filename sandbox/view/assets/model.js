@@ -177,8 +177,8 @@ function cutCycles(nodes) {
 const WAIT_PART = 50n;
 const atLeast = (total) => (total / WAIT_PART > MIN_WAIT ? total / WAIT_PART : MIN_WAIT);
 
-// withWaits returns a node with its facts, after the waits before it: those of the path that have no
-// span, and those that its attributes record.
+// withWaits returns a node with its facts, after the waits before it: waits of the path without a span, and
+// waits that its attributes record.
 function withWaits(node, model, path) {
   const row = (name, offset, duration, facts, service) => ({
     ...node, wait: true, of: node, name: "… " + name, kind: "", status: "Unset", defect: "", continues: false, children: [], steps: [], start: model.begin + offset, end: model.begin + offset + duration, facts, service,
@@ -268,7 +268,7 @@ function pathOf({ shift, explanation }) {
 const SELECTIONS = {
   path: (n) => n.onPath,
   failures: (n) => n.failed || n.facts.some((f) => f.bad),
-  writes: (n) => !n.wait && isWrite(n),
+  writes: (n) => !n.wait && ["write", "reaction"].includes(roleOf(n)),
 };
 
 // select returns the rows of a selection with their ancestors, or null for all rows.

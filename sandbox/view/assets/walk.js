@@ -5,12 +5,15 @@ const MAX_DELIVERY = 1000000000n;
 const REQUEUE_TOLERANCE = 10000000n;
 const PHASES = { pull: "pulling image", create: "creating container", start: "starting container", probe: "waiting for probes", sandbox: "creating sandbox and network" };
 
+// waitOf returns an attribute in seconds as whole nanoseconds, as package explain does.
+const waitOf = (raw, key) => secondsOf(raw, key, Math.trunc);
 const segment = (n, reason, detail = "") => ({ actor: n.service, reason, object: n.object, detail, node: n });
 
 class Walk {
   constructor(graph, goal) {
     Object.assign(this, { graph, segments: [], chain: [], visited: new Set(), retried: null });
-    this.start = graph.roots.reduce((first, root) => (root.start < first ? root.start : first), graph.roots[0].start);
+    const roots = graph.roots.some((n) => n.role !== "converge") ? graph.roots.filter((n) => n.role !== "converge") : graph.roots;
+    this.start = roots.reduce((first, root) => (root.start < first ? root.start : first), roots[0].start);
     this.now = latest(this.start, goal.end);
     this.total = this.now - this.start;
     for (let n = goal; n && !this.visited.has(n);) {
@@ -29,7 +32,7 @@ class Walk {
     }
     if (n.role === "reconcile") return this.reconcile(n);
     if (n.role === "write") this.write(n);
-    else this.whole(n, "code");
+    else this.whole(n, { reason: "code", detail: "" });
     return this.enclosing(n);
   }
 
@@ -60,7 +63,7 @@ class Walk {
     const why = hasEvent(n, "conflict") ? "conflict" : "write";
     const first = this.segments.length;
     this.cover(n, segment(n, why, n.name));
-    this.carve(first, secondsOf(n.raw, "operator.write.rate_limiter_wait"), "rate_limiter", [why]);
+    this.carve(first, waitOf(n.raw, "operator.write.rate_limiter_wait"), "rate_limiter", [why]);
   }
 
   cover(n, own) {
@@ -69,12 +72,12 @@ class Walk {
       if (this.visited.has(c) || c.end > this.now || c.end <= n.start) continue;
       this.visited.add(c);
       this.back(c.end, own);
-      this.whole(c, own.reason);
+      this.whole(c, own);
     }
     this.back(n.start, own);
   }
 
-  whole(n, why) {
+  whole(n, around) {
     if (n.role === "write") return this.write(n);
     if (n.role === "read") return this.cover(n, segment(n, "read", n.name));
     if (n.role === "admit") return this.back(n.start, segment(n, "webhook", n.name));
@@ -84,17 +87,18 @@ class Walk {
     }
     if (n.role === "converge") return undefined;
     const call = n.name.startsWith("Call ") && n.name.endsWith(" webhook");
-    return this.cover(n, call ? segment(n, "webhook", textOf(n.raw, "webhook") || n.name) : segment(n, why, n.name));
+    if (around.reason === "webhook") return this.cover(n, segment(n, "webhook", around.detail));
+    return this.cover(n, call ? segment(n, "webhook", textOf(n.raw, "webhook") || n.name) : segment(n, around.reason, n.name));
   }
 
   reconcile(n) {
     const first = this.segments.length;
     this.cover(n, segment(n, "code"));
-    this.carve(first, secondsOf(n.raw, RECONCILE + "read_wait"), "read_wait", ["read", "code"]);
-    const inWrites = n.children.reduce((sum, c) => sum + secondsOf(c.raw, "operator.write.rate_limiter_wait"), 0n);
-    this.carve(first, secondsOf(n.raw, RECONCILE + "rate_limiter_wait") - inWrites, "rate_limiter", ["read", "code"]);
+    this.carve(first, waitOf(n.raw, RECONCILE + "read_wait"), "read_wait", ["read", "code"]);
+    const inWrites = n.children.reduce((sum, c) => sum + waitOf(c.raw, "operator.write.rate_limiter_wait"), 0n);
+    this.carve(first, waitOf(n.raw, RECONCILE + "rate_limiter_wait") - inWrites, "rate_limiter", ["read", "code"]);
     if (this.retried === n) for (const s of this.segments.slice(first)) s.reason = "conflict";
-    const ready = n.start - secondsOf(n.raw, RECONCILE + "queue_wait");
+    const ready = n.start - waitOf(n.raw, RECONCILE + "queue_wait");
     this.back(ready, segment(n, "queue"));
     return this.released(n, ready);
   }
@@ -116,14 +120,16 @@ class Walk {
   }
 
   released(n, ready) {
-    const delay = secondsOf(n.raw, RECONCILE + "delay");
+    const delay = waitOf(n.raw, RECONCILE + "delay");
     const reason = textOf(n.raw, RECONCILE + "requeue_reason");
-    if (reason && (delay > 0n || textOf(n.raw, RECONCILE + "trigger") === "requeue")) return this.requeued(n, ready - delay, reason, delay);
+    const asked = reason && (delay > 0n || textOf(n.raw, RECONCILE + "trigger") === "requeue");
+    if (asked || (reason === "conflict" && this.graph.previous(n))) return this.requeued(n, ready - delay);
     if (delay > 0n) this.back(ready - delay, segment(n, "requeue", "delay of an event handler"));
     return this.caused(n, ready - delay);
   }
 
-  requeued(n, asked, reason, delay) {
+  requeued(n, asked) {
+    const reason = textOf(n.raw, RECONCILE + "requeue_reason");
     const before = this.graph.previous(n);
     const wait = segment(n, "requeue");
     if (reason === "conflict") [wait.reason, this.retried] = ["conflict", before];
@@ -132,17 +138,17 @@ class Walk {
       this.back(asked, wait);
       return this.enclosing(n);
     }
-    if (asked - before.end <= REQUEUE_TOLERANCE + delay / 20n) {
+    if (wait.reason !== "requeue" || asked - before.end <= REQUEUE_TOLERANCE + waitOf(n.raw, RECONCILE + "delay") / 20n) {
       this.back(before.end, wait);
       return before;
     }
-    const polled = wait.reason === "requeue" && this.becameReady(n, asked - REQUEUE_TOLERANCE);
+    const polled = this.becameReady(n, asked - REQUEUE_TOLERANCE);
     if (polled) {
       wait.detail = "until the poll after " + objectText(polled.object) + " was ready";
       this.back(polled.end, wait);
       return polled;
     }
-    if (wait.reason === "requeue" && textOf(before.raw, RECONCILE + "result") === "requeue_after") {
+    if (textOf(before.raw, RECONCILE + "result") === "requeue_after") {
       wait.detail = "polling by reconciles that changed nothing";
       this.back(before.end, wait);
     }
@@ -160,6 +166,7 @@ class Walk {
   caused(n, ready) {
     let [cause, exact] = this.cause(n);
     const about = causeObject(n);
+    if (!exact && textOf(n.raw, RECONCILE + "requeue_reason") && matches(about, n.object) && this.graph.previous(n)) return this.requeued(n, ready);
     if (!exact) {
       const before = this.before(n);
       if (before && follows(n, before)) [cause, exact] = [before, true];

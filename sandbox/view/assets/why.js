@@ -41,18 +41,22 @@ function part(duration, total) {
   return (exact - low === 0.5 ? low + (low % 2) : Math.round(exact)) + " %";
 }
 
-// sharesOf adds up the segments by actor and reason, the longest first.
+// sharesOf adds up the segments by actor and reason, the longest first. A share has the object and
+// the detail of its longest segment, if that is most of it.
 function sharesOf(path) {
   const shares = new Map();
   for (const s of path) {
-    const key = [s.actor, s.reason];
-    if (["waiting", "unknown", "requeue"].includes(s.reason)) key.push(s.object.key, s.detail);
-    if (["back_off", "code"].includes(s.reason)) key.push("", s.detail);
-    const share = shares.get(JSON.stringify(key)) ?? { ...s, duration: 0n };
-    shares.set(JSON.stringify(key), share);
+    const own = ["waiting", "unknown", "requeue"].includes(s.reason);
+    const key = JSON.stringify([s.actor, s.reason, own ? s.object.key : "", own || ["back_off", "code"].includes(s.reason) ? s.detail : ""]);
+    const share = shares.get(key) ?? { ...s, duration: 0n, longest: 0n };
+    shares.set(key, share);
     share.duration += s.duration;
-    if (share.object.key !== s.object.key) share.object = NO_OBJECT;
-    if (share.detail !== s.detail) share.detail = "";
+    if (s.duration > share.longest) Object.assign(share, { longest: s.duration, object: s.object, detail: s.detail });
+  }
+  for (const share of shares.values()) {
+    if (Number(share.longest) >= 0.8 * Number(share.duration) || ["waiting", "unknown", "requeue"].includes(share.reason)) continue;
+    share.object = NO_OBJECT;
+    if (!["back_off", "code"].includes(share.reason)) share.detail = "";
   }
   return [...shares.values()].sort((a, b) => (a.duration > b.duration ? -1 : a.duration < b.duration ? 1 : 0));
 }
@@ -64,7 +68,6 @@ function shareText(s) {
   else if (s.reason === "unknown" && object) detail = object + ", " + detail;
   else if (s.reason === "requeue") text += " of " + object;
   else if (["write", "reaction", "read"].includes(s.reason) && detail) detail += " " + s.object.name;
-  else if (s.reason === "webhook") detail = "";
   return (text + (detail ? ": " + detail : "")).trim();
 }
 
@@ -78,14 +81,17 @@ function headline(walk, goal) {
 }
 
 function countsOf(nodes) {
-  const of = (role, ok = () => true) => nodes.filter((n) => n.role === role && ok(n)).length;
-  const [reconciles, writes, observed] = [of("reconcile"), of("write"), of("reaction")];
-  const conflicts = of("write", (n) => hasEvent(n, "conflict"));
-  const failed = (n) => n.status === "Error" || ["conflict", "already_exists", "not_found"].some((name) => hasEvent(n, name));
-  const unchanged = of("write", (n) => !failed(n) && isTrue(n.raw, "operator.write.unchanged"));
+  const count = (role, ok = () => true) => nodes.filter((n) => n.role === role && ok(n)).length;
+  const inReconcile = (n) => n.role === "reconcile" || (n.parent !== null && n.parent !== undefined && n.parent.reconciles);
+  for (const n of nodes) n.reconciles = inReconcile(n);
+  const [conflict, exists] = [(n) => hasEvent(n, "conflict"), (n) => hasEvent(n, "already_exists")];
+  const [reconciles, writes] = [count("reconcile"), count("write", (n) => n.reconciles)];
+  const failed = count("reconcile", (n) => n.status === "Error" || conflict(n) || exists(n));
+  const unchanged = count("write", (n) => n.reconciles && !conflict(n) && !exists(n) && isTrue(n.raw, "operator.write.unchanged"));
+  const observed = count("reaction") + count("phase");
   const parts = [];
-  if (reconciles > 0) parts.push(`${plural(reconciles, "reconcile")} (${of("reconcile", (n) => n.status === "Error")} failed)`);
-  if (writes > 0) parts.push(`${plural(writes, "write")} (${unchanged} unchanged, ${plural(conflicts, "conflict")})`);
-  if (observed > 0) parts.push(`${plural(observed, "write")} of observed controllers`);
+  if (reconciles > 0) parts.push(`${plural(reconciles, "reconcile")} (${failed} failed)`);
+  if (writes > 0) parts.push(`${plural(writes, "write")} (${unchanged} unchanged, ${plural(count("write", (n) => n.reconciles && conflict(n)), "conflict")})`);
+  if (observed > 0) parts.push(plural(observed, "span") + " of observed controllers");
   return parts.length > 0 ? parts.join(", ") : plural(nodes.length, "span");
 }

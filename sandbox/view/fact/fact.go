@@ -127,7 +127,7 @@ func outcome(s *spantree.Span) []Word {
 	return words
 }
 
-// transitions returns the changes of conditions, those of readiness first.
+// transitions returns the changes of conditions, readiness first.
 func transitions(s *spantree.Span) []Word {
 	var first, others []Word
 	for _, e := range s.Events {
@@ -171,14 +171,8 @@ func causeOf(s, parent *spantree.Span) (event, name string) {
 
 // IsWrite reports whether a span is a write of an object, by its writer or by an observer.
 func IsWrite(s *spantree.Span) bool {
-	verb, _, _ := strings.Cut(s.Name, " ")
-	switch {
-	case Text(s, "operator.object.kind") == "":
-		return false
-	case s.Attributes["operator.observed"] == true:
-		return Text(s, "k8s.container.name") == ""
-	}
-	return (s.Kind == spantree.KindClient || s.Kind == spantree.KindProducer) && verb != "get" && verb != "list" && !strings.HasPrefix(verb, "get_")
+	role := s.Role()
+	return role == spantree.RoleWrite || role == spantree.RoleObserved && Text(s, "k8s.container.name") == ""
 }
 
 // Text returns an attribute; empty if it is absent or has another type.

@@ -178,10 +178,12 @@ func Wrap(text string, limit int) []string {
 	return lines
 }
 
+// Pad appends spaces to an escaped text, up to a number of terminal columns.
 func Pad(text string, columns int) string {
 	return text + strings.Repeat(" ", max(0, columns-Cells(text)))
 }
 
+// PadLeft is like Pad, but the spaces precede the text.
 func PadLeft(text string, columns int) string {
 	return strings.Repeat(" ", max(0, columns-Cells(text))) + text
 }

@@ -58,16 +58,17 @@ func run(ctx context.Context) error {
 		}
 	}
 	cfg := ctrl.GetConfigOrDie()
+	cfg.Wrap(tracing.WrapTransport(traces.Options()...)) // kube-apiserver traces the requests, too.
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
 	if err != nil {
 		return err
 	}
-	other, err := client.New(cfg, client.Options{Scheme: scheme})
+	plain, err := client.New(cfg, client.Options{Scheme: scheme})
 	if err != nil {
 		return err
 	}
 	mgr = tracing.WrapManager(mgr, append(traces.Options(), tracing.WithConverge(&v1alpha1.Head{}))...)
-	r := &reconciler{client: mgr.GetClient(), other: other}
+	r := &reconciler{client: mgr.GetClient(), other: client.WithFieldOwner(plain, "other")}
 	if err := ctrl.NewControllerManagedBy(mgr).For(&v1alpha1.Head{}).Complete(r); err != nil {
 		return err
 	}

@@ -1,0 +1,155 @@
+// Package assess implements the commands that judge traces: findings, budgets, comparisons and
+// benchmarks. They exit with 3 after a negative result.
+package assess
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
+)
+
+// Options are the flags of trace that judge it.
+type Options struct {
+	findings  bool
+	failOn    []string
+	detectors finding.Options
+	check     checkOptions
+}
+
+// Bind adds the flags.
+func (o *Options) Bind(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.findings, "findings", false, "print typical defects of the operator that the trace shows")
+	flags.StringSliceVar(&o.failOn, "fail-on", nil, "`ID`s of findings, separated by commas, or any: print the findings and exit with 3 if one of them occurs")
+	flags.DurationVar(&o.detectors.WebhookBudget, "webhook-budget", finding.DefaultWebhookBudget, "with --findings: time that a webhook may take")
+	flags.StringSliceVar(&o.detectors.Conditions, "condition", nil, "with --findings: `TYPE` of the condition that the object must reach (default Ready, then Available)")
+	o.check.bind(flags)
+}
+
+// Wanted reports whether the trace is to be judged.
+func (o *Options) Wanted() bool { return o.findings || len(o.failOn) > 0 || o.check.file != "" }
+
+// Validate returns a usage error for options that do not fit together.
+func (o *Options) Validate(output string, watch bool) error {
+	if err := o.check.validate(); err != nil || !o.Wanted() {
+		return err
+	}
+	for _, id := range o.failOn {
+		if known := append(finding.IDs(), finding.Any); !slices.Contains(known, id) {
+			return command.Usagef("--fail-on=%s: use %s", id, command.OneOf(known))
+		}
+	}
+	switch {
+	case watch:
+		return command.Usagef("--findings, --fail-on and --check can't be combined with --watch")
+	case o.detectors.WebhookBudget <= 0:
+		return command.Usagef("--webhook-budget=%s: use a positive duration", o.detectors.WebhookBudget)
+	}
+	return command.CheckOutput(output, "tree", "json")
+}
+
+// report is the result of judging a trace.
+type report struct {
+	TraceID string `json:"traceId"`
+	// Findings are nil if they were not asked for.
+	Findings []finding.Finding `json:"findings,omitzero"`
+	Check    *checkReport      `json:"check,omitempty"`
+}
+
+// Run judges a trace and prints the result. now is the time of a live trace, and zero for a
+// finished one. The error is a verdict if the result is negative.
+func (o *Options) Run(out io.Writer, trace tracetree.Trace, output string, now time.Time) error {
+	detectors := o.detectors
+	detectors.Now, detectors.Incomplete = now, trace.Cut()
+	found := finding.Find(trace.Forest(), detectors)
+	r := report{TraceID: trace.ID}
+	if o.findings || len(o.failOn) > 0 {
+		r.Findings = append([]finding.Finding{}, found...) // Not nil.
+	}
+	if o.check.file != "" {
+		var err error
+		if r.Check, err = o.check.run(out, trace, found); err != nil {
+			return err
+		}
+	}
+	if err := r.write(out, output); err != nil {
+		return err
+	}
+	return o.verdict(r)
+}
+
+func (r report) write(out io.Writer, output string) error {
+	if output == "json" {
+		return command.WriteJSON(out, r)
+	}
+	if _, err := io.WriteString(out, command.EscapeLines(r.String())); err != nil || r.Check == nil {
+		return err
+	}
+	_, err := io.WriteString(ui.Raw(out), r.Check.text) // It has colors, and is escaped already.
+	return err
+}
+
+// String returns the findings as text: for each a line, its explanation, and the spans.
+func (r report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "trace %s\n", r.TraceID)
+	if r.Findings != nil {
+		fmt.Fprintf(&b, "%s\n", count(len(r.Findings), "finding"))
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "\n%s  %s\n", f.ID, join(": ", oneLine(f.Object), oneLine(f.Summary)))
+		for line := range strings.SplitSeq(f.Explanation, "\n") {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
+		fmt.Fprintf(&b, "  %s\n", f.Document)
+		for _, e := range f.Evidence {
+			fmt.Fprintf(&b, "    %s  %s\n", e.SpanID, oneLine(e.Name))
+		}
+		if f.More > 0 {
+			fmt.Fprintf(&b, "    and %d more\n", f.More)
+		}
+	}
+	return b.String()
+}
+
+// verdict returns an error if a finding must not occur, or the trace is not as expected.
+func (o *Options) verdict(r report) error {
+	var failures []string
+	for _, f := range finding.Select(r.Findings, o.failOn) {
+		failures = append(failures, f.ID)
+	}
+	switch {
+	case len(failures) > 0:
+		return command.Verdictf("judging trace %s: found %s", r.TraceID, strings.Join(slices.Compact(failures), ", "))
+	case r.Check != nil && !r.Check.OK:
+		return command.Verdictf("judging trace %s: it is not as %s expects: %s", r.TraceID, r.Check.File, count(len(r.Check.Differences), "difference"))
+	}
+	return nil
+}
+
+// count returns a number with a noun: no findings, 1 finding, 2 findings.
+func count(n int, noun string) string {
+	switch n {
+	case 0:
+		return "no " + noun + "s"
+	case 1:
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// join joins the texts that are not empty.
+func join(separator string, texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(text string) bool { return text == "" }), separator)
+}
+
+// oneLine escapes the line feeds of names and messages, which come from objects and servers.
+func oneLine(text string) string { return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(text) }

@@ -1,0 +1,147 @@
+package assess
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
+	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/ui"
+)
+
+// checkOptions are the flags of trace that compare it with a file.
+type checkOptions struct {
+	file             string
+	variables        map[string]string
+	observed, update bool
+}
+
+func (o *checkOptions) bind(flags *pflag.FlagSet) {
+	flags.StringVar(&o.file, "check", "", "`FILE` with an expected tree, or a sandbox.yaml with a budget: exit with 3 if the trace differs")
+	flags.StringToStringVar(&o.variables, "set", nil, "with --check: `NAME=VALUE` of a variable in the tree; NAME and NAMESPACE are set to the object's")
+	flags.BoolVar(&o.observed, "check-observed", false, "with --check: also compare the spans of the sandbox's observer")
+	flags.BoolVar(&o.update, "update", false, "with --check: write the trace to the tree FILE instead of comparing it; comments and bounds remain")
+}
+
+func (o *checkOptions) validate() error {
+	if o.file == "" && (o.update || o.observed || len(o.variables) > 0) {
+		return command.Usage(errors.New("--set, --check-observed and --update need --check"))
+	}
+	if o.update && isProject(o.file) {
+		return command.Usage(errors.New("--update writes a tree and not a sandbox.yaml"))
+	}
+	return nil
+}
+
+// isProject reports whether a file is a sandbox.yaml and not a tree.
+func isProject(file string) bool {
+	extension := strings.ToLower(filepath.Ext(file))
+	return extension == ".yaml" || extension == ".yml"
+}
+
+// checkReport is the result of a comparison with a file.
+type checkReport struct {
+	File        string   `json:"file"`
+	OK          bool     `json:"ok"`
+	Differences []string `json:"differences,omitempty"`
+
+	text string
+}
+
+// run compares a trace and its findings with the file.
+func (o *checkOptions) run(out io.Writer, trace tracetree.Trace, found []finding.Finding) (*checkReport, error) {
+	if isProject(o.file) {
+		return o.checkBudget(trace, found)
+	}
+	return o.checkTree(out, trace)
+}
+
+// checkBudget compares a trace with the budget of a sandbox.yaml.
+func (o *checkOptions) checkBudget(trace tracetree.Trace, found []finding.Finding) (*checkReport, error) {
+	p, err := project.Load(o.file)
+	if err != nil {
+		return nil, err
+	}
+	want := p.File.Budget
+	if len(want.Limits)+len(want.Findings) == 0 {
+		return nil, fmt.Errorf("checking trace %s: %s has no budget; see docs/budgets.md", trace.ID, o.file)
+	}
+	r := &checkReport{File: o.file}
+	if len(want.Limits) > 0 {
+		budget, err := spantree.ParseBudget(o.file, 1, strings.Join(want.Limits, " "))
+		if err != nil {
+			return nil, fmt.Errorf("reading the budget: %w", err)
+		}
+		for _, e := range budget.Check(trace.Forest()) {
+			r.Differences = append(r.Differences, e.String())
+		}
+	}
+	for _, f := range finding.Select(found, want.Findings) {
+		r.Differences = append(r.Differences, "found "+join(": ", f.ID, f.Object, f.Summary))
+	}
+	for _, d := range r.Differences {
+		r.text += command.EscapeLines(oneLine(d)) + "\n"
+	}
+	return r.closed(), nil
+}
+
+// closed sets the verdict.
+func (r *checkReport) closed() *checkReport {
+	if r.OK = len(r.Differences) == 0; r.OK {
+		r.text = "as " + command.EscapeLines(oneLine(r.File)) + " expects\n"
+	}
+	return r
+}
+
+// checkTree compares a trace with an expected tree, or writes it there.
+func (o *checkOptions) checkTree(out io.Writer, trace tracetree.Trace) (*checkReport, error) {
+	if !o.observed {
+		trace = trace.Without(observe.Scope)
+	}
+	forest := trace.Forest()
+	golden := spantree.Golden{Path: o.file, Options: spantree.RecordOptions{Variables: o.values(forest), Fold: true}}
+	if o.update {
+		if err := golden.Update(forest); err != nil {
+			return nil, err
+		}
+	}
+	tree, err := golden.Read()
+	if err != nil {
+		return nil, err
+	}
+	r := &checkReport{File: o.file}
+	result := spantree.Match(tree, forest)
+	for _, d := range result.Differences() {
+		r.Differences = append(r.Differences, d.String())
+	}
+	columns, _ := ui.Size(out)
+	explanation := result.ExplainWith(spantree.ExplainOptions{Width: columns})
+	r.text = command.EscapeLines(explanation)
+	return r.closed(), nil
+}
+
+// values returns the variables of the tree.
+func (o *checkOptions) values(forest *spantree.Forest) map[string]string {
+	values := map[string]string{}
+	for _, root := range forest.Roots {
+		name, _ := root.Span.Attributes["operator.object.name"].(string)
+		namespace, _ := root.Span.Attributes["k8s.namespace.name"].(string)
+		if name != "" {
+			values["NAME"], values["NAMESPACE"] = name, namespace
+			break
+		}
+	}
+	for name, value := range o.variables {
+		values[name] = value
+	}
+	return values
+}
