@@ -157,7 +157,7 @@ func searchAndOpen(t *testing.T, addresses provider.Addresses, client *jaeger.Cl
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(wantRows(trace), eval[[]string](p, rowsJS)); diff != "" {
+	if diff := cmp.Diff(rowsOf(explained(t, trace)), eval[[]string](p, rowsJS)); diff != "" {
 		t.Errorf("rows (-terminal +page):\n%s", diff)
 	}
 	if got := eval[string](p, `location.href`); got != addresses[component.UI]+"/trace/"+id {
@@ -210,7 +210,7 @@ func hostileInJaeger(t *testing.T, addresses provider.Addresses, client *jaeger.
 	p.waitFor(`document.querySelectorAll("table.found a").length === 1`)
 	p.click("table.found a")
 	p.waitFor(fmt.Sprintf(`document.querySelectorAll("tr.span").length === %d`, trace.Len()))
-	if diff := cmp.Diff(wantRows(trace), eval[[]string](p, rowsJS)); diff != "" {
+	if diff := cmp.Diff(rowsOf(explained(t, trace)), eval[[]string](p, rowsJS)); diff != "" {
 		t.Errorf("rows (-terminal +page):\n%s", diff)
 	}
 	if got := eval[int](p, `document.querySelectorAll("img, iframe, main script").length`); got != 0 {

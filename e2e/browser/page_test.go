@@ -14,17 +14,19 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // rowsJS lists the rows of the page's tree as the model in Go would print them.
 const rowsJS = `[...document.querySelectorAll("[role=treegrid] tbody tr")].map((r) => [r.ariaLevel, r.ariaPosInSet + "/" + r.ariaSetSize,
 	r.querySelector(".label").textContent, [...r.querySelectorAll(".text")].map((e) => e.textContent).join(""), r.querySelector(".service").textContent,
 	r.querySelector(".kind").textContent, r.querySelector(".start").textContent, r.querySelector(".time").textContent,
-	r.querySelector(".note")?.textContent.trim() ?? ""].join(" | "))`
+	r.querySelector(".note")?.textContent.trim() ?? "", r.querySelector(".unseen")?.textContent ?? ""].join(" | "))`
 
-// wantRows is what the page should show of a trace, by the model in Go.
-func wantRows(trace tracetree.Trace) []string {
-	w := view.New(trace.Forest(), label)
+// wantRows returns the rows that the page should show of a trace, by the model in Go.
+func wantRows(trace tracetree.Trace) []string { return rowsOf(view.New(trace.Forest(), label)) }
+
+func rowsOf(w *view.Waterfall) []string {
 	siblings, position := map[int]int{}, make([]int, len(w.Rows))
 	for i, row := range w.Rows {
 		siblings[row.Parent]++
@@ -41,15 +43,23 @@ func wantRows(trace tracetree.Trace) []string {
 		}
 		rows = append(rows, strings.Join([]string{
 			fmt.Sprint(row.Depth + 1), fmt.Sprintf("%d/%d", position[i], siblings[row.Parent]), row.Name, label, row.Service, row.Kind,
-			"+" + view.FormatDuration(row.Offset), view.FormatDuration(row.Duration), strings.Join(row.Notes, ", "),
+			"+" + format.Duration(row.Offset), format.Duration(row.Duration), strings.Join(row.Notes, ", "), wordsOf(row),
 		}, " | "))
 	}
 	return rows
 }
 
+func wordsOf(row view.Row) string {
+	words := ""
+	for _, word := range row.Words {
+		words += ", " + word.Text
+	}
+	return words
+}
+
 // The page's model is JavaScript, the terminal's is Go: both must say the same of any trace.
 func TestPageShowsWhatTheTerminalDoes(t *testing.T) {
-	traces := map[string]string{"tangled": tangled(), "hostile": hostile()}
+	traces := map[string]string{"tangled": tangled(), "hostile": hostile(), "eventful": eventful()}
 	for seed := range uint64(8) {
 		traces[fmt.Sprintf("random %d", seed)] = random(seed, 60)
 	}

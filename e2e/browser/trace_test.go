@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/explain"
+	"github.com/operator-tracing/sandbox/sandbox/explain/report"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
@@ -17,10 +19,10 @@ import (
 // label is the attribute that stands behind names in these tests, as it does in `sandbox trace`.
 const label = "operator.object.name"
 
-// recorded is the recording that the README's picture is made of.
+// recorded is a trace of the reference operator without an observer.
 func recorded(t *testing.T) tracetree.Trace {
 	t.Helper()
-	data, err := os.ReadFile("../../docs/trace.json")
+	data, err := os.ReadFile("testdata/head.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +50,30 @@ func pageOf(t *testing.T, trace tracetree.Trace) string {
 		t.Fatal(err)
 	}
 	return fileOf(t, "trace.html", page.Bytes())
+}
+
+// explained returns a trace with its explanation.
+func explained(t *testing.T, trace tracetree.Trace) *view.Waterfall {
+	t.Helper()
+	e, err := explain.Of(trace.Forest(), explain.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return view.New(trace.Forest(), label).Explained(e, report.Line(e, 0), report.Lines(e, 0))
+}
+
+// explainedPage writes the page of an explained trace and returns its address.
+func explainedPage(t *testing.T, trace tracetree.Trace, selection string) string {
+	t.Helper()
+	otlp, err := trace.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	if err := explained(t, trace).Only(selection).WriteHTML(&page, "", otlp); err != nil {
+		t.Fatal(err)
+	}
+	return fileOf(t, "why.html", page.Bytes())
 }
 
 // fileOf writes a file and gives its address.
@@ -82,6 +108,39 @@ func tangled() string {
 		spanJSON(7, 7, "its own parent", 60, 61, ""), spanJSON(2, 3, "taken id", 70, 71, ""), spanJSON(8, 2, "whose child", 11, 12, ""),
 		spanJSON(9, 1, "b", 10, 20, ""), spanJSON(10, 1, "a", 10, 20, ""), spanJSON(11, 1, "backwards", 80, 70, `,"status":{"code":2,"message":"clock\tset back"}`),
 		spanJSON(12, 1, "", 90, 91, ""), spanJSON(13, 1, " ", 92, 93, ""),
+	)
+}
+
+// eventful is a trace with facts of each type, with waits, and with an idle gap.
+func eventful() string {
+	const ms = 1_000_000
+	attributes := func(pairs ...string) string {
+		var all []string
+		for i := 0; i+1 < len(pairs); i += 2 {
+			all = append(all, fmt.Sprintf(`{"key":"operator.%s","value":{%s}}`, pairs[i], pairs[i+1]))
+		}
+		return `,"attributes":[` + strings.Join(all, ",") + "]"
+	}
+	text := func(value string) string { return fmt.Sprintf(`"stringValue":%q`, value) }
+	number := func(value float64) string { return fmt.Sprintf(`"doubleValue":%g`, value) }
+	event := func(name, key, value string) string {
+		return fmt.Sprintf(`{"name":%q,"timeUnixNano":"1700000000005000000","attributes":[{"key":%q,"value":{"stringValue":%q}}]}`, name, key, value)
+	}
+	const failed = `,"status":{"code":2}`
+	return traceJSON(
+		spanJSON(3, 0, "create Head", 0, 10*ms, attributes("object.kind", text("Head"), "object.name", text("web"), "write.resource_version", text("7"), "write.rate_limiter_wait", number(0.004))),
+		spanJSON(5, 3, "reconcile Head", 30*ms, 70*ms, attributes("reconcile.trigger", text("create Head"), "reconcile.cause.name", text("web"), "reconcile.queue_wait", number(0.015),
+			"reconcile.result", text("requeue_after"), "reconcile.requeue_after", number(0.9), "reconcile.attempt", `"intValue":"1"`)),
+		spanJSON(11, 3, "reconcile Head", 990*ms, 1040*ms, attributes("reconcile.trigger", text("update Pod"), "reconcile.cause.kind", text("Pod"), "reconcile.cause.name", text("web-0"), "reconcile.delay", number(0.9),
+			"reconcile.queue_wait", number(0.02), "reconcile.requeue_reason", text("requeue_after"), "reconcile.result", text("error"), "reconcile.attempt", `"intValue":"3"`)+
+			failed+`,"events":[`+event("conflict", "k", "v")+"]"),
+		spanJSON(17, 3, "reconcile Head", 1050*ms, 1060*ms, attributes("reconcile.delay", number(0.005), "reconcile.requeue_reason", text("error"), "reconcile.trigger", text("requeue"),
+			"reconcile.result", text("terminal_error"), "reconcile.read_wait", number(0.002), "error.type", text("x"))),
+		spanJSON(9, 17, "update_status Head", 1052*ms, 1057*ms, attributes("write.unchanged", `"boolValue":true`, "object.kind", text("Head"))+
+			`,"events":[`+event("Synced: none→True", "k", "v")+","+event("Ready: False→True", "operator.condition.reason", "Up")+"]"),
+		spanJSON(15, 17, "get Secret", 1058*ms, 1059*ms, attributes("object.kind", text("Secret"))+failed),
+		spanJSON(12, 3, "converge Head", 0, 1060*ms, attributes("object.kind", text("Head"))),
+		spanJSON(21, 3, "admit Head", 5*ms, 6*ms, `,"events":[`+event("denied", "operator.admission.message", "no")+"]"),
 	)
 }
 

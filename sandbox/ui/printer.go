@@ -3,7 +3,7 @@ package ui
 import (
 	"io"
 
-	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // Printer is an output for text. It escapes everything that a terminal could interpret: control
@@ -19,7 +19,7 @@ func NewPrinter(out io.Writer) *Printer { return &Printer{out} }
 
 // Write implements [io.Writer].
 func (p *Printer) Write(text []byte) (int, error) {
-	if _, err := io.WriteString(p.out, view.EscapeText(string(text))); err != nil {
+	if _, err := io.WriteString(p.out, format.EscapeText(string(text))); err != nil {
 		return 0, err
 	}
 	return len(text), nil

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // Progress shows long steps, several at a time. On a terminal, one live line shows the running
@@ -56,20 +56,20 @@ func (p *Progress) Close() {
 }
 
 // Printf prints a separate line between the lines of the steps.
-func (p *Progress) Printf(format string, args ...any) {
+func (p *Progress) Printf(message string, args ...any) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	fmt.Fprintln(p.out, view.EscapeText(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(p.out, format.EscapeText(fmt.Sprintf(message, args...)))
 	p.draw()
 }
 
 // Step adds a running step.
 func (p *Progress) Step(name string) *Step {
-	s := &Step{progress: p, name: view.Escape(name), start: time.Now()}
+	s := &Step{progress: p, name: format.Escape(name), start: time.Now()}
 	s.reported = s.start
 	if p == nil {
 		return s
@@ -149,13 +149,13 @@ type Step struct {
 
 // Detail sets the text after the name of the step: its current activity, or its result when it
 // ends.
-func (s *Step) Detail(format string, args ...any) {
+func (s *Step) Detail(message string, args ...any) {
 	if s.progress == nil {
 		return
 	}
 	s.progress.mu.Lock()
 	defer s.progress.mu.Unlock()
-	s.detail = view.Escape(fmt.Sprintf(format, args...))
+	s.detail = format.Escape(fmt.Sprintf(message, args...))
 }
 
 // End prints the last line of the step, with a check mark, or a cross if err is not nil. It does

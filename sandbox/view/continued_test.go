@@ -50,7 +50,7 @@ func TestContinuedInWords(t *testing.T) {
 	if err := w.WriteNew(&lines, map[string]bool{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.WriteSVG(&svg, ""); err != nil {
+	if err := w.WriteSVG(&svg, SVGOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for name, form := range map[string]struct{ text, want string }{

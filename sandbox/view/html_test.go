@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"html"
 	"regexp"
 	"strings"
@@ -41,27 +40,6 @@ func wantPolicy(t *testing.T, page, more string) {
 	}
 	if address := regexp.MustCompile(`https?://|<link[^>]*href="[^d]|@import|url\(`).FindString(page); address != "" {
 		t.Errorf("the page loads %q, want a self-contained page", address)
-	}
-}
-
-// A page has the explanation of the critical path, and marks its spans, as the picture does.
-func TestWithPath(t *testing.T) {
-	t.Parallel()
-	span := spantree.Span{TraceID: "0a", SpanID: "0b", Name: "create A", Service: "s"}
-	other := spantree.Span{TraceID: "0a", SpanID: "0c", Name: "create B", Service: "s"}
-	w := New(spantree.Build([]spantree.Span{span, other}))
-	marked := w.WithPath([]string{"A <b>\x1b: Ready", "all of it"}, func(traceID, spanID string) bool { return traceID+spanID == "0a0b" })
-	var page, plain, picture strings.Builder
-	if err := errors.Join(marked.WriteHTML(&page, "", []byte("{}")), w.WriteHTML(&plain, "", []byte("{}")), marked.WriteSVG(&picture, "")); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{`data-why="A &lt;b&gt;\x1b: Ready`, `data-path="{&#34;0a/0b&#34;:true}"`} {
-		if !strings.Contains(page.String(), want) || strings.Contains(plain.String(), want) {
-			t.Errorf("the page with a path lacks %s, or the page without has it", want)
-		}
-	}
-	if got := picture.String(); !strings.Contains(got, ">● create A<") || strings.Contains(got, "● create B") {
-		t.Errorf("the picture marks other spans than create A:\n%s", got)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // chain returns a trace in which each span is the parent of the next.
@@ -78,16 +79,8 @@ func TestTimesOnTheAxisDoNotTouch(t *testing.T) {
 	w := &Waterfall{Total: 2_000_000 * time.Hour}
 	for columns := minAxis; columns <= maxAxis; columns++ {
 		line := w.axis(columns)
-		if !regexp.MustCompile(`^0( +\d+h)*$`).MatchString(line) || cells(line) > columns {
+		if !regexp.MustCompile(`^0( +\d+h)*$`).MatchString(line) || format.Cells(line) > columns {
 			t.Errorf("axis(%d) = %q, want separate times in %d columns", columns, line, columns)
-		}
-	}
-}
-
-func TestWideRunes(t *testing.T) {
-	for text, want := range map[string]int{"a": 1, "漢": 2, "Ａ": 2, "ｱ": 1, "e\u0301": 1} {
-		if got := cells(text); got != want {
-			t.Errorf("cells(%q) = %d, want %d", text, got, want)
 		}
 	}
 }

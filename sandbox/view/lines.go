@@ -5,12 +5,14 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
-// WriteNew writes a line for each span that is not in seen, ordered by start, and adds those spans
+// WriteNew writes a line for each row that is not in seen, ordered by start, and adds those rows
 // to seen. It suits outputs that are not terminals: spans arrive when they end, children before
 // their parents. A line has the time of day, duration, kind, name, the name of the parent, the
-// trace if it differs from the parent's, and the error. It has no note about a missing parent,
+// trace if it differs from the parent's, the error, and words. It has no note about a missing parent,
 // which can still arrive. WriteNew returns the error of out, and then leaves seen unchanged.
 func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
 	var fresh []Row
@@ -26,7 +28,7 @@ func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
 		if w.services > 1 {
 			by = row.Service
 		}
-		fmt.Fprintf(&b, "%s  %7s  %-8s  %s", w.Begin.Add(row.Offset).UTC().Format("15:04:05.000Z"), FormatDuration(row.Duration), by,
+		fmt.Fprintf(&b, "%s  %7s  %-8s  %s", w.Begin.Add(row.Offset).UTC().Format("15:04:05.000Z"), format.Duration(row.Duration), by,
 			strings.Join(append([]string{row.Name}, row.Labels...), " "))
 		if row.Parent >= 0 {
 			fmt.Fprintf(&b, "  below %s", w.Rows[row.Parent].Name)
@@ -36,6 +38,9 @@ func (w *Waterfall) WriteNew(out io.Writer, seen map[string]bool) error {
 		}
 		if row.failure != "" {
 			b.WriteString("  " + row.failure)
+		}
+		for _, word := range row.Words {
+			b.WriteString("  " + word.Text)
 		}
 		b.WriteByte('\n')
 	}

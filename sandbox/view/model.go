@@ -2,15 +2,16 @@ package view
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/fact"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
-// Waterfall is a trace laid out for drawing: a row for each span, all on one time axis. It is
-// immutable and safe for concurrent use.
+// Waterfall is a trace laid out for drawing: a row for each span and for each long wait, all on one
+// time axis. It is immutable and safe for concurrent use.
 type Waterfall struct {
 	// TraceID is the trace id of the first root, in hexadecimal digits; empty if there are no
 	// spans. Rows can belong to other traces that continue this one.
@@ -20,27 +21,20 @@ type Waterfall struct {
 	// Total is the length of the axis, from Begin to the end of the last span; at least one
 	// nanosecond.
 	Total time.Duration
-	// Rows are the spans, parents before children and siblings ordered by start.
+	// Rows are the spans and waits, parents before children and siblings ordered by start. A wait
+	// precedes the span that waited.
 	Rows []Row
 
 	labels   []string
 	services int // the number of services
-	why      []string
+	spans    int // the number of spans of the trace
+	folds    []fold
+	why      *why       // nil without an explanation
+	only     string     // the selection of rows; empty for all
+	whole    *Waterfall // the trace with all rows, of a selection
 }
 
-// WithPath returns a copy with the critical path of the trace: on reports whether a span is on it, and
-// the lines of why explain it. Pages and pictures mark the spans, and pages show the lines.
-func (w *Waterfall) WithPath(why []string, on func(traceID, spanID string) bool) *Waterfall {
-	marked := *w
-	marked.why, marked.Rows = why, slices.Clone(w.Rows)
-	for i := range marked.Rows {
-		row := &marked.Rows[i]
-		row.OnPath = on(row.traceID, row.spanID)
-	}
-	return &marked
-}
-
-// Row describes one span. Its texts are escaped by [Escape].
+// Row describes a span, or a wait before it. Its texts are escaped by [format.Escape].
 type Row struct {
 	Name, Kind, Service string
 	// Labels are the values of the attributes that were passed to [New].
@@ -59,8 +53,10 @@ type Row struct {
 	// describe each failure briefly.
 	Failed bool
 	Notes  []string
-	// OnPath is true for spans of the critical path, see [Waterfall.WithPath].
-	OnPath bool
+	// Words are further facts about the span, the most important first.
+	Words []fact.Word
+	// Wait is true for a wait, for example in a queue. Its name says why.
+	Wait bool
 	// Trace is the id of the span's trace if it differs from the trace of its parent; otherwise
 	// empty. Another process continued the trace at such a row.
 	Trace string
@@ -68,6 +64,10 @@ type Row struct {
 	traceID, spanID string
 	// failure is the note about the status; empty unless the status is Error.
 	failure string
+	writes  bool // the span is a write of an object
+	onPath  bool // the row is on the critical path
+	// duplicate is true if an earlier row has the same id.
+	duplicate bool
 }
 
 // maxDepth limits the indentation. Without a limit, the size of the output would be quadratic in
@@ -92,65 +92,122 @@ func New(forest *spantree.Forest, labels ...string) *Waterfall {
 		return true
 	})
 	w.Total = max(w.Total, last.Sub(w.Begin))
-	// For each depth on the path to the current row: its node, the index of its row, and the prefix
-	// of the rows below it.
+	// For each depth on the path to the current row: its node, and the index of its row.
 	var nodes []*spantree.Node
 	var path []int
-	below, services := []string{""}, map[string]bool{}
+	seen := map[place]bool{}
 	forest.Walk(func(n *spantree.Node, depth int) bool {
 		row := newRow(n, labels)
 		row.Depth, row.Parent = depth, -1
 		row.Offset = n.Span.Start.Sub(w.Begin)
+		var parent *spantree.Span
 		if depth > 0 {
-			row.Parent = path[depth-1]
+			row.Parent, parent = path[depth-1], &nodes[depth-1].Span
 			if w.Rows[row.Parent].traceID != row.traceID {
-				row.Trace = Escape(row.traceID)
+				row.Trace = format.Escape(row.traceID)
 			}
 		}
-		shown := min(depth, maxDepth)
-		under := ""
-		if shown > 0 {
-			row.Guides, under = below[shown-1]+"├─ ", below[shown-1]+"│  "
-			if siblings := nodes[depth-1].Children; siblings[len(siblings)-1] == n {
-				row.Guides, under = below[shown-1]+"└─ ", below[shown-1]+"   "
-			}
+		at := place{row.traceID, row.spanID}
+		row.duplicate, seen[at] = seen[at], true
+		row.Words = fact.Of(&n.Span, parent)
+		for _, wait := range fact.Waits(&n.Span) {
+			w.addWait(&row, wait)
 		}
-		row.Below = under + "   "
-		if len(n.Children) > 0 && shown < maxDepth {
-			row.Below = under + "│  "
-		}
-		nodes, path, below = append(nodes[:depth], n), append(path[:depth], len(w.Rows)), append(below[:shown], under)
+		nodes, path = append(nodes[:depth], n), append(path[:depth], len(w.Rows))
 		w.Rows = append(w.Rows, row)
-		services[row.Service] = true
 		return true
 	})
-	w.services = len(services)
+	w.spans = w.shown()
+	w.connect()
 	return w
+}
+
+// shown returns the number of rows that are spans.
+func (w *Waterfall) shown() int {
+	count := 0
+	for _, row := range w.Rows {
+		if !row.Wait {
+			count++
+		}
+	}
+	return count
+}
+
+// waitPart is the part of the axis that a wait must have to be a row. Shorter ones are words.
+const waitPart = 50
+
+// addWait adds a wait before a row that is added next: as a row, or as a word of that row.
+func (w *Waterfall) addWait(row *Row, wait fact.Wait) {
+	from, to := max(0, row.Offset-wait.End-wait.Duration), row.Offset-wait.End
+	if to-from < max(fact.MinWait, w.Total/waitPart) {
+		row.Words = append(row.Words, fact.Word{Text: wait.String(), Mark: fact.MarkWait})
+		return
+	}
+	w.Rows = append(w.Rows, Row{
+		Name: fact.MarkWait + " " + wait.String(), Service: row.Service, Depth: row.Depth, Parent: row.Parent, Offset: from, Duration: to - from, Wait: true,
+		traceID: row.traceID, spanID: row.spanID, duplicate: row.duplicate,
+	})
+}
+
+// connect draws the branches of the tree, and lays out the axis.
+func (w *Waterfall) connect() {
+	last := make([]bool, len(w.Rows)) // the row is the last child of its parent
+	var later []bool                  // for each depth, whether a sibling follows
+	for i := len(w.Rows) - 1; i >= 0; i-- {
+		depth := w.Rows[i].Depth
+		for len(later) <= depth {
+			later = append(later, false)
+		}
+		last[i], later[depth] = !later[depth], true
+		later = later[:depth+1]
+	}
+	below, services := []string{""}, map[string]bool{} // below has the prefixes of the rows under each depth
+	for i := range w.Rows {
+		row := &w.Rows[i]
+		shown, under := min(row.Depth, maxDepth), ""
+		row.Guides = ""
+		switch {
+		case shown > 0 && last[i]:
+			row.Guides, under = below[shown-1]+"└─ ", below[shown-1]+"   "
+		case shown > 0:
+			row.Guides, under = below[shown-1]+"├─ ", below[shown-1]+"│  "
+		}
+		row.Below = under + "   "
+		if i+1 < len(w.Rows) && w.Rows[i+1].Depth > row.Depth && shown < maxDepth {
+			row.Below = under + "│  "
+		}
+		below = append(below[:shown], under)
+		if !row.Wait {
+			services[row.Service] = true
+		}
+	}
+	w.services = len(services)
+	w.folds = foldsOf(w.Rows, w.Total)
 }
 
 // newRow returns the fields of a row that depend only on its span.
 func newRow(n *spantree.Node, labels []string) Row {
 	row := Row{
-		Name: shownName(n.Span.Name), Kind: Escape(n.Span.Kind), Service: Escape(n.Span.Service), traceID: n.Span.TraceID, spanID: n.Span.SpanID,
+		Name: shownName(n.Span.Name), Kind: format.Escape(n.Span.Kind), Service: format.Escape(n.Span.Service), traceID: n.Span.TraceID, spanID: n.Span.SpanID,
 		Duration: max(0, n.Span.Duration()),
-		Failed:   n.Span.Code() == spantree.StatusError || n.Defect != "",
+		Failed:   n.Span.Code() == spantree.StatusError || n.Defect != "", writes: fact.IsWrite(&n.Span),
 	}
 	for _, key := range labels {
 		if value, found := n.Span.Attributes[key]; found {
-			row.Labels = append(row.Labels, Escape(spantree.FormatValue(value)))
+			row.Labels = append(row.Labels, format.Escape(spantree.FormatValue(value)))
 		}
 	}
 	if n.Span.Code() == spantree.StatusError {
 		row.failure = "error"
-		if n.Span.Status.Message != "" {
-			row.failure += ": " + Escape(n.Span.Status.Message)
+		if cause := cmp.Or(n.Span.Status.Message, fact.Text(&n.Span, "error.type")); cause != "" {
+			row.failure += ": " + format.Escape(cause)
 		}
 		row.Notes = append(row.Notes, row.failure)
 	}
 	switch n.Defect {
 	case "":
 	case spantree.DefectOrphan:
-		row.Notes = append(row.Notes, "parent "+Escape(n.Span.ParentSpanID)+" is missing")
+		row.Notes = append(row.Notes, "parent "+format.Escape(n.Span.ParentSpanID)+" is missing")
 	default:
 		row.Notes = append(row.Notes, string(n.Defect))
 	}
@@ -162,39 +219,8 @@ func (r Row) continued() string { return "continued in trace " + r.Trace }
 
 // shownName returns the escaped name of a span, or a placeholder: every row has a non-empty name.
 func shownName(name string) string {
-	if name = Escape(name); strings.Trim(name, " ") != "" {
+	if name = format.Escape(name); strings.Trim(name, " ") != "" {
 		return name
 	}
 	return "(no name)"
-}
-
-// Ticks returns round times on the axis, starting with zero, that divide it into at most steps
-// equal steps. If steps is less than 1, Ticks uses 1.
-func (w *Waterfall) Ticks(steps int) []time.Duration {
-	count := time.Duration(max(1, steps))
-	step := roundStep((w.Total-1)/count + 1)
-	ticks := []time.Duration{0}
-	for at := step; at <= w.Total && at > 0; at += step {
-		ticks = append(ticks, at)
-	}
-	return ticks
-}
-
-// roundStep rounds a duration up to 1, 2 or 5 of a decimal unit, or to a round number of seconds,
-// minutes, hours or days.
-func roundStep(atLeast time.Duration) time.Duration {
-	for unit := time.Duration(1); unit < 10*time.Second; unit *= 10 {
-		for _, factor := range []time.Duration{1, 2, 5} {
-			if step := unit * factor; step >= atLeast {
-				return step
-			}
-		}
-	}
-	for _, seconds := range []time.Duration{10, 15, 30, 60, 2 * 60, 5 * 60, 10 * 60, 30 * 60, 3600, 2 * 3600, 6 * 3600, 12 * 3600} {
-		if step := seconds * time.Second; step >= atLeast {
-			return step
-		}
-	}
-	const day = 24 * time.Hour
-	return ((atLeast-1)/day + 1) * day
 }

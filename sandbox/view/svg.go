@@ -4,15 +4,14 @@ import (
 	"cmp"
 	_ "embed"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // The dimensions of the picture in pixels. A monospaced character is 0.6 times as wide as the text
@@ -20,19 +19,25 @@ import (
 const (
 	textSize   = 12
 	textColumn = 7.2
-	rowHeight  = 20
-	margin     = 16
-	titleLine  = 24
-	axisWidth  = 420
-	indent     = 14
+	// smallColumn is the width of a character of quiet text.
+	smallColumn = 6.6
+	rowHeight   = 20
+	margin      = 16
+	titleLine   = 24
+	axisWidth   = 420
+	indent      = 14
 	// maxIndents limits the indentation of rows, and maxName the length of names.
 	maxIndents = 24
 	maxName    = 48
 	// shortID is the number of digits that the picture shows of a trace id.
 	shortID = 8
 	minBar  = 2
-	// durationRoom is the space to the right of the axis for the duration of a bar that ends there.
+	// durationRoom is the space to the right of the axis for the duration of a bar that ends there,
+	// and wordRoom the most space for words.
 	durationRoom = 64
+	wordRoom     = 320
+	// tickRoom is the least distance of a tick from the length of a folded gap.
+	tickRoom = 48
 	// maxDescribed limits the number of spans in the description for screen readers.
 	maxDescribed = 100
 )
@@ -43,32 +48,49 @@ const (
 //go:embed assets/picture.css
 var svgStyle string
 
+// SVGOptions configures [Waterfall.WriteSVG].
+type SVGOptions struct {
+	// Title is the heading of the picture, also for screen readers (default "Trace" and the trace's
+	// id).
+	Title string
+	// Path draws the critical path, if the trace is explained.
+	Path bool
+}
+
 // WriteSVG draws the trace as a self-contained picture: no scripts, nothing to load, colors for
 // light and dark, and a title and a description for screen readers. The same trace always results
-// in the same bytes. The title is the heading of the picture, also for screen readers (default
-// "Trace" and the trace's id). WriteSVG returns the error of out.
-func (w *Waterfall) WriteSVG(out io.Writer, title string) error {
-	title = cmp.Or(title, "Trace "+w.TraceID)
+// in the same bytes. WriteSVG returns the error of out.
+func (w *Waterfall) WriteSVG(out io.Writer, options SVGOptions) error {
+	title := cmp.Or(options.Title, "Trace "+w.TraceID)
 	p := &picture{Waterfall: w, axisAt: margin + w.treeWidth() + margin}
-	p.width = p.axisAt + axisWidth + durationRoom + margin
+	p.width = p.axisAt + axisWidth + p.roomRight() + margin
 	p.top = margin + titleLine + rowHeight
+	if w.why != nil {
+		p.top += rowHeight
+	}
 	p.bottom = p.top + float64(len(w.Rows)*rowHeight)
 	p.height = p.bottom + rowHeight + margin
 
 	root := el("svg", "xmlns", "http://www.w3.org/2000/svg", "width", number(p.width), "height", number(p.height),
 		"viewBox", "0 0 "+number(p.width)+" "+number(p.height), "role", "img", "aria-labelledby", "title description")
 	root.add(
-		textEl("title", Escape(title), "id", "title"),
+		textEl("title", format.Escape(title), "id", "title"),
 		textEl("desc", w.describe(), "id", "description"),
 		textEl("style", "\n"+svgStyle),
 		el("rect", "class", "card", "x", "0.5", "y", "0.5", "width", number(p.width-1), "height", number(p.height-1), "rx", "8"),
-		p.text("heading", margin, margin+textSize, cut(Escape(title), int((p.width-2*margin)/textColumn)-cells(w.summary())-2)),
+		p.text("heading", margin, margin+textSize, format.Limit(format.Escape(title), int((p.width-2*margin)/textColumn)-format.Cells(w.summary())-2)),
 	)
 	summary := p.text("quiet", p.width-margin, margin+textSize, w.summary())
 	root.add(summary.with("text-anchor", "end"))
+	if w.why != nil {
+		root.add(p.text("quiet", margin, margin+titleLine+textSize, format.Limit(format.Escape(w.why.summary), int((p.width-2*margin)/smallColumn))))
+	}
 	p.drawAxis(root)
 	for i, row := range w.Rows {
 		root.add(p.row(i, row))
+	}
+	if options.Path && w.why != nil {
+		root.add(p.path())
 	}
 	p.drawLegend(root)
 	if _, err := io.WriteString(out, xml.Header); err != nil {
@@ -92,7 +114,7 @@ type picture struct {
 func (w *Waterfall) treeWidth() float64 {
 	widest := 0.0
 	for _, row := range w.Rows {
-		widest = max(widest, indented(row)+textColumn*float64(cells(pictureName(row))))
+		widest = max(widest, indented(row)+textColumn*float64(format.Cells(pictureName(row))))
 	}
 	return widest
 }
@@ -101,65 +123,34 @@ func indented(row Row) float64 { return float64(min(row.Depth, maxIndents) * ind
 
 // pictureName returns the text of a row in the tree. A failure is marked by more than its color.
 func pictureName(row Row) string {
-	name := cut(row.Name, maxName)
+	name := format.Limit(row.Name, maxName)
 	if row.Failed {
 		name = "✗ " + name
 	}
-	if row.OnPath {
-		name = "● " + name
-	}
 	if row.Trace != "" {
-		name += " (continued in trace " + cut(row.Trace, shortID+1) + ")"
+		name += " (continued in trace " + format.Limit(row.Trace, shortID+1) + ")"
 	}
 	return name
 }
 
-func (w *Waterfall) summary() string {
-	text := fmt.Sprintf("%d spans, %s", len(w.Rows), FormatDuration(w.Total))
-	if len(w.Rows) == 1 {
-		text = "1 span, " + FormatDuration(w.Total)
-	}
-	failed := 0
-	for _, row := range w.Rows {
-		if row.Failed {
-			failed++
-		}
-	}
-	if failed > 0 {
-		text += fmt.Sprintf(", %d failed", failed)
-	}
-	return text
-}
-
-// describe returns the description of the trace for screen readers.
-func (w *Waterfall) describe() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Trace %s: %s.", w.TraceID, w.summary())
-	for i, row := range w.Rows {
-		if i == maxDescribed {
-			fmt.Fprintf(&b, " And %d more.", len(w.Rows)-i)
-			break
-		}
-		fmt.Fprintf(&b, " %s", row.Name)
-		if row.Parent >= 0 {
-			fmt.Fprintf(&b, " below %s", w.Rows[row.Parent].Name)
-		}
-		fmt.Fprintf(&b, ": %s after %s", FormatDuration(row.Duration), FormatDuration(row.Offset))
-		for _, note := range notesOf(row) {
-			b.WriteString(", " + note.text)
-		}
-		b.WriteString(".")
-	}
-	return b.String()
-}
-
+// drawAxis draws the ticks, and a strip with its length for each folded gap.
 func (p *picture) drawAxis(root *element) {
-	for _, tick := range p.Ticks(4) {
-		x := p.at(tick)
+	var strips []float64
+	for _, f := range p.folds {
+		from, to := p.place(f.from), p.place(f.to)
+		strips = append(strips, (from+to)/2)
 		root.add(
-			el("path", "class", "grid", "d", "M"+number(x)+" "+number(p.top-4)+"V"+number(p.bottom)),
-			p.text("quiet", x, p.top-9, formatTick(tick)).with("text-anchor", "middle"),
+			el("rect", "class", "fold", "x", number(from), "y", number(p.top-4), "width", number(to-from), "height", number(p.bottom-p.top+4)),
+			p.text("quiet", (from+to)/2, p.top-9, foldText(f)).with("text-anchor", "middle"),
 		)
+	}
+	for _, tick := range p.Ticks(4) {
+		x := p.place(tick)
+		root.add(el("path", "class", "grid", "d", "M"+number(x)+" "+number(p.top-4)+"V"+number(p.bottom)))
+		if !slices.ContainsFunc(strips, func(strip float64) bool { return math.Abs(strip-x) < tickRoom }) {
+			root.add(p.text("quiet", x, p.top-9, format.Tick(tick)).with("text-anchor", "middle"))
+			strips = append(strips, x)
+		}
 	}
 }
 
@@ -181,16 +172,34 @@ func (p *picture) drawLegend(root *element) {
 	}
 }
 
-func (p *picture) at(offset time.Duration) float64 {
-	return p.axisAt + axisWidth*float64(offset)/float64(p.Total)
+func (p *picture) place(offset time.Duration) float64 { return p.axisAt + axisWidth*p.at(offset) }
+
+// barEnd returns the place where the text after the bar of a row starts.
+func (p *picture) barEnd(row Row) float64 {
+	from := p.place(row.Offset)
+	return from + max(minBar, p.place(row.Offset+row.Duration)-from) + 4
 }
 
-// row draws a span: the branch from its parent, its name, its bar and its duration.
+// roomRight returns the space that durations and words need to the right of the axis.
+func (p *picture) roomRight() float64 {
+	room := 0.0
+	for _, row := range p.Rows {
+		if len(row.Words) > 0 {
+			room = max(room, p.barEnd(row)+smallColumn*float64(format.Cells(format.Duration(row.Duration))+3+wordsWidth(row.Words))-p.axisAt-axisWidth)
+		}
+	}
+	return min(wordRoom, max(durationRoom, room))
+}
+
+// row draws a span: the branch from its parent, its name, its bar, its duration and its words.
 func (p *picture) row(i int, row Row) *element {
 	top := p.top + float64(i*rowHeight)
 	middle, base := top+rowHeight/2, top+rowHeight/2+textSize/3
 	class := "span " + strings.ToLower(row.Kind)
-	if row.Failed {
+	switch {
+	case row.Wait:
+		class = "wait"
+	case row.Failed:
 		class = "span failed"
 	}
 	group := el("g", "class", class)
@@ -199,48 +208,61 @@ func (p *picture) row(i int, row Row) *element {
 		from := p.top + float64(row.Parent*rowHeight) + rowHeight - 3
 		group.add(el("path", "class", "branch", "d", "M"+number(x-indent+4)+" "+number(from)+"V"+number(middle)+"H"+number(x-2)))
 	}
-	from, to := p.at(row.Offset), p.at(row.Offset+row.Duration)
-	length := max(minBar, to-from)
+	from, end := p.place(row.Offset), p.barEnd(row)
+	duration := format.Duration(row.Duration)
 	group.add(
 		p.text("name", x, base, pictureName(row)),
-		el("rect", "class", "bar", "x", number(from), "y", number(middle-5), "width", number(length), "height", "10", "rx", "1.5"),
-		p.text("quiet", from+length+4, base, FormatDuration(row.Duration)),
+		el("rect", "class", "bar", "x", number(from), "y", number(middle-5), "width", number(end-4-from), "height", "10", "rx", "1.5"),
+		p.text("quiet", end, base, duration),
 	)
+	for _, f := range p.folds {
+		if !row.Wait && row.Offset <= f.from && row.Offset+row.Duration >= f.to {
+			group.add(el("rect", "class", "fold", "x", number(p.place(f.from)), "y", number(middle-5), "width", number(p.place(f.to)-p.place(f.from)), "height", "10"))
+		}
+	}
+	end += smallColumn * float64(format.Cells(duration)+2)
+	right, left := int((p.width-margin-end)/smallColumn), int((from-p.axisAt)/smallColumn)-1
+	pieces, hidden := fit(row.Words, right)
+	if short := shortened(row.Words); len(hidden) > 0 && wordsWidth(short) <= left {
+		pieces, _ = fit(short, left)
+		end = from - smallColumn*float64(1+wordsWidth(short))
+	}
+	for _, piece := range pieces {
+		class := "quiet"
+		if piece.style == red {
+			class = "quiet bad"
+		}
+		if text := strings.TrimLeft(piece.text, " "); text != "" {
+			group.add(p.text(class, end+smallColumn*float64(len(piece.text)-len(text)), base, text))
+		}
+		end += smallColumn * float64(format.Cells(piece.text))
+	}
 	return group
+}
+
+// path draws the critical path as a line below the bars, from row to row.
+func (p *picture) path() *element {
+	line := ""
+	rows := map[place]int{}
+	for i, row := range p.Rows {
+		if !row.Wait && !row.duplicate {
+			rows[place{row.traceID, row.spanID}] = i
+		}
+	}
+	for _, s := range p.why.steps {
+		i, found := rows[s.place]
+		if !found {
+			continue
+		}
+		verb := "V"
+		if line == "" {
+			verb = "M" + number(p.place(max(0, s.from))) + " "
+		}
+		line += verb + number(p.top+float64(i+1)*rowHeight-3) + "H" + number(p.place(s.to))
+	}
+	return el("path", "class", "critical", "d", line)
 }
 
 func (p *picture) text(class string, x, y float64, text string) *element {
 	return textEl("text", text, "class", class, "x", number(x), "y", number(y))
 }
-
-// element is an XML element. The encoder escapes its texts and attributes.
-type element struct {
-	XMLName  xml.Name
-	Attrs    []xml.Attr `xml:",any,attr"`
-	Text     string     `xml:",chardata"`
-	Children []*element
-}
-
-// el creates an element. The attributes are alternating names and values.
-func el(name string, attributes ...string) *element {
-	e := &element{XMLName: xml.Name{Local: name}}
-	return e.with(attributes...)
-}
-
-func textEl(name, text string, attributes ...string) *element {
-	e := el(name, attributes...)
-	e.Text = text
-	return e
-}
-
-func (e *element) with(attributes ...string) *element {
-	for i := 0; i+1 < len(attributes); i += 2 {
-		e.Attrs = append(e.Attrs, xml.Attr{Name: xml.Name{Local: attributes[i]}, Value: attributes[i+1]})
-	}
-	return e
-}
-
-func (e *element) add(children ...*element) { e.Children = append(e.Children, children...) }
-
-// number formats a value with one decimal place, which is precise enough for pixels.
-func number(value float64) string { return strconv.FormatFloat(math.Round(value*10)/10, 'f', -1, 64) }

@@ -14,7 +14,7 @@ import (
 func drawn(t *testing.T, w *Waterfall) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := w.WriteSVG(&out, `Head "web" & <co>`+"\x1b"); err != nil {
+	if err := w.WriteSVG(&out, SVGOptions{Title: `Head "web" & <co>` + "\x1b"}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

@@ -3,7 +3,11 @@ package view
 import (
 	"io"
 	"math"
+	"slices"
 	"strings"
+
+	"github.com/operator-tracing/sandbox/sandbox/view/fact"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // TextOptions configures [Waterfall.WriteText]. The zero value suits pipes and files: plain text
@@ -50,13 +54,16 @@ type layout struct {
 	columns []column
 	// axis is the width of the bars; 0 if there is no room for them.
 	axis int
-	// notesBelow is the width of notes on separate lines; 0 appends notes to the line of the span.
-	notesBelow int
+	// width is the width of a line; 0 means no limit.
+	width int
+	// room is the width of the bars and words of a row.
+	room int
 }
 
-// WriteText draws the trace: name, kind (or the service, if there are several), time since the first span's start, duration, and a bar on
-// a time axis. Without a width, each span takes one line that ends with its notes. WriteText
-// returns the error of out.
+// WriteText draws the trace: name, kind (or the service, if there are several), time since the first span's start, duration, a bar on
+// a time axis, and words. Without a width, a line has all notes and words of its span. In a
+// terminal, words without room are marks, and a last line has the meanings of the marks; only notes that don't fit have lines of
+// their own. WriteText returns the error of out.
 func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 	if len(w.Rows) == 0 {
 		return nil
@@ -64,17 +71,25 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 	l := w.layout(options.Width)
 	var b strings.Builder
 	writeLine(&b, []piece{{text: w.header(l), style: dim}}, options)
+	marks := map[string]bool{}
 	for _, row := range w.Rows {
-		writeLine(&b, w.line(l, row), options)
-		if l.notesBelow == 0 {
-			continue
+		line, hidden := w.line(l, row)
+		writeLine(&b, line, options)
+		for _, word := range hidden {
+			marks[word.Mark] = true
 		}
 		for _, note := range notesOf(row) {
-			prefix := cutLeft(row.Below, l.notesBelow/2)
-			for _, part := range wrap(note.text, max(minAxis, l.notesBelow-cells(prefix))) {
-				writeLine(&b, []piece{{text: prefix}, {text: part, style: note.style}}, options)
+			if !slices.Contains(hidden, note) {
+				continue
+			}
+			prefix := format.CutLeft(row.Below, l.width/2)
+			for _, part := range format.Wrap(note.Text, max(minAxis, l.width-format.Cells(prefix))) {
+				writeLine(&b, []piece{{text: prefix}, {part, style(note)}}, options)
 			}
 		}
+	}
+	if legend := legendOf(marks); legend != "" {
+		writeLine(&b, []piece{{format.Limit(legend, l.width), dim}}, options)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -84,15 +99,22 @@ func (w *Waterfall) WriteText(out io.Writer, options TextOptions) error {
 type piece struct{ text, style string }
 
 // notesOf returns the notes of a row: its failures, and the trace that continues there.
-func notesOf(row Row) []piece {
-	var notes []piece
+func notesOf(row Row) []fact.Word {
+	var notes []fact.Word
 	for _, note := range row.Notes {
-		notes = append(notes, piece{note, red})
+		notes = append(notes, fact.Word{Text: note, Mark: fact.MarkFailure, Bad: true})
 	}
 	if row.Trace != "" {
-		notes = append(notes, piece{row.continued(), dim})
+		notes = append(notes, fact.Word{Text: row.continued(), Mark: fact.MarkTrace})
 	}
 	return notes
+}
+
+func style(w fact.Word) string {
+	if w.Bad {
+		return red
+	}
+	return dim
 }
 
 // writeLine writes a line without trailing spaces and without styles around blank text.
@@ -121,23 +143,24 @@ func (w *Waterfall) layout(width int) layout {
 	if w.services > 1 {
 		kind = column{title: "SERVICE", text: func(r Row) string { return r.Service }}
 	}
-	start := column{title: "START", right: true, text: func(r Row) string { return "+" + FormatDuration(r.Offset) }}
-	duration := column{title: "TIME", right: true, text: func(r Row) string { return FormatDuration(r.Duration) }}
-	l := layout{tree: cells("SPAN"), axis: plainAxis}
+	start := column{title: "START", right: true, text: func(r Row) string { return "+" + format.Duration(r.Offset) }}
+	duration := column{title: "TIME", right: true, text: func(r Row) string { return format.Duration(r.Duration) }}
+	l := layout{tree: format.Cells("SPAN"), axis: plainAxis}
 	for i := range w.Rows {
-		l.tree = max(l.tree, cells(treeText(w.Rows[i])))
+		l.tree = max(l.tree, format.Cells(treeText(w.Rows[i])))
 	}
 	for _, c := range []*column{&kind, &start, &duration} {
-		c.width = cells(c.title)
+		c.width = format.Cells(c.title)
 		for _, row := range w.Rows {
-			c.width = max(c.width, cells(c.text(row)))
+			c.width = max(c.width, format.Cells(c.text(row)))
 		}
 	}
 	if width <= 0 {
 		l.columns = []column{kind, start, duration}
 		return l
 	}
-	l.notesBelow = width
+	l.width = width
+	gutter := w.gutter()
 	natural := l.tree
 	for _, try := range []struct {
 		columns []column
@@ -147,7 +170,7 @@ func (w *Waterfall) layout(width int) layout {
 		{[]column{duration}, false}, {nil, false},
 	} {
 		l.columns, l.axis = try.columns, 0
-		rest := width
+		rest := width - gutter
 		for _, c := range try.columns {
 			rest -= columnGap + c.width
 		}
@@ -159,8 +182,10 @@ func (w *Waterfall) layout(width int) layout {
 			continue
 		}
 		l.tree = max(1, min(natural, rest))
+		l.room = gutter + max(0, rest-l.tree)
 		if try.axis {
 			l.axis = min(maxAxis, minAxis+rest-l.tree)
+			l.room += minAxis
 		}
 		break
 	}
@@ -172,7 +197,7 @@ func treeText(row Row) string {
 }
 
 func (w *Waterfall) header(l layout) string {
-	line := pad(cut("SPAN", l.tree), l.tree)
+	line := format.Pad(format.Limit("SPAN", l.tree), l.tree)
 	for _, c := range l.columns {
 		line += strings.Repeat(" ", columnGap) + align(c, c.title)
 	}
@@ -182,63 +207,49 @@ func (w *Waterfall) header(l layout) string {
 	return line + strings.Repeat(" ", columnGap) + w.axis(l.axis)
 }
 
-// axis returns a line with the times of the ticks at their positions. It omits ticks that do not
-// fit.
-func (w *Waterfall) axis(columns int) string {
-	line := ""
-	for _, tick := range w.Ticks(max(3, columns/tickDistance)) {
-		at := int(float64(tick) / float64(w.Total) * float64(columns))
-		text := formatTick(tick)
-		if at+cells(text) > columns {
-			break
-		}
-		if line != "" && cells(line) >= at {
-			continue
-		}
-		line = pad(line, at) + text
-	}
-	return line
-}
-
 func align(c column, text string) string {
 	if c.right {
-		return padLeft(text, c.width)
+		return format.PadLeft(text, c.width)
 	}
-	return pad(text, c.width)
+	return format.Pad(text, c.width)
 }
 
-func (w *Waterfall) line(l layout, row Row) []piece {
+// line returns the line of a row, and the words that it shows only as marks or not at all.
+func (w *Waterfall) line(l layout, row Row) (pieces []piece, hidden []fact.Word) {
 	guides := row.Guides
-	if cells(treeText(row)) > l.tree {
-		guides = cutLeft(guides, l.tree/2)
+	if format.Cells(treeText(row)) > l.tree {
+		guides = format.CutLeft(guides, l.tree/2)
 	}
-	name := cut(row.Name, l.tree-cells(guides))
-	labels := cut(strings.TrimPrefix(treeText(row), row.Guides+row.Name), l.tree-cells(guides)-cells(name))
-	text, barStyle := "", kindColors[row.Kind]
-	if row.Failed {
-		text, barStyle = red, red
+	name := format.Limit(row.Name, l.tree-format.Cells(guides))
+	labels := format.Limit(strings.TrimPrefix(treeText(row), row.Guides+row.Name), l.tree-format.Cells(guides)-format.Cells(name))
+	text := ""
+	switch {
+	case row.Failed:
+		text = red
+	case row.Wait:
+		text = dim
 	}
-	pieces := []piece{
+	pieces = []piece{
 		{guides, dim}, {name, text},
-		{labels, dim}, {text: strings.Repeat(" ", max(0, l.tree-cells(guides+name+labels)))},
+		{labels, dim}, {text: strings.Repeat(" ", max(0, l.tree-format.Cells(guides+name+labels)))},
 	}
 	rest := ""
 	for _, c := range l.columns {
 		rest += strings.Repeat(" ", columnGap) + align(c, c.text(row))
 	}
 	pieces = append(pieces, piece{rest, text})
-	if l.axis > 0 {
-		before, bar := w.bar(row, l.axis)
-		after := l.axis - before - cells(bar)
-		pieces = append(pieces, piece{text: strings.Repeat(" ", columnGap+before)}, piece{bar, barStyle}, piece{text: strings.Repeat(" ", max(0, after))})
+	words := append(notesOf(row), row.Words...)
+	if l.width > 0 {
+		lane, hidden := w.lane(l, row, words)
+		return append(pieces, lane...), hidden
 	}
-	if l.notesBelow == 0 {
-		before := "  "
-		for _, note := range notesOf(row) {
-			pieces, before = append(pieces, piece{before + note.text, note.style}), ", "
-		}
+	before, bar := w.bar(row, l.axis)
+	pieces = append(pieces, piece{text: strings.Repeat(" ", columnGap+before)}, piece{bar, barStyle(row)}, piece{text: strings.Repeat(" ", max(0, l.axis-before-format.Cells(bar)))})
+	separator := "  "
+	for _, word := range words {
+		pieces, separator = append(pieces, piece{separator + word.Text, style(word)}), ", "
 	}
-	return pieces
+	return pieces, nil
 }
 
 // eighths are the block characters, indexed by the eighths of a column that they fill.
@@ -246,12 +257,21 @@ var eighths = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
 
 // bar returns the bar of a span on an axis, and the number of blank columns before it. The bar
 // starts at a full column, because no block character fills a column from the right. It is never
-// empty.
+// empty. A wait is a line, and a bar is a line in folded gaps.
 func (w *Waterfall) bar(row Row, columns int) (before int, bar string) {
-	from := float64(row.Offset) / float64(w.Total)
-	to := from + float64(row.Duration)/float64(w.Total)
+	from, to := w.at(row.Offset), w.at(row.Offset+row.Duration)
 	before = min(columns-1, int(from*float64(columns)))
 	filled := max(1, int(math.Round((to-from)*float64(columns)*8)))
 	filled = min(filled, (columns-before)*8)
-	return before, strings.Repeat("█", filled/8) + eighths[filled%8]
+	if row.Wait {
+		return before, strings.Repeat(waitBar, max(1, filled/8))
+	}
+	runes := []rune(strings.Repeat("█", filled/8) + eighths[filled%8])
+	for _, f := range w.folds {
+		start, end := int(math.Ceil(w.at(f.from)*float64(columns))), int(w.at(f.to)*float64(columns))
+		for at := max(start, before); at < min(end, before+len(runes)); at++ {
+			runes[at-before] = []rune(waitBar)[0]
+		}
+	}
+	return before, string(runes)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 const ms = time.Millisecond
@@ -77,13 +78,13 @@ lost                                     +1.50s   500ms                         
 // in order.
 func TestWriteTextOnTerminals(t *testing.T) {
 	w := sampleTrace()
-	if got := written(t, w, TextOptions{Width: 100}); !strings.Contains(got, "\n      error: conflict\\nretry\n") || !strings.Contains(got, "\n│  parent unknown is missing\n") {
-		t.Errorf("notes are not below their spans:\n%s", got)
+	if got := written(t, w, TextOptions{Width: 100}); !strings.Contains(got, " ✗\n      error: conflict\\nretry\n") || !strings.Contains(got, " 500ms      parent unknown is missing ██████████▎\n") {
+		t.Errorf("notes are not below their spans or in their lines:\n%s", got)
 	}
 	for width := 1; width <= 200; width++ {
 		got := written(t, w, TextOptions{Width: width})
 		for _, line := range strings.Split(got, "\n") {
-			if columns := cells(line); columns > max(width, minAxis+width/2) {
+			if columns := format.Cells(line); columns > max(width, minAxis+width/2) {
 				t.Fatalf("width %d: line of %d columns: %q", width, columns, line)
 			}
 		}
@@ -113,7 +114,7 @@ func TestWriteTextEdges(t *testing.T) {
 	if err := one.WriteText(failingWriter{broken}, TextOptions{}); !errors.Is(err, broken) {
 		t.Errorf("error = %v, want %v", err, broken)
 	}
-	if err := one.WriteSVG(failingWriter{broken}, ""); !errors.Is(err, broken) {
+	if err := one.WriteSVG(failingWriter{broken}, SVGOptions{}); !errors.Is(err, broken) {
 		t.Errorf("error = %v, want %v", err, broken)
 	}
 	var chain []spantree.Span
@@ -128,8 +129,8 @@ func TestWriteTextEdges(t *testing.T) {
 	}
 	wide := New(spantree.Build([]spantree.Span{span("1", "", strings.Repeat("漢字", 30), "", 0, ms), span("2", "1", "e\u0301", "", 0, ms)}))
 	for _, line := range strings.Split(written(t, wide, TextOptions{Width: 80}), "\n") {
-		if cells(line) > 80 {
-			t.Errorf("width 80: line of %d columns: %q", cells(line), line)
+		if format.Cells(line) > 80 {
+			t.Errorf("width 80: line of %d columns: %q", format.Cells(line), line)
 		}
 	}
 }

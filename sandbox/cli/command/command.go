@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // LookTimeout limits commands that only read.
@@ -89,7 +89,7 @@ func WriteJSON(out io.Writer, value any) error {
 
 // PrintJSON writes a line of JSON, in which control and bidi characters are escaped as JSON does.
 func PrintJSON(out io.Writer, data []byte) error {
-	_, err := ui.Raw(out).Write(append(view.EscapeJSON(data), '\n'))
+	_, err := ui.Raw(out).Write(append(format.EscapeJSON(data), '\n'))
 	return err
 }
 
@@ -97,11 +97,11 @@ func PrintJSON(out io.Writer, data []byte) error {
 // its row.
 func Row(table io.Writer, cells ...string) {
 	for i, cell := range cells {
-		cells[i] = view.Escape(cell)
+		cells[i] = format.Escape(cell)
 	}
 	fmt.Fprintln(table, strings.Join(cells, "\t")) // Flush returns the error.
 }
 
 // EscapeLines escapes the control characters in each line of a text. Errors quote users, objects
 // and servers, so their text can contain terminal sequences.
-func EscapeLines(text string) string { return view.EscapeText(text) }
+func EscapeLines(text string) string { return format.EscapeText(text) }

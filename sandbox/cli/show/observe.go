@@ -137,9 +137,10 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 		return err
 	}
 	observed := session.Target()
-	written := write(cmd.OutOrStdout(), trace, observed.String())
+	object := explain.Object{Kind: observed.Kind, Namespace: observed.Namespace, Name: observed.Name}
+	written := write(cmd.OutOrStdout(), trace, form{title: observed.String(), object: object, brief: true})
 	if written == nil && o.output == "tree" {
-		written = writeSummary(cmd.OutOrStdout(), trace, explain.Object{Kind: observed.Kind, Namespace: observed.Namespace, Name: observed.Name})
+		written = writeSummary(cmd.OutOrStdout(), trace, object)
 	}
 	return errors.Join(written, err)
 }

@@ -8,25 +8,40 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/explain"
+	"github.com/operator-tracing/sandbox/sandbox/explain/report"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 var traceWriters = map[string]writeTrace{
-	"tree": func(out io.Writer, trace tracetree.Trace, _ string) error { return writeTree(out, trace) },
-	"svg": func(out io.Writer, trace tracetree.Trace, title string) error {
-		return waterfall(trace).WriteSVG(ui.Raw(out), titleOf(trace, title))
+	"tree": writeTree,
+	"svg": func(out io.Writer, trace tracetree.Trace, f form) error {
+		return f.waterfall(trace).WriteSVG(ui.Raw(out), view.SVGOptions{Title: titleOf(trace, f.title), Path: f.highlight})
 	},
 	"html": writePage,
 	"json": writeJSONTrace,
 }
 
-// writeTrace writes a trace in one form. The title can be empty.
-type writeTrace func(out io.Writer, trace tracetree.Trace, title string) error
+// form says how a trace is drawn.
+type form struct {
+	title string // can be empty
+	// object is explained, or the object of the trace's root.
+	object explain.Object
+	// only is the selection of spans; empty for all.
+	only string
+	// highlight draws the critical path in a picture.
+	highlight bool
+	// brief omits the summary above a tree.
+	brief bool
+}
+
+// writeTrace writes a trace in one format.
+type writeTrace func(out io.Writer, trace tracetree.Trace, f form) error
 
 func traceWriter(output string) (writeTrace, error) {
 	if err := command.CheckOutput(output, "tree", "html", "svg", "json"); err != nil {
@@ -35,7 +50,7 @@ func traceWriter(output string) (writeTrace, error) {
 	return traceWriters[output], nil
 }
 
-func writeJSONTrace(out io.Writer, trace tracetree.Trace, _ string) error {
+func writeJSONTrace(out io.Writer, trace tracetree.Trace, _ form) error {
 	data, err := trace.JSON()
 	if err != nil {
 		return err
@@ -43,33 +58,41 @@ func writeJSONTrace(out io.Writer, trace tracetree.Trace, _ string) error {
 	return command.PrintJSON(out, data)
 }
 
-func writeTree(out io.Writer, trace tracetree.Trace) error {
-	if _, err := fmt.Fprintln(out, heading(trace, 0)); err != nil {
+func writeTree(out io.Writer, trace tracetree.Trace, f form) error {
+	columns, _ := ui.Size(out)
+	above := heading(trace, 0)
+	if e, err := explained(trace, f.object); err == nil && !f.brief {
+		above += report.Line(e, columns) + "\n"
+	}
+	drawn := f.waterfall(trace)
+	if len(drawn.Rows) == 0 && trace.Len() > 0 {
+		above += fmt.Sprintf("\nno span matches --only=%s", f.only)
+	}
+	if _, err := fmt.Fprintln(out, above); err != nil {
 		return err
 	}
-	columns, _ := ui.Size(out)
-	return waterfall(trace).WriteText(ui.Raw(out), view.TextOptions{Color: ui.Colored(out), Width: columns})
+	return drawn.WriteText(ui.Raw(out), view.TextOptions{Color: ui.Colored(out), Width: columns})
 }
 
 // heading returns the lines above a tree: the ID of its trace, and a note if the tree is
 // incomplete. It ends with a newline.
 func heading(trace tracetree.Trace, columns int) string {
-	text := view.Cut("trace "+trace.ID, columns) + "\n"
+	text := format.Cut("trace "+trace.ID, columns) + "\n"
 	if traces.Reconstructed(trace) {
-		text += view.Cut("reconstructed from objects and Events, times have a resolution of 1 s", columns) + "\n"
+		text += format.Cut("reconstructed from objects and Events, times have a resolution of 1 s", columns) + "\n"
 	}
 	if trace.Cut() {
-		text += view.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", tracetree.MaxTraces, tracetree.MaxSpans), columns) + "\n"
+		text += format.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", tracetree.MaxTraces, tracetree.MaxSpans), columns) + "\n"
 	}
 	return text
 }
 
-func writePage(out io.Writer, trace tracetree.Trace, title string) error {
+func writePage(out io.Writer, trace tracetree.Trace, f form) error {
 	data, err := trace.JSON()
 	if err != nil {
 		return err
 	}
-	return marked(trace, explain.Object{}).WriteHTML(ui.Raw(out), titleOf(trace, title), data)
+	return f.waterfall(trace).WriteHTML(ui.Raw(out), titleOf(trace, f.title), data)
 }
 
 // titleOf returns the title of a page or picture, which says if the trace is reconstructed.
@@ -82,6 +105,15 @@ func titleOf(trace tracetree.Trace, title string) string {
 
 func waterfall(trace tracetree.Trace) *view.Waterfall {
 	return view.New(trace.Forest(), session.Labels()...)
+}
+
+// waterfall returns the spans of a form, with the critical path of the trace.
+func (f form) waterfall(trace tracetree.Trace) *view.Waterfall {
+	w := waterfall(trace)
+	if e, err := explained(trace, f.object); err == nil {
+		w = w.Explained(e, report.Line(e, 0), report.Lines(e, 0))
+	}
+	return w.Only(f.only)
 }
 
 // recordedTrace reads a trace from a file, or from in if the name is -, with the traces in the file

@@ -23,6 +23,7 @@ import (
 type traceOptions struct {
 	output, from, namespace, title, id string
 	why                                bool
+	draw                               drawOptions
 	follow                             watchOptions
 	judge                              assess.Options
 }
@@ -35,6 +36,7 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the object (default \"default\")")
 	flags.StringVar(&o.title, "title", "", "title of a page or picture (default the object, or the trace ID)")
 	flags.BoolVar(&o.why, "why", false, "explanation of the time until the object was ready, instead of the spans; with --output=json for programs, with svg the path in the picture")
+	o.draw.bind(flags)
 	o.follow.bind(cmd)
 	o.judge.Bind(flags)
 }
@@ -42,6 +44,7 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace memcached/sample -n team-a
   go run ./sandbox trace web --why
+  go run ./sandbox trace web --only=failures
   go run ./sandbox trace web --watch
   go run ./sandbox trace web --watch --until-complete --watch-timeout=2m
   go run ./sandbox trace team-a/web -o json > trace.json
@@ -73,6 +76,9 @@ With -o html it prints a self-contained page with all details of the spans; with
 request; with -o json OTLP JSON, which "sandbox trace import" and other tools can load. The JSON has the spans of all traces of
 the tree as Jaeger has them, each with the ID of its own trace.
 
+Above the tree is a summary of the time. Rows end with results, conflicts, attempts, conditions and causes; if there is no room, with
+marks. Waits are rows of their own, and idle gaps of the time axis are shortened. --only selects spans. See docs/seeing.md.
+
 With --why it prints instead, in at most 15 lines, why the object took so long to become ready: the critical path by controller and
 reason, the chain of causes, and how many reconciles and writes there were. With -o json it prints that for programs, and with -o svg it
 marks the path in the picture. A page always has it. See docs/why.md.
@@ -102,7 +108,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(o.follow.check(o), o.checkWhy()); err != nil {
+			if err := errors.Join(o.follow.check(o), o.checkWhy(), o.draw.check(&o)); err != nil {
 				return err
 			}
 			if err := o.judge.Validate(o.output, o.follow.watch); err != nil {
@@ -125,7 +131,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 			if o.why {
 				return writeWhy(cmd.OutOrStdout(), trace, objectOf(object), o.output, title)
 			}
-			return write(cmd.OutOrStdout(), trace, title)
+			return write(cmd.OutOrStdout(), trace, o.draw.form(title, object))
 		},
 	}
 	o.bind(cmd)
@@ -217,7 +223,7 @@ func Sample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
 		return err
 	default:
 		fmt.Fprintf(out, "\n%s, ", sample)
-		if err := errors.Join(writeTree(out, trace), writeSummary(out, trace, objectOf(sample))); err != nil {
+		if err := errors.Join(writeTree(out, trace, form{brief: true}), writeSummary(out, trace, objectOf(sample))); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // watchOptions are the flags of trace that follow an object.
@@ -118,7 +119,7 @@ func (w *watchedScreen) show(look traces.Look) error {
 		status = "waiting: " + look.Waiting
 	}
 	var b bytes.Buffer
-	b.WriteString(view.Cut(view.Escape(status), columns) + "\n")
+	b.WriteString(format.Cut(format.Escape(status), columns) + "\n")
 	if look.Trace.ID != "" {
 		b.WriteString(heading(look.Trace, columns) + "\n")
 		if err := waterfall(look.Trace).WriteText(&b, view.TextOptions{Color: ui.Colored(w.out), Width: columns}); err != nil {
@@ -136,7 +137,7 @@ func (w *watchedScreen) close(last traces.Look) error {
 	if err := w.screen.Close(); err != nil || last.Trace.Len() == 0 {
 		return err
 	}
-	return writeTree(w.out, last.Trace)
+	return writeTree(w.out, last.Trace, form{})
 }
 
 // watchedLines prints each span once, and the state of the wait as progress.
@@ -148,7 +149,7 @@ type watchedLines struct {
 
 func (w *watchedLines) show(look traces.Look) error {
 	if look.Waiting != w.waited && look.Waiting != "" {
-		fmt.Fprintf(w.progress, "waiting: %s\n", view.Escape(look.Waiting))
+		fmt.Fprintf(w.progress, "waiting: %s\n", format.Escape(look.Waiting))
 	}
 	w.waited = look.Waiting
 	if look.Trace.Len() == 0 {

@@ -11,7 +11,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
-	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
 // checkWhy returns a usage error if --why is combined with --watch.
@@ -40,16 +39,6 @@ func explained(trace tracetree.Trace, object explain.Object) (explain.Explanatio
 	return e, nil
 }
 
-// marked returns the waterfall with the critical path of an object, if the trace has spans.
-func marked(trace tracetree.Trace, object explain.Object) *view.Waterfall {
-	e, err := explained(trace, object)
-	if err != nil {
-		return waterfall(trace)
-	}
-	on := e.Spans()
-	return waterfall(trace).WithPath(report.Lines(e, 0), func(traceID, spanID string) bool { return on[traceID+spanID] })
-}
-
 func writeWhy(out io.Writer, trace tracetree.Trace, object explain.Object, output, title string) error {
 	e, err := explained(trace, object)
 	if err != nil {
@@ -58,10 +47,8 @@ func writeWhy(out io.Writer, trace tracetree.Trace, object explain.Object, outpu
 	switch output {
 	case "json":
 		return command.WriteJSON(out, e)
-	case "html":
-		return writePage(out, trace, title)
-	case "svg":
-		return marked(trace, object).WriteSVG(ui.Raw(out), titleOf(trace, title))
+	case "html", "svg":
+		return traceWriters[output](out, trace, form{title: title, object: object, highlight: true})
 	}
 	columns, _ := ui.Size(out)
 	return writeLines(out, report.Lines(e, columns))

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/explain"
-	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 const (
@@ -68,13 +68,13 @@ func chainSteps(all []explain.Step) []string {
 	}
 	var steps []string
 	for _, g := range groups {
-		text := view.Escape(g.name)
+		text := format.Escape(g.name)
 		if g.count > 1 {
 			text += fmt.Sprintf(" ×%d", g.count)
 		}
 		end := "0s"
 		if g.end >= time.Microsecond {
-			end = view.FormatDuration(g.end)
+			end = format.Duration(g.end)
 		}
 		steps = append(steps, text+" +"+end)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/explain"
-	"github.com/operator-tracing/sandbox/sandbox/view"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // MaxLines is the number of lines of a report, and MaxSummary of a summary.
@@ -59,6 +59,11 @@ func Summary(e explain.Explanation, width int) []string {
 	return cut(append(lines, counts(e.Counts)), width)
 }
 
+// Line returns a summary in one line.
+func Line(e explain.Explanation, width int) string {
+	return format.Cut(strings.Join(Summary(e, 0), "; "), width)
+}
+
 // counts returns the counts in a line.
 func counts(c spantree.Counts) string {
 	parts := []string{}
@@ -79,25 +84,25 @@ func counts(c spantree.Counts) string {
 
 func cut(lines []string, width int) []string {
 	for i, line := range lines {
-		lines[i] = view.Cut(line, width)
+		lines[i] = format.Cut(line, width)
 	}
 	return lines
 }
 
 // headline says what became ready, and when.
 func headline(e explain.Explanation) string {
-	total, object := view.FormatDuration(e.Total), e.Object.String()
+	total, object := format.Duration(e.Total), e.Object.String()
 	switch last := e.Chain[len(e.Chain)-1]; {
 	case e.Condition != "":
-		return view.Escape(fmt.Sprintf("%s: %s after %s", object, e.Condition, total))
+		return format.Escape(fmt.Sprintf("%s: %s after %s", object, e.Condition, total))
 	case e.Object == explain.Object{}:
-		return view.Escape(fmt.Sprintf("%s until the end of %s", total, last.Name))
+		return format.Escape(fmt.Sprintf("%s until the end of %s", total, last.Name))
 	case last.Object == e.Object && e.Blocked == "":
-		return view.Escape(fmt.Sprintf("%s: %s until the end of %s", object, total, last.Name))
+		return format.Escape(fmt.Sprintf("%s: %s until the end of %s", object, total, last.Name))
 	case e.Blocked != "":
-		return view.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s (%s)", object, total, named(last.Span), e.Blocked))
+		return format.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s (%s)", object, total, named(last.Span), e.Blocked))
 	default:
-		return view.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s", object, total, named(last.Span)))
+		return format.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s", object, total, named(last.Span)))
 	}
 }
 
@@ -120,14 +125,14 @@ func table(e explain.Explanation, rows int) []string {
 	}
 	var lines []string
 	for _, s := range shares[:shown] {
-		lines = append(lines, fmt.Sprintf("  %5s %8s  %-*s  %s", percent(s.Duration, e.Total), view.FormatDuration(s.Duration), columns, actor(s), words(s)))
+		lines = append(lines, fmt.Sprintf("  %5s %8s  %-*s  %s", percent(s.Duration, e.Total), format.Duration(s.Duration), columns, actor(s), words(s)))
 	}
 	if hidden := shares[shown:]; len(hidden) > 0 {
 		var others time.Duration
 		for _, s := range hidden {
 			others += s.Duration
 		}
-		lines = append(lines, fmt.Sprintf("  %5s %8s  %d others", percent(others, e.Total), view.FormatDuration(others), len(hidden)))
+		lines = append(lines, fmt.Sprintf("  %5s %8s  %d others", percent(others, e.Total), format.Duration(others), len(hidden)))
 	}
 	return lines
 }
@@ -143,7 +148,7 @@ func actor(s explain.Share) string {
 	if s.Actor == "" {
 		return "?"
 	}
-	return view.Escape(s.Actor)
+	return format.Escape(s.Actor)
 }
 
 // words returns the reason of a share with its object and detail.
@@ -166,7 +171,7 @@ func words(s explain.Share) string {
 	if detail != "" {
 		text += ": " + detail
 	}
-	return view.Escape(strings.TrimSpace(text))
+	return format.Escape(strings.TrimSpace(text))
 }
 
 // needed says which of several objects was the last.
@@ -177,7 +182,7 @@ func needed(e explain.Explanation) string {
 	var names, slack []string
 	for i, input := range e.Inputs {
 		if names = append(names, input.Object.String()); i > 0 {
-			slack = append(slack, input.Object.String()+" "+view.FormatDuration(input.Slack))
+			slack = append(slack, input.Object.String()+" "+format.Duration(input.Slack))
 		}
 	}
 	const most = 3
@@ -186,7 +191,7 @@ func needed(e explain.Explanation) string {
 		names = append(names[:most+1], fmt.Sprintf("%d more", more))
 	}
 	last := len(names) - 1
-	return view.Escape(fmt.Sprintf("%s needed %s and %s; %s was last (slack: %s)", e.Condition, strings.Join(names[:last], ", "), names[last], names[0], strings.Join(slack, ", ")))
+	return format.Escape(fmt.Sprintf("%s needed %s and %s; %s was last (slack: %s)", e.Condition, strings.Join(names[:last], ", "), names[last], names[0], strings.Join(slack, ", ")))
 }
 
 // beside names the longest spans that are not on the path.
@@ -196,9 +201,9 @@ func beside(e explain.Explanation) string {
 	}
 	var spans []string
 	for _, b := range e.OffPath[:min(3, len(e.OffPath))] {
-		spans = append(spans, fmt.Sprintf("%s %s %s", b.Actor, b.Name, view.FormatDuration(b.Duration)))
+		spans = append(spans, fmt.Sprintf("%s %s %s", b.Actor, b.Name, format.Duration(b.Duration)))
 	}
-	return "beside it   " + view.Escape(strings.Join(spans, ", "))
+	return "beside it   " + format.Escape(strings.Join(spans, ", "))
 }
 
 func reconciles(e explain.Explanation) string {
@@ -209,7 +214,7 @@ func reconciles(e explain.Explanation) string {
 	text := fmt.Sprintf("reconciles  %d: %d useful, %d failed, %d others", total, useful, failed, max(0, total-useful-failed))
 	var requeues []string
 	for _, reason := range slices.Sorted(maps.Keys(e.Requeues)) {
-		requeues = append(requeues, fmt.Sprintf("%d %s", e.Requeues[reason], view.Escape(reason)))
+		requeues = append(requeues, fmt.Sprintf("%d %s", e.Requeues[reason], format.Escape(reason)))
 	}
 	if len(requeues) > 0 {
 		text += "; requeues: " + strings.Join(requeues, ", ")
@@ -245,7 +250,7 @@ func count(n int, noun string) string {
 func notes(e explain.Explanation) []string {
 	var notes []string
 	if e.Resolution != "" {
-		notes = append(notes, "note: reconstructed; times have a resolution of "+view.Escape(e.Resolution))
+		notes = append(notes, "note: reconstructed; times have a resolution of "+format.Escape(e.Resolution))
 	}
 	if e.Unknown > 0 && !e.Observed {
 		notes = append(notes, "note: other controllers were not observed; use the sandbox's observer or `sandbox observe`")
@@ -254,7 +259,7 @@ func notes(e explain.Explanation) []string {
 		notes = append(notes, fmt.Sprintf("note: %s with a missing parent", count(e.Missing, "span")))
 	}
 	if e.Skew > time.Millisecond {
-		notes = append(notes, "note: the clocks of the services differ by at least "+view.FormatDuration(e.Skew))
+		notes = append(notes, "note: the clocks of the services differ by at least "+format.Duration(e.Skew))
 	}
 	return notes
 }

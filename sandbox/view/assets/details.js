@@ -54,7 +54,7 @@ function linksOf(waterfall, node) {
   const links = node.raw.links ?? [];
   if (links.length === 0) return null;
   return el("ul", {}, links.map((link) => {
-    const target = waterfall.model.rows.find((n) => n.raw.traceId === link.traceId && n.id === link.spanId);
+    const target = waterfall.model.rows.find((n) => !n.wait && n.raw.traceId === link.traceId && n.id === link.spanId);
     const address = waterfall.linkTo(link.traceId);
     let place = el("span", {}, "span " + escapeText(link.spanId) + " of trace " + escapeText(link.traceId));
     if (target) {
@@ -74,28 +74,36 @@ function wallTime(ns) {
     date.toLocaleTimeString(undefined, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "short" });
 }
 
-// whyPanel returns the explanation of the critical path, or null.
-function whyPanel() {
-  const why = document.querySelector("main").dataset.why;
-  return why ? el("details", { class: "why" }, el("summary", {}, why.split("\n")[0]), el("pre", {}, why.slice(why.indexOf("\n") + 1) + "● spans on the critical path")) : null;
+// whyPanel returns the explanation of a trace, or null.
+function whyPanel(why) {
+  return why ? el("details", { class: "why" }, el("summary", {}, escapeText(why.summary)), el("pre", {}, why.lines.map((line) => escapeText(line)).join("\n"))) : null;
 }
 
-// tracePage returns the page of a trace: the summary, the legend and the waterfall.
-function tracePage(trace, title, linkTo) {
-  const model = layOut(trace);
+// selectionOf returns a choice of the rows that are shown.
+function selectionOf(waterfall, selection) {
+  const known = { "": "all spans", ...(waterfall.model.why ? { path: "the critical path" } : {}), failures: "failures", writes: "writes" };
+  const choice = el("select", {}, Object.entries(known).map(([value, text]) => el("option", { value, selected: value === selection ? "" : null }, text)));
+  choice.addEventListener("change", () => waterfall.only(choice.value));
+  if (selection) waterfall.only(selection);
+  return el("label", {}, "Show ", choice);
+}
+
+// tracePage returns the page of a trace: the summary, the explanation, the legend and the waterfall.
+function tracePage(trace, title, linkTo, { why = null, selection = "" } = {}) {
+  const model = layOut(trace, why);
   const waterfall = new Waterfall(model, linkTo);
   const button = (text, open) => {
     const b = el("button", { type: "button" }, text);
     b.addEventListener("click", () => waterfall.expand(model.rows, open));
     return b;
   };
-  const summary = [title.includes(model.id) ? null : "trace " + model.id, plural(model.rows.length, "span"), formatDuration(model.total), plural(model.services.length, "service"), model.failed ? model.failed + " failed" : null, wallTime(model.begin)];
+  const summary = [title.includes(model.id) ? null : "trace " + model.id, plural(model.spans, "span"), formatDuration(model.total), plural(model.services.length, "service"), model.failed ? model.failed + " failed" : null, wallTime(model.begin)];
   const kinds = ["SERVER", "CONSUMER", "PRODUCER", "CLIENT", "INTERNAL"].filter((kind) => model.rows.some((n) => n.kind === kind && !n.failed));
-  const legend = el("ul", { class: "legend", "aria-label": "Colors" }, kinds.map((kind) => el("li", { class: kind.toLowerCase() }, el("span", { class: "bar" }), kind.toLowerCase())));
+  const legend = el("ul", { class: "legend", "aria-label": "Colors" }, kinds.map((kind) => el("li", { class: kind.toLowerCase() }, el("span", { class: "bar" }), kind.toLowerCase())),
+    model.why ? el("li", {}, el("span", { class: "critical" }), "critical path") : null);
   return [
-    el("header", { class: "top" }, el("h1", {}, escapeText(title)), el("p", { class: "summary" }, summary.filter(Boolean).join(" · ")),
-      el("div", { class: "tools" }, button("Expand all", true), button("Collapse all", false), legend)),
-    whyPanel(),
+    el("header", { class: "top" }, el("h1", {}, escapeText(title)), el("p", { class: "summary" }, summary.filter(Boolean).join(" · ")), whyPanel(model.why),
+      el("div", { class: "tools" }, button("Expand all", true), button("Collapse all", false), selectionOf(waterfall, selection), legend)),
     waterfall.element,
-  ].filter((e) => e != null);
+  ];
 }

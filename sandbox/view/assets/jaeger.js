@@ -37,7 +37,7 @@ async function showTrace(id) {
     main.replaceChildren(el("h1", { class: "message" }, document.title), say("alert", "Jaeger has no trace with this id. It keeps traces in memory and loses them when it restarts."), searchLink());
     return;
   }
-  main.replaceChildren(searchLink(), ...tracePage(trace, document.title, linkTo));
+  main.replaceChildren(searchLink(), ...tracePage(trace, document.title, linkTo, { why: explainTrace }));
 }
 
 const LOOKBACKS = [["15", "15 minutes"], ["60", "hour"], ["360", "6 hours"], ["1440", "day"], ["10080", "week"]];
@@ -94,7 +94,7 @@ async function find(service) {
   const shortest = (parameters.get("min") ?? "").trim();
   if (shortest) query.set("query.duration_min", shortest);
   const body = await answer("api/v3/traces?" + query);
-  const models = tracesOf(body?.result ?? {}).map(layOut).sort((a, b) => (a.begin > b.begin ? -1 : 1));
+  const models = tracesOf(body?.result ?? {}).map((trace) => layOut(trace)).sort((a, b) => (a.begin > b.begin ? -1 : 1));
   if (models.length === 0) return [say("status", "No traces found. Jaeger keeps traces in memory and loses them when it restarts.")];
   return [say("status", plural(models.length, "trace") + (models.length >= limit ? " (there may be more)" : "")), resultTable(models)];
 }
@@ -109,7 +109,7 @@ function resultTable(models) {
         el("span", { class: "text" }, labelsOf(model.rows[0]).map((label) => " " + escapeText(label)))),
       el("td", {}, wallTime(model.begin)), el("td", { class: "time" }, formatDuration(model.total)),
       el("td", { class: "bars", "aria-hidden": "true" }, el("div", { class: "lane" }, bar)),
-      el("td", { class: "count" }, plural(model.rows.length, "span")),
+      el("td", { class: "count" }, plural(model.spans, "span")),
       el("td", { class: model.failed ? "mark" : null }, model.failed ? "✗ " + model.failed + " failed" : ""),
       el("td", { class: "services" }, escapeText(model.services.join(", "))));
   });

@@ -76,13 +76,6 @@ function roundStep(atLeast) {
   return ((atLeast - 1n) / day + 1n) * day;
 }
 
-function ticksOf(total, steps) {
-  const step = roundStep((total - 1n) / BigInt(steps) + 1n);
-  const ticks = [];
-  for (let at = 0n; at <= total; at += step) ticks.push(at);
-  return ticks;
-}
-
 function formatTick(ns) {
   if (ns === 0n) return "0";
   const s = 1000000000n;
@@ -180,11 +173,49 @@ function cutCycles(nodes) {
   }
 }
 
-// layOut returns the nodes of a trace as rows on one time axis, parents before children.
-function layOut(trace) {
-  const model = { id: trace.id, begin: 0n, total: 1n, rows: [], services: [], failed: 0 };
-  const stack = joinNodes(trace.nodes, trace.continued ?? {}).reverse().map((node) => ({ node, depth: 0 }));
+// WAIT_PART is the part of the axis that a wait must have to be a row. Shorter ones are facts.
+const WAIT_PART = 50n;
+const atLeast = (total) => (total / WAIT_PART > MIN_WAIT ? total / WAIT_PART : MIN_WAIT);
+
+// withWaits returns a node with its facts, after the waits before it: waits of the path without a span, and
+// waits that its attributes record.
+function withWaits(node, model, path) {
+  const row = (name, offset, duration, facts, service) => ({
+    ...node, wait: true, of: node, name: "… " + name, kind: "", status: "Unset", defect: "", continues: false, children: [], steps: [], start: model.begin + offset, end: model.begin + offset + duration, facts, service,
+  });
+  node.facts = factsOf(node);
+  const rows = [];
+  node.steps = node.duplicate ? [] : path?.steps.get(placeOf(node.raw.traceId, node.id)) ?? [];
+  for (const s of node.steps) {
+    if ((s.reason !== "unknown" && s.reason !== "down") || s.to - s.from < atLeast(model.total)) continue;
+    const text = (s.reason === "down" ? "controller not running" : "unknown") + " " + formatDuration(s.to - s.from);
+    rows.push(row(text, s.from, s.to - s.from, s.detail ? [{ text: s.detail, mark: "?", bad: false }] : [], s.actor ?? ""));
+  }
+  const start = node.start - model.begin;
+  for (const wait of waitsOf(node.raw)) {
+    const text = wait.name + (wait.duration > 0n ? " " + formatDuration(wait.duration) : "");
+    const to = start - wait.end;
+    const from = to - wait.duration > 0n ? to - wait.duration : 0n;
+    if (to - from < atLeast(model.total)) node.facts.push({ text, mark: "…", bad: false });
+    else rows.push(row(text, from, to - from, [], node.service));
+  }
+  return [...rows, node];
+}
+
+// layOut returns the nodes of a trace as rows on one time axis, parents before children, with the
+// waits before them. The explanation of the trace is optional; a function computes it.
+function layOut(trace, explanation) {
+  const model = { id: trace.id, begin: 0n, total: 1n, rows: [], services: [], spans: trace.nodes.length, failed: 0 };
+  const roots = joinNodes(trace.nodes, trace.continued ?? {});
   for (const [i, node] of trace.nodes.entries()) if (i === 0 || node.start < model.begin) model.begin = node.start;
+  for (const node of trace.nodes) {
+    for (const moment of [node.start, node.end]) if (moment - model.begin > model.total) model.total = moment - model.begin;
+  }
+  const why = typeof explanation === "function" ? explanation(roots, model.begin) : explanation;
+  model.why = why ?? null;
+  const path = why && pathOf(why);
+  markDuplicates(roots);
+  const stack = roots.flatMap((node) => withWaits(node, model, path)).reverse().map((node) => ({ node, depth: 0 }));
   const services = new Set();
   while (stack.length > 0) {
     const { node, depth } = stack.pop();
@@ -192,10 +223,11 @@ function layOut(trace) {
     node.offset = node.start - model.begin;
     node.duration = node.end > node.start ? node.end - node.start : 0n;
     node.failed = node.status === "Error" || node.defect !== "";
+    node.onPath = path?.spans.has(placeOf(node.raw.traceId, node.id)) ?? false;
     if (node.failed) model.failed++;
-    for (const moment of [node.start, node.end]) if (moment - model.begin > model.total) model.total = moment - model.begin;
-    services.add(node.service);
+    if (!node.wait) services.add(node.service);
     model.rows.push(node);
+    node.children = node.children.flatMap((child) => withWaits(child, model, path));
     for (const child of [...node.children].reverse()) stack.push({ node: child, depth: depth + 1 });
   }
   // The position of a node among its siblings. Roots are siblings of each other.
@@ -203,13 +235,57 @@ function layOut(trace) {
     for (const [i, node] of family.entries()) [node.position, node.siblings] = [i + 1, family.length];
   }
   model.services = [...services].sort();
+  model.scale = new Scale(model.rows, model.total);
   return model;
+}
+
+// markDuplicates marks nodes with the id of an earlier row.
+function markDuplicates(roots) {
+  const seen = new Set();
+  for (const stack = [...roots].reverse(); stack.length > 0;) {
+    const node = stack.pop();
+    const place = placeOf(node.raw.traceId, node.id);
+    node.duplicate = seen.has(place);
+    seen.add(place);
+    for (const child of [...node.children].reverse()) stack.push(child);
+  }
+}
+
+// pathOf returns the spans on the critical path, and the parts of the path by span, on the axis of
+// the trace.
+function pathOf({ shift, explanation }) {
+  const path = { spans: new Set(explanation.chain.map((s) => placeOf(s.traceId, s.spanId))), steps: new Map() };
+  for (const s of explanation.path) {
+    const place = placeOf(s.span.traceId, s.span.spanId);
+    const from = BigInt(shift) + BigInt(s.offsetNanoseconds);
+    path.spans.add(place);
+    path.steps.set(place, [...(path.steps.get(place) ?? []), { ...s, from, to: from + BigInt(s.durationNanoseconds) }]);
+  }
+  return path;
+}
+
+// SELECTIONS are the selections of rows.
+const SELECTIONS = {
+  path: (n) => n.onPath,
+  failures: (n) => n.failed || n.facts.some((f) => f.bad),
+  writes: (n) => !n.wait && ["write", "reaction"].includes(roleOf(n)),
+};
+
+// select returns the rows of a selection with their ancestors, or null for all rows.
+function select(model, selection) {
+  if (!Object.hasOwn(SELECTIONS, selection)) return null;
+  const kept = new Set();
+  for (const row of model.rows.filter(SELECTIONS[selection])) {
+    for (let n = row; n && !kept.has(n); n = n.parent) kept.add(n);
+  }
+  return kept;
 }
 
 // notesOf returns brief notes about the failures of a span.
 function notesOf(node) {
   const notes = [];
-  if (node.status === "Error") notes.push("error" + (node.raw.status?.message ? ": " + node.raw.status.message : ""));
+  const cause = node.raw.status?.message || textOf(node.raw, "error.type");
+  if (node.status === "Error") notes.push("error" + (cause ? ": " + cause : ""));
   if (node.defect === "orphan") notes.push("parent " + node.raw.parentSpanId + " is missing");
   else if (node.defect) notes.push(node.defect);
   return notes;

@@ -15,11 +15,9 @@ const plural = (count, word) => count + " " + word + (count === 1 ? "" : "s");
 // labelsOf returns the values of the label attributes, which follow the name of the span.
 const LABELS = (document.querySelector("main").dataset.labels ?? "").split(" ").filter(Boolean);
 function labelsOf(node) {
+  if (node.wait) return [];
   return LABELS.map((key) => node.raw.attributes?.find((a) => a.key === key)).filter(Boolean).map((a) => valueText(a.value));
 }
-
-// PATH has the spans of the critical path, as TRACE/SPAN.
-const PATH = JSON.parse(document.querySelector("main").dataset.path ?? "{}");
 
 class Waterfall {
   // linkTo returns the address of another trace, if it has a page.
@@ -37,13 +35,6 @@ class Waterfall {
 
   makeGrid() {
     const model = this.model;
-    const ticks = ticksOf(model.total, 4);
-    const axis = el("div", { class: "axis" }, ticks.map((tick) => {
-      const label = el("span", {}, formatTick(tick));
-      // Keep the last label inside the axis.
-      label.style.left = `min(${percent(tick, model.total)}, 100% - ${label.textContent.length + 1}ch)`;
-      return label;
-    }));
     const body = el("tbody", { role: "rowgroup" });
     for (const node of model.rows) body.append(this.makeRow(node));
     const column = (name, title) => el("th", { class: name, role: "columnheader", scope: "col" }, title);
@@ -51,9 +42,9 @@ class Waterfall {
       el("thead", { role: "rowgroup" }, el("tr", { role: "row" },
         column("name", "Span"), column("service", "Service"), column("kind", "Kind"), column("start", "Start"), column("time", "Time"),
         // The columns of start and time contain the same information as the bars.
-        el("th", { class: "bars", "aria-hidden": "true" }, axis))),
+        el("th", { class: "bars", "aria-hidden": "true" }, model.scale.axis()))),
       body);
-    if (ticks.length > 1) grid.style.setProperty("--tick", percent(ticks[1], model.total));
+    grid.style.setProperty("--grid", model.scale.background());
     body.addEventListener("click", (event) => this.clicked(event));
     body.addEventListener("keydown", (event) => this.pressed(event));
     if (model.rows.length > 0) this.rows.get(model.rows[0]).tabIndex = 0;
@@ -64,19 +55,19 @@ class Waterfall {
   makeRow(node) {
     const parent = node.children.length > 0;
     const notes = notesOf(node);
-    const critical = Object.hasOwn(PATH, placeOf(node.raw.traceId, node.id));
     const name = el("td", { class: "name", role: "gridcell" },
       el("span", { class: "toggle", "aria-hidden": "true" }),
-      critical ? el("span", { class: "critical", title: "on the critical path" }, "● ") : null,
       notes.length > 0 ? el("span", { class: "mark" }, "✗ ") : null,
       el("span", { class: "label" }, shownName(node)),
       labelsOf(node).map((label) => el("span", { class: "text" }, " " + escapeText(label))),
       node.continues ? el("span", { class: "text" }, " continued in trace " + escapeText(node.raw.traceId)) : null,
-      notes.length > 0 ? el("span", { class: "note" }, " " + escapeText(notes.join(", "))) : null);
+      notes.length > 0 ? el("span", { class: "note" }, " " + escapeText(notes.join(", "))) : null,
+      // The lane shows the facts, but is hidden from screen readers.
+      node.facts.length > 0 ? el("span", { class: "unseen" }, ", " + escapeText(node.facts.map((f) => f.text).join(", "))) : null);
     name.style.setProperty("--depth", Math.min(node.depth, 24));
     const cell = (column, text) => el("td", { class: column, role: "gridcell" }, text);
     const row = el("tr", {
-      role: "row", class: "span " + (node.failed ? "failed" : node.kind.toLowerCase()), tabindex: "-1", "aria-selected": "false",
+      role: "row", class: (node.wait ? "wait " : "span ") + (node.failed ? "failed" : node.kind.toLowerCase()) + (node.onPath ? " on-path" : ""), tabindex: "-1", "aria-selected": "false",
       "aria-level": node.depth + 1, "aria-posinset": node.position, "aria-setsize": node.siblings, "aria-expanded": parent ? "true" : null,
     },
       name, cell("service", escapeText(node.service)), cell("kind", escapeText(node.kind)), cell("start", "+" + formatDuration(node.offset)),
@@ -87,18 +78,35 @@ class Waterfall {
   }
 
   makeBar(node) {
-    const total = this.model.total;
-    const bar = el("span", { class: "bar" });
-    bar.style.left = percent(node.offset, total);
-    bar.style.width = percent(node.duration, total);
-    const events = (node.raw.events ?? []).map((event) => {
+    const scale = this.model.scale;
+    const part = (name, from, to) => {
+      const e = el("span", { class: name });
+      e.style.left = scale.percent(from);
+      e.style.width = scale.span(from, to);
+      return e;
+    };
+    const end = node.offset + node.duration;
+    const gaps = node.wait ? [] : scale.folds.filter((f) => node.offset <= f.from && end >= f.to).map((f) => part("gap", f.from, f.to));
+    const events = (node.wait ? [] : node.raw.events ?? []).map((event) => {
       const at = nanos(event.timeUnixNano) - this.model.begin;
-      if (at < 0n || at > total) return null;
-      const mark = el("span", { class: "event" });
-      mark.style.left = percent(at, total);
-      return mark;
+      return at < 0n || at > this.model.total ? null : part("event", at, at);
     });
-    return el("div", { class: "lane" }, bar, events);
+    return el("div", { class: "lane" }, part("bar", node.offset, end), gaps, node.steps.map((s) => part("critical", s.from, s.to)), events, this.makeFacts(node, end));
+  }
+
+  // makeFacts returns the facts beside the bar: words, or marks if there is no room.
+  makeFacts(node, end) {
+    if (node.facts.length === 0) return null;
+    const each = (text) => node.facts.map((f, i) => el("span", { class: f.bad ? "bad" : null }, (i > 0 ? text.separator : "") + escapeText(f[text.key])));
+    const e = el("span", { class: "facts", title: escapeText(node.facts.map((f) => f.text).join(", ")) },
+      el("span", { class: "words" }, each({ key: "text", separator: ", " })), el("span", { class: "marks" }, each({ key: "mark", separator: "" })));
+    const [from, to] = [this.model.scale.at(node.offset), this.model.scale.at(end)];
+    if (1 - to >= from) e.style.left = `calc(${100 * to}% + 5px)`;
+    else {
+      e.style.right = `calc(${100 * (1 - from)}% + 5px)`;
+      e.classList.add("before");
+    }
+    return e;
   }
 
   clicked(event) {
@@ -152,7 +160,7 @@ class Waterfall {
     for (const node of nodes) if (node.children.length > 0) this.rows.get(node).setAttribute("aria-expanded", String(open));
     for (const node of this.model.rows) {
       const above = node.parent && this.rows.get(node.parent);
-      this.rows.get(node).hidden = Boolean(above) && (above.hidden || above.getAttribute("aria-expanded") === "false");
+      this.rows.get(node).hidden = this.kept?.has(node) === false || (Boolean(above) && (above.hidden || above.getAttribute("aria-expanded") === "false"));
     }
     let visible = this.current;
     while (visible && this.rows.get(visible).hidden) visible = visible.parent;
@@ -163,8 +171,21 @@ class Waterfall {
     }
   }
 
+  // only shows the rows of a selection and their ancestors.
+  only(selection) {
+    this.kept = select(this.model, selection);
+    this.expand([], true);
+    const first = this.model.rows.find((n) => !this.rows.get(n).hidden);
+    if (first && this.rows.get(this.current).hidden) {
+      this.rows.get(this.current).tabIndex = -1;
+      this.current = first;
+      this.rows.get(first).tabIndex = 0;
+    }
+  }
+
   // reveal scrolls to a linked span and selects it.
   reveal(node) {
+    this.kept = null;
     const above = [];
     for (let n = node.parent; n; n = n.parent) above.push(n);
     this.expand(above, true);
@@ -176,7 +197,7 @@ class Waterfall {
     if (this.chosen) this.rows.get(this.chosen).setAttribute("aria-selected", "false");
     this.chosen = node;
     this.rows.get(node).setAttribute("aria-selected", "true");
-    this.details.replaceChildren(...detailsOf(this, node));
+    this.details.replaceChildren(...detailsOf(this, node.of ?? node));
     this.details.hidden = false;
     this.details.scrollTop = 0;
     if (moveFocus) this.details.focus();

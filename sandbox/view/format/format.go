@@ -1,4 +1,6 @@
-package view
+// Package format formats texts, durations and numbers for terminals and documents. It escapes texts
+// of other programs and measures them in columns of a terminal.
+package format
 
 import (
 	"fmt"
@@ -59,10 +61,10 @@ func EscapeJSON(data []byte) []byte {
 // unquoted removes the escapes of the characters that are printable.
 var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
 
-// FormatDuration formats a duration with about three significant digits.
-func FormatDuration(d time.Duration) string {
+// Duration formats a duration with about three significant digits.
+func Duration(d time.Duration) string {
 	if d < 0 {
-		return "-" + FormatDuration(-d)
+		return "-" + Duration(-d)
 	}
 	switch {
 	case d < time.Microsecond:
@@ -79,8 +81,8 @@ func FormatDuration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// formatTick formats a round time in its shortest form.
-func formatTick(d time.Duration) string {
+// Tick formats a round time in its shortest form.
+func Tick(d time.Duration) string {
 	switch {
 	case d == 0:
 		return "0"
@@ -92,8 +94,8 @@ func formatTick(d time.Duration) string {
 	return d.String()
 }
 
-// cells returns the number of terminal columns of an escaped text.
-func cells(text string) int {
+// Cells returns the number of terminal columns of an escaped text.
+func Cells(text string) int {
 	count := 0
 	for _, r := range text {
 		count += runeCells(r)
@@ -118,12 +120,12 @@ func Cut(text string, columns int) string {
 	if columns <= 0 {
 		return text
 	}
-	return cut(text, columns)
+	return Limit(text, columns)
 }
 
-// cut is like Cut, but returns "" if limit is 0 or less.
-func cut(text string, limit int) string {
-	if cells(text) <= limit {
+// Limit is like Cut, but returns "" if limit is 0 or less.
+func Limit(text string, limit int) string {
+	if Cells(text) <= limit {
 		return text
 	}
 	if limit <= 0 {
@@ -138,8 +140,8 @@ func cut(text string, limit int) string {
 	return text
 }
 
-// cutLeft is like cut, but keeps the end of the text. Every rune must take one column.
-func cutLeft(text string, limit int) string {
+// CutLeft is like Limit, but keeps the end of the text. Every rune must take one column.
+func CutLeft(text string, limit int) string {
 	runes := []rune(text)
 	if len(runes) <= limit {
 		return text
@@ -150,10 +152,10 @@ func cutLeft(text string, limit int) string {
 	return "…" + string(runes[len(runes)-limit+1:])
 }
 
-// wrap breaks a text into lines of at most limit columns, at spaces if possible.
-func wrap(text string, limit int) []string {
+// Wrap breaks a text into lines of at most limit columns, at spaces if possible.
+func Wrap(text string, limit int) []string {
 	var lines []string
-	for cells(text) > limit {
+	for Cells(text) > limit {
 		used, end, space := 0, 0, 0
 		for i, r := range text {
 			if used += runeCells(r); used > limit && i > 0 {
@@ -176,10 +178,12 @@ func wrap(text string, limit int) []string {
 	return lines
 }
 
-func pad(text string, columns int) string {
-	return text + strings.Repeat(" ", max(0, columns-cells(text)))
+// Pad appends spaces to an escaped text, up to a number of terminal columns.
+func Pad(text string, columns int) string {
+	return text + strings.Repeat(" ", max(0, columns-Cells(text)))
 }
 
-func padLeft(text string, columns int) string {
-	return strings.Repeat(" ", max(0, columns-cells(text))) + text
+// PadLeft is like Pad, but the spaces precede the text.
+func PadLeft(text string, columns int) string {
+	return strings.Repeat(" ", max(0, columns-Cells(text))) + text
 }

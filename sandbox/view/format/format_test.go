@@ -1,4 +1,4 @@
-package view
+package format
 
 import (
 	"encoding/json"
@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
 func TestEscape(t *testing.T) {
@@ -67,66 +65,14 @@ func harmless(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) && r != '\n' && r != '\t' })
 }
 
-// Pictures and pages of hostile names are valid UTF-8 without control characters.
-func TestDocumentsOfHostileNames(t *testing.T) {
-	for _, name := range hostile {
-		s := span("1", "", name, name, 0, ms)
-		s.Service, s.Attributes = name, map[string]any{"k": name}
-		w := New(spantree.Build([]spantree.Span{s}), "k")
-		var page, picture strings.Builder
-		if err := errors.Join(w.WriteHTML(&page, name, []byte(`{"a":"`+"\u202e\u009b\x7f\xff"+`"}`)), w.WriteSVG(&picture, name)); err != nil {
-			t.Fatal(err)
-		}
-		if !harmless(page.String()) || !harmless(picture.String()) {
-			t.Errorf("the page or the picture of a span named %q has control characters or invalid UTF-8", name)
-		}
-	}
-}
-
-// Every row has a non-empty name.
-func TestNameOfASpanWithoutOne(t *testing.T) {
-	for _, name := range []string{"", "  "} {
-		w := New(spantree.Build([]spantree.Span{span("1", "", name, "", 0, ms)}))
-		if got := w.Rows[0].Name; got != "(no name)" {
-			t.Errorf("name of a span named %q = %q, want (no name)", name, got)
-		}
-	}
-}
-
-func TestFormatDuration(t *testing.T) {
+func TestDuration(t *testing.T) {
 	tests := map[time.Duration]string{
-		0: "0ns", 999: "999ns", 1500: "1µs", 12340 * time.Microsecond: "12.3ms", 100 * ms: "100ms", 123 * ms: "123ms", 1500 * ms: "1.50s",
-		70*time.Second + 400*ms: "1m10s", -5 * ms: "-5.0ms",
+		0: "0ns", 999: "999ns", 1500: "1µs", 12340 * time.Microsecond: "12.3ms", 100 * time.Millisecond: "100ms", 123 * time.Millisecond: "123ms", 1500 * time.Millisecond: "1.50s",
+		70*time.Second + 400*time.Millisecond: "1m10s", -5 * time.Millisecond: "-5.0ms",
 	}
 	for in, want := range tests {
-		if got := FormatDuration(in); got != want {
-			t.Errorf("FormatDuration(%d) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestTicks(t *testing.T) {
-	for total, want := range map[time.Duration]string{
-		1: "0 1ns", 7 * ms: "0 2ms 4ms 6ms", 257 * ms: "0 100ms 200ms", 2 * time.Second: "0 500ms 1s 1.5s 2s",
-		59 * time.Second: "0 15s 30s 45s", 3 * time.Minute: "0 1m 2m 3m", 5 * time.Hour: "0 2h 4h", 100 * time.Hour: "0 48h 96h",
-		10 * 24 * time.Hour: "0 72h 144h 216h",
-	} {
-		var got []string
-		for _, tick := range (&Waterfall{Total: total}).Ticks(4) {
-			got = append(got, formatTick(tick))
-		}
-		if strings.Join(got, " ") != want {
-			t.Errorf("Ticks(4) of %s = %q, want %q", total, got, want)
-		}
-	}
-	for total := time.Duration(1); total > 0; total = total*3 + 1 {
-		for _, steps := range []int{0, 1, 4, 12} {
-			if got := len((&Waterfall{Total: total}).Ticks(steps)); got < 1 || got > max(1, steps)+1 {
-				t.Errorf("Ticks(%d) of %s returned %d ticks, want 1 to %d", steps, total, got, max(1, steps)+1)
-			}
-		}
-		if total > 1<<61 {
-			break
+		if got := Duration(in); got != want {
+			t.Errorf("Duration(%d) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -139,8 +85,16 @@ func TestWrap(t *testing.T) {
 	}{
 		{"", 5, ""}, {"short", 5, "short"}, {"two words", 5, "two|words"}, {"unbroken", 3, "unb|rok|en"}, {"漢字漢", 4, "漢字|漢"}, {"a  b", 2, "a|b"},
 	} {
-		if got := strings.Join(wrap(test.text, test.limit), "|"); got != test.want {
-			t.Errorf("wrap(%q, %d) = %q, want %q", test.text, test.limit, got, test.want)
+		if got := strings.Join(Wrap(test.text, test.limit), "|"); got != test.want {
+			t.Errorf("Wrap(%q, %d) = %q, want %q", test.text, test.limit, got, test.want)
+		}
+	}
+}
+
+func TestWideRunes(t *testing.T) {
+	for text, want := range map[string]int{"a": 1, "漢": 2, "Ａ": 2, "ｱ": 1, "e\u0301": 1} {
+		if got := Cells(text); got != want {
+			t.Errorf("Cells(%q) = %d, want %d", text, got, want)
 		}
 	}
 }

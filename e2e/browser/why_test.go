@@ -1,0 +1,146 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/operator-tracing/sandbox/sandbox/explain"
+	"github.com/operator-tracing/sandbox/sandbox/explain/report"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
+	"github.com/operator-tracing/sandbox/sandbox/view"
+)
+
+// shownJS lists the labels of the rows that are shown.
+const shownJS = `[...document.querySelectorAll("[role=treegrid] tbody tr")].filter((r) => r.offsetParent).map((r) => r.querySelector(".label").textContent)`
+
+// observed returns a recorded trace with an observer's spans, in which a Pod waits for a node.
+func observed(t *testing.T) tracetree.Trace {
+	t.Helper()
+	data, err := os.ReadFile("../../sandbox/explain/testdata/recorded/unschedulable.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed(t, string(data))
+}
+
+func namesOf(w *view.Waterfall) []string {
+	names := []string{}
+	for _, row := range w.Rows {
+		names = append(names, row.Name)
+	}
+	return names
+}
+
+// The page has the lines of `--why` in a panel, and the critical path in its lanes. Its selections
+// are those of `--only`.
+func TestWhyInThePage(t *testing.T) {
+	for name, trace := range map[string]tracetree.Trace{"recorded": recorded(t), "observed": observed(t), "eventful": parsed(t, eventful())} {
+		t.Run(name, func(t *testing.T) {
+			e, err := explain.Of(trace.Forest(), explain.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, p := explained(t, trace), open(t, explainedPage(t, trace, ""))
+			if diff := cmp.Diff(rowsOf(w), eval[[]string](p, rowsJS)); diff != "" {
+				t.Errorf("rows (-terminal +page):\n%s", diff)
+			}
+			if got, want := eval[string](p, `document.querySelector(".why pre").textContent`), strings.Join(report.Lines(e, 0), "\n"); got != want {
+				t.Errorf("the panel says\n%s\nwant\n%s", got, want)
+			}
+			if got := eval[int](p, `document.querySelectorAll(".lane .critical").length`); got == 0 || got > len(e.Path) {
+				t.Errorf("the lanes have %d parts of the path, want 1 to %d", got, len(e.Path))
+			}
+			for _, selection := range []string{view.OnlyPath, view.OnlyFailures, view.OnlyWrites, ""} {
+				p.selectRows(selection)
+				if diff := cmp.Diff(namesOf(w.Only(selection)), eval[[]string](p, shownJS)); diff != "" {
+					t.Errorf("rows of %q (-terminal +page):\n%s", selection, diff)
+				}
+			}
+			for _, scheme := range []string{"light", "dark"} {
+				p.scheme(scheme)
+				wantContrast(p, "body *", "behind(e)", "color")
+			}
+			p.wantQuiet("file://")
+		})
+	}
+}
+
+// jaegerPage serves the page for Jaeger with an API that has one trace, and returns the page's
+// address.
+func jaegerPage(t *testing.T, trace tracetree.Trace) string {
+	t.Helper()
+	otlp, err := trace.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v3/traces/"+trace.ID {
+			fmt.Fprintf(w, `{"result":%s}`, otlp)
+			return
+		}
+		if err := view.WriteJaegerPage(w, label); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL + "/trace/" + trace.ID
+}
+
+// Jaeger's page explains traces in JavaScript: the summary, the waits and the path are those of
+// package explain.
+func TestWhyInJaegersPage(t *testing.T) {
+	traces := map[string]tracetree.Trace{
+		"recorded": recorded(t), "observed": observed(t), "eventful": parsed(t, eventful()), "tangled": parsed(t, tangled()), "hostile": parsed(t, hostile()),
+	}
+	for seed := range uint64(4) {
+		traces[fmt.Sprintf("random %d", seed)] = parsed(t, random(seed, 60))
+	}
+	for name, trace := range traces {
+		t.Run(name, func(t *testing.T) {
+			e, err := explain.Of(trace.Forest(), explain.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			address := jaegerPage(t, trace)
+			p := open(t, address)
+			p.waitFor(`document.querySelector(".why") !== null`)
+			if got, want := eval[string](p, `document.querySelector(".why summary").textContent`), report.Line(e, 0); got != want {
+				t.Errorf("the summary is\n%s\nwant\n%s", got, want)
+			}
+			w := explained(t, trace)
+			if diff := cmp.Diff(rowsOf(w), eval[[]string](p, rowsJS)); diff != "" {
+				t.Errorf("rows (-terminal +page):\n%s", diff)
+			}
+			p.selectRows(view.OnlyPath)
+			if diff := cmp.Diff(namesOf(w.Only(view.OnlyPath)), eval[[]string](p, shownJS)); diff != "" {
+				t.Errorf("path (-terminal +page):\n%s", diff)
+			}
+			p.wantQuiet(strings.TrimSuffix(address, "trace/"+trace.ID))
+		})
+	}
+}
+
+func (p *tab) selectRows(selection string) {
+	p.Helper()
+	eval[bool](p, `(() => { const s = document.querySelector(".tools select"); s.value = `+jsonText(selection)+`; return s.dispatchEvent(new Event("change")); })()`)
+}
+
+// A page starts with the selection of --only, and the keys move between its rows.
+func TestSelectedRows(t *testing.T) {
+	p := open(t, explainedPage(t, recorded(t), view.OnlyWrites))
+	shown := eval[[]string](p, shownJS)
+	if slices.Contains(shown, "converge Head") || !slices.Contains(shown, "create Deployment") {
+		t.Errorf("the page shows %q, want the writes and their parents", shown)
+	}
+	p.click("tr.span:nth-child(1)")
+	p.press(endKey)
+	p.wantFocus(shown[len(shown)-1])
+	p.wantQuiet("file://")
+}
