@@ -64,7 +64,8 @@ func (p *Project) Render() (*Manifests, error) {
 	kinds.SetNames(m.Samples)
 	kinds.SetNamespaces(m.Objects, cmp.Or(p.File.Operator.Namespace, DefaultNamespace), defined)
 	kinds.SetNamespaces(m.Samples, DefaultNamespace, defined)
-	m.addNamespaces()
+	// Also the samples' own: they stay when the sandbox deletes a sample.
+	m.Objects = append(m.Objects, kinds.Namespaces(slices.Concat(m.Objects, m.Samples))...)
 	// The trace of a custom resource is shown, even if other objects precede it.
 	slices.SortStableFunc(m.Samples, func(a, b *unstructured.Unstructured) int {
 		return rank(a) - rank(b)
@@ -74,17 +75,6 @@ func (p *Project) Render() (*Manifests, error) {
 	}
 	m.ServiceName = cmp.Or(p.File.Operator.ServiceName, m.Deployment.Name)
 	return m, nil
-}
-
-// addNamespaces adds the Namespaces that no manifest defines, because users create them by hand
-// before they apply the manifests. The Namespaces of the samples belong to the operator, so that
-// they stay when the sandbox deletes a sample.
-func (m *Manifests) addNamespaces() {
-	var existing []string
-	for _, c := range component.All() {
-		existing = append(existing, c.Namespace)
-	}
-	m.Objects = append(m.Objects, kinds.Namespaces(slices.Concat(m.Objects, m.Samples), existing)...)
 }
 
 // ReadManifests reads manifests of a project without a sandbox.yaml. The paths are relative to its

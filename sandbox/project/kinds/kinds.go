@@ -13,6 +13,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
+
+	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
 // aggregated are groups of the API server itself that are not in the scheme of client-go.
@@ -60,10 +62,14 @@ func namespaced(obj *unstructured.Unstructured, defined map[schema.GroupKind]str
 // provided are namespaces of every cluster.
 var provided = []string{metav1.NamespaceDefault, metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease}
 
-// Namespaces returns the Namespaces of objects that are neither among the objects, nor in every
-// cluster, nor in existing. It requires the namespaces that [SetNamespaces] sets.
-func Namespaces(objects []*unstructured.Unstructured, existing []string) (missing []*unstructured.Unstructured) {
-	known := slices.Concat(provided, existing)
+// Namespaces returns the Namespaces that objects are in and that are neither among the objects, nor
+// in every cluster, nor of a component of the sandbox. Users create them by hand before they apply
+// such manifests. It requires the namespaces that [SetNamespaces] sets.
+func Namespaces(objects []*unstructured.Unstructured) (missing []*unstructured.Unstructured) {
+	known := slices.Clone(provided)
+	for _, c := range component.All() {
+		known = append(known, c.Namespace)
+	}
 	for _, obj := range objects {
 		if obj.GroupVersionKind() == corev1.SchemeGroupVersion.WithKind("Namespace") {
 			known = append(known, obj.GetName())

@@ -88,13 +88,13 @@ func TestNamespaces(t *testing.T) {
 		"nothing":                   {nil, nil},
 		"no namespace":              {[]*unstructured.Unstructured{in("")}, nil},
 		"one of every cluster":      {[]*unstructured.Unstructured{in("default"), in("kube-system")}, nil},
-		"one that exists":           {[]*unstructured.Unstructured{in("theirs")}, nil},
+		"one of a component":        {[]*unstructured.Unstructured{in("cert-manager")}, nil},
 		"one that is defined":       {[]*unstructured.Unstructured{in("own"), object("v1", "Namespace", "own", "")}, nil},
 		"another kind of Namespace": {[]*unstructured.Unstructured{in("own"), object("a.example.com/v1", "Namespace", "own", "")}, []string{"own"}},
 		"several":                   {[]*unstructured.Unstructured{in("b"), in("a"), in("b")}, []string{"b", "a"}},
 	} {
 		var got []string
-		for _, obj := range Namespaces(test.objects, []string{"theirs"}) {
+		for _, obj := range Namespaces(test.objects) {
 			if obj.GetAPIVersion() != "v1" || obj.GetKind() != "Namespace" {
 				t.Errorf("%s: Namespaces returns a %s %s", name, obj.GetAPIVersion(), obj.GetKind())
 			}
