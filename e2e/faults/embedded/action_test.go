@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,8 +68,7 @@ func (s *sandbox) runAction(ctx context.Context, inputs []string) (string, error
 	defer cancel()
 	command := s.Command(ctx) // It has the program and the environment.
 	cmd := exec.CommandContext(ctx, "../../../.github/actions/trace/run.sh")
-	cmd.Env = append(command.Env, "SANDBOX_NAME="+s.Name, "SANDBOX_STATE_DIR="+s.Dir, "SANDBOX_PROGRAM="+command.Path)
-	cmd.Env = append(cmd.Env, inputs...)
+	cmd.Env = slices.Concat(command.Env, inputs, []string{"SANDBOX_NAME=" + s.Name, "SANDBOX_STATE_DIR=" + s.Dir, "SANDBOX_PROGRAM=" + command.Path})
 	cmd.WaitDelay = command.WaitDelay
 	out, err := cmd.CombinedOutput()
 	return string(out), err
