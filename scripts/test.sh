@@ -6,7 +6,7 @@
 #   scripts/test.sh e2e       the tests on the sandbox that is up, or on one of their own
 #   scripts/test.sh embedded  the tests on an embedded sandbox alone, as an ordinary user
 #   scripts/test.sh browser   the tests of the pages in headless Chromium
-#   scripts/test.sh metrics   the tests of config/metrics with the collector's library, which compiles for minutes at first
+#   scripts/test.sh metrics   the tests of config/metrics with the collector's library
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
