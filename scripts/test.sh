@@ -6,7 +6,7 @@
 #   scripts/test.sh e2e       the tests on the sandbox that is up, or on one of their own
 #   scripts/test.sh embedded  the tests on an embedded sandbox alone, as an ordinary user
 #   scripts/test.sh browser   the tests of the pages in headless Chromium
-#   scripts/test.sh metrics   the tests of config/metrics with the collector's library, which compiles for minutes at first
+#   scripts/test.sh metrics   the tests of config/metrics with the collector's library
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -57,6 +57,9 @@ assets() {
   export KUBEBUILDER_ASSETS
 }
 
+# metrics tests a module outside of the workspace.
+metrics() { stage "metrics" 1800 env GOWORK=off go -C config/metrics/collector test -count=1 -timeout=5m ./...; }
+
 # The images that CI names are for kind. An embedded sandbox ignores the engine.
 embedded=(env -u SANDBOX_IMAGES SANDBOX_CLUSTER=embedded)
 
@@ -69,6 +72,7 @@ all)
   stage "unit, race, envtest" 1200 scripts/unit.sh -race
   stage "controller-runtime" 1800 scripts/compat.sh
   stage "published modules" 1800 scripts/published.sh
+  metrics
   stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh
   stage "other on kind" 600 env SANDBOX_CLUSTER=kind scripts/faults.sh other
   stage "embedded" 600 scripts/embedded.sh
@@ -93,8 +97,7 @@ browser)
   stage "browser" 600 scripts/browser.sh
   ;;
 metrics)
-  # The module is outside of the workspace.
-  stage "metrics" 1800 env GOWORK=off go -C config/metrics/collector test -count=1 -timeout=5m ./...
+  metrics
   ;;
 *)
   echo "usage: scripts/test.sh all|short|e2e|embedded|browser|metrics" >&2

@@ -50,24 +50,36 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// TestDashboard sends the trace of the sample through the collector. Each query of the dashboard must
-// use only metrics and labels that the collector then has.
+// TestDashboard sends the traces of a healthy operator and of one with failures through the collector. Each
+// query of the dashboard must use only metrics, labels and values that the collector then has.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
-	families := run(t)
 	queries := dashboard(t)
 	if len(queries) < 8 {
 		t.Errorf("%d queries in the dashboard, want 8 or more", len(queries))
 	}
-	for _, query := range queries {
-		for _, problem := range check(query, families) {
-			t.Errorf("%s: %s", query, problem)
+	metrics := run(t, "../../../docs/trace.json", "../../../sandbox/explain/testdata/recorded/webhook-down.json")
+	var families map[string]*dto.MetricFamily
+	wait(t, "the metrics of the dashboard", func() (err error) {
+		if families, err = scrape(t.Context(), metrics); err != nil {
+			return err
 		}
-	}
+		var problems []string
+		for _, query := range queries {
+			for _, problem := range check(query, families) {
+				problems = append(problems, query+": "+problem)
+			}
+		}
+		if problems != nil {
+			return errors.New(strings.Join(problems, "\n"))
+		}
+		return nil
+	})
 	for query, want := range map[string]string{
 		`rate(traces_span_metrics_other_total[5m])`:                                          "no metric traces_span_metrics_other_total",
 		`sum by (name) (rate(traces_span_metrics_calls_total[5m]))`:                          "no label name",
 		`traces_span_metrics_calls_total{operator_object_name="web"}`:                        "no label operator_object_name",
+		`traces_span_metrics_calls_total{status_code="ERROR"}`:                               "no value of status_code",
 		`sum by (operator_reconcile_trigger) (operator_reconcile_queue_wait_seconds_bucket)`: "no label operator_reconcile_trigger",
 	} {
 		if got := check(query, families); !slices.ContainsFunc(got, func(p string) bool { return strings.HasPrefix(p, want) }) {
@@ -76,8 +88,8 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// run starts the collector, sends it a trace and returns its metrics.
-func run(t *testing.T) map[string]*dto.MetricFamily {
+// run starts the collector, sends it traces, and returns the address of its metrics.
+func run(t *testing.T, traces ...string) string {
 	t.Helper()
 	forwarded := make(chan struct{}, 1)
 	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -100,25 +112,19 @@ func run(t *testing.T) map[string]*dto.MetricFamily {
 			t.Errorf("running the collector: %v", err)
 		}
 	})
-	trace, err := os.ReadFile("../../../docs/trace.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	wait(t, "the receiver", func() error { return send(t.Context(), "http://"+otlp+"/v1/traces", trace) })
-	var families map[string]*dto.MetricFamily
-	wait(t, "the metrics", func() (err error) {
-		families, err = scrape(t.Context(), "http://"+metrics+"/metrics")
-		if err == nil && (families["traces_span_metrics_calls_total"] == nil || families["operator_reconcile_queue_wait_seconds"] == nil) {
-			err = fmt.Errorf("only %d metrics", len(families))
+	for _, file := range traces {
+		trace, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
+		wait(t, "the receiver", func() error { return send(t.Context(), "http://"+otlp+"/v1/traces", trace) })
+	}
 	select {
 	case <-forwarded:
 	case <-t.Context().Done():
-		t.Error("the collector does not send the spans on")
+		t.Error("the collector does not forward the spans")
 	}
-	return families
+	return "http://" + metrics + "/metrics"
 }
 
 func newCollector(t *testing.T, uris ...string) *otelcol.Collector {
@@ -157,7 +163,7 @@ func address(t *testing.T) string {
 // wait repeats a request until it succeeds.
 func wait(t *testing.T, what string, request func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -228,7 +234,7 @@ func dashboard(t *testing.T) (queries []string) {
 	}
 	for _, panel := range board.Panels {
 		for _, target := range panel.Targets {
-			queries = append(queries, strings.ReplaceAll(target.Expr, "$__rate_interval", "5m"))
+			queries = append(queries, strings.NewReplacer("$__rate_interval", "5m", "$service", ".*").Replace(target.Expr))
 		}
 	}
 	for _, variable := range board.Templating.List {
@@ -240,7 +246,7 @@ func dashboard(t *testing.T) (queries []string) {
 	return queries
 }
 
-// check returns the metrics and labels of a query that do not exist.
+// check returns the metrics, labels and values of a query that do not exist.
 func check(query string, families map[string]*dto.MetricFamily) (problems []string) {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {
@@ -261,15 +267,18 @@ func check(query string, families map[string]*dto.MetricFamily) (problems []stri
 			problems = append(problems, "no metric "+selector.Name)
 			return nil
 		}
-		own := map[string]bool{labels.MetricName: true}
+		own := map[string][]string{labels.MetricName: {selector.Name}}
 		for _, metric := range family.GetMetric() {
 			for _, label := range metric.GetLabel() {
-				own[label.GetName()], known[label.GetName()] = true, true
+				own[label.GetName()] = append(own[label.GetName()], label.GetValue())
+				known[label.GetName()] = true
 			}
 		}
 		for _, matcher := range selector.LabelMatchers {
-			if !own[matcher.Name] {
-				problems = append(problems, "no label "+matcher.Name+" of "+selector.Name)
+			if values := own[matcher.Name]; values == nil {
+				problems = append(problems, "no label "+matcher.Name)
+			} else if !slices.ContainsFunc(values, matcher.Matches) {
+				problems = append(problems, "no value of "+matcher.Name+" matches "+matcher.Value)
 			}
 		}
 		return nil
