@@ -87,6 +87,32 @@ kubelet update_status Pod@4 <- same Pod@3
 kubelet update Pod@5 <- sequence Pod@4
 kubelet remove Pod@6 <- sequence Pod@5
 `},
+		"an operator annotates a Pod of its Deployment": {`
+   0.0 1 ADDED Head h kubectl
+  10.0 2 ADDED Deployment d operator owner=Head/h
+  20.0 3 ADDED ReplicaSet r kube-controller-manager owner=Deployment/d
+  30.0 4 ADDED Pod p kube-controller-manager owner=ReplicaSet/r
+  40.0 5 MODIFIED Deployment d other:status Available=True
+  50.0 6 MODIFIED Pod p operator metadata.annotations.a=b
+  60.0 7 MODIFIED Pod p kubectl metadata.annotations.a=c
+`, `
+kubectl create Head@1
+operator create Deployment@2 <- same Head@1
+deployment-controller create ReplicaSet@3 <- same Deployment@2
+replicaset-controller create Pod@4 <- same ReplicaSet@3
+other update_status Deployment@5 <- owner ReplicaSet@3
+operator update Pod@6 <- owner Deployment@5
+kubectl update Pod@7
+`},
+		"owners in a cycle": {`
+   0.0 1 ADDED Deployment d x owner=Head/h
+   1.0 2 ADDED Head h y owner=Deployment/d
+  10.0 3 MODIFIED Deployment d operator type.a=b
+`, `
+x create Deployment@1
+y create Head@2 <- same Deployment@1
+operator update Deployment@3
+`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

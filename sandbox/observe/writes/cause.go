@@ -80,19 +80,31 @@ func (s *Store) loopOf(w *Write, v *version) loop {
 }
 
 // updaterOf returns the loop of a write of the desired state: the owner's if the same manager wrote
-// the object when it was created, or the object's own if the manager also writes the status of such
-// objects.
+// the object when it was created, or an object above it, for example a Deployment whose Pod it
+// annotates; or the object's own if the manager also writes the status of such objects.
 func (s *Store) updaterOf(w *Write, v *version) loop {
 	if w.Manager == "" && v.deleting && w.node != "" {
 		return loop{Kubelet, w.Object} // The second delete of a Pod, without a grace period.
 	}
-	if known := s.objects[w.Object.UID]; known != nil && known.creator == w.Manager {
-		if o, found := s.object(v.controller()); found {
-			return loop{w.Manager, o}
+	uid := w.Object.UID
+	for range maxClimb {
+		above := s.objects[uid]
+		if above == nil {
+			break
 		}
-		if o, found := s.referrer(v, w.Manager); found {
-			return loop{w.Manager, o}
+		if above.creator == w.Manager {
+			if o, found := s.object(v.controller()); found {
+				return loop{w.Manager, o}
+			}
+			if o, found := s.referrer(v, w.Manager); found {
+				return loop{w.Manager, o}
+			}
 		}
+		uid = v.controller()
+		if above = s.objects[uid]; above == nil {
+			break
+		}
+		v = above.now
 	}
 	if s.controls[controls{w.Manager, w.Object.Group, w.Object.Kind}] {
 		return loop{w.Manager, w.Object}

@@ -30,6 +30,8 @@ const (
 	// names that an object chooses freely, which are clipped.
 	maxNames = 256
 	maxText  = 256
+	// maxClimb is the number of objects above an updated one among which its updater is searched.
+	maxClimb = 8
 	// maxComparisons is the number of items of a list times the number of those that a manager owns.
 	// Beyond it the manager's values are the whole list.
 	maxComparisons = 10_000
