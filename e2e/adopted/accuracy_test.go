@@ -208,23 +208,24 @@ func (e *experiment) run() {
 	e.T.Helper()
 	for i := range singles {
 		name := fmt.Sprintf("single-%d", i)
-		e.create(e.object, name)
-		e.settle("created")
-		e.must(e.client.Patch(e.T.Context(), e.named(name), client.RawPatch(client.Merge.Type(), []byte(e.change))))
-		e.settle("changed")
-		dependent := &unstructured.Unstructured{}
-		dependent.SetGroupVersionKind(e.dependent)
-		dependent.SetNamespace(e.namespace)
-		dependent.SetName(name)
-		e.must(e.client.Delete(e.T.Context(), dependent, client.PropagationPolicy(metav1.DeletePropagationBackground)))
-		e.settle("repaired")
-		e.must(e.client.Delete(e.T.Context(), e.named(name)))
-		e.settle("deleted")
+		e.settle("created", func() { e.create(e.object, name) })
+		e.settle("changed", func() {
+			e.must(e.client.Patch(e.T.Context(), e.named(name), client.RawPatch(client.Merge.Type(), []byte(e.change))))
+		})
+		e.settle("repaired", func() {
+			dependent := &unstructured.Unstructured{}
+			dependent.SetGroupVersionKind(e.dependent)
+			dependent.SetNamespace(e.namespace)
+			dependent.SetName(name)
+			e.must(e.client.Delete(e.T.Context(), dependent, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+		})
+		e.settle("deleted", func() { e.must(e.client.Delete(e.T.Context(), e.named(name))) })
 	}
-	for i := range together {
-		e.create(e.object, fmt.Sprintf("crowd-%d", i))
-	}
-	e.settle("created together")
+	e.settle("created together", func() {
+		for i := range together {
+			e.create(e.object, fmt.Sprintf("crowd-%d", i))
+		}
+	})
 	e.compare()
 }
 
@@ -246,9 +247,12 @@ func (e *experiment) named(name string) *unstructured.Unstructured {
 	return object
 }
 
-func (e *experiment) settle(what string) {
+// settle changes objects, and waits until nothing is written any more.
+func (e *experiment) settle(what string, change func()) {
 	e.T.Helper()
-	e.Wait(settleLimit, "quiet after objects were "+what, func() bool { return e.recording.Quiet(e.namespace, settled) })
+	start := time.Now()
+	change()
+	e.Wait(settleLimit, "quiet after objects were "+what, func() bool { return e.recording.Quiet(e.namespace, start, settled) })
 }
 
 func (e *experiment) compare() {

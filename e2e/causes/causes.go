@@ -72,10 +72,14 @@ func (r *Recording) Writes(namespace string) []*writes.Write {
 	return slices.DeleteFunc(all, func(w *writes.Write) bool { return w.Object.Namespace != namespace })
 }
 
-// Quiet reports whether there was a write in a namespace, and none for a while.
-func (r *Recording) Quiet(namespace string, period time.Duration) bool {
+// Quiet reports whether there was a write in a namespace since a time, and none for a while.
+func (r *Recording) Quiet(namespace string, since time.Time, period time.Duration) bool {
 	all := r.Writes(namespace)
-	return len(all) > 0 && time.Since(all[len(all)-1].At) > period
+	if len(all) == 0 {
+		return false
+	}
+	last := all[len(all)-1].At
+	return last.After(since) && time.Since(last) > period
 }
 
 // Compare compares the causes of the writes in a namespace with those that operators recorded in traces.

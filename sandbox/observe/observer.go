@@ -308,7 +308,8 @@ func (o *Observer) hold(spans []*span) {
 
 // join removes the spans of writes that operators recorded, and makes the operators' spans the
 // parents of the reactions to them. It returns the spans to send, and those that must wait for the
-// spans of an operator that is known to trace its writes.
+// spans of an operator that is known to trace its writes. It asks only about traces in which a
+// writer that is not of Kubernetes itself wrote something.
 func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send, held []*span) {
 	if o.options.Recorded == nil {
 		return spans, nil
@@ -316,7 +317,7 @@ func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send
 	recorded := map[trace.TraceID]map[string]trace.SpanContext{}
 	for _, s := range spans {
 		id := s.context.TraceID()
-		if _, asked := recorded[id]; asked {
+		if _, asked := recorded[id]; asked || writes.IsKubernetes(s.service) {
 			continue
 		}
 		found, err := o.options.Recorded(ctx, id)

@@ -201,6 +201,21 @@ const (
 	kubeManager = "kube-controller-manager"
 )
 
+// IsKubernetes reports whether a writer is a component of Kubernetes itself, which never records its
+// writes.
+func IsKubernetes(writer string) bool {
+	switch writer {
+	case kubeScheduler, Kubelet, garbage, kubeManager:
+		return true
+	}
+	for _, name := range kubeControllers {
+		if name == writer {
+			return true
+		}
+	}
+	return false
+}
+
 // writerOf returns the service of a write's span.
 func writerOf(w *Write) string {
 	switch {
