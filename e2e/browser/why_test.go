@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,14 +21,28 @@ import (
 // shownJS lists the labels of the rows that are shown.
 const shownJS = `[...document.querySelectorAll("[role=treegrid] tbody tr")].filter((r) => r.offsetParent).map((r) => r.querySelector(".label").textContent)`
 
-// observed returns a recorded trace with an observer's spans, in which a Pod waits for a node.
-func observed(t *testing.T) tracetree.Trace {
+// explainedRecordings returns the recorded traces of package explain that are one trace each.
+func explainedRecordings(t *testing.T) map[string]tracetree.Trace {
 	t.Helper()
-	data, err := os.ReadFile("../../sandbox/explain/testdata/recorded/unschedulable.json")
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob("../../sandbox/explain/testdata/recorded/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("finding recorded traces = %q, %v", files, err)
 	}
-	return parsed(t, string(data))
+	found := map[string]tracetree.Trace{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		traces, err := tracetree.ReadOTLP(file, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(traces) == 1 {
+			found[filepath.Base(file)] = traces[0]
+		}
+	}
+	return found
 }
 
 func namesOf(w *view.Waterfall) []string {
@@ -41,7 +56,7 @@ func namesOf(w *view.Waterfall) []string {
 // The page has the lines of `--why` in a panel, and the critical path in its lanes. Its selections
 // are those of `--only`.
 func TestWhyInThePage(t *testing.T) {
-	for name, trace := range map[string]tracetree.Trace{"recorded": recorded(t), "observed": observed(t), "eventful": parsed(t, eventful())} {
+	for name, trace := range map[string]tracetree.Trace{"recorded": recorded(t), "observed": explainedRecordings(t)["unschedulable.json"], "eventful": parsed(t, eventful())} {
 		t.Run(name, func(t *testing.T) {
 			e, err := explain.Of(trace.Forest(), explain.Options{})
 			if err != nil {
@@ -96,9 +111,11 @@ func jaegerPage(t *testing.T, trace tracetree.Trace) string {
 // Jaeger's page explains traces in JavaScript: the summary, the waits and the path are those of
 // package explain.
 func TestWhyInJaegersPage(t *testing.T) {
-	traces := map[string]tracetree.Trace{
-		"recorded": recorded(t), "observed": observed(t), "eventful": parsed(t, eventful()), "tangled": parsed(t, tangled()), "hostile": parsed(t, hostile()),
+	traces := explainedRecordings(t)
+	for name, otlp := range map[string]string{"eventful": eventful(), "tangled": tangled(), "hostile": hostile()} {
+		traces[name] = parsed(t, otlp)
 	}
+	traces["not observed"] = recorded(t)
 	for seed := range uint64(4) {
 		traces[fmt.Sprintf("random %d", seed)] = parsed(t, random(seed, 60))
 	}

@@ -67,14 +67,17 @@ func TestContinuedInWords(t *testing.T) {
 	}
 }
 
-// The page contains the spans at which other traces continue, for its script.
+// The page contains the spans at which other traces continue, for its script, also if they are not
+// selected.
 func TestContinuedPage(t *testing.T) {
 	t.Parallel()
-	var page bytes.Buffer
-	if err := continuedTrace().WriteHTML(&page, "", []byte("{}")); err != nil {
-		t.Fatal(err)
-	}
-	if want := `data-continued="{&#34;` + otherTrace + `&#34;:{&#34;trace&#34;:&#34;1&#34;,&#34;span&#34;:&#34;2&#34;}}"`; !strings.Contains(page.String(), want) {
-		t.Errorf("the page does not contain %s:\n%.2000s", want, page.String())
+	for _, selection := range []string{"", OnlyWrites} {
+		var page bytes.Buffer
+		if err := continuedTrace().Only(selection).WriteHTML(&page, "", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		if want := `data-continued="{&#34;` + otherTrace + `&#34;:{&#34;trace&#34;:&#34;1&#34;,&#34;span&#34;:&#34;2&#34;}}"`; !strings.Contains(page.String(), want) {
+			t.Errorf("the page of %q does not contain %s:\n%.2000s", selection, want, page.String())
+		}
 	}
 }
