@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
+	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
 	"github.com/operator-tracing/sandbox/sandbox/project"
@@ -106,6 +108,10 @@ func (r *checkReport) closed() *checkReport {
 func (o *checkOptions) checkTree(out io.Writer, trace tracetree.Trace) (*checkReport, error) {
 	if !o.observed {
 		trace = trace.Without(observe.Scope)
+	}
+	// Package spantree would read devices and pipes, too.
+	if _, err := input.ReadFile(o.file, input.MaxConfig); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the expected tree: %w", err)
 	}
 	forest := trace.Forest()
 	golden := spantree.Golden{Path: o.file, Options: spantree.RecordOptions{Variables: o.values(forest), Fold: true}}
