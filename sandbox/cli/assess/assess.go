@@ -23,10 +23,12 @@ type Options struct {
 	failOn    []string
 	detectors finding.Options
 	check     checkOptions
+	flags     *pflag.FlagSet
 }
 
 // Bind adds the flags.
 func (o *Options) Bind(flags *pflag.FlagSet) {
+	o.flags = flags
 	flags.BoolVar(&o.findings, "findings", false, "print typical defects of the operator that the trace shows")
 	flags.StringSliceVar(&o.failOn, "fail-on", nil, "`ID`s of findings, separated by commas, or any: print the findings and exit with 3 if one of them occurs")
 	flags.DurationVar(&o.detectors.WebhookBudget, "webhook-budget", finding.DefaultWebhookBudget, "with --findings: time that a webhook may take")
@@ -39,6 +41,13 @@ func (o *Options) Wanted() bool { return o.findings || len(o.failOn) > 0 || o.ch
 
 // Validate returns a usage error for options that do not fit together.
 func (o *Options) Validate(output string, watch bool) error {
+	// An empty variable of a script must not turn the test off.
+	switch {
+	case o.flags.Changed("check") && o.check.file == "":
+		return command.Usagef("--check= names no file; use the path of a tree or a sandbox.yaml, or omit it")
+	case o.flags.Changed("fail-on") && len(o.failOn) == 0:
+		return command.Usagef("--fail-on= names no finding; use IDs of findings or any, or omit it")
+	}
 	if err := o.check.validate(); err != nil || !o.Wanted() {
 		return err
 	}

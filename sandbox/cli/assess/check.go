@@ -15,7 +15,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
-	"github.com/operator-tracing/sandbox/sandbox/observe"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
@@ -107,7 +106,7 @@ func (r *checkReport) closed() *checkReport {
 // checkTree compares a trace with an expected tree, or writes it there.
 func (o *checkOptions) checkTree(out io.Writer, trace tracetree.Trace) (*checkReport, error) {
 	if !o.observed {
-		trace = trace.Without(observe.Scope)
+		trace = operatorsPart(trace)
 	}
 	// Package spantree would read devices and pipes, too.
 	if _, err := input.ReadFile(o.file, input.MaxConfig); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -29,7 +29,16 @@ type Reader interface {
 
 // newRun measures a trace.
 func newRun(trace tracetree.Trace) (compare.Run, error) {
-	return compare.NewRun(trace.ID, trace.Forest(), trace.Without(observe.Scope).Forest())
+	return compare.NewRun(trace.ID, trace.Forest(), operatorsPart(trace).Forest())
+}
+
+// operatorsPart returns the trace without the observer's spans, whose number differs from run to run.
+// If there are no others, because the operator is not instrumented, it returns the whole trace.
+func operatorsPart(trace tracetree.Trace) tracetree.Trace {
+	if part := trace.Without(observe.Scope); part.Len() > 0 {
+		return part
+	}
+	return trace
 }
 
 var traceID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
