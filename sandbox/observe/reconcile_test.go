@@ -30,6 +30,21 @@ operator update_status Head@7 <- same Head@4
 other update_status ChildA@8 <- same ChildA@5
 operator update_status Head@9 <- owner ChildA@8
 `},
+		"no habit if other writes are between as often": {learned + `
+ 110.0 5 ADDED ChildA b operator owner=Head/i
+ 112.0 6 MODIFIED ChildA b other:status Ready=True
+ 115.0 7 MODIFIED Head i operator:status Ready=True
+ 200.0 8 ADDED Head j kubectl
+ 210.0 9 ADDED ChildA c operator owner=Head/j
+ 212.0 10 MODIFIED ChildA c other:status Ready=True
+ 215.0 11 MODIFIED Head j operator:status Ready=True
+`, learnedCauses + `other update_status ChildA@6 <- same ChildA@5
+operator update_status Head@7 <- same Head@4
+kubectl create Head@8
+operator create ChildA@9 <- same Head@8
+other update_status ChildA@10 <- same ChildA@9
+operator update_status Head@11 <- owner ChildA@10
+`},
 		"no habit after a pause": {learned + `
  110.0 5 ADDED ChildA b operator owner=Head/i
  112.0 6 MODIFIED ChildA b other:status Seen=True

@@ -154,13 +154,14 @@ func (s *Store) causeOf(w *Write) Cause {
 		return causedBy(own, Owner)
 	}
 	best := s.newest(w, own)
-	continues := w.continues(own)
-	switch {
-	case continues && (best.write == nil || s.isHabit(w, own)):
-		if best.write == nil {
-			s.learnHabit(w, own)
+	if w.continues(own) {
+		same := best.write == nil || s.isHabit(w, own)
+		s.learnHabit(w, own, best.write != nil)
+		if same {
+			return own.Cause
 		}
-		return own.Cause
+	}
+	switch {
 	case best.write != nil:
 	case own == nil:
 		// Only then: a controller seldom watches the owners of its objects.

@@ -6,6 +6,9 @@ import "time"
 const (
 	// burst is the longest pause between two writes of the same reconcile.
 	burst = time.Second
+	// habitRatio is how often two writes of a controller follow each other, for each time that another
+	// write is between them, if the controller makes both in one reconcile.
+	habitRatio = 2
 	// maxPause is the longest pause after which a loop's previous write counts as the cause.
 	maxPause = 10 * time.Minute
 	// maxDeletePause is the same for deletes whose writer is unknown; later ones are a user's.

@@ -3,6 +3,9 @@ package writes
 // habit is a write that a controller made right after another one, in the same reconcile.
 type habit struct{ manager, first, next string }
 
+// times counts the pairs of writes without and with writes in between.
+type times struct{ alone, parted int }
+
 func habitOf(first, next *Write) habit {
 	return habit{next.loop.manager, first.Verb + " " + first.Object.Kind, next.Verb + " " + next.Object.Kind}
 }
@@ -27,19 +30,27 @@ func (w *Write) since(own *Write) uint64 {
 }
 
 // isHabit reports whether a write belongs to the reconcile of the loop's last write although its
-// objects were written in between: the controller has made both writes in one reconcile before. A
+// objects were written in between: most times that the controller made both writes, nothing was. A
 // status ends a reconcile, so nothing follows it by habit.
 func (s *Store) isHabit(w, own *Write) bool {
-	return own.isDesired() && s.habits[habitOf(own, w)]
+	h := s.habits[habitOf(own, w)]
+	return own.isDesired() && h.alone > 0 && h.alone >= habitRatio*h.parted
 }
 
-// learnHabit remembers that a write belongs to the reconcile of the loop's last one: nothing else
-// happened in between.
-func (s *Store) learnHabit(w, own *Write) {
-	if own.isDesired() {
-		s.habits[habitOf(own, w)] = true
-		limit(s.habits, maxManagers)
+// learnHabit counts that a write followed the loop's last one, and whether the objects of the loop were
+// written in between.
+func (s *Store) learnHabit(w, own *Write, parted bool) {
+	if !own.isDesired() {
+		return
 	}
+	h := s.habits[habitOf(own, w)]
+	if parted {
+		h.parted++
+	} else {
+		h.alone++
+	}
+	s.habits[habitOf(own, w)] = h
+	limit(s.habits, maxManagers)
 }
 
 // isDesired reports whether a write changed the desired state of an object.

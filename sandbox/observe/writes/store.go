@@ -26,8 +26,8 @@ type Store struct {
 	// instrumented has the managers that trace their own writes.
 	instrumented map[string]bool
 	alone        bool
-	// habits are the writes that controllers make in one reconcile.
-	habits map[habit]bool
+	// habits count the writes that controllers make one after the other.
+	habits map[habit]times
 	// loops has the latest writes of each loop.
 	loops map[loop]*Write
 	// deleted has the objects that are gone, the oldest first.
@@ -53,7 +53,7 @@ type known struct {
 func NewStore(alone bool) *Store {
 	return &Store{
 		objects: map[types.UID]*known{}, owned: map[types.UID]map[types.UID]bool{}, named: map[place]map[types.UID]bool{},
-		mentioning: map[string]map[types.UID]bool{}, objectsIn: map[string]map[types.UID]bool{}, controls: map[controls]bool{}, loops: map[loop]*Write{}, instrumented: map[string]bool{}, habits: map[habit]bool{}, alone: alone, room: maxObjects,
+		mentioning: map[string]map[types.UID]bool{}, objectsIn: map[string]map[types.UID]bool{}, controls: map[controls]bool{}, loops: map[loop]*Write{}, instrumented: map[string]bool{}, habits: map[habit]times{}, alone: alone, room: maxObjects,
 	}
 }
 
