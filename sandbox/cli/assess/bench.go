@@ -2,8 +2,10 @@ package assess
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,7 +81,13 @@ func (o *benchOptions) check() (compare.Set, error) {
 		return compare.Set{}, command.Usagef("--warmup=%d: use a number >= 0", o.warmup)
 	case o.limit <= 0:
 		return compare.Set{}, command.Usagef("--run-timeout=%s: use a positive duration", o.limit)
-	case o.against == "":
+	}
+	if o.save != "" {
+		if _, err := os.Stat(filepath.Dir(o.save)); err != nil {
+			return compare.Set{}, fmt.Errorf("saving the measurements: %w; create the folder", err)
+		}
+	}
+	if o.against == "" {
 		return compare.Set{}, nil
 	}
 	runs, err := readFiles(o.against)
@@ -171,22 +179,23 @@ func (o *benchOptions) once(ctx context.Context, run *lifecycle.Sandbox, sample 
 	return newRun(trace)
 }
 
-// finish saves and prints the measurements.
+// finish saves and prints the measurements. It prints them also if it cannot save them.
 func (o *benchOptions) finish(cmd *cobra.Command, before, set compare.Set) error {
 	out := cmd.OutOrStdout()
+	var unsaved error
 	if o.save != "" {
 		if err := state.Write(o.save, set); err != nil {
-			return fmt.Errorf("saving the measurements: %w", err)
+			unsaved = fmt.Errorf("saving the measurements: %w", err)
 		}
 	}
 	if o.against == "" {
 		if o.output == "json" {
-			return command.WriteJSON(out, set)
+			return errors.Join(command.WriteJSON(out, set), unsaved)
 		}
-		return compare.WriteSummary(ui.NewPrinter(out), set, o.output == "markdown")
+		return errors.Join(compare.WriteSummary(ui.NewPrinter(out), set, o.output == "markdown"), unsaved)
 	}
 	report := compare.Compare(before, set)
-	if err := writeReport(out, report, o.output); err != nil {
+	if err := errors.Join(writeReport(out, report, o.output), unsaved); err != nil {
 		return err
 	}
 	return regression(report)
