@@ -165,7 +165,7 @@ func searchAndOpen(t *testing.T, addresses provider.Addresses, client *jaeger.Cl
 	}
 	p.press(kb.Tab)
 	p.click("tr.span")
-	if text := eval[string](p, `document.querySelector(".details").innerText`); !strings.Contains(text, "service.name\n"+operatorService) {
+	if text := eval[string](p, `document.querySelector(".details").innerText`); !strings.Contains(text, "service.name\nsandbox") { // The apply.
 		t.Errorf("the details are\n%s", text)
 	}
 	p.wantQuiet(addresses[component.UI] + "/")
