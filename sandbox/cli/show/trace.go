@@ -55,7 +55,7 @@ const traceExamples = `  go run ./sandbox trace head-sample
   go run ./sandbox trace --from=trace.json --fail-on=any
   go run ./sandbox trace import trace.json`
 
-const traceHelp = `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
+const traceLong = `trace prints the spans of an object's current trace as a tree with a time axis. The current trace starts with the last change
 of the object's spec. On a terminal the tree has the terminal's width; elsewhere each span is one line without colors.
 
 If another process reacted to a write in that trace, for example a second operator whose object the first one updated, its own trace
@@ -100,7 +100,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "trace [KIND/|NAMESPACE/]NAME",
 		Short:   "Print the trace of an object",
-		Long:    traceHelp,
+		Long:    traceLong,
 		Example: traceExamples,
 		Args:    o.checkArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

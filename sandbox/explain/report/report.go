@@ -253,7 +253,7 @@ func notes(e explain.Explanation) []string {
 		notes = append(notes, "note: reconstructed; times have a resolution of "+format.Escape(e.Resolution))
 	}
 	if e.Unknown > 0 && !e.Observed {
-		notes = append(notes, "note: other controllers were not observed; use the sandbox's observer or `sandbox observe`")
+		notes = append(notes, "note: no observer ran, so the time of other controllers is unknown; see docs/observing.md")
 	}
 	if e.Missing > 0 {
 		notes = append(notes, fmt.Sprintf("note: %s with a missing parent", count(e.Missing, "span")))
