@@ -45,7 +45,7 @@ func TestUpdatesOvertaken(t *testing.T) {
 				s.Fatal(err)
 			}
 		}).
-		assess("the trace of what was overtaken is its admission alone, and the other links to it", func(_ context.Context, s *step) {
+		assess("the trace of the overtaken change has only its admission, and the other links to it", func(_ context.Context, s *step) {
 			for _, o := range changed {
 				o.check(s)
 			}

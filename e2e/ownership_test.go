@@ -25,7 +25,7 @@ func TestDeletedByHand(t *testing.T) {
 		assess("the Deployment", func(ctx context.Context, s *step) {
 			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &appsv1.Deployment{} })
 		}).
-		assess("that is told in the trace of the change", func(ctx context.Context, s *step) {
+		assess("the trace of the change shows that", func(ctx context.Context, s *step) {
 			if _, err := s.WaitTrace(ctx, created.head, "recreate.tree"); err != nil {
 				s.Error(err)
 			}

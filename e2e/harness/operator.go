@@ -96,7 +96,7 @@ func (c *Cluster) up(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// variables returns all variables that every up needs, as NAME=VALUE: the user's and those of tests.
+// variables returns all variables that every up needs, as NAME=VALUE: the user's and the tests'.
 func (c *Cluster) variables() []string {
 	all := map[string]string{}
 	maps.Copy(all, c.given)

@@ -133,8 +133,8 @@ func (e Evidence) strangers() []string {
 	return slices.Compact(names)
 }
 
-// begun returns the time from which reports count.
-func (e Evidence) begun() time.Time {
+// start returns the time from which reports count.
+func (e Evidence) start() time.Time {
 	if e.Applied.IsZero() {
 		return e.Completion.Begun
 	}
@@ -144,7 +144,7 @@ func (e Evidence) begun() time.Time {
 // restarted reports whether the operator started after the object was applied.
 func (e Evidence) restarted() bool {
 	// Start times have whole seconds, so a start in the same second proves nothing.
-	return !e.Operator.Started.IsZero() && e.Operator.Started.After(e.begun())
+	return !e.Operator.Started.IsZero() && e.Operator.Started.After(e.start())
 }
 
 // orphans returns the spans whose parent is missing.

@@ -177,7 +177,7 @@ func parentMissing(e Evidence) (Verdict, bool) {
 	case outside:
 		v.Because = "the parent came from outside with the object, and its program did not send it to this Jaeger"
 	case e.restarted():
-		v.Because = fmt.Sprintf("the operator restarted %s after the object was applied, so the unsent spans of the earlier process were lost", elapsed(e.begun(), e.Operator.Started))
+		v.Because = fmt.Sprintf("the operator restarted %s after the object was applied, so the unsent spans of the earlier process were lost", elapsed(e.start(), e.Operator.Started))
 	default:
 		v.Because = fmt.Sprintf("%d spans have a parent that is not in Jaeger, and the operator did not restart meanwhile", len(orphans))
 	}

@@ -71,7 +71,7 @@ func (r *Report) times() string {
 	for _, s := range r.Completion.States {
 		switch {
 		case s.Holds:
-			fmt.Fprintf(&b, "  ok      %s: true since %s %s\n", s.Condition, elapsed(r.begun(), s.Since), from)
+			fmt.Fprintf(&b, "  ok      %s: true since %s %s\n", s.Condition, elapsed(r.start(), s.Since), from)
 		case s.Asked:
 			fmt.Fprintf(&b, "  FAILED  %s: %s\n", s.Condition, s.Reason)
 		default:

@@ -50,7 +50,7 @@
 //
 //	event=NAME       an event with this name; also event=~REGEXP, and event for any
 //	event=NAME(...)  with conditions on its attributes, as for the attributes of a span
-//	!event=NAME      no event with this name; !event is no event at all
+//	!event=NAME      no event with this name; !event excludes all events
 //
 // The limits of a budget compare a [Count] in the same way, as in writes<=6, or the duration from
 // the first start to the last end of a span. With service=NAME, only the spans of that service
