@@ -17,15 +17,17 @@ import (
 )
 
 const (
-	// minAccuracy is the share of causes that an observer must find which has only the object stream.
+	// minAccuracy is the minimum share of correct causes of an observer that has only the object
+	// stream.
 	minAccuracy = 0.97
-	// singles is the number of Heads that are created, changed, repaired and deleted one by one, and
-	// together of Heads that are created at once.
+	// singles is the number of Heads that are created, changed, repaired and deleted one after the
+	// other. together is the number of Heads that are created at once.
 	singles  = 8
 	together = 50
 )
 
-// An observer that knows nothing of the library finds the causes that the library records.
+// TestAccuracyOfCauses tests that an observer without the library's contexts finds the causes that
+// the library records.
 func TestAccuracyOfCauses(t *testing.T) {
 	var a accuracy
 	newFeature("the inferred causes are the recorded ones", needPods).
@@ -35,7 +37,7 @@ func TestAccuracyOfCauses(t *testing.T) {
 		assess("its causes are the recorded ones", a.compare).run(t)
 }
 
-// accuracy is the observer's recording.
+// accuracy has the observer's recording.
 type accuracy struct{ recording *causes.Recording }
 
 func (a *accuracy) start(ctx context.Context, s *step) {
@@ -78,7 +80,7 @@ func (a *accuracy) update(ctx context.Context, s *step, name string) error {
 	return s.WaitReady(ctx, name)
 }
 
-// repair deletes the Deployment, and waits until another is ready.
+// repair deletes the Deployment, and waits until a new one is ready.
 func (a *accuracy) repair(ctx context.Context, s *step, name string) error {
 	child := childName(harness.NewHead(s.Namespace, name))
 	deployment := &appsv1.Deployment{}

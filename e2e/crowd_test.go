@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	// crowdSize is the number of Heads on a simulated node, and realCrowdSize on a real one: each has a
-	// Pod there, whose start takes about two seconds of two processors.
+	// crowdSize is the number of Heads on a simulated node, and realCrowdSize the number on a real
+	// one: each has a Pod there, and two processors need about two seconds for its start.
 	crowdSize     = 200
 	realCrowdSize = 40
-	// crowdLimit is generous: the times are measured, not judged.
+	// crowdLimit is generous, because the times are measured but not judged.
 	crowdLimit = 5 * time.Minute
-	// crowdCalls is how many requests of the test are under way at a time.
+	// crowdCalls is the number of parallel requests of the test.
 	crowdCalls = 16
 )
 
@@ -84,24 +84,24 @@ func TestCrowd(t *testing.T) {
 			}
 			for _, trace := range traces {
 				if !own[trace.ID] {
-					s.Errorf("no Head names trace %s:\n%s", trace.ID, trace.Forest())
+					s.Errorf("trace %s has no Head:\n%s", trace.ID, trace.Forest())
 				}
 			}
 		}).run(t)
 }
 
-// crowd are Heads that were created at once.
+// crowd is a set of Heads that were created at once.
 type crowd struct {
 	members  []*member
-	failures int // lines in the operator's log before
+	failures int // The number of lines in the operator's log before the creation.
 }
 
-// member is one of them.
+// member is a Head of a crowd.
 type member struct {
 	head    *v1alpha1.Head
 	traceID string
 	created time.Time
-	// ready and complete are when the test saw it so first.
+	// ready and complete are the times at which the test first saw that state.
 	ready, complete time.Time
 	tree            *spantree.Tree
 }
@@ -131,7 +131,8 @@ func (c *crowd) create(ctx context.Context, s *step) error {
 	return group.Wait()
 }
 
-// look notes what is ready and complete by now. The error says what is not.
+// look records the Heads that are ready and the traces that are complete. The error counts the
+// others.
 func (c *crowd) look(ctx context.Context, s *step) error {
 	heads := &v1alpha1.HeadList{}
 	if err := s.Client.List(ctx, heads, client.InNamespace(s.Namespace)); err != nil {
@@ -169,7 +170,7 @@ func (c *crowd) look(ctx context.Context, s *step) error {
 	return nil
 }
 
-// look notes whether the trace is the expected tree by now.
+// look records whether the trace matches the expected tree.
 func (m *member) look(ctx context.Context, from *jaeger.Client) error {
 	trace, err := from.GetTrace(ctx, m.traceID)
 	if errors.Is(err, tracetree.ErrNotFound) {
@@ -184,7 +185,7 @@ func (m *member) look(ctx context.Context, from *jaeger.Client) error {
 	return nil
 }
 
-// check wants each span to be about the Head and what was made for it.
+// check fails the test unless each span is about the Head or its descendants.
 func (m *member) check(t *testing.T, trace tracetree.Trace) {
 	t.Helper()
 	for _, span := range trace.Spans() {
@@ -203,7 +204,7 @@ type times struct {
 	Max   float64 `json:"max"`
 }
 
-// report logs and keeps how long it took.
+// report logs the times and writes them to the artifacts.
 func (c *crowd) report(s *step) {
 	of := func(what func(*member) time.Time) times {
 		var all []time.Duration
@@ -233,7 +234,7 @@ func percentiles(all []time.Duration) times {
 		return times{}
 	}
 	slices.SortFunc(all, cmp.Compare[time.Duration])
-	// The smallest time that so many percent did not exceed.
+	// The smallest time that is not below that percentage of the times.
 	at := func(percent int) float64 { return all[(len(all)*percent+99)/100-1].Seconds() }
 	return times{Count: len(all), P50: at(50), P95: at(95), Max: at(100)}
 }

@@ -25,7 +25,7 @@ func TestHeadDeletion(t *testing.T) {
 			if err := s.Client.Delete(ctx, created.head.DeepCopy()); err != nil {
 				s.Fatal(err)
 			}
-			// Nobody writes a context when a Head is deleted, but its generation goes up.
+			// The deletion of a Head writes no context, but increments its generation.
 			id := harness.GenerationTraceID(created.head, created.head.Generation+1)
 			trace, err := s.WaitTraceID(ctx, created.head, id, "delete.tree", s.GoneCheck(s.Namespace, created.head.Name))
 			if err != nil {
@@ -40,7 +40,7 @@ func TestHeadDeletion(t *testing.T) {
 		assess("with the Head went all that was made for it", func(ctx context.Context, s *step) {
 			for _, obj := range []client.Object{&v1alpha1.ChildA{}, &appsv1.Deployment{}} {
 				if err := s.Get(ctx, childName(created.head), obj); !apierrors.IsNotFound(err) {
-					s.Errorf("reading %T %s gives %v, want that it is gone", obj, childName(created.head), err)
+					s.Errorf("Get %T %s = %v, want not found", obj, childName(created.head), err)
 				}
 			}
 			pods := &corev1.PodList{}
@@ -49,14 +49,14 @@ func TestHeadDeletion(t *testing.T) {
 			}
 			for _, pod := range pods.Items {
 				if pod.DeletionTimestamp.IsZero() {
-					s.Errorf("Pod %s is there", pod.Name)
+					s.Errorf("Pod %s exists", pod.Name)
 				}
 			}
 		}).runBeside(t)
 }
 
-// linkedRoots wants each root of a trace to be linked to a span, and beyond that at most
-// to others of that one's trace: those of the events that woke the reconcile.
+// linkedRoots fails the test unless each root of a trace has a link to a span. Further links may
+// only lead to other spans of the same trace, which are the events that woke the reconcile.
 func linkedRoots(t *testing.T, trace tracetree.Trace, to spantree.Link) {
 	t.Helper()
 	for _, root := range trace.Forest().Roots {
@@ -64,7 +64,7 @@ func linkedRoots(t *testing.T, trace tracetree.Trace, to spantree.Link) {
 		named := slices.ContainsFunc(links, func(l spantree.Link) bool { return l.TraceID == to.TraceID && l.SpanID == to.SpanID })
 		others := slices.ContainsFunc(links, func(l spantree.Link) bool { return l.TraceID != to.TraceID })
 		if !named || others {
-			t.Errorf("root %s %s has the links %v, want %v and no other trace's", root.Span.Name, root.Span.SpanID, links, to)
+			t.Errorf("root %s %s has the links %v, want %v and none to other traces", root.Span.Name, root.Span.SpanID, links, to)
 		}
 	}
 }
@@ -86,7 +86,7 @@ func TestChildDeletedLate(t *testing.T) {
 				s.Fatal(err)
 			}
 		}).
-		assess("its ChildA is made again", func(ctx context.Context, s *step) {
+		assess("its ChildA is created again", func(ctx context.Context, s *step) {
 			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &v1alpha1.ChildA{} })
 			if err := s.Get(ctx, childName(created.head), &child); err != nil {
 				s.Fatal(err)
@@ -123,7 +123,7 @@ func TestChildDeletedLate(t *testing.T) {
 		}).run(t)
 }
 
-// count tells how many spans have a name.
+// count returns the number of spans with a name.
 func count(trace tracetree.Trace, name string) int {
 	n := 0
 	for _, span := range trace.Spans() {

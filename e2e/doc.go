@@ -1,11 +1,10 @@
-// Package e2e tests the whole on a cluster: what a user does to a Head, what the
-// cluster makes of it, and the trace that Jaeger has of that.
+// Package e2e tests the whole project on a cluster: the action of a user on a Head, the reactions
+// of the cluster, and the trace in Jaeger.
 //
 //	go test ./e2e
 //
-// uses the sandbox that is up, or brings one up and takes it down again: on kind or
-// embedded, as the sandbox program chooses or SANDBOX_CLUSTER says. There is nothing
-// here but tests; package harness is what they stand on, and the folder testdata has
-// the expected trees, the same for both, and for each kind of cluster the list of the
-// features that must have run.
+// uses the running sandbox, or creates one and takes it down again. It is on kind or embedded, as
+// the sandbox program or SANDBOX_CLUSTER chooses. The package contains only tests. Package harness
+// is their base. The folder testdata has the expected trees, which are the same for both kinds of
+// cluster, and for each kind the list of the features that must run.
 package e2e

@@ -19,7 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// deploymentLimit is how long a Deployment may take to come into being.
+// deploymentLimit is the maximum time until a Deployment exists.
 const deploymentLimit = 30 * time.Second
 
 func TestUnpullableImage(t *testing.T) {
@@ -33,7 +33,7 @@ func TestUnpullableImage(t *testing.T) {
 			created.head = head
 		}).
 		assess("its Deployment gives up soon", func(ctx context.Context, s *step) {
-			// The default is ten minutes. The operator leaves the field to whoever cares.
+			// The default is ten minutes. The operator does not set the field.
 			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"progressDeadlineSeconds":1}}`))
 			deployment := &appsv1.Deployment{}
 			err := harness.Eventually(ctx, deploymentLimit, "the Deployment", func(ctx context.Context) error {
@@ -74,7 +74,7 @@ func TestUnpullableImage(t *testing.T) {
 		}).runBeside(t)
 }
 
-// conditionEvents words the changes of conditions that a trace tells of.
+// conditionEvents returns the changes of conditions in a trace.
 func conditionEvents(trace tracetree.Trace) []string {
 	var events []string
 	for _, span := range trace.Spans() {
@@ -91,7 +91,7 @@ func TestWebhookDown(t *testing.T) {
 	var created creation
 	newFeature("a Head that no webhook admitted has a trace all the same", needPods).
 		assess("the webhook can't be reached", func(ctx context.Context, s *step) {
-			s.Restore(ctx, 3*time.Minute, "mending the webhook", s.MendWebhook)
+			s.Restore(ctx, 3*time.Minute, "repairing the webhook", s.MendWebhook)
 			if err := s.BreakWebhook(ctx); err != nil {
 				s.Fatal(err)
 			}

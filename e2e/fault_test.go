@@ -14,10 +14,10 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/harness"
 )
 
-// TestFault leaves a cluster as disturbed as it can and then ends as E2E_FAULT says. Only a build with the tag lifecycle has
-// it: package faults/embedded looks at what it leaves behind.
+// TestFault disturbs a cluster as much as possible and then ends as E2E_FAULT requests. It only
+// exists in a build with the tag lifecycle. Package faults/embedded checks the state afterwards.
 func TestFault(t *testing.T) {
-	f := newFeature("ends as it was told", needPods)
+	f := newFeature("ends as E2E_FAULT requests", needPods)
 	if os.Getenv("E2E_FAULT") == "setup" {
 		f.builder.Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			disturb(ctx, &step{T: t, Scene: f.scene})
@@ -33,12 +33,12 @@ func TestFault(t *testing.T) {
 			case "fatal":
 				s.Fatal("asked to")
 			default:
-				<-ctx.Done() // a signal, or the time limit
+				<-ctx.Done() // The end is a signal or the time limit.
 			}
 		}).run(t)
 }
 
-// disturb takes nothing back but the operator's variables: that is the harness's to do.
+// disturb reverts only the operator's variables. The harness must revert everything else.
 func disturb(ctx context.Context, s *step) {
 	if err := s.ChangeOperator(ctx, map[string]string{harness.ConvergedAgeVariable: "7m"}); err != nil {
 		s.Fatal(err)

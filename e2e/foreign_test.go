@@ -11,7 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// What is the default, a link, is tested with what else may come from outside.
+// Other tests cover the default, a link.
 func TestUntrustedContexts(t *testing.T) {
 	f := newFeature("a context from outside becomes what the operator was told", needPods)
 	foreign := func(policy, golden string, check func(s *step, trace tracetree.Trace, outside spantree.Link)) {
@@ -19,7 +19,7 @@ func TestUntrustedContexts(t *testing.T) {
 			if err := s.ChangeOperator(ctx, map[string]string{harness.UntrustedContextVariable: policy}); err != nil {
 				s.Fatal(err)
 			}
-			// The user's own span has to be in Jaeger, or the trace would never be whole.
+			// The user's own span must be in Jaeger, so that the trace can be complete.
 			value, outside, err := s.SendForeignSpan(ctx, "roll out")
 			if err != nil {
 				s.Fatal(err)

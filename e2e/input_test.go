@@ -29,7 +29,7 @@ func TestBadHeads(t *testing.T) {
 		f.assess(what, func(ctx context.Context, s *step) {
 			err := s.Client.Create(ctx, rawHead(s.Namespace, "bad", spec))
 			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
-				s.Errorf("creating the Head gives %v, want an Invalid that names spec.child_a", err)
+				s.Errorf("creating the Head = %v, want Invalid with spec.child_a", err)
 			}
 		})
 	}
@@ -39,12 +39,12 @@ func TestBadHeads(t *testing.T) {
 		}
 		_, err := updateHead(ctx, s.Scene, "good", func(head *v1alpha1.Head) { head.Spec.ChildA = "" })
 		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
-			s.Errorf("updating the Head gives %v, want an Invalid that names spec.child_a", err)
+			s.Errorf("updating the Head = %v, want Invalid with spec.child_a", err)
 		}
 	}).runBeside(t)
 }
 
-// rawHead makes a Head of any spec, as a user's YAML may.
+// rawHead returns a Head with any spec, as a user's YAML can have.
 func rawHead(namespace, name string, spec any) *unstructured.Unstructured {
 	head := &unstructured.Unstructured{Object: map[string]any{}}
 	head.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Head"))
@@ -70,7 +70,7 @@ func TestContextsFromOutside(t *testing.T) {
 				s.Fatal(err)
 			}
 			if _, _, err := tracetree.TraceIDOf(head.Annotations); err != nil {
-				s.Errorf("the Head that the API server gave back has %v", err)
+				s.Errorf("the Head of the API server's response has %v", err)
 			}
 		})
 	}
@@ -111,7 +111,7 @@ func TestContextsFromOutside(t *testing.T) {
 		})
 	}
 	f.assess("an update can remove it", func(ctx context.Context, s *step) {
-		// It asks for nothing else, so its answer is not changed.
+		// The request changes nothing else, so the webhook does not change it.
 		head, err := updateHead(ctx, s.Scene, linked.head.Name, func(head *v1alpha1.Head) { head.Annotations = nil })
 		if err != nil {
 			s.Fatal(err)
@@ -120,7 +120,7 @@ func TestContextsFromOutside(t *testing.T) {
 			s.Errorf("the Head has annotations %v, want none of a context", head.Annotations)
 		}
 	}).assess("none of that is in a trace", func(ctx context.Context, s *step) {
-		// Complete means quiet, too.
+		// A complete trace is quiet, too.
 		if _, err := s.WaitTrace(ctx, linked.head, "create.tree"); err != nil {
 			s.Fatal(err)
 		}
@@ -139,10 +139,10 @@ func annotate(key, value string) func(*v1alpha1.Head) {
 	}
 }
 
-// originAnnotation is what the operator writes beside a context.
+// originAnnotation is the annotation that the operator writes beside a context.
 const originAnnotation = "tracing.k8s.io/origin"
 
-// sameContext wants two states of a Head to carry one trace context.
+// sameContext fails the test unless two states of a Head have the same trace context.
 func sameContext(t *testing.T, before, after *v1alpha1.Head) {
 	t.Helper()
 	context := func(head *v1alpha1.Head) map[string]string {
@@ -161,7 +161,7 @@ func TestUserAnnotations(t *testing.T) {
 		t.Helper()
 		for key, value := range mine {
 			if got, there := head.Annotations[key]; !there || got != value {
-				t.Errorf("%s, annotation %s is %q (there: %t), want %q", when, key, got, there, value)
+				t.Errorf("%s, annotation %s = %q (exists: %t), want %q", when, key, got, there, value)
 			}
 		}
 	}

@@ -15,9 +15,9 @@ var suite harness.Suite
 
 func TestMain(m *testing.M) { harness.Main(m, &suite) }
 
-// Every feature says what it needs: an API server with the operator, beyond that
-// Pods that become ready, whatever runs in them, or a kubelet that runs containers.
-// Only an embedded cluster lacks the last, see the lists in testdata.
+// The requirements of features: an API server with the operator, additionally Pods that become
+// ready, or additionally a kubelet that runs containers. An embedded cluster has no kubelet; see
+// the lists in testdata.
 const (
 	needs         = "needs"
 	needAPIServer = "apiserver"
@@ -25,8 +25,8 @@ const (
 	needKubelet   = "kubelet"
 )
 
-// feature is one of e2e-framework's with a scene of its own. It counts as run
-// when each of its assessments came to its end.
+// feature is a feature of e2e-framework with its own scene. It has run when all of its assessments
+// have ended.
 type feature struct {
 	name    string
 	builder *features.FeatureBuilder
@@ -45,37 +45,37 @@ func newFeature(name, needed string) *feature {
 	return f
 }
 
-// step is what an assessment has in hand: its test, and the feature's scene.
+// step is the data of an assessment: its test, and the feature's scene.
 type step struct {
 	*testing.T
 	*harness.Scene
 }
 
-// assess adds an assessment. One that fails for good ends the feature.
+// assess adds an assessment. A fatal failure of the assessment ends the feature.
 func (f *feature) assess(what string, do func(context.Context, *step)) *feature {
 	f.steps++
 	f.builder.Assess(what, func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 		t.Helper()
 		do(ctx, &step{T: t, Scene: f.scene})
-		f.done++ // not reached by a skip
+		f.done++ // A skip does not reach this line.
 		return ctx
 	})
 	return f
 }
 
-// runBeside tests the feature beside others that leave the operator, the webhook, the
-// nodes and Jaeger as they are.
+// runBeside runs the feature in parallel with other features that do not change the operator, the
+// webhook, the nodes and Jaeger.
 func (f *feature) runBeside(t *testing.T) {
 	t.Helper()
 	t.Parallel()
 	f.run(t)
 }
 
-// run tests the feature while no other runs.
+// run runs the feature while no other feature runs.
 func (f *feature) run(t *testing.T) {
 	t.Helper()
 	if need := f.builder.Feature().Labels()[needs]; slices.Contains(need, needKubelet) && !suite.Cluster.RunsContainers() {
-		return // The list of this kind of cluster says so.
+		return // The list of this kind of cluster has the reason.
 	}
 	suite.Cluster.Environment().Test(t, f.builder.Feature())
 	if f.done == f.steps {

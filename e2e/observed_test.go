@@ -16,10 +16,11 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// user is the field manager of what these tests write, and so the service of its spans.
+// user is the field manager of the writes of these tests, and the service of their spans.
 const user = client.FieldOwner("e2e-user")
 
-// The observer's spans continue the operator's, from what it wrote down to the Pod.
+// TestObservedHead tests that the observer's spans continue the operator's spans, from its writes
+// down to the Pod.
 func TestObservedHead(t *testing.T) {
 	var head *v1alpha1.Head
 	newFeature("the whole cluster is in the trace of a Head", needPods).
@@ -42,14 +43,15 @@ func TestObservedHead(t *testing.T) {
 		}).runBeside(t)
 }
 
-// Without a span of the operator the trace is the observer's alone, with the id that the library derives.
+// TestObservedWithoutLibrary tests an operator without spans: the trace has only spans of the
+// observer, and the id that the library derives.
 func TestObservedWithoutLibrary(t *testing.T) {
 	newFeature("an operator without spans has a trace", needPods).
 		assess("it is not traced", func(ctx context.Context, s *step) {
 			s.Restore(ctx, 3*time.Minute, "tracing the operator again", func(ctx context.Context) error {
 				return errors.Join(s.SetOperatorEnv(ctx, nil), s.WaitAdmission(ctx))
 			})
-			// Its webhook writes no context now, so there is no way to see that it admits.
+			// The webhook writes no context now, so the test cannot detect whether it admits.
 			if err := s.SetOperatorEnv(ctx, map[string]string{harness.DisabledVariable: "true"}); err != nil {
 				s.Fatal(err)
 			}
@@ -77,7 +79,8 @@ metadata: {name: self-signed}
 spec: {selfSigned: {}}
 `
 
-// cert-manager knows nothing of this project. Each of its controllers is a service of its own.
+// TestObservedCertificate tests cert-manager, which does not use this project. Each of its
+// controllers is a service.
 func TestObservedCertificate(t *testing.T) {
 	newFeature("a Certificate of cert-manager has a trace", needAPIServer).
 		assess("an Issuer is ready", func(ctx context.Context, s *step) {
@@ -113,7 +116,8 @@ func observed(ctx context.Context, s *step, object client.Object, traceID, golde
 	}
 }
 
-// firstReaction waits for the first reaction in a trace, which is that of a or b, and returns the values of $FIRST and $SECOND.
+// firstReaction waits for the first reaction in a trace, which is a or b, and returns the values of
+// $FIRST and $SECOND.
 func firstReaction(ctx context.Context, s *step, traceID, a, b string) (order map[string]string, err error) {
 	err = harness.Eventually(ctx, harness.ReadyLimit, "the first reaction", func(ctx context.Context) error {
 		trace, err := s.Observed.GetTrace(ctx, traceID)

@@ -11,12 +11,12 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// failureLimit is how long the operator may take to notice that spans don't
-// arrive: the exporter's own timeout is 10 s.
+// failureLimit is the maximum time until the operator logs lost spans. The timeout of the exporter
+// is 10 s.
 const failureLimit = 90 * time.Second
 
 func TestJaegerDown(t *testing.T) {
-	var failures int // lines in the operator's log when Jaeger went away
+	var failures int // The number of lines in the operator's log before Jaeger stopped.
 	var down time.Time
 	var created creation
 	f := newFeature("the operator works while Jaeger is down", needPods).
@@ -48,7 +48,7 @@ func TestJaegerDown(t *testing.T) {
 			}
 		}).
 		assess("the operator says so, once a minute at most", func(ctx context.Context, s *step) {
-			err := harness.Eventually(ctx, failureLimit, "the operator's log to tell of lost spans", func(ctx context.Context) error {
+			err := harness.Eventually(ctx, failureLimit, "lost spans in the operator's log", func(ctx context.Context) error {
 				lines, err := s.ExportFailures(ctx)
 				if err != nil {
 					return err
@@ -69,8 +69,8 @@ func TestJaegerDown(t *testing.T) {
 			if err := s.StartJaeger(ctx); err != nil {
 				s.Fatal(err)
 			}
-			// The exporter of the operator reconnects at its own pace, and gRPC waits up
-			// to two minutes between attempts: Heads are made until one's trace arrives.
+			// The operator's exporter reconnects in its own time, and gRPC waits up to two minutes
+			// between attempts. The test creates Heads until a trace arrives.
 			try := 0
 			err := harness.Eventually(ctx, 3*time.Minute, "the trace of a new Head", func(ctx context.Context) error {
 				try++

@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// overtakers are changed at once, so that the operator has work in hand when the
-	// second change of a Head comes.
+	// overtakers is the number of Heads that are changed at once, so that the operator is busy at
+	// the second change of a Head.
 	overtakers = 8
-	// overtakeLimit bounds the tries until one change has overtaken another. One is
-	// nearly always enough.
+	// overtakeLimit is the timeout of the attempts until one change has overtaken another. One
+	// attempt is nearly always enough.
 	overtakeLimit = 2 * time.Minute
 )
 
@@ -37,7 +37,7 @@ func TestUpdatesOvertaken(t *testing.T) {
 					s.Fatal(err)
 				}
 				if !slices.ContainsFunc(changed, func(o *overtaker) bool { return o.superseded(s) }) {
-					return errors.New("the operator saw each change by itself")
+					return errors.New("the operator reconciled each change")
 				}
 				return nil
 			})
@@ -45,7 +45,7 @@ func TestUpdatesOvertaken(t *testing.T) {
 				s.Fatal(err)
 			}
 		}).
-		assess("the trace of what was overtaken is its admission alone, and the other links to it", func(_ context.Context, s *step) {
+		assess("the trace of the overtaken change has only its admission, and the other links to it", func(_ context.Context, s *step) {
 			for _, o := range changed {
 				o.check(s)
 			}
@@ -57,11 +57,10 @@ type overtaker struct {
 	name string
 	// first and second are the contexts of the two changes.
 	first, second spantree.Link
-	final         tracetree.Trace // of the second, complete
+	final         tracetree.Trace // The complete trace of the second change.
 }
 
-// changeTwice makes some Heads, changes them, and waits for the traces of the second
-// changes.
+// changeTwice creates some Heads, changes them, and waits for the traces of the second changes.
 func changeTwice(ctx context.Context, s *step, try int) ([]*overtaker, error) {
 	all := make([]*overtaker, overtakers)
 	for i := range all {
@@ -108,13 +107,14 @@ func (o *overtaker) change(ctx context.Context, s *step, image string) (spantree
 	return context, err
 }
 
-// superseded tells whether nothing was done about the first change.
+// superseded reports whether there was no reconcile for the first change.
 func (o *overtaker) superseded(s *step) bool {
 	s.Helper()
 	return count(o.trace(s), "reconcile Head") == 0
 }
 
-// trace reads that of the first change. It is older than the second, which is complete.
+// trace returns the trace of the first change. It is older than the trace of the second, which is
+// complete.
 func (o *overtaker) trace(s *step) tracetree.Trace {
 	s.Helper()
 	trace, err := s.Jaeger.GetTrace(s.Context(), o.first.TraceID)

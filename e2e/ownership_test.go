@@ -16,8 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// correctionLimit is how long the operator may take to put right what somebody
-// did by hand.
+// correctionLimit is the maximum time until the operator reverts a manual change.
 const correctionLimit = 30 * time.Second
 
 func TestDeletedByHand(t *testing.T) {
@@ -26,7 +25,7 @@ func TestDeletedByHand(t *testing.T) {
 		assess("the Deployment", func(ctx context.Context, s *step) {
 			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &appsv1.Deployment{} })
 		}).
-		assess("that is told in the trace of the change", func(ctx context.Context, s *step) {
+		assess("the trace of the change shows that", func(ctx context.Context, s *step) {
 			if _, err := s.WaitTrace(ctx, created.head, "recreate.tree"); err != nil {
 				s.Error(err)
 			}
@@ -46,8 +45,7 @@ func TestDeletedByHand(t *testing.T) {
 		}).runBeside(t)
 }
 
-// recreated deletes an object and waits for another in its place, and for the
-// Head to be ready again.
+// recreated deletes an object and waits until a new one exists and the Head is ready again.
 func recreated(ctx context.Context, t *testing.T, s *harness.Scene, name string, empty func() client.Object) {
 	t.Helper()
 	obj := empty()
@@ -104,8 +102,8 @@ func TestChangedByHand(t *testing.T) {
 		}).runBeside(t)
 }
 
-// corrected merges a patch into the object of the Head's name, and waits until
-// the object is right again and the Head ready.
+// corrected merges a patch into the object with the Head's name, and waits until the object is
+// correct and the Head ready.
 func corrected(ctx context.Context, t *testing.T, s *harness.Scene, obj client.Object, patch string, right func(client.Object) error) {
 	t.Helper()
 	obj.SetNamespace(s.Namespace)

@@ -20,7 +20,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/observe"
 )
 
-// queries is a trace as both of Jaeger's query interfaces have it. The observer's spans, which can still arrive, are left out.
+// queries has a trace from both query interfaces of Jaeger. It omits the observer's spans, which
+// can still arrive.
 type queries struct {
 	created creation
 	http    *jaeger.Client
@@ -48,7 +49,7 @@ func (q *queries) sameSpans(ctx context.Context, s *step) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	// The attributes of links are all that only one of the interfaces carries.
+	// Only one of the interfaces has the attributes of links.
 	if diff := cmp.Diff(sorted(q.created.trace), sorted(trace), cmpopts.IgnoreFields(spantree.Link{}, "Attributes")); diff != "" {
 		s.Errorf("spans (-gRPC +HTTP):\n%s", diff)
 	}
@@ -65,7 +66,7 @@ func (q *queries) sameSearch(ctx context.Context, s *step) {
 			s.Fatal(err)
 		}
 		if len(traces) != 1 || traces[0].ID != q.created.trace.ID {
-			s.Errorf("%s finds %d traces, want %s alone", name, len(traces), q.created.trace.ID)
+			s.Errorf("%s finds %d traces, want only %s", name, len(traces), q.created.trace.ID)
 		}
 	}
 }
@@ -75,7 +76,7 @@ func (q *queries) sameLists(ctx context.Context, s *step) {
 		"services":   func(c *jaeger.Client) (any, error) { return c.Services(ctx) },
 		"operations": func(c *jaeger.Client) (any, error) { return c.Operations(ctx, harness.Service) },
 	} {
-		// Another test may have added to them between the two calls.
+		// Another test can add traces between the two calls.
 		err := harness.Eventually(ctx, 5*time.Second, what+" to be the same", func(context.Context) error {
 			overGRPC, err := list(s.Jaeger)
 			if err != nil {
@@ -96,7 +97,8 @@ func (q *queries) sameLists(ctx context.Context, s *step) {
 	}
 }
 
-// A page of another site can resolve its own name to this machine (DNS rebinding): only the Host header shows that.
+// A page of another site can resolve its own name to this machine (DNS rebinding). Only the Host
+// header shows that.
 func refusesHosts(ctx context.Context, s *step) {
 	for host, want := range map[string]int{"": http.StatusOK, "localhost": http.StatusOK, "evil.example": http.StatusMisdirectedRequest} {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Status.Jaeger.UI+"/api/v3/services", nil)
@@ -115,7 +117,7 @@ func refusesHosts(ctx context.Context, s *step) {
 	}
 }
 
-// loadAgain keeps the trace under another id, as if it came from another Jaeger.
+// loadAgain sends the artifacts' trace with another id, as if it came from another Jaeger.
 func (q *queries) loadAgain(ctx context.Context, s *step) {
 	trace, err := q.http.GetTrace(ctx, q.created.trace.ID)
 	if err != nil {

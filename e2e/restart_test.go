@@ -15,8 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// leaseLimit is how long an operator may take to follow one that was killed, whose
-// lease has to expire.
+// leaseLimit is the maximum time until an operator replaces a killed one, whose lease must expire.
 const leaseLimit = time.Minute
 
 func TestOperatorKilled(t *testing.T) {
@@ -50,7 +49,7 @@ func TestLeaderFails(t *testing.T) {
 		assess("the one that leads is killed, and another pod leads", func(ctx context.Context, s *step) {
 			var err error
 			if leader, err = s.Leader(ctx); err != nil || leader == "" {
-				s.Fatalf("the leader is %q, %v", leader, err)
+				s.Fatalf("leader = %q, %v", leader, err)
 			}
 			if err := s.KillOperator(ctx); err != nil {
 				s.Fatal(err)
@@ -69,15 +68,15 @@ func TestLeaderFails(t *testing.T) {
 	half.finish().run(t)
 }
 
-// halfway is a Head that was created and can't become ready yet: its Pods find no node.
+// halfway is a Head that cannot become ready yet, because no node accepts its Pods.
 type halfway struct {
 	creation
 
 	f *feature
 }
 
-// assess brings a Head there, and waits until all that can happen is in its trace: a
-// process that is killed then takes no span with it.
+// assess creates the Head, and waits until its trace has all possible spans, so that a killed
+// process loses no span.
 func (h *halfway) assess(f *feature) *feature {
 	h.f = f
 	return f.assess("no node takes Pods", func(ctx context.Context, s *step) {
@@ -106,7 +105,7 @@ func (h *halfway) assess(f *feature) *feature {
 	})
 }
 
-// finish lets the Head become ready.
+// finish makes the Head ready.
 func (h *halfway) finish() *feature {
 	return h.f.assess("the nodes take Pods again, and the trace becomes the expected tree", func(ctx context.Context, s *step) {
 		if err := s.Uncordon(ctx); err != nil {

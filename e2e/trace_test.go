@@ -33,7 +33,8 @@ func TestHeadTraceJaegerExporter(t *testing.T) {
 			}
 		})
 	created.assess(f).assess("the spans came over Thrift", func(_ context.Context, s *step) {
-		// Thrift has microseconds; a whole trace of them by chance is one in 10^30.
+		// Thrift has microseconds. Whole microseconds in all spans over OTLP have a probability of
+		// about 1 in 10^30.
 		for _, span := range created.trace.Spans() {
 			if span.Start.Nanosecond()%1000 != 0 {
 				s.Errorf("span %s starts at %s: nanoseconds come over OTLP only", span.Name, span.Start.Format(time.RFC3339Nano))
@@ -46,7 +47,7 @@ func TestHeadTraceOTLPOverHTTP(t *testing.T) {
 	var created creation
 	f := newFeature("a new Head is one trace over HTTP", needPods).
 		assess("the operator exports OTLP over HTTP", func(ctx context.Context, s *step) {
-			// What listens there knows no gRPC, so whatever arrives came over HTTP.
+			// The receiver at this address does not support gRPC, so the spans arrive over HTTP.
 			env := map[string]string{harness.ProtocolVariable: "http/protobuf", harness.EndpointVariable: s.OTLPHTTPEndpoint()}
 			if err := s.ChangeOperator(ctx, env); err != nil {
 				s.Fatal(err)
@@ -55,15 +56,15 @@ func TestHeadTraceOTLPOverHTTP(t *testing.T) {
 	created.assess(f).run(t)
 }
 
-// creation creates a Head and keeps what became of it.
+// creation creates a Head and keeps its trace.
 type creation struct {
-	head  *v1alpha1.Head  // as admission left it
+	head  *v1alpha1.Head  // The Head after admission.
 	trace tracetree.Trace // complete
 }
 
-// assess adds what holds for every new Head, whatever the exporter.
+// assess adds the assessments for every new Head, with any exporter.
 func (c *creation) assess(f *feature) *feature {
-	return f.assess("admission gives the Head a trace context", func(ctx context.Context, s *step) {
+	return f.assess("admission adds a trace context to the Head", func(ctx context.Context, s *step) {
 		head, err := s.CreateHead(ctx, "head", nil)
 		if err != nil {
 			s.Fatal(err)
@@ -91,7 +92,7 @@ func (c *creation) assess(f *feature) *feature {
 	})
 }
 
-// find looks for the trace as a user does who has no annotation.
+// find searches the trace as a user without the annotation does.
 func (c *creation) find(ctx context.Context, s *step) {
 	traces, err := s.Jaeger.FindTraces(ctx, tracetree.Query{
 		Service: harness.Service, Operation: "admit Head",
@@ -109,7 +110,7 @@ func (c *creation) find(ctx context.Context, s *step) {
 	}
 }
 
-// unchanged wants the trace to have the spans that it had.
+// unchanged fails the test unless the trace has the same spans as before.
 func (c *creation) unchanged(ctx context.Context, s *step) {
 	now, err := s.Jaeger.GetTrace(ctx, c.trace.ID)
 	if err != nil {
@@ -120,7 +121,7 @@ func (c *creation) unchanged(ctx context.Context, s *step) {
 	}
 }
 
-// context is the Head's, as a span that others link to.
+// context returns the Head's context as a link.
 func (c *creation) context(t *testing.T) spantree.Link {
 	t.Helper()
 	traceID, spanID, err := tracetree.TraceIDOf(c.head.Annotations)
@@ -130,7 +131,7 @@ func (c *creation) context(t *testing.T) spantree.Link {
 	return spantree.Link{TraceID: traceID, SpanID: spanID}
 }
 
-// root gives the only root of a trace that matched its tree.
+// root returns the only root of a trace that matched its tree.
 func root(t *testing.T, trace tracetree.Trace) spantree.Span {
 	t.Helper()
 	roots := trace.Forest().Roots
@@ -140,8 +141,8 @@ func root(t *testing.T, trace tracetree.Trace) spantree.Span {
 	return roots[0].Span
 }
 
-// checkTimes wants every span to have ended after its start, and the root before
-// anything that followed from what it admitted.
+// checkTimes fails the test unless every span ends after its start, and the root ends before its
+// consequences start.
 func checkTimes(t *testing.T, trace tracetree.Trace) {
 	t.Helper()
 	admission := root(t, trace)
@@ -191,8 +192,7 @@ func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
 	}).runBeside(t)
 }
 
-// updateHead changes a Head, again where somebody else was faster, and gives it
-// as admission left it.
+// updateHead changes a Head, retries after a conflict, and returns it as stored after admission.
 func updateHead(ctx context.Context, s *harness.Scene, name string, change func(*v1alpha1.Head)) (*v1alpha1.Head, error) {
 	var head *v1alpha1.Head
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
@@ -213,5 +213,5 @@ func sorted(trace tracetree.Trace) []spantree.Span {
 	return spans
 }
 
-// childName is the name of a Head's ChildA, and of the Deployment of that.
+// childName returns the name of a Head's ChildA, and of its Deployment.
 func childName(head *v1alpha1.Head) string { return head.Name + "-child-a" }

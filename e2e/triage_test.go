@@ -14,12 +14,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// tracelessLimit is how long a wait goes on that shall fail: failed exports are in the
-// log by then.
+// tracelessLimit is the timeout of waits that must fail. Failed exports are in the log by then.
 const tracelessLimit = 5 * time.Second
 
-// Each cause is really there, and the report about the trace of a new Head has to
-// find it.
+// TestTriage creates each cause, and the report about the trace of a new Head must find it.
 func TestTriage(t *testing.T) {
 	f := newFeature("a report about a trace that isn't complete says why", needPods)
 	for _, test := range []struct {
@@ -27,9 +25,9 @@ func TestTriage(t *testing.T) {
 		env          func(s *step) map[string]string
 		head         func(*v1alpha1.Head)
 		cause        triage.Cause
-		// says has what the report's text must have, beside the cause.
+		// says has the texts that the report must contain, in addition to the cause.
 		says []string
-		// counts has what it must have where the operator serves metrics.
+		// counts has further texts if the operator serves metrics.
 		counts []string
 	}{
 		{
@@ -40,18 +38,18 @@ func TestTriage(t *testing.T) {
 			says:   []string{"FAILED  object ready", "ChildA unpullable-child-a: Ready=False", "Pod unpullable-child-a", "missing: converge Head"},
 		},
 		{
-			name:   "a sampler that takes nothing",
+			name:   "a sampler that drops everything",
 			object: "unsampled",
 			env:    func(*step) map[string]string { return map[string]string{harness.SamplerVariable: "always_off"} },
 			cause:  triage.NeverSampled,
-			says:   []string{"-00, whose flag says not sampled", "OTEL_TRACES_SAMPLER=always_off", "ok      object ready: true since"},
+			says:   []string{"-00, whose sampled flag is 0", "OTEL_TRACES_SAMPLER=always_off", "ok      object ready: true since"},
 		},
 		{
 			name:   "another service",
 			object: "renamed",
-			env:    func(*step) map[string]string { return map[string]string{harness.ServiceVariable: "somebody-else"} },
+			env:    func(*step) map[string]string { return map[string]string{harness.ServiceVariable: "another-service"} },
 			cause:  triage.WrongService,
-			says:   []string{`"somebody-else"`, "OTEL_SERVICE_NAME=somebody-else", "ok      no missing parents: true since", "ok      quiet period: true since"},
+			says:   []string{`"another-service"`, "OTEL_SERVICE_NAME=another-service", "ok      no missing parents: true since", "ok      quiet period: true since"},
 		},
 		{
 			name:   "a closed port",
@@ -70,16 +68,16 @@ func TestTriage(t *testing.T) {
 			},
 			cause: triage.ExporterFailing,
 			says:  []string{"/v1/traces/nowhere", "Exporting traces failed", "404"},
-			// The admission's span, and those of the reconciles.
+			// The spans of the admission and of the reconciles.
 			counts: []string{"spans lost since it started: _OTHER "},
 		},
 		{
-			name:   "a parent that nobody sent",
+			name:   "a parent that was not sent",
 			object: "orphaned",
 			env:    func(*step) map[string]string { return map[string]string{harness.UntrustedContextVariable: "parent"} },
 			head:   annotate(tracetree.TraceparentAnnotation, "00-0123456789abcdef0123456789abcdef-00000000000000aa-01"),
 			cause:  triage.ParentMissing,
-			says:   []string{"FAILED  no missing parents", "wants parent 00000000000000aa", "came from outside", `"admit Head"`},
+			says:   []string{"FAILED  no missing parents", "has parent 00000000000000aa", "came from outside", `"admit Head"`},
 		},
 	} {
 		f.assess(test.name, func(ctx context.Context, s *step) {
@@ -89,7 +87,7 @@ func TestTriage(t *testing.T) {
 				}
 			}
 			says := test.says
-			if s.RunsContainers() { // An embedded cluster's has its metrics off.
+			if s.RunsContainers() { // The operator of an embedded cluster has no metrics.
 				says = slices.Concat(says, test.counts)
 			}
 			checkReport(ctx, s, test.object, test.head, test.cause, says)
@@ -98,14 +96,14 @@ func TestTriage(t *testing.T) {
 	f.run(t)
 }
 
-// checkReport creates a Head, whose trace must fail to be complete for one cause alone.
+// checkReport creates a Head, whose trace must be incomplete for exactly one cause.
 func checkReport(ctx context.Context, s *step, name string, change func(*v1alpha1.Head), cause triage.Cause, says []string) {
 	s.Helper()
 	head, err := s.CreateHead(ctx, name, change)
 	if err != nil {
 		s.Fatal(err)
 	}
-	if cause != triage.NeverReady { // Else a Head that is late would be a second cause.
+	if cause != triage.NeverReady { // Otherwise a slow Head would be a second cause.
 		if err := s.WaitReady(ctx, name); err != nil {
 			s.Fatal(err)
 		}
@@ -114,17 +112,17 @@ func checkReport(ctx context.Context, s *step, name string, change func(*v1alpha
 	_, err = s.WaitTrace(ctx, head, "create.tree")
 	var report *triage.Report
 	if !errors.As(err, &report) {
-		s.Fatalf("the wait gave %v, want a report", err)
+		s.Fatalf("WaitTrace = %v, want a report", err)
 	}
 	if _, has := report.Has(cause); !has || len(report.Verdicts) != 1 {
-		s.Errorf("the verdicts are %+v, want %q alone", report.Verdicts, cause)
+		s.Errorf("verdicts = %+v, want only %q", report.Verdicts, cause)
 	}
 	for _, text := range append(says, "verdict: "+string(cause), "remedy: ", "conditions:\n") {
 		if !strings.Contains(report.Error(), text) {
-			s.Errorf("the report has no %q:\n%s", text, report)
+			s.Errorf("report without %q:\n%s", text, report)
 		}
 	}
 	if len(report.Unknown) > 0 {
-		s.Errorf("not known: %q", report.Unknown)
+		s.Errorf("unknown: %q", report.Unknown)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
-// transcript is what a command printed so far.
+// transcript is the output of a command so far.
 type transcript struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -32,7 +32,8 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
-// A user watches before applying; each span is printed once, when it comes, and the command ends by itself.
+// TestWatch watches before it applies. The command prints each span once, when it arrives, and then
+// ends.
 func TestWatch(t *testing.T) {
 	newFeature("a watched Head is followed to its end", needPods).assess("each span is printed once", func(ctx context.Context, s *step) {
 		var out, progress transcript
@@ -51,7 +52,7 @@ func TestWatch(t *testing.T) {
 			s.Fatal(err)
 		}
 		if err := <-ended; err != nil {
-			s.Fatalf("watching ended with %v\n%s%s", err, &out, &progress)
+			s.Fatalf("watch = %v\n%s%s", err, &out, &progress)
 		}
 		trace, err := s.WaitTrace(ctx, head, "create.tree")
 		if err != nil {
@@ -61,9 +62,9 @@ func TestWatch(t *testing.T) {
 		if err != nil {
 			s.Fatal(err)
 		}
-		// Spans of the observer about what follows can be in the trace that were not there when the command ended.
+		// The trace can have spans of the observer that arrived after the end of the command.
 		lines := slices.DeleteFunc(strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"), func(line string) bool {
-			return strings.Contains(line, "  … ") // A wait is no span.
+			return strings.Contains(line, "  … ") // A wait is not a span.
 		})
 		if lines[0] != "trace "+trace.ID || len(lines) < 1+trace.Len() || len(lines) > 1+whole.Len() {
 			s.Errorf("%d lines, the first is %q; want 1+%d to 1+%d, and the id of %s\n%s", len(lines), lines[0], trace.Len(), whole.Len(), trace.ID, &out)

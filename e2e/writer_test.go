@@ -19,8 +19,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// TestTwoOperators: the test's process is a second operator, which changes the spec of a Head that
-// the reference operator reconciles. Both processes' spans are one tree.
+// TestTwoOperators uses the test's process as a second operator, which changes the spec of a Head
+// that the reference operator reconciles. The spans of both processes are one tree.
 func TestTwoOperators(t *testing.T) {
 	var created creation
 	var changed *v1alpha1.Head
@@ -40,7 +40,7 @@ func TestTwoOperators(t *testing.T) {
 		if _, err := s.WaitTraceID(ctx, changed, writer, "written.tree", s.ReadyCheck(changed.Namespace, changed.Name)); err != nil {
 			s.Fatal(err)
 		}
-	}).assess("the Head's trace begins with the writer", func(ctx context.Context, s *step) {
+	}).assess("the Head's trace starts with the writer", func(ctx context.Context, s *step) {
 		if err := s.Get(ctx, changed.Name, changed); err != nil {
 			s.Fatal(err)
 		}
@@ -58,7 +58,8 @@ func TestTwoOperators(t *testing.T) {
 	}).run(t)
 }
 
-// reconcileOwner runs one traced reconcile of a ConfigMap, and returns its trace after Jaeger has it.
+// reconcileOwner runs one traced reconcile of a ConfigMap, and returns its trace after Jaeger has
+// it.
 func reconcileOwner(ctx context.Context, s *step, f func(context.Context, client.Client) error) (traceID string) {
 	s.Helper()
 	s.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+s.Status.Jaeger.OTLPGRPC)

@@ -11,26 +11,27 @@ import (
 
 const endKey = kb.End
 
-// focused is the label of the row that has the focus, or what else has it.
+// focused is the label of the row with the focus, or another element with the focus.
 const focused = `(document.activeElement.querySelector(".label") ?? document.activeElement).textContent.slice(0, 60)`
 
 func (p *tab) wantFocus(want string) {
 	p.Helper()
 	if got := eval[string](p, focused); got != want {
-		p.Errorf("the focus is on %q, want %q", got, want)
+		p.Errorf("focus = %q, want %q", got, want)
 	}
 }
 
-// visible counts the rows that are shown.
+// visible returns the number of visible rows.
 func (p *tab) visible() int {
 	p.Helper()
 	return eval[int](p, `[...document.querySelectorAll("tr.span")].filter((r) => r.offsetParent).length`)
 }
 
-// The keys are those that the ARIA Authoring Practices give a treegrid whose rows take the focus.
+// TestKeyboard uses the keys that the ARIA Authoring Practices define for a treegrid with focusable
+// rows.
 func TestKeyboard(t *testing.T) {
 	p := open(t, pageOf(t, recorded(t)))
-	for range 20 { // Tab by tab into the grid; it is one stop.
+	for range 20 { // The grid is one stop of the tab key.
 		p.press(kb.Tab)
 		if eval[bool](p, `document.activeElement.matches("tr.span")`) {
 			break
@@ -54,7 +55,7 @@ func TestKeyboard(t *testing.T) {
 	}
 	p.press(kb.ArrowRight)
 	if got := p.visible(); got != 10 {
-		t.Errorf("with the root open again %d spans are shown, want 10: what was closed below it stays so", got)
+		t.Errorf("with the root open again %d spans are shown, want 10, because a closed descendant stays closed", got)
 	}
 	p.press(kb.ArrowDown, kb.Enter)
 	if got := eval[string](p, `document.activeElement.getAttribute("aria-label") + ": " + document.activeElement.querySelector("h2").textContent`); got != "Details of the span: converge Head" {
@@ -93,7 +94,7 @@ func TestMouse(t *testing.T) {
 	text := eval[string](p, `document.querySelector(".details").innerText`)
 	for _, want := range []string{"update_status ChildA", "Attributes", "operator.object.kind\nChildA", "operator.object.name\nhead-sample-child-a", "Events", "Resource", "service.name\ndemo-services-for-tracing", "Scope", "Kind\nCLIENT", "Status\n"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the details lack %q:\n%s", want, text)
+			t.Errorf("details without %q:\n%s", want, text)
 		}
 	}
 	p.click(".details .close")
@@ -101,7 +102,8 @@ func TestMouse(t *testing.T) {
 	p.wantQuiet("file://")
 }
 
-// A link leads to its span where that is in the trace, though its parents are closed.
+// TestLinks tests that a link leads to its span in the trace, even if ancestors of the span are
+// closed.
 func TestLinks(t *testing.T) {
 	link := func(trace string, span int) string {
 		return fmt.Sprintf(`{"traceId":%q,"spanId":"%016x","attributes":[{"key":"why","value":{"stringValue":"retry"}}]}`, trace, span)
@@ -114,7 +116,7 @@ func TestLinks(t *testing.T) {
 	p.click("tr.span:nth-child(4)")
 	text := eval[string](p, `document.querySelector(".details").innerText`)
 	if !strings.Contains(text, "why\nretry") || !strings.Contains(text, "span 0000000000000001 of trace "+other) {
-		t.Errorf("the details don't tell the links:\n%s", text)
+		t.Errorf("details without the links:\n%s", text)
 	}
 	p.click(".details li button")
 	p.wantFocus("target")
@@ -128,14 +130,14 @@ func TestScreenReader(t *testing.T) {
 	p := open(t, pageOf(t, recorded(t)))
 	all := p.accessibles()
 	if grids := withRole(all, "treegrid"); len(grids) != 1 || grids[0].Name != "Spans of the trace" {
-		t.Fatalf("the treegrids are %+v", grids)
+		t.Fatalf("treegrids = %+v", grids)
 	}
 	var columns []string
 	for _, c := range withRole(all, "columnheader") {
 		columns = append(columns, c.Name)
 	}
 	if want := []string{"Span", "Kind", "Start", "Time"}; !slices.Equal(columns, want) { // One service needs no column.
-		t.Errorf("the columns are %q, want %q", columns, want)
+		t.Errorf("columns = %q, want %q", columns, want)
 	}
 	rows := withRole(all, "row")
 	if len(rows) != 1+12 {
@@ -150,28 +152,28 @@ func TestScreenReader(t *testing.T) {
 	} {
 		got := rows[want.row]
 		if !strings.HasPrefix(got.Name, want.name) || got.Properties["level"] != want.level || got.Properties["expanded"] != want.expanded {
-			t.Errorf("row %d is %+v, want %+v", want.row, got, want)
+			t.Errorf("row %d = %+v, want %+v", want.row, got, want)
 		}
 	}
 	if cells := withRole(all, "gridcell"); len(cells) != 12*4 {
 		t.Errorf("%d cells, want 48", len(cells))
 	}
 	if headings := withRole(all, "heading"); len(headings) != 1 || !strings.HasPrefix(headings[0].Name, "Trace ") {
-		t.Errorf("the headings are %+v", headings)
+		t.Errorf("headings = %+v", headings)
 	}
 	for _, button := range withRole(all, "button") {
 		if button.Name == "" {
-			t.Error("a button has no name")
+			t.Error("a button without a name")
 		}
 	}
 
 	p.click("tr.span:nth-child(1)")
 	all = p.accessibles()
 	if panels := withRole(all, "complementary"); len(panels) != 1 || panels[0].Name != "Details of the span" {
-		t.Errorf("the details are %+v", panels)
+		t.Errorf("details = %+v", panels)
 	}
 	selected := slices.DeleteFunc(withRole(all, "row"), func(a accessible) bool { return a.Properties["selected"] != "true" })
 	if len(selected) != 1 || !strings.HasPrefix(selected[0].Name, "admit Head") {
-		t.Errorf("selected are %+v", selected)
+		t.Errorf("selected rows = %+v", selected)
 	}
 }

@@ -29,16 +29,16 @@ import (
 const (
 	upLimit   = 3 * time.Minute
 	downLimit = time.Minute
-	// operatorService is what the reference operator calls itself.
+	// operatorService is the service name of the reference operator.
 	operatorService = "demo-services-for-tracing"
 )
 
-// newSandbox brings an embedded sandbox up, and gives the addresses of its Jaeger.
+// newSandbox starts an embedded sandbox, and returns the addresses of its Jaeger.
 func newSandbox(t *testing.T) provider.Addresses {
 	t.Helper()
 	s := &rig.Sandbox{
 		T: t, Name: "browser", Dir: filepath.Join(t.TempDir(), "state"),
-		// The images that CI names are for kind.
+		// CI names images for kind.
 		Env: []string{"SANDBOX_CLUSTER=embedded", "SANDBOX_IMAGES="},
 	}
 	t.Cleanup(func() { remove(s) })
@@ -49,7 +49,7 @@ func newSandbox(t *testing.T) provider.Addresses {
 }
 
 func remove(s *rig.Sandbox) {
-	// The test's own context has ended by now.
+	// The test's own context is already cancelled.
 	if out, err := s.Run(context.Background(), downLimit, "down"); err != nil {
 		s.T.Errorf("removing the sandbox: %v\n%s", err, out)
 	}
@@ -75,14 +75,14 @@ func send(t *testing.T, client *jaeger.Client, address string, traces ...tracetr
 
 // now moves a trace of these tests to the present, so that searches find it.
 func now(otlp, id string) string {
-	const begin = "17000000000" // What the times of spanJSON begin with.
+	const begin = "17000000000" // The first digits of the times of spanJSON.
 	recent := fmt.Sprint(time.Now().Add(-time.Minute).UnixNano())[:len(begin)]
 	return strings.ReplaceAll(strings.ReplaceAll(otlp, `Nano":"`+begin, `Nano":"`+recent), testTrace, id)
 }
 
 const hostileTrace = "fedcba9876543210fedcba9876543210"
 
-// Jaeger's port serves the project's page: search, find, open.
+// TestJaegerPage tests the project's page at Jaeger's port: search, find, open.
 func TestJaegerPage(t *testing.T) {
 	addresses := newSandbox(t)
 	client, err := jaeger.Dial(addresses[component.UI])
@@ -108,27 +108,27 @@ func TestJaegerPage(t *testing.T) {
 	t.Run("base path", func(t *testing.T) { belowAPath(t, addresses) })
 }
 
-// tidy is a small trace without faults.
+// tidy returns a small correct trace.
 func tidy() string {
 	return traceJSON(spanJSON(1, 0, "buy", 0, 90_000_000, ""), spanJSON(2, 1, "pay", 10_000_000, 20_000_000, ""), spanJSON(3, 1, "ship", 30_000_000, 80_000_000, ""))
 }
 
-// choose picks a value of a selection of the page, as a reader does.
+// choose selects a value in a selection of the page, as a user does.
 func (p *tab) choose(name, value string) {
 	p.Helper()
 	if !eval[bool](p, fmt.Sprintf(`(() => { const s = document.querySelector("select[name=%s]"); s.value = %s;
 		s.dispatchEvent(new Event("change", { bubbles: true })); return s.value !== ""; })()`, name, jsonText(value))) {
-		p.Fatalf("%s has no choice %q", name, value)
+		p.Fatalf("%s without the choice %q", name, value)
 	}
 }
 
-// searchAndOpen picks the operator's service, finds the sample's trace, and opens it.
+// searchAndOpen selects the operator's service, finds the sample's trace, and opens it.
 func searchAndOpen(t *testing.T, addresses provider.Addresses, client *jaeger.Client) {
 	p := open(t, addresses[component.UI]+"/")
 	p.waitFor(`document.querySelectorAll("table.found tbody tr").length > 0`)
 	services := eval[[]string](p, `[...document.querySelectorAll("select[name=service] option")].map((o) => o.value)`)
 	if !slices.Contains(services, operatorService) || !slices.Contains(services, "shop") {
-		t.Fatalf("the services are %q", services)
+		t.Fatalf("services = %q", services)
 	}
 	for _, scheme := range []string{"light", "dark"} {
 		p.scheme(scheme)
@@ -137,18 +137,18 @@ func searchAndOpen(t *testing.T, addresses provider.Addresses, client *jaeger.Cl
 	all := p.accessibles()
 	for _, name := range []string{"Service", "Span", "In the last", "Most"} {
 		if !slices.ContainsFunc(withRole(all, "combobox"), func(a accessible) bool { return strings.HasPrefix(a.Name, name) }) {
-			t.Errorf("no selection is called %q", name)
+			t.Errorf("no selection is named %q", name)
 		}
 	}
 	if tables := withRole(all, "table"); len(tables) != 1 || tables[0].Name != "Traces found" {
-		t.Errorf("the tables are %+v", tables)
+		t.Errorf("tables = %+v", tables)
 	}
 
 	p.choose("service", operatorService)
 	p.waitFor(`new URLSearchParams(location.search).get("service") === "` + operatorService + `" && document.querySelectorAll("table.found a").length > 0`)
 	id := eval[string](p, `document.querySelector("table.found a").href.split("/").pop()`)
 	if got := eval[string](p, `document.querySelector("table.found .root").textContent`); got != "apply Head head-sample" {
-		t.Errorf("the trace is listed as %q", got)
+		t.Errorf("listed trace = %q", got)
 	}
 	p.do(chromedp.Focus(chromedp.CSS("table.found a")))
 	p.press(kb.Enter)
@@ -161,12 +161,12 @@ func searchAndOpen(t *testing.T, addresses provider.Addresses, client *jaeger.Cl
 		t.Errorf("rows (-terminal +page):\n%s", diff)
 	}
 	if got := eval[string](p, `location.href`); got != addresses[component.UI]+"/trace/"+id {
-		t.Errorf("the trace is at %s", got)
+		t.Errorf("address of the trace = %s", got)
 	}
 	p.press(kb.Tab)
 	p.click("tr.span")
-	if text := eval[string](p, `document.querySelector(".details").innerText`); !strings.Contains(text, "service.name\nsandbox") { // The apply.
-		t.Errorf("the details are\n%s", text)
+	if text := eval[string](p, `document.querySelector(".details").innerText`); !strings.Contains(text, "service.name\nsandbox") { // The span of the apply.
+		t.Errorf("details =\n%s", text)
 	}
 	p.wantQuiet(addresses[component.UI] + "/")
 }
@@ -196,11 +196,11 @@ func filters(t *testing.T, addresses provider.Addresses) {
 	p = open(t, addresses[component.UI]+"/search?service=shop&min=soon")
 	p.waitFor(`document.querySelector("[role=alert]") !== null`)
 	if got := eval[string](p, `document.querySelector("[role=alert]").textContent`); !strings.Contains(got, "400") || !strings.Contains(got, "duration_min") {
-		t.Errorf("a wrong duration gives %q", got)
+		t.Errorf("message for an invalid duration = %q", got)
 	}
 }
 
-// hostileInJaeger lists and opens the trace whose service and names are hostile.
+// hostileInJaeger lists and opens the trace with hostile service and span names.
 func hostileInJaeger(t *testing.T, addresses provider.Addresses, client *jaeger.Client) {
 	trace, err := client.GetTrace(t.Context(), hostileTrace)
 	if err != nil {
@@ -227,18 +227,18 @@ func unknown(t *testing.T, addresses provider.Addresses) {
 		p := open(t, addresses[component.UI]+path)
 		p.waitFor(`document.querySelector("[role=alert]") !== null`)
 		if got := eval[string](p, `document.querySelector("[role=alert]").textContent`); !strings.HasPrefix(got, want) {
-			t.Errorf("%s says %q, want %q", path, got, want)
+			t.Errorf("message at %s = %q, want %q", path, got, want)
 		}
 		if got := eval[int](p, `document.querySelectorAll("img").length`); got != 0 {
-			t.Error("the address made an element")
+			t.Error("the address created an element")
 		}
 		p.click("a")
 		p.waitFor(`document.querySelector("form") !== null`)
 	}
 }
 
-// belowAPath serves the page as Jaeger does with a base path, of which it writes the page's base, and in front of an API
-// that is broken.
+// belowAPath serves the page as Jaeger does with a base path, which is the base of the page, in
+// front of a broken API.
 func belowAPath(t *testing.T, addresses provider.Addresses) {
 	target, err := url.Parse(addresses[component.UI])
 	if err != nil {
@@ -273,11 +273,11 @@ func belowAPath(t *testing.T, addresses provider.Addresses) {
 	p = open(t, server.URL+base+"/")
 	p.waitFor(`document.querySelector("[role=alert]") !== null`)
 	if got := eval[string](p, `document.querySelector("[role=alert]").textContent`); got != `Jaeger answered 502: <html><script>alert(1)</script>bad gateway\n` {
-		t.Errorf("a broken API gives %q", got)
+		t.Errorf("message for a broken API = %q", got)
 	}
 }
 
-// read gets a page without a browser.
+// read returns a page without a browser.
 func read(t *testing.T, address string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)

@@ -14,10 +14,10 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 )
 
-// names are what Chromium and its like are called, in the order of preference.
+// names are the names of Chromium and compatible browsers, in the order of preference.
 var names = []string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"}
 
-// chrome is the browser that all tests share; each has a profile and a tab of its own in it.
+// chrome is the browser that all tests share. Each test has its own profile and tab.
 var chrome context.Context
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withChrome runs a browser meanwhile, if tests are going to run.
+// withChrome calls run while a browser runs, if tests are selected.
 func withChrome(run func()) error {
 	if slices.ContainsFunc(os.Args[1:], func(a string) bool {
 		return strings.HasPrefix(a, "-test.short") || strings.HasPrefix(a, "-test.list")
@@ -45,12 +45,13 @@ func withChrome(run func()) error {
 		}
 	}
 	if path == "" {
-		return fmt.Errorf("these tests need Chromium, and none of %s is here: sudo scripts/prerequisites.sh test installs it on Debian; elsewhere install it by hand, not as a snap",
+		return fmt.Errorf("these tests need Chromium, but none of %s is installed; run sudo scripts/prerequisites.sh test on Debian, or install it without snap elsewhere",
 			strings.Join(names, ", "))
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path))
 	if os.Geteuid() == 0 {
-		// Chromium refuses to be root with its own sandbox. What it opens here is this repository's.
+		// Chromium does not run as root with its own sandbox. It only opens pages of this
+		// repository here.
 		options = append(options, chromedp.NoSandbox)
 	}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)

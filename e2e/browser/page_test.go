@@ -17,13 +17,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
-// rowsJS lists the rows of the page's tree as the model in Go would print them.
+// rowsJS lists the rows of the page's tree in the format of the model in Go.
 const rowsJS = `[...document.querySelectorAll("[role=treegrid] tbody tr")].map((r) => [r.ariaLevel, r.ariaPosInSet + "/" + r.ariaSetSize,
 	r.querySelector(".label").textContent, [...r.querySelectorAll(".text")].map((e) => e.textContent).join(""), r.querySelector(".service").textContent,
 	r.querySelector(".kind").textContent, r.querySelector(".start").textContent, r.querySelector(".time").textContent,
 	r.querySelector(".note")?.textContent.trim() ?? "", r.querySelector(".unseen")?.textContent ?? ""].join(" | "))`
 
-// wantRows returns the rows that the page should show of a trace, by the model in Go.
+// wantRows returns the expected rows of the page for a trace, from the model in Go.
 func wantRows(trace tracetree.Trace) []string { return rowsOf(view.New(trace.Forest(), label)) }
 
 func rowsOf(w *view.Waterfall) []string {
@@ -57,7 +57,8 @@ func wordsOf(row view.Row) string {
 	return words
 }
 
-// The page's model is JavaScript, the terminal's is Go: both must say the same of any trace.
+// TestPageShowsWhatTheTerminalDoes compares the page's model in JavaScript with the terminal's
+// model in Go for several traces.
 func TestPageShowsWhatTheTerminalDoes(t *testing.T) {
 	traces := map[string]string{"tangled": tangled(), "hostile": hostile(), "eventful": eventful()}
 	for seed := range uint64(8) {
@@ -74,7 +75,7 @@ func TestPageShowsWhatTheTerminalDoes(t *testing.T) {
 			ticks = append(ticks, fmt.Sprint(tick.Nanoseconds()))
 		}
 		if got := eval[int](p, `document.querySelectorAll(".axis span").length`); got != len(ticks) {
-			t.Errorf("the axis has %d ticks, the model has %v", got, ticks)
+			t.Errorf("the axis has %d ticks, want %v", got, ticks)
 		}
 		p.wantQuiet("file://")
 	}
@@ -85,7 +86,7 @@ func TestPageShowsWhatTheTerminalDoes(t *testing.T) {
 	}
 }
 
-// hostile is a trace whose every text tries to be more than text.
+// hostile returns a trace whose texts contain markup.
 func hostile() string {
 	evil := []string{
 		`</script><script>alert(1)</script>`, `<img src=x onerror=alert(2)>`, `$(reboot); ` + "`reboot`" + ` && 'x' "y"`, `{{.Policy}} ${alert(3)}`,
@@ -113,12 +114,12 @@ func TestHostileTextsStayText(t *testing.T) {
 	details := eval[string](p, `document.querySelector(".details").innerText + document.querySelector("main").innerText`)
 	for _, hidden := range []string{"\x1b", "\u202e", "\u2028"} {
 		if strings.Contains(details, hidden) {
-			t.Errorf("the page has %q as it is", hidden)
+			t.Errorf("the page has %q without escapes", hidden)
 		}
 	}
 	for _, shown := range []string{`\x1b[2J`, `\u202egnp.exe`, `<img src=x onerror=alert(2)>`, `$(reboot); `} {
 		if !strings.Contains(details, shown) {
-			t.Errorf("the page lacks %q", shown)
+			t.Errorf("page without %q", shown)
 		}
 	}
 	p.wantQuiet("file://")
@@ -139,7 +140,7 @@ func TestPageWithoutScripts(t *testing.T) {
 	p.wantQuiet("file://")
 }
 
-// A trace of many spans must open while its reader still waits.
+// TestManySpans tests that a trace of many spans opens in acceptable time.
 func TestManySpans(t *testing.T) {
 	const count, soon = 5000, 10 * time.Second
 	spans := make([]string, count)
@@ -161,18 +162,19 @@ func TestManySpans(t *testing.T) {
 		t.Errorf("%d spans open after %s and move after %s, want at most %s each", count, opened, moved, soon)
 	}
 	if got := eval[bool](p, `document.activeElement === [...document.querySelectorAll("tr.span")].at(-1)`); !got {
-		t.Error("the key End doesn't go to the last span")
+		t.Error("the key End does not move to the last span")
 	}
 	p.wantQuiet("file://")
 }
 
-// A phone's width shows the tree and the bars, and scrolls nothing sideways.
+// TestNarrowWindow tests that the width of a phone shows the tree and the bars without horizontal
+// scrolling.
 func TestNarrowWindow(t *testing.T) {
 	p := blank(t)
 	p.do(chromedp.EmulateViewport(360, 640), chromedp.Navigate(pageOf(t, recorded(t))))
 	p.click("tr.span:nth-child(3)")
 	if got := eval[[]int](p, `[document.documentElement.scrollWidth, document.querySelector(".scroll").scrollWidth]`); got[0] > 360 || got[1] > 360 {
-		t.Errorf("the page is %d wide, its tree %d, in a window of 360", got[0], got[1])
+		t.Errorf("width of the page = %d, of its tree = %d, want at most 360", got[0], got[1])
 	}
 	if got := eval[int](p, `document.querySelector("td.bars .lane").clientWidth`); got < 60 {
 		t.Errorf("the bars have %d pixels", got)
@@ -180,7 +182,8 @@ func TestNarrowWindow(t *testing.T) {
 	p.wantQuiet("file://")
 }
 
-// Every time on the axis can be read: it stands on the axis, and on no other.
+// TestAxisLabels tests that every label of the axis is on the axis and overlaps with no other
+// label.
 func TestAxisLabels(t *testing.T) {
 	for _, end := range []int64{1e9, 957e6, 15e6} {
 		p := blank(t)
@@ -197,7 +200,7 @@ func TestAxisLabels(t *testing.T) {
 					t.Errorf("%d ns in %d pixels: label %d at %v is not within %v", end, width, i, label, cell)
 				}
 				if i > 0 && label[0] < labels[i-1][1] {
-					t.Errorf("%d ns in %d pixels: label %d at %v is over that at %v", end, width, i, label, labels[i-1])
+					t.Errorf("%d ns in %d pixels: label %d at %v overlaps with the label at %v", end, width, i, label, labels[i-1])
 				}
 			}
 		}
@@ -214,14 +217,14 @@ func TestReadmePicture(t *testing.T) {
 		p.scheme(scheme)
 		wantContrast(p, "text", `getComputedStyle(document.querySelector(".card")).fill`, "fill")
 	}
-	// No text leaves the card.
+	// No text exceeds the card.
 	if got := eval[[]string](p, `[...document.querySelectorAll("text")].filter((e) => { const b = e.getBBox(), v = document.documentElement.viewBox.baseVal;
 		return b.x < 0 || b.x + b.width > v.width || b.y + b.height > v.height; }).map((e) => e.textContent)`); len(got) > 0 {
-		t.Errorf("these texts leave the picture: %q", got)
+		t.Errorf("texts outside of the picture: %q", got)
 	}
 	images := withRole(p.accessibles(), "image")
 	if len(images) != 1 || !strings.HasPrefix(images[0].Name, "Head default/head-sample Trace ") || !strings.Contains(images[0].Name, "create Deployment below reconcile ChildA: ") {
-		t.Errorf("a screen reader gets %+v", images)
+		t.Errorf("accessible elements = %+v", images)
 	}
 	p.wantQuiet("file://")
 }

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// contrastJS lists the texts of a page whose contrast with what is behind them is below 4.5 to 1, the least that the Web
-// Content Accessibility Guidelines (AA) allow. The first two %s are the selector and the background, the third is the property of a
-// text's color.
+// contrastJS lists the texts of a page whose contrast with their background is below 4.5 to 1, the
+// minimum of the Web Content Accessibility Guidelines (AA). The first two %s are the selector and
+// the background, the third is the property of a text's color.
 const contrastJS = `(() => {
 	const canvas = document.createElementNS("http://www.w3.org/1999/xhtml", "canvas").getContext("2d", { willReadFrequently: true });
 	const luminance = (color) => {
@@ -38,7 +38,7 @@ const contrastJS = `(() => {
 	return found;
 })()`
 
-// wantContrast fails if a text can't be read well.
+// wantContrast fails the test if a text has too little contrast.
 func wantContrast(p *tab, selector, background, property string) {
 	p.Helper()
 	found := eval[struct {
@@ -46,7 +46,7 @@ func wantContrast(p *tab, selector, background, property string) {
 		Low  []string
 	}](p, fmt.Sprintf(contrastJS, selector, background, property))
 	if found.Seen == 0 || len(found.Low) > 0 {
-		p.Errorf("of %d texts these have too little contrast:\n%s", found.Seen, strings.Join(found.Low, "\n"))
+		p.Errorf("of %d texts, these have too little contrast:\n%s", found.Seen, strings.Join(found.Low, "\n"))
 	}
 }
 
@@ -58,24 +58,24 @@ func TestColorSchemes(t *testing.T) {
 		p.scheme(scheme)
 		paper[scheme] = eval[string](p, `getComputedStyle(document.body).backgroundColor`)
 		wantContrast(p, "body *", "behind(e)", "color")
-		// A bar is told from the paper: 3 to 1 is the least for what is no text.
+		// A bar must contrast with the background. The minimum for graphics is 3 to 1.
 		low := eval[[]string](p, strings.NewReplacer("< 4.5", "< 3", "return found;", "return found.low;", "!own || ", "").
 			Replace(fmt.Sprintf(contrastJS, ".lane .bar", "behind(e.parentNode)", "backgroundColor")))
 		if len(low) > 0 {
-			t.Errorf("%s: these bars can hardly be seen: %q", scheme, low)
+			t.Errorf("%s: bars with too little contrast: %q", scheme, low)
 		}
 	}
 	if paper["light"] != "rgb(255, 255, 255)" || paper["dark"] == paper["light"] {
-		t.Errorf("the papers are %v", paper)
+		t.Errorf("backgrounds = %v", paper)
 	}
 	p.wantQuiet("file://")
 }
 
-// jsonText is a text as JSON.
+// jsonText returns a text as JSON.
 func jsonText(text string) string {
 	data, err := json.Marshal(text)
 	if err != nil {
-		panic(err) // A string has nothing that can fail.
+		panic(err) // It never fails for a string.
 	}
 	return string(data)
 }

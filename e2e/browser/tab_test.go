@@ -19,10 +19,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// limit bounds each wait on the browser.
+// limit is the timeout of each wait on the browser.
 const limit = 30 * time.Second
 
-// tab is a page in the browser. What it asks for and complains about is noted from the beginning.
+// tab is a page in the browser. It records all requests and messages of the page.
 type tab struct {
 	*testing.T
 	ctx context.Context
@@ -32,7 +32,7 @@ type tab struct {
 	problems []string
 }
 
-// open loads an address in a new profile.
+// open opens an address in a new profile.
 func open(t *testing.T, address string) *tab {
 	t.Helper()
 	p := blank(t)
@@ -40,20 +40,20 @@ func open(t *testing.T, address string) *tab {
 	return p
 }
 
-// blank is a tab that is at no address yet.
+// blank returns a tab without an address.
 func blank(t *testing.T) *tab {
 	t.Helper()
 	p := &tab{T: t}
 	ctx, cancel := chromedp.NewContext(chrome, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.note))
 	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil { // A limit on the first call would bound the tab's life.
+	if err := chromedp.Do(ctx); err != nil { // A timeout of the first call would limit the life of the tab.
 		t.Fatalf("opening a tab: %v", err)
 	}
 	p.ctx = ctx
 	return p
 }
 
-// note is called for every event.
+// note handles every event.
 func (p *tab) note(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +71,8 @@ func (p *tab) note(event any) {
 	}
 }
 
-// wantQuiet fails if the page complained, or asked for anything but what is listed: the beginnings of addresses.
+// wantQuiet fails the test if the page logged a message, or requested an address without an allowed
+// prefix.
 func (p *tab) wantQuiet(allowed ...string) {
 	p.Helper()
 	p.mu.Lock()
@@ -80,7 +81,7 @@ func (p *tab) wantQuiet(allowed ...string) {
 		p.Errorf("the page has a problem: %s", problem)
 	}
 	if len(p.requests) == 0 {
-		p.Error("no request was seen, not even the page's own")
+		p.Error("no request was recorded, not even the page's own")
 	}
 	for _, request := range p.requests {
 		known := strings.HasPrefix(request, "data:")
@@ -88,7 +89,7 @@ func (p *tab) wantQuiet(allowed ...string) {
 			known = known || strings.HasPrefix(request, prefix)
 		}
 		if !known {
-			p.Errorf("the page asked for %s", request)
+			p.Errorf("unexpected request for %s", request)
 		}
 	}
 }
@@ -102,7 +103,7 @@ func (p *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eval gives the value of an expression of the page.
+// eval returns the value of an expression of the page.
 func eval[T any](p *tab, expression string) T {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, limit)
@@ -128,7 +129,7 @@ func call[P, R any](p *tab, command cdp.Command[P, R], parameters P) R {
 	return result
 }
 
-// press sends keys to what has the focus.
+// press sends keys to the element with the focus.
 func (p *tab) press(keys ...string) {
 	p.Helper()
 	for _, key := range keys {
@@ -149,19 +150,19 @@ func (p *tab) waitFor(expression string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// A page that is being left has no value to give.
+		// A page during navigation has no value.
 		if value, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression)); err == nil && value {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			p.Fatalf("waiting for %s: not within %s; the page says:\n%s", expression, limit, eval[string](p, "document.body.innerText"))
+			p.Fatalf("waiting for %s: timeout after %s; text of the page:\n%s", expression, limit, eval[string](p, "document.body.innerText"))
 		case <-tick.C:
 		}
 	}
 }
 
-// scheme has the page believe that its reader prefers light or dark.
+// scheme sets the preference for light or dark colours.
 func (p *tab) scheme(name string) {
 	p.Helper()
 	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -169,14 +170,14 @@ func (p *tab) scheme(name string) {
 	})
 }
 
-// accessible is what a screen reader gets of an element.
+// accessible is an element as a screen reader receives it.
 type accessible struct {
 	Role, Name string
-	// Properties are level, expanded and the like, as JSON.
+	// Properties are properties such as level and expanded, as JSON.
 	Properties map[string]string
 }
 
-// accessibles are the elements that aren't ignored, in order.
+// accessibles returns the elements that are not ignored, in order.
 func (p *tab) accessibles() []accessible {
 	p.Helper()
 	var all []accessible
@@ -193,7 +194,7 @@ func (p *tab) accessibles() []accessible {
 	return all
 }
 
-// axText is a value as JSON without quotes.
+// axText returns a value as JSON without quotes.
 func axText(value *accessibility.Value) string {
 	if value == nil {
 		return ""
@@ -205,7 +206,7 @@ func axText(value *accessibility.Value) string {
 	return string(value.Value)
 }
 
-// withRole selects by role.
+// withRole returns the elements with a role.
 func withRole(all []accessible, role string) []accessible {
 	var found []accessible
 	for _, a := range all {

@@ -16,10 +16,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
-// label is the attribute that stands behind names in these tests, as it does in `sandbox trace`.
+// label is the attribute behind names in these tests, as in `sandbox trace`.
 const label = "operator.object.name"
 
-// recorded is a trace of the reference operator without an observer.
+// recorded returns a trace of the reference operator without an observer.
 func recorded(t *testing.T) tracetree.Trace {
 	t.Helper()
 	data, err := os.ReadFile("testdata/head.json")
@@ -33,12 +33,12 @@ func parsed(t *testing.T, otlp string) tracetree.Trace {
 	t.Helper()
 	traces, err := tracetree.ReadOTLP("the test's trace", []byte(otlp))
 	if err != nil || len(traces) != 1 {
-		t.Fatalf("reading a trace gives %d: %v", len(traces), err)
+		t.Fatalf("reading a trace = %d traces, %v", len(traces), err)
 	}
 	return traces[0]
 }
 
-// pageOf writes a trace's page and gives its address.
+// pageOf writes a trace's page and returns its address.
 func pageOf(t *testing.T, trace tracetree.Trace) string {
 	t.Helper()
 	otlp, err := trace.JSON()
@@ -76,7 +76,7 @@ func explainedPage(t *testing.T, trace tracetree.Trace, selection string) string
 	return fileOf(t, "why.html", page.Bytes())
 }
 
-// fileOf writes a file and gives its address.
+// fileOf writes a file and returns its address.
 func fileOf(t *testing.T, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -88,7 +88,8 @@ func fileOf(t *testing.T, name string, content []byte) string {
 
 const testTrace = "0123456789abcdef0123456789abcdef"
 
-// spanJSON is a span of OTLP JSON. Ids are numbers, 0 for none; times are nanoseconds after a fixed moment.
+// spanJSON returns a span of OTLP JSON. Ids are numbers, 0 for none. Times are nanoseconds after a
+// fixed moment.
 func spanJSON(id, parent int, name string, start, end int64, more string) string {
 	const begin = 1_700_000_000_000_000_000
 	return fmt.Sprintf(`{"traceId":%q,"spanId":"%016x","parentSpanId":"%016x","name":%q,"kind":%d,"startTimeUnixNano":"%d","endTimeUnixNano":"%d"%s}`,
@@ -100,7 +101,7 @@ func traceJSON(spans ...string) string {
 		strings.Join(spans, ",") + `]}]}]}`
 }
 
-// tangled is a trace with every fault that a trace's shape can have.
+// tangled returns a trace with every structural error that a trace can have.
 func tangled() string {
 	return traceJSON(
 		spanJSON(1, 0, "root", 0, 100, ""), spanJSON(2, 1, "child", 10, 20, ""), spanJSON(3, 99, "lost", 5, 6, ""),
@@ -111,7 +112,7 @@ func tangled() string {
 	)
 }
 
-// eventful is a trace with facts of each type, with waits, and with an idle gap.
+// eventful returns a trace with facts of each type, with waits, and with an idle gap.
 func eventful() string {
 	const ms = 1_000_000
 	attributes := func(pairs ...string) string {
@@ -144,7 +145,8 @@ func eventful() string {
 	)
 }
 
-// continued is a trace that two other processes continue, with spans of equal ids and one whose parent is missing.
+// continued returns a trace that two other processes continue, with spans of equal ids and one with
+// a missing parent.
 func continued(t *testing.T) tracetree.Trace {
 	t.Helper()
 	writes := func(uid string) (continuation, more string) {
@@ -167,7 +169,7 @@ func continued(t *testing.T) tracetree.Trace {
 	return trees[0]
 }
 
-// random is a trace of many spans in any shape, with times of all sizes.
+// random returns a trace of many spans with a random structure and times of all magnitudes.
 func random(seed uint64, count int) string {
 	r := rand.New(rand.NewPCG(seed, 0))
 	spans := make([]string, count)

@@ -18,10 +18,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
 
-// shownJS lists the labels of the rows that are shown.
+// shownJS lists the labels of the visible rows.
 const shownJS = `[...document.querySelectorAll("[role=treegrid] tbody tr")].filter((r) => r.offsetParent).map((r) => r.querySelector(".label").textContent)`
 
-// explainedRecordings returns the recorded traces of package explain that are one trace each.
+// explainedRecordings returns the recordings of package explain that contain exactly one trace.
 func explainedRecordings(t *testing.T) map[string]tracetree.Trace {
 	t.Helper()
 	files, err := filepath.Glob("../../sandbox/explain/testdata/recorded/*.json")
@@ -53,8 +53,8 @@ func namesOf(w *view.Waterfall) []string {
 	return names
 }
 
-// The page has the lines of `--why` in a panel, and the critical path in its lanes. Its selections
-// are those of `--only`.
+// TestWhyInThePage tests that the page has the lines of `--why` in a panel, and the critical path
+// in its lanes. Its selections are the ones of `--only`.
 func TestWhyInThePage(t *testing.T) {
 	for name, trace := range map[string]tracetree.Trace{"recorded": recorded(t), "observed": explainedRecordings(t)["unschedulable.json"], "eventful": parsed(t, eventful())} {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestWhyInThePage(t *testing.T) {
 				t.Errorf("rows (-terminal +page):\n%s", diff)
 			}
 			if got, want := eval[string](p, `document.querySelector(".why pre").textContent`), strings.Join(report.Lines(e, 0), "\n"); got != want {
-				t.Errorf("the panel says\n%s\nwant\n%s", got, want)
+				t.Errorf("text of the panel =\n%s\nwant\n%s", got, want)
 			}
 			if got := eval[int](p, `document.querySelectorAll(".lane .critical").length`); got == 0 || got > len(e.Path) {
 				t.Errorf("the lanes have %d parts of the path, want 1 to %d", got, len(e.Path))
@@ -108,8 +108,8 @@ func jaegerPage(t *testing.T, trace tracetree.Trace) string {
 	return server.URL + "/trace/" + trace.ID
 }
 
-// Jaeger's page explains traces in JavaScript: the summary, the waits and the path are those of
-// package explain.
+// TestWhyInJaegersPage tests that Jaeger's page explains traces in JavaScript with the same
+// summary, waits and path as package explain.
 func TestWhyInJaegersPage(t *testing.T) {
 	traces := explainedRecordings(t)
 	for name, otlp := range map[string]string{"eventful": eventful(), "tangled": tangled(), "hostile": hostile()} {
@@ -129,7 +129,7 @@ func TestWhyInJaegersPage(t *testing.T) {
 			p := open(t, address)
 			p.waitFor(`document.querySelector(".why") !== null`)
 			if got, want := eval[string](p, `document.querySelector(".why summary").textContent`), report.Line(e, 0); got != want {
-				t.Errorf("the summary is\n%s\nwant\n%s", got, want)
+				t.Errorf("summary =\n%s\nwant\n%s", got, want)
 			}
 			w := explained(t, trace)
 			if diff := cmp.Diff(rowsOf(w), eval[[]string](p, rowsJS)); diff != "" {
@@ -149,7 +149,8 @@ func (p *tab) selectRows(selection string) {
 	eval[bool](p, `(() => { const s = document.querySelector(".tools select"); s.value = `+jsonText(selection)+`; return s.dispatchEvent(new Event("change")); })()`)
 }
 
-// A page starts with the selection of --only, and the keys move between its rows.
+// TestSelectedRows tests that a page starts with the selection of --only, and that the keys move
+// between its rows.
 func TestSelectedRows(t *testing.T) {
 	p := open(t, explainedPage(t, recorded(t), view.OnlyWrites))
 	shown := eval[[]string](p, shownJS)

@@ -1,9 +1,9 @@
 // Package causes measures how often an observer finds the cause of a write that the operator itself
 // recorded.
 //
-// A [Recording] observes a cluster without the contexts on objects and without the spans of operators,
-// so it has only the object stream. [Recording.Compare] compares the causes that it inferred with the causes in
-// the operator's own spans: the trigger of the reconcile that made the write.
+// A [Recording] observes a cluster without the contexts on objects and without the spans of
+// operators, so it only has the object stream. [Recording.Compare] compares its inferred causes
+// with the causes in the operator's own spans: the trigger of the reconcile that made the write.
 package causes
 
 import (
@@ -26,7 +26,7 @@ import (
 type Recording struct {
 	mu     sync.Mutex
 	writes []*writes.Write
-	failed error // of the watches
+	failed error // The errors of the watches.
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -72,7 +72,7 @@ func (r *Recording) Writes(namespace string) []*writes.Write {
 	return slices.DeleteFunc(all, func(w *writes.Write) bool { return w.Object.Namespace != namespace })
 }
 
-// Quiet reports whether there was a write in a namespace since a time, and none for a while.
+// Quiet reports whether a namespace had a write after since, and no write in the last period.
 func (r *Recording) Quiet(namespace string, since time.Time, period time.Duration) bool {
 	all := r.Writes(namespace)
 	if len(all) == 0 {
@@ -82,9 +82,9 @@ func (r *Recording) Quiet(namespace string, since time.Time, period time.Duratio
 	return last.After(since) && time.Since(last) > period
 }
 
-// Compare compares the causes of the writes in a namespace with those that operators recorded in traces.
-// It returns an error if a write of a field manager is in no trace, or a recorded write was not observed
-// yet: a caller waits until there is none.
+// Compare compares the inferred causes of the writes in a namespace with the causes that operators
+// recorded in traces. It returns an error if a write of the field manager is in no trace, or if a
+// recorded write was not observed yet. The caller should retry until it returns nil.
 func (r *Recording) Compare(namespace, manager string, traces []tracetree.Trace) (Result, error) {
 	observed, all := r.Writes(namespace), recorded(traces)
 	known := map[string]bool{}
@@ -99,7 +99,7 @@ func (r *Recording) Compare(namespace, manager string, traces []tracetree.Trace)
 	}
 	result := compare(observed, all)
 	if unseen := result.count(Unseen); missing+unseen > 0 {
-		return result, fmt.Errorf("%d of %d writes have no span of %s, and %d spans no write", missing, len(observed), manager, unseen)
+		return result, fmt.Errorf("%d of %d writes have no span of %s, and %d spans have no write", missing, len(observed), manager, unseen)
 	}
 	return result, nil
 }

@@ -30,7 +30,7 @@ const (
 	Older Class = "older"
 )
 
-// Miss is a write whose inferred cause is not the recorded one.
+// Miss is a write with a wrong inferred cause.
 type Miss struct {
 	Class                     Class
 	Write, Inferred, Recorded string
@@ -38,9 +38,9 @@ type Miss struct {
 
 // Result is a comparison. The zero value compared nothing.
 type Result struct {
-	// Equal is the number of writes whose inferred cause is the recorded one. Merged is the number of
-	// those whose inferred cause is a later event that the queue merged with the recorded one, so that
-	// both caused the reconcile. Misses are the others.
+	// Equal is the number of writes whose inferred cause is the recorded one. Merged is the number
+	// of writes whose inferred cause is a later event that the queue merged with the recorded one,
+	// so that both caused the reconcile. Misses are the others.
 	Equal, Merged int
 	Misses        []Miss
 	// Unrecorded is the number of writes whose operator recorded no cause, for example after a requeue.
@@ -85,7 +85,7 @@ func compare(observed []*writes.Write, all []write) Result {
 	for _, w := range observed {
 		byKey[keyOf(w)] = w
 	}
-	made := map[string]reconcile{} // by the resourceVersion after the write
+	made := map[string]reconcile{} // The writes by the resourceVersion after the write.
 	for _, r := range all {
 		made[r.key] = r.reconcile
 	}
@@ -113,9 +113,9 @@ func compare(observed []*writes.Write, all []write) Result {
 	return result
 }
 
-// merged reports whether a cause is an event that the queue merged with the recorded one: it is later,
-// and arrived before the reconcile started. An operator records the first event, and how many there
-// were.
+// merged reports whether a cause is an event that the queue merged with the recorded one: it is
+// later, and arrived before the reconcile started. An operator records the first event and the
+// number of events.
 func (r reconcile) merged(c writes.Cause) bool {
 	return c.Certainty != "" && r.events > 1 && isNewer(fmt.Sprint(c.Revision), r.cause) && !c.At.After(r.start)
 }
@@ -135,7 +135,7 @@ func classOf(w *writes.Write, r reconcile, made map[string]reconcile) Class {
 	return Older
 }
 
-// isNewer compares two resourceVersions (KEP-5504).
+// isNewer reports whether resourceVersion a is newer than b (KEP-5504).
 func isNewer(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
 
 func causeOf(w *writes.Write) string {
@@ -151,12 +151,12 @@ type write struct {
 	reconcile reconcile
 }
 
-// reconcile is a reconcile with the resourceVersion of its cause, the first event that queued it;
-// empty if it recorded none.
+// reconcile is a reconcile with the resourceVersion of its cause, which is the first event that
+// queued it. It is empty if the operator recorded no cause.
 type reconcile struct {
 	object, cause, trigger, text string
 	start                        time.Time
-	events                       int64 // that the queue merged
+	events                       int64 // The number of events that the queue merged.
 }
 
 // recorded returns the writes of operators that have a reconcile as parent.
@@ -185,8 +185,8 @@ func recorded(traces []tracetree.Trace) []write {
 	return found
 }
 
-// keyOf identifies a write: by its resourceVersion, or if it has none in the operator's span by its
-// verb and object.
+// keyOf returns the key of a write: its resourceVersion, or the verb and the object if the
+// operator's span has no resourceVersion.
 func keyOf(w *writes.Write) string {
 	if w.Verb == writes.VerbDelete || w.Verb == writes.VerbRemove {
 		return w.Verb + " " + w.Object.Kind + " " + w.Object.Name
@@ -194,7 +194,8 @@ func keyOf(w *writes.Write) string {
 	return fmt.Sprint(w.After)
 }
 
-// keyOfSpan returns the key of an operator's write; empty for other spans, and for failed writes.
+// keyOfSpan returns the key of an operator's write. It is empty for other spans and for failed
+// writes.
 func keyOfSpan(s spantree.Span) string {
 	if revision := text(s, observe.AttributeAfter); revision != "" {
 		return revision

@@ -30,7 +30,8 @@ func TestCompare(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		write *writes.Write
-		// made and cause are the resourceVersions of the operator's write, and of its reconcile's cause.
+		// made is the resourceVersion of the operator's write, and cause the one of its reconcile's
+		// cause.
 		made, cause string
 		want        Result
 	}{

@@ -1,8 +1,9 @@
-// Package faults breaks sandboxes and mends them with the commands that a user has: nothing here but tests, which build the
-// sandbox program and run it as another process.
+// Package faults breaks sandboxes and repairs them with the commands of a user. It contains only
+// tests, which build the sandbox program and run it as another process.
 //
 //	go test ./e2e/faults
 //
-// Each test has a sandbox of its own name and folder, and removes it whatever happens. Package e2e, beside it, tests the
-// traces; this one looks at none but where the control plane takes part in them, and at the sample's on a cluster that was there before.
+// Each test has a sandbox with its own name and folder, and always removes it. Package e2e tests
+// the traces. This package only checks traces with spans of the control plane, and the sample's
+// trace on an existing cluster.
 package faults

@@ -25,10 +25,10 @@ import (
 // theirs is the name of a kind cluster that is not the sandbox's.
 const theirs = "operator-tracing-theirs"
 
-// goneLimit is how long the cluster may take to collect what depended on what is gone.
+// goneLimit is the timeout for the cluster's garbage collection.
 const goneLimit = 90 * time.Second
 
-// existing is a cluster that was there before the sandbox, with a kubeconfig of its own.
+// existing is a cluster that existed before the sandbox, with its own kubeconfig.
 type existing struct {
 	*sandbox
 	kubeconfig string
@@ -36,8 +36,8 @@ type existing struct {
 	client     client.Client
 }
 
-// newExisting makes a bare kind cluster as any program would, by kind itself, and removes it when the test ends. The sandbox that it
-// returns does not exist yet.
+// newExisting creates a kind cluster with kind itself, as any program would, and removes it when
+// the test ends. The sandbox of the result does not exist yet.
 func newExisting(t *testing.T) *existing {
 	t.Helper()
 	folder := t.TempDir()
@@ -67,7 +67,7 @@ func newExisting(t *testing.T) *existing {
 	})
 	err = made.Create(theirs, kind.CreateWithRawConfig(config), kind.CreateWithKubeconfigPath(e.kubeconfig), kind.CreateWithWaitForReady(2*time.Minute))
 	if err != nil {
-		t.Fatalf("making cluster %s: %v", theirs, err)
+		t.Fatalf("creating cluster %s: %v", theirs, err)
 	}
 	e.sandbox = &sandbox{&rig.Sandbox{T: t, Name: name, Dir: filepath.Join(folder, "state"), Env: []string{"SANDBOX_CLUSTER=existing", "KUBECONFIG=" + e.kubeconfig}}}
 	e.config, err = clientcmd.BuildConfigFromFlags("", e.kubeconfig)
@@ -79,7 +79,7 @@ func newExisting(t *testing.T) *existing {
 	return e
 }
 
-// with is e for a part of the test.
+// with returns e for a subtest.
 func (e *existing) with(t *testing.T) *existing {
 	part, box := *e, *e.Sandbox
 	box.T = t
@@ -92,7 +92,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// engineName is the container engine that CI names, or podman.
+// engineName returns the container engine that CI names, or podman.
 func engineName() string {
 	if named := os.Getenv("SANDBOX_PROVIDER"); named != "" && named != "auto" {
 		return named
@@ -100,7 +100,7 @@ func engineName() string {
 	return "podman"
 }
 
-// run runs a command that must not fail.
+// run runs a command that must succeed.
 func (e *existing) run(args ...string) string {
 	e.T.Helper()
 	start := time.Now()
@@ -112,8 +112,8 @@ func (e *existing) run(args ...string) string {
 	return out
 }
 
-// objects lists everything in the cluster, by kind, namespace and name, with resource versions. Events come and go, and what
-// controllers renew all the time has no version that stays.
+// objects returns all objects of the cluster, by kind, namespace and name, with resource versions.
+// It omits Events, and the versions of objects that controllers renew continuously.
 func (e *existing) objects() map[string]string {
 	e.T.Helper()
 	asker, err := discovery.NewDiscoveryClientForConfig(e.config)
@@ -132,7 +132,7 @@ func (e *existing) objects() map[string]string {
 			}
 			items, err := lister.Resource(group.WithResource(resource.Name)).List(e.T.Context(), metav1.ListOptions{})
 			if apierrors.IsNotFound(err) {
-				continue // Its definition has gone meanwhile.
+				continue // Its definition was deleted meanwhile.
 			}
 			e.must(err)
 			for _, item := range items.Items {
@@ -165,10 +165,10 @@ func (e *existing) wantObjects(before map[string]string) {
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
-	e.T.Errorf("these are left:\n  %s\nand these are gone:\n  %s", strings.Join(added, "\n  "), strings.Join(lost, "\n  "))
+	e.T.Errorf("these objects remain:\n  %s\nand these are missing:\n  %s", strings.Join(added, "\n  "), strings.Join(lost, "\n  "))
 }
 
-// difference names the objects that only the one or the other has.
+// difference returns the names of the objects that only one of the two has.
 func difference(before, after map[string]string) (added, lost []string) {
 	for object := range after {
 		if _, had := before[object]; !had {

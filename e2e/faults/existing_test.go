@@ -23,8 +23,8 @@ import (
 
 const theirContext = "--context=kind-" + theirs
 
-// TestExistingCluster takes a cluster that is there: it asks first, adds what is missing, leaves alone what is others', changes nothing
-// the second time, and leaves the cluster as it was.
+// TestExistingCluster uses an existing cluster. up asks first, adds the missing objects, keeps the
+// objects of others, and changes nothing the second time. down restores the cluster.
 func TestExistingCluster(t *testing.T) {
 	e := newExisting(t)
 	before := e.objects()
@@ -35,13 +35,13 @@ func TestExistingCluster(t *testing.T) {
 	e.WantExit(2, nil, []string{"up", "--context=kind-" + theirs + "s"}, "no such context", "did you mean", "kind-"+theirs)
 	e.WantExit(2, nil, []string{"up", theirContext}, "confirmation required", "--yes")
 	if added, lost := difference(before, e.objects()); len(added)+len(lost) > 0 {
-		t.Errorf("up without an agreement added %v and removed %v", added, lost)
+		t.Errorf("up without confirmation added %v and removed %v", added, lost)
 	}
 
 	out := e.run("up", theirContext, "--yes", "--operator-replicas=2")
 	for _, word := range []string{"cert-manager", "heads.dummy.example.com", "namespace jaeger", "mutating webhook configuration", "Head default/head-sample"} {
 		if !strings.Contains(out, word) {
-			t.Errorf("up does not say that it adds %q:\n%s", word, out)
+			t.Errorf("up does not print that it adds %q:\n%s", word, out)
 		}
 	}
 	status := e.WantUp()
@@ -58,7 +58,7 @@ func TestExistingCluster(t *testing.T) {
 	t.Run("others' objects", func(t *testing.T) { e.with(t).keepOthers() })
 	e.wantObjects(before)
 	if exists(e.Dir) {
-		t.Errorf("the folder %s is left", e.Dir)
+		t.Errorf("the folder %s still exists", e.Dir)
 	}
 
 	e.installTheirs(images)
@@ -66,7 +66,8 @@ func TestExistingCluster(t *testing.T) {
 	t.Run("remote storage", func(t *testing.T) { e.with(t).remoteStorage() })
 }
 
-// wantCopy holds the sandbox's kubeconfig to be for its owner's eyes, and the user's to be as it was.
+// wantCopy tests that only the owner can read the sandbox's kubeconfig, and that the user's is
+// unchanged.
 func (e *existing) wantCopy(users []byte) {
 	e.T.Helper()
 	now, err := os.ReadFile(e.kubeconfig)
@@ -81,8 +82,8 @@ func (e *existing) wantCopy(users []byte) {
 	}
 }
 
-// wantTree compares the sample's trace with the tree of a new Head. It starts with the sandbox's apply, unless the spans go to a Jaeger
-// of the user.
+// wantTree compares the sample's trace with the tree of a new Head. It starts with the sandbox's
+// apply, unless the spans go to a Jaeger of the user.
 func (e *existing) wantTree(applied bool) {
 	e.T.Helper()
 	const golden = "../testdata/create.tree"
@@ -113,7 +114,7 @@ func (e *existing) wantReplicas(wanted int32) {
 	}
 }
 
-// again: the second up needs no options, asks nothing and writes nothing.
+// again tests that the second up needs no options, asks nothing and writes nothing.
 func (e *existing) again() {
 	before := e.own()
 	if len(before) < 50 {
@@ -121,7 +122,7 @@ func (e *existing) again() {
 	}
 	out := e.run("up")
 	if strings.Contains(out, "will be added") || !strings.Contains(out, "admit Head") {
-		e.T.Errorf("the second up says:\n%s", out)
+		e.T.Errorf("output of the second up:\n%s", out)
 	}
 	if diff := cmp.Diff(before, e.own()); diff != "" {
 		e.T.Errorf("the second up wrote (-before +after):\n%s", diff)
@@ -134,7 +135,7 @@ func (e *existing) again() {
 	e.WantNoSecrets(e.WantExport(map[string]string{"status.json": `"existing"`, "traces/sample.json": "resourceSpans", "objects/heads.dummy.example.com.yaml": "head-sample"}))
 }
 
-// own are the versions of the sandbox's objects.
+// own returns the versions of the sandbox's objects.
 func (e *existing) own() map[string]string {
 	e.T.Helper()
 	subject, err := project.DefaultSubject()
@@ -154,7 +155,8 @@ func (e *existing) own() map[string]string {
 	return versions
 }
 
-// keepOthers: down says what of others' it would take along, and leaves a namespace in which others have something.
+// keepOthers tests that down prints which objects of others it would delete, and keeps a namespace
+// with such objects.
 func (e *existing) keepOthers() {
 	ctx := e.T.Context()
 	note := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "jaeger", Name: "theirs"}}
@@ -171,7 +173,7 @@ func (e *existing) keepOthers() {
 	out := e.run("down", "--yes")
 	for _, word := range []string{"Head default/theirs", "namespace jaeger, which holds ConfigMap jaeger/theirs"} {
 		if !strings.Contains(out, word) {
-			e.T.Errorf("down does not say %q:\n%s", word, out)
+			e.T.Errorf("down without %q:\n%s", word, out)
 		}
 	}
 	e.must(e.client.Get(ctx, types.NamespacedName{Namespace: "jaeger", Name: "theirs"}, note))

@@ -23,10 +23,11 @@ import (
 	away "github.com/operator-tracing/sandbox/sandbox/provider/existing"
 )
 
-// observability is the namespace of a Jaeger that is not the sandbox's.
+// observability is the namespace of a Jaeger that does not belong to the sandbox.
 const observability = "observability"
 
-// imagesOf are the images that a sandbox on the cluster runs, by the names of the Deployments: they are in the node then.
+// imagesOf returns the images of a sandbox on the cluster, by the names of the Deployments. The
+// node has them.
 func (e *existing) imagesOf() map[string]manifest.Image {
 	e.T.Helper()
 	deployments := &appsv1.DeploymentList{}
@@ -38,8 +39,8 @@ func (e *existing) imagesOf() map[string]manifest.Image {
 	return images
 }
 
-// installTheirs makes what a cluster's owner may have: a cert-manager, a Jaeger that stores for others too, and an empty namespace
-// which is called like one of the operator's.
+// installTheirs installs components that a cluster can have: a cert-manager, a Jaeger that also
+// stores for others, and an empty namespace with the name of one of the operator's.
 func (e *existing) installTheirs(images map[string]manifest.Image) {
 	e.T.Helper()
 	ctx, cancel := context.WithTimeout(e.T.Context(), upLimit)
@@ -75,7 +76,7 @@ func (e *existing) installTheirs(images map[string]manifest.Image) {
 	for _, theirs := range []*manifest.Component{manager, jaeger} {
 		for _, obj := range theirs.Objects {
 			labels := obj.GetLabels()
-			labels[apply.ManagedByLabel] = "somebody"
+			labels[apply.ManagedByLabel] = "another"
 			delete(labels, apply.ComponentLabel)
 			obj.SetLabels(labels)
 		}
@@ -84,7 +85,7 @@ func (e *existing) installTheirs(images map[string]manifest.Image) {
 	e.must(e.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "operator-tracing-system"}}))
 }
 
-// jaegerConfig is the sandbox's configuration of Jaeger with texts replaced by others, in pairs.
+// jaegerConfig returns the sandbox's configuration of Jaeger with replaced texts, in pairs.
 func (e *existing) jaegerConfig(pairs ...string) []byte {
 	e.T.Helper()
 	text, err := config.Files.ReadFile(config.JaegerConfig)
@@ -99,14 +100,15 @@ func (e *existing) jaegerConfig(pairs ...string) []byte {
 	return []byte(changed)
 }
 
-// besideTheirs: a cert-manager that is there is left alone, spans go to the Jaeger that is there, and down takes nothing of it.
+// besideTheirs tests that the sandbox keeps an existing cert-manager and sends spans to an existing
+// Jaeger, and that down removes neither.
 func (e *existing) besideTheirs() {
 	before := e.objects()
 	endpoint := "jaeger." + observability + ".svc:4317"
 	out := e.run("up", theirContext, "--yes", "--jaeger-endpoint="+endpoint)
 	for _, word := range []string{"is already installed: not changed", "yours at " + endpoint, "the namespace operator-tracing-system is there already", "Its trace can't be shown"} {
 		if !strings.Contains(out, word) {
-			e.T.Errorf("up does not say %q:\n%s", word, out)
+			e.T.Errorf("up without %q:\n%s", word, out)
 		}
 	}
 	e.WantRefusal(nil, []string{"trace", "head-sample"}, "--jaeger-query")
@@ -120,14 +122,14 @@ func (e *existing) besideTheirs() {
 	defer forward.Close()
 	query := fmt.Sprintf("http://127.0.0.1:%d", forward.Local(16686))
 	if out := e.run("up", "--jaeger-query="+query); strings.Contains(out, "will be added") || !strings.Contains(out, "admit Head") {
-		e.T.Errorf("up with a Jaeger that can be asked says:\n%s", out)
+		e.T.Errorf("output of up with a Jaeger that answers:\n%s", out)
 	}
 	e.wantTree(false)
 	e.run("down")
 	e.wantObjects(before)
 }
 
-// theirJaeger is the Pod of the Jaeger that is not the sandbox's.
+// theirJaeger returns the Pod of the Jaeger that does not belong to the sandbox.
 func (e *existing) theirJaeger(ctx context.Context) (types.NamespacedName, error) {
 	pods := &corev1.PodList{}
 	if err := e.client.List(ctx, pods, client.InNamespace(observability)); err != nil {
@@ -139,8 +141,8 @@ func (e *existing) theirJaeger(ctx context.Context) (types.NamespacedName, error
 	return types.NamespacedName{Namespace: observability, Name: pods.Items[0].Name}, nil
 }
 
-// remoteStorage: a Jaeger of the sandbox's with a configuration of the user's keeps its traces elsewhere: they are still there when
-// it has been started anew.
+// remoteStorage tests that the sandbox's Jaeger with a user's configuration stores its traces
+// elsewhere, so that they survive its restart.
 func (e *existing) remoteStorage() {
 	before := e.objects()
 	file := filepath.Join(e.T.TempDir(), "jaeger.yaml")
@@ -157,7 +159,7 @@ func (e *existing) remoteStorage() {
 		e.must(e.client.Delete(e.T.Context(), &pods.Items[i], client.GracePeriodSeconds(0)))
 	}
 	if out := e.run("up"); strings.Contains(out, "Jaeger lost its trace") {
-		e.T.Errorf("the trace is gone with Jaeger's Pod:\n%s", out)
+		e.T.Errorf("the trace was lost with Jaeger's Pod:\n%s", out)
 	}
 	e.wantTree(false)
 	e.run("down")

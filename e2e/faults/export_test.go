@@ -9,8 +9,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-// TestExport exports a sandbox that is whole, and one whose node is stopped: what can be had is there, and no key, token or password.
-// Status and logs tell as much as can be known.
+// TestExport exports a healthy sandbox, and one with a stopped node. Each export has the available
+// data, and no key, token or password. Status and logs report as much as possible.
 func TestExport(t *testing.T) {
 	s := newSandbox(t)
 	s.up()

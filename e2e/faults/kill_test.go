@@ -10,9 +10,10 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 )
 
-// TestKilledUp kills up right after each of its steps, twice. First on the way to a sandbox that is not there: each up goes on from
-// where the one before was killed, and that after the last makes the sandbox whole. Then in a sandbox that is up, with an up that
-// may end after each kill. An up that ends shows the sample's trace, and nothing is there twice.
+// TestKilledUp kills up right after each of its steps, twice. First without a sandbox: each up
+// continues after the previous kill, and the last one completes the sandbox. Then with a running
+// sandbox, in which up can end after each kill. An up that ends shows the sample's trace, and
+// nothing exists twice.
 func TestKilledUp(t *testing.T) {
 	s := newSandbox(t)
 	tmp := t.TempDir()
@@ -27,9 +28,9 @@ func TestKilledUp(t *testing.T) {
 
 	for _, way := range []struct {
 		name  string
-		whole func(step string) bool // whether an up may end after a kill at this step
+		whole func(step string) bool // An up may end after a kill at this step.
 	}{
-		{"making a sandbox", func(step string) bool { return step == steps[len(steps)-1] }},
+		{"creating a sandbox", func(step string) bool { return step == steps[len(steps)-1] }},
 		{"repeating up", func(string) bool { return true }},
 	} {
 		for _, step := range steps {
@@ -44,15 +45,16 @@ func TestKilledUp(t *testing.T) {
 	}
 }
 
-// in is the sandbox in a part of its test.
+// in returns the sandbox for a subtest.
 func (s *sandbox) in(t *testing.T) *sandbox {
 	part := *s.Sandbox
 	part.T = t
 	return &sandbox{&part}
 }
 
-// wantOnce fails unless up, whose output this is, has shown the sample's trace and the sandbox has one of each thing: container,
-// network, volumes and ports that the node uses, and no file or process of an up that was killed. Tmp is up's folder of temporary files.
+// wantOnce fails the test unless up, with the output out, has shown the sample's trace, and the
+// sandbox has exactly one container, network, and set of volumes and ports, and no file or process
+// of a killed up. tmp is up's folder of temporary files.
 func (s *sandbox) wantOnce(out, tmp string) {
 	s.T.Helper()
 	for _, span := range []string{"admit Head", "create ChildA", "create Deployment", "converge Head"} {
@@ -68,13 +70,13 @@ func (s *sandbox) wantOnce(out, tmp string) {
 	used := strings.Fields(s.engine("inspect", "--format", volumes, node))
 	for _, volume := range strings.Fields(s.engine("volume", "ls", "--quiet", "--filter", "label="+node)) {
 		if !slices.Contains(used, volume) {
-			s.T.Errorf("the volume %s is of a node that is gone; this one has %v", volume, used)
+			s.T.Errorf("the volume %s belongs to a deleted node; this one has %v", volume, used)
 		}
 	}
 	published := s.engine("port", node)
 	for _, port := range s.Record().Ports {
 		if strings.Count(published+"\n", ":"+strconv.Itoa(port)+"\n") != 1 {
-			s.T.Errorf("the record has port %d, which the node publishes not once:\n%s", port, published)
+			s.T.Errorf("the record has port %d, which the node does not publish exactly once:\n%s", port, published)
 		}
 	}
 	s.wantNoRemains(tmp)
@@ -87,19 +89,19 @@ func (s *sandbox) wantOne(what, name string, found []string) {
 	}
 }
 
-// wantNoRemains fails if an up that was killed left a file or runs on by a program that it started. The node's monitor and the
-// network's name server are the engine's, and stay with the node.
+// wantNoRemains fails the test if a killed up left a file or a process. The node's monitor and the
+// network's name server belong to the engine, and stay with the node.
 func (s *sandbox) wantNoRemains(tmp string) {
 	s.T.Helper()
 	for _, pattern := range []string{filepath.Join(tmp, "*"), filepath.Join(s.Dir, "*.lock"), filepath.Join(s.Dir, "*.new")} {
 		if left, err := filepath.Glob(pattern); err != nil || len(left) > 0 {
-			s.T.Errorf("files are left: %v, %v", left, err)
+			s.T.Errorf("files remain: %v, %v", left, err)
 		}
 	}
 	for pid, command := range rig.WithVariable("TMPDIR=" + tmp) {
 		program, _, _ := strings.Cut(command, " ")
 		if stays := []string{"conmon", "aardvark-dns"}; !slices.Contains(stays, filepath.Base(program)) {
-			s.T.Errorf("process %d is left: %s", pid, command)
+			s.T.Errorf("process %d still runs: %s", pid, command)
 		}
 	}
 }

@@ -15,11 +15,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// manyLimit bounds the start of 200 Pods, each of which costs about a second of a processor, and their deletion.
+// manyLimit is the timeout for the start of 200 Pods, each of which costs about a second of a
+// processor, and their deletion.
 const manyLimit = 10 * time.Minute
 
-// TestManyPods starts 200 Pods at once. On a node with few process ids, or whose daemons get no processor time, containerd and
-// the control plane crash. Each Head must become ready with its own trace, and no daemon of the node may restart.
+// TestManyPods starts 200 Pods at once. On a node with few process ids, or with starving daemons,
+// containerd and the control plane crash. Each Head must become ready with its own trace, and no
+// daemon of the node may restart.
 func TestManyPods(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -31,17 +33,17 @@ func TestManyPods(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), manyLimit)
 	defer cancel()
-	// The program has a limit of its own, and then says which Heads are late.
+	// The program has its own timeout, after which it prints the late Heads.
 	scale := exec.CommandContext(ctx, "go", "run", "./e2e/scale", "--heads=200", "--limit=9m", "--kubeconfig="+status.Kubeconfig, "--jaeger="+status.Jaeger[component.Query])
 	scale.Dir = root
 	out, err := scale.CombinedOutput()
-	t.Logf("%s", out) // The times, and what was late.
+	t.Logf("%s", out) // The times, and the late Heads.
 	if err != nil {
 		t.Fatalf("creating 200 Heads: %v", err)
 	}
 	s.WantUp()
 	if after := s.daemons(); before == "" || after != before {
-		t.Errorf("the node's daemons are %q, and were %q before", after, before)
+		t.Errorf("the node's daemons = %q, before %q", after, before)
 	}
 	c := s.client()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "scale"}}

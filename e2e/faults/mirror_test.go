@@ -24,8 +24,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 )
 
-// TestUpFromAMirror serves the images that were built from source from a registry in this process, which asks to be left alone
-// once, and brings the sandbox up from it, by digests. The node gets the images from the program and never pulls.
+// TestUpFromAMirror serves the images that were built from source from a registry in this process,
+// which refuses one request with "too many requests". up creates the sandbox from it, by digests.
+// The node gets the images from the program and never pulls.
 func TestUpFromAMirror(t *testing.T) {
 	s := newSandbox(t)
 	m := s.mirror()
@@ -44,7 +45,7 @@ func TestUpFromAMirror(t *testing.T) {
 		t.Errorf("the registry was asked %d times, and has %d refusals left", m.asked.Load(), m.refuse.Load())
 	}
 
-	// What is pinned and was pulled needs no registry any more.
+	// Images that were pinned and pulled need no registry any more.
 	m.close()
 	out, err = s.Run(t.Context(), upLimit, "up", "--registry-mirror="+m.address, "--registry-pins="+m.pins)
 	if err != nil {
@@ -53,8 +54,9 @@ func TestUpFromAMirror(t *testing.T) {
 	s.wantOutcome(out, "already up")
 }
 
-// TestMirrorThatBreaksOff has the registry end its connections in the middle of Jaeger's layers. With --images=registry that is the
-// end, in one line; with auto, the sandbox says so and goes over to source.
+// TestMirrorThatBreaksOff makes the registry end its connections in the middle of Jaeger's layers.
+// With --images=registry, up fails with one line. With auto, up prints the reason and uses images
+// from source.
 func TestMirrorThatBreaksOff(t *testing.T) {
 	s := newSandbox(t)
 	m := s.mirror()
@@ -70,7 +72,7 @@ func TestMirrorThatBreaksOff(t *testing.T) {
 	}
 	s.wantOutcome(out, "created", "recreated")
 	if !strings.Contains(out, "connection lost") || !strings.Contains(out, "falling back to images from source") {
-		t.Errorf("up does not say why it went over to source:\n%s", out)
+		t.Errorf("up does not print why it uses source:\n%s", out)
 	}
 	s.wantNoPulls()
 	s.WantUp()
@@ -79,17 +81,17 @@ func TestMirrorThatBreaksOff(t *testing.T) {
 // mirror is a registry of this process.
 type mirror struct {
 	address, pins string
-	asked, refuse atomic.Int64 // refuse is how many requests for manifests are still refused
+	asked, refuse atomic.Int64 // refuse is the number of requests for manifests to refuse.
 	breakOff      atomic.Value // a part of paths
 	close         func()
 }
 
-// mirror serves the images of a new bundle under the names that they have in registries.
+// mirror serves the images of a new bundle with their names in registries.
 func (s *sandbox) mirror() *mirror {
 	s.T.Helper()
 	folder := s.T.TempDir()
 	unpack(s.T, s.bundle(), folder)
-	// A registry's blobs on disk are those of a layout: nothing has to be sent.
+	// The blobs of the registry are the files of a layout, so no transfer is necessary.
 	blobs := registry.NewDiskBlobHandler(filepath.Join(folder, "blobs"))
 	images := registry.New(registry.WithBlobHandler(blobs), registry.Logger(log.New(io.Discard, "", 0)))
 	m := &mirror{}
@@ -148,7 +150,7 @@ func (m *mirror) answer(w http.ResponseWriter, request *http.Request, images htt
 	images.ServeHTTP(w, request)
 }
 
-// bySource finds, for every image that registries have, the one in a bundle of images from source.
+// bySource finds the image from source in a bundle for every image of a registry.
 func bySource(t *testing.T, index v1.ImageIndex) map[string]v1.Image {
 	t.Helper()
 	manifest, err := index.IndexManifest()
@@ -208,7 +210,7 @@ func unpack(t *testing.T, file, folder string) {
 	}
 }
 
-// goCache is where Go keeps what it compiled.
+// goCache returns the folder of Go's build cache.
 func goCache(t *testing.T) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()

@@ -15,9 +15,9 @@ import (
 
 const node = name + "-control-plane"
 
-// TestKilledNode kills the node together with its monitor, twice, as the end of a CI job or a power cut does; podman then
-// says that the node is up, and its first attempts to restart, stop or remove it fail. up must mend it each time, and down
-// must remove it.
+// TestKilledNode kills the node together with its monitor, twice, as the end of a CI job or a power
+// failure does. podman then reports that the node is up, and its first attempts to restart, stop or
+// remove it fail. up must repair it each time, and down must remove it.
 func TestKilledNode(t *testing.T) {
 	s := newSandbox(t)
 	s.wantOutcome(s.up(), "created")
@@ -34,8 +34,8 @@ func TestKilledNode(t *testing.T) {
 	wantNothingLeft(t)
 }
 
-// TestKilledNeighbour kills the node of one sandbox, whose ports the engine's rules go on diverting to where it was: another
-// sandbox must choose others, though nothing listens on these.
+// TestKilledNeighbour kills the node of one sandbox. The engine's rules still redirect its ports,
+// so another sandbox must choose other ports, although no process listens on them.
 func TestKilledNeighbour(t *testing.T) {
 	first := newSandbox(t)
 	first.up()
@@ -45,7 +45,7 @@ func TestKilledNeighbour(t *testing.T) {
 	second.wantOutcome(second.up(), "created")
 	second.WantUp()
 	if first, second := first.Record().Ports, second.Record().Ports; first[component.UI] == second[component.UI] || first[component.Query] == second[component.Query] {
-		t.Errorf("the ports of the second sandbox, %+v, are those of the first, %+v", second, first)
+		t.Errorf("the ports of the second sandbox, %+v, are equal to the first, %+v", second, first)
 	}
 	asked := "--jaeger-ui-port=" + strconv.Itoa(first.Record().Ports[component.UI])
 	newSandboxNamed(t, name+"-3").WantRefusal(nil, []string{"up", asked}, "in use by a packet filter rule")
@@ -55,7 +55,7 @@ func TestKilledNeighbour(t *testing.T) {
 	second.WantUp()
 }
 
-// TestStoppedNode stops the node, as a reboot does: up starts it again, with everything that was in it.
+// TestStoppedNode stops the node, as a reboot does. up starts it again with its content.
 func TestStoppedNode(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -65,7 +65,8 @@ func TestStoppedNode(t *testing.T) {
 	s.wantOutcome(s.up(), "already up")
 }
 
-// TestInterruptedUp kills up while kind is making the cluster, and then interrupts it there as Ctrl-C does.
+// TestInterruptedUp kills up while kind creates the cluster, and then interrupts it there, as
+// Ctrl-C does.
 func TestInterruptedUp(t *testing.T) {
 	for _, signal := range []os.Signal{syscall.SIGKILL, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
@@ -77,8 +78,8 @@ func TestInterruptedUp(t *testing.T) {
 	}
 }
 
-// interruptWhileCreating starts up and sends it a signal once the record says that the cluster is being made and its node
-// is there.
+// interruptWhileCreating starts up and sends it a signal when the record shows that the cluster is
+// being created and its node exists.
 func (s *sandbox) interruptWhileCreating(signal os.Signal) {
 	s.T.Helper()
 	ctx, cancel := context.WithTimeout(s.T.Context(), upLimit)
@@ -91,7 +92,7 @@ func (s *sandbox) interruptWhileCreating(signal os.Signal) {
 	}
 	for !s.nodeIsBeingMade(ctx) {
 		if ctx.Err() != nil {
-			s.T.Fatalf("waiting for up to make the node: %v\n%s", ctx.Err(), out.String())
+			s.T.Fatalf("waiting for up to create the node: %v\n%s", ctx.Err(), out.String())
 		}
 	}
 	if err := cmd.Process.Signal(signal); err != nil {
@@ -134,22 +135,23 @@ func (s *sandbox) killNode() {
 	}
 }
 
-// wantNothingLeft fails if a container, volume or network of the sandbox is left in any engine that answers.
+// wantNothingLeft fails the test if a container, volume or network of the sandbox exists in any
+// engine that answers.
 func wantNothingLeft(t *testing.T) {
 	t.Helper()
 	if left := containers(t); strings.Contains(left, name) {
-		t.Errorf("containers are left:\n%s", left)
+		t.Errorf("containers remain:\n%s", left)
 	}
 	for _, args := range [][]string{{"volume", "ls", "--quiet", "--filter", "label=" + node}, {"network", "ls", "--quiet", "--filter", "name=" + name}} {
 		if left := ask(t, args...); left != "" {
-			t.Errorf("%s: left: %s", strings.Join(args, " "), left)
+			t.Errorf("%s: remaining: %s", strings.Join(args, " "), left)
 		}
 	}
 }
 
 func containers(t *testing.T) string { return ask(t, "ps", "--all", "--format", "{{.Names}}") }
 
-// ask asks the engine that CI names, or podman.
+// ask runs a command of the engine that CI names, or podman.
 func ask(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), engineName(), args...).Output()
@@ -159,7 +161,7 @@ func ask(t *testing.T, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// TestTwoUps starts two at once: one waits for the other, and then finds everything there.
+// TestTwoUps runs two at once: one waits for the other, and then finds a complete sandbox.
 func TestTwoUps(t *testing.T) {
 	s := newSandbox(t)
 	type result struct {
@@ -186,8 +188,8 @@ func TestTwoUps(t *testing.T) {
 	}
 }
 
-// TestAddressTaken stops the node and lets another container have its address, as may happen over a reboot: the node comes
-// back under a new address, which stands in its manifests and in the API server's certificate.
+// TestAddressTaken stops the node and another container gets its address, as a reboot can do.
+// The node gets a new address, which must be in its manifests and in the API server's certificate.
 func TestAddressTaken(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -202,6 +204,6 @@ func TestAddressTaken(t *testing.T) {
 	s.wantOutcome(s.up(), "restarted")
 	s.WantUp()
 	if after := s.engine("inspect", "--format", address, node); after == before {
-		t.Errorf("the node still has the address %s: the test tested nothing", after)
+		t.Errorf("the node still has the address %s, so the test has no effect", after)
 	}
 }

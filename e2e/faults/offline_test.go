@@ -10,8 +10,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// TestUpFromABundle makes a bundle, and brings the sandbox up from it as on a machine that has neither Go, nor the sources, nor
-// anything in the cache, nor a network: a proxy that nobody may ask stands for that.
+// TestUpFromABundle creates a bundle, and starts the sandbox from it as on a machine without Go,
+// sources, a cache and a network. A proxy that must not receive requests replaces the network.
 func TestUpFromABundle(t *testing.T) {
 	s := newSandbox(t)
 	file := s.bundle()
@@ -27,7 +27,7 @@ func TestUpFromABundle(t *testing.T) {
 	s.WantRefusal(nil, []string{"up", nowhere, "--bundle=" + half}, half, "truncated or modified")
 	wantNothingLeft(t)
 	if record := s.Record(); record.Name != "" {
-		t.Errorf("a bundle that was refused left the record %+v", record)
+		t.Errorf("a refused bundle left the record %+v", record)
 	}
 
 	out, err := s.Run(t.Context(), upLimit, "up", nowhere, "--bundle="+file)
@@ -40,10 +40,10 @@ func TestUpFromABundle(t *testing.T) {
 		t.Errorf("images from %q", status.Images)
 	}
 	if asked.Load() != 0 {
-		t.Errorf("the proxy was asked %d times", asked.Load())
+		t.Errorf("the proxy received %d requests", asked.Load())
 	}
 
-	// The sandbox knows what it was made of, and is mended from there.
+	// The sandbox records its sources, and repairs itself from them.
 	s.engine("stop", node)
 	out, err = s.Run(t.Context(), upLimit, "up", nowhere)
 	if err != nil {
@@ -57,7 +57,7 @@ func TestUpFromABundle(t *testing.T) {
 	s.WantUp()
 }
 
-// bundle makes a bundle of the images that CI's environment names, and returns its path.
+// bundle creates a bundle of the images that CI's environment names, and returns its path.
 func (s *sandbox) bundle() string {
 	s.T.Helper()
 	file := filepath.Join(s.T.TempDir(), "sandbox.tar")
@@ -67,7 +67,8 @@ func (s *sandbox) bundle() string {
 	return file
 }
 
-// wantNoPulls fails if the node pulled an image: neither may its containerd have been asked to, nor the kubelet have begun to.
+// wantNoPulls fails the test if the node pulled an image: neither its containerd nor the kubelet
+// may have tried it.
 func (s *sandbox) wantNoPulls() {
 	s.T.Helper()
 	log, err := s.Run(s.T.Context(), downLimit, "logs", "containerd", "--tail=-1")
@@ -86,7 +87,7 @@ func (s *sandbox) wantNoPulls() {
 		count[reason]++
 	}
 	if count["Pulled"] == 0 || count["Pulling"] > 0 || count["Failed"] > 0 {
-		s.T.Errorf("events %v: want Pulled, which is said of images that are there, too, and no Pulling", count)
+		s.T.Errorf("events %v: want Pulled, which the kubelet also reports for existing images, and no Pulling", count)
 	}
 }
 
@@ -101,7 +102,7 @@ func copyHalf(t *testing.T, from, to string) {
 	}
 }
 
-// ownCache is a cache folder of a test, with what was built already and nothing that was pulled.
+// ownCache returns a cache folder for a test, with all builds but without pulled images.
 func ownCache(t *testing.T) (environment []string) {
 	t.Helper()
 	shared, err := state.CachePath()

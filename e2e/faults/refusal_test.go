@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestPortTaken asks for a port that this test holds.
+// TestPortTaken requests a port that this test uses.
 func TestPortTaken(t *testing.T) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -20,7 +20,7 @@ func TestPortTaken(t *testing.T) {
 	newSandbox(t).WantRefusal(nil, []string{"up", "--jaeger-ui-port=" + port}, "port "+port, "in use by", strconv.Itoa(os.Getpid()))
 }
 
-// TestNoEngine hides every engine, and gives engines that can't start containers.
+// TestNoEngine hides every engine, and uses engines that cannot start containers.
 func TestNoEngine(t *testing.T) {
 	goProgram, err := exec.LookPath("go")
 	if err != nil {
@@ -51,7 +51,8 @@ func TestNoEngine(t *testing.T) {
 	})
 }
 
-// TestForeignCluster finds a cluster of the sandbox's name that another program made: neither up nor down may touch it.
+// TestForeignCluster finds a cluster with the sandbox's name that another program created. Neither
+// up nor down may change it.
 func TestForeignCluster(t *testing.T) {
 	s := newSandbox(t)
 	s.up()

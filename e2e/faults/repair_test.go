@@ -20,7 +20,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// TestRepair breaks one thing after another in a sandbox that is up: the next up mends it, and shows the sample's trace.
+// TestRepair breaks parts of a running sandbox, one after another. The next up repairs each, and
+// shows the sample's trace.
 func TestRepair(t *testing.T) {
 	cache := linkedCache(t)
 	s := newSandbox(t)
@@ -68,7 +69,7 @@ func TestRepair(t *testing.T) {
 		{"the node's container deleted", func(_ context.Context, s *sandbox) {
 			s.engine("rm", "--force", "--volumes", node)
 		}},
-		{"a file of the cache cut short, which a new node needs", func(_ context.Context, s *sandbox) {
+		{"a truncated file of the cache, which a new node needs", func(_ context.Context, s *sandbox) {
 			s.engine("rm", "--force", "--volumes", node)
 			cutShort(s.T, filepath.Join(cache, state.Product, "layers", "jaeger-*", "layer.tar"))
 		}},
@@ -91,7 +92,7 @@ func (s *sandbox) must(err error) {
 	}
 }
 
-// client is one of the API server, by the kubeconfig that the sandbox wrote.
+// client returns a client for the kubeconfig that the sandbox wrote.
 func (s *sandbox) client() client.Client {
 	s.T.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(s.Dir, "kubeconfig"))
@@ -104,7 +105,7 @@ func (s *sandbox) client() client.Client {
 	return c
 }
 
-// webhooks are the operator's.
+// webhooks returns the operator's webhooks.
 func (s *sandbox) webhooks(ctx context.Context) []admissionregistrationv1.MutatingWebhookConfiguration {
 	s.T.Helper()
 	list := &admissionregistrationv1.MutatingWebhookConfigurationList{}
@@ -144,7 +145,7 @@ func (s *sandbox) changeDeployments(ctx context.Context, namespace string, chang
 	}
 }
 
-// namespaceOf finds where a Deployment of that name is.
+// namespaceOf returns the namespace of a Deployment.
 func (s *sandbox) namespaceOf(ctx context.Context, name string) string {
 	s.T.Helper()
 	list := &appsv1.DeploymentList{}
@@ -158,8 +159,9 @@ func (s *sandbox) namespaceOf(ctx context.Context, name string) string {
 	return ""
 }
 
-// linkedCache is a cache folder of the test, with hard links to what is built, so that one of them can be replaced by a broken file.
-// It is beside the user's own: links can't lead to another file system.
+// linkedCache returns a cache folder for the test, with hard links to all builds, so that one file
+// can be replaced by a broken one. It is beside the user's own, because links cannot lead to
+// another file system.
 func linkedCache(t *testing.T) string {
 	t.Helper()
 	shared, err := state.CachePath()
@@ -202,7 +204,8 @@ func link(from, to string, entry os.DirEntry) error {
 	}
 }
 
-// cutShort replaces the files that a pattern names by their first halves. The files that they were linked to stay whole.
+// cutShort truncates the files that match a pattern to half of their size. Files that they were
+// linked to stay complete.
 func cutShort(t *testing.T, pattern string) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)

@@ -16,21 +16,21 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// name is the cluster's name: not the user's own sandbox's.
+// name is the name of the cluster, which differs from the user's own sandbox.
 const name = "operator-tracing-faults"
 
-// Limits of the commands. An up makes a cluster in half a minute with images cached; TestMain saw to that.
+// Timeouts of the commands. An up takes half a minute with cached images, which TestMain provides.
 const (
 	upLimit   = 5 * time.Minute
 	downLimit = 2 * time.Minute
 )
 
 func TestMain(m *testing.M) {
-	ctrllog.SetLogger(logr.Discard()) // Its client wants one.
+	ctrllog.SetLogger(logr.Discard()) // Its client requires one.
 	os.Exit(rig.Main(m))
 }
 
-// sandbox is one sandbox of a test.
+// sandbox is the sandbox of a test.
 type sandbox struct{ *rig.Sandbox }
 
 // newSandbox returns a sandbox that does not exist yet, and removes it when the test ends.
@@ -40,7 +40,7 @@ func newSandboxNamed(t *testing.T, name string) *sandbox {
 	s := sandboxIn(t, filepath.Join(t.TempDir(), "state"))
 	s.Name = name
 	t.Cleanup(func() {
-		// The test's own context has ended by now.
+		// The test's context is already cancelled.
 		if out, err := s.Run(context.Background(), downLimit, "down"); err != nil { //nolint:usetesting // See above.
 			t.Errorf("removing the sandbox: %v\n%s", err, out)
 		}
@@ -48,13 +48,13 @@ func newSandboxNamed(t *testing.T, name string) *sandbox {
 	return s
 }
 
-// sandboxIn is on kind, with the provider and the images that CI's environment names: where no engine works, embedded must
-// not take its place here.
+// sandboxIn returns a sandbox on kind, with the provider and the images of CI's environment. If no
+// engine works, an embedded cluster must not replace it.
 func sandboxIn(t *testing.T, dir string) *sandbox {
 	return &sandbox{&rig.Sandbox{T: t, Name: name, Dir: dir, Env: []string{"SANDBOX_CLUSTER=kind"}}}
 }
 
-// up brings the sandbox up and returns what it printed.
+// up starts the sandbox and returns its output.
 func (s *sandbox) up(flags ...string) string {
 	s.T.Helper()
 	start := time.Now()
@@ -66,7 +66,7 @@ func (s *sandbox) up(flags ...string) string {
 	return out
 }
 
-// outcome is what up says that it did about the cluster.
+// outcome returns the result of up for the cluster.
 func outcome(out string) string {
 	for line := range strings.Lines(out) {
 		if fields := strings.Fields(line); len(fields) > 5 && rig.StepOf(line) == component.ControlPlane {
@@ -76,7 +76,8 @@ func outcome(out string) string {
 	return ""
 }
 
-// wantOutcome fails unless up did this about the cluster and ended with the sample's trace.
+// wantOutcome fails the test unless up had this result for the cluster and printed the sample's
+// trace.
 func (s *sandbox) wantOutcome(out string, wanted ...string) {
 	s.T.Helper()
 	got := outcome(out)
@@ -91,7 +92,7 @@ func (s *sandbox) wantOutcome(out string, wanted ...string) {
 	s.T.Fatalf("up did %q about the cluster, want one of %q:\n%s", got, wanted, out)
 }
 
-// engine calls the container engine that the sandbox uses, with the sandbox's settings for it.
+// engine runs the container engine of the sandbox, with the sandbox's settings for it.
 func (s *sandbox) engine(args ...string) string {
 	s.T.Helper()
 	ctx, cancel := context.WithTimeout(s.T.Context(), rig.AskLimit)

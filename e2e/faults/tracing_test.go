@@ -15,28 +15,29 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// nodeLimit bounds the wait for a trace that kubelet or containerd begins: of a hundred, they send one.
+// nodeLimit is the timeout of the wait for a trace that starts in kubelet or containerd: they
+// sample one in a hundred.
 const nodeLimit = 3 * time.Minute
 
-// TestControlPlaneTracing has kube-apiserver and etcd in the sample's trace, and in no trace that nobody asked for; kubelet and
-// containerd have traces of their own.
+// TestControlPlaneTracing tests that kube-apiserver and etcd are in the sample's trace, and only in
+// traces of traced requests. kubelet and containerd have their own traces.
 func TestControlPlaneTracing(t *testing.T) {
 	s := newSandbox(t)
 	s.wantOutcome(s.up("--control-plane-tracing"), "created")
 	if status := s.WantUp(); !status.ControlPlaneTracing {
-		t.Error("status does not say that the control plane is traced")
+		t.Error("status does not report control-plane tracing")
 	}
 	sample := s.TraceOf(s.client(), "head-sample")
 	s.WantControlPlaneTree(sample)
 	s.WantTracedRequests(sample)
 	pod := s.operatorPod()
 
-	s.wantOutcome(s.up(), "already up") // It stays on, nothing is started anew, and nothing more is traced.
+	s.wantOutcome(s.up(), "already up") // It stays on, nothing restarts, and no other request is traced.
 	if again := s.operatorPod(); again != pod {
-		t.Errorf("a second up made another Pod of the operator: %s, and before %s", again, pod)
+		t.Errorf("a second up replaced the Pod of the operator: %s, before %s", again, pod)
 	}
 	s.WantTracedRequests(sample)
-	s.WantTracedRequests(sample, s.WantUntrusted(s.client())) // The operator's part in it is traced.
+	s.WantTracedRequests(sample, s.WantUntrusted(s.client())) // The operator's part is traced.
 	s.wantRenewed(pod)
 
 	s.wantOwnTraces("kubelet")
@@ -45,17 +46,17 @@ func TestControlPlaneTracing(t *testing.T) {
 
 	s.wantOutcome(s.up("--control-plane-tracing=false"), "recreated")
 	if status := s.WantUp(); status.ControlPlaneTracing {
-		t.Error("status says that the control plane is traced, and it is off")
+		t.Error("status reports control-plane tracing, but it is off")
 	}
 	s.WantTracedRequests()
 	for _, folder := range []string{"client", "tracing"} {
 		if _, err := os.Stat(filepath.Join(s.Dir, folder)); !os.IsNotExist(err) {
-			t.Errorf("the folder %s is left: %v", folder, err)
+			t.Errorf("the folder %s still exists: %v", folder, err)
 		}
 	}
 }
 
-// operatorPod is the one Pod of the operator.
+// operatorPod returns the UID of the only Pod of the operator.
 func (s *sandbox) operatorPod() types.UID {
 	s.T.Helper()
 	namespace := s.namespaceOf(s.T.Context(), "operator-tracing-manager")
@@ -68,13 +69,14 @@ func (s *sandbox) operatorPod() types.UID {
 	return pods[0].UID
 }
 
-// wantRenewed loses the operator's certificate: the next up has another one made, with which the operator works as before.
+// wantRenewed deletes the operator's certificate. The next up creates a new one, with which the
+// operator works as before.
 func (s *sandbox) wantRenewed(before types.UID) {
 	s.T.Helper()
 	s.must(os.Remove(filepath.Join(s.Dir, "client", "operator.crt")))
 	s.wantOutcome(s.up(), "already up")
 	if s.operatorPod() == before {
-		s.T.Error("another certificate left the operator's Pod as it was")
+		s.T.Error("a new certificate did not replace the operator's Pod")
 	}
 	manager := &appsv1.Deployment{}
 	key := types.NamespacedName{Namespace: s.namespaceOf(s.T.Context(), "operator-tracing-manager"), Name: "operator-tracing-manager"}
@@ -84,7 +86,7 @@ func (s *sandbox) wantRenewed(before types.UID) {
 	}
 }
 
-// wantOwnTraces waits until Jaeger has a trace that a service began.
+// wantOwnTraces waits until Jaeger has a trace that starts in a service.
 func (s *sandbox) wantOwnTraces(service string) {
 	s.T.Helper()
 	reader := s.Jaeger()

@@ -27,13 +27,13 @@ import (
 // maxLines limits the lines of a log that the tests keep or search.
 const maxLines = 20_000
 
-// keepArtifacts writes what is needed to understand a failure: the traces as OTLP
-// JSON and as trees, their differences, the objects, events, and logs. What can't
-// be kept is only logged: the failure is what matters.
+// keepArtifacts writes the data that explains a failure: the traces as OTLP JSON and as trees,
+// their differences, the objects, events, and logs. It only logs its own errors, so that they do
+// not hide the failure.
 func (s *Scene) keepArtifacts(ctx context.Context) {
 	folder := filepath.Join(s.artifacts, fileName(s.t.Name()))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		s.t.Logf("making the folder of the artifacts: %v", err)
+		s.t.Logf("creating the folder of the artifacts: %v", err)
 		return
 	}
 	write := func(name string, data []byte, err error) {
@@ -50,7 +50,8 @@ func (s *Scene) keepArtifacts(ctx context.Context) {
 	s.t.Logf("artifacts are in %s; Jaeger is at %s", folder, s.Status.Jaeger.UI)
 }
 
-// Keep writes a file among the artifacts, whether the test fails or not: measurements.
+// Keep writes a file, for example with measurements, to the artifacts. It does so for passed tests,
+// too.
 func (s *Scene) Keep(name string, data []byte) error {
 	folder := filepath.Join(s.artifacts, fileName(s.t.Name()))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -64,12 +65,12 @@ func (s *Scene) Keep(name string, data []byte) error {
 
 type writeFunc func(name string, data []byte, err error)
 
-// keepTraces writes every trace that was looked at, and those that objects name, as
-// they are now if they can still be read, and how all are loaded again.
+// keepTraces writes every trace that the scene read or its objects name, in its current state if it
+// can be read, and the instructions to load them.
 func (s *Scene) keepTraces(ctx context.Context, write writeFunc) {
 	write("README.txt", []byte(reload), nil)
-	now := func(string) (tracetree.Trace, error) { return tracetree.Trace{}, errors.New("no reader of Jaeger") }
-	// Over HTTP: links have no attributes in the answers over gRPC.
+	now := func(string) (tracetree.Trace, error) { return tracetree.Trace{}, errors.New("no client of Jaeger") }
+	// Use HTTP, because links have no attributes in responses over gRPC.
 	if reader, err := jaeger.Dial(s.Status.Jaeger.UI); err != nil {
 		s.t.Logf("keeping the traces: %v", err)
 	} else {
@@ -102,7 +103,7 @@ func (s *Scene) keepTraces(ctx context.Context, write writeFunc) {
 	}
 }
 
-// named gives the ids of the traces that the scene's objects name.
+// named returns the ids of the traces that the scene's objects name.
 func (s *Scene) named(ctx context.Context) []string {
 	var ids []string
 	for _, list := range []client.ObjectList{&v1alpha1.HeadList{}, &v1alpha1.ChildAList{}, &appsv1.DeploymentList{}} {
@@ -122,14 +123,14 @@ func (s *Scene) named(ctx context.Context) []string {
 	return ids
 }
 
-// reload is what somebody needs to know who has the artifacts alone.
+// reload explains the artifacts to a reader that has nothing else.
 const reload = `The traces of a test that failed, trace-ID.json as OTLP JSON. To see them in Jaeger again, with a sandbox that is up:
 
     go run ./sandbox trace import THIS-FOLDER/trace-*.json
 
-Beside them: trace-ID.tree, the trace as text; trace-ID.expected.tree, what it was compared with; trace-ID.diff, the difference;
-triage-ID.txt, what became of it and why; the namespace's objects and events (*.yaml); and logs (log-*.txt). The whole cluster,
-with the logs of every component, is beside the tests' folders, in kind or embedded, as "sandbox export" writes it.
+Other files: trace-ID.tree, the trace as text; trace-ID.expected.tree, the expected tree; trace-ID.diff, the difference;
+triage-ID.txt, the verdict; the objects and events of the namespace (*.yaml); and logs (log-*.txt). The state of the cluster
+and the logs of all components are in the folder kind or embedded, as "sandbox export" writes them.
 `
 
 func (s *Scene) keepObjects(ctx context.Context, write writeFunc) {
@@ -166,8 +167,8 @@ func (c *Cluster) log(ctx context.Context, name string) ([]byte, error) {
 // exportFailure is in each of the operator's log lines about lost spans.
 const exportFailure = "Exporting traces failed"
 
-// ExportFailures gives the lines of the operator's log about spans that could not
-// be sent, each with the time at which it was written, the oldest first.
+// ExportFailures returns the lines of the operator's log about lost spans, each with its time,
+// oldest first.
 func (c *Cluster) ExportFailures(ctx context.Context) ([]string, error) {
 	log, err := c.log(ctx, component.Operator)
 	if err != nil {
@@ -184,5 +185,5 @@ func (c *Cluster) ExportFailures(ctx context.Context) ([]string, error) {
 
 var unsafeInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// fileName makes a file's name of any text.
+// fileName returns a file name for any text.
 func fileName(text string) string { return unsafeInName.ReplaceAllString(text, "_") }

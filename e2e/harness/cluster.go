@@ -23,33 +23,32 @@ import (
 )
 
 const (
-	// poll is the time between two looks at the cluster.
+	// poll is the interval between two requests in a wait.
 	poll = 200 * time.Millisecond
-	// callLimit bounds a request to the API server.
+	// callLimit is the timeout of a request to the API server.
 	callLimit = 15 * time.Second
 )
 
-// Cluster is the sandbox as the tests see it. It may be used by several goroutines
-// at a time.
+// Cluster is the sandbox under test. Its methods are safe for concurrent use.
 type Cluster struct {
-	// Status is the sandbox's when the tests began.
+	// Status is the status of the sandbox at the start of the tests.
 	Status Status
-	// Client reads and writes without a cache, so that tests see what is there.
+	// Client reads and writes without a cache, so that tests see the current state.
 	Client client.Client
-	// Jaeger reads traces without the spans of the sandbox's observer, and Observed reads them whole.
+	// Jaeger reads traces without the spans of the sandbox's observer. Observed reads all spans.
 	Jaeger, Observed *jaeger.Client
 
 	program   *program
 	artifacts string
 	config    *envconf.Config
-	metrics   podMetrics        // of the operator's Pods on kind
-	given     map[string]string // the operator's variables that the user of the sandbox set
+	metrics   podMetrics        // The metrics of the operator's Pods on kind.
+	given     map[string]string // The operator's variables that the user of the sandbox set.
 
 	upMu sync.Mutex        // Only one up runs at a time. It also guards env.
-	env  map[string]string // the operator's variables that tests set
+	env  map[string]string // The operator's variables that tests set.
 }
 
-// connect makes the clients of a sandbox that is up. The program is the sandbox's.
+// connect creates the clients of a running sandbox. The program is the sandbox's.
 func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", status.Kubeconfig)
 	if err != nil {
@@ -59,12 +58,12 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	config.QPS, config.Burst = 200, 400
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, fmt.Errorf("making the scheme: %w", err)
+		return nil, fmt.Errorf("creating the scheme: %w", err)
 	}
 	c := &Cluster{Status: status, program: p, artifacts: artifacts, metrics: forwardedMetrics(config)}
 	c.given, _ = splitEnvironment(status.OperatorEnv)
 	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
-		return nil, fmt.Errorf("making a client of the cluster: %w", err)
+		return nil, fmt.Errorf("creating a client of the cluster: %w", err)
 	}
 	if c.Jaeger, err = jaeger.Dial(status.Jaeger.Query, jaeger.WithoutScopes(observe.Scope)); err != nil {
 		return nil, err
@@ -73,10 +72,11 @@ func connect(p *program, status Status, artifacts string) (*Cluster, error) {
 	return c, err
 }
 
-// RunsContainers tells whether a kubelet runs the cluster's Pods.
+// RunsContainers reports whether a kubelet runs the cluster's Pods.
 func (c *Cluster) RunsContainers() bool { return c.Status.Cluster == clusterKind }
 
-// Sandbox runs a command of the sandbox's program as a user would. The end of ctx is a SIGTERM. The error is that of the exit.
+// Sandbox runs a command of the sandbox's program as a user would. When ctx is cancelled, the
+// command receives SIGTERM. The error contains the exit code.
 func (c *Cluster) Sandbox(ctx context.Context, stdout, stderr io.Writer, args ...string) error {
 	cmd := c.program.command(ctx, stderr, args...)
 	cmd.Stdout = ignoreErrors{stdout}
@@ -85,25 +85,26 @@ func (c *Cluster) Sandbox(ctx context.Context, stdout, stderr io.Writer, args ..
 
 func (c *Cluster) close() { _, _ = c.Jaeger.Close(), c.Observed.Close() }
 
-// Environment is e2e-framework's, on this cluster, with its flags that choose features: --feature, --assess, --labels and their
-// opposites. It has no life cycle of its own.
+// Environment returns an environment of e2e-framework for this cluster. It supports the flags that
+// choose features: --feature, --assess, --labels and their opposites. It does not create or delete
+// the cluster.
 func (c *Cluster) Environment() env.Environment {
-	config := *c.config // Features run beside each other.
+	config := *c.config // Features run in parallel.
 	return env.NewWithConfig(config.WithKubeconfigFile(c.Status.Kubeconfig))
 }
 
-// export keeps all that the sandbox knows of itself among the artifacts, as its own command writes it.
+// export writes the result of `sandbox export` to the artifacts.
 func (c *Cluster) export(ctx context.Context) error {
 	return c.program.export(ctx, filepath.Join(c.artifacts, c.Status.Cluster))
 }
 
-// Eventually polls until check gives nil. The error names what was waited for
-// and the last reason. Limit bounds the wait beside the context.
+// Eventually calls check until it returns nil. The error contains the subject of the wait and the
+// last error. The wait ends after limit, or when ctx is cancelled.
 func Eventually(ctx context.Context, limit time.Duration, what string, check func(context.Context) error) error {
-	last := errors.New("never looked at")
+	last := errors.New("never checked")
 	err := wait.PollUntilContextTimeout(ctx, poll, limit, true, func(ctx context.Context) (bool, error) {
 		err := check(ctx)
-		// A look that the end of the time interrupted says nothing.
+		// A check that the end of the context interrupted has no meaning.
 		if err == nil || ctx.Err() == nil {
 			last = err
 		}

@@ -19,7 +19,8 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/triage"
 )
 
-// This file changes Deployments and containers of a kind cluster where no command of the sandbox does it.
+// This file changes Deployments and containers of a kind cluster, if the sandbox has no command for
+// the change.
 
 const (
 	operatorNamespace = "operator-tracing-system"
@@ -29,7 +30,8 @@ const (
 	leaseName = "operator-tracing.dummy.example.com"
 )
 
-// managerLabels select the operator. The name of its Deployment depends on the prefix of the manifests.
+// managerLabels select the operator. The name of its Deployment depends on the prefix of the
+// manifests.
 var managerLabels = client.MatchingLabels{
 	"app.kubernetes.io/name": "operator-tracing", "app.kubernetes.io/component": "manager",
 }

@@ -24,7 +24,7 @@ func TestRolledOut(t *testing.T) {
 		bad := good
 		spoil(&bad.Status)
 		if rolledOut(&bad) == nil {
-			t.Errorf("%s: taken for rolled out", what)
+			t.Errorf("rolledOut(%s) = nil, want an error", what)
 		}
 	}
 }

@@ -17,20 +17,20 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// This file has what tests do to the cluster as a whole. Each has an opposite, which
-// does nothing where there is nothing to put right; reset calls all of these.
+// This file has the disturbances of the whole cluster. Each has a method that reverts it, and that
+// does nothing if there is nothing to revert. reset calls all of them.
 
 const (
 	webhookConfiguration = "operator-tracing-mutating-webhook-configuration"
-	// mendAnnotation keeps where the webhook is while nobody can reach it, so that
-	// tests that were killed can be mended by the next.
+	// mendAnnotation stores the address of the webhook while the API server cannot reach it, so
+	// that the next tests can restore it after a kill.
 	mendAnnotation = "e2e.example.com/webhook"
-	// nowhere is a port on which nothing listens.
+	// nowhere is a port without a listener.
 	nowhere = 1
 )
 
-// reset puts right whatever tests disturb, and leaves the operator with these of the
-// variables that tests may set.
+// reset reverts all disturbances. Afterwards the operator has the given values of the variables
+// that tests may set.
 func (c *Cluster) reset(ctx context.Context, env map[string]string) error {
 	if err := c.StartJaeger(ctx); err != nil {
 		return err
@@ -50,8 +50,8 @@ func (c *Cluster) reset(ctx context.Context, env map[string]string) error {
 	return c.WaitAdmission(ctx)
 }
 
-// BreakWebhook has the API server call the operator's webhook where nothing answers,
-// and waits until it does. The operator runs on.
+// BreakWebhook changes the webhook's address to a port without a listener, and waits until the API
+// server uses it. The operator keeps running.
 func (c *Cluster) BreakWebhook(ctx context.Context) error {
 	err := c.changeWebhook(ctx, func(hook *admissionregistrationv1.MutatingWebhookConfiguration) error {
 		if hook.Annotations[mendAnnotation] != "" {
@@ -91,8 +91,7 @@ func pointNowhere(config *admissionregistrationv1.WebhookClientConfig) error {
 	return nil
 }
 
-// MendWebhook is the opposite of BreakWebhook, and waits until the API server calls
-// the webhook again.
+// MendWebhook reverts BreakWebhook, and waits until the API server calls the webhook again.
 func (c *Cluster) MendWebhook(ctx context.Context) error {
 	if err := c.mendWebhook(ctx); err != nil {
 		return err
@@ -119,7 +118,7 @@ func (c *Cluster) changeWebhook(ctx context.Context, change func(*admissionregis
 			return err
 		}
 		if len(hook.Webhooks) != 1 {
-			return fmt.Errorf("it has %d webhooks, want 1", len(hook.Webhooks))
+			return fmt.Errorf("found %d webhooks, want 1", len(hook.Webhooks))
 		}
 		if err := change(hook); err != nil {
 			return err
@@ -132,11 +131,11 @@ func (c *Cluster) changeWebhook(ctx context.Context, change func(*admissionregis
 	return nil
 }
 
-// Cordon lets the nodes take no more Pods: new ones wait, and what is to become ready
-// does not.
+// Cordon makes the nodes unschedulable, so that new Pods stay pending and their owners do not
+// become ready.
 func (c *Cluster) Cordon(ctx context.Context) error { return c.setUnschedulable(ctx, true) }
 
-// Uncordon is the opposite. Pods that wait are scheduled at once.
+// Uncordon reverts Cordon. Pending Pods are scheduled immediately.
 func (c *Cluster) Uncordon(ctx context.Context) error {
 	return c.setUnschedulable(ctx, false)
 }

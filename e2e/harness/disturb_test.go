@@ -34,24 +34,24 @@ func TestPointNowhere(t *testing.T) {
 		})
 	}
 	if err := pointNowhere(&admissionregistrationv1.WebhookClientConfig{}); err == nil {
-		t.Error("a webhook without an address is no error")
+		t.Error("no error for a webhook without an address")
 	}
 }
 
-// The operator's own tests hold the same value.
+// TestGenerationTraceID uses the same value as the operator's own tests.
 func TestGenerationTraceID(t *testing.T) {
 	head := &v1alpha1.Head{ObjectMeta: metav1.ObjectMeta{UID: "u"}}
 	if one, other := GenerationTraceID(head, 1), GenerationTraceID(head, 2); len(one) != 32 || one == other {
-		t.Errorf("trace ids of two generations are %s and %s", one, other)
+		t.Errorf("trace ids of two generations = %s and %s, want different ones", one, other)
 	}
-	// The first 16 bytes of SHA-256 over "u/1".
+	// The value is the first 16 bytes of SHA-256 of "u/1".
 	if got, want := GenerationTraceID(head, 1), "4f435f2f803c21592502bff0763becd1"; got != want {
-		t.Errorf("the trace id is %s, want %s", got, want)
+		t.Errorf("GenerationTraceID = %s, want %s", got, want)
 	}
 }
 
 func TestOnlyOwnVariables(t *testing.T) {
 	if err := new(Cluster).SetOperatorEnv(t.Context(), map[string]string{"HOME": "/"}); err == nil {
-		t.Error("setting a variable that nothing takes back is no error")
+		t.Error("no error for a variable that reset does not remove")
 	}
 }

@@ -10,11 +10,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// emptyLimit limits the end of all Pods in a namespace.
+// emptyLimit is the timeout for the end of all Pods in a namespace.
 const emptyLimit = 5 * time.Minute
 
-// Empty deletes the scene's namespace at the end of the scene, and waits until it has no Pods: many
-// Pods that end delay the features that follow. The Pods of a failure are kept for its artifacts.
+// Empty deletes the scene's namespace at the end of the scene, and waits until it has no Pods,
+// because many terminating Pods delay the next features. After a failure, Empty keeps the Pods for
+// the artifacts.
 func (s *Scene) Empty(ctx context.Context) {
 	s.Restore(ctx, emptyLimit, "ending the Pods of the scene", func(ctx context.Context) error {
 		if s.t.Failed() {
@@ -35,7 +36,7 @@ func (s *Scene) empty(ctx context.Context) error {
 			return err
 		}
 		if len(pods.Items) > 0 {
-			return fmt.Errorf("%d are there, for one %s", len(pods.Items), pods.Items[0].Name)
+			return fmt.Errorf("%d Pods exist, for example %s", len(pods.Items), pods.Items[0].Name)
 		}
 		return nil
 	})

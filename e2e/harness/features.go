@@ -8,23 +8,23 @@ import (
 	"sync"
 )
 
-// Features collects the names of the features that ran. It is safe for
-// concurrent use. The zero value is empty.
+// Features collects the names of the features that ran. It is safe for concurrent use. The zero
+// value is empty.
 type Features struct {
 	mu  sync.Mutex
 	ran []string
 }
 
-// Ran notes that a feature has run to its end, passed or failed, but not skipped.
+// Ran records that a feature ran to its end, passed or failed, and was not skipped.
 func (f *Features) Ran(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ran = append(f.ran, name)
 }
 
-// Compare reports the difference to a committed list: one feature a line, # for
-// comments. A feature that silently didn't run is an error, and so is one that
-// isn't listed.
+// Compare compares the features that ran with a committed list: one feature per line, with # for
+// comments. It returns an error if a feature of the list did not run, or if a feature is missing
+// from the list.
 func (f *Features) Compare(file string) error {
 	listed, err := readFeatures(file)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 // ForeignService is the service of spans from outside.
 const ForeignService = "e2e-user"
 
-// SendForeignSpan puts a root span of a new trace into Jaeger, as the program of a user
-// does who creates objects in it, and gives its context as a traceparent.
+// SendForeignSpan sends a root span of a new trace to Jaeger, as the program of a user does that
+// creates objects in the trace. It returns the context of the span as a traceparent.
 func (c *Cluster) SendForeignSpan(ctx context.Context, name string) (traceparent string, link spantree.Link, err error) {
 	var traceID pcommon.TraceID
 	var spanID pcommon.SpanID
@@ -40,7 +40,7 @@ func (c *Cluster) SendForeignSpan(ctx context.Context, name string) (traceparent
 	if err != nil {
 		return "", spantree.Link{}, err
 	}
-	defer func() { _ = sender.Close() }() // Nothing is under way.
+	defer func() { _ = sender.Close() }() // No export is pending.
 	if err := sender.Send(ctx, tracetree.FromOTLP(traces)[0]); err != nil {
 		return "", spantree.Link{}, fmt.Errorf("sending span %q: %w", name, err)
 	}

@@ -11,14 +11,14 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// update has the tests write the expected trees rather than wait for them.
-var update = flag.Bool("update", false, "rewrite the expected trees in e2e/testdata from the traces that come; features run one at a time")
+// update makes the tests write the expected trees instead of comparing with them.
+var update = flag.Bool("update", false, "rewrite the expected trees in e2e/testdata from the current traces; features run one at a time")
 
-// traceLimit is for those who wait for a trace that may not come.
-var traceLimit = flag.Duration("trace-limit", ReadyLimit, "how long a test waits for a trace to be complete")
+// traceLimit is for users that wait for a trace that may not arrive.
+var traceLimit = flag.Duration("trace-limit", ReadyLimit, "maximum time until a trace is complete")
 
-// Golden reads an expected tree from the folder testdata and fills in its
-// values, which it names with a dollar sign. A name without a value is an error.
+// Golden reads an expected tree from the folder testdata and replaces its variables, which start
+// with a dollar sign. It returns an error for a variable without a value.
 func Golden(name string, values map[string]string) (*spantree.Tree, error) {
 	file, err := goldenFile(name, values)
 	if err != nil {
@@ -38,13 +38,13 @@ func goldenFile(name string, values map[string]string) (spantree.Golden, error) 
 	}, nil
 }
 
-// headValues are the variables of the expected trees of a Head.
+// headValues returns the variables of the expected trees of a Head.
 func headValues(head *v1alpha1.Head) map[string]string {
 	return map[string]string{"NAMESPACE": head.Namespace, "HEAD": head.Name}
 }
 
-// record brings an expected tree up to what a trace has become once it is quiet and the
-// object is where it must come to. A file that the trace matches stays as it is.
+// record updates an expected tree from a trace when the trace is quiet and the object has the
+// expected state. It does not change a file that matches the trace.
 func record(ctx context.Context, from tracetree.Reader, traceID, golden string, values map[string]string, conditions tracetree.Conditions) (tracetree.Completion, error) {
 	completion, err := tracetree.Complete(ctx, from, traceID, conditions)
 	if err != nil {

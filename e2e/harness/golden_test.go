@@ -14,7 +14,7 @@ import (
 
 var values = map[string]string{"NAMESPACE": "ns", "HEAD": "head", "FIRST": "first", "SECOND": "second"}
 
-// goldens are all expected trees that are committed.
+// goldens returns all committed expected trees.
 func goldens(t *testing.T) map[string]*spantree.Tree {
 	t.Helper()
 	files, err := filepath.Glob("../testdata/*.tree")
@@ -34,15 +34,15 @@ func goldens(t *testing.T) map[string]*spantree.Tree {
 
 func TestGoldenWithoutAValue(t *testing.T) {
 	if _, err := Golden("create.tree", map[string]string{"HEAD": "x"}); err == nil {
-		t.Error("an expected tree without its namespace is no error")
+		t.Error("no error for an expected tree without its namespace")
 	}
 	if _, err := Golden("nothing.tree", values); !os.IsNotExist(err) && err == nil {
-		t.Error("an expected tree that does not exist is no error")
+		t.Error("no error for an expected tree that does not exist")
 	}
 }
 
-// Whatever changes about one span of the shortest trace that passes, the match
-// fails. Only a span without children whose line repeats may occur twice.
+// TestGoldenMutations tests that any change of one span of the shortest matching trace fails the
+// match. Only a span without children whose line repeats can occur twice.
 func TestGoldenMutations(t *testing.T) {
 	for name, tree := range goldens(t) {
 		t.Run(name, func(t *testing.T) {
@@ -84,8 +84,8 @@ func changed(s spantree.Span, change func(*spantree.Span)) spantree.Span {
 	return s
 }
 
-// shortest returns one span for every line that needs one, and the identifiers
-// of the spans that the tree accepts a second time.
+// shortest returns one span for every required line, and the identifiers of the spans that the tree
+// accepts a second time.
 func shortest(tree *spantree.Tree) ([]spantree.Span, map[string]bool) {
 	var spans []spantree.Span
 	repeated := map[string]bool{}
@@ -124,13 +124,13 @@ func shortest(tree *spantree.Tree) ([]spantree.Span, map[string]bool) {
 	return spans, repeated
 }
 
-// needed tells whether a trace without a span for the line fails.
+// needed reports whether a trace without a span for the line fails.
 func needed(line *spantree.Expected) bool {
 	least, _ := line.Repeat.Bounds()
 	return least > 0
 }
 
-// many tells whether several spans may stand for the line.
+// many reports whether the line accepts several spans.
 func many(line *spantree.Expected) bool {
 	_, most := line.Repeat.Bounds()
 	return most != 1

@@ -15,31 +15,29 @@ import (
 	"time"
 )
 
-// Variables that make a run of the test binary something else than the tests.
+// Variables with which the test binary runs as another process than the tests.
 const (
-	// guardVariable makes it the guard; its value is the repository's root.
+	// guardVariable selects the guard. Its value is the repository's root.
 	guardVariable = "E2E_GUARD"
-	// waiterVariable makes it what interrupted tests become until the guard has ended;
-	// its value is the guard's process id and the signal's number.
+	// waiterVariable selects the process that interrupted tests become until the guard has ended.
+	// Its value is the guard's process id and the signal's number.
 	waiterVariable = "E2E_WAIT_FOR_GUARD"
 )
 
-// stopLimit bounds how long the guard may clean up.
+// stopLimit is the timeout of the guard's cleanup.
 const stopLimit = downLimit + restoreLimit + 3*time.Minute
 
-// answer is what the guard prints, as a line of JSON, once the sandbox is up, or
-// when that failed.
+// answer is the guard's output, a line of JSON, after the sandbox is up or has failed.
 type answer struct {
-	Folder  string `json:"folder,omitempty"`  // for temporary files
-	Program string `json:"program,omitempty"` // the sandbox's
+	Folder  string `json:"folder,omitempty"`  // The folder of temporary files.
+	Program string `json:"program,omitempty"` // The sandbox's program.
 	Error   string `json:"error,omitempty"`
 }
 
-// guard has made whatever outlives a process: the folder of temporary files, the
-// sandbox's program and, where none was up, the sandbox. It is a process of its own,
-// the test binary once more: a test process that panics, runs into go test's
-// time limit or is killed runs no deferred call, but the pipe that it holds is
-// closed by the kernel, and that is when the guard cleans up.
+// guard creates everything that outlives a process: the folder of temporary files, the sandbox's
+// program and, if none runs, the sandbox. It is another process of the test binary. A test process
+// that panics, times out or is killed runs no deferred call, but the kernel closes its pipe. The
+// guard then cleans up.
 type guard struct {
 	cmd     *exec.Cmd
 	release io.Closer
@@ -52,12 +50,12 @@ func startGuard(ctx context.Context, root string, log io.Writer) (*guard, error)
 	if err != nil {
 		return nil, fmt.Errorf("starting the guard: %w", err)
 	}
-	// The end of the context must not kill the guard: it has to clean up.
+	// The cancellation of the context must not kill the guard, which has to clean up.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), self)
 	cmd.Env = append(os.Environ(), guardVariable+"="+root)
 	cmd.Dir = root
 	cmd.Stderr = log
-	// Ctrl-C on a terminal goes to the whole group: the guard must outlive it.
+	// Ctrl-C on a terminal reaches the whole process group. The guard must outlive it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -67,7 +65,8 @@ func startGuard(ctx context.Context, root string, log io.Writer) (*guard, error)
 	if err != nil {
 		return nil, fmt.Errorf("starting the guard: %w", err)
 	}
-	// From before the guard is there: else a signal could leave nobody waiting for it.
+	// Register before the guard starts. Otherwise a signal could end this process without a wait
+	// for the guard.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	if err := cmd.Start(); err != nil {
@@ -95,9 +94,9 @@ func startGuard(ctx context.Context, root string, log io.Writer) (*guard, error)
 	return g, nil
 }
 
-// program is the sandbox's, for the tests. They make their temporary files where the
-// guard removes them, and run the sandbox's commands in the guard's process group, so
-// that it ends those that are left. What commands start must know nothing of that.
+// program returns the sandbox's program for the tests. It creates temporary files where the guard
+// removes them, and runs the sandbox's commands in the guard's process group, so that the guard can
+// end them. These commands must not inherit the guard's variables.
 func (g *guard) program(root string) (*program, error) {
 	env := os.Environ()
 	if err := os.Setenv("TMPDIR", g.Folder); err != nil {
@@ -106,7 +105,7 @@ func (g *guard) program(root string) (*program, error) {
 	return &program{path: g.Program, root: root, group: g.cmd.Process.Pid, env: env}, nil
 }
 
-// stop lets go of the sandbox and waits until the guard has cleaned up.
+// stop releases the sandbox and waits until the guard has cleaned up.
 func (g *guard) stop() error {
 	if err := g.release.Close(); err != nil {
 		return fmt.Errorf("releasing the sandbox: %w", err)
@@ -120,23 +119,22 @@ func (g *guard) stop() error {
 		}
 		return nil
 	case <-time.After(stopLimit):
-		return errors.New("cleaning up: the guard does not end; `make sandbox-status` says what is up, `make sandbox-down` takes it down")
+		return errors.New("cleaning up: the guard does not end; run `make sandbox-status`, then `make sandbox-down`")
 	}
 }
 
-// becomeWaiter waits for a signal, and has this process become one that waits for
-// the guard: that ends the tests at once, all of them, and lets go of the sandbox,
-// and whoever sees this process end sees nothing left.
+// becomeWaiter waits for a signal, and replaces this process with one that waits for the guard.
+// That ends all tests at once and releases the sandbox. When the process exits, nothing remains.
 func becomeWaiter(signals <-chan os.Signal, self string, guard int) {
 	number, _ := (<-signals).(syscall.Signal)
 	fmt.Fprintf(os.Stderr, "\ne2e: %s: cleaning up\n", number)
 	env := append(os.Environ(), fmt.Sprintf("%s=%d %d", waiterVariable, guard, int(number)))
 	_ = syscall.Exec(self, os.Args[:1], env)
-	os.Exit(128 + int(number)) // The guard does its work with nobody waiting.
+	os.Exit(128 + int(number)) // The guard cleans up without a waiting process.
 }
 
-// becomeGuard does not return where this process is the guard or waits for it. A
-// package's TestMain calls it before anything else.
+// becomeGuard does not return if this process is the guard or waits for it. TestMain of a package
+// must call it first.
 func becomeGuard() {
 	if value, yes := os.LookupEnv(waiterVariable); yes {
 		os.Exit(runWaiter(value))
@@ -146,8 +144,8 @@ func becomeGuard() {
 	}
 }
 
-// runWaiter gives the process's exit code when the guard, its child, has ended. A second
-// signal ends it at once; the guard goes on.
+// runWaiter waits for the end of the guard, its child, and returns the exit code of the process. A
+// second signal ends the wait immediately, but not the guard.
 func runWaiter(value string) int {
 	var guard, number int
 	if _, err := fmt.Sscan(value, &guard, &number); err != nil {
@@ -157,7 +155,7 @@ func runWaiter(value string) int {
 	for {
 		_, err := syscall.Wait4(guard, nil, 0, nil)
 		if !errors.Is(err, syscall.EINTR) {
-			return 128 + number // What went wrong, the guard has said.
+			return 128 + number // The guard printed its errors.
 		}
 	}
 }

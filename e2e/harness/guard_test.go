@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// parentVariable makes this test binary the parent of a guard: what a suite is.
+// parentVariable makes this test binary the parent of a guard, as a test suite is.
 const parentVariable = "E2E_TEST_PARENT"
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parent starts a guard, says so, and waits to be ended; a SIGUSR1 makes it panic.
+// parent starts a guard, prints a line, and waits for a signal. SIGUSR1 makes it panic.
 func parent(root string) {
 	ctx := context.Background()
 	if _, err := startGuard(ctx, root, os.Stderr); err != nil {
@@ -38,14 +38,14 @@ func parent(root string) {
 	panic("asked to")
 }
 
-// fakeSandbox is a program that keeps a diary of its commands but status, which says
-// that the sandbox is up after an up. The guard finds it in the environment.
+// fakeSandbox returns a program that writes a diary of its commands except status. After up, status
+// reports a running sandbox. The guard finds the program in the environment.
 func fakeSandbox(t *testing.T, upCommand string) (p *program, diary func() string) {
 	t.Helper()
 	folder := t.TempDir()
 	path, log := filepath.Join(folder, "sandbox"), filepath.Join(folder, "diary")
 	t.Setenv(programVariable, path)
-	script := "#!/bin/sh\ncd " + folder + "\nif [ \"$1\" = status ]; then state=down; [ ! -e up ] || state=up; echo '{\"state\":\"'$state'\"}'; exit; fi\necho \"$1 begins\" >>" + log + "\nif [ \"$1\" = up ]; then\n" + upCommand + "\ntouch up\nfi\necho \"$1 ends\" >>" + log + "\n"
+	script := "#!/bin/sh\ncd " + folder + "\nif [ \"$1\" = status ]; then state=down; [ ! -e up ] || state=up; echo '{\"state\":\"'$state'\"}'; exit; fi\necho \"$1 starts\" >>" + log + "\nif [ \"$1\" = up ]; then\n" + upCommand + "\ntouch up\nfi\necho \"$1 ends\" >>" + log + "\n"
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func diaryIs(t *testing.T, diary func() string, want string) error {
 	})
 }
 
-const complete = "up begins, up ends, down begins, down ends"
+const complete = "up starts, up ends, down starts, down ends"
 
 func TestGuard(t *testing.T) {
 	p, diary := fakeSandbox(t, "true")
@@ -74,7 +74,7 @@ func TestGuard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := diary(); got != "up begins, up ends" {
+	if got := diary(); got != "up starts, up ends" {
 		t.Errorf("while the tests run the diary is %q", got)
 	}
 	if err := g.stop(); err != nil {
@@ -90,12 +90,12 @@ func TestGuardFailedUp(t *testing.T) {
 	var log bytes.Buffer
 	_, err := startGuard(t.Context(), p.root, &log)
 	if err == nil || !strings.Contains(err.Error(), "bringing the sandbox up: running sandbox up: exit status 1") {
-		t.Errorf("error is %v, want that of sandbox up", err)
+		t.Errorf("error = %v, want the error of sandbox up", err)
 	}
 	if !strings.Contains(log.String(), "no engine") {
-		t.Errorf("the log is %q, want what the sandbox said", log.String())
+		t.Errorf("log = %q, want the output of the sandbox", log.String())
 	}
-	if got, want := diary(), "up begins, down begins, down ends"; got != want {
+	if got, want := diary(), "up starts, down starts, down ends"; got != want {
 		t.Errorf("the diary is %q, want %q", got, want)
 	}
 }
@@ -110,29 +110,30 @@ func TestGuardFailedDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := g.stop(); err == nil {
-		t.Error("a sandbox that isn't taken down is no error")
+		t.Error("no error for a sandbox that is not taken down")
 	}
 }
 
-// An up that takes too long is ended by a signal, and what it made taken down.
+// TestGuardInterruptedUp tests that SIGTERM ends a slow up, and that the guard takes its result
+// down.
 func TestGuardInterruptedUp(t *testing.T) {
 	p, diary := fakeSandbox(t, "trap 'echo interrupted >>diary; exit 1' TERM; while true; do sleep 0.05; done")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
-		if err := diaryIs(t, diary, "up begins"); err != nil {
+		if err := diaryIs(t, diary, "up starts"); err != nil {
 			t.Error(err)
 		}
 	}()
 	if _, err := startGuard(ctx, p.root, os.Stderr); err == nil {
-		t.Error("an interrupted up is no error")
+		t.Error("no error for an interrupted up")
 	}
-	if got, want := diary(), "up begins, interrupted, down begins, down ends"; got != want {
+	if got, want := diary(), "up starts, interrupted, down starts, down ends"; got != want {
 		t.Errorf("the diary is %q, want %q", got, want)
 	}
 }
 
-// However the tests end, the sandbox is taken down.
+// TestGuardOutlivesTheTests tests that the sandbox is taken down however the tests end.
 func TestGuardOutlivesTheTests(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "interrupted": syscall.SIGINT, "terminated": syscall.SIGTERM, "panicked": syscall.SIGUSR1} {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +152,7 @@ func TestGuardOutlivesTheTests(t *testing.T) {
 			}
 			line := make([]byte, len("has a sandbox\n"))
 			if _, err := stdout.Read(line); err != nil || string(line) != "has a sandbox\n" {
-				t.Fatalf("the parent says %q, %v", line, err)
+				t.Fatalf("parent printed %q, %v", line, err)
 			}
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Fatal(err)

@@ -26,28 +26,29 @@ func TestStatusOfProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, err := p.status(t.Context()); err != nil || status.State != StateDown {
-		t.Errorf("status is %+v, %v; want down, whatever the exit code", status, err)
+		t.Errorf("status = %+v, %v; want down with any exit code", status, err)
 	}
 	if err := os.WriteFile(p.path, []byte("#!/bin/sh\necho broken >&2\nexit 2\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.status(t.Context()); err == nil || !strings.Contains(err.Error(), "exit status 2") || !strings.Contains(err.Error(), "broken") {
-		t.Errorf("error is %v, want the exit code and what it said", err)
+		t.Errorf("error = %v, want the exit code and the output", err)
 	}
 }
 
-// A sandbox that is up is left alone; a degraded one is repaired and stays.
+// TestWatchReady tests that the guard keeps a sandbox that is up, and repairs and keeps a degraded
+// one.
 func TestWatchReady(t *testing.T) {
 	tests := map[string]struct {
-		states []string // what status says, one call after the other
+		states []string // The results of the calls of status, in order.
 		diary  string
 		fails  bool
 	}{
-		"up":                 {[]string{"up"}, "status begins", false},
-		"degraded":           {[]string{"degraded", "up"}, "status begins, up begins, up ends, status begins", false},
-		"down":               {[]string{"down", "up"}, "status begins, " + "up begins, up ends, status begins, down begins, down ends", false},
-		"does not repair":    {[]string{"degraded", "degraded"}, "status begins, up begins, up ends, status begins", true},
-		"down, and stays so": {[]string{"down", "down"}, "status begins, up begins, up ends, status begins, down begins, down ends", true},
+		"up":                   {[]string{"up"}, "status starts", false},
+		"degraded":             {[]string{"degraded", "up"}, "status starts, up starts, up ends, status starts", false},
+		"down":                 {[]string{"down", "up"}, "status starts, " + "up starts, up ends, status starts, down starts, down ends", false},
+		"does not repair":      {[]string{"degraded", "degraded"}, "status starts, up starts, up ends, status starts", true},
+		"down, and stays down": {[]string{"down", "down"}, "status starts, up starts, up ends, status starts, down starts, down ends", true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +64,7 @@ func TestWatchReady(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			status := "#!/bin/sh\ncd " + p.root + "\nif [ \"$1\" = status ]; then echo 'status begins' >>diary; for f in state*; do cat $f; rm $f; exit; done; fi\n"
+			status := "#!/bin/sh\ncd " + p.root + "\nif [ \"$1\" = status ]; then echo 'status starts' >>diary; for f in state*; do cat $f; rm $f; exit; done; fi\n"
 			if err := os.WriteFile(p.path, append([]byte(status), script...), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -75,12 +76,12 @@ func TestWatchReady(t *testing.T) {
 			if w.owned != (test.states[0] == StateDown) || w.owned == (w.found != nil) {
 				t.Errorf("owned is %t, found %v", w.owned, w.found)
 			}
-			w.found = nil // It is none that could be restored.
+			w.found = nil // There is nothing to restore.
 			if err := w.clean(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if _, err := os.Stat(w.folder); w.folder == "" || err == nil {
-				t.Errorf("folder %q is left", w.folder)
+				t.Errorf("folder %q still exists", w.folder)
 			}
 			if got := diary(); got != test.diary {
 				t.Errorf("the diary is %q, want %q\n%s", got, test.diary, log.String())
@@ -115,7 +116,7 @@ func TestFeaturesCompare(t *testing.T) {
 		})
 	}
 	if err := new(Features).Compare(file + ".missing"); err == nil {
-		t.Error("no list is no error")
+		t.Error("no error for a missing list")
 	}
 }
 
@@ -123,12 +124,12 @@ func TestHeadReady(t *testing.T) {
 	head := NewHead("ns", "h")
 	head.Generation = 2
 	if ready, state := HeadReady(head); ready || !strings.Contains(state, "no condition Ready yet") {
-		t.Errorf("a new Head is %t: %s", ready, state)
+		t.Errorf("HeadReady of a new Head = %t: %s", ready, state)
 	}
 	head.Status = v1alpha1.ReadyStatus{Ready: true, ObservedGeneration: 2, Conditions: []metav1.Condition{
 		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: 2, Reason: "Done", Message: "all of it"}}}
 	if ready, state := HeadReady(head); !ready || !strings.Contains(state, "Done: all of it") {
-		t.Errorf("a ready Head is %t: %s", ready, state)
+		t.Errorf("HeadReady of a ready Head = %t: %s", ready, state)
 	}
 	head.Generation = 3
 	if ready, state := HeadReady(head); ready {
@@ -136,12 +137,13 @@ func TestHeadReady(t *testing.T) {
 	}
 }
 
-// kindOnly are the features that an embedded cluster can't have, and why.
+// kindOnly has the features that an embedded cluster does not support, with the reasons.
 var kindOnly = map[string]string{
 	"TestLeaderFails: another replica takes over": "the sandbox runs one operator there",
 }
 
-// Every feature runs on both kinds of cluster, but for those that say why not.
+// TestFeaturesOfBothKinds tests that every feature runs on both kinds of cluster, except features
+// with a reason.
 func TestFeaturesOfBothKinds(t *testing.T) {
 	lists := map[string][]string{}
 	for _, kind := range []string{clusterKind, clusterEmbedded} {
@@ -157,12 +159,12 @@ func TestFeaturesOfBothKinds(t *testing.T) {
 	}
 	for name := range kindOnly {
 		if !slices.Contains(lists[clusterKind], name) {
-			t.Errorf("%s is no feature of %s", name, clusterKind)
+			t.Errorf("%s is not a feature of %s", name, clusterKind)
 		}
 	}
 }
 
-// A program that the environment names is used as it is.
+// TestFindProgram tests that a program of the environment is used unchanged.
 func TestFindProgram(t *testing.T) {
 	fake, _ := fakeSandbox(t, "true")
 	t.Setenv(programVariable, fake.path)
@@ -197,7 +199,7 @@ func TestEventually(t *testing.T) {
 			return io.ErrUnexpectedEOF
 		})
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "the impossible") {
-			t.Errorf("error is %v, want what was waited for, why and the last reason", err)
+			t.Errorf("error = %v, want the subject of the wait, the cause and the last error", err)
 		}
 	})
 }

@@ -11,12 +11,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// sceneLabel is on the namespaces of scenes, so that those of tests that were killed
-// are found.
+// sceneLabel is the label of the namespaces of scenes. It identifies the namespaces of killed
+// tests.
 const sceneLabel = "e2e.example.com/scene"
 
-// deleteScenes deletes the namespaces of all scenes, and gives how many are there
-// yet: each takes a while to go.
+// deleteScenes deletes the namespaces of all scenes, and returns how many still exist. The deletion
+// of a namespace takes some time.
 func (c *Cluster) deleteScenes(ctx context.Context) (left int, err error) {
 	namespaces := &corev1.NamespaceList{}
 	if err := c.Client.List(ctx, namespaces, client.HasLabels{sceneLabel}); err != nil {
@@ -34,8 +34,8 @@ func (c *Cluster) deleteScenes(ctx context.Context) (left int, err error) {
 	return len(namespaces.Items), nil
 }
 
-// splitEnvironment splits the variables that the sandbox's user gave to the operator
-// in those that tests leave alone and those of operatorVariables.
+// splitEnvironment splits the variables that the sandbox's user set for the operator: variables
+// that tests do not change, and the ones of operatorVariables.
 func splitEnvironment(all []string) (given, own map[string]string) {
 	given, own = map[string]string{}, map[string]string{}
 	for _, variable := range all {
@@ -49,7 +49,7 @@ func splitEnvironment(all []string) (given, own map[string]string) {
 	return given, own
 }
 
-// environment is NAME=VALUE of each variable, sorted.
+// environment returns NAME=VALUE of each variable, sorted.
 func environment(variables map[string]string) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
@@ -58,7 +58,7 @@ func environment(variables map[string]string) []string {
 	return all
 }
 
-// operatorEnvArgs are the arguments by which up gives the operator variables.
+// operatorEnvArgs returns the arguments of up that set the operator's variables.
 func operatorEnvArgs(variables []string) []string {
 	var args []string
 	for _, variable := range variables {

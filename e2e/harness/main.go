@@ -18,22 +18,22 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 )
 
-// prepareLimit bounds what is between an up sandbox and the first test.
+// prepareLimit is the timeout of the preparation between the start of the sandbox and the first
+// test.
 const prepareLimit = 5 * time.Minute
 
-// Suite is what [Main] gives to the tests.
+// Suite is the data that [Main] provides to the tests.
 type Suite struct {
-	// Cluster is the sandbox's. It is set before the tests run.
+	// Cluster is the sandbox under test. Main sets it before the tests run.
 	Cluster *Cluster
-	// Features are those that ran; tests add to them.
+	// Features are the features that ran. Tests add to them.
 	Features Features
 }
 
-// Main runs the tests of a package on a sandbox and ends the process with their
-// exit code; 1 where the sandbox isn't what it must be, or can't be taken down;
-// 128 and the signal's number where SIGINT or SIGTERM ended them.
-// Under -short it says in one line that the tests need a cluster, and ends with 0.
-// The suite's Cluster is there once a test runs. It does not return.
+// Main runs the tests of a package on a sandbox and exits with their exit code. The code is 1 if
+// the sandbox is not as required or cannot be taken down, and 128 and the signal's number after
+// SIGINT or SIGTERM. Under -short, it prints one line and exits with 0, because the tests need a
+// cluster. Main does not return.
 func Main(m *testing.M, suite *Suite) {
 	becomeGuard()
 	config, err := envconf.NewFromFlags() // It parses the tests' flags, too.
@@ -45,7 +45,7 @@ func Main(m *testing.M, suite *Suite) {
 	quietLibraries()
 	switch {
 	case testing.Short():
-		fmt.Println("e2e: these tests need a cluster and don't run under -short; `make e2e` runs them")
+		fmt.Println("e2e: skipped, because these tests need a cluster; run `make e2e`")
 		os.Exit(0)
 	case flagValue("test.list") != "":
 		os.Exit(m.Run())
@@ -58,16 +58,16 @@ func Main(m *testing.M, suite *Suite) {
 	os.Exit(code)
 }
 
-// quietLibraries keeps libraries from writing to stderr on their own account.
+// quietLibraries stops libraries from writing to stderr.
 func quietLibraries() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	ctrllog.SetLogger(klog.Background())
 }
 
-// besideEachOther lets more tests run at a time than there are processors, unless the
-// command line says how many: nearly all of their time they wait. Several of them write
-// the same expected tree.
+// besideEachOther runs more tests in parallel than there are processors, unless the command line
+// has a number: the tests mostly wait. With -update it does not, because several tests write the
+// same expected tree.
 func besideEachOther() {
 	tests := "8"
 	if *update {
@@ -76,18 +76,18 @@ func besideEachOther() {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		_ = flag.Set("test.parallel", tests) // It takes numbers.
+		_ = flag.Set("test.parallel", tests) // The flag accepts numbers.
 	}
 }
 
-// run gives the exit code of the tests, and what else went wrong.
+// run returns the exit code of the tests and other errors.
 func (s *Suite) run(m *testing.M, config *envconf.Config, log io.Writer) (code int, err error) {
 	ctx := context.Background()
 	root, err := repositoryRoot()
 	if err != nil {
 		return 1, err
 	}
-	// Nothing is made before there is who removes it.
+	// The guard starts before any resource is created.
 	g, err := startGuard(ctx, root, log)
 	if err != nil {
 		return 1, err
@@ -123,7 +123,7 @@ func (s *Suite) run(m *testing.M, config *envconf.Config, log io.Writer) (code i
 	return 0, s.Features.Compare(filepath.Join(root, "e2e", "testdata", "features."+status.Cluster))
 }
 
-// prepare puts right what an earlier run that was killed may have left changed.
+// prepare reverts the changes of an earlier run that was killed.
 func (s *Suite) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, prepareLimit)
 	defer cancel()
@@ -136,7 +136,7 @@ func (s *Suite) prepare(ctx context.Context) error {
 	return s.Cluster.reset(ctx, nil)
 }
 
-// filtered reports whether go test, or e2e-framework, was told to run only some of the tests.
+// filtered reports whether the flags of go test or e2e-framework select only some of the tests.
 func filtered() bool {
 	filters := []string{"test.run", "test.skip", "feature", "assess", "labels", "skip-features", "skip-assessment", "skip-labels"}
 	found := false

@@ -17,16 +17,17 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider/existing"
 )
 
-// metricsPort is the one of the operator's --metrics-bind-address, which is on the loopback of its Pod.
+// metricsPort is the port in the operator's --metrics-bind-address, on the loopback address of its
+// Pod.
 const metricsPort = 8080
 
-// maxMetrics bounds what is read of an operator's metrics, in bytes.
+// maxMetrics limits the size of an operator's metrics, in bytes.
 const maxMetrics = 4 << 20
 
 // podMetrics reads the metrics of a Pod whose server listens on its loopback.
 type podMetrics func(ctx context.Context, pod types.NamespacedName) (map[string]*dto.MetricFamily, error)
 
-// forwardedMetrics reads them through a port that the API server forwards.
+// forwardedMetrics returns a podMetrics that uses a port forwarding of the API server.
 func forwardedMetrics(config *rest.Config) podMetrics {
 	return func(ctx context.Context, pod types.NamespacedName) (_ map[string]*dto.MetricFamily, err error) {
 		defer func() {
@@ -35,7 +36,7 @@ func forwardedMetrics(config *rest.Config) podMetrics {
 			}
 		}()
 		streaming := rest.CopyConfig(config)
-		streaming.Timeout = 0 // It would end the stream.
+		streaming.Timeout = 0 // Closing it would end the stream.
 		find := func(context.Context) (types.NamespacedName, error) { return pod, nil }
 		forward, err := existing.NewForward(ctx, streaming, find, metricsPort)
 		if err != nil {
@@ -65,7 +66,7 @@ func readMetrics(ctx context.Context, url string) (map[string]*dto.MetricFamily,
 	return parser.TextToMetricFamilies(io.LimitReader(response.Body, maxMetrics))
 }
 
-// addLost adds the spans that an operator lost to counts by the kind of the error.
+// addLost adds the numbers of spans that an operator lost to counts, by the kind of the error.
 func addLost(counts map[string]int, families map[string]*dto.MetricFamily) {
 	for _, metric := range families[provider.ExportedMetric].GetMetric() {
 		for _, label := range metric.GetLabel() {

@@ -23,18 +23,18 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/project"
 )
 
-// What the sandbox installs.
+// Names and images of the sandbox.
 const (
 	// Service is the operator's name in Jaeger.
 	Service = "demo-services-for-tracing"
-	// Image and OtherImage are two images that the sandbox has at hand.
+	// Image and OtherImage are two images that the sandbox has already.
 	Image      = "registry.k8s.io/pause:3.10.2"
 	OtherImage = "registry.k8s.io/pause:3.10.1"
-	// Unpullable is an image that no node gets: on kind because there is no such host,
-	// on an embedded cluster because its node plays that.
+	// Unpullable is an image that no node can pull: on kind because the host does not exist, on an
+	// embedded cluster because its simulated node refuses it.
 	Unpullable = "invalid.example/unpullable:v1"
 
-	// rolloutLimit bounds a change of the operator or of Jaeger.
+	// rolloutLimit is the timeout of a change of the operator or of Jaeger.
 	rolloutLimit = 2 * time.Minute
 )
 
@@ -50,8 +50,8 @@ const (
 	DisabledVariable         = "OTEL_SDK_DISABLED"
 )
 
-// operatorVariables are all of them. The sandbox sets none of these but the service's
-// name, so taking one back restores what was.
+// operatorVariables are all of them. The sandbox sets only the service name, so that removing the
+// others restores the original state.
 var operatorVariables = []string{ExporterVariable, ProtocolVariable, EndpointVariable, ConvergedAgeVariable, UntrustedContextVariable, SamplerVariable, ServiceVariable, DisabledVariable}
 
 // SetOperatorEnv sets variables of the operator, removes the variables of earlier calls, and waits until
@@ -96,7 +96,7 @@ func (c *Cluster) up(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// variables returns all variables that every up needs, as NAME=VALUE: the user's and those of tests.
+// variables returns all variables that every up needs, as NAME=VALUE: the user's and the tests'.
 func (c *Cluster) variables() []string {
 	all := map[string]string{}
 	maps.Copy(all, c.given)
@@ -158,7 +158,7 @@ func (c *Cluster) SetOperatorReplicas(ctx context.Context, replicas int32) error
 	return nil
 }
 
-// Leader returns the holder of the operator's lease; empty if there is none.
+// Leader returns the holder of the operator's lease. It is empty without a holder.
 func (c *Cluster) Leader(ctx context.Context) (string, error) {
 	lease := &coordinationv1.Lease{}
 	if err := c.Client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: leaseName}, lease); err != nil {
@@ -193,8 +193,8 @@ func (c *Cluster) StartJaeger(ctx context.Context) error {
 	})
 }
 
-// WaitAdmission waits until the API server calls the webhook: a dry run of a Head
-// comes back with a trace context. A dry run leaves no span.
+// WaitAdmission waits until the API server calls the webhook: the result of a dry run of a Head has
+// a trace context. A dry run creates no span.
 func (c *Cluster) WaitAdmission(ctx context.Context) error {
 	return Eventually(ctx, rolloutLimit, "the webhook to admit Heads", func(ctx context.Context) error {
 		head, err := c.dryRun(ctx)
@@ -208,7 +208,7 @@ func (c *Cluster) WaitAdmission(ctx context.Context) error {
 	})
 }
 
-// dryRun gives a Head as it would be admitted.
+// dryRun returns a Head after admission, without storing it.
 func (c *Cluster) dryRun(ctx context.Context) (*v1alpha1.Head, error) {
 	head := NewHead(metav1.NamespaceDefault, "")
 	head.GenerateName = "e2e-probe-"
@@ -218,7 +218,7 @@ func (c *Cluster) dryRun(ctx context.Context) (*v1alpha1.Head, error) {
 	return head, nil
 }
 
-// NewHead makes a Head that runs an image at hand.
+// NewHead returns a Head with an image that the sandbox has already.
 func NewHead(namespace, name string) *v1alpha1.Head {
 	return &v1alpha1.Head{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -226,7 +226,7 @@ func NewHead(namespace, name string) *v1alpha1.Head {
 	}
 }
 
-// HeadReady words the state of a Head, and whether it is ready at its generation.
+// HeadReady reports whether a Head is ready at its generation, with a description of its state.
 func HeadReady(head *v1alpha1.Head) (ready bool, state string) {
 	state = fmt.Sprintf("Head %s/%s: no condition Ready yet", head.Namespace, head.Name)
 	for _, c := range head.Status.Conditions {
@@ -240,10 +240,10 @@ func HeadReady(head *v1alpha1.Head) (ready bool, state string) {
 	return ready, state
 }
 
-// ReadinessCheck looks at an object, in the form that waiting for its trace wants, see [tracetree.Conditions].
+// ReadinessCheck reads the state of an object for a wait for its trace; see [tracetree.Conditions].
 type ReadinessCheck = func(context.Context) (tracetree.Readiness, error)
 
-// ReadyCheck reports the readiness of a Head.
+// ReadyCheck returns a check for the readiness of a Head.
 func (c *Cluster) ReadyCheck(namespace, name string) ReadinessCheck {
 	return func(ctx context.Context) (tracetree.Readiness, error) {
 		head := &v1alpha1.Head{}
@@ -259,7 +259,7 @@ func (c *Cluster) ReadyCheck(namespace, name string) ReadinessCheck {
 	}
 }
 
-// GoneCheck is [Cluster.ReadyCheck] for a Head that shall be gone.
+// GoneCheck returns a check for the absence of a Head.
 func (c *Cluster) GoneCheck(namespace, name string) ReadinessCheck {
 	return func(ctx context.Context) (tracetree.Readiness, error) {
 		head := &v1alpha1.Head{}
@@ -270,13 +270,13 @@ func (c *Cluster) GoneCheck(namespace, name string) ReadinessCheck {
 		case err != nil:
 			return tracetree.Readiness{}, fmt.Errorf("reading Head %s/%s: %w", namespace, name, err)
 		}
-		state := fmt.Sprintf("Head %s/%s is there: deleted at %v, finalizers %v", namespace, name, head.DeletionTimestamp, head.Finalizers)
+		state := fmt.Sprintf("Head %s/%s exists: deleted at %v, finalizers %v", namespace, name, head.DeletionTimestamp, head.Finalizers)
 		return tracetree.Readiness{State: state}, nil
 	}
 }
 
-// GenerationTraceID is the trace of what follows from a generation of an object that
-// no context belongs to, such as its deletion: in all processes the same.
+// GenerationTraceID returns the id of the trace for a generation of an object without a context,
+// such as its deletion. It is the same in all processes.
 func GenerationTraceID(obj client.Object, generation int64) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", obj.GetUID(), generation))
 	return hex.EncodeToString(sum[:16])

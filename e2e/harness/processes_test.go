@@ -12,8 +12,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// fakeEmbedded is a sandbox that keeps a diary of up. Its Jaeger is a process of the
-// test's own; where there is a file called broken, up and export fail.
+// fakeEmbedded returns a sandbox that writes a diary of up. Its Jaeger is a process of the test. If
+// a file named broken exists, up and export fail.
 func fakeEmbedded(t *testing.T) (c *Cluster, folder string, diary func() string) {
 	t.Helper()
 	jaeger := exec.CommandContext(t.Context(), "sleep", "600")
@@ -22,10 +22,10 @@ func fakeEmbedded(t *testing.T) (c *Cluster, folder string, diary func() string)
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = jaeger.Wait() // Until then it would look alive.
+		_ = jaeger.Wait() // Until then the process would seem to run.
 		close(ended)
 	}()
-	t.Cleanup(func() { <-ended }) // The end of the test's context ends it.
+	t.Cleanup(func() { <-ended }) // The cancellation of the test's context ends it.
 	folder = t.TempDir()
 	in := func(name string) string { return filepath.Join(folder, name) }
 	for name, text := range map[string]string{
@@ -70,14 +70,14 @@ func TestStopJaegerProcess(t *testing.T) {
 	c, _, _ := fakeEmbedded(t)
 	before, err := c.find(t.Context(), component.Jaeger)
 	if err != nil || before.PID == 0 {
-		t.Fatalf("Jaeger is %+v, %v", before, err)
+		t.Fatalf("find(jaeger) = %+v, %v", before, err)
 	}
-	for range 2 { // The second time there is nothing to do.
+	for range 2 { // The second call has nothing to do.
 		if err := c.StopJaeger(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if now, err := c.find(t.Context(), component.Jaeger); err != nil || now.PID != 0 {
-			t.Errorf("after the stop Jaeger is %+v, %v", now, err)
+			t.Errorf("find(jaeger) after the stop = %+v, %v", now, err)
 		}
 	}
 	if _, err := c.find(t.Context(), "nothing"); err == nil {
@@ -91,7 +91,7 @@ func TestOperatorEnv(t *testing.T) {
 	for want, env := range map[string]map[string]string{
 		"up --operator-env=A=jaeger --operator-env=B=x=y --operator-env=USERS=1": {"A": "jaeger", "B": "x=y"}, "up --operator-env=USERS=1": nil,
 	} {
-		// An operator that has to be started again has the same variables.
+		// A restarted operator has the same variables.
 		for what, do := range map[string]func() error{
 			"setting": func() error { return c.setOperatorEnv(t.Context(), env) },
 			"starting": func() error {
@@ -99,27 +99,27 @@ func TestOperatorEnv(t *testing.T) {
 			},
 		} {
 			if err := do(); err != nil || diary() != want {
-				t.Errorf("%s: %v, the diary is %q, want %q", what, err, diary(), want)
+				t.Errorf("%s: %v, diary = %q, want %q", what, err, diary(), want)
 			}
 			if err := os.Remove(filepath.Join(folder, "diary")); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	// The fake's status names no variables: what has none already is left alone.
+	// The status of the fake names no variables. An operator without variables is not changed.
 	c.given = nil
 	if err := c.setOperatorEnv(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "diary")); err == nil {
-		t.Errorf("where nothing has to change the diary is %q, want nothing in it", diary())
+		t.Errorf("diary without a change = %q, want an empty one", diary())
 	}
 	c.given = map[string]string{"USERS": "1"}
 	if err := os.WriteFile(filepath.Join(folder, "broken"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.setOperatorEnv(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no room") {
-		t.Errorf("error is %v, want what up said", err)
+		t.Errorf("error = %v, want the output of up", err)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestLogs(t *testing.T) {
 	c, folder, _ := fakeEmbedded(t)
 	failures, err := c.ExportFailures(t.Context())
 	if want := []string{exportFailure + ": first", exportFailure + ": second"}; err != nil || fmt.Sprint(failures) != fmt.Sprint(want) {
-		t.Errorf("failures are %q, %v, want %q", failures, err, want)
+		t.Errorf("failures = %q, %v, want %q", failures, err, want)
 	}
 	kept := map[string]string{}
 	(&Scene{Cluster: c}).keepLogs(t.Context(), func(name string, data []byte, err error) {
@@ -137,7 +137,7 @@ func TestLogs(t *testing.T) {
 		kept[name] = string(data)
 	})
 	if len(kept) != 2 || kept["log-jaeger.txt"] != "spans\n" || !strings.HasPrefix(kept["log-operator.txt"], "one\n") {
-		t.Errorf("logs are %q", kept)
+		t.Errorf("logs = %q", kept)
 	}
 	if err := c.export(t.Context()); err != nil {
 		t.Error(err)
@@ -149,6 +149,6 @@ func TestLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.export(t.Context()); err == nil || !strings.Contains(err.Error(), "no room") {
-		t.Errorf("error is %v, want what export said", err)
+		t.Errorf("error = %v, want the output of export", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Limits of the sandbox's commands. A cold up builds Kubernetes from source.
+// Timeouts of the sandbox's commands. A first up builds Kubernetes from source.
 const (
 	upLimit     = 40 * time.Minute
 	downLimit   = 6 * time.Minute
@@ -23,23 +23,22 @@ const (
 	exportLimit = 3 * time.Minute
 )
 
-// program is the sandbox's binary. It is built once and run directly: go run
-// passes no signals on and hides exit codes.
+// program is the sandbox's binary. It is built once and run directly, because go run does not
+// forward signals and hides exit codes.
 type program struct {
 	path string
-	root string // of the repository
-	// group is the process group in which commands run; 0 is that of this process.
+	root string // The root of the repository.
+	// group is the process group of the commands. 0 is the group of this process.
 	group int
-	// env is the commands' environment; nil is that of this process.
+	// env is the environment of the commands. Nil means the environment of this process.
 	env []string
 }
 
-// programVariable names a sandbox program to use as it is, instead of building it
-// from the repository: for machines without Go.
+// programVariable names a sandbox program to use instead of building one from the repository, for
+// machines without Go.
 const programVariable = "E2E_SANDBOX"
 
-// findProgram gives the program that the environment names, or builds it in a
-// folder.
+// findProgram returns the program that the environment names, or builds it in a folder.
 func findProgram(ctx context.Context, root, folder string) (*program, error) {
 	path := os.Getenv(programVariable)
 	if path == "" {
@@ -61,7 +60,7 @@ func buildProgram(ctx context.Context, root, folder string) (*program, error) {
 	p := &program{path: filepath.Join(folder, "sandbox"), root: root}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.path, "./sandbox")
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "TMPDIR="+folder) // A build that is interrupted leaves files there.
+	cmd.Env = append(os.Environ(), "TMPDIR="+folder) // An interrupted build leaves files there.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	if output, err := cmd.CombinedOutput(); err != nil {
@@ -70,8 +69,7 @@ func buildProgram(ctx context.Context, root, folder string) (*program, error) {
 	return p, nil
 }
 
-// repositoryRoot is the first folder from the working one upwards with the
-// workspace file.
+// repositoryRoot returns the first folder with a go.work file, from the working directory upwards.
 func repositoryRoot() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -89,9 +87,9 @@ func repositoryRoot() (string, error) {
 	}
 }
 
-// command prepares a run of the sandbox. The end of the context is a SIGTERM
-// first, so that the sandbox can tidy up. Output goes through pipes of this
-// process, so that nobody dies of a reader who has left.
+// command prepares a run of the sandbox. When ctx is cancelled, the sandbox receives SIGTERM first,
+// so that it can clean up. Its output goes through pipes of this process, so that a closed reader
+// does not end it with SIGPIPE.
 func (p *program) command(ctx context.Context, log io.Writer, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.path, args...)
 	cmd.Dir = p.root
@@ -105,7 +103,7 @@ func (p *program) command(ctx context.Context, log io.Writer, args ...string) *e
 	return cmd
 }
 
-// ignoreErrors keeps a child alive whose progress nobody reads any more.
+// ignoreErrors ignores write errors, so that a command without a reader of its progress continues.
 type ignoreErrors struct{ out io.Writer }
 
 func (w ignoreErrors) Write(data []byte) (int, error) {
@@ -113,7 +111,7 @@ func (w ignoreErrors) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// up makes the sandbox, or repairs it. Arguments are added to the command's.
+// up creates or repairs the sandbox. The arguments are appended to the command.
 func (p *program) up(ctx context.Context, log io.Writer, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, upLimit)
 	defer cancel()
@@ -136,19 +134,20 @@ func (p *program) down(ctx context.Context, log io.Writer) error {
 	return nil
 }
 
-// export writes what the sandbox knows of itself into a folder. What could not be had it says there.
+// export writes the result of `sandbox export` to a folder. The command reports missing parts
+// there.
 func (p *program) export(ctx context.Context, folder string) error {
 	ctx, cancel := context.WithTimeout(ctx, exportLimit)
 	defer cancel()
 	var said bytes.Buffer
 	if err := p.command(ctx, &said, "export", folder).Run(); err != nil {
-		return fmt.Errorf("running sandbox export: %w; it says: %s", errors.Join(err, ctx.Err()), bytes.TrimSpace(said.Bytes()))
+		return fmt.Errorf("running sandbox export: %w; output: %s", errors.Join(err, ctx.Err()), bytes.TrimSpace(said.Bytes()))
 	}
 	return nil
 }
 
-// status asks the sandbox. Its exit code is 1 unless it is up, so only what it
-// printed counts.
+// status returns the status of the sandbox. It ignores the exit code, which is 1 unless the sandbox
+// is up.
 func (p *program) status(ctx context.Context) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
@@ -158,7 +157,7 @@ func (p *program) status(ctx context.Context) (Status, error) {
 	runErr := cmd.Run()
 	status, err := parseStatus(stdout.Bytes())
 	if err != nil {
-		return Status{}, fmt.Errorf("running sandbox status: %w; it says: %s", errors.Join(runErr, ctx.Err(), err), strings.TrimSpace(stderr.String()))
+		return Status{}, fmt.Errorf("running sandbox status: %w; output: %s", errors.Join(runErr, ctx.Err(), err), strings.TrimSpace(stderr.String()))
 	}
 	return status, nil
 }

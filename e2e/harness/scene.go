@@ -21,43 +21,44 @@ import (
 )
 
 const (
-	// ReadyLimit is how long a Head may take to become ready.
+	// ReadyLimit is the maximum time until a Head is ready.
 	ReadyLimit = 2 * time.Minute
-	// cleanupLimit bounds what happens after a feature, artifacts included.
+	// cleanupLimit is the timeout of the cleanup after a feature, artifacts included.
 	cleanupLimit = 2 * time.Minute
-	// settledTrace is the age of its last span at which a trace needs no quiet second:
-	// that second, and longer than spans take to Jaeger.
+	// settledTrace is the age of the last span after which a trace needs no quiet period: the quiet
+	// period of a second, and the maximum time for the delivery of spans to Jaeger.
 	settledTrace = 1500 * time.Millisecond
-	// restoreLimit bounds what puts the operator right again.
+	// restoreLimit is the timeout for restoring the operator.
 	restoreLimit = 3 * time.Minute
 )
 
-// Scene is what one feature works in: a namespace of its own, which goes at the
-// feature's end, and the traces that it looked at. It is for one goroutine.
+// Scene is the fixture of one feature: a namespace, which is deleted at the end of the feature, and
+// the traces that the feature read. It is not safe for concurrent use.
 type Scene struct {
 	*Cluster
-	// Namespace is the scene's own.
+	// Namespace is the namespace of the scene.
 	Namespace string
-	// TraceLimit bounds each wait for a trace; 0 is what the flag -trace-limit says, ReadyLimit by default.
+	// TraceLimit is the timeout of each wait for a trace. 0 means the value of the flag
+	// -trace-limit (default ReadyLimit).
 	TraceLimit time.Duration
 
 	t      *testing.T
-	traces map[string]seen // by id
-	// applied is when Heads were created or changed, by name. Other than the rest, it is
-	// for all goroutines: crowds are made by several.
+	traces map[string]seen // The traces by id.
+	// applied has the times when Heads were created or changed, by name. It is safe for concurrent
+	// use, because the load tests create Heads in several goroutines.
 	applied sync.Map
 }
 
-// seen is a trace that was looked at, what it was compared with, and how. The last two
-// may be nil.
+// seen is a trace that the scene read, with its expected tree and its conditions. The last two can
+// be nil.
 type seen struct {
 	trace    tracetree.Trace
 	expected *spantree.Tree
 	result   *spantree.Result
 }
 
-// NewScene makes a namespace. When the test ends, the artifacts of a failed one
-// are written, and the namespace is deleted.
+// NewScene creates a namespace. At the end of the test, it writes the artifacts of a failed test
+// and deletes the namespace.
 func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-", Labels: map[string]string{sceneLabel: "true"}}}
@@ -65,7 +66,7 @@ func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
 		t.Fatalf("creating a namespace for the test: %v", err)
 	}
 	s := &Scene{Cluster: c, Namespace: namespace.Name, t: t, traces: map[string]seen{}}
-	// t.Context has ended by the time that cleanups run.
+	// t.Context is already cancelled when cleanups run.
 	outlive := context.WithoutCancel(ctx)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(outlive, cleanupLimit)
@@ -80,9 +81,8 @@ func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
 	return s
 }
 
-// Restore registers what puts the cluster right after the scene. It runs before
-// the namespace is deleted, with a context that has not ended; its error fails
-// the test.
+// Restore registers a function that restores the cluster after the scene. It runs before the
+// deletion of the namespace, with a context that is not cancelled. Its error fails the test.
 func (s *Scene) Restore(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) {
 	outlive := context.WithoutCancel(ctx)
 	s.t.Cleanup(func() {
@@ -94,8 +94,9 @@ func (s *Scene) Restore(ctx context.Context, limit time.Duration, what string, d
 	})
 }
 
-// ChangeOperator gives the operator variables, see [Cluster.SetOperatorEnv], until the
-// end of the scene. It waits until the webhook answers, now and then.
+// ChangeOperator sets variables of the operator until the end of the scene; see
+// [Cluster.SetOperatorEnv]. It waits until the webhook answers, after the change and after the
+// restoration.
 func (s *Scene) ChangeOperator(ctx context.Context, env map[string]string) error {
 	set := func(ctx context.Context, env map[string]string) error {
 		if err := s.SetOperatorEnv(ctx, env); err != nil {
@@ -107,7 +108,7 @@ func (s *Scene) ChangeOperator(ctx context.Context, env map[string]string) error
 	return set(ctx, env)
 }
 
-// CreateHead creates a Head and gives it as admission left it.
+// CreateHead creates a Head and returns it as stored after admission.
 func (s *Scene) CreateHead(ctx context.Context, name string, change func(*v1alpha1.Head)) (*v1alpha1.Head, error) {
 	head := NewHead(s.Namespace, name)
 	if change != nil {
@@ -120,8 +121,8 @@ func (s *Scene) CreateHead(ctx context.Context, name string, change func(*v1alph
 	return head, nil
 }
 
-// Applied notes that a Head is about to be created or changed: reports about its trace
-// count their times from then.
+// Applied records the current time as the time of the creation or change of a Head. Reports about
+// its trace count from that time.
 func (s *Scene) Applied(name string) { s.applied.Store(name, time.Now()) }
 
 // WaitReady waits until a Head is ready at its generation.
@@ -136,8 +137,8 @@ func (s *Scene) WaitReady(ctx context.Context, name string) error {
 	})
 }
 
-// WaitAge waits until a Head, which must be ready, has been so for longer than age.
-// Its condition counts in seconds, so that may be one more.
+// WaitAge waits until a Head, which must be ready, has been ready for longer than age. The
+// condition counts in seconds, so the wait can be a second longer.
 func (s *Scene) WaitAge(ctx context.Context, name string, age time.Duration) error {
 	head := &v1alpha1.Head{}
 	if err := s.Get(ctx, name, head); err != nil {
@@ -145,7 +146,7 @@ func (s *Scene) WaitAge(ctx context.Context, name string, age time.Duration) err
 	}
 	ready := meta.FindStatusCondition(head.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || ready.Status != metav1.ConditionTrue {
-		return fmt.Errorf("waiting until Head %s is old: it is not ready: %+v", name, ready)
+		return fmt.Errorf("waiting until Head %s is old: not ready: %+v", name, ready)
 	}
 	return Eventually(ctx, age+ReadyLimit, fmt.Sprintf("Head %s to be ready for %s", name, age), func(context.Context) error {
 		if is := time.Since(ready.LastTransitionTime.Time); is <= age+time.Second {
@@ -155,8 +156,8 @@ func (s *Scene) WaitAge(ctx context.Context, name string, age time.Duration) err
 	})
 }
 
-// WaitTrace waits until the trace that a Head's annotation names is complete: it
-// matches an expected tree, has all its parents, is quiet, and the Head is ready.
+// WaitTrace waits until the trace in a Head's annotation is complete: it matches an expected tree,
+// has all parents, is quiet, and the Head is ready.
 func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden string) (tracetree.Trace, error) {
 	traceID, _, err := tracetree.TraceIDOf(head.Annotations)
 	if err != nil {
@@ -165,9 +166,8 @@ func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden strin
 	return s.WaitTraceID(ctx, head, traceID, golden, s.ReadyCheck(head.Namespace, head.Name))
 }
 
-// WaitTraceID is WaitTrace for any trace about a Head, and for any state that the Head
-// must have come to, see [tracetree.Conditions]. The error about a trace that did not become
-// complete is a *[triage.Report].
+// WaitTraceID is WaitTrace for any trace about a Head, and for any required state of the Head; see
+// [tracetree.Conditions]. The error about an incomplete trace is a *[triage.Report].
 func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled ReadinessCheck) (tracetree.Trace, error) {
 	conditions := tracetree.Conditions{Ready: settled, Settled: settledTrace, Timeout: cmp.Or(s.TraceLimit, *traceLimit)}
 	if *update {
@@ -194,11 +194,12 @@ func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, g
 	return trace, err
 }
 
-// observedQuiet is longer than the observer waits for Events and for the spans of operators.
+// observedQuiet is longer than the observer's wait for Events and for the spans of operators.
 const observedQuiet = 2 * time.Second
 
 // WaitObserved waits until a trace about an object of any kind is complete, the observer's spans
-// included. $HEAD in the expected tree is the object's name; more has the values of others and may be nil.
+// included. $HEAD in the expected tree is the object's name. more has further variables and can be
+// nil.
 func (s *Scene) WaitObserved(ctx context.Context, object client.Object, traceID, golden string, more map[string]string, settled ReadinessCheck) (tracetree.Trace, error) {
 	values := map[string]string{"NAMESPACE": object.GetNamespace(), "HEAD": object.GetName()}
 	maps.Copy(values, more)
@@ -216,8 +217,7 @@ func (s *Scene) WaitObserved(ctx context.Context, object client.Object, traceID,
 	return completion.Trace, err
 }
 
-// FirstSpans waits until Jaeger has any span of the trace that a Head's
-// annotation names.
+// FirstSpans waits until Jaeger has a span of the trace in a Head's annotation.
 func (s *Scene) FirstSpans(ctx context.Context, head *v1alpha1.Head, limit time.Duration) (tracetree.Trace, error) {
 	traceID, _, err := tracetree.TraceIDOf(head.Annotations)
 	if err != nil {

@@ -11,17 +11,16 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// Status is what `sandbox status -o json` says, as far as the tests need it.
+// Status is the part of `sandbox status -o json` that the tests need.
 type Status struct {
 	Name       string `json:"name"`
 	State      string `json:"state"`
-	Message    string `json:"message"` // why it is not up
+	Message    string `json:"message"` // The reason why the sandbox is not up.
 	Cluster    string `json:"cluster"`
 	Provider   string `json:"provider"`
 	Images     string `json:"images"`
 	Kubeconfig string `json:"kubeconfig"`
-	// OperatorEnv are the variables that the last up was given for the operator, as
-	// NAME=VALUE.
+	// OperatorEnv are the operator's variables of the last up, as NAME=VALUE.
 	OperatorEnv []string `json:"operatorEnv"`
 	Node        struct {
 		Image      string `json:"image"`
@@ -38,21 +37,21 @@ type Status struct {
 	Components []Component `json:"components"`
 }
 
-// Component is one thing that the sandbox installed.
+// Component is a component of the sandbox.
 type Component struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Ready   bool   `json:"ready"`
 	Message string `json:"message"`
-	// Processes are those of a component of an embedded cluster.
+	// Processes are the processes of a component of an embedded cluster.
 	Processes []Process `json:"processes"`
 }
 
-// Process is one of an embedded cluster.
+// Process is a process of an embedded cluster.
 type Process struct {
 	Name string `json:"name"`
-	PID  int    `json:"pid"` // 0 where it does not run
-	// Since is when it started; zero where it does not run.
+	PID  int    `json:"pid"` // 0 if the process does not run.
+	// Since is the start of the process. It is zero if the process does not run.
 	Since time.Time `json:"since"`
 	Log   string    `json:"log"` // path
 }
@@ -82,13 +81,13 @@ func parseStatus(data []byte) (Status, error) {
 	return Status{}, fmt.Errorf("unknown state %q", status.State)
 }
 
-// receivers are the addresses of Jaeger's receivers of spans on this machine, as host:port.
+// receivers returns the addresses of Jaeger's receivers of spans on this machine, as host:port.
 func (s Status) receivers() []string {
 	thrift, _, _ := strings.Cut(strings.TrimPrefix(s.Jaeger.Thrift, "http://"), "/")
 	return []string{s.Jaeger.OTLPGRPC, s.Jaeger.OTLPHTTP, thrift}
 }
 
-// processes lists those of all components.
+// processes returns the processes of all components.
 func (s Status) processes() []Process {
 	var all []Process
 	for _, c := range s.Components {
@@ -97,7 +96,7 @@ func (s Status) processes() []Process {
 	return all
 }
 
-// describe says in one line what the tests run on.
+// describe returns a line about the sandbox under test.
 func (s Status) describe() string {
 	on := "on " + s.Provider
 	if s.Provider == "" {
@@ -107,10 +106,9 @@ func (s Status) describe() string {
 		s.Cluster, s.Name, on, s.Images, s.Node.Kubernetes, s.Node.Runtime, s.Jaeger.UI)
 }
 
-// check compares the sandbox with the environment, so that a run in CI can't pass
-// on another kind of cluster, another engine, another runtime or other images
-// than the environment names. A cluster other than kind that the environment
-// names ignores the engine, as the sandbox does.
+// check compares the sandbox with the environment. So a run in CI cannot pass on another kind of
+// cluster, another engine, another runtime or other images than the environment names. On a cluster
+// other than kind, check ignores the engine, as the sandbox does.
 func (s Status) check(env func(string) string) error {
 	var problems []error
 	complain := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -125,9 +123,9 @@ func (s Status) check(env func(string) string) error {
 	if env("CI") != "" {
 		switch cluster := env("SANDBOX_CLUSTER"); {
 		case automatic(cluster):
-			complain("CI runs with SANDBOX_CLUSTER=%s: it must name its kind of cluster", cluster)
+			complain("CI runs with SANDBOX_CLUSTER=%s; set the kind of cluster", cluster)
 		case cluster == clusterKind && automatic(env("SANDBOX_PROVIDER")):
-			complain("CI runs with SANDBOX_PROVIDER=%s: it must name its engine", env("SANDBOX_PROVIDER"))
+			complain("CI runs with SANDBOX_PROVIDER=%s; set the engine", env("SANDBOX_PROVIDER"))
 		}
 	}
 	runtime := map[string]string{clusterKind: "containerd://", clusterEmbedded: "kwok://"}[s.Cluster]
@@ -149,10 +147,11 @@ func (s Status) check(env func(string) string) error {
 	return nil
 }
 
-// automatic tells whether the value of an option leaves the choice to the sandbox.
+// automatic reports whether the sandbox chooses the value of an option.
 func automatic(value string) bool { return value == "" || value == "auto" }
 
-// checkProcesses wants each process of an embedded cluster to run, and each of the status's to be another.
+// checkProcesses returns an error unless every process of an embedded cluster runs and has a unique
+// process id.
 func (s Status) checkProcesses() error {
 	running, names := map[int]bool{}, []string{}
 	for _, p := range s.processes() {
@@ -160,7 +159,7 @@ func (s Status) checkProcesses() error {
 			return fmt.Errorf("process %s does not run", p.Name)
 		}
 		if running[p.PID] {
-			return fmt.Errorf("the process %d of %s is another one's, too", p.PID, p.Name)
+			return fmt.Errorf("process %d of %s is listed twice", p.PID, p.Name)
 		}
 		running[p.PID], names = true, append(names, p.Name)
 	}

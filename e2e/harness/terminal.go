@@ -8,10 +8,10 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// explainOptions are for differences on the tests' standard output: in colour, and as
-// wide as it is, where that is a terminal. `go test` of several packages, or of one by
-// its path, puts a pipe there; FORCE_COLOR or CLICOLOR_FORCE, set to anything but 0,
-// colours that, too, and NO_COLOR nothing (no-color.org, bixense.com/clicolors).
+// explainOptions returns the options for differences on the tests' standard output: with colours
+// and the width of the terminal if it is one. `go test` with packages uses a pipe. FORCE_COLOR or
+// CLICOLOR_FORCE with any value except 0 enables colours for a pipe, too, and NO_COLOR disables
+// them (no-color.org, bixense.com/clicolors).
 func explainOptions(getenv func(string) string, out *os.File) spantree.ExplainOptions {
 	var options spantree.ExplainOptions
 	terminal := term.IsTerminal(int(out.Fd()))

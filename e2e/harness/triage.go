@@ -21,18 +21,18 @@ import (
 )
 
 const (
-	// gatherLimit bounds the gathering of evidence.
+	// gatherLimit is the timeout for gathering evidence.
 	gatherLimit = 30 * time.Second
-	// failureInterval is how often the operator's log tells of lost spans at most.
+	// failureInterval is the minimum interval of the operator's log lines about lost spans.
 	failureInterval = time.Minute
-	// mostFailures and mostEvents bound what a report shows, from the end.
+	// mostFailures and mostEvents limit the lines of a report, counted from the end.
 	mostFailures, mostEvents = 5, 30
 )
 
-// explain makes the report about a wait for a Head's trace that failed, and keeps it
-// among the artifacts. It asks the cluster, and takes its time: only failures need it.
+// explain creates the report about a failed wait for a Head's trace, and writes it to the
+// artifacts. It queries the cluster, which takes time, so it only runs after a failure.
 func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen tracetree.Completion, err error) *triage.Report {
-	// The end of the wait may be that of ctx.
+	// The wait may have ended because ctx was cancelled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherLimit)
 	defer cancel()
 	e := triage.Evidence{
@@ -51,7 +51,7 @@ func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen tracetree
 	if keep := s.Keep("triage-"+seen.TraceID+".txt", []byte(report.Error()+"\n")); keep != nil {
 		s.t.Log(keep)
 	}
-	report.Options = explainOptions(os.Getenv, os.Stdout) // Not for the file.
+	report.Options = explainOptions(os.Getenv, os.Stdout) // The file has no colours.
 	return report
 }
 
@@ -64,7 +64,7 @@ func (s *Scene) addOperator(ctx context.Context, e *triage.Evidence) (err error)
 	return err
 }
 
-// addFailures adds what the operator that runs logged about lost spans.
+// addFailures adds the log lines of the running operator about lost spans.
 func (s *Scene) addFailures(ctx context.Context, e *triage.Evidence) error {
 	lines, err := s.ExportFailures(ctx)
 	if err != nil {
@@ -75,8 +75,8 @@ func (s *Scene) addFailures(ctx context.Context, e *triage.Evidence) error {
 	if begun.IsZero() {
 		begun = e.Completion.Begun
 	}
-	// A line from before may have kept back one about this trace. One of another
-	// process has nothing to do with it.
+	// An earlier line can have suppressed a line about this trace. A line of an earlier process is
+	// irrelevant.
 	begun = begun.Add(-failureInterval)
 	if operator.Started.After(begun) {
 		begun = operator.Started
@@ -92,13 +92,13 @@ func (s *Scene) addFailures(ctx context.Context, e *triage.Evidence) error {
 
 var logTime = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`)
 
-// timeOf reads the first time in a line of a log, which is when it was written.
+// timeOf returns the first time in a log line, which is the time of the line.
 func timeOf(line string) (time.Time, bool) {
 	at, err := time.Parse(time.RFC3339Nano, logTime.FindString(line))
 	return at, err == nil
 }
 
-// addConditions words those of the Head, and of what was made for it, down to Pods.
+// addConditions adds the conditions of the Head and its descendants, down to Pods.
 func (s *Scene) addConditions(head *v1alpha1.Head) func(context.Context, *triage.Evidence) error {
 	return func(ctx context.Context, e *triage.Evidence) error {
 		var err error
@@ -147,7 +147,7 @@ func (s *Scene) conditions(ctx context.Context, head *v1alpha1.Head) (lines []st
 	return lines, errors.Join(errs...)
 }
 
-// podState says why a Pod does not run, or how often it was restarted.
+// podState returns the reasons why a Pod does not run, and the number of its restarts.
 func podState(pod corev1.Pod) []string {
 	lines := []string{fmt.Sprintf("Pod %s: %s", pod.Name, pod.Status.Phase)}
 	for _, c := range pod.Status.ContainerStatuses {
@@ -161,7 +161,7 @@ func podState(pod corev1.Pod) []string {
 	return lines
 }
 
-// addEvents words the events of the scene's namespace, the oldest first.
+// addEvents adds the events of the scene's namespace, oldest first.
 func (s *Scene) addEvents(ctx context.Context, e *triage.Evidence) error {
 	list := &corev1.EventList{}
 	if err := s.Client.List(ctx, list, client.InNamespace(s.Namespace)); err != nil {

@@ -58,7 +58,8 @@ func TestPodState(t *testing.T) {
 	}
 }
 
-// What is gathered of a Head that doesn't become ready, and whose spans are lost.
+// TestExplain gathers the evidence about a Head that does not become ready and whose spans are
+// lost.
 func TestExplain(t *testing.T) {
 	now := time.Now().UTC()
 	line := func(at time.Time, text string) string {
@@ -95,7 +96,7 @@ func TestExplain(t *testing.T) {
 		{Condition: tracetree.ConditionSpans, Asked: true, Reason: "no span"}, {Condition: tracetree.ConditionReady, Asked: true, Reason: "Ready is False"},
 	}}
 	ended, end := context.WithCancel(t.Context())
-	end() // as after a wait
+	end() // As after a wait.
 	report := s.explain(ended, head, seen, waited)
 
 	want := triage.Evidence{
@@ -114,7 +115,7 @@ func TestExplain(t *testing.T) {
 	}
 	for _, cause := range []triage.Cause{triage.ExporterFailing, triage.NeverReady} {
 		if _, has := report.Has(cause); !has {
-			t.Errorf("the report lacks the verdict %q:\n%s", cause, report)
+			t.Errorf("report without the verdict %q:\n%s", cause, report)
 		}
 	}
 	if !errors.Is(report, waited) {

@@ -12,11 +12,11 @@ import (
 	"syscall"
 )
 
-// runGuard is the guard's whole life. It gives the process's exit code.
+// runGuard runs the guard until it has cleaned up. It returns the exit code of the process.
 func runGuard(root string, input io.Reader, output, log io.Writer) int {
 	quietLibraries()
-	// SIGTERM means the same as a closed pipe, and nothing more: it must not end what
-	// cleans up. The others are for the tests.
+	// SIGTERM has the same effect as a closed pipe: it must not kill the guard before the cleanup.
+	// The other signals are for the tests.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
@@ -38,7 +38,7 @@ func runGuard(root string, input io.Reader, output, log io.Writer) int {
 	} else {
 		said.Error = strings.ReplaceAll(upErr.Error(), "\n", "; ")
 	}
-	_ = json.NewEncoder(output).Encode(said) // Where nobody reads any more, the pipe from there is closed too.
+	_ = json.NewEncoder(output).Encode(said) // Without a reader, the pipe from the tests is closed, too.
 	if upErr == nil {
 		<-ctx.Done()
 		endGroup()
@@ -53,30 +53,30 @@ func runGuard(root string, input io.Reader, output, log io.Writer) int {
 	return 0
 }
 
-// endGroup asks the sandbox's commands that tests have left behind to end: one that
-// goes on would undo what is cleaned up. This process is asked too, and knows.
+// endGroup asks the remaining commands of the sandbox to end, because they would undo the cleanup.
+// This process also receives the signal, and ignores it.
 func endGroup() {
 	if syscall.Getpgrp() == os.Getpid() {
 		_ = syscall.Kill(0, syscall.SIGTERM)
 	}
 }
 
-// watch is what the guard has to clean up.
+// watch is the state that the guard has to clean up.
 type watch struct {
 	root string
 	log  io.Writer
 
 	folder  string
 	program *program
-	// owned tells that the sandbox is to be taken down; found is its status otherwise.
+	// owned is true if the guard takes the sandbox down. Otherwise found is its original status.
 	owned bool
 	found *Status
 }
 
-// ready sees to it that the sandbox is up. What it does is noted before it is done.
+// ready creates or repairs the sandbox. It records each action before it starts.
 func (w *watch) ready(ctx context.Context) (err error) {
 	if w.folder, err = os.MkdirTemp("", "e2e-"); err != nil {
-		return fmt.Errorf("making a temporary folder: %w", err)
+		return fmt.Errorf("creating a temporary folder: %w", err)
 	}
 	p, err := findProgram(ctx, w.root, w.folder)
 	if err != nil {
@@ -92,7 +92,7 @@ func (w *watch) ready(ctx context.Context) (err error) {
 		w.found = &status
 		return nil
 	case StateDegraded:
-		w.found = &status // It is somebody's: it is repaired and stays.
+		w.found = &status // It has an owner: it is repaired and kept.
 		fmt.Fprintln(w.log, "e2e: the sandbox is degraded; repairing it")
 		err = p.up(ctx, w.log, operatorEnvArgs(status.OperatorEnv)...)
 	default:
@@ -109,11 +109,11 @@ func (w *watch) ready(ctx context.Context) (err error) {
 	return err
 }
 
-// clean removes what this run made, and leaves a sandbox that it found as it was.
+// clean removes the resources of this run, and restores a sandbox that it found.
 func (w *watch) clean(ctx context.Context) error {
 	var errs []error
 	switch {
-	case w.owned: // What is left of a failed up goes too: nobody else knows that it is ours.
+	case w.owned: // The rest of a failed up is removed, too.
 		errs = append(errs, w.program.down(ctx, w.log))
 	case w.found != nil:
 		errs = append(errs, restore(ctx, w.program, *w.found))
@@ -124,16 +124,16 @@ func (w *watch) clean(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// restore puts right what tests have left changed in a sandbox that they found.
+// restore reverts the changes of tests to a sandbox that they found.
 func restore(ctx context.Context, p *program, found Status) error {
 	ctx, cancel := context.WithTimeout(ctx, restoreLimit)
 	defer cancel()
 	status, err := p.status(ctx)
 	if err == nil && status.State == StateDegraded {
-		// A process that a test ended, for one.
+		// For example, a test can have ended a process.
 		err = p.up(ctx, io.Discard, operatorEnvArgs(found.OperatorEnv)...)
 	}
-	if err != nil || status.State == StateDown { // Its user took it down.
+	if err != nil || status.State == StateDown { // The user took it down.
 		return err
 	}
 	c, err := connect(p, found, "")
@@ -148,7 +148,7 @@ func restore(ctx context.Context, p *program, found Status) error {
 	return Eventually(ctx, restoreLimit, "the end of the tests' namespaces", func(ctx context.Context) error {
 		left, err := c.deleteScenes(ctx)
 		if err == nil && left > 0 {
-			err = fmt.Errorf("%d are there", left)
+			err = fmt.Errorf("%d exist", left)
 		}
 		return err
 	})

@@ -21,11 +21,11 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// look is the interval between two looks at the traces of ready Heads. Each look reads them, so
-// that a shorter interval would measure the looks.
+// look is the interval between two reads of the traces of ready Heads. A shorter interval would
+// measure the cost of the reads.
 const look = time.Second
 
-// crowd are Heads that were created at once.
+// crowd is a set of Heads that were created at once.
 type crowd struct {
 	cluster  client.WithWatch
 	jaeger   *jaeger.Client
@@ -35,11 +35,11 @@ type crowd struct {
 	started  time.Time
 	creating time.Duration
 
-	mu    sync.Mutex // guards the fields of the heads
+	mu    sync.Mutex // It guards the fields of the heads.
 	heads map[string]*head
 }
 
-// head is one Head. Its times are zero until they are known.
+// head is one Head. Unknown times are zero.
 type head struct {
 	name, trace              string
 	created, ready, complete time.Time
@@ -79,8 +79,8 @@ func (c *crowd) pending() (incomplete []*head, unready int) {
 	return incomplete, unready
 }
 
-// read notes whether the trace of a Head is the expected tree by now, and fails if it has spans about
-// another Head.
+// read records whether the trace of a Head matches the expected tree. It returns an error if the
+// trace has spans about another Head.
 func (c *crowd) read(ctx context.Context, h *head) error {
 	trace, err := c.jaeger.GetTrace(ctx, h.trace)
 	if errors.Is(err, tracetree.ErrNotFound) {
@@ -107,7 +107,8 @@ func (c *crowd) read(ctx context.Context, h *head) error {
 	return nil
 }
 
-// others fails unless the Heads have one trace each, and there is no other trace about them.
+// others returns an error unless the Heads have one trace each, and no other trace about them
+// exists.
 func (c *crowd) others(ctx context.Context) error {
 	own := map[string]bool{}
 	for _, h := range c.heads {
@@ -144,8 +145,8 @@ func (c *crowd) report(out io.Writer, processes []measured) {
 	fmt.Fprintln(out)
 }
 
-// times returns the percentiles 50 and 95 of the seconds since the creation, and how many are known
-// if some are not.
+// times returns the percentiles 50 and 95 of the seconds since the creation, and the number of
+// known times if some are missing.
 func (c *crowd) times(of func(*head) time.Time) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,6 @@
-// Command scale creates many Heads at once on a sandbox that is up, and prints a row of a
-// Markdown table: the times until the Heads are ready and their traces complete, and the memory of
-// the processes. It fails if a trace is lost, incomplete, or has spans about another Head.
+// Command scale creates many Heads at once on a running sandbox, and prints a row of a Markdown
+// table: the times until the Heads are ready and their traces complete, and the memory of the
+// processes. It fails if a trace is lost, incomplete, or has spans about another Head.
 // scripts/bench-scale.sh runs it.
 package main
 
@@ -153,7 +153,7 @@ func (c *crowd) watch(ctx context.Context) error {
 			}
 			return fmt.Errorf("watching the Heads: %w", err)
 		}
-		for event := range watcher.ResultChan() { // It ends with ctx, and if the API server closes the watch.
+		for event := range watcher.ResultChan() { // The watch ends when ctx is cancelled or the API server closes it.
 			if object, is := event.Object.(*v1alpha1.Head); is && isReady(object) {
 				c.mu.Lock()
 				if h := c.heads[object.Name]; h.ready.IsZero() {

@@ -1,4 +1,4 @@
-// Package triage says why a trace did not become complete. It decides by [Evidence],
-// which package harness gathers when a wait has failed, and asks nobody itself:
-// [Judge] is a function of what it is given. [Report] words it for people.
+// Package triage explains why a trace did not become complete. It decides from [Evidence], which
+// package harness gathers after a failed wait. It reads nothing itself: [Judge] is a pure function.
+// [Report] is its text.
 package triage

@@ -11,48 +11,48 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// Evidence is what is known after a wait for a trace has failed. What could not be
-// found out is left empty, and Unknown says so; nothing is concluded from it.
+// Evidence is the known state after a failed wait for a trace. Data that could not be read is empty
+// and has an entry in Unknown. Nothing is concluded from it.
 type Evidence struct {
-	// Completion is what the wait saw.
+	// Completion is the result of the wait.
 	Completion tracetree.Completion
-	// Applied is when the object was created or changed. Zero where nobody noted it:
-	// times are then counted from the beginning of the wait.
+	// Applied is the time when the object was created or changed. If it is zero, times count from
+	// the start of the wait.
 	Applied time.Time
 	// Object is the kind, namespace and name of the object that the trace is about.
 	Object string
-	// Traceparent is the object's annotation; empty where it has none.
+	// Traceparent is the object's annotation. It is empty without an annotation.
 	Traceparent string
-	// Service is the name that the operator's spans should have.
+	// Service is the expected service name of the operator's spans.
 	Service string
-	// Receivers are the addresses of the sandbox's Jaeger as the operator's variables
-	// would write them: host:port.
+	// Receivers are the addresses of the sandbox's Jaeger as host:port, as the operator's variables
+	// contain them.
 	Receivers []string
-	// Operator is the process that makes the spans.
+	// Operator is the process that creates the spans.
 	Operator Operator
-	// Conditions are those of the object and its children, and Events what the
-	// cluster says of them: a line each, the oldest first.
+	// Conditions are the conditions of the object and its children. Events are the events of the
+	// cluster about them, one per line, oldest first.
 	Conditions, Events []string
 	// Unknown are the errors of gathering.
 	Unknown []string
 }
 
-// Operator is what is known of the operator.
+// Operator is the known state of the operator.
 type Operator struct {
-	// Env are its variables; nil where they are not known.
+	// Env are its variables. It is nil if they are unknown.
 	Env map[string]string
-	// Started is when it started last; zero where that is not known.
+	// Started is its last start. It is zero if the start is unknown.
 	Started time.Time
-	// Restarts counts those of its containers. On an embedded cluster it is 0.
+	// Restarts is the number of restarts of its containers. On an embedded cluster it is 0.
 	Restarts int
-	// Failures are lines of its log about lost spans since the object was applied.
+	// Failures are the lines of its log about lost spans since the object was applied.
 	Failures []string
-	// Lost counts the spans that it could not send since it started, by the kind of the
-	// error, as its metrics say; nil where they are not known.
+	// Lost has the numbers of spans that it lost since its start, by the kind of the error, from
+	// its metrics. It is nil if they are unknown.
 	Lost map[string]int
 }
 
-// lost words Lost; empty where no span was lost.
+// lost returns a line about Lost. It is empty if no span was lost.
 func (o Operator) lost() []string {
 	var kinds []string
 	sum := 0
@@ -68,7 +68,7 @@ func (o Operator) lost() []string {
 	return []string{fmt.Sprintf("the operator's metrics count %d spans lost since it started: %s", sum, strings.Join(kinds, ", "))}
 }
 
-// Variables of OpenTelemetry that decide where spans go, if anywhere.
+// Variables of OpenTelemetry for the export of spans.
 const (
 	variableDisabled       = "OTEL_SDK_DISABLED"
 	variableSampler        = "OTEL_TRACES_SAMPLER"
@@ -78,8 +78,8 @@ const (
 	variableJaegerEndpoint = "OTEL_EXPORTER_JAEGER_ENDPOINT"
 )
 
-// endpoint gives the variable that names where the operator's spans go, and its
-// value, which is empty where none is set.
+// endpoint returns the variable with the endpoint of the operator's spans, and its value, which is
+// empty if no variable is set.
 func (o Operator) endpoint() (variable, value string) {
 	names := []string{variableTracesEndpoint, variableEndpoint}
 	if o.Env[variableExporter] == "jaeger" {
@@ -93,7 +93,7 @@ func (o Operator) endpoint() (variable, value string) {
 	return names[len(names)-1], ""
 }
 
-// hostPort is the part of an endpoint that names a receiver.
+// hostPort returns the host and port of an endpoint.
 func hostPort(endpoint string) string {
 	if _, after, found := strings.Cut(endpoint, "://"); found {
 		endpoint = after
@@ -102,8 +102,8 @@ func hostPort(endpoint string) string {
 	return host
 }
 
-// sampled tells whether a traceparent has the flag; a value that is none counts as
-// sampled, since nothing follows from it.
+// sampled reports whether a traceparent has the sampled flag. It returns true for an invalid value,
+// from which nothing follows.
 func sampled(traceparent string) bool {
 	parts := strings.Split(traceparent, "-")
 	if len(parts) < 4 || len(parts[3]) != 2 {
@@ -112,7 +112,7 @@ func sampled(traceparent string) bool {
 	return strings.ContainsAny(parts[3][1:], "13579bdf")
 }
 
-// admitted is the span that the object's annotation names.
+// admitted returns the id of the span in the object's annotation.
 func (e Evidence) admitted() string {
 	if parts := strings.Split(e.Traceparent, "-"); len(parts) >= 4 {
 		return parts[2]
@@ -120,7 +120,7 @@ func (e Evidence) admitted() string {
 	return ""
 }
 
-// strangers are the services of the trace's spans, if none of them is the operator's.
+// strangers returns the services of the trace's spans, if none of them is the operator's.
 func (e Evidence) strangers() []string {
 	var names []string
 	for _, span := range e.Completion.Trace.Spans() {
@@ -133,22 +133,21 @@ func (e Evidence) strangers() []string {
 	return slices.Compact(names)
 }
 
-// begun is what times are counted from.
-func (e Evidence) begun() time.Time {
+// start returns the time from which reports count.
+func (e Evidence) start() time.Time {
 	if e.Applied.IsZero() {
 		return e.Completion.Begun
 	}
 	return e.Applied
 }
 
-// restarted tells whether the operator that runs is another than the one to which
-// the object was applied.
+// restarted reports whether the operator started after the object was applied.
 func (e Evidence) restarted() bool {
-	// Whoever reports starts does so in whole seconds, so the same second is no proof.
-	return !e.Operator.Started.IsZero() && e.Operator.Started.After(e.begun())
+	// Start times have whole seconds, so a start in the same second proves nothing.
+	return !e.Operator.Started.IsZero() && e.Operator.Started.After(e.start())
 }
 
-// orphans are the spans whose parent is missing.
+// orphans returns the spans whose parent is missing.
 func (e Evidence) orphans() []spantree.Span {
 	var spans []spantree.Span
 	for _, n := range e.Completion.Defective {

@@ -10,43 +10,44 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
-// Cause is why a trace is not complete.
+// Cause is a reason why a trace is not complete.
 type Cause string
 
 // The causes.
 const (
-	// NeverSampled: the operator made no spans, because it was told to or because the
-	// context that it goes on with says so.
+	// NeverSampled: the operator created no spans, because its variables or the context of the
+	// object disable sampling.
 	NeverSampled Cause = "never sampled"
-	// ExporterFailing: spans were made, and sending them failed.
+	// ExporterFailing: the operator created spans, but sending them failed.
 	ExporterFailing Cause = "exporter failing"
-	// WrongEndpoint: spans are sent, if at all, to something else than this Jaeger.
+	// WrongEndpoint: the operator sends its spans to another receiver than this Jaeger, or not at
+	// all.
 	WrongEndpoint Cause = "wrong endpoint"
-	// WrongService: the spans are there, under the name of another service.
+	// WrongService: Jaeger has the spans with another service name.
 	WrongService Cause = "wrong service"
 	// ParentMissing: a span's parent is not in Jaeger.
 	ParentMissing Cause = "parent missing"
-	// NeverReady: the object did not become what was waited for.
+	// NeverReady: the object did not reach the required state.
 	NeverReady Cause = "object never ready"
-	// Unreadable: Jaeger could not be asked, so nothing is known about the trace.
+	// Unreadable: Jaeger did not answer, so the state of the trace is unknown.
 	Unreadable Cause = "jaeger unreadable"
-	// Unexplained: none of the others. The trees, or the times, have to tell.
+	// Unexplained: no other cause applies. The trees or the times must explain the failure.
 	Unexplained Cause = "unexplained"
 )
 
-// Verdict is a cause, what speaks for it, and what to do.
+// Verdict is a cause with its evidence and a remedy.
 type Verdict struct {
 	Cause Cause
-	// Because says in one sentence what was seen.
+	// Because is a sentence about the evidence.
 	Because string
-	// Remedy says what to try.
+	// Remedy is a recommendation.
 	Remedy string
-	// Details are lines of what was gathered that belong to it.
+	// Details are lines of the evidence for the cause.
 	Details []string
 }
 
-// Judge gives the causes that the evidence shows: that of the trace first, then that
-// of the object. There is always one, [Unexplained] where there is no other.
+// Judge returns the causes that the evidence proves: first the cause for the trace, then the cause
+// for the object. There is always at least one, which is [Unexplained] if no other cause applies.
 func Judge(e Evidence) []Verdict {
 	var verdicts []Verdict
 	if v, found := judgeTrace(e); found {
@@ -61,14 +62,14 @@ func Judge(e Evidence) []Verdict {
 	return []Verdict{unexplained(e)}
 }
 
-// judgeTrace goes from what makes everything else meaningless to what is only about
-// single spans.
+// judgeTrace checks causes in the order of their importance: first causes that affect all spans,
+// then causes that affect single spans.
 func judgeTrace(e Evidence) (Verdict, bool) {
 	c := e.Completion
 	if c.Reading != nil && !errors.Is(c.Reading, tracetree.ErrNotFound) && !errors.Is(c.Reading, tracetree.ErrTruncated) {
 		return Verdict{
 			Cause: Unreadable, Because: "the last reading of the trace failed: " + c.Reading.Error(),
-			Remedy: "see whether Jaeger runs (sandbox status); the trace may well be whole",
+			Remedy: "check whether Jaeger runs (sandbox status); the trace may be complete",
 		}, true
 	}
 	judges := []func(Evidence) (Verdict, bool){wrongService, parentMissing, exporterFailing}
@@ -90,15 +91,15 @@ func neverSampled(e Evidence) (Verdict, bool) {
 	case strings.EqualFold(e.Operator.Env[variableDisabled], "true"):
 		v.Because = fmt.Sprintf("the operator runs with %s=true", variableDisabled)
 	case sampler != "" && !sampled(e.Traceparent):
-		v.Because = fmt.Sprintf("the object's traceparent is %s, whose flag says not sampled, and the operator runs with %s=%s", e.Traceparent, variableSampler, sampler)
+		v.Because = fmt.Sprintf("the object's traceparent is %s, whose sampled flag is 0, and the operator runs with %s=%s", e.Traceparent, variableSampler, sampler)
 	case strings.HasSuffix(sampler, "always_off"):
 		v.Because = fmt.Sprintf("the operator runs with %s=%s", variableSampler, sampler)
 	case !sampled(e.Traceparent):
-		v.Because = fmt.Sprintf("the object's traceparent is %s, whose flag says not sampled", e.Traceparent)
+		v.Because = fmt.Sprintf("the object's traceparent is %s, whose sampled flag is 0", e.Traceparent)
 	default:
 		return v, false
 	}
-	v.Remedy = fmt.Sprintf("take %s and %s off the operator, or apply the object with a sampled context", variableSampler, variableDisabled)
+	v.Remedy = fmt.Sprintf("remove %s and %s from the operator, or apply the object with a sampled context", variableSampler, variableDisabled)
 	return v, true
 }
 
@@ -106,8 +107,8 @@ func wrongEndpoint(e Evidence) (Verdict, bool) {
 	v := Verdict{Cause: WrongEndpoint, Details: slices.Concat(e.Operator.lost(), e.Operator.Failures)}
 	switch name := e.Operator.Env[variableExporter]; name {
 	case "none", "console":
-		v.Because = fmt.Sprintf("the operator runs with %s=%s: its spans go to no Jaeger", variableExporter, name)
-		v.Remedy = "take " + variableExporter + " off the operator"
+		v.Because = fmt.Sprintf("the operator runs with %s=%s, which sends its spans elsewhere", variableExporter, name)
+		v.Remedy = "take " + variableExporter + " from the operator"
 		return v, true
 	}
 	variable, value := e.Operator.endpoint()
@@ -133,8 +134,8 @@ func exporterFailing(e Evidence) (Verdict, bool) {
 	_, value := e.Operator.endpoint()
 	return Verdict{
 		Cause:   ExporterFailing,
-		Because: fmt.Sprintf("the operator's log says since the object was applied that sending spans to %s failed (it says so once a minute at most)", value),
-		Remedy:  "see what the receiver answered, and whether endpoint and protocol belong together",
+		Because: fmt.Sprintf("since the object was applied, the operator logged failures of sending spans to %s (at most one line per minute)", value),
+		Remedy:  "check the responses of the receiver, and whether the endpoint matches the protocol",
 		Details: slices.Concat(e.Operator.lost(), failures),
 	}, true
 }
@@ -146,8 +147,8 @@ func wrongService(e Evidence) (Verdict, bool) {
 	}
 	v := Verdict{
 		Cause:   WrongService,
-		Because: fmt.Sprintf("Jaeger has %d spans of the trace, of %s alone; they should be of %q", e.Completion.Trace.Len(), strings.Join(names, ", "), e.Service),
-		Remedy:  "see OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES of the operator",
+		Because: fmt.Sprintf("Jaeger has %d spans of the trace, only of %s; want service %q", e.Completion.Trace.Len(), strings.Join(names, ", "), e.Service),
+		Remedy:  "check OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES of the operator",
 	}
 	for _, name := range []string{"OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"} {
 		if value := e.Operator.Env[name]; value != "" {
@@ -162,23 +163,23 @@ func parentMissing(e Evidence) (Verdict, bool) {
 	if len(orphans) == 0 {
 		return Verdict{}, false
 	}
-	v := Verdict{Cause: ParentMissing, Remedy: "see who should have made the parent, and whether that was sampled and sent"}
+	v := Verdict{Cause: ParentMissing, Remedy: "check the program that should have created the parent, and whether it sampled and sent the span"}
 	outside := false
 	for _, span := range orphans {
-		line := fmt.Sprintf("span %s (%q of %s) wants parent %s, which Jaeger doesn't have", span.SpanID, span.Name, span.Service, span.ParentSpanID)
+		line := fmt.Sprintf("span %s (%q of %s) has parent %s, which is not in Jaeger", span.SpanID, span.Name, span.Service, span.ParentSpanID)
 		if span.SpanID == e.admitted() {
 			outside = true
-			line += "; it is where the object's own context begins, so the parent came from outside, with the object"
+			line += "; the object's context starts at this span, so the parent came from outside, with the object"
 		}
 		v.Details = append(v.Details, line)
 	}
 	switch {
 	case outside:
-		v.Because = "the parent came from outside with the object, and whoever made it did not send it to this Jaeger"
+		v.Because = "the parent came from outside with the object, and its program did not send it to this Jaeger"
 	case e.restarted():
-		v.Because = fmt.Sprintf("the operator started anew %s after the object was applied: spans that the one before it had not sent died with it", elapsed(e.begun(), e.Operator.Started))
+		v.Because = fmt.Sprintf("the operator restarted %s after the object was applied, so the unsent spans of the earlier process were lost", elapsed(e.start(), e.Operator.Started))
 	default:
-		v.Because = fmt.Sprintf("%d spans want a parent that Jaeger doesn't have, and the operator did not start anew meanwhile", len(orphans))
+		v.Because = fmt.Sprintf("%d spans have a parent that is not in Jaeger, and the operator did not restart meanwhile", len(orphans))
 	}
 	if e.Operator.Restarts > 0 {
 		v.Details = append(v.Details, fmt.Sprintf("the operator's containers were restarted %d times", e.Operator.Restarts))
@@ -190,8 +191,8 @@ func parentMissing(e Evidence) (Verdict, bool) {
 func neverReady(e Evidence, ready tracetree.State) Verdict {
 	details := append([]string{}, e.Conditions...)
 	return Verdict{
-		Cause: NeverReady, Because: fmt.Sprintf("%s did not come to the state that was waited for: %s", e.Object, ready.Reason),
-		Remedy: "see the conditions and events below, the one that is furthest down the chain first", Details: append(details, e.Events...),
+		Cause: NeverReady, Because: fmt.Sprintf("%s did not reach the required state: %s", e.Object, ready.Reason),
+		Remedy: "check the conditions and events below, the lowest descendant first", Details: append(details, e.Events...),
 	}
 }
 
@@ -201,19 +202,19 @@ func unexplained(e Evidence) Verdict {
 	switch spans, quiet := c.State(tracetree.ConditionSpans), c.State(tracetree.ConditionQuiet); {
 	case c.Trace.Len() == 0:
 		v.Because = "Jaeger has no span of the trace; the context is sampled, the endpoint is Jaeger's, and the operator's log has no failed export"
-		v.Remedy = "see whether the operator reconciles at all: its log, and its lease"
+		v.Remedy = "check whether the operator reconciles: see its log and its lease"
 	case !spans.Holds:
-		v.Because = "spans arrive, from the right service and with all parents, but they are others than expected"
-		v.Remedy = "the trees below differ: either the operator works in another way than expected, or the expectation is wrong"
+		v.Because = "spans of the correct service arrive with all parents, but they differ from the expected ones"
+		v.Remedy = "compare the trees below; the operator or the expected tree is wrong"
 	case !quiet.Holds:
-		v.Because = "the trace still grew when the time was over"
-		v.Remedy = "see which spans repeat, or wait longer"
+		v.Because = "the trace was still growing at the timeout"
+		v.Remedy = "check which spans repeat, or increase the timeout"
 	default:
-		v.Because = "no condition tells why"
-		v.Remedy = "see the trace"
+		v.Because = "no condition explains it"
+		v.Remedy = "check the trace"
 	}
 	return v
 }
 
-// elapsed is a time between two moments, as reports show it.
+// elapsed returns the time between two moments, rounded for reports.
 func elapsed(from, to time.Time) time.Duration { return to.Sub(from).Round(time.Millisecond) }

@@ -17,8 +17,8 @@ const operatorService = "operator"
 
 var begun = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// evidence is that of a trace which Jaeger doesn't have, of an operator that is as it
-// should be and a Head that is ready.
+// evidence returns the evidence of a trace that Jaeger does not have, with a correct operator and a
+// ready Head.
 func evidence() Evidence {
 	return Evidence{
 		Completion: tracetree.Completion{
@@ -35,7 +35,7 @@ func evidence() Evidence {
 	}
 }
 
-// with gives the trace spans: id, parent's id and service each.
+// with adds spans to the trace, each as id, parent id and service.
 func with(e *Evidence, spans ...[3]string) {
 	traces := ptrace.NewTraces()
 	for _, s := range spans {
@@ -66,13 +66,13 @@ func TestJudge(t *testing.T) {
 	tests := map[string]struct {
 		change func(*Evidence)
 		want   []Cause
-		says   string // of the report
+		says   string // A part of the report.
 	}{
 		"nothing tells":             {func(*Evidence) {}, []Cause{Unexplained}, "Jaeger has no span of the trace"},
 		"disabled":                  {set(variableDisabled, "true"), []Cause{NeverSampled}, "OTEL_SDK_DISABLED=true"},
 		"sampler":                   {set(variableSampler, "parentbased_always_off"), []Cause{NeverSampled}, "parentbased_always_off"},
 		"sampler that takes all":    {set(variableSampler, "always_on"), []Cause{Unexplained}, ""},
-		"flag":                      {func(e *Evidence) { e.Traceparent = e.Traceparent[:53] + "00" }, []Cause{NeverSampled}, "flag says not sampled"},
+		"flag":                      {func(e *Evidence) { e.Traceparent = e.Traceparent[:53] + "00" }, []Cause{NeverSampled}, "sampled flag is 0"},
 		"another flag than sampled": {func(e *Evidence) { e.Traceparent = e.Traceparent[:53] + "02" }, []Cause{NeverSampled}, ""},
 		"sampled and another":       {func(e *Evidence) { e.Traceparent = e.Traceparent[:53] + "03" }, []Cause{Unexplained}, ""},
 		"no traceparent":            {func(e *Evidence) { e.Traceparent = "" }, []Cause{Unexplained}, ""},
@@ -94,15 +94,15 @@ func TestJudge(t *testing.T) {
 			with(e, [3]string{"1", "", operatorService})
 			e.Completion.States[0].Holds = true
 		}, []Cause{Unexplained}, ""},
-		"another service":     {func(e *Evidence) { with(e, [3]string{"1", "", "x"}, [3]string{"2", "1", "x"}) }, []Cause{WrongService}, `2 spans of the trace, of "x" alone`},
-		"another service too": {func(e *Evidence) { with(e, [3]string{"1", "", "user"}, [3]string{"2", "1", operatorService}) }, []Cause{Unexplained}, "others than expected"},
+		"another service":     {func(e *Evidence) { with(e, [3]string{"1", "", "x"}, [3]string{"2", "1", "x"}) }, []Cause{WrongService}, `2 spans of the trace, only of "x"`},
+		"another service too": {func(e *Evidence) { with(e, [3]string{"1", "", "user"}, [3]string{"2", "1", operatorService}) }, []Cause{Unexplained}, "differ from the expected ones"},
 		"parent": {func(e *Evidence) { with(e, [3]string{"2", "9", operatorService}) }, []Cause{ParentMissing},
-			`span 0000000000000002 ("span 2" of operator) wants parent 0000000000000009`},
+			`span 0000000000000002 ("span 2" of operator) has parent 0000000000000009`},
 		"parent from outside": {func(e *Evidence) { with(e, [3]string{"1", "9", operatorService}) }, []Cause{ParentMissing}, "came from outside"},
 		"parent of a dead operator": {func(e *Evidence) {
 			with(e, [3]string{"2", "9", operatorService})
 			e.Operator.Started, e.Operator.Restarts = begun.Add(2*time.Second), 3
-		}, []Cause{ParentMissing}, "started anew 2s after the object was applied"},
+		}, []Cause{ParentMissing}, "restarted 2s after the object was applied"},
 		"unreachable":           {func(e *Evidence) { e.Completion.Reading = tracetree.ErrUnreachable }, []Cause{Unreadable}, "the last reading of the trace failed"},
 		"not ready":             {unready, []Cause{NeverReady}, "| Pod p: waits: ImagePullBackOff\n  | event of Pod p: Failed"},
 		"not ready nor sampled": {func(e *Evidence) { unready(e); set(variableSampler, "always_off")(e) }, []Cause{NeverSampled, NeverReady}, ""},
@@ -116,14 +116,14 @@ func TestJudge(t *testing.T) {
 			for _, v := range report.Verdicts {
 				got = append(got, v.Cause)
 				if v.Because == "" || v.Remedy == "" {
-					t.Errorf("the verdict %+v gives no reason, or no remedy", v)
+					t.Errorf("verdict %+v has no reason or no remedy", v)
 				}
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("causes (-want +got):\n%s", diff)
 			}
 			if !strings.Contains(report.Error(), test.says) {
-				t.Errorf("the report has no %q:\n%s", test.says, report)
+				t.Errorf("report without %q:\n%s", test.says, report)
 			}
 		})
 	}
@@ -136,17 +136,17 @@ func TestReport(t *testing.T) {
 	e.Unknown = []string{"the events: refused"}
 	waited := errors.New("time is over")
 	report := NewReport(e, waited)
-	want := `trace abababababababababababababababab of Head ns/head was not complete 5s after the wait began
-verdict: wrong service: Jaeger has 1 spans of the trace, of "x" alone; they should be of "operator"
-  remedy: see OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES of the operator
+	want := `trace abababababababababababababababab of Head ns/head was not complete 5s after the start of the wait
+verdict: wrong service: Jaeger has 1 spans of the trace, only of "x"; want service "operator"
+  remedy: check OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES of the operator
   | the operator runs with OTEL_SERVICE_NAME=x
 conditions:
   FAILED  expected spans: no span
-  -       no missing parents: not looked at
-  -       quiet period: not looked at
+  -       no missing parents: not checked
+  -       quiet period: not checked
   ok      object ready: true since 1.5s after the object was applied
-not known: the events: refused
-the trace as seen last:
+unknown: the events: refused
+last state of the trace:
 span 1 [INTERNAL service=x]`
 	if diff := cmp.Diff(want, report.Error()); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)

@@ -7,23 +7,23 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// Report is what a person reads about a wait that failed. It is an error.
+// Report is the text about a failed wait. It is an error.
 type Report struct {
 	Evidence
-	// Verdicts are those of [Judge]; never empty.
+	// Verdicts are the verdicts of [Judge]. There is at least one.
 	Verdicts []Verdict
-	// Err is what the wait gave.
+	// Err is the error of the wait.
 	Err error
-	// Options are for the trees.
+	// Options are the options for the trees.
 	Options spantree.ExplainOptions
 }
 
-// NewReport judges.
+// NewReport returns the report about the evidence.
 func NewReport(e Evidence, err error) *Report {
 	return &Report{Evidence: e, Verdicts: Judge(e), Err: err}
 }
 
-// Has gives the verdict of a cause, if it is one of the report's.
+// Has returns the verdict with a cause, and whether the report has it.
 func (r *Report) Has(cause Cause) (Verdict, bool) {
 	for _, v := range r.Verdicts {
 		if v.Cause == cause {
@@ -33,15 +33,15 @@ func (r *Report) Has(cause Cause) (Verdict, bool) {
 	return Verdict{}, false
 }
 
-// Unwrap gives what the wait gave.
+// Unwrap returns the error of the wait.
 func (r *Report) Unwrap() error { return r.Err }
 
-// Error gives the verdicts, the four conditions with the time at which each became
-// true, and expected and actual trees with their difference.
+// Error returns the verdicts, the four conditions with the times at which they became true, and the
+// expected and the actual tree with their difference.
 func (r *Report) Error() string {
 	var b strings.Builder
 	c := r.Completion
-	fmt.Fprintf(&b, "trace %s of %s was not complete %s after the wait began\n", c.TraceID, r.Object, elapsed(c.Begun, c.Begun.Add(c.Waited)))
+	fmt.Fprintf(&b, "trace %s of %s was not complete %s after the start of the wait\n", c.TraceID, r.Object, elapsed(c.Begun, c.Begun.Add(c.Waited)))
 	for _, v := range r.Verdicts {
 		fmt.Fprintf(&b, "verdict: %s: %s\n  remedy: %s\n", v.Cause, v.Because, v.Remedy)
 		for _, line := range v.Details {
@@ -50,32 +50,32 @@ func (r *Report) Error() string {
 	}
 	b.WriteString(r.times())
 	for _, line := range r.Unknown {
-		fmt.Fprintf(&b, "not known: %s\n", line)
+		fmt.Fprintf(&b, "unknown: %s\n", line)
 	}
 	switch {
 	case c.Result != nil && !c.Result.OK():
 		b.WriteString(c.Result.ExplainWith(r.Options))
 	case c.Trace.Len() > 0:
-		b.WriteString("the trace as seen last:\n" + c.Trace.Forest().String())
+		b.WriteString("last state of the trace:\n" + c.Trace.Forest().String())
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// times is a line for each of the four conditions.
+// times returns a line for each of the four conditions.
 func (r *Report) times() string {
 	var b strings.Builder
 	from := "after the object was applied"
 	if r.Applied.IsZero() {
-		from = "after the wait began"
+		from = "after the start of the wait"
 	}
 	for _, s := range r.Completion.States {
 		switch {
 		case s.Holds:
-			fmt.Fprintf(&b, "  ok      %s: true since %s %s\n", s.Condition, elapsed(r.begun(), s.Since), from)
+			fmt.Fprintf(&b, "  ok      %s: true since %s %s\n", s.Condition, elapsed(r.start(), s.Since), from)
 		case s.Asked:
 			fmt.Fprintf(&b, "  FAILED  %s: %s\n", s.Condition, s.Reason)
 		default:
-			fmt.Fprintf(&b, "  -       %s: not looked at\n", s.Condition)
+			fmt.Fprintf(&b, "  -       %s: not checked\n", s.Condition)
 		}
 	}
 	if b.Len() == 0 {

@@ -15,7 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// newGoing gives a Head that is being deleted and waits for the given finalizers.
+// newGoing returns a Head that is being deleted and waits for the given finalizers.
 func newGoing(finalizers ...string) *v1alpha1.Head {
 	return newHead(func(h *v1alpha1.Head) {
 		h.Generation, h.DeletionTimestamp, h.Finalizers = 2, &metav1.Time{Time: time.Unix(1, 0)}, finalizers
@@ -36,27 +36,27 @@ func TestFinalize(t *testing.T) {
 		child      *v1alpha1.ChildA
 		refuse     map[string]error
 		seen       writes
-		left       []string // the Head's finalizers; gone for none and no Head
+		left       []string // The finalizers of the Head. The value gone means that the Head does not exist.
 		childLeft  bool
 		requeue    bool
 		fails      bool
 	}{
-		"its ChildA is deleted":         {[]string{ours}, newOwned("head-uid", nil), nil, writes{remove: 1}, []string{ours}, false, false, false},
-		"its ChildA is on its way":      {[]string{ours}, going, nil, writes{}, []string{ours}, true, false, false},
-		"no ChildA":                     {[]string{ours}, nil, nil, writes{release: 1}, []string{gone}, false, false, false},
-		"finalizers of others stay":     {[]string{others, ours}, nil, nil, writes{release: 1}, []string{others}, false, false, false},
-		"the ChildA is somebody else's": {[]string{ours}, newOwned("other", nil), nil, writes{release: 1}, []string{gone}, true, false, false},
-		"the ChildA shall stay":         {[]string{ours, orphan}, newOwned("head-uid", nil), nil, writes{}, []string{ours, orphan}, true, false, false},
-		"the ChildA was left behind": {[]string{ours}, newOwned("head-uid", func(c *v1alpha1.ChildA) { c.OwnerReferences = nil }), nil,
+		"its ChildA is deleted":        {[]string{ours}, newOwned("head-uid", nil), nil, writes{remove: 1}, []string{ours}, false, false, false},
+		"its ChildA is being deleted":  {[]string{ours}, going, nil, writes{}, []string{ours}, true, false, false},
+		"no ChildA":                    {[]string{ours}, nil, nil, writes{release: 1}, []string{gone}, false, false, false},
+		"finalizers of others stay":    {[]string{others, ours}, nil, nil, writes{release: 1}, []string{others}, false, false, false},
+		"the ChildA has another owner": {[]string{ours}, newOwned("other", nil), nil, writes{release: 1}, []string{gone}, true, false, false},
+		"the user keeps the ChildA":    {[]string{ours, orphan}, newOwned("head-uid", nil), nil, writes{}, []string{ours, orphan}, true, false, false},
+		"the ChildA was orphaned": {[]string{ours}, newOwned("head-uid", func(c *v1alpha1.ChildA) { c.OwnerReferences = nil }), nil,
 			writes{release: 1}, []string{gone}, true, false, false},
-		"another was faster with the ChildA": {[]string{ours}, newOwned("head-uid", nil), map[string]error{"remove": missing},
+		"another client deleted the ChildA": {[]string{ours}, newOwned("head-uid", nil), map[string]error{"remove": missing},
 			writes{remove: 1}, []string{ours}, true, false, false},
-		"the ChildA is another by now": {[]string{ours}, newOwned("head-uid", nil), map[string]error{"remove": conflict},
+		"the ChildA was recreated": {[]string{ours}, newOwned("head-uid", nil), map[string]error{"remove": conflict},
 			writes{remove: 1}, []string{ours}, true, true, false},
 		"not allowed": {[]string{ours}, newOwned("head-uid", nil), map[string]error{"remove": forbidden},
 			writes{remove: 1}, []string{ours}, true, false, true},
-		"the Head changed meanwhile": {[]string{ours}, nil, map[string]error{"release": conflict}, writes{release: 1}, []string{ours}, false, true, false},
-		"the Head is gone meanwhile": {[]string{ours}, nil, map[string]error{"release": missing}, writes{release: 1}, []string{ours}, false, false, false},
+		"the Head changed meanwhile":     {[]string{ours}, nil, map[string]error{"release": conflict}, writes{release: 1}, []string{ours}, false, true, false},
+		"the Head was deleted meanwhile": {[]string{ours}, nil, map[string]error{"release": missing}, writes{release: 1}, []string{ours}, false, false, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestFinalize(t *testing.T) {
 				t.Errorf("finalizers of the Head (-want +got):\n%s", diff)
 			}
 			if err := r.Client.Get(t.Context(), childKey, &v1alpha1.ChildA{}); (err == nil) != test.childLeft {
-				t.Errorf("reading the ChildA gives %v", err)
+				t.Errorf("Get ChildA = %v", err)
 			}
 		})
 	}

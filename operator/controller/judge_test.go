@@ -22,7 +22,7 @@ func TestOwnedName(t *testing.T) {
 		{"head", "", "head"},
 		{strings.Repeat("a", 55), "-child-a", strings.Repeat("a", 55) + "-child-a"},
 		{long, "", strings.Repeat("a", 54) + "-32859a3a"},
-		// The cut falls behind the dot, which a name part must not end in.
+		// The name is cut behind the dot. A part of a name must not end in a dot.
 		{dotted, "-child-a", strings.Repeat("a", 45) + "-12706545-child-a"},
 	} {
 		got := ownedName(tc.owner, tc.suffix)
@@ -30,17 +30,17 @@ func TestOwnedName(t *testing.T) {
 			t.Errorf("ownedName(%q, %q) = %q, want %q", tc.owner, tc.suffix, got, tc.want)
 		}
 		if problems := validation.IsDNS1123Subdomain(got); len(problems) > 0 {
-			t.Errorf("ownedName(%q, %q) = %q is no object name: %v", tc.owner, tc.suffix, got, problems)
+			t.Errorf("ownedName(%q, %q) = %q, an invalid object name: %v", tc.owner, tc.suffix, got, problems)
 		}
 		if problems := validation.IsValidLabelValue(got); len(problems) > 0 {
-			t.Errorf("ownedName(%q, %q) = %q is no label value: %v", tc.owner, tc.suffix, got, problems)
+			t.Errorf("ownedName(%q, %q) = %q, an invalid label value: %v", tc.owner, tc.suffix, got, problems)
 		}
 	}
 	if ownedName(long, "") == ownedName(long[1:], "") {
-		t.Error("two long names that begin alike gave the same owned name")
+		t.Error("ownedName returned the same name for two long names with the same start")
 	}
 	if first, second := ownedName(long, ""), ownedName(long, ""); first != second {
-		t.Error("the same name gave two owned names")
+		t.Error("ownedName returned two names for the same owner")
 	}
 }
 
@@ -141,7 +141,7 @@ func TestOverlayDeploymentLeavesOthersFieldsAlone(t *testing.T) {
 
 	overlayDeployment(d, "image:1")
 	if diff := cmp.Diff(stored, d); diff != "" {
-		t.Errorf("an overlay of the same wishes changed what others set (-stored +overlaid):\n%s", diff)
+		t.Errorf("an overlay with equal values changed other fields (-stored +overlaid):\n%s", diff)
 	}
 	overlayDeployment(d, "image:2")
 	if got := d.Spec.Template.Spec.Containers[0].Image; got != "image:2" {

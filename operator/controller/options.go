@@ -10,8 +10,8 @@ import (
 
 const (
 	// firstRetry and lastRetry limit the exponential backoff after an error. The default of
-	// controller-runtime ends at 16 minutes. A user who has just removed the cause of the error should
-	// not wait that long.
+	// controller-runtime ends at 16 minutes, which is too long for a user after the removal of the
+	// cause.
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = time.Minute
 

@@ -24,8 +24,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 )
 
-// These tests put the reconciler before an API server that refuses; what a real
-// one does is tested in the operator's package, with the whole manager.
+// These tests use an API server that refuses requests. Tests in package operator use a real API
+// server with the whole manager.
 
 var (
 	childAs  = schema.GroupResource{Group: "dummy.example.com", Resource: "childas"}
@@ -44,7 +44,7 @@ func newHead(change func(*v1alpha1.Head)) *v1alpha1.Head {
 	return h
 }
 
-// newOwned gives the Head's ChildA as stored, with an owner.
+// newOwned returns the stored ChildA of the Head, with an owner.
 func newOwned(ownerUID string, change func(*v1alpha1.ChildA)) *v1alpha1.ChildA {
 	c := &v1alpha1.ChildA{
 		ObjectMeta: metav1.ObjectMeta{
@@ -62,7 +62,7 @@ func newOwned(ownerUID string, change func(*v1alpha1.ChildA)) *v1alpha1.ChildA {
 	return c
 }
 
-// writes counts what reached the API server.
+// writes has the numbers of requests that the API server received.
 type writes struct{ create, update, status, remove, release int }
 
 func newReconciler(t *testing.T, refuse func(verb string) error, objects ...client.Object) (*HeadReconciler, *writes) {
@@ -141,19 +141,19 @@ func TestHeadReconcilerOutcomes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		child   *v1alpha1.ChildA
 		refuse  func(string) error
-		reason  string // of the Ready condition; empty means that there is none
+		reason  string // The reason of the Ready condition. It is empty without a condition.
 		message string // part of it
 		err     string // part of it; empty means none
 		again   time.Duration
 		writes  writes
 	}{
-		"makes the child": {
+		"creates the child": {
 			reason: v1alpha1.ReasonChildNotReady, message: "progressing", writes: writes{create: 1, status: 1},
 		},
 		"corrects the child": {
 			child: newOwned("head-uid", drifted), reason: v1alpha1.ReasonChildNotReady, writes: writes{update: 1, status: 1},
 		},
-		"leaves a good child": {
+		"keeps a correct child": {
 			child: newOwned("head-uid", nil), reason: v1alpha1.ReasonChildNotReady, writes: writes{status: 1},
 		},
 		"create forbidden": {
@@ -165,10 +165,10 @@ func TestHeadReconcilerOutcomes(t *testing.T) {
 			reason: v1alpha1.ReasonWriteFailed, message: "updating ChildA ns/h-child-a", err: "quota", writes: writes{update: 1, status: 1},
 		},
 		"create conflicts": {refuse: on("create", exists), again: retryAfterConflict, writes: writes{create: 1}},
-		"update lost a race": {
+		"update has a conflict": {
 			child: newOwned("head-uid", drifted), refuse: on("update", conflict), again: retryAfterConflict, writes: writes{update: 1},
 		},
-		"status lost a race": {
+		"status has a conflict": {
 			refuse: on("status", conflict), again: retryAfterConflict, writes: writes{create: 1, status: 1},
 		},
 		"status forbidden": {refuse: on("status", forbidden), err: "quota", writes: writes{create: 1, status: 1}},
@@ -178,14 +178,14 @@ func TestHeadReconcilerOutcomes(t *testing.T) {
 		"child is being deleted": {
 			child: newOwned("head-uid", deleting), reason: v1alpha1.ReasonTerminating, message: "is being deleted", writes: writes{status: 1},
 		},
-		"child of a former head of that name": {
+		"child of a deleted head of the same name": {
 			child: newOwned("old-uid", drifted), reason: v1alpha1.ReasonTerminating, message: "deleted Head of the same name", writes: writes{status: 1},
 		},
 		"child of another kind": {
 			child:  newOwned("other-uid", func(c *v1alpha1.ChildA) { c.OwnerReferences[0].Kind = "Other" }),
 			reason: v1alpha1.ReasonNameConflict, message: "not controlled by Head ns/h", err: "delete or rename", writes: writes{status: 1},
 		},
-		"child of nobody": {
+		"child without an owner": {
 			child:  newOwned("", func(c *v1alpha1.ChildA) { c.OwnerReferences = nil; drifted(c) }),
 			reason: v1alpha1.ReasonNameConflict, message: "not controlled by Head ns/h", err: "delete or rename", writes: writes{status: 1},
 		},
@@ -202,10 +202,10 @@ func TestHeadReconcilerOutcomes(t *testing.T) {
 			case tc.err == "" && err != nil:
 				t.Errorf("reconcile failed: %v", err)
 			case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)):
-				t.Errorf("error = %v, want one with %q", err, tc.err)
+				t.Errorf("error = %v, want a text with %q", err, tc.err)
 			}
 			if result.RequeueAfter != tc.again {
-				t.Errorf("looks again after %v, want %v", result.RequeueAfter, tc.again)
+				t.Errorf("RequeueAfter = %v, want %v", result.RequeueAfter, tc.again)
 			}
 			if diff := cmp.Diff(tc.writes, *seen, cmp.AllowUnexported(writes{})); diff != "" {
 				t.Errorf("writes (-want +got):\n%s", diff)

@@ -26,9 +26,9 @@ type verdict struct {
 	message string
 }
 
-// step does one part of a reconcile. A verdict ends the reconcile and becomes the Ready condition, also with
-// an error. An error alone ends the reconcile and does not change the condition. If both are nil, the next
-// step runs.
+// step is a part of a reconcile. A verdict ends the reconcile and becomes the Ready condition, also
+// with an error. An error without a verdict ends the reconcile and does not change the condition.
+// If both are nil, the next step runs.
 type step func(ctx context.Context) (*verdict, error)
 
 // runSteps runs the steps in order and records the verdict in status.

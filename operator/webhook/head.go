@@ -24,8 +24,8 @@ type HeadDefaulter struct{}
 
 var _ admission.Defaulter[*v1alpha1.Head] = HeadDefaulter{}
 
-// Default adds the finalizer if the request creates the Head. It leaves the Head unchanged in every
-// other request, because a user who removes the finalizer does so on purpose. It always returns nil.
+// Default adds the finalizer if the request creates the Head. It does not change the Head in any
+// other request, so that a user can remove the finalizer. It always returns nil.
 func (HeadDefaulter) Default(ctx context.Context, head *v1alpha1.Head) error {
 	if req, err := admission.RequestFromContext(ctx); err == nil && req.Operation == admissionv1.Create {
 		controllerutil.AddFinalizer(head, v1alpha1.ChildAFinalizer)

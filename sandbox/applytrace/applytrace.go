@@ -48,7 +48,7 @@ type Tracer struct {
 	mu    sync.Mutex
 	spans ptrace.SpanSlice
 	all   ptrace.Traces
-	// created has the contexts on objects, and written those of the writes.
+	// created has the contexts on objects, and written the contexts of the writes.
 	created map[trace.SpanID]bool
 	written map[version]trace.SpanContext
 }
@@ -74,7 +74,7 @@ func New(manager string) *Tracer {
 // because of a policy for annotations, Apply sends it without. If obj has a context of its own, Apply
 // leaves it as it is, and records no span.
 //
-// The error is that of send. A failed request has a span only with HeaderOnly.
+// It returns the error of send. A failed request has a span only with HeaderOnly.
 func (t *Tracer) Apply(ctx context.Context, live, obj *unstructured.Unstructured, send Send) error {
 	if t.HeaderOnly {
 		return t.sendTraced(ctx, nil, obj, newContext(), time.Now(), send)
@@ -90,13 +90,13 @@ func (t *Tracer) Apply(ctx context.Context, live, obj *unstructured.Unstructured
 			return send(ctx, kept) // Some webhooks allow no dry runs; the object then keeps its context.
 		}
 	}
-	own, began := newContext(), time.Now()
+	own, start := newContext(), time.Now()
 	traced := obj.DeepCopy()
-	annotate(traced, annotations(own, live, began))
+	annotate(traced, annotations(own, live, start))
 	t.mu.Lock()
 	t.created[own.SpanID()] = true // Before the request: a watch can be faster than its answer.
 	t.mu.Unlock()
-	err := t.sendTraced(ctx, live, traced, own, began, send)
+	err := t.sendTraced(ctx, live, traced, own, start, send)
 	if !refused(err) {
 		return err
 	}
@@ -114,20 +114,20 @@ func (t *Tracer) differs(live, obj *unstructured.Unstructured) bool {
 	return t.Unchanged != "" && live.GetAnnotations()[t.Unchanged] != obj.GetAnnotations()[t.Unchanged]
 }
 
-func (t *Tracer) sendTraced(ctx context.Context, live, obj *unstructured.Unstructured, own trace.SpanContext, began time.Time, send Send) error {
+func (t *Tracer) sendTraced(ctx context.Context, live, obj *unstructured.Unstructured, own trace.SpanContext, start time.Time, send Send) error {
 	err := send(trace.ContextWithSpanContext(ctx, own), obj)
 	if err == nil && live != nil && live.GetResourceVersion() == obj.GetResourceVersion() {
 		return nil // The API server ignored the change.
 	}
 	if err == nil || t.HeaderOnly {
-		t.record(own, obj, began, err)
+		t.record(own, obj, start, err)
 	}
 	return err
 }
 
-// record adds the span of an apply. The attributes are those that package operator/tracing has for
-// writes, so that readers join the trace of a webhook that did not continue the context.
-func (t *Tracer) record(own trace.SpanContext, obj *unstructured.Unstructured, began time.Time, err error) {
+// record adds the span of an apply. It has the attributes of writes in package operator/tracing,
+// so that readers join the trace of a webhook that did not continue the context.
+func (t *Tracer) record(own trace.SpanContext, obj *unstructured.Unstructured, start time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	span := t.spans.AppendEmpty()
@@ -135,7 +135,7 @@ func (t *Tracer) record(own trace.SpanContext, obj *unstructured.Unstructured, b
 	span.SetSpanID(pcommon.SpanID(own.SpanID()))
 	span.SetName("apply " + obj.GetKind())
 	span.SetKind(ptrace.SpanKindClient)
-	span.SetStartTimestamp(pcommon.NewTimestampFromTime(began))
+	span.SetStartTimestamp(pcommon.NewTimestampFromTime(start))
 	span.SetEndTimestamp(pcommon.NewTimestampFromTime(time.Now()))
 	attributes := span.Attributes()
 	for key, value := range map[string]string{
@@ -214,8 +214,8 @@ func newContext() trace.SpanContext {
 }
 
 // annotations returns the annotations of package operator/tracing for the context of a span, which
-// starts at began: no span of the change starts earlier.
-func annotations(own trace.SpanContext, live *unstructured.Unstructured, began time.Time) map[string]string {
+// started at that time, because no span of the change starts earlier.
+func annotations(own trace.SpanContext, live *unstructured.Unstructured, start time.Time) map[string]string {
 	generation := int64(0)
 	values := map[string]string{traceparent: "00-" + own.TraceID().String() + "-" + own.SpanID().String() + "-01"}
 	if live != nil {
@@ -224,7 +224,7 @@ func annotations(own trace.SpanContext, live *unstructured.Unstructured, began t
 			values[tracestate] = "" // It is of another context.
 		}
 	}
-	values[origin] = strings.Join([]string{own.SpanID().String(), strconv.FormatInt(generation, 10), strconv.FormatInt(began.UnixNano(), 10)}, "-")
+	values[origin] = strings.Join([]string{own.SpanID().String(), strconv.FormatInt(generation, 10), strconv.FormatInt(start.UnixNano(), 10)}, "-")
 	return values
 }
 

@@ -231,6 +231,6 @@ func testHeaderOnly(t *testing.T, a *applied) {
 	}
 	traces := tracetree.FromOTLP(a.tracer.Traces())
 	if len(sent) != 1 || len(traces) != 1 || traces[0].ID != sent[0].TraceID().String() {
-		t.Errorf("requests with contexts %v, want that of the span", sent)
+		t.Errorf("requests with contexts %v, want the span's", sent)
 	}
 }

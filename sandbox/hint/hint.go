@@ -52,7 +52,7 @@ func IsPlugin(argv0 string) bool {
 }
 
 // Plugin names the command observe as kubectl starts it, until the caller calls restore. Other
-// commands are named as those of an installed program.
+// commands have the names of an installed program.
 func Plugin() (restore func()) {
 	before := current.Swap(&style{program: "kubectl observe", plugin: true})
 	return func() { current.Store(before) }

@@ -116,7 +116,7 @@ func FuzzLocal(f *testing.F) {
 		}
 		parsed, err := url.Parse("http://" + host + "/")
 		if err != nil {
-			t.Fatalf("Local(%q) = true, but it is no host: %v", host, err)
+			t.Fatalf("Local(%q) = true, but it is not a host: %v", host, err)
 		}
 		name := parsed.Hostname()
 		_, err = netip.ParseAddr(name)

@@ -99,7 +99,7 @@ func (u user) run(t *testing.T, name string, args ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// When time is up, the command ends before the test does. Otherwise, it would go on alone.
+	// When time is up, the command ends before the test does. Otherwise, it would continue after the test.
 	ctx := t.Context()
 	if deadline, ok := t.Deadline(); ok {
 		var cancel context.CancelFunc

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// TestActionLive runs the script of the GitHub action twice on a sandbox that is up: on the sample, with measurements, and on
-// another object that it applies. The second run compares with the measurements of the first.
+// TestActionLive runs the script of the GitHub action twice on a running sandbox: on the sample,
+// with measurements, and on another object that it applies. The second run compares with the
+// measurements of the first.
 func TestActionLive(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -46,7 +47,7 @@ func TestActionLive(t *testing.T) {
 		}
 		for _, want := range run.want {
 			if !strings.Contains(string(comment), want) {
-				t.Errorf("the comment lacks %q:\n%s", want, comment)
+				t.Errorf("comment without %q:\n%s", want, comment)
 			}
 		}
 	}

@@ -14,14 +14,15 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// spans are those that a complete trace of a new Head has: the operator's, and some of the observer's.
+// spans are spans of every complete trace of a new Head: the operator's, and some of the
+// observer's.
 var spans = []string{
 	"admit Head", "converge Head", "reconcile Head", "create ChildA", "reconcile ChildA", "create Deployment",
 	"update_status ChildA", "update_status Head", "create ReplicaSet", "bind Pod",
 }
 
-// wantTrace makes a Head by that name and fails unless its trace becomes complete: API server, webhook, operator, controllers,
-// node, observer and Jaeger all work.
+// wantTrace creates a Head with the name and fails the test unless its trace becomes complete: the
+// API server, webhook, operator, controllers, node, observer and Jaeger all work.
 func (s *sandbox) wantTrace(name string) {
 	s.T.Helper()
 	head := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"child_a": "example.com/app:1"}}}
@@ -29,12 +30,12 @@ func (s *sandbox) wantTrace(name string) {
 	head.SetNamespace("default")
 	head.SetName(name)
 	if err := s.client().Create(s.T.Context(), head); err != nil {
-		s.T.Fatalf("making a Head: %v", err)
+		s.T.Fatalf("creating a Head: %v", err)
 	}
 	out, missing, complete := "", "", false
 	defer func() {
 		if !complete {
-			s.T.Logf("the last trace of %s, which misses %q:\n%s", name, missing, out)
+			s.T.Logf("last trace of %s, without %q:\n%s", name, missing, out)
 		}
 	}()
 	s.wait("the trace of the Head "+name, func() bool {
@@ -53,7 +54,7 @@ func (s *sandbox) wantTrace(name string) {
 	})
 }
 
-// client is one of the API server, by the kubeconfig that the sandbox wrote.
+// client returns a client for the kubeconfig that the sandbox wrote.
 func (s *sandbox) client() client.Client {
 	s.T.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", s.Dir+"/kubeconfig")
@@ -65,12 +66,12 @@ func (s *sandbox) client() client.Client {
 	}
 	c, err := client.New(config, client.Options{})
 	if err != nil {
-		s.T.Fatalf("making a client: %v", err)
+		s.T.Fatalf("creating a client: %v", err)
 	}
 	return c
 }
 
-// webhookURLs are those of all webhooks that the API server knows.
+// webhookURLs returns the URLs of all webhooks that the API server knows.
 func (s *sandbox) webhookURLs() []string {
 	s.T.Helper()
 	mutating, validating := &admissionregistrationv1.MutatingWebhookConfigurationList{}, &admissionregistrationv1.ValidatingWebhookConfigurationList{}

@@ -17,14 +17,15 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/observe"
 )
 
-// headTrace is the end-to-end test that is run here, and how its artifacts' folder is called.
+// headTrace is the end-to-end test that these tests run, and the folder of its artifacts.
 const (
 	headTrace          = "-test.run=^TestHeadTrace$"
 	headTraceArtifacts = "TestHeadTrace_a_new_Head_is_one_trace"
 )
 
-// TestArtifactsOfAFailure has an end-to-end test fail, for want of a span that nobody makes: what it leaves says why, and loads into a
-// Jaeger that knows nothing of it. Then -update makes the expected tree of what came, so that the test passes.
+// TestArtifactsOfAFailure makes an end-to-end test fail with a missing span. Its artifacts have the
+// reason, and a new Jaeger can load them. Then -update writes the expected tree of the actual
+// trace, so that the test passes.
 func TestArtifactsOfAFailure(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -58,7 +59,7 @@ func TestArtifactsOfAFailure(t *testing.T) {
 	}
 }
 
-// wantArtifacts looks at what a failed test left, and gives its trace's id.
+// wantArtifacts checks the artifacts of a failed test, and returns the id of its trace.
 func (s *sandbox) wantArtifacts(folder string) string {
 	s.T.Helper()
 	traces, err := filepath.Glob(filepath.Join(folder, "trace-*.json"))
@@ -81,13 +82,13 @@ func (s *sandbox) wantArtifacts(folder string) string {
 		}
 	}
 	if logs, err := filepath.Glob(filepath.Join(folder, "log-*")); err != nil || len(logs) < 2 {
-		s.T.Errorf("logs %q (%v), want those of the operator and of Jaeger", logs, err)
+		s.T.Errorf("logs %q (%v), want the logs of the operator and of Jaeger", logs, err)
 	}
 	return id
 }
 
-// wantLoaded restarts Jaeger, which loses its traces, and loads the artifacts as their README says. It ignores spans that the observer
-// sends at the same time.
+// wantLoaded restarts Jaeger, which loses its traces, and loads the artifacts as their README
+// describes. It ignores spans that the observer sends at the same time.
 func (s *sandbox) wantLoaded(folder, id string) {
 	s.T.Helper()
 	file := filepath.Join(folder, "trace-"+id+".json")
@@ -108,7 +109,7 @@ func (s *sandbox) wantLoaded(folder, id string) {
 	}
 }
 
-// trace reads a trace's spans, by id.
+// trace returns a trace's spans by id.
 func (s *sandbox) trace(id string) map[string]spantree.Span {
 	s.T.Helper()
 	reader, err := jaeger.Dial(s.WantUp().Jaeger[component.UI], jaeger.WithoutScopes(observe.Scope))

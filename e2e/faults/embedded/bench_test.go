@@ -12,8 +12,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/explain/compare"
 )
 
-// TestBench measures the sample twice and compares it with these measurements. The sample is ready afterwards, and its trace has no
-// finding.
+// TestBench measures the sample twice and compares it with these measurements. Afterwards the
+// sample is ready, and its trace has no finding.
 func TestBench(t *testing.T) {
 	const limit = 2 * time.Minute
 	s := newSandbox(t)

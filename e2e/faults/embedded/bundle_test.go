@@ -36,7 +36,7 @@ func TestUpFromABundle(t *testing.T) {
 		t.Errorf("images from %q, bundle %q", record.Images, record.Bundle)
 	}
 
-	// The sandbox keeps the bundle, and is repaired from it.
+	// The sandbox records the bundle, and repairs itself from it.
 	if out, err := s.Run(t.Context(), downLimit, "stop", "jaeger"); err != nil {
 		t.Fatalf("stop jaeger: %v\n%s", err, out)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 )
 
-// TestTwoUps starts two at once: one waits for the other, and then finds everything there.
+// TestTwoUps runs two at once: one waits for the other, and then finds a complete sandbox.
 func TestTwoUps(t *testing.T) {
 	s := newSandbox(t)
 	type result struct {
@@ -45,7 +45,8 @@ func TestTwoUps(t *testing.T) {
 	s.wantWhole()
 }
 
-// TestKilledUp kills up right after each of its steps: the next up makes the sandbox whole, and down leaves nothing.
+// TestKilledUp kills up right after each of its steps. The next up completes the sandbox, and down
+// removes everything.
 func TestKilledUp(t *testing.T) {
 	s := newSandbox(t)
 	steps := s.Steps(s.up())
@@ -62,7 +63,8 @@ func TestKilledUp(t *testing.T) {
 	}
 }
 
-// TestInterruptedUp sends what Ctrl-C and the end of a CI job send: up ends soon and with an error, and the next one works.
+// TestInterruptedUp sends the signals of Ctrl-C and of the end of a CI job. up exits soon with an
+// error, and the next up works.
 func TestInterruptedUp(t *testing.T) {
 	const patience = 2 * time.Second
 	for _, signal := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {

@@ -22,8 +22,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestCertificatesOfTheFuture replaces certificates by such as are valid in an hour only, as a clock that is set back leaves
-// them: up makes them anew.
+// TestCertificatesOfTheFuture replaces certificates with ones that are not valid for another hour,
+// as after the clock is set back. up creates new ones.
 func TestCertificatesOfTheFuture(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -48,7 +48,7 @@ func TestCertificatesOfTheFuture(t *testing.T) {
 	}
 }
 
-// certificates are those below the sandbox's pki, by path.
+// certificates returns the certificates in the sandbox's pki folder, by path.
 func (s *sandbox) certificates() map[string]*x509.Certificate {
 	s.T.Helper()
 	paths, err := filepath.Glob(s.Dir + "/pki/*.crt")
@@ -66,7 +66,8 @@ func (s *sandbox) certificates() map[string]*x509.Certificate {
 	return found
 }
 
-// moveCertificates signs certificates again, by the same authorities and for the same keys, for an hour later.
+// moveCertificates signs certificates again, by the same authorities and for the same keys, but
+// valid an hour later.
 func (s *sandbox) moveCertificates(which func(*x509.Certificate) bool) {
 	s.T.Helper()
 	all := s.certificates()
@@ -107,7 +108,8 @@ func keyIn(t *testing.T, path string) *ecdsa.PrivateKey {
 	return key.(*ecdsa.PrivateKey)
 }
 
-// TestUselessTokens replaces the processes' tokens by such as the API server refuses: up makes them anew.
+// TestUselessTokens replaces the tokens of processes with ones that the API server refuses. up
+// creates new ones.
 func TestUselessTokens(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -164,7 +166,8 @@ func TestUselessTokens(t *testing.T) {
 	}
 }
 
-// signAgain is the token in a file with other claims, signed (RFC 7518, section 3.4) by a key.
+// signAgain returns the token of a file with other claims, signed (RFC 7518, section 3.4) with a
+// key.
 func signAgain(t *testing.T, path string, key *ecdsa.PrivateKey, replaced map[string]any) string {
 	t.Helper()
 	token, err := os.ReadFile(path)

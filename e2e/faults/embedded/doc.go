@@ -1,8 +1,10 @@
-// Package embedded breaks sandboxes whose cluster is processes of this machine, and mends them with the commands that a user has:
-// nothing here but tests, which build the sandbox's program and run it as another process.
+// Package embedded breaks sandboxes whose cluster is processes of this machine, and repairs them
+// with the commands of a user. It contains only tests, which build the sandbox's program and run it
+// as another process.
 //
 //	go test ./e2e/faults/embedded
 //
-// Each test has a sandbox in a folder of its own, removes it whatever happens, and then proves that no process is left which names
-// that folder. Those whose names end with AsRoot mount file systems, and need root for that.
+// Each test has a sandbox in its own folder, always removes it, and then checks that no process
+// names that folder any more. Tests with names that end in AsRoot mount file systems, and need
+// root.
 package embedded

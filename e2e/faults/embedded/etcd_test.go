@@ -12,7 +12,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// TestCorruptedEtcd destroys etcd's data in ways that it can't read: up puts them aside, says so, and makes a new cluster.
+// TestCorruptedEtcd makes etcd's data unreadable. up moves the data away, reports that, and creates
+// a new cluster.
 func TestCorruptedEtcd(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -28,17 +29,18 @@ func TestCorruptedEtcd(t *testing.T) {
 			s.kill(s.wantWhole()[component.Etcd])
 			c.corrupt(t, s.Dir+"/etcd")
 			if out := s.up(); !strings.Contains(out, "etcd cannot read its data, which was moved to "+s.Dir+"/etcd.broken") {
-				t.Errorf("up does not say that it put the data aside:\n%s", out)
+				t.Errorf("up does not report that it moved the data:\n%s", out)
 			}
 			if aside, err := filepath.Glob(s.Dir + "/etcd.broken-*"); err != nil || len(aside) != 1 {
-				t.Errorf("the data that was put aside is %q, %v", aside, err)
+				t.Errorf("moved data = %q, %v", aside, err)
 			}
 			s.wantTrace("after-corruption")
 		})
 	}
 }
 
-// TestKilledEtcdKeepsItsData kills etcd, and kills it again as soon as up has started it anew: no object is lost.
+// TestKilledEtcdKeepsItsData kills etcd, and kills it again right after up has restarted it. No
+// object is lost.
 func TestKilledEtcdKeepsItsData(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -57,14 +59,14 @@ func TestKilledEtcdKeepsItsData(t *testing.T) {
 	}
 	s.wantWhole()
 	if out, err := s.Run(t.Context(), waitLimit, "trace", "kept"); err != nil {
-		t.Errorf("the Head is gone: %v\n%s", err, out)
+		t.Errorf("the Head does not exist: %v\n%s", err, out)
 	}
 	if aside, err := filepath.Glob(s.Dir + "/etcd.broken-*"); err != nil || len(aside) != 0 {
-		t.Errorf("good data was put aside: %q, %v", aside, err)
+		t.Errorf("correct data was moved: %q, %v", aside, err)
 	}
 }
 
-// waitForEtcd returns the pid of an etcd that runs and is not the one before.
+// waitForEtcd returns the pid of a new etcd.
 func (s *sandbox) waitForEtcd(before int) int {
 	s.T.Helper()
 	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); {
@@ -78,8 +80,8 @@ func (s *sandbox) waitForEtcd(before int) int {
 	return 0
 }
 
-// TestDamagedEtcd takes parts of etcd's data that it can do without, or that it misses only later: whatever becomes of it, up
-// ends with a cluster that works.
+// TestDamagedEtcd removes parts of etcd's data that etcd does not need, or needs only later.
+// Whatever happens, up ends with a cluster that works.
 func TestDamagedEtcd(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -102,7 +104,7 @@ func TestDamagedEtcd(t *testing.T) {
 	}
 }
 
-// logOf is the file to which etcd writes first.
+// logOf returns the file that etcd writes first.
 func logOf(t *testing.T, data string) string {
 	t.Helper()
 	found, err := filepath.Glob(data + "/member/wal/*.wal")
@@ -112,7 +114,7 @@ func logOf(t *testing.T, data string) string {
 	return found[0]
 }
 
-// overwrite puts garbage into a file.
+// overwrite writes random bytes to a file.
 func overwrite(t *testing.T, path string, at int64, size int) {
 	t.Helper()
 	garbage := make([]byte, size)

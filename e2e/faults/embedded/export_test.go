@@ -16,8 +16,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-// TestExport exports a sandbox that is whole, one whose API server is dead, and one that is down: what can be had is there, and no
-// key, token or password.
+// TestExport exports a healthy sandbox, one with a dead API server, and one that is down. Each
+// export has the available data, and no key, token or password.
 func TestExport(t *testing.T) {
 	s := newSandbox(t)
 	const password = "authorization=Bearer%20squeamish-ossifrage"
@@ -35,7 +35,7 @@ func TestExport(t *testing.T) {
 	dir := s.WantExport(whole)
 	s.WantNoSecrets(dir, "squeamish-ossifrage")
 	if missing, err := os.ReadFile(filepath.Join(dir, export.IncompleteFile)); err == nil {
-		t.Errorf("the export of a whole sandbox lacks something:\n%s", missing)
+		t.Errorf("the export of a healthy sandbox is incomplete:\n%s", missing)
 	}
 	if out, err := s.Run(t.Context(), upLimit, "trace", "import", filepath.Join(dir, "traces", "sample.json")); err != nil {
 		t.Errorf("the trace can't be read again: %v\n%s", err, out)
@@ -62,8 +62,8 @@ func with(some, more map[string]string) map[string]string {
 	return all
 }
 
-// TestFailedStepKeepsDiagnostics lets a step of up fail four times: each says where it wrote down what it knows, three are kept,
-// and the next up works.
+// TestFailedStepKeepsDiagnostics makes a step of up fail four times. Each failure prints where its
+// diagnostics are, three are kept, and the next up works.
 func TestFailedStepKeepsDiagnostics(t *testing.T) {
 	s := newSandbox(t)
 	for range 4 {
@@ -86,7 +86,7 @@ func TestFailedStepKeepsDiagnostics(t *testing.T) {
 	s.up()
 }
 
-// TestLogs reads, and follows, the log of a process that is replaced.
+// TestLogs reads and follows the log of a process that is replaced.
 func TestLogs(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -95,7 +95,7 @@ func TestLogs(t *testing.T) {
 	s.WantExit(2, nil, []string{"logs", "operator", "--since=5m"}, "--tail")
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit+upLimit)
 	defer cancel()
-	other := *s.Sandbox // Its command line must not name the folder: the test takes such processes for the sandbox's.
+	other := *s.Sandbox // The command line must not name the folder, because the test treats such processes as the sandbox's.
 	other.DefaultDir, other.Env = true, append(other.Env, "SANDBOX_STATE_DIR="+s.Dir)
 	followed := other.Command(ctx, "logs", "operator", "-f", "--tail=0")
 	out, err := followed.StdoutPipe()
@@ -118,7 +118,7 @@ func TestLogs(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := rig.End(followed, out); err != nil {
-		t.Errorf("following ended with %v", err)
+		t.Errorf("logs -f = %v", err)
 	}
 	previous, err := s.Run(t.Context(), upLimit, "logs", "operator", "--previous", "--tail=-1")
 	if err != nil || !strings.Contains(previous, "Starting workers") {

@@ -13,8 +13,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-// TestReadOnlyFolderAsRoot has the state folder on a file system that is read-only: from the start, and after the machine
-// was started anew.
+// TestReadOnlyFolderAsRoot has the state folder on a read-only file system: from the start, and
+// after a reboot.
 func TestReadOnlyFolderAsRoot(t *testing.T) {
 	mounted := mount(t, "size=1g")
 	s := sandboxIn(t, filepath.Join(mounted, "state"))
@@ -36,14 +36,14 @@ func TestReadOnlyFolderAsRoot(t *testing.T) {
 	s.wantNoProcess()
 	s.remount(mounted, "rw")
 	if after := s.record(); after != before {
-		t.Errorf("the record was %s and is %s", before, after)
+		t.Errorf("record before = %s, now %s", before, after)
 	}
 	s.up()
 	s.wantTrace("writable-again")
 }
 
-// TestFullFolderAsRoot has the state folder on a file system that is full: before there is a sandbox, when etcd begins, and
-// while everything runs.
+// TestFullFolderAsRoot has the state folder on a full file system: before the sandbox exists, when
+// etcd starts, and while everything runs.
 func TestFullFolderAsRoot(t *testing.T) {
 	mounted := mount(t, "size=600m")
 	s := sandboxIn(t, filepath.Join(mounted, "state"))
@@ -65,10 +65,10 @@ func TestFullFolderAsRoot(t *testing.T) {
 	s.wantTrace("room-again")
 
 	fill(t, mounted, 0)
-	s.down() // It needs no room.
+	s.down() // It needs no space.
 }
 
-// record is the sandbox's, as it is written.
+// record returns the text of the sandbox's record.
 func (s *sandbox) record() string {
 	s.T.Helper()
 	data, err := os.ReadFile(filepath.Join(s.Dir, "state.json"))
@@ -78,18 +78,18 @@ func (s *sandbox) record() string {
 	return string(data)
 }
 
-// mount mounts an empty file system of memory until the test ends, and returns where.
+// mount mounts an empty file system in memory until the test ends, and returns its path.
 func mount(t *testing.T, options string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Fatal("this test mounts a file system: run it as root, or leave it out with -skip='AsRoot$' as scripts/faults.sh does")
+		t.Fatal("this test mounts a file system; run it as root, or skip it with -skip='AsRoot$'")
 	}
 	folder := t.TempDir()
 	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", options, "tmpfs", folder).CombinedOutput(); err != nil {
 		t.Fatalf("mounting a file system of memory: %v\n%s", err, out)
 	}
 	t.Cleanup(func() {
-		//nolint:usetesting // The test's own context has ended by then.
+		//nolint:usetesting // The test's context is already cancelled.
 		if out, err := exec.CommandContext(context.Background(), "umount", folder).CombinedOutput(); err != nil {
 			t.Errorf("unmounting %s: %v\n%s", folder, err, out)
 		}
@@ -97,7 +97,8 @@ func mount(t *testing.T, options string) string {
 	return folder
 }
 
-// remount makes a file system read-only ("ro") or not ("rw"). What was killed may have files open for a moment.
+// remount makes a file system read-only ("ro") or writable ("rw"). Killed processes can keep files
+// open for a moment.
 func (s *sandbox) remount(folder, mode string) {
 	s.T.Helper()
 	s.wait("mount -o remount,"+mode, func() bool {
@@ -112,7 +113,7 @@ func (s *sandbox) remount(folder, mode string) {
 	}
 }
 
-// fill writes a file until a file system has no more room than is given, and returns its path.
+// fill writes a file until a file system has at most the given space, and returns its path.
 func fill(t *testing.T, folder string, room int64) string {
 	t.Helper()
 	path := filepath.Join(folder, "filler")
@@ -138,8 +139,8 @@ func fill(t *testing.T, folder string, room int64) string {
 	return path
 }
 
-// TestStateOfAnOlderVersion has the record of a sandbox that the first releases made, when there was kind alone. The engine is a
-// script that has no cluster.
+// TestStateOfAnOlderVersion uses the record of the first releases, which supported only kind. The
+// engine is a script without a cluster.
 func TestStateOfAnOlderVersion(t *testing.T) {
 	const old = `{"name": "faults", "provider": "docker", "images": "registry", "nodeImage": "kindest/node:v1.37.2", "ports": {"ui": 16686, "query": 16685, "otlpGRPC": 4317, "otlpHTTP": 4318, "thrift": 14268}}`
 	calls := filepath.Join(t.TempDir(), "calls")
@@ -158,12 +159,12 @@ func TestStateOfAnOlderVersion(t *testing.T) {
 	s.up()
 }
 
-// TestStateOfANewerVersion has the record of a sandbox that a later version made: nobody touches it.
+// TestStateOfANewerVersion uses the record of a later version, which no command may change.
 func TestStateOfANewerVersion(t *testing.T) {
 	const later = `{"format": 99, "name": "faults", "cluster": "embedded"}`
 	s := newSandbox(t)
 	s.writeRecord(later)
-	t.Cleanup(func() { remove(t, filepath.Join(s.Dir, "state.json")) }) // Else down refuses it, too.
+	t.Cleanup(func() { remove(t, filepath.Join(s.Dir, "state.json")) }) // Otherwise down refuses it, too.
 	for _, command := range []string{"up", "down", "status", "env", "logs"} {
 		s.WantRefusal(nil, []string{command}, "newer", "format 99", "--name")
 	}
@@ -173,7 +174,7 @@ func TestStateOfANewerVersion(t *testing.T) {
 	s.wantNoProcess()
 }
 
-// TestBrokenState has a record that is none.
+// TestBrokenState uses an invalid record.
 func TestBrokenState(t *testing.T) {
 	s := newSandbox(t)
 	s.up()

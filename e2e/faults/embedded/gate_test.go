@@ -10,8 +10,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// TestJaegerChecksTheHost asks Jaeger as a web page can that lets its name resolve to 127.0.0.1: on the user's port, and on Jaeger's
-// own behind it. Then the gate is killed, and up brings it back.
+// TestJaegerChecksTheHost sends requests like a web page whose name resolves to 127.0.0.1, to the
+// user's port and to Jaeger's own port behind it. Then the test kills the gate, and up restarts it.
 func TestJaegerChecksTheHost(t *testing.T) {
 	s := newSandbox(t, "SANDBOX_OBSERVE=false") // The gate does not depend on the observer.
 	s.up()
@@ -42,7 +42,7 @@ func (s *sandbox) wantHostChecked() {
 	}
 }
 
-// ask gets an address with a Host header; empty for the address's own.
+// ask sends a request with a Host header. An empty host means the host of the address.
 func (s *sandbox) ask(address, host string) (int, string) {
 	s.T.Helper()
 	request, err := http.NewRequestWithContext(s.T.Context(), http.MethodGet, address, http.NoBody)

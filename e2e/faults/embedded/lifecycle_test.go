@@ -23,23 +23,25 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// faultLimit is the end-to-end tests' time limit: from the sandbox being up to their end, they take a few seconds to disturb it.
+// faultLimit is the timeout of the end-to-end tests on a running sandbox. They need a few seconds
+// to disturb it.
 const faultLimit = 15 * time.Second
 
-// TestOwnedSandboxIsRemoved ends the end-to-end tests in each way in which they can end: a sandbox that they brought up is gone then.
+// TestOwnedSandboxIsRemoved ends the end-to-end tests in every possible way. A sandbox that they
+// created is removed.
 func TestOwnedSandboxIsRemoved(t *testing.T) {
 	s := newSandbox(t)
 	s.Endings(faultLimit, []string{"SANDBOX_TIMEOUT=3s"}, func(t *testing.T) {
 		s := s.unmended(t)
 		s.wantNoProcess()
 		if _, err := os.Stat(s.Dir); !os.IsNotExist(err) {
-			t.Errorf("folder %s is left: %v", s.Dir, err)
+			t.Errorf("folder %s still exists: %v", s.Dir, err)
 		}
 	})
 }
 
-// TestFoundSandboxIsLeftAsItWas does the same with a sandbox that was there before, whose user gave its operator variables and
-// removed the sample.
+// TestFoundSandboxIsLeftAsItWas does the same with an existing sandbox. Its user has set variables
+// of the operator and removed the sample.
 func TestFoundSandboxIsLeftAsItWas(t *testing.T) {
 	s := newSandbox(t)
 	variables := []string{"OPERATOR_CONVERGED_AGE=9m", "OPERATOR_MAX_AGE=50m"}
@@ -57,10 +59,10 @@ func TestFoundSandboxIsLeftAsItWas(t *testing.T) {
 		}
 		for _, variable := range variables {
 			if !slices.Contains(strings.Split(string(env), "\x00"), variable) {
-				t.Errorf("the operator lost %s", variable)
+				t.Errorf("the operator has no variable %s", variable)
 			}
 		}
-		// Tests that change its variables have it started again.
+		// Tests that change the operator's variables restart it.
 		now[component.Operator] = before[component.Operator]
 		if diff := cmp.Diff(before, now); diff != "" {
 			t.Errorf("processes (-before +now):\n%s", diff)
@@ -71,12 +73,14 @@ func TestFoundSandboxIsLeftAsItWas(t *testing.T) {
 	})
 }
 
-// unmended is the sandbox in a part of its test, as it is. No command looks at it, which would make its folder.
+// unmended returns the sandbox for a subtest without a repair. No command uses it before, because
+// that would create its folder.
 func (s *sandbox) unmended(t *testing.T) *sandbox {
 	return &sandbox{&rig.Sandbox{T: t, Name: s.Name, Dir: s.Dir, Env: s.Env}}
 }
 
-// objects are all that the API server has, by kind and name, without what changes by itself.
+// objects returns all objects of the API server by kind and name, without fields that change
+// continuously.
 func (s *sandbox) objects() map[string]string {
 	s.T.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", state.Dir{Path: s.Dir}.Kubeconfig())
@@ -112,7 +116,7 @@ func (s *sandbox) objects() map[string]string {
 	return found
 }
 
-// lasting is an object without its status and without what the API server counts.
+// lasting returns an object without its status and without the counters of the API server.
 func (s *sandbox) lasting(item *unstructured.Unstructured) string {
 	s.T.Helper()
 	delete(item.Object, "status")

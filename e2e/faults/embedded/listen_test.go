@@ -17,8 +17,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// TestListensOnLoopback reads the sockets of all processes: only cert-manager's webhook listens on more than loopback, and it, the
-// API server and etcd turn away whoever has no client certificate.
+// TestListensOnLoopback reads the sockets of all processes. Only cert-manager's webhook listens on
+// other addresses than loopback. It, the API server and etcd refuse clients without a certificate.
 func TestListensOnLoopback(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -41,23 +41,23 @@ func TestListensOnLoopback(t *testing.T) {
 			case name == component.CertManagerWebhook && socket.Port == own[component.CertManagerHook]:
 				open++
 			default:
-				t.Errorf("%s, process %d, listens on %s, want 127.0.0.1 alone", name, pid, socket)
+				t.Errorf("%s, process %d, listens on %s, want only 127.0.0.1", name, pid, socket)
 			}
 		}
 	}
-	// What the record names and nobody was seen listening on would pass unseen above.
+	// The loop above misses ports of the record on which no process listens.
 	for port, name := range owners {
 		t.Errorf("%s does not listen on port %d, which the record says it has", name, port)
 	}
 	if open != 1 {
-		t.Errorf("%s listens on %d sockets beyond loopback, want 1: can it be told to stay on loopback now?", component.CertManagerWebhook, open)
+		t.Errorf("%s listens on %d sockets beyond loopback, want 1; check whether it can listen only on loopback now", component.CertManagerWebhook, open)
 	}
 	s.wantStrangerRefused()
 	s.wantCertificateDemanded(component.Etcd, own[component.EtcdPort])
 	s.wantCertificateDemanded(component.CertManagerWebhook, own[component.CertManagerHook])
 }
 
-// listening are the addresses on which a process accepts TCP connections.
+// listening returns the addresses on which a process accepts TCP connections.
 func (s *sandbox) listening(pid int) []*net.TCPAddr {
 	s.T.Helper()
 	sockets, err := gopsutilnet.ConnectionsPidWithContext(s.T.Context(), "tcp", int32(pid))
@@ -71,14 +71,14 @@ func (s *sandbox) listening(pid int) []*net.TCPAddr {
 		}
 		ip := net.ParseIP(socket.Laddr.IP)
 		if ip == nil {
-			s.T.Fatalf("process %d listens on %q, which is no address", pid, socket.Laddr.IP)
+			s.T.Fatalf("process %d listens on the invalid address %q", pid, socket.Laddr.IP)
 		}
 		found = append(found, &net.TCPAddr{IP: ip, Port: int(socket.Laddr.Port)})
 	}
 	return found
 }
 
-// wantStrangerRefused fails unless the API server answers nobody in particular with 401.
+// wantStrangerRefused fails the test unless the API server answers anonymous requests with 401.
 func (s *sandbox) wantStrangerRefused() {
 	s.T.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", s.Dir+"/kubeconfig")
@@ -87,7 +87,7 @@ func (s *sandbox) wantStrangerRefused() {
 	}
 	client, err := rest.HTTPClientFor(rest.AnonymousClientConfig(config))
 	if err != nil {
-		s.T.Fatalf("making a client without a certificate: %v", err)
+		s.T.Fatalf("creating a client without a certificate: %v", err)
 	}
 	request, err := http.NewRequestWithContext(s.T.Context(), http.MethodGet, config.Host+"/api", nil)
 	if err != nil {
@@ -103,17 +103,19 @@ func (s *sandbox) wantStrangerRefused() {
 	}
 }
 
-// wantCertificateDemanded fails unless a port ends the TLS handshake because the client shows no certificate.
+// wantCertificateDemanded fails the test unless a port ends the TLS handshake because the client
+// has no certificate.
 func (s *sandbox) wantCertificateDemanded(name string, port int) {
 	s.T.Helper()
 	const limit = 10 * time.Second
 	dialer := tls.Dialer{Config: &tls.Config{
-		InsecureSkipVerify: true, // Nothing is said to whoever listens there.
+		InsecureSkipVerify: true, // The client sends no data.
 		MinVersion:         tls.VersionTLS13,
 	}}
 	connection, err := dialer.DialContext(s.T.Context(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err == nil {
-		// The client's part of the handshake ends first (RFC 8446, section 4.4.2.4): what the server says comes with the first read.
+		// The client's part of the handshake ends first (RFC 8446, section 4.4.2.4). The server's
+		// alert arrives at the first read.
 		defer connection.Close()
 		if err = connection.SetReadDeadline(time.Now().Add(limit)); err != nil {
 			s.T.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
 )
 
-// TestParallelCommands runs commands that only read, 30 at a time: 1,000 in all, or as many as two minutes allow on a slow
-// machine. All of them succeed.
+// TestParallelCommands runs commands that only read, 30 at a time: 1,000 in total, or as many as
+// possible in two minutes on a slow machine. All of them succeed.
 func TestParallelCommands(t *testing.T) {
 	const calls, parallel, limit = 1000, 30, 2 * time.Minute
 	s := newSandbox(t)

@@ -19,23 +19,23 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-// Limits of the commands: an up takes some 12 s on a machine with nothing else to do.
+// Timeouts of the commands. An up takes about 12 s on an idle machine.
 const (
 	upLimit   = 3 * time.Minute
 	downLimit = time.Minute
-	// downTime is what down may take: longer is a failure, and only downLimit ends it. What cleans up after a test may take
-	// longer.
+	// downTime is the maximum duration of down. A longer run fails the test, and downLimit ends it.
+	// The cleanup after a test can take longer.
 	downTime = 5 * time.Second
-	// waitLimit bounds a wait for what should be so at once.
+	// waitLimit is the timeout of a wait for a state that should exist immediately.
 	waitLimit = 30 * time.Second
 )
 
 func TestMain(m *testing.M) {
-	ctrllog.SetLogger(logr.Discard()) // Its client wants one.
+	ctrllog.SetLogger(logr.Discard()) // Its client requires one.
 	os.Exit(rig.Main(m, "build", "--cluster=embedded"))
 }
 
-// sandbox is one sandbox of a test.
+// sandbox is the sandbox of a test.
 type sandbox struct{ *rig.Sandbox }
 
 // newSandbox returns a sandbox that does not exist yet, and removes it when the test ends.
@@ -53,18 +53,18 @@ func sandboxIn(t *testing.T, dir string, env ...string) *sandbox {
 	return s
 }
 
-// remove takes the sandbox down, and fails if that leaves a process.
+// remove takes the sandbox down, and fails the test if a process still exists.
 func (s *sandbox) remove() {
-	// The test's own context has ended by now.
+	// The test's context is already cancelled.
 	if out, err := s.Run(context.Background(), downLimit, "down"); err != nil {
 		s.T.Errorf("removing the sandbox: %v\n%s", err, out)
 	}
 	for _, pid := range s.wantNoProcess() {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // The test has failed already; this machine needs it no more.
+		_ = syscall.Kill(pid, syscall.SIGKILL) // The test has failed already. Free the machine.
 	}
 }
 
-// down takes the sandbox down, and fails if anything is left of it.
+// down takes the sandbox down, and fails the test if anything still exists.
 func (s *sandbox) down() {
 	s.T.Helper()
 	if out, err := s.runDown(s.T.Context()); err != nil {
@@ -72,11 +72,11 @@ func (s *sandbox) down() {
 	}
 	s.wantNoProcess()
 	if _, err := os.Stat(s.Dir); !os.IsNotExist(err) {
-		s.T.Errorf("down left %s: %v", s.Dir, err)
+		s.T.Errorf("%s still exists after down: %v", s.Dir, err)
 	}
 }
 
-// runDown runs down, fails if that takes too long, and returns what it printed.
+// runDown runs down, fails the test if that takes too long, and returns its output.
 func (s *sandbox) runDown(ctx context.Context) (string, error) {
 	s.T.Helper()
 	start := time.Now()
@@ -89,17 +89,18 @@ func (s *sandbox) runDown(ctx context.Context) (string, error) {
 	return out, err
 }
 
-// wantNoProcess fails if a process is left that names the sandbox's folder, and returns those.
+// wantNoProcess fails the test if a process names the sandbox's folder, and returns these
+// processes.
 func (s *sandbox) wantNoProcess() []int {
 	s.T.Helper()
 	left := s.processes()
 	for pid, command := range left {
-		s.T.Errorf("process %d is left: %s", pid, command)
+		s.T.Errorf("process %d still runs: %s", pid, command)
 	}
 	return slices.Collect(maps.Keys(left))
 }
 
-// processes are the command lines of those that name the sandbox's folder.
+// processes returns the command lines of the processes that name the sandbox's folder.
 func (s *sandbox) processes() map[int]string {
 	s.T.Helper()
 	all, err := process.ProcessesWithContext(context.Background()) // It is called at a test's end, too.
@@ -116,7 +117,7 @@ func (s *sandbox) processes() map[int]string {
 	return found
 }
 
-// up brings the sandbox up, fails unless it is whole then, and returns what it printed.
+// up starts the sandbox, fails the test unless it is complete, and returns the output.
 func (s *sandbox) up() string {
 	s.T.Helper()
 	start := time.Now()
@@ -134,7 +135,8 @@ func (s *sandbox) up() string {
 	return out
 }
 
-// wantWhole fails unless everything runs, once, and returns the processes' ids by their names.
+// wantWhole fails the test unless every process runs exactly once, and returns the process ids by
+// name.
 func (s *sandbox) wantWhole() map[string]int {
 	s.T.Helper()
 	pids := pidsOf(s.WantUp())
@@ -149,7 +151,7 @@ func (s *sandbox) wantWhole() map[string]int {
 	return pids
 }
 
-// pidsOf are the ids of the processes that run, by their names.
+// pidsOf returns the ids of the running processes by name.
 func pidsOf(status provider.Status) map[string]int {
 	pids := map[string]int{}
 	for _, component := range status.Components {
@@ -162,7 +164,7 @@ func pidsOf(status provider.Status) map[string]int {
 	return pids
 }
 
-// kill ends a process and waits until it is gone.
+// kill kills a process and waits for its end.
 func (s *sandbox) kill(pid int) {
 	s.T.Helper()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -171,7 +173,7 @@ func (s *sandbox) kill(pid int) {
 	s.wait("the end of a killed process", func() bool { _, running := s.processes()[pid]; return !running })
 }
 
-// killAll ends all processes, as a reboot does.
+// killAll kills all processes, as a reboot does.
 func (s *sandbox) killAll() {
 	s.T.Helper()
 	for pid := range s.processes() {
@@ -179,7 +181,7 @@ func (s *sandbox) killAll() {
 	}
 }
 
-// wait waits until something is so.
+// wait waits until a condition holds.
 func (s *sandbox) wait(what string, so func() bool) {
 	s.T.Helper()
 	s.Wait(waitLimit, what, so)

@@ -13,8 +13,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-// TestMistakes makes some about a sandbox that is up: each ends in one line that says what to do, and nothing is lost. The user's own
-// KUBECONFIG points nowhere all the while, which is none of the sandbox's business.
+// TestMistakes makes mistakes with a running sandbox. Each ends in one line with a remedy, and
+// nothing is lost. The user's own KUBECONFIG names a missing file, which must not matter.
 func TestMistakes(t *testing.T) {
 	s := newSandbox(t, "KUBECONFIG=/none/kubeconfig")
 	s.up()
@@ -56,7 +56,8 @@ func TestMistakes(t *testing.T) {
 	s.wantTrace("after-the-kind-was-lost")
 }
 
-// TestFolderOfSomebodyElse names a folder that is no sandbox's: nothing is put there, and down removes nothing of it.
+// TestFolderOfSomebodyElse uses a folder that does not belong to a sandbox. No command writes to
+// it, and down removes nothing.
 func TestFolderOfSomebodyElse(t *testing.T) {
 	s := newSandbox(t)
 	folder := t.TempDir()
@@ -72,8 +73,8 @@ func TestFolderOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// TestUselessCacheAsRoot has a cache that is read-only, and one that is full: up says so before it begins, and what is built needs
-// neither.
+// TestUselessCacheAsRoot uses a read-only cache and a full one. up reports that before it starts.
+// `build` reports a read-only cache, too.
 func TestUselessCacheAsRoot(t *testing.T) {
 	mounted := mount(t, "size=10m")
 	cache, err := os.UserCacheDir()

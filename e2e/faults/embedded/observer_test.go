@@ -23,7 +23,8 @@ import (
 )
 
 const (
-	// inFlight is how old a write is, at most, whose span a killed observer loses (docs/observing.md).
+	// inFlight is the maximum age of a write whose span a killed observer loses
+	// (docs/observing.md).
 	inFlight = 2 * time.Second
 	// loadInterval is the pause between two Heads of a load.
 	loadInterval = 100 * time.Millisecond

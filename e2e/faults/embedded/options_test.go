@@ -10,7 +10,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// TestOptionsThatCannotBe asks for what does not go together, or does not exist.
+// TestOptionsThatCannotBe uses options that are incompatible or do not exist.
 func TestOptionsThatCannotBe(t *testing.T) {
 	s := newSandbox(t)
 	s.WantExit(2, nil, []string{"up", "--cluster=embedded", "--provider=podman"}, "--provider=podman", "only a kind cluster")
@@ -26,7 +26,8 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestNoEngine hides every container engine: the choice falls on an embedded cluster, and one line says why.
+// TestNoEngine hides every container engine. up chooses an embedded cluster and prints one line
+// with the reason.
 func TestNoEngine(t *testing.T) {
 	s := newSandbox(t, "SANDBOX_CLUSTER=auto", "SANDBOX_PROVIDER=", "PATH="+pathWith(t, nil))
 	var why []string
@@ -36,20 +37,20 @@ func TestNoEngine(t *testing.T) {
 		}
 	}
 	if len(why) != 1 || !strings.Contains(why[0], "kind can't run here") || !strings.Contains(why[0], "not installed") {
-		t.Errorf("up says why it is embedded in these lines, want one:\n%s", strings.Join(why, ""))
+		t.Errorf("lines with the reason for embedded, want one:\n%s", strings.Join(why, ""))
 	}
 }
 
-// TestBrokenEngine has an engine that can't start containers.
+// TestBrokenEngine uses an engine that cannot start containers.
 func TestBrokenEngine(t *testing.T) {
 	const script = `case "$1" in run) echo 'unable to apply caps: operation not permitted' >&2; exit 126;; esac; /bin/cat >/dev/null`
 	s := newSandbox(t, "SANDBOX_CLUSTER=auto", "SANDBOX_PROVIDER=", "PATH="+pathWith(t, map[string]string{"docker": script}))
 	if out := s.up(); !strings.Contains(out, "unable to apply caps") {
-		t.Errorf("up does not say why it is embedded:\n%s", out)
+		t.Errorf("up does not print why it is embedded:\n%s", out)
 	}
 }
 
-// pathWith is a folder for PATH that has Go and the given scripts.
+// pathWith returns a folder for PATH with Go and the given scripts.
 func pathWith(t *testing.T, scripts map[string]string) string {
 	t.Helper()
 	program, err := exec.LookPath("go")
@@ -68,7 +69,8 @@ func pathWith(t *testing.T, scripts map[string]string) string {
 	return dir
 }
 
-// TestSpacesInHome has a home folder with spaces in its path, and everything below it, the programs too.
+// TestSpacesInHome uses a home folder with spaces in its path, which contains everything, programs
+// included.
 func TestSpacesInHome(t *testing.T) {
 	programs, err := state.CachePath()
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// TestPortTaken kills a process and listens on its port: up gives it another, and whoever has to know learns it.
+// TestPortTaken kills a process and listens on its port. up chooses another port and updates all
+// users of the port.
 func TestPortTaken(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -43,7 +44,7 @@ func TestPortTaken(t *testing.T) {
 			s.up()
 			after := c.port(s.Record())
 			if after == before || after == 0 {
-				t.Fatalf("the record says port %d, of which this test has %d", after, before)
+				t.Fatalf("record = port %d, but this test uses port %d", after, before)
 			}
 			s.wantWebhooksFollow()
 			s.wantTrace(fmt.Sprintf("port-%d", before))
@@ -51,7 +52,8 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// wantWebhooksFollow fails unless the API server reaches webhooks where they are.
+// wantWebhooksFollow fails the test unless the API server calls webhooks at their current
+// addresses.
 func (s *sandbox) wantWebhooksFollow() {
 	s.T.Helper()
 	own := s.Record().ComponentPorts
@@ -64,7 +66,8 @@ func (s *sandbox) wantWebhooksFollow() {
 	}
 }
 
-// listen takes a port until the test ends; 0 is any. A process that was killed keeps its own for a moment.
+// listen takes a port until the test ends. 0 means any port. The port of a killed process can stay
+// in use for a moment.
 func (s *sandbox) listen(port int) int {
 	s.T.Helper()
 	var config net.ListenConfig
@@ -78,7 +81,8 @@ func (s *sandbox) listen(port int) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// TestPortAskedForIsTaken asks for a port that this test holds: before the sandbox exists, and when its Jaeger, which had it, is dead.
+// TestPortAskedForIsTaken requests a port that this test uses: before the sandbox exists, and after
+// its Jaeger, which had the port, is killed.
 func TestPortAskedForIsTaken(t *testing.T) {
 	s := newSandbox(t)
 	holder := []string{"in use by", strconv.Itoa(os.Getpid()), "choose another port"}

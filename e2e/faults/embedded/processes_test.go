@@ -19,18 +19,18 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 )
 
-// TestUpAgainTouchesNothing runs up twice: the processes stay the same.
+// TestUpAgainTouchesNothing runs up twice. The processes remain.
 func TestUpAgainTouchesNothing(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
 	before := s.wantWhole()
 	s.up()
 	if diff := cmp.Diff(before, s.wantWhole()); diff != "" {
-		t.Errorf("up started processes of a healthy sandbox anew (-before +after):\n%s", diff)
+		t.Errorf("up restarted processes of a healthy sandbox (-before +after):\n%s", diff)
 	}
 }
 
-// TestKilledProcess kills each process in turn: status names it, and up brings it back and leaves the others alone.
+// TestKilledProcess kills each process in turn. status names it, and up restarts only that process.
 func TestKilledProcess(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -47,24 +47,24 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
-// supervised are the names of all processes of a sandbox.
+// supervised returns the names of all processes of a sandbox.
 func supervised() []string {
 	return append(component.NamesOf(component.ProgramsOn(component.Embedded)), companion.Name)
 }
 
-// in is the sandbox in a part of its test. What the part before could not mend is tried once more, so that each part tests
-// only what it says.
+// in returns the sandbox for a subtest. It runs up if the previous subtest left the sandbox broken,
+// so that each subtest tests only one fault.
 func (s *sandbox) in(t *testing.T) *sandbox {
 	t.Helper()
 	part := &sandbox{&rig.Sandbox{T: t, Name: s.Name, Dir: s.Dir, Env: s.Env}}
 	if status, _ := part.Status(); status.State == provider.StateDegraded {
-		t.Log("mending what is left broken")
+		t.Log("repairing the state of the previous subtest")
 		part.up()
 	}
 	return part
 }
 
-// wantAnew fails unless exactly one process is another than before.
+// wantAnew fails the test unless exactly one process was replaced.
 func (s *sandbox) wantAnew(before map[string]int, name string) {
 	s.T.Helper()
 	for other, pid := range s.wantWhole() {
@@ -74,7 +74,8 @@ func (s *sandbox) wantAnew(before map[string]int, name string) {
 	}
 }
 
-// wantNamed fails unless status reports that the process is not running, with the end of its log.
+// wantNamed fails the test unless status reports that the process is not running, with the end of
+// its log.
 func (s *sandbox) wantNamed(name string) {
 	s.T.Helper()
 	status, code := s.Status()
@@ -92,11 +93,11 @@ func (s *sandbox) wantNamed(name string) {
 		s.T.Errorf("status ended with 0:\n%s", text)
 	}
 	if want := name + " is not running"; !strings.Contains(text, want) || !strings.Contains(text, strings.TrimSpace(last)) {
-		s.T.Errorf("status does not say %q with the log's last line %q:\n%s", want, last, text)
+		s.T.Errorf("status without %q and the log's last line %q:\n%s", want, last, text)
 	}
 }
 
-// TestStoppedProcess stops processes with SIGSTOP, as one that hangs: up starts them anew.
+// TestStoppedProcess stops processes with SIGSTOP, so that they hang. up restarts them.
 func TestStoppedProcess(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -117,11 +118,12 @@ func TestStoppedProcess(t *testing.T) {
 	}
 }
 
-// TestStrangersProcess writes another program's process id into the records: it must outlive up and down.
+// TestStrangersProcess writes another program's process id into the records. That process must
+// survive up and down.
 func TestStrangersProcess(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		start bool // the record has the stranger's start, too
+		start bool // The record has the start of the other program, too.
 	}{{"process id", false}, {"process id and start", true}} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSandbox(t)
@@ -143,7 +145,8 @@ func TestStrangersProcess(t *testing.T) {
 	}
 }
 
-// startStranger runs a program that has nothing to do with any sandbox, until the test ends, and returns its process id.
+// startStranger starts a program that does not belong to a sandbox, until the test ends, and
+// returns its process id.
 func startStranger(t *testing.T) int {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sleep", "3600")
@@ -151,11 +154,11 @@ func startStranger(t *testing.T) int {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // The end of the test's context has killed it.
+	t.Cleanup(func() { _ = cmd.Wait() }) // The cancellation of the test's context has killed it.
 	return cmd.Process.Pid
 }
 
-// falsify writes a stranger's process id into a record.
+// falsify writes another program's process id into a record.
 func (s *sandbox) falsify(name string, stranger int, start bool) {
 	s.T.Helper()
 	path := filepath.Join(s.Dir, "run", name+".json")
@@ -179,12 +182,12 @@ func (s *sandbox) falsify(name string, stranger int, start bool) {
 	}
 }
 
-// startOf is when a process was started, as the records have it: field 22 of proc_pid_stat(5).
+// startOf returns the start of a process, in the unit of the records: field 22 of proc_pid_stat(5).
 func startOf(t *testing.T, pid int) uint64 {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		t.Fatalf("reading when a process was started: %v: this test knows Linux alone", err)
+		t.Fatalf("reading the start of a process: %v; run this test on Linux", err)
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	start, err := strconv.ParseUint(strings.Fields(rest)[19], 10, 64)
@@ -194,8 +197,8 @@ func startOf(t *testing.T, pid int) uint64 {
 	return start
 }
 
-// TestFolderRemoved removes the state folder while everything runs: up ends the old processes and makes new ones, and down
-// ends them too.
+// TestFolderRemoved removes the state folder while everything runs. up ends the old processes and
+// starts new ones, and down ends them, too.
 func TestFolderRemoved(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
@@ -212,7 +215,7 @@ func TestFolderRemoved(t *testing.T) {
 	s.down()
 }
 
-// removeFolder removes the state folder. What runs may write into it meanwhile.
+// removeFolder removes the state folder. Running processes can write into it at the same time.
 func (s *sandbox) removeFolder() {
 	s.T.Helper()
 	s.wait("the state folder's end", func() bool { return os.RemoveAll(s.Dir) == nil })

@@ -15,8 +15,8 @@ import (
 
 const fromSnapshot = "started from a snapshot"
 
-// TestUpFromASnapshot brings the sandbox up without and with a snapshot of etcd. Both have the same
-// objects, and no secret in common. A damaged snapshot is replaced.
+// TestUpFromASnapshot starts the sandbox without and with a snapshot of etcd. Both have the same
+// objects, and no common secret. A damaged snapshot is replaced.
 func TestUpFromASnapshot(t *testing.T) {
 	folder := cacheWithoutSnapshots(t)
 	s := newSandbox(t, "XDG_CACHE_HOME="+folder)
@@ -48,7 +48,7 @@ func TestUpFromASnapshot(t *testing.T) {
 	}
 	truncate(t, files[0], 1000)
 	if out := s.up(); !strings.Contains(out, "Discarded a snapshot") || strings.Contains(out, fromSnapshot) {
-		t.Errorf("up does not say that it discarded a damaged snapshot:\n%s", out)
+		t.Errorf("up does not report that it discarded a damaged snapshot:\n%s", out)
 	}
 	s.down()
 	if out := s.up(); !strings.Contains(out, fromSnapshot) || strings.Contains(out, "Discarded") {
@@ -75,8 +75,9 @@ func cacheWithoutSnapshots(t *testing.T) string {
 	return folder
 }
 
-// comparable are the names of all objects, and the content of the objects that a snapshot has.
-// Names of Pods and EndpointSlices are random, and the names of trust bundles have a hash of the authority.
+// comparable returns the names of all objects, and the content of the objects in a snapshot. Names
+// of Pods and EndpointSlices are random, and the names of trust bundles have a hash of the
+// authority.
 func (s *sandbox) comparable() map[string]any {
 	s.T.Helper()
 	found := map[string]any{}
@@ -94,7 +95,7 @@ func (s *sandbox) comparable() map[string]any {
 	return found
 }
 
-// withoutIdentity returns an object without the fields that differ each time that it is created.
+// withoutIdentity returns an object without the fields that differ between two creations.
 func (s *sandbox) withoutIdentity(content string) map[string]any {
 	s.T.Helper()
 	var object map[string]any
@@ -107,7 +108,7 @@ func (s *sandbox) withoutIdentity(content string) map[string]any {
 	return object
 }
 
-// keys are the private keys of the sandbox, by their names.
+// keys returns the private keys of the sandbox, by name.
 func (s *sandbox) keys() map[string]string {
 	s.T.Helper()
 	files, err := filepath.Glob(filepath.Join(state.Dir{Path: s.Dir}.PKI(), "*.key"))

@@ -9,8 +9,9 @@ import (
 	"slices"
 )
 
-// Repository makes a folder that the end-to-end tests take for the repository: with expected trees of its own, to be changed, and
-// where their artifacts go. It gives the folder, whose e2e/testdata has the trees.
+// Repository creates a folder that the end-to-end tests use as the repository: with its own
+// expected trees, which can be changed, and a place for artifacts. It returns the folder, whose
+// e2e/testdata has the trees.
 func (s *Sandbox) Repository() string {
 	s.T.Helper()
 	folder := s.T.TempDir()
@@ -23,8 +24,8 @@ func (s *Sandbox) Repository() string {
 	return folder
 }
 
-// Tests runs the real end-to-end tests on the sandbox, as if in a repository, with flags of their binary. It gives what they
-// printed and their exit code.
+// Tests runs the real end-to-end tests on the sandbox, as if in a repository, with the given flags
+// of their binary. It returns their output and their exit code.
 func (s *Sandbox) Tests(repository string, flags ...string) (said string, code int) {
 	s.T.Helper()
 	tests, err := buildTests()

@@ -10,10 +10,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// Steps returns the steps that the output of an up reports as done, in the order in which they ended.
-// It omits steps that end at the same time as others: those that fetch only read the cache, and of
-// those that deliver one component is enough. It fails if it finds fewer steps than any kind of
-// cluster has.
+// Steps returns the steps that the output of an up reports as done, in the order in which they
+// ended. It omits steps that end at the same time as others: the fetch steps, which only read the
+// cache, and all deliver steps except one. It fails the test if it finds fewer steps than any kind
+// of cluster has.
 func (s *Sandbox) Steps(out string) []string {
 	s.T.Helper()
 	var steps []string
@@ -28,12 +28,12 @@ func (s *Sandbox) Steps(out string) []string {
 	}
 	const fewest = 10
 	if len(steps) < fewest {
-		s.T.Fatalf("up has only the steps %q: the test does not see them all", steps)
+		s.T.Fatalf("up has only the steps %q; update the test", steps)
 	}
 	return steps
 }
 
-// StepOf is the step that a line of up's progress says is done, or "".
+// StepOf returns the step that a line of up's progress reports as done, or "".
 func StepOf(line string) string {
 	const width = 34
 	rest, found := strings.CutPrefix(line, " ✓ ")
@@ -43,7 +43,7 @@ func StepOf(line string) string {
 	return strings.TrimSpace(rest[:width])
 }
 
-// KillUpAfter starts up and kills it as soon as it says that a step is done.
+// KillUpAfter starts up and kills it as soon as it reports that a step is done.
 func (s *Sandbox) KillUpAfter(step string) {
 	s.T.Helper()
 	cmd, out := s.UpUntil(step)
@@ -56,7 +56,7 @@ func (s *Sandbox) KillUpAfter(step string) {
 	}
 }
 
-// UpUntil starts up and returns when it says that a step is done, with the rest of what it prints.
+// UpUntil starts up and returns when it reports that a step is done, with the rest of its output.
 func (s *Sandbox) UpUntil(step string) (*exec.Cmd, *bufio.Reader) {
 	s.T.Helper()
 	cmd := s.Command(s.T.Context(), "up")
@@ -82,7 +82,7 @@ func (s *Sandbox) UpUntil(step string) (*exec.Cmd, *bufio.Reader) {
 	}
 }
 
-// End waits for a command that was told to end, and returns what it still printed.
+// End waits for a command that received a signal, and returns the rest of its output.
 func End(cmd *exec.Cmd, out io.Reader) (string, error) {
 	rest, _ := io.ReadAll(out) // Killed or not, the command closes its end.
 	return string(rest), cmd.Wait()

@@ -11,26 +11,26 @@ import (
 	"testing"
 )
 
-// root is the repository's, found by Main.
+// root is the root of the repository, which Main finds.
 var root string
 
-// program is the sandbox's binary, built by Main.
+// program is the sandbox's binary, which Main builds.
 var program string
 
-// Main is the body of a TestMain: it builds the sandbox's program, runs it with the given arguments, so that what the tests
-// need is in the cache, and then runs the tests. It returns the exit code. With -short it runs nothing, and with -list it only
-// lists.
+// Main is the body of a TestMain: it builds the sandbox's program, runs it with the given
+// arguments, so that the cache has everything that the tests need, and then runs the tests. It
+// returns the exit code. With -short it runs nothing, and with -list it only lists.
 func Main(m *testing.M, warm ...string) int {
 	if given("-test.list") {
 		return m.Run()
 	}
 	if given("-test.short") {
-		fmt.Println("faults: these tests make clusters; -short leaves them out")
+		fmt.Println("faults: skipped by -short, because these tests create clusters")
 		return 0
 	}
 	dir, err := os.MkdirTemp("", "sandbox-faults-")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "making a folder for the program:", err)
+		fmt.Fprintln(os.Stderr, "creating a folder for the program:", err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
@@ -62,7 +62,7 @@ func build(dir string, warm []string) error {
 	return nil
 }
 
-// given tells whether a flag was given; TestMain runs before flags are parsed.
+// given reports whether a flag is on the command line. TestMain runs before flags are parsed.
 func given(flag string) bool {
 	return slices.ContainsFunc(os.Args[1:], func(a string) bool {
 		name, value, _ := strings.Cut(a, "=")

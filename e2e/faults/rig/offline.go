@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// WithoutGo returns a folder with links to every program on PATH but Go's.
+// WithoutGo returns a folder with links to every program on PATH except Go's.
 func WithoutGo(t *testing.T) string {
 	t.Helper()
 	links := t.TempDir()
@@ -19,7 +19,7 @@ func WithoutGo(t *testing.T) string {
 		}
 		for _, entry := range entries {
 			if name := entry.Name(); name != "go" && name != "gofmt" {
-				// Of programs of one name the first on PATH counts.
+				// Of programs with the same name, the first on PATH counts.
 				if err := os.Symlink(filepath.Join(folder, name), filepath.Join(links, name)); err != nil && !os.IsExist(err) {
 					t.Fatal(err)
 				}

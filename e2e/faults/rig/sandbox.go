@@ -15,23 +15,24 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// AskLimit bounds a command that only looks.
+// AskLimit is the timeout of a command that only reads.
 const AskLimit = time.Minute
 
-// Sandbox is one sandbox of a test. It is the test's goroutine's, but for [Sandbox.Command] and [Sandbox.Run], which several
-// may call.
+// Sandbox is the sandbox of a test. It is not safe for concurrent use, except [Sandbox.Command] and
+// [Sandbox.Run].
 type Sandbox struct {
 	T *testing.T
-	// Name is the cluster's, Dir its state folder.
+	// Name is the name of the cluster, and Dir its state folder.
 	Name, Dir string
-	// DefaultDir leaves it to the program to find Dir, by the environment.
+	// DefaultDir makes the program find Dir itself, from the environment.
 	DefaultDir bool
 	// Env is added to this process's environment for each command.
 	Env []string
 }
 
-// Command is one of the sandbox's commands. What the environment says about the sandbox's name and folder is left out, so
-// that the user's own is never meant; what it says about provider and images stays.
+// Command returns one of the sandbox's commands. It ignores the sandbox's name and folder of the
+// environment, so that it never uses the user's own sandbox. It keeps the provider and the images
+// of the environment.
 func (s *Sandbox) Command(ctx context.Context, args ...string) *exec.Cmd {
 	flags := []string{"--name=" + s.Name, "--source=" + root}
 	if !s.DefaultDir {
@@ -43,7 +44,7 @@ func (s *Sandbox) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Run runs a command, at most for limit, and returns what it printed on stdout and stderr.
+// Run runs a command, at most for limit, and returns its stdout and stderr.
 func (s *Sandbox) Run(ctx context.Context, limit time.Duration, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -51,13 +52,15 @@ func (s *Sandbox) Run(ctx context.Context, limit time.Duration, args ...string) 
 	return string(out), err
 }
 
-// WantRefusal fails unless a command ends with exit code 1 and one line that has all the words. Env is added to its environment.
+// WantRefusal fails the test unless a command exits with code 1 and one line that has all the
+// words. Env is added to its environment.
 func (s *Sandbox) WantRefusal(env, args []string, words ...string) {
 	s.T.Helper()
 	s.WantExit(1, env, args, words...)
 }
 
-// WantExit is WantRefusal with another exit code. A mistake of the command line (code 2) has a second line, which names the help.
+// WantExit is WantRefusal with another exit code. A mistake on the command line (code 2) has a
+// second line, which names the help.
 func (s *Sandbox) WantExit(code int, env, args []string, words ...string) {
 	s.T.Helper()
 	ctx, cancel := context.WithTimeout(s.T.Context(), 5*time.Minute)
@@ -78,7 +81,7 @@ func (s *Sandbox) WantExit(code int, env, args []string, words ...string) {
 	}
 	for _, word := range words {
 		if !strings.Contains(message, word) {
-			s.T.Errorf("%s: the error does not say %q:\n%s", strings.Join(args, " "), word, message)
+			s.T.Errorf("%s: error without %q:\n%s", strings.Join(args, " "), word, message)
 		}
 	}
 	if strings.Contains(text, "goroutine ") {
@@ -86,7 +89,7 @@ func (s *Sandbox) WantExit(code int, env, args []string, words ...string) {
 	}
 }
 
-// Status is what the command says, and its exit code.
+// Status returns the status of the sandbox and the exit code of the command.
 func (s *Sandbox) Status() (provider.Status, int) {
 	s.T.Helper()
 	var stdout, stderr bytes.Buffer
@@ -106,7 +109,7 @@ func (s *Sandbox) Status() (provider.Status, int) {
 	return status, cmd.ProcessState.ExitCode()
 }
 
-// WantUp fails unless status says that the sandbox is up, and returns what it says.
+// WantUp fails the test unless the sandbox is up, and returns its status.
 func (s *Sandbox) WantUp() provider.Status {
 	s.T.Helper()
 	status, code := s.Status()
@@ -116,7 +119,7 @@ func (s *Sandbox) WantUp() provider.Status {
 	return status
 }
 
-// Record is what the sandbox wrote down about itself.
+// Record returns the sandbox's record.
 func (s *Sandbox) Record() state.Record {
 	s.T.Helper()
 	record, err := state.Dir{Path: s.Dir}.Load()

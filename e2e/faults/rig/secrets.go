@@ -16,11 +16,12 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// looks are what keys and tokens look like, whosever they are.
+// looks matches texts that look like keys and tokens of any owner.
 var looks = regexp.MustCompile(`PRIVATE KEY|LS0tLS1CRUdJTiBF|LS0tLS1CRUdJTiBSU0EgUF|eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+`)
 
-// WantNoSecrets fails if a file below dir has what a Secret of the running cluster holds, a key or token of the sandbox's folder, or
-// what looks like one. More are other words that must not be there. It fails, too, if there are no secrets to look for.
+// WantNoSecrets fails the test if a file below dir has a value of a Secret of the running cluster,
+// a key or token of the sandbox's folder, or a text that looks like one. more has other forbidden
+// words. It also fails if there are no secrets to search for.
 func (s *Sandbox) WantNoSecrets(dir string, more ...string) {
 	s.T.Helper()
 	secrets := s.clusterSecrets()
@@ -29,7 +30,7 @@ func (s *Sandbox) WantNoSecrets(dir string, more ...string) {
 	}
 	const fewest = 3
 	if len(secrets) < fewest {
-		s.T.Fatalf("the test found only %d secrets to look for", len(secrets))
+		s.T.Fatalf("the test found only %d secrets to search for", len(secrets))
 	}
 	for _, word := range more {
 		secrets[word] = word
@@ -50,7 +51,7 @@ func (s *Sandbox) WantNoSecrets(dir string, more ...string) {
 			}
 		}
 		if found := looks.FindString(text); found != "" {
-			s.T.Errorf("%s has what looks like a secret: %.20s…", path, found)
+			s.T.Errorf("%s has a text that looks like a secret: %.20s…", path, found)
 		}
 		return err
 	})
@@ -59,7 +60,7 @@ func (s *Sandbox) WantNoSecrets(dir string, more ...string) {
 	}
 }
 
-// clusterSecrets are what the cluster's Secrets hold, but for certificates.
+// clusterSecrets returns the values of the cluster's Secrets, except certificates.
 func (s *Sandbox) clusterSecrets() map[string]string {
 	s.T.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(s.Dir, "kubeconfig"))
@@ -87,7 +88,7 @@ func (s *Sandbox) clusterSecrets() map[string]string {
 	return found
 }
 
-// folderSecrets are the keys and tokens in the sandbox's folder, those of its kubeconfig included.
+// folderSecrets returns the keys and tokens in the sandbox's folder, also from its kubeconfig.
 func (s *Sandbox) folderSecrets() map[string]string {
 	s.T.Helper()
 	found := map[string]string{}
@@ -120,7 +121,8 @@ func (s *Sandbox) folderSecrets() map[string]string {
 	return found
 }
 
-// WantExport exports the sandbox, fails unless each of the files is there and has the words, and returns the folder.
+// WantExport exports the sandbox, fails the test unless each of the files exists with the words,
+// and returns the folder.
 func (s *Sandbox) WantExport(words map[string]string) string {
 	s.T.Helper()
 	dir := filepath.Join(s.T.TempDir(), "export")
@@ -137,19 +139,19 @@ func (s *Sandbox) wantFiles(dir string, words map[string]string) {
 	for file, word := range words {
 		data, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil || !strings.Contains(string(data), word) {
-			s.T.Errorf("%s lacks %q: %v\n%.2000s", file, word, err, data)
+			s.T.Errorf("%s without %q: %v\n%.2000s", file, word, err, data)
 		}
 	}
 }
 
-// WantDiagnostics fails unless what a command printed says in one line where diagnostics are, and there each of the files has the
-// words. It returns their folder.
+// WantDiagnostics fails the test unless the output of a command has one line with the folder of
+// diagnostics, and each of the files there has the words. It returns the folder.
 func (s *Sandbox) WantDiagnostics(printed string, words map[string]string) string {
 	s.T.Helper()
 	_, rest, found := strings.Cut(printed, "Diagnostics are in ")
 	dir, _, _ := strings.Cut(rest, " (")
 	if !found || strings.Count(printed, "Diagnostics are in ") != 1 || filepath.Dir(dir) != filepath.Join(s.Dir, "diagnostics") {
-		s.T.Fatalf("want one line that says where diagnostics are:\n%s", printed)
+		s.T.Fatalf("want one line with the folder of diagnostics:\n%s", printed)
 	}
 	s.wantFiles(dir, words)
 	return dir

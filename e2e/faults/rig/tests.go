@@ -17,20 +17,20 @@ import (
 	"time"
 )
 
-// endLimit bounds a run of the tests and what their guard does after their end.
+// endLimit is the timeout of a run of the tests and of the cleanup of their guard.
 const endLimit = 10 * time.Minute
 
 // ending is a way in which the end-to-end tests can end.
 type ending struct {
 	name   string
-	fault  string    // what the hidden test is told to do
-	signal os.Signal // what it is sent once it has disturbed the cluster
-	flags  []string  // of the tests' binary
-	env    []string  // where the run sets up, so that it fails
-	waits  bool      // whether nothing may be left when the binary has ended; the guard of others works on
-	says   string    // is in what it prints
-	code   int       // the exit code; -1 is the end by a signal
-	ready  bool      // whether the hidden test gets so far
+	fault  string    // The action of the hidden test.
+	signal os.Signal // The signal after it has disturbed the cluster.
+	flags  []string  // Flags of the tests' binary.
+	env    []string  // The setup of the run fails.
+	waits  bool      // Nothing may remain when the binary exits. Otherwise the guard continues.
+	says   string    // A part of the output.
+	code   int       // The exit code. -1 means the end by a signal.
+	ready  bool      // The hidden test is reached.
 }
 
 // buildTests builds the end-to-end tests with their hidden faults, once.
@@ -44,9 +44,10 @@ var buildTests = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// Endings runs the real end-to-end tests once for each way in which they can end, or for those that are named, and calls look
-// after each, when no process of the run is left. The setup that failed is brought about by failSetup, an environment. Limit is the
-// tests' -timeout, long enough to get to the fault. It reads /proc: Linux alone.
+// Endings runs the real end-to-end tests once for each possible ending, or for the named ones.
+// After each, it calls look when no process of the run exists any more. The environment failSetup
+// makes a setup fail. limit is the tests' -timeout, long enough to reach the fault. It reads /proc,
+// so it needs Linux.
 func (s *Sandbox) Endings(limit time.Duration, failSetup []string, look func(t *testing.T), only ...string) {
 	s.T.Helper()
 	for _, e := range []ending{
@@ -70,7 +71,8 @@ func (s *Sandbox) Endings(limit time.Duration, failSetup []string, look func(t *
 	}
 }
 
-// end runs the tests to their end, and fails if a process or a temporary file is left then.
+// end runs the tests to their end, and fails the test if a process or a temporary file still
+// exists.
 func (s *Sandbox) end(e ending) {
 	s.T.Helper()
 	tests, err := buildTests()
@@ -84,33 +86,33 @@ func (s *Sandbox) end(e ending) {
 	cmd.Dir = filepath.Join(root, "e2e")
 	cmd.Env = slices.Concat(os.Environ(), s.Env, []string{
 		"TMPDIR=" + tmp, "SANDBOX_NAME=" + s.Name, "SANDBOX_STATE_DIR=" + s.Dir, "E2E_SANDBOX=" + program, "E2E_FAULT=" + e.fault, "CI="}, e.env)
-	if e.fault == "panic" { // One that builds the sandbox's program itself.
+	if e.fault == "panic" { // This one builds the sandbox's program itself.
 		cmd.Env = append(cmd.Env, "E2E_SANDBOX=")
 	}
 	said, code, ended := s.runToEnd(cmd, e)
 	left := WithVariable("TMPDIR=" + tmp)
 	if e.waits && len(left) > 0 {
-		s.T.Errorf("the tests have ended and these run on: %v", left)
+		s.T.Errorf("these processes run after the end of the tests: %v", left)
 	}
 	for ; len(left) > 0; left = WithVariable("TMPDIR=" + tmp) {
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			s.T.Fatalf("%s after the tests these are left: %v", time.Since(ended).Round(time.Second), left)
+			s.T.Fatalf("%s after the tests, these processes run: %v", time.Since(ended).Round(time.Second), left)
 		}
 	}
-	s.T.Logf("everything has ended %s after the tests", time.Since(ended).Round(100*time.Millisecond))
+	s.T.Logf("all processes ended %s after the tests", time.Since(ended).Round(100*time.Millisecond))
 	files, err := os.ReadDir(tmp)
 	if err != nil || len(files) > 0 {
-		s.T.Errorf("temporary files are left: %v, %v", files, err)
+		s.T.Errorf("temporary files remain: %v, %v", files, err)
 	}
 	if code != e.code || !strings.Contains(said, e.says) || strings.Contains(said, "fault: ") != e.ready {
 		s.T.Errorf("exit code %d, want %d and %q:\n%s", code, e.code, e.says, said)
 	}
 }
 
-// runToEnd runs the tests, sends the signal once they have disturbed the cluster, and gives what they said themselves their exit
-// code and when they ended.
+// runToEnd runs the tests, sends the signal when they have disturbed the cluster, and returns their
+// own output, their exit code and the time of their end.
 func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int, time.Time) {
 	s.T.Helper()
 	reader, writer, err := os.Pipe()
@@ -118,11 +120,11 @@ func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int, time.Time) {
 		s.T.Fatal(err)
 	}
 	defer reader.Close()
-	cmd.Stdout, cmd.Stderr = writer, writer // A pipe of this process's own: Wait is not to wait for the guard, which holds it too.
+	cmd.Stdout, cmd.Stderr = writer, writer // A pipe of this process, so that Wait does not wait for the guard, which also holds it.
 	if err := cmd.Start(); err != nil {
 		s.T.Fatal(err)
 	}
-	_ = writer.Close() // The tests have their own.
+	_ = writer.Close() // The tests have their own end.
 	var mu sync.Mutex
 	var said strings.Builder
 	read := make(chan struct{})
@@ -133,7 +135,7 @@ func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int, time.Time) {
 			fmt.Fprintln(&said, lines.Text())
 			mu.Unlock()
 			if strings.HasPrefix(lines.Text(), "fault: ") && e.signal != nil {
-				_ = cmd.Process.Signal(e.signal) // The code tells if that failed.
+				_ = cmd.Process.Signal(e.signal) // The exit code shows a failure.
 			}
 		}
 	}()
@@ -143,20 +145,20 @@ func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int, time.Time) {
 	}
 	code, ended := cmd.ProcessState.ExitCode(), time.Now()
 	if !e.waits {
-		<-read // The guard's end is that of what it says.
+		<-read // The output ends when the guard exits.
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	return said.String(), code, ended
 }
 
-// WithVariable gives the command lines of the processes that have a variable in their environment, as NAME=VALUE, by id. It reads
-// /proc: elsewhere than on Linux it finds none.
+// WithVariable returns the command lines of the processes that have a variable in their
+// environment, as NAME=VALUE, by id. It reads /proc: elsewhere than on Linux it finds none.
 func WithVariable(variable string) map[int]string {
 	found := map[int]string{}
 	folders, _ := filepath.Glob("/proc/[0-9]*")
 	for _, folder := range folders {
-		// One that has ended meanwhile has none of these.
+		// A process that has ended meanwhile has no environment.
 		env, _ := os.ReadFile(filepath.Join(folder, "environ"))
 		if !slices.Contains(strings.Split(string(env), "\x00"), variable) {
 			continue

@@ -21,13 +21,13 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/observe"
 )
 
-// Services of the control plane, which take part in traces where --control-plane-tracing is on.
+// Services of the control plane, which are in traces with --control-plane-tracing.
 const (
 	apiServerService = "apiserver"
 	etcdService      = "etcd"
 )
 
-// traceLimit bounds a wait for spans that are on their way.
+// traceLimit is the timeout of a wait for spans.
 const traceLimit = 30 * time.Second
 
 // controlPlaneTree is the sample's trace where the control plane takes part, the same on every kind of cluster.
@@ -35,7 +35,7 @@ const traceLimit = 30 * time.Second
 //go:embed testdata/controlplane.tree
 var controlPlaneTree string
 
-// Wait waits until something is so, at most for limit.
+// Wait waits until a condition holds, at most for limit.
 func (s *Sandbox) Wait(limit time.Duration, what string, so func() bool) {
 	s.T.Helper()
 	ctx, cancel := context.WithTimeout(s.T.Context(), limit)
@@ -49,7 +49,8 @@ func (s *Sandbox) Wait(limit time.Duration, what string, so func() bool) {
 	}
 }
 
-// TraceOf gives the id of the trace that a Head names; it is in the namespace that has no other name.
+// TraceOf returns the id of the trace in a Head's annotation. The Head is in the only namespace
+// with that name.
 func (s *Sandbox) TraceOf(c client.Client, name string) string {
 	s.T.Helper()
 	head := newHead(name)
@@ -71,7 +72,8 @@ func newHead(name string) *unstructured.Unstructured {
 	return head
 }
 
-// Jaeger reads the sandbox's traces without the spans of its observer: some have the services of others, such as kubelet.
+// Jaeger returns a client that omits the spans of the sandbox's observer, because some have the
+// services of others, such as kubelet.
 func (s *Sandbox) Jaeger() *jaeger.Client {
 	s.T.Helper()
 	reader, err := jaeger.Dial(s.WantUp().Jaeger[component.Query], jaeger.WithoutScopes(observe.Scope))
@@ -82,7 +84,8 @@ func (s *Sandbox) Jaeger() *jaeger.Client {
 	return reader
 }
 
-// WantControlPlaneTree waits until a trace is that of a Head which was applied by who makes the control plane take part.
+// WantControlPlaneTree waits until a trace is the expected one of a Head whose apply traces the
+// control plane.
 func (s *Sandbox) WantControlPlaneTree(id string) {
 	s.T.Helper()
 	tree, err := spantree.Parse("controlplane.tree", controlPlaneTree)
@@ -106,8 +109,8 @@ func (s *Sandbox) WantControlPlaneTree(id string) {
 	})
 }
 
-// requests leaves out what the API server and etcd say of their insides, which is another story with each version. What was below
-// such a span is then below the next one above it.
+// requests omits the internal spans of the API server and etcd, which differ between versions.
+// Their children become children of the next span above.
 func requests(spans []spantree.Span) []spantree.Span {
 	above := map[string]string{}
 	for _, span := range spans {
@@ -128,7 +131,8 @@ func requests(spans []spantree.Span) []spantree.Span {
 	return kept
 }
 
-// WantTracedRequests fails unless the API server and etcd have taken part in just these traces.
+// WantTracedRequests fails the test unless the API server and etcd have spans in exactly these
+// traces.
 func (s *Sandbox) WantTracedRequests(ids ...string) {
 	s.T.Helper()
 	slices.Sort(ids)
@@ -149,8 +153,9 @@ func (s *Sandbox) WantTracedRequests(ids ...string) {
 	}
 }
 
-// WantUntrusted makes a Head as c's user, whose trace contexts don't count: the trace begins with its admission, and the API server is
-// in it only below what the operator writes. It returns the trace's id.
+// WantUntrusted creates a Head as the user of c, whose trace contexts are not trusted: the trace
+// starts with the admission, and has spans of the API server only below the operator's writes. It
+// returns the trace's id.
 func (s *Sandbox) WantUntrusted(c client.Client) string {
 	s.T.Helper()
 	head := newHead("by-hand")
@@ -158,7 +163,7 @@ func (s *Sandbox) WantUntrusted(c client.Client) string {
 		s.T.Fatal(err)
 	}
 	id, reader := s.TraceOf(c, head.GetName()), s.Jaeger()
-	s.Wait(traceLimit, "the spans of a Head that was made by hand", func() bool {
+	s.Wait(traceLimit, "the spans of a Head that a user created", func() bool {
 		trace, err := reader.GetTrace(s.T.Context(), id)
 		if err != nil {
 			return false

@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ChildASpec is what a Head, or a user without one, wants.
+// ChildASpec is the desired state of a ChildA.
 type ChildASpec struct {
 	// Image is the container image that the Deployment runs.
 	//
@@ -22,7 +22,7 @@ type ChildASpec struct {
 // +kubebuilder:resource:path=childas,singular=childa,scope=Namespaced
 // +kubebuilder:printcolumn:name="Ready",type=boolean,JSONPath=`.status.ready`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="has(self.spec)",message="the image must be given",fieldPath=".spec.image",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="has(self.spec)",message="set the container image",fieldPath=".spec.image",reason=FieldValueRequired
 type ChildA struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -1,43 +1,41 @@
 package v1alpha1
 
-// ConditionReady is the one condition of Head and ChildA. Its polarity is
-// positive: True is good. It is True when everything that the spec of the
-// condition's observedGeneration asks for is in place and available, False when
-// something is missing, and absent until the controller saw the object once.
+// ConditionReady is the only condition of Head and ChildA. It is True if everything that the spec
+// of the condition's observedGeneration requests exists and is available, and False otherwise. It
+// is absent until the first reconcile of the object.
 const ConditionReady = "Ready"
 
 // Reasons of the Ready condition. Each belongs to one status of it.
 const (
-	// ReasonChildReady (True, Head): the ChildA carries the Head's image and is
-	// Ready at its latest generation.
+	// ReasonChildReady (True, Head): the ChildA has the Head's image and is Ready at its latest
+	// generation.
 	ReasonChildReady = "ChildReady"
 
-	// ReasonChildNotReady (False, Head): the ChildA exists with the right image
-	// and is on its way; the message repeats what it says.
+	// ReasonChildNotReady (False, Head): the ChildA exists with the correct image and is
+	// progressing. The message repeats its message.
 	ReasonChildNotReady = "ChildNotReady"
 
-	// ReasonDeploymentAvailable (True, ChildA): the Deployment runs the image at
-	// its latest generation, and no pod of an older one is left.
+	// ReasonDeploymentAvailable (True, ChildA): the Deployment runs the image at its latest
+	// generation, and no pod of an older generation exists.
 	ReasonDeploymentAvailable = "DeploymentAvailable"
 
 	// ReasonDeploymentProgressing (False, ChildA): the Deployment is rolling out.
 	ReasonDeploymentProgressing = "DeploymentProgressing"
 
-	// ReasonDeploymentFailed (False, ChildA): the Deployment reports that it
-	// can't make progress (no pods allowed, or its deadline has passed); the
-	// message repeats why. It heals by itself when the cause goes away.
+	// ReasonDeploymentFailed (False, ChildA): the Deployment reports that it cannot make progress,
+	// for example because of a quota or its deadline. The message repeats the reason. The condition
+	// changes when the cause is removed.
 	ReasonDeploymentFailed = "DeploymentFailed"
 
-	// ReasonTerminating (False, both): the owned object is being deleted; a new
-	// one follows when it is gone.
+	// ReasonTerminating (False, both): the owned object is being deleted. The operator creates a
+	// new one afterwards.
 	ReasonTerminating = "Terminating"
 
-	// ReasonNameConflict (False, both): an object with the name that the owned
-	// one must have exists and belongs to somebody else. It is left alone; a
-	// person must delete or rename one of the two.
+	// ReasonNameConflict (False, both): an object with the name of the owned object exists and has
+	// another owner. The operator does not change it. A user must delete or rename one of the two.
 	ReasonNameConflict = "NameConflict"
 
-	// ReasonWriteFailed (False, both): the API server refused to create or update
-	// the owned object; the message repeats its words. The operator tries again.
+	// ReasonWriteFailed (False, both): the API server refused to create or update the owned object.
+	// The message repeats its error. The operator retries.
 	ReasonWriteFailed = "WriteFailed"
 )

@@ -7,7 +7,7 @@ import (
 // ChildAFinalizer is on a Head from its admission until its ChildA is gone.
 const ChildAFinalizer = "dummy.example.com/child-a"
 
-// HeadSpec is what a user wants.
+// HeadSpec is the desired state of a Head.
 type HeadSpec struct {
 	// ChildA is the container image that the Head's ChildA runs, for example
 	// registry.k8s.io/pause:3.10.2. Changing it rolls the Deployment.
@@ -19,17 +19,17 @@ type HeadSpec struct {
 	ChildA string `json:"child_a,omitempty"`
 }
 
-// The rule on Head makes an object without any spec name the field that is
-// missing; were the spec itself required, the API server would name only "spec".
+// The rule on Head makes an object without a spec name the missing field. If the spec itself were
+// required, the API server would name only "spec".
 
-// Head asks for one ChildA, and through it for one Deployment, that runs an image.
+// Head requests one ChildA, and through it one Deployment, that runs an image.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=heads,singular=head,scope=Namespaced
 // +kubebuilder:printcolumn:name="Ready",type=boolean,JSONPath=`.status.ready`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="has(self.spec)",message="the image of the child must be given",fieldPath=".spec.child_a",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="has(self.spec)",message="set the container image of the child",fieldPath=".spec.child_a",reason=FieldValueRequired
 type Head struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

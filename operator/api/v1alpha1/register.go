@@ -7,15 +7,14 @@ import (
 )
 
 var (
-	// GroupVersion is the group and version of every kind in this package. It is
-	// a constant in all but syntax.
+	// GroupVersion is the group and version of every kind in this package. Do not change it.
 	GroupVersion = schema.GroupVersion{Group: "dummy.example.com", Version: "v1alpha1"}
 
 	schemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 
-	// AddToScheme adds Head, ChildA and their lists to a scheme. It fails only
-	// when the scheme already maps one of these kinds to another Go type. Not
-	// safe for concurrent use with the same scheme.
+	// AddToScheme adds Head, ChildA and their lists to a scheme. It returns an error only if the
+	// scheme maps one of these kinds to another Go type. It is not safe for concurrent use with the
+	// same scheme.
 	AddToScheme = schemeBuilder.AddToScheme
 )
 

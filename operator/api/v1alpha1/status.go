@@ -4,16 +4,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ReadyStatus is the status of both kinds: what the operator last saw. Only the
-// kind's controller writes it, and only when something in it changes.
+// ReadyStatus is the status of both kinds. Only the controller of the kind writes it, and only if
+// it changes.
 type ReadyStatus struct {
-	// Ready repeats the Ready condition for readers that want one field: true
-	// when what the spec of ObservedGeneration asks for is in place and available.
+	// Ready is true if the Ready condition is True, for readers that need one field.
 	//
 	// +optional
 	Ready bool `json:"ready"`
 
-	// ObservedGeneration is the generation of the spec that this status is about.
+	// ObservedGeneration is the generation of the spec that this status describes.
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`

@@ -1,12 +1,12 @@
 package spantree
 
-// assignment says which line each of some sibling spans stands for.
+// assignment maps sibling spans to lines.
 type assignment struct {
 	lines *siblings
 	spans []*vertex
-	// lineOf has an index into the lines for every span, or none.
+	// lineOf has the index of the line of each span, or none.
 	lineOf []int
-	// used says for every line how many spans stand for it.
+	// used has the number of spans of each line.
 	used []int
 }
 
@@ -20,13 +20,13 @@ func newAssignment(lines *siblings, spans []*vertex) *assignment {
 	return a
 }
 
-func (a *assignment) give(span, line int) {
+func (a *assignment) set(span, line int) {
 	a.lineOf[span] = line
 	a.used[line]++
 }
 
-// complete reports whether every span has a line, or is let in by ..., and
-// every line that needs a span has one.
+// complete reports whether every span has a line or is accepted by "...", and every required line
+// has enough spans.
 func (a *assignment) complete() bool {
 	for i := range a.spans {
 		if a.extra(i) {
@@ -41,15 +41,14 @@ func (a *assignment) complete() bool {
 	return true
 }
 
-// extra reports whether a span is accounted for neither by a line nor by "...",
-// which lets in no span that is in the wrong place.
+// extra reports whether neither a line nor "..." accepts a span. "..." does not accept a span that
+// is in the wrong place.
 func (a *assignment) extra(span int) bool {
 	return a.lineOf[span] == none && (!a.lines.open || a.spans[span].Defect != "")
 }
 
-// assign finds an assignment of sibling spans to lines, whatever their order,
-// under which as many lines that need a span as possible have one, and after that
-// as many spans as possible have a line; complete if there is a complete one.
+// assign assigns sibling spans to lines in any order. It fills as many required lines as possible,
+// and then assigns as many spans as possible. The assignment is complete if a complete one exists.
 func (m *matcher) assign(lines *siblings, spans []*vertex) *assignment {
 	a := newAssignment(lines, spans)
 	f := newFlow(len(spans), len(lines.groups))
@@ -66,12 +65,11 @@ func (m *matcher) assign(lines *siblings, spans []*vertex) *assignment {
 	return a
 }
 
-// saturate matches spans with groups of equal lines, which take from so many to
-// so many spans. The first round gives the groups up to what they need, the second
-// up to what they take, both by augmenting paths. Such a path moves spans between
-// groups and takes none away from a group that doesn't get another, so the second
-// round keeps what the first reached; and a largest matching, which augmenting
-// always reaches, leaves nothing out if that is possible.
+// saturate matches spans with groups of equal lines. A group accepts a number of spans between two
+// bounds. The first round fills the groups up to their lower bounds, the second up to their upper
+// bounds, both by augmenting paths. Such a path moves spans between groups. It removes a span from
+// a group only if the group gets another one, so the second round keeps the result of the first.
+// Augmenting reaches a largest matching, so no span remains if that is possible.
 func (f *flow) saturate(lines *siblings) {
 	for g, group := range lines.groups {
 		f.room[g] = group.least
@@ -85,8 +83,8 @@ func (f *flow) saturate(lines *siblings) {
 	f.fill()
 }
 
-// distribute gives the spans of each group to its lines: to each as many as it
-// needs, then to each as many as it takes.
+// distribute assigns the spans of each group to its lines: first as many as each line requires,
+// then as many as each line accepts.
 func (a *assignment) distribute(f *flow) {
 	spansOf := make([][]int, len(a.lines.groups))
 	for span, g := range f.groupOf {
@@ -102,7 +100,7 @@ func (a *assignment) distribute(f *flow) {
 					most = least
 				}
 				for len(spans) > 0 && (most < 0 || a.used[line] < most) {
-					a.give(spans[0], line)
+					a.set(spans[0], line)
 					spans = spans[1:]
 				}
 			}

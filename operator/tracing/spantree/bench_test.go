@@ -8,15 +8,15 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// workload is an expectation and spans to compare with it.
+// workload is an expected tree and the spans to compare with it.
 type workload struct {
 	want  *spantree.Tree
 	spans []spantree.Span
 	ok    bool
 }
 
-// twins are n siblings of one name, each with children and attributes of its own
-// kind, of which there are so many kinds.
+// twins returns n siblings with the same name. Each has children and attributes of one of several
+// kinds.
 func twins(n, kinds int) []spantree.Span {
 	spans := []spantree.Span{span("r", "", "root", 0)}
 	for i := range n {
@@ -30,7 +30,7 @@ func twins(n, kinds int) []spantree.Span {
 	return spans
 }
 
-// twinLines are lines for all kinds of twins.
+// twinLines returns lines for all kinds of twins.
 func twinLines(mark string, kinds int, conditions bool) string {
 	var b strings.Builder
 	b.WriteString("root\n")
@@ -44,8 +44,8 @@ func twinLines(mark string, kinds int, conditions bool) string {
 	return b.String()
 }
 
-// overlapping are spans and lines of one name of which every pair fits, but for
-// one span: each line must be tried for it.
+// overlapping returns spans and lines with the same name. Every pair fits, except for one span,
+// which the matcher must try for each line.
 func overlapping(n int) ([]spantree.Span, string) {
 	spans := []spantree.Span{span("r", "", "root", 0)}
 	text := strings.Builder{}
@@ -72,7 +72,7 @@ func workloads(tb testing.TB) map[string]workload {
 	overlap, overlapLines := overlapping(1000)
 	return map[string]workload{
 		"repeated": {tree(twinLines("+ ", 10, false)), twins(2500, 10), true},
-		// Many lines of one name that differ below them, or in a condition alone.
+		// Many lines with the same name that differ only in their children, or only in a condition.
 		"twins by children":   {tree(twinLines("", 2500, false)), twins(2500, 2500), true},
 		"twins by conditions": {tree(twinLines("", 2500, true)), twins(2500, 2500), true},
 		"equal lines":         {tree("root\n" + strings.Repeat("  reconcile\n    ...\n", 2500)), twins(2500, 7), true},
@@ -87,7 +87,7 @@ func workloads(tb testing.TB) map[string]workload {
 	}
 }
 
-// The benchmarks' verdicts are right.
+// TestWorkloads tests the verdicts of the benchmarks.
 func TestWorkloads(t *testing.T) {
 	for name, w := range workloads(t) {
 		t.Run(name, func(t *testing.T) {
@@ -98,8 +98,8 @@ func TestWorkloads(t *testing.T) {
 	}
 }
 
-// BenchmarkMatch is the verdict alone, of 10,000 spans where the name says no
-// other number.
+// BenchmarkMatch measures the verdict without an explanation, for 10,000 spans unless the name says
+// otherwise.
 func BenchmarkMatch(b *testing.B) {
 	for name, w := range workloads(b) {
 		forest := spantree.Build(w.spans)
@@ -114,7 +114,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// BenchmarkExplain is a match that fails everywhere, with its explanation.
+// BenchmarkExplain measures a match that fails everywhere, with its explanation.
 func BenchmarkExplain(b *testing.B) {
 	for name, w := range workloads(b) {
 		spans := append([]spantree.Span(nil), w.spans...)
@@ -146,7 +146,7 @@ func BenchmarkBuild(b *testing.B) {
 	}
 }
 
-// BenchmarkParse reads texts of several sizes: the time per byte should not grow.
+// BenchmarkParse reads texts of several sizes. The time per byte should be constant.
 func BenchmarkParse(b *testing.B) {
 	line := "  + create ChildA [PRODUCER k8s.namespace.name=ns operator.object.name=~head-.+ event=\"Ready: False→True\"(reason=x)]\n"
 	for _, size := range []int{50_000, 500_000, 5_000_000} {

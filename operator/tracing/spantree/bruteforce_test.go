@@ -8,8 +8,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// The matcher agrees with trying every assignment, on random small trees, and
-// explains itself exactly where it fails.
+// TestMatchAgreesWithTryingAll compares the matcher with a search of all assignments, on small
+// random trees. It also tests that a result has differences exactly if the match fails.
 func TestMatchAgreesWithTryingAll(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	passed := 0
@@ -19,7 +19,7 @@ func TestMatchAgreesWithTryingAll(t *testing.T) {
 		got := spantree.Build(randomSpans(random))
 		r := spantree.Match(want, got)
 		if all := tryAll(want.Roots, got.Roots, want.Open); r.OK() != all {
-			t.Fatalf("match is %t, trying all assignments gives %t\nexpected:\n%sactual:\n%s", r.OK(), all, want, got)
+			t.Fatalf("match is %t, want %t from trying all assignments\nexpected:\n%sactual:\n%s", r.OK(), all, want, got)
 		}
 		if r.OK() == (len(r.Differences()) > 0) {
 			t.Fatalf("match is %t with %d differences\nexpected:\n%sactual:\n%s", r.OK(), len(r.Differences()), want, got)
@@ -29,11 +29,11 @@ func TestMatchAgreesWithTryingAll(t *testing.T) {
 		}
 	}
 	if passed < rounds/100 || passed > rounds*9/10 {
-		t.Errorf("%d of %d random trees match: the test says little", passed, rounds)
+		t.Errorf("%d of %d random trees match; the test needs both results", passed, rounds)
 	}
 }
 
-// Many siblings of one name, so that lines are looked up by what they must have.
+// Many siblings have the same name, so that the matcher uses its index.
 func TestMatchAgreesWithTryingAllOfManyLines(t *testing.T) {
 	random := rand.New(rand.NewPCG(9, 10))
 	passed := 0
@@ -61,14 +61,14 @@ func TestMatchAgreesWithTryingAllOfManyLines(t *testing.T) {
 		got := spantree.Build(spans)
 		r := spantree.Match(want, got)
 		if all := tryAll(want.Roots, got.Roots, want.Open); r.OK() != all {
-			t.Fatalf("match is %t, trying all assignments gives %t\nexpected:\n%sactual:\n%s", r.OK(), all, want, got)
+			t.Fatalf("match is %t, want %t from trying all assignments\nexpected:\n%sactual:\n%s", r.OK(), all, want, got)
 		}
 		if r.OK() {
 			passed++
 		}
 	}
 	if passed < 400 || passed > 18_000 {
-		t.Errorf("%d of 20000 random trees match: the test says little", passed)
+		t.Errorf("%d of 20000 random trees match; the test needs both results", passed)
 	}
 }
 
@@ -88,7 +88,7 @@ func randomLines(random *rand.Rand, depth int) []*spantree.Expected {
 	return lines
 }
 
-// randomSpans start at one of few moments, often the same.
+// randomSpans returns spans with few different starts.
 func randomSpans(random *rand.Rand) []spantree.Span {
 	spans := make([]spantree.Span, random.IntN(7))
 	for i := range spans {
@@ -101,8 +101,7 @@ func randomSpans(random *rand.Rand) []spantree.Span {
 	return spans
 }
 
-// tryAll decides the match of names, and of the attribute k, by trying every line
-// for every span.
+// tryAll decides the match of names and of the attribute k by trying every line for every span.
 func tryAll(lines []*spantree.Expected, spans []*spantree.Node, open bool) bool {
 	counts := make([]int, len(lines))
 	var try func(i int) bool

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// CountDuration is the count of [Limit] for the time from the first start of a span to the last end,
-// in nanoseconds. It is no part of [Counts].
+// CountDuration is the count of [Limit] for the time from the first start to the last end of a
+// span, in nanoseconds. [Counts] does not contain it.
 const CountDuration Count = "duration"
 
-// Budget limits the counts of a forest. It is a line of an expected tree, or stands alone. The zero
-// value limits nothing.
+// Budget limits the counts of a forest. It is a line of an expected tree, or a value of its own.
+// The zero value limits nothing.
 type Budget struct {
-	// Service selects the spans that count; empty for all.
+	// Service selects the spans that count. If it is empty, all spans count.
 	Service string
 	Limits  []Limit
 }
@@ -42,7 +42,7 @@ func (l Limit) value(n int) string {
 	return strconv.Itoa(n)
 }
 
-// Excess is a limit that does not hold.
+// Excess is a limit that is not met.
 type Excess struct {
 	Limit Limit
 	// Got is the actual value, in the unit of the limit.
@@ -62,8 +62,8 @@ func ParseBudget(file string, line int, text string) (Budget, error) {
 	return p.budget()
 }
 
-// Check returns the limits of the budget that do not hold for a forest, in their order. A nil forest
-// has no spans.
+// Check returns the limits of the budget that a forest does not meet, in the order of the budget. A
+// nil forest has no spans.
 func (b Budget) Check(got *Forest) []Excess {
 	if len(b.Limits) == 0 {
 		return nil
@@ -100,10 +100,10 @@ func (f *Forest) span(service string) time.Duration {
 	return max(0, end.Sub(start))
 }
 
-// budgetLine is how the line of a budget starts.
+// budgetLine is the start of the line of a budget.
 const budgetLine = "(budget"
 
-// String returns the line of the budget; empty for the zero value.
+// String returns the line of the budget, or the empty string for the zero value.
 func (b Budget) String() string {
 	if len(b.Limits) == 0 {
 		return ""
@@ -126,7 +126,7 @@ func (p *lineParser) budget() (b Budget, err error) {
 			return err
 		}
 		if k.name == "service" && k.sign == "=" && !k.absent && b.Service == "" {
-			b.Service, err = p.word("a value", innerStops)
+			b.Service, err = p.word("value", innerStops)
 			return err
 		}
 		l, err := p.limit(k)
@@ -150,19 +150,19 @@ func (p *lineParser) limit(k key) (l Limit, err error) {
 	if l.Operator, err = p.operator(k, Equals, Below, AtMost, Above, AtLeast); err != nil {
 		return l, err
 	}
-	value, err := p.word("a value", innerStops)
+	value, err := p.word("value", innerStops)
 	if err != nil {
 		return l, err
 	}
 	if l.Count == CountDuration {
 		d, err := time.ParseDuration(value)
 		if l.Value = int(d); err != nil || d < 0 {
-			return l, p.errorAt(k.start, "%q is no duration; durations are written as 10ms, 1.5s or 2m30s", value)
+			return l, p.errorAt(k.start, "invalid duration %q; write it as 10ms, 1.5s or 2m30s", value)
 		}
 		return l, nil
 	}
 	if l.Value, err = strconv.Atoi(value); err != nil || l.Value < 0 {
-		return l, p.errorAt(k.start, "%q is no number of %s", value, k.name)
+		return l, p.errorAt(k.start, "invalid number %q of %s; use an integer >= 0", value, k.name)
 	}
 	return l, nil
 }

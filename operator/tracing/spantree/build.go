@@ -5,47 +5,47 @@ import (
 	"slices"
 )
 
-// Defect says what is wrong with a node's place in the forest.
+// Defect is an error in the position of a node in the forest.
 type Defect string
 
-// The defects that [Build] marks. A node without one has the empty defect.
+// The defects that [Build] marks. A node without a defect has the empty value.
 const (
-	// DefectOrphan: the span's parent is not among the spans. The node is a root.
+	// DefectOrphan: the parent of the span is missing. The node is a root.
 	DefectOrphan Defect = "orphan"
-	// DefectCycle: the span is its own ancestor. The cycle is cut here, at its
-	// earliest span, and the node is a root.
+	// DefectCycle: the span is its own ancestor. Build cuts the cycle at its earliest span, and the
+	// node is a root.
 	DefectCycle Defect = "cycle"
-	// DefectDuplicate: an earlier span has the same id. The node has its own
-	// place below its parent, and no children: they belong to the earlier span.
+	// DefectDuplicate: an earlier span has the same id. The node is a child of its parent and has
+	// no children: they belong to the earlier span.
 	DefectDuplicate Defect = "duplicate id"
 )
 
-// Node is a span and the spans below it, ordered by start.
+// Node is a span and its children, ordered by start.
 type Node struct {
 	Span     Span
 	Children []*Node
 	Defect   Defect
 }
 
-// Forest is what [Build] makes of spans: one tree for each root. The roots are
-// ordered by start. A nil forest is an empty one.
+// Forest is the result of [Build]: one tree for each root. The roots are ordered by start. A nil
+// forest is empty.
 type Forest struct {
 	Roots []*Node
 }
 
-// spanKey identifies a span. Parents are looked up within the same trace only.
+// spanKey identifies a span. A parent is a span of the same trace.
 type spanKey struct{ trace, span string }
 
-// Build joins spans by their parents. The order of the spans does not matter,
-// except that of several spans with one id the first is taken for the parent.
-// Every span given is in the forest exactly once. The slice isn't kept.
+// Build returns the forest of the spans. The order of the spans matters only if several spans have
+// the same id: then the first is the parent. Every span is in the forest exactly once. Build does
+// not keep the slice.
 func Build(spans []Span) *Forest {
 	nodes := make([]*Node, len(spans))
 	byID := make(map[spanKey]*Node, len(spans))
 	for i, s := range spans {
 		nodes[i] = &Node{Span: s}
 		if zeroID(s.SpanID) {
-			continue // nobody's parent
+			continue // It cannot be a parent.
 		}
 		key := spanKey{s.TraceID, s.SpanID}
 		if _, taken := byID[key]; taken {
@@ -83,9 +83,8 @@ func Build(spans []Span) *Forest {
 	return forest
 }
 
-// cutCycles makes a root of one node of every cycle. Each node has at most one
-// parent, so walking up from every node, and stopping where an earlier walk
-// went, visits each node once.
+// cutCycles makes one node of every cycle a root. Each node has at most one parent. So a walk from
+// every node towards its root that stops at nodes of earlier walks visits each node once.
 func cutCycles(nodes []*Node, parents map[*Node]*Node) {
 	walkOf := make(map[*Node]int, len(nodes))
 	for i, start := range nodes {
@@ -111,8 +110,8 @@ func cutCycles(nodes []*Node, parents map[*Node]*Node) {
 
 func sortNodes(nodes []*Node) { slices.SortStableFunc(nodes, compareNodes) }
 
-// compareNodes orders by start, and by name and id where clocks are too coarse
-// to tell, so that the same spans always print the same.
+// compareNodes orders nodes by start. If the starts are equal, it orders them by name and id, so
+// that the same spans are always printed in the same order.
 func compareNodes(a, b *Node) int {
 	return cmp.Or(
 		a.Span.Start.Compare(b.Span.Start),
@@ -121,8 +120,8 @@ func compareNodes(a, b *Node) int {
 	)
 }
 
-// Walk calls visit for every node, parents first, with its depth (0 for a
-// root). It stops where visit returns false.
+// Walk calls visit for every node, parents first, with its depth (0 for a root). It stops when
+// visit returns false.
 func (f *Forest) Walk(visit func(n *Node, depth int) bool) {
 	if f == nil {
 		return
@@ -148,7 +147,7 @@ func (f *Forest) Walk(visit func(n *Node, depth int) bool) {
 	}
 }
 
-// Spans lists the spans of the forest, parents first.
+// Spans returns the spans of the forest, parents first.
 func (f *Forest) Spans() []Span {
 	var spans []Span
 	f.Walk(func(n *Node, _ int) bool {
@@ -158,8 +157,8 @@ func (f *Forest) Spans() []Span {
 	return spans
 }
 
-// Defective lists the nodes whose place is wrong: missing parents, cycles and
-// duplicate ids. It is empty for a sound trace.
+// Defective returns the nodes with a defect: a missing parent, a cycle or a duplicate id. It
+// returns nil for a correct trace.
 func (f *Forest) Defective() []*Node {
 	var nodes []*Node
 	f.Walk(func(n *Node, _ int) bool {

@@ -11,7 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// span makes a span of trace "1" that starts at the given second.
+// span returns a span of trace "1" that starts at the given second.
 func span(id, parent, name string, second int) spantree.Span {
 	start := time.Unix(int64(second), 0)
 	return spantree.Span{TraceID: "1", SpanID: id, ParentSpanID: parent, Name: name, Start: start, End: start.Add(time.Second)}
@@ -29,7 +29,7 @@ func TestBuild(t *testing.T) {
 			[]spantree.Span{span("d", "b", "leaf", 3), span("c", "a", "late", 2), span("b", "a", "early", 1), span("a", "", "root", 0)},
 			"root\n  early\n    leaf\n  late\n",
 		},
-		"a zero parent is none": {
+		"a parent of zeros is not a parent": {
 			[]spantree.Span{span("a", "0000000000000000", "root", 0)},
 			"root\n",
 		},
@@ -75,8 +75,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// Whatever the ids and parents, every span is in the forest once, and the order
-// of the input has no influence.
+// TestBuildKeepsEverySpan tests that every span is in the forest once, for any ids and parents, and
+// that the order of the input does not matter.
 func TestBuildKeepsEverySpan(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
@@ -107,13 +107,13 @@ func TestBuildOrderOfInput(t *testing.T) {
 	for range 50 {
 		random.Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
 		if got := spantree.Build(spans).String(); got != want {
-			t.Fatalf("another order of the spans gives another forest:\n%s\nwant:\n%s", got, want)
+			t.Fatalf("forest of the spans in another order =\n%s\nwant:\n%s", got, want)
 		}
 	}
 }
 
-// Whatever is wrong with a trace: a clear problem or a correct tree, in building,
-// matching, explaining, printing and recording alike.
+// TestBadTraces builds, matches, explains, prints and records incorrect traces. Each has a correct
+// tree or a clear error.
 func TestBadTraces(t *testing.T) {
 	cycle := []spantree.Span{span("r", "", "root", 0), span("a", "c", "a", 1), span("b", "a", "b", 2), span("c", "b", "c", 3)}
 	twoCycles := slices.Concat(cycle[1:], []spantree.Span{span("x", "y", "x", 9), span("y", "x", "y", 8)})
@@ -123,7 +123,7 @@ func TestBadTraces(t *testing.T) {
 		spans []spantree.Span
 		want  string
 		ok    bool
-		// defects are those of the forest, in its order.
+		// defects are the defects of the forest, in its order.
 		defects []spantree.Defect
 		say     string
 	}{
@@ -160,14 +160,13 @@ func TestBadTraces(t *testing.T) {
 				t.Errorf("match is %t, want %t and an explanation that says %q:\n%s", r.OK(), test.ok, test.say, r.Explain())
 			}
 			if tree, err := spantree.Record(forest, spantree.RecordOptions{}); (err == nil) != (test.defects == nil) || (tree == nil) != (err != nil) {
-				t.Errorf("recording gives %v, error %v", tree, err)
+				t.Errorf("Record = %v, %v", tree, err)
 			}
 		})
 	}
 }
 
-// 100,000 spans, as wide and as deep as they may be, are built, matched and
-// explained.
+// TestHugeTraces builds, matches and explains 100,000 spans in trees of any width and depth.
 func TestHugeTraces(t *testing.T) {
 	const n = 100_000
 	wide := []spantree.Span{span("r", "", "root", 0)}
@@ -210,7 +209,8 @@ func TestHugeTraces(t *testing.T) {
 	}
 }
 
-// A long chain and a long cycle are neither a stack overflow nor quadratic.
+// TestBuildLongChain tests that a long chain and a long cycle neither overflow the stack nor take
+// quadratic time.
 func TestBuildLongChain(t *testing.T) {
 	const length = 50_000
 	spans := make([]spantree.Span, length)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// holds reports whether the span itself, its place and its children left aside,
-// is what the line expects. It is the quick form of mismatches.
+// holds reports whether the span itself meets the expectations of the line, without its position
+// and its children. It is the fast form of mismatches.
 func (m *matcher) holds(l *line, v *vertex) bool {
 	span := &v.Span
 	if span.Name != l.Name || (l.Kind != "" && span.Kind != l.Kind) || (l.service != "" && span.Service != l.service) || !statusHolds(l.Status, span.Code()) {
@@ -22,7 +22,7 @@ func (m *matcher) holds(l *line, v *vertex) bool {
 	return true
 }
 
-// mismatches lists why holds says no.
+// mismatches returns the reasons why holds returns false.
 func (m *matcher) mismatches(l *line, v *vertex) []string {
 	var found []string
 	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
@@ -79,7 +79,7 @@ func (m *matcher) testHolds(t *test, span *Span) bool {
 	return false
 }
 
-// holdsFor is for conditions on attributes, of spans and of events.
+// holdsFor evaluates a condition on the attributes of a span or an event.
 func (t *test) holdsFor(attributes map[string]any) bool {
 	value, there := attributes[t.Key]
 	switch t.Operator {
@@ -111,8 +111,8 @@ func compares(operator Operator, sign int) bool {
 	return false
 }
 
-// isEvent reports whether an event is what the condition is about, be it wanted
-// or unwanted.
+// isEvent reports whether the condition is about an event, whether it requires or excludes the
+// event.
 func (t *test) isEvent(e Event) bool {
 	switch {
 	case t.Operator == Equals && e.Name != t.Value,
@@ -128,10 +128,10 @@ func (t *test) isEvent(e Event) bool {
 	return true
 }
 
-// mismatch words a condition that doesn't hold.
+// mismatch returns the text for a condition that is not met.
 func (t *test) mismatch(span *Span) string {
 	if t.problem != "" {
-		return fmt.Sprintf("%s makes no sense: %s", t.Condition, t.problem)
+		return fmt.Sprintf("%s is invalid: %s", t.Condition, t.problem)
 	}
 	switch t.Subject {
 	case SubjectDuration:
@@ -153,10 +153,10 @@ func (t *test) mismatch(span *Span) string {
 	case t.Operator == Equals:
 		return fmt.Sprintf("%s is %q, want %q", t.Key, text, t.Value)
 	}
-	return fmt.Sprintf("%s is %q, and no attribute is compared so: %s", t.Key, text, t.Condition)
+	return fmt.Sprintf("%s is %q; attributes do not support the comparison %s", t.Key, text, t.Condition)
 }
 
-// maxWorded bounds how many links or events a sentence lists.
+// maxWorded limits the number of links or events in a sentence.
 const maxWorded = 5
 
 func wordLinks(links []Link) string {
@@ -191,7 +191,7 @@ func wordList[T any](items []T, word func(T) string) string {
 	return strings.Join(words, ", ")
 }
 
-// explain says what is wrong with the place of a node that has the defect.
+// explain returns a description of the defect of a node.
 func (d Defect) explain(span Span) string {
 	switch d {
 	case "":

@@ -9,52 +9,52 @@ import (
 	"time"
 )
 
-// line is a line of an expected tree, made ready for matching.
+// line is a line of an expected tree, prepared for matching.
 type line struct {
 	*Expected
-	// service is that of the line itself or of the nearest line above.
+	// service is the service of the line, or of the nearest ancestor that states one.
 	service  string
 	tests    []test
 	children *siblings
 	parent   *line
 }
 
-// siblings are the lines below one line, or the roots.
+// siblings are the children of a line, or the roots.
 type siblings struct {
 	lines []*line
 	open  bool
-	// groups are equal lines taken together: any span of one may be another's.
+	// groups are the groups of equal lines: a span of one line could also be assigned to the
+	// others.
 	groups []group
 	// byName has the groups of each name.
 	byName map[string]*bucket
-	// least and most are how many spans the lines need and take; most is
-	// unlimited where it is negative.
+	// least and most are the numbers of spans that the lines require and accept. A negative most
+	// means no limit.
 	least, most int
 }
 
-// group is equal lines among siblings.
+// group is a set of equal siblings.
 type group struct {
 	lines []int
-	// least and most are the bounds of the lines together; most is unlimited
-	// where it is negative.
+	// least and most are the sums of the bounds of the lines. A negative most means no limit.
 	least, most int
 }
 
-// test is a condition, made ready for matching.
+// test is a condition, prepared for matching.
 type test struct {
 	Condition
-	// problem says why the condition makes no sense; it never holds then.
+	// problem describes an invalid condition, which never holds.
 	problem    string
 	pattern    *regexp.Regexp
 	duration   time.Duration
 	attributes []test
-	// last and matched are the value that the pattern was asked about last, and
-	// the answer: many spans have the same.
+	// last and matched cache the most recent value and its result, because many spans have the same
+	// value.
 	last           string
 	asked, matched bool
 }
 
-// matches asks the pattern. One that doesn't compile matches nothing.
+// matches evaluates the pattern. A pattern that does not compile matches nothing.
 func (t *test) matches(value string) bool {
 	if t.pattern == nil {
 		return false
@@ -65,10 +65,10 @@ func (t *test) matches(value string) bool {
 	return t.matched
 }
 
-// compiler makes an expected tree ready for matching.
+// compiler prepares an expected tree for matching.
 type compiler struct {
 	patterns map[string]*regexp.Regexp
-	// classes numbers the lines that are equal with all that is below them.
+	// classes has a number for each set of lines that are equal, descendants included.
 	classes map[string]int
 }
 
@@ -78,7 +78,7 @@ func compile(t *Tree) *siblings {
 	return roots
 }
 
-// siblings gives the lines, and their classes with their marks.
+// siblings returns the prepared lines, and their classes with their marks.
 func (c *compiler) siblings(parent *line, lines []*Expected, open bool) (*siblings, []string) {
 	s := &siblings{open: open}
 	if open {
@@ -142,7 +142,7 @@ func (c *compiler) line(parent *line, e *Expected) (*line, int) {
 	var below []string
 	l.children, below = c.siblings(l, e.Children, e.Open)
 	slices.Sort(below)
-	// The mark is left out: it counts in the bounds of the group.
+	// The mark is omitted because the bounds of the group include it.
 	once := *e
 	once.Repeat = Once
 	key := fmt.Sprintf("%s %t %q", &once, e.Open, below)
@@ -159,7 +159,7 @@ func (c *compiler) test(condition Condition) test {
 	var err error
 	switch {
 	case condition.Subject < 0 || condition.Subject > SubjectEvent:
-		err = errors.New("there is no subject of that number")
+		err = errors.New("unknown subject")
 	case condition.Operator == Matches:
 		t.pattern, err = c.pattern(condition.Value)
 	case condition.Subject == SubjectDuration:
@@ -188,7 +188,7 @@ func (c *compiler) pattern(expression string) (*regexp.Regexp, error) {
 
 // compilePattern compiles an expression that must match a whole value.
 func compilePattern(expression string) (*regexp.Regexp, error) {
-	// Compiled alone first: a)(b is wrong, but not inside a group.
+	// Compile the expression without the group first: "a)(b" is invalid, but valid inside a group.
 	if _, err := regexp.Compile(expression); err != nil {
 		return nil, err
 	}

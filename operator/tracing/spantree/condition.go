@@ -13,58 +13,57 @@ const (
 	SubjectAttribute Subject = iota
 	// SubjectDuration is the time from start to end.
 	SubjectDuration
-	// SubjectLink is a link of the span, whichever fits.
+	// SubjectLink is any link of the span.
 	SubjectLink
-	// SubjectEvent is an event of the span, whichever fits.
+	// SubjectEvent is any event of the span.
 	SubjectEvent
 )
 
-// The words of the text format for subjects that aren't attributes.
+// The keywords of the text format for subjects other than attributes.
 var subjectWords = map[Subject]string{
 	SubjectDuration: "duration", SubjectLink: "link", SubjectEvent: "event",
 }
 
-// Operator is how a [Condition] compares.
+// Operator is the comparison of a [Condition].
 type Operator int
 
-// The operators. Attributes and events take the first four, links Present and
-// Absent; durations take Equals and the last four.
+// The operators. Attributes and events support the first four, links support Present and Absent,
+// and durations support Equals and the last four.
 const (
 	// Equals compares the whole value.
 	Equals Operator = iota
-	// Matches wants a regular expression to match the whole value.
+	// Matches requires that a regular expression matches the whole value.
 	Matches
 	// Present accepts any value.
 	Present
-	// Absent wants the attribute, the link or the event not to be there.
+	// Absent requires that the attribute, link or event does not exist.
 	Absent
-	// Below is less than the value.
+	// Below requires a smaller value.
 	Below
-	// AtMost is not more than the value.
+	// AtMost requires a smaller or equal value.
 	AtMost
-	// Above is more than the value.
+	// Above requires a larger value.
 	Above
-	// AtLeast is not less than the value.
+	// AtLeast requires a larger or equal value.
 	AtLeast
 )
 
-// The signs of the text format for operators between a key and a value.
+// The signs of the text format between a key and a value.
 var operatorSigns = map[Operator]string{Equals: "=", Matches: "=~", Below: "<", AtMost: "<=", Above: ">", AtLeast: ">="}
 
-// Condition is a condition on one part of a span. A condition that makes no sense,
-// such as a duration of "soon", never holds, and the failed match says why.
+// Condition is a condition on one part of a span. An invalid condition, such as a duration of
+// "soon", never holds, and the failed match contains the reason.
 type Condition struct {
-	// Subject is an attribute in the zero value.
+	// Subject is SubjectAttribute in the zero value.
 	Subject Subject
-	// Key is the attribute's; empty for other subjects.
+	// Key is the key of the attribute. It is empty for other subjects.
 	Key      string
 	Operator Operator
-	// Value is what the subject is compared with, as it is in the text: a value,
-	// a regular expression, a duration such as 1.5s, or the name of an event. It is
-	// empty for Present, and for Absent except that of an event of one name.
+	// Value is the value to compare with, in the text format: a value, a regular expression, a
+	// duration such as 1.5s, or the name of an event. It is empty for Present, and for Absent
+	// unless the condition names an event.
 	Value string
-	// Attributes are conditions on the attributes of an event; nil for other
-	// subjects.
+	// Attributes are conditions on the attributes of an event. They are nil for other subjects.
 	Attributes []Condition
 }
 
@@ -76,11 +75,11 @@ func cloneConditions(conditions []Condition) []Condition {
 	return copies
 }
 
-// String prints the condition in the text format.
+// String returns the condition in the text format.
 func (c Condition) String() string { return c.text(quoteWord) }
 
-// text prints the condition with a way to quote values, which differs inside an
-// event's parentheses.
+// text returns the condition with the given function for quotes. Inside the parentheses of an
+// event, other characters need quotes.
 func (c Condition) text(quote func(string) string) string {
 	key := subjectWords[c.Subject]
 	if c.Subject == SubjectAttribute {
@@ -119,8 +118,7 @@ func joinConditions(conditions []Condition, quote func(string) string) string {
 	return string(text)
 }
 
-// reservedWord reports whether a bare key means something other than an
-// attribute.
+// reservedWord reports whether a bare key is a keyword instead of an attribute.
 func reservedWord(word string) bool {
 	switch word {
 	case "service", "status", "duration", "link", "event":

@@ -8,7 +8,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// Conditions on what a tree's text can't make a span of.
+// TestMatchConditions tests conditions that a tree's text cannot express as spans.
 func TestMatchConditions(t *testing.T) {
 	first := span("f", "", "first", 0)
 	second := spantree.Span{
@@ -42,16 +42,16 @@ func TestMatchConditions(t *testing.T) {
 	}
 }
 
-// Expectations that make no sense fail, and say why.
+// TestMatchSenseless tests that invalid expectations fail with a reason.
 func TestMatchSenseless(t *testing.T) {
 	got := spantree.Build([]spantree.Span{span("1", "", "a", 0)})
 	for name, test := range map[string]struct {
 		condition spantree.Condition
 		say       string
 	}{
-		"expression": {spantree.Condition{Key: "k", Operator: spantree.Matches, Value: "("}, "k=~( makes no sense: error parsing regexp"},
-		"duration":   {spantree.Condition{Subject: spantree.SubjectDuration, Value: "soon"}, "duration=soon makes no sense: time: invalid duration"},
-		"subject":    {spantree.Condition{Subject: 99, Key: "k"}, "there is no subject of that number"},
+		"expression": {spantree.Condition{Key: "k", Operator: spantree.Matches, Value: "("}, "k=~( is invalid: error parsing regexp"},
+		"duration":   {spantree.Condition{Subject: spantree.SubjectDuration, Value: "soon"}, "duration=soon is invalid: time: invalid duration"},
+		"subject":    {spantree.Condition{Subject: 99, Key: "k"}, "unknown subject"},
 		"operator":   {spantree.Condition{Key: "k", Operator: spantree.Below, Value: "1"}, "k is absent, want k<1"},
 		"in events":  {spantree.Condition{Subject: spantree.SubjectEvent, Value: "e", Attributes: []spantree.Condition{{Key: "k", Operator: spantree.Matches, Value: "("}}}, "events are none, want event=e(k=~\"(\")"},
 	} {

@@ -5,8 +5,8 @@ import "slices"
 // Count names one of the numbers of [Counts].
 type Count string
 
-// The counts. Unlike durations they hardly depend on the machine. All but CountSpans and
-// CountObserved are about the spans of package operator/tracing.
+// The counts. Unlike durations, they hardly depend on the machine. All except CountSpans and
+// CountObserved count spans of package operator/tracing.
 const (
 	// CountSpans is the number of spans, and CountErrors the number of spans with status Error.
 	CountSpans  Count = "spans"
@@ -17,17 +17,17 @@ const (
 	CountReconciles Count = "reconciles"
 	CountUseful     Count = "useful"
 	CountFailed     Count = "failed"
-	// CountRequeues is the number of reconciles that an earlier reconcile asked for.
+	// CountRequeues is the number of reconciles that an earlier reconcile requested.
 	CountRequeues Count = "requeues"
-	// CountWrites is the number of writes in reconciles, so that the write of the user does not
-	// count. CountUnchanged, CountConflicts and CountAlreadyExists
-	// count the writes that changed nothing for that reason.
+	// CountWrites is the number of writes in reconciles, without the write of the user.
+	// CountUnchanged, CountConflicts and CountAlreadyExists count the writes that changed nothing
+	// for that reason.
 	CountWrites        Count = "writes"
 	CountUnchanged     Count = "unchanged"
 	CountConflicts     Count = "conflicts"
 	CountAlreadyExists Count = "already_exists"
-	// CountStaleReads is the number of reads that returned an older version than the operator
-	// wrote. CountReads is the number of reads with a span.
+	// CountStaleReads is the number of reads that returned an older version than the last write of
+	// the operator. CountReads is the number of reads with a span.
 	CountStaleReads Count = "stale_reads"
 	CountReads      Count = "reads"
 	// CountWebhooks is the number of calls of webhooks.
@@ -42,7 +42,7 @@ var allCounts = []Count{
 	CountWebhooks, CountErrors, CountSpans, CountObserved,
 }
 
-// AllCounts returns the counts in the order of reports.
+// AllCounts returns all counts in the order of reports.
 func AllCounts() []Count { return slices.Clone(allCounts) }
 
 // Counts has a number for each of [AllCounts].
@@ -55,7 +55,7 @@ func (f *Forest) Counts(service string) Counts {
 	for _, c := range allCounts {
 		counts[c] = 0
 	}
-	var reconciles []*Node // By depth, the nearest reconcile at or above it.
+	var reconciles []*Node // The nearest reconcile at or above each depth.
 	useful := map[*Node]bool{}
 	f.Walk(func(n *Node, depth int) bool {
 		var reconcile *Node

@@ -10,8 +10,8 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// diff returns an empty string if want and got are equal. Otherwise it returns the first lines that
-// differ. The module requires no other one, so its tests have no library for this.
+// diff returns an empty string if want and got are equal. Otherwise it returns the first different
+// lines. The module has no requirements, so its tests have no library for this.
 func diff(want, got any) string {
 	if reflect.DeepEqual(want, got) {
 		return ""

@@ -6,44 +6,43 @@ import (
 	"slices"
 )
 
-// comparison is what is known about a match that failed.
+// comparison is the result of comparing a forest with a tree that it does not match.
 type comparison struct {
 	matcher     *matcher
 	lines       *siblings
 	roots       []*vertex
 	differences []Difference
-	// lineOf is the line of each span that one was found for.
+	// lineOf has the line of each span that is assigned to one.
 	lineOf map[*vertex]*line
-	// wants and gots are the types of the differences of lines and spans.
+	// wants and gots have the types of the differences of lines and spans.
 	wants map[*line]DifferenceType
 	gots  map[*vertex]DifferenceType
 }
 
-// differ pairs lines and spans as well as it can after a match has failed. It
-// only explains: whether trees match is decided by the matcher alone.
+// differ assigns spans to lines as well as possible after a match failed. It only explains the
+// failure: the matcher decides whether trees match.
 type differ struct {
 	*matcher
 	*comparison
 
-	// missing and extra are what comparing siblings left over, until spans
-	// that have moved are found among them.
+	// missing and extra are the rest after comparing siblings. findMoved searches them for moved
+	// spans.
 	missing []missing
 	extra   []*vertex
-	// budget is how many more pairs are looked at for the closest. A trace of
-	// which nothing matches is not worth minutes.
+	// budget is the number of further pairs to compare in the search for the closest. If nothing
+	// matches, a complete search could take minutes.
 	budget int
 }
 
-// missing is a line without a span below the span of its parent, which is nil for
-// roots and where the parent is missing too.
+// missing is a line without a span. The parent is nil for roots, and if the parent is also missing.
 type missing struct {
 	*line
 	parent *vertex
-	// found is how many spans there are of a line that needs several.
+	// found is the number of spans of a line that requires several.
 	found int
 }
 
-// place words where the line wants its span.
+// place describes the expected position of the span.
 func (l missing) place() string {
 	switch {
 	case l.line.parent == nil:
@@ -56,7 +55,7 @@ func (l missing) place() string {
 
 const pairsLookedAt = 300_000
 
-// compare lists the differences, and pairs lines with spans.
+// compare finds the differences, and assigns spans to lines.
 func compare(m *matcher, lines *siblings) *comparison {
 	d := &differ{matcher: m, budget: pairsLookedAt, comparison: &comparison{
 		matcher: m, lines: lines, roots: m.roots, lineOf: map[*vertex]*line{}, wants: map[*line]DifferenceType{}, gots: map[*vertex]DifferenceType{},
@@ -86,9 +85,8 @@ func (d *differ) add(difference DifferenceType, l *line, v *vertex, details ...s
 	d.differences = append(d.differences, found)
 }
 
-// siblings pairs the lines and spans below one pair, or the roots: first those
-// that match with everything below them, then the closest of equal name, then
-// those of another name with something equal below.
+// siblings assigns the children of a pair, or the roots: first the pairs that match completely,
+// then the closest pairs of equal name, then pairs of different names with an equal child.
 func (d *differ) siblings(lines *siblings, parent *vertex, spans []*vertex) {
 	a := d.assign(lines, spans)
 	if !a.complete() {
@@ -109,7 +107,7 @@ func (d *differ) siblings(lines *siblings, parent *vertex, spans []*vertex) {
 	}
 }
 
-// pair notes that a span stands for a line, and goes on below them.
+// pair assigns a span to a line, and continues with their children.
 func (d *differ) pair(l *line, v *vertex) {
 	d.lineOf[v] = l
 	if _, known := d.gots[v]; !known && (v.Defect != "" || !d.holds(l, v)) {
@@ -118,15 +116,15 @@ func (d *differ) pair(l *line, v *vertex) {
 	d.siblings(l.children, v, v.children)
 }
 
-// candidate is a line that a span might have been meant for.
+// candidate is a line that could be meant for a span.
 type candidate struct {
 	span, line int
-	// distance is 0 for equal ones.
+	// distance is 0 for an exact match.
 	distance int
 }
 
-// pairClosest gives spans that match no line the closest line of their name that
-// has room.
+// pairClosest assigns spans that match no line to the closest line of the same name that accepts
+// another span.
 func (d *differ) pairClosest(a *assignment) {
 	var candidates []candidate
 	for i, v := range a.spans {
@@ -145,13 +143,13 @@ func (d *differ) pairClosest(a *assignment) {
 	slices.SortStableFunc(candidates, func(x, y candidate) int { return cmp.Compare(x.distance, y.distance) })
 	for _, c := range candidates {
 		if a.lineOf[c.span] == none && a.takes(c.line, c.span) {
-			a.give(c.span, c.line)
+			a.set(c.span, c.line)
 		}
 	}
 }
 
-// takes reports whether a line has room for a span that has no line. Where ...
-// would let the span in, only a line that still needs a span is worth it.
+// takes reports whether a line accepts another span. If "..." would accept the span, only a line
+// that still requires a span takes it.
 func (a *assignment) takes(line, span int) bool {
 	least, most := a.lines.lines[line].Repeat.Bounds()
 	if a.used[line] < least {
@@ -160,7 +158,7 @@ func (a *assignment) takes(line, span int) bool {
 	return (most < 0 || a.used[line] < most) && a.extra(span)
 }
 
-// distance weighs how far a span is from what a line expects.
+// distance returns the distance of a span from the expectations of a line.
 func (d *differ) distance(l *line, v *vertex) int {
 	distance := 0
 	if !d.holds(l, v) {
@@ -172,8 +170,8 @@ func (d *differ) distance(l *line, v *vertex) int {
 	return distance
 }
 
-// pairRenamed gives lines without a span one of another name, if the two have
-// something of one name below them.
+// pairRenamed assigns spans of other names to lines without a span, if the two have children of the
+// same name.
 func (d *differ) pairRenamed(a *assignment) {
 	for n, l := range a.lines.lines {
 		if !l.Repeat.required() || a.used[n] > 0 || len(l.Children) == 0 {
@@ -184,15 +182,15 @@ func (d *differ) pairRenamed(a *assignment) {
 				return
 			}
 			if a.lineOf[i] == none && a.extra(i) && len(v.children) > 0 && similar(l, v) {
-				a.give(i, n)
+				a.set(i, n)
 				break
 			}
 		}
 	}
 }
 
-// similar reports whether some span below v has the name of a line below l, or
-// neither has anything below. It tells apart siblings of equal name.
+// similar reports whether a child of v has the name of a child of l, or neither has children. It
+// distinguishes siblings of the same name.
 func similar(l *line, v *vertex) bool {
 	if len(l.Children) == 0 || len(v.children) == 0 {
 		return len(l.Children) == len(v.children)

@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// DifferenceType is what is wrong with a span or a line.
+// DifferenceType is the type of a difference of a span or a line.
 type DifferenceType string
 
 // The types of differences.
 const (
-	// Missing: no span stands for the line.
+	// Missing: the line has no span.
 	Missing DifferenceType = "missing"
-	// Extra: no line accounts for the span.
+	// Extra: the span has no line.
 	Extra DifferenceType = "extra"
-	// Moved: the span that the line expects has another parent.
+	// Moved: the expected span has another parent.
 	Moved DifferenceType = "moved"
-	// OverBudget: a limit of the budget does not hold.
+	// OverBudget: a limit of the budget is not met.
 	OverBudget DifferenceType = "over budget"
-	// Differing: the span is in its place, but a condition fails.
+	// Differing: the span has the expected position, but does not meet a condition.
 	Differing DifferenceType = "different"
 )
 
-// mark is the sign of the type in an explanation.
+// mark returns the sign of the type in an explanation.
 func (t DifferenceType) mark() string {
 	switch t {
 	case Missing:
@@ -41,18 +41,18 @@ func (t DifferenceType) mark() string {
 	return " "
 }
 
-// Difference is one thing that is wrong.
+// Difference is a difference between the expected tree and the forest.
 type Difference struct {
 	Type DifferenceType
-	// Want is the line; nil for Extra and OverBudget.
+	// Want is the line. It is nil for Extra and OverBudget.
 	Want *Expected
-	// Got is the span; nil for Missing and OverBudget.
+	// Got is the span. It is nil for Missing and OverBudget.
 	Got *Node
-	// Details say where it was expected and found, and which conditions fail.
+	// Details describe the expected and the actual position, and the conditions that are not met.
 	Details []string
 }
 
-// String gives the difference in one line.
+// String returns the difference in one line.
 func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s: %s", d.Type, d.what(), strings.Join(d.Details, "; "))
 }
@@ -73,7 +73,7 @@ func (d Difference) what() string {
 	return what
 }
 
-// sortDifferences puts the closest matches first.
+// sortDifferences sorts the differences, closest matches first.
 func sortDifferences(differences []Difference) {
 	rank := map[DifferenceType]int{Differing: 0, Moved: 1, Missing: 2, Extra: 3}
 	slices.SortStableFunc(differences, func(a, b Difference) int {

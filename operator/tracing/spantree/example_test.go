@@ -9,7 +9,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// shop is a trace of two services, as any backend would give it.
+// shop returns a trace of two services.
 func shop() []spantree.Span {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return []spantree.Span{
@@ -88,7 +88,7 @@ func ExampleRecord() {
 func ExampleUpdate() {
 	text := `# What an order does.
 POST /orders [SERVER http.response.status_code=~20.]  # any success
-  # Another statement was here once.
+  # There was another statement.
   UPDATE stock [CLIENT]
   INSERT orders [INTERNAL duration<1s]  # quick
 `
@@ -106,7 +106,7 @@ POST /orders [SERVER http.response.status_code=~20.]  # any success
 	//     send mail [CONSUMER service=mail]
 }
 
-// In a test, t is its *testing.T and update a flag of the test binary.
+// In a test, t is the *testing.T and update is a flag of the test binary.
 func ExampleGolden_Check() {
 	var t spantree.TB = &recorder{}
 	update := true

@@ -2,12 +2,12 @@ package spantree
 
 import "slices"
 
-// Tree is an expected forest: what [Parse] reads, [Record] makes of spans, and
-// [Match] compares with.
+// Tree is an expected forest. [Parse] reads it, [Record] makes it from spans, and [Match] compares
+// a forest with it.
 type Tree struct {
 	// Roots are the expected roots.
 	Roots []*Expected
-	// Open allows roots that no expectation accounts for.
+	// Open allows roots without a line.
 	Open bool
 	// Budget limits the counts of the whole forest.
 	Budget Budget
@@ -17,25 +17,26 @@ type Tree struct {
 type Expected struct {
 	Name   string
 	Repeat Repeat
-	// Kind is a Kind constant, or empty for any kind.
+	// Kind is one of the Kind constants, or empty for any kind.
 	Kind string
-	// Service is empty where that of the line above it in the tree holds.
+	// Service is empty if the service of the parent line applies.
 	Service string
-	// Status is a Status constant or [StatusAny]; empty is anything but Error.
+	// Status is one of the Status constants or [StatusAny]. If it is empty, any status except Error
+	// is accepted.
 	Status string
 	// Conditions must all hold.
 	Conditions []Condition
 	Children   []*Expected
-	// Open allows children that no expectation accounts for.
+	// Open allows children without a line.
 	Open bool
-	// Line is the number of the line in the text; 0 where there was none.
+	// Line is the number of the line in the text, or 0 without a text.
 	Line int
 }
 
 // StatusAny accepts every status.
 const StatusAny = "any"
 
-// clone copies the tree as deep as it goes.
+// clone returns a deep copy of the tree.
 func (t *Tree) clone() *Tree {
 	copied := *t
 	copied.Roots = cloneLines(t.Roots)

@@ -6,19 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// ExplainOptions say how [Result.ExplainWith] prints. The zero value is for files
-// and logs.
+// ExplainOptions are options of [Result.ExplainWith]. The zero value is for files and logs.
 type ExplainOptions struct {
-	// Color colours the differences with ANSI sequences. The package looks at no
-	// terminal and no environment: the caller decides, and leaves it off where
-	// NO_COLOR is set or the output is no terminal.
+	// Color colours the differences with ANSI sequences. The package reads neither the terminal nor
+	// the environment. The caller should set it to false if NO_COLOR is set or the output is not a
+	// terminal.
 	Color bool
-	// Width is how many characters a line of the trees may have; 0 is 160, and
-	// less than 40 is 40. What is longer ends in an ellipsis. Characters that take
-	// two columns of a terminal are counted as one.
+	// Width is the maximum number of characters in a line of the trees (default 160, at least 40).
+	// Longer lines end in an ellipsis. A character with two columns in a terminal counts as one.
 	Width int
-	// Rows is how many lines the trees may have, and a quarter of it how many
-	// differences are listed; 0 is 200. A note says how much was left out.
+	// Rows is the maximum number of lines of the trees (default 200). The maximum number of
+	// differences is a quarter of it. A note states how many were omitted.
 	Rows int
 }
 
@@ -28,20 +26,19 @@ const (
 	defaultRows  = 200
 )
 
-// Explain is ExplainWith of the zero options.
+// Explain returns ExplainWith with the zero options.
 func (r *Result) Explain() string { return r.ExplainWith(ExplainOptions{}) }
 
-// ExplainWith prints the differences, the closest matches first, and then the
-// expected and the actual tree side by side. A mark before a line says what is
-// wrong with it: - no span stands for the line, + no line accounts for the span,
-// > the span has another parent or is out of order, ~ a condition fails. It is the
-// empty string where the match passed.
+// ExplainWith returns the differences, closest matches first, and then the expected and the actual
+// tree side by side. A mark before a line shows its difference: - the line has no span, + the span
+// has no line, > the span has another parent or order, ~ a condition is not met. It returns the
+// empty string if the match passed.
 func (r *Result) ExplainWith(options ExplainOptions) string {
 	switch {
 	case r.OK():
 		return ""
 	case r == nil:
-		return "nothing was compared\n"
+		return "no comparison\n"
 	}
 	if options.Width == 0 {
 		options.Width = defaultWidth
@@ -55,14 +52,14 @@ func (r *Result) ExplainWith(options ExplainOptions) string {
 	return p.b.String()
 }
 
-// explanation is the text as it is written.
+// explanation is the text of an explanation.
 type explanation struct {
 	b       strings.Builder
 	options ExplainOptions
 	width   int
 }
 
-// The colours of differences; others have none.
+// The colours of differences. Other types have no colour.
 var colors = map[DifferenceType]string{Missing: "\x1b[31m", Extra: "\x1b[32m", Moved: "\x1b[35m", Differing: "\x1b[33m", OverBudget: "\x1b[31m"}
 
 const colorOff = "\x1b[0m"
@@ -92,8 +89,8 @@ func (p *explanation) listDifferences(differences []Difference) {
 	}
 }
 
-// printTrees writes the rows in two columns. The left one is as wide as it needs
-// to be, up to half of the width.
+// printTrees writes the rows in two columns. The left column is as wide as necessary, at most half
+// of the width.
 func (p *explanation) printTrees(rows []row) {
 	const title, separator = "expected", " | "
 	shown := choose(rows, p.options.Rows)
@@ -121,7 +118,7 @@ func (p *explanation) printTrees(rows []row) {
 	}
 }
 
-// cut shortens a text to some characters.
+// cut shortens a text to a number of characters.
 func cut(text string, width int) string {
 	if len(text) <= width || utf8.RuneCountInString(text) <= width {
 		return text
@@ -139,13 +136,12 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(width-utf8.RuneCountInString(text), 0))
 }
 
-// nearby is how many rows are shown before and after one with a difference.
+// nearby is the number of rows to show before and after a row with a difference.
 const nearby = 2
 
-// choose gives the indices of the rows to show. A negative number stands for so
-// many rows without a difference. Where there are more rows than the limit, only
-// those with a difference are shown, with those of their ancestors and those
-// nearby, and of these as many as the limit allows.
+// choose returns the indices of the rows to show. A negative number represents that many rows
+// without a difference. If there are more rows than the limit, only rows with a difference, their
+// ancestors and their neighbours are shown, up to the limit.
 func choose(rows []row, limit int) []int {
 	wanted := make([]bool, len(rows))
 	for i, r := range rows {
@@ -176,7 +172,7 @@ func choose(rows []row, limit int) []int {
 	return shown
 }
 
-// counted is how many rows the chosen ones stand for.
+// counted returns the number of rows that the chosen indices represent.
 func counted(shown []int) int {
 	n := 0
 	for _, i := range shown {

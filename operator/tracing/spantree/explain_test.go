@@ -11,9 +11,9 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-var update = flag.Bool("update", false, "write the files of testdata anew")
+var update = flag.Bool("update", false, "write the files of testdata")
 
-// explainCase is a failed match, and how it is printed.
+// explainCase is a failed match and the options of its explanation.
 type explainCase struct {
 	want    string
 	spans   []spantree.Span
@@ -40,7 +40,7 @@ func headSpans() []spantree.Span {
 	}
 }
 
-// detailed has a span with all that conditions may be about.
+// detailed returns a span with all properties that conditions support.
 func detailed() []spantree.Span {
 	s := span("1", "", "update", 0)
 	s.Attributes = map[string]any{"name": "a", "uid": "u"}
@@ -49,7 +49,7 @@ func detailed() []spantree.Span {
 	return []spantree.Span{s}
 }
 
-// flat is a root with many spans below it, which have one below them each.
+// flat returns a root with many children that have one child each.
 func flat(n int, name func(i int) string) []spantree.Span {
 	spans := []spantree.Span{span("r", "", "root", 0)}
 	for i := range n {
@@ -111,7 +111,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// No row is wider than asked for, and colours change nothing but the colour.
+// TestExplainWidth tests that no row is wider than requested, and that colours do not change the
+// text.
 func TestExplainWidth(t *testing.T) {
 	for name, test := range explainCases() {
 		for _, width := range []int{1, 40, 77, 120} {
@@ -134,8 +135,7 @@ func TestExplainWidth(t *testing.T) {
 	}
 }
 
-// squeeze leaves out blanks at the ends of lines, which may stand before a colour
-// is switched off.
+// squeeze removes spaces at the ends of lines. They can precede the end of a colour.
 func squeeze(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -144,7 +144,7 @@ func squeeze(text string) string {
 	return b.String()
 }
 
-// A huge forest of which nothing is expected is explained in little text.
+// TestExplainIsBounded tests that the explanation of a huge forest of unexpected spans is short.
 func TestExplainIsBounded(t *testing.T) {
 	spans := flat(50_000, func(i int) string { return fmt.Sprint("n", i%7) })
 	want := parse(t, "root\n"+strings.Repeat("  n1 [k=v]\n    leaf [k=v]\n", 1000))

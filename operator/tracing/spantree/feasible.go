@@ -2,16 +2,16 @@ package spantree
 
 import "slices"
 
-// scratch is memory that nested calls of feasible share: each uses what is above
-// the length that it found, and leaves that length.
+// scratch is memory that nested calls of feasible share. Each call uses the memory after the
+// current length, and restores that length.
 type scratch struct {
 	edges []int32
 	ends  []int
 }
 
-// feasible reports whether assign would give a complete assignment. It leaves out
-// what is not needed for that: where a span may stand for a line that takes any
-// number, or ... lets it in, only lines that need a span are of interest beside.
+// feasible reports whether assign would return a complete assignment. It skips unnecessary work: if
+// a span fits a line that accepts any number, or "..." accepts it, only lines that require a span
+// matter.
 func (m *matcher) feasible(lines *siblings, spans []*vertex) bool {
 	edges, ends := len(m.scratch.edges), len(m.scratch.ends)
 	defer func() { m.scratch.edges, m.scratch.ends = m.scratch.edges[:edges], m.scratch.ends[:ends] }()
@@ -55,7 +55,7 @@ func (m *matcher) feasible(lines *siblings, spans []*vertex) bool {
 	return true
 }
 
-// holdWithoutChoice is for spans that fit one group each.
+// holdWithoutChoice handles spans that fit exactly one group.
 func (s *siblings) holdWithoutChoice(groups []int32) bool {
 	var few [16]int
 	count := few[:]

@@ -1,20 +1,20 @@
 package spantree
 
-// flow is a bipartite matching of spans with groups of lines, where a group takes
-// several spans. It is Hopcroft and Karp's algorithm: rounds of shortest
-// augmenting paths, as many as the root of the number of spans at most.
+// flow is a bipartite matching of spans with groups of lines. A group accepts several spans. It is
+// the algorithm of Hopcroft and Karp: rounds of shortest augmenting paths. The number of rounds is
+// at most the root of the number of spans.
 type flow struct {
 	// edges[ends[i-1]:ends[i]] are the groups that span i fits.
 	edges []int32
 	ends  []int
-	// groupOf is the group of each span, or none.
+	// groupOf has the group of each span, or none.
 	groupOf []int
-	// room is how many spans each group may take, count how many it has.
+	// room is the maximum number of spans of each group, and count the current number.
 	room, count []int
 
-	// Of the current round: the length of the shortest path from a span without a
-	// group to each group, the spans of each group, and how far the search for
-	// paths has come in each list, of a span's edges and of a group's spans.
+	// The state of the current round: the length of the shortest path from a span without a group
+	// to each group, the spans of each group, and the position of the search in each list of edges
+	// and of spans.
 	level              []int
 	members            [][]int
 	nextEdge, nextSpan []int
@@ -31,7 +31,7 @@ func newFlow(spans, groups int) *flow {
 	return f
 }
 
-// closeSpan ends the list of the next span's edges, and gives their number.
+// closeSpan ends the list of edges of the next span, and returns their number.
 func (f *flow) closeSpan() int {
 	begin := 0
 	if len(f.ends) > 0 {
@@ -48,8 +48,8 @@ func (f *flow) edgesOf(span int) []int32 {
 	return f.edges[f.ends[span-1]:f.ends[span]]
 }
 
-// fill gives groups to as many spans as the room allows. Spans that have a group
-// keep one, and groups that have spans keep as many at least.
+// fill assigns as many spans to groups as the room allows. Spans that have a group keep a group,
+// and groups keep at least their number of spans.
 func (f *flow) fill() {
 	for span := range f.groupOf {
 		if f.groupOf[span] != none {
@@ -72,8 +72,8 @@ func (f *flow) fill() {
 	}
 }
 
-// measure finds the length of the shortest path to each group, by breadth, and
-// reports whether any of these groups has room.
+// measure finds the length of the shortest path to each group, breadth first, and reports whether
+// any of these groups accepts another span.
 func (f *flow) measure() bool {
 	for g := range f.level {
 		f.level[g] = none
@@ -109,8 +109,8 @@ func (f *flow) measure() bool {
 	return found
 }
 
-// augment finds a group for a span along a shortest path, and moves the spans
-// on it from group to group. The recursion is as deep as there are groups.
+// augment finds a group for a span along a shortest path, and moves the spans on the path from
+// group to group. The depth of the recursion is at most the number of groups.
 func (f *flow) augment(span, depth int) bool {
 	edges := f.edgesOf(span)
 	for ; f.nextEdge[span] < len(edges); f.nextEdge[span]++ {
@@ -125,7 +125,7 @@ func (f *flow) augment(span, depth int) bool {
 		}
 		for ; f.nextSpan[g] < len(f.members[g]); f.nextSpan[g]++ {
 			if f.augment(f.members[g][f.nextSpan[g]], depth+1) {
-				// That one has left, and this one is in its place.
+				// The other span has left the group, and this span takes its place.
 				f.groupOf[span] = int(g)
 				f.nextSpan[g]++
 				return true

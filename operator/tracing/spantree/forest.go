@@ -2,17 +2,16 @@ package spantree
 
 import "strings"
 
-// maxPrintedDepth bounds the indentation, which would otherwise take space
-// quadratic in the length of a chain of spans.
+// maxPrintedDepth limits the indentation, which would otherwise need space quadratic in the length
+// of a chain of spans.
 const maxPrintedDepth = 100
 
-// String prints the forest in the format of expected trees: names, kinds,
-// services where they change, and statuses that aren't Unset. What is wrong
-// with a node's place follows as a comment. Attributes are left out; [Record]
-// has them.
+// String returns the forest in the format of expected trees: names, kinds, services if they change,
+// and statuses other than Unset. Defects follow as comments. It omits attributes; [Record] has
+// them.
 func (f *Forest) String() string {
 	var b strings.Builder
-	var services []string // of the ancestors, by depth
+	var services []string // the services of the ancestors, by depth
 	f.Walk(func(n *Node, depth int) bool {
 		parent := ""
 		if depth > 0 {
@@ -25,7 +24,7 @@ func (f *Forest) String() string {
 	return b.String()
 }
 
-// nodeLine prints a node, with conditions that describe it further.
+// nodeLine returns the line of a node, with additional conditions.
 func nodeLine(n *Node, parentService string, conditions ...Condition) string {
 	e := Expected{Name: n.Span.Name, Conditions: conditions}
 	if isKind(n.Span.Kind) {

@@ -9,7 +9,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// Printing what was parsed, and parsing that again, changes nothing any more.
+// FuzzPrintParse tests that printing a parsed text and parsing it again changes nothing.
 func FuzzPrintParse(f *testing.F) {
 	for _, seed := range []string{
 		"a", "a [SERVER service=x]\n  ? b [k=~v !w]\n  ...\n* c", `"..." ["service"="a b"]`, "+ a b  c [x=\"\\n\"] # end",
@@ -40,7 +40,8 @@ func FuzzPrintParse(f *testing.F) {
 	})
 }
 
-// Spans of any ids and any tree: no panic, no hang, and a verdict with reasons.
+// FuzzMatch compares spans with any ids with any tree: no panic, no hang, and a verdict with
+// reasons.
 func FuzzMatch(f *testing.F) {
 	f.Add("a\n  b\n  ...", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1})
 	f.Add("* a\n  + b\n    ? a", []byte{1, 1, 0, 2, 3, 1, 3, 2, 0})
@@ -65,7 +66,7 @@ func hasDots(lines []*spantree.Expected) bool {
 	return slices.ContainsFunc(lines, func(e *spantree.Expected) bool { return e.Open || hasDots(e.Children) })
 }
 
-// fuzzSpans makes spans of bytes: ids, parents, names, starts, and links.
+// fuzzSpans makes spans from bytes: ids, parents, names, starts, and links.
 func fuzzSpans(data []byte) []spantree.Span {
 	var spans []spantree.Span
 	for ; len(data) >= 3; data = data[3:] {
@@ -81,8 +82,8 @@ func fuzzSpans(data []byte) []spantree.Span {
 	return spans
 }
 
-// Whatever can be recorded matches its recording, and updating any text with any
-// forest gives one that matches, and that stays as it is from then on.
+// FuzzRecord tests that a forest matches its recording, and that Update returns a text that the
+// forest matches and that a second Update does not change.
 func FuzzRecord(f *testing.F) {
 	f.Add("a\n  b\n  ...", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1}, uint8(0))
 	f.Add("# head\n\n+ a  # first\n  # second\n  b [k=1 m]\n  ? c", []byte{1, 0, 0, 2, 1, 1, 3, 1, 1}, uint8(3))
@@ -109,7 +110,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		recorded, err := spantree.Record(got, options)
 		if (err == nil) != (len(data) >= 3 && len(got.Defective()) == 0) {
-			t.Fatalf("recording gives the error %v", err)
+			t.Fatalf("Record failed: %v", err)
 		}
 		if err != nil {
 			return
@@ -130,7 +131,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		matches(tree)
 		if second, err := spantree.Update("fuzz", updated, got, options); err != nil || second != updated {
-			t.Fatalf("updating again gives %v and\n%s\nafter\n%s", err, second, updated)
+			t.Fatalf("second Update: error %v, text\n%s\nafter\n%s", err, second, updated)
 		}
 	})
 }

@@ -9,15 +9,14 @@ import (
 
 // Golden is a file with an expected tree.
 type Golden struct {
-	// Path of the file.
+	// Path is the path of the file.
 	Path string
-	// Options say how the file is written, and have the values of the variables
-	// that stand in it.
+	// Options are the options for writing the file. They have the values of the variables in it.
 	Options RecordOptions
 }
 
-// Read gives the tree of the file with its variables filled in. Errors name the
-// file, and those of syntax are of type *[ParseError].
+// Read returns the tree of the file, with its variables replaced. Errors name the file. Syntax
+// errors are of type *[ParseError].
 func (g Golden) Read() (*Tree, error) {
 	text, err := os.ReadFile(g.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -36,8 +35,8 @@ func (g Golden) Read() (*Tree, error) {
 	return filled, nil
 }
 
-// Update writes the file as [Update] says, makes it where there is none, and leaves
-// one that matches untouched. The folder must be there.
+// Update writes the result of [Update] to the file. It creates a missing file, and does not write a
+// file that matches. The folder must exist.
 func (g Golden) Update(got *Forest) error {
 	text, err := os.ReadFile(g.Path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -53,16 +52,16 @@ func (g Golden) Update(got *Forest) error {
 	return nil
 }
 
-// TB is what [Golden.Check] needs of a test: *testing.T has it, and package testing
-// isn't linked into programs that use this one.
+// TB is the part of *testing.T that [Golden.Check] uses, so that programs that use this package do
+// not link package testing.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 }
 
-// Check matches a forest with the file and fails the test with an explanation, or
-// updates the file where update is set. It reports whether the forest is as the
-// file says.
+// Check compares a forest with the file, and fails the test with an explanation if it does not
+// match. If update is set, Check updates the file instead. It reports whether the forest matches
+// the file.
 func (g Golden) Check(t TB, got *Forest, update bool, explain ExplainOptions) bool {
 	t.Helper()
 	if update {
@@ -78,7 +77,7 @@ func (g Golden) Check(t TB, got *Forest, update bool, explain ExplainOptions) bo
 	}
 	result := Match(want, got)
 	if !result.OK() {
-		t.Errorf("the spans are not as %s says; -update records them\n%s", g.Path, result.ExplainWith(explain))
+		t.Errorf("the spans differ from %s; run with -update to record them\n%s", g.Path, result.ExplainWith(explain))
 	}
 	return result.OK()
 }

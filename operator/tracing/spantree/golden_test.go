@@ -12,7 +12,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// recorder is a test that may fail.
+// recorder is a test that records its failures.
 type recorder struct{ failures []string }
 
 func (r *recorder) Helper() {}
@@ -29,19 +29,19 @@ func TestGolden(t *testing.T) {
 		text := ""
 		passed := golden.Check(r, got, update, spantree.ExplainOptions{})
 		if text = strings.Join(r.failures, "\n"); passed != ok || (len(r.failures) == 0) != ok || !strings.Contains(text, say) {
-			t.Errorf("check gives %t and says %q, want %t and %q", passed, text, ok, say)
+			t.Errorf("Check = %t with failure %q, want %t with %q", passed, text, ok, say)
 		}
 	}
 	check(got, false, false, "no such file or directory; recording writes it")
 	if _, err := golden.Read(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("error %v, want one that says that there is no file", err)
+		t.Errorf("error = %v, want one for a missing file", err)
 	}
 	check(got, true, true, "")
 	if text, err := os.ReadFile(golden.Path); err != nil || string(text) != "a\n  $X\n" {
 		t.Errorf("the file is %q, error %v", text, err)
 	}
 	check(got, false, true, "")
-	check(forest(t, "a\n  b"), false, false, "the spans are not as "+golden.Path+" says; -update records them\n2 differences")
+	check(forest(t, "a\n  b"), false, false, "the spans differ from "+golden.Path+"; run with -update to record them\n2 differences")
 	check(nil, true, false, "recording a forest without spans")
 
 	before, err := os.Stat(golden.Path)
@@ -50,7 +50,7 @@ func TestGolden(t *testing.T) {
 	}
 	check(got, true, true, "")
 	if after, err := os.Stat(golden.Path); err != nil || !after.ModTime().Equal(before.ModTime()) {
-		t.Errorf("a file that matches is written again, error %v", err)
+		t.Errorf("Update wrote a file that matches; error = %v", err)
 	}
 
 	golden.Options.Variables = nil
@@ -61,7 +61,7 @@ func TestGolden(t *testing.T) {
 	}
 	var syntax *spantree.ParseError
 	if _, err := golden.Read(); !errors.As(err, &syntax) || syntax.File != golden.Path || syntax.Line != 1 {
-		t.Errorf("error %v, want one of syntax", err)
+		t.Errorf("error = %v, want a syntax error", err)
 	}
 	golden.Path = t.TempDir()
 	check(got, true, false, "updating the expected tree: ")

@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// token is something that a span must have for a line to be worth a look: a child
-// of a name, or an attribute of a value.
+// token is a necessary property of a span for a line: a child with a name, or an attribute with a
+// value.
 type token struct {
-	key   string // of the attribute; empty for a child
-	value string // of the attribute, or the child's name
+	key   string // The key of the attribute. It is empty for a child.
+	value string // The value of the attribute, or the name of the child.
 	child bool
 }
 
-// tokens are what a span that stands for the line must have.
+// tokens returns the necessary properties of a span for the line.
 func (l *line) tokens() []token {
 	var tokens []token
 	for _, c := range l.Conditions {
@@ -29,22 +29,22 @@ func (l *line) tokens() []token {
 	return tokens
 }
 
-// bucket has the groups of one name, so that a span is compared with few of them
-// where they are many.
+// bucket has the groups of one name. An index limits the number of groups that a span is compared
+// with.
 type bucket struct {
 	groups []int
-	// byToken has each group once, under the rarest of its tokens; keys are the
-	// attributes among these. Both are nil where the groups are few.
+	// byToken has each group once, by its rarest token. keys has the attributes of these tokens.
+	// Both are nil if there are few groups.
 	byToken map[token][]int
 	keys    map[string]bool
-	// always are groups without a token.
+	// always has the groups without a token.
 	always []int
 }
 
-// fewGroups are compared one after the other.
+// fewGroups is the number of groups up to which an index is not worthwhile.
 const fewGroups = 8
 
-// index makes ready for looking up groups by tokens.
+// index builds the index of the groups by tokens.
 func (b *bucket) index(s *siblings) {
 	if len(b.groups) <= fewGroups {
 		return
@@ -71,8 +71,8 @@ func (b *bucket) index(s *siblings) {
 	}
 }
 
-// candidates gives the groups that a span may stand for, in their order. Others
-// have another name or lack something that they must have.
+// candidates returns the groups that a span can be assigned to, in their order. The other groups
+// have another name or a token that the span does not have.
 func (s *siblings) candidates(v *vertex) []int {
 	b := s.byName[v.Span.Name]
 	if b == nil {
@@ -98,7 +98,7 @@ func (s *siblings) candidates(v *vertex) []int {
 	return found
 }
 
-// named gives the groups of a name.
+// named returns the groups with a name.
 func (s *siblings) named(name string) []int {
 	if b := s.byName[name]; b != nil {
 		return b.groups

@@ -2,25 +2,23 @@ package spantree
 
 import "sync"
 
-// Result is the outcome of a [Match], which alone makes it. It may be used by
-// several goroutines.
+// Result is the result of [Match]. Several goroutines can use it at the same time.
 type Result struct {
 	want *Tree
 	got  *Forest
 	ok   bool
-	// compared is made when it is first asked for: waiting for a trace asks for
-	// the verdict alone, again and again.
+	// compared computes the comparison on first use: a caller that waits for a trace needs only the
+	// verdict, many times.
 	compared func() *comparison
 }
 
-// OK reports whether the forest is what was expected. A nil result isn't.
+// OK reports whether the forest matches the expected tree. It returns false for a nil result.
 func (r *Result) OK() bool { return r != nil && r.ok }
 
-// Differences lists what is wrong, the closest matches first: spans in their place
-// with few conditions that fail, then with more, spans that have moved, lines
-// without a span, and spans without a line. It is empty where the match passed,
-// and only there; a nil result has none either. The first call takes longer than
-// the match itself.
+// Differences returns the differences, closest matches first: spans in the expected position by the
+// number of conditions that are not met, then moved spans, lines without a span, and spans without
+// a line. It returns nil exactly if the match passed, and for a nil result. The first call takes
+// longer than the match itself.
 func (r *Result) Differences() []Difference {
 	if r == nil {
 		return nil
@@ -30,17 +28,15 @@ func (r *Result) Differences() []Difference {
 
 // Match compares a forest with an expected tree.
 //
-// Every span must be accounted for by one line, and every line without a mark
-// by one span, with parents and children alike; siblings have no order. Where a span could stand for several lines, any
-// assignment that works is taken: the answer doesn't depend on the order of
-// lines or spans. A node with a [Defect] fails the match even where a line or
-// ... would accept it; only what is below a span that ... lets in is not looked
-// at.
+// Every span must have one line, and every line without a mark one span. The same applies to their
+// parents and children. Siblings have no order. If a span fits several lines, Match uses any
+// assignment that works, so the result does not depend on the order of lines or spans. A node with
+// a [Defect] fails the match even if a line or "..." would accept it. Match ignores the descendants
+// of a span that "..." accepts.
 //
-// The time is polynomial in the number of lines and spans: each pair is
-// compared once at most, and siblings are assigned by bipartite matching. A nil
-// forest is an empty one; a nil tree expects nothing. Neither may change while
-// the result is in use.
+// The time is polynomial in the number of lines and spans: Match compares each pair at most once,
+// and assigns siblings by bipartite matching. A nil forest is empty, and a nil tree expects no
+// spans. The caller must not change either of them while it uses the result.
 func Match(want *Tree, got *Forest) *Result {
 	if want == nil {
 		want = &Tree{}
@@ -56,7 +52,7 @@ func Match(want *Tree, got *Forest) *Result {
 		if r.ok {
 			return &comparison{}
 		}
-		// The differ asks for a pair more than once.
+		// The differ compares a pair more than once.
 		m.memo = map[pair]bool{}
 		c := compare(m, lines)
 		for _, e := range exceeded {
@@ -72,18 +68,17 @@ type pair struct {
 	got  *vertex
 }
 
-// matcher decides whether spans are what lines expect.
+// matcher decides whether spans match lines.
 type matcher struct {
 	roots []*vertex
-	// memo remembers pairs of which both have children; nil where each pair is
-	// asked for once.
+	// memo caches pairs that both have children. It is nil if each pair is compared only once.
 	memo map[pair]bool
 
 	scratch scratch
 }
 
-// matches reports whether a span and everything below it is what the line and
-// everything below it expects. The recursion is as deep as the expected tree.
+// matches reports whether a span and its descendants match a line and its descendants. The depth of
+// the recursion is at most the depth of the expected tree.
 func (m *matcher) matches(l *line, v *vertex) bool {
 	if v.Defect != "" || !l.children.may(v) || !m.holds(l, v) {
 		return false
@@ -103,14 +98,13 @@ func (m *matcher) matches(l *line, v *vertex) bool {
 	return known
 }
 
-// may is a quick look at numbers: where it says no, the children of the span are
-// not what the lines expect.
+// may is a fast check of the numbers of spans. If it returns false, the children of the span do not
+// match the lines.
 func (s *siblings) may(v *vertex) bool {
 	return len(v.children) >= s.least && (s.most < 0 || len(v.children) <= s.most)
 }
 
-// fits reports whether there is an assignment of the spans to the lines that
-// leaves nothing out.
+// fits reports whether a complete assignment of the spans to the lines exists.
 func (m *matcher) fits(lines *siblings, spans []*vertex) bool {
 	if len(spans) < lines.least || (lines.most >= 0 && len(spans) > lines.most) {
 		return false
@@ -121,7 +115,7 @@ func (m *matcher) fits(lines *siblings, spans []*vertex) bool {
 	return m.feasible(lines, spans)
 }
 
-// allSound reports whether "..." may let in the spans.
+// allSound reports whether "..." can accept the spans.
 func allSound(spans []*vertex) bool {
 	for _, v := range spans {
 		if v.Defect != "" {

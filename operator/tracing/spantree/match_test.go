@@ -19,8 +19,7 @@ func parse(t *testing.T, text string) *spantree.Tree {
 	return tree
 }
 
-// forest makes spans of an expected tree: one for every line. Equal conditions
-// become attributes.
+// forest makes one span for every line of an expected tree. Equal conditions become attributes.
 func forest(t *testing.T, text string) *spantree.Forest {
 	t.Helper()
 	return spantree.Build(spansOf(parse(t, text)))
@@ -63,7 +62,7 @@ func TestMatch(t *testing.T) {
 		"other name":                      {"a", "b", false},
 		"another parent":                  {"a\n  b\n  c", "a\n  b\n    c", false},
 		"optional there":                  {"a\n  ? b", "a\n  b", true},
-		"optional not there":              {"a\n  ? b", "a", true},
+		"optional is absent":              {"a\n  ? b", "a", true},
 		"optional twice":                  {"a\n  ? b", "a\n  b\n  b", false},
 		"any number: none":                {"a\n  * b", "a", true},
 		"any number: three":               {"a\n  * b", "a" + strings.Repeat("\n  b", 3), true},
@@ -89,41 +88,41 @@ func TestMatch(t *testing.T) {
 		"others allowed at another place": {"a\n  ...\n  b", "a\n  b\n  c", true},
 		"others allowed elsewhere only":   {"a\n  b\n  ...", "a\n  b\n    c", false},
 		"other roots allowed":             {"a\n...", "a\nb\n  c", true},
-		"twins told apart by children":    {"a\n  r\n    x\n  r\n    y", "a\n  r\n    y\n  r\n    x", true},
-		"twins of one sort":               {"a\n  r\n    x\n  r\n    y", "a\n  r\n    x\n  r\n    x", false},
-		"the particular line gets its span": {
+		"twins with different children":   {"a\n  r\n    x\n  r\n    y", "a\n  r\n    y\n  r\n    x", true},
+		"twins with equal children":       {"a\n  r\n    x\n  r\n    y", "a\n  r\n    x\n  r\n    x", false},
+		"the most specific line gets its span": {
 			"a\n  * r\n    ...\n  r\n    x", "a\n  r\n    x\n  r\n    y\n  r", true},
 		"greedy in line order would fail": {
 			"a\n  r\n    ...\n  r\n    x", "a\n  r\n    x\n  r", true},
 		"greedy for once or more would fail": {
 			"a\n  + r\n    ...\n  r\n    x\n  ? r\n    x", "a\n  r\n    x\n  r\n    x", true},
-		"kind":                         {"a [SERVER]", "a [SERVER]", true},
-		"other kind":                   {"a [SERVER]", "a [CLIENT]", false},
-		"kind not stated":              {"a", "a [CLIENT]", true},
-		"service":                      {"a [service=x]", "a [service=x]", true},
-		"other service":                {"a [service=x]", "a [service=y]", false},
-		"service is inherited":         {"a [service=x]\n  b", "a [service=x]\n  b [service=y]", false},
-		"service stated again":         {"a [service=x]\n  b [service=y]\n    c", "a [service=x]\n  b [service=y]\n    c", true},
-		"service not stated":           {"a", "a [service=y]", true},
-		"status not stated: ok":        {"a", "a [status=Ok]", true},
-		"status not stated: error":     {"a", "a [status=Error]", false},
-		"status error wanted":          {"a [status=Error]", "a [status=Error]", true},
-		"status error wanted, unset":   {"a [status=Error]", "a", false},
-		"status any":                   {"a [status=any]", "a [status=Error]", true},
-		"status unset, ok":             {"a [status=Unset]", "a [status=Ok]", false},
-		"attribute":                    {"a [k=v]", "a [k=v]", true},
-		"attribute of another value":   {"a [k=v]", "a [k=w]", false},
-		"attribute absent":             {"a [k=v]", "a", false},
-		"attribute not stated":         {"a", "a [k=v]", true},
-		"expression":                   {"a [k=~v+]", "a [k=vvv]", true},
-		"expression matches the whole": {"a [k=~v+]", "a [k=xvvvx]", false},
-		"expression of alternatives":   {"a [k=~v|w]", "a [k=wx]", false},
-		"present":                      {"a [k]", "a [k=v]", true},
-		"not present":                  {"a [k]", "a", false},
-		"absent":                       {"a [!k]", "a", true},
-		"not absent":                   {"a [!k]", "a [k=v]", false},
-		"attributes decide who is who": {"a\n  b [k]\n  b [k=1]", "a\n  b [k=1]\n  b [k=2]", true},
-		"attributes leave one without": {"a\n  b [k=1]\n  b [k=1]", "a\n  b [k=1]\n  b [k=2]", false},
+		"kind":                                   {"a [SERVER]", "a [SERVER]", true},
+		"other kind":                             {"a [SERVER]", "a [CLIENT]", false},
+		"kind not stated":                        {"a", "a [CLIENT]", true},
+		"service":                                {"a [service=x]", "a [service=x]", true},
+		"other service":                          {"a [service=x]", "a [service=y]", false},
+		"service is inherited":                   {"a [service=x]\n  b", "a [service=x]\n  b [service=y]", false},
+		"service stated again":                   {"a [service=x]\n  b [service=y]\n    c", "a [service=x]\n  b [service=y]\n    c", true},
+		"service not stated":                     {"a", "a [service=y]", true},
+		"status not stated: ok":                  {"a", "a [status=Ok]", true},
+		"status not stated: error":               {"a", "a [status=Error]", false},
+		"status error wanted":                    {"a [status=Error]", "a [status=Error]", true},
+		"status error wanted, unset":             {"a [status=Error]", "a", false},
+		"status any":                             {"a [status=any]", "a [status=Error]", true},
+		"status unset, ok":                       {"a [status=Unset]", "a [status=Ok]", false},
+		"attribute":                              {"a [k=v]", "a [k=v]", true},
+		"attribute of another value":             {"a [k=v]", "a [k=w]", false},
+		"attribute absent":                       {"a [k=v]", "a", false},
+		"attribute not stated":                   {"a", "a [k=v]", true},
+		"expression":                             {"a [k=~v+]", "a [k=vvv]", true},
+		"expression matches the whole":           {"a [k=~v+]", "a [k=xvvvx]", false},
+		"expression of alternatives":             {"a [k=~v|w]", "a [k=wx]", false},
+		"present":                                {"a [k]", "a [k=v]", true},
+		"not present":                            {"a [k]", "a", false},
+		"absent":                                 {"a [!k]", "a", true},
+		"not absent":                             {"a [!k]", "a [k=v]", false},
+		"attributes decide the assignment":       {"a\n  b [k]\n  b [k=1]", "a\n  b [k=1]\n  b [k=2]", true},
+		"attributes leave a line without a span": {"a\n  b [k=1]\n  b [k=1]", "a\n  b [k=1]\n  b [k=2]", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +153,8 @@ func TestMatchNil(t *testing.T) {
 	}
 }
 
-// A defect fails the match wherever a line or ... would let the span in.
+// TestMatchDefects tests that a defect fails the match even if a line or "..." would accept the
+// span.
 func TestMatchDefects(t *testing.T) {
 	orphan := spantree.Build([]spantree.Span{span("a", "", "a", 0), span("b", "gone", "b", 1)})
 	cycle := spantree.Build([]spantree.Span{span("a", "", "a", 0), span("b", "b", "b", 1)})
@@ -181,8 +181,7 @@ func TestMatchDefects(t *testing.T) {
 	}
 }
 
-// Trees on which trying assignments one after the other would take longer than
-// anybody waits.
+// TestMatchIsPolynomial uses trees for which a search of all assignments would not end.
 func TestMatchIsPolynomial(t *testing.T) {
 	tests := map[string]struct {
 		want, got string
@@ -210,7 +209,7 @@ func TestMatchIsPolynomial(t *testing.T) {
 	}
 }
 
-// deep makes a chain of two siblings a level.
+// deep returns a chain with two siblings per level.
 func deep(line string, levels int) string {
 	var b strings.Builder
 	for i := range levels {
@@ -220,7 +219,7 @@ func deep(line string, levels int) string {
 	return b.String()
 }
 
-// A tree, a forest and a result are for several goroutines.
+// TestMatchConcurrently uses a tree, a forest and a result in several goroutines.
 func TestMatchConcurrently(t *testing.T) {
 	want, got := parse(t, headTree), spantree.Build(headSpans())
 	shared := spantree.Match(want, got)

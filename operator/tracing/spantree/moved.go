@@ -2,9 +2,9 @@ package spantree
 
 import "fmt"
 
-// findMoved looks for the spans of missing lines among all spans that no line was
-// found for, those included that ... lets in. Where there is none the line is missing, and the lines below it
-// are looked for in turn: a lost span leaves its children elsewhere.
+// findMoved searches all spans without a line for the spans of missing lines, including spans that
+// "..." accepts. If it finds none, the line is missing, and findMoved searches for its children: a
+// lost span leaves its children elsewhere.
 func (d *differ) findMoved() {
 	leftOver := map[string][]*vertex{}
 	breadthFirst(d.matcher.roots, func(v *vertex) bool {
@@ -26,7 +26,7 @@ func (d *differ) findMoved() {
 		if l.found > 0 {
 			details = append(details, fmt.Sprintf("found %d of them, want %s", l.found, l.Repeat))
 			d.add(Missing, l.line, nil, details...)
-			continue // The lines below it are compared with the spans that were found.
+			continue // The children were already compared with the spans that were found.
 		}
 		d.add(Missing, l.line, nil, details...)
 		for _, child := range l.children.lines {
@@ -37,8 +37,8 @@ func (d *differ) findMoved() {
 	}
 }
 
-// closest finds the span of a name that is nearest to what the line expects, if
-// it is not far: with one condition that fails at most.
+// closest returns the span with the name of the line that is closest to its expectations. It
+// returns nil if more than one condition is not met.
 func (d *differ) closest(l *line, spans []*vertex) *vertex {
 	const far = 4
 	var best *vertex
@@ -60,7 +60,7 @@ func (d *differ) closest(l *line, spans []*vertex) *vertex {
 	return best
 }
 
-// addExtra lists a span that is left over and those below it.
+// addExtra adds a remaining span and its descendants.
 func (d *differ) addExtra(top *vertex) {
 	breadthFirst([]*vertex{top}, func(v *vertex) bool {
 		if d.lineOf[v] != nil {
@@ -71,8 +71,7 @@ func (d *differ) addExtra(top *vertex) {
 	})
 }
 
-// breadthFirst calls visit for vertices and, where that gives true, for those
-// below.
+// breadthFirst calls visit for vertices, and for their children if visit returns true.
 func breadthFirst(tops []*vertex, visit func(*vertex) bool) {
 	queue := append([]*vertex(nil), tops...)
 	for len(queue) > 0 {

@@ -8,56 +8,53 @@ import (
 const (
 	indentation   = "  "
 	byteOrderMark = "\uFEFF"
-	// maxDepth bounds the recursion over a parsed tree. Real traces of
-	// operators are below twenty.
+	// maxDepth limits the recursion over a parsed tree. Real traces of operators have fewer than
+	// twenty levels.
 	maxDepth = 1000
 )
 
-// ParseError says what is wrong with the text of an expected tree, and where.
+// ParseError is a syntax error in the text of an expected tree, with its position.
 type ParseError struct {
-	// File is the name given to [Parse].
+	// File is the file name that the caller passed to [Parse].
 	File string
-	// Line counts from 1, and so does Column, in bytes.
+	// Line and Column count from 1. Column counts bytes.
 	Line, Column int
-	// Problem says what is wrong and what would be right.
+	// Problem describes the error and the correct syntax.
 	Problem string
 }
 
-// Error gives file:line:column: problem, which editors turn into a link.
+// Error returns "file:line:column: problem". Editors turn this format into a link.
 func (e *ParseError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Problem)
 }
 
-// Parse reads an expected tree. The file's name is used in errors only, which
-// are of type *[ParseError]. A text without any line is an error too: it would
-// expect that nothing happened, and is far more often a mistake.
+// Parse reads an expected tree. The file name only occurs in errors, which are of type
+// *[ParseError]. Parse returns an error for a text without an expected span: it would expect that
+// nothing happened, which is usually a mistake.
 //
-// Lines may end in CRLF, and the text may start with a byte order mark.
-// Variables stay as they are written, until [Tree.Fill] puts values in their
-// place. The time is linear in the length of the text.
+// Lines can end in CRLF, and the text can start with a byte order mark. Parse keeps variables, and
+// [Tree.Fill] replaces them. The time is linear in the length of the text.
 func Parse(file, text string) (*Tree, error) {
 	tree, _, err := parse(file, text)
 	return tree, err
 }
 
-// layout is what the text has beside the tree, for writing it again.
+// layout is the part of the text that is not in the tree. [Update] needs it.
 type layout struct {
-	// lines are those of the text, without what ends them.
+	// lines are the lines of the text, without line ends.
 	lines []string
-	// comments are those at the ends of lines, by line number, with the blanks
-	// before them.
+	// comments are the comments at the ends of lines, by line number, with the spaces before them.
 	comments map[int]string
-	// open are the line numbers of ..., by the line number of the parent; 0 stands for
-	// the roots'.
+	// open has the line numbers of "...", by the line number of the parent, or 0 for the roots.
 	open map[int]int
-	// budget is the line number of the budget; 0 without one.
+	// budget is the line number of the budget, or 0 without one.
 	budget int
 }
 
 // parser reads a text line by line.
 type parser struct {
 	file string
-	// path[d] is the node that lines of depth d are children of.
+	// path[d] is the parent of lines with depth d.
 	path   []*Expected
 	layout *layout
 	budget Budget
@@ -78,12 +75,12 @@ func parse(file, text string) (*Tree, *layout, error) {
 		something = something || found
 	}
 	if !something {
-		return nil, nil, &ParseError{File: file, Line: 1, Column: 1, Problem: "no expected span in the text"}
+		return nil, nil, &ParseError{File: file, Line: 1, Column: 1, Problem: "the text has no expected span"}
 	}
 	return &Tree{Roots: root.Children, Open: root.Open, Budget: p.budget}, l, nil
 }
 
-// line adds what a line says to the tree, and reports whether it says anything.
+// line adds a line to the tree, and reports whether the line is not empty.
 func (p *parser) line(l *lineParser) (bool, error) {
 	if l.empty() {
 		return false, nil

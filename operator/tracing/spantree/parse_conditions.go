@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// Where a bare word ends: at the top inside the brackets, and inside the
-// parentheses of an event.
+// The characters that end a bare word, in the brackets and in the parentheses of an event.
 const (
 	topStops   = " ]"
 	innerStops = " ()]"
 )
 
-// conditions reads what is between the brackets, and the closing one.
+// conditions reads the conditions in brackets, and the closing bracket.
 func (p *lineParser) conditions(e *Expected) error {
 	seen := map[string]bool{}
 	return p.list("]", func() error {
@@ -22,14 +21,14 @@ func (p *lineParser) conditions(e *Expected) error {
 			return err
 		}
 		if seen[what] {
-			return p.errorAt(start, "a second condition on %s", what)
+			return p.errorAt(start, "duplicate condition on %s", what)
 		}
 		seen[what] = true
 		return nil
 	})
 }
 
-// list reads items up to the closing sign, which it consumes.
+// list reads items up to and including the closing sign.
 func (p *lineParser) list(closing string, item func() error) error {
 	for {
 		p.skipBlanks()
@@ -37,7 +36,7 @@ func (p *lineParser) list(closing string, item func() error) error {
 			return nil
 		}
 		if p.done() {
-			return p.errorf("no %s at the end of the conditions", closing)
+			return p.errorf("missing %s at the end of the conditions", closing)
 		}
 		if err := item(); err != nil {
 			return err
@@ -48,8 +47,8 @@ func (p *lineParser) list(closing string, item func() error) error {
 	}
 }
 
-// condition reads one condition into the node and gives what it is about, for
-// finding a second one.
+// condition reads one condition into the node and returns its subject, for the detection of
+// duplicates.
 func (p *lineParser) condition(e *Expected) (string, error) {
 	k, err := p.key(topStops)
 	if err != nil {
@@ -63,13 +62,13 @@ func (p *lineParser) condition(e *Expected) (string, error) {
 	return "attribute " + k.name, err
 }
 
-// key is what stands before the value.
+// key is the part of a condition before the value.
 type key struct {
-	start  int // of the condition
+	start  int // the position of the condition
 	absent bool
 	bare   bool
 	name   string
-	// sign is the operator as it is written; empty where there is none.
+	// sign is the operator in the text format. It is empty without an operator.
 	sign string
 }
 
@@ -78,7 +77,7 @@ func (p *lineParser) key(stops string) (key, error) {
 	k.absent = p.take("!")
 	k.bare = !strings.HasPrefix(p.rest(), `"`)
 	var err error
-	if k.name, err = p.word("a key", stops+"("+operatorRunes); err != nil {
+	if k.name, err = p.word("key", stops+"("+operatorRunes); err != nil {
 		return k, err
 	}
 	signs := len(p.rest()) - len(strings.TrimLeft(p.rest(), operatorRunes))
@@ -87,7 +86,7 @@ func (p *lineParser) key(stops string) (key, error) {
 	return k, nil
 }
 
-// operator gives the operator of a sign that the subject may have.
+// operator returns the operator of a sign if the subject supports it.
 func (p *lineParser) operator(k key, allowed ...Operator) (Operator, error) {
 	if k.sign == "" && k.absent {
 		return Absent, nil
@@ -103,9 +102,9 @@ func (p *lineParser) operator(k key, allowed ...Operator) (Operator, error) {
 		signs = append(signs, operatorSigns[operator])
 	}
 	if k.absent {
-		return 0, p.errorAt(k.start, "!%s stands alone", quoteWord(k.name))
+		return 0, p.errorAt(k.start, "!%s has no value; write only !%[1]s", quoteWord(k.name))
 	}
-	return 0, p.errorAt(k.start, "unknown matcher %s; %s takes %s, and a value that starts with one of %s is quoted",
+	return 0, p.errorAt(k.start, "unknown matcher %s; %s supports %s; quote a value that starts with one of %s",
 		k.sign, quoteWord(k.name), strings.Join(signs, " "), operatorRunes)
 }
 
@@ -126,7 +125,7 @@ func (p *lineParser) textValue(k key, c *Condition, stops string) error {
 		return nil
 	}
 	var err error
-	if c.Value, err = p.word("a value", stops); err != nil {
+	if c.Value, err = p.word("value", stops); err != nil {
 		return err
 	}
 	if c.Operator == Matches {
@@ -137,18 +136,18 @@ func (p *lineParser) textValue(k key, c *Condition, stops string) error {
 	return nil
 }
 
-// reserved reads the rest of a condition whose key is a reserved word.
+// reserved reads the rest of a condition whose key is a keyword.
 func (p *lineParser) reserved(e *Expected, k key) (string, error) {
 	switch {
 	case isKind(k.name):
 		if k.sign != "" || k.absent {
-			return "", p.errorAt(k.start, "a kind stands alone; an attribute of that name must be quoted")
+			return "", p.errorAt(k.start, "a kind has no value; quote an attribute of that name")
 		}
 		e.Kind = k.name
 		return "kind", nil
 	case k.name == "service" || k.name == "status":
 		if k.sign != "=" || k.absent {
-			return "", p.errorAt(k.start, "%s needs a value, as in %s=VALUE; an attribute of that name must be quoted", k.name, k.name)
+			return "", p.errorAt(k.start, "%s needs a value, as in %s=VALUE; quote an attribute of that name", k.name, k.name)
 		}
 		return k.name, p.serviceOrStatus(e, k)
 	}
@@ -158,7 +157,7 @@ func (p *lineParser) reserved(e *Expected, k key) (string, error) {
 }
 
 func (p *lineParser) serviceOrStatus(e *Expected, k key) error {
-	value, err := p.word("a value", topStops)
+	value, err := p.word("value", topStops)
 	switch {
 	case err != nil:
 		return err
@@ -173,7 +172,7 @@ func (p *lineParser) serviceOrStatus(e *Expected, k key) error {
 		e.Status = value
 		return nil
 	}
-	return p.errorAt(k.start, "unknown status %q; there are Unset, Ok, Error and any", value)
+	return p.errorAt(k.start, "unknown status %q; use Unset, Ok, Error or any", value)
 }
 
 // special reads the rest of a condition on a duration, a link or an event.
@@ -186,7 +185,7 @@ func (p *lineParser) special(k key) (c Condition, err error) {
 	switch c.Subject {
 	case SubjectLink:
 		if c.Operator, err = p.operator(k); err != nil {
-			err = p.errorAt(k.start, "link and !link stand alone; an attribute of that name must be quoted")
+			err = p.errorAt(k.start, "link and !link have no value; quote an attribute of that name")
 		}
 	case SubjectEvent:
 		err = p.event(k, &c)
@@ -200,14 +199,14 @@ func (p *lineParser) special(k key) (c Condition, err error) {
 
 func (p *lineParser) duration(k key, c *Condition) (err error) {
 	if k.sign == "" {
-		return p.errorAt(k.start, "%s needs a value, as in %s>=VALUE; an attribute of that name must be quoted", k.name, k.name)
+		return p.errorAt(k.start, "%s needs a value, as in %s>=VALUE; quote an attribute of that name", k.name, k.name)
 	}
-	if c.Value, err = p.word("a value", topStops); err != nil {
+	if c.Value, err = p.word("value", topStops); err != nil {
 		return err
 	}
 	d, err := time.ParseDuration(c.Value)
 	if err != nil {
-		return p.errorAt(k.start, "%q is no duration; durations are written as 10ms, 1.5s or 2m30s", c.Value)
+		return p.errorAt(k.start, "invalid duration %q; write it as 10ms, 1.5s or 2m30s", c.Value)
 	}
 	c.Value = d.String()
 	return nil
@@ -229,13 +228,13 @@ func (p *lineParser) event(k key, c *Condition) (err error) {
 		return err
 	}
 	if not && c.Value == "" {
-		return p.errorAt(k.start, "no name; that there is no event at all is written !event")
+		return p.errorAt(k.start, "missing name of the event; write !event for no event at all")
 	}
 	if !p.take("(") {
 		return nil
 	}
 	if k.sign == "" {
-		return p.errorAt(k.start, "the attributes of an event without a name")
+		return p.errorAt(k.start, "attributes of an event without a name; add a name")
 	}
 	return p.list(")", func() error {
 		inner, err := p.key(innerStops)

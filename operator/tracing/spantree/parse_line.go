@@ -14,7 +14,7 @@ type lineParser struct {
 	pos  int
 }
 
-// maxProblem bounds what an error quotes: a line may be megabytes long.
+// maxProblem limits the length of a quotation in an error: a line can have megabytes.
 const maxProblem = 300
 
 func (p *lineParser) errorf(format string, args ...any) error {
@@ -25,7 +25,7 @@ func (p *lineParser) errorf(format string, args ...any) error {
 	return &ParseError{File: p.file, Line: p.line, Column: p.pos + 1, Problem: problem}
 }
 
-// errorAt is errorf for something that began earlier in the line.
+// errorAt is errorf for an error that starts earlier in the line.
 func (p *lineParser) errorAt(start int, format string, args ...any) error {
 	p.pos = start
 	return p.errorf(format, args...)
@@ -36,7 +36,7 @@ func (p *lineParser) done() bool   { return p.pos >= len(p.text) }
 
 func (p *lineParser) atComment() bool { return strings.HasPrefix(p.rest(), "#") }
 
-// empty reports whether the line has a comment at most, indented as it likes.
+// empty reports whether the line has nothing except a comment, with any indentation.
 func (p *lineParser) empty() bool {
 	text := strings.TrimLeft(p.text, " \t")
 	return text == "" || text[0] == '#'
@@ -48,7 +48,7 @@ func (p *lineParser) skipBlanks() {
 	}
 }
 
-// take consumes a prefix.
+// take consumes a prefix, and reports whether the line has it.
 func (p *lineParser) take(prefix string) bool {
 	if !strings.HasPrefix(p.rest(), prefix) {
 		return false
@@ -57,14 +57,14 @@ func (p *lineParser) take(prefix string) bool {
 	return true
 }
 
-// indent gives the depth.
+// indent returns the depth.
 func (p *lineParser) indent() (int, error) {
 	p.skipBlanks()
 	if p.text[p.pos] == '\t' {
-		return 0, p.errorf("a tab in the indentation; a level is two spaces")
+		return 0, p.errorf("a tab in the indentation; use two spaces per level")
 	}
 	if p.pos%len(indentation) != 0 {
-		return 0, p.errorf("indented by %d spaces; a level is two", p.pos)
+		return 0, p.errorf("indented by %d spaces; use two per level", p.pos)
 	}
 	depth := p.pos / len(indentation)
 	if depth > maxDepth {
@@ -73,7 +73,7 @@ func (p *lineParser) indent() (int, error) {
 	return depth, nil
 }
 
-// takeWord consumes a line of one word and its comment, but only as a whole.
+// takeWord consumes a line of one word and its comment, if that is the whole line.
 func (p *lineParser) takeWord(word string) bool {
 	rest, ok := strings.CutPrefix(p.rest(), word)
 	if !ok {
@@ -105,11 +105,11 @@ func (p *lineParser) expected() (*Expected, error) {
 	return e, p.end()
 }
 
-// end wants nothing but a comment after the conditions.
+// end accepts only a comment after the conditions.
 func (p *lineParser) end() error {
 	p.skipBlanks()
 	if !p.done() && !p.atComment() {
-		return p.errorf("unexpected %q; after the conditions there may be a comment that starts with #", p.rest())
+		return p.errorf("unexpected %q after the conditions; start a comment with #", p.rest())
 	}
 	return nil
 }
@@ -121,12 +121,12 @@ func (p *lineParser) mark() (Repeat, error) {
 	case p.take("{"):
 		length := strings.IndexByte(p.rest(), '}')
 		if length < 0 {
-			return "", p.errorAt(start, "no } after the bounds")
+			return "", p.errorAt(start, "missing } after the bounds")
 		}
 		p.pos += length + 1
 		least, most, ok := parseBounds(p.text[start:p.pos])
 		if !ok {
-			return "", p.errorAt(start, "unknown bounds %s; bounds are written as {0,3}, {2} or {2,}", p.text[start:start+length+2])
+			return "", p.errorAt(start, "invalid bounds %s; write them as {0,3}, {2} or {2,}", p.text[start:start+length+2])
 		}
 		mark = Between(least, most)
 	case p.take(string(Optional)):
@@ -139,7 +139,7 @@ func (p *lineParser) mark() (Repeat, error) {
 		return Once, nil
 	}
 	if !p.take(" ") {
-		return "", p.errorf("no space after the mark %s", mark)
+		return "", p.errorf("missing space after the mark %s", mark)
 	}
 	p.skipBlanks()
 	return mark, nil
@@ -159,18 +159,18 @@ func (p *lineParser) name() (string, error) {
 	name := strings.TrimRight(p.rest()[:end], " ")
 	switch {
 	case name == "":
-		return "", p.errorf("no span name")
+		return "", p.errorf("missing span name")
 	case strings.ContainsAny(name[:1], "?*+#[{"):
-		return "", p.errorf("a name that starts with %q must be quoted", name[:1])
+		return "", p.errorf("quote a name that starts with %q", name[:1])
 	case strings.HasPrefix(name, budgetLine):
-		return "", p.errorf("a span whose name starts with (budget must be quoted; a budget is a line of its own, at the left")
+		return "", p.errorf("quote a span name that starts with (budget; a budget is a line without indentation")
 	case name == openLine:
-		return "", p.errorf("a span named ... must be quoted, and ... takes neither mark nor conditions")
+		return "", p.errorf("... has neither a mark nor conditions; quote the name of a span ...")
 	case strings.Contains(name, "\t"):
 		p.pos += strings.Index(name, "\t")
-		return "", p.errorf("a tab; use spaces, or quote a name that has one")
+		return "", p.errorf("unexpected tab; use spaces, or quote the name")
 	case !graphic(name):
-		return "", p.errorf("a name with control or invalid characters must be quoted")
+		return "", p.errorf("the name has control or invalid characters; quote it")
 	}
 	p.pos += len(name)
 	return name, nil
@@ -180,7 +180,7 @@ func (p *lineParser) name() (string, error) {
 func (p *lineParser) quoted() (string, error) {
 	prefix, err := strconv.QuotedPrefix(p.rest())
 	if err != nil {
-		return "", p.errorf("a quoted string that does not end or has a wrong escape")
+		return "", p.errorf("unterminated string or invalid escape sequence")
 	}
 	value, err := strconv.Unquote(prefix)
 	if err != nil {
@@ -202,14 +202,14 @@ func (p *lineParser) word(what, stops string) (string, error) {
 	word := p.rest()[:end]
 	switch {
 	case word == "":
-		return "", p.errorf("%s is missing; an empty one is written \"\"", what)
+		return "", p.errorf("missing %s; write \"\" for an empty %[1]s", what)
 	case strings.Contains(word, `"`):
-		return "", p.errorf("a quote inside a word; quote the whole word")
+		return "", p.errorf("unexpected quote inside a word; quote the whole word")
 	case strings.Contains(word, "\t"):
 		p.pos += strings.Index(word, "\t")
-		return "", p.errorf("a tab; separate conditions by spaces")
+		return "", p.errorf("unexpected tab; separate conditions with spaces")
 	case !graphic(word):
-		return "", p.errorf("control or invalid characters must be quoted")
+		return "", p.errorf("control or invalid characters; quote the word")
 	}
 	p.pos += len(word)
 	return word, nil

@@ -61,72 +61,72 @@ admit Head [SERVER service=demo status=Ok operator.object.kind=Head]   # the roo
 
 func TestParseErrors(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
-		"empty":                    {"\n# nothing\n", "x.tree:1:1: no expected span in the text"},
-		"tab":                      {"a\n\tb", "x.tree:2:1: a tab in the indentation; a level is two spaces"},
-		"odd indentation":          {"a\n   b", "x.tree:2:4: indented by 3 spaces; a level is two"},
+		"empty":                    {"\n# nothing\n", "x.tree:1:1: the text has no expected span"},
+		"tab":                      {"a\n\tb", "x.tree:2:1: a tab in the indentation; use two spaces per level"},
+		"odd indentation":          {"a\n   b", "x.tree:2:4: indented by 3 spaces; use two per level"},
 		"first line indented":      {"  a", "x.tree:1:3: indented by 1 levels, but the line above allows 0 at most"},
 		"two levels at once":       {"a\n    b", "x.tree:2:5: indented by 2 levels, but the line above allows 1 at most"},
 		"below dots":               {"a\n  ...\n    b", "x.tree:3:5: indented by 2 levels, but the line above allows 1 at most"},
 		"dots twice":               {"a\n  ...\n  ...", "x.tree:3:3: a second ... among the same children"},
-		"dots with a mark":         {"? ...", "x.tree:1:3: a span named ... must be quoted, and ... takes neither mark nor conditions"},
-		"mark without a space":     {"?a", "x.tree:1:2: no space after the mark ?"},
-		"mark without a name":      {"a\n  *", "x.tree:2:4: no space after the mark *"},
-		"two marks":                {"? * a", `x.tree:1:3: a name that starts with "*" must be quoted`},
-		"no name":                  {"[SERVER]", `x.tree:1:1: a name that starts with "[" must be quoted`},
-		"quote without an end":     {`"a`, "x.tree:1:1: a quoted string that does not end or has a wrong escape"},
-		"text after a quoted name": {`"a" b`, `x.tree:1:5: unexpected "b"; after the conditions there may be a comment that starts with #`},
-		"bracket without an end":   {"a [SERVER", "x.tree:1:10: no ] at the end of the conditions"},
-		"text after the bracket":   {"a [SERVER] b", `x.tree:1:12: unexpected "b"; after the conditions there may be a comment that starts with #`},
-		"two kinds":                {"a [SERVER CLIENT]", "x.tree:1:11: a second condition on kind"},
-		"kind with a value":        {"a [SERVER=x]", "x.tree:1:4: a kind stands alone; an attribute of that name must be quoted"},
-		"attribute twice":          {"a [x=1 x=2]", "x.tree:1:8: a second condition on attribute x"},
-		"service without a value":  {"a [service]", "x.tree:1:4: service needs a value, as in service=VALUE; an attribute of that name must be quoted"},
-		"service by expression":    {"a [service=~x]", "x.tree:1:4: service needs a value, as in service=VALUE; an attribute of that name must be quoted"},
+		"dots with a mark":         {"? ...", "x.tree:1:3: ... has neither a mark nor conditions; quote the name of a span ..."},
+		"mark without a space":     {"?a", "x.tree:1:2: missing space after the mark ?"},
+		"mark without a name":      {"a\n  *", "x.tree:2:4: missing space after the mark *"},
+		"two marks":                {"? * a", `x.tree:1:3: quote a name that starts with "*"`},
+		"no name":                  {"[SERVER]", `x.tree:1:1: quote a name that starts with "["`},
+		"quote without an end":     {`"a`, "x.tree:1:1: unterminated string or invalid escape sequence"},
+		"text after a quoted name": {`"a" b`, `x.tree:1:5: unexpected "b" after the conditions; start a comment with #`},
+		"bracket without an end":   {"a [SERVER", "x.tree:1:10: missing ] at the end of the conditions"},
+		"text after the bracket":   {"a [SERVER] b", `x.tree:1:12: unexpected "b" after the conditions; start a comment with #`},
+		"two kinds":                {"a [SERVER CLIENT]", "x.tree:1:11: duplicate condition on kind"},
+		"kind with a value":        {"a [SERVER=x]", "x.tree:1:4: a kind has no value; quote an attribute of that name"},
+		"attribute twice":          {"a [x=1 x=2]", "x.tree:1:8: duplicate condition on attribute x"},
+		"service without a value":  {"a [service]", "x.tree:1:4: service needs a value, as in service=VALUE; quote an attribute of that name"},
+		"service by expression":    {"a [service=~x]", "x.tree:1:4: service needs a value, as in service=VALUE; quote an attribute of that name"},
 		"empty service":            {`a [service=""]`, "x.tree:1:4: an empty service"},
-		"unknown status":           {"a [status=Bad]", `x.tree:1:4: unknown status "Bad"; there are Unset, Ok, Error and any`},
-		"no key":                   {"a [=x]", `x.tree:1:4: a key is missing; an empty one is written ""`},
-		"no value":                 {"a [x=]", `x.tree:1:6: a value is missing; an empty one is written ""`},
-		"unknown matcher":          {"a [k~=x]", "x.tree:1:4: unknown matcher ~=; k takes = =~, and a value that starts with one of =~!<> is quoted"},
-		"unequal":                  {"a [k!=x]", "x.tree:1:4: unknown matcher !=; k takes = =~, and a value that starts with one of =~!<> is quoted"},
-		"comparison of a value":    {"a [k>=5]", "x.tree:1:4: unknown matcher >=; k takes = =~, and a value that starts with one of =~!<> is quoted"},
-		"absent with a value":      {"a [!k=x]", "x.tree:1:4: !k stands alone"},
-		"duration alone":           {"a [duration]", "x.tree:1:4: duration needs a value, as in duration>=VALUE; an attribute of that name must be quoted"},
-		"no duration":              {"a [!duration]", "x.tree:1:4: duration needs a value, as in duration>=VALUE; an attribute of that name must be quoted"},
-		"duration without a unit":  {"a [duration<2]", `x.tree:1:4: "2" is no duration; durations are written as 10ms, 1.5s or 2m30s`},
-		"duration by expression":   {"a [duration=~2s]", "x.tree:1:4: unknown matcher =~; duration takes = < <= > >=, and a value that starts with one of =~!<> is quoted"},
-		"two equal bounds":         {"a [duration<2s duration<2000ms]", "x.tree:1:16: a second condition on duration <2s"},
-		"link to an id":            {"a [link=ab]", "x.tree:1:4: link and !link stand alone; an attribute of that name must be quoted"},
-		"bounds without an end":    {"{1 a", "x.tree:1:1: no } after the bounds"},
-		"bounds of nothing":        {"{0} a", "x.tree:1:1: unknown bounds {0}; bounds are written as {0,3}, {2} or {2,}"},
-		"bounds in disorder":       {"a\n  {3,2} b", "x.tree:2:3: unknown bounds {3,2}; bounds are written as {0,3}, {2} or {2,}"},
-		"bounds of letters":        {"{a} b", "x.tree:1:1: unknown bounds {a}; bounds are written as {0,3}, {2} or {2,}"},
-		"bounds without a space":   {"{1}a", "x.tree:1:4: no space after the mark {1}"},
+		"unknown status":           {"a [status=Bad]", `x.tree:1:4: unknown status "Bad"; use Unset, Ok, Error or any`},
+		"no key":                   {"a [=x]", `x.tree:1:4: missing key; write "" for an empty key`},
+		"no value":                 {"a [x=]", `x.tree:1:6: missing value; write "" for an empty value`},
+		"unknown matcher":          {"a [k~=x]", "x.tree:1:4: unknown matcher ~=; k supports = =~; quote a value that starts with one of =~!<>"},
+		"unequal":                  {"a [k!=x]", "x.tree:1:4: unknown matcher !=; k supports = =~; quote a value that starts with one of =~!<>"},
+		"comparison of a value":    {"a [k>=5]", "x.tree:1:4: unknown matcher >=; k supports = =~; quote a value that starts with one of =~!<>"},
+		"absent with a value":      {"a [!k=x]", "x.tree:1:4: !k has no value; write only !k"},
+		"only duration":            {"a [duration]", "x.tree:1:4: duration needs a value, as in duration>=VALUE; quote an attribute of that name"},
+		"no duration":              {"a [!duration]", "x.tree:1:4: duration needs a value, as in duration>=VALUE; quote an attribute of that name"},
+		"duration without a unit":  {"a [duration<2]", `x.tree:1:4: invalid duration "2"; write it as 10ms, 1.5s or 2m30s`},
+		"duration by expression":   {"a [duration=~2s]", "x.tree:1:4: unknown matcher =~; duration supports = < <= > >=; quote a value that starts with one of =~!<>"},
+		"two equal bounds":         {"a [duration<2s duration<2000ms]", "x.tree:1:16: duplicate condition on duration <2s"},
+		"link to an id":            {"a [link=ab]", "x.tree:1:4: link and !link have no value; quote an attribute of that name"},
+		"bounds without an end":    {"{1 a", "x.tree:1:1: missing } after the bounds"},
+		"bounds of nothing":        {"{0} a", "x.tree:1:1: invalid bounds {0}; write them as {0,3}, {2} or {2,}"},
+		"bounds in disorder":       {"a\n  {3,2} b", "x.tree:2:3: invalid bounds {3,2}; write them as {0,3}, {2} or {2,}"},
+		"bounds of letters":        {"{a} b", "x.tree:1:1: invalid bounds {a}; write them as {0,3}, {2} or {2,}"},
+		"bounds without a space":   {"{1}a", "x.tree:1:4: missing space after the mark {1}"},
 		"two budgets":              {"(budget spans<9)\n(budget spans<8)\na", "x.tree:2:9: a second budget"},
 		"budget without a limit":   {"(budget service=a)\na", "x.tree:1:19: a budget without a limit, as in (budget writes<=6)"},
-		"budget of a line":         {"a\n  (budget spans<9)", "x.tree:2:3: a span whose name starts with (budget must be quoted; a budget is a line of its own, at the left"},
-		"budget without an end":    {"(budget spans<9", "x.tree:1:16: no ) at the end of the conditions"},
+		"budget of a line":         {"a\n  (budget spans<9)", "x.tree:2:3: quote a span name that starts with (budget; a budget is a line without indentation"},
+		"budget without an end":    {"(budget spans<9", "x.tree:1:16: missing ) at the end of the conditions"},
 		"unknown count":            {"(budget x<9)\na", `x.tree:1:9: unknown count "x"; counts are service=NAME, duration, reconciles, useful, failed, requeues, writes, unchanged, conflicts, already_exists, stale_reads, reads, webhooks, errors, spans, observed`},
 		"count without a limit":    {"(budget spans)\na", "x.tree:1:9: spans needs a limit, as in spans<=6"},
-		"count of no number":       {"(budget spans<2s)\na", `x.tree:1:9: "2s" is no number of spans`},
-		"text after a budget":      {"(budget spans<2) x\na", `x.tree:1:18: unexpected "x"; after the conditions there may be a comment that starts with #`},
-		"only a budget":            {"(budget spans<2)", "x.tree:1:1: no expected span in the text"},
-		"event attributes alone":   {"a [event(k=v)]", "x.tree:1:4: the attributes of an event without a name"},
+		"count of no number":       {"(budget spans<2s)\na", `x.tree:1:9: invalid number "2s" of spans; use an integer >= 0`},
+		"text after a budget":      {"(budget spans<2) x\na", `x.tree:1:18: unexpected "x" after the conditions; start a comment with #`},
+		"only a budget":            {"(budget spans<2)", "x.tree:1:1: the text has no expected span"},
+		"only event attributes":    {"a [event(k=v)]", "x.tree:1:4: attributes of an event without a name; add a name"},
 		"event without an end":     {"a [event=x(k=v]", `x.tree:1:15: unexpected "]" after a condition, want a space or )`},
-		"event in an event":        {"a [event=x(k=(y)]", `x.tree:1:14: a value is missing; an empty one is written ""`},
-		"event without a name":     {`a [!event=""]`, "x.tree:1:4: no name; that there is no event at all is written !event"},
-		"tab after a name":         {"a\t[SERVER]", "x.tree:1:2: a tab; use spaces, or quote a name that has one"},
-		"tab between conditions":   {"a [k\tSERVER]", "x.tree:1:5: a tab; separate conditions by spaces"},
-		"tab after spaces":         {"a\n  \tb", "x.tree:2:3: a tab in the indentation; a level is two spaces"},
-		"error in a CRLF text":     {"a\r\n  b [\r\n", "x.tree:2:6: no ] at the end of the conditions"},
-		"carriage return inside":   {"a\rb", "x.tree:1:1: a name with control or invalid characters must be quoted"},
-		"column in bytes":          {"é [k=v x=]", `x.tree:1:11: a value is missing; an empty one is written ""`},
-		"invalid characters":       {"a [k=\xff]", "x.tree:1:6: control or invalid characters must be quoted"},
-		"a binary file":            {"\x00\x01\x02", "x.tree:1:1: a name with control or invalid characters must be quoted"},
-		"quote inside a word":      {`a [x=a"b"]`, "x.tree:1:6: a quote inside a word; quote the whole word"},
+		"event in an event":        {"a [event=x(k=(y)]", `x.tree:1:14: missing value; write "" for an empty value`},
+		"event without a name":     {`a [!event=""]`, "x.tree:1:4: missing name of the event; write !event for no event at all"},
+		"tab after a name":         {"a\t[SERVER]", "x.tree:1:2: unexpected tab; use spaces, or quote the name"},
+		"tab between conditions":   {"a [k\tSERVER]", "x.tree:1:5: unexpected tab; separate conditions with spaces"},
+		"tab after spaces":         {"a\n  \tb", "x.tree:2:3: a tab in the indentation; use two spaces per level"},
+		"error in a CRLF text":     {"a\r\n  b [\r\n", "x.tree:2:6: missing ] at the end of the conditions"},
+		"carriage return inside":   {"a\rb", "x.tree:1:1: the name has control or invalid characters; quote it"},
+		"column in bytes":          {"é [k=v x=]", `x.tree:1:11: missing value; write "" for an empty value`},
+		"invalid characters":       {"a [k=\xff]", "x.tree:1:6: control or invalid characters; quote the word"},
+		"a binary file":            {"\x00\x01\x02", "x.tree:1:1: the name has control or invalid characters; quote it"},
+		"quote inside a word":      {`a [x=a"b"]`, "x.tree:1:6: unexpected quote inside a word; quote the whole word"},
 		"quotes side by side":      {`a ["x""y"]`, `x.tree:1:7: unexpected "\"" after a condition, want a space or ]`},
 		"regular expression":       {"a [x=~(]", "x.tree:1:4: compiling the regular expression of x: error parsing regexp: missing closing ): `(`"},
 		"unbalanced in a group":    {"a [x=~a)(b]", "x.tree:1:4: compiling the regular expression of x: error parsing regexp: unexpected ): `a)(b`"},
-		"control character":        {"a\x01b", "x.tree:1:1: a name with control or invalid characters must be quoted"},
+		"control character":        {"a\x01b", "x.tree:1:1: the name has control or invalid characters; quote it"},
 		"too deep":                 {strings.Repeat("  ", 1001) + "a", "x.tree:1:2003: more than 1000 levels"},
 	}
 	for name, test := range tests {
@@ -140,7 +140,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// What was added to the format: parsing, and printing again.
+// TestParseConditions parses and prints conditions, bounds and budgets.
 func TestParseConditions(t *testing.T) {
 	text := "\uFEFF(budget service=demo writes<=6 unchanged=0 duration<30s)  # generous\r\n" +
 		"admit Head [duration<2s duration>=1ms !link !event]\r\n" +
@@ -192,7 +192,7 @@ admit Head [duration<2s duration>=1ms !link !event]
 	}
 }
 
-// An error in a line of megabytes doesn't quote all of it.
+// TestParseErrorIsShort tests that an error in a line of megabytes does not quote all of it.
 func TestParseErrorIsShort(t *testing.T) {
 	_, err := spantree.Parse("x.tree", `"a" `+strings.Repeat("é", 3<<20))
 	if err == nil || len(err.Error()) > 400 || !strings.HasPrefix(err.Error(), "x.tree:1:5: unexpected") {
@@ -200,7 +200,7 @@ func TestParseErrorIsShort(t *testing.T) {
 	}
 }
 
-// The example in the package's documentation is one.
+// TestDocumentation parses the example in the package's documentation.
 func TestDocumentation(t *testing.T) {
 	source, err := os.ReadFile("doc.go")
 	if err != nil {
@@ -215,7 +215,7 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// A valid file of 5 MB is read, printed, and read again.
+// TestParseLargeFile reads a valid file of 5 MB, prints it, and reads it again.
 func TestParseLargeFile(t *testing.T) {
 	const size = 5 << 20
 	line := "  reconcile Head [CONSUMER operator.object.kind=Head operator.object.name=$HEAD]\n"

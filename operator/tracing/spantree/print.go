@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// The lines of the text format that are no spans.
+// The lines of the text format that are not spans.
 const (
 	openLine = "..."
 )
 
-// String prints the tree in the text format. Parsing the result gives an equal
-// tree; comments and quotes that aren't needed are gone.
+// String returns the tree in the text format. Parsing the result returns an equal tree. Comments
+// and unnecessary quotes are lost.
 func (t *Tree) String() string {
 	var b strings.Builder
 	if line := t.Budget.String(); line != "" {
@@ -21,8 +21,7 @@ func (t *Tree) String() string {
 	return b.String()
 }
 
-// printLines recurses as deep as the text was indented, which the parser
-// bounds.
+// printLines recurses up to the depth of the text, which the parser limits.
 func printLines(b *strings.Builder, lines []*Expected, open bool, depth int) {
 	indent := strings.Repeat(indentation, depth)
 	for _, e := range lines {
@@ -60,8 +59,8 @@ func (e *Expected) String() string {
 	return b.String()
 }
 
-// quoteName gives a span's name as it may stand in a line: bare, or quoted
-// where a bare one would be read as something else.
+// quoteName returns the name of a span in the text format. It quotes the name if the parser would
+// misread the bare name.
 func quoteName(name string) string {
 	plain := name != "" && name != openLine && !strings.HasPrefix(name, budgetLine) && name == strings.TrimSpace(name) && graphic(name) &&
 		!strings.ContainsAny(name[:1], `?*+#"[{`) &&
@@ -72,11 +71,11 @@ func quoteName(name string) string {
 	return strconv.Quote(name)
 }
 
-// operatorRunes are what operators are made of: a bare key ends before the first,
-// and a bare value starts with none.
+// operatorRunes are the characters of operators. They end a bare key, and a bare value does not
+// start with them.
 const operatorRunes = "=~!<>"
 
-// quoteWord does the same for values inside brackets.
+// quoteWord returns a value in brackets, quoted if necessary.
 func quoteWord(word string) string {
 	plain := word != "" && graphic(word) && !strings.ContainsAny(word, " \"]=") &&
 		!strings.ContainsAny(word[:1], operatorRunes+"[")
@@ -86,7 +85,7 @@ func quoteWord(word string) string {
 	return strconv.Quote(word)
 }
 
-// quoteInner does it where a parenthesis ends a value too.
+// quoteInner returns a value in parentheses, quoted if necessary.
 func quoteInner(word string) string {
 	if strings.ContainsAny(word, "()") {
 		return strconv.Quote(word)
@@ -94,7 +93,7 @@ func quoteInner(word string) string {
 	return quoteWord(word)
 }
 
-// quoteKey does it for the keys of attributes.
+// quoteKey returns the key of an attribute, quoted if necessary.
 func quoteKey(key string) string {
 	if reservedWord(key) || strings.ContainsAny(key, operatorRunes) {
 		return strconv.Quote(key)
@@ -102,8 +101,8 @@ func quoteKey(key string) string {
 	return quoteInner(key)
 }
 
-// graphic reports whether the text is one line of valid, printable characters
-// with no blank but the space.
+// graphic reports whether the text is one line of valid, printable characters without white space
+// except spaces.
 func graphic(s string) bool {
 	for _, r := range s {
 		if !strconv.IsPrint(r) || r == '\uFFFD' {

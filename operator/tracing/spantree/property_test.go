@@ -9,7 +9,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// passing is a tree, and the trace that has one span for each of its lines.
+// passing is a tree. Its trace has one span for each line.
 const passing = `admit Head [SERVER service=demo kind=Head]
   reconcile Head [CONSUMER]
     create ChildA [PRODUCER]
@@ -26,9 +26,8 @@ const passing = `admit Head [SERVER service=demo kind=Head]
   converge Head [INTERNAL]
 `
 
-// The harness's promise: whatever one changes about one span of a trace that
-// passes, the match fails. (The optional lines of the tree have lines below them,
-// so that no single span may go or come again.)
+// TestMutations tests that a match fails after any change of one span of a trace that passed. The
+// optional lines of the tree have children, so no single span is optional.
 func TestMutations(t *testing.T) {
 	want := parse(t, passing)
 	spans := spansOf(want)
@@ -59,7 +58,7 @@ func TestMutations(t *testing.T) {
 		copied := s
 		copied.SpanID = "copy"
 		mustFail("duplicate "+id, append(slices.Clone(spans), copied))
-		mustFail("send twice "+id, append(slices.Clone(spans), s))
+		mustFail("duplicate "+id, append(slices.Clone(spans), s))
 		mustFail("add below "+id, append(slices.Clone(spans), span("new", s.SpanID, "unlisted", 99)))
 		for change, apply := range map[string]func(*spantree.Span){
 			"name": func(s *spantree.Span) { s.Name += "x" }, "kind": func(s *spantree.Span) { s.Kind = "" },
@@ -74,9 +73,8 @@ func TestMutations(t *testing.T) {
 	mustFail("no spans", nil)
 }
 
-// The promise holds for any tree: its lines have names of their own, or a
-// condition that tells them apart, and those that need not be there once need
-// something below them, so that no single span may go or come again.
+// TestMutationsOfRandomTrees tests the same for random trees. Their lines have unique names or a
+// condition that distinguishes them. Optional lines need a child, so no single span is optional.
 func TestMutationsOfRandomTrees(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	const rounds = 300
@@ -97,11 +95,11 @@ func TestMutationsOfRandomTrees(t *testing.T) {
 		}
 	}
 	if spansSeen < rounds*5 {
-		t.Errorf("%d spans in %d trees: the test says little", spansSeen, rounds)
+		t.Errorf("%d spans in %d trees: the test needs more", spansSeen, rounds)
 	}
 }
 
-// distinctLines are lines of which each has a span, and each span one line.
+// distinctLines returns lines that have exactly one possible span each.
 func distinctLines(random *rand.Rand, depth int, names *int) []*spantree.Expected {
 	lines := make([]*spantree.Expected, 1+random.IntN(3))
 	for i := range lines {
@@ -124,7 +122,7 @@ func distinctLines(random *rand.Rand, depth int, names *int) []*spantree.Expecte
 	return lines
 }
 
-// mutationsOf changes one span each.
+// mutationsOf returns copies of the spans, each with one change.
 func mutationsOf(random *rand.Rand, spans []spantree.Span) map[string][]spantree.Span {
 	all := map[string][]spantree.Span{"add a root": append(slices.Clone(spans), span("new", "", "unlisted", 99))}
 	for i, s := range spans {

@@ -11,29 +11,29 @@ import (
 	"strings"
 )
 
-// Keep is what [Record] does with an attribute.
+// Keep is the action of [Record] for an attribute.
 type Keep int
 
-// What may be done with an attribute.
+// The actions for an attribute.
 const (
-	// KeepNothing leaves the attribute out: it may be there or not.
+	// KeepNothing omits the attribute.
 	KeepNothing Keep = iota
-	// KeepKey wants the attribute to be there, whatever its value.
+	// KeepKey requires the attribute with any value.
 	KeepKey
-	// KeepValue wants the attribute to have this value.
+	// KeepValue requires the attribute with this value.
 	KeepValue
 )
 
-// Rule says what to do with the attributes whose keys fit a pattern of
-// [path.Match], in which * stands for anything within the key.
+// Rule is the action for attributes whose keys match a pattern of [path.Match]. A * in the pattern
+// also matches slashes.
 type Rule struct {
 	Pattern string
 	Keep    Keep
 }
 
-// OperatorRules are for spans of operators: the values that say which object a
-// span is about, and the presence of those that differ from run to run. Attributes
-// of others are left out.
+// OperatorRules returns the rules for spans of operators. They keep the values that identify the
+// object of a span, and the keys of values that differ from run to run. They omit all other
+// attributes.
 func OperatorRules() []Rule {
 	return []Rule{
 		{"operator.object.uid", KeepKey},
@@ -45,32 +45,29 @@ func OperatorRules() []Rule {
 	}
 }
 
-// RecordOptions say what [Record] keeps of spans. The zero value is for those of
-// operators, without variables.
+// RecordOptions are options of [Record]. The zero value is for spans of operators, without
+// variables.
 type RecordOptions struct {
-	// Attributes are tried in their order, and the first whose pattern fits
-	// decides; where none does, the attribute is left out. Nil is [OperatorRules].
+	// Attributes are the rules for attributes (default [OperatorRules]). The first rule with a
+	// matching pattern applies. An attribute without such a rule is omitted.
 	Attributes []Rule
-	// Events are patterns, as those of rules, for the names of events to keep. An
-	// event of the same name is kept once a span. Nil keeps none.
+	// Events are patterns, as in [Rule], for the names of events to keep. Each name is kept once
+	// per span. Nil keeps none.
 	Events []string
-	// Variables are the values that differ from run to run. Where one stands in a
-	// name or a value, as a whole word, $ and the name of the
-	// variable stand in its place.
+	// Variables are the values that differ from run to run. Record replaces a value that is a whole
+	// word in a name or a value with a dollar sign and the name of the variable.
 	Variables map[string]string
-	// Fold makes one line with the mark + of equal siblings.
+	// Fold combines equal siblings into one line with the mark +.
 	Fold bool
 }
 
-// Record makes an expected tree of spans, as one could have written it by hand:
-// names, kinds, services where they change, statuses other than Unset, and the
-// attributes and events that are chosen. Ids, times and durations are left out. Of
-// links it is only noted that there are some.
+// Record returns the expected tree of spans, as a person could have written it: names, kinds,
+// services if they change, statuses other than Unset, and the chosen attributes and events. It
+// omits ids, times and durations. Of links, it only records that they exist.
 //
-// Siblings are ordered by start, and by what is recorded of them where that is
-// equal, so that ids have no influence. Filled in with the variables, the tree
-// matches the forest. An error says that the forest can't be expected: it is
-// empty, some place in it is wrong, or it is deeper than [Parse] reads.
+// Siblings are ordered by start, and equal starts by the recorded text, so ids have no influence.
+// With the values of the variables, the tree matches the forest. Record returns an error if the
+// forest cannot be expected: it is empty, has a defect, or is deeper than [Parse] permits.
 func Record(got *Forest, options RecordOptions) (*Tree, error) {
 	if err := recordable(got); err != nil {
 		return nil, err
@@ -82,8 +79,8 @@ func Record(got *Forest, options RecordOptions) (*Tree, error) {
 	return tree, nil
 }
 
-// build puts the lines below each other, from the leaves to the roots and without
-// recursion, and gives a line that has the roots below it.
+// build builds the recorded lines from the leaves to the roots, without recursion. It returns a
+// line whose children are the roots.
 func (r *recorder) build(got *Forest) *recordedLine {
 	var nodes []*Node
 	got.Walk(func(n *Node, _ int) bool {
@@ -117,15 +114,15 @@ func recordable(got *Forest) error {
 	return errors.Join(problems...)
 }
 
-// recordedLine is the line of a node while it is made.
+// recordedLine is the line of a node during its construction.
 type recordedLine struct {
 	*Expected
-	// order is the text of the line and what stands for everything below it. Nodes
-	// where it is equal may be folded, whatever the order of those below: equal.
+	// order is the text of the line and a summary of its descendants in their order. equal is the
+	// same in sorted order. Nodes with the same equal can be folded.
 	order, equal string
 }
 
-// take puts lines below the line, and sums them up.
+// take adds children to the line, and updates the summary.
 func (l *recordedLine) take(lines []*recordedLine) {
 	var orders, equals []string
 	for _, child := range lines {
@@ -146,11 +143,10 @@ func sum(own string, below []string) string {
 type recorder struct {
 	options RecordOptions
 	unfill  unfiller
-	// recorded has the line of each node; where several are folded into one, that
-	// one.
+	// recorded has the line of each node. Folded nodes share one line.
 	recorded map[*Node]*recordedLine
-	// noService says that some span has none: then none is recorded, because a line
-	// can't say so.
+	// noService is true if a span has no service. Then no service is recorded, because a line
+	// cannot express it.
 	noService bool
 }
 
@@ -174,7 +170,7 @@ func newRecorder(got *Forest, options RecordOptions) *recorder {
 	return r
 }
 
-// line records a span without what is below it, and with its service.
+// line records a span with its service, without its children.
 func (r *recorder) line(span *Span) *Expected {
 	e := &Expected{Name: r.unfill.text(span.Name), Service: r.unfill.text(span.Service)}
 	if isKind(span.Kind) {
@@ -204,12 +200,12 @@ func (r *recorder) line(span *Span) *Expected {
 }
 
 func fitsPattern(pattern, text string) bool {
-	// A slash is nothing particular in a key.
+	// A slash has no special meaning in a key.
 	fits, err := path.Match(strings.ReplaceAll(pattern, "/", "\x00"), strings.ReplaceAll(text, "/", "\x00"))
 	return err == nil && fits
 }
 
-// attribute gives what the rules say about an attribute.
+// attribute applies the rules to an attribute.
 func (r *recorder) attribute(key string, value any) (Condition, bool) {
 	for _, rule := range r.options.Attributes {
 		if !fitsPattern(rule.Pattern, key) {
@@ -239,8 +235,8 @@ func (r *recorder) events(events []Event) []Condition {
 	return kept
 }
 
-// siblings gives the lines of nodes in their order, folded where that is asked
-// for. What is below them is recorded already.
+// siblings returns the lines of nodes in their order, folded if requested. Their children were
+// recorded before.
 func (r *recorder) siblings(nodes []*Node) []*recordedLine {
 	nodes = slices.Clone(nodes)
 	slices.SortStableFunc(nodes, func(a, b *Node) int {
@@ -261,7 +257,7 @@ func (r *recorder) siblings(nodes []*Node) []*recordedLine {
 	return kept
 }
 
-// leaveOutServices leaves out services that are those of the line above.
+// leaveOutServices removes services that are equal to the service of the parent line.
 func (r *recorder) leaveOutServices(lines []*Expected, above string) {
 	for _, e := range lines {
 		own := e.Service

@@ -10,7 +10,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// operatorSpans are a change of a Head in namespace ns-1, and one linked to it.
+// operatorSpans returns the spans of a change of a Head in namespace ns-1, and of a linked change.
 func operatorSpans() []spantree.Span {
 	object := func(kind, name string, generation int64) map[string]any {
 		return map[string]any{
@@ -95,7 +95,7 @@ admit Head [SERVER service=demo operator.object.kind operator.reconcile.queue_wa
 	}
 }
 
-// Ids have no influence, nor the order in which spans come.
+// TestRecordIsStable tests that neither ids nor the order of spans change the recording.
 func TestRecordIsStable(t *testing.T) {
 	record := func(spans []spantree.Span) string {
 		tree, err := spantree.Record(spantree.Build(spans), spantree.RecordOptions{})
@@ -161,8 +161,8 @@ func TestRecordErrors(t *testing.T) {
 	}
 }
 
-// A span without a service below one with a service can't be told in a line: no
-// service is recorded then.
+// TestRecordWithoutService tests a span without a service below a span with one. A line cannot
+// express that, so no service is recorded.
 func TestRecordWithoutService(t *testing.T) {
 	with, without := span("1", "", "a", 0), span("2", "1", "b", 1)
 	with.Service = "demo"

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Repeat says how many spans one line of an expected tree stands for. Its value is the mark before
-// the name: one of the constants, or bounds as in {0,3}, {2} and {2,}.
+// Repeat is the number of spans for one line of an expected tree. Its value is the mark before the
+// name: one of the constants, or bounds as in {0,3}, {2} and {2,}.
 type Repeat string
 
 // The marks of the text format. Several spans of one line are siblings.
@@ -17,7 +17,8 @@ const (
 	OnceOrMore Repeat = "+"
 )
 
-// Between returns the mark of at least and at most so many spans. A negative most is no bound.
+// Between returns the mark for at least and at most that many spans. A negative most means no
+// limit.
 func Between(least, most int) Repeat {
 	switch {
 	case most < 0:
@@ -28,8 +29,8 @@ func Between(least, most int) Repeat {
 	return Repeat("{" + strconv.Itoa(least) + "," + strconv.Itoa(most) + "}")
 }
 
-// Bounds returns how many spans a line with the mark needs and takes; most is negative without a
-// bound. An unknown mark is treated as Once.
+// Bounds returns the numbers of spans that a line with the mark requires and accepts. A negative
+// most means no limit. An unknown mark is treated as Once.
 func (r Repeat) Bounds() (least, most int) {
 	switch r {
 	case Optional:
@@ -73,22 +74,22 @@ func parseBound(text string) (int, bool) {
 	return n, err == nil && n >= 0 && n <= maxBound && strconv.Itoa(n) == text
 }
 
-// bounded reports whether the mark is a demand in numbers.
+// bounded reports whether the mark states numbers.
 func (r Repeat) bounded() bool { return strings.HasPrefix(string(r), "{") }
 
-// required reports whether at least one span must be there.
+// required reports whether the mark requires at least one span.
 func (r Repeat) required() bool {
 	least, _ := r.Bounds()
 	return least > 0
 }
 
-// several reports whether more than one span may be there.
+// several reports whether the mark accepts more than one span.
 func (r Repeat) several() bool {
 	_, most := r.Bounds()
 	return most != 1
 }
 
-// repeatOf is the mark with the given bounds.
+// repeatOf returns the mark with the given bounds.
 func repeatOf(required, unbounded bool) Repeat {
 	switch {
 	case required && unbounded:

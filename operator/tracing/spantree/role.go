@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Role is the part of an operator's work that a span stands for, by the attributes, names and kinds
-// that package operator/tracing and the sandbox's observer use.
+// Role is the part of an operator's work that a span represents. It follows from the attributes,
+// names and kinds that package operator/tracing and the sandbox's observer use.
 type Role string
 
 // The roles. Every other span has the empty role.
@@ -15,7 +15,7 @@ const (
 	RoleReconcile Role = "reconcile"
 	// RoleWrite is a request that changes, or tries to change, an object.
 	RoleWrite Role = "write"
-	// RoleRead is a get or a list.
+	// RoleRead is a get or list request.
 	RoleRead Role = "read"
 	// RoleWebhook is a call of an admission webhook.
 	RoleWebhook Role = "webhook"
@@ -60,13 +60,13 @@ func (s *Span) Role() Role {
 	return ""
 }
 
-// HasEvent reports whether the span has an event of the name.
+// HasEvent reports whether the span has an event with the name.
 func (s *Span) HasEvent(name string) bool {
 	return slices.ContainsFunc(s.Events, func(e Event) bool { return e.Name == name })
 }
 
 // Changed reports whether the span is a write that changed its object: it did not fail, and neither
-// the API server's answer nor an attribute says that the object stayed as it was.
+// the response of the API server nor an attribute reports an unchanged object.
 func (s *Span) Changed() bool {
 	if s.Role() != RoleWrite || s.Status.Code == StatusError || s.Attributes[attributeUnchanged] == true {
 		return false

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// row is a line of the expected tree beside the span that stands for it.
+// row is a line of the expected tree beside its span.
 type row struct {
 	want, got         string
 	wantType, gotType DifferenceType
-	// parent is the index of the row above in the tree, or none.
+	// parent is the index of the row of the parent, or none.
 	parent int
 }
 
@@ -37,9 +37,9 @@ func (m *rowMaker) add(r row, depth int) int {
 	return len(m.rows) - 1
 }
 
-// siblings lays out lines and spans: the lines in their order, each with its
-// spans, then spans of no line or of one elsewhere, then those that ... lets in.
-// Below the second span of a line the left side is empty, but for what is missing.
+// siblings lays out lines and spans: the lines in their order, each with its spans, then spans
+// without a line or with a line elsewhere, then spans that "..." accepts. Below the second span of
+// a line, the left side only has missing lines.
 func (m *rowMaker) siblings(lines *siblings, spans []*vertex, depth, parent int, left bool) {
 	spansOf := map[*line][]*vertex{}
 	var strangers, others []*vertex
@@ -80,7 +80,7 @@ func (m *rowMaker) line(l *line, spans []*vertex, depth, parent int, left bool) 
 	}
 }
 
-// unmatched lays out a line without a span here, and those below it.
+// unmatched lays out a line without a span here, and its children.
 func (m *rowMaker) unmatched(l *line, depth, parent int) {
 	r := row{want: l.String(), parent: parent}
 	if t := m.wants[l]; t == Missing || t == Moved {
@@ -95,8 +95,8 @@ func (m *rowMaker) unmatched(l *line, depth, parent int) {
 	}
 }
 
-// stranger lays out a span that no line here stands for, and what is below it.
-// It doesn't recurse over spans: they may be a chain of any length.
+// stranger lays out a span without a line here, and its descendants. It does not recurse, because
+// spans can be a chain of any length.
 func (m *rowMaker) stranger(top *vertex, depth, parent int) {
 	type item struct {
 		v             *vertex
@@ -118,7 +118,7 @@ func (m *rowMaker) stranger(top *vertex, depth, parent int) {
 	}
 }
 
-// others lays out the line of three dots and what it lets in.
+// others lays out the line "..." and the spans that it accepts.
 func (m *rowMaker) others(lines *siblings, spans []*vertex, depth, parent int, left bool) {
 	r := row{parent: parent}
 	if lines.open && left {
@@ -145,7 +145,7 @@ func (m *rowMaker) others(lines *siblings, spans []*vertex, depth, parent int, l
 	}
 }
 
-// below lists the spans below one that ... lets in that belong elsewhere.
+// below returns the descendants of a span that "..." accepts, if they belong elsewhere.
 func (m *rowMaker) below(v *vertex) []*vertex {
 	var found []*vertex
 	breadthFirst(v.children, func(v *vertex) bool {
@@ -157,8 +157,8 @@ func (m *rowMaker) below(v *vertex) []*vertex {
 	return found
 }
 
-// actual prints a span as the line that it stands for is printed, with the
-// attributes that are of interest there.
+// actual returns the line of a span in the format of its expected line, with the attributes that
+// the expected line mentions.
 func (m *rowMaker) actual(l *line, v *vertex) string {
 	parent := ""
 	if v.parent != nil {
@@ -167,7 +167,7 @@ func (m *rowMaker) actual(l *line, v *vertex) string {
 	return nodeLine(v.Node, parent, interesting(l, &v.Span)...)
 }
 
-// interesting gives what a span has of what a line has conditions on.
+// interesting returns the properties of a span that a line has conditions on.
 func interesting(l *line, span *Span) []Condition {
 	if l == nil {
 		return nil

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Kinds of a span, spelled as in OpenTelemetry's protocol without its prefix.
-// Anything else, the empty string included, is an unknown kind: it is legal in
-// a [Span], and no condition on the kind matches it.
+// The kinds of a span, as in OpenTelemetry's protocol without the prefix. Any other value,
+// including the empty string, is an unknown kind. It is valid in a [Span], and no condition on the
+// kind matches it.
 const (
 	KindInternal = "INTERNAL"
 	KindServer   = "SERVER"
@@ -25,12 +25,11 @@ const (
 	StatusError = "Error"
 )
 
-// Span is one finished span, whatever system it was read from.
+// Span is a finished span from any source.
 //
-// Ids are lower-case hexadecimal. ParentSpanID is empty, or all zeros, on a
-// root. Start and End may lie in any order: clocks are skewed. Attribute values
-// are string, bool, int64, float64 or slices of these; others are compared and
-// printed by their fmt form.
+// Ids are lower-case hexadecimal. ParentSpanID of a root is empty or has only zeros. End can be
+// before Start, because clocks are skewed. Attribute values are string, bool, int64, float64 or
+// slices of these. Other values are compared and printed in their fmt format.
 type Span struct {
 	TraceID      string
 	SpanID       string
@@ -68,14 +67,13 @@ type Event struct {
 	Attributes map[string]any
 }
 
-// Duration is the time from start to end. It is negative where the clock was
-// set back in between.
+// Duration returns the time from start to end. It is negative if the clock was set back in between.
 func (s Span) Duration() time.Duration { return s.End.Sub(s.Start) }
 
-// IsRoot reports whether the span names no parent.
+// IsRoot reports whether the span has no parent id.
 func (s Span) IsRoot() bool { return zeroID(s.ParentSpanID) }
 
-// Code is the status code with the empty one spelled out.
+// Code returns the status code, or [StatusUnset] for the empty string.
 func (s Span) Code() string {
 	if s.Status.Code == "" {
 		return StatusUnset
@@ -83,12 +81,11 @@ func (s Span) Code() string {
 	return s.Status.Code
 }
 
-// zeroID reports whether an id is no id: empty or all zeros.
+// zeroID reports whether an id is empty or has only zeros.
 func zeroID(id string) bool { return strings.Trim(id, "0") == "" }
 
-// FormatValue gives the text that conditions on an attribute's value are
-// compared with. Numbers have their shortest form, and a slice is its elements
-// in brackets, separated by commas.
+// FormatValue returns the text of an attribute's value for comparisons. Numbers have their shortest
+// form. A slice has its elements in brackets, separated by commas.
 func FormatValue(value any) string {
 	switch v := value.(type) {
 	case string:

@@ -6,20 +6,19 @@ import (
 	"strings"
 )
 
-// Update gives the text of an expected tree that a forest matches, and changes as
-// little of the given text as it can. The file's name is used in errors only.
+// Update returns the text of an expected tree that a forest matches. It changes as little of the
+// given text as possible. The file name only occurs in errors.
 //
-// A text that matches is given back as it is. Else lines whose spans are as they
-// say stay as they were written, with their comments; in others the conditions
-// that fail are recorded anew, and the rest stay. Lines without a span go, with the
-// comments right above them, and new spans get lines as [Record] makes them; so do spans that have moved. Where
-// that comes to no tree that matches, as with a repeated line whose spans no longer
-// have anything in common, and where the text has no line yet, everything is
-// recorded, below the comment at the head of the text.
+// Update returns a text that matches unchanged. Otherwise, lines that match their spans keep their
+// text and comments. In other lines, Update replaces the conditions that are not met, and keeps the
+// others. It removes lines without a span, with the comments directly above them. New and moved
+// spans get lines as in [Record]. If the result does not match, or the text has no line yet, Update
+// records everything below the comment at the start of the text. For example, the spans of a
+// repeated line can have nothing in common any more.
 //
-// A bound on a duration is a demand rather than a record: Update doesn't change
-// it, and gives an error that names the line. So do syntax errors, variables
-// without a value, and forests that [Record] doesn't take.
+// A bound on a duration is a requirement, not a record. Update does not change it, and returns an
+// error with its line. It also returns an error for syntax errors, variables without a value, and
+// forests that [Record] rejects.
 func Update(file, text string, got *Forest, options RecordOptions) (string, error) {
 	if err := recordable(got); err != nil {
 		return "", err
@@ -70,7 +69,7 @@ func matches(file, text string, got *Forest, options RecordOptions) bool {
 	return err == nil && Match(filled, got).OK()
 }
 
-// splitHead parts a text after the comment that it starts with.
+// splitHead splits a text after the comment at its start.
 func splitHead(text string) (head, body string) {
 	at := 0
 	for line := range strings.Lines(text) {
@@ -102,15 +101,15 @@ func recordBelow(head string, got *Forest, options RecordOptions, budget Budget)
 	return head + text, nil
 }
 
-// update writes the text anew, line by line.
+// update writes the new text, line by line.
 type update struct {
 	*layout
 	*comparison
 	*recorder
-	// written has the lines as they are in the text, with variables.
+	// written has the lines of the text, with variables.
 	written map[int]*Expected
-	// head is how many lines of the text stand before everything else and belong to
-	// no line: comments above an empty line.
+	// head is the number of lines at the start of the text that belong to no other line: comments
+	// above an empty line.
 	head     int
 	out      []string
 	problems []error
@@ -137,10 +136,9 @@ func (u *update) writeHead() {
 	u.out = append(u.out, u.layout.lines[:u.head]...)
 }
 
-// above gives the comments and empty lines right above a line, which go where the
-// line goes.
+// above returns the comments and empty lines directly above a line, which move with the line.
 func (u *update) above(number int) []string {
-	first := number - 1 // the index of the line itself
+	first := number - 1 // The index of the line itself.
 	for first > u.head && u.isEmpty(first-1) {
 		first--
 	}
@@ -151,7 +149,7 @@ func (u *update) isEmpty(index int) bool {
 	return (&lineParser{text: u.layout.lines[index]}).empty()
 }
 
-// trailing are the comments below the last line.
+// trailing returns the comments below the last line.
 func (u *update) trailing() []string {
 	last := len(u.layout.lines)
 	for last > 0 && u.isEmpty(last-1) {
@@ -160,7 +158,7 @@ func (u *update) trailing() []string {
 	return u.layout.lines[last:]
 }
 
-// write adds a line with what is above it. The number is 0 for a new one.
+// write adds a line with the comments above it. The number of a new line is 0.
 func (u *update) write(number, depth int, text string) {
 	indent := strings.Repeat(indentation, depth)
 	if number > 0 {
@@ -174,11 +172,10 @@ func (u *update) write(number, depth int, text string) {
 	u.out = append(u.out, indent+text)
 }
 
-// source is the text of a line, without its indentation.
+// source returns the text of a line, without its indentation.
 func (u *update) source(number int) string { return strings.TrimSpace(u.layout.lines[number-1]) }
 
-// siblings writes the lines below a line, of which there are several spans where
-// the line is repeated.
+// siblings writes the children of a line. A repeated line has several spans with children.
 func (u *update) siblings(parent int, lines *siblings, instances [][]*vertex, depth int) {
 	for _, e := range u.entries(lines, instances) {
 		if e.line == nil {
@@ -194,7 +191,7 @@ func (u *update) siblings(parent int, lines *siblings, instances [][]*vertex, de
 	}
 }
 
-// record writes a recorded line and those below it.
+// record writes a recorded line and its children.
 func (u *update) record(l *Expected, depth int) {
 	u.write(0, depth, l.String())
 	for _, child := range l.Children {
@@ -202,8 +199,7 @@ func (u *update) record(l *Expected, depth int) {
 	}
 }
 
-// line writes a line that stays, with the mark and the conditions that its spans
-// call for.
+// line writes a line that stays, with the mark and the conditions that match its spans.
 func (u *update) line(e entry, depth int) {
 	l := e.line
 	var all []*vertex
@@ -216,7 +212,7 @@ func (u *update) line(e entry, depth int) {
 	changed := u.change(l, written, all)
 	switch low, high := l.Repeat.Bounds(); {
 	case l.Repeat.bounded() && (least < low || high >= 0 && most > high):
-		u.problems = append(u.problems, fmt.Errorf("line %d: %s occurs %d to %d times, want %s; bounds are changed by hand", l.Line, quoteName(l.Name), least, most, l.Repeat))
+		u.problems = append(u.problems, fmt.Errorf("line %d: %s occurs %d to %d times, want %s; edit the bounds by hand", l.Line, quoteName(l.Name), least, most, l.Repeat))
 	case len(all) > 0 && !l.Repeat.bounded():
 		changed.Repeat = repeatOf(l.Repeat.required() && least > 0, high < 0 || most > 1)
 	}
@@ -236,7 +232,7 @@ func (u *update) line(e entry, depth int) {
 	u.siblings(l.Line, l.children, below, depth+1)
 }
 
-// keep writes everything below an optional line that has no span, as it is.
+// keep writes the children of an optional line without a span unchanged.
 func (u *update) keep(e *Expected, depth int) {
 	for _, child := range e.Children {
 		u.write(child.Line, depth, u.source(child.Line))

@@ -3,7 +3,7 @@ package spantree
 // entry is a line that stays with its spans, or lines for new spans.
 type entry struct {
 	line *line
-	// spans are those of the line, by the parents' spans.
+	// spans are the spans of the line, by the spans of the parent.
 	spans [][]*vertex
 	fresh []fresh
 }
@@ -11,12 +11,11 @@ type entry struct {
 // fresh is a recorded line for new spans.
 type fresh struct {
 	line *Expected
-	// counts are how many spans it has below each of the parents' spans.
+	// counts are the numbers of its spans below each span of the parent.
 	counts map[int]int
 }
 
-// lines gives the new lines, with marks that allow for what some of the parents'
-// spans have and others have not.
+// lines returns the new lines. Their marks allow for spans that only some parents have.
 func (e entry) lines(parents int) []*Expected {
 	var lines []*Expected
 	for _, f := range e.fresh {
@@ -30,10 +29,10 @@ func (e entry) lines(parents int) []*Expected {
 	return lines
 }
 
-// entries are the lines that stay, in their order, each followed by new ones for
-// the spans that start after its own.
+// entries returns the lines that stay, in their order. Each is followed by new lines for the spans
+// that start after its own spans.
 func (u *update) entries(lines *siblings, parents [][]*vertex) []entry {
-	entries := []entry{{}} // the first for what comes before all lines
+	entries := []entry{{}} // The first is for spans before all lines.
 	at := map[*line]int{}
 	for _, l := range lines.lines {
 		e := entry{line: l, spans: make([][]*vertex, len(parents))}
@@ -64,10 +63,10 @@ func (u *update) entries(lines *siblings, parents [][]*vertex) []entry {
 	return entries
 }
 
-// stays reports whether a span is in the place of its line.
+// stays reports whether a span has the position of its line.
 func (u *update) stays(v *vertex, l *line) bool { return u.lineOf[v] == l && u.gots[v] != Moved }
 
-// insert adds the line of a new span below one of the parents' spans.
+// insert adds the line of a new span below one of the spans of the parent.
 func (u *update) insert(e *entry, v *vertex, parent, parents int) {
 	l := cloneLines([]*Expected{u.recorded[v.Node].Expected})
 	above := ""

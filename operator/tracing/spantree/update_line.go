@@ -5,8 +5,7 @@ import (
 	"slices"
 )
 
-// change gives a line as it should be for its spans: what holds for all of them
-// stays as it is written.
+// change returns the line for its spans. It keeps the parts that match all of them.
 func (u *update) change(l *line, written *Expected, spans []*vertex) *Expected {
 	changed := *written
 	if len(spans) == 0 {
@@ -42,25 +41,24 @@ func (u *update) change(l *line, written *Expected, spans []*vertex) *Expected {
 	return &changed
 }
 
-// fails reports whether something does not hold for each of the spans.
+// fails reports whether at least one span does not meet a condition.
 func fails(spans []*vertex, holds func(*Span) bool) bool {
 	return slices.ContainsFunc(spans, func(v *vertex) bool { return !holds(&v.Span) })
 }
 
-// same reports whether all spans have the same of something.
+// same reports whether get returns the same value for all spans.
 func same(spans []*vertex, get func(*Span) string) bool {
 	first := get(&spans[0].Span)
 	return !fails(spans, func(s *Span) bool { return get(s) == first })
 }
 
-// condition gives what takes the place of a condition that fails, if anything
-// does.
+// condition returns the replacement of a condition that is not met, if there is one.
 func (u *update) condition(l *line, c Condition, spans []*vertex) (Condition, bool) {
 	switch c.Subject {
 	case SubjectAttribute:
 		return u.attributeOf(c, spans)
 	case SubjectDuration:
-		u.problems = append(u.problems, fmt.Errorf("line %d: %s lasts %s, want %s; a bound on time is changed by hand",
+		u.problems = append(u.problems, fmt.Errorf("line %d: %s lasts %s, want %s; edit the bound by hand",
 			l.Line, spans[0].Span.Name, spans[0].Span.Duration(), c))
 	case SubjectLink:
 		return hasLink(), !fails(spans, func(s *Span) bool { return len(s.Links) > 0 })
@@ -68,8 +66,8 @@ func (u *update) condition(l *line, c Condition, spans []*vertex) (Condition, bo
 	return Condition{}, false
 }
 
-// attributeOf records an attribute anew. One that somebody wrote a value for by
-// hand has its value again, whatever the rules say.
+// attributeOf records an attribute again. A condition with a value keeps a value, whatever the
+// rules are.
 func (u *update) attributeOf(c Condition, spans []*vertex) (Condition, bool) {
 	if fails(spans, func(s *Span) bool { _, there := s.Attributes[c.Key]; return there }) {
 		return Condition{}, false

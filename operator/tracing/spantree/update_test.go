@@ -7,7 +7,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
-// written is a file that somebody has written by hand.
+// written is a file that a person wrote.
 const written = `# What happens.
 
 # The root.
@@ -25,7 +25,7 @@ admit Head [SERVER   name=$HEAD uid=~u-.+]   # by the webhook
 # The end.
 `
 
-// asWritten are spans that are as the file says.
+// asWritten are spans that match the file.
 const asWritten = `admit Head [SERVER name=test uid=u-1]
   create ChildA [PRODUCER generation=1 name=test-child-a]
   reconcile Head
@@ -38,7 +38,7 @@ const asWritten = `admit Head [SERVER name=test uid=u-1]
 func TestUpdate(t *testing.T) {
 	everything := []spantree.Rule{{Pattern: "id", Keep: spantree.KeepKey}, {Pattern: "*", Keep: spantree.KeepValue}}
 	tests := map[string]struct {
-		// spans changes what is as written, want changes the file.
+		// spans changes asWritten, and want changes the file.
 		spans, want *strings.Replacer
 	}{
 		"nothing": {strings.NewReplacer(), strings.NewReplacer()},
@@ -62,7 +62,7 @@ func TestUpdate(t *testing.T) {
 			strings.NewReplacer("admit Head [SERVER", "admit Deployment [CONSUMER status=Error"),
 			strings.NewReplacer("admit Head [SERVER   name=$HEAD uid=~u-.+]   #", "admit Deployment [CONSUMER status=Error name=$HEAD uid=~u-.+]   #"),
 		},
-		"a lost span takes its comment along": {
+		"a lost span is removed with its comment": {
 			strings.NewReplacer("  create ChildA [PRODUCER generation=1 name=test-child-a]\n", ""),
 			strings.NewReplacer("  # First the child.\n  create ChildA [PRODUCER generation=1 name=$HEAD-child-a]  # once\n    ? never [CLIENT]\n      # not seen yet\n      at all\n", ""),
 		},
@@ -74,11 +74,11 @@ func TestUpdate(t *testing.T) {
 			strings.NewReplacer("  converge Head [kind=Head]\n", "  converge Head [kind=Head]\nreconcile Head [service=other]\n"),
 			strings.NewReplacer("  # at most once\n", "  # at most once\nreconcile Head\n"),
 		},
-		"a repeated line of which one has something more": {
+		"a repeated line with another child in one span": {
 			strings.NewReplacer("    update_status\n  converge", "    update_status\n    create Job\n    create Job\n  converge"),
 			strings.NewReplacer("    update_status\n", "    update_status\n    * create Job\n"),
 		},
-		"a repeated line of which one has something less": {
+		"a repeated line with a missing child in one span": {
 			strings.NewReplacer("    update_status\n  converge", "  converge"),
 			strings.NewReplacer("\n    update_status\n", "\n    ? update_status\n"),
 		},
@@ -105,7 +105,8 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// What moves is recorded again in its new place; the budget, bounds and dots stay.
+// TestUpdateMoved tests that moved spans are recorded in their new position. The budget, bounds and
+// "..." remain.
 func TestUpdateMoved(t *testing.T) {
 	old := "(budget spans<9)\na\n  b\n    c  # comment\n  {1,2} d\n  # others\n  ...\n"
 	got := forest(t, "a\n  b\n  d\n    c")
@@ -136,7 +137,7 @@ func TestUpdateWithoutLines(t *testing.T) {
 	}
 }
 
-// Conditions on links and events that no longer hold.
+// TestUpdateConditions tests conditions on links and events that are no longer met.
 func TestUpdateConditions(t *testing.T) {
 	s := detailed()
 	for old, want := range map[string]string{
@@ -164,10 +165,10 @@ func TestUpdateErrors(t *testing.T) {
 		got  *spantree.Forest
 		want string
 	}{
-		"syntax":        {"a [", sound, "x.tree:1:4: no ] at the end of the conditions"},
+		"syntax":        {"a [", sound, "x.tree:1:4: missing ] at the end of the conditions"},
 		"variable":      {"a\n  b [k=$X]", sound, "filling in x.tree: line 2: no value for the variable $X"},
-		"bound on time": {"a\n  b [duration<1ms]", sound, "updating x.tree: line 2: b lasts 1s, want duration<1ms; a bound on time is changed by hand"},
-		"bounds":        {"a\n  {2,3} b", sound, "updating x.tree: line 2: b occurs 1 to 1 times, want {2,3}; bounds are changed by hand"},
+		"bound on time": {"a\n  b [duration<1ms]", sound, "updating x.tree: line 2: b lasts 1s, want duration<1ms; edit the bound by hand"},
+		"bounds":        {"a\n  {2,3} b", sound, "updating x.tree: line 2: b occurs 1 to 1 times, want {2,3}; edit the bounds by hand"},
 		"budget":        {"(budget spans<2)\na\n  b", sound, "updating x.tree: line 1: spans is 2, want spans<2; a budget is changed by hand"},
 		"no spans":      {"a", nil, "recording a forest without spans"},
 		"orphan":        {"a", spantree.Build([]spantree.Span{span("1", "0f", "a", 0)}), "recording span a 1: its parent 0f is missing"},

@@ -11,15 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// variable is a dollar sign and what may follow it: a name, a name in braces, or
-// another dollar sign.
+// variable matches a dollar sign with a name, a name in braces, or another dollar sign.
 var variable = regexp.MustCompile(`\$(?:\$|[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})`)
 
-// Fill gives a copy of the tree with values in the place of variables, $NAME or
-// ${NAME}, in names, services and the values of conditions; in a regular
-// expression a value stands for itself. $$ is a dollar sign, and one that
-// nothing of this follows is left alone. The error lists the variables without a
-// value, by line.
+// Fill returns a copy of the tree with values instead of variables, $NAME or ${NAME}, in names,
+// services and the values of conditions. In a regular expression, a value is quoted. $$ is a dollar
+// sign. Fill keeps any other dollar sign. The error lists the variables without a value, by line.
 func (t *Tree) Fill(values map[string]string) (*Tree, error) {
 	f := filler{values: values}
 	filled := t.clone()
@@ -68,10 +65,10 @@ func (f *filler) fill(text *string, expression bool) {
 	})
 }
 
-// unfiller is the way back: it finds values in text and puts variables there.
+// unfiller does the opposite of Fill: it replaces values in text with variables.
 type unfiller struct {
-	// names are those of the variables with a value, longest value first, so that
-	// the more particular one is found.
+	// names are the variables with a value, longest value first, so that the most specific value is
+	// found first.
 	names  []string
 	values map[string]string
 }
@@ -89,8 +86,8 @@ func newUnfiller(values map[string]string) unfiller {
 	return u
 }
 
-// text puts variables in the place of values, where these are whole words, and
-// doubles other dollar signs: filling in the result gives the text again.
+// text replaces values that are whole words with variables, and doubles other dollar signs. Fill
+// returns the original text.
 func (u unfiller) text(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); {
@@ -112,7 +109,7 @@ func (u unfiller) text(text string) string {
 	return b.String()
 }
 
-// at gives the variable whose value stands at an index, or nothing.
+// at returns the variable whose value is at an index, or the empty string.
 func (u unfiller) at(text string, i int) string {
 	before, _ := utf8.DecodeLastRuneInString(text[:i])
 	for _, name := range u.names {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestFill(t *testing.T) {
-	tree := parse(t, `# $NOBODY in a comment
+	tree := parse(t, `# $UNUSED in a comment
 admit $KIND [service=${NAME}_x k=$NAME-child e=~$NAME.*$ p=~a$ d=$$NAME c="$5 $" event="$KIND done"(k=$NAME)]
   plain [$NAME]`)
 	before := tree.String()
@@ -22,7 +22,7 @@ admit $KIND [service=${NAME}_x k=$NAME-child e=~$NAME.*$ p=~a$ d=$$NAME c="$5 $"
 		t.Errorf("filled in (-want +got):\n%s", diff)
 	}
 	if tree.String() != before {
-		t.Errorf("filling in changes the tree itself:\n%s", tree)
+		t.Errorf("Fill changed the tree itself:\n%s", tree)
 	}
 }
 
@@ -35,8 +35,8 @@ func TestFillErrors(t *testing.T) {
 	}
 }
 
-// The way back: values become variables where they are whole words, the longest
-// first, and filling in gives the value again.
+// TestVariablesOfRecordings tests that values that are whole words become variables, the longest
+// value first, and that Fill returns the original text.
 func TestVariablesOfRecordings(t *testing.T) {
 	values := map[string]string{"HEAD": "web", "CHILD": "web-child", "N": "1", "DOLLAR": "a$"}
 	for value, want := range map[string]string{
@@ -55,7 +55,7 @@ func TestVariablesOfRecordings(t *testing.T) {
 		}
 		filled, err := tree.Fill(values)
 		if err != nil || !spantree.Match(filled, got).OK() {
-			t.Errorf("%q: filled in it is %v, error %v", value, filled, err)
+			t.Errorf("%q: Fill = %v, %v", value, filled, err)
 		}
 	}
 }

@@ -1,14 +1,14 @@
 package spantree
 
-// vertex is a node of the actual forest, made ready for matching.
+// vertex is a node of the actual forest, prepared for matching.
 type vertex struct {
 	*Node
 	parent   *vertex
 	children []*vertex
 }
 
-// vertices makes a forest ready for matching. It doesn't recurse: spans may be a
-// chain of any length.
+// vertices prepares a forest for matching. It does not recurse, because spans can be a chain of any
+// length.
 func vertices(forest *Forest) []*vertex {
 	roots := wrap(nil, forest.Roots)
 	stack := append([]*vertex(nil), roots...)

@@ -1,4 +1,5 @@
-// Command service-operator gives each Deployment with the annotation example.com/port a Service. Nothing here uses the builder.
+// Command service-operator creates a Service for each Deployment with the annotation
+// example.com/port. It does not use the builder.
 package main
 
 import (

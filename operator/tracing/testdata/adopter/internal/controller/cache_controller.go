@@ -54,7 +54,7 @@ func (r *CacheReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	return ctrl.Result{}, nil
 }
 
-// shape sets what the Cache decides about its Deployment, and leaves the API server's defaults alone.
+// shape sets what the Cache decides about its Deployment, and keeps the API server's defaults.
 func (r *CacheReconciler) shape(deployment *appsv1.Deployment, cache *v1alpha1.Cache) {
 	labels := map[string]string{"app.kubernetes.io/name": "cache", "app.kubernetes.io/instance": cache.Name}
 	deployment.Spec.Replicas = &cache.Spec.Replicas
