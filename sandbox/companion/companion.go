@@ -74,14 +74,19 @@ func (o Observer) Start(ctx context.Context, report session.Report) error {
 	return err
 }
 
-// revision identifies what the observer reads only when it starts: the kubeconfig, and the ports of
-// Jaeger. Another cluster of the same name, or a port that another program took, changes them.
+// revision identifies what the observer reads only when it starts: the kubeconfig, the ports of
+// Jaeger, and the operator's service name. Another cluster of the same name, a port that another
+// program took, or another sandbox.yaml changes them.
 func (o Observer) revision() (string, error) {
 	kubeconfig, err := input.ReadOwn(o.session.Dir.Kubeconfig())
 	if err != nil {
 		return "", fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	sum := sha256.Sum256(fmt.Append(kubeconfig, o.session.Record.Ports))
+	subject, err := o.session.Subject()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(fmt.Append(kubeconfig, o.session.Record.Ports, subject.ServiceName))
 	return hex.EncodeToString(sum[:8]), nil
 }
 

@@ -32,7 +32,11 @@ func (r *Reader) reconstruct(ctx context.Context, live *unstructured.Unstructure
 	if err != nil {
 		return tracetree.Trace{}, fmt.Errorf("reconstructing the trace: %w", err)
 	}
-	found := tracetree.FromOTLP(retrospect.Trace(live.GetUID(), family.Objects, family.Events))
+	spans := retrospect.Trace(live.GetUID(), family.Objects, family.Events)
+	if err := r.NameOperator(spans); err != nil {
+		return tracetree.Trace{}, err
+	}
+	found := tracetree.FromOTLP(spans)
 	if len(found) == 0 {
 		return tracetree.Trace{}, nil
 	}

@@ -37,6 +37,7 @@ func TestCluster(t *testing.T) {
 	t.Run("Notices", func(t *testing.T) { testNotices(t, c) })
 	t.Run("Ended", func(t *testing.T) { testEnded(t, c) })
 	t.Run("Explain", func(t *testing.T) { testExplain(t, c) })
+	t.Run("Stuck", func(t *testing.T) { testStuck(t, c) })
 }
 
 // testForeign looks for components by their definitions.

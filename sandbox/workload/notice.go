@@ -64,9 +64,9 @@ func homeless(ctx context.Context, c *apply.Cluster) ([]string, error) {
 }
 
 const (
-	// unbound is part of the scheduler's message about a Pod whose claims have no volumes.
+	// unbound is part of the scheduler's message about a Pod whose claim has a class that is not defined.
 	unbound       = "unbound immediate PersistentVolumeClaims"
-	storageRemedy = "; an embedded cluster has no volumes for claims: remove the storage from the object, or use --cluster=kind"
+	storageRemedy = "; remove the class of the storage from the object, so that the default class of the cluster applies"
 )
 
 // unscheduled returns why no node takes a Pod; empty if one does.

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -36,14 +34,15 @@ const (
 
 // Explain calls run, and reports meanwhile why Pods of a component do not become ready. It ends the
 // context of run if they cannot recover: a container of the component, or for the sample of the
-// operator, crashes again and again or has an image that no node can have. The error of run then
-// explains the Pods too. report may be nil.
+// operator, crashes again and again or has an image that no node can have, or a Pod is stuck for
+// stuckLimit. The error of run then explains the Pods too. report may be nil.
 func Explain(ctx context.Context, c *apply.Cluster, name string, report func(string, ...any), run func(context.Context) error) error {
 	running, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		said := ""
+		var patience patience
 		var before []trouble                                                                                      // A container may have crashed before for a reason that has gone.
 		_ = wait.PollUntilContextCancel(running, troubleInterval, true, func(ctx context.Context) (bool, error) { // It ends with running.
 			found := troubles(ctx, c, name)
@@ -53,16 +52,22 @@ func Explain(ctx context.Context, c *apply.Cluster, name string, report func(str
 			text := describe(found, func(t trouble) bool { return t.stuck })
 			hopeless := describe(found, func(t trouble) bool {
 				crashedBefore := t.crash != "" && slices.ContainsFunc(before, func(b trouble) bool { return b.crash == t.crash })
-				return t.hopeless && !crashedBefore && isCurrent(ctx, c, t.pod)
+				return t.hopeless && !crashedBefore && isOfCurrent(ctx, c, t.pod)
 			})
 			if text != said && text != "" && report != nil {
 				report("%s", strings.ReplaceAll(text, "\n", "; "))
 			}
 			said = text
+			var end error
 			if hopeless != "" {
-				cancel(&hopelessError{hopeless, name})
+				end = &hopelessError{fmt.Sprintf("%s; see %s", hopeless, hint.Run("logs", component.Operator, "--previous"))}
+			} else {
+				end = stuckError(ctx, c, name, patience.exhausted(time.Now(), found))
 			}
-			return hopeless != "", nil
+			if end != nil {
+				cancel(end)
+			}
+			return end != nil, nil
 		})
 	}()
 	err := run(running)
@@ -78,11 +83,9 @@ func Explain(ctx context.Context, c *apply.Cluster, name string, report func(str
 }
 
 // hopelessError means that Pods cannot recover.
-type hopelessError struct{ text, name string }
+type hopelessError struct{ text string }
 
-func (e *hopelessError) Error() string {
-	return fmt.Sprintf("%s; see %s", e.text, hint.Run("logs", component.Operator, "--previous"))
-}
+func (e *hopelessError) Error() string { return e.text }
 
 // PodTrouble explains why Pods of a component are not ready, with one line for each Pod. It returns
 // nil if all Pods are ready or no reason is known. It works although ctx has ended, for at most 5 s.
@@ -93,12 +96,23 @@ func PodTrouble(ctx context.Context, c *apply.Cluster, name string) error {
 	return nil
 }
 
+// described is the maximum number of Pods in a message.
+const described = 5
+
 func describe(troubles []trouble, has func(trouble) bool) string {
 	var lines []string
+	more := 0
 	for _, t := range troubles {
-		if has(t) {
+		switch {
+		case !has(t):
+		case len(lines) < described:
 			lines = append(lines, t.text)
+		default:
+			more++
 		}
+	}
+	if more > 0 {
+		lines = append(lines, "and "+count(more, "more Pod"))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -137,8 +151,8 @@ func troublesOf(ctx context.Context, c *apply.Cluster, pods []corev1.Pod) []trou
 	return found
 }
 
-// sampleTroubles returns the troubles of Pods whose owners lead to an object of the sample. The
-// operator is not the cause, so they may pass.
+// sampleTroubles returns the troubles of Pods whose owners lead to an object of the sample. They may
+// pass, because a Pod can wait for another one.
 func sampleTroubles(ctx context.Context, c *apply.Cluster) []trouble {
 	samples := map[types.UID]bool{}
 	var namespaces []string
@@ -245,22 +259,6 @@ func isLoop(waiting *corev1.ContainerStateWaiting) bool {
 	}
 	pause, err := time.ParseDuration(match[1])
 	return err == nil && pause >= loopBackOff
-}
-
-// isCurrent reports whether a Pod has the present template of its Deployment. A Pod of an earlier
-// one is replaced.
-func isCurrent(ctx context.Context, c *apply.Cluster, pod *corev1.Pod) bool {
-	set, deployment := &appsv1.ReplicaSet{}, &appsv1.Deployment{}
-	return getOwner(ctx, c, pod, set) && getOwner(ctx, c, set, deployment) &&
-		deployment.Status.ObservedGeneration == deployment.Generation && set.Annotations[revision] == deployment.Annotations[revision]
-}
-
-const revision = "deployment.kubernetes.io/revision"
-
-func getOwner(ctx context.Context, c *apply.Cluster, of, owner client.Object) bool {
-	reference := metav1.GetControllerOf(of)
-	return reference != nil && c.Client().Get(ctx, types.NamespacedName{Namespace: of.GetNamespace(), Name: reference.Name}, owner) == nil &&
-		owner.GetUID() == reference.UID
 }
 
 // lastLogLine returns the line of a container's log that explains its trouble, as a suffix for a

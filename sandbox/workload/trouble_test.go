@@ -40,7 +40,7 @@ func TestTrouble(t *testing.T) {
 		{"fine", "", "", false, false, containers(corev1.ContainerStatus{Name: "c", Ready: true})},
 		{"no node", "Unschedulable: 0/1 nodes", "", true, false, corev1.PodStatus{Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes"}}}},
-		{"no volume", "Unschedulable: pod has unbound immediate PersistentVolumeClaims. not found; an embedded cluster has no volumes for claims: remove the storage from the object, or use --cluster=kind", "", true, false, corev1.PodStatus{Conditions: []corev1.PodCondition{
+		{"no volume", "Unschedulable: pod has unbound immediate PersistentVolumeClaims. not found; remove the class of the storage from the object, so that the default class of the cluster applies", "", true, false, corev1.PodStatus{Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "pod has unbound immediate PersistentVolumeClaims. not found"}}}},
 		{"no room", "OutOfpods: Node has no room", "", true, false, corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfpods", Message: "Node has no room"}},
 		{"new", "phase Pending, no container yet", "", false, false, corev1.PodStatus{Phase: corev1.PodPending}},

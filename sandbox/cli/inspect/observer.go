@@ -83,7 +83,7 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 	observer := observe.New(observe.Options{
 		ExportDelay: exportDelay,
 		Export: func(ctx context.Context, all ptrace.Traces) error {
-			var errs []error
+			errs := []error{run.NameOperator(all)}
 			for _, trace := range tracetree.FromOTLP(all) {
 				errs = append(errs, sender.Send(ctx, trace))
 			}

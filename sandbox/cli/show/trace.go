@@ -41,7 +41,8 @@ func (o *traceOptions) bind(cmd *cobra.Command) {
 	o.judge.Bind(flags)
 }
 
-const traceExamples = `  go run ./sandbox trace head-sample
+const traceExamples = `  go run ./sandbox trace
+  go run ./sandbox trace head-sample
   go run ./sandbox trace memcached/sample -n team-a
   go run ./sandbox trace web --why
   go run ./sandbox trace web --only=failures
@@ -64,7 +65,7 @@ change of the object itself, the tree starts there.
 
 The kind has one of the names that kubectl accepts: memcached, memcacheds, its short name, or memcacheds.cache.example.com. Without
 a kind, the object has the kind of the sample (a Head unless sandbox.yaml names another), and the part before the slash can be its
-namespace.
+namespace. Without a name, the object is the sample.
 
 If there is no trace, for example because the object changed before the sandbox observed it, the trace is reconstructed from the
 objects that are there, their managed fields and conditions, and Events. It then says so, and its times have a resolution of a second.
@@ -98,7 +99,7 @@ If an object has the name of a subcommand, add its namespace or kind: default/im
 func NewTrace(shared *command.Shared) *cobra.Command {
 	var o traceOptions
 	cmd := &cobra.Command{
-		Use:     "trace [KIND/|NAMESPACE/]NAME",
+		Use:     "trace [[KIND/|NAMESPACE/]NAME]",
 		Short:   "Print the trace of an object",
 		Long:    traceLong,
 		Example: traceExamples,
@@ -115,7 +116,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 				return err
 			}
 			if o.follow.watch {
-				return follow(cmd, shared, o, args[0])
+				return follow(cmd, shared, o, args)
 			}
 			trace, object, err := findTrace(cmd, shared, o, args)
 			if err != nil {
@@ -143,10 +144,12 @@ func (o *traceOptions) checkArgs(cmd *cobra.Command, args []string) error {
 	switch {
 	case o.id != "":
 		return command.ExactArgs(0, "no argument with --id")(cmd, args)
-	case o.from != "" && len(args) == 0:
+	case len(args) == 0 && o.namespace != "" && o.from == "":
+		return command.Usagef("--namespace=%s: add the name of an object, or remove the flag to print the trace of the sample", o.namespace)
+	case len(args) == 0:
 		return nil
 	}
-	return command.ExactArgs(1, "the name of an object")(cmd, args)
+	return command.ExactArgs(1, "at most one object")(cmd, args)
 }
 
 // now returns the time of a live trace; zero for a file.
@@ -158,8 +161,8 @@ func (o *traceOptions) now() time.Time {
 }
 
 // follow prints the trace of an object until it is complete or the user interrupts it.
-func follow(cmd *cobra.Command, shared *command.Shared, o traceOptions, argument string) error {
-	run, object, err := findObject(cmd.Context(), shared, argument, o.namespace)
+func follow(cmd *cobra.Command, shared *command.Shared, o traceOptions, args []string) error {
+	run, object, err := findObject(cmd.Context(), shared, args, o.namespace)
 	if err != nil {
 		return err
 	}
@@ -168,15 +171,23 @@ func follow(cmd *cobra.Command, shared *command.Shared, o traceOptions, argument
 	})
 }
 
-// findObject returns the object of a running sandbox that an argument names.
-func findObject(ctx context.Context, shared *command.Shared, argument, namespace string) (*lifecycle.Sandbox, traces.Object, error) {
-	reference, err := traces.ParseReference(argument)
-	if err != nil {
-		return nil, traces.Object{}, command.Usage(err)
+// findObject returns the object of a running sandbox that the argument names; without an argument,
+// the sample.
+func findObject(ctx context.Context, shared *command.Shared, args []string, namespace string) (*lifecycle.Sandbox, traces.Object, error) {
+	var reference traces.Reference
+	for _, argument := range args {
+		var err error
+		if reference, err = traces.ParseReference(argument); err != nil {
+			return nil, traces.Object{}, command.Usage(err)
+		}
 	}
 	run, err := shared.Attach()
 	if err != nil {
 		return nil, traces.Object{}, err
+	}
+	if len(args) == 0 {
+		object, err := run.Sample()
+		return run, object, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, command.LookTimeout)
 	defer cancel()
@@ -195,7 +206,7 @@ func findTrace(cmd *cobra.Command, shared *command.Shared, o traceOptions, args 
 		trace, err = sandboxReader{shared}.ID(cmd, o.id)
 		return trace, object, err
 	}
-	run, object, err := findObject(cmd.Context(), shared, args[0], o.namespace)
+	run, object, err := findObject(cmd.Context(), shared, args, o.namespace)
 	if err != nil {
 		return trace, object, err
 	}

@@ -40,6 +40,7 @@ func (c *Cluster) keepSnapshot(ctx context.Context, report provider.Report) {
 		return
 	}
 	report("keeping a snapshot for the next up")
+	defer report("") // It says nothing about a later failure.
 	etcd, err := c.Cluster.Etcd()
 	if err == nil {
 		var entries []snapshot.Entry

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,6 +33,7 @@ func TestNode(t *testing.T) {
 	t.Run("image of invalid.example cannot be pulled", c.testUnpullable)
 	t.Run("Job completes", c.testJob)
 	t.Run("init containers and sidecars", c.testInitContainers)
+	t.Run("a claim has a volume as long as it exists", c.testClaim)
 
 	t.Run("addresses stay unique after a restart of kwok", func(t *testing.T) {
 		c.create(t, deployment("before", "registry.k8s.io/pause:3.10.2", 3))
@@ -211,6 +214,52 @@ func (c cluster) testInitContainers(t *testing.T) {
 		s := pod.Status.InitContainerStatuses
 		if pod.Status.Phase != corev1.PodRunning || len(s) != 2 || s[0].State.Terminated == nil || s[1].State.Running == nil {
 			return fmt.Sprintf("status of the Pod = %+v, want a completed init container and a running sidecar", pod.Status)
+		}
+		return ""
+	})
+}
+
+func (c cluster) testClaim(t *testing.T) {
+	claim := corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data"}}
+	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("3Gi")}
+	template := deployment("database", "registry.k8s.io/pause:3.10.2", 2)
+	set := &appsv1.StatefulSet{ObjectMeta: template.ObjectMeta, Spec: appsv1.StatefulSetSpec{
+		Replicas: template.Spec.Replicas, Selector: template.Spec.Selector, Template: template.Spec.Template,
+		VolumeClaimTemplates:                 []corev1.PersistentVolumeClaim{claim},
+		PersistentVolumeClaimRetentionPolicy: &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{WhenDeleted: appsv1.DeletePersistentVolumeClaimRetentionPolicyType},
+	}}
+	other := claim.DeepCopy()
+	other.Name, other.Spec.StorageClassName = "other", new("fast")
+	_, err := c.CoreV1().PersistentVolumeClaims("default").Create(t.Context(), other, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err = c.AppsV1().StatefulSets("default").Create(t.Context(), set, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, limit, func(ctx context.Context) string {
+		set, err := c.AppsV1().StatefulSets("default").Get(ctx, set.Name, metav1.GetOptions{})
+		if err != nil || set.Status.AvailableReplicas != 2 {
+			return fmt.Sprintf("status of the StatefulSet = %+v, error %v; want 2 available replicas", set.Status, err)
+		}
+		return ""
+	})
+	var bound []string
+	for _, volume := range c.volumes(t) {
+		capacity := volume.Spec.Capacity[corev1.ResourceStorage]
+		bound = append(bound, fmt.Sprintf("%s %s %s", volume.Spec.ClaimRef.Name, volume.Status.Phase, capacity.String()))
+	}
+	slices.Sort(bound)
+	if want := []string{"data-database-0 Bound 3Gi", "data-database-1 Bound 3Gi"}; !slices.Equal(bound, want) {
+		t.Errorf("volumes = %q, want %q: one for each claim of the class", bound, want)
+	}
+	if err := c.AppsV1().StatefulSets("default").Delete(t.Context(), set.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 2*limit, func(context.Context) string {
+		if left := c.volumes(t); len(left) > 0 {
+			return fmt.Sprintf("%d volumes exist, the first in phase %s", len(left), left[0].Status.Phase)
 		}
 		return ""
 	})

@@ -77,6 +77,15 @@ func (c cluster) pods(t *testing.T, selector string) []corev1.Pod {
 	return pods.Items
 }
 
+func (c cluster) volumes(t *testing.T) []corev1.PersistentVolume {
+	t.Helper()
+	volumes, err := c.CoreV1().PersistentVolumes().List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatalf("listing PersistentVolumes: %v", err)
+	}
+	return volumes.Items
+}
+
 // checkAddresses fails the test if two Pods share an address, or if an address is outside the
 // range.
 func (c cluster) checkAddresses(t *testing.T) {

@@ -6,6 +6,7 @@
 //   - the stages of Pods and the node (stages.go), and their statuses (status.go)
 //   - Pod addresses that stay unique after a restart of the program (addresses.go)
 //   - the lease of the node (node.go)
+//   - volumes for claims (volumes.go)
 //
 // Containers start immediately and run until their Pod is deleted. Logs, exec and port-forward do
 // not work, and no process listens on a Pod address. Pods of Jobs succeed. Images of the registry
@@ -14,8 +15,8 @@
 // The sandbox starts kwok with a kubeconfig. kwok waits until its Node exists, but does not create
 // the Node. It does not listen on any port, and exits on SIGTERM. config/node contains its
 // permissions: to read its Node, to list, watch and delete Pods, to patch the status of both, to
-// renew the node's lease, and to create events. It never writes the metadata or the spec of a Pod
-// or the node.
+// renew the node's lease, to list and watch claims, to list, watch, create and delete volumes, and
+// to create events. It never writes the metadata or the spec of a Pod or the node.
 package main
 
 import (
@@ -26,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -136,8 +138,8 @@ func run(ctx context.Context, args []string) error {
 	return play(ctx, client, o)
 }
 
-// play waits until the node exists, runs kwok's controllers and renews the lease until ctx is
-// cancelled.
+// play waits until the node exists, runs kwok's controllers, creates volumes for claims and renews
+// the lease until ctx is cancelled.
 func play(ctx context.Context, client kubernetes.Interface, o options) error {
 	if err := waitForNode(ctx, client, o.node); err != nil {
 		return err
@@ -164,7 +166,10 @@ func play(ctx context.Context, client kubernetes.Interface, o options) error {
 	if err := controller.Start(ctx); err != nil {
 		return fmt.Errorf("starting kwok's controllers: %w", err)
 	}
+	var provisioning sync.WaitGroup
+	provisioning.Go(func() { provision(ctx, client) })
 	renewLease(ctx, client, o.node, o.lease)
+	provisioning.Wait()
 	return nil
 }
 
