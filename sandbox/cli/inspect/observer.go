@@ -83,11 +83,11 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 	observer := observe.New(observe.Options{
 		ExportDelay: exportDelay,
 		Export: func(ctx context.Context, all ptrace.Traces) error {
-			var errs []error
-			for _, trace := range tracetree.FromOTLP(all) {
-				errs = append(errs, sender.Send(ctx, trace))
+			rejected, err := sender.SendSpans(ctx, all)
+			if rejected != nil {
+				say("not sent: %v", rejected)
 			}
-			return errors.Join(errs...)
+			return err
 		},
 		Recorded: recordedBy(reader),
 		Exported: func(revision uint64) {
