@@ -18,6 +18,9 @@ const (
 	// exportInterval is the shortest time between two exports, each of which asks for the spans that
 	// operators recorded in all of its traces.
 	exportInterval = 200 * time.Millisecond
+	// exportPacing is how much longer than an export the pause after it is, up to exportPause: many traces
+	// at once are sent less often, with more spans each.
+	exportPacing = 8
 	// exportPause is the pause after a failed export, and maxUnsent the number of spans that are kept
 	// for the next one. Further spans are dropped.
 	exportPause = time.Second

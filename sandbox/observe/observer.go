@@ -273,6 +273,8 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) bool {
 	if o.options.Export == nil {
 		return true
 	}
+	began := time.Now()
+	defer func() { o.next = o.next.Add(min(exportPacing*time.Since(began), exportPause)) }()
 	o.next = now.Add(exportInterval)
 	ctx, cancel := context.WithTimeout(ctx, exportLimit)
 	defer cancel()

@@ -20,11 +20,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/operator-tracing/sandbox/sandbox/observe/readonly"
 	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
@@ -70,41 +70,32 @@ func (w *Watcher) Run(ctx context.Context, o *Observer) error {
 		reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{}, cut: map[target]time.Time{},
 	}
 	config := rest.CopyConfig(w.Config)
-	config.QPS = -1 // After a cut, all watches must open again at once. The API server limits requests itself.
 	config.Wrap(r.readClock)
 	var err error
-	r.client, err = dynamic.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("creating a client: %w", err)
-	}
-	r.discovery, err = discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return fmt.Errorf("creating a discovery client: %w", err)
+	if r.client, err = readonly.New(config); err != nil {
+		return err
 	}
 	if len(w.About) > 0 {
-		if r.search, err = newSearch(w); err != nil {
-			return err
-		}
+		r.search = newSearch(w.About)
 	}
 	return r.run(ctx)
 }
 
 // target is a resource in a namespace; "" is all.
 type target struct {
-	resource  schema.GroupVersionResource
-	namespace string
+	resource        schema.GroupVersionResource
+	kind, namespace string
 }
 
 // run is one call of Run.
 type run struct {
 	*Watcher
-	client    dynamic.Interface
-	discovery *discovery.DiscoveryClient
-	observer  *Observer
-	changes   chan writes.Change
-	kinds     chan struct{} // has an element if kinds may have changed
-	group     sync.WaitGroup
-	held      time.Time // since when causes wait for lists
+	client   *readonly.Client
+	observer *Observer
+	changes  chan writes.Change
+	kinds    chan struct{} // has an element if kinds may have changed
+	group    sync.WaitGroup
+	held     time.Time // since when causes wait for lists
 
 	mu         sync.Mutex
 	ctx        context.Context // of the reflectors
@@ -216,7 +207,7 @@ func (r *run) fail(err error) {
 
 // discover starts a reflector for each new resource, and ends those of resources that are gone.
 func (r *run) discover() error {
-	lists, err := r.discovery.ServerPreferredResourcesWithContext(r.ctx)
+	lists, err := r.client.Discovery.ServerPreferredResourcesWithContext(r.ctx)
 	if err != nil && len(lists) == 0 {
 		return fmt.Errorf("listing the kinds of the API server: %w", err)
 	}
@@ -257,7 +248,7 @@ func (r *run) listed() {
 
 // reflect lists and watches a resource until ctx ends.
 func (r *run) reflect(ctx context.Context, t target, first bool) {
-	resource := r.client.Resource(t.resource).Namespace(t.namespace)
+	resource := r.client.Resource(t.resource, t.kind).Namespace(t.namespace)
 	s := &sink{run: r, ctx: ctx, first: first, isCore: t.resource.Group == ""}
 	defer time.AfterFunc(syncLimit, s.skip).Stop()
 	defer r.reached(t, true)
