@@ -33,6 +33,9 @@ const (
 	// maxStarts is the number of Pods whose start is one span. Writes of the kubelet to further ones
 	// have spans of their own.
 	maxStarts = 10_000
+	// startWait is how long the kubelet's writes of a Pod wait until it is ready, and their parent has an
+	// end. Then the parent is exported without one.
+	startWait = 30 * time.Second
 	// maxMessage is the length in bytes of an Event's text, and of its reason.
 	maxMessage = 1024
 	// syncLimit is how long a resource is waited for at the start. An aggregated API can accept a

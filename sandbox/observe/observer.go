@@ -53,6 +53,7 @@ type Observer struct {
 	waiting []*writes.Pending
 	events  []writes.Change
 	starts  map[types.UID]*start
+	checked time.Time // when starts were last checked
 	// ready are the spans to be exported, with the time when they were finished.
 	ready []finished
 	// latest has the last span of each object, for Events about it.
@@ -130,6 +131,7 @@ func (o *Observer) fail(err error) {
 // exports finished spans. Call it several times a second.
 func (o *Observer) Advance(ctx context.Context, now time.Time) {
 	o.resolve(now.Add(-reorder))
+	o.interruptStarts(now)
 	if until := now.Add(-o.options.ExportDelay); !now.Before(o.next) && o.export(ctx, now, until) {
 		o.report(until)
 	}
@@ -140,9 +142,8 @@ func (o *Observer) Advance(ctx context.Context, now time.Time) {
 func (o *Observer) Flush(ctx context.Context, now time.Time) {
 	o.resolve(now)
 	for _, s := range o.starts {
-		whole := s.span(now)
-		whole.attributes[AttributeUnfinished] = true
-		o.finish(now, append(s.phases(now), whole)...)
+		s.last = now
+		o.finish(now, append(s.phases(now), s.interrupt()...)...)
 	}
 	clear(o.starts)
 	o.export(ctx, now.Add(recordWait), now) // Nothing waits any more.
@@ -221,18 +222,6 @@ func (o *Observer) report(until time.Time) {
 		o.options.Exported(o.decided[n-1].revision)
 		o.decided = slices.Delete(o.decided, 0, n)
 	}
-}
-
-// endStart exports the start of a Pod that was deleted before it was ready.
-func (o *Observer) endStart(w *writes.Write) {
-	s := o.starts[w.Object.UID]
-	if s == nil {
-		return
-	}
-	delete(o.starts, w.Object.UID)
-	whole := s.span(w.At)
-	whole.failed = true
-	o.finish(w.At, append(s.phases(w.At), whole)...)
 }
 
 // finish keeps spans until they are exported.
@@ -392,7 +381,11 @@ func (o *Observer) addEvent(c writes.Change) {
 			return
 		}
 	}
-	if s := o.latest[uid]; s != nil && len(s.events) < maxParts {
+	s := o.latest[uid]
+	if start := o.starts[uid]; start != nil && !start.sent && len(start.held) > 0 {
+		s = start.held[len(start.held)-1]
+	}
+	if s != nil && len(s.events) < maxParts {
 		s.events = append(s.events, event{c.At, reason, map[string]any{"k8s.event.type": text("type"), "k8s.event.message": message}})
 	}
 }
