@@ -152,4 +152,3 @@ func (o *Observer) report(until time.Time) {
 		o.decided = slices.Delete(o.decided, 0, n)
 	}
 }
-

@@ -295,4 +295,3 @@ func (r *run) note(t target, s *sink, err error) error {
 	}
 	return err
 }
-

@@ -54,51 +54,51 @@ type wire struct {
 // wireEvent is a watch event in both encodings. binary is nil for a custom kind.
 type wireEvent struct{ text, binary []byte }
 
-func startWire(t testing.TB, heads int) *wire {
-	t.Helper()
+func startWire(tb testing.TB, heads int) *wire {
+	tb.Helper()
 	w := &wire{events: map[string][]wireEvent{}, last: 1}
 	for _, list := range wireKinds {
 		for _, r := range list.APIResources {
 			end := fmt.Sprintf(`{"type": "BOOKMARK", "object": {"apiVersion": %q, "kind": %q, "metadata": {"resourceVersion": "1", "annotations": {%q: "true"}}}}`, list.GroupVersion, r.Kind, metav1.InitialEventsAnnotationKey)
-			w.add(t, end, "1")
+			w.add(tb, end, "1")
 		}
 	}
 	for line := range strings.Lines(recorded) {
 		for i := range heads {
 			w.last++
-			w.add(t, strings.NewReplacer("head-7", fmt.Sprintf("head-7-%d", i), `"uid":"`, fmt.Sprintf(`"uid":"%d-`, i)).Replace(line), strconv.FormatUint(w.last, 10))
+			w.add(tb, strings.NewReplacer("head-7", fmt.Sprintf("head-7-%d", i), `"uid":"`, fmt.Sprintf(`"uid":"%d-`, i)).Replace(line), strconv.FormatUint(w.last, 10))
 		}
 	}
 	w.Server = httptest.NewServer(http.HandlerFunc(w.serve))
-	t.Cleanup(w.Close)
+	tb.Cleanup(w.Close)
 	return w
 }
 
 // add adds a watch event in JSON.
-func (w *wire) add(t testing.TB, line, revision string) {
-	t.Helper()
+func (w *wire) add(tb testing.TB, line, revision string) {
+	tb.Helper()
 	var event struct {
 		Type   string                     `json:"type"`
 		Object *unstructured.Unstructured `json:"object"`
 	}
 	if err := json.Unmarshal([]byte(line), &event); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	event.Object.SetResourceVersion(revision)
 	text, err := json.Marshal(event)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	e := wireEvent{text: text}
 	if scheme.Scheme.Recognizes(event.Object.GroupVersionKind()) {
-		e.binary = inProtobuf(t, event.Type, event.Object)
+		e.binary = inProtobuf(tb, event.Type, event.Object)
 	}
 	kind := event.Object.GetKind()
 	w.events[kind] = append(w.events[kind], e)
 }
 
-func inProtobuf(t testing.TB, kind string, object *unstructured.Unstructured) []byte {
-	t.Helper()
+func inProtobuf(tb testing.TB, kind string, object *unstructured.Unstructured) []byte {
+	tb.Helper()
 	var inner, event, framed bytes.Buffer
 	typed, err := scheme.Scheme.New(object.GroupVersionKind())
 	if err == nil {
@@ -114,7 +114,7 @@ func inProtobuf(t testing.TB, kind string, object *unstructured.Unstructured) []
 		_, err = protobuf.LengthDelimitedFramer.NewFrameWriter(&framed).Write(event.Bytes())
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return framed.Bytes()
 }
@@ -172,10 +172,10 @@ func (w *wire) watch(out http.ResponseWriter, request *http.Request, kind string
 }
 
 // observe observes the events, and returns the writes.
-func (w *wire) observe(t testing.TB) []string {
-	t.Helper()
+func (w *wire) observe(tb testing.TB) []string {
+	tb.Helper()
 	w.synced = make(chan struct{})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	var all []string
 	observer := observe.New(observe.Options{
@@ -185,14 +185,14 @@ func (w *wire) observe(t testing.TB) []string {
 				cancel()
 			}
 		},
-		Failed: func(err error) { t.Error(err) },
+		Failed: func(err error) { tb.Error(err) },
 	})
 	watcher := observe.Watcher{Config: &rest.Config{Host: w.URL}, Synced: func() { close(w.synced) }}
 	if err := watcher.Run(ctx, observer); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if ctx.Err() == context.DeadlineExceeded {
-		t.Fatalf("the last write did not arrive; %d writes", len(all))
+		tb.Fatalf("the last write did not arrive; %d writes", len(all))
 	}
 	return all
 }
@@ -221,11 +221,11 @@ func BenchmarkWatch(b *testing.B) {
 	b.ReportMetric(float64((processorTime(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op")
 }
 
-func processorTime(t testing.TB) time.Duration {
-	t.Helper()
+func processorTime(tb testing.TB) time.Duration {
+	tb.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
