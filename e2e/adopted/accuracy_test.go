@@ -22,6 +22,8 @@ import (
 
 	"github.com/operator-tracing/sandbox/e2e/causes"
 	"github.com/operator-tracing/sandbox/e2e/faults/rig"
+	"github.com/operator-tracing/sandbox/e2e/harness"
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -43,9 +45,10 @@ const (
 type adopter struct {
 	folder, patch, service string
 	// object is what a user creates, and change a merge patch of it. The operator owns an object of the
-	// kind dependent with the same name.
-	object, change string
-	dependent      schema.GroupVersionKind
+	// kind dependent with the same name. golden is the expected tree of its creation in the folder testdata
+	// of e2e, with the observer's spans.
+	object, change, golden string
+	dependent              schema.GroupVersionKind
 }
 
 var adopters = map[string]adopter{
@@ -53,12 +56,14 @@ var adopters = map[string]adopter{
 		folder: "adopter", patch: "adopter.patch", service: "cache-operator",
 		object:    `{apiVersion: cache.example.com/v1alpha1, kind: Cache, spec: {replicas: 1, image: "` + component.Pause + `"}}`,
 		change:    `{"spec": {"replicas": 2}}`,
+		golden:    "observed-cache.embedded.tree",
 		dependent: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
 	},
 	"three controllers": {
 		folder: "multigroup", patch: "multigroup.patch", service: "shop-operator",
 		object:    `{apiVersion: shop.example.com/v1, kind: Store, spec: {city: Paris}}`,
 		change:    `{"spec": {"city": "Rome"}}`,
+		golden:    "observed-store.tree",
 		dependent: schema.GroupVersionKind{Group: "storage.example.com", Version: "v1", Kind: "Shelf"},
 	},
 }
@@ -180,8 +185,8 @@ func freePort(t *testing.T) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// create creates an object, until its kind is served.
-func (e *experiment) create(manifest, name string) {
+// create creates an object, as soon as its kind is served.
+func (e *experiment) create(manifest, name string) *unstructured.Unstructured {
 	e.T.Helper()
 	object := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
@@ -198,9 +203,10 @@ func (e *experiment) create(manifest, name string) {
 		}
 	}()
 	e.Wait(settleLimit, "the creation of "+name, func() bool {
-		err = e.client.Create(e.T.Context(), object)
+		err = e.client.Create(e.T.Context(), object, client.FieldOwner("e2e-user"))
 		return err == nil
 	})
+	return object
 }
 
 // run makes changes one after the other, then many at once, and compares the causes.
@@ -208,7 +214,11 @@ func (e *experiment) run() {
 	e.T.Helper()
 	for i := range singles {
 		name := fmt.Sprintf("single-%d", i)
-		e.settle("created", func() { e.create(e.object, name) })
+		var created *unstructured.Unstructured
+		e.settle("created", func() { created = e.create(e.object, name) })
+		if i == 0 {
+			e.wantTree(created)
+		}
 		e.settle("changed", func() {
 			e.must(e.client.Patch(e.T.Context(), e.named(name), client.RawPatch(client.Merge.Type(), []byte(e.change))))
 		})
@@ -227,6 +237,30 @@ func (e *experiment) run() {
 		}
 	})
 	e.compare()
+}
+
+// wantTree waits until the trace of a created object is as expected: the operator's spans, and for the writes
+// of other controllers the observer's.
+func (e *experiment) wantTree(created *unstructured.Unstructured) {
+	e.T.Helper()
+	tree, err := harness.Golden(e.golden, map[string]string{"HEAD": created.GetName(), "NAMESPACE": e.namespace})
+	e.must(err)
+	reader, err := jaeger.Dial(e.WantUp().Jaeger[component.Query])
+	e.must(err)
+	defer reader.Close()
+	var result *spantree.Result
+	defer func() {
+		if result == nil || !result.OK() {
+			e.T.Log(err, result.Explain())
+		}
+	}()
+	e.Wait(settleLimit, "the trace of "+e.golden, func() bool {
+		var trace tracetree.Trace
+		if trace, err = reader.GetTrace(e.T.Context(), harness.GenerationTraceID(created, 1)); err == nil {
+			result = spantree.Match(tree, trace.Forest())
+		}
+		return err == nil && result.OK()
+	})
 }
 
 func (e *experiment) must(err error) {

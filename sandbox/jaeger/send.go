@@ -84,6 +84,31 @@ func (s *Sender) Send(ctx context.Context, trace tracetree.Trace) error {
 	return nil
 }
 
+// SendSpans sends spans of any traces in one request. If the receiver rejects it, SendSpans sends each
+// trace on its own, so that a trace that the receiver never accepts does not keep the others back. rejected
+// is the error of such traces: to send them again would not help. If the receiver cannot be reached, or
+// ctx is done, err is not nil, and the caller can send all spans again.
+func (s *Sender) SendSpans(ctx context.Context, all ptrace.Traces) (rejected, err error) {
+	_, err = bounded(ctx, s.settings, fmt.Sprintf("sending %d spans", all.SpanCount()), func(ctx context.Context) (ptraceotlp.ExportResponse, error) {
+		return s.export(ctx, all)
+	})
+	if err == nil || isTemporary(ctx, err) {
+		return nil, err
+	}
+	for _, trace := range tracetree.FromOTLP(all) {
+		if err := s.Send(ctx, trace); isTemporary(ctx, err) {
+			return nil, err
+		} else if err != nil {
+			rejected = errors.Join(rejected, err)
+		}
+	}
+	return rejected, nil
+}
+
+func isTemporary(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, tracetree.ErrUnreachable))
+}
+
 // Ping sends a request without spans, and returns an error unless the receiver accepts it. It stores
 // nothing.
 func (s *Sender) Ping(ctx context.Context) error {

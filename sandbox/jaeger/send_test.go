@@ -33,6 +33,8 @@ type receiver struct {
 	// request accepts all spans except one.
 	failAt int
 	reject bool
+	// rejects is the name of a span with which a request fails; empty means none.
+	rejects string
 }
 
 func (r *receiver) Export(_ context.Context, request ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
@@ -45,6 +47,13 @@ func (r *receiver) Export(_ context.Context, request ptraceotlp.ExportRequest) (
 		response.PartialSuccess().SetErrorMessage("too old")
 	case r.requests == r.failAt:
 		return response, status.Error(codes.Unauthenticated, "no token")
+	}
+	for _, trace := range tracetree.FromOTLP(request.Traces()) {
+		for _, span := range trace.Spans() {
+			if r.rejects != "" && span.Name == r.rejects {
+				return response, status.Error(codes.InvalidArgument, "a bad span")
+			}
+		}
 	}
 	request.Traces().ResourceSpans().MoveAndAppendTo(r.taken.ResourceSpans())
 	return response, nil
@@ -160,6 +169,34 @@ func TestSendFails(t *testing.T) {
 		err := newSender(t, address, WithTimeout(50*time.Millisecond)).Send(t.Context(), shop(t))
 		wantFailure(t, start, err, tracetree.ErrUnreachable, "within 50ms")
 	}
+}
+
+// A trace that the receiver rejects keeps no other trace back.
+func TestSendSpans(t *testing.T) {
+	one, bad := shop(t).OTLP(), traceOf(jaegertest.Span(1, 0, "bad")).OTLP()
+	bad.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).SetTraceID([16]byte{1})
+	all := ptrace.NewTraces()
+	for _, part := range []ptrace.Traces{bad, one} {
+		part.ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
+	}
+	for _, rejects := range []string{"", "bad"} {
+		r := &receiver{rejects: rejects}
+		for name, address := range startReceiver(t, r) {
+			r.taken, r.requests = ptrace.NewTraces(), 0
+			rejected, err := newSender(t, address).SendSpans(t.Context(), all)
+			if err != nil || (rejected != nil) != (rejects != "") {
+				t.Errorf("%s: SendSpans() = %v, %v", name, rejected, err)
+			}
+			if taken := tracetree.FromOTLP(r.taken); rejects == "" && (r.requests != 1 || len(taken) != 2) || rejects != "" && (len(taken) != 1 || taken[0].Len() != shop(t).Len()) {
+				t.Errorf("%s rejects %q: %d traces in %d requests", name, rejects, len(taken), r.requests)
+			}
+		}
+	}
+	rejected, err := newSender(t, closed(t)).SendSpans(t.Context(), all)
+	if rejected != nil {
+		t.Errorf("rejected by a receiver that is not reached: %v", rejected)
+	}
+	wantFailure(t, time.Now(), err, tracetree.ErrUnreachable, "sending")
 }
 
 func TestWaitStored(t *testing.T) {

@@ -2,7 +2,6 @@ package observation
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -54,12 +53,12 @@ func (s *Session) export(ctx context.Context, all ptrace.Traces) error {
 		return nil
 	}
 	removeSpans(chosen, func(span ptrace.Span) bool { return s.sent[span.SpanID()] })
-	var err error
-	for _, trace := range tracetree.FromOTLP(chosen) {
-		err = errors.Join(err, s.options.Sender.Send(ctx, trace))
-	}
+	rejected, err := s.options.Sender.SendSpans(ctx, chosen)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if rejected != nil {
+		s.rejected = rejected
+	}
 	if s.unsent = err; err == nil {
 		removeSpans(chosen, func(span ptrace.Span) bool { s.sent[span.SpanID()] = true; return false })
 	}

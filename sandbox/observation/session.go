@@ -75,7 +75,8 @@ type Session struct {
 	sent    map[pcommon.SpanID]bool
 	grew    time.Time
 	failure error
-	unsent  error // why spans could not be sent
+	// unsent is why spans could not be sent yet, and rejected why the receiver never accepts some.
+	unsent, rejected error
 	// skipped are the resources that may not be watched, of which some are reported, and unsearched is
 	// the number of resources that may not be listed.
 	skipped              []string
@@ -130,7 +131,7 @@ func (s *Session) Run(ctx context.Context, show func(traces.Look) error) (tracet
 	s.report()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.traceLocked(), errors.Join(err, s.unsent)
+	return s.traceLocked(), errors.Join(err, s.unsent, s.rejected)
 }
 
 // apply applies the manifests. Each object that this changes has a context, and a span "apply KIND".

@@ -2,6 +2,7 @@ package observe_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,7 +26,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 )
 
-// cluster is an API server with an audit log of the user observer, who may read everything.
+// cluster is an API server with an audit log of the user observer, who has the documented permissions.
 type cluster struct {
 	admin    client.Client
 	observer *envtest.AuthenticatedUser
@@ -58,7 +59,7 @@ func startCluster(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	for _, obj := range []client.Object{
-		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "observer"}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}}}},
+		documentedRole(t),
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "observer"}, RoleRef: rbacv1.RoleRef{Kind: "ClusterRole", Name: "observer"}, Subjects: []rbacv1.Subject{{Kind: "User", Name: "observer"}}},
 	} {
 		if err := c.admin.Create(t.Context(), obj); err != nil {
@@ -66,6 +67,18 @@ func startCluster(t *testing.T) *cluster {
 		}
 	}
 	return c
+}
+
+// documentedRole returns the ClusterRole in docs/observing.md.
+func documentedRole(t *testing.T) client.Object {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/observing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ = bytes.Cut(text, []byte("```yaml\n"))
+	text, _, _ = bytes.Cut(text, []byte("```"))
+	return applytest.Object(t, string(text))
 }
 
 func (c *cluster) create(t *testing.T, name string) {

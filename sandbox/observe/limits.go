@@ -18,6 +18,9 @@ const (
 	// exportInterval is the shortest time between two exports, each of which asks for the spans that
 	// operators recorded in all of its traces.
 	exportInterval = 200 * time.Millisecond
+	// exportPacing is how much longer than an export the pause after it is, up to exportPause: many traces
+	// at once are sent less often, with more spans each.
+	exportPacing = 8
 	// exportPause is the pause after a failed export, and maxUnsent the number of spans that are kept
 	// for the next one. Further spans are dropped.
 	exportPause = time.Second
@@ -30,6 +33,9 @@ const (
 	// maxStarts is the number of Pods whose start is one span. Writes of the kubelet to further ones
 	// have spans of their own.
 	maxStarts = 10_000
+	// startWait is how long the kubelet's writes of a Pod wait until it is ready, and their parent has an
+	// end. Then the parent is exported without one.
+	startWait = 30 * time.Second
 	// maxMessage is the length in bytes of an Event's text, and of its reason.
 	maxMessage = 1024
 	// syncLimit is how long a resource is waited for at the start. An aggregated API can accept a

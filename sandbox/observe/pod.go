@@ -20,6 +20,8 @@ type start struct {
 	last    time.Time // of the kubelet's last write
 	sandbox time.Time // when the Pod's sandbox was ready; zero before
 	steps   []step
+	held    []*span // the kubelet's writes, until their parent is exported
+	sent    bool    // its span was exported without an end
 }
 
 // step is an Event of the kubelet about a container.
@@ -51,8 +53,8 @@ func (o *Observer) startOf(w *writes.Write) *start {
 	return s
 }
 
-// kubeletWrote adds a write of the kubelet to the Pod's start, and returns its span. The write that
-// makes the Pod ready is the end of the start: reactions to it are children of the start's span.
+// kubeletWrote adds a write of the kubelet to the Pod's start, and returns the spans to export. The write
+// that makes the Pod ready is the end of the start: reactions to it are children of the start's span.
 func (o *Observer) kubeletWrote(s *start, w *writes.Write) []*span {
 	written := spanOf(w)
 	written.parent = s.context
@@ -61,8 +63,17 @@ func (o *Observer) kubeletWrote(s *start, w *writes.Write) []*span {
 		s.sandbox, written.name = w.At, "sandbox Pod"
 	}
 	s.last = w.At
-	if !ready {
+	switch {
+	case s.sent && ready:
+		delete(o.starts, w.Object.UID)
+		return append(s.phases(w.At), written)
+	case s.sent:
 		return []*span{written}
+	case !ready:
+		if s.held = append(s.held, written); len(s.held) < maxParts {
+			return nil
+		}
+		return s.interrupt()
 	}
 	delete(o.starts, w.Object.UID)
 	w.Span = s.context
@@ -73,7 +84,48 @@ func (o *Observer) kubeletWrote(s *start, w *writes.Write) []*span {
 			whole.attributes[key] = value
 		}
 	}
-	return append(s.phases(w.At), whole)
+	return append(append(s.held, s.phases(w.At)...), whole)
+}
+
+// interrupt returns the span of a start that takes long, without an end, and the spans that wait for it.
+// A receiver can keep a span only once, so the end is never sent.
+func (s *start) interrupt() []*span {
+	if s.sent {
+		return nil
+	}
+	s.sent = true
+	whole := s.span(s.last)
+	whole.attributes[AttributeUnfinished] = true
+	return append(s.held, whole)
+}
+
+// interruptStarts exports the starts of Pods that are not ready in time.
+func (o *Observer) interruptStarts(now time.Time) {
+	if now.Sub(o.checked) < time.Second {
+		return
+	}
+	o.checked = now
+	for _, s := range o.starts {
+		if now.Sub(s.cause.At) > startWait {
+			o.finish(now, s.interrupt()...)
+		}
+	}
+}
+
+// endStart exports the start of a Pod that was deleted before it was ready.
+func (o *Observer) endStart(w *writes.Write) {
+	s := o.starts[w.Object.UID]
+	if s == nil {
+		return
+	}
+	delete(o.starts, w.Object.UID)
+	spans := s.phases(w.At)
+	if !s.sent {
+		whole := s.span(w.At)
+		whole.failed = true
+		spans = append(append(s.held, spans...), whole)
+	}
+	o.finish(w.At, spans...)
 }
 
 // span returns the span of the whole start.

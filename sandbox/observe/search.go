@@ -2,7 +2,6 @@ package observe
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -11,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/metadata"
 
 	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
@@ -34,7 +32,6 @@ const (
 // search finds the kinds that are related to the objects of a Watcher.
 type search struct {
 	*related.Kinds
-	client metadata.Interface
 	// changed is true if objects were written since the last search, which was followed by a pause
 	// until next.
 	changed    bool
@@ -43,12 +40,8 @@ type search struct {
 	unreadable map[schema.GroupVersionResource]bool
 }
 
-func newSearch(w *Watcher) (*search, error) {
-	client, err := metadata.NewForConfig(w.Config)
-	if err != nil {
-		return nil, fmt.Errorf("creating a client: %w", err)
-	}
-	return &search{Kinds: related.New(w.About), client: client, pause: searchInterval, unreadable: map[schema.GroupVersionResource]bool{}}, nil
+func newSearch(about []writes.Object) *search {
+	return &search{Kinds: related.New(about), pause: searchInterval, unreadable: map[schema.GroupVersionResource]bool{}}
 }
 
 // interval returns when kinds are searched again.
@@ -118,7 +111,7 @@ func (r *run) searchIn(ctx context.Context, resource related.Resource, namespace
 	if skip {
 		return
 	}
-	list, err := r.search.client.Resource(resource.GroupVersionResource).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: searchLimit})
+	list, err := r.client.Metadata.Resource(resource.GroupVersionResource).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: searchLimit})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -174,7 +167,7 @@ func (r *run) isListing(now time.Time) bool {
 func (r *run) start(wanted []related.Resource) {
 	for _, resource := range wanted {
 		for _, namespace := range r.namespaces(resource) {
-			t := target{resource.GroupVersionResource, namespace}
+			t := target{resource.GroupVersionResource, resource.Kind, namespace}
 			if r.reflectors[t] != nil || r.ctx.Err() != nil {
 				continue
 			}

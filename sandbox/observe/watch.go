@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,15 +14,14 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/operator-tracing/sandbox/sandbox/observe/readonly"
 	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
@@ -70,41 +67,32 @@ func (w *Watcher) Run(ctx context.Context, o *Observer) error {
 		reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{}, cut: map[target]time.Time{},
 	}
 	config := rest.CopyConfig(w.Config)
-	config.QPS = -1 // After a cut, all watches must open again at once. The API server limits requests itself.
 	config.Wrap(r.readClock)
 	var err error
-	r.client, err = dynamic.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("creating a client: %w", err)
-	}
-	r.discovery, err = discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return fmt.Errorf("creating a discovery client: %w", err)
+	if r.client, err = readonly.New(config); err != nil {
+		return err
 	}
 	if len(w.About) > 0 {
-		if r.search, err = newSearch(w); err != nil {
-			return err
-		}
+		r.search = newSearch(w.About)
 	}
 	return r.run(ctx)
 }
 
 // target is a resource in a namespace; "" is all.
 type target struct {
-	resource  schema.GroupVersionResource
-	namespace string
+	resource        schema.GroupVersionResource
+	kind, namespace string
 }
 
 // run is one call of Run.
 type run struct {
 	*Watcher
-	client    dynamic.Interface
-	discovery *discovery.DiscoveryClient
-	observer  *Observer
-	changes   chan writes.Change
-	kinds     chan struct{} // has an element if kinds may have changed
-	group     sync.WaitGroup
-	held      time.Time // since when causes wait for lists
+	client   *readonly.Client
+	observer *Observer
+	changes  chan writes.Change
+	kinds    chan struct{} // has an element if kinds may have changed
+	group    sync.WaitGroup
+	held     time.Time // since when causes wait for lists
 
 	mu         sync.Mutex
 	ctx        context.Context // of the reflectors
@@ -216,7 +204,7 @@ func (r *run) fail(err error) {
 
 // discover starts a reflector for each new resource, and ends those of resources that are gone.
 func (r *run) discover() error {
-	lists, err := r.discovery.ServerPreferredResourcesWithContext(r.ctx)
+	lists, err := r.client.Discovery.ServerPreferredResourcesWithContext(r.ctx)
 	if err != nil && len(lists) == 0 {
 		return fmt.Errorf("listing the kinds of the API server: %w", err)
 	}
@@ -257,7 +245,7 @@ func (r *run) listed() {
 
 // reflect lists and watches a resource until ctx ends.
 func (r *run) reflect(ctx context.Context, t target, first bool) {
-	resource := r.client.Resource(t.resource).Namespace(t.namespace)
+	resource := r.client.Resource(t.resource, t.kind).Namespace(t.namespace)
 	s := &sink{run: r, ctx: ctx, first: first, isCore: t.resource.Group == ""}
 	defer time.AfterFunc(syncLimit, s.skip).Stop()
 	defer r.reached(t, true)
@@ -306,124 +294,4 @@ func (r *run) note(t target, s *sink, err error) error {
 		}
 	}
 	return err
-}
-
-// sink passes the objects of one reflector on. The reflector calls it from one goroutine.
-type sink struct {
-	run    *run
-	ctx    context.Context
-	first  bool // the resource is one of the first, before Synced
-	isCore bool // of the core group
-	once   sync.Once
-	// replaced and watches are true after the first list, and after the first watch.
-	replaced, watches atomic.Bool
-	failing           bool // the last request failed
-	kind              schema.GroupVersionKind
-	known             map[types.UID]string // the resourceVersions of objects; nil before the first list
-	latest            uint64               // the highest resourceVersion
-}
-
-var _ cache.ReflectorStore = (*sink)(nil)
-
-// listed counts the resource as ready if it was listed and its watch is open: without the watch, all
-// changes would arrive at once, when it opens.
-func (s *sink) listed() {
-	if s.replaced.Load() && s.watches.Load() {
-		s.skip()
-	}
-}
-
-// skip counts the resource as ready, or as one that is not waited for.
-func (s *sink) skip() {
-	s.once.Do(s.run.listed)
-}
-
-func (s *sink) send(c writes.Change) {
-	c.At = time.Now()
-	select {
-	case s.run.changes <- c:
-	case <-s.ctx.Done():
-	}
-}
-
-func (s *sink) put(obj any, c writes.Change) error {
-	u, ok := obj.(*unstructured.Unstructured)
-	if !ok {
-		return fmt.Errorf("got %T, want an unstructured object", obj)
-	}
-	s.kind, s.latest = u.GroupVersionKind(), max(s.latest, revisionOf(u))
-	if c.Deleted || isEvent(u) {
-		delete(s.known, u.GetUID())
-	} else if u.GetUID() != "" { // Some aggregated APIs have objects without a UID, which no store keeps.
-		s.known[u.GetUID()] = u.GetResourceVersion()
-	}
-	c.Object = u
-	s.run.see(c)
-	s.send(c)
-	return nil
-}
-
-// revisionOf returns the resourceVersion as a number; 0 if it is none.
-func revisionOf(u *unstructured.Unstructured) uint64 {
-	revision, _ := strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 on an error.
-	return revision
-}
-
-// Add implements [cache.ReflectorStore].
-func (s *sink) Add(obj any) error { return s.put(obj, writes.Change{}) }
-
-// Update implements [cache.ReflectorStore].
-func (s *sink) Update(obj any) error { return s.put(obj, writes.Change{}) }
-
-// Delete implements [cache.ReflectorStore].
-func (s *sink) Delete(obj any) error { return s.put(obj, writes.Change{Deleted: true}) }
-
-// Resync implements [cache.ReflectorStore].
-func (s *sink) Resync() error { return nil }
-
-// gone returns what is known of an object that a list does not have any more: the resourceVersion
-// of its removal is at most the list's.
-func (s *sink) gone(uid types.UID, revision string) *unstructured.Unstructured {
-	u := &unstructured.Unstructured{Object: map[string]any{}}
-	u.SetGroupVersionKind(s.kind)
-	u.SetUID(uid)
-	u.SetResourceVersion(revision)
-	return u
-}
-
-// Replace implements [cache.ReflectorStore]. The first list has objects that existed before, unless
-// their kind is new. A later one follows a watch that broke: versions may be lost.
-func (s *sink) Replace(list []any, revision string) error {
-	again, latest := s.known != nil, s.latest
-	first := s.run.listedAt(revision, s.first && s.isCore)
-	missing := s.known
-	s.known = map[types.UID]string{}
-	s.run.mu.Lock()
-	began := s.run.began
-	s.run.mu.Unlock()
-	for _, obj := range list {
-		u, ok := obj.(*unstructured.Unstructured)
-		if !ok {
-			return fmt.Errorf("got %T, want an unstructured object", obj)
-		}
-		before := missing[u.GetUID()]
-		delete(missing, u.GetUID())
-		isNew := again || !s.first && isSince(u, first) && !u.GetCreationTimestamp().Time.Before(began)
-		if before != "" && before == u.GetResourceVersion() {
-			s.known[u.GetUID()] = before
-			continue
-		}
-		if again && isEvent(u) && revisionOf(u) <= latest { // It was delivered before the watch broke.
-			continue
-		}
-		if err := s.put(u, writes.Change{Listed: !isNew, Lost: isNew}); err != nil {
-			return err
-		}
-	}
-	for uid := range missing {
-		s.send(writes.Change{Object: s.gone(uid, revision), Deleted: true, Lost: true})
-	}
-	s.replaced.Store(true)
-	s.listed()
-	return nil
 }

@@ -3,7 +3,9 @@ package traces
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -36,9 +38,41 @@ func (r *Reader) reconstruct(ctx context.Context, live *unstructured.Unstructure
 	if err := r.NameOperator(spans); err != nil {
 		return tracetree.Trace{}, err
 	}
+	markGaps(spans, family)
 	found := tracetree.FromOTLP(spans)
 	if len(found) == 0 {
 		return tracetree.Trace{}, nil
 	}
 	return found[0], nil
+}
+
+// markGaps adds what could not be read to the first span.
+func markGaps(traces ptrace.Traces, family *fetch.Family) {
+	for _, resource := range traces.ResourceSpans().All() {
+		for _, scope := range resource.ScopeSpans().All() {
+			for _, span := range scope.Spans().All() {
+				if len(family.Skipped) > 0 {
+					span.Attributes().PutStr(retrospect.AttributeUnread, strings.Join(family.Skipped, ", "))
+				}
+				if family.Cut {
+					span.Attributes().PutBool(retrospect.AttributeTruncated, true)
+				}
+				return
+			}
+		}
+	}
+}
+
+// Gaps returns what a reconstructed trace lacks, a sentence each.
+func Gaps(trace tracetree.Trace) []string {
+	var gaps []string
+	for _, span := range trace.Spans() {
+		if unread, ok := span.Attributes[retrospect.AttributeUnread].(string); ok {
+			gaps = append(gaps, "incomplete: no permission to read "+unread)
+		}
+		if span.Attributes[retrospect.AttributeTruncated] == true {
+			gaps = append(gaps, fmt.Sprintf("incomplete: at most %d objects and %d Events are read", fetch.MaxObjects, fetch.MaxEvents))
+		}
+	}
+	return gaps
 }

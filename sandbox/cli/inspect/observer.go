@@ -83,11 +83,14 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 	observer := observe.New(observe.Options{
 		ExportDelay: exportDelay,
 		Export: func(ctx context.Context, all ptrace.Traces) error {
-			errs := []error{run.NameOperator(all)}
-			for _, trace := range tracetree.FromOTLP(all) {
-				errs = append(errs, sender.Send(ctx, trace))
+			if err := run.NameOperator(all); err != nil {
+				return err
 			}
-			return errors.Join(errs...)
+			rejected, err := sender.SendSpans(ctx, all)
+			if rejected != nil {
+				say("not sent: %v", rejected)
+			}
+			return err
 		},
 		Recorded: recordedBy(reader),
 		Exported: func(revision uint64) {

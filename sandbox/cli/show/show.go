@@ -80,6 +80,9 @@ func heading(trace tracetree.Trace, columns int) string {
 	text := format.Cut("trace "+trace.ID, columns) + "\n"
 	if traces.Reconstructed(trace) {
 		text += format.Cut("reconstructed from objects and Events, times have a resolution of 1 s", columns) + "\n"
+		for _, gap := range traces.Gaps(trace) {
+			text += format.Cut(gap, columns) + "\n"
+		}
 	}
 	if trace.Cut() {
 		text += format.Cut(fmt.Sprintf("incomplete: a tree has at most %d traces and %d spans", tracetree.MaxTraces, tracetree.MaxSpans), columns) + "\n"

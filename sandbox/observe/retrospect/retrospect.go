@@ -32,6 +32,11 @@ const (
 	AttributeReconstructed = "operator.observer.reconstructed"
 	// AttributeResolution is the resolution of the times of a reconstructed trace, as [Resolution].
 	AttributeResolution = "operator.observer.resolution"
+	// AttributeUnread has the kinds that the user may not read, separated by commas, and
+	// AttributeTruncated is true if there are more objects or Events than are read. Both are absent
+	// otherwise, and on one span of the trace.
+	AttributeUnread    = "operator.observer.unread"
+	AttributeTruncated = "operator.observer.truncated"
 	// Resolution is the resolution of the times.
 	Resolution = "1s"
 	// eventDelay is how long after a write an Event can be about it.

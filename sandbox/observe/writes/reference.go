@@ -6,13 +6,7 @@ import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 // has the names of the fields around the name, and the kind beside it, in lower case; see
 // [Reference].
 func References(u *unstructured.Unstructured, each func(name, hint string)) {
-	var v version
-	for field, value := range u.Object {
-		if field != "status" && field != "metadata" {
-			v.addMentions(value, "", 0)
-		}
-	}
-	for _, m := range v.mentions {
+	for _, m := range mentionsOf(u) {
 		each(m.name, m.hint)
 	}
 }

@@ -68,11 +68,14 @@ func (s *Store) Put(c Change) *Pending {
 	if uid == "" || o == nil && (c.Deleted || !s.hasRoom()) { // It was created and deleted while no watch was open.
 		return nil
 	}
-	v := digest(c.Object)
-	if o != nil && (o.gone || !c.Deleted && v.revision <= o.now.revision) {
+	var before *version
+	if o != nil {
+		before = o.now
+	}
+	v := digest(c.Object, before)
+	if o != nil && (o.gone || !c.Deleted && v.revision <= before.revision) {
 		return nil
 	}
-	var before *version
 	if c.Deleted && c.Lost { // Its last version is not known.
 		last := *o.now
 		last.revision, last.node = v.revision, ""
@@ -81,12 +84,9 @@ func (s *Store) Put(c Change) *Pending {
 	if o == nil {
 		o = &known{creator: creatorOf(v)}
 		s.objects[uid] = o
-	} else {
-		before = o.now
-		s.unindex(before)
 	}
+	s.reindex(before, v)
 	o.now, o.gone = v, c.Deleted
-	s.index(v)
 	s.learn(v)
 	if c.Listed && before == nil {
 		return nil
@@ -259,7 +259,17 @@ func (s *Store) forget(uid types.UID) {
 	}
 }
 
-func (s *Store) index(v *version)   { s.eachIndex(v, add[types.UID], add[place], add[string]) }
+// reindex replaces a version in the indexes; before can be nil.
+func (s *Store) reindex(before, now *version) {
+	if before != nil && before.desired == now.desired && slices.Equal(before.owners, now.owners) {
+		return
+	}
+	if before != nil {
+		s.unindex(before)
+	}
+	s.eachIndex(now, add[types.UID], add[place], add[string])
+}
+
 func (s *Store) unindex(v *version) { s.eachIndex(v, remove[types.UID], remove[place], remove[string]) }
 
 func (s *Store) eachIndex(v *version, byUID indexer[types.UID], byPlace indexer[place], byName indexer[string]) {

@@ -2,10 +2,6 @@ package writes
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"fmt"
-	"hash/maphash"
 	"maps"
 	"slices"
 	"strconv"
@@ -50,6 +46,7 @@ type version struct {
 	selector   map[string]string
 	managers   map[manager]entry
 	fields     map[string]uint64 // a hash of each field, as spec.replicas or status.phase
+	desired    uint64            // a hash of the fields that selector and mentions depend on
 	conditions map[string]condition
 	mentions   []mention
 	node       string // spec.nodeName of a Pod
@@ -77,10 +74,8 @@ type mention struct {
 	certainty  Certainty // Reference, or Name for a label
 }
 
-var seed = maphash.MakeSeed()
-
-// digest returns the digest of an object.
-func digest(u *unstructured.Unstructured) *version {
+// digest returns the digest of an object. before is the version before; nil if there is none.
+func digest(u *unstructured.Unstructured, before *version) *version {
 	gvk := u.GroupVersionKind()
 	v := &version{
 		object:     Object{Group: gvk.Group, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID()},
@@ -99,12 +94,12 @@ func digest(u *unstructured.Unstructured) *version {
 	if gvk.Kind == "Pod" && gvk.Group == "" {
 		v.node, _, _ = unstructured.NestedString(u.Object, "spec", "nodeName")
 	}
-	v.selector = selectorOf(u.Object)
-	for field, value := range u.Object {
-		if field != "status" && field != "metadata" {
-			v.addMentions(value, "", 0)
-		}
+	if before != nil && before.desired == v.desired {
+		v.selector, v.mentions = before.selector, before.mentions
+		return v
 	}
+	v.selector = selectorOf(u.Object)
+	v.mentions = mentionsOf(u)
 	for key, value := range v.labels {
 		if isName(value) && len(v.mentions) < maxMentions {
 			v.mentions = append(v.mentions, mention{value, strings.ToLower(key), Name})
@@ -131,64 +126,6 @@ func (v *version) addManagers(object map[string]any) {
 	}
 }
 
-// hashOwned hashes the values of the fields that a manager owns. If a manager changes only values of
-// its own fields, the API server leaves its entry as it is.
-func hashOwned(fields, object map[string]any) uint64 {
-	if len(fields) == 0 {
-		return 0
-	}
-	var h maphash.Hash
-	h.SetSeed(seed)
-	addOwned(&h, fields, object)
-	return h.Sum64()
-}
-
-// addOwned adds the values at the paths of a FieldsV1
-// (k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1) to a hash.
-func addOwned(h *maphash.Hash, fields map[string]any, value any) {
-	if len(fields) == 0 {
-		sum := hashOf(value)
-		_ = binary.Write(h, binary.LittleEndian, sum) // It never fails.
-		return
-	}
-	if items, _ := value.([]any); len(items)*len(fields) > maxComparisons {
-		addOwned(h, nil, value)
-		return
-	}
-	for _, path := range slices.Sorted(maps.Keys(fields)) {
-		inner, _ := fields[path].(map[string]any)
-		kind, name, _ := strings.Cut(path, ":")
-		switch kind {
-		case "f":
-			object, _ := value.(map[string]any)
-			addOwned(h, inner, object[name])
-		case "k":
-			addOwned(h, inner, itemWith(value, name))
-		}
-	}
-}
-
-// itemWith returns the item of a list whose keys have the values of a JSON object; nil if there is
-// none.
-func itemWith(list any, keys string) any {
-	var wanted map[string]any
-	items, _ := list.([]any)
-	if json.Unmarshal([]byte(keys), &wanted) != nil {
-		return nil
-	}
-	for _, item := range items {
-		object, _ := item.(map[string]any)
-		matches := true
-		for key, value := range wanted {
-			matches = matches && fmt.Sprint(object[key]) == fmt.Sprint(value)
-		}
-		if matches {
-			return item
-		}
-	}
-	return nil
-}
-
 // hashFields hashes the fields of the first two levels, and of metadata only labels, annotations,
 // owners and finalizers. It hashes fields as a whole that have too many inner ones.
 func (v *version) hashFields(object map[string]any) {
@@ -212,6 +149,11 @@ func (v *version) hashFields(object map[string]any) {
 			v.addField("others", object[field])
 		}
 	}
+	for name, sum := range v.fields {
+		if name == "metadata.labels" || name != "status" && !strings.HasPrefix(name, "status.") && !strings.HasPrefix(name, "metadata.") {
+			v.desired += mix(hashOf(name), sum)
+		}
+	}
 }
 
 // addField adds the hash of a value. Clipped names can be equal.
@@ -225,15 +167,6 @@ func clip(name string) string {
 	return strings.Clone(strings.ToValidUTF8(name[:maxText], "")) // A substring would keep the whole.
 }
 
-// hashOf hashes the JSON text of a value, in which the keys of maps are sorted.
-func hashOf(value any) uint64 {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return 0 // Values of the API are JSON.
-	}
-	return maphash.Bytes(seed, text)
-}
-
 func contextOf(annotations map[string]string) trace.SpanContext {
 	carrier := propagation.MapCarrier{"traceparent": annotations[contextAnnotation]}
 	// Extract uses the context only for its result.
@@ -241,7 +174,8 @@ func contextOf(annotations map[string]string) trace.SpanContext {
 }
 
 func conditionsOf(object map[string]any) map[string]condition {
-	list, _, _ := unstructured.NestedSlice(object, "status", "conditions")
+	value, _, _ := unstructured.NestedFieldNoCopy(object, "status", "conditions")
+	list, _ := value.([]any)
 	found := map[string]condition{}
 	for _, item := range list {
 		c, _ := item.(map[string]any)
@@ -270,7 +204,8 @@ func labelsOf(u *unstructured.Unstructured) map[string]string {
 
 // selectorOf returns the labels that a spec.selector requires; nil if it has none or other rules.
 func selectorOf(object map[string]any) map[string]string {
-	selector, _, _ := unstructured.NestedMap(object, "spec", "selector")
+	value, _, _ := unstructured.NestedFieldNoCopy(object, "spec", "selector")
+	selector, _ := value.(map[string]any)
 	if labels, found := selector["matchLabels"].(map[string]any); found {
 		selector = labels
 	}
@@ -289,6 +224,17 @@ func selectorOf(object map[string]any) map[string]string {
 		return nil
 	}
 	return labels
+}
+
+// mentionsOf returns the mentions in an object's desired state.
+func mentionsOf(u *unstructured.Unstructured) []mention {
+	var v version
+	for field, value := range u.Object {
+		if field != "status" && field != "metadata" {
+			v.addMentions(value, "", 0)
+		}
+	}
+	return v.mentions
 }
 
 const maxMentionDepth = 12

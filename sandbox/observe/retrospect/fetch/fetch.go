@@ -21,9 +21,9 @@ import (
 const (
 	// MaxObjects is the number of owners and dependents that are read.
 	MaxObjects = 1000
-	// maxEvents is the number of Events that are looked through, and maxListed that of objects of each
+	// MaxEvents is the number of Events that are looked through, and maxListed that of objects of each
 	// kind.
-	maxEvents, maxListed = 10_000, 10_000
+	MaxEvents, maxListed = 10_000, 10_000
 	// pageSize is the number of objects of one request.
 	pageSize = 500
 )
@@ -251,7 +251,7 @@ func (r *reader) addEvents(ctx context.Context, namespace string) error {
 	list := &unstructured.UnstructuredList{}
 	kind := schema.GroupVersionKind{Version: "v1", Kind: "Event"}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind("EventList"))
-	err := r.list(ctx, list, namespace, maxEvents, func() {
+	err := r.list(ctx, list, namespace, MaxEvents, func() {
 		for i := range list.Items {
 			if uid, _, _ := unstructured.NestedString(list.Items[i].Object, "involvedObject", "uid"); r.known[types.UID(uid)] {
 				r.family.Events = append(r.family.Events, list.Items[i].DeepCopy())
