@@ -15,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // Options are the flags of trace that judge it.
@@ -110,8 +111,11 @@ func (r report) write(out io.Writer, output string) error {
 func (r report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "trace %s\n", r.TraceID)
-	if r.Findings != nil {
-		fmt.Fprintf(&b, "%s\n", count(len(r.Findings), "finding"))
+	switch {
+	case len(r.Findings) > 0:
+		fmt.Fprintf(&b, "%s\n", format.Count(len(r.Findings), "finding"))
+	case r.Findings != nil:
+		b.WriteString("no findings\n")
 	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "\n%s  %s\n", f.ID, join(": ", oneLine(f.Object), oneLine(f.Summary)))
@@ -139,20 +143,9 @@ func (o *Options) verdict(r report) error {
 	case len(failures) > 0:
 		return command.Verdictf("judging trace %s: found %s", r.TraceID, strings.Join(slices.Compact(failures), ", "))
 	case r.Check != nil && !r.Check.OK:
-		return command.Verdictf("judging trace %s: it is not as %s expects: %s", r.TraceID, r.Check.File, count(len(r.Check.Differences), "difference"))
+		return command.Verdictf("judging trace %s: it is not as %s expects: %s", r.TraceID, r.Check.File, format.Count(len(r.Check.Differences), "difference"))
 	}
 	return nil
-}
-
-// count returns a number with a noun: no findings, 1 finding, 2 findings.
-func count(n int, noun string) string {
-	switch n {
-	case 0:
-		return "no " + noun + "s"
-	case 1:
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // join joins the texts that are not empty.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // byStart returns the spans of a role, ordered by start.
@@ -24,7 +25,7 @@ func (w *work) byStart(role spantree.Role) []*spantree.Node {
 
 var slowWebhook = Detector{
 	ID: "slow-webhook", Title: "Webhook slower than its budget",
-	Explanation: "The user's request waited for the webhook, and the API server gives up after the webhook's timeout (10 s by default).\n" +
+	Explanation: "The user's request waited for the webhook, and fails after the webhook's timeout (10 s by default).\n" +
 		"Move slow work, such as requests to other services, to a controller.",
 	find: findSlowWebhook,
 }
@@ -160,11 +161,11 @@ func findMissingSpans(w *work, o Options) []Finding {
 		spans []*spantree.Node
 		what  string
 	}{
-		{orphans, "without its parent"}, {uncaused, "without the write that triggered it"},
+		{orphans, "with a missing parent"}, {uncaused, "without the write that triggered it"},
 		{broken, "with an ID that does not fit"}, {dropped, "with more reads than a reconcile may have"},
 	} {
 		if len(part.spans) > 0 {
-			parts = append(parts, plural(len(part.spans), "span")+" "+part.what)
+			parts = append(parts, format.Count(len(part.spans), "span")+" "+part.what)
 		}
 	}
 	if len(parts) == 0 {

@@ -61,12 +61,22 @@ func EscapeJSON(data []byte) []byte {
 // unquoted removes the escapes of the characters that are printable.
 var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
 
+// Count returns a number with a noun in the singular or plural: 0 spans, 1 span, 2 spans.
+func Count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.Itoa(n) + " " + noun
+}
+
 // Duration formats a duration with about three significant digits.
 func Duration(d time.Duration) string {
 	if d < 0 {
 		return "-" + Duration(-d)
 	}
 	switch {
+	case d == 0:
+		return "0"
 	case d < time.Microsecond:
 		return fmt.Sprintf("%dns", d.Nanoseconds())
 	case d < time.Millisecond:
