@@ -3,7 +3,9 @@
 package format
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,15 +40,21 @@ func EscapeText(text string) string {
 }
 
 // EscapeJSON escapes the same characters in a JSON text, which keeps its meaning. Bytes that are
-// not UTF-8 become U+FFFD. The text must be valid JSON.
+// not UTF-8 become U+FFFD. The text must be valid JSON. A text without such characters is returned as it
+// is.
 func EscapeJSON(data []byte) []byte {
-	escaped := make([]byte, 0, len(data))
+	first := bytes.IndexFunc(data, func(r rune) bool { return r == utf8.RuneError || !printedInJSON(r) })
+	if first < 0 {
+		return data
+	}
+	escaped := slices.Clone(data[:first])
+	data = data[first:]
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
 		switch {
 		case r == utf8.RuneError && size == 1:
 			escaped = append(escaped, `\ufffd`...)
-		case r < ' ' || strconv.IsPrint(r): // Outside of strings, JSON has line feeds and tabs.
+		case printedInJSON(r):
 			escaped = append(escaped, data[:size]...)
 		default:
 			for _, unit := range utf16.Encode([]rune{r}) {
@@ -57,6 +65,10 @@ func EscapeJSON(data []byte) []byte {
 	}
 	return escaped
 }
+
+// printedInJSON reports whether a character needs no escape. Outside of strings, JSON has line feeds
+// and tabs.
+func printedInJSON(r rune) bool { return r < ' ' || strconv.IsPrint(r) }
 
 // unquoted removes the escapes of the characters that are printable.
 var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
