@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"slices"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -35,13 +33,16 @@ func ReadOTLP(name string, data []byte) ([]Trace, error) {
 		return nil, fmt.Errorf("%s:1: at byte 0: %w", name, err)
 	}
 	all := ptrace.NewTraces()
-	for document, err := range documents(data) {
+	for document, err := range foreign.Documents(data) {
 		var traces ptrace.Traces
 		if err == nil {
-			traces, err = readDocument(document.data)
+			traces, err = readDocument(document.Data)
+		}
+		if errors.Is(err, foreign.ErrNotJSON) {
+			err = noTraces(data)
 		}
 		if err != nil {
-			offset := min(document.offset, int64(len(data)))
+			offset := min(document.Offset, int64(len(data)))
 			return nil, fmt.Errorf("%s:%d: at byte %d: %w", name, 1+bytes.Count(data[:offset], []byte("\n")), offset, err)
 		}
 		traces.ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
@@ -55,45 +56,6 @@ func ReadOTLP(name string, data []byte) ([]Trace, error) {
 // noTraces returns the error about a document without spans.
 func noTraces(document []byte) error {
 	return fmt.Errorf("%w: want an object with resourceSpans, got %s", ErrNoTraces, foreign.Describe(document))
-}
-
-// document is a part of a file. Its data is empty for an error at the offset.
-type document struct {
-	data   []byte
-	offset int64
-}
-
-// documents returns the JSON values of a file, and an error at the first byte that is not JSON. It
-// copies a value only if there are several.
-func documents(data []byte) iter.Seq2[document, error] {
-	return func(yield func(document, error) bool) {
-		if json.Valid(data) {
-			yield(document{data, int64(len(data) - len(bytes.TrimLeft(data, " \t\r\n")))}, nil)
-			return
-		}
-		decoder := json.NewDecoder(bytes.NewReader(data))
-		for {
-			var value json.RawMessage
-			err := decoder.Decode(&value)
-			syntax := (*json.SyntaxError)(nil)
-			switch {
-			case errors.Is(err, io.EOF):
-				return
-			case errors.As(err, &syntax) && len(bytes.TrimLeft(data[:max(0, syntax.Offset-1)], " \t\r\n")) == 0:
-				yield(document{}, noTraces(data))
-				return
-			case errors.As(err, &syntax):
-				yield(document{offset: max(0, syntax.Offset-1)}, fmt.Errorf("invalid JSON: %w", err))
-				return
-			case err != nil:
-				yield(document{offset: int64(len(data))}, errors.New("incomplete JSON; the file may be truncated"))
-				return
-			}
-			if !yield(document{value, decoder.InputOffset() - int64(len(value))}, nil) {
-				return
-			}
-		}
-	}
 }
 
 // otherSignals are the fields of OTLP's other signals (opentelemetry-proto, *_service.proto).
