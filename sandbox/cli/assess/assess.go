@@ -40,8 +40,24 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 // Wanted reports whether the trace is to be judged.
 func (o *Options) Wanted() bool { return o.findings || len(o.failOn) > 0 || o.check.file != "" }
 
-// Validate returns a usage error for options that do not fit together.
-func (o *Options) Validate(output string, watch bool) error {
+// Rules say which of the options have an effect together, and with the others of trace.
+func Rules() []command.Rule {
+	projects := []string{"check=*.yaml", "check=*.yml"}
+	finds := append([]string{"findings", "fail-on"}, projects...)
+	return []command.Rule{
+		{Flag: "findings", Excludes: []string{"watch"}},
+		{Flag: "fail-on", Excludes: []string{"watch"}},
+		{Flag: "check", Excludes: []string{"watch"}},
+		{Flag: "condition", Needs: finds},
+		{Flag: "webhook-budget", Needs: finds},
+		{Flag: "set", Needs: []string{"check"}, Excludes: projects},
+		{Flag: "check-observed", Needs: []string{"check"}, Excludes: projects},
+		{Flag: "update", Needs: []string{"check"}, Excludes: projects},
+	}
+}
+
+// Validate returns a usage error for wrong values.
+func (o *Options) Validate(output string) error {
 	// An empty variable of a script must not turn the test off.
 	switch {
 	case o.flags.Changed("check") && o.check.file == "":
@@ -57,10 +73,7 @@ func (o *Options) Validate(output string, watch bool) error {
 			return command.Usagef("--fail-on=%s: use %s", id, command.OneOf(known))
 		}
 	}
-	switch {
-	case watch:
-		return command.Usagef("--findings, --fail-on and --check can't be combined with --watch")
-	case o.detectors.WebhookBudget <= 0:
+	if o.detectors.WebhookBudget <= 0 {
 		return command.Usagef("--webhook-budget=%s: use a positive duration", o.detectors.WebhookBudget)
 	}
 	return command.CheckOutput(output, "tree", "json")

@@ -3,6 +3,7 @@ package finding
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -78,7 +79,14 @@ func findNotConverged(w *work, o Options) []Finding {
 		}
 		return []Finding{newFinding(target.String(), summary, c.node)}
 	}
-	return nil
+	if !o.named {
+		return nil
+	}
+	summary := "no write set the condition " + strings.Join(o.Conditions, " or ")
+	if len(last) > 0 {
+		summary += "; the trace has " + strings.Join(slices.Sorted(maps.Keys(last)), ", ")
+	}
+	return []Finding{newFinding(target.String(), summary, w.forest.Roots[0])}
 }
 
 // change is a change of a condition.

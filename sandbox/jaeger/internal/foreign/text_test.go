@@ -83,8 +83,8 @@ func TestCause(t *testing.T) {
 	for err, want := range map[string]string{
 		"other": "other",
 		`ReadUint64: strconv.ParseUint: parsing "x": invalid syntax, error found in #10 byte of ...|"a":"x"}|..., bigger context ...|{"a":"x"}|...`: `parsing "x": invalid syntax near "a":"x"}`,
-		`ID.UnmarshalJSONIter: length mismatch, error found in #10 byte of ...|zz|..., bigger context ...|zz|...`:                                    "length mismatch near zz",
-		"ReadArray: expect [ or , but found 5, error found in #10 byte of ...|a":                                                                     "expect [ or , but found 5 near a",
+		`ID.UnmarshalJSONIter: length mismatch, error found in #10 byte of ...|zz|..., bigger context ...|zz|...`:                                   "length mismatch near zz",
+		"ReadArray: expect [ or , but found 5, error found in #10 byte of ...|a":                                                                    "expect [ or , but found 5 near a",
 	} {
 		if got := Cause(errors.New(err)).Error(); got != want {
 			t.Errorf("Cause(%q) = %q, want %q", err, got, want)
