@@ -61,6 +61,7 @@ var wanted = map[string]string{
 	"int":      "use a number",
 	"bool":     "use true or false",
 	"duration": "use a time with its unit, for example 90s or 5m",
+	"stringToString": "use NAME=VALUE",
 }
 
 // Plain replaces pflag's error about the value of a flag with an [Error], which describes valid

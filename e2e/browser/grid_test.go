@@ -148,7 +148,7 @@ func TestScreenReader(t *testing.T) {
 		name            string
 		level, expanded string
 	}{
-		{1, "admit Head head-sample SERVER +0ns", "1", "true"}, {2, "converge Head head-sample INTERNAL", "2", ""}, {6, "create Deployment head-sample-child-a PRODUCER", "5", ""},
+		{1, "admit Head head-sample SERVER +0", "1", "true"}, {2, "converge Head head-sample INTERNAL", "2", ""}, {6, "create Deployment head-sample-child-a PRODUCER", "5", ""},
 	} {
 		got := rows[want.row]
 		if !strings.HasPrefix(got.Name, want.name) || got.Properties["level"] != want.level || got.Properties["expanded"] != want.expanded {

@@ -67,7 +67,7 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 	root.SetOut(ui.NewPrinter(stdout))
 	root.SetErr(ui.NewPrinter(stderr))
 	defer shared.Close()
-	err := root.ExecuteContext(ctx)
+	executed, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -79,7 +79,7 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 	}
 	var option *settings.Error
 	if command.IsUsage(err) || errors.As(err, &option) {
-		root.PrintErrf("See `%s --help`.\n", hint.Program())
+		root.PrintErrf("See `%s%s --help`.\n", hint.Program(), strings.TrimPrefix(executed.CommandPath(), root.CommandPath()))
 		return exitUsage
 	}
 	if command.IsVerdict(err) {

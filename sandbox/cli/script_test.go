@@ -52,7 +52,13 @@ func exits(code, lines int) func(*testscript.TestScript, bool, []string) {
 		if lines > 0 && (got.stdout+before != "" || strings.Count(message, "\n") != lines) {
 			ts.Fatalf("more output than an error of %d lines", lines)
 		}
-		if code == exitUsage && !regexp.MustCompile("\nSee (`sandbox --help`|docs/.*)\\.\n$").MatchString(message) {
+		parts := strings.Split("Error: "+message, ": ")
+		for i := range parts[1:] {
+			if parts[i] == parts[i+1] {
+				ts.Fatalf("the error repeats %q", parts[i])
+			}
+		}
+		if code == exitUsage && !regexp.MustCompile("\nSee (`sandbox[ a-z-]* --help`|docs/.*)\\.\n$").MatchString(message) {
 			ts.Fatalf("the error does not name the help")
 		}
 	}

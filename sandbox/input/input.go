@@ -7,6 +7,7 @@
 package input
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -83,9 +84,15 @@ func readFile(path string, limit int64, flags int) ([]byte, error) {
 
 // Read reads at most limit bytes. If there are more, it returns an error that wraps [ErrTooLarge].
 func Read(from io.Reader, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(from, limit+1))
-	if err == nil && int64(len(data)) > limit {
+	var data bytes.Buffer
+	if file, isFile := from.(*os.File); isFile {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			data.Grow(int(min(info.Size(), limit)) + bytes.MinRead)
+		}
+	}
+	_, err := data.ReadFrom(io.LimitReader(from, limit+1))
+	if err == nil && int64(data.Len()) > limit {
 		return nil, fmt.Errorf("%w: more than %d MB", ErrTooLarge, limit>>20)
 	}
-	return data, err
+	return data.Bytes(), err
 }

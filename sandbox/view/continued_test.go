@@ -58,7 +58,7 @@ func TestContinuedInWords(t *testing.T) {
 		"a terminal":      {written(t, w, TextOptions{Width: 100}), "\n      │  " + words + "\n"},
 		"colors":          {written(t, w, TextOptions{Color: true}), red + "  error: conflict" + reset + dim + ", " + words + reset + "\n"},
 		"watched lines":   {lines.String(), "reconcile Cache  below note  " + words + "  error: conflict\n"},
-		"a description":   {svg.String(), "reconcile Cache below note: 20.0ms after 0ns, error: conflict, " + words + "."},
+		"a description":   {svg.String(), "reconcile Cache below note: 20.0ms after 0, error: conflict, " + words + "."},
 		"a picture's row": {svg.String(), "✗ reconcile Cache (continued in trace 4bf92f35…)</text>"},
 	} {
 		if strings.Count(form.text, form.want) != 1 {

@@ -242,7 +242,7 @@ func (p *picture) row(i int, row Row) *element {
 
 // path draws the critical path as a line below the bars, from row to row.
 func (p *picture) path() *element {
-	line := ""
+	var line strings.Builder
 	rows := map[place]int{}
 	for i, row := range p.Rows {
 		if !row.Wait && !row.duplicate {
@@ -255,12 +255,12 @@ func (p *picture) path() *element {
 			continue
 		}
 		verb := "V"
-		if line == "" {
+		if line.Len() == 0 {
 			verb = "M" + number(p.place(max(0, s.from))) + " "
 		}
-		line += verb + number(p.top+float64(i+1)*rowHeight-3) + "H" + number(p.place(s.to))
+		line.WriteString(verb + number(p.top+float64(i+1)*rowHeight-3) + "H" + number(p.place(s.to)))
 	}
-	return el("path", "class", "critical", "d", line)
+	return el("path", "class", "critical", "d", line.String())
 }
 
 func (p *picture) text(class string, x, y float64, text string) *element {

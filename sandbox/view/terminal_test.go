@@ -51,10 +51,10 @@ func TestWriteText(t *testing.T) {
 admit Head                    SERVER     +5.0ms   800µs  ▏
 ├─ reconcile Head             CONSUMER  +17.3ms  45.0ms  ▉
 │  └─ create ChildA           PRODUCER  +25.0ms   123ms  ██▌
-│     └─ reconcile \x1b[31mÄ  CONSUMER     +0ns   200ns  ▏
+│     └─ reconcile \x1b[31mÄ  CONSUMER       +0   200ns  ▏
 └─ update_status Head web 3   CLIENT     +905ms   700ms                    ██████████████          error: conflict\nretry
 lost                                     +1.50s   500ms                                ██████████  parent unknown is missing
-└─ backwards                             +1.60s     0ns                                  ▏
+└─ backwards                             +1.60s       0                                  ▏
 `
 	plain := written(t, sampleTrace(), TextOptions{})
 	if diff := cmp.Diff(want, plain); diff != "" {

@@ -63,8 +63,8 @@ func waitingTrace() *Waterfall {
 func TestWaitsAndFolds(t *testing.T) {
 	t.Parallel()
 	want := `SPAN                          KIND        START    TIME  0    20ms 40ms    ⋯920ms⋯    1.02s
-create Head                   PRODUCER     +0ns  10.0ms  ██▋
-├─ converge Head              INTERNAL     +0ns   1.06s  ███████████████████┄┄███████████████████
+create Head                   PRODUCER       +0  10.0ms  ██▋
+├─ converge Head              INTERNAL       +0   1.06s  ███████████████████┄┄███████████████████
 ├─ reconcile Head             CONSUMER  +30.0ms  40.0ms          ██████████▊                       requeue after 900ms, queue 15.0ms
 ├─ … scheduled requeue 900ms            +70.0ms   900ms                    ┄┄
 ├─ reconcile Head             CONSUMER   +990ms  50.0ms                       █████████████▍       error: no route to host, queue 20.0ms

@@ -15,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // Options are the flags of trace that judge it.
@@ -39,8 +40,24 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 // Wanted reports whether the trace is to be judged.
 func (o *Options) Wanted() bool { return o.findings || len(o.failOn) > 0 || o.check.file != "" }
 
-// Validate returns a usage error for options that do not fit together.
-func (o *Options) Validate(output string, watch bool) error {
+// Rules say which of the options have an effect together, and with the others of trace.
+func Rules() []command.Rule {
+	projects := []string{"check=*.yaml", "check=*.yml"}
+	finds := append([]string{"findings", "fail-on"}, projects...)
+	return []command.Rule{
+		{Flag: "findings", Excludes: []string{"watch"}},
+		{Flag: "fail-on", Excludes: []string{"watch"}},
+		{Flag: "check", Excludes: []string{"watch"}},
+		{Flag: "condition", Needs: finds},
+		{Flag: "webhook-budget", Needs: finds},
+		{Flag: "set", Needs: []string{"check"}, Excludes: projects},
+		{Flag: "check-observed", Needs: []string{"check"}, Excludes: projects},
+		{Flag: "update", Needs: []string{"check"}, Excludes: projects},
+	}
+}
+
+// Validate returns a usage error for wrong values.
+func (o *Options) Validate(output string) error {
 	// An empty variable of a script must not turn the test off.
 	switch {
 	case o.flags.Changed("check") && o.check.file == "":
@@ -56,10 +73,7 @@ func (o *Options) Validate(output string, watch bool) error {
 			return command.Usagef("--fail-on=%s: use %s", id, command.OneOf(known))
 		}
 	}
-	switch {
-	case watch:
-		return command.Usagef("--findings, --fail-on and --check can't be combined with --watch")
-	case o.detectors.WebhookBudget <= 0:
+	if o.detectors.WebhookBudget <= 0 {
 		return command.Usagef("--webhook-budget=%s: use a positive duration", o.detectors.WebhookBudget)
 	}
 	return command.CheckOutput(output, "tree", "json")
@@ -110,8 +124,11 @@ func (r report) write(out io.Writer, output string) error {
 func (r report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "trace %s\n", r.TraceID)
-	if r.Findings != nil {
-		fmt.Fprintf(&b, "%s\n", count(len(r.Findings), "finding"))
+	switch {
+	case len(r.Findings) > 0:
+		fmt.Fprintf(&b, "%s\n", format.Count(len(r.Findings), "finding"))
+	case r.Findings != nil:
+		b.WriteString("no findings\n")
 	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "\n%s  %s\n", f.ID, join(": ", oneLine(f.Object), oneLine(f.Summary)))
@@ -139,20 +156,9 @@ func (o *Options) verdict(r report) error {
 	case len(failures) > 0:
 		return command.Verdictf("judging trace %s: found %s", r.TraceID, strings.Join(slices.Compact(failures), ", "))
 	case r.Check != nil && !r.Check.OK:
-		return command.Verdictf("judging trace %s: it is not as %s expects: %s", r.TraceID, r.Check.File, count(len(r.Check.Differences), "difference"))
+		return command.Verdictf("judging trace %s: it is not as %s expects: %s", r.TraceID, r.Check.File, format.Count(len(r.Check.Differences), "difference"))
 	}
 	return nil
-}
-
-// count returns a number with a noun: no findings, 1 finding, 2 findings.
-func count(n int, noun string) string {
-	switch n {
-	case 0:
-		return "no " + noun + "s"
-	case 1:
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // join joins the texts that are not empty.

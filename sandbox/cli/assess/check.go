@@ -6,10 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
@@ -34,14 +36,16 @@ func (o *checkOptions) bind(flags *pflag.FlagSet) {
 }
 
 func (o *checkOptions) validate() error {
-	if o.file == "" && (o.update || o.observed || len(o.variables) > 0) {
-		return command.Usage(errors.New("--set, --check-observed and --update need --check"))
-	}
-	if o.update && isProject(o.file) {
-		return command.Usage(errors.New("--update writes a tree and not a sandbox.yaml"))
+	for name, value := range o.variables {
+		if !variableName.MatchString(name) {
+			return settings.Given("set", name+"="+value).Errorf("use NAME=VALUE, with a NAME of letters, digits and underscores")
+		}
 	}
 	return nil
 }
+
+// variableName matches the names of variables that an expected tree can have.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // isProject reports whether a file is a sandbox.yaml and not a tree.
 func isProject(file string) bool {

@@ -41,7 +41,11 @@ func operatorsPart(trace tracetree.Trace) tracetree.Trace {
 	return trace
 }
 
-var traceID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
+var (
+	traceID = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
+	// pathLike matches arguments that are paths, and not names of objects: a name has at most one slash.
+	pathLike = regexp.MustCompile(`^[.~]|^/|/$|/.*/|\\\\|\.(json|jsonl|ndjson|gz|txt|log|tree|yaml|yml)$`)
+)
 
 // readSide reads one side of a comparison: files, folders, IDs and objects, separated by commas.
 func readSide(cmd *cobra.Command, reader Reader, argument string) (compare.Set, error) {
@@ -59,14 +63,16 @@ func readSide(cmd *cobra.Command, reader Reader, argument string) (compare.Set, 
 func readItem(cmd *cobra.Command, reader Reader, item string) ([]compare.Run, error) {
 	if _, err := os.Stat(item); err == nil {
 		return readFiles(item)
-	} else if !errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(item, ".json") || strings.HasSuffix(item, ".jsonl") {
+	} else if !errors.Is(err, fs.ErrNotExist) || pathLike.MatchString(item) {
 		return nil, fmt.Errorf("reading traces: %w", err)
 	}
-	read := reader.Object
+	var trace tracetree.Trace
+	var err error
 	if traceID.MatchString(item) {
-		read = reader.ID
+		trace, err = reader.ID(cmd, item)
+	} else if trace, err = reader.Object(cmd, item); err != nil {
+		err = fmt.Errorf("reading traces: no file %s; as an object: %w", item, err)
 	}
-	trace, err := read(cmd, item)
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +81,19 @@ func readItem(cmd *cobra.Command, reader Reader, item string) ([]compare.Run, er
 }
 
 // readFiles reads a file, or the files of a folder.
-func readFiles(path string) ([]compare.Run, error) {
+func readFiles(path string) (runs []compare.Run, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("reading traces: %w", err)
+		}
+	}()
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading traces: %w", err)
+		return nil, err
 	}
 	if !info.IsDir() {
 		return readFile(path)
 	}
-	var runs []compare.Run
 	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() || filepath.Ext(name) != ".json" && filepath.Ext(name) != ".jsonl" {
 			return err
@@ -98,17 +108,14 @@ func readFiles(path string) ([]compare.Run, error) {
 	if err == nil && len(runs) == 0 {
 		err = fmt.Errorf("no .json or .jsonl file with traces in %s", path)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading traces: %w", err)
-	}
-	return runs, nil
+	return runs, err
 }
 
 // readFile reads OTLP JSON, each trace of which is a run, or measurements that bench saved.
 func readFile(path string) ([]compare.Run, error) {
 	data, err := input.ReadFile(path, input.MaxTraces)
 	if err != nil {
-		return nil, fmt.Errorf("reading traces: %w", err)
+		return nil, err
 	}
 	if isSet(data) {
 		set, err := compare.ParseSet(data)
@@ -119,7 +126,7 @@ func readFile(path string) ([]compare.Run, error) {
 	}
 	traces, err := tracetree.ReadOTLP(path, data)
 	if err != nil {
-		return nil, fmt.Errorf("reading traces: %w", err)
+		return nil, err
 	}
 	var runs []compare.Run
 	for _, trace := range tracetree.Join(traces) {

@@ -89,7 +89,11 @@ func WriteJSON(out io.Writer, value any) error {
 
 // PrintJSON writes a line of JSON, in which control and bidi characters are escaped as JSON does.
 func PrintJSON(out io.Writer, data []byte) error {
-	_, err := ui.Raw(out).Write(append(format.EscapeJSON(data), '\n'))
+	raw := ui.Raw(out)
+	if _, err := raw.Write(format.EscapeJSON(data)); err != nil {
+		return err
+	}
+	_, err := io.WriteString(raw, "\n")
 	return err
 }
 

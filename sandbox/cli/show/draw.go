@@ -16,16 +16,12 @@ func (o *drawOptions) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.highlight, "highlight", "", "with --output=svg: highlighted part of the picture, path (the critical path)")
 }
 
-func (o *drawOptions) check(trace *traceOptions) error {
+func (o *drawOptions) check() error {
 	switch {
 	case o.only != "" && o.only != view.OnlyPath && o.only != view.OnlyFailures && o.only != view.OnlyWrites:
 		return command.Usagef("--only=%s: use path, failures or writes", o.only)
-	case o.only != "" && (trace.why || trace.follow.watch || trace.output == "json"):
-		return command.Usagef("--only selects drawn spans and can't be combined with --why, --watch and --output=json")
 	case o.highlight != "" && o.highlight != "path":
 		return command.Usagef("--highlight=%s: use path", o.highlight)
-	case o.highlight != "" && trace.output != "svg":
-		return command.Usagef("--highlight needs --output=svg; a page always highlights the critical path")
 	}
 	return nil
 }

@@ -64,6 +64,9 @@ selects the Jaeger to read back from, in the same forms. Without --query, traces
 			if err := o.check(); err != nil {
 				return err
 			}
+			if err := command.CheckRules(cmd.Flags(), shared.Options.Origins, []command.Rule{{Flag: "query", Needs: []string{"endpoint"}}}); err != nil {
+				return err
+			}
 			report, err := readImports(cmd.InOrStdin(), args)
 			if err != nil {
 				return err
@@ -86,9 +89,6 @@ selects the Jaeger to read back from, in the same forms. Without --query, traces
 }
 
 func (o importOptions) check() error {
-	if o.query != "" && o.endpoint == "" {
-		return command.Usage(errors.New("--query needs --endpoint; without both, traces are read back from the sandbox's Jaeger"))
-	}
 	for _, header := range o.headers {
 		if name, _, found := strings.Cut(header, "="); !found || name == "" {
 			return command.Usagef("--header=%s: use NAME=VALUE", header)

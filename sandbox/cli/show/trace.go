@@ -109,10 +109,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(o.follow.check(o), o.checkWhy(), o.draw.check(&o)); err != nil {
-				return err
-			}
-			if err := o.judge.Validate(o.output, o.follow.watch); err != nil {
+			if err := o.check(cmd, shared); err != nil {
 				return err
 			}
 			if o.follow.watch {
@@ -142,7 +139,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 
 func (o *traceOptions) checkArgs(cmd *cobra.Command, args []string) error {
 	switch {
-	case o.id != "":
+	case o.id != "" && o.from == "":
 		return command.ExactArgs(0, "no argument with --id")(cmd, args)
 	case len(args) == 0 && o.namespace != "" && o.from == "":
 		return command.Usagef("--namespace=%s: add the name of an object, or remove the flag to print the trace of the sample", o.namespace)
@@ -150,6 +147,31 @@ func (o *traceOptions) checkArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return command.ExactArgs(1, "at most one object")(cmd, args)
+}
+
+// rules say which options have an effect together. Options without a rule always have one.
+func rules() []command.Rule {
+	return append(assess.Rules(), []command.Rule{
+		{Flag: "id", Excludes: []string{"from"}},
+		{Flag: "namespace", Excludes: []string{"from", "id"}},
+		{Flag: "watch", Excludes: []string{"from", "id", "output=html", "output=svg", "output=json"}},
+		{Flag: "until-complete", Needs: []string{"watch"}},
+		{Flag: "watch-timeout", Needs: []string{"watch"}},
+		{Flag: "why", Excludes: []string{"watch", "findings", "fail-on", "check"}},
+		{Flag: "only", Excludes: []string{"why", "watch", "findings", "fail-on", "check", "output=json"}},
+		{Flag: "highlight", Needs: []string{"output=svg"}},
+		{Flag: "title", Needs: []string{"output=html", "output=svg"}},
+	}...)
+}
+
+// check returns a usage error for wrong values, and for options without an effect.
+func (o *traceOptions) check(cmd *cobra.Command, shared *command.Shared) error {
+	for _, err := range []error{o.follow.check(), o.draw.check(), o.judge.Validate(o.output), command.CheckRules(cmd.Flags(), shared.Options.Origins, rules())} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // now returns the time of a live trace; zero for a file.

@@ -30,18 +30,9 @@ func (o *watchOptions) bind(cmd *cobra.Command) {
 	flags.DurationVar(&o.timeout, "watch-timeout", 0, "with --watch: time limit; an error with --until-complete (default no limit)")
 }
 
-func (o *watchOptions) check(trace traceOptions) error {
-	switch {
-	case !o.watch && (o.untilComplete || o.timeout != 0):
-		return command.Usage(errors.New("--until-complete and --watch-timeout need --watch"))
-	case o.timeout < 0:
+func (o *watchOptions) check() error {
+	if o.timeout < 0 {
 		return command.Usagef("--watch-timeout=%s: use a positive duration", o.timeout)
-	case o.watch && trace.output != "tree":
-		return command.Usagef("--watch draws a tree and can't be combined with --output=%s", trace.output)
-	case trace.id != "" && (o.watch || trace.from != ""):
-		return command.Usage(errors.New("--id can't be combined with --watch and --from"))
-	case o.watch && trace.from != "":
-		return command.Usage(errors.New("--watch follows an object and can't be combined with --from"))
 	}
 	return nil
 }

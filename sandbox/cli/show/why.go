@@ -13,14 +13,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
-// checkWhy returns a usage error if --why is combined with --watch.
-func (o *traceOptions) checkWhy() error {
-	if o.why && o.follow.watch {
-		return command.Usagef("--why explains a finished trace and can't be combined with --watch")
-	}
-	return nil
-}
-
 func objectOf(o traces.Object) explain.Object {
 	return explain.Object{Kind: o.Kind.Kind, Namespace: o.Namespace, Name: o.Name}
 }

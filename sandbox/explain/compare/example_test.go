@@ -34,6 +34,6 @@ func ExampleCompare() {
 	//
 	// A: main
 	// B: branch
-	// structure: 6 of 6 runs of B occur in A
+	// structure: found in A for 6 of 6 runs of B
 	// test: Mann-Whitney U test, two-sided, with Holm's correction for the number of measurements; alpha 0.05
 }

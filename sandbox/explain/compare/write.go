@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // WriteText writes the report as a table with all measurements, and the structure.
@@ -48,7 +50,7 @@ func (r Report) WriteMarkdown(out io.Writer) error {
 		}
 	}
 	if len(rest) > 0 {
-		fmt.Fprintf(&b, "<details><summary>%d other measurements</summary>\n\n", len(rest))
+		fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n", format.Count(len(rest), "other measurement"))
 		writeTable(&b, rest)
 		b.WriteString("</details>\n")
 	}
@@ -78,7 +80,7 @@ func markdown(text string) string {
 
 // Headline returns the verdict in one line.
 func (r Report) Headline() string {
-	runs := fmt.Sprintf("%s and %s", countRuns(r.RunsA), countRuns(r.RunsB))
+	runs := fmt.Sprintf("%s and %s", format.Count(r.RunsA, "run"), format.Count(r.RunsB, "run"))
 	switch r.Verdict {
 	case Unknown:
 		return fmt.Sprintf("No verdict: %s, and a claim needs at least %d of each side", runs, MinRuns)
@@ -99,7 +101,7 @@ func (r Report) Headline() string {
 func (r Report) notes() []string {
 	lines := []string{"", fmt.Sprintf("A: %s", r.A), fmt.Sprintf("B: %s", r.B)}
 	s := r.Structure
-	lines = append(lines, fmt.Sprintf("structure: %d of %s of B occur in A", s.Known, countRuns(r.RunsB)))
+	lines = append(lines, fmt.Sprintf("structure: found in A for %d of %s of B", s.Known, format.Count(r.RunsB, "run")))
 	for _, part := range []struct {
 		what  string
 		names []string
@@ -172,25 +174,18 @@ func (m Metric) change() string {
 	return fmt.Sprintf("%+.0f%%", 100*difference/m.A.Median)
 }
 
-func countRuns(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
-}
-
 // WriteSummary writes the median and the 95th percentile of the measurements of one set, as a table
 // of text or Markdown.
 func WriteSummary(out io.Writer, s Set, asMarkdown bool) error {
 	metrics := Compare(Set{}, s).Metrics
 	var b strings.Builder
 	if asMarkdown {
-		fmt.Fprintf(&b, "### %s: %s\n\n| | median | p95 |\n|---|--:|--:|\n", markdown(s.Name), countRuns(len(s.Runs)))
+		fmt.Fprintf(&b, "### %s: %s\n\n| | median | p95 |\n|---|--:|--:|\n", markdown(s.Name), format.Count(len(s.Runs), "run"))
 		for _, m := range metrics {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdown(m.Name), m.format(m.B.Median), m.format(m.B.P95))
 		}
 	} else {
-		fmt.Fprintf(&b, "%s: %s\n\n", s.Name, countRuns(len(s.Runs)))
+		fmt.Fprintf(&b, "%s: %s\n\n", s.Name, format.Count(len(s.Runs), "run"))
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "\tMEDIAN\tP95")
 		for _, m := range metrics {

@@ -176,7 +176,7 @@ var tests = []struct {
 	{name: "a missing parent", build: func(b *builder) {
 		r := b.reconcile(-1, nil)
 		b.spans[b.write(r, "create", "Deployment", nil)].ParentSpanID = "ffff"
-	}, want: []string{"missing-spans : 1 span without its parent [2]"}},
+	}, want: []string{"missing-spans : 1 span with a missing parent [2]"}},
 	{name: "a missing parent in a part of a trace", options: Options{Incomplete: true}, build: func(b *builder) {
 		b.spans[b.write(b.reconcile(-1, nil), "create", "Deployment", nil)].ParentSpanID = "ffff"
 	}},

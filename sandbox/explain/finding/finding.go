@@ -76,7 +76,8 @@ type Options struct {
 	// WebhookBudget is the time that a webhook may take (default DefaultWebhookBudget).
 	WebhookBudget time.Duration
 	// Conditions are the types of the condition that the trace's object must reach; the first that
-	// occurs in the trace counts (default Ready, then Available).
+	// occurs in the trace counts (default Ready, then Available). It is a finding if none of named ones
+	// occurs.
 	Conditions []string
 	// Now is the time of a live trace. An object whose trace ended less than Settle (default
 	// DefaultSettle) ago may still converge. The zero value means that the trace is finished.
@@ -84,12 +85,14 @@ type Options struct {
 	Settle time.Duration
 	// Incomplete is true if the trace is known to be cut. Missing spans are not reported then.
 	Incomplete bool
+
+	named bool // the caller named the conditions
 }
 
 func (o Options) withDefaults() Options {
 	o.WebhookBudget = cmp.Or(max(o.WebhookBudget, 0), DefaultWebhookBudget)
 	o.Settle = cmp.Or(max(o.Settle, 0), DefaultSettle)
-	if len(o.Conditions) == 0 {
+	if o.named = len(o.Conditions) > 0; !o.named {
 		o.Conditions = []string{"Ready", "Available"}
 	}
 	return o

@@ -3,11 +3,13 @@ package finding
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 // byStart returns the spans of a role, ordered by start.
@@ -24,7 +26,7 @@ func (w *work) byStart(role spantree.Role) []*spantree.Node {
 
 var slowWebhook = Detector{
 	ID: "slow-webhook", Title: "Webhook slower than its budget",
-	Explanation: "The user's request waited for the webhook, and the API server gives up after the webhook's timeout (10 s by default).\n" +
+	Explanation: "The user's request waited for the webhook, and fails after the webhook's timeout (10 s by default).\n" +
 		"Move slow work, such as requests to other services, to a controller.",
 	find: findSlowWebhook,
 }
@@ -77,7 +79,14 @@ func findNotConverged(w *work, o Options) []Finding {
 		}
 		return []Finding{newFinding(target.String(), summary, c.node)}
 	}
-	return nil
+	if !o.named {
+		return nil
+	}
+	summary := "no write set the condition " + strings.Join(o.Conditions, " or ")
+	if len(last) > 0 {
+		summary += "; the trace has " + strings.Join(slices.Sorted(maps.Keys(last)), ", ")
+	}
+	return []Finding{newFinding(target.String(), summary, w.forest.Roots[0])}
 }
 
 // change is a change of a condition.
@@ -160,11 +169,11 @@ func findMissingSpans(w *work, o Options) []Finding {
 		spans []*spantree.Node
 		what  string
 	}{
-		{orphans, "without its parent"}, {uncaused, "without the write that triggered it"},
+		{orphans, "with a missing parent"}, {uncaused, "without the write that triggered it"},
 		{broken, "with an ID that does not fit"}, {dropped, "with more reads than a reconcile may have"},
 	} {
 		if len(part.spans) > 0 {
-			parts = append(parts, plural(len(part.spans), "span")+" "+part.what)
+			parts = append(parts, format.Count(len(part.spans), "span")+" "+part.what)
 		}
 	}
 	if len(parts) == 0 {

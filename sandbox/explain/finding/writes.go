@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 var selfTriggered = Detector{
@@ -30,7 +31,7 @@ func findSelfTriggered(w *work, _ Options) []Finding {
 			}
 		}
 		if count > 0 {
-			found = append(found, newFinding(o.String(), plural(count, "reconcile")+" without effect, triggered by the operator's own writes of the object", spans...))
+			found = append(found, newFinding(o.String(), format.Count(count, "reconcile")+" without effect, triggered by the operator's own writes of the object", spans...))
 		}
 	}
 	return found
@@ -110,7 +111,7 @@ func findStaleReadConflict(w *work, _ Options) []Finding {
 			}
 		}
 		for _, to := range order {
-			found = append(found, newFinding(to.String(), plural(count[to], "write")+" after a stale read ended in a conflict", spans[to]...))
+			found = append(found, newFinding(to.String(), format.Count(count[to], "write")+" after a stale read ended in a conflict", spans[to]...))
 		}
 	}
 	return found
@@ -167,15 +168,8 @@ func findDuplicateCreate(w *work, _ Options) []Finding {
 		if len(refused[o])-1 < MinDuplicates && !failed[o] {
 			continue
 		}
-		times := plural(len(refused[o])-1, "more create")
+		times := format.Count(len(refused[o])-1, "more create")
 		found = append(found, newFinding(o.String(), times+" of an object that the operator had created", refused[o]...))
 	}
 	return found
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

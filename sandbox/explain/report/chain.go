@@ -72,11 +72,7 @@ func chainSteps(all []explain.Step) []string {
 		if g.count > 1 {
 			text += fmt.Sprintf(" ×%d", g.count)
 		}
-		end := "0s"
-		if g.end >= time.Microsecond {
-			end = format.Duration(g.end)
-		}
-		steps = append(steps, text+" +"+end)
+		steps = append(steps, text+" +"+format.Duration(g.end.Truncate(time.Microsecond)))
 	}
 	return steps
 }

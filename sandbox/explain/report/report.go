@@ -68,16 +68,16 @@ func Line(e explain.Explanation, width int) string {
 func counts(c spantree.Counts) string {
 	parts := []string{}
 	if n := c[spantree.CountReconciles]; n > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%d failed)", count(n, "reconcile"), c[spantree.CountFailed]))
+		parts = append(parts, fmt.Sprintf("%s (%d failed)", format.Count(n, "reconcile"), c[spantree.CountFailed]))
 	}
 	if n := c[spantree.CountWrites]; n > 0 {
-		parts = append(parts, fmt.Sprintf("%s (%d unchanged, %s)", count(n, "write"), c[spantree.CountUnchanged], count(c[spantree.CountConflicts], "conflict")))
+		parts = append(parts, fmt.Sprintf("%s (%d unchanged, %s)", format.Count(n, "write"), c[spantree.CountUnchanged], format.Count(c[spantree.CountConflicts], "conflict")))
 	}
 	if n := c[spantree.CountObserved]; n > 0 {
-		parts = append(parts, count(n, "span")+" of observed controllers")
+		parts = append(parts, format.Count(n, "span")+" of observed controllers")
 	}
 	if len(parts) == 0 {
-		parts = append(parts, count(c[spantree.CountSpans], "span"))
+		parts = append(parts, format.Count(c[spantree.CountSpans], "span"))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -92,6 +92,9 @@ func cut(lines []string, width int) []string {
 // headline says what became ready, and when.
 func headline(e explain.Explanation) string {
 	total, object := format.Duration(e.Total), e.Object.String()
+	if e.Total == 0 {
+		total = "no time"
+	}
 	switch last := e.Chain[len(e.Chain)-1]; {
 	case e.Condition != "":
 		return format.Escape(fmt.Sprintf("%s: %s after %s", object, e.Condition, total))
@@ -132,7 +135,7 @@ func table(e explain.Explanation, rows int) []string {
 		for _, s := range hidden {
 			others += s.Duration
 		}
-		lines = append(lines, fmt.Sprintf("  %5s %8s  %d others", percent(others, e.Total), format.Duration(others), len(hidden)))
+		lines = append(lines, fmt.Sprintf("  %5s %8s  %s", percent(others, e.Total), format.Duration(others), format.Count(len(hidden), "other")))
 	}
 	return lines
 }
@@ -211,7 +214,7 @@ func reconciles(e explain.Explanation) string {
 	if total == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("reconciles  %d: %d useful, %d failed, %d others", total, useful, failed, max(0, total-useful-failed))
+	text := fmt.Sprintf("reconciles  %d: %d useful, %d failed, %s", total, useful, failed, format.Count(max(0, total-useful-failed), "other"))
 	var requeues []string
 	for _, reason := range slices.Sorted(maps.Keys(e.Requeues)) {
 		requeues = append(requeues, fmt.Sprintf("%d %s", e.Requeues[reason], format.Escape(reason)))
@@ -225,25 +228,18 @@ func reconciles(e explain.Explanation) string {
 func writes(c spantree.Counts) string {
 	var parts []string
 	if n := c[spantree.CountWrites]; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d: %d unchanged, %s, %d already existing", n, c[spantree.CountUnchanged], count(c[spantree.CountConflicts], "conflict"), c[spantree.CountAlreadyExists]))
+		parts = append(parts, fmt.Sprintf("%d: %d unchanged, %s, %d already existing", n, c[spantree.CountUnchanged], format.Count(c[spantree.CountConflicts], "conflict"), c[spantree.CountAlreadyExists]))
 	}
 	if n := c[spantree.CountObserved]; n > 0 {
-		parts = append(parts, count(n, "observed span"))
+		parts = append(parts, format.Count(n, "observed span"))
 	}
 	if n := c[spantree.CountReads]; n > 0 {
-		parts = append(parts, count(n, "read")+" with a span")
+		parts = append(parts, format.Count(n, "read")+" with a span")
 	}
 	if len(parts) == 0 {
 		return ""
 	}
 	return "writes      " + strings.Join(parts, "; ")
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // notes say how accurate the report is, the most important note first.
@@ -256,7 +252,7 @@ func notes(e explain.Explanation) []string {
 		notes = append(notes, "note: no observer ran, so the time of other controllers is unknown; see docs/observing.md")
 	}
 	if e.Missing > 0 {
-		notes = append(notes, fmt.Sprintf("note: %s with a missing parent", count(e.Missing, "span")))
+		notes = append(notes, fmt.Sprintf("note: %s with a missing parent", format.Count(e.Missing, "span")))
 	}
 	if e.Skew > time.Millisecond {
 		notes = append(notes, "note: the clocks of the services differ by at least "+format.Duration(e.Skew))

@@ -60,10 +60,10 @@ func TestBounds(t *testing.T) {
 func TestEmpty(t *testing.T) {
 	t.Parallel()
 	e := explain.Explanation{Chain: []explain.Step{{Span: explain.Span{Name: "a"}}}, Counts: spantree.Counts{spantree.CountSpans: 1}}
-	if got, want := strings.Join(report.Lines(e, 0), "\n"), "0ns until the end of a\nchain       a +0s"; got != want {
+	if got, want := strings.Join(report.Lines(e, 0), "\n"), "no time until the end of a\nchain       a +0"; got != want {
 		t.Errorf("Lines() = %q, want %q", got, want)
 	}
-	if got, want := strings.Join(report.Summary(e, 0), "\n"), "0ns until the end of a\n1 span"; got != want {
+	if got, want := strings.Join(report.Summary(e, 0), "\n"), "no time until the end of a\n1 span"; got != want {
 		t.Errorf("Summary() = %q, want %q", got, want)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -22,39 +21,41 @@ var ErrNoTraces = errors.New("no spans")
 // have ids in base64. Documents with other
 // signals (metrics, logs and profiles) are ignored: the collector's file exporter mixes them.
 //
+// The data can be compressed with gzip, and encoded in UTF-16.
+//
 // ReadOTLP returns an error and no traces if any part is invalid: invalid JSON, spans without ids,
 // ids that are not hexadecimal, or no spans at all ([ErrNoTraces]). The error starts with the name
 // of the file, the line and the byte, in a form that editors recognize. If a document is valid
 // JSON but not OTLP, the position is the start of the document.
 func ReadOTLP(name string, data []byte) ([]Trace, error) {
-	all := ptrace.NewTraces()
-	fail := func(offset int64, err error) error {
-		offset = min(offset, int64(len(data)))
-		return fmt.Errorf("%s:%d: at byte %d: %w", name, 1+bytes.Count(data[:offset], []byte("\n")), offset, err)
+	data, err := foreign.Text(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s:1: at byte 0: %w", name, err)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	for {
-		var document json.RawMessage
-		err := decoder.Decode(&document)
-		syntax := (*json.SyntaxError)(nil)
-		switch {
-		case errors.Is(err, io.EOF) && all.SpanCount() == 0 && decoder.InputOffset() > 0:
-			return nil, fail(0, fmt.Errorf("%w: want an object with resourceSpans", ErrNoTraces))
-		case errors.Is(err, io.EOF) && all.SpanCount() == 0:
-			return nil, fail(0, ErrNoTraces)
-		case errors.Is(err, io.EOF):
-			return FromOTLP(all), nil
-		case errors.As(err, &syntax):
-			return nil, fail(max(0, syntax.Offset-1), fmt.Errorf("invalid JSON: %w", err))
-		case err != nil:
-			return nil, fail(int64(len(data)), errors.New("incomplete JSON; the file may be truncated"))
+	all := ptrace.NewTraces()
+	for document, err := range foreign.Documents(data) {
+		var traces ptrace.Traces
+		if err == nil {
+			traces, err = readDocument(document.Data)
 		}
-		traces, err := readDocument(document)
+		if errors.Is(err, foreign.ErrNotJSON) {
+			err = noTraces(data)
+		}
 		if err != nil {
-			return nil, fail(decoder.InputOffset()-int64(len(document)), err)
+			offset := min(document.Offset, int64(len(data)))
+			return nil, fmt.Errorf("%s:%d: at byte %d: %w", name, 1+bytes.Count(data[:offset], []byte("\n")), offset, err)
 		}
 		traces.ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
 	}
+	if all.SpanCount() == 0 {
+		return nil, fmt.Errorf("%s:1: at byte 0: %w", name, noTraces(data))
+	}
+	return FromOTLP(all), nil
+}
+
+// noTraces returns the error about a document without spans.
+func noTraces(document []byte) error {
+	return fmt.Errorf("%w: want an object with resourceSpans, got %s", ErrNoTraces, foreign.Describe(document))
 }
 
 // otherSignals are the fields of OTLP's other signals (opentelemetry-proto, *_service.proto).
@@ -62,13 +63,18 @@ var otherSignals = []string{"resourceMetrics", "resource_metrics", "resourceLogs
 
 // readDocument decodes one document of a file.
 func readDocument(document []byte) (ptrace.Traces, error) {
-	fields, err := fieldsOf(document)
-	if result, wrapped := fields["result"]; wrapped { // Once: each level would be read again.
-		document = result
-		fields, err = fieldsOf(document)
+	fields, err := foreign.Fields(document)
+	if _, wrapped := fields["result"]; wrapped { // Once: each level would be read again.
+		var outer struct {
+			Result json.RawMessage `json:"result"`
+		}
+		if err = json.Unmarshal(document, &outer); err == nil {
+			document = outer.Result
+			fields, err = foreign.Fields(document)
+		}
 	}
 	if err != nil {
-		return ptrace.Traces{}, fmt.Errorf("%w: want an object with resourceSpans: %w", ErrNoTraces, err)
+		return ptrace.Traces{}, noTraces(document)
 	}
 	_, camel := fields["resourceSpans"]
 	_, snake := fields["resource_spans"]
@@ -81,10 +87,7 @@ func readDocument(document []byte) (ptrace.Traces, error) {
 				return ptrace.NewTraces(), nil
 			}
 		}
-		if _, own := fields["data"]; own {
-			return ptrace.Traces{}, fmt.Errorf("%w: this is the JSON of Jaeger's UI, not OTLP; get OTLP from /api/v3/traces/ID", ErrNoTraces)
-		}
-		return ptrace.Traces{}, fmt.Errorf("%w: want an object with resourceSpans", ErrNoTraces)
+		return ptrace.Traces{}, noTraces(document)
 	}
 	return decode(document)
 }
@@ -96,10 +99,10 @@ func decode(document []byte) (ptrace.Traces, error) {
 	if err != nil {
 		otlp, known := foreign.Normalize(document)
 		if !known {
-			return traces, fmt.Errorf("decoding OTLP JSON: %w", err)
+			return traces, fmt.Errorf("decoding OTLP JSON: %w", foreign.Cause(err))
 		}
 		if traces, err = new(ptrace.JSONUnmarshaler).UnmarshalTraces(otlp); err != nil {
-			return traces, fmt.Errorf("decoding OTLP JSON: %w", err)
+			return traces, fmt.Errorf("decoding OTLP JSON: %w", foreign.Cause(err))
 		}
 	}
 	for e := range elements(traces) {
@@ -111,9 +114,4 @@ func decode(document []byte) (ptrace.Traces, error) {
 		}
 	}
 	return traces, nil
-}
-
-func fieldsOf(document []byte) (fields map[string]json.RawMessage, err error) {
-	err = json.Unmarshal(document, &fields)
-	return fields, err
 }

@@ -84,6 +84,7 @@ func TestReadOTLPForms(t *testing.T) {
 		"nothing between": string(line) + string(other),
 		"Jaeger's answer": `{"result":` + string(line) + `}` + "\n" + `{"result":` + string(other) + `}`,
 		"other signals":   `{"resourceLogs":[]}` + "\n" + string(line) + "\n" + `{"resourceMetrics":[{"resource":{}}]}` + "\n" + string(other) + "\n" + `{"result":{"resource_profiles":[]}}`,
+		"a mark":          "\ufeff" + string(line) + string(other),
 		"twice":           string(line) + string(other) + string(line) + string(other),
 	} {
 		traces, err := ReadOTLP(name, []byte(data))
@@ -130,10 +131,11 @@ func TestReadOTLPErrors(t *testing.T) {
 		offset int64
 		text   string
 	}{
-		"empty":                 {"", 1, 0, "no spans"},
+		"empty":                 {"", 1, 0, "no spans: want an object with resourceSpans, got an empty file"},
 		"blank":                 {" \n\t\n", 1, 0, "no spans"},
-		"no JSON":               {"span: 1", 1, 0, "invalid JSON: invalid character 's'"},
-		"a byte order mark":     {"\ufeff" + string(good), 1, 0, "invalid JSON"},
+		"no JSON":               {"span: 1", 1, 0, "want an object with resourceSpans, got text that is not JSON"},
+		"a page":                {"\n<html>", 1, 0, "got HTML or XML"},
+		"cut off, compressed":   {"\x1f\x8b", 1, 0, "decompressing gzip"},
 		"cut off":               {"{\n\"resourceSpans\":[\n", 3, 20, "may be truncated"},
 		"a comma too many":      {"{\n\"resourceSpans\":[],\n}", 3, 22, "invalid JSON"},
 		"the second is broken":  {string(good) + "\n{]", 2, int64(len(good)) + 2, "invalid JSON"},
@@ -143,7 +145,7 @@ func TestReadOTLPErrors(t *testing.T) {
 		"a short id in base64":  {span(`"traceId":"ASNFZ4mrze8AAAAAAAA=","spanId":"0000000000000001"`), 1, 0, "decoding OTLP JSON"},
 		"a short id":            {span(`"traceId":"ab","spanId":"01"`), 1, 0, "decoding OTLP JSON"},
 		"a time that is none":   {span(ids + `,"spanId":"0000000000000001","startTimeUnixNano":"yesterday"`), 1, 0, "decoding OTLP JSON"},
-		"a list":                {"\n\n[1]", 3, 2, "want an object with resourceSpans"},
+		"a list":                {"\n\n[1]", 3, 2, "want an object with resourceSpans, got a JSON"},
 		"a number":              {"7", 1, 0, "want an object with resourceSpans"},
 		"null":                  {"null", 1, 0, "want an object with resourceSpans"},
 		"logs":                  {`{"resourceLogs":[]}`, 1, 0, "want an object with resourceSpans"},

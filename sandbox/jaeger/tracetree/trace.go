@@ -96,8 +96,14 @@ func (e element) kind() string { return kindName(e.span.Kind().String()) }
 // [Trace.OTLP].
 func (t Trace) Spans() []spantree.Span {
 	spans := make([]spantree.Span, 0, len(t.elements))
+	traceID := "" // All spans of a trace share the text.
 	for _, e := range t.elements {
-		spans = append(spans, convert(e))
+		span := convert(e)
+		if span.TraceID != traceID {
+			traceID = span.TraceID
+		}
+		span.TraceID = traceID
+		spans = append(spans, span)
 	}
 	return spans
 }

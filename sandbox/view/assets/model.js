@@ -55,6 +55,7 @@ function formatDuration(ns) {
     const parts = (ns * scale + unit / 2n) / unit;
     return parts / scale + "." + String(parts % scale).padStart(digits, "0");
   };
+  if (ns === 0n) return "0";
   if (ns < 1000n) return ns + "ns";
   if (ns < 1000000n) return ns / 1000n + "µs";
   if (ns < 100000000n) return decimal(1000000n, 1) + "ms";

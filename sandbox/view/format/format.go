@@ -3,7 +3,9 @@
 package format
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,15 +40,21 @@ func EscapeText(text string) string {
 }
 
 // EscapeJSON escapes the same characters in a JSON text, which keeps its meaning. Bytes that are
-// not UTF-8 become U+FFFD. The text must be valid JSON.
+// not UTF-8 become U+FFFD. The text must be valid JSON. A text without such characters is returned as it
+// is.
 func EscapeJSON(data []byte) []byte {
-	escaped := make([]byte, 0, len(data))
+	first := bytes.IndexFunc(data, func(r rune) bool { return r == utf8.RuneError || !printedInJSON(r) })
+	if first < 0 {
+		return data
+	}
+	escaped := slices.Clone(data[:first])
+	data = data[first:]
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
 		switch {
 		case r == utf8.RuneError && size == 1:
 			escaped = append(escaped, `\ufffd`...)
-		case r < ' ' || strconv.IsPrint(r): // Outside of strings, JSON has line feeds and tabs.
+		case printedInJSON(r):
 			escaped = append(escaped, data[:size]...)
 		default:
 			for _, unit := range utf16.Encode([]rune{r}) {
@@ -58,8 +66,20 @@ func EscapeJSON(data []byte) []byte {
 	return escaped
 }
 
+// printedInJSON reports whether a character needs no escape. Outside of strings, JSON has line feeds
+// and tabs.
+func printedInJSON(r rune) bool { return r < ' ' || strconv.IsPrint(r) }
+
 // unquoted removes the escapes of the characters that are printable.
 var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+
+// Count returns a number with a noun in the singular or plural: 0 spans, 1 span, 2 spans.
+func Count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.Itoa(n) + " " + noun
+}
 
 // Duration formats a duration with about three significant digits.
 func Duration(d time.Duration) string {
@@ -67,6 +87,8 @@ func Duration(d time.Duration) string {
 		return "-" + Duration(-d)
 	}
 	switch {
+	case d == 0:
+		return "0"
 	case d < time.Microsecond:
 		return fmt.Sprintf("%dns", d.Nanoseconds())
 	case d < time.Millisecond:

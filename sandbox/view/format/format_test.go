@@ -65,9 +65,18 @@ func harmless(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) && r != '\n' && r != '\t' })
 }
 
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0 spans", 1: "1 span", 2: "2 spans"} {
+		if got := Count(n, "span"); got != want {
+			t.Errorf("Count(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestDuration(t *testing.T) {
 	tests := map[time.Duration]string{
-		0: "0ns", 999: "999ns", 1500: "1µs", 12340 * time.Microsecond: "12.3ms", 100 * time.Millisecond: "100ms", 123 * time.Millisecond: "123ms", 1500 * time.Millisecond: "1.50s",
+		0: "0", 999: "999ns", 1500: "1µs", 12340 * time.Microsecond: "12.3ms", 100 * time.Millisecond: "100ms", 123 * time.Millisecond: "123ms", 1500 * time.Millisecond: "1.50s",
 		70*time.Second + 400*time.Millisecond: "1m10s", -5 * time.Millisecond: "-5.0ms",
 	}
 	for in, want := range tests {
