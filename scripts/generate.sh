@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Regenerates everything that is derived from Go types and markers: deepcopy
-# functions, CRDs, RBAC and the webhook's manifest. `make verify` runs it and
-# fails when the tree changes.
+# Regenerates the files that are derived from Go types and markers: deepcopy functions, CRDs, RBAC and the webhook's manifest.
+# `make verify` runs it and fails if the tree changes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The tools live in a module file of their own, which a workspace would ignore.
+# The tools have their own module file, which a workspace would ignore.
 generate() {
   GOWORK=off go tool -modfile=scripts/tools.mod controller-gen "$@"
 }
