@@ -107,6 +107,10 @@ cross: ## Compile for arm64 and macOS (ARGS=all for Kubernetes and Jaeger too).
 release: ## Set the versions, tag and push a release (VERSION=v0.1.0, ARGS=--dry-run).
 	@scripts/release.sh $(VERSION) $(ARGS)
 
+.PHONY: release-snapshot
+release-snapshot: ## Build the archives of a release into dist/ (ARGS=--platforms=linux/amd64).
+	@scripts/snapshot.sh $(ARGS)
+
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities; needs the database on the internet.
 	@scripts/vulncheck.sh
