@@ -92,7 +92,7 @@ build: ## Build the operator and the sandbox into bin/.
 	@scripts/build.sh
 
 .PHONY: generate
-generate: ## Generate deep copies, CRDs, RBAC and webhook manifests.
+generate: ## Generate deep copies, CRDs, RBAC, webhook manifests and docs/commands.md.
 	@scripts/generate.sh
 
 .PHONY: verify

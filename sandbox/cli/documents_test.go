@@ -50,7 +50,7 @@ func TestDocuments(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(string(committed), text); diff != "" {
-			t.Errorf("%s is out of date (-committed +output); run `go test ./sandbox/cli -run TestDocuments -update-documents`:\n%s", file, diff)
+			t.Errorf("%s is out of date (-committed +output); run `make generate`:\n%s", file, diff)
 		}
 	}
 	if blocks == 0 {
