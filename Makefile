@@ -62,7 +62,7 @@ test-browser: ## Test the sandbox's pages in headless Chromium.
 	@scripts/test.sh browser
 
 .PHONY: test-faults
-test-faults: ## Break sandboxes in every way that is known, and mend them; takes half an hour.
+test-faults: ## Run all tests that break and repair sandboxes; takes half an hour.
 	@scripts/faults.sh all
 
 .PHONY: test-metrics
@@ -92,7 +92,7 @@ build: ## Build the operator and the sandbox into bin/.
 	@scripts/build.sh
 
 .PHONY: generate
-generate: ## Generate deep copies, CRDs, RBAC and webhook manifests.
+generate: ## Generate deep copies, CRDs, RBAC, webhook manifests and docs/commands.md.
 	@scripts/generate.sh
 
 .PHONY: verify
@@ -106,6 +106,10 @@ cross: ## Compile for arm64 and macOS (ARGS=all for Kubernetes and Jaeger too).
 .PHONY: release
 release: ## Set the versions, tag and push a release (VERSION=v0.1.0, ARGS=--dry-run).
 	@scripts/release.sh $(VERSION) $(ARGS)
+
+.PHONY: release-snapshot
+release-snapshot: ## Build the archives of a release into dist/ (ARGS=--platforms=linux/amd64).
+	@scripts/snapshot.sh $(ARGS)
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities; needs the database on the internet.

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Checks the action in .github/actions and the workflows of docs/ci.md with actionlint, in a folder with both: actionlint checks
-# an action where a workflow of the same repository uses it.
+# Checks the action in .github/actions, the workflows in .github/workflows and the workflows of docs/ci.md with actionlint, in
+# one folder: actionlint only checks an action that a workflow of the same repository uses.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 linter=$(GOWORK=off go tool -n -modfile=scripts/actionlint.mod actionlint)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-mkdir -p "$folder/.git" "$folder/.github/workflows"
-cp -R .github/actions "$folder/.github/"
+mkdir -p "$folder/.git" "$folder/.github"
+cp -R .github/actions .github/workflows "$folder/.github/"
 
 # The blocks that start with a name are whole workflows. One action is the project's own.
 awk -v folder="$folder/.github/workflows" '

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures what the observer costs while 50 Heads become ready on an embedded sandbox, and prints a Markdown table: the CPU
+# Measures the cost of the observer while 50 Heads become ready on an embedded sandbox, and prints a Markdown table: the CPU
 # time of kube-apiserver and of the observer. Each pair of runs is one with the observer and one without; the order alternates.
 # PAIRS (default 5) is their number, HEADS (default 50) the number of Heads, WINDOW (default 20) the seconds of a run. The
 # sandbox has a name and a state folder of its own, and is removed at the end. Run it on a quiet machine.
@@ -31,19 +31,19 @@ settle() {
   while before=$(cpu "$1") && sleep 1 && (($(cpu "$1") - before > 60)); do :; done
 }
 
-# run creates the Heads, waits for the rest of the window, and prints the CPU time of kube-apiserver, that of the observer,
-# and the time until all Heads were ready and traced, each in milliseconds.
+# run creates the Heads, waits for the rest of the window, and prints the CPU times of kube-apiserver and of the
+# observer, and the time until all Heads were ready and traced, each in milliseconds.
 run() { # true or false
-  local api observer before own=0 began took left
+  local api observer before own=0 start took left
   "${sandbox[@]}" up --cluster=embedded --observe="$1" >/dev/null 2>"$work/up.log" || { cat "$work/up.log" >&2; exit 1; }
   api=$(pid kube-apiserver)
   settle "$api"
   [[ $1 == false ]] || { observer=$(pid observer) && own=$(cpu "$observer"); }
   before=$(cpu "$api")
-  began=$(date +%s%3N)
+  start=$(date +%s%3N)
   "$work/scale" --kubeconfig="$(value kubeconfig)" --jaeger="$(value query)" --heads="$heads" >/dev/null 2>"$work/scale.log" ||
     { cat "$work/scale.log" >&2; exit 1; }
-  took=$(($(date +%s%3N) - began))
+  took=$(($(date +%s%3N) - start))
   left=$((window * 1000 - took))
   if ((left > 0)); then sleep "$((left / 1000)).$(printf '%03d' $((left % 1000)))"; fi
   printf '%d %d %d\n' $(($(cpu "$api") - before)) "$([[ $1 == false ]] && echo 0 || echo $(($(cpu "$observer") - own)))" "$took"
@@ -61,10 +61,10 @@ for ((pair = 1; pair <= ${PAIRS:-5}; pair++)); do
     without=$(run false)
   fi
   read -r api own took <<<"$with"
-  read -r alone _ _ <<<"$without"
-  ratio=$(awk "BEGIN {printf \"%.3f\", $api / $alone}") share=$(awk "BEGIN {printf \"%.1f\", 100 * $own / $took}")
+  read -r base _ _ <<<"$without"
+  ratio=$(awk "BEGIN {printf \"%.3f\", $api / $base}") share=$(awk "BEGIN {printf \"%.1f\", 100 * $own / $took}")
   ratios+=("$ratio") shares+=("$share")
-  printf '| %d | %d | %d | %s | %d | %s %% |\n' "$pair" "$alone" "$api" "$ratio" "$own" "$share"
+  printf '| %d | %d | %d | %s | %d | %s %% |\n' "$pair" "$base" "$api" "$ratio" "$own" "$share"
 done
 printf '| median | | | %s | | %s %% |\n' "$(median "${ratios[@]}")" "$(median "${shares[@]}")"
 printf '\nmachine: %s, %s cores, %s GiB, Linux %s\n' "$(uname -m)" "$(nproc)" "$(awk '/MemTotal/ {printf "%d", $2 / 1048576}' /proc/meminfo)" "$(uname -r | cut -d- -f1)"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measures in one run: `kind create cluster --wait` alone with the sandbox's node image, `sandbox up` with cached images to the
-# complete trace, `sandbox up` again, twice `sandbox load operator --sample` after a change of the operator's code to the complete
-# trace, and down; the same of an embedded sandbox, with the memory of its processes. Prints the median of ROUNDS (default 3) and
-# the ratios. Where no container engine works, it measures only the embedded sandbox. With FIRST=1, `kind create cluster --wait` is measured with the node image of this project's first version,
-# too: that version is taken from git's history and builds its image itself, with the user's cache. With COLD=1, an `up` that builds all
-# from source with empty caches (but for downloaded modules) is set against the sum of what its components' builds took: a quarter of
-# an hour, and 5 GB of disk for the time. Removes what it makes, and uses
-# clusters of its own names; run it on a quiet machine.
+# Measures in one run: only `kind create cluster --wait` with the sandbox's node image, `sandbox up` with cached images to the
+# complete trace, `sandbox up` again, `sandbox load operator --sample` twice after a change of the operator's code to the complete
+# trace, and down. It measures the same for an embedded sandbox, with the memory of its processes. It prints the median of ROUNDS
+# (default 3) and the ratios. If no container engine works, it measures only the embedded sandbox. With FIRST=1 it also measures
+# `kind create cluster --wait` with the node image of this project's first version, which it takes from git's history. That version
+# builds its image itself, with the user's cache. With COLD=1 it compares an `up` that builds everything from source with empty
+# caches (except downloaded modules) with the sum of its builds. That takes a quarter of an hour and 5 GB of disk. The clusters have
+# their own names, and are removed at the end. Run it on a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-trimpath
@@ -14,8 +14,8 @@ rounds=${ROUNDS:-3}
 work=$(mktemp -d)
 name=operator-tracing-bench
 
-# use sets the version that the following functions measure, and the prefix of its files. 815a7c5 and older versions refuse an engine for
-# an embedded cluster, so that one does not get the user's choice.
+# use sets the version that the following functions measure, and the prefix of its files. 815a7c5 and older versions refuse an
+# engine for an embedded cluster, so an embedded cluster does not get the user's choice.
 use() { # prefix, program, source
   prefix=$1
   sandbox=("$2" --name="$name" --state-dir="$work/$1state" --source="$3")
@@ -90,7 +90,7 @@ timed() { # file, command…
   echo $(((end - start) / 1000000)) >>"$file"
 }
 
-# bare times kind alone.
+# bare measures kind without the sandbox.
 bare() { # file, configuration
   timed "$1" "$work/kind" create cluster --name="$name-kind" --config="$2" --wait=2m --kubeconfig="$work/kubeconfig"
   "$work/kind" delete cluster --name="$name-kind" --kubeconfig="$work/kubeconfig" >/dev/null 2>&1
@@ -98,8 +98,8 @@ bare() { # file, configuration
 
 median() { sort -n "$1" | awk '{v[NR]=$1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
-# load times a new build of the operator with a string in it that no build before has, to the new sample's complete trace. In a cluster
-# that has just begun, the operator's finalizer waits for Kubernetes' garbage collector, which learns of new kinds every 30 s.
+# load measures a new build of the operator with a unique string, to the new sample's complete trace. In a new cluster, the operator's
+# finalizer waits for Kubernetes' garbage collector, which discovers new kinds every 30 s.
 load() { # file, command…
   local file=$1
   shift
@@ -121,7 +121,7 @@ memory() {
   echo $((pss / 1024)) >>"$work/${prefix}pss.mb"
 }
 
-# measure times everything once with the version that use named.
+# measure measures everything once with the version that use named.
 measure() {
   if [[ -n $provider ]]; then
     timed "$work/${prefix}up.ms" "${sandbox[@]}" up --cluster=kind
@@ -138,7 +138,7 @@ measure() {
   timed "$work/${prefix}edown.ms" "${embedded[@]}" down
 }
 
-# cold prints how long an `up` with empty caches takes, and the sum of the builds that it reports.
+# cold prints the duration of an `up` with empty caches, and the sum of the builds that it reports.
 cold() {
   local start end
   echo "an up with empty caches" >&2

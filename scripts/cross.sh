@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds and vets, for other systems than this one, everything that a sandbox without a container engine consists of, and
-# what tests it. Nothing is kept but Go's cache. The first run takes a few minutes of processor time for each system.
+# Builds and vets all parts of a sandbox without a container engine, and their tests, for other systems than this one. It keeps
+# only Go's cache. The first run takes a few minutes of processor time for each system.
 #
-#   scripts/cross.sh                   what is ours, cert-manager and kwok, for macOS and Linux on arm64
+#   scripts/cross.sh                   this project, cert-manager and kwok, for macOS and Linux on arm64
 #   scripts/cross.sh all               Kubernetes and Jaeger too, which take twenty minutes more on two processors
 #   scripts/cross.sh [all] OS/ARCH…    for other systems
 set -uo pipefail
@@ -47,7 +47,7 @@ for platform in "${platforms[@]}"; do
   check vet go vet "${packages[@]}"
   for module in ${heavy[@]+"${heavy[@]}"}; do
     case $module in
-    # Jaeger's module has versions of its own and no code, only a tool.
+    # Jaeger's module has its own versions and no code, only a tool.
     jaeger) check jaeger env GOWORK=off go -C sandbox/source/jaeger build -o /dev/null tool ;;
     *)
       check "$module" go build -o /dev/null "./sandbox/source/$module/..."

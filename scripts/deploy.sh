@@ -8,13 +8,13 @@ usage() {
 }
 [[ $# == 2 && -n $2 ]] || usage
 
-# All of it before the first request: half of the manifests would be worse than none.
+# Render everything before the first request. Half of the manifests would be worse than none.
 manifests=$(GOFLAGS=-trimpath CGO_ENABLED=0 go run ./sandbox manifests --image="$2")
 
 case $1 in
-# The manifests are the truth about what is in them, also where the sandbox or an earlier tool wrote it.
+# The manifests take precedence over fields that the sandbox or an earlier tool wrote.
 apply) scripts/kubectl.sh apply --server-side --force-conflicts -f - <<<"$manifests" ;;
-# The definitions are among them, so the Heads go too, and only an operator that is still there lets them go in order.
+# The manifests contain the definitions, so the Heads are deleted, too. Only a running operator deletes them in order.
 delete)
   scripts/uninstall.sh heads
   scripts/kubectl.sh delete --ignore-not-found -f - <<<"$manifests"

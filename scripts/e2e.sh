@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of the traces on the sandbox that is up, or on one that they make and remove. scripts/faults.sh has those that
-# break sandboxes. JUNIT names a file for a JUnit report.
+# Runs the tests of the traces on the running sandbox, or on a temporary one. scripts/faults.sh runs the tests that break
+# sandboxes. JUNIT names a file for a JUnit report.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0

@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# Runs the tests of the traces on an embedded sandbox as a user has it who has no root, no container engine and no Go, only
-# the programs that were built before. Root becomes nobody for that; anybody else stays who they are, with a home of their
-# own for the time, whose path has a space. Nothing that it made is there when it ends, however it ends. It gives the
-# artifacts of a failure to the repository.
+# Runs the tests of the traces on an embedded sandbox as a user without root, without a container engine and without Go, with
+# only the programs that were built before. Root changes to the user nobody; other users keep their identity. Both get a
+# temporary home, whose path has a space. The script removes everything at its end, however it ends. It copies the artifacts of
+# a failure to the repository.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
 
-# seconds for what runs to end once it was asked to; scripts/test.sh gives 30 to a stage that takes too long
+# seconds for processes to end after a signal; scripts/test.sh waits 30 for a stage after its limit
 patience=25
 
 user=(env)
 if ((EUID == 0)); then
   if ! command -v setpriv >/dev/null; then
-    echo "These tests are an ordinary user's: run them as one, or install setpriv (util-linux)." >&2
+    echo "These tests need an ordinary user; run them as one, or install setpriv (util-linux)." >&2
     exit 1
   fi
   user=(setpriv --reuid=65534 --regid=65534 --clear-groups env)
 fi
 
-# Prints the ids of processes that name the home in their arguments: the tests, their guard, and all of the sandbox.
+# Prints the ids of processes that name the home in their arguments: the tests, their guard, and the sandbox's.
 left() {
   if [[ -d /proc/self ]]; then
-    # shellcheck disable=SC2062 # the shell is to expand it
+    # shellcheck disable=SC2062 # the shell must expand it
     { grep -lsF --file=- /proc/[0-9]*/cmdline <<<"$home" || :; } | tr -cd '0-9\n'
   else
     ps -axww -o pid=,command= | while read -r id command; do
@@ -31,7 +31,7 @@ left() {
   fi
 }
 
-# Prints what is left when it had the time to end.
+# Prints the processes that still run after the time to end.
 # shellcheck disable=SC2317 # clean calls it
 still_left() { # seconds
   local until=$((SECONDS + $1)) ids
@@ -47,7 +47,7 @@ clean() {
   [[ -z $tests ]] || kill -TERM "$tests" 2>/dev/null || : # Their guard takes the sandbox down.
   ids=$(still_left "$patience")
   if [[ -n $ids ]]; then
-    echo "These processes are left, and are ended now:" >&2
+    echo "Ending the remaining processes:" >&2
     for id in $ids; do
       printf '  %s %s\n' "$id" "$(tr '\0' ' ' <"/proc/$id/cmdline" 2>/dev/null | cut -c1-200)" >&2
     done
@@ -74,13 +74,13 @@ mkdir -p "$home"/{bin,empty,source,tmp} "$cache"
 go build -o "$home/bin/sandbox" ./sandbox
 go test -c -o "$home/bin/e2e.test" ./e2e
 
-# A build marks what it finds in the cache as used now.
-touch "$home/began"
+# A build marks the cache entries that it uses.
+touch "$home/start"
 "$home/bin/sandbox" build --cluster=embedded
 built=$("$home/bin/sandbox" envtest-assets) # a folder in a component's folder
-find "${built%/*/*}" -mindepth 1 -maxdepth 1 -name '[!.]*' -newer "$home/began" -exec cp -RP {} "$cache" \;
+find "${built%/*/*}" -mindepth 1 -maxdepth 1 -name '[!.]*' -newer "$home/start" -exec cp -RP {} "$cache" \;
 
-# The tree as it is now, as a clone may lie where the user can't read.
+# A copy of the tree, because the user may not be able to read the clone.
 git ls-files -z --cached --others --exclude-standard |
   while IFS= read -r -d '' file; do
     if [[ -e $file || -L $file ]]; then printf '%s\0' "$file"; fi
@@ -100,7 +100,7 @@ wait "$tests" || status=$?
 tests=''
 ids=$(left)
 if [[ -n $ids ]]; then
-  printf 'These processes are left where the tests should have taken the sandbox down: %s\n' "${ids//$'\n'/ }" >&2
+  printf 'The tests did not take the sandbox down; these processes run: %s\n' "${ids//$'\n'/ }" >&2
   status=1
 fi
 printf 'embedded: %d s to prepare, %d s for the tests\n' "$prepared" $((SECONDS - prepared))

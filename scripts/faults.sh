@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs the tests that break and repair sandboxes, or those with another operator. CI runs some of them, which the commit chooses.
+# Runs the tests that break and repair sandboxes, or the tests with another operator. CI runs some of them, which the commit
+# chooses.
 #
-#   scripts/faults.sh all    those on kind, and those on embedded clusters
+#   scripts/faults.sh all    the tests on kind and on embedded clusters
 #   scripts/faults.sh some   the life cycle of the end-to-end tests, and two of the others on embedded clusters
-#   scripts/faults.sh kind   one of those on kind
+#   scripts/faults.sh kind   one of the tests on kind
 #   scripts/faults.sh other  one of the tests with another operator
 #
-# More arguments go to `go test`. Tests that mount file systems need root; without it they are left out, and named.
+# More arguments go to `go test`. Tests that mount file systems need root; without it they are skipped and listed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
@@ -15,22 +16,22 @@ readonly embedded=./e2e/faults/embedded
 readonly kind=./e2e/faults
 readonly other=./e2e/adopted
 readonly as_root='AsRoot$'
-# The life cycle of the end-to-end tests, and the part of it that every run of `some` has: on a sandbox of their own an end
-# that waits for the guard, one that does not, and one before the first test; on one that was there, the first of these.
+# The life cycle of the end-to-end tests, and the part of it that every run of `some` has. On a temporary sandbox: an end that
+# waits for the guard, an end that does not, and an end before the first test. On an existing sandbox: the first of these.
 readonly lifecycle='^(TestOwnedSandboxIsRemoved|TestFoundSandboxIsLeftAsItWas)$'
 readonly endings='^TestOwnedSandboxIsRemoved$/^(SIGINT|panic|failed_setup)$|^TestFoundSandboxIsLeftAsItWas$/^SIGINT$'
 
-# tests lists the embedded ones that can run here.
+# tests lists the embedded tests that can run here.
 tests() {
   if ((EUID == 0)); then
     list .
     return
   fi
   list . | grep -v "$as_root"
-  echo "faults: not root, so these are left out: $(list "$as_root" | xargs)" >&2
+  echo "faults: skipped without root: $(list "$as_root" | xargs)" >&2
 }
 
-# list prints the tests whose names match.
+# list prints the tests with matching names.
 list() { go test -list="$1" "$embedded" | grep '^Test'; }
 
 # chosen runs some tests of a package. The commit chooses them, so that in time all run.
@@ -66,7 +67,7 @@ kind)
   chosen 1 "$kind" "$(go test -list=. "$kind" | grep '^Test')" "$@"
   ;;
 other)
-  # Whether causes are found does not depend on the kind of cluster: the stage on embedded clusters tests that.
+  # The causes do not depend on the kind of cluster. The stage on embedded clusters tests them.
   chosen 1 "$other" "$(go test -list='^TestOperator' "$other" | grep '^Test')" "$@"
   ;;
 *)

@@ -6,12 +6,12 @@
 modules=(operator/tracing/spantree operator/tracing operator/tracing/provider sandbox/jaeger .)
 
 # packages are the packages of those modules.
-# shellcheck disable=SC2034 # used where this file is sourced
+# shellcheck disable=SC2034 # used by scripts that source this file
 packages=(./... ./operator/tracing/spantree/... ./operator/tracing/... ./operator/tracing/provider/... ./sandbox/jaeger/...)
 
-# replace_modules adds a replace line to a go.mod for each of the modules, with its folder below the working one. Outside of
-# the workspace, a version that is not published yet can't be read otherwise. The go.mod in the repository must have no such
-# line: `go install` refuses modules that have one.
+# replace_modules adds a replace line to a go.mod for each of the modules, with its folder below the working one. Without
+# it, Go cannot read an unpublished version outside of the workspace. The go.mod in the repository must have no such line,
+# because `go install` refuses modules with one.
 replace_modules() { # go.mod
   local path module arguments=()
   path=$(sed -n 's/^module //p' go.mod)

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Installs what a fresh Debian or Ubuntu machine lacks, as root and after saying what and why. Elsewhere it says what to
-# install by hand, and ends with 1 if nothing can work without that. It changes nothing that is there already.
+# Installs the missing packages of a fresh Debian or Ubuntu machine as root, after it printed them with the reasons. Elsewhere
+# it prints the packages to install, and exits with 1 if nothing can work without them. It never changes installed packages.
 #
-#   scripts/prerequisites.sh up [arguments of `sandbox up`]   what the sandbox needs
-#   scripts/prerequisites.sh test                             what the tests need as well (the default)
-#   scripts/prerequisites.sh check                            say what the tests lack, install nothing; ends with 1 if
-#                                                             anything is missing
+#   scripts/prerequisites.sh up [arguments of `sandbox up`]   the needs of the sandbox
+#   scripts/prerequisites.sh test                             the needs of the tests, too (the default)
+#   scripts/prerequisites.sh check                            print the missing needs of the tests, and exit with 1 if
+#                                                             there are any
 #
-# A sandbox on kind needs a container engine, an embedded one (processes of this machine) needs nothing but Go. Which it is
-# to be is read from --cluster=… among the arguments, or from SANDBOX_CLUSTER:
+# A sandbox on kind needs a container engine. An embedded sandbox (processes of this machine) needs only Go. The kind comes from
+# --cluster=… among the arguments, or from SANDBOX_CLUSTER:
 #
-#   kind        an engine and what goes with it
-#   embedded    nothing of that
-#   auto        (the default) the same as kind if an engine answers, or if this is root of a machine with apt where one
-#               can run once it is installed; else the same as embedded, after one line that says why
+#   kind        an engine and its needs
+#   embedded    none of that
+#   auto        (the default) the same as kind if an engine answers, or if root can install a working one with apt;
+#               otherwise the same as embedded, after a line with the reason
 set -euo pipefail
 
 usage() { echo "usage: scripts/prerequisites.sh [up [--cluster=auto|kind|embedded …]|test|check]" >&2; exit 2; }
@@ -40,12 +40,12 @@ answers() {
   if have timeout; then timeout 20 "$1" info >/dev/null 2>&1; else "$1" info >/dev/null 2>&1; fi
 }
 
-# Here apt can install things, and here alone a node image can be built from source.
+# apt can install packages here. Only here can a node image be built from source.
 can_install=false
 if have apt-get && ((EUID == 0)); then can_install=true; fi
 
-# Prints what keeps this machine's root from running privileged containers, if anything does: root of a container often may
-# not, however much is installed.
+# Prints the reason why this machine's root cannot run privileged containers, if there is one: the root of a container often
+# cannot, with any packages.
 why_no_engine() {
   local hex="" file=""
   linux || return 0
@@ -55,35 +55,35 @@ why_no_engine() {
   elif ! ((16#$hex >> 12 & 1)); then
     echo "its root lacks CAP_NET_ADMIN"
   elif ! unshare --mount --pid --net --fork true 2>/dev/null; then
-    echo "its root may not make namespaces"
+    echo "its root may not create namespaces"
   elif [[ -e /proc/sys/net/ipv4/ip_forward && ! -w /proc/sys/net/ipv4/ip_forward ]]; then
-    echo "/proc/sys can't be written"
+    echo "/proc/sys is not writable"
   else
     for file in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
       if [[ -w $file ]]; then return 0; fi
     done
-    echo "its cgroups can't be written"
+    echo "its cgroups are not writable"
   fi
 }
 
-# Podman answers as soon as it is installed. Root's own runs containers only where this machine lets it; whether a user's
-# own does, the sandbox finds out, and nothing would be installed for it here.
+# Podman answers as soon as it is installed. Root's podman runs containers only if this machine permits it. The sandbox tests a
+# user's podman, for which nothing would be installed here.
 podman_works() {
   answers podman || return 1
   if ((EUID != 0)) || [[ -z $(why_no_engine) ]]; then return 0; fi
   [[ $(podman info --format '{{.Host.ServiceIsRemote}}' 2>/dev/null) == true ]]
 }
 
-# The names that the tests look for.
+# The names that the tests search for.
 any_browser() {
   have chromium || have chromium-browser || have google-chrome-stable || have google-chrome ||
     have /Applications/Chromium.app/Contents/MacOS/Chromium
 }
 
-# An engine counts when it answers, not when its client is installed.
+# An engine counts if it answers. An installed client is not enough.
 any_engine() { answers docker || podman_works || answers nerdctl; }
 
-# Sets has_engine and wants_engine, and says so where auto comes to mean embedded.
+# Sets has_engine and wants_engine, and prints a line if auto means embedded.
 choose() {
   local why=""
   has_engine=false wants_engine=false
@@ -101,7 +101,7 @@ choose() {
   say "The sandbox runs embedded, as plain processes: $why."
 }
 
-# Lists of words, not arrays: macOS has a bash that knows little of them.
+# Lists of words instead of arrays, which the old bash of macOS hardly supports.
 missing="" # packages
 reasons=""
 want() { # package, why
@@ -122,7 +122,7 @@ if $wants_engine; then
   $has_engine || want podman "kind runs its node in a container engine, and none answers (Docker does as well)"
   if $can_install; then
     have runc || answers docker || want runc "podman's own runtime, crun, refuses hosts with mixed cgroup versions"
-    have debootstrap || want debootstrap "where no registry answers, the node's root filesystem is built from Debian packages"
+    have debootstrap || want debootstrap "without a registry, the node's root filesystem is built from Debian packages"
   fi
 fi
 if [[ $purpose != up ]]; then
@@ -130,7 +130,7 @@ if [[ $purpose != up ]]; then
   have g++ || have c++ || want g++ "vale's parsers need a C++ compiler"
   if ! any_browser; then
     if grep -qs '^ID=ubuntu' /etc/os-release; then
-      # A snap has a /tmp of its own, in which the tests' pages are not.
+      # A snap has its own /tmp, without the tests' pages.
       say "Install Google Chrome or Chromium, not as a snap: the tests open the sandbox's pages in it, and Ubuntu's apt has none."
       if [[ $purpose == check ]]; then exit 1; fi
     else

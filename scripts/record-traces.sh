@@ -35,7 +35,7 @@ save() { # name, file
   echo "recorded $2" >&2
 }
 
-# refuse has the API server call a webhook that does not answer, or that nothing serves, for each new ChildA.
+# refuse makes the API server call a webhook that does not answer, or has no server, for each new ChildA.
 refuse() { # URL, failure policy
   kubectl apply -f - >&2 <<EOF
 apiVersion: admissionregistration.k8s.io/v1
@@ -54,7 +54,7 @@ EOF
 
 save head-sample head
 
-# Without a line of tracing: cert-manager, and Kubernetes alone.
+# Programs without tracing: cert-manager, and Kubernetes itself.
 kubectl apply -f - >&2 <<'EOF'
 {apiVersion: cert-manager.io/v1, kind: Issuer, metadata: {name: self}, spec: {selfSigned: {}}}
 ---
@@ -113,7 +113,7 @@ create slow
 save slow webhook-slow
 kubectl delete head,childa slow >&2
 
-# The API server says that it waits for the webhook.
+# The API server reports that it waits for the webhook.
 kill -TERM "$operator"
 wait "$operator" || :
 "$sandbox" up --control-plane-tracing >&2

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs the operator on this machine against the sandbox: the sandbox's own is paused, so that two don't write the same
-# objects, and comes back when this one ends. Arguments go to the operator.
+# Runs the operator on this machine against the sandbox. It pauses the sandbox's operator, so that two operators do not write
+# the same objects, and restores it afterwards. Arguments are passed to the operator.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
 
-variables=$(go run ./sandbox env) # KUBECONFIG and OTEL_*; it says what to do where there is no sandbox
+variables=$(go run ./sandbox env) # KUBECONFIG and OTEL_*; without a sandbox, it prints the remedy
 eval "$variables"
 go build -o bin/ ./operator
 
@@ -23,7 +23,7 @@ operator=
 stop() { [[ -z $operator ]] || kill -TERM "$operator" 2>/dev/null || true; }
 # shellcheck disable=SC2317,SC2329
 restore() {
-  echo "run: bringing the sandbox's operator back" >&2
+  echo "run: restoring the sandbox's operator" >&2
   if $embedded; then
     scripts/sandbox.sh up >/dev/null
     return
@@ -34,9 +34,9 @@ trap restore EXIT
 trap stop TERM HUP
 trap : INT # a terminal sends it to the operator too, and a second signal would end that before its spans are out
 
-echo "run: pausing the sandbox's operator. Its webhook is down meanwhile, and the API server goes on without it:" >&2
-echo "run: Heads made now start their trace at their first reconcile, without a span \"admit Head\"; look for it in Jaeger, as" >&2
-echo "run: only the webhook writes onto a Head which trace is its own." >&2
+echo "run: pausing the sandbox's operator; its webhook is down meanwhile, and the API server ignores it." >&2
+echo "run: The traces of new Heads start at their first reconcile, without a span \"admit Head\". Search for them in Jaeger," >&2
+echo "run: because only the webhook annotates a Head with its trace." >&2
 if $embedded; then
   scripts/sandbox.sh stop operator
 else
@@ -45,7 +45,7 @@ else
     --selector=app.kubernetes.io/component=manager --timeout=60s >&2
 fi
 
-# In the background, so that a signal reaches the trap at once and the operator gets it even if only this script did.
+# In the background, so that a signal reaches the trap immediately, and the operator gets it even if only this script received it.
 bin/operator --enable-webhooks=false "$@" &
 operator=$!
 status=0

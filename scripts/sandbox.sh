@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the sandbox program into bin/ and runs it with the arguments; unlike `go run`, it ends with the program's exit code,
-# and says so when compiling takes long.
+# Builds the sandbox program into bin/ and runs it with the arguments; unlike `go run`, it exits with the program's exit
+# code, and prints a line if compiling takes long.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
 # Runs the tests in stages, one after another. Each stage has a limit and prints its time.
 #
-#   scripts/test.sh all       everything, the tests on kind and on embedded sandboxes included
-#   scripts/test.sh short     what needs no cluster
-#   scripts/test.sh e2e       the tests on the sandbox that is up, or on one of their own
-#   scripts/test.sh embedded  the tests on an embedded sandbox alone, as an ordinary user
+#   scripts/test.sh all       everything, including the tests on kind and on embedded sandboxes
+#   scripts/test.sh short     the tests that need no cluster
+#   scripts/test.sh e2e       the tests on the running sandbox, or on a temporary one
+#   scripts/test.sh embedded  only the tests on an embedded sandbox, as an ordinary user
 #   scripts/test.sh browser   the tests of the pages in headless Chromium
 #   scripts/test.sh metrics   the tests of config/metrics with the collector's library
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The same flags for everything: with others, Go would compile Kubernetes once more.
+# The same flags for everything. With other flags, Go would compile Kubernetes again.
 export CGO_ENABLED=0 GOFLAGS=-trimpath
 
 summary=()
 running=
 
-# A stage has a process group of its own, which a terminal's Ctrl-C doesn't reach: it is handed on, and the tests on a
-# cluster take it down.
+# A stage has its own process group, which a terminal's Ctrl-C does not reach. The script forwards the signal, and the tests on
+# a cluster take the cluster down.
 interrupted() {
   [[ -z $running ]] || kill -TERM "$running" 2>/dev/null || true
   wait
@@ -51,7 +51,7 @@ report() {
   printf '   %s\n' "${summary[@]}"
 }
 
-# assets leaves the folder of envtest's programs in the environment, unless there is one already.
+# assets sets the folder of envtest's programs in the environment, unless it is set already.
 assets() {
   [[ -n ${KUBEBUILDER_ASSETS:-} ]] || KUBEBUILDER_ASSETS=$(scripts/sandbox.sh envtest-assets)
   export KUBEBUILDER_ASSETS

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Deletes every Head of kubectl's current context, and then the CRDs; with the argument "heads", only the Heads. A Head is gone
-# once its ChildA is, which the operator sees to: where no operator runs, or it can't, the finalizers are taken off the Heads
-# that are left, and the cluster's garbage collector removes what they made.
+# Deletes every Head of kubectl's current context, and then the CRDs; with the argument "heads", only the Heads. The operator
+# deletes the ChildA of a Head first. If no operator runs, or it cannot do that, the script removes the finalizers of the
+# remaining Heads, and the cluster's garbage collector deletes their dependents.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 finalizer=dummy.example.com/child-a
@@ -9,12 +9,12 @@ patience=60s
 
 if [[ -n $(scripts/kubectl.sh get customresourcedefinition heads.dummy.example.com --ignore-not-found --output=name) ]] &&
   ! scripts/kubectl.sh delete heads.dummy.example.com --all --all-namespaces --timeout=$patience; then
-  echo "Not every Head is gone after $patience. The rest loses its finalizer $finalizer; what it made goes after it." >&2
+  echo "Heads still exist after $patience; removing their finalizer $finalizer. The garbage collector deletes their dependents." >&2
   scripts/kubectl.sh get heads.dummy.example.com --all-namespaces --no-headers \
     --output=custom-columns='NAMESPACE:.metadata.namespace,NAME:.metadata.name,FINALIZERS:.metadata.finalizers' |
     while read -r namespace name finalizers; do
       [[ $finalizers == *"$finalizer"* ]] || continue
-      # Those of others stay.
+      # The finalizers of others stay.
       kept=$(scripts/kubectl.sh get heads.dummy.example.com "$name" --namespace="$namespace" \
         --output=jsonpath='{range .metadata.finalizers[*]}{@}{"\n"}{end}' | { grep -vxF "$finalizer" || :; } |
         sed 's/.*/"&"/' | paste -sd, -)

@@ -11,6 +11,6 @@ done
 
 source scripts/modules.sh
 go test -short -timeout=10m "$@" "${packages[@]}" ./sandbox/source/node/...
-# cert-manager's launcher and kwok's have no goroutine of their own: building their dependencies again for the race
-# detector would cost minutes and find nothing.
+# The launchers of cert-manager and kwok start no goroutines. Building their dependencies for the race detector would take
+# minutes and find nothing.
 CGO_ENABLED=0 go test -short -timeout=5m ./sandbox/source/certmanager/... ./sandbox/source/kwok/...

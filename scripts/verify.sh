@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails if anything that is generated is out of date, if a module is untidy, or if a linter complains. `make generate`
-# mends the first; the modules are mended by the run that finds them untidy. All findings are shown, not only the first.
+# Fails if a generated file is out of date, a module is untidy, or a linter reports a problem. `make generate` updates generated
+# files. The run that finds untidy modules tidies them. It prints all findings, not only the first.
 #
 # Once Go's module cache has everything, it needs no network.
 set -uo pipefail
@@ -9,8 +9,8 @@ export GOFLAGS=-trimpath CGO_ENABLED=0
 
 source scripts/modules.sh
 
-# The modules of go.work. Jaeger's has no code, and versions of its own. Vetting Kubernetes takes minutes, for two files of
-# ours: once is enough, and golangci-lint runs vet's analyzers too.
+# The modules of go.work. Jaeger's has no code and its own versions. Vetting Kubernetes takes minutes for two files of this
+# project. Once is enough, because golangci-lint runs the analyzers of vet, too.
 packages+=(./sandbox/source/node/... ./sandbox/source/certmanager/... ./sandbox/source/kwok/...)
 kubernetes=./sandbox/source/kubernetes/...
 
@@ -30,8 +30,8 @@ check() { # name, command…
   fi
 }
 
-# unchanged runs a command that writes files and fails if that changed anything. The files are compared with what they
-# were, not with git, so that it can be used before a commit.
+# unchanged runs a command that writes files and fails if that changed anything. It compares the files with
+# their state before, not with git, so that it works before a commit.
 unchanged() {
   local before after
   before=$(fingerprint)
@@ -44,7 +44,7 @@ unchanged() {
   fi
 }
 
-# A deleted file stays in git's list until the commit: it has no sum.
+# A deleted file stays in git's list until the commit, and has no sum.
 fingerprint() { git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null; }
 
 # in_copy runs a function in a copy of the tree, in which the modules that require others of this repository have replace
@@ -76,7 +76,7 @@ tidy() (
   while read -r file; do
     folder=$(dirname "$file")
     case $folder in
-    # Jaeger's own dependencies import test packages of modules that are gone: -e leaves those out.
+    # Jaeger's own dependencies import test packages of missing modules. -e ignores them.
     sandbox/source/jaeger) go -C "$folder" mod tidy -e || status=1 ;;
     *) go -C "$folder" mod tidy || status=1 ;;
     esac
@@ -121,8 +121,8 @@ formatted() {
   }
 }
 
-# The linter comes from a module file of its own, which Go reads only outside of the workspace; what it looks at is the
-# workspace. `go tool -n` builds it and gives its path.
+# The linter has its own module file, which Go reads only outside of the workspace. It checks the workspace. `go tool -n` builds
+# it and prints its path.
 lint() {
   local linter
   linter=$(GOWORK=off go tool -n -modfile=scripts/lint.mod golangci-lint) || return 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a workspace of an operator's modules and the library in this clone, as long as the version of the library that the
-# operator needs is not published. The operator's go.mod stays as it is. Run it in the folder that gets the go.work.
+# Creates a workspace of an operator's modules and the library in this clone, while the required version of the library is not
+# published. The operator's go.mod does not change. Run it in the folder for the go.work.
 #
 #   CLONE/scripts/workspace.sh FOLDER…   folders of the operator's modules, for example "."
 set -euo pipefail

@@ -36,7 +36,7 @@ func TestCommandsDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(committed), text); diff != "" {
-		t.Errorf("docs/commands.md is out of date (-committed +generated); run `go test ./sandbox/cli -run TestCommandsDocument -update-reference`:\n%s", diff)
+		t.Errorf("docs/commands.md is out of date (-committed +generated); run `make generate`:\n%s", diff)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 )
 
-// stuckLimit is the time after which a Pod counts as unable to recover by itself. In this time the
+// stuckLimit is the time after which a Pod counts as unable to recover. In this time the
 // kubelet restarts a container five times, and most autoscalers add a node.
 const stuckLimit = 5 * time.Minute
 

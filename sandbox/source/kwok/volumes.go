@@ -17,7 +17,7 @@ import (
 )
 
 // provisioner is the provisioner of the StorageClass in config/node. The hostPath provisioner of
-// kube-controller-manager is no replacement: it writes to /tmp/hostpath_pv, which the first user of
+// kube-controller-manager cannot replace it: it writes to /tmp/hostpath_pv, which the first user of
 // the machine owns.
 const provisioner = "operator-tracing-sandbox/simulated"
 
