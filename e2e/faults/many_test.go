@@ -39,6 +39,10 @@ func TestManyPods(t *testing.T) {
 	out, err := scale.CombinedOutput()
 	t.Logf("%s", out) // The times, and the late Heads.
 	if err != nil {
+		for _, about := range [][]string{{"status"}, {"logs", "operator", "--tail=40"}, {"logs", "jaeger", "--tail=20"}} {
+			text, _ := s.Run(t.Context(), time.Minute, about...)
+			t.Logf("%s: %s", about[0], text)
+		}
 		t.Fatalf("creating 200 Heads: %v", err)
 	}
 	s.WantUp()

@@ -59,9 +59,27 @@ func (c *crowd) await(ctx context.Context) error {
 	})
 	if err != nil {
 		incomplete, unready := c.pending()
+		c.explain(incomplete)
 		return fmt.Errorf("%d Heads are not ready, %d more have no complete trace: %w", unready, len(incomplete), err)
 	}
 	return nil
+}
+
+// explained is the number of incomplete traces that are shown.
+const explained = 2
+
+// explain prints how some incomplete traces differ from the expected tree.
+func (c *crowd) explain(incomplete []*head) {
+	for _, h := range incomplete[:min(len(incomplete), explained)] {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // The context of the wait has ended.
+		trace, result, err := c.match(ctx, h)
+		cancel()
+		if err != nil {
+			fmt.Fprintf(c.progress, "the trace of Head %s: %v\n", h.name, err)
+			continue
+		}
+		fmt.Fprintf(c.progress, "the trace of Head %s has %d spans:\n%s", h.name, trace.Len(), result.Explain())
+	}
 }
 
 // pending returns the ready Heads without a complete trace, and the number of Heads that are not ready.
@@ -82,7 +100,7 @@ func (c *crowd) pending() (incomplete []*head, unready int) {
 // read records whether the trace of a Head matches the expected tree. It returns an error if the
 // trace has spans about another Head.
 func (c *crowd) read(ctx context.Context, h *head) error {
-	trace, err := c.jaeger.GetTrace(ctx, h.trace)
+	trace, result, err := c.match(ctx, h)
 	if errors.Is(err, tracetree.ErrNotFound) {
 		return nil
 	}
@@ -94,17 +112,26 @@ func (c *crowd) read(ctx context.Context, h *head) error {
 			return fmt.Errorf("the trace of Head %s has span %s about %v", h.name, span.Name, name)
 		}
 	}
-	file := spantree.Golden{Path: c.tree, Options: spantree.RecordOptions{Variables: map[string]string{"NAMESPACE": namespace, "HEAD": h.name}}}
-	tree, err := file.Read()
-	if err != nil {
-		return err
-	}
-	if forest := trace.Forest(); len(forest.Defective()) == 0 && spantree.Match(tree, forest).OK() {
+	if len(trace.Forest().Defective()) == 0 && result.OK() {
 		c.mu.Lock()
 		h.complete = time.Now()
 		c.mu.Unlock()
 	}
 	return nil
+}
+
+// match compares the trace of a Head with the expected tree.
+func (c *crowd) match(ctx context.Context, h *head) (tracetree.Trace, *spantree.Result, error) {
+	trace, err := c.jaeger.GetTrace(ctx, h.trace)
+	if err != nil {
+		return trace, nil, err
+	}
+	file := spantree.Golden{Path: c.tree, Options: spantree.RecordOptions{Variables: map[string]string{"NAMESPACE": namespace, "HEAD": h.name}}}
+	tree, err := file.Read()
+	if err != nil {
+		return trace, nil, err
+	}
+	return trace, spantree.Match(tree, trace.Forest()), nil
 }
 
 // others returns an error unless the Heads have one trace each, and no other trace about them
