@@ -58,9 +58,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // wanted has a description of the values of a flag, by its type.
 var wanted = map[string]string{
-	"int":      "use a number",
-	"bool":     "use true or false",
-	"duration": "use a time with its unit, for example 90s or 5m",
+	"int":            "use a number",
+	"bool":           "use true or false",
+	"duration":       "use a time with its unit, for example 90s or 5m",
 	"stringToString": "use NAME=VALUE",
 }
 
