@@ -110,7 +110,6 @@ func (b *Bundle) Summary() Summary {
 	return Summary{File: b.file.Name(), Size: b.size, SHA256: fmt.Sprintf("%x", b.sum), Record: b.Record}
 }
 
-// blob opens a blob of the layout.
 func (b *Bundle) blob(digest v1.Hash) (io.ReadCloser, error) {
 	at, found := b.files[blobFolder+digest.Hex]
 	if !found || digest.Algorithm != "sha256" {

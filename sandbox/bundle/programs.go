@@ -122,7 +122,6 @@ func hashFile(path string) (string, error) {
 	return hash.Hex, err
 }
 
-// programs writes the files of the programs.
 func (w *writer) programs(ctx context.Context, files map[string]string) error {
 	for _, sum := range slices.Sorted(maps.Keys(files)) {
 		if err := w.program(ctx, sum, files[sum]); err != nil {

@@ -25,6 +25,7 @@ import (
 // Cluster implements [provider.Cluster].
 type Cluster struct {
 	*embedded.Cluster
+	provider.Local
 
 	session  *session.Session
 	programs programs
@@ -56,7 +57,7 @@ func Attach(s *session.Session) (*Cluster, error) {
 	processes := embedded.New(s.Dir, filepath.Join(cache, "bin"), &s.Record)
 	processes.Tracing = s.TracesControlPlane()
 	s.Connect(processes.RESTConfig, false)
-	c := &Cluster{Cluster: processes, session: s, rendered: map[string]*rendered{}}
+	c := &Cluster{Cluster: processes, Local: provider.Local{Record: &s.Record}, session: s, rendered: map[string]*rendered{}}
 	for _, row := range component.All() {
 		c.rendered[row.Name] = &rendered{}
 	}
@@ -278,14 +279,3 @@ func (c *Cluster) Stop(ctx context.Context, name string) error {
 
 // Down ends all processes, even if the record was lost.
 func (c *Cluster) Down(ctx context.Context, _ provider.Report) error { return c.Cluster.Down(ctx) }
-
-// Reach does nothing: the processes listen on this machine.
-func (c *Cluster) Reach(context.Context) error { return nil }
-
-// Addresses implements [provider.Access].
-func (c *Cluster) Addresses() provider.Addresses {
-	return provider.AddressesOf(c.session.Record.Ports)
-}
-
-// Close implements [provider.Access].
-func (c *Cluster) Close() {}
