@@ -152,8 +152,8 @@ func (b *Bundle) Images(_ context.Context, component string, _ artifact.Report) 
 	return b.images(roleOf(component), wanted)
 }
 
-// Operator returns the operator's image.
-func (b *Bundle) Operator() (artifact.Image, error) { return b.one(table.Operator) }
+// OperatorImage returns the operator's image.
+func (b *Bundle) OperatorImage() (artifact.Image, error) { return b.one(table.Operator) }
 
 // Probe returns the image that tests container engines.
 func (b *Bundle) Probe() (artifact.Image, error) { return b.one(Probe) }

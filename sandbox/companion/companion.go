@@ -185,14 +185,7 @@ func (o Observer) SetProgress(revision uint64) error {
 
 // Logs copies the log of the observer.
 func (o Observer) Logs(ctx context.Context, out io.Writer, options provider.LogOptions) error {
-	return copyLog(ctx, o.table(), out, Name, options)
-}
-
-func copyLog(ctx context.Context, table process.Table, out io.Writer, name string, options provider.LogOptions) error {
-	if options.Previous {
-		return table.Previous(out, name, options.Lines)
-	}
-	return table.Follow(ctx, out, name, options.Lines, options.Follow)
+	return provider.CopyLog(ctx, o.table(), out, Name, options)
 }
 
 // Stop ends the observer, also if its record was lost. It returns nil if it does not run.

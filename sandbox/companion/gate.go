@@ -139,7 +139,7 @@ func (g Gate) Describe(jaeger *provider.Component) error {
 
 // Logs copies the log of the gate.
 func (g Gate) Logs(ctx context.Context, out io.Writer, options provider.LogOptions) error {
-	return copyLog(ctx, g.table(), out, GateName, options)
+	return provider.CopyLog(ctx, g.table(), out, GateName, options)
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -260,13 +260,10 @@ func (c *Cluster) startWithObjects(ctx context.Context, part component.Component
 
 // Logs copies the log of a process.
 func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provider.LogOptions) error {
-	switch {
-	case o.Since > 0:
+	if o.Since > 0 {
 		return fmt.Errorf("%w: --since: the logs of an embedded cluster's processes have no times in common: use --tail", provider.ErrLogOption)
-	case o.Previous:
-		return c.Cluster.Previous(out, name, o.Lines)
 	}
-	return c.Cluster.Follow(ctx, out, name, o.Lines, o.Follow)
+	return c.Cluster.Logs(ctx, out, name, o)
 }
 
 // Stop implements [provider.Stopper].
