@@ -1,6 +1,7 @@
 package tracetree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,18 +82,13 @@ func (w *watch) look(ctx context.Context) (now Completion, refused error) {
 	for i := range now.States {
 		state := &now.States[i]
 		state.Condition = conditions[i]
-		if !state.Holds {
-			continue
-		}
-		state.Since = time.Now()
-		if before := w.completion.State(state.Condition); before.Holds {
-			state.Since = before.Since
+		if state.Holds {
+			state.Since = cmp.Or(w.completion.State(state.Condition).Since, time.Now())
 		}
 	}
 	return now, refused
 }
 
-// lookTrace evaluates the conditions on spans and parents.
 func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents State) {
 	spans.Asked = true
 	// A finished span does not change, so compare only the ids.
