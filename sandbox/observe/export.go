@@ -68,7 +68,7 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) bool {
 	for _, s := range spans[:min(len(spans), maxUnsent)] {
 		o.ready = append(o.ready, finished{s, until})
 	}
-	o.fail(err)
+	o.Fail(err)
 	return false
 }
 
@@ -101,7 +101,7 @@ func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send
 		}
 		found, err := o.options.Recorded(ctx, id)
 		if err != nil {
-			o.fail(err)
+			o.Fail(err)
 		}
 		recorded[id] = found
 	}

@@ -100,8 +100,7 @@ func (s *Store) Put(c Change) *Pending {
 // hasRoom reports whether another object can be added. It forgets the oldest deleted one if it must.
 func (s *Store) hasRoom() bool {
 	for len(s.objects) >= s.room && len(s.deleted) > 0 {
-		s.forget(s.deleted[0].uid)
-		s.deleted = s.deleted[1:]
+		s.forgetOldest()
 	}
 	return len(s.objects) < s.room
 }
@@ -147,11 +146,10 @@ func creatorOf(v *version) string {
 			names = append(names, m.name)
 		}
 	}
-	slices.Sort(names)
 	if len(names) == 0 {
 		return ""
 	}
-	return names[0]
+	return slices.Min(names)
 }
 
 // Resolve decides the loop and the cause of a write, and keeps it as the cause of later writes.
@@ -221,8 +219,7 @@ func (s *Store) referrer(v *version, manager string) (Object, bool) {
 func (s *Store) bury(b buried) {
 	s.deleted = append(s.deleted, b)
 	for len(s.deleted) > maxDeleted {
-		s.forget(s.deleted[0].uid)
-		s.deleted = s.deleted[1:]
+		s.forgetOldest()
 	}
 }
 
@@ -247,12 +244,14 @@ func (s *Store) Sweep(now time.Time) {
 		}
 	}
 	for len(s.deleted) > 0 && now.Sub(s.deleted[0].at) > maxPause {
-		s.forget(s.deleted[0].uid)
-		s.deleted = s.deleted[1:]
+		s.forgetOldest()
 	}
 }
 
-func (s *Store) forget(uid types.UID) {
+// forgetOldest forgets the object that was deleted first.
+func (s *Store) forgetOldest() {
+	uid := s.deleted[0].uid
+	s.deleted = s.deleted[1:]
 	if o := s.objects[uid]; o != nil {
 		s.unindex(o.now)
 		delete(s.objects, uid)

@@ -1,4 +1,4 @@
-package observe_test
+package feed_test
 
 import (
 	"bytes"
@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
@@ -187,7 +188,7 @@ func (w *wire) observe(tb testing.TB) []string {
 		},
 		Failed: func(err error) { tb.Error(err) },
 	})
-	watcher := observe.Watcher{Config: &rest.Config{Host: w.URL}, Synced: func() { close(w.synced) }}
+	watcher := feed.Watcher{Config: &rest.Config{Host: w.URL}, Synced: func() { close(w.synced) }}
 	if err := watcher.Run(ctx, observer); err != nil {
 		tb.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package observe_test
+package feed_test
 
 import (
 	"bufio"
@@ -72,7 +72,7 @@ func startCluster(t *testing.T) *cluster {
 // documentedRole returns the ClusterRole in docs/observing.md.
 func documentedRole(t *testing.T) client.Object {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/observing.md")
+	text, err := os.ReadFile("../../../docs/observing.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package observe_test
+package feed_test
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
@@ -54,7 +55,7 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 			w.errors = append(w.errors, err)
 		},
 	})
-	watcher := observe.Watcher{Config: config, Namespaces: namespaces, Skipped: func(r schema.GroupVersionResource, _ error) {
+	watcher := feed.Watcher{Config: config, Namespaces: namespaces, Skipped: func(r schema.GroupVersionResource, _ error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.skipped = append(w.skipped, r.Resource)
@@ -64,7 +65,7 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 }
 
 // run runs a watcher until the end of the test, and waits until it has listed the objects.
-func run(t *testing.T, watcher *observe.Watcher, observer *observe.Observer) {
+func run(t *testing.T, watcher *feed.Watcher, observer *observe.Observer) {
 	t.Helper()
 	synced := make(chan struct{})
 	watcher.Synced = func() { close(synced) }
