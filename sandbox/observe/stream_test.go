@@ -21,6 +21,7 @@ import (
 // kinds are the API versions of the kinds in streams.
 var kinds = map[string]string{
 	"Head": "demo.test/v1", "ChildA": "demo.test/v1", "Deployment": "apps/v1", "ReplicaSet": "apps/v1", "Pod": "v1", "Secret": "v1", "Event": "v1",
+	"PersistentVolumeClaim": "v1", "PersistentVolume": "v1", "StatefulSet": "apps/v1",
 	"Cache": "demo.test/v1", "Issuer": "cert-manager.io/v1", "Certificate": "cert-manager.io/v1", "CertificateRequest": "cert-manager.io/v1",
 }
 

@@ -51,6 +51,9 @@ func (c Certainty) IsCertain() bool {
 
 // loopOf returns the loop of a write; the zero value if a user made it.
 func (s *Store) loopOf(w *Write, v *version) loop {
+	if l, found := s.storageLoop(w, v); found {
+		return l
+	}
 	switch w.Verb {
 	case VerbBind:
 		return loop{kubeScheduler, w.Object}

@@ -188,7 +188,7 @@ func transitions(before, after map[string]condition) []Transition {
 var kubeControllers = map[string]string{
 	"Deployment": "deployment-controller", "ReplicaSet": "replicaset-controller", "StatefulSet": "statefulset-controller", "DaemonSet": "daemonset-controller",
 	"Job": "job-controller", "CronJob": "cronjob-controller", "Service": "endpointslice-controller", "Namespace": "namespace-controller",
-	"ServiceAccount": "serviceaccount-controller", "PersistentVolumeClaim": "persistentvolume-binder-controller", "HorizontalPodAutoscaler": "horizontal-pod-autoscaler-controller",
+	"ServiceAccount": "serviceaccount-controller", "PersistentVolumeClaim": "persistentvolume-binder-controller", "PersistentVolume": "persistentvolume-binder-controller", "HorizontalPodAutoscaler": "horizontal-pod-autoscaler-controller",
 	"Node": "node-lifecycle-controller", "PodDisruptionBudget": "disruption-controller", "CertificateSigningRequest": "certificatesigningrequest-signing-controller",
 	"Endpoints": "endpoints-controller", "ResourceQuota": "resourcequota-controller",
 }
