@@ -125,16 +125,11 @@ func (w *watch) lookQuiet(trace Trace, ready State) State {
 	return quiet
 }
 
-// settled reports whether the trace and its object are older than Conditions.Settled.
 func (w *watch) settled(trace Trace) bool {
 	if w.asked.Settled <= 0 || trace.Len() == 0 || w.asked.Ready != nil && w.readiness.Since.IsZero() {
 		return false
 	}
-	last := w.readiness.Since
-	if end := trace.End(); end.After(last) {
-		last = end
-	}
-	return time.Since(last) > w.asked.Settled
+	return min(time.Since(w.readiness.Since), time.Since(trace.End())) > w.asked.Settled
 }
 
 func (w *watch) lookReady(ctx context.Context) State {
@@ -145,16 +140,15 @@ func (w *watch) lookReady(ctx context.Context) State {
 	w.readiness, err = w.asked.Ready(ctx)
 	state := State{Asked: true, Holds: w.readiness.Ready && err == nil}
 	switch {
+	case state.Holds:
+		w.readyAt = cmp.Or(w.readyAt, time.Now())
+		return state
 	case err != nil:
 		state.Reason = err.Error()
-	case !state.Holds:
+	default:
 		state.Reason = w.readiness.State
 	}
-	if !state.Holds {
-		w.readyAt = time.Time{}
-	} else if w.readyAt.IsZero() {
-		w.readyAt = time.Now()
-	}
+	w.readyAt = time.Time{}
 	return state
 }
 

@@ -195,18 +195,17 @@ func readDocument(document []byte) (ptrace.Traces, error) {
 	if err != nil {
 		return ptrace.Traces{}, noTraces(document)
 	}
-	_, camel := fields["resourceSpans"]
-	_, snake := fields["resource_spans"]
-	if !camel && !snake {
-		if otlp, known := foreign.Normalize(document); known {
-			return decode(otlp)
-		}
-		if slices.ContainsFunc(otherSignals, func(signal string) bool { _, found := fields[signal]; return found }) {
-			return ptrace.NewTraces(), nil
-		}
-		return ptrace.Traces{}, noTraces(document)
+	has := func(field string) bool { _, found := fields[field]; return found }
+	if has("resourceSpans") || has("resource_spans") {
+		return decode(document)
 	}
-	return decode(document)
+	if otlp, known := foreign.Normalize(document); known {
+		return decode(otlp)
+	}
+	if slices.ContainsFunc(otherSignals, has) {
+		return ptrace.NewTraces(), nil
+	}
+	return ptrace.Traces{}, noTraces(document)
 }
 
 // decode decodes OTLP JSON, whose ids are hexadecimal or in base64, and checks the ids.
