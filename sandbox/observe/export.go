@@ -86,7 +86,7 @@ func (o *Observer) hold(spans []*span) {
 }
 
 // join removes the spans of writes that operators recorded, and makes the operators' spans the
-// parents of the reactions to them. It returns the spans to send, and those that must wait for the
+// parents of the reactions to them. It returns the spans to send, and the spans that must wait for the
 // spans of an operator that is known to trace its writes. It asks only about traces in which a
 // writer that is not of Kubernetes itself wrote something.
 func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send, held []*span) {

@@ -2,7 +2,7 @@ package observe
 
 import "time"
 
-// Bounds of what an observer keeps, beside those of package writes.
+// Bounds of the memory of an observer, in addition to the bounds of package writes.
 const (
 	// reorder is how long a write waits for writes with lower resourceVersions. Watches of different
 	// resources delivered writes up to 20 ms late on a busy machine.

@@ -34,11 +34,11 @@ type Options struct {
 	Exported func(revision uint64)
 	// ExportDelay is how long a span waits for Events about it. Default: one second.
 	ExportDelay time.Duration
-	// Alone is true if the spans of operators that trace themselves are not shown with those of the
-	// observer: it then has spans for their writes, too.
+	// Alone is true if the spans of operators that trace themselves are not shown with the
+	// observer's spans: it then has spans for their writes, too.
 	Alone bool
 	// Applied returns the context of a write that the caller made itself, and whose span it shows with
-	// those of the observer; an invalid one for others. context is on the object. It is used only with
+	// the observer's spans; an invalid one for others. context is on the object. It is used only with
 	// Alone. nil means none.
 	Applied func(uid types.UID, revision uint64, context trace.SpanContext) trace.SpanContext
 	// Failed receives errors of Export and of watches. nil ignores them.

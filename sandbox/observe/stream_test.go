@@ -83,7 +83,7 @@ func (s *stream) event(line string) {
 	words := strings.Fields(line)
 	after, err := time.ParseDuration(words[0] + "ms")
 	if err != nil || len(words) < 6 {
-		s.t.Fatalf("%q is no event", line)
+		s.t.Fatalf("%q is not an event", line)
 	}
 	at := s.start.Add(after)
 	key := words[3] + "/" + words[4]

@@ -26,7 +26,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 )
 
-// cluster is an API server with an audit log of the user observer, who has the documented permissions.
+// cluster is an API server with an audit log of the user observer, which has the documented permissions.
 type cluster struct {
 	admin    client.Client
 	observer *envtest.AuthenticatedUser

@@ -187,7 +187,7 @@ func TestWatcherAbout(t *testing.T) {
 			return nil
 		})
 	})
-	t.Run("a user who may read two kinds in one namespace", func(t *testing.T) { testOneNamespace(t, config, c) })
+	t.Run("a user with permission to read two kinds in one namespace", func(t *testing.T) { testOneNamespace(t, config, c) })
 }
 
 func testOneNamespace(t *testing.T, config *rest.Config, c client.Client) {

@@ -52,7 +52,7 @@ const (
 // Watcher watches a cluster, and passes each change to an [observe.Observer]. It sends only list and watch
 // requests, and discovery.
 type Watcher struct {
-	// Config is the API server, with a user who may list and watch. Required.
+	// Config is the API server, with a user that may list and watch. Required.
 	Config *rest.Config
 	// Namespaces limits the watches of namespaced objects. Empty: all.
 	Namespaces []string
@@ -213,7 +213,7 @@ func (r *run) fail(err error) {
 	r.observer.Fail(err)
 }
 
-// discover starts a reflector for each new resource, and ends those of resources that are gone.
+// discover starts a reflector for each new resource, and ends the reflectors of resources that do not exist any more.
 func (r *run) discover() error {
 	lists, err := r.client.Discovery.ServerPreferredResourcesWithContext(r.ctx)
 	if err != nil && len(lists) == 0 {

@@ -27,7 +27,7 @@ import (
 type watching struct {
 	mu      sync.Mutex
 	writes  []string
-	lost    []string // those of writes that are marked
+	lost    []string // The marked writes.
 	skipped []string
 	errors  []error
 }
@@ -145,7 +145,7 @@ func TestWatcher(t *testing.T) {
 		}
 		w.wait(t, " remove ConfigMap/a-settings because of same Head")
 	})
-	t.Run("a user who may read one kind in one namespace", func(t *testing.T) {
+	t.Run("a user with permission to read one kind in one namespace", func(t *testing.T) {
 		for _, obj := range []client.Object{
 			&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "reader", Namespace: "default"}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list", "watch"}}}},
 			&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "reader", Namespace: "default"}, RoleRef: rbacv1.RoleRef{Kind: "Role", Name: "reader"}, Subjects: []rbacv1.Subject{{Kind: "User", Name: "reader"}}},

@@ -207,7 +207,7 @@ func TestEncodings(t *testing.T) {
 		t.Errorf("writes (-JSON +protobuf):\n%s", diff)
 	}
 	if w.binary.Load() != 4 || text.binary.Load() != 0 {
-		t.Errorf("%d and %d watches in protobuf, want those of 4 built-in kinds and none", w.binary.Load(), text.binary.Load())
+		t.Errorf("%d and %d watches in protobuf, want 4 of built-in kinds and none", w.binary.Load(), text.binary.Load())
 	}
 }
 

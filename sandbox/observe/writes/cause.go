@@ -210,7 +210,7 @@ type candidate struct {
 	certainty Certainty
 }
 
-// consider adds the latest write of an object before w, except those of w's own loop. The object can be
+// consider adds the latest write of an object before w that is not of w's own loop. The object can be
 // nil.
 func (c *candidate) consider(w *Write, of *known, certainty Certainty) {
 	if of == nil {

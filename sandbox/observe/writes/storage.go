@@ -2,8 +2,8 @@ package writes
 
 import "slices"
 
-// storageLoop returns the loop of a write by which Kubernetes or a provisioner gives a claim its
-// volume: the scheduler selects the node for the claims of a Pod, a provisioner creates the volume of
+// storageLoop returns the loop of a write by which Kubernetes or a provisioner assigns a
+// volume to a claim: the scheduler selects the node for the claims of a Pod, a provisioner creates the volume of
 // a claim, and kube-controller-manager binds both. No owner relates these objects.
 func (s *Store) storageLoop(w *Write, v *version) (l loop, found bool) {
 	if w.Object.Group != "" {

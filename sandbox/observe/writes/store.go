@@ -11,12 +11,12 @@ import (
 // Store has the objects of a cluster and their latest writes. It is not safe for concurrent use.
 type Store struct {
 	// Applied returns the context of a write if the caller made it and has a span of it. context is
-	// on the object. Only a store that is alone calls it; nil ignores it.
+	// on the object. Only a store of NewStore(true) calls it; nil ignores it.
 	Applied func(uid types.UID, revision uint64, context trace.SpanContext) trace.SpanContext
 
 	objects map[types.UID]*known
-	// owned has the objects that name an owner, named all objects by their place, mentioning those
-	// that mention a name, and objectsIn those of a namespace.
+	// owned has the objects that name an owner, named all objects by their place, mentioning the objects
+	// that mention a name, and objectsIn the objects of a namespace.
 	owned      map[types.UID]map[types.UID]bool
 	named      map[place]map[types.UID]bool
 	mentioning map[string]map[types.UID]bool
@@ -48,8 +48,8 @@ type known struct {
 	creator string // the manager that created it, or wrote it first before it was watched
 }
 
-// NewStore returns an empty store. If alone is true, it ignores the contexts that operators put on
-// objects: their own spans are not shown with those of the store.
+// NewStore returns an empty store. If the argument is true, it ignores the contexts that operators put
+// on objects: their own spans are not shown with the store's spans.
 func NewStore(alone bool) *Store {
 	return &Store{
 		objects: map[types.UID]*known{}, owned: map[types.UID]map[types.UID]bool{}, named: map[place]map[types.UID]bool{},

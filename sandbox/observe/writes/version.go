@@ -76,7 +76,7 @@ func digest(u *unstructured.Unstructured, before *version) *version {
 		finalizers: len(u.GetFinalizers()), foreground: slices.Contains(u.GetFinalizers(), metav1.FinalizerDeleteDependents), labels: labelsOf(u), conditions: conditionsOf(u.Object), context: contextOf(u.GetAnnotations()),
 		managers: map[manager]entry{}, fields: map[string]uint64{},
 	}
-	v.revision, _ = strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 if it is no number: it never is the cause then.
+	v.revision, _ = strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 if it is not a number: it never is the cause then.
 	for _, r := range u.GetOwnerReferences() {
 		if isController := r.Controller != nil && *r.Controller; isController || len(v.owners) < maxEntries {
 			v.owners = append(v.owners, owner{uid: r.UID, controller: isController})
@@ -152,7 +152,7 @@ func (v *version) hashFields(object map[string]any) {
 // addField adds the hash of a value. Clipped names can be equal.
 func (v *version) addField(name string, value any) { v.fields[name] += hashOf(value) }
 
-// clip returns the beginning of a name, which bounds what an object costs.
+// clip returns the first part of a name, which limits the memory of an object.
 func clip(name string) string {
 	if len(name) <= maxText {
 		return name
@@ -238,7 +238,7 @@ type Change struct {
 	Object  *unstructured.Unstructured
 	// At is when the watch delivered it.
 	At time.Time
-	// Listed is true for objects that existed before the watch. They are no writes.
+	// Listed is true for objects that existed before the watch. They are not writes.
 	Listed bool
 	// Lost is true if versions before this one may not have been delivered: the watch broke.
 	Lost bool
