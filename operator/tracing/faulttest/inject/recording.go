@@ -2,7 +2,11 @@ package inject
 
 import (
 	"fmt"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -105,7 +109,7 @@ type Trigger struct {
 // Resource is a kind of objects in a recording.
 type Resource struct {
 	schema.GroupVersionResource
-	// Namespaced is set if the objects have a namespace.
+	// Namespaced is set if an object in a namespace was written.
 	Namespaced bool
 }
 
@@ -115,21 +119,127 @@ type Recording struct {
 	Namespace string
 	Writes    []Write
 	Triggers  []Trigger
-	// Watched are the resources that the operator watches.
+	// Watched are the resources that the operator watched before the first step.
 	Watched []Resource
-	// Stale are the resources of which the operator made reads that may be stale: with the parameter
-	// resourceVersion, outside of a watch's initial list.
-	Stale []Resource
 }
 
-// Resources returns the resources of all writes in a stable order, without duplicates.
-func (r *Recording) Resources() []Resource { panic("TODO") }
+// Resources returns the resources of all writes in a stable order, without duplicates. A nil
+// Recording has none.
+func (r *Recording) Resources() []Resource {
+	set := map[Resource]bool{}
+	if r != nil {
+		for _, w := range r.Writes {
+			set[Resource{schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource}, w.ActualNamespace != ""}] = true
+		}
+	}
+	return sorted(set)
+}
 
-// Creates returns how many objects the run created, by resource and normalised name.
-func (r *Recording) Creates() map[Identity]int { panic("TODO") }
+func sorted(set map[Resource]bool) []Resource {
+	return slices.SortedFunc(maps.Keys(set), func(a, b Resource) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+}
 
-// Describe returns the write or trigger of a plan as text, for messages.
-func (r *Recording) Describe(p Plan) string { panic("TODO") }
+// Creates returns the normalised names of the objects that the run created, by resource.
+func (r *Recording) Creates() map[schema.GroupResource][]string {
+	out := map[schema.GroupResource][]string{}
+	for _, w := range r.Writes {
+		if w.created() {
+			gr := schema.GroupResource{Group: w.Group, Resource: w.Resource}
+			out[gr] = append(out[gr], w.Name)
+		}
+	}
+	return out
+}
 
-// SideBySide returns the writes of two runs beside each other, aligned by identity, as text.
-func SideBySide(clean, faulty *Recording) string { panic("TODO") }
+// created reports whether the write created an object. An apply creates one with the code 201.
+func (w Write) created() bool {
+	return w.Subresource == "" && (w.Verb == "create" && w.OK() || w.Code == http.StatusCreated)
+}
+
+// target returns the identity of a plan's write or trigger. It is zero for other plans.
+func (r *Recording) target(p Plan) (Identity, error) {
+	target := p.Fault.Target()
+	if target != TargetWrite && target != TargetTrigger {
+		return Identity{}, nil
+	}
+	switch {
+	case r != nil && target == TargetWrite && p.Index >= 1 && p.Index <= len(r.Writes):
+		return r.Writes[p.Index-1].Identity, nil
+	case r != nil && target == TargetTrigger && p.Index >= 1 && p.Index <= len(r.Triggers):
+		return r.Triggers[p.Index-1].Identity, nil
+	}
+	return Identity{}, fmt.Errorf("finding the target of plan %s: %w", p, errNoTarget)
+}
+
+// Describe returns the write or trigger of a plan as text, for messages, for example "create
+// configmaps web".
+func (r *Recording) Describe(p Plan) string {
+	id, err := r.target(p)
+	switch {
+	case err != nil:
+		return err.Error()
+	case id == Identity{}:
+		return p.String()
+	}
+	return id.String()
+}
+
+// maxLines bounds the writes that SideBySide shows of an operator that writes endlessly.
+const maxLines = 200
+
+// SideBySide returns the writes of two runs beside each other, aligned by identity, as text. A line
+// with "-" was only in the clean run, and one with "+" only in the other. "!" marks the fault.
+func SideBySide(clean, faulty *Recording) string {
+	left, right := clean.Writes, faulty.Writes
+	more := max(0, len(right)-maxLines)
+	right = right[:len(right)-more]
+	// The longest common subsequence of the identities.
+	length := make([][]int, len(left)+1)
+	for i := range length {
+		length[i] = make([]int, len(right)+1)
+	}
+	for i := len(left) - 1; i >= 0; i-- {
+		for j := len(right) - 1; j >= 0; j-- {
+			length[i][j] = max(length[i+1][j], length[i][j+1])
+			if left[i].Identity == right[j].Identity {
+				length[i][j] = length[i+1][j+1] + 1
+			}
+		}
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, " \tclean\tthis run")
+	i, j := 0, 0
+	for i < len(left) || j < len(right) {
+		switch {
+		case i < len(left) && j < len(right) && left[i].Identity == right[j].Identity:
+			fmt.Fprintf(w, "%s\t%s\t%s\n", mark(" ", right[j]), left[i], right[j].withFault())
+			i, j = i+1, j+1
+		case j >= len(right) || i < len(left) && length[i+1][j] >= length[i][j+1]:
+			fmt.Fprintf(w, "-\t%s\t\n", left[i])
+			i++
+		default:
+			fmt.Fprintf(w, "%s\t\t%s\n", mark("+", right[j]), right[j].withFault())
+			j++
+		}
+	}
+	if more > 0 {
+		fmt.Fprintf(w, "+\t\t%d more\n", more)
+	}
+	w.Flush() //nolint:errcheck // a Builder returns no errors
+	return b.String()
+}
+
+func mark(otherwise string, w Write) string {
+	if w.Fault != "" {
+		return "!"
+	}
+	return otherwise
+}
+
+func (w Write) withFault() string {
+	if w.Fault != "" {
+		return w.String() + " ← " + string(w.Fault)
+	}
+	return w.String()
+}
