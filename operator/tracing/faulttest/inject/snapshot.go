@@ -22,7 +22,7 @@ func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, names
 		if !r.Namespaced || isNoise(r.Group, r.Resource) || namespace == "" {
 			continue
 		}
-		items, err := read(ctx, client, base, path(r, namespace, ""))
+		items, err := readObjects(ctx, client, base, path(r, namespace, ""))
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, names
 				continue
 			}
 			seen[p] = true
-			items, err := read(ctx, client, base, p)
+			items, err := readObjects(ctx, client, base, p)
 			if err != nil {
 				return nil, err
 			}
@@ -65,8 +65,8 @@ func path(r Resource, namespace, name string) string {
 	return (&url.URL{}).JoinPath(elements...).Path
 }
 
-// read reads an object or a list. It returns none for an object or resource that does not exist.
-func read(ctx context.Context, client *http.Client, base *url.URL, path string) (Snapshot, error) {
+// readObjects reads an object or a list. It returns none for an object or resource that does not exist.
+func readObjects(ctx context.Context, client *http.Client, base *url.URL, path string) (Snapshot, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(path).String(), http.NoBody)
 	if err != nil {
 		return nil, err
