@@ -2,6 +2,9 @@ package faulttest
 
 import (
 	"context"
+	"errors"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,51 +69,81 @@ type Options struct {
 	Ignore []string
 }
 
-// Result is the result of one plan.
-type Result struct {
-	Plan inject.Plan
-	// Target describes the write or trigger of the plan.
-	Target   string
-	Verdicts []inject.Verdict
-	Run      *inject.Run
-	// Log are the last lines of the operator's log.
-	Log  []string
-	Took time.Duration
-
-	clean *inject.Recording
-}
-
-// OK reports whether the plan passed.
-func (r Result) OK() bool { return len(r.Verdicts) == 0 }
-
-// Explain returns the plan, its target, the verdicts, the writes beside those of the clean run, and
-// the last lines of the log.
-func (r Result) Explain() string { panic("TODO") }
-
-// Report is the result of Explore.
-type Report struct {
-	// Clean are the verdicts about the clean runs. If they make plans useless, there are no results.
-	Clean     []inject.Verdict
-	Recording *inject.Recording
-	Matrix    inject.Matrix
-	Results   []Result
-	Mask      inject.Mask
-	// Skipped are the plans for which the budget was too short.
-	Skipped []inject.Plan
-}
-
-// Failed returns the results that did not pass.
-func (r *Report) Failed() []Result { panic("TODO") }
-
-// String returns a table: plans run, passed, failed and pruned by kind of fault.
-func (r *Report) String() string { panic("TODO") }
-
-// Run runs the operator once for each plan, each as a subtest, and fails those that do not pass. The
-// clean runs are the subtest "clean"; a failure of it ends the test.
+// Run runs the operator twice without a fault, and then once for each plan, each as a subtest, and
+// fails those that do not pass. A plan whose write or event does not come is skipped, because it
+// proves nothing. At the end Run logs a table.
 func Run(t *testing.T, op Operator, o Options) {
 	t.Helper()
-	panic("TODO")
+	s, err := newSession(t.Context(), op, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Errorf("stopping the test API server: %v", err)
+		}
+	})
+	if err := s.clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range s.report.Clean {
+		t.Errorf("without a fault: %s", v)
+	}
+	plans, err := s.plans()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.oracle == nil {
+		t.Fatalf("plans prove nothing until the operator converges without a fault; its log:\n%s", indent(s.report.CleanLog))
+	}
+	parent := t.Name()
+	for _, p := range plans {
+		t.Run(p.String(), func(t *testing.T) {
+			if s.overBudget(p) {
+				t.Skipf("the budget of %s is spent", o.Budget) //nolint:forbidigo // the caller limits the time
+			}
+			result, err := s.plan(t.Context(), p)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case !result.Reached() && result.passedOtherwise():
+				t.Skip(result.Verdicts[0]) //nolint:forbidigo // neither passed nor failed
+			case !result.OK():
+				t.Errorf("%s\nrepeat: go test -run '%s'", result.Explain(), pattern(parent, p.String()))
+			}
+		})
+	}
+	t.Log("\n" + s.report.String())
 }
 
-// Explore does the same without a test, and returns the results. Plans that fail are no error.
-func Explore(ctx context.Context, op Operator, o Options) (*Report, error) { panic("TODO") }
+// pattern returns the argument of -run for a subtest.
+func pattern(parent, name string) string {
+	var b strings.Builder
+	for element := range strings.SplitSeq(parent+"/"+name, "/") {
+		b.WriteString("/^" + regexp.QuoteMeta(element) + "$")
+	}
+	return b.String()[1:]
+}
+
+// Explore does the same without a test, and returns the results. Plans that fail are no error. It
+// returns the report so far with an error.
+func Explore(ctx context.Context, op Operator, o Options) (_ *Report, err error) {
+	s, err := newSession(ctx, op, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	if err := s.clean(ctx); err != nil {
+		return &s.report, err
+	}
+	plans, err := s.plans()
+	for _, p := range plans {
+		if s.overBudget(p) {
+			continue
+		}
+		if _, err := s.plan(ctx, p); err != nil {
+			return &s.report, err
+		}
+	}
+	return &s.report, err
+}

@@ -134,10 +134,11 @@ func Learn(clean []*Run, ignore ...string) (*Oracle, []Verdict) {
 	if len(verdicts) > 0 {
 		return nil, verdicts
 	}
-	for _, p := range clean[0].Phases {
+	last := clean[len(clean)-1] // by now the caller knows all resources
+	for _, p := range last.Phases {
 		if p.Deletes {
-			before := canonicalise(clean[0].Recording.Namespace, clean[0].Before)
-			for _, d := range before.differences(o.phases[p.Step], nil) {
+			before := canonicalise(last.Recording.Namespace, last.Before)
+			for _, d := range before.differences(canonicalise(last.Recording.Namespace, p.Objects), nil) {
 				if d.Kind == ObjectsDiffer && d.Path == "" && d.Got != "" {
 					d.Kind, d.Step, d.Message = LeftOver, p.Step, "in a clean run, too"
 					verdicts = append(verdicts, d)

@@ -143,7 +143,7 @@ func sorted(set map[Resource]bool) []Resource {
 func (r *Recording) Creates() map[schema.GroupResource][]string {
 	out := map[schema.GroupResource][]string{}
 	for _, w := range r.Writes {
-		if w.created() {
+		if w.Created() {
 			gr := schema.GroupResource{Group: w.Group, Resource: w.Resource}
 			out[gr] = append(out[gr], w.Name)
 		}
@@ -151,8 +151,8 @@ func (r *Recording) Creates() map[schema.GroupResource][]string {
 	return out
 }
 
-// created reports whether the write created an object. An apply creates one with the code 201.
-func (w Write) created() bool {
+// Created reports whether the write created an object. An apply creates one with the code 201.
+func (w Write) Created() bool {
 	return w.Subresource == "" && (w.Verb == "create" && w.OK() || w.Code == http.StatusCreated)
 }
 

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Snapshot is a set of objects at one time.
@@ -15,9 +17,17 @@ type Snapshot []unstructured.Unstructured
 
 // TakeSnapshot reads the objects of these resources from the API server at base: all in the
 // namespace, and for resources without namespaces and other namespaces those that the recordings
-// wrote. Events and leases are left out. A resource that the API server does not have is empty.
-func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, namespace string, resources []Resource, written ...*Recording) (Snapshot, error) {
-	var out Snapshot
+// wrote. Events, leases, and the objects that the cluster creates in each namespace are left out. A
+// resource that the API server does not have is empty.
+func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, namespace string, resources []Resource, written ...*Recording) (out Snapshot, err error) {
+	uids := map[types.UID]bool{}
+	defer func() {
+		out = slices.DeleteFunc(out, func(obj unstructured.Unstructured) bool {
+			double := uids[obj.GetUID()] // in another version of the API
+			uids[obj.GetUID()] = true
+			return double || isClusters(obj)
+		})
+	}()
 	for _, r := range resources {
 		if !r.Namespaced || isNoise(r.Group, r.Resource) || namespace == "" {
 			continue
@@ -47,6 +57,16 @@ func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, names
 		}
 	}
 	return out, nil
+}
+
+// isClusters reports whether the cluster itself creates the object in each namespace.
+func isClusters(obj unstructured.Unstructured) bool {
+	switch obj.GetKind() + " " + obj.GetName() {
+	case "ConfigMap kube-root-ca.crt", "ConfigMap openshift-service-ca.crt",
+		"ServiceAccount default", "ServiceAccount builder", "ServiceAccount deployer":
+		return true
+	}
+	return false
 }
 
 // path returns the path of an object, or of all objects in the namespace if name is empty.
