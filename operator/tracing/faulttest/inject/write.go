@@ -23,7 +23,7 @@ type pending struct {
 func (t *transport) write(req *http.Request, q Request) (*http.Response, error) {
 	o := object{q.Group, q.Resource, q.Namespace, q.Name}
 	var generateName string
-	if q.Verb == "create" && q.Name == "" && req.Body != nil {
+	if q.Verb == "create" && q.Name == "" && req.Body != nil && req.Body != http.NoBody {
 		body, err := io.ReadAll(req.Body)
 		closeBody(req)
 		if err != nil {
