@@ -137,7 +137,9 @@ func (s *session) clean(ctx context.Context) error {
 		return nil
 	}
 	s.report.Mask = s.oracle.Mask()
-	s.report.Matrix = inject.NewMatrix(s.report.Recording, inject.MatrixOptions{Full: s.o.Full})
+	s.report.Matrix = inject.NewMatrix(s.report.Recording, inject.MatrixOptions{
+		Others: []*inject.Recording{runs[1].Recording}, Full: s.o.Full,
+	})
 	return nil
 }
 

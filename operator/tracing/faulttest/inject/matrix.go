@@ -1,6 +1,10 @@
 package inject
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Pruned is a plan that a matrix leaves out.
 type Pruned struct {
@@ -17,6 +21,9 @@ type Matrix struct {
 
 // MatrixOptions select plans.
 type MatrixOptions struct {
+	// Others are recordings of further clean runs. Writes and triggers that do not come in all of them
+	// have no plans.
+	Others []*Recording
 	// Full keeps the plans that are possible but unlikely to find more than another plan.
 	Full bool
 	// LeaderChange and WebhookDown add plans for these faults.
@@ -33,18 +40,26 @@ func NewMatrix(r *Recording, o MatrixOptions) Matrix {
 		}
 		m.Plans = append(m.Plans, p)
 	}
+	missing := func(id Identity, ids func(*Recording) []Identity) string {
+		for _, other := range o.Others {
+			if !slices.Contains(ids(other), id) {
+				return "it does not come in each clean run"
+			}
+		}
+		return ""
+	}
 	for _, fault := range Faults() {
 		switch fault.Target() {
 		case TargetWrite:
 			if fault == LeaderChange && !o.LeaderChange {
 				continue
 			}
-			for i := range r.Writes {
-				add(Plan{i + 1, fault}, r.pruneWrite(i, fault, o.Full))
+			for i, w := range r.Writes {
+				add(Plan{i + 1, fault}, cmp.Or(missing(w.Identity, (*Recording).writeIDs), r.pruneWrite(i, fault, o.Full)))
 			}
 		case TargetTrigger:
-			for i := range r.Triggers {
-				add(Plan{i + 1, fault}, r.pruneTrigger(i, fault, o.Full))
+			for i, t := range r.Triggers {
+				add(Plan{i + 1, fault}, cmp.Or(missing(t.Identity, (*Recording).triggerIDs), r.pruneTrigger(i, fault, o.Full)))
 			}
 		case TargetRun:
 			if o.WebhookDown {
@@ -125,4 +140,20 @@ func (r *Recording) pruneTrigger(i int, f Fault, full bool) string {
 		return fmt.Sprintf("the operator writes nothing before the next event of the object (%s)", Plan{next + 1, f})
 	}
 	return ""
+}
+
+func (r *Recording) writeIDs() []Identity {
+	out := make([]Identity, len(r.Writes))
+	for i, w := range r.Writes {
+		out[i] = w.Identity
+	}
+	return out
+}
+
+func (r *Recording) triggerIDs() []Identity {
+	out := make([]Identity, len(r.Triggers))
+	for i, t := range r.Triggers {
+		out[i] = t.Identity
+	}
+	return out
 }

@@ -261,7 +261,7 @@ func TestMatrix(t *testing.T) {
 		Writes: []Write{
 			{Identity: Identity{Verb: "update", Resource: "pods"}, Code: 200}, // at the start
 			write("create", "a", 201), write("update", "a", 200), write("update", "a", 409),
-			{Identity: Identity{Verb: "update", Resource: "pods"}, Code: 200, Step: "apply", NoChange: true},
+			{Identity: Identity{Verb: "update", Resource: "pods", Ordinal: 2}, Code: 200, Step: "apply", NoChange: true},
 		},
 		Triggers: []Trigger{event("1", 1), event("1", 1), event("1", 2), event("2", 4), event("2", 5)},
 	}
@@ -294,6 +294,13 @@ func TestMatrix(t *testing.T) {
 	}
 	if n := len(NewMatrix(r, MatrixOptions{Full: true, LeaderChange: true}).Plans); n <= len(m.Plans) {
 		t.Errorf("the full matrix has %d plans, want more than %d", n, len(m.Plans))
+	}
+	other := *r
+	other.Writes = r.Writes[:2]
+	for _, p := range NewMatrix(r, MatrixOptions{Others: []*Recording{r, &other}}).Plans {
+		if p.Fault.Target() == TargetWrite && p.Index > 2 {
+			t.Errorf("plan %s for a write that is in one clean run only", p)
+		}
 	}
 	if n := len(m.Plans) + len(m.Pruned); n != 8*5+3*5+1 {
 		t.Errorf("%d plans in all, want each write and trigger with each fault", n)

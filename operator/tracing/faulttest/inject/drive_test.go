@@ -1,0 +1,127 @@
+package inject
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+)
+
+// driven is a run of a fake operator, which calls operate once in each of its lives.
+type driven struct {
+	options Options
+	operate func(context.Context, *operatorClient)
+	ready   func(*fakeServer) bool
+	oracle  *Oracle
+}
+
+// drive does one step and returns the run.
+func (d driven) drive(t *testing.T) *Run {
+	t.Helper()
+	server := newFakeServer(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	killed := make(chan struct{})
+	d.options.Kill = func() { close(killed) }
+	i := newInjector(t, d.options)
+	apply := make(chan struct{})
+	live := func() {
+		c := clientOf(t, server, i.Wrap(http.DefaultTransport))
+		w := c.watch("100")
+		defer w.cancel()
+		go func() {
+			for range w.lines { //nolint:revive // nothing reads the events, and the watch must not block
+			}
+		}()
+		select {
+		case <-apply:
+			d.operate(ctx, c)
+		case <-ctx.Done():
+		}
+		select {
+		case <-killed:
+		case <-ctx.Done():
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		live()
+		if ctx.Err() == nil {
+			i.Restart()
+			killed = nil
+			live()
+		}
+	}()
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := Drive(ctx, DriveOptions{
+		Injector: i, Oracle: d.oracle, Plan: d.options.Plan,
+		Bound: time.Second, Quiet: 20 * time.Millisecond, Poll: time.Millisecond,
+		Snapshot: func(ctx context.Context) (Snapshot, error) {
+			r := i.Recording()
+			return TakeSnapshot(ctx, http.DefaultClient, base, "ns-1", r.Resources(), r)
+		},
+		Steps: []Step{{
+			Name: "apply",
+			Do:   func(context.Context) error { close(apply); return nil },
+			Ready: func(context.Context) (bool, error) {
+				if d.ready(server) {
+					return true, nil
+				}
+				return false, errors.New("no ConfigMap")
+			},
+		}},
+	})
+	cancel()
+	<-ended
+	return run
+}
+
+func createOne(_ context.Context, c *operatorClient) { _, _, _ = c.create("a") }
+
+func hasOne(s *fakeServer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.objects) > 0
+}
+
+func TestDrive(t *testing.T) {
+	t.Parallel()
+	clean := driven{operate: createOne, ready: hasOne}
+	first := clean.drive(t)
+	oracle, verdicts := Learn([]*Run{first, clean.drive(t)})
+	if oracle == nil {
+		t.Fatalf("Learn() = %v", verdicts)
+	}
+	for _, fault := range []Fault{KillBefore, KillAfter} {
+		run := driven{options: Options{Plan: Plan{1, fault}, Recording: first.Recording}, operate: createOne, ready: hasOne, oracle: oracle}.drive(t)
+		if got := oracle.Judge(run); len(got) > 0 {
+			t.Errorf("%s: Judge() = %v, want none", fault, got)
+		}
+	}
+	// It does not try again.
+	run := driven{options: Options{Plan: Plan{1, Refuse500}, Recording: first.Recording}, operate: createOne, ready: hasOne, oracle: oracle}.drive(t)
+	if got := oracle.Judge(run); len(got) != 1 || got[0].Kind != NotReady || run.Phases[0].Err == nil {
+		t.Errorf("%s: Judge() = %v, want %q", Refuse500, got, NotReady)
+	}
+}
+
+func TestDriveEndless(t *testing.T) {
+	t.Parallel()
+	run := driven{
+		operate: func(ctx context.Context, c *operatorClient) {
+			_, body, _ := c.create("a")
+			for ctx.Err() == nil {
+				_, _, _ = c.do(http.MethodPut, configMaps+"/a", body)
+			}
+		},
+		ready: hasOne,
+	}.drive(t)
+	if _, verdicts := Learn([]*Run{run, run}); len(verdicts) == 0 || verdicts[0].Kind != Endless {
+		t.Errorf("Learn() = %v, want %q", verdicts, Endless)
+	}
+}
