@@ -54,7 +54,7 @@ func (r *run) collect(ctx context.Context) {
 			return false, nil
 		}
 		for i := range objects {
-			_ = r.collectOne(ctx, &objects[i], objects) //nolint:errcheck // the next poll tries again
+			_ = r.collectOne(ctx, &objects[i], objects) // the next poll tries again
 		}
 		return false, nil
 	})

@@ -64,13 +64,13 @@ type Options struct {
 	Quiet time.Duration
 	// Delay, Outage and Hold are as in inject.Options (default 1 s, 1 s and 500 ms).
 	Delay, Outage, Hold time.Duration
-	// Ignore are paths of fields that are not compared, in addition to those that differ between the
-	// clean runs, for example "secrets/web:data.password" or "*:status.attempts".
+	// Ignore are paths of fields that are not compared, in addition to the fields that differ between
+	// the clean runs, for example "secrets/web:data.password" or "*:status.attempts".
 	Ignore []string
 }
 
 // Run runs the operator twice without a fault, and then once for each plan, each as a subtest, and
-// fails those that do not pass. A plan whose write or event does not come is skipped, because it
+// fails the subtests of plans that do not pass. A plan whose write or event does not come is skipped, because it
 // proves nothing. At the end Run logs a table.
 func Run(t *testing.T, op Operator, o Options) {
 	t.Helper()
@@ -100,14 +100,14 @@ func Run(t *testing.T, op Operator, o Options) {
 	for _, p := range plans {
 		t.Run(p.String(), func(t *testing.T) {
 			if s.overBudget(p) {
-				t.Skipf("the budget of %s is spent", o.Budget) //nolint:forbidigo // the caller limits the time
+				t.Skipf("the budget of %s is spent", o.Budget)
 			}
 			result, err := s.plan(t.Context(), p)
 			switch {
 			case err != nil:
 				t.Fatal(err)
 			case !result.Reached() && result.passedOtherwise():
-				t.Skip(result.Verdicts[0]) //nolint:forbidigo // neither passed nor failed
+				t.Skip(result.Verdicts[0])
 			case !result.OK():
 				t.Errorf("%s\nrepeat: go test -run '%s'", result.Explain(), pattern(parent, p.String()))
 			}
@@ -125,7 +125,7 @@ func pattern(parent, name string) string {
 	return b.String()[1:]
 }
 
-// Explore does the same without a test, and returns the results. Plans that fail are no error. It
+// Explore does the same without a test, and returns the results. Explore returns no error for plans that fail. It
 // returns the report so far with an error.
 func Explore(ctx context.Context, op Operator, o Options) (_ *Report, err error) {
 	s, err := newSession(ctx, op, o)

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest"
 )
@@ -100,8 +101,8 @@ func (r *reconciler) finalize(ctx context.Context, owner *corev1.ConfigMap) erro
 	return client.IgnoreNotFound(r.Update(ctx, owner))
 }
 
-// start runs a manager with the reconciler.
-func start(generate bool) func(context.Context, *rest.Config) error {
+// startWith runs a manager with a reconciler of ConfigMaps.
+func startWith(create func(client.Client) reconcile.Reconciler) func(context.Context, *rest.Config) error {
 	return func(ctx context.Context, cfg *rest.Config) error {
 		mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 			Logger:     log.FromContext(ctx),
@@ -115,7 +116,7 @@ func start(generate bool) func(context.Context, *rest.Config) error {
 		err = ctrl.NewControllerManagedBy(mgr).
 			For(&corev1.ConfigMap{}, builder.WithPredicates(named)).
 			Owns(&corev1.Secret{}).
-			Complete(&reconciler{mgr.GetClient(), generate})
+			Complete(create(mgr.GetClient()))
 		if err != nil {
 			return err
 		}
@@ -133,7 +134,7 @@ func web(namespace, size string) *corev1.ConfigMap {
 // operator returns the operator with its steps.
 func operator(generate bool) faulttest.Operator {
 	return faulttest.Operator{
-		Start: start(generate),
+		Start: startWith(func(c client.Client) reconcile.Reconciler { return &reconciler{c, generate} }),
 		Apply: func(ctx context.Context, c client.Client, namespace string) error {
 			return c.Create(ctx, web(namespace, "1"))
 		},

@@ -37,7 +37,7 @@ func (r Result) passedOtherwise() bool {
 
 func isNotReached(v inject.Verdict) bool { return v.Kind == inject.NotReached }
 
-// Explain returns the plan, its target, the verdicts, the writes beside those of the clean run, and
+// Explain returns the plan, its target, the verdicts, the writes beside the writes of the clean run, and
 // the last lines of the log.
 func (r Result) Explain() string {
 	var b strings.Builder
@@ -79,7 +79,7 @@ type Report struct {
 	Skipped []inject.Plan
 }
 
-// Failed returns the results that did not pass, except those that were not reached.
+// Failed returns the results that did not pass, except plans that were not reached.
 func (r *Report) Failed() []Result {
 	return r.filter(func(x Result) bool { return !x.passedOtherwise() })
 }

@@ -180,7 +180,7 @@ func (r *run) appliedGone(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// life runs the operator, and restarts it when it is killed or ends by itself.
+// life runs the operator, and restarts it when it is killed or ends on its own.
 type life struct {
 	start func(context.Context, *rest.Config) error
 	cfg   *rest.Config
@@ -195,7 +195,7 @@ const (
 	// stopTimeout is the time that an operator has to return after its context has ended. A manager
 	// waits 30 s for its runnables.
 	stopTimeout = 40 * time.Second
-	// maxRestarts bounds the restarts of an operator that ends by itself.
+	// maxRestarts bounds the restarts of an operator that ends on its own.
 	maxRestarts = 10
 )
 
@@ -236,7 +236,8 @@ func (l *life) run(ctx context.Context, i *inject.Injector) {
 			}
 		case <-current.Done():
 			select {
-			case <-ended: // its error is about requests that failed after its end
+			case err := <-ended:
+				_ = err // about requests that failed after the end
 			case <-time.After(stopTimeout):
 				l.exits = append(l.exits, fmt.Sprintf("the operator did not stop within %s", stopTimeout))
 				cancel()

@@ -31,7 +31,7 @@ func (d driven) drive(t *testing.T) *Run {
 		w := c.watch("100")
 		defer w.cancel()
 		go func() {
-			for range w.lines { //nolint:revive // nothing reads the events, and the watch must not block
+			for range w.lines { // nothing reads the events, and the watch must not block
 			}
 		}()
 		select {

@@ -206,8 +206,8 @@ func (i *Injector) Recording() *Recording {
 	return &out
 }
 
-// begin marks the start of a write or fault, and end its end. Callers of begin hold the lock.
-func (i *Injector) begin() {
+// enter marks the start of a write or fault, and end its end. Callers of enter hold the lock.
+func (i *Injector) enter() {
 	i.active++
 	i.lastActivity = time.Now()
 }
@@ -255,7 +255,7 @@ func (i *Injector) cutStreams(err error) {
 func (i *Injector) outage() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.begin()
+	i.enter()
 	i.down = time.Now().Add(i.o.Outage)
 	i.cutStreams(ErrCut)
 	time.AfterFunc(i.o.Outage, i.endFault)

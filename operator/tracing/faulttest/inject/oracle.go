@@ -23,7 +23,7 @@ const (
 	NewFinding       VerdictKind = "new finding"
 	NotReached       VerdictKind = "not reached"
 	NotDeterministic VerdictKind = "not deterministic"
-	FailedByItself   VerdictKind = "failed by itself"
+	FailedByItself   VerdictKind = "failed on its own"
 )
 
 // Verdict is one difference from the clean runs.
@@ -85,7 +85,7 @@ type Run struct {
 	Reached bool
 	// Restless is set if the operator did not stop writing.
 	Restless bool
-	// Exits are the errors with which the operator ended by itself.
+	// Exits are the errors with which the operator ended on its own.
 	Exits []string
 	// Findings are findings about the run by other means, or nil.
 	Findings []string
@@ -93,7 +93,7 @@ type Run struct {
 	Err error
 }
 
-// maxExits is how often an operator may end by itself after a fault. Kubernetes restarts it.
+// maxExits is how often an operator may end on its own after a fault. Kubernetes restarts it.
 const maxExits = 5
 
 // Oracle judges runs by what the clean runs left.
@@ -222,7 +222,7 @@ func (o *Oracle) Bound(floor time.Duration) time.Duration { return max(floor, 10
 // Mask returns the learned mask.
 func (o *Oracle) Mask() Mask { return o.mask }
 
-// Compare compares the objects after a step with those of the clean runs.
+// Compare compares the objects after a step with the objects of the clean runs.
 func (o *Oracle) Compare(namespace, step string, got Snapshot) []Verdict {
 	deletes := slices.ContainsFunc(o.clean.Phases, func(p Phase) bool { return p.Step == step && p.Deletes })
 	out := o.phases[step].differences(canonicalise(namespace, got), &o.mask)

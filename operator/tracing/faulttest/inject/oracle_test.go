@@ -13,13 +13,13 @@ import (
 )
 
 // snapshotOf decodes objects in JSON.
-func snapshotOf(t testing.TB, objects ...string) Snapshot {
-	t.Helper()
+func snapshotOf(tb testing.TB, objects ...string) Snapshot {
+	tb.Helper()
 	var out Snapshot
 	for _, text := range objects {
 		var obj unstructured.Unstructured
 		if err := obj.UnmarshalJSON([]byte(text)); err != nil {
-			t.Fatalf("%v: %s", err, text)
+			tb.Fatalf("%v: %s", err, text)
 		}
 		out = append(out, obj)
 	}
@@ -27,11 +27,11 @@ func snapshotOf(t testing.TB, objects ...string) Snapshot {
 }
 
 // runOf returns a run in a namespace with one step.
-func runOf(t testing.TB, namespace string, objects ...string) *Run {
-	t.Helper()
+func runOf(tb testing.TB, namespace string, objects ...string) *Run {
+	tb.Helper()
 	return &Run{
 		Recording: &Recording{Namespace: namespace},
-		Phases:    []Phase{{Step: "apply", Ready: true, Took: time.Millisecond, Objects: snapshotOf(t, objects...)}},
+		Phases:    []Phase{{Step: "apply", Ready: true, Took: time.Millisecond, Objects: snapshotOf(tb, objects...)}},
 		Reached:   true,
 	}
 }
@@ -79,7 +79,7 @@ func TestJudge(t *testing.T) {
 		}, want: "not ready after apply: within 1ms: no size"},
 		"not reached": {run: runOf(t, "n-2", web2, pod2), edit: func(r *Run) { r.Reached = false }, want: "not reached: the write or event of the plan did not come, so the plan proves nothing"},
 		"endless":     {run: runOf(t, "n-2", web2, pod2), edit: func(r *Run) { r.Restless = true }, want: "writes endlessly: the operator is ready and does not stop writing"},
-		"exits":       {run: runOf(t, "n-2", web2, pod2), edit: func(r *Run) { r.Exits = make([]string, 6) }, want: "failed by itself: the operator ended 6 times, last with: "},
+		"exits":       {run: runOf(t, "n-2", web2, pod2), edit: func(r *Run) { r.Exits = make([]string, 6) }, want: "failed on its own: the operator ended 6 times, last with: "},
 		"few exits":   {run: runOf(t, "n-2", web2, pod2), edit: func(r *Run) { r.Exits = make([]string, 2) }},
 		"finding":     {run: runOf(t, "n-2", web2, pod2), edit: func(r *Run) { r.Findings = []string{"old", "hot loop"} }, want: "new finding: hot loop"},
 		"created more": {run: runOf(t, "n-2", web2, pod2), edit: func(r *Run) {

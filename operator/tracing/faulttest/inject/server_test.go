@@ -153,9 +153,9 @@ type operatorClient struct {
 	http *http.Client
 }
 
-func clientOf(t testing.TB, s *fakeServer, i http.RoundTripper) *operatorClient {
-	t.Helper()
-	return &operatorClient{t, s.URL, &http.Client{Transport: i}}
+func clientOf(tb testing.TB, s *fakeServer, i http.RoundTripper) *operatorClient {
+	tb.Helper()
+	return &operatorClient{tb, s.URL, &http.Client{Transport: i}}
 }
 
 // do sends a request and returns the code, the body and the error.
@@ -180,12 +180,12 @@ func (c *operatorClient) create(name string) (int, string, error) {
 }
 
 // newInjector returns an injector in front of the server.
-func newInjector(t testing.TB, o Options) *Injector {
-	t.Helper()
+func newInjector(tb testing.TB, o Options) *Injector {
+	tb.Helper()
 	o.Namespace = "ns-1"
 	i, err := New(http.DefaultTransport, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return i
 }

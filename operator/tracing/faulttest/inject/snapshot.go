@@ -16,8 +16,8 @@ import (
 type Snapshot []unstructured.Unstructured
 
 // TakeSnapshot reads the objects of these resources from the API server at base: all in the
-// namespace, and for resources without namespaces and other namespaces those that the recordings
-// wrote. Events, leases, and the objects that the cluster creates in each namespace are left out. A
+// namespace, and for resources without namespaces and other namespaces the objects that the
+// recordings wrote. Events, leases, and the objects that the cluster creates in each namespace are left out. A
 // resource that the API server does not have is empty.
 func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, namespace string, resources []Resource, written ...*Recording) (out Snapshot, err error) {
 	uids := map[types.UID]bool{}

@@ -22,7 +22,7 @@ func (t *transport) watch(req *http.Request, q Request) (*http.Response, error) 
 		return answer(req, http.StatusGone, metav1.StatusReasonExpired, 0, "too old resource version: %s; injected by a fault", from), nil
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
-	resp, err := t.next.RoundTrip(req.WithContext(ctx)) //nolint:bodyclose // the stream closes it
+	resp, err := t.next.RoundTrip(req.WithContext(ctx))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		if err == nil {
 			resp.Body = &cancelled{resp.Body, cancel}
@@ -304,9 +304,9 @@ func (s *stream) startFault(f Fault, d delivery) Fault {
 		s.relist[s.key] = false
 	case StaleRead:
 		s.startStale(d)
-		s.begin()
+		s.enter()
 	default:
-		s.begin()
+		s.enter()
 	}
 	return f
 }

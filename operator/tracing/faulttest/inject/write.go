@@ -55,7 +55,7 @@ func (t *transport) start(q Request, o object, generateName string) pending {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.begin()
+	t.enter()
 	t.written[o] = true
 	t.started[id]++
 	id.Ordinal = t.started[id]

@@ -101,19 +101,19 @@ func TestWriteFaults(t *testing.T) {
 }
 
 // until waits for a condition.
-func until(t testing.TB, ok func() bool) {
-	t.Helper()
+func until(tb testing.TB, ok func() bool) {
+	tb.Helper()
 	deadline := time.After(10 * time.Second)
 	for !ok() {
 		select {
 		case <-time.After(time.Millisecond):
 		case <-deadline:
-			t.Fatal("timeout after 10 s")
+			tb.Fatal("timeout after 10 s")
 		}
 	}
 }
 
-// TestRefusals: the answers are those that client-go decodes.
+// TestRefusals: the answers are as client-go decodes them.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	i := newInjector(t, Options{Plan: Plan{1, Refuse429}, Recording: recordCreates(t)})
@@ -135,7 +135,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestDeadIncarnation: requests of a killed operator fail for ever, and those of the next pass.
+// TestDeadIncarnation: requests of a killed operator fail for ever, and requests of the next one pass.
 func TestDeadIncarnation(t *testing.T) {
 	t.Parallel()
 	i := newInjector(t, Options{Plan: Plan{1, KillBefore}, Recording: recordCreates(t)})
