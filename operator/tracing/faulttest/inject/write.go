@@ -139,7 +139,8 @@ func (t *transport) send(req *http.Request, p pending) (*http.Response, error) {
 		return resp, nil
 	}
 	w.UID, w.ResourceVersion = string(obj.UID), obj.ResourceVersion
-	w.NoChange = p.before != "" && p.before == obj.ResourceVersion
+	// The update that removes the last finalizer ends a deletion, and its answer has the old version.
+	w.NoChange = p.before != "" && p.before == obj.ResourceVersion && obj.DeletionTimestamp == nil
 	p.object.name = obj.Name
 	if w.ActualName == "" {
 		w.ActualName = obj.Name
