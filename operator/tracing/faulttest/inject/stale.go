@@ -2,6 +2,7 @@ package inject
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -154,4 +155,80 @@ func replaceBody(resp *http.Response, code int, contentType string, body []byte)
 	resp.ContentLength = int64(len(body))
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp
+}
+
+// nextFrame returns the next event, which may have been read ahead.
+func (s *stream) nextFrame() ([]byte, error) {
+	if s.ahead == nil {
+		return s.frames.next()
+	}
+	select {
+	case r, ok := <-s.ahead:
+		if !ok {
+			return nil, io.EOF
+		}
+		return r.frame, r.err
+	case <-s.ctx.Done():
+		return nil, context.Cause(s.ctx)
+	}
+}
+
+// readAhead reads events while others are held.
+func (s *stream) readAhead() {
+	if s.ahead != nil {
+		return
+	}
+	s.ahead = make(chan read)
+	go func() {
+		defer close(s.ahead)
+		for {
+			frame, err := s.frames.next()
+			select {
+			case s.ahead <- read{frame, err}:
+			case <-s.ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+}
+
+// hold holds an event until the next one of the object comes, or for a time, and returns all events
+// up to then.
+func (s *stream) hold(frame []byte, held metav1.PartialObjectMetadata) ([]byte, error) {
+	defer s.endFault()
+	defer s.endStale()
+	s.readAhead()
+	ctx, stop := context.WithTimeout(s.ctx, s.o.Delay)
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return frame, context.Cause(s.ctx)
+		case r, ok := <-s.ahead:
+			if !ok || r.err != nil {
+				return frame, errOf(r)
+			}
+			frame = append(frame, r.frame...)
+			e, ok := s.frames.decode(r.frame)
+			if !ok {
+				continue
+			}
+			if obj, ok := objectOf(e.Object); ok && e.Type != "BOOKMARK" {
+				s.deliver(e, obj)
+				if obj.Name == held.Name && obj.Namespace == held.Namespace {
+					return frame, context.Cause(s.ctx)
+				}
+			}
+		}
+	}
+}
+
+func errOf(r read) error {
+	if r.err == nil {
+		return io.EOF
+	}
+	return r.err
 }
