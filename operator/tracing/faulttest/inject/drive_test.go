@@ -1,10 +1,13 @@
 package inject
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -15,6 +18,9 @@ type driven struct {
 	operate func(context.Context, *operatorClient)
 	ready   func(*fakeServer) bool
 	oracle  *Oracle
+	quiet   time.Duration // default 20 ms
+
+	snapshots *atomic.Int64 // counts them, unless it is nil
 }
 
 // drive does one step and returns the run.
@@ -60,8 +66,11 @@ func (d driven) drive(t *testing.T) *Run {
 	}
 	run := Drive(ctx, DriveOptions{
 		Injector: i, Oracle: d.oracle, Plan: d.options.Plan,
-		Bound: time.Second, Quiet: 20 * time.Millisecond, Poll: time.Millisecond,
+		Bound: time.Second, Quiet: cmp.Or(d.quiet, 20*time.Millisecond), Poll: time.Millisecond,
 		Snapshot: func(ctx context.Context) (Snapshot, error) {
+			if d.snapshots != nil {
+				d.snapshots.Add(1)
+			}
 			r := i.Recording()
 			return TakeSnapshot(ctx, http.DefaultClient, base, "ns-1", r.Resources(), r)
 		},
@@ -120,8 +129,34 @@ func TestDriveEndless(t *testing.T) {
 			}
 		},
 		ready: hasOne,
+		quiet: 700 * time.Millisecond,
 	}.drive(t)
 	if _, verdicts := Learn([]*Run{run, run}); len(verdicts) == 0 || verdicts[0].Kind != Endless {
 		t.Errorf("Learn() = %v, want %q", verdicts, Endless)
+	}
+}
+
+// TestDriveWaits: objects that differ from the clean runs may become equal until the bound.
+func TestDriveWaits(t *testing.T) {
+	t.Parallel()
+	clean := driven{operate: createOne, ready: hasOne}
+	oracle, verdicts := Learn([]*Run{clean.drive(t), clean.drive(t)})
+	if oracle == nil {
+		t.Fatalf("Learn() = %v", verdicts)
+	}
+	snapshots := &atomic.Int64{}
+	run := driven{
+		operate: func(ctx context.Context, c *operatorClient) {
+			_, body, _ := c.create("a")
+			_, _, _ = c.do(http.MethodPut, configMaps+"/a", strings.Replace(body, `"metadata"`, `"data":{"wrong":"1"},"metadata"`, 1))
+			for snapshots.Load() < 3 && ctx.Err() == nil { // before the step, and twice after it
+				wait(ctx, time.Millisecond)
+			}
+			_, _, _ = c.do(http.MethodPut, configMaps+"/a", body)
+		},
+		ready: hasOne, oracle: oracle, snapshots: snapshots,
+	}.drive(t)
+	if got := oracle.Compare("ns-1", "apply", run.Phases[0].Objects); len(got) > 0 {
+		t.Errorf("Compare() = %v, want none", got)
 	}
 }

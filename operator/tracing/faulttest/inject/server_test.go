@@ -59,6 +59,11 @@ func (s *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		meta["uid"], exists, event = fmt.Sprint("uid-", s.version), true, "ADDED"
+	case http.MethodPut:
+		if exists {
+			obj = map[string]any{}
+			_ = json.Unmarshal(body, &obj)
+		}
 	case http.MethodDelete:
 		delete(s.objects, path)
 		event = "DELETED"
@@ -67,7 +72,7 @@ func (s *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, map[string]any{"kind": "Status", "code": http.StatusNotFound})
 		return
 	}
-	if r.Method != http.MethodGet {
+	if r.Method != http.MethodGet && r.Method != http.MethodPatch { // patches change nothing
 		s.store(path, event, obj)
 	}
 	code := http.StatusOK

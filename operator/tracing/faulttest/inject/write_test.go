@@ -212,3 +212,24 @@ func TestUnknownTarget(t *testing.T) {
 		t.Error("New without a recording = nil, want an error")
 	}
 }
+
+// TestNoChange: a write is without effect if the object keeps its version, unless the write ends its
+// deletion.
+func TestNoChange(t *testing.T) {
+	t.Parallel()
+	i := newInjector(t, Options{})
+	server := newFakeServer(t)
+	c := clientOf(t, server, i)
+	_, body, _ := c.create("a")
+	_, _, _ = c.do(http.MethodPatch, configMaps+"/a", `{}`)
+	_, _, _ = c.do(http.MethodPut, configMaps+"/a", body)
+	_, _, _ = c.do(http.MethodPut, configMaps+"/a", strings.Replace(body, `"name"`, `"deletionTimestamp":"2026-01-01T00:00:00Z","name"`, 1))
+	_, _, _ = c.do(http.MethodPatch, configMaps+"/a", `{}`)
+	var got []bool
+	for _, w := range i.Recording().Writes {
+		got = append(got, w.NoChange)
+	}
+	if want := []bool{false, true, false, false, false}; !slices.Equal(got, want) {
+		t.Errorf("NoChange = %v, want %v", got, want)
+	}
+}
