@@ -151,6 +151,9 @@ func TestDeadIncarnation(t *testing.T) {
 	if _, _, err := old.do(http.MethodGet, configMaps+"/a", ""); !errors.Is(err, ErrKilled) {
 		t.Errorf("get of the old incarnation = %v, want %v", err, ErrKilled)
 	}
+	if got := server.seen(); len(got) > 0 {
+		t.Errorf("the API server got %v from a dead operator, want nothing", got)
+	}
 	if code, _, err := clientOf(t, server, i.Wrap(http.DefaultTransport)).create("a"); err != nil || code != http.StatusCreated {
 		t.Errorf("create of the new incarnation = %d, %v, want 201", code, err)
 	}
