@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -30,10 +28,8 @@ func (s *session) lacksCollector(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	lease := &coordinationv1.Lease{}
-	if !s.o.Scheme.Recognizes(coordinationv1.SchemeGroupVersion.WithKind("Lease")) {
-		return true, nil
-	}
+	lease := &metav1.PartialObjectMetadata{}
+	lease.SetGroupVersionKind(schema.GroupVersionKind{Group: "coordination.k8s.io", Version: "v1", Kind: "Lease"})
 	err = c.Get(ctx, client.ObjectKey{Namespace: "kube-system", Name: "kube-controller-manager"}, lease)
 	if apierrors.IsNotFound(err) {
 		return true, nil
@@ -165,8 +161,7 @@ func (r *run) cleanUp(ctx context.Context) error {
 		return len(objects) == 0, nil
 	})
 	if err == nil && !r.collects {
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}}
-		err = client.IgnoreNotFound(r.admin.Delete(ctx, ns))
+		err = client.IgnoreNotFound(r.admin.Delete(ctx, namespaceObject(r.namespace)))
 	}
 	if err != nil {
 		return fmt.Errorf("deleting the objects of namespace %s: %w", r.namespace, err)

@@ -12,9 +12,9 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -206,9 +206,17 @@ func (s *session) know(recordings ...*inject.Recording) []inject.Resource {
 // newNamespace creates the namespace of a run.
 func (s *session) newNamespace(ctx context.Context, c client.Client) (string, error) {
 	s.runs++
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint(s.prefix, s.runs)}}
+	ns := namespaceObject(fmt.Sprint(s.prefix, s.runs))
 	if err := c.Create(ctx, ns); err != nil {
-		return "", fmt.Errorf("creating namespace %s: %w", ns.Name, err)
+		return "", fmt.Errorf("creating namespace %s: %w", ns.GetName(), err)
 	}
-	return ns.Name, nil
+	return ns.GetName(), nil
+}
+
+// namespaceObject returns a Namespace for a client whose scheme may not know the type.
+func namespaceObject(name string) *unstructured.Unstructured {
+	ns := &unstructured.Unstructured{}
+	ns.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
+	ns.SetName(name)
+	return ns
 }
