@@ -23,6 +23,7 @@ func TestEveryBugIsFound(t *testing.T) {
 	t.Run("classes", func(t *testing.T) {
 		for _, class := range operators.Classes() {
 			t.Run(class.Name, func(t *testing.T) {
+				t.Parallel()
 				t.Run("buggy", func(t *testing.T) {
 					t.Parallel()
 					wantFound(t, class, options)
