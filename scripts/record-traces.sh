@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Records the traces in sandbox/explain/testdata/recorded on embedded sandboxes: scenarios that each have one cause of slowness, and the
-# operators in the tests of the library. They take about four minutes. Arguments select parts (default: scenarios adopters). Then
-# run: go test ./sandbox/explain -update
+# Records the traces in sandbox/explain/testdata/recorded on an embedded sandbox. Each has one cause of slowness. The scenarios
+# take about two minutes. Then run: go test ./sandbox/explain -update
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
@@ -17,27 +16,7 @@ trap clean EXIT
 export XDG_STATE_HOME=$home/state OTEL_BSP_SCHEDULE_DELAY=200
 go build -o "$home/sandbox" ./sandbox
 go build -o "$home/operator" ./sandbox/explain/testdata/operator
-sandbox=$home/sandbox repository=$PWD
-
-# adopters records the sample of each operator that has adopted the library.
-adopters() {
-  local name folder
-  for name in adopter multigroup; do
-    folder=$home/$name/operator
-    mkdir -p "$home/$name"
-    cp -R "operator/tracing/testdata/$name" "$folder"
-    (cd "$folder" && GOWORK=$home/$name/go.work "$repository/scripts/workspace.sh" "$folder" && GIT_CEILING_DIRECTORIES=$home/$name git apply "$repository/operator/tracing/testdata/$name.patch") >&2
-    "$sandbox" init "$folder" >&2
-    "$sandbox" up --cluster=embedded --file="$folder/sandbox.yaml" >&2
-    "$sandbox" trace -o json >"sandbox/explain/testdata/recorded/$name.json"
-    echo "recorded $name" >&2
-    "$sandbox" down >&2
-  done
-}
-
-parts=" ${*:-scenarios adopters} "
-[[ $parts != *" adopters "* ]] || adopters
-[[ $parts == *" scenarios "* ]] || exit 0
+sandbox=$home/sandbox
 "$sandbox" up --cluster=embedded >&2
 variables=$("$sandbox" env)
 eval "$variables"
