@@ -140,7 +140,7 @@ func TestLongTraces(t *testing.T) {
 	}
 }
 
-// A delete names no writer. It is the controller's that alone created and wrote the object.
+// A delete names no writer. Only one controller created and wrote the object, so it is inferred.
 func TestInferredWriter(t *testing.T) {
 	t.Parallel()
 	const begin = `
