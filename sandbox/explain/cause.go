@@ -162,7 +162,12 @@ func (w *walk) reaction(n *node) {
 	case n.span.Name == "start Pod":
 		w.cover(n, segment(n, ReasonWaiting, "starting"))
 	case n.span.Service == "" || n.span.Service == "unknown":
-		w.back(n.span.Start, w.unknown("the writer is unknown", n.object))
+		s := w.unknown("the writer is unknown", n.object)
+		if creator := w.creator(n); creator != "" {
+			s = segment(n, ReasonReaction, n.span.Name)
+			s.Actor, s.Inferred = creator, true
+		}
+		w.back(n.span.Start, s)
 	case n.span.Attributes[attributeLost] == true:
 		w.back(n.span.Start, w.unknown("writes before may be lost", n.object))
 	case certainty == "sequence":
@@ -173,6 +178,29 @@ func (w *walk) reaction(n *node) {
 		}
 		w.back(n.span.Start, segment(n, ReasonReaction, n.span.Name))
 	}
+}
+
+// creator returns the controller that probably deleted an object: the only one that created and wrote
+// it. It is empty for other writes, and if there are several controllers.
+func (w *walk) creator(n *node) string {
+	if verb, _, _ := strings.Cut(n.span.Name, " "); verb != "delete" && verb != "remove" {
+		return ""
+	}
+	creator, created := "", false
+	for _, write := range w.writes[n.text(attributeUID)] {
+		switch service := write.span.Service; {
+		case service == "" || service == "unknown":
+			continue
+		case creator != "" && creator != service:
+			return ""
+		default:
+			creator, created = service, created || strings.HasPrefix(write.span.Name, "create ")
+		}
+	}
+	if !created {
+		return ""
+	}
+	return creator
 }
 
 // waited attributes a write whose only known cause is the controller's own previous write.

@@ -116,6 +116,9 @@ type Segment struct {
 	// Detail says more about the reason, for example "pulling image", or the error before a
 	// back-off.
 	Detail string `json:"detail,omitempty"`
+	// Inferred is true if the actor is not recorded: a delete names no writer, and the actor is the
+	// only controller that created and wrote the object.
+	Inferred bool `json:"inferred,omitempty"`
 	// Span is the span that the segment is a part of, or that ended the wait.
 	Span Span `json:"span"`
 }
@@ -175,6 +178,10 @@ type Explanation struct {
 	Resolution string `json:"resolution,omitempty"`
 	// Missing is the number of spans whose parent is not in the trace.
 	Missing int `json:"missing,omitempty"`
+	// Backwards is the number of spans that end before they start, and Cycles the number of cycles of
+	// parents. Their times count as zero, and a cycle is cut at its earliest span.
+	Backwards int `json:"backwards,omitempty"`
+	Cycles    int `json:"cycles,omitempty"`
 	// Skew is how much the clocks of two services differ at least, because an effect started
 	// before its cause.
 	Skew time.Duration `json:"skewNanoseconds,omitempty"`
@@ -204,7 +211,8 @@ func Of(forest *spantree.Forest, options Options) (Explanation, error) {
 	w.from(goal.node)
 	e := Explanation{
 		Object: goal.object, Condition: goal.condition, Start: start, Total: end.Sub(start), Path: w.path(), Chain: w.steps(),
-		Counts: forest.Counts(""), Requeues: g.requeues(), Resolution: g.resolution, Missing: g.missing, Skew: w.skew, Observed: g.observed,
+		Counts: forest.Counts(""), Requeues: g.requeues(), Resolution: g.resolution, Missing: g.missing, Backwards: g.backwards, Cycles: g.cycles,
+		Skew: w.skew, Observed: g.observed,
 	}
 	for _, s := range e.Path {
 		if s.Reason == ReasonUnknown {

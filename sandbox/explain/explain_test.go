@@ -139,3 +139,62 @@ func TestLongTraces(t *testing.T) {
 		})
 	}
 }
+
+// A delete names no writer. Only one controller created and wrote the object, so it is inferred.
+func TestInferredWriter(t *testing.T) {
+	t.Parallel()
+	const begin = `
+1 - kubectl observed create~Head 0 1 name=web uid=h rv=1
+2 1 keys observed create~Secret 1 11 name=tmp uid=s rv=2 cause.uid=h cause.rv=1 certainty=same
+`
+	const end = `
+4 2 unknown observed remove~Secret 11 41 name=tmp uid=s rv=4 cause.uid=s cause.rv=2 certainty=same
+5 4 status observed update_status~Head 41 51 name=web uid=h rv=5 cause.uid=s cause.rv=4 certainty=owner event=Ready:~False→True
+`
+	for name, test := range map[string]struct{ trace, actor string }{
+		"created it":           {begin + end, "keys"},
+		"and wrote it":         {begin + "3 2 keys observed update~Secret 5 9 name=tmp uid=s rv=3\n" + end, "keys"},
+		"unknown write":        {begin + "3 2 unknown observed update~Secret 5 9 name=tmp uid=s rv=3\n" + end, "keys"},
+		"others wrote it, too": {begin + "3 2 other observed update~Secret 5 9 name=tmp uid=s rv=3\n" + end, ""},
+		"only wrote it":        {strings.ReplaceAll(begin, "create~Secret", "update~Secret") + end, ""},
+		"not a delete":         {begin + strings.ReplaceAll(end, "remove~Secret", "update~Secret"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := explained(t, parse(t, test.trace))
+			for _, s := range e.Path {
+				if s.Duration != 30*time.Millisecond {
+					continue
+				}
+				if s.Actor != test.actor || s.Inferred != (test.actor != "") || (s.Reason == explain.ReasonUnknown) != (test.actor == "") {
+					t.Errorf("segment = %+v, want the actor %q", s, test.actor)
+				}
+				return
+			}
+			t.Errorf("no segment of 30 ms:\n%s", pathOf(e))
+		})
+	}
+}
+
+// Times and parents that cannot be are counted, and the explanation still adds up.
+func TestImpossibleSpans(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		trace             string
+		backwards, cycles int
+	}{
+		"possible":           {"1 - a SERVER admit~Head 0 10 name=x", 0, 0},
+		"end before start":   {"1 - a SERVER admit~Head 10 0 name=x\n2 1 a CLIENT get~Head 3 4", 1, 0},
+		"all end before":     {"1 - a SERVER admit~Head 10 0 name=x\n2 1 a CLIENT get~Head 5 4", 2, 0},
+		"own parent":         {"1 1 a SERVER admit~Head 0 10 name=x", 0, 1},
+		"a cycle":            {"1 2 a SERVER admit~Head 0 10 name=x\n2 1 a CLIENT get~Head 3 4", 0, 1},
+		"two cycles, one -1": {"1 2 a SERVER admit~Head 0 10 name=x\n2 1 a CLIENT get~Head 5 4\n3 3 a CLIENT get~Head 3 4", 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if e := explained(t, parse(t, test.trace)); e.Backwards != test.backwards || e.Cycles != test.cycles {
+				t.Errorf("%d backwards and %d cycles, want %d and %d", e.Backwards, e.Cycles, test.backwards, test.cycles)
+			}
+		})
+	}
+}

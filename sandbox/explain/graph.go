@@ -79,6 +79,8 @@ type graph struct {
 	readiness  map[Object][]*node         // see readyOf
 	observed   bool
 	missing    int
+	backwards  int
+	cycles     int
 	resolution string
 }
 
@@ -98,8 +100,14 @@ func newGraph(forest *spantree.Forest) *graph {
 			g.roots = append(g.roots, added)
 		}
 		path = append(path[:depth], added)
-		if n.Defect == spantree.DefectOrphan {
+		switch n.Defect {
+		case spantree.DefectOrphan:
 			g.missing++
+		case spantree.DefectCycle:
+			g.cycles++
+		}
+		if n.Span.End.Before(n.Span.Start) {
+			g.backwards++
 		}
 		g.add(added, n.Defect == spantree.DefectDuplicate)
 		return true

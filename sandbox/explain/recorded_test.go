@@ -59,12 +59,8 @@ func TestRecorded(t *testing.T) {
 			if first := e.Shares()[0]; test.reason != "" && first.Reason != test.reason || !strings.Contains(first.Detail, test.detail) || first.Duration < test.least {
 				t.Errorf("largest share = %+v, want %s of %q for at least %s", first, test.reason, test.detail, test.least)
 			}
-			most := maxUnknown
-			if name == "certificate" {
-				most = 0.12 // A temporary Secret is deleted, and a delete has no field manager.
-			}
-			if share := float64(e.Unknown) / float64(e.Total); share > most {
-				t.Errorf("%.1f %% are unknown, want at most %.0f %%:\n%s", 100*share, 100*most, pathOf(e))
+			if share := float64(e.Unknown) / float64(e.Total); share > maxUnknown {
+				t.Errorf("%.1f %% are unknown, want at most %.0f %%:\n%s", 100*share, 100*maxUnknown, pathOf(e))
 			}
 			golden(t, filepath.Join("testdata/recorded", name+".txt"), strings.Join(append(report.Lines(e, 0), report.Summary(e, 0)...), "\n")+"\n")
 		})

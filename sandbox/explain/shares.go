@@ -14,6 +14,7 @@ type Share struct {
 	// unknown times for different objects or details are different shares.
 	Object   Object
 	Detail   string
+	Inferred bool // See [Segment].
 	Duration time.Duration
 }
 
@@ -26,7 +27,7 @@ func (e Explanation) Shares() []Share {
 	var longest []time.Duration
 	index := map[Share]int{}
 	for _, s := range e.Path {
-		key := Share{Actor: s.Actor, Reason: s.Reason}
+		key := Share{Actor: s.Actor, Reason: s.Reason, Inferred: s.Inferred}
 		switch s.Reason {
 		case ReasonWaiting, ReasonUnknown, ReasonRequeue:
 			key.Object, key.Detail = s.Object, s.Detail

@@ -20,7 +20,7 @@ type Golden struct {
 func (g Golden) Read() (*Tree, error) {
 	text, err := os.ReadFile(g.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the expected tree: %w; recording writes it", err)
+		return nil, fmt.Errorf("reading the expected tree: %w; create it with -update", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("reading the expected tree: %w", err)
 	}

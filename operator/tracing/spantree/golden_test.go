@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 			t.Errorf("Check = %t with failure %q, want %t with %q", passed, text, ok, say)
 		}
 	}
-	check(got, false, false, "no such file or directory; recording writes it")
+	check(got, false, false, "no such file or directory; create it with -update")
 	if _, err := golden.Read(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error = %v, want one for a missing file", err)
 	}

@@ -96,22 +96,30 @@ func (r *recorder) build(got *Forest) *recordedLine {
 }
 
 func recordable(got *Forest) error {
-	var problems []error
-	spans := 0
+	var first error
+	spans, problems := 0, 0
+	problem := func(n *Node, what string) {
+		if problems++; first == nil {
+			first = fmt.Errorf("recording span %s %s: %s", n.Span.Name, n.Span.SpanID, what)
+		}
+	}
 	got.Walk(func(n *Node, depth int) bool {
 		spans++
 		if n.Defect != "" {
-			problems = append(problems, fmt.Errorf("recording span %s %s: %s", n.Span.Name, n.Span.SpanID, n.Defect.explain(n.Span)))
+			problem(n, n.Defect.explain(n.Span))
 		}
 		if depth > maxDepth {
-			problems = append(problems, fmt.Errorf("recording span %s %s: more than %d levels", n.Span.Name, n.Span.SpanID, maxDepth))
+			problem(n, fmt.Sprintf("more than %d levels", maxDepth))
 		}
-		return len(problems) < maxWorded
+		return true
 	})
-	if spans == 0 {
-		problems = append(problems, errors.New("recording a forest without spans"))
+	switch {
+	case spans == 0:
+		return errors.New("recording a forest without spans")
+	case problems > 1:
+		return fmt.Errorf("%w (and %d more problems)", first, problems-1)
 	}
-	return errors.Join(problems...)
+	return first
 }
 
 // recordedLine is the line of a node during its construction.

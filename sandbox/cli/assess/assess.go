@@ -156,7 +156,7 @@ func (o *Options) verdict(r report) error {
 	case len(failures) > 0:
 		return command.Verdictf("judging trace %s: found %s", r.TraceID, strings.Join(slices.Compact(failures), ", "))
 	case r.Check != nil && !r.Check.OK:
-		return command.Verdictf("judging trace %s: it is not as %s expects: %s", r.TraceID, r.Check.File, format.Count(len(r.Check.Differences), "difference"))
+		return command.Verdictf("judging trace %s: it is not as %s expects: %s", r.TraceID, r.Check.File, format.Count(len(r.Check.Differences)+r.Check.More, "difference"))
 	}
 	return nil
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -58,6 +60,8 @@ type checkReport struct {
 	File        string   `json:"file"`
 	OK          bool     `json:"ok"`
 	Differences []string `json:"differences,omitempty"`
+	// More is the number of further differences.
+	More int `json:"more,omitempty"`
 
 	text string
 }
@@ -76,13 +80,40 @@ func (o *checkOptions) checkBudget(trace tracetree.Trace, found []finding.Findin
 	if err != nil {
 		return nil, err
 	}
-	want := p.File.Budget
-	if len(want.Limits)+len(want.Findings) == 0 {
+	if !hasBudget(p) {
 		return nil, fmt.Errorf("checking trace %s: %s has no budget; see docs/budgets.md", trace.ID, o.file)
 	}
-	r := &checkReport{File: o.file}
+	return compareBudget(p, o.file, trace, found)
+}
+
+func hasBudget(p *project.Project) bool {
+	return len(p.File.Budget.Limits)+len(p.File.Budget.Findings) > 0
+}
+
+// WriteBudget writes whether a trace is within the budget of a project; nothing if it has none.
+func WriteBudget(out io.Writer, p *project.Project, trace tracetree.Trace) error {
+	if !hasBudget(p) {
+		return nil
+	}
+	found := finding.Find(trace.Forest(), finding.Options{Now: time.Now(), Incomplete: trace.Cut()})
+	r, err := compareBudget(p, filepath.Base(p.Path), trace, found)
+	if err != nil {
+		return err
+	}
+	verdict := "budget: exceeded\n"
+	if r.OK {
+		verdict = "budget: "
+	}
+	_, err = io.WriteString(out, verdict+r.text)
+	return err
+}
+
+// compareBudget compares a trace with the budget of a project, whose file has a name for people.
+func compareBudget(p *project.Project, name string, trace tracetree.Trace, found []finding.Finding) (*checkReport, error) {
+	want := p.File.Budget
+	r := &checkReport{File: name}
 	if len(want.Limits) > 0 {
-		budget, err := spantree.ParseBudget(o.file, 1, strings.Join(want.Limits, " "))
+		budget, err := spantree.ParseBudget(name, 1, strings.Join(want.Limits, " "))
 		if err != nil {
 			return nil, fmt.Errorf("reading the budget: %w", err)
 		}
@@ -99,11 +130,16 @@ func (o *checkOptions) checkBudget(trace tracetree.Trace, found []finding.Findin
 	return r.closed(), nil
 }
 
-// closed sets the verdict.
+// maxDifferences limits the differences of a report.
+const maxDifferences = 1000
+
+// closed sets the verdict, and limits the differences.
 func (r *checkReport) closed() *checkReport {
 	if r.OK = len(r.Differences) == 0; r.OK {
 		r.text = "as " + command.EscapeLines(oneLine(r.File)) + " expects\n"
 	}
+	r.More = max(0, len(r.Differences)-maxDifferences)
+	r.Differences = r.Differences[:len(r.Differences)-r.More]
 	return r
 }
 
@@ -117,6 +153,9 @@ func (o *checkOptions) checkTree(out io.Writer, trace tracetree.Trace) (*checkRe
 		return nil, fmt.Errorf("reading the expected tree: %w", err)
 	}
 	forest := trace.Forest()
+	if _, err := os.Stat(o.file); errors.Is(err, fs.ErrNotExist) && !o.update {
+		return nil, fmt.Errorf("reading the expected tree: %w; create it with --update", err)
+	}
 	golden := spantree.Golden{Path: o.file, Options: spantree.RecordOptions{Variables: o.values(forest), Fold: true}}
 	if o.update {
 		if err := golden.Update(forest); err != nil {

@@ -256,7 +256,11 @@ func Sample(ctx context.Context, run *lifecycle.Sandbox, out io.Writer) error {
 		return err
 	default:
 		fmt.Fprintf(out, "\n%s, ", sample)
-		if err := errors.Join(writeTree(out, trace, form{brief: true}), writeSummary(out, trace, objectOf(sample))); err != nil {
+		p, err := run.OpenProject()
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(writeTree(out, trace, form{brief: true}), writeSummary(out, trace, objectOf(sample)), assess.WriteBudget(out, p, trace)); err != nil {
 			return err
 		}
 	}

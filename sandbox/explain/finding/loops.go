@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
@@ -15,10 +16,16 @@ var hotLoop = Detector{
 }
 
 func findHotLoop(w *work, _ Options) []Finding {
-	return w.loops(func(_, r *reconcile) bool {
+	var found []Finding
+	for s := range w.streaks(func(_, r *reconcile) bool {
 		_, _, own := w.cause(r)
 		return own && !r.requeued() && r.failed() == "" && !r.progresses()
-	}, "reconciles in a row triggered by the operator's own writes, without progress")
+	}) {
+		if next := len(s.reconciles) - 1; next >= MinLoop { // The operator's write did not trigger the first.
+			found = append(found, s.finding(fmt.Sprintf("%d reconciles in a row triggered by the operator's own writes, without progress, in %s", next, s.took())))
+		}
+	}
+	return found
 }
 
 var requeueStorm = Detector{
@@ -29,21 +36,12 @@ var requeueStorm = Detector{
 }
 
 func findRequeueStorm(w *work, _ Options) []Finding {
-	return w.loops(func(previous, r *reconcile) bool {
-		return r.requeued() && r.Span.Start.Sub(previous.Span.Start) <= MaxLoopPause && r.failed() == ""
-	}, "reconciles in a row that an earlier reconcile asked for")
-}
-
-// loops returns a finding for each object with at least MinLoop reconciles in a row.
-func (w *work) loops(next func(previous, r *reconcile) bool, what string) []Finding {
 	var found []Finding
-	for _, o := range w.objects {
-		for _, run := range runs(w.reconciles[o], next) {
-			if len(run) <= MinLoop { // The first is not triggered by the loop.
-				continue
-			}
-			took := run[len(run)-1].Span.End.Sub(run[0].Span.Start)
-			found = append(found, newFinding(o.String(), fmt.Sprintf("%d %s, in %s", len(run)-1, what, round(took)), nodesOf(run)...))
+	for s := range w.streaks(func(previous, r *reconcile) bool {
+		return r.requeued() && r.Span.Start.Sub(previous.Span.Start) <= MaxLoopPause && r.failed() == ""
+	}) {
+		if next := len(s.reconciles) - 1; next >= MinLoop { // An earlier reconcile did not ask for the first.
+			found = append(found, s.finding(fmt.Sprintf("%d reconciles in a row that an earlier reconcile asked for, in %s", next, s.took())))
 		}
 	}
 	return found
@@ -58,17 +56,40 @@ var constantError = Detector{
 
 func findConstantError(w *work, _ Options) []Finding {
 	var found []Finding
-	for _, o := range w.objects {
-		same := func(previous, r *reconcile) bool { return r.failed() != "" && r.failed() == previous.failed() }
-		for _, run := range runs(w.reconciles[o], same) {
-			took := run[len(run)-1].Span.End.Sub(run[0].Span.Start)
-			if len(run) < MinErrors || took < MinErrorTime {
-				continue
-			}
-			found = append(found, newFinding(o.String(), fmt.Sprintf("%d reconciles in a row failed with the same error, in %s: %s", len(run), round(took), run[0].failed()), nodesOf(run)...))
+	for s := range w.streaks(func(previous, r *reconcile) bool { return r.failed() != "" && r.failed() == previous.failed() }) {
+		if len(s.reconciles) >= MinErrors && s.took() >= MinErrorTime {
+			found = append(found, s.finding(fmt.Sprintf("%d reconciles in a row failed with the same error, in %s: %s", len(s.reconciles), s.took(), s.reconciles[0].failed())))
 		}
 	}
 	return found
+}
+
+// streak is a sequence of reconciles of an object, without others of the object between them.
+type streak struct {
+	object     object
+	reconciles []*reconcile
+}
+
+// streaks visits the longest sequences in which next is true for each reconcile and the one before.
+func (w *work) streaks(next func(previous, r *reconcile) bool) iter.Seq[streak] {
+	return func(yield func(streak) bool) {
+		for _, o := range w.objects {
+			for _, run := range runs(w.reconciles[o], next) {
+				if !yield(streak{o, run}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// took returns the time from the first start to the last end.
+func (s streak) took() time.Duration {
+	return round(s.reconciles[len(s.reconciles)-1].Span.End.Sub(s.reconciles[0].Span.Start))
+}
+
+func (s streak) finding(summary string) Finding {
+	return newFinding(s.object.String(), summary, nodesOf(s.reconciles)...)
 }
 
 var unboundedGrowth = Detector{

@@ -171,6 +171,9 @@ func words(s explain.Share) string {
 			detail += " " + s.Object.Name
 		}
 	}
+	if s.Inferred {
+		detail += " (inferred: it created the object)"
+	}
 	if detail != "" {
 		text += ": " + detail
 	}
@@ -253,6 +256,12 @@ func notes(e explain.Explanation) []string {
 	}
 	if e.Missing > 0 {
 		notes = append(notes, fmt.Sprintf("note: %s with a missing parent", format.Count(e.Missing, "span")))
+	}
+	if e.Backwards > 0 {
+		notes = append(notes, fmt.Sprintf("note: %s with an end before the start; the times are wrong", format.Count(e.Backwards, "span")))
+	}
+	if e.Cycles > 0 {
+		notes = append(notes, fmt.Sprintf("note: %s of parents, cut at the earliest span", format.Count(e.Cycles, "cycle")))
 	}
 	if e.Skew > time.Millisecond {
 		notes = append(notes, "note: the clocks of the services differ by at least "+format.Duration(e.Skew))

@@ -203,9 +203,20 @@ class Walk {
     return took >= MAX_DELIVERY || (listed && took >= REQUEUE_TOLERANCE) ? { ...s, reason: "down" } : s;
   }
 
+  // creator returns the only controller that created and wrote a deleted object, or "".
+  creator(n) {
+    if (!/^(delete|remove) /.test(n.name + " ")) return "";
+    const writes = (this.graph.writes.get(textOf(n.raw, "operator.object.uid")) ?? []).filter((w) => w.service && w.service !== "unknown");
+    const services = new Set(writes.map((w) => w.service));
+    return services.size === 1 && writes.some((w) => w.name.startsWith("create ")) ? writes[0].service : "";
+  }
+
   reaction(n) {
     if (n.name === "start Pod") return this.cover(n, segment(n, "waiting", "starting"));
-    if (!n.service || n.service === "unknown") return this.back(n.start, this.unknown("the writer is unknown", n.object));
+    if (!n.service || n.service === "unknown") {
+      const actor = this.creator(n);
+      return this.back(n.start, actor ? { ...segment(n, "reaction", n.name), actor, inferred: true } : this.unknown("the writer is unknown", n.object));
+    }
     if (isTrue(n.raw, "operator.observer.lost")) return this.back(n.start, this.unknown("writes before may be lost", n.object));
     if (textOf(n.raw, "operator.cause.certainty") === "sequence") {
       const [cause, exact] = this.cause(n);

@@ -47,7 +47,7 @@ function sharesOf(path) {
   const shares = new Map();
   for (const s of path) {
     const own = ["waiting", "unknown", "requeue"].includes(s.reason);
-    const key = JSON.stringify([s.actor, s.reason, own ? s.object.key : "", own || ["back_off", "code"].includes(s.reason) ? s.detail : ""]);
+    const key = JSON.stringify([s.actor, s.reason, own ? s.object.key : "", own || ["back_off", "code"].includes(s.reason) ? s.detail : "", s.inferred]);
     const share = shares.get(key) ?? { ...s, duration: 0n, longest: 0n };
     shares.set(key, share);
     share.duration += s.duration;
@@ -68,11 +68,12 @@ function shareText(s) {
   else if (s.reason === "unknown" && object) detail = object + ", " + detail;
   else if (s.reason === "requeue") text += " of " + object;
   else if (["write", "reaction", "read"].includes(s.reason) && detail) detail += " " + s.object.name;
+  if (s.inferred) detail += " (inferred: it created the object)";
   return (text + (detail ? ": " + detail : "")).trim();
 }
 
 function headline(walk, goal) {
-  const [total, object, last] = [formatDuration(walk.total), objectText(goal.object), walk.chain.at(-1)];
+  const [total, object, last] = [walk.total === 0n ? "no time" : formatDuration(walk.total), objectText(goal.object), walk.chain.at(-1)];
   const blocked = goal.condition ? "" : refusal(goal.node);
   if (goal.condition) return `${object}: ${goal.condition} after ${total}`;
   if (goal.object.key === NO_OBJECT.key) return `${total} until the end of ${last.name}`;
