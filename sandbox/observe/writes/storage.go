@@ -1,16 +1,24 @@
 package writes
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
-// storageLoop returns the loop of a write by which Kubernetes or a provisioner assigns a
-// volume to a claim: the scheduler selects the node for the claims of a Pod, a provisioner creates the volume of
-// a claim, and kube-controller-manager binds both. No owner relates these objects.
+// storageLoop returns the loop of a write by which Kubernetes or a provisioner assigns volumes to a
+// Pod: the StatefulSet controller creates a claim, the scheduler selects the node for the claims of a
+// Pod, a provisioner creates the volume of a claim, and kube-controller-manager binds both. No owner
+// relates these objects.
 func (s *Store) storageLoop(w *Write, v *version) (l loop, found bool) {
 	if w.Object.Group != "" {
 		return loop{}, false
 	}
 	l = loop{w.Manager, w.Object}
 	switch w.Object.Kind + " " + w.Verb {
+	case "PersistentVolumeClaim create":
+		l.object, found = s.setOf(w.Object)
+		return l, found && w.Manager == kubeManager
 	case "PersistentVolumeClaim update":
 		if w.Manager == kubeScheduler {
 			l.object, found = s.podOf(v)
@@ -25,6 +33,27 @@ func (s *Store) storageLoop(w *Write, v *version) (l loop, found bool) {
 		return l, w.Manager == kubeManager
 	}
 	return loop{}, false
+}
+
+// setOf returns the StatefulSet for whose Pod a claim was created. The claim's name is
+// TEMPLATE-SET-NUMBER. It has an owner only if the claims are deleted with their set.
+func (s *Store) setOf(claim Object) (Object, bool) {
+	at := strings.LastIndexByte(claim.Name, '-')
+	if at < 0 {
+		return Object{}, false
+	}
+	name, number := claim.Name[:at], claim.Name[at+1:]
+	if _, err := strconv.ParseUint(number, 10, 31); err != nil {
+		return Object{}, false
+	}
+	for _, rest, found := strings.Cut(name, "-"); found; _, rest, found = strings.Cut(rest, "-") {
+		for uid := range s.named[place{claim.Namespace, rest}] {
+			if set := s.objects[uid].now.object; set.Group == "apps" && set.Kind == "StatefulSet" {
+				return set, true
+			}
+		}
+	}
+	return Object{}, false
 }
 
 // podOf returns a Pod that uses a claim.
