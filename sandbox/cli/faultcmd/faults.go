@@ -131,7 +131,9 @@ func (o *options) check(cmd *cobra.Command) error {
 		if err != nil {
 			return command.Usagef("--only: %w", err)
 		}
-		o.plans = append(o.plans, plan)
+		if !slices.Contains(o.plans, plan) {
+			o.plans = append(o.plans, plan)
+		}
 	}
 	switch {
 	case o.list && o.output == "html":

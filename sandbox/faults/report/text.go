@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -85,13 +84,16 @@ func part(b *strings.Builder, title, text string) {
 }
 
 func (r *Report) writeTable(b *strings.Builder) {
-	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	rows, total := r.counts()
-	fmt.Fprintln(table, "FAULT\tPLANS\tPASSED\tFAILED\tNOT REACHED\t")
-	for _, row := range append(rows, total) {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t\n", row.fault, row.plans, row.passed, row.failed, row.unreached)
+	rows = append(rows, total)
+	width := 0
+	for _, row := range rows {
+		width = max(width, len(row.fault))
 	}
-	_ = table.Flush() // A Builder accepts everything.
+	fmt.Fprintf(b, "%-*s  PLANS  PASSED  FAILED  NOT REACHED\n", width, "FAULT")
+	for _, row := range rows {
+		fmt.Fprintf(b, "%-*s  %5d  %6d  %6d  %11d\n", width, row.fault, row.plans, row.passed, row.failed, row.unreached)
+	}
 	b.WriteString("\n")
 }
 
@@ -101,22 +103,15 @@ func (r *Report) writeSummary(b *strings.Builder) {
 			r.Sample, r.covered(false), len(r.Clean.Writes), r.covered(true), len(r.Clean.Events), duration(r.Seconds))
 	}
 	if len(r.Pruned) > 0 {
-		fmt.Fprintf(b, "%s pruned, since they can find nothing more; --list names the reasons, --full runs them\n", plans(len(r.Pruned)))
+		fmt.Fprintf(b, "pruned plans: %d, which can find nothing more; --list names the reasons, --full runs them\n", len(r.Pruned))
 	}
 	if len(r.Skipped) > 0 {
 		why := "the budget was used up"
 		if r.Interrupted {
 			why = "the command was interrupted"
 		}
-		fmt.Fprintf(b, "%s not run, since %s: %s\n", plans(len(r.Skipped)), why, some(r.Skipped))
+		fmt.Fprintf(b, "plans not run: %d, since %s: %s\n", len(r.Skipped), why, some(r.Skipped))
 	}
-}
-
-func plans(n int) string {
-	if n == 1 {
-		return "1 plan was"
-	}
-	return strconv.Itoa(n) + " plans were"
 }
 
 // maxNames is the number of names in a line.
