@@ -1,11 +1,11 @@
 // Command forgetful is an operator with a bug that only fault runs find: it records the generated name
-// of its child after the child was created. With --careful it finds the child by its owner instead.
+// of its child after the child was created. With the variable CAREFUL it finds the child by its owner instead.
 package main
 
 import (
 	"context"
-	"flag"
 	"log"
+	"os"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,8 +76,6 @@ func (r *reconciler) find(ctx context.Context, owner *corev1.ConfigMap) (string,
 }
 
 func run() error {
-	careful := flag.Bool("careful", false, "find the child by its owner")
-	flag.Parse()
 	ctrl.SetLogger(zap.New())
 	cfg, err := config.GetConfig()
 	if err != nil {
@@ -87,7 +85,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	r := &reconciler{Client: mgr.GetClient(), reader: mgr.GetAPIReader(), careful: *careful}
+	r := &reconciler{Client: mgr.GetClient(), reader: mgr.GetAPIReader(), careful: os.Getenv("CAREFUL") != ""}
 	if err := ctrl.NewControllerManagedBy(mgr).For(&corev1.ConfigMap{}).Complete(r); err != nil {
 		return err
 	}
