@@ -14,8 +14,8 @@ const (
 	DefaultQuiet = 500 * time.Millisecond
 	// cleanQuiet is the time without writes that the first clean run requires. Slow loops show there.
 	cleanQuiet = 10 * time.Second
-	// cleanBound is the time limit of a step in the clean runs.
-	cleanBound = 2 * time.Minute
+	// defaultCleanBound is the time limit of a step in the clean runs.
+	defaultCleanBound = 2 * time.Minute
 	// minBound is the least time limit of a step in the other runs.
 	minBound = 10 * time.Second
 	// outageBound is how much longer a step may take after an outage: clients and work queues back off.
@@ -63,4 +63,6 @@ type Options struct {
 	// Step is called at the start of each run, and returns what is called at its end with the result in
 	// a few words.
 	Step func(name string) (end func(detail string, ok bool))
+
+	cleanBound time.Duration // for tests; see defaultCleanBound
 }

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -82,7 +83,7 @@ func (r *runner) cleanRuns(ctx context.Context) error {
 		}
 		name := fmt.Sprintf("clean run %d of 2", i+1)
 		end := r.Step(name)
-		run, forests, err := r.once(ctx, fmt.Sprintf("clean-%d", i+1), inject.DriveOptions{Bound: cleanBound, Quiet: quiet}, inject.Options{})
+		run, forests, err := r.once(ctx, fmt.Sprintf("clean-%d", i+1), inject.DriveOptions{Bound: cmp.Or(r.cleanBound, defaultCleanBound), Quiet: quiet}, inject.Options{})
 		if err != nil {
 			end(err.Error(), false)
 			return err
@@ -160,15 +161,13 @@ func (r *runner) plans(ctx context.Context) error {
 			r.report.Plans = append(r.report.Plans, result)
 			continue
 		}
-		if ctx.Err() != nil || r.Budget > 0 && time.Since(r.started) > r.Budget {
-			for _, left := range selected[i:] {
-				r.report.Skipped = append(r.report.Skipped, left.String())
-			}
+		if r.Budget > 0 && time.Since(r.started) > r.Budget {
+			r.skip(selected[i:])
 			return nil
 		}
 		end := r.Step(fmt.Sprintf("%d of %d: %s", i+1, len(selected), plan))
-		err := r.plan(ctx, plan, &result)
-		if err != nil {
+		if err := r.plan(ctx, plan, &result); err != nil {
+			r.skip(selected[i:])
 			end(err.Error(), false)
 			return err
 		}
@@ -176,6 +175,12 @@ func (r *runner) plans(ctx context.Context) error {
 		r.report.Plans = append(r.report.Plans, result)
 	}
 	return nil
+}
+
+func (r *runner) skip(plans []inject.Plan) {
+	for _, plan := range plans {
+		r.report.Skipped = append(r.report.Skipped, plan.String())
+	}
 }
 
 // checkOnly returns an error for a selected plan that does not exist.
