@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// waiting is a client whose reads wait for ever, except those of the cache as it is.
+// waiting is a client whose reads wait for ever, except reads of the cache as it is.
 type waiting struct {
 	client.Client
 

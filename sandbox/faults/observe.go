@@ -41,7 +41,7 @@ type observer struct {
 func observeCluster(ctx context.Context, s *stage) (*observer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	o := &observer{cancel: cancel, ended: make(chan error, 1)}
-	o.begin()
+	o.reset()
 	synced := make(chan struct{})
 	watcher := &observe.Watcher{Config: s.cluster.Config(), Synced: func() { close(synced) }}
 	for _, obj := range s.samples {
@@ -64,8 +64,8 @@ func (o *observer) stop() error {
 	return <-o.ended
 }
 
-// begin forgets the last run.
-func (o *observer) begin() {
+// reset forgets the last run.
+func (o *observer) reset() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.tracer, o.spans = applytrace.New(manager), ptrace.NewTraces()

@@ -37,7 +37,7 @@ func (r *runner) once(ctx context.Context, name string, drive inject.DriveOption
 		defer cancel()
 		_ = r.stage.leave(ctx, namespace)
 	}()
-	r.observer.begin()
+	r.observer.reset()
 	if err := s.start(ctx); err != nil {
 		return nil, nil, err
 	}

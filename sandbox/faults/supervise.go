@@ -53,13 +53,13 @@ type supervisor struct {
 	first    chan struct{} // closed after the first start
 
 	mu     sync.Mutex
-	killed bool // the next exit is no crash
+	killed bool // the next exit is not a crash
 	paused bool
 	exits  []string
 	err    error // of the last start
 }
 
-// start begins a run with a fresh operator. It does not wait for the operator.
+// start starts a run with a fresh operator. It does not wait for the operator.
 func (s *supervisor) start(ctx context.Context) error {
 	if err := s.operator.Kill(ctx); err != nil {
 		return fmt.Errorf("stopping the operator before a run: %w", err)

@@ -106,7 +106,7 @@ func TestSupervisorReportsAnExit(t *testing.T) {
 		if err := s.awaitStart(t.Context(), time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		_ = o.Kill(t.Context()) // By nobody whom the supervisor knows.
+		_ = o.Kill(t.Context()) // The supervisor did not do it.
 		wantStarts(t, o, 2, true)
 		exits := s.stop()
 		if len(exits) != 1 || exits[0] != "operator exited: panic: no such kind; see `sandbox logs operator`" {

@@ -109,7 +109,7 @@ func (s *sandbox) faultsRun(args ...string) *report.Report {
 	return r
 }
 
-// endFaults ends fault runs by a signal when the first plan has begun.
+// endFaults ends fault runs by a signal after the start of the first plan.
 func (s *sandbox) endFaults(signal syscall.Signal) (out string, code int) {
 	s.T.Helper()
 	cmd := s.Command(s.T.Context(), "faults", "run", "--quiet=200ms")

@@ -31,7 +31,7 @@ const (
 )
 
 // run runs the plans, and restores the sandbox whatever happens. The report is nil if it did not
-// begin.
+// start.
 func (o *options) run(ctx context.Context, run *lifecycle.Sandbox, progress *ui.Progress) (r *report.Report, err error) {
 	unlock, err := run.Lock(ctx, progress.Printf)
 	if err != nil {

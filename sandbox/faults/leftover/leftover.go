@@ -1,4 +1,4 @@
-// Package leftover deletes the namespaces of fault runs, also those of a command that was killed.
+// Package leftover deletes the namespaces of fault runs, also after a command was killed.
 package leftover
 
 import (

@@ -164,7 +164,7 @@ func newTransport(operator *rest.Config) (http.RoundTripper, error) {
 }
 
 // onlyHolder refuses callers without the operator's certificate: the API server sees this
-// certificate, whoever calls the proxy.
+// certificate for every caller.
 func onlyHolder(operator *rest.Config, next http.Handler) (http.Handler, error) {
 	config, err := rest.TLSConfigFor(operator)
 	if err != nil {

@@ -108,7 +108,7 @@ func TestPassesThrough(t *testing.T) {
 			fmt.Fprintln(w, name, r.Header.Values(name))
 		}
 	}))
-	client, url := r.start(t, rest.Config{BearerToken: "of-the-operator", UserAgent: "operator"})
+	client, url := r.start(t, rest.Config{BearerToken: "operators-token", UserAgent: "operator"})
 	ask := func(server string) (http.Header, string) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, server+"/apis/a.b/v1/c?fieldManager=x%2Fy&dryRun=&watch;a=b", strings.NewReader(`{"a":1}`))
 		if err != nil {
@@ -133,7 +133,7 @@ func TestPassesThrough(t *testing.T) {
 	}
 	wantHeader, want := ask(r.options.Upstream.Host)
 	header, got := ask(url)
-	if got != want || !strings.Contains(got, "Bearer of-the-operator") || fmt.Sprint(header) != fmt.Sprint(wantHeader) {
+	if got != want || !strings.Contains(got, "Bearer operators-token") || fmt.Sprint(header) != fmt.Sprint(wantHeader) {
 		t.Errorf("through the proxy: %v\n%s\nwant %v\n%s", header, got, wantHeader, want)
 	}
 }

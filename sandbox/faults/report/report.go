@@ -28,7 +28,7 @@ type Report struct {
 	Clean Clean `json:"clean"`
 	// Plans are the plans that were run, in their order.
 	Plans []Plan `json:"plans"`
-	// Pruned are the plans that can find nothing, and Skipped those that were not run for lack of time.
+	// Pruned are the plans that can find nothing, and Skipped the other plans that were not run.
 	Pruned  []Pruned `json:"pruned"`
 	Skipped []string `json:"skipped"`
 	// Interrupted is true if the user ended the command early.
@@ -69,9 +69,9 @@ type Plan struct {
 	Outcome  Outcome   `json:"outcome"`
 	Seconds  float64   `json:"seconds"`
 	Verdicts []Verdict `json:"verdicts,omitempty"`
-	// Exits are why the operator exited by itself.
+	// Exits are why the operator exited without a kill.
 	Exits []string `json:"exits,omitempty"`
-	// Writes are the writes of the clean run beside those of this one, Trace the tree of the
+	// Writes are the writes of the clean run beside the writes of this one, Trace the tree of the
 	// controllers' work, and Log the end of the operator's log. They are empty if the plan passed.
 	Writes string `json:"writes,omitempty"`
 	Trace  string `json:"trace,omitempty"`

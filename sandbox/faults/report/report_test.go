@@ -44,7 +44,7 @@ func ExampleReport_WriteText() {
 	//     without the fault: true
 	//     with the fault:    (absent)
 	//   created more often: <b>childas</b>\x1b[31m
-	//   the operator exited by itself: panic
+	//   the operator exited without a kill: panic
 	//
 	//   Writes without and with the fault:
 	//     clean  this run
@@ -107,7 +107,7 @@ func TestJUnit(t *testing.T) {
 	}
 	var s suite
 	if err := xml.Unmarshal([]byte(b.String()), &s); err != nil {
-		t.Fatalf("the report is no XML: %v\n%s", err, b.String())
+		t.Fatalf("the report is not XML: %v\n%s", err, b.String())
 	}
 	if s.Tests != 5 || s.Failures != 1 || s.Skipped != 2 || len(s.Cases) != 5 {
 		t.Errorf("%d tests, %d failures, %d skipped; want 5, 1 and 2", s.Tests, s.Failures, s.Skipped)

@@ -47,7 +47,7 @@ func (p *Plan) Text(clean Clean) string {
 		}
 	}
 	for _, exit := range p.Exits {
-		fmt.Fprintf(&b, "  the operator exited by itself: %s\n", exit)
+		fmt.Fprintf(&b, "  the operator exited without a kill: %s\n", exit)
 	}
 	part(&b, "Writes without and with the fault", p.Writes)
 	part(&b, "Trace without the fault", clean.Trace)
