@@ -36,8 +36,9 @@ type options struct {
 // New returns the command `sandbox faults`.
 func New(shared *command.Shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "faults",
-		Short: "Test whether the operator converges after a fault at every single write",
+		Use:     "faults",
+		Short:   "Test whether the operator converges after a fault at every single write",
+		Example: `  go run ./sandbox faults run`,
 	}
 	cmd.AddCommand(newRun(shared, stderr))
 	return cmd

@@ -124,7 +124,7 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNames], " "), len(names)-maxNames)
 }
 
-// WriteList writes the plans, and those that are pruned, without running them.
+// WriteList writes all plans, and why some are pruned, without running them.
 func (r *Report) WriteList(out io.Writer) error {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
