@@ -36,8 +36,8 @@ type options struct {
 // New returns the command `sandbox faults`.
 func New(shared *command.Shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "faults",
-		Short:   "Test whether the operator converges after a fault at every single write",
+		Use:   "faults",
+		Short: "Test whether the operator converges after a fault at every single write",
 		Long: `The commands of faults run the operator of an embedded sandbox with one fault at a time: a crash, a conflict, a lost answer, a late
 event. See docs/faults.md.`,
 		Example: `  go run ./sandbox faults run`,
