@@ -88,7 +88,7 @@ func (o *goroutine) Start(context.Context, string) error {
 	if err := ctrl.NewControllerManagedBy(mgr).For(&corev1.ConfigMap{}).Complete(r); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // it ends with Kill
+	ctx, cancel := context.WithCancel(context.Background())
 	o.cancel, o.done = cancel, make(chan struct{})
 	go func(done chan struct{}) {
 		defer close(done)

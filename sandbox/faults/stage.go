@@ -73,9 +73,8 @@ func newStage(c *apply.Cluster, samples, update []*unstructured.Unstructured, in
 		s.inPlace = true
 	}
 	// The namespace of the sample is not part of a run.
-	drop := func(obj *unstructured.Unstructured) bool { return isNamespace(obj) }
-	s.samples = slices.DeleteFunc(slices.Clone(samples), drop)
-	s.update = slices.DeleteFunc(slices.Clone(update), drop)
+	s.samples = slices.DeleteFunc(slices.Clone(samples), isNamespace)
+	s.update = slices.DeleteFunc(slices.Clone(update), isNamespace)
 	if len(s.samples) == 0 {
 		return nil, errors.New("the sample has no object except namespaces")
 	}

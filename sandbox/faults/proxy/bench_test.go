@@ -52,6 +52,7 @@ func BenchmarkProxy(b *testing.B) {
 }
 
 func request(b *testing.B, client *http.Client, url string) {
+	b.Helper()
 	answer, err := get(b, client, url+"/apis/dummy.example.com/v1alpha1/namespaces/default/heads/head-sample")
 	if err != nil {
 		b.Error(err)

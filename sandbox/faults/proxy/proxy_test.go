@@ -25,26 +25,26 @@ type rig struct {
 }
 
 // newRig starts a server with certificates of an authority, and returns the options of its proxy.
-func newRig(t testing.TB, handler http.Handler) *rig {
-	t.Helper()
-	authority, _, err := pki.Store{Dir: t.TempDir()}.Authority("ca")
+func newRig(tb testing.TB, handler http.Handler) *rig {
+	tb.Helper()
+	authority, _, err := pki.Store{Dir: tb.TempDir()}.Authority("ca")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	r := &rig{authority: authority}
-	upstream := r.certificate(t, pki.Request{Name: "server", CommonName: "server", Hosts: []string{"127.0.0.1"}, Server: true})
+	upstream := r.certificate(tb, pki.Request{Name: "server", CommonName: "server", Hosts: []string{"127.0.0.1"}, Server: true})
 	config, err := serverTLS(Options{
 		Certificate: upstream.CertFile, Key: upstream.KeyFile, ClientCA: authority.CertFile,
 		Upstream: &rest.Config{TLSClientConfig: rest.TLSClientConfig{CertFile: "any"}},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(handler)
 	server.TLS, server.EnableHTTP2 = config, true
 	server.StartTLS()
-	t.Cleanup(server.Close)
-	pair := r.certificate(t, pki.Request{Name: "proxy", CommonName: "proxy", Hosts: []string{"127.0.0.1"}, Server: true})
+	tb.Cleanup(server.Close)
+	pair := r.certificate(tb, pki.Request{Name: "proxy", CommonName: "proxy", Hosts: []string{"127.0.0.1"}, Server: true})
 	r.options = Options{
 		Upstream:    &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{CAFile: authority.CertFile}},
 		Certificate: pair.CertFile, Key: pair.KeyFile, ClientCA: authority.CertFile,
@@ -52,46 +52,46 @@ func newRig(t testing.TB, handler http.Handler) *rig {
 	return r
 }
 
-func (r *rig) certificate(t testing.TB, request pki.Request) *pki.Pair {
-	t.Helper()
+func (r *rig) certificate(tb testing.TB, request pki.Request) *pki.Pair {
+	tb.Helper()
 	pair, _, err := r.authority.Certificate(request)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return pair
 }
 
 // start starts the proxy, and returns a client of it.
-func (r *rig) start(t testing.TB, credentials rest.Config) (*http.Client, string) {
-	t.Helper()
-	p, err := Start(t.Context(), r.options)
+func (r *rig) start(tb testing.TB, credentials rest.Config) (*http.Client, string) {
+	tb.Helper()
+	p, err := Start(tb.Context(), r.options)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := p.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	p.Use(r.wrap)
-	return r.client(t, credentials), p.URL()
+	return r.client(tb, credentials), p.URL()
 }
 
-func (r *rig) client(t testing.TB, config rest.Config) *http.Client {
-	t.Helper()
+func (r *rig) client(tb testing.TB, config rest.Config) *http.Client {
+	tb.Helper()
 	config.CAFile = r.authority.CertFile
 	client, err := rest.HTTPClientFor(&config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return client
 }
 
-func get(t testing.TB, client *http.Client, url string) (*http.Response, error) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+func get(tb testing.TB, client *http.Client, url string) (*http.Response, error) {
+	tb.Helper()
+	request, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, url, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return client.Do(request)
 }
@@ -187,14 +187,14 @@ func TestCuts(t *testing.T) {
 	r.wrap = func(inner http.RoundTripper) http.RoundTripper { return failing{inner} }
 	client, url := r.start(t, rest.Config{})
 	if answer, err := get(t, client, url+"/cut"); err == nil {
-		answer.Body.Close()
+		_ = answer.Body.Close() // It was only read.
 		t.Errorf("a fault answers with status %d, want no answer", answer.StatusCode)
 	}
 	answer, err := get(t, client, url+"/other")
 	if err != nil {
 		t.Fatalf("the request after a fault: %v", err)
 	}
-	answer.Body.Close()
+	_ = answer.Body.Close() // It was only read.
 }
 
 // TestCertificates wants that only the holder of the operator's certificate has its rights.
@@ -223,7 +223,7 @@ func TestCertificates(t *testing.T) {
 		answer, err := get(t, r.client(t, test.config), url)
 		if test.status == 0 {
 			if err == nil {
-				answer.Body.Close()
+				_ = answer.Body.Close() // It was only read.
 				t.Errorf("%s: status %d, want no connection", name, answer.StatusCode)
 			}
 			continue
@@ -232,7 +232,7 @@ func TestCertificates(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		body, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
+		_ = answer.Body.Close() // It was only read.
 		if err != nil || answer.StatusCode != test.status || !strings.Contains(string(body), test.want) {
 			t.Errorf("%s: %v, status %d, body %q; want %d and %q", name, err, answer.StatusCode, body, test.status, test.want)
 		}
