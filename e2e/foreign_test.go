@@ -13,7 +13,7 @@ import (
 
 // Other tests cover the default, a link.
 func TestUntrustedContexts(t *testing.T) {
-	f := newFeature("a context from outside becomes what the operator was told", needPods)
+	f := newFeature("a context from outside becomes what the operator's option says", needPods)
 	foreign := func(policy, golden string, check func(s *step, trace tracetree.Trace, outside spantree.Link)) {
 		f.assess(policy, func(ctx context.Context, s *step) {
 			if err := s.ChangeOperator(ctx, map[string]string{harness.UntrustedContextVariable: policy}); err != nil {

@@ -34,7 +34,7 @@ func TestQueryInterfaces(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	q := &queries{http: client}
-	f := newFeature("api_v2 and api_v3 give the same, and a kept trace loads again", needPods)
+	f := newFeature("api_v2 and api_v3 return the same, and a kept trace loads again", needPods)
 	q.created.assess(f).
 		assess("the spans over HTTP are those over gRPC", q.sameSpans).
 		assess("searches by tags find the same", q.sameSearch).

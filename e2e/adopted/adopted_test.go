@@ -90,7 +90,7 @@ func TestOperatorWithoutWebhook(t *testing.T) {
 }
 
 // TestOperatorWithWebhook: as kubebuilder has it, with a certificate of cert-manager's, mounted where controller-runtime looks for it,
-// and the port that it listens on if it is told nothing.
+// and the default port.
 func TestOperatorWithWebhook(t *testing.T) {
 	p := adopt(t, "adopter.patch", "webhook.patch")
 	s := sandbox(t)

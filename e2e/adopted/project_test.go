@@ -18,7 +18,7 @@ type project struct {
 	folder string
 }
 
-// adopt copies the operator, and adopts the library as the document says where no version of it is tagged: by a workspace with a
+// adopt copies the operator, and adopts the library as the document describes for untagged versions: with a workspace of a
 // clone of this repository, and patches.
 func adopt(t *testing.T, patches ...string) *project {
 	t.Helper()

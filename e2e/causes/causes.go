@@ -18,6 +18,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
@@ -39,7 +40,7 @@ func Start(ctx context.Context, config *rest.Config) (*Recording, error) {
 	r := &Recording{cancel: cancel, done: make(chan struct{})}
 	synced := make(chan struct{})
 	observer := observe.New(observe.Options{Alone: true, Wrote: r.add, Failed: r.fail})
-	watcher := observe.Watcher{Config: config, Synced: func() { close(synced) }}
+	watcher := feed.Watcher{Config: config, Synced: func() { close(synced) }}
 	go func() {
 		defer close(r.done)
 		r.fail(watcher.Run(ctx, observer))

@@ -48,7 +48,7 @@ func Apply(ctx context.Context, c *Cluster, objects []*unstructured.Unstructured
 		case number == phaseCustom && len(ordered[phaseWorkloads]) > 0:
 			phase = issued(phase)
 		case number == phaseWorkloads && len(ordered[phaseIntrusive]) > 0:
-			phase = rolledOut(phase)
+			phase = RolledOut(phase)
 		case number != phaseDefinitions:
 			continue
 		}
@@ -67,8 +67,8 @@ func issued(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
 	})
 }
 
-// rolledOut returns the objects that can serve webhooks.
-func rolledOut(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+// RolledOut returns the workloads among objects.
+func RolledOut(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
 	return slices.DeleteFunc(slices.Clone(objects), func(obj *unstructured.Unstructured) bool {
 		return obj.GroupVersionKind().Group != appsv1.GroupName
 	})

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // resource is a kind whose objects can be listed and deleted.
@@ -75,12 +76,8 @@ func (c *Cluster) list(ctx context.Context, resources []resource, options ...cli
 	return found, err
 }
 
-// metadataOf returns an object with the identity, the labels, the annotations and the owners.
 func metadataOf(kind schema.GroupVersionKind, of *metav1.PartialObjectMetadata) *unstructured.Unstructured {
-	obj := &unstructured.Unstructured{}
-	obj.SetGroupVersionKind(kind)
-	obj.SetNamespace(of.Namespace)
-	obj.SetName(of.Name)
+	obj := kinds.New(kind, of.Namespace, of.Name)
 	obj.SetUID(of.UID)
 	obj.SetLabels(of.Labels)
 	obj.SetAnnotations(of.Annotations)

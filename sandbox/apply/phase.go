@@ -73,12 +73,8 @@ func intrusive(obj *unstructured.Unstructured) bool {
 	if !strings.HasSuffix(obj.GetKind(), "WebhookConfiguration") {
 		return false
 	}
-	hooks, _, _ := unstructured.NestedSlice(obj.Object, "webhooks")
-	return slices.ContainsFunc(hooks, func(item any) bool {
-		hook, _ := item.(map[string]any)
-		rules, _, _ := unstructured.NestedSlice(hook, "rules")
-		return hook["failurePolicy"] != "Ignore" && slices.ContainsFunc(rules, func(item any) bool {
-			rule, _ := item.(map[string]any)
+	return slices.ContainsFunc(kinds.Maps(obj.Object, "webhooks"), func(hook map[string]any) bool {
+		return hook["failurePolicy"] != "Ignore" && slices.ContainsFunc(kinds.Maps(hook, "rules"), func(rule map[string]any) bool {
 			groups, _, _ := unstructured.NestedStringSlice(rule, "apiGroups")
 			return slices.ContainsFunc(groups, func(group string) bool { return group == "*" || !kinds.Custom(group) })
 		})
@@ -135,7 +131,6 @@ func (c *Cluster) called(ctx context.Context, obj *unstructured.Unstructured) bo
 	return true
 }
 
-// hasReady reports whether an endpoint is ready.
 func hasReady(list *discoveryv1.EndpointSliceList) bool {
 	return slices.ContainsFunc(list.Items, func(s discoveryv1.EndpointSlice) bool {
 		return slices.ContainsFunc(s.Endpoints, func(e discoveryv1.Endpoint) bool { return e.Conditions.Ready == nil || *e.Conditions.Ready })

@@ -11,7 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/operator-tracing/sandbox/sandbox/poll"
 )
 
 const (
@@ -21,41 +22,21 @@ const (
 	pollInterval = 100 * time.Millisecond
 )
 
-// Poll calls check until it returns nil or ctx ends. The error then contains the last failure,
-// which explains more than "context deadline exceeded". It starts with what is waited for.
+// Poll calls check until it returns nil or ctx ends. The error then contains the last failure. It
+// starts with what is waited for.
 func Poll(ctx context.Context, what string, check func(context.Context) error) error {
-	return repeat(ctx, pollInterval, what, check, func(error) bool { return true })
+	if err := poll.Until(ctx, pollInterval, check, nil); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 // retry is like [Poll], but returns at once if a failure is not [Transient].
 func retry(ctx context.Context, what string, try func(context.Context) error) error {
-	return repeat(ctx, retryInterval, what, try, Transient)
-}
-
-func repeat(ctx context.Context, pause time.Duration, what string, try func(context.Context) error, again func(error) bool) error {
-	var last error
-	err := wait.PollUntilContextCancel(ctx, pause, true, func(ctx context.Context) (bool, error) {
-		err := try(ctx)
-		if err == nil {
-			return true, nil
-		}
-		if ctx.Err() != nil {
-			return false, nil // The end of ctx caused this failure; the one before explains more.
-		}
-		last = err
-		if again(err) {
-			return false, nil
-		}
-		return false, err
-	})
-	switch {
-	case err == nil:
-		return nil
-	case last == nil || errors.Is(err, last):
+	if err := poll.Until(ctx, retryInterval, try, Transient); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
-	default:
-		return fmt.Errorf("%s: %w: last: %w", what, err, last)
 	}
+	return nil
 }
 
 // Transient reports whether a failed request may succeed if it is sent again unchanged.

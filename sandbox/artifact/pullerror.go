@@ -22,15 +22,13 @@ func (r *Registry) pullError(ctx context.Context, image string, reference name.R
 		return fmt.Errorf("pulling %s: %w", image, ctx.Err())
 	}
 	host := reference.Context().RegistryStr()
-	var disk *fs.PathError
-	if errors.As(err, &disk) && !errors.Is(err, syscall.ECONNRESET) {
+	if _, disk := errors.AsType[*fs.PathError](err); disk && !errors.Is(err, syscall.ECONNRESET) {
 		return fmt.Errorf("writing %s from %s to the cache: %w", image, host, cache.Remedy(err))
 	}
 	cause, remedy := r.explain(err, host)
 	return fmt.Errorf("pulling %s from %s: %s; %s", image, host, strings.Join(strings.Fields(cause), " "), remedy)
 }
 
-// explain returns the cause of a pull error in a few words, and a remedy.
 func (r *Registry) explain(err error, host string) (cause, remedy string) {
 	const source = "use --images=source"
 	login := fmt.Sprintf("log in with `docker login %s`, or %s", host, source)

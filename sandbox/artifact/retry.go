@@ -62,7 +62,6 @@ func (t retryTransport) RoundTrip(request *http.Request) (*http.Response, error)
 	}
 }
 
-// pause waits until the duration is over or the request is cancelled.
 func pause(request *http.Request, duration time.Duration) error {
 	timer := time.NewTimer(duration)
 	defer timer.Stop()

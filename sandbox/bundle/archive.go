@@ -29,7 +29,6 @@ func header(name string, size int64) *tar.Header {
 	return &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
 }
 
-// writer writes an archive and hashes it.
 type writer struct {
 	archive *tar.Writer
 	out     io.Writer
@@ -43,7 +42,6 @@ func newWriter(out io.Writer) *writer {
 	return w
 }
 
-// file writes a file of the archive.
 func (w *writer) file(name string, size int64, content io.Reader) error {
 	if err := w.archive.WriteHeader(header(name, size)); err != nil {
 		return err
@@ -109,7 +107,6 @@ func checkSum(ctx context.Context, file io.ReaderAt, size int64) ([]byte, error)
 	return sum.Sum(nil), nil
 }
 
-// place is the position of a file in the archive.
 type place struct{ offset, size int64 }
 
 // contents returns the positions of the files in an archive without reading them.

@@ -152,7 +152,7 @@ func TestBundleRoundTrip(t *testing.T) {
 		{"node", all(b.Images(t.Context(), component.ControlPlane, nil)), c.Images[component.ControlPlane]},
 		{"cert-manager", all(b.Images(t.Context(), component.CertManager, nil)), c.Images[component.CertManager]},
 		{"Jaeger", all(b.Images(t.Context(), component.Jaeger, nil)), c.Images[component.Jaeger]},
-		{"operator", one(b.Operator()), c.Images[component.Operator]},
+		{"operator", one(b.OperatorImage()), c.Images[component.Operator]},
 		{"samples", all(b.Images(t.Context(), component.Sample, nil)), c.Images[component.Sample]},
 	} {
 		if len(pair.got) != len(pair.want) {

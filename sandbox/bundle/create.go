@@ -163,7 +163,6 @@ func (c Contents) describe() (record Record, index []byte, blobs map[v1.Hash]v1.
 	return record, index, blobs, err
 }
 
-// collect adds the blobs of an image to blobs.
 func collect(content v1.Image, blobs map[v1.Hash]v1.Layer) error {
 	manifest, err := content.RawManifest()
 	if err != nil {
@@ -240,7 +239,6 @@ func (e ending) Read(into []byte) (int, error) {
 	return e.from.Read(into)
 }
 
-// folder writes the files of a folder.
 func (w *writer) folder(name, path string) error {
 	files := os.DirFS(path)
 	return fs.WalkDir(files, ".", func(file string, entry fs.DirEntry, err error) error {

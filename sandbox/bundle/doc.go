@@ -2,8 +2,8 @@
 // file, for machines without a network.
 //
 // [Create] writes images and programs to a file; [Open] reads it. A [Bundle] is an
-// [artifact.Provider], and also has the images that a sandbox otherwise builds; [Programs] has the
-// programs. The commands `sandbox bundle create` and `sandbox up --bundle` call the package.
+// [artifact.Provider], and also has the images and the programs that a sandbox otherwise builds. The
+// commands `sandbox bundle create` and `sandbox up --bundle` call the package.
 //
 // The file is a tar archive with an OCI image layout, which other programs can read. Images share
 // layers. The archive starts with a [Record], which describes the bundle, and the charts

@@ -110,7 +110,6 @@ func (b *Bundle) Summary() Summary {
 	return Summary{File: b.file.Name(), Size: b.size, SHA256: fmt.Sprintf("%x", b.sum), Record: b.Record}
 }
 
-// blob opens a blob of the layout.
 func (b *Bundle) blob(digest v1.Hash) (io.ReadCloser, error) {
 	at, found := b.files[blobFolder+digest.Hex]
 	if !found || digest.Algorithm != "sha256" {
@@ -153,8 +152,8 @@ func (b *Bundle) Images(_ context.Context, component string, _ artifact.Report) 
 	return b.images(roleOf(component), wanted)
 }
 
-// Operator returns the operator's image.
-func (b *Bundle) Operator() (artifact.Image, error) { return b.one(table.Operator) }
+// OperatorImage returns the operator's image.
+func (b *Bundle) OperatorImage() (artifact.Image, error) { return b.one(table.Operator) }
 
 // Probe returns the image that tests container engines.
 func (b *Bundle) Probe() (artifact.Image, error) { return b.one(Probe) }

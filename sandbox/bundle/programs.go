@@ -17,30 +17,24 @@ import (
 	table "github.com/operator-tracing/sandbox/sandbox/component"
 )
 
-// Programs are the programs of a bundle. They have the methods of build.Programs.
-type Programs struct{ bundle *Bundle }
-
-// Programs returns the programs of an embedded cluster; see [Record.Supports].
-func (b *Bundle) Programs() *Programs { return &Programs{b} }
-
 // Paths returns the paths of a component's programs, by their names in the table. It writes them
 // into the cache if they are missing.
-func (p *Programs) Paths(_ context.Context, row table.Component, _ artifact.Report) (map[string]string, error) {
-	paths, _, err := p.extract(row.Name)
+func (b *Bundle) Paths(_ context.Context, row table.Component, _ artifact.Report) (map[string]string, error) {
+	paths, _, err := b.extract(row.Name)
 	return paths, err
 }
 
 // Operator returns the path of the operator and a version, which is derived from its content. The
 // bundle was written for one operator: program is ignored.
-func (p *Programs) Operator(_ context.Context, _ build.Program, _ artifact.Report) (path, version string, err error) {
-	paths, version, err := p.extract(table.Operator)
+func (b *Bundle) Operator(_ context.Context, _ build.Program, _ artifact.Report) (path, version string, err error) {
+	paths, version, err := b.extract(table.Operator)
 	return paths[table.Operator], version, err
 }
 
 // extract returns the paths of a component's programs, and the key of their content.
-func (p *Programs) extract(component string) (paths map[string]string, key string, err error) {
+func (b *Bundle) extract(component string) (paths map[string]string, key string, err error) {
 	var programs []Program
-	for _, program := range p.bundle.Record.Programs {
+	for _, program := range b.Record.Programs {
 		if program.Component == component {
 			programs = append(programs, program)
 		}
@@ -58,8 +52,8 @@ func (p *Programs) extract(component string) (paths map[string]string, key strin
 		binaries = append(binaries, program.Binary)
 	}
 	key = cache.Key(content)
-	dir := filepath.Join(p.bundle.cache, cache.Programs, artifact.BundledFolder(component, key, programs[0].Published))
-	if _, err := cache.Ensure(dir, binaries, func(temporary string) error { return p.write(temporary, programs) }); err != nil {
+	dir := filepath.Join(b.cache, cache.Programs, artifact.BundledFolder(component, key, programs[0].Published))
+	if _, err := cache.Ensure(dir, binaries, func(temporary string) error { return b.write(temporary, programs) }); err != nil {
 		return nil, "", fmt.Errorf("extracting the %s from the bundle: %w", component, err)
 	}
 	paths = map[string]string{}
@@ -70,7 +64,7 @@ func (p *Programs) extract(component string) (paths map[string]string, key strin
 }
 
 // write writes each file once, and a link for each other program that it is.
-func (p *Programs) write(dir string, programs []Program) error {
+func (b *Bundle) write(dir string, programs []Program) error {
 	written := map[string]string{}
 	for _, program := range programs {
 		path := filepath.Join(dir, program.Binary)
@@ -80,11 +74,11 @@ func (p *Programs) write(dir string, programs []Program) error {
 			}
 			continue
 		}
-		at, found := p.bundle.files[programFolder+program.SHA256]
+		at, found := b.files[programFolder+program.SHA256]
 		if !found {
 			return fmt.Errorf("no program %s", program.SHA256)
 		}
-		if err := cache.WriteProgram(path, io.NewSectionReader(p.bundle.file, at.offset, at.size), os.O_EXCL); err != nil {
+		if err := cache.WriteProgram(path, io.NewSectionReader(b.file, at.offset, at.size), os.O_EXCL); err != nil {
 			return err
 		}
 		written[program.SHA256] = program.Binary
@@ -122,7 +116,6 @@ func hashFile(path string) (string, error) {
 	return hash.Hex, err
 }
 
-// programs writes the files of the programs.
 func (w *writer) programs(ctx context.Context, files map[string]string) error {
 	for _, sum := range slices.Sorted(maps.Keys(files)) {
 		if err := w.program(ctx, sum, files[sum]); err != nil {

@@ -65,7 +65,7 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("Supports: embedded %t, kind %t", b.Record.Supports(component.Embedded), b.Record.Supports(component.Kind))
 		}
 		for range 2 { // From the bundle, and then from the cache.
-			paths, err := b.Programs().Paths(t.Context(), component.Named(component.ControlPlane), nil)
+			paths, err := b.Paths(t.Context(), component.Named(component.ControlPlane), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,15 +80,15 @@ func TestPrograms(t *testing.T) {
 				t.Errorf("Paths(control plane) = %v", paths)
 			}
 		}
-		jaeger, err := b.Programs().Paths(t.Context(), component.Named(component.Jaeger), nil)
+		jaeger, err := b.Paths(t.Context(), component.Named(component.Jaeger), nil)
 		if err != nil || !artifact.IsPublished(jaeger[component.Jaeger]) {
 			t.Errorf("Paths(jaeger) = %v, %v; want a published program", jaeger, err)
 		}
-		path, version, err := b.Programs().Operator(t.Context(), build.Program{}, nil)
+		path, version, err := b.Operator(t.Context(), build.Program{}, nil)
 		if err != nil || filepath.Base(path) != "manager" || artifact.IsPublished(path) || len(version) != 16 {
 			t.Errorf("Operator() = %s, %q, %v", path, version, err)
 		}
-		if _, err := b.Programs().Paths(t.Context(), component.Named(component.Node), nil); err == nil || !strings.Contains(err.Error(), "no programs of the node; create the bundle with") {
+		if _, err := b.Paths(t.Context(), component.Named(component.Node), nil); err == nil || !strings.Contains(err.Error(), "no programs of the node; create the bundle with") {
 			t.Errorf("Paths(node) = %v", err)
 		}
 	}
@@ -125,12 +125,12 @@ func TestProgramNamesStayInTheCache(t *testing.T) {
 	b, _ := openedPrograms(t, withPrograms(t, false))
 	for _, name := range []string{"../etcd", "a/b", "..", ".", ""} {
 		b.Record.Programs = []Program{{Component: component.Operator, Name: component.Operator, Binary: name, SHA256: b.Record.Programs[0].SHA256}}
-		if _, _, err := b.Programs().Operator(t.Context(), build.Program{}, nil); err == nil || !strings.Contains(err.Error(), "is not the name of a program") {
+		if _, _, err := b.Operator(t.Context(), build.Program{}, nil); err == nil || !strings.Contains(err.Error(), "is not the name of a program") {
 			t.Errorf("a program called %q: %v", name, err)
 		}
 	}
 	b.Record.Programs = []Program{{Component: component.Operator, Name: component.Operator, Binary: "x", SHA256: "none"}}
-	if _, _, err := b.Programs().Operator(t.Context(), build.Program{}, nil); err == nil || !strings.Contains(err.Error(), "no program none") {
+	if _, _, err := b.Operator(t.Context(), build.Program{}, nil); err == nil || !strings.Contains(err.Error(), "no program none") {
 		t.Errorf("a program without a file: %v", err)
 	}
 }

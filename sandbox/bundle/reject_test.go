@@ -152,7 +152,7 @@ func TestChartStaysInItsFolder(t *testing.T) {
 	if _, err := b.Chart(component.Named(component.CertManager)); err == nil || !strings.Contains(err.Error(), "outside the chart") {
 		t.Errorf("got error %v", err)
 	}
-	if _, err := b.Operator(); err == nil || !strings.Contains(err.Error(), "0 images of the operator") {
+	if _, err := b.OperatorImage(); err == nil || !strings.Contains(err.Error(), "0 images of the operator") {
 		t.Errorf("Operator: got error %v", err)
 	}
 }

@@ -43,9 +43,6 @@ With --cluster=kind the bundle has only images, with --cluster=embedded only pro
 		Example: "  go run ./sandbox bundle create sandbox.tar\n  go run ./sandbox bundle create --images=source -o json sandbox.tar",
 		Args:    command.ExactArgs(1, "the file to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := command.CheckOutput(output, "text", "json"); err != nil {
-				return err
-			}
 			var summary bundle.Summary
 			err := shared.WithProgress(cmd.Context(), stderr, func(ctx context.Context, run *lifecycle.Sandbox, progress *ui.Progress) (err error) {
 				summary, err = run.CreateBundle(ctx, filepath.Clean(args[0]), plan.Fetches, progress)
@@ -60,7 +57,7 @@ With --cluster=kind the bundle has only images, with --cluster=embedded only pro
 	shared.BindFile(cmd.Flags())
 	shared.BindImages(cmd.Flags())
 	shared.BindCluster(cmd.Flags())
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	command.OutputFlag(cmd, &output)
 	return cmd
 }
 
@@ -73,9 +70,6 @@ func newBundleShow() *cobra.Command {
 		Example: "  ./sandbox bundle show sandbox.tar",
 		Args:    command.ExactArgs(1, "the file to read"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := command.CheckOutput(output, "text", "json"); err != nil {
-				return err
-			}
 			b, err := bundle.Open(cmd.Context(), args[0], "", bundle.Record.Readable)
 			if err != nil {
 				return err
@@ -84,7 +78,7 @@ func newBundleShow() *cobra.Command {
 			return writeSummary(cmd.OutOrStdout(), output, b.Summary())
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	command.OutputFlag(cmd, &output)
 	return cmd
 }
 

@@ -33,9 +33,6 @@ loads them again from the cache within seconds.
 		Example: "  go run ./sandbox prune --dry-run\n  go run ./sandbox prune --keep-days=1 -o json | jq .bytes",
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := command.CheckOutput(output, "text", "json"); err != nil {
-				return err
-			}
 			const most = 36500
 			if keepDays < 0 || keepDays > most {
 				return command.Usagef("--keep-days=%d: use 0 to %d", keepDays, most)
@@ -58,7 +55,7 @@ loads them again from the cache within seconds.
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "preview: lists the entries and deletes nothing")
 	cmd.Flags().IntVar(&keepDays, "keep-days", int(lifecycle.DefaultUnused/(24*time.Hour)), "minimum `days` since the last use")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	command.OutputFlag(cmd, &output)
 	return cmd
 }
 

@@ -73,13 +73,11 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 		return exitOK
 	}
 	root.PrintErrf("Error: %s\n", shared.Options.Origins.Explain(err))
-	var file *project.Error
-	if errors.As(err, &file) {
+	if _, ok := errors.AsType[*project.Error](err); ok {
 		root.PrintErrln("See docs/sandbox-yaml.md.")
 		return exitUsage
 	}
-	var option *settings.Error
-	if command.IsUsage(err) || errors.As(err, &option) {
+	if _, ok := errors.AsType[*settings.Error](err); ok || command.IsUsage(err) {
 		root.PrintErrf("See `%s%s --help`.\n", hint.Program(), strings.TrimPrefix(executed.CommandPath(), root.CommandPath()))
 		return exitUsage
 	}
@@ -185,8 +183,7 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 
 // flagError returns a usage error about a flag, with a hint if a known flag has a similar name.
 func flagError(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 		return command.Usagef("%w%s", err, near.Hint("--"+unknown.GetSpecifiedName(), names))

@@ -143,8 +143,7 @@ func showTimes(ctx context.Context, run *lifecycle.Sandbox, recorder *selftrace.
 // user interrupted the command, or if a port is in use: the error is sufficient then. It does not
 // report a failed write, because the step usually failed for the same reason.
 func diagnose(ctx context.Context, run *lifecycle.Sandbox, failure error, progress *ui.Progress) {
-	var taken *port.TakenError
-	if ctx.Err() != nil || errors.As(failure, &taken) {
+	if _, taken := errors.AsType[*port.TakenError](failure); taken || ctx.Err() != nil {
 		return
 	}
 	if kept, err := run.Diagnose(ctx); err == nil {

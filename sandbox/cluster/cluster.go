@@ -19,6 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/poll"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
@@ -150,7 +151,6 @@ func (c *Cluster) runtimeAnswers(ctx context.Context) error {
 	return err
 }
 
-// ready requests /readyz from the API server once.
 func (c *Cluster) ready(ctx context.Context) error {
 	config, err := c.RESTConfig()
 	if err != nil {
@@ -177,7 +177,7 @@ func withCodec(config *rest.Config) *rest.Config {
 
 // waitReady polls until the cluster is alive. The error wraps the last error of Alive.
 func (c *Cluster) waitReady(ctx context.Context, timeout time.Duration) error {
-	if err := poll(ctx, timeout, c.Alive); err != nil {
+	if err := poll.Within(ctx, pollEvery, timeout, c.Alive); err != nil {
 		return fmt.Errorf("waiting %s for cluster %s: %w", timeout, c.name, err)
 	}
 	return nil

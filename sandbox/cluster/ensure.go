@@ -12,6 +12,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
+	"github.com/operator-tracing/sandbox/sandbox/poll"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -148,7 +149,7 @@ func (c *Cluster) revive(ctx context.Context, report Report) (Outcome, error) {
 	}
 	// If the engine did not notice that the node was killed, the restart returns no error but the
 	// node stays dead.
-	err := poll(ctx, execTimeout, func(ctx context.Context) error {
+	err := poll.Within(ctx, pollEvery, execTimeout, func(ctx context.Context) error {
 		_, err := c.engine.Run(ctx, execTimeout, nil, "exec", c.node(), "true")
 		return err
 	})

@@ -1,14 +1,13 @@
 package cluster
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -140,7 +139,6 @@ func dnsPatch(node Node) string {
 	return "kind: ClusterConfiguration\ndns:\n  imageTag: " + node.CoreDNSTag + "\n"
 }
 
-// hashConfig returns a hash of the configuration and of the tracing files of the node.
 func hashConfig(config *v1alpha4.Cluster, node Node) (string, error) {
 	data, err := yaml.Marshal(config)
 	if err != nil {
@@ -149,8 +147,7 @@ func hashConfig(config *v1alpha4.Cluster, node Node) (string, error) {
 	if files := tracingFiles(node); len(files) > 0 {
 		data = fmt.Append(data, files) // fmt prints maps in the order of their keys.
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:16], nil
+	return cache.Key(data), nil
 }
 
 // KindConfig returns the YAML with which `kind create cluster --config` creates the same node. kind

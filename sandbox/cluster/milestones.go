@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/operator-tracing/sandbox/sandbox/poll"
 )
 
 // milestone is a stage of the start for which other steps wait.
@@ -50,12 +50,12 @@ func (c *Cluster) AwaitAPIServer(ctx context.Context, _ func(string, ...any)) er
 // ends. kind does not report this progress, and continues for a long time after the API server
 // accepts requests.
 func (c *Cluster) watch(ctx context.Context) {
-	if c.await(ctx, containerdSocket) != nil || poll(ctx, createTimeout, c.runtimeAnswers) != nil {
+	if c.await(ctx, containerdSocket) != nil || poll.Within(ctx, pollEvery, createTimeout, c.runtimeAnswers) != nil {
 		return
 	}
 	c.nodeRuns.reach()
 	var config *rest.Config
-	if c.await(ctx, adminConfig) != nil || poll(ctx, createTimeout, func(context.Context) (err error) {
+	if c.await(ctx, adminConfig) != nil || poll.Within(ctx, pollEvery, createTimeout, func(context.Context) (err error) {
 		config, err = c.administrator() // kubeadm may still write the file.
 		return err
 	}) != nil {
@@ -65,7 +65,7 @@ func (c *Cluster) watch(ctx context.Context) {
 	if err != nil {
 		return // kind returns the same error for the kubeconfig that it writes.
 	}
-	if poll(ctx, createTimeout, func(ctx context.Context) error {
+	if poll.Within(ctx, pollEvery, createTimeout, func(ctx context.Context) error {
 		_, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 		return err
 	}) != nil {
@@ -86,27 +86,10 @@ const (
 // with the node, or after createTimeout.
 func (c *Cluster) await(ctx context.Context, path string) error {
 	script := fmt.Sprintf("for i in $(seq %d); do [ -e %s ] && exit; sleep 0.1; done; exit 1", createTimeout/pollEvery, path)
-	return wait.PollUntilContextTimeout(ctx, nodePoll, createTimeout, true, func(ctx context.Context) (bool, error) {
+	return poll.Within(ctx, nodePoll, createTimeout, func(ctx context.Context) error {
 		_, err := c.engine.Run(ctx, createTimeout, nil, "exec", c.node(), "sh", "-c", script)
-		return err == nil, nil
+		return err
 	})
-}
-
-// poll calls ready until it returns nil, for at most limit. It returns the last error that is not a
-// consequence of the end of ctx.
-func poll(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
-	var last error
-	err := wait.PollUntilContextTimeout(ctx, pollEvery, limit, true, func(ctx context.Context) (bool, error) {
-		err := ready(ctx)
-		if ctx.Err() == nil || last == nil {
-			last = err
-		}
-		return err == nil, nil
-	})
-	if err != nil {
-		return last
-	}
-	return nil
 }
 
 // administrator reads the credentials of the administrator from the node. kubeadm writes them

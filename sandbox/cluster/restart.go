@@ -7,8 +7,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/operator-tracing/sandbox/sandbox/poll"
 )
 
 // clockSlack is the tolerance for a slow clock on the machine of the engine.
@@ -26,32 +27,28 @@ func (c *Cluster) waitForStatus(ctx context.Context, restarted time.Time) error 
 	if err != nil {
 		return fmt.Errorf("waiting for the kubelet's status updates: %w", err)
 	}
-	old := "no answer"
-	err = wait.PollUntilContextTimeout(ctx, pollEvery, readyTimeout, true, func(ctx context.Context) (bool, error) {
+	err = poll.Within(ctx, pollEvery, readyTimeout, func(ctx context.Context) error {
 		pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			old = err.Error()
-			return false, nil
+			return err
 		}
-		old = olderThan(pods.Items, restarted.Add(-clockSlack))
-		return old == "", nil
+		return olderThan(pods.Items, restarted.Add(-clockSlack))
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the kubelet's status updates after the restart: %w: %s", err, old)
+		return fmt.Errorf("waiting for the kubelet's status updates after the restart: %w", err)
 	}
 	return nil
 }
 
-// olderThan returns a description of a container that is reported as running since before a time,
-// or "".
-func olderThan(pods []corev1.Pod, when time.Time) string {
+// olderThan returns an error if a container is reported as running since before a time.
+func olderThan(pods []corev1.Pod, when time.Time) error {
 	for _, pod := range pods {
 		for _, status := range pod.Status.ContainerStatuses {
 			if running := status.State.Running; running != nil && running.StartedAt.Time.Before(when) {
-				return fmt.Sprintf("container %s of Pod %s/%s is reported as running since %s", status.Name, pod.Namespace, pod.Name,
+				return fmt.Errorf("container %s of Pod %s/%s is reported as running since %s", status.Name, pod.Namespace, pod.Name,
 					running.StartedAt.Format(time.TimeOnly))
 			}
 		}
 	}
-	return ""
+	return nil
 }

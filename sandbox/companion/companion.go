@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/file"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -86,11 +88,9 @@ func (o Observer) revision() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(fmt.Append(kubeconfig, o.session.Record.Ports, subject.ServiceName))
-	return hex.EncodeToString(sum[:8]), nil
+	return cache.Key(fmt.Append(kubeconfig, o.session.Record.Ports, subject.ServiceName)), nil
 }
 
-// hasListed returns nil if the log says that the observer has listed the objects.
 func (o Observer) hasListed() error {
 	last := "it wrote nothing"
 	for line := range strings.Lines(o.table().Tail(Name, tailLines)) {
@@ -180,23 +180,12 @@ func (o Observer) Status() (provider.Component, error) {
 // SetProgress records the resourceVersion up to which the observer has sent spans. Only the observer
 // calls it.
 func (o Observer) SetProgress(revision uint64) error {
-	path := o.session.Dir.Observed()
-	if err := os.WriteFile(path+".new", strconv.AppendUint(nil, revision, 10), 0o600); err != nil {
-		return fmt.Errorf("recording the progress: %w", err)
-	}
-	return os.Rename(path+".new", path)
+	return file.Replace(o.session.Dir.Observed(), strconv.AppendUint(nil, revision, 10), 0o600)
 }
 
 // Logs copies the log of the observer.
 func (o Observer) Logs(ctx context.Context, out io.Writer, options provider.LogOptions) error {
-	return copyLog(ctx, o.table(), out, Name, options)
-}
-
-func copyLog(ctx context.Context, table process.Table, out io.Writer, name string, options provider.LogOptions) error {
-	if options.Previous {
-		return table.Previous(out, name, options.Lines)
-	}
-	return table.Follow(ctx, out, name, options.Lines, options.Follow)
+	return provider.CopyLog(ctx, o.table(), out, Name, options)
 }
 
 // Stop ends the observer, also if its record was lost. It returns nil if it does not run.

@@ -2,8 +2,6 @@ package companion
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hostcheck"
 	"github.com/operator-tracing/sandbox/sandbox/port"
@@ -83,33 +82,14 @@ func (g Gate) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("copying the program of the gate: %w", err)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %s", users, jaegers, g.session.Record.JaegerPassword))
 	spec := process.Spec{
 		Name: GateName, Path: program, Args: []string{GateName, "--name=" + g.session.Name, "--state-dir=" + g.session.Dir.Path},
-		Env: environment(), Revision: hex.EncodeToString(sum[:8]),
+		Env: environment(), Revision: cache.Key(fmt.Appendf(nil, "%d %d %s", users, jaegers, g.session.Record.JaegerPassword)),
 	}
-	table := g.table()
-	p, started, err := table.Ensure(ctx, spec)
-	if err != nil {
-		return err
-	}
-	if !started {
-		patient, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		if !p.Stopped && table.Await(patient, GateName, g.answers) == nil {
-			return nil
-		}
-		if err := table.Stop(ctx, GateName); err != nil {
-			return err
-		}
-		if _, _, err := table.Ensure(ctx, spec); err != nil {
-			return err
-		}
-	}
-	return table.Await(ctx, GateName, g.answers)
+	_, err = g.table().Run(ctx, spec, patience, g.answers)
+	return err
 }
 
-// answers returns nil if Jaeger answers through the gate.
 func (g Gate) answers(ctx context.Context) error {
 	users, _ := g.ports()
 	return component.Named(component.Jaeger).Check(ctx, map[string]string{component.UI: component.PortNamed(component.UI).Address(users)})
@@ -159,7 +139,7 @@ func (g Gate) Describe(jaeger *provider.Component) error {
 
 // Logs copies the log of the gate.
 func (g Gate) Logs(ctx context.Context, out io.Writer, options provider.LogOptions) error {
-	return copyLog(ctx, g.table(), out, GateName, options)
+	return provider.CopyLog(ctx, g.table(), out, GateName, options)
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -126,12 +126,15 @@ func On(cluster string) []Component {
 
 // Named returns the component with a name of the table; the zero Component if there is none.
 func Named(name string) Component {
-	for _, c := range All() {
-		if c.Name == name {
-			return c
-		}
+	return find(All(), func(c Component) bool { return c.Name == name })
+}
+
+// find returns the first row that matches; the zero row if there is none.
+func find[T any](rows []T, matches func(T) bool) (found T) {
+	if i := slices.IndexFunc(rows, matches); i >= 0 {
+		found = rows[i]
 	}
-	return Component{}
+	return found
 }
 
 // ProgramsOn returns the programs of all components on a kind of cluster.

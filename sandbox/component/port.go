@@ -66,12 +66,7 @@ func AllPorts() []Port {
 
 // PortNamed returns the port with a name of the table; the zero Port if there is none.
 func PortNamed(name string) Port {
-	for _, p := range AllPorts() {
-		if p.Name == name {
-			return p
-		}
-	}
-	return Port{}
+	return find(AllPorts(), func(p Port) bool { return p.Name == name })
 }
 
 // Address is how the user reaches the port: a URL, or host:port. It is empty if number is 0.

@@ -5,11 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,7 +21,6 @@ import (
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/certificate/csr"
 	"k8s.io/client-go/util/keyutil"
-	"k8s.io/utils/ptr"
 
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 )
@@ -60,13 +55,6 @@ func TracedAccount(namespace, account string) Client {
 	return Client{User: "system:serviceaccount:" + namespace + ":" + account, Groups: []string{TracingGroup, group, group + ":" + namespace}}
 }
 
-// ClientPair is the certificate and key of a client, in files.
-type ClientPair struct {
-	CertFile, KeyFile string
-	// Fingerprint is the SHA-256 hash of the certificate, in hexadecimal digits.
-	Fingerprint string
-}
-
 // Certificate ensures that the files base.crt and base.key are a certificate and key that the API
 // server accepts for the client. It requests a new certificate if a file is missing or invalid, if
 // less than half of the validity of one week remains, if the certificate belongs to another client,
@@ -74,69 +62,47 @@ type ClientPair struct {
 // leaves this machine, and deletes the request afterwards. The user of the Issuer must be allowed
 // to approve and delete such requests. Only the owner can read the files. A base must not have
 // concurrent callers. Errors name the user and never contain a key.
-func (i *Issuer) Certificate(ctx context.Context, base string, client Client) (ClientPair, error) {
-	pair := ClientPair{CertFile: base + ".crt", KeyFile: base + ".key"}
-	leaf, certificate, key, err := i.loadPair(pair, client)
+func (i *Issuer) Certificate(ctx context.Context, base string, client Client) (*pki.Pair, error) {
+	pair, err := i.loadPair(base, client)
 	if err == nil {
-		if err = i.acceptedPair(ctx, certificate, key, client); err != nil && !errors.Is(err, errRejected) {
-			return pair, fmt.Errorf("checking the certificate of %s: %w", client.User, err)
+		if err = i.acceptedPair(ctx, pair, client); err != nil && !errors.Is(err, errRejected) {
+			return nil, fmt.Errorf("checking the certificate of %s: %w", client.User, err)
 		}
 	}
-	if err != nil {
-		if leaf, err = i.renewPair(ctx, pair, client); err != nil {
-			return pair, err
-		}
+	if err == nil {
+		return pair, nil
 	}
-	sum := sha256.Sum256(leaf.Raw)
-	pair.Fingerprint = hex.EncodeToString(sum[:])
-	return pair, nil
-}
-
-// renewPair requests a certificate and writes it, the key first. If the process is killed between
-// the two, the files do not match, and loadPair returns an error.
-func (i *Issuer) renewPair(ctx context.Context, pair ClientPair, client Client) (*x509.Certificate, error) {
 	certificate, key, err := i.requestPair(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("requesting a certificate of %s: %w", client.User, err)
 	}
-	both, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
+	if pair, err = pki.NewPair(base, certificate, key); err != nil {
 		return nil, fmt.Errorf("reading the certificate of %s that the cluster signed: %w", client.User, err)
 	}
-	if err := i.acceptedPair(ctx, certificate, key, client); err != nil {
+	if err := i.acceptedPair(ctx, pair, client); err != nil {
 		return nil, fmt.Errorf("checking the new certificate of %s: %w", client.User, err)
 	}
-	err = pki.WriteFile(pair.KeyFile, key, private)
-	if err == nil {
-		err = pki.WriteFile(pair.CertFile, certificate, private)
-	}
-	if err != nil {
+	if err := pair.Write(private); err != nil {
 		return nil, fmt.Errorf("writing the certificate of %s: %w", client.User, err)
 	}
-	return both.Leaf, nil
+	return pair, nil
 }
 
 // loadPair reads a certificate and its key. It returns an error if they are not usable for the
 // client.
-func (i *Issuer) loadPair(pair ClientPair, client Client) (leaf *x509.Certificate, certificate, key []byte, err error) {
-	if certificate, err = pki.ReadPrivate(pair.CertFile); err != nil {
-		return nil, nil, nil, err
-	}
-	if key, err = pki.ReadPrivate(pair.KeyFile); err != nil {
-		return nil, nil, nil, err
-	}
-	both, err := tls.X509KeyPair(certificate, key) // Returns an error if they do not match.
+func (i *Issuer) loadPair(base string, client Client) (*pki.Pair, error) {
+	pair, err := pki.LoadPair(base)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	leaf, now := both.Leaf, i.now()
+	leaf, now := pair.Leaf, i.now()
 	if now.Before(leaf.NotBefore) || leaf.NotAfter.Sub(now) < certificateRenewal {
-		return nil, nil, nil, fmt.Errorf("certificate is valid from %s to %s", leaf.NotBefore, leaf.NotAfter)
+		return nil, fmt.Errorf("certificate is valid from %s to %s", leaf.NotBefore, leaf.NotAfter)
 	}
 	if leaf.Subject.CommonName != client.User || !sameGroups(leaf.Subject.Organization, client.Groups) {
-		return nil, nil, nil, fmt.Errorf("certificate belongs to %s", leaf.Subject)
+		return nil, fmt.Errorf("certificate belongs to %s", leaf.Subject)
 	}
-	return leaf, certificate, key, nil
+	return pair, nil
 }
 
 // requestPair creates a key and has the cluster sign it. It deletes the request afterwards.
@@ -159,7 +125,7 @@ func (i *Issuer) requestPair(ctx context.Context, client Client) (certificate, k
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "operator-tracing-sandbox-"},
 		Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request: request, SignerName: certificatesv1.KubeAPIServerClientSignerName,
-			ExpirationSeconds: ptr.To(int32(certificateLife / time.Second)),
+			ExpirationSeconds: new(int32(certificateLife / time.Second)),
 			Usages:            []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageClientAuth},
 		},
 	}, metav1.CreateOptions{})
@@ -191,26 +157,35 @@ func (i *Issuer) requestPair(ctx context.Context, client Client) (certificate, k
 
 // acceptedPair asks the API server for the user of the certificate. It returns an error that wraps
 // errRejected if the user is not client.
-func (i *Issuer) acceptedPair(ctx context.Context, certificate, key []byte, client Client) error {
+func (i *Issuer) acceptedPair(ctx context.Context, pair *pki.Pair, client Client) error {
 	config := rest.AnonymousClientConfig(i.config)
-	config.CertData, config.KeyData = certificate, key
-	own, err := kubernetes.NewForConfig(config)
+	config.CertData, config.KeyData = pair.Certificate, pair.Key
+	user, err := reviewed(ctx, config)
 	if err != nil {
 		return err
 	}
-	review, err := own.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
-	if apierrors.IsUnauthorized(err) {
-		return errRejected
-	}
-	if err != nil {
-		return err
-	}
-	user := review.Status.UserInfo
 	groups := append(slices.Clone(client.Groups), "system:authenticated")
 	if user.Username != client.User || !sameGroups(user.Groups, groups) {
 		return fmt.Errorf("%w: got user %q in groups %q, want %q in groups %q", errRejected, user.Username, user.Groups, client.User, groups)
 	}
 	return nil
+}
+
+// reviewed asks the API server for the user of a configuration. The error is errRejected if there is
+// none.
+func reviewed(ctx context.Context, config *rest.Config) (user authenticationv1.UserInfo, err error) {
+	clientset, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return user, err
+	}
+	review, err := clientset.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if apierrors.IsUnauthorized(err) {
+		return user, errRejected
+	}
+	if err != nil {
+		return user, err
+	}
+	return review.Status.UserInfo, nil
 }
 
 func sameGroups(a, b []string) bool {

@@ -21,33 +21,37 @@ func TestLoadPair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair := func(name string) ClientPair {
+	pair := func(name string) *pki.Pair {
 		made, _, err := authority.Certificate(pki.Request{Name: name, CommonName: client.User, Organizations: client.Groups, Client: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return ClientPair{CertFile: made.CertFile, KeyFile: made.KeyFile}
+		return made
 	}
 	own, other := pair("own"), pair("other")
+	mixed := pki.Pair{CertFile: store.Dir + "/mixed.crt", KeyFile: store.Dir + "/mixed.key", Certificate: own.Certificate, Key: other.Key}
+	if err := mixed.Write(private); err != nil {
+		t.Fatal(err)
+	}
 	end := time.Now().Add(365 * 24 * time.Hour)
 	for name, test := range map[string]struct {
-		pair   ClientPair
+		name   string
 		client Client
 		now    time.Time
 		ok     bool
 	}{
-		"valid":           {own, client, time.Now(), true},
-		"expires soon":    {own, client, end.Add(time.Minute - certificateRenewal), false},
-		"over":            {own, client, end.Add(time.Hour), false},
-		"not yet":         {own, client, time.Now().Add(-time.Hour), false},
-		"another user's":  {own, Client{User: "x", Groups: client.Groups}, time.Now(), false},
-		"in other groups": {own, Client{User: client.User, Groups: client.Groups[1:]}, time.Now(), false},
-		"another key":     {ClientPair{CertFile: own.CertFile, KeyFile: other.KeyFile}, client, time.Now(), false},
-		"none":            {ClientPair{CertFile: own.CertFile + "x", KeyFile: own.KeyFile}, client, time.Now(), false},
+		"valid":           {"own", client, time.Now(), true},
+		"expires soon":    {"own", client, end.Add(time.Minute - certificateRenewal), false},
+		"over":            {"own", client, end.Add(time.Hour), false},
+		"not yet":         {"own", client, time.Now().Add(-time.Hour), false},
+		"another user's":  {"own", Client{User: "x", Groups: client.Groups}, time.Now(), false},
+		"in other groups": {"own", Client{User: client.User, Groups: client.Groups[1:]}, time.Now(), false},
+		"another key":     {"mixed", client, time.Now(), false},
+		"none":            {"none", client, time.Now(), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			issuer := &Issuer{Now: func() time.Time { return test.now }}
-			if _, _, _, err := issuer.loadPair(test.pair, test.client); (err == nil) != test.ok {
+			if _, err := issuer.loadPair(filepath.Join(store.Dir, test.name), test.client); (err == nil) != test.ok {
 				t.Errorf("loadPair = %v, want success: %t", err, test.ok)
 			}
 		})

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/operator-tracing/sandbox/sandbox/pki"
+	"github.com/operator-tracing/sandbox/sandbox/file"
 )
 
 // private is the mode of all files.
@@ -44,10 +44,10 @@ func WriteKubeconfig(path string, k Kubeconfig) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("writing kubeconfig %s: %w", path, err)
 	}
-	if old, err := pki.ReadPrivate(path); err == nil && bytes.Equal(old, data) {
+	if old, err := file.ReadPrivate(path); err == nil && bytes.Equal(old, data) {
 		return false, nil
 	}
-	if err := pki.WriteFile(path, data, private); err != nil {
+	if err := file.Write(path, data, private); err != nil {
 		return false, fmt.Errorf("writing kubeconfig: %w", err)
 	}
 	return true, nil

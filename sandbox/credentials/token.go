@@ -11,12 +11,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 
-	"github.com/operator-tracing/sandbox/sandbox/pki"
+	"github.com/operator-tracing/sandbox/sandbox/file"
+	"github.com/operator-tracing/sandbox/sandbox/poll"
 )
 
 const (
@@ -81,7 +80,7 @@ func (i *Issuer) Token(ctx context.Context, path, namespace, account string) (ch
 	if token, err = i.request(ctx, sa); err != nil {
 		return false, fmt.Errorf("requesting a token of ServiceAccount %s/%s: %w", namespace, account, err)
 	}
-	if err := pki.WriteFile(path, []byte(token), private); err != nil {
+	if err := file.Write(path, []byte(token), private); err != nil {
 		return false, fmt.Errorf("writing the token of ServiceAccount %s/%s: %w", namespace, account, err)
 	}
 	return true, nil
@@ -89,7 +88,7 @@ func (i *Issuer) Token(ctx context.Context, path, namespace, account string) (ch
 
 // load reads a token. It returns an error if the token is not valid yet or must be renewed.
 func (i *Issuer) load(path string) (string, error) {
-	data, err := pki.ReadPrivate(path)
+	data, err := file.ReadPrivate(path)
 	if err != nil {
 		return "", err
 	}
@@ -101,21 +100,11 @@ func (i *Issuer) load(path string) (string, error) {
 	return token, c.inTime(i.now())
 }
 
-func (i *Issuer) waitForAccount(ctx context.Context, namespace, account string) (*corev1.ServiceAccount, error) {
-	var sa *corev1.ServiceAccount
-	var last error
-	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {
-		found, err := i.admin.CoreV1().ServiceAccounts(namespace).Get(ctx, account, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			last = err
-			return false, nil
-		}
-		sa = found
-		return err == nil, err
-	})
-	if err != nil && last != nil && ctx.Err() != nil {
-		err = fmt.Errorf("%w: %w", err, last)
-	}
+func (i *Issuer) waitForAccount(ctx context.Context, namespace, account string) (sa *corev1.ServiceAccount, err error) {
+	err = poll.Until(ctx, pollInterval, func(ctx context.Context) (err error) {
+		sa, err = i.admin.CoreV1().ServiceAccounts(namespace).Get(ctx, account, metav1.GetOptions{})
+		return err
+	}, apierrors.IsNotFound)
 	if err != nil {
 		return nil, fmt.Errorf("waiting for ServiceAccount %s/%s: %w", namespace, account, err)
 	}
@@ -125,25 +114,16 @@ func (i *Issuer) waitForAccount(ctx context.Context, namespace, account string) 
 // request requests a token and waits until the API server accepts it.
 func (i *Issuer) request(ctx context.Context, sa *corev1.ServiceAccount) (string, error) {
 	response, err := i.admin.CoreV1().ServiceAccounts(sa.Namespace).CreateToken(ctx, sa.Name, &authenticationv1.TokenRequest{
-		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(tokenLife / time.Second))},
+		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(tokenLife / time.Second))},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return "", err
 	}
+	ctx, cancel := context.WithTimeout(ctx, acceptTimeout)
+	defer cancel()
 	token := response.Status.Token
-	var last error
-	err = wait.PollUntilContextTimeout(ctx, pollInterval, acceptTimeout, true, func(ctx context.Context) (bool, error) {
-		err := i.accepted(ctx, token, sa)
-		if errors.Is(err, errRejected) {
-			last = err
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err != nil && last != nil { // Also if ctx ended the last attempt.
-		err = fmt.Errorf("%w: %w", err, last)
-	}
-	return token, err
+	return token, poll.Until(ctx, pollInterval, func(ctx context.Context) error { return i.accepted(ctx, token, sa) },
+		func(err error) bool { return errors.Is(err, errRejected) })
 }
 
 // accepted asks the API server for the user of token. It returns an error that wraps errRejected if
@@ -151,18 +131,10 @@ func (i *Issuer) request(ctx context.Context, sa *corev1.ServiceAccount) (string
 func (i *Issuer) accepted(ctx context.Context, token string, sa *corev1.ServiceAccount) error {
 	config := rest.AnonymousClientConfig(i.config)
 	config.BearerToken = token
-	client, err := kubernetes.NewForConfig(config)
+	user, err := reviewed(ctx, config)
 	if err != nil {
 		return err
 	}
-	review, err := client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
-	if apierrors.IsUnauthorized(err) {
-		return errRejected
-	}
-	if err != nil {
-		return err
-	}
-	user := review.Status.UserInfo
 	if name := "system:serviceaccount:" + sa.Namespace + ":" + sa.Name; user.Username != name || user.UID != string(sa.UID) {
 		return fmt.Errorf("%w: got user %q with UID %q, want %q with UID %q", errRejected, user.Username, user.UID, name, sa.UID)
 	}

@@ -48,7 +48,6 @@ func lacks(f Facts, modes []Mode) string {
 	return "the cache does not contain " + join(names)
 }
 
-// nodeImage checks whether this machine can build the image of kind's node.
 func nodeImage(f Facts) []Finding {
 	if f.Debian == nil {
 		if f.System.OS == "linux" {

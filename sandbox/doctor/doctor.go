@@ -120,13 +120,9 @@ func Examine(facts Facts) Report {
 
 // Warnings returns the warnings about requested modes that can run.
 func (r Report) Warnings(wanted Wanted) []Finding {
-	var found []Finding
-	for _, f := range r.Findings {
-		if f.Severity == Warning && slices.ContainsFunc(wanted.modes(), func(m Mode) bool { return r.verdict(m).CanRun && slices.Contains(f.Modes, m) }) {
-			found = append(found, f)
-		}
-	}
-	return found
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(f Finding) bool {
+		return f.Severity != Warning || !slices.ContainsFunc(wanted.modes(), func(m Mode) bool { return r.verdict(m).CanRun && slices.Contains(f.Modes, m) })
+	})
 }
 
 // Refusal returns nil if a requested mode can run. Otherwise it returns a [RefusedError] with the

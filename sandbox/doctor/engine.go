@@ -7,7 +7,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 )
 
-// checkEngine checks whether an engine can start containers.
 func checkEngine(f Facts) []Finding {
 	e := f.Engine
 	switch {
@@ -91,7 +90,6 @@ const delegate = `sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[
 
 const unified = "boot with systemd.unified_cgroup_hierarchy=1 (in GRUB_CMDLINE_LINUX of /etc/default/grub, then sudo update-grub)"
 
-// cgroups checks the control groups of the node's container.
 func cgroups(f Facts) []Finding {
 	host := f.Engine.Host
 	switch {
@@ -112,7 +110,6 @@ func cgroups(f Facts) []Finding {
 	return ok("cgroup v2 with the controllers of the kubelet")
 }
 
-// processes checks how many processes and threads a node can have.
 func processes(f Facts) []Finding {
 	host := f.Engine.Host
 	switch {
@@ -134,11 +131,5 @@ func missingControllers(host *engine.Host) []string {
 	if len(host.Controllers) == 0 {
 		return nil
 	}
-	var missing []string
-	for _, c := range needed {
-		if !slices.Contains(host.Controllers, c) {
-			missing = append(missing, c)
-		}
-	}
-	return missing
+	return slices.DeleteFunc(slices.Clone(needed), func(c string) bool { return slices.Contains(host.Controllers, c) })
 }

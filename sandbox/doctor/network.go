@@ -30,7 +30,6 @@ func ports(f Facts) []Finding {
 	return found
 }
 
-// proxy checks that the proxy variables are valid.
 func proxy(f Facts) []Finding {
 	p := f.Proxy
 	switch {
@@ -42,7 +41,6 @@ func proxy(f Facts) []Finding {
 	return nil
 }
 
-// registries checks whether images can be pulled.
 func registries(f Facts) []Finding {
 	var found []Finding
 	var answering []string

@@ -7,7 +7,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
-// need is the required disk space of a use.
 type need struct {
 	modes         []Mode
 	least, enough uint64

@@ -2,8 +2,6 @@ package embedded
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,9 +11,11 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/embedded/snapshot"
+	"github.com/operator-tracing/sandbox/sandbox/file"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -167,7 +167,7 @@ func (c *Cluster) admission() (path, revision string, err error) {
 	}
 	path = filepath.Join(folder, "admission.yaml")
 	content := "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:" + plugins + "\n"
-	return path, pair.Fingerprint() + hash([]byte(content)), write(path, content)
+	return path, pair.Fingerprint() + cache.Key([]byte(content)), write(path, content)
 }
 
 func (c *Cluster) apiServerReady(ctx context.Context) error {
@@ -227,7 +227,6 @@ func (c *Cluster) scheduler(program string) (process.Spec, error) {
 // answerLimit is the time limit of one readiness check.
 const answerLimit = 2 * time.Second
 
-// answers returns nil if a GET of url returns status 200.
 func answers(ctx context.Context, client *http.Client, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
@@ -248,15 +247,10 @@ func answers(ctx context.Context, client *http.Client, url string) error {
 
 // write writes a file with access only for its owner.
 func write(path, content string) error {
-	if err := pki.WriteFile(path, []byte(content), 0o600); err != nil {
+	if err := file.Write(path, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("writing a configuration: %w", state.Remedy(err))
 	}
 	return nil
-}
-
-func hash(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:8])
 }
 
 func hashFile(path string) (string, error) {
@@ -264,5 +258,5 @@ func hashFile(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("hashing a file: %w", err)
 	}
-	return hash(data), nil
+	return cache.Key(data), nil
 }

@@ -68,7 +68,6 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 	return c.startEmpty(ctx, etcd, report)
 }
 
-// isNew reports whether etcd has no data yet.
 func (c *Cluster) isNew() bool {
 	entries, err := os.ReadDir(c.dir.Etcd())
 	return err != nil || len(entries) == 0
@@ -117,7 +116,6 @@ func (c *Cluster) etcd(program string) (process.Spec, error) {
 	return spec, nil
 }
 
-// etcdClient returns the certificate of the API server for etcd.
 func (c *Cluster) etcdClient() (*pki.Pair, error) {
 	pair, _, err := c.authorities.etcd.Certificate(pki.Request{Name: "apiserver-etcd-client", CommonName: component.APIServer, Client: true})
 	return pair, state.Remedy(err)

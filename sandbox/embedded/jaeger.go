@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -53,7 +54,7 @@ func (c *Cluster) jaeger(options JaegerOptions) (process.Spec, error) {
 		return process.Spec{}, fmt.Errorf("reading the configuration of Jaeger: %w", err)
 	}
 	path := filepath.Join(folder, "config.yaml")
-	spec := process.Spec{Path: options.Program, Args: []string{"--config=" + path}, Revision: hash(slices.Concat(content, options.Page))}
+	spec := process.Spec{Path: options.Program, Args: []string{"--config=" + path}, Revision: cache.Key(slices.Concat(content, options.Page))}
 	// By default Jaeger would send traces of its own queries to port 4317, and hang for ten seconds
 	// when it stops.
 	spec.Env = []string{"GOMEMLIMIT=450MiB", "JAEGER_HOST=127.0.0.1", "JAEGER_MEMORY_MIB=2048", "OTEL_TRACES_SAMPLER=always_off"}

@@ -61,7 +61,6 @@ func (c *Cluster) Programs(ctx context.Context, row component.Component, paths m
 	return group.Wait()
 }
 
-// programSpec returns the process of a program that the table describes.
 func (c *Cluster) programSpec(ctx context.Context, namespace string, p component.Program, path string) (process.Spec, error) {
 	args := []string{"--kubeconfig=" + c.kubeconfigOf(p.Name)}
 	for _, arg := range p.Args {

@@ -118,7 +118,6 @@ func (c *Cluster) serverRevision() string {
 	return c.authorities.cluster.Fingerprint() + ":" + strconv.Itoa(own[component.APIServerPort]) + ":"
 }
 
-// kubeconfigOf returns the path of a process's kubeconfig.
 func (c *Cluster) kubeconfigOf(name string) string {
 	return filepath.Join(c.dir.Components(), name, "kubeconfig")
 }

@@ -24,7 +24,6 @@ const (
 	moves = 3
 )
 
-// service describes how to start one process and when it is ready.
 type service struct {
 	name string
 	// spec is called for each start, because ports may have changed.
@@ -41,9 +40,9 @@ func (c *Cluster) start(ctx context.Context, svc service, report Report) (starte
 	defer func() { c.guard.Mark(svc.name, err == nil) }()
 	for move := 0; ; move++ {
 		started, err = c.startOnce(ctx, svc)
-		var died *process.DiedError
+		died, exited := errors.AsType[*process.DiedError](err)
 		switch {
-		case err == nil || !errors.As(err, &died):
+		case err == nil || !exited:
 			return started, err
 		case !portTaken(died.Tail) || move == moves:
 			return started, c.explain(died)
@@ -61,34 +60,14 @@ func (c *Cluster) startOnce(ctx context.Context, svc service) (started bool, err
 		return false, err
 	}
 	spec.Name, spec.Grace = svc.name, grace
-	p, started, err := c.table.Ensure(ctx, spec)
-	if err != nil {
-		return started, fmt.Errorf("starting %s: %w", svc.name, state.Remedy(err))
-	}
 	if svc.ready == nil {
 		// Without a readiness check, a running process counts as ready.
 		svc.ready = func(context.Context) error { return nil }
 	}
-	if !started {
-		if !p.Stopped {
-			patient, cancel := context.WithTimeout(ctx, patience)
-			err = c.table.Await(patient, svc.name, svc.ready)
-			cancel()
-			if err == nil || ctx.Err() != nil {
-				return false, err
-			}
-		}
-		if err := c.table.Stop(ctx, svc.name); err != nil {
-			return false, fmt.Errorf("restarting %s: %w", svc.name, err)
-		}
-		if _, _, err := c.table.Ensure(ctx, spec); err != nil {
-			return false, fmt.Errorf("restarting %s: %w", svc.name, state.Remedy(err))
-		}
+	if started, err = c.table.Run(ctx, spec, patience, svc.ready); err != nil {
+		return started, fmt.Errorf("starting %s: %w", svc.name, state.Remedy(err))
 	}
-	if err := c.table.Await(ctx, svc.name, svc.ready); err != nil {
-		return true, fmt.Errorf("waiting for %s: %w", svc.name, err)
-	}
-	return true, nil
+	return started, nil
 }
 
 // portTaken reports whether a process exited because another process listens on its port. Every
@@ -162,7 +141,7 @@ func (c *Cluster) exited(name string) error {
 		return nil
 	}
 	err = c.table.Died(name)
-	if died := (*process.DiedError)(nil); errors.As(err, &died) {
+	if died, ok := errors.AsType[*process.DiedError](err); ok {
 		return c.explain(died)
 	}
 	return err

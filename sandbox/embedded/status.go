@@ -59,15 +59,9 @@ const deadLines = 5
 // Alive returns nil if the API server is ready.
 func (c *Cluster) Alive(ctx context.Context) error { return c.apiServerReady(ctx) }
 
-// Follow copies the last lines of a process's log to out. With follow, it also copies new lines
-// until ctx ends.
-func (c *Cluster) Follow(ctx context.Context, out io.Writer, name string, lines int, follow bool) error {
-	return c.table.Follow(ctx, out, name, lines, follow)
-}
-
-// Previous copies the last lines of the log of the previous process with this name.
-func (c *Cluster) Previous(out io.Writer, name string, lines int) error {
-	return c.table.Previous(out, name, lines)
+// Logs copies the log of a process.
+func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provider.LogOptions) error {
+	return provider.CopyLog(ctx, c.table, out, name, o)
 }
 
 // Version returns the version of the API server as vMAJOR.MINOR.PATCH.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -32,7 +33,7 @@ func (c *Cluster) traceAPIServer(spec *process.Spec) error {
 		"endpoint: " + address(jaeger[component.OTLPGRPC]) + "\nsamplingRatePerMillion: 0\n"
 	spec.Args = append(spec.Args, "--tracing-config-file="+path)
 	spec.Env = append(spec.Env, sendSoon)
-	spec.Revision += hash([]byte(content))
+	spec.Revision += cache.Key([]byte(content))
 	return write(path, content)
 }
 
@@ -55,6 +56,6 @@ func (c *Cluster) tracedAccountSpec(ctx context.Context, name, namespace, accoun
 		if err != nil {
 			return credentials.Kubeconfig{}, "", fmt.Errorf("creating a certificate of a traced caller for %s: %w", name, state.Remedy(err))
 		}
-		return credentials.Kubeconfig{User: account, CertFile: pair.CertFile, KeyFile: pair.KeyFile}, pair.Fingerprint, nil
+		return credentials.Kubeconfig{User: account, CertFile: pair.CertFile, KeyFile: pair.KeyFile}, pair.Fingerprint(), nil
 	})
 }

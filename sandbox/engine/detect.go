@@ -136,13 +136,7 @@ func Installed() bool { return len(InstalledEngines()) > 0 }
 // InstalledEngines returns the names of the engines with a client on PATH, in the order in which
 // [Detect] tries them.
 func InstalledEngines() []string {
-	var found []string
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err == nil {
-			found = append(found, name)
-		}
-	}
-	return found
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, err := exec.LookPath(name); return err != nil })
 }
 
 // RunningEngines returns the installed engines that answer, whether or not they can start

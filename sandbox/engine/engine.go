@@ -102,7 +102,6 @@ func (e *Engine) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// lockedWriter is a writer that is safe for concurrent use.
 type lockedWriter struct {
 	mu  sync.Mutex
 	out io.Writer

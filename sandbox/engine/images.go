@@ -23,7 +23,11 @@ func (e *Engine) pipe(ctx context.Context, write Archiver, args ...string) error
 
 // ImageID returns the engine's id of an image; has is false if it has no image of that name.
 func (e *Engine) ImageID(ctx context.Context, name string) (id string, has bool) {
-	out, err := e.Run(ctx, Timeout, nil, "image", "inspect", "--format", "{{.Id}}", name)
+	return e.inspectImage(ctx, name, "{{.Id}}")
+}
+
+func (e *Engine) inspectImage(ctx context.Context, name, format string) (answer string, has bool) {
+	out, err := e.Run(ctx, Timeout, nil, "image", "inspect", "--format", format, name)
 	return strings.TrimSpace(out), err == nil
 }
 
@@ -91,11 +95,8 @@ func (e *Engine) RemoveImage(ctx context.Context, name string) error {
 // ImageSize returns the size of an image in the engine's storage in bytes, including layers that it
 // shares with other images. It returns 0 if the engine does not report the size.
 func (e *Engine) ImageSize(ctx context.Context, name string) int64 {
-	out, err := e.Run(ctx, Timeout, nil, "image", "inspect", "--format", "{{.Size}}", name)
-	if err != nil {
-		return 0
-	}
-	size, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	answer, _ := e.inspectImage(ctx, name, "{{.Size}}")
+	size, err := strconv.ParseInt(answer, 10, 64)
 	if err != nil {
 		return 0
 	}

@@ -85,7 +85,6 @@ func Write(ctx context.Context, dir string, parts []Part, redactor *redact.Redac
 	return files, missing, err
 }
 
-// ensureEmpty creates dir, or returns an error if it contains files.
 func ensureEmpty(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -117,7 +116,6 @@ func write(dir, name string, content []byte) error {
 	return os.WriteFile(path, content, 0o600)
 }
 
-// endOf keeps the end of its input.
 type endOf struct {
 	most    int
 	buffer  bytes.Buffer

@@ -110,7 +110,6 @@ func clean(object *unstructured.Unstructured) []redact.Known {
 	return redact.Tree(object.Object, object.GetNamespace() != "kube-system")
 }
 
-// hideAll replaces the values of a map by their sizes.
 func hideAll(object map[string]any, field string) {
 	values, found := object[field].(map[string]any)
 	if !found {

@@ -10,9 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/pager"
 
 	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 )
@@ -61,21 +63,11 @@ func KnownValues(ctx context.Context, config *rest.Config, namespaces ...string)
 
 // each calls visit with all objects, a page at a time.
 func each(ctx context.Context, client dynamic.ResourceInterface, visit func(*unstructured.Unstructured) error) error {
-	options := metav1.ListOptions{Limit: pageSize}
-	for {
-		list, err := client.List(ctx, options)
-		if err != nil {
-			return err
-		}
-		for i := range list.Items {
-			if err := visit(&list.Items[i]); err != nil {
-				return err
-			}
-		}
-		if options.Continue = list.GetContinue(); options.Continue == "" {
-			return nil
-		}
-	}
+	pages := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+		return client.List(ctx, options)
+	})
+	pages.PageSize, pages.PageBufferSize = pageSize, 0
+	return pages.EachListItem(ctx, metav1.ListOptions{}, func(obj runtime.Object) error { return visit(obj.(*unstructured.Unstructured)) })
 }
 
 func ofSecret(secret *unstructured.Unstructured) ([]redact.Known, error) {

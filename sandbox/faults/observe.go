@@ -20,6 +20,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
@@ -43,7 +44,7 @@ func observeCluster(ctx context.Context, s *stage) (*observer, error) {
 	o := &observer{cancel: cancel, ended: make(chan error, 1)}
 	o.reset()
 	synced := make(chan struct{})
-	watcher := &observe.Watcher{Config: s.cluster.Config(), Synced: func() { close(synced) }}
+	watcher := &feed.Watcher{Config: s.cluster.Config(), Synced: func() { close(synced) }}
 	for _, obj := range s.samples {
 		gvk := obj.GroupVersionKind()
 		watcher.About = append(watcher.About, writes.Object{Group: gvk.Group, Kind: gvk.Kind})

@@ -33,7 +33,6 @@ var ErrTooLarge = errors.New("too large")
 // sockets, without waiting for them.
 func Open(path string) (*os.File, error) { return open(path, 0) }
 
-// open opens a regular file with additional flags.
 func open(path string, flags int) (*os.File, error) {
 	// Without O_NONBLOCK, opening a pipe waits for a writer. The flag has no effect on files.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|flags, 0)

@@ -65,7 +65,6 @@ func (s *Sandbox) kindsToBuild(progress *ui.Progress) []string {
 	return []string{component.Kind, component.Embedded}
 }
 
-// useToFetch uses a cluster that can only fetch.
 func (s *Sandbox) useToFetch(name string) {
 	if name == component.Embedded {
 		s.use(name, embedded.Builder(s.Session))
@@ -151,7 +150,6 @@ func (s *Sandbox) CreateBundle(ctx context.Context, path string, fetches Fetches
 	return summary, err
 }
 
-// addFetched adds what the cluster fetched.
 func (s *Sandbox) addFetched(contents *bundle.Contents) {
 	switch c := s.cluster.(type) {
 	case *kind.Cluster:

@@ -23,8 +23,7 @@ func Doctor(ctx context.Context, options session.Options, report report) (doctor
 		options.Cluster = "auto"
 	}
 	s, err := Open(options)
-	var mistake *settings.Error
-	if errors.As(err, &mistake) {
+	if _, mistake := errors.AsType[*settings.Error](err); mistake {
 		return doctor.Report{}, err
 	}
 	unusable := err
@@ -102,7 +101,6 @@ func (s *Sandbox) wantBundle(wanted *doctor.Wanted) {
 	}
 }
 
-// subject returns what the doctor has to know about this sandbox.
 func (s *Sandbox) subject() doctor.Subject {
 	subject := doctor.Subject{
 		Wanted: doctor.Wanted{Cluster: s.Cluster, Provider: s.Provider, Images: s.Images, Fresh: s.Record.Name == ""},

@@ -72,25 +72,22 @@ func (s *Sandbox) Diagnose(ctx context.Context) (Exported, error) {
 func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, findings func(context.Context) (doctor.Report, error)) (Exported, error) {
 	parts := []export.Part{
 		{Name: "versions.txt", Get: writeVersions},
-		{Name: "options.json", Get: func(_ context.Context, out io.Writer) error {
+		jsonPart("options.json", func(context.Context) (any, error) {
 			options := s.Options
 			options.OperatorEnv, _ = redact.Variables(options.OperatorEnv)
-			return writeJSON(out, options)
-		}},
-		{Name: "state.json", Get: func(_ context.Context, out io.Writer) error {
+			return options, nil
+		}),
+		jsonPart("state.json", func(context.Context) (any, error) {
 			record := s.Record
 			record.OperatorEnv, _ = redact.Variables(record.OperatorEnv)
-			return writeJSON(out, record)
-		}},
-		{Name: "status.json", Get: func(ctx context.Context, out io.Writer) error {
+			return record, nil
+		}),
+		jsonPart("status.json", func(ctx context.Context) (any, error) {
 			status, err := s.Status(ctx)
 			status.OperatorEnv, _ = redact.Variables(status.OperatorEnv)
-			return errors.Join(err, writeJSON(out, status))
-		}},
-		{Name: "doctor.json", Get: func(ctx context.Context, out io.Writer) error {
-			report, err := findings(ctx)
-			return errors.Join(err, writeJSON(out, report))
-		}},
+			return status, err
+		}),
+		jsonPart("doctor.json", func(ctx context.Context) (any, error) { return findings(ctx) }),
 	}
 	parts = append(parts, s.stateParts()...)
 	values := append(s.secretValues(), redact.Known{Name: "jaegerPassword", Value: s.Record.JaegerPassword, Sure: true})
@@ -102,10 +99,14 @@ func (s *Sandbox) export(ctx context.Context, dir string, limits export.Limits, 
 	return Exported{Dir: dir, Files: files, Missing: missing}, err
 }
 
-func writeJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+// jsonPart writes a value even if an error comes with it.
+func jsonPart(name string, get func(context.Context) (any, error)) export.Part {
+	return export.Part{Name: name, Get: func(ctx context.Context, out io.Writer) error {
+		value, err := get(ctx)
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return errors.Join(err, encoder.Encode(value))
+	}}
 }
 
 func writeVersions(_ context.Context, out io.Writer) error {

@@ -85,8 +85,8 @@ func cleanKind(ctx context.Context, s *session.Session) error {
 		if err != nil {
 			return err
 		}
-		var foreign *cluster.ForeignError
-		if err := c.Delete(ctx); err != nil && !errors.As(err, &foreign) {
+		err = c.Delete(ctx)
+		if _, foreign := errors.AsType[*cluster.ForeignError](err); err != nil && !foreign {
 			return err
 		}
 	}

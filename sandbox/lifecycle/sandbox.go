@@ -15,7 +15,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 )
 
-// report receives short progress messages of a step.
 type report = session.Report
 
 // Sandbox is one sandbox. A command opens it, uses it, and closes it.

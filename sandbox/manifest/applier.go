@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
@@ -36,14 +37,9 @@ func WithoutApplier() *Component {
 // applierObjects returns the role, without its rules, and its binding.
 func applierObjects() []*unstructured.Unstructured {
 	const user = workload.ApplierUser
-	role := &unstructured.Unstructured{Object: map[string]any{}}
-	role.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("ClusterRole"))
-	role.SetName(user)
-	binding := &unstructured.Unstructured{Object: map[string]any{
-		"roleRef":  map[string]any{"apiGroup": rbacv1.GroupName, "kind": "ClusterRole", "name": user},
-		"subjects": []any{map[string]any{"apiGroup": rbacv1.GroupName, "kind": "User", "name": user}},
-	}}
-	binding.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"))
-	binding.SetName(user)
+	role := kinds.New(rbacv1.SchemeGroupVersion.WithKind("ClusterRole"), "", user)
+	binding := kinds.New(rbacv1.SchemeGroupVersion.WithKind("ClusterRoleBinding"), "", user)
+	binding.Object["roleRef"] = map[string]any{"apiGroup": rbacv1.GroupName, "kind": "ClusterRole", "name": user}
+	binding.Object["subjects"] = []any{map[string]any{"apiGroup": rbacv1.GroupName, "kind": "User", "name": user}}
 	return []*unstructured.Unstructured{role, binding}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/config"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // TableOptions configures [FromTable].
@@ -91,10 +92,7 @@ func renderChart(row component.Component, o TableOptions) ([]*unstructured.Unstr
 		return nil, fmt.Errorf("rendering the chart: %w", err)
 	}
 
-	namespace := &unstructured.Unstructured{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	namespace.SetName(row.Namespace)
-	objects := []*unstructured.Unstructured{namespace}
+	objects := []*unstructured.Unstructured{kinds.New(corev1.SchemeGroupVersion.WithKind("Namespace"), "", row.Namespace)}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if path.Base(name) == "NOTES.txt" {
 			continue

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
@@ -86,13 +85,7 @@ func (p *Component) Wait(ctx context.Context, c *apply.Cluster, report func(stri
 }
 
 func (p *Component) wait(ctx context.Context, c *apply.Cluster, report func(string, ...any)) error {
-	var workloads []*unstructured.Unstructured
-	for _, obj := range p.Objects {
-		if obj.GroupVersionKind().Group == appsv1.GroupName {
-			workloads = append(workloads, obj)
-		}
-	}
-	if err := apply.WaitReady(ctx, c, workloads); err != nil {
+	if err := apply.WaitReady(ctx, c, apply.RolledOut(p.Objects)); err != nil {
 		return fmt.Errorf("waiting for %s: %w", p.Name, err)
 	}
 	serves, err := workload.CheckOf(c, p.Name)

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // Image is a container image and its pull policy.
@@ -53,14 +54,8 @@ func deploymentOf(objects []*unstructured.Unstructured, namespace, name, contain
 
 // container returns the container of a Deployment with a name, for changes in place.
 func container(deployment *unstructured.Unstructured, name string) (map[string]any, error) {
-	// NestedFieldNoCopy returns the field itself, so a change reaches the object.
-	field, _, err := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "template", "spec", "containers")
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", apply.Describe(deployment), err)
-	}
-	list, _ := field.([]any)
-	for _, item := range list {
-		if c, ok := item.(map[string]any); ok && c["name"] == name {
+	for _, c := range kinds.Maps(deployment.Object, "spec", "template", "spec", "containers") {
+		if c["name"] == name {
 			return c, nil
 		}
 	}

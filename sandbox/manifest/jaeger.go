@@ -1,14 +1,15 @@
 package manifest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/config"
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // JaegerOptions configures [Jaeger].
@@ -74,12 +75,8 @@ const (
 // page only when it starts. So a variable that Jaeger ignores has the hash of the page: a new page
 // then creates a new Pod.
 func jaegerPage(container map[string]any, namespace string, page []byte) *unstructured.Unstructured {
-	sum := sha256.Sum256(page)
-	setEnv(container, map[string]string{"JAEGER_UI_ASSETS": jaegerPageFolder, "JAEGER_PAGE_SUM": hex.EncodeToString(sum[:8])})
-	object := &unstructured.Unstructured{Object: map[string]any{"data": map[string]any{"index.html": string(page)}}}
-	object.SetAPIVersion("v1")
-	object.SetKind("ConfigMap")
-	object.SetName(jaegerPageName)
-	object.SetNamespace(namespace)
+	setEnv(container, map[string]string{"JAEGER_UI_ASSETS": jaegerPageFolder, "JAEGER_PAGE_SUM": cache.Key(page)})
+	object := kinds.New(corev1.SchemeGroupVersion.WithKind("ConfigMap"), namespace, jaegerPageName)
+	object.Object["data"] = map[string]any{"index.html": string(page)}
 	return object
 }

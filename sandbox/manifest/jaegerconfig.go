@@ -11,6 +11,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // jaegerConfigFile is the key of the ConfigMap that config/jaeger mounts.
@@ -66,14 +68,11 @@ func (c collectorConfig) checkOTLP() error {
 // of it, so a new configuration creates a new Pod.
 func setJaegerConfig(objects []*unstructured.Unstructured, deployment *unstructured.Unstructured, data []byte) error {
 	sum := sha256.Sum256(data)
-	field, _, _ := unstructured.NestedFieldNoCopy(deployment.Object, "spec", "template", "spec", "volumes")
-	volumes, _ := field.([]any)
 	for _, obj := range objects {
 		if _, has, _ := unstructured.NestedString(obj.Object, "data", jaegerConfigFile); !has || obj.GetKind() != "ConfigMap" {
 			continue
 		}
-		for _, v := range volumes {
-			volume, _ := v.(map[string]any)
+		for _, volume := range kinds.Maps(deployment.Object, "spec", "template", "spec", "volumes") {
 			if source, ok := volume["configMap"].(map[string]any); ok && source["name"] == obj.GetName() {
 				obj.SetName("jaeger-" + hex.EncodeToString(sum[:5]))
 				obj.Object["data"] = map[string]any{jaegerConfigFile: string(data)}

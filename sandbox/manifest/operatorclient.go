@@ -11,6 +11,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 const (
@@ -70,9 +71,7 @@ func (o *OperatorClient) secret(namespace string) (*unstructured.Unstructured, e
 	} {
 		data[name] = base64.StdEncoding.EncodeToString(value)
 	}
-	secret := &unstructured.Unstructured{Object: map[string]any{"type": string(corev1.SecretTypeOpaque), "data": data}}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	secret.SetNamespace(namespace)
-	secret.SetName(clientSecret)
+	secret := kinds.New(corev1.SchemeGroupVersion.WithKind("Secret"), namespace, clientSecret)
+	secret.Object["type"], secret.Object["data"] = string(corev1.SecretTypeOpaque), data
 	return secret, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,15 +30,9 @@ func checkWebhookAddress(address string) error {
 
 // withoutPods leaves out the objects that only Pods need.
 func withoutPods(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
-	var out []*unstructured.Unstructured
-	for _, obj := range objects {
-		switch obj.GetKind() {
-		case "Deployment", "StatefulSet", "Service":
-		default:
-			out = append(out, obj)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(objects), func(obj *unstructured.Unstructured) bool {
+		return slices.Contains([]string{"Deployment", "StatefulSet", "Service"}, obj.GetKind())
+	})
 }
 
 // callByURL makes the API server call every webhook at an address instead of its Service.

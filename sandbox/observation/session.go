@@ -21,6 +21,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
@@ -105,7 +106,7 @@ func (s *Session) Run(ctx context.Context, show func(traces.Look) error) (tracet
 	observer := observe.New(observe.Options{
 		Alone: s.options.Sender == nil, Applied: s.tracer.SpanOf, ExportDelay: lookInterval, Export: s.export, Wrote: s.wrote, Failed: s.failed,
 	})
-	watcher := &observe.Watcher{
+	watcher := &feed.Watcher{
 		Config: s.options.Cluster.Config(), Namespaces: s.options.Namespaces, About: s.options.About,
 		Synced: func() { close(synced) }, Skipped: s.skip, Unsearched: s.unsearch,
 	}

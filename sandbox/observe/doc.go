@@ -1,8 +1,8 @@
 // Package observe derives traces from the changes of a cluster's objects. It only reads: operators
 // need no change, and the API server no option.
 //
-// A [Watcher] lists and watches a cluster. An [Observer] passes the changes to package writes, which
-// decides who made each write and why, and exports a span for each: a reaction, which starts when
+// The watcher of package feed lists and watches a cluster. An [Observer] passes the changes to package writes, which
+// finds the writer and the cause of each write, and exports a span for each: a reaction, which starts when
 // its cause was written and ends with the write. So along a chain of causes, the durations add up to
 // the whole time.
 //

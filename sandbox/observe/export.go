@@ -68,7 +68,7 @@ func (o *Observer) export(ctx context.Context, now, until time.Time) bool {
 	for _, s := range spans[:min(len(spans), maxUnsent)] {
 		o.ready = append(o.ready, finished{s, until})
 	}
-	o.fail(err)
+	o.Fail(err)
 	return false
 }
 
@@ -86,7 +86,7 @@ func (o *Observer) hold(spans []*span) {
 }
 
 // join removes the spans of writes that operators recorded, and makes the operators' spans the
-// parents of the reactions to them. It returns the spans to send, and those that must wait for the
+// parents of the reactions to them. It returns the spans to send, and the spans that must wait for the
 // spans of an operator that is known to trace its writes. It asks only about traces in which a
 // writer that is not of Kubernetes itself wrote something.
 func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send, held []*span) {
@@ -101,7 +101,7 @@ func (o *Observer) join(ctx context.Context, now time.Time, spans []*span) (send
 		}
 		found, err := o.options.Recorded(ctx, id)
 		if err != nil {
-			o.fail(err)
+			o.Fail(err)
 		}
 		recorded[id] = found
 	}

@@ -112,6 +112,29 @@ manager update_status Deployment@4 <- same Deployment@3
 manager update_status ChildA@5 <- owner Deployment@4
 manager update_status Head@6 <- owner ChildA@5
 `},
+		"a claim and its volume": {`
+ 0 11 ADDED StatefulSet a kubectl
+10 12 ADDED PersistentVolumeClaim c kube-controller-manager owner=StatefulSet/a
+20 13 ADDED Pod p kube-controller-manager owner=StatefulSet/a spec.persistentVolumeClaim.claimName=c
+30 14 MODIFIED PersistentVolumeClaim c kube-scheduler metadata.annotations.node=n
+40 15 MODIFIED PersistentVolumeClaim c kube-controller-manager metadata.annotations.provisioner=p
+50 16 ADDED PersistentVolume v provisioner namespace= spec.claimRef.kind=PersistentVolumeClaim spec.claimRef.name=c spec.claimRef.namespace=default
+60 17 MODIFIED PersistentVolume v kube-controller-manager:status status.phase=Bound
+70 18 MODIFIED PersistentVolumeClaim c kube-controller-manager spec.volumeName=v
+80 19 MODIFIED PersistentVolumeClaim c kube-controller-manager:status status.phase=Bound
+90 20 MODIFIED Pod p - spec.nodeName=n
+`, `
+kubectl create StatefulSet@11
+statefulset-controller create PersistentVolumeClaim@12 <- same StatefulSet@11
+statefulset-controller create Pod@13 <- same StatefulSet@11
+kube-scheduler update PersistentVolumeClaim@14 <- same Pod@13
+persistentvolume-binder-controller update PersistentVolumeClaim@15 <- same PersistentVolumeClaim@14
+provisioner create PersistentVolume@16 <- same PersistentVolumeClaim@15
+persistentvolume-binder-controller update_status PersistentVolume@17 <- same PersistentVolume@16
+persistentvolume-binder-controller update PersistentVolumeClaim@18 <- reference PersistentVolume@17
+persistentvolume-binder-controller update_status PersistentVolumeClaim@19 <- reference PersistentVolume@17
+kube-scheduler bind Pod@20 <- reference PersistentVolumeClaim@19
+`},
 		"an operator strips managedFields": {`
  0 1 ADDED Head a kubectl
 10 2 ADDED ChildA b operator owner=Head/a

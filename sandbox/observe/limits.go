@@ -2,7 +2,7 @@ package observe
 
 import "time"
 
-// Bounds of what an observer keeps, beside those of package writes.
+// Bounds of the memory of an observer, in addition to the bounds of package writes.
 const (
 	// reorder is how long a write waits for writes with lower resourceVersions. Watches of different
 	// resources delivered writes up to 20 ms late on a busy machine.
@@ -38,14 +38,6 @@ const (
 	startWait = 30 * time.Second
 	// maxMessage is the length in bytes of an Event's text, and of its reason.
 	maxMessage = 1024
-	// syncLimit is how long a resource is waited for at the start. An aggregated API can accept a
-	// request and never answer.
-	syncLimit = 15 * time.Second
-	// maxCut is how long causes are not decided while the API server is not reached: the watches open
-	// again one after the other.
-	maxCut = 30 * time.Second
-	// maxRetry is the longest pause between two requests for a resource that fail.
-	maxRetry = 10 * time.Second
 	// maxParts is the number of steps of a Pod's start, and of Events of a span.
 	maxParts = 64
 )

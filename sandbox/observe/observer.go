@@ -34,11 +34,11 @@ type Options struct {
 	Exported func(revision uint64)
 	// ExportDelay is how long a span waits for Events about it. Default: one second.
 	ExportDelay time.Duration
-	// Alone is true if the spans of operators that trace themselves are not shown with those of the
-	// observer: it then has spans for their writes, too.
+	// Alone is true if the spans of operators that trace themselves are not shown with the
+	// observer's spans: it then has spans for their writes, too.
 	Alone bool
 	// Applied returns the context of a write that the caller made itself, and whose span it shows with
-	// those of the observer; an invalid one for others. context is on the object. It is used only with
+	// the observer's spans; an invalid one for others. context is on the object. It is used only with
 	// Alone. nil means none.
 	Applied func(uid types.UID, revision uint64, context trace.SpanContext) trace.SpanContext
 	// Failed receives errors of Export and of watches. nil ignores them.
@@ -46,7 +46,7 @@ type Options struct {
 }
 
 // Observer derives writes, causes and spans from changes. Create it with [New]. Its methods are not
-// safe for concurrent use; [Watch] calls them from one goroutine.
+// safe for concurrent use, except Fail; a watcher of package feed calls them from one goroutine.
 type Observer struct {
 	options Options
 	store   *writes.Store
@@ -106,7 +106,7 @@ func New(o Options) *Observer {
 
 // Add adds a change that a watch delivered. Spans of it are exported by later calls of Advance.
 func (o *Observer) Add(c writes.Change) {
-	if isEvent(c.Object) {
+	if c.IsEvent() {
 		if !c.Deleted && !c.Listed && len(o.events) < maxEvents {
 			o.events = append(o.events, c)
 		}
@@ -117,11 +117,12 @@ func (o *Observer) Add(c writes.Change) {
 	}
 	if o.store.Full() && !o.full {
 		o.full = true
-		o.fail(errors.New("too many objects: further ones are not observed"))
+		o.Fail(errors.New("too many objects: further ones are not observed"))
 	}
 }
 
-func (o *Observer) fail(err error) {
+// Fail reports an error to the option Failed.
+func (o *Observer) Fail(err error) {
 	if o.options.Failed != nil {
 		o.options.Failed(err)
 	}
@@ -210,12 +211,6 @@ func (o *Observer) decide(p *writes.Pending) {
 		o.decided = append(o.decided, decided{w.After, w.At})
 		o.decided = slices.Delete(o.decided, 0, max(0, len(o.decided)-maxUnsent))
 	}
-}
-
-// isEvent reports whether an object is an Event of one of its two APIs.
-func isEvent(u *unstructured.Unstructured) bool {
-	group := u.GroupVersionKind().Group
-	return u.GetKind() == "Event" && (group == "" || group == "events.k8s.io")
 }
 
 // addEvent adds an Event to the start of a Pod, or to the last span of its object that is not

@@ -36,8 +36,8 @@ const (
 	conditionSandbox = "PodReadyToStartContainers"
 )
 
-// startOf returns the start of the Pod that a write of the kubelet belongs to, or nil. It begins
-// with the first write after the binding.
+// startOf returns the start of the Pod that a write of the kubelet belongs to, or nil. It is
+// the first write after the binding.
 func (o *Observer) startOf(w *writes.Write) *start {
 	if w.Writer != writes.Kubelet || w.Verb == writes.VerbRemove {
 		return nil
@@ -211,7 +211,7 @@ func stepOf(reason, fieldPath, message string, at time.Time) (step, bool) {
 	}
 	s := step{reason: reason, container: match[1], at: at}
 	if took := pullTime.FindStringSubmatch(message); took != nil && reason == "Pulled" {
-		s.took, _ = time.ParseDuration(strings.TrimSuffix(took[1], ".")) // 0 if it is no duration.
+		s.took, _ = time.ParseDuration(strings.TrimSuffix(took[1], ".")) // 0 if it is not a duration.
 	}
 	return s, true
 }

@@ -16,7 +16,7 @@ import (
 // Scope is the name of the instrumentation scope of all spans.
 const Scope = "github.com/operator-tracing/sandbox/sandbox/observe"
 
-// The attributes of reactions, beside those that package operator/tracing has for objects.
+// The attributes of reactions, in addition to the attributes of objects in package operator/tracing.
 const (
 	// AttributeObserved is true for all spans of an observer.
 	AttributeObserved = "operator.observed"
@@ -105,7 +105,7 @@ func addCause(a map[string]any, c writes.Cause) {
 	a["operator.reconcile.cause.resource_version"] = strconv.FormatUint(c.Revision, 10)
 }
 
-// transitionEvent has the name that package operator/tracing gives to events of conditions.
+// transitionEvent has the name of events of conditions in package operator/tracing.
 func transitionEvent(t writes.Transition, at time.Time) event {
 	e := event{at: at, name: t.Type + ": " + orNone(t.From) + "→" + t.To}
 	if t.Reason != "" {

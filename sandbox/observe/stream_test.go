@@ -21,6 +21,7 @@ import (
 // kinds are the API versions of the kinds in streams.
 var kinds = map[string]string{
 	"Head": "demo.test/v1", "ChildA": "demo.test/v1", "Deployment": "apps/v1", "ReplicaSet": "apps/v1", "Pod": "v1", "Secret": "v1", "Event": "v1",
+	"PersistentVolumeClaim": "v1", "PersistentVolume": "v1", "StatefulSet": "apps/v1",
 	"Cache": "demo.test/v1", "Issuer": "cert-manager.io/v1", "Certificate": "cert-manager.io/v1", "CertificateRequest": "cert-manager.io/v1",
 }
 
@@ -82,7 +83,7 @@ func (s *stream) event(line string) {
 	words := strings.Fields(line)
 	after, err := time.ParseDuration(words[0] + "ms")
 	if err != nil || len(words) < 6 {
-		s.t.Fatalf("%q is no event", line)
+		s.t.Fatalf("%q is not an event", line)
 	}
 	at := s.start.Add(after)
 	key := words[3] + "/" + words[4]

@@ -38,7 +38,7 @@ func (s Store) Authority(name string) (*Authority, bool, error) {
 	if err := s.open(name); err != nil {
 		return nil, false, fmt.Errorf("opening certificate authority %s: %w", name, err)
 	}
-	if pair, err := s.load(name); err == nil && isAuthority(pair.Leaf, name) && inTime(pair.Leaf, s.now(), authorityRenewal) {
+	if pair, err := LoadPair(s.file(name)); err == nil && isAuthority(pair.Leaf, name) && inTime(pair.Leaf, s.now(), authorityRenewal) {
 		return &Authority{Pair: *pair, store: s}, false, nil
 	}
 	pair, err := s.newAuthority(name)
@@ -81,7 +81,6 @@ func isAuthority(c *x509.Certificate, name string) bool {
 	return c.Subject.CommonName == name && c.CheckSignatureFrom(c) == nil
 }
 
-// inTime reports whether a certificate is valid now and remains valid for the duration left.
 func inTime(c *x509.Certificate, now time.Time, left time.Duration) bool {
 	return !now.Before(c.NotBefore) && c.NotAfter.Sub(now) >= left
 }

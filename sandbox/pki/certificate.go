@@ -62,7 +62,7 @@ func (a *Authority) Certificate(r Request) (*Pair, bool, error) {
 	if r.Name == a.Leaf.Subject.CommonName {
 		return nil, false, fmt.Errorf("creating certificate %s: its certificate authority has the same file name", r.Name)
 	}
-	pair, err := a.store.load(r.Name)
+	pair, err := LoadPair(a.store.file(r.Name))
 	if err == nil && r.matches(pair.Leaf) && a.signed(pair.Leaf) && inTime(pair.Leaf, a.store.now(), certificateRenewal) {
 		return pair, false, nil
 	}

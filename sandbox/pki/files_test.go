@@ -1,27 +1,26 @@
 package pki
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/operator-tracing/sandbox/sandbox/file"
 )
 
 func TestErrorsNameTheFileAndWrapTheSystemError(t *testing.T) {
 	tests := map[string]func(Store) error{
 		"authority":   func(s Store) error { _, _, err := s.Authority("ca"); return err },
 		"signing key": func(s Store) error { _, _, _, err := s.SigningKey("sa"); return err },
-		"file":        func(s Store) error { return WriteFile(filepath.Join(s.Dir, "f"), nil, 0o600) },
 	}
 	for name, call := range tests {
 		t.Run(name+" below a file", func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "file")
-			write(t, file, nil)
-			s := Store{Dir: filepath.Join(file, "pki")}
+			plain := filepath.Join(t.TempDir(), "file")
+			write(t, plain, nil)
+			s := Store{Dir: filepath.Join(plain, "pki")}
 			if err := call(s); !errors.Is(err, syscall.ENOTDIR) || !strings.Contains(err.Error(), s.Dir) {
 				t.Errorf("error = %v, want %v and %s", err, syscall.ENOTDIR, s.Dir)
 			}
@@ -31,7 +30,7 @@ func TestErrorsNameTheFileAndWrapTheSystemError(t *testing.T) {
 		t.Run("a folder called "+path, func(t *testing.T) {
 			s := Store{Dir: t.TempDir()}
 			inside := filepath.Join(s.Dir, path, "file")
-			if err := WriteFile(inside, nil, 0o600); err != nil {
+			if err := file.Write(inside, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			_, _, err := s.Authority("ca")
@@ -56,34 +55,4 @@ func TestStoreRefusesNames(t *testing.T) {
 			t.Errorf("the invalid name %q created the folder", name)
 		}
 	}
-}
-
-func TestWriteFileIsAtomic(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	contents := [][]byte{bytes.Repeat([]byte("a"), 1<<20), bytes.Repeat([]byte("b"), 1<<19)}
-	if err := WriteFile(path, contents[0], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	var writer sync.WaitGroup
-	defer writer.Wait()
-	writer.Go(func() {
-		defer close(done)
-		for n := range 50 {
-			if err := WriteFile(path, contents[n%2], 0o600); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	for running := true; running; {
-		select {
-		case <-done:
-			running = false
-		default:
-		}
-		if got := read(t, path); !bytes.Equal(got, contents[0]) && !bytes.Equal(got, contents[1]) {
-			t.Fatalf("read %d bytes that are neither content", len(got))
-		}
-	}
-	checkMode(t, path, 0o600)
 }

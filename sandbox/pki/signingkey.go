@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"k8s.io/client-go/util/keyutil"
+
+	"github.com/operator-tracing/sandbox/sandbox/file"
 )
 
 // SigningKey ensures a key for ServiceAccount tokens. It returns the paths of the private and the
@@ -20,7 +22,7 @@ func (s Store) SigningKey(name string) (path, public string, made bool, err erro
 	if err := s.open(name); err != nil {
 		return "", "", false, fmt.Errorf("opening signing key %s: %w", name, err)
 	}
-	path, public = s.file(name, ".key"), s.file(name, ".pub")
+	path, public = s.file(name+".key"), s.file(name+".pub")
 	key, err := loadSigningKey(path)
 	if err != nil {
 		made = true
@@ -38,7 +40,7 @@ func (s Store) SigningKey(name string) (path, public string, made bool, err erro
 }
 
 func loadSigningKey(path string) (*ecdsa.PrivateKey, error) {
-	data, err := ReadPrivate(path)
+	data, err := file.ReadPrivate(path)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +64,7 @@ func newSigningKey(path string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key, WriteFile(path, data, privateMode)
+	return key, file.Write(path, data, privateMode)
 }
 
 // isPublicKey reports whether a file contains the public key of key and no other key.
@@ -80,5 +82,5 @@ func writePublicKey(path string, key *ecdsa.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: keyutil.PublicKeyBlockType, Bytes: der}), publicMode)
+	return file.Write(path, pem.EncodeToMemory(&pem.Block{Type: keyutil.PublicKeyBlockType, Bytes: der}), publicMode)
 }

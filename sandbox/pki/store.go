@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +15,13 @@ import (
 
 	"k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/keyutil"
+
+	"github.com/operator-tracing/sandbox/sandbox/file"
+)
+
+const (
+	privateMode = 0o600
+	publicMode  = 0o644
 )
 
 // Store is a folder of certificates and keys: NAME.crt and NAME.key for a certificate, NAME.key and
@@ -34,18 +41,53 @@ type Store struct {
 type Pair struct {
 	// CertFile and KeyFile are the paths of the files.
 	CertFile, KeyFile string
+	// Certificate and Key are the content of the files, as PEM.
+	Certificate, Key []byte
 	// Leaf is the certificate.
 	Leaf *x509.Certificate
 
 	key crypto.Signer
 }
 
+// NewPair returns the pair of a certificate and its key, as PEM, for the files base.crt and base.key. It
+// returns an error if they do not match.
+func NewPair(base string, certificate, key []byte) (*Pair, error) {
+	both, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := both.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("reading %s.key: the key cannot sign", base)
+	}
+	return &Pair{CertFile: base + ".crt", KeyFile: base + ".key", Certificate: certificate, Key: key, Leaf: both.Leaf, key: signer}, nil
+}
+
+// LoadPair reads the files base.crt and base.key. It returns an error if they are not usable.
+func LoadPair(base string) (*Pair, error) {
+	certificate, err := os.ReadFile(base + ".crt")
+	if err != nil {
+		return nil, err
+	}
+	key, err := file.ReadPrivate(base + ".key")
+	if err != nil {
+		return nil, err
+	}
+	return NewPair(base, certificate, key)
+}
+
+// Write writes the key and then the certificate. If the process is killed between the two, the files
+// do not match, and [LoadPair] returns an error.
+func (p *Pair) Write(mode os.FileMode) error {
+	if err := file.Write(p.KeyFile, p.Key, privateMode); err != nil {
+		return err
+	}
+	return file.Write(p.CertFile, p.Certificate, mode)
+}
+
 // Fingerprint returns the SHA-256 hash of the certificate, in hexadecimal digits. It changes
 // whenever the certificate or its key changes.
-func (p *Pair) Fingerprint() string {
-	sum := sha256.Sum256(p.Leaf.Raw)
-	return hex.EncodeToString(sum[:])
-}
+func (p *Pair) Fingerprint() string { return fmt.Sprintf("%x", sha256.Sum256(p.Leaf.Raw)) }
 
 func (s Store) now() time.Time {
 	if s.Now == nil {
@@ -59,58 +101,24 @@ func (s Store) open(name string) error {
 	if name == "" || name == "." || name == ".." || filepath.Base(name) != name {
 		return fmt.Errorf("invalid file name %q", name)
 	}
-	if err := restrict(s.Dir, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := file.Restrict(s.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-func (s Store) file(name, extension string) string { return filepath.Join(s.Dir, name+extension) }
+func (s Store) file(name string) string { return filepath.Join(s.Dir, name) }
 
-// load reads a certificate and its key. It returns an error if they are not usable.
-func (s Store) load(name string) (*Pair, error) {
-	pair := &Pair{CertFile: s.file(name, ".crt"), KeyFile: s.file(name, ".key")}
-	certificate, err := os.ReadFile(pair.CertFile)
-	if err != nil {
-		return nil, err
-	}
-	key, err := ReadPrivate(pair.KeyFile)
-	if err != nil {
-		return nil, err
-	}
-	both, err := tls.X509KeyPair(certificate, key) // Returns an error if they do not match.
-	if err != nil {
-		return nil, err
-	}
-	signer, ok := both.PrivateKey.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("reading %s: the key cannot sign", pair.KeyFile)
-	}
-	pair.Leaf, pair.key = both.Leaf, signer
-	return pair, nil
-}
-
-// save writes the key and then the certificate. If the process is killed between the two, the files
-// do not match, and load returns an error.
+// save writes a certificate and its key.
 func (s Store) save(name string, key crypto.Signer, der []byte) (*Pair, error) {
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
-	}
-	pair := &Pair{CertFile: s.file(name, ".crt"), KeyFile: s.file(name, ".key"), Leaf: leaf, key: key}
 	keyPEM, err := keyutil.MarshalPrivateKeyToPEM(key)
 	if err != nil {
 		return nil, err
 	}
-	certPEM, err := cert.EncodeCertificates(leaf)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: cert.CertificateBlockType, Bytes: der})
+	pair, err := NewPair(s.file(name), certificate, keyPEM)
 	if err != nil {
 		return nil, err
 	}
-	if err := WriteFile(pair.KeyFile, keyPEM, privateMode); err != nil {
-		return nil, err
-	}
-	if err := WriteFile(pair.CertFile, certPEM, publicMode); err != nil {
-		return nil, err
-	}
-	return pair, nil
+	return pair, pair.Write(publicMode)
 }

@@ -5,9 +5,48 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
+
+// Run keeps a process that is ready, and restarts one that is suspended or hangs.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		suspended, hangs, restarted bool
+		patience                    time.Duration
+	}{
+		"ready":     {patience: time.Minute},
+		"hangs":     {patience: 100 * time.Millisecond, hangs: true, restarted: true},
+		"suspended": {patience: time.Minute, suspended: true, restarted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			table := newTable(t)
+			serve := spec(t, table, "serve")
+			first, _ := ensure(t, table, serve)
+			if test.suspended {
+				if err := syscall.Kill(first.PID, syscall.SIGSTOP); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "Find reports a suspended process", func() bool { return find(t, table).Stopped })
+			}
+			started, err := table.Run(t.Context(), serve, test.patience, func(context.Context) error {
+				if p, err := table.Find("one"); err != nil || p == nil || test.hangs && p.PID == first.PID {
+					return errors.New("no answer")
+				}
+				return nil
+			})
+			if err != nil || started != test.restarted {
+				t.Fatalf("Run = %t, %v; want %t", started, err, test.restarted)
+			}
+			if p, err := table.Find("one"); err != nil || p == nil || (p.PID != first.PID) != test.restarted {
+				t.Errorf("Find = %+v, %v; want a new process: %t", p, err, test.restarted)
+			}
+		})
+	}
+}
 
 func TestAwaitReportsAnEarlyExit(t *testing.T) {
 	t.Parallel()

@@ -92,7 +92,6 @@ func (s *seen) parseStat(stat string) error {
 	return nil
 }
 
-// parseStatus reads the real user id.
 func (s *seen) parseStatus(status string) error {
 	_, rest, _ := strings.Cut(status, "\nUid:")
 	fields := strings.Fields(rest)

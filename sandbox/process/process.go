@@ -34,7 +34,6 @@ type Spec struct {
 	Grace time.Duration `json:"grace,omitempty"`
 }
 
-// argv returns the arguments that the system shows for a process of s.
 func (s Spec) argv() []string { return append([]string{s.Path}, s.Args...) }
 
 // same reports whether a process that was started with s needs no restart for other.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -67,32 +68,18 @@ func (t Table) known() ([]int, error) {
 	return pids, nil
 }
 
-// marked reports whether a process with these arguments belongs to the sandbox.
 func (t Table) marked(argv []string) bool {
 	if len(argv) == 0 || !strings.HasPrefix(argv[0], filepath.Clean(t.Programs)+"/") {
 		return false
 	}
-	mark := filepath.Clean(t.Mark)
-	return slices.ContainsFunc(argv[1:], func(arg string) bool { return namesPath(arg, mark) })
+	return slices.ContainsFunc(argv[1:], naming(t.Mark).MatchString)
 }
 
-// namesPath reports whether an argument contains path, or a path below it, as a whole path. The path is the whole argument, or
-// follows "=", a comma, a colon or the scheme of a URL, as in --config=/path/file or unix:///path/socket.
-func namesPath(arg, path string) bool {
-	for rest, before := arg, ""; ; {
-		i := strings.Index(rest, path)
-		if i < 0 {
-			return false
-		}
-		before += rest[:i]
-		rest = rest[i+len(path):]
-		start := before == "" || strings.ContainsRune("=,:", rune(before[len(before)-1])) || strings.HasSuffix(before, "://")
-		end := rest == "" || strings.ContainsRune("/,:", rune(rest[0]))
-		if start && end {
-			return true
-		}
-		before += path
-	}
+// naming matches arguments that contain path, or a path below it, as a whole path. The path is the
+// whole argument, or follows "=", a comma, a colon or the scheme of a URL, as in --config=/path/file or
+// unix:///path/socket.
+func naming(path string) *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[=,:]|://)` + regexp.QuoteMeta(filepath.Clean(path)) + `(?:$|[/,:])`)
 }
 
 // Running returns the paths of the programs below a folder that any process runs, as given at its

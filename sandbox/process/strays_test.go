@@ -70,8 +70,8 @@ func TestNamesPath(t *testing.T) {
 		"": false, "/s": false, "/s/ab": false, "--x=/s/ab/c": false, "/t/s/a": false, "/t/s/a/x": false, "x/s/a": false, "/s/a.old": false,
 		"/s/a b": false,
 	} {
-		if got := namesPath(arg, "/s/a"); got != want {
-			t.Errorf("namesPath(%q) = %t, want %t", arg, got, want)
+		if got := naming("/s/a").MatchString(arg); got != want {
+			t.Errorf("naming(/s/a).MatchString(%q) = %t, want %t", arg, got, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/input"
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // Table holds the processes of one sandbox. All its paths are absolute.
@@ -113,7 +114,6 @@ func search(r record) (*Process, error) {
 	return p, nil
 }
 
-// process returns the process of r, which was recognised in s.
 func (r record) process(s *seen) *Process {
 	return &Process{
 		Name: r.Spec.Name, PID: s.pid, Started: r.Started, Spec: r.Spec, Stopped: s.stopped,
@@ -137,7 +137,6 @@ func (t Table) Stop(ctx context.Context, name string) error {
 	return t.forget(name)
 }
 
-// record is the stored description of one process.
 type record struct {
 	Spec Spec `json:"spec"`
 	// PID is 0 from before the start until the process runs.
@@ -171,18 +170,7 @@ func (t Table) load(name string) (*record, error) {
 
 // save writes a record atomically: a reader sees either the old or the new record.
 func (t Table) save(r record) error {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing the record of %s: %w", r.Spec.Name, err)
-	}
-	path := t.recordPath(r.Spec.Name)
-	temporary := path + ".new"
-	err = os.WriteFile(temporary, append(data, '\n'), 0o600)
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		_ = os.Remove(temporary) // On a full disk a partial file remains. The first error matters.
+	if err := state.Write(t.recordPath(r.Spec.Name), r); err != nil {
 		return fmt.Errorf("writing the record of %s: %w", r.Spec.Name, err)
 	}
 	return nil

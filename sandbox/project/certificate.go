@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
 )
 
 // volume is the origin of the files in a volume of the manager. Without a Secret and a ConfigMap, it
@@ -31,12 +32,12 @@ func (m *Manifests) volume(name string) (v volume, ok bool) {
 		if v.issued || m.has(source.Secret.SecretName, "Secret", "metadata", "name") {
 			v.secret = source.Secret.SecretName
 		}
-		return v, v.secret != "" || is(source.Secret.Optional)
+		return v, v.secret != "" || ptr.Deref(source.Secret.Optional, false)
 	case source.ConfigMap != nil && whole(source.ConfigMap.Items):
 		if m.has(source.ConfigMap.Name, "ConfigMap", "metadata", "name") {
 			v.configMap = source.ConfigMap.Name
 		}
-		return v, v.configMap != "" || is(source.ConfigMap.Optional)
+		return v, v.configMap != "" || ptr.Deref(source.ConfigMap.Optional, false)
 	}
 	return v, false
 }
@@ -46,8 +47,6 @@ func (m *Manifests) volume(name string) (v volume, ok bool) {
 func whole(items []corev1.KeyToPath) bool {
 	return !slices.ContainsFunc(items, func(i corev1.KeyToPath) bool { return i.Key != i.Path })
 }
-
-func is(optional *bool) bool { return optional != nil && *optional }
 
 // has reports whether the manifests have an object of a kind in the manager's namespace that has a
 // value in a field.

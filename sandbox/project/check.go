@@ -21,7 +21,6 @@ var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 // variables are the names that Embedded.Args can contain as $(NAME).
 var variables = []string{"KUBECONFIG", "NAMESPACE", "PROBE_ADDRESS", "SERVICE_ACCOUNT", "WEBHOOK_CERT_DIR", "WEBHOOK_CLIENT_CA", "WEBHOOK_PORT"}
 
-// judge reports values that have the right type but are invalid.
 func (d *decoder) judge(f *File, p *Project) {
 	o := f.Operator
 	switch {
@@ -55,11 +54,10 @@ func (d *decoder) judge(f *File, p *Project) {
 	}
 }
 
-// judgeBudget reports mistakes in budget.
 func (d *decoder) judgeBudget(b Budget) {
 	for i, limit := range b.Limits {
-		var problem *spantree.ParseError
-		if _, err := spantree.ParseBudget(d.path, 1, limit); errors.As(err, &problem) {
+		_, err := spantree.ParseBudget(d.path, 1, limit)
+		if problem, ok := errors.AsType[*spantree.ParseError](err); ok {
 			d.failField(item("budget.limits", i), "%s", problem.Problem)
 		}
 	}
@@ -119,7 +117,6 @@ func (d *decoder) judgePaths(field string, paths []string, p *Project) {
 	}
 }
 
-// item returns the field name of a list item.
 func item(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
 
 var referencePattern = regexp.MustCompile(`\$?\$\(([^)]*)\)`)

@@ -34,10 +34,9 @@ type Error struct {
 // Error returns PATH:LINE:COLUMN: FIELD: PROBLEM.
 func (e *Error) Error() string {
 	place := e.Path
-	if e.Line > 0 {
-		place += fmt.Sprintf(":%d", e.Line)
-		if e.Column > 0 {
-			place += fmt.Sprintf(":%d", e.Column)
+	for _, number := range []int{e.Line, e.Column} {
+		if number > 0 {
+			place += fmt.Sprintf(":%d", number)
 		}
 	}
 	if e.Field != "" {
@@ -113,7 +112,6 @@ func (d *decoder) syntax(err error) error {
 	return e
 }
 
-// version checks apiVersion and kind.
 func (d *decoder) version(top *yaml.Node) error {
 	for _, want := range []struct{ key, value string }{{"apiVersion", APIVersion}, {"kind", Kind}} {
 		found := &yaml.Node{}
@@ -134,7 +132,6 @@ func (d *decoder) version(top *yaml.Node) error {
 	return nil
 }
 
-// fail records a mistake at a node.
 func (d *decoder) fail(at *yaml.Node, field, format string, args ...any) {
 	d.wrong = append(d.wrong, &Error{Path: d.path, Line: at.Line, Column: at.Column, Field: field, Problem: fmt.Sprintf(format, args...)})
 }
@@ -203,15 +200,10 @@ func (d *decoder) checkFields(node *yaml.Node, want reflect.Type, field string) 
 			return
 		}
 		names := slices.Sorted(maps.Keys(types))
-		if similar := near.Hint(key.Value, names); similar != "" {
-			d.fail(key, name, "unknown field%s", similar)
-			return
-		}
-		d.fail(key, name, "unknown field; want one of %s", strings.Join(names, ", "))
+		d.fail(key, name, "unknown field%s", cmp.Or(near.Hint(key.Value, names), "; want one of "+strings.Join(names, ", ")))
 	})
 }
 
-// eachKey visits the keys of a mapping and reports duplicates.
 func (d *decoder) eachKey(node *yaml.Node, field string, visit func(key, value *yaml.Node)) {
 	if node.Kind != yaml.MappingNode {
 		d.fail(node, field, "want fields, found %s", describe(node))
@@ -235,7 +227,6 @@ var described = map[any]string{
 	"!!str": "text", "!!int": "a number", "!!float": "a number", "!!bool": "true or false", "!!timestamp": "a date",
 }
 
-// describe returns the type of a node for messages.
 func describe(node *yaml.Node) string {
 	return cmp.Or(described[node.Kind], described[node.Tag], node.Tag)
 }

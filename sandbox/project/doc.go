@@ -6,7 +6,5 @@
 // names. [Project.Render] returns the objects and finds the Deployment of the manager.
 // [Manifests.Process] describes the operator as a process on this machine. A [Subject] contains the
 // data for later commands.
-//
-// The package does not connect to a cluster and does not build anything. Package install adapts the
-// objects to a cluster.
+// The package does not connect to a cluster and does not build anything.
 package project

@@ -58,25 +58,24 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 	p.Namespace, p.Account = m.Account()
 	mounts, err := m.mounts(place, p)
 	err = errors.Join(m.checkProcess(), err)
-	values := map[string]string{
+	known := map[string]string{
 		"NAMESPACE": p.Namespace, "SERVICE_ACCOUNT": p.Account, "PROBE_ADDRESS": place.ProbeAddress,
 		"WEBHOOK_PORT": strconv.Itoa(place.WebhookPort), "WEBHOOK_CERT_DIR": "", "WEBHOOK_CLIENT_CA": place.WebhookClientCA,
 	}
 	if vm := m.certificateMount(); vm != nil {
-		values["WEBHOOK_CERT_DIR"] = folderOf(place, *vm)
+		known["WEBHOOK_CERT_DIR"] = folderOf(place, *vm)
 	}
 	env, wrong := m.environment(place, p, mounts)
 	if err := errors.Join(err, wrong); err != nil {
 		return nil, err
 	}
 	p.Env = env
-	known := maps.Clone(values)
 	for i, v := range p.Env {
 		p.Env[i].Value = expand(v.Value, known)
 		known[v.Name] = p.Env[i].Value
 	}
+	p.Probed = m.refersTo("PROBE_ADDRESS")
 	for _, arg := range m.arguments() {
-		p.Probed = p.Probed || slices.Contains(references(arg), "PROBE_ADDRESS")
 		p.Args = append(p.Args, expand(relocate(arg, mounts), known))
 	}
 	return p, nil
@@ -87,12 +86,10 @@ func (m *Manifests) Account() (namespace, name string) {
 	return m.Deployment.Namespace, cmp.Or(m.Deployment.Spec.Template.Spec.ServiceAccountName, "default")
 }
 
-// cannot returns an error about a feature that embedded does not support.
 func (m *Manifests) cannot(format string, args ...any) error {
 	return m.project.wrong("", fmt.Errorf("--cluster=embedded runs the operator as a process: %s; use --cluster=kind, or change the manifests", fmt.Sprintf(format, args...)))
 }
 
-// checkProcess returns an error for each feature of the operator that only Pods have.
 func (m *Manifests) checkProcess() error {
 	var wrong []error
 	cannot := func(format string, args ...any) { wrong = append(wrong, m.cannot(format, args...)) }
@@ -123,7 +120,6 @@ func (m *Manifests) checkProcess() error {
 	return errors.Join(wrong...)
 }
 
-// container returns the manager's container.
 func (m *Manifests) container() corev1.Container {
 	return m.Deployment.Spec.Template.Spec.Containers[m.Container]
 }
@@ -168,6 +164,11 @@ func (m *Manifests) arguments() []string {
 		}
 	}
 	return append(args, m.project.File.Operator.Embedded.Args...)
+}
+
+// refersTo reports whether the arguments contain $(NAME).
+func (m *Manifests) refersTo(name string) bool {
+	return slices.ContainsFunc(m.arguments(), func(arg string) bool { return slices.Contains(references(arg), name) })
 }
 
 // mount maps a folder in the Pod to a folder of the process.
@@ -223,12 +224,10 @@ func (m *Manifests) environment(place Place, p *Process, mounts []mount) ([]Vari
 	user := m.Env(place.Env)
 	c := m.container()
 	var env []Variable
-	for _, v := range place.Telemetry.Variables(m.ServiceName) {
-		env = setVariable(env, v)
-	}
 	tmp, home := filepath.Join(place.Folder, "tmp"), filepath.Join(place.Folder, "home")
 	p.Folders = append(p.Folders, tmp, home)
-	for _, v := range []Variable{{Name: "TMPDIR", Value: tmp}, {Name: "HOME", Value: home}, {Name: "KUBECONFIG", Value: filepath.Join(place.Folder, "kubeconfig")}} {
+	for _, v := range append(place.Telemetry.Variables(m.ServiceName), Variable{Name: "TMPDIR", Value: tmp}, Variable{Name: "HOME", Value: home},
+		Variable{Name: "KUBECONFIG", Value: filepath.Join(place.Folder, "kubeconfig")}) {
 		env = setVariable(env, v)
 	}
 	var wrong []error

@@ -48,8 +48,7 @@ func LoadTrusted(path string) (*Project, error) { return load(path, true) }
 func load(path string, trusted bool) (*Project, error) {
 	data, err := input.ReadFile(path, input.MaxConfig)
 	if err != nil {
-		var cause *os.PathError
-		if errors.As(err, &cause) {
+		if cause, ok := errors.AsType[*os.PathError](err); ok {
 			err = cause.Err // The error below already contains the path.
 		}
 		problem := err.Error()
@@ -105,7 +104,6 @@ func newProject(name string, data []byte, p *Project) (*Project, error) {
 	return p, nil
 }
 
-// path resolves a path in the file.
 func (p *Project) path(name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)

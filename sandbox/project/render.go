@@ -201,7 +201,6 @@ func rank(obj *unstructured.Unstructured) int {
 	return 1
 }
 
-// findManager finds the manager's Deployment or StatefulSet, and its container.
 func (m *Manifests) findManager() error {
 	o := m.project.File.Operator
 	var found []*unstructured.Unstructured

@@ -1,9 +1,9 @@
 package project
 
 import (
-	"slices"
-
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // usualWebhookPort is the default port of controller-runtime.
@@ -12,14 +12,10 @@ const usualWebhookPort = 9443
 // ClientConfigs returns the clientConfig fields of an object, of admission webhooks or of a
 // definition's conversion webhook. Changes to them change the object.
 func ClientConfigs(obj *unstructured.Unstructured) []map[string]any {
-	// NestedFieldNoCopy, so that changes apply to the object.
 	switch obj.GetKind() {
 	case "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
-		field, _, _ := unstructured.NestedFieldNoCopy(obj.Object, "webhooks")
-		hooks, _ := field.([]any)
 		var all []map[string]any
-		for _, item := range hooks {
-			hook, _ := item.(map[string]any)
+		for _, hook := range kinds.Maps(obj.Object, "webhooks") {
 			if config, ok := hook["clientConfig"].(map[string]any); ok {
 				all = append(all, config)
 			}
@@ -62,12 +58,7 @@ func (m *Manifests) HasWebhook() bool { return len(m.webhookServices()) > 0 }
 // arguments contain the port, so that the sandbox can choose it, or if the operator has no webhook.
 func (m *Manifests) WebhookPort() int {
 	services := m.webhookServices()
-	for _, arg := range m.arguments() {
-		if slices.Contains(references(arg), "WEBHOOK_PORT") {
-			return 0
-		}
-	}
-	if len(services) == 0 {
+	if len(services) == 0 || m.refersTo("WEBHOOK_PORT") {
 		return 0
 	}
 	for _, obj := range m.Objects {
@@ -75,9 +66,7 @@ func (m *Manifests) WebhookPort() int {
 		if obj.GetKind() != "Service" || !called {
 			continue
 		}
-		ports, _, _ := unstructured.NestedSlice(obj.Object, "spec", "ports")
-		for _, item := range ports {
-			port, _ := item.(map[string]any)
+		for _, port := range kinds.Maps(obj.Object, "spec", "ports") {
 			if port["port"] == wanted {
 				return m.targetPort(port["targetPort"])
 			}

@@ -1,8 +1,10 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
@@ -73,3 +76,11 @@ func LogGroups(kind string) []string {
 // LogOptions select a part of a log. The logs of an embedded cluster have no times, and the node has no
 // previous run.
 type LogOptions = workload.LogOptions
+
+// CopyLog copies the log of a process of this machine.
+func CopyLog(ctx context.Context, table process.Table, out io.Writer, name string, o LogOptions) error {
+	if o.Previous {
+		return table.Previous(out, name, o.Lines)
+	}
+	return table.Follow(ctx, out, name, o.Lines, o.Follow)
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // Report receives short progress messages of a step.
@@ -56,6 +57,18 @@ type Access interface {
 	// Close ends what Reach started. It can be called several times.
 	Close()
 }
+
+// Local implements the part of [Access] for clusters whose ports are always on this machine.
+type Local struct{ Record *state.Record }
+
+// Addresses implements [Access].
+func (l Local) Addresses() Addresses { return AddressesOf(l.Record.Ports) }
+
+// Reach does nothing.
+func (Local) Reach(context.Context) error { return nil }
+
+// Close does nothing.
+func (Local) Close() {}
 
 // Cluster is one sandbox on a provider.
 type Cluster interface {

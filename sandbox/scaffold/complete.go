@@ -119,7 +119,6 @@ sample:
   condition: {{value .Sample.Condition}}
 `))
 
-// value encodes a text as YAML.
 func value(text string) (string, error) {
 	data, err := yaml.Marshal(text)
 	return strings.TrimSpace(string(data)), err

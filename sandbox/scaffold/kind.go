@@ -5,6 +5,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
 
 // kind describes a custom kind in one version.
@@ -39,15 +41,13 @@ func (r *reader) kind(gvk schema.GroupVersionKind) *kind {
 	return k
 }
 
-// version returns the version of a kind in its CustomResourceDefinition.
 func (r *reader) version(gvk schema.GroupVersionKind) map[string]any {
 	at := slices.IndexFunc(r.objects, func(obj *unstructured.Unstructured) bool { return defines(obj, gvk.GroupKind()) })
 	if at < 0 {
 		return nil
 	}
-	versions, _, _ := unstructured.NestedSlice(r.objects[at].Object, "spec", "versions")
-	for _, item := range versions {
-		if version, _ := item.(map[string]any); version["name"] == gvk.Version {
+	for _, version := range kinds.Maps(r.objects[at].Object, "spec", "versions") {
+		if version["name"] == gvk.Version {
 			return version
 		}
 	}

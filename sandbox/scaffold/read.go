@@ -15,6 +15,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 	"github.com/operator-tracing/sandbox/sandbox/scaffold/source"
 )
 
@@ -56,7 +57,6 @@ func (l *layout) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(l))
 }
 
-// reader reads one project.
 type reader struct {
 	folder  string
 	project kubebuilder
@@ -122,7 +122,6 @@ func (r *reader) runtime() string {
 	return ""
 }
 
-// findMain finds the main package.
 func (r *reader) findMain() error {
 	if r.module == nil {
 		return nil
@@ -141,7 +140,6 @@ func (r *reader) findMain() error {
 	return nil
 }
 
-// findManifests finds the manifests that install the operator.
 func (r *reader) findManifests() error {
 	manifests, from := []string{"config/default"}, "used by `make deploy`"
 	if !r.exists("config", "default") {
@@ -160,7 +158,6 @@ func (r *reader) findManifests() error {
 	return nil
 }
 
-// findImage finds the image of an operator without a Go program.
 func (r *reader) findImage() error {
 	if r.module != nil {
 		return nil
@@ -172,9 +169,8 @@ func (r *reader) findImage() error {
 	if manager == nil {
 		return fmt.Errorf("a %s operator needs its image in operator.image, and the manifests have no Deployment with one; write sandbox.yaml by hand (see docs/sandbox-yaml.md)", r.runtime())
 	}
-	containers, _, _ := unstructured.NestedSlice(manager.Object, "spec", "template", "spec", "containers")
-	for _, c := range containers {
-		container, _ := c.(map[string]any)
+	containers := kinds.Maps(manager.Object, "spec", "template", "spec", "containers")
+	for _, container := range containers {
 		if image, _ := container["image"].(string); image != "" && (len(containers) == 1 || container["name"] == "manager") {
 			r.File.Operator.Image = image
 			r.note("operator.image", image, "Deployment of the %s operator; first build it: make docker-build IMG=%s", r.runtime(), image)

@@ -142,7 +142,6 @@ func namedAfter(name, kind string) bool {
 	return strings.HasSuffix(strings.TrimSuffix(name, "sample"), strings.ToLower(kind))
 }
 
-// first returns the first custom resource.
 func (s *sample) first() *unstructured.Unstructured {
 	return s.objects[slices.IndexFunc(s.objects, func(obj *unstructured.Unstructured) bool { return kinds.Custom(obj.GroupVersionKind().Group) })]
 }

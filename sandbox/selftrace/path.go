@@ -37,7 +37,6 @@ func (r *Recorder) CriticalPath() []Stretch {
 	return path
 }
 
-// steps returns the steps that have ended.
 func (r *Recorder) steps() []*tracetest.SpanStub {
 	var steps []*tracetest.SpanStub
 	for _, span := range r.ended.GetSpans() {

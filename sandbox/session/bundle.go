@@ -32,12 +32,12 @@ func (s *Session) UseBundle() bool {
 	return s.bundlePath != ""
 }
 
-// BundledPrograms returns the programs of the bundle, or nil if there is none with programs.
-func (s *Session) BundledPrograms() *bundle.Programs {
+// BundledPrograms returns the bundle, or nil if there is none with programs.
+func (s *Session) BundledPrograms() *bundle.Bundle {
 	if s.bundle == nil || !s.bundle.Record.Supports(component.Embedded) {
 		return nil
 	}
-	return s.bundle.Programs()
+	return s.bundle
 }
 
 // FitBundle returns the kind of cluster that the bundle supports: the wanted one, or, for "auto", kind

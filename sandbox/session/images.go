@@ -66,7 +66,7 @@ func (s *Session) Chart(ctx context.Context, c component.Component, report Repor
 // Operator builds the operator's image, or gets it. engine, which can be nil, may have it.
 func (s *Session) Operator(ctx context.Context, engine *engine.Engine, report Report) (artifact.Image, error) {
 	if s.bundle != nil {
-		return s.bundle.Operator()
+		return s.bundle.OperatorImage()
 	}
 	if s.Manifests.Built() {
 		return s.Builder.Operator(ctx, s.Program(), report)

@@ -142,7 +142,6 @@ func (o Options) check() error {
 	)
 }
 
-// invalid returns the error of an option's value, or nil if there is none.
 func invalid(option, value string, err error) error {
 	if err == nil {
 		return nil
@@ -158,7 +157,6 @@ func (o Options) checkRegistry() error {
 	return invalid("registry", o.Registry, err)
 }
 
-// checkOperator checks the options of the operator, and the timeout.
 func (o Options) checkOperator() error {
 	if o.OperatorReplicas < 0 {
 		return settings.Given("operator-replicas", o.OperatorReplicas).Errorf("use 1 or more")
@@ -189,7 +187,6 @@ func (o Options) checkPorts() error {
 	return nil
 }
 
-// checkMirror checks the address and the pins of the mirror.
 func (o Options) checkMirror() error {
 	switch {
 	case o.RegistryMirror == "" && o.RegistryPins == "":

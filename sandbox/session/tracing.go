@@ -16,6 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/credentials"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/manifest"
+	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
@@ -81,14 +82,14 @@ func (s *Session) trustsApplier() bool {
 }
 
 // certificate makes sure of a client's certificate in the sandbox's folder, under a name there.
-func (s *Session) certificate(ctx context.Context, name string, client credentials.Client) (credentials.ClientPair, error) {
+func (s *Session) certificate(ctx context.Context, name string, client credentials.Client) (*pki.Pair, error) {
 	admin, err := s.connect()
 	if err != nil {
-		return credentials.ClientPair{}, err
+		return nil, err
 	}
 	issuer, err := credentials.NewIssuer(admin)
 	if err != nil {
-		return credentials.ClientPair{}, err
+		return nil, err
 	}
 	pair, err := issuer.Certificate(ctx, filepath.Join(s.Dir.Clients(), name), client)
 	return pair, state.Remedy(err)
@@ -104,13 +105,7 @@ func (s *Session) OperatorClient(ctx context.Context) (*manifest.OperatorClient,
 	if err != nil {
 		return nil, fmt.Errorf("making the operator a caller whose traces count: %w", err)
 	}
-	client := &manifest.OperatorClient{Revision: pair.Fingerprint}
-	if client.Certificate, err = os.ReadFile(pair.CertFile); err != nil {
-		return nil, fmt.Errorf("reading the operator's certificate: %w", err)
-	}
-	if client.Key, err = os.ReadFile(pair.KeyFile); err != nil {
-		return nil, fmt.Errorf("reading the key of the operator's certificate: %w", err)
-	}
+	client := &manifest.OperatorClient{Certificate: pair.Certificate, Key: pair.Key, Revision: pair.Fingerprint()}
 	admin, err := s.connect()
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/file"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 )
@@ -183,15 +184,11 @@ func (d Dir) Save(r Record) error {
 	return nil
 }
 
-// Write writes a value to a file in JSON, atomically. Only the user can read the file. The error has
-// no context.
+// Write writes a value to a file in JSON, atomically. Only the user can read the file.
 func Write(path string, value any) error {
 	data, err := json.MarshalIndent(value, "", "  ")
-	if err == nil {
-		err = os.WriteFile(path+".new", append(data, '\n'), 0o600)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	return err
+	return file.Replace(path, append(data, '\n'), 0o600)
 }

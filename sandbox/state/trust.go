@@ -70,7 +70,6 @@ func existing(folder string) string {
 	return folder
 }
 
-// trustBelow checks a folder and its content.
 func trustBelow(folder string) error {
 	info, err := os.Lstat(folder)
 	if errors.Is(err, fs.ErrNotExist) {

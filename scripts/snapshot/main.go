@@ -87,7 +87,7 @@ func (s *snapshot) build(ctx context.Context, out, platform string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch) //nolint:errcheck // A temporary folder.
+	defer os.RemoveAll(scratch)
 	program := filepath.Join(scratch, "sandbox")
 	env := []string{"GOOS=" + system, "GOARCH=" + machine, "CGO_ENABLED=0", "GOFLAGS=-trimpath"}
 	if _, err := output(ctx, env, "go", "build", "-ldflags=-s -w", "-o", program, "./sandbox"); err != nil {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +16,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/operator-tracing/sandbox/e2e/causes"
+	"github.com/operator-tracing/sandbox/e2e/harness"
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
@@ -70,6 +75,36 @@ func TestAPIServerRestartsUnderObserver(t *testing.T) {
 	s.wantSpans(l.between(time.Time{}, killed))
 	s.wantSpans(l.between(restarted, time.Now()))
 	s.wantTrace("after-the-restart")
+}
+
+// TestObserveApply applies a Deployment, and gets its trace from the apply down to the Pod.
+func TestObserveApply(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	file := filepath.Join(t.TempDir(), "web.yaml")
+	const manifest = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: default}, spec: {selector: {matchLabels: {app: web}},
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: "` + component.Pause + `"}]}}}}`
+	if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := s.Command(t.Context(), "observe", "--apply="+file, "--output=json", "--timeout=1m")
+	var progress strings.Builder
+	cmd.Stderr = &progress
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("observe --apply: %v\n%s", err, progress.String())
+	}
+	traces, err := tracetree.ReadOTLP("stdout", out)
+	if err != nil || len(traces) != 1 {
+		t.Fatalf("%d traces, %v:\n%s", len(traces), err, out)
+	}
+	tree, err := harness.Golden("observed-apply.embedded.tree", map[string]string{"HEAD": "web", "NAMESPACE": metav1.NamespaceDefault})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result := spantree.Match(tree, traces[0].Forest()); !result.OK() {
+		t.Error(result.Explain())
+	}
 }
 
 // load creates Heads one after the other, and records the writes that follow.

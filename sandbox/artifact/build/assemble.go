@@ -18,7 +18,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/layer"
 )
 
-// assemble returns an image of layers for the builder's platform.
 func (b *Builder) assemble(config v1.Config, layers ...v1.Layer) (v1.Image, error) {
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	image, err := mutate.AppendLayers(base, layers...)

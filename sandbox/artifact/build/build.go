@@ -52,7 +52,6 @@ func (b *Builder) platform() (goos, goarch string) {
 	return goos, goarch
 }
 
-// built returns the folder of the cache for a build with a key.
 func (b *Builder) built(name, key string) string {
 	return filepath.Join(b.Cache, cache.Programs, name+"-"+key)
 }
@@ -96,7 +95,6 @@ func (b *Builder) finished(name string, found bool, keep int, start time.Time, r
 	}
 }
 
-// cached reports whether build would find c in the cache.
 func (b *Builder) cached(c component) bool {
 	key, _, err := b.key(c)
 	return err == nil && cache.Complete(b.built(c.name, key), c.outputs)

@@ -43,7 +43,6 @@ func (b *Builder) Chart(ctx context.Context, row table.Component, report artifac
 // chartFile is a file that every chart has.
 const chartFile = "Chart.yaml"
 
-// chartFolder returns the folder of a component's chart in the cache, and its outputs.
 func (b *Builder) chartFolder(row table.Component) (dir string, outputs []string) {
 	key := cache.Key([]byte(row.Chart.Module + "@" + row.Version + " " + row.Chart.Folder))
 	return b.built(row.ChartName(), key), []string{filepath.Join(filepath.Base(row.Chart.Folder), chartFile)}

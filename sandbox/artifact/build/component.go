@@ -98,7 +98,6 @@ func fromTable(row table.Component) component {
 	return c
 }
 
-// rowsOn returns the components of the rows of a kind of cluster that have a Source.
 func rowsOn(cluster string) []component {
 	var built []component
 	for _, row := range table.On(cluster) {
@@ -130,7 +129,6 @@ func (c component) link(dir string) error {
 	return nil
 }
 
-// required returns the version of a module that the go.mod in folder requires.
 func required(goMod []byte, folder, module string) (string, error) {
 	file, err := modfile.ParseLax(filepath.Join(folder, "go.mod"), goMod, nil)
 	if err != nil {

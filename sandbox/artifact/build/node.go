@@ -65,14 +65,12 @@ func (p nodeParts) control() unpackedLayer {
 	}}
 }
 
-// dns is the layer of CoreDNS's image.
 func (p nodeParts) dns() unpackedLayer {
 	return unpackedLayer{"coredns-" + cache.KeyOf(p.dirs[coreDNS.name]), func(string) ([]layer.File, error) {
 		return []layer.File{{Path: "coredns", Source: filepath.Join(p.dirs[coreDNS.name], "coredns")}}, nil
 	}}
 }
 
-// placed returns the layer's files with their paths in the node image.
 func (u unpackedLayer) placed(scratch string) ([]layer.File, error) {
 	files, err := u.files(scratch)
 	for i := range files {
@@ -81,7 +79,6 @@ func (u unpackedLayer) placed(scratch string) ([]layer.File, error) {
 	return files, err
 }
 
-// unpacked returns the image of such a layer.
 func (b *Builder) unpacked(u unpackedLayer, config v1.Config) (v1.Image, error) {
 	mark, err := b.layer("unpacked", u.name, func(string) ([]layer.File, error) {
 		return []layer.File{{Path: unpackedMark, Content: u.name, Mode: 0o644}}, nil
@@ -128,7 +125,6 @@ func (b *Builder) pause(initDir string) (artifact.Image, error) {
 	return artifact.New(image, table.Pause, table.PauseOther), err
 }
 
-// node assembles the node's image.
 func (b *Builder) node(ctx context.Context, parts nodeParts, report artifact.Report) (artifact.Image, error) {
 	report.Say("assembling the node image")
 	images, err := b.controlPlane(parts)
@@ -166,7 +162,6 @@ func systemKey(parts nodeParts) string {
 	return cache.Key([]byte(strings.Join(keys, "\n")))
 }
 
-// nodeFiles returns all files above the root filesystem.
 func nodeFiles(ctx context.Context, parts nodeParts, images []artifact.Image, scratch string) ([]layer.File, error) {
 	archive := filepath.Join(scratch, "control-plane.tar")
 	out, err := os.Create(archive)
@@ -205,7 +200,6 @@ func nodeFiles(ctx context.Context, parts nodeParts, images []artifact.Image, sc
 	return files, nil
 }
 
-// linked returns a multi-call binary in a folder, with its links.
 func linked(source, folder, binary string, links ...string) []layer.File {
 	files := []layer.File{{Path: folder + "/" + binary, Source: source}}
 	for _, link := range links {

@@ -39,7 +39,6 @@ func NewPrograms(b *Builder) *Programs {
 	return &Programs{source: NewSource(&local)}
 }
 
-// folder returns a folder with a component's programs.
 func (p *Programs) folder(ctx context.Context, c component, report artifact.Report) (string, error) {
 	if p.Published != nil && runtime.GOOS == "linux" && len(c.published) > 0 && (p.PublishedOnly || !p.source.cached(c)) {
 		images, err := p.source.published(c)
@@ -59,7 +58,6 @@ func (p *Programs) folder(ctx context.Context, c component, report artifact.Repo
 	return dir, c.link(dir) // Builds of old versions have no links.
 }
 
-// published returns the images of a component's programs, by the programs' paths.
 func (b *Builder) published(c component) (map[string]string, error) {
 	versions, err := b.Versions()
 	if err != nil {

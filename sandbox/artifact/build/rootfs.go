@@ -12,7 +12,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/debian"
 )
 
-// rootFS is the node's root filesystem.
 type rootFS struct {
 	archive  string // path of the uncompressed tar archive
 	packages string // installed packages: "name=version", separated by commas
@@ -27,7 +26,6 @@ func (b *Builder) rootFSFolder() string {
 	return filepath.Join(b.Cache, cache.RootFS, debian.Release+"-"+key)
 }
 
-// buildRootFS builds the node's root filesystem from Debian packages, unless it is in the cache.
 func (b *Builder) buildRootFS(ctx context.Context) (rootFS, error) {
 	dir, start := b.rootFSFolder(), time.Now()
 	fs := rootFS{archive: filepath.Join(dir, debian.Outputs[0])}

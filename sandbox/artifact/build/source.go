@@ -32,7 +32,6 @@ func NewSource(b *Builder) *Source { return &Source{Builder: b} }
 // Origin returns "source".
 func (s *Source) Origin() string { return "source" }
 
-// inTurn builds a component while no other build runs.
 func (s *Source) inTurn(ctx context.Context, c component, report artifact.Report) (string, error) {
 	return s.exclusively(ctx, s.cached(c), report, func() (string, error) { return s.build(ctx, c, report) })
 }
@@ -108,7 +107,6 @@ func (s *Source) nodeImage(ctx context.Context, report artifact.Report) (artifac
 	return s.node(ctx, parts, report)
 }
 
-// images builds the programs of a row with a Source, and an image of each of them.
 func (s *Source) images(ctx context.Context, row table.Component, report artifact.Report) ([]artifact.Image, error) {
 	c, config := fromTable(row), v1.Config{User: row.Source.User}
 	dir, err := s.inTurn(ctx, c, report)
@@ -143,7 +141,6 @@ func (s *Source) images(ctx context.Context, row table.Component, report artifac
 	return images, nil
 }
 
-// tagOf returns the tag of an image's name.
 func tagOf(image string) string {
 	tagged, _, _ := strings.Cut(image, "@")
 	return tagged[strings.LastIndexByte(tagged, ':')+1:]

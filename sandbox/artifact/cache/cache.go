@@ -116,7 +116,6 @@ func Complete(dir string, outputs []string) bool {
 // file after it was created, and hashing half a gigabyte to detect that would slow down every up.
 const sizesFile = ".sizes"
 
-// noteSizes records the sizes of the outputs that are files.
 func noteSizes(dir string, outputs []string) {
 	sizes := map[string]int64{}
 	for _, name := range outputs {

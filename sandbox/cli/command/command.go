@@ -20,7 +20,6 @@ import (
 // LookTimeout limits commands that only read.
 const LookTimeout = time.Minute
 
-// usageError is a mistake in the command line.
 type usageError struct{ error }
 
 // Usage marks an error as a mistake in the command line, for which the exit code is 2.
@@ -35,7 +34,6 @@ func IsUsage(err error) bool {
 	return errors.As(err, &usage)
 }
 
-// verdictError is a negative result of a command that judges.
 type verdictError struct{ error }
 
 // Verdict marks an error as the negative result of a command that judges a trace or measurements,
@@ -59,6 +57,12 @@ func ExactArgs(n int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// OutputFlag adds the flag --output, for text or JSON, and checks its value before the command runs.
+func OutputFlag(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "text", "output format: text or json")
+	cmd.PreRunE = func(*cobra.Command, []string) error { return CheckOutput(*output, "text", "json") }
 }
 
 // CheckOutput returns a usage error if the value of --output is not a known form.

@@ -183,7 +183,6 @@ func envName(flag string) string {
 	return "SANDBOX_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// flagNames lists the flags of a command and of its subcommands, without duplicates.
 func flagNames(root *cobra.Command) []string {
 	var names []string
 	note := func(f *pflag.Flag) { names = append(names, f.Name) }

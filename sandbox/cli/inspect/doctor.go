@@ -29,9 +29,6 @@ automatically.`,
 		Example: "  go run ./sandbox doctor\n  go run ./sandbox doctor --cluster=kind -o json",
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := command.CheckOutput(output, "text", "json"); err != nil {
-				return err
-			}
 			report, err := lifecycle.Doctor(cmd.Context(), shared.Options, func(string, ...any) {})
 			if err != nil {
 				return err
@@ -46,7 +43,7 @@ automatically.`,
 		},
 	}
 	shared.BindUp(cmd.Flags())
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	command.OutputFlag(cmd, &output)
 	return cmd
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 )
 
 // exportDelay is enough for Events and for the spans of operators, which come every 200 ms in a
@@ -100,7 +101,7 @@ func runObserver(ctx context.Context, shared *command.Shared, out io.Writer) err
 		},
 		Failed: func(err error) { say("%v", err) },
 	})
-	watcher := observe.Watcher{
+	watcher := feed.Watcher{
 		Config: cluster.Config(),
 		Synced: func() { say("%s%s", companion.Ready, cluster.Config().Host) },
 		Skipped: func(resource schema.GroupVersionResource, err error) {

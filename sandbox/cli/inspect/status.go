@@ -33,9 +33,6 @@ The JSON form is for scripts: docs/status.md describes it.`,
 		Example: "  go run ./sandbox status\n  go run ./sandbox status -o json | jq -r .jaeger.ui",
 		Args:    command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := command.CheckOutput(output, "text", "json"); err != nil {
-				return err
-			}
 			run, err := shared.Open()
 			if err != nil {
 				return err
@@ -55,7 +52,7 @@ The JSON form is for scripts: docs/status.md describes it.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text or json")
+	command.OutputFlag(cmd, &output)
 	return cmd
 }
 

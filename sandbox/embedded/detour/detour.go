@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/file"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/pki"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -144,7 +145,7 @@ func (o *Operator) Start(ctx context.Context, proxy string) error {
 	}
 	text, err := clientcmd.Write(*config)
 	if err == nil {
-		err = pki.WriteFile(o.kubeconfig+suffix, text, 0o600)
+		err = file.Write(o.kubeconfig+suffix, text, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the kubeconfig of the operator: %w", state.Remedy(err))

@@ -61,7 +61,7 @@ func (g *Guard) Run(ctx context.Context, run func(context.Context) error) error 
 	err := run(guarded)
 	cancel(nil)
 	<-watched
-	if died := (*cause.Exit)(nil); errors.As(context.Cause(guarded), &died) {
+	if died, ok := errors.AsType[*cause.Exit](context.Cause(guarded)); ok {
 		return died
 	}
 	if err == nil {
@@ -77,7 +77,7 @@ func (g *Guard) check() error {
 			continue
 		}
 		// A process may have restarted in the meantime.
-		if died := (*cause.Exit)(nil); errors.As(g.Exited(name), &died) && g.marked()[name] {
+		if died, ok := errors.AsType[*cause.Exit](g.Exited(name)); ok && g.marked()[name] {
 			return died
 		}
 	}

@@ -160,7 +160,6 @@ func lineBreak[T string | []byte](text T, i int) int {
 	return i - start
 }
 
-// joined returns a text without line breaks.
 func joined(text string) string {
 	var out strings.Builder
 	for i := 0; i < len(text); {

@@ -97,7 +97,6 @@ func hideText(text []byte, known *matcher, depth int) []byte {
 	return hideLines(text)
 }
 
-// hideLines hides secrets that are known by their form, in each line.
 func hideLines(text []byte) []byte {
 	e := edits{text: text}
 	start := 0

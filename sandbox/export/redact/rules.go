@@ -69,7 +69,6 @@ func hideByRules(line []byte) []byte {
 	return line
 }
 
-// candidates returns the rules with a keyword in the line.
 func (s *ruleSet) candidates(line []byte) []*rule {
 	found := slices.Clone(s.always)
 	s.keywords.each(line, 0, func(_ int, keyword string) bool {
@@ -116,7 +115,6 @@ func compiled(pattern string) *regexp.Regexp {
 	return found.(*regexp.Regexp)
 }
 
-// allows reports whether a match is a known exception.
 func (r *rule) allows(secret, match, line string) bool {
 	for _, list := range r.Allowlists {
 		target := secret
@@ -140,7 +138,6 @@ func (r *rule) allows(secret, match, line string) bool {
 	return false
 }
 
-// entropy returns the bits per byte of a text.
 func entropy(text string) float64 {
 	var counts [256]int
 	for i := range len(text) {

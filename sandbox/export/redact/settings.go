@@ -30,7 +30,6 @@ var (
 	keyLine    = regexp.MustCompile(`(?:^|\n)[ \t]*(?:-[ \t]+|export[ \t]+)?["']?$`)
 )
 
-// hideSettings hides the values of settings with a telling name.
 func hideSettings(text []byte) []byte {
 	e := edits{text: text}
 	for from := 0; ; {
@@ -99,7 +98,6 @@ func (v value) after(nameEnd int) (start, end int) {
 	return 0, 0
 }
 
-// value finds the value of a setting in a text.
 type value struct {
 	text          []byte
 	name          string

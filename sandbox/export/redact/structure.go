@@ -36,7 +36,6 @@ func Tree(document any, foreign bool) []Known {
 	return c.known
 }
 
-// cleaner hides secrets in a tree of JSON.
 type cleaner struct {
 	arguments bool // It hides unknown arguments, too.
 	known     []Known
@@ -69,7 +68,6 @@ func (c *cleaner) walk(node any) {
 	}
 }
 
-// variable hides the value of an environment variable of a container.
 func (c *cleaner) variable(n map[string]any, name string) {
 	value, valued := n["value"].(string)
 	if !valued || shown(name, value) {
@@ -79,7 +77,6 @@ func (c *cleaner) variable(n map[string]any, name string) {
 	c.known = append(c.known, Known{Name: name, Value: value, Sure: Telling(name)})
 }
 
-// list hides values in a list of variables or arguments.
 func (c *cleaner) list(key string, list []any) {
 	texts := make([]string, len(list))
 	for i := range list {

@@ -1,6 +1,7 @@
 package tracetree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,18 +82,13 @@ func (w *watch) look(ctx context.Context) (now Completion, refused error) {
 	for i := range now.States {
 		state := &now.States[i]
 		state.Condition = conditions[i]
-		if !state.Holds {
-			continue
-		}
-		state.Since = time.Now()
-		if before := w.completion.State(state.Condition); before.Holds {
-			state.Since = before.Since
+		if state.Holds {
+			state.Since = cmp.Or(w.completion.State(state.Condition).Since, time.Now())
 		}
 	}
 	return now, refused
 }
 
-// lookTrace evaluates the conditions on spans and parents.
 func (w *watch) lookTrace(now *Completion, trace Trace) (spans, parents State) {
 	spans.Asked = true
 	// A finished span does not change, so compare only the ids.
@@ -129,16 +125,11 @@ func (w *watch) lookQuiet(trace Trace, ready State) State {
 	return quiet
 }
 
-// settled reports whether the trace and its object are older than Conditions.Settled.
 func (w *watch) settled(trace Trace) bool {
 	if w.asked.Settled <= 0 || trace.Len() == 0 || w.asked.Ready != nil && w.readiness.Since.IsZero() {
 		return false
 	}
-	last := w.readiness.Since
-	if end := trace.End(); end.After(last) {
-		last = end
-	}
-	return time.Since(last) > w.asked.Settled
+	return min(time.Since(w.readiness.Since), time.Since(trace.End())) > w.asked.Settled
 }
 
 func (w *watch) lookReady(ctx context.Context) State {
@@ -149,16 +140,15 @@ func (w *watch) lookReady(ctx context.Context) State {
 	w.readiness, err = w.asked.Ready(ctx)
 	state := State{Asked: true, Holds: w.readiness.Ready && err == nil}
 	switch {
+	case state.Holds:
+		w.readyAt = cmp.Or(w.readyAt, time.Now())
+		return state
 	case err != nil:
 		state.Reason = err.Error()
-	case !state.Holds:
+	default:
 		state.Reason = w.readiness.State
 	}
-	if !state.Holds {
-		w.readyAt = time.Time{}
-	} else if w.readyAt.IsZero() {
-		w.readyAt = time.Now()
-	}
+	w.readyAt = time.Time{}
 	return state
 }
 

@@ -170,7 +170,6 @@ func (t Trace) grow(read follow) (Trace, error) {
 	return tree, nil
 }
 
-// addReconciled adds the generations whose reconciles are among the spans.
 func addReconciled(generations map[wanted]bool, spans []element) {
 	for _, e := range spans {
 		if o, known := e.object(); known && e.isConsumer() {

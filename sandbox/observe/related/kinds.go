@@ -76,7 +76,7 @@ func (k *Kinds) Wanted() []Resource {
 	return wanted
 }
 
-// all returns the named kinds and those that follow from them.
+// all returns the named kinds and the kinds that follow from them.
 func (k *Kinds) all() map[schema.GroupKind]bool {
 	found := map[schema.GroupKind]bool{}
 	var add func(schema.GroupKind)
@@ -189,8 +189,8 @@ func (k *Kinds) name(kind schema.GroupKind, withGroup bool) bool {
 }
 
 // called returns the kinds that the name of a field contains: of several the longest, so that
-// serviceaccountname is no Service. Of groups that have a kind of that name it returns the group of
-// the object, else those of Kubernetes.
+// serviceaccountname is not a Service. Of groups that have a kind of that name it returns the group of
+// the object, else Kubernetes' groups.
 func (k *Kinds) called(word, group string) []schema.GroupKind {
 	longest := ""
 	for name := range k.byName {

@@ -144,7 +144,7 @@ func conditionsOf(u *unstructured.Unstructured) []map[string]any {
 func comparePoints(a, b point) int {
 	depth := cmp.Compare(a.depth, b.depth)
 	if a.phase == phaseStatus {
-		depth = -depth // A status follows from those of the dependents.
+		depth = -depth // A status follows from the dependents' statuses.
 	}
 	return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.phase, b.phase), depth, cmp.Compare(a.name, b.name), cmp.Compare(a.number, b.number))
 }
@@ -166,7 +166,7 @@ func (f *family) eventPoints(events []*unstructured.Unstructured) []point {
 			path, _ := about["fieldPath"].(string)
 			started[uid+path] = true
 		}
-		number, _ := strconv.Atoi(e.GetResourceVersion()) // 0 if it is no number: they only order Events.
+		number, _ := strconv.Atoi(e.GetResourceVersion()) // 0 if it is not a number: they only order Events.
 		all = append(all, m.eventPoint(e.DeepCopy(), at, number))
 	}
 	for _, m := range f.members {

@@ -32,10 +32,11 @@ const (
 	AttributeReconstructed = "operator.observer.reconstructed"
 	// AttributeResolution is the resolution of the times of a reconstructed trace, as [Resolution].
 	AttributeResolution = "operator.observer.resolution"
-	// AttributeUnread has the kinds that the user may not read, separated by commas, and
-	// AttributeTruncated is true if there are more objects or Events than are read. Both are absent
-	// otherwise, and on one span of the trace.
-	AttributeUnread    = "operator.observer.unread"
+	// AttributeUnread has the kinds that the user may not read, separated by commas. One span of a trace
+	// has it, if there are any.
+	AttributeUnread = "operator.observer.unread"
+	// AttributeTruncated is true if there are more objects or Events than are read. One span of a
+	// trace has it then.
 	AttributeTruncated = "operator.observer.truncated"
 	// Resolution is the resolution of the times.
 	Resolution = "1s"

@@ -348,7 +348,7 @@ func TestManyEvents(t *testing.T) {
 	}
 	traces := retrospect.Trace("Head/h", all, events)
 	if n := traces.SpanCount(); n < 4 || n > 300 {
-		t.Errorf("%d spans, want those of the writes", n)
+		t.Errorf("%d spans, want the writes' spans", n)
 	}
 	for _, resource := range traces.ResourceSpans().All() {
 		for _, scope := range resource.ScopeSpans().All() {

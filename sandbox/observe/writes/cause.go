@@ -51,6 +51,9 @@ func (c Certainty) IsCertain() bool {
 
 // loopOf returns the loop of a write; the zero value if a user made it.
 func (s *Store) loopOf(w *Write, v *version) loop {
+	if l, found := s.storageLoop(w, v); found {
+		return l
+	}
 	switch w.Verb {
 	case VerbBind:
 		return loop{kubeScheduler, w.Object}
@@ -165,8 +168,10 @@ func (s *Store) causeOf(w *Write) Cause {
 	case best.write != nil:
 	case own == nil:
 		// Only then: a controller seldom watches the owners of its objects.
-		for uid := range s.ownersOf(w.loop.object.UID) {
-			best.consider(w, s.objects[uid].writes, Owner)
+		if known := s.objects[w.loop.object.UID]; known != nil {
+			for _, o := range known.now.owners {
+				best.consider(w, s.objects[o.uid], Owner)
+			}
 		}
 	default: // The kubelet works on a Pod without pauses.
 		best = candidate{own, Sequence}
@@ -182,14 +187,12 @@ func (s *Store) newest(w, own *Write) candidate {
 	since := w.since(own)
 	var firm, loose candidate
 	reconciled := w.loop.object.UID
-	if known := s.objects[reconciled]; known != nil {
-		firm.consider(w, known.writes, Same)
-	}
+	firm.consider(w, s.objects[reconciled], Same)
 	for uid, certainty := range s.watchedBy(reconciled) {
 		if certainty == Owner {
-			firm.consider(w, s.objects[uid].writes, certainty)
+			firm.consider(w, s.objects[uid], certainty)
 		} else {
-			loose.consider(w, s.objects[uid].writes, certainty)
+			loose.consider(w, s.objects[uid], certainty)
 		}
 	}
 	switch {
@@ -207,9 +210,13 @@ type candidate struct {
 	certainty Certainty
 }
 
-// consider adds the latest write before w, except those of its own loop.
-func (c *candidate) consider(w *Write, among []*Write, certainty Certainty) {
-	for _, earlier := range slices.Backward(among) {
+// consider adds the latest write of an object before w that is not of w's own loop. The object can be
+// nil.
+func (c *candidate) consider(w *Write, of *known, certainty Certainty) {
+	if of == nil {
+		return
+	}
+	for _, earlier := range slices.Backward(of.writes) {
 		if earlier.After >= w.After || earlier.loop == w.loop {
 			continue
 		}
@@ -292,16 +299,4 @@ func matches(selector, labels map[string]string) bool {
 		}
 	}
 	return true
-}
-
-func (s *Store) ownersOf(uid types.UID) map[types.UID]bool {
-	found := map[types.UID]bool{}
-	if known := s.objects[uid]; known != nil {
-		for _, o := range known.now.owners {
-			if s.objects[o.uid] != nil {
-				found[o.uid] = true
-			}
-		}
-	}
-	return found
 }

@@ -16,7 +16,7 @@ func (w *Write) continues(own *Write) bool {
 	return own != nil && own.Cause.Certainty != "" && w.loop.manager != Kubelet && w.At.Sub(own.At) <= burst
 }
 
-// since returns the resourceVersion after which a cause was written: that of the loop's last write,
+// since returns the resourceVersion after which a cause was written: the version of the loop's last write,
 // which may be nil. A reconcile writes a status only once. If a write repeats the last one, it belongs to
 // a later reconcile, which reacts to anything newer than the cause of the last one.
 func (w *Write) since(own *Write) uint64 {

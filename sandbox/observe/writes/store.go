@@ -11,12 +11,12 @@ import (
 // Store has the objects of a cluster and their latest writes. It is not safe for concurrent use.
 type Store struct {
 	// Applied returns the context of a write if the caller made it and has a span of it. context is
-	// on the object. Only a store that is alone calls it; nil ignores it.
+	// on the object. Only a store of NewStore(true) calls it; nil ignores it.
 	Applied func(uid types.UID, revision uint64, context trace.SpanContext) trace.SpanContext
 
 	objects map[types.UID]*known
-	// owned has the objects that name an owner, named all objects by their place, mentioning those
-	// that mention a name, and objectsIn those of a namespace.
+	// owned has the objects that name an owner, named all objects by their place, mentioning the objects
+	// that mention a name, and objectsIn the objects of a namespace.
 	owned      map[types.UID]map[types.UID]bool
 	named      map[place]map[types.UID]bool
 	mentioning map[string]map[types.UID]bool
@@ -48,8 +48,8 @@ type known struct {
 	creator string // the manager that created it, or wrote it first before it was watched
 }
 
-// NewStore returns an empty store. If alone is true, it ignores the contexts that operators put on
-// objects: their own spans are not shown with those of the store.
+// NewStore returns an empty store. If the argument is true, it ignores the contexts that operators put
+// on objects: their own spans are not shown with the store's spans.
 func NewStore(alone bool) *Store {
 	return &Store{
 		objects: map[types.UID]*known{}, owned: map[types.UID]map[types.UID]bool{}, named: map[place]map[types.UID]bool{},
@@ -100,8 +100,7 @@ func (s *Store) Put(c Change) *Pending {
 // hasRoom reports whether another object can be added. It forgets the oldest deleted one if it must.
 func (s *Store) hasRoom() bool {
 	for len(s.objects) >= s.room && len(s.deleted) > 0 {
-		s.forget(s.deleted[0].uid)
-		s.deleted = s.deleted[1:]
+		s.forgetOldest()
 	}
 	return len(s.objects) < s.room
 }
@@ -147,11 +146,10 @@ func creatorOf(v *version) string {
 			names = append(names, m.name)
 		}
 	}
-	slices.Sort(names)
 	if len(names) == 0 {
 		return ""
 	}
-	return names[0]
+	return slices.Min(names)
 }
 
 // Resolve decides the loop and the cause of a write, and keeps it as the cause of later writes.
@@ -221,8 +219,7 @@ func (s *Store) referrer(v *version, manager string) (Object, bool) {
 func (s *Store) bury(b buried) {
 	s.deleted = append(s.deleted, b)
 	for len(s.deleted) > maxDeleted {
-		s.forget(s.deleted[0].uid)
-		s.deleted = s.deleted[1:]
+		s.forgetOldest()
 	}
 }
 
@@ -247,12 +244,14 @@ func (s *Store) Sweep(now time.Time) {
 		}
 	}
 	for len(s.deleted) > 0 && now.Sub(s.deleted[0].at) > maxPause {
-		s.forget(s.deleted[0].uid)
-		s.deleted = s.deleted[1:]
+		s.forgetOldest()
 	}
 }
 
-func (s *Store) forget(uid types.UID) {
+// forgetOldest forgets the object that was deleted first.
+func (s *Store) forgetOldest() {
+	uid := s.deleted[0].uid
+	s.deleted = s.deleted[1:]
 	if o := s.objects[uid]; o != nil {
 		s.unindex(o.now)
 		delete(s.objects, uid)

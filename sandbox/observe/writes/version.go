@@ -67,13 +67,6 @@ type entry struct{ entry, values uint64 }
 
 type condition struct{ status, reason string }
 
-// mention is a name in an object's spec or labels. hint has the names of the fields around it, and
-// the kind beside it, in lower case.
-type mention struct {
-	name, hint string
-	certainty  Certainty // Reference, or Name for a label
-}
-
 // digest returns the digest of an object. before is the version before; nil if there is none.
 func digest(u *unstructured.Unstructured, before *version) *version {
 	gvk := u.GroupVersionKind()
@@ -83,7 +76,7 @@ func digest(u *unstructured.Unstructured, before *version) *version {
 		finalizers: len(u.GetFinalizers()), foreground: slices.Contains(u.GetFinalizers(), metav1.FinalizerDeleteDependents), labels: labelsOf(u), conditions: conditionsOf(u.Object), context: contextOf(u.GetAnnotations()),
 		managers: map[manager]entry{}, fields: map[string]uint64{},
 	}
-	v.revision, _ = strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 if it is no number: it never is the cause then.
+	v.revision, _ = strconv.ParseUint(u.GetResourceVersion(), 10, 64) // 0 if it is not a number: it never is the cause then.
 	for _, r := range u.GetOwnerReferences() {
 		if isController := r.Controller != nil && *r.Controller; isController || len(v.owners) < maxEntries {
 			v.owners = append(v.owners, owner{uid: r.UID, controller: isController})
@@ -159,7 +152,7 @@ func (v *version) hashFields(object map[string]any) {
 // addField adds the hash of a value. Clipped names can be equal.
 func (v *version) addField(name string, value any) { v.fields[name] += hashOf(value) }
 
-// clip returns the beginning of a name, which bounds what an object costs.
+// clip returns the first part of a name, which limits the memory of an object.
 func clip(name string) string {
 	if len(name) <= maxText {
 		return name
@@ -226,68 +219,6 @@ func selectorOf(object map[string]any) map[string]string {
 	return labels
 }
 
-// mentionsOf returns the mentions in an object's desired state.
-func mentionsOf(u *unstructured.Unstructured) []mention {
-	var v version
-	for field, value := range u.Object {
-		if field != "status" && field != "metadata" {
-			v.addMentions(value, "", 0)
-		}
-	}
-	return v.mentions
-}
-
-const maxMentionDepth = 12
-
-// addMentions collects the strings that can be names of objects.
-func (v *version) addMentions(value any, hint string, depth int) {
-	if depth > maxMentionDepth || len(v.mentions) >= maxMentions {
-		return
-	}
-	switch value := value.(type) {
-	case string:
-		if isName(value) && hint != "" {
-			v.mentions = append(v.mentions, mention{value, hint, Reference})
-		}
-	case []any:
-		for _, item := range value {
-			v.addMentions(item, hint, depth+1)
-		}
-	case map[string]any:
-		kind, _ := value["kind"].(string)
-		for _, field := range slices.Sorted(maps.Keys(value)) {
-			v.addMentions(value[field], strings.ToLower(lastWords(hint)+" "+clip(field)+" "+clip(kind)), depth+1)
-		}
-	}
-}
-
-// lastWords returns the last two words of a hint, which bounds it.
-func lastWords(hint string) string {
-	words := strings.Fields(hint)
-	return strings.Join(words[max(0, len(words)-2):], " ")
-}
-
-func isName(text string) bool {
-	return len(text) > 0 && len(text) <= 253 && strings.IndexFunc(text, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
-	}) < 0
-}
-
-// mentionOf returns how a version refers to an object by its name, in a field or label that names
-// its kind; "" if it does not.
-func (v *version) mentionOf(o Object) Certainty {
-	if o.Namespace != "" && v.object.Namespace != "" && o.Namespace != v.object.Namespace {
-		return ""
-	}
-	kind, found := strings.ToLower(o.Kind), Certainty("")
-	for _, m := range v.mentions {
-		if m.name == o.Name && strings.Contains(m.hint, kind) && found != Reference {
-			found = m.certainty
-		}
-	}
-	return found
-}
-
 func (v *version) controller() types.UID {
 	for _, o := range v.owners {
 		if o.controller {
@@ -307,8 +238,14 @@ type Change struct {
 	Object  *unstructured.Unstructured
 	// At is when the watch delivered it.
 	At time.Time
-	// Listed is true for objects that existed before the watch. They are no writes.
+	// Listed is true for objects that existed before the watch. They are not writes.
 	Listed bool
 	// Lost is true if versions before this one may not have been delivered: the watch broke.
 	Lost bool
+}
+
+// IsEvent reports whether the object is an Event of one of its two APIs.
+func (c Change) IsEvent() bool {
+	group := c.Object.GroupVersionKind().Group
+	return c.Object.GetKind() == "Event" && (group == "" || group == "events.k8s.io")
 }

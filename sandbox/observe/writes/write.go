@@ -50,7 +50,7 @@ func (w *Write) ByUser() bool { return w.loop == (loop{}) }
 // Transition is the change of a condition. From is empty for a new condition.
 type Transition struct{ Type, From, To, Reason string }
 
-// loop is a controller that reconciles an object. The zero value is no loop: a user.
+// loop is a controller that reconciles an object. The zero value is a user instead of a loop.
 type loop struct {
 	manager string
 	object  Object
@@ -184,11 +184,11 @@ func transitions(before, after map[string]condition) []Transition {
 }
 
 // kubeControllers are the controllers of kube-controller-manager by the kind that they reconcile.
-// The names are those of its option --controllers and of its Events.
+// The names are the names in its option --controllers and in its Events.
 var kubeControllers = map[string]string{
 	"Deployment": "deployment-controller", "ReplicaSet": "replicaset-controller", "StatefulSet": "statefulset-controller", "DaemonSet": "daemonset-controller",
 	"Job": "job-controller", "CronJob": "cronjob-controller", "Service": "endpointslice-controller", "Namespace": "namespace-controller",
-	"ServiceAccount": "serviceaccount-controller", "PersistentVolumeClaim": "persistentvolume-binder-controller", "HorizontalPodAutoscaler": "horizontal-pod-autoscaler-controller",
+	"ServiceAccount": "serviceaccount-controller", "PersistentVolumeClaim": "persistentvolume-binder-controller", "PersistentVolume": "persistentvolume-binder-controller", "HorizontalPodAutoscaler": "horizontal-pod-autoscaler-controller",
 	"Node": "node-lifecycle-controller", "PodDisruptionBudget": "disruption-controller", "CertificateSigningRequest": "certificatesigningrequest-signing-controller",
 	"Endpoints": "endpoints-controller", "ResourceQuota": "resourcequota-controller",
 }

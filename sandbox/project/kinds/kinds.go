@@ -39,6 +39,27 @@ func Definitions(objects []*unstructured.Unstructured) map[schema.GroupKind]stri
 	return defined
 }
 
+// New returns an object without content. The namespace can be empty.
+func New(kind schema.GroupVersionKind, namespace, name string) *unstructured.Unstructured {
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(kind)
+	obj.SetNamespace(namespace)
+	obj.SetName(name)
+	return obj
+}
+
+// Maps returns the maps in a list of an object. Changes to them change the object.
+func Maps(object map[string]any, fields ...string) (maps []map[string]any) {
+	field, _, _ := unstructured.NestedFieldNoCopy(object, fields...)
+	list, _ := field.([]any)
+	for _, item := range list {
+		if m, ok := item.(map[string]any); ok {
+			maps = append(maps, m)
+		}
+	}
+	return maps
+}
+
 // SetNamespaces sets the namespace of namespaced objects without one. It uses the scopes of
 // definitions, then the scopes of Kubernetes' own kinds. Unknown kinds are treated as namespaced,
 // because most are.
@@ -62,6 +83,8 @@ func namespaced(obj *unstructured.Unstructured, defined map[schema.GroupKind]str
 // provided are namespaces of every cluster.
 var provided = []string{metav1.NamespaceDefault, metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease}
 
+var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
+
 // Namespaces returns the Namespaces that objects are in and that are neither among the objects, nor
 // in every cluster, nor of a component of the sandbox. Users create them by hand before they apply
 // such manifests. It requires the namespaces that [SetNamespaces] sets.
@@ -71,17 +94,14 @@ func Namespaces(objects []*unstructured.Unstructured) (missing []*unstructured.U
 		known = append(known, c.Namespace)
 	}
 	for _, obj := range objects {
-		if obj.GroupVersionKind() == corev1.SchemeGroupVersion.WithKind("Namespace") {
+		if obj.GroupVersionKind() == namespaceKind {
 			known = append(known, obj.GetName())
 		}
 	}
 	for _, obj := range objects {
 		if name := obj.GetNamespace(); name != "" && !slices.Contains(known, name) {
 			known = append(known, name)
-			namespace := &unstructured.Unstructured{}
-			namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-			namespace.SetName(name)
-			missing = append(missing, namespace)
+			missing = append(missing, New(namespaceKind, "", name))
 		}
 	}
 	return missing

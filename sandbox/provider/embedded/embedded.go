@@ -25,6 +25,7 @@ import (
 // Cluster implements [provider.Cluster].
 type Cluster struct {
 	*embedded.Cluster
+	provider.Local
 
 	session  *session.Session
 	programs programs
@@ -56,7 +57,7 @@ func Attach(s *session.Session) (*Cluster, error) {
 	processes := embedded.New(s.Dir, filepath.Join(cache, "bin"), &s.Record)
 	processes.Tracing = s.TracesControlPlane()
 	s.Connect(processes.RESTConfig, false)
-	c := &Cluster{Cluster: processes, session: s, rendered: map[string]*rendered{}}
+	c := &Cluster{Cluster: processes, Local: provider.Local{Record: &s.Record}, session: s, rendered: map[string]*rendered{}}
 	for _, row := range component.All() {
 		c.rendered[row.Name] = &rendered{}
 	}
@@ -255,13 +256,10 @@ func (c *Cluster) startWithObjects(ctx context.Context, part component.Component
 
 // Logs copies the log of a process.
 func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provider.LogOptions) error {
-	switch {
-	case o.Since > 0:
+	if o.Since > 0 {
 		return fmt.Errorf("%w: --since: the logs of an embedded cluster's processes have no times in common: use --tail", provider.ErrLogOption)
-	case o.Previous:
-		return c.Cluster.Previous(out, name, o.Lines)
 	}
-	return c.Cluster.Follow(ctx, out, name, o.Lines, o.Follow)
+	return c.Cluster.Logs(ctx, out, name, o)
 }
 
 // Stop implements [provider.Stopper].
@@ -274,14 +272,3 @@ func (c *Cluster) Stop(ctx context.Context, name string) error {
 
 // Down ends all processes, even if the record was lost.
 func (c *Cluster) Down(ctx context.Context, _ provider.Report) error { return c.Cluster.Down(ctx) }
-
-// Reach does nothing: the processes listen on this machine.
-func (c *Cluster) Reach(context.Context) error { return nil }
-
-// Addresses implements [provider.Access].
-func (c *Cluster) Addresses() provider.Addresses {
-	return provider.AddressesOf(c.session.Record.Ports)
-}
-
-// Close implements [provider.Access].
-func (c *Cluster) Close() {}

@@ -15,7 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
-// programs provides the components as programs of this machine: *build.Programs or *bundle.Programs.
+// programs provides the components as programs of this machine: *build.Programs or *bundle.Bundle.
 type programs interface {
 	Paths(context.Context, component.Component, artifact.Report) (map[string]string, error)
 	Operator(context.Context, build.Program, artifact.Report) (path, version string, err error)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/operator-tracing/sandbox/sandbox/file"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/near"
 )
@@ -80,14 +80,7 @@ func (s Source) Copy(path string) error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("copying the kubeconfig: %w", err)
-	}
-	// The rename is atomic: a reader sees either the old or the new file.
-	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
-		return fmt.Errorf("copying the kubeconfig: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := file.Write(path, data, 0o600); err != nil {
 		return fmt.Errorf("copying the kubeconfig: %w", err)
 	}
 	return nil

@@ -17,7 +17,6 @@ import (
 // jaegerService is the sandbox's Jaeger, as Pods reach it.
 const jaegerService = "jaeger.jaeger.svc"
 
-// telemetry returns where the operator sends its spans.
 func (c *Cluster) telemetry() (project.Telemetry, error) {
 	if c.wanted.JaegerEndpoint != "" {
 		return session.TelemetryAt(c.wanted.JaegerEndpoint)

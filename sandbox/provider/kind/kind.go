@@ -25,6 +25,7 @@ import (
 // Cluster implements [provider.Cluster].
 type Cluster struct {
 	*cluster.Cluster
+	provider.Local
 	pods   pods.Pods
 	engine *engine.Engine
 	node   cluster.Node
@@ -87,7 +88,7 @@ func newCluster(s *session.Session, engine *engine.Engine) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{Cluster: made, engine: engine, pods: pods.Pods{Session: s}}
+	c := &Cluster{Cluster: made, Local: provider.Local{Record: &s.Record}, engine: engine, pods: pods.Pods{Session: s}}
 	s.Connect(c.RESTConfig, false)
 	return c, nil
 }
@@ -220,12 +221,3 @@ func (c *Cluster) Logs(ctx context.Context, out io.Writer, name string, o provid
 
 // Down deletes the cluster.
 func (c *Cluster) Down(ctx context.Context, _ provider.Report) error { return c.Delete(ctx) }
-
-// Reach does nothing: kind maps the ports to this machine.
-func (c *Cluster) Reach(context.Context) error { return nil }
-
-// Addresses implements [provider.Access].
-func (c *Cluster) Addresses() provider.Addresses { return provider.AddressesOf(c.pods.Record.Ports) }
-
-// Close implements [provider.Access].
-func (c *Cluster) Close() {}

@@ -4,14 +4,12 @@ package pods
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/engine"
@@ -112,22 +110,15 @@ func (p *Pods) startFromTable(ctx context.Context, c component.Component, report
 	return p.await(ctx, c)
 }
 
-// await waits until the check of a component succeeds.
 func (p *Pods) await(ctx context.Context, c component.Component) error {
 	if c.Check == nil {
 		return nil
 	}
-	var last error
-	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	return apply.Poll(ctx, "waiting for "+c.Name, func(ctx context.Context) error {
 		addresses := provider.AddressesOf(p.Record.Ports)
 		delete(addresses, component.UI) // Its gate starts later, and checks it.
-		last = c.Check(ctx, addresses)
-		return last == nil, nil
+		return c.Check(ctx, addresses)
 	})
-	if err != nil {
-		return fmt.Errorf("waiting for %s: %w: %w", c.Name, err, last)
-	}
-	return nil
 }
 
 // Local names an image that the node already has: nodes never pull.

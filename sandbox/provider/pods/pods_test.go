@@ -124,7 +124,7 @@ func TestCheckFails(t *testing.T) {
 		return fmt.Errorf("connection refused")
 	}}
 	err := p.await(ctx, part)
-	if !errors.Is(err, context.Canceled) || err.Error() != "waiting for prometheus: context canceled: connection refused" {
+	if !errors.Is(err, context.Canceled) || err.Error() != "waiting for prometheus: context canceled: last: connection refused" {
 		t.Errorf("await() = %v", err)
 	}
 }

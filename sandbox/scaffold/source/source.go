@@ -45,7 +45,6 @@ type function struct {
 	body *ast.BlockStmt
 }
 
-// value is the expression of a constant or variable.
 type value struct {
 	file       *file
 	expression ast.Expr

@@ -113,7 +113,6 @@ var (
 
 func sets(name string) bool { return setters.MatchString(name) && !getters.MatchString(name) }
 
-// keyed returns the fields of a composite literal.
 func keyed(literal *ast.CompositeLit) map[string]ast.Expr {
 	fields := map[string]ast.Expr{}
 	for _, e := range literal.Elts {

@@ -64,8 +64,7 @@ func NoGo(err error) error {
 
 // ExitText returns the text that a failed command wrote to stderr.
 func ExitText(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
 		return errors.New(LastLines(string(exit.Stderr), 15))
 	}
 	return nil

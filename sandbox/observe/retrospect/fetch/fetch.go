@@ -21,8 +21,8 @@ import (
 const (
 	// MaxObjects is the number of owners and dependents that are read.
 	MaxObjects = 1000
-	// MaxEvents is the number of Events that are looked through, and maxListed that of objects of each
-	// kind.
+	// MaxEvents is the maximum number of Events to read, and maxListed the maximum number of objects of
+	// each kind.
 	MaxEvents, maxListed = 10_000, 10_000
 	// pageSize is the number of objects of one request.
 	pageSize = 500

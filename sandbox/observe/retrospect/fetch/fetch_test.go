@@ -118,7 +118,7 @@ func TestRead(t *testing.T) {
 	})
 }
 
-// reader returns the configuration of a user who may read ConfigMaps and Events.
+// reader returns the configuration of a user with permission to read ConfigMaps and Events.
 func reader(t *testing.T, config *rest.Config) *rest.Config {
 	t.Helper()
 	c := cluster(t, config)

@@ -1,4 +1,4 @@
-package observe_test
+package feed_test
 
 import (
 	"bytes"
@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
@@ -187,7 +188,7 @@ func (w *wire) observe(tb testing.TB) []string {
 		},
 		Failed: func(err error) { tb.Error(err) },
 	})
-	watcher := observe.Watcher{Config: &rest.Config{Host: w.URL}, Synced: func() { close(w.synced) }}
+	watcher := feed.Watcher{Config: &rest.Config{Host: w.URL}, Synced: func() { close(w.synced) }}
 	if err := watcher.Run(ctx, observer); err != nil {
 		tb.Fatal(err)
 	}
@@ -206,7 +207,7 @@ func TestEncodings(t *testing.T) {
 		t.Errorf("writes (-JSON +protobuf):\n%s", diff)
 	}
 	if w.binary.Load() != 4 || text.binary.Load() != 0 {
-		t.Errorf("%d and %d watches in protobuf, want those of 4 built-in kinds and none", w.binary.Load(), text.binary.Load())
+		t.Errorf("%d and %d watches in protobuf, want 4 of built-in kinds and none", w.binary.Load(), text.binary.Load())
 	}
 }
 

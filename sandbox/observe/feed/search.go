@@ -1,4 +1,4 @@
-package observe
+package feed
 
 import (
 	"context"
@@ -131,7 +131,7 @@ func isRefused(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err)
 }
 
-// listedAt returns the resourceVersion of the first lists, which it learns from those of the core
+// listedAt returns the resourceVersion of the first lists, which it takes from the lists of the core
 // group: an aggregated API server can count otherwise.
 func (r *run) listedAt(revision string, first bool) uint64 {
 	r.mu.Lock()

@@ -1,4 +1,6 @@
-package observe
+// Package feed watches a cluster, and passes the changes of its objects to an [observe.Observer]. It
+// only reads.
+package feed
 
 import (
 	"context"
@@ -21,13 +23,14 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/operator-tracing/sandbox/sandbox/observe"
 	"github.com/operator-tracing/sandbox/sandbox/observe/readonly"
 	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
 const (
-	// tick is the interval of [Observer.Advance].
+	// tick is the interval of [observe.Observer.Advance].
 	tick = 50 * time.Millisecond
 	// rediscovery is the interval at which new kinds are searched, beside after each change of a
 	// CustomResourceDefinition.
@@ -36,12 +39,20 @@ const (
 	settle = 200 * time.Millisecond
 	// maxListing is how long causes wait for the objects of a kind that is watched later.
 	maxListing = 2 * time.Second
+	// syncLimit is how long a resource is waited for at the start. An aggregated API can accept a
+	// request and never answer.
+	syncLimit = 15 * time.Second
+	// maxCut is how long causes are not decided while the API server is not reached: the watches open
+	// again one after the other.
+	maxCut = 30 * time.Second
+	// maxRetry is the longest pause between two requests for a resource that fail.
+	maxRetry = 10 * time.Second
 )
 
-// Watcher watches a cluster, and passes each change to an [Observer]. It sends only list and watch
+// Watcher watches a cluster, and passes each change to an [observe.Observer]. It sends only list and watch
 // requests, and discovery.
 type Watcher struct {
-	// Config is the API server, with a user who may list and watch. Required.
+	// Config is the API server, with a user that may list and watch. Required.
 	Config *rest.Config
 	// Namespaces limits the watches of namespaced objects. Empty: all.
 	Namespaces []string
@@ -61,7 +72,7 @@ type Watcher struct {
 
 // Run watches until ctx ends, and returns nil then. Writes that arrive until the end are exported,
 // within five seconds. It returns an error if the API server cannot be reached at the start.
-func (w *Watcher) Run(ctx context.Context, o *Observer) error {
+func (w *Watcher) Run(ctx context.Context, o *observe.Observer) error {
 	r := &run{
 		Watcher: w, observer: o, pending: 1, changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1),
 		reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{}, cut: map[target]time.Time{},
@@ -88,7 +99,7 @@ type target struct {
 type run struct {
 	*Watcher
 	client   *readonly.Client
-	observer *Observer
+	observer *observe.Observer
 	changes  chan writes.Change
 	kinds    chan struct{} // has an element if kinds may have changed
 	group    sync.WaitGroup
@@ -199,10 +210,10 @@ func (r *run) rediscover(ctx context.Context) {
 }
 
 func (r *run) fail(err error) {
-	r.observer.fail(err)
+	r.observer.Fail(err)
 }
 
-// discover starts a reflector for each new resource, and ends those of resources that are gone.
+// discover starts a reflector for each new resource, and ends the reflectors of resources that do not exist any more.
 func (r *run) discover() error {
 	lists, err := r.client.Discovery.ServerPreferredResourcesWithContext(r.ctx)
 	if err != nil && len(lists) == 0 {
@@ -229,18 +240,6 @@ func (r *run) discover() error {
 		}
 	}
 	return nil
-}
-
-// listed counts a resource as listed, or the first search as done.
-func (r *run) listed() {
-	r.mu.Lock()
-	r.pending--
-	first := r.pending == 0 && !r.synced
-	r.synced = r.synced || first
-	r.mu.Unlock()
-	if first && r.Synced != nil {
-		r.Synced()
-	}
 }
 
 // reflect lists and watches a resource until ctx ends.

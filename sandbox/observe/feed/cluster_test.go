@@ -1,4 +1,4 @@
-package observe_test
+package feed_test
 
 import (
 	"bufio"
@@ -26,7 +26,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 )
 
-// cluster is an API server with an audit log of the user observer, who has the documented permissions.
+// cluster is an API server with an audit log of the user observer, which has the documented permissions.
 type cluster struct {
 	admin    client.Client
 	observer *envtest.AuthenticatedUser
@@ -72,7 +72,7 @@ func startCluster(t *testing.T) *cluster {
 // documentedRole returns the ClusterRole in docs/observing.md.
 func documentedRole(t *testing.T) client.Object {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/observing.md")
+	text, err := os.ReadFile("../../../docs/observing.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package observe
+package feed
 
 import (
 	"context"
@@ -60,12 +60,11 @@ func (s *sink) put(obj any, c writes.Change) error {
 		return fmt.Errorf("got %T, want an unstructured object", obj)
 	}
 	s.kind, s.latest = u.GroupVersionKind(), max(s.latest, revisionOf(u))
-	if c.Deleted || isEvent(u) {
+	if c.Object = u; c.Deleted || c.IsEvent() {
 		delete(s.known, u.GetUID())
 	} else if u.GetUID() != "" { // Some aggregated APIs have objects without a UID, which no store keeps.
 		s.known[u.GetUID()] = u.GetResourceVersion()
 	}
-	c.Object = u
 	s.run.see(c)
 	s.send(c)
 	return nil
@@ -121,7 +120,7 @@ func (s *sink) Replace(list []any, revision string) error {
 			s.known[u.GetUID()] = before
 			continue
 		}
-		if again && isEvent(u) && revisionOf(u) <= latest { // It was delivered before the watch broke.
+		if again && (writes.Change{Object: u}).IsEvent() && revisionOf(u) <= latest { // It was delivered before the watch broke.
 			continue
 		}
 		if err := s.put(u, writes.Change{Listed: !isNew, Lost: isNew}); err != nil {
@@ -134,4 +133,16 @@ func (s *sink) Replace(list []any, revision string) error {
 	s.replaced.Store(true)
 	s.listed()
 	return nil
+}
+
+// listed counts a resource as listed, or the first search as done.
+func (r *run) listed() {
+	r.mu.Lock()
+	r.pending--
+	first := r.pending == 0 && !r.synced
+	r.synced = r.synced || first
+	r.mu.Unlock()
+	if first && r.Synced != nil {
+		r.Synced()
+	}
 }

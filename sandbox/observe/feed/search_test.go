@@ -1,4 +1,4 @@
-package observe_test
+package feed_test
 
 import (
 	"fmt"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
@@ -58,7 +59,7 @@ func watchAbout(t *testing.T, config *rest.Config, target writes.Object) *about 
 			w.errors = append(w.errors, err)
 		},
 	})
-	watcher := observe.Watcher{
+	watcher := feed.Watcher{
 		Config: config, Namespaces: []string{target.Namespace}, About: []writes.Object{target},
 		Watching: func(r schema.GroupVersionResource) { note(&w.watched)(r, nil) }, Skipped: note(&w.skipped), Unsearched: note(&w.unsearched),
 	}
@@ -186,7 +187,7 @@ func TestWatcherAbout(t *testing.T) {
 			return nil
 		})
 	})
-	t.Run("a user who may read two kinds in one namespace", func(t *testing.T) { testOneNamespace(t, config, c) })
+	t.Run("a user with permission to read two kinds in one namespace", func(t *testing.T) { testOneNamespace(t, config, c) })
 }
 
 func testOneNamespace(t *testing.T, config *rest.Config, c client.Client) {

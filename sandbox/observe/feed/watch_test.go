@@ -1,4 +1,4 @@
-package observe_test
+package feed_test
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
 	"github.com/operator-tracing/sandbox/sandbox/observe"
+	"github.com/operator-tracing/sandbox/sandbox/observe/feed"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
@@ -26,7 +27,7 @@ import (
 type watching struct {
 	mu      sync.Mutex
 	writes  []string
-	lost    []string // those of writes that are marked
+	lost    []string // The marked writes.
 	skipped []string
 	errors  []error
 }
@@ -54,7 +55,7 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 			w.errors = append(w.errors, err)
 		},
 	})
-	watcher := observe.Watcher{Config: config, Namespaces: namespaces, Skipped: func(r schema.GroupVersionResource, _ error) {
+	watcher := feed.Watcher{Config: config, Namespaces: namespaces, Skipped: func(r schema.GroupVersionResource, _ error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.skipped = append(w.skipped, r.Resource)
@@ -64,7 +65,7 @@ func watch(t *testing.T, config *rest.Config, namespaces ...string) *watching {
 }
 
 // run runs a watcher until the end of the test, and waits until it has listed the objects.
-func run(t *testing.T, watcher *observe.Watcher, observer *observe.Observer) {
+func run(t *testing.T, watcher *feed.Watcher, observer *observe.Observer) {
 	t.Helper()
 	synced := make(chan struct{})
 	watcher.Synced = func() { close(synced) }
@@ -144,7 +145,7 @@ func TestWatcher(t *testing.T) {
 		}
 		w.wait(t, " remove ConfigMap/a-settings because of same Head")
 	})
-	t.Run("a user who may read one kind in one namespace", func(t *testing.T) {
+	t.Run("a user with permission to read one kind in one namespace", func(t *testing.T) {
 		for _, obj := range []client.Object{
 			&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "reader", Namespace: "default"}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list", "watch"}}}},
 			&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "reader", Namespace: "default"}, RoleRef: rbacv1.RoleRef{Kind: "Role", Name: "reader"}, Subjects: []rbacv1.Subject{{Kind: "User", Name: "reader"}}},

@@ -1,11 +1,11 @@
-package observe
+package feed
 
 import (
 	"net/http"
 	"time"
 )
 
-// readClock sets the beginning to the API server's time, which objects have as creationTimestamp.
+// readClock sets the start to the API server's time, which objects have as creationTimestamp.
 func (r *run) readClock(next http.RoundTripper) http.RoundTripper {
 	return transport(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
