@@ -164,6 +164,7 @@ func managerOptions(opts options, scheme *runtime.Scheme, logger logr.Logger) ct
 		// A read waits until the cache contains the operator's last write. Otherwise a reconcile
 		// right after a write would read the old object and write its status twice.
 		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
+		NewClient:                     newClient,
 		Metrics:                       metricsserver.Options{BindAddress: opts.metricsAddress},
 		HealthProbeBindAddress:        opts.probeAddress,
 		WebhookServer:                 webhookServer(opts),

@@ -16,6 +16,7 @@ import (
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/cli/assess"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/faultcmd"
 	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -106,7 +107,7 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr),
 		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), inspect.NewObserver(shared), inspect.NewGate(shared), inspect.NewEnv(shared),
-		assess.NewBench(shared, stderr), inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
+		assess.NewBench(shared, stderr), faultcmd.New(shared, stderr), inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()

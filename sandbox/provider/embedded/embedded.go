@@ -157,11 +157,7 @@ func (c *Cluster) start(ctx context.Context, part component.Component, report pr
 		return c.startJaeger(ctx, report)
 	case component.Operator:
 		c.keepSnapshot(ctx, report)
-		return c.startWithObjects(ctx, part, func() error {
-			return c.Cluster.Operator(ctx, embedded.OperatorOptions{
-				Program: c.pathsOf(part.Name)[component.Operator], Process: c.session.Manifests.Process, Env: c.session.OperatorEnvironment(),
-			}, embedded.Report(report))
-		}, report)
+		return c.startOperator(ctx, part, report)
 	case component.Sample:
 		if err := c.session.StartSample(ctx, report); err != nil {
 			return err

@@ -3,10 +3,13 @@ package embedded
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/faults/leftover"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -86,3 +89,28 @@ func (c *Cluster) pathsOf(name string) map[string]string {
 	defer c.mu.Unlock()
 	return c.paths[name]
 }
+
+// startOperator starts the operator, and deletes what an interrupted `faults run` left.
+func (c *Cluster) startOperator(ctx context.Context, part component.Component, report provider.Report) error {
+	err := c.startWithObjects(ctx, part, func() error {
+		return c.Cluster.Operator(ctx, embedded.OperatorOptions{
+			Program: c.pathsOf(part.Name)[component.Operator], Process: c.session.Manifests.Process, Env: c.session.OperatorEnvironment(),
+		}, embedded.Report(report))
+	}, report)
+	if err != nil {
+		return err
+	}
+	target, err := c.session.Target()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, leftoverLimit)
+	defer cancel()
+	if err := leftover.Delete(ctx, target.Client()); err != nil {
+		c.session.Notef(" ! %v", err)
+	}
+	return nil
+}
+
+// leftoverLimit is the time limit for the deletion of namespaces, which finalizers can delay.
+const leftoverLimit = 30 * time.Second

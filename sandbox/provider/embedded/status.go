@@ -10,6 +10,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/build"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/embedded"
+	"github.com/operator-tracing/sandbox/sandbox/embedded/detour"
+	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
@@ -95,6 +97,9 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 			shown.Since = &found.Since
 		}
 	}
+	if err == nil && shown.Name == component.Operator {
+		shown.Message, err = c.behindProxy(shown.Message)
+	}
 	if err == nil && shown.Message == "" {
 		err = workload.Serves(ctx, target, shown.Name)
 	}
@@ -104,6 +109,15 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 	if err != nil && shown.Message == "" {
 		shown.Message = err.Error()
 	}
+}
+
+// behindProxy returns a message about an operator that runs behind a proxy, or else the message before.
+func (c *Cluster) behindProxy(message string) (string, error) {
+	left, err := detour.Left(c.session.Dir)
+	if left {
+		message = "runs behind the proxy of " + hint.Run("faults", "run") + "; if that was interrupted, " + hint.Run("up") + " restores it"
+	}
+	return message, err
 }
 
 func (c *Cluster) versionOf(ctx context.Context, target *apply.Cluster, name string) (string, error) {
