@@ -62,7 +62,7 @@ var known = []struct {
 	what   string
 }{
 	{[]string{"apiVersion", "kind"}, "a Kubernetes object"},
-	{[]string{"runs"}, "measurements of `sandbox bench`, which only `sandbox trace diff` and `sandbox bench --against` read"},
+	{[]string{"runs"}, "measurements of the command bench, which only the commands bench and trace diff read"},
 	{[]string{"data"}, "the JSON of Jaeger's UI; get OTLP from /api/v3/traces/ID"},
 	{[]string{"traces"}, "a search result; get each trace by its ID"},
 	{[]string{"traceEvents"}, "a Chrome trace"},
