@@ -15,7 +15,7 @@ var swallowed = Class{
 	Bug:   "It logs an error and returns nil, so the Thing is not requeued.",
 	Buggy: simple(thing.Simple(swallowedBuggy)),
 	Fixed: simple(thing.Simple(swallowedFixed)),
-	Finds: []inject.Fault{inject.Refuse500, inject.Refuse409, inject.Unavailable},
+	Finds: []inject.Fault{inject.Refuse500},
 }
 
 func swallowedBuggy(ctx context.Context, c client.Client, t *thing.Thing) error {
