@@ -69,7 +69,7 @@ all)
   assets
   stage "verify" 1200 scripts/verify.sh
   stage "macOS on arm64" 1200 scripts/cross.sh darwin/arm64
-  stage "unit, race, envtest" 1200 scripts/unit.sh -race
+  stage "unit, race, envtest" 1800 scripts/unit.sh -race
   stage "controller-runtime" 1800 scripts/compat.sh
   stage "published modules" 1800 scripts/published.sh
   metrics

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -33,8 +34,9 @@ const (
 type reconciler struct {
 	client.Client
 
-	// generate is the bug: the Secret has a generated name, which the reconciler finds in its cache.
-	generate bool
+	// children is the bug, if it is not nil: the Secrets have generated names, which only the memory of
+	// this process has.
+	children map[types.NamespacedName]string
 }
 
 func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -70,16 +72,13 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // child returns the Secret, and creates it if there is none.
 func (r *reconciler) child(ctx context.Context, owner *corev1.ConfigMap) (*corev1.Secret, error) {
 	child := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: owner.Namespace, Name: owner.Name}}
-	if r.generate {
-		var list corev1.SecretList
-		if err := r.List(ctx, &list, client.InNamespace(owner.Namespace)); err != nil {
-			return nil, err
+	key := client.ObjectKeyFromObject(child)
+	if r.children != nil {
+		if child.Name = r.children[key]; child.Name != "" {
+			return child, r.Get(ctx, client.ObjectKeyFromObject(child), child)
 		}
-		if len(list.Items) > 0 {
-			return &list.Items[0], nil
-		}
-		child.Name, child.GenerateName = "", owner.Name+"-"
-	} else if err := r.Get(ctx, client.ObjectKeyFromObject(child), child); !apierrors.IsNotFound(err) {
+		child.GenerateName = owner.Name + "-"
+	} else if err := r.Get(ctx, key, child); !apierrors.IsNotFound(err) {
 		return child, err
 	}
 	if err := controllerutil.SetControllerReference(owner, child, r.Scheme()); err != nil {
@@ -87,6 +86,9 @@ func (r *reconciler) child(ctx context.Context, owner *corev1.ConfigMap) (*corev
 	}
 	if err := r.Create(ctx, child); err != nil {
 		return nil, fmt.Errorf("creating the Secret: %w", err)
+	}
+	if r.children != nil {
+		r.children[key] = child.Name
 	}
 	return child, nil
 }
@@ -131,10 +133,16 @@ func web(namespace, size string) *corev1.ConfigMap {
 	}
 }
 
-// operator returns the operator with its steps.
-func operator(generate bool) faulttest.Operator {
+// operator returns the operator with its steps, correct or with the bug.
+func operator(buggy bool) faulttest.Operator {
 	return faulttest.Operator{
-		Start: startWith(func(c client.Client) reconcile.Reconciler { return &reconciler{c, generate} }),
+		Start: startWith(func(c client.Client) reconcile.Reconciler {
+			r := &reconciler{Client: c}
+			if buggy {
+				r.children = map[types.NamespacedName]string{}
+			}
+			return r
+		}),
 		Apply: func(ctx context.Context, c client.Client, namespace string) error {
 			return c.Create(ctx, web(namespace, "1"))
 		},
