@@ -120,5 +120,6 @@ func (s Store) save(name string, key crypto.Signer, der []byte) (*Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pair, pair.Write(publicMode)
+	err = pair.Write(publicMode)
+	return pair, err
 }

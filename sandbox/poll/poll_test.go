@@ -33,7 +33,7 @@ func TestUntil(t *testing.T) {
 				err := Until(ctx, time.Second, func(context.Context) error {
 					calls++
 					return test.answers[min(calls, len(test.answers))-1]
-				}, func(err error) bool { return err != final })
+				}, func(err error) bool { return !errors.Is(err, final) })
 				check(t, err, test.want, test.is...)
 				if calls != test.calls {
 					t.Errorf("Until called try %d times, want %d", calls, test.calls)
