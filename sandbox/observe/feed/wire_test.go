@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -36,9 +37,20 @@ var recorded string
 
 // wireKinds are the recorded kinds, as the API server's discovery has them.
 var wireKinds = []metav1.APIResourceList{
-	{GroupVersion: "v1", APIResources: []metav1.APIResource{{Name: "pods", Kind: "Pod"}, {Name: "events", Kind: "Event"}}},
-	{GroupVersion: "apps/v1", APIResources: []metav1.APIResource{{Name: "deployments", Kind: "Deployment"}, {Name: "replicasets", Kind: "ReplicaSet"}}},
-	{GroupVersion: "dummy.example.com/v1alpha1", APIResources: []metav1.APIResource{{Name: "heads", Kind: "Head"}, {Name: "childas", Kind: "ChildA"}}},
+	wireGroup("v1", "pods", "Pod", "events", "Event"),
+	wireGroup("apps/v1", "deployments", "Deployment", "replicasets", "ReplicaSet"),
+	wireGroup("dummy.example.com/v1alpha1", "heads", "Head", "childas", "ChildA"),
+}
+
+// wireGroup lists kinds by the names of their resources and kinds in turn.
+func wireGroup(groupVersion string, names ...string) metav1.APIResourceList {
+	list := metav1.APIResourceList{GroupVersion: groupVersion}
+	for pair := range slices.Chunk(names, 2) {
+		list.APIResources = append(list.APIResources, metav1.APIResource{
+			Name: pair[0], Kind: pair[1], Namespaced: true, Verbs: metav1.Verbs{"list", "watch"},
+		})
+	}
+	return list
 }
 
 // wire is an API server that delivers the recorded watch events for several Heads, each kind in its own
@@ -125,8 +137,7 @@ func (w *wire) serve(out http.ResponseWriter, request *http.Request) {
 	version := strings.TrimPrefix(strings.TrimPrefix(path, "apis/"), "api/")
 	groups := metav1.APIGroupList{}
 	for _, list := range wireKinds {
-		for i, r := range list.APIResources {
-			list.APIResources[i].Namespaced, list.APIResources[i].Verbs = true, metav1.Verbs{"list", "watch"}
+		for _, r := range list.APIResources {
 			if version == list.GroupVersion+"/"+r.Name {
 				w.watch(out, request, r.Kind)
 				return
