@@ -165,7 +165,7 @@ func (o Observer) Status() (provider.Component, error) {
 	case err != nil:
 		return shown, err
 	case p == nil:
-		shown.Message = "is not running; end of its log: " + strings.TrimSpace(o.table().Tail(Name, tailLines))
+		shown.Message = Name + " is not running; end of its log: " + strings.TrimSpace(o.table().Tail(Name, tailLines))
 		return shown, nil
 	case p.Stopped:
 		shown.Message = "was stopped by a signal"

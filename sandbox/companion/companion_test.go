@@ -104,7 +104,7 @@ func status(t *testing.T, o Observer) provider.Component {
 func TestObserverRunsUntilItIsStopped(t *testing.T) {
 	t.Parallel()
 	o := Of(newSession(t, "not observing widgets: forbidden\nobserving https://127.0.0.1:1\n"))
-	if got := status(t, o); got.Ready || len(got.Processes) > 0 || !strings.HasPrefix(got.Message, "is not running") {
+	if got := status(t, o); got.Ready || len(got.Processes) > 0 || !strings.HasPrefix(got.Message, "observer is not running") {
 		t.Errorf("before the start: %+v", got)
 	}
 	if err := o.Start(t.Context(), quiet); err != nil {
