@@ -91,7 +91,7 @@ func TestWebhookDown(t *testing.T) {
 	var created creation
 	newFeature("a Head that no webhook admitted has a trace all the same", needPods).
 		assess("the webhook can't be reached", func(ctx context.Context, s *step) {
-			s.Restore(ctx, 3*time.Minute, "repairing the webhook", s.MendWebhook)
+			s.Restore(ctx, 3*time.Minute, "repairing the webhook", s.RestoreWebhook)
 			if err := s.BreakWebhook(ctx); err != nil {
 				s.Fatal(err)
 			}

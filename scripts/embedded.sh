@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests of the traces on an embedded sandbox as a user without root, without a container engine and without Go, with
-# only the programs that were built before. Root changes to the user nobody; other users keep their identity. Both get a
-# temporary home, whose path has a space. The script removes everything at its end, however it ends. It copies the artifacts of
-# a failure to the repository.
+# only the programs that were built before. If root runs it, it changes to the user nobody. The user gets a temporary home,
+# whose path has a space. The script removes everything at its end, however it ends. It copies the artifacts of a failure to
+# the repository.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0

@@ -22,9 +22,9 @@ import (
 
 const (
 	webhookConfiguration = "operator-tracing-mutating-webhook-configuration"
-	// mendAnnotation stores the address of the webhook while the API server cannot reach it, so
+	// restoreAnnotation stores the address of the webhook while the API server cannot reach it, so
 	// that the next tests can restore it after a kill.
-	mendAnnotation = "e2e.example.com/webhook"
+	restoreAnnotation = "e2e.example.com/webhook"
 	// nowhere is a port without a listener.
 	nowhere = 1
 )
@@ -38,7 +38,7 @@ func (c *Cluster) reset(ctx context.Context, env map[string]string) error {
 	if err := c.Uncordon(ctx); err != nil {
 		return err
 	}
-	if err := c.mendWebhook(ctx); err != nil {
+	if err := c.restoreWebhook(ctx); err != nil {
 		return err
 	}
 	if err := c.SetOperatorReplicas(ctx, 1); err != nil {
@@ -54,14 +54,14 @@ func (c *Cluster) reset(ctx context.Context, env map[string]string) error {
 // server uses it. The operator keeps running.
 func (c *Cluster) BreakWebhook(ctx context.Context) error {
 	err := c.changeWebhook(ctx, func(hook *admissionregistrationv1.MutatingWebhookConfiguration) error {
-		if hook.Annotations[mendAnnotation] != "" {
+		if hook.Annotations[restoreAnnotation] != "" {
 			return nil
 		}
 		was, err := json.Marshal(hook.Webhooks[0].ClientConfig)
 		if err != nil {
 			return err
 		}
-		metav1.SetMetaDataAnnotation(&hook.ObjectMeta, mendAnnotation, string(was))
+		metav1.SetMetaDataAnnotation(&hook.ObjectMeta, restoreAnnotation, string(was))
 		return pointNowhere(&hook.Webhooks[0].ClientConfig)
 	})
 	if err != nil {
@@ -91,21 +91,21 @@ func pointNowhere(config *admissionregistrationv1.WebhookClientConfig) error {
 	return nil
 }
 
-// MendWebhook reverts BreakWebhook, and waits until the API server calls the webhook again.
-func (c *Cluster) MendWebhook(ctx context.Context) error {
-	if err := c.mendWebhook(ctx); err != nil {
+// RestoreWebhook reverts BreakWebhook, and waits until the API server calls the webhook again.
+func (c *Cluster) RestoreWebhook(ctx context.Context) error {
+	if err := c.restoreWebhook(ctx); err != nil {
 		return err
 	}
 	return c.WaitAdmission(ctx)
 }
 
-func (c *Cluster) mendWebhook(ctx context.Context) error {
+func (c *Cluster) restoreWebhook(ctx context.Context) error {
 	return c.changeWebhook(ctx, func(hook *admissionregistrationv1.MutatingWebhookConfiguration) error {
-		was := hook.Annotations[mendAnnotation]
+		was := hook.Annotations[restoreAnnotation]
 		if was == "" {
 			return nil
 		}
-		delete(hook.Annotations, mendAnnotation)
+		delete(hook.Annotations, restoreAnnotation)
 		hook.Webhooks[0].ClientConfig = admissionregistrationv1.WebhookClientConfig{}
 		return json.Unmarshal([]byte(was), &hook.Webhooks[0].ClientConfig)
 	})

@@ -135,28 +135,14 @@ persistentvolume-binder-controller update PersistentVolumeClaim@18 <- reference 
 persistentvolume-binder-controller update_status PersistentVolumeClaim@19 <- reference PersistentVolume@17
 kube-scheduler bind Pod@20 <- reference PersistentVolumeClaim@19
 `},
-		"a claim without an owner, and its volume": {`
+		"a claim without an owner": {`
  0 11 ADDED StatefulSet my-a kubectl
 10 12 ADDED PersistentVolumeClaim data-my-a-0 kube-controller-manager
 20 13 ADDED Pod p kube-controller-manager owner=StatefulSet/my-a spec.persistentVolumeClaim.claimName=data-my-a-0
-30 14 MODIFIED PersistentVolumeClaim data-my-a-0 kube-scheduler metadata.annotations.node=n
-40 15 MODIFIED PersistentVolumeClaim data-my-a-0 kube-controller-manager metadata.annotations.provisioner=p
-50 16 ADDED PersistentVolume v provisioner namespace= spec.claimRef.kind=PersistentVolumeClaim spec.claimRef.name=data-my-a-0 spec.claimRef.namespace=default
-60 17 MODIFIED PersistentVolume v kube-controller-manager:status status.phase=Bound
-70 18 MODIFIED PersistentVolumeClaim data-my-a-0 kube-controller-manager spec.volumeName=v
-80 19 MODIFIED PersistentVolumeClaim data-my-a-0 kube-controller-manager:status status.phase=Bound
-90 20 MODIFIED Pod p - spec.nodeName=n
 `, `
 kubectl create StatefulSet@11
 statefulset-controller create PersistentVolumeClaim@12 <- same StatefulSet@11
 statefulset-controller create Pod@13 <- same StatefulSet@11
-kube-scheduler update PersistentVolumeClaim@14 <- same Pod@13
-persistentvolume-binder-controller update PersistentVolumeClaim@15 <- same PersistentVolumeClaim@14
-provisioner create PersistentVolume@16 <- same PersistentVolumeClaim@15
-persistentvolume-binder-controller update_status PersistentVolume@17 <- same PersistentVolume@16
-persistentvolume-binder-controller update PersistentVolumeClaim@18 <- reference PersistentVolume@17
-persistentvolume-binder-controller update_status PersistentVolumeClaim@19 <- reference PersistentVolume@17
-kube-scheduler bind Pod@20 <- reference PersistentVolumeClaim@19
 `},
 		"an operator strips managedFields": {`
  0 1 ADDED Head a kubectl

@@ -113,7 +113,7 @@ func (f *frames) complete(scanned int) int {
 		return 0
 	}
 	if n := uint64(binary.BigEndian.Uint32(f.buf)) + 4; n <= uint64(len(f.buf)) {
-		return int(n) //nolint:gosec // at most the length of the buffer
+		return int(n) // at most the length of the buffer
 	}
 	return 0
 }

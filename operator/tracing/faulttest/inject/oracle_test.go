@@ -175,7 +175,7 @@ func TestRandomNames(t *testing.T) {
 // more change has exactly one verdict, which names the field.
 func TestMaskProperty(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same objects in each run
+	r := rand.New(rand.NewPCG(3, 4)) // the same objects in each run
 	for range 300 {
 		paths := map[string]int{}
 		var tree func(path string, depth int) any

@@ -100,7 +100,7 @@ type observed struct {
 func TestPassThrough(t *testing.T) {
 	t.Parallel()
 	const runs = 400
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same exchanges in each run
+	r := rand.New(rand.NewPCG(1, 2)) // the same exchanges in each run
 	for n := range runs {
 		e := randomExchange(r)
 		var atServer []observed

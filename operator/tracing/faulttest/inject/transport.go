@@ -101,7 +101,7 @@ func closeBody(req *http.Request) {
 func answer(req *http.Request, code int, reason metav1.StatusReason, retryAfter int32, format string, args ...any) *http.Response {
 	status := metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusFailure, Code: int32(code), Reason: reason, Message: fmt.Sprintf(format, args...), //nolint:gosec // an HTTP code
+		Status:   metav1.StatusFailure, Code: int32(code), Reason: reason, Message: fmt.Sprintf(format, args...), // an HTTP code
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
 	if retryAfter > 0 {
