@@ -36,6 +36,10 @@ func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, rep
 	if err != nil {
 		return "", err
 	}
+	apiPatience := patience
+	if started {
+		apiPatience = reconnectPatience
+	}
 	restored := false
 	if (isNew || emptied) && c.Restore != nil {
 		etcd, err := c.Etcd()
@@ -47,7 +51,7 @@ func (c *Cluster) ControlPlane(ctx context.Context, paths map[string]string, rep
 	for _, svc := range []service{
 		{
 			name: component.APIServer, spec: func() (process.Spec, error) { return c.apiServer(paths[component.APIServer]) },
-			ready: c.apiServerReady,
+			ready: c.apiServerReady, patience: apiPatience,
 		},
 		{name: component.ControllerManager, spec: func() (process.Spec, error) { return c.controllerManager(paths[component.ControllerManager]) }},
 		{name: component.Scheduler, spec: func() (process.Spec, error) { return c.scheduler(paths[component.Scheduler]) }},

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ const (
 	// patience is the time limit for an answer of a process that is already running. Then it is
 	// restarted, because it hangs or is suspended.
 	patience = 15 * time.Second
+	// reconnectPatience is this limit for the API server after a restart of etcd. The etcd client of the
+	// API server backs off while etcd does not run, and connects by itself.
+	reconnectPatience = time.Minute
 	// moves is the maximum number of port changes for one process.
 	moves = 3
 )
@@ -30,6 +34,9 @@ type service struct {
 	spec func() (process.Spec, error)
 	// ready checks the process once. If it is nil, the process only has to run.
 	ready func(context.Context) error
+	// patience is the time limit for an answer if the process is already running (default:
+	// [patience]).
+	patience time.Duration
 }
 
 // start makes a process run as specified and waits until it is ready. It restarts a process that
@@ -64,7 +71,7 @@ func (c *Cluster) startOnce(ctx context.Context, svc service) (started bool, err
 		// Without a readiness check, a running process counts as ready.
 		svc.ready = func(context.Context) error { return nil }
 	}
-	if started, err = c.table.Run(ctx, spec, patience, svc.ready); err != nil {
+	if started, err = c.table.Run(ctx, spec, cmp.Or(svc.patience, patience), svc.ready); err != nil {
 		return started, fmt.Errorf("starting %s: %w", svc.name, state.Remedy(err))
 	}
 	return started, nil

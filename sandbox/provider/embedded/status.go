@@ -23,7 +23,10 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 	if err != nil {
 		return err
 	}
-	alive := c.answers(ctx)
+	alive := stopped(running)
+	if alive == nil {
+		alive = c.answers(ctx)
+	}
 	s.Ask(ctx, component.On(component.Embedded), func(ctx context.Context, part component.Component) provider.Component {
 		shown := processesOf(part, running)
 		if alive == nil {
@@ -45,6 +48,17 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 		s.Notice(ctx, target, c.session.Record.IgnoredFailures)
 	}
 	s.Judge()
+	return nil
+}
+
+// stopped returns an error if the API server or etcd does not run. Without etcd, each request to the API
+// server takes until its time limit.
+func stopped(running []embedded.Status) error {
+	for _, p := range running {
+		if message, _, _ := strings.Cut(p.Message, ";"); message != "" && (p.Name == component.Etcd || p.Name == component.APIServer) {
+			return errors.New(p.Name + " " + message)
+		}
+	}
 	return nil
 }
 

@@ -28,3 +28,31 @@ func TestProcessesOfAComponent(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	of := func(name, message string) embedded.Status {
+		return embedded.Status{Process: provider.Process{Name: name}, Message: message}
+	}
+	for _, c := range []struct {
+		name    string
+		running []embedded.Status
+		want    string
+	}{
+		{"all run", []embedded.Status{of(component.Etcd, ""), of(component.APIServer, "")}, ""},
+		{"etcd stopped", []embedded.Status{of(component.Etcd, "is not running; end of its log:\nkilled"), of(component.APIServer, "")}, "etcd is not running"},
+		{"the API server is suspended", []embedded.Status{of(component.Etcd, ""), of(component.APIServer, "was stopped by a signal")}, "kube-apiserver was stopped by a signal"},
+		{"the API server works without the scheduler", []embedded.Status{of(component.Etcd, ""), of(component.Scheduler, "is not running")}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := ""
+			if err := stopped(c.running); err != nil {
+				got = err.Error()
+			}
+			if got != c.want {
+				t.Errorf("stopped() = %q, want %q", got, c.want)
+			}
+		})
+	}
+}
