@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/operator-tracing/sandbox/sandbox/companion"
+	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/export/redact"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -16,7 +18,8 @@ func TestExport(t *testing.T) {
 	s.up()
 	status := s.WantUp()
 	for _, c := range status.Components {
-		if c.Since == nil || c.Name != "sample" && !strings.HasPrefix(c.Digest, "sha256:") {
+		imageless := c.Name == component.Sample || c.Name == companion.Name
+		if c.Since == nil || !imageless && !strings.HasPrefix(c.Digest, "sha256:") {
 			t.Errorf("%s: digest %q, since %v", c.Name, c.Digest, c.Since)
 		}
 	}
@@ -32,9 +35,9 @@ func TestExport(t *testing.T) {
 		whole[file] = word
 	}
 	s.WantNoSecrets(s.WantExport(whole))
-	for _, component := range []string{"operator", "cert-manager", "control-plane", "kubelet", "containerd", "node"} {
-		if out, err := s.Run(t.Context(), upLimit, "logs", component, "--tail=2"); err != nil || strings.TrimSpace(out) == "" {
-			t.Errorf("logs of %s: %v\n%s", component, err, out)
+	for _, part := range []string{"operator", "cert-manager", "control-plane", "kubelet", "containerd", "node"} {
+		if out, err := s.Run(t.Context(), upLimit, "logs", part, "--tail=2"); err != nil || strings.TrimSpace(out) == "" {
+			t.Errorf("logs of %s: %v\n%s", part, err, out)
 		}
 	}
 

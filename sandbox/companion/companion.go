@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/file"
@@ -116,33 +117,44 @@ func environment() []string {
 // program copies this program into the sandbox's folder, because `go run` deletes its own. The name
 // has the content's hash, so that a new build replaces the process.
 func (o Observer) program() (string, error) {
-	executable, err := os.Executable()
+	self, err := executable()
 	if err != nil {
 		return "", err
 	}
-	source, err := os.Open(executable)
+	folder := o.session.Dir.Programs()
+	path := filepath.Join(folder, "sandbox-"+self.hash)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	source, err := os.Open(self.path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = source.Close() }() // It was only read.
-	sum := sha256.New()
-	if _, err := io.Copy(sum, source); err != nil {
-		return "", err
-	}
-	folder := o.session.Dir.Programs()
-	path := filepath.Join(folder, "sandbox-"+hex.EncodeToString(sum.Sum(nil))[:16])
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	if _, err := source.Seek(0, io.SeekStart); err != nil {
-		return "", err
-	}
 	// The last version may still run: deleting its file does not end it.
 	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o700)); err != nil {
 		return "", err
 	}
 	return path, install(source, path)
 }
+
+type program struct{ path, hash string }
+
+// executable returns this program. Its hash takes a tenth of a second, and two processes need it.
+var executable = sync.OnceValues(func() (program, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return program{}, err
+	}
+	source, err := os.Open(path)
+	if err != nil {
+		return program{}, err
+	}
+	defer func() { _ = source.Close() }() // It was only read.
+	sum := sha256.New()
+	_, err = io.Copy(sum, source)
+	return program{path, hex.EncodeToString(sum.Sum(nil))[:16]}, err
+})
 
 // install writes a program so that it exists complete or not at all.
 func install(source io.Reader, path string) error {

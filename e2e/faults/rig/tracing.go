@@ -177,7 +177,16 @@ func (s *Sandbox) WantUntrusted(c client.Client) string {
 	return id
 }
 
-// Applied returns an expected tree below the span of the sandbox's apply of an object.
+// Applied returns an expected tree below the span of the sandbox's apply of an object. Its budget stays
+// one of the whole trace.
 func Applied(kind, tree string) string {
-	return "apply " + kind + " [CLIENT service=sandbox]\n  " + strings.ReplaceAll(tree, "\n", "\n  ")
+	var budgets, spans strings.Builder
+	for line := range strings.Lines(tree) {
+		if strings.HasPrefix(line, "(budget ") {
+			budgets.WriteString(line)
+		} else {
+			spans.WriteString("  " + line)
+		}
+	}
+	return budgets.String() + "apply " + kind + " [CLIENT service=sandbox]\n" + spans.String()
 }
