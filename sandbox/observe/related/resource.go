@@ -84,7 +84,7 @@ func isCustom(group string) bool {
 }
 
 // isNear reports whether two groups belong to one operator: they are equal, or one is a subdomain of
-// the other, as acme.cert-manager.io of cert-manager.io.
+// the other, as image.toolkit.fluxcd.io of toolkit.fluxcd.io.
 func isNear(a, b string) bool {
 	return a == b || strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a)
 }

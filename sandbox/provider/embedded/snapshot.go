@@ -34,7 +34,7 @@ func (c *Cluster) restoreSnapshot(ctx context.Context, etcd snapshot.Etcd) bool 
 }
 
 // keepSnapshot keeps the objects of a new cluster. At this time all kinds and the objects of
-// cert-manager exist, but nothing that the operator or the user created.
+// the other components exist, but nothing that the operator or the user created.
 func (c *Cluster) keepSnapshot(ctx context.Context, report provider.Report) {
 	if c.keep == nil {
 		return
