@@ -47,7 +47,7 @@ func TestKilledNeighbour(t *testing.T) {
 	if first, second := first.Record().Ports, second.Record().Ports; first[component.UI] == second[component.UI] || first[component.Query] == second[component.Query] {
 		t.Errorf("the ports of the second sandbox, %+v, are equal to the first, %+v", second, first)
 	}
-	asked := "--jaeger-ui-port=" + strconv.Itoa(first.Record().Ports[component.UI])
+	asked := "--jaeger-query-port=" + strconv.Itoa(first.Record().Ports[component.Query])
 	newSandboxNamed(t, name+"-3").WantRefusal(nil, []string{"up", asked}, "in use by a packet filter rule")
 
 	first.up()
