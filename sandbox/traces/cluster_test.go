@@ -197,6 +197,12 @@ func testSampleLost(t *testing.T, f fixture) {
 	check("Jaeger restarted", true, nil)
 	jaeger.add(t, firstTrace, map[string]any{"operator.object.uid": string(live.GetUID()), "operator.object.generation": live.GetGeneration()})
 	check("it has its trace", false, nil)
+	s.Record.TracedSample = string(live.GetUID())
+	check("its trace was shown", false, nil)
+	jaeger.orphan(firstTrace)
+	check("Jaeger restarted, and the observer sent a reaction", true, nil)
+	s.Record.TracedSample = ""
+	check("its trace comes", false, nil)
 	jaeger.setDown(true)
 	check("Jaeger is down", false, tracetree.ErrUnreachable)
 	s.Record.Target.JaegerEndpoint = "j:4317"

@@ -55,6 +55,13 @@ func (j *fakeJaeger) add(t *testing.T, id string, attributes map[string]any) {
 	j.traces[id] = traces
 }
 
+// orphan gives the span of a trace a parent that Jaeger lost.
+func (j *fakeJaeger) orphan(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.traces[id].ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).SetParentSpanID(pcommon.SpanID{2})
+}
+
 func (j *fakeJaeger) setDown(down bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
@@ -55,7 +57,12 @@ func (r *Reader) SampleLost(ctx context.Context) (bool, error) {
 	if !r.Asks() {
 		return false, nil
 	}
-	_, err = r.traceOf(ctx, live)
+	trace, err := r.traceOf(ctx, live)
+	if err == nil && r.session.Record.TracedSample == string(live.GetUID()) {
+		// The observer adds later reactions to a trace that Jaeger lost when it restarted. Its spans had
+		// a root when it was complete.
+		return !slices.ContainsFunc(trace.Spans(), spantree.Span.IsRoot), nil
+	}
 	if errors.Is(err, tracetree.ErrNotFound) {
 		_, _, untraced := tracetree.TraceIDOf(live.GetAnnotations())
 		return untraced == nil || r.session.Record.TracedSample == string(live.GetUID()), nil
