@@ -43,6 +43,18 @@ func Of(log string) string {
 	return shorten(lines[len(lines)-1])
 }
 
+// failureIn returns a line, shortened, if it reports an error; otherwise "".
+func failureIn(line string) string {
+	line = strings.TrimRight(line, "\n")
+	if strings.TrimSpace(line) == "" || strings.ContainsAny(line[:1], " \t") || isFrame(line) || mild.MatchString(line) {
+		return ""
+	}
+	if slices.ContainsFunc(ranks, func(rank *regexp.Regexp) bool { return rank.MatchString(line) }) {
+		return shorten(line)
+	}
+	return ""
+}
+
 // isFrame reports whether a line is a function of a stack trace: it has no blank, or is the header.
 func isFrame(line string) bool {
 	function := strings.HasPrefix(line, "created by ") || strings.HasSuffix(line, ")") && !strings.Contains(line, " ")
