@@ -22,10 +22,27 @@ var mild = regexp.MustCompile(`"level":"(?i:debug|info|warn|warning)"`)
 // most is the maximum number of characters of a line.
 const most = 300
 
+// unsynced is the error of controller-runtime about a kind that it cannot list. The log has the
+// reason before it.
+const unsynced = "timed out waiting for cache to be synced"
+
 // Of returns the last line that looks most like the reason for an exit, or else the last line. It
 // ignores indented lines, which are usages and stack traces, and shortens long lines. The result is
 // empty if the log is.
 func Of(log string) string {
+	last := lastError(log)
+	if !strings.Contains(last, unsynced) {
+		return last
+	}
+	for line := range strings.SplitSeq(log, "\n") {
+		if Remedy(line) != "" && !calm.MatchString(line) {
+			last = shorten(line)
+		}
+	}
+	return last
+}
+
+func lastError(log string) string {
 	lines := strings.Split(strings.Trim(log, "\n"), "\n")
 	said := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
 		return strings.TrimSpace(line) == "" || strings.ContainsAny(line[:1], " \t") || isFrame(line) || strings.HasPrefix(line, "Usage")

@@ -18,19 +18,9 @@ type Exit struct {
 	Remedy string
 }
 
-// unsynced is the error of controller-runtime about a kind that it cannot list.
-const unsynced = "timed out waiting for cache to be synced"
-
 // Explain returns the reason for an exit as found in the log of the program.
 func Explain(name, log string) *Exit {
 	e := &Exit{Name: name, Line: Of(log)}
-	if strings.Contains(e.Line, unsynced) { // The log has the reason of the timeout before it.
-		for line := range strings.SplitSeq(log, "\n") {
-			if Remedy(line) != "" && !calm.MatchString(line) {
-				e.Line = shorten(line)
-			}
-		}
-	}
 	if e.Remedy = Remedy(e.Line); e.Remedy != "" {
 		return e
 	}
