@@ -4,6 +4,7 @@ package cause
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -78,8 +79,17 @@ func isFrame(line string) bool {
 	return function || strings.HasPrefix(line, "goroutine ")
 }
 
+// errorField matches the error in a line of the usual structured loggers.
+var errorField = regexp.MustCompile(`(?:"error": ?|\b(?:err|error)=)("(?:[^"\\]|\\.)*")`)
+
+// shorten returns a line. Of a long one, it returns the error, or the start.
 func shorten(line string) string {
 	line = strings.TrimSpace(line)
+	if match := errorField.FindStringSubmatch(line); match != nil && len(line) > most {
+		if text, err := strconv.Unquote(match[1]); err == nil {
+			line = strings.Join(strings.Fields(text), " ")
+		}
+	}
 	if letters := []rune(line); len(letters) > most {
 		return string(letters[:most]) + "…"
 	}
