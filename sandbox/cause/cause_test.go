@@ -31,6 +31,8 @@ func TestOf(t *testing.T) {
 		"log/slog":               {"time=1 level=INFO msg=a\ntime=2 level=error msg=\"no CRD\"\nbye\n", "time=2 level=error msg=\"no CRD\""},
 		"a system's message":     {"mkdir /tmp/x: permission denied\nbye\n", "mkdir /tmp/x: permission denied"},
 		"only indented lines":    {"\ta\n\tb\n", "b"},
+		"a long line of zap":     {"ERROR\tReconciler error\t{\"name\": \"" + strings.Repeat("x", 500) + "\", \"error\": \"the \\\"tide\\\" is\\nlate\"}", `the "tide" is late`},
+		"a long line of klog":    {"E1201 a.go:1] " + strings.Repeat("x", 500) + ` err="the tide is late"`, "the tide is late"},
 		"a long line":            {strings.Repeat("é", 500), strings.Repeat("é", 300) + "…"},
 	} {
 		t.Run(name, func(t *testing.T) {

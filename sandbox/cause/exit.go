@@ -21,7 +21,7 @@ type Exit struct {
 // Explain returns the reason for an exit as found in the log of the program.
 func Explain(name, log string) *Exit {
 	e := &Exit{Name: name, Line: Of(log)}
-	if e.Remedy = UndefinedKind(e.Line); e.Remedy != "" {
+	if e.Remedy = Remedy(e.Line); e.Remedy != "" {
 		return e
 	}
 	for _, r := range remedies {
@@ -44,6 +44,9 @@ func (e *Exit) Error() string {
 	return fmt.Sprintf("%s exited: %s; see %s", e.Name, e.Line, hint.Run("logs", e.Name))
 }
 
+// podOnly is the remedy for a program that reads the files of a Pod's service account.
+const podOnly = "the operator works only in a Pod: use --cluster=kind, or read the kubeconfig too (ctrl.GetConfig)"
+
 // remedies maps error messages of the system and of controller-runtime to remedies.
 var remedies = []struct{ words, remedy string }{
 	{"no space left on device", state.RoomRemedy},
@@ -53,5 +56,7 @@ var remedies = []struct{ words, remedy string }{
 	{"too many open files", "raise the limit (`ulimit -n`)"},
 	{"cannot allocate memory", "free memory: the sandbox needs 2 GiB"},
 	{"unable to find leader election namespace", "disable leader election in operator.embedded.args in sandbox.yaml, for example with --leader-elect=false"},
+	{"unable to load in-cluster configuration", podOnly},
+	{"open /var/run/secrets/kubernetes.io/serviceaccount/", podOnly},
 	{"address already in use", "stop the program that listens on that port"},
 }

@@ -19,6 +19,8 @@ func TestExplain(t *testing.T) {
 		{"a full disk", "Error: write: no space left on device\n", "etcd exited: Error: write: no space left on device; make room there", true},
 		{"a kind", "ERROR setup failed: no matches for kind \"Backup\" in version \"a.example.com/v1\"\n", `etcd exited: ERROR setup failed: no matches for kind "Backup" in version "a.example.com/v1"; the operator requires a kind`, true},
 		{"a leader election", `{"level":"error","error":"unable to find leader election namespace: not running in-cluster"}`, `etcd exited: {"level":"error","error":"unable to find leader election namespace: not running in-cluster"}; disable leader election`, true},
+		{"a configuration of Pods", "ERROR setup unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST must be defined\npanic: nil\n", "etcd exited: panic: nil; the operator works only in a Pod", true},
+		{"a file of Pods", "Error: open /var/run/secrets/kubernetes.io/serviceaccount/namespace: no such file or directory\n", "etcd exited: Error: open /var/run/secrets/kubernetes.io/serviceaccount/namespace: no such file or directory; the operator works", true},
 		{"a port", "Error: listen: bind: address already in use", "etcd exited: Error: listen: bind: address already in use; stop the program", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

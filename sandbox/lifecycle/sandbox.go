@@ -121,6 +121,9 @@ func (s *Sandbox) Deliver(c component.Component) func(context.Context, report) e
 // Start returns a step's function; see [provider.Provider].
 func (s *Sandbox) Start(c component.Component) func(context.Context, report) error {
 	return func(ctx context.Context, report report) error {
+		if c.Name == component.Sample {
+			return s.startSample(ctx, report)
+		}
 		if err := s.cluster.Start(ctx, c, report); err != nil || c.Name != component.Jaeger {
 			return err
 		}

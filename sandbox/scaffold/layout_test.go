@@ -83,6 +83,20 @@ var layouts = map[string]struct {
 			"config/samples/fiz_v1.yaml": object("fiz.example.com/v1", "Bar", "a", "{size: 1}"), "config/samples/foo_v1.yaml": object("foo.example.com/v1", "Bar", "a", "{size: 1}"),
 		}, []string{"config/samples/foo_v1.yaml"}, "Ready=True",
 	},
+	"the plain sample of a kind": {
+		map[string]string{
+			"cmd/main.go":             mainFile,
+			"config/default/all.yaml": deployment + crd("a.example.com", "Word", conditions, "v1"), "controller/word.go": controller("Word", "v1", sets("Ready")),
+			"config/samples/a_v1_word_cr.yaml": object("a.example.com/v1", "Word", "a", "{size: 1, color: red}"), "config/samples/a_v1_word_edge_cr.yaml": object("a.example.com/v1", "Word", "a", "{size: 1}"),
+		}, []string{"config/samples/a_v1_word_cr.yaml"}, "Ready=True",
+	},
+	"a sample without a missing Secret": {
+		map[string]string{
+			"cmd/main.go":             mainFile,
+			"config/default/all.yaml": deployment + crd("a.example.com", "Word", conditions, "v1"), "controller/word.go": controller("Word", "v1", sets("Ready")),
+			"config/samples/a_v1_word.yaml": object("a.example.com/v1", "Word", "a", "{secret: {name: none, key: token}}"), "config/samples/a_v1_word_open.yaml": object("a.example.com/v1", "Word", "a", "{size: 1, color: red}"),
+		}, []string{"config/samples/a_v1_word_open.yaml"}, "Ready=True",
+	},
 	"several versions": {
 		map[string]string{
 			"cmd/main.go":             mainFile,

@@ -136,10 +136,10 @@ func (r *reader) rate(s *sample, all []*sample) {
 // separators are the characters between the words of a file's name.
 var separators = strings.NewReplacer("-", "", "_", "", ".", "")
 
-// namedAfter reports whether a file's name ends with a kind, or with a kind and "sample".
+// namedAfter reports whether a file's name ends with a kind, or with a kind and "sample" or "cr".
 func namedAfter(name, kind string) bool {
-	name = separators.Replace(strings.TrimSuffix(path.Base(name), path.Ext(name)))
-	return strings.HasSuffix(strings.TrimSuffix(name, "sample"), strings.ToLower(kind))
+	name = strings.ToLower(separators.Replace(strings.TrimSuffix(path.Base(name), path.Ext(name))))
+	return slices.ContainsFunc([]string{"", "sample", "cr"}, func(ending string) bool { return strings.HasSuffix(name, strings.ToLower(kind)+ending) })
 }
 
 func (s *sample) first() *unstructured.Unstructured {
@@ -208,8 +208,8 @@ func (s *sample) has(ref reference) bool {
 type reference struct{ kind, name, field string }
 
 // references returns the objects to which the fields of a spec refer by their usual names:
-// secretRef: {name: x}, providerRef: {kind: y, name: x}, secretName: x. It also returns the other
-// texts, which can be names: executor: x.
+// secretRef: {name: x}, secret: {name: x}, providerRef: {kind: y, name: x}, secretName: x. It also
+// returns the other texts, which can be names: executor: x.
 func references(value any) (all []reference) {
 	list, _ := value.([]any)
 	for _, item := range list {
@@ -229,7 +229,7 @@ func references(value any) (all []reference) {
 			known.name = text
 		case text != "":
 			known.name, known.field = text, name
-		case strings.HasSuffix(name, "Ref") || strings.HasSuffix(name, "Reference") || strings.HasSuffix(name, "Selector") && known.kind != "":
+		case strings.HasSuffix(name, "Ref") || strings.HasSuffix(name, "Reference") || known.kind != "" && (strings.HasSuffix(name, "Selector") || strings.EqualFold(name, known.kind)):
 			known.name, _ = inner["name"].(string)
 			known.kind, _ = cmp.Or[any](inner["kind"], known.kind).(string)
 		}

@@ -151,7 +151,7 @@ func sampleReady(ctx context.Context, c *apply.Cluster) error {
 	if err == nil {
 		return nil
 	}
-	if remedy := cause.UndefinedKind(err.Error()); remedy != "" {
+	if remedy := cause.Remedy(err.Error()); remedy != "" {
 		return fmt.Errorf("%w; %s", err, remedy)
 	}
 	return err

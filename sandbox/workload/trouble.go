@@ -182,6 +182,14 @@ func sampleTroubles(ctx context.Context, c *apply.Cluster) []trouble {
 	return found
 }
 
+// SampleStarts reports whether a Pod that the operator created for the sample is starting: it is not
+// ready yet, and not stuck. A request that fails counts as no Pod.
+func SampleStarts(ctx context.Context, c *apply.Cluster) bool {
+	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout)
+	defer cancel()
+	return slices.ContainsFunc(sampleTroubles(ctx, c), func(t trouble) bool { return !t.stuck })
+}
+
 // leadsTo reports whether owners are among some objects, or their owners are.
 func leadsTo(ctx context.Context, c *apply.Cluster, namespace string, owners []metav1.OwnerReference, wanted map[types.UID]bool) bool {
 	return slices.ContainsFunc(owners, func(r metav1.OwnerReference) bool {
@@ -271,7 +279,7 @@ func lastLogLine(ctx context.Context, c *apply.Cluster, pod *corev1.Pod, contain
 	}
 	if line := cause.Of(string(raw)); line != "" {
 		text := ": log: " + line
-		if remedy := cause.UndefinedKind(line); remedy != "" {
+		if remedy := cause.Remedy(line); remedy != "" {
 			text += "; " + remedy
 		}
 		return text

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -201,6 +202,20 @@ func TestStructure(t *testing.T) {
 				t.Errorf("structure (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A line feed in the name of a span starts no line of the report.
+func TestWriteTextEscapesNames(t *testing.T) {
+	t.Parallel()
+	const name = "tide\nforged"
+	report := Report{A: name, Verdict: Unknown, Metrics: []Metric{{Name: name, Verdict: Unknown}}, Structure: Structure{Came: []string{name}}}
+	var got strings.Builder
+	if err := errors.Join(report.WriteText(&got), WriteSummary(&got, Set{Name: name}, false)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(got.String(), "\nforged") || strings.Count(got.String(), `tide\nforged`) < 4 {
+		t.Errorf("WriteText wrote %q, want escaped names", got.String())
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // WriteText writes the report as a table with all measurements, and the structure.
 func (r Report) WriteText(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", r.Headline())
+	fmt.Fprintf(&b, "%s\n\n", format.Escape(r.Headline()))
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\tA MEDIAN\tP95\tB MEDIAN\tP95\tCHANGE\tP\tVERDICT\n")
 	for _, m := range r.Metrics {
@@ -24,7 +24,7 @@ func (r Report) WriteText(out io.Writer) error {
 		return err
 	}
 	for _, line := range r.notes() {
-		fmt.Fprintf(&b, "%s\n", line)
+		fmt.Fprintf(&b, "%s\n", format.Escape(line)) // The names of spans can have line feeds.
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -139,7 +139,7 @@ func (m Metric) cells() []string {
 	if m.Verdict != Unknown {
 		p = strconv.FormatFloat(m.P, 'f', 3, 64)
 	}
-	return []string{m.Name, m.format(m.A.Median), m.format(m.A.P95), m.format(m.B.Median), m.format(m.B.P95), m.change(), p, string(m.Verdict)}
+	return []string{format.Escape(m.Name), m.format(m.A.Median), m.format(m.A.P95), m.format(m.B.Median), m.format(m.B.P95), m.change(), p, string(m.Verdict)}
 }
 
 func (m Metric) format(value float64) string {
@@ -185,11 +185,11 @@ func WriteSummary(out io.Writer, s Set, asMarkdown bool) error {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdown(m.Name), m.format(m.B.Median), m.format(m.B.P95))
 		}
 	} else {
-		fmt.Fprintf(&b, "%s: %s\n\n", s.Name, format.Count(len(s.Runs), "run"))
+		fmt.Fprintf(&b, "%s: %s\n\n", format.Escape(s.Name), format.Count(len(s.Runs), "run"))
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "\tMEDIAN\tP95")
 		for _, m := range metrics {
-			fmt.Fprintf(table, "%s\t%s\t%s\n", m.Name, m.format(m.B.Median), m.format(m.B.P95))
+			fmt.Fprintf(table, "%s\t%s\t%s\n", format.Escape(m.Name), m.format(m.B.Median), m.format(m.B.P95))
 		}
 		if err := table.Flush(); err != nil {
 			return err

@@ -86,6 +86,13 @@ keyUsage: digital signature, key encipherment
 publicKey: 0x1234
 cache key: default/head-sample
 primary key: id
+private key: asn1: structure error
+access key: /etc/keys/access
+the user was identified by 3 rules
+<name>a</name><tokens>3</tokens>
+--user=65532 --user me
+patch: pattern
+hotplug=on
 compass: north
 bypassed: 12 passed: 340 tests
 PWD=/home/me/src

@@ -14,7 +14,10 @@ var tellingParts = []string{
 }
 
 // tellingWords are names of secrets, but only as a whole word.
-var tellingWords = []string{"pass", "pwd", "pw", "passw", "jwt", "cookie", "cookies", "bearer", "dsn", "sessionid", "jsessionid"}
+var tellingWords = []string{
+	"pass", "pwd", "pw", "passw", "jwt", "cookie", "cookies", "bearer", "dsn", "sessionid", "jsessionid",
+	"pat", "psk", "otp", "totp", "hmac", "mnemonic", "bindpw", "rootpw", "storepass", "keypass", "csrf", "xsrf",
+}
 
 // keyOwners precede the word key in the name of a secret, as in signing_key.
 var keyOwners = []string{

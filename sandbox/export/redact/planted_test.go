@@ -38,7 +38,15 @@ var settings = map[string]string{
 	"YAML block": "password: |\n  %s\n  more\nnext: 1", "klog": `"failed" err="bad" password="%s" n=1`, "logfmt": "level=info session_token=%s", "kebab": "client-secret: %s",
 	"colon": "login with password:%s failed", "AccountKey": "Endpoint=x;AccountKey=%s;y=1", "YAML list": "- secretKey: %s", "python": "{'auth_token': '%s'}", "walrus": `token := "%s"`,
 	"dockerconfig": `{"auths":{"r.example.com":{"auth":"%s"}}}`, "npmrc": "//registry/:_authToken=%s", "netrc": "PGPASSWORD=%s psql", "hook": "webhook_key: %s", "arrow": "'password' => '%s'",
+	"SQL": "CREATE USER a IDENTIFIED BY '%s';", "SQL with a plugin": "alter user a identified with sha256_password by '%s'", "PostgreSQL": "ALTER ROLE a WITH PASSWORD '%s' LOGIN",
+	"requirepass": "CONFIG SET requirepass %s", "masterauth": "masterauth %s", "sentinel": "sentinel auth-pass mymaster %s", "machine": "machine h login me password %s",
+	"XML": "<db><adminPassword>%s</adminPassword></db>", "XML with an attribute": `<token type="a">%s</token>`, "XML setting": `<add key="ApiToken" value="%s"/>`,
+	"signed address": "GET https://b.example.com/x?X-Amz-Signature=%s&X-Amz-Date=1", "digest": `Authorization: Digest username="me", response="%s", qop=auth`,
+	"user": "--user=me:%s -v", "proxy": "--proxy-user me:%s", "PAT": "export GIT_PAT=%s", "PSK": "psk=%s", "TOTP": "totp: %s", "HMAC": "hmac: %s", "LDAP": "bindpw: %s", "Java": "storepass=%s", "CSRF": "csrf=%s",
 }
+
+// sentences are lines with a secret of at least eight characters.
+var sentences = []string{"the API key: %s", "Private Key = %s", "Unlock key 1: %s", `{"access key":"%s"}`}
 
 // guessable are values for settings: random, words, with symbols, short, in base64.
 var guessable = []string{"Zq7xW2pLmN9", "hunter", "s3cr", "p#ss-w0rd", "cGxhbnRlZCBzZWNyZXQ"}
@@ -97,6 +105,9 @@ func plants() (all []plant) {
 		for i, secret := range guessable {
 			all = append(all, plant{fmt.Sprintf("%s, value %d", name, i), "before\n" + fmt.Sprintf(line, secret) + "\nafter 1\n", []string{secret}})
 		}
+	}
+	for _, line := range sentences {
+		all = append(all, plant{line, fmt.Sprintf(line, guessable[0]), guessable[:1]})
 	}
 	for name, line := range spaced {
 		all = append(all, plant{name + " with blanks", fmt.Sprintf(line, "correct horse, battery"), []string{"correct", "horse", "battery"}})

@@ -10,6 +10,7 @@ import (
 // one of them.
 var nameParts = newKeywords([]string{
 	"pass", "secret", "token", "credential", "key", "pwd", "pw", "jwt", "cookie", "auth", "dsn", "bearer", "session", "headers", "sig", "connection",
+	"_pat", "-pat", "psk", "otp", "hmac", "mnemonic", "srf",
 })
 
 var (

@@ -49,6 +49,7 @@ const (
 	TypeReady    string    = "Ready"
 	PhaseRunning PhaseType = "Running"
 	PhaseFailed  PhaseType = "Failed"
+	AtPier       PhaseType = "Bound"
 )
 
 func (c *Cache) SetAvailable() { setCondition(&c.Status.Conditions, "Available") }
@@ -122,6 +123,8 @@ func TestField(t *testing.T) {
 		"a constant of the API":   {`cache.Status.Phase = cachev1.PhaseRunning`, nil, "Running"},
 		"a field of a literal":    {`cache.Status = cachev1.CacheStatus{Phase: cachev1.PhaseRunning}`, nil, "Running"},
 		"an argument":             {`r.move(ctx, cache, cachev1.PhaseRunning)`, nil, "Running"},
+		"an argument of a setter": {`r.enterPhase(ctx, cachev1.AtPier, "storm")`, nil, "Bound"},
+		"a text for a setter":     {`r.enterPhase(ctx, "the tide is late")`, nil, ""},
 		"a value of the schema":   {`cache.Status.Phase = "Running"; cache.Status.Phase = "Active"`, []string{"Active", "Failed"}, "Active"},
 		"only failures":           {`cache.Status.Phase = cachev1.PhaseFailed`, nil, ""},
 		"a value of another type": {`cache.Status.Phase = 3`, nil, ""},

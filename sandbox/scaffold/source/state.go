@@ -125,8 +125,9 @@ func keyed(literal *ast.CompositeLit) map[string]ast.Expr {
 	return fields
 }
 
-// fieldValues returns the values that a function assigns to a field, and the constants that it
-// mentions and that have the field's name in theirs, for example PhaseRunning.
+// fieldValues returns the values that a function assigns to a field, the usual values that it passes
+// to a function with the field's name in its own, and the constants that it mentions and that have
+// the field's name in theirs, for example PhaseRunning.
 func (m *Module) fieldValues(f *function, field string) (all []string) {
 	add := func(expression ast.Expr) {
 		if text := m.text(f.file, expression); text != "" {
@@ -145,6 +146,14 @@ func (m *Module) fieldValues(f *function, field string) (all []string) {
 			for name, value := range keyed(n) {
 				if strings.EqualFold(name, field) {
 					add(value)
+				}
+			}
+		case *ast.CallExpr: // withPhase(v1.Running); another argument can be any text.
+			if _, name := typeName(n.Fun); strings.Contains(strings.ToLower(name), strings.ToLower(field)) {
+				for _, argument := range n.Args {
+					if slices.Contains(reached, m.text(f.file, argument)) {
+						add(argument)
+					}
 				}
 			}
 		case *ast.Ident:
