@@ -134,7 +134,7 @@ func hideLine(line []byte) []byte {
 	const most = 4
 	for range most {
 		before := line
-		for _, s := range slices.Concat(shapes, statements) {
+		for _, s := range everyShape {
 			if !bytes.Contains(line, []byte(s.hint)) {
 				continue
 			}

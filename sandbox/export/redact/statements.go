@@ -1,6 +1,9 @@
 package redact
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+)
 
 var (
 	sqlPassword  = regexp.MustCompile(`(?i)(\b(?:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by|password)[ \t]+\\?')[^']+`)
@@ -25,3 +28,6 @@ var statements = []shape{
 	{spacedKey, " key", "${1}" + Hidden}, {spacedKey, " Key", "${1}" + Hidden}, {spacedKey, " KEY", "${1}" + Hidden},
 	{userFlag, "--user", "${1}" + Hidden}, {userFlag, "--proxy-user", "${1}" + Hidden},
 }
+
+// everyShape has the shapes of settings and of statements.
+var everyShape = slices.Concat(shapes, statements)
