@@ -62,7 +62,7 @@ test-browser: ## Test the sandbox's pages in headless Chromium.
 	@scripts/test.sh browser
 
 .PHONY: test-faults
-test-faults: ## Run all tests that break and repair sandboxes; takes half an hour.
+test-faults: ## Run all tests that break and repair sandboxes; takes more than an hour.
 	@scripts/faults.sh all
 
 .PHONY: test-metrics

@@ -53,11 +53,13 @@ mode=${1:-}
 shift || true
 case $mode in
 all)
-  go test -p=1 -count=1 -timeout=60m -v "$kind" "$@"
+  failed=0
+  go test -p=1 -count=1 -timeout=60m -v "$kind" "$@" || failed=1
   skip=()
   ((EUID == 0)) || skip=(-skip="$as_root")
   tests >/dev/null # It says what is left out.
-  exec go test -p=1 -count=1 -timeout=60m -v "${skip[@]}" "$embedded" "$@"
+  go test -p=1 -count=1 -timeout=90m -v "${skip[@]}" "$embedded" "$@" || failed=1
+  exit "$failed"
   ;;
 some)
   go test -p=1 -count=1 -timeout=10m -v -run="$endings" "$embedded" "$@"
