@@ -48,8 +48,9 @@ func (g Gate) ports() (users, jaegers int) {
 	return record.Ports[component.UI], jaegers
 }
 
-// Reserve replaces the user's port if another program took it while the gate did not run. It returns
-// an error if the user requested that port.
+// Reserve listens on the user's port until Start, so that no other sandbox chooses it meanwhile. It
+// replaces the port if another program took it while the gate did not run. It returns an error if the
+// user requested that port.
 func (g Gate) Reserve(ctx context.Context) error {
 	users, _ := g.ports()
 	if users == 0 {
@@ -59,7 +60,10 @@ func (g Gate) Reserve(ctx context.Context) error {
 		return err
 	}
 	_, err := port.Free(ctx, users)
-	if err == nil || g.session.Ports[component.UI] != 0 {
+	if err == nil {
+		return g.session.HoldPort(ctx, address(users))
+	}
+	if g.session.Ports[component.UI] != 0 {
 		return err
 	}
 	record := &g.session.Record
@@ -68,7 +72,7 @@ func (g Gate) Reserve(ctx context.Context) error {
 		return err
 	}
 	record.Ports = record.Ports.With(component.UI, free)
-	return g.session.Save()
+	return errors.Join(g.session.Save(), g.session.HoldPort(ctx, address(free)))
 }
 
 // Start starts the gate, or lets it run if it is up to date and answers, and waits until Jaeger
@@ -86,6 +90,7 @@ func (g Gate) Start(ctx context.Context) error {
 		Name: GateName, Path: program, Args: []string{GateName, "--name=" + g.session.Name, "--state-dir=" + g.session.Dir.Path},
 		Env: environment(), Revision: cache.Key(fmt.Appendf(nil, "%d %d %s", users, jaegers, g.session.Record.JaegerPassword)),
 	}
+	g.session.ReleasePort()
 	_, err = g.table().Run(ctx, spec, patience, g.answers)
 	return err
 }

@@ -231,6 +231,23 @@ func TestReserve(t *testing.T) {
 	}
 }
 
+// Another sandbox cannot choose the port between Reserve and Start.
+func TestReserveHoldsThePort(t *testing.T) {
+	t.Parallel()
+	g := GateOf(gated(t, newPassword()))
+	if err := g.Reserve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	users, _ := g.ports()
+	var taken *port.TakenError
+	if _, err := port.Free(t.Context(), users); !errors.As(err, &taken) {
+		t.Errorf("Free after Reserve = %v, want that the port is taken", err)
+	}
+	if err := g.Start(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // A running gate keeps its port.
 func TestReserveWhileTheGateRuns(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -63,6 +64,7 @@ type Session struct {
 	shared   bool
 	target   *apply.Cluster
 	targetMu sync.Mutex
+	held     net.Listener
 }
 
 // Open reads the folder of a sandbox, or creates an empty one. A sandbox keeps its name: with
@@ -122,6 +124,23 @@ func (s *Session) Lock(ctx context.Context, notice Report) (unlock func(), err e
 
 // Save writes the record.
 func (s *Session) Save() error { return s.Dir.Save(s.Record) }
+
+// HoldPort listens on an address of this machine until ReleasePort or the end of the program, and
+// serves nothing.
+func (s *Session) HoldPort(ctx context.Context, address string) error {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", address)
+	s.held = listener
+	return err
+}
+
+// ReleasePort ends HoldPort.
+func (s *Session) ReleasePort() {
+	if s.held != nil {
+		_ = s.held.Close() // It serves nothing.
+		s.held = nil
+	}
+}
 
 // ErrDown means that the sandbox was never created, or was deleted.
 var ErrDown error = &hint.Error{Format: "the sandbox is not up: run %s", Commands: []string{"up"}}
