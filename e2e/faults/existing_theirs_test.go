@@ -151,7 +151,7 @@ func (e *existing) remoteStorage() {
 	backend := fmt.Sprintf("grpc:\n          endpoint: jaeger.%[1]s.svc:17271\n          tls: {insecure: true}\n          writer:\n            endpoint: jaeger.%[1]s.svc:4317\n            tls: {insecure: true}\n", observability)
 	e.must(os.WriteFile(file, e.jaegerConfig("memory:\n          max_traces: 100000\n", backend), 0o600))
 	e.run("up", theirContext, "--yes", "--jaeger-config="+file)
-	e.wantTree(false)
+	e.wantTree(true)
 
 	pods := &corev1.PodList{}
 	e.must(e.client.List(e.T.Context(), pods, client.InNamespace("jaeger")))
@@ -161,7 +161,7 @@ func (e *existing) remoteStorage() {
 	if out := e.run("up"); strings.Contains(out, "Jaeger lost its trace") {
 		e.T.Errorf("the trace was lost with Jaeger's Pod:\n%s", out)
 	}
-	e.wantTree(false)
+	e.wantTree(true)
 	e.run("down")
 	e.wantObjects(before)
 }
