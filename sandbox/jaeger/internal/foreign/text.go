@@ -62,6 +62,9 @@ var known = []struct {
 	what   string
 }{
 	{[]string{"apiVersion", "kind"}, "a Kubernetes object"},
+	{[]string{"resourceSpans"}, "resourceSpans without a span"},
+	{[]string{"resourceMetrics"}, "only metrics"},
+	{[]string{"resourceLogs"}, "only logs"},
 	{[]string{"runs"}, "measurements of the command bench, which only the commands bench and trace diff read"},
 	{[]string{"data"}, "the JSON of Jaeger's UI; get OTLP from /api/v3/traces/ID"},
 	{[]string{"traces"}, "a search result; get each trace by its ID"},
@@ -95,6 +98,12 @@ func Describe(data []byte) string {
 		return "HTML or XML"
 	case !utf8.Valid(data) || bytes.ContainsRune(data, 0):
 		return "binary data"
+	}
+	for first, err := range Documents(data) {
+		if err == nil {
+			return Describe(first.Data)
+		}
+		break
 	}
 	return "text that is not JSON"
 }

@@ -65,6 +65,8 @@ func TestDescribe(t *testing.T) {
 		"": "an empty file", " \n": "an empty file", "{}": "an empty JSON object", "[]": "a JSON array", "[1]": "a JSON array",
 		"7": "a JSON value that is not an object", "null": "a JSON value that is not an object", `"a"`: "a JSON value that is not an object",
 		`{"kind":"Head","apiVersion":"v1","spec":{}}`: "a Kubernetes object", `[{"traceId":"a","id":"b"}]`: "the JSON of Zipkin",
+		`{"resourceSpans":[]}`: "resourceSpans without a span", `{"resourceMetrics":[]}`: "only metrics",
+		`{"resourceLogs":[]} {"resourceLogs":[]}`: "only logs", "{}\n[": "an empty JSON object",
 		`{"runs":[]}`: "measurements of the command bench, which only the commands bench and trace diff read",
 		`{"data":[]}`: "the JSON of Jaeger's UI; get OTLP from /api/v3/traces/ID", `{"traces":[]}`: "a search result; get each trace by its ID",
 		`{"traceEvents":[]}`: "a Chrome trace", `{"code":5,"message":"a"}`: "an error response", `{"error":{}}`: "an error response", `{"spans":[]}`: "spans without resourceSpans",
