@@ -114,7 +114,9 @@ func headline(e explain.Explanation) string {
 }
 
 // named returns the name of a span with the name of its object.
-func named(s explain.Span) string { return strings.TrimSpace(cmp.Or(s.Name, noName) + " " + s.Object.Name) }
+func named(s explain.Span) string {
+	return strings.TrimSpace(cmp.Or(s.Name, noName) + " " + s.Object.Name)
+}
 
 // table returns a row for each share, and one for the smallest.
 func table(e explain.Explanation, rows int) []string {
