@@ -86,7 +86,11 @@ func TestCause(t *testing.T) {
 		"other": "other",
 		`ReadUint64: strconv.ParseUint: parsing "x": invalid syntax, error found in #10 byte of ...|"a":"x"}|..., bigger context ...|{"a":"x"}|...`: `parsing "x": invalid syntax near "a":"x"}`,
 		`ID.UnmarshalJSONIter: length mismatch, error found in #10 byte of ...|zz|..., bigger context ...|zz|...`:                                   "length mismatch near zz",
-		"ReadArray: expect [ or , but found 5, error found in #10 byte of ...|a":                                                                    "expect [ or , but found 5 near a",
+		"ReadArray: expect [ or , or ] or n, but found 5, error found in #10 byte of ...|a":                                                         "want an array, got a number near a",
+		`ReadObject: expect { or , or } or n, but found ", error found in #10 byte of ...|a`:                                                        "want an object, got a string near a",
+		`ReadString: expects " or n, but found {, error found in #10 byte of ...|a`:                                                                 "want a string, got an object near a",
+		"ReadBool: expect t or f, but found n, error found in #10 byte of ...|a":                                                                    "want true or false, got null near a",
+		"ReadObject: expect : after object field, error found in #10 byte of ...|a":                                                                 "expect : after object field near a",
 	} {
 		if got := Cause(errors.New(err)).Error(); got != want {
 			t.Errorf("Cause(%q) = %q, want %q", err, got, want)
