@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Records the traces in sandbox/explain/testdata/recorded on an embedded sandbox. Each has one cause of slowness. The scenarios
-# take about two minutes. Then run: go test ./sandbox/explain -update
+# Records the traces in sandbox/explain/testdata/recorded on embedded sandboxes: scenarios that each have one cause of slowness, and the
+# operators in the tests of the library. They take about four minutes. Arguments select parts (default: scenarios adopters). Then
+# run: go test ./sandbox/explain -update
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
@@ -16,12 +17,62 @@ trap clean EXIT
 export XDG_STATE_HOME=$home/state OTEL_BSP_SCHEDULE_DELAY=200
 go build -o "$home/sandbox" ./sandbox
 go build -o "$home/operator" ./sandbox/explain/testdata/operator
-sandbox=$home/sandbox
-"$sandbox" up --cluster=embedded >&2
-variables=$("$sandbox" env)
-eval "$variables"
+sandbox=$home/sandbox repository=$PWD
 assets=$("$sandbox" envtest-assets)
 kubectl() { "$assets/kubectl" "$@"; }
+
+# adopt copies an operator from the tests of the library, and lets it adopt the library.
+adopt() { # name
+  mkdir -p "$home/$1"
+  cp -R "operator/tracing/testdata/$1" "$home/$1/operator"
+  (
+    cd "$home/$1/operator"
+    GOWORK=$home/$1/go.work "$repository/scripts/workspace.sh" "$PWD"
+    GIT_CEILING_DIRECTORIES=$home/$1 git apply "$repository/operator/tracing/testdata/$1.patch"
+  ) >&2
+}
+
+# adopters records an operator that the sandbox runs, and one with three controllers beside it, whose webhooks are not installed.
+adopters() {
+  local folder=$home/multigroup/operator
+  adopt adopter
+  "$sandbox" init "$home/adopter/operator" >&2
+  "$sandbox" up --cluster=embedded --file="$home/adopter/operator/sandbox.yaml" >&2
+  "$sandbox" trace -o json >sandbox/explain/testdata/recorded/adopter.json
+  echo "recorded adopter" >&2
+
+  adopt multigroup
+  (cd "$folder" && GOWORK=$home/multigroup/go.work go build -o shop-operator ./cmd)
+  openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$folder/tls.key" -out "$folder/tls.crt" 2>/dev/null
+  connect
+  kubectl apply -f "$folder/config/crd/bases" >&2
+  kubectl wait --for=condition=Established crd --all --timeout=1m >&2
+  OTEL_BSP_SCHEDULE_DELAY=200 "$folder/shop-operator" --webhook-cert-path="$folder" --webhook-port=9444 >"$home/log" 2>&1 &
+  operator=$!
+  sleep 5 # until it and the observer watch its kinds
+  kubectl create -f - <<<'{apiVersion: shop.example.com/v1, kind: Store, metadata: {name: web}, spec: {city: Paris}}' >&2
+  kubectl wait --for=jsonpath='{.status.open}'=true stores.shop.example.com/web --timeout=1m >&2
+  sleep 2 # until the observer sends the last spans
+  "$sandbox" trace stores.shop.example.com/web -o json >sandbox/explain/testdata/recorded/multigroup.json
+  echo "recorded multigroup" >&2
+  kill -TERM "$operator"
+  wait "$operator" || :
+  operator=
+  "$sandbox" down >&2
+}
+
+# connect sets the variables of the running sandbox.
+connect() {
+  local variables
+  variables=$("$sandbox" env)
+  eval "$variables"
+}
+
+parts=" ${*:-scenarios adopters} "
+[[ $parts != *" adopters "* ]] || adopters
+[[ $parts == *" scenarios "* ]] || exit 0
+"$sandbox" up --cluster=embedded >&2
+connect
 
 create() { # name
   kubectl create -f - <<<"{apiVersion: dummy.example.com/v1alpha1, kind: Head, metadata: {name: $1}, spec: {child_a: registry.k8s.io/pause:3.10.2}}" >&2

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/operator-tracing/sandbox/sandbox/explain"
-	"github.com/operator-tracing/sandbox/sandbox/explain/report"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/view"
 )
@@ -59,7 +58,7 @@ func explained(t *testing.T, trace tracetree.Trace) *view.Waterfall {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return view.New(trace.Forest(), label).Explained(e, report.Line(e, 0), report.Lines(e, 0))
+	return view.New(trace.Forest(), label).Explained(e)
 }
 
 // explainedPage writes the page of an explained trace and returns its address.

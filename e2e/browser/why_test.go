@@ -87,20 +87,25 @@ func TestWhyInThePage(t *testing.T) {
 	}
 }
 
-// jaegerPage serves the page for Jaeger with an API that has one trace, and returns the page's
-// address.
-func jaegerPage(t *testing.T, trace tracetree.Trace) string {
+// jaegerPage serves the page for Jaeger with one trace, which the server explains or not, and returns
+// the page's address.
+func jaegerPage(t *testing.T, trace tracetree.Trace, explains bool) string {
 	t.Helper()
 	otlp, err := trace.JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/api/v3/traces/"+trace.ID {
-			fmt.Fprintf(w, `{"result":%s}`, otlp)
-			return
+		var err error
+		switch {
+		case r.URL.Path == view.JaegerTraces+trace.ID && explains:
+			err = explained(t, trace).WriteJSON(w, otlp)
+		case r.URL.Path == "/api/v3/traces/"+trace.ID:
+			_, err = fmt.Fprintf(w, `{"result":%s}`, otlp)
+		default:
+			err = view.WriteJaegerPage(w, label)
 		}
-		if err := view.WriteJaegerPage(w, label); err != nil {
+		if err != nil {
 			t.Error(err)
 		}
 	}))
@@ -108,24 +113,21 @@ func jaegerPage(t *testing.T, trace tracetree.Trace) string {
 	return server.URL + "/trace/" + trace.ID
 }
 
-// TestWhyInJaegersPage tests that Jaeger's page explains traces in JavaScript with the same
-// summary, waits and path as package explain.
+// TestWhyInJaegersPage tests that Jaeger's page shows the explanation of the server in front of
+// Jaeger, as the self-contained page does.
 func TestWhyInJaegersPage(t *testing.T) {
 	traces := explainedRecordings(t)
 	for name, otlp := range map[string]string{"eventful": eventful(), "tangled": tangled(), "hostile": hostile()} {
 		traces[name] = parsed(t, otlp)
 	}
-	traces["not observed"] = recorded(t)
-	for seed := range uint64(4) {
-		traces[fmt.Sprintf("random %d", seed)] = parsed(t, random(seed, 60))
-	}
+	traces["not observed"], traces["two processes"] = recorded(t), twoProcesses(t)
 	for name, trace := range traces {
 		t.Run(name, func(t *testing.T) {
 			e, err := explain.Of(trace.Forest(), explain.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			address := jaegerPage(t, trace)
+			address := jaegerPage(t, trace, true)
 			p := open(t, address)
 			p.waitFor(`document.querySelector(".why") !== null`)
 			if got, want := eval[string](p, `document.querySelector(".why summary").textContent`), report.Line(e, 0); got != want {
@@ -142,6 +144,35 @@ func TestWhyInJaegersPage(t *testing.T) {
 			p.wantQuiet(strings.TrimSuffix(address, "trace/"+trace.ID))
 		})
 	}
+}
+
+// twoProcesses returns the trace of a write, with the trace of another process that reacted to it.
+func twoProcesses(t *testing.T) tracetree.Trace {
+	t.Helper()
+	id := tracetree.Continuation("some-uid", 2)
+	span := func(trace, id, name string, start int, rest string) string {
+		return fmt.Sprintf(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":%q,"spanId":%q,"name":%q,"startTimeUnixNano":"%d000000000","endTimeUnixNano":"%d500000000"%s}]}]}]}`, trace, id, name, start, start, rest)
+	}
+	traces, err := tracetree.ReadOTLP("two processes", []byte(span("0123456789abcdef0123456789abcdef", "1111111111111111", "update Cache", 1,
+		`,"attributes":[{"key":"operator.object.uid","value":{"stringValue":"some-uid"}},{"key":"operator.object.generation","value":{"intValue":"2"}}],"links":[{"traceId":"`+id+`","spanId":"3333333333333333"}]`)+
+		span(id, "2222222222222222", "reconcile Cache", 2, "")))
+	if err != nil || len(traces) != 2 {
+		t.Fatalf("%d traces, %v", len(traces), err)
+	}
+	return tracetree.Join(traces)[0]
+}
+
+// TestJaegersPageWithoutWhy tests that the page shows a trace without an explanation if Jaeger answers
+// the request for it with the page, as it does for any other path.
+func TestJaegersPageWithoutWhy(t *testing.T) {
+	trace := recorded(t)
+	address := jaegerPage(t, trace, false)
+	p := open(t, address)
+	p.waitFor(fmt.Sprintf(`document.querySelectorAll("tr.span").length === %d`, trace.Len()))
+	if got, want := eval[string](p, `document.querySelector("[role=status]").textContent`), "sandbox trace --why --id="+trace.ID; !strings.HasSuffix(got, want) {
+		t.Errorf("message = %q, want the command %q", got, want)
+	}
+	p.wantQuiet(strings.TrimSuffix(address, "trace/"+trace.ID))
 }
 
 func (p *tab) selectRows(selection string) {

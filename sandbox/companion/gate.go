@@ -15,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hostcheck"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/process"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -30,7 +31,8 @@ const (
 
 // Gate is the process between users and the web page and HTTP query API of a sandbox's Jaeger. It
 // listens on the user's port and checks the Host header; see package hostcheck. Behind it, Jaeger
-// requires a password, so that its own port cannot be used instead.
+// requires a password, so that its own port cannot be used instead. The gate also explains traces to
+// the page, see [view.Waterfall.WriteJSON].
 type Gate struct{ session *session.Session }
 
 // GateOf returns the gate of a sandbox.
@@ -100,8 +102,11 @@ func (g Gate) answers(ctx context.Context) error {
 	return component.Named(component.Jaeger).Check(ctx, map[string]string{component.UI: component.PortNamed(component.UI).Address(users)})
 }
 
-// Serve runs the gate until ctx ends.
-func (g Gate) Serve(ctx context.Context) error {
+// ReadTrace reads a trace by its ID, with the traces that continue it.
+type ReadTrace func(ctx context.Context, id string) (tracetree.Trace, error)
+
+// Serve runs the gate until ctx ends. It reads the traces that it explains with read.
+func (g Gate) Serve(ctx context.Context, read ReadTrace) error {
 	users, jaegers := g.ports()
 	if users == 0 {
 		return errors.New("the sandbox has no port for the page of Jaeger")
@@ -112,7 +117,7 @@ func (g Gate) Serve(ctx context.Context) error {
 		return err
 	}
 	server := &http.Server{
-		Handler:           hostcheck.Proxy(&url.URL{Scheme: "http", Host: address(jaegers)}, component.JaegerUser, g.session.Record.JaegerPassword),
+		Handler:           explaining(hostcheck.Proxy(&url.URL{Scheme: "http", Host: address(jaegers)}, component.JaegerUser, g.session.Record.JaegerPassword), read),
 		ReadHeaderTimeout: time.Minute,
 	}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })() // Requests end with the process.

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/port"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
@@ -30,13 +31,18 @@ func gate(folder string) int {
 	dir := state.Dir{Path: folder}
 	record, err := dir.Load()
 	if err == nil {
-		err = GateOf(&session.Session{Dir: dir, Record: record}).Serve(ctx)
+		err = GateOf(&session.Session{Dir: dir, Record: record}).Serve(ctx, noTrace)
 	}
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
 	return 0
+}
+
+// noTrace is a ReadTrace of a Jaeger without traces.
+func noTrace(context.Context, string) (tracetree.Trace, error) {
+	return tracetree.Trace{}, tracetree.ErrNotFound
 }
 
 // gated returns a sandbox with a Jaeger that has no services and requires the password.
@@ -274,7 +280,7 @@ func TestSandboxWithoutAGate(t *testing.T) {
 	if err := errors.Join(g.Reserve(t.Context()), g.Start(t.Context()), g.Describe(&shown), g.Stop(t.Context())); err != nil || len(shown.Processes) > 0 {
 		t.Errorf("%+v, %v", shown, err)
 	}
-	if err := g.Serve(t.Context()); err == nil {
+	if err := g.Serve(t.Context(), noTrace); err == nil {
 		t.Error("Serve returned no error")
 	}
 	if _, err := os.Stat(filepath.Join(s.Dir.Path, "run")); !os.IsNotExist(err) {

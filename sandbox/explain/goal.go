@@ -9,6 +9,9 @@ import (
 // conditions are the conditions of a ready object, the most common first.
 var conditions = []string{"Ready", "Available", "Complete", "Established", "Succeeded"}
 
+// Readiness reports whether a condition says that its object is ready.
+func Readiness(condition string) bool { return slices.Contains(conditions, condition) }
+
 // goal is the span whose end is explained.
 type goal struct {
 	node      *node

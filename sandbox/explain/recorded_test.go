@@ -36,6 +36,8 @@ func TestRecorded(t *testing.T) {
 		"webhook-slow":  {explain.ReasonWrite, "create ChildA", 2 * time.Second},
 		"control-plane": {explain.ReasonWebhook, "slow.example.com", 2 * time.Second},
 		"reconstructed": {explain.ReasonReaction, "", 4 * time.Second},
+		"adopter":       {explain.ReasonReaction, "", 0},
+		"multigroup":    {explain.ReasonWrite, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -229,7 +229,7 @@ func (w *walk) path() []Segment {
 func (w *walk) steps() []Step {
 	steps := make([]Step, 0, len(w.chain))
 	for _, n := range slices.Backward(w.chain) {
-		steps = append(steps, Step{Span: n.ref(), End: n.span.End.Sub(w.start)})
+		steps = append(steps, Step{Span: n.ref(), End: max(0, n.span.End.Sub(w.start))})
 	}
 	return steps
 }

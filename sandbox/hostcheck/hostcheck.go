@@ -56,11 +56,22 @@ func isLocalName(name string) bool {
 	return labels[len(labels)-1] == "localhost"
 }
 
-// Proxy returns a handler that passes requests to target, with a user name and a password, if their
-// Host header is [Local]. It answers others with 421 Misdirected Request. Upgraded connections and
-// streams pass through.
+// Guard returns a handler that passes requests to next if their Host header is [Local]. It answers
+// others with 421 Misdirected Request.
+func Guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !Local(r.Host) {
+			http.Error(w, Refusal, http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Proxy returns a handler that passes requests to target, with a user name and a password, after
+// [Guard]. Upgraded connections and streams pass through.
 func Proxy(target *url.URL, user, password string) http.Handler {
-	proxy := &httputil.ReverseProxy{
+	return Guard(&httputil.ReverseProxy{
 		FlushInterval: -1, // Send each part of an answer at once.
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -70,12 +81,5 @@ func Proxy(target *url.URL, user, password string) http.Handler {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, fmt.Sprintf("%s does not answer: %v", target.Host, err), http.StatusBadGateway)
 		},
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !Local(r.Host) {
-			http.Error(w, Refusal, http.StatusMisdirectedRequest)
-			return
-		}
-		proxy.ServeHTTP(w, r)
 	})
 }

@@ -23,7 +23,7 @@ func BenchmarkWriteSVG(b *testing.B) {
 		}
 		w := New(spantree.Build(spans))
 		e.Start = w.Begin
-		w = w.Explained(e, "", nil)
+		w = w.Explained(e)
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -76,7 +76,7 @@ func TestContinuedPage(t *testing.T) {
 		if err := continuedTrace().Only(selection).WriteHTML(&page, "", []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
-		if want := `data-continued="{&#34;` + otherTrace + `&#34;:{&#34;trace&#34;:&#34;1&#34;,&#34;span&#34;:&#34;2&#34;}}"`; !strings.Contains(page.String(), want) {
+		if want := `"continued":{"` + otherTrace + `":{"trace":"1","span":"2"}}`; !strings.Contains(page.String(), want) {
 			t.Errorf("the page of %q does not contain %s:\n%.2000s", selection, want, page.String())
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/explain"
+	"github.com/operator-tracing/sandbox/sandbox/explain/report"
 	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
@@ -35,17 +36,14 @@ var (
 	detailsScript string
 	//go:embed assets/file.js
 	fileScript string
-	//go:embed assets/graph.js
-	graphScript string
-	//go:embed assets/walk.js
-	walkScript string
-	//go:embed assets/why.js
-	whyScript string
 	//go:embed assets/jaeger.js
 	jaegerScript string
 
 	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 )
+
+// JaegerTraces is the path of explained traces, relative to the base path of Jaeger.
+const JaegerTraces = "/sandbox/traces/"
 
 type page struct {
 	Title  string
@@ -54,22 +52,25 @@ type page struct {
 	Base   bool
 	Style  template.CSS
 	Script template.JS
-	// OTLP is the trace to embed in the page.
-	OTLP json.RawMessage
+	// Trace is the trace to embed in the page, a document.
+	Trace json.RawMessage
 	// Labels are keys of attributes, separated by spaces.
 	Labels string
-	// Continued is a JSON object that maps the id of each continuing trace in OTLP to the span it
-	// continues.
-	Continued string
-	// Why explains the trace to the script; empty without an explanation.
-	Why json.RawMessage
-	// Only is the selection of rows at first.
-	Only string
 	// Text is shown by browsers without scripts.
 	Text string
 }
 
-// whyOf is the explanation of a trace for the script of the page.
+// document is a trace for the scripts of the pages.
+type document struct {
+	OTLP json.RawMessage `json:"otlp"`
+	// Continued maps the id of each continuing trace in OTLP to the span that it continues.
+	Continued map[string]spanOf `json:"continued,omitempty"`
+	Why       *whyOf            `json:"why,omitempty"`
+	// Selection is the selection of rows at first.
+	Selection string `json:"selection,omitempty"`
+}
+
+// whyOf is the explanation of a trace for the scripts of the pages.
 type whyOf struct {
 	Summary string              `json:"summary"`
 	Lines   []string            `json:"lines"`
@@ -86,29 +87,39 @@ type whyOf struct {
 // first. WriteHTML returns an error if it is not valid JSON or if
 // writing fails.
 func (w *Waterfall) WriteHTML(out io.Writer, title string, otlp []byte) error {
-	if !json.Valid(otlp) {
-		return fmt.Errorf("writing the page of trace %s: its OTLP is not valid JSON", w.TraceID)
+	data, err := w.document(otlp)
+	if err != nil {
+		return err
 	}
 	var text strings.Builder
 	if err := w.WriteText(&text, TextOptions{}); err != nil {
 		return err
 	}
-	continued, err := json.Marshal(cmp.Or(w.whole, w).continued())
+	p := page{Title: format.Escape(cmp.Or(title, "Trace "+w.TraceID)), Trace: format.EscapeJSON(data), Labels: strings.Join(w.labels, " "), Text: text.String()}
+	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
+}
+
+// WriteJSON writes the trace for the page of [WriteJaegerPage], which reads it from the path
+// [JaegerTraces] followed by the id of the trace. The OTLP is as in [Waterfall.WriteHTML].
+func (w *Waterfall) WriteJSON(out io.Writer, otlp []byte) error {
+	data, err := w.document(otlp)
 	if err != nil {
 		return err
 	}
-	p := page{
-		Only:  w.only,
-		Title: format.Escape(cmp.Or(title, "Trace "+w.TraceID)), OTLP: format.EscapeJSON(otlp), Labels: strings.Join(w.labels, " "), Continued: string(continued), Text: text.String(),
-	}
+	_, err = out.Write(data)
+	return err
+}
+
+func (w *Waterfall) document(otlp []byte) ([]byte, error) {
+	s := document{OTLP: otlp, Continued: cmp.Or(w.whole, w).continued(), Selection: w.only}
 	if w.why != nil {
-		data, err := json.Marshal(whyOf{w.why.summary, w.why.lines, w.why.raw, w.why.raw.Start.Sub(w.Begin)})
-		if err != nil {
-			return err
-		}
-		p.Why = format.EscapeJSON(data)
+		s.Why = &whyOf{w.why.summary, report.Lines(w.why.raw, 0), w.why.raw, w.why.raw.Start.Sub(w.Begin)}
 	}
-	return p.write(out, "base-uri 'none'; form-action 'none'", fileScript)
+	data, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("writing the page of trace %s: %w", w.TraceID, err)
+	}
+	return data, nil
 }
 
 // spanOf identifies a span for the script of the page.
@@ -131,11 +142,12 @@ func (w *Waterfall) continued() map[string]spanOf {
 
 // WriteJaegerPage writes a page for Jaeger to serve instead of its own UI, as the index.html of its
 // ui.assets_path. The page searches traces with Jaeger's API and shows them as
-// [Waterfall.WriteHTML] does, with an explanation that the page computes itself. Jaeger inserts its base path. Labels are as in [New].
+// [Waterfall.WriteHTML] does. A server in front of Jaeger adds explanations, see
+// [Waterfall.WriteJSON]. Jaeger inserts its base path. Labels are as in [New].
 // The same program always writes the same bytes.
 func WriteJaegerPage(out io.Writer, labels ...string) error {
 	p := page{Title: "Traces", Base: true, Labels: strings.Join(labels, " "), Text: "This page needs JavaScript to read traces from Jaeger. To see traces in a terminal, run `sandbox trace NAME`."}
-	return p.write(out, "connect-src 'self'; base-uri 'self'; form-action 'self'", strings.Join([]string{graphScript, walkScript, whyScript, jaegerScript}, "\n"))
+	return p.write(out, "connect-src 'self'; base-uri 'self'; form-action 'self'", jaegerScript)
 }
 
 // write adds the style, the scripts, and a policy that allows only them and the sources in policy.

@@ -19,7 +19,7 @@ var (
 	policyOf  = regexp.MustCompile(`http-equiv="Content-Security-Policy" content="([^"]*)"`)
 	scriptsOf = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 	stylesOf  = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
-	dataOf    = regexp.MustCompile(`(?s)<script type="application/json" id="otlp">(.*?)</script>`)
+	dataOf    = regexp.MustCompile(`(?s)<script type="application/json" id="trace">(.*?)</script>`)
 )
 
 // wantPolicy fails unless the policy of the page allows only its own script and style, by their
@@ -67,6 +67,7 @@ func TestWriteHTML(t *testing.T) {
 	if err := json.Unmarshal(otlp, &want); err != nil {
 		t.Fatal(err)
 	}
+	want = map[string]any{"otlp": want}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("data of the page (-want +got):\n%s", diff)
 	}

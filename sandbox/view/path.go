@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/explain"
+	"github.com/operator-tracing/sandbox/sandbox/explain/report"
 	"github.com/operator-tracing/sandbox/sandbox/view/fact"
 	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
@@ -28,17 +29,15 @@ type step struct {
 // why is the explanation of a trace.
 type why struct {
 	summary string
-	lines   []string
 	steps   []step
 	raw     explain.Explanation
 }
 
 // Explained returns the trace with its critical path: as rows for waits that have no span, in
-// selections, and highlighted in pages and pictures. The summary and the lines explain the path to
-// people.
-func (w *Waterfall) Explained(e explain.Explanation, summary string, lines []string) *Waterfall {
+// selections, and highlighted in pages and pictures.
+func (w *Waterfall) Explained(e explain.Explanation) *Waterfall {
 	out, shift := *w, e.Start.Sub(w.Begin)
-	out.why = &why{summary: summary, lines: lines, raw: e}
+	out.why = &why{summary: report.Line(e, 0), raw: e}
 	on, waits := e.Spans(), map[place][]Row{}
 	for _, s := range e.Path {
 		at := place{s.Span.TraceID, s.Span.SpanID}

@@ -23,9 +23,12 @@ func explainedTrace() *Waterfall {
 		about(span("3", "2", "create ChildA", "PRODUCER", 20*ms, 10*ms), "object.kind", "ChildA"),
 		span("4", "1", "reconcile Head", "CONSUMER", 890*ms, 20*ms), conflict, failed,
 	}))
-	id := func(span string) explain.Span { return explain.Span{TraceID: "1", SpanID: span} }
+	object := explain.Object{Kind: "Head", Name: "web\x1b"}
+	id := func(span string) explain.Span {
+		return explain.Span{TraceID: "1", SpanID: span, Name: "update", Object: object}
+	}
 	return w.Explained(explain.Explanation{
-		Start: w.Begin.Add(-ms),
+		Object: object, Start: w.Begin.Add(-ms), Total: 907 * ms,
 		Chain: []explain.Step{{Span: id("3")}, {Span: id("5")}},
 		Path: []explain.Segment{
 			{Offset: 21 * ms, Duration: 10 * ms, Reason: explain.ReasonWrite, Span: id("3")},
@@ -34,7 +37,7 @@ func explainedTrace() *Waterfall {
 			{Offset: 901 * ms, Duration: 5 * ms, Reason: explain.ReasonConflict, Span: id("5")},
 			{Offset: 906 * ms, Duration: ms, Reason: explain.ReasonUnknown, Span: id("none")},
 		},
-	}, "Head web: not ready\x1b", []string{"first", "second"})
+	})
 }
 
 func treeOf(w *Waterfall) string {
@@ -88,7 +91,7 @@ func TestPathInPicturesAndPages(t *testing.T) {
 	if strings.Count(with, `class="critical"`) != 1 || strings.Contains(without, `class="critical"`) {
 		t.Error("the path is not exactly in the picture with SVGOptions.Path")
 	}
-	for _, want := range []string{`>Head web: not ready\x1b</text>`, ">6 spans, 910ms, 1 failed<", ` Head web: not ready\x1b. admit Head: `, "The time axis is shorter by 848ms after 42.0ms."} {
+	for _, want := range []string{`>Head web\x1b: 907ms until the end of update; 95 % operator\x1b controller not running`, ">6 spans, 910ms, 1 failed<", `0 spans. admit Head: `, "The time axis is shorter by 848ms after 42.0ms."} {
 		if !strings.Contains(with, want) {
 			t.Errorf("the picture does not contain %q:\n%s", want, with)
 		}
@@ -100,7 +103,7 @@ func TestPathInPicturesAndPages(t *testing.T) {
 	if err := w.Only(OnlyPath).WriteHTML(&page, "", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`data-selection="path"`, `<script type="application/json" id="why">{"summary":"Head web: not ready\u001b","lines":["first","second"],"explanation":{`} {
+	for _, want := range []string{`"selection":"path"`, `<script type="application/json" id="trace">{"otlp":{},"why":{"summary":"Head web\\x1b: 907ms until the end of update; `, `"lines":["Head web\\x1b: 907ms until the end of update","`, `"explanation":{"object":{`} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page does not contain %q", want)
 		}

@@ -117,7 +117,7 @@ func recordable(got *Forest) error {
 	case spans == 0:
 		return errors.New("recording a forest without spans")
 	case problems > 1:
-		return fmt.Errorf("%w (and %d more problems)", first, problems-1)
+		return fmt.Errorf("%w (problem 1 of %d)", first, problems)
 	}
 	return first
 }

@@ -42,13 +42,13 @@ func NewObserver(shared *command.Shared) *cobra.Command {
 // package companion.
 func NewGate(shared *command.Shared) *cobra.Command {
 	return &cobra.Command{
-		Use: companion.GateName, Hidden: true, Short: "Check the Host header of requests to the sandbox's Jaeger until SIGTERM", Args: command.ExactArgs(0, "no argument"),
+		Use: companion.GateName, Hidden: true, Short: "Check requests to the sandbox's Jaeger, and explain traces to its page, until SIGTERM", Args: command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			run, err := shared.Attach()
 			if err != nil {
 				return err
 			}
-			return companion.GateOf(run.Session).Serve(cmd.Context())
+			return companion.GateOf(run.Session).Serve(cmd.Context(), run.TraceWithID)
 		},
 	}
 }

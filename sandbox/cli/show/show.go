@@ -114,7 +114,7 @@ func waterfall(trace tracetree.Trace) *view.Waterfall {
 func (f form) waterfall(trace tracetree.Trace) *view.Waterfall {
 	w := waterfall(trace)
 	if e, err := explained(trace, f.object); err == nil {
-		w = w.Explained(e, report.Line(e, 0), report.Lines(e, 0))
+		w = w.Explained(e)
 	}
 	return w.Only(f.only)
 }

@@ -1,16 +1,19 @@
 package show
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/explain/report"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/traces"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
+	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
 func objectOf(o traces.Object) explain.Object {
@@ -38,12 +41,57 @@ func writeWhy(out io.Writer, trace tracetree.Trace, object explain.Object, outpu
 	}
 	switch output {
 	case "json":
-		return command.WriteJSON(out, e)
+		return writeExplanation(ui.Raw(out), e)
 	case "html", "svg":
 		return traceWriters[output](out, trace, form{title: title, object: object, highlight: true})
 	}
 	columns, _ := ui.Size(out)
 	return writeLines(out, report.Lines(e, columns))
+}
+
+// writeExplanation writes an explanation as indented JSON. It encodes its long lists by element: the
+// text of a whole list can need as much memory as the trace.
+func writeExplanation(out io.Writer, e explain.Explanation) error {
+	path, chain := e.Path, e.Chain
+	e.Path, e.Chain = nil, nil
+	data, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return err
+	}
+	// Quotes in texts are escaped, so these are the fields.
+	before, rest, _ := bytes.Cut(data, []byte(`"path": null`))
+	between, after, _ := bytes.Cut(rest, []byte(`"chain": null`))
+	buffer := bufio.NewWriter(out)
+	write := func(data []byte) { _, _ = buffer.Write(format.EscapeJSON(data)) } // Flush returns the first error.
+	write(before)
+	if err := writeList(write, "path", path); err != nil {
+		return err
+	}
+	write(between)
+	if err := writeList(write, "chain", chain); err != nil {
+		return err
+	}
+	write(append(after, '\n'))
+	return buffer.Flush()
+}
+
+func writeList[T any](write func([]byte), field string, list []T) error {
+	write(fmt.Appendf(nil, "%q: [", field))
+	for i, element := range list {
+		data, err := json.MarshalIndent(element, "    ", "  ")
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			write([]byte(","))
+		}
+		write(append([]byte("\n    "), data...))
+	}
+	if len(list) > 0 {
+		write([]byte("\n  "))
+	}
+	write([]byte("]"))
+	return nil
 }
 
 // writeSummary writes a blank line, and why the object became ready when it did in three lines. It

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,7 +69,7 @@ func chainSteps(all []explain.Step) []string {
 	}
 	var steps []string
 	for _, g := range groups {
-		text := format.Escape(g.name)
+		text := format.Escape(cmp.Or(g.name, noName))
 		if g.count > 1 {
 			text += fmt.Sprintf(" ×%d", g.count)
 		}

@@ -2,6 +2,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,8 @@ const (
 	minRows = 3
 	// negligible shares take less than this part of the total.
 	negligible = 200
+	// noName replaces the name of a span without one.
+	noName = "(no name)"
 )
 
 // Lines returns a report of at most [MaxLines] lines: the total, the shares of the critical path,
@@ -95,13 +98,14 @@ func headline(e explain.Explanation) string {
 	if e.Total == 0 {
 		total = "no time"
 	}
-	switch last := e.Chain[len(e.Chain)-1]; {
+	last := e.Chain[len(e.Chain)-1]
+	switch name := cmp.Or(last.Name, noName); {
 	case e.Condition != "":
 		return format.Escape(fmt.Sprintf("%s: %s after %s", object, e.Condition, total))
 	case e.Object == explain.Object{}:
-		return format.Escape(fmt.Sprintf("%s until the end of %s", total, last.Name))
+		return format.Escape(fmt.Sprintf("%s until the end of %s", total, name))
 	case last.Object == e.Object && e.Blocked == "":
-		return format.Escape(fmt.Sprintf("%s: %s until the end of %s", object, total, last.Name))
+		return format.Escape(fmt.Sprintf("%s: %s until the end of %s", object, total, name))
 	case e.Blocked != "":
 		return format.Escape(fmt.Sprintf("%s: not ready; last change after %s: %s (%s)", object, total, named(last.Span), e.Blocked))
 	default:
@@ -110,7 +114,9 @@ func headline(e explain.Explanation) string {
 }
 
 // named returns the name of a span with the name of its object.
-func named(s explain.Span) string { return strings.TrimSpace(s.Name + " " + s.Object.Name) }
+func named(s explain.Span) string {
+	return strings.TrimSpace(cmp.Or(s.Name, noName) + " " + s.Object.Name)
+}
 
 // table returns a row for each share, and one for the smallest.
 func table(e explain.Explanation, rows int) []string {

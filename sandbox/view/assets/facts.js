@@ -17,10 +17,10 @@ const textOf = (raw, key) => valueOf(raw, key)?.stringValue ?? "";
 const isTrue = (raw, key) => valueOf(raw, key)?.boolValue === true;
 
 // secondsOf returns an attribute in seconds as nanoseconds; 0 for values that no wait can have.
-function secondsOf(raw, key, round = Math.round) {
+function secondsOf(raw, key) {
   const value = valueOf(raw, key);
   const seconds = Number(value?.doubleValue ?? value?.intValue ?? 0);
-  return seconds > 0 && seconds < MAX_SECONDS ? BigInt(round(seconds * 1e9)) : 0n;
+  return seconds > 0 && seconds < MAX_SECONDS ? BigInt(Math.round(seconds * 1e9)) : 0n;
 }
 
 // cutAt splits a text at the first separator.
@@ -88,16 +88,11 @@ function causeOf(raw, parent) {
   return (verb + " " + kind).trim() + (name ? "/" + name : "");
 }
 
-// roleOf returns the part of an operator's work that a span stands for.
-function roleOf({ raw, kind, name }) {
-  const [verb] = cutAt(name, " ");
-  if (isTrue(raw, "operator.observed")) return textOf(raw, "k8s.container.name") ? "phase" : "reaction";
-  if (valueOf(raw, "operator.object.kind") === undefined) return "other";
-  if (kind === "CONSUMER") return "reconcile";
-  if (kind === "SERVER") return "admit";
-  if (kind === "PRODUCER") return "write";
-  if (kind === "CLIENT") return verb === "get" || verb === "list" || verb.startsWith("get_") || verb.startsWith("list_") ? "read" : "write";
-  return kind === "INTERNAL" && name.startsWith("converge ") && textOf(raw, "operator.object.kind") ? "converge" : "other";
+// isWrite reports whether a span is a write of an operator or of an observed controller.
+function isWrite({ raw, kind, name }) {
+  if (isTrue(raw, "operator.observed")) return !textOf(raw, "k8s.container.name");
+  if (valueOf(raw, "operator.object.kind") === undefined) return false;
+  return kind === "PRODUCER" || (kind === "CLIENT" && !/^(get|list)[ _]/.test(name + " "));
 }
 
 // waitsOf returns the waits of a reconcile: its delay, and its time in the queue.

@@ -29,15 +29,23 @@ function searchLink() {
   return el("p", { class: "message" }, el("a", { href: "search" }, "Search traces"));
 }
 
+// readTrace reads a trace with its explanation and the traces that continue it from the server in
+// front of Jaeger. Without such a server, it reads the spans from Jaeger.
+async function readTrace(id) {
+  const explained = await answer("sandbox/traces/" + id).catch(() => null);
+  return explained ?? { otlp: (await answer("api/v3/traces/" + id + "?raw_traces=true"))?.result };
+}
+
 async function showTrace(id) {
   document.title = "Trace " + escapeText(id);
-  const body = await answer("api/v3/traces/" + encodeURIComponent(id) + "?raw_traces=true");
-  const trace = body && tracesOf(body.result ?? {})[0];
+  const shown = await readTrace(encodeURIComponent(id));
+  const [trace] = shownTraces(shown);
   if (!trace) {
     main.replaceChildren(el("h1", { class: "message" }, document.title), say("alert", "Jaeger has no trace with this id. It keeps traces in memory and loses them when it restarts."), searchLink());
     return;
   }
-  main.replaceChildren(searchLink(), ...tracePage(trace, document.title, linkTo, { why: explainTrace }));
+  const missing = shown.why ? [] : [say("status", "To see why it took that long, run: sandbox trace --why --id=" + trace.id)];
+  main.replaceChildren(searchLink(), ...missing, ...tracePage(trace, document.title, linkTo, shown));
 }
 
 const LOOKBACKS = [["15", "15 minutes"], ["60", "hour"], ["360", "6 hours"], ["1440", "day"], ["10080", "week"]];

@@ -127,6 +127,9 @@ function joinTraces(traces, continued) {
   });
 }
 
+// shownTraces returns the traces of a page.
+const shownTraces = ({ otlp, continued }) => joinTraces(tracesOf(otlp ?? {}), continued ?? {});
+
 const placeOf = (trace, span) => trace + "/" + span;
 
 // joinNodes links each node to its parent and records defects. It returns the roots.
@@ -204,15 +207,14 @@ function withWaits(node, model, path) {
 }
 
 // layOut returns the nodes of a trace as rows on one time axis, parents before children, with the
-// waits before them. The explanation of the trace is optional; a function computes it.
-function layOut(trace, explanation) {
+// waits before them. The explanation of the trace is optional.
+function layOut(trace, why) {
   const model = { id: trace.id, begin: 0n, total: 1n, rows: [], services: [], spans: trace.nodes.length, failed: 0 };
   const roots = joinNodes(trace.nodes, trace.continued ?? {});
   for (const [i, node] of trace.nodes.entries()) if (i === 0 || node.start < model.begin) model.begin = node.start;
   for (const node of trace.nodes) {
     for (const moment of [node.start, node.end]) if (moment - model.begin > model.total) model.total = moment - model.begin;
   }
-  const why = typeof explanation === "function" ? explanation(roots, model.begin) : explanation;
   model.why = why ?? null;
   const path = why && pathOf(why);
   markDuplicates(roots);
@@ -269,7 +271,7 @@ function pathOf({ shift, explanation }) {
 const SELECTIONS = {
   path: (n) => n.onPath,
   failures: (n) => n.failed || n.facts.some((f) => f.bad),
-  writes: (n) => !n.wait && ["write", "reaction"].includes(roleOf(n)),
+  writes: (n) => !n.wait && isWrite(n),
 };
 
 // select returns the rows of a selection with their ancestors, or null for all rows.

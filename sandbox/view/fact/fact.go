@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
+	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/view/format"
 )
 
@@ -50,9 +51,6 @@ var eventWords = map[string]Word{
 	"conflict": {Text: "conflict", Mark: MarkConflict, Bad: true}, "already_exists": {Text: "already exists", Mark: MarkRequest, Bad: true},
 	"not_found": {Text: "not found", Mark: MarkRequest}, "denied": {Text: "denied", Mark: MarkFailure, Bad: true}, "stale_read": {Text: "stale read", Mark: MarkRequest},
 }
-
-// readiness are the conditions of a ready object, which come first.
-var readiness = []string{"Ready", "Available", "Complete", "Established", "Succeeded"}
 
 // Of returns the words of a span. The parent is nil for a root.
 func Of(s, parent *spantree.Span) []Word {
@@ -139,7 +137,7 @@ func transitions(s *spantree.Span) []Word {
 		if reason, _ := e.Attributes["operator.condition.reason"].(string); reason != "" {
 			w.Text, w.Short = e.Name+" ("+reason+")", e.Name
 		}
-		if slices.Contains(readiness, kind) {
+		if explain.Readiness(kind) {
 			first = append(first, w)
 			continue
 		}

@@ -2,12 +2,14 @@ package foreign
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -62,6 +64,9 @@ var known = []struct {
 	what   string
 }{
 	{[]string{"apiVersion", "kind"}, "a Kubernetes object"},
+	{[]string{"resourceSpans"}, "resourceSpans without a span"},
+	{[]string{"resourceMetrics"}, "only metrics"},
+	{[]string{"resourceLogs"}, "only logs"},
 	{[]string{"runs"}, "measurements of the command bench, which only the commands bench and trace diff read"},
 	{[]string{"data"}, "the JSON of Jaeger's UI; get OTLP from /api/v3/traces/ID"},
 	{[]string{"traces"}, "a search result; get each trace by its ID"},
@@ -95,6 +100,12 @@ func Describe(data []byte) string {
 		return "HTML or XML"
 	case !utf8.Valid(data) || bytes.ContainsRune(data, 0):
 		return "binary data"
+	}
+	for first, err := range Documents(data) {
+		if err == nil {
+			return Describe(first.Data)
+		}
+		break
 	}
 	return "text that is not JSON"
 }
@@ -136,6 +147,12 @@ type Skipped struct{}
 // UnmarshalJSON implements [json.Unmarshaler].
 func (*Skipped) UnmarshalJSON([]byte) error { return nil }
 
+// values describes the JSON values that start with a character.
+var values = map[string]string{"[": "an array", "{": "an object", `"`: "a string", "t": "true or false", "f": "true or false", "n": "null"}
+
+// wrongType matches what the decoder reports for a value of a wrong type.
+var wrongType = regexp.MustCompile(`^expects? (.).*, but found (.)$`)
+
 // Cause simplifies an error of the decoder of OTLP JSON: it has names of the decoder's functions, and
 // the same excerpt of the document twice.
 func Cause(err error) error {
@@ -151,6 +168,9 @@ func Cause(err error) error {
 			break
 		}
 		problem = after
+	}
+	if match := wrongType.FindStringSubmatch(problem); match != nil {
+		problem = fmt.Sprintf("want %s, got %s", values[match[1]], cmp.Or(values[match[2]], "a number"))
 	}
 	return errors.New(problem + " near " + excerpt)
 }

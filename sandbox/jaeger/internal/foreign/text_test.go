@@ -65,6 +65,8 @@ func TestDescribe(t *testing.T) {
 		"": "an empty file", " \n": "an empty file", "{}": "an empty JSON object", "[]": "a JSON array", "[1]": "a JSON array",
 		"7": "a JSON value that is not an object", "null": "a JSON value that is not an object", `"a"`: "a JSON value that is not an object",
 		`{"kind":"Head","apiVersion":"v1","spec":{}}`: "a Kubernetes object", `[{"traceId":"a","id":"b"}]`: "the JSON of Zipkin",
+		`{"resourceSpans":[]}`: "resourceSpans without a span", `{"resourceMetrics":[]}`: "only metrics",
+		`{"resourceLogs":[]} {"resourceLogs":[]}`: "only logs", "{}\n[": "an empty JSON object",
 		`{"runs":[]}`: "measurements of the command bench, which only the commands bench and trace diff read",
 		`{"data":[]}`: "the JSON of Jaeger's UI; get OTLP from /api/v3/traces/ID", `{"traces":[]}`: "a search result; get each trace by its ID",
 		`{"traceEvents":[]}`: "a Chrome trace", `{"code":5,"message":"a"}`: "an error response", `{"error":{}}`: "an error response", `{"spans":[]}`: "spans without resourceSpans",
@@ -84,7 +86,11 @@ func TestCause(t *testing.T) {
 		"other": "other",
 		`ReadUint64: strconv.ParseUint: parsing "x": invalid syntax, error found in #10 byte of ...|"a":"x"}|..., bigger context ...|{"a":"x"}|...`: `parsing "x": invalid syntax near "a":"x"}`,
 		`ID.UnmarshalJSONIter: length mismatch, error found in #10 byte of ...|zz|..., bigger context ...|zz|...`:                                   "length mismatch near zz",
-		"ReadArray: expect [ or , but found 5, error found in #10 byte of ...|a":                                                                    "expect [ or , but found 5 near a",
+		"ReadArray: expect [ or , or ] or n, but found 5, error found in #10 byte of ...|a":                                                         "want an array, got a number near a",
+		`ReadObject: expect { or , or } or n, but found ", error found in #10 byte of ...|a`:                                                        "want an object, got a string near a",
+		`ReadString: expects " or n, but found {, error found in #10 byte of ...|a`:                                                                 "want a string, got an object near a",
+		"ReadBool: expect t or f, but found n, error found in #10 byte of ...|a":                                                                    "want true or false, got null near a",
+		"ReadObject: expect : after object field, error found in #10 byte of ...|a":                                                                 "expect : after object field near a",
 	} {
 		if got := Cause(errors.New(err)).Error(); got != want {
 			t.Errorf("Cause(%q) = %q, want %q", err, got, want)
