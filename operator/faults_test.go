@@ -18,7 +18,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/api/v1alpha1"
 	"github.com/operator-tracing/sandbox/operator/tracing"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest"
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // TestFaults checks that the operator converges after each fault at each of its writes and events.
@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 	}
 	o := faulttest.Options{Scheme: scheme, CRDs: []string{"../config/crd/bases"}}
 	if testing.Short() {
-		o.Faults = []inject.Fault{inject.KillAfter, inject.LostAnswer}
+		o.Faults = []plan.Fault{plan.KillAfter, plan.LostAnswer}
 	}
 	faulttest.Run(t, faulttest.Operator{
 		Start: startControllers,

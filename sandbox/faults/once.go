@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
@@ -19,7 +21,7 @@ const (
 
 // once does one run with a fresh operator in a namespace of its own. The returned error is about the
 // sandbox; errors of the run are in its result.
-func (r *runner) once(ctx context.Context, name string, drive inject.DriveOptions, options inject.Options) (*inject.Run, []*spantree.Forest, error) {
+func (r *runner) once(ctx context.Context, name string, drive inject.DriveOptions, options inject.Options) (*oracle.Run, []*spantree.Forest, error) {
 	namespace := r.stage.namespaceOf(name)
 	s := &supervisor{operator: r.Operator, proxy: r.Proxy}
 	options.Namespace, options.Kill = namespace, s.kill
@@ -43,7 +45,7 @@ func (r *runner) once(ctx context.Context, name string, drive inject.DriveOption
 	}
 	started := s.awaitStart(ctx, drive.Bound)
 	drive.Injector, drive.Steps = injector, r.steps(s, namespace, drive.Plan)
-	drive.Snapshot = func(ctx context.Context) (inject.Snapshot, error) { return r.snapshot(ctx, namespace, injector) }
+	drive.Snapshot = func(ctx context.Context) (oracle.Snapshot, error) { return r.snapshot(ctx, namespace, injector) }
 	run := inject.Drive(ctx, drive)
 	run.Exits = s.stop()
 	if len(run.Exits) == 0 && started != nil && ctx.Err() == nil {
@@ -55,8 +57,8 @@ func (r *runner) once(ctx context.Context, name string, drive inject.DriveOption
 }
 
 // snapshot reads the objects of the kinds that the clean run or this one writes.
-func (r *runner) snapshot(ctx context.Context, namespace string, injector *inject.Injector) (inject.Snapshot, error) {
-	recordings := []*inject.Recording{injector.Recording()}
+func (r *runner) snapshot(ctx context.Context, namespace string, injector *inject.Injector) (oracle.Snapshot, error) {
+	recordings := []*plan.Recording{injector.Recording()}
 	if r.clean != nil {
 		recordings = append(recordings, r.clean.Recording)
 	}
@@ -64,7 +66,7 @@ func (r *runner) snapshot(ctx context.Context, namespace string, injector *injec
 }
 
 // steps returns the steps of a run.
-func (r *runner) steps(s *supervisor, namespace string, plan inject.Plan) []inject.Step {
+func (r *runner) steps(s *supervisor, namespace string, p plan.Plan) []inject.Step {
 	samples, update := r.stage.place(r.stage.samples, namespace), r.stage.place(r.stage.update, namespace)
 	ready := func(ctx context.Context) (bool, error) {
 		ok, err := r.stage.ready(ctx, samples)
@@ -75,7 +77,7 @@ func (r *runner) steps(s *supervisor, namespace string, plan inject.Plan) []inje
 	}
 	apply := func(ctx context.Context) error { return r.stage.apply(ctx, samples, r.send) }
 	create := apply
-	if plan.Fault == inject.WebhookDown {
+	if p.Fault == plan.WebhookDown {
 		create = func(ctx context.Context) error { return r.withoutWebhook(ctx, s, apply) }
 	}
 	steps := []inject.Step{{Name: "apply", Do: create, Ready: ready}}

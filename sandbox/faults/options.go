@@ -5,7 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 )
 
@@ -43,7 +43,7 @@ type Options struct {
 	// Webhook is true if the operator has an admission webhook.
 	Webhook bool
 	// Only are the plans to run (default all).
-	Only []inject.Plan
+	Only []plan.Plan
 	// Full runs also the plans that are unlikely to find more than others.
 	Full bool
 	// List only lists the plans, after the clean runs.
@@ -59,7 +59,7 @@ type Options struct {
 	// Labels are the attributes of spans that the traces in the report show.
 	Labels []string
 	// Repeat returns the command that repeats a plan.
-	Repeat func(inject.Plan) string
+	Repeat func(plan.Plan) string
 	// Step is called at the start of each run, and returns what is called at its end with the result in
 	// a few words.
 	Step func(name string) (end func(detail string, ok bool))

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/faults/leftover"
 	"github.com/operator-tracing/sandbox/sandbox/faults/report"
@@ -22,8 +24,8 @@ type runner struct {
 
 	stage    *stage
 	observer *observer
-	oracle   *inject.Oracle
-	clean    *inject.Run
+	oracle   *oracle.Oracle
+	clean    *oracle.Run
 	findings []string // of the clean runs
 	report   *report.Report
 	started  time.Time
@@ -76,7 +78,7 @@ func (*InPlaceError) Error() string {
 
 // cleanRuns runs the sample twice without a fault.
 func (r *runner) cleanRuns(ctx context.Context) error {
-	var runs []*inject.Run
+	var runs []*oracle.Run
 	for i, quiet := range []time.Duration{max(r.quiet(), cleanQuiet), r.quiet()} {
 		if r.Quiet > 0 {
 			quiet = r.Quiet
@@ -102,7 +104,7 @@ func (r *runner) cleanRuns(ctx context.Context) error {
 }
 
 // learn fills the report with the results of the clean runs.
-func (r *runner) learn(runs []*inject.Run) {
+func (r *runner) learn(runs []*oracle.Run) {
 	clean := &r.report.Clean
 	for _, w := range r.clean.Recording.Writes {
 		clean.Writes = append(clean.Writes, w.String())
@@ -114,7 +116,7 @@ func (r *runner) learn(runs []*inject.Run) {
 	if len(runs) < 2 {
 		runs = append(runs, runs[0])
 	}
-	oracle, verdicts := inject.Learn(runs)
+	oracle, verdicts := oracle.Learn(runs)
 	clean.Verdicts = verdictsOf(verdicts)
 	if r.oracle = oracle; oracle == nil {
 		r.report.Problem = "the runs without a fault failed"
@@ -141,7 +143,7 @@ func (r *runner) quiet() time.Duration {
 // plans runs the plans of the matrix.
 func (r *runner) plans(ctx context.Context) error {
 	recording := r.clean.Recording
-	matrix := inject.NewMatrix(recording, inject.MatrixOptions{Full: r.Full, WebhookDown: r.Webhook})
+	matrix := plan.NewMatrix(recording, plan.MatrixOptions{Full: r.Full, WebhookDown: r.Webhook})
 	selected := matrix.Plans
 	if len(r.Only) > 0 {
 		selected = r.Only
@@ -153,9 +155,9 @@ func (r *runner) plans(ctx context.Context) error {
 			r.report.Pruned = append(r.report.Pruned, report.Pruned{Plan: p.Plan.String(), Reason: p.Reason})
 		}
 	}
-	for i, plan := range selected {
+	for i, p := range selected {
 		result := report.Plan{
-			Plan: plan.String(), Fault: string(plan.Fault), Number: plan.Index, Event: plan.Fault.Target() == inject.TargetTrigger, Target: recording.Describe(plan),
+			Plan: p.String(), Fault: string(p.Fault), Number: p.Index, Event: p.Fault.Target() == plan.TargetTrigger, Target: recording.Describe(p),
 		}
 		if r.List {
 			r.report.Plans = append(r.report.Plans, result)
@@ -165,8 +167,8 @@ func (r *runner) plans(ctx context.Context) error {
 			r.skip(selected[i:])
 			return nil
 		}
-		end := r.Step(fmt.Sprintf("%d of %d: %s", i+1, len(selected), plan))
-		if err := r.plan(ctx, plan, &result); err != nil {
+		end := r.Step(fmt.Sprintf("%d of %d: %s", i+1, len(selected), p))
+		if err := r.plan(ctx, p, &result); err != nil {
 			r.skip(selected[i:])
 			end(err.Error(), false)
 			return err
@@ -177,18 +179,18 @@ func (r *runner) plans(ctx context.Context) error {
 	return nil
 }
 
-func (r *runner) skip(plans []inject.Plan) {
-	for _, plan := range plans {
-		r.report.Skipped = append(r.report.Skipped, plan.String())
+func (r *runner) skip(plans []plan.Plan) {
+	for _, p := range plans {
+		r.report.Skipped = append(r.report.Skipped, p.String())
 	}
 }
 
 // checkOnly returns an error for a selected plan that does not exist.
-func (r *runner) checkOnly(m inject.Matrix) error {
-	for _, plan := range r.Only {
-		known := slices.Contains(m.Plans, plan) || slices.ContainsFunc(m.Pruned, func(p inject.Pruned) bool { return p.Plan == plan })
+func (r *runner) checkOnly(m plan.Matrix) error {
+	for _, p := range r.Only {
+		known := slices.Contains(m.Plans, p) || slices.ContainsFunc(m.Pruned, func(pruned plan.Pruned) bool { return pruned.Plan == p })
 		if !known {
-			return &UnknownPlanError{Plan: plan, Writes: len(r.clean.Recording.Writes), Events: len(r.clean.Recording.Triggers)}
+			return &UnknownPlanError{Plan: p, Writes: len(r.clean.Recording.Writes), Events: len(r.clean.Recording.Triggers)}
 		}
 	}
 	return nil
@@ -196,7 +198,7 @@ func (r *runner) checkOnly(m inject.Matrix) error {
 
 // UnknownPlanError means that a selected plan does not exist.
 type UnknownPlanError struct {
-	Plan inject.Plan
+	Plan plan.Plan
 	// Writes and Events are the numbers of writes and events in the clean run.
 	Writes, Events int
 }
@@ -207,37 +209,37 @@ func (e *UnknownPlanError) Error() string {
 }
 
 // plan runs one plan and judges it.
-func (r *runner) plan(ctx context.Context, plan inject.Plan, result *report.Plan) error {
+func (r *runner) plan(ctx context.Context, p plan.Plan, result *report.Plan) error {
 	began := time.Now()
-	drive := inject.DriveOptions{Oracle: r.oracle, Bound: r.Bound, Quiet: r.quiet(), Plan: plan, Watched: r.clean.Recording.Watched}
-	switch plan.Fault {
-	case inject.Unavailable:
+	drive := inject.DriveOptions{Oracle: r.oracle, Bound: r.Bound, Quiet: r.quiet(), Plan: p, Watched: r.clean.Recording.Watched}
+	switch p.Fault {
+	case plan.Unavailable:
 		drive.Bound += outageBound
-	case inject.WebhookDown:
+	case plan.WebhookDown:
 		drive.Oracle = nil // The sample lacks what the webhook adds.
 	}
-	run, forests, err := r.once(ctx, plan.String(), drive, inject.Options{Plan: plan, Recording: r.clean.Recording})
+	run, forests, err := r.once(ctx, p.String(), drive, inject.Options{Plan: p, Recording: r.clean.Recording})
 	if err != nil {
 		return err
 	}
 	run.Findings = slices.DeleteFunc(run.Findings, func(f string) bool { return slices.Contains(r.findings, f) })
-	verdicts := slices.DeleteFunc(r.oracle.Judge(run), func(v inject.Verdict) bool {
-		return plan.Fault == inject.WebhookDown && v.Kind == inject.ObjectsDiffer && r.isSample(v.Object)
+	verdicts := slices.DeleteFunc(r.oracle.Judge(run), func(v oracle.Verdict) bool {
+		return p.Fault == plan.WebhookDown && v.Kind == oracle.ObjectsDiffer && r.isSample(v.Object)
 	})
 	result.Seconds = time.Since(began).Seconds()
 	switch {
 	case len(verdicts) == 0:
 		result.Outcome = report.Passed
 		return nil
-	case len(verdicts) == 1 && verdicts[0].Kind == inject.NotReached:
+	case len(verdicts) == 1 && verdicts[0].Kind == oracle.NotReached:
 		result.Outcome = report.NotReached
 		return nil
 	}
 	result.Outcome, result.Verdicts, result.Exits = report.Failed, verdictsOf(verdicts), run.Exits
-	result.Writes = inject.SideBySide(r.clean.Recording, run.Recording)
+	result.Writes = plan.SideBySide(r.clean.Recording, run.Recording)
 	result.Trace, result.Log = r.draw(forests), r.Operator.Log(logLines)
 	if r.Repeat != nil {
-		result.Repeat = r.Repeat(plan)
+		result.Repeat = r.Repeat(p)
 	}
 	return nil
 }
@@ -249,7 +251,7 @@ func (r *runner) isSample(object string) bool {
 	})
 }
 
-func verdictsOf(verdicts []inject.Verdict) []report.Verdict {
+func verdictsOf(verdicts []oracle.Verdict) []report.Verdict {
 	var out []report.Verdict
 	for _, v := range verdicts {
 		out = append(out, report.Verdict{

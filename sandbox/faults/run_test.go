@@ -25,7 +25,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/faults/report"
 	"github.com/operator-tracing/sandbox/sandbox/process"
@@ -211,10 +212,10 @@ func TestRun(t *testing.T) {
 		t.Helper()
 		return runPlans(t.Context(), t, cfg, o, change)
 	}
-	kill := inject.Plan{Index: 1, Fault: inject.KillAfter}
+	kill := plan.Plan{Index: 1, Fault: plan.KillAfter}
 
 	t.Run("a bug is found", func(t *testing.T) {
-		r, err := run(t, &goroutine{}, func(o *Options) { o.Only = []inject.Plan{kill} })
+		r, err := run(t, &goroutine{}, func(o *Options) { o.Only = []plan.Plan{kill} })
 		if err != nil || len(r.Plans) != 1 || r.Plans[0].Outcome != report.Failed {
 			t.Fatalf("Run = %+v, %v; want one failed plan", r, err)
 		}
@@ -227,7 +228,7 @@ func TestRun(t *testing.T) {
 	})
 	t.Run("a careful operator passes", func(t *testing.T) {
 		r, err := run(t, &goroutine{careful: true}, func(o *Options) {
-			o.Only = []inject.Plan{kill, {Index: 2, Fault: inject.KillBefore}, {Index: 1, Fault: inject.LostAnswer}, {Index: 1, Fault: inject.WatchCut}}
+			o.Only = []plan.Plan{kill, {Index: 2, Fault: plan.KillBefore}, {Index: 1, Fault: plan.LostAnswer}, {Index: 1, Fault: plan.WatchCut}}
 		})
 		if err != nil || !r.OK() || len(r.Plans) != 4 {
 			t.Errorf("Run = %+v, %v; want four plans that pass", r, err)
@@ -241,13 +242,13 @@ func TestRun(t *testing.T) {
 	})
 	t.Run("an unknown plan", func(t *testing.T) {
 		var unknown *UnknownPlanError
-		if _, err := run(t, &goroutine{careful: true}, func(o *Options) { o.Only = []inject.Plan{{Index: 9, Fault: inject.KillAfter}} }); !errors.As(err, &unknown) {
+		if _, err := run(t, &goroutine{careful: true}, func(o *Options) { o.Only = []plan.Plan{{Index: 9, Fault: plan.KillAfter}} }); !errors.As(err, &unknown) {
 			t.Errorf("Run = %v, want an UnknownPlanError", err)
 		}
 	})
 	t.Run("an operator that writes endlessly", func(t *testing.T) {
 		r, err := run(t, &goroutine{restless: true}, func(o *Options) { o.cleanBound = 2 * time.Second })
-		if err != nil || !strings.Contains(r.Problem, string(inject.Endless)) || len(r.Plans) > 0 {
+		if err != nil || !strings.Contains(r.Problem, string(oracle.Endless)) || len(r.Plans) > 0 {
 			t.Errorf("Run = %+v, %v; want the problem that it writes endlessly", r, err)
 		}
 	})
@@ -291,7 +292,7 @@ func runPlans(ctx context.Context, t *testing.T, cfg *rest.Config, o *goroutine,
 	}
 	options := Options{
 		Cluster: cluster, Operator: o, Proxy: o.proxy, Samples: []*unstructured.Unstructured{sample}, Quiet: 300 * time.Millisecond,
-		Repeat: func(plan inject.Plan) string { return "repeat " + plan.String() },
+		Repeat: func(plan plan.Plan) string { return "repeat " + plan.String() },
 		Step:   func(string) func(string, bool) { return func(string, bool) {} },
 	}
 	change(&options)

@@ -19,7 +19,8 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/faults/leftover"
 )
@@ -228,31 +229,31 @@ func (s *stage) gone(ctx context.Context, objects []*unstructured.Unstructured) 
 }
 
 // resources returns the resources of the sample's objects.
-func (s *stage) resources() ([]inject.Resource, error) {
-	var found []inject.Resource
+func (s *stage) resources() ([]plan.Resource, error) {
+	var found []plan.Resource
 	for _, obj := range s.samples {
 		gvk := obj.GroupVersionKind()
 		mapping, err := s.cluster.Client().RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
 		if err != nil {
 			return nil, fmt.Errorf("finding the resource of %s: %w", apply.Describe(obj), err)
 		}
-		found = append(found, inject.Resource{GroupVersionResource: mapping.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace})
+		found = append(found, plan.Resource{GroupVersionResource: mapping.Resource, Namespaced: mapping.Scope.Name() == meta.RESTScopeNameNamespace})
 	}
 	return found, nil
 }
 
 // snapshot reads the objects of the sample's kinds, and of the kinds that the operator writes.
-func (s *stage) snapshot(ctx context.Context, namespace string, recordings ...*inject.Recording) (inject.Snapshot, error) {
+func (s *stage) snapshot(ctx context.Context, namespace string, recordings ...*plan.Recording) (oracle.Snapshot, error) {
 	resources, err := s.resources()
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range recordings {
 		for _, resource := range r.Resources() {
-			if !slices.ContainsFunc(resources, func(r inject.Resource) bool { return r.GroupResource() == resource.GroupResource() }) {
+			if !slices.ContainsFunc(resources, func(r plan.Resource) bool { return r.GroupResource() == resource.GroupResource() }) {
 				resources = append(resources, resource)
 			}
 		}
 	}
-	return inject.TakeSnapshot(ctx, s.http, s.base, namespace, resources, recordings[0])
+	return oracle.TakeSnapshot(ctx, s.http, s.base, namespace, resources, recordings[0])
 }

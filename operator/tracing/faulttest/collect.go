@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 const (
@@ -174,6 +174,6 @@ func (r *run) owns(obj unstructured.Unstructured) bool {
 	if obj.GetNamespace() == r.namespace {
 		return true
 	}
-	created := func(w inject.Write) bool { return w.Created() && w.UID == string(obj.GetUID()) }
+	created := func(w plan.Write) bool { return w.Created() && w.UID == string(obj.GetUID()) }
 	return slices.ContainsFunc(r.injector.Recording().Writes, created) || slices.ContainsFunc(r.applied.Recording().Writes, created)
 }

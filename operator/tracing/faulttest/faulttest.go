@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // Operator is the operator and what the test does with it. Start, Apply and Ready are required.
@@ -51,7 +51,7 @@ type Options struct {
 	// Only selects plans by their text form, for example "write:3,kill-after" (default all).
 	Only []string
 	// Faults selects kinds of faults (default all).
-	Faults []inject.Fault
+	Faults []plan.Fault
 	// Full runs plans that the matrix prunes as unlikely to find more.
 	Full bool
 	// Budget is the time after which no further plan starts (default no limit).

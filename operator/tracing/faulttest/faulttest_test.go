@@ -17,7 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest"
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // TestRun: a correct operator passes. It is killed after each write.
 func TestRun(t *testing.T) {
-	faulttest.Run(t, operator(false), faulttest.Options{Faults: []inject.Fault{inject.KillAfter}})
+	faulttest.Run(t, operator(false), faulttest.Options{Faults: []plan.Fault{plan.KillAfter}})
 }
 
 // apiServer starts an API server for one test.
@@ -60,7 +61,7 @@ func TestExplore(t *testing.T) {
 
 	t.Run("a bug is found", func(t *testing.T) {
 		report := explore(t, operator(true), faulttest.Options{
-			Faults: []inject.Fault{inject.LostAnswer}, Bound: 3 * time.Second,
+			Faults: []plan.Fault{plan.LostAnswer}, Bound: 3 * time.Second,
 		})
 		failed := report.Failed()
 		if len(report.Clean) > 0 || len(failed) == 0 {
@@ -106,14 +107,14 @@ func TestExplore(t *testing.T) {
 	ownerless.Update, ownerless.Ready = nil, endless.Ready
 	for name, c := range map[string]struct {
 		op    faulttest.Operator
-		want  inject.VerdictKind
+		want  oracle.VerdictKind
 		text  string
 		plans bool
 	}{
-		"never ready": {never, inject.NotReady, "no teapot", false},
-		"exits":       {exits, inject.FailedByItself, "no port", false},
-		"endless":     {endless, inject.Endless, "configmaps web", false},
-		"ownerless":   {ownerless, inject.LeftOver, "Secret web", true},
+		"never ready": {never, oracle.NotReady, "no teapot", false},
+		"exits":       {exits, oracle.FailedByItself, "no port", false},
+		"endless":     {endless, oracle.Endless, "configmaps web", false},
+		"ownerless":   {ownerless, oracle.LeftOver, "Secret web", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report := explore(t, c.op, faulttest.Options{Bound: 3 * time.Second, Budget: time.Nanosecond})

@@ -7,21 +7,22 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // Result is the result of one plan.
 type Result struct {
-	Plan inject.Plan
+	Plan plan.Plan
 	// Target describes the write or trigger of the plan.
 	Target   string
-	Verdicts []inject.Verdict
-	Run      *inject.Run
+	Verdicts []oracle.Verdict
+	Run      *oracle.Run
 	// Log are the last lines of the operator's log.
 	Log  []string
 	Took time.Duration
 
-	clean *inject.Recording
+	clean *plan.Recording
 }
 
 // OK reports whether the plan passed.
@@ -32,10 +33,10 @@ func (r Result) Reached() bool { return !slices.ContainsFunc(r.Verdicts, isNotRe
 
 // passedOtherwise reports whether there is no verdict except NotReached.
 func (r Result) passedOtherwise() bool {
-	return !slices.ContainsFunc(r.Verdicts, func(v inject.Verdict) bool { return !isNotReached(v) })
+	return !slices.ContainsFunc(r.Verdicts, func(v oracle.Verdict) bool { return !isNotReached(v) })
 }
 
-func isNotReached(v inject.Verdict) bool { return v.Kind == inject.NotReached }
+func isNotReached(v oracle.Verdict) bool { return v.Kind == oracle.NotReached }
 
 // Explain returns the plan, its target, the verdicts, the writes beside the writes of the clean run, and
 // the last lines of the log.
@@ -47,7 +48,7 @@ func (r Result) Explain() string {
 	}
 	if r.clean != nil && r.Run != nil {
 		b.WriteString("writes (\"!\" the fault, \"-\" only in the clean run, \"+\" only in this run):\n")
-		b.WriteString(indent(strings.Split(strings.TrimRight(inject.SideBySide(r.clean, r.Run.Recording), "\n"), "\n")))
+		b.WriteString(indent(strings.Split(strings.TrimRight(plan.SideBySide(r.clean, r.Run.Recording), "\n"), "\n")))
 	}
 	if len(r.Log) > 0 {
 		b.WriteString("the operator's last log lines:\n" + indent(r.Log))
@@ -69,14 +70,14 @@ func indent(lines []string) string {
 type Report struct {
 	// Clean are the verdicts about the clean runs. With one of another kind than LeftOver plans prove
 	// nothing, and there are no results. CleanLog are the last lines of the operator's log.
-	Clean     []inject.Verdict
+	Clean     []oracle.Verdict
 	CleanLog  []string
-	Recording *inject.Recording
-	Matrix    inject.Matrix
+	Recording *plan.Recording
+	Matrix    plan.Matrix
 	Results   []Result
-	Mask      inject.Mask
+	Mask      oracle.Mask
 	// Skipped are the plans for which the budget was too short.
-	Skipped []inject.Plan
+	Skipped []plan.Plan
 }
 
 // Failed returns the results that did not pass, except plans that were not reached.
@@ -108,7 +109,7 @@ func (r *Report) String() string {
 	fmt.Fprintln(w, "fault\tplans\tpassed\tfailed\tnot reached\tpruned\ttime\t")
 	failed, missed := r.Failed(), r.NotReached()
 	writes := map[int]bool{}
-	for _, fault := range inject.Faults() {
+	for _, fault := range plan.Faults() {
 		of := func(list []Result) int {
 			return len(slices.DeleteFunc(slices.Clone(list), func(x Result) bool { return x.Plan.Fault != fault }))
 		}
@@ -116,7 +117,7 @@ func (r *Report) String() string {
 		for _, x := range r.Results {
 			if x.Plan.Fault == fault {
 				took += x.Took
-				if fault.Target() == inject.TargetWrite && x.Reached() {
+				if fault.Target() == plan.TargetWrite && x.Reached() {
 					writes[x.Plan.Index] = true
 				}
 			}

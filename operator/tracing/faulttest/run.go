@@ -15,13 +15,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // run is one run of the operator in a namespace of its own.
 type run struct {
 	*session
 
-	plan      inject.Plan
+	plan      plan.Plan
 	namespace string
 	admin     client.Client // neither recorded nor hit by faults
 	user      client.Client // of the test, recorded
@@ -30,7 +32,7 @@ type run struct {
 }
 
 // once runs a plan once. The zero plan is a clean run.
-func (s *session) once(ctx context.Context, p inject.Plan) (_ Result, err error) {
+func (s *session) once(ctx context.Context, p plan.Plan) (_ Result, err error) {
 	began := time.Now()
 	r := &run{session: s, plan: p}
 	if r.admin, err = s.client(nil); err != nil {
@@ -69,7 +71,7 @@ func (s *session) once(ctx context.Context, p inject.Plan) (_ Result, err error)
 }
 
 // drive runs the operator and does the steps.
-func (r *run) drive(ctx context.Context, l *life) *inject.Run {
+func (r *run) drive(ctx context.Context, l *life) *oracle.Run {
 	ctx, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	var clusterErr error
@@ -104,9 +106,9 @@ func (r *run) drive(ctx context.Context, l *life) *inject.Run {
 	return out
 }
 
-func (r *run) snapshot(ctx context.Context) (inject.Snapshot, error) {
+func (r *run) snapshot(ctx context.Context) (oracle.Snapshot, error) {
 	mine, theirs := r.injector.Recording(), r.applied.Recording()
-	return inject.TakeSnapshot(ctx, r.http, r.base, r.namespace, r.know(mine, theirs), mine, theirs)
+	return oracle.TakeSnapshot(ctx, r.http, r.base, r.namespace, r.know(mine, theirs), mine, theirs)
 }
 
 // steps returns what the run does.

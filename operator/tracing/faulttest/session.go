@@ -23,6 +23,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 const (
@@ -48,9 +50,9 @@ type session struct {
 	began    time.Time
 
 	mu        sync.Mutex
-	resources []inject.Resource // that any run wrote
+	resources []plan.Resource // that any run wrote
 
-	oracle *inject.Oracle
+	oracle *oracle.Oracle
 	report Report
 }
 
@@ -116,9 +118,9 @@ func (s *session) client(i *inject.Injector) (client.Client, error) {
 
 // clean does the runs without a fault, and decides on the plans.
 func (s *session) clean(ctx context.Context) error {
-	runs := make([]*inject.Run, 2)
+	runs := make([]*oracle.Run, 2)
 	for i := range runs {
-		result, err := s.once(ctx, inject.Plan{})
+		result, err := s.once(ctx, plan.Plan{})
 		if err != nil {
 			return err
 		}
@@ -127,37 +129,37 @@ func (s *session) clean(ctx context.Context) error {
 			s.report.Recording = result.Run.Recording
 		}
 		s.report.CleanLog = result.Log
-		if _, verdicts := inject.Learn(runs[:i+1]); slices.ContainsFunc(verdicts, isFatal) {
+		if _, verdicts := oracle.Learn(runs[:i+1]); slices.ContainsFunc(verdicts, isFatal) {
 			s.report.Clean = verdicts
 			return nil
 		}
 	}
-	s.oracle, s.report.Clean = inject.Learn(runs, s.o.Ignore...)
+	s.oracle, s.report.Clean = oracle.Learn(runs, s.o.Ignore...)
 	if s.oracle == nil {
 		return nil
 	}
 	s.report.Mask = s.oracle.Mask()
-	s.report.Matrix = inject.NewMatrix(s.report.Recording, inject.MatrixOptions{
-		Others: []*inject.Recording{runs[1].Recording}, Full: s.o.Full,
+	s.report.Matrix = plan.NewMatrix(s.report.Recording, plan.MatrixOptions{
+		Others: []*plan.Recording{runs[1].Recording}, Full: s.o.Full,
 	})
 	return nil
 }
 
-func isFatal(v inject.Verdict) bool { return v.Kind != inject.LeftOver }
+func isFatal(v oracle.Verdict) bool { return v.Kind != oracle.LeftOver }
 
 // plans returns the plans that the options select.
-func (s *session) plans() ([]inject.Plan, error) {
+func (s *session) plans() ([]plan.Plan, error) {
 	if s.oracle == nil {
 		return nil, nil
 	}
 	if len(s.o.Only) == 0 {
-		return slices.DeleteFunc(slices.Clone(s.report.Matrix.Plans), func(p inject.Plan) bool {
+		return slices.DeleteFunc(slices.Clone(s.report.Matrix.Plans), func(p plan.Plan) bool {
 			return len(s.o.Faults) > 0 && !slices.Contains(s.o.Faults, p.Fault)
 		}), nil
 	}
-	var out []inject.Plan
+	var out []plan.Plan
 	for _, text := range s.o.Only {
-		plan, err := inject.ParsePlan(text)
+		plan, err := plan.Parse(text)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +169,7 @@ func (s *session) plans() ([]inject.Plan, error) {
 }
 
 // overBudget reports whether no more plans may start. It then notes the plan as skipped.
-func (s *session) overBudget(p inject.Plan) bool {
+func (s *session) overBudget(p plan.Plan) bool {
 	if s.o.Budget == 0 || time.Since(s.began) < s.o.Budget {
 		return false
 	}
@@ -176,7 +178,7 @@ func (s *session) overBudget(p inject.Plan) bool {
 }
 
 // plan runs a plan, again if its write or event did not come.
-func (s *session) plan(ctx context.Context, p inject.Plan) (Result, error) {
+func (s *session) plan(ctx context.Context, p plan.Plan) (Result, error) {
 	for try := 1; ; try++ {
 		result, err := s.once(ctx, p)
 		if err != nil {
@@ -190,7 +192,7 @@ func (s *session) plan(ctx context.Context, p inject.Plan) (Result, error) {
 }
 
 // know adds the resources that a run wrote, and returns all.
-func (s *session) know(recordings ...*inject.Recording) []inject.Resource {
+func (s *session) know(recordings ...*plan.Recording) []plan.Resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, recording := range recordings {

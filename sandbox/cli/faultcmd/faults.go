@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/faults"
 	"github.com/operator-tracing/sandbox/sandbox/faults/report"
@@ -29,7 +29,7 @@ type options struct {
 	budget, bound, quiet  time.Duration
 	full, list, inPlace   bool
 
-	plans   []inject.Plan
+	plans   []plan.Plan
 	changed []*unstructured.Unstructured
 }
 
@@ -108,11 +108,11 @@ See docs/faults.md.`,
 func completePlan(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	target, _, named := strings.Cut(typed, ",")
 	if !named {
-		return []string{string(inject.TargetWrite) + ":", string(inject.TargetTrigger) + ":"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		return []string{string(plan.TargetWrite) + ":", string(plan.TargetTrigger) + ":"}, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	}
 	var found []string
-	for _, fault := range inject.Faults() {
-		if _, err := inject.ParsePlan(target + "," + string(fault)); err == nil {
+	for _, fault := range plan.Faults() {
+		if _, err := plan.Parse(target + "," + string(fault)); err == nil {
 			found = append(found, target+","+string(fault))
 		}
 	}
@@ -130,7 +130,7 @@ func (o *options) check(cmd *cobra.Command) error {
 		}
 	}
 	for _, text := range o.only {
-		plan, err := inject.ParsePlan(text)
+		plan, err := plan.Parse(text)
 		if err != nil {
 			return command.Usagef("--only: %w", err)
 		}
@@ -206,7 +206,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 }
 
 // repeat returns the command that repeats a plan with the same options.
-func (o *options) repeat(plan inject.Plan) string {
+func (o *options) repeat(plan plan.Plan) string {
 	args := []string{"faults", "run", "--only=" + plan.String()}
 	for name, value := range map[string]time.Duration{"bound": o.bound, "quiet": o.quiet} {
 		if value > 0 {

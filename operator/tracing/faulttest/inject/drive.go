@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // Step is one step of a run.
@@ -24,17 +27,17 @@ type DriveOptions struct {
 	Injector *Injector
 	Steps    []Step
 	// Snapshot reads the objects, for example with TakeSnapshot.
-	Snapshot func(context.Context) (Snapshot, error)
+	Snapshot func(context.Context) (oracle.Snapshot, error)
 	// Oracle compares the objects after each step, and lets the step go on until they are equal or
 	// Bound has passed. Nil for a clean run.
-	Oracle *Oracle
+	Oracle *oracle.Oracle
 	// Bound is the time for each step, from its start or from the end of the fault (default 1 min).
 	Bound time.Duration
 	// Quiet is the time without writes after which the operator counts as at rest (default 10 s).
 	Quiet time.Duration
 	// Plan is the plan of the Injector, and Watched the resources of the clean recording, or zero.
-	Plan    Plan
-	Watched []Resource
+	Plan    plan.Plan
+	Watched []plan.Resource
 	// Poll is the interval of the checks (default 20 ms).
 	Poll time.Duration
 }
@@ -46,21 +49,21 @@ const maxSync = 10 * time.Second
 // the steps in their order: it does a step, waits until it is ready and the operator is at rest, and
 // compares the objects with the oracle. It stops after a step that is not ready in time, or when ctx
 // ends. The caller restarts the operator meanwhile (Injector.Killed).
-func Drive(ctx context.Context, o DriveOptions) *Run {
+func Drive(ctx context.Context, o DriveOptions) *oracle.Run {
 	o.Bound = cmp.Or(o.Bound, time.Minute)
 	o.Quiet = cmp.Or(o.Quiet, 10*time.Second)
 	o.Poll = cmp.Or(o.Poll, 20*time.Millisecond)
-	d := driver{o, &Run{Plan: o.Plan}}
+	d := driver{o, &oracle.Run{Plan: o.Plan}}
 	d.drive(ctx)
 	d.run.Recording = o.Injector.Recording()
-	d.run.Reached = o.Injector.Fired() || o.Plan.Fault.Target() == TargetRun
+	d.run.Reached = o.Injector.Fired() || o.Plan.Fault.Target() == plan.TargetRun
 	return d.run
 }
 
 type driver struct {
 	DriveOptions
 
-	run *Run
+	run *oracle.Run
 }
 
 func (d *driver) drive(ctx context.Context) {
@@ -83,8 +86,8 @@ func (d *driver) drive(ctx context.Context) {
 }
 
 // step does one step. It returns false if the next one makes no sense.
-func (d *driver) step(ctx context.Context, step Step) (Phase, bool) {
-	phase := Phase{Step: step.Name, Deletes: step.Deletes}
+func (d *driver) step(ctx context.Context, step Step) (oracle.Phase, bool) {
+	phase := oracle.Phase{Step: step.Name, Deletes: step.Deletes}
 	d.Injector.Step(step.Name)
 	start := time.Now()
 	if phase.Err = step.Do(ctx); phase.Err != nil {
@@ -134,7 +137,7 @@ func (d *driver) settleBound(step Step) time.Duration {
 }
 
 // settled reports whether the objects are as in the clean runs.
-func (d *driver) settled(step Step, got Snapshot) bool {
+func (d *driver) settled(step Step, got oracle.Snapshot) bool {
 	switch {
 	case d.Oracle != nil:
 		return len(d.Oracle.Compare(d.Injector.o.Namespace, step.Name, got)) == 0

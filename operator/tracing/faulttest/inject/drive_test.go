@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // driven is a run of a fake operator, which calls operate once in each of its lives.
@@ -17,14 +20,14 @@ type driven struct {
 	options Options
 	operate func(context.Context, *operatorClient)
 	ready   func(*fakeServer) bool
-	oracle  *Oracle
+	oracle  *oracle.Oracle
 	quiet   time.Duration // default 20 ms
 
 	snapshots *atomic.Int64 // counts them, unless it is nil
 }
 
 // drive does one step and returns the run.
-func (d driven) drive(t *testing.T) *Run {
+func (d driven) drive(t *testing.T) *oracle.Run {
 	t.Helper()
 	server := newFakeServer(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -67,12 +70,12 @@ func (d driven) drive(t *testing.T) *Run {
 	run := Drive(ctx, DriveOptions{
 		Injector: i, Oracle: d.oracle, Plan: d.options.Plan,
 		Bound: time.Second, Quiet: cmp.Or(d.quiet, 20*time.Millisecond), Poll: time.Millisecond,
-		Snapshot: func(ctx context.Context) (Snapshot, error) {
+		Snapshot: func(ctx context.Context) (oracle.Snapshot, error) {
 			if d.snapshots != nil {
 				d.snapshots.Add(1)
 			}
 			r := i.Recording()
-			return TakeSnapshot(ctx, http.DefaultClient, base, "ns-1", r.Resources(), r)
+			return oracle.TakeSnapshot(ctx, http.DefaultClient, base, "ns-1", r.Resources(), r)
 		},
 		Steps: []Step{{
 			Name: "apply",
@@ -102,20 +105,20 @@ func TestDrive(t *testing.T) {
 	t.Parallel()
 	clean := driven{operate: createOne, ready: hasOne}
 	first := clean.drive(t)
-	oracle, verdicts := Learn([]*Run{first, clean.drive(t)})
-	if oracle == nil {
+	o, verdicts := oracle.Learn([]*oracle.Run{first, clean.drive(t)})
+	if o == nil {
 		t.Fatalf("Learn() = %v", verdicts)
 	}
-	for _, fault := range []Fault{KillBefore, KillAfter} {
-		run := driven{options: Options{Plan: Plan{1, fault}, Recording: first.Recording}, operate: createOne, ready: hasOne, oracle: oracle}.drive(t)
-		if got := oracle.Judge(run); len(got) > 0 {
+	for _, fault := range []plan.Fault{plan.KillBefore, plan.KillAfter} {
+		run := driven{options: Options{Plan: plan.Plan{Index: 1, Fault: fault}, Recording: first.Recording}, operate: createOne, ready: hasOne, oracle: o}.drive(t)
+		if got := o.Judge(run); len(got) > 0 {
 			t.Errorf("%s: Judge() = %v, want none", fault, got)
 		}
 	}
 	// It does not try again.
-	run := driven{options: Options{Plan: Plan{1, Refuse500}, Recording: first.Recording}, operate: createOne, ready: hasOne, oracle: oracle}.drive(t)
-	if got := oracle.Judge(run); len(got) != 1 || got[0].Kind != NotReady || run.Phases[0].Err == nil {
-		t.Errorf("%s: Judge() = %v, want %q", Refuse500, got, NotReady)
+	run := driven{options: Options{Plan: plan.Plan{Index: 1, Fault: plan.Refuse500}, Recording: first.Recording}, operate: createOne, ready: hasOne, oracle: o}.drive(t)
+	if got := o.Judge(run); len(got) != 1 || got[0].Kind != oracle.NotReady || run.Phases[0].Err == nil {
+		t.Errorf("%s: Judge() = %v, want %q", plan.Refuse500, got, oracle.NotReady)
 	}
 }
 
@@ -131,8 +134,8 @@ func TestDriveEndless(t *testing.T) {
 		ready: hasOne,
 		quiet: 700 * time.Millisecond,
 	}.drive(t)
-	if _, verdicts := Learn([]*Run{run, run}); len(verdicts) == 0 || verdicts[0].Kind != Endless {
-		t.Errorf("Learn() = %v, want %q", verdicts, Endless)
+	if _, verdicts := oracle.Learn([]*oracle.Run{run, run}); len(verdicts) == 0 || verdicts[0].Kind != oracle.Endless {
+		t.Errorf("Learn() = %v, want %q", verdicts, oracle.Endless)
 	}
 }
 
@@ -140,7 +143,7 @@ func TestDriveEndless(t *testing.T) {
 func TestDriveWaits(t *testing.T) {
 	t.Parallel()
 	clean := driven{operate: createOne, ready: hasOne}
-	oracle, verdicts := Learn([]*Run{clean.drive(t), clean.drive(t)})
+	oracle, verdicts := oracle.Learn([]*oracle.Run{clean.drive(t), clean.drive(t)})
 	if oracle == nil {
 		t.Fatalf("Learn() = %v", verdicts)
 	}

@@ -3,12 +3,14 @@ package inject
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var (
@@ -26,8 +28,8 @@ type Options struct {
 	Namespace string
 	// Plan is the fault to inject, and Recording the recording that it refers to. The zero Plan
 	// injects nothing.
-	Plan      Plan
-	Recording *Recording
+	Plan      plan.Plan
+	Recording *plan.Recording
 	// Kill kills the operator. The Injector calls it at most once, before it ends the request with
 	// ErrKilled, and outside of its locks. Kill must not wait for requests of the operator to end. It
 	// should return only when a separate process is dead.
@@ -47,19 +49,19 @@ type Options struct {
 type Injector struct {
 	o      Options
 	next   http.RoundTripper
-	target Identity
+	target plan.Identity
 	killed chan struct{}
-	names  *names
+	names  *wire.Names
 
 	mu          sync.Mutex
 	step        string
 	current     *incarnation
-	recording   Recording
-	started     map[Identity]int      // writes and triggers, without their ordinals
-	versions    map[object]string     // the last known resourceVersion
-	written     map[object]bool       // by the operator
-	past        map[object][]*version // for StaleRead
-	delivered   map[delivery]int      // the index of the trigger
+	recording   plan.Recording
+	started     map[plan.Identity]int      // writes and triggers, without their ordinals
+	versions    map[wire.Object]string     // the last known resourceVersion
+	written     map[wire.Object]bool       // by the operator
+	past        map[wire.Object][]*version // for StaleRead
+	delivered   map[delivery]int           // the index of the trigger
 	streams     map[*stream]struct{}
 	lastRequest time.Time
 
@@ -74,12 +76,9 @@ type Injector struct {
 	faultEnd     time.Time // of a fault or restart
 }
 
-// object names an object of any kind.
-type object struct{ group, resource, namespace, name string }
-
 // delivery is a version of an object, as a watch delivers it.
 type delivery struct {
-	object
+	wire.Object
 	eventType, resourceVersion string
 }
 
@@ -98,13 +97,13 @@ func New(next http.RoundTripper, o Options) (*Injector, error) {
 	i := &Injector{
 		o: o, next: next,
 		killed:       make(chan struct{}),
-		names:        newNames(o.Namespace),
+		names:        wire.NewNames(o.Namespace),
 		current:      &incarnation{},
-		recording:    Recording{Namespace: o.Namespace},
-		started:      map[Identity]int{},
-		versions:     map[object]string{},
-		written:      map[object]bool{},
-		past:         map[object][]*version{},
+		recording:    plan.Recording{Namespace: o.Namespace},
+		started:      map[plan.Identity]int{},
+		versions:     map[wire.Object]string{},
+		written:      map[wire.Object]bool{},
+		past:         map[wire.Object][]*version{},
 		delivered:    map[delivery]int{},
 		streams:      map[*stream]struct{}{},
 		relist:       map[string]bool{},
@@ -112,7 +111,7 @@ func New(next http.RoundTripper, o Options) (*Injector, error) {
 		lastActivity: time.Now(),
 	}
 	var err error
-	i.target, err = o.Recording.target(o.Plan)
+	i.target, err = o.Recording.Target(o.Plan)
 	return i, err
 }
 
@@ -150,7 +149,7 @@ func (i *Injector) Fired() bool {
 // Synced reports whether the current incarnation has an open watch with a complete initial list for
 // each of these resources. Without resources, it reports whether there is any such watch, and no
 // request has started for a quarter of a second.
-func (i *Injector) Synced(watched []Resource) bool {
+func (i *Injector) Synced(watched []plan.Resource) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.current.dead {
@@ -160,18 +159,18 @@ func (i *Injector) Synced(watched []Resource) bool {
 	if len(watched) == 0 {
 		return len(open) > 0 && time.Since(i.lastRequest) > 250*time.Millisecond
 	}
-	return !slices.ContainsFunc(watched, func(r Resource) bool { return !slices.Contains(open, r) })
+	return !slices.ContainsFunc(watched, func(r plan.Resource) bool { return !slices.Contains(open, r) })
 }
 
 // synced returns the resources with a complete watch. The caller holds the lock.
-func (i *Injector) synced() []Resource {
-	set := map[Resource]bool{}
+func (i *Injector) synced() []plan.Resource {
+	set := map[plan.Resource]bool{}
 	for s := range i.streams {
-		if s.synced && !isNoise(s.request.Group, s.request.Resource) {
-			set[Resource{GroupVersionResource: s.request.gvr()}] = true
+		if s.synced && !wire.IsNoise(s.request.Group, s.request.Resource) {
+			set[plan.Resource{GroupVersionResource: s.request.GVR()}] = true
 		}
 	}
-	return sorted(set)
+	return slices.SortedFunc(maps.Keys(set), plan.Resource.Compare)
 }
 
 // Quiet returns for how long there has been no activity: no write, no fault in progress, and no
@@ -197,7 +196,7 @@ func (i *Injector) lastFault() time.Time {
 }
 
 // Recording returns a copy of what was recorded so far.
-func (i *Injector) Recording() *Recording {
+func (i *Injector) Recording() *plan.Recording {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	out := i.recording
@@ -259,8 +258,4 @@ func (i *Injector) outage() {
 	i.down = time.Now().Add(i.o.Outage)
 	i.cutStreams(ErrCut)
 	time.AfterFunc(i.o.Outage, i.endFault)
-}
-
-func (q Request) gvr() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: q.Group, Version: q.Version, Resource: q.Resource}
 }

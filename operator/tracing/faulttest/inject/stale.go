@@ -12,11 +12,14 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // staleObject is an object whose last event is held.
 type staleObject struct {
-	object
+	wire.Object
 
 	holders int // watches that hold the event
 	// listVersion is a resourceVersion right before the event.
@@ -35,15 +38,15 @@ type version struct {
 
 // rememberVersion keeps the last two versions of an object for StaleRead. The caller holds the lock.
 func (i *Injector) rememberVersion(d delivery, data []byte, protobuf bool) {
-	if i.o.Plan.Fault != StaleRead || d.group != i.target.Group || d.resource != i.target.Resource {
+	if i.o.Plan.Fault != plan.StaleRead || d.Group != i.target.Group || d.Resource != i.target.Resource {
 		return
 	}
-	past := i.past[d.object]
+	past := i.past[d.Object]
 	if n := len(past); n > 0 && past[n-1].resourceVersion == d.resourceVersion {
 		return
 	}
 	past = append(past, &version{d.resourceVersion, d.eventType == "DELETED", protobuf, bytes.Clone(data)})
-	i.past[d.object] = past[max(0, len(past)-2):]
+	i.past[d.Object] = past[max(0, len(past)-2):]
 }
 
 // startStale starts to serve an object from the version before an event. The caller holds the lock.
@@ -52,8 +55,8 @@ func (i *Injector) startStale(d delivery) {
 		i.stale.holders++
 		return
 	}
-	i.stale = &staleObject{object: d.object, holders: 1}
-	past := i.past[d.object]
+	i.stale = &staleObject{Object: d.Object, holders: 1}
+	past := i.past[d.Object]
 	at := slices.IndexFunc(past, func(v *version) bool { return v.resourceVersion == d.resourceVersion })
 	if at > 0 && !past[at-1].deleted {
 		i.stale.before = past[at-1]
@@ -74,19 +77,19 @@ func (i *Injector) endStale() {
 
 // staleAnswer returns an answer from before the event that is held, if the request is about that
 // object and allows it. Otherwise it returns the answer of the API server.
-func (i *Injector) staleAnswer(req *http.Request, q Request, resp *http.Response) (*http.Response, error) {
+func (i *Injector) staleAnswer(req *http.Request, q wire.Request, resp *http.Response) (*http.Response, error) {
 	i.mu.Lock()
 	stale := i.stale
 	i.mu.Unlock()
 	accept := req.Header.Get("Accept")
-	if stale == nil || q.Group != stale.group || q.Resource != stale.resource || q.Subresource != "" ||
+	if stale == nil || q.Group != stale.Group || q.Resource != stale.Resource || q.Subresource != "" ||
 		req.URL.Query().Get("resourceVersion") == "" || strings.Contains(accept, "as=") {
 		return resp, nil
 	}
 	if q.Verb == "list" {
 		return i.staleList(stale, q, resp)
 	}
-	if q.Name != stale.name || q.Namespace != stale.namespace {
+	if q.Name != stale.Name || q.Namespace != stale.Namespace {
 		return resp, nil
 	}
 	v := stale.before
@@ -105,10 +108,10 @@ func (i *Injector) staleAnswer(req *http.Request, q Request, resp *http.Response
 }
 
 // staleList replaces the object in a list in JSON. Other lists stay as they are.
-func (i *Injector) staleList(stale *staleObject, q Request, resp *http.Response) (*http.Response, error) {
+func (i *Injector) staleList(stale *staleObject, q wire.Request, resp *http.Response) (*http.Response, error) {
 	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") ||
 		resp.Header.Get("Content-Encoding") != "" || stale.listVersion == "" || stale.before != nil && stale.before.protobuf ||
-		q.Namespace != "" && q.Namespace != stale.namespace {
+		q.Namespace != "" && q.Namespace != stale.Namespace {
 		return resp, nil
 	}
 	body, err := io.ReadAll(resp.Body)
@@ -123,8 +126,8 @@ func (i *Injector) staleList(stale *staleObject, q Request, resp *http.Response)
 		return replaceBody(resp, resp.StatusCode, "application/json", body), nil
 	}
 	at := slices.IndexFunc(items, func(item json.RawMessage) bool {
-		obj, _ := metadataOf(item)
-		return obj.Name == stale.name && obj.Namespace == stale.namespace
+		obj, _ := wire.MetadataOf(item)
+		return obj.Name == stale.Name && obj.Namespace == stale.Namespace
 	})
 	if at >= 0 {
 		items = slices.Delete(items, at, at+1)
@@ -160,7 +163,7 @@ func replaceBody(resp *http.Response, code int, contentType string, body []byte)
 // nextFrame returns the next event, which may have been read ahead.
 func (s *stream) nextFrame() ([]byte, error) {
 	if s.ahead == nil {
-		return s.frames.next()
+		return s.frames.Next()
 	}
 	select {
 	case r, ok := <-s.ahead:
@@ -182,7 +185,7 @@ func (s *stream) readAhead() {
 	go func() {
 		defer close(s.ahead)
 		for {
-			frame, err := s.frames.next()
+			frame, err := s.frames.Next()
 			select {
 			case s.ahead <- read{frame, err}:
 			case <-s.ctx.Done():
@@ -212,11 +215,11 @@ func (s *stream) hold(frame []byte, held metav1.PartialObjectMetadata) ([]byte, 
 				return frame, errOf(r)
 			}
 			frame = append(frame, r.frame...)
-			e, ok := s.frames.decode(r.frame)
+			e, ok := s.frames.Decode(r.frame)
 			if !ok {
 				continue
 			}
-			if obj, ok := objectOf(e.Object); ok && e.Type != "BOOKMARK" {
+			if obj, ok := wire.ObjectOf(e.Object); ok && e.Type != "BOOKMARK" {
 				s.deliver(e, obj)
 				if obj.Name == held.Name && obj.Namespace == held.Namespace {
 					return frame, context.Cause(s.ctx)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
 )
 
 // transport sends the requests of one incarnation.
@@ -42,7 +44,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	q, ok := ParseRequest(req)
+	q, ok := wire.ParseRequest(req)
 	switch {
 	case ok && q.Verb == "watch":
 		return t.watch(req, q)

@@ -10,10 +10,13 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // watch opens a watch, and returns an answer whose body is a stream.
-func (t *transport) watch(req *http.Request, q Request) (*http.Response, error) {
+func (t *transport) watch(req *http.Request, q wire.Request) (*http.Response, error) {
 	query := req.URL.Query()
 	initial := query.Get("sendInitialEvents") == "true"
 	from := query.Get("resourceVersion")
@@ -33,7 +36,7 @@ func (t *transport) watch(req *http.Request, q Request) (*http.Response, error) 
 	}
 	s := &stream{
 		transport: t, request: q, key: key, ctx: ctx, cancel: cancel,
-		body: resp.Body, frames: newFrames(resp.Body, resp.Header.Get("Content-Type")), synced: !initial,
+		body: resp.Body, frames: wire.NewFrames(resp.Body, resp.Header.Get("Content-Type")), synced: !initial,
 	}
 	resp.Body = s
 	t.mu.Lock()
@@ -87,12 +90,12 @@ func (c *cancelled) Close() error {
 type stream struct {
 	*transport
 
-	request Request
+	request wire.Request
 	key     string
 	ctx     context.Context //nolint:containedctx // of the request, whose body this is
 	cancel  context.CancelCauseFunc
 	body    io.ReadCloser
-	frames  *frames
+	frames  *wire.Frames
 	// beforeFault is set if the watch was open before the fault, which then hits its copy of the
 	// event, too.
 	beforeFault bool
@@ -138,9 +141,9 @@ func (s *stream) pull() ([]byte, error) {
 		return nil, cause // nothing reaches a dead operator
 	}
 	if err != nil {
-		return s.frames.rest(), err
+		return s.frames.Rest(), err
 	}
-	e, ok := s.frames.decode(frame)
+	e, ok := s.frames.Decode(frame)
 	if !ok {
 		return frame, nil
 	}
@@ -148,21 +151,21 @@ func (s *stream) pull() ([]byte, error) {
 		s.bookmark(e.Object)
 		return frame, nil
 	}
-	obj, ok := objectOf(e.Object)
+	obj, ok := wire.ObjectOf(e.Object)
 	if !ok {
 		return frame, nil
 	}
 	switch s.deliver(e, obj) {
-	case WatchCut:
+	case plan.WatchCut:
 		s.cancel(io.EOF)
 		s.mu.Lock()
 		delete(s.streams, s)
 		s.mu.Unlock()
 		return nil, io.EOF
-	case WatchDelay:
+	case plan.WatchDelay:
 		wait(s.ctx, s.o.Delay)
 		s.endFault()
-	case StaleRead:
+	case plan.StaleRead:
 		return s.hold(frame, obj)
 	}
 	return frame, context.Cause(s.ctx)
@@ -170,7 +173,7 @@ func (s *stream) pull() ([]byte, error) {
 
 // bookmark notes the end of the initial list.
 func (s *stream) bookmark(data []byte) {
-	obj, _ := metadataOf(data)
+	obj, _ := wire.MetadataOf(data)
 	if obj.Annotations[metav1.InitialEventsAnnotationKey] != "true" {
 		return
 	}
@@ -180,18 +183,18 @@ func (s *stream) bookmark(data []byte) {
 }
 
 // deliver records an event, and returns the fault that hits it, or "".
-func (s *stream) deliver(e event, obj metav1.PartialObjectMetadata) Fault {
+func (s *stream) deliver(e wire.Event, obj metav1.PartialObjectMetadata) plan.Fault {
 	q := s.request
-	d := delivery{object{q.Group, q.Resource, obj.Namespace, obj.Name}, e.Type, obj.ResourceVersion}
-	s.names.learn(d.object, obj.GenerateName)
-	id := Identity{
+	d := delivery{wire.Object{Group: q.Group, Resource: q.Resource, Namespace: obj.Namespace, Name: obj.Name}, e.Type, obj.ResourceVersion}
+	s.names.Learn(d.Object, obj.GenerateName)
+	id := plan.Identity{
 		Verb: e.Type, Group: q.Group, Resource: q.Resource,
-		Namespace: s.names.namespace(obj.Namespace), Name: s.names.name(d.object),
+		Namespace: s.names.Namespace(obj.Namespace), Name: s.names.Name(d.Object),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.versions[d.object] = obj.ResourceVersion
-	s.rememberVersion(d, e.Object, s.frames.protobuf)
+	s.versions[d.Object] = obj.ResourceVersion
+	s.rememberVersion(d, e.Object, s.frames.Protobuf)
 	if !s.synced || !s.isTrigger(d) {
 		return ""
 	}
@@ -201,13 +204,13 @@ func (s *stream) deliver(e event, obj metav1.PartialObjectMetadata) Fault {
 		id.Ordinal = s.started[id]
 		index = len(s.recording.Triggers)
 		s.delivered[d] = index
-		s.recording.Triggers = append(s.recording.Triggers, Trigger{
+		s.recording.Triggers = append(s.recording.Triggers, plan.Trigger{
 			Identity: id, Index: index + 1, Version: q.Version,
 			ActualNamespace: obj.Namespace, ActualName: obj.Name, UID: string(obj.UID), ResourceVersion: obj.ResourceVersion,
 			Step: s.step, AfterWrite: len(s.recording.Writes),
 		})
 	}
-	if s.o.Plan.Fault.Target() != TargetTrigger {
+	if s.o.Plan.Fault.Target() != plan.TargetTrigger {
 		return ""
 	}
 	if !s.fired && s.recording.Triggers[index].Identity == s.target {
@@ -222,11 +225,11 @@ func (s *stream) deliver(e event, obj metav1.PartialObjectMetadata) Fault {
 }
 
 // startFault notes that a fault of a trigger is in progress. The caller holds the lock.
-func (s *stream) startFault(f Fault, d delivery) Fault {
+func (s *stream) startFault(f plan.Fault, d delivery) plan.Fault {
 	switch f {
-	case WatchCut:
+	case plan.WatchCut:
 		s.relist[s.key] = false
-	case StaleRead:
+	case plan.StaleRead:
 		s.startStale(d)
 		s.enter()
 	default:
@@ -239,12 +242,12 @@ func (s *stream) startFault(f Fault, d delivery) Fault {
 // An object without a namespace is part of the run if the operator wrote it. The caller holds the lock.
 func (s *stream) isTrigger(d delivery) bool {
 	switch {
-	case isNoise(d.group, d.resource):
+	case wire.IsNoise(d.Group, d.Resource):
 		return false
 	case s.o.Namespace == "":
-		return d.resource != "nodes"
-	case d.namespace != "":
-		return d.namespace == s.o.Namespace
+		return d.Resource != "nodes"
+	case d.Namespace != "":
+		return d.Namespace == s.o.Namespace
 	}
-	return s.written[d.object] || strings.Contains(d.name, s.o.Namespace)
+	return s.written[d.Object] || strings.Contains(d.Name, s.o.Namespace)
 }

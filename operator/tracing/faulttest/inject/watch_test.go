@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // watching reads the events of a watch.
@@ -64,9 +67,9 @@ func (w *watching) names(t *testing.T, n int) string {
 			if !ok {
 				return strings.Join(append(out, "end"), " ")
 			}
-			f := newFrames(nil, "application/json")
-			e, _ := f.decode([]byte(line))
-			obj, _ := objectOf(e.Object)
+			f := wire.NewFrames(nil, "application/json")
+			e, _ := f.Decode([]byte(line))
+			obj, _ := wire.ObjectOf(e.Object)
 			out = append(out, e.Type+":"+obj.Name)
 		case <-time.After(10 * time.Second):
 			t.Fatalf("timeout after %v", out)
@@ -76,7 +79,7 @@ func (w *watching) names(t *testing.T, n int) string {
 }
 
 // recordTriggers returns a recording with the events of a and b, and then another one of b.
-func recordTriggers(t *testing.T) *Recording {
+func recordTriggers(t *testing.T) *plan.Recording {
 	t.Helper()
 	i := newInjector(t, Options{})
 	c := clientOf(t, newFakeServer(t), i)
@@ -118,7 +121,7 @@ func TestTriggers(t *testing.T) {
 func TestWatchDelay(t *testing.T) {
 	t.Parallel()
 	const delay = 200 * time.Millisecond
-	i := newInjector(t, Options{Plan: Plan{2, WatchDelay}, Recording: recordTriggers(t), Delay: delay})
+	i := newInjector(t, Options{Plan: plan.Plan{Index: 2, Fault: plan.WatchDelay}, Recording: recordTriggers(t), Delay: delay})
 	c := clientOf(t, newFakeServer(t), i)
 	w := c.watch("100")
 	i.Step("apply")
@@ -140,7 +143,7 @@ func TestWatchDelay(t *testing.T) {
 // passes.
 func TestWatchCut(t *testing.T) {
 	t.Parallel()
-	i := newInjector(t, Options{Plan: Plan{2, WatchCut}, Recording: recordTriggers(t)})
+	i := newInjector(t, Options{Plan: plan.Plan{Index: 2, Fault: plan.WatchCut}, Recording: recordTriggers(t)})
 	c := clientOf(t, newFakeServer(t), i)
 	w := c.watch("100")
 	i.Step("apply")
@@ -170,7 +173,7 @@ func TestWatchCut(t *testing.T) {
 // stale have the version before.
 func TestStaleRead(t *testing.T) {
 	t.Parallel()
-	i := newInjector(t, Options{Plan: Plan{3, StaleRead}, Recording: recordTriggers(t), Delay: time.Minute})
+	i := newInjector(t, Options{Plan: plan.Plan{Index: 3, Fault: plan.StaleRead}, Recording: recordTriggers(t), Delay: time.Minute})
 	server := newFakeServer(t)
 	c := clientOf(t, server, i)
 	w := c.watch("100")
@@ -185,7 +188,7 @@ func TestStaleRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		obj, _ := metadataOf([]byte(body))
+		obj, _ := wire.MetadataOf([]byte(body))
 		return obj.ResourceVersion
 	}
 	for path, want := range map[string]string{
@@ -215,7 +218,7 @@ func TestStaleRead(t *testing.T) {
 // TestKillEndsWatches: no event reaches a killed operator.
 func TestKillEndsWatches(t *testing.T) {
 	t.Parallel()
-	i := newInjector(t, Options{Plan: Plan{1, KillAfter}, Recording: recordCreates(t)})
+	i := newInjector(t, Options{Plan: plan.Plan{Index: 1, Fault: plan.KillAfter}, Recording: recordCreates(t)})
 	c := clientOf(t, newFakeServer(t), i)
 	w := c.watch("100")
 	i.Step("apply")
@@ -229,33 +232,3 @@ func TestKillEndsWatches(t *testing.T) {
 		t.Error("Synced() = true for a dead operator")
 	}
 }
-
-// TestFrames: frames of any encoding are split at the same places, however the bytes arrive.
-func TestFrames(t *testing.T) {
-	t.Parallel()
-	for contentType, input := range map[string][]string{
-		"application/json": {"{\"a\":1}\n", "\n", "{}\n"},
-		"application/vnd.kubernetes.protobuf;stream=watch": {"\x00\x00\x00\x02ab", "\x00\x00\x00\x00", "\x00\x00\x00\x01\n"},
-	} {
-		for size := 1; size < 8; size++ {
-			f := newFrames(&chunks{strings.NewReader(strings.Join(input, "") + "\x00"), size}, contentType)
-			for _, want := range input {
-				if got, err := f.next(); err != nil || string(got) != want {
-					t.Errorf("%s in chunks of %d: next() = %q, %v, want %q", contentType, size, got, err, want)
-				}
-			}
-			if _, err := f.next(); !errors.Is(err, io.EOF) || string(f.rest()) != "\x00" {
-				t.Errorf("%s: next() = %v with the rest %q, want the end", contentType, err, f.rest())
-			}
-		}
-	}
-}
-
-// chunks reads a few bytes at a time.
-type chunks struct {
-	io.Reader
-
-	size int
-}
-
-func (c *chunks) Read(p []byte) (int, error) { return c.Reader.Read(p[:min(len(p), c.size)]) }

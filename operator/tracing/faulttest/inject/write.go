@@ -9,19 +9,22 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // pending is a write in progress.
 type pending struct {
 	index  int // in the recording, from 0
-	fault  Fault
-	object object
+	fault  plan.Fault
+	object wire.Object
 	before string // the last known resourceVersion of the object, or empty
 }
 
 // write sends a write, and injects the fault if the plan is about it.
-func (t *transport) write(req *http.Request, q Request) (*http.Response, error) {
-	o := object{q.Group, q.Resource, q.Namespace, q.Name}
+func (t *transport) write(req *http.Request, q wire.Request) (*http.Response, error) {
+	o := wire.Object{Group: q.Group, Resource: q.Resource, Namespace: q.Namespace, Name: q.Name}
 	var generateName string
 	if q.Verb == "create" && q.Name == "" && req.Body != nil && req.Body != http.NoBody {
 		body, err := io.ReadAll(req.Body)
@@ -32,8 +35,8 @@ func (t *transport) write(req *http.Request, q Request) (*http.Response, error) 
 		copied := *req // a transport must not change the request
 		copied.Body = io.NopCloser(bytes.NewReader(body))
 		req = &copied
-		if obj, ok := objectOf(plain(req.Header, body)); ok {
-			if o.name = obj.Name; o.name == "" {
+		if obj, ok := wire.ObjectOf(wire.Plain(req.Header, body)); ok {
+			if o.Name = obj.Name; o.Name == "" {
 				generateName = obj.GenerateName
 			}
 		}
@@ -45,13 +48,13 @@ func (t *transport) write(req *http.Request, q Request) (*http.Response, error) 
 }
 
 // start records a write, and decides whether the fault hits it.
-func (t *transport) start(q Request, o object, generateName string) pending {
-	id := Identity{
+func (t *transport) start(q wire.Request, o wire.Object, generateName string) pending {
+	id := plan.Identity{
 		Verb: q.Verb, Group: q.Group, Resource: q.Resource, Subresource: q.Subresource,
-		Namespace: t.names.namespace(o.namespace), Name: t.names.name(o),
+		Namespace: t.names.Namespace(o.Namespace), Name: t.names.Name(o),
 	}
 	if generateName != "" {
-		id.Name = t.names.text(generateName) + "*"
+		id.Name = t.names.Text(generateName) + "*"
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,13 +63,13 @@ func (t *transport) start(q Request, o object, generateName string) pending {
 	t.started[id]++
 	id.Ordinal = t.started[id]
 	p := pending{index: len(t.recording.Writes), object: o, before: t.versions[o]}
-	if !t.fired && !t.dead && t.o.Plan.Fault.Target() == TargetWrite && id == t.target {
+	if !t.fired && !t.dead && t.o.Plan.Fault.Target() == plan.TargetWrite && id == t.target {
 		t.fired = true
 		p.fault = t.o.Plan.Fault
 	}
-	t.recording.Writes = append(t.recording.Writes, Write{
+	t.recording.Writes = append(t.recording.Writes, plan.Write{
 		Identity: id, Index: p.index + 1, Version: q.Version,
-		ActualNamespace: o.namespace, ActualName: o.name, GenerateName: generateName,
+		ActualNamespace: o.Namespace, ActualName: o.Name, GenerateName: generateName,
 		Step: t.step, Incarnation: t.number, Start: time.Now(), Fault: p.fault,
 	})
 	return p
@@ -75,23 +78,23 @@ func (t *transport) start(q Request, o object, generateName string) pending {
 // inject sends the write to the API server, unless its fault forbids that, and returns the answer
 // that the operator gets.
 func (t *transport) inject(req *http.Request, p pending) (*http.Response, error) {
-	name := p.object.resource + " " + p.object.name
+	name := p.object.Resource + " " + p.object.Name
 	refuse := func(code int, reason metav1.StatusReason, retryAfter int32, message string) (*http.Response, error) {
 		closeBody(req)
 		return answer(req, code, reason, retryAfter, "%s: %s", name, message), nil
 	}
 	switch p.fault {
-	case Refuse500:
+	case plan.Refuse500:
 		return refuse(http.StatusInternalServerError, metav1.StatusReasonInternalError, 0, "internal error injected by a fault")
-	case Refuse429:
+	case plan.Refuse429:
 		return refuse(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, 1, "too many requests; injected by a fault")
-	case Refuse409:
+	case plan.Refuse409:
 		return refuse(http.StatusConflict, metav1.StatusReasonConflict, 0, "the object has been modified; injected by a fault")
-	case KillBefore:
+	case plan.KillBefore:
 		closeBody(req)
 		t.kill(t.incarnation)
 		return nil, ErrKilled
-	case Unavailable:
+	case plan.Unavailable:
 		closeBody(req)
 		t.outage()
 		return nil, connectionError("dial", "connect", syscall.ECONNREFUSED)
@@ -101,15 +104,15 @@ func (t *transport) inject(req *http.Request, p pending) (*http.Response, error)
 		return nil, err
 	}
 	switch p.fault {
-	case LostAnswer:
+	case plan.LostAnswer:
 		return nil, connectionError("read", "read", syscall.ECONNRESET)
-	case LostAnswerTimeout:
+	case plan.LostAnswerTimeout:
 		wait(req.Context(), t.o.Hold)
 		return refuse(http.StatusGatewayTimeout, metav1.StatusReasonTimeout, 0, "time-out injected by a fault")
-	case KillAfter:
+	case plan.KillAfter:
 		t.kill(t.incarnation)
 		return nil, ErrKilled
-	case LeaderChange:
+	case plan.LeaderChange:
 		if t.o.LeaderChange != nil {
 			t.o.LeaderChange()
 		}
@@ -130,7 +133,7 @@ func (t *transport) send(req *http.Request, p pending) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 
-	obj, ok := objectOf(plain(resp.Header, body))
+	obj, ok := wire.ObjectOf(wire.Plain(resp.Header, body))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := &t.recording.Writes[p.index]
@@ -141,11 +144,11 @@ func (t *transport) send(req *http.Request, p pending) (*http.Response, error) {
 	w.UID, w.ResourceVersion = string(obj.UID), obj.ResourceVersion
 	// The update that removes the last finalizer ends a deletion, and its answer has the old version.
 	w.NoChange = p.before != "" && p.before == obj.ResourceVersion && obj.DeletionTimestamp == nil
-	p.object.name = obj.Name
+	p.object.Name = obj.Name
 	if w.ActualName == "" {
 		w.ActualName = obj.Name
 	}
-	t.names.learn(p.object, obj.GenerateName)
+	t.names.Learn(p.object, obj.GenerateName)
 	t.written[p.object] = true
 	t.versions[p.object] = obj.ResourceVersion
 	return resp, nil

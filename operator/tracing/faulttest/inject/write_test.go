@@ -9,10 +9,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // recordCreates returns the recording of two creates.
-func recordCreates(t *testing.T) *Recording {
+func recordCreates(t *testing.T) *plan.Recording {
 	t.Helper()
 	i := newInjector(t, Options{})
 	c := clientOf(t, newFakeServer(t), i)
@@ -29,28 +32,28 @@ func recordCreates(t *testing.T) *Recording {
 // again until it gets an answer.
 func TestWriteFaults(t *testing.T) {
 	t.Parallel()
-	for fault, want := range map[Fault]struct {
+	for fault, want := range map[plan.Fault]struct {
 		code    int
 		err     error
 		applied bool // before the operator tries again
 		kills   int64
 	}{
-		Refuse500:         {code: http.StatusInternalServerError},
-		Refuse429:         {code: http.StatusTooManyRequests},
-		Refuse409:         {code: http.StatusConflict},
-		LostAnswer:        {err: syscall.ECONNRESET, applied: true},
-		LostAnswerTimeout: {code: http.StatusGatewayTimeout, applied: true},
-		KillBefore:        {err: ErrKilled, kills: 1},
-		KillAfter:         {err: ErrKilled, applied: true, kills: 1},
-		Unavailable:       {err: syscall.ECONNREFUSED},
-		LeaderChange:      {code: http.StatusCreated, applied: true, kills: 1},
+		plan.Refuse500:         {code: http.StatusInternalServerError},
+		plan.Refuse429:         {code: http.StatusTooManyRequests},
+		plan.Refuse409:         {code: http.StatusConflict},
+		plan.LostAnswer:        {err: syscall.ECONNRESET, applied: true},
+		plan.LostAnswerTimeout: {code: http.StatusGatewayTimeout, applied: true},
+		plan.KillBefore:        {err: ErrKilled, kills: 1},
+		plan.KillAfter:         {err: ErrKilled, applied: true, kills: 1},
+		plan.Unavailable:       {err: syscall.ECONNREFUSED},
+		plan.LeaderChange:      {code: http.StatusCreated, applied: true, kills: 1},
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			var kills atomic.Int64
 			hook := func() { kills.Add(1) }
 			i := newInjector(t, Options{
-				Plan: Plan{2, fault}, Recording: recordCreates(t), Kill: hook, LeaderChange: hook,
+				Plan: plan.Plan{Index: 2, Fault: fault}, Recording: recordCreates(t), Kill: hook, LeaderChange: hook,
 				Hold: time.Millisecond, Outage: 50 * time.Millisecond,
 			})
 			server := newFakeServer(t)
@@ -71,11 +74,11 @@ func TestWriteFaults(t *testing.T) {
 				t.Errorf("%d kills, fired %t, want %d, true", n, i.Fired(), want.kills)
 			}
 			if want.err != nil {
-				if _, _, err := c.create("a"); !errors.Is(err, ErrCut) && !errors.Is(err, ErrKilled) && fault != LostAnswer {
+				if _, _, err := c.create("a"); !errors.Is(err, ErrCut) && !errors.Is(err, ErrKilled) && fault != plan.LostAnswer {
 					t.Errorf("create during the fault = %v, want an error", err)
 				}
 			}
-			if slices.Contains([]Fault{KillBefore, KillAfter}, fault) {
+			if slices.Contains([]plan.Fault{plan.KillBefore, plan.KillAfter}, fault) {
 				<-i.Killed()
 				i.Restart()
 			}
@@ -116,7 +119,7 @@ func until(tb testing.TB, ok func() bool) {
 // TestRefusals: the answers are as client-go decodes them.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	i := newInjector(t, Options{Plan: Plan{1, Refuse429}, Recording: recordCreates(t)})
+	i := newInjector(t, Options{Plan: plan.Plan{Index: 1, Fault: plan.Refuse429}, Recording: recordCreates(t)})
 	c := clientOf(t, newFakeServer(t), i)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.base+configMaps, strings.NewReader(`{"metadata":{"name":"a"}}`))
 	if err != nil {
@@ -138,7 +141,7 @@ func TestRefusals(t *testing.T) {
 // TestDeadIncarnation: requests of a killed operator fail for ever, and requests of the next one pass.
 func TestDeadIncarnation(t *testing.T) {
 	t.Parallel()
-	i := newInjector(t, Options{Plan: Plan{1, KillBefore}, Recording: recordCreates(t)})
+	i := newInjector(t, Options{Plan: plan.Plan{Index: 1, Fault: plan.KillBefore}, Recording: recordCreates(t)})
 	server := newFakeServer(t)
 	old := clientOf(t, server, i.Wrap(http.DefaultTransport))
 	if _, _, err := old.create("a"); !errors.Is(err, ErrKilled) {
@@ -173,7 +176,7 @@ func TestIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	obj, _ := objectOf([]byte(body))
+	obj, _ := wire.ObjectOf([]byte(body))
 	for range 2 {
 		if _, _, err := c.do(http.MethodPut, configMaps+"/"+obj.Name, body); err != nil {
 			t.Fatal(err)
@@ -206,12 +209,12 @@ func TestIdentity(t *testing.T) {
 
 func TestUnknownTarget(t *testing.T) {
 	t.Parallel()
-	for _, p := range []Plan{{3, KillAfter}, {1, WatchCut}, {0, KillAfter}} {
+	for _, p := range []plan.Plan{{Index: 3, Fault: plan.KillAfter}, {Index: 1, Fault: plan.WatchCut}, {Index: 0, Fault: plan.KillAfter}} {
 		if _, err := New(nil, Options{Plan: p, Recording: recordCreates(t)}); err == nil {
 			t.Errorf("New(%s) = nil, want an error", p)
 		}
 	}
-	if _, err := New(nil, Options{Plan: Plan{1, KillAfter}}); err == nil {
+	if _, err := New(nil, Options{Plan: plan.Plan{Index: 1, Fault: plan.KillAfter}}); err == nil {
 		t.Error("New without a recording = nil, want an error")
 	}
 }

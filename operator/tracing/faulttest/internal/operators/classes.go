@@ -4,8 +4,8 @@
 package operators
 
 import (
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // Class is a class of bugs.
@@ -19,7 +19,7 @@ type Class struct {
 	// Updates reports whether the bug needs a change of the spec to show.
 	Updates bool
 	// Finds are the faults of which each finds the bug at one of the writes or triggers at least.
-	Finds []inject.Fault
+	Finds []plan.Fault
 }
 
 // Classes returns all classes in a fixed order.

@@ -7,8 +7,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var conflict = Class{
@@ -16,7 +16,7 @@ var conflict = Class{
 	Bug:   "It takes a conflict as harmless and goes on as if the update was stored.",
 	Buggy: simple(thing.Simple(conflictBuggy)),
 	Fixed: simple(thing.Simple(conflictFixed)),
-	Finds: []inject.Fault{inject.Refuse409},
+	Finds: []plan.Fault{plan.Refuse409},
 }
 
 // ensureFilled creates a child without a value, and updates it with the value.

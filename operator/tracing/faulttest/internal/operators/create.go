@@ -5,8 +5,8 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var createOnce = Class{
@@ -14,7 +14,7 @@ var createOnce = Class{
 	Bug:   "It creates a child with a fixed name, then writes the status, and takes AlreadyExists as an error.",
 	Buggy: simple(thing.Simple(createOnceBuggy)),
 	Fixed: simple(thing.Simple(createOnceFixed)),
-	Finds: []inject.Fault{inject.KillBefore, inject.KillAfter, inject.LostAnswer, inject.Refuse500, inject.Refuse409},
+	Finds: []plan.Fault{plan.KillBefore, plan.KillAfter, plan.LostAnswer, plan.Refuse500, plan.Refuse409},
 }
 
 func createOnceBuggy(ctx context.Context, c client.Client, t *thing.Thing) error {
@@ -43,7 +43,7 @@ var generatedName = Class{
 	Bug:   "It creates a child with generateName and records the name in the status afterwards.",
 	Buggy: simple(thing.Simple(generatedNameBuggy)),
 	Fixed: simple(thing.Simple(generatedNameFixed)),
-	Finds: []inject.Fault{inject.KillBefore, inject.KillAfter, inject.LostAnswer, inject.Refuse500, inject.Refuse409},
+	Finds: []plan.Fault{plan.KillBefore, plan.KillAfter, plan.LostAnswer, plan.Refuse500, plan.Refuse409},
 }
 
 func generatedNameBuggy(ctx context.Context, c client.Client, t *thing.Thing) error {

@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var external = Class{
@@ -16,7 +16,7 @@ var external = Class{
 	Bug:   "It calls a service outside the cluster and records the result afterwards. A second attempt calls again.",
 	Buggy: simple(thing.Simple(externalBuggy)),
 	Fixed: simple(thing.Simple(externalFixed)),
-	Finds: []inject.Fault{inject.KillBefore, inject.Refuse500, inject.Refuse409},
+	Finds: []plan.Fault{plan.KillBefore, plan.Refuse500, plan.Refuse409},
 }
 
 // service stands for an API outside the cluster that charges an account. It outlives the operators.

@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest"
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/oracle"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // TestEveryBugIsFound checks that each of the expected faults finds the bug of a class, and that the
@@ -53,9 +54,9 @@ func wantFound(t *testing.T, class operators.Class, options faulttest.Options) {
 	if len(report.Clean) > 0 {
 		t.Fatalf("verdicts of the clean runs = %v, want none", report.Clean)
 	}
-	found := map[inject.Fault]bool{}
+	found := map[plan.Fault]bool{}
 	for _, r := range report.Results {
-		if slices.ContainsFunc(r.Verdicts, func(v inject.Verdict) bool { return v.Kind != inject.NotReached }) {
+		if slices.ContainsFunc(r.Verdicts, func(v oracle.Verdict) bool { return v.Kind != oracle.NotReached }) {
 			found[r.Plan.Fault] = true
 			t.Log(r.Plan, r.Verdicts)
 		}

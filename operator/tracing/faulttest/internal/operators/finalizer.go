@@ -6,8 +6,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var finalizer = Class{
@@ -15,7 +15,7 @@ var finalizer = Class{
 	Bug:   "It removes the finalizer before the clean-up that the finalizer protects.",
 	Buggy: simple(thing.Simple(finalizerBuggy)),
 	Fixed: simple(thing.Simple(finalizerFixed)),
-	Finds: []inject.Fault{inject.KillBefore, inject.KillAfter, inject.LostAnswer, inject.Refuse500},
+	Finds: []plan.Fault{plan.KillBefore, plan.KillAfter, plan.LostAnswer, plan.Refuse500},
 }
 
 const cleanUp = "faults.example.com/clean-up"

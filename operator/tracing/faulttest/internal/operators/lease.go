@@ -10,8 +10,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var lease = Class{
@@ -19,7 +19,7 @@ var lease = Class{
 	Bug:   "It holds a lease in the name of its process. After a crash, the next process waits for it forever.",
 	Buggy: thing.Program{Create: leaseBuggy},
 	Fixed: simple(leaseFixed),
-	Finds: []inject.Fault{inject.KillBefore, inject.KillAfter},
+	Finds: []plan.Fault{plan.KillBefore, plan.KillAfter},
 }
 
 func leaseBuggy() thing.Reconcile {

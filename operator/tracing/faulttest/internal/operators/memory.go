@@ -9,8 +9,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var memory = Class{
@@ -19,7 +19,7 @@ var memory = Class{
 	Buggy:   thing.Program{Create: memoryBuggy},
 	Fixed:   simple(thing.Simple(memoryFixed)),
 	Updates: true,
-	Finds:   []inject.Fault{inject.KillBefore, inject.KillAfter},
+	Finds:   []plan.Fault{plan.KillBefore, plan.KillAfter},
 }
 
 func memoryBuggy() thing.Reconcile {

@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var ownerless = Class{
@@ -17,7 +17,7 @@ var ownerless = Class{
 	Bug:   "It creates a child and sets its owner with a second write. If that is lost, no delete collects the child.",
 	Buggy: simple(thing.Simple(ownerlessBuggy)),
 	Fixed: simple(thing.Simple(ownerlessFixed)),
-	Finds: []inject.Fault{inject.KillBefore, inject.KillAfter, inject.LostAnswer, inject.Refuse500},
+	Finds: []plan.Fault{plan.KillBefore, plan.KillAfter, plan.LostAnswer, plan.Refuse500},
 }
 
 func ownerlessBuggy(ctx context.Context, c client.Client, t *thing.Thing) error {

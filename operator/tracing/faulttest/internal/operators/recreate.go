@@ -8,8 +8,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var recreate = Class{
@@ -18,7 +18,7 @@ var recreate = Class{
 	Buggy:   cached(recreateBuggy),
 	Fixed:   cached(recreateFixed),
 	Updates: true,
-	Finds:   []inject.Fault{inject.WatchDelay},
+	Finds:   []plan.Fault{plan.WatchDelay},
 }
 
 // current returns the immutable child from the cache, or nil if the cache has none.

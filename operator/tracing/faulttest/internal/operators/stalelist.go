@@ -7,8 +7,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var staleList = Class{
@@ -16,7 +16,7 @@ var staleList = Class{
 	Bug:   "It creates a child with generateName whenever its cache contains none, and the cache may lag.",
 	Buggy: cached(staleListBuggy),
 	Fixed: cached(staleListFixed),
-	Finds: []inject.Fault{inject.WatchDelay},
+	Finds: []plan.Fault{plan.WatchDelay},
 }
 
 // recheck is the time after which an operator looks for its child again.

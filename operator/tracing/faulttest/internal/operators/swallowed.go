@@ -6,8 +6,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var swallowed = Class{
@@ -15,7 +15,7 @@ var swallowed = Class{
 	Bug:   "It logs an error and returns nil, so the Thing is not requeued.",
 	Buggy: simple(thing.Simple(swallowedBuggy)),
 	Fixed: simple(thing.Simple(swallowedFixed)),
-	Finds: []inject.Fault{inject.Refuse500},
+	Finds: []plan.Fault{plan.Refuse500},
 }
 
 func swallowedBuggy(ctx context.Context, c client.Client, t *thing.Thing) error {

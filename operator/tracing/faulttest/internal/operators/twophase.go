@@ -7,8 +7,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/operators/thing"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 var twoPhase = Class{
@@ -17,7 +17,7 @@ var twoPhase = Class{
 	Buggy:   simple(thing.Simple(twoPhaseBuggy)),
 	Fixed:   simple(thing.Simple(twoPhaseFixed)),
 	Updates: true,
-	Finds:   []inject.Fault{inject.KillBefore, inject.KillAfter, inject.LostAnswer, inject.Refuse500},
+	Finds:   []plan.Fault{plan.KillBefore, plan.KillAfter, plan.LostAnswer, plan.Refuse500},
 }
 
 // origin returns the data that a new child must take over from the previous one. A first child has its own

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/operator/tracing/faulttest"
-	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/inject"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // TestAdopterFaults checks that an operator without any change converges after each fault. It runs as a
@@ -41,7 +41,7 @@ func TestAdopterFaults(t *testing.T) {
 	}
 	o := faulttest.Options{CRDs: []string{filepath.Join(testdata, "adopter/config/crd/bases")}}
 	if testing.Short() {
-		o.Faults = []inject.Fault{inject.KillAfter, inject.LostAnswer}
+		o.Faults = []plan.Fault{plan.KillAfter, plan.LostAnswer}
 	}
 	faulttest.Run(t, faulttest.Operator{
 		Start: func(ctx context.Context, cfg *rest.Config) error {

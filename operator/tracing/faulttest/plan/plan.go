@@ -1,4 +1,4 @@
-package inject
+package plan
 
 import (
 	"errors"
@@ -102,8 +102,8 @@ func (p Plan) String() string {
 	}
 }
 
-// ParsePlan parses the text form of a plan with a fault.
-func ParsePlan(text string) (Plan, error) {
+// Parse parses the text form of a plan with a fault.
+func Parse(text string) (Plan, error) {
 	where, name, ok := strings.Cut(text, ",")
 	fault := Fault(name)
 	if !ok || !slices.Contains(Faults(), fault) {
@@ -132,7 +132,7 @@ func (p *Plan) UnmarshalText(text []byte) (err error) {
 		*p = Plan{}
 		return nil
 	}
-	*p, err = ParsePlan(string(text))
+	*p, err = Parse(string(text))
 	return err
 }
 

@@ -1,4 +1,4 @@
-package inject
+package oracle
 
 import (
 	"context"
@@ -10,6 +10,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // Snapshot is a set of objects at one time.
@@ -19,7 +22,7 @@ type Snapshot []unstructured.Unstructured
 // namespace, and for resources without namespaces and other namespaces the objects that the
 // recordings wrote. Events, leases, and the objects that the cluster creates in each namespace are left out. A
 // resource that the API server does not have is empty.
-func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, namespace string, resources []Resource, written ...*Recording) (out Snapshot, err error) {
+func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, namespace string, resources []plan.Resource, written ...*plan.Recording) (out Snapshot, err error) {
 	uids := map[types.UID]bool{}
 	defer func() {
 		out = slices.DeleteFunc(out, func(obj unstructured.Unstructured) bool {
@@ -29,7 +32,7 @@ func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, names
 		})
 	}()
 	for _, r := range resources {
-		if !r.Namespaced || isNoise(r.Group, r.Resource) || namespace == "" {
+		if !r.Namespaced || wire.IsNoise(r.Group, r.Resource) || namespace == "" {
 			continue
 		}
 		items, err := readObjects(ctx, client, base, path(r, namespace, ""))
@@ -44,7 +47,7 @@ func TakeSnapshot(ctx context.Context, client *http.Client, base *url.URL, names
 			if w.ActualName == "" || w.ActualNamespace != "" && w.ActualNamespace == namespace {
 				continue
 			}
-			p := path(Resource{Request{Group: w.Group, Version: w.Version, Resource: w.Resource}.gvr(), false}, w.ActualNamespace, w.ActualName)
+			p := path(plan.Resource{GroupVersionResource: w.GVR()}, w.ActualNamespace, w.ActualName)
 			if seen[p] {
 				continue
 			}
@@ -70,7 +73,7 @@ func isClusters(obj unstructured.Unstructured) bool {
 }
 
 // path returns the path of an object, or of all objects in the namespace if name is empty.
-func path(r Resource, namespace, name string) string {
+func path(r plan.Resource, namespace, name string) string {
 	elements := []string{"apis", r.Group, r.Version}
 	if r.Group == "" {
 		elements = []string{"api", r.Version}

@@ -1,4 +1,4 @@
-package inject
+package oracle
 
 import (
 	"cmp"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // VerdictKind is a kind of failure.
@@ -76,8 +78,8 @@ type Phase struct {
 
 // Run is everything that a run left for the oracle.
 type Run struct {
-	Plan      Plan // zero for a clean run
-	Recording *Recording
+	Plan      plan.Plan // zero for a clean run
+	Recording *plan.Recording
 	// Before are the objects before the first step.
 	Before Snapshot
 	Phases []Phase

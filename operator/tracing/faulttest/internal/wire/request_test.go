@@ -1,4 +1,4 @@
-package inject
+package wire
 
 import (
 	"net/http"

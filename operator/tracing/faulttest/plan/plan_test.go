@@ -1,4 +1,4 @@
-package inject
+package plan
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ func TestParsePlan(t *testing.T) {
 		"write:1,refuse-409":    {1, Refuse409},
 		"write:1,leader-change": {1, LeaderChange},
 	} {
-		got, err := ParsePlan(text)
+		got, err := Parse(text)
 		if err != nil || got != want {
 			t.Errorf("ParsePlan(%q) = %v, %v, want %v", text, got, err, want)
 		}
@@ -38,7 +38,7 @@ func TestParsePlanErrors(t *testing.T) {
 		"write:01,kill-after":  "want an integer >= 1",
 		"write:x,kill-after":   "want an integer >= 1",
 	} {
-		if got, err := ParsePlan(text); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParsePlan(%q) = %v, %v, want an error with %q", text, got, err, want)
 		}
 	}
@@ -52,7 +52,7 @@ func TestPlanRoundTrip(t *testing.T) {
 		if p.Fault.Target() == TargetRun {
 			p.Index = 0
 		}
-		parsed, err := ParsePlan(p.String())
+		parsed, err := Parse(p.String())
 		data, jsonErr := json.Marshal(p)
 		var decoded Plan
 		return err == nil && jsonErr == nil && json.Unmarshal(data, &decoded) == nil && parsed == p && decoded == p
@@ -67,7 +67,7 @@ func FuzzParsePlan(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if p, err := ParsePlan(text); err == nil && p.String() != text {
+		if p, err := Parse(text); err == nil && p.String() != text {
 			t.Errorf("ParsePlan(%q).String() = %q", text, p)
 		}
 	})

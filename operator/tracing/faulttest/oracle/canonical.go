@@ -1,4 +1,4 @@
-package inject
+package oracle
 
 import (
 	"cmp"
@@ -13,6 +13,9 @@ import (
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/plan"
 )
 
 // canonical is a snapshot in a form that is equal for equal runs: the fields of the objects, by the
@@ -28,7 +31,7 @@ var dropped = []string{"uid", "resourceVersion", "creationTimestamp", "managedFi
 
 // canonicalise normalises a snapshot of a run in a namespace.
 func canonicalise(namespace string, s Snapshot) canonical {
-	names := newNames(namespace)
+	names := wire.NewNames(namespace)
 	var replaced []string
 	for _, obj := range s {
 		name := objectName(names, obj)
@@ -40,7 +43,7 @@ func canonicalise(namespace string, s Snapshot) canonical {
 		}
 	}
 	if namespace != "" {
-		replaced = append(replaced, namespace, RunNamespace)
+		replaced = append(replaced, namespace, plan.RunNamespace)
 	}
 	replacer := strings.NewReplacer(replaced...)
 
@@ -58,14 +61,14 @@ func canonicalise(namespace string, s Snapshot) canonical {
 }
 
 // objectName returns the normalised name of an object, for example "ConfigMap web-*".
-func objectName(names *names, obj unstructured.Unstructured) string {
-	o := object{obj.GroupVersionKind().Group, obj.GetKind(), obj.GetNamespace(), obj.GetName()}
-	names.learn(o, obj.GetGenerateName())
+func objectName(names *wire.Names, obj unstructured.Unstructured) string {
+	o := wire.Object{Group: obj.GroupVersionKind().Group, Resource: obj.GetKind(), Namespace: obj.GetNamespace(), Name: obj.GetName()}
+	names.Learn(o, obj.GetGenerateName())
 	name := obj.GetKind() + " "
-	if ns := names.namespace(o.namespace); ns != RunNamespace && ns != "" {
+	if ns := names.Namespace(o.Namespace); ns != plan.RunNamespace && ns != "" {
 		name += ns + "/"
 	}
-	return name + names.name(o)
+	return name + names.Name(o)
 }
 
 // prepare returns a copy of the object without the dropped fields and with decoded secrets.

@@ -1,4 +1,4 @@
-package inject
+package plan
 
 import (
 	"fmt"
@@ -77,6 +77,11 @@ type Write struct {
 	Fault Fault
 }
 
+// GVR returns the resource of the write.
+func (w Write) GVR() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource}
+}
+
 // OK reports whether the API server applied the write.
 func (w Write) OK() bool { return w.Code >= 200 && w.Code < 300 }
 
@@ -129,14 +134,15 @@ func (r *Recording) Resources() []Resource {
 	set := map[Resource]bool{}
 	if r != nil {
 		for _, w := range r.Writes {
-			set[Resource{schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource}, w.ActualNamespace != ""}] = true
+			set[Resource{w.GVR(), w.ActualNamespace != ""}] = true
 		}
 	}
-	return sorted(set)
+	return slices.SortedFunc(maps.Keys(set), Resource.Compare)
 }
 
-func sorted(set map[Resource]bool) []Resource {
-	return slices.SortedFunc(maps.Keys(set), func(a, b Resource) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+// Compare orders resources by their text form.
+func (r Resource) Compare(other Resource) int {
+	return strings.Compare(fmt.Sprint(r), fmt.Sprint(other))
 }
 
 // Creates returns the normalised names of the objects that the run created, by resource.
@@ -156,8 +162,8 @@ func (w Write) Created() bool {
 	return w.Subresource == "" && (w.Verb == "create" && w.OK() || w.Code == http.StatusCreated)
 }
 
-// target returns the identity of a plan's write or trigger. It is zero for other plans.
-func (r *Recording) target(p Plan) (Identity, error) {
+// Target returns the identity of a plan's write or trigger. It is zero for other plans.
+func (r *Recording) Target(p Plan) (Identity, error) {
 	target := p.Fault.Target()
 	if target != TargetWrite && target != TargetTrigger {
 		return Identity{}, nil
@@ -174,7 +180,7 @@ func (r *Recording) target(p Plan) (Identity, error) {
 // Describe returns the write or trigger of a plan as text, for messages, for example "create
 // configmaps web".
 func (r *Recording) Describe(p Plan) string {
-	id, err := r.target(p)
+	id, err := r.Target(p)
 	switch {
 	case err != nil:
 		return err.Error()

@@ -1,9 +1,11 @@
-package inject
+package wire
 
 import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Request is a request to a Kubernetes API server for a resource.
@@ -97,11 +99,11 @@ func (q Request) isWrite() bool {
 // Counts reports whether the request is a write that plans are about. Dry runs, leases, events,
 // reviews, tokens and connections do not count, because operators do not converge through them.
 func (q Request) Counts() bool {
-	return q.isWrite() && !q.DryRun && !isNoise(q.Group, q.Resource) && !isConnection(q.Subresource)
+	return q.isWrite() && !q.DryRun && !IsNoise(q.Group, q.Resource) && !isConnection(q.Subresource)
 }
 
-// isNoise reports whether a resource has no part in converging.
-func isNoise(group, resource string) bool {
+// IsNoise reports whether a resource has no part in converging.
+func IsNoise(group, resource string) bool {
 	switch group {
 	case "authentication.k8s.io", "authorization.k8s.io", "events.k8s.io":
 		return true
@@ -120,4 +122,9 @@ func isConnection(subresource string) bool {
 		return true
 	}
 	return false
+}
+
+// GVR returns the resource of the request.
+func (q Request) GVR() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: q.Group, Version: q.Version, Resource: q.Resource}
 }

@@ -1,4 +1,4 @@
-package inject
+package wire
 
 import (
 	"bytes"
@@ -20,16 +20,16 @@ var protobufMagic = []byte("k8s\x00")
 // maxFrame bounds the size of one event of a watch. etcd stores at most 1.5 MiB by default.
 const maxFrame = 16 << 20
 
-// objectOf decodes the metadata of an object in JSON or protobuf. It returns false for anything else,
+// ObjectOf decodes the metadata of an object in JSON or protobuf. It returns false for anything else,
 // including a Status and a list.
-func objectOf(data []byte) (metav1.PartialObjectMetadata, bool) {
-	obj, ok := metadataOf(data)
+func ObjectOf(data []byte) (metav1.PartialObjectMetadata, bool) {
+	obj, ok := MetadataOf(data)
 	return obj, ok && (obj.Name != "" || obj.GenerateName != "")
 }
 
-// metadataOf is objectOf for objects that may have no name. All kinds have the metadata in the same
+// MetadataOf is ObjectOf for objects that may have no name. All kinds have the metadata in the same
 // place.
-func metadataOf(data []byte) (metav1.PartialObjectMetadata, bool) {
+func MetadataOf(data []byte) (metav1.PartialObjectMetadata, bool) {
 	var obj metav1.PartialObjectMetadata
 	if raw, ok := bytes.CutPrefix(data, protobufMagic); ok {
 		var unknown runtime.Unknown
@@ -43,8 +43,8 @@ func metadataOf(data []byte) (metav1.PartialObjectMetadata, bool) {
 	return obj, true
 }
 
-// plain returns a body without its content encoding, to be read only.
-func plain(header http.Header, body []byte) []byte {
+// Plain returns a body without its content encoding, to be read only.
+func Plain(header http.Header, body []byte) []byte {
 	if header.Get("Content-Encoding") != "gzip" {
 		return body
 	}
@@ -60,28 +60,29 @@ func plain(header http.Header, body []byte) []byte {
 	return out
 }
 
-// event is an event of a watch.
-type event struct {
+// Event is an event of a watch.
+type Event struct {
 	Type   string
 	Object []byte // encoded
 }
 
-// frames splits the body of a watch into its events. It keeps the bytes as they are.
-type frames struct {
+// Frames splits the body of a watch into its events. It keeps the bytes as they are.
+type Frames struct {
 	r        io.Reader
-	protobuf bool
+	Protobuf bool   // the encoding of the events
 	buf      []byte // read, but not yet returned
 	chunk    []byte
 }
 
 var errFrame = errors.New("event of a watch is too large")
 
-func newFrames(r io.Reader, contentType string) *frames {
-	return &frames{r: r, protobuf: strings.HasPrefix(contentType, runtime.ContentTypeProtobuf), chunk: make([]byte, 32<<10)}
+// NewFrames reads the body of a watch in JSON or protobuf.
+func NewFrames(r io.Reader, contentType string) *Frames {
+	return &Frames{r: r, Protobuf: strings.HasPrefix(contentType, runtime.ContentTypeProtobuf), chunk: make([]byte, 32<<10)}
 }
 
-// next returns the bytes of the next event. The bytes are valid until the next call.
-func (f *frames) next() ([]byte, error) {
+// Next returns the bytes of the next event. The bytes are valid until the next call.
+func (f *Frames) Next() ([]byte, error) {
 	scanned := 0
 	for {
 		if n := f.complete(scanned); n > 0 {
@@ -102,8 +103,8 @@ func (f *frames) next() ([]byte, error) {
 
 // complete returns the length of the first event in the buffer, or 0 if it is not complete. The
 // first bytes have been scanned before.
-func (f *frames) complete(scanned int) int {
-	if !f.protobuf {
+func (f *Frames) complete(scanned int) int {
+	if !f.Protobuf {
 		if i := bytes.IndexByte(f.buf[scanned:], '\n'); i >= 0 {
 			return scanned + i + 1
 		}
@@ -118,23 +119,24 @@ func (f *frames) complete(scanned int) int {
 	return 0
 }
 
-// rest returns the bytes that are not a complete event.
-func (f *frames) rest() []byte { return f.buf }
+// Rest returns the bytes that are not a complete event.
+func (f *Frames) Rest() []byte { return f.buf }
 
-func (f *frames) decode(frame []byte) (event, bool) {
-	if f.protobuf {
+// Decode returns the event in a frame, and false for anything else.
+func (f *Frames) Decode(frame []byte) (Event, bool) {
+	if f.Protobuf {
 		var e metav1.WatchEvent
 		if len(frame) < 4 || e.Unmarshal(frame[4:]) != nil {
-			return event{}, false
+			return Event{}, false
 		}
-		return event{e.Type, e.Object.Raw}, true
+		return Event{e.Type, e.Object.Raw}, true
 	}
 	var e struct {
 		Type   string          `json:"type"`
 		Object json.RawMessage `json:"object"`
 	}
 	if json.Unmarshal(frame, &e) != nil {
-		return event{}, false
+		return Event{}, false
 	}
-	return event{e.Type, e.Object}, true
+	return Event{e.Type, e.Object}, true
 }
