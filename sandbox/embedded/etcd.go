@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/cause"
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/embedded/snapshot"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
@@ -79,7 +80,7 @@ func (c *Cluster) startEmpty(ctx context.Context, etcd service, report Report) (
 	report.Say("etcd cannot read its data: moving it aside and starting empty")
 	// The other processes cache objects of the lost cluster. Jaeger does not, and may be starting
 	// at the moment.
-	if err := c.endAll(ctx, component.Jaeger); err != nil {
+	if err := errors.Join(c.endAll(ctx, component.Jaeger), c.table.Stop(ctx, companion.Name)); err != nil {
 		return false, false, err
 	}
 	c.aside = c.dir.Etcd() + ".broken-" + time.Now().UTC().Format("20060102T150405.000")

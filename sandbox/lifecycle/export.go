@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/doctor"
 	"github.com/operator-tracing/sandbox/sandbox/export"
@@ -236,6 +237,9 @@ func (s *Sandbox) logParts(answers bool) []export.Part {
 		if !ofNode {
 			parts = append(parts, s.logPart("logs/"+name+".previous.log", name, provider.LogOptions{Lines: exportedLines, Previous: true}))
 		}
+	}
+	for _, name := range []string{companion.Name, companion.GateName} {
+		parts = append(parts, s.logPart("logs/"+name+".log", name, provider.LogOptions{Lines: exportedLines}))
 	}
 	return parts
 }
