@@ -19,19 +19,19 @@ func TestObstacles(t *testing.T) {
 		times []int // in seconds
 		want  string
 	}{
-		"a permission":                {forbidden, []int{0, 1, 41}, `resources: ["tides"]`},
-		"an object":                   {missing, []int{0, 1, 41, 82}, `secret "anchor"`},
-		"an object that may appear":   {missing, []int{0, 1, 41}, ""},
-		"two times":                   {forbidden, []int{0, 41}, ""},
-		"only at the start":           {forbidden, []int{0, 1, 2, 3, 4, 20}, ""},
-		"a warning":                   {strings.Replace(forbidden, "error", "warn", 1), []int{0, 1, 41}, ""},
-		"a note on a console":         {strings.Replace(missing, "ERROR", "INFO", 1), []int{0, 1, 41, 82}, ""},
-		"klog's information":          {"I1201 00:00:00.0 1 a.go:1] " + forbidden, []int{0, 1, 41}, ""},
-		"an error without a remedy":   {"ERROR connection refused", []int{0, 1, 41, 82}, ""},
-		"a line of an error in klog":  {"\t" + `secrets "anchor" not found`, []int{0, 1, 82}, `secrets "anchor"`},
-		"a status that has a remedy":  {missing + "; " + Remedy(missing), []int{0, 1, 82}, `secret "anchor"`},
-		"a line that ends with LF":    {forbidden + "\n", []int{0, 1, 41}, `resources: ["tides"]`},
-		"an error that is no failure": {"", []int{0, 1, 41}, ""},
+		"a permission":               {forbidden, []int{0, 1, 41}, `resources: ["tides"]`},
+		"an object":                  {missing, []int{0, 1, 41, 82}, `secret "anchor"`},
+		"an object that may appear":  {missing, []int{0, 1, 41}, ""},
+		"two times":                  {forbidden, []int{0, 41}, ""},
+		"only at the start":          {forbidden, []int{0, 1, 2, 3, 4, 20}, ""},
+		"a warning":                  {strings.Replace(forbidden, "error", "warn", 1), []int{0, 1, 41}, ""},
+		"a note on a console":        {strings.Replace(missing, "ERROR", "INFO", 1), []int{0, 1, 41, 82}, ""},
+		"klog's information":         {"I1201 00:00:00.0 1 a.go:1] " + forbidden, []int{0, 1, 41}, ""},
+		"an error without a remedy":  {"ERROR connection refused", []int{0, 1, 41, 82}, ""},
+		"a line of an error in klog": {"\t" + `secrets "anchor" not found`, []int{0, 1, 82}, `secrets "anchor"`},
+		"a status that has a remedy": {missing + "; " + Remedy(missing), []int{0, 1, 82}, `secret "anchor"`},
+		"a line that ends with LF":   {forbidden + "\n", []int{0, 1, 41}, `resources: ["tides"]`},
+		"an empty line":              {"", []int{0, 1, 41}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -43,7 +43,7 @@ func needOf(text string) (remedy string, mayPass bool) {
 	if match := escalation.FindStringSubmatch(text); match != nil {
 		return "the operator grants permissions that it does not have: add a role with " + match[1] + " to operator.manifests in sandbox.yaml, and bind it to the operator's service account", false
 	}
-	if match := denied.FindStringSubmatch(text); match != nil && match[2] != "events" { // An event is only a report.
+	if match := denied.FindStringSubmatch(text); len(match) > 0 && match[2] != "events" { // An event is only a report.
 		where := "in all namespaces"
 		if match[4] != "" {
 			where = "in namespace " + match[4]

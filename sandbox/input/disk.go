@@ -27,7 +27,12 @@ type Disk struct {
 	filesys.FileSystem
 	root    string // empty if the project is trusted
 	refused *error // the first refusal of a rendering, because kustomize replaces some errors
+	reads   *int   // the number of files that a rendering read
 }
+
+// maxReads is the maximum number of files that a rendering reads. Kustomizations that include each
+// other twice read exponentially many.
+const maxReads = 5000
 
 // ErrUntrusted is the error of manifests that reach beyond the project's folder.
 var ErrUntrusted = errors.New("pass --trust-project if you trust this project")
@@ -59,7 +64,7 @@ func (d *Disk) Within(path string) error {
 // Render renders a folder with a kustomization; see [config.Render].
 func (d *Disk) Render(folder string) ([]*unstructured.Unstructured, error) {
 	var refused error
-	objects, err := config.Render(&Disk{FileSystem: d.FileSystem, root: d.root, refused: &refused}, folder)
+	objects, err := config.Render(&Disk{FileSystem: d.FileSystem, root: d.root, refused: &refused, reads: new(int)}, folder)
 	if refused != nil {
 		return nil, refused
 	}
@@ -76,6 +81,11 @@ func (d *Disk) ReadFile(path string) ([]byte, error) {
 }
 
 func (d *Disk) readFile(path string) ([]byte, error) {
+	if d.reads != nil { // A rendering reads one file after the other.
+		if *d.reads++; *d.reads > maxReads {
+			return nil, fmt.Errorf("%w: the kustomization reads more than %d files", ErrTooLarge, maxReads)
+		}
+	}
 	if err := d.Within(path); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package input
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -94,5 +95,35 @@ func TestDisk(t *testing.T) {
 	}
 	if err := render(t, "resources: [../outside]", true); err != nil {
 		t.Errorf("rendering a trusted project: %v", err)
+	}
+}
+
+// Kustomizations that include a base twice, with two prefixes, on many levels are small but have
+// exponentially many objects.
+func TestDiskLimitsReads(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "0", "kustomization.yaml"), "resources: [a.yaml]\n")
+	write(t, filepath.Join(folder, "0", "a.yaml"), settings)
+	const levels = 30
+	for i := 1; i <= levels; i++ {
+		for _, prefix := range []string{"a", "b"} {
+			write(t, filepath.Join(folder, fmt.Sprint(prefix, i), "kustomization.yaml"), fmt.Sprintf("namePrefix: %s\nresources: [../%d]\n", prefix, i-1))
+		}
+		write(t, filepath.Join(folder, fmt.Sprint(i), "kustomization.yaml"), fmt.Sprintf("resources: [../a%d, ../b%[1]d]\n", i))
+	}
+	disk, err := NewDisk(folder, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = within(t, "rendering", func() error {
+		_, err := disk.Render(filepath.Join(folder, fmt.Sprint(levels)))
+		return err
+	})
+	if !errors.Is(err, ErrTooLarge) {
+		t.Errorf("Render = %v, want %v", err, ErrTooLarge)
+	}
+	if objects, err := disk.Render(filepath.Join(folder, "3")); err != nil || len(objects) != 8 {
+		t.Errorf("Render of three levels = %d objects, %v, want 8", len(objects), err)
 	}
 }

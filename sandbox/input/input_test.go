@@ -126,6 +126,38 @@ func bombs() map[string]string {
 	}
 }
 
+// towers are YAML texts of a few kilobytes with thousands of levels.
+func towers() map[string]string {
+	const height = 3000
+	var block, keys, aliases strings.Builder
+	aliases.WriteString("a0: &a0 x\n")
+	for i := range height {
+		fmt.Fprintf(&aliases, "a%d: &a%[1]d [*a%d]\n", i+1, i)
+		block.WriteString(strings.Repeat(" ", i) + "a:\n")
+		keys.WriteString(strings.Repeat(" ", i) + "-\n")
+	}
+	return map[string]string{
+		"maps": strings.Repeat("{a: ", height) + "1" + strings.Repeat("}", height), "lists": strings.Repeat("[", height) + strings.Repeat("]", height),
+		"lists in a line": strings.Repeat("- ", height) + "1", "block": block.String(), "block of lists": keys.String(), "keys": strings.Repeat("? ", height) + "1",
+		"both": strings.Repeat("{[", height) + strings.Repeat("]}", height), "second": "a: 1\n---\n" + strings.Repeat("[", height) + strings.Repeat("]", height),
+		"aliases": aliases.String(), "JSON": strings.Repeat(`{"a":`, height) + "1" + strings.Repeat("}", height),
+	}
+}
+
+func TestCheckYAMLDepth(t *testing.T) {
+	t.Parallel()
+	for name, text := range towers() {
+		if err := within(t, name, func() error { return CheckYAML([]byte(text)) }); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("CheckYAML(%s) = %v, want %v", name, err, ErrTooLarge)
+		}
+	}
+	for _, text := range []string{"a: '" + strings.Repeat("{", 5000) + "'", "a: |\n" + strings.Repeat(" ", 5000) + "b", strings.Repeat("[", 100) + strings.Repeat("]", 100)} {
+		if err := CheckYAML([]byte(text)); err != nil {
+			t.Errorf("CheckYAML(%.20q…) = %v, want nil", text, err)
+		}
+	}
+}
+
 func mappings(depth int) string {
 	text := "m0: &m0 {k: v}\n"
 	for i := 1; i <= depth; i++ {

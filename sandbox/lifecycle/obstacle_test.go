@@ -88,7 +88,7 @@ func TestStartSample(t *testing.T) {
 	}
 }
 
-// The end of the command is no failure of the operator.
+// An interrupted command is not a failure of the operator.
 func TestStartSampleInterrupted(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, quiet(component.Kind), waiting{fakeCluster: &fakeCluster{}, ready: time.Hour, line: "ERROR harbor refused the boat"})

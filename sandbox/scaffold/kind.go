@@ -1,10 +1,15 @@
 package scaffold
 
 import (
+	"encoding/json"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/kube-openapi/pkg/schemaconv"
+	openapi "k8s.io/kube-openapi/pkg/validation/spec"
+	smd "sigs.k8s.io/structured-merge-diff/v6/schema"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
 
 	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
 )
@@ -17,6 +22,37 @@ type kind struct {
 	condition, why string
 	order          int  // in PROJECT
 	stored         bool // the version is the storage version
+	// spec is the type of the spec; nil if it is unknown.
+	spec *typed.ParseableType
+}
+
+// rejects reports whether the API server would reject an object because its spec has a field that
+// the definition does not declare, or that has another type there.
+func (k *kind) rejects(obj *unstructured.Unstructured) bool {
+	if k.spec == nil || obj.Object["spec"] == nil {
+		return false
+	}
+	_, err := k.spec.FromUnstructured(obj.Object["spec"])
+	return err != nil
+}
+
+// typeOf returns the type of an OpenAPI schema as the API server uses it for server-side apply; nil
+// if the schema is incomplete.
+func typeOf(openAPI map[string]any) *typed.ParseableType {
+	name := "spec"
+	data, err := json.Marshal(openAPI)
+	if err != nil || len(openAPI) == 0 {
+		return nil
+	}
+	declared := &openapi.Schema{}
+	if json.Unmarshal(data, declared) != nil {
+		return nil
+	}
+	converted, err := schemaconv.ToSchemaFromOpenAPI(map[string]*openapi.Schema{name: declared}, false)
+	if err != nil {
+		return nil
+	}
+	return &typed.ParseableType{TypeRef: smd.TypeRef{NamedType: &name}, Schema: converted}
 }
 
 // kind returns the kind of an object. It returns nil if the manifests do not define it, or not in
@@ -36,6 +72,8 @@ func (r *reader) kind(gvk schema.GroupVersionKind) *kind {
 		}
 		k.stored, _ = version["storage"].(bool)
 		status, _, _ = unstructured.NestedMap(version, "schema", "openAPIV3Schema", "properties", "status", "properties")
+		declared, _, _ := unstructured.NestedMap(version, "schema", "openAPIV3Schema", "properties", "spec")
+		k.spec = typeOf(declared)
 	}
 	r.state(k, gvk, status)
 	return k

@@ -83,6 +83,17 @@ var layouts = map[string]struct {
 			"config/samples/fiz_v1.yaml": object("fiz.example.com/v1", "Bar", "a", "{size: 1}"), "config/samples/foo_v1.yaml": object("foo.example.com/v1", "Bar", "a", "{size: 1}"),
 		}, []string{"config/samples/foo_v1.yaml"}, "Ready=True",
 	},
+	"a sample that fits the definition": {
+		map[string]string{
+			"cmd/main.go": mainFile,
+			"config/default/all.yaml": deployment + strings.Replace(crd("a.example.com", "Word", conditions, "v1"), "properties: {status",
+				"properties: {spec: {type: object, properties: {size: {type: integer}, any: {x-kubernetes-preserve-unknown-fields: true}, port: {x-kubernetes-int-or-string: true}}}, status", 1),
+			"controller/word.go":             controller("Word", "v1", sets("Ready")),
+			"config/samples/a_v1_word.yaml":  object("a.example.com/v1", "Word", "a", "{size: 1, hue: red}"),
+			"config/samples/b_text.yaml":     object("a.example.com/v1", "Word", "a", "{size: one}"),
+			"config/samples/long/c_fit.yaml": object("a.example.com/v1", "Word", "a", "{size: 1, any: {hue: red}, port: http}"),
+		}, []string{"config/samples/long/c_fit.yaml"}, "Ready=True",
+	},
 	"the plain sample of a kind": {
 		map[string]string{
 			"cmd/main.go":             mainFile,

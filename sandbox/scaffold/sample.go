@@ -30,7 +30,9 @@ type sample struct {
 	size    int
 	objects []*unstructured.Unstructured
 	kind    *kind // of the first custom resource
-	rank    [10]int
+	// rejected is true if the API server would reject an object: the sample is out of date.
+	rejected bool
+	rank     [11]int
 }
 
 // findSample chooses the sample whose controller sets a condition and that has a spec. It adds the
@@ -109,9 +111,10 @@ func (r *reader) usable(s *sample) bool {
 		if s.kind == nil {
 			s.kind = k
 		}
+		s.rejected = s.rejected || k.rejects(obj)
 		// All custom resources of a sample must reach one condition.
 		if k.score < s.kind.score || k.condition != s.kind.condition {
-			s.rank[3]++
+			s.rank[4]++
 		}
 	}
 	return s.kind != nil
@@ -127,8 +130,8 @@ func (r *reader) rate(s *sample, all []*sample) {
 		}
 		return 0
 	}
-	s.rank = [10]int{
-		-s.kind.score, number(len(spec(first)) == 0), s.folder, s.rank[3] + missing, s.kind.order, len(more), number(!s.kind.stored),
+	s.rank = [11]int{
+		number(s.rejected), -s.kind.score, number(len(spec(first)) == 0), s.folder, s.rank[4] + missing, s.kind.order, len(more), number(!s.kind.stored),
 		number(!namedAfter(s.path, first.GetKind())), strings.Count(s.path, "/"), s.size,
 	}
 }
@@ -149,9 +152,11 @@ func (s *sample) first() *unstructured.Unstructured {
 func (s *sample) why() string {
 	why := "a sample of " + s.kind.name
 	switch {
-	case s.rank[1] > 0:
+	case s.rejected:
+		why += "; the definition does not declare all of its fields, so correct it"
+	case s.rank[2] > 0:
 		why += " without a spec"
-	case s.rank[3] > 0:
+	case s.rank[4] > 0:
 		why += "; it refers to objects that are in no sample"
 	}
 	return why

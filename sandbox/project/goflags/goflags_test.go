@@ -8,7 +8,7 @@ import (
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	allowed := []string{
-		"-tags=a", "-tags=a,b_c", "-tags=", "--tags=a", "-race", "-trimpath", "-trimpath=false", "-v", "-mod=vendor", "-mod=readonly", "-buildvcs", "-buildvcs=false",
+		"-tags=a", "-tags=a,b_c", "-tags=", "--tags=a", "-race", "-trimpath", "-trimpath=false", "-v", "-mod=vendor", "-mod=readonly", "-buildvcs=false",
 		"-cover", "-covermode=atomic", "-coverpkg=./...,example.com/a", "-modfile=tools/go.mod", "-buildmode=pie", "-p=2", "-pgo=off",
 		"-ldflags=-s -w", "-ldflags=-X main.version=v1", "-ldflags=-X=main.version=v1", "-ldflags=-X 'main.version=a -extld=b'", `-ldflags="-s" -w`, "-ldflags=all=-s", "-ldflags=",
 		"-ldflags=-s -w -X example.com/a.b=-extld", "-gcflags=all=-N -l", "-gcflags=example.com/...=-m=2", "-gcflags=-N",
@@ -21,6 +21,7 @@ func TestCheck(t *testing.T) {
 	refused := []string{
 		"-toolexec=/bin/sh", "--toolexec=sh -c id", "-toolexec", "-exec=x", "-overlay=a.json", "-modfile=../go.mod", "-modfile=/etc/go.mod", "-modfile=", "-C=/", "-C", "-o=/etc/passwd", "-o", "-pkgdir=x",
 		"-asmflags=-o=x", "-gccgoflags=x", "-compiler=gccgo", "-installsuffix=x", "-work", "-n", "-json", "-linkshared", "-buildmode=plugin", "-modcacherw", "-pgo=/dev/zero",
+		"-buildvcs", "-buildvcs=true", "-buildvcs=auto", "--buildvcs=true", "-asan", "-msan", "-debug-trace=/tmp/x", "-debug-actiongraph=/tmp/x", "-vet=off",
 		"-ldflags=-extld=/tmp/x", "-ldflags=-s -extld=x", "-ldflags=--extld x", "-ldflags=-linkmode=external", "-ldflags=-linkmode external", "-ldflags=-extldflags=x", "-ldflags='-extld' x", "-ldflags=all=-extld=x",
 		"-ldflags=-o=x", "-ldflags=-cpuprofile=x", "-ldflags=-X a=b -extld=c", "-ldflags=-X=a=b c", "-ldflags=-s stray", `-ldflags="-s`, "-ldflags=-r=/tmp", "-ldflags", "-ldflags=a b=-s", "-ldflags=-tmpdir=x",
 		"-gcflags=-o=x", "-gcflags=all=-cpuprofile=x", "-gcflags=-N -asmhdr=x", "-gcflags=-embedcfg=x", "-gcflags=-linkobj=x",

@@ -129,43 +129,61 @@ func keyed(literal *ast.CompositeLit) map[string]ast.Expr {
 // to a function with the field's name in its own, and the constants that it mentions and that have
 // the field's name in theirs, for example PhaseRunning.
 func (m *Module) fieldValues(f *function, field string) (all []string) {
-	add := func(expression ast.Expr) {
-		if text := m.text(f.file, expression); text != "" {
-			all = append(all, text)
-		}
-	}
 	ast.Inspect(f.body, func(node ast.Node) bool {
-		switch n := node.(type) {
-		case *ast.AssignStmt:
-			for i, left := range n.Lhs {
-				if _, name := typeName(left); strings.EqualFold(name, field) && len(n.Lhs) == len(n.Rhs) {
-					add(n.Rhs[i])
-				}
+		for _, expression := range fieldExpressions(node, field) {
+			if text := m.text(f.file, expression); text != "" {
+				all = append(all, text)
 			}
-		case *ast.CompositeLit:
-			for name, value := range keyed(n) {
-				if strings.EqualFold(name, field) {
-					add(value)
-				}
-			}
-		case *ast.CallExpr: // withPhase(v1.Running); another argument can be any text.
-			if _, name := typeName(n.Fun); strings.Contains(strings.ToLower(name), strings.ToLower(field)) {
-				for _, argument := range n.Args {
-					if slices.Contains(reached, m.text(f.file, argument)) {
-						add(argument)
-					}
-				}
-			}
-		case *ast.Ident:
-			if strings.Contains(strings.ToLower(n.Name), strings.ToLower(field)) {
-				add(n)
-			}
-		case *ast.SelectorExpr:
-			if strings.Contains(strings.ToLower(n.Sel.Name), strings.ToLower(field)) {
-				add(n)
-			}
+		}
+		if call, ok := node.(*ast.CallExpr); ok {
+			all = append(all, m.setterValues(f, call, field)...)
 		}
 		return true
 	})
 	return all
+}
+
+// fieldExpressions returns the expressions in a node that can be values of a field.
+func fieldExpressions(node ast.Node, field string) (all []ast.Expr) {
+	switch n := node.(type) {
+	case *ast.AssignStmt:
+		for i, left := range n.Lhs {
+			if _, name := typeName(left); strings.EqualFold(name, field) && len(n.Lhs) == len(n.Rhs) {
+				all = append(all, n.Rhs[i])
+			}
+		}
+	case *ast.CompositeLit:
+		for name, value := range keyed(n) {
+			if strings.EqualFold(name, field) {
+				all = append(all, value)
+			}
+		}
+	case *ast.Ident:
+		if containsFold(n.Name, field) {
+			all = append(all, n)
+		}
+	case *ast.SelectorExpr:
+		if containsFold(n.Sel.Name, field) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// setterValues returns the usual values that a call passes to a function with the field's name in its
+// own: withPhase(v1.Running). Other arguments can be any text.
+func (m *Module) setterValues(f *function, call *ast.CallExpr, field string) (all []string) {
+	if _, name := typeName(call.Fun); !containsFold(name, field) {
+		return nil
+	}
+	for _, argument := range call.Args {
+		if text := m.text(f.file, argument); slices.Contains(reached, text) {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+func containsFold(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }

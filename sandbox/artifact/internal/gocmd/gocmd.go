@@ -51,6 +51,10 @@ func Run(cmd *exec.Cmd, report artifact.Report) error {
 	if strings.Contains(said, syscall.ENOSPC.Error()) {
 		return fmt.Errorf("compiling: %w (or free space for Go itself: GOCACHE, GOTMPDIR)", cache.Remedy(syscall.ENOSPC))
 	}
+	if strings.Contains(said, "missing go.sum entry") {
+		line, _, _ := strings.Cut(said, "\n")
+		return fmt.Errorf("%w: %s; run `go mod tidy` in that module", err, strings.TrimSuffix(line, "; to add:"))
+	}
 	return fmt.Errorf("%w: %s", err, LastLines(said, 15))
 }
 

@@ -22,6 +22,8 @@ func TestRun(t *testing.T) {
 		{name: "reports downloads", script: `echo 'go: downloading k8s.io/api v1.0.0' >&2; echo a/b >&2`, said: "downloading modules;1 packages compiled"},
 		{name: "the compiler's messages are in the error", script: `echo a/b >&2; echo '# a/b' >&2; echo './x.go:3:5: undefined: y' >&2; exit 1`,
 			said: "1 packages compiled", wants: []string{"exit status 1: ", "# a/b\n./x.go:3:5: undefined: y"}, lacks: "a/b\n#"},
+		{name: "a module without go.sum", script: `for i in 1 2; do echo "x.go:$i:2: missing go.sum entry for module providing package a/b; to add:" >&2; echo '	go get c' >&2; done; exit 1`,
+			wants: []string{"exit status 1: x.go:1:2: missing go.sum entry", "a/b; run `go mod tidy`"}, lacks: "go get"},
 		{name: "only the last lines", script: `for i in $(seq 40); do echo "line $i of many" >&2; done; exit 3`,
 			wants: []string{"exit status 3", "line 40 of many", "line 26 of many"}, lacks: "line 25 of many"},
 		{name: "a line too long to read does not stop the build", script: "echo " + long + " >&2; echo a/b >&2; exit 0"},
