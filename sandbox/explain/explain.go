@@ -178,8 +178,9 @@ type Explanation struct {
 	Resolution string `json:"resolution,omitempty"`
 	// Missing is the number of spans whose parent is not in the trace.
 	Missing int `json:"missing,omitempty"`
-	// Backwards is the number of spans that end before they start, and Cycles the number of cycles of
-	// parents. Their times count as zero, and a cycle is cut at its earliest span.
+	// Backwards is the number of spans that end before they start, whose times count as zero.
+	// Cycles is the number of cycles of parents, which are cut at their earliest span, and of causes
+	// on the path.
 	Backwards int `json:"backwards,omitempty"`
 	Cycles    int `json:"cycles,omitempty"`
 	// Skew is how much the clocks of two services differ at least, because an effect started

@@ -188,6 +188,9 @@ func TestImpossibleSpans(t *testing.T) {
 		"all end before":     {"1 - a SERVER admit~Head 10 0 name=x\n2 1 a CLIENT get~Head 5 4", 2, 0},
 		"own parent":         {"1 1 a SERVER admit~Head 0 10 name=x", 0, 1},
 		"a cycle":            {"1 2 a SERVER admit~Head 0 10 name=x\n2 1 a CLIENT get~Head 3 4", 0, 1},
+		"a cycle of links":   {"1 - a CONSUMER reconcile~A 0 10 name=x link=2\n2 - a CONSUMER reconcile~B 11 20 name=y link=1", 0, 1},
+		"a link to itself":   {"1 - a CONSUMER reconcile~A 0 10 name=x link=1", 0, 1},
+		"links to others":    {"1 - a CONSUMER reconcile~A 0 10 name=x link=9\n2 - a CONSUMER reconcile~B 11 20 name=y link=1", 0, 0},
 		"two cycles, one -1": {"1 2 a SERVER admit~Head 0 10 name=x\n2 1 a CLIENT get~Head 5 4\n3 3 a CLIENT get~Head 3 4", 1, 2},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -144,6 +144,11 @@ func check(e explain.Explanation) error {
 	if at != e.Total || unknown != e.Unknown {
 		return fmt.Errorf("the segments add up to %s with %s unknown, want %s with %s", at, unknown, e.Total, e.Unknown)
 	}
+	for _, s := range e.Chain {
+		if s.End < 0 {
+			return fmt.Errorf("%s ends %s before the change", s.Name, -s.End)
+		}
+	}
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 )
 
 // walk goes back from an effect to its first cause. The time between two moments that it visits is
@@ -35,7 +37,17 @@ func (w *walk) from(n *node) {
 		}
 		n = cause
 	}
+	if n != nil || w.followsItself(w.chain[len(w.chain)-1]) {
+		w.cycles++
+	}
 	w.back(w.start, w.unknown("no cause is recorded", Object{}))
+}
+
+// followsItself reports whether a span has a link to a span that it caused, or to itself.
+func (w *walk) followsItself(n *node) bool {
+	return slices.ContainsFunc(n.span.Links, func(link spantree.Link) bool {
+		return w.visited[w.spans[spanID{link.TraceID, link.SpanID}]]
+	})
 }
 
 // step attributes the time back to the start of a span, and further to the end of its cause, which

@@ -267,7 +267,7 @@ func notes(e explain.Explanation) []string {
 		notes = append(notes, fmt.Sprintf("note: %s with an end before the start; the times are wrong", format.Count(e.Backwards, "span")))
 	}
 	if e.Cycles > 0 {
-		notes = append(notes, fmt.Sprintf("note: %s of parents, cut at the earliest span", format.Count(e.Cycles, "cycle")))
+		notes = append(notes, fmt.Sprintf("note: %s of parents or links, cut at one span", format.Count(e.Cycles, "cycle")))
 	}
 	if e.Skew > time.Millisecond {
 		notes = append(notes, "note: the clocks of the services differ by at least "+format.Duration(e.Skew))

@@ -56,14 +56,16 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// The smallest explanation has one span and no time.
+// The smallest explanation has one span, which can have no name, and no time.
 func TestEmpty(t *testing.T) {
 	t.Parallel()
-	e := explain.Explanation{Chain: []explain.Step{{Span: explain.Span{Name: "a"}}}, Counts: spantree.Counts{spantree.CountSpans: 1}}
-	if got, want := strings.Join(report.Lines(e, 0), "\n"), "no time until the end of a\nchain       a +0"; got != want {
-		t.Errorf("Lines() = %q, want %q", got, want)
-	}
-	if got, want := strings.Join(report.Summary(e, 0), "\n"), "no time until the end of a\n1 span"; got != want {
-		t.Errorf("Summary() = %q, want %q", got, want)
+	for name, shown := range map[string]string{"a": "a", "": "(no name)"} {
+		e := explain.Explanation{Chain: []explain.Step{{Span: explain.Span{Name: name}}}, Counts: spantree.Counts{spantree.CountSpans: 1}}
+		if got, want := strings.Join(report.Lines(e, 0), "\n"), "no time until the end of "+shown+"\nchain       "+shown+" +0"; got != want {
+			t.Errorf("Lines(%q) = %q, want %q", name, got, want)
+		}
+		if got, want := strings.Join(report.Summary(e, 0), "\n"), "no time until the end of "+shown+"\n1 span"; got != want {
+			t.Errorf("Summary(%q) = %q, want %q", name, got, want)
+		}
 	}
 }
