@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,14 +21,12 @@ import (
 // messages. Down returns nil if the sandbox is not up. Files of others in the sandbox's folder are
 // left, and Note is called.
 func (s *Sandbox) Down(ctx context.Context, purge bool, report func(format string, args ...any)) error {
-	if err := errors.Join(companion.Of(s.Session).Stop(ctx), companion.GateOf(s.Session).Stop(ctx)); err != nil {
-		return err
+	// Both fail for the same reason.
+	if err := cmp.Or(companion.Of(s.Session).Stop(ctx), companion.GateOf(s.Session).Stop(ctx)); err != nil {
+		return state.Remedy(err)
 	}
 	switch err := s.Attach(); {
 	case errors.Is(err, session.ErrDown): // The record may be lost.
-		if err := companion.Of(s.Session).Stop(ctx); err != nil {
-			return err
-		}
 		// Clusters of others are ignored.
 		for _, p := range s.providers {
 			if p.Clean == nil {
