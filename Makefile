@@ -40,7 +40,12 @@ run: ## Run the operator on this machine against the sandbox, exporting to its J
 ##@ Tests
 
 .PHONY: test
-test: ## Run everything: builds, linters, unit tests, and the tests on a kind and on an embedded cluster.
+test: ## Run what CI runs: builds, linters, unit tests, and tests on a kind and on an embedded cluster; 20 minutes.
+	@scripts/prerequisites.sh test
+	@scripts/test.sh ci
+
+.PHONY: test-all
+test-all: ## Run everything, as each night; takes some hours.
 	@scripts/prerequisites.sh test
 	@scripts/test.sh all
 
