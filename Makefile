@@ -113,7 +113,7 @@ release: ## Set the versions, tag and push a release (VERSION=v0.1.0, ARGS=--dry
 	@scripts/release.sh $(VERSION) $(ARGS)
 
 .PHONY: release-snapshot
-release-snapshot: ## Build the archives of a release into dist/ (ARGS=--platforms=linux/amd64).
+release-snapshot: ## Build the archives and images of a release into dist/ (ARGS=--platforms=linux/amd64).
 	@scripts/snapshot.sh $(ARGS)
 
 .PHONY: vulncheck

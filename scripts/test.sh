@@ -130,7 +130,7 @@ ci)
    faults on kind         all tests
    controller-runtime     the minors after the oldest
    published modules      installing the sandbox from packed modules
-   archives               the archives of all platforms, and their test without Go
+   archives               the archives and images of a release, and their test without Go
 EOF
   report
   printf '   %-22s %5d s\n' total $((SECONDS - started))
@@ -159,7 +159,7 @@ all)
   stage "browser" 600 scripts/browser.sh
   stage "faults on embedded" 7200 "${embedded[@]}" scripts/faults.sh embedded
   stage "faults on kind" 7200 env SANDBOX_CLUSTER=kind scripts/faults.sh kind
-  stage "archives" 1800 scripts/snapshot.sh --output="$(mktemp -d)"
+  stage "archives" 1800 "${embedded[@]}" scripts/archives.sh
   ;;
 short)
   assets
