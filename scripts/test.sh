@@ -130,6 +130,7 @@ ci)
    faults on kind         all tests
    controller-runtime     the minors after the oldest
    published modules      installing the sandbox from packed modules
+   unit                   a random order of the tests, and the coverage of each package
    archives               the archives and images of a release, and their test without Go
 EOF
   report
@@ -148,7 +149,7 @@ all)
   assets
   stage "verify" 1200 scripts/verify.sh
   stage "macOS on arm64" 1200 scripts/cross.sh darwin/arm64
-  stage "unit, race, envtest" 3600 scripts/unit.sh -race -shuffle=on
+  stage "unit, race, envtest" 3600 scripts/unit.sh -race -shuffle=on -cover
   stage "controller-runtime" 1800 scripts/compat.sh
   stage "published modules" 1800 scripts/published.sh
   metrics
